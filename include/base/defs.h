@@ -1,0 +1,77 @@
+/*
+ * base/defs: what every file of the program may take for granted.
+ *
+ * Owns the cleanup idiom, a few macros and the list of banned functions.
+ * Must never know that this is a filesystem.
+ */
+#ifndef BASE_DEFS_H
+#define BASE_DEFS_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define KIB (1024)
+#define MIB (1024 * 1024)
+#define printf_like(fmt, first) __attribute__((format(printf, fmt, first)))
+#define must_check __attribute__((warn_unused_result))
+
+/*
+ * `cleanup(thing_free) struct thing *t = NULL;` frees t at the end of its
+ * scope; the last line of a constructor hands it out with steal(&t).
+ * DEFINE_CLEANUP(struct thing *, thing_free) makes the helper it needs.
+ */
+#define cleanup(func) __attribute__((cleanup(func##_cleanup)))
+#define DEFINE_CLEANUP(type, func)                                             \
+	static inline void func##_cleanup(type *p)                             \
+	{                                                                      \
+		if (*p)                                                        \
+			func(*p);                                              \
+	}                                                                      \
+	struct defs_semicolon
+/* The same for objects embedded by value: x_done(struct x *). */
+#define DEFINE_CLEANUP_DONE(type, func)                                        \
+	static inline void func##_cleanup(type *p)                             \
+	{                                                                      \
+		func(p);                                                       \
+	}                                                                      \
+	struct defs_semicolon
+
+#define steal(pp)                                                              \
+	__extension__({                                                        \
+		__typeof__(*(pp)) steal_value_ = *(pp);                        \
+		*(pp) = NULL;                                                  \
+		steal_value_;                                                  \
+	})
+
+static inline void free_cleanup(void *p)
+{
+	free(*(void **)p);
+}
+
+/* An assert that stays on in release builds: for our own bugs only. */
+#define check(condition)                                                       \
+	((condition) ? (void)0                                                 \
+		     : defs_check_failed(#condition, __FILE__, __LINE__))
+__attribute__((noreturn)) void defs_check_failed(const char *condition,
+						 const char *file, int line);
+
+/* Allocation never fails in this program: these abort with a message. */
+void *xmalloc(size_t size) __attribute__((malloc, returns_nonnull));
+void *xcalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));
+void *xrealloc(void *p, size_t size) __attribute__((returns_nonnull));
+char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull));
+char *xmemdup0(const void *p, size_t n)
+	__attribute__((malloc, returns_nonnull)); /* adds a final NUL */
+char *xasprintf(const char *fmt, ...) printf_like(1, 2)
+	__attribute__((malloc, returns_nonnull));
+
+/* Never: they cannot say how much they write, or hide errors. */
+#pragma GCC poison strcpy strcat sprintf vsprintf gets strtok atoi atol
+
+#endif

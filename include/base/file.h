@@ -1,0 +1,41 @@
+/*
+ * base/file: files, directories, XDG places. Everything is opened O_CLOEXEC.
+ */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include "base/mem.h"
+
+#include <sys/types.h>
+
+/* The whole file; -EFBIG over max. */
+int file_read(const char *path, size_t max, struct buf *ret_bytes);
+/* Written beside, synced, renamed: a reader sees the old or the new bytes. */
+int file_write_atomic(const char *path, mode_t mode, const void *data,
+		      size_t n);
+/* mkdir -p; the directories that it makes have this mode. */
+int file_mkdirs(const char *path, mode_t mode);
+/* rm -r, not following symlinks; a missing path is fine. */
+int file_remove_tree(const char *path);
+/* "$XDG_CACHE_HOME/…" or "$HOME/.cache/…"; -ENOENT without either. Relative
+ * values are ignored, as the XDG Base Directory Specification says. */
+enum file_xdg {
+	FILE_XDG_CACHE,
+	FILE_XDG_CONFIG,
+	FILE_XDG_STATE,
+	FILE_XDG_RUNTIME, /* no fallback: -ENOENT */
+};
+int file_xdg_path(enum file_xdg, const char *below, char **ret_path);
+int file_home_path(const char *below, char **ret_path);
+/* An absolute path without symlinks in its parents; the last part need not
+ * exist. */
+int file_absolute(const char *path, char **ret_path);
+
+/* `cleanup(fd) int f = -1;` */
+int fd_close(int fd); /* -1 is fine; returns -1 */
+static inline void fd_cleanup(int *fd)
+{
+	fd_close(*fd);
+}
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * base/json: the door to cJSON. Parse, walk by path, print.
+ *
+ * Must never know Bitbucket. A tree is single-threaded and dies before the
+ * function that made it returns.
+ */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include "base/mem.h"
+
+struct json; /* a cJSON node under another name */
+
+/* -EBADMSG when it is not JSON (or deeper than 200 levels, or trailing bytes
+ * other than white space). Integers beyond 2^53 keep their double value. */
+int json_parse(const char *text, size_t n, struct json **ret_json);
+struct json *json_free(struct json *); /* the root only; returns NULL */
+DEFINE_CLEANUP(struct json *, json_free);
+
+/* Borrowed from the tree; NULL when a step is missing or null. path is like
+ * "source.branch.name", "" the value itself. */
+const struct json *json_at(const struct json *, const char *path);
+/* NULL when it is not there or is no string. */
+const char *json_str(const struct json *, const char *path);
+int64_t json_int(const struct json *, const char *path, int64_t otherwise);
+bool json_bool(const struct json *, const char *path, bool otherwise);
+bool json_is_array(const struct json *);
+bool json_is_object(const struct json *);
+bool json_is_string(const struct json *);
+size_t json_n_items(const struct json *);
+/* for (const struct json *i = json_first(a); i; i = json_next(i)) */
+const struct json *json_first(const struct json *);
+const struct json *json_next(const struct json *);
+const char *json_key(const struct json *item); /* of an object's member */
+
+/* Pretty: two spaces, a final newline, as jq prints it. Compact: one line
+ * without newline. Adds to out; -EMSGSIZE. */
+int json_pretty(const struct json *, struct buf *out);
+int json_compact(const struct json *, struct buf *out);
+
+/* Building (for status.json and stored documents). Members are appended; the
+ * returned child is borrowed. */
+struct json *json_new_object(void);
+struct json *json_new_array(void);
+void json_add_str(struct json *object, const char *key, const char *value);
+void json_add_int(struct json *object, const char *key, int64_t value);
+void json_add_bool(struct json *object, const char *key, bool value);
+void json_add_null(struct json *object, const char *key);
+struct json *json_add_object(struct json *object, const char *key);
+struct json *json_add_array(struct json *object, const char *key);
+struct json *json_append_object(struct json *array);
+void json_append_str(struct json *array, const char *value);
+void json_append_copy(struct json *array, const struct json *value);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * base/log: one sink for what operators read, stderr or syslog, with secrets
+ * taken out.
+ *
+ * Must never know what a message means. Only whoever turns a failure into a
+ * decision logs it, once.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include "base/defs.h"
+
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+};
+
+void log_to_stderr(enum log_level most); /* the start: stderr, INFO */
+void log_to_syslog(enum log_level most);
+/* Every later message has this text replaced by "…". Texts under 4 bytes are
+ * not registered. At most 8; kept until the process ends. */
+void log_redact(const char *secret);
+/* text with all secrets replaced, in place (it never grows). */
+void log_clean(char *text);
+void log_error(const char *fmt, ...) printf_like(1, 2);
+void log_warn(const char *fmt, ...) printf_like(1, 2);
+void log_info(const char *fmt, ...) printf_like(1, 2);
+void log_debug(const char *fmt, ...) printf_like(1, 2);
+
+#endif

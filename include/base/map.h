@@ -1,0 +1,19 @@
+/*
+ * base/map: the door to uthash and utlist, the hash table and the list of the
+ * program. The macros are used as their manual says
+ * (https://troydhanson.github.io/uthash/userguide.html).
+ *
+ * Running out of memory aborts, as everywhere.
+ */
+#ifndef BASE_MAP_H
+#define BASE_MAP_H
+
+#include "base/defs.h"
+
+#define HASH_NONFATAL_OOM 0
+#define uthash_malloc(n) xmalloc(n)
+#define uthash_fatal(msg) defs_check_failed(msg, __FILE__, __LINE__)
+#include <uthash.h>
+#include <utlist.h>
+
+#endif

@@ -1,0 +1,147 @@
+/*
+ * base/sync: the only door to threads, and the context that every waiting
+ * function takes.
+ *
+ * Owns mutexes, condition variables, threads, reference counts, `struct ctx`.
+ * Must never know what they protect.
+ *
+ * Lock order: a waker (below) is called with the ctx's inner lock held and may
+ * take one lock of its own; so ctx_watch and ctx_unwatch are called with no
+ * lock held.
+ */
+#ifndef BASE_SYNC_H
+#define BASE_SYNC_H
+
+#include "base/defs.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* clang -Wthread-safety; nothing for gcc. */
+#if defined(__clang__)
+#define TSA(x) __attribute__((x))
+#else
+#define TSA(x)
+#endif
+#define acquires(...) TSA(acquire_capability(__VA_ARGS__))
+#define releases(...) TSA(release_capability(__VA_ARGS__))
+#define requires_lock(...) TSA(requires_capability(__VA_ARGS__))
+#define excludes_lock(...) TSA(locks_excluded(__VA_ARGS__))
+#define no_lock_analysis TSA(no_thread_safety_analysis)
+
+struct TSA(capability("mutex")) mutex {
+	pthread_mutex_t native;
+};
+struct cond {
+	pthread_cond_t native; /* on CLOCK_MONOTONIC */
+};
+
+void mutex_init(struct mutex *);
+void mutex_done(struct mutex *);
+void mutex_lock(struct mutex *m) acquires(*m);
+void mutex_unlock(struct mutex *m) releases(*m);
+
+void cond_init(struct cond *);
+void cond_done(struct cond *);
+void cond_signal(struct cond *);
+void cond_broadcast(struct cond *);
+void cond_wait(struct cond *, struct mutex *m) requires_lock(*m);
+/* Waits until woken or until clock_mono_ms() reaches until_ms (INT64_MAX: for
+ * ever). False when the time is over. */
+bool cond_wait_until(struct cond *, struct mutex *m, int64_t until_ms)
+	requires_lock(*m);
+
+/* A thread; all signals are blocked in it. thread_join frees it. name has at
+ * most 15 bytes. 0 or -errno. */
+struct thread;
+int thread_start(const char *name, void (*run)(void *arg), void *arg,
+		 struct thread **ret_thread);
+struct thread *thread_join(struct thread *); /* NULL is fine; returns NULL */
+/* Interrupts a system call of the thread that called thread_self_main. */
+void thread_self_main(void);
+void thread_kick_main(void);
+
+/* A shared object's count. refs_drop is true for who must free it. */
+struct refs {
+	atomic_uint n;
+};
+static inline void refs_init(struct refs *r)
+{
+	atomic_init(&r->n, 1);
+}
+static inline void refs_take(struct refs *r)
+{
+	unsigned old = atomic_fetch_add_explicit(&r->n, 1,
+						 memory_order_relaxed);
+	check(old > 0);
+}
+static inline bool must_check refs_drop(struct refs *r)
+{
+	unsigned old = atomic_fetch_sub_explicit(&r->n, 1,
+						 memory_order_acq_rel);
+	check(old > 0);
+	return old == 1;
+}
+
+/*
+ * A ctx travels down with every request that may wait for the network: its
+ * deadline, whether somebody cancelled it (Ctrl-C, unmount), and, on the way
+ * back up, the sentence behind an errno. It belongs to the thread that waits;
+ * only ctx_cancel may come from another one.
+ */
+struct ctx_group;
+struct ctx_waker {
+	void (*wake)(void *arg); /* never blocks; see "Lock order" above */
+	void *arg;
+	struct ctx_waker *next;
+};
+struct ctx {
+	int64_t deadline_ms; /* clock_mono_ms(); INT64_MAX: none */
+	atomic_bool cancelled;
+	struct mutex lock;
+	struct ctx_waker *wakers; /* under lock */
+	struct ctx_group *group;
+	struct ctx *prev, *next; /* in the group, under the group's lock */
+	bool waits;		 /* holds one of the group's waiting places */
+	char sentence[512];	 /* "" or why it failed, for people */
+};
+
+/* group may be NULL. timeout_ms < 0: no deadline. */
+void ctx_init(struct ctx *, struct ctx_group *group, int64_t timeout_ms);
+void ctx_done(struct ctx *);
+void ctx_cancel(struct ctx *); /* from any thread; more than once is fine */
+/* 0, -EINTR when cancelled, -ETIMEDOUT past the deadline. */
+int ctx_check(const struct ctx *);
+int64_t ctx_left_ms(const struct ctx *); /* ≥ 0; INT64_MAX: no deadline */
+/* Brings the deadline forward to at most timeout_ms from now; returns the old
+ * one for ctx_widen. */
+int64_t ctx_narrow(struct ctx *, int64_t timeout_ms);
+void ctx_widen(struct ctx *, int64_t old_deadline_ms);
+/* While watched, wake is called at most once, on cancellation (at once, if it
+ * is cancelled already). After ctx_unwatch it does not run any more. */
+void ctx_watch(struct ctx *, struct ctx_waker *);
+void ctx_unwatch(struct ctx *, struct ctx_waker *);
+/* Sleeps; 0, -EINTR, -ETIMEDOUT (when the deadline comes before the end, at
+ * once). */
+int ctx_sleep(struct ctx *, int64_t ms);
+/* Says why, for people: one sentence without a final newline. Returns errnum,
+ * so that `return ctx_fail(ctx, -EIO, "…")` reads well. */
+int ctx_fail(struct ctx *, int errnum, const char *fmt, ...) printf_like(3, 4);
+
+/*
+ * Whoever is about to wait for the network takes a waiting place: -EAGAIN when
+ * all of the group's are taken, so that threads remain for cached answers.
+ * Calls nest (the second is free); ctx_done gives the place back too.
+ */
+int ctx_wait_begin(struct ctx *);
+void ctx_wait_end(struct ctx *);
+
+/* All requests of a mount: cancelled together when it ends. */
+struct ctx_group *ctx_group_new(unsigned max_waiting);
+struct ctx_group *ctx_group_free(struct ctx_group *); /* must be empty */
+void ctx_group_cancel(struct ctx_group *);	      /* present and future */
+unsigned ctx_group_waiting(struct ctx_group *);
+DEFINE_CLEANUP_DONE(struct ctx, ctx_done);
+DEFINE_CLEANUP(struct ctx_group *, ctx_group_free);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * base/text: strings from strangers made safe: escaping, names, numbers.
+ */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include "base/mem.h"
+
+/* RFC 3986 percent-encoding of everything but unreserved characters; keep
+ * names further bytes to leave alone ("/" for paths), "" for none. */
+int text_percent_encode(struct buf *out, const char *s, const char *keep);
+/* A value of a .tsv: tab, newline, carriage return, backslash as \t \n \r \\
+ * (layout rule 2). */
+int text_tsv_value(struct buf *out, const char *s);
+/* One line of an `info` file, "key: value\n"; newlines and other control bytes
+ * of the value become spaces. NULL value: nothing. */
+int text_info_line(struct buf *out, const char *key, const char *value);
+/* A name from the service as a file name (layout rule 11): offending bytes as
+ * %XX, over 255 bytes cut to end in ~ and eight hex digits of its SHA-1.
+ * own_names: NULL-terminated names of ours that it must not equal, or NULL. */
+void text_file_name(struct buf *out, const char *name,
+		    const char *const *own_names);
+bool text_is_utf8(const char *s, size_t n);
+/* A whole decimal number; -EINVAL (signs, blanks, rests), -ERANGE. */
+int text_parse_u64(const char *s, uint64_t max, uint64_t *ret_value);
+/* "90", "90s", "5m", "2h", "1d": seconds. -EINVAL, -ERANGE (over 10 years). */
+int text_parse_duration(const char *s, int64_t *ret_seconds);
+/* Legal as a workspace id: [a-z0-9_-]+; as a repository slug: [a-z0-9._-]+
+ * (and neither "." nor ".."); both at most 255 bytes. */
+bool text_is_workspace_id(const char *s);
+bool text_is_repo_slug(const char *s);
+bool text_is_oid(const char *s); /* 40 lower-case hex digits */
+/* "1.5 MB", into a buffer of at least 16 bytes; returns it. */
+char *text_bytes(uint64_t n, char out[static 16]);
+
+#endif
