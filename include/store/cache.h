@@ -1,0 +1,103 @@
+/*
+ * store/cache: the door to SQLite. Documents with a lifetime, and small facts,
+ * in one database that several processes may share.
+ *
+ * Owns freshness as a verdict, negative answers, schema versions, crash safety
+ * (WAL) and the size bound. Must never know URLs or who fetches. Nothing here
+ * waits for the network; all of it may be called from any thread.
+ */
+#ifndef STORE_CACHE_H
+#define STORE_CACHE_H
+
+#include "base/mem.h"
+
+struct cache;
+
+/*
+ * Opens or makes dir/cache.db (dir exists, 0700). A database that is corrupt
+ * or of a future schema is set aside as cache.db.broken-<time> with a logged
+ * warning and begun anew: never a refusal, but for a disk that cannot be
+ * written (-EROFS, -EACCES, -ENOSPC …). Older schemas are upgraded in place.
+ */
+int cache_open(const char *dir, struct cache **ret_cache);
+struct cache *cache_close(struct cache *);
+DEFINE_CLEANUP(struct cache *, cache_close);
+
+enum cache_verdict {
+	CACHE_MISS,
+	CACHE_STALE, /* past its lifetime */
+	CACHE_FRESH,
+};
+
+/*
+ * One document as it was stored: immutable. `version` names the bytes: equal
+ * versions of one key are equal bytes; new bytes have a new, larger version.
+ */
+struct cache_entry {
+	struct blob *body;  /* NULL: a negative answer */
+	int negative;	    /* 0, or the errno (positive number) remembered */
+	char *etag;	    /* never NULL */
+	char *note;	    /* never NULL: the sentence of a negative answer */
+	uint64_t version;
+	int64_t fetched_ms; /* wall clock */
+	int64_t ttl_ms;
+	int64_t left_ms;    /* of the lifetime, when it was read; < 0: STALE */
+};
+struct cache_entry *cache_entry_free(struct cache_entry *);
+DEFINE_CLEANUP(struct cache_entry *, cache_entry_free);
+
+/* A verdict, or -errno. On STALE and FRESH *ret_entry is the caller's. A clock
+ * that went back makes everything from the future STALE. A read error of the
+ * database is a MISS (logged once), never the caller's error. */
+int cache_get(struct cache *, const char *key, struct cache_entry **ret_entry);
+/* Bytes of exactly this version, also when the key has newer ones by now
+ * (superseded bodies are kept for a day); -ESTALE when they are gone. */
+int cache_get_version(struct cache *, uint64_t version, struct blob **ret_body);
+
+struct cache_put {
+	const char *key;
+	const void *body; /* NULL: negative */
+	size_t n_body;
+	int negative;	  /* errno (positive) with body NULL */
+	const char *etag; /* may be NULL */
+	const char *note; /* may be NULL */
+	int64_t ttl_ms;
+};
+/* All or none of them, in one transaction. Same bytes keep their version.
+ * ret_versions: NULL or n places. 0 or -errno (-ENOSPC …): nothing changed. */
+int cache_put(struct cache *, const struct cache_put *puts, size_t n,
+	      uint64_t *ret_versions);
+/* The bytes are still true (304, or a failed refresh that says when to ask
+ * again): lifetime begins anew. */
+int cache_touch(struct cache *, const char *key, int64_t ttl_ms);
+/* Makes it STALE by more than its lifetime: the next reader asks again. */
+int cache_expire(struct cache *, const char *key);
+/* Every key beginning with prefix up to a '/' or its end ("repo/a" does not
+ * touch "repo/ab"); NULL: all. */
+int cache_expire_below(struct cache *, const char *prefix);
+int cache_remove(struct cache *, const char *key);
+
+/* Facts: small values without a lifetime, in name spaces. */
+int cache_fact_get(struct cache *, const char *space, const void *key,
+		   size_t n_key, struct blob **ret_value); /* -ENOENT */
+int cache_fact_put(struct cache *, const char *space, const void *key,
+		   size_t n_key, const void *value, size_t n_value);
+struct cache_fact {
+	const void *key, *value;
+	size_t n_key, n_value;
+	bool keep; /* an existing value stays (INSERT OR IGNORE) */
+};
+int cache_fact_put_many(struct cache *, const char *space,
+			const struct cache_fact *facts, size_t n);
+/* Every fact of a space, in key order; a negative errno of each ends it. */
+int cache_fact_each(struct cache *, const char *space,
+		    int (*each)(void *arg, const struct cache_fact *),
+		    void *arg);
+int cache_fact_clear(struct cache *, const char *space);
+
+struct cache_stats {
+	uint64_t n_documents, n_bytes; /* n_bytes: of the database's files */
+};
+int cache_stats(struct cache *, struct cache_stats *ret_stats);
+
+#endif

@@ -1,0 +1,132 @@
+/*
+ * store/objects: the door to libgit2. One bare repository as an object store.
+ *
+ * Owns a pool of handles (a shared odb serialises), taking in packs, reading
+ * objects, refs, `shallow`. It never fetches: what is missing is -ENOENT. Safe
+ * from any thread and, by atomic renames, from several processes. At all times
+ * it is a valid repository that git itself can read.
+ */
+#ifndef STORE_OBJECTS_H
+#define STORE_OBJECTS_H
+
+#include "base/mem.h"
+
+struct oid {
+	unsigned char bytes[20];
+};
+static inline bool oid_equal(const struct oid *a, const struct oid *b)
+{
+	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+char *oid_hex(const struct oid *, char out[static 41]); /* returns out */
+int oid_parse(const char *hex, struct oid *ret_oid);	/* -EINVAL */
+
+/* Once per process, after forking; idempotent. */
+int objects_global_init(void);
+
+struct objects;
+/* Opens or makes the bare repository at path (its parent exists). Sweeps the
+ * temporary files of processes that are dead. Something broken there is set
+ * aside and begun anew. */
+int objects_open(const char *path, struct objects **ret_objects);
+struct objects *objects_close(struct objects *);
+DEFINE_CLEANUP(struct objects *, objects_close);
+
+/* Packs that were taken in by another process are seen too. */
+bool objects_has(struct objects *, const struct oid *);
+
+enum tree_kind {
+	TREE_FILE,
+	TREE_EXECUTABLE,
+	TREE_SYMLINK,
+	TREE_DIRECTORY,
+	TREE_SUBMODULE,
+};
+struct tree_entry {
+	struct oid oid;
+	enum tree_kind kind;
+	const char *name; /* into the list; never altered */
+};
+/* A tree as the mount shows it: in git's order, without the entries that no
+ * file system can show or git forbids (layout rule 11). Immutable, shared. */
+struct tree_list {
+	struct tree_entry *entries;
+	size_t n_entries;
+	size_t n_left_out;
+	char left_out[256]; /* "" or a sentence naming the first ones */
+	/* private from here */
+	unsigned refs_private;
+	char *bytes;
+};
+/* Counted; -ENOENT absent, -EBADMSG not a tree. A few recent ones are kept. */
+int objects_read_tree(struct objects *, const struct oid *,
+		      struct tree_list **ret_list);
+struct tree_list *tree_list_ref(struct tree_list *);
+struct tree_list *tree_list_unref(struct tree_list *);
+DEFINE_CLEANUP(struct tree_list *, tree_list_unref);
+/* NULL when it has no such name. */
+const struct tree_entry *tree_list_find(const struct tree_list *,
+					const char *name);
+
+struct commit_info {
+	struct oid tree;
+	int64_t time_s; /* committer's */
+};
+int objects_read_commit(struct objects *, const struct oid *,
+			struct commit_info *ret_info);
+int objects_blob_size(struct objects *, const struct oid *, uint64_t *ret_size);
+/* The whole content; for what is small (see objects_blob_file). -EFBIG over
+ * max. Recently read blobs over 128 KiB are kept for the next piece. */
+int objects_read_blob(struct objects *, const struct oid *, uint64_t max,
+		      struct blob **ret_blob);
+/* The content as a file descriptor on a file of the store (path/big/<oid>),
+ * written there once, one at a time, so that memory stays bounded: for blobs
+ * over 8 MB. The caller closes it. */
+int objects_blob_file(struct objects *, const struct oid *, int *ret_fd);
+
+/* Taking in a pack, in pieces, as it comes from the network. Nothing of it is
+ * visible before objects_pack_commit; dropping it leaves nothing behind. */
+struct objects_pack;
+int objects_pack_begin(struct objects *, struct objects_pack **ret_pack);
+int objects_pack_write(struct objects_pack *, const void *data, size_t n);
+struct objects_progress {
+	uint64_t n_bytes;
+	unsigned n_objects, n_objects_total; /* total 0: not known yet */
+};
+void objects_pack_progress(const struct objects_pack *,
+			   struct objects_progress *ret_progress);
+/* shallow: commits whose parents are not here (40 hex digits each, added to
+ * the repository's `shallow` file under a lock, before the pack appears). An
+ * empty pack (0 objects) is fine. Consumes the pack, also on failure. */
+int objects_pack_commit(struct objects_pack *, const char *const *shallow,
+			size_t n_shallow);
+struct objects_pack *objects_pack_drop(struct objects_pack *);
+DEFINE_CLEANUP(struct objects_pack *, objects_pack_drop);
+
+/* refs/bitbucketfs/commits/<oid> says: this commit's tree is whole here. It
+ * keeps git gc from it, too. */
+int objects_mark_whole(struct objects *, const struct oid *commit);
+bool objects_is_whole(struct objects *, const struct oid *commit);
+/* Whole commits, newest mark last, at most max: 40 hex digits each. */
+int objects_whole_commits(struct objects *, size_t max,
+			  struct oid **ret_oids, size_t *ret_n);
+bool objects_is_shallow(struct objects *, const struct oid *commit);
+/* refs/heads/<branch> and HEAD, so that `git log` works in the store. */
+int objects_set_branch(struct objects *, const char *branch,
+		       const struct oid *commit);
+uint64_t objects_disk_bytes(struct objects *); /* packs and big files */
+
+/*
+ * What differs between two trees (either may be NULL: everything was added or
+ * removed), subtrees included, directories before what is in them; equal
+ * subtrees are not entered. before or after is NULL where there is none. path
+ * is relative, without a leading slash. A negative errno of each ends it.
+ */
+int objects_diff_trees(struct objects *, const struct oid *before,
+		       const struct oid *after,
+		       int (*each)(void *arg, const char *path,
+				   const struct tree_entry *before,
+				   const struct tree_entry *after),
+		       void *arg);
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * wire/http: the door to curl. One function performs one HTTP exchange.
+ *
+ * Owns connections (kept, and limited per client), proxy, TLS, redirects, and
+ * the promise that a credential goes to the host it was given for and no
+ * other. Must never know JSON, the cache, where a secret came from.
+ */
+#ifndef WIRE_HTTP_H
+#define WIRE_HTTP_H
+
+#include "base/mem.h"
+#include "base/sync.h"
+
+struct http; /* a client: a set of at most n_connections exchanges at once */
+
+struct http_config {
+	unsigned n_connections;	   /* exchanges at once; 0: 4 */
+	const char *user_agent;	   /* copied */
+	int64_t connect_timeout_ms; /* 0: 5 s */
+	int64_t stall_timeout_ms;   /* no byte for so long: -ETIMEDOUT; 0: 30 s */
+};
+/* Only after the program has forked for good. 0 or -errno. */
+int http_new(const struct http_config *, struct http **ret_http);
+struct http *http_free(struct http *); /* no exchange may be under way */
+DEFINE_CLEANUP(struct http *, http_free);
+
+struct http_request {
+	const char *method; /* NULL: GET, or POST with a body */
+	const char *url;    /* absolute; anything but http and https: -EINVAL */
+	/* The whole value of the Authorization header, or NULL. It is sent to
+	 * the scheme, host and port of url alone: a redirect elsewhere drops
+	 * it. Over plain http it goes to loopback addresses only, -EPERM. */
+	const char *authorization;
+	const char *const *headers; /* "Name: value", NULL-terminated, or NULL */
+	const void *body;
+	size_t n_body;
+	bool compressed;     /* accept gzip; the sink sees plain bytes */
+	bool no_redirects;   /* hand 3xx out; else at most 5 are followed */
+};
+
+struct http_response {
+	long status;
+	char etag[128];
+	char content_type[96];
+	char location[1024];	  /* of a 3xx that was not followed */
+	int64_t retry_after_s;	  /* -1: not said; a date is made seconds */
+	int64_t rate_limit;	  /* x-ratelimit-limit, first number; -1 */
+	int64_t rate_remaining;	  /* -1 */
+	int64_t rate_reset_s;	  /* seconds until the window begins anew; -1 */
+	bool rate_near_limit;	  /* X-RateLimit-NearLimit: true */
+	int64_t content_length;	  /* -1: not said */
+	uint64_t n_received;	  /* body bytes on the wire */
+	bool other_host;	  /* the answer came from another host */
+	/* The body of an answer that is not 2xx, at most 64 KiB, NUL-terminated;
+	 * the caller's: http_response_done. */
+	char *error_body;
+	size_t n_error_body;
+};
+void http_response_done(struct http_response *);
+DEFINE_CLEANUP_DONE(struct http_response, http_response_done);
+
+/* Takes the bytes of a 2xx answer as they come; a negative errno ends the
+ * exchange with it. Called on the caller's thread, holding nothing. */
+struct http_sink {
+	int (*write)(void *arg, const void *data, size_t n);
+	/* If not NULL: called once before the first byte, with the headers. */
+	int (*begin)(void *arg, const struct http_response *response);
+	void *arg;
+};
+
+/*
+ * Waits for a free place, then for the network. 0 when an answer came,
+ * whatever its status; else
+ *   -EINTR cancelled · -ETIMEDOUT deadline, connect timeout or stall ·
+ *   -ENETUNREACH no route, no name, connection refused ·
+ *   -ECONNRESET broken off, truncated (after it began: the sink has seen
+ *   part) · -EPROTO not HTTP, bad TLS · -EPERM, -EINVAL as above · what the
+ *   sink returned · -EAGAIN no waiting place (ctx_wait_begin).
+ * A sentence is left in ctx. A transfer that moves has no total but ctx's
+ * deadline. *ret_response is to be done with also after a failure.
+ */
+int http_perform(struct ctx *ctx, struct http *http,
+		 const struct http_request *request,
+		 const struct http_sink *sink /* NULL: body dropped */,
+		 struct http_response *ret_response);
+
+/* Exchanges since http_new, for `status`. */
+uint64_t http_n_requests(struct http *);
+
+/* Parts of a URL, as this module sees them. True when both have the same
+ * scheme, host and port. */
+bool http_same_origin(const char *url_a, const char *url_b);
+bool http_is_loopback(const char *url); /* 127/8, ::1, localhost */
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * wire/link: one exchange with a git-upload-pack as bytes, over whatever
+ * reaches it, on a kept connection.
+ *
+ * Must never know what the bytes say.
+ */
+#ifndef WIRE_LINK_H
+#define WIRE_LINK_H
+
+#include "wire/http.h"
+
+struct link;
+
+struct link_ops {
+	/* The advertisement, protocol v2 asked for (a server without it
+	 * answers v0). */
+	int (*advertise)(struct ctx *, struct link *, const struct http_sink *);
+	/* One request, one answer. v2: says Git-Protocol: version=2. */
+	int (*exchange)(struct ctx *, struct link *, bool v2, const void *request,
+			size_t n, const struct http_sink *);
+	struct link *(*free)(struct link *);
+};
+struct link {
+	const struct link_ops *ops;
+};
+
+/*
+ * Over HTTP (gitprotocol-http(5)), v2: GET url/info/refs?service=…, POST
+ * url/git-upload-pack. authorization as in http_request (Basic, with the git
+ * user); url and authorization are copied, http is borrowed. Status codes
+ * become errno with a sentence in ctx: 401 and 403 -EACCES, 404 and 410
+ * -ENOENT, 429 -EDQUOT, 5xx -EIO; a content type that is not git's is -EPROTO.
+ */
+int link_http_new(struct http *http, const char *url,
+		  const char *authorization, struct link **ret_link);
+struct link *link_free(struct link *);
+DEFINE_CLEANUP(struct link *, link_free);
+
+#endif
