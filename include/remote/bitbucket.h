@@ -1,0 +1,100 @@
+/*
+ * remote/bitbucket: Bitbucket Cloud's REST API: endpoints, paging, HTTP status
+ * → errno and sentence, retries, JSON → plain structs.
+ *
+ * Must never know nodes, files, paths of the mount, or the cache.
+ */
+#ifndef REMOTE_BITBUCKET_H
+#define REMOTE_BITBUCKET_H
+
+#include "base/json.h"
+#include "remote/budget.h"
+#include "remote/credential.h"
+#include "wire/http.h"
+
+struct bitbucket;
+/* api_url like "https://api.bitbucket.org/2.0" (copied, a final slash taken
+ * off); the rest is borrowed. */
+int bitbucket_new(const char *api_url, const struct credential *,
+		  struct http *, struct budget *,
+		  struct bitbucket **ret_bitbucket);
+struct bitbucket *bitbucket_free(struct bitbucket *);
+DEFINE_CLEANUP(struct bitbucket *, bitbucket_free);
+
+/*
+ * One GET below api_url; path begins with '/', is percent-encoded and may have
+ * a query. etag NULL or "": unconditional. Retried with jitter, within ctx's
+ * deadline and 60 s in all, for what may be retried (-ECONNRESET, -ETIMEDOUT
+ * of a connect, 429 after the pause, 500, 502, 503, 504, 555: three times at
+ * most). 0 for 200 and 304; else, with a sentence in ctx (made from the error
+ * envelope's message and detail, string or object, FACTS §4):
+ *   401, 403 -EACCES · 404, 410 -ENOENT · 429 and long pauses -EDQUOT ·
+ *   5xx, 555, other 4xx -EIO · wire/http's own.
+ * The body is at most 64 MiB.
+ */
+struct bitbucket_reply {
+	long status; /* also of a failure: 404 and 410 differ; 0: no answer */
+	bool not_modified;
+	struct buf body;
+	char etag[128];
+};
+void bitbucket_reply_done(struct bitbucket_reply *);
+DEFINE_CLEANUP_DONE(struct bitbucket_reply, bitbucket_reply_done);
+int bitbucket_get(struct ctx *, struct bitbucket *, const char *path,
+		  const char *etag, struct bitbucket_reply *ret_reply);
+
+struct bitbucket_workspace {
+	char *slug, *uuid; /* uuid with braces; "" when not told */
+};
+struct bitbucket_workspaces {
+	struct bitbucket_workspace *items;
+	size_t n_items;
+};
+void bitbucket_workspaces_done(struct bitbucket_workspaces *);
+DEFINE_CLEANUP_DONE(struct bitbucket_workspaces, bitbucket_workspaces_done);
+/* GET /user/workspaces, all pages (pagelen=100). Odd items are passed over. */
+int bitbucket_list_workspaces(struct ctx *, struct bitbucket *,
+			      struct bitbucket_workspaces *ret);
+
+struct bitbucket_repository {
+	char *slug;	    /* from slug, else full_name; any bytes */
+	char *uuid;	    /* with braces; "name:<ws>/<slug>" when not told */
+	char *workspace;    /* workspace.slug, else from full_name, "" */
+	char *workspace_uuid; /* "" when not told */
+	char *json;	    /* the whole object, compact */
+	size_t n_json;
+	int64_t updated_ms; /* updated_on, else created_on, else 0 */
+};
+void bitbucket_repository_done(struct bitbucket_repository *);
+DEFINE_CLEANUP_DONE(struct bitbucket_repository, bitbucket_repository_done);
+struct bitbucket_repositories {
+	struct bitbucket_repository *items; /* in the service's order */
+	size_t n_items;
+	size_t n_odd; /* objects that name no repository: passed over */
+};
+void bitbucket_repositories_done(struct bitbucket_repositories *);
+DEFINE_CLEANUP_DONE(struct bitbucket_repositories, bitbucket_repositories_done);
+/*
+ * GET /repositories/{ws}?sort=created_on&pagelen=100, whole objects. The first
+ * page alone, then, when it says its size, the others side by side (four at a
+ * time, on the client's connections), else one after the other by `next`. No
+ * repository comes twice; fewer than `size` at the end: walked once more, then
+ * -EIO. A `next` of another origin is not followed: -EPROTO (bitbucket.org/!api
+ * is rewritten to api_url, FACTS §5).
+ */
+int bitbucket_list_repositories(struct ctx *, struct bitbucket *,
+				const char *workspace,
+				struct bitbucket_repositories *ret);
+/* GET /repositories/{ws}/{slug or {uuid}}. */
+int bitbucket_get_repository(struct ctx *, struct bitbucket *,
+			     const char *workspace, const char *slug_or_uuid,
+			     struct bitbucket_repository *ret);
+/* An object as one of the above; -EBADMSG when it names no repository. */
+int bitbucket_read_repository(const struct json *,
+			      struct bitbucket_repository *ret);
+/* GET /workspaces/{ws}: its uuid. */
+int bitbucket_get_workspace(struct ctx *, struct bitbucket *, const char *slug,
+			    struct bitbucket_workspace *ret);
+void bitbucket_workspace_done(struct bitbucket_workspace *);
+
+#endif

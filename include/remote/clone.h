@@ -1,0 +1,107 @@
+/*
+ * remote/clone: a repository's lazily filled copy: resolve its default branch,
+ * bring the commit, read trees and blobs.
+ *
+ * Owns materialisation (two at a time, at most so many in ten minutes, layout
+ * rule 13), what the ref was when it was last asked, and the times of files
+ * (rule 4). Must never know nodes or FUSE.
+ */
+#ifndef REMOTE_CLONE_H
+#define REMOTE_CLONE_H
+
+#include "base/sync.h"
+#include "remote/credential.h"
+#include "store/cache.h"
+#include "store/objects.h"
+#include "wire/http.h"
+
+struct clones; /* all of a mount's */
+struct clone;  /* one repository's; counted */
+
+struct clones_config {
+	const char *dir;     /* of the stores: dir/<uuid without braces>.git */
+	const char *git_url; /* "https://bitbucket.org" */
+	const struct credential *credential;
+	struct http *http;   /* git's own client, not the API's */
+	struct cache *cache; /* facts: heads, times, capabilities per host */
+	unsigned max_trees;  /* in ten minutes; 0: 100 */
+};
+/* Starts two threads. clones_free stops them (running fetches are cancelled)
+ * and may be called only when no call is under way and no clone is held. */
+int clones_new(const struct clones_config *, struct clones **ret_clones);
+void clones_cancel(struct clones *); /* every wait ends now: unmounting */
+struct clones *clones_free(struct clones *);
+DEFINE_CLEANUP(struct clones *, clones_free);
+
+/* Find or make; the store on disk is opened at the first need. main_branch is
+ * REST's word for it, or NULL. A rename: call again with the new names. */
+int clone_open(struct clones *, const char *uuid, const char *workspace,
+	       const char *slug, const char *main_branch,
+	       struct clone **ret_clone);
+struct clone *clone_ref(struct clone *);
+struct clone *clone_unref(struct clone *);
+DEFINE_CLEANUP(struct clone *, clone_unref);
+
+/* What the default branch was when it was last asked. */
+struct clone_head {
+	struct oid commit, tree;
+	int64_t time_s;	    /* the commit's */
+	int64_t checked_ms; /* wall clock */
+	bool empty;	    /* no commit: an empty tree */
+	char branch[256];   /* "main"; "" when unknown */
+};
+/*
+ * The head, its commit whole in the store. If the last check is at most
+ * max_age_ms old (wall clock) nothing is asked (INT64_MAX: never, when there
+ * is a head at all); else one ls-refs (with the capabilities' request before
+ * it on a host never seen), and one fetch if the commit is not here. All
+ * callers at once are one job on one of the two threads; a job whose last
+ * waiter left is cancelled. -EINTR, -ETIMEDOUT as ctx says; -EDQUOT beyond
+ * max_trees; -EACCES, -ENOENT, -EIO, -EOPNOTSUPP (SHA-256) … with sentences;
+ * failures are remembered for 2 s. A failure changes nothing that is there.
+ */
+int clone_get_head(struct ctx *, struct clone *, int64_t max_age_ms,
+		   struct clone_head *ret_head);
+/* What is known without waiting; -ENOENT. */
+int clone_known_head(struct clone *, struct clone_head *ret_head);
+
+/* Reading what is here: local, quick, never waits for the network. */
+int clone_read_tree(struct clone *, const struct oid *,
+		    struct tree_list **ret_list);
+int clone_blob_size(struct clone *, const struct oid *, uint64_t *ret_size);
+#define CLONE_BIG (8 * MIB) /* over it: clone_blob_file, not clone_read_blob */
+int clone_read_blob(struct clone *, const struct oid *, struct blob **ret_blob);
+int clone_blob_file(struct clone *, const struct oid *, int *ret_fd);
+int clone_diff(struct clone *, const struct oid *before, const struct oid *after,
+	       int (*each)(void *arg, const char *path,
+			   const struct tree_entry *before,
+			   const struct tree_entry *after),
+	       void *arg);
+/* The time (s) of the first commit at which this cache saw this path of the
+ * default branch with this content (rule 4). path "" is the root. Cheap. */
+int64_t clone_path_time(struct clone *, const char *path,
+			const struct oid *oid);
+/* False while no path has a time of its own: then every path has the time that
+ * clone_path_time gives for any, and nobody needs to compose paths. */
+bool clone_has_path_times(struct clone *, int64_t *ret_time_s);
+
+/* For `status`: running fetches, and the trees that are there. A false from
+ * each ends it. Strings are borrowed for the call. */
+struct clone_progress {
+	const char *workspace, *slug;
+	uint64_t n_bytes;
+	unsigned n_objects, n_objects_total; /* 0: not known yet */
+	int64_t since_ms;		     /* clock_mono_ms */
+	bool waiting;			     /* for one of the two places */
+};
+void clones_running(struct clones *,
+		    bool (*each)(void *arg, const struct clone_progress *),
+		    void *arg);
+struct clone_shown {
+	const char *workspace, *slug;
+	struct clone_head head;
+};
+void clones_shown(struct clones *,
+		  bool (*each)(void *arg, const struct clone_shown *), void *arg);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * remote/credential: the secret, turned into what each door needs.
+ *
+ * Owns which kind a pair of strings is (FACTS §2: an API token is Basic with
+ * the e-mail for REST and x-bitbucket-api-token-auth for git; an access token
+ * is Bearer for REST and x-token-auth for git). Must never know FUSE or the
+ * cache. Its strings are registered with log_redact and wiped when freed.
+ */
+#ifndef REMOTE_CREDENTIAL_H
+#define REMOTE_CREDENTIAL_H
+
+#include "base/defs.h"
+
+enum credential_kind {
+	CREDENTIAL_ANONYMOUS,
+	CREDENTIAL_API_TOKEN,	 /* e-mail + token */
+	CREDENTIAL_BASIC,	 /* user name + token: plain Basic, REST and git */
+	CREDENTIAL_ACCESS_TOKEN, /* token alone */
+};
+struct credential;
+/* NULL or "" means not given; e-mail wins over user name. -EINVAL with a
+ * sentence in *ret_why (static) for what cannot be: an e-mail or user name
+ * without a token, control bytes, a colon in a user name. */
+int credential_new(const char *email, const char *username, const char *token,
+		   struct credential **ret_credential, const char **ret_why);
+struct credential *credential_free(struct credential *);
+DEFINE_CLEANUP(struct credential *, credential_free);
+
+enum credential_kind credential_kind(const struct credential *);
+/* "ada@example.com", "ada", "access-token", "anonymous": no secret in it. */
+const char *credential_label(const struct credential *);
+/* Whole values of the Authorization header; NULL: none. */
+const char *credential_rest(const struct credential *);
+const char *credential_git(const struct credential *);
+/* What names this account before the service was asked: "email:…", "user:…",
+ * "anonymous", or "token:" and an HMAC-SHA-256 under key (a random value kept
+ * in the cache directory). Free it. */
+char *credential_identity(const struct credential *, const void *key,
+			  size_t n_key);
+/* One sentence for people whose credential got a 401: what may be wrong with
+ * this kind and what to do (app passwords are gone since 2026-07-28; the user
+ * name was given where the e-mail belongs; the token ran out …). Static. */
+const char *credential_hint(const struct credential *);
+
+#endif
