@@ -13,6 +13,8 @@
 #define HASH_NONFATAL_OOM 0
 #define uthash_malloc(n) xmalloc(n)
 #define uthash_fatal(msg) defs_check_failed(msg, __FILE__, __LINE__)
+/* The default, HASH_JEN, falls through in a switch, which clang refuses. */
+#define HASH_FUNCTION(key, n_key, value) HASH_FNV(key, n_key, value)
 #include <uthash.h>
 #include <utlist.h>
 

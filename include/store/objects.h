@@ -19,7 +19,7 @@ static inline bool oid_equal(const struct oid *a, const struct oid *b)
 	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 char *oid_hex(const struct oid *, char out[static 41]); /* returns out */
-int oid_parse(const char *hex, struct oid *ret_oid);	/* -EINVAL */
+int oid_parse(const char *hex, struct oid *ret_oid);    /* -EINVAL */
 
 /* Once per process, after forking; idempotent. */
 int objects_global_init(void);
@@ -56,6 +56,8 @@ struct tree_list {
 	char left_out[256]; /* "" or a sentence naming the first ones */
 	/* private from here */
 	unsigned refs_private;
+	unsigned *by_name; /* NULL: the entries are in the order of names */
+	size_t n_bytes;
 	char *bytes;
 };
 /* Counted; -ENOENT absent, -EBADMSG not a tree. A few recent ones are kept. */
@@ -108,8 +110,8 @@ DEFINE_CLEANUP(struct objects_pack *, objects_pack_drop);
 int objects_mark_whole(struct objects *, const struct oid *commit);
 bool objects_is_whole(struct objects *, const struct oid *commit);
 /* Whole commits, newest mark last, at most max: 40 hex digits each. */
-int objects_whole_commits(struct objects *, size_t max,
-			  struct oid **ret_oids, size_t *ret_n);
+int objects_whole_commits(struct objects *, size_t max, struct oid **ret_oids,
+			  size_t *ret_n);
 bool objects_is_shallow(struct objects *, const struct oid *commit);
 /* refs/heads/<branch> and HEAD, so that `git log` works in the store. */
 int objects_set_branch(struct objects *, const char *branch,
