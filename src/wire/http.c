@@ -1,0 +1,761 @@
+/*
+ * wire/http: the door to curl.
+ *
+ * A client is n_connections slots. A slot is a curl multi handle with one easy
+ * handle in it and belongs, while an exchange lasts, to the thread that
+ * performs it: curl runs on the caller's thread, its callbacks too, and there
+ * is nothing to lock round it. The one thing that another thread does to a
+ * slot is curl_multi_wakeup, which may be called from anywhere.
+ *
+ * Redirects are followed here and not by curl, because here it is decided,
+ * hop by hop, whether a credential goes along.
+ */
+#include "http_private.h"
+
+#include "base/clock.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <signal.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include <curl/curl.h>
+
+#define DEFAULT_CONNECTIONS 4
+#define DEFAULT_CONNECT_MS 5000
+#define DEFAULT_STALL_MS 30000
+#define REDIRECTS_MAX 5
+#define HEAD_MAX (256 * KIB)
+#define KEPT_PER_SLOT 2L
+/* curl tells the time of day itself meanwhile; this only bounds a mistake. */
+#define POLL_MAX_MS 60000
+
+struct http {
+	char *user_agent;
+	int64_t connect_timeout_ms, stall_timeout_ms;
+	atomic_uint_fast64_t n_requests;
+	struct http_slots pool;
+};
+
+/* ---- URLs ---------------------------------------------------------------- */
+
+struct url {
+	char *text;   /* without user, password and fragment */
+	char *origin; /* "https://example.org:443" */
+	char *host;
+	bool https;
+	bool loopback;
+};
+
+static void url_done(struct url *url)
+{
+	free(url->text);
+	free(url->origin);
+	free(url->host);
+	memset(url, 0, sizeof(*url));
+}
+DEFINE_CLEANUP_DONE(struct url, url_done);
+
+DEFINE_CLEANUP(CURLU *, curl_url_cleanup);
+
+static char *url_part(CURLU *parts, CURLUPart what, unsigned flags)
+{
+	char *part = NULL;
+	char *copy;
+
+	if (curl_url_get(parts, what, &part, flags))
+		return NULL;
+	copy = xstrdup(part);
+	curl_free(part);
+	return copy;
+}
+
+static bool host_is_loopback(const char *host)
+{
+	struct in_addr v4;
+
+	if (!strcmp(host, "localhost") || !strcmp(host, "[::1]"))
+		return true;
+	return inet_pton(AF_INET, host, &v4) == 1 &&
+	       ntohl(v4.s_addr) >> 24 == 127;
+}
+
+/* curl's own parser, so that its idea of the host is also ours. */
+static int url_parse(const char *text, struct url *ret)
+{
+	cleanup(url_done) struct url url = {0};
+	cleanup(curl_url_cleanup) CURLU *parts = curl_url();
+	cleanup(free) char *scheme = NULL;
+	cleanup(free) char *port = NULL;
+
+	if (!parts)
+		return -ENOMEM;
+	for (const char *s = text; *s; s++)
+		if ((unsigned char)*s <= ' ' || *s == 127)
+			return -EINVAL;
+	if (curl_url_set(parts, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME))
+		return -EINVAL;
+	/* A user in the URL would become a header that nobody decided on. */
+	curl_url_set(parts, CURLUPART_USER, NULL, 0);
+	curl_url_set(parts, CURLUPART_PASSWORD, NULL, 0);
+	curl_url_set(parts, CURLUPART_OPTIONS, NULL, 0);
+	curl_url_set(parts, CURLUPART_FRAGMENT, NULL, 0);
+
+	scheme = url_part(parts, CURLUPART_SCHEME, 0);
+	if (!scheme || (strcmp(scheme, "http") && strcmp(scheme, "https")))
+		return -EINVAL;
+	url.host = url_part(parts, CURLUPART_HOST, 0);
+	port = url_part(parts, CURLUPART_PORT, CURLU_DEFAULT_PORT);
+	url.text = url_part(parts, CURLUPART_URL, 0);
+	if (!url.host || !url.host[0] || !port || !url.text)
+		return -EINVAL;
+	for (char *s = url.host; *s; s++)
+		*s = (char)tolower((unsigned char)*s);
+	url.https = !strcmp(scheme, "https");
+	url.loopback = host_is_loopback(url.host);
+	url.origin = xasprintf("%s://%s:%s", scheme, url.host, port);
+	*ret = url;
+	memset(&url, 0, sizeof(url));
+	return 0;
+}
+
+bool http_same_origin(const char *url_a, const char *url_b)
+{
+	cleanup(url_done) struct url a = {0};
+	cleanup(url_done) struct url b = {0};
+
+	return !url_parse(url_a, &a) && !url_parse(url_b, &b) &&
+	       !strcmp(a.origin, b.origin);
+}
+
+bool http_is_loopback(const char *text)
+{
+	cleanup(url_done) struct url url = {0};
+
+	return !url_parse(text, &url) && url.loopback;
+}
+
+/* ---- Slots --------------------------------------------------------------- */
+
+static int64_t or_default(int64_t value, int64_t otherwise)
+{
+	return value > 0 ? value : otherwise;
+}
+
+int http_new(const struct http_config *config, struct http **ret_http)
+{
+	cleanup(http_free) struct http *http = NULL;
+	struct sigaction pipe_action;
+
+	if (curl_global_init(CURL_GLOBAL_DEFAULT))
+		return -ENOMEM;
+	/* With CURLOPT_NOSIGNAL curl leaves this to us: TLS may write to a
+	 * connection that the server has closed. */
+	if (!sigaction(SIGPIPE, NULL, &pipe_action) &&
+	    pipe_action.sa_handler == SIG_DFL)
+		signal(SIGPIPE, SIG_IGN);
+
+	http = xcalloc(1, sizeof(*http));
+	http_slots_init(&http->pool, config->n_connections
+					     ? config->n_connections
+					     : DEFAULT_CONNECTIONS);
+	http->user_agent = config->user_agent ? xstrdup(config->user_agent)
+					      : NULL;
+	http->connect_timeout_ms =
+		or_default(config->connect_timeout_ms, DEFAULT_CONNECT_MS);
+	http->stall_timeout_ms =
+		or_default(config->stall_timeout_ms, DEFAULT_STALL_MS);
+	atomic_init(&http->n_requests, 0);
+	*ret_http = steal(&http);
+	return 0;
+}
+
+struct http *http_free(struct http *http)
+{
+	if (!http)
+		return NULL;
+	for (unsigned i = 0; i < http->pool.n_slots; i++) {
+		curl_easy_cleanup(http->pool.slots[i].easy);
+		curl_multi_cleanup(http->pool.slots[i].multi);
+	}
+	http_slots_done(&http->pool);
+	free(http->user_agent);
+	free(http);
+	curl_global_cleanup();
+	return NULL;
+}
+
+uint64_t http_n_requests(struct http *http)
+{
+	return atomic_load_explicit(&http->n_requests, memory_order_relaxed);
+}
+
+static int slot_handles(struct http_slot *slot)
+{
+	if (!slot->multi)
+		slot->multi = curl_multi_init();
+	if (!slot->easy)
+		slot->easy = curl_easy_init();
+	if (!slot->multi || !slot->easy)
+		return -ENOMEM;
+	curl_multi_setopt(slot->multi, CURLMOPT_MAXCONNECTS, KEPT_PER_SLOT);
+	return 0;
+}
+
+/* ---- One hop: a request and its answer ----------------------------------- */
+
+struct hop {
+	struct ctx *ctx;
+	const struct http_request *request;
+	const struct http_sink *sink;
+	struct http_response *response;
+	CURL *easy;
+	const struct url *url;
+	/* What became of it */
+	int64_t moved_ms; /* when the last byte went either way */
+	curl_off_t down, up;
+	size_t n_head;
+	bool head_done; /* of the final answer */
+	bool encoded;   /* Content-Length is not the one the sink will see */
+	bool enough;    /* we ended it, and that is no failure */
+	int failed;     /* ended by the sink, or by a limit of ours */
+	char error[CURL_ERROR_SIZE];
+};
+
+static bool is_success(long status)
+{
+	return status >= 200 && status < 300;
+}
+
+static int head_ended(struct hop *hop)
+{
+	struct http_response *response = hop->response;
+	curl_off_t length = -1;
+
+	curl_easy_getinfo(hop->easy, CURLINFO_RESPONSE_CODE, &response->status);
+	if (response->status < 200) {
+		http_response_forget(response);
+		return 0;
+	}
+	hop->head_done = true;
+	if (!hop->encoded &&
+	    !curl_easy_getinfo(hop->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T,
+			       &length))
+		response->content_length = length;
+	if (is_success(response->status) && hop->sink && hop->sink->begin)
+		return hop->sink->begin(hop->sink->arg, response);
+	return 0;
+}
+
+static size_t on_header(char *line, size_t size, size_t n, void *arg)
+{
+	static const char encoding[] = "content-encoding:";
+	struct hop *hop = arg;
+	int r = 0;
+
+	n *= size;
+	hop->moved_ms = clock_mono_ms();
+	hop->n_head += n;
+	if (hop->n_head > HEAD_MAX) {
+		hop->failed = ctx_fail(hop->ctx, -EPROTO,
+				       "%s sent endless headers",
+				       hop->url->host);
+		return 0;
+	}
+	/* What comes after the body are trailers, which may say nothing new. */
+	if (hop->head_done)
+		return n;
+	if (n <= 2 && (line[0] == '\r' || line[0] == '\n'))
+		r = head_ended(hop);
+	else if (hop->request->compressed && n > sizeof(encoding) &&
+		 !strncasecmp(line, encoding, sizeof(encoding) - 1))
+		hop->encoded = true;
+	else
+		http_response_header(hop->response, line, n);
+	if (r < 0) {
+		hop->failed = r;
+		return 0;
+	}
+	return n;
+}
+
+static size_t on_body(char *data, size_t size, size_t n, void *arg)
+{
+	struct hop *hop = arg;
+	int r = 0;
+
+	n *= size;
+	if (is_success(hop->response->status)) {
+		if (hop->sink && hop->sink->write)
+			r = hop->sink->write(hop->sink->arg, data, n);
+		if (r < 0)
+			hop->failed = r;
+	} else if (!http_response_error_body(hop->response, data, n)) {
+		hop->enough = true;
+		r = -EMSGSIZE;
+	}
+	/* Also when the sink took its time: that was not the network's. */
+	hop->moved_ms = clock_mono_ms();
+	return r < 0 ? 0 : n;
+}
+
+static int on_progress(void *arg, curl_off_t total_down, curl_off_t down,
+		       curl_off_t total_up, curl_off_t up)
+{
+	struct hop *hop = arg;
+
+	(void)total_down;
+	(void)total_up;
+	if (down != hop->down || up != hop->up)
+		hop->moved_ms = clock_mono_ms();
+	hop->down = down;
+	hop->up = up;
+	return 0;
+}
+
+static curl_socket_t open_socket(void *arg, curlsocktype purpose,
+				 struct curl_sockaddr *address)
+{
+	(void)arg;
+	(void)purpose;
+	return socket(address->family, address->socktype | SOCK_CLOEXEC,
+		      address->protocol);
+}
+
+static void set_options(struct http *http, struct hop *hop, bool fresh)
+{
+	CURL *easy = hop->easy;
+
+	curl_easy_reset(easy); /* keeps its connections */
+	curl_easy_setopt(easy, CURLOPT_URL, hop->url->text);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, hop->error);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+	/* One exchange at a time has no use for HTTP/2, and its windows make a
+	 * long pack slower. */
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+			 (long)http->connect_timeout_ms);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 30L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 15L);
+	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 64L * KIB);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* Else whoever cancels waits for the resolver's thread. */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
+	if (http->user_agent)
+		curl_easy_setopt(easy, CURLOPT_USERAGENT, http->user_agent);
+	/* The proxies of the environment are honoured, but none of them can
+	 * know what our loopback is. */
+	if (hop->url->loopback)
+		curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	if (hop->request->compressed)
+		curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+	if (fresh)
+		curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, hop);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, hop);
+	curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(easy, CURLOPT_XFERINFODATA, hop);
+	curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+}
+
+static void set_method(struct hop *hop, const char *method, bool body)
+{
+	CURL *easy = hop->easy;
+
+	if (body) {
+		curl_easy_setopt(easy, CURLOPT_POST, 1L);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+				 (curl_off_t)hop->request->n_body);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, hop->request->body);
+	} else if (!strcmp(method, "HEAD")) {
+		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+		return;
+	} else {
+		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+	}
+	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+}
+
+static struct curl_slist *header_list(const struct http_request *request,
+				      bool authorized, bool body)
+{
+	struct curl_slist *list = NULL;
+
+	if (body) /* else large bodies wait a second for a 100 */
+		list = curl_slist_append(list, "Expect:");
+	for (size_t i = 0; request->headers && request->headers[i]; i++)
+		list = curl_slist_append(list, request->headers[i]);
+	if (authorized) {
+		char *line =
+			xasprintf("Authorization: %s", request->authorization);
+
+		list = curl_slist_append(list, line);
+		explicit_bzero(line, strlen(line));
+		free(line);
+	}
+	return list;
+}
+
+static void header_list_free(struct curl_slist *list)
+{
+	for (struct curl_slist *i = list; i; i = i->next)
+		explicit_bzero(i->data, strlen(i->data));
+	curl_slist_free_all(list);
+}
+
+static void wake_multi(void *multi)
+{
+	curl_multi_wakeup(multi);
+}
+
+static int drive(struct http *http, struct http_slot *slot, struct hop *hop,
+		 CURLcode *ret_result)
+{
+	for (;;) {
+		int running = 0, left_over = 0, r;
+		int64_t wait, stall;
+		CURLMsg *message;
+
+		if (curl_multi_perform(slot->multi, &running))
+			return ctx_fail(hop->ctx, -EIO, "curl failed inside");
+		if (!running) {
+			message = curl_multi_info_read(slot->multi, &left_over);
+			if (!message || message->msg != CURLMSG_DONE)
+				return ctx_fail(hop->ctx, -EIO,
+						"curl failed inside");
+			*ret_result = message->data.result;
+			return 0;
+		}
+		r = ctx_check(hop->ctx);
+		if (r == -EINTR)
+			return ctx_fail(hop->ctx, r, "interrupted");
+		if (r < 0)
+			return ctx_fail(hop->ctx, r,
+					"%s did not answer in time",
+					hop->url->host);
+		stall = hop->moved_ms + http->stall_timeout_ms -
+			clock_mono_ms();
+		if (stall <= 0)
+			return ctx_fail(hop->ctx, -ETIMEDOUT,
+					"%s went silent in the middle of an "
+					"exchange",
+					hop->url->host);
+		wait = ctx_left_ms(hop->ctx);
+		if (wait > stall)
+			wait = stall;
+		if (wait > POLL_MAX_MS)
+			wait = POLL_MAX_MS;
+		/* One more, since milliseconds are cut off. */
+		curl_multi_poll(slot->multi, NULL, 0, (int)wait + 1, NULL);
+	}
+}
+
+static int explain(struct hop *hop, CURLcode result)
+{
+	const char *host = hop->url->host;
+	const char *why = hop->error[0] ? hop->error
+					: curl_easy_strerror(result);
+	long os_errno = 0;
+
+	if (hop->failed)
+		return hop->failed;
+	curl_easy_getinfo(hop->easy, CURLINFO_OS_ERRNO, &os_errno);
+	switch ((int)result) {
+	case CURLE_OPERATION_TIMEDOUT:
+		return ctx_fail(hop->ctx, -ETIMEDOUT,
+				"no connection to %s in time", host);
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return ctx_fail(hop->ctx, -ENETUNREACH,
+				"the name %s cannot be resolved", host);
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_PROXY:
+		return ctx_fail(hop->ctx, -ENETUNREACH,
+				"the proxy to %s does not work", host);
+	case CURLE_COULDNT_CONNECT:
+		if (os_errno == ETIMEDOUT)
+			return ctx_fail(hop->ctx, -ETIMEDOUT,
+					"no connection to %s in time", host);
+		return ctx_fail(hop->ctx, -ENETUNREACH,
+				"no connection to %s%s%s", host,
+				os_errno ? ": " : "",
+				os_errno ? strerrordesc_np((int)os_errno) : "");
+	case CURLE_PARTIAL_FILE:
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+	case CURLE_GOT_NOTHING:
+		return ctx_fail(hop->ctx, -ECONNRESET,
+				"the connection to %s broke off", host);
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return ctx_fail(hop->ctx, -EPROTO,
+				"no trusted connection to %s: %s", host, why);
+	case CURLE_OUT_OF_MEMORY:
+		return ctx_fail(hop->ctx, -ENOMEM, "out of memory");
+	case CURLE_BAD_CONTENT_ENCODING:
+	case CURLE_UNSUPPORTED_PROTOCOL: /* curl's word for HTTP/0.9 */
+	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_WRITE_ERROR: /* not ours: a broken encoding */
+	default:
+		return ctx_fail(hop->ctx, -EPROTO,
+				"%s does not answer as an HTTP server does: %s",
+				host, curl_easy_strerror(result));
+	}
+}
+
+/* A kept connection that the server has closed meanwhile says nothing about
+ * the network; curl sees most of them itself. */
+static bool was_stale(const struct hop *hop, CURLcode result)
+{
+	long n_connects = 1;
+
+	curl_easy_getinfo(hop->easy, CURLINFO_NUM_CONNECTS, &n_connects);
+	return n_connects == 0 && hop->n_head == 0 && !hop->failed &&
+	       (result == CURLE_SEND_ERROR || result == CURLE_RECV_ERROR ||
+		result == CURLE_GOT_NOTHING);
+}
+
+static int perform_once(struct http *http, struct http_slot *slot,
+			struct hop *hop, const char *method, bool authorized,
+			bool body, bool fresh, CURLcode *ret_result)
+{
+	struct ctx_waker waker = {.wake = wake_multi, .arg = slot->multi};
+	struct curl_slist *headers =
+		header_list(hop->request, authorized, body);
+	curl_off_t n_received = 0;
+	int r;
+
+	hop->moved_ms = clock_mono_ms();
+	hop->down = hop->up = 0;
+	hop->n_head = 0;
+	hop->head_done = hop->encoded = hop->enough = false;
+	hop->error[0] = '\0';
+	http_response_done(hop->response);
+	http_response_init(hop->response);
+
+	set_options(http, hop, fresh);
+	set_method(hop, method, body);
+	curl_easy_setopt(hop->easy, CURLOPT_HTTPHEADER, headers);
+	atomic_fetch_add_explicit(&http->n_requests, 1, memory_order_relaxed);
+
+	if (curl_multi_add_handle(slot->multi, hop->easy)) {
+		header_list_free(headers);
+		return ctx_fail(hop->ctx, -EIO, "curl failed inside");
+	}
+	ctx_watch(hop->ctx, &waker);
+	r = drive(http, slot, hop, ret_result);
+	ctx_unwatch(hop->ctx, &waker);
+	curl_easy_getinfo(hop->easy, CURLINFO_SIZE_DOWNLOAD_T, &n_received);
+	hop->response->n_received = (uint64_t)n_received;
+	/* An unfinished exchange closes its connection here. */
+	curl_multi_remove_handle(slot->multi, hop->easy);
+	curl_easy_setopt(hop->easy, CURLOPT_HTTPHEADER, NULL);
+	header_list_free(headers);
+	return r;
+}
+
+static int perform_hop(struct http *http, struct http_slot *slot,
+		       struct hop *hop, const char *method, bool authorized,
+		       bool body)
+{
+	CURLcode result = CURLE_OK;
+	int r;
+
+	http_slots_lead(&http->pool, slot, hop->url->origin);
+	r = perform_once(http, slot, hop, method, authorized, body, false,
+			 &result);
+	if (r >= 0 && !body && was_stale(hop, result))
+		r = perform_once(http, slot, hop, method, authorized, body,
+				 true, &result);
+	if (r < 0)
+		return r;
+	if (result && !hop->enough)
+		return explain(hop, result);
+	if (!hop->head_done)
+		return ctx_fail(hop->ctx, -EPROTO,
+				"%s does not answer as an HTTP server does",
+				hop->url->host);
+	return 0;
+}
+
+/* ---- An exchange: hops until an answer ----------------------------------- */
+
+static bool is_redirect(long status)
+{
+	return status == 301 || status == 302 || status == 303 ||
+	       status == 307 || status == 308;
+}
+
+static int may_go(struct ctx *ctx, const struct http_request *request,
+		  const struct url *url)
+{
+	if (request->authorization && !url->https && !url->loopback)
+		return ctx_fail(ctx, -EPERM,
+				"credentials are not sent to %s over plain "
+				"http",
+				url->host);
+	return 0;
+}
+
+static bool has_line_end(const char *text)
+{
+	return text && text[strcspn(text, "\r\n")];
+}
+
+static int check_request(struct ctx *ctx, const struct http_request *request)
+{
+	bool bad = has_line_end(request->authorization) ||
+		   has_line_end(request->method);
+
+	for (size_t i = 0; request->headers && request->headers[i]; i++)
+		bad |= has_line_end(request->headers[i]);
+	return bad ? ctx_fail(ctx, -EINVAL, "a header with a line end in it")
+		   : 0;
+}
+
+/* Where a 3xx leads, made absolute by curl; false: nowhere, it is the answer.
+ */
+static bool redirect_target(struct hop *hop, struct url *ret)
+{
+	char *text = NULL;
+
+	curl_easy_getinfo(hop->easy, CURLINFO_REDIRECT_URL, &text);
+	return text && url_parse(text, ret) == 0;
+}
+
+static void say_location(struct hop *hop)
+{
+	cleanup(url_done) struct url target = {0};
+
+	if (is_redirect(hop->response->status) &&
+	    redirect_target(hop, &target) &&
+	    strlen(target.text) < sizeof(hop->response->location))
+		memcpy(hop->response->location, target.text,
+		       strlen(target.text) + 1);
+}
+
+/*
+ * What a 3xx asks for: 1 to go on to *url, 0 when it is the answer. A body is
+ * given to the one it was written for: it may hold a secret too.
+ */
+static int redirect(struct hop *hop, struct url *url, const char **method,
+		    bool *body, unsigned n_hops)
+{
+	cleanup(url_done) struct url target = {0};
+	long status = hop->response->status;
+
+	if (hop->request->no_redirects || !is_redirect(status) ||
+	    !redirect_target(hop, &target))
+		return 0;
+	if (*body && status != 303 &&
+	    (status < 307 || strcmp(target.origin, url->origin)))
+		return 0;
+	if (n_hops >= REDIRECTS_MAX)
+		return ctx_fail(hop->ctx, -EPROTO, "%s redirects in circles",
+				url->host);
+	if (url->https && !target.https)
+		return ctx_fail(hop->ctx, -EPERM,
+				"%s redirects to plain http, which is not "
+				"followed",
+				url->host);
+	if (status == 303 && strcmp(*method, "HEAD")) {
+		*method = "GET";
+		*body = false;
+	}
+	url_done(url);
+	*url = target;
+	memset(&target, 0, sizeof(target));
+	return 1;
+}
+
+static int perform_in_slot(struct http *http, struct http_slot *slot,
+			   struct hop *hop, struct url *url)
+{
+	cleanup(free) char *first_origin = xstrdup(url->origin);
+	bool body = hop->request->body != NULL;
+	const char *method = hop->request->method ? hop->request->method
+			     : body               ? "POST"
+						  : "GET";
+	int r;
+
+	r = slot_handles(slot);
+	if (r < 0)
+		return ctx_fail(hop->ctx, r, "out of memory");
+	hop->easy = slot->easy;
+	hop->url = url;
+	for (unsigned n_hops = 0;; n_hops++) {
+		bool same = !strcmp(url->origin, first_origin);
+
+		r = perform_hop(http, slot, hop, method,
+				same && hop->request->authorization, body);
+		hop->response->other_host = !same;
+		if (r < 0)
+			return r;
+		r = redirect(hop, url, &method, &body, n_hops);
+		if (r <= 0)
+			break;
+	}
+	if (!r)
+		say_location(hop);
+	return r;
+}
+
+int http_perform(struct ctx *ctx, struct http *http,
+		 const struct http_request *request,
+		 const struct http_sink *sink,
+		 struct http_response *ret_response)
+{
+	cleanup(url_done) struct url url = {0};
+	struct hop hop = {.ctx = ctx,
+			  .request = request,
+			  .sink = sink,
+			  .response = ret_response};
+	struct http_slot *slot;
+	int r;
+
+	http_response_init(ret_response);
+	r = url_parse(request->url, &url);
+	if (r < 0)
+		return ctx_fail(ctx, r, "not an http or https URL");
+	r = check_request(ctx, request);
+	if (r < 0)
+		return r;
+	r = may_go(ctx, request, &url);
+	if (r < 0)
+		return r;
+	r = ctx_check(ctx);
+	if (r < 0)
+		return ctx_fail(ctx, r,
+				r == -EINTR ? "interrupted" : "out of time");
+	r = ctx_wait_begin(ctx);
+	if (r < 0)
+		return ctx_fail(ctx, r,
+				"too many readers wait for the network");
+	slot = http_slots_take(ctx, &http->pool, url.origin);
+	if (slot) {
+		r = perform_in_slot(http, slot, &hop, &url);
+		http_slots_leave(&http->pool, slot);
+	} else {
+		r = ctx_check(ctx);
+		ctx_fail(ctx, r,
+			 r == -EINTR ? "interrupted"
+				     : "no connection became free in time");
+	}
+	ctx_wait_end(ctx);
+	return r;
+}

@@ -1,0 +1,128 @@
+/*
+ * wire/http, its places: who may perform an exchange now.
+ *
+ * A slot is handed from the one who leaves to the one who has waited longest,
+ * under the lock: while somebody waits no slot is free, so who comes later
+ * cannot overtake.
+ */
+#include "http_private.h"
+
+#include "base/map.h"
+
+/* Somebody who waits, on his own stack. */
+struct http_waiter {
+	struct http_slots *pool;
+	struct cond cond;
+	struct http_slot *slot; /* handed over */
+	struct http_waiter *prev, *next;
+};
+
+void http_slots_init(struct http_slots *pool, unsigned n_slots)
+{
+	mutex_init(&pool->lock);
+	pool->slots = xcalloc(n_slots, sizeof(*pool->slots));
+	pool->n_slots = n_slots;
+	pool->n_given = 0;
+	pool->waiters = NULL;
+}
+
+void http_slots_done(struct http_slots *pool)
+{
+	check(!pool->waiters);
+	for (unsigned i = 0; i < pool->n_slots; i++) {
+		check(!pool->slots[i].busy);
+		free(pool->slots[i].origin);
+	}
+	free(pool->slots);
+	mutex_done(&pool->lock);
+}
+
+/* The free slot that spoke to this origin last; else one that never spoke to
+ * anybody; else the one that is longest idle. */
+static struct http_slot *choose(struct http_slots *pool, const char *origin)
+	requires_lock(pool->lock)
+{
+	struct http_slot *fitting = NULL;
+	struct http_slot *oldest = NULL;
+	struct http_slot *best;
+
+	for (unsigned i = 0; i < pool->n_slots; i++) {
+		struct http_slot *slot = &pool->slots[i];
+
+		if (slot->busy)
+			continue;
+		if (slot->origin && !strcmp(slot->origin, origin) &&
+		    (!fitting || slot->used > fitting->used))
+			fitting = slot;
+		if (!oldest || slot->used < oldest->used)
+			oldest = slot;
+	}
+	best = fitting ? fitting : oldest;
+	if (best) {
+		best->busy = true;
+		best->used = ++pool->n_given;
+	}
+	return best;
+}
+
+static void wake_waiter(void *arg)
+{
+	struct http_waiter *waiter = arg;
+
+	mutex_lock(&waiter->pool->lock);
+	cond_signal(&waiter->cond);
+	mutex_unlock(&waiter->pool->lock);
+}
+
+struct http_slot *http_slots_take(struct ctx *ctx, struct http_slots *pool,
+				  const char *origin)
+{
+	struct http_waiter waiter = {.pool = pool};
+	struct ctx_waker waker = {.wake = wake_waiter, .arg = &waiter};
+
+	cond_init(&waiter.cond);
+	ctx_watch(ctx, &waker);
+	mutex_lock(&pool->lock);
+	waiter.slot = choose(pool, origin);
+	if (!waiter.slot) {
+		DL_APPEND(pool->waiters, &waiter);
+		while (!waiter.slot && !ctx_check(ctx))
+			cond_wait_until(&waiter.cond, &pool->lock,
+					ctx->deadline_ms);
+		if (!waiter.slot)
+			DL_DELETE(pool->waiters, &waiter);
+	}
+	mutex_unlock(&pool->lock);
+	ctx_unwatch(ctx, &waker);
+	cond_done(&waiter.cond);
+	return waiter.slot;
+}
+
+void http_slots_leave(struct http_slots *pool, struct http_slot *slot)
+{
+	struct http_waiter *waiter;
+
+	mutex_lock(&pool->lock);
+	waiter = pool->waiters;
+	if (waiter) {
+		DL_DELETE(pool->waiters, waiter);
+		waiter->slot = slot;
+		slot->used = ++pool->n_given;
+		cond_signal(&waiter->cond);
+	} else {
+		slot->busy = false;
+	}
+	mutex_unlock(&pool->lock);
+}
+
+void http_slots_lead(struct http_slots *pool, struct http_slot *slot,
+		     const char *origin)
+{
+	char *old, *new = xstrdup(origin);
+
+	mutex_lock(&pool->lock);
+	old = slot->origin;
+	slot->origin = new;
+	mutex_unlock(&pool->lock);
+	free(old);
+}

@@ -1,0 +1,274 @@
+/*
+ * wire/link over HTTP (gitprotocol-http(5), "Smart Server Response").
+ *
+ * As git does, the first request (the advertisement) may be redirected, and
+ * what follows goes to where it led: a renamed repository. A request with a
+ * body is not redirected; its 3xx is an answer that is none, whereupon the
+ * caller asks for the advertisement again.
+ */
+#include "wire/link.h"
+
+#include <strings.h>
+
+#define ADVERTISE "/info/refs?service=git-upload-pack"
+#define REDIRECTS_MAX 3
+#define SAID_MAX 200
+
+struct link_http {
+	struct link link;
+	struct http *http;
+	char *url; /* without a final slash */
+	char *authorization;
+};
+
+/* What the sink below knows of one exchange. */
+struct answer {
+	struct ctx *ctx;
+	const char *content_type; /* the only one that is git's */
+	const struct http_sink *sink;
+};
+
+static int answer_begin(void *arg, const struct http_response *response)
+{
+	struct answer *answer = arg;
+	size_t n = strcspn(response->content_type, "; \t");
+
+	if (n != strlen(answer->content_type) ||
+	    strncasecmp(response->content_type, answer->content_type, n))
+		return ctx_fail(answer->ctx, -EPROTO,
+				"the server does not speak git's smart "
+				"protocol there (content type %.60s)",
+				response->content_type[0]
+					? response->content_type
+					: "not said");
+	if (answer->sink->begin)
+		return answer->sink->begin(answer->sink->arg, response);
+	return 0;
+}
+
+static int answer_write(void *arg, const void *data, size_t n)
+{
+	struct answer *answer = arg;
+
+	return answer->sink->write(answer->sink->arg, data, n);
+}
+
+/* The host of a URL, for sentences: never its path's secrets or its query. */
+static void host_of(const char *url, char *out, size_t size)
+{
+	const char *start = strstr(url, "://");
+	const char *at;
+	size_t n;
+
+	start = start ? start + 3 : url;
+	n = strcspn(start, "/?#");
+	at = memchr(start, '@', n);
+	if (at) {
+		n -= (size_t)(at + 1 - start);
+		start = at + 1;
+	}
+	snprintf(out, size, "%.*s", (int)(n < size ? n : size - 1), start);
+}
+
+/* What a server says about its refusal in plain text, as one clean line. */
+static void said(const struct http_response *response, char *out, size_t size)
+{
+	size_t n = 0;
+
+	if (response->error_body &&
+	    !strncasecmp(response->content_type, "text/plain", 10)) {
+		if (size > SAID_MAX)
+			size = SAID_MAX;
+		for (const char *s = response->error_body;
+		     *s && *s != '\n' && n + 3 < size; s++) {
+			if (!n) {
+				out[n++] = ':';
+				out[n++] = ' ';
+			}
+			out[n++] = (unsigned char)*s < ' ' || *s == 127 ? ' '
+									: *s;
+		}
+	}
+	out[n] = '\0';
+}
+
+static int status_errno(struct ctx *ctx, const struct link_http *link,
+			const struct http_response *response)
+{
+	char host[200], text[SAID_MAX + 3];
+
+	host_of(link->url, host, sizeof(host));
+	said(response, text, sizeof(text));
+	switch (response->status) {
+	case 401:
+		return ctx_fail(ctx, -EACCES,
+				link->authorization
+					? "%s refuses these credentials for "
+					  "git (401)%s"
+					: "%s wants credentials for this "
+					  "repository (401)%s",
+				host, text);
+	case 403:
+		return ctx_fail(ctx, -EACCES,
+				"%s does not let this account read the "
+				"repository (403)%s",
+				host, text);
+	case 404:
+	case 410:
+		return ctx_fail(ctx, -ENOENT,
+				"%s has no such repository, or hides it from "
+				"this account (%ld)%s",
+				host, response->status, text);
+	case 429:
+		return ctx_fail(ctx, -EDQUOT,
+				"%s allows no more git requests for now "
+				"(429)%s",
+				host, text);
+	}
+	if (response->status >= 500)
+		return ctx_fail(ctx, -EIO, "%s failed (%ld)%s", host,
+				response->status, text);
+	return ctx_fail(ctx, -EPROTO,
+			"%s gave an answer that is not git's "
+			"(%ld)%s",
+			host, response->status, text);
+}
+
+static int perform(struct ctx *ctx, struct link_http *link,
+		   const struct http_request *request, const char *content_type,
+		   const struct http_sink *sink, struct http_response *response)
+{
+	struct answer answer = {
+		.ctx = ctx, .content_type = content_type, .sink = sink};
+	struct http_sink checked = {
+		.begin = answer_begin, .write = answer_write, .arg = &answer};
+
+	return http_perform(ctx, link->http, request, &checked, response);
+}
+
+static bool is_success(const struct http_response *response)
+{
+	return response->status >= 200 && response->status < 300;
+}
+
+/* The repository is elsewhere now. The credential stays with its origin. */
+static bool follow(struct link_http *link, const char *location)
+{
+	size_t n = strlen(location);
+	size_t n_tail = strlen(ADVERTISE);
+
+	if (n <= n_tail || strcmp(location + n - n_tail, ADVERTISE) ||
+	    (!strncasecmp(link->url, "https:", 6) &&
+	     strncasecmp(location, "https:", 6)))
+		return false;
+	if (link->authorization && !http_same_origin(link->url, location)) {
+		explicit_bzero(link->authorization,
+			       strlen(link->authorization));
+		free(steal(&link->authorization));
+	}
+	free(link->url);
+	link->url = xmemdup0(location, n - n_tail);
+	return true;
+}
+
+static int link_http_advertise(struct ctx *ctx, struct link *base,
+			       const struct http_sink *sink)
+{
+	static const char *const headers[] = {
+		"User-Agent: git/2.0 (bitbucketfs " VERSION ")",
+		"Git-Protocol: version=2", "Accept: */*", "Pragma: no-cache",
+		NULL};
+	struct link_http *link = (struct link_http *)base;
+
+	for (unsigned n_hops = 0;; n_hops++) {
+		cleanup(http_response_done) struct http_response response = {0};
+		cleanup(free) char *url = xasprintf("%s" ADVERTISE, link->url);
+		struct http_request request = {
+			.url = url,
+			.authorization = link->authorization,
+			.headers = headers,
+			.compressed = true,
+			.no_redirects = true,
+		};
+		int r = perform(ctx, link, &request,
+				"application/x-git-upload-pack-advertisement",
+				sink, &response);
+
+		if (r < 0 || is_success(&response))
+			return r;
+		if (n_hops >= REDIRECTS_MAX || !follow(link, response.location))
+			return status_errno(ctx, link, &response);
+	}
+}
+
+static int link_http_exchange(struct ctx *ctx, struct link *base, bool v2,
+			      const void *body, size_t n,
+			      const struct http_sink *sink)
+{
+	static const char *const headers[] = {
+		"User-Agent: git/2.0 (bitbucketfs " VERSION ")",
+		"Content-Type: application/x-git-upload-pack-request",
+		"Accept: application/x-git-upload-pack-result",
+		"Git-Protocol: version=2", NULL};
+	struct link_http *link = (struct link_http *)base;
+	cleanup(http_response_done) struct http_response response = {0};
+	cleanup(free) char *url = xasprintf("%s/git-upload-pack", link->url);
+	const char *const plain_headers[] = {headers[0], headers[1], headers[2],
+					     NULL};
+	struct http_request request = {
+		.url = url,
+		.authorization = link->authorization,
+		.headers = v2 ? headers : plain_headers,
+		.body = body,
+		.n_body = n,
+		.compressed = true,
+	};
+	int r = perform(ctx, link, &request,
+			"application/x-git-upload-pack-result", sink,
+			&response);
+
+	if (r < 0 || is_success(&response))
+		return r;
+	return status_errno(ctx, link, &response);
+}
+
+static struct link *link_http_free(struct link *base)
+{
+	struct link_http *link = (struct link_http *)base;
+
+	if (!link)
+		return NULL;
+	if (link->authorization)
+		explicit_bzero(link->authorization,
+			       strlen(link->authorization));
+	free(link->authorization);
+	free(link->url);
+	free(link);
+	return NULL;
+}
+
+int link_http_new(struct http *http, const char *url, const char *authorization,
+		  struct link **ret_link)
+{
+	static const struct link_ops ops = {
+		.advertise = link_http_advertise,
+		.exchange = link_http_exchange,
+		.free = link_http_free,
+	};
+	struct link_http *link = xcalloc(1, sizeof(*link));
+	size_t n = strlen(url);
+
+	while (n && url[n - 1] == '/')
+		n--;
+	link->link.ops = &ops;
+	link->http = http;
+	link->url = xmemdup0(url, n);
+	link->authorization = authorization ? xstrdup(authorization) : NULL;
+	*ret_link = &link->link;
+	return 0;
+}
+
+struct link *link_free(struct link *link)
+{
+	return link ? link->ops->free(link) : NULL;
+}
