@@ -1,0 +1,43 @@
+/*
+ * cmd/account: whose cache this is.
+ *
+ * Owns the layout above a cache directory: cache_dir/<host>/<account>, the map
+ * that finds the account of a credential without a network, and the one request
+ * with which a credential is checked that was never seen here. Must never know
+ * what is in the cache.
+ */
+#ifndef CMD_ACCOUNT_H
+#define CMD_ACCOUNT_H
+
+#include "base/sync.h"
+#include "remote/bitbucket.h"
+
+struct account {
+	char *host_dir; /* cache_dir/<host>, with _<port> when it has one */
+	char *identity; /* credential_identity: what the map is asked for */
+	char *dir;      /* NULL: not known yet */
+	/* The checked answer of /user, to be put into the cache: it costs
+	 * nothing again. NULL: there was none. */
+	char *user_json;
+	size_t n_user_json;
+	char user_etag[128];
+};
+void account_done(struct account *);
+DEFINE_CLEANUP_DONE(struct account, account_done);
+
+/* Looks the credential up in the map; dir stays NULL if it was never seen here
+ * or its cache is gone. Makes directories, 0700, and the key of the map. 0 or
+ * -errno with the sentence. Never waits for the network. */
+int account_find(struct account *, const char *cache_dir, const char *api_url,
+		 const struct credential *, char why[static 1024]);
+/* Asks the service once whether the credential is good (anonymously: not at
+ * all), names the account, makes its directory and remembers it in the map. A
+ * notice of what is odd but no reason to stop is left in note, or "". */
+int account_sign_in(struct ctx *, struct account *, struct bitbucket *,
+		    const struct credential *, const char *api_url,
+		    char *const *workspaces, char why[static 1024],
+		    char note[static 512]);
+/* The name of a host's directory: "api.bitbucket.org", "127.0.0.1_8080". */
+char *account_host_name(const char *api_url);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * cmd/config: what the user wants, from three places: mount options, the
+ * environment, the configuration file (in this precedence), else defaults.
+ *
+ * Owns the names of the settings and what values they may have. Must never know
+ * what the settings do. The only secret is the token; it comes from the
+ * environment or the file, never from an option, and is wiped as soon as the
+ * credential is made of it.
+ */
+#ifndef CMD_CONFIG_H
+#define CMD_CONFIG_H
+
+#include "base/mem.h"
+
+#define CONFIG_API_URL "https://api.bitbucket.org/2.0"
+#define CONFIG_GIT_URL "https://bitbucket.org"
+#define CONFIG_FILE_MAX (64 * KIB)
+
+struct config {
+	/* The credential's parts; NULL: not given. Setting an e-mail or user
+	 * name hides both names of the places below. */
+	char *email, *username, *token;
+	char *api_url, *git_url; /* without a final slash */
+	char *cache_dir;         /* absolute */
+	char **workspaces;       /* NULL-terminated; NULL: none */
+	int64_t ttl_ms;
+	unsigned trees;
+	/* Options for libfuse, in the order given; NULL-terminated; NULL:
+	 * none. Without those that the mount sets itself. */
+	char **fuse_options;
+	size_t n_fuse_options;
+	/* After a failure: one sentence for people, naming the place. It has no
+	 * value of a setting that may be a secret. */
+	char why[1024];
+};
+
+/* Every setting at its default; cache_dir is left NULL until config_finish. */
+void config_init(struct config *);
+void config_done(struct config *); /* wipes the token */
+DEFINE_CLEANUP_DONE(struct config, config_done);
+
+/* All of these return 0, or -EINVAL (or what reading a file gave) with the
+ * sentence in why. Later calls win over earlier ones. */
+
+/* The bytes of a configuration file; name is for the sentences. ret_secret says
+ * whether it has a token. */
+int config_parse(struct config *, const char *name, const char *bytes, size_t n,
+		 bool *ret_secret);
+/* That file; a missing one is fine. One with a token that the group or others
+ * can read is refused. */
+int config_read_file(struct config *, const char *path);
+/* BITBUCKETFS_*. The value of the token is overwritten where it stands, in the
+ * memory that /proc/PID/environ shows, and then unset. */
+int config_read_environment(struct config *);
+/* The text of one -o: comma-separated, "\," is a comma. sloppy: unknown ones
+ * are passed over, as mount -s asks. */
+int config_read_options(struct config *, const char *text, bool sloppy);
+/* Defaults that follow from the rest, and what only the whole can say: a
+ * credential goes over plain http to loopback addresses only. */
+int config_finish(struct config *);
+/* Overwrites the token and forgets it. */
+void config_wipe_token(struct config *);
+
+#endif

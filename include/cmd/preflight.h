@@ -1,0 +1,44 @@
+/*
+ * cmd/preflight: what can be known to be wrong before anything is mounted, each
+ * in one sentence; and what is mounted where.
+ *
+ * Must never wait for a mount that does not answer.
+ */
+#ifndef CMD_PREFLIGHT_H
+#define CMD_PREFLIGHT_H
+
+#include "base/mem.h"
+
+#define PREFLIGHT_TYPE "fuse.bitbucketfs"
+
+/* What is mounted exactly there, on top. */
+enum preflight_mount {
+	PREFLIGHT_NOTHING,
+	PREFLIGHT_OURS,  /* a bitbucketfs, alive or dead */
+	PREFLIGHT_OTHER, /* another file system */
+};
+/* From the text of a mountinfo file (proc_pid_mountinfo(5)); path is absolute
+ * and without symlinks. Nothing of the mount itself is touched. */
+enum preflight_mount preflight_find(const char *mountinfo, const char *path);
+/* The same from the kernel's own; -errno if it cannot be read. */
+int preflight_mounted(const char *path);
+
+/* A mount point as the kernel names it: absolute, no symlinks, also when what
+ * is mounted there does not answer. NULL: the default, ~/bitbucket. */
+int preflight_path(const char *mountpoint, char **ret_path);
+
+/* Whether the mount there answers, without waiting for longer than
+ * timeout_ms: 0, -ENOTCONN (its daemon is dead), -ETIMEDOUT, another. */
+int preflight_answers(const char *path, int timeout_ms);
+
+/* Takes a mount away; lazily: at once, though it is in use. 0 or -errno
+ * (-EBUSY). */
+int preflight_unmount(const char *path, bool lazily);
+
+/* May this process open the device? 0 or -errno with the sentence. */
+int preflight_device(const char *device, char why[static 512]);
+/* Everything before mounting at path: device, fusermount3, the directory. A
+ * missing one is made if make says so; a dead mount is taken away. */
+int preflight_check(const char *path, bool make, char why[static 512]);
+
+#endif

@@ -1,0 +1,393 @@
+/*
+ * cmd/preflight: looks at the mount table instead of at the mount, because
+ * looking at a mount whose daemon hangs hangs too. Where a mount must be asked,
+ * a child process asks and is given up on after a while.
+ */
+#include "cmd/preflight.h"
+
+#include "base/file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MOUNTINFO "/proc/self/mountinfo"
+#define MOUNTINFO_MAX (16 * MIB)
+#define DEVICE "/dev/fuse"
+#define FUSERMOUNT "fusermount3"
+#define ANSWER_TIMEOUT_MS 2000
+#define SYMLINKS_MAX 16
+
+static int say(char why[static 512], int errnum, const char *fmt, ...)
+	printf_like(3, 4);
+static int say(char why[static 512], int errnum, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, 512, fmt, ap);
+	va_end(ap);
+	return errnum;
+}
+
+/* --- the mount table --- */
+
+/* Space, tab, newline and backslash are written as three octal digits. */
+static bool same_path(const char *field, size_t n, const char *path)
+{
+	for (size_t i = 0; i < n; i++, path++) {
+		unsigned char c = (unsigned char)field[i];
+
+		if (c == '\\' && n - i >= 4) {
+			c = (unsigned char)(((field[i + 1] - '0') << 6) |
+					    ((field[i + 2] - '0') << 3) |
+					    (field[i + 3] - '0'));
+			i += 3;
+		}
+		if (!*path || (unsigned char)*path != c)
+			return false;
+	}
+	return !*path;
+}
+
+/* "36 35 98:0 /root /mnt/point rw,noatime shared:1 - type source options":
+ * the n-th field (from 0), bounded by the end of the line. */
+static const char *field(const char *line, const char *end, unsigned n,
+			 size_t *ret_length)
+{
+	const char *stop;
+
+	for (; n && line; n--) {
+		line = memchr(line, ' ', (size_t)(end - line));
+		line = line ? line + 1 : NULL;
+	}
+	if (!line)
+		return NULL;
+	stop = memchr(line, ' ', (size_t)(end - line));
+	*ret_length = (size_t)((stop ? stop : end) - line);
+	return line;
+}
+
+static bool is_ours(const char *line, const char *end)
+{
+	static const char dash[] = " - ";
+	const char *type = memmem(line, (size_t)(end - line), dash, 3);
+	size_t n;
+
+	if (!type)
+		return false;
+	type = field(type + 3, end, 0, &n);
+	return type && n == strlen(PREFLIGHT_TYPE) &&
+	       !memcmp(type, PREFLIGHT_TYPE, n);
+}
+
+enum preflight_mount preflight_find(const char *mountinfo, const char *path)
+{
+	enum preflight_mount found = PREFLIGHT_NOTHING;
+
+	/* The last line that names the place is the mount on top. */
+	for (const char *line = mountinfo; *line;) {
+		const char *end = strchrnul(line, '\n');
+		const char *point;
+		size_t n;
+
+		point = field(line, end, 4, &n);
+		if (point && same_path(point, n, path))
+			found = is_ours(line, end) ? PREFLIGHT_OURS
+						   : PREFLIGHT_OTHER;
+		line = *end ? end + 1 : end;
+	}
+	return found;
+}
+
+int preflight_mounted(const char *path)
+{
+	cleanup(buf_done) struct buf text = BUF_INIT(MOUNTINFO_MAX);
+	int r = file_read(MOUNTINFO, MOUNTINFO_MAX, &text);
+
+	if (r)
+		return r;
+	return (int)preflight_find(text.data ? text.data : "", path);
+}
+
+int preflight_path(const char *mountpoint, char **ret_path)
+{
+	cleanup(free) char *path = NULL;
+	int r;
+
+	if (mountpoint)
+		r = file_absolute(mountpoint, &path);
+	else
+		r = file_home_path("bitbucket", &path);
+	if (r)
+		return r;
+	if (!mountpoint) {
+		char *resolved = NULL;
+
+		/* $HOME itself may be a symlink. */
+		if (!file_absolute(path, &resolved)) {
+			free(path);
+			path = resolved;
+		}
+	}
+	/*
+	 * The last part may be a symlink too. readlink() of a mount's root
+	 * asks nobody: it is a directory, which the kernel knows.
+	 */
+	for (int i = 0; i < SYMLINKS_MAX; i++) {
+		char target[PATH_MAX];
+		cleanup(free) char *next = NULL;
+		char *resolved = NULL;
+		ssize_t n = readlink(path, target, sizeof(target) - 1);
+		char *slash = strrchr(path, '/');
+
+		if (n <= 0 || !slash)
+			break;
+		target[n] = 0;
+		next = target[0] == '/'
+			       ? xstrdup(target)
+			       : xasprintf("%.*s/%s", (int)(slash - path), path,
+					   target);
+		r = file_absolute(next, &resolved);
+		if (r)
+			return r;
+		free(path);
+		path = resolved;
+	}
+	*ret_path = steal(&path);
+	return 0;
+}
+
+int preflight_answers(const char *path, int timeout_ms)
+{
+	cleanup(fd) int out = -1;
+	cleanup(fd) int in = -1;
+	struct pollfd ready;
+	int answer = -ETIMEDOUT;
+	int pipes[2];
+	pid_t child;
+
+	if (pipe2(pipes, O_CLOEXEC))
+		return -errno;
+	in = pipes[0];
+	out = pipes[1];
+	child = fork();
+	if (child < 0)
+		return -errno;
+	if (!child) {
+		struct stat st;
+
+		answer = stat(path, &st) ? -errno : 0;
+		_exit(write(out, &answer, sizeof(answer)) < 0);
+	}
+	out = fd_close(out);
+	ready = (struct pollfd){.fd = in, .events = POLLIN};
+	if (poll(&ready, 1, timeout_ms) > 0 &&
+	    read(in, &answer, sizeof(answer)) == sizeof(answer)) {
+		waitpid(child, NULL, 0);
+		return answer;
+	}
+	/* It may be unkillable as long as the mount hangs: not waited for. */
+	kill(child, SIGKILL);
+	waitpid(child, NULL, WNOHANG);
+	return -ETIMEDOUT;
+}
+
+/* --- taking away --- */
+
+static int run_fusermount(const char *path, bool lazily)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child < 0)
+		return -errno;
+	if (!child) {
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		/* What it says in its own words is said by us. */
+		if (null >= 0 && dup2(null, STDERR_FILENO) >= 0)
+			execlp(FUSERMOUNT, FUSERMOUNT, lazily ? "-uz" : "-u",
+			       "--", path, (char *)NULL);
+		_exit(127);
+	}
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		return -ENOENT;
+	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EBUSY;
+}
+
+int preflight_unmount(const char *path, bool lazily)
+{
+	if (geteuid() != 0)
+		return run_fusermount(path, lazily);
+	if (umount2(path, UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0)))
+		return -errno;
+	return 0;
+}
+
+/* --- checks --- */
+
+int preflight_device(const char *device, char why[static 512])
+{
+	int fd = open(device, O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0) {
+		fd_close(fd);
+		return 0;
+	}
+	switch (errno) {
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+		return say(why, -errno,
+			   "there is no %s, without which nothing can be "
+			   "mounted here: run sudo modprobe fuse (a container "
+			   "needs --device %s)",
+			   device, device);
+	case EACCES:
+		return say(why, -EACCES,
+			   "this user may not open %s: run sudo chmod 666 %s",
+			   device, device);
+	case EPERM:
+		return say(why, -EPERM,
+			   "this container may not use %s: start it with "
+			   "--device %s --cap-add SYS_ADMIN",
+			   device, device);
+	default:
+		return say(why, -errno, "%s cannot be opened: %s", device,
+			   strerror(errno));
+	}
+}
+
+static bool is_in_path(const char *program)
+{
+	const char *path = getenv("PATH");
+
+	if (!path || !*path)
+		path = "/usr/local/bin:/usr/bin:/bin";
+	for (;;) {
+		size_t n = strcspn(path, ":");
+		cleanup(free) char *file =
+			xasprintf("%.*s/%s", (int)n, path, program);
+
+		if (n && !access(file, X_OK))
+			return true;
+		if (!path[n])
+			return false;
+		path += n + 1;
+	}
+}
+
+static int check_directory(const char *path, bool make, char why[static 512])
+{
+	cleanup(fd) int fd = -1;
+	struct stat st;
+	DIR *dir;
+	struct dirent *entry;
+	bool empty = true;
+
+	if (stat(path, &st) && errno == ENOENT && make) {
+		int r = file_mkdirs(path, 0755);
+
+		if (r)
+			return say(why, r, "%s cannot be made: %s", path,
+				   strerror(-r));
+	} else if (stat(path, &st)) {
+		if (errno == ENOENT)
+			return say(why, -ENOENT,
+				   "the mount point %s does not exist: run "
+				   "mkdir -p '%s'",
+				   path, path);
+		return say(why, -errno, "%s cannot be used: %s", path,
+			   strerror(errno));
+	} else if (!S_ISDIR(st.st_mode)) {
+		return say(why, -ENOTDIR,
+			   "%s is no directory: only a directory can be "
+			   "mounted at",
+			   path);
+	}
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		return say(why, -errno, "%s cannot be read: %s", path,
+			   strerror(errno));
+	fd = -1; /* dir's now */
+	while (empty && (entry = readdir(dir)))
+		empty = !strcmp(entry->d_name, ".") ||
+			!strcmp(entry->d_name, "..");
+	closedir(dir);
+	if (!empty)
+		return say(why, -ENOTEMPTY,
+			   "%s is not empty: what is in it would be hidden, so "
+			   "take an empty directory",
+			   path);
+	/* fusermount3 would refuse it, in words that name no remedy. */
+	if (geteuid() != 0 && access(path, W_OK))
+		return say(why, -errno,
+			   "this user may not write to %s, so fusermount3 will "
+			   "not mount there: take a directory of your own",
+			   path);
+	return 0;
+}
+
+static int check_mounted(const char *path, char why[static 512])
+{
+	int found = preflight_mounted(path);
+	int r;
+
+	if (found == PREFLIGHT_NOTHING || found < 0)
+		return 0;
+	r = preflight_answers(path, ANSWER_TIMEOUT_MS);
+	if (found == PREFLIGHT_OTHER)
+		return r == -ENOTCONN
+			       ? say(why, -ENOTCONN,
+				     "another file system's dead mount is at "
+				     "%s: take it away with fusermount3 -uz "
+				     "'%s'",
+				     path, path)
+			       : 0;
+	if (r == -ETIMEDOUT)
+		return say(why, -EBUSY,
+			   "a Bitbucket is mounted at %s already, but it does "
+			   "not answer: bitbucketfs umount '%s' takes it away",
+			   path, path);
+	if (r != -ENOTCONN)
+		return say(why, -EBUSY,
+			   "a Bitbucket is mounted at %s already (bitbucketfs "
+			   "umount '%s' takes it away)",
+			   path, path);
+	r = preflight_unmount(path, true);
+	if (r)
+		return say(why, r,
+			   "the dead mount at %s could not be taken away: run "
+			   "sudo umount -l '%s'",
+			   path, path);
+	return 1;
+}
+
+int preflight_check(const char *path, bool make, char why[static 512])
+{
+	int r = preflight_device(DEVICE, why);
+
+	if (r)
+		return r;
+	if (geteuid() != 0 && !is_in_path(FUSERMOUNT))
+		return say(why, -ENOENT,
+			   "there is no fusermount3, without which only root "
+			   "can mount: run sudo apt install fuse3");
+	/* Dead ones may lie on each other. */
+	do
+		r = check_mounted(path, why);
+	while (r > 0);
+	return r ? r : check_directory(path, make, why);
+}
