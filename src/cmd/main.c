@@ -6,7 +6,6 @@
 #include "base/log.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <unistd.h>
 
@@ -230,7 +229,6 @@ int main(int argc, char **argv)
 	int r;
 
 	hold_standard_descriptors();
-	signal(SIGPIPE, SIG_IGN);
 	r = parse_arguments(&parse, argc, argv);
 	if (r)
 		return r;
