@@ -12,27 +12,31 @@
 
 /* What a server can do. Plain data: it may be remembered per host (as text,
  * below) and spares the advertisement's request; v0 cannot be remembered, its
- * refs come with the advertisement. */
+ * refs come with the advertisement, nor can a SHA-256 repository, which says
+ * nothing of its neighbours: both leave known false. */
 struct upload_pack_caps {
 	bool known;
 	bool v2;
-	bool shallow;	/* fetch may say deepen */
-	bool filter;	/* fetch may say filter */
-	bool unborn;	/* ls-refs may say unborn */
+	bool shallow;   /* fetch may say deepen */
+	bool filter;    /* fetch may say filter */
+	bool unborn;    /* ls-refs may say unborn */
 	bool side_band; /* v0: side-band-64k */
 	bool ofs_delta; /* v0 */
-	bool any_want;	/* v0: allow-*-sha1-in-want, any commit may be wanted */
-	bool sha256;	/* object-format=sha256 */
+	bool any_want;  /* v0: allow-*-sha1-in-want, any commit may be wanted */
+	bool sha256;    /* object-format=sha256 */
+	bool agent;     /* requests may say agent */
+	bool object_format; /* requests may say object-format */
 };
-/* One line, without newline, for remembering; false: not a line of ours. */
+/* One line, without newline, for remembering; -EINVAL when not known. The
+ * other way, false: not a line of ours. */
 int upload_pack_caps_format(const struct upload_pack_caps *, struct buf *out);
 bool upload_pack_caps_parse(const char *line, struct upload_pack_caps *ret);
 
 struct upload_pack_ref {
-	char oid[41];	      /* "" for an unborn HEAD */
-	const char *name;     /* "HEAD", "refs/heads/main" */
-	const char *target;   /* symref target or NULL */
-	char peeled[41];      /* "" when not an annotated tag */
+	char oid[41];       /* "" for an unborn HEAD */
+	const char *name;   /* "HEAD", "refs/heads/main" */
+	const char *target; /* symref target or NULL */
+	char peeled[41];    /* "" when not an annotated tag */
 };
 struct upload_pack_refs {
 	struct upload_pack_ref *refs;
@@ -65,11 +69,11 @@ int upload_pack_ls_refs(struct ctx *, struct upload_pack *,
 			struct upload_pack_refs *ret_refs);
 
 struct upload_pack_fetch {
-	const char *const *wants; /* 40 hex digits each, NULL-terminated */
-	const char *const *haves; /* commits the store has whole, or NULL */
+	const char *const *wants;    /* 40 hex digits each, NULL-terminated */
+	const char *const *haves;    /* commits the store has whole, or NULL */
 	const char *const *shallows; /* which of them are shallow, or NULL */
-	unsigned depth;		  /* 0: all history */
-	const char *filter;	  /* "blob:none" or NULL; dropped if not offered */
+	unsigned depth;              /* 0: all history; also if not offered */
+	const char *filter; /* "blob:none" or NULL; dropped if not offered */
 	/* The pack, in pieces. A negative errno ends the fetch with it. */
 	int (*pack)(void *arg, const void *data, size_t n);
 	/* Commits at the depth's edge, before the first byte of the pack. */

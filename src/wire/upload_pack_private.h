@@ -1,0 +1,98 @@
+/*
+ * What the files of wire/upload_pack share: upload_pack.c (the conversation,
+ * protocol v2), upload_pack_advert.c (what a server says of itself),
+ * upload_pack_v0.c.
+ */
+#ifndef WIRE_UPLOAD_PACK_PRIVATE_H
+#define WIRE_UPLOAD_PACK_PRIVATE_H
+
+#include "wire/pktline.h"
+#include "wire/upload_pack.h"
+
+#define UPLOAD_PACK_AGENT "git/2.0-bitbucketfs-" VERSION
+
+struct upload_pack {
+	struct link *link;
+	struct upload_pack_caps *caps; /* the caller's */
+	bool advertised; /* *caps came from the server in this conversation */
+	struct upload_pack_refs v0_refs; /* came with it */
+
+	/* Of the call under way */
+	struct ctx *ctx;
+	bool surprised;       /* the answer is not what *caps promised */
+	bool handed_out;      /* the caller has seen bytes of a pack */
+	bool ended_by_caller; /* by an error of his */
+	struct pktline_reader reader;
+};
+
+/* ---- Refs as they come ---- */
+
+struct ref_list {
+	struct upload_pack_refs refs;
+	/* Where names and targets begin in refs.names, which still moves. */
+	struct ref_place {
+		size_t name, target; /* target: SIZE_MAX without one */
+	} * places;
+	size_t n_size;
+};
+void ref_list_init(struct ref_list *);
+void ref_list_done(struct ref_list *);
+/* name and target (may be NULL) are n bytes each. -EMSGSIZE over a maximum. */
+int ref_list_add(struct ref_list *, const char *oid, const char *name,
+		 size_t n_name, const char *target, size_t n_target,
+		 const char *peeled);
+/* The list is empty after it. */
+void ref_list_finish(struct ref_list *, struct upload_pack_refs *ret_refs);
+DEFINE_CLEANUP_DONE(struct ref_list, ref_list_done);
+
+bool ref_wanted(const char *name, const char *const *prefixes);
+
+/* ---- The conversation (upload_pack.c) ---- */
+
+typedef int packet_fn(void *arg, enum pktline_kind, const char *data, size_t n);
+
+/* One request, its whole answer through packet; advertise: no request. What
+ * the answer lacks at its end is the caller's to find out. */
+int conversation_advertise(struct upload_pack *, packet_fn *, void *arg);
+int conversation_exchange(struct upload_pack *, bool v2,
+			  const struct buf *request, packet_fn *, void *arg);
+/* -EPROTO, with the sentence "the answer is not git's protocol: what". */
+int conversation_broken(struct upload_pack *, const char *what);
+/* The packet without its final LF. */
+size_t line_length(const char *data, size_t n);
+bool line_is(const char *data, size_t n, const char *text);
+bool line_begins(const char *data, size_t n, const char *text);
+/* -EIO with the server's sentence when the packet is an ERR, else 0. */
+int check_err_packet(struct upload_pack *, const char *data, size_t n);
+/* The 40 digits with which s begins. */
+bool take_oid(const char *s, size_t n, char ret_oid[static 41]);
+int refuse_sha256(struct upload_pack *);
+
+/* ---- What a server says of itself (upload_pack_advert.c) ---- */
+
+/* Asks for it; *up->caps (and, v0, v0_refs) are set when it came whole. */
+int upload_pack_advertise(struct upload_pack *);
+
+/* ---- A pack, multiplexed: the same in v0 and v2 (upload_pack.c) ---- */
+
+struct fetching {
+	struct upload_pack *up;
+	const struct upload_pack_fetch *fetch;
+	int state;  /* of v0 or v2 */
+	bool ended; /* the final flush was there */
+	bool pack_began;
+	struct buf shallows; /* oids, each with its NUL */
+};
+int fetching_shallow(struct fetching *, const char *data, size_t n);
+int fetching_side_band(struct fetching *, const char *data, size_t n);
+/* 0 when the pack was there to its end. */
+int fetching_end(const struct fetching *);
+
+/* ---- v0 (upload_pack_v0.c) ---- */
+
+int upload_pack_v0_ls_refs(struct upload_pack *, const char *const *prefixes,
+			   struct upload_pack_refs *ret_refs);
+int upload_pack_v0_fetch(struct upload_pack *,
+			 const struct upload_pack_fetch *);
+
+#endif
