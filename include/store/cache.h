@@ -69,8 +69,9 @@ int cache_put(struct cache *, const struct cache_put *puts, size_t n,
 	      uint64_t *ret_versions);
 /* The bytes are still true (304, or a failed refresh that says when to ask
  * again): lifetime begins anew. */
-int cache_touch(struct cache *, const char *key, int64_t ttl_ms);
-/* Makes it STALE by more than its lifetime: the next reader asks again. */
+int cache_touch(struct cache *, const char *key, int64_t ttl_ms); /* -ENOENT */
+/* Makes it STALE by more than its lifetime: the next reader asks again. A key
+ * that is not there is fine, here and below. */
 int cache_expire(struct cache *, const char *key);
 /* Every key beginning with prefix up to a '/' or its end ("repo/a" does not
  * touch "repo/ab"); NULL: all. */
@@ -94,6 +95,12 @@ int cache_fact_each(struct cache *, const char *space,
 		    int (*each)(void *arg, const struct cache_fact *),
 		    void *arg);
 int cache_fact_clear(struct cache *, const char *space);
+
+/* Over this many bytes of bodies, those that were fetched longest ago go. */
+#define CACHE_MAX_BYTES ((uint64_t)512 * MIB)
+/* No single body is larger: cache_put answers -EFBIG. */
+#define CACHE_MAX_BODY ((size_t)64 * MIB)
+void cache_set_max_bytes(struct cache *, uint64_t max_bytes);
 
 struct cache_stats {
 	uint64_t n_documents, n_bytes; /* n_bytes: of the database's files */

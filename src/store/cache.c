@@ -1,0 +1,586 @@
+/*
+ * Documents. A document is a row; its bytes are another one, whose id is their
+ * version. Bytes that no document has any more are kept for a day, because a
+ * file's inode is a version and its reader may not have finished.
+ *
+ * The lifetime is counted when a document is read, from the wall clock: the
+ * database outlives the boot.
+ */
+#include "cache_private.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#define HOUR_MS ((int64_t)3600 * 1000)
+#define SUPERSEDED_KEPT_MS (24 * HOUR_MS)
+#define NEGATIVE_KEPT_MS (7 * 24 * HOUR_MS) /* past its lifetime */
+#define SWEEP_EVERY_MS HOUR_MS
+/* For ever; sums with the clock stay far from the end of the numbers. */
+#define TTL_MOST_MS (INT64_MAX / 4)
+#define ETAG_MOST 1024
+#define NOTE_MOST 1024
+
+static int bind_text(sqlite3_stmt *s, int at, const char *text)
+{
+	return sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);
+}
+
+/* A blob of length 0 is not NULL. */
+static int bind_bytes(sqlite3_stmt *s, int at, const void *data, size_t n)
+{
+	return sqlite3_bind_blob64(s, at, n ? data : "", n, SQLITE_STATIC);
+}
+
+static char *column_dup(sqlite3_stmt *s, int at)
+{
+	const char *text = (const char *)sqlite3_column_text(s, at);
+
+	return xstrdup(text ? text : "");
+}
+
+static int64_t legal_ttl(int64_t ttl_ms)
+{
+	if (ttl_ms < 0)
+		return 0;
+	return ttl_ms < TTL_MOST_MS ? ttl_ms : TTL_MOST_MS;
+}
+
+/* Binds one key, steps, ends. */
+static int run_with_key(struct cache_conn *conn, enum cache_sql which,
+			const char *key)
+{
+	sqlite3_stmt *s;
+	int rc = cache_stmt(conn, which, &s);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	bind_text(s, 1, key);
+	return cache_stmt_end(s, sqlite3_step(s));
+}
+
+/* Binds up to two numbers, steps, ends. */
+static int run_with_numbers(struct cache_conn *conn, enum cache_sql which,
+			    const int64_t *numbers, int n)
+{
+	sqlite3_stmt *s;
+	int rc = cache_stmt(conn, which, &s);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	for (int i = 0; i < n; i++)
+		sqlite3_bind_int64(s, i + 1, numbers[i]);
+	return cache_stmt_end(s, sqlite3_step(s));
+}
+
+/* ---- reading ---- */
+
+/* Straight into our own memory, without a second copy in SQLite's. A statement
+ * is in the middle of reading, so the row cannot go meanwhile. */
+static int read_body(struct cache_conn *conn, int64_t id, int64_t n,
+		     struct blob **ret_body)
+{
+	sqlite3_blob *handle = NULL;
+	cleanup(free) char *data = NULL;
+	int rc;
+
+	if (n < 0 || (uint64_t)n > CACHE_MAX_BODY)
+		return SQLITE_CORRUPT;
+	rc = sqlite3_blob_open(conn->db, "main", "body", "bytes", id, 0,
+			       &handle);
+	if (rc != SQLITE_OK) {
+		sqlite3_blob_close(handle);
+		return rc == SQLITE_ERROR ? SQLITE_CORRUPT : rc;
+	}
+	data = xmalloc((size_t)n + 1);
+	data[n] = '\0';
+	if (n > 0)
+		rc = sqlite3_blob_read(handle, data, (int)n, 0);
+	sqlite3_blob_close(handle);
+	if (rc == SQLITE_OK)
+		*ret_body = blob_take(steal(&data), (size_t)n);
+	return rc;
+}
+
+struct get {
+	const char *key;
+	struct cache_entry *entry;
+};
+
+static int64_t count_left(const struct cache_entry *e, bool expired)
+{
+	int64_t now = clock_wall_ms(), left = e->fetched_ms - now + e->ttl_ms;
+
+	if (e->fetched_ms > now)
+		left = -1;
+	if (expired && left > -e->ttl_ms - 1)
+		left = -e->ttl_ms - 1;
+	return left;
+}
+
+static int read_entry(struct cache_conn *conn, sqlite3_stmt *s,
+		      struct cache_entry *e)
+{
+	e->negative = sqlite3_column_int(s, 2);
+	e->etag = column_dup(s, 3);
+	e->note = column_dup(s, 4);
+	e->fetched_ms = sqlite3_column_int64(s, 5);
+	e->ttl_ms = legal_ttl(sqlite3_column_int64(s, 6));
+	if (e->fetched_ms < 0 || e->fetched_ms > TTL_MOST_MS)
+		e->fetched_ms = 0;
+	e->left_ms = count_left(e, sqlite3_column_int(s, 7) != 0);
+	if (sqlite3_column_type(s, 0) == SQLITE_NULL)
+		return e->negative > 0 ? SQLITE_OK : SQLITE_CORRUPT;
+	e->version = (uint64_t)sqlite3_column_int64(s, 0);
+	if (sqlite3_column_type(s, 1) == SQLITE_NULL)
+		return SQLITE_CORRUPT;
+	return read_body(conn, (int64_t)e->version, sqlite3_column_int64(s, 1),
+			 &e->body);
+}
+
+static int work_get(struct cache *c, struct cache_conn *conn, void *arg)
+{
+	struct get *get = arg;
+	sqlite3_stmt *s;
+	int rc = cache_stmt(conn, SQL_DOC_GET, &s);
+
+	(void)c;
+	if (rc != SQLITE_OK)
+		return rc;
+	bind_text(s, 1, get->key);
+	rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW) {
+		get->entry = cache_entry_free(get->entry);
+		get->entry = xcalloc(1, sizeof(*get->entry));
+		rc = read_entry(conn, s, get->entry);
+		if (rc != SQLITE_OK)
+			get->entry = cache_entry_free(get->entry);
+	}
+	return cache_stmt_end(s, rc);
+}
+
+static void say_read_failed(struct cache *c, int r)
+{
+	if (!atomic_exchange(&c->read_failed, true))
+		log_warn("cannot read the cache %s: %s; going on without",
+			 c->path, strerror(-r));
+}
+
+int cache_get(struct cache *c, const char *key, struct cache_entry **ret_entry)
+{
+	struct get get = {.key = key};
+	int r = cache_read(c, work_get, &get);
+
+	if (r < 0) {
+		say_read_failed(c, r);
+		return CACHE_MISS;
+	}
+	if (!get.entry)
+		return CACHE_MISS;
+	*ret_entry = get.entry;
+	return get.entry->left_ms < 0 ? CACHE_STALE : CACHE_FRESH;
+}
+
+struct cache_entry *cache_entry_free(struct cache_entry *e)
+{
+	if (!e)
+		return NULL;
+	blob_unref(e->body);
+	free(e->etag);
+	free(e->note);
+	free(e);
+	return NULL;
+}
+
+struct get_version {
+	int64_t version;
+	struct blob *body;
+};
+
+static int work_get_version(struct cache *c, struct cache_conn *conn, void *arg)
+{
+	struct get_version *get = arg;
+	sqlite3_stmt *s;
+	int rc = cache_stmt(conn, SQL_BODY_LENGTH, &s);
+
+	(void)c;
+	if (rc != SQLITE_OK)
+		return rc;
+	sqlite3_bind_int64(s, 1, get->version);
+	rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW)
+		rc = read_body(conn, get->version, sqlite3_column_int64(s, 0),
+			       &get->body);
+	return cache_stmt_end(s, rc);
+}
+
+int cache_get_version(struct cache *c, uint64_t version, struct blob **ret_body)
+{
+	struct get_version get = {.version = (int64_t)version};
+	int r = cache_read(c, work_get_version, &get);
+
+	if (r < 0)
+		say_read_failed(c, r);
+	if (!get.body)
+		return -ESTALE;
+	*ret_body = get.body;
+	return 0;
+}
+
+/* ---- writing ---- */
+
+struct put {
+	const struct cache_put *puts;
+	size_t n;
+	uint64_t *versions;
+};
+
+/* *ret_id stays when the key has no body. */
+static int find_body(struct cache_conn *conn, const char *key, int64_t *ret_id)
+{
+	sqlite3_stmt *s;
+	int rc = cache_stmt(conn, SQL_DOC_BODY_ID, &s);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	bind_text(s, 1, key);
+	rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW && sqlite3_column_type(s, 0) != SQLITE_NULL)
+		*ret_id = sqlite3_column_int64(s, 0);
+	return cache_stmt_end(s, rc);
+}
+
+static int is_same_body(struct cache_conn *conn, int64_t id,
+			const struct cache_put *p, bool *ret_same)
+{
+	sqlite3_stmt *s;
+	int rc = cache_stmt(conn, SQL_BODY_SAME, &s);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	sqlite3_bind_int64(s, 1, id);
+	sqlite3_bind_int64(s, 2, (int64_t)p->n_body);
+	bind_bytes(s, 3, p->body, p->n_body);
+	rc = sqlite3_step(s);
+	*ret_same = rc == SQLITE_ROW;
+	return cache_stmt_end(s, rc);
+}
+
+static int insert_body(struct cache_conn *conn, const struct cache_put *p,
+		       int64_t *ret_id)
+{
+	sqlite3_stmt *s;
+	int rc = cache_stmt(conn, SQL_BODY_PUT, &s);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	bind_bytes(s, 1, p->body, p->n_body);
+	rc = cache_stmt_end(s, sqlite3_step(s));
+	if (rc == SQLITE_OK)
+		*ret_id = sqlite3_last_insert_rowid(conn->db);
+	return rc;
+}
+
+static int supersede(struct cache_conn *conn, int64_t id, int64_t now)
+{
+	return run_with_numbers(conn, SQL_BODY_SUPERSEDE, (int64_t[]){now, id},
+				2);
+}
+
+/* id 0: a negative answer. */
+static int write_doc(struct cache_conn *conn, const struct cache_put *p,
+		     int64_t id, int64_t now)
+{
+	const char *etag = p->etag ? p->etag : "";
+	const char *note = p->note ? p->note : "";
+	sqlite3_stmt *s;
+	int rc = cache_stmt(conn, SQL_DOC_PUT, &s);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	bind_text(s, 1, p->key);
+	if (id)
+		sqlite3_bind_int64(s, 2, id);
+	sqlite3_bind_int(s, 3, id ? 0 : p->negative);
+	/* Half a validator would be a wrong one; half a sentence is not. */
+	bind_text(s, 4, strlen(etag) <= ETAG_MOST ? etag : "");
+	sqlite3_bind_text(s, 5, note, (int)strnlen(note, NOTE_MOST),
+			  SQLITE_STATIC);
+	sqlite3_bind_int64(s, 6, now);
+	sqlite3_bind_int64(s, 7, legal_ttl(p->ttl_ms));
+	return cache_stmt_end(s, sqlite3_step(s));
+}
+
+static int put_one(struct cache_conn *conn, const struct cache_put *p,
+		   int64_t now, uint64_t *ret_version)
+{
+	int64_t old = 0, id = 0;
+	bool same = false;
+	int rc = find_body(conn, p->key, &old);
+
+	if (rc == SQLITE_OK && p->body && old)
+		rc = is_same_body(conn, old, p, &same);
+	if (same)
+		id = old;
+	else if (rc == SQLITE_OK && p->body)
+		rc = insert_body(conn, p, &id);
+	if (rc == SQLITE_OK && old && !same)
+		rc = supersede(conn, old, now);
+	if (rc == SQLITE_OK)
+		rc = write_doc(conn, p, id, now);
+	if (rc == SQLITE_OK)
+		*ret_version = (uint64_t)id;
+	return rc;
+}
+
+static int read_total(struct cache_conn *conn, uint64_t *ret_total)
+{
+	sqlite3_stmt *s;
+	int rc = cache_stmt(conn, SQL_TOTAL, &s);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW)
+		*ret_total = (uint64_t)sqlite3_column_int64(s, 0);
+	return cache_stmt_end(s, rc);
+}
+
+/* One document that was fetched longest ago, with its bytes. -ENOENT: none. */
+static int drop_oldest(struct cache_conn *conn)
+{
+	cleanup(free) char *key = NULL;
+	int64_t id = 0;
+	sqlite3_stmt *s;
+	int rc = cache_stmt(conn, SQL_DOC_OLDEST, &s);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW) {
+		key = column_dup(s, 0);
+		id = sqlite3_column_int64(s, 1);
+	}
+	rc = cache_stmt_end(s, rc);
+	if (rc != SQLITE_OK)
+		return rc;
+	if (!key)
+		return -ENOENT;
+	rc = run_with_key(conn, SQL_DOC_DELETE, key);
+	if (rc == SQLITE_OK)
+		rc = run_with_numbers(conn, SQL_BODY_DELETE, &id, 1);
+	return rc;
+}
+
+static int keep_bound(struct cache *c, struct cache_conn *conn)
+{
+	const int64_t for_ever = INT64_MAX;
+	uint64_t total = 0, most = atomic_load(&c->max_bytes);
+	int rc = read_total(conn, &total);
+
+	if (rc != SQLITE_OK || total <= most)
+		return rc;
+	/* Somewhat below the bound, so that not every put has to. */
+	most -= most / 16;
+	rc = run_with_numbers(conn, SQL_BODY_SWEEP, &for_ever, 1);
+	while (rc == SQLITE_OK) {
+		rc = read_total(conn, &total);
+		if (rc == SQLITE_OK && total <= most)
+			break;
+		if (rc == SQLITE_OK)
+			rc = drop_oldest(conn);
+	}
+	return rc == -ENOENT ? SQLITE_OK : rc;
+}
+
+int cache_sweep_old(struct cache *c, struct cache_conn *conn, void *unused)
+{
+	int64_t now = clock_wall_ms();
+	int rc;
+
+	(void)unused;
+	atomic_store(&c->swept_ms, now);
+	rc = run_with_numbers(conn, SQL_BODY_SWEEP,
+			      (int64_t[]){now - SUPERSEDED_KEPT_MS}, 1);
+	if (rc == SQLITE_OK)
+		rc = run_with_numbers(conn, SQL_DOC_SWEEP_NEGATIVE,
+				      (int64_t[]){now - NEGATIVE_KEPT_MS}, 1);
+	return rc;
+}
+
+static int work_put(struct cache *c, struct cache_conn *conn, void *arg)
+{
+	struct put *put = arg;
+	int64_t now = clock_wall_ms(), swept = atomic_load(&c->swept_ms);
+	int rc = SQLITE_OK;
+
+	for (size_t i = 0; rc == SQLITE_OK && i < put->n; i++)
+		rc = put_one(conn, &put->puts[i], now, &put->versions[i]);
+	if (rc == SQLITE_OK)
+		rc = keep_bound(c, conn);
+	if (rc == SQLITE_OK && (now < swept || now - swept >= SWEEP_EVERY_MS))
+		rc = cache_sweep_old(c, conn, NULL);
+	return rc;
+}
+
+int cache_put(struct cache *c, const struct cache_put *puts, size_t n,
+	      uint64_t *ret_versions)
+{
+	cleanup(free) uint64_t *versions = xcalloc(n + 1, sizeof(*versions));
+	struct put put = {.puts = puts, .n = n, .versions = versions};
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		check(puts[i].key && (puts[i].body || puts[i].negative > 0));
+		if (puts[i].body && puts[i].n_body > CACHE_MAX_BODY)
+			return -EFBIG;
+	}
+	r = cache_write(c, work_put, &put);
+	if (r == 0 && ret_versions)
+		memcpy(ret_versions, versions, n * sizeof(*versions));
+	return r;
+}
+
+struct touch {
+	const char *key;
+	int64_t ttl_ms;
+};
+
+static int work_touch(struct cache *c, struct cache_conn *conn, void *arg)
+{
+	const struct touch *touch = arg;
+	sqlite3_stmt *s;
+	int rc = cache_stmt(conn, SQL_DOC_TOUCH, &s);
+
+	(void)c;
+	if (rc != SQLITE_OK)
+		return rc;
+	sqlite3_bind_int64(s, 1, clock_wall_ms());
+	sqlite3_bind_int64(s, 2, legal_ttl(touch->ttl_ms));
+	bind_text(s, 3, touch->key);
+	rc = cache_stmt_end(s, sqlite3_step(s));
+	if (rc == SQLITE_OK && sqlite3_changes(conn->db) == 0)
+		return -ENOENT;
+	return rc;
+}
+
+int cache_touch(struct cache *c, const char *key, int64_t ttl_ms)
+{
+	struct touch touch = {.key = key, .ttl_ms = ttl_ms};
+
+	return cache_write(c, work_touch, &touch);
+}
+
+static int work_expire(struct cache *c, struct cache_conn *conn, void *arg)
+{
+	(void)c;
+	return run_with_key(conn, SQL_DOC_EXPIRE, arg);
+}
+
+int cache_expire(struct cache *c, const char *key)
+{
+	cleanup(free) char *copy = xstrdup(key);
+
+	return cache_write(c, work_expire, copy);
+}
+
+struct below {
+	const char *key, *from, *to; /* key itself, and from ≤ … < to */
+};
+
+static int work_expire_below(struct cache *c, struct cache_conn *conn,
+			     void *arg)
+{
+	const struct below *below = arg;
+	sqlite3_stmt *s;
+	int rc = cache_stmt(
+		conn, below ? SQL_DOC_EXPIRE_BELOW : SQL_DOC_EXPIRE_ALL, &s);
+
+	(void)c;
+	if (rc != SQLITE_OK)
+		return rc;
+	if (below) {
+		bind_text(s, 1, below->key);
+		bind_text(s, 2, below->from);
+		bind_text(s, 3, below->to);
+	}
+	return cache_stmt_end(s, sqlite3_step(s));
+}
+
+int cache_expire_below(struct cache *c, const char *prefix)
+{
+	cleanup(free) char *from = NULL, *to = NULL;
+	struct below below;
+	size_t n = prefix ? strlen(prefix) : 0;
+
+	if (!prefix)
+		return cache_write(c, work_expire_below, NULL);
+	/* "repo/a" and "repo/a/": the same things below. '0' follows '/'. */
+	if (n && prefix[n - 1] == '/')
+		n--;
+	from = xasprintf("%.*s/", (int)n, prefix);
+	to = xasprintf("%.*s0", (int)n, prefix);
+	below = (struct below){.key = prefix, .from = from, .to = to};
+	return cache_write(c, work_expire_below, &below);
+}
+
+static int work_remove(struct cache *c, struct cache_conn *conn, void *arg)
+{
+	int64_t old = 0;
+	int rc = find_body(conn, arg, &old);
+
+	(void)c;
+	if (rc == SQLITE_OK && old)
+		rc = supersede(conn, old, clock_wall_ms());
+	if (rc == SQLITE_OK)
+		rc = run_with_key(conn, SQL_DOC_DELETE, arg);
+	return rc;
+}
+
+int cache_remove(struct cache *c, const char *key)
+{
+	cleanup(free) char *copy = xstrdup(key);
+
+	return cache_write(c, work_remove, copy);
+}
+
+void cache_set_max_bytes(struct cache *c, uint64_t max_bytes)
+{
+	atomic_store(&c->max_bytes, max_bytes);
+}
+
+static int work_count(struct cache *c, struct cache_conn *conn, void *arg)
+{
+	uint64_t *count = arg;
+	sqlite3_stmt *s;
+	int rc = cache_stmt(conn, SQL_DOC_COUNT, &s);
+
+	(void)c;
+	if (rc != SQLITE_OK)
+		return rc;
+	rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW)
+		*count = (uint64_t)sqlite3_column_int64(s, 0);
+	return cache_stmt_end(s, rc);
+}
+
+int cache_stats(struct cache *c, struct cache_stats *ret_stats)
+{
+	static const char *const parts[] = {"", "-wal", "-shm"};
+	struct cache_stats stats = {0};
+	int r = cache_read(c, work_count, &stats.n_documents);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		cleanup(free) char *path = xasprintf("%s%s", c->path, parts[i]);
+		struct stat st;
+
+		if (stat(path, &st) == 0)
+			stats.n_bytes += (uint64_t)st.st_size;
+	}
+	*ret_stats = stats;
+	return 0;
+}

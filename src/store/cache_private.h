@@ -1,0 +1,102 @@
+/*
+ * store/cache, inside: connections, statements and running work on them.
+ *
+ * cache_db.c owns connections and what is damaged, cache_schema.c the tables,
+ * cache.c documents, cache_facts.c facts.
+ */
+#ifndef STORE_CACHE_PRIVATE_H
+#define STORE_CACHE_PRIVATE_H
+
+#include "store/cache.h"
+
+#include "base/sync.h"
+
+#include <sys/types.h>
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+/* Every statement: its name here, its text in cache_db.c; prepared once per
+ * connection, when it is first used. */
+enum cache_sql {
+	SQL_BEGIN,
+	SQL_COMMIT,
+	SQL_ROLLBACK,
+	SQL_DOC_GET,
+	SQL_DOC_BODY_ID,
+	SQL_DOC_PUT,
+	SQL_DOC_TOUCH,
+	SQL_DOC_EXPIRE,
+	SQL_DOC_EXPIRE_BELOW,
+	SQL_DOC_EXPIRE_ALL,
+	SQL_DOC_DELETE,
+	SQL_DOC_COUNT,
+	SQL_DOC_OLDEST,
+	SQL_DOC_SWEEP_NEGATIVE,
+	SQL_BODY_LENGTH,
+	SQL_BODY_SAME,
+	SQL_BODY_PUT,
+	SQL_BODY_SUPERSEDE,
+	SQL_BODY_DELETE,
+	SQL_BODY_SWEEP,
+	SQL_TOTAL,
+	SQL_FACT_GET,
+	SQL_FACT_PUT,
+	SQL_FACT_KEEP,
+	SQL_FACT_FROM,
+	SQL_FACT_CLEAR,
+	N_SQL,
+};
+
+struct cache_conn {
+	struct sqlite3 *db;
+	struct sqlite3_stmt *stmts[N_SQL];
+	dev_t device; /* of the file that it has open: the path may be */
+	ino_t inode;  /* another one by now, see cache_set_aside */
+	struct cache_conn *next;
+};
+
+/* One writer, so that writers of this process queue here and not in SQLite's
+ * polling; readers never wait for it. */
+#define CACHE_READERS_MOST 3
+
+struct cache {
+	char *dir;
+	char *path; /* dir/cache.db */
+	atomic_uint_fast64_t max_bytes;
+	atomic_int_fast64_t swept_ms; /* wall clock */
+	atomic_bool read_failed;      /* said once */
+	struct mutex lock;
+	struct cond reader_freed, writer_freed;
+	struct cache_conn *readers; /* idle; under lock */
+	unsigned n_readers;	    /* idle and busy; under lock */
+	struct cache_conn *writer;  /* NULL: busy or not open; under lock */
+	bool writing;		    /* under lock */
+};
+
+/*
+ * Work on a connection returns SQLITE_OK, another SQLite code, or -errno for
+ * an outcome of its own. For writing it runs inside a transaction, which its
+ * failure undoes. It may be called a second time: when the database turns out
+ * to be damaged it is set aside, and the work begins anew on an empty one.
+ */
+typedef int cache_work(struct cache *, struct cache_conn *, void *arg);
+int cache_read(struct cache *, cache_work *, void *arg);  /* 0 or -errno */
+int cache_write(struct cache *, cache_work *, void *arg); /* 0 or -errno */
+
+/* The statement, without bindings; an SQLite code. */
+int cache_stmt(struct cache_conn *, enum cache_sql,
+	       struct sqlite3_stmt **ret_stmt);
+/* Ends a statement: forgets its bindings. Passes rc on, SQLITE_ROW and
+ * SQLITE_DONE as SQLITE_OK. */
+int cache_stmt_end(struct sqlite3_stmt *, int rc);
+
+/* All steps up to today's tables, in one transaction; an SQLite code, or
+ * -EPROTO when the database is of a later version than this program. */
+int cache_schema_upgrade(struct sqlite3 *);
+bool cache_schema_is_today(struct sqlite3 *);
+
+/* What has to go once in a while: for cache_open, and inside a put. */
+int cache_sweep_old(struct cache *, struct cache_conn *, void *unused);
+
+#endif

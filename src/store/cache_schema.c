@@ -1,0 +1,110 @@
+/*
+ * The tables, as steps from one version to the next: a new database takes all
+ * of them, an older one those that it lacks. A step that has shipped is never
+ * changed.
+ */
+#include "cache_private.h"
+
+#include <sqlite3.h>
+
+static const char *const steps[] = {
+	/*
+	 * 1. A body's id is the version of its bytes: AUTOINCREMENT, because
+	 * an id must not come again when its row is gone. superseded: since
+	 * when no document has it, NULL while one does.
+	 */
+	"CREATE TABLE body ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" bytes BLOB NOT NULL,"
+	" superseded INTEGER);"
+	"CREATE TABLE doc ("
+	" key TEXT PRIMARY KEY NOT NULL,"
+	" body_id INTEGER," /* NULL: a negative answer */
+	" negative INTEGER NOT NULL,"
+	" etag TEXT NOT NULL,"
+	" note TEXT NOT NULL,"
+	" fetched INTEGER NOT NULL,"
+	" ttl INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE fact ("
+	" space TEXT NOT NULL,"
+	" key BLOB NOT NULL,"
+	" value BLOB NOT NULL,"
+	" PRIMARY KEY (space, key)) WITHOUT ROWID;",
+	/*
+	 * 2. What the size bound needs: the sum of all bodies, kept by the
+	 * database itself (several processes write), and the order of going.
+	 * An expired document keeps the time when it was fetched.
+	 */
+	"ALTER TABLE doc ADD COLUMN expired INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX doc_fetched ON doc (fetched);"
+	"CREATE INDEX body_superseded ON body (superseded)"
+	" WHERE superseded IS NOT NULL;"
+	"CREATE TABLE total (n_bytes INTEGER NOT NULL);"
+	"INSERT INTO total SELECT coalesce(sum(length(bytes)), 0) FROM body;"
+	"CREATE TRIGGER body_in AFTER INSERT ON body BEGIN"
+	" UPDATE total SET n_bytes = n_bytes + length(new.bytes); END;"
+	"CREATE TRIGGER body_out AFTER DELETE ON body BEGIN"
+	" UPDATE total SET n_bytes = n_bytes - length(old.bytes); END;",
+};
+
+static int read_version(struct sqlite3 *db, int *ret_version)
+{
+	sqlite3_stmt *s = NULL;
+	int rc = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &s, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW) {
+		*ret_version = sqlite3_column_int(s, 0);
+		rc = SQLITE_OK;
+	}
+	sqlite3_finalize(s);
+	return rc;
+}
+
+static int take_steps(struct sqlite3 *db)
+{
+	const int today = (int)ARRAY_SIZE(steps);
+	char set[64];
+	int version = 0, rc = read_version(db, &version);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	if (version > today)
+		return -EPROTO;
+	if (version < 0)
+		return SQLITE_CORRUPT;
+	for (; rc == SQLITE_OK && version < today; version++)
+		rc = sqlite3_exec(db, steps[version], NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return rc;
+	snprintf(set, sizeof(set), "PRAGMA user_version = %d", today);
+	return sqlite3_exec(db, set, NULL, NULL, NULL);
+}
+
+bool cache_schema_is_today(struct sqlite3 *db)
+{
+	int version = 0;
+
+	return read_version(db, &version) == SQLITE_OK &&
+	       version == (int)ARRAY_SIZE(steps);
+}
+
+int cache_schema_upgrade(struct sqlite3 *db)
+{
+	int version = 0, rc = read_version(db, &version);
+
+	if (rc != SQLITE_OK || version == (int)ARRAY_SIZE(steps))
+		return rc;
+	rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return rc;
+	/* Once more, inside: another process may have been faster. */
+	rc = take_steps(db);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	/* Half a schema, or one that is not ours: SQL itself fails. */
+	return rc == SQLITE_ERROR ? SQLITE_CORRUPT : rc;
+}
