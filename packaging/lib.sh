@@ -1,0 +1,93 @@
+# shellcheck shell=bash
+# Shared by packaging/quickstart and tests/run: what is said, what is installed.
+# Sourced by bash; not a program.
+
+say() { printf '==> %s\n' "$*"; }
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+# What building needs, what running needs. A|B: either will do.
+# shellcheck disable=SC2034 # used by who sources this
+build_packages=(gcc libc6-dev meson ninja-build 'pkg-config|pkgconf'
+	libfuse3-dev
+	'libcurl4-openssl-dev|libcurl4-gnutls-dev' libcjson-dev libgit2-dev
+	libsqlite3-dev nettle-dev uthash-dev)
+# shellcheck disable=SC2034
+run_packages=(fuse3 git python3 ca-certificates)
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	else
+		sudo "$@"
+	fi
+}
+
+installed() {
+	[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# need PACKAGE…: installs those that are missing; silent when none is.
+need() {
+	local missing=() wanted package log ok
+	command -v dpkg-query >/dev/null ||
+		die "this is no Debian: install the equivalents of $* and build with meson by hand"
+	for wanted; do
+		ok=
+		for package in ${wanted//|/ }; do
+			if installed "$package"; then ok=1; fi
+		done
+		[ -n "$ok" ] || missing+=("${wanted%%|*}")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+		die "these packages are missing and there is no sudo here; as root run: apt-get install ${missing[*]}"
+	fi
+	say "installing: ${missing[*]}"
+	log=$(mktemp)
+	if ! as_root apt-get -qq update >"$log" 2>&1; then
+		# An old list of packages may still do.
+		say "apt-get update failed; going on with the lists that are there"
+	fi
+	if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
+		install --no-install-recommends "${missing[@]}" >>"$log" 2>&1; then
+		cat "$log" >&2
+		rm -f "$log"
+		die "apt-get could not install the packages (its words are above)"
+	fi
+	rm -f "$log"
+}
+
+# quietly COMMAND…: its output only when it fails.
+quietly() {
+	local log
+	log=$(mktemp)
+	if "$@" >"$log" 2>&1; then
+		rm -f "$log"
+		return 0
+	fi
+	cat "$log" >&2
+	rm -f "$log"
+	return 1
+}
+
+# /dev/fuse, openable by this user; false with a sentence when it is not.
+need_fuse() {
+	if [ ! -e /dev/fuse ]; then
+		as_root modprobe fuse 2>/dev/null || true
+	fi
+	if [ ! -e /dev/fuse ]; then
+		echo "there is no /dev/fuse: load the kernel's fuse module (modprobe fuse), or start this container with --device /dev/fuse --cap-add SYS_ADMIN" >&2
+		return 1
+	fi
+	if [ ! -r /dev/fuse ] || [ ! -w /dev/fuse ]; then
+		if ! command -v sudo >/dev/null; then
+			echo "this user may not open /dev/fuse: as root run chmod 666 /dev/fuse" >&2
+			return 1
+		fi
+		say "letting every user open /dev/fuse, as is usual: sudo chmod 666 /dev/fuse"
+		sudo chmod 666 /dev/fuse || return 1
+	fi
+}
