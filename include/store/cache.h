@@ -34,14 +34,14 @@ enum cache_verdict {
  * versions of one key are equal bytes; new bytes have a new, larger version.
  */
 struct cache_entry {
-	struct blob *body;  /* NULL: a negative answer */
-	int negative;	    /* 0, or the errno (positive number) remembered */
-	char *etag;	    /* never NULL */
-	char *note;	    /* never NULL: the sentence of a negative answer */
+	struct blob *body; /* NULL: a negative answer */
+	int negative;      /* 0, or the errno (positive number) remembered */
+	char *etag;        /* never NULL */
+	char *note;        /* never NULL: the sentence of a negative answer */
 	uint64_t version;
 	int64_t fetched_ms; /* wall clock */
 	int64_t ttl_ms;
-	int64_t left_ms;    /* of the lifetime, when it was read; < 0: STALE */
+	int64_t left_ms; /* of the lifetime, when it was read; < 0: STALE */
 };
 struct cache_entry *cache_entry_free(struct cache_entry *);
 DEFINE_CLEANUP(struct cache_entry *, cache_entry_free);
@@ -58,7 +58,7 @@ struct cache_put {
 	const char *key;
 	const void *body; /* NULL: negative */
 	size_t n_body;
-	int negative;	  /* errno (positive) with body NULL */
+	int negative;     /* errno (positive) with body NULL */
 	const char *etag; /* may be NULL */
 	const char *note; /* may be NULL */
 	int64_t ttl_ms;

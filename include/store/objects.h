@@ -31,6 +31,9 @@ struct objects;
 int objects_open(const char *path, struct objects **ret_objects);
 struct objects *objects_close(struct objects *);
 DEFINE_CLEANUP(struct objects *, objects_close);
+/* Gives back what was kept for speed alone (idle handles with libgit2's caches
+ * of deltas, trees, blobs): for quiet moments. */
+void objects_trim(struct objects *);
 
 /* Packs that were taken in by another process are seen too. */
 bool objects_has(struct objects *, const struct oid *);
@@ -84,6 +87,7 @@ int objects_read_blob(struct objects *, const struct oid *, uint64_t max,
 /* The content as a file descriptor on a file of the store (path/big/<oid>),
  * written there once, one at a time, so that memory stays bounded: for blobs
  * over 8 MB. The caller closes it. */
+#define OBJECTS_BIG_BYTES ((uint64_t)4 << 30) /* over it the oldest go */
 int objects_blob_file(struct objects *, const struct oid *, int *ret_fd);
 
 /* Taking in a pack, in pieces, as it comes from the network. Nothing of it is
@@ -122,7 +126,10 @@ uint64_t objects_disk_bytes(struct objects *); /* packs and big files */
  * What differs between two trees (either may be NULL: everything was added or
  * removed), subtrees included, directories before what is in them; equal
  * subtrees are not entered. before or after is NULL where there is none. path
- * is relative, without a leading slash. A negative errno of each ends it.
+ * is relative, without a leading slash. A directory that became a file, or the
+ * other way round, is one call with both; what is in it comes with NULL for the
+ * other side. A negative errno of each ends it; -ELOOP over 4096 levels, -EFBIG
+ * over ten million entries.
  */
 int objects_diff_trees(struct objects *, const struct oid *before,
 		       const struct oid *after,

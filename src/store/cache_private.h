@@ -69,9 +69,9 @@ struct cache {
 	struct mutex lock;
 	struct cond reader_freed, writer_freed;
 	struct cache_conn *readers; /* idle; under lock */
-	unsigned n_readers;	    /* idle and busy; under lock */
+	unsigned n_readers;         /* idle and busy; under lock */
 	struct cache_conn *writer;  /* NULL: busy or not open; under lock */
-	bool writing;		    /* under lock */
+	bool writing;               /* under lock */
 };
 
 /*

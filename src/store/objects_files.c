@@ -1,0 +1,281 @@
+/*
+ * The store's directory: a bare repository, and beside what git knows
+ *
+ *	bitbucketfs.lock	flock: opening, installing a pack, `shallow`
+ *	big/<oid>		large blobs as files
+ *	tmp-<pid>-<n>/		one per open store, with a file `lock` that its
+ *				owner holds as long as it lives
+ *
+ * A lock dies with its process (also in another PID namespace), so whoever gets
+ * the lock of a temporary directory knows that its owner is gone. Making and
+ * locking one's own happens under bitbucketfs.lock, as sweeping does.
+ */
+#include "objects_private.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* preciousObjects: a `git gc` by hand must not take away what is only named by
+ * the mount. */
+static const char config[] = "[core]\n"
+			     "\trepositoryformatversion = 1\n"
+			     "\tfilemode = true\n"
+			     "\tbare = true\n"
+			     "\tlogAllRefUpdates = false\n"
+			     "[extensions]\n"
+			     "\tpreciousObjects = true\n"
+			     "[gc]\n"
+			     "\tauto = 0\n"
+			     "[maintenance]\n"
+			     "\tauto = false\n";
+static const char head[] = "ref: refs/heads/main\n";
+
+static int flock_file(const char *path, int how, int *ret_fd)
+{
+	cleanup(fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, how) < 0)
+		if (errno != EINTR)
+			return -errno;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+int objects_lock(const char *path, int how, int *ret_fd)
+{
+	cleanup(free) char *name = xasprintf("%s/bitbucketfs.lock", path);
+
+	for (int tries = 0; tries < 100; tries++) {
+		cleanup(fd) int fd = -1;
+		struct stat a, b;
+		int r = flock_file(name, how, &fd);
+
+		if (r < 0)
+			return r;
+		/* While we waited it may have been set aside, lock and all. */
+		if (fstat(fd, &a) == 0 && stat(name, &b) == 0 &&
+		    a.st_dev == b.st_dev && a.st_ino == b.st_ino) {
+			*ret_fd = fd;
+			fd = -1;
+			return 0;
+		}
+	}
+	return -EBUSY;
+}
+
+static int make_file(const char *path, const char *name, const char *text,
+		     bool rewrite)
+{
+	cleanup(free) char *file = xasprintf("%s/%s", path, name);
+	struct stat st;
+
+	if (!rewrite && stat(file, &st) == 0 && st.st_size > 0)
+		return 0;
+	return file_write_atomic(file, 0600, text, strlen(text));
+}
+
+int objects_make_dirs(const char *path, bool rewrite)
+{
+	static const char *const dirs[] = {
+		"objects/pack", "objects/info", "refs/heads",
+		"refs/tags",    "big",
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(dirs); i++) {
+		cleanup(free) char *dir = xasprintf("%s/%s", path, dirs[i]);
+
+		r = file_mkdirs(dir, 0700);
+	}
+	if (r == 0)
+		r = make_file(path, "config", config, rewrite);
+	if (r == 0)
+		r = make_file(path, "HEAD", head, rewrite);
+	return r;
+}
+
+static bool has_suffix(const char *s, const char *suffix)
+{
+	size_t n = strlen(s), n_suffix = strlen(suffix);
+
+	return n > n_suffix && strcmp(s + n - n_suffix, suffix) == 0;
+}
+
+/* A pack's last 20 bytes are its checksum; an index's last 40 are those and
+ * its own (gitformat-pack). A cut file shows itself. */
+static bool pack_is_sound(const char *dir, const char *index)
+{
+	size_t n = strlen(index) - strlen(".idx");
+	cleanup(free) char *a = xasprintf("%s/%s", dir, index);
+	cleanup(free) char *b = xasprintf("%s/%.*s.pack", dir, (int)n, index);
+	cleanup(fd) int fa = open(a, O_RDONLY | O_CLOEXEC);
+	cleanup(fd) int fb = open(b, O_RDONLY | O_CLOEXEC);
+	unsigned char x[20], y[20];
+	struct stat sa, sb;
+
+	/* What cannot be opened, for whatever reason, libgit2 passes over. */
+	if (fa < 0 || fb < 0)
+		return true;
+	return fstat(fa, &sa) == 0 && fstat(fb, &sb) == 0 && sa.st_size >= 40 &&
+	       sb.st_size >= 32 && pread(fa, x, 20, sa.st_size - 40) == 20 &&
+	       pread(fb, y, 20, sb.st_size - 20) == 20 && !memcmp(x, y, 20);
+}
+
+bool objects_packs_are_sound(const char *path)
+{
+	cleanup(free) char *dir = xasprintf("%s/objects/pack", path);
+	DIR *d = opendir(dir);
+	bool sound = true;
+	struct dirent *e;
+
+	while (d && sound && (e = readdir(d)))
+		if (has_suffix(e->d_name, ".idx"))
+			sound = pack_is_sound(dir, e->d_name);
+	if (d)
+		closedir(d);
+	return sound;
+}
+
+static void remove_older_broken(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	cleanup(free) char *parent = xmemdup0(path, (size_t)(name - path));
+	DIR *d = opendir(parent);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		size_t n = strlen(name);
+
+		if (strncmp(e->d_name, name, n) == 0 &&
+		    strncmp(e->d_name + n, ".broken-", 8) == 0) {
+			cleanup(free) char *old =
+				xasprintf("%s%s", parent, e->d_name);
+
+			file_remove_tree(old);
+		}
+	}
+	if (d)
+		closedir(d);
+}
+
+int objects_set_aside(const char *path, const char *why)
+{
+	cleanup(free) char *to = xasprintf("%s.broken-%lld", path,
+					   (long long)clock_wall_ms() / 1000);
+
+	remove_older_broken(path);
+	if (rename(path, to) < 0)
+		return -errno;
+	log_warn("the object store %s %s; it is set aside as %s and begun anew",
+		 path, why, to);
+	return 0;
+}
+
+static void sweep_dead(const struct objects *o)
+{
+	DIR *d = opendir(o->path);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		cleanup(free) char *dir = NULL, *lock = NULL;
+		cleanup(fd) int fd = -1;
+
+		if (strncmp(e->d_name, "tmp-", 4) != 0)
+			continue;
+		dir = xasprintf("%s/%s", o->path, e->d_name);
+		lock = xasprintf("%s/lock", dir);
+		if (flock_file(lock, LOCK_EX | LOCK_NB, &fd) != -EWOULDBLOCK)
+			file_remove_tree(dir);
+	}
+	if (d)
+		closedir(d);
+}
+
+static int tmp_make(struct objects *o)
+{
+	cleanup(free) char *dir = NULL, *lock = NULL;
+
+	for (unsigned n = 1;; n++) {
+		free(dir);
+		dir = xasprintf("%s/tmp-%ld-%u", o->path, (long)getpid(), n);
+		if (mkdir(dir, 0700) == 0)
+			break;
+		if (errno != EEXIST)
+			return -errno;
+	}
+	lock = xasprintf("%s/lock", dir);
+	o->tmp = steal(&dir);
+	return flock_file(lock, LOCK_EX | LOCK_NB, &o->tmp_lock);
+}
+
+int objects_tmp_open(struct objects *o)
+{
+	sweep_dead(o);
+	return tmp_make(o);
+}
+
+void objects_tmp_close(struct objects *o)
+{
+	if (o->tmp)
+		file_remove_tree(o->tmp);
+	free(steal(&o->tmp));
+	o->tmp_lock = fd_close(o->tmp_lock);
+}
+
+int objects_tmp_name(struct objects *o, const char *what, char **ret_path)
+{
+	unsigned n;
+
+	mutex_lock(&o->lock);
+	n = ++o->n_tmp;
+	mutex_unlock(&o->lock);
+	/* Somebody may have set the store aside or removed it: then into what
+	 * is there now. It has no lock of ours, so a sweep may take it; that is
+	 * an error of one pack. */
+	if (access(o->tmp, F_OK) < 0) {
+		int r = objects_make_dirs(o->path, false);
+
+		if (r == 0)
+			r = file_mkdirs(o->tmp, 0700);
+		if (r < 0)
+			return r;
+	}
+	*ret_path = xasprintf("%s/%s-%u", o->tmp, what, n);
+	return 0;
+}
+
+uint64_t objects_dir_bytes(const char *path, const char *below)
+{
+	cleanup(free) char *dir = xasprintf("%s/%s", path, below);
+	DIR *d = opendir(dir);
+	uint64_t sum = 0;
+	struct dirent *e;
+	struct stat st;
+
+	while (d && (e = readdir(d)))
+		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
+			    0 &&
+		    S_ISREG(st.st_mode))
+			sum += (uint64_t)st.st_size;
+	if (d)
+		closedir(d);
+	return sum;
+}
+
+int objects_fsync_dir(const char *path, const char *below)
+{
+	cleanup(free) char *dir = xasprintf("%s/%s", path, below);
+	cleanup(fd) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}

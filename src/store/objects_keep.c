@@ -1,0 +1,150 @@
+/*
+ * Trees and middling blobs that were read lately, for the whole process: the
+ * bound is the process's memory, however many repositories are open. Keyed by
+ * store and oid, because what one store has says nothing of another.
+ *
+ * Values are let go outside the lock.
+ */
+#include "objects_private.h"
+
+#include "store/tree_parse.h"
+
+#include "base/map.h"
+
+struct kept_key {
+	unsigned char bytes[sizeof(uint64_t) + sizeof(struct oid)];
+};
+
+struct kept {
+	struct kept_key key;
+	uint64_t store;
+	void *value;
+	size_t size;
+	struct kept *prev, *next; /* used longest ago first */
+	UT_hash_handle hh;
+};
+
+struct keeper {
+	const size_t most; /* bytes */
+	struct mutex lock;
+	struct kept *table, *order; /* under lock */
+	size_t n_bytes;             /* under lock */
+};
+
+static struct keeper keepers[N_KEPT] = {
+	[KEPT_TREES] = {.most = 2 * MIB},
+	[KEPT_BLOBS] = {.most = 16 * MIB},
+};
+
+void objects_keep_init(void)
+{
+	for (size_t i = 0; i < N_KEPT; i++)
+		mutex_init(&keepers[i].lock);
+}
+
+static struct kept_key key_of(const struct objects *o, const struct oid *oid)
+{
+	struct kept_key key;
+
+	memcpy(key.bytes, &o->id, sizeof(o->id));
+	memcpy(key.bytes + sizeof(o->id), oid->bytes, sizeof(oid->bytes));
+	return key;
+}
+
+static void *value_ref(enum objects_kept what, void *value)
+{
+	if (what == KEPT_TREES)
+		return tree_list_ref(value);
+	return blob_ref(value);
+}
+
+static void value_unref(enum objects_kept what, void *value)
+{
+	if (what == KEPT_TREES)
+		tree_list_unref(value);
+	else
+		blob_unref(value);
+}
+
+/* From the table to the list of those to be let go. */
+static void evict(struct keeper *k, struct kept *e, struct kept **gone)
+	requires_lock(k->lock)
+{
+	HASH_DEL(k->table, e);
+	DL_DELETE(k->order, e);
+	k->n_bytes -= e->size;
+	DL_APPEND(*gone, e);
+}
+
+static void let_go(enum objects_kept what, struct kept *gone)
+{
+	while (gone) {
+		struct kept *e = gone;
+
+		DL_DELETE(gone, e);
+		value_unref(what, e->value);
+		free(e);
+	}
+}
+
+void *objects_keep_get(enum objects_kept what, const struct objects *o,
+		       const struct oid *oid)
+{
+	struct keeper *k = &keepers[what];
+	struct kept_key key = key_of(o, oid);
+	struct kept *e;
+	void *value = NULL;
+
+	mutex_lock(&k->lock);
+	HASH_FIND(hh, k->table, &key, sizeof(key), e);
+	if (e) {
+		DL_DELETE(k->order, e);
+		DL_APPEND(k->order, e);
+		value = value_ref(what, e->value);
+	}
+	mutex_unlock(&k->lock);
+	return value;
+}
+
+void objects_keep_put(enum objects_kept what, const struct objects *o,
+		      const struct oid *oid, void *value, size_t size)
+{
+	struct keeper *k = &keepers[what];
+	struct kept *e, *old, *gone = NULL;
+
+	if (size > k->most / 2)
+		return;
+	e = xcalloc(1, sizeof(*e));
+	e->key = key_of(o, oid);
+	e->store = o->id;
+	e->value = value_ref(what, value);
+	e->size = size + sizeof(*e);
+	mutex_lock(&k->lock);
+	HASH_FIND(hh, k->table, &e->key, sizeof(e->key), old);
+	if (old)
+		evict(k, old, &gone);
+	HASH_ADD(hh, k->table, key, sizeof(e->key), e);
+	DL_APPEND(k->order, e);
+	k->n_bytes += e->size;
+	while (k->n_bytes > k->most)
+		evict(k, k->order, &gone);
+	mutex_unlock(&k->lock);
+	let_go(what, gone);
+}
+
+void objects_keep_forget(const struct objects *o)
+{
+	for (enum objects_kept what = 0; what < N_KEPT; what++) {
+		struct keeper *k = &keepers[what];
+		struct kept *e, *next, *gone = NULL;
+
+		mutex_lock(&k->lock);
+		for (e = k->order; e; e = next) {
+			next = e->next;
+			if (e->store == o->id)
+				evict(k, e, &gone);
+		}
+		mutex_unlock(&k->lock);
+		let_go(what, gone);
+	}
+}

@@ -1,0 +1,233 @@
+/*
+ * Taking in a pack. It is indexed in a directory of its own below the store's
+ * tmp-…/, synced there by libgit2, and then named in objects/pack: first the
+ * pack, then its index, which is what makes it visible. `shallow` is merged
+ * before, for a commit must not be seen without it.
+ *
+ * Naming happens under the store's lock: two processes that take in the same
+ * objects give them the same name, though not necessarily the same bytes, and
+ * the pack of one with the index of the other would be garbage.
+ */
+#include "objects_private.h"
+
+#include "base/file.h"
+
+#include <git2.h>
+#include <malloc.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What a server can make us write in one go. */
+#define PACK_BYTES_MOST ((uint64_t)32 << 30)
+#define SHALLOW_BYTES_MOST (64 * MIB)
+
+struct objects_pack {
+	struct objects *objects;
+	char *dir;
+	struct git_indexer *indexer;
+	int failed;
+	unsigned char head[12]; /* "PACK", version, number of objects */
+	atomic_uint_fast64_t n_bytes;
+	atomic_uint n_objects, n_objects_total;
+};
+
+static int note_progress(const git_indexer_progress *progress, void *arg)
+{
+	struct objects_pack *p = arg;
+
+	atomic_store(&p->n_objects, progress->received_objects);
+	return 0;
+}
+
+int objects_pack_begin(struct objects *o, struct objects_pack **ret_pack)
+{
+	cleanup(objects_pack_drop) struct objects_pack *p =
+		xcalloc(1, sizeof(*p));
+	git_indexer_options options = GIT_INDEXER_OPTIONS_INIT;
+	int r = objects_tmp_name(o, "pack", &p->dir);
+
+	p->objects = o;
+	if (r < 0)
+		return r;
+	if (mkdir(p->dir, 0700) < 0)
+		return -errno;
+	options.progress_cb = note_progress;
+	options.progress_cb_payload = p;
+	errno = 0;
+	/* verify stays off: it refuses packs without all their objects. */
+	r = git_indexer_new(&p->indexer, p->dir, 0, NULL, &options);
+	if (r < 0)
+		return objects_errno(r);
+	*ret_pack = steal(&p);
+	return 0;
+}
+
+/* -EBADMSG when the bytes are at fault. */
+static int indexer_errno(int result)
+{
+	int r = objects_errno(result);
+
+	return r == -EIO || r == -ENOENT || r == -EINVAL ? -EBADMSG : r;
+}
+
+static int read_head(struct objects_pack *p)
+{
+	const unsigned char *h = p->head;
+
+	if (memcmp(h, "PACK", 4) != 0 || h[4] || h[5] || h[6] ||
+	    (h[7] != 2 && h[7] != 3))
+		return -EBADMSG;
+	atomic_store(&p->n_objects_total, (unsigned)h[8] << 24 |
+						  (unsigned)h[9] << 16 |
+						  (unsigned)h[10] << 8 | h[11]);
+	return 0;
+}
+
+static int append(struct objects_pack *p, const void *data, size_t n)
+{
+	git_indexer_progress progress = {0};
+	uint64_t before = atomic_fetch_add(&p->n_bytes, n);
+	int r;
+
+	if (before + n > PACK_BYTES_MOST)
+		return -EFBIG;
+	if (before < sizeof(p->head)) {
+		size_t room = sizeof(p->head) - (size_t)before;
+
+		memcpy(p->head + before, data, n < room ? n : room);
+		if (before + n >= sizeof(p->head)) {
+			r = read_head(p);
+			if (r < 0)
+				return r;
+		}
+	}
+	errno = 0;
+	r = git_indexer_append(p->indexer, data, n, &progress);
+	return r < 0 ? indexer_errno(r) : 0;
+}
+
+int objects_pack_write(struct objects_pack *p, const void *data, size_t n)
+{
+	if (p->failed == 0 && n > 0)
+		p->failed = append(p, data, n);
+	return p->failed;
+}
+
+void objects_pack_progress(const struct objects_pack *p,
+			   struct objects_progress *ret_progress)
+{
+	*ret_progress = (struct objects_progress){
+		.n_bytes = atomic_load(&p->n_bytes),
+		.n_objects = atomic_load(&p->n_objects),
+		.n_objects_total = atomic_load(&p->n_objects_total),
+	};
+}
+
+/* Whole lines of the file, with those added that it lacks. The lock is held. */
+static int merge_shallow(const struct objects *o, const char *const *shallow,
+			 size_t n)
+{
+	cleanup(free) char *path = xasprintf("%s/shallow", o->path);
+	cleanup(buf_done) struct buf text = BUF_INIT(SHALLOW_BYTES_MOST);
+	cleanup(buf_done) struct buf old = BUF_INIT(SHALLOW_BYTES_MOST);
+	bool changed = false;
+	struct oid oid;
+	int r = file_read(path, SHALLOW_BYTES_MOST, &old);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (old.len)
+		buf_add(&text, old.data, old.len);
+	if (text.len && text.data[text.len - 1] != '\n')
+		buf_putc(&text, '\n');
+	for (size_t i = 0; i < n; i++) {
+		if (oid_parse(shallow[i], &oid) < 0)
+			return -EBADMSG;
+		if (text.len && strstr(text.data, shallow[i]))
+			continue;
+		buf_printf(&text, "%s\n", shallow[i]);
+		changed = true;
+	}
+	if (text.failed)
+		return text.failed;
+	return changed ? file_write_atomic(path, 0600, text.data, text.len) : 0;
+}
+
+static int rename_into_place(const struct objects_pack *p, const char *name,
+			     const char *suffix)
+{
+	cleanup(free) char *from =
+		xasprintf("%s/pack-%s.%s", p->dir, name, suffix);
+	cleanup(free) char *to = xasprintf("%s/objects/pack/pack-%s.%s",
+					   p->objects->path, name, suffix);
+
+	return rename(from, to) < 0 ? -errno : 0;
+}
+
+/* The lock is held. */
+static int install(const struct objects_pack *p, const char *name)
+{
+	cleanup(free) char *index = xasprintf("%s/objects/pack/pack-%s.idx",
+					      p->objects->path, name);
+	int r;
+
+	if (access(index, F_OK) == 0)
+		return 0;
+	r = rename_into_place(p, name, "pack");
+	if (r == 0)
+		r = rename_into_place(p, name, "idx");
+	if (r == 0)
+		r = objects_fsync_dir(p->objects->path, "objects/pack");
+	return r;
+}
+
+/* The part of committing that reads and writes much. */
+static int finish_index(struct objects_pack *p)
+{
+	git_indexer_progress progress = {0};
+	int r = p->failed;
+
+	if (r == 0 && atomic_load(&p->n_bytes) < sizeof(p->head))
+		r = -EBADMSG;
+	if (r < 0 || atomic_load(&p->n_objects_total) == 0)
+		return r;
+	errno = 0;
+	r = git_indexer_commit(p->indexer, &progress);
+	return r < 0 ? indexer_errno(r) : 0;
+}
+
+int objects_pack_commit(struct objects_pack *pack, const char *const *shallow,
+			size_t n_shallow)
+{
+	cleanup(objects_pack_drop) struct objects_pack *p = pack;
+	struct objects *o = p->objects;
+	cleanup(fd) int lock = -1;
+	int r = finish_index(p);
+
+	if (r < 0)
+		return r;
+	r = objects_lock(o->path, LOCK_EX, &lock);
+	if (r == 0 && n_shallow)
+		r = merge_shallow(o, shallow, n_shallow);
+	if (r == 0 && atomic_load(&p->n_objects_total))
+		r = install(p, git_indexer_name(p->indexer));
+	if (r == 0)
+		objects_packs_changed(o);
+	return r;
+}
+
+struct objects_pack *objects_pack_drop(struct objects_pack *p)
+{
+	if (!p)
+		return NULL;
+	if (p->indexer) {
+		git_indexer_free(p->indexer);
+		malloc_trim(0);
+	}
+	if (p->dir)
+		file_remove_tree(p->dir);
+	free(p->dir);
+	free(p);
+	return NULL;
+}

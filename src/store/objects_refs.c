@@ -1,0 +1,201 @@
+/*
+ * Refs and `shallow`. That a commit's tree is whole here is said by a ref, so
+ * git itself keeps it and a person sees it with `git for-each-ref`.
+ */
+#include "objects_private.h"
+
+#include "base/file.h"
+
+#include <git2.h>
+#include <sys/stat.h>
+
+#define WHOLE "refs/bitbucketfs/commits/"
+#define SHALLOW_BYTES_MOST (64 * MIB)
+
+static git_oid git_oid_of(const struct oid *oid)
+{
+	git_oid id;
+
+	git_oid_fromraw(&id, oid->bytes);
+	return id;
+}
+
+static int set_ref(struct objects_handle *h, const char *name,
+		   const struct oid *oid)
+{
+	git_oid id = git_oid_of(oid);
+	git_reference *ref = NULL;
+	int r;
+
+	errno = 0;
+	r = git_reference_create(&ref, h->repo, name, &id, 1, NULL);
+	git_reference_free(ref);
+	return r;
+}
+
+static void whole_name(const struct oid *commit, char out[static 80])
+{
+	char hex[41];
+
+	snprintf(out, 80, WHOLE "%s", oid_hex(commit, hex));
+}
+
+int objects_mark_whole(struct objects *o, const struct oid *commit)
+{
+	struct objects_handle *h;
+	char name[80];
+	int r = objects_take(o, &h);
+
+	if (r < 0)
+		return r;
+	r = objects_find(o, h, commit);
+	if (r == 0) {
+		whole_name(commit, name);
+		r = objects_errno(set_ref(h, name, commit));
+	}
+	objects_give(o, h);
+	return r;
+}
+
+bool objects_is_whole(struct objects *o, const struct oid *commit)
+{
+	struct objects_handle *h;
+	char name[80];
+	git_oid id;
+	bool whole;
+
+	if (objects_take(o, &h) < 0)
+		return false;
+	whole_name(commit, name);
+	whole = git_reference_name_to_id(&id, h->repo, name) == 0 &&
+		memcmp(id.id, commit->bytes, sizeof(commit->bytes)) == 0 &&
+		objects_find(o, h, commit) == 0;
+	objects_give(o, h);
+	return whole;
+}
+
+struct mark {
+	struct oid commit;
+	struct timespec marked;
+};
+
+struct marks {
+	const struct objects *objects;
+	struct mark *items;
+	size_t n, room;
+};
+
+static int add_mark(const char *name, void *arg)
+{
+	struct marks *m = arg;
+	cleanup(free) char *path = xasprintf("%s/%s", m->objects->path, name);
+	struct mark mark = {0};
+	struct stat st;
+
+	if (oid_parse(name + strlen(WHOLE), &mark.commit) < 0)
+		return 0;
+	/* One that git has packed away is an old one. */
+	if (stat(path, &st) == 0)
+		mark.marked = st.st_mtim;
+	if (m->n == m->room) {
+		m->room = m->room ? 2 * m->room : 64;
+		m->items = xrealloc(m->items, m->room * sizeof(*m->items));
+	}
+	m->items[m->n++] = mark;
+	return 0;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct timespec *x = &((const struct mark *)a)->marked;
+	const struct timespec *y = &((const struct mark *)b)->marked;
+
+	if (x->tv_sec != y->tv_sec)
+		return x->tv_sec < y->tv_sec ? -1 : 1;
+	return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
+}
+
+int objects_whole_commits(struct objects *o, size_t max, struct oid **ret_oids,
+			  size_t *ret_n)
+{
+	struct marks m = {.objects = o};
+	struct objects_handle *h;
+	struct oid *oids;
+	size_t skip;
+	int r = objects_take(o, &h);
+
+	if (r < 0)
+		return r;
+	errno = 0;
+	r = git_reference_foreach_glob(h->repo, WHOLE "*", add_mark, &m);
+	r = objects_errno(r);
+	objects_give(o, h);
+	if (r < 0) {
+		free(m.items);
+		return r;
+	}
+	if (m.n)
+		qsort(m.items, m.n, sizeof(*m.items), by_time);
+	skip = m.n > max ? m.n - max : 0;
+	oids = xmalloc((m.n - skip + 1) * sizeof(*oids));
+	for (size_t i = skip; i < m.n; i++)
+		oids[i - skip] = m.items[i].commit;
+	free(m.items);
+	*ret_oids = oids;
+	*ret_n = m.n - skip;
+	return 0;
+}
+
+bool objects_is_shallow(struct objects *o, const struct oid *commit)
+{
+	cleanup(free) char *path = xasprintf("%s/shallow", o->path);
+	cleanup(buf_done) struct buf text = BUF_INIT(SHALLOW_BYTES_MOST);
+	char hex[41];
+
+	return file_read(path, SHALLOW_BYTES_MOST, &text) == 0 && text.len &&
+	       strstr(text.data, oid_hex(commit, hex));
+}
+
+static int drop_ref(const char *name, void *repo)
+{
+	return git_reference_remove(repo, name);
+}
+
+int objects_set_branch(struct objects *o, const char *branch,
+		       const struct oid *commit)
+{
+	cleanup(free) char *name = xasprintf("refs/heads/%s", branch);
+	git_reference *head = NULL;
+	struct objects_handle *h;
+	int valid = 0, r = objects_take(o, &h);
+
+	if (r < 0)
+		return r;
+	if (git_reference_name_is_valid(&valid, name) < 0 || !valid)
+		r = -EINVAL;
+	if (r == 0)
+		r = objects_find(o, h, commit);
+	if (r == 0) {
+		r = set_ref(h, name, commit);
+		if (r < 0) {
+			/* The branch was called `a` and is `a/b` now. What it
+			 * was is of no use to anybody. */
+			git_reference_foreach_glob(h->repo, "refs/heads/*",
+						   drop_ref, h->repo);
+			r = set_ref(h, name, commit);
+		}
+		if (r == 0)
+			r = git_reference_symbolic_create(
+				&head, h->repo, "HEAD", name, 1, NULL);
+		git_reference_free(head);
+		r = objects_errno(r);
+	}
+	objects_give(o, h);
+	return r;
+}
+
+uint64_t objects_disk_bytes(struct objects *o)
+{
+	return objects_dir_bytes(o->path, "objects/pack") +
+	       objects_dir_bytes(o->path, "big");
+}
