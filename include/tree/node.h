@@ -1,0 +1,118 @@
+/*
+ * tree/node: the node table: (parent, name) ↔ inode number ↔ node.
+ *
+ * Owns identity and the kernel's counts. One lock, and the only lock order of
+ * the program: nothing else is ever taken under it. Must never know FUSE or
+ * the network.
+ *
+ * An inode number is computed from the parent's, the name and what the node is
+ * (a file's object id or version), so that a node that the kernel forgot comes
+ * back under the number it had: a directory keeps its number while it exists, a
+ * file while its content stays. A number is never two things at once: while the
+ * kernel knows it, a newcomer with the same number takes the next free one.
+ */
+#ifndef TREE_NODE_H
+#define TREE_NODE_H
+
+#include "base/map.h"
+#include "base/sync.h"
+#include "store/objects.h"
+#include "tree/dirbook.h"
+
+#include <sys/stat.h>
+
+#define NODE_ROOT_INO 1
+
+struct provider;
+struct resource;
+struct git_view;
+
+/* What a node is beside its name: fixed for its life but for what is marked. */
+struct node_what {
+	const struct provider *provider;
+	mode_t mode;      /* type and permissions */
+	uint64_t size;    /* of files and symlinks */
+	int64_t mtime_ms; /* may be renewed, under the lock */
+	uint64_t version; /* of a document; a serial of other contents */
+	struct oid oid; /* a git object; a directory's moves, under the lock */
+	const struct resource *row;
+	struct git_view *view; /* borrowed: the node of tree/ keeps it */
+	void *data;            /* owned: provider->free_data */
+};
+
+struct node {
+	/* Fixed. */
+	uint64_t ino;
+	struct node *parent; /* a reference; NULL for the root */
+	struct node_what what;
+
+	/* Under the table's lock. */
+	unsigned refs;        /* the kernel's lookups hold one together */
+	uint64_t nlookup;     /* the kernel's count */
+	bool linked;          /* the name leads here */
+	bool listed;          /* a directory that the kernel has listed */
+	struct dirbook *book; /* cookies, for a directory whose names change */
+	UT_hash_handle by_ino, by_name;
+
+	/* The key of by_name: these bytes in a row. */
+	uint64_t parent_ino;
+	char name[];
+};
+
+struct node_table;
+struct node_table *node_table_new(const struct node_what *root);
+struct node_table *node_table_free(struct node_table *);
+
+/* A reference, or NULL: the number is not known (any more). */
+struct node *node_get(struct node_table *, uint64_t ino);
+struct node *node_ref(struct node_table *, struct node *);
+void node_unref(struct node_table *, struct node *); /* NULL is fine */
+/* The linked child of that name, with a reference, or NULL. Creates nothing. */
+struct node *node_child(struct node_table *, struct node *parent,
+			const char *name);
+
+/*
+ * The child of that name that is what `what` says: the one there (its mtime is
+ * renewed), or a new one, in which case another one that had the name loses it.
+ * One critical section. `what->data` is taken in every case. With expect, a
+ * git directory's object: NULL when the parent has moved from it meanwhile
+ * (look again). kernel: the reply will add one to the kernel's count.
+ */
+struct node *node_make(struct node_table *, struct node *parent,
+		       const char *name, const struct node_what *what,
+		       const struct oid *expect, bool kernel);
+/* The kernel gives n of its count back. */
+void node_forget(struct node_table *, uint64_t ino, uint64_t n);
+/* Undoes the kernel count of a reply that could not be sent. */
+void node_unlook(struct node_table *, struct node *);
+/* The name leads here no more; who holds the node keeps it. */
+void node_unlink(struct node_table *, struct node *);
+
+/* A directory's object now; moving it from one object to another (false: it is
+ * not at from). */
+struct oid node_oid(struct node_table *, const struct node *);
+bool node_move(struct node_table *, struct node *, const struct oid *from,
+	       const struct oid *to, int64_t mtime_ms);
+int64_t node_mtime_ms(struct node_table *, const struct node *);
+void node_set_mtime_ms(struct node_table *, struct node *, int64_t mtime_ms);
+/* The kernel has (part of) this directory's listing: true if it had before. */
+bool node_set_listed(struct node_table *, struct node *);
+bool node_is_listed(struct node_table *, const struct node *);
+bool node_is_linked(struct node_table *, const struct node *);
+/* The directory's book, made at the first call with make; borrowed, lives as
+ * long as the node. */
+struct dirbook *node_book(struct node_table *, struct node *, bool make);
+
+/* Calls each for every known node whose provider is this one, with a reference
+ * each, after the lock was released. */
+void node_each(struct node_table *, const struct provider *,
+	       void (*each)(void *arg, struct node *), void *arg);
+
+/* "acme/widgets/info", "" for the root. Adds to out. */
+void node_path(const struct node *, struct buf *out);
+/* The path below an ancestor, "" for the ancestor itself. */
+void node_path_below(const struct node *, const struct node *ancestor,
+		     struct buf *out);
+size_t node_count(struct node_table *);
+
+#endif

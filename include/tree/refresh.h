@@ -1,0 +1,30 @@
+/*
+ * tree/refresh: one background worker: revalidates what was served stale, and
+ * asks for the refs of trees that were heard of within the hour.
+ *
+ * Must never know how the kernel hears of changes.
+ */
+#ifndef TREE_REFRESH_H
+#define TREE_REFRESH_H
+
+#include "tree/node.h"
+
+struct model;
+struct refresh;
+
+int refresh_start(struct model *, struct refresh **ret_refresh);
+/* Joins the worker; its waits are of the cancelled group. NULL is fine. */
+struct refresh *refresh_stop(struct refresh *);
+
+/* Queued once however often it is asked for; failures go to the problems. All
+ * of these return at once. refresh NULL: nothing happens. */
+void refresh_root(struct refresh *);
+void refresh_workspace(struct refresh *, const char *workspace);
+void refresh_repository(struct refresh *, const char *workspace,
+			const char *name);
+void refresh_user(struct refresh *);
+/* A view begins to be watched; the worker holds a reference on the node while
+ * it was heard of within the hour. */
+void refresh_watch(struct refresh *, struct node *tree);
+
+#endif

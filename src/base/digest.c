@@ -1,0 +1,72 @@
+/*
+ * base/digest: the only file that sees nettle.
+ */
+#include "base/digest.h"
+
+#include <nettle/base64.h>
+#include <nettle/hmac.h>
+#include <nettle/sha1.h>
+#include <sys/random.h>
+
+static void hex(const uint8_t *bytes, size_t n, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		out[2 * i] = digits[bytes[i] >> 4];
+		out[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	out[2 * n] = '\0';
+}
+
+void digest_sha1_hex(const void *data, size_t n, char out[static 41])
+{
+	struct sha1_ctx sha1;
+	uint8_t digest[SHA1_DIGEST_SIZE];
+
+	sha1_init(&sha1);
+	sha1_update(&sha1, n, data);
+	sha1_digest(&sha1, sizeof(digest), digest);
+	hex(digest, sizeof(digest), out);
+}
+
+void digest_hmac_sha256_hex(const void *key, size_t n_key, const void *data,
+			    size_t n, char out[static 65])
+{
+	struct hmac_sha256_ctx hmac;
+	uint8_t digest[SHA256_DIGEST_SIZE];
+
+	hmac_sha256_set_key(&hmac, n_key, key);
+	hmac_sha256_update(&hmac, n, data);
+	hmac_sha256_digest(&hmac, sizeof(digest), digest);
+	hex(digest, sizeof(digest), out);
+	/* It holds what is derived from the key. */
+	explicit_bzero(&hmac, sizeof(hmac));
+}
+
+void digest_base64(const void *data, size_t n, char **ret_text)
+{
+	check(n < SIZE_MAX / 2);
+	size_t len = BASE64_ENCODE_RAW_LENGTH(n);
+	char *text = xmalloc(len + 1);
+
+	base64_encode_raw(text, n, data);
+	text[len] = '\0';
+	*ret_text = text;
+}
+
+int digest_random(void *out, size_t n)
+{
+	char *at = out;
+
+	while (n) {
+		ssize_t got = getrandom(at, n, 0);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		at += got;
+		n -= (size_t)got;
+	}
+	return 0;
+}

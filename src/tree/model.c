@@ -1,0 +1,341 @@
+/*
+ * tree/model: every request is the same few steps: find the node, ask its
+ * provider, make nodes of what it found, fill in attributes. Whatever failed is
+ * recorded among the problems here, where the path is known and the sentence
+ * has just come up with the ctx.
+ */
+#include "tree/provider.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+int model_new(const struct model_config *config, struct model **ret_model)
+{
+	struct model *model = xcalloc(1, sizeof(*model));
+	const struct node_what root = {
+		.provider = &provider_root,
+		.mode = S_IFDIR | 0555,
+		.mtime_ms = clock_wall_ms(),
+	};
+
+	model->config = *config;
+	if (model->config.ttl_ms <= 0)
+		model->config.ttl_ms = 60 * 1000;
+	model->started_ms = clock_wall_ms();
+	model->nodes = node_table_new(&root);
+	model->problems = problems_new();
+	mutex_init(&model->lock);
+	*ret_model = model;
+	return 0;
+}
+
+int model_start(struct model *model, const struct model_kernel *kernel)
+{
+	int r;
+
+	model->kernel = *kernel;
+	model->started = true;
+	r = refresh_start(model, &model->refresh);
+	if (r < 0)
+		return r;
+	if (model->config.check_behind)
+		refresh_user(model->refresh);
+	return 0;
+}
+
+void model_stop(struct model *model)
+{
+	model->refresh = refresh_stop(model->refresh);
+	model->started = false;
+}
+
+struct model *model_free(struct model *model)
+{
+	if (!model)
+		return NULL;
+	model_stop(model);
+	meta_forget_rendered(model);
+	node_table_free(model->nodes);
+	problems_free(model->problems);
+	mutex_done(&model->lock);
+	free(model);
+	return NULL;
+}
+
+void model_say(struct model *model, const char *path, int errnum,
+	       const char *sentence)
+{
+	problems_add(model->problems, path, errnum, sentence);
+}
+
+/* Names that are not there and interrupted calls are no problems. */
+static int failed(struct model *model, struct ctx *ctx, const struct node *node,
+		  const char *name, int r)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+
+	if (r == -EINTR || r == -ENOENT || r == -ENAMETOOLONG || r == -ESTALE ||
+	    r == -ENOTDIR || r == -EISDIR)
+		return r;
+	node_path(node, &path);
+	if (name)
+		buf_printf(&path, "%s%s", path.len ? "/" : "", name);
+	problems_add(model->problems, path.len ? path.data : "/", -r,
+		     ctx->sentence[0] ? ctx->sentence : strerror(-r));
+	return r;
+}
+
+static double seconds(int64_t ms)
+{
+	return ms <= 0 ? 0 : (double)ms / 1000;
+}
+
+static void fill(struct model *model, const struct node *node, int64_t left_ms,
+		 uint64_t size, struct model_attr *attr)
+{
+	int64_t mtime_ms = node_mtime_ms(model->nodes, node);
+
+	*attr = (struct model_attr){.attr_timeout = seconds(left_ms)};
+	attr->st.st_ino = node->ino;
+	attr->st.st_mode = node->what.mode;
+	attr->st.st_nlink = 1;
+	attr->st.st_uid = model->config.uid;
+	attr->st.st_gid = model->config.gid;
+	attr->st.st_size = (off_t)size;
+	attr->st.st_blksize = 4096;
+	attr->st.st_blocks = (blkcnt_t)((size + 511) / 512);
+	attr->st.st_mtim.tv_sec = mtime_ms / 1000;
+	attr->st.st_mtim.tv_nsec = mtime_ms % 1000 * 1000000;
+	attr->st.st_ctim = attr->st.st_atim = attr->st.st_mtim;
+}
+
+static void fill_entry(struct model *model, const struct node *node,
+		       int64_t left_ms, struct model_entry *entry)
+{
+	fill(model, node, left_ms, node->what.size, &entry->attr);
+	entry->ino = node->ino;
+	entry->entry_timeout = seconds(left_ms);
+	/* The one file that grows under its inode. */
+	if (node->what.provider == &provider_errors)
+		entry->attr.attr_timeout = 0;
+}
+
+int model_lookup(struct ctx *ctx, struct model *model, uint64_t parent,
+		 const char *name, struct model_entry *ret_entry)
+{
+	struct node *dir, *node = NULL;
+	struct model_entry entry = {0};
+	int r = 0;
+
+	if (strlen(name) > 255)
+		return -ENAMETOOLONG;
+	dir = node_get(model->nodes, parent);
+	if (!dir)
+		return -ESTALE;
+	while (!node) {
+		struct found found = {0};
+
+		r = dir->what.provider->lookup
+			    ? dir->what.provider->lookup(ctx, model, dir, name,
+							 &found)
+			    : -ENOTDIR;
+		if (r < 0) {
+			r = failed(model, ctx, dir, name, r);
+			break;
+		}
+		if (!found.what.provider) {
+			entry.entry_timeout = seconds(found.left_ms);
+			break;
+		}
+		/* NULL: the directory moved on while we looked. */
+		node = node_make(model->nodes, dir, name, &found.what,
+				 found.checked ? &found.expect : NULL, true);
+		if (node)
+			fill_entry(model, node, found.left_ms, &entry);
+	}
+	node_unref(model->nodes, node);
+	node_unref(model->nodes, dir);
+	if (r < 0)
+		return r;
+	*ret_entry = entry;
+	return 0;
+}
+
+void model_forget(struct model *model, uint64_t ino, uint64_t n)
+{
+	node_forget(model->nodes, ino, n);
+}
+
+int model_getattr(struct ctx *ctx, struct model *model, uint64_t ino,
+		  struct model_attr *ret_attr)
+{
+	struct node *node = node_get(model->nodes, ino);
+	int64_t left_ms = FOREVER_MS;
+	uint64_t size;
+	int r = 0;
+
+	if (!node)
+		return -ESTALE;
+	size = node->what.size;
+	if (node->what.provider->attr)
+		r = node->what.provider->attr(ctx, model, node, &left_ms,
+					      &size);
+	if (r < 0)
+		failed(model, ctx, node, NULL, r);
+	else
+		fill(model, node, left_ms, size, ret_attr);
+	node_unref(model->nodes, node);
+	return r;
+}
+
+int model_readlink(struct ctx *ctx, struct model *model, uint64_t ino,
+		   struct blob **ret_target)
+{
+	struct node *node = node_get(model->nodes, ino);
+	int r = -EINVAL;
+
+	if (!node)
+		return -ESTALE;
+	if (node->what.provider->readlink)
+		r = node->what.provider->readlink(ctx, model, node, ret_target);
+	if (r < 0)
+		failed(model, ctx, node, NULL, r);
+	node_unref(model->nodes, node);
+	return r;
+}
+
+int model_read(struct ctx *ctx, struct model *model, uint64_t ino, off_t offset,
+	       size_t n, struct model_data *ret_data)
+{
+	struct node *node = node_get(model->nodes, ino);
+	int r = -EISDIR;
+
+	if (!node)
+		return -ESTALE;
+	*ret_data = (struct model_data){.fd = -1};
+	if (node->what.provider->read)
+		r = node->what.provider->read(ctx, model, node, offset, n,
+					      ret_data);
+	if (r < 0)
+		failed(model, ctx, node, NULL, r);
+	node_unref(model->nodes, node);
+	return r;
+}
+
+int model_slice(struct blob *blob, off_t offset, size_t n,
+		struct model_data *ret_data)
+{
+	size_t len = blob_len(blob), from = (size_t)offset;
+
+	if (offset < 0 || from > len)
+		from = len;
+	*ret_data = (struct model_data){
+		.blob = blob,
+		.offset = from,
+		.n = n < len - from ? n : len - from,
+		.fd = -1,
+	};
+	return 0;
+}
+
+/* Cookies 1 and 2 are "." and "..": a provider's are shifted by two. */
+#define N_DOTS 2
+
+struct lister {
+	struct model *model;
+	struct node *dir;
+	model_emit *emit;
+	void *arg;
+	bool plus;
+};
+
+static bool list_one(void *arg, const char *name, uint64_t cookie, mode_t type,
+		     const struct found *found)
+{
+	struct lister *l = arg;
+	struct model_entry entry = {0};
+	struct node *node = NULL;
+	bool took;
+
+	if (found && l->plus)
+		node = node_make(l->model->nodes, l->dir, name, &found->what,
+				 found->checked ? &found->expect : NULL, true);
+	else if (found && found->what.data && found->what.provider->free_data)
+		found->what.provider->free_data(found->what.data);
+	if (node)
+		fill_entry(l->model, node, found->left_ms, &entry);
+	took = l->emit(l->arg, name, cookie + N_DOTS, type, &entry);
+	if (node && !took)
+		node_unlook(l->model->nodes, node);
+	node_unref(l->model->nodes, node);
+	return took;
+}
+
+static bool list_dots(struct lister *l, uint64_t cookie)
+{
+	static const char *const dots[N_DOTS] = {".", ".."};
+	const struct model_entry none = {0};
+
+	for (uint64_t i = cookie; i < N_DOTS; i++)
+		if (!l->emit(l->arg, dots[i], i + 1, S_IFDIR, &none))
+			return false;
+	return true;
+}
+
+int model_list(struct ctx *ctx, struct model *model, uint64_t ino,
+	       uint64_t cookie, bool plus, model_emit *emit, void *arg)
+{
+	struct node *dir = node_get(model->nodes, ino);
+	struct lister lister = {model, dir, emit, arg, plus};
+	int r = -ENOTDIR;
+
+	if (!dir)
+		return -ESTALE;
+	if (dir->what.provider->list) {
+		/* Before the answer is made, so that a change that comes
+		 * meanwhile is told. */
+		node_set_listed(model->nodes, dir);
+		r = 0;
+		if (list_dots(&lister, cookie))
+			r = dir->what.provider->list(
+				ctx, model, dir,
+				cookie > N_DOTS ? cookie - N_DOTS : 0, plus,
+				list_one, &lister);
+	}
+	if (r < 0)
+		failed(model, ctx, dir, NULL, r);
+	node_unref(model->nodes, dir);
+	return r;
+}
+
+void model_statfs(struct model *model, struct model_statfs *ret_statfs)
+{
+	*ret_statfs = (struct model_statfs){
+		.n_files = node_count(model->nodes),
+	};
+}
+
+void model_changed_entry(struct model *model, const struct node *parent,
+			 const char *name)
+{
+	if (model->started)
+		model->kernel.entry(model->kernel.arg, parent->ino, name);
+}
+
+void model_changed_inode(struct model *model, const struct node *node,
+			 bool content)
+{
+	if (model->started)
+		model->kernel.inode(model->kernel.arg, node->ino, content);
+}
+
+void model_drop_child(struct model *model, struct node *parent,
+		      const char *name)
+{
+	struct node *child = node_child(model->nodes, parent, name);
+
+	if (child)
+		node_unlink(model->nodes, child);
+	node_unref(model->nodes, child);
+	model_changed_entry(model, parent, name);
+}

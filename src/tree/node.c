@@ -1,0 +1,458 @@
+/*
+ * tree/node: two hash tables over the same nodes, under one lock.
+ *
+ * Invariants: nlookup > 0 holds exactly one of refs; a child holds a reference
+ * on its parent; a linked node is in by_name, every node with refs > 0 is in
+ * by_ino. A node is freed by whoever drops the last reference, outside the
+ * lock, and its parent's reference after it (a loop, not a recursion: trees
+ * can be deep).
+ */
+#include "tree/node.h"
+
+#include "tree/provider.h"
+
+struct node_table {
+	struct mutex lock;
+	struct node *inodes; /* all of it under lock */
+	struct node *names;
+};
+
+static size_t name_key_len(const char *name)
+{
+	return sizeof(uint64_t) + strlen(name);
+}
+
+/* FNV-1a, finished by a mixer, so that neighbours scatter. */
+static uint64_t mix(uint64_t h, const void *data, size_t n)
+{
+	const unsigned char *p = data;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ p[i]) * 0x100000001b3ULL;
+	h ^= h >> 32;
+	h *= 0x9e3779b97f4a7c15ULL;
+	return h ^ (h >> 29);
+}
+
+static uint64_t number_for(const struct node *parent, const char *name,
+			   const struct node_what *what)
+{
+	uint64_t h =
+		mix(0xcbf29ce484222325ULL, &parent->ino, sizeof(parent->ino));
+
+	h = mix(h, name, strlen(name));
+	h = mix(h, &what->mode, sizeof(what->mode));
+	h = what->provider->hash_data ? what->provider->hash_data(what, h) : h;
+	if (!S_ISDIR(what->mode)) {
+		h = mix(h, &what->version, sizeof(what->version));
+		h = mix(h, &what->oid, sizeof(what->oid));
+	}
+	/* 63 bits: some tools print inode numbers as signed. */
+	return h >> 1;
+}
+
+static bool same(const struct node *node, const struct node_what *what)
+{
+	const struct node_what *is = &node->what;
+
+	if (is->provider != what->provider || is->mode != what->mode)
+		return false;
+	if (!S_ISDIR(is->mode) &&
+	    (is->version != what->version || !oid_equal(&is->oid, &what->oid)))
+		return false;
+	return !is->provider->same_data || is->provider->same_data(is, what);
+}
+
+struct node_table *node_table_new(const struct node_what *root)
+{
+	struct node_table *table = xcalloc(1, sizeof(*table));
+	struct node *node = xcalloc(1, sizeof(*node) + 1);
+
+	mutex_init(&table->lock);
+	node->ino = NODE_ROOT_INO;
+	node->what = *root;
+	node->refs = 1;
+	HASH_ADD(by_ino, table->inodes, ino, sizeof(node->ino), node);
+	return table;
+}
+
+static void node_destroy(struct node *node)
+{
+	if (node->what.provider->free_data && node->what.data)
+		node->what.provider->free_data(node->what.data);
+	dirbook_free(node->book);
+	free(node);
+}
+
+struct node_table *node_table_free(struct node_table *table)
+{
+	struct node *node, *next;
+
+	if (!table)
+		return NULL;
+	/* The kernel is gone: its counts do not matter any more. The names
+	 * first, while the memory of all of them is there. */
+	HASH_CLEAR(by_name, table->names);
+	HASH_ITER (by_ino, table->inodes, node, next) {
+		HASH_DELETE(by_ino, table->inodes, node);
+		node_destroy(node);
+	}
+	mutex_done(&table->lock);
+	free(table);
+	return NULL;
+}
+
+static struct node *find_ino(struct node_table *table, uint64_t ino)
+	requires_lock(table->lock)
+{
+	struct node *node = NULL;
+
+	HASH_FIND(by_ino, table->inodes, &ino, sizeof(ino), node);
+	return node;
+}
+
+static struct node *find_name(struct node_table *table, uint64_t parent_ino,
+			      const char *name) requires_lock(table->lock)
+{
+	char key[sizeof(uint64_t) + 256];
+	size_t n = strlen(name);
+	struct node *node = NULL;
+
+	if (n > 255)
+		return NULL;
+	memcpy(key, &parent_ino, sizeof(parent_ino));
+	memcpy(key + sizeof(parent_ino), name, n);
+	HASH_FIND(by_name, table->names, key, sizeof(parent_ino) + n, node);
+	return node;
+}
+
+static void link_name(struct node_table *table, struct node *node)
+	requires_lock(table->lock)
+{
+	node->linked = true;
+	HASH_ADD_KEYPTR(by_name, table->names, &node->parent_ino,
+			name_key_len(node->name), node);
+}
+
+static void unlink_name(struct node_table *table, struct node *node)
+	requires_lock(table->lock)
+{
+	if (!node->linked)
+		return;
+	node->linked = false;
+	HASH_DELETE(by_name, table->names, node);
+}
+
+struct node *node_get(struct node_table *table, uint64_t ino)
+{
+	struct node *node;
+
+	mutex_lock(&table->lock);
+	node = find_ino(table, ino);
+	if (node)
+		node->refs++;
+	mutex_unlock(&table->lock);
+	return node;
+}
+
+struct node *node_ref(struct node_table *table, struct node *node)
+{
+	mutex_lock(&table->lock);
+	check(node->refs > 0);
+	node->refs++;
+	mutex_unlock(&table->lock);
+	return node;
+}
+
+/* Drops n references; the node when it was its last, to be destroyed outside
+ * the lock. */
+static struct node *drop(struct node_table *table, struct node *node)
+	requires_lock(table->lock)
+{
+	check(node->refs > 0);
+	if (--node->refs > 0)
+		return NULL;
+	check(node->nlookup == 0);
+	unlink_name(table, node);
+	HASH_DELETE(by_ino, table->inodes, node);
+	return node;
+}
+
+void node_unref(struct node_table *table, struct node *node)
+{
+	while (node) {
+		struct node *dead, *parent = NULL;
+
+		mutex_lock(&table->lock);
+		dead = drop(table, node);
+		mutex_unlock(&table->lock);
+		if (dead) {
+			parent = dead->parent;
+			node_destroy(dead);
+		}
+		node = parent;
+	}
+}
+
+struct node *node_child(struct node_table *table, struct node *parent,
+			const char *name)
+{
+	struct node *node;
+
+	mutex_lock(&table->lock);
+	node = find_name(table, parent->ino, name);
+	if (node)
+		node->refs++;
+	mutex_unlock(&table->lock);
+	return node;
+}
+
+static void count_lookup(struct node *node)
+{
+	if (node->nlookup++ == 0)
+		node->refs++;
+}
+
+static struct node *insert(struct node_table *table, struct node *parent,
+			   struct node *fresh) requires_lock(table->lock)
+{
+	struct node *other;
+
+	fresh->ino = number_for(parent, fresh->name, &fresh->what);
+	while (fresh->ino <= NODE_ROOT_INO ||
+	       (other = find_ino(table, fresh->ino))) {
+		/* What it was before it lost its name: the same again. */
+		if (fresh->ino > NODE_ROOT_INO && !other->linked &&
+		    other->parent == parent &&
+		    strcmp(other->name, fresh->name) == 0 &&
+		    same(other, &fresh->what)) {
+			link_name(table, other);
+			return other;
+		}
+		fresh->ino++;
+	}
+	check(parent->refs > 0);
+	parent->refs++;
+	fresh->parent = parent;
+	HASH_ADD(by_ino, table->inodes, ino, sizeof(fresh->ino), fresh);
+	link_name(table, fresh);
+	return fresh;
+}
+
+struct node *node_make(struct node_table *table, struct node *parent,
+		       const char *name, const struct node_what *what,
+		       const struct oid *expect, bool kernel)
+{
+	size_t n = strlen(name);
+	struct node *fresh = xcalloc(1, sizeof(*fresh) + n + 1);
+	struct node *node = NULL;
+
+	/* Made before the lock is taken, so that finding and creating are one
+	 * short critical section. */
+	fresh->what = *what;
+	fresh->parent_ino = parent->ino;
+	memcpy(fresh->name, name, n + 1);
+
+	mutex_lock(&table->lock);
+	if (!expect || oid_equal(&parent->what.oid, expect)) {
+		node = find_name(table, parent->ino, name);
+		if (node && !same(node, what)) {
+			unlink_name(table, node);
+			node = NULL;
+		}
+		if (!node)
+			node = insert(table, parent, fresh);
+		if (node == fresh)
+			fresh = NULL;
+		else if (!what->view)
+			node->what.mtime_ms = what->mtime_ms;
+		node->refs++;
+		if (kernel)
+			count_lookup(node);
+	}
+	mutex_unlock(&table->lock);
+	if (fresh)
+		node_destroy(fresh);
+	return node;
+}
+
+static void give_back(struct node_table *table, struct node *node, uint64_t n)
+{
+	bool last = false;
+
+	mutex_lock(&table->lock);
+	check(n <= node->nlookup);
+	node->nlookup -= n;
+	last = n > 0 && node->nlookup == 0;
+	mutex_unlock(&table->lock);
+	if (last)
+		node_unref(table, node);
+}
+
+void node_forget(struct node_table *table, uint64_t ino, uint64_t n)
+{
+	struct node *node;
+
+	if (ino == NODE_ROOT_INO)
+		return;
+	node = node_get(table, ino);
+	if (!node)
+		return;
+	give_back(table, node, n);
+	node_unref(table, node);
+}
+
+void node_unlook(struct node_table *table, struct node *node)
+{
+	give_back(table, node, 1);
+}
+
+void node_unlink(struct node_table *table, struct node *node)
+{
+	mutex_lock(&table->lock);
+	unlink_name(table, node);
+	mutex_unlock(&table->lock);
+}
+
+struct oid node_oid(struct node_table *table, const struct node *node)
+{
+	struct oid oid;
+
+	mutex_lock(&table->lock);
+	oid = node->what.oid;
+	mutex_unlock(&table->lock);
+	return oid;
+}
+
+bool node_move(struct node_table *table, struct node *node,
+	       const struct oid *from, const struct oid *to, int64_t mtime_ms)
+{
+	bool moved = false;
+
+	mutex_lock(&table->lock);
+	if (oid_equal(&node->what.oid, from)) {
+		node->what.oid = *to;
+		node->what.mtime_ms = mtime_ms;
+		moved = true;
+	}
+	mutex_unlock(&table->lock);
+	return moved;
+}
+
+int64_t node_mtime_ms(struct node_table *table, const struct node *node)
+{
+	int64_t mtime_ms;
+
+	mutex_lock(&table->lock);
+	mtime_ms = node->what.mtime_ms;
+	mutex_unlock(&table->lock);
+	return mtime_ms;
+}
+
+void node_set_mtime_ms(struct node_table *table, struct node *node,
+		       int64_t mtime_ms)
+{
+	mutex_lock(&table->lock);
+	node->what.mtime_ms = mtime_ms;
+	mutex_unlock(&table->lock);
+}
+
+bool node_set_listed(struct node_table *table, struct node *node)
+{
+	bool before;
+
+	mutex_lock(&table->lock);
+	before = node->listed;
+	node->listed = true;
+	mutex_unlock(&table->lock);
+	return before;
+}
+
+bool node_is_listed(struct node_table *table, const struct node *node)
+{
+	bool listed;
+
+	mutex_lock(&table->lock);
+	listed = node->listed;
+	mutex_unlock(&table->lock);
+	return listed;
+}
+
+bool node_is_linked(struct node_table *table, const struct node *node)
+{
+	bool linked;
+
+	mutex_lock(&table->lock);
+	linked = node->linked || !node->parent;
+	mutex_unlock(&table->lock);
+	return linked;
+}
+
+struct dirbook *node_book(struct node_table *table, struct node *node,
+			  bool make)
+{
+	struct dirbook *fresh = make ? dirbook_new() : NULL, *book;
+
+	mutex_lock(&table->lock);
+	if (!node->book)
+		node->book = steal(&fresh);
+	book = node->book;
+	mutex_unlock(&table->lock);
+	dirbook_free(fresh);
+	return book;
+}
+
+void node_each(struct node_table *table, const struct provider *provider,
+	       void (*each)(void *arg, struct node *), void *arg)
+{
+	struct node **nodes, *node, *next;
+	size_t n = 0;
+
+	mutex_lock(&table->lock);
+	nodes = xcalloc(HASH_CNT(by_ino, table->inodes) + 1, sizeof(*nodes));
+	HASH_ITER (by_ino, table->inodes, node, next) {
+		if (node->what.provider == provider) {
+			node->refs++;
+			nodes[n++] = node;
+		}
+	}
+	mutex_unlock(&table->lock);
+	for (size_t i = 0; i < n; i++) {
+		each(arg, nodes[i]);
+		node_unref(table, nodes[i]);
+	}
+	free(nodes);
+}
+
+void node_path_below(const struct node *node, const struct node *ancestor,
+		     struct buf *out)
+{
+	const struct node *steps[4096];
+	size_t n = 0;
+
+	while (node && node != ancestor && node->parent &&
+	       n < ARRAY_SIZE(steps)) {
+		steps[n++] = node;
+		node = node->parent;
+	}
+	while (n > 0) {
+		buf_puts(out, steps[--n]->name);
+		if (n > 0)
+			buf_putc(out, '/');
+	}
+}
+
+void node_path(const struct node *node, struct buf *out)
+{
+	node_path_below(node, NULL, out);
+}
+
+size_t node_count(struct node_table *table)
+{
+	size_t n;
+
+	mutex_lock(&table->lock);
+	n = HASH_CNT(by_ino, table->inodes);
+	mutex_unlock(&table->lock);
+	return n;
+}
