@@ -196,7 +196,7 @@ static int wait_in_queue(struct ctx *ctx, struct flight *f, struct waiter *w,
 			 const char *name)
 {
 	struct ctx_waker waker = {.wake = wake_cancelled, .arg = w};
-	bool gave_up = false;
+	bool gave_up = false, had_place = ctx->waits;
 	int r, why = 0;
 
 	/* No lock may be held round these; w is in the queue already, so
@@ -221,7 +221,8 @@ static int wait_in_queue(struct ctx *ctx, struct flight *f, struct waiter *w,
 	}
 	mutex_unlock(&f->lock);
 	ctx_unwatch(ctx, &waker);
-	ctx_wait_end(ctx);
+	if (!had_place)
+		ctx_wait_end(ctx);
 	return gave_up ? why : waiter_outcome(ctx, w);
 }
 
