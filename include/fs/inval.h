@@ -1,0 +1,24 @@
+/*
+ * fs/inval: the only caller of fuse_lowlevel_notify_*, on its own thread,
+ * holding nothing: a notification may wait in the kernel for a lookup that
+ * waits for us.
+ */
+#ifndef FS_INVAL_H
+#define FS_INVAL_H
+
+#include "base/sync.h"
+
+struct fuse_session;
+struct inval;
+
+int inval_start(struct fuse_session *, struct inval **ret_inval);
+/* What is queued is dropped. Only when the mount is gone: a notification that
+ * waits in the kernel ends with it. */
+struct inval *inval_stop(struct inval *);
+
+/* As struct model_kernel; never wait but for flush. */
+void inval_entry(void *inval, uint64_t parent_ino, const char *name);
+void inval_inode(void *inval, uint64_t ino, bool content);
+void inval_flush(void *inval, int64_t timeout_ms);
+
+#endif

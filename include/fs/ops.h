@@ -1,0 +1,22 @@
+/*
+ * fs/ops: kernel requests in, exactly one reply each.
+ */
+#ifndef FS_OPS_H
+#define FS_OPS_H
+
+#define FUSE_USE_VERSION 312
+
+#include "tree/model.h"
+
+#include <fuse_lowlevel.h>
+
+/* What a request finds as its user data. */
+struct ops {
+	struct model *model;
+	struct ctx_group *group;
+	void (*ready)(void *arg);
+	void *ready_arg;
+};
+extern const struct fuse_lowlevel_ops ops_table;
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * fs/session: one FUSE mount: options, mounting, the loop, signals.
+ *
+ * Must never know HTTP, git, the cache. Everything below it that waits is in
+ * the group, which is cancelled when the mount ends.
+ */
+#ifndef FS_SESSION_H
+#define FS_SESSION_H
+
+#include "tree/model.h"
+
+struct session;
+struct session_config {
+	struct model *model; /* borrowed, as all here */
+	struct ctx_group *group;
+	const char *mountpoint;
+	const char *fsname; /* "bitbucket:ACCOUNT", not escaped */
+	/* Passed on to libfuse, each "allow_other" or "max_read=…";
+	 * NULL-terminated, or NULL. Ours are applied after them. */
+	const char *const *options;
+	bool debug;
+	/* Once, when the mount answers: from a thread of the loop. */
+	void (*ready)(void *arg);
+	void *ready_arg;
+};
+/* The calling thread becomes the one that loops: signals SIGINT, SIGTERM and
+ * SIGHUP are blocked in it and everything it starts. 0 or -errno. */
+int session_new(const struct session_config *, struct session **ret_session);
+/* -errno as mount(2) or fusermount3 had it (its own words are on stderr). */
+int session_mount(struct session *);
+/* How the model tells the kernel; valid until session_free. */
+void session_kernel(struct session *, struct model_kernel *ret_kernel);
+/* Until unmounted, or a signal. 0 or -errno. Afterwards it is unmounted and
+ * the group is cancelled. */
+int session_loop(struct session *);
+struct session *session_free(struct session *);
+DEFINE_CLEANUP(struct session *, session_free);
+
+#endif

@@ -1,0 +1,165 @@
+/* fs/inval: a queue and a thread. See the header for why. */
+#include "fs/inval.h"
+
+#include "fs/ops.h"
+
+#include "base/clock.h"
+#include "base/map.h"
+
+struct note {
+	struct note *next;
+	uint64_t ino; /* the parent's, with a name */
+	bool content;
+	char name[];
+};
+
+struct inval {
+	struct fuse_session *session;
+	struct thread *thread;
+	struct mutex lock;
+	struct cond work, said;
+	struct note *first, *last; /* all under lock */
+	uint64_t n_queued, n_said;
+	bool stopping;
+};
+
+static void tell(struct inval *inval, const struct note *note)
+{
+	if (note->name[0])
+		fuse_lowlevel_notify_inval_entry(inval->session, note->ino,
+						 note->name,
+						 strlen(note->name));
+	else
+		/* From 0 to the end drops pages and listings; a negative
+		 * offset the attributes alone. */
+		fuse_lowlevel_notify_inval_inode(inval->session, note->ino,
+						 note->content ? 0 : -1, 0);
+}
+
+static struct note *take(struct inval *inval)
+{
+	struct note *note;
+
+	mutex_lock(&inval->lock);
+	while (!inval->first && !inval->stopping)
+		cond_wait(&inval->work, &inval->lock);
+	note = inval->stopping ? NULL : inval->first;
+	if (note) {
+		inval->first = note->next;
+		if (!inval->first)
+			inval->last = NULL;
+	}
+	mutex_unlock(&inval->lock);
+	return note;
+}
+
+static void inval_main(void *arg)
+{
+	struct inval *inval = arg;
+	struct note *note;
+
+	while ((note = take(inval))) {
+		tell(inval, note);
+		free(note);
+		mutex_lock(&inval->lock);
+		inval->n_said++;
+		cond_broadcast(&inval->said);
+		mutex_unlock(&inval->lock);
+	}
+}
+
+int inval_start(struct fuse_session *session, struct inval **ret_inval)
+{
+	struct inval *inval = xcalloc(1, sizeof(*inval));
+	int r;
+
+	inval->session = session;
+	mutex_init(&inval->lock);
+	cond_init(&inval->work);
+	cond_init(&inval->said);
+	r = thread_start("inval", inval_main, inval, &inval->thread);
+	if (r < 0) {
+		inval_stop(inval);
+		return r;
+	}
+	*ret_inval = inval;
+	return 0;
+}
+
+struct inval *inval_stop(struct inval *inval)
+{
+	struct note *note, *next;
+
+	if (!inval)
+		return NULL;
+	mutex_lock(&inval->lock);
+	inval->stopping = true;
+	cond_broadcast(&inval->work);
+	cond_broadcast(&inval->said);
+	mutex_unlock(&inval->lock);
+	thread_join(inval->thread);
+	for (note = inval->first; note; note = next) {
+		next = note->next;
+		free(note);
+	}
+	cond_done(&inval->said);
+	cond_done(&inval->work);
+	mutex_done(&inval->lock);
+	free(inval);
+	return NULL;
+}
+
+static bool same(const struct note *a, const struct note *b)
+{
+	return a->ino == b->ino && a->content == b->content &&
+	       strcmp(a->name, b->name) == 0;
+}
+
+static void queue(struct inval *inval, uint64_t ino, const char *name,
+		  bool content)
+{
+	size_t n = strlen(name);
+	struct note *note = xcalloc(1, sizeof(*note) + n + 1);
+
+	note->ino = ino;
+	note->content = content;
+	memcpy(note->name, name, n + 1);
+	mutex_lock(&inval->lock);
+	if (inval->stopping || (inval->last && same(inval->last, note))) {
+		mutex_unlock(&inval->lock);
+		free(note);
+		return;
+	}
+	if (inval->last)
+		inval->last->next = note;
+	else
+		inval->first = note;
+	inval->last = note;
+	inval->n_queued++;
+	cond_signal(&inval->work);
+	mutex_unlock(&inval->lock);
+}
+
+void inval_entry(void *inval, uint64_t parent_ino, const char *name)
+{
+	queue(inval, parent_ino, name, false);
+}
+
+void inval_inode(void *inval, uint64_t ino, bool content)
+{
+	queue(inval, ino, "", content);
+}
+
+void inval_flush(void *arg, int64_t timeout_ms)
+{
+	struct inval *inval = arg;
+	int64_t until = clock_mono_ms() + timeout_ms;
+	uint64_t goal;
+
+	mutex_lock(&inval->lock);
+	goal = inval->n_queued;
+	while (inval->n_said < goal && !inval->stopping &&
+	       cond_wait_until(&inval->said, &inval->lock, until))
+		;
+	mutex_unlock(&inval->lock);
+}

@@ -1,0 +1,204 @@
+/*
+ * fs/session: the life of a mount.
+ *
+ * The kernel ends it (umount): the loop returns. A signal ends it: a thread of
+ * ours takes it, cancels everything that waits, tells libfuse to leave its loop
+ * and wakes the looping thread, which sleeps in a semaphore, until it has.
+ */
+#include "fs/session.h"
+
+#include "fs/inval.h"
+#include "fs/ops.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <signal.h>
+
+#define MAX_THREADS 512
+#define IDLE_THREADS 8
+
+struct session {
+	struct session_config config;
+	struct ops ops;
+	struct fuse_session *fuse;
+	struct inval *inval;
+	struct thread *signals;
+	struct mutex lock;
+	struct cond ended_cond;
+	bool ended; /* under lock: the loop has returned */
+	bool mounted;
+	sigset_t waited;
+};
+
+static void add_option(struct fuse_args *args, const char *option)
+{
+	check(fuse_opt_add_arg(args, "-o") == 0);
+	check(fuse_opt_add_arg(args, option) == 0);
+}
+
+/* libfuse splits options at commas; a backslash keeps one. */
+static void add_fsname(struct fuse_args *args, const char *fsname)
+{
+	cleanup(buf_done) struct buf option = BUF_INIT(4 * KIB);
+
+	buf_puts(&option, "fsname=");
+	for (; *fsname; fsname++) {
+		if (*fsname == ',' || *fsname == '\\')
+			buf_putc(&option, '\\');
+		buf_putc(&option, *fsname);
+	}
+	add_option(args, option.data);
+}
+
+static struct fuse_session *new_fuse(struct session *session)
+{
+	const struct session_config *config = &session->config;
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	struct fuse_session *fuse;
+
+	check(fuse_opt_add_arg(&args, "bitbucketfs") == 0);
+	for (size_t i = 0; config->options && config->options[i]; i++)
+		add_option(&args, config->options[i]);
+	if (config->debug)
+		check(fuse_opt_add_arg(&args, "-d") == 0);
+	add_fsname(&args, config->fsname);
+	add_option(&args, "subtype=bitbucketfs");
+	add_option(&args, "ro,default_permissions,nosuid,nodev");
+	fuse = fuse_session_new(&args, &ops_table, sizeof(ops_table),
+				&session->ops);
+	fuse_opt_free_args(&args);
+	return fuse;
+}
+
+static void block_signals(struct session *session)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+	sigemptyset(&session->waited);
+	sigaddset(&session->waited, SIGINT);
+	sigaddset(&session->waited, SIGTERM);
+	sigaddset(&session->waited, SIGHUP);
+	sigaddset(&session->waited, SIGUSR2); /* ours: the loop has returned */
+	sigprocmask(SIG_BLOCK, &session->waited, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+	thread_self_main();
+}
+
+int session_new(const struct session_config *config,
+		struct session **ret_session)
+{
+	cleanup(session_free) struct session *session =
+		xcalloc(1, sizeof(*session));
+	int r;
+
+	session->config = *config;
+	session->ops = (struct ops){
+		.model = config->model,
+		.group = config->group,
+		.ready = config->ready,
+		.ready_arg = config->ready_arg,
+	};
+	mutex_init(&session->lock);
+	cond_init(&session->ended_cond);
+	block_signals(session);
+	session->fuse = new_fuse(session);
+	if (!session->fuse)
+		return -EINVAL;
+	r = inval_start(session->fuse, &session->inval);
+	if (r < 0)
+		return r;
+	*ret_session = steal(&session);
+	return 0;
+}
+
+int session_mount(struct session *session)
+{
+	errno = 0;
+	if (fuse_session_mount(session->fuse, session->config.mountpoint) < 0)
+		return errno ? -errno : -EIO;
+	session->mounted = true;
+	return 0;
+}
+
+void session_kernel(struct session *session, struct model_kernel *ret_kernel)
+{
+	*ret_kernel = (struct model_kernel){
+		.entry = inval_entry,
+		.inode = inval_inode,
+		.flush = inval_flush,
+		.arg = session->inval,
+	};
+}
+
+static void wait_for_signals(void *arg)
+{
+	struct session *session = arg;
+	bool ended;
+	int signal;
+
+	while (sigwait(&session->waited, &signal) != 0)
+		;
+	ctx_group_cancel(session->config.group);
+	fuse_session_exit(session->fuse);
+	mutex_lock(&session->lock);
+	while (!session->ended) {
+		mutex_unlock(&session->lock);
+		thread_kick_main();
+		mutex_lock(&session->lock);
+		cond_wait_until(&session->ended_cond, &session->lock,
+				clock_mono_ms() + 20);
+	}
+	ended = session->ended;
+	mutex_unlock(&session->lock);
+	check(ended);
+}
+
+static int run_loop(struct session *session)
+{
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	int r;
+
+	fuse_loop_cfg_set_clone_fd(config, 0);
+	fuse_loop_cfg_set_max_threads(config, MAX_THREADS);
+	fuse_loop_cfg_set_idle_threads(config, IDLE_THREADS);
+	r = fuse_session_loop_mt(session->fuse, config);
+	fuse_loop_cfg_destroy(config);
+	return r < 0 ? r : 0;
+}
+
+int session_loop(struct session *session)
+{
+	int r = thread_start("signals", wait_for_signals, session,
+			     &session->signals);
+
+	if (r < 0)
+		return r;
+	r = run_loop(session);
+	ctx_group_cancel(session->config.group);
+	mutex_lock(&session->lock);
+	session->ended = true;
+	cond_broadcast(&session->ended_cond);
+	mutex_unlock(&session->lock);
+	/* If no signal came, the thread still waits for one. */
+	kill(getpid(), SIGUSR2);
+	session->signals = thread_join(session->signals);
+	fuse_session_unmount(session->fuse);
+	session->mounted = false;
+	return r;
+}
+
+struct session *session_free(struct session *session)
+{
+	if (!session)
+		return NULL;
+	if (session->mounted)
+		fuse_session_unmount(session->fuse);
+	inval_stop(session->inval);
+	if (session->fuse)
+		fuse_session_destroy(session->fuse);
+	cond_done(&session->ended_cond);
+	mutex_done(&session->lock);
+	free(session);
+	return NULL;
+}

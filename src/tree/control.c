@@ -1,0 +1,373 @@
+/*
+ * tree/control: .bitbucketfs/: texts about the mount, and names that ask again.
+ *
+ * A text is a snapshot: each look makes the bytes anew, and other bytes are
+ * another inode. Only `errors` grows under its inode.
+ */
+#include "tree/provider.h"
+
+#include "remote/resource.h"
+
+#define MOMENT_MS 1000
+
+enum control_name {
+	CONTROL_README,
+	CONTROL_ERRORS,
+	CONTROL_REFRESH,
+	CONTROL_STATUS,
+	CONTROL_STATUS_JSON,
+	CONTROL_USER,
+	N_CONTROL_NAMES,
+};
+
+static const char *const names[N_CONTROL_NAMES] = {
+	[CONTROL_README] = "README",	  [CONTROL_ERRORS] = "errors",
+	[CONTROL_REFRESH] = "refresh",	  [CONTROL_STATUS] = "status",
+	[CONTROL_STATUS_JSON] = "status.json", [CONTROL_USER] = "user.json",
+};
+
+static void found_blob(struct model *model, struct blob *blob, int64_t left_ms,
+		       struct found *found)
+{
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_snapshot,
+				.mode = S_IFREG | 0444,
+				.size = blob_len(blob),
+				.mtime_ms = model->started_ms,
+				.data = blob,
+			},
+		.left_ms = left_ms,
+	};
+}
+
+static void found_text(struct model *model, struct buf *text, int64_t left_ms,
+		       struct found *found)
+{
+	size_t n = text->len;
+
+	found_blob(model, blob_take(buf_steal(text, NULL), n), left_ms, found);
+}
+
+static void found_errors(struct model *model, struct found *found)
+{
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_errors,
+				.mode = S_IFREG | 0444,
+				.size = problems_size(model->problems),
+				.mtime_ms = model->started_ms,
+				.version = problems_generation(model->problems),
+			},
+	};
+}
+
+static void found_refresh(struct model *model, struct found *found)
+{
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_refresh,
+				.mode = S_IFDIR | 0555,
+				.mtime_ms = model->started_ms,
+			},
+		.left_ms = FOREVER_MS,
+	};
+}
+
+static int found_user(struct ctx *ctx, struct model *model,
+		      enum source_mode mode, struct found *found)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	int r;
+
+	r = catalog_user(ctx, model->config.catalog, mode, &document);
+	if (r < 0)
+		return r;
+	if (document.age.stale)
+		refresh_user(model->refresh);
+	document.updated_ms = model->started_ms;
+	return meta_found(model, resource_find(RESOURCE_ACCOUNT, "user.json"),
+			  &document, found);
+}
+
+static int find(struct ctx *ctx, struct model *model, enum control_name name,
+		enum source_mode mode, struct found *found)
+{
+	struct buf text = BUF_INIT(0);
+
+	switch (name) {
+	case CONTROL_README:
+		buf_puts(&text, status_readme);
+		found_text(model, &text, FOREVER_MS, found);
+		return 0;
+	case CONTROL_ERRORS:
+		found_errors(model, found);
+		return 0;
+	case CONTROL_REFRESH:
+		found_refresh(model, found);
+		return 0;
+	case CONTROL_STATUS:
+		status_text(model, &text);
+		found_text(model, &text, MOMENT_MS, found);
+		return 0;
+	case CONTROL_STATUS_JSON:
+		status_json(model, &text);
+		found_text(model, &text, MOMENT_MS, found);
+		return 0;
+	case CONTROL_USER:
+		return found_user(ctx, model, mode, found);
+	case N_CONTROL_NAMES:
+		break;
+	}
+	return -ENOENT;
+}
+
+static int control_lookup(struct ctx *ctx, struct model *model,
+			  struct node *dir, const char *name,
+			  struct found *ret_found)
+{
+	int r;
+
+	(void) dir;
+	for (size_t i = 0; i < N_CONTROL_NAMES; i++) {
+		if (strcmp(name, names[i]) != 0)
+			continue;
+		r = find(ctx, model, (enum control_name) i, SOURCE_READ,
+			 ret_found);
+		if (r != -ENOENT)
+			return r;
+	}
+	ret_found->left_ms = FOREVER_MS;
+	return 0;
+}
+
+static int control_list(struct ctx *ctx, struct model *model, struct node *dir,
+			uint64_t after, bool plus, provider_emit *emit,
+			void *arg)
+{
+	struct found found;
+
+	(void) dir;
+	for (size_t i = (size_t) after; i < N_CONTROL_NAMES; i++) {
+		enum control_name name = (enum control_name) i;
+		bool known = (plus || name == CONTROL_USER) &&
+			     find(ctx, model, name, SOURCE_CACHED, &found) == 0;
+
+		/* Absent when anonymous; listed once it is known. */
+		if (name == CONTROL_USER && !known)
+			continue;
+		if (!emit(arg, names[i], i + 1,
+			  name == CONTROL_REFRESH ? S_IFDIR : S_IFREG,
+			  known ? &found : NULL))
+			break;
+	}
+	return 0;
+}
+
+static int control_attr(struct ctx *ctx, struct model *model, struct node *node,
+			int64_t *ret_left_ms, uint64_t *ret_size)
+{
+	(void) ctx;
+	(void) model;
+	(void) node;
+	(void) ret_size;
+	*ret_left_ms = MOMENT_MS;
+	return 0;
+}
+
+static int snapshot_read(struct ctx *ctx, struct model *model,
+			 struct node *node, off_t offset, size_t n,
+			 struct model_data *ret_data)
+{
+	(void) ctx;
+	(void) model;
+	return model_slice(blob_ref(node->what.data), offset, n, ret_data);
+}
+
+static bool snapshot_same(const struct node_what *a, const struct node_what *b)
+{
+	return blob_len(a->data) == blob_len(b->data) &&
+	       memcmp(blob_data(a->data), blob_data(b->data),
+		      blob_len(a->data)) == 0;
+}
+
+static uint64_t snapshot_hash(const struct node_what *what, uint64_t seed)
+{
+	const char *p = blob_data(what->data);
+
+	for (size_t i = 0; i < blob_len(what->data); i++)
+		seed = (seed ^ (unsigned char) p[i]) * 0x100000001b3ULL;
+	return seed;
+}
+
+static void snapshot_free(void *data)
+{
+	blob_unref(data);
+}
+
+static int errors_attr(struct ctx *ctx, struct model *model, struct node *node,
+		       int64_t *ret_left_ms, uint64_t *ret_size)
+{
+	(void) ctx;
+	(void) node;
+	*ret_left_ms = 0;
+	*ret_size = problems_size(model->problems);
+	return 0;
+}
+
+static int errors_read(struct ctx *ctx, struct model *model, struct node *node,
+		       off_t offset, size_t n, struct model_data *ret_data)
+{
+	struct blob *blob = NULL;
+	int r;
+
+	(void) ctx;
+	r = problems_read(model->problems, node->what.version, offset, n,
+			  &blob);
+	return r < 0 ? r : model_slice(blob, 0, n, ret_data);
+}
+
+/* refresh/PATH/.now */
+
+/* The node of tree/ of a repository, if somebody has looked at it. */
+static struct node *known_tree(struct model *model, const char *workspace,
+			       const char *name)
+{
+	struct node *root = node_get(model->nodes, NODE_ROOT_INO);
+	struct node *ws = node_child(model->nodes, root, workspace);
+	struct node *repo = ws ? node_child(model->nodes, ws, name) : NULL;
+	struct node *tree =
+		repo ? node_child(model->nodes, repo, "tree") : NULL;
+
+	node_unref(model->nodes, repo);
+	node_unref(model->nodes, ws);
+	node_unref(model->nodes, root);
+	return tree;
+}
+
+static int refresh_tree_now(struct ctx *ctx, struct model *model,
+			    const char *workspace, const char *name,
+			    struct buf *said)
+{
+	struct node *tree = known_tree(model, workspace, name);
+	struct oid before, after;
+	char a[41], b[41];
+	bool had, has, moved = false;
+	int r;
+
+	if (!tree) {
+		buf_puts(said, "tree: nobody has looked inside yet\n");
+		return 0;
+	}
+	had = git_view_commit(tree, &before);
+	r = git_view_check(ctx, model, tree, 0, &moved);
+	has = git_view_commit(tree, &after);
+	if (r == 0 && moved)
+		buf_printf(said, "tree: %.12s -> %.12s\n",
+			   had ? oid_hex(&before, a) : "empty",
+			   has ? oid_hex(&after, b) : "empty");
+	else if (r == 0)
+		buf_printf(said, "tree: unchanged, commit %.12s\n",
+			   has ? oid_hex(&after, b) : "none");
+	node_unref(model->nodes, tree);
+	return r;
+}
+
+static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
+		       struct buf *said)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+	const struct node *top = dir;
+	char *workspace, *name, *rest;
+	int r;
+
+	while (top->parent->what.provider == &provider_refresh)
+		top = top->parent;
+	node_path_below(dir, top, &path);
+	workspace = path.len ? path.data : NULL;
+	if (!workspace)
+		return forge_refresh_root(ctx, model, said);
+	name = strchr(workspace, '/');
+	if (!name)
+		return forge_refresh_workspace(ctx, model, workspace, said);
+	*name++ = '\0';
+	rest = strchr(name, '/');
+	if (rest)
+		*rest++ = '\0';
+	if (rest && (strcmp(rest, "tree") == 0 ||
+		     strncmp(rest, "tree/", strlen("tree/")) == 0))
+		return refresh_tree_now(ctx, model, workspace, name, said);
+	if (rest && !resource_find(RESOURCE_REPOSITORY, rest))
+		return -ENOENT;
+	r = forge_refresh_repository(ctx, model, workspace, name, said);
+	if (r == 0 && !rest)
+		r = refresh_tree_now(ctx, model, workspace, name, said);
+	return r;
+}
+
+static int refresh_lookup(struct ctx *ctx, struct model *model,
+			  struct node *dir, const char *name,
+			  struct found *ret_found)
+{
+	struct buf said = BUF_INIT(0);
+	int r;
+
+	if (strcmp(name, ".now") != 0) {
+		found_refresh(model, ret_found);
+		return 0;
+	}
+	r = refresh_now(ctx, model, dir, &said);
+	if (r < 0) {
+		buf_done(&said);
+		return r;
+	}
+	/* Who reads the answer may look at once. */
+	if (model->started)
+		model->kernel.flush(model->kernel.arg, MOMENT_MS);
+	found_text(model, &said, 0, ret_found);
+	return 0;
+}
+
+static int refresh_list(struct ctx *ctx, struct model *model, struct node *dir,
+			uint64_t after, bool plus, provider_emit *emit,
+			void *arg)
+{
+	(void) ctx;
+	(void) model;
+	(void) dir;
+	(void) after;
+	(void) plus;
+	(void) emit;
+	(void) arg;
+	return 0;
+}
+
+const struct provider provider_control = {
+	.name = "control",
+	.lookup = control_lookup,
+	.list = control_list,
+	.attr = control_attr,
+};
+
+const struct provider provider_snapshot = {
+	.name = "snapshot",
+	.read = snapshot_read,
+	.same_data = snapshot_same,
+	.hash_data = snapshot_hash,
+	.free_data = snapshot_free,
+};
+
+const struct provider provider_errors = {
+	.name = "errors",
+	.attr = errors_attr,
+	.read = errors_read,
+};
+
+const struct provider provider_refresh = {
+	.name = "refresh",
+	.lookup = refresh_lookup,
+	.list = refresh_list,
+};

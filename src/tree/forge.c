@@ -1,0 +1,592 @@
+/*
+ * tree/forge: the root, workspaces and repositories as directories.
+ *
+ * A workspace's listing is one answer of many objects. Whenever one is at
+ * hand, it is what gets refreshed: a thousand outdated `info` files are ten
+ * requests together, not a thousand.
+ */
+#include "tree/provider.h"
+
+#include "base/clock.h"
+#include "remote/resource.h"
+
+#define CONTROL_NAME ".bitbucketfs"
+#define IMPOSSIBLE_MS (INT64_C(60) * 1000)
+#define MOMENT_MS 1000 /* while a refresh is under way */
+
+/* A decoded listing, shared by the calls that page through it. */
+struct shared_listing {
+	struct refs refs;
+	struct catalog_repositories *list;
+};
+
+struct workspace_data {
+	char *slug;
+	struct mutex lock;
+	struct shared_listing *last; /* under lock */
+};
+
+static void listing_unref(struct shared_listing *shared)
+{
+	if (shared && refs_drop(&shared->refs)) {
+		catalog_repositories_free(shared->list);
+		free(shared);
+	}
+}
+
+static void workspace_free(void *data)
+{
+	struct workspace_data *w = data;
+
+	listing_unref(w->last);
+	mutex_done(&w->lock);
+	free(w->slug);
+	free(w);
+}
+
+static void repository_free(void *data)
+{
+	struct repository_data *d = data;
+
+	catalog_repository_done(&d->repository);
+	free(d->workspace);
+	free(d);
+}
+
+static bool repository_same(const struct node_what *a,
+			    const struct node_what *b)
+{
+	const struct repository_data *x = a->data, *y = b->data;
+
+	return strcmp(x->repository.uuid, y->repository.uuid) == 0;
+}
+
+static uint64_t repository_hash(const struct node_what *what, uint64_t seed)
+{
+	const struct repository_data *d = what->data;
+
+	for (const char *p = d->repository.uuid; *p; p++)
+		seed = (seed ^ (unsigned char) *p) * 0x100000001b3ULL;
+	return seed;
+}
+
+const char *forge_workspace(const struct node *node)
+{
+	return ((struct workspace_data *) node->what.data)->slug;
+}
+
+const struct repository_data *forge_repository(const struct node *node)
+{
+	return node->what.data;
+}
+
+/* How long the kernel may believe what is this old. */
+static int64_t believe_ms(const struct catalog_age *age)
+{
+	return age->stale ? MOMENT_MS : age->left_ms;
+}
+
+/* The newest change of a workspace's repositories, as far as they are known:
+ * the workspace's own mtime. */
+static int64_t workspace_mtime(struct ctx *ctx, struct model *model,
+			       const char *slug)
+{
+	struct catalog_repositories *list = NULL;
+	int64_t newest = 0;
+
+	if (catalog_repositories(ctx, model->config.catalog, slug,
+				 SOURCE_CACHED, &list) == 0)
+		for (size_t i = 0; i < list->n_items; i++)
+			if (list->items[i].updated_ms > newest)
+				newest = list->items[i].updated_ms;
+	catalog_repositories_free(list);
+	return newest ? newest : model->started_ms;
+}
+
+static void found_workspace(struct ctx *ctx, struct model *model,
+			    const char *slug, int64_t left_ms,
+			    struct found *found)
+{
+	struct workspace_data *w = xcalloc(1, sizeof(*w));
+
+	mutex_init(&w->lock);
+	w->slug = xstrdup(slug);
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_workspace,
+				.mode = S_IFDIR | 0555,
+				.mtime_ms = workspace_mtime(ctx, model, slug),
+				.data = w,
+			},
+		.left_ms = left_ms,
+	};
+}
+
+static void found_control(struct model *model, struct found *found)
+{
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_control,
+				.mode = S_IFDIR | 0555,
+				.mtime_ms = model->started_ms,
+			},
+		.left_ms = FOREVER_MS,
+	};
+}
+
+static int root_lookup(struct ctx *ctx, struct model *model, struct node *dir,
+		       const char *name, struct found *ret_found)
+{
+	cleanup(catalog_workspace_done) struct catalog_workspace w = {0};
+	struct catalog_age age = {0};
+	struct node *known;
+	int r;
+
+	if (strcmp(name, CONTROL_NAME) == 0) {
+		found_control(model, ret_found);
+		return 0;
+	}
+	r = catalog_workspace(ctx, model->config.catalog, name, &w, &age);
+	if (age.stale)
+		refresh_root(model->refresh);
+	if (r == -ENOENT) {
+		ret_found->left_ms = age.left_ms > 0 ? believe_ms(&age)
+						     : IMPOSSIBLE_MS;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	found_workspace(ctx, model, w.slug, believe_ms(&age), ret_found);
+	/* Entered by name: from now on it is listed. */
+	known = node_child(model->nodes, dir, name);
+	if (!known && node_is_listed(model->nodes, dir))
+		model_changed_inode(model, dir, true);
+	node_unref(model->nodes, known);
+	return 0;
+}
+
+static const char *workspace_name(const void *names, size_t i)
+{
+	const struct catalog_workspaces *list = names;
+
+	return i < list->n_items ? list->items[i].slug : CONTROL_NAME;
+}
+
+static int root_list(struct ctx *ctx, struct model *model, struct node *dir,
+		     uint64_t after, bool plus, provider_emit *emit, void *arg)
+{
+	cleanup(catalog_workspaces_free) struct catalog_workspaces *list = NULL;
+	cleanup(free) struct dirbook_entry *entries = NULL;
+	size_t n;
+	int r;
+
+	r = catalog_workspaces(ctx, model->config.catalog, SOURCE_READ, &list);
+	if (r < 0)
+		return r;
+	if (list->age.stale)
+		refresh_root(model->refresh);
+	dirbook_order(node_book(model->nodes, dir, true), list->n_items + 1,
+		      workspace_name, list, after, &entries, &n);
+	for (size_t i = 0; i < n; i++) {
+		const char *name = workspace_name(list, entries[i].index);
+		struct found found;
+
+		if (entries[i].index == list->n_items)
+			found_control(model, &found);
+		else if (plus)
+			found_workspace(ctx, model, name,
+					believe_ms(&list->age), &found);
+		if (!emit(arg, name, entries[i].cookie, S_IFDIR,
+			  plus || entries[i].index == list->n_items ? &found
+								    : NULL))
+			break;
+	}
+	return 0;
+}
+
+/* Never waits: `df` and `stat` of the mount point must answer. */
+static int root_attr(struct ctx *ctx, struct model *model, struct node *node,
+		     int64_t *ret_left_ms, uint64_t *ret_size)
+{
+	cleanup(catalog_workspaces_free) struct catalog_workspaces *list = NULL;
+
+	(void) ret_size;
+	*ret_left_ms = MOMENT_MS;
+	if (!node_is_listed(model->nodes, node))
+		return 0;
+	if (catalog_workspaces(ctx, model->config.catalog, SOURCE_CACHED,
+			       &list) < 0)
+		return 0;
+	if (list->age.left_ms <= 0)
+		refresh_root(model->refresh);
+	else
+		*ret_left_ms = list->age.left_ms;
+	return 0;
+}
+
+static void found_repository(const char *workspace,
+			     const struct catalog_repository *repository,
+			     int64_t left_ms, struct found *found)
+{
+	struct repository_data *d = xcalloc(1, sizeof(*d));
+
+	d->workspace = xstrdup(workspace);
+	d->repository = (struct catalog_repository){
+		.name = xstrdup(repository->name),
+		.slug = xstrdup(repository->slug),
+		.uuid = xstrdup(repository->uuid),
+		.key = xstrdup(repository->key),
+		.updated_ms = repository->updated_ms,
+	};
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_repository,
+				.mode = S_IFDIR | 0555,
+				.mtime_ms = repository->updated_ms,
+				.data = d,
+			},
+		.left_ms = left_ms,
+	};
+}
+
+/*
+ * Where a workspace was listed before, its listing is brought up to date as
+ * the policy says (served stale, or waited for a little). Says nothing of a
+ * failure: what is cached will do. *ret_moved: it is another one now.
+ */
+static bool freshen(struct ctx *ctx, struct model *model, const char *workspace,
+		    bool *ret_moved)
+{
+	cleanup(catalog_repositories_free)
+		struct catalog_repositories *before = NULL,
+					    *after = NULL;
+	struct catalog *catalog = model->config.catalog;
+
+	if (ret_moved)
+		*ret_moved = false;
+	if (catalog_repositories(ctx, catalog, workspace, SOURCE_CACHED,
+				 &before) < 0)
+		return false;
+	if (before->age.left_ms > 0)
+		return true;
+	if (catalog_repositories(ctx, catalog, workspace, SOURCE_READ,
+				 &after) < 0)
+		return true;
+	if (after->age.stale)
+		refresh_workspace(model->refresh, workspace);
+	if (ret_moved)
+		*ret_moved = after->version != before->version;
+	return true;
+}
+
+static int workspace_lookup(struct ctx *ctx, struct model *model,
+			    struct node *dir, const char *name,
+			    struct found *ret_found)
+{
+	cleanup(catalog_repository_done) struct catalog_repository found = {0};
+	const char *workspace = forge_workspace(dir);
+	struct catalog *catalog = model->config.catalog;
+	struct catalog_age age = {0};
+	int r;
+
+	r = catalog_repository(ctx, catalog, workspace, name, &found, &age);
+	if ((r == 0 || r == -ENOENT) && age.stale &&
+	    freshen(ctx, model, workspace, NULL)) {
+		catalog_repository_done(&found);
+		found = (struct catalog_repository){0};
+		r = catalog_repository(ctx, catalog, workspace, name, &found,
+				       &age);
+	} else if (r == 0 && age.stale) {
+		refresh_repository(model->refresh, workspace, name);
+	}
+	if (r == -ENOENT) {
+		ret_found->left_ms = age.left_ms > 0 ? believe_ms(&age)
+						     : IMPOSSIBLE_MS;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	found_repository(workspace, &found, believe_ms(&age), ret_found);
+	return 0;
+}
+
+static const char *repository_name(const void *names, size_t i)
+{
+	return ((const struct catalog_repositories *) names)->items[i].name;
+}
+
+/* The listing from the start, or for a later piece the one of the piece
+ * before. */
+static int shared_listing(struct ctx *ctx, struct model *model,
+			  struct node *dir, bool again,
+			  struct shared_listing **ret_shared)
+{
+	struct workspace_data *w = dir->what.data;
+	struct shared_listing *shared = NULL, *old;
+	int r;
+
+	if (again) {
+		mutex_lock(&w->lock);
+		shared = w->last;
+		if (shared)
+			refs_take(&shared->refs);
+		mutex_unlock(&w->lock);
+	}
+	if (!shared) {
+		struct catalog_repositories *list = NULL;
+
+		r = catalog_repositories(ctx, model->config.catalog, w->slug,
+					 SOURCE_READ, &list);
+		if (r < 0)
+			return r;
+		shared = xcalloc(1, sizeof(*shared));
+		refs_init(&shared->refs);
+		shared->list = list;
+		if (list->age.stale)
+			refresh_workspace(model->refresh, w->slug);
+		refs_take(&shared->refs);
+		mutex_lock(&w->lock);
+		old = w->last;
+		w->last = shared;
+		mutex_unlock(&w->lock);
+		listing_unref(old);
+	}
+	*ret_shared = shared;
+	return 0;
+}
+
+/* Nobody pages through it any more. */
+static void forget_listing(struct node *dir)
+{
+	struct workspace_data *w = dir->what.data;
+	struct shared_listing *old;
+
+	mutex_lock(&w->lock);
+	old = w->last;
+	w->last = NULL;
+	mutex_unlock(&w->lock);
+	listing_unref(old);
+}
+
+static int workspace_list(struct ctx *ctx, struct model *model,
+			  struct node *dir, uint64_t after, bool plus,
+			  provider_emit *emit, void *arg)
+{
+	cleanup(free) struct dirbook_entry *entries = NULL;
+	struct shared_listing *shared = NULL;
+	const struct catalog_repositories *list;
+	size_t n, i;
+	int r;
+
+	r = shared_listing(ctx, model, dir, after > 0, &shared);
+	if (r < 0)
+		return r;
+	list = shared->list;
+	dirbook_order(node_book(model->nodes, dir, true), list->n_items,
+		      repository_name, list, after, &entries, &n);
+	for (i = 0; i < n; i++) {
+		const struct catalog_repository *item =
+			&list->items[entries[i].index];
+		struct found found;
+
+		if (plus)
+			found_repository(forge_workspace(dir), item,
+					 believe_ms(&list->age), &found);
+		if (!emit(arg, item->name, entries[i].cookie, S_IFDIR,
+			  plus ? &found : NULL))
+			break;
+	}
+	if (i == n)
+		forget_listing(dir);
+	listing_unref(shared);
+	return 0;
+}
+
+static int workspace_attr(struct ctx *ctx, struct model *model,
+			  struct node *node, int64_t *ret_left_ms,
+			  uint64_t *ret_size)
+{
+	cleanup(catalog_repositories_free) struct catalog_repositories *list =
+		NULL;
+	const char *slug = forge_workspace(node);
+	bool moved;
+
+	(void) ret_size;
+	*ret_left_ms = MOMENT_MS;
+	/* The kernel answers a listing by itself: this is where we hear that
+	 * somebody looks at it. */
+	if (!freshen(ctx, model, slug, &moved))
+		return 0;
+	if (moved && node_is_listed(model->nodes, node)) {
+		model_changed_inode(model, node, true);
+		model->kernel.flush(model->kernel.arg, 200);
+	}
+	if (catalog_repositories(ctx, model->config.catalog, slug,
+				 SOURCE_CACHED, &list) == 0 &&
+	    list->age.left_ms > 0)
+		*ret_left_ms = list->age.left_ms;
+	node_set_mtime_ms(model->nodes, node,
+			  workspace_mtime(ctx, model, slug));
+	return 0;
+}
+
+/* The document behind a repository's files; see the head of this file. */
+static int repository_document(struct ctx *ctx, struct model *model,
+			       struct node *dir,
+			       struct catalog_document *ret_document)
+{
+	const struct repository_data *d = forge_repository(dir);
+	struct catalog *catalog = model->config.catalog;
+	int r;
+
+	r = catalog_document(ctx, catalog, d->workspace, &d->repository,
+			     SOURCE_CACHED, ret_document);
+	if (r == 0 && ret_document->age.left_ms > 0)
+		return 0;
+	if (r == 0 && freshen(ctx, model, d->workspace, NULL)) {
+		struct catalog_document fresh = {0};
+
+		if (catalog_document(ctx, catalog, d->workspace, &d->repository,
+				     SOURCE_CACHED, &fresh) == 0) {
+			catalog_document_done(ret_document);
+			*ret_document = fresh;
+		}
+		return 0;
+	}
+	if (r == 0)
+		catalog_document_done(ret_document);
+	r = catalog_document(ctx, catalog, d->workspace, &d->repository,
+			     SOURCE_READ, ret_document);
+	if (r == 0 && ret_document->age.stale)
+		refresh_repository(model->refresh, d->workspace,
+				   d->repository.name);
+	return r;
+}
+
+static int found_tree(struct model *model, struct node *dir,
+		      struct found *ret_found)
+{
+	struct git_view *view = NULL;
+	int r;
+
+	r = git_view_new(model, dir, &view);
+	if (r < 0)
+		return r;
+	*ret_found = (struct found){
+		.what =
+			{
+				.provider = &provider_tree,
+				.mode = S_IFDIR | 0555,
+				.mtime_ms = node_mtime_ms(model->nodes, dir),
+				.view = view,
+				.data = view,
+			},
+		.left_ms = FOREVER_MS,
+	};
+	return 0;
+}
+
+static int repository_lookup(struct ctx *ctx, struct model *model,
+			     struct node *dir, const char *name,
+			     struct found *ret_found)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	const struct resource *row = resource_find(RESOURCE_REPOSITORY, name);
+	int r;
+
+	if (strcmp(name, "tree") == 0)
+		return found_tree(model, dir, ret_found);
+	if (!row) {
+		ret_found->left_ms = FOREVER_MS;
+		return 0;
+	}
+	r = repository_document(ctx, model, dir, &document);
+	if (r < 0)
+		return r;
+	r = meta_found(model, row, &document, ret_found);
+	if (r == 0)
+		ret_found->left_ms = believe_ms(&document.age);
+	return r;
+}
+
+/* Never waits: attributes where the document is at hand, names where not. */
+static int repository_list(struct ctx *ctx, struct model *model,
+			   struct node *dir, uint64_t after, bool plus,
+			   provider_emit *emit, void *arg)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	const struct repository_data *d = forge_repository(dir);
+	struct found found;
+	const struct resource *rows;
+	bool have = false;
+	size_t n;
+
+	rows = resource_rows(RESOURCE_REPOSITORY, &n);
+	if (plus && after < n)
+		have = catalog_document(ctx, model->config.catalog,
+					d->workspace, &d->repository,
+					SOURCE_CACHED, &document) == 0 &&
+		       document.age.left_ms > 0;
+	for (size_t i = (size_t) after; i < n; i++)
+		if (!emit(arg, rows[i].name, i + 1, S_IFREG,
+			  have && meta_found(model, &rows[i], &document,
+					     &found) == 0
+				  ? &found
+				  : NULL))
+			return 0;
+	if (after <= n) {
+		bool plain = !plus || found_tree(model, dir, &found) < 0;
+
+		emit(arg, "tree", n + 1, S_IFDIR, plain ? NULL : &found);
+	}
+	return 0;
+}
+
+static int repository_attr(struct ctx *ctx, struct model *model,
+			   struct node *node, int64_t *ret_left_ms,
+			   uint64_t *ret_size)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	const struct repository_data *d = forge_repository(node);
+
+	(void) ret_size;
+	*ret_left_ms = MOMENT_MS;
+	if (catalog_document(ctx, model->config.catalog, d->workspace,
+			     &d->repository, SOURCE_CACHED, &document) < 0)
+		return 0;
+	node_set_mtime_ms(model->nodes, node, document.updated_ms);
+	if (document.age.left_ms > 0)
+		*ret_left_ms = document.age.left_ms;
+	else
+		refresh_repository(model->refresh, d->workspace,
+				   d->repository.name);
+	return 0;
+}
+
+const struct provider provider_root = {
+	.name = "root",
+	.lookup = root_lookup,
+	.list = root_list,
+	.attr = root_attr,
+};
+
+const struct provider provider_workspace = {
+	.name = "workspace",
+	.lookup = workspace_lookup,
+	.list = workspace_list,
+	.attr = workspace_attr,
+	.free_data = workspace_free,
+};
+
+const struct provider provider_repository = {
+	.name = "repository",
+	.lookup = repository_lookup,
+	.list = repository_list,
+	.attr = repository_attr,
+	.same_data = repository_same,
+	.hash_data = repository_hash,
+	.free_data = repository_free,
+};

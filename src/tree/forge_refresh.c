@@ -1,0 +1,190 @@
+/*
+ * tree/forge_refresh: asking again for listings and documents, and telling the
+ * kernel (and people) what changed by comparing before and after.
+ */
+#include "tree/provider.h"
+
+#include "remote/resource.h"
+
+static void say(struct buf *said, const char *fmt, ...) printf_like(2, 3);
+static void say(struct buf *said, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!said)
+		return;
+	va_start(ap, fmt);
+	buf_vprintf(said, fmt, ap);
+	va_end(ap);
+}
+
+static struct node *root_node(struct model *model)
+{
+	return node_get(model->nodes, NODE_ROOT_INO);
+}
+
+int forge_refresh_root(struct ctx *ctx, struct model *model, struct buf *said)
+{
+	cleanup(catalog_workspaces_free)
+		struct catalog_workspaces *before = NULL,
+					  *after = NULL;
+	struct catalog *catalog = model->config.catalog;
+	struct node *root = root_node(model);
+	size_t a = 0, b = 0, n_changes = 0;
+	int r;
+
+	catalog_workspaces(ctx, catalog, SOURCE_CACHED, &before);
+	r = catalog_workspaces(ctx, catalog, SOURCE_REFRESH, &after);
+	if (r < 0)
+		goto out;
+	while ((before && a < before->n_items) || b < after->n_items) {
+		const char *was = before && a < before->n_items
+					  ? before->items[a].slug
+					  : NULL;
+		const char *is =
+			b < after->n_items ? after->items[b].slug : NULL;
+		int order = !was ? 1 : !is ? -1 : strcmp(was, is);
+
+		a += order <= 0;
+		b += order >= 0;
+		if (order == 0)
+			continue;
+		n_changes++;
+		say(said, "%s: %s\n", order < 0 ? was : is,
+		    order < 0 ? "gone" : "new");
+		model_drop_child(model, root, order < 0 ? was : is);
+	}
+	if (n_changes > 0)
+		model_changed_inode(model, root, true);
+	say(said, "%zu workspaces, %zu changed\n", after->n_items, n_changes);
+out:
+	node_unref(model->nodes, root);
+	return r;
+}
+
+/* A repository's files are of a new version now. */
+static void files_changed(struct model *model, struct node *workspace,
+			  const char *name)
+{
+	struct node *node = node_child(model->nodes, workspace, name);
+	const struct resource *rows;
+	size_t n;
+
+	if (!node)
+		return;
+	rows = resource_rows(RESOURCE_REPOSITORY, &n);
+	for (size_t i = 0; i < n; i++)
+		model_changed_entry(model, node, rows[i].name);
+	model_changed_inode(model, node, false);
+	node_unref(model->nodes, node);
+}
+
+static int compare(const struct catalog_repository *was,
+		   const struct catalog_repository *is)
+{
+	return !was ? 1 : !is ? -1 : strcmp(was->name, is->name);
+}
+
+static size_t listing_changed(struct model *model, struct node *workspace,
+			      const struct catalog_repositories *before,
+			      const struct catalog_repositories *after,
+			      struct buf *said)
+{
+	size_t a = 0, b = 0, n_names = 0, n_changes = 0;
+
+	while ((before && a < before->n_items) || b < after->n_items) {
+		const struct catalog_repository *was =
+			before && a < before->n_items ? &before->items[a]
+						      : NULL;
+		const struct catalog_repository *is =
+			b < after->n_items ? &after->items[b] : NULL;
+		int order = compare(was, is);
+		bool other = order == 0 && strcmp(was->uuid, is->uuid) != 0;
+
+		a += order <= 0;
+		b += order >= 0;
+		if (order != 0 || other) {
+			n_names++;
+			n_changes++;
+			say(said, "%s: %s\n", order < 0 ? was->name : is->name,
+			    order < 0 ? "gone"
+			    : other   ? "another repository now"
+				      : "new");
+			if (workspace)
+				model_drop_child(model, workspace,
+						 order < 0 ? was->name
+							   : is->name);
+		} else if (was->updated_ms != is->updated_ms) {
+			n_changes++;
+			say(said, "%s: updated\n", is->name);
+			if (workspace)
+				files_changed(model, workspace, is->name);
+		}
+	}
+	if (workspace && n_names > 0)
+		model_changed_inode(model, workspace, true);
+	else if (workspace && n_changes > 0)
+		model_changed_inode(model, workspace, false);
+	return n_changes;
+}
+
+int forge_refresh_workspace(struct ctx *ctx, struct model *model,
+			    const char *workspace, struct buf *said)
+{
+	cleanup(catalog_repositories_free)
+		struct catalog_repositories *before = NULL,
+					    *after = NULL;
+	struct catalog *catalog = model->config.catalog;
+	struct node *root, *node;
+	size_t n;
+	int r;
+
+	catalog_repositories(ctx, catalog, workspace, SOURCE_CACHED, &before);
+	r = catalog_repositories(ctx, catalog, workspace, SOURCE_REFRESH,
+				 &after);
+	if (r < 0)
+		return r;
+	root = root_node(model);
+	node = node_child(model->nodes, root, workspace);
+	n = listing_changed(model, node, before, after, said);
+	say(said, "%zu repositories, %zu changed\n", after->n_items, n);
+	node_unref(model->nodes, node);
+	node_unref(model->nodes, root);
+	return 0;
+}
+
+int forge_refresh_repository(struct ctx *ctx, struct model *model,
+			     const char *workspace, const char *name,
+			     struct buf *said)
+{
+	cleanup(catalog_repository_done) struct catalog_repository found = {0};
+	cleanup(catalog_document_done)
+		struct catalog_document before = {0},
+					after = {0};
+	struct catalog *catalog = model->config.catalog;
+	struct catalog_age age;
+	struct node *root, *node;
+	int r;
+
+	r = catalog_repository(ctx, catalog, workspace, name, &found, &age);
+	if (r < 0)
+		return r;
+	catalog_document(ctx, catalog, workspace, &found, SOURCE_CACHED,
+			 &before);
+	r = catalog_document(ctx, catalog, workspace, &found, SOURCE_REFRESH,
+			     &after);
+	if (r < 0)
+		return r;
+	if (before.version == after.version) {
+		say(said, "%s: unchanged\n", name);
+		return 0;
+	}
+	say(said, "%s: updated\n", name);
+	root = root_node(model);
+	node = node_child(model->nodes, root, workspace);
+	if (node)
+		files_changed(model, node, name);
+	node_unref(model->nodes, node);
+	node_unref(model->nodes, root);
+	return 0;
+}

@@ -1,0 +1,332 @@
+/*
+ * tree/git_view: what a repository's tree/ shows: the head of its default
+ * branch, moved forward when the ref moves.
+ *
+ * Moving compares the two trees only where the kernel knows nodes: directories
+ * keep their inode and take their new object; changed and vanished names are
+ * unlinked and told; names that appeared are told too, because the kernel may
+ * remember that they were not there.
+ */
+#include "tree/git_view.h"
+
+#include "base/clock.h"
+
+#define MAX_WAIT_MS 3000
+#define MAX_DEPTH 4096
+
+int git_view_new(struct model *model, const struct node *repository,
+		 struct git_view **ret_view)
+{
+	const struct repository_data *d = forge_repository(repository);
+	struct git_view *view;
+	struct clone *clone = NULL;
+	int r;
+
+	r = clone_open(model->config.clones, d->repository.uuid, d->workspace,
+		       d->repository.slug, NULL, &clone);
+	if (r < 0)
+		return r;
+	view = xcalloc(1, sizeof(*view));
+	view->clone = clone;
+	mutex_init(&view->lock);
+	cond_init(&view->idle);
+	*ret_view = view;
+	return 0;
+}
+
+struct git_view *git_view_free(struct git_view *view)
+{
+	if (!view)
+		return NULL;
+	clone_unref(view->clone);
+	cond_done(&view->idle);
+	mutex_done(&view->lock);
+	free(view);
+	return NULL;
+}
+
+void git_view_heard(struct git_view *view)
+{
+	int64_t now = clock_mono_ms();
+
+	/* After an idle hour it takes a look (git_view_ensure) to wake it. */
+	if (now - atomic_load(&view->heard_ms) < FOREVER_MS)
+		atomic_store(&view->heard_ms, now);
+}
+
+int64_t git_path_time_ms(const struct git_view *view, const struct node *dir,
+			 const struct node *tree, const char *name,
+			 const struct oid *oid)
+{
+	struct buf path = BUF_INIT(64 * KIB);
+	int64_t time_s;
+
+	/* Paths are composed only once some path has a time of its own. */
+	if (clone_has_path_times(view->clone, &time_s)) {
+		node_path_below(dir, tree, &path);
+		if (name)
+			buf_printf(&path, "%s%s", path.len ? "/" : "", name);
+		time_s = clone_path_time(view->clone,
+					 path.data ? path.data : "", oid);
+		buf_done(&path);
+	}
+	return time_s * 1000;
+}
+
+/* Moving what the kernel knows. */
+
+struct mover {
+	struct model *model;
+	struct git_view *view;
+	struct node *tree;
+	unsigned depth;
+};
+
+static const char *entry_name(const void *names, size_t i)
+{
+	return ((const struct tree_list *) names)->entries[i].name;
+}
+
+/* Cookies were positions so far: the book begins with the same. */
+static void begin_book(struct model *model, struct node *dir,
+		       const struct tree_list *list)
+{
+	struct dirbook *book = node_book(model->nodes, dir, true);
+	struct dirbook_entry *entries;
+	size_t n;
+
+	dirbook_order(book, list ? list->n_entries : 0, entry_name, list, 0,
+		      &entries, &n);
+	free(entries);
+}
+
+static int move_dir(struct mover *mover, struct node *dir,
+		    const struct oid *from, const struct oid *to);
+
+static bool is_dir(const struct tree_entry *e)
+{
+	return e->kind == TREE_DIRECTORY || e->kind == TREE_SUBMODULE;
+}
+
+/* A submodule is an empty directory: no object. */
+static struct oid dir_oid(const struct tree_entry *e)
+{
+	return e->kind == TREE_DIRECTORY ? e->oid : (struct oid){{0}};
+}
+
+static int move_name(struct mover *mover, struct node *dir,
+		     const struct tree_entry *was, const struct tree_entry *is)
+{
+	struct model *model = mover->model;
+	struct node *child;
+	struct oid from, to;
+	int r = 0;
+
+	if (was && is && was->kind == is->kind &&
+	    oid_equal(&was->oid, &is->oid))
+		return 0;
+	if (!was || !is || !is_dir(was) || !is_dir(is)) {
+		model_drop_child(model, dir, was ? was->name : is->name);
+		return 0;
+	}
+	child = node_child(model->nodes, dir, is->name);
+	from = dir_oid(was);
+	to = dir_oid(is);
+	if (child)
+		r = move_dir(mover, child, &from, &to);
+	node_unref(model->nodes, child);
+	return r;
+}
+
+/* Every name of either list once. Git orders directories as if their names
+ * ended in a slash, and hostile trees not at all: so by look-up. */
+static int move_names(struct mover *mover, struct node *dir,
+		      const struct tree_list *before,
+		      const struct tree_list *after)
+{
+	int r = 0;
+
+	for (size_t i = 0; before && i < before->n_entries && r == 0; i++) {
+		const struct tree_entry *was = &before->entries[i];
+
+		r = move_name(mover, dir, was,
+			      after ? tree_list_find(after, was->name) : NULL);
+	}
+	for (size_t i = 0; after && i < after->n_entries && r == 0; i++) {
+		const struct tree_entry *is = &after->entries[i];
+
+		if (!before || !tree_list_find(before, is->name))
+			r = move_name(mover, dir, NULL, is);
+	}
+	return r;
+}
+
+static int read_or_empty(struct git_view *view, const struct oid *oid,
+			 struct tree_list **ret_list)
+{
+	static const struct oid none;
+
+	*ret_list = NULL;
+	return oid_equal(oid, &none) ? 0
+				     : clone_read_tree(view->clone, oid,
+						       ret_list);
+}
+
+static int move_dir(struct mover *mover, struct node *dir,
+		    const struct oid *from, const struct oid *to)
+{
+	cleanup(tree_list_unref) struct tree_list *before = NULL, *after = NULL;
+	struct model *model = mover->model;
+	int64_t mtime_ms;
+	int r;
+
+	if (oid_equal(from, to) || mover->depth >= MAX_DEPTH)
+		return 0;
+	r = read_or_empty(mover->view, to, &after);
+	if (r < 0)
+		return r;
+	/* The old one may be gone with a store that somebody deleted. */
+	if (read_or_empty(mover->view, from, &before) < 0)
+		before = NULL;
+	begin_book(model, dir, before);
+	mtime_ms = git_path_time_ms(mover->view, dir, mover->tree, NULL, to);
+	node_move(model->nodes, dir, from, to, mtime_ms);
+	mover->depth++;
+	r = move_names(mover, dir, before, after);
+	mover->depth--;
+	model_changed_inode(model, dir, true);
+	return r;
+}
+
+static int take_head(struct model *model, struct node *tree,
+		     const struct clone_head *head, bool *ret_moved)
+{
+	static const struct oid none;
+	struct git_view *view = tree->what.view;
+	struct mover mover = {model, view, tree, 0};
+	struct oid from = node_oid(model->nodes, tree);
+	struct oid to = head->empty ? none : head->tree;
+	bool first;
+	int r;
+
+	mutex_lock(&view->lock);
+	while (view->moving)
+		cond_wait(&view->idle, &view->lock);
+	view->moving = true;
+	first = !view->have;
+	mutex_unlock(&view->lock);
+
+	from = node_oid(model->nodes, tree);
+	*ret_moved = !first && !oid_equal(&from, &to);
+	r = first ? 0 : move_dir(&mover, tree, &from, &to);
+	if (first)
+		node_move(model->nodes, tree, &from, &to, head->time_s * 1000);
+
+	mutex_lock(&view->lock);
+	if (r == 0) {
+		view->have = true;
+		view->head = *head;
+	}
+	view->moving = false;
+	cond_broadcast(&view->idle);
+	mutex_unlock(&view->lock);
+	return r;
+}
+
+int git_view_check(struct ctx *ctx, struct model *model, struct node *tree,
+		   int64_t max_age_ms, bool *ret_moved)
+{
+	struct git_view *view = tree->what.view;
+	struct clone_head head;
+	bool moved;
+	int r;
+
+	atomic_store(&view->asked_ms, clock_mono_ms());
+	r = clone_get_head(ctx, view->clone, max_age_ms, &head);
+	if (r < 0)
+		return r;
+	return take_head(model, tree, &head, ret_moved ? ret_moved : &moved);
+}
+
+/* What an earlier look left; a sentence among the problems says why it is not
+ * newer. */
+static int show_known(struct ctx *ctx, struct model *model, struct node *tree)
+{
+	struct git_view *view = tree->what.view;
+	struct clone_head head;
+	bool moved;
+	int r;
+
+	r = clone_known_head(view->clone, &head);
+	if (r < 0)
+		return r;
+	(void) ctx;
+	return take_head(model, tree, &head, &moved);
+}
+
+int git_view_ensure(struct ctx *ctx, struct model *model, struct node *tree)
+{
+	struct git_view *view = tree->what.view;
+	int64_t now = clock_mono_ms(), old;
+	int64_t heard = atomic_exchange(&view->heard_ms, now);
+	struct clone_head known;
+	bool have, expired;
+	int r;
+
+	mutex_lock(&view->lock);
+	have = view->have;
+	expired = view->expired;
+	view->expired = false;
+	mutex_unlock(&view->lock);
+	if (have && !expired && now - heard < FOREVER_MS)
+		return 0;
+	if (clone_known_head(view->clone, &known) < 0) {
+		r = git_view_check(ctx, model, tree, model->config.ttl_ms,
+				   NULL);
+	} else {
+		old = ctx_narrow(ctx, MAX_WAIT_MS);
+		r = git_view_check(ctx, model, tree, model->config.ttl_ms,
+				   NULL);
+		ctx_widen(ctx, old);
+		if (r < 0 && !atomic_load(&ctx->cancelled))
+			r = show_known(ctx, model, tree);
+	}
+	if (r == 0)
+		refresh_watch(model->refresh, tree);
+	return r;
+}
+
+int64_t git_view_due_ms(struct model *model, struct node *tree)
+{
+	struct git_view *view = tree->what.view;
+	int64_t now = clock_mono_ms(), due;
+
+	if (now - atomic_load(&view->heard_ms) >= FOREVER_MS ||
+	    !node_is_linked(model->nodes, tree))
+		return INT64_MAX;
+	due = atomic_load(&view->asked_ms) + model->config.ttl_ms - now;
+	return due > 0 ? due : 0;
+}
+
+void git_view_expire(struct node *tree)
+{
+	struct git_view *view = tree->what.view;
+
+	atomic_store(&view->asked_ms, 0);
+	mutex_lock(&view->lock);
+	view->expired = true;
+	mutex_unlock(&view->lock);
+}
+
+bool git_view_commit(struct node *tree, struct oid *ret_commit)
+{
+	struct git_view *view = tree->what.view;
+	bool have;
+
+	mutex_lock(&view->lock);
+	have = view->have && !view->head.empty;
+	if (have)
+		*ret_commit = view->head.commit;
+	mutex_unlock(&view->lock);
+	return have;
+}

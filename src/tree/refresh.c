@@ -1,0 +1,357 @@
+/*
+ * tree/refresh: a queue of names without doubles, a list of watched trees, one
+ * thread. The thread sleeps until something is queued or a ref is due.
+ *
+ * A machine that slept is seen by CLOCK_BOOTTIME running ahead of
+ * CLOCK_MONOTONIC: then everything mutable is asked for again when somebody
+ * looks.
+ */
+#include "tree/refresh.h"
+
+#include "tree/provider.h"
+
+#include "base/clock.h"
+
+#define JOB_TIMEOUT_MS (INT64_C(120) * 1000)
+#define SUSPENDED_MS 5000
+#define POLL_MS (INT64_C(30) * 1000)
+
+enum job_kind {
+	JOB_ROOT,
+	JOB_WORKSPACE,
+	JOB_REPOSITORY,
+	JOB_USER,
+};
+
+struct job {
+	enum job_kind kind;
+	struct job *next;
+	UT_hash_handle hh;
+	char *workspace, *name;
+	char key[];
+};
+
+struct watched {
+	struct node *tree; /* a reference */
+	struct watched *next;
+};
+
+struct refresh {
+	struct model *model;
+	struct thread *thread;
+	struct mutex lock;
+	struct cond cond;
+	bool stopping;		 /* all of it under lock */
+	struct job *jobs;	 /* by key */
+	struct job *first;	 /* in order */
+	struct watched *watched; /* the thread alone takes entries out */
+	int64_t ahead_ms;	 /* boottime - monotonic; the thread's own */
+};
+
+static void job_free(struct job *job)
+{
+	free(job->workspace);
+	free(job->name);
+	free(job);
+}
+
+static void queue(struct refresh *refresh, enum job_kind kind,
+		  const char *workspace, const char *name)
+{
+	char key[16];
+	struct job *job, *known;
+	size_t n, w, len;
+
+	if (!refresh)
+		return;
+	snprintf(key, sizeof(key), "%d/", (int) kind);
+	n = strlen(key);
+	w = workspace ? strlen(workspace) : 0;
+	len = n + w + 1 + (name ? strlen(name) : 0);
+	job = xcalloc(1, sizeof(*job) + len + 1);
+	snprintf(job->key, len + 1, "%s%s/%s", key, workspace ? workspace : "",
+		 name ? name : "");
+	job->kind = kind;
+	job->workspace = workspace ? xstrdup(workspace) : NULL;
+	job->name = name ? xstrdup(name) : NULL;
+
+	mutex_lock(&refresh->lock);
+	HASH_FIND(hh, refresh->jobs, job->key, len, known);
+	if (!known && !refresh->stopping) {
+		HASH_ADD_KEYPTR(hh, refresh->jobs, job->key, len, job);
+		LL_APPEND(refresh->first, job);
+		job = NULL;
+		cond_signal(&refresh->cond);
+	}
+	mutex_unlock(&refresh->lock);
+	if (job)
+		job_free(job);
+}
+
+void refresh_root(struct refresh *refresh)
+{
+	queue(refresh, JOB_ROOT, NULL, NULL);
+}
+
+void refresh_workspace(struct refresh *refresh, const char *workspace)
+{
+	queue(refresh, JOB_WORKSPACE, workspace, NULL);
+}
+
+void refresh_repository(struct refresh *refresh, const char *workspace,
+			const char *name)
+{
+	queue(refresh, JOB_REPOSITORY, workspace, name);
+}
+
+void refresh_user(struct refresh *refresh)
+{
+	queue(refresh, JOB_USER, NULL, NULL);
+}
+
+void refresh_watch(struct refresh *refresh, struct node *tree)
+{
+	struct watched *w, *found;
+
+	if (!refresh)
+		return;
+	w = xcalloc(1, sizeof(*w));
+	w->tree = node_ref(refresh->model->nodes, tree);
+	mutex_lock(&refresh->lock);
+	LL_SEARCH_SCALAR(refresh->watched, found, tree, tree);
+	if (!found && !refresh->stopping) {
+		LL_PREPEND(refresh->watched, w);
+		w = NULL;
+		cond_signal(&refresh->cond);
+	}
+	mutex_unlock(&refresh->lock);
+	if (w) {
+		node_unref(refresh->model->nodes, w->tree);
+		free(w);
+	}
+}
+
+static int refresh_user_now(struct ctx *ctx, struct model *model)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	int r = catalog_user(ctx, model->config.catalog, SOURCE_REFRESH,
+			     &document);
+
+	return r == -ENOENT ? 0 : r;
+}
+
+static void run_job(struct refresh *refresh, const struct job *job)
+{
+	struct model *model = refresh->model;
+	cleanup(buf_done) struct buf path = BUF_INIT(0);
+	struct ctx ctx;
+	int r = 0;
+
+	ctx_init(&ctx, model->config.group, JOB_TIMEOUT_MS);
+	switch (job->kind) {
+	case JOB_ROOT:
+		r = forge_refresh_root(&ctx, model, NULL);
+		break;
+	case JOB_WORKSPACE:
+		r = forge_refresh_workspace(&ctx, model, job->workspace, NULL);
+		break;
+	case JOB_REPOSITORY:
+		r = forge_refresh_repository(&ctx, model, job->workspace,
+					     job->name, NULL);
+		break;
+	case JOB_USER:
+		r = refresh_user_now(&ctx, model);
+		break;
+	}
+	if (r < 0 && r != -EINTR) {
+		buf_printf(&path, "%s%s%s", job->workspace ? job->workspace : "/",
+			   job->name ? "/" : "", job->name ? job->name : "");
+		problems_add(model->problems, path.data, -r,
+			     ctx.sentence[0] ? ctx.sentence : strerror(-r));
+	}
+	ctx_done(&ctx);
+}
+
+static struct job *next_job(struct refresh *refresh)
+{
+	struct job *job;
+
+	mutex_lock(&refresh->lock);
+	job = refresh->first;
+	if (job) {
+		LL_DELETE(refresh->first, job);
+		HASH_DEL(refresh->jobs, job);
+	}
+	mutex_unlock(&refresh->lock);
+	return job;
+}
+
+/* Watched trees as an array with references. */
+static size_t watched_now(struct refresh *refresh, struct node ***ret_trees)
+{
+	struct watched *w;
+	size_t n = 0;
+
+	mutex_lock(&refresh->lock);
+	LL_COUNT(refresh->watched, w, n);
+	*ret_trees = xcalloc(n + 1, sizeof(**ret_trees));
+	n = 0;
+	LL_FOREACH(refresh->watched, w)
+		(*ret_trees)[n++] = node_ref(refresh->model->nodes, w->tree);
+	mutex_unlock(&refresh->lock);
+	return n;
+}
+
+static void unwatch(struct refresh *refresh, struct node *tree)
+{
+	struct watched *w;
+
+	mutex_lock(&refresh->lock);
+	LL_SEARCH_SCALAR(refresh->watched, w, tree, tree);
+	if (w)
+		LL_DELETE(refresh->watched, w);
+	mutex_unlock(&refresh->lock);
+	if (w)
+		node_unref(refresh->model->nodes, w->tree);
+	free(w);
+}
+
+static void check_tree(struct refresh *refresh, struct node *tree)
+{
+	struct model *model = refresh->model;
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+	struct ctx ctx;
+	int r;
+
+	ctx_init(&ctx, model->config.group, -1);
+	r = git_view_check(&ctx, model, tree, model->config.ttl_ms / 2, NULL);
+	if (r < 0 && r != -EINTR) {
+		node_path(tree, &path);
+		problems_add(model->problems, path.data, -r,
+			     ctx.sentence[0] ? ctx.sentence : strerror(-r));
+	}
+	ctx_done(&ctx);
+}
+
+/* Asks for the refs that are due; ms until the next one is. */
+static int64_t check_trees(struct refresh *refresh)
+{
+	struct node **trees;
+	size_t n = watched_now(refresh, &trees);
+	int64_t next = POLL_MS;
+
+	for (size_t i = 0; i < n; i++) {
+		int64_t due = git_view_due_ms(refresh->model, trees[i]);
+
+		if (due == 0) {
+			check_tree(refresh, trees[i]);
+			due = git_view_due_ms(refresh->model, trees[i]);
+		}
+		if (due == INT64_MAX)
+			unwatch(refresh, trees[i]);
+		else if (due < next)
+			next = due;
+		node_unref(refresh->model->nodes, trees[i]);
+	}
+	free(trees);
+	return next;
+}
+
+static void outdated_file(void *arg, struct node *node)
+{
+	struct model *model = arg;
+
+	if (node->parent)
+		model_changed_entry(model, node->parent, node->name);
+}
+
+static void outdated_dir(void *arg, struct node *node)
+{
+	model_changed_inode(arg, node, true);
+}
+
+static void look_for_suspend(struct refresh *refresh)
+{
+	int64_t ahead = clock_boot_ms() - clock_mono_ms();
+	struct model *model = refresh->model;
+	struct node **trees;
+	size_t n;
+
+	if (ahead - refresh->ahead_ms > SUSPENDED_MS) {
+		n = watched_now(refresh, &trees);
+		for (size_t i = 0; i < n; i++) {
+			git_view_expire(trees[i]);
+			node_unref(model->nodes, trees[i]);
+		}
+		free(trees);
+		node_each(model->nodes, &provider_meta, outdated_file, model);
+		node_each(model->nodes, &provider_workspace, outdated_dir,
+			  model);
+		node_each(model->nodes, &provider_root, outdated_dir, model);
+	}
+	refresh->ahead_ms = ahead;
+}
+
+static void refresh_main(void *arg)
+{
+	struct refresh *refresh = arg;
+	bool stopping = false;
+	struct job *job;
+	int64_t next;
+
+	while (!stopping) {
+		look_for_suspend(refresh);
+		while ((job = next_job(refresh))) {
+			run_job(refresh, job);
+			job_free(job);
+		}
+		next = check_trees(refresh);
+		mutex_lock(&refresh->lock);
+		if (!refresh->first && !refresh->stopping)
+			cond_wait_until(&refresh->cond, &refresh->lock,
+					clock_mono_ms() + (next > 50 ? next : 50));
+		stopping = refresh->stopping;
+		mutex_unlock(&refresh->lock);
+	}
+}
+
+int refresh_start(struct model *model, struct refresh **ret_refresh)
+{
+	struct refresh *refresh = xcalloc(1, sizeof(*refresh));
+	int r;
+
+	refresh->model = model;
+	refresh->ahead_ms = clock_boot_ms() - clock_mono_ms();
+	mutex_init(&refresh->lock);
+	cond_init(&refresh->cond);
+	*ret_refresh = refresh;
+	r = thread_start("refresh", refresh_main, refresh, &refresh->thread);
+	if (r < 0)
+		*ret_refresh = refresh_stop(refresh);
+	return r;
+}
+
+struct refresh *refresh_stop(struct refresh *refresh)
+{
+	struct watched *w, *next_w;
+	struct job *job;
+
+	if (!refresh)
+		return NULL;
+	mutex_lock(&refresh->lock);
+	refresh->stopping = true;
+	cond_signal(&refresh->cond);
+	mutex_unlock(&refresh->lock);
+	thread_join(refresh->thread);
+	while ((job = next_job(refresh)))
+		job_free(job);
+	LL_FOREACH_SAFE(refresh->watched, w, next_w)
+	{
+		node_unref(refresh->model->nodes, w->tree);
+		free(w);
+	}
+	cond_done(&refresh->cond);
+	mutex_done(&refresh->lock);
+	free(refresh);
+	return NULL;
+}

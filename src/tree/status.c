@@ -1,0 +1,229 @@
+/*
+ * tree/status: the texts of .bitbucketfs/: what the mount is, how it does.
+ *
+ * No clock that always runs is shown: equal states are equal bytes, so that
+ * the file keeps its inode while nothing happens.
+ */
+#include "tree/provider.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+
+const char status_readme[] =
+	"This folder is Bitbucket, mounted read-only by bitbucketfs.\n"
+	"\n"
+	"  WORKSPACE/                        your workspaces; any other one can\n"
+	"                                    be entered by name\n"
+	"  WORKSPACE/REPOSITORY/info         one `key: value` a line, for grep\n"
+	"  WORKSPACE/REPOSITORY/repository.json\n"
+	"  WORKSPACE/REPOSITORY/description\n"
+	"  WORKSPACE/REPOSITORY/tree/        the files of the default branch,\n"
+	"                                    fetched when you first look inside\n"
+	"\n"
+	"In this directory:\n"
+	"\n"
+	"  status, status.json               account, requests, cache, fetches\n"
+	"  errors                            the last problems, newest last\n"
+	"  user.json                         the signed-in account\n"
+	"  refresh/PATH/.now                 reading it asks again for PATH\n"
+	"\n"
+	"More: man bitbucketfs, man 7 bitbucketfs\n";
+
+struct state {
+	struct budget_state budget;
+	struct source_health health;
+	struct cache_stats cache;
+	uint64_t n_api, n_git;
+};
+
+static void get_state(struct model *model, struct state *s)
+{
+	const struct model_config *c = &model->config;
+
+	*s = (struct state){0};
+	budget_state(c->budget, &s->budget);
+	source_health(c->source, &s->health);
+	cache_stats(c->cache, &s->cache);
+	s->n_api = http_n_requests(c->api_http);
+	s->n_git = http_n_requests(c->git_http);
+}
+
+static bool text_running(void *arg, const struct clone_progress *p)
+{
+	struct buf *out = arg;
+	char bytes[16];
+
+	buf_printf(out, "fetching: %s/%s", p->workspace, p->slug);
+	if (p->waiting)
+		buf_puts(out, ", waiting for its turn");
+	else
+		buf_printf(out, ", %s", text_bytes(p->n_bytes, bytes));
+	if (p->n_objects_total > 0)
+		buf_printf(out, ", %u%% (%u of %u objects)",
+			   (unsigned) ((uint64_t) p->n_objects * 100 /
+				       p->n_objects_total),
+			   p->n_objects, p->n_objects_total);
+	buf_putc(out, '\n');
+	return true;
+}
+
+static bool text_shown(void *arg, const struct clone_shown *shown)
+{
+	struct buf *out = arg;
+	char hex[41], when[24];
+
+	buf_printf(out, "tree: %s/%s ", shown->workspace, shown->slug);
+	if (shown->head.empty)
+		buf_puts(out, "empty\n");
+	else
+		buf_printf(out, "%s %s, checked %s\n",
+			   oid_hex(&shown->head.commit, hex),
+			   shown->head.branch,
+			   clock_format_iso8601(shown->head.checked_ms, when));
+	return true;
+}
+
+static void text_budget(const struct state *s, struct buf *out)
+{
+	char when[24];
+
+	buf_printf(out,
+		   "requests: %" PRIu64 " to the API, %" PRIu64
+		   " to git; %u to the API in the last hour\n",
+		   s->n_api, s->n_git, s->budget.n_last_hour);
+	if (s->budget.remaining >= 0)
+		buf_printf(out, "quota: %" PRId64 " of %" PRId64 " left\n",
+			   s->budget.remaining, s->budget.limit);
+	if (s->budget.paused_until_ms > clock_wall_ms())
+		buf_printf(out, "paused: until %s, as the service asks\n",
+			   clock_format_iso8601(s->budget.paused_until_ms,
+						when));
+}
+
+static void text_health(const struct state *s, struct buf *out)
+{
+	char when[24];
+
+	if (s->health.offline)
+		buf_puts(out, "network: not reached; what is cached is "
+			      "served\n");
+	if (s->health.last_failure_ms)
+		buf_printf(out, "last failure: %s, %s: %s\n",
+			   clock_format_iso8601(s->health.last_failure_ms, when),
+			   strerrorname_np(s->health.last_errno),
+			   s->health.last_sentence);
+}
+
+void status_text(struct model *model, struct buf *out)
+{
+	const struct model_config *c = &model->config;
+	char bytes[16], when[24];
+	size_t before;
+	struct state s;
+
+	get_state(model, &s);
+	buf_printf(out, "bitbucketfs: %s\n", VERSION);
+	buf_printf(out, "account: %s\n", c->account);
+	buf_printf(out, "service: %s\n", c->api_url);
+	buf_printf(out, "mounted: %s since %s\n", c->mountpoint,
+		   clock_format_iso8601(model->started_ms, when));
+	text_budget(&s, out);
+	text_health(&s, out);
+	buf_printf(out, "cache: %s, %" PRIu64 " documents, %s\n", c->cache_dir,
+		   s.cache.n_documents, text_bytes(s.cache.n_bytes, bytes));
+	clones_running(c->clones, text_running, out);
+	clones_shown(c->clones, text_shown, out);
+	buf_puts(out, "problems:");
+	before = out->len;
+	buf_putc(out, '\n');
+	problems_tail(model->problems, 10, out);
+	if (out->len == before + 1) {
+		out->len = before;
+		buf_puts(out, " none\n");
+	}
+}
+
+static bool json_running(void *arg, const struct clone_progress *p)
+{
+	struct json *o = json_append_object(arg);
+
+	json_add_str(o, "workspace", p->workspace);
+	json_add_str(o, "repository", p->slug);
+	json_add_bool(o, "waiting", p->waiting);
+	json_add_int(o, "bytes", (int64_t) p->n_bytes);
+	json_add_int(o, "objects", p->n_objects);
+	json_add_int(o, "objects_total", p->n_objects_total);
+	return true;
+}
+
+static bool json_shown(void *arg, const struct clone_shown *shown)
+{
+	struct json *o = json_append_object(arg);
+	char hex[41], when[24];
+
+	json_add_str(o, "workspace", shown->workspace);
+	json_add_str(o, "repository", shown->slug);
+	json_add_str(o, "branch", shown->head.branch);
+	if (shown->head.empty)
+		json_add_null(o, "commit");
+	else
+		json_add_str(o, "commit", oid_hex(&shown->head.commit, hex));
+	json_add_str(o, "checked",
+		     clock_format_iso8601(shown->head.checked_ms, when));
+	return true;
+}
+
+static void json_time(struct json *o, const char *key, int64_t wall_ms)
+{
+	char when[24];
+
+	if (wall_ms > 0)
+		json_add_str(o, key, clock_format_iso8601(wall_ms, when));
+	else
+		json_add_null(o, key);
+}
+
+static void json_number(struct json *o, const char *key, int64_t n)
+{
+	if (n >= 0)
+		json_add_int(o, key, n);
+	else
+		json_add_null(o, key);
+}
+
+void status_json(struct model *model, struct buf *out)
+{
+	const struct model_config *c = &model->config;
+	cleanup(json_free) struct json *root = json_new_object();
+	struct json *o;
+	struct state s;
+
+	get_state(model, &s);
+	json_add_str(root, "version", VERSION);
+	json_add_str(root, "account", c->account);
+	json_add_str(root, "api_url", c->api_url);
+	json_add_str(root, "mountpoint", c->mountpoint);
+	json_time(root, "mounted", model->started_ms);
+	o = json_add_object(root, "requests");
+	json_add_int(o, "api", (int64_t) s.n_api);
+	json_add_int(o, "git", (int64_t) s.n_git);
+	json_add_int(o, "last_hour", s.budget.n_last_hour);
+	json_number(o, "limit", s.budget.limit);
+	json_number(o, "remaining", s.budget.remaining);
+	json_time(o, "paused_until", s.budget.paused_until_ms);
+	o = json_add_object(root, "network");
+	json_add_bool(o, "offline", s.health.offline);
+	json_time(o, "last_ok", s.health.last_ok_ms);
+	json_time(o, "last_failure", s.health.last_failure_ms);
+	json_add_str(o, "last_sentence", s.health.last_sentence);
+	o = json_add_object(root, "cache");
+	json_add_str(o, "directory", c->cache_dir);
+	json_add_int(o, "documents", (int64_t) s.cache.n_documents);
+	json_add_int(o, "bytes", (int64_t) s.cache.n_bytes);
+	clones_running(c->clones, json_running,
+		       json_add_array(root, "fetching"));
+	clones_shown(c->clones, json_shown, json_add_array(root, "trees"));
+	json_pretty(root, out);
+}
