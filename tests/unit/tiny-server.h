@@ -234,6 +234,15 @@ __attribute__((unused)) static void tiny_await(struct tiny *tiny, unsigned n)
 	mutex_unlock(&tiny->lock);
 }
 
+/* Waits until no handler is at work. */
+__attribute__((unused)) static void tiny_await_idle(struct tiny *tiny)
+{
+	mutex_lock(&tiny->lock);
+	while (tiny->n_busy)
+		cond_wait(&tiny->changed, &tiny->lock);
+	mutex_unlock(&tiny->lock);
+}
+
 /* Request number i, which must have come. It lives as long as the server. */
 __attribute__((unused)) static const struct tiny_request *
 tiny_got(struct tiny *tiny, unsigned i)
