@@ -8,16 +8,23 @@
 
 #include <sys/types.h>
 
-/* The whole file; -EFBIG over max. */
+/* The whole file; -EFBIG over max. ret_bytes is initialised already: what it
+ * held is freed, its max stays. */
 int file_read(const char *path, size_t max, struct buf *ret_bytes);
-/* Written beside, synced, renamed: a reader sees the old or the new bytes. */
+/* Written beside, synced, renamed: a reader sees the old or the new bytes, also
+ * after a power cut. mode as for open(2). The temporary file is called
+ * ".tmp-<pid>-<n>". */
 int file_write_atomic(const char *path, mode_t mode, const void *data,
 		      size_t n);
-/* mkdir -p; the directories that it makes have this mode. */
+/* Removes the temporary files in this directory whose process is dead. */
+int file_sweep(const char *dir);
+/* mkdir -p; the directories that it makes have this mode (as for mkdir(2)). */
 int file_mkdirs(const char *path, mode_t mode);
-/* rm -r, not following symlinks; a missing path is fine. */
+/* rm -r, not following symlinks and not into other file systems; a missing path
+ * is fine. Goes on after a failure; returns the first. */
 int file_remove_tree(const char *path);
-/* "$XDG_CACHE_HOME/…" or "$HOME/.cache/…"; -ENOENT without either. Relative
+/* below may be "" or NULL: the place itself.
+ * "$XDG_CACHE_HOME/…" or "$HOME/.cache/…"; -ENOENT without either. Relative
  * values are ignored, as the XDG Base Directory Specification says. */
 enum file_xdg {
 	FILE_XDG_CACHE,

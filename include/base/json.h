@@ -12,7 +12,11 @@
 struct json; /* a cJSON node under another name */
 
 /* -EBADMSG when it is not JSON (or deeper than 200 levels, or trailing bytes
- * other than white space). Integers beyond 2^53 keep their double value. */
+ * other than white space), -EMSGSIZE over four million values. Numbers are
+ * doubles: integers beyond 2^53 keep their first 15 digits, and are written
+ * without an exponent. U+0000 and lone surrogates, which C and UTF-8 cannot
+ * hold, become U+FFFD. Of members with the same name the first is found, all
+ * are printed. */
 int json_parse(const char *text, size_t n, struct json **ret_json);
 struct json *json_free(struct json *); /* the root only; returns NULL */
 DEFINE_CLEANUP(struct json *, json_free);
@@ -34,7 +38,7 @@ const struct json *json_next(const struct json *);
 const char *json_key(const struct json *item); /* of an object's member */
 
 /* Pretty: two spaces, a final newline, as jq prints it. Compact: one line
- * without newline. Adds to out; -EMSGSIZE. */
+ * without newline. Adds to out; -EMSGSIZE (also over 220 levels). */
 int json_pretty(const struct json *, struct buf *out);
 int json_compact(const struct json *, struct buf *out);
 

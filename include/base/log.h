@@ -20,10 +20,13 @@ enum log_level {
 void log_to_stderr(enum log_level most); /* the start: stderr, INFO */
 void log_to_syslog(enum log_level most);
 /* Every later message has this text replaced by "…". Texts under 4 bytes are
- * not registered. At most 8; kept until the process ends. */
+ * not registered. The first 8 are kept until the process ends, of later ones
+ * the newest 56. */
 void log_redact(const char *secret);
 /* text with all secrets replaced, in place (it never grows). */
 void log_clean(char *text);
+/* One line each, of at most 4 KiB: control bytes become spaces. On stderr
+ * errors and warnings begin with "bitbucketfs: ". errno stays as it is. */
 void log_error(const char *fmt, ...) printf_like(1, 2);
 void log_warn(const char *fmt, ...) printf_like(1, 2);
 void log_info(const char *fmt, ...) printf_like(1, 2);

@@ -22,17 +22,16 @@ struct buf {
 	size_t len, size, max;
 	int failed;
 };
-#define BUF_INIT(maximum)                                                      \
-	{                                                                      \
-		.max = (maximum)                                               \
+#define BUF_INIT(maximum)        \
+	{                        \
+		.max = (maximum) \
 	}
 void buf_done(struct buf *);
 int buf_add(struct buf *, const void *data, size_t n);
 int buf_puts(struct buf *, const char *s);
 int buf_putc(struct buf *, char c);
 int buf_printf(struct buf *, const char *fmt, ...) printf_like(2, 3);
-int buf_vprintf(struct buf *, const char *fmt, va_list ap)
-	printf_like(2, 0);
+int buf_vprintf(struct buf *, const char *fmt, va_list ap) printf_like(2, 0);
 void buf_clear(struct buf *); /* keeps the memory, clears failed */
 /* The bytes, now the caller's (free); never NULL. *ret_len may be NULL. The buf
  * is as new, with its max: look at `failed` before. */
@@ -41,10 +40,10 @@ DEFINE_CLEANUP_DONE(struct buf, buf_done);
 
 /* Bytes shared by readers: immutable and counted. */
 struct blob;
-struct blob *blob_new(const void *data, size_t n);  /* copies */
-struct blob *blob_take(void *data, size_t n);	    /* takes; data[n] is NUL */
+struct blob *blob_new(const void *data, size_t n); /* copies */
+struct blob *blob_take(void *data, size_t n);      /* takes; data[n] is NUL */
 struct blob *blob_ref(struct blob *);
-struct blob *blob_unref(struct blob *); /* NULL is fine; returns NULL */
+struct blob *blob_unref(struct blob *);     /* NULL is fine; returns NULL */
 const char *blob_data(const struct blob *); /* NUL after the end */
 size_t blob_len(const struct blob *);
 DEFINE_CLEANUP(struct blob *, blob_unref);

@@ -5,9 +5,10 @@
  * Owns mutexes, condition variables, threads, reference counts, `struct ctx`.
  * Must never know what they protect.
  *
- * Lock order: a waker (below) is called with the ctx's inner lock held and may
- * take one lock of its own; so ctx_watch and ctx_unwatch are called with no
- * lock held.
+ * Lock order: a group's lock, the ctx's inner lock, the one lock that a waker
+ * (below) may take. So ctx_init, ctx_done, ctx_cancel, ctx_group_cancel,
+ * ctx_watch, ctx_unwatch and ctx_sleep are called with no lock held; for the
+ * others it does not matter.
  */
 #ifndef BASE_SYNC_H
 #define BASE_SYNC_H
@@ -29,9 +30,16 @@
 #define excludes_lock(...) TSA(locks_excluded(__VA_ARGS__))
 #define no_lock_analysis TSA(no_thread_safety_analysis)
 
+/* Locking twice and unlocking what another thread holds are found (and end the
+ * program), in every build. */
 struct TSA(capability("mutex")) mutex {
 	pthread_mutex_t native;
 };
+/* For a mutex with static storage, which needs no mutex_init. */
+#define MUTEX_INITIALIZER                                         \
+	{                                                         \
+		.native = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP \
+	}
 struct cond {
 	pthread_cond_t native; /* on CLOCK_MONOTONIC */
 };
@@ -51,13 +59,17 @@ void cond_wait(struct cond *, struct mutex *m) requires_lock(*m);
 bool cond_wait_until(struct cond *, struct mutex *m, int64_t until_ms)
 	requires_lock(*m);
 
-/* A thread; all signals are blocked in it. thread_join frees it. name has at
- * most 15 bytes. 0 or -errno. */
+/* A thread with a stack of 512 KiB; all signals but those of its own faults are
+ * blocked in it. thread_join frees it. Of name the first 15 bytes count. 0 or
+ * -errno. */
 struct thread;
 int thread_start(const char *name, void (*run)(void *arg), void *arg,
 		 struct thread **ret_thread);
 struct thread *thread_join(struct thread *); /* NULL is fine; returns NULL */
-/* Interrupts a system call of the thread that called thread_self_main. */
+/* thread_kick_main interrupts a system call (EINTR) of the thread that called
+ * thread_self_main; without one it does nothing. Uses SIGURG, which nobody
+ * else may handle. A kick before the call is not remembered: repeat it until
+ * it had its effect. */
 void thread_self_main(void);
 void thread_kick_main(void);
 
@@ -71,14 +83,14 @@ static inline void refs_init(struct refs *r)
 }
 static inline void refs_take(struct refs *r)
 {
-	unsigned old = atomic_fetch_add_explicit(&r->n, 1,
-						 memory_order_relaxed);
+	unsigned old =
+		atomic_fetch_add_explicit(&r->n, 1, memory_order_relaxed);
 	check(old > 0);
 }
 static inline bool must_check refs_drop(struct refs *r)
 {
-	unsigned old = atomic_fetch_sub_explicit(&r->n, 1,
-						 memory_order_acq_rel);
+	unsigned old =
+		atomic_fetch_sub_explicit(&r->n, 1, memory_order_acq_rel);
 	check(old > 0);
 	return old == 1;
 }
@@ -102,8 +114,8 @@ struct ctx {
 	struct ctx_waker *wakers; /* under lock */
 	struct ctx_group *group;
 	struct ctx *prev, *next; /* in the group, under the group's lock */
-	bool waits;		 /* holds one of the group's waiting places */
-	char sentence[512];	 /* "" or why it failed, for people */
+	bool waits;              /* holds one of the group's waiting places */
+	char sentence[512];      /* "" or why it failed, for people */
 };
 
 /* group may be NULL. timeout_ms < 0: no deadline. */
@@ -121,10 +133,11 @@ void ctx_widen(struct ctx *, int64_t old_deadline_ms);
  * is cancelled already). After ctx_unwatch it does not run any more. */
 void ctx_watch(struct ctx *, struct ctx_waker *);
 void ctx_unwatch(struct ctx *, struct ctx_waker *);
-/* Sleeps; 0, -EINTR, -ETIMEDOUT (when the deadline comes before the end, at
- * once). */
+/* Sleeps, in real time; 0, -EINTR, -ETIMEDOUT (when the deadline comes before
+ * the end, at once). */
 int ctx_sleep(struct ctx *, int64_t ms);
-/* Says why, for people: one sentence without a final newline. Returns errnum,
+/* Says why, for people: one sentence without a final newline, in which
+ * log_clean replaces secrets. fmt may print the old sentence. Returns errnum,
  * so that `return ctx_fail(ctx, -EIO, "…")` reads well. */
 int ctx_fail(struct ctx *, int errnum, const char *fmt, ...) printf_like(3, 4);
 
@@ -139,7 +152,7 @@ void ctx_wait_end(struct ctx *);
 /* All requests of a mount: cancelled together when it ends. */
 struct ctx_group *ctx_group_new(unsigned max_waiting);
 struct ctx_group *ctx_group_free(struct ctx_group *); /* must be empty */
-void ctx_group_cancel(struct ctx_group *);	      /* present and future */
+void ctx_group_cancel(struct ctx_group *);            /* present and future */
 unsigned ctx_group_waiting(struct ctx_group *);
 DEFINE_CLEANUP_DONE(struct ctx, ctx_done);
 DEFINE_CLEANUP(struct ctx_group *, ctx_group_free);

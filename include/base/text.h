@@ -17,7 +17,8 @@ int text_tsv_value(struct buf *out, const char *s);
 int text_info_line(struct buf *out, const char *key, const char *value);
 /* A name from the service as a file name (layout rule 11): offending bytes as
  * %XX, over 255 bytes cut to end in ~ and eight hex digits of its SHA-1.
- * own_names: NULL-terminated names of ours that it must not equal, or NULL. */
+ * own_names: NULL-terminated names of ours that it must not equal, or NULL. An
+ * empty name becomes "%". Two names may become the same ("a/b" and "a%2Fb"). */
 void text_file_name(struct buf *out, const char *name,
 		    const char *const *own_names);
 bool text_is_utf8(const char *s, size_t n);

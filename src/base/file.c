@@ -1,14 +1,22 @@
-/* base/file: whole-file reading and writing, directories, XDG places. */
+/*
+ * base/file: whole files, directories, XDG places.
+ */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fts.h>
 #include <limits.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define TEMPORARY ".tmp-"
+
 int fd_close(int fd)
 {
+	/* On Linux it is closed also when close says EINTR. */
 	if (fd >= 0)
 		close(fd);
 	return -1;
@@ -17,91 +25,139 @@ int fd_close(int fd)
 int file_read(const char *path, size_t max, struct buf *ret_bytes)
 {
 	cleanup(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	cleanup(buf_done) struct buf bytes = BUF_INIT(max);
+	cleanup(buf_done) struct buf bytes = BUF_INIT(SIZE_MAX);
 	char piece[16 * KIB];
-	ssize_t n;
 
 	if (fd < 0)
 		return -errno;
-	while ((n = read(fd, piece, sizeof(piece))) != 0) {
+	for (;;) {
+		ssize_t n = read(fd, piece, sizeof(piece));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
-		if (buf_add(&bytes, piece, (size_t)n) < 0)
+		if ((size_t)n > max - bytes.len)
 			return -EFBIG;
+		buf_add(&bytes, piece, (size_t)n);
+		if (n == 0)
+			break;
 	}
+	buf_done(ret_bytes);
+	ret_bytes->size = bytes.size;
 	ret_bytes->data = buf_steal(&bytes, &ret_bytes->len);
-	ret_bytes->size = ret_bytes->len + 1;
 	return 0;
 }
 
 static int write_all(int fd, const char *data, size_t n)
 {
-	while (n > 0) {
-		ssize_t wrote = write(fd, data, n);
-
-		if (wrote < 0 && errno != EINTR)
+	while (n) {
+		ssize_t written = write(fd, data, n);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
 			return -errno;
-		if (wrote > 0) {
-			data += wrote;
-			n -= (size_t)wrote;
-		}
+		data += written;
+		n -= (size_t)written;
 	}
 	return 0;
 }
 
-static int sync_parent(const char *path)
+/* The length of path's directory with its slash; 0: the current one. */
+static size_t n_dir(const char *path)
 {
-	cleanup(free) char *parent = xstrdup(path);
-	char *slash = strrchr(parent, '/');
+	const char *slash = strrchr(path, '/');
+
+	return slash ? (size_t)(slash - path) + 1 : 0;
+}
+
+static int sync_dir(const char *path)
+{
+	cleanup(free) char *dir = xmemdup0(path, n_dir(path));
 	cleanup(fd) int fd = -1;
 
-	if (slash)
-		slash[slash == parent] = '\0';
-	fd = open(slash ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+	fd = open(*dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) < 0)
+		return -errno;
+	return 0;
 }
 
 int file_write_atomic(const char *path, mode_t mode, const void *data, size_t n)
 {
-	cleanup(free) char *temporary =
-		xasprintf("%s.tmp-%ld-%ld", path, (long)getpid(), random());
-	cleanup(fd) int fd =
-		open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	static atomic_uint serial;
+	cleanup(free) char *beside = NULL;
+	cleanup(fd) int fd = -1;
 	int r;
+
+	/* Its name does not grow with path's, which may have 255 bytes. What a
+	 * dead process with our id left behind is passed over. */
+	do {
+		free(beside);
+		beside = xasprintf("%.*s" TEMPORARY "%ld-%u", (int)n_dir(path),
+				   path, (long)getpid(),
+				   atomic_fetch_add(&serial, 1));
+		fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+			  mode);
+	} while (fd < 0 && errno == EEXIST);
+	if (fd < 0)
+		return -errno;
+
+	r = write_all(fd, data, n);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (r == 0 && rename(beside, path) < 0)
+		r = -errno;
+	if (r < 0) {
+		unlink(beside);
+		return r;
+	}
+	return sync_dir(path);
+}
+
+int file_sweep(const char *path)
+{
+	cleanup(fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir;
 
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, data, n);
-	if (r == 0 && fchmod(fd, mode) < 0)
-		r = -errno;
-	if (r == 0 && fsync(fd) < 0)
-		r = -errno;
-	if (r == 0 && rename(temporary, path) < 0)
-		r = -errno;
-	if (r < 0) {
-		unlink(temporary);
-		return r;
+	dir = fdopendir(fd);
+	if (!dir)
+		return -errno;
+	fd = -1;
+	for (struct dirent *d; (d = readdir(dir));) {
+		char *end;
+		long pid;
+
+		if (strncmp(d->d_name, TEMPORARY, strlen(TEMPORARY)) != 0)
+			continue;
+		pid = strtol(d->d_name + strlen(TEMPORARY), &end, 10);
+		if (pid > 0 && pid <= INT_MAX && *end == '-' &&
+		    kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+			unlinkat(dirfd(dir), d->d_name, 0);
 	}
-	return sync_parent(path);
+	closedir(dir);
+	return 0;
 }
 
 int file_mkdirs(const char *path, mode_t mode)
 {
-	cleanup(free) char *copy = xstrdup(path);
+	cleanup(free) char *part = xstrdup(path);
 	struct stat st;
 
-	for (char *p = copy + 1; *copy; p++) {
-		char was = *p;
-
-		if (was && was != '/')
+	if (!*path)
+		return -ENOENT;
+	for (size_t i = 1;; i++) {
+		if (path[i] && path[i] != '/')
 			continue;
-		*p = '\0';
-		if (mkdir(copy, mode) < 0 && errno != EEXIST)
-			return -errno;
-		*p = was;
-		if (!was)
+		part[i] = '\0';
+		if (mkdir(part, mode) < 0 && errno != EEXIST) {
+			int errnum = errno;
+			/* What is there need not be ours to write. */
+			if (stat(part, &st) < 0 || !S_ISDIR(st.st_mode))
+				return -errnum;
+		}
+		part[i] = path[i];
+		if (!path[i])
 			break;
 	}
 	if (stat(path, &st) < 0)
@@ -109,30 +165,51 @@ int file_mkdirs(const char *path, mode_t mode)
 	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
+static int remove_one(const FTSENT *e)
+{
+	switch (e->fts_info) {
+	case FTS_D:
+		return 0;
+	case FTS_DP:
+		/* Another file system that is mounted here stays whole. */
+		if (rmdir(e->fts_accpath) == 0 || errno == ENOENT)
+			return 0;
+		return errno == EBUSY ? -EXDEV : -errno;
+	case FTS_DNR:
+	case FTS_ERR:
+		return -e->fts_errno;
+	case FTS_NS:
+		return e->fts_errno == ENOENT ? 0 : -e->fts_errno;
+	default:
+		if (unlink(e->fts_accpath) == 0 || errno == ENOENT)
+			return 0;
+		return -errno;
+	}
+}
+
 int file_remove_tree(const char *path)
 {
-	cleanup(free) char *copy = xstrdup(path);
-	char *const paths[] = {copy, NULL};
-	FTS *fts = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-	FTSENT *e;
+	cleanup(free) char *root = xstrdup(path);
+	char *const roots[] = {root, NULL};
 	int r = 0;
 
+	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
 	if (!fts)
 		return -errno;
-	while ((e = fts_read(fts))) {
-		int failed = 0;
-
-		if (e->fts_info == FTS_DP)
-			failed = rmdir(e->fts_accpath);
-		else if (e->fts_info != FTS_D && e->fts_info != FTS_NS)
-			failed = unlink(e->fts_accpath);
-		else if (e->fts_info == FTS_NS && e->fts_errno != ENOENT)
-			r = -e->fts_errno;
-		if (failed < 0 && errno != ENOENT)
-			r = -errno;
+	for (FTSENT *e; (e = fts_read(fts));) {
+		int failed = remove_one(e);
+		if (r == 0)
+			r = failed;
 	}
 	fts_close(fts);
 	return r;
+}
+
+static char *join(const char *above, const char *below)
+{
+	if (!below || !*below)
+		return xstrdup(above);
+	return xasprintf("%s/%s", above, below);
 }
 
 int file_home_path(const char *below, char **ret_path)
@@ -141,7 +218,7 @@ int file_home_path(const char *below, char **ret_path)
 
 	if (!home || home[0] != '/')
 		return -ENOENT;
-	*ret_path = xasprintf("%s/%s", home, below);
+	*ret_path = join(home, below);
 	return 0;
 }
 
@@ -159,38 +236,39 @@ int file_xdg_path(enum file_xdg which, const char *below, char **ret_path)
 	cleanup(free) char *path = NULL;
 
 	if (value && value[0] == '/') {
-		*ret_path = xasprintf("%s/%s", value, below);
+		*ret_path = join(value, below);
 		return 0;
 	}
 	if (!places[which].fallback)
 		return -ENOENT;
-	path = xasprintf("%s/%s", places[which].fallback, below);
+	path = join(places[which].fallback, below);
 	return file_home_path(path, ret_path);
 }
 
 int file_absolute(const char *path, char **ret_path)
 {
-	cleanup(free) char *copy = xstrdup(path), *parent = NULL;
-	size_t n = strlen(copy);
-	char *slash;
+	cleanup(free) char *own = xstrdup(path);
+	cleanup(free) char *parent = NULL;
+	const char *last;
+	size_t n = strlen(own);
 
 	if (n == 0)
 		return -ENOENT;
-	while (n > 1 && copy[n - 1] == '/')
-		copy[--n] = '\0';
-	slash = strrchr(copy, '/');
-	if (strcmp(slash ? slash + 1 : copy, ".") == 0 ||
-	    strcmp(slash ? slash + 1 : copy, "..") == 0 ||
-	    strcmp(copy, "/") == 0) {
-		*ret_path = realpath(copy, NULL);
-		return *ret_path ? 0 : -errno;
+	while (n > 1 && own[n - 1] == '/')
+		own[--n] = '\0';
+	last = own + n_dir(own);
+	/* These have no last part of their own. */
+	if (!*last || strcmp(last, ".") == 0 || strcmp(last, "..") == 0) {
+		parent = realpath(own, NULL);
+		if (!parent)
+			return -errno;
+		*ret_path = steal(&parent);
+		return 0;
 	}
-	if (slash)
-		*slash = '\0';
-	parent = realpath(!slash ? "." : slash == copy ? "/" : copy, NULL);
+	cleanup(free) char *above = xmemdup0(own, n_dir(own));
+	parent = realpath(*above ? above : ".", NULL);
 	if (!parent)
 		return -errno;
-	*ret_path = xasprintf("%s/%s", strcmp(parent, "/") == 0 ? "" : parent,
-			      slash ? slash + 1 : copy);
+	*ret_path = xasprintf("%s/%s", parent[1] ? parent : "", last);
 	return 0;
 }

@@ -1,17 +1,20 @@
 /*
- * base/json: cJSON, with our own printer.
+ * base/json: the only file that sees cJSON.
  *
- * cJSON's printer indents with tabs and its parser nests 1,000 deep on the
- * stack; ours prints as jq does and the depth is bounded before parsing. Of
- * members with the same name the first one counts. Numbers are doubles, as in
- * JavaScript: integers beyond 2^53 lose their last digits.
+ * cJSON parses, but its stack, its memory and its idea of numbers and strings
+ * are not ours: a scan of the text comes first. And it prints with tabs and
+ * loses digits, so the printer is our own.
  */
 #include "base/json.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
 
-#define MAX_DEPTH 200
+#define DEPTH_MOST 200
+/* A document may stand inside of one that we build. */
+#define PRINT_DEPTH_MOST 220
+/* cJSON makes 64 bytes of each. */
+#define VALUES_MOST (4 * 1000 * 1000)
 
 static const cJSON *c(const struct json *json)
 {
@@ -23,46 +26,178 @@ static const struct json *j(const cJSON *item)
 	return (const struct json *)item;
 }
 
-static bool too_deep(const char *text, size_t n)
+/* Before main, because it is global: memory that never fails, so that NULL from
+ * the parser means bad text. */
+__attribute__((constructor)) static void use_own_memory(void)
 {
-	bool in_string = false;
-	size_t depth = 0;
+	cJSON_Hooks hooks = {.malloc_fn = xmalloc, .free_fn = free};
 
-	for (size_t i = 0; i < n; i++) {
-		if (in_string) {
-			if (text[i] == '\\')
-				i++;
-			else if (text[i] == '"')
-				in_string = false;
-		} else if (text[i] == '"') {
-			in_string = true;
-		} else if (text[i] == '{' || text[i] == '[') {
-			if (++depth > MAX_DEPTH)
-				return true;
-		} else if (text[i] == '}' || text[i] == ']') {
-			depth -= depth > 0;
+	cJSON_InitHooks(&hooks);
+}
+
+struct scan {
+	const char *text;
+	size_t n, at;
+	size_t depth, n_values;
+	char *mended; /* a copy of text, once something had to be replaced */
+};
+
+static char peek(const struct scan *s)
+{
+	return s->at < s->n ? s->text[s->at] : '\0';
+}
+
+/* The four digits of "\uXXXX" at this place; -1 when it is something else. */
+static int unit_at(const struct scan *s, size_t at)
+{
+	int value = 0;
+
+	if (s->n < 6 || at > s->n - 6 || s->text[at] != '\\' ||
+	    s->text[at + 1] != 'u')
+		return -1;
+	for (size_t i = at + 2; i < at + 6; i++) {
+		char ch = s->text[i];
+		int digit = ch >= '0' && ch <= '9'   ? ch - '0'
+			    : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10
+			    : ch >= 'A' && ch <= 'F' ? ch - 'A' + 10
+						     : -1;
+		if (digit < 0)
+			return -1;
+		value = value * 16 + digit;
+	}
+	return value;
+}
+
+static bool is_high(int unit)
+{
+	return unit >= 0xd800 && unit <= 0xdbff;
+}
+
+static bool is_low(int unit)
+{
+	return unit >= 0xdc00 && unit <= 0xdfff;
+}
+
+/* cJSON ends the string at U+0000 and refuses a document with half a pair. */
+static void scan_escape(struct scan *s)
+{
+	int unit = unit_at(s, s->at);
+
+	if (unit < 0) {
+		s->at += 2;
+		return;
+	}
+	if (is_high(unit) && is_low(unit_at(s, s->at + 6))) {
+		s->at += 12;
+		return;
+	}
+	if (unit == 0 || is_high(unit) || is_low(unit)) {
+		if (!s->mended)
+			s->mended = xmemdup0(s->text, s->n);
+		memcpy(s->mended + s->at, "\\ufffd", 6);
+	}
+	s->at += 6;
+}
+
+static void scan_string(struct scan *s)
+{
+	s->at++;
+	while (s->at < s->n && s->text[s->at] != '"') {
+		if (s->text[s->at] == '\\')
+			scan_escape(s);
+		else
+			s->at++;
+	}
+	s->at++;
+}
+
+static bool scan_digits(struct scan *s)
+{
+	size_t start = s->at;
+
+	while (peek(s) >= '0' && peek(s) <= '9')
+		s->at++;
+	return s->at > start;
+}
+
+/* RFC 8259, section 6; cJSON takes what strtod takes. */
+static bool scan_number(struct scan *s)
+{
+	if (peek(s) == '-')
+		s->at++;
+	if (peek(s) == '0')
+		s->at++;
+	else if (!scan_digits(s))
+		return false;
+	if (peek(s) == '.') {
+		s->at++;
+		if (!scan_digits(s))
+			return false;
+	}
+	if (peek(s) == 'e' || peek(s) == 'E') {
+		s->at++;
+		if (peek(s) == '+' || peek(s) == '-')
+			s->at++;
+		if (!scan_digits(s))
+			return false;
+	}
+	return !(peek(s) >= '0' && peek(s) <= '9');
+}
+
+static int scan(struct scan *s)
+{
+	while (s->at < s->n) {
+		switch (s->text[s->at]) {
+		case '"':
+			scan_string(s);
+			break;
+		case '{':
+		case '[':
+			if (++s->depth > DEPTH_MOST)
+				return -EBADMSG;
+			__attribute__((fallthrough));
+		case ',':
+			if (++s->n_values > VALUES_MOST)
+				return -EMSGSIZE;
+			s->at++;
+			break;
+		case '}':
+		case ']':
+			s->depth -= s->depth > 0;
+			s->at++;
+			break;
+		case '-':
+		case '0' ... '9':
+			if (!scan_number(s))
+				return -EBADMSG;
+			break;
+		default:
+			s->at++;
 		}
 	}
-	return false;
+	return 0;
 }
 
 int json_parse(const char *text, size_t n, struct json **ret_json)
 {
+	struct scan s = {.text = text, .n = n};
+	cleanup(free) char *mended = NULL;
+	cleanup(json_free) struct json *json = NULL;
 	const char *end = NULL;
-	cJSON *item;
+	int r = scan(&s);
 
-	if (n == 0 || too_deep(text, n))
+	mended = s.mended;
+	if (r < 0)
+		return r;
+	if (mended)
+		text = mended;
+	json = (struct json *)cJSON_ParseWithLengthOpts(text, n, &end, false);
+	if (!json)
 		return -EBADMSG;
-	item = cJSON_ParseWithLengthOpts(text, n, &end, false);
-	if (!item)
-		return -EBADMSG;
-	for (; end < text + n; end++) {
-		if (!strchr(" \t\r\n", *end) || !*end) {
-			cJSON_Delete(item);
+	for (; end < text + n; end++)
+		if (!memchr(" \t\r\n", *end, 4))
 			return -EBADMSG;
-		}
-	}
-	*ret_json = (struct json *)item;
+	*ret_json = steal(&json);
 	return 0;
 }
 
@@ -149,97 +284,96 @@ const char *json_key(const struct json *item)
 
 static void print_string(const char *s, struct buf *out)
 {
-	buf_putc(out, '"');
-	for (; *s; s++) {
-		unsigned char ch = (unsigned char)*s;
+	static const char plain[] = "bfnrt", special[] = "\b\f\n\r\t";
 
-		switch (ch) {
-		case '"':
-		case '\\':
-			buf_printf(out, "\\%c", ch);
+	buf_putc(out, '"');
+	while (*s) {
+		size_t n = 0;
+		while ((unsigned char)s[n] >= 0x20 && s[n] != '"' &&
+		       s[n] != '\\' && s[n] != 0x7f)
+			n++;
+		buf_add(out, s, n);
+		s += n;
+		if (!*s)
 			break;
-		case '\n':
-			buf_puts(out, "\\n");
-			break;
-		case '\r':
-			buf_puts(out, "\\r");
-			break;
-		case '\t':
-			buf_puts(out, "\\t");
-			break;
-		case '\b':
-			buf_puts(out, "\\b");
-			break;
-		case '\f':
-			buf_puts(out, "\\f");
-			break;
-		default:
-			if (ch < 0x20 || ch == 0x7f)
-				buf_printf(out, "\\u%04x", ch);
-			else
-				buf_putc(out, *s);
-		}
+		const char *short_form = strchr(special, *s);
+		if (*s == '"' || *s == '\\')
+			buf_printf(out, "\\%c", *s);
+		else if (short_form)
+			buf_printf(out, "\\%c", plain[short_form - special]);
+		else
+			buf_printf(out, "\\u%04x", (unsigned char)*s);
+		s++;
 	}
 	buf_putc(out, '"');
 }
 
+/* Needs LC_NUMERIC to be "C": the program never sets another. */
 static void print_number(double value, struct buf *out)
 {
 	char text[40];
 
-	if (!isfinite(value)) {
-		buf_puts(out, "null");
-		return;
-	}
-	if (value == floor(value) && fabs(value) < 1e17) {
+	/* What jq makes of 1e999. */
+	if (!isfinite(value))
+		value = isnan(value) ? 0
+				     : copysign(1.7976931348623157e308, value);
+	/* Ids are integers and stay such. */
+	if (value == floor(value) && fabs(value) < 1e21) {
 		buf_printf(out, "%.0f", value);
 		return;
 	}
 	/* The shortest form that reads back as the same number. */
-	for (int digits = 15; digits <= 17; digits++) {
-		snprintf(text, sizeof(text), "%.*g", digits, value);
+	for (int n_digits = 15; n_digits <= 17; n_digits++) {
+		snprintf(text, sizeof(text), "%.*g", n_digits, value);
 		if (strtod(text, NULL) == value)
 			break;
 	}
 	buf_puts(out, text);
 }
 
-static void new_line(struct buf *out, bool pretty, size_t depth)
+static void new_line(bool pretty, int depth, struct buf *out)
 {
 	if (pretty)
-		buf_printf(out, "\n%*s", (int)(2 * depth), "");
+		buf_printf(out, "\n%*s", 2 * depth, "");
 }
 
-static void print(const cJSON *item, bool pretty, size_t depth, struct buf *out)
-{
-	bool object = cJSON_IsObject(item);
+static void print(const cJSON *item, bool pretty, int depth, struct buf *out);
 
-	if (cJSON_IsString(item)) {
-		print_string(item->valuestring, out);
-	} else if (cJSON_IsNumber(item)) {
-		print_number(item->valuedouble, out);
-	} else if (cJSON_IsBool(item)) {
-		buf_puts(out, cJSON_IsTrue(item) ? "true" : "false");
-	} else if (!object && !cJSON_IsArray(item)) {
-		buf_puts(out, "null");
-	} else if (!item->child || depth > MAX_DEPTH) {
-		buf_puts(out, object ? "{}" : "[]");
-	} else {
-		buf_putc(out, object ? '{' : '[');
-		for (const cJSON *i = item->child; i && !out->failed;
-		     i = i->next) {
-			new_line(out, pretty, depth + 1);
-			if (object) {
-				print_string(i->string, out);
-				buf_puts(out, pretty ? ": " : ":");
-			}
-			print(i, pretty, depth + 1, out);
-			if (i->next)
-				buf_putc(out, ',');
+static void print_items(const cJSON *parent, bool pretty, int depth,
+			struct buf *out)
+{
+	bool object = cJSON_IsObject(parent);
+
+	if (depth > PRINT_DEPTH_MOST)
+		out->failed = -EMSGSIZE;
+	buf_putc(out, object ? '{' : '[');
+	for (const cJSON *i = parent->child; i && !out->failed; i = i->next) {
+		new_line(pretty, depth, out);
+		if (object) {
+			print_string(i->string, out);
+			buf_puts(out, pretty ? ": " : ":");
 		}
-		new_line(out, pretty, depth);
-		buf_putc(out, object ? '}' : ']');
+		print(i, pretty, depth, out);
+		if (i->next)
+			buf_putc(out, ',');
 	}
+	if (parent->child)
+		new_line(pretty, depth - 1, out);
+	buf_putc(out, object ? '}' : ']');
+}
+
+static void print(const cJSON *item, bool pretty, int depth, struct buf *out)
+{
+	if (cJSON_IsString(item))
+		print_string(item->valuestring, out);
+	else if (cJSON_IsNumber(item))
+		print_number(item->valuedouble, out);
+	else if (cJSON_IsBool(item))
+		buf_puts(out, cJSON_IsTrue(item) ? "true" : "false");
+	else if (cJSON_IsObject(item) || cJSON_IsArray(item))
+		print_items(item, pretty, depth + 1, out);
+	else
+		buf_puts(out, "null");
 }
 
 int json_pretty(const struct json *json, struct buf *out)

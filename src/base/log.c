@@ -1,104 +1,196 @@
 /*
- * base/log: a message is formatted whole, cleaned of secrets, and written with
- * one call, so that lines of several threads never mix.
+ * base/log: a message is formatted whole, cleaned of secrets, cut to a line and
+ * only then written, with one call, so that lines of several threads never mix
+ * and a secret is never cut in two.
  *
- * Secrets are kept in a fixed table that only grows: a reader needs no lock
- * because an entry is written before the count that covers it.
+ * The first secrets are kept for ever (they are what the user gave us), the
+ * later ones take turns: the tokens of a long-running mount, of which only the
+ * newest are alive.
  */
 #include "base/log.h"
-
-#include "base/mem.h"
 #include "base/sync.h"
 
+#include <stdarg.h>
 #include <syslog.h>
 #include <unistd.h>
 
-#define MAX_SECRETS 8
+#define N_KEPT 8
+#define N_SECRETS 64
+#define LINE_MOST 4096
+#define MARK "\xe2\x80\xa6" /* an ellipsis, 3 bytes */
+#define N_MARK (sizeof(MARK) - 1)
 
-static char *secrets[MAX_SECRETS];
-static atomic_uint n_secrets;
-static atomic_int most = LOG_LEVEL_INFO;
-static atomic_bool to_syslog;
+static struct {
+	struct mutex lock;
+	char *secrets[N_SECRETS]; /* under lock */
+	size_t n_secrets, turn;   /* under lock */
+	atomic_int most;
+	atomic_bool to_syslog;
+} sink = {
+	.lock = MUTEX_INITIALIZER,
+	.most = LOG_LEVEL_INFO,
+};
 
-void log_to_stderr(enum log_level level)
+void log_to_stderr(enum log_level most)
 {
-	atomic_store(&most, (int)level);
-	atomic_store(&to_syslog, false);
+	atomic_store(&sink.most, (int)most);
+	atomic_store(&sink.to_syslog, false);
 }
 
-void log_to_syslog(enum log_level level)
+void log_to_syslog(enum log_level most)
 {
 	openlog("bitbucketfs", LOG_PID, LOG_DAEMON);
-	atomic_store(&most, (int)level);
-	atomic_store(&to_syslog, true);
+	atomic_store(&sink.most, (int)most);
+	atomic_store(&sink.to_syslog, true);
 }
 
 void log_redact(const char *secret)
 {
-	unsigned n = atomic_load(&n_secrets);
+	char *copy, *old = NULL;
 
-	if (!secret || strlen(secret) < 4 || n == MAX_SECRETS)
+	if (!secret || strlen(secret) < 4)
 		return;
-	for (unsigned i = 0; i < n; i++)
-		if (strcmp(secrets[i], secret) == 0)
-			return;
-	secrets[n] = xstrdup(secret);
-	atomic_store(&n_secrets, n + 1);
+	copy = xstrdup(secret);
+	mutex_lock(&sink.lock);
+	for (size_t i = 0; i < sink.n_secrets && !old; i++)
+		if (strcmp(sink.secrets[i], copy) == 0)
+			old = copy;
+	if (!old && sink.n_secrets < N_SECRETS) {
+		sink.secrets[sink.n_secrets++] = copy;
+	} else if (!old) {
+		size_t at = N_KEPT + sink.turn++ % (N_SECRETS - N_KEPT);
+		old = sink.secrets[at];
+		sink.secrets[at] = copy;
+	}
+	mutex_unlock(&sink.lock);
+	if (old) {
+		explicit_bzero(old, strlen(old));
+		free(old);
+	}
+}
+
+/* The length of the longest secret that text begins with, or 0. */
+static size_t secret_at(const char *text) requires_lock(sink.lock)
+{
+	size_t longest = 0;
+
+	for (size_t i = 0; i < sink.n_secrets; i++) {
+		const char *secret = sink.secrets[i];
+		size_t n;
+
+		if (*secret != *text)
+			continue;
+		n = strlen(secret);
+		if (n > longest && strncmp(text, secret, n) == 0)
+			longest = n;
+	}
+	return longest;
 }
 
 void log_clean(char *text)
 {
-	static const char mark[] = "\xe2\x80\xa6"; /* an ellipsis, 3 bytes */
-	unsigned n = atomic_load(&n_secrets);
+	char *to = text;
 
-	for (unsigned i = 0; i < n; i++) {
-		size_t len = strlen(secrets[i]);
-		char *at = text;
-
-		while ((at = strstr(at, secrets[i]))) {
-			memcpy(at, mark, sizeof(mark) - 1);
-			at += sizeof(mark) - 1;
-			memmove(at, at + len - (sizeof(mark) - 1),
-				strlen(at + len - (sizeof(mark) - 1)) + 1);
+	mutex_lock(&sink.lock);
+	for (const char *from = text; *from;) {
+		/* Secrets may overlap: what any of them covers goes. */
+		const char *end = from;
+		for (const char *at = from; at == from || at < end; at++) {
+			size_t n = secret_at(at);
+			if (at + n > end)
+				end = at + n;
+		}
+		if (end > from) {
+			memcpy(to, MARK, N_MARK);
+			to += N_MARK;
+			from = end;
+		} else {
+			*to++ = *from++;
 		}
 	}
+	mutex_unlock(&sink.lock);
+	*to = '\0';
+}
+
+/* Makes one line of it: no control bytes, a maximum, a newline. Returns its
+ * length. */
+static size_t one_line(char *text, size_t n)
+{
+	if (n > LINE_MOST) {
+		n = LINE_MOST - N_MARK;
+		while (n && ((unsigned char)text[n] & 0xc0) == 0x80)
+			n--;
+		memcpy(text + n, MARK, N_MARK);
+		n += N_MARK;
+	}
+	while (n && (text[n - 1] == '\n' || text[n - 1] == ' '))
+		n--;
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			text[i] = ' ';
+	text[n++] = '\n';
+	return n;
 }
 
 static void say(enum log_level level, const char *fmt, va_list ap)
+	printf_like(2, 0);
+static void say(enum log_level level, const char *fmt, va_list ap)
 {
-	static const int priority[] = {LOG_ERR, LOG_WARNING, LOG_INFO,
-				       LOG_DEBUG};
-	struct buf line = BUF_INIT(16 * KIB);
-	ssize_t wrote;
+	static const int priorities[] = {
+		[LOG_LEVEL_ERROR] = LOG_ERR,
+		[LOG_LEVEL_WARN] = LOG_WARNING,
+		[LOG_LEVEL_INFO] = LOG_INFO,
+		[LOG_LEVEL_DEBUG] = LOG_DEBUG,
+	};
+	int errnum = errno;
+	cleanup(free) char *message = NULL;
+	cleanup(free) char *line = NULL;
+	size_t n;
 
-	if ((int)level > atomic_load(&most))
+	if ((int)level > atomic_load(&sink.most))
 		return;
-	buf_puts(&line, "bitbucketfs: ");
-	buf_vprintf(&line, fmt, ap);
-	buf_putc(&line, '\n');
-	log_clean(line.data);
-	if (atomic_load(&to_syslog)) {
-		syslog(priority[level], "%s",
-		       line.data + strlen("bitbucketfs: "));
+	if (vasprintf(&message, fmt, ap) < 0)
+		abort();
+	log_clean(message);
+	if (atomic_load(&sink.to_syslog)) {
+		n = one_line(message, strlen(message));
+		syslog(priorities[level], "%.*s", (int)n - 1, message);
 	} else {
-		wrote = write(STDERR_FILENO, line.data, strlen(line.data));
-		(void)wrote; /* nobody is left to be told */
+		line = xasprintf("%s%s\n",
+				 level <= LOG_LEVEL_WARN ? "bitbucketfs: " : "",
+				 message);
+		n = one_line(line, strlen(line) - 1);
+		/* When it fails nobody is left to be told. */
+		ssize_t written = write(STDERR_FILENO, line, n);
+		(void)written;
 	}
-	buf_done(&line);
+	errno = errnum;
 }
 
-#define LOG_FUNCTION(name, level)       \
-	void name(const char *fmt, ...) \
-	{                               \
-		va_list ap;             \
-                                        \
-		va_start(ap, fmt);      \
-		say(level, fmt, ap);    \
-		va_end(ap);             \
-	}                               \
-	struct defs_semicolon
+#define SAY(level, fmt)              \
+	do {                         \
+		va_list ap;          \
+		va_start(ap, fmt);   \
+		say(level, fmt, ap); \
+		va_end(ap);          \
+	} while (0)
 
-LOG_FUNCTION(log_error, LOG_LEVEL_ERROR);
-LOG_FUNCTION(log_warn, LOG_LEVEL_WARN);
-LOG_FUNCTION(log_info, LOG_LEVEL_INFO);
-LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG);
+void log_error(const char *fmt, ...)
+{
+	SAY(LOG_LEVEL_ERROR, fmt);
+}
+
+void log_warn(const char *fmt, ...)
+{
+	SAY(LOG_LEVEL_WARN, fmt);
+}
+
+void log_info(const char *fmt, ...)
+{
+	SAY(LOG_LEVEL_INFO, fmt);
+}
+
+void log_debug(const char *fmt, ...)
+{
+	SAY(LOG_LEVEL_DEBUG, fmt);
+}

@@ -1,25 +1,28 @@
 /*
  * base/sync: thin wrappers that check what pthread returns, and the ctx.
  *
- * Lock order: a group's lock, then a ctx's (ctx_group_cancel); a waker, under
- * the ctx's lock, takes one lock of its own.
+ * A group's waiting places are an atomic count and not under its lock, so that
+ * ctx_wait_begin and ctx_wait_end are outside of the lock order: whoever holds
+ * the lock that a waker takes may call them.
  */
 #include "base/sync.h"
-
 #include "base/clock.h"
 #include "base/log.h"
 
 #include <signal.h>
 #include <stdarg.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #define STACK_SIZE (512 * KIB)
 
 void mutex_init(struct mutex *m)
 {
-	check(pthread_mutex_init(&m->native, NULL) == 0);
+	pthread_mutexattr_t attr;
+
+	check(pthread_mutexattr_init(&attr) == 0);
+	check(pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK) == 0);
+	check(pthread_mutex_init(&m->native, &attr) == 0);
+	pthread_mutexattr_destroy(&attr);
 }
 
 void mutex_done(struct mutex *m)
@@ -41,7 +44,7 @@ void cond_init(struct cond *c)
 {
 	pthread_condattr_t attr;
 
-	pthread_condattr_init(&attr);
+	check(pthread_condattr_init(&attr) == 0);
 	check(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
 	check(pthread_cond_init(&c->native, &attr) == 0);
 	pthread_condattr_destroy(&attr);
@@ -71,6 +74,7 @@ bool cond_wait_until(struct cond *c, struct mutex *m, int64_t until_ms)
 {
 	struct timespec t;
 	int64_t left;
+	int r;
 
 	if (until_ms == INT64_MAX) {
 		cond_wait(c, m);
@@ -80,14 +84,16 @@ bool cond_wait_until(struct cond *c, struct mutex *m, int64_t until_ms)
 	if (left <= 0)
 		return false;
 	/* In real time, also where a test set the clock. */
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	check(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
 	t.tv_sec += left / 1000;
 	t.tv_nsec += left % 1000 * 1000000;
 	if (t.tv_nsec >= 1000000000) {
 		t.tv_sec++;
 		t.tv_nsec -= 1000000000;
 	}
-	return pthread_cond_timedwait(&c->native, &m->native, &t) != ETIMEDOUT;
+	r = pthread_cond_timedwait(&c->native, &m->native, &t);
+	check(r == 0 || r == ETIMEDOUT);
+	return r == 0;
 }
 
 struct thread {
@@ -109,26 +115,31 @@ static void *thread_main(void *arg)
 int thread_start(const char *name, void (*run)(void *arg), void *arg,
 		 struct thread **ret_thread)
 {
-	struct thread *thread = xcalloc(1, sizeof(*thread));
-	sigset_t all, before;
+	/* Blocked, a fault would end the program all the same, but without
+	 * whoever wants to tell of it. */
+	static const int faults[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
+				     SIGABRT, SIGTRAP, SIGSYS};
+	cleanup(free) struct thread *thread = xcalloc(1, sizeof(*thread));
+	sigset_t blocked, before;
 	pthread_attr_t attr;
 	int r;
 
 	thread->run = run;
 	thread->arg = arg;
 	snprintf(thread->name, sizeof(thread->name), "%s", name);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	check(pthread_attr_init(&attr) == 0);
+	check(pthread_attr_setstacksize(&attr, STACK_SIZE) == 0);
+	sigfillset(&blocked);
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+		sigdelset(&blocked, faults[i]);
+	/* The new thread begins with the mask of this one. */
+	check(pthread_sigmask(SIG_SETMASK, &blocked, &before) == 0);
 	r = pthread_create(&thread->native, &attr, thread_main, thread);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	check(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
 	pthread_attr_destroy(&attr);
-	if (r) {
-		free(thread);
+	if (r)
 		return -r;
-	}
-	*ret_thread = thread;
+	*ret_thread = steal(&thread);
 	return 0;
 }
 
@@ -142,6 +153,7 @@ struct thread *thread_join(struct thread *thread)
 }
 
 static pthread_t main_thread;
+static atomic_bool has_main;
 
 static void nothing(int signal)
 {
@@ -150,26 +162,32 @@ static void nothing(int signal)
 
 void thread_self_main(void)
 {
+	/* Without SA_RESTART the call comes back with EINTR. By default SIGURG
+	 * is ignored, so that a late one harms nobody. */
 	struct sigaction action = {.sa_handler = nothing};
 	sigset_t one;
 
-	main_thread = pthread_self();
-	sigaction(SIGUSR1, &action, NULL);
+	check(sigaction(SIGURG, &action, NULL) == 0);
 	sigemptyset(&one);
-	sigaddset(&one, SIGUSR1);
-	pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+	sigaddset(&one, SIGURG);
+	check(pthread_sigmask(SIG_UNBLOCK, &one, NULL) == 0);
+	check(!atomic_load(&has_main) ||
+	      pthread_equal(main_thread, pthread_self()));
+	main_thread = pthread_self();
+	atomic_store(&has_main, true);
 }
 
 void thread_kick_main(void)
 {
-	pthread_kill(main_thread, SIGUSR1);
+	if (atomic_load(&has_main))
+		pthread_kill(main_thread, SIGURG);
 }
 
 struct ctx_group {
 	struct mutex lock;
 	struct ctx *members; /* under lock */
 	bool cancelled;      /* under lock */
-	unsigned n_waiting;  /* under lock */
+	atomic_uint n_waiting;
 	unsigned max_waiting;
 };
 
@@ -178,6 +196,7 @@ struct ctx_group *ctx_group_new(unsigned max_waiting)
 	struct ctx_group *group = xcalloc(1, sizeof(*group));
 
 	mutex_init(&group->lock);
+	atomic_init(&group->n_waiting, 0);
 	group->max_waiting = max_waiting;
 	return group;
 }
@@ -186,7 +205,7 @@ struct ctx_group *ctx_group_free(struct ctx_group *group)
 {
 	if (!group)
 		return NULL;
-	check(!group->members);
+	check(!group->members && atomic_load(&group->n_waiting) == 0);
 	mutex_done(&group->lock);
 	free(group);
 	return NULL;
@@ -203,12 +222,7 @@ void ctx_group_cancel(struct ctx_group *group)
 
 unsigned ctx_group_waiting(struct ctx_group *group)
 {
-	unsigned n;
-
-	mutex_lock(&group->lock);
-	n = group->n_waiting;
-	mutex_unlock(&group->lock);
-	return n;
+	return atomic_load(&group->n_waiting);
 }
 
 static int64_t deadline_in(int64_t timeout_ms)
@@ -341,7 +355,7 @@ int ctx_sleep(struct ctx *ctx, int64_t ms)
 {
 	struct sleeper s = {.woken = false};
 	struct ctx_waker waker = {.wake = wake_sleeper, .arg = &s};
-	int64_t until = deadline_in(ms);
+	int64_t until = deadline_in(ms > 0 ? ms : 0);
 	int r = ctx_check(ctx);
 
 	if (r < 0)
@@ -363,32 +377,43 @@ int ctx_sleep(struct ctx *ctx, int64_t ms)
 
 int ctx_fail(struct ctx *ctx, int errnum, const char *fmt, ...)
 {
+	cleanup(free) char *sentence = NULL;
 	va_list ap;
+	size_t n;
 
+	/* Cleaned before it is cut: half a secret would not be found. */
 	va_start(ap, fmt);
-	vsnprintf(ctx->sentence, sizeof(ctx->sentence), fmt, ap);
+	check(vasprintf(&sentence, fmt, ap) >= 0);
 	va_end(ap);
-	log_clean(ctx->sentence);
+	log_clean(sentence);
+	n = strlen(sentence);
+	if (n >= sizeof(ctx->sentence)) {
+		n = sizeof(ctx->sentence) - 1;
+		while (n && ((unsigned char)sentence[n] & 0xc0) == 0x80)
+			n--;
+	}
+	while (n && sentence[n - 1] == '\n')
+		n--;
+	memcpy(ctx->sentence, sentence, n);
+	ctx->sentence[n] = '\0';
 	return errnum;
 }
 
 int ctx_wait_begin(struct ctx *ctx)
 {
 	struct ctx_group *group = ctx->group;
-	bool room;
+	unsigned n;
 
 	if (!group || ctx->waits)
 		return 0;
-	mutex_lock(&group->lock);
-	room = group->n_waiting < group->max_waiting;
-	if (room)
-		group->n_waiting++;
-	mutex_unlock(&group->lock);
-	if (!room)
-		return ctx_fail(ctx, -EAGAIN,
-				"%u requests wait for the network already; "
-				"try again in a moment.",
-				group->max_waiting);
+	n = atomic_load(&group->n_waiting);
+	do {
+		if (n >= group->max_waiting)
+			return ctx_fail(ctx, -EAGAIN,
+					"%u requests wait for the network "
+					"already; try again in a moment.",
+					n);
+	} while (!atomic_compare_exchange_weak(&group->n_waiting, &n, n + 1));
 	ctx->waits = true;
 	return 0;
 }
@@ -398,7 +423,5 @@ void ctx_wait_end(struct ctx *ctx)
 	if (!ctx->waits)
 		return;
 	ctx->waits = false;
-	mutex_lock(&ctx->group->lock);
-	ctx->group->n_waiting--;
-	mutex_unlock(&ctx->group->lock);
+	check(atomic_fetch_sub(&ctx->group->n_waiting, 1) > 0);
 }

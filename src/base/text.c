@@ -1,6 +1,5 @@
 /* base/text: escaping and the legality of names. */
 #include "base/text.h"
-
 #include "base/digest.h"
 
 #include <inttypes.h>
@@ -141,15 +140,19 @@ static bool any_offends(const char *name)
 #define MAX_NAME 255
 #define CUT_TAIL (1 + 8) /* ~ and eight digits */
 
-static void cut(struct buf *out, size_t start, const char *name)
+static void cut(struct buf *out, size_t start, const char *name, bool escaped)
 {
 	size_t at = start + MAX_NAME - CUT_TAIL;
 	char sha1[41];
 
-	/* Never through a character. */
+	/* Never through a character, nor through a %XX where it is one. */
 	while (at > start && ((unsigned char)out->data[at] & 0xc0) == 0x80)
 		at--;
+	for (size_t back = 1; escaped && back <= 2; back++)
+		if (out->data[at - back] == '%')
+			at -= back;
 	out->len = at;
+	out->data[at] = '\0';
 	digest_sha1_hex(name, strlen(name), sha1);
 	buf_printf(out, "~%.8s", sha1);
 }
@@ -175,8 +178,8 @@ void text_file_name(struct buf *out, const char *name,
 	}
 	if (n == 0)
 		buf_puts(out, "%");
-	if (out->len - start > MAX_NAME)
-		cut(out, start, name);
+	if (!out->failed && out->len - start > MAX_NAME)
+		cut(out, start, name, escape);
 }
 
 int text_parse_u64(const char *s, uint64_t max, uint64_t *ret_value)
