@@ -8,13 +8,13 @@
 #include "tree/provider.h"
 
 struct git_view {
-	struct clone *clone;	  /* a reference */
+	struct clone *clone;      /* a reference */
 	_Atomic int64_t heard_ms; /* monotonic: the kernel last asked */
 	_Atomic int64_t asked_ms; /* monotonic: the ref was last asked for */
 	struct mutex lock;
 	struct cond idle;
 	bool have, moving, expired; /* under lock */
-	struct clone_head head;	    /* under lock */
+	struct clone_head head;     /* under lock */
 };
 
 /* Somebody looks inside: the first look brings the head; after an idle hour (or

@@ -17,7 +17,7 @@ static struct ops *ops_of(fuse_req_t req)
 
 static void interrupted(fuse_req_t req, void *ctx)
 {
-	(void) req;
+	(void)req;
 	ctx_cancel(ctx);
 }
 
@@ -42,8 +42,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	struct ops *ops = userdata;
 
 	/* The kernel sends no INTERRUPT for asynchronous readahead. */
-	conn->want &= ~(unsigned) (FUSE_CAP_ASYNC_READ |
-				   FUSE_CAP_READDIRPLUS_AUTO);
+	conn->want &=
+		~(unsigned)(FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS_AUTO);
 	conn->want |= conn->capable &
 		      (FUSE_CAP_READDIRPLUS | FUSE_CAP_PARALLEL_DIROPS |
 		       FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_AUTO_INVAL_DATA |
@@ -107,7 +107,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino,
 	struct ctx ctx;
 	int r;
 
-	(void) file;
+	(void)file;
 	begin(req, &ctx);
 	r = model_getattr(&ctx, ops_of(req)->model, ino, &attr);
 	end(req, &ctx);
@@ -139,7 +139,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	struct ctx ctx;
 	int r;
 
-	(void) file;
+	(void)file;
 	begin(req, &ctx);
 	r = model_read(&ctx, ops_of(req)->model, ino, offset, size, &data);
 	end(req, &ctx);
@@ -154,8 +154,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		fuse_reply_data(req, &piece, 0);
 		close(data.fd);
 	} else {
-		fuse_reply_buf(req, blob_data(data.blob) + data.offset,
-			       data.n);
+		fuse_reply_buf(req, blob_data(data.blob) + data.offset, data.n);
 		blob_unref(data.blob);
 	}
 }
@@ -183,10 +182,10 @@ static bool add_name(void *arg, const char *name, uint64_t cookie, mode_t type,
 	if (l->plus)
 		n = fuse_add_direntry_plus(l->req, l->bytes + l->n,
 					   l->size - l->n, name, &param,
-					   (off_t) cookie);
+					   (off_t)cookie);
 	else
 		n = fuse_add_direntry(l->req, l->bytes + l->n, l->size - l->n,
-				      name, &plain, (off_t) cookie);
+				      name, &plain, (off_t)cookie);
 	if (n > l->size - l->n)
 		return false;
 	l->n += n;
@@ -202,7 +201,7 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	int r;
 
 	begin(req, &ctx);
-	r = model_list(&ctx, ops_of(req)->model, ino, (uint64_t) offset, plus,
+	r = model_list(&ctx, ops_of(req)->model, ino, (uint64_t)offset, plus,
 		       add_name, &l);
 	end(req, &ctx);
 	if (r < 0)
@@ -215,21 +214,21 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size,
 		       off_t offset, struct fuse_file_info *file)
 {
-	(void) file;
+	(void)file;
 	list(req, ino, size, offset, false);
 }
 
 static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size,
 			   off_t offset, struct fuse_file_info *file)
 {
-	(void) file;
+	(void)file;
 	list(req, ino, size, offset, true);
 }
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 {
-	(void) ino;
-	(void) file;
+	(void)ino;
+	(void)file;
 	fuse_reply_err(req, ENOSYS);
 }
 
@@ -237,25 +236,26 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 			size_t size)
 {
-	(void) ino;
-	(void) name;
-	(void) size;
+	(void)ino;
+	(void)name;
+	(void)size;
 	fuse_reply_err(req, ENOSYS);
 }
 
 static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
-	(void) ino;
-	(void) size;
+	(void)ino;
+	(void)size;
 	fuse_reply_err(req, ENOSYS);
 }
 
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	struct model_statfs info;
-	struct statvfs st = {.f_bsize = 4096, .f_frsize = 4096, .f_namemax = 255};
+	struct statvfs st = {
+		.f_bsize = 4096, .f_frsize = 4096, .f_namemax = 255};
 
-	(void) ino;
+	(void)ino;
 	model_statfs(ops_of(req)->model, &info);
 	st.f_blocks = info.n_bytes / st.f_frsize;
 	st.f_files = info.n_files;

@@ -21,8 +21,8 @@ enum control_name {
 };
 
 static const char *const names[N_CONTROL_NAMES] = {
-	[CONTROL_README] = "README",	  [CONTROL_ERRORS] = "errors",
-	[CONTROL_REFRESH] = "refresh",	  [CONTROL_STATUS] = "status",
+	[CONTROL_README] = "README",           [CONTROL_ERRORS] = "errors",
+	[CONTROL_REFRESH] = "refresh",         [CONTROL_STATUS] = "status",
 	[CONTROL_STATUS_JSON] = "status.json", [CONTROL_USER] = "user.json",
 };
 
@@ -131,11 +131,11 @@ static int control_lookup(struct ctx *ctx, struct model *model,
 {
 	int r;
 
-	(void) dir;
+	(void)dir;
 	for (size_t i = 0; i < N_CONTROL_NAMES; i++) {
 		if (strcmp(name, names[i]) != 0)
 			continue;
-		r = find(ctx, model, (enum control_name) i, SOURCE_READ,
+		r = find(ctx, model, (enum control_name)i, SOURCE_READ,
 			 ret_found);
 		if (r != -ENOENT)
 			return r;
@@ -150,9 +150,9 @@ static int control_list(struct ctx *ctx, struct model *model, struct node *dir,
 {
 	struct found found;
 
-	(void) dir;
-	for (size_t i = (size_t) after; i < N_CONTROL_NAMES; i++) {
-		enum control_name name = (enum control_name) i;
+	(void)dir;
+	for (size_t i = (size_t)after; i < N_CONTROL_NAMES; i++) {
+		enum control_name name = (enum control_name)i;
 		bool known = (plus || name == CONTROL_USER) &&
 			     find(ctx, model, name, SOURCE_CACHED, &found) == 0;
 
@@ -170,10 +170,10 @@ static int control_list(struct ctx *ctx, struct model *model, struct node *dir,
 static int control_attr(struct ctx *ctx, struct model *model, struct node *node,
 			int64_t *ret_left_ms, uint64_t *ret_size)
 {
-	(void) ctx;
-	(void) model;
-	(void) node;
-	(void) ret_size;
+	(void)ctx;
+	(void)model;
+	(void)node;
+	(void)ret_size;
 	*ret_left_ms = MOMENT_MS;
 	return 0;
 }
@@ -182,8 +182,8 @@ static int snapshot_read(struct ctx *ctx, struct model *model,
 			 struct node *node, off_t offset, size_t n,
 			 struct model_data *ret_data)
 {
-	(void) ctx;
-	(void) model;
+	(void)ctx;
+	(void)model;
 	return model_slice(blob_ref(node->what.data), offset, n, ret_data);
 }
 
@@ -199,7 +199,7 @@ static uint64_t snapshot_hash(const struct node_what *what, uint64_t seed)
 	const char *p = blob_data(what->data);
 
 	for (size_t i = 0; i < blob_len(what->data); i++)
-		seed = (seed ^ (unsigned char) p[i]) * 0x100000001b3ULL;
+		seed = (seed ^ (unsigned char)p[i]) * 0x100000001b3ULL;
 	return seed;
 }
 
@@ -211,8 +211,8 @@ static void snapshot_free(void *data)
 static int errors_attr(struct ctx *ctx, struct model *model, struct node *node,
 		       int64_t *ret_left_ms, uint64_t *ret_size)
 {
-	(void) ctx;
-	(void) node;
+	(void)ctx;
+	(void)node;
 	*ret_left_ms = 0;
 	*ret_size = problems_size(model->problems);
 	return 0;
@@ -224,7 +224,7 @@ static int errors_read(struct ctx *ctx, struct model *model, struct node *node,
 	struct blob *blob = NULL;
 	int r;
 
-	(void) ctx;
+	(void)ctx;
 	r = problems_read(model->problems, node->what.version, offset, n,
 			  &blob);
 	return r < 0 ? r : model_slice(blob, 0, n, ret_data);
@@ -239,8 +239,8 @@ static struct node *known_tree(struct model *model, const char *workspace,
 	struct node *root = node_get(model->nodes, NODE_ROOT_INO);
 	struct node *ws = node_child(model->nodes, root, workspace);
 	struct node *repo = ws ? node_child(model->nodes, ws, name) : NULL;
-	struct node *tree =
-		repo ? node_child(model->nodes, repo, "tree") : NULL;
+	struct node *tree = repo ? node_child(model->nodes, repo, "tree")
+				 : NULL;
 
 	node_unref(model->nodes, repo);
 	node_unref(model->nodes, ws);
@@ -335,13 +335,13 @@ static int refresh_list(struct ctx *ctx, struct model *model, struct node *dir,
 			uint64_t after, bool plus, provider_emit *emit,
 			void *arg)
 {
-	(void) ctx;
-	(void) model;
-	(void) dir;
-	(void) after;
-	(void) plus;
-	(void) emit;
-	(void) arg;
+	(void)ctx;
+	(void)model;
+	(void)dir;
+	(void)after;
+	(void)plus;
+	(void)emit;
+	(void)arg;
 	return 0;
 }
 

@@ -66,13 +66,13 @@ static uint64_t repository_hash(const struct node_what *what, uint64_t seed)
 	const struct repository_data *d = what->data;
 
 	for (const char *p = d->repository.uuid; *p; p++)
-		seed = (seed ^ (unsigned char) *p) * 0x100000001b3ULL;
+		seed = (seed ^ (unsigned char)*p) * 0x100000001b3ULL;
 	return seed;
 }
 
 const char *forge_workspace(const struct node *node)
 {
-	return ((struct workspace_data *) node->what.data)->slug;
+	return ((struct workspace_data *)node->what.data)->slug;
 }
 
 const struct repository_data *forge_repository(const struct node *node)
@@ -212,7 +212,7 @@ static int root_attr(struct ctx *ctx, struct model *model, struct node *node,
 {
 	cleanup(catalog_workspaces_free) struct catalog_workspaces *list = NULL;
 
-	(void) ret_size;
+	(void)ret_size;
 	*ret_left_ms = MOMENT_MS;
 	if (!node_is_listed(model->nodes, node))
 		return 0;
@@ -260,9 +260,9 @@ static void found_repository(const char *workspace,
 static bool freshen(struct ctx *ctx, struct model *model, const char *workspace,
 		    bool *ret_moved)
 {
-	cleanup(catalog_repositories_free)
-		struct catalog_repositories *before = NULL,
-					    *after = NULL;
+	cleanup(catalog_repositories_free) struct catalog_repositories
+		*before = NULL,
+		*after = NULL;
 	struct catalog *catalog = model->config.catalog;
 
 	if (ret_moved)
@@ -272,8 +272,8 @@ static bool freshen(struct ctx *ctx, struct model *model, const char *workspace,
 		return false;
 	if (before->age.left_ms > 0)
 		return true;
-	if (catalog_repositories(ctx, catalog, workspace, SOURCE_READ,
-				 &after) < 0)
+	if (catalog_repositories(ctx, catalog, workspace, SOURCE_READ, &after) <
+	    0)
 		return true;
 	if (after->age.stale)
 		refresh_workspace(model->refresh, workspace);
@@ -315,7 +315,7 @@ static int workspace_lookup(struct ctx *ctx, struct model *model,
 
 static const char *repository_name(const void *names, size_t i)
 {
-	return ((const struct catalog_repositories *) names)->items[i].name;
+	return ((const struct catalog_repositories *)names)->items[i].name;
 }
 
 /* The listing from the start, or for a later piece the one of the piece
@@ -414,7 +414,7 @@ static int workspace_attr(struct ctx *ctx, struct model *model,
 	const char *slug = forge_workspace(node);
 	bool moved;
 
-	(void) ret_size;
+	(void)ret_size;
 	*ret_left_ms = MOMENT_MS;
 	/* The kernel answers a listing by itself: this is where we hear that
 	 * somebody looks at it. */
@@ -530,7 +530,7 @@ static int repository_list(struct ctx *ctx, struct model *model,
 					d->workspace, &d->repository,
 					SOURCE_CACHED, &document) == 0 &&
 		       document.age.left_ms > 0;
-	for (size_t i = (size_t) after; i < n; i++)
+	for (size_t i = (size_t)after; i < n; i++)
 		if (!emit(arg, rows[i].name, i + 1, S_IFREG,
 			  have && meta_found(model, &rows[i], &document,
 					     &found) == 0
@@ -552,7 +552,7 @@ static int repository_attr(struct ctx *ctx, struct model *model,
 	cleanup(catalog_document_done) struct catalog_document document = {0};
 	const struct repository_data *d = forge_repository(node);
 
-	(void) ret_size;
+	(void)ret_size;
 	*ret_left_ms = MOMENT_MS;
 	if (catalog_document(ctx, model->config.catalog, d->workspace,
 			     &d->repository, SOURCE_CACHED, &document) < 0)

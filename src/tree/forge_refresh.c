@@ -25,9 +25,10 @@ static struct node *root_node(struct model *model)
 
 int forge_refresh_root(struct ctx *ctx, struct model *model, struct buf *said)
 {
-	cleanup(catalog_workspaces_free)
-		struct catalog_workspaces *before = NULL,
-					  *after = NULL;
+	cleanup(catalog_workspaces_free) struct catalog_workspaces *before =
+									   NULL,
+								   *after =
+									   NULL;
 	struct catalog *catalog = model->config.catalog;
 	struct node *root = root_node(model);
 	size_t a = 0, b = 0, n_changes = 0;
@@ -41,8 +42,8 @@ int forge_refresh_root(struct ctx *ctx, struct model *model, struct buf *said)
 		const char *was = before && a < before->n_items
 					  ? before->items[a].slug
 					  : NULL;
-		const char *is =
-			b < after->n_items ? after->items[b].slug : NULL;
+		const char *is = b < after->n_items ? after->items[b].slug
+						    : NULL;
 		int order = !was ? 1 : !is ? -1 : strcmp(was, is);
 
 		a += order <= 0;
@@ -131,9 +132,9 @@ static size_t listing_changed(struct model *model, struct node *workspace,
 int forge_refresh_workspace(struct ctx *ctx, struct model *model,
 			    const char *workspace, struct buf *said)
 {
-	cleanup(catalog_repositories_free)
-		struct catalog_repositories *before = NULL,
-					    *after = NULL;
+	cleanup(catalog_repositories_free) struct catalog_repositories
+		*before = NULL,
+		*after = NULL;
 	struct catalog *catalog = model->config.catalog;
 	struct node *root, *node;
 	size_t n;
@@ -158,9 +159,8 @@ int forge_refresh_repository(struct ctx *ctx, struct model *model,
 			     struct buf *said)
 {
 	cleanup(catalog_repository_done) struct catalog_repository found = {0};
-	cleanup(catalog_document_done)
-		struct catalog_document before = {0},
-					after = {0};
+	cleanup(catalog_document_done) struct catalog_document before = {0},
+							       after = {0};
 	struct catalog *catalog = model->config.catalog;
 	struct catalog_age age;
 	struct node *root, *node;

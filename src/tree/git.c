@@ -111,7 +111,7 @@ static int git_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 
 static const char *entry_name(const void *names, size_t i)
 {
-	return ((const struct tree_list *) names)->entries[i].name;
+	return ((const struct tree_list *)names)->entries[i].name;
 }
 
 static void say_left_out(struct model *model, const struct node *dir,
@@ -140,10 +140,10 @@ static void order(struct model *model, struct node *dir,
 		return;
 	}
 	if (after < list->n_entries)
-		n = list->n_entries - (size_t) after;
+		n = list->n_entries - (size_t)after;
 	entries = xcalloc(n + 1, sizeof(*entries));
 	for (size_t i = 0; i < n; i++) {
-		entries[i].index = (size_t) after + i;
+		entries[i].index = (size_t)after + i;
 		entries[i].cookie = after + i + 1;
 	}
 	*ret_entries = entries;
@@ -154,7 +154,7 @@ static int git_list(struct ctx *ctx, struct model *model, struct node *dir,
 		    uint64_t after, bool plus, provider_emit *emit, void *arg)
 {
 	static const mode_t types[] = {
-		[TREE_FILE] = S_IFREG,	    [TREE_EXECUTABLE] = S_IFREG,
+		[TREE_FILE] = S_IFREG,      [TREE_EXECUTABLE] = S_IFREG,
 		[TREE_SYMLINK] = S_IFLNK,   [TREE_DIRECTORY] = S_IFDIR,
 		[TREE_SUBMODULE] = S_IFDIR,
 	};
@@ -174,8 +174,8 @@ static int git_list(struct ctx *ctx, struct model *model, struct node *dir,
 	for (size_t i = 0; i < n; i++) {
 		const struct tree_entry *e = &list->entries[entries[i].index];
 		struct found found;
-		bool known = plus && found_entry(ctx, dir, tree, &oid, e,
-						 &found) == 0;
+		bool known = plus &&
+			     found_entry(ctx, dir, tree, &oid, e, &found) == 0;
 
 		if (!emit(arg, e->name, entries[i].cookie, types[e->kind],
 			  known ? &found : NULL))
@@ -187,8 +187,8 @@ static int git_list(struct ctx *ctx, struct model *model, struct node *dir,
 static int git_attr(struct ctx *ctx, struct model *model, struct node *node,
 		    int64_t *ret_left_ms, uint64_t *ret_size)
 {
-	(void) ret_left_ms;
-	(void) ret_size;
+	(void)ret_left_ms;
+	(void)ret_size;
 	/* A shell that stands here lists by the kernel's copy: this is where
 	 * we hear of it after an idle hour. Old attributes are no failure. */
 	if (S_ISDIR(node->what.mode) &&
@@ -204,7 +204,7 @@ static int git_read(struct ctx *ctx, struct model *model, struct node *node,
 	struct blob *blob = NULL;
 	int r, fd = -1;
 
-	(void) model;
+	(void)model;
 	git_view_heard(node->what.view);
 	if (node->what.size > CLONE_BIG) {
 		r = clone_blob_file(clone, &node->what.oid, &fd);
@@ -226,7 +226,7 @@ static int git_read(struct ctx *ctx, struct model *model, struct node *node,
 static int git_readlink(struct ctx *ctx, struct model *model, struct node *node,
 			struct blob **ret_target)
 {
-	(void) model;
+	(void)model;
 	git_view_heard(node->what.view);
 	if (node->what.size >= PATH_MAX)
 		return ctx_fail(ctx, -ENAMETOOLONG,

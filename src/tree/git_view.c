@@ -84,7 +84,7 @@ struct mover {
 
 static const char *entry_name(const void *names, size_t i)
 {
-	return ((const struct tree_list *) names)->entries[i].name;
+	return ((const struct tree_list *)names)->entries[i].name;
 }
 
 /* Cookies were positions so far: the book begins with the same. */
@@ -167,9 +167,9 @@ static int read_or_empty(struct git_view *view, const struct oid *oid,
 	static const struct oid none;
 
 	*ret_list = NULL;
-	return oid_equal(oid, &none) ? 0
-				     : clone_read_tree(view->clone, oid,
-						       ret_list);
+	return oid_equal(oid, &none)
+		       ? 0
+		       : clone_read_tree(view->clone, oid, ret_list);
 }
 
 static int move_dir(struct mover *mover, struct node *dir,
@@ -260,7 +260,7 @@ static int show_known(struct ctx *ctx, struct model *model, struct node *tree)
 	r = clone_known_head(view->clone, &head);
 	if (r < 0)
 		return r;
-	(void) ctx;
+	(void)ctx;
 	return take_head(model, tree, &head, &moved);
 }
 

@@ -41,11 +41,11 @@ struct refresh {
 	struct thread *thread;
 	struct mutex lock;
 	struct cond cond;
-	bool stopping;		 /* all of it under lock */
-	struct job *jobs;	 /* by key */
-	struct job *first;	 /* in order */
+	bool stopping;           /* all of it under lock */
+	struct job *jobs;        /* by key */
+	struct job *first;       /* in order */
 	struct watched *watched; /* the thread alone takes entries out */
-	int64_t ahead_ms;	 /* boottime - monotonic; the thread's own */
+	int64_t ahead_ms;        /* boottime - monotonic; the thread's own */
 };
 
 static void job_free(struct job *job)
@@ -64,7 +64,7 @@ static void queue(struct refresh *refresh, enum job_kind kind,
 
 	if (!refresh)
 		return;
-	snprintf(key, sizeof(key), "%d/", (int) kind);
+	snprintf(key, sizeof(key), "%d/", (int)kind);
 	n = strlen(key);
 	w = workspace ? strlen(workspace) : 0;
 	len = n + w + 1 + (name ? strlen(name) : 0);
@@ -164,7 +164,8 @@ static void run_job(struct refresh *refresh, const struct job *job)
 		break;
 	}
 	if (r < 0 && r != -EINTR) {
-		buf_printf(&path, "%s%s%s", job->workspace ? job->workspace : "/",
+		buf_printf(&path, "%s%s%s",
+			   job->workspace ? job->workspace : "/",
 			   job->name ? "/" : "", job->name ? job->name : "");
 		problems_add(model->problems, path.data, -r,
 			     ctx.sentence[0] ? ctx.sentence : strerror(-r));
@@ -196,7 +197,7 @@ static size_t watched_now(struct refresh *refresh, struct node ***ret_trees)
 	LL_COUNT(refresh->watched, w, n);
 	*ret_trees = xcalloc(n + 1, sizeof(**ret_trees));
 	n = 0;
-	LL_FOREACH(refresh->watched, w)
+	LL_FOREACH (refresh->watched, w)
 		(*ret_trees)[n++] = node_ref(refresh->model->nodes, w->tree);
 	mutex_unlock(&refresh->lock);
 	return n;
@@ -309,7 +310,8 @@ static void refresh_main(void *arg)
 		mutex_lock(&refresh->lock);
 		if (!refresh->first && !refresh->stopping)
 			cond_wait_until(&refresh->cond, &refresh->lock,
-					clock_mono_ms() + (next > 50 ? next : 50));
+					clock_mono_ms() +
+						(next > 50 ? next : 50));
 		stopping = refresh->stopping;
 		mutex_unlock(&refresh->lock);
 	}

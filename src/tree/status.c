@@ -14,17 +14,21 @@
 const char status_readme[] =
 	"This folder is Bitbucket, mounted read-only by bitbucketfs.\n"
 	"\n"
-	"  WORKSPACE/                        your workspaces; any other one can\n"
+	"  WORKSPACE/                        your workspaces; any other one "
+	"can\n"
 	"                                    be entered by name\n"
-	"  WORKSPACE/REPOSITORY/info         one `key: value` a line, for grep\n"
+	"  WORKSPACE/REPOSITORY/info         one `key: value` a line, for "
+	"grep\n"
 	"  WORKSPACE/REPOSITORY/repository.json\n"
 	"  WORKSPACE/REPOSITORY/description\n"
 	"  WORKSPACE/REPOSITORY/tree/        the files of the default branch,\n"
-	"                                    fetched when you first look inside\n"
+	"                                    fetched when you first look "
+	"inside\n"
 	"\n"
 	"In this directory:\n"
 	"\n"
-	"  status, status.json               account, requests, cache, fetches\n"
+	"  status, status.json               account, requests, cache, "
+	"fetches\n"
 	"  errors                            the last problems, newest last\n"
 	"  user.json                         the signed-in account\n"
 	"  refresh/PATH/.now                 reading it asks again for PATH\n"
@@ -62,8 +66,8 @@ static bool text_running(void *arg, const struct clone_progress *p)
 		buf_printf(out, ", %s", text_bytes(p->n_bytes, bytes));
 	if (p->n_objects_total > 0)
 		buf_printf(out, ", %u%% (%u of %u objects)",
-			   (unsigned) ((uint64_t) p->n_objects * 100 /
-				       p->n_objects_total),
+			   (unsigned)((uint64_t)p->n_objects * 100 /
+				      p->n_objects_total),
 			   p->n_objects, p->n_objects_total);
 	buf_putc(out, '\n');
 	return true;
@@ -97,9 +101,9 @@ static void text_budget(const struct state *s, struct buf *out)
 		buf_printf(out, "quota: %" PRId64 " of %" PRId64 " left\n",
 			   s->budget.remaining, s->budget.limit);
 	if (s->budget.paused_until_ms > clock_wall_ms())
-		buf_printf(out, "paused: until %s, as the service asks\n",
-			   clock_format_iso8601(s->budget.paused_until_ms,
-						when));
+		buf_printf(
+			out, "paused: until %s, as the service asks\n",
+			clock_format_iso8601(s->budget.paused_until_ms, when));
 }
 
 static void text_health(const struct state *s, struct buf *out)
@@ -110,10 +114,11 @@ static void text_health(const struct state *s, struct buf *out)
 		buf_puts(out, "network: not reached; what is cached is "
 			      "served\n");
 	if (s->health.last_failure_ms)
-		buf_printf(out, "last failure: %s, %s: %s\n",
-			   clock_format_iso8601(s->health.last_failure_ms, when),
-			   strerrorname_np(s->health.last_errno),
-			   s->health.last_sentence);
+		buf_printf(
+			out, "last failure: %s, %s: %s\n",
+			clock_format_iso8601(s->health.last_failure_ms, when),
+			strerrorname_np(s->health.last_errno),
+			s->health.last_sentence);
 }
 
 void status_text(struct model *model, struct buf *out)
@@ -152,7 +157,7 @@ static bool json_running(void *arg, const struct clone_progress *p)
 	json_add_str(o, "workspace", p->workspace);
 	json_add_str(o, "repository", p->slug);
 	json_add_bool(o, "waiting", p->waiting);
-	json_add_int(o, "bytes", (int64_t) p->n_bytes);
+	json_add_int(o, "bytes", (int64_t)p->n_bytes);
 	json_add_int(o, "objects", p->n_objects);
 	json_add_int(o, "objects_total", p->n_objects_total);
 	return true;
@@ -207,8 +212,8 @@ void status_json(struct model *model, struct buf *out)
 	json_add_str(root, "mountpoint", c->mountpoint);
 	json_time(root, "mounted", model->started_ms);
 	o = json_add_object(root, "requests");
-	json_add_int(o, "api", (int64_t) s.n_api);
-	json_add_int(o, "git", (int64_t) s.n_git);
+	json_add_int(o, "api", (int64_t)s.n_api);
+	json_add_int(o, "git", (int64_t)s.n_git);
 	json_add_int(o, "last_hour", s.budget.n_last_hour);
 	json_number(o, "limit", s.budget.limit);
 	json_number(o, "remaining", s.budget.remaining);
@@ -220,8 +225,8 @@ void status_json(struct model *model, struct buf *out)
 	json_add_str(o, "last_sentence", s.health.last_sentence);
 	o = json_add_object(root, "cache");
 	json_add_str(o, "directory", c->cache_dir);
-	json_add_int(o, "documents", (int64_t) s.cache.n_documents);
-	json_add_int(o, "bytes", (int64_t) s.cache.n_bytes);
+	json_add_int(o, "documents", (int64_t)s.cache.n_documents);
+	json_add_int(o, "bytes", (int64_t)s.cache.n_bytes);
 	clones_running(c->clones, json_running,
 		       json_add_array(root, "fetching"));
 	clones_shown(c->clones, json_shown, json_add_array(root, "trees"));

@@ -1,0 +1,183 @@
+/* tree/node: identity, the kernel's counts, one node a name. */
+#include "tree/provider.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static const struct provider plain = {.name = "plain"};
+
+static struct node_table *new_table(struct node **ret_root)
+{
+	const struct node_what root = {.provider = &plain, .mode = S_IFDIR};
+	struct node_table *table = node_table_new(&root);
+
+	*ret_root = node_get(table, NODE_ROOT_INO);
+	return table;
+}
+
+static struct node_what file(uint64_t version)
+{
+	return (struct node_what){
+		.provider = &plain, .mode = S_IFREG | 0444, .version = version};
+}
+
+static void same_content_same_number(void **state)
+{
+	struct node *root, *a, *b;
+	struct node_table *table = new_table(&root);
+	struct node_what what = file(1);
+	uint64_t ino;
+
+	(void)state;
+	a = node_make(table, root, "a", &what, NULL, true);
+	b = node_make(table, root, "a", &what, NULL, true);
+	assert_ptr_equal(a, b);
+	ino = a->ino;
+	node_unref(table, a);
+	node_unref(table, b);
+	/* Forgotten whole: the number is computed, so it comes back. */
+	node_forget(table, ino, 2);
+	assert_null(node_get(table, ino));
+	a = node_make(table, root, "a", &what, NULL, false);
+	assert_int_equal(a->ino, ino);
+	node_unref(table, a);
+	assert_int_equal(node_count(table), 1);
+	node_unref(table, root);
+	node_table_free(table);
+}
+
+static void new_content_new_number(void **state)
+{
+	struct node *root, *old, *fresh, *again;
+	struct node_table *table = new_table(&root);
+	struct node_what one = file(1), two = file(2);
+
+	(void)state;
+	old = node_make(table, root, "a", &one, NULL, true);
+	fresh = node_make(table, root, "a", &two, NULL, true);
+	assert_int_not_equal(old->ino, fresh->ino);
+	/* Who reads the old one finishes it. */
+	assert_false(node_is_linked(table, old));
+	again = node_get(table, old->ino);
+	assert_ptr_equal(again, old);
+	node_unref(table, again);
+	/* Content that comes back while the kernel knows it is the same. */
+	again = node_make(table, root, "a", &one, NULL, false);
+	assert_ptr_equal(again, old);
+	assert_true(node_is_linked(table, old));
+	assert_false(node_is_linked(table, fresh));
+	node_unref(table, again);
+	node_unref(table, old);
+	node_unref(table, fresh);
+	node_unref(table, root);
+	node_table_free(table);
+}
+
+static void directory_moves_and_stale_finds_are_refused(void **state)
+{
+	struct node *root, *dir, *child;
+	struct node_table *table = new_table(&root);
+	struct node_what what = {.provider = &plain, .mode = S_IFDIR | 0555};
+	const struct oid first = {{1}}, second = {{2}};
+	uint64_t ino;
+
+	(void)state;
+	what.oid = first;
+	dir = node_make(table, root, "src", &what, NULL, true);
+	ino = dir->ino;
+	assert_false(node_move(table, dir, &second, &first, 0));
+	assert_true(node_move(table, dir, &first, &second, 7000));
+	assert_int_equal(node_mtime_ms(table, dir), 7000);
+	what.oid = first;
+	assert_null(node_make(table, dir, "x", &what, &first, true));
+	child = node_make(table, dir, "x", &what, &second, true);
+	assert_non_null(child);
+	node_unref(table, child);
+	node_unref(table, dir);
+	/* A directory is the same whatever its object. */
+	dir = node_make(table, root, "src", &what, NULL, false);
+	assert_int_equal(dir->ino, ino);
+	node_unref(table, dir);
+	node_unref(table, root);
+	node_table_free(table);
+}
+
+static void children_hold_their_parents(void **state)
+{
+	struct node *root, *a, *b;
+	struct node_table *table = new_table(&root);
+	struct node_what dir = {.provider = &plain, .mode = S_IFDIR | 0555};
+	struct buf path = BUF_INIT(0);
+	uint64_t a_ino, b_ino;
+
+	(void)state;
+	a = node_make(table, root, "a", &dir, NULL, true);
+	b = node_make(table, a, "b", &dir, NULL, true);
+	node_path(b, &path);
+	assert_string_equal(path.data, "a/b");
+	buf_done(&path);
+	a_ino = a->ino;
+	b_ino = b->ino;
+	node_unref(table, a);
+	node_unref(table, b);
+	node_forget(table, a_ino, 1);
+	assert_int_equal(node_count(table), 3);
+	node_forget(table, b_ino, 1);
+	assert_int_equal(node_count(table), 1);
+	node_unref(table, root);
+	node_table_free(table);
+}
+
+#define N_THREADS 8
+#define N_ROUNDS 2000
+
+struct racer {
+	struct node_table *table;
+	struct node *root;
+};
+
+static void race(void *arg)
+{
+	struct racer *r = arg;
+
+	for (unsigned i = 0; i < N_ROUNDS; i++) {
+		struct node_what what = file(i % 3);
+		struct node *node =
+			node_make(r->table, r->root, "x", &what, NULL, true);
+		uint64_t ino = node->ino;
+
+		node_unref(r->table, node);
+		node_forget(r->table, ino, 1);
+	}
+}
+
+static void threads_agree(void **state)
+{
+	struct thread *threads[N_THREADS];
+	struct racer racer;
+
+	(void)state;
+	racer.table = new_table(&racer.root);
+	for (size_t i = 0; i < N_THREADS; i++)
+		assert_int_equal(
+			thread_start("race", race, &racer, &threads[i]), 0);
+	for (size_t i = 0; i < N_THREADS; i++)
+		thread_join(threads[i]);
+	assert_int_equal(node_count(racer.table), 1);
+	node_unref(racer.table, racer.root);
+	node_table_free(racer.table);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(same_content_same_number),
+		cmocka_unit_test(new_content_new_number),
+		cmocka_unit_test(directory_moves_and_stale_finds_are_refused),
+		cmocka_unit_test(children_hold_their_parents),
+		cmocka_unit_test(threads_agree),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
