@@ -1,0 +1,384 @@
+/*
+ * bitbucketfs [mount] [SOURCE] [MOUNTPOINT]: builds the object graph from the
+ * bottom up, mounts, and takes it down in reverse.
+ *
+ * Invariant: what may start threads (curl, libgit2, clones, the session) comes
+ * after the fork; what may be wrong in the command line, the configuration and
+ * the mount point is said before it.
+ */
+#include "cmd/account.h"
+#include "cmd/command.h"
+#include "cmd/config.h"
+#include "cmd/daemon.h"
+#include "cmd/preflight.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "fs/session.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define USER_AGENT "bitbucketfs/" VERSION
+/* git servers have been seen to refuse agents that do not begin so. */
+#define GIT_USER_AGENT "git/2.0 (bitbucketfs " VERSION ")"
+#define API_CONNECTIONS 4
+#define GIT_CONNECTIONS 6
+#define USER_TTL_MS (24 * 60 * 60 * 1000LL)
+/* Fewer than libfuse's threads, so that cached answers find a free one. */
+#define MAX_WAITING 448
+
+/* In the order in which it is built. */
+struct program {
+	char *mountpoint;
+	struct config config;
+	struct credential *credential;
+	struct http *api_http, *git_http;
+	struct budget *budget;
+	struct bitbucket *bitbucket;
+	struct account account;
+	struct cache *cache;
+	struct source *source;
+	struct catalog *catalog;
+	struct clones *clones;
+	struct ctx_group *group;
+	struct model *model;
+	struct session *session;
+	int ready_fd; /* -1 in the foreground */
+};
+
+static int configure(struct program *p, const struct command_line *line)
+{
+	cleanup(free) char *file = NULL;
+	const char *problem = NULL;
+	int r = 0;
+
+	config_init(&p->config);
+	if (!file_xdg_path(FILE_XDG_CONFIG, "bitbucketfs/config", &file))
+		r = config_read_file(&p->config, file);
+	if (!r)
+		r = config_read_environment(&p->config);
+	for (size_t i = 0; !r && i < line->n_options; i++)
+		r = config_read_options(&p->config, line->options[i],
+					line->sloppy);
+	if (!r)
+		r = config_finish(&p->config);
+	if (r) {
+		command_say("%s", p->config.why);
+		return r;
+	}
+	r = credential_new(p->config.email, p->config.username, p->config.token,
+			   &p->credential, &problem);
+	config_wipe_token(&p->config);
+	if (r)
+		command_say("%s", problem);
+	return r;
+}
+
+/* A bare word that is neither a command nor a directory was meant as the one
+ * as likely as the other. */
+static bool may_be_a_command(const char *word)
+{
+	struct stat st;
+
+	return word[strspn(word, "abcdefghijklmnopqrstuvwxyz")] == 0 &&
+	       lstat(word, &st) && errno == ENOENT;
+}
+
+static enum command_exit find_mountpoint(struct program *p,
+					 const struct command_line *line)
+{
+	const char *given =
+		line->n_operands ? line->operands[line->n_operands - 1] : NULL;
+	int r;
+
+	if (line->n_operands > 2)
+		return command_usage("more than a SOURCE and a MOUNTPOINT were "
+				     "given");
+	if (given && !*given)
+		return command_usage("the mount point is empty");
+	if (!line->named && line->n_operands == 1 && may_be_a_command(given))
+		return command_usage("'%s' is neither a command (mount, "
+				     "status, umount, help, version) nor a "
+				     "directory to mount at",
+				     given);
+	r = preflight_path(given, &p->mountpoint);
+	if (!r)
+		return COMMAND_OK;
+	if (!given)
+		command_say("HOME is not set, so the mount point must be "
+			    "named");
+	else
+		command_say("the mount point %s does not exist (%s)", given,
+			    strerror(-r));
+	return COMMAND_FAILED;
+}
+
+static int could_not(const char *what, int r)
+{
+	command_say("%s: %s", what, strerror(-r));
+	return r;
+}
+
+/* Whose cache it is; with one request when this credential is new here. */
+static int sign_in(struct program *p, bool *ret_known)
+{
+	char why[1024] = "", note[512] = "";
+	int r = account_find(&p->account, p->config.cache_dir,
+			     p->config.api_url, p->credential, why);
+
+	*ret_known = !r && p->account.dir;
+	if (!r && !p->account.dir) {
+		struct ctx ctx;
+
+		ctx_init(&ctx, NULL, -1);
+		r = account_sign_in(&ctx, &p->account, p->bitbucket,
+				    p->credential, p->config.api_url,
+				    p->config.workspaces, why, note);
+		ctx_done(&ctx);
+	}
+	if (r)
+		command_say("%s", why);
+	else if (*note)
+		log_warn("%s", note);
+	return r;
+}
+
+static int open_stores(struct program *p)
+{
+	cleanup(free) char *why = NULL;
+	int r = cache_open(p->account.dir, &p->cache);
+
+	if (r) {
+		why = xasprintf("the cache in %s cannot be opened",
+				p->account.dir);
+		return could_not(why, r);
+	}
+	if (p->account.user_json) {
+		struct cache_put user = {
+			.key = "user",
+			.body = p->account.user_json,
+			.n_body = p->account.n_user_json,
+			.etag = p->account.user_etag,
+			.ttl_ms = USER_TTL_MS,
+		};
+
+		/* Not kept, it is asked for again: no more than that. */
+		if (cache_put(p->cache, &user, 1, NULL))
+			log_debug("/user could not be cached");
+	}
+	r = objects_global_init();
+	return r ? could_not("the object store cannot be used", r) : 0;
+}
+
+static void say_to_model(void *arg, const char *path, int errnum,
+			 const char *sentence)
+{
+	struct program *p = arg;
+
+	if (p->model)
+		model_say(p->model, path, errnum, sentence);
+}
+
+static int build_remote(struct program *p)
+{
+	struct http_config api = {.n_connections = API_CONNECTIONS,
+				  .user_agent = USER_AGENT};
+	struct http_config git = {.n_connections = GIT_CONNECTIONS,
+				  .user_agent = GIT_USER_AGENT};
+	int r = http_new(&api, &p->api_http);
+
+	if (!r)
+		r = http_new(&git, &p->git_http);
+	if (r)
+		return could_not("the network library cannot be used", r);
+	p->budget = budget_new();
+	r = bitbucket_new(p->config.api_url, p->credential, p->api_http,
+			  p->budget, &p->bitbucket);
+	return r ? could_not("the API cannot be used", r) : 0;
+}
+
+static int build_catalog(struct program *p)
+{
+	struct catalog_config catalog = {
+		.bitbucket = p->bitbucket,
+		.cache = p->cache,
+		.credential = p->credential,
+		.workspaces = (const char *const *)p->config.workspaces,
+		.say = say_to_model,
+		.say_arg = p,
+	};
+	cleanup(free) char *dir = xasprintf("%s/git", p->account.dir);
+	struct clones_config clones = {
+		.dir = dir,
+		.git_url = p->config.git_url,
+		.credential = p->credential,
+		.http = p->git_http,
+		.cache = p->cache,
+		.max_trees = p->config.trees,
+	};
+	int r;
+
+	p->source = source_new(p->cache);
+	catalog.source = p->source;
+	r = catalog_new(&catalog, &p->catalog);
+	if (!r)
+		r = file_mkdirs(dir, 0700);
+	if (!r)
+		r = clones_new(&clones, &p->clones);
+	return r ? could_not("the cache cannot be used", r) : 0;
+}
+
+static int build_model(struct program *p, bool known)
+{
+	struct model_config model = {
+		.catalog = p->catalog,
+		.source = p->source,
+		.clones = p->clones,
+		.cache = p->cache,
+		.budget = p->budget,
+		.api_http = p->api_http,
+		.git_http = p->git_http,
+		.account = credential_label(p->credential),
+		.api_url = p->config.api_url,
+		.cache_dir = p->account.dir,
+		.mountpoint = p->mountpoint,
+		.uid = getuid(),
+		.gid = getgid(),
+		.ttl_ms = p->config.ttl_ms,
+		.check_behind = known && credential_kind(p->credential) !=
+						 CREDENTIAL_ANONYMOUS,
+	};
+	int r;
+
+	p->group = ctx_group_new(MAX_WAITING);
+	model.group = p->group;
+	r = model_new(&model, &p->model);
+	return r ? could_not("the mount cannot be built", r) : 0;
+}
+
+/* The mount answers: from now on nobody sees standard error. */
+static void ready(void *arg)
+{
+	struct program *p = arg;
+
+	log_info("%s is mounted at %s", credential_label(p->credential),
+		 p->mountpoint);
+	if (p->ready_fd < 0)
+		return;
+	log_to_syslog(LOG_LEVEL_INFO);
+	daemon_ready(p->ready_fd);
+}
+
+static int mount_and_serve(struct program *p, bool debug)
+{
+	cleanup(free) char *fsname =
+		xasprintf("bitbucket:%s", credential_label(p->credential));
+	struct session_config session = {
+		.model = p->model,
+		.group = p->group,
+		.mountpoint = p->mountpoint,
+		.fsname = fsname,
+		.options = (const char *const *)p->config.fuse_options,
+		.debug = debug,
+		.ready = ready,
+		.ready_arg = p,
+	};
+	struct model_kernel kernel;
+	int r = session_new(&session, &p->session);
+
+	if (r)
+		return could_not("libfuse refused to begin", r);
+	r = session_mount(p->session);
+	if (r) {
+		cleanup(free) char *what =
+			xasprintf("mounting at %s failed", p->mountpoint);
+
+		return could_not(what, r);
+	}
+	session_kernel(p->session, &kernel);
+	r = model_start(p->model, &kernel);
+	if (r)
+		return could_not("the mount cannot be started", r);
+	r = session_loop(p->session);
+	if (r)
+		log_error("the mount ended: %s", strerror(-r));
+	return r;
+}
+
+/* In reverse. Whoever still waits for the network is told to stop first. */
+static void take_down(struct program *p)
+{
+	if (p->group)
+		ctx_group_cancel(p->group);
+	if (p->clones)
+		clones_cancel(p->clones);
+	if (p->model)
+		model_stop(p->model);
+	p->session = session_free(p->session);
+	p->model = model_free(p->model);
+	p->clones = clones_free(p->clones);
+	p->catalog = catalog_free(p->catalog);
+	p->source = source_free(p->source);
+	p->cache = cache_close(p->cache);
+	account_done(&p->account);
+	p->bitbucket = bitbucket_free(p->bitbucket);
+	p->budget = budget_free(p->budget);
+	p->git_http = http_free(p->git_http);
+	p->api_http = http_free(p->api_http);
+	p->group = ctx_group_free(p->group);
+	p->credential = credential_free(p->credential);
+	config_done(&p->config);
+	free(p->mountpoint);
+	p->mountpoint = NULL;
+}
+
+static int run(struct program *p, const struct command_line *line)
+{
+	bool known = false;
+	int r;
+
+	daemon_harden();
+	r = build_remote(p);
+	if (!r)
+		r = sign_in(p, &known);
+	if (!r)
+		r = open_stores(p);
+	if (!r)
+		r = build_catalog(p);
+	if (!r)
+		r = build_model(p, known);
+	if (!r)
+		r = mount_and_serve(p, line->debug);
+	return r;
+}
+
+enum command_exit command_mount(const struct command_line *line)
+{
+	struct program program = {.ready_fd = -1};
+	enum command_exit end;
+	char why[512] = "";
+
+	log_to_stderr(line->debug        ? LOG_LEVEL_DEBUG
+		      : line->foreground ? LOG_LEVEL_INFO
+					 : LOG_LEVEL_WARN);
+	end = configure(&program, line) ? COMMAND_USAGE
+					: find_mountpoint(&program, line);
+	if (end == COMMAND_OK &&
+	    preflight_check(program.mountpoint, line->n_operands == 0, why)) {
+		command_say("%s", why);
+		end = COMMAND_FAILED;
+	}
+	if (end == COMMAND_OK && !line->foreground) {
+		program.ready_fd = daemon_fork();
+		if (program.ready_fd < 0) {
+			could_not("going to the background failed",
+				  program.ready_fd);
+			end = COMMAND_FAILED;
+		}
+	}
+	if (end == COMMAND_OK && run(&program, line))
+		end = COMMAND_FAILED;
+	take_down(&program);
+	return end;
+}

@@ -1,0 +1,354 @@
+/*
+ * cmd/config: precedence, the file's syntax, what is refused and how it is
+ * said.
+ */
+#include "cmd/config.h"
+
+#include "corpora.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static const char *const variables[] = {
+	"BITBUCKETFS_EMAIL",   "BITBUCKETFS_USERNAME", "BITBUCKETFS_TOKEN",
+	"BITBUCKETFS_API_URL", "BITBUCKETFS_GIT_URL",  "BITBUCKETFS_CACHE_DIR",
+};
+
+static int setup(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(variables); i++)
+		unsetenv(variables[i]);
+	setenv("HOME", "/home/nobody", 1);
+	unsetenv("XDG_CACHE_HOME");
+	return 0;
+}
+
+static int parse(struct config *config, const char *text)
+{
+	bool secret;
+
+	return config_parse(config, "file", text, strlen(text), &secret);
+}
+
+static void parse_each(const char *name, const char *data, size_t n, bool ok)
+{
+	cleanup(config_done) struct config config;
+	bool secret = false;
+	int r;
+
+	config_init(&config);
+	r = config_parse(&config, "file", data, n, &secret);
+	if ((r == 0) != ok)
+		fail_msg("%s: %d %s", name, r, config.why);
+	assert_int_equal(r != 0, config.why[0] != 0);
+	/* One sentence: one line, naming the file. */
+	assert_null(strchr(config.why, '\n'));
+	if (r)
+		assert_int_equal(strncmp(config.why, "file:", 5), 0);
+	/* No prefix of it is a crash either. */
+	for (size_t cut = 0; cut < n && n < 4096; cut++) {
+		cleanup(config_done) struct config other;
+
+		config_init(&other);
+		config_parse(&other, "file", data, cut, &secret);
+	}
+}
+
+static void test_corpora(void **state)
+{
+	(void)state;
+	assert_true(corpora_each("config/ok", NULL, parse_each, true) > 5);
+	assert_true(corpora_each("config/should-fail", NULL, parse_each,
+				 false) > 20);
+}
+
+static void test_precedence(void **state)
+{
+	cleanup(config_done) struct config config;
+
+	(void)state;
+	config_init(&config);
+	assert_int_equal(config.ttl_ms, 60000);
+	assert_int_equal(config.trees, 100);
+	assert_int_equal(parse(&config,
+			       "api_url = https://file.example/2.0\n"
+			       "git_url = https://file.example\n"
+			       "cache_dir = /file\nttl = 5m\ntrees = 5\n"
+			       "email = file@example.com\ntoken = filetoken\n"),
+			 0);
+	setenv("BITBUCKETFS_API_URL", "https://env.example/2.0/", 1);
+	setenv("BITBUCKETFS_CACHE_DIR", "/env", 1);
+	setenv("BITBUCKETFS_TOKEN", "envtoken", 1);
+	assert_int_equal(config_read_environment(&config), 0);
+	assert_int_equal(
+		config_read_options(&config, "cache_dir=/option,ttl=2h", false),
+		0);
+	assert_int_equal(config_finish(&config), 0);
+	assert_string_equal(config.api_url, "https://env.example/2.0");
+	assert_string_equal(config.git_url, "https://file.example");
+	assert_string_equal(config.cache_dir, "/option");
+	assert_int_equal(config.ttl_ms, 7200000);
+	assert_int_equal(config.trees, 5);
+	assert_string_equal(config.email, "file@example.com");
+	assert_string_equal(config.token, "envtoken");
+}
+
+static void test_names_hide_names_below(void **state)
+{
+	cleanup(config_done) struct config config;
+
+	(void)state;
+	config_init(&config);
+	assert_int_equal(parse(&config, "email = a@b.c\ntoken = filetoken\n"),
+			 0);
+	setenv("BITBUCKETFS_USERNAME", "ada", 1);
+	assert_int_equal(config_read_environment(&config), 0);
+	assert_null(config.email);
+	assert_string_equal(config.username, "ada");
+	/* Both in one place: the e-mail, as everywhere. */
+	setenv("BITBUCKETFS_EMAIL", "ada@b.c", 1);
+	assert_int_equal(config_read_environment(&config), 0);
+	assert_string_equal(config.email, "ada@b.c");
+	assert_null(config.username);
+	/* Given as nothing: an access token though the file has an e-mail. */
+	setenv("BITBUCKETFS_EMAIL", "", 1);
+	unsetenv("BITBUCKETFS_USERNAME");
+	assert_int_equal(config_read_environment(&config), 0);
+	assert_null(config.email);
+}
+
+static void test_token_leaves_the_environment(void **state)
+{
+	cleanup(config_done) struct config config;
+	static char first[] = "BITBUCKETFS_TOKEN=first-secret";
+	static char second[] = "BITBUCKETFS_TOKEN=second-secret";
+	static char home[] = "HOME=/home/nobody";
+	char *mine[] = {first, home, second, NULL};
+	char **before = environ;
+
+	(void)state;
+	config_init(&config);
+	environ = mine;
+	assert_int_equal(config_read_environment(&config), 0);
+	assert_null(getenv("BITBUCKETFS_TOKEN"));
+	environ = before;
+	assert_string_equal(config.token, "first-secret");
+	/* The memory itself, of both. */
+	assert_null(memmem(first, sizeof(first), "first-secret", 12));
+	assert_null(memmem(second, sizeof(second), "second", 6));
+	assert_string_equal(first, "BITBUCKETFS_TOKEN=");
+}
+
+static void test_token_leaves_also_after_a_failure(void **state)
+{
+	cleanup(config_done) struct config config;
+
+	(void)state;
+	config_init(&config);
+	setenv("BITBUCKETFS_API_URL", "ftp://x", 1);
+	setenv("BITBUCKETFS_TOKEN", "s3cret-s3cret", 1);
+	assert_int_equal(config_read_environment(&config), -EINVAL);
+	assert_non_null(strstr(config.why, "BITBUCKETFS_API_URL"));
+	assert_null(getenv("BITBUCKETFS_TOKEN"));
+}
+
+static void options(const char *text, const char *sentence)
+{
+	cleanup(config_done) struct config config;
+	int r;
+
+	config_init(&config);
+	r = config_read_options(&config, text, false);
+	if (!sentence && r)
+		fail_msg("%s: %s", text, config.why);
+	if (sentence && (!r || !strstr(config.why, sentence)))
+		fail_msg("%s: '%s' lacks '%s'", text, config.why, sentence);
+	assert_null(strstr(config.why, "hunter2"));
+}
+
+static void test_options(void **state)
+{
+	(void)state;
+	options("", NULL);
+	options(",,", NULL);
+	options("ro,rw,nosuid,nodev,default_permissions,fsname=x,subtype=y",
+		NULL);
+	options("noauto,user,users,user=ada,nofail,_netdev,defaults,noatime,"
+		"nodiratime,relatime,async,sync,suid,dev,exec,comment=a b,"
+		"x-systemd.automount,x-gvfs-show,X-mount.mkdir",
+		NULL);
+	options("submodules=off,lfs=off", NULL);
+	options("submodules=on", "submodules can only be off");
+	options("lfs", "lfs can only be off");
+	options("colour=blue", "there is no option -o colour");
+	options("colour=hunter2", "there is no option -o colour");
+	options("token=hunter2", "BITBUCKETFS_TOKEN");
+	options("Password=hunter2", "BITBUCKETFS_TOKEN");
+	options("secret=hunter2", "BITBUCKETFS_TOKEN");
+	options("token", "BITBUCKETFS_TOKEN");
+	options("email=ada@example.com", "BITBUCKETFS_EMAIL");
+	options("ttl=abc", "-o ttl 'abc' is no time");
+	options("ttl", "needs a value");
+	options("trees=0", "from 1 to");
+	options("api_url=ftp://x", "https://");
+	options("api_url=https://ada:hunter2@x/2.0", "password");
+	options("workspaces=A/B", "no workspace id");
+	options("max_read=many", "no such number");
+	options("max_threads=0", "no such number");
+}
+
+static void test_options_of_libfuse(void **state)
+{
+	cleanup(config_done) struct config config;
+
+	(void)state;
+	config_init(&config);
+	assert_int_equal(
+		config_read_options(&config,
+				    "allow_other,ro,max_read=4096,noexec,"
+				    "workspaces=acme:edge:acme,"
+				    "cache_dir=/a\\,b\\\\c",
+				    false),
+		0);
+	assert_int_equal(config.n_fuse_options, 3);
+	assert_string_equal(config.fuse_options[0], "allow_other");
+	assert_string_equal(config.fuse_options[1], "max_read=4096");
+	assert_string_equal(config.fuse_options[2], "noexec");
+	assert_null(config.fuse_options[3]);
+	assert_string_equal(config.cache_dir, "/a,b\\c");
+	assert_string_equal(config.workspaces[0], "acme");
+	assert_string_equal(config.workspaces[1], "edge");
+	assert_null(config.workspaces[2]);
+	/* mount -s */
+	assert_int_equal(config_read_options(&config, "colour", true), 0);
+	assert_int_equal(config_read_options(&config, "token=x", true),
+			 -EINVAL);
+}
+
+static int finish(const char *text, struct config *config)
+{
+	config_init(config);
+	assert_int_equal(parse(config, text), 0);
+	return config_finish(config);
+}
+
+static void test_defaults(void **state)
+{
+	struct config config;
+
+	(void)state;
+	assert_int_equal(finish("", &config), 0);
+	assert_string_equal(config.api_url, "https://api.bitbucket.org/2.0");
+	assert_string_equal(config.git_url, "https://bitbucket.org");
+	assert_string_equal(config.cache_dir,
+			    "/home/nobody/.cache/bitbucketfs");
+	config_done(&config);
+	/* The credential of another server stays there. */
+	assert_int_equal(
+		finish("api_url = https://bb.example:8443/2.0\n", &config), 0);
+	assert_string_equal(config.git_url, "https://bb.example:8443");
+	config_done(&config);
+	assert_int_equal(finish("cache_dir = ~/x\n", &config), 0);
+	assert_string_equal(config.cache_dir, "/home/nobody/x");
+	config_done(&config);
+}
+
+static void test_cleartext(void **state)
+{
+	static const struct {
+		const char *text;
+		int r;
+	} cases[] = {
+		{"api_url = http://example.com/2.0\n", 0}, /* anonymous */
+		{"token = t\napi_url = http://example.com/2.0\n", -EINVAL},
+		{"token = t\ngit_url = HTTP://example.com\n", -EINVAL},
+		{"token = t\ngit_url = http://127.0.0.1.example.com\n",
+		 -EINVAL},
+		{"token = t\napi_url = http://127.0.0.1:80/2.0\n", 0},
+		{"token = t\napi_url = http://[::1]:80/2.0\n", 0},
+		{"token = t\napi_url = http://localhost/2.0\n", 0},
+		{"token = t\napi_url = https://example.com/2.0\n", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct config config;
+		int r = finish(cases[i].text, &config);
+
+		if (r != cases[i].r)
+			fail_msg("%s: %d %s", cases[i].text, r, config.why);
+		if (r)
+			assert_non_null(strstr(config.why, "plain http"));
+		config_done(&config);
+	}
+}
+
+static void write_file(const char *path, const char *text, mode_t mode)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+static void test_file(void **state)
+{
+	char dir[] = "/tmp/test-config-XXXXXX";
+	cleanup(config_done) struct config config;
+	cleanup(free) char *path = NULL;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	path = xasprintf("%s/config", dir);
+	config_init(&config);
+	assert_int_equal(config_read_file(&config, path), 0);
+
+	write_file(path, "email = a@b.c\ntoken = hunter2\n", 0640);
+	assert_int_equal(config_read_file(&config, path), -EINVAL);
+	assert_non_null(strstr(config.why, "chmod 600"));
+	assert_null(strstr(config.why, "hunter2"));
+	assert_int_equal(chmod(path, 0604), 0);
+	assert_int_equal(config_read_file(&config, path), -EINVAL);
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_int_equal(config_read_file(&config, path), 0);
+	assert_string_equal(config.token, "hunter2");
+	config_wipe_token(&config);
+	assert_null(config.token);
+
+	/* Without a secret anybody may read it. */
+	write_file(path, "email = a@b.c\n\nfoo = bar\n", 0644);
+	assert_int_equal(config_read_file(&config, path), -EINVAL);
+	assert_non_null(strstr(config.why, "config:3: "));
+	write_file(path, "ttl = 5m\n", 0644);
+	assert_int_equal(config_read_file(&config, path), 0);
+
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(config_read_file(&config, path), -EINVAL);
+	assert_int_equal(file_remove_tree(dir), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_corpora, setup),
+		cmocka_unit_test_setup(test_precedence, setup),
+		cmocka_unit_test_setup(test_names_hide_names_below, setup),
+		cmocka_unit_test_setup(test_token_leaves_the_environment,
+				       setup),
+		cmocka_unit_test_setup(test_token_leaves_also_after_a_failure,
+				       setup),
+		cmocka_unit_test_setup(test_options, setup),
+		cmocka_unit_test_setup(test_options_of_libfuse, setup),
+		cmocka_unit_test_setup(test_defaults, setup),
+		cmocka_unit_test_setup(test_cleartext, setup),
+		cmocka_unit_test_setup(test_file, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
