@@ -5,9 +5,10 @@
  * Setting aside renames the file; whoever has it open (another process, other
  * connections of this one) goes on with the old file until the next use of the
  * connection, when the path's inode is no longer the connection's. So nothing
- * may touch the new files by way of an old connection: its -wal would be
- * deleted by name when the old one closes. SQLITE_FCNTL_PERSIST_WAL forbids
- * that; a -wal is cut to nothing instead, through its descriptor, and an empty
+ * may touch the new files by way of an old connection: the last one to close
+ * deletes its -wal by name, and that SQLite looks first whether the database
+ * was moved is no promise between processes. SQLITE_FCNTL_PERSIST_WAL forbids
+ * it; the -wal is cut to nothing instead, through its descriptor, and an empty
  * one says that the last process closed in peace.
  *
  * dir/cache.lock (flock) is held shared while a connection is being opened and

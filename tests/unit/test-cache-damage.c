@@ -326,15 +326,54 @@ static void test_damaged_while_open(void **state)
 	assert_int_equal(count_broken(s), 1);
 }
 
-static void use_it(struct scene *s)
+/* A second process that has the cache open while we use it: it sets the damaged
+ * file aside, says so, and goes on when it is told. */
+struct other {
+	pid_t pid;
+	int says[2], hears[2];
+};
+
+static void other_lives(struct scene *s, const struct other *o)
 {
 	struct cache *c;
+	char byte;
 
 	check(cache_open(s->dir, &c) == 0);
 	check(has(c, "key", NULL));
 	check(put(c, "from the child", "bytes") == 0);
+	check(write(o->says[1], "x", 1) == 1);
+	check(read(o->hears[0], &byte, 1) == 1);
 	check(has(c, "from the child", "bytes"));
+	check(has(c, "from the parent", "bytes"));
+	check(put(c, "from the child", "again") == 0);
 	cache_close(c);
+}
+
+static void other_start(struct scene *s, struct other *o)
+{
+	char byte;
+
+	assert_int_equal(pipe(o->says), 0);
+	assert_int_equal(pipe(o->hears), 0);
+	o->pid = fork();
+	if (o->pid == 0) {
+		other_lives(s, o);
+		_exit(0);
+	}
+	close(o->says[1]);
+	close(o->hears[0]);
+	assert_int_equal(read(o->says[0], &byte, 1), 1);
+}
+
+static void other_end(struct other *o)
+{
+	int status;
+
+	assert_int_equal(write(o->hears[1], "x", 1), 1);
+	assert_int_equal(waitpid(o->pid, &status, 0), o->pid);
+	assert_int_equal(status, 0);
+	close(o->says[0]);
+	close(o->hears[1]);
 }
 
 /* Another process sets the file aside while we have it open: we must find the
@@ -342,20 +381,22 @@ static void use_it(struct scene *s)
 static void test_set_aside_by_another_process(void **state)
 {
 	struct scene *s = *state;
+	struct other other;
 
 	make_cache(s);
 	assert_int_equal(cache_open(s->dir, &s->c), 0);
 	assert_true(has(s->c, "key", "body"));
 	in_child(overwrite_all, s);
-	in_child(use_it, s);
+	other_start(s, &other);
 	assert_int_equal(count_broken(s), 1);
 	assert_true(has(s->c, "from the child", "bytes"));
 	assert_true(has(s->c, "key", NULL));
 	assert_int_equal(put(s->c, "from the parent", "bytes"), 0);
 	assert_int_equal(count_broken(s), 1);
+	other_end(&other);
 	s->c = cache_close(s->c);
 	assert_int_equal(cache_open(s->dir, &s->c), 0);
-	assert_true(has(s->c, "from the child", "bytes"));
+	assert_true(has(s->c, "from the child", "again"));
 	assert_true(has(s->c, "from the parent", "bytes"));
 }
 
