@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""Holds the floors and the doors of the program, from its #include lines.
+
+    tests/layers.py [ROOT]         exit 1 and a line for each violation
+    tests/layers.py --self-test    finds each kind of violation in a tree made
+                                   for it, and none in a clean one
+
+Floors: an #include goes down, as BELOW says. Doors: a vendor's header is
+included in one place, as DOORS says. Besides: no file over 800 lines, and no
+function that cannot say how much it writes or hides its errors.
+"""
+
+import fnmatch
+import pathlib
+import re
+import sys
+import tempfile
+
+FLOORS = ("cmd", "fs", "tree", "remote", "wire", "store", "base")
+
+# What each floor may include, beside itself. wire and store never see each
+# other; remote alone sees both, and cmd, which puts the parts together.
+BELOW = {
+    "cmd": {"fs", "tree", "remote", "wire", "store", "base"},
+    "fs": {"tree", "base"},
+    "tree": {"remote", "base"},
+    "remote": {"wire", "store", "base"},
+    "wire": {"base"},
+    "store": {"base"},
+    "base": set(),
+}
+
+# vendor: (its headers, the files that may include them)
+DOORS = {
+    "curl": (("curl/*",), ("src/wire/http.c",)),
+    "SQLite": (("sqlite3*.h",), ("src/store/cache*.c",)),
+    "libgit2": (("git2.h", "git2/*"), ("src/store/objects*.c",)),
+    "cJSON": (("cJSON*.h", "cjson/*"), ("src/base/json.c",)),
+    "FUSE": (
+        ("fuse*.h", "fuse/*", "fuse3/*", "linux/fuse.h"),
+        ("src/fs/*", "include/fs/*"),
+    ),
+    "threads": (
+        ("pthread.h", "threads.h", "semaphore.h"),
+        ("src/base/sync.c", "include/base/sync.h"),
+    ),
+    "uthash": (
+        ("uthash.h", "utlist.h", "utarray.h", "utstring.h", "utringbuffer.h"),
+        ("include/base/map.h",),
+    ),
+    "nettle": (("nettle/*",), ("src/base/digest.c",)),
+    "syslog": (("syslog.h", "sys/syslog.h"), ("src/base/log.c",)),
+}
+
+LINES_MOST = 800
+
+BANNED = set(
+    """
+    strcpy strcat strncat sprintf vsprintf gets strtok atoi atol atoll atof
+    tmpnam tempnam mktemp system popen alloca gmtime localtime ctime asctime
+    """.split()
+)
+
+INCLUDE = re.compile(r"^\s*#\s*include\s*(?:\"([^\"]*)\"|<([^>]*)>|(.*))")
+CALL = re.compile(r"\b([a-z_][a-z0-9_]*)\s*\(")
+# A comment, a string or a character: nothing in them is code.
+NO_CODE = re.compile(
+    r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL
+)
+
+
+def blank(match):
+    """As many lines as before, and nothing in them."""
+    return "\n" * match.group().count("\n") or " "
+
+
+def without_comments(text):
+    """Comments blanked; strings stay, because #include lines are made of them."""
+    return NO_CODE.sub(
+        lambda m: blank(m) if m.group().startswith("/") else m.group(), text
+    )
+
+
+def floor_of(path):
+    """src/wire/http.c and include/wire/http.h: wire."""
+    parts = path.split("/")
+    if parts[0] in ("src", "include") and len(parts) > 2:
+        return parts[1] if parts[1] in FLOORS else None
+    return None
+
+
+def check_quoted(root, path, floor, header):
+    """An #include of ours."""
+    target = header.split("/")[0] if "/" in header else floor
+    if target not in FLOORS:
+        return f"\"{header}\" is on no floor"
+    places = [f"include/{header}", f"src/{header}"]
+    if "/" not in header:
+        # What lies beside it: the private header of a split module.
+        places = [str(pathlib.PurePosixPath(path).parent / header)]
+    if not any((root / place).is_file() for place in places):
+        return f"\"{header}\" does not exist"
+    if target == floor or target in BELOW[floor]:
+        return None
+    if {target, floor} == {"wire", "store"}:
+        return f"{floor}/ includes \"{header}\": wire and store never meet"
+    if FLOORS.index(target) < FLOORS.index(floor):
+        return f"{floor}/ includes \"{header}\", which is above it"
+    return (
+        f"{floor}/ includes \"{header}\" past the floors between "
+        f"(it may see {', '.join(sorted(BELOW[floor]))})"
+    )
+
+
+def check_door(path, header):
+    """An #include of somebody else's header."""
+    for vendor, (headers, places) in DOORS.items():
+        if any(fnmatch.fnmatchcase(header, h) for h in headers):
+            if not any(fnmatch.fnmatchcase(path, p) for p in places):
+                return f"<{header}>: {vendor} only in {', '.join(places)}"
+    return None
+
+
+def check_includes(root, path, text):
+    floor = floor_of(path)
+    if floor is None:
+        yield 1, "is on no floor"
+        return
+    for number, line in enumerate(without_comments(text).split("\n"), 1):
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        quoted, angled, other = match.groups()
+        if other is not None:
+            yield number, f"#include {other.strip()}: name the file"
+            continue
+        header = quoted or angled
+        # Ours in angle brackets would pass as a vendor's.
+        ours = quoted is not None or header.split("/")[0] in FLOORS
+        found = check_door(path, header)
+        if not found and ours and "/.." not in "/" + header:
+            found = check_quoted(root, path, floor, header)
+        elif not found and ours:
+            found = f"\"{header}\" goes around the floors"
+        if found:
+            yield number, found
+
+
+def check_calls(text):
+    for number, line in enumerate(NO_CODE.sub(blank, text).split("\n"), 1):
+        # defs.h names them in order to forbid them.
+        if re.match(r"\s*#\s*pragma\b", line):
+            continue
+        for name in CALL.findall(line):
+            if name in BANNED:
+                yield number, f"{name}() is banned"
+
+
+def check_length(text):
+    n_lines = text.count("\n")
+    if n_lines > LINES_MOST:
+        yield n_lines, f"{n_lines} lines, {LINES_MOST} at most"
+
+
+def violations(root):
+    """All of them, as lines to print; and how many files were read."""
+    found, n_files = [], 0
+    for top in ("include", "src", "tests/unit"):
+        for file in sorted((root / top).rglob("*.[ch]")):
+            path = file.relative_to(root).as_posix()
+            text = file.read_text(encoding="utf-8", errors="replace")
+            text = text.replace("\\\n", "  ") if "#include \\" in text else text
+            checks = [check_calls(text), check_length(text)]
+            # A test looks at its module from outside: any floor, any vendor.
+            if top != "tests/unit":
+                checks.append(check_includes(root, path, text))
+            for check in checks:
+                found += [f"{path}:{n}: {what}" for n, what in check]
+            n_files += 1
+    return found, n_files
+
+
+CLEAN = {
+    "include/base/mem.h": "#include <stddef.h>\n",
+    "include/base/map.h": "#include <uthash.h>\n",
+    "include/wire/http.h": '#include "base/mem.h"\n',
+    "include/store/cache.h": '#include "base/mem.h"\n',
+    "include/remote/source.h": '#include "store/cache.h"\n',
+    "include/tree/node.h": '#include "remote/source.h"\n',
+    "include/fs/ops.h": '#include "tree/node.h"\n#include <fuse_lowlevel.h>\n',
+    "src/base/json.c": "#include <cjson/cJSON.h>\n",
+    "src/wire/http.c": '#include "wire/http.h"\n# include <curl/curl.h>\n',
+    "src/store/cache_db.c": '#include "cache_private.h"\n#include <sqlite3.h>\n',
+    "src/store/cache_private.h": '#include "store/cache.h"\n',
+    "src/remote/source.c": '#include "wire/http.h"\n#include "store/cache.h"\n',
+    "src/cmd/mount.c": '#include "wire/http.h"\n#include "fs/ops.h"\n'
+    '/* #include <curl/curl.h> strcpy(a, b) */\n'
+    '// sprintf(x)\nconst char *s = "gets(x)"; int my_strcpy(int);\n',
+    "tests/unit/test-http.c": '#include <curl/curl.h>\n#include "fs/ops.h"\n',
+}
+
+# what is wrong: (the file, its text, what must be said of it)
+WRONG = {
+    "upwards": (
+        "src/base/mem.c", '#include "wire/http.h"\n', "1: base/ includes"),
+    "upwards from a header": (
+        "include/tree/model.h", '#include "fs/ops.h"\n', "which is above it"),
+    "upwards in angle brackets": (
+        "src/base/mem.c", "#include <tree/node.h>\n", "which is above it"),
+    "wire sees store": (
+        "src/wire/link.c", '#include "store/cache.h"\n', "never meet"),
+    "store sees wire": (
+        "include/store/flight.h", '#include "wire/http.h"\n', "never meet"),
+    "tree sees store": (
+        "src/tree/node.c", '#include "store/cache.h"\n', "past the floors"),
+    "fs sees remote": (
+        "src/fs/ops.c", '#include "remote/source.h"\n', "past the floors"),
+    "another floor's private header": (
+        "src/wire/link.c", '#include "store/cache_private.h"\n', "never meet"),
+    "around the floors": (
+        "src/wire/link.c", '#include "../store/cache_private.h"\n', "around"),
+    "a missing header": (
+        "src/wire/link.c", '#include "wire/nothing.h"\n', "does not exist"),
+    "a floor that is none": (
+        "src/misc/util.c", "int x;\n", "is on no floor"),
+    "a header of no floor": (
+        "src/wire/link.c", '#include "misc/util.h"\n', "on no floor"),
+    "an include by macro": (
+        "src/wire/link.c", "#include HEADER\n", "name the file"),
+    "an include over two lines": (
+        "src/wire/link.c", '#include \\\n"store/cache.h"\n', "never meet"),
+    "after a comment": (
+        "src/wire/link.c", '/* x */ #include "store/cache.h"\n', "never meet"),
+    "curl": ("src/wire/link.c", "#include <curl/easy.h>\n", "curl only"),
+    "curl in a test's reach of cmd": (
+        "src/cmd/status.c", "#include <curl/curl.h>\n", "curl only"),
+    "sqlite": ("src/store/flight.c", "#include <sqlite3.h>\n", "SQLite only"),
+    "libgit2": ("src/store/cache.c", "#include <git2.h>\n", "libgit2 only"),
+    "libgit2's parts": (
+        "src/remote/clone.c", "#include <git2/odb.h>\n", "libgit2 only"),
+    "cjson": (
+        "src/remote/source.c", "#include <cjson/cJSON.h>\n", "cJSON only"),
+    "fuse": (
+        "include/tree/model.h", "#include <fuse_lowlevel.h>\n", "FUSE only"),
+    "fuse in a folder": (
+        "src/tree/node.c", "#include <fuse3/fuse.h>\n", "FUSE only"),
+    "pthread": ("src/store/flight.c", "#include <pthread.h>\n", "threads only"),
+    "threads.h": ("src/base/log.c", "#include <threads.h>\n", "threads only"),
+    "uthash": ("src/tree/node.c", "#include <uthash.h>\n", "uthash only"),
+    "utlist": ("src/tree/node.c", '#include "utlist.h"\n', "uthash only"),
+    "nettle": ("src/cmd/account.c", "#include <nettle/sha1.h>\n", "nettle only"),
+    "syslog": ("src/cmd/daemon.c", "#include <syslog.h>\n", "syslog only"),
+    "too long": ("src/wire/link.c", "\n" * 801, "801 lines"),
+    "too long, a test": ("tests/unit/test-link.c", "\n" * 801, "801 lines"),
+} | {
+    name: ("src/wire/link.c", f"\nvoid f(void)\n{{\n\t{name} (a);\n}}\n",
+           f"link.c:4: {name}() is banned")
+    for name in BANNED
+}
+
+
+def write_tree(root, files):
+    for path, text in files.items():
+        file = root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+
+def self_test():
+    failures = []
+    with tempfile.TemporaryDirectory() as name:
+        root = pathlib.Path(name)
+        write_tree(root, CLEAN)
+        found, n_files = violations(root)
+        if found or n_files != len(CLEAN):
+            failures.append(f"a clean tree of {n_files}: {found}")
+    for what, (path, text, said) in WRONG.items():
+        with tempfile.TemporaryDirectory() as name:
+            root = pathlib.Path(name)
+            write_tree(root, CLEAN | {path: text})
+            found, _ = violations(root)
+            if len(found) != 1 or said not in found[0] or path not in found[0]:
+                failures.append(f"{what}: expected \"{said}\", got {found}")
+    for failure in failures:
+        print(failure)
+    print(f"{len(WRONG) + 1 - len(failures)} of {len(WRONG) + 1} found")
+    return 1 if failures else 0
+
+
+def main(arguments):
+    if arguments == ["--self-test"]:
+        return self_test()
+    if len(arguments) > 1 or arguments and arguments[0].startswith("-"):
+        print(__doc__, file=sys.stderr)
+        return 2
+    root = pathlib.Path(__file__).resolve().parent.parent
+    if arguments:
+        root = pathlib.Path(arguments[0])
+    found, n_files = violations(root)
+    for line in found:
+        print(line)
+    if not n_files:
+        print(f"{root}: no sources")
+        return 1
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
