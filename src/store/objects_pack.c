@@ -26,6 +26,7 @@ struct objects_pack {
 	struct objects *objects;
 	char *dir;
 	struct git_indexer *indexer;
+	git_indexer_progress progress; /* the indexer counts in it */
 	int failed;
 	unsigned char head[12]; /* "PACK", version, number of objects */
 	atomic_uint_fast64_t n_bytes;
@@ -86,7 +87,6 @@ static int read_head(struct objects_pack *p)
 
 static int append(struct objects_pack *p, const void *data, size_t n)
 {
-	git_indexer_progress progress = {0};
 	uint64_t before = atomic_fetch_add(&p->n_bytes, n);
 	int r;
 
@@ -103,7 +103,7 @@ static int append(struct objects_pack *p, const void *data, size_t n)
 		}
 	}
 	errno = 0;
-	r = git_indexer_append(p->indexer, data, n, &progress);
+	r = git_indexer_append(p->indexer, data, n, &p->progress);
 	return r < 0 ? indexer_errno(r) : 0;
 }
 
@@ -185,7 +185,6 @@ static int install(const struct objects_pack *p, const char *name)
 /* The part of committing that reads and writes much. */
 static int finish_index(struct objects_pack *p)
 {
-	git_indexer_progress progress = {0};
 	int r = p->failed;
 
 	if (r == 0 && atomic_load(&p->n_bytes) < sizeof(p->head))
@@ -193,7 +192,7 @@ static int finish_index(struct objects_pack *p)
 	if (r < 0 || atomic_load(&p->n_objects_total) == 0)
 		return r;
 	errno = 0;
-	r = git_indexer_commit(p->indexer, &progress);
+	r = git_indexer_commit(p->indexer, &p->progress);
 	return r < 0 ? indexer_errno(r) : 0;
 }
 

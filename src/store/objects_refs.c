@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 
+#include <fcntl.h>
 #include <git2.h>
 #include <sys/stat.h>
 
@@ -42,18 +43,23 @@ static void whole_name(const struct oid *commit, char out[static 80])
 
 int objects_mark_whole(struct objects *o, const struct oid *commit)
 {
+	cleanup(free) char *path = NULL;
 	struct objects_handle *h;
 	char name[80];
 	int r = objects_take(o, &h);
 
 	if (r < 0)
 		return r;
+	whole_name(commit, name);
 	r = objects_find(o, h, commit);
-	if (r == 0) {
-		whole_name(commit, name);
+	if (r == 0)
 		r = objects_errno(set_ref(h, name, commit));
-	}
 	objects_give(o, h);
+	/* libgit2 does not write a ref that says so already; its time is the
+	 * order of the marks. */
+	path = xasprintf("%s/%s", o->path, name);
+	if (r == 0)
+		utimensat(AT_FDCWD, path, NULL, 0);
 	return r;
 }
 

@@ -1,0 +1,159 @@
+/*
+ * A scratch directory with real git in it: repositories, packs, checks.
+ */
+#ifndef TESTS_GIT_SCRATCH_H
+#define TESTS_GIT_SCRATCH_H
+
+#include "base/file.h"
+#include "store/objects.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+struct scratch {
+	char dir[64];
+	char store[80]; /* dir/store.git */
+	struct objects *o;
+};
+
+static inline int scratch_set_up(void **state)
+{
+	struct scratch *s = xcalloc(1, sizeof(*s));
+
+	snprintf(s->dir, sizeof(s->dir), "/tmp/test-objects-XXXXXX");
+	assert_non_null(mkdtemp(s->dir));
+	snprintf(s->store, sizeof(s->store), "%s/store.git", s->dir);
+	setenv("HOME", s->dir, 1);
+	setenv("GIT_CONFIG_NOSYSTEM", "1", 1);
+	setenv("GIT_AUTHOR_NAME", "A", 1);
+	setenv("GIT_AUTHOR_EMAIL", "a@example.org", 1);
+	setenv("GIT_COMMITTER_NAME", "C", 1);
+	setenv("GIT_COMMITTER_EMAIL", "c@example.org", 1);
+	setenv("GIT_AUTHOR_DATE", "1600000000 +0000", 1);
+	setenv("GIT_COMMITTER_DATE", "1600000001 +0200", 1);
+	assert_int_equal(objects_open(s->store, &s->o), 0);
+	*state = s;
+	return 0;
+}
+
+static inline int scratch_tear_down(void **state)
+{
+	struct scratch *s = *state;
+
+	objects_close(s->o);
+	file_remove_tree(s->dir);
+	free(s);
+	return 0;
+}
+
+static inline void scratch_reopen(struct scratch *s)
+{
+	s->o = objects_close(s->o);
+	assert_int_equal(objects_open(s->store, &s->o), 0);
+}
+
+/* Runs a line of sh in the scratch directory; what it says, which may be
+ * binary; its failure is the test's. */
+static inline struct buf scratch_run(const struct scratch *s, const char *line)
+{
+	cleanup(free) char *script =
+		xasprintf("set -e; cd %s; { %s\n}", s->dir, line);
+	FILE *out = popen(script, "re");
+	struct buf said = BUF_INIT(64 * MIB);
+	char piece[4096];
+	size_t n;
+
+	assert_non_null(out);
+	buf_add(&said, "", 0);
+	while ((n = fread(piece, 1, sizeof(piece), out)) > 0)
+		buf_add(&said, piece, n);
+	if (pclose(out) != 0)
+		fail_msg("failed: %s", line);
+	return said;
+}
+
+static inline void scratch_do(const struct scratch *s, const char *line)
+{
+	struct buf said = scratch_run(s, line);
+
+	buf_done(&said);
+}
+
+static inline void scratch_expect(const struct scratch *s, const char *line,
+				  const char *output)
+{
+	cleanup(buf_done) struct buf said = scratch_run(s, line);
+
+	assert_string_equal(said.data ? said.data : "", output);
+}
+
+static inline struct oid scratch_oid(const struct scratch *s, const char *line)
+{
+	cleanup(buf_done) struct buf said = scratch_run(s, line);
+	struct oid oid;
+
+	assert_true(said.len == 41);
+	said.data[40] = '\0';
+	assert_int_equal(oid_parse(said.data, &oid), 0);
+	return oid;
+}
+
+/* Takes in bytes in pieces of n. */
+static inline int scratch_take(struct objects *o, const struct buf *pack,
+			       size_t piece, const char *const *shallow,
+			       size_t n_shallow)
+{
+	cleanup(objects_pack_drop) struct objects_pack *p = NULL;
+	int r = objects_pack_begin(o, &p);
+
+	assert_int_equal(r, 0);
+	for (size_t at = 0; r == 0 && at < pack->len; at += piece)
+		r = objects_pack_write(p, pack->data + at,
+				       pack->len - at < piece ? pack->len - at
+							      : piece);
+	return objects_pack_commit(steal(&p), shallow, n_shallow);
+}
+
+/* Everything that can be reached in the repository dir/repo. */
+static inline void scratch_take_all(const struct scratch *s, const char *repo)
+{
+	cleanup(free) char *line = xasprintf(
+		"cd %s && git pack-objects --all --revs -q --stdout </dev/null",
+		repo);
+	cleanup(buf_done) struct buf pack = scratch_run(s, line);
+
+	assert_int_equal(scratch_take(s->o, &pack, 4096, NULL, 0), 0);
+}
+
+/* git itself finds nothing to complain of. */
+static inline void scratch_fsck(const struct scratch *s)
+{
+	scratch_expect(s,
+		       "f='git --git-dir=store.git fsck --no-dangling "
+		       "--no-progress'; { $f --connectivity-only; $f; } 2>&1 | "
+		       "sed '/^notice:/d'",
+		       "");
+}
+
+/* Nothing of an attempt is left behind. */
+static inline void scratch_expect_clean(const struct scratch *s)
+{
+	scratch_expect(s,
+		       "find store.git/tmp-* -type f ! -name lock; "
+		       "find store.git/tmp-* -mindepth 1 -type d; "
+		       "find store.git -name '*tmp*' -type f",
+		       "");
+}
+
+#define SCRATCH_TEST(name) \
+	cmocka_unit_test_setup_teardown(name, scratch_set_up, scratch_tear_down)
+
+#endif
