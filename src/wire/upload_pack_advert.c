@@ -53,21 +53,13 @@ int upload_pack_caps_format(const struct upload_pack_caps *caps,
 bool upload_pack_caps_parse(const char *line, struct upload_pack_caps *ret)
 {
 	struct upload_pack_caps caps = {.known = true, .v2 = true};
-	size_t n_words = 0, n_known = 0;
+	cleanup(buf_done) struct buf again = BUF_INIT(256);
 
-	if (strncmp(line, "v2", 2) || (line[2] && line[2] != ' '))
-		return false;
-	for (const char *s = line; *s; s += *s == ' ') {
-		s += strcspn(s, " ");
-		n_words++;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(abilities); i++) {
-		bool has = has_word(line, abilities[i].name);
-
-		*(bool *)((char *)&caps + abilities[i].offset) = has;
-		n_known += has;
-	}
-	if (n_words != n_known + 1)
+	for (size_t i = 0; i < ARRAY_SIZE(abilities); i++)
+		*(bool *)((char *)&caps + abilities[i].offset) =
+			has_word(line, abilities[i].name);
+	/* A line of ours is one that we would write. */
+	if (upload_pack_caps_format(&caps, &again) || strcmp(again.data, line))
 		return false;
 	*ret = caps;
 	return true;
