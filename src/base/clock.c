@@ -190,6 +190,11 @@ char *clock_format_iso8601(int64_t wall_ms, char out[static 24])
 		seconds = last;
 	time_t t = seconds;
 	check(gmtime_r(&t, &tm));
-	check(strftime(out, 24, "%Y-%m-%dT%H:%M:%SZ", &tm));
+	/* Not strftime: it writes the year 999 with three digits. */
+	snprintf(out, 24, "%04u-%02u-%02uT%02u:%02u:%02uZ",
+		 (unsigned)(tm.tm_year + 1900) % 10000,
+		 (unsigned)(tm.tm_mon + 1) % 100, (unsigned)tm.tm_mday % 100,
+		 (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
+		 (unsigned)tm.tm_sec % 100);
 	return out;
 }

@@ -8,6 +8,7 @@
 #include "base/json.h"
 
 #include <cjson/cJSON.h>
+#include <float.h>
 #include <math.h>
 
 #define DEPTH_MOST 200
@@ -322,9 +323,10 @@ static void print_number(double value, struct buf *out)
 		buf_printf(out, "%.0f", value);
 		return;
 	}
-	/* The shortest form that reads back as the same number. */
-	for (int n_digits = 15; n_digits <= 17; n_digits++) {
-		snprintf(text, sizeof(text), "%.*g", n_digits, value);
+	/* The shortest form that reads back as the same number: all have 15
+	 * good digits, but for the tiny ones. */
+	for (int n = fabs(value) < DBL_MIN ? 1 : 15; n <= 17; n++) {
+		snprintf(text, sizeof(text), "%.*g", n, value);
 		if (strtod(text, NULL) == value)
 			break;
 	}

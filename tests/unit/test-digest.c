@@ -1,0 +1,90 @@
+/*
+ * base/digest: the published test vectors (RFC 3174, RFC 4231, RFC 4648).
+ */
+#include "base/digest.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static void sha1(void **state)
+{
+	(void)state;
+	char out[41];
+
+	digest_sha1_hex("", 0, out);
+	assert_string_equal(out, "da39a3ee5e6b4b0d3255bfef95601890afd80709");
+	digest_sha1_hex("abc", 3, out);
+	assert_string_equal(out, "a9993e364706816aba3e25717850c26c9cd0d89d");
+	digest_sha1_hex(NULL, 0, out);
+	assert_string_equal(out, "da39a3ee5e6b4b0d3255bfef95601890afd80709");
+}
+
+static void hmac_sha256(void **state)
+{
+	(void)state;
+	char out[65];
+
+	digest_hmac_sha256_hex("Jefe", 4, "what do ya want for nothing?", 28,
+			       out);
+	assert_string_equal(out, "5bdcc146bf60754e6a042426089575c7"
+				 "5a003f089d2739839dec58b964ec3843");
+	/* A key longer than a block is hashed first. */
+	char key[131];
+	memset(key, 0xaa, sizeof(key));
+	digest_hmac_sha256_hex(
+		key, sizeof(key),
+		"Test Using Larger Than Block-Size Key - Hash Key First", 54,
+		out);
+	assert_string_equal(out, "60e431591ee0b67f0d8a26aacbf5b77f"
+				 "8e0bc6213728c5140546040f0ee37f54");
+}
+
+static void base64(void **state)
+{
+	(void)state;
+	static const char *const vectors[][2] = {
+		{"", ""},
+		{"f", "Zg=="},
+		{"fo", "Zm8="},
+		{"foo", "Zm9v"},
+		{"foob", "Zm9vYg=="},
+		{"fooba", "Zm9vYmE="},
+		{"foobar", "Zm9vYmFy"},
+		{"\xfb\xff\xfe", "+//+"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(vectors); i++) {
+		cleanup(free) char *text = NULL;
+		digest_base64(vectors[i][0], strlen(vectors[i][0]), &text);
+		assert_string_equal(text, vectors[i][1]);
+	}
+}
+
+static void random_bytes(void **state)
+{
+	(void)state;
+	unsigned char a[1000] = {0}, b[1000] = {0};
+	size_t n_zero = 0;
+
+	assert_int_equal(digest_random(a, sizeof(a)), 0);
+	assert_int_equal(digest_random(b, sizeof(b)), 0);
+	assert_memory_not_equal(a, b, sizeof(a));
+	/* 4 of them on the average: the whole buffer was filled. */
+	for (size_t i = 0; i < sizeof(a); i++)
+		n_zero += a[i] == 0;
+	assert_true(n_zero < 50);
+	assert_int_equal(digest_random(NULL, 0), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sha1),
+		cmocka_unit_test(hmac_sha256),
+		cmocka_unit_test(base64),
+		cmocka_unit_test(random_bytes),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
