@@ -95,6 +95,19 @@ int bitbucket_read_repository(const struct json *,
 /* GET /workspaces/{ws}: its uuid. */
 int bitbucket_get_workspace(struct ctx *, struct bitbucket *, const char *slug,
 			    struct bitbucket_workspace *ret);
+/* An object as one of the above; -EBADMSG when it names no workspace. */
+int bitbucket_read_workspace(const struct json *,
+			     struct bitbucket_workspace *ret);
 void bitbucket_workspace_done(struct bitbucket_workspace *);
+DEFINE_CLEANUP_DONE(struct bitbucket_workspace, bitbucket_workspace_done);
+
+/* Paths for bitbucket_get, percent-encoded; free them. A uuid's braces become
+ * %7B and %7D. */
+char *bitbucket_workspace_path(const char *slug);
+char *bitbucket_repository_path(const char *workspace,
+				const char *slug_or_uuid);
+/* The body of a reply as JSON; -EIO with a sentence that names what. */
+int bitbucket_parse(struct ctx *, const struct bitbucket_reply *,
+		    const char *what, struct json **ret_json);
 
 #endif

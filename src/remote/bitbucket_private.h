@@ -1,0 +1,44 @@
+/*
+ * remote/bitbucket, inside: what its files share.
+ */
+#ifndef REMOTE_BITBUCKET_PRIVATE_H
+#define REMOTE_BITBUCKET_PRIVATE_H
+
+#include "remote/bitbucket.h"
+
+#include "base/sync.h"
+
+/* No listing has more pages: what a server can make us do has an end. */
+#define BITBUCKET_MOST_PAGES 1000
+
+struct bitbucket {
+	char *api_url; /* without a final slash */
+	const struct credential *credential;
+	struct http *http;
+	struct budget *budget;
+};
+
+/* bitbucket_get, of an absolute URL of api_url's origin. */
+int bitbucket_get_url(struct ctx *, struct bitbucket *, const char *url,
+		      const char *etag, struct bitbucket_reply *ret_reply);
+/*
+ * A page's `next` as the URL to ask: mended where the service is known to get
+ * it wrong (FACTS §5). NULL: there is none. -EPROTO when it leads elsewhere.
+ */
+int bitbucket_next_url(struct ctx *, struct bitbucket *,
+		       const struct json *page, char **ret_url);
+
+/* The items of a page's `values`, read; odd ones are counted. -EBADMSG when
+ * it is no page. */
+int bitbucket_read_repositories(const struct json *page,
+				struct bitbucket_repositories *add);
+int bitbucket_read_workspaces(const struct json *page,
+			      struct bitbucket_workspaces *add);
+/* bitbucket_list_repositories, one walk. The count is not checked: *ret_size is
+ * the largest that a page said, -1: none did. */
+int bitbucket_walk_repositories(struct ctx *, struct bitbucket *,
+				const char *workspace,
+				struct bitbucket_repositories *ret,
+				int64_t *ret_size);
+
+#endif

@@ -1,0 +1,802 @@
+/*
+ * remote/catalog: answers, made of what source has or brings.
+ *
+ * Nothing is held in memory but the workspaces entered by name and a few
+ * decoded listings, which are found again by key and version: the cache is the
+ * one place where things are.
+ */
+#include "catalog_private.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdarg.h>
+
+#define MINUTE_MS (INT64_C(60) * 1000)
+#define ENTERED_MOST 1000
+/* A document that came with a listing so lately is not asked for again. */
+#define TOGETHER_MS 30000
+#define PAGELEN 100
+
+static int64_t or_default(int64_t value, int64_t otherwise)
+{
+	return value > 0 ? value : otherwise;
+}
+
+int catalog_new(const struct catalog_config *config,
+		struct catalog **ret_catalog)
+{
+	struct catalog *c = xcalloc(1, sizeof(*c));
+	size_t n = 0;
+
+	c->config = *config;
+	c->config.ttl_workspaces_ms =
+		or_default(config->ttl_workspaces_ms, 10 * MINUTE_MS);
+	c->config.ttl_repositories_ms =
+		or_default(config->ttl_repositories_ms, 10 * MINUTE_MS);
+	c->config.ttl_unknown_ms =
+		or_default(config->ttl_unknown_ms, 5 * MINUTE_MS);
+	while (config->workspaces && config->workspaces[n])
+		n++;
+	c->workspaces = xcalloc(n + 1, sizeof(*c->workspaces));
+	for (size_t i = 0; i < n; i++)
+		c->workspaces[i] = xstrdup(config->workspaces[i]);
+	c->config.workspaces = NULL;
+	mutex_init(&c->lock);
+	*ret_catalog = c;
+	return 0;
+}
+
+struct catalog *catalog_free(struct catalog *c)
+{
+	if (!c)
+		return NULL;
+	for (size_t i = 0; c->workspaces[i]; i++)
+		free(c->workspaces[i]);
+	free(c->workspaces);
+	for (size_t i = 0; i < c->n_entered; i++)
+		free(c->entered[i]);
+	free(c->entered);
+	for (size_t i = 0; i < N_LISTINGS; i++) {
+		listing_unref(c->listings[i]);
+		free(c->singles[i].key);
+	}
+	mutex_done(&c->lock);
+	free(c);
+	return NULL;
+}
+
+void catalog_say(struct catalog *c, int errnum, const char *path,
+		 const char *fmt, ...)
+{
+	cleanup(buf_done) struct buf text = BUF_INIT(4 * KIB);
+	va_list ap;
+
+	if (!c->config.say)
+		return;
+	va_start(ap, fmt);
+	buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	c->config.say(c->config.say_arg, path ? path : "", errnum,
+		      text.data ? text.data : "");
+}
+
+bool catalog_may_list(const struct catalog *c)
+{
+	switch (credential_kind(c->config.credential)) {
+	case CREDENTIAL_API_TOKEN:
+	case CREDENTIAL_BASIC:
+		return true;
+	case CREDENTIAL_ANONYMOUS:
+	case CREDENTIAL_ACCESS_TOKEN:
+		break;
+	}
+	return false;
+}
+
+bool catalog_is_uuid(const char *uuid)
+{
+	return uuid[0] == '{';
+}
+
+static struct catalog_age age_of(const struct cache_entry *e, bool stale)
+{
+	return (struct catalog_age){
+		.left_ms = e->left_ms > 0 ? e->left_ms : 0,
+		.stale = stale,
+	};
+}
+
+/* A remembered failure, as if it had just happened. */
+static int negative_of(struct ctx *ctx, const struct cache_entry *e)
+{
+	return ctx_fail(ctx, -e->negative, "%s", e->note);
+}
+
+static int get(struct ctx *ctx, struct catalog *c, const char *key,
+	       enum source_mode mode, source_fetch *fetch, struct fetch *f,
+	       struct cache_entry **ret_entry, bool *ret_stale)
+{
+	f->catalog = c;
+	return source_get(ctx, c->config.source, key, mode, fetch, f, ret_entry,
+			  ret_stale);
+}
+
+/* ---- what is known without waiting ---- */
+
+static struct cache_entry *peek(struct catalog *c, const char *key)
+{
+	struct cache_entry *entry = NULL;
+
+	if (cache_get(c->config.cache, key, &entry) <= CACHE_MISS)
+		return NULL;
+	return entry;
+}
+
+static bool decode_workspaces(const struct cache_entry *e,
+			      struct catalog_ws_list *ret)
+{
+	return e && e->body &&
+	       !catalog_decode_workspaces(blob_data(e->body), blob_len(e->body),
+					  ret);
+}
+
+static const struct catalog_ws *ws_find(const struct catalog_ws_list *list,
+					const char *name)
+{
+	for (size_t i = 0; i < list->n_items; i++)
+		if (!strcmp(list->items[i].name, name))
+			return &list->items[i];
+	return NULL;
+}
+
+/* The uuid that `workspace/<slug>` tells; NULL when it is none, "" when the
+ * workspace is there and has none. */
+static char *alias_uuid(struct catalog *c, const char *slug)
+{
+	cleanup(free) char *key = xasprintf("workspace/%s", slug);
+	cleanup(cache_entry_free) struct cache_entry *e = peek(c, key);
+
+	return e && e->body ? xstrdup(blob_data(e->body)) : NULL;
+}
+
+void workspace_ref_done(struct workspace_ref *w)
+{
+	free(w->name);
+	free(w->slug);
+	free(w->uuid);
+	free(w->key);
+	*w = (struct workspace_ref){0};
+}
+
+void catalog_resolve(struct catalog *c, const char *name,
+		     struct workspace_ref *ret)
+{
+	cleanup(cache_entry_free) struct cache_entry *e =
+		catalog_may_list(c) ? peek(c, KEY_WORKSPACES) : NULL;
+	cleanup(catalog_ws_list_done) struct catalog_ws_list list = {0};
+	const struct catalog_ws *w =
+		decode_workspaces(e, &list) ? ws_find(&list, name) : NULL;
+	cleanup(free) char *uuid = NULL;
+
+	if (w && *w->uuid)
+		uuid = xstrdup(w->uuid);
+	else
+		uuid = alias_uuid(c, w ? w->slug : name);
+	ret->name = xstrdup(name);
+	ret->slug = xstrdup(w ? w->slug : name);
+	ret->uuid = xstrdup(uuid ? uuid : "");
+	ret->key = xstrdup(*ret->uuid ? ret->uuid : ret->slug);
+}
+
+char *catalog_listing_key(const struct workspace_ref *w)
+{
+	return xasprintf("repositories/%s", w->key);
+}
+
+char *catalog_alias_key(const struct workspace_ref *w, const char *slug)
+{
+	return xasprintf("slug/%s/%s", w->key, slug);
+}
+
+/* ---- workspaces ---- */
+
+struct catalog_workspaces *catalog_workspaces_free(struct catalog_workspaces *w)
+{
+	if (!w)
+		return NULL;
+	for (size_t i = 0; i < w->n_items; i++) {
+		free(w->items[i].slug);
+		free(w->items[i].uuid);
+	}
+	free(w->items);
+	free(w);
+	return NULL;
+}
+
+void catalog_workspace_done(struct catalog_workspace *w)
+{
+	free(w->slug);
+	free(w->uuid);
+	*w = (struct catalog_workspace){0};
+}
+
+static bool is_configured(const struct catalog *c, const char *slug)
+{
+	for (size_t i = 0; c->workspaces[i]; i++)
+		if (!strcmp(c->workspaces[i], slug))
+			return true;
+	return false;
+}
+
+/* Remembers that somebody was there; the mount lists it from now on. */
+static void enter(struct catalog *c, const char *slug)
+{
+	bool known = false;
+
+	mutex_lock(&c->lock);
+	for (size_t i = 0; !known && i < c->n_entered; i++)
+		known = !strcmp(c->entered[i], slug);
+	if (!known && c->n_entered < ENTERED_MOST) {
+		c->entered = xrealloc(c->entered,
+				      (c->n_entered + 1) * sizeof(*c->entered));
+		c->entered[c->n_entered++] = xstrdup(slug);
+	}
+	mutex_unlock(&c->lock);
+}
+
+static void leave(struct catalog *c, const char *slug)
+{
+	mutex_lock(&c->lock);
+	for (size_t i = 0; i < c->n_entered; i++) {
+		if (!strcmp(c->entered[i], slug)) {
+			free(c->entered[i]);
+			c->entered[i] = c->entered[--c->n_entered];
+			break;
+		}
+	}
+	mutex_unlock(&c->lock);
+}
+
+static void add_unless_there(struct catalog *c, struct catalog_ws_list *list,
+			     const char *slug)
+{
+	cleanup(free) char *uuid = NULL;
+
+	for (size_t i = 0; i < list->n_items; i++)
+		if (!strcmp(list->items[i].slug, slug))
+			return;
+	uuid = alias_uuid(c, slug);
+	catalog_ws_add(list, slug, uuid);
+}
+
+/* The configured and the entered ones, too. */
+static void add_others(struct catalog *c, struct catalog_ws_list *list)
+{
+	char **entered;
+	size_t n;
+
+	for (size_t i = 0; c->workspaces[i]; i++)
+		add_unless_there(c, list, c->workspaces[i]);
+	mutex_lock(&c->lock);
+	n = c->n_entered;
+	entered = xcalloc(n + 1, sizeof(*entered));
+	for (size_t i = 0; i < n; i++)
+		entered[i] = xstrdup(c->entered[i]);
+	mutex_unlock(&c->lock);
+	for (size_t i = 0; i < n; i++) {
+		add_unless_there(c, list, entered[i]);
+		free(entered[i]);
+	}
+	free(entered);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct catalog_ws *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+/* Moves the names and uuids of a list into an answer. */
+static struct catalog_workspaces *answer_of(struct catalog_ws_list *list)
+{
+	struct catalog_workspaces *w = xcalloc(1, sizeof(*w));
+
+	if (list->n_items)
+		qsort(list->items, list->n_items, sizeof(*list->items),
+		      by_name);
+	w->items = xcalloc(list->n_items + 1, sizeof(*w->items));
+	for (size_t i = 0; i < list->n_items; i++) {
+		struct catalog_ws *from = &list->items[i];
+
+		/* Two slugs with one file name: the first stands. */
+		if (i && !strcmp(from->name, w->items[w->n_items - 1].slug))
+			continue;
+		w->items[w->n_items].slug = xstrdup(from->name);
+		w->items[w->n_items++].uuid = steal(&from->uuid);
+	}
+	return w;
+}
+
+/* The account's list; empty when this credential has none. */
+static int account_list(struct ctx *ctx, struct catalog *c,
+			enum source_mode mode, struct catalog_ws_list *ret_list,
+			struct catalog_age *ret_age)
+{
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+	struct fetch f = {0};
+	bool stale = false;
+	int r;
+
+	if (!catalog_may_list(c)) {
+		*ret_age = (struct catalog_age){
+			.left_ms = c->config.ttl_workspaces_ms,
+		};
+		return 0;
+	}
+	r = get(ctx, c, KEY_WORKSPACES, mode, catalog_fetch_workspaces, &f, &e,
+		&stale);
+	if (r < 0)
+		return r;
+	if (!decode_workspaces(e, ret_list)) {
+		(void)cache_remove(c->config.cache, KEY_WORKSPACES);
+		return ctx_fail(ctx, -EIO,
+				"The cached list of workspaces was unreadable; "
+				"it is asked for again.");
+	}
+	*ret_age = age_of(e, stale);
+	return 0;
+}
+
+int catalog_workspaces(struct ctx *ctx, struct catalog *c,
+		       enum source_mode mode,
+		       struct catalog_workspaces **ret_workspaces)
+{
+	cleanup(catalog_ws_list_done) struct catalog_ws_list list = {0};
+	struct catalog_workspaces *w;
+	struct catalog_age age = {0};
+	int r = account_list(ctx, c, mode, &list, &age);
+
+	if (r < 0)
+		return r;
+	add_others(c, &list);
+	w = answer_of(&list);
+	w->age = age;
+	*ret_workspaces = w;
+	return 0;
+}
+
+static int unknown(struct ctx *ctx, const char *name, struct catalog_age *age,
+		   int64_t left_ms, bool stale)
+{
+	*age = (struct catalog_age){.left_ms = left_ms, .stale = stale};
+	return ctx_fail(ctx, -ENOENT, "There is no %s.", name);
+}
+
+/* One that no list has: asked for by its name. */
+static int workspace_by_name(struct ctx *ctx, struct catalog *c,
+			     const char *name, struct catalog_workspace *ret,
+			     struct catalog_age *ret_age)
+{
+	cleanup(free) char *key = xasprintf("workspace/%s", name);
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+	struct fetch f = {.slug = name};
+	bool stale = false;
+	int r = get(ctx, c, key, SOURCE_READ, catalog_fetch_workspace, &f, &e,
+		    &stale);
+
+	if (r < 0)
+		return r;
+	*ret_age = age_of(e, stale);
+	if (!e->body) {
+		leave(c, name);
+		return negative_of(ctx, e);
+	}
+	enter(c, name);
+	ret->slug = xstrdup(name);
+	ret->uuid = xstrdup(blob_data(e->body));
+	return 0;
+}
+
+int catalog_workspace(struct ctx *ctx, struct catalog *c, const char *name,
+		      struct catalog_workspace *ret_workspace,
+		      struct catalog_age *ret_age)
+{
+	cleanup(catalog_ws_list_done) struct catalog_ws_list list = {0};
+	struct catalog_age age = {.left_ms = c->config.ttl_unknown_ms};
+	bool legal = text_is_workspace_id(name);
+	const struct catalog_ws *w;
+	int r = account_list(ctx, c, legal ? SOURCE_READ : SOURCE_CACHED, &list,
+			     &age);
+
+	if (r == -EINTR)
+		return r;
+	if (r < 0 && !legal)
+		return unknown(ctx, name, ret_age, c->config.ttl_unknown_ms,
+			       false);
+	if (is_configured(c, name))
+		add_unless_there(c, &list, name);
+	w = ws_find(&list, name);
+	if (w) {
+		ret_workspace->slug = xstrdup(w->name);
+		ret_workspace->uuid = xstrdup(w->uuid);
+		*ret_age = age;
+		return 0;
+	}
+	if (!legal)
+		return unknown(ctx, name, ret_age, age.left_ms, age.stale);
+	/* Also when the list could not be had (a missing scope): the one
+	 * request says more than the list's failure does. */
+	return workspace_by_name(ctx, c, name, ret_workspace, ret_age);
+}
+
+/* ---- repositories ---- */
+
+/* The decoded listing, moved to the front; a reference for the caller. */
+static struct listing *listing_kept(struct catalog *c, const char *key,
+				    uint64_t version)
+{
+	struct listing *found = NULL;
+
+	mutex_lock(&c->lock);
+	for (size_t i = 0; i < N_LISTINGS && c->listings[i]; i++) {
+		struct listing *l = c->listings[i];
+
+		if (l->version != version || strcmp(l->key, key))
+			continue;
+		memmove(c->listings + 1, c->listings, i * sizeof(*c->listings));
+		c->listings[0] = l;
+		refs_take(&l->refs);
+		found = l;
+		break;
+	}
+	mutex_unlock(&c->lock);
+	return found;
+}
+
+static void listing_keep(struct catalog *c, struct listing *l)
+{
+	struct listing *out;
+	size_t at = 0;
+
+	refs_take(&l->refs);
+	mutex_lock(&c->lock);
+	/* In the place of an older version of it, or of the last one. */
+	while (at < N_LISTINGS - 1 && c->listings[at] &&
+	       strcmp(c->listings[at]->key, l->key))
+		at++;
+	out = c->listings[at];
+	memmove(c->listings + 1, c->listings, at * sizeof(*c->listings));
+	c->listings[0] = l;
+	mutex_unlock(&c->lock);
+	listing_unref(out);
+}
+
+int catalog_listing_of(struct catalog *c, const char *key,
+		       const struct cache_entry *e, struct listing **ret)
+{
+	struct listing *l = e->body ? listing_kept(c, key, e->version) : NULL;
+
+	if (!l) {
+		if (!e->body || catalog_decode_listing(blob_data(e->body),
+						       blob_len(e->body), &l)) {
+			log_warn("the cached %s is unreadable", key);
+			(void)cache_remove(c->config.cache, key);
+			return -EIO;
+		}
+		l->key = xstrdup(key);
+		l->version = e->version;
+		listing_keep(c, l);
+	}
+	*ret = l;
+	return 0;
+}
+
+static int get_listing(struct ctx *ctx, struct catalog *c,
+		       const struct workspace_ref *w, enum source_mode mode,
+		       struct listing **ret_listing,
+		       struct catalog_age *ret_age)
+{
+	cleanup(free) char *key = catalog_listing_key(w);
+	struct fetch f = {.workspace = w};
+	int r = 0;
+
+	/* Twice: unreadable bytes are removed and fetched anew. */
+	for (unsigned i = 0; i < 2; i++) {
+		cleanup(cache_entry_free) struct cache_entry *e = NULL;
+		bool stale = false;
+
+		r = get(ctx, c, key, mode, catalog_fetch_listing, &f, &e,
+			&stale);
+		if (r < 0)
+			return r;
+		r = catalog_listing_of(c, key, e, ret_listing);
+		if (r == 0) {
+			*ret_age = age_of(e, stale);
+			return 0;
+		}
+	}
+	return r;
+}
+
+struct catalog_repositories *
+catalog_repositories_free(struct catalog_repositories *r)
+{
+	if (!r)
+		return NULL;
+	for (size_t i = 0; i < r->n_items; i++)
+		catalog_repository_done(&r->items[i]);
+	free(r->items);
+	free(r);
+	return NULL;
+}
+
+int catalog_repositories(struct ctx *ctx, struct catalog *c,
+			 const char *workspace, enum source_mode mode,
+			 struct catalog_repositories **ret_repositories)
+{
+	cleanup(workspace_ref_done) struct workspace_ref w = {0};
+	cleanup(listing_unref) struct listing *l = NULL;
+	struct catalog_repositories *all;
+	struct catalog_age age;
+	int r;
+
+	catalog_resolve(c, workspace, &w);
+	r = get_listing(ctx, c, &w, mode, &l, &age);
+	if (r < 0)
+		return r;
+	all = xcalloc(1, sizeof(*all));
+	all->items = xcalloc(l->n_items + 1, sizeof(*all->items));
+	all->n_items = l->n_items;
+	for (size_t i = 0; i < l->n_items; i++)
+		catalog_repository_copy(&l->items[i], &all->items[i]);
+	all->age = age;
+	all->version = l->version;
+	*ret_repositories = all;
+	return 0;
+}
+
+/* The repository of a cached document. False: there is none, or it has another
+ * name by now. */
+static bool repository_of(struct catalog *c, const char *uuid, const char *name,
+			  struct catalog_repository *ret)
+{
+	cleanup(free) char *key = xasprintf("repo/%s", uuid);
+	cleanup(cache_entry_free) struct cache_entry *e = peek(c, key);
+	cleanup(json_free) struct json *json = NULL;
+	cleanup(bitbucket_repository_done) struct bitbucket_repository got = {
+		0};
+	cleanup(catalog_repository_done) struct catalog_repository made = {0};
+
+	if (!e || !e->body ||
+	    json_parse(blob_data(e->body), blob_len(e->body), &json) ||
+	    bitbucket_read_repository(json, &got))
+		return false;
+	catalog_repository_make(got.slug, uuid, got.updated_ms, &made);
+	if (strcmp(made.name, name))
+		return false;
+	*ret = made;
+	made = (struct catalog_repository){0};
+	return true;
+}
+
+/* One of a workspace that was never listed: asked for by its name. */
+static int repository_by_name(struct ctx *ctx, struct catalog *c,
+			      const struct workspace_ref *w, const char *name,
+			      struct catalog_repository *ret,
+			      struct catalog_age *ret_age)
+{
+	cleanup(free) char *key = catalog_alias_key(w, name);
+	struct fetch f = {.workspace = w, .slug = name};
+	enum source_mode mode = SOURCE_READ;
+
+	/* Twice: an alias whose document went or was renamed is asked anew. */
+	for (unsigned i = 0; i < 2; i++) {
+		cleanup(cache_entry_free) struct cache_entry *e = NULL;
+		bool stale = false;
+		int r = get(ctx, c, key, mode, catalog_fetch_repository, &f, &e,
+			    &stale);
+
+		if (r < 0)
+			return r;
+		*ret_age = age_of(e, stale);
+		if (!e->body)
+			return negative_of(ctx, e);
+		if (repository_of(c, blob_data(e->body), name, ret))
+			return 0;
+		mode = SOURCE_REFRESH;
+	}
+	return unknown(ctx, name, ret_age, 0, false);
+}
+
+int catalog_repository(struct ctx *ctx, struct catalog *c,
+		       const char *workspace, const char *name,
+		       struct catalog_repository *ret_repository,
+		       struct catalog_age *ret_age)
+{
+	cleanup(workspace_ref_done) struct workspace_ref w = {0};
+	cleanup(listing_unref) struct listing *l = NULL;
+	const struct catalog_repository *found;
+	struct catalog_age age = {0};
+	int r;
+
+	catalog_resolve(c, workspace, &w);
+	r = get_listing(ctx, c, &w, SOURCE_CACHED, &l, &age);
+	if (r == 0 && age.stale) {
+		struct listing *newer = NULL;
+
+		/* Perhaps too old to be served without asking. */
+		r = get_listing(ctx, c, &w, SOURCE_READ, &newer, &age);
+		if (r < 0)
+			return r;
+		listing_unref(l);
+		l = newer;
+	}
+	if (r == -EINTR)
+		return r;
+	if (!l) {
+		if (!text_is_repo_slug(name))
+			return unknown(ctx, name, ret_age,
+				       c->config.ttl_unknown_ms, false);
+		return repository_by_name(ctx, c, &w, name, ret_repository,
+					  ret_age);
+	}
+	found = listing_find(l, name);
+	if (!found)
+		return unknown(ctx, name, ret_age, age.left_ms, age.stale);
+	catalog_repository_copy(found, ret_repository);
+	*ret_age = age;
+	return 0;
+}
+
+/* ---- documents ---- */
+
+void catalog_document_done(struct catalog_document *d)
+{
+	blob_unref(d->body);
+	*d = (struct catalog_document){0};
+}
+
+/* Counts one more single request of a listing's workspace; how many there were
+ * lately. */
+static unsigned count_single(struct catalog *c, const char *key)
+{
+	int64_t now = clock_mono_ms();
+	struct singles *oldest = &c->singles[0], *s = NULL;
+	unsigned n;
+
+	mutex_lock(&c->lock);
+	for (size_t i = 0; !s && i < N_LISTINGS; i++) {
+		if (c->singles[i].key && !strcmp(c->singles[i].key, key))
+			s = &c->singles[i];
+		else if (!c->singles[i].key ||
+			 (oldest->key &&
+			  c->singles[i].since_ms < oldest->since_ms))
+			oldest = &c->singles[i];
+	}
+	if (!s) {
+		s = oldest;
+		free(s->key);
+		*s = (struct singles){.key = xstrdup(key), .since_ms = now};
+	}
+	if (now - s->since_ms >= c->config.ttl_repositories_ms) {
+		s->since_ms = now;
+		s->n = 0;
+	}
+	n = s->n++;
+	mutex_unlock(&c->lock);
+	return n;
+}
+
+/* The listing cannot be had: on with single requests, as many again. */
+static void forget_singles(struct catalog *c, const char *key)
+{
+	mutex_lock(&c->lock);
+	for (size_t i = 0; i < N_LISTINGS; i++)
+		if (c->singles[i].key && !strcmp(c->singles[i].key, key))
+			c->singles[i].n = 0;
+	mutex_unlock(&c->lock);
+}
+
+int catalog_refresh_together(struct ctx *ctx, const struct fetch *f,
+			     const struct cache_entry *old)
+{
+	struct catalog *c = f->catalog;
+	cleanup(free) char *key = catalog_listing_key(f->workspace);
+	cleanup(cache_entry_free) struct cache_entry *document = NULL;
+	cleanup(listing_unref) struct listing *l = NULL;
+	int64_t now = clock_wall_ms();
+	struct catalog_age age;
+	size_t n_pages;
+	int r;
+
+	if (get_listing(ctx, c, f->workspace, SOURCE_CACHED, &l, &age))
+		return 0;
+	n_pages = (l->n_items + PAGELEN - 1) / PAGELEN;
+	if (count_single(c, key) < (n_pages > 2 ? n_pages : 2))
+		return 0;
+	l = listing_unref(l);
+	if (!old || now - old->fetched_ms >= TOGETHER_MS ||
+	    now < old->fetched_ms) {
+		r = get_listing(ctx, c, f->workspace, SOURCE_REFRESH, &l, &age);
+		if (r == -EINTR)
+			return r;
+		if (r < 0) {
+			forget_singles(c, key);
+			return 0;
+		}
+	}
+	document = peek(c, f->repository->key);
+	return document && document->body && document->left_ms >= 0 &&
+	       document->fetched_ms + TOGETHER_MS > now;
+}
+
+static int64_t time_in(const struct blob *body)
+{
+	cleanup(json_free) struct json *json = NULL;
+	const char *text;
+	int64_t ms;
+
+	if (json_parse(blob_data(body), blob_len(body), &json))
+		return 0;
+	text = json_str(json, "updated_on");
+	if (!text || clock_parse_iso8601(text, &ms)) {
+		text = json_str(json, "created_on");
+		if (!text || clock_parse_iso8601(text, &ms))
+			return 0;
+	}
+	return ms;
+}
+
+static int document_of(struct ctx *ctx, const struct cache_entry *e, bool stale,
+		       struct catalog_document *ret)
+{
+	if (!e->body)
+		return negative_of(ctx, e);
+	*ret = (struct catalog_document){
+		.body = blob_ref(e->body),
+		.version = e->version,
+		.updated_ms = time_in(e->body),
+		.age = age_of(e, stale),
+	};
+	return 0;
+}
+
+int catalog_document(struct ctx *ctx, struct catalog *c, const char *workspace,
+		     const struct catalog_repository *repository,
+		     enum source_mode mode,
+		     struct catalog_document *ret_document)
+{
+	cleanup(workspace_ref_done) struct workspace_ref w = {0};
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+	struct fetch f = {.workspace = &w, .repository = repository};
+	bool stale = false;
+	int r;
+
+	catalog_resolve(c, workspace, &w);
+	r = get(ctx, c, repository->key, mode, catalog_fetch_document, &f, &e,
+		&stale);
+	return r < 0 ? r : document_of(ctx, e, stale, ret_document);
+}
+
+int catalog_user(struct ctx *ctx, struct catalog *c, enum source_mode mode,
+		 struct catalog_document *ret_document)
+{
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+	struct fetch f = {0};
+	bool stale = false;
+	int r;
+
+	if (!catalog_may_list(c))
+		return ctx_fail(ctx, -ENOENT,
+				"Nobody is signed in as a user, so there is no "
+				"user.json.");
+	r = get(ctx, c, KEY_USER, mode, catalog_fetch_user, &f, &e, &stale);
+	return r < 0 ? r : document_of(ctx, e, stale, ret_document);
+}
+
+int catalog_version(struct catalog *c, uint64_t version, struct blob **ret_body)
+{
+	return cache_get_version(c->config.cache, version, ret_body);
+}

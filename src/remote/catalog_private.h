@@ -1,0 +1,144 @@
+/*
+ * remote/catalog, inside: what its files share.
+ *
+ * Keys in the cache:
+ *   workspaces              the account's, as catalog_codec writes them
+ *   workspace/<slug>        its uuid ("" when not told), or negative
+ *   repositories/<ws>       a complete listing, as catalog_codec writes it
+ *   slug/<ws>/<slug>        a repository's uuid, or negative
+ *   repo/<uuid>             a repository's whole object
+ *   user                    the account's object
+ * where <ws> is the workspace's uuid, or its slug where nobody told the uuid.
+ */
+#ifndef REMOTE_CATALOG_PRIVATE_H
+#define REMOTE_CATALOG_PRIVATE_H
+
+#include "remote/catalog.h"
+
+#include "base/sync.h"
+#include "base/text.h"
+#include "store/cache.h"
+
+#define N_LISTINGS 8  /* listings kept decoded */
+#define MOST_ASKED 20 /* what vanished from a listing is asked for itself */
+#define KEY_USER "user"
+#define KEY_WORKSPACES "workspaces"
+
+extern const char *const catalog_root_names[];      /* own names there */
+extern const char *const catalog_workspace_names[]; /* and there */
+
+/* ---- catalog_codec: lists as they are stored ---- */
+
+/* A workspace of the stored list; name is the file name of its slug. */
+struct catalog_ws {
+	char *name, *slug, *uuid;
+};
+struct catalog_ws_list {
+	struct catalog_ws *items;
+	size_t n_items;
+};
+void catalog_ws_done(struct catalog_ws *);
+void catalog_ws_list_done(struct catalog_ws_list *);
+DEFINE_CLEANUP_DONE(struct catalog_ws, catalog_ws_done);
+DEFINE_CLEANUP_DONE(struct catalog_ws_list, catalog_ws_list_done);
+/* Makes the name and adds; uuid may be NULL. */
+void catalog_ws_add(struct catalog_ws_list *, const char *slug,
+		    const char *uuid);
+int catalog_encode_workspaces(const struct catalog_ws_list *, struct buf *out);
+int catalog_decode_workspaces(const char *text, size_t n,
+			      struct catalog_ws_list *ret);
+
+/* A listing, sorted by name; immutable and counted. */
+struct listing {
+	struct refs refs;
+	char *key; /* in the cache */
+	uint64_t version;
+	struct catalog_repository *items;
+	size_t n_items;
+};
+struct listing *listing_new(size_t n_most);
+struct listing *listing_unref(struct listing *);
+DEFINE_CLEANUP(struct listing *, listing_unref);
+/* Makes name and key and adds; there must be room. */
+void listing_add(struct listing *, const char *slug, const char *uuid,
+		 int64_t updated_ms);
+/* Sorts by name; of two with the same name (or uuid) the later by uuid is
+ * taken out, and each told to drop. */
+void listing_sort(struct listing *,
+		  void (*drop)(void *arg, const struct catalog_repository *),
+		  void *arg);
+const struct catalog_repository *listing_find(const struct listing *,
+					      const char *name);
+int catalog_encode_listing(const struct listing *, struct buf *out);
+int catalog_decode_listing(const char *text, size_t n,
+			   struct listing **ret_listing);
+void catalog_repository_copy(const struct catalog_repository *from,
+			     struct catalog_repository *ret);
+/* name and key from slug and uuid. */
+void catalog_repository_make(const char *slug, const char *uuid,
+			     int64_t updated_ms,
+			     struct catalog_repository *ret);
+
+/* ---- catalog: shared state ---- */
+
+/* How many documents of a workspace were asked for one by one lately. */
+struct singles {
+	char *key; /* of the listing */
+	int64_t since_ms;
+	unsigned n;
+};
+
+struct catalog {
+	struct catalog_config config; /* workspaces: not used */
+	char **workspaces;            /* configured; NULL-terminated */
+	struct mutex lock;
+	/* All below: under lock. */
+	char **entered; /* by name since the start */
+	size_t n_entered;
+	struct listing *listings[N_LISTINGS]; /* the last used first */
+	struct singles singles[N_LISTINGS];
+};
+
+void catalog_say(struct catalog *, int errnum, const char *path,
+		 const char *fmt, ...) printf_like(4, 5);
+bool catalog_may_list(const struct catalog *); /* GET /user/workspaces */
+
+/* What the mount calls name: its true slug, its uuid, and the key that its
+ * things have. Reads the cache alone, never fails. */
+struct workspace_ref {
+	char *name, *slug, *uuid, *key;
+};
+void workspace_ref_done(struct workspace_ref *);
+DEFINE_CLEANUP_DONE(struct workspace_ref, workspace_ref_done);
+void catalog_resolve(struct catalog *, const char *name,
+		     struct workspace_ref *ret);
+
+struct fetch {
+	struct catalog *catalog;
+	const struct workspace_ref *workspace;
+	const char *slug; /* of a repository or workspace */
+	const struct catalog_repository *repository;
+};
+
+/* The decoded listing of an entry (which is its key's), from memory if it is
+ * there. -EIO: the stored bytes are none; they were removed. */
+int catalog_listing_of(struct catalog *, const char *key,
+		       const struct cache_entry *, struct listing **ret);
+char *catalog_listing_key(const struct workspace_ref *);
+char *catalog_alias_key(const struct workspace_ref *, const char *slug);
+/*
+ * Documents of a workspace that are due one after the other (a crawl) cost less
+ * as a listing. After as many single requests as a listing takes, the listing
+ * is refreshed instead: 1, the document came with it. 0: ask for it. -EINTR.
+ */
+int catalog_refresh_together(struct ctx *, const struct fetch *,
+			     const struct cache_entry *old);
+bool catalog_is_uuid(const char *uuid); /* really one, not "name:…" */
+
+/* ---- catalog_fetch: what source_get calls ---- */
+
+source_fetch catalog_fetch_workspaces, catalog_fetch_workspace,
+	catalog_fetch_listing, catalog_fetch_repository, catalog_fetch_document,
+	catalog_fetch_user;
+
+#endif
