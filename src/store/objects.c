@@ -508,19 +508,13 @@ static bool is_machines_fault(int r)
 static int open_locked(struct objects *o)
 {
 	struct objects_handle *h = NULL;
-	int r = objects_make_dirs(o->path, false);
+	int r = objects_make_dirs(o->path);
 
 	if (r < 0)
 		return is_machines_fault(r) ? r : -EBADMSG;
 	if (!objects_packs_are_sound(o->path))
 		return -EBADMSG;
 	r = objects_take(o, &h);
-	if (r < 0 && !is_machines_fault(r)) {
-		/* HEAD or the configuration may be all that was lost. */
-		r = objects_make_dirs(o->path, true);
-		if (r == 0)
-			r = objects_take(o, &h);
-	}
 	if (r < 0)
 		return is_machines_fault(r) ? r : -EBADMSG;
 	objects_give(o, h);

@@ -1,8 +1,8 @@
 /*
  * The store's directory: a bare repository, and beside what git knows
  *
- *	bitbucketfs.lock	flock: opening, installing a pack, `shallow`
- *	big/<oid>		large blobs as files
+ *	bitbucketfs.lock	flock: opening, installing a pack, `shallow`,
+ *refs big/<oid>		large blobs as files
  *	tmp-<pid>-<n>/		one per open store, with a file `lock` that its
  *				owner holds as long as it lives
  *
@@ -18,6 +18,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -73,18 +74,32 @@ int objects_lock(const char *path, int how, int *ret_fd)
 	return -EBUSY;
 }
 
-static int make_file(const char *path, const char *name, const char *text,
-		     bool rewrite)
+static int put_file(const char *path, const char *name, const char *text,
+		    bool (*is_good)(const char *text, size_t n))
 {
 	cleanup(free) char *file = xasprintf("%s/%s", path, name);
-	struct stat st;
+	cleanup(buf_done) struct buf old = BUF_INIT(64 * KIB);
 
-	if (!rewrite && stat(file, &st) == 0 && st.st_size > 0)
+	if (file_read(file, 64 * KIB, &old) == 0 && is_good(old.data, old.len))
 		return 0;
 	return file_write_atomic(file, 0600, text, strlen(text));
 }
 
-int objects_make_dirs(const char *path, bool rewrite)
+static bool is_our_config(const char *text, size_t n)
+{
+	return n == strlen(config) && memcmp(text, config, n) == 0;
+}
+
+static bool is_a_head(const char *text, size_t n)
+{
+	static const char begin[] = "ref: refs/heads/";
+	size_t n_begin = strlen(begin);
+
+	return n > n_begin + 1 && strncmp(text, begin, n_begin) == 0 &&
+	       strlen(text) == n && strchr(text, '\n') == text + n - 1;
+}
+
+int objects_make_dirs(const char *path)
 {
 	static const char *const dirs[] = {
 		"objects/pack", "objects/info", "refs/heads",
@@ -98,9 +113,9 @@ int objects_make_dirs(const char *path, bool rewrite)
 		r = file_mkdirs(dir, 0700);
 	}
 	if (r == 0)
-		r = make_file(path, "config", config, rewrite);
+		r = put_file(path, "config", config, is_our_config);
 	if (r == 0)
-		r = make_file(path, "HEAD", head, rewrite);
+		r = put_file(path, "HEAD", head, is_a_head);
 	return r;
 }
 
@@ -181,6 +196,32 @@ int objects_set_aside(const char *path, const char *why)
 	return 0;
 }
 
+/* What a process that was killed left of a file that it was about to rename:
+ * libgit2's locks of refs, and ours. All of it is made under the store's lock,
+ * which is held, so there is no living owner. */
+static void sweep_half_written(const struct objects *o)
+{
+	cleanup(free) char *refs = xasprintf("%s/refs", o->path);
+	char *const below[] = {refs, NULL};
+	FTS *fts = fts_open(below, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+	DIR *d = opendir(o->path);
+	struct dirent *e;
+	FTSENT *f;
+
+	while (fts && (f = fts_read(fts)))
+		if (f->fts_info == FTS_F && has_suffix(f->fts_name, ".lock"))
+			unlink(f->fts_accpath);
+	if (fts)
+		fts_close(fts);
+	while (d && (e = readdir(d)))
+		if (strstr(e->d_name, ".tmp-") ||
+		    (has_suffix(e->d_name, ".lock") &&
+		     strcmp(e->d_name, "bitbucketfs.lock") != 0))
+			unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+}
+
 static void sweep_dead(const struct objects *o)
 {
 	DIR *d = opendir(o->path);
@@ -220,6 +261,7 @@ static int tmp_make(struct objects *o)
 
 int objects_tmp_open(struct objects *o)
 {
+	sweep_half_written(o);
 	sweep_dead(o);
 	return tmp_make(o);
 }
@@ -243,7 +285,7 @@ int objects_tmp_name(struct objects *o, const char *what, char **ret_path)
 	 * is there now. It has no lock of ours, so a sweep may take it; that is
 	 * an error of one pack. */
 	if (access(o->tmp, F_OK) < 0) {
-		int r = objects_make_dirs(o->path, false);
+		int r = objects_make_dirs(o->path);
 
 		if (r == 0)
 			r = file_mkdirs(o->tmp, 0700);

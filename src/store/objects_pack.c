@@ -168,11 +168,13 @@ static int rename_into_place(const struct objects_pack *p, const char *name,
 /* The lock is held. */
 static int install(const struct objects_pack *p, const char *name)
 {
-	cleanup(free) char *index = xasprintf("%s/objects/pack/pack-%s.idx",
-					      p->objects->path, name);
+	cleanup(free) char *base =
+		xasprintf("%s/objects/pack/pack-%s", p->objects->path, name);
+	cleanup(free) char *index = xasprintf("%s.idx", base);
+	cleanup(free) char *pack = xasprintf("%s.pack", base);
 	int r;
 
-	if (access(index, F_OK) == 0)
+	if (access(index, F_OK) == 0 && access(pack, F_OK) == 0)
 		return 0;
 	r = rename_into_place(p, name, "pack");
 	if (r == 0)

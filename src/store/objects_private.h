@@ -68,9 +68,9 @@ void objects_packs_changed(struct objects *);
 
 /* Waits; LOCK_SH or LOCK_EX over all processes. To be closed. */
 int objects_lock(const char *path, int how, int *ret_fd);
-/* With the exclusive lock held: makes what is missing; rewrite: HEAD and the
- * configuration in any case. */
-int objects_make_dirs(const char *path, bool rewrite);
+/* With the exclusive lock held: makes what is missing or garbage of what git
+ * asks of a repository. */
+int objects_make_dirs(const char *path);
 /* False when a pack is not what its index says. */
 bool objects_packs_are_sound(const char *path);
 /* With the exclusive lock held; keeps the last one only. */

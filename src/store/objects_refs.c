@@ -1,6 +1,9 @@
 /*
  * Refs and `shallow`. That a commit's tree is whole here is said by a ref, so
  * git itself keeps it and a person sees it with `git for-each-ref`.
+ *
+ * Refs are written under the store's lock: whoever opens the store under it
+ * knows that a lock file of libgit2's has no owner any more.
  */
 #include "objects_private.h"
 
@@ -8,6 +11,7 @@
 
 #include <fcntl.h>
 #include <git2.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #define WHOLE "refs/bitbucketfs/commits/"
@@ -44,10 +48,13 @@ static void whole_name(const struct oid *commit, char out[static 80])
 int objects_mark_whole(struct objects *o, const struct oid *commit)
 {
 	cleanup(free) char *path = NULL;
+	cleanup(fd) int lock = -1;
 	struct objects_handle *h;
 	char name[80];
-	int r = objects_take(o, &h);
+	int r = objects_lock(o->path, LOCK_EX, &lock);
 
+	if (r == 0)
+		r = objects_take(o, &h);
 	if (r < 0)
 		return r;
 	whole_name(commit, name);
@@ -171,10 +178,13 @@ int objects_set_branch(struct objects *o, const char *branch,
 		       const struct oid *commit)
 {
 	cleanup(free) char *name = xasprintf("refs/heads/%s", branch);
+	cleanup(fd) int lock = -1;
 	git_reference *head = NULL;
 	struct objects_handle *h;
-	int valid = 0, r = objects_take(o, &h);
+	int valid = 0, r = objects_lock(o->path, LOCK_EX, &lock);
 
+	if (r == 0)
+		r = objects_take(o, &h);
 	if (r < 0)
 		return r;
 	if (git_reference_name_is_valid(&valid, name) < 0 || !valid)
