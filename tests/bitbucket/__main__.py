@@ -2,6 +2,7 @@
 import argparse
 import json
 import os
+import shutil
 import signal
 import sys
 
@@ -20,9 +21,9 @@ def main():
     args.add_argument("--protocol", type=int, choices=(0, 2), default=2, help="git: the newest that is spoken")
     args.add_argument("--quota", type=int, help="requests per account and hour")
     a = args.parse_args()
-    bb = Bitbucket(a.root, data=a.data, port=a.port, latency=a.latency / 1000, bandwidth=a.bandwidth, filter=not a.no_filter,
-                   v2=a.protocol == 2, quota=a.quota)
-    # Blocked before any thread is there, so that only sigwait below gets them.
+    bb = Bitbucket(a.root, data=a.data, port=a.port, latency=a.latency / 1000, bandwidth=a.bandwidth,
+                   filter=not a.no_filter, v2=a.protocol == 2, quota=a.quota)
+    # Blocked before any thread is there, so that only sigwait below gets them. (The git processes get them unblocked.)
     signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
@@ -38,11 +39,14 @@ def main():
     else:
         print(ready, flush=True)
     signal.sigwait(signals)
-    bb.close()
+    bb.stopping.set()
+    if a.ready_file:
+        os.unlink(a.ready_file)
+    shutil.rmtree(bb._work, ignore_errors=True)
     return 0
 
 
 if __name__ == "__main__":
     status = main()
     sys.stdout.flush()
-    os._exit(status)            # connections may still be in the middle of something
+    os._exit(status)            # at once: nobody waits for a connection that still sends

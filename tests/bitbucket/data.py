@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from . import data_acme, data_hard, gitrepo
 from .model import Project, Repository, State, User, Workspace, stamp, uid
 
-VERSION = "1"
+VERSION = "2"
 START = datetime(2026, 1, 1, 9, tzinfo=timezone.utc)
 
 USERS = [("ada", "Ada Lindqvist", "ada"), ("ben", "Ben Okafor", "ben"), ("chen", "Chen Wei", "chen"),
