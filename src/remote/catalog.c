@@ -14,9 +14,6 @@
 
 #define MINUTE_MS (INT64_C(60) * 1000)
 #define ENTERED_MOST 1000
-/* A document that came with a listing so lately is not asked for again. */
-#define TOGETHER_MS 30000
-#define PAGELEN 100
 
 static int64_t or_default(int64_t value, int64_t otherwise)
 {
@@ -57,10 +54,8 @@ struct catalog *catalog_free(struct catalog *c)
 	for (size_t i = 0; i < c->n_entered; i++)
 		free(c->entered[i]);
 	free(c->entered);
-	for (size_t i = 0; i < N_LISTINGS; i++) {
+	for (size_t i = 0; i < N_LISTINGS; i++)
 		listing_unref(c->listings[i]);
-		free(c->singles[i].key);
-	}
 	mutex_done(&c->lock);
 	free(c);
 	return NULL;
@@ -656,80 +651,6 @@ void catalog_document_done(struct catalog_document *d)
 {
 	blob_unref(d->body);
 	*d = (struct catalog_document){0};
-}
-
-/* Counts one more single request of a listing's workspace; how many there were
- * lately. */
-static unsigned count_single(struct catalog *c, const char *key)
-{
-	int64_t now = clock_mono_ms();
-	struct singles *oldest = &c->singles[0], *s = NULL;
-	unsigned n;
-
-	mutex_lock(&c->lock);
-	for (size_t i = 0; !s && i < N_LISTINGS; i++) {
-		if (c->singles[i].key && !strcmp(c->singles[i].key, key))
-			s = &c->singles[i];
-		else if (!c->singles[i].key ||
-			 (oldest->key &&
-			  c->singles[i].since_ms < oldest->since_ms))
-			oldest = &c->singles[i];
-	}
-	if (!s) {
-		s = oldest;
-		free(s->key);
-		*s = (struct singles){.key = xstrdup(key), .since_ms = now};
-	}
-	if (now - s->since_ms >= c->config.ttl_repositories_ms) {
-		s->since_ms = now;
-		s->n = 0;
-	}
-	n = s->n++;
-	mutex_unlock(&c->lock);
-	return n;
-}
-
-/* The listing cannot be had: on with single requests, as many again. */
-static void forget_singles(struct catalog *c, const char *key)
-{
-	mutex_lock(&c->lock);
-	for (size_t i = 0; i < N_LISTINGS; i++)
-		if (c->singles[i].key && !strcmp(c->singles[i].key, key))
-			c->singles[i].n = 0;
-	mutex_unlock(&c->lock);
-}
-
-int catalog_refresh_together(struct ctx *ctx, const struct fetch *f,
-			     const struct cache_entry *old)
-{
-	struct catalog *c = f->catalog;
-	cleanup(free) char *key = catalog_listing_key(f->workspace);
-	cleanup(cache_entry_free) struct cache_entry *document = NULL;
-	cleanup(listing_unref) struct listing *l = NULL;
-	int64_t now = clock_wall_ms();
-	struct catalog_age age;
-	size_t n_pages;
-	int r;
-
-	if (get_listing(ctx, c, f->workspace, SOURCE_CACHED, &l, &age))
-		return 0;
-	n_pages = (l->n_items + PAGELEN - 1) / PAGELEN;
-	if (count_single(c, key) < (n_pages > 2 ? n_pages : 2))
-		return 0;
-	l = listing_unref(l);
-	if (!old || now - old->fetched_ms >= TOGETHER_MS ||
-	    now < old->fetched_ms) {
-		r = get_listing(ctx, c, f->workspace, SOURCE_REFRESH, &l, &age);
-		if (r == -EINTR)
-			return r;
-		if (r < 0) {
-			forget_singles(c, key);
-			return 0;
-		}
-	}
-	document = peek(c, f->repository->key);
-	return document && document->body && document->left_ms >= 0 &&
-	       document->fetched_ms + TOGETHER_MS > now;
 }
 
 static int64_t time_in(const struct blob *body)

@@ -520,12 +520,8 @@ int catalog_fetch_document(struct ctx *ctx, void *arg,
 		f->workspace->slug,
 		catalog_is_uuid(known->uuid) ? known->uuid : known->slug);
 	cleanup(free) char *listing = NULL, *alias = NULL;
-	int r = catalog_refresh_together(ctx, f, old);
-
-	if (r)
-		return r < 0 ? r : 0;
-	r = bitbucket_get(ctx, c->config.bitbucket, path,
-			  old && old->body ? old->etag : NULL, &reply);
+	int r = bitbucket_get(ctx, c->config.bitbucket, path,
+			      old && old->body ? old->etag : NULL, &reply);
 
 	if (r < 0)
 		return r;

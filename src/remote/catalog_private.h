@@ -81,13 +81,6 @@ void catalog_repository_make(const char *slug, const char *uuid,
 
 /* ---- catalog: shared state ---- */
 
-/* How many documents of a workspace were asked for one by one lately. */
-struct singles {
-	char *key; /* of the listing */
-	int64_t since_ms;
-	unsigned n;
-};
-
 struct catalog {
 	struct catalog_config config; /* workspaces: not used */
 	char **workspaces;            /* configured; NULL-terminated */
@@ -96,7 +89,6 @@ struct catalog {
 	char **entered; /* by name since the start */
 	size_t n_entered;
 	struct listing *listings[N_LISTINGS]; /* the last used first */
-	struct singles singles[N_LISTINGS];
 };
 
 void catalog_say(struct catalog *, int errnum, const char *path,
@@ -126,13 +118,6 @@ int catalog_listing_of(struct catalog *, const char *key,
 		       const struct cache_entry *, struct listing **ret);
 char *catalog_listing_key(const struct workspace_ref *);
 char *catalog_alias_key(const struct workspace_ref *, const char *slug);
-/*
- * Documents of a workspace that are due one after the other (a crawl) cost less
- * as a listing. After as many single requests as a listing takes, the listing
- * is refreshed instead: 1, the document came with it. 0: ask for it. -EINTR.
- */
-int catalog_refresh_together(struct ctx *, const struct fetch *,
-			     const struct cache_entry *old);
 bool catalog_is_uuid(const char *uuid); /* really one, not "name:…" */
 
 /* ---- catalog_fetch: what source_get calls ---- */

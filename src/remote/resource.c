@@ -22,7 +22,8 @@ static void yes_no(struct buf *out, const struct json *json, const char *key,
 
 	/* Neither true nor false: not said. */
 	if (at && json_bool(at, "", true) == json_bool(at, "", false))
-		text_info_line(out, key, json_bool(at, "", false) ? "yes" : "no");
+		text_info_line(out, key,
+			       json_bool(at, "", false) ? "yes" : "no");
 }
 
 static void number(struct buf *out, const struct json *json, const char *key,
