@@ -215,6 +215,44 @@ def m(mounts):
     return mounts()
 
 
+@pytest.fixture(scope="module")
+def shared_bb():
+    """A service that the tests of a module share: none of them changes it."""
+    with Bitbucket(DATA, data="tests") as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def shared_mounts(shared_bb, tmp_path_factory):
+    place = tmp_path_factory.mktemp("shared")
+    made = Mounts(shared_bb, place)
+    yield made
+    shared_bb.faults.clear()
+    made.take_down()
+    shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def shared(shared_mounts):
+    """A mount of it, under which the tests only look."""
+    return shared_mounts()
+
+
+def asked(bb, mark=0, match=None):
+    """The requests since a mark, as "METHOD path" lines: what a failed count shows."""
+    return [f"{e['method']} {e['path']}" for e in bb.log.since(mark, match)]
+
+
+def api(bb, mark=0):
+    """The requests to the API since a mark, but for the check of the credentials behind a mount."""
+    return [line for line in asked(bb, mark, r" /2\.0/") if line != "GET /2.0/user"]
+
+
+def git(bb, mark=0):
+    """The requests to git since a mark."""
+    return asked(bb, mark, r"\.git/")
+
+
 def checkout(git_dir, where, commit="HEAD"):
     """The oracle: what git checks out, without any conversion (the contract: entries exactly as they are in the tree)."""
     os.makedirs(where)
