@@ -331,11 +331,12 @@ class Handler(BaseHTTPRequestHandler):
         if packed:
             body = gzip.compress(body, 1, mtime=0)
             headers["Content-Encoding"] = "gzip"
+        length, chunks = reply.stream if reply.stream and status == 200 else (len(body), [body])
         if status != 304:
-            headers["Content-Length"] = str(len(body))
+            headers["Content-Length"] = str(length)
         self.head(status, headers)
         if self.command != "HEAD" and status != 304:
-            self.spoil([body], len(body), lambda data: self.raw(data))
+            self.spoil(chunks, length, self.raw)
 
     def stream(self, status, headers, chunks):
         """A body of unknown length, in chunks."""
