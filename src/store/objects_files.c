@@ -1,10 +1,13 @@
 /*
  * The store's directory: a bare repository, and beside what git knows
  *
- *	bitbucketfs.lock	flock: opening, installing a pack, `shallow`,
- *refs big/<oid>		large blobs as files
+ *	bitbucketfs.lock	flock, whenever names are given: see below
+ *	big/<oid>		large blobs as files
  *	tmp-<pid>-<n>/		one per open store, with a file `lock` that its
  *				owner holds as long as it lives
+ *
+ * bitbucketfs.lock is held while the store is opened, a pack is installed,
+ * `shallow` or a ref is written.
  *
  * A lock dies with its process (also in another PID namespace), so whoever gets
  * the lock of a temporary directory knows that its owner is gone. Making and
