@@ -79,18 +79,22 @@ static bool is_low(int unit)
 	return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
-/* cJSON ends the string at U+0000 and refuses a document with half a pair. */
-static void scan_escape(struct scan *s)
+/* cJSON ends the string at U+0000, also where the digits are none, and refuses a
+ * document with half a pair. */
+static bool scan_escape(struct scan *s)
 {
 	int unit = unit_at(s, s->at);
 
 	if (unit < 0) {
-		s->at += 2;
-		return;
+		s->at++;
+		if (peek(s) == 'u')
+			return false;
+		s->at++;
+		return true;
 	}
 	if (is_high(unit) && is_low(unit_at(s, s->at + 6))) {
 		s->at += 12;
-		return;
+		return true;
 	}
 	if (unit == 0 || is_high(unit) || is_low(unit)) {
 		if (!s->mended)
@@ -98,18 +102,20 @@ static void scan_escape(struct scan *s)
 		memcpy(s->mended + s->at, "\\ufffd", 6);
 	}
 	s->at += 6;
+	return true;
 }
 
-static void scan_string(struct scan *s)
+static bool scan_string(struct scan *s)
 {
 	s->at++;
 	while (s->at < s->n && s->text[s->at] != '"') {
-		if (s->text[s->at] == '\\')
-			scan_escape(s);
-		else
+		if (s->text[s->at] != '\\')
 			s->at++;
+		else if (!scan_escape(s))
+			return false;
 	}
 	s->at++;
+	return true;
 }
 
 static bool scan_digits(struct scan *s)
@@ -150,7 +156,8 @@ static int scan(struct scan *s)
 	while (s->at < s->n) {
 		switch (s->text[s->at]) {
 		case '"':
-			scan_string(s);
+			if (!scan_string(s))
+				return -EBADMSG;
 			break;
 		case '{':
 		case '[':

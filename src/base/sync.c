@@ -73,16 +73,17 @@ void cond_wait(struct cond *c, struct mutex *m)
 bool cond_wait_until(struct cond *c, struct mutex *m, int64_t until_ms)
 {
 	struct timespec t;
-	int64_t left;
+	int64_t now, left;
 	int r;
 
 	if (until_ms == INT64_MAX) {
 		cond_wait(c, m);
 		return true;
 	}
-	left = until_ms - clock_mono_ms();
-	if (left <= 0)
+	now = clock_mono_ms();
+	if (until_ms <= now)
 		return false;
+	left = until_ms - now;
 	/* In real time, also where a test set the clock. */
 	check(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
 	t.tv_sec += left / 1000;
@@ -292,12 +293,11 @@ int ctx_check(const struct ctx *ctx)
 
 int64_t ctx_left_ms(const struct ctx *ctx)
 {
-	int64_t left;
+	int64_t now = clock_mono_ms();
 
 	if (ctx->deadline_ms == INT64_MAX)
 		return INT64_MAX;
-	left = ctx->deadline_ms - clock_mono_ms();
-	return left > 0 ? left : 0;
+	return ctx->deadline_ms > now ? ctx->deadline_ms - now : 0;
 }
 
 int64_t ctx_narrow(struct ctx *ctx, int64_t timeout_ms)
