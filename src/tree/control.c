@@ -327,6 +327,9 @@ static int refresh_lookup(struct ctx *ctx, struct model *model,
 	/* Who reads the answer may look at once. */
 	if (model->started)
 		model->kernel.flush(model->kernel.arg, MOMENT_MS);
+	/* The kernel is to keep no entry: finding an outdated one it would look
+	 * it up twice, and the second answer would say that nothing changed. */
+	model_changed_entry(model, dir, ".now");
 	found_text(model, &said, 0, ret_found);
 	return 0;
 }
