@@ -8,7 +8,7 @@ import os
 import shutil
 from datetime import datetime, timedelta, timezone
 
-from . import data_acme, data_hard, gitrepo
+from . import data_acme, data_hard, data_work, gitrepo
 from .model import Project, Repository, State, User, Workspace, stamp, uid
 
 VERSION = "2"
@@ -110,6 +110,7 @@ def build_state(kind, sizes):
     for w in state.workspaces.values():
         for r in w.repositories.values():
             r.size = r.size or sizes.get(r.pristine, 0)
+    data_work.fill(state)
     return state
 
 

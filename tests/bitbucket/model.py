@@ -100,6 +100,7 @@ class State:
         self.lock = threading.RLock()
         self.users, self.workspaces = {}, {}
         self.gone = set()           # slugs of workspaces that were deleted
+        self.pulls, self.pipelines = {}, {}     # uuid of the repository -> list of dicts, see data_work.py
 
     def workspace(self, name):
         """By slug or by {uuid}."""
