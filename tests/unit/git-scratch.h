@@ -66,16 +66,29 @@ static inline struct buf scratch_run(const struct scratch *s, const char *line)
 {
 	cleanup(free) char *script =
 		xasprintf("set -e; cd %s; { %s\n}", s->dir, line);
-	FILE *out = popen(script, "re");
 	struct buf said = BUF_INIT(64 * MIB);
+	int out[2], status;
 	char piece[4096];
-	size_t n;
+	ssize_t n;
+	pid_t pid;
 
-	assert_non_null(out);
+	assert_int_equal(pipe(out), 0);
+	pid = fork();
+	if (pid == 0) {
+		dup2(out[1], STDOUT_FILENO);
+		close(out[0]);
+		close(out[1]);
+		execl("/bin/sh", "sh", "-c", script, NULL);
+		_exit(127);
+	}
+	assert_true(pid > 0);
+	close(out[1]);
 	buf_add(&said, "", 0);
-	while ((n = fread(piece, 1, sizeof(piece), out)) > 0)
-		buf_add(&said, piece, n);
-	if (pclose(out) != 0)
+	while ((n = read(out[0], piece, sizeof(piece))) > 0)
+		buf_add(&said, piece, (size_t)n);
+	close(out[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (status != 0)
 		fail_msg("failed: %s", line);
 	return said;
 }

@@ -544,7 +544,7 @@ static void read_a_lot(void *arg)
 	struct crowd *c = arg;
 	unsigned me = atomic_fetch_add(&c->next, 1);
 
-	for (unsigned round = 0; round < 30; round++) {
+	for (unsigned round = 0; round < 12; round++) {
 		cleanup(tree_list_unref) struct tree_list *l = NULL;
 		cleanup(fd) int fd = -1;
 
@@ -572,7 +572,7 @@ static void read_a_lot(void *arg)
 			check(strtol(blob_data(b), NULL, 10) ==
 			      strtol(e->name, NULL, 10));
 		}
-		if (round % 10 == 0) {
+		if (round % 4 == 0) {
 			char first;
 
 			check(objects_blob_file(c->o, &c->big, &fd) == 0);
