@@ -27,26 +27,26 @@
  * DEFINE_CLEANUP(struct thing *, thing_free) makes the helper it needs.
  */
 #define cleanup(func) __attribute__((cleanup(func##_cleanup)))
-#define DEFINE_CLEANUP(type, func)                                             \
-	static inline void func##_cleanup(type *p)                             \
-	{                                                                      \
-		if (*p)                                                        \
-			func(*p);                                              \
-	}                                                                      \
+#define DEFINE_CLEANUP(type, func)                 \
+	static inline void func##_cleanup(type *p) \
+	{                                          \
+		if (*p)                            \
+			func(*p);                  \
+	}                                          \
 	struct defs_semicolon
 /* The same for objects embedded by value: x_done(struct x *). */
-#define DEFINE_CLEANUP_DONE(type, func)                                        \
-	static inline void func##_cleanup(type *p)                             \
-	{                                                                      \
-		func(p);                                                       \
-	}                                                                      \
+#define DEFINE_CLEANUP_DONE(type, func)            \
+	static inline void func##_cleanup(type *p) \
+	{                                          \
+		func(p);                           \
+	}                                          \
 	struct defs_semicolon
 
-#define steal(pp)                                                              \
-	__extension__({                                                        \
-		__typeof__(*(pp)) steal_value_ = *(pp);                        \
-		*(pp) = NULL;                                                  \
-		steal_value_;                                                  \
+#define steal(pp)                                       \
+	__extension__({                                 \
+		__typeof__(*(pp)) steal_value_ = *(pp); \
+		*(pp) = NULL;                           \
+		steal_value_;                           \
 	})
 
 static inline void free_cleanup(void *p)
@@ -55,8 +55,8 @@ static inline void free_cleanup(void *p)
 }
 
 /* An assert that stays on in release builds: for our own bugs only. */
-#define check(condition)                                                       \
-	((condition) ? (void)0                                                 \
+#define check(condition)       \
+	((condition) ? (void)0 \
 		     : defs_check_failed(#condition, __FILE__, __LINE__))
 __attribute__((noreturn)) void defs_check_failed(const char *condition,
 						 const char *file, int line);

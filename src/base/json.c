@@ -79,8 +79,8 @@ static bool is_low(int unit)
 	return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
-/* cJSON ends the string at U+0000, also where the digits are none, and refuses a
- * document with half a pair. */
+/* cJSON ends the string at U+0000, also where the digits are none, and refuses
+ * a document with half a pair. */
 static bool scan_escape(struct scan *s)
 {
 	int unit = unit_at(s, s->at);
