@@ -20,12 +20,14 @@ struct catalog_config {
 	struct source *source;
 	struct cache *cache;
 	const struct credential *credential;
-	const char *const *workspaces; /* configured, NULL-terminated, or NULL */
-	/* Lifetimes; 0: the defaults, workspaces 10 min, listings and repository
-	 * documents 10 min, unknown names 5 min, user 1 day. */
+	const char *const
+		*workspaces; /* configured, NULL-terminated, or NULL */
+	/* Lifetimes; 0: the defaults, workspaces 10 min, listings and
+	 * repository documents 10 min, unknown names 5 min, user 1 day. */
 	int64_t ttl_workspaces_ms, ttl_repositories_ms, ttl_unknown_ms;
 	/* Told of what an operator should know (an object that names no
-	 * repository, a vanished workspace); may be NULL. From any thread. */
+	 * repository, a vanished workspace): errnum positive, path below the
+	 * mount. May be NULL. From any thread. */
 	void (*say)(void *arg, const char *path, int errnum,
 		    const char *sentence);
 	void *say_arg;
@@ -38,8 +40,8 @@ DEFINE_CLEANUP(struct catalog *, catalog_free);
 /* What every answer says of its age. */
 struct catalog_age {
 	int64_t left_ms; /* of the lifetime: for the kernel's timeouts; ≥ 0 */
-	bool stale;	 /* a refresh is due: call again with SOURCE_REFRESH from
-			  * the background */
+	bool stale; /* a refresh is due: call again with SOURCE_REFRESH from
+		     * the background */
 };
 
 struct catalog_workspace {
@@ -74,10 +76,10 @@ void catalog_workspace_done(struct catalog_workspace *);
 DEFINE_CLEANUP_DONE(struct catalog_workspace, catalog_workspace_done);
 
 struct catalog_repository {
-	char *name;	    /* file name in the mount: the slug, made safe */
-	char *slug;	    /* as the service says */
+	char *name; /* file name in the mount: the slug, made safe */
+	char *slug; /* as the service says */
 	char *uuid;
-	char *key;	    /* of its document in the cache: "repo/{uuid}" */
+	char *key;          /* of its document in the cache: "repo/{uuid}" */
 	int64_t updated_ms; /* wall clock: the directory's mtime */
 };
 void catalog_repository_done(struct catalog_repository *);

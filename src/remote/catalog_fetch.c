@@ -99,7 +99,7 @@ static int keep_workspaces(struct ctx *ctx, struct catalog *c,
 		if (gone < 0)
 			return gone;
 		if (gone)
-			catalog_say(c, -ENOENT, w->name,
+			catalog_say(c, ENOENT, w->name,
 				    "The workspace %s is no longer one of the "
 				    "account's.",
 				    w->slug);
@@ -360,10 +360,13 @@ static int store_missing(struct ctx *ctx, struct storing *s,
 			return fate;
 	}
 	if (fate == FATE_GOES) {
+		cleanup(free) char *path =
+			xasprintf("%s/%s", s->workspace->name, old->name);
+
 		remove_later(s, catalog_alias_key(s->workspace, old->slug));
 		if (!seen->slug)
 			remove_later(s, xstrdup(old->key));
-		catalog_say(s->catalog, -ENOENT, NULL,
+		catalog_say(s->catalog, ENOENT, path,
 			    "The repository %s/%s is no longer there.",
 			    s->workspace->slug, old->slug);
 		return 0;
@@ -408,7 +411,7 @@ static void say_left_out(void *arg, const struct catalog_repository *r)
 {
 	struct storing *s = arg;
 
-	catalog_say(s->catalog, -EEXIST, NULL,
+	catalog_say(s->catalog, EEXIST, s->workspace->name,
 		    "The repository %s (%s) of the workspace %s is left out: "
 		    "another one has the same file name.",
 		    r->slug, r->uuid, s->workspace->slug);
@@ -432,7 +435,7 @@ int catalog_fetch_listing(struct ctx *ctx, void *arg,
 	if (r < 0)
 		return r;
 	if (all.n_odd)
-		catalog_say(c, -EBADMSG, f->workspace->name,
+		catalog_say(c, EBADMSG, f->workspace->name,
 			    "%zu objects in the listing of %s name no "
 			    "repository and are left out.",
 			    all.n_odd, f->workspace->slug);
