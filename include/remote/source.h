@@ -51,6 +51,7 @@ struct source_health {
 	int64_t last_failure_ms; /* 0: never */
 	int last_errno;		 /* of it, positive */
 	char last_sentence[512];
+	uint64_t n_documents, n_bytes; /* in the cache; bytes: its files */
 };
 void source_health(struct source *, struct source_health *ret_health);
 

@@ -2,7 +2,7 @@
  * tree/model: the mount as a model: what the kernel may ask of it, and what it
  * tells of changes. fs/ translates, this answers.
  *
- * Must never know FUSE, HTTP, SQLite, git's objects' bytes.
+ * Must never know FUSE, HTTP, SQLite, git objects.
  *
  * Every call that may wait takes a ctx. Outcomes are 0 or -errno (a sentence in
  * ctx; the failure is recorded among the problems here, not by the caller).
@@ -14,7 +14,6 @@
 #include "remote/budget.h"
 #include "remote/catalog.h"
 #include "remote/clone.h"
-#include "store/cache.h"
 
 #include <sys/stat.h>
 
@@ -37,7 +36,6 @@ struct model_config {
 	struct catalog *catalog; /* all borrowed */
 	struct source *source;
 	struct clones *clones;
-	struct cache *cache;
 	struct budget *budget;
 	struct http *api_http, *git_http;
 	struct ctx_group *group; /* of all requests; background work joins it */

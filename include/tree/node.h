@@ -16,7 +16,7 @@
 
 #include "base/map.h"
 #include "base/sync.h"
-#include "store/objects.h"
+#include "remote/clone.h"
 #include "tree/dirbook.h"
 
 #include <sys/stat.h>

@@ -235,7 +235,6 @@ static int build_model(struct program *p, bool known)
 		.catalog = p->catalog,
 		.source = p->source,
 		.clones = p->clones,
-		.cache = p->cache,
 		.budget = p->budget,
 		.api_http = p->api_http,
 		.git_http = p->git_http,

@@ -95,9 +95,15 @@ static bool is_disappointed(struct source *s)
 
 void source_health(struct source *s, struct source_health *ret_health)
 {
+	struct cache_stats stats;
+
 	mutex_lock(&s->lock);
 	*ret_health = s->health;
 	mutex_unlock(&s->lock);
+	if (cache_stats(s->cache, &stats) == 0) {
+		ret_health->n_documents = stats.n_documents;
+		ret_health->n_bytes = stats.n_bytes;
+	}
 }
 
 static void look(struct source *s, const char *key, struct cache_entry **entry)

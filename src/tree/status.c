@@ -38,7 +38,6 @@ const char status_readme[] =
 struct state {
 	struct budget_state budget;
 	struct source_health health;
-	struct cache_stats cache;
 	uint64_t n_api, n_git;
 };
 
@@ -49,7 +48,6 @@ static void get_state(struct model *model, struct state *s)
 	*s = (struct state){0};
 	budget_state(c->budget, &s->budget);
 	source_health(c->source, &s->health);
-	cache_stats(c->cache, &s->cache);
 	s->n_api = http_n_requests(c->api_http);
 	s->n_git = http_n_requests(c->git_http);
 }
@@ -137,7 +135,7 @@ void status_text(struct model *model, struct buf *out)
 	text_budget(&s, out);
 	text_health(&s, out);
 	buf_printf(out, "cache: %s, %" PRIu64 " documents, %s\n", c->cache_dir,
-		   s.cache.n_documents, text_bytes(s.cache.n_bytes, bytes));
+		   s.health.n_documents, text_bytes(s.health.n_bytes, bytes));
 	clones_running(c->clones, text_running, out);
 	clones_shown(c->clones, text_shown, out);
 	buf_puts(out, "problems:");
@@ -225,8 +223,8 @@ void status_json(struct model *model, struct buf *out)
 	json_add_str(o, "last_sentence", s.health.last_sentence);
 	o = json_add_object(root, "cache");
 	json_add_str(o, "directory", c->cache_dir);
-	json_add_int(o, "documents", (int64_t)s.cache.n_documents);
-	json_add_int(o, "bytes", (int64_t)s.cache.n_bytes);
+	json_add_int(o, "documents", (int64_t)s.health.n_documents);
+	json_add_int(o, "bytes", (int64_t)s.health.n_bytes);
 	clones_running(c->clones, json_running,
 		       json_add_array(root, "fetching"));
 	clones_shown(c->clones, json_shown, json_add_array(root, "trees"));
