@@ -15,9 +15,8 @@
 struct bitbucket;
 /* api_url like "https://api.bitbucket.org/2.0" (copied, a final slash taken
  * off); the rest is borrowed. */
-int bitbucket_new(const char *api_url, const struct credential *,
-		  struct http *, struct budget *,
-		  struct bitbucket **ret_bitbucket);
+int bitbucket_new(const char *api_url, const struct credential *, struct http *,
+		  struct budget *, struct bitbucket **ret_bitbucket);
 struct bitbucket *bitbucket_free(struct bitbucket *);
 DEFINE_CLEANUP(struct bitbucket *, bitbucket_free);
 
@@ -57,11 +56,11 @@ int bitbucket_list_workspaces(struct ctx *, struct bitbucket *,
 			      struct bitbucket_workspaces *ret);
 
 struct bitbucket_repository {
-	char *slug;	    /* from slug, else full_name; any bytes */
-	char *uuid;	    /* with braces; "name:<ws>/<slug>" when not told */
-	char *workspace;    /* workspace.slug, else from full_name, "" */
+	char *slug;      /* from slug, else full_name; any bytes */
+	char *uuid;      /* with braces; "name:<ws>/<slug>" when not told */
+	char *workspace; /* workspace.slug, else from full_name, "" */
 	char *workspace_uuid; /* "" when not told */
-	char *json;	    /* the whole object, compact */
+	char *json;           /* the whole object, compact */
 	size_t n_json;
 	int64_t updated_ms; /* updated_on, else created_on, else 0 */
 };

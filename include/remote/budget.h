@@ -24,10 +24,10 @@ int budget_admit(struct ctx *, struct budget *);
 int64_t budget_observe(struct budget *, const struct http_response *);
 
 struct budget_state {
-	uint64_t n_requests;   /* answered since the start */
-	unsigned n_last_hour;  /* own rolling window, to the minute */
+	uint64_t n_requests;  /* answered since the start */
+	unsigned n_last_hour; /* own rolling window, to the minute */
 	int64_t limit, remaining, reset_s; /* -1: the service did not say */
-	int64_t paused_until_ms;	   /* wall clock; 0: not paused */
+	int64_t paused_until_ms;           /* wall clock; 0: not paused */
 };
 void budget_state(struct budget *, struct budget_state *ret_state);
 

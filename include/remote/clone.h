@@ -45,9 +45,9 @@ DEFINE_CLEANUP(struct clone *, clone_unref);
 /* What the default branch was when it was last asked. */
 struct clone_head {
 	struct oid commit, tree;
-	int64_t time_s;	    /* the commit's */
+	int64_t time_s;     /* the commit's */
 	int64_t checked_ms; /* wall clock */
-	bool empty;	    /* no commit: an empty tree */
+	bool empty;         /* no commit: an empty tree */
 	char branch[256];   /* "main"; "" when unknown */
 };
 /*
@@ -69,10 +69,12 @@ int clone_known_head(struct clone *, struct clone_head *ret_head);
 int clone_read_tree(struct clone *, const struct oid *,
 		    struct tree_list **ret_list);
 int clone_blob_size(struct clone *, const struct oid *, uint64_t *ret_size);
-#define CLONE_BIG (8 * MIB) /* over it: clone_blob_file, not clone_read_blob */
+#define CLONE_BIG (8 * MIB) /* over it: clone_blob_file, not clone_read_blob \
+			     */
 int clone_read_blob(struct clone *, const struct oid *, struct blob **ret_blob);
 int clone_blob_file(struct clone *, const struct oid *, int *ret_fd);
-int clone_diff(struct clone *, const struct oid *before, const struct oid *after,
+int clone_diff(struct clone *, const struct oid *before,
+	       const struct oid *after,
 	       int (*each)(void *arg, const char *path,
 			   const struct tree_entry *before,
 			   const struct tree_entry *after),
@@ -91,8 +93,8 @@ struct clone_progress {
 	const char *workspace, *slug;
 	uint64_t n_bytes;
 	unsigned n_objects, n_objects_total; /* 0: not known yet */
-	int64_t since_ms;		     /* clock_mono_ms */
-	bool waiting;			     /* for one of the two places */
+	int64_t since_ms;                    /* clock_mono_ms */
+	bool waiting;                        /* for one of the two places */
 };
 void clones_running(struct clones *,
 		    bool (*each)(void *arg, const struct clone_progress *),
@@ -102,6 +104,7 @@ struct clone_shown {
 	struct clone_head head;
 };
 void clones_shown(struct clones *,
-		  bool (*each)(void *arg, const struct clone_shown *), void *arg);
+		  bool (*each)(void *arg, const struct clone_shown *),
+		  void *arg);
 
 #endif

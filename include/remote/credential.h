@@ -13,8 +13,8 @@
 
 enum credential_kind {
 	CREDENTIAL_ANONYMOUS,
-	CREDENTIAL_API_TOKEN,	 /* e-mail + token */
-	CREDENTIAL_BASIC,	 /* user name + token: plain Basic, REST and git */
+	CREDENTIAL_API_TOKEN, /* e-mail + token */
+	CREDENTIAL_BASIC,     /* user name + token: plain Basic, REST and git */
 	CREDENTIAL_ACCESS_TOKEN, /* token alone */
 };
 struct credential;

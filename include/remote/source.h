@@ -22,14 +22,15 @@ DEFINE_CLEANUP(struct source *, source_free);
  * answer too: then it returns 0). old is what is there, or NULL. A negative
  * errno with a sentence in ctx changes nothing that is stored.
  */
-typedef int source_fetch(struct ctx *, void *arg, const struct cache_entry *old);
+typedef int source_fetch(struct ctx *, void *arg,
+			 const struct cache_entry *old);
 
 enum source_mode {
-	SOURCE_READ,	/* FRESH: served. STALE by less than its own lifetime:
+	SOURCE_READ,    /* FRESH: served. STALE by less than its own lifetime:
 			 * served, *ret_stale says that a refresh is due.
 			 * Older: the refresh is waited for, at most 3 s, then
 			 * the old bytes are served. MISS: waited for. */
-	SOURCE_CACHED,	/* whatever is there, whatever its age; never waits:
+	SOURCE_CACHED,  /* whatever is there, whatever its age; never waits:
 			 * -ENOENT when there is nothing */
 	SOURCE_REFRESH, /* asks now, whatever is there; a failure is returned
 			 * (what is there stays) */
@@ -40,16 +41,16 @@ enum source_mode {
  * remembered for 2 s. When a failed refresh has old bytes to fall back on they
  * are served, with *ret_stale, and the failure is counted in the health record.
  */
-int source_get(struct ctx *, struct source *, const char *key,
-	       enum source_mode, source_fetch *fetch, void *arg,
-	       struct cache_entry **ret_entry, bool *ret_stale);
+int source_get(struct ctx *, struct source *, const char *key, enum source_mode,
+	       source_fetch *fetch, void *arg, struct cache_entry **ret_entry,
+	       bool *ret_stale);
 
 /* How it went lately, for `status`. */
 struct source_health {
-	bool offline;		 /* the last exchange found no network */
-	int64_t last_ok_ms;	 /* wall clock; 0: never */
+	bool offline;            /* the last exchange found no network */
+	int64_t last_ok_ms;      /* wall clock; 0: never */
 	int64_t last_failure_ms; /* 0: never */
-	int last_errno;		 /* of it, positive */
+	int last_errno;          /* of it, positive */
 	char last_sentence[512];
 	uint64_t n_documents, n_bytes; /* in the cache; bytes: its files */
 };

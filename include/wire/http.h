@@ -14,10 +14,10 @@
 struct http; /* a client: a set of at most n_connections exchanges at once */
 
 struct http_config {
-	unsigned n_connections;	   /* exchanges at once; 0: 4 */
-	const char *user_agent;	   /* copied */
+	unsigned n_connections;     /* exchanges at once; 0: 4 */
+	const char *user_agent;     /* copied */
 	int64_t connect_timeout_ms; /* 0: 5 s */
-	int64_t stall_timeout_ms;   /* no byte for so long: -ETIMEDOUT; 0: 30 s */
+	int64_t stall_timeout_ms; /* no byte for so long: -ETIMEDOUT; 0: 30 s */
 };
 /* Only after the program has forked for good. 0 or -errno. */
 int http_new(const struct http_config *, struct http **ret_http);
@@ -31,28 +31,29 @@ struct http_request {
 	 * the scheme, host and port of url alone: a redirect elsewhere drops
 	 * it. Over plain http it goes to loopback addresses only, -EPERM. */
 	const char *authorization;
-	const char *const *headers; /* "Name: value", NULL-terminated, or NULL */
+	const char *const
+		*headers; /* "Name: value", NULL-terminated, or NULL */
 	const void *body;
 	size_t n_body;
-	bool compressed;     /* accept gzip; the sink sees plain bytes */
-	bool no_redirects;   /* hand 3xx out; else at most 5 are followed */
+	bool compressed;   /* accept gzip; the sink sees plain bytes */
+	bool no_redirects; /* hand 3xx out; else at most 5 are followed */
 };
 
 struct http_response {
 	long status;
 	char etag[128];
 	char content_type[96];
-	char location[1024];	  /* of a 3xx that was not followed */
-	int64_t retry_after_s;	  /* -1: not said; a date is made seconds */
-	int64_t rate_limit;	  /* x-ratelimit-limit, first number; -1 */
-	int64_t rate_remaining;	  /* -1 */
-	int64_t rate_reset_s;	  /* seconds until the window begins anew; -1 */
-	bool rate_near_limit;	  /* X-RateLimit-NearLimit: true */
-	int64_t content_length;	  /* -1: not said */
-	uint64_t n_received;	  /* body bytes on the wire */
-	bool other_host;	  /* the answer came from another host */
-	/* The body of an answer that is not 2xx, at most 64 KiB, NUL-terminated;
-	 * the caller's: http_response_done. */
+	char location[1024];    /* of a 3xx that was not followed */
+	int64_t retry_after_s;  /* -1: not said; a date is made seconds */
+	int64_t rate_limit;     /* x-ratelimit-limit, first number; -1 */
+	int64_t rate_remaining; /* -1 */
+	int64_t rate_reset_s;   /* seconds until the window begins anew; -1 */
+	bool rate_near_limit;   /* X-RateLimit-NearLimit: true */
+	int64_t content_length; /* -1: not said */
+	uint64_t n_received;    /* body bytes on the wire */
+	bool other_host;        /* the answer came from another host */
+	/* The body of an answer that is not 2xx, at most 64 KiB,
+	 * NUL-terminated; the caller's: http_response_done. */
 	char *error_body;
 	size_t n_error_body;
 };

@@ -16,8 +16,9 @@ struct link_ops {
 	 * answers v0). */
 	int (*advertise)(struct ctx *, struct link *, const struct http_sink *);
 	/* One request, one answer. v2: says Git-Protocol: version=2. */
-	int (*exchange)(struct ctx *, struct link *, bool v2, const void *request,
-			size_t n, const struct http_sink *);
+	int (*exchange)(struct ctx *, struct link *, bool v2,
+			const void *request, size_t n,
+			const struct http_sink *);
 	struct link *(*free)(struct link *);
 };
 struct link {
@@ -31,8 +32,8 @@ struct link {
  * become errno with a sentence in ctx: 401 and 403 -EACCES, 404 and 410
  * -ENOENT, 429 -EDQUOT, 5xx -EIO; a content type that is not git's is -EPROTO.
  */
-int link_http_new(struct http *http, const char *url,
-		  const char *authorization, struct link **ret_link);
+int link_http_new(struct http *http, const char *url, const char *authorization,
+		  struct link **ret_link);
 struct link *link_free(struct link *);
 DEFINE_CLEANUP(struct link *, link_free);
 

@@ -11,9 +11,9 @@
 #define PKTLINE_MAX 65520 /* with its four digits of length */
 
 enum pktline_kind {
-	PKTLINE_DATA,	      /* "0004" too: data of length 0 */
-	PKTLINE_FLUSH,	      /* 0000 */
-	PKTLINE_DELIM,	      /* 0001 */
+	PKTLINE_DATA,         /* "0004" too: data of length 0 */
+	PKTLINE_FLUSH,        /* 0000 */
+	PKTLINE_DELIM,        /* 0001 */
 	PKTLINE_RESPONSE_END, /* 0002 */
 };
 
@@ -27,8 +27,8 @@ struct pktline_reader {
 	int (*packet)(void *arg, enum pktline_kind kind, const char *data,
 		      size_t n);
 	void *arg;
-	unsigned n_have;   /* bytes of the current packet gathered */
-	unsigned n_want;   /* its length, 0 while the digits come */
+	unsigned n_have; /* bytes of the current packet gathered */
+	unsigned n_want; /* its length, 0 while the digits come */
 	char bytes[PKTLINE_MAX + 1];
 };
 void pktline_reader_init(struct pktline_reader *,
