@@ -23,7 +23,7 @@ def main():
     a = args.parse_args()
     bb = Bitbucket(a.root, data=a.data, port=a.port, latency=a.latency / 1000, bandwidth=a.bandwidth,
                    filter=not a.no_filter, v2=a.protocol == 2, quota=a.quota)
-    # Blocked before any thread is there, so that only sigwait below gets them. (The git processes get them unblocked.)
+    # Blocked before any thread is there, so that only sigwait below gets them.
     signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
