@@ -154,6 +154,20 @@ int forge_refresh_workspace(struct ctx *ctx, struct model *model,
 	return 0;
 }
 
+/* The document may say that it has another name by now. */
+static bool is_renamed(struct ctx *ctx, struct model *model,
+		       const char *workspace, const char *name)
+{
+	cleanup(catalog_repository_done) struct catalog_repository found = {0};
+	struct catalog_age age = {0};
+	int r = catalog_repository(ctx, model->config.catalog, workspace, name,
+				   &found, &age);
+
+	if (r == 0 && age.stale)
+		refresh_workspace(model->refresh, workspace);
+	return r == -ENOENT;
+}
+
 int forge_refresh_repository(struct ctx *ctx, struct model *model,
 			     const char *workspace, const char *name,
 			     struct buf *said)
@@ -164,6 +178,7 @@ int forge_refresh_repository(struct ctx *ctx, struct model *model,
 	struct catalog *catalog = model->config.catalog;
 	struct catalog_age age;
 	struct node *root, *node;
+	bool renamed;
 	int r;
 
 	r = catalog_repository(ctx, catalog, workspace, name, &found, &age);
@@ -179,10 +194,13 @@ int forge_refresh_repository(struct ctx *ctx, struct model *model,
 		say(said, "%s: unchanged\n", name);
 		return 0;
 	}
-	say(said, "%s: updated\n", name);
+	renamed = is_renamed(ctx, model, workspace, name);
+	say(said, "%s: %s\n", name, renamed ? "gone" : "updated");
 	root = root_node(model);
 	node = node_child(model->nodes, root, workspace);
-	if (node)
+	if (node && renamed)
+		model_drop_child(model, node, name);
+	else if (node)
 		files_changed(model, node, name);
 	node_unref(model->nodes, node);
 	node_unref(model->nodes, root);
