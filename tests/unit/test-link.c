@@ -48,26 +48,48 @@ static const char make_repositories[] =
 	"echo x > x; git add x; git commit -q -m x\n"
 	"git push -q ../sha256.git main\n";
 
+/* A script of sh; what it says goes to *ret_said, or where ours goes. Its exit
+ * status. */
+static int run_shell(const char *script, struct buf *ret_said)
+{
+	cleanup(free) char *text =
+		xasprintf("SCRATCH=%s; export SCRATCH; cd \"$SCRATCH\"\n%s",
+			  scratch, script);
+	const char *argv[] = {"sh", "-c", text, NULL};
+	posix_spawn_file_actions_t actions;
+	int pipe_fds[2], status = 0;
+	char bytes[256];
+	ssize_t n;
+	pid_t pid;
+
+	check(!pipe2(pipe_fds, O_CLOEXEC));
+	posix_spawn_file_actions_init(&actions);
+	if (ret_said)
+		posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], 1);
+	check(!posix_spawn(&pid, "/bin/sh", &actions, NULL,
+			   (char *const *)(uintptr_t)argv, environ));
+	posix_spawn_file_actions_destroy(&actions);
+	close(pipe_fds[1]);
+	while ((n = read(pipe_fds[0], bytes, sizeof(bytes))) > 0)
+		buf_add(ret_said, bytes, (size_t)n);
+	close(pipe_fds[0]);
+	check(waitpid(pid, &status, 0) == pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 static int shell(const char *script)
 {
-	cleanup(free) char *line =
-		xasprintf("SCRATCH=%s; export SCRATCH\n%s", scratch, script);
-	int status = system(line);
-
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return run_shell(script, NULL);
 }
 
 /* The first line that a command prints. */
 static void ask(const char *command, char *out, size_t size)
 {
-	cleanup(free) char *line =
-		xasprintf("cd %s; %s 2>/dev/null", scratch, command);
-	FILE *pipe = popen(line, "r");
+	cleanup(buf_done) struct buf said = BUF_INIT(0);
 
-	out[0] = '\0';
-	if (fgets(out, (int)size, pipe))
-		out[strcspn(out, "\n")] = '\0';
-	pclose(pipe);
+	assert_int_equal(run_shell(command, &said), 0);
+	assert_non_null(said.data);
+	snprintf(out, size, "%.*s", (int)strcspn(said.data, "\n"), said.data);
 }
 
 static int make_scratch(void **state)
@@ -80,7 +102,7 @@ static int make_scratch(void **state)
 	setenv("GIT_AUTHOR_EMAIL", "a@example.org", 1);
 	setenv("GIT_COMMITTER_NAME", "A", 1);
 	setenv("GIT_COMMITTER_EMAIL", "a@example.org", 1);
-	has_git = shell("git --version > /dev/null") == 0;
+	has_git = shell("git --version > /dev/null 2>&1") == 0;
 	if (!has_git)
 		print_message("SKIPPED: no git here, nothing real is spoken "
 			      "to\n");

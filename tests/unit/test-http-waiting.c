@@ -1,0 +1,366 @@
+/*
+ * wire/http: what fails, what is waited for, and many at once.
+ */
+#include "wire/http.h"
+
+#include "base/clock.h"
+#include "http-fixture.h"
+
+/* Long against the pauses of a busy machine, short for who waits here. */
+#define STALL_MS 800
+
+static int set_up(void **state)
+{
+	struct http_config config = {.n_connections = 0};
+
+	return set_up_with(state, &config);
+}
+
+static int set_up_impatient(void **state)
+{
+	struct http_config config = {.stall_timeout_ms = STALL_MS};
+
+	return set_up_with(state, &config);
+}
+
+static int set_up_two(void **state)
+{
+	struct http_config config = {.n_connections = 2};
+
+	return set_up_with(state, &config);
+}
+
+static int set_up_single(void **state)
+{
+	struct http_config config = {.n_connections = 1};
+
+	return set_up_with(state, &config);
+}
+
+/* ---- Failures ------------------------------------------------------------ */
+
+static void assert_fails(struct fixture *f, const char *path, int errnum)
+{
+	int r = get(f, path);
+
+	if (r != errnum)
+		fail_msg("%s: %d (%s)", path, r, f->ctx.sentence);
+	assert_non_null(strstr(f->ctx.sentence, "127.0.0.1"));
+	assert_null(strstr(f->ctx.sentence, path));
+}
+
+static void test_broken_off(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_fails(f, "/cut-length", -ECONNRESET);
+	assert_string_equal(f->told.bytes.data, "hello");
+	assert_fails(f, "/cut-chunk", -ECONNRESET);
+	assert_fails(f, "/nothing", -ECONNRESET);
+	assert_fails(f, "/reset", -ECONNRESET);
+	assert_true(get(f, "/cut-head") < 0);
+	assert_int_equal(get(f, "/hello"), 0);
+}
+
+static void test_not_http(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_fails(f, "/garbage", -EPROTO);
+	assert_fails(f, "/binary", -EPROTO);
+	assert_fails(f, "/endless-head", -EPROTO);
+	assert_int_equal(get(f, "/hello"), 0);
+}
+
+static void test_nobody_there(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t n = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cleanup(free) char *url = NULL;
+	struct http_request request = {0};
+
+	/* Bound, so that nobody else can listen there, but not listening. */
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, n), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &n), 0);
+	url = xasprintf("http://127.0.0.1:%u/", ntohs(address.sin_port));
+	request.url = url;
+	assert_int_equal(perform(f, &request), -ENETUNREACH);
+	assert_non_null(strstr(f->ctx.sentence, "refused"));
+	close(fd);
+}
+
+static void test_no_such_name(void **state)
+{
+	struct fixture *f = *state;
+	struct http_request request = {.url = "https://no.invalid/secret"};
+
+	int r = perform(f, &request);
+
+	/* A resolver that cannot be reached takes its time. */
+	assert_true(r == -ENETUNREACH || r == -ETIMEDOUT);
+	assert_non_null(strstr(f->ctx.sentence, "no.invalid"));
+	assert_null(strstr(f->ctx.sentence, "secret"));
+}
+
+static void test_no_tls_there(void **state)
+{
+	struct fixture *f = *state;
+	cleanup(free) char *url =
+		xasprintf("https://127.0.0.1:%u/hello", f->world.tiny->port);
+	struct http_request request = {.url = url, .authorization = AUTH};
+
+	/* The tiny server waits for the end of a head that never comes. */
+	ctx_narrow(&f->ctx, 500);
+	assert_int_equal(perform(f, &request), -ETIMEDOUT);
+}
+
+static void test_stalls_end(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_fails(f, "/silent", -ETIMEDOUT);
+	assert_fails(f, "/stall-head", -ETIMEDOUT);
+	assert_fails(f, "/stall", -ETIMEDOUT);
+	assert_string_equal(f->told.bytes.data, "hello");
+	assert_int_equal(get(f, "/hello"), 0);
+}
+
+static void test_what_drips_goes_on(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(get(f, "/drip"), 0);
+	assert_got(f, 200, "dddddddd");
+}
+
+static void test_a_deadline_ends_it(void **state)
+{
+	struct fixture *f = *state;
+	int64_t began = clock_mono_ms();
+
+	ctx_narrow(&f->ctx, 200);
+	assert_fails(f, "/silent", -ETIMEDOUT);
+	assert_true(clock_mono_ms() - began < 5000);
+	/* And nothing is sent after it. */
+	assert_int_equal(get(f, "/hello"), -ETIMEDOUT);
+	assert_int_equal(tiny_n_requests(f->world.tiny), 1);
+}
+
+static void test_an_idle_connection_may_close(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(get(f, "/idle-close"), 0);
+		assert_got(f, 200, "hello");
+	}
+}
+
+static void test_a_stale_connection_is_no_failure(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(get(f, "/stale"), 0);
+	assert_got(f, 200, "fresh");
+	assert_int_equal(get(f, "/stale"), 0);
+	assert_got(f, 200, "fresh");
+	assert_int_equal(f->told.n_begins, 1);
+	assert_int_equal(tiny_got(f->world.tiny, 1)->connection, 1);
+}
+
+static void test_a_waiting_place_is_needed(void **state)
+{
+	struct fixture *f = *state;
+	cleanup(ctx_group_free) struct ctx_group *group = ctx_group_new(1);
+	struct ctx first, second;
+	cleanup(free) char *url = xasprintf("%s/hello", f->world.tiny->url);
+	struct http_request request = {.url = url};
+
+	ctx_init(&first, group, 10000);
+	ctx_init(&second, group, 10000);
+	assert_int_equal(ctx_wait_begin(&first), 0);
+	assert_int_equal(
+		http_perform(&second, f->http, &request, NULL, &f->response),
+		-EAGAIN);
+	http_response_done(&f->response);
+	ctx_wait_end(&first);
+	assert_int_equal(
+		http_perform(&second, f->http, &request, NULL, &f->response),
+		0);
+	ctx_done(&first);
+	ctx_done(&second);
+	assert_int_equal(ctx_group_waiting(group), 0);
+}
+
+/* ---- Many at once -------------------------------------------------------- */
+
+struct runner {
+	struct fixture *f;
+	const char *path;
+	struct ctx ctx;
+	struct thread *thread;
+	int result;
+	long status;
+};
+
+static void run(void *arg)
+{
+	struct runner *runner = arg;
+	cleanup(free) char *url =
+		xasprintf("%s%s", runner->f->world.tiny->url, runner->path);
+	struct http_request request = {.url = url};
+	struct http_response response;
+
+	runner->result = http_perform(&runner->ctx, runner->f->http, &request,
+				      NULL, &response);
+	runner->status = response.status;
+	http_response_done(&response);
+}
+
+static void start(struct runner *runner, struct fixture *f, const char *path)
+{
+	runner->f = f;
+	runner->path = path;
+	ctx_init(&runner->ctx, NULL, 20000);
+	assert_int_equal(thread_start("run", run, runner, &runner->thread), 0);
+}
+
+/* Asserts come only when all have ended: runners live on the test's stack. */
+static int finish(struct runner *runner)
+{
+	thread_join(runner->thread);
+	ctx_done(&runner->ctx);
+	return runner->result;
+}
+
+static void test_a_cancelled_exchange_ends_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct runner runner;
+	int64_t began;
+
+	start(&runner, f, "/silent");
+	tiny_await(f->world.tiny, 1);
+	began = clock_mono_ms();
+	ctx_cancel(&runner.ctx);
+	assert_int_equal(finish(&runner), -EINTR);
+	assert_true(clock_mono_ms() - began < 1000);
+}
+
+static void test_cancelled_before_it_began(void **state)
+{
+	struct fixture *f = *state;
+
+	ctx_cancel(&f->ctx);
+	assert_int_equal(get(f, "/hello"), -EINTR);
+	assert_int_equal(http_n_requests(f->http), 0);
+}
+
+static void test_who_waits_for_a_place_can_be_cancelled(void **state)
+{
+	struct fixture *f = *state;
+	struct runner holder, waiting, third;
+	int64_t took;
+
+	start(&holder, f, "/silent");
+	tiny_await(f->world.tiny, 1);
+	start(&waiting, f, "/hello");
+	start(&third, f, "/hello");
+	took = clock_mono_ms();
+	ctx_cancel(&waiting.ctx);
+	finish(&waiting);
+	took = clock_mono_ms() - took;
+	ctx_cancel(&holder.ctx);
+	finish(&holder);
+	finish(&third);
+	assert_true(took < 1000);
+	assert_int_equal(waiting.result, -EINTR);
+	assert_int_equal(holder.result, -EINTR);
+	assert_int_equal(third.result, 0);
+	assert_int_equal(third.status, 200);
+	assert_int_equal(tiny_n_requests(f->world.tiny), 2);
+}
+
+static void test_a_place_has_a_deadline(void **state)
+{
+	struct fixture *f = *state;
+	struct runner holder;
+	int r;
+
+	start(&holder, f, "/silent");
+	tiny_await(f->world.tiny, 1);
+	ctx_narrow(&f->ctx, 100);
+	r = get(f, "/hello");
+	ctx_cancel(&holder.ctx);
+	assert_int_equal(finish(&holder), -EINTR);
+	assert_int_equal(r, -ETIMEDOUT);
+	assert_non_null(strstr(f->ctx.sentence, "connection"));
+}
+
+static void test_no_more_connections_than_said(void **state)
+{
+	struct fixture *f = *state;
+	struct runner runners[24];
+
+	for (size_t i = 0; i < ARRAY_SIZE(runners); i++)
+		start(&runners[i], f, i % 3 ? "/hello" : "/big");
+	for (size_t i = 0; i < ARRAY_SIZE(runners); i++)
+		finish(&runners[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(runners); i++)
+		assert_int_equal(runners[i].result, 0);
+	assert_int_equal(tiny_n_requests(f->world.tiny), 24);
+	assert_in_range(f->world.tiny->most_busy, 1, 2);
+	assert_in_range(f->world.tiny->n_connections, 1, 2);
+}
+
+static void test_many_are_cancelled(void **state)
+{
+	struct fixture *f = *state;
+	struct runner runners[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(runners); i++)
+		start(&runners[i], f, i % 2 ? "/silent" : "/big");
+	for (size_t i = 0; i < ARRAY_SIZE(runners); i++)
+		ctx_cancel(&runners[i].ctx);
+	for (size_t i = 0; i < ARRAY_SIZE(runners); i++)
+		finish(&runners[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(runners); i++)
+		assert_true(runners[i].result == -EINTR ||
+			    (i % 2 == 0 && runners[i].result == 0));
+	assert_int_equal(get(f, "/hello"), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define IMPATIENT(name) \
+	cmocka_unit_test_setup_teardown(name, set_up_impatient, tear_down)
+#define TWO(name) cmocka_unit_test_setup_teardown(name, set_up_two, tear_down)
+#define SINGLE(name) \
+	cmocka_unit_test_setup_teardown(name, set_up_single, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_broken_off),
+		TEST(test_not_http),
+		TEST(test_nobody_there),
+		TEST(test_no_such_name),
+		TEST(test_no_tls_there),
+		IMPATIENT(test_stalls_end),
+		IMPATIENT(test_what_drips_goes_on),
+		TEST(test_a_deadline_ends_it),
+		TEST(test_an_idle_connection_may_close),
+		TEST(test_a_stale_connection_is_no_failure),
+		TEST(test_a_waiting_place_is_needed),
+		TEST(test_a_cancelled_exchange_ends_at_once),
+		TEST(test_cancelled_before_it_began),
+		SINGLE(test_who_waits_for_a_place_can_be_cancelled),
+		SINGLE(test_a_place_has_a_deadline),
+		TWO(test_no_more_connections_than_said),
+		TEST(test_many_are_cancelled),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
