@@ -35,6 +35,9 @@ struct world {
 	struct mount mount;
 	char url[64];
 	unsigned max_trees;
+	/* What the test opened: held until the next mount. */
+	struct clone *clones[16];
+	unsigned n_clones;
 };
 
 /* Runs it in the world's directory; git's dates are `at`, s. */
@@ -82,9 +85,16 @@ static void mount_stop(struct mount *m)
 	m->cache = cache_close(m->cache);
 }
 
+static void world_unmount(struct world *w)
+{
+	while (w->n_clones)
+		clone_unref(w->clones[--w->n_clones]);
+	mount_stop(&w->mount);
+}
+
 static void remount(struct world *w)
 {
-	mount_stop(&w->mount);
+	world_unmount(w);
 	mount_start(&w->mount, w->dir, w->url, w->max_trees);
 }
 
@@ -111,8 +121,8 @@ static int world_stop(void **state)
 	struct world *w = *state;
 
 	clock_real();
-	git_server_hold(&w->server, false);
-	mount_stop(&w->mount);
+	git_server_hold(&w->server, 0);
+	world_unmount(w);
 	git_server_stop(&w->server);
 	file_remove_tree(w->dir);
 	free(w);
@@ -166,7 +176,8 @@ static struct clone *open_clone(struct world *w, const char *slug)
 
 	assert_int_equal(
 		clone_open(w->mount.clones, uuid, "acme", slug, "main", &c), 0);
-	return c;
+	check(w->n_clones < ARRAY_SIZE(w->clones));
+	return w->clones[w->n_clones++] = c;
 }
 
 static char last_sentence[512];
@@ -200,20 +211,22 @@ static void assert_counts(struct world *w, unsigned adverts, unsigned refs,
 }
 
 static unsigned n_packs_found, n_temporary_found;
+static uint64_t n_bytes_found;
 
 static int count_file(const char *path, const struct stat *st, int type,
 		      struct FTW *ftw)
 {
 	const char *name = path + ftw->base;
 
-	(void)st;
 	if (type != FTW_F)
 		return 0;
 	if (strstr(path, "/tmp-"))
 		n_temporary_found += strcmp(name, "lock") != 0;
-	else if (strlen(name) > 5 && !strcmp(name + strlen(name) - 5, ".pack"))
+	else if (strlen(name) > 5 &&
+		 !strcmp(name + strlen(name) - 5, ".pack")) {
 		n_packs_found++;
-	else if (strstr(name, "tmp_") || strstr(name, "git2_"))
+		n_bytes_found += (uint64_t)st->st_size;
+	} else if (strstr(name, "tmp_") || strstr(name, "git2_"))
 		n_temporary_found++;
 	return 0;
 }
@@ -223,6 +236,7 @@ static void count_files(struct world *w)
 	cleanup(free) char *stores = xasprintf("%s/cache/git", w->dir);
 
 	n_packs_found = n_temporary_found = 0;
+	n_bytes_found = 0;
 	check(!nftw(stores, count_file, 16, FTW_PHYS));
 }
 
@@ -230,6 +244,12 @@ static unsigned n_packs(struct world *w)
 {
 	count_files(w);
 	return n_packs_found;
+}
+
+static uint64_t n_pack_bytes(struct world *w)
+{
+	count_files(w);
+	return n_bytes_found;
 }
 
 /* What is half taken in. */

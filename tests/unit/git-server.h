@@ -22,9 +22,9 @@ struct git_server {
 	struct cond changed;
 	/* Under lock. */
 	bool v0;
-	bool hold;       /* fetches: half of the answer, then wait */
-	unsigned n_held; /* waiting now */
-	int status;      /* answered to everything, if not 0 */
+	unsigned hold; /* so many fetches: half the answer, then wait */
+	unsigned n_held, n_halves; /* chosen; half sent and waiting */
+	int status;                /* answered to everything, if not 0 */
 	unsigned n_adverts, n_refs, n_fetches;
 };
 
@@ -140,17 +140,20 @@ static bool git_server_answer(struct tiny_connection *c,
 	snprintf(head, sizeof(head), "Content-Length: %zu\r\n\r\n", n_body);
 	tiny_say(c, head);
 	mutex_lock(&s->lock);
-	hold = s->hold && fetch;
+	hold = fetch && s->n_held < s->hold;
+	if (hold)
+		s->n_held++;
 	mutex_unlock(&s->lock);
 	n_now = hold ? n_body / 2 : n_body;
 	tiny_send(c, body, n_now);
 	if (hold) {
 		mutex_lock(&s->lock);
-		s->n_held++;
+		s->n_halves++;
 		cond_broadcast(&s->changed);
 		while (s->hold)
 			cond_wait(&s->changed, &s->lock);
 		s->n_held--;
+		s->n_halves--;
 		mutex_unlock(&s->lock);
 	}
 	tiny_send(c, body + n_now, n_body - n_now);
@@ -166,7 +169,7 @@ static void git_server_start(struct git_server *s, const char *root)
 	s->tiny = tiny_new(git_server_answer, s);
 }
 
-static void git_server_hold(struct git_server *s, bool hold)
+static void git_server_hold(struct git_server *s, unsigned hold)
 {
 	mutex_lock(&s->lock);
 	s->hold = hold;
@@ -178,7 +181,7 @@ static void git_server_hold(struct git_server *s, bool hold)
 static void git_server_await_held(struct git_server *s, unsigned n)
 {
 	mutex_lock(&s->lock);
-	while (s->n_held < n)
+	while (s->n_halves < n)
 		cond_wait(&s->changed, &s->lock);
 	mutex_unlock(&s->lock);
 }
@@ -187,7 +190,7 @@ static void git_server_stop(struct git_server *s)
 {
 	if (!s->tiny)
 		return;
-	git_server_hold(s, false);
+	git_server_hold(s, 0);
 	tiny_free(s->tiny);
 	s->tiny = NULL;
 	cond_done(&s->changed);

@@ -10,7 +10,7 @@
 static void test_first_head(void **state)
 {
 	struct world *w = *state;
-	cleanup(clone_unref) struct clone *c = NULL, *other = NULL;
+	struct clone *c, *other;
 	cleanup(blob_unref) struct blob *blob = NULL;
 	struct clone_head head, again;
 	struct oid expected, oid;
@@ -68,7 +68,6 @@ static void test_earlier_mount(void **state)
 	make_repository(w, "one");
 	c = open_clone(w, "one");
 	assert_int_equal(get(c, 0, &head), 0);
-	clone_unref(c);
 	remount(w);
 	c = open_clone(w, "one");
 	assert_int_equal(clone_known_head(c, &again), 0);
@@ -78,7 +77,6 @@ static void test_earlier_mount(void **state)
 	/* The capabilities are remembered as well. */
 	assert_int_equal(get_now(c, &again), 0);
 	assert_counts(w, 1, 2, 1);
-	clone_unref(c);
 }
 
 static void test_times(void **state)
@@ -115,7 +113,6 @@ static void test_times(void **state)
 	/* And forth: the first time that each was seen. */
 	push(w, "one", T0 + 300,
 	     "echo two >a.txt; echo d >dir/d.txt; echo b >b.txt; echo n >new");
-	clone_unref(c);
 	remount(w);
 	c = open_clone(w, "one");
 	assert_int_equal(get_now(c, &head), 0);
@@ -125,10 +122,32 @@ static void test_times(void **state)
 	assert_int_equal(time_at(c, &head, "dir"), T0 + 100);
 	assert_int_equal(time_at(c, &head, "new"), T0 + 300);
 	assert_int_equal(time_at(c, &head, ""), T0 + 300);
+	/* Nor did the cache forget what came before the second move. */
+	push(w, "one", T0 + 400, "echo one >a.txt");
+	assert_int_equal(get_now(c, &head), 0);
+	assert_int_equal(time_at(c, &head, "a.txt"), T0);
 	assert_sound(w, "one");
-	/* A fetch has what it lacks only. */
-	assert_counts(w, 1, 4, 4);
-	clone_unref(c);
+	assert_counts(w, 1, 5, 5);
+}
+
+/* A fetch brings what the store lacks only. */
+static void test_moved_is_cheap(void **state)
+{
+	struct world *w = *state;
+	struct clone_head head;
+	struct clone *c;
+	uint64_t n;
+
+	make_large_repository(w, "one");
+	c = open_clone(w, "one");
+	assert_int_equal(get_now(c, &head), 0);
+	n = n_pack_bytes(w);
+	assert_true(n > 1300000);
+	push(w, "one", T0 + 1, "echo two >a.txt");
+	assert_int_equal(get_now(c, &head), 0);
+	assert_int_equal(n_packs(w), 2);
+	assert_true(n_pack_bytes(w) - n < 4000);
+	assert_sound(w, "one");
 }
 
 static void test_empty(void **state)
@@ -145,7 +164,6 @@ static void test_empty(void **state)
 	assert_int_equal(get_now(c, &head), 0);
 	assert_true(head.empty);
 	assert_string_equal(head.branch, "main");
-	clone_unref(c);
 	remount(w);
 	c = open_clone(w, "one");
 	assert_int_equal(get(c, INT64_MAX, &head), 0);
@@ -165,7 +183,6 @@ static void test_empty(void **state)
 	assert_int_equal(get_now(c, &head), 0);
 	assert_int_equal(time_at(c, &head, "a.txt"), T0 + 5);
 	assert_int_equal(time_at(c, &head, "b.txt"), T0 + 9);
-	clone_unref(c);
 }
 
 static void test_old_protocol(void **state)
@@ -187,7 +204,6 @@ static void test_old_protocol(void **state)
 	assert_int_equal(time_at(c, &head, "b.txt"), T0);
 	assert_int_equal(time_at(c, &head, "a.txt"), T0 + 1);
 	assert_sound(w, "one");
-	clone_unref(c);
 }
 
 static void test_head_is_not_main(void **state)
@@ -210,7 +226,6 @@ static void test_head_is_not_main(void **state)
 	assert_false(head.empty);
 	assert_string_equal(head.branch, "main");
 	assert_int_equal(git_server_counts(&w->server).fetches, 1);
-	clone_unref(c);
 }
 
 static void test_renamed(void **state)
@@ -232,7 +247,6 @@ static void test_renamed(void **state)
 	assert_int_equal(get_now(c, &head), 0);
 	assert_int_equal(git_server_counts(&w->server).fetches, 1);
 	clone_unref(same);
-	clone_unref(c);
 }
 
 /* ---- Failures ------------------------------------------------------------ */
@@ -258,7 +272,6 @@ static void test_missing(void **state)
 	clock_advance(2001);
 	assert_int_equal(get_now(c, &head), -ENOENT);
 	assert_true(tiny_n_requests(w->server.tiny) > n);
-	clone_unref(c);
 
 	/* Deleted from the service: what is there stays. */
 	c = open_clone(w, "one");
@@ -267,7 +280,6 @@ static void test_missing(void **state)
 	assert_int_equal(get_now(c, &head), -ENOENT);
 	assert_int_equal(clone_known_head(c, &head), 0);
 	assert_int_equal(time_at(c, &head, "a.txt"), T0);
-	clone_unref(c);
 }
 
 static void test_refused(void **state)
@@ -288,7 +300,6 @@ static void test_refused(void **state)
 		mutex_unlock(&w->server.lock);
 		assert_int_equal(get_now(c, &head), cases[i].errnum);
 		assert_true(strlen(last_sentence) > 0);
-		clone_unref(c);
 	}
 }
 
@@ -310,8 +321,6 @@ static void test_sha256(void **state)
 	make_repository(w, "two");
 	other = open_clone(w, "two");
 	assert_int_equal(get_now(other, &head), 0);
-	clone_unref(other);
-	clone_unref(c);
 }
 
 static void test_bound(void **state)
@@ -342,8 +351,6 @@ static void test_bound(void **state)
 	assert_int_equal(get_now(c[2], &head), -EDQUOT);
 	clock_advance(2001); /* the failure is forgotten, too */
 	assert_int_equal(get_now(c[2], &head), 0);
-	for (size_t i = 0; i < 3; i++)
-		clone_unref(c[i]);
 }
 
 static void test_offline(void **state)
@@ -356,7 +363,6 @@ static void test_offline(void **state)
 	make_repository(w, "one");
 	c = open_clone(w, "one");
 	assert_int_equal(get_now(c, &head), 0);
-	clone_unref(c);
 	git_server_stop(&w->server);
 	remount(w);
 	c = open_clone(w, "one");
@@ -366,7 +372,6 @@ static void test_offline(void **state)
 	assert_int_equal(clone_known_head(c, &head), 0);
 	assert_int_equal(get(c, INT64_MAX, &head), 0);
 	assert_int_equal(time_at(c, &head, "a.txt"), T0);
-	clone_unref(c);
 	git_server_start(&w->server, w->dir);
 }
 
@@ -381,8 +386,7 @@ static void test_store_deleted(void **state)
 	assert_int_equal(get_now(c, &head), 0);
 	push(w, "one", T0 + 100, "echo two >a.txt");
 	assert_int_equal(get_now(c, &head), 0);
-	clone_unref(c);
-	mount_stop(&w->mount);
+	world_unmount(w);
 	run_at(w, T0, "rm -r cache/git/one-uuid.git");
 	mount_start(&w->mount, w->dir, w->url, 0);
 	c = open_clone(w, "one");
@@ -392,10 +396,9 @@ static void test_store_deleted(void **state)
 	/* The same commit: its times are still true. */
 	assert_int_equal(time_at(c, &head, "b.txt"), T0);
 	assert_int_equal(time_at(c, &head, "a.txt"), T0 + 100);
-	clone_unref(c);
 
 	/* Another commit: what changed cannot be known any more. */
-	mount_stop(&w->mount);
+	world_unmount(w);
 	run_at(w, T0, "rm -r cache/git/one-uuid.git");
 	push(w, "one", T0 + 200, "echo n >new");
 	mount_start(&w->mount, w->dir, w->url, 0);
@@ -403,7 +406,6 @@ static void test_store_deleted(void **state)
 	assert_int_equal(get(c, INT64_MAX, &head), 0);
 	assert_int_equal(time_at(c, &head, "b.txt"), T0 + 200);
 	assert_sound(w, "one");
-	clone_unref(c);
 }
 
 /* ---- For status ---- */
@@ -421,18 +423,16 @@ static bool count_shown(void *arg, const struct clone_shown *shown)
 static void test_shown(void **state)
 {
 	struct world *w = *state;
-	struct clone *c, *unseen, *none = NULL;
+	struct clone *c, *none = NULL;
 	struct clone_head head;
 	unsigned n = 0;
 
 	make_repository(w, "one");
 	c = open_clone(w, "one");
-	unseen = open_clone(w, "two");
+	open_clone(w, "two"); /* not looked at */
 	assert_int_equal(get_now(c, &head), 0);
 	clones_shown(w->mount.clones, count_shown, &n);
 	assert_int_equal(n, 1);
-	clone_unref(unseen);
-	clone_unref(c);
 	assert_int_equal(
 		clone_open(w->mount.clones, "u", "..", "x", NULL, &none),
 		-EINVAL);
@@ -442,13 +442,21 @@ static void test_shown(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		test(test_first_head),    test(test_earlier_mount),
-		test(test_times),         test(test_empty),
-		test(test_old_protocol),  test(test_head_is_not_main),
-		test(test_renamed),       test(test_missing),
-		test(test_refused),       test(test_sha256),
-		test(test_bound),         test(test_offline),
-		test(test_store_deleted), test(test_shown),
+		test(test_first_head),
+		test(test_earlier_mount),
+		test(test_times),
+		test(test_moved_is_cheap),
+		test(test_empty),
+		test(test_old_protocol),
+		test(test_head_is_not_main),
+		test(test_renamed),
+		test(test_missing),
+		test(test_refused),
+		test(test_sha256),
+		test(test_bound),
+		test(test_offline),
+		test(test_store_deleted),
+		test(test_shown),
 	};
 
 	world_environment();
