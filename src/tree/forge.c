@@ -282,6 +282,58 @@ static bool freshen(struct ctx *ctx, struct model *model, const char *workspace,
 	return true;
 }
 
+/*
+ * What desktops, shells and version control look for in every directory. Legal
+ * as slugs, all of them, so that a workspace never listed would be asked for
+ * each (layout rule 5); one that a listing has exists all the same.
+ */
+static bool is_probe(const char *name)
+{
+	static const char *const names[] = {
+		".git",
+		".hg",
+		".svn",
+		".jj",
+		".bzr",
+		".hidden",
+		".envrc",
+		".editorconfig",
+		".directory",
+		".ds_store",
+		".nomedia",
+		".xdg-volume-info",
+		".metadata",
+		".localized",
+		".gitignore",
+		".gitmodules",
+		".ignore",
+		".rgignore",
+		"autorun.inf",
+		"desktop.ini",
+		"thumbs.db",
+		".tool-versions",
+		".python-version",
+		".nvmrc",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return strncmp(name, ".trash", strlen(".trash")) == 0 ||
+	       strncmp(name, "._", strlen("._")) == 0;
+}
+
+static bool was_listed(struct ctx *ctx, struct model *model,
+		       const char *workspace)
+{
+	struct catalog_repositories *list = NULL;
+	int r = catalog_repositories(ctx, model->config.catalog, workspace,
+				     SOURCE_CACHED, &list);
+
+	catalog_repositories_free(list);
+	return r == 0;
+}
+
 static int workspace_lookup(struct ctx *ctx, struct model *model,
 			    struct node *dir, const char *name,
 			    struct found *ret_found)
@@ -292,6 +344,10 @@ static int workspace_lookup(struct ctx *ctx, struct model *model,
 	struct catalog_age age = {0};
 	int r;
 
+	if (is_probe(name) && !was_listed(ctx, model, workspace)) {
+		ret_found->left_ms = IMPOSSIBLE_MS;
+		return 0;
+	}
 	r = catalog_repository(ctx, catalog, workspace, name, &found, &age);
 	if ((r == 0 || r == -ENOENT) && age.stale &&
 	    freshen(ctx, model, workspace, NULL)) {
