@@ -68,21 +68,43 @@ void model_say(struct model *model, const char *path, int errnum,
 	problems_add(model->problems, path, errnum, sentence);
 }
 
-/* Names that are not there and interrupted calls are no problems. */
-static int failed(struct model *model, struct ctx *ctx, const struct node *node,
-		  const char *name, int r)
+/* What the layout calls a server's fault (rule 8), whichever way it failed. */
+static int as_promised(int r)
+{
+	return r == -EPROTO || r == -EBADMSG || r == -ECONNRESET ? -EIO : r;
+}
+
+static int say_failure(struct model *model, struct ctx *ctx,
+		       const struct node *node, const char *name, int r)
 {
 	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
 
-	if (r == -EINTR || r == -ENOENT || r == -ENAMETOOLONG || r == -ESTALE ||
-	    r == -ENOTDIR || r == -EISDIR)
-		return r;
 	node_path(node, &path);
 	if (name)
 		buf_printf(&path, "%s%s", path.len ? "/" : "", name);
 	problems_add(model->problems, path.len ? path.data : "/", -r,
 		     ctx->sentence[0] ? ctx->sentence : strerror(-r));
 	return r;
+}
+
+/* Names that are not there and interrupted calls are no problems. */
+static int failed(struct model *model, struct ctx *ctx, const struct node *node,
+		  const char *name, int r)
+{
+	if (r == -EINTR || r == -ENOENT || r == -ENAMETOOLONG || r == -ESTALE ||
+	    r == -ENOTDIR || r == -EISDIR)
+		return r;
+	return say_failure(model, ctx, node, name, as_promised(r));
+}
+
+/* readdir(3) takes ENOENT for the end of the directory: an error would be an
+ * empty one. What a listing lacks is gone under a name that was there. */
+static int failed_list(struct model *model, struct ctx *ctx,
+		       const struct node *dir, int r)
+{
+	if (r == -ENOENT)
+		return say_failure(model, ctx, dir, NULL, -ESTALE);
+	return failed(model, ctx, dir, NULL, r);
 }
 
 static double seconds(int64_t ms)
@@ -181,7 +203,7 @@ int model_getattr(struct ctx *ctx, struct model *model, uint64_t ino,
 		r = node->what.provider->attr(ctx, model, node, &left_ms,
 					      &size);
 	if (r < 0)
-		failed(model, ctx, node, NULL, r);
+		r = failed(model, ctx, node, NULL, r);
 	else
 		fill(model, node, left_ms, size, ret_attr);
 	node_unref(model->nodes, node);
@@ -199,7 +221,7 @@ int model_readlink(struct ctx *ctx, struct model *model, uint64_t ino,
 	if (node->what.provider->readlink)
 		r = node->what.provider->readlink(ctx, model, node, ret_target);
 	if (r < 0)
-		failed(model, ctx, node, NULL, r);
+		r = failed(model, ctx, node, NULL, r);
 	node_unref(model->nodes, node);
 	return r;
 }
@@ -217,7 +239,7 @@ int model_read(struct ctx *ctx, struct model *model, uint64_t ino, off_t offset,
 		r = node->what.provider->read(ctx, model, node, offset, n,
 					      ret_data);
 	if (r < 0)
-		failed(model, ctx, node, NULL, r);
+		r = failed(model, ctx, node, NULL, r);
 	node_unref(model->nodes, node);
 	return r;
 }
@@ -303,7 +325,7 @@ int model_list(struct ctx *ctx, struct model *model, uint64_t ino,
 				list_one, &lister);
 	}
 	if (r < 0)
-		failed(model, ctx, dir, NULL, r);
+		r = failed_list(model, ctx, dir, r);
 	node_unref(model->nodes, dir);
 	return r;
 }
