@@ -74,6 +74,9 @@ struct upload_pack_fetch {
 	const char *const *shallows; /* which of them are shallow, or NULL */
 	unsigned depth;              /* 0: all history; also if not offered */
 	const char *filter; /* "blob:none" or NULL; dropped if not offered */
+	/* v2: deltas against what the haves have; at a depth it is this that
+	 * keeps their objects out of the pack. */
+	bool thin;
 	/* The pack, in pieces. A negative errno ends the fetch with it. */
 	int (*pack)(void *arg, const void *data, size_t n);
 	/* Commits at the depth's edge, before the first byte of the pack. */

@@ -14,7 +14,6 @@
 #include "base/text.h"
 
 #include <inttypes.h>
-#include <malloc.h>
 #include <time.h>
 
 /* Far more than a fetch of depth 1 can have. */
@@ -268,17 +267,17 @@ static bool have_of(struct clone_job *j, char have[static 41],
 	return true;
 }
 
-static int receive(struct clone_job *j)
+static int receive(struct clone_job *j, const char *have, bool shallow)
 {
-	char want[41], have[41];
-	bool shallow = false, has = have_of(j, have, &shallow);
+	char want[41];
 	const char *wants[] = {oid_hex(&j->found.commit, want), NULL};
 	const char *haves[] = {have, NULL};
 	struct upload_pack_fetch fetch = {
 		.wants = wants,
-		.haves = has ? haves : NULL,
-		.shallows = has && shallow ? haves : NULL,
+		.haves = have ? haves : NULL,
+		.shallows = have && shallow ? haves : NULL,
 		.depth = 1,
+		.thin = have != NULL,
 		.pack = take_pack,
 		.shallow = take_shallow,
 		.arg = j,
@@ -300,9 +299,25 @@ static int commit_pack(struct clone_job *j)
 	return r;
 }
 
+static int bring(struct clone_job *j, const char *have, bool shallow)
+{
+	int r = objects_pack_begin(j->objects, &j->pack);
+
+	if (r < 0)
+		return r;
+	j->n_shallow = 0;
+	r = receive(j, have, shallow);
+	if (r >= 0)
+		r = commit_pack(j);
+	j->pack = objects_pack_drop(j->pack);
+	return r;
+}
+
 int job_fetch(struct clone_job *j)
 {
 	struct commit_info info;
+	char have[41];
+	bool shallow = false, has;
 	int r;
 
 	/* Another process may have brought it while this waited. */
@@ -311,17 +326,11 @@ int job_fetch(struct clone_job *j)
 	r = trees_admit(j, true);
 	if (r < 0)
 		return r;
-	r = objects_pack_begin(j->objects, &j->pack);
-	if (r < 0)
-		return fail_store(j, r);
-	r = receive(j);
-	if (r >= 0)
-		r = commit_pack(j);
-	j->pack = objects_pack_drop(j->pack);
-#ifdef __GLIBC__
-	/* The indexer's memory goes back to the system. */
-	malloc_trim(0);
-#endif
+	has = have_of(j, have, &shallow);
+	r = bring(j, has ? have : NULL, shallow);
+	/* What was built on may be damaged: once more, with nothing. */
+	if (r == -EBADMSG && has)
+		r = bring(j, NULL, false);
 	if (r < 0)
 		return fail_store(j, r);
 	r = objects_read_commit(j->objects, &j->found.commit, &info);

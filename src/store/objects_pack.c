@@ -25,6 +25,7 @@
 struct objects_pack {
 	struct objects *objects;
 	char *dir;
+	git_odb *odb; /* completes a thin pack; no handle is held so long */
 	struct git_indexer *indexer;
 	git_indexer_progress progress; /* the indexer counts in it */
 	int failed;
@@ -45,6 +46,7 @@ int objects_pack_begin(struct objects *o, struct objects_pack **ret_pack)
 {
 	cleanup(objects_pack_drop) struct objects_pack *p =
 		xcalloc(1, sizeof(*p));
+	cleanup(free) char *objects = xasprintf("%s/objects", o->path);
 	git_indexer_options options = GIT_INDEXER_OPTIONS_INIT;
 	int r = objects_tmp_name(o, "pack", &p->dir);
 
@@ -57,7 +59,9 @@ int objects_pack_begin(struct objects *o, struct objects_pack **ret_pack)
 	options.progress_cb_payload = p;
 	errno = 0;
 	/* verify stays off: it refuses packs without all their objects. */
-	r = git_indexer_new(&p->indexer, p->dir, 0, NULL, &options);
+	r = git_odb_open(&p->odb, objects);
+	if (r == 0)
+		r = git_indexer_new(&p->indexer, p->dir, 0, p->odb, &options);
 	if (r < 0)
 		return objects_errno(r);
 	*ret_pack = steal(&p);
@@ -226,6 +230,7 @@ struct objects_pack *objects_pack_drop(struct objects_pack *p)
 		git_indexer_free(p->indexer);
 		malloc_trim(0);
 	}
+	git_odb_free(p->odb);
 	if (p->dir)
 		file_remove_tree(p->dir);
 	free(p->dir);

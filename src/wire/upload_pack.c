@@ -484,6 +484,8 @@ static int v2_fetch(struct upload_pack *up,
 	if (!fetch->progress)
 		pktline_put(&request, "no-progress\n");
 	pktline_put(&request, "ofs-delta\n");
+	if (fetch->thin)
+		pktline_put(&request, "thin-pack\n");
 	if (up->caps->shallow) {
 		for (const char *const *s = fetch->shallows; s && *s; s++)
 			pktline_put(&request, "shallow %s\n", *s);
