@@ -26,6 +26,10 @@
 /* Blobs of these sizes are kept, because they are read in several pieces. */
 #define KEEP_LEAST (128 * KIB)
 #define KEEP_MOST (8 * MIB)
+/* libgit2 keeps the bases of deltas, up to 16 MiB a pack, as long as some
+ * handle has the pack open, and has no option for it. So handles are closed
+ * after so many bytes; opening one takes some 0.3 ms. */
+#define CLOSE_AFTER_BYTES (8 * MIB)
 /* An indexer makes room for what the header claims: 12 bytes cost at most this
  * many pointers, which nobody touches. */
 #define PACK_OBJECTS_MOST ((size_t)16 * 1000 * 1000)
@@ -165,6 +169,7 @@ static int handle_open(struct objects *o, struct objects_handle **ret_handle)
 	return 0;
 }
 
+/* Asked once: the C library opens a file of /sys to answer. */
 static unsigned handles_most(void)
 {
 	long n = 2 * sysconf(_SC_NPROCESSORS_ONLN);
@@ -174,19 +179,19 @@ static unsigned handles_most(void)
 
 int objects_take(struct objects *o, struct objects_handle **ret_handle)
 {
-	const unsigned most = handles_most();
 	struct objects_handle *h;
 	unsigned generation;
 	int r = 0;
 
 	mutex_lock(&o->lock);
-	while (!o->idle && o->n_handles >= most)
+	while (!o->idle && o->n_handles >= o->handles_most)
 		cond_wait(&o->freed, &o->lock);
 	h = o->idle;
 	if (h)
 		o->idle = h->next;
 	else
 		o->n_handles++;
+	o->n_busy++;
 	generation = o->generation;
 	mutex_unlock(&o->lock);
 
@@ -207,6 +212,7 @@ int objects_take(struct objects *o, struct objects_handle **ret_handle)
 void objects_give(struct objects *o, struct objects_handle *h)
 {
 	mutex_lock(&o->lock);
+	o->n_busy--;
 	if (h) {
 		h->next = o->idle;
 		o->idle = h;
@@ -215,6 +221,34 @@ void objects_give(struct objects *o, struct objects_handle *h)
 	}
 	cond_signal(&o->freed);
 	mutex_unlock(&o->lock);
+}
+
+static void close_idle(struct objects *o)
+{
+	struct objects_handle *h, *next;
+
+	mutex_lock(&o->lock);
+	h = steal(&o->idle);
+	o->n_handles = o->n_busy;
+	o->n_read = 0;
+	mutex_unlock(&o->lock);
+	for (; h; h = next) {
+		next = h->next;
+		handle_free(h);
+	}
+}
+
+/* After n bytes were read. */
+static void close_if_full(struct objects *o, uint64_t n)
+{
+	bool full;
+
+	mutex_lock(&o->lock);
+	o->n_read += n;
+	full = o->n_read > CLOSE_AFTER_BYTES && o->n_busy == 0;
+	mutex_unlock(&o->lock);
+	if (full)
+		close_idle(o);
 }
 
 void objects_packs_changed(struct objects *o)
@@ -296,7 +330,7 @@ int objects_read_raw(struct objects *o, const struct oid *oid, int type,
 {
 	git_oid id = git_oid_of(oid);
 	struct objects_handle *h;
-	uint64_t size;
+	uint64_t size = 0;
 	int r = objects_take(o, &h);
 
 	if (r < 0)
@@ -310,6 +344,8 @@ int objects_read_raw(struct objects *o, const struct oid *oid, int type,
 		r = objects_errno(git_odb_read(ret_object, h->odb, &id));
 	}
 	objects_give(o, h);
+	if (r == 0)
+		close_if_full(o, size);
 	return r;
 }
 
@@ -556,6 +592,7 @@ int objects_open(const char *path, struct objects **ret_objects)
 	int r = objects_global_init();
 
 	o->id = atomic_fetch_add(&last_id, 1) + 1;
+	o->handles_most = handles_most();
 	o->tmp_lock = -1;
 	o->looked_ms = clock_mono_ms();
 	mutex_init(&o->lock);
@@ -569,21 +606,6 @@ int objects_open(const char *path, struct objects **ret_objects)
 		return r;
 	*ret_objects = steal(&o);
 	return 0;
-}
-
-static void close_idle(struct objects *o)
-{
-	struct objects_handle *h, *next;
-
-	mutex_lock(&o->lock);
-	h = steal(&o->idle);
-	for (next = h; next; next = next->next)
-		o->n_handles--;
-	mutex_unlock(&o->lock);
-	for (; h; h = next) {
-		next = h->next;
-		handle_free(h);
-	}
 }
 
 void objects_trim(struct objects *o)

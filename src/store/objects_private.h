@@ -34,16 +34,19 @@ struct objects_reading {
 
 struct objects {
 	char *path;
-	uint64_t id;  /* of this object, never used again in this process */
-	char *tmp;    /* path/tmp-<pid>-<n>, ours alone */
+	uint64_t id; /* of this object, never used again in this process */
+	char *tmp;   /* path/tmp-<pid>-<n>, ours alone */
+	unsigned handles_most;
 	int tmp_lock; /* holds the lock that says: its owner lives */
 	struct mutex lock;
 	struct cond freed;
 	struct objects_handle *idle; /* under lock */
 	unsigned n_handles;          /* idle and busy; under lock */
-	unsigned generation;         /* of the packs on the disk; under lock */
-	int64_t looked_ms;           /* when a miss last looked; under lock */
-	unsigned n_tmp;              /* names given in tmp; under lock */
+	unsigned n_busy;             /* of n_handles; under lock */
+	uint64_t n_read;     /* bytes, since handles were closed; under lock */
+	unsigned generation; /* of the packs on the disk; under lock */
+	int64_t looked_ms;   /* when a miss last looked; under lock */
+	unsigned n_tmp;      /* names given in tmp; under lock */
 	struct cond read_done;
 	struct objects_reading *reading; /* under lock */
 };
