@@ -35,8 +35,11 @@ struct http_request {
 		*headers; /* "Name: value", NULL-terminated, or NULL */
 	const void *body;
 	size_t n_body;
-	bool compressed;   /* accept gzip; the sink sees plain bytes */
-	bool no_redirects; /* hand 3xx out; else at most 5 are followed */
+	bool compressed; /* accept gzip; the sink sees plain bytes */
+	/* Hand 3xx out; else at most 5 are followed, but not from https to
+	 * http (-EPERM). A body goes to its own origin only (307, 308): any
+	 * other 3xx but 303 is handed out. */
+	bool no_redirects;
 };
 
 struct http_response {

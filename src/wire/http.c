@@ -460,6 +460,12 @@ static int drive(struct http *http, struct http_slot *slot, struct hop *hop,
 	}
 }
 
+static int broken_off(struct hop *hop)
+{
+	return ctx_fail(hop->ctx, -ECONNRESET, "the connection to %s broke off",
+			hop->url->host);
+}
+
 static int explain(struct hop *hop, CURLcode result)
 {
 	const char *host = hop->url->host;
@@ -493,9 +499,15 @@ static int explain(struct hop *hop, CURLcode result)
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
 	case CURLE_GOT_NOTHING:
-		return ctx_fail(hop->ctx, -ECONNRESET,
-				"the connection to %s broke off", host);
+		return broken_off(hop);
 	case CURLE_SSL_CONNECT_ERROR:
+		/* Broken off in the middle of the handshake is the network's
+		 * doing; OpenSSL has only words for it. */
+		if (os_errno == ECONNRESET ||
+		    strstr(why, "SSL_ERROR_SYSCALL") ||
+		    strstr(why, "unexpected eof") || strstr(why, "reset"))
+			return broken_off(hop);
+		__attribute__((fallthrough));
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CIPHER:
 	case CURLE_SSL_CACERT_BADFILE:

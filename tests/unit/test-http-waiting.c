@@ -117,6 +117,58 @@ static void test_no_tls_there(void **state)
 	assert_int_equal(perform(f, &request), -ETIMEDOUT);
 }
 
+/* Takes one connection, says this, and closes it. */
+struct rude {
+	int fd;
+	const char *word;
+};
+
+static void be_rude(void *arg)
+{
+	struct rude *rude = arg;
+	int fd = accept4(rude->fd, NULL, NULL, SOCK_CLOEXEC);
+	char byte;
+
+	check(fd >= 0 && recv(fd, &byte, 1, 0) == 1);
+	send(fd, rude->word, strlen(rude->word), MSG_NOSIGNAL);
+	close(fd);
+}
+
+static void test_no_handshake(void **state)
+{
+	static const struct {
+		const char *word;
+		int errnum;
+	} cases[] = {{"", -ECONNRESET},
+		     {"HTTP/1.1 400 This is not TLS\r\n\r\n", -EPROTO}};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct sockaddr_in address = {.sin_family = AF_INET};
+		socklen_t n = sizeof(address);
+		struct rude rude = {.word = cases[i].word};
+		cleanup(free) char *url = NULL;
+		struct http_request request = {.authorization = AUTH};
+		struct thread *thread;
+		int r;
+
+		address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		rude.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		check(!bind(rude.fd, (struct sockaddr *)&address, n));
+		check(!listen(rude.fd, 1));
+		check(!getsockname(rude.fd, (struct sockaddr *)&address, &n));
+		check(!thread_start("rude", be_rude, &rude, &thread));
+		url = xasprintf("https://127.0.0.1:%u/",
+				ntohs(address.sin_port));
+		request.url = url;
+		r = perform(f, &request);
+		thread_join(thread);
+		close(rude.fd);
+		if (r != cases[i].errnum)
+			fail_msg("%zu: %d %s", i, r, f->ctx.sentence);
+	}
+}
+
 static void test_stalls_end(void **state)
 {
 	struct fixture *f = *state;
@@ -348,6 +400,7 @@ int main(void)
 		TEST(test_nobody_there),
 		TEST(test_no_such_name),
 		TEST(test_no_tls_there),
+		TEST(test_no_handshake),
 		IMPATIENT(test_stalls_end),
 		IMPATIENT(test_what_drips_goes_on),
 		TEST(test_a_deadline_ends_it),
