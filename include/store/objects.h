@@ -129,7 +129,7 @@ uint64_t objects_disk_bytes(struct objects *); /* packs and big files */
  * is relative, without a leading slash. A directory that became a file, or the
  * other way round, is one call with both; what is in it comes with NULL for the
  * other side. A negative errno of each ends it; -ELOOP over 4096 levels, -EFBIG
- * over ten million entries.
+ * over two million entries.
  */
 int objects_diff_trees(struct objects *, const struct oid *before,
 		       const struct oid *after,

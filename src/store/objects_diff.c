@@ -8,7 +8,7 @@
 #include "objects_private.h"
 
 #define DEPTH_MOST 4096
-#define ENTRIES_MOST (10 * 1000 * 1000)
+#define ENTRIES_MOST (2 * 1000 * 1000)
 
 struct diff {
 	struct objects *objects;

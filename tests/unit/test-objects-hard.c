@@ -520,7 +520,8 @@ static void test_kill(void **state)
 		for (size_t j = 0; j < 4; j++)
 			if (objects_is_whole(s->o, &commits[j]))
 				assert_true(objects_has(s->o, &commits[j]));
-		scratch_fsck(s);
+		if (i % 5 == 4) /* it takes a while */
+			scratch_fsck(s);
 		s->o = objects_close(s->o);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(packs); i++)
