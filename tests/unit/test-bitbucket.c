@@ -17,15 +17,35 @@ struct world {
 	/* What the server does. */
 	unsigned n_repositories, n_announced; /* of /repositories/many */
 	unsigned fail_page;                   /* of it; 0: none */
-	const char *fail_with;                /* an answer's head and body */
-	bool sizeless;                        /* pages without size */
-	bool shrinks; /* the first walk misses one, the second does not */
+	/* Texts below: under lock, copied before they are said. */
+	struct mutex lock;
+	char *fail_with; /* an answer's head and body */
+	bool sizeless;   /* pages without size */
+	bool shrinks;    /* the first walk misses one, the second does not */
 	atomic_uint n_walks, n_faults;
 	unsigned n_faulty; /* answers of /faulty before a good one */
-	const char *fault;
+	char *fault;
 	bool stall; /* pages after the first do not come */
-	const char *body;
+	char *body;
 };
+
+static void world_say(struct world *w, char **place, const char *text)
+{
+	mutex_lock(&w->lock);
+	free(*place);
+	*place = xstrdup(text);
+	mutex_unlock(&w->lock);
+}
+
+static char *world_text(struct world *w, char *const *place)
+{
+	char *text;
+
+	mutex_lock(&w->lock);
+	text = xstrdup(*place);
+	mutex_unlock(&w->lock);
+	return text;
+}
 
 /* ---- the server ---- */
 
@@ -41,9 +61,11 @@ static void say_json(struct tiny_connection *c, const char *status,
 	tiny_say(c, body);
 }
 
-/* An answer of a test: its length is told, unless it tells one itself. */
-static bool say_fault(struct tiny_connection *c, const char *text)
+/* An answer of a test, which it frees: its length is told, unless it tells one
+ * itself. */
+static bool say_fault(struct tiny_connection *c, char *answer)
 {
+	cleanup(free) char *text = answer;
 	const char *body = strstr(text, "\r\n\r\n");
 
 	if (!body || strstr(text, "Content-Length")) {
@@ -109,7 +131,7 @@ static bool many(struct tiny_connection *c, struct world *w, const char *path)
 	}
 	if (page == w->fail_page) {
 		atomic_fetch_add(&w->n_faults, 1);
-		return say_fault(c, w->fail_with);
+		return say_fault(c, world_text(w, &w->fail_with));
 	}
 	if (last > w->n_repositories)
 		last = w->n_repositories;
@@ -136,13 +158,15 @@ static bool serve(struct tiny_connection *c, const struct tiny_request *request,
 	    !strncmp(path, "/2.0/repositories/body?", 23) ||
 	    (!strncmp(path, "/2.0/user/workspaces", 20) &&
 	     !strstr(path, "page=2"))) {
-		say_json(c, "200 OK", "ETag: \"e1\"\r\n", w->body);
+		cleanup(free) char *body = world_text(w, &w->body);
+
+		say_json(c, "200 OK", "ETag: \"e1\"\r\n", body);
 	} else if (!strncmp(path, "/2.0/faulty", 11)) {
 		if (atomic_fetch_add(&w->n_faults, 1) >= w->n_faulty) {
 			say_json(c, "200 OK", "", "{}");
 			return true;
 		}
-		return say_fault(c, w->fault);
+		return say_fault(c, world_text(w, &w->fault));
 	} else if (!strcmp(path, "/2.0/etag")) {
 		const char *given = tiny_header(request, "If-None-Match");
 
@@ -189,6 +213,7 @@ static int set_up(void **state)
 	const struct http_config config = {.user_agent = "test",
 					   .n_connections = 4};
 
+	mutex_init(&w->lock);
 	w->tiny = tiny_new(serve, w);
 	assert_int_equal(http_new(&config, &w->http), 0);
 	w->budget = budget_new();
@@ -206,6 +231,10 @@ static int tear_down(void **state)
 	tiny_free(w->tiny);
 	budget_free(w->budget);
 	credential_free(w->credential);
+	free(w->fail_with);
+	free(w->fault);
+	free(w->body);
+	mutex_done(&w->lock);
 	free(w);
 	return 0;
 }
@@ -232,7 +261,7 @@ static void one_get(void **state)
 	const struct tiny_request *request;
 
 	ctx_init(&ctx, NULL, 60000);
-	w->body = "{\"a\":1}";
+	world_say(w, &w->body, "{\"a\":1}");
 	assert_int_equal(
 		bitbucket_get(&ctx, w->bitbucket, "/body?x=%7B", NULL, &reply),
 		0);
@@ -322,7 +351,7 @@ static void refused(void **state)
 		budget_free(w->budget);
 		w->budget = budget_new();
 		world_sign_in(w, "ada@example.com", "ATATsecret");
-		w->fault = f->answer;
+		world_say(w, &w->fault, f->answer);
 		w->n_faulty = 1000;
 		assert_int_equal(get(w, "/faulty", sentence), f->errnum);
 		if (!strstr(sentence, f->says) ||
@@ -340,9 +369,10 @@ static void other_credentials(void **state)
 	struct world *w = *state;
 	char sentence[512];
 
-	w->fault = "HTTP/1.1 403 No\r\n\r\n"
-		   "{\"error\":{\"detail\":{\"required\":\"project\","
-		   "\"granted\":null}}}";
+	world_say(w, &w->fault,
+		  "HTTP/1.1 403 No\r\n\r\n"
+		  "{\"error\":{\"detail\":{\"required\":\"project\","
+		  "\"granted\":null}}}");
 	w->n_faulty = 1000;
 	world_sign_in(w, NULL, "ATCTT");
 	assert_int_equal(get(w, "/faulty", sentence), -EACCES);
@@ -351,7 +381,7 @@ static void other_credentials(void **state)
 	assert_string_equal(tiny_header(tiny_got(w->tiny, 0), "Authorization"),
 			    "Bearer ATCTT");
 	world_sign_in(w, NULL, NULL);
-	w->fault = "HTTP/1.1 401 No\r\n\r\n";
+	world_say(w, &w->fault, "HTTP/1.1 401 No\r\n\r\n");
 	assert_int_equal(get(w, "/faulty", sentence), -EACCES);
 	assert_non_null(strstr(sentence, "nobody is signed in"));
 	assert_null(tiny_header(tiny_got(w->tiny, 1), "Authorization"));
@@ -373,13 +403,13 @@ static void tried_again(void **state)
 	char sentence[512];
 
 	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
-		w->fault = faults[i];
+		world_say(w, &w->fault, faults[i]);
 		w->n_faulty = 1;
 		atomic_store(&w->n_faults, 0);
 		if (get(w, "/faulty", sentence) && faults[i][0] != ' ')
 			fail_msg("%zu: %s", i, sentence);
 	}
-	w->fault = faults[0];
+	world_say(w, &w->fault, faults[0]);
 	w->n_faulty = 1000;
 	atomic_store(&w->n_faults, 0);
 	assert_int_equal(get(w, "/faulty", sentence), -EIO);
@@ -392,8 +422,9 @@ static void cut_off(void **state)
 	struct world *w = *state;
 	char sentence[512];
 
-	w->fault = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n"
-		   "Connection: close\r\n\r\n{";
+	world_say(w, &w->fault,
+		  "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n"
+		  "Connection: close\r\n\r\n{");
 	w->n_faulty = 1;
 	/* The server goes on: it says more of the next answer than this. */
 	assert_int_equal(get(w, "/faulty", sentence), 0);
@@ -424,7 +455,7 @@ static void deadline_in_backoff(void **state)
 	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
 
 	ctx_init(&ctx, NULL, 400);
-	w->fault = "HTTP/1.1 500 Oops\r\n\r\n";
+	world_say(w, &w->fault, "HTTP/1.1 500 Oops\r\n\r\n");
 	w->n_faulty = 1000;
 	/* The reason is what the service said, not that time ran out. */
 	assert_int_equal(
@@ -451,7 +482,7 @@ static void workspaces(void **state)
 		w->tiny->url);
 
 	ctx_init(&ctx, NULL, 60000);
-	w->body = body;
+	world_say(w, &w->body, body);
 	assert_int_equal(bitbucket_list_workspaces(&ctx, w->bitbucket, &all),
 			 0);
 	assert_int_equal(all.n_items, 3);
@@ -475,12 +506,14 @@ static void endless_workspaces(void **state)
 	cleanup(ctx_done) struct ctx ctx;
 
 	ctx_init(&ctx, NULL, 60000);
-	w->body = "{\"values\":[],\"next\":\"https://evil.example/\"}";
+	world_say(w, &w->body,
+		  "{\"values\":[],\"next\":\"https://evil.example/\"}");
 	assert_int_equal(bitbucket_list_workspaces(&ctx, w->bitbucket, &all),
 			 -EPROTO);
 	assert_int_equal(tiny_n_requests(w->tiny), 1);
-	w->body = "{\"values\":[],\"next\":"
-		  "\"https://bitbucket.org/!api/2.0/user/workspaces?page=2\"}";
+	world_say(w, &w->body,
+		  "{\"values\":[],\"next\":"
+		  "\"https://bitbucket.org/!api/2.0/user/workspaces?page=2\"}");
 	/* The service's other door is rewritten to the one we know. */
 	assert_int_equal(bitbucket_list_workspaces(&ctx, w->bitbucket, &all),
 			 0);
@@ -617,15 +650,15 @@ static void one_page_fails(void **state)
 
 	w->n_repositories = w->n_announced = 1000;
 	w->fail_page = 4;
-	w->fail_with = "HTTP/1.1 403 No\r\n\r\n";
+	world_say(w, &w->fail_with, "HTTP/1.1 403 No\r\n\r\n");
 	assert_int_equal(list(w, "many", &all, sentence), -EACCES);
 	assert_non_null(strstr(sentence, "403"));
 	assert_null(all.items);
-	w->fail_with = "HTTP/1.1 200 OK\r\n\r\n{}";
+	world_say(w, &w->fail_with, "HTTP/1.1 200 OK\r\n\r\n{}");
 	assert_int_equal(list(w, "many", &all, sentence), -EIO);
 	assert_non_null(strstr(sentence, "not a listing"));
 	w->fail_page = 1;
-	w->fail_with = "HTTP/1.1 404 No\r\n\r\n";
+	world_say(w, &w->fail_with, "HTTP/1.1 404 No\r\n\r\n");
 	assert_int_equal(list(w, "many", &all, sentence), -ENOENT);
 }
 
@@ -699,7 +732,7 @@ static void encoded_paths(void **state)
 static int list_body(struct world *w, const char *data,
 		     struct bitbucket_repositories *all, char sentence[512])
 {
-	w->body = data;
+	world_say(w, &w->body, data);
 	return list(w, "body", all, sentence);
 }
 
@@ -805,7 +838,7 @@ static void recorded_errors(void **state)
 		recorded_read(dir, names[i], &text);
 		assert_int_equal(json_parse(text.data, text.len, &json), 0);
 		answer = xasprintf("HTTP/1.1 404 No\r\n\r\n%s", text.data);
-		w->fault = answer;
+		world_say(w, &w->fault, answer);
 		assert_int_equal(get(w, "/faulty", sentence), -ENOENT);
 		/* What the service said is told. */
 		message = json_str(json, "error.message");
