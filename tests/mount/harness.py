@@ -153,12 +153,13 @@ class Mounts:
         e.update(more)
         return e
 
-    def __call__(self, *options, account="ada", cache="cache", where=None, wait=True, **environment):
+    def __call__(self, *options, account="ada", cache="cache", where=None, wait=True, arguments=(), **environment):
         if where is None:
             where = str(self.place / f"mnt{len(self.all)}")
             os.mkdir(where)
         directory = str(self.place / cache)
-        m = Mount(where, directory, self.environment(account, BITBUCKETFS_CACHE_DIR=directory, **environment), options)
+        m = Mount(where, directory, self.environment(account, BITBUCKETFS_CACHE_DIR=directory, **environment), options,
+                  arguments)
         self.all.append(m)
         return m.wait() if wait else m
 
