@@ -26,7 +26,7 @@ struct clones_config {
 	struct cache *cache; /* facts: heads, times, capabilities per host */
 	unsigned max_trees;  /* in ten minutes; 0: 100 */
 };
-/* Starts two threads. clones_free stops them (running fetches are cancelled)
+/* Starts its threads. clones_free stops them (running fetches are cancelled)
  * and may be called only when no call is under way and no clone is held. */
 int clones_new(const struct clones_config *, struct clones **ret_clones);
 void clones_cancel(struct clones *); /* every wait ends now: unmounting */
@@ -55,14 +55,15 @@ struct clone_head {
  * max_age_ms old (wall clock) nothing is asked (INT64_MAX: never, when there
  * is a head at all); else one ls-refs (with the capabilities' request before
  * it on a host never seen), and one fetch if the commit is not here. All
- * callers at once are one job on one of the two threads; a job whose last
- * waiter left is cancelled. -EINTR, -ETIMEDOUT as ctx says; -EDQUOT beyond
+ * callers at once are one job (asking never waits behind the two fetches that
+ * may run); a job whose last waiter left is cancelled. -EINTR, -ETIMEDOUT as ctx says; -EDQUOT beyond
  * max_trees; -EACCES, -ENOENT, -EIO, -EOPNOTSUPP (SHA-256) … with sentences;
  * failures are remembered for 2 s. A failure changes nothing that is there.
  */
 int clone_get_head(struct ctx *, struct clone *, int64_t max_age_ms,
 		   struct clone_head *ret_head);
-/* What is known without waiting; -ENOENT. */
+/* What is known without waiting for the network: memory's, or an earlier
+ * mount's if the store still has it. -ENOENT; the store's errors. */
 int clone_known_head(struct clone *, struct clone_head *ret_head);
 
 /* Reading what is here: local, quick, never waits for the network. */

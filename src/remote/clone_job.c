@@ -396,6 +396,22 @@ static void record_head(struct clone_job *j)
 			     (size_t)n);
 }
 
+/* For people who look into the store with git: a name that it cannot take is
+ * no failure of the tree. */
+static void set_store_branch(struct clone_job *j)
+{
+	const struct clone_head *h = &j->found;
+	struct clone_head old;
+
+	if (h->empty || !h->branch[0])
+		return;
+	if (clone_load_head(j->clone, &old) >= 0 &&
+	    oid_equal(&old.commit, &h->commit) &&
+	    strcmp(old.branch, h->branch) == 0)
+		return;
+	(void)objects_set_branch(j->objects, h->branch, &h->commit);
+}
+
 void job_finish(struct clone_job *j)
 {
 	struct clones *cs = j->clones;
@@ -406,11 +422,7 @@ void job_finish(struct clone_job *j)
 	same_as_lost = c->has_lost && !j->found.empty &&
 		       oid_equal(&c->lost, &j->found.commit);
 	mutex_unlock(&cs->lock);
-	if (!j->found.empty && j->found.branch[0])
-		/* For people who look into the store with git; a name that it
-		 * cannot take is no failure of the tree. */
-		(void)objects_set_branch(j->objects, j->found.branch,
-					 &j->found.commit);
+	set_store_branch(j);
 	record_times(j, same_as_lost);
 	record_head(j);
 	mutex_lock(&cs->lock);

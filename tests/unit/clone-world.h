@@ -211,22 +211,20 @@ static void assert_counts(struct world *w, unsigned adverts, unsigned refs,
 }
 
 static unsigned n_packs_found, n_temporary_found;
-static uint64_t n_bytes_found;
 
 static int count_file(const char *path, const struct stat *st, int type,
 		      struct FTW *ftw)
 {
 	const char *name = path + ftw->base;
 
+	(void)st;
 	if (type != FTW_F)
 		return 0;
 	if (strstr(path, "/tmp-"))
 		n_temporary_found += strcmp(name, "lock") != 0;
-	else if (strlen(name) > 5 &&
-		 !strcmp(name + strlen(name) - 5, ".pack")) {
+	else if (strlen(name) > 5 && !strcmp(name + strlen(name) - 5, ".pack"))
 		n_packs_found++;
-		n_bytes_found += (uint64_t)st->st_size;
-	} else if (strstr(name, "tmp_") || strstr(name, "git2_"))
+	else if (strstr(name, "tmp_") || strstr(name, "git2_"))
 		n_temporary_found++;
 	return 0;
 }
@@ -236,7 +234,6 @@ static void count_files(struct world *w)
 	cleanup(free) char *stores = xasprintf("%s/cache/git", w->dir);
 
 	n_packs_found = n_temporary_found = 0;
-	n_bytes_found = 0;
 	check(!nftw(stores, count_file, 16, FTW_PHYS));
 }
 
@@ -244,12 +241,6 @@ static unsigned n_packs(struct world *w)
 {
 	count_files(w);
 	return n_packs_found;
-}
-
-static uint64_t n_pack_bytes(struct world *w)
-{
-	count_files(w);
-	return n_bytes_found;
 }
 
 /* What is half taken in. */

@@ -26,6 +26,7 @@ struct git_server {
 	unsigned n_held, n_halves; /* chosen; half sent and waiting */
 	int status;                /* answered to everything, if not 0 */
 	unsigned n_adverts, n_refs, n_fetches;
+	uint64_t n_fetched; /* bytes of the answers to fetches */
 };
 
 static char *git_server_env(const char *name, const char *value)
@@ -140,6 +141,8 @@ static bool git_server_answer(struct tiny_connection *c,
 	snprintf(head, sizeof(head), "Content-Length: %zu\r\n\r\n", n_body);
 	tiny_say(c, head);
 	mutex_lock(&s->lock);
+	if (fetch)
+		s->n_fetched += n_body;
 	hold = fetch && s->n_held < s->hold;
 	if (hold)
 		s->n_held++;
@@ -199,6 +202,7 @@ static void git_server_stop(struct git_server *s)
 
 struct git_server_count {
 	unsigned adverts, refs, fetches;
+	uint64_t fetched;
 };
 static struct git_server_count git_server_counts(struct git_server *s)
 {
@@ -208,6 +212,7 @@ static struct git_server_count git_server_counts(struct git_server *s)
 	n.adverts = s->n_adverts;
 	n.refs = s->n_refs;
 	n.fetches = s->n_fetches;
+	n.fetched = s->n_fetched;
 	mutex_unlock(&s->lock);
 	return n;
 }

@@ -130,23 +130,80 @@ static void test_times(void **state)
 	assert_counts(w, 1, 5, 5);
 }
 
-/* A fetch brings what the store lacks only. */
-static void test_moved_is_cheap(void **state)
+/* 101,000 files on main, all with this text, in a commit at `at`. */
+static void import_many(struct world *w, const char *slug, int64_t at,
+			const char *text)
+{
+	cleanup(free) char *command = xasprintf(
+		"awk 'BEGIN { printf \"blob\\nmark :1\\ndata "
+		"<<END\\n%s\\nEND\\n"
+		"commit refs/heads/main\\ncommitter A <a@example.com> %lld "
+		"+0000\\ndata 0\\ndeleteall\\n\"; for (d = 0; d < 101; d++) "
+		"for (f = 0; f < 1000; f++) printf \"M 100644 :1 "
+		"d%%d/f%%d\\n\", d, f }' | "
+		"git -C root/acme/%s.git fast-import --quiet --force",
+		text, (long long)at, slug);
+
+	run_at(w, at, command);
+}
+
+/* More changes than times are kept for: everything begins anew. */
+static void test_too_many_times(void **state)
 {
 	struct world *w = *state;
 	struct clone_head head;
 	struct clone *c;
+	int64_t base_s;
+
+	make_repository(w, "one");
+	c = open_clone(w, "one");
+	assert_int_equal(get_now(c, &head), 0);
+	push(w, "one", T0 + 1, "echo two >a.txt");
+	assert_int_equal(get_now(c, &head), 0);
+	assert_true(clone_has_path_times(c, &base_s));
+	import_many(w, "one", T0 + 2, "a");
+	assert_int_equal(get_now(c, &head), 0);
+	/* Half as many are fine. */
+	assert_int_equal(time_at(c, &head, "d7/f9"), T0 + 2);
+	assert_true(clone_has_path_times(c, &base_s));
+	assert_int_equal(base_s, T0);
+	import_many(w, "one", T0 + 3, "b");
+	assert_int_equal(get_now(c, &head), 0);
+	assert_false(clone_has_path_times(c, &base_s));
+	assert_int_equal(base_s, T0 + 3);
+	remount(w);
+	c = open_clone(w, "one");
+	assert_int_equal(clone_known_head(c, &head), 0);
+	assert_false(clone_has_path_times(c, &base_s));
+	assert_int_equal(base_s, T0 + 3);
+}
+
+/* A fetch brings what the store lacks only. */
+static void test_moved_is_cheap(void **state)
+{
+	struct world *w = *state;
+	cleanup(blob_unref) struct blob *blob = NULL;
+	struct clone_head head;
+	struct clone *c;
+	struct oid oid;
 	uint64_t n;
 
 	make_large_repository(w, "one");
 	c = open_clone(w, "one");
 	assert_int_equal(get_now(c, &head), 0);
-	n = n_pack_bytes(w);
+	n = git_server_counts(&w->server).fetched;
 	assert_true(n > 1300000);
 	push(w, "one", T0 + 1, "echo two >a.txt");
 	assert_int_equal(get_now(c, &head), 0);
 	assert_int_equal(n_packs(w), 2);
-	assert_true(n_pack_bytes(w) - n < 4000);
+	/* A delta, whose base the store has. */
+	push(w, "one", T0 + 2, "echo more >>random");
+	assert_int_equal(get_now(c, &head), 0);
+	assert_true(git_server_counts(&w->server).fetched - n < 8000);
+	oid = at(c, &head.tree, "random");
+	assert_int_equal(clone_read_blob(c, &oid, &blob), 0);
+	assert_int_equal(blob_len(blob), 1000005);
+	assert_string_equal(blob_data(blob) + 1000000, "more\n");
 	assert_sound(w, "one");
 }
 
@@ -442,21 +499,14 @@ static void test_shown(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		test(test_first_head),
-		test(test_earlier_mount),
-		test(test_times),
-		test(test_moved_is_cheap),
-		test(test_empty),
-		test(test_old_protocol),
-		test(test_head_is_not_main),
-		test(test_renamed),
-		test(test_missing),
-		test(test_refused),
-		test(test_sha256),
-		test(test_bound),
-		test(test_offline),
-		test(test_store_deleted),
-		test(test_shown),
+		test(test_first_head),     test(test_earlier_mount),
+		test(test_times),          test(test_moved_is_cheap),
+		test(test_too_many_times), test(test_empty),
+		test(test_old_protocol),   test(test_head_is_not_main),
+		test(test_renamed),        test(test_missing),
+		test(test_refused),        test(test_sha256),
+		test(test_bound),          test(test_offline),
+		test(test_store_deleted),  test(test_shown),
 	};
 
 	world_environment();
