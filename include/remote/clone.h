@@ -56,9 +56,10 @@ struct clone_head {
  * is a head at all); else one ls-refs (with the capabilities' request before
  * it on a host never seen), and one fetch if the commit is not here. All
  * callers at once are one job (asking never waits behind the two fetches that
- * may run); a job whose last waiter left is cancelled. -EINTR, -ETIMEDOUT as ctx says; -EDQUOT beyond
- * max_trees; -EACCES, -ENOENT, -EIO, -EOPNOTSUPP (SHA-256) … with sentences;
- * failures are remembered for 2 s. A failure changes nothing that is there.
+ * may run); a job whose last waiter left is cancelled. -EINTR, -ETIMEDOUT as
+ * ctx says; -EDQUOT beyond max_trees; -EACCES, -ENOENT, -EIO, -EOPNOTSUPP
+ * (SHA-256) … with sentences; failures are remembered for 2 s. A failure
+ * changes nothing that is there.
  */
 int clone_get_head(struct ctx *, struct clone *, int64_t max_age_ms,
 		   struct clone_head *ret_head);
@@ -70,8 +71,9 @@ int clone_known_head(struct clone *, struct clone_head *ret_head);
 int clone_read_tree(struct clone *, const struct oid *,
 		    struct tree_list **ret_list);
 int clone_blob_size(struct clone *, const struct oid *, uint64_t *ret_size);
-#define CLONE_BIG (8 * MIB) /* over it: clone_blob_file, not clone_read_blob \
-			     */
+#define CLONE_BIG                                                  \
+	(8 * MIB) /* over it: clone_blob_file, not clone_read_blob \
+		   */
 int clone_read_blob(struct clone *, const struct oid *, struct blob **ret_blob);
 int clone_blob_file(struct clone *, const struct oid *, int *ret_fd);
 int clone_diff(struct clone *, const struct oid *before,
