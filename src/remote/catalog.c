@@ -13,7 +13,6 @@
 #include <stdarg.h>
 
 #define MINUTE_MS (INT64_C(60) * 1000)
-#define ENTERED_MOST 1000
 
 static int64_t or_default(int64_t value, int64_t otherwise)
 {
@@ -94,7 +93,7 @@ bool catalog_is_uuid(const char *uuid)
 	return uuid[0] == '{';
 }
 
-static struct catalog_age age_of(const struct cache_entry *e, bool stale)
+struct catalog_age catalog_age_of(const struct cache_entry *e, bool stale)
 {
 	return (struct catalog_age){
 		.left_ms = e->left_ms > 0 ? e->left_ms : 0,
@@ -103,14 +102,21 @@ static struct catalog_age age_of(const struct cache_entry *e, bool stale)
 }
 
 /* A remembered failure, as if it had just happened. */
-static int negative_of(struct ctx *ctx, const struct cache_entry *e)
+int catalog_negative_of(struct ctx *ctx, const struct cache_entry *e)
 {
 	return ctx_fail(ctx, -e->negative, "%s", e->note);
 }
 
-static int get(struct ctx *ctx, struct catalog *c, const char *key,
-	       enum source_mode mode, source_fetch *fetch, struct fetch *f,
-	       struct cache_entry **ret_entry, bool *ret_stale)
+int catalog_unknown(struct ctx *ctx, const char *name, struct catalog_age *age,
+		    int64_t left_ms, bool stale)
+{
+	*age = (struct catalog_age){.left_ms = left_ms, .stale = stale};
+	return ctx_fail(ctx, -ENOENT, "There is no %s.", name);
+}
+
+int catalog_get(struct ctx *ctx, struct catalog *c, const char *key,
+		enum source_mode mode, source_fetch *fetch, struct fetch *f,
+		struct cache_entry **ret_entry, bool *ret_stale)
 {
 	f->catalog = c;
 	return source_get(ctx, c->config.source, key, mode, fetch, f, ret_entry,
@@ -119,7 +125,7 @@ static int get(struct ctx *ctx, struct catalog *c, const char *key,
 
 /* ---- what is known without waiting ---- */
 
-static struct cache_entry *peek(struct catalog *c, const char *key)
+struct cache_entry *catalog_peek(struct catalog *c, const char *key)
 {
 	struct cache_entry *entry = NULL;
 
@@ -128,16 +134,16 @@ static struct cache_entry *peek(struct catalog *c, const char *key)
 	return entry;
 }
 
-static bool decode_workspaces(const struct cache_entry *e,
-			      struct catalog_ws_list *ret)
+bool catalog_workspaces_of(const struct cache_entry *e,
+			   struct catalog_ws_list *ret)
 {
 	return e && e->body &&
 	       !catalog_decode_workspaces(blob_data(e->body), blob_len(e->body),
 					  ret);
 }
 
-static const struct catalog_ws *ws_find(const struct catalog_ws_list *list,
-					const char *name)
+const struct catalog_ws *catalog_ws_find(const struct catalog_ws_list *list,
+					 const char *name)
 {
 	for (size_t i = 0; i < list->n_items; i++)
 		if (!strcmp(list->items[i].name, name))
@@ -147,10 +153,10 @@ static const struct catalog_ws *ws_find(const struct catalog_ws_list *list,
 
 /* The uuid that `workspace/<slug>` tells; NULL when it is none, "" when the
  * workspace is there and has none. */
-static char *alias_uuid(struct catalog *c, const char *slug)
+char *catalog_alias_uuid(struct catalog *c, const char *slug)
 {
 	cleanup(free) char *key = xasprintf("workspace/%s", slug);
-	cleanup(cache_entry_free) struct cache_entry *e = peek(c, key);
+	cleanup(cache_entry_free) struct cache_entry *e = catalog_peek(c, key);
 
 	return e && e->body ? xstrdup(blob_data(e->body)) : NULL;
 }
@@ -168,16 +174,17 @@ void catalog_resolve(struct catalog *c, const char *name,
 		     struct workspace_ref *ret)
 {
 	cleanup(cache_entry_free) struct cache_entry *e =
-		catalog_may_list(c) ? peek(c, KEY_WORKSPACES) : NULL;
+		catalog_may_list(c) ? catalog_peek(c, KEY_WORKSPACES) : NULL;
 	cleanup(catalog_ws_list_done) struct catalog_ws_list list = {0};
-	const struct catalog_ws *w =
-		decode_workspaces(e, &list) ? ws_find(&list, name) : NULL;
+	const struct catalog_ws *w = catalog_workspaces_of(e, &list)
+					     ? catalog_ws_find(&list, name)
+					     : NULL;
 	cleanup(free) char *uuid = NULL;
 
 	if (w && *w->uuid)
 		uuid = xstrdup(w->uuid);
 	else
-		uuid = alias_uuid(c, w ? w->slug : name);
+		uuid = catalog_alias_uuid(c, w ? w->slug : name);
 	ret->name = xstrdup(name);
 	ret->slug = xstrdup(w ? w->slug : name);
 	ret->uuid = xstrdup(uuid ? uuid : "");
@@ -192,238 +199,6 @@ char *catalog_listing_key(const struct workspace_ref *w)
 char *catalog_alias_key(const struct workspace_ref *w, const char *slug)
 {
 	return xasprintf("slug/%s/%s", w->key, slug);
-}
-
-/* ---- workspaces ---- */
-
-struct catalog_workspaces *catalog_workspaces_free(struct catalog_workspaces *w)
-{
-	if (!w)
-		return NULL;
-	for (size_t i = 0; i < w->n_items; i++) {
-		free(w->items[i].slug);
-		free(w->items[i].uuid);
-	}
-	free(w->items);
-	free(w);
-	return NULL;
-}
-
-void catalog_workspace_done(struct catalog_workspace *w)
-{
-	free(w->slug);
-	free(w->uuid);
-	*w = (struct catalog_workspace){0};
-}
-
-static bool is_configured(const struct catalog *c, const char *slug)
-{
-	for (size_t i = 0; c->workspaces[i]; i++)
-		if (!strcmp(c->workspaces[i], slug))
-			return true;
-	return false;
-}
-
-/* Remembers that somebody was there; the mount lists it from now on. */
-static void enter(struct catalog *c, const char *slug)
-{
-	bool known = false;
-
-	mutex_lock(&c->lock);
-	for (size_t i = 0; !known && i < c->n_entered; i++)
-		known = !strcmp(c->entered[i], slug);
-	if (!known && c->n_entered < ENTERED_MOST) {
-		c->entered = xrealloc(c->entered,
-				      (c->n_entered + 1) * sizeof(*c->entered));
-		c->entered[c->n_entered++] = xstrdup(slug);
-	}
-	mutex_unlock(&c->lock);
-}
-
-static void leave(struct catalog *c, const char *slug)
-{
-	mutex_lock(&c->lock);
-	for (size_t i = 0; i < c->n_entered; i++) {
-		if (!strcmp(c->entered[i], slug)) {
-			free(c->entered[i]);
-			c->entered[i] = c->entered[--c->n_entered];
-			break;
-		}
-	}
-	mutex_unlock(&c->lock);
-}
-
-static void add_unless_there(struct catalog *c, struct catalog_ws_list *list,
-			     const char *slug)
-{
-	cleanup(free) char *uuid = NULL;
-
-	for (size_t i = 0; i < list->n_items; i++)
-		if (!strcmp(list->items[i].slug, slug))
-			return;
-	uuid = alias_uuid(c, slug);
-	catalog_ws_add(list, slug, uuid);
-}
-
-/* The configured and the entered ones, too. */
-static void add_others(struct catalog *c, struct catalog_ws_list *list)
-{
-	char **entered;
-	size_t n;
-
-	for (size_t i = 0; c->workspaces[i]; i++)
-		add_unless_there(c, list, c->workspaces[i]);
-	mutex_lock(&c->lock);
-	n = c->n_entered;
-	entered = xcalloc(n + 1, sizeof(*entered));
-	for (size_t i = 0; i < n; i++)
-		entered[i] = xstrdup(c->entered[i]);
-	mutex_unlock(&c->lock);
-	for (size_t i = 0; i < n; i++) {
-		add_unless_there(c, list, entered[i]);
-		free(entered[i]);
-	}
-	free(entered);
-}
-
-static int by_name(const void *a, const void *b)
-{
-	const struct catalog_ws *x = a, *y = b;
-
-	return strcmp(x->name, y->name);
-}
-
-/* Moves the names and uuids of a list into an answer. */
-static struct catalog_workspaces *answer_of(struct catalog_ws_list *list)
-{
-	struct catalog_workspaces *w = xcalloc(1, sizeof(*w));
-
-	if (list->n_items)
-		qsort(list->items, list->n_items, sizeof(*list->items),
-		      by_name);
-	w->items = xcalloc(list->n_items + 1, sizeof(*w->items));
-	for (size_t i = 0; i < list->n_items; i++) {
-		struct catalog_ws *from = &list->items[i];
-
-		/* Two slugs with one file name: the first stands. */
-		if (i && !strcmp(from->name, w->items[w->n_items - 1].slug))
-			continue;
-		w->items[w->n_items].slug = xstrdup(from->name);
-		w->items[w->n_items++].uuid = steal(&from->uuid);
-	}
-	return w;
-}
-
-/* The account's list; empty when this credential has none. */
-static int account_list(struct ctx *ctx, struct catalog *c,
-			enum source_mode mode, struct catalog_ws_list *ret_list,
-			struct catalog_age *ret_age)
-{
-	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	struct fetch f = {0};
-	bool stale = false;
-	int r;
-
-	if (!catalog_may_list(c)) {
-		*ret_age = (struct catalog_age){
-			.left_ms = c->config.ttl_workspaces_ms,
-		};
-		return 0;
-	}
-	r = get(ctx, c, KEY_WORKSPACES, mode, catalog_fetch_workspaces, &f, &e,
-		&stale);
-	if (r < 0)
-		return r;
-	if (!decode_workspaces(e, ret_list)) {
-		(void)cache_remove(c->config.cache, KEY_WORKSPACES);
-		return ctx_fail(ctx, -EIO,
-				"The cached list of workspaces was unreadable; "
-				"it is asked for again.");
-	}
-	*ret_age = age_of(e, stale);
-	return 0;
-}
-
-int catalog_workspaces(struct ctx *ctx, struct catalog *c,
-		       enum source_mode mode,
-		       struct catalog_workspaces **ret_workspaces)
-{
-	cleanup(catalog_ws_list_done) struct catalog_ws_list list = {0};
-	struct catalog_workspaces *w;
-	struct catalog_age age = {0};
-	int r = account_list(ctx, c, mode, &list, &age);
-
-	if (r < 0)
-		return r;
-	add_others(c, &list);
-	w = answer_of(&list);
-	w->age = age;
-	*ret_workspaces = w;
-	return 0;
-}
-
-static int unknown(struct ctx *ctx, const char *name, struct catalog_age *age,
-		   int64_t left_ms, bool stale)
-{
-	*age = (struct catalog_age){.left_ms = left_ms, .stale = stale};
-	return ctx_fail(ctx, -ENOENT, "There is no %s.", name);
-}
-
-/* One that no list has: asked for by its name. */
-static int workspace_by_name(struct ctx *ctx, struct catalog *c,
-			     const char *name, struct catalog_workspace *ret,
-			     struct catalog_age *ret_age)
-{
-	cleanup(free) char *key = xasprintf("workspace/%s", name);
-	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	struct fetch f = {.slug = name};
-	bool stale = false;
-	int r = get(ctx, c, key, SOURCE_READ, catalog_fetch_workspace, &f, &e,
-		    &stale);
-
-	if (r < 0)
-		return r;
-	*ret_age = age_of(e, stale);
-	if (!e->body) {
-		leave(c, name);
-		return negative_of(ctx, e);
-	}
-	enter(c, name);
-	ret->slug = xstrdup(name);
-	ret->uuid = xstrdup(blob_data(e->body));
-	return 0;
-}
-
-int catalog_workspace(struct ctx *ctx, struct catalog *c, const char *name,
-		      struct catalog_workspace *ret_workspace,
-		      struct catalog_age *ret_age)
-{
-	cleanup(catalog_ws_list_done) struct catalog_ws_list list = {0};
-	struct catalog_age age = {.left_ms = c->config.ttl_unknown_ms};
-	bool legal = text_is_workspace_id(name);
-	const struct catalog_ws *w;
-	int r = account_list(ctx, c, legal ? SOURCE_READ : SOURCE_CACHED, &list,
-			     &age);
-
-	if (r == -EINTR)
-		return r;
-	if (r < 0 && !legal)
-		return unknown(ctx, name, ret_age, c->config.ttl_unknown_ms,
-			       false);
-	if (is_configured(c, name))
-		add_unless_there(c, &list, name);
-	w = ws_find(&list, name);
-	if (w) {
-		ret_workspace->slug = xstrdup(w->name);
-		ret_workspace->uuid = xstrdup(w->uuid);
-		*ret_age = age;
-		return 0;
-	}
-	if (!legal)
-		return unknown(ctx, name, ret_age, age.left_ms, age.stale);
-	/* Also when the list could not be had (a missing scope): the one
-	 * request says more than the list's failure does. */
-	return workspace_by_name(ctx, c, name, ret_workspace, ret_age);
 }
 
 /* ---- repositories ---- */
@@ -502,13 +277,13 @@ static int get_listing(struct ctx *ctx, struct catalog *c,
 		cleanup(cache_entry_free) struct cache_entry *e = NULL;
 		bool stale = false;
 
-		r = get(ctx, c, key, mode, catalog_fetch_listing, &f, &e,
-			&stale);
+		r = catalog_get(ctx, c, key, mode, catalog_fetch_listing, &f,
+				&e, &stale);
 		if (r < 0)
 			return r;
 		r = catalog_listing_of(c, key, e, ret_listing);
 		if (r == 0) {
-			*ret_age = age_of(e, stale);
+			*ret_age = catalog_age_of(e, stale);
 			return 0;
 		}
 	}
@@ -558,7 +333,7 @@ static bool repository_of(struct catalog *c, const char *uuid, const char *name,
 			  struct catalog_repository *ret)
 {
 	cleanup(free) char *key = xasprintf("repo/%s", uuid);
-	cleanup(cache_entry_free) struct cache_entry *e = peek(c, key);
+	cleanup(cache_entry_free) struct cache_entry *e = catalog_peek(c, key);
 	cleanup(json_free) struct json *json = NULL;
 	cleanup(bitbucket_repository_done) struct bitbucket_repository got = {
 		0};
@@ -590,19 +365,19 @@ static int repository_by_name(struct ctx *ctx, struct catalog *c,
 	for (unsigned i = 0; i < 2; i++) {
 		cleanup(cache_entry_free) struct cache_entry *e = NULL;
 		bool stale = false;
-		int r = get(ctx, c, key, mode, catalog_fetch_repository, &f, &e,
-			    &stale);
+		int r = catalog_get(ctx, c, key, mode, catalog_fetch_repository,
+				    &f, &e, &stale);
 
 		if (r < 0)
 			return r;
-		*ret_age = age_of(e, stale);
+		*ret_age = catalog_age_of(e, stale);
 		if (!e->body)
-			return negative_of(ctx, e);
+			return catalog_negative_of(ctx, e);
 		if (repository_of(c, blob_data(e->body), name, ret))
 			return 0;
 		mode = SOURCE_REFRESH;
 	}
-	return unknown(ctx, name, ret_age, 0, false);
+	return catalog_unknown(ctx, name, ret_age, 0, false);
 }
 
 int catalog_repository(struct ctx *ctx, struct catalog *c,
@@ -632,14 +407,15 @@ int catalog_repository(struct ctx *ctx, struct catalog *c,
 		return r;
 	if (!l) {
 		if (!text_is_repo_slug(name))
-			return unknown(ctx, name, ret_age,
-				       c->config.ttl_unknown_ms, false);
+			return catalog_unknown(ctx, name, ret_age,
+					       c->config.ttl_unknown_ms, false);
 		return repository_by_name(ctx, c, &w, name, ret_repository,
 					  ret_age);
 	}
 	found = listing_find(l, name);
 	if (!found)
-		return unknown(ctx, name, ret_age, age.left_ms, age.stale);
+		return catalog_unknown(ctx, name, ret_age, age.left_ms,
+				       age.stale);
 	catalog_repository_copy(found, ret_repository);
 	*ret_age = age;
 	return 0;
@@ -674,12 +450,12 @@ static int document_of(struct ctx *ctx, const struct cache_entry *e, bool stale,
 		       struct catalog_document *ret)
 {
 	if (!e->body)
-		return negative_of(ctx, e);
+		return catalog_negative_of(ctx, e);
 	*ret = (struct catalog_document){
 		.body = blob_ref(e->body),
 		.version = e->version,
 		.updated_ms = time_in(e->body),
-		.age = age_of(e, stale),
+		.age = catalog_age_of(e, stale),
 	};
 	return 0;
 }
@@ -696,8 +472,8 @@ int catalog_document(struct ctx *ctx, struct catalog *c, const char *workspace,
 	int r;
 
 	catalog_resolve(c, workspace, &w);
-	r = get(ctx, c, repository->key, mode, catalog_fetch_document, &f, &e,
-		&stale);
+	r = catalog_get(ctx, c, repository->key, mode, catalog_fetch_document,
+			&f, &e, &stale);
 	return r < 0 ? r : document_of(ctx, e, stale, ret_document);
 }
 
@@ -713,7 +489,8 @@ int catalog_user(struct ctx *ctx, struct catalog *c, enum source_mode mode,
 		return ctx_fail(ctx, -ENOENT,
 				"Nobody is signed in as a user, so there is no "
 				"user.json.");
-	r = get(ctx, c, KEY_USER, mode, catalog_fetch_user, &f, &e, &stale);
+	r = catalog_get(ctx, c, KEY_USER, mode, catalog_fetch_user, &f, &e,
+			&stale);
 	return r < 0 ? r : document_of(ctx, e, stale, ret_document);
 }
 

@@ -7,14 +7,10 @@
  */
 #include "catalog_private.h"
 
-#include "base/clock.h"
-#include "base/log.h"
-#include "base/map.h"
-
 #define TTL_USER_MS (INT64_C(24) * 3600 * 1000)
 
-static int put(struct ctx *ctx, struct catalog *c, const struct cache_put *puts,
-	       size_t n)
+int catalog_put(struct ctx *ctx, struct catalog *c,
+		const struct cache_put *puts, size_t n)
 {
 	int r = cache_put(c->config.cache, puts, n, NULL);
 
@@ -35,10 +31,10 @@ static int put_negative(struct ctx *ctx, struct catalog *c, const char *key,
 		.ttl_ms = c->config.ttl_unknown_ms,
 	};
 
-	return put(ctx, c, &negative, 1);
+	return catalog_put(ctx, c, &negative, 1);
 }
 
-static bool is_gone(long status)
+bool catalog_is_gone(long status)
 {
 	return status == 403 || status == 404 || status == 410;
 }
@@ -73,7 +69,7 @@ static int is_workspace_gone(struct ctx *ctx, struct catalog *c,
 
 	if (r == -EINTR)
 		return r;
-	return r < 0 && is_gone(reply.status);
+	return r < 0 && catalog_is_gone(reply.status);
 }
 
 /* Those of the old list that the new one lacks and that are still there. */
@@ -134,14 +130,14 @@ int catalog_fetch_workspaces(struct ctx *ctx, void *arg,
 	r = catalog_encode_workspaces(&list, &text);
 	if (r < 0)
 		return r;
-	return put(ctx, c,
-		   &(struct cache_put){
-			   .key = KEY_WORKSPACES,
-			   .body = text.data,
-			   .n_body = text.len,
-			   .ttl_ms = c->config.ttl_workspaces_ms,
-		   },
-		   1);
+	return catalog_put(ctx, c,
+			   &(struct cache_put){
+				   .key = KEY_WORKSPACES,
+				   .body = text.data,
+				   .n_body = text.len,
+				   .ttl_ms = c->config.ttl_workspaces_ms,
+			   },
+			   1);
 }
 
 int catalog_fetch_workspace(struct ctx *ctx, void *arg,
@@ -159,7 +155,7 @@ int catalog_fetch_workspace(struct ctx *ctx, void *arg,
 	/* Of one that is there, its own 403 is its end; of an unknown one it is
 	 * an error, perhaps of the moment. */
 	if (r == -ENOENT ||
-	    (r < 0 && old && old->body && is_gone(reply.status)))
+	    (r < 0 && old && old->body && catalog_is_gone(reply.status)))
 		return put_negative(ctx, c, key, r);
 	if (r < 0)
 		return r;
@@ -170,35 +166,28 @@ int catalog_fetch_workspace(struct ctx *ctx, void *arg,
 		return ctx_fail(ctx, -EIO,
 				"Bitbucket's answer to %s is no workspace.",
 				path);
-	return put(ctx, c,
-		   &(struct cache_put){
-			   .key = key,
-			   .body = w.uuid,
-			   .n_body = strlen(w.uuid),
-			   .ttl_ms = c->config.ttl_workspaces_ms,
-		   },
-		   1);
+	return catalog_put(ctx, c,
+			   &(struct cache_put){
+				   .key = key,
+				   .body = w.uuid,
+				   .n_body = strlen(w.uuid),
+				   .ttl_ms = c->config.ttl_workspaces_ms,
+			   },
+			   1);
 }
 
 /* ---- repositories ---- */
 
-/* Things to be stored together; keys are freed at the end. */
-struct batch {
-	struct cache_put *puts;
-	size_t n, size;
-};
-
-static void batch_done(struct batch *b)
+void batch_done(struct batch *b)
 {
 	for (size_t i = 0; i < b->n; i++)
 		free((char *)(uintptr_t)b->puts[i].key);
 	free(b->puts);
 }
-DEFINE_CLEANUP_DONE(struct batch, batch_done);
 
 /* key is the batch's from now on; body is borrowed. */
-static void batch_add(struct batch *b, char *key, const void *body,
-		      size_t n_body, const char *etag, int64_t ttl_ms)
+void batch_add(struct batch *b, char *key, const void *body, size_t n_body,
+	       const char *etag, int64_t ttl_ms)
 {
 	if (b->n == b->size) {
 		b->size = b->size ? b->size * 2 : 16;
@@ -214,11 +203,10 @@ static void batch_add(struct batch *b, char *key, const void *body,
 }
 
 /* A repository's document and the alias of its slug. */
-static void batch_repository(struct batch *b, const struct catalog *c,
-			     const struct workspace_ref *workspace,
-			     const char *key_uuid,
-			     const struct bitbucket_repository *r,
-			     const char *etag)
+void batch_repository(struct batch *b, const struct catalog *c,
+		      const struct workspace_ref *workspace,
+		      const char *key_uuid,
+		      const struct bitbucket_repository *r, const char *etag)
 {
 	int64_t ttl = c->config.ttl_repositories_ms;
 
@@ -226,247 +214,6 @@ static void batch_repository(struct batch *b, const struct catalog *c,
 		  ttl);
 	batch_add(b, catalog_alias_key(workspace, r->slug), key_uuid,
 		  strlen(key_uuid), NULL, ttl);
-}
-
-struct member {
-	const char *key; /* a uuid, or a slug */
-	UT_hash_handle hh;
-};
-
-/* Two sets of what the new listing has. */
-struct members {
-	struct member *uuids, *slugs;
-	struct member *places;
-	size_t n;
-};
-
-static void members_done(struct members *m)
-{
-	HASH_CLEAR(hh, m->uuids);
-	HASH_CLEAR(hh, m->slugs);
-	free(m->places);
-}
-DEFINE_CLEANUP_DONE(struct members, members_done);
-
-static struct member *member_of(struct member *set, const char *key)
-{
-	struct member *found;
-
-	HASH_FIND_STR(set, key, found);
-	return found;
-}
-
-static void members_add(struct members *m, struct member **set, const char *key)
-{
-	struct member *place = &m->places[m->n];
-
-	if (member_of(*set, key))
-		return;
-	m->n++;
-	place->key = key;
-	HASH_ADD_KEYPTR(hh, *set, place->key, strlen(place->key), place);
-}
-
-static void members_of(const struct bitbucket_repositories *all,
-		       struct members *ret)
-{
-	ret->places = xcalloc(2 * all->n_items + 1, sizeof(*ret->places));
-	for (size_t i = 0; i < all->n_items; i++) {
-		members_add(ret, &ret->uuids, all->items[i].uuid);
-		members_add(ret, &ret->slugs, all->items[i].slug);
-	}
-}
-
-/* What becomes of one that the new listing lacks. */
-enum fate {
-	FATE_STAYS, /* unchanged, or as *ret says */
-	FATE_GOES,
-};
-
-/* A fate, or -EINTR; *more becomes false when it is of no use to go on asking.
- * ret->slug is set when it was seen. */
-static int ask_fate(struct ctx *ctx, struct catalog *c,
-		    const struct workspace_ref *workspace,
-		    const struct catalog_repository *old, bool *more,
-		    struct bitbucket_repository *ret)
-{
-	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
-	cleanup(json_free) struct json *json = NULL;
-	cleanup(free) char *path = bitbucket_repository_path(
-		workspace->slug,
-		catalog_is_uuid(old->uuid) ? old->uuid : old->slug);
-	int r = bitbucket_get(ctx, c->config.bitbucket, path, NULL, &reply);
-
-	if (r == -EINTR)
-		return r;
-	if (r < 0 && is_gone(reply.status))
-		return FATE_GOES;
-	if (r < 0) {
-		*more = false;
-		return FATE_STAYS;
-	}
-	if (json_parse(body_of(&reply), reply.body.len, &json) ||
-	    bitbucket_read_repository(json, ret))
-		return FATE_STAYS;
-	/* Renamed, or moved to another workspace. */
-	if (strcmp(ret->slug, old->slug) ||
-	    (*ret->workspace && strcmp(ret->workspace, workspace->slug)))
-		return FATE_GOES;
-	return FATE_STAYS;
-}
-
-/* A listing being stored. */
-struct storing {
-	struct catalog *catalog;
-	const struct workspace_ref *workspace;
-	struct listing *listing;
-	struct batch batch;
-	/* Seen when asked for itself; their JSON is borrowed by the batch. */
-	struct bitbucket_repository seen[MOST_ASKED];
-	unsigned n_seen;
-	char *removed[2 * MOST_ASKED + 1]; /* keys; the rest expires anyway */
-	unsigned n_removed;
-};
-
-static void storing_done(struct storing *s)
-{
-	listing_unref(s->listing);
-	batch_done(&s->batch);
-	for (unsigned i = 0; i < s->n_seen; i++)
-		bitbucket_repository_done(&s->seen[i]);
-	for (unsigned i = 0; i < s->n_removed; i++)
-		free(s->removed[i]);
-}
-DEFINE_CLEANUP_DONE(struct storing, storing_done);
-
-static void remove_later(struct storing *s, char *key)
-{
-	if (s->n_removed < ARRAY_SIZE(s->removed))
-		s->removed[s->n_removed++] = key;
-	else
-		free(key);
-}
-
-static int store_missing(struct ctx *ctx, struct storing *s,
-			 const struct catalog_repository *old, bool *more)
-{
-	struct bitbucket_repository *seen = NULL;
-	int fate = FATE_STAYS;
-
-	if (*more && s->n_seen < MOST_ASKED) {
-		seen = &s->seen[s->n_seen++];
-		fate = ask_fate(ctx, s->catalog, s->workspace, old, more, seen);
-		if (fate < 0)
-			return fate;
-	}
-	if (fate == FATE_GOES) {
-		cleanup(free) char *path =
-			xasprintf("%s/%s", s->workspace->name, old->name);
-
-		remove_later(s, catalog_alias_key(s->workspace, old->slug));
-		if (!seen->slug)
-			remove_later(s, xstrdup(old->key));
-		catalog_say(s->catalog, ENOENT, path,
-			    "The repository %s/%s is no longer there.",
-			    s->workspace->slug, old->slug);
-		return 0;
-	}
-	listing_add(s->listing, old->slug, old->uuid, old->updated_ms);
-	/* Asked for and there: its document is news. */
-	if (seen && seen->json)
-		batch_repository(&s->batch, s->catalog, s->workspace, old->uuid,
-				 seen, NULL);
-	return 0;
-}
-
-/* Those of the old listing that the new one lacks. */
-static int store_old(struct ctx *ctx, struct storing *s,
-		     const struct listing *before, const struct members *now)
-{
-	bool more = true;
-
-	for (size_t i = 0; i < before->n_items; i++) {
-		const struct catalog_repository *old = &before->items[i];
-		bool name_taken = member_of(now->slugs, old->slug);
-		int r;
-
-		if (member_of(now->uuids, old->uuid)) {
-			/* Renamed: the old name means nothing any more. */
-			if (!name_taken)
-				remove_later(s, catalog_alias_key(s->workspace,
-								  old->slug));
-			continue;
-		}
-		/* Deleted and made again: the name is the new one's. */
-		if (name_taken)
-			continue;
-		r = store_missing(ctx, s, old, &more);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static void say_left_out(void *arg, const struct catalog_repository *r)
-{
-	struct storing *s = arg;
-
-	catalog_say(s->catalog, EEXIST, s->workspace->name,
-		    "The repository %s (%s) of the workspace %s is left out: "
-		    "another one has the same file name.",
-		    r->slug, r->uuid, s->workspace->slug);
-}
-
-int catalog_fetch_listing(struct ctx *ctx, void *arg,
-			  const struct cache_entry *old)
-{
-	struct fetch *f = arg;
-	struct catalog *c = f->catalog;
-	cleanup(bitbucket_repositories_done) struct bitbucket_repositories all =
-		{0};
-	cleanup(listing_unref) struct listing *before = NULL;
-	cleanup(members_done) struct members now = {0};
-	cleanup(buf_done) struct buf text = BUF_INIT(0);
-	cleanup(storing_done) struct storing s = {.catalog = c,
-						  .workspace = f->workspace};
-	int r = bitbucket_list_repositories(ctx, c->config.bitbucket,
-					    f->workspace->slug, &all);
-
-	if (r < 0)
-		return r;
-	if (all.n_odd)
-		catalog_say(c, EBADMSG, f->workspace->name,
-			    "%zu objects in the listing of %s name no "
-			    "repository and are left out.",
-			    all.n_odd, f->workspace->slug);
-	if (old && old->body &&
-	    catalog_decode_listing(blob_data(old->body), blob_len(old->body),
-				   &before))
-		before = NULL;
-	s.listing = listing_new(all.n_items + (before ? before->n_items : 0));
-	for (size_t i = 0; i < all.n_items; i++) {
-		const struct bitbucket_repository *item = &all.items[i];
-
-		listing_add(s.listing, item->slug, item->uuid,
-			    item->updated_ms);
-		batch_repository(&s.batch, c, f->workspace, item->uuid, item,
-				 NULL);
-	}
-	members_of(&all, &now);
-	if (before)
-		r = store_old(ctx, &s, before, &now);
-	if (r < 0)
-		return r;
-	listing_sort(s.listing, say_left_out, &s);
-	r = catalog_encode_listing(s.listing, &text);
-	if (r < 0)
-		return r;
-	batch_add(&s.batch, catalog_listing_key(f->workspace), text.data,
-		  text.len, NULL, c->config.ttl_repositories_ms);
-	r = put(ctx, c, s.batch.puts, s.batch.n);
-	for (unsigned i = 0; r == 0 && i < s.n_removed; i++)
-		(void)cache_remove(c->config.cache, s.removed[i]);
-	return r;
 }
 
 int catalog_fetch_repository(struct ctx *ctx, void *arg,
@@ -486,7 +233,7 @@ int catalog_fetch_repository(struct ctx *ctx, void *arg,
 	if (r < 0)
 		return r;
 	batch_repository(&batch, c, f->workspace, got.uuid, &got, NULL);
-	r = put(ctx, c, batch.puts, batch.n);
+	r = catalog_put(ctx, c, batch.puts, batch.n);
 	if (r < 0 || !strcmp(got.slug, f->slug))
 		return r;
 	/* The service knows it by its former name, too; here it has one. */
@@ -540,7 +287,7 @@ int catalog_fetch_document(struct ctx *ctx, void *arg,
 	/* Under the key that was asked for, whatever it calls itself now. */
 	batch_repository(&batch, c, f->workspace, known->uuid, &got,
 			 reply.etag);
-	r = put(ctx, c, batch.puts, batch.n);
+	r = catalog_put(ctx, c, batch.puts, batch.n);
 	if (r < 0 || !strcmp(got.slug, known->slug))
 		return r;
 	/* Renamed: whoever looks next learns it from the listing. */
@@ -570,13 +317,13 @@ int catalog_fetch_user(struct ctx *ctx, void *arg,
 	if (!json_is_object(json))
 		return ctx_fail(ctx, -EIO,
 				"Bitbucket's answer to /user is no account.");
-	return put(ctx, c,
-		   &(struct cache_put){
-			   .key = KEY_USER,
-			   .body = body_of(&reply),
-			   .n_body = reply.body.len,
-			   .etag = reply.etag,
-			   .ttl_ms = TTL_USER_MS,
-		   },
-		   1);
+	return catalog_put(ctx, c,
+			   &(struct cache_put){
+				   .key = KEY_USER,
+				   .body = body_of(&reply),
+				   .n_body = reply.body.len,
+				   .etag = reply.etag,
+				   .ttl_ms = TTL_USER_MS,
+			   },
+			   1);
 }

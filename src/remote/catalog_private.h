@@ -112,6 +112,27 @@ struct fetch {
 	const struct catalog_repository *repository;
 };
 
+struct catalog_age catalog_age_of(const struct cache_entry *, bool stale);
+/* A remembered failure, as if it had just happened. */
+int catalog_negative_of(struct ctx *, const struct cache_entry *);
+/* -ENOENT, and for how long. */
+int catalog_unknown(struct ctx *, const char *name, struct catalog_age *,
+		    int64_t left_ms, bool stale);
+/* source_get for us. */
+int catalog_get(struct ctx *, struct catalog *, const char *key,
+		enum source_mode, source_fetch *fetch, struct fetch *,
+		struct cache_entry **ret_entry, bool *ret_stale);
+/* What the cache has, of any age; NULL. */
+struct cache_entry *catalog_peek(struct catalog *, const char *key);
+/* False: it is no list. */
+bool catalog_workspaces_of(const struct cache_entry *,
+			   struct catalog_ws_list *ret);
+const struct catalog_ws *catalog_ws_find(const struct catalog_ws_list *,
+					 const char *name);
+/* The uuid that `workspace/<slug>` tells; NULL when it is none, "" when the
+ * workspace is there and has none. Free it. */
+char *catalog_alias_uuid(struct catalog *, const char *slug);
+
 /* The decoded listing of an entry (which is its key's), from memory if it is
  * there. -EIO: the stored bytes are none; they were removed. */
 int catalog_listing_of(struct catalog *, const char *key,
@@ -125,5 +146,25 @@ bool catalog_is_uuid(const char *uuid); /* really one, not "name:…" */
 source_fetch catalog_fetch_workspaces, catalog_fetch_workspace,
 	catalog_fetch_listing, catalog_fetch_repository, catalog_fetch_document,
 	catalog_fetch_user;
+
+/* cache_put with a sentence. */
+int catalog_put(struct ctx *, struct catalog *, const struct cache_put *puts,
+		size_t n);
+bool catalog_is_gone(long status); /* 403, 404, 410 */
+
+/* Things to be stored together. Keys are the batch's, bodies are borrowed. */
+struct batch {
+	struct cache_put *puts;
+	size_t n, size;
+};
+
+void batch_done(struct batch *);
+DEFINE_CLEANUP_DONE(struct batch, batch_done);
+void batch_add(struct batch *, char *key, const void *body, size_t n_body,
+	       const char *etag, int64_t ttl_ms);
+/* A repository's document, under repo/<key_uuid>, and the alias of its slug. */
+void batch_repository(struct batch *, const struct catalog *,
+		      const struct workspace_ref *, const char *key_uuid,
+		      const struct bitbucket_repository *, const char *etag);
 
 #endif

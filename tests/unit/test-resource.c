@@ -208,13 +208,12 @@ static void too_long(void **state)
 			 -EMSGSIZE);
 }
 
-/* Every row of both places; twice the same. */
+/* Every row of both places; with arg twice, and twice the same. */
 static void render_all(const char *text, size_t n, void *arg)
 {
 	static const enum resource_place places[] = {RESOURCE_REPOSITORY,
 						     RESOURCE_ACCOUNT};
 
-	(void)arg;
 	for (size_t p = 0; p < ARRAY_SIZE(places); p++) {
 		size_t n_rows;
 		const struct resource *rows = resource_rows(places[p], &n_rows);
@@ -224,9 +223,11 @@ static void render_all(const char *text, size_t n, void *arg)
 			cleanup(buf_done) struct buf two = BUF_INIT(0);
 			int r = resource_render(&rows[i], text, n, &one);
 
+			assert_true(r == 0 || r == -EBADMSG);
+			if (!arg)
+				continue;
 			assert_int_equal(
 				resource_render(&rows[i], text, n, &two), r);
-			assert_true(r == 0 || r == -EBADMSG);
 			assert_int_equal(one.len, two.len);
 			if (one.len)
 				assert_memory_equal(one.data, two.data,
@@ -237,8 +238,10 @@ static void render_all(const char *text, size_t n, void *arg)
 
 static void mutations(void **state)
 {
+	int one = 1;
+
 	(void)state;
-	assert_true(mutate(whole, strlen(whole), render_all, NULL) > 300);
+	assert_true(mutate(whole, strlen(whole), render_all, &one) > 300);
 }
 
 static void recorded_bodies(void **state)
@@ -257,7 +260,7 @@ static void recorded_bodies(void **state)
 		cleanup(buf_done) struct buf text = BUF_INIT(0);
 
 		recorded_read(dir, names[i], &text);
-		render_all(text.data, text.len, NULL);
+		render_all(text.data, text.len, dir);
 		mutate(text.data, text.len, render_all, NULL);
 	}
 }
@@ -269,7 +272,7 @@ static void corpus_file(const char *name, const char *data, size_t n, bool ok)
 	cleanup(buf_done) struct buf out = BUF_INIT(0);
 	int r = resource_render(row, data, n, &out);
 
-	render_all(data, n, NULL);
+	render_all(data, n, out.data);
 	if (!ok && r != -EBADMSG)
 		fail_msg("%s: %d", name, r);
 	if (ok && r != 0 && (r != -EBADMSG || strchr(data, '{') == data))
