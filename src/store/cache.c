@@ -14,10 +14,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
-#define HOUR_MS ((int64_t)3600 * 1000)
-#define SUPERSEDED_KEPT_MS (24 * HOUR_MS)
-#define NEGATIVE_KEPT_MS (7 * 24 * HOUR_MS) /* past its lifetime */
-#define SWEEP_EVERY_MS HOUR_MS
+#define SWEEP_EVERY_MS ((int64_t)3600 * 1000)
 /* For ever; sums with the clock stay far from the end of the numbers. */
 #define TTL_MOST_MS (INT64_MAX / 4)
 #define ETAG_MOST 1024
@@ -46,33 +43,6 @@ static int64_t legal_ttl(int64_t ttl_ms)
 	if (ttl_ms < 0)
 		return 0;
 	return ttl_ms < TTL_MOST_MS ? ttl_ms : TTL_MOST_MS;
-}
-
-/* Binds one key, steps, ends. */
-static int run_with_key(struct cache_conn *conn, enum cache_sql which,
-			const char *key)
-{
-	sqlite3_stmt *s;
-	int rc = cache_stmt(conn, which, &s);
-
-	if (rc != SQLITE_OK)
-		return rc;
-	bind_text(s, 1, key);
-	return cache_stmt_end(s, sqlite3_step(s));
-}
-
-/* Binds up to two numbers, steps, ends. */
-static int run_with_numbers(struct cache_conn *conn, enum cache_sql which,
-			    const int64_t *numbers, int n)
-{
-	sqlite3_stmt *s;
-	int rc = cache_stmt(conn, which, &s);
-
-	if (rc != SQLITE_OK)
-		return rc;
-	for (int i = 0; i < n; i++)
-		sqlite3_bind_int64(s, i + 1, numbers[i]);
-	return cache_stmt_end(s, sqlite3_step(s));
 }
 
 /* ---- reading ---- */
@@ -285,8 +255,8 @@ static int insert_body(struct cache_conn *conn, const struct cache_put *p,
 
 static int supersede(struct cache_conn *conn, int64_t id, int64_t now)
 {
-	return run_with_numbers(conn, SQL_BODY_SUPERSEDE, (int64_t[]){now, id},
-				2);
+	return cache_run_numbers(conn, SQL_BODY_SUPERSEDE, (int64_t[]){now, id},
+				 2);
 }
 
 /* id 0: a negative answer. */
@@ -335,81 +305,6 @@ static int put_one(struct cache_conn *conn, const struct cache_put *p,
 	return rc;
 }
 
-static int read_total(struct cache_conn *conn, uint64_t *ret_total)
-{
-	sqlite3_stmt *s;
-	int rc = cache_stmt(conn, SQL_TOTAL, &s);
-
-	if (rc != SQLITE_OK)
-		return rc;
-	rc = sqlite3_step(s);
-	if (rc == SQLITE_ROW)
-		*ret_total = (uint64_t)sqlite3_column_int64(s, 0);
-	return cache_stmt_end(s, rc);
-}
-
-/* One document that was fetched longest ago, with its bytes. -ENOENT: none. */
-static int drop_oldest(struct cache_conn *conn)
-{
-	cleanup(free) char *key = NULL;
-	int64_t id = 0;
-	sqlite3_stmt *s;
-	int rc = cache_stmt(conn, SQL_DOC_OLDEST, &s);
-
-	if (rc != SQLITE_OK)
-		return rc;
-	rc = sqlite3_step(s);
-	if (rc == SQLITE_ROW) {
-		key = column_dup(s, 0);
-		id = sqlite3_column_int64(s, 1);
-	}
-	rc = cache_stmt_end(s, rc);
-	if (rc != SQLITE_OK)
-		return rc;
-	if (!key)
-		return -ENOENT;
-	rc = run_with_key(conn, SQL_DOC_DELETE, key);
-	if (rc == SQLITE_OK)
-		rc = run_with_numbers(conn, SQL_BODY_DELETE, &id, 1);
-	return rc;
-}
-
-static int keep_bound(struct cache *c, struct cache_conn *conn)
-{
-	const int64_t for_ever = INT64_MAX;
-	uint64_t total = 0, most = atomic_load(&c->max_bytes);
-	int rc = read_total(conn, &total);
-
-	if (rc != SQLITE_OK || total <= most)
-		return rc;
-	/* Somewhat below the bound, so that not every put has to. */
-	most -= most / 16;
-	rc = run_with_numbers(conn, SQL_BODY_SWEEP, &for_ever, 1);
-	while (rc == SQLITE_OK) {
-		rc = read_total(conn, &total);
-		if (rc == SQLITE_OK && total <= most)
-			break;
-		if (rc == SQLITE_OK)
-			rc = drop_oldest(conn);
-	}
-	return rc == -ENOENT ? SQLITE_OK : rc;
-}
-
-int cache_sweep_old(struct cache *c, struct cache_conn *conn, void *unused)
-{
-	int64_t now = clock_wall_ms();
-	int rc;
-
-	(void)unused;
-	atomic_store(&c->swept_ms, now);
-	rc = run_with_numbers(conn, SQL_BODY_SWEEP,
-			      (int64_t[]){now - SUPERSEDED_KEPT_MS}, 1);
-	if (rc == SQLITE_OK)
-		rc = run_with_numbers(conn, SQL_DOC_SWEEP_NEGATIVE,
-				      (int64_t[]){now - NEGATIVE_KEPT_MS}, 1);
-	return rc;
-}
-
 static int work_put(struct cache *c, struct cache_conn *conn, void *arg)
 {
 	struct put *put = arg;
@@ -419,7 +314,7 @@ static int work_put(struct cache *c, struct cache_conn *conn, void *arg)
 	for (size_t i = 0; rc == SQLITE_OK && i < put->n; i++)
 		rc = put_one(conn, &put->puts[i], now, &put->versions[i]);
 	if (rc == SQLITE_OK)
-		rc = keep_bound(c, conn);
+		rc = cache_keep_bound(c, conn);
 	if (rc == SQLITE_OK && (now < swept || now - swept >= SWEEP_EVERY_MS))
 		rc = cache_sweep_old(c, conn, NULL);
 	return rc;
@@ -476,7 +371,7 @@ int cache_touch(struct cache *c, const char *key, int64_t ttl_ms)
 static int work_expire(struct cache *c, struct cache_conn *conn, void *arg)
 {
 	(void)c;
-	return run_with_key(conn, SQL_DOC_EXPIRE, arg);
+	return cache_run_key(conn, SQL_DOC_EXPIRE, arg);
 }
 
 int cache_expire(struct cache *c, const char *key)
@@ -535,7 +430,7 @@ static int work_remove(struct cache *c, struct cache_conn *conn, void *arg)
 	if (rc == SQLITE_OK && old)
 		rc = supersede(conn, old, clock_wall_ms());
 	if (rc == SQLITE_OK)
-		rc = run_with_key(conn, SQL_DOC_DELETE, arg);
+		rc = cache_run_key(conn, SQL_DOC_DELETE, arg);
 	return rc;
 }
 

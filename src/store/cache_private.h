@@ -1,8 +1,9 @@
 /*
  * store/cache, inside: connections, statements and running work on them.
  *
- * cache_db.c owns connections and what is damaged, cache_schema.c the tables,
- * cache.c documents, cache_facts.c facts.
+ * cache_file.c owns the file, cache_db.c connections and statements,
+ * cache_schema.c the tables, cache.c documents, cache_sweep.c what goes by
+ * itself, cache_facts.c facts.
  */
 #ifndef STORE_CACHE_PRIVATE_H
 #define STORE_CACHE_PRIVATE_H
@@ -91,12 +92,36 @@ int cache_stmt(struct cache_conn *, enum cache_sql,
  * SQLITE_DONE as SQLITE_OK. */
 int cache_stmt_end(struct sqlite3_stmt *, int rc);
 
+/* Binds one key, or n numbers; steps; ends. An SQLite code. */
+int cache_run_key(struct cache_conn *, enum cache_sql, const char *key);
+int cache_run_numbers(struct cache_conn *, enum cache_sql,
+		      const int64_t *numbers, int n);
+
+/* ---- the file ---- */
+
+/* An SQLite code, or -errno, as an errno; db (may be NULL) for that of the
+ * system call behind it. */
+int cache_errno(struct sqlite3 *db, int rc);
+bool cache_is_damage(int rc);
+struct cache_conn *cache_conn_free(struct cache_conn *);
+DEFINE_CLEANUP(struct cache_conn *, cache_conn_free);
+/* Makes, checks and upgrades the file, or sets it aside. 0 or -errno. */
+int cache_open_writer(const struct cache *, struct cache_conn **ret_conn);
+/* 0, -errno, or a positive SQLite code when only a writer can mend it. */
+int cache_open_reader(const struct cache *, struct cache_conn **ret_conn);
+/* False when the path is another file by now, or none. */
+bool cache_conn_is_current(const struct cache *, const struct cache_conn *);
+/* Unless somebody did already. */
+int cache_set_aside(const struct cache *, const struct cache_conn *,
+		    const char *why);
+
 /* All steps up to today's tables, in one transaction; an SQLite code, or
  * -EPROTO when the database is of a later version than this program. */
 int cache_schema_upgrade(struct sqlite3 *);
 bool cache_schema_is_today(struct sqlite3 *);
 
 /* What has to go once in a while: for cache_open, and inside a put. */
+int cache_keep_bound(struct cache *, struct cache_conn *);
 int cache_sweep_old(struct cache *, struct cache_conn *, void *unused);
 
 #endif

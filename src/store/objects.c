@@ -1,39 +1,19 @@
 /*
- * Handles and reading.
- *
- * An odb reads under a mutex of its own, so every user gets a whole repository
- * handle from a pool of about twice the cores; packs and their windows are
- * shared by libgit2 below that. libgit2 itself looks for new packs at every
- * miss; here a miss is first tried without, and a look at the directory serves
- * all handles and comes at most once in 100 ms.
+ * Reading objects. What a tree, a commit or a blob claims to be is looked at
+ * before anything is allocated for it.
  */
 #include "objects_private.h"
 
 #include "store/tree_parse.h"
 
-#include "base/clock.h"
-#include "base/file.h"
 #include "base/map.h"
 
 #include <git2.h>
-#include <malloc.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define LOOK_EVERY_MS 100
 #define COMMIT_BYTES_MOST (16 * MIB)
 /* Blobs of these sizes are kept, because they are read in several pieces. */
 #define KEEP_LEAST (128 * KIB)
 #define KEEP_MOST (8 * MIB)
-/* libgit2 keeps the bases of deltas, up to 16 MiB a pack, as long as some
- * handle has the pack open, and has no option for it. So handles are closed
- * after so many bytes; opening one takes some 0.3 ms. */
-#define CLOSE_AFTER_BYTES (8 * MIB)
-/* An indexer makes room for what the header claims: 12 bytes cost at most this
- * many pointers, which nobody touches. */
-#define PACK_OBJECTS_MOST ((size_t)16 * 1000 * 1000)
-
 char *oid_hex(const struct oid *oid, char out[static 41])
 {
 	static const char digits[] = "0123456789abcdef";
@@ -75,189 +55,6 @@ int oid_parse(const char *hex, struct oid *ret_oid)
 	return 0;
 }
 
-/* The one table from libgit2's codes to errno. */
-int objects_errno(int result)
-{
-	int system = errno;
-	const git_error *last = git_error_last();
-	int class = last ? last->klass : GIT_ERROR_NONE;
-
-	switch (result) {
-	case GIT_OK:
-		return 0;
-	case GIT_ENOTFOUND:
-		return -ENOENT;
-	case GIT_EEXISTS:
-		return -EEXIST;
-	case GIT_EINVALIDSPEC:
-		return -EINVAL;
-	case GIT_ELOCKED:
-		return -EBUSY;
-	default:
-		break;
-	}
-	if (class == GIT_ERROR_NOMEMORY)
-		return -ENOMEM;
-	return class == GIT_ERROR_OS && system ? -system : -EIO;
-}
-
-static void set_options(void)
-{
-	static const char *extensions[] = {"partialclone", "preciousobjects"};
-
-	git_libgit2_opts(GIT_OPT_SET_EXTENSIONS, extensions,
-			 ARRAY_SIZE(extensions));
-	/* Hashes are verified when a pack comes in; here it would halve the
-	 * speed of reading. */
-	git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
-	git_libgit2_opts(GIT_OPT_ENABLE_CACHING, 0);
-	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
-	git_libgit2_opts(GIT_OPT_DISABLE_PACK_KEEP_FILE_CHECKS, 1);
-	git_libgit2_opts(GIT_OPT_SET_PACK_MAX_OBJECTS, PACK_OBJECTS_MOST);
-	/* The directory is ours; the user's git configuration is not. */
-	git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
-	git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_PROGRAMDATA,
-			 "");
-	git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_SYSTEM, "");
-	git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_XDG, "");
-	git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_GLOBAL, "");
-}
-
-int objects_global_init(void)
-{
-	static atomic_bool done;
-
-	if (atomic_exchange(&done, true))
-		return 0;
-	if (git_libgit2_init() < 0)
-		return -ENOMEM;
-	set_options();
-	objects_keep_init();
-	objects_big_init();
-	return 0;
-}
-
-/* ---- handles ---- */
-
-static struct objects_handle *handle_free(struct objects_handle *h)
-{
-	if (!h)
-		return NULL;
-	git_odb_free(h->odb);
-	git_repository_free(h->repo);
-	free(h);
-	return NULL;
-}
-DEFINE_CLEANUP(struct objects_handle *, handle_free);
-
-static int handle_open(struct objects *o, struct objects_handle **ret_handle)
-{
-	cleanup(handle_free) struct objects_handle *h = xcalloc(1, sizeof(*h));
-	int r;
-
-	/* Before the packs are looked at, never after. */
-	mutex_lock(&o->lock);
-	h->generation = o->generation;
-	mutex_unlock(&o->lock);
-	errno = 0;
-	r = git_repository_open_bare(&h->repo, o->path);
-	if (r == GIT_OK)
-		r = git_repository_odb(&h->odb, h->repo);
-	if (r < 0)
-		return objects_errno(r);
-	*ret_handle = steal(&h);
-	return 0;
-}
-
-/* Asked once: the C library opens a file of /sys to answer. */
-static unsigned handles_most(void)
-{
-	long n = 2 * sysconf(_SC_NPROCESSORS_ONLN);
-
-	return n < 2 ? 2 : n > 16 ? 16 : (unsigned)n;
-}
-
-int objects_take(struct objects *o, struct objects_handle **ret_handle)
-{
-	struct objects_handle *h;
-	unsigned generation;
-	int r = 0;
-
-	mutex_lock(&o->lock);
-	while (!o->idle && o->n_handles >= o->handles_most)
-		cond_wait(&o->freed, &o->lock);
-	h = o->idle;
-	if (h)
-		o->idle = h->next;
-	else
-		o->n_handles++;
-	o->n_busy++;
-	generation = o->generation;
-	mutex_unlock(&o->lock);
-
-	if (!h)
-		r = handle_open(o, &h);
-	if (r < 0) {
-		objects_give(o, NULL);
-		return r;
-	}
-	if (h->generation != generation) {
-		git_odb_refresh(h->odb);
-		h->generation = generation;
-	}
-	*ret_handle = h;
-	return 0;
-}
-
-void objects_give(struct objects *o, struct objects_handle *h)
-{
-	mutex_lock(&o->lock);
-	o->n_busy--;
-	if (h) {
-		h->next = o->idle;
-		o->idle = h;
-	} else {
-		o->n_handles--;
-	}
-	cond_signal(&o->freed);
-	mutex_unlock(&o->lock);
-}
-
-static void close_idle(struct objects *o)
-{
-	struct objects_handle *h, *next;
-
-	mutex_lock(&o->lock);
-	h = steal(&o->idle);
-	o->n_handles = o->n_busy;
-	o->n_read = 0;
-	mutex_unlock(&o->lock);
-	for (; h; h = next) {
-		next = h->next;
-		handle_free(h);
-	}
-}
-
-/* After n bytes were read. */
-static void close_if_full(struct objects *o, uint64_t n)
-{
-	bool full;
-
-	mutex_lock(&o->lock);
-	o->n_read += n;
-	full = o->n_read > CLOSE_AFTER_BYTES && o->n_busy == 0;
-	mutex_unlock(&o->lock);
-	if (full)
-		close_idle(o);
-}
-
-void objects_packs_changed(struct objects *o)
-{
-	mutex_lock(&o->lock);
-	o->generation++;
-	mutex_unlock(&o->lock);
-}
-
 static git_oid git_oid_of(const struct oid *oid)
 {
 	git_oid id;
@@ -265,33 +62,6 @@ static git_oid git_oid_of(const struct oid *oid)
 	git_oid_fromraw(&id, oid->bytes);
 	return id;
 }
-
-int objects_find(struct objects *o, struct objects_handle *h,
-		 const struct oid *oid)
-{
-	git_oid id = git_oid_of(oid);
-	int64_t now = clock_mono_ms();
-	unsigned generation;
-
-	if (git_odb_exists_ext(h->odb, &id, GIT_ODB_LOOKUP_NO_REFRESH))
-		return 0;
-	mutex_lock(&o->lock);
-	if (now < o->looked_ms || now - o->looked_ms >= LOOK_EVERY_MS) {
-		o->looked_ms = now;
-		o->generation++;
-	}
-	generation = o->generation;
-	mutex_unlock(&o->lock);
-	if (h->generation == generation)
-		return -ENOENT;
-	git_odb_refresh(h->odb);
-	h->generation = generation;
-	if (git_odb_exists_ext(h->odb, &id, GIT_ODB_LOOKUP_NO_REFRESH))
-		return 0;
-	return -ENOENT;
-}
-
-/* ---- reading ---- */
 
 bool objects_has(struct objects *o, const struct oid *oid)
 {
@@ -345,7 +115,7 @@ int objects_read_raw(struct objects *o, const struct oid *oid, int type,
 	}
 	objects_give(o, h);
 	if (r == 0)
-		close_if_full(o, size);
+		objects_was_read(o, size);
 	return r;
 }
 
@@ -518,115 +288,4 @@ int objects_read_blob(struct objects *o, const struct oid *oid, uint64_t max,
 	if (size > KEEP_LEAST && size <= KEEP_MOST)
 		return read_kept_blob(o, oid, max, ret_blob);
 	return read_blob(o, oid, max, ret_blob);
-}
-
-/* ---- opening ---- */
-
-/* What is no word about the repository, but about the machine. */
-static bool is_machines_fault(int r)
-{
-	switch (-r) {
-	case EACCES:
-	case EPERM:
-	case EROFS:
-	case ENOSPC:
-	case EDQUOT:
-	case ENOMEM:
-	case EMFILE:
-	case ENFILE:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* Under the exclusive lock. -EBADMSG: broken, to be set aside. */
-static int open_locked(struct objects *o)
-{
-	struct objects_handle *h = NULL;
-	int r = objects_make_dirs(o->path);
-
-	if (r < 0)
-		return is_machines_fault(r) ? r : -EBADMSG;
-	if (!objects_packs_are_sound(o->path))
-		return -EBADMSG;
-	r = objects_take(o, &h);
-	if (r < 0)
-		return is_machines_fault(r) ? r : -EBADMSG;
-	objects_give(o, h);
-	return objects_tmp_open(o);
-}
-
-static int open_or_set_aside(struct objects *o)
-{
-	for (int i = 0;; i++) {
-		cleanup(fd) int lock = -1;
-		struct stat st;
-		int r;
-
-		if (mkdir(o->path, 0700) < 0 && errno != EEXIST)
-			return -errno;
-		if (i == 0 && stat(o->path, &st) == 0 && !S_ISDIR(st.st_mode)) {
-			r = objects_set_aside(o->path, "is no directory");
-			if (r < 0)
-				return r;
-			continue;
-		}
-		r = objects_lock(o->path, LOCK_EX, &lock);
-		if (r == 0)
-			r = open_locked(o);
-		if (r != -EBADMSG)
-			return r;
-		if (i > 0)
-			return -EIO;
-		r = objects_set_aside(o->path, "is damaged");
-		if (r < 0)
-			return r;
-	}
-}
-
-int objects_open(const char *path, struct objects **ret_objects)
-{
-	static atomic_uint_fast64_t last_id;
-	cleanup(objects_close) struct objects *o = xcalloc(1, sizeof(*o));
-	int r = objects_global_init();
-
-	o->id = atomic_fetch_add(&last_id, 1) + 1;
-	o->handles_most = handles_most();
-	o->tmp_lock = -1;
-	o->looked_ms = clock_mono_ms();
-	mutex_init(&o->lock);
-	cond_init(&o->freed);
-	cond_init(&o->read_done);
-	if (r == 0)
-		r = file_absolute(path, &o->path);
-	if (r == 0)
-		r = open_or_set_aside(o);
-	if (r < 0)
-		return r;
-	*ret_objects = steal(&o);
-	return 0;
-}
-
-void objects_trim(struct objects *o)
-{
-	objects_keep_forget(o);
-	close_idle(o);
-	malloc_trim(0);
-}
-
-struct objects *objects_close(struct objects *o)
-{
-	if (!o)
-		return NULL;
-	objects_keep_forget(o);
-	close_idle(o);
-	check(o->n_handles == 0 && !o->reading);
-	objects_tmp_close(o);
-	cond_done(&o->read_done);
-	cond_done(&o->freed);
-	mutex_done(&o->lock);
-	free(o->path);
-	free(o);
-	return NULL;
 }

@@ -1,10 +1,10 @@
 /*
  * store/objects, inside.
  *
- * objects.c owns handles and reading, objects_files.c the directory and its
- * locks, objects_keep.c what is kept in memory, objects_pack.c taking in,
- * objects_big.c big files, objects_refs.c refs and shallow, objects_diff.c
- * comparing.
+ * objects.c owns reading, objects_handle.c handles, objects_files.c the
+ * directory and its locks, objects_keep.c what is kept in memory,
+ * objects_pack.c taking in, objects_big.c big files, objects_refs.c refs and
+ * shallow, objects_diff.c comparing.
  */
 #ifndef STORE_OBJECTS_PRIVATE_H
 #define STORE_OBJECTS_PRIVATE_H
@@ -64,6 +64,8 @@ int objects_find(struct objects *, struct objects_handle *, const struct oid *);
  * be freed with git_odb_object_free. */
 int objects_read_raw(struct objects *, const struct oid *, int type,
 		     uint64_t max, struct git_odb_object **ret_object);
+/* Says that so many bytes were read: once in a while handles are closed. */
+void objects_was_read(struct objects *, uint64_t n);
 /* The packs on the disk are others: every handle looks before its next use. */
 void objects_packs_changed(struct objects *);
 

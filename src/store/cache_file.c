@@ -1,0 +1,290 @@
+/*
+ * The file cache.db: opening it, and what happens when it is damaged.
+ *
+ * Setting aside renames the file; whoever has it open (another process, other
+ * connections of this one) goes on with the old file until the next use of the
+ * connection, when the path's inode is no longer the connection's. So nothing
+ * may touch the new files by way of an old connection: the last one to close
+ * deletes its -wal by name, and that SQLite looks first whether the database
+ * was moved is no promise between processes. SQLITE_FCNTL_PERSIST_WAL forbids
+ * it; the -wal is cut to nothing instead, through its descriptor, and an empty
+ * one says that the last process closed in peace.
+ *
+ * dir/cache.lock (flock) is held shared while a connection is being opened and
+ * exclusively while the file is made, checked, upgraded or set aside. The file
+ * cache.db itself is never opened here but by SQLite: closing any descriptor
+ * of it would drop the POSIX locks of every connection of this process.
+ */
+#include "cache_private.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BUSY_MS 5000
+#define PRAGMAS                                \
+	"PRAGMA synchronous = NORMAL;"         \
+	"PRAGMA cache_size = -1024;"           \
+	"PRAGMA journal_size_limit = 4194304;" \
+	"PRAGMA trusted_schema = OFF;"         \
+	"PRAGMA cell_size_check = ON;"
+/* Checked whole after a crash only up to this size: 16 MiB take some 30 ms.
+ * What it misses shows itself as SQLITE_CORRUPT later. */
+#define CHECK_BYTES_MOST (16 * MIB)
+
+/* The one table from SQLite's codes to errno. */
+int cache_errno(struct sqlite3 *db, int rc)
+{
+	int system = db ? sqlite3_system_errno(db) : 0;
+
+	if (rc <= 0) /* SQLITE_OK, or -errno of the work's own */
+		return rc;
+	switch (rc & 0xff) {
+	case SQLITE_FULL:
+		return -ENOSPC;
+	case SQLITE_READONLY:
+		return -EROFS;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return -EBUSY;
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_TOOBIG:
+		return -EFBIG;
+	case SQLITE_PERM:
+	case SQLITE_AUTH:
+		return -EACCES;
+	case SQLITE_CANTOPEN:
+		return system ? -system : -EACCES;
+	default:
+		return system ? -system : -EIO;
+	}
+}
+
+bool cache_is_damage(int rc)
+{
+	return rc > 0 &&
+	       ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB);
+}
+
+/* Waits for the other processes; the result is to be closed. */
+static int lock_files(const struct cache *c, int how, int *ret_fd)
+{
+	cleanup(free) char *path = xasprintf("%s/cache.lock", c->dir);
+	cleanup(fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, how) < 0)
+		if (errno != EINTR)
+			return -errno;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+static void remove_older_broken(const struct cache *c)
+{
+	DIR *d = opendir(c->dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (strncmp(e->d_name, "cache.db.broken-", 16) == 0)
+			unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+}
+
+/*
+ * The exclusive lock is held. Only if the path still is this very file; of
+ * those that were set aside the last one is kept.
+ */
+static int set_aside_locked(const struct cache *c, dev_t device, ino_t inode,
+			    const char *why)
+{
+	static const char *const parts[] = {"", "-wal", "-shm"};
+	cleanup(free) char *to = NULL;
+	struct stat st;
+
+	if (stat(c->path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (st.st_dev != device || st.st_ino != inode)
+		return 0;
+	remove_older_broken(c);
+	to = xasprintf("%s.broken-%lld", c->path,
+		       (long long)(clock_wall_ms() / 1000));
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		cleanup(free) char *a = xasprintf("%s%s", c->path, parts[i]);
+		cleanup(free) char *b = xasprintf("%s%s", to, parts[i]);
+
+		if (rename(a, b) < 0 && errno != ENOENT)
+			return -errno;
+	}
+	log_warn("the cache %s %s; it is set aside as %s and begun anew",
+		 c->path, why, to);
+	return 0;
+}
+
+int cache_set_aside(const struct cache *c, const struct cache_conn *conn,
+		    const char *why)
+{
+	cleanup(fd) int lock = -1;
+	int r = lock_files(c, LOCK_EX, &lock);
+
+	if (r < 0)
+		return r;
+	return set_aside_locked(c, conn->device, conn->inode, why);
+}
+
+struct cache_conn *cache_conn_free(struct cache_conn *conn)
+{
+	if (!conn)
+		return NULL;
+	for (size_t i = 0; i < N_SQL; i++)
+		sqlite3_finalize(conn->stmts[i]);
+	sqlite3_close(conn->db);
+	free(conn);
+	return NULL;
+}
+
+/* A lock on the files is held. Reads the file for the first time, so SQLITE_
+ * NOTADB shows here. *ret_conn also on failure, once the file is known. */
+static int conn_open(const struct cache *c, bool writer,
+		     struct cache_conn **ret_conn)
+{
+	struct cache_conn *conn;
+	struct stat st;
+	int fd, rc, keep = 1;
+
+	/* SQLite would make it with the umask's mode. O_EXCL: see the top. */
+	fd = open(c->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 && errno != EEXIST)
+		return -errno;
+	fd_close(fd);
+	if (stat(c->path, &st) < 0)
+		return -errno;
+	*ret_conn = conn = xcalloc(1, sizeof(*conn));
+	conn->device = st.st_dev;
+	conn->inode = st.st_ino;
+	if (!S_ISREG(st.st_mode))
+		return SQLITE_NOTADB;
+	rc = sqlite3_open_v2(c->path, &conn->db,
+			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	if (rc != SQLITE_OK)
+		return rc;
+	sqlite3_extended_result_codes(conn->db, 1);
+	if (sqlite3_db_readonly(conn->db, "main") == 1)
+		return access(c->path, W_OK) < 0 ? -errno : -EROFS;
+	sqlite3_busy_timeout(conn->db, BUSY_MS);
+	rc = sqlite3_file_control(conn->db, "main", SQLITE_FCNTL_PERSIST_WAL,
+				  &keep);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(conn->db,
+				  "PRAGMA journal_mode = WAL;" PRAGMAS, NULL,
+				  NULL, NULL);
+	if (rc == SQLITE_OK && !writer)
+		rc = sqlite3_exec(conn->db, "PRAGMA query_only = ON", NULL,
+				  NULL, NULL);
+	return rc;
+}
+
+static int quick_check(struct sqlite3 *db)
+{
+	sqlite3_stmt *s = NULL;
+	int rc = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &s, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW) {
+		const char *said = (const char *)sqlite3_column_text(s, 0);
+
+		rc = said && strcmp(said, "ok") == 0 ? SQLITE_OK
+						     : SQLITE_CORRUPT;
+	}
+	sqlite3_finalize(s);
+	return rc;
+}
+
+static bool closed_in_peace(const struct cache *c)
+{
+	cleanup(free) char *wal = xasprintf("%s-wal", c->path);
+	struct stat st;
+
+	return stat(wal, &st) < 0 || st.st_size == 0;
+}
+
+/* The exclusive lock is held: makes, checks, upgrades. */
+static int conn_open_first(const struct cache *c, struct cache_conn **ret_conn)
+{
+	bool peace = closed_in_peace(c);
+	struct stat st;
+	int rc = conn_open(c, true, ret_conn);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	if (!peace && stat(c->path, &st) == 0 && st.st_size <= CHECK_BYTES_MOST)
+		rc = quick_check((*ret_conn)->db);
+	if (rc != SQLITE_OK)
+		return rc;
+	return cache_schema_upgrade((*ret_conn)->db);
+}
+
+/* A writer's connection: whoever opens one makes sure of the tables, too,
+ * because the file may have been set aside a moment ago. */
+int cache_open_writer(const struct cache *c, struct cache_conn **ret_conn)
+{
+	cleanup(fd) int lock = -1;
+	int rc = lock_files(c, LOCK_EX, &lock);
+
+	for (int i = 0; rc == 0; i++) {
+		cleanup(cache_conn_free) struct cache_conn *conn = NULL;
+		const char *why;
+
+		rc = conn_open_first(c, &conn);
+		if (rc == SQLITE_OK) {
+			*ret_conn = steal(&conn);
+			return 0;
+		}
+		if (i > 0 || !(cache_is_damage(rc) || rc == -EPROTO))
+			return cache_errno(conn ? conn->db : NULL, rc);
+		why = rc == -EPROTO ? "is of a later version" : "is damaged";
+		rc = set_aside_locked(c, conn->device, conn->inode, why);
+	}
+	return rc;
+}
+
+/* 0, -errno, or a positive SQLite code when only a writer can mend it. */
+int cache_open_reader(const struct cache *c, struct cache_conn **ret_conn)
+{
+	cleanup(fd) int lock = -1;
+	cleanup(cache_conn_free) struct cache_conn *conn = NULL;
+	int rc = lock_files(c, LOCK_SH, &lock);
+
+	if (rc < 0)
+		return rc;
+	rc = conn_open(c, false, &conn);
+	if (rc == SQLITE_OK && !cache_schema_is_today(conn->db))
+		rc = SQLITE_CORRUPT;
+	if (rc != SQLITE_OK)
+		return cache_is_damage(rc)
+			       ? rc
+			       : cache_errno(conn ? conn->db : NULL, rc);
+	*ret_conn = steal(&conn);
+	return 0;
+}
+
+/* False when the path is another file by now, or none. */
+bool cache_conn_is_current(const struct cache *c, const struct cache_conn *conn)
+{
+	struct stat st;
+
+	return stat(c->path, &st) == 0 && st.st_dev == conn->device &&
+	       st.st_ino == conn->inode;
+}

@@ -1,0 +1,91 @@
+/*
+ * What goes by itself: bytes that nothing has had for a day, negative answers
+ * long past their lifetime, and over the size bound what was fetched longest
+ * ago.
+ */
+#include "cache_private.h"
+
+#include "base/clock.h"
+
+#include <sqlite3.h>
+
+#define HOUR_MS ((int64_t)3600 * 1000)
+#define SUPERSEDED_KEPT_MS (24 * HOUR_MS)
+#define NEGATIVE_KEPT_MS (7 * 24 * HOUR_MS) /* past its lifetime */
+
+static int read_total(struct cache_conn *conn, uint64_t *ret_total)
+{
+	sqlite3_stmt *s;
+	int rc = cache_stmt(conn, SQL_TOTAL, &s);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW)
+		*ret_total = (uint64_t)sqlite3_column_int64(s, 0);
+	return cache_stmt_end(s, rc);
+}
+
+/* One document that was fetched longest ago, with its bytes. -ENOENT: none. */
+static int drop_oldest(struct cache_conn *conn)
+{
+	cleanup(free) char *key = NULL;
+	int64_t id = 0;
+	sqlite3_stmt *s;
+	int rc = cache_stmt(conn, SQL_DOC_OLDEST, &s);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW) {
+		const char *text = (const char *)sqlite3_column_text(s, 0);
+
+		key = text ? xstrdup(text) : NULL;
+		id = sqlite3_column_int64(s, 1);
+	}
+	rc = cache_stmt_end(s, rc);
+	if (rc != SQLITE_OK)
+		return rc;
+	if (!key)
+		return -ENOENT;
+	rc = cache_run_key(conn, SQL_DOC_DELETE, key);
+	if (rc == SQLITE_OK)
+		rc = cache_run_numbers(conn, SQL_BODY_DELETE, &id, 1);
+	return rc;
+}
+
+int cache_keep_bound(struct cache *c, struct cache_conn *conn)
+{
+	const int64_t for_ever = INT64_MAX;
+	uint64_t total = 0, most = atomic_load(&c->max_bytes);
+	int rc = read_total(conn, &total);
+
+	if (rc != SQLITE_OK || total <= most)
+		return rc;
+	/* Somewhat below the bound, so that not every put has to. */
+	most -= most / 16;
+	rc = cache_run_numbers(conn, SQL_BODY_SWEEP, &for_ever, 1);
+	while (rc == SQLITE_OK) {
+		rc = read_total(conn, &total);
+		if (rc == SQLITE_OK && total <= most)
+			break;
+		if (rc == SQLITE_OK)
+			rc = drop_oldest(conn);
+	}
+	return rc == -ENOENT ? SQLITE_OK : rc;
+}
+
+int cache_sweep_old(struct cache *c, struct cache_conn *conn, void *unused)
+{
+	int64_t now = clock_wall_ms();
+	int rc;
+
+	(void)unused;
+	atomic_store(&c->swept_ms, now);
+	rc = cache_run_numbers(conn, SQL_BODY_SWEEP,
+			       (int64_t[]){now - SUPERSEDED_KEPT_MS}, 1);
+	if (rc == SQLITE_OK)
+		rc = cache_run_numbers(conn, SQL_DOC_SWEEP_NEGATIVE,
+				       (int64_t[]){now - NEGATIVE_KEPT_MS}, 1);
+	return rc;
+}
