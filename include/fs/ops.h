@@ -16,6 +16,8 @@ struct ops {
 	struct ctx_group *group;
 	void (*ready)(void *arg);
 	void *ready_arg;
+	bool parallel_dirops; /* the kernel can; set by INIT */
+	atomic_bool answered; /* INIT was; fs/device's own */
 };
 extern const struct fuse_lowlevel_ops ops_table;
 

@@ -48,6 +48,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 		      (FUSE_CAP_READDIRPLUS | FUSE_CAP_PARALLEL_DIROPS |
 		       FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_AUTO_INVAL_DATA |
 		       FUSE_CAP_NO_OPEN_SUPPORT | FUSE_CAP_NO_OPENDIR_SUPPORT);
+	ops->parallel_dirops = conn->capable & FUSE_CAP_PARALLEL_DIROPS;
 	conn->time_gran = 1000000; /* milliseconds */
 	if (ops->ready)
 		ops->ready(ops->ready_arg);

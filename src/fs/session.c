@@ -7,6 +7,7 @@
  */
 #include "fs/session.h"
 
+#include "fs/device.h"
 #include "fs/inval.h"
 #include "fs/ops.h"
 
@@ -118,7 +119,7 @@ int session_mount(struct session *session)
 	if (fuse_session_mount(session->fuse, session->config.mountpoint) < 0)
 		return errno ? -errno : -EIO;
 	session->mounted = true;
-	return 0;
+	return device_mend(session->fuse);
 }
 
 void session_kernel(struct session *session, struct model_kernel *ret_kernel)

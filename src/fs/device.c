@@ -1,0 +1,70 @@
+/*
+ * fs/device: before 3.17 libfuse offers FUSE_CAP_PARALLEL_DIROPS and then
+ * forgets to tell the kernel (libfuse c9905341, #861). The kernel holds a mutex
+ * of a directory around each lookup and listing then, in which no signal is
+ * heard: one lookup that waits for the network would stop all others beside it,
+ * known names included, and Ctrl-C would end none of them.
+ *
+ * The answer to INIT is the first thing that is ever written to the device, and
+ * the kernel sends nothing else before it has it. All other bytes pass as
+ * they are.
+ */
+#include "fs/device.h"
+
+#include "fs/ops.h"
+
+#include <linux/fuse.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define FIXED_IN 317
+
+/* The answer's minor number must know the flag, which came with 7.25. */
+static bool is_init(const struct iovec *iov, int n)
+{
+	const struct fuse_out_header *head = iov[0].iov_base;
+
+	return n == 2 && iov[0].iov_len == sizeof(*head) && !head->error &&
+	       iov[1].iov_len == sizeof(struct fuse_init_out);
+}
+
+static ssize_t device_writev(int fd, struct iovec *iov, int n, void *userdata)
+{
+	struct ops *ops = userdata;
+
+	if (!atomic_exchange(&ops->answered, true) && is_init(iov, n)) {
+		struct fuse_init_out *init = iov[1].iov_base;
+
+		if (ops->parallel_dirops)
+			init->flags |= FUSE_PARALLEL_DIROPS;
+	}
+	return writev(fd, iov, n);
+}
+
+static ssize_t device_read(int fd, void *bytes, size_t n, void *userdata)
+{
+	(void)userdata;
+	return read(fd, bytes, n);
+}
+
+static ssize_t device_splice(int in, off_t *in_offset, int out,
+			     off_t *out_offset, size_t n, unsigned flags,
+			     void *userdata)
+{
+	(void)userdata;
+	return splice(in, in_offset, out, out_offset, n, flags);
+}
+
+int device_mend(struct fuse_session *session)
+{
+	static const struct fuse_custom_io io = {
+		.writev = device_writev,
+		.read = device_read,
+		.splice_receive = device_splice,
+		.splice_send = device_splice,
+	};
+
+	if (fuse_version() >= FIXED_IN)
+		return 0;
+	return fuse_session_custom_io(session, &io, fuse_session_fd(session));
+}
