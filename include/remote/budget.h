@@ -14,13 +14,15 @@ struct budget *budget_free(struct budget *);
 DEFINE_CLEANUP(struct budget *, budget_free);
 
 /* Before each request to the API. 0; or, during a pause: waits for its end if
- * that is at most 10 s away, else -EDQUOT at once with the sentence that says
- * until when; -EINTR, -ETIMEDOUT as ctx says. */
+ * that is at most 10 s away and before ctx's deadline, else -EDQUOT at once
+ * with the sentence that says until when; -EINTR, -ETIMEDOUT as ctx says,
+ * -EAGAIN without a waiting place. */
 int budget_admit(struct ctx *, struct budget *);
 /* After each answer: counts it, reads the rate headers (FACTS §4). A 429 begins
  * a pause: as long as Retry-After or x-ratelimit-reset (with nothing
  * remaining) say, else 1 s, doubled by each further one up to 60 s, with
- * jitter. Returns the pause in ms (0: none). */
+ * jitter; those that come while it lasts do not make it longer. Returns the
+ * pause in ms (0: none). */
 int64_t budget_observe(struct budget *, const struct http_response *);
 
 struct budget_state {

@@ -29,7 +29,8 @@ enum source_mode {
 	SOURCE_READ,    /* FRESH: served. STALE by less than its own lifetime:
 			 * served, *ret_stale says that a refresh is due.
 			 * Older: the refresh is waited for, at most 3 s, then
-			 * the old bytes are served. MISS: waited for. */
+			 * the old bytes are served (for 5 s after such a
+			 * disappointment nobody waits). MISS: waited for. */
 	SOURCE_CACHED,  /* whatever is there, whatever its age; never waits:
 			 * -ENOENT when there is nothing */
 	SOURCE_REFRESH, /* asks now, whatever is there; a failure is returned

@@ -1,0 +1,438 @@
+/*
+ * remote/catalog, repositories and documents: identity by uuid, what costs a
+ * request, what vanishes.
+ */
+#include "catalog-world.h"
+
+/* ---- listings ---- */
+
+static void listing_costs_once(void **state)
+{
+	struct world *w = *state;
+
+	w->odd_in_listing = true;
+	expect_root(w, SOURCE_READ, "acme zoo");
+	expect_requests(w, 1);
+	expect_listing(w, "acme", SOURCE_CACHED, "-2");
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	expect_requests(w, 1);
+	assert_non_null(strstr(w->said, "acme: 2 objects"));
+	expect_listing(w, "zoo", SOURCE_READ, "");
+	expect_requests(w, 1);
+	expect_document(w, "acme", "widgets", SOURCE_READ, 0, "acme/widgets");
+	expect_document(w, "acme", "gadgets", SOURCE_READ, 0, "acme/gadgets");
+	expect_repo(w, "acme", "nothing", "-2");
+	expect_repo(w, "acme", ".git", "-2");
+	expect_repo(w, "zoo", "widgets", "-2");
+	expect_requests(w, 0);
+	remount(w);
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	expect_document(w, "acme", "widgets", SOURCE_READ, 0, "acme/widgets");
+	expect_requests(w, 0);
+}
+
+static void equal_versions(void **state)
+{
+	struct world *w = *state;
+	uint64_t first, second;
+
+	first = expect_listing(w, "acme", SOURCE_READ,
+			       "gadgets={a2} old={a3} widgets={a1}");
+	second = expect_listing(w, "acme", SOURCE_REFRESH,
+				"gadgets={a2} old={a3} widgets={a1}");
+	assert_int_equal(first, second);
+	add(w, "acme", "fresh", "{a9}");
+	second = expect_listing(w, "acme", SOURCE_REFRESH,
+				"fresh={a9} gadgets={a2} old={a3} "
+				"widgets={a1}");
+	assert_int_not_equal(first, second);
+}
+
+static void vanished_repositories(void **state)
+{
+	struct world *w = *state;
+
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	expect_requests(w, 1);
+	/* A listing with a hole in it: what answers itself stays. */
+	repo(w, "{a3}")->hidden = true;
+	expect_listing(w, "acme", SOURCE_REFRESH,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	expect_requests(w, 2);
+	/* What cannot be asked stays. */
+	repo(w, "{a3}")->status = 400;
+	expect_listing(w, "acme", SOURCE_REFRESH,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	assert_string_equal(w->said, "");
+	/* A single 404 changes nothing while the listing has it. */
+	repo(w, "{a3}")->hidden = false;
+	repo(w, "{a3}")->status = 404;
+	expect_document(w, "acme", "old", SOURCE_REFRESH, -ENOENT, "");
+	expect_document(w, "acme", "old", SOURCE_READ, 0, "acme/old");
+	expect_listing(w, "acme", SOURCE_REFRESH,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	/* Both. */
+	repo(w, "{a3}")->hidden = true;
+	expect_listing(w, "acme", SOURCE_REFRESH, "gadgets={a2} widgets={a1}");
+	assert_non_null(strstr(w->said, "acme/old"));
+	expect_repo(w, "acme", "old", "-2");
+	/* And back again. */
+	repo(w, "{a3}")->hidden = false;
+	repo(w, "{a3}")->status = 0;
+	expect_listing(w, "acme", SOURCE_REFRESH,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	expect_document(w, "acme", "old", SOURCE_READ, 0, "acme/old");
+}
+
+static void many_vanish(void **state)
+{
+	static char slugs[25][8], uuids[25][8];
+	struct world *w = *state;
+	cleanup(catalog_repositories_free) struct catalog_repositories *all =
+		NULL;
+	cleanup(ctx_done) struct ctx ctx;
+
+	for (size_t i = 0; i < 25; i++) {
+		snprintf(slugs[i], sizeof(slugs[i]), "r%zu", i);
+		snprintf(uuids[i], sizeof(uuids[i]), "{c%zu}", i);
+		add(w, "zoo", slugs[i], uuids[i]);
+	}
+	ctx_init(&ctx, NULL, -1);
+	assert_int_equal(catalog_repositories(&ctx, w->catalog, "zoo",
+					      SOURCE_READ, &all),
+			 0);
+	assert_int_equal(all->n_items, 25);
+	all = catalog_repositories_free(all);
+	expect_requests(w, 1);
+	for (size_t i = 0; i < 25; i++)
+		repo(w, uuids[i])->gone = true;
+	/* Twenty a refresh. */
+	assert_int_equal(catalog_repositories(&ctx, w->catalog, "zoo",
+					      SOURCE_REFRESH, &all),
+			 0);
+	assert_int_equal(all->n_items, 5);
+	expect_requests(w, 21);
+	expect_listing(w, "zoo", SOURCE_REFRESH, "");
+	expect_requests(w, 6);
+}
+
+static void renamed_repository(void **state)
+{
+	struct world *w = *state;
+
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	repo(w, "{a3}")->slug = "new";
+	expect_listing(w, "acme", SOURCE_REFRESH,
+		       "gadgets={a2} new={a3} widgets={a1}");
+	expect_requests(w, 2);
+	expect_repo(w, "acme", "old", "-2");
+	expect_document(w, "acme", "new", SOURCE_READ, 0, "acme/new");
+	expect_requests(w, 0);
+	/* Seen first in its own document: the listing is due then. */
+	repo(w, "{a3}")->slug = "newer";
+	expect_document(w, "acme", "new", SOURCE_REFRESH, 0, "acme/newer");
+	expect_requests(w, 1);
+	expect_repo(w, "acme", "newer", "{a3}");
+	expect_repo(w, "acme", "new", "-2");
+	expect_requests(w, 1);
+}
+
+static void made_again(void **state)
+{
+	struct world *w = *state;
+
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	repo(w, "{a3}")->gone = true;
+	add(w, "acme", "old", "{a4}")->description = "another one";
+	expect_listing(w, "acme", SOURCE_REFRESH,
+		       "gadgets={a2} old={a4} widgets={a1}");
+	expect_document(w, "acme", "old", SOURCE_READ, 0, "another one");
+	expect_requests(w, 2);
+}
+
+static void same_file_name(void **state)
+{
+	struct world *w = *state;
+
+	/* The second would be named like the first. */
+	add(w, "acme", ".workspace", "{a7}");
+	add(w, "acme", "%2Eworkspace", "{a8}");
+	expect_listing(w, "acme", SOURCE_READ,
+		       "%2Eworkspace={a7} gadgets={a2} old={a3} "
+		       "widgets={a1}");
+	assert_non_null(strstr(w->said, "{a8}"));
+	assert_null(strstr(w->said, "{a7}"));
+	expect_repo(w, "acme", "%2Eworkspace", "{a7}");
+	expect_repo(w, "acme", ".workspace", "-2");
+	expect_requests(w, 1);
+}
+
+static void refused_listing(void **state)
+{
+	struct world *w = *state;
+
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	ws(w, "acme")->listing_status = 410;
+	ws(w, "zoo")->listing_status = 403;
+	/* An error is never an empty directory. */
+	expect_listing(w, "zoo", SOURCE_READ, "-13");
+	expect_listing(w, "acme", SOURCE_REFRESH, "-2");
+	/* What is cached stays served, how old it may be. */
+	clock_advance(24 * 60 * MINUTE);
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	expect_repo(w, "acme", "old", "{a3}");
+	expect_document(w, "acme", "old", SOURCE_READ, 0, "acme/old");
+}
+
+static void unreadable_bytes(void **state)
+{
+	struct world *w = *state;
+	const struct cache_put puts[] = {
+		{.key = "workspaces", .body = "<p>", .n_body = 3, .ttl_ms = 9},
+		{.key = "repositories/{01}",
+		 .body = "[{}",
+		 .n_body = 3,
+		 .ttl_ms = 9},
+	};
+
+	expect_root(w, SOURCE_READ, "acme zoo");
+	assert_int_equal(cache_put(w->cache, puts + 1, 1, NULL), 0);
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	assert_int_equal(cache_put(w->cache, puts, 1, NULL), 0);
+	expect_root(w, SOURCE_READ, "-5");
+	expect_root(w, SOURCE_READ, "acme zoo");
+}
+
+/* ---- one by one ---- */
+
+static void one_of_an_unlisted(void **state)
+{
+	struct world *w = *state;
+
+	expect_enter(w, "foreign", 0);
+	expect_requests(w, 2);
+	expect_repo(w, "foreign", "public", "{f1}");
+	assert_string_equal(tiny_got(w->tiny, 2)->path,
+			    "/repositories/foreign/public");
+	expect_document(w, "foreign", "public", SOURCE_READ, 0,
+			"foreign/public");
+	expect_repo(w, "foreign", "public", "{f1}");
+	expect_requests(w, 1);
+	expect_repo(w, "foreign", "nothing", "-2");
+	expect_requests(w, 1);
+	expect_repo(w, "foreign", "nothing", "-2");
+	expect_repo(w, "foreign", "Public", "-2");
+	expect_repo(w, "foreign", "..", "-2");
+	expect_requests(w, 0);
+	/* Negative for five minutes. */
+	add(w, "foreign", "nothing", "{f2}");
+	clock_advance(11 * MINUTE);
+	expect_repo(w, "foreign", "nothing", "{f2}");
+	/* A listing decides from now on. */
+	expect_listing(w, "foreign", SOURCE_READ, "nothing={f2} public={f1}");
+	expect_requests(w, 2);
+	expect_repo(w, "foreign", "third", "-2");
+	expect_requests(w, 0);
+}
+
+static void one_that_went(void **state)
+{
+	struct world *w = *state;
+
+	expect_enter(w, "foreign", 0);
+	expect_repo(w, "foreign", "public", "{f1}");
+	/* A single 404 changes nothing. */
+	repo(w, "{f1}")->gone = true;
+	clock_advance(24 * 60 * MINUTE);
+	expect_repo(w, "foreign", "public", "{f1}");
+	expect_document(w, "foreign", "public", SOURCE_READ, 0,
+			"foreign/public");
+}
+
+static void one_renamed(void **state)
+{
+	struct world *w = *state;
+	struct repo *r;
+
+	expect_enter(w, "foreign", 0);
+	expect_repo(w, "foreign", "public", "{f1}");
+	r = repo(w, "{f1}");
+	r->slug = "published";
+	expect_requests(w, 3);
+	/* Its document tells of it; the old alias goes with it. */
+	expect_document(w, "foreign", "public", SOURCE_REFRESH, 0,
+			"foreign/published");
+	expect_requests(w, 1);
+	expect_repo(w, "foreign", "published", "{f1}");
+	expect_requests(w, 0);
+	expect_repo(w, "foreign", "public", "-2");
+	expect_requests(w, 1);
+}
+
+/* ---- documents ---- */
+
+static void conditional_document(void **state)
+{
+	struct world *w = *state;
+	uint64_t first, second;
+
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	expect_requests(w, 1);
+	first = expect_document(w, "acme", "old", SOURCE_REFRESH, 0, "old");
+	assert_null(tiny_header(tiny_got(w->tiny, 1), "If-None-Match"));
+	assert_string_equal(tiny_got(w->tiny, 1)->path,
+			    "/repositories/acme/%7Ba3%7D");
+	second = expect_document(w, "acme", "old", SOURCE_REFRESH, 0, "old");
+	assert_non_null(tiny_header(tiny_got(w->tiny, 2), "If-None-Match"));
+	assert_int_equal(first, second);
+	expect_requests(w, 2);
+	repo(w, "{a3}")->description = "changed";
+	second =
+		expect_document(w, "acme", "old", SOURCE_REFRESH, 0, "changed");
+	assert_int_not_equal(first, second);
+	expect_requests(w, 1);
+}
+
+static void old_versions(void **state)
+{
+	struct world *w = *state;
+	cleanup(blob_unref) struct blob *body = NULL;
+	uint64_t first;
+
+	first = expect_document(w, "acme", "old", SOURCE_READ, 0, "acme/old");
+	repo(w, "{a3}")->description = "changed";
+	expect_document(w, "acme", "old", SOURCE_REFRESH, 0, "changed");
+	assert_int_equal(catalog_version(w->catalog, first, &body), 0);
+	assert_null(strstr(blob_data(body), "changed"));
+	body = blob_unref(body);
+	assert_int_equal(catalog_version(w->catalog, 123456789, &body),
+			 -ESTALE);
+}
+
+static void no_uuid(void **state)
+{
+	struct world *w = *state;
+
+	add(w, "zoo", "nameless", "");
+	expect_listing(w, "zoo", SOURCE_READ, "nameless=name:zoo/nameless");
+	expect_document(w, "zoo", "nameless", SOURCE_READ, 0, "zoo/nameless");
+	expect_requests(w, 1);
+	expect_document(w, "zoo", "nameless", SOURCE_REFRESH, 0,
+			"zoo/nameless");
+	assert_string_equal(tiny_got(w->tiny, 1)->path,
+			    "/repositories/zoo/nameless");
+}
+
+static void the_user(void **state)
+{
+	struct world *w = *state;
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(ctx_done) struct ctx ctx;
+
+	ctx_init(&ctx, NULL, -1);
+	assert_int_equal(catalog_user(&ctx, w->catalog, SOURCE_READ, &document),
+			 0);
+	assert_non_null(strstr(blob_data(document.body), "Ada"));
+	assert_int_equal(document.age.left_ms, 24 * 60 * MINUTE);
+	catalog_document_done(&document);
+	assert_int_equal(catalog_user(&ctx, w->catalog, SOURCE_READ, &document),
+			 0);
+	expect_requests(w, 1);
+	catalog_document_done(&document);
+	sign_in(w, NULL, NULL, NULL);
+	assert_int_equal(catalog_user(&ctx, w->catalog, SOURCE_READ, &document),
+			 -ENOENT);
+	sign_in(w, NULL, "ATCTTtoken", NULL);
+	assert_int_equal(catalog_user(&ctx, w->catalog, SOURCE_READ, &document),
+			 -ENOENT);
+	expect_requests(w, 0);
+}
+
+/* ---- many at once ---- */
+
+static void look_around(void *arg)
+{
+	struct world *w = arg;
+
+	for (int i = 0; i < 10; i++) {
+		expect_root(w, SOURCE_READ, "acme zoo");
+		expect_enter(w, "zoo", 0);
+		expect_listing(w, "acme", SOURCE_READ,
+			       "gadgets={a2} old={a3} widgets={a1}");
+		expect_document(w, "acme", "old", SOURCE_READ, 0, "acme/old");
+		expect_repo(w, "acme", "none", "-2");
+	}
+}
+
+static void many_at_once(void **state)
+{
+	struct world *w = *state;
+	struct thread *threads[8];
+
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(
+			thread_start("look", look_around, w, &threads[i]), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		thread_join(threads[i]);
+	expect_requests(w, 2);
+}
+
+static void without_network(void **state)
+{
+	struct world *w = *state;
+	cleanup(free) char *url = xstrdup("http://127.0.0.1:1");
+
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	expect_root(w, SOURCE_READ, "acme zoo");
+	expect_listing(w, "acme", SOURCE_REFRESH,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	w->catalog = catalog_free(w->catalog);
+	w->bitbucket = bitbucket_free(w->bitbucket);
+	assert_int_equal(bitbucket_new(url, w->credential, w->http, w->budget,
+				       &w->bitbucket),
+			 0);
+	remount(w);
+	clock_advance(7 * 24 * 60 * MINUTE);
+	expect_root(w, SOURCE_READ, "acme zoo");
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	expect_document(w, "acme", "old", SOURCE_READ, 0, "acme/old");
+	expect_repo(w, "acme", "none", "-2");
+	expect_listing(w, "zoo", SOURCE_READ, "-101");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(listing_costs_once),
+		T(equal_versions),
+		T(vanished_repositories),
+		T(many_vanish),
+		T(renamed_repository),
+		T(made_again),
+		T(same_file_name),
+		T(refused_listing),
+		T(unreadable_bytes),
+		T(one_of_an_unlisted),
+		T(one_that_went),
+		T(one_renamed),
+		T(conditional_document),
+		T(old_versions),
+		T(no_uuid),
+		T(the_user),
+		T(many_at_once),
+		T(without_network),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
