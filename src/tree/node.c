@@ -216,7 +216,7 @@ static void count_lookup(struct node *node)
 static struct node *insert(struct node_table *table, struct node *parent,
 			   struct node *fresh) requires_lock(table->lock)
 {
-	struct node *other;
+	struct node *other = NULL;
 
 	fresh->ino = number_for(parent, fresh->name, &fresh->what);
 	while (fresh->ino <= NODE_ROOT_INO ||
