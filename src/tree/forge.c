@@ -13,6 +13,8 @@
 #define CONTROL_NAME ".bitbucketfs"
 #define IMPOSSIBLE_MS (INT64_C(60) * 1000)
 #define MOMENT_MS 1000 /* while a refresh is under way */
+/* Of a directory that nobody listed: every path through it would ask. */
+#define UNLISTED_MS (INT64_C(60) * 1000)
 
 /* A decoded listing, shared by the calls that page through it. */
 struct shared_listing {
@@ -213,9 +215,10 @@ static int root_attr(struct ctx *ctx, struct model *model, struct node *node,
 	cleanup(catalog_workspaces_free) struct catalog_workspaces *list = NULL;
 
 	(void)ret_size;
-	*ret_left_ms = MOMENT_MS;
+	*ret_left_ms = UNLISTED_MS;
 	if (!node_is_listed(model->nodes, node))
 		return 0;
+	*ret_left_ms = MOMENT_MS;
 	if (catalog_workspaces(ctx, model->config.catalog, SOURCE_CACHED,
 			       &list) < 0)
 		return 0;
@@ -471,11 +474,12 @@ static int workspace_attr(struct ctx *ctx, struct model *model,
 	bool moved;
 
 	(void)ret_size;
-	*ret_left_ms = MOMENT_MS;
+	*ret_left_ms = UNLISTED_MS;
 	/* The kernel answers a listing by itself: this is where we hear that
 	 * somebody looks at it. */
 	if (!freshen(ctx, model, slug, &moved))
 		return 0;
+	*ret_left_ms = MOMENT_MS;
 	if (moved && node_is_listed(model->nodes, node)) {
 		model_changed_inode(model, node, true);
 		model->kernel.flush(model->kernel.arg, 200);
