@@ -16,6 +16,7 @@ struct ops {
 	struct ctx_group *group;
 	void (*ready)(void *arg);
 	void *ready_arg;
+	unsigned max_read;    /* as the option says; 0: it does not */
 	bool parallel_dirops; /* the kernel can; set by INIT */
 	atomic_bool answered; /* INIT was; fs/device's own */
 };

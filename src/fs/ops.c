@@ -49,6 +49,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 		       FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_AUTO_INVAL_DATA |
 		       FUSE_CAP_NO_OPEN_SUPPORT | FUSE_CAP_NO_OPENDIR_SUPPORT);
 	ops->parallel_dirops = conn->capable & FUSE_CAP_PARALLEL_DIROPS;
+	/* libfuse ends the mount if this is not what the option said. */
+	conn->max_read = ops->max_read;
 	conn->time_gran = 1000000; /* milliseconds */
 	if (ops->ready)
 		ops->ready(ops->ready_arg);

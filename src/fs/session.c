@@ -52,6 +52,18 @@ static void add_fsname(struct fuse_args *args, const char *fsname)
 	add_option(args, option.data);
 }
 
+/* The last one counts, as for libfuse. */
+static unsigned max_read(const char *const *options)
+{
+	static const char name[] = "max_read=";
+	unsigned long bytes = 0;
+
+	for (; options && *options; options++)
+		if (!strncmp(*options, name, strlen(name)))
+			bytes = strtoul(*options + strlen(name), NULL, 10);
+	return (unsigned)bytes;
+}
+
 static struct fuse_session *new_fuse(struct session *session)
 {
 	const struct session_config *config = &session->config;
@@ -99,6 +111,7 @@ int session_new(const struct session_config *config,
 		.group = config->group,
 		.ready = config->ready,
 		.ready_arg = config->ready_arg,
+		.max_read = max_read(config->options),
 	};
 	mutex_init(&session->lock);
 	cond_init(&session->ended_cond);
