@@ -15,7 +15,7 @@
 #define SAME_AGAIN_MS (10 * 1000)
 
 struct recent {
-	char path[128];
+	uint64_t path; /* its hash: paths may be as long as they like */
 	int errnum;
 	int64_t at_ms;
 };
@@ -61,23 +61,32 @@ static size_t tail_offset(const struct buf *text, size_t n)
 	return at;
 }
 
+static uint64_t hash(const char *s)
+{
+	uint64_t h = 0xcbf29ce484222325ULL;
+
+	for (; *s; s++)
+		h = (h ^ (unsigned char)*s) * 0x100000001b3ULL;
+	return h;
+}
+
 static bool said_before(struct problems *problems, const char *path, int errnum)
 	requires_lock(problems->lock)
 {
 	int64_t now = clock_mono_ms();
+	uint64_t h = hash(path);
 	struct recent *r;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(problems->recent); i++) {
 		r = &problems->recent[i];
 		if (r->at_ms && now - r->at_ms < SAME_AGAIN_MS &&
-		    r->errnum == errnum &&
-		    strncmp(r->path, path, sizeof(r->path) - 1) == 0)
+		    r->errnum == errnum && r->path == h)
 			return true;
 	}
 	r = &problems->recent[problems->next++ % ARRAY_SIZE(problems->recent)];
 	r->errnum = errnum;
 	r->at_ms = now;
-	snprintf(r->path, sizeof(r->path), "%s", path);
+	r->path = h;
 	return false;
 }
 
