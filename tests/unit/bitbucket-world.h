@@ -134,13 +134,13 @@ __attribute__((unused)) static bool many(struct tiny_connection *c,
 
 	if (page == 1)
 		atomic_fetch_add(&w->n_walks, 1);
-	if (page > 1 && w->stall) {
-		tiny_await_gone(c);
-		return false;
-	}
 	if (page == w->fail_page) {
 		atomic_fetch_add(&w->n_faults, 1);
 		return say_fault(c, world_text(w, &w->fail_with));
+	}
+	if (page > 1 && w->stall) {
+		tiny_await_gone(c);
+		return false;
 	}
 	if (last > w->n_repositories)
 		last = w->n_repositories;

@@ -142,6 +142,24 @@ static void one_page_fails(void **state)
 	assert_int_equal(list(w, "many", &all, sentence), -ENOENT);
 }
 
+/* The others are not waited for. */
+static void one_fails_others_hang(void **state)
+{
+	struct world *w = *state;
+	cleanup(bitbucket_repositories_done) struct bitbucket_repositories all =
+		{0};
+	int64_t began = clock_mono_ms();
+	char sentence[512];
+
+	w->n_repositories = w->n_announced = 1000;
+	w->stall = true;
+	w->fail_page = 3;
+	world_say(w, &w->fail_with, "HTTP/1.1 403 No\r\n\r\n");
+	assert_int_equal(list(w, "many", &all, sentence), -EACCES);
+	assert_non_null(strstr(sentence, "403"));
+	assert_true(clock_mono_ms() - began < 15000);
+}
+
 static void without_size(void **state)
 {
 	struct world *w = *state;
@@ -380,12 +398,19 @@ static void mutated_listing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_thousand),        T(side_by_side),
-		T(cancelled),         T(one_page_fails),
-		T(without_size),      T(grows),
-		T(misses_one),        T(never_enough),
-		T(encoded_paths),     T(corpora),
-		T(recorded_listings), cmocka_unit_test(mutated_objects),
+		T(a_thousand),
+		T(side_by_side),
+		T(cancelled),
+		T(one_page_fails),
+		T(one_fails_others_hang),
+		T(without_size),
+		T(grows),
+		T(misses_one),
+		T(never_enough),
+		T(encoded_paths),
+		T(corpora),
+		T(recorded_listings),
+		cmocka_unit_test(mutated_objects),
 		T(mutated_listing),
 	};
 

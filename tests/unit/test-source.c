@@ -67,9 +67,10 @@ static int fetch(struct ctx *ctx, void *arg, const struct cache_entry *old)
 	struct end *e = arg;
 	struct cache_put put = {.key = e->key, .ttl_ms = TTL};
 
-	atomic_fetch_add(&e->n_calls, 1);
 	e->had_old = old != NULL;
 	e->left_ms = ctx_left_ms(ctx);
+	/* Last: who sees the call may change what it looked at. */
+	atomic_fetch_add(&e->n_calls, 1);
 	if (e->gated)
 		end_pass(ctx, e);
 	if (e->takes_ms) {
@@ -493,6 +494,57 @@ static void leader_interrupted(void **state)
 	ctx_group_free(group);
 }
 
+/* The leader's time is over, not everybody's: the next one leads. */
+static void leader_out_of_time(void **state)
+{
+	struct bed *bed = *state;
+	struct ctx_group *group = ctx_group_new(100);
+	struct reader leader, other;
+	struct end e;
+
+	end_init(&e, bed, "repo/a");
+	e.gated = true;
+	e.takes_ms = 1001;
+	reader_start(&leader, bed, &e, group);
+	while (!atomic_load(&e.n_calls))
+		usleep(1000);
+	reader_start(&other, bed, &e, group);
+	await_waiting(group, 1);
+	leader.ctx.deadline_ms = clock_mono_ms() + 1000;
+	end_open(&e);
+	reader_end(&leader);
+	reader_end(&other);
+	assert_int_equal(leader.result, -ETIMEDOUT);
+	assert_int_equal(other.result, 0);
+	assert_string_equal(other.body, "one");
+	expect_calls(&e, 2);
+	end_done(&e);
+	ctx_group_free(group);
+}
+
+/* Between a reader's look and its lead another one may have landed. */
+static void races(void **state)
+{
+	struct bed *bed = *state;
+
+	clock_real();
+	for (unsigned round = 0; round < 200; round++) {
+		cleanup(free) char *key = xasprintf("repo/%u", round);
+		struct reader readers[4];
+		struct end e;
+
+		end_init(&e, bed, key);
+		for (size_t i = 0; i < ARRAY_SIZE(readers); i++)
+			reader_start(&readers[i], bed, &e, NULL);
+		for (size_t i = 0; i < ARRAY_SIZE(readers); i++) {
+			reader_end(&readers[i]);
+			assert_int_equal(readers[i].result, 0);
+		}
+		expect_calls(&e, 1);
+		end_done(&e);
+	}
+}
+
 /* While one document hangs, another one is served. */
 static void one_hangs(void **state)
 {
@@ -533,6 +585,8 @@ int main(void)
 		T(interrupted),
 		T(fifty_readers),
 		T(leader_interrupted),
+		T(leader_out_of_time),
+		T(races),
 		T(one_hangs),
 	};
 
