@@ -158,14 +158,14 @@ class Mounts:
             where = str(self.place / f"mnt{len(self.all)}")
             os.mkdir(where)
         directory = str(self.place / cache)
-        m = Mount(where, directory, self.environment(account, BITBUCKETFS_CACHE_DIR=directory, **environment), options,
+        m = Mount(where, directory, self.environment(account, **{"BITBUCKETFS_CACHE_DIR": directory, **environment}), options,
                   arguments)
         self.all.append(m)
         return m.wait() if wait else m
 
     def run(self, *arguments, account="ada", cache="cache", timeout=PATIENCE, **environment):
         """The program as a person runs it, to its end: the finished process with its output."""
-        e = self.environment(account, BITBUCKETFS_CACHE_DIR=str(self.place / cache), **environment)
+        e = self.environment(account, **{"BITBUCKETFS_CACHE_DIR": str(self.place / cache), **environment})
         return subprocess.run([BINARY, *arguments], env=e, capture_output=True, text=True, timeout=timeout,
                               stdin=subprocess.DEVNULL)
 
