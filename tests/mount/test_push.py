@@ -8,7 +8,7 @@ import time
 import pytest
 
 from bitbucket import gitrepo
-from conftest import api, asked, await_true, checkout, git, same_trees
+from conftest import SANITIZED, api, asked, await_true, checkout, git, same_trees
 
 W = "acme/widgets/tree"
 
@@ -35,7 +35,7 @@ def test_a_push_is_seen_within_ttl(bb, mounts):
                                 "added/deep/down.txt": "down\n"})
     now = int(time.time())
     await_true(is_there(m / (W + "/src/new.c")), "the new file")
-    assert time.monotonic() - pushed < 5, "ttl, and a few seconds for a slow machine"
+    assert SANITIZED or time.monotonic() - pushed < 5, "ttl, and a few seconds for a slow machine"
     assert m.read(W + "/src/widget.c") == "/* another */\n"
     assert m.read(W + "/src/new.c") == "int n;\n"
     assert m.read(W + "/added/deep/down.txt") == "down\n"

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from bitbucket import gitrepo
-from conftest import api, asked, await_true, checkout, git, same_trees
+from conftest import SANITIZED, api, asked, await_true, checkout, git, same_trees
 
 EVERY = ["acme/handbook", "acme/widgets", "acme/website", "acme/infra", "acme/billing", "acme/firmware",
          "ada-lindqvist/dotfiles", "ada-lindqvist/website", "monolith-labs/monolith", "monolith-labs/gateway-service",
@@ -159,7 +159,7 @@ def test_a_file_of_200_MB(bb, mounts):
             got.update(piece)
             peak = max(peak, m.rss_anon())
     assert got.hexdigest() == expect.hexdigest()
-    assert peak < 64 << 20, f"{peak >> 20} MB"
+    assert SANITIZED or peak < 64 << 20, f"{peak >> 20} MB"
 
 
 def test_a_stat_of_tree_never_fetches(shared_bb, shared_mounts):
