@@ -284,7 +284,8 @@ def test_an_odd_list_of_workspaces_costs_only_what_is_odd(bb, mounts):
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>Sign in to this network</html>", b"[]", b"{}", b'{"values": 3}', b'{"values": [',
-                                  b"[" * 100000, b"\0" * 100], ids=["nothing", "html", "array", "object", "number", "cut", "deep", "nul"])
+                                  b"[" * 100000, b"\0" * 100],
+                         ids=["nothing", "html", "array", "object", "number", "cut", "deep", "nul"])
 def test_a_listing_that_is_none_is_an_error_not_an_empty_directory(bb, mounts, body):
     fault = bb.fault(r"/repositories/acme", "status", status=200, headers={"Content-Type": "application/json"}, body=body)
     m = mounts()

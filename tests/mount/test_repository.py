@@ -52,6 +52,22 @@ def test_a_rename_fetches_no_git_again(bb, mounts):
     assert not [e for e in bb.log.since(mark, r"git-upload-pack") if (e["git"] or {}).get("command") == "fetch"]
 
 
+def test_a_renamed_workspace_fetches_no_git_again(bb, mounts):
+    m = mounts()
+    m.ls(), m.ls("acme")
+    before = m.read("acme/infra/tree/network.tf")
+    bb.rename_workspace("acme", "zenith")
+    said = m.refresh()
+    assert "acme: gone" in said and "zenith: new" in said
+    assert "zenith" in m.ls() and "acme" not in m.ls()
+    mark = bb.log.mark()
+    assert m.read("zenith/infra/tree/network.tf") == before
+    assert not [e for e in bb.log.since(mark, r"git-upload-pack") if (e["git"] or {}).get("command") == "fetch"]
+    assert set(m.ls("zenith")) >= {"infra", "widgets"}
+    m.refresh("zenith")
+    assert "full_name: zenith/infra" in m.read("zenith/infra/info")
+
+
 def test_a_rename_is_seen_in_a_workspace_never_listed(bb, mounts):
     m = mounts()
     assert m.read("acme/infra/info")

@@ -141,8 +141,8 @@ def test_a_file_of_200_MB(bb, mounts):
     """Served from a file of the cache: memory stays bounded, and any piece of it can be had."""
     m = mounts()
     done = gitrepo.git(bb.repo_path("edge", "hard"), "rev-parse", "HEAD:big/200MB.bin").decode().strip()
-    want = subprocess.Popen(["git", "-c", "safe.directory=*", "--git-dir", bb.repo_path("edge", "hard"), "cat-file", "blob", done],
-                            stdout=subprocess.PIPE)
+    want = subprocess.Popen(["git", "-c", "safe.directory=*", "--git-dir", bb.repo_path("edge", "hard"), "cat-file", "blob",
+                             done], stdout=subprocess.PIPE)
     expect, size = hashlib.sha256(), 0
     while piece := want.stdout.read(1 << 20):
         expect.update(piece)
@@ -418,8 +418,8 @@ def test_status_shows_a_running_fetch_with_bytes_and_percent(bb, mounts):
     fault = bb.fault(r"/hard\.git/git-upload-pack", "stall", after_bytes=1 << 20)
     reader = threading.Thread(target=m.ls, args=("edge/hard/tree",))
     reader.start()
-    line = await_true(lambda: re.search(r"^fetching: edge/hard, (\d+\.\d [kM]B), (\d+)% .*$", m.read(".bitbucketfs/status"), re.M),
-                      "status has a line of it")
+    wanted = re.compile(r"^fetching: edge/hard, (\d+\.\d [kM]B), (\d+)% .*$", re.M)
+    line = await_true(lambda: wanted.search(m.read(".bitbucketfs/status")), "status has a line of it")
     assert 0 <= int(line.group(2)) <= 100
     shown = await_true(lambda: m.status()["fetching"], "and so has status.json")[0]
     assert (shown["workspace"], shown["repository"]) == ("edge", "hard")
