@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -338,6 +339,7 @@ static void other_lives(struct scene *s, const struct other *o)
 	struct cache *c;
 	char byte;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	check(cache_open(s->dir, &c) == 0);
 	check(has(c, "key", NULL));
 	check(put(c, "from the child", "bytes") == 0);
@@ -519,6 +521,7 @@ static void write_until_killed(struct scene *s)
 	char keys[N_TOGETHER][16], bodies[N_TOGETHER][2000];
 	struct cache_put puts[N_TOGETHER];
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	check(cache_open(s->dir, &c) == 0);
 	for (uint64_t round = 0;; round++) {
 		for (size_t i = 0; i < N_TOGETHER; i++) {

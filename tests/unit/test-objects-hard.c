@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/sync.h"
 
+#include <sys/prctl.h>
+
 /* Runs Python that makes a pack by hand, of objects as no git would write them:
  * w(kind, data) adds one and returns its name's bytes, e(mode, name, oid) is an
  * entry of a tree. Takes it in; the last one's oid. */
@@ -390,6 +392,7 @@ static void take_half_and_stay(struct scratch *s, const struct buf *pack,
 	struct objects *o;
 	struct objects_pack *p;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	check(objects_open(s->store, &o) == 0);
 	check(objects_pack_begin(o, &p) == 0);
 	check(objects_pack_write(p, pack->data, pack->len / 2) == 0);
@@ -470,6 +473,7 @@ static void take_until_killed(struct scratch *s, const struct buf *packs,
 {
 	struct objects *o;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (;;) {
 		check(objects_open(s->store, &o) == 0);
 		for (size_t i = 0; i < n; i++) {
