@@ -90,4 +90,9 @@ need_fuse() {
 		say "letting every user open /dev/fuse, as is usual: sudo chmod 666 /dev/fuse"
 		sudo chmod 666 /dev/fuse || return 1
 	fi
+	# A system without an init lacks it; fusermount3 unmounts by it.
+	if [ ! -e /etc/mtab ]; then
+		say "making /etc/mtab, which fusermount3 reads"
+		as_root ln -sf ../proc/self/mounts /etc/mtab || return 1
+	fi
 }

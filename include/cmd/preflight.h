@@ -31,9 +31,9 @@ int preflight_path(const char *mountpoint, char **ret_path);
  * timeout_ms: 0, -ENOTCONN (its daemon is dead), -ETIMEDOUT, another. */
 int preflight_answers(const char *path, int timeout_ms);
 
-/* Takes a mount away; lazily: at once, though it is in use. 0 or -errno
- * (-EBUSY). */
-int preflight_unmount(const char *path, bool lazily);
+/* Takes a mount away; lazily: at once, though it is in use. 0, -EBUSY, or
+ * another -errno; why it was not done is left in words. */
+int preflight_unmount(const char *path, bool lazily, char words[static 256]);
 
 /* May this process open the device? 0 or -errno with the sentence. */
 int preflight_device(const char *device, char why[static 512]);

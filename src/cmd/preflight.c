@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -182,9 +183,11 @@ int preflight_answers(const char *path, int timeout_ms)
 	if (child < 0)
 		return -errno;
 	if (!child) {
-		struct stat st;
+		struct statfs st;
 
-		answer = stat(path, &st) ? -errno : 0;
+		/* The kernel answers stat() by itself for as long as it keeps
+		 * the attributes, also for a dead daemon; never this. */
+		answer = statfs(path, &st) ? -errno : 0;
 		_exit(write(out, &answer, sizeof(answer)) < 0);
 	}
 	out = fd_close(out);
@@ -202,37 +205,67 @@ int preflight_answers(const char *path, int timeout_ms)
 
 /* --- taking away --- */
 
-static int run_fusermount(const char *path, bool lazily)
+/* All that fits; the rest is read and dropped, so that nobody blocks. */
+static void read_words(int fd, char words[static 256])
 {
-	int status;
-	pid_t child = fork();
+	char rest[256];
+	size_t n = 0;
+	ssize_t got;
 
-	if (child < 0)
+	do {
+		got = n < 255 ? read(fd, words + n, 255 - n)
+			      : read(fd, rest, sizeof(rest));
+		if (got > 0 && n < 255)
+			n += (size_t)got;
+	} while (got > 0 || (got < 0 && errno == EINTR));
+	words[n] = 0;
+	words[strcspn(words, "\n")] = 0;
+}
+
+static int run_fusermount(const char *path, bool lazily, char words[static 256])
+{
+	int pipes[2], status;
+	pid_t child;
+
+	if (pipe2(pipes, O_CLOEXEC))
 		return -errno;
+	child = fork();
 	if (!child) {
-		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-		/* What it says in its own words is said by us. */
-		if (null >= 0 && dup2(null, STDERR_FILENO) >= 0)
+		if (dup2(pipes[1], STDERR_FILENO) >= 0)
 			execlp(FUSERMOUNT, FUSERMOUNT, lazily ? "-uz" : "-u",
 			       "--", path, (char *)NULL);
 		_exit(127);
 	}
+	fd_close(pipes[1]);
+	if (child > 0)
+		read_words(pipes[0], words);
+	fd_close(pipes[0]);
+	if (child < 0)
+		return -EAGAIN;
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+	if (WIFEXITED(status) && !WEXITSTATUS(status))
+		return 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+		snprintf(words, 256, "there is no fusermount3");
 		return -ENOENT;
-	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EBUSY;
+	}
+	return strstr(words, "busy") ? -EBUSY : -EIO;
 }
 
-int preflight_unmount(const char *path, bool lazily)
+int preflight_unmount(const char *path, bool lazily, char words[static 256])
 {
+	int r;
+
+	words[0] = 0;
 	if (geteuid() != 0)
-		return run_fusermount(path, lazily);
-	if (umount2(path, UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0)))
-		return -errno;
-	return 0;
+		return run_fusermount(path, lazily, words);
+	if (!umount2(path, UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0)))
+		return 0;
+	r = -errno;
+	snprintf(words, 256, "%s", strerror(-r));
+	return r;
 }
 
 /* --- checks --- */
@@ -343,6 +376,7 @@ static int check_directory(const char *path, bool make, char why[static 512])
 static int check_mounted(const char *path, char why[static 512])
 {
 	int found = preflight_mounted(path);
+	char words[256];
 	int r;
 
 	if (found == PREFLIGHT_NOTHING || found < 0)
@@ -366,12 +400,12 @@ static int check_mounted(const char *path, char why[static 512])
 			   "a Bitbucket is mounted at %s already (bitbucketfs "
 			   "umount '%s' takes it away)",
 			   path, path);
-	r = preflight_unmount(path, true);
+	r = preflight_unmount(path, true, words);
 	if (r)
 		return say(why, r,
-			   "the dead mount at %s could not be taken away: run "
-			   "sudo umount -l '%s'",
-			   path, path);
+			   "the dead mount at %s could not be taken away (%s): "
+			   "run sudo umount -l '%s'",
+			   path, words, path);
 	return 1;
 }
 

@@ -8,6 +8,7 @@
 enum command_exit command_umount(const struct command_line *line)
 {
 	cleanup(free) char *path = NULL;
+	char words[256];
 	int r;
 
 	if (line->n_operands > 1)
@@ -24,22 +25,18 @@ enum command_exit command_umount(const struct command_line *line)
 		command_say("no Bitbucket is mounted at %s", path);
 		return COMMAND_FAILED;
 	}
-	r = preflight_unmount(path, false);
+	r = preflight_unmount(path, false, words);
 	if (r == -EBUSY) {
-		r = preflight_unmount(path, true);
+		r = preflight_unmount(path, true, words);
 		if (!r)
 			command_say("%s is still in use (a shell that stands "
 				    "in it?): it is gone from its place now, "
 				    "and ends when it is let go",
 				    path);
 	}
-	if (r == -ENOENT)
-		command_say("there is no fusermount3 to unmount %s with: run "
-			    "sudo umount '%s'",
-			    path, path);
-	else if (r)
+	if (r)
 		command_say("%s could not be unmounted (%s): run sudo umount "
 			    "-l '%s'",
-			    path, strerror(-r), path);
+			    path, *words ? words : strerror(-r), path);
 	return r ? COMMAND_FAILED : COMMAND_OK;
 }
