@@ -17,6 +17,7 @@
 struct found {
 	struct node_what what; /* provider NULL: no such name */
 	int64_t left_ms;       /* how long that is true */
+	bool ask_attr;         /* attributes have another lifetime: attr() */
 	bool checked;          /* `expect` holds the directory's object */
 	struct oid expect;
 };
@@ -60,8 +61,9 @@ struct model {
 	struct node_table *nodes;
 	struct problems *problems;
 	struct refresh *refresh;
-	int64_t started_ms; /* wall clock */
-	bool started;       /* kernel is set */
+	int64_t started_ms;          /* wall clock */
+	bool started;                /* kernel is set */
+	_Atomic uint64_t root_shown; /* names: what the kernel last listed */
 	struct model_kernel kernel;
 	struct mutex lock;         /* a leaf */
 	struct rendered *rendered; /* under lock: recent files of documents */

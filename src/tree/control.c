@@ -61,6 +61,7 @@ static void found_errors(struct model *model, struct found *found)
 				.mtime_ms = model->started_ms,
 				.version = problems_generation(model->problems),
 			},
+		.ask_attr = true,
 	};
 }
 

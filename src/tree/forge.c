@@ -26,6 +26,7 @@ struct workspace_data {
 	char *slug;
 	struct mutex lock;
 	struct shared_listing *last; /* under lock */
+	_Atomic uint64_t shown;      /* version: what the kernel last listed */
 };
 
 static void listing_unref(struct shared_listing *shared)
@@ -88,27 +89,54 @@ static int64_t believe_ms(const struct catalog_age *age)
 	return age->stale ? MOMENT_MS : age->left_ms;
 }
 
-/* The newest change of a workspace's repositories, as far as they are known:
- * the workspace's own mtime. */
-static int64_t workspace_mtime(struct ctx *ctx, struct model *model,
-			       const char *slug)
+/* A listing that is at hand, of whatever age; NULL: it was never listed. */
+static struct catalog_repositories *
+known_listing(struct ctx *ctx, struct model *model, const char *workspace)
 {
 	struct catalog_repositories *list = NULL;
+
+	if (catalog_repositories(ctx, model->config.catalog, workspace,
+				 SOURCE_CACHED, &list) < 0)
+		return NULL;
+	return list;
+}
+
+/* The newest change of a workspace's repositories, as far as they are known:
+ * the workspace's own mtime. */
+static int64_t workspace_mtime(const struct model *model,
+			       const struct catalog_repositories *list)
+{
 	int64_t newest = 0;
 
-	if (catalog_repositories(ctx, model->config.catalog, slug,
-				 SOURCE_CACHED, &list) == 0)
-		for (size_t i = 0; i < list->n_items; i++)
-			if (list->items[i].updated_ms > newest)
-				newest = list->items[i].updated_ms;
-	catalog_repositories_free(list);
+	for (size_t i = 0; list && i < list->n_items; i++)
+		if (list->items[i].updated_ms > newest)
+			newest = list->items[i].updated_ms;
 	return newest ? newest : model->started_ms;
+}
+
+/*
+ * The kernel keeps a listing until it is told. Whoever brings a newer one (a
+ * lookup, the background, another mount of the same cache) need not know of
+ * that: what the kernel listed is compared with what is at hand. True: told.
+ */
+static bool tell_if_other(struct model *model, const struct node *dir,
+			  _Atomic uint64_t *shown, uint64_t now)
+{
+	uint64_t before = atomic_load(shown);
+
+	if (!before || before == now ||
+	    !atomic_compare_exchange_strong(shown, &before, now))
+		return false;
+	model_changed_inode(model, dir, true);
+	return true;
 }
 
 static void found_workspace(struct ctx *ctx, struct model *model,
 			    const char *slug, int64_t left_ms,
 			    struct found *found)
 {
+	cleanup(catalog_repositories_free) struct catalog_repositories *list =
+		known_listing(ctx, model, slug);
 	struct workspace_data *w = xcalloc(1, sizeof(*w));
 
 	mutex_init(&w->lock);
@@ -118,10 +146,12 @@ static void found_workspace(struct ctx *ctx, struct model *model,
 			{
 				.provider = &provider_workspace,
 				.mode = S_IFDIR | 0555,
-				.mtime_ms = workspace_mtime(ctx, model, slug),
+				.mtime_ms = workspace_mtime(model, list),
 				.data = w,
 			},
 		.left_ms = left_ms,
+		/* They live as long as its own listing does. */
+		.ask_attr = list != NULL,
 	};
 }
 
@@ -138,12 +168,25 @@ static void found_control(struct model *model, struct found *found)
 	};
 }
 
+static uint64_t names_hash(const struct catalog_workspaces *list)
+{
+	uint64_t h = 0xcbf29ce484222325ULL;
+
+	for (size_t i = 0; i < list->n_items; i++)
+		for (const char *p = list->items[i].slug;; p++) {
+			h = (h ^ (unsigned char)*p) * 0x100000001b3ULL;
+			if (!*p)
+				break;
+		}
+	return h;
+}
+
 static int root_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		       const char *name, struct found *ret_found)
 {
+	cleanup(catalog_workspaces_free) struct catalog_workspaces *list = NULL;
 	cleanup(catalog_workspace_done) struct catalog_workspace w = {0};
 	struct catalog_age age = {0};
-	struct node *known;
 	int r;
 
 	if (strcmp(name, CONTROL_NAME) == 0) {
@@ -162,10 +205,9 @@ static int root_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		return r;
 	found_workspace(ctx, model, w.slug, believe_ms(&age), ret_found);
 	/* Entered by name: from now on it is listed. */
-	known = node_child(model->nodes, dir, name);
-	if (!known && node_is_listed(model->nodes, dir))
-		model_changed_inode(model, dir, true);
-	node_unref(model->nodes, known);
+	if (catalog_workspaces(ctx, model->config.catalog, SOURCE_CACHED,
+			       &list) == 0)
+		tell_if_other(model, dir, &model->root_shown, names_hash(list));
 	return 0;
 }
 
@@ -189,6 +231,8 @@ static int root_list(struct ctx *ctx, struct model *model, struct node *dir,
 		return r;
 	if (list->age.stale)
 		refresh_root(model->refresh);
+	if (after == 0)
+		atomic_store(&model->root_shown, names_hash(list));
 	dirbook_order(node_book(model->nodes, dir, true), list->n_items + 1,
 		      workspace_name, list, after, &entries, &n);
 	for (size_t i = 0; i < n; i++) {
@@ -214,18 +258,20 @@ static int root_attr(struct ctx *ctx, struct model *model, struct node *node,
 {
 	cleanup(catalog_workspaces_free) struct catalog_workspaces *list = NULL;
 
+	bool listed = atomic_load(&model->root_shown);
+
 	(void)ret_size;
 	*ret_left_ms = UNLISTED_MS;
-	if (!node_is_listed(model->nodes, node))
-		return 0;
-	*ret_left_ms = MOMENT_MS;
 	if (catalog_workspaces(ctx, model->config.catalog, SOURCE_CACHED,
 			       &list) < 0)
 		return 0;
-	if (list->age.left_ms <= 0)
-		refresh_root(model->refresh);
-	else
+	tell_if_other(model, node, &model->root_shown, names_hash(list));
+	if (list->age.left_ms > 0) {
 		*ret_left_ms = list->age.left_ms;
+	} else if (listed) {
+		*ret_left_ms = MOMENT_MS;
+		refresh_root(model->refresh);
+	}
 	return 0;
 }
 
@@ -258,31 +304,23 @@ static void found_repository(const char *workspace,
 /*
  * Where a workspace was listed before, its listing is brought up to date as
  * the policy says (served stale, or waited for a little). Says nothing of a
- * failure: what is cached will do. *ret_moved: it is another one now.
+ * failure: what is cached will do. NULL: it was never listed.
  */
-static bool freshen(struct ctx *ctx, struct model *model, const char *workspace,
-		    bool *ret_moved)
+static struct catalog_repositories *
+freshen(struct ctx *ctx, struct model *model, const char *workspace)
 {
-	cleanup(catalog_repositories_free) struct catalog_repositories
-		*before = NULL,
-		*after = NULL;
-	struct catalog *catalog = model->config.catalog;
+	struct catalog_repositories *before =
+		known_listing(ctx, model, workspace);
+	struct catalog_repositories *after = NULL;
 
-	if (ret_moved)
-		*ret_moved = false;
-	if (catalog_repositories(ctx, catalog, workspace, SOURCE_CACHED,
-				 &before) < 0)
-		return false;
-	if (before->age.left_ms > 0)
-		return true;
-	if (catalog_repositories(ctx, catalog, workspace, SOURCE_READ, &after) <
-	    0)
-		return true;
+	if (!before || before->age.left_ms > 0 ||
+	    catalog_repositories(ctx, model->config.catalog, workspace,
+				 SOURCE_READ, &after) < 0)
+		return before;
 	if (after->age.stale)
 		refresh_workspace(model->refresh, workspace);
-	if (ret_moved)
-		*ret_moved = after->version != before->version;
-	return true;
+	catalog_repositories_free(before);
+	return after;
 }
 
 /*
@@ -326,34 +364,29 @@ static bool is_probe(const char *name)
 	       strncmp(name, "._", strlen("._")) == 0;
 }
 
-static bool was_listed(struct ctx *ctx, struct model *model,
-		       const char *workspace)
-{
-	struct catalog_repositories *list = NULL;
-	int r = catalog_repositories(ctx, model->config.catalog, workspace,
-				     SOURCE_CACHED, &list);
-
-	catalog_repositories_free(list);
-	return r == 0;
-}
-
 static int workspace_lookup(struct ctx *ctx, struct model *model,
 			    struct node *dir, const char *name,
 			    struct found *ret_found)
 {
+	cleanup(catalog_repositories_free) struct catalog_repositories *list =
+		NULL;
 	cleanup(catalog_repository_done) struct catalog_repository found = {0};
 	const char *workspace = forge_workspace(dir);
 	struct catalog *catalog = model->config.catalog;
 	struct catalog_age age = {0};
 	int r;
 
-	if (is_probe(name) && !was_listed(ctx, model, workspace)) {
-		ret_found->left_ms = IMPOSSIBLE_MS;
-		return 0;
+	if (is_probe(name)) {
+		list = known_listing(ctx, model, workspace);
+		if (!list) {
+			ret_found->left_ms = IMPOSSIBLE_MS;
+			return 0;
+		}
 	}
 	r = catalog_repository(ctx, catalog, workspace, name, &found, &age);
-	if ((r == 0 || r == -ENOENT) && age.stale &&
-	    freshen(ctx, model, workspace, NULL)) {
+	if ((r == 0 || r == -ENOENT) && age.stale && !list)
+		list = freshen(ctx, model, workspace);
+	if ((r == 0 || r == -ENOENT) && age.stale && list) {
 		catalog_repository_done(&found);
 		found = (struct catalog_repository){0};
 		r = catalog_repository(ctx, catalog, workspace, name, &found,
@@ -430,6 +463,11 @@ static void forget_listing(struct node *dir)
 	listing_unref(old);
 }
 
+static _Atomic uint64_t *shown_of(const struct node *dir)
+{
+	return &((struct workspace_data *)dir->what.data)->shown;
+}
+
 static int workspace_list(struct ctx *ctx, struct model *model,
 			  struct node *dir, uint64_t after, bool plus,
 			  provider_emit *emit, void *arg)
@@ -444,6 +482,8 @@ static int workspace_list(struct ctx *ctx, struct model *model,
 	if (r < 0)
 		return r;
 	list = shared->list;
+	if (after == 0)
+		atomic_store(shown_of(dir), list->version);
 	dirbook_order(node_book(model->nodes, dir, true), list->n_items,
 		      repository_name, list, after, &entries, &n);
 	for (i = 0; i < n; i++) {
@@ -471,33 +511,43 @@ static int workspace_attr(struct ctx *ctx, struct model *model,
 	cleanup(catalog_repositories_free) struct catalog_repositories *list =
 		NULL;
 	const char *slug = forge_workspace(node);
-	bool moved;
+	bool listed = atomic_load(shown_of(node));
 
 	(void)ret_size;
 	*ret_left_ms = UNLISTED_MS;
 	/* The kernel answers a listing by itself: this is where we hear that
 	 * somebody looks at it. */
-	if (!freshen(ctx, model, slug, &moved))
+	list = listed ? freshen(ctx, model, slug)
+		      : known_listing(ctx, model, slug);
+	if (!list)
 		return 0;
-	*ret_left_ms = MOMENT_MS;
-	if (moved && node_is_listed(model->nodes, node)) {
-		model_changed_inode(model, node, true);
+	if (listed || list->age.left_ms > 0)
+		*ret_left_ms = list->age.left_ms > 0 ? list->age.left_ms
+						     : MOMENT_MS;
+	if (tell_if_other(model, node, shown_of(node), list->version))
 		model->kernel.flush(model->kernel.arg, 200);
-	}
-	if (catalog_repositories(ctx, model->config.catalog, slug,
-				 SOURCE_CACHED, &list) == 0 &&
-	    list->age.left_ms > 0)
-		*ret_left_ms = list->age.left_ms;
-	node_set_mtime_ms(model->nodes, node,
-			  workspace_mtime(ctx, model, slug));
+	node_set_mtime_ms(model->nodes, node, workspace_mtime(model, list));
 	return 0;
 }
 
-/* The document behind a repository's files; see the head of this file. */
+/* Outdated, and nobody waits for it; see the head of this file. */
+static void refresh_behind(struct model *model, const struct repository_data *d,
+			   const struct catalog_repositories *list)
+{
+	if (list && list->age.left_ms <= 0)
+		refresh_workspace(model->refresh, d->workspace);
+	else
+		refresh_repository(model->refresh, d->workspace,
+				   d->repository.name);
+}
+
+/* The document behind a repository's files. */
 static int repository_document(struct ctx *ctx, struct model *model,
 			       struct node *dir,
 			       struct catalog_document *ret_document)
 {
+	cleanup(catalog_repositories_free) struct catalog_repositories *list =
+		NULL;
 	const struct repository_data *d = forge_repository(dir);
 	struct catalog *catalog = model->config.catalog;
 	int r;
@@ -506,7 +556,9 @@ static int repository_document(struct ctx *ctx, struct model *model,
 			     SOURCE_CACHED, ret_document);
 	if (r == 0 && ret_document->age.left_ms > 0)
 		return 0;
-	if (r == 0 && freshen(ctx, model, d->workspace, NULL)) {
+	if (r == 0)
+		list = freshen(ctx, model, d->workspace);
+	if (list) {
 		struct catalog_document fresh = {0};
 
 		if (catalog_document(ctx, catalog, d->workspace, &d->repository,
@@ -514,6 +566,8 @@ static int repository_document(struct ctx *ctx, struct model *model,
 			catalog_document_done(ret_document);
 			*ret_document = fresh;
 		}
+		if (ret_document->age.left_ms <= 0)
+			refresh_behind(model, d, list);
 		return 0;
 	}
 	if (r == 0)
@@ -611,6 +665,7 @@ static int repository_attr(struct ctx *ctx, struct model *model,
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
 	const struct repository_data *d = forge_repository(node);
+	struct catalog_repositories *list;
 
 	(void)ret_size;
 	*ret_left_ms = MOMENT_MS;
@@ -618,11 +673,13 @@ static int repository_attr(struct ctx *ctx, struct model *model,
 			     &d->repository, SOURCE_CACHED, &document) < 0)
 		return 0;
 	node_set_mtime_ms(model->nodes, node, document.updated_ms);
-	if (document.age.left_ms > 0)
+	if (document.age.left_ms > 0) {
 		*ret_left_ms = document.age.left_ms;
-	else
-		refresh_repository(model->refresh, d->workspace,
-				   d->repository.name);
+	} else {
+		list = known_listing(ctx, model, d->workspace);
+		refresh_behind(model, d, list);
+		catalog_repositories_free(list);
+	}
 	return 0;
 }
 

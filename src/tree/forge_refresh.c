@@ -1,6 +1,9 @@
 /*
  * tree/forge_refresh: asking again for listings and documents, and telling the
  * kernel (and people) what changed by comparing before and after.
+ *
+ * In the background (nothing to be said) what is fresh is not asked for: many
+ * may have wished for it before the first of them was answered.
  */
 #include "tree/provider.h"
 
@@ -23,6 +26,23 @@ static struct node *root_node(struct model *model)
 	return node_get(model->nodes, NODE_ROOT_INO);
 }
 
+/*
+ * The name means something else, or nothing, or something for the first time.
+ * One that leads to the directory which it means is left alone: whoever stands
+ * there would be cut off.
+ */
+static void name_changed(struct model *model, struct node *dir,
+			 const char *name, const char *uuid)
+{
+	struct node *child = node_child(model->nodes, dir, name);
+
+	if (!child || !uuid ||
+	    (child->what.provider == &provider_repository &&
+	     strcmp(forge_repository(child)->repository.uuid, uuid) != 0))
+		model_drop_child(model, dir, name);
+	node_unref(model->nodes, child);
+}
+
 int forge_refresh_root(struct ctx *ctx, struct model *model, struct buf *said)
 {
 	cleanup(catalog_workspaces_free) struct catalog_workspaces *before =
@@ -32,9 +52,11 @@ int forge_refresh_root(struct ctx *ctx, struct model *model, struct buf *said)
 	struct catalog *catalog = model->config.catalog;
 	struct node *root = root_node(model);
 	size_t a = 0, b = 0, n_changes = 0;
-	int r;
+	int r = 0;
 
 	catalog_workspaces(ctx, catalog, SOURCE_CACHED, &before);
+	if (!said && before && before->age.left_ms > 0)
+		goto out;
 	r = catalog_workspaces(ctx, catalog, SOURCE_REFRESH, &after);
 	if (r < 0)
 		goto out;
@@ -53,7 +75,8 @@ int forge_refresh_root(struct ctx *ctx, struct model *model, struct buf *said)
 		n_changes++;
 		say(said, "%s: %s\n", order < 0 ? was : is,
 		    order < 0 ? "gone" : "new");
-		model_drop_child(model, root, order < 0 ? was : is);
+		name_changed(model, root, order < 0 ? was : is,
+			     order < 0 ? NULL : "");
 	}
 	if (n_changes > 0)
 		model_changed_inode(model, root, true);
@@ -112,9 +135,9 @@ static size_t listing_changed(struct model *model, struct node *workspace,
 			    : other   ? "another repository now"
 				      : "new");
 			if (workspace)
-				model_drop_child(model, workspace,
-						 order < 0 ? was->name
-							   : is->name);
+				name_changed(model, workspace,
+					     order < 0 ? was->name : is->name,
+					     order < 0 ? NULL : is->uuid);
 		} else if (was->updated_ms != is->updated_ms) {
 			n_changes++;
 			say(said, "%s: updated\n", is->name);
@@ -141,6 +164,8 @@ int forge_refresh_workspace(struct ctx *ctx, struct model *model,
 	int r;
 
 	catalog_repositories(ctx, catalog, workspace, SOURCE_CACHED, &before);
+	if (!said && before && before->age.left_ms > 0)
+		return 0;
 	r = catalog_repositories(ctx, catalog, workspace, SOURCE_REFRESH,
 				 &after);
 	if (r < 0)
@@ -186,6 +211,8 @@ int forge_refresh_repository(struct ctx *ctx, struct model *model,
 		return r;
 	catalog_document(ctx, catalog, workspace, &found, SOURCE_CACHED,
 			 &before);
+	if (!said && before.age.left_ms > 0)
+		return 0;
 	r = catalog_document(ctx, catalog, workspace, &found, SOURCE_REFRESH,
 			     &after);
 	if (r < 0)

@@ -132,14 +132,12 @@ static void fill(struct model *model, const struct node *node, int64_t left_ms,
 }
 
 static void fill_entry(struct model *model, const struct node *node,
-		       int64_t left_ms, struct model_entry *entry)
+		       const struct found *found, struct model_entry *entry)
 {
-	fill(model, node, left_ms, node->what.size, &entry->attr);
+	fill(model, node, found->ask_attr ? 0 : found->left_ms, node->what.size,
+	     &entry->attr);
 	entry->ino = node->ino;
-	entry->entry_timeout = seconds(left_ms);
-	/* The one file that grows under its inode. */
-	if (node->what.provider == &provider_errors)
-		entry->attr.attr_timeout = 0;
+	entry->entry_timeout = seconds(found->left_ms);
 }
 
 int model_lookup(struct ctx *ctx, struct model *model, uint64_t parent,
@@ -173,7 +171,7 @@ int model_lookup(struct ctx *ctx, struct model *model, uint64_t parent,
 		node = node_make(model->nodes, dir, name, &found.what,
 				 found.checked ? &found.expect : NULL, true);
 		if (node)
-			fill_entry(model, node, found.left_ms, &entry);
+			fill_entry(model, node, &found, &entry);
 	}
 	node_unref(model->nodes, node);
 	node_unref(model->nodes, dir);
@@ -285,7 +283,7 @@ static bool list_one(void *arg, const char *name, uint64_t cookie, mode_t type,
 	else if (found && found->what.data && found->what.provider->free_data)
 		found->what.provider->free_data(found->what.data);
 	if (node)
-		fill_entry(l->model, node, found->left_ms, &entry);
+		fill_entry(l->model, node, found, &entry);
 	took = l->emit(l->arg, name, cookie + N_DOTS, type, &entry);
 	if (node && !took)
 		node_unlook(l->model->nodes, node);
@@ -314,9 +312,6 @@ int model_list(struct ctx *ctx, struct model *model, uint64_t ino,
 	if (!dir)
 		return -ESTALE;
 	if (dir->what.provider->list) {
-		/* Before the answer is made, so that a change that comes
-		 * meanwhile is told. */
-		node_set_listed(model->nodes, dir);
 		r = 0;
 		if (list_dots(&lister, cookie))
 			r = dir->what.provider->list(

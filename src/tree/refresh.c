@@ -122,8 +122,8 @@ void refresh_watch(struct refresh *refresh, struct node *tree)
 	if (!found && !refresh->stopping) {
 		LL_PREPEND(refresh->watched, w);
 		w = NULL;
-		cond_signal(&refresh->cond);
 	}
+	cond_signal(&refresh->cond);
 	mutex_unlock(&refresh->lock);
 	if (w) {
 		node_unref(refresh->model->nodes, w->tree);
@@ -178,7 +178,7 @@ static struct job *next_job(struct refresh *refresh)
 	struct job *job;
 
 	mutex_lock(&refresh->lock);
-	job = refresh->first;
+	job = refresh->stopping ? NULL : refresh->first;
 	if (job) {
 		LL_DELETE(refresh->first, job);
 		HASH_DEL(refresh->jobs, job);
@@ -215,6 +215,9 @@ static void unwatch(struct refresh *refresh, struct node *tree)
 	if (w)
 		node_unref(refresh->model->nodes, w->tree);
 	free(w);
+	/* Somebody may have looked again meanwhile. */
+	if (git_view_due_ms(refresh->model, tree) != INT64_MAX)
+		refresh_watch(refresh, tree);
 }
 
 static void check_tree(struct refresh *refresh, struct node *tree)
@@ -234,6 +237,16 @@ static void check_tree(struct refresh *refresh, struct node *tree)
 	ctx_done(&ctx);
 }
 
+static void run_jobs(struct refresh *refresh)
+{
+	struct job *job;
+
+	while ((job = next_job(refresh))) {
+		run_job(refresh, job);
+		job_free(job);
+	}
+}
+
 /* Asks for the refs that are due; ms until the next one is. */
 static int64_t check_trees(struct refresh *refresh)
 {
@@ -244,6 +257,8 @@ static int64_t check_trees(struct refresh *refresh)
 	for (size_t i = 0; i < n; i++) {
 		int64_t due = git_view_due_ms(refresh->model, trees[i]);
 
+		/* A slow git server is not to delay them. */
+		run_jobs(refresh);
 		if (due == 0) {
 			check_tree(refresh, trees[i]);
 			due = git_view_due_ms(refresh->model, trees[i]);
@@ -297,15 +312,11 @@ static void refresh_main(void *arg)
 {
 	struct refresh *refresh = arg;
 	bool stopping = false;
-	struct job *job;
 	int64_t next;
 
 	while (!stopping) {
 		look_for_suspend(refresh);
-		while ((job = next_job(refresh))) {
-			run_job(refresh, job);
-			job_free(job);
-		}
+		run_jobs(refresh);
 		next = check_trees(refresh);
 		mutex_lock(&refresh->lock);
 		if (!refresh->first && !refresh->stopping)
@@ -336,7 +347,7 @@ int refresh_start(struct model *model, struct refresh **ret_refresh)
 struct refresh *refresh_stop(struct refresh *refresh)
 {
 	struct watched *w, *next_w;
-	struct job *job;
+	struct job *job, *after;
 
 	if (!refresh)
 		return NULL;
@@ -345,8 +356,9 @@ struct refresh *refresh_stop(struct refresh *refresh)
 	cond_signal(&refresh->cond);
 	mutex_unlock(&refresh->lock);
 	thread_join(refresh->thread);
-	while ((job = next_job(refresh)))
-		job_free(job);
+	HASH_CLEAR(hh, refresh->jobs);
+	LL_FOREACH_SAFE(refresh->first, job, after)
+	job_free(job);
 	LL_FOREACH_SAFE(refresh->watched, w, next_w)
 	{
 		node_unref(refresh->model->nodes, w->tree);

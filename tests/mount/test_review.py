@@ -1,0 +1,166 @@
+"""What the kernel keeps and what the background asks for: documents that ran out, listings that were brought behind the
+kernel's back, directories that still exist."""
+import os
+import sqlite3
+import subprocess
+import time
+
+from conftest import api, await_true
+
+
+def run_out(m, ago, ttl=None, match="%"):
+    """Documents of an ended mount's cache: as if they had been asked for so many seconds before now."""
+    path, = [os.path.join(place, f) for place, _, names in os.walk(m.cache) for f in names
+             if open(os.path.join(place, f), "rb").read(16) == b"SQLite format 3\0"]
+    db = sqlite3.connect(path)
+    db.execute("UPDATE doc SET fetched = ? WHERE key LIKE ? AND key != 'user'", (int((time.time() - ago) * 1000), match))
+    if ttl:
+        db.execute("UPDATE doc SET ttl = ? WHERE key LIKE ? AND key != 'user'", (int(ttl * 1000), match))
+    db.commit()
+    db.close()
+
+
+def quiet(bb, mark, seconds=1.5):
+    """The requests to the API since a mark, once none came for a while."""
+    last, since = None, time.monotonic()
+    while time.monotonic() - since < seconds:
+        now = api(bb, mark)
+        if now != last:
+            last, since = now, time.monotonic()
+        time.sleep(0.05)
+    return last
+
+
+def begin_again(mounts, m, ago, ttl=None):
+    m.unmount()
+    run_out(m, ago, ttl)
+    return mounts()
+
+
+def test_a_thousand_documents_that_ran_out_cost_one_listing(bb, mounts):
+    m = mounts()
+    m.ls("monolith-labs")
+    names = m.ls("monolith-labs")
+    m = begin_again(mounts, m, ago=700)
+    bb.latency = 0.2
+    mark = bb.log.mark()
+    here = os.open(m / "monolith-labs", os.O_RDONLY)
+    for name in names[:300]:
+        os.stat(name, dir_fd=here)
+    subprocess.run(["ls", "-l", m / "monolith-labs"], check=True, stdout=subprocess.DEVNULL)
+    time.sleep(1.2)
+    for name in names:
+        os.stat(name, dir_fd=here)
+    os.close(here)
+    listings = [line for line in quiet(bb, mark) if "/repositories/" in line]
+    assert len(listings) <= 10, listings
+    assert len([line for line in api(bb, mark) if "/user/workspaces" in line]) <= 1
+
+
+def test_attributes_of_a_thousand_that_ran_out_cost_one_listing(bb, mounts):
+    """As above, with entries that the kernel still believes in: it asks for attributes only."""
+    m = mounts()
+    names = m.ls("monolith-labs")
+    m = begin_again(mounts, m, ago=0, ttl=2)
+    held = [os.open(m / f"monolith-labs/{name}", os.O_PATH) for name in names[:200]]
+    time.sleep(2.2)
+    mark = bb.log.mark()
+    for fd in held:
+        os.stat(f"/proc/self/fd/{fd}")
+        os.close(fd)
+    listings = [line for line in quiet(bb, mark) if "/repositories/" in line]
+    assert len(listings) <= 10, listings
+
+
+def test_a_workspace_entered_by_name_that_ran_out_costs_one_request(bb, mounts):
+    m = mounts()
+    m.ls()
+    os.stat(m / "opensource")
+    m = begin_again(mounts, m, ago=700)
+    mark = bb.log.mark()
+    for _ in range(4):
+        os.stat(m / "opensource")
+        time.sleep(1.1)
+    assert len(quiet(bb, mark)) <= 2, api(bb, mark)
+
+
+def test_a_repository_entered_by_name_that_ran_out_costs_one_request(bb, mounts):
+    m = mounts()
+    m.read("acme/widgets/info")
+    for _ in range(2):
+        m = begin_again(mounts, m, ago=700)
+        mark = bb.log.mark()
+        for _ in range(4):
+            m.read("acme/widgets/info")
+            time.sleep(1.1)
+        assert len([line for line in quiet(bb, mark) if "/repositories/" in line]) <= 1, api(bb, mark)
+
+
+def test_a_listing_that_a_lookup_brought_is_seen(bb, mounts):
+    m = mounts()
+    m.ls("acme")
+    m = begin_again(mounts, m, ago=0, ttl=1.5)
+    assert "handbook" in m.ls("acme")
+    bb.delete_repo("acme", "handbook")
+    time.sleep(3.5)
+    assert m.read("acme/widgets/info")
+    await_true(lambda: "handbook" not in m.ls("acme"), "the listing without it", 5)
+
+
+def test_a_plain_ls_hears_of_changes(bb, mounts):
+    """Nobody but the kernel's own copy answers it: its lifetime is that of the listing, not that of the workspace's name."""
+    m = mounts()
+    m.ls("acme")
+    m = begin_again(mounts, m, ago=0, ttl=2)
+    m.ls("acme")
+    bb.delete_repo("acme", "handbook")
+    await_true(lambda: "handbook" not in m.ls("acme"), "the listing without it", 10)
+
+
+def test_looking_at_the_root_asks_for_no_listing(bb, mounts):
+    m = mounts()
+    for workspace in ("acme", "edge"):
+        m.ls(workspace)
+    m = begin_again(mounts, m, ago=700)
+    mark = bb.log.mark()
+    for _ in range(2):
+        subprocess.run(["ls", "-l", m.path], check=True, stdout=subprocess.DEVNULL)
+    assert set(quiet(bb, mark)) <= {"GET /2.0/user/workspaces?pagelen=100"}
+
+
+def test_what_another_mount_of_the_same_cache_brought_is_seen(bb, mounts):
+    m = mounts()
+    m.ls(), m.ls("acme")
+    m = begin_again(mounts, m, ago=0, ttl=2)
+    other = mounts()
+    assert "fresh" not in m.ls() and "handbook" in m.ls("acme")
+    bb.create_workspace("fresh", members={"ada": "owner"})
+    bb.delete_repo("acme", "handbook")
+    other.refresh()
+    other.refresh("acme")
+    await_true(lambda: "fresh" in m.ls(), "the new workspace", 5)
+    await_true(lambda: "handbook" not in m.ls("acme"), "the listing without it", 5)
+
+
+def test_a_first_listing_disturbs_nobody_who_stands_there(m):
+    here = os.open(m / "acme/widgets", os.O_RDONLY)
+    assert os.readlink(f"/proc/self/fd/{here}") == m / "acme/widgets"
+    assert "repositories" in m.refresh("acme")
+    assert os.readlink(f"/proc/self/fd/{here}") == m / "acme/widgets"
+    assert os.fstat(here).st_ino == os.stat(m / "acme/widgets").st_ino
+    os.close(here)
+
+
+def test_a_hanging_refresh_does_not_delay_the_end(bb, mounts):
+    m = mounts()
+    m.ls("acme")
+    m.ls("acme/widgets/tree")
+    m = begin_again(mounts, m, ago=700)
+    fault = bb.fault(r"/repositories/|/user/workspaces|\.git/", "stall")
+    m.ls("acme")
+    os.stat(m / "acme/widgets")
+    fault.wait_hit()
+    began = time.monotonic()
+    subprocess.run(["umount", m.path], check=True)
+    m.process.wait(10)
+    assert time.monotonic() - began < 1.5
