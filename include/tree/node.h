@@ -50,7 +50,6 @@ struct node {
 	unsigned refs;        /* the kernel's lookups hold one together */
 	uint64_t nlookup;     /* the kernel's count */
 	bool linked;          /* the name leads here */
-	bool listed;          /* a directory that the kernel has listed */
 	struct dirbook *book; /* cookies, for a directory whose names change */
 	UT_hash_handle by_ino, by_name;
 
@@ -95,9 +94,6 @@ bool node_move(struct node_table *, struct node *, const struct oid *from,
 	       const struct oid *to, int64_t mtime_ms);
 int64_t node_mtime_ms(struct node_table *, const struct node *);
 void node_set_mtime_ms(struct node_table *, struct node *, int64_t mtime_ms);
-/* The kernel has (part of) this directory's listing: true if it had before. */
-bool node_set_listed(struct node_table *, struct node *);
-bool node_is_listed(struct node_table *, const struct node *);
 bool node_is_linked(struct node_table *, const struct node *);
 /* The directory's book, made at the first call with make; borrowed, lives as
  * long as the node. */

@@ -221,11 +221,13 @@ static struct node *insert(struct node_table *table, struct node *parent,
 	fresh->ino = number_for(parent, fresh->name, &fresh->what);
 	while (fresh->ino <= NODE_ROOT_INO ||
 	       (other = find_ino(table, fresh->ino))) {
-		/* What it was before it lost its name: the same again. */
+		/* What it was before it lost its name: the same again. A
+		 * directory that lost it was not moved since. */
 		if (fresh->ino > NODE_ROOT_INO && !other->linked &&
 		    other->parent == parent &&
 		    strcmp(other->name, fresh->name) == 0 &&
-		    same(other, &fresh->what)) {
+		    same(other, &fresh->what) &&
+		    oid_equal(&other->what.oid, &fresh->what.oid)) {
 			link_name(table, other);
 			return other;
 		}
@@ -355,27 +357,6 @@ void node_set_mtime_ms(struct node_table *table, struct node *node,
 	mutex_lock(&table->lock);
 	node->what.mtime_ms = mtime_ms;
 	mutex_unlock(&table->lock);
-}
-
-bool node_set_listed(struct node_table *table, struct node *node)
-{
-	bool before;
-
-	mutex_lock(&table->lock);
-	before = node->listed;
-	node->listed = true;
-	mutex_unlock(&table->lock);
-	return before;
-}
-
-bool node_is_listed(struct node_table *table, const struct node *node)
-{
-	bool listed;
-
-	mutex_lock(&table->lock);
-	listed = node->listed;
-	mutex_unlock(&table->lock);
-	return listed;
 }
 
 bool node_is_linked(struct node_table *table, const struct node *node)

@@ -103,6 +103,35 @@ static void directory_moves_and_stale_finds_are_refused(void **state)
 	node_table_free(table);
 }
 
+/* A directory that lost its name keeps what it showed, so it is another one
+ * that comes back under the name with another object. */
+static void a_directory_comes_back_as_it_was_or_anew(void **state)
+{
+	struct node *root, *old, *other, *again;
+	struct node_table *table = new_table(&root);
+	struct node_what what = {.provider = &plain, .mode = S_IFDIR};
+
+	(void)state;
+	what.oid.bytes[0] = 1;
+	old = node_make(table, root, "d", &what, NULL, true);
+	node_unlink(table, old);
+	what.oid.bytes[0] = 2;
+	other = node_make(table, root, "d", &what, NULL, true);
+	assert_ptr_not_equal(other, old);
+	assert_int_not_equal(other->ino, old->ino);
+	assert_int_equal(node_oid(table, other).bytes[0], 2);
+	assert_int_equal(node_oid(table, old).bytes[0], 1);
+	node_unlink(table, other);
+	what.oid.bytes[0] = 1;
+	again = node_make(table, root, "d", &what, NULL, true);
+	assert_ptr_equal(again, old);
+	node_unref(table, again);
+	node_unref(table, other);
+	node_unref(table, old);
+	node_unref(table, root);
+	node_table_free(table);
+}
+
 static void children_hold_their_parents(void **state)
 {
 	struct node *root, *a, *b;
@@ -175,6 +204,7 @@ int main(void)
 		cmocka_unit_test(same_content_same_number),
 		cmocka_unit_test(new_content_new_number),
 		cmocka_unit_test(directory_moves_and_stale_finds_are_refused),
+		cmocka_unit_test(a_directory_comes_back_as_it_was_or_anew),
 		cmocka_unit_test(children_hold_their_parents),
 		cmocka_unit_test(threads_agree),
 	};
