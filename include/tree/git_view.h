@@ -21,6 +21,7 @@ struct git_view {
  * with a head from an earlier mount) the ref is waited for, at most 3 s. */
 int git_view_ensure(struct ctx *, struct model *, struct node *tree);
 void git_view_heard(struct git_view *);
+bool git_view_is_shown(struct node *tree); /* somebody has looked inside */
 /* Layout rule 4: the mtime of name (NULL: of dir itself) in dir. */
 int64_t git_path_time_ms(const struct git_view *, const struct node *dir,
 			 const struct node *tree, const char *name,

@@ -102,6 +102,9 @@ static int git_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	int r;
 
 	ret_found->left_ms = FOREVER_MS;
+	/* In no tree (layout rule 11): not worth bringing one. */
+	if (strcasecmp(name, ".git") == 0)
+		return 0;
 	r = read_dir(ctx, model, dir, &oid, &list);
 	if (r < 0)
 		return r;
@@ -240,9 +243,7 @@ static int git_readlink(struct ctx *ctx, struct model *model, struct node *node,
 static int tree_attr(struct ctx *ctx, struct model *model, struct node *node,
 		     int64_t *ret_left_ms, uint64_t *ret_size)
 {
-	struct oid commit;
-
-	if (!git_view_commit(node, &commit))
+	if (!git_view_is_shown(node))
 		return 0;
 	return git_attr(ctx, model, node, ret_left_ms, ret_size);
 }

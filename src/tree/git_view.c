@@ -12,7 +12,8 @@
 #include "base/clock.h"
 
 #define MAX_WAIT_MS 3000
-#define MAX_DEPTH 4096
+/* A recursion on a thread's small stack. */
+#define MAX_DEPTH 256
 
 int git_view_new(struct model *model, const struct node *repository,
 		 struct git_view **ret_view)
@@ -125,7 +126,8 @@ static int move_name(struct mover *mover, struct node *dir,
 	if (was && is && was->kind == is->kind &&
 	    oid_equal(&was->oid, &is->oid))
 		return 0;
-	if (!was || !is || !is_dir(was) || !is_dir(is)) {
+	if (!was || !is || !is_dir(was) || !is_dir(is) ||
+	    mover->depth == MAX_DEPTH) {
 		model_drop_child(model, dir, was ? was->name : is->name);
 		return 0;
 	}
@@ -180,7 +182,7 @@ static int move_dir(struct mover *mover, struct node *dir,
 	int64_t mtime_ms;
 	int r;
 
-	if (oid_equal(from, to) || mover->depth >= MAX_DEPTH)
+	if (oid_equal(from, to))
 		return 0;
 	r = read_or_empty(mover->view, to, &after);
 	if (r < 0)
@@ -198,15 +200,16 @@ static int move_dir(struct mover *mover, struct node *dir,
 	return r;
 }
 
-static int take_head(struct model *model, struct node *tree,
-		     const struct clone_head *head, bool *ret_moved)
+/* Shows the head that is known once it is our turn: of two who asked, the one
+ * with the older answer may come second. */
+static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 {
 	static const struct oid none;
 	struct git_view *view = tree->what.view;
 	struct mover mover = {model, view, tree, 0};
-	struct oid from = node_oid(model->nodes, tree);
-	struct oid to = head->empty ? none : head->tree;
-	bool first;
+	struct clone_head head;
+	struct oid from, to;
+	bool first, moved = false;
 	int r;
 
 	mutex_lock(&view->lock);
@@ -216,20 +219,28 @@ static int take_head(struct model *model, struct node *tree,
 	first = !view->have;
 	mutex_unlock(&view->lock);
 
-	from = node_oid(model->nodes, tree);
-	*ret_moved = !first && !oid_equal(&from, &to);
-	r = first ? 0 : move_dir(&mover, tree, &from, &to);
-	if (first)
-		node_move(model->nodes, tree, &from, &to, head->time_s * 1000);
+	r = clone_known_head(view->clone, &head);
+	if (r == 0) {
+		from = node_oid(model->nodes, tree);
+		to = head.empty ? none : head.tree;
+		moved = !first && !oid_equal(&from, &to);
+		if (first)
+			node_move(model->nodes, tree, &from, &to,
+				  head.time_s * 1000);
+		else
+			r = move_dir(&mover, tree, &from, &to);
+	}
 
 	mutex_lock(&view->lock);
 	if (r == 0) {
 		view->have = true;
-		view->head = *head;
+		view->head = head;
 	}
 	view->moving = false;
 	cond_broadcast(&view->idle);
 	mutex_unlock(&view->lock);
+	if (r == 0 && ret_moved)
+		*ret_moved = moved;
 	return r;
 }
 
@@ -238,30 +249,11 @@ int git_view_check(struct ctx *ctx, struct model *model, struct node *tree,
 {
 	struct git_view *view = tree->what.view;
 	struct clone_head head;
-	bool moved;
 	int r;
 
 	atomic_store(&view->asked_ms, clock_mono_ms());
 	r = clone_get_head(ctx, view->clone, max_age_ms, &head);
-	if (r < 0)
-		return r;
-	return take_head(model, tree, &head, ret_moved ? ret_moved : &moved);
-}
-
-/* What an earlier look left; a sentence among the problems says why it is not
- * newer. */
-static int show_known(struct ctx *ctx, struct model *model, struct node *tree)
-{
-	struct git_view *view = tree->what.view;
-	struct clone_head head;
-	bool moved;
-	int r;
-
-	r = clone_known_head(view->clone, &head);
-	if (r < 0)
-		return r;
-	(void)ctx;
-	return take_head(model, tree, &head, &moved);
+	return r < 0 ? r : show_known(model, tree, ret_moved);
 }
 
 int git_view_ensure(struct ctx *ctx, struct model *model, struct node *tree)
@@ -288,10 +280,14 @@ int git_view_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 		r = git_view_check(ctx, model, tree, model->config.ttl_ms,
 				   NULL);
 		ctx_widen(ctx, old);
+		/* What we had no patience for goes on behind. */
+		if (r == -ETIMEDOUT)
+			atomic_store(&view->asked_ms, 0);
 		if (r < 0 && !atomic_load(&ctx->cancelled))
-			r = show_known(ctx, model, tree);
+			r = show_known(model, tree, NULL);
 	}
-	if (r == 0)
+	/* Also when the look was broken off: the next one does not ask. */
+	if (r == 0 || have)
 		refresh_watch(model->refresh, tree);
 	return r;
 }
@@ -316,6 +312,17 @@ void git_view_expire(struct node *tree)
 	mutex_lock(&view->lock);
 	view->expired = true;
 	mutex_unlock(&view->lock);
+}
+
+bool git_view_is_shown(struct node *tree)
+{
+	struct git_view *view = tree->what.view;
+	bool have;
+
+	mutex_lock(&view->lock);
+	have = view->have;
+	mutex_unlock(&view->lock);
+	return have;
 }
 
 bool git_view_commit(struct node *tree, struct oid *ret_commit)

@@ -5,7 +5,9 @@ import sqlite3
 import subprocess
 import time
 
-from conftest import api, await_true
+import pytest
+
+from conftest import api, await_true, git
 
 
 def run_out(m, ago, ttl=None, match="%"):
@@ -149,6 +151,59 @@ def test_a_first_listing_disturbs_nobody_who_stands_there(m):
     assert os.readlink(f"/proc/self/fd/{here}") == m / "acme/widgets"
     assert os.fstat(here).st_ino == os.stat(m / "acme/widgets").st_ino
     os.close(here)
+
+
+def test_dot_git_in_a_tree_costs_nothing(bb, m):
+    os.stat(m / "acme/widgets/tree")
+    for name in (".git", ".GIT"):
+        with pytest.raises(FileNotFoundError):
+            os.stat(m / f"acme/widgets/tree/{name}")
+    assert git(bb) == []
+
+
+def test_a_directory_that_came_back_shows_what_is_there_now(bb, mounts):
+    m = mounts("ttl=1")
+    tree = m / "acme/widgets/tree"
+    held = os.open(tree + "/docs", os.O_RDONLY)
+    before = os.listdir(held)
+    bb.push("acme", "widgets", {"docs": None})
+    m.refresh("acme/widgets/tree")
+    assert not os.path.exists(tree + "/docs")
+    bb.push("acme", "widgets", {"docs/other.md": "another\n"})
+    m.refresh("acme/widgets/tree")
+    assert os.listdir(tree + "/docs") == ["other.md"]
+    assert m.read("acme/widgets/tree/docs/other.md") == "another\n"
+    assert before
+    os.close(held)
+
+
+def test_a_push_three_thousand_directories_down_is_seen(bb, mounts):
+    """The kernel knows all of them, and what moves them runs on a small stack."""
+    depth = 3000
+
+    def read():
+        here = os.open(m / "acme/widgets/tree", os.O_RDONLY)
+        for name in ["d"] * depth + ["f"]:
+            here, above = os.open(name, os.O_RDONLY, dir_fd=here), here
+            os.close(above)
+        with open(here, "rb") as f:
+            return f.read()
+
+    bb.push("acme", "widgets", {"d/" * depth + "f": "one\n"})
+    m = mounts("ttl=1")
+    assert read() == b"one\n"
+    bb.push("acme", "widgets", {"d/" * depth + "f": "two\n"})
+    await_true(lambda: read() == b"two\n", "the push")
+
+
+def test_a_store_emptied_under_the_mount_is_brought_again(bb, mounts):
+    m = mounts()
+    assert m.ls("acme/widgets/tree")
+    store, = [os.path.join(p, f) for p, folders, _ in os.walk(m.cache) for f in folders
+              if f == bb.state.repository("acme", "widgets").uuid.strip("{}") + ".git"]
+    subprocess.run(["rm", "-rf", store], check=True)
+    assert m.ls("acme/widgets/tree/src")
+    assert m.read("acme/widgets/tree/src/main.c")
 
 
 def test_a_hanging_refresh_does_not_delay_the_end(bb, mounts):
