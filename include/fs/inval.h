@@ -12,6 +12,9 @@ struct fuse_session;
 struct inval;
 
 int inval_start(struct fuse_session *, struct inval **ret_inval);
+/* Nothing more is told: before libfuse closes its descriptor, whose number the
+ * next file gets. */
+void inval_end(struct inval *);
 /* What is queued is dropped. Only when the mount is gone: a notification that
  * waits in the kernel ends with it. */
 struct inval *inval_stop(struct inval *);

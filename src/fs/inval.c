@@ -86,17 +86,22 @@ int inval_start(struct fuse_session *session, struct inval **ret_inval)
 	return 0;
 }
 
+void inval_end(struct inval *inval)
+{
+	mutex_lock(&inval->lock);
+	inval->stopping = true;
+	cond_broadcast(&inval->work);
+	cond_broadcast(&inval->said);
+	mutex_unlock(&inval->lock);
+}
+
 struct inval *inval_stop(struct inval *inval)
 {
 	struct note *note, *next;
 
 	if (!inval)
 		return NULL;
-	mutex_lock(&inval->lock);
-	inval->stopping = true;
-	cond_broadcast(&inval->work);
-	cond_broadcast(&inval->said);
-	mutex_unlock(&inval->lock);
+	inval_end(inval);
 	thread_join(inval->thread);
 	for (note = inval->first; note; note = next) {
 		next = note->next;

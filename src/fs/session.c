@@ -197,6 +197,7 @@ int session_loop(struct session *session)
 	/* If no signal came, the thread still waits for one. */
 	kill(getpid(), SIGUSR2);
 	session->signals = thread_join(session->signals);
+	inval_end(session->inval);
 	fuse_session_unmount(session->fuse);
 	session->mounted = false;
 	return r;
