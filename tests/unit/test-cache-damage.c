@@ -520,10 +520,17 @@ static void write_until_killed(struct scene *s)
 	struct cache *c;
 	char keys[N_TOGETHER][16], bodies[N_TOGETHER][2000];
 	struct cache_put puts[N_TOGETHER];
+	cleanup(blob_unref) struct blob *fact = NULL;
+	uint64_t round = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	check(cache_open(s->dir, &c) == 0);
-	for (uint64_t round = 0;; round++) {
+	/* On from where the one before was killed. */
+	if (cache_fact_get(c, "s", "round", 5, &fact) == 0) {
+		memcpy(&round, blob_data(fact), sizeof(round));
+		round++;
+	}
+	for (;; round++) {
 		for (size_t i = 0; i < N_TOGETHER; i++) {
 			snprintf(keys[i], sizeof(keys[i]), "key %zu", i);
 			memset(bodies[i], 'a' + (int)i, sizeof(bodies[i]));
