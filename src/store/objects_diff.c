@@ -7,7 +7,8 @@
  */
 #include "objects_private.h"
 
-#define DEPTH_MOST 4096
+/* A recursion on a thread's small stack. */
+#define DEPTH_MOST 512
 #define ENTRIES_MOST (2 * 1000 * 1000)
 
 struct diff {

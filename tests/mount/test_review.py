@@ -177,9 +177,9 @@ def test_a_directory_that_came_back_shows_what_is_there_now(bb, mounts):
     os.close(held)
 
 
-def test_a_push_three_thousand_directories_down_is_seen(bb, mounts):
+def test_a_push_four_thousand_directories_down_is_seen(bb, mounts):
     """The kernel knows all of them, and what moves them runs on a small stack."""
-    depth = 3000
+    depth = 4000
 
     def read():
         here = os.open(m / "acme/widgets/tree", os.O_RDONLY)

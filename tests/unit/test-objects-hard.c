@@ -141,10 +141,10 @@ static void test_a_bottomless_tree(void **state)
 	size_t n = 0;
 
 	tree = craft(s, "t = w('tree', b'')\n"
-			"for i in range(4094): "
+			"for i in range(510): "
 			"t = w('tree', e('40000', b'd', t))");
 	assert_int_equal(objects_diff_trees(s->o, NULL, &tree, count, &n), 0);
-	assert_int_equal(n, 4094);
+	assert_int_equal(n, 510);
 	tree = craft(s, "t = w('tree', b'')\n"
 			"for i in range(5000): "
 			"t = w('tree', e('40000', b'd', t))");
