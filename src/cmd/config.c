@@ -6,13 +6,12 @@
  * Invariant: no sentence carries a value that may be a secret. Values are shown
  * for settings that cannot be one, and unknown options by their name alone.
  */
-#include "cmd/config.h"
+#include "cmd/config_private.h"
 
 #include "base/file.h"
 #include "base/text.h"
 #include "wire/http.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <strings.h>
@@ -67,8 +66,7 @@ void config_done(struct config *config)
 	memset(config, 0, sizeof(*config));
 }
 
-static int fail(struct config *config, const char *fmt, ...) printf_like(2, 3);
-static int fail(struct config *config, const char *fmt, ...)
+int config_fail(struct config *config, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -177,7 +175,7 @@ static int set_url(struct config *config, char **place, const char *value)
 	problem = url_problem(value);
 	/* Not shown: it may have a password in it. */
 	if (problem)
-		return fail(config, "%s", problem);
+		return config_fail(config, "%s", problem);
 	put(place, value);
 	n = strlen(*place);
 	while (n && (*place)[n - 1] == '/')
@@ -209,8 +207,9 @@ static int set_cache_dir(struct config *config, const char *value)
 	else
 		r = file_absolute(value, &path);
 	if (r)
-		return fail(config, "'%s' cannot be made an absolute path (%s)",
-			    value, strerror(-r));
+		return config_fail(config,
+				   "'%s' cannot be made an absolute path (%s)",
+				   value, strerror(-r));
 	put(&config->cache_dir, path);
 	return 0;
 }
@@ -231,13 +230,14 @@ static int set_workspaces(struct config *config, const char *value)
 		for (size_t i = 0; i < n; i++)
 			known |= !strcmp(list[i], id);
 		if (!text_is_workspace_id(id))
-			r = fail(config,
-				 "'%s' is no workspace id (small letters, "
-				 "digits, '_' and '-')",
-				 id);
+			r = config_fail(
+				config,
+				"'%s' is no workspace id (small letters, "
+				"digits, '_' and '-')",
+				id);
 		else if (!known && n == WORKSPACES_MAX)
-			r = fail(config, "names more than %d workspaces",
-				 WORKSPACES_MAX);
+			r = config_fail(config, "names more than %d workspaces",
+					WORKSPACES_MAX);
 		if (r || known)
 			free(id);
 		else
@@ -245,7 +245,7 @@ static int set_workspaces(struct config *config, const char *value)
 	}
 	if (r || !n) {
 		free_strings(list);
-		return r ? r : fail(config, "names no workspace");
+		return r ? r : config_fail(config, "names no workspace");
 	}
 	free_strings(config->workspaces);
 	config->workspaces = xrealloc(list, (n + 1) * sizeof(*list));
@@ -257,12 +257,12 @@ static int set_ttl(struct config *config, const char *value)
 	int64_t seconds;
 
 	if (text_parse_duration(value, &seconds))
-		return fail(config,
-			    "'%s' is no time (like 90, 90s, 5m, 2h or 1d)",
-			    value);
+		return config_fail(
+			config, "'%s' is no time (like 90, 90s, 5m, 2h or 1d)",
+			value);
 	if (seconds < 1)
-		return fail(config, "'%s' is too short: the least is 1s",
-			    value);
+		return config_fail(config, "'%s' is too short: the least is 1s",
+				   value);
 	config->ttl_ms = seconds * 1000;
 	return 0;
 }
@@ -272,19 +272,13 @@ static int set_trees(struct config *config, const char *value)
 	uint64_t n;
 
 	if (text_parse_u64(value, TREES_MAX, &n) || !n)
-		return fail(config, "'%s' is no number from 1 to %d", value,
-			    TREES_MAX);
+		return config_fail(config, "'%s' is no number from 1 to %d",
+				   value, TREES_MAX);
 	config->trees = (unsigned)n;
 	return 0;
 }
 
-struct setting {
-	const char *name;        /* in the file */
-	const char *environment; /* NULL: not there */
-	bool is_option;
-	int (*set)(struct config *, const char *value);
-};
-static const struct setting settings[] = {
+static const struct config_setting settings[] = {
 	{"email", "BITBUCKETFS_EMAIL", false, set_email},
 	{"username", "BITBUCKETFS_USERNAME", false, set_username},
 	{"token", "BITBUCKETFS_TOKEN", false, set_token},
@@ -296,7 +290,7 @@ static const struct setting settings[] = {
 	{"trees", NULL, true, set_trees},
 };
 
-static const struct setting *find_setting(const char *name)
+const struct config_setting *config_find(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
 		if (!strcmp(settings[i].name, name))
@@ -304,9 +298,8 @@ static const struct setting *find_setting(const char *name)
 	return NULL;
 }
 
-/* Puts "PLACE: NAME " before what a setter said. */
-static int apply(struct config *config, const char *place,
-		 const struct setting *setting, const char *name,
+int config_apply(struct config *config, const char *place,
+		 const struct config_setting *setting, const char *name,
 		 const char *value)
 {
 	cleanup(free) char *said = NULL;
@@ -314,7 +307,7 @@ static int apply(struct config *config, const char *place,
 	if (!setting->set(config, value))
 		return 0;
 	said = xstrdup(config->why);
-	return fail(config, "%s%s %s", place, name, said);
+	return config_fail(config, "%s%s %s", place, name, said);
 }
 
 /* --- the file --- */
@@ -322,7 +315,7 @@ static int apply(struct config *config, const char *place,
 static int parse_line(struct config *config, const char *place, char *line,
 		      unsigned *seen, bool *ret_secret)
 {
-	const struct setting *setting;
+	const struct config_setting *setting;
 	char *equals, *value, *end;
 	unsigned bit;
 	size_t n;
@@ -333,8 +326,9 @@ static int parse_line(struct config *config, const char *place, char *line,
 	equals = strchr(line, '=');
 	/* The line is not shown: it may be a token on its own. */
 	if (!equals)
-		return fail(config, "%sthis is no line of the form key = value",
-			    place);
+		return config_fail(config,
+				   "%sthis is no line of the form key = value",
+				   place);
 	value = equals + 1 + strspn(equals + 1, " \t");
 	for (end = equals; end > line && strchr(" \t", end[-1]); end--)
 		;
@@ -342,27 +336,27 @@ static int parse_line(struct config *config, const char *place, char *line,
 	n = strlen(value);
 	while (n && strchr(" \t", value[n - 1]))
 		value[--n] = 0;
-	setting = find_setting(line);
+	setting = config_find(line);
 	if (!setting)
-		return fail(config, "%sthere is no setting '%.40s'", place,
-			    line);
+		return config_fail(config, "%sthere is no setting '%.40s'",
+				   place, line);
 	bit = 1U << (setting - settings);
 	if (*seen & bit)
-		return fail(config, "%s%s is there twice", place, line);
+		return config_fail(config, "%s%s is there twice", place, line);
 	*seen |= bit;
 	if (n > VALUE_MAX)
-		return fail(config, "%sthe value of %s is too long", place,
-			    line);
+		return config_fail(config, "%sthe value of %s is too long",
+				   place, line);
 	if (n > 1 && (*value == '"' || *value == '\'') &&
 	    value[n - 1] == *value)
-		return fail(config,
-			    "%sthe value of %s is written without quotes",
-			    place, line);
+		return config_fail(
+			config, "%sthe value of %s is written without quotes",
+			place, line);
 	if (setting->set == set_token && n)
 		*ret_secret = true;
 	if (!n)
 		return 0;
-	return apply(config, place, setting, line, value);
+	return config_apply(config, place, setting, line, value);
 }
 
 /* The first of both names in a file must not be hidden by the second: a file
@@ -385,10 +379,10 @@ int config_parse(struct config *config, const char *name, const char *bytes,
 	int r = 0;
 
 	if (n > CONFIG_FILE_MAX)
-		return fail(config, "%s: more than %d bytes", name,
-			    CONFIG_FILE_MAX);
+		return config_fail(config, "%s: more than %d bytes", name,
+				   CONFIG_FILE_MAX);
 	if (memchr(bytes, 0, n))
-		return fail(config, "%s: has a NUL byte in it", name);
+		return config_fail(config, "%s: has a NUL byte in it", name);
 	copy = xmemdup0(bytes, n);
 	/* Some editors begin a file with U+FEFF. */
 	for (char *line = copy + (strncmp(copy, "\xef\xbb\xbf", 3) ? 0 : 3);
@@ -427,17 +421,17 @@ int config_read_file(struct config *config, const char *path)
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	if (fd < 0 || fstat(fd, &st))
-		return fail(config, "%s cannot be read: %s", path,
-			    strerror(errno));
+		return config_fail(config, "%s cannot be read: %s", path,
+				   strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return fail(config, "%s is no regular file", path);
+		return config_fail(config, "%s is no regular file", path);
 	/* One byte more than allowed, to see that there is one more. */
 	bytes = xmalloc(CONFIG_FILE_MAX + 1);
 	while (n <= CONFIG_FILE_MAX &&
 	       (got = read(fd, bytes + n, CONFIG_FILE_MAX + 1 - n)) != 0) {
 		if (got < 0 && errno != EINTR)
-			return fail(config, "%s cannot be read: %s", path,
-				    strerror(errno));
+			return config_fail(config, "%s cannot be read: %s",
+					   path, strerror(errno));
 		n += got > 0 ? (size_t)got : 0;
 	}
 	r = config_parse(config, path, bytes, n, &secret);
@@ -445,14 +439,16 @@ int config_read_file(struct config *config, const char *path)
 	if (r)
 		return r;
 	if (secret && (st.st_mode & 077))
-		return fail(config,
-			    "%s has a token in it and others may read it: run "
-			    "chmod 600 '%s'",
-			    path, path);
+		return config_fail(
+			config,
+			"%s has a token in it and others may read it: run "
+			"chmod 600 '%s'",
+			path, path);
 	if (secret && st.st_uid != geteuid() && geteuid() != 0)
-		return fail(config,
-			    "%s has a token in it and belongs to another user",
-			    path);
+		return config_fail(
+			config,
+			"%s has a token in it and belongs to another user",
+			path);
 	return 0;
 }
 
@@ -475,7 +471,7 @@ int config_read_environment(struct config *config)
 	cleanup(free) char *email = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-		const struct setting *setting = &settings[i];
+		const struct config_setting *setting = &settings[i];
 		const char *value;
 		int bad = 0;
 
@@ -485,11 +481,11 @@ int config_read_environment(struct config *config)
 		if (!value)
 			continue;
 		if (strlen(value) > VALUE_MAX)
-			bad = fail(config, "%s is too long",
-				   setting->environment);
+			bad = config_fail(config, "%s is too long",
+					  setting->environment);
 		else if (!r)
-			bad = apply(config, "", setting, setting->environment,
-				    value);
+			bad = config_apply(config, "", setting,
+					   setting->environment, value);
 		/* A username in the environment hides the file's e-mail, but
 		 * not one of the environment itself. */
 		if (setting->set == set_email && *value)
@@ -504,199 +500,6 @@ int config_read_environment(struct config *config)
 	return r;
 }
 
-/* --- the options --- */
-
-enum option_use {
-	OPTION_IGNORED, /* what mount(8) and fstab say to others */
-	OPTION_PASSED,  /* to libfuse */
-	OPTION_OURS,    /* fixed by us: accepted, without effect */
-	OPTION_SECRET,  /* refused */
-};
-static const struct {
-	const char *name; /* with a final '=': has a value; '*': begins so */
-	enum option_use use;
-} known[] = {
-	{"allow_other", OPTION_PASSED},
-	{"allow_root", OPTION_PASSED},
-	{"auto_unmount", OPTION_PASSED},
-	{"max_read=", OPTION_PASSED},
-	{"clone_fd", OPTION_PASSED},
-	{"max_threads=", OPTION_PASSED},
-	{"max_idle_threads=", OPTION_PASSED},
-	{"noexec", OPTION_PASSED},
-	{"context=", OPTION_PASSED},
-	{"fscontext=", OPTION_PASSED},
-	{"defcontext=", OPTION_PASSED},
-	{"rootcontext=", OPTION_PASSED},
-
-	{"default_permissions", OPTION_OURS},
-	{"ro", OPTION_OURS},
-	{"rw", OPTION_OURS},
-	{"nosuid", OPTION_OURS},
-	{"suid", OPTION_OURS},
-	{"nodev", OPTION_OURS},
-	{"dev", OPTION_OURS},
-	{"fsname=", OPTION_OURS},
-	{"subtype=", OPTION_OURS},
-
-	{"defaults", OPTION_IGNORED},
-	{"auto", OPTION_IGNORED},
-	{"noauto", OPTION_IGNORED},
-	{"user", OPTION_IGNORED},
-	{"user=", OPTION_IGNORED},
-	{"nouser", OPTION_IGNORED},
-	{"users", OPTION_IGNORED},
-	{"owner", OPTION_IGNORED},
-	{"group", OPTION_IGNORED},
-	{"nofail", OPTION_IGNORED},
-	{"_netdev", OPTION_IGNORED},
-	{"comment=", OPTION_IGNORED},
-	{"x-*", OPTION_IGNORED},
-	{"X-*", OPTION_IGNORED},
-	{"exec", OPTION_IGNORED},
-	{"async", OPTION_IGNORED},
-	{"sync", OPTION_IGNORED},
-	{"dirsync", OPTION_IGNORED},
-	{"atime", OPTION_IGNORED},
-	{"noatime", OPTION_IGNORED},
-	{"diratime", OPTION_IGNORED},
-	{"nodiratime", OPTION_IGNORED},
-	{"relatime", OPTION_IGNORED},
-	{"norelatime", OPTION_IGNORED},
-	{"strictatime", OPTION_IGNORED},
-	{"nostrictatime", OPTION_IGNORED},
-	{"lazytime", OPTION_IGNORED},
-	{"nolazytime", OPTION_IGNORED},
-	{"silent", OPTION_IGNORED},
-	{"loud", OPTION_IGNORED},
-	{"mand", OPTION_IGNORED},
-	{"nomand", OPTION_IGNORED},
-
-	{"token=", OPTION_SECRET},
-	{"password=", OPTION_SECRET},
-	{"passwd=", OPTION_SECRET},
-	{"pass=", OPTION_SECRET},
-	{"secret=", OPTION_SECRET},
-	{"api_token=", OPTION_SECRET},
-	{"access_token=", OPTION_SECRET},
-	{"app_password=", OPTION_SECRET},
-};
-
-static bool matches(const char *pattern, const char *option)
-{
-	size_t n = strlen(pattern);
-
-	if (pattern[n - 1] == '*')
-		return !strncmp(pattern, option, n - 1);
-	if (pattern[n - 1] == '=')
-		return !strncmp(pattern, option, n);
-	return !strcmp(pattern, option);
-}
-
-static int check_passed(struct config *config, const char *option)
-{
-	const char *equals = strchr(option, '=');
-	uint64_t n;
-
-	if (!equals || strncmp(option, "max_", 4))
-		return 0;
-	if (text_parse_u64(equals + 1, 1U << 30, &n) ||
-	    (!n && strncmp(option, "max_idle", 8) != 0))
-		return fail(config, "-o %.*s: '%s' is no such number",
-			    (int)(equals - option), option, equals + 1);
-	return 0;
-}
-
-static void pass_on(struct config *config, const char *option)
-{
-	size_t n = config->n_fuse_options;
-
-	config->fuse_options = xrealloc(
-		config->fuse_options, (n + 2) * sizeof(*config->fuse_options));
-	config->fuse_options[n] = xstrdup(option);
-	config->fuse_options[n + 1] = NULL;
-	config->n_fuse_options = n + 1;
-}
-
-static int read_option(struct config *config, const char *option, bool sloppy)
-{
-	cleanup(free) char *name = xmemdup0(option, strcspn(option, "="));
-	const char *value = option[strlen(name)] ? option + strlen(name) + 1
-						 : NULL;
-	const struct setting *setting = find_setting(name);
-
-	/* `token` alone or with a value: the same sentence. */
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
-		const char *pattern = known[i].name;
-
-		if (known[i].use == OPTION_SECRET &&
-		    !strncasecmp(pattern, name, strlen(pattern) - 1) &&
-		    strlen(name) == strlen(pattern) - 1)
-			return fail(config,
-				    "-o %s: a secret on the command line can "
-				    "be seen by everybody; put it into "
-				    "BITBUCKETFS_TOKEN or, as token = …, into "
-				    "~/.config/bitbucketfs/config (chmod 600)",
-				    name);
-	}
-	if (setting && setting->is_option) {
-		if (!value || !*value)
-			return fail(config, "-o %s needs a value: -o %s=…",
-				    name, name);
-		return apply(config, "-o ", setting, name, value);
-	}
-	if (!strcmp(name, "submodules") || !strcmp(name, "lfs")) {
-		if (value && !strcmp(value, "off"))
-			return 0;
-		return fail(config, "-o %s can only be off in this version",
-			    name);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
-		if (!matches(known[i].name, option))
-			continue;
-		if (known[i].use == OPTION_PASSED) {
-			pass_on(config, option);
-			return check_passed(config, option);
-		}
-		return 0;
-	}
-	if (sloppy)
-		return 0;
-	if (setting)
-		return fail(config,
-			    "-o %s: this is set by %s or in the configuration "
-			    "file, not by an option",
-			    name, setting->environment);
-	return fail(config, "there is no option -o %.60s", name);
-}
-
-int config_read_options(struct config *config, const char *text, bool sloppy)
-{
-	cleanup(free) char *option = xmalloc(strlen(text) + 1);
-	size_t n = 0;
-	int r;
-
-	for (;; text++) {
-		if (*text == '\\' && (text[1] == ',' || text[1] == '\\')) {
-			option[n++] = *++text;
-			continue;
-		}
-		if (*text && *text != ',') {
-			option[n++] = *text;
-			continue;
-		}
-		option[n] = 0;
-		if (n) {
-			r = read_option(config, option, sloppy);
-			if (r)
-				return r;
-		}
-		n = 0;
-		if (!*text)
-			return 0;
-	}
-}
-
 /* --- the whole --- */
 
 static int check_cleartext(struct config *config, const char *what,
@@ -704,10 +507,11 @@ static int check_cleartext(struct config *config, const char *what,
 {
 	if (strncasecmp(url, "http://", 7) != 0 || http_is_loopback(url))
 		return 0;
-	return fail(config,
-		    "%s %s is plain http: a credential goes there only over "
-		    "https (or to this very machine)",
-		    what, url);
+	return config_fail(
+		config,
+		"%s %s is plain http: a credential goes there only over "
+		"https (or to this very machine)",
+		what, url);
 }
 
 int config_finish(struct config *config)
@@ -738,9 +542,10 @@ int config_finish(struct config *config)
 		r = file_xdg_path(FILE_XDG_CACHE, "bitbucketfs",
 				  &config->cache_dir);
 		if (r)
-			return fail(config, "neither HOME nor XDG_CACHE_HOME "
-					    "says where the cache belongs: set "
-					    "BITBUCKETFS_CACHE_DIR");
+			return config_fail(config,
+					   "neither HOME nor XDG_CACHE_HOME "
+					   "says where the cache belongs: set "
+					   "BITBUCKETFS_CACHE_DIR");
 	}
 	return 0;
 }
