@@ -80,7 +80,7 @@ static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
 	r = clone_read_tree(dir->what.view->clone, ret_oid, ret_list);
 	if (r == -ENOENT) {
 		/* Somebody emptied the cache under us: bring it again. */
-		r = git_view_check(ctx, model, tree, INT64_MAX, NULL);
+		r = git_view_check(ctx, model, tree, 0, NULL);
 		if (r < 0)
 			return r;
 		*ret_oid = node_oid(model->nodes, dir);
