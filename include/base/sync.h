@@ -102,6 +102,14 @@ static inline bool must_check refs_drop(struct refs *r)
  * only ctx_cancel may come from another one.
  */
 struct ctx_group;
+/* Whom it works for, in the order of going first where there is not enough for
+ * all. Whoever has to tell walks from people sets CTX_WALK. */
+enum ctx_class {
+	CTX_PERSON,
+	CTX_WALK,    /* a program that goes through everything */
+	CTX_REFRESH, /* nobody waits for it */
+};
+#define CTX_CLASSES 3
 struct ctx_waker {
 	void (*wake)(void *arg); /* never blocks; see "Lock order" above */
 	void *arg;
@@ -115,11 +123,19 @@ struct ctx {
 	struct ctx_group *group;
 	struct ctx *prev, *next; /* in the group, under the group's lock */
 	bool waits;              /* holds one of the group's waiting places */
-	char sentence[512];      /* "" or why it failed, for people */
+	enum ctx_class class;
+	int32_t caller; /* the thread that waits for it; 0: not known */
+	/* It failed for being of this class or caller: another one's may
+	 * succeed. Whoever shares the failure with others looks here. */
+	bool refused;
+	char sentence[512]; /* "" or why it failed, for people */
 };
 
 /* group may be NULL. timeout_ms < 0: no deadline. */
 void ctx_init(struct ctx *, struct ctx_group *group, int64_t timeout_ms);
+/* Another one for the same work: group, deadline, class and caller are
+ * parent's. Cancelling parent does not cancel it. */
+void ctx_init_like(struct ctx *, const struct ctx *parent);
 void ctx_done(struct ctx *);
 void ctx_cancel(struct ctx *); /* from any thread; more than once is fine */
 /* 0, -EINTR when cancelled, -ETIMEDOUT past the deadline. */

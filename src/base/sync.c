@@ -244,6 +244,9 @@ void ctx_init(struct ctx *ctx, struct ctx_group *group, int64_t timeout_ms)
 	ctx->group = group;
 	ctx->prev = ctx->next = NULL;
 	ctx->waits = false;
+	ctx->class = CTX_PERSON;
+	ctx->caller = 0;
+	ctx->refused = false;
 	ctx->sentence[0] = '\0';
 	if (!group)
 		return;
@@ -254,6 +257,14 @@ void ctx_init(struct ctx *ctx, struct ctx_group *group, int64_t timeout_ms)
 		ctx->next->prev = ctx;
 	group->members = ctx;
 	mutex_unlock(&group->lock);
+}
+
+void ctx_init_like(struct ctx *ctx, const struct ctx *parent)
+{
+	ctx_init(ctx, parent->group, -1);
+	ctx->deadline_ms = parent->deadline_ms;
+	ctx->class = parent->class;
+	ctx->caller = parent->caller;
 }
 
 void ctx_done(struct ctx *ctx)

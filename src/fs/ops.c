@@ -24,6 +24,7 @@ static void interrupted(fuse_req_t req, void *ctx)
 static void begin(fuse_req_t req, struct ctx *ctx)
 {
 	ctx_init(ctx, ops_of(req)->group, -1);
+	ctx->caller = fuse_req_ctx(req)->pid;
 	fuse_req_interrupt_func(req, interrupted, ctx);
 	if (fuse_req_interrupted(req))
 		ctx_cancel(ctx);

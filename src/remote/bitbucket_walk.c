@@ -39,6 +39,7 @@ struct walk {
 	struct mutex lock;
 	size_t n_taken;     /* under lock */
 	int failed;         /* under lock: the first failure */
+	bool refused;       /* under lock: its, see struct ctx */
 	char sentence[512]; /* under lock: its */
 };
 
@@ -96,7 +97,7 @@ static bool take_page(struct walk *walk, size_t *ret_index)
 	return any;
 }
 
-static void fail(struct walk *walk, int r, const char *sentence)
+static void fail(struct walk *walk, int r, const struct ctx *ctx)
 {
 	bool first;
 
@@ -104,8 +105,9 @@ static void fail(struct walk *walk, int r, const char *sentence)
 	first = !walk->failed;
 	if (first) {
 		walk->failed = r;
+		walk->refused = ctx->refused;
 		snprintf(walk->sentence, sizeof(walk->sentence), "%s",
-			 sentence);
+			 ctx->sentence);
 	}
 	mutex_unlock(&walk->lock);
 	if (first)
@@ -125,7 +127,7 @@ static void work(void *arg)
 				 &walk->pages[index]);
 
 		if (r < 0) {
-			fail(walk, r, worker->ctx.sentence);
+			fail(walk, r, &worker->ctx);
 			return;
 		}
 	}
@@ -142,8 +144,7 @@ static int get_others(struct ctx *ctx, struct walk *walk)
 		struct worker *worker = &walk->workers[i];
 
 		worker->walk = walk;
-		ctx_init(&worker->ctx, ctx->group, -1);
-		worker->ctx.deadline_ms = ctx->deadline_ms;
+		ctx_init_like(&worker->ctx, ctx);
 	}
 	ctx_watch(ctx, &waker);
 	/* One that cannot be started is one less. */
@@ -158,9 +159,10 @@ static int get_others(struct ctx *ctx, struct walk *walk)
 		ctx_done(&walk->workers[i].ctx);
 	if (atomic_load(&ctx->cancelled))
 		return -EINTR;
-	if (walk->failed)
-		return ctx_fail(ctx, walk->failed, "%s", walk->sentence);
-	return 0;
+	if (!walk->failed)
+		return 0;
+	ctx->refused = walk->refused;
+	return ctx_fail(ctx, walk->failed, "%s", walk->sentence);
 }
 
 /* ---- all of it ---- */

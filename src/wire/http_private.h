@@ -21,7 +21,8 @@ bool http_response_error_body(struct http_response *, const void *data,
 
 /*
  * The places of a client. A slot belongs to the thread it was given to until
- * that one leaves it; who has waited longest gets it next.
+ * that one leaves it; of the class that goes first, who has waited longest gets
+ * it next.
  */
 struct http_slot {
 	void *multi, *easy; /* curl's, made at the first use */

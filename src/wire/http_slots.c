@@ -1,9 +1,9 @@
 /*
  * wire/http, its places: who may perform an exchange now.
  *
- * A slot is handed from the one who leaves to the one who has waited longest,
- * under the lock: while somebody waits no slot is free, so who comes later
- * cannot overtake.
+ * A slot is handed from the one who leaves to the one who has waited longest
+ * among those of the first class that waits, under the lock: while somebody
+ * waits no slot is free, so nobody of the same class overtakes.
  */
 #include "http_private.h"
 
@@ -13,6 +13,7 @@
 struct http_waiter {
 	struct http_slots *pool;
 	struct cond cond;
+	enum ctx_class class;
 	struct http_slot *slot; /* handed over */
 	struct http_waiter *prev, *next;
 };
@@ -77,7 +78,7 @@ static void wake_waiter(void *arg)
 struct http_slot *http_slots_take(struct ctx *ctx, struct http_slots *pool,
 				  const char *origin)
 {
-	struct http_waiter waiter = {.pool = pool};
+	struct http_waiter waiter = {.pool = pool, .class = ctx->class};
 	struct ctx_waker waker = {.wake = wake_waiter, .arg = &waiter};
 
 	cond_init(&waiter.cond);
@@ -98,12 +99,23 @@ struct http_slot *http_slots_take(struct ctx *ctx, struct http_slots *pool,
 	return waiter.slot;
 }
 
+static struct http_waiter *first_waiter(struct http_slots *pool)
+	requires_lock(pool->lock)
+{
+	struct http_waiter *first = pool->waiters, *w;
+
+	DL_FOREACH (pool->waiters, w)
+		if (w->class < first->class)
+			first = w;
+	return first;
+}
+
 void http_slots_leave(struct http_slots *pool, struct http_slot *slot)
 {
 	struct http_waiter *waiter;
 
 	mutex_lock(&pool->lock);
-	waiter = pool->waiters;
+	waiter = first_waiter(pool);
 	if (waiter) {
 		DL_DELETE(pool->waiters, waiter);
 		waiter->slot = slot;

@@ -256,7 +256,20 @@ struct runner {
 	struct thread *thread;
 	int result;
 	long status;
+	unsigned nth; /* of those whose answer came */
 };
+
+static atomic_uint n_begun;
+
+/* The runner has its place still. */
+static int count_begun(void *arg, const struct http_response *response)
+{
+	struct runner *runner = arg;
+
+	(void)response;
+	runner->nth = atomic_fetch_add(&n_begun, 1) + 1;
+	return 0;
+}
 
 static void run(void *arg)
 {
@@ -264,20 +277,32 @@ static void run(void *arg)
 	cleanup(free) char *url =
 		xasprintf("%s%s", runner->f->world.tiny->url, runner->path);
 	struct http_request request = {.url = url};
+	struct http_sink sink = {.begin = count_begun, .arg = runner};
 	struct http_response response;
 
 	runner->result = http_perform(&runner->ctx, runner->f->http, &request,
-				      NULL, &response);
+				      &sink, &response);
 	runner->status = response.status;
 	http_response_done(&response);
 }
 
-static void start(struct runner *runner, struct fixture *f, const char *path)
+static void prepare(struct runner *runner, struct fixture *f, const char *path,
+		    struct ctx_group *group)
 {
 	runner->f = f;
 	runner->path = path;
-	ctx_init(&runner->ctx, NULL, 20000);
+	ctx_init(&runner->ctx, group, 20000);
+}
+
+static void go(struct runner *runner)
+{
 	assert_int_equal(thread_start("run", run, runner, &runner->thread), 0);
+}
+
+static void start(struct runner *runner, struct fixture *f, const char *path)
+{
+	prepare(runner, f, path, NULL);
+	go(runner);
 }
 
 /* Asserts come only when all have ended: runners live on the test's stack. */
@@ -352,6 +377,35 @@ static void test_a_place_has_a_deadline(void **state)
 	assert_non_null(strstr(f->ctx.sentence, "connection"));
 }
 
+/* Gives its places in the order of classes, not of coming. */
+static void test_people_go_first(void **state)
+{
+	static const enum ctx_class classes[] = {CTX_REFRESH, CTX_WALK,
+						 CTX_PERSON};
+	struct fixture *f = *state;
+	cleanup(ctx_group_free) struct ctx_group *group = ctx_group_new(8);
+	struct runner holder, waiting[ARRAY_SIZE(classes)];
+
+	atomic_store(&n_begun, 0);
+	start(&holder, f, "/silent");
+	tiny_await(f->world.tiny, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
+		prepare(&waiting[i], f, "/hello", group);
+		waiting[i].ctx.class = classes[i];
+		go(&waiting[i]);
+	}
+	/* With a waiting place, the queue is the next thing they come to. */
+	while (ctx_group_waiting(group) < ARRAY_SIZE(classes))
+		usleep(1000);
+	usleep(100000);
+	ctx_cancel(&holder.ctx);
+	finish(&holder);
+	for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
+		finish(&waiting[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
+		assert_int_equal(waiting[i].nth, ARRAY_SIZE(classes) - i);
+}
+
 static void test_no_more_connections_than_said(void **state)
 {
 	struct fixture *f = *state;
@@ -411,6 +465,7 @@ int main(void)
 		TEST(test_cancelled_before_it_began),
 		SINGLE(test_who_waits_for_a_place_can_be_cancelled),
 		SINGLE(test_a_place_has_a_deadline),
+		SINGLE(test_people_go_first),
 		TWO(test_no_more_connections_than_said),
 		TEST(test_many_are_cancelled),
 	};

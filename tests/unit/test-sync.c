@@ -380,6 +380,28 @@ static void deadlines(void **state)
 	clock_real();
 }
 
+static void works_for_the_same(void **state)
+{
+	(void)state;
+	cleanup(ctx_group_free) struct ctx_group *group = ctx_group_new(1);
+	cleanup(ctx_done) struct ctx parent, child, other;
+
+	ctx_init(&parent, group, 500);
+	assert_int_equal(parent.class, CTX_PERSON);
+	assert_int_equal(parent.caller, 0);
+	parent.class = CTX_REFRESH;
+	parent.caller = 4711;
+	parent.refused = true;
+	ctx_init_like(&child, &parent);
+	assert_int_equal(child.class, CTX_REFRESH);
+	assert_int_equal(child.caller, 4711);
+	assert_int_equal(child.deadline_ms, parent.deadline_ms);
+	assert_false(child.refused);
+	ctx_init(&other, group, -1);
+	ctx_group_cancel(group);
+	assert_int_equal(ctx_check(&child), -EINTR);
+}
+
 static void count_wake(void *arg)
 {
 	++*(int *)arg;
@@ -638,6 +660,7 @@ int main(void)
 		cmocka_unit_test(threads_are_as_told),
 		cmocka_unit_test(main_is_kicked),
 		cmocka_unit_test(deadlines),
+		cmocka_unit_test(works_for_the_same),
 		cmocka_unit_test(watchers_wake_once),
 		cmocka_unit_test(watching_races_with_cancelling),
 		cmocka_unit_test(sleeping),
