@@ -42,6 +42,36 @@ DEFINE_CLEANUP_DONE(struct bitbucket_reply, bitbucket_reply_done);
 int bitbucket_get(struct ctx *, struct bitbucket *, const char *path,
 		  const char *etag, struct bitbucket_reply *ret_reply);
 
+/* Any list of the API, item by item. */
+enum bitbucket_paging {
+	BITBUCKET_NEXT,     /* by `next` */
+	BITBUCKET_NUMBERED, /* page=2, 3 … while `size` says that there are
+			     * more, or by `next` */
+	BITBUCKET_NEWEST,   /* the newest first, each page with a q below the
+			     * last created_on of the one before */
+	BITBUCKET_WHOLE,    /* one answer: an array, or its `values` */
+};
+struct bitbucket_list {
+	const char *path; /* with its query; without q and sort for NEWEST */
+	enum bitbucket_paging paging;
+	const char *q;  /* NEWEST: the filter to begin with, or NULL */
+	const char *id; /* path of what tells items apart; NULL: nothing does */
+	size_t most;    /* items; 0: 100,000, beyond which it is -EIO */
+	/* Each item once, in the service's order; a negative errno ends. */
+	int (*each)(void *arg, const struct json *item);
+	void *arg;
+	long status; /* out: of the last answer; 0: there was none */
+};
+/*
+ * All pages, one after the other; *ret_more when there are more than `most`
+ * (which was not 0). No item comes twice. Where fewer came than the service's
+ * `size` says (page numbers shift while items go) it is walked once more for
+ * the missing ones. Failures as of bitbucket_get; -EPROTO for a `next` that
+ * leads elsewhere, -EIO for an answer that is no list.
+ */
+int bitbucket_list(struct ctx *, struct bitbucket *, struct bitbucket_list *,
+		   bool *ret_more);
+
 struct bitbucket_workspace {
 	char *slug, *uuid; /* uuid with braces; "" when not told */
 };

@@ -1,30 +1,151 @@
 /*
- * remote/resource: the table. One row per plain file that the mount makes of a
- * document of the API; adding a file is adding a row.
+ * remote/resource: the table. One row per name that the mount makes of the
+ * API's answers: which endpoint answers, how it is paged, how long an answer
+ * is believed, which files are made of it, which columns its index has. Adding
+ * a resource is adding a row.
  *
- * Must never know FUSE or nodes.
+ * The rows of a place are in src/remote/resource_<place>.c. Must never know
+ * FUSE, nodes, the cache or the network.
  */
 #ifndef REMOTE_RESOURCE_H
 #define REMOTE_RESOURCE_H
 
 #include "base/json.h"
 
-enum resource_place {
-	RESOURCE_REPOSITORY, /* files of a repository's directory */
-	RESOURCE_ACCOUNT,    /* files of .bitbucketfs made of /user */
+/* A value of an item: a column of index.tsv, a line of `info`. */
+struct resource_column {
+	const char *name; /* NULL ends the columns */
+	/* Where it is; alternatives between '|', the first that is there, not
+	 * empty if possible. Numbers and booleans as JSON writes them. */
+	const char *path;
+	/* Instead, if not NULL: adds the value (one line). */
+	void (*render)(const struct json *item, struct buf *out);
 };
+
+/* A plain file made of a JSON answer. */
+struct resource_file {
+	const char *name; /* NULL ends the files */
+	/* Adds the file's bytes. Deterministic: the same answer gives the same
+	 * bytes. Odd or missing members leave lines out, never fail. */
+	int (*render)(const struct resource_file *, const struct json *answer,
+		      struct buf *out);
+	const char *path;                      /* for resource_text */
+	const struct resource_column *columns; /* for resource_info */
+};
+/* Renderers: the answer pretty-printed; a line for each column that has a
+ * value; the text at path (alternatives as above), ended by a newline. */
+int resource_json(const struct resource_file *, const struct json *,
+		  struct buf *out);
+int resource_info(const struct resource_file *, const struct json *,
+		  struct buf *out);
+int resource_text(const struct resource_file *, const struct json *,
+		  struct buf *out);
+
+enum resource_kind {
+	RESOURCE_GROUP,      /* a directory of other rows: costs nothing */
+	RESOURCE_OBJECT,     /* a directory; its files are one object's */
+	RESOURCE_COLLECTION, /* a directory of one paged set */
+	RESOURCE_TEXT,       /* a plain file: the bytes of one answer */
+};
+
+enum resource_paging {
+	RESOURCE_NEXT,     /* the page says where the next one is */
+	RESOURCE_NUMBERED, /* page=2, 3 … while `size` says that there are */
+	RESOURCE_NEWEST,   /* by created_on, each page below the last item of
+			    * the one before (`q`): page numbers would shift */
+	RESOURCE_WHOLE,    /* an array, or an object whose `values` are all */
+};
+
+/* What is in a directory beside what a row can say; tree/ knows how. */
+enum resource_special {
+	RESOURCE_PLAIN,
+	RESOURCE_DEFAULT_TREE, /* the files of the default branch */
+	RESOURCE_BRANCHES,     /* one tree per branch */
+	RESOURCE_TAGS,
+	RESOURCE_COMMIT_TREE, /* the files at the item's commit */
+	RESOURCE_COMMITS,     /* any commit by lookup */
+	RESOURCE_LOG,         /* a step's log, which may grow */
+	RESOURCE_DOWNLOADS,   /* items are files, streamed */
+	RESOURCE_SNIPPET_FILES,
+	RESOURCE_PROJECT_VIEW, /* symlinks to the project's repositories */
+};
+
+struct resource;
+
+/* The items of a collection as directories. */
+struct resource_items {
+	/* Adds the file name (made safe by others) and what endpoints call
+	 * it; NULL: the value at *_path. */
+	void (*name)(const struct json *item, struct buf *out);
+	const char *name_path, *id_path;
+	const char *time_path; /* alternatives; its directory's mtime */
+	/* One by its id, when the collection does not have it; NULL: those of
+	 * the collection are all. Placeholders as in a row's. */
+	const char *endpoint;
+	/* Names that may be asked for with it; NULL: none but those listed. */
+	bool (*is_name)(const char *name);
+	/* The name of the row beside the items where this one belongs
+	 * ("merged"), "" for among them; NULL: always among them. */
+	const char *(*where)(const struct json *item);
+	/* The answer is final: it is never asked for again. */
+	bool (*is_final)(const struct json *item);
+	const struct resource_file *files;
+	const struct resource *rows;
+};
+
 struct resource {
-	enum resource_place place;
-	const char *name; /* "info" */
-	/* Adds the file's bytes. Deterministic: the same document gives the
-	 * same bytes. Odd or missing members leave lines out, never fail. */
-	int (*render)(const struct json *document, struct buf *out);
+	const char *name; /* in its directory; NULL ends the rows */
+	enum resource_kind kind;
+	/*
+	 * Below api_url, percent-encoded, with a query. {ws} {repo} are slugs,
+	 * {1} {2} the ids of the items on the way, outermost first, {me} the
+	 * account's uuid.
+	 */
+	const char *endpoint;
+	const char *q;  /* RESOURCE_NEWEST: the filter, not encoded; or NULL */
+	const char *id; /* what tells the items apart; NULL: those of items, or
+			 * "uuid" */
+	enum resource_paging paging;
+	enum resource_special special;
+	int64_t ttl_s;     /* how long an answer is believed */
+	bool is_history;   /* grows for ever: bounded to the newest */
+	bool is_beside;    /* its items are those of the row above, in another
+			    * state: merged/ in pullrequests/ */
+	const char *needs; /* there only where the answer of the directory has
+			    * this member true; or NULL */
+	const struct resource_column *columns; /* of index.tsv */
+	/* Made of the whole answer; of a collection: an array of its items. */
+	const struct resource_file *files;
+	const struct resource *rows;
+	const struct resource_items *items; /* NULL: lines of the index alone */
 };
-/* The rows of a place, in the order of a listing. */
-const struct resource *resource_rows(enum resource_place, size_t *ret_n);
-const struct resource *resource_find(enum resource_place, const char *name);
-/* Parses and renders; at most 64 MiB. -EBADMSG when body is no JSON object. */
-int resource_render(const struct resource *, const char *body, size_t n,
+
+/* The places where rows begin. Their own answer is got by others. */
+extern const struct resource resource_repository; /* <ws>/<repo>/ */
+extern const struct resource resource_workspace;  /* <ws>/.workspace/ */
+extern const struct resource resource_account;    /* .bitbucketfs/account/ */
+/* .bitbucketfs/user.json, made of /user. */
+extern const struct resource_file resource_user[];
+
+size_t resource_n_files(const struct resource_file *files); /* NULL: 0 */
+const struct resource_file *resource_find_file(const struct resource_file *,
+					       const char *name);
+const struct resource *resource_find_row(const struct resource *rows,
+					 const char *name);
+
+/* Parses and renders. -EBADMSG when body is no JSON object; -EMSGSIZE over
+ * 64 MiB. */
+int resource_render(const struct resource_file *, const char *body, size_t n,
 		    struct buf *out);
+/* The value of a column, one line; nothing when it has none. */
+void resource_value(const struct resource_column *, const struct json *item,
+		    struct buf *out);
+/* The first of the alternatives that is there, not empty if possible; or
+ * NULL. */
+const struct json *resource_at(const struct json *, const char *path);
+/* index.tsv: its first line; one line. */
+void resource_tsv_header(const struct resource_column *, struct buf *out);
+void resource_tsv_line(const struct resource_column *, const struct json *item,
+		       struct buf *out);
 
 #endif

@@ -34,7 +34,8 @@ enum cache_verdict {
  * versions of one key are equal bytes; new bytes have a new, larger version.
  */
 struct cache_entry {
-	struct blob *body; /* NULL: a negative answer */
+	struct blob *body; /* NULL: a negative answer, or from cache_stat */
+	uint64_t n_body;
 	int negative;      /* 0, or the errno (positive number) remembered */
 	char *etag;        /* never NULL */
 	char *note;        /* never NULL: the sentence of a negative answer */
@@ -50,9 +51,14 @@ DEFINE_CLEANUP(struct cache_entry *, cache_entry_free);
  * that went back makes everything from the future STALE. A read error of the
  * database is a MISS (logged once), never the caller's error. */
 int cache_get(struct cache *, const char *key, struct cache_entry **ret_entry);
+/* The same without the bytes: n_body and version tell of them. */
+int cache_stat(struct cache *, const char *key, struct cache_entry **ret_entry);
 /* Bytes of exactly this version, also when the key has newer ones by now
  * (superseded bodies are kept for a day); -ESTALE when they are gone. */
 int cache_get_version(struct cache *, uint64_t version, struct blob **ret_body);
+/* A piece of them, shorter at the end; memory for the piece alone. -ESTALE. */
+int cache_read_version(struct cache *, uint64_t version, uint64_t offset,
+		       size_t n, struct blob **ret_piece);
 
 struct cache_put {
 	const char *key;

@@ -14,6 +14,7 @@
 #include "remote/budget.h"
 #include "remote/catalog.h"
 #include "remote/clone.h"
+#include "remote/documents.h"
 
 #include <sys/stat.h>
 
@@ -34,6 +35,7 @@ struct model_kernel {
 
 struct model_config {
 	struct catalog *catalog; /* all borrowed */
+	struct documents *documents;
 	struct source *source;
 	struct clones *clones;
 	struct budget *budget;

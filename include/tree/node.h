@@ -24,7 +24,7 @@
 #define NODE_ROOT_INO 1
 
 struct provider;
-struct resource;
+struct resource_file;
 struct git_view;
 
 /* What a node is beside its name: fixed for its life but for what is marked. */
@@ -35,7 +35,7 @@ struct node_what {
 	int64_t mtime_ms; /* may be renewed, under the lock */
 	uint64_t version; /* of a document; a serial of other contents */
 	struct oid oid; /* a git object; a directory's moves, under the lock */
-	const struct resource *row;
+	const struct resource_file *file;
 	struct git_view *view; /* borrowed: the node of tree/ keeps it */
 	void *data;            /* owned: provider->free_data */
 };

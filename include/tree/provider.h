@@ -51,8 +51,9 @@ struct provider {
 };
 
 extern const struct provider provider_root, provider_workspace,
-	provider_repository, provider_meta, provider_tree, provider_git,
-	provider_control, provider_snapshot, provider_errors, provider_refresh;
+	provider_repository, provider_place, provider_meta, provider_stored,
+	provider_link, provider_tree, provider_git, provider_control,
+	provider_snapshot, provider_errors, provider_refresh;
 
 #define FOREVER_MS (INT64_C(3600) * 1000) /* the kernel's "long": an hour */
 
@@ -87,6 +88,12 @@ struct repository_data {
 };
 const struct repository_data *forge_repository(const struct node *);
 const char *forge_workspace(const struct node *); /* its slug */
+/* tree/ of a repository's node. */
+int forge_found_tree(struct model *, struct node *repository,
+		     struct found *ret_found);
+/* What desktops, shells and version control look for in every directory: it is
+ * refused unless a listing has it (layout rule 5). */
+bool forge_is_probe(const char *name);
 /* Background and on-demand refreshes: what changed, for people, adds to said
  * (may be NULL). */
 int forge_refresh_root(struct ctx *, struct model *, struct buf *said);
@@ -97,7 +104,7 @@ int forge_refresh_repository(struct ctx *, struct model *,
 			     struct buf *said);
 
 /* meta: a file made of a document. */
-int meta_found(struct model *, const struct resource *row,
+int meta_found(struct model *, const struct resource_file *,
 	       const struct catalog_document *, struct found *ret_found);
 void meta_forget_rendered(struct model *);
 

@@ -23,6 +23,8 @@ void refresh_workspace(struct refresh *, const char *workspace);
 void refresh_repository(struct refresh *, const char *workspace,
 			const char *name);
 void refresh_user(struct refresh *);
+/* What is behind a node of tree/place; a reference is held until it is done. */
+void refresh_place(struct refresh *, struct node *place);
 /* A view begins to be watched; the worker holds a reference on the node while
  * it was heard of within the hour. */
 void refresh_watch(struct refresh *, struct node *tree);

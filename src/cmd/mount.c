@@ -40,6 +40,7 @@ struct program {
 	struct cache *cache;
 	struct source *source;
 	struct catalog *catalog;
+	struct documents *documents;
 	struct clones *clones;
 	struct ctx_group *group;
 	struct model *model;
@@ -217,15 +218,20 @@ static int build_catalog(struct program *p)
 		.cache = p->cache,
 		.max_trees = p->config.trees,
 	};
+	struct documents_config documents = {
+		.bitbucket = p->bitbucket,
+		.cache = p->cache,
+	};
 	int r;
 
 	p->source = source_new(p->cache);
-	catalog.source = p->source;
+	catalog.source = documents.source = p->source;
 	r = catalog_new(&catalog, &p->catalog);
 	if (!r)
 		r = file_mkdirs(dir, 0700);
 	if (!r)
 		r = clones_new(&clones, &p->clones);
+	p->documents = documents_new(&documents);
 	return r ? could_not("the cache cannot be used", r) : 0;
 }
 
@@ -233,6 +239,7 @@ static int build_model(struct program *p, bool known)
 {
 	struct model_config model = {
 		.catalog = p->catalog,
+		.documents = p->documents,
 		.source = p->source,
 		.clones = p->clones,
 		.budget = p->budget,
@@ -317,6 +324,7 @@ static void take_down(struct program *p)
 	p->session = session_free(p->session);
 	p->model = model_free(p->model);
 	p->clones = clones_free(p->clones);
+	p->documents = documents_free(p->documents);
 	p->catalog = catalog_free(p->catalog);
 	p->source = source_free(p->source);
 	p->cache = cache_close(p->cache);

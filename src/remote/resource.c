@@ -1,132 +1,143 @@
 /*
- * remote/resource: the table, and how each of its files is written.
+ * remote/resource: what the rows of the table have in common: values, lines of
+ * an index, files.
  */
 #include "remote/resource.h"
 
 #include "base/text.h"
 
-#include <inttypes.h>
-
-/* ---- info ---- */
-
-static void line(struct buf *out, const struct json *json, const char *key,
-		 const char *path)
+size_t resource_n_files(const struct resource_file *files)
 {
-	text_info_line(out, key, json_str(json, path));
+	size_t n = 0;
+
+	while (files && files[n].name)
+		n++;
+	return n;
 }
 
-static void yes_no(struct buf *out, const struct json *json, const char *key,
-		   const char *path)
+const struct resource_file *resource_find_file(const struct resource_file *file,
+					       const char *name)
 {
-	const struct json *at = json_at(json, path);
-
-	/* Neither true nor false: not said. */
-	if (at && json_bool(at, "", true) == json_bool(at, "", false))
-		text_info_line(out, key,
-			       json_bool(at, "", false) ? "yes" : "no");
-}
-
-static void number(struct buf *out, const struct json *json, const char *key,
-		   const char *path)
-{
-	int64_t value = json_int(json, path, -1);
-	char text[24];
-
-	if (value < 0)
-		return;
-	snprintf(text, sizeof(text), "%" PRId64, value);
-	text_info_line(out, key, text);
-}
-
-/* The href of links.clone with that name; NULL. */
-static const char *clone_href(const struct json *json, const char *name)
-{
-	const struct json *links = json_at(json, "links.clone");
-
-	if (!json_is_array(links))
-		return NULL;
-	for (const struct json *i = json_first(links); i; i = json_next(i)) {
-		const char *this = json_str(i, "name");
-
-		if (this && !strcmp(this, name))
-			return json_str(i, "href");
-	}
+	for (; file && file->name; file++)
+		if (!strcmp(file->name, name))
+			return file;
 	return NULL;
 }
 
-/* Without the caller's name, which the service puts before the host. */
-static void clone_https(struct buf *out, const struct json *json)
+const struct resource *resource_find_row(const struct resource *row,
+					 const char *name)
 {
-	const char *href = clone_href(json, "https");
-	const char *host, *at, *end;
-	cleanup(free) char *text = NULL;
+	for (; row && row->name; row++)
+		if (!strcmp(row->name, name))
+			return row;
+	return NULL;
+}
 
-	if (!href)
+/* ---- values ---- */
+
+static bool is_empty(const struct json *value)
+{
+	const char *text = json_str(value, "");
+
+	return text && !*text;
+}
+
+const struct json *resource_at(const struct json *json, const char *path)
+{
+	const struct json *empty = NULL;
+	char one[128];
+
+	while (path) {
+		size_t n = strcspn(path, "|");
+		const struct json *value;
+
+		check(n < sizeof(one));
+		memcpy(one, path, n);
+		one[n] = '\0';
+		value = json_at(json, one);
+		if (value && !is_empty(value))
+			return value;
+		if (!empty)
+			empty = value;
+		path = path[n] ? path + n + 1 : NULL;
+	}
+	return empty;
+}
+
+void resource_value(const struct resource_column *column,
+		    const struct json *item, struct buf *out)
+{
+	const struct json *value;
+
+	if (column->render) {
+		column->render(item, out);
 		return;
-	host = strstr(href, "://");
-	if (host) {
-		host += 3;
-		end = host + strcspn(host, "/?#");
-		at = memrchr(host, '@', (size_t)(end - host));
-		if (at)
-			text = xasprintf("%.*s%s", (int)(host - href), href,
-					 at + 1);
 	}
-	text_info_line(out, "clone_https", text ? text : href);
+	value = resource_at(item, column->path);
+	if (value && json_is_string(value))
+		buf_puts(out, json_str(value, ""));
+	else if (value)
+		json_compact(value, out);
 }
 
-/* Older objects name the host that serves no SSH since 2026-11-12. */
-static void clone_ssh(struct buf *out, const struct json *json)
+/* ---- index.tsv ---- */
+
+void resource_tsv_header(const struct resource_column *column, struct buf *out)
 {
-	static const char *const moved[][2] = {
-		{"git@bitbucket.org:", "git@ssh.bitbucket.org:"},
-		{"ssh://git@bitbucket.org/", "ssh://git@ssh.bitbucket.org/"},
-	};
-	const char *href = clone_href(json, "ssh");
-	cleanup(free) char *text = NULL;
-
-	for (size_t i = 0; href && !text && i < ARRAY_SIZE(moved); i++) {
-		size_t n = strlen(moved[i][0]);
-
-		if (!strncmp(href, moved[i][0], n))
-			text = xasprintf("%s%s", moved[i][1], href + n);
+	for (bool first = true; column && column->name; column++) {
+		buf_printf(out, "%s%s", first ? "" : "\t", column->name);
+		first = false;
 	}
-	text_info_line(out, "clone_ssh", text ? text : href);
+	buf_putc(out, '\n');
 }
 
-static int render_info(const struct json *json, struct buf *out)
+void resource_tsv_line(const struct resource_column *column,
+		       const struct json *item, struct buf *out)
 {
-	line(out, json, "name", "name");
-	line(out, json, "full_name", "full_name");
-	line(out, json, "slug", "slug");
-	line(out, json, "uuid", "uuid");
-	line(out, json, "workspace", "workspace.slug");
-	line(out, json, "project", "project.key");
-	line(out, json, "description", "description");
-	yes_no(out, json, "private", "is_private");
-	line(out, json, "language", "language");
-	number(out, json, "size", "size");
-	line(out, json, "created", "created_on");
-	line(out, json, "updated", "updated_on");
-	line(out, json, "main_branch", "mainbranch.name");
-	line(out, json, "scm", "scm");
-	line(out, json, "fork_policy", "fork_policy");
-	line(out, json, "parent", "parent.full_name");
-	line(out, json, "website", "website");
-	yes_no(out, json, "has_issues", "has_issues");
-	yes_no(out, json, "has_wiki", "has_wiki");
-	line(out, json, "owner", "owner.display_name");
-	line(out, json, "url", "links.html.href");
-	clone_https(out, json);
-	clone_ssh(out, json);
+	cleanup(buf_done) struct buf value = BUF_INIT(out->max);
+
+	for (bool first = true; column && column->name; column++) {
+		buf_clear(&value);
+		resource_value(column, item, &value);
+		if (!first)
+			buf_putc(out, '\t');
+		first = false;
+		if (value.len)
+			text_tsv_value(out, value.data);
+	}
+	buf_putc(out, '\n');
+}
+
+/* ---- files ---- */
+
+int resource_json(const struct resource_file *file, const struct json *json,
+		  struct buf *out)
+{
+	(void)file;
+	return json_pretty(json, out);
+}
+
+int resource_info(const struct resource_file *file, const struct json *json,
+		  struct buf *out)
+{
+	cleanup(buf_done) struct buf value = BUF_INIT(out->max);
+
+	for (const struct resource_column *c = file->columns; c->name; c++) {
+		buf_clear(&value);
+		resource_value(c, json, &value);
+		/* An empty string is a value, too. */
+		if (value.len || (c->path && resource_at(json, c->path)))
+			text_info_line(out, c->name,
+				       value.len ? value.data : "");
+	}
 	return out->failed;
 }
 
-/* ---- the others ---- */
-
-static int render_description(const struct json *json, struct buf *out)
+int resource_text(const struct resource_file *file, const struct json *json,
+		  struct buf *out)
 {
-	const char *text = json_str(json, "description");
+	const struct json *value = resource_at(json, file->path);
+	const char *text = value ? json_str(value, "") : NULL;
 	size_t n = text ? strlen(text) : 0;
 
 	if (!n)
@@ -137,47 +148,8 @@ static int render_description(const struct json *json, struct buf *out)
 	return out->failed;
 }
 
-static int render_json(const struct json *json, struct buf *out)
-{
-	return json_pretty(json, out);
-}
-
-static const struct resource repository_rows[] = {
-	{RESOURCE_REPOSITORY, "description", render_description},
-	{RESOURCE_REPOSITORY, "info", render_info},
-	{RESOURCE_REPOSITORY, "repository.json", render_json},
-};
-static const struct resource account_rows[] = {
-	{RESOURCE_ACCOUNT, "user.json", render_json},
-};
-
-const struct resource *resource_rows(enum resource_place place, size_t *ret_n)
-{
-	switch (place) {
-	case RESOURCE_REPOSITORY:
-		*ret_n = ARRAY_SIZE(repository_rows);
-		return repository_rows;
-	case RESOURCE_ACCOUNT:
-		break;
-	}
-	*ret_n = ARRAY_SIZE(account_rows);
-	return account_rows;
-}
-
-const struct resource *resource_find(enum resource_place place,
-				     const char *name)
-{
-	size_t n;
-	const struct resource *rows = resource_rows(place, &n);
-
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(rows[i].name, name))
-			return &rows[i];
-	return NULL;
-}
-
-int resource_render(const struct resource *row, const char *body, size_t n,
-		    struct buf *out)
+int resource_render(const struct resource_file *file, const char *body,
+		    size_t n, struct buf *out)
 {
 	cleanup(json_free) struct json *json = NULL;
 	int r = json_parse(body, n, &json);
@@ -186,5 +158,5 @@ int resource_render(const struct resource *row, const char *body, size_t n,
 		return r;
 	if (!json_is_object(json))
 		return -EBADMSG;
-	return row->render(json, out);
+	return file->render(file, json, out);
 }

@@ -49,8 +49,8 @@ static int64_t legal_ttl(int64_t ttl_ms)
 
 /* Straight into our own memory, without a second copy in SQLite's. A statement
  * is in the middle of reading, so the row cannot go meanwhile. */
-static int read_body(struct cache_conn *conn, int64_t id, int64_t n,
-		     struct blob **ret_body)
+static int read_piece(struct cache_conn *conn, int64_t id, int64_t from,
+		      int64_t n, struct blob **ret_piece)
 {
 	sqlite3_blob *handle = NULL;
 	cleanup(free) char *data = NULL;
@@ -67,15 +67,16 @@ static int read_body(struct cache_conn *conn, int64_t id, int64_t n,
 	data = xmalloc((size_t)n + 1);
 	data[n] = '\0';
 	if (n > 0)
-		rc = sqlite3_blob_read(handle, data, (int)n, 0);
+		rc = sqlite3_blob_read(handle, data, (int)n, (int)from);
 	sqlite3_blob_close(handle);
 	if (rc == SQLITE_OK)
-		*ret_body = blob_take(steal(&data), (size_t)n);
+		*ret_piece = blob_take(steal(&data), (size_t)n);
 	return rc;
 }
 
 struct get {
 	const char *key;
+	bool without_body;
 	struct cache_entry *entry;
 };
 
@@ -91,7 +92,7 @@ static int64_t count_left(const struct cache_entry *e, bool expired)
 }
 
 static int read_entry(struct cache_conn *conn, sqlite3_stmt *s,
-		      struct cache_entry *e)
+		      bool without_body, struct cache_entry *e)
 {
 	e->negative = sqlite3_column_int(s, 2);
 	e->etag = column_dup(s, 3);
@@ -106,8 +107,11 @@ static int read_entry(struct cache_conn *conn, sqlite3_stmt *s,
 	e->version = (uint64_t)sqlite3_column_int64(s, 0);
 	if (sqlite3_column_type(s, 1) == SQLITE_NULL)
 		return SQLITE_CORRUPT;
-	return read_body(conn, (int64_t)e->version, sqlite3_column_int64(s, 1),
-			 &e->body);
+	e->n_body = (uint64_t)sqlite3_column_int64(s, 1);
+	if (without_body)
+		return SQLITE_OK;
+	return read_piece(conn, (int64_t)e->version, 0, (int64_t)e->n_body,
+			  &e->body);
 }
 
 static int work_get(struct cache *c, struct cache_conn *conn, void *arg)
@@ -124,7 +128,7 @@ static int work_get(struct cache *c, struct cache_conn *conn, void *arg)
 	if (rc == SQLITE_ROW) {
 		get->entry = cache_entry_free(get->entry);
 		get->entry = xcalloc(1, sizeof(*get->entry));
-		rc = read_entry(conn, s, get->entry);
+		rc = read_entry(conn, s, get->without_body, get->entry);
 		if (rc != SQLITE_OK)
 			get->entry = cache_entry_free(get->entry);
 	}
@@ -138,9 +142,10 @@ static void say_read_failed(struct cache *c, int r)
 			 c->path, strerror(-r));
 }
 
-int cache_get(struct cache *c, const char *key, struct cache_entry **ret_entry)
+static int get_entry(struct cache *c, const char *key, bool without_body,
+		     struct cache_entry **ret_entry)
 {
-	struct get get = {.key = key};
+	struct get get = {.key = key, .without_body = without_body};
 	int r = cache_read(c, work_get, &get);
 
 	if (r < 0) {
@@ -151,6 +156,16 @@ int cache_get(struct cache *c, const char *key, struct cache_entry **ret_entry)
 		return CACHE_MISS;
 	*ret_entry = get.entry;
 	return get.entry->left_ms < 0 ? CACHE_STALE : CACHE_FRESH;
+}
+
+int cache_get(struct cache *c, const char *key, struct cache_entry **ret_entry)
+{
+	return get_entry(c, key, false, ret_entry);
+}
+
+int cache_stat(struct cache *c, const char *key, struct cache_entry **ret_entry)
+{
+	return get_entry(c, key, true, ret_entry);
 }
 
 struct cache_entry *cache_entry_free(struct cache_entry *e)
@@ -166,7 +181,8 @@ struct cache_entry *cache_entry_free(struct cache_entry *e)
 
 struct get_version {
 	int64_t version;
-	struct blob *body;
+	uint64_t offset, n;
+	struct blob *piece;
 };
 
 static int work_get_version(struct cache *c, struct cache_conn *conn, void *arg)
@@ -180,23 +196,35 @@ static int work_get_version(struct cache *c, struct cache_conn *conn, void *arg)
 		return rc;
 	sqlite3_bind_int64(s, 1, get->version);
 	rc = sqlite3_step(s);
-	if (rc == SQLITE_ROW)
-		rc = read_body(conn, get->version, sqlite3_column_int64(s, 0),
-			       &get->body);
+	if (rc == SQLITE_ROW) {
+		uint64_t len = (uint64_t)sqlite3_column_int64(s, 0);
+		uint64_t from = get->offset < len ? get->offset : len;
+		uint64_t n = get->n < len - from ? get->n : len - from;
+
+		rc = read_piece(conn, get->version, (int64_t)from, (int64_t)n,
+				&get->piece);
+	}
 	return cache_stmt_end(s, rc);
 }
 
-int cache_get_version(struct cache *c, uint64_t version, struct blob **ret_body)
+int cache_read_version(struct cache *c, uint64_t version, uint64_t offset,
+		       size_t n, struct blob **ret_piece)
 {
-	struct get_version get = {.version = (int64_t)version};
+	struct get_version get = {
+		.version = (int64_t)version, .offset = offset, .n = n};
 	int r = cache_read(c, work_get_version, &get);
 
 	if (r < 0)
 		say_read_failed(c, r);
-	if (!get.body)
+	if (!get.piece)
 		return -ESTALE;
-	*ret_body = get.body;
+	*ret_piece = get.piece;
 	return 0;
+}
+
+int cache_get_version(struct cache *c, uint64_t version, struct blob **ret_body)
+{
+	return cache_read_version(c, version, 0, SIZE_MAX, ret_body);
 }
 
 /* ---- writing ---- */

@@ -7,6 +7,7 @@
 #include "tree/provider.h"
 
 #include "remote/resource.h"
+#include "tree/place.h"
 
 #define MOMENT_MS 1000
 
@@ -90,8 +91,7 @@ static int found_user(struct ctx *ctx, struct model *model,
 	if (document.age.stale)
 		refresh_user(model->refresh);
 	document.updated_ms = model->started_ms;
-	return meta_found(model, resource_find(RESOURCE_ACCOUNT, "user.json"),
-			  &document, found);
+	return meta_found(model, resource_user, &document, found);
 }
 
 static int find(struct ctx *ctx, struct model *model, enum control_name name,
@@ -301,7 +301,7 @@ static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
 	if (rest && (strcmp(rest, "tree") == 0 ||
 		     strncmp(rest, "tree/", strlen("tree/")) == 0))
 		return refresh_tree_now(ctx, model, workspace, name, said);
-	if (rest && !resource_find(RESOURCE_REPOSITORY, rest))
+	if (rest && !resource_find_file(resource_repository.files, rest))
 		return -ENOENT;
 	r = forge_refresh_repository(ctx, model, workspace, name, said);
 	if (r == 0 && !rest)

@@ -5,7 +5,7 @@
  * hand, it is what gets refreshed: a thousand outdated `info` files are ten
  * requests together, not a thousand.
  */
-#include "tree/provider.h"
+#include "tree/place.h"
 
 #include "base/clock.h"
 #include "remote/resource.h"
@@ -323,12 +323,9 @@ freshen(struct ctx *ctx, struct model *model, const char *workspace)
 	return after;
 }
 
-/*
- * What desktops, shells and version control look for in every directory. Legal
- * as slugs, all of them, so that a workspace never listed would be asked for
- * each (layout rule 5); one that a listing has exists all the same.
- */
-static bool is_probe(const char *name)
+/* Legal as slugs, all of them, so that a workspace never listed would be asked
+ * for each; one that a listing has exists all the same. */
+bool forge_is_probe(const char *name)
 {
 	static const char *const names[] = {
 		".git",
@@ -376,7 +373,7 @@ static int workspace_lookup(struct ctx *ctx, struct model *model,
 	struct catalog_age age = {0};
 	int r;
 
-	if (is_probe(name)) {
+	if (forge_is_probe(name)) {
 		list = known_listing(ctx, model, workspace);
 		if (!list) {
 			ret_found->left_ms = IMPOSSIBLE_MS;
@@ -580,8 +577,15 @@ static int repository_document(struct ctx *ctx, struct model *model,
 	return r;
 }
 
-static int found_tree(struct model *model, struct node *dir,
-		      struct found *ret_found)
+static struct scope *repository_scope(const struct node *dir)
+{
+	const struct repository_data *d = forge_repository(dir);
+
+	return scope_new(d->repository.key, d->workspace, d->repository.slug);
+}
+
+int forge_found_tree(struct model *model, struct node *dir,
+		     struct found *ret_found)
 {
 	struct git_view *view = NULL;
 	int r;
@@ -608,19 +612,20 @@ static int repository_lookup(struct ctx *ctx, struct model *model,
 			     struct found *ret_found)
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
-	const struct resource *row = resource_find(RESOURCE_REPOSITORY, name);
+	cleanup(scope_unref) struct scope *scope = repository_scope(dir);
+	const struct resource_file *file =
+		resource_find_file(resource_repository.files, name);
 	int r;
 
-	if (strcmp(name, "tree") == 0)
-		return found_tree(model, dir, ret_found);
-	if (!row) {
-		ret_found->left_ms = FOREVER_MS;
-		return 0;
-	}
+	ret_found->left_ms = FOREVER_MS;
+	if (!file)
+		return place_lookup_row(ctx, model, dir,
+					resource_repository.rows, scope, name,
+					ret_found);
 	r = repository_document(ctx, model, dir, &document);
 	if (r < 0)
 		return r;
-	r = meta_found(model, row, &document, ret_found);
+	r = meta_found(model, file, &document, ret_found);
 	if (r == 0)
 		ret_found->left_ms = believe_ms(&document.age);
 	return r;
@@ -634,28 +639,25 @@ static int repository_list(struct ctx *ctx, struct model *model,
 	cleanup(catalog_document_done) struct catalog_document document = {0};
 	const struct repository_data *d = forge_repository(dir);
 	struct found found;
-	const struct resource *rows;
+	cleanup(scope_unref) struct scope *scope = repository_scope(dir);
+	const struct resource_file *files = resource_repository.files;
+	size_t n = resource_n_files(files);
 	bool have = false;
-	size_t n;
 
-	rows = resource_rows(RESOURCE_REPOSITORY, &n);
 	if (plus && after < n)
 		have = catalog_document(ctx, model->config.catalog,
 					d->workspace, &d->repository,
 					SOURCE_CACHED, &document) == 0 &&
 		       document.age.left_ms > 0;
 	for (size_t i = (size_t)after; i < n; i++)
-		if (!emit(arg, rows[i].name, i + 1, S_IFREG,
-			  have && meta_found(model, &rows[i], &document,
+		if (!emit(arg, files[i].name, i + 1, S_IFREG,
+			  have && meta_found(model, &files[i], &document,
 					     &found) == 0
 				  ? &found
 				  : NULL))
 			return 0;
-	if (after <= n) {
-		bool plain = !plus || found_tree(model, dir, &found) < 0;
-
-		emit(arg, "tree", n + 1, S_IFDIR, plain ? NULL : &found);
-	}
+	place_list_rows(ctx, model, dir, resource_repository.rows, scope,
+			after > n ? (size_t)after - n : 0, n, plus, emit, arg);
 	return 0;
 }
 

@@ -91,14 +91,12 @@ static void files_changed(struct model *model, struct node *workspace,
 			  const char *name)
 {
 	struct node *node = node_child(model->nodes, workspace, name);
-	const struct resource *rows;
-	size_t n;
+	const struct resource_file *file = resource_repository.files;
 
 	if (!node)
 		return;
-	rows = resource_rows(RESOURCE_REPOSITORY, &n);
-	for (size_t i = 0; i < n; i++)
-		model_changed_entry(model, node, rows[i].name);
+	for (; file->name; file++)
+		model_changed_entry(model, node, file->name);
 	model_changed_inode(model, node, false);
 	node_unref(model->nodes, node);
 }

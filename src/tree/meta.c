@@ -1,29 +1,30 @@
 /*
  * tree/meta: files made of documents. A file's inode is one version of the
- * document seen through one row of the resource table: the bytes are rendered
+ * document seen through one file of the resource table: the bytes are rendered
  * for the size and again for a read, and a few recent ones are kept so that
- * `cat` renders once.
+ * `cat` renders once. Files that are stored as they are shown (stored) are read
+ * piece by piece.
  */
 #include "tree/provider.h"
 
-#include "remote/resource.h"
+#include "remote/documents.h"
 
 #define MAX_RENDERED (2 * MIB)
 
 struct rendered {
 	uint64_t version;
-	const struct resource *row;
+	const struct resource_file *file;
 	struct blob *blob;
 	struct rendered *prev, *next;
 };
 
 /* The newest first; what is over MAX_RENDERED goes, the newest stays. */
 static void keep(struct model *model, uint64_t version,
-		 const struct resource *row, struct blob *blob)
+		 const struct resource_file *file, struct blob *blob)
 {
 	struct rendered *r = xcalloc(1, sizeof(*r)), *dead = NULL, *last;
 
-	*r = (struct rendered){version, row, blob_ref(blob), NULL, NULL};
+	*r = (struct rendered){version, file, blob_ref(blob), NULL, NULL};
 	mutex_lock(&model->lock);
 	DL_PREPEND(model->rendered, r);
 	model->n_rendered += blob_len(blob);
@@ -43,14 +44,14 @@ static void keep(struct model *model, uint64_t version,
 }
 
 static struct blob *kept(struct model *model, uint64_t version,
-			 const struct resource *row)
+			 const struct resource_file *file)
 {
 	struct blob *blob = NULL;
 	struct rendered *r;
 
 	mutex_lock(&model->lock);
 	DL_FOREACH (model->rendered, r) {
-		if (r->version == version && r->row == row) {
+		if (r->version == version && r->file == file) {
 			blob = blob_ref(r->blob);
 			break;
 		}
@@ -73,7 +74,7 @@ void meta_forget_rendered(struct model *model)
 
 /* body NULL: got from the cache when it is needed. */
 static int render(struct model *model, uint64_t version,
-		  const struct resource *row, struct blob *body,
+		  const struct resource_file *file, struct blob *body,
 		  struct blob **ret_blob)
 {
 	cleanup(buf_done) struct buf out = BUF_INIT(0);
@@ -81,7 +82,7 @@ static int render(struct model *model, uint64_t version,
 	size_t n;
 	int r = 0;
 
-	blob = kept(model, version, row);
+	blob = kept(model, version, file);
 	if (!blob) {
 		if (body)
 			source = blob_ref(body);
@@ -90,25 +91,25 @@ static int render(struct model *model, uint64_t version,
 					    &source);
 		if (!source)
 			return r;
-		r = resource_render(row, blob_data(source), blob_len(source),
+		r = resource_render(file, blob_data(source), blob_len(source),
 				    &out);
 		if (r < 0)
 			return r;
 		n = out.len;
 		blob = blob_take(buf_steal(&out, NULL), n);
-		keep(model, version, row, blob);
+		keep(model, version, file, blob);
 	}
 	*ret_blob = steal(&blob);
 	return 0;
 }
 
-int meta_found(struct model *model, const struct resource *row,
+int meta_found(struct model *model, const struct resource_file *file,
 	       const struct catalog_document *document, struct found *ret_found)
 {
 	cleanup(blob_unref) struct blob *blob = NULL;
 	int r;
 
-	r = render(model, document->version, row, document->body, &blob);
+	r = render(model, document->version, file, document->body, &blob);
 	if (r < 0)
 		return r;
 	*ret_found = (struct found){
@@ -119,7 +120,7 @@ int meta_found(struct model *model, const struct resource *row,
 				.size = blob_len(blob),
 				.mtime_ms = document->updated_ms,
 				.version = document->version,
-				.row = row,
+				.file = file,
 			},
 		.left_ms = document->age.left_ms,
 	};
@@ -132,13 +133,68 @@ static int meta_read(struct ctx *ctx, struct model *model, struct node *node,
 	struct blob *blob = NULL;
 	int r;
 
-	r = render(model, node->what.version, node->what.row, NULL, &blob);
+	r = render(model, node->what.version, node->what.file, NULL, &blob);
 	if (r < 0)
 		return ctx_fail(ctx, r,
 				"This version of the document is no longer in "
 				"the cache; open the file again.");
 	return model_slice(blob, offset, n, ret_data);
 }
+
+static int stored_read(struct ctx *ctx, struct model *model, struct node *node,
+		       off_t offset, size_t n, struct model_data *ret_data)
+{
+	struct blob *piece = NULL;
+	int r = documents_read(model->config.documents, node->what.version,
+			       (uint64_t)offset, n, &piece);
+
+	if (r < 0)
+		return ctx_fail(ctx, r,
+				"This version of the file is no longer in the "
+				"cache; open it again.");
+	return model_slice(piece, 0, n, ret_data);
+}
+
+/* ---- links: their target is their data ---- */
+
+static int link_readlink(struct ctx *ctx, struct model *model,
+			 struct node *node, struct blob **ret_target)
+{
+	(void)ctx;
+	(void)model;
+	*ret_target = blob_ref(node->what.data);
+	return 0;
+}
+
+static bool link_same(const struct node_what *a, const struct node_what *b)
+{
+	return strcmp(blob_data(a->data), blob_data(b->data)) == 0;
+}
+
+static uint64_t link_hash(const struct node_what *what, uint64_t seed)
+{
+	for (const char *p = blob_data(what->data); *p; p++)
+		seed = (seed ^ (unsigned char)*p) * 0x100000001b3ULL;
+	return seed;
+}
+
+static void link_free(void *data)
+{
+	blob_unref(data);
+}
+
+const struct provider provider_link = {
+	.name = "link",
+	.readlink = link_readlink,
+	.same_data = link_same,
+	.hash_data = link_hash,
+	.free_data = link_free,
+};
+
+const struct provider provider_stored = {
+	.name = "stored",
+	.read = stored_read,
+};
 
 const struct provider provider_meta = {
 	.name = "meta",

@@ -8,9 +8,11 @@
  */
 #include "tree/refresh.h"
 
-#include "tree/provider.h"
+#include "tree/place.h"
 
 #include "base/clock.h"
+
+#include <inttypes.h>
 
 #define JOB_TIMEOUT_MS (INT64_C(120) * 1000)
 #define SUSPENDED_MS 5000
@@ -21,6 +23,7 @@ enum job_kind {
 	JOB_WORKSPACE,
 	JOB_REPOSITORY,
 	JOB_USER,
+	JOB_PLACE,
 };
 
 struct job {
@@ -28,6 +31,7 @@ struct job {
 	struct job *next;
 	UT_hash_handle hh;
 	char *workspace, *name;
+	struct node *place; /* a reference */
 	char key[];
 };
 
@@ -48,15 +52,16 @@ struct refresh {
 	int64_t ahead_ms;        /* boottime - monotonic; the thread's own */
 };
 
-static void job_free(struct job *job)
+static void job_free(struct refresh *refresh, struct job *job)
 {
+	node_unref(refresh->model->nodes, job->place);
 	free(job->workspace);
 	free(job->name);
 	free(job);
 }
 
 static void queue(struct refresh *refresh, enum job_kind kind,
-		  const char *workspace, const char *name)
+		  const char *workspace, const char *name, struct node *place)
 {
 	char key[16];
 	struct job *job, *known;
@@ -74,6 +79,7 @@ static void queue(struct refresh *refresh, enum job_kind kind,
 	job->kind = kind;
 	job->workspace = workspace ? xstrdup(workspace) : NULL;
 	job->name = name ? xstrdup(name) : NULL;
+	job->place = place ? node_ref(refresh->model->nodes, place) : NULL;
 
 	mutex_lock(&refresh->lock);
 	HASH_FIND(hh, refresh->jobs, job->key, len, known);
@@ -85,28 +91,36 @@ static void queue(struct refresh *refresh, enum job_kind kind,
 	}
 	mutex_unlock(&refresh->lock);
 	if (job)
-		job_free(job);
+		job_free(refresh, job);
 }
 
 void refresh_root(struct refresh *refresh)
 {
-	queue(refresh, JOB_ROOT, NULL, NULL);
+	queue(refresh, JOB_ROOT, NULL, NULL, NULL);
 }
 
 void refresh_workspace(struct refresh *refresh, const char *workspace)
 {
-	queue(refresh, JOB_WORKSPACE, workspace, NULL);
+	queue(refresh, JOB_WORKSPACE, workspace, NULL, NULL);
 }
 
 void refresh_repository(struct refresh *refresh, const char *workspace,
 			const char *name)
 {
-	queue(refresh, JOB_REPOSITORY, workspace, name);
+	queue(refresh, JOB_REPOSITORY, workspace, name, NULL);
 }
 
 void refresh_user(struct refresh *refresh)
 {
-	queue(refresh, JOB_USER, NULL, NULL);
+	queue(refresh, JOB_USER, NULL, NULL, NULL);
+}
+
+void refresh_place(struct refresh *refresh, struct node *place)
+{
+	char number[24];
+
+	snprintf(number, sizeof(number), "%" PRIu64, place->ino);
+	queue(refresh, JOB_PLACE, NULL, number, place);
 }
 
 void refresh_watch(struct refresh *refresh, struct node *tree)
@@ -162,11 +176,18 @@ static void run_job(struct refresh *refresh, const struct job *job)
 	case JOB_USER:
 		r = refresh_user_now(&ctx, model);
 		break;
+	case JOB_PLACE:
+		r = place_refresh(&ctx, model, job->place, NULL);
+		break;
 	}
 	if (r < 0 && r != -EINTR) {
-		buf_printf(&path, "%s%s%s",
-			   job->workspace ? job->workspace : "/",
-			   job->name ? "/" : "", job->name ? job->name : "");
+		if (job->place)
+			node_path(job->place, &path);
+		else
+			buf_printf(&path, "%s%s%s",
+				   job->workspace ? job->workspace : "/",
+				   job->name ? "/" : "",
+				   job->name ? job->name : "");
 		problems_add(model->problems, path.data, -r,
 			     ctx.sentence[0] ? ctx.sentence : strerror(-r));
 	}
@@ -243,7 +264,7 @@ static void run_jobs(struct refresh *refresh)
 
 	while ((job = next_job(refresh))) {
 		run_job(refresh, job);
-		job_free(job);
+		job_free(refresh, job);
 	}
 }
 
@@ -358,7 +379,7 @@ struct refresh *refresh_stop(struct refresh *refresh)
 	thread_join(refresh->thread);
 	HASH_CLEAR(hh, refresh->jobs);
 	LL_FOREACH_SAFE(refresh->first, job, after)
-	job_free(job);
+	job_free(refresh, job);
 	LL_FOREACH_SAFE(refresh->watched, w, next_w)
 	{
 		node_unref(refresh->model->nodes, w->tree);

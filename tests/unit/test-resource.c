@@ -52,10 +52,18 @@ static const char whole_info[] =
 	"clone_https: https://bitbucket.org/acme/widgets.git\n"
 	"clone_ssh: git@ssh.bitbucket.org:acme/widgets.git\n";
 
-static void expect(enum resource_place place, const char *name,
-		   const char *json, const char *want)
+/* Of both places. */
+static const struct resource_file *find(const char *name)
 {
-	const struct resource *row = resource_find(place, name);
+	const struct resource_file *file =
+		resource_find_file(resource_repository.files, name);
+
+	return file ? file : resource_find_file(resource_user, name);
+}
+
+static void expect(const char *name, const char *json, const char *want)
+{
+	const struct resource_file *row = find(name);
 	cleanup(buf_done) struct buf out = BUF_INIT(0);
 
 	assert_non_null(row);
@@ -66,41 +74,37 @@ static void expect(enum resource_place place, const char *name,
 
 static void expect_info(const char *json, const char *want)
 {
-	expect(RESOURCE_REPOSITORY, "info", json, want);
+	expect("info", json, want);
 }
 
 static void the_table(void **state)
 {
-	size_t n = 0;
-	const struct resource *rows = resource_rows(RESOURCE_REPOSITORY, &n);
+	const struct resource_file *files = resource_repository.files;
 
 	(void)state;
-	assert_int_equal(n, 3);
-	assert_string_equal(rows[0].name, "description");
-	assert_string_equal(rows[1].name, "info");
-	assert_string_equal(rows[2].name, "repository.json");
-	for (size_t i = 0; i < n; i++) {
-		assert_int_equal(rows[i].place, RESOURCE_REPOSITORY);
-		assert_ptr_equal(
-			resource_find(RESOURCE_REPOSITORY, rows[i].name),
-			&rows[i]);
-	}
-	rows = resource_rows(RESOURCE_ACCOUNT, &n);
-	assert_int_equal(n, 1);
-	assert_string_equal(rows[0].name, "user.json");
-	assert_null(resource_find(RESOURCE_ACCOUNT, "info"));
-	assert_null(resource_find(RESOURCE_REPOSITORY, ""));
+	assert_int_equal(resource_n_files(files), 3);
+	assert_string_equal(files[0].name, "description");
+	assert_string_equal(files[1].name, "info");
+	assert_string_equal(files[2].name, "repository.json");
+	for (size_t i = 0; i < 3; i++)
+		assert_ptr_equal(resource_find_file(files, files[i].name),
+				 &files[i]);
+	assert_int_equal(resource_n_files(resource_user), 1);
+	assert_int_equal(resource_n_files(NULL), 0);
+	assert_null(resource_find_file(resource_user, "info"));
+	assert_null(resource_find_file(files, ""));
+	assert_non_null(resource_find_row(resource_repository.rows, "tree"));
+	assert_null(resource_find_row(resource_repository.rows, "info"));
 }
 
 static void a_whole_one(void **state)
 {
 	(void)state;
 	expect_info(whole, whole_info);
-	expect(RESOURCE_REPOSITORY, "description", whole,
-	       "Things\nthat turn.\n");
-	expect(RESOURCE_REPOSITORY, "repository.json", "{\"slug\":\"a\"}",
+	expect("description", whole, "Things\nthat turn.\n");
+	expect("repository.json", "{\"slug\":\"a\"}",
 	       "{\n  \"slug\": \"a\"\n}\n");
-	expect(RESOURCE_ACCOUNT, "user.json", "{}", "{}\n");
+	expect("user.json", "{}", "{}\n");
 }
 
 static void descriptions(void **state)
@@ -119,8 +123,7 @@ static void descriptions(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
-		expect(RESOURCE_REPOSITORY, "description", pairs[i][0],
-		       pairs[i][1]);
+		expect("description", pairs[i][0], pairs[i][1]);
 }
 
 static void odd_members(void **state)
@@ -186,7 +189,7 @@ static void no_object(void **state)
 	static const char *const bad[] = {"",   "[]",  "null",   "\"{}\"",
 					  "12", "{",   "{}x",    "{\"a\":}",
 					  " ",  "<p>", "{\"a\"}"};
-	const struct resource *row = resource_find(RESOURCE_REPOSITORY, "info");
+	const struct resource_file *row = find("info");
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -200,7 +203,7 @@ static void no_object(void **state)
 
 static void too_long(void **state)
 {
-	const struct resource *row = resource_find(RESOURCE_REPOSITORY, "info");
+	const struct resource_file *row = find("info");
 	cleanup(buf_done) struct buf out = BUF_INIT(100);
 
 	(void)state;
@@ -211,23 +214,22 @@ static void too_long(void **state)
 /* Every row of both places; with arg twice, and twice the same. */
 static void render_all(const char *text, size_t n, void *arg)
 {
-	static const enum resource_place places[] = {RESOURCE_REPOSITORY,
-						     RESOURCE_ACCOUNT};
+	const struct resource_file *const places[] = {resource_repository.files,
+						      resource_user};
 
 	for (size_t p = 0; p < ARRAY_SIZE(places); p++) {
-		size_t n_rows;
-		const struct resource *rows = resource_rows(places[p], &n_rows);
+		const struct resource_file *file = places[p];
 
-		for (size_t i = 0; i < n_rows; i++) {
+		for (; file->name; file++) {
 			cleanup(buf_done) struct buf one = BUF_INIT(0);
 			cleanup(buf_done) struct buf two = BUF_INIT(0);
-			int r = resource_render(&rows[i], text, n, &one);
+			int r = resource_render(file, text, n, &one);
 
 			assert_true(r == 0 || r == -EBADMSG);
 			if (!arg)
 				continue;
-			assert_int_equal(
-				resource_render(&rows[i], text, n, &two), r);
+			assert_int_equal(resource_render(file, text, n, &two),
+					 r);
 			assert_int_equal(one.len, two.len);
 			if (one.len)
 				assert_memory_equal(one.data, two.data,
@@ -267,8 +269,7 @@ static void recorded_bodies(void **state)
 
 static void corpus_file(const char *name, const char *data, size_t n, bool ok)
 {
-	const struct resource *row =
-		resource_find(RESOURCE_REPOSITORY, "repository.json");
+	const struct resource_file *row = find("repository.json");
 	cleanup(buf_done) struct buf out = BUF_INIT(0);
 	int r = resource_render(row, data, n, &out);
 

@@ -1,0 +1,91 @@
+/*
+ * tree/place: directories of the resource table's rows. Private to tree/.
+ *
+ * Two kinds of nodes have this provider: a row (a group, an object, a
+ * collection), and an item of a collection. What a row cannot say is in
+ * specials: functions for the names of a directory beyond its files and rows.
+ */
+#ifndef TREE_PLACE_H
+#define TREE_PLACE_H
+
+#include "tree/provider.h"
+
+#include "remote/documents.h"
+
+struct place {
+	const struct resource *row; /* of an item: its collection's */
+	struct scope *scope;        /* its own */
+	/* Of an item; NULL: the row itself. */
+	struct scope *collection;
+	char *id;
+	struct mutex lock;
+	struct collection *listed; /* under lock: what is being paged through */
+	_Atomic uint64_t shown;    /* version: what the kernel last listed */
+};
+static inline struct place *place_of(const struct node *node)
+{
+	return node->what.data;
+}
+
+/* The rows that a place directory has, and its files. */
+const struct resource *place_rows(const struct place *);
+const struct resource_file *place_files(const struct place *);
+
+/*
+ * The name of a row in a directory: a directory of this provider, a text file,
+ * or what its special makes of it. scope is the row's own and is taken. A text
+ * may wait for the network.
+ */
+int place_found_row(struct ctx *, struct model *, struct node *dir,
+		    const struct resource *, struct scope *scope,
+		    struct found *ret_found);
+/* A name among rows: *ret_found's provider stays NULL when it is none. scope
+ * is the directory's. */
+int place_lookup_row(struct ctx *, struct model *, struct node *dir,
+		     const struct resource *rows, const struct scope *scope,
+		     const char *name, struct found *ret_found);
+/* Emits rows whose position is at least `from`, with cookies base + position +
+ * 1. False: enough. */
+bool place_list_rows(struct ctx *, struct model *, struct node *dir,
+		     const struct resource *rows, const struct scope *scope,
+		     size_t from, uint64_t base, bool plus, provider_emit *emit,
+		     void *arg);
+/* A symbolic link. */
+void place_found_link(const char *target, int64_t mtime_ms, int64_t left_ms,
+		      struct found *ret_found);
+/* A file as it is stored. */
+void place_found_file(const struct document_file *, int64_t mtime_ms,
+		      struct found *ret_found);
+
+/* The document behind an item's (or an object row's) files. */
+int place_document(struct ctx *, struct model *, struct node *dir,
+		   enum source_mode, struct catalog_document *ret_document);
+/* The collection of a row's node; queues a refresh when it is stale. */
+int place_collection(struct ctx *, struct model *, struct node *dir,
+		     enum source_mode, struct collection **ret_collection,
+		     struct catalog_age *ret_age);
+/* How long the kernel may believe what is this old. */
+int64_t place_believe_ms(const struct catalog_age *);
+/* Asks again for what is behind the node, and tells the kernel and, in said
+ * (may be NULL), people what changed. In the background (said NULL) what is
+ * fresh is not asked for. */
+int place_refresh(struct ctx *, struct model *, struct node *node,
+		  struct buf *said);
+
+struct place_special {
+	/* Makes the row's own node; NULL: a place directory. scope is
+	 * borrowed. */
+	int (*found)(struct ctx *, struct model *, struct node *dir,
+		     const struct resource *, const struct scope *scope,
+		     struct found *ret_found);
+	/* Names of the place directory beyond files and rows; NULL: items. */
+	int (*lookup)(struct ctx *, struct model *, struct node *dir,
+		      const char *name, struct found *ret_found);
+	/* `after` and cookies in a space of their own, from 0. */
+	int (*list)(struct ctx *, struct model *, struct node *dir,
+		    uint64_t after, bool plus, provider_emit *emit, void *arg);
+};
+/* NULL: none. */
+const struct place_special *place_special(enum resource_special);
+
+#endif

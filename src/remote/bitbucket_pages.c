@@ -1,0 +1,275 @@
+/*
+ * remote/bitbucket, any list: page after page, each item handed on as its page
+ * comes, so that memory holds one page.
+ *
+ * Page numbers shift while items come and go, so nothing is trusted twice:
+ * items are told apart by their id, and what `size` promised and no page had is
+ * looked for in a second walk. The newest-first walk does not number at all: a
+ * page's q begins below the last item of the one before. Should several items
+ * have been made in that very microsecond, the `size` of the next page is too
+ * small, and it is asked for again with that moment included.
+ */
+#include "bitbucket_private.h"
+
+#include "base/map.h"
+#include "base/text.h"
+
+#define MOST_ITEMS 100000
+
+struct seen {
+	UT_hash_handle hh;
+	char id[];
+};
+
+struct pages {
+	struct ctx *ctx;
+	struct bitbucket *bitbucket;
+	struct bitbucket_list *list;
+	struct seen *seen;
+	size_t n_items;  /* handed on */
+	size_t n_odd;    /* that are none */
+	size_t n_page;   /* of the last page, seen before or not */
+	int64_t size;    /* as the last page said; -1: it did not */
+	int64_t pagelen; /* -1 */
+	char *last;      /* created_on of the last item */
+	bool full;       /* `most` reached, and there was another item */
+};
+
+static void pages_done(struct pages *p)
+{
+	struct seen *seen, *next;
+
+	HASH_ITER (hh, p->seen, seen, next) {
+		HASH_DEL(p->seen, seen);
+		free(seen);
+	}
+	free(p->last);
+}
+DEFINE_CLEANUP_DONE(struct pages, pages_done);
+
+/* False: it was there before. */
+static bool is_new(struct pages *p, const struct json *item)
+{
+	cleanup(buf_done) struct buf id = BUF_INIT(64 * KIB);
+	const struct json *at = p->list->id ? json_at(item, p->list->id) : NULL;
+	struct seen *seen;
+
+	if (!at || json_compact(at, &id) < 0 || !id.len)
+		return true;
+	HASH_FIND(hh, p->seen, id.data, id.len, seen);
+	if (seen)
+		return false;
+	seen = xcalloc(1, sizeof(*seen) + id.len + 1);
+	memcpy(seen->id, id.data, id.len);
+	HASH_ADD_KEYPTR(hh, p->seen, seen->id, id.len, seen);
+	return true;
+}
+
+static int take_item(struct pages *p, const struct json *item)
+{
+	size_t most = p->list->most ? p->list->most : MOST_ITEMS;
+	const char *created = json_str(item, "created_on");
+
+	p->n_page++;
+	if (created) {
+		free(p->last);
+		p->last = xstrdup(created);
+	}
+	if (!json_is_object(item)) {
+		p->n_odd++;
+		return 0;
+	}
+	if (!is_new(p, item))
+		return 0;
+	if (p->n_items == most) {
+		p->full = true;
+		return p->list->most ? 0
+				     : ctx_fail(p->ctx, -EIO,
+						"Bitbucket's list at %s does "
+						"not end.",
+						p->list->path);
+	}
+	p->n_items++;
+	return p->list->each(p->list->arg, item);
+}
+
+static int take_values(struct pages *p, const struct json *page)
+{
+	const struct json *values =
+		json_is_array(page) ? page : json_at(page, "values");
+	int r = 0;
+
+	if (!json_is_array(values))
+		return ctx_fail(p->ctx, -EIO,
+				"Bitbucket's answer to %s is not a list.",
+				p->list->path);
+	p->n_page = 0;
+	p->size = json_int(page, "size", -1);
+	p->pagelen = json_int(page, "pagelen", -1);
+	for (const struct json *i = json_first(values); i && r == 0;
+	     i = json_next(i))
+		r = take_item(p, i);
+	return r;
+}
+
+static int take_page(struct pages *p, const char *url, char **ret_next)
+{
+	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
+	cleanup(json_free) struct json *page = NULL;
+	int r = bitbucket_get_url(p->ctx, p->bitbucket, url, NULL, &reply);
+
+	p->list->status = reply.status;
+	if (r < 0)
+		return r;
+	r = bitbucket_parse(p->ctx, &reply, p->list->path, &page);
+	if (r < 0)
+		return r;
+	buf_done(&reply.body);
+	r = take_values(p, page);
+	return r < 0 ? r
+		     : bitbucket_next_url(p->ctx, p->bitbucket, page, ret_next);
+}
+
+static bool has_more(const struct pages *p, size_t n_pages)
+{
+	int64_t pagelen = p->pagelen > 0 ? p->pagelen : (int64_t)p->n_page;
+
+	return p->n_page > 0 && p->size > (int64_t)n_pages * pagelen;
+}
+
+static char *first_url(const struct pages *p)
+{
+	return xasprintf("%s%s", p->bitbucket->api_url, p->list->path);
+}
+
+static char *numbered_url(const struct pages *p, size_t number)
+{
+	return xasprintf("%s%s%cpage=%zu", p->bitbucket->api_url, p->list->path,
+			 strchr(p->list->path, '?') ? '&' : '?', number);
+}
+
+static int walk_numbers(struct pages *p)
+{
+	cleanup(free) char *url = first_url(p);
+
+	for (size_t n = 1; url; n++) {
+		char *next = NULL;
+		int r;
+
+		if (n > BITBUCKET_MOST_PAGES)
+			return ctx_fail(p->ctx, -EIO,
+					"Bitbucket's list at %s does not end.",
+					p->list->path);
+		r = take_page(p, url, &next);
+		free(url);
+		url = next;
+		if (r < 0)
+			return r;
+		if (!url && p->list->paging == BITBUCKET_NUMBERED &&
+		    has_more(p, n))
+			url = numbered_url(p, n + 1);
+		if (p->full || p->list->paging == BITBUCKET_WHOLE) {
+			free(url);
+			url = NULL;
+		} else if (url && p->list->most &&
+			   p->n_items == p->list->most) {
+			/* As many as are wanted, and there is a next page. */
+			p->full = true;
+			free(url);
+			url = NULL;
+		}
+	}
+	return 0;
+}
+
+/* ---- the newest first ---- */
+
+static char *newest_url(const struct pages *p, const char *below, bool with)
+{
+	const char *filter = p->list->q ? p->list->q : "";
+	cleanup(free) char *bound = below ? xasprintf("%screated_on%s%s",
+						      *filter ? " AND " : "",
+						      with ? "<=" : "<", below)
+					  : xstrdup("");
+	cleanup(free) char *q = xasprintf("%s%s", filter, bound);
+	struct buf url = BUF_INIT(0);
+
+	buf_printf(&url, "%s%s%csort=-created_on", p->bitbucket->api_url,
+		   p->list->path, strchr(p->list->path, '?') ? '&' : '?');
+	if (*q) {
+		buf_puts(&url, "&q=");
+		text_percent_encode(&url, q, "");
+	}
+	return buf_steal(&url, NULL);
+}
+
+static int walk_newest(struct pages *p)
+{
+	cleanup(free) char *below = NULL;
+	bool more = true, with = false;
+
+	for (size_t n = 1; more; n++) {
+		cleanup(free) char *url = newest_url(p, below, with),
+				   *next = NULL;
+		int64_t expected = p->size - (int64_t)p->n_page;
+		size_t had = p->n_items;
+		int r;
+
+		if (n > BITBUCKET_MOST_PAGES)
+			return ctx_fail(p->ctx, -EIO,
+					"Bitbucket's list at %s does not end.",
+					p->list->path);
+		r = take_page(p, url, &next);
+		if (r < 0)
+			return r;
+		more = next != NULL && p->last;
+		if (below && !with && (p->size < 0 || p->size < expected)) {
+			/* Some of that very moment may be missing. */
+			with = true;
+			more = true;
+			continue;
+		}
+		if (with && p->n_items == had && more &&
+		    !strcmp(below, p->last))
+			return ctx_fail(p->ctx, -EIO,
+					"More items of %s were made in one "
+					"moment than a page holds.",
+					p->list->path);
+		with = false;
+		if (p->list->most && p->n_items >= p->list->most) {
+			p->full = p->full || more;
+			more = false;
+		}
+		if (more) {
+			free(below);
+			below = xstrdup(p->last);
+		}
+	}
+	return 0;
+}
+
+int bitbucket_list(struct ctx *ctx, struct bitbucket *b,
+		   struct bitbucket_list *list, bool *ret_more)
+{
+	cleanup(pages_done) struct pages p = {
+		.ctx = ctx,
+		.bitbucket = b,
+		.list = list,
+		.size = -1,
+		.pagelen = -1,
+	};
+	int r;
+
+	if (list->paging == BITBUCKET_NEWEST) {
+		r = walk_newest(&p);
+	} else {
+		r = walk_numbers(&p);
+		if (r == 0 && !p.full && list->id && p.size >= 0 &&
+		    list->paging != BITBUCKET_WHOLE &&
+		    (int64_t)(p.n_items + p.n_odd) < p.size)
+			r = walk_numbers(&p);
+	}
+	if (r == 0)
+		*ret_more = p.full;
+	return r;
+}

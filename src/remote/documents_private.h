@@ -1,0 +1,48 @@
+/*
+ * remote/documents, inside: what its files share.
+ *
+ * Keys in the cache, with K a scope's key ("repo/{uuid}/pullrequests"):
+ *   K            an object, a text, or a collection's names (collection.c)
+ *   K#<file>     a file of a collection, as the mount shows it
+ *   K/@<id>      an item of it, compact; of rows beside the items (merged/)
+ *                under the key of the row above, so that an item has one
+ */
+#ifndef REMOTE_DOCUMENTS_PRIVATE_H
+#define REMOTE_DOCUMENTS_PRIVATE_H
+
+#include "remote/documents.h"
+
+#define N_COLLECTIONS 8 /* kept decoded */
+#define FINAL_MS (INT64_C(10) * 365 * 24 * 3600 * 1000)
+#define REFUSED_MS (INT64_C(5) * 60 * 1000)
+
+struct documents {
+	struct documents_config config;
+	struct mutex lock;
+	/* Under lock, the last used first. */
+	struct collection *kept[N_COLLECTIONS];
+};
+
+struct documents_fetch {
+	struct documents *documents;
+	const struct resource *row;
+	const struct scope *scope;
+	const char *id; /* of an item */
+};
+
+char *documents_item_key(const struct resource *, const struct scope *,
+			 const char *id);
+/* cache_put with a sentence. */
+int documents_put(struct ctx *, struct documents *,
+		  const struct cache_put *puts, size_t n);
+/* After a failure with that status: remembered as the answer (0) where nothing
+ * better is known and asking again soon is of no use, else r. */
+int documents_refused(struct ctx *, struct documents *, const char *key,
+		      const struct cache_entry *old, int r, long status);
+struct catalog_age documents_age(const struct cache_entry *, bool stale);
+
+/* documents_collect: what source calls for a collection. */
+source_fetch documents_fetch_collection;
+int collection_decode(const char *text, size_t n, struct collection **ret);
+
+#endif

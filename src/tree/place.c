@@ -1,0 +1,648 @@
+/*
+ * tree/place: directories of rows and of items.
+ *
+ * The names of such a directory are, in this order: its files, its rows, then
+ * its items (or what a special says). The first two are fixed, so their cookies
+ * are positions below FIRST_ITEM; items come and go, and have a book's.
+ *
+ * A listing of a collection waits for the collection, one paged set; of all
+ * else it never waits.
+ */
+#include "tree/place.h"
+
+#define FIRST_ITEM 256 /* more fixed names than any row has */
+#define MOMENT_MS 1000
+#define UNLISTED_MS (INT64_C(60) * 1000)
+#define UNKNOWN_MS (INT64_C(60) * 1000)
+
+static const struct resource_file collection_files[] = {
+	{"index.json", NULL, NULL, NULL},
+	{"index.tsv", NULL, NULL, NULL},
+	{"more", NULL, NULL, NULL},
+	{NULL, NULL, NULL, NULL},
+};
+
+static bool is_collection(const struct place *p)
+{
+	return !p->collection && p->row->kind == RESOURCE_COLLECTION;
+}
+
+const struct resource *place_rows(const struct place *p)
+{
+	return p->collection ? p->row->items->rows : p->row->rows;
+}
+
+const struct resource_file *place_files(const struct place *p)
+{
+	return p->collection ? p->row->items->files : p->row->files;
+}
+
+int64_t place_believe_ms(const struct catalog_age *age)
+{
+	return age->stale ? MOMENT_MS : age->left_ms;
+}
+
+static const struct place_special *special_of(const struct place *p)
+{
+	return p->collection ? NULL : place_special(p->row->special);
+}
+
+/* ---- answers ---- */
+
+int place_document(struct ctx *ctx, struct model *model, struct node *dir,
+		   enum source_mode mode, struct catalog_document *ret_document)
+{
+	const struct place *p = place_of(dir);
+	struct documents *documents = model->config.documents;
+	int r;
+
+	if (p->collection)
+		r = documents_item(ctx, documents, p->row, p->collection, p->id,
+				   mode, ret_document);
+	else
+		r = documents_object(ctx, documents, p->row, p->scope, mode,
+				     ret_document);
+	if (r == 0 && ret_document->age.stale && mode == SOURCE_READ)
+		refresh_place(model->refresh, dir);
+	return r;
+}
+
+int place_collection(struct ctx *ctx, struct model *model, struct node *dir,
+		     enum source_mode mode, struct collection **ret_collection,
+		     struct catalog_age *ret_age)
+{
+	const struct place *p = place_of(dir);
+	int r = documents_collection(ctx, model->config.documents, p->row,
+				     p->scope, mode, ret_collection, ret_age);
+
+	if (r == 0 && ret_age->stale && mode == SOURCE_READ)
+		refresh_place(model->refresh, dir);
+	return r;
+}
+
+/* ---- nodes ---- */
+
+static struct place *place_new(const struct resource *row, struct scope *scope)
+{
+	struct place *p = xcalloc(1, sizeof(*p));
+
+	p->row = row;
+	p->scope = scope;
+	mutex_init(&p->lock);
+	return p;
+}
+
+static void place_free(void *data)
+{
+	struct place *p = data;
+
+	collection_unref(p->listed);
+	scope_unref(p->collection);
+	scope_unref(p->scope);
+	mutex_done(&p->lock);
+	free(p->id);
+	free(p);
+}
+
+static bool place_same(const struct node_what *a, const struct node_what *b)
+{
+	const struct place *x = a->data, *y = b->data;
+
+	return x->row == y->row && !x->id == !y->id &&
+	       strcmp(x->scope->key, y->scope->key) == 0;
+}
+
+static uint64_t place_hash(const struct node_what *what, uint64_t seed)
+{
+	const struct place *p = what->data;
+
+	for (const char *s = p->scope->key; *s; s++)
+		seed = (seed ^ (unsigned char)*s) * 0x100000001b3ULL;
+	return seed;
+}
+
+static void found_dir(struct place *place, int64_t mtime_ms, int64_t left_ms,
+		      bool ask_attr, struct found *found)
+{
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_place,
+				.mode = S_IFDIR | 0555,
+				.mtime_ms = mtime_ms,
+				.data = place,
+			},
+		.left_ms = left_ms,
+		.ask_attr = ask_attr,
+	};
+}
+
+static void found_item(struct node *dir, const char *id, int64_t time_ms,
+		       int64_t left_ms, struct found *found)
+{
+	const struct place *p = place_of(dir);
+	struct place *item =
+		place_new(p->row, scope_item(p->scope, p->row, id));
+
+	item->collection = scope_ref(p->scope);
+	item->id = xstrdup(id);
+	found_dir(item, time_ms, left_ms, false, found);
+}
+
+void place_found_file(const struct document_file *file, int64_t mtime_ms,
+		      struct found *found)
+{
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_stored,
+				.mode = S_IFREG | 0444,
+				.size = file->size,
+				.mtime_ms = mtime_ms,
+				.version = file->version,
+			},
+		.left_ms = place_believe_ms(&file->age),
+	};
+}
+
+void place_found_link(const char *target, int64_t mtime_ms, int64_t left_ms,
+		      struct found *found)
+{
+	size_t n = strlen(target);
+
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_link,
+				.mode = S_IFLNK | 0777,
+				.size = n,
+				.mtime_ms = mtime_ms,
+				.data = blob_new(target, n),
+			},
+		.left_ms = left_ms,
+	};
+}
+
+/* ---- rows ---- */
+
+static int found_text(struct ctx *ctx, struct model *model, struct node *dir,
+		      const struct resource *row, const struct scope *scope,
+		      struct found *found)
+{
+	struct document_file file;
+	int r = documents_text(ctx, model->config.documents, row, scope,
+			       SOURCE_READ, &file);
+
+	if (r < 0)
+		return r;
+	place_found_file(&file, node_mtime_ms(model->nodes, dir), found);
+	return 0;
+}
+
+int place_found_row(struct ctx *ctx, struct model *model, struct node *dir,
+		    const struct resource *row, struct scope *scope,
+		    struct found *ret_found)
+{
+	const struct place_special *special = place_special(row->special);
+	int r = 0;
+
+	if (special && special->found)
+		r = special->found(ctx, model, dir, row, scope, ret_found);
+	else if (row->kind == RESOURCE_TEXT)
+		r = found_text(ctx, model, dir, row, scope, ret_found);
+	else
+		found_dir(place_new(row, scope_ref(scope)),
+			  node_mtime_ms(model->nodes, dir), FOREVER_MS,
+			  row->kind == RESOURCE_COLLECTION, ret_found);
+	scope_unref(scope);
+	return r;
+}
+
+int place_lookup_row(struct ctx *ctx, struct model *model, struct node *dir,
+		     const struct resource *rows, const struct scope *scope,
+		     const char *name, struct found *ret_found)
+{
+	const struct resource *row = resource_find_row(rows, name);
+
+	return row ? place_found_row(ctx, model, dir, row,
+				     scope_below(scope, row->name), ret_found)
+		   : 0;
+}
+
+bool place_list_rows(struct ctx *ctx, struct model *model, struct node *dir,
+		     const struct resource *rows, const struct scope *scope,
+		     size_t from, uint64_t base, bool plus, provider_emit *emit,
+		     void *arg)
+{
+	bool took = true;
+
+	for (size_t i = 0; took && rows && rows[i].name; i++) {
+		bool file = rows[i].kind == RESOURCE_TEXT;
+		struct found found;
+
+		if (i < from)
+			continue;
+		/* A text's size is known by asking for it alone. */
+		if (!plus || file)
+			took = emit(arg, rows[i].name, base + i + 1,
+				    file ? S_IFREG : S_IFDIR, NULL);
+		else
+			took = emit(arg, rows[i].name, base + i + 1, S_IFDIR,
+				    place_found_row(
+					    ctx, model, dir, &rows[i],
+					    scope_below(scope, rows[i].name),
+					    &found) == 0
+					    ? &found
+					    : NULL);
+	}
+	return took;
+}
+
+/* ---- lookup ---- */
+
+static int lookup_document_file(struct ctx *ctx, struct model *model,
+				struct node *dir,
+				const struct resource_file *file,
+				struct found *ret_found)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	int r = place_document(ctx, model, dir, SOURCE_READ, &document);
+
+	if (r < 0)
+		return r;
+	if (!document.updated_ms)
+		document.updated_ms = node_mtime_ms(model->nodes, dir);
+	r = meta_found(model, file, &document, ret_found);
+	if (r == 0)
+		ret_found->left_ms = place_believe_ms(&document.age);
+	return r;
+}
+
+static int64_t newest(const struct collection *c, int64_t otherwise)
+{
+	int64_t newest = 0;
+
+	for (size_t i = 0; i < c->n_items; i++)
+		if (c->items[i].time_ms > newest)
+			newest = c->items[i].time_ms;
+	return newest ? newest : otherwise;
+}
+
+/* 1: the collection is at hand and lacks the file. */
+static int stored_file(struct model *model, struct node *dir,
+		       const struct collection *c,
+		       const struct catalog_age *age, const char *name,
+		       struct found *ret_found)
+{
+	const struct place *p = place_of(dir);
+	struct document_file file;
+
+	if (!strcmp(name, "more") && !c->more)
+		return 1;
+	if (documents_file(model->config.documents, p->scope, name, &file) < 0)
+		return 1;
+	file.age = *age;
+	place_found_file(&file, newest(c, node_mtime_ms(model->nodes, dir)),
+			 ret_found);
+	return 0;
+}
+
+static int lookup_collection_file(struct ctx *ctx, struct model *model,
+				  struct node *dir, const char *name,
+				  struct found *ret_found)
+{
+	enum source_mode mode = SOURCE_READ;
+	int r = 0;
+
+	/* Twice: its file may have gone from the cache alone. */
+	for (unsigned i = 0; i < 2; i++) {
+		cleanup(collection_unref) struct collection *c = NULL;
+		struct catalog_age age;
+
+		r = place_collection(ctx, model, dir, mode, &c, &age);
+		if (r < 0)
+			return r;
+		r = stored_file(model, dir, c, &age, name, ret_found);
+		if (r <= 0)
+			return r;
+		ret_found->left_ms = place_believe_ms(&age);
+		if (!strcmp(name, "more"))
+			return 0;
+		mode = SOURCE_REFRESH;
+	}
+	return 0;
+}
+
+/* One that the collection does not have, or that was never listed. */
+static int lookup_by_id(struct ctx *ctx, struct model *model, struct node *dir,
+			const char *name, struct found *ret_found)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(json_free) struct json *json = NULL;
+	cleanup(free) char *target = NULL;
+	const struct place *p = place_of(dir);
+	const struct resource_items *items = p->row->items;
+	const char *where = "", *here = p->row->is_beside ? p->row->name : "";
+	int64_t left_ms;
+	int r = documents_item(ctx, model->config.documents, p->row, p->scope,
+			       name, SOURCE_READ, &document);
+
+	if (r == -ENOENT) {
+		ret_found->left_ms = UNKNOWN_MS;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	left_ms = place_believe_ms(&document.age);
+	if (items->where && !json_parse(blob_data(document.body),
+					blob_len(document.body), &json))
+		where = items->where(json);
+	if (!strcmp(where, here)) {
+		found_item(dir, name, document.updated_ms, left_ms, ret_found);
+	} else if (!p->row->is_beside) {
+		target = xasprintf("%s/%s", where, name);
+		place_found_link(target, document.updated_ms, left_ms,
+				 ret_found);
+	} else {
+		ret_found->left_ms = left_ms;
+	}
+	return 0;
+}
+
+static int lookup_item(struct ctx *ctx, struct model *model, struct node *dir,
+		       const char *name, struct found *ret_found)
+{
+	cleanup(collection_unref) struct collection *c = NULL;
+	const struct place *p = place_of(dir);
+	const struct resource_items *items = p->row->items;
+	const struct collection_item *item;
+	struct catalog_age age = {0};
+	bool by_id = items->endpoint && items->is_name && items->is_name(name);
+	int r;
+
+	ret_found->left_ms = FOREVER_MS;
+	if ((items->endpoint && items->is_name && !by_id) ||
+	    forge_is_probe(name))
+		return 0;
+	r = place_collection(ctx, model, dir,
+			     by_id ? SOURCE_CACHED : SOURCE_READ, &c, &age);
+	if (r == 0 && by_id && age.left_ms <= 0) {
+		c = collection_unref(c);
+		r = place_collection(ctx, model, dir, SOURCE_READ, &c, &age);
+	}
+	if (r < 0 && !by_id)
+		return r;
+	item = c ? collection_find(c, name) : NULL;
+	if (item) {
+		found_item(dir, item->id, item->time_ms, place_believe_ms(&age),
+			   ret_found);
+		return 0;
+	}
+	if (by_id)
+		return lookup_by_id(ctx, model, dir, name, ret_found);
+	ret_found->left_ms = place_believe_ms(&age);
+	return 0;
+}
+
+static int place_lookup(struct ctx *ctx, struct model *model, struct node *dir,
+			const char *name, struct found *ret_found)
+{
+	const struct place *p = place_of(dir);
+	const struct place_special *special = special_of(p);
+	const struct resource_file *file =
+		resource_find_file(place_files(p), name);
+	int r;
+
+	ret_found->left_ms = FOREVER_MS;
+	r = place_lookup_row(ctx, model, dir, place_rows(p), p->scope, name,
+			     ret_found);
+	if (r < 0 || ret_found->what.provider)
+		return r;
+	if (is_collection(p) &&
+	    (file || resource_find_file(collection_files, name)))
+		return lookup_collection_file(ctx, model, dir, name, ret_found);
+	if (file)
+		return lookup_document_file(ctx, model, dir, file, ret_found);
+	if (special && special->lookup)
+		return special->lookup(ctx, model, dir, name, ret_found);
+	if (is_collection(p) && p->row->items)
+		return lookup_item(ctx, model, dir, name, ret_found);
+	return 0;
+}
+
+/* ---- list ---- */
+
+struct listing {
+	struct ctx *ctx;
+	struct model *model;
+	struct node *dir;
+	uint64_t after;
+	bool plus;
+	provider_emit *emit;
+	void *arg;
+	struct collection *collection; /* NULL: no collection */
+	struct catalog_age age;
+	bool have_document;
+	struct catalog_document document;
+};
+
+static bool list_file(struct listing *l, const struct resource_file *file,
+		      uint64_t cookie)
+{
+	struct found found;
+	bool known = false;
+
+	if (cookie <= l->after)
+		return true;
+	if (l->collection && !strcmp(file->name, "more") &&
+	    !l->collection->more)
+		return true;
+	if (l->plus && l->collection)
+		known = stored_file(l->model, l->dir, l->collection, &l->age,
+				    file->name, &found) == 0;
+	else if (l->plus && l->have_document)
+		known = meta_found(l->model, file, &l->document, &found) == 0;
+	return l->emit(l->arg, file->name, cookie, S_IFREG,
+		       known ? &found : NULL);
+}
+
+/* Files and rows; *ret_more: there was room for all. */
+static bool list_fixed(struct listing *l)
+{
+	const struct place *p = place_of(l->dir);
+	const struct resource_file *files = place_files(p);
+	uint64_t cookie = 0;
+
+	for (size_t i = 0; l->collection && collection_files[i].name; i++)
+		if (!list_file(l, &collection_files[i], ++cookie))
+			return false;
+	for (size_t i = 0; files && files[i].name; i++)
+		if (!list_file(l, &files[i], ++cookie))
+			return false;
+	return place_list_rows(
+		l->ctx, l->model, l->dir, place_rows(p), p->scope,
+		l->after > cookie ? (size_t)(l->after - cookie) : 0, cookie,
+		l->plus, l->emit, l->arg);
+}
+
+static const char *item_name(const void *names, size_t i)
+{
+	return ((const struct collection *)names)->items[i].name;
+}
+
+static void list_items(struct listing *l, uint64_t after)
+{
+	cleanup(free) struct dirbook_entry *entries = NULL;
+	const struct collection *c = l->collection;
+	size_t n, i;
+
+	dirbook_order(node_book(l->model->nodes, l->dir, true), c->n_items,
+		      item_name, c, after, &entries, &n);
+	for (i = 0; i < n; i++) {
+		const struct collection_item *item =
+			&c->items[entries[i].index];
+		struct found found;
+
+		if (l->plus)
+			found_item(l->dir, item->id, item->time_ms,
+				   place_believe_ms(&l->age), &found);
+		if (!l->emit(l->arg, item->name, FIRST_ITEM + entries[i].cookie,
+			     S_IFDIR, l->plus ? &found : NULL))
+			break;
+	}
+}
+
+struct offset {
+	provider_emit *emit;
+	void *arg;
+};
+
+static bool emit_offset(void *arg, const char *name, uint64_t cookie,
+			mode_t type, const struct found *found)
+{
+	const struct offset *offset = arg;
+
+	return offset->emit(offset->arg, name, FIRST_ITEM + cookie, type,
+			    found);
+}
+
+/* The collection from the start, or for a later piece the one of the piece
+ * before. */
+static int collection_to_list(struct listing *l)
+{
+	struct place *p = place_of(l->dir);
+	struct collection *old = NULL;
+	int r;
+
+	if (l->after > 0) {
+		mutex_lock(&p->lock);
+		l->collection = p->listed;
+		if (l->collection)
+			refs_take(&l->collection->refs_private);
+		mutex_unlock(&p->lock);
+		if (l->collection)
+			return 0;
+	}
+	r = place_collection(l->ctx, l->model, l->dir, SOURCE_READ,
+			     &l->collection, &l->age);
+	if (r < 0)
+		return r;
+	if (l->after == 0)
+		atomic_store(&p->shown, l->collection->version);
+	refs_take(&l->collection->refs_private);
+	mutex_lock(&p->lock);
+	old = p->listed;
+	p->listed = l->collection;
+	mutex_unlock(&p->lock);
+	collection_unref(old);
+	return 0;
+}
+
+static int place_list(struct ctx *ctx, struct model *model, struct node *dir,
+		      uint64_t after, bool plus, provider_emit *emit, void *arg)
+{
+	const struct place *p = place_of(dir);
+	const struct place_special *special = special_of(p);
+	struct listing l = {
+		.ctx = ctx,
+		.model = model,
+		.dir = dir,
+		.after = after,
+		.plus = plus,
+		.emit = emit,
+		.arg = arg,
+	};
+	struct offset offset = {emit, arg};
+	uint64_t after_items = after > FIRST_ITEM ? after - FIRST_ITEM : 0;
+	int r = 0;
+
+	if (is_collection(p)) {
+		r = collection_to_list(&l);
+		if (r < 0)
+			return r;
+	} else if (plus && place_files(p)) {
+		l.have_document = place_document(ctx, model, dir, SOURCE_CACHED,
+						 &l.document) == 0 &&
+				  l.document.age.left_ms > 0;
+		if (l.have_document && !l.document.updated_ms)
+			l.document.updated_ms =
+				node_mtime_ms(model->nodes, dir);
+	}
+	if (after >= FIRST_ITEM || list_fixed(&l)) {
+		if (special && special->list)
+			r = special->list(ctx, model, dir, after_items, plus,
+					  emit_offset, &offset);
+		else if (l.collection && p->row->items)
+			list_items(&l, after_items);
+	}
+	collection_unref(l.collection);
+	catalog_document_done(&l.document);
+	return r;
+}
+
+/* ---- attributes ---- */
+
+static int place_attr(struct ctx *ctx, struct model *model, struct node *node,
+		      int64_t *ret_left_ms, uint64_t *ret_size)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(collection_unref) struct collection *c = NULL;
+	struct place *p = place_of(node);
+	struct catalog_age age;
+	uint64_t before = atomic_load(&p->shown);
+
+	(void)ret_size;
+	if (p->collection &&
+	    place_document(ctx, model, node, SOURCE_CACHED, &document) == 0 &&
+	    document.updated_ms)
+		node_set_mtime_ms(model->nodes, node, document.updated_ms);
+	if (!is_collection(p))
+		return 0;
+	/* The kernel answers a listing by itself: this is where we hear that
+	 * somebody looks at it. */
+	*ret_left_ms = UNLISTED_MS;
+	if (place_collection(ctx, model, node,
+			     before ? SOURCE_READ : SOURCE_CACHED, &c,
+			     &age) < 0)
+		return 0;
+	*ret_left_ms = age.left_ms > 0 ? age.left_ms : MOMENT_MS;
+	node_set_mtime_ms(model->nodes, node,
+			  newest(c, node_mtime_ms(model->nodes, node)));
+	if (before && before != c->version &&
+	    atomic_compare_exchange_strong(&p->shown, &before, c->version)) {
+		model_changed_inode(model, node, true);
+		if (model->started)
+			model->kernel.flush(model->kernel.arg, 200);
+	}
+	return 0;
+}
+
+const struct provider provider_place = {
+	.name = "place",
+	.lookup = place_lookup,
+	.list = place_list,
+	.attr = place_attr,
+	.same_data = place_same,
+	.hash_data = place_hash,
+	.free_data = place_free,
+};
