@@ -72,6 +72,9 @@ int catalog_workspaces(struct ctx *, struct catalog *, enum source_mode,
 int catalog_workspace(struct ctx *, struct catalog *, const char *slug,
 		      struct catalog_workspace *ret_workspace,
 		      struct catalog_age *ret_age);
+/* What is known of it without asking: the uuid is "" when nobody told it. */
+void catalog_known_workspace(struct catalog *, const char *name,
+			     struct catalog_workspace *ret_workspace);
 void catalog_workspace_done(struct catalog_workspace *);
 DEFINE_CLEANUP_DONE(struct catalog_workspace, catalog_workspace_done);
 

@@ -191,6 +191,15 @@ void catalog_resolve(struct catalog *c, const char *name,
 	ret->key = xstrdup(*ret->uuid ? ret->uuid : ret->slug);
 }
 
+void catalog_known_workspace(struct catalog *c, const char *name,
+			     struct catalog_workspace *ret)
+{
+	cleanup(workspace_ref_done) struct workspace_ref w = {0};
+
+	catalog_resolve(c, name, &w);
+	*ret = (struct catalog_workspace){xstrdup(w.slug), xstrdup(w.uuid)};
+}
+
 char *catalog_listing_key(const struct workspace_ref *w)
 {
 	return xasprintf("repositories/%s", w->key);

@@ -12,6 +12,7 @@
 #define MOMENT_MS 1000
 
 enum control_name {
+	CONTROL_ACCOUNT,
 	CONTROL_README,
 	CONTROL_ERRORS,
 	CONTROL_REFRESH,
@@ -22,9 +23,10 @@ enum control_name {
 };
 
 static const char *const names[N_CONTROL_NAMES] = {
-	[CONTROL_README] = "README",           [CONTROL_ERRORS] = "errors",
-	[CONTROL_REFRESH] = "refresh",         [CONTROL_STATUS] = "status",
-	[CONTROL_STATUS_JSON] = "status.json", [CONTROL_USER] = "user.json",
+	[CONTROL_ACCOUNT] = "account", [CONTROL_README] = "README",
+	[CONTROL_ERRORS] = "errors",   [CONTROL_REFRESH] = "refresh",
+	[CONTROL_STATUS] = "status",   [CONTROL_STATUS_JSON] = "status.json",
+	[CONTROL_USER] = "user.json",
 };
 
 static void found_blob(struct model *model, struct blob *blob, int64_t left_ms,
@@ -94,12 +96,16 @@ static int found_user(struct ctx *ctx, struct model *model,
 	return meta_found(model, resource_user, &document, found);
 }
 
-static int find(struct ctx *ctx, struct model *model, enum control_name name,
-		enum source_mode mode, struct found *found)
+static int find(struct ctx *ctx, struct model *model, struct node *dir,
+		enum control_name name, enum source_mode mode,
+		struct found *found)
 {
 	struct buf text = BUF_INIT(0);
 
 	switch (name) {
+	case CONTROL_ACCOUNT:
+		return place_found_row(ctx, model, dir, &resource_account,
+				       scope_new("account", "", ""), found);
 	case CONTROL_README:
 		buf_puts(&text, status_readme);
 		found_text(model, &text, FOREVER_MS, found);
@@ -132,11 +138,10 @@ static int control_lookup(struct ctx *ctx, struct model *model,
 {
 	int r;
 
-	(void)dir;
 	for (size_t i = 0; i < N_CONTROL_NAMES; i++) {
 		if (strcmp(name, names[i]) != 0)
 			continue;
-		r = find(ctx, model, (enum control_name)i, SOURCE_READ,
+		r = find(ctx, model, dir, (enum control_name)i, SOURCE_READ,
 			 ret_found);
 		if (r != -ENOENT)
 			return r;
@@ -151,17 +156,19 @@ static int control_list(struct ctx *ctx, struct model *model, struct node *dir,
 {
 	struct found found;
 
-	(void)dir;
 	for (size_t i = (size_t)after; i < N_CONTROL_NAMES; i++) {
 		enum control_name name = (enum control_name)i;
-		bool known = (plus || name == CONTROL_USER) &&
-			     find(ctx, model, name, SOURCE_CACHED, &found) == 0;
+		bool known =
+			(plus || name == CONTROL_USER) &&
+			find(ctx, model, dir, name, SOURCE_CACHED, &found) == 0;
 
 		/* Absent when anonymous; listed once it is known. */
 		if (name == CONTROL_USER && !known)
 			continue;
 		if (!emit(arg, names[i], i + 1,
-			  name == CONTROL_REFRESH ? S_IFDIR : S_IFREG,
+			  name == CONTROL_REFRESH || name == CONTROL_ACCOUNT
+				  ? S_IFDIR
+				  : S_IFREG,
 			  known ? &found : NULL))
 			break;
 	}

@@ -361,6 +361,20 @@ bool forge_is_probe(const char *name)
 	       strncmp(name, "._", strlen("._")) == 0;
 }
 
+/* About the workspace itself: keyed by its uuid, where that is known. */
+static int found_about(struct ctx *ctx, struct model *model, struct node *dir,
+		       struct found *ret_found)
+{
+	cleanup(catalog_workspace_done) struct catalog_workspace w = {0};
+	cleanup(free) char *key = NULL;
+	const char *slug = forge_workspace(dir);
+
+	catalog_known_workspace(model->config.catalog, slug, &w);
+	key = xasprintf("about/%s", *w.uuid ? w.uuid : slug);
+	return place_found_row(ctx, model, dir, &resource_workspace,
+			       scope_new(key, slug, ""), ret_found);
+}
+
 static int workspace_lookup(struct ctx *ctx, struct model *model,
 			    struct node *dir, const char *name,
 			    struct found *ret_found)
@@ -373,6 +387,8 @@ static int workspace_lookup(struct ctx *ctx, struct model *model,
 	struct catalog_age age = {0};
 	int r;
 
+	if (strcmp(name, resource_workspace.name) == 0)
+		return found_about(ctx, model, dir, ret_found);
 	if (forge_is_probe(name)) {
 		list = known_listing(ctx, model, workspace);
 		if (!list) {
@@ -404,7 +420,10 @@ static int workspace_lookup(struct ctx *ctx, struct model *model,
 
 static const char *repository_name(const void *names, size_t i)
 {
-	return ((const struct catalog_repositories *)names)->items[i].name;
+	const struct catalog_repositories *list = names;
+
+	return i < list->n_items ? list->items[i].name
+				 : resource_workspace.name;
 }
 
 /* The listing from the start, or for a later piece the one of the piece
@@ -481,18 +500,22 @@ static int workspace_list(struct ctx *ctx, struct model *model,
 	list = shared->list;
 	if (after == 0)
 		atomic_store(shown_of(dir), list->version);
-	dirbook_order(node_book(model->nodes, dir, true), list->n_items,
+	dirbook_order(node_book(model->nodes, dir, true), list->n_items + 1,
 		      repository_name, list, after, &entries, &n);
 	for (i = 0; i < n; i++) {
 		const struct catalog_repository *item =
 			&list->items[entries[i].index];
+		const char *name = repository_name(list, entries[i].index);
+		bool about = entries[i].index == list->n_items;
 		struct found found;
 
-		if (plus)
+		if (about)
+			r = found_about(ctx, model, dir, &found);
+		else if (plus)
 			found_repository(forge_workspace(dir), item,
 					 believe_ms(&list->age), &found);
-		if (!emit(arg, item->name, entries[i].cookie, S_IFDIR,
-			  plus ? &found : NULL))
+		if (!emit(arg, name, entries[i].cookie, S_IFDIR,
+			  plus || about ? &found : NULL))
 			break;
 	}
 	if (i == n)
