@@ -12,13 +12,16 @@
     offline  {seconds}                              comes back by itself after that
     call     {method, args, kwargs}                 push, set_ref, rename_repo, update_repo … of class Bitbucket;
                                                     contents of files may be {"base64": "…"}
+    when     {match, count, method, args, kwargs}   such a call after the count-th matching request, see Reviewing.when
 """
 import base64
 import json
 import threading
 
 CALLS = ("push", "set_ref", "set_mainbranch", "create_repo", "delete_repo", "rename_repo", "update_repo", "create_workspace",
-         "rename_workspace", "delete_workspace", "repo_path")
+         "rename_workspace", "delete_workspace", "repo_path",
+         "create_pull", "update_pull", "close_pull", "merge_pull", "comment_pull", "task_pull", "set_status", "comment_commit",
+         "set_commit_links")
 SWITCHES = ("latency", "bandwidth", "filter", "v2", "any_sha1", "reachable_sha1", "tip_sha1")
 
 
@@ -80,9 +83,12 @@ def run(bb, what, args):
                 bb.online()
         threading.Timer(0.05, away).start()
         return {}
+    if what in ("call", "when") and args["method"] not in CALLS:
+        raise KeyError(args["method"])
+    if what == "when":
+        bb.when(args["match"], args.get("count", 1), args["method"], *content(args.get("args", [])), **content(args.get("kwargs", {})))
+        return {}
     if what == "call":
-        if args["method"] not in CALLS:
-            raise KeyError(args["method"])
         done = getattr(bb, args["method"])(*content(args.get("args", [])), **content(args.get("kwargs", {})))
         return {"result": done if isinstance(done, (str, int, type(None))) else None}
     raise KeyError(what)

@@ -6,13 +6,11 @@ What is in git is built once into a directory and used again from there; what is
 import fcntl
 import os
 import shutil
-from datetime import datetime, timedelta, timezone
 
-from . import data_acme, data_hard, data_work, gitrepo
-from .model import Project, Repository, State, User, Workspace, stamp, uid
+from . import data_acme, data_busy, data_hard, data_pulls, data_refs, data_work, gitrepo
+from .model import Project, Repository, State, User, Workspace, day, uid
 
-VERSION = "2"
-START = datetime(2026, 1, 1, 9, tzinfo=timezone.utc)
+VERSION = "3"
 
 USERS = [("ada", "Ada Lindqvist", "ada"), ("ben", "Ben Okafor", "ben"), ("chen", "Chen Wei", "chen"),
          ("dana", "Dana Petrova", "dana"), ("gone", "Old Colleague", "old colleague")]
@@ -35,10 +33,6 @@ KINDS = ["service", "client", "worker", "ui", "tools", "schema", "jobs", "proxy"
 NOTES = ["The {noun} {kind}", "Talks to the {noun} and nothing else", "{noun} {kind}, replaces the old one", "",
          "Überwacht „{noun}“ für Köln und Zürich", "{noun}を管理する{kind}", "First line\nsecond line\twith a tab",
          "Back\\slash and \"quotes\" in the {noun}", "🚚 {noun} on the move", "  spaces around  "]
-
-
-def day(n, seconds=0):
-    return stamp(START + timedelta(days=n, seconds=seconds, microseconds=(n * 7919 + seconds) % 1000000))
 
 
 def add(w, slug, pristine, made, changed, owner, **more):
@@ -80,6 +74,8 @@ def build_state(kind, sizes):
     state = State()
     for key, name, nickname in USERS:
         state.users[key] = User(key, name, nickname, f"{key}@example.com")
+    state.users["erik"] = User("erik", "Erik Østergård", "erik", "erik@example.com", old=True)
+    state.users["bot"] = User("bot", "Renovate", "renovate", "bot@example.com", kind="app_user")
     w = workspace(state, "acme", "Acme", 0, {"ada": "owner", "ben": "member", "chen": "member", "dana": "collaborator"},
                   [("PROD", "Product", True), ("OPS", "Operations", True), ("DOC", "Documents", True)])
     for slug, name, language, project, private, made, changed, owner, description in ACME:
@@ -93,9 +89,12 @@ def build_state(kind, sizes):
     add(w, "dotfiles", "dotfiles", 33, 222, "ada", language="vim script", project="HOME", description="My own")
     add(w, "website", "website", 100, 101, "ada", language="javascript", project="HOME", parent="acme/website",
         description="A fork")
+    add(w, "widgets", "widgets-fork", 290, 303, "ada", language="c", project="HOME", parent="acme/widgets",
+        description="A fork with work of its own")
     w = workspace(state, "edge", "Edge Cases", 0, {"ada": "owner"}, [("EDGE", "Edge", True)])
     for slug, description in (("hard", "Everything a tree can hold"), ("empty", "Nothing was ever pushed"),
-                              ("hostile", "Trees that git would refuse"), ("sha256", "Another hash")):
+                              ("hostile", "Trees that git would refuse"), ("sha256", "Another hash"),
+                              ("refs", "Every name that a branch can have"), ("busy", "2,000 pull requests")):
         name = slug + "-small" if (slug, kind) == ("hard", "demo") else slug
         add(w, slug, name, 0, 5, "ada", project="EDGE", description=description)
     w = workspace(state, "opensource", "Open Source Society", 0, {"gone": "owner"}, [("ALL", "All", False)])
@@ -104,6 +103,7 @@ def build_state(kind, sizes):
     add(w, "hidden", "secret", 3, 4, "gone", project="ALL", description="A private one among public ones")
     w = workspace(state, "vault", "Vault", 0, {"gone": "owner"}, [("V", "V", True)], is_private=True)
     add(w, "secret", "secret", 3, 4, "gone", project="V", description="Not for you")
+    add(w, "widgets", "widgets-fork", 291, 302, "gone", language="c", project="V", parent="acme/widgets", description="Not for you either")
     if kind == "bench":
         w = workspace(state, "bench", "Bench", 0, {"ada": "owner"}, [("B", "Bench", True)])
         add(w, "forest", "forest", 1, 2, "ada", language="javascript", project="B", description="57,000 files")
@@ -111,12 +111,14 @@ def build_state(kind, sizes):
         for r in w.repositories.values():
             r.size = r.size or sizes.get(r.pristine, 0)
     data_work.fill(state)
+    data_pulls.fill(state)
     return state
 
 
 def makers(kind):
     made = {name: getattr(data_acme, name) for name in
             ("widgets", "website", "infra", "billing", "handbook", "firmware", "dotfiles", "libtiny", "secret", "tiny", "monolith")}
+    made.update({"widgets-fork": data_acme.widgets_fork}, refs=data_refs.refs, busy=data_busy.busy)
     made.update(empty=gitrepo.init, hostile=data_hard.hostile, sha256=data_hard.sha256)
     if kind == "demo":
         made["hard-small"] = lambda d: data_hard.hard(d, big=False)

@@ -1,11 +1,11 @@
 """The histories of the repositories that read like real ones."""
-from . import gitrepo
+from . import data_review, gitrepo
 from .gitrepo import EPOCH, Importer
 
 PEOPLE = {
     "ada": "Ada Lindqvist <ada@example.com>", "ben": "Ben Okafor <ben@example.com>",
     "chen": "Chen Wei <chen@example.com>", "dana": "Dana Petrova <dana@example.com>",
-    "gone": "Old Colleague <old@example.net>",
+    "gone": "Old Colleague <old@example.net>", "erik": "Erik Østergård <erik@example.com>", "bot": "renovate[bot] <bot@example.com>",
 }
 DAY = 86400
 
@@ -160,6 +160,15 @@ def widgets(git_dir):
     imp.tag("v1.0", marks[8], "widgets 1.0\n\nThe first that others may use.", PEOPLE["ada"], EPOCH + 92 * DAY)
     imp.tag("v1.1", marks[10], "widgets 1.1", PEOPLE["ada"], EPOCH + 201 * DAY)
     imp.tag("nightly/2026-10-01", marks[11])
+    data_review.more(imp, PEOPLE, marks, top)
+    data_review.close(imp)
+
+
+def widgets_fork(git_dir):
+    """What widgets is, and work that is nowhere else."""
+    widgets(git_dir)
+    imp = Importer(git_dir)
+    data_review.in_a_fork(imp, PEOPLE)
     imp.close()
 
 

@@ -128,6 +128,15 @@ def copy_on_write(pristine, git_dir):
         f.write(os.path.join(os.path.abspath(pristine), "objects") + "\n")
 
 
+def union(git_dir, *others):
+    """A bare repository without refs that reads the objects of others."""
+    if not os.path.exists(git_dir):
+        init(git_dir)
+        with open(os.path.join(git_dir, "objects", "info", "alternates"), "w") as f:
+            f.writelines(os.path.join(os.path.abspath(o), "objects") + "\n" for o in others)
+    return git_dir
+
+
 def size(git_dir):
     total = 0
     for folder, _, names in os.walk(os.path.join(git_dir, "objects")):

@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
+START = datetime(2026, 1, 1, 9, tzinfo=timezone.utc)
 NAMESPACE = uuid.UUID("6f0c2d3e-7d52-5b0b-9a1f-6c1b6c6f6b74")
 
 
@@ -14,6 +15,11 @@ def uid(*parts):
 
 def stamp(moment):
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%f+00:00")
+
+
+def day(n, seconds=0):
+    """The stamp of a moment of the nth day after the start of 2026."""
+    return stamp(START + timedelta(days=n, seconds=seconds, microseconds=(n * 7919 + seconds) % 1000000))
 
 
 def stamp_now():
@@ -32,6 +38,8 @@ class User:
     name: str
     nickname: str
     email: str
+    kind: str = "user"              # or "app_user"
+    old: bool = False               # has no account_id
 
     @property
     def uuid(self):
@@ -100,7 +108,8 @@ class State:
         self.lock = threading.RLock()
         self.users, self.workspaces = {}, {}
         self.gone = set()           # slugs of workspaces that were deleted
-        self.pulls, self.pipelines = {}, {}     # uuid of the repository -> list of dicts, see data_work.py
+        self.pulls, self.beside = {}, {}    # uuid of the repository -> Pulls, Beside, see pulls.py
+        self.pipelines = {}         # uuid of the repository -> list of dicts, see data_work.py
 
     def workspace(self, name):
         """By slug or by {uuid}."""

@@ -10,11 +10,18 @@ def href(url, **more):
 
 def user(req, u):
     place = quote(u.uuid)
-    return {"display_name": u.name,
+    if u.kind == "app_user":
+        return {"type": "app_user", "links": {"avatar": href(f"https://secure.gravatar.com/avatar/{u.key}")},
+                "created_on": "2025-10-31T08:58:32.098157+00:00", "display_name": u.name, "uuid": u.uuid,
+                "account_id": u.account_id, "account_status": "active", "kind": "repository_access_token"}
+    body = {"display_name": u.name,
             "links": {"self": href(f"{req.api}/users/{place}"),
                       "avatar": href(f"https://secure.gravatar.com/avatar/{u.uuid.strip('{}').replace('-', '')}"),
                       "html": href(f"{WEB}/{place}/")},
             "type": "user", "uuid": u.uuid, "account_id": u.account_id, "nickname": u.nickname}
+    if u.old:
+        del body["account_id"]
+    return body
 
 
 def workspace_base(req, w):

@@ -114,14 +114,16 @@ def cursor_of(path, offset):
 
 
 def page(req, items, render=None, default=10, top=100, cursor=False, size=True, links=True):
-    """One page of a list. cursor: pages are opaque strings and no size is told. links=False: next is never sent."""
+    """One page of a list. cursor: pages are opaque strings, in the parameter of that name if it is one, and no size is told.
+    links=False: next is never sent. size=False: it is not told."""
     try:
         pagelen = int(req.get("pagelen", default))
     except ValueError:
         raise ApiError(400, "Invalid pagelen") from None
     if not 1 <= pagelen <= top:
         raise ApiError(400, "Invalid pagelen")
-    asked, number = req.get("page"), 1
+    name = cursor if isinstance(cursor, str) else "page"
+    asked, number = req.get(name), 1
     if cursor:
         start = 0
         if asked:
@@ -140,9 +142,9 @@ def page(req, items, render=None, default=10, top=100, cursor=False, size=True, 
     values = items[start:start + pagelen]
 
     def link(value):
-        rest = [(k, v) for k, v in req.query if k not in ("page", "pagelen")]
+        rest = [(k, v) for k, v in req.query if k not in (name, "pagelen")]
         path = quote(req.path, safe="/%:@!$&'()*+,;=~-._")
-        return f"{req.api}{path}?" + urlencode(rest + [("pagelen", pagelen), ("page", value)], errors="surrogateescape")
+        return f"{req.api}{path}?" + urlencode(rest + [("pagelen", pagelen), (name, value)], errors="surrogateescape")
     body = {"values": [render(v) for v in values] if render else list(values), "pagelen": pagelen}
     if not cursor:
         body["size"] = len(items)

@@ -1,200 +1,211 @@
-"""Pull requests with their comments, activity, commits and diffs."""
-from urllib.parse import quote
-
-from . import gitread, gitrepo, objects, query
-from .data import day
+"""Pull requests: how they are shown, and the lists of a repository's, a commit's and a user's."""
+from . import gitread, objects, query
 from .objects import WEB, href
-from .reply import ApiError, page, redirect, route
+from .reply import ApiError, Reply, page, route
 from .res_account import its_members
-from .res_git import HERE, commit_of, commit_page, commit_short, rendered, there
+from .res_git import HERE, commit_of, commit_short, first_built, rendered, there, who
 
 SCOPE = "read:pullrequest:bitbucket"
 ONE = HERE + "/pullrequests/{pull_request_id}"
 STATES = ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")
 LINKS = ("commits", "approve", "request-changes", "comments", "activity", "merge", "decline", "statuses")
+MOST_WALKED = 100               # pull requests of a repository whose commits are walked to find one; beyond only the newest is compared
 
 
-def all_of(req, r):
-    return sorted(req.bb.state.pulls.get(r.uuid, ()), key=lambda p: -p["id"])
+class Place:
+    """A repository while one request is answered: where its branches and those of its forks are."""
+
+    def __init__(self, req, r):
+        self.req, self.r, self.git_dir, self.first = req, r, req.bb.git_dir(r), first_built(req, r)
+        self.here = f"{req.api}/repositories/{r.full_name}"
+        self._heads, self._users = {}, {}
+
+    def heads(self, r):
+        if r.uuid not in self._heads:
+            self._heads[r.uuid] = gitread.heads(self.req.bb.git_dir(r))
+        return self._heads[r.uuid]
+
+    def who(self, key):
+        if key not in self._users:
+            self._users[key] = who(self.req, key)
+        return self._users[key]
+
+    def fork(self, p):
+        return self.req.bb.state.repository(*p.fork.split("/")) if p.fork else self.r
+
+    def all(self):
+        pulls = self.req.bb.state.pulls.get(self.r.uuid)
+        return pulls.newest_first() if pulls else []
+
+    def one(self, number):
+        pulls = self.req.bb.state.pulls.get(self.r.uuid)
+        p = pulls.get(int(number)) if pulls and number.isascii() and number.isdigit() else None
+        if p is None:
+            raise ApiError(404, "No PullRequest matches the given query.")
+        return p
+
+    def target(self, p):
+        return p.destination or self.r.mainbranch
+
+    def ends(self, p):
+        """(source, destination, merge) commit ids; of an open one as the branches are now, or were when they were last seen."""
+        if p.at:
+            return (gitread.named(self.first, p.at[0]), gitread.named(self.first, p.at[1]),
+                    gitread.named(self.first, p.merge) if p.merge else None)
+        fork, old = self.fork(p), p.seen or (None, None)
+        source = self.heads(fork).get(p.source) if fork else None
+        p.seen = (source or old[0], self.heads(self.r).get(self.target(p)) or old[1])
+        return (*p.seen, p.merge)
 
 
-def the_pull(req, r, number):
-    for p in all_of(req, r):
-        if str(p["id"]) == number:
-            return p
-    raise ApiError(404, "No PullRequest matches the given query.")
+def short(place, p):
+    return {"type": "pullrequest", "id": p.id, "title": p.title, "draft": p.draft,
+            "links": {"self": href(f"{place.here}/pullrequests/{p.id}"),
+                      "html": href(f"{WEB}/{place.r.full_name}/pull-requests/{p.id}")}}
 
 
-def ends(req, r, git_dir, p):
-    """(source, destination, merge) commit ids; of an open one as the branches are now."""
-    if p["state"] == "OPEN":
-        return commit_of(git_dir, p["source"]), commit_of(git_dir, p.get("destination", r.mainbranch)), None
-    first = f"{req.bb.pristine}/{r.pristine}.git"
-    merge = gitrepo.resolve(first, p["merge"]) if p.get("merge") else None
-    return gitrepo.resolve(first, p["at"][0]), gitrepo.resolve(first, p["at"][1]), merge
+def spec(place, p):
+    """What its diff is asked for with."""
+    source, destination, _ = place.ends(p)
+    fork = place.fork(p) or place.r
+    return f"{fork.full_name}:{(source or '')[:12]}%0D{(destination or '')[:12]}"
 
 
-def who(req, key):
-    return objects.user(req, req.bb.state.users[key])
+def end_of(place, r, oid, branch, gone):
+    """One end of a pull request; gone: "commit" when its repository was deleted, "all" when its commit is no longer told either."""
+    there_is = f"{place.req.api}/repositories/{r.full_name}" if r else place.here
+    return {"branch": {"name": branch}, "commit": commit_short(there_is, r or place.r, oid[:12]) if oid and gone != "all" else None,
+            "repository": None if gone or not r else objects.repository_short(place.req, r)}
 
 
-def short(req, r, here, p):
-    return {"type": "pullrequest", "id": p["id"], "title": p["title"], "draft": p.get("draft", False),
-            "links": {"self": href(f"{here}/pullrequests/{p['id']}"),
-                      "html": href(f"{WEB}/{r.full_name}/pull-requests/{p['id']}")}}
+def both_ends(place, p):
+    source, destination, _ = place.ends(p)
+    fork = place.fork(p)
+    return {"destination": end_of(place, place.r, destination, place.target(p), "commit" if p.home_gone else None),
+            "source": end_of(place, fork, source, p.source, p.fork_gone)}
 
 
-def spec(r, source, destination):
-    return f"{r.full_name}:{source[:12]}%0D{destination[:12]}"
-
-
-def pull(req, r, git_dir, here, p, whole=False):
-    source, destination, merge = ends(req, r, git_dir, p)
-    this, tail = f"{here}/pullrequests/{p['id']}", f"?from_pullrequest_id={p['id']}&topic=true"
-
-    def end(oid, branch, repository):
-        return {"branch": {"name": branch}, "commit": commit_short(here, r, oid[:12]) if repository else None,
-                "repository": repository}
-    home = objects.repository_short(req, r)
-    kept = [c for c in p["comments"] if not c.get("deleted")]
-    body = {"comment_count": len(kept), "task_count": 0, **short(req, r, here, p), "description": p["description"],
-            "state": p["state"], "queued": False, "merge_commit": commit_short(here, r, merge[:12]) if merge else None,
-            "close_source_branch": p.get("close", False),
-            "closed_by": who(req, p["closed_by"]) if p.get("closed_by") else None, "author": who(req, p["author"]),
-            "reason": p.get("reason", ""), "created_on": day(p["made"]), "updated_on": day(p["changed"], 60),
-            "destination": end(destination, p.get("destination", r.mainbranch), home),
-            "source": end(source, p["source"], None if p.get("fork_gone") else home),
-            "summary": rendered(p["description"]),
-            "links": {**short(req, r, here, p)["links"], **{k: href(f"{this}/{k}") for k in LINKS},
-                      "diff": href(f"{here}/diff/{spec(r, source, destination)}{tail}"),
-                      "diffstat": href(f"{here}/diffstat/{spec(r, source, destination)}{tail}")}}
-    if whole:
-        body["rendered"] = {"title": rendered(p["title"]), "description": rendered(p["description"])}
-        body["reviewers"] = [who(req, k) for k in p["reviewers"]]
-        body["participants"] = [
-            {"type": "participant", "user": who(req, k), "role": "REVIEWER" if k in p["reviewers"] else "PARTICIPANT",
-             "approved": k in p["approved"], "state": "approved" if k in p["approved"] else None,
-             "participated_on": day(p["changed"])}
-            for k in dict.fromkeys([*p["reviewers"], *p["approved"], *(c["who"] for c in p["comments"])])]
+def facts(place, p):
+    """What q and sort can ask of one without the whole of it being made."""
+    source, destination, merge = place.ends(p)
+    body = {"id": p.id, "title": p.title, "description": p.description, "state": p.state, "draft": p.draft, "queued": p.queued,
+            "created_on": p.created_on, "updated_on": p.updated_on, "reason": p.reason, "close_source_branch": p.close,
+            "author": place.who(p.author), "closed_by": place.who(p.closed_by), "comment_count": counted(p), "task_count": open_tasks(p),
+            "merge_commit": {"hash": merge[:12]} if merge else None, "reviewers": [place.who(k) for k in p.reviewers], "pull": p}
+    fork = place.fork(p)
+    for name, oid, branch, r in (("source", source, p.source, None if p.fork_gone else fork),
+                                 ("destination", destination, place.target(p), None if p.home_gone else place.r)):
+        body[name] = {"branch": {"name": branch}, "commit": {"hash": oid[:12]} if oid else None,
+                      "repository": {"full_name": r.full_name, "name": r.name, "uuid": r.uuid} if r else None}
     return body
+
+
+def counted(p):
+    return sum(not c.deleted for c in p.comments)
+
+
+def open_tasks(p):
+    return sum(not t.resolved for t in p.tasks)
+
+
+def reviewers(place, p):
+    return [place.who(k) for k in p.reviewers]
+
+
+def participants(place, p):
+    """Those who review, and those who said something; a deleted user is none."""
+    every = dict.fromkeys(k for k in (*p.reviewers, *p.approved, *p.changes, *(c.who for c in p.comments)) if k)
+    return [{"type": "participant", "user": place.who(k), "role": "REVIEWER" if k in p.reviewers else "PARTICIPANT",
+             "approved": k in p.approved, "participated_on": p.updated_on if k in p.approved + p.changes else None,
+             "state": "approved" if k in p.approved else "changes_requested" if k in p.changes else None} for k in every]
+
+
+def asked(req, name):
+    """Whether fields= wants what a list has not by itself."""
+    for part in req.get("fields", "").split(","):
+        words = part.strip().lstrip("+").split(".")
+        if part.strip()[:1] != "-" and len(words) > 1 and words[0] in ("values", "*") and words[1] in (name, "*"):
+            return True
+    return req.get("fields") == "*"
+
+
+def pull(place, p, whole=False):
+    req, r = place.req, place.r
+    source, destination, merge = place.ends(p)
+    this, tail = f"{place.here}/pullrequests/{p.id}", f"?from_pullrequest_id={p.id}&topic=true"
+    body = {"comment_count": counted(p), "task_count": open_tasks(p), **short(place, p), "description": p.description,
+            "state": p.state, "queued": p.queued, "merge_commit": commit_short(place.here, r, merge[:12]) if merge else None,
+            "close_source_branch": p.close, "closed_by": place.who(p.closed_by), "author": place.who(p.author),
+            "reason": p.reason, "created_on": p.created_on, "updated_on": p.updated_on, **both_ends(place, p),
+            "summary": rendered(p.description),
+            "links": {**short(place, p)["links"], **{k: href(f"{this}/{k}") for k in LINKS},
+                      "diff": href(f"{place.here}/diff/{spec(place, p)}{tail}"),
+                      "diffstat": href(f"{place.here}/diffstat/{spec(place, p)}{tail}")}}
+    if whole:
+        body["rendered"] = {"title": rendered(p.title), "description": rendered(p.description), "reason": rendered(p.reason)}
+    for name, make in (("reviewers", reviewers), ("participants", participants)):
+        if whole or asked(req, name):
+            body[name] = make(place, p)
+    return body
+
+
+def states_asked(req):
+    states = [s.upper() for s in req.every("state")] or ["OPEN"]
+    if any(s not in STATES for s in states):
+        raise ApiError(400, "Invalid state")
+    return states
+
+
+def pull_page(req, place, every, **options):
+    """Chosen and sorted by what is cheap to know; only the page is made whole."""
+    if req.get("q") or req.get("sort"):
+        found = query.order(query.select([facts(place, p) for p in every], req.get("q")), req.get("sort"))
+        every = [f["pull"] for f in found]
+    return page(req, every, lambda p: pull(place, p), **options)
 
 
 @route(HERE + "/pullrequests", SCOPE)
 def pulls(req, workspace, repo_slug):
-    r, git_dir, here = there(req, workspace, repo_slug)
-    every, q = all_of(req, r), req.get("q")
-    if not q:                                       # a q makes state ignored
-        states = req.every("state") or ["OPEN"]
-        if any(s.upper() not in STATES for s in states):
-            raise ApiError(400, "Invalid state")
-        every = [p for p in every if p["state"] in [s.upper() for s in states]]
-    every = [pull(req, r, git_dir, here, p) for p in every]
-    return page(req, query.order(query.select(every, q), req.get("sort")), top=50)
+    place = Place(req, there(req, workspace, repo_slug)[0])
+    every = place.all()
+    if not req.get("q"):                            # a q makes state ignored
+        states = states_asked(req)
+        every = [p for p in every if p.state in states]
+    return pull_page(req, place, every, top=50)
 
 
-@route(HERE + "/pullrequests/activity", SCOPE)
-def every_activity(req, workspace, repo_slug):
-    r, git_dir, here = there(req, workspace, repo_slug)
-    return activity_page(req, [e for p in all_of(req, r) for e in events(req, r, git_dir, here, p)])
+def contains(place, p, oid, walk):
+    source, destination, merge = place.ends(p)
+    if oid in (source, merge):
+        return True
+    return bool(walk and source and destination and not p.fork and not p.fork_gone
+                and oid in gitread.history(place.git_dir, [source], [destination]))
 
 
-@route(ONE, SCOPE)
-def one_pull(req, workspace, repo_slug, pull_request_id):
-    r, git_dir, here = there(req, workspace, repo_slug)
-    return pull(req, r, git_dir, here, the_pull(req, r, pull_request_id), whole=True)
-
-
-def comment(req, r, here, p, c):
-    where = f"{here}/pullrequests/{p['id']}/comments/{c['id']}"
-    body = {"id": c["id"], "type": "pullrequest_comment", "created_on": day(c["day"], c["id"]),
-            "updated_on": day(c["day"], c["id"]), "content": rendered(c["text"]), "user": who(req, c["who"]),
-            "deleted": c.get("deleted", False), "pending": False, "pullrequest": short(req, r, here, p),
-            "links": {"self": href(where),
-                      "html": href(f"{WEB}/{r.full_name}/pull-requests/{p['id']}/_/diff#comment-{c['id']}")}}
-    if c.get("parent"):
-        body["parent"] = {"id": c["parent"], "links": {"self": href(where.rpartition("/")[0] + f"/{c['parent']}")}}
-    if c.get("inline"):
-        path, old, new = c["inline"]
-        body["inline"] = {"path": path, "from": old, "to": new}
-    return body
-
-
-@route(ONE + "/comments", SCOPE)
-def comments(req, workspace, repo_slug, pull_request_id):
-    r, _, here = there(req, workspace, repo_slug)
-    p = the_pull(req, r, pull_request_id)
-    every = [comment(req, r, here, p, c) for c in p["comments"]]
-    return page(req, query.order(query.select(every, req.get("q")), req.get("sort")))
-
-
-@route(ONE + "/comments/{comment_id}", SCOPE)
-def one_comment(req, workspace, repo_slug, pull_request_id, comment_id):
-    r, _, here = there(req, workspace, repo_slug)
-    p = the_pull(req, r, pull_request_id)
-    for c in p["comments"]:
-        if str(c["id"]) == comment_id:
-            return comment(req, r, here, p, c)
-    raise ApiError(404, "Comment not found")
-
-
-def events(req, r, git_dir, here, p):
-    """What happened to a pull request: (when, item of its activity)."""
-    whole = pull(req, r, git_dir, here, p)
-
-    def update(state, key, when):
-        return {"update": {"state": state, "title": p["title"], "description": p["description"], "draft": p.get("draft", False),
-                           "reviewers": [who(req, k) for k in p["reviewers"]], "changes": {}, "reason": p.get("reason", ""),
-                           "author": who(req, key), "date": when,
-                           **{k: whole[k] for k in ("source", "destination")}}}
-    found = [(day(p["made"]), update("OPEN", p["author"], day(p["made"])))]
-    found += [(day(c["day"], c["id"]), {"comment": comment(req, r, here, p, c)}) for c in p["comments"]]
-    found += [(day(p["changed"], i), {"approval": {"date": day(p["changed"], i), "user": who(req, k),
-                                                   "pullrequest": short(req, r, here, p)}}) for i, k in enumerate(p["approved"])]
-    if p["state"] != "OPEN":
-        when = day(p["changed"], 60)
-        found.append((when, update(p["state"], p["closed_by"], when)))
-    return [(when, {"pull_request": short(req, r, here, p), **what}) for when, what in found]
-
-
-def activity_page(req, found):
-    found.sort(key=lambda pair: pair[0], reverse=True)
-    return page(req, [item for _, item in found], top=50, cursor=True)
-
-
-@route(ONE + "/activity", SCOPE)
-def activity(req, workspace, repo_slug, pull_request_id):
-    r, git_dir, here = there(req, workspace, repo_slug)
-    return activity_page(req, events(req, r, git_dir, here, the_pull(req, r, pull_request_id)))
-
-
-@route(ONE + "/commits", SCOPE)
-def commits(req, workspace, repo_slug, pull_request_id):
-    r, git_dir, here = there(req, workspace, repo_slug)
-    source, destination, _ = ends(req, r, git_dir, the_pull(req, r, pull_request_id))
-    return commit_page(req, r, git_dir, here, gitread.history(git_dir, [source], [destination]), default=10)
-
-
-def to_spec(what):
-    def handler(req, workspace, repo_slug, pull_request_id):
-        r, git_dir, here = there(req, workspace, repo_slug)
-        source, destination, _ = ends(req, r, git_dir, the_pull(req, r, pull_request_id))
-        path = f"&path={quote(req.get('path'))}" if req.get("path") else ""
-        return redirect(302, f"{here}/{what}/{spec(r, source, destination)}?from_pullrequest_id={pull_request_id}&topic=true{path}")
-    route(ONE + "/" + what, SCOPE)(handler)
-
-
-for kind in ("diff", "diffstat", "patch"):
-    to_spec(kind)
+@route(HERE + "/commit/{commit_id}/pullrequests", SCOPE)
+def of_commit(req, workspace, repo_slug, commit_id):
+    r, git_dir, _ = there(req, workspace, repo_slug)
+    place, oid = Place(req, r), commit_of(git_dir, commit_id)
+    mine = req.bb.state.beside.get(r.uuid)
+    links = mine.links if mine else "on"
+    if links == "off":
+        raise ApiError(404, "The Pull Request Commit Links app is not installed.")
+    if links == "indexing":
+        return Reply(202, json=page(req, [], default=30))
+    every = place.all()
+    walk = len(every) <= MOST_WALKED
+    return page(req, [p for p in every if contains(place, p, oid, walk)], lambda p: pull(place, p), default=30)
 
 
 @route("/workspaces/{workspace}/pullrequests/{selected_user}", SCOPE)
 def of_user(req, workspace, selected_user):
-    w = its_members(req, workspace)
+    w, states = its_members(req, workspace), states_asked(req)
+    author = next((u.key for u in req.bb.state.users.values() if selected_user in (u.uuid, u.account_id)), None)
+    if author is None:
+        raise ApiError(404, f"{selected_user} does not exist")
     mine = []
     for r in req.bb.state.visible(req.account, w):
-        here, git_dir = f"{req.api}/repositories/{r.full_name}", req.bb.git_dir(r)
-        for p in all_of(req, r):
-            u = req.bb.state.users[p["author"]]
-            if p["state"] in (req.every("state") or ["OPEN"]) and selected_user in (u.uuid, u.account_id):
-                mine.append(pull(req, r, git_dir, here, p))
-    return page(req, mine)
+        place = Place(req, r)
+        mine += [(p.updated_on, place, p) for p in place.all() if p.author == author and p.state in states]
+    mine.sort(key=lambda found: found[0], reverse=True)
+    return page(req, mine, lambda found: pull(found[1], found[2]))

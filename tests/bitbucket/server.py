@@ -1,4 +1,5 @@
 """class Bitbucket: the whole service in one object."""
+import hashlib
 import os
 import shutil
 import tempfile
@@ -13,14 +14,16 @@ from .limits import Limits
 from .model import Repository, Workspace, later, stamp_now, uid
 from .reply import ApiError, Reply
 from .reqlog import Log
+from .reviewing import Reviewing
 from .transport import Listener
 
 
-class Bitbucket:
+class Bitbucket(Reviewing):
     """A local Bitbucket on loopback ports, from start() (or `with`) to close()."""
 
     def __init__(self, root_dir, data="tests", port=0, latency=0.0, bandwidth=None, filter=True, v2=True,
                  any_sha1=True, reachable_sha1=True, tip_sha1=True, quota=None):
+        super().__init__()
         if data not in ("demo", "tests", "bench"):
             raise ValueError("no data called %r" % data)
         self.root, self.data, self._want_port = os.path.abspath(root_dir), data, port
@@ -163,6 +166,12 @@ class Bitbucket:
     def repo_path(self, ws, slug):
         """The bare repository, for oracles. Ask again after a push: the first one moves it."""
         return self.git_dir(self._repository(ws, slug))
+
+    def joined(self, git_dir, other):
+        """A repository without refs that has the objects of both."""
+        name = hashlib.sha1(f"{git_dir}\0{other}".encode()).hexdigest()[:16]
+        with self._push_lock:
+            return gitrepo.union(os.path.join(self._work, f"joined-{name}.git"), git_dir, other)
 
     def _repository(self, ws, slug) -> Repository:
         r = self.state.repository(ws, slug)

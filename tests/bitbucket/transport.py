@@ -194,6 +194,7 @@ class Handler(BaseHTTPRequestHandler):
             e.headers = {**headers, **e.headers}
             raise
         reply.headers = {**headers, **reply.headers}
+        bb.answered(f"{self.command} {self.path}")
         return reply
 
     def run(self, req, path):
