@@ -36,11 +36,15 @@ struct bitbucket_reply {
 	bool not_modified;
 	struct buf body;
 	char etag[128];
+	char content_type[200];
 };
 void bitbucket_reply_done(struct bitbucket_reply *);
 DEFINE_CLEANUP_DONE(struct bitbucket_reply, bitbucket_reply_done);
 int bitbucket_get(struct ctx *, struct bitbucket *, const char *path,
 		  const char *etag, struct bitbucket_reply *ret_reply);
+/* The same, but asking for multipart/related: remote/multipart reads it. */
+int bitbucket_get_parts(struct ctx *, struct bitbucket *, const char *path,
+			struct bitbucket_reply *ret_reply);
 
 /* Any list of the API, item by item. */
 enum bitbucket_paging {

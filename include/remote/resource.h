@@ -54,6 +54,9 @@ enum resource_paging {
 	RESOURCE_NEWEST,   /* by created_on, each page below the last item of
 			    * the one before (`q`): page numbers would shift */
 	RESOURCE_WHOLE,    /* an array, or an object whose `values` are all */
+	RESOURCE_PARTS,    /* one multipart answer: its parts that have names
+			    * are the files of the directory, which has no
+			    * index */
 };
 
 /* What is in a directory beside what a row can say; tree/ knows how. */
@@ -62,11 +65,12 @@ enum resource_special {
 	RESOURCE_DEFAULT_TREE, /* the files of the default branch */
 	RESOURCE_BRANCHES,     /* one tree per branch */
 	RESOURCE_TAGS,
-	RESOURCE_COMMIT_TREE, /* the files at the item's commit */
-	RESOURCE_COMMITS,     /* any commit by lookup */
-	RESOURCE_LOG,         /* a step's log, which may grow */
-	RESOURCE_DOWNLOADS,   /* items are files, streamed */
-	RESOURCE_SNIPPET_FILES,
+	RESOURCE_COMMIT_TREE,  /* the files at the item's commit */
+	RESOURCE_COMMITS,      /* any commit by lookup */
+	RESOURCE_LOG,          /* a step's log, which may grow */
+	RESOURCE_DOWNLOADS,    /* items are files, streamed */
+	RESOURCE_REPOSITORIES, /* repositories.tsv and .json: the workspace's
+				* listing */
 	RESOURCE_PROJECT_VIEW, /* symlinks to the project's repositories */
 };
 
@@ -91,6 +95,7 @@ struct resource_items {
 	bool (*is_final)(const struct json *item);
 	const struct resource_file *files;
 	const struct resource *rows;
+	enum resource_special special; /* in the directory of each */
 };
 
 struct resource {
@@ -111,8 +116,8 @@ struct resource {
 	bool is_history;   /* grows for ever: bounded to the newest */
 	bool is_beside;    /* its items are those of the row above, in another
 			    * state: merged/ in pullrequests/ */
-	const char *needs; /* there only where the answer of the directory has
-			    * this member true; or NULL */
+	const char *needs; /* there only where the repository's object has this
+			    * member true (of its own rows); or NULL */
 	const struct resource_column *columns; /* of index.tsv */
 	/* Made of the whole answer; of a collection: an array of its items. */
 	const struct resource_file *files;
@@ -124,6 +129,8 @@ struct resource {
 extern const struct resource resource_repository; /* <ws>/<repo>/ */
 extern const struct resource resource_workspace;  /* <ws>/.workspace/ */
 extern const struct resource resource_account;    /* .bitbucketfs/account/ */
+/* Of <ws>/.workspace/repositories.tsv. */
+extern const struct resource_column resource_repository_columns[];
 /* .bitbucketfs/user.json, made of /user. */
 extern const struct resource_file resource_user[];
 

@@ -39,17 +39,21 @@ const struct resource_file *place_files(const struct place *);
 int place_found_row(struct ctx *, struct model *, struct node *dir,
 		    const struct resource *, struct scope *scope,
 		    struct found *ret_found);
+/* Whether a row is there, by the document of the repository (NULL: not known,
+ * then what needs something of it is not there). */
+bool place_is_there(const struct resource *,
+		    const struct catalog_document *repository);
 /* A name among rows: *ret_found's provider stays NULL when it is none. scope
  * is the directory's. */
 int place_lookup_row(struct ctx *, struct model *, struct node *dir,
 		     const struct resource *rows, const struct scope *scope,
 		     const char *name, struct found *ret_found);
 /* Emits rows whose position is at least `from`, with cookies base + position +
- * 1. False: enough. */
+ * 1. repository as above. False: enough. */
 bool place_list_rows(struct ctx *, struct model *, struct node *dir,
 		     const struct resource *rows, const struct scope *scope,
-		     size_t from, uint64_t base, bool plus, provider_emit *emit,
-		     void *arg);
+		     const struct catalog_document *repository, size_t from,
+		     uint64_t base, bool plus, provider_emit *emit, void *arg);
 /* A symbolic link. */
 void place_found_link(const char *target, int64_t mtime_ms, int64_t left_ms,
 		      struct found *ret_found);

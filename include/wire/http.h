@@ -45,7 +45,7 @@ struct http_request {
 struct http_response {
 	long status;
 	char etag[128];
-	char content_type[96];
+	char content_type[200];
 	char location[1024];    /* of a 3xx that was not followed */
 	int64_t retry_after_s;  /* -1: not said; a date is made seconds */
 	int64_t rate_limit;     /* x-ratelimit-limit, first number; -1 */

@@ -258,12 +258,12 @@ static bool may_retry(struct ctx *ctx, int r,
 }
 
 static int get_once(struct ctx *ctx, struct bitbucket *b, const char *url,
-		    const char *etag, struct bitbucket_reply *reply,
-		    struct http_response *answer)
+		    const char *accept, const char *etag,
+		    struct bitbucket_reply *reply, struct http_response *answer)
 {
 	cleanup(free) char *condition =
 		etag && *etag ? xasprintf("If-None-Match: %s", etag) : NULL;
-	const char *headers[] = {"Accept: application/json", condition, NULL};
+	const char *headers[] = {accept, condition, NULL};
 	const struct http_request request = {
 		.url = url,
 		.authorization = credential_rest(b->credential),
@@ -293,7 +293,8 @@ static int end_sentence(struct ctx *ctx, int r)
 }
 
 static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
-			 const char *etag, struct bitbucket_reply *reply)
+			 const char *accept, const char *etag,
+			 struct bitbucket_reply *reply)
 {
 	for (unsigned attempt = 0;; attempt++) {
 		cleanup(http_response_done) struct http_response answer = {0};
@@ -302,7 +303,7 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 
 		if (r < 0)
 			return r;
-		r = get_once(ctx, b, url, etag, reply, &answer);
+		r = get_once(ctx, b, url, accept, etag, reply, &answer);
 		if (r == 0) {
 			reply->status = answer.status;
 			budget_observe(b->budget, &answer);
@@ -310,6 +311,8 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 		if (r == 0 && is_good(answer.status)) {
 			reply->not_modified = answer.status == 304;
 			memcpy(reply->etag, answer.etag, sizeof(reply->etag));
+			memcpy(reply->content_type, answer.content_type,
+			       sizeof(reply->content_type));
 			return 0;
 		}
 		if (!may_retry(ctx, r, &answer, attempt,
@@ -333,18 +336,25 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 	}
 }
 
-int bitbucket_get_url(struct ctx *ctx, struct bitbucket *b, const char *url,
-		      const char *etag, struct bitbucket_reply *ret_reply)
+static int get_as(struct ctx *ctx, struct bitbucket *b, const char *url,
+		  const char *accept, const char *etag,
+		  struct bitbucket_reply *ret_reply)
 {
 	int64_t deadline = ctx_narrow(ctx, ALL_MS);
 	int r;
 
 	*ret_reply = (struct bitbucket_reply){.body = BUF_INIT(BODY_MAX)};
-	r = get_patiently(ctx, b, url, etag, ret_reply);
+	r = get_patiently(ctx, b, url, accept, etag, ret_reply);
 	if (r < 0)
 		buf_done(&ret_reply->body);
 	ctx_widen(ctx, deadline);
 	return r;
+}
+
+int bitbucket_get_url(struct ctx *ctx, struct bitbucket *b, const char *url,
+		      const char *etag, struct bitbucket_reply *ret_reply)
+{
+	return get_as(ctx, b, url, "Accept: application/json", etag, ret_reply);
 }
 
 int bitbucket_get(struct ctx *ctx, struct bitbucket *b, const char *path,
@@ -353,4 +363,13 @@ int bitbucket_get(struct ctx *ctx, struct bitbucket *b, const char *path,
 	cleanup(free) char *url = xasprintf("%s%s", b->api_url, path);
 
 	return bitbucket_get_url(ctx, b, url, etag, ret_reply);
+}
+
+int bitbucket_get_parts(struct ctx *ctx, struct bitbucket *b, const char *path,
+			struct bitbucket_reply *ret_reply)
+{
+	cleanup(free) char *url = xasprintf("%s%s", b->api_url, path);
+
+	return get_as(ctx, b, url, "Accept: multipart/related", NULL,
+		      ret_reply);
 }

@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "base/map.h"
 #include "base/text.h"
+#include "remote/multipart.h"
 
 /* Names of ours in every collection's directory. */
 static const char *const own_names[] = {"index.tsv", "index.json", "more",
@@ -177,6 +178,29 @@ static void add_indented(struct buf *out, const struct json *item)
 	}
 }
 
+/* A file as it is, named as it is called. */
+static int take_part(void *arg, const struct multipart_part *part)
+{
+	struct collecting *c = arg;
+	cleanup(buf_done) struct buf name = BUF_INIT(64 * KIB);
+	struct json *entry;
+	char hash[41];
+
+	if (!part->name)
+		return 0;
+	text_file_name(&name, part->name, NULL);
+	make_unique(c, part->name, &name);
+	digest_sha1_hex(part->data, part->n, hash);
+	hash[16] = '\0';
+	entry = json_append_object(c->names);
+	json_add_str(entry, "name", name.data);
+	json_add_str(entry, "id", part->name);
+	json_add_str(entry, "hash", hash);
+	add_put(c, xasprintf("%s#%s", c->scope->key, name.data),
+		xmemdup0(part->data, part->n), part->n, c->row->ttl_s * 1000);
+	return 0;
+}
+
 static int take_item(void *arg, const struct json *item)
 {
 	struct collecting *c = arg;
@@ -221,15 +245,17 @@ static void add_more(struct collecting *c)
 {
 	struct buf text = BUF_INIT(0);
 
-	buf_printf(&text,
-		   "These are the newest %u; there are older ones.\n"
-		   "Each can be entered by its name, though it is not listed.\n"
-		   "To list more, mount with -o history=N.\n",
+	buf_printf(&text, "These are the newest %u; there are older ones.\n",
 		   c->documents->config.history);
+	if (c->row->items && c->row->items->endpoint)
+		buf_puts(&text, "Each can be entered by its name, though it is "
+				"not listed.\n");
+	buf_puts(&text, "To list more, mount with -o history=N.\n");
 	add_file(c, "more", &text);
 }
 
-static int store(struct ctx *ctx, struct collecting *c, bool more)
+/* And with them all that was made. */
+static int store_names(struct ctx *ctx, struct collecting *c, bool more)
 {
 	cleanup(json_free) struct json *top = json_new_object();
 	struct buf names = BUF_INIT(0);
@@ -237,19 +263,6 @@ static int store(struct ctx *ctx, struct collecting *c, bool more)
 	size_t n;
 	int r;
 
-	buf_puts(&c->json, c->json.len > 1 ? "\n]\n" : "]\n");
-	if (c->json.failed || c->tsv.failed)
-		return ctx_fail(ctx, -EFBIG,
-				"The list at %s is larger than 64 MiB.",
-				c->scope->key);
-	add_file(c, "index.tsv", &c->tsv);
-	add_file(c, "index.json", &c->json);
-	r = c->whole ? add_row_files(c) : 0;
-	if (r < 0)
-		return ctx_fail(ctx, r, "The list at %s cannot be written.",
-				c->scope->key);
-	if (more)
-		add_more(c);
 	json_add_bool(top, "more", more);
 	items = json_add_array(top, "items");
 	for (const struct json *i = json_first(c->names); i; i = json_next(i))
@@ -265,6 +278,26 @@ static int store(struct ctx *ctx, struct collecting *c, bool more)
 	return documents_put(ctx, c->documents, c->puts, c->n_puts);
 }
 
+static int store(struct ctx *ctx, struct collecting *c, bool more)
+{
+	int r;
+
+	buf_puts(&c->json, c->json.len > 1 ? "\n]\n" : "]\n");
+	if (c->json.failed || c->tsv.failed)
+		return ctx_fail(ctx, -EFBIG,
+				"The list at %s is larger than 64 MiB.",
+				c->scope->key);
+	add_file(c, "index.tsv", &c->tsv);
+	add_file(c, "index.json", &c->json);
+	r = c->whole ? add_row_files(c) : 0;
+	if (r < 0)
+		return ctx_fail(ctx, r, "The list at %s cannot be written.",
+				c->scope->key);
+	if (more)
+		add_more(c);
+	return store_names(ctx, c, more);
+}
+
 static enum bitbucket_paging paging_of(const struct resource *row)
 {
 	switch (row->paging) {
@@ -276,8 +309,41 @@ static enum bitbucket_paging paging_of(const struct resource *row)
 		return BITBUCKET_NEWEST;
 	case RESOURCE_WHOLE:
 		return BITBUCKET_WHOLE;
+	case RESOURCE_PARTS:
+		check(!"a list");
 	}
 	return BITBUCKET_NEXT;
+}
+
+static int fetch_parts(struct ctx *ctx, struct documents_fetch *f,
+		       const struct cache_entry *old)
+{
+	struct documents *d = f->documents;
+	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
+	cleanup(collecting_done) struct collecting c = {
+		.documents = d,
+		.row = f->row,
+		.scope = f->scope,
+		.names = json_new_array(),
+	};
+	cleanup(free) char *path = NULL;
+	int r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
+
+	if (r < 0)
+		return r;
+	r = bitbucket_get_parts(ctx, d->config.bitbucket, path, &reply);
+	if (r < 0)
+		return documents_refused(ctx, d, f->scope->key, old, r,
+					 reply.status);
+	r = multipart_each(reply.content_type,
+			   reply.body.data ? reply.body.data : "",
+			   reply.body.len, take_part, &c);
+	if (r < 0)
+		return ctx_fail(ctx, -EIO,
+				"Bitbucket's answer to %s is not the files "
+				"that were asked for.",
+				path);
+	return store_names(ctx, &c, false);
 }
 
 int documents_fetch_collection(struct ctx *ctx, void *arg,
@@ -294,7 +360,6 @@ int documents_fetch_collection(struct ctx *ctx, void *arg,
 		.names = json_new_array(),
 	};
 	struct bitbucket_list list = {
-		.paging = paging_of(f->row),
 		.q = f->row->q,
 		.id = f->row->id      ? f->row->id
 		      : f->row->items ? f->row->items->id_path
@@ -305,11 +370,15 @@ int documents_fetch_collection(struct ctx *ctx, void *arg,
 	};
 	cleanup(free) char *path = NULL;
 	bool more = false;
-	int r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
+	int r;
 
+	if (f->row->paging == RESOURCE_PARTS)
+		return fetch_parts(ctx, f, old);
+	r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
 	if (r < 0)
 		return r;
 	list.path = path;
+	list.paging = paging_of(f->row);
 	if (resource_n_files(f->row->files))
 		c.whole = json_new_array();
 	resource_tsv_header(f->row->columns, &c.tsv);

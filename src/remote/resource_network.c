@@ -13,14 +13,6 @@ static const struct resource_column fork_columns[] = {
 	{NULL, NULL, NULL},
 };
 
-static const struct resource_column watcher_columns[] = {
-	{"nickname", "nickname", NULL},
-	{"name", "display_name", NULL},
-	{"uuid", "uuid", NULL},
-	{"account_id", "account_id", NULL},
-	{NULL, NULL, NULL},
-};
-
 const struct resource resource_network_rows[] = {
 	{
 		.name = "forks",
@@ -29,12 +21,7 @@ const struct resource resource_network_rows[] = {
 		.ttl_s = 1 * HOUR_S,
 		.columns = fork_columns,
 	},
-	{
-		.name = "watchers",
-		.kind = RESOURCE_COLLECTION,
-		.endpoint = REPOSITORY "/watchers?pagelen=100",
-		.ttl_s = 1 * HOUR_S,
-		.columns = watcher_columns,
-	},
+	LIST("watchers", REPOSITORY "/watchers", "uuid", 1 * HOUR_S,
+	     resource_person),
 	{0},
 };

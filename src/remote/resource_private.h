@@ -14,16 +14,77 @@
 #define PERSON(at) at ".nickname|" at ".display_name|" at ".uuid"
 
 #define REPOSITORY "/repositories/{ws}/{repo}"
-#define PULLREQUESTS               \
-	REPOSITORY "/pullrequests" \
-		   "?pagelen=50&fields=%2Bvalues.reviewers,%2Bvalues.participants"
+#define PULLREQUESTS                                                   \
+	REPOSITORY "/pullrequests"                                     \
+		   "?pagelen=50&fields=%2Bvalues.reviewers,%2Bvalues." \
+		   "participants"
 #define PULLREQUEST REPOSITORY "/pullrequests/{1}"
+#define WORKSPACE "/workspaces/{ws}"
+
+/* A collection that has nothing but its index. */
+#define LIST(its_name, its_endpoint, its_id, its_ttl_s, its_columns)   \
+	{                                                              \
+		.name = its_name, .kind = RESOURCE_COLLECTION,         \
+		.endpoint = its_endpoint "?pagelen=100", .id = its_id, \
+		.ttl_s = its_ttl_s, .columns = its_columns,            \
+	}
+/* The same of those that never say where the next page is. */
+#define NUMBERED_LIST(its_name, its_endpoint, its_id, its_ttl_s, its_columns)  \
+	{                                                                      \
+		.name = its_name, .kind = RESOURCE_COLLECTION,                 \
+		.endpoint = its_endpoint "?pagelen=100",                       \
+		.paging = RESOURCE_NUMBERED, .id = its_id, .ttl_s = its_ttl_s, \
+		.columns = its_columns,                                        \
+	}
+/* One object without anything below. */
+#define OBJECT(its_name, its_endpoint, its_ttl_s, its_files)  \
+	{                                                     \
+		.name = its_name, .kind = RESOURCE_OBJECT,    \
+		.endpoint = its_endpoint, .ttl_s = its_ttl_s, \
+		.files = its_files,                           \
+	}
+#define GROUP(its_name, its_rows)                                           \
+	{                                                                   \
+		.name = its_name, .kind = RESOURCE_GROUP, .rows = its_rows, \
+	}
 
 /* The rows of a repository, each in its file. */
 extern const struct resource_column resource_pullrequest_columns[];
 extern const struct resource_items resource_pullrequest_items;
 extern const struct resource resource_pullrequest_states[];
 extern const struct resource resource_network_rows[];
+extern const struct resource resource_settings_rows[];
+extern const struct resource resource_pipelines_settings_rows[];
+extern const struct resource_file resource_pipelines_settings[];
+extern const struct resource_column resource_deployment_columns[];
+extern const struct resource_items resource_deployment_items;
+extern const struct resource_column resource_environment_columns[];
+extern const struct resource_items resource_environment_items;
+extern const struct resource_column resource_issue_columns[];
+extern const struct resource_items resource_issue_items;
+/* Of a workspace. */
+extern const struct resource_column resource_project_columns[];
+extern const struct resource_items resource_project_items;
+extern const struct resource_column resource_snippet_columns[];
+extern const struct resource_items resource_snippet_items;
+
+/* Columns and files that several places have: resource_shared.c. */
+extern const struct resource_column resource_person[];
+extern const struct resource_column resource_default_reviewer[];
+extern const struct resource_column resource_deploy_key[];
+extern const struct resource_column resource_group_permission[];
+extern const struct resource_column resource_user_permission[];
+extern const struct resource_column resource_hook[];
+extern const struct resource_column resource_runner[];
+extern const struct resource_column resource_variable[];
+extern const struct resource_column resource_comment[];
+extern const struct resource_column resource_commit[];
+extern const struct resource_file resource_branching_model[];
+extern const struct resource_file resource_branching_settings[];
+extern const struct resource_file resource_effective_branching_model[];
+
+/* "a, b": the strings at a path (alternatives) of each item of an array. */
+void resource_join(const struct json *array, const char *path, struct buf *out);
 
 /* Names that are numbers: pull requests, pipelines. At most 18 digits, no
  * leading zero. */

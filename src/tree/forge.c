@@ -630,21 +630,44 @@ int forge_found_tree(struct model *model, struct node *dir,
 	return 0;
 }
 
+/* A row, or what its needs make of it: then it is as old as they are. */
+static int lookup_row(struct ctx *ctx, struct model *model, struct node *dir,
+		      const char *name, struct found *ret_found)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(scope_unref) struct scope *scope = repository_scope(dir);
+	const struct resource *row =
+		resource_find_row(resource_repository.rows, name);
+	int64_t left_ms;
+	int r;
+
+	if (!row || !row->needs)
+		return place_lookup_row(ctx, model, dir,
+					resource_repository.rows, scope, name,
+					ret_found);
+	r = repository_document(ctx, model, dir, &document);
+	if (r < 0)
+		return r;
+	left_ms = believe_ms(&document.age);
+	if (place_is_there(row, &document))
+		r = place_lookup_row(ctx, model, dir, resource_repository.rows,
+				     scope, name, ret_found);
+	ret_found->left_ms = left_ms;
+	return r;
+}
+
 static int repository_lookup(struct ctx *ctx, struct model *model,
 			     struct node *dir, const char *name,
 			     struct found *ret_found)
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
-	cleanup(scope_unref) struct scope *scope = repository_scope(dir);
 	const struct resource_file *file =
 		resource_find_file(resource_repository.files, name);
 	int r;
 
 	ret_found->left_ms = FOREVER_MS;
 	if (!file)
-		return place_lookup_row(ctx, model, dir,
-					resource_repository.rows, scope, name,
-					ret_found);
+		return lookup_row(ctx, model, dir, name, ret_found);
 	r = repository_document(ctx, model, dir, &document);
 	if (r < 0)
 		return r;
@@ -665,13 +688,11 @@ static int repository_list(struct ctx *ctx, struct model *model,
 	cleanup(scope_unref) struct scope *scope = repository_scope(dir);
 	const struct resource_file *files = resource_repository.files;
 	size_t n = resource_n_files(files);
-	bool have = false;
+	bool known = catalog_document(ctx, model->config.catalog, d->workspace,
+				      &d->repository, SOURCE_CACHED,
+				      &document) == 0;
+	bool have = plus && known && document.age.left_ms > 0;
 
-	if (plus && after < n)
-		have = catalog_document(ctx, model->config.catalog,
-					d->workspace, &d->repository,
-					SOURCE_CACHED, &document) == 0 &&
-		       document.age.left_ms > 0;
 	for (size_t i = (size_t)after; i < n; i++)
 		if (!emit(arg, files[i].name, i + 1, S_IFREG,
 			  have && meta_found(model, &files[i], &document,
@@ -680,6 +701,7 @@ static int repository_list(struct ctx *ctx, struct model *model,
 				  : NULL))
 			return 0;
 	place_list_rows(ctx, model, dir, resource_repository.rows, scope,
+			known ? &document : NULL,
 			after > n ? (size_t)after - n : 0, n, plus, emit, arg);
 	return 0;
 }

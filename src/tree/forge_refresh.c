@@ -86,18 +86,35 @@ out:
 	return r;
 }
 
-/* A repository's files are of a new version now. */
+/* The kernel may have been told that there is none. (That it is gone again, it
+ * hears when it asks next: somebody may stand in it.) */
+static void row_appeared(struct model *model, struct node *dir,
+			 const char *name)
+{
+	struct node *child = node_child(model->nodes, dir, name);
+
+	if (!child)
+		model_changed_entry(model, dir, name);
+	node_unref(model->nodes, child);
+}
+
+/* A repository's files are of a new version now, and so is what its object says
+ * is there. */
 static void files_changed(struct model *model, struct node *workspace,
 			  const char *name)
 {
 	struct node *node = node_child(model->nodes, workspace, name);
 	const struct resource_file *file = resource_repository.files;
+	const struct resource *row = resource_repository.rows;
 
 	if (!node)
 		return;
 	for (; file->name; file++)
 		model_changed_entry(model, node, file->name);
-	model_changed_inode(model, node, false);
+	for (; row->name; row++)
+		if (row->needs)
+			row_appeared(model, node, row->name);
+	model_changed_inode(model, node, true);
 	node_unref(model->nodes, node);
 }
 

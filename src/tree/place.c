@@ -27,6 +27,12 @@ static bool is_collection(const struct place *p)
 	return !p->collection && p->row->kind == RESOURCE_COLLECTION;
 }
 
+/* Its items are files, and it has no index. */
+static bool is_parts(const struct place *p)
+{
+	return is_collection(p) && p->row->paging == RESOURCE_PARTS;
+}
+
 const struct resource *place_rows(const struct place *p)
 {
 	return p->collection ? p->row->items->rows : p->row->rows;
@@ -218,6 +224,17 @@ int place_found_row(struct ctx *ctx, struct model *model, struct node *dir,
 	return r;
 }
 
+bool place_is_there(const struct resource *row,
+		    const struct catalog_document *repository)
+{
+	cleanup(json_free) struct json *json = NULL;
+
+	return !row->needs || (repository &&
+			       !json_parse(blob_data(repository->body),
+					   blob_len(repository->body), &json) &&
+			       json_bool(json, row->needs, false));
+}
+
 int place_lookup_row(struct ctx *ctx, struct model *model, struct node *dir,
 		     const struct resource *rows, const struct scope *scope,
 		     const char *name, struct found *ret_found)
@@ -231,8 +248,8 @@ int place_lookup_row(struct ctx *ctx, struct model *model, struct node *dir,
 
 bool place_list_rows(struct ctx *ctx, struct model *model, struct node *dir,
 		     const struct resource *rows, const struct scope *scope,
-		     size_t from, uint64_t base, bool plus, provider_emit *emit,
-		     void *arg)
+		     const struct catalog_document *repository, size_t from,
+		     uint64_t base, bool plus, provider_emit *emit, void *arg)
 {
 	bool took = true;
 
@@ -240,7 +257,7 @@ bool place_list_rows(struct ctx *ctx, struct model *model, struct node *dir,
 		bool file = rows[i].kind == RESOURCE_TEXT;
 		struct found found;
 
-		if (i < from)
+		if (i < from || !place_is_there(&rows[i], repository))
 			continue;
 		/* A text's size is known by asking for it alone. */
 		if (!plus || file)
@@ -288,6 +305,14 @@ static int64_t newest(const struct collection *c, int64_t otherwise)
 	return newest ? newest : otherwise;
 }
 
+/* A file of the collection, from its index or a part. */
+static bool has_file(const struct place *p, const struct collection *c,
+		     const char *name)
+{
+	return is_parts(p) ? collection_find(c, name) != NULL
+			   : strcmp(name, "more") || c->more;
+}
+
 /* 1: the collection is at hand and lacks the file. */
 static int stored_file(struct model *model, struct node *dir,
 		       const struct collection *c,
@@ -297,7 +322,7 @@ static int stored_file(struct model *model, struct node *dir,
 	const struct place *p = place_of(dir);
 	struct document_file file;
 
-	if (!strcmp(name, "more") && !c->more)
+	if (!has_file(p, c, name))
 		return 1;
 	if (documents_file(model->config.documents, p->scope, name, &file) < 0)
 		return 1;
@@ -326,7 +351,7 @@ static int lookup_collection_file(struct ctx *ctx, struct model *model,
 		if (r <= 0)
 			return r;
 		ret_found->left_ms = place_believe_ms(&age);
-		if (!strcmp(name, "more"))
+		if (!has_file(place_of(dir), c, name))
 			return 0;
 		mode = SOURCE_REFRESH;
 	}
@@ -418,8 +443,9 @@ static int place_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 			     ret_found);
 	if (r < 0 || ret_found->what.provider)
 		return r;
-	if (is_collection(p) &&
-	    (file || resource_find_file(collection_files, name)))
+	if (is_parts(p) ||
+	    (is_collection(p) &&
+	     (file || resource_find_file(collection_files, name))))
 		return lookup_collection_file(ctx, model, dir, name, ret_found);
 	if (file)
 		return lookup_document_file(ctx, model, dir, file, ret_found);
@@ -473,6 +499,8 @@ static bool list_fixed(struct listing *l)
 	const struct resource_file *files = place_files(p);
 	uint64_t cookie = 0;
 
+	if (is_parts(p))
+		return true;
 	for (size_t i = 0; l->collection && collection_files[i].name; i++)
 		if (!list_file(l, &collection_files[i], ++cookie))
 			return false;
@@ -480,7 +508,7 @@ static bool list_fixed(struct listing *l)
 		if (!list_file(l, &files[i], ++cookie))
 			return false;
 	return place_list_rows(
-		l->ctx, l->model, l->dir, place_rows(p), p->scope,
+		l->ctx, l->model, l->dir, place_rows(p), p->scope, NULL,
 		l->after > cookie ? (size_t)(l->after - cookie) : 0, cookie,
 		l->plus, l->emit, l->arg);
 }
@@ -494,6 +522,7 @@ static void list_items(struct listing *l, uint64_t after)
 {
 	cleanup(free) struct dirbook_entry *entries = NULL;
 	const struct collection *c = l->collection;
+	bool parts = is_parts(place_of(l->dir));
 	size_t n, i;
 
 	dirbook_order(node_book(l->model->nodes, l->dir, true), c->n_items,
@@ -502,12 +531,16 @@ static void list_items(struct listing *l, uint64_t after)
 		const struct collection_item *item =
 			&c->items[entries[i].index];
 		struct found found;
+		bool known = l->plus;
 
-		if (l->plus)
+		if (l->plus && parts)
+			known = stored_file(l->model, l->dir, c, &l->age,
+					    item->name, &found) == 0;
+		else if (l->plus)
 			found_item(l->dir, item->id, item->time_ms,
 				   place_believe_ms(&l->age), &found);
 		if (!l->emit(l->arg, item->name, FIRST_ITEM + entries[i].cookie,
-			     S_IFDIR, l->plus ? &found : NULL))
+			     parts ? S_IFREG : S_IFDIR, known ? &found : NULL))
 			break;
 	}
 }
@@ -592,7 +625,7 @@ static int place_list(struct ctx *ctx, struct model *model, struct node *dir,
 		if (special && special->list)
 			r = special->list(ctx, model, dir, after_items, plus,
 					  emit_offset, &offset);
-		else if (l.collection && p->row->items)
+		else if (l.collection && (p->row->items || is_parts(p)))
 			list_items(&l, after_items);
 	}
 	collection_unref(l.collection);

@@ -96,7 +96,9 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 	if (r < 0)
 		return r;
 	documents_file(model->config.documents, p->scope, "index.json", &is);
-	if (was.version == is.version) {
+	/* One without an index is told by its names. */
+	if (was.version == is.version &&
+	    (is.version || (before && before->version == after->version))) {
 		say(said, "%s: unchanged\n", dir->name);
 		return 0;
 	}
