@@ -173,16 +173,38 @@ def widgets_fork(git_dir):
 
 
 def simple(commits, branches=()):
-    """A history of one line, each commit (day, who, message, files), with branches at its tip."""
+    """A history of one line, each commit (day, who, message, files), with branches at its tip, or with commits of their own
+    (name, commit …)."""
     def make(git_dir):
         gitrepo.init(git_dir)
         imp, mark = Importer(git_dir), None
         for day, who, message, files in commits:
             mark = imp.commit("main", message, PEOPLE[who], EPOCH + day * DAY, files)
-        for name in branches:
-            imp.branch(name, mark)
+        for branch in branches:
+            if isinstance(branch, str):
+                imp.branch(branch, mark)
+                continue
+            tip = mark
+            for day, who, message, files in branch[1:]:
+                tip = imp.commit(branch[0], message, PEOPLE[who], EPOCH + day * DAY, files, parent=tip)
         imp.close()
     return make
+
+
+def tiny(git_dir):
+    """What most of a thousand repositories have: one commit, two open branches, one that was merged."""
+    gitrepo.init(git_dir)
+    imp = Importer(git_dir)
+    first = imp.commit("main", "Begin", PEOPLE["ben"], EPOCH + 10 * DAY, {
+        "README.md": "# A small service\n\nSee the wiki.\n", "src/main.py": "print('hello')\n", "Dockerfile": "FROM debian:12\n"})
+    imp.commit("feature/one", "LAB-1: greet by name", PEOPLE["ada"], EPOCH + 11 * DAY, {"src/main.py": "print('hello, you')\n"}, parent=first)
+    imp.commit("fix/two", "Pin the image", PEOPLE["chen"], EPOCH + 12 * DAY, {"Dockerfile": "FROM debian:12.9\n"}, parent=first)
+    done = imp.commit(data_review.SCRATCH, "LAB-2: ignore caches", PEOPLE["ben"], EPOCH + 13 * DAY, {".gitignore": "*.pyc\n"}, parent=first)
+    merged = imp.commit("integration", "Merged in feature/done (pull request #1)\n\nLAB-2: ignore caches\n", PEOPLE["chen"],
+                        EPOCH + 14 * DAY, {".gitignore": "*.pyc\n"}, parent=first, merge=done)
+    data_review.keep(imp, "done", done)
+    data_review.keep(imp, "done/merged", merged)
+    data_review.close(imp)
 
 
 website = simple([
@@ -200,7 +222,7 @@ infra = simple([
     (77, "ben", "Two machines for the shop", {"modules/shop/main.tf": 'variable "count" {\n  default = 2\n}\n',
                                               "scripts/apply.sh": ("exec", b"#!/bin/sh\nexec terraform apply \"$@\"\n")}),
     (211, "chen", "Three machines for the shop", {"modules/shop/main.tf": 'variable "count" {\n  default = 3\n}\n'}),
-], ["production"])
+], ["production", ("ops/OPS-7-machines", (240, "ben", "OPS-7: four machines for the shop", {"modules/shop/main.tf": 'variable "count" {\n  default = 4\n}\n'}))])
 billing = simple([
     (12, "chen", "Begin", {"billing/__init__.py": "", "billing/invoice.py": "def total(lines):\n    return sum(l.net + l.tax"
                            " for l in lines)\n", "pyproject.toml": '[project]\nname = "billing"\nversion = "2.3.0"\n'}),
@@ -208,11 +230,13 @@ billing = simple([
                                              " l in lines), 2)\n", "tests/test_invoice.py": "def test_empty():\n    assert"
                                              " True\n"}),
     (305, "ada", "Reverse charge for the EU", {"billing/vat.py": "REVERSE = {'AT', 'DE', 'FR', 'SE'}\n"}),
-])
+], [("feature/BILL-21-dunning", (306, "chen", "BILL-21: remind after 14 days", {"billing/dunning.py": "DAYS = 14\n"}),
+     (307, "chen", "BILL-21: and after 28", {"billing/dunning.py": "DAYS = (14, 28)\n"})),
+    ("fix/BILL-30-rounding", (307, "ada", "Round half to even\n\nBILL-30, reported in SHOP-118", {"billing/invoice.py": "from decimal import ROUND_HALF_EVEN\n"}))])
 handbook = simple([
     (1, "ada", "How we work", {"README.md": "# Handbook\n", "onboarding.md": "# Your first week\n\n1. Mount Bitbucket.\n"}),
     (250, "dana", "Holidays", {"holidays.md": "# Holidays\n\nTake them.\n"}),
-])
+], [("sabbatical", (260, "dana", "Say what a sabbatical is", {"sabbatical.md": "# Sabbatical\n\nAsk early.\n"}))])
 firmware = simple([
     (20, "gone", "Import from the old server", {"boot.S": ".global _start\n_start:\n\tb main\n", "main.c": "int main(void)\n{\n"
                                                 "\tfor (;;)\n\t\t;\n}\n", "Makefile": "all: firmware.bin\n"}),
@@ -227,8 +251,6 @@ libtiny = simple([
     (190, "gone", "Second", {"tiny.h": "#define TINY 2\n", "examples/use.c": '#include "../tiny.h"\n'}),
 ])
 secret = simple([(3, "gone", "Nobody may see this", {"secret.txt": "no\n"})])
-tiny = simple([(10, "ben", "Begin", {"README.md": "# A small service\n\nSee the wiki.\n", "src/main.py": "print('hello')\n",
-                                     "Dockerfile": "FROM debian:12\n"})])
 monolith = simple([
     (4, "ben", "Begin the monolith", {"README.md": "# monolith\n", **{
         f"services/{s}/{n}.go": f"package {s}\n\n// {n} of {s}.\n" for s in ("auth", "cart", "mail", "pay", "search", "users")

@@ -109,7 +109,39 @@ def website():
     yield pull(1, "Search", "dana", "feature/search", 291, 292, description="Nothing in it yet", reviewers=["ben"])
 
 
-PULLS = {("acme", "widgets"): widgets, ("acme", "website"): website, ("edge", "refs"): refs, ("edge", "busy"): data_busy.pulls}
+def infra():
+    yield pull(1, "OPS-7: four machines for the shop", "ben", "ops/OPS-7-machines", 240, 241, reviewers=["chen"], approved=["chen"],
+               comments=[(1, "chen", 241, "After the sale, please.")])
+
+
+def billing():
+    yield pull(1, "BILL-21: dunning", "chen", "feature/BILL-21-dunning", 306, 308, reviewers=["ada"],
+               description="Reminds after 14 days and after 28.\n\nSee SHOP-118.", comments=[(1, "ada", 307, "Who stops it?"),
+               said(1, 2, "chen", 308, "Whoever pays.", parent=101)], tasks=[Task(11, "ada", day(307), "Ask the lawyers")])
+    yield pull(2, "Round half to even", "ada", "fix/BILL-30-rounding", 307, 307, draft=True)
+
+
+def handbook():
+    yield pull(1, "Say what a sabbatical is", "dana", "sabbatical", 260, 262, reviewers=["ada", "ben", "chen"], approved=["ada", "ben"])
+
+
+def of_the_thousand(i):
+    """The pull requests of the ith repository of monolith-labs: none to three, the first merged, the others open or not."""
+    def make():
+        ends = ("fix/two", "feature/one", "fix/two")
+        if i % 4:
+            yield pull(1, "LAB-2: ignore caches", "ben", "feature/done", 13, 14, state="MERGED", destination="integration",
+                       at=("done", "main"), merge="done/merged", closed_by="chen", approved=["chen"])
+        for n in range(2, i % 4 + 1):
+            shut = (i + n) % 5 == 0
+            yield pull(n, ("LAB-1: greet by name", "Pin the image")[ends[n - 1] == "fix/two"], ("ada", "chen", "ben")[(i + n) % 3], ends[n - 1],
+                       20 + i % 250, 20 + i * 31 % 280, state="DECLINED" if shut else "OPEN", closed_by="ben" if shut else None,
+                       at=(ends[n - 1], "main") if shut else None, reviewers=["ben"] if n % 2 else [])
+    return make
+
+
+PULLS = {("acme", "widgets"): widgets, ("acme", "website"): website, ("acme", "infra"): infra, ("acme", "billing"): billing,
+         ("acme", "handbook"): handbook, ("edge", "refs"): refs, ("edge", "busy"): data_busy.pulls}
 
 
 def status(name, key, state, when, refname=None, title=None, description="", took=90):
@@ -149,4 +181,7 @@ BESIDE = {("acme", "widgets"): dict(
 def fill(state):
     """Gives the state its pull requests and what is beside its commits."""
     state.pulls = {uid("repository", *name): Pulls(make) for name, make in PULLS.items()}
+    for i, r in enumerate(state.workspaces["monolith-labs"].repositories.values()):
+        if r.pristine == "tiny":
+            state.pulls[r.uuid] = Pulls(of_the_thousand(i))
     state.beside = {uid("repository", *name): Beside(**what) for name, what in BESIDE.items()}

@@ -30,9 +30,20 @@ def dig(value, path):
     return value
 
 
+def every(value, path):
+    """The values at a path that goes through lists, such as reviewers.uuid."""
+    found = [value]
+    for key in path.split("."):
+        found = [v.get(key) if isinstance(v, dict) else None for v in found]
+        found = [v for one in found for v in (one if isinstance(one, list) else [one])]
+    return found
+
+
 def has(value, path):
     """Whether the path is a field of the object, null or not."""
     for key in path.split("."):
+        if isinstance(value, list):
+            value = value[0] if value else None
         if value is None:
             return True         # may be there in another object
         if not isinstance(value, dict) or key not in value:
@@ -111,12 +122,12 @@ class Parser:
                 self.next()
                 values.append(self.value())
             self.expect(")")
-            return lambda item: (dig(item, text) in values) != negated
+            return lambda item: any(v in values for v in every(item, text)) != negated
         op = self.next()[1]
         if negated or op not in ("=", "!=", "~", "!~", ">", ">=", "<", "<="):
             raise bad_request(f"Invalid operator: {op!r}")
         value = self.value()
-        return lambda item: compare(dig(item, text), op, value)
+        return lambda item: any(compare(v, op, value) for v in every(item, text))
 
     def expect(self, text):
         if self.next()[1] != text:

@@ -49,7 +49,7 @@ def test_the_same_moment_lies_across_the_end_of_a_page(bb):
 
 @pytest.mark.parametrize("q,count", [
     ('state="OPEN"', 122), ('state="MERGED" AND id>1990', 2), ("id <= 3", 3), ("id < 3 AND id > 1", 1), ('(state="OPEN" OR state="DECLINED") AND id>=1999', 2),
-    ('author.display_name="Renovate" AND id<=8', 1), ('source.branch.name="topic/7"', 1)])
+    ('author.display_name="Renovate" AND id<=8', 1), ('reviewers.nickname="chen" AND id<=6', 2), ('state IN ("OPEN", "DECLINED") AND id>1998', 2), ('source.branch.name="topic/7"', 1)])
 def test_a_query_chooses_among_all_states(bb, q, count):
     body = look(bb, f"{BUSY}/pullrequests?state=SUPERSEDED&q={quote(q)}")[1]
     assert body["size"] == count
@@ -399,8 +399,21 @@ def test_uuids_address_them_too(bb):
 def test_one_users_across_the_workspace(bb):
     me = look(bb, "/user")[1]["uuid"]
     items, _ = walk(bb, f"/workspaces/acme/pullrequests/{quote(me)}?state=OPEN")
-    assert {p["id"] for p in items} == {14, 18} and all(p["author"]["uuid"] == me for p in items)
+    assert {(p["destination"]["repository"]["name"], p["id"]) for p in items} == {("widgets", 14), ("widgets", 18), ("Billing", 2)}
+    assert all(p["author"]["uuid"] == me for p in items)
     assert ask(bb, "/workspaces/acme/pullrequests/nobody")[0] == 404
+
+
+def test_many_repositories_have_some(bb):
+    w = bb.state.workspaces["monolith-labs"]
+    with_open = [slug for slug, r in w.repositories.items()
+                 if r.uuid in bb.state.pulls and any(p.state == "OPEN" for p in bb.state.pulls[r.uuid].newest_first())]
+    assert len(with_open) > 400
+    for slug in with_open[:3]:
+        p = look(bb, f"/repositories/monolith-labs/{slug}/pullrequests")[1]["values"][0]
+        assert gitrepo.resolve(bb.repo_path("monolith-labs", slug), p["source"]["commit"]["hash"])
+        merged = look(bb, f"/repositories/monolith-labs/{slug}/pullrequests?state=MERGED")[1]["values"]
+        assert [m["merge_commit"]["hash"] for m in merged] == [look(bb, f"/repositories/monolith-labs/{slug}/commit/integration")[1]["hash"][:12]]
 
 
 def test_a_fork_is_a_repository_that_git_reads(bb):
