@@ -48,17 +48,52 @@ static const char *const texts[N_SQL] = {
 	[SQL_FACT_FROM] = "SELECT key, value FROM fact WHERE space = ?"
 			  " AND key >= ? ORDER BY key",
 	[SQL_FACT_CLEAR] = "DELETE FROM fact WHERE space = ?",
+	[SQL_LEDGER_ADD] = "INSERT INTO ledger (book, minute, class, n)"
+			   " VALUES (?, ?, ?, ?)"
+			   " ON CONFLICT (book, minute, class)"
+			   " DO UPDATE SET n = n + excluded.n",
+	[SQL_LEDGER_ADD_TOTAL] = "INSERT INTO ledger_total (book, n)"
+				 " VALUES (?, ?) ON CONFLICT (book)"
+				 " DO UPDATE SET n = n + excluded.n",
+	[SQL_LEDGER_NOTE] = "INSERT INTO ledger_note"
+			    " (book, which, noted, a, b, c, d, e)"
+			    " VALUES (?1, ?2, ?3, ?5, ?6, ?7, ?8, ?9)"
+			    " ON CONFLICT (book, which) DO UPDATE SET"
+			    " noted = excluded.noted, a = excluded.a,"
+			    " b = excluded.b, c = excluded.c,"
+			    " d = excluded.d, e = excluded.e"
+			    " WHERE excluded.noted >= noted OR noted > ?4",
+	[SQL_LEDGER_SWEEP] = "DELETE FROM ledger WHERE book = ?1"
+			     " AND (minute <= ?2 OR minute > ?3)",
+	[SQL_LEDGER_USES] = "SELECT minute, class, n FROM ledger"
+			    " WHERE book = ?1 AND minute > ?2 AND minute <= ?3"
+			    " ORDER BY minute",
+	[SQL_LEDGER_TOTAL] = "SELECT n FROM ledger_total WHERE book = ?",
+	[SQL_LEDGER_NOTES] = "SELECT which, noted, a, b, c, d, e"
+			     " FROM ledger_note WHERE book = ?",
 };
 
-static int take_writer(struct cache *c, struct cache_conn **ret_conn)
+/* Who is true is the writer, until give_writer. */
+static bool become_writer(struct cache *c, bool wait)
+{
+	bool mine;
+
+	mutex_lock(&c->lock);
+	while (c->writing && wait)
+		cond_wait(&c->writer_freed, &c->lock);
+	mine = !c->writing;
+	c->writing = true;
+	mutex_unlock(&c->lock);
+	return mine;
+}
+
+/* The writer's own connection. */
+static int writer_conn(struct cache *c, struct cache_conn **ret_conn)
 {
 	struct cache_conn *conn;
 	int r = 0;
 
 	mutex_lock(&c->lock);
-	while (c->writing)
-		cond_wait(&c->writer_freed, &c->lock);
-	c->writing = true;
 	conn = steal(&c->writer);
 	mutex_unlock(&c->lock);
 
@@ -68,6 +103,12 @@ static int take_writer(struct cache *c, struct cache_conn **ret_conn)
 		r = cache_open_writer(c, &conn);
 	*ret_conn = conn;
 	return r;
+}
+
+static int take_writer(struct cache *c, struct cache_conn **ret_conn)
+{
+	become_writer(c, true);
+	return writer_conn(c, ret_conn);
 }
 
 /* conn may be NULL: it could not be opened, or is closed. */
@@ -201,6 +242,27 @@ int cache_run_numbers(struct cache_conn *conn, enum cache_sql which,
 	for (int i = 0; i < n; i++)
 		sqlite3_bind_int64(s, i + 1, numbers[i]);
 	return cache_stmt_end(s, sqlite3_step(s));
+}
+
+int cache_write_now(struct cache *c, cache_work *work, void *arg)
+{
+	struct cache_conn *conn = NULL;
+	int rc, r;
+
+	if (!become_writer(c, false))
+		return -EBUSY;
+	r = writer_conn(c, &conn);
+	if (r < 0) {
+		give_writer(c, NULL);
+		return r;
+	}
+	sqlite3_busy_timeout(conn->db, 0);
+	rc = run_transaction(c, conn, work, arg);
+	r = cache_errno(conn->db, rc);
+	sqlite3_busy_timeout(conn->db, CACHE_BUSY_MS);
+	give_writer(c, conn);
+	/* Once more, as they all do: the file is set aside then. */
+	return cache_is_damage(rc) ? cache_write(c, work, arg) : r;
 }
 
 int cache_write(struct cache *c, cache_work *work, void *arg)

@@ -28,7 +28,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUSY_MS 5000
 #define PRAGMAS                                \
 	"PRAGMA synchronous = NORMAL;"         \
 	"PRAGMA cache_size = -1024;"           \
@@ -182,7 +181,7 @@ static int conn_open(const struct cache *c, bool writer,
 	sqlite3_extended_result_codes(conn->db, 1);
 	if (sqlite3_db_readonly(conn->db, "main") == 1)
 		return access(c->path, W_OK) < 0 ? -errno : -EROFS;
-	sqlite3_busy_timeout(conn->db, BUSY_MS);
+	sqlite3_busy_timeout(conn->db, CACHE_BUSY_MS);
 	rc = sqlite3_file_control(conn->db, "main", SQLITE_FCNTL_PERSIST_WAL,
 				  &keep);
 	if (rc == SQLITE_OK)

@@ -3,7 +3,7 @@
  *
  * cache_file.c owns the file, cache_db.c connections and statements,
  * cache_schema.c the tables, cache.c documents, cache_sweep.c what goes by
- * itself, cache_facts.c facts.
+ * itself, cache_facts.c facts, cache_ledger.c the ledger.
  */
 #ifndef STORE_CACHE_PRIVATE_H
 #define STORE_CACHE_PRIVATE_H
@@ -46,6 +46,13 @@ enum cache_sql {
 	SQL_FACT_KEEP,
 	SQL_FACT_FROM,
 	SQL_FACT_CLEAR,
+	SQL_LEDGER_ADD,
+	SQL_LEDGER_ADD_TOTAL,
+	SQL_LEDGER_NOTE,
+	SQL_LEDGER_SWEEP,
+	SQL_LEDGER_USES,
+	SQL_LEDGER_TOTAL,
+	SQL_LEDGER_NOTES,
 	N_SQL,
 };
 
@@ -84,6 +91,8 @@ struct cache {
 typedef int cache_work(struct cache *, struct cache_conn *, void *arg);
 int cache_read(struct cache *, cache_work *, void *arg);  /* 0 or -errno */
 int cache_write(struct cache *, cache_work *, void *arg); /* 0 or -errno */
+/* -EBUSY when another thread or process is writing. */
+int cache_write_now(struct cache *, cache_work *, void *arg);
 
 /* The statement, without bindings; an SQLite code. */
 int cache_stmt(struct cache_conn *, enum cache_sql,
@@ -98,6 +107,9 @@ int cache_run_numbers(struct cache_conn *, enum cache_sql,
 		      const int64_t *numbers, int n);
 
 /* ---- the file ---- */
+
+/* How long SQLite waits for another process. */
+#define CACHE_BUSY_MS 5000
 
 /* An SQLite code, or -errno, as an errno; db (may be NULL) for that of the
  * system call behind it. */

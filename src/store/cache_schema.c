@@ -45,6 +45,26 @@ static const char *const steps[] = {
 	" UPDATE total SET n_bytes = n_bytes + length(new.bytes); END;"
 	"CREATE TRIGGER body_out AFTER DELETE ON body BEGIN"
 	" UPDATE total SET n_bytes = n_bytes - length(old.bytes); END;",
+	/* 3. The ledger. */
+	"CREATE TABLE ledger ("
+	" book TEXT NOT NULL,"
+	" minute INTEGER NOT NULL,"
+	" class INTEGER NOT NULL,"
+	" n INTEGER NOT NULL,"
+	" PRIMARY KEY (book, minute, class)) WITHOUT ROWID;"
+	"CREATE TABLE ledger_total ("
+	" book TEXT PRIMARY KEY NOT NULL,"
+	" n INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE ledger_note ("
+	" book TEXT NOT NULL,"
+	" which INTEGER NOT NULL,"
+	" noted INTEGER NOT NULL,"
+	" a INTEGER NOT NULL,"
+	" b INTEGER NOT NULL,"
+	" c INTEGER NOT NULL,"
+	" d INTEGER NOT NULL,"
+	" e INTEGER NOT NULL,"
+	" PRIMARY KEY (book, which)) WITHOUT ROWID;",
 };
 
 static int read_version(struct sqlite3 *db, int *ret_version)

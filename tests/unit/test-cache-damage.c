@@ -6,6 +6,7 @@
  * descriptor of it here would drop SQLite's locks.
  */
 #include "store/cache.h"
+#include "store/cache_ledger.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -267,6 +268,7 @@ static void test_upgrade_from_version_1(void **state)
 		xasprintf("%s/cache/v1.sql", root ? root : "tests/corpora");
 	cleanup(buf_done) struct buf text = BUF_INIT(0);
 	cleanup(blob_unref) struct blob *value = NULL;
+	struct cache_ledger ledger = {.n_uses = 1, .uses = {{.n = {5}}}};
 	struct cache_entry *e = NULL;
 	struct cache_stats stats;
 	struct blob *b = NULL;
@@ -300,6 +302,9 @@ static void test_upgrade_from_version_1(void **state)
 	assert_int_equal(put(s->c, "new", "1234567890"), 0);
 	assert_int_equal(cache_get(s->c, "repo/a", &e), CACHE_MISS);
 	assert_int_equal(cache_stats(s->c, &stats), 0);
+	assert_int_equal(cache_ledger_add(s->c, "api", &ledger, true, &ledger),
+			 0);
+	assert_int_equal(ledger.total, 5);
 	clock_real();
 }
 
