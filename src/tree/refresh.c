@@ -162,6 +162,7 @@ static void run_job(struct refresh *refresh, const struct job *job)
 	int r = 0;
 
 	ctx_init(&ctx, model->config.group, JOB_TIMEOUT_MS);
+	ctx.class = CTX_REFRESH;
 	switch (job->kind) {
 	case JOB_ROOT:
 		r = forge_refresh_root(&ctx, model, NULL);
@@ -249,6 +250,7 @@ static void check_tree(struct refresh *refresh, struct node *tree)
 	int r;
 
 	ctx_init(&ctx, model->config.group, -1);
+	ctx.class = CTX_REFRESH;
 	r = git_view_check(&ctx, model, tree, model->config.ttl_ms / 2, NULL);
 	if (r < 0 && r != -EINTR) {
 		node_path(tree, &path);
