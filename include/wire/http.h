@@ -55,6 +55,10 @@ struct http_response {
 	int64_t content_length; /* -1: not said */
 	uint64_t n_received;    /* body bytes on the wire */
 	bool other_host;        /* the answer came from another host */
+	/* How often the host of url was asked: once, and again for each
+	 * redirect that stayed there; 0: the request did not get away. Known
+	 * after a failure, too. */
+	unsigned n_asked;
 	/* The body of an answer that is not 2xx, at most 64 KiB,
 	 * NUL-terminated; the caller's: http_response_done. */
 	char *error_body;

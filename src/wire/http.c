@@ -216,6 +216,7 @@ struct hop {
 	int64_t moved_ms; /* when the last byte went either way */
 	curl_off_t down, up;
 	size_t n_head;
+	long n_sent;    /* bytes of the request */
 	bool head_done; /* of the final answer */
 	bool encoded;   /* Content-Length is not the one the sink will see */
 	bool enough;    /* we ended it, and that is no failure */
@@ -557,6 +558,7 @@ static int perform_once(struct http *http, struct http_slot *slot,
 	hop->moved_ms = clock_mono_ms();
 	hop->down = hop->up = 0;
 	hop->n_head = 0;
+	hop->n_sent = 0;
 	hop->head_done = hop->encoded = hop->enough = false;
 	hop->error[0] = '\0';
 	http_response_done(hop->response);
@@ -574,6 +576,7 @@ static int perform_once(struct http *http, struct http_slot *slot,
 	ctx_watch(hop->ctx, &waker);
 	r = drive(http, slot, hop, ret_result);
 	ctx_unwatch(hop->ctx, &waker);
+	curl_easy_getinfo(hop->easy, CURLINFO_REQUEST_SIZE, &hop->n_sent);
 	curl_easy_getinfo(hop->easy, CURLINFO_SIZE_DOWNLOAD_T, &n_received);
 	hop->response->n_received = (uint64_t)n_received;
 	/* An unfinished exchange closes its connection here. */
@@ -705,6 +708,7 @@ static int perform_in_slot(struct http *http, struct http_slot *slot,
 	const char *method = hop->request->method ? hop->request->method
 			     : body               ? "POST"
 						  : "GET";
+	unsigned n_asked = 0;
 	int r;
 
 	r = slot_handles(slot);
@@ -717,6 +721,9 @@ static int perform_in_slot(struct http *http, struct http_slot *slot,
 
 		r = perform_hop(http, slot, hop, method,
 				same && hop->request->authorization, body);
+		if (same && hop->n_sent > 0)
+			n_asked++;
+		hop->response->n_asked = n_asked;
 		hop->response->other_host = !same;
 		if (r < 0)
 			return r;

@@ -54,6 +54,7 @@ static void test_broken_off(void **state)
 	struct fixture *f = *state;
 
 	assert_fails(f, "/cut-length", -ECONNRESET);
+	assert_int_equal(f->response.n_asked, 1);
 	assert_string_equal(f->told.bytes.data, "hello");
 	assert_fails(f, "/cut-chunk", -ECONNRESET);
 	assert_fails(f, "/nothing", -ECONNRESET);
@@ -89,6 +90,7 @@ static void test_nobody_there(void **state)
 	request.url = url;
 	assert_int_equal(perform(f, &request), -ENETUNREACH);
 	assert_non_null(strstr(f->ctx.sentence, "refused"));
+	assert_int_equal(f->response.n_asked, 0);
 	close(fd);
 }
 
@@ -220,6 +222,7 @@ static void test_a_stale_connection_is_no_failure(void **state)
 	assert_int_equal(get(f, "/stale"), 0);
 	assert_got(f, 200, "fresh");
 	assert_int_equal(f->told.n_begins, 1);
+	assert_int_equal(f->response.n_asked, 1);
 	assert_int_equal(tiny_got(f->world.tiny, 1)->connection, 1);
 }
 
@@ -334,6 +337,7 @@ static void test_cancelled_before_it_began(void **state)
 	ctx_cancel(&f->ctx);
 	assert_int_equal(get(f, "/hello"), -EINTR);
 	assert_int_equal(http_n_requests(f->http), 0);
+	assert_int_equal(f->response.n_asked, 0);
 }
 
 static void test_who_waits_for_a_place_can_be_cancelled(void **state)

@@ -28,6 +28,7 @@ static void test_get(void **state)
 	assert_string_equal(f->response.etag, "\"abc\"");
 	assert_string_equal(f->response.content_type, "text/plain");
 	assert_int_equal(f->response.n_received, 5);
+	assert_int_equal(f->response.n_asked, 1);
 	assert_int_equal(f->response.retry_after_s, -1);
 	assert_int_equal(f->response.rate_limit, -1);
 	assert_false(f->response.other_host);
@@ -182,6 +183,7 @@ static void test_a_redirect_at_home_keeps_the_credential(void **state)
 
 	assert_int_equal(get(f, "/here"), 0);
 	assert_got(f, 200, "hello");
+	assert_int_equal(f->response.n_asked, 2);
 	assert_false(f->response.other_host);
 	assert_null(f->response.error_body);
 	assert_string_equal(
@@ -196,6 +198,7 @@ static void test_a_redirect_elsewhere_drops_it(void **state)
 	assert_int_equal(get(f, "/there"), 0);
 	assert_got(f, 200, "proxy");
 	assert_true(f->response.other_host);
+	assert_int_equal(f->response.n_asked, 1);
 	got = tiny_got(f->world.other, 0);
 	assert_string_equal(got->path, "/hello?token=x");
 	assert_null(tiny_header(got, "Authorization"));
@@ -209,6 +212,7 @@ static void test_back_home_it_is_sent_again(void **state)
 
 	assert_int_equal(get(f, "/and-back"), 0);
 	assert_got(f, 200, "hello");
+	assert_int_equal(f->response.n_asked, 2);
 	assert_false(f->response.other_host);
 	assert_null(tiny_header(tiny_got(f->world.other, 0), "Authorization"));
 	assert_non_null(
@@ -234,6 +238,7 @@ static void test_redirects_end(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(get(f, "/circle"), -EPROTO);
+	assert_int_equal(f->response.n_asked, 6);
 	assert_int_equal(tiny_n_requests(f->world.tiny), 6);
 	assert_non_null(strstr(f->ctx.sentence, "circles"));
 }
