@@ -193,7 +193,7 @@ static int build_remote(struct program *p)
 		r = http_new(&git, &p->git_http);
 	if (r)
 		return could_not("the network library cannot be used", r);
-	p->budget = budget_new();
+	p->budget = budget_new(NULL);
 	r = bitbucket_new(p->config.api_url, p->credential, p->api_http,
 			  p->budget, &p->bitbucket);
 	return r ? could_not("the API cannot be used", r) : 0;

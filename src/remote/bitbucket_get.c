@@ -304,10 +304,9 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 		if (r < 0)
 			return r;
 		r = get_once(ctx, b, url, accept, etag, reply, &answer);
-		if (r == 0) {
+		budget_observe(ctx, b->budget, &answer);
+		if (r == 0)
 			reply->status = answer.status;
-			budget_observe(b->budget, &answer);
-		}
 		if (r == 0 && is_good(answer.status)) {
 			reply->not_modified = answer.status == 304;
 			memcpy(reply->etag, answer.etag, sizeof(reply->etag));

@@ -1,40 +1,44 @@
 /*
- * remote/budget: one pause for all threads, and a count of an hour in minutes.
+ * remote/budget: admits, refuses, pauses.
  *
  * The end of a pause is on the clock that goes on in suspend: the service's
  * does too. Several requests are under way when the first 429 comes; theirs
  * come while the pause has begun and do not double it.
+ *
+ * What is admitted is taken off what is left until it is observed: of many at
+ * once none is let through on what another one is about to use.
  */
-#include "remote/budget.h"
+#include "budget_private.h"
 
 #include "base/clock.h"
 #include "base/digest.h"
-#include "base/sync.h"
 
-#define MINUTE_MS 60000
-#define N_MINUTES 60
 #define FIRST_PAUSE_MS 1000
 #define LONGEST_BACKOFF_MS 60000
+#define LONGEST_PAUSE_MS (24 * HOUR_MS)
 #define LONGEST_WAIT_MS 10000
+/* In the reserve a walk is made by N × left / this: N is where it begins, of
+ * a quota of 1,000. */
+#define WALK_PER_LEFT 300
+#define WALK_LEAST 3
 
-struct budget {
-	struct mutex lock;
-	/* All below: under lock. */
-	uint64_t n_requests;
-	int64_t minute; /* of the newest of the counts */
-	unsigned counts[N_MINUTES];
-	int64_t limit, remaining;
-	int64_t reset_ms;        /* clock_boot_ms of the new window; -1 */
-	int64_t paused_until_ms; /* clock_boot_ms; 0: never paused */
-	int64_t backoff_ms;      /* of the next 429 that says nothing */
-};
-
-struct budget *budget_new(void)
+struct budget *budget_new(const struct budget_config *config)
 {
+	static const struct budget_config plain;
 	struct budget *b = xcalloc(1, sizeof(*b));
 
+	if (!config)
+		config = &plain;
 	mutex_init(&b->lock);
-	b->limit = b->remaining = b->reset_ms = -1;
+	cond_init(&b->ledger_free);
+	b->walks = walks_new(config->group_of ? config->group_of
+					      : budget_group_from_proc,
+			     config->arg);
+	b->walk = config->walk ? config->walk : BUDGET_WALK_DEFAULT;
+	b->synced_ms = INT64_MIN / 2;
+	quota_init(&b->api, "api",
+		   config->api_hour ? config->api_hour : BUDGET_API_HOUR);
+	quota_init(&b->git, "git", BUDGET_GIT_HOUR);
 	b->backoff_ms = FIRST_PAUSE_MS;
 	return b;
 }
@@ -43,51 +47,154 @@ struct budget *budget_free(struct budget *b)
 {
 	if (!b)
 		return NULL;
+	budget_attach(b, NULL);
+	walks_free(b->walks);
+	cond_done(&b->ledger_free);
 	mutex_done(&b->lock);
 	free(b);
 	return NULL;
 }
 
-static int64_t pause_left(struct budget *b)
-{
-	int64_t left;
+/* ---- before a request ---- */
 
-	mutex_lock(&b->lock);
-	left = b->paused_until_ms - clock_boot_ms();
-	mutex_unlock(&b->lock);
-	return left > 0 ? left : 0;
-}
-
-static int refuse(struct ctx *ctx, int64_t left_ms)
+static char *say_when(int64_t left_ms, char out[static 64])
 {
 	char until[24];
 
 	clock_format_iso8601(clock_wall_ms() + left_ms, until);
+	snprintf(out, 64, "%s (in %lld s)", until,
+		 (long long)(left_ms + 999) / 1000);
+	return out;
+}
+
+static int refuse_in_pause(struct ctx *ctx, int64_t left_ms)
+{
+	char when[64];
+
 	return ctx_fail(ctx, -EDQUOT,
 			"Bitbucket's request limit is reached: it is asked "
-			"again at %s (in %lld s).",
-			until, (long long)(left_ms + 999) / 1000);
+			"again at %s.",
+			say_when(left_ms, when));
+}
+
+/* More requests than this in ten minutes make a walk. */
+static unsigned walk_begins(const struct budget *b) requires_lock(b->lock)
+{
+	int64_t left = quota_left(&b->api), most = b->walk;
+
+	if (left > quota_reserve(&b->api, CTX_WALK))
+		return b->walk;
+	left = left * most / WALK_PER_LEFT;
+	if (left < WALK_LEAST)
+		left = WALK_LEAST;
+	return (unsigned)(left < most ? left : most);
+}
+
+struct asking {
+	struct walker walker;
+	unsigned n_caused; /* in ten minutes */
+	/* Of a refusal: */
+	int64_t pause_ms; /* > 0: for the pause */
+	int64_t until_ms; /* wall clock; > 0: for the class */
+	int64_t limit, leaves;
+};
+
+static int refuse_class(struct ctx *ctx, const struct asking *a)
+{
+	int64_t left = a->until_ms - clock_wall_ms();
+	char when[64];
+
+	say_when(left > 0 ? left : 0, when);
+	ctx->refused = ctx->class != CTX_PERSON;
+	switch (ctx->class) {
+	case CTX_PERSON:
+		break;
+	case CTX_WALK:
+		return ctx_fail(
+			ctx, -EDQUOT,
+			"Bitbucket's request limit: %s (process group %d) has "
+			"caused %u requests in ten minutes, and such walks "
+			"leave %lld of the %lld of an hour to others; it may "
+			"go on at %s.",
+			*a->walker.name ? a->walker.name : "a program",
+			(int)a->walker.group, a->n_caused, (long long)a->leaves,
+			(long long)a->limit, when);
+	case CTX_REFRESH:
+		return ctx_fail(
+			ctx, -EDQUOT,
+			"Bitbucket's request limit: the background leaves %lld "
+			"of the %lld requests of an hour to others; it goes "
+			"on at %s.",
+			(long long)a->leaves, (long long)a->limit, when);
+	}
+	return ctx_fail(ctx, -EDQUOT,
+			"Bitbucket's request limit, %lld an hour, is used up: "
+			"it is asked again at %s.",
+			(long long)a->limit, when);
+}
+
+/* True: admitted. Else the pause, or the class, forbids it. */
+static bool try(struct ctx *ctx, struct budget *b, struct asking *a)
+{
+	mutex_lock(&b->lock);
+	if (ctx->class != CTX_REFRESH)
+		ctx->class = a->n_caused > walk_begins(b) ? CTX_WALK
+							  : CTX_PERSON;
+	a->pause_ms = b->paused_until_ms - clock_boot_ms();
+	a->until_ms = 0;
+	if (a->pause_ms <= 0) {
+		a->limit = quota_limit(&b->api);
+		a->leaves = quota_reserve(&b->api, ctx->class);
+		a->until_ms = quota_wait(&b->api, ctx->class, 1);
+		if (!a->until_ms)
+			b->api.n_under_way++;
+	}
+	mutex_unlock(&b->lock);
+	return a->pause_ms <= 0 && !a->until_ms;
 }
 
 int budget_admit(struct ctx *ctx, struct budget *b)
 {
-	int64_t left;
+	struct asking a = {.n_caused = 0};
 	int r = 0;
 
-	while (!r && (left = pause_left(b))) {
+	ctx->refused = false;
+	if (ctx->class != CTX_REFRESH || ctx->caller) {
+		walks_identify(b->walks, ctx->caller, &a.walker);
+		a.n_caused = walks_count(b->walks, &a.walker);
+	}
+	budget_look(b);
+	while (!r && !try(ctx, b, &a)) {
 		r = ctx_check(ctx);
 		if (r < 0)
 			return r;
-		if (left > LONGEST_WAIT_MS || left >= ctx_left_ms(ctx))
-			return refuse(ctx, left);
+		if (a.until_ms)
+			return refuse_class(ctx, &a);
+		if (a.pause_ms > LONGEST_WAIT_MS ||
+		    a.pause_ms >= ctx_left_ms(ctx))
+			return refuse_in_pause(ctx, a.pause_ms);
 		r = ctx_wait_begin(ctx);
 		if (r < 0)
 			return r;
-		r = ctx_sleep(ctx, left);
+		r = ctx_sleep(ctx, a.pause_ms);
 		ctx_wait_end(ctx);
 	}
 	return r;
 }
+
+bool budget_may_prefetch(struct budget *b, unsigned n)
+{
+	bool may;
+
+	budget_look(b);
+	mutex_lock(&b->lock);
+	may = b->paused_until_ms <= clock_boot_ms() &&
+	      !quota_wait(&b->api, CTX_REFRESH, n);
+	mutex_unlock(&b->lock);
+	return may;
+}
+
+/* ---- after it ---- */
 
 /* Between ms and a quarter more, so that all who wait do not come at once. */
 static int64_t with_jitter(int64_t ms)
@@ -98,20 +205,6 @@ static int64_t with_jitter(int64_t ms)
 	if (digest_random(&random, sizeof(random)))
 		return ms;
 	return ms + (int64_t)(random % (uint32_t)(ms / 4 + 50));
-}
-
-static void count(struct budget *b) requires_lock(b->lock)
-{
-	int64_t minute = clock_boot_ms() / MINUTE_MS;
-
-	b->n_requests++;
-	if (minute - b->minute >= N_MINUTES) {
-		memset(b->counts, 0, sizeof(b->counts));
-		b->minute = minute;
-	}
-	while (b->minute < minute)
-		b->counts[++b->minute % N_MINUTES] = 0;
-	b->counts[minute % N_MINUTES]++;
 }
 
 static int64_t begin_pause(struct budget *b, const struct http_response *answer)
@@ -132,53 +225,72 @@ static int64_t begin_pause(struct budget *b, const struct http_response *answer)
 					? b->backoff_ms * 2
 					: LONGEST_BACKOFF_MS;
 	}
-	pause = with_jitter(pause);
-	if (b->paused_until_ms < now + pause)
+	pause = with_jitter(pause < LONGEST_PAUSE_MS ? pause
+						     : LONGEST_PAUSE_MS);
+	if (b->paused_until_ms < now + pause) {
 		b->paused_until_ms = now + pause;
+		b->pause_noted_ms = clock_wall_ms();
+		b->pause_unwritten = true;
+	}
 	return b->paused_until_ms - now;
 }
 
-int64_t budget_observe(struct budget *b, const struct http_response *answer)
+int64_t budget_observe(struct ctx *ctx, struct budget *b,
+		       const struct http_response *answer)
 {
-	int64_t pause = 0, now = clock_boot_ms();
+	bool noted;
+	int64_t pause = 0;
 
 	mutex_lock(&b->lock);
-	count(b);
-	if (answer->rate_limit >= 0)
-		b->limit = answer->rate_limit;
-	if (answer->rate_remaining >= 0)
-		b->remaining = answer->rate_remaining;
-	if (answer->rate_reset_s >= 0)
-		b->reset_ms = now + answer->rate_reset_s * 1000;
+	check(b->api.n_under_way > 0);
+	b->api.n_under_way--;
+	b->n_requests += answer->n_asked;
+	quota_count(&b->api, ctx->class, answer->n_asked);
+	quota_hear(&b->api, answer);
 	if (answer->status == 429)
 		pause = begin_pause(b, answer);
-	else if (b->paused_until_ms <= now)
+	else if (answer->status && b->paused_until_ms <= clock_boot_ms())
 		b->backoff_ms = FIRST_PAUSE_MS;
+	noted = b->pause_unwritten;
 	mutex_unlock(&b->lock);
+	/* Of a pause others must know. */
+	budget_sync(b, noted);
 	return pause;
 }
+
+void budget_count_git(struct budget *b, uint64_t n_requests)
+{
+	mutex_lock(&b->lock);
+	if (n_requests > b->n_git_seen) {
+		quota_count(&b->git, CTX_PERSON,
+			    (unsigned)(n_requests - b->n_git_seen));
+		b->n_git_seen = n_requests;
+	}
+	mutex_unlock(&b->lock);
+	budget_look(b);
+}
+
+/* ---- for people ---- */
 
 void budget_state(struct budget *b, struct budget_state *ret_state)
 {
 	struct budget_state state = {0};
-	int64_t now = clock_boot_ms(), minute = now / MINUTE_MS;
+	unsigned walk;
 
+	budget_look(b);
 	mutex_lock(&b->lock);
 	state.n_requests = b->n_requests;
-	for (int64_t m = minute - N_MINUTES + 1; m <= b->minute; m++)
-		if (m >= 0 && m > b->minute - N_MINUTES)
-			state.n_last_hour += b->counts[m % N_MINUTES];
-	state.limit = b->limit;
-	state.remaining = b->remaining;
-	state.reset_s = b->reset_ms < 0 ? -1 : (b->reset_ms - now) / 1000;
-	/* The window is over, and what is left of the new one is not known. */
-	if (b->reset_ms >= 0 && b->reset_ms <= now) {
-		state.reset_s = -1;
-		state.remaining = -1;
-	}
-	if (b->paused_until_ms > now)
+	quota_state(&b->api, &state.api);
+	quota_state(&b->git, &state.git);
+	if (b->paused_until_ms > clock_boot_ms())
 		state.paused_until_ms = clock_wall_ms() + b->paused_until_ms -
-					now;
+					clock_boot_ms();
+	for (int class = 0; class < CTX_CLASSES; class ++)
+		state.waits_until_ms[class] =
+			quota_wait(&b->api, (enum ctx_class) class, 1);
+	walk = walk_begins(b);
 	mutex_unlock(&b->lock);
+	state.n_walks = walks_list(b->walks, walk, state.walks,
+				   ARRAY_SIZE(state.walks));
 	*ret_state = state;
 }

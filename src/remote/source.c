@@ -131,6 +131,12 @@ static int serve(struct cache_entry **entry, bool stale,
 	return 0;
 }
 
+/* Nothing was asked, and who comes next may. */
+static bool refused(const struct ctx *ctx, int r)
+{
+	return r == -EDQUOT && ctx->refused;
+}
+
 /* We lead: fetches, unless somebody did between our look and now. */
 static int lead(struct ctx *ctx, struct source *s, const char *key,
 		enum source_mode mode, source_fetch *fetch, void *arg,
@@ -159,9 +165,11 @@ static int lead(struct ctx *ctx, struct source *s, const char *key,
 		ctx_fail(ctx, r, "Bitbucket could not be asked: %s.",
 			 strerror(-r));
 	late = r == -ETIMEDOUT && ctx_check(ctx) == -ETIMEDOUT;
-	note_outcome(s, r, ctx->sentence, impatient && late);
-	/* Our own deadline is not everybody's. */
-	flight_land(s->flight, key, late ? -EAGAIN : r, ctx->sentence);
+	if (!refused(ctx, r))
+		note_outcome(s, r, ctx->sentence, impatient && late);
+	/* Our own deadline is not everybody's, nor is our share of a quota. */
+	flight_land(s->flight, key, late || refused(ctx, r) ? -EAGAIN : r,
+		    ctx->sentence);
 	return r;
 }
 

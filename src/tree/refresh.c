@@ -181,7 +181,8 @@ static void run_job(struct refresh *refresh, const struct job *job)
 		r = place_refresh(&ctx, model, job->place, NULL);
 		break;
 	}
-	if (r < 0 && r != -EINTR) {
+	/* What the background may not spend nobody misses: status says it. */
+	if (r < 0 && r != -EINTR && !(r == -EDQUOT && ctx.refused)) {
 		if (job->place)
 			node_path(job->place, &path);
 		else

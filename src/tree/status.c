@@ -4,7 +4,7 @@
  * No clock that always runs is shown: equal states are equal bytes, so that
  * the file keeps its inode while nothing happens.
  */
-#include "tree/provider.h"
+#include "status_private.h"
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -34,23 +34,6 @@ const char status_readme[] =
 	"  refresh/PATH/.now                 reading it asks again for PATH\n"
 	"\n"
 	"More: man bitbucketfs, man 7 bitbucketfs\n";
-
-struct state {
-	struct budget_state budget;
-	struct source_health health;
-	uint64_t n_api, n_git;
-};
-
-static void get_state(struct model *model, struct state *s)
-{
-	const struct model_config *c = &model->config;
-
-	*s = (struct state){0};
-	budget_state(c->budget, &s->budget);
-	source_health(c->source, &s->health);
-	s->n_api = http_n_requests(c->api_http);
-	s->n_git = http_n_requests(c->git_http);
-}
 
 static bool text_running(void *arg, const struct clone_progress *p)
 {
@@ -87,55 +70,37 @@ static bool text_shown(void *arg, const struct clone_shown *shown)
 	return true;
 }
 
-static void text_budget(const struct state *s, struct buf *out)
+static void text_health(const struct source_health *health, struct buf *out)
 {
 	char when[24];
 
-	buf_printf(out,
-		   "requests: %" PRIu64 " to the API, %" PRIu64
-		   " to git; %u to the API in the last hour\n",
-		   s->n_api, s->n_git, s->budget.n_last_hour);
-	if (s->budget.remaining >= 0)
-		buf_printf(out, "quota: %" PRId64 " of %" PRId64 " left\n",
-			   s->budget.remaining, s->budget.limit);
-	if (s->budget.paused_until_ms > clock_wall_ms())
-		buf_printf(
-			out, "paused: until %s, as the service asks\n",
-			clock_format_iso8601(s->budget.paused_until_ms, when));
-}
-
-static void text_health(const struct state *s, struct buf *out)
-{
-	char when[24];
-
-	if (s->health.offline)
+	if (health->offline)
 		buf_puts(out, "network: not reached; what is cached is "
 			      "served\n");
-	if (s->health.last_failure_ms)
-		buf_printf(
-			out, "last failure: %s, %s: %s\n",
-			clock_format_iso8601(s->health.last_failure_ms, when),
-			strerrorname_np(s->health.last_errno),
-			s->health.last_sentence);
+	if (health->last_failure_ms)
+		buf_printf(out, "last failure: %s, %s: %s\n",
+			   clock_format_iso8601(health->last_failure_ms, when),
+			   strerrorname_np(health->last_errno),
+			   health->last_sentence);
 }
 
 void status_text(struct model *model, struct buf *out)
 {
 	const struct model_config *c = &model->config;
 	char bytes[16], when[24];
+	struct source_health health;
 	size_t before;
-	struct state s;
 
-	get_state(model, &s);
+	source_health(c->source, &health);
 	buf_printf(out, "bitbucketfs: %s\n", VERSION);
 	buf_printf(out, "account: %s\n", c->account);
 	buf_printf(out, "service: %s\n", c->api_url);
 	buf_printf(out, "mounted: %s since %s\n", c->mountpoint,
 		   clock_format_iso8601(model->started_ms, when));
-	text_budget(&s, out);
-	text_health(&s, out);
+	status_budget_text(model, out);
+	text_health(&health, out);
 	buf_printf(out, "cache: %s, %" PRIu64 " documents, %s\n", c->cache_dir,
-		   s.health.n_documents, text_bytes(s.health.n_bytes, bytes));
+		   health.n_documents, text_bytes(health.n_bytes, bytes));
 	clones_running(c->clones, text_running, out);
 	clones_shown(c->clones, text_shown, out);
 	buf_puts(out, "problems:");
@@ -178,7 +143,7 @@ static bool json_shown(void *arg, const struct clone_shown *shown)
 	return true;
 }
 
-static void json_time(struct json *o, const char *key, int64_t wall_ms)
+void status_json_time(struct json *o, const char *key, int64_t wall_ms)
 {
 	char when[24];
 
@@ -188,43 +153,29 @@ static void json_time(struct json *o, const char *key, int64_t wall_ms)
 		json_add_null(o, key);
 }
 
-static void json_number(struct json *o, const char *key, int64_t n)
-{
-	if (n >= 0)
-		json_add_int(o, key, n);
-	else
-		json_add_null(o, key);
-}
-
 void status_json(struct model *model, struct buf *out)
 {
 	const struct model_config *c = &model->config;
 	cleanup(json_free) struct json *root = json_new_object();
+	struct source_health health;
 	struct json *o;
-	struct state s;
 
-	get_state(model, &s);
+	source_health(c->source, &health);
 	json_add_str(root, "version", VERSION);
 	json_add_str(root, "account", c->account);
 	json_add_str(root, "api_url", c->api_url);
 	json_add_str(root, "mountpoint", c->mountpoint);
-	json_time(root, "mounted", model->started_ms);
-	o = json_add_object(root, "requests");
-	json_add_int(o, "api", (int64_t)s.n_api);
-	json_add_int(o, "git", (int64_t)s.n_git);
-	json_add_int(o, "last_hour", s.budget.n_last_hour);
-	json_number(o, "limit", s.budget.limit);
-	json_number(o, "remaining", s.budget.remaining);
-	json_time(o, "paused_until", s.budget.paused_until_ms);
+	status_json_time(root, "mounted", model->started_ms);
+	status_budget_json(model, root);
 	o = json_add_object(root, "network");
-	json_add_bool(o, "offline", s.health.offline);
-	json_time(o, "last_ok", s.health.last_ok_ms);
-	json_time(o, "last_failure", s.health.last_failure_ms);
-	json_add_str(o, "last_sentence", s.health.last_sentence);
+	json_add_bool(o, "offline", health.offline);
+	status_json_time(o, "last_ok", health.last_ok_ms);
+	status_json_time(o, "last_failure", health.last_failure_ms);
+	json_add_str(o, "last_sentence", health.last_sentence);
 	o = json_add_object(root, "cache");
 	json_add_str(o, "directory", c->cache_dir);
-	json_add_int(o, "documents", (int64_t)s.health.n_documents);
-	json_add_int(o, "bytes", (int64_t)s.health.n_bytes);
+	json_add_int(o, "documents", (int64_t)health.n_documents);
+	json_add_int(o, "bytes", (int64_t)health.n_bytes);
 	clones_running(c->clones, json_running,
 		       json_add_array(root, "fetching"));
 	clones_shown(c->clones, json_shown, json_add_array(root, "trees"));

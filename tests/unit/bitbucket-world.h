@@ -226,7 +226,7 @@ __attribute__((unused)) static int set_up(void **state)
 	mutex_init(&w->lock);
 	w->tiny = tiny_new(serve, w);
 	assert_int_equal(http_new(&config, &w->http), 0);
-	w->budget = budget_new();
+	w->budget = budget_new(NULL);
 	world_sign_in(w, "ada@example.com", "ATATsecret");
 	*state = w;
 	return 0;

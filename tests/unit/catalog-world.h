@@ -345,7 +345,7 @@ __attribute__((unused)) static int set_up(void **state)
 	assert_non_null(mkdtemp(w->dir));
 	w->tiny = tiny_new(serve, w);
 	assert_int_equal(http_new(&config, &w->http), 0);
-	w->budget = budget_new();
+	w->budget = budget_new(NULL);
 	assert_int_equal(cache_open(w->dir, &w->cache), 0);
 	w->source = source_new(w->cache);
 	sign_in(w, "ada@example.com", "ATATsecret", NULL);

@@ -47,7 +47,7 @@ static void begin(struct fixture *f, const char *email, const char *token)
 	f->server = tiny_new(answer, f);
 	f->api_url = xasprintf("%s/2.0", f->server->url);
 	assert_int_equal(http_new(&config, &f->http), 0);
-	f->budget = budget_new();
+	f->budget = budget_new(NULL);
 	assert_int_equal(
 		credential_new(email, NULL, token, &f->credential, &why), 0);
 	assert_int_equal(bitbucket_new(f->api_url, f->credential, f->http,

@@ -112,7 +112,7 @@ static void refused(void **state)
 
 		/* Each begins without the pause of another. */
 		budget_free(w->budget);
-		w->budget = budget_new();
+		w->budget = budget_new(NULL);
 		world_sign_in(w, "ada@example.com", "ATATsecret");
 		world_say(w, &w->fault, f->answer);
 		w->n_faulty = 1000;

@@ -1,126 +1,37 @@
 /*
- * remote/budget: pauses, their ends, and the count of an hour.
+ * remote/budget: pauses and their ends.
  */
-#include "remote/budget.h"
+#include "budget-world.h"
 
-#include "base/clock.h"
-#include "base/sync.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#define MINUTE (INT64_C(60) * 1000)
-#define WALL INT64_C(1790000000000)
-
-static struct http_response answer(long status)
+static int64_t observe_all(struct budget *b, const struct http_response *answer)
 {
-	return (struct http_response){
-		.status = status,
-		.retry_after_s = -1,
-		.rate_limit = -1,
-		.rate_remaining = -1,
-		.rate_reset_s = -1,
-		.content_length = -1,
-	};
+	return observed(b, &anybody, answer);
 }
 
 static int64_t observe(struct budget *b, long status)
 {
 	struct http_response a = answer(status);
 
-	return budget_observe(b, &a);
-}
-
-static int fake_time(void **state)
-{
-	(void)state;
-	clock_fake(1000 * MINUTE, WALL);
-	return 0;
-}
-
-static int real_time(void **state)
-{
-	(void)state;
-	clock_real();
-	return 0;
+	return observe_all(b, &a);
 }
 
 static void says_nothing_at_first(void **state)
 {
-	cleanup(budget_free) struct budget *b = budget_new();
-	cleanup(ctx_done) struct ctx ctx;
+	cleanup(budget_free) struct budget *b = budget_new(NULL);
 	struct budget_state s;
 
 	(void)state;
-	ctx_init(&ctx, NULL, 1000);
-	assert_int_equal(budget_admit(&ctx, b), 0);
 	budget_state(b, &s);
 	assert_int_equal(s.n_requests, 0);
-	assert_int_equal(s.n_last_hour, 0);
-	assert_int_equal(s.limit, -1);
-	assert_int_equal(s.remaining, -1);
-	assert_int_equal(s.reset_s, -1);
+	assert_int_equal(s.api.used, 0);
+	assert_int_equal(s.api.limit, 1000);
+	assert_int_equal(s.api.left, 1000);
+	assert_false(s.api.told);
+	assert_int_equal(s.api.reset_ms, 0);
+	assert_int_equal(s.git.limit, 60000);
 	assert_int_equal(s.paused_until_ms, 0);
+	assert_int_equal(s.n_walks, 0);
 	assert_null(budget_free(NULL));
-}
-
-static void reads_the_headers(void **state)
-{
-	cleanup(budget_free) struct budget *b = budget_new();
-	struct http_response a = answer(200);
-	struct budget_state s;
-
-	(void)state;
-	a.rate_limit = 1000;
-	a.rate_remaining = 0;
-	a.rate_reset_s = 394;
-	/* Nothing is left, but this one was answered. */
-	assert_int_equal(budget_observe(b, &a), 0);
-	clock_advance(4000);
-	budget_state(b, &s);
-	assert_int_equal(s.limit, 1000);
-	assert_int_equal(s.remaining, 0);
-	assert_int_equal(s.reset_s, 390);
-	assert_int_equal(s.paused_until_ms, 0);
-	clock_advance(400 * 1000);
-	budget_state(b, &s);
-	assert_int_equal(s.remaining, -1);
-	assert_int_equal(s.reset_s, -1);
-}
-
-static void counts_an_hour(void **state)
-{
-	cleanup(budget_free) struct budget *b = budget_new();
-	struct budget_state s;
-
-	(void)state;
-	for (int minute = 0; minute < 59; minute++) {
-		observe(b, 200);
-		observe(b, 404);
-		clock_advance(MINUTE);
-	}
-	budget_state(b, &s);
-	assert_int_equal(s.n_requests, 118);
-	assert_int_equal(s.n_last_hour, 118);
-	clock_advance(MINUTE);
-	budget_state(b, &s);
-	assert_int_equal(s.n_last_hour, 116);
-	clock_advance(30 * MINUTE);
-	budget_state(b, &s);
-	assert_int_equal(s.n_last_hour, 56);
-	observe(b, 200);
-	budget_state(b, &s);
-	assert_int_equal(s.n_last_hour, 57);
-	clock_advance(10000 * MINUTE);
-	budget_state(b, &s);
-	assert_int_equal(s.n_last_hour, 0);
-	observe(b, 200);
-	budget_state(b, &s);
-	assert_int_equal(s.n_last_hour, 1);
-	assert_int_equal(s.n_requests, 120);
 }
 
 static void expect_pause(int64_t pause, int64_t asked)
@@ -130,17 +41,23 @@ static void expect_pause(int64_t pause, int64_t asked)
 
 static void backs_off(void **state)
 {
-	cleanup(budget_free) struct budget *b = budget_new();
+	cleanup(budget_free) struct budget *b = budget_new(NULL);
+	struct http_response no = answer(429), yes = answer(200);
+	struct ctx ctx[3];
 	int64_t want = 1000, pause;
 
 	(void)state;
 	for (int i = 0; i < 8; i++) {
-		pause = observe(b, 429);
+		for (size_t j = 0; j < ARRAY_SIZE(ctx); j++)
+			assert_int_equal(admit(b, &anybody, &ctx[j]), 0);
+		pause = budget_observe(&ctx[0], b, &no);
 		expect_pause(pause, want);
 		/* Others were under way and come to nothing new. */
-		assert_int_equal(observe(b, 429), pause);
+		assert_int_equal(budget_observe(&ctx[1], b, &no), pause);
 		/* One of them was lucky: that ends nothing. */
-		assert_int_equal(observe(b, 200), 0);
+		assert_int_equal(budget_observe(&ctx[2], b, &yes), 0);
+		for (size_t j = 0; j < ARRAY_SIZE(ctx); j++)
+			ctx_done(&ctx[j]);
 		clock_advance(pause);
 		want = want * 2 < 60000 ? want * 2 : 60000;
 	}
@@ -151,7 +68,7 @@ static void backs_off(void **state)
 
 static void does_what_it_is_told(void **state)
 {
-	cleanup(budget_free) struct budget *b = budget_new();
+	cleanup(budget_free) struct budget *b = budget_new(NULL);
 	cleanup(ctx_done) struct ctx ctx;
 	struct http_response a = answer(429);
 	struct budget_state s;
@@ -160,7 +77,7 @@ static void does_what_it_is_told(void **state)
 	(void)state;
 	ctx_init(&ctx, NULL, 60000);
 	a.retry_after_s = 600;
-	pause = budget_observe(b, &a);
+	pause = observe_all(b, &a);
 	expect_pause(pause, 600000);
 	budget_state(b, &s);
 	assert_int_equal(s.paused_until_ms, WALL + pause);
@@ -177,16 +94,20 @@ static void does_what_it_is_told(void **state)
 	a.retry_after_s = -1;
 	a.rate_remaining = 0;
 	a.rate_reset_s = 745;
-	expect_pause(budget_observe(b, &a), 745000);
+	expect_pause(budget_observe(&ctx, b, &a), 745000);
 	clock_advance(1000 * 1000);
 	/* Something is left: the burst limit, which says nothing. */
 	a.rate_remaining = 12;
-	expect_pause(budget_observe(b, &a), 1000);
+	expect_pause(observe_all(b, &a), 1000);
+	/* However long it is told to, a day is enough. */
+	clock_advance(10 * 1000);
+	a.retry_after_s = INT64_C(366) * 24 * 3600;
+	expect_pause(observe_all(b, &a), INT64_C(24) * 3600 * 1000);
 }
 
 static void waits_out_a_short_pause(void **state)
 {
-	cleanup(budget_free) struct budget *b = budget_new();
+	cleanup(budget_free) struct budget *b = budget_new(NULL);
 	cleanup(ctx_done) struct ctx ctx;
 	int64_t began = clock_mono_ms(), pause;
 
@@ -195,12 +116,13 @@ static void waits_out_a_short_pause(void **state)
 	pause = observe(b, 429);
 	assert_int_equal(budget_admit(&ctx, b), 0);
 	assert_true(clock_mono_ms() - began >= pause);
+	assert_int_equal(ctx.class, CTX_PERSON);
 }
 
 /* No time for the pause: the reason is the pause, not the clock. */
 static void has_no_time(void **state)
 {
-	cleanup(budget_free) struct budget *b = budget_new();
+	cleanup(budget_free) struct budget *b = budget_new(NULL);
 	cleanup(ctx_done) struct ctx ctx;
 	int64_t began = clock_mono_ms();
 
@@ -226,7 +148,7 @@ static void wait_in_pause(void *arg)
 
 static void is_interrupted(void **state)
 {
-	cleanup(budget_free) struct budget *b = budget_new();
+	cleanup(budget_free) struct budget *b = budget_new(NULL);
 	cleanup(ctx_group_free) struct ctx_group *group = ctx_group_new(4);
 	struct waiting w = {.budget = b};
 	struct http_response a = answer(429);
@@ -234,7 +156,7 @@ static void is_interrupted(void **state)
 
 	(void)state;
 	a.retry_after_s = 7;
-	budget_observe(b, &a);
+	observe_all(b, &a);
 	ctx_init(&w.ctx, group, -1);
 	assert_int_equal(thread_start("waiting", wait_in_pause, &w, &thread),
 			 0);
@@ -253,10 +175,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(says_nothing_at_first,
 						fake_time, real_time),
-		cmocka_unit_test_setup_teardown(reads_the_headers, fake_time,
-						real_time),
-		cmocka_unit_test_setup_teardown(counts_an_hour, fake_time,
-						real_time),
 		cmocka_unit_test_setup_teardown(backs_off, fake_time,
 						real_time),
 		cmocka_unit_test_setup_teardown(does_what_it_is_told, fake_time,

@@ -7,14 +7,7 @@
 #include "base/file.h"
 #include "base/sync.h"
 
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
+#include "write-lock.h"
 
 #define MINUTE CACHE_LEDGER_MINUTE_MS
 #define START_MS (INT64_C(28000000) * MINUTE)
@@ -212,68 +205,27 @@ static void nothing_is_lost(void **state)
 		assert_int_equal(in_hour(&l, class), 2 * N_ROUNDS);
 }
 
-struct lock {
-	const char *path;
-	int ready[2], done[2];
-};
-
-/* Another process that holds SQLite's write lock: the byte range that its file
- * format document calls WAL_WRITE_LOCK, byte 120 of the -shm. */
-static pid_t hold_write_lock(const char *dir, struct lock *lock)
-{
-	cleanup(free) char *path = xasprintf("%s/cache.db-shm", dir);
-	pid_t pid;
-	char byte;
-
-	assert_int_equal(pipe(lock->ready), 0);
-	assert_int_equal(pipe(lock->done), 0);
-	pid = fork();
-	if (pid == 0) {
-		struct flock range = {.l_type = F_WRLCK,
-				      .l_whence = SEEK_SET,
-				      .l_start = 120,
-				      .l_len = 1};
-		int fd = open(path, O_RDWR | O_CLOEXEC);
-
-		close(lock->done[1]);
-		if (fd < 0 || fcntl(fd, F_SETLK, &range) < 0)
-			_exit(1);
-		if (write(lock->ready[1], "x", 1) != 1)
-			_exit(1);
-		_exit(read(lock->done[0], &byte, 1) != 0);
-	}
-	assert_int_equal(read(lock->ready[0], &byte, 1), 1);
-	return pid;
-}
-
 static void does_not_wait_for_a_writer(void **state)
 {
 	struct scene *s = *state;
 	struct cache_ledger more = {.n_uses = 1}, l = {.total = -7};
-	struct lock lock;
+	struct write_lock lock;
 	int64_t began, took;
-	int r, status;
-	pid_t pid;
+	int r;
 
 	assert_int_equal(add(s->c, "api", 0, 1), 0);
-	pid = hold_write_lock(s->dir, &lock);
+	write_lock_hold(s->dir, &lock);
 	clock_real();
 	more.uses[0] = (struct cache_ledger_use){this_minute(), {1, 0, 0}};
 	began = clock_mono_ms();
 	r = cache_ledger_add(s->c, "api", &more, false, &l);
 	took = clock_mono_ms() - began;
-	close(lock.done[1]);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
+	write_lock_drop(&lock);
 	assert_int_equal(r, -EBUSY);
 	assert_true(took < 1000);
 	assert_int_equal(l.total, -7);
-	/* Reading never waits, and it goes on as before. */
 	assert_int_equal(cache_ledger_add(s->c, "api", &more, false, &l), 0);
 	assert_int_equal(l.total, 2);
-	close(lock.done[0]);
-	close(lock.ready[0]);
-	close(lock.ready[1]);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -1,0 +1,781 @@
+/*
+ * remote/budget: what is left, who may spend it, and that it is remembered.
+ */
+#include "budget-world.h"
+
+#include "base/file.h"
+#include "write-lock.h"
+
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+/* Threads 1000 to 1999 are of group 10, and so on; those under 1000 are gone.
+ */
+static int group_of(void *arg, int32_t thread, int32_t *ret_group,
+		    char ret_name[static 16])
+{
+	unsigned *n_asked = arg;
+
+	if (n_asked)
+		++*n_asked;
+	if (thread < 1000)
+		return -ENOENT;
+	*ret_group = thread / 1000 * 10;
+	snprintf(ret_name, 16, "job\t%d", (int)*ret_group);
+	return 0;
+}
+
+static struct budget *new_budget(int64_t api_hour, unsigned walk)
+{
+	return budget_new(&(struct budget_config){
+		.api_hour = api_hour, .walk = walk, .group_of = group_of});
+}
+
+#define PERSON(thread) ((struct asker){CTX_PERSON, thread})
+static const struct asker refresher = {CTX_REFRESH, 0};
+
+static int ask_said(struct budget *b, struct asker who, int64_t limit,
+		    int64_t remaining, int64_t reset_s, char sentence[512])
+{
+	struct http_response a = answer(200);
+	struct ctx ctx;
+	int r = admit(b, &who, &ctx);
+
+	a.rate_limit = limit;
+	a.rate_remaining = remaining;
+	a.rate_reset_s = reset_s;
+	if (r == 0)
+		budget_observe(&ctx, b, &a);
+	else if (sentence)
+		memcpy(sentence, ctx.sentence, sizeof(ctx.sentence));
+	/* What another one might do differently. */
+	assert_int_equal(ctx.refused, r == -EDQUOT && ctx.class != CTX_PERSON);
+	ctx_done(&ctx);
+	return r;
+}
+
+static int ask(struct budget *b, struct asker who)
+{
+	return ask_said(b, who, -1, -1, -1, NULL);
+}
+
+/* How many of n are admitted. */
+static unsigned ask_often(struct budget *b, struct asker who, unsigned n)
+{
+	unsigned n_admitted = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		n_admitted += ask(b, who) == 0;
+	return n_admitted;
+}
+
+/* n requests, each of a group of its own: no walk. */
+static unsigned ask_apart(struct budget *b, unsigned n)
+{
+	static int32_t thread = 5000000;
+	unsigned n_admitted = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		n_admitted += ask(b, PERSON(thread += 1000)) == 0;
+	return n_admitted;
+}
+
+static struct budget_state state_of(struct budget *b)
+{
+	struct budget_state s;
+
+	budget_state(b, &s);
+	return s;
+}
+
+/* ---- counting ---- */
+
+static void counts_an_hour(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(0, 0);
+	struct budget_state s;
+
+	(void)state;
+	for (int minute = 0; minute < 59; minute++) {
+		assert_int_equal(ask_apart(b, 1), 1);
+		assert_int_equal(ask(b, refresher), 0);
+		clock_advance(MINUTE);
+	}
+	s = state_of(b);
+	assert_int_equal(s.n_requests, 118);
+	assert_int_equal(s.api.used, 118);
+	assert_int_equal(s.api.by_class[CTX_PERSON], 59);
+	assert_int_equal(s.api.by_class[CTX_WALK], 0);
+	assert_int_equal(s.api.by_class[CTX_REFRESH], 59);
+	assert_int_equal(s.api.left, 1000 - 118);
+	/* The whole of a minute is an hour ago before it goes. */
+	clock_advance(2 * MINUTE - 1);
+	assert_int_equal(state_of(b).api.used, 118);
+	clock_advance(1);
+	assert_int_equal(state_of(b).api.used, 116);
+	clock_advance(30 * MINUTE);
+	assert_int_equal(state_of(b).api.used, 56);
+	ask_apart(b, 1);
+	assert_int_equal(state_of(b).api.used, 57);
+	clock_advance(10000 * MINUTE);
+	assert_int_equal(state_of(b).api.used, 0);
+	ask_apart(b, 1);
+	s = state_of(b);
+	assert_int_equal(s.api.used, 1);
+	assert_int_equal(s.n_requests, 120);
+}
+
+static void counts_what_the_service_counts(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(0, 0);
+	struct http_response none = answer(0), some = answer(200);
+
+	(void)state;
+	none.n_asked = 0; /* no network */
+	observed(b, &anybody, &none);
+	assert_int_equal(state_of(b).api.used, 0);
+	assert_int_equal(state_of(b).api.left, 1000);
+	some.n_asked = 3; /* redirects */
+	observed(b, &anybody, &some);
+	assert_int_equal(state_of(b).api.used, 3);
+	none.n_asked = 1; /* no answer came */
+	observed(b, &anybody, &none);
+	assert_int_equal(state_of(b).api.used, 4);
+}
+
+static void git_is_apart(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(0, 0);
+	struct budget_state s;
+
+	(void)state;
+	budget_count_git(b, 5);
+	budget_count_git(b, 12);
+	budget_count_git(b, 9); /* said later than it was counted */
+	s = state_of(b);
+	assert_int_equal(s.git.used, 12);
+	assert_int_equal(s.git.left, 60000 - 12);
+	assert_int_equal(s.api.used, 0);
+}
+
+/* What is admitted counts before it is answered. */
+static void many_at_once_are_not_let_through(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(10, 0);
+	struct asker who[12];
+	struct ctx ctx[12];
+	unsigned n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(ctx); i++) {
+		who[i] = PERSON((int32_t)(i + 1) * 1000);
+		n += admit(b, &who[i], &ctx[i]) == 0;
+	}
+	assert_int_equal(n, 10);
+	for (size_t i = 0; i < n; i++) {
+		struct http_response a = answer(200);
+
+		a.n_asked = i != 3;
+		budget_observe(&ctx[i], b, &a);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(ctx); i++)
+		ctx_done(&ctx[i]);
+	/* The fourth did not get away. */
+	assert_int_equal(ask_apart(b, 2), 1);
+}
+
+/* ---- classes ---- */
+
+static void refreshes_leave_half(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(0, 0);
+	char sentence[512];
+
+	(void)state;
+	assert_true(budget_may_prefetch(b, 500));
+	assert_false(budget_may_prefetch(b, 501));
+	assert_int_equal(ask_often(b, refresher, 600), 500);
+	assert_false(budget_may_prefetch(b, 1));
+	assert_int_equal(ask_said(b, refresher, -1, -1, -1, sentence), -EDQUOT);
+	assert_non_null(strstr(sentence, "leaves 500 of the 1000"));
+	assert_int_equal(ask_apart(b, 1), 1);
+	assert_int_equal(state_of(b).waits_until_ms[CTX_REFRESH],
+			 WALL + 61 * MINUTE);
+	assert_int_equal(state_of(b).waits_until_ms[CTX_WALK], 0);
+}
+
+static void a_walk_leaves_a_reserve(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(300, 0);
+	struct budget_state s;
+	char sentence[512];
+
+	(void)state;
+	/* Two threads of one group. */
+	assert_int_equal(ask_often(b, PERSON(1001), 60), 60);
+	assert_int_equal(state_of(b).n_walks, 0);
+	assert_int_equal(ask_often(b, PERSON(1002), 240), 150);
+	s = state_of(b);
+	assert_int_equal(s.api.used, 210);
+	assert_int_equal(s.api.by_class[CTX_PERSON], 100);
+	assert_int_equal(s.api.by_class[CTX_WALK], 110);
+	assert_int_equal(s.api.left, 90);
+	assert_int_equal(s.n_walks, 1);
+	assert_int_equal(s.walks[0].group, 10);
+	assert_int_equal(s.walks[0].n_requests, 300);
+	assert_string_equal(s.walks[0].name, "job?10");
+	assert_int_equal(s.waits_until_ms[CTX_PERSON], 0);
+	assert_int_equal(s.waits_until_ms[CTX_WALK], WALL + 61 * MINUTE);
+
+	assert_int_equal(ask_said(b, PERSON(1003), -1, -1, -1, sentence),
+			 -EDQUOT);
+	assert_non_null(strstr(sentence, "job?10 (process group 10)"));
+	assert_non_null(strstr(sentence, "leave 90 of the 300"));
+	assert_non_null(strstr(sentence, "in 3660 s"));
+	/* Somebody else goes on until nothing is left. */
+	assert_int_equal(ask_apart(b, 100), 90);
+	s = state_of(b);
+	assert_int_equal(s.api.left, 0);
+	assert_int_equal(s.waits_until_ms[CTX_PERSON], WALL + 61 * MINUTE);
+	assert_int_equal(ask_said(b, PERSON(2000), -1, -1, -1, sentence),
+			 -EDQUOT);
+	assert_non_null(strstr(sentence, "300 an hour, is used up"));
+}
+
+static void a_walk_goes_on_when_the_window_moves(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(300, 0);
+
+	(void)state;
+	assert_int_equal(ask_often(b, PERSON(1000), 150), 150);
+	clock_advance(5 * MINUTE);
+	assert_int_equal(ask_often(b, PERSON(1000), 150), 60);
+	assert_int_equal(state_of(b).waits_until_ms[CTX_WALK],
+			 WALL + 61 * MINUTE);
+	/* It tries all the time, and so it stays a walk. */
+	for (int i = 0; i < 55; i++) {
+		assert_int_equal(ask_often(b, PERSON(1000), 20), 0);
+		clock_advance(MINUTE);
+	}
+	clock_advance(MINUTE);
+	assert_int_equal(ask_often(b, PERSON(1000), 200), 150);
+	assert_int_equal(state_of(b).waits_until_ms[CTX_WALK],
+			 WALL + 66 * MINUTE);
+}
+
+static void ten_quiet_minutes_make_a_person(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(0, 5);
+	struct budget_state s;
+
+	(void)state;
+	assert_int_equal(ask_often(b, PERSON(1000), 6), 6);
+	clock_advance(4 * MINUTE);
+	assert_int_equal(ask_often(b, PERSON(2000), 7), 7);
+	s = state_of(b);
+	assert_int_equal(s.n_walks, 2);
+	assert_int_equal(s.walks[0].group, 20); /* the most first */
+	assert_int_equal(s.walks[1].group, 10);
+	clock_advance(6 * MINUTE);
+	s = state_of(b);
+	assert_int_equal(s.n_walks, 1);
+	assert_int_equal(s.walks[0].group, 20);
+	assert_int_equal(ask(b, PERSON(1000)), 0);
+	assert_int_equal(state_of(b).api.by_class[CTX_WALK], 3);
+}
+
+/* Who comes anew again and again is no new person each time. */
+static void walks_that_begin_anew_leave_something(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(300, 0);
+	unsigned n, before = 210;
+
+	(void)state;
+	assert_int_equal(ask_often(b, PERSON(1000), 400), 210);
+	for (int32_t i = 0; i < 6; i++) {
+		n = ask_often(b, PERSON(2000 + i * 1000), 400);
+		assert_true(n <= (300 - before) / 3);
+		before += n;
+	}
+	assert_true(before < 290);
+	/* A person with a few requests is one all the time. */
+	assert_int_equal(ask_often(b, PERSON(500000), 3), 3);
+	assert_int_equal(ask_apart(b, 100), 300 - before - 3);
+}
+
+static void no_walk_if_they_say_so(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(300, 100000);
+
+	(void)state;
+	assert_int_equal(ask_often(b, PERSON(1000), 400), 300);
+}
+
+static void who_is_gone_is_a_group_of_its_own(void **state)
+{
+	unsigned n_asked = 0;
+	cleanup(budget_free) struct budget *b =
+		budget_new(&(struct budget_config){
+			.walk = 2, .group_of = group_of, .arg = &n_asked});
+	struct budget_state s;
+
+	(void)state;
+	assert_int_equal(ask_often(b, PERSON(77), 3), 3);
+	assert_int_equal(ask_often(b, PERSON(0), 4), 4);
+	s = state_of(b);
+	assert_int_equal(s.n_walks, 2);
+	assert_int_equal(s.walks[0].group, 0);
+	assert_int_equal(s.walks[1].group, 77);
+	assert_string_equal(s.walks[1].name, "");
+	/* What was found out holds for a second. */
+	n_asked = 0;
+	assert_int_equal(ask_often(b, PERSON(1000), 5), 5);
+	assert_int_equal(n_asked, 1);
+	clock_advance(1000);
+	assert_int_equal(ask(b, PERSON(1000)), 0);
+	assert_int_equal(n_asked, 2);
+}
+
+/* What a reader has fetched ahead is of the background, and of the reader. */
+static void fetching_ahead_counts_for_who_reads(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(0, 0);
+	const struct asker ahead = {CTX_REFRESH, 1000};
+	struct budget_state s;
+
+	(void)state;
+	assert_int_equal(ask_often(b, ahead, 101), 101);
+	s = state_of(b);
+	assert_int_equal(s.api.by_class[CTX_REFRESH], 101);
+	assert_int_equal(s.n_walks, 1);
+	assert_int_equal(ask(b, PERSON(1000)), 0);
+	assert_int_equal(state_of(b).api.by_class[CTX_WALK], 1);
+}
+
+static void many_groups_are_not_remembered_for_ever(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(1000000, 3);
+
+	(void)state;
+	assert_int_equal(ask_often(b, PERSON(1000), 9), 9);
+	clock_advance(MINUTE);
+	assert_int_equal(ask_apart(b, 5000), 5000);
+	/* The oldest went. */
+	assert_int_equal(state_of(b).n_walks, 0);
+}
+
+/* ---- the process ---- */
+
+static void a_name_with_anything_in_it(void **state)
+{
+	char name[16], said[16];
+	int32_t group = 0;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(prctl(PR_GET_NAME, said), 0);
+	assert_int_equal(
+		budget_group_from_proc(NULL, (int32_t)getpid(), &group, name),
+		0);
+	assert_int_equal(group, getpgrp());
+	assert_string_equal(name, said);
+	assert_int_equal(prctl(PR_SET_NAME, ") R 1 1\n 1 (("), 0);
+	assert_int_equal(budget_group_from_proc(NULL,
+						(int32_t)syscall(SYS_gettid),
+						&group, name),
+			 0);
+	prctl(PR_SET_NAME, said);
+	assert_int_equal(group, getpgrp());
+	assert_string_equal(name, ") R 1 1\n 1 ((");
+
+	pid = fork();
+	if (pid == 0)
+		_exit(setsid() < 0 ||
+		      budget_group_from_proc(NULL, (int32_t)getpid(), &group,
+					     name) ||
+		      group != getpid());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	/* Gone by now. */
+	assert_true(budget_group_from_proc(NULL, (int32_t)pid, &group, name) <
+		    0);
+}
+
+/* ---- what the service says ---- */
+
+static void its_word_goes_before_our_count(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(0, 0);
+	struct budget_state s;
+
+	(void)state;
+	/* Others use the account. */
+	assert_int_equal(ask_said(b, PERSON(1000), 300, 120, 1800, NULL), 0);
+	s = state_of(b);
+	assert_int_equal(s.api.limit, 300);
+	assert_int_equal(s.api.left, 120);
+	assert_int_equal(s.api.used, 1);
+	assert_true(s.api.told);
+	assert_int_equal(s.api.reset_ms, WALL + 1800 * 1000);
+	/* What came since is taken off. */
+	assert_int_equal(ask_apart(b, 5), 5);
+	assert_int_equal(state_of(b).api.left, 115);
+	assert_false(budget_may_prefetch(b, 1));
+	assert_int_equal(ask(b, refresher), -EDQUOT);
+	assert_int_equal(state_of(b).waits_until_ms[CTX_REFRESH],
+			 WALL + 1800 * 1000);
+	/* Or they stopped. */
+	clock_advance(1000);
+	assert_int_equal(ask_said(b, PERSON(1000), 300, 290, 1700, NULL), 0);
+	assert_int_equal(state_of(b).api.left, 290);
+	assert_true(budget_may_prefetch(b, 140));
+	assert_false(budget_may_prefetch(b, 141));
+}
+
+static void nothing_is_left_until_it_begins_anew(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(0, 0);
+	struct budget_state s;
+	char sentence[512];
+
+	(void)state;
+	assert_int_equal(ask_said(b, PERSON(1000), 1000, 0, 394, NULL), 0);
+	clock_advance(4000);
+	s = state_of(b);
+	assert_int_equal(s.api.left, 0);
+	assert_int_equal(s.paused_until_ms, 0);
+	assert_int_equal(ask_said(b, PERSON(2000), -1, -1, -1, sentence),
+			 -EDQUOT);
+	assert_non_null(strstr(sentence, "in 390 s"));
+	clock_advance(390 * 1000);
+	s = state_of(b);
+	assert_int_equal(s.api.left, 1000);
+	assert_false(s.api.told);
+	assert_int_equal(s.api.reset_ms, 0);
+	assert_int_equal(ask(b, PERSON(2000)), 0);
+	assert_int_equal(state_of(b).api.left, 999);
+}
+
+static void odd_words(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(0, 0);
+
+	(void)state;
+	/* No moment: for a minute. */
+	assert_int_equal(ask_said(b, PERSON(1000), -1, 0, -1, NULL), 0);
+	assert_int_equal(ask(b, PERSON(2000)), -EDQUOT);
+	clock_advance(MINUTE);
+	assert_int_equal(ask(b, PERSON(2000)), 0);
+	/* A limit that is none, and one that nobody believes. */
+	assert_int_equal(ask_said(b, PERSON(3000), 0, -1, -1, NULL), 0);
+	assert_int_equal(state_of(b).api.limit, 1000);
+	assert_int_equal(
+		ask_said(b, PERSON(4000), INT64_MAX, INT64_MAX, 10, NULL), 0);
+	assert_int_equal(state_of(b).api.limit, 1000);
+	assert_int_equal(ask(b, refresher), 0);
+	/* A window longer than an hour is none. */
+	clock_advance(10 * 1000);
+	assert_int_equal(ask_said(b, PERSON(5000), 500, 0, 10 * 3600, NULL), 0);
+	clock_advance(HOUR - 1000);
+	assert_int_equal(ask(b, PERSON(6000)), -EDQUOT);
+	clock_advance(1000);
+	assert_int_equal(ask(b, PERSON(6000)), 0);
+	/* A limit is known for a day. */
+	assert_int_equal(state_of(b).api.limit, 500);
+	clock_advance(24 * HOUR);
+	assert_int_equal(state_of(b).api.limit, 1000);
+}
+
+static void near_the_limit(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(0, 0);
+	const struct asker who = PERSON(1000);
+	struct http_response a = answer(200);
+
+	(void)state;
+	a.rate_limit = 5000;
+	a.rate_near_limit = true;
+	observed(b, &who, &a);
+	assert_int_equal(state_of(b).api.limit, 5000);
+	assert_int_equal(state_of(b).api.left, 1000);
+	assert_int_equal(ask(b, refresher), -EDQUOT);
+	assert_int_equal(state_of(b).waits_until_ms[CTX_WALK],
+			 WALL + 5 * MINUTE);
+	assert_int_equal(ask_apart(b, 1), 1);
+	a.rate_near_limit = false;
+	observed(b, &who, &a);
+	assert_int_equal(ask(b, refresher), 0);
+	a.rate_near_limit = true;
+	observed(b, &who, &a);
+	clock_advance(5 * MINUTE);
+	assert_int_equal(ask(b, refresher), 0);
+}
+
+/* ---- remembered and shared ---- */
+
+struct scene {
+	char dir[64];
+	struct cache *c;
+};
+
+static int set_up(void **state)
+{
+	struct scene *s = xcalloc(1, sizeof(*s));
+
+	fake_time(NULL);
+	snprintf(s->dir, sizeof(s->dir), "/tmp/test-budget-XXXXXX");
+	assert_non_null(mkdtemp(s->dir));
+	assert_int_equal(cache_open(s->dir, &s->c), 0);
+	*state = s;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct scene *s = *state;
+
+	cache_close(s->c);
+	file_remove_tree(s->dir);
+	free(s);
+	return real_time(NULL);
+}
+
+static struct budget *attached(struct scene *s, int64_t hour)
+{
+	struct budget *b = new_budget(hour, 0);
+
+	budget_attach(b, s->c);
+	return b;
+}
+
+static void a_restart_forgets_nothing(void **state)
+{
+	struct scene *s = *state;
+	struct budget *b = new_budget(300, 0);
+	struct budget_state t;
+
+	/* Signing in comes before the cache. */
+	assert_int_equal(ask_apart(b, 1), 1);
+	budget_attach(b, s->c);
+	assert_int_equal(ask_often(b, PERSON(1000), 150), 150);
+	assert_int_equal(ask_often(b, refresher, 2), 0);
+	budget_count_git(b, 30);
+	b = budget_free(b);
+
+	clock_advance(2 * MINUTE);
+	b = attached(s, 300);
+	t = state_of(b);
+	assert_int_equal(t.n_requests, 0);
+	assert_int_equal(t.api.used, 151);
+	assert_int_equal(t.api.by_class[CTX_PERSON], 101);
+	assert_int_equal(t.api.by_class[CTX_WALK], 50);
+	assert_int_equal(t.api.left, 149);
+	assert_int_equal(t.git.used, 30);
+	assert_int_equal(ask(b, refresher), -EDQUOT);
+	clock_advance(59 * MINUTE);
+	assert_int_equal(state_of(b).api.used, 0);
+	budget_free(b);
+}
+
+static void a_word_is_remembered(void **state)
+{
+	struct scene *s = *state;
+	struct budget *b = attached(s, 0);
+
+	assert_int_equal(ask_apart(b, 400), 400);
+	assert_int_equal(ask_said(b, PERSON(1000), 800, 77, 600, NULL), 0);
+	assert_int_equal(ask_apart(b, 7), 7);
+	b = budget_free(b);
+	b = attached(s, 0);
+	assert_int_equal(state_of(b).api.limit, 800);
+	assert_int_equal(state_of(b).api.left, 70);
+	b = budget_free(b);
+	/* One that was said before the ledger was there. */
+	b = new_budget(0, 0);
+	clock_advance(10);
+	assert_int_equal(ask_said(b, PERSON(1000), 800, 60, 600, NULL), 0);
+	budget_attach(b, s->c);
+	assert_int_equal(state_of(b).api.left, 60);
+	b = budget_free(b);
+	b = attached(s, 0);
+	assert_int_equal(state_of(b).api.left, 60);
+	budget_free(b);
+}
+
+static void a_pause_is_remembered(void **state)
+{
+	struct scene *s = *state;
+	cleanup(budget_free) struct budget *other = attached(s, 0);
+	struct budget *b = attached(s, 0);
+	struct http_response a = answer(429);
+	const struct asker who = PERSON(1000);
+	int64_t pause;
+
+	assert_int_equal(ask(other, who), 0);
+	a.retry_after_s = 600;
+	pause = observed(b, &who, &a);
+	/* Of another mount, at once if it looks. */
+	clock_advance(1000);
+	assert_int_equal(ask(other, PERSON(2000)), -EDQUOT);
+	assert_int_equal(state_of(other).paused_until_ms, WALL + pause);
+	assert_false(budget_may_prefetch(other, 1));
+	b = budget_free(b);
+	b = attached(s, 0);
+	assert_int_equal(ask(b, PERSON(2000)), -EDQUOT);
+	clock_advance(pause - 1000);
+	assert_int_equal(ask(b, PERSON(2000)), 0);
+	assert_int_equal(ask(other, PERSON(2000)), 0);
+	budget_free(b);
+}
+
+/* A growing pause grows over a restart. */
+static void a_backoff_is_remembered(void **state)
+{
+	struct scene *s = *state;
+	struct budget *b = attached(s, 0);
+	struct http_response a = answer(429);
+	int64_t pause = 0;
+
+	for (int i = 0; i < 3; i++) {
+		clock_advance(pause);
+		pause = observed(b, &anybody, &a);
+		b = budget_free(b);
+		b = attached(s, 0);
+		assert_true(pause >= 1000 << i);
+	}
+	budget_free(b);
+}
+
+static void mounts_share_the_count(void **state)
+{
+	struct scene *s = *state;
+	cleanup(cache_close) struct cache *cache = NULL;
+	struct budget *one = attached(s, 300), *two = new_budget(300, 0);
+
+	assert_int_equal(cache_open(s->dir, &cache), 0);
+	budget_attach(two, cache);
+	assert_int_equal(ask_often(one, PERSON(1000), 150), 150);
+	assert_int_equal(ask_often(two, PERSON(2000), 150), 60);
+	clock_advance(1000);
+	assert_int_equal(ask(one, PERSON(1000)), -EDQUOT);
+	assert_int_equal(state_of(one).api.used, 210);
+	assert_int_equal(state_of(two).api.used, 210);
+	assert_int_equal(ask_apart(one, 30), 30);
+	clock_advance(1000);
+	assert_int_equal(ask_apart(two, 70), 60);
+	clock_advance(1000);
+	assert_int_equal(state_of(one).api.left, 0);
+	budget_free(one);
+	budget_free(two);
+}
+
+static void a_clock_that_goes_back_locks_nobody_out(void **state)
+{
+	struct scene *s = *state;
+	struct budget *b = attached(s, 300);
+	struct http_response a = answer(429);
+	const struct asker who = PERSON(1000);
+
+	assert_int_equal(ask_said(b, who, 300, 0, 3600, NULL), 0);
+	assert_int_equal(ask(b, PERSON(2000)), -EDQUOT);
+	clock_fake(1000 * MINUTE, WALL - 5 * HOUR);
+	assert_int_equal(ask(b, PERSON(2000)), 0);
+	assert_int_equal(state_of(b).api.left, 299);
+	a.retry_after_s = 3600;
+	observed(b, &who, &a);
+	b = budget_free(b);
+	/* Once more, and another process. */
+	clock_fake(5000, WALL - 10 * HOUR);
+	b = attached(s, 300);
+	assert_int_equal(state_of(b).api.left, 300);
+	assert_int_equal(state_of(b).paused_until_ms, 0);
+	assert_int_equal(ask(b, PERSON(3000)), 0);
+	assert_int_equal(ask_said(b, PERSON(4000), 300, 17, 60, NULL), 0);
+	b = budget_free(b);
+	b = attached(s, 300);
+	assert_int_equal(state_of(b).api.left, 17);
+	assert_int_equal(state_of(b).api.used, 2);
+	budget_free(b);
+}
+
+/* While another process writes, it is counted in memory. */
+static void nobody_waits_for_the_ledger(void **state)
+{
+	struct scene *s = *state;
+	cleanup(budget_free) struct budget *next = NULL;
+	struct budget *b = attached(s, 300);
+	struct write_lock lock;
+	int64_t began, took;
+	unsigned n;
+
+	assert_int_equal(ask_often(b, PERSON(1000), 50), 50);
+	write_lock_hold(s->dir, &lock);
+	clock_real();
+	began = clock_mono_ms();
+	clock_fake(1000 * MINUTE, WALL);
+	n = ask_often(b, PERSON(1000), 300);
+	clock_real();
+	took = clock_mono_ms() - began;
+	clock_fake(1000 * MINUTE, WALL);
+	write_lock_drop(&lock);
+	assert_int_equal(n, 160);
+	assert_true(took < 3000);
+	assert_int_equal(state_of(b).api.left, 90);
+	b = budget_free(b);
+	next = attached(s, 300);
+	assert_int_equal(state_of(next).api.used, 210);
+}
+
+/* A damaged one is begun anew; this process knows what it did. */
+static void a_lost_ledger_fails_nobody(void **state)
+{
+	struct scene *s = *state;
+	cleanup(budget_free) struct budget *b = attached(s, 300);
+	cleanup(free) char *path = xasprintf("%s/cache.db", s->dir);
+
+	assert_int_equal(ask_said(b, PERSON(1000), 300, 200, 600, NULL), 0);
+	assert_int_equal(ask_often(b, PERSON(1000), 49), 49);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(ask_often(b, PERSON(1000), 300), 61);
+	assert_int_equal(state_of(b).api.used, 111);
+	assert_int_equal(state_of(b).api.left, 90);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_time, real_time)
+#define SCENE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(counts_an_hour),
+		TEST(counts_what_the_service_counts),
+		TEST(git_is_apart),
+		TEST(many_at_once_are_not_let_through),
+		TEST(refreshes_leave_half),
+		TEST(a_walk_leaves_a_reserve),
+		TEST(a_walk_goes_on_when_the_window_moves),
+		TEST(ten_quiet_minutes_make_a_person),
+		TEST(walks_that_begin_anew_leave_something),
+		TEST(no_walk_if_they_say_so),
+		TEST(who_is_gone_is_a_group_of_its_own),
+		TEST(fetching_ahead_counts_for_who_reads),
+		TEST(many_groups_are_not_remembered_for_ever),
+		cmocka_unit_test(a_name_with_anything_in_it),
+		TEST(its_word_goes_before_our_count),
+		TEST(nothing_is_left_until_it_begins_anew),
+		TEST(odd_words),
+		TEST(near_the_limit),
+		SCENE(a_restart_forgets_nothing),
+		SCENE(a_word_is_remembered),
+		SCENE(a_pause_is_remembered),
+		SCENE(a_backoff_is_remembered),
+		SCENE(mounts_share_the_count),
+		SCENE(a_clock_that_goes_back_locks_nobody_out),
+		SCENE(nobody_waits_for_the_ledger),
+		SCENE(a_lost_ledger_fails_nobody),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
