@@ -24,7 +24,7 @@ struct config {
 	char *cache_dir;         /* absolute */
 	char **workspaces;       /* NULL-terminated; NULL: none */
 	int64_t ttl_ms;
-	unsigned trees;
+	unsigned trees, walk;
 	/* Options for libfuse, in the order given; NULL-terminated; NULL:
 	 * none. Without those that the mount sets itself. */
 	char **fuse_options;

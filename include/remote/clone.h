@@ -10,6 +10,7 @@
 #define REMOTE_CLONE_H
 
 #include "base/sync.h"
+#include "remote/budget.h"
 #include "remote/credential.h"
 #include "store/cache.h"
 #include "store/objects.h"
@@ -22,9 +23,10 @@ struct clones_config {
 	const char *dir;     /* of the stores: dir/<uuid without braces>.git */
 	const char *git_url; /* "https://bitbucket.org" */
 	const struct credential *credential;
-	struct http *http;   /* git's own client, not the API's */
-	struct cache *cache; /* facts: heads, times, capabilities per host */
-	unsigned max_trees;  /* in ten minutes; 0: 100 */
+	struct http *http;     /* git's own client, not the API's */
+	struct cache *cache;   /* facts: heads, times, capabilities per host */
+	struct budget *budget; /* counts its requests; NULL: nobody does */
+	unsigned max_trees;    /* in ten minutes; 0: 100 */
 };
 /* Starts its threads. clones_free stops them (running fetches are cancelled)
  * and may be called only when no call is under way and no clone is held. */

@@ -23,6 +23,8 @@ extern char **environ;
 #define TTL_DEFAULT_MS (60 * 1000)
 #define TREES_DEFAULT 100
 #define TREES_MAX 100000
+#define WALK_DEFAULT 100
+#define WALK_MAX 1000000
 #define WORKSPACES_MAX 1000
 #define VALUE_MAX 8192
 
@@ -31,6 +33,7 @@ void config_init(struct config *config)
 	memset(config, 0, sizeof(*config));
 	config->ttl_ms = TTL_DEFAULT_MS;
 	config->trees = TREES_DEFAULT;
+	config->walk = WALK_DEFAULT;
 }
 
 static void wipe(char *secret)
@@ -267,15 +270,26 @@ static int set_ttl(struct config *config, const char *value)
 	return 0;
 }
 
-static int set_trees(struct config *config, const char *value)
+static int set_number(struct config *config, unsigned *place, unsigned max,
+		      const char *value)
 {
 	uint64_t n;
 
-	if (text_parse_u64(value, TREES_MAX, &n) || !n)
-		return config_fail(config, "'%s' is no number from 1 to %d",
-				   value, TREES_MAX);
-	config->trees = (unsigned)n;
+	if (text_parse_u64(value, max, &n) || !n)
+		return config_fail(config, "'%s' is no number from 1 to %u",
+				   value, max);
+	*place = (unsigned)n;
 	return 0;
+}
+
+static int set_trees(struct config *config, const char *value)
+{
+	return set_number(config, &config->trees, TREES_MAX, value);
+}
+
+static int set_walk(struct config *config, const char *value)
+{
+	return set_number(config, &config->walk, WALK_MAX, value);
 }
 
 static const struct config_setting settings[] = {
@@ -288,6 +302,7 @@ static const struct config_setting settings[] = {
 	{"workspaces", NULL, true, set_workspaces},
 	{"ttl", NULL, true, set_ttl},
 	{"trees", NULL, true, set_trees},
+	{"walk", NULL, true, set_walk},
 };
 
 const struct config_setting *config_find(const char *name)

@@ -168,6 +168,7 @@ static int open_stores(struct program *p)
 		if (cache_put(p->cache, &user, 1, NULL))
 			log_debug("/user could not be cached");
 	}
+	budget_attach(p->budget, p->cache);
 	r = objects_global_init();
 	return r ? could_not("the object store cannot be used", r) : 0;
 }
@@ -187,13 +188,16 @@ static int build_remote(struct program *p)
 				  .user_agent = USER_AGENT};
 	struct http_config git = {.n_connections = GIT_CONNECTIONS,
 				  .user_agent = GIT_USER_AGENT};
+	struct budget_config budget = {.walk = p->config.walk};
 	int r = http_new(&api, &p->api_http);
 
 	if (!r)
 		r = http_new(&git, &p->git_http);
 	if (r)
 		return could_not("the network library cannot be used", r);
-	p->budget = budget_new(NULL);
+	if (credential_kind(p->credential) == CREDENTIAL_ANONYMOUS)
+		budget.api_hour = BUDGET_ANONYMOUS_HOUR;
+	p->budget = budget_new(&budget);
 	r = bitbucket_new(p->config.api_url, p->credential, p->api_http,
 			  p->budget, &p->bitbucket);
 	return r ? could_not("the API cannot be used", r) : 0;
@@ -216,6 +220,7 @@ static int build_catalog(struct program *p)
 		.credential = p->credential,
 		.http = p->git_http,
 		.cache = p->cache,
+		.budget = p->budget,
 		.max_trees = p->config.trees,
 	};
 	struct documents_config documents = {
@@ -327,6 +332,8 @@ static void take_down(struct program *p)
 	p->documents = documents_free(p->documents);
 	p->catalog = catalog_free(p->catalog);
 	p->source = source_free(p->source);
+	if (p->budget)
+		budget_attach(p->budget, NULL);
 	p->cache = cache_close(p->cache);
 	account_done(&p->account);
 	p->bitbucket = bitbucket_free(p->bitbucket);

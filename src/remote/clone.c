@@ -40,6 +40,7 @@ int clones_new(const struct clones_config *config, struct clones **ret_clones)
 	cs->credential = config->credential;
 	cs->http = config->http;
 	cs->cache = config->cache;
+	cs->budget = config->budget;
 	cs->max_trees = config->max_trees ? config->max_trees
 					  : CLONE_TREES_DEFAULT;
 	cs->brought = xcalloc(cs->max_trees, sizeof(*cs->brought));

@@ -440,4 +440,7 @@ void job_done(struct clone_job *j)
 	free(j->shallow);
 	j->shallow = NULL;
 	j->n_shallow = 0;
+	if (j->clones->budget)
+		budget_count_git(j->clones->budget,
+				 http_n_requests(j->clones->http));
 }

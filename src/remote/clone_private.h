@@ -110,6 +110,7 @@ struct clones {
 	const struct credential *credential;
 	struct http *http;
 	struct cache *cache;
+	struct budget *budget; /* may be NULL */
 	unsigned max_trees;
 	struct thread *workers[CLONE_WORKERS];
 

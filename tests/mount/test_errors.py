@@ -105,6 +105,8 @@ def test_a_name_with_a_line_end_stays_on_its_line(bb, m):
 
 
 def test_past_a_mebibyte_it_is_a_new_inode_with_the_newest_hundred(bb, m):
+    bb.set_limits(quota=100000)         # more than this asks for
+    m.ls("edge")
     refuse(bb, r"repositories/acme/n", "w" * 290, 400)
     path = m / ".bitbucketfs/errors"
     inode, n, size = os.stat(path).st_ino, 0, 0
