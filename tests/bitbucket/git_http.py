@@ -5,6 +5,8 @@ import subprocess
 import threading
 import zlib
 
+from . import children
+
 MAX_BODY = 256 << 20
 PLAIN = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
 
@@ -91,8 +93,8 @@ class Backend:
         if v2 and headers.get("Git-Protocol"):
             env["GIT_PROTOCOL"] = headers["Git-Protocol"]
         with_config(env, {"safe.directory": "*", "http.receivepack": False, **settings})
-        self.proc = subprocess.Popen(["git", "http-backend"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                     stderr=subprocess.DEVNULL, env=env)
+        self.proc = children.start(["git", "http-backend"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, env=env)
         self.feeder = threading.Thread(target=self._feed, args=(body,), daemon=True)
         self.feeder.start()
         self.status, self.headers = 200, {}

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 
+from . import children
 from .git_http import environment
 from .gitrepo import git, resolve
 
@@ -97,8 +98,8 @@ def tree(git_dir, oid, path, depth=1):
     """Entries below a directory, breadth first: (mode, type, oid, size, path); None when it is no directory."""
     base = oid + ":" + path
     args = ["-r", "-t"] if depth > 1 else []
-    done = subprocess.run(["git", "-c", "safe.directory=*", "--git-dir", git_dir, "ls-tree", "-z", "-l", *args,
-                           os.fsencode(base)], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    done = children.run(["git", "-c", "safe.directory=*", "--git-dir", git_dir, "ls-tree", "-z", "-l", *args,
+                         os.fsencode(base)], env=environment(), stderr=subprocess.DEVNULL)
     if done.returncode:
         return None
     found = []
@@ -134,8 +135,8 @@ def blobs(git_dir, oids, most=1 << 20):
 
 
 def blob_chunks(git_dir, oid):
-    proc = subprocess.Popen(["git", "-c", "safe.directory=*", "--git-dir", git_dir, "cat-file", "blob", oid], env=environment(),
-                            stdout=subprocess.PIPE)
+    proc = children.start(["git", "-c", "safe.directory=*", "--git-dir", git_dir, "cat-file", "blob", oid],
+                          env=environment(), stdout=subprocess.PIPE)
     try:
         while chunk := proc.stdout.read(1 << 16):
             yield chunk

@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 
+from . import children
 from .git_http import environment
 
 EPOCH = 1767258000                  # 2026-01-01T09:00:00Z, the first moment of every history
@@ -11,8 +12,7 @@ EPOCH = 1767258000                  # 2026-01-01T09:00:00Z, the first moment of 
 def git(git_dir, *args, data=None, check=True, config=()):
     """The output of a git command; its words on failure are in the exception."""
     options = [x for c in ("safe.directory=*", *config) for x in ("-c", c)]
-    done = subprocess.run(["git", *options, "--git-dir", git_dir, *args], input=data, env=environment(),
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = children.run(["git", *options, "--git-dir", git_dir, *args], data, env=environment(), stderr=subprocess.PIPE)
     if check and done.returncode:
         raise RuntimeError(f"git {' '.join(map(str, args))}: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout
@@ -47,7 +47,7 @@ class Importer:
     def __init__(self, git_dir, unpack=False):
         self.git_dir, self.mark, self.made = git_dir, 0, 0
         limit = 100 if unpack else 0
-        self.proc = subprocess.Popen(
+        self.proc = children.start(
             ["git", "-c", "safe.directory=*", "-c", f"fastimport.unpackLimit={limit}", "-c", "core.compression=1",
              "--git-dir", git_dir, "fast-import", "--quiet", "--force", "--date-format=raw-permissive",
              "--export-marks=" + os.path.join(git_dir, "marks")],

@@ -1,5 +1,6 @@
 """The local Bitbucket itself: what other tests build on must do what it says."""
 import base64
+import errno
 import gzip
 import http.client
 import json
@@ -12,6 +13,8 @@ import threading
 import time
 
 import pytest
+
+from bitbucket import children
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)
@@ -248,6 +251,35 @@ def test_stall_until_removed(bb):
     fault.remove()
     reader.join(10)
     assert got == [200]
+
+
+def test_its_children_interrupt_nobody(bb, mounts):
+    """Who waits for a daemon in a thread of this process is not sent home because a git process of the service ended."""
+    m = mounts()
+    fault, ended = bb.fault("/2.0/", "stall"), []
+
+    def wait(name):
+        with pytest.raises(OSError) as e:
+            os.stat(m / name)
+        ended.append(e.value)
+
+    def fork():
+        for _ in range(200):
+            children.run(["true"])
+    waiting = [threading.Thread(target=wait, args=(f"nobody-{i}/nothing",)) for i in range(8)]
+    forking = [threading.Thread(target=fork) for _ in range(4)]
+    for thread in waiting:
+        thread.start()
+    fault.wait_hit()
+    for thread in forking:
+        thread.start()
+    for thread in forking:
+        thread.join()
+    assert ended == []
+    fault.remove()
+    for thread in waiting:
+        thread.join()
+    assert {e.errno for e in ended} == {errno.ENOENT}
 
 
 def test_stall_in_the_middle_notices_that_the_client_went(bb):
