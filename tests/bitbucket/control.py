@@ -22,7 +22,7 @@ CALLS = ("push", "set_ref", "set_mainbranch", "create_repo", "delete_repo", "ren
          "rename_workspace", "delete_workspace", "repo_path",
          "create_pull", "update_pull", "close_pull", "merge_pull", "comment_pull", "task_pull", "set_status", "comment_commit",
          "set_commit_links")
-SWITCHES = ("latency", "bandwidth", "filter", "v2", "any_sha1", "reachable_sha1", "tip_sha1")
+SWITCHES = ("latency", "bandwidth", "filter", "v2", "any_sha1", "reachable_sha1", "tip_sha1", "next_base")
 
 
 def content(value):

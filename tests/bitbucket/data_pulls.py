@@ -88,7 +88,7 @@ def widgets():
                comments=[(1, "ada", 272, "Good.")])
     yield pull(12, "From the other side", "gone", "feature/other", 276, 278, state="DECLINED", at=("deleted-fork", "main~2"),
                fork_gone="commit", closed_by="ada", reason="The fork was deleted\nbefore anybody could look.")
-    yield pull(13, "Moved away", None, "feature/moved", 277, 279, state="MERGED", at=("moved", "main~2"), home_gone=True, closed_by=None)
+    yield pull(13, "Moved away", None, "feature/moved", 277, 279, state="MERGED", at=("moved", "main~2"), home_gone=True, description=None)
     yield pull(14, "WID-50: from a fork", "ada", "feature/from-a-fork", 303, 304, fork="ada-lindqvist/widgets", reviewers=["ben"],
                description="Its commits are only there.")
     yield pull(15, "A line\nbreak, a tab\t, a \\ and \u202eRTL", None, "feature/quiet", 265, 266, state="DECLINED", at=("feature/quiet", "main~2"))
@@ -170,7 +170,7 @@ BESIDE = {("acme", "widgets"): dict(
                  {"title": "Findings", "type": "NUMBER", "value": 2}, {"title": "Safe to merge?", "type": "BOOLEAN", "value": False}],
              annotations=[dict(id="a1", annotation_type="VULNERABILITY", path="src/widget.c", line=14, summary="strdup may fail", severity="HIGH",
                                result="FAILED"),
-                          dict(id="a2", annotation_type="CODE_SMELL", path="docs/Größe ändern.md", line=0, summary="Tab\tand ü",
+                          dict(id="a2", annotation_type="CODE_SMELL", path="docs/Größe ändern.md", summary="Tab\tand ü",
                                details="Line one\nline two", severity="LOW")]),
         dict(at="main", id="cov-1", title="Coverage", details="87 %", reporter="gcov", report_type="COVERAGE", result="PASSED", data=[],
              annotations=[])],

@@ -144,7 +144,7 @@ def page(req, items, render=None, default=10, top=100, cursor=False, size=True, 
     def link(value):
         rest = [(k, v) for k, v in req.query if k not in (name, "pagelen")]
         path = quote(req.path, safe="/%:@!$&'()*+,;=~-._")
-        return f"{req.api}{path}?" + urlencode(rest + [("pagelen", pagelen), (name, value)], errors="surrogateescape")
+        return f"{req.bb.next_base or req.api}{path}?" + urlencode(rest + [("pagelen", pagelen), (name, value)], errors="surrogateescape")
     body = {"values": [render(v) for v in values] if render else list(values), "pagelen": pagelen}
     if not cursor:
         body["size"] = len(items)

@@ -47,6 +47,7 @@ def author(req, raw):
 
 
 def rendered(text):
+    text = text or ""
     html = text.strip().replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return {"type": "rendered", "raw": text, "markup": "markdown", "html": f"<p>{html}</p>" if html else ""}
 

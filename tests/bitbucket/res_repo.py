@@ -43,10 +43,13 @@ def forks(req, workspace, repo_slug):
     r = the_repository(req, workspace, repo_slug)
     state = req.bb.state
     found = [f for w in list(state.workspaces.values()) for f in state.visible(req.account, w) if f.parent == r.full_name]
-    return page(req, found, lambda f: objects.repository(req, f))
+    every = [objects.repository(req, f) for f in found]
+    return page(req, query.order(query.select(every, req.get("q")), req.get("sort")))
 
 
 @route("/repositories/{workspace}/{repo_slug}/watchers", SCOPE)
 def watchers(req, workspace, repo_slug):
+    """Who made it and who belongs to its workspace; nobody as long as it is empty."""
     r = the_repository(req, workspace, repo_slug)
-    return page(req, [objects.user(req, req.bb.state.users[r.owner])])
+    keys = dict.fromkeys([r.owner, *r.workspace.members]) if r.mainbranch else ()
+    return page(req, [objects.user(req, req.bb.state.users[k]) for k in keys])

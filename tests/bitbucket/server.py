@@ -33,6 +33,7 @@ class Bitbucket(Reviewing):
         self.limits = Limits(quota)
         self.accounts = auth.default_accounts()
         self.stopping = threading.Event()
+        self.next_base = None           # what links to other pages begin with, if not with api_url
         self.stored = {}                # what the storage host serves: path -> (type, bytes)
         self._push_lock = threading.Lock()
         self._listeners, self._work = [], None

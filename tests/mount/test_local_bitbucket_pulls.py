@@ -250,7 +250,11 @@ def test_commits_include_exclude_and_path(bb):
 
     def have(query):
         return [c["hash"] for c in walk(bb, f"{W}/commits{query}")[0]]
-    assert set(have("?pagelen=7")) == set(want("--branches", "--tags"))
+    lone = gitrepo.resolve(git_dir, pulls(bb, 12)["source"]["commit"]["hash"])
+    assert lone not in have("?pagelen=50")
+    bb.set_ref("acme", "widgets", "refs/tags/lone", lone)
+    git_dir = bb.repo_path("acme", "widgets")
+    assert lone in have("?pagelen=50") and set(have("?pagelen=7")) == set(want("--branches", "--tags"))
     assert have("/release/2.x?exclude=main") == want("--date-order", "release/2.x", "^main")
     assert set(have("?include=feature/colours&include=bugfix/leak&exclude=main")) == set(want("feature/colours", "bugfix/leak", "^main"))
     assert have("/main?path=src/widget.c") == want("--date-order", "main", "--", "src/widget.c")
@@ -283,7 +287,7 @@ def test_what_is_beside_a_commit(bb):
     for name in ("scan-1", quote(reports[0]["uuid"])):
         assert look(bb, f"{here}/reports/{name}")[1] == reports[0]
         notes = look(bb, f"{here}/reports/{name}/annotations")[1]["values"]
-        assert [a["line"] for a in notes] == [14, 0] and look(bb, f"{here}/reports/{name}/annotations/a2")[1] == notes[1]
+        assert [a.get("line") for a in notes] == [14, None] and look(bb, f"{here}/reports/{name}/annotations/a2")[1] == notes[1]
     assert ask(bb, here + "/reports/none")[0] == 404
     assert {p["user"]["nickname"] for p in look(bb, here)[1]["participants"]} == {"ada", "dana"}
     bb.set_status("acme", "widgets", oid, "new", "INPROGRESS")
@@ -421,6 +425,27 @@ def test_a_fork_is_a_repository_that_git_reads(bb):
     assert forks == ["ada-lindqvist/widgets"]
     oid = git(bb, "ls-remote", bb.git_url + "/ada-lindqvist/widgets.git", "refs/heads/feature/from-a-fork").stdout.split()[0].decode()
     assert oid[:12] == pulls(bb, 14)["source"]["commit"]["hash"]
+
+
+def test_a_fork_can_go(bb):
+    before = pulls(bb, 14)["source"]
+    bb.delete_repo("ada-lindqvist", "widgets")
+    after = pulls(bb, 14)["source"]
+    assert after["repository"] is None and after["commit"]["hash"] == before["commit"]["hash"]
+    assert look(bb, W + "/forks")[1]["values"] == [] and ask(bb, f"{W}/pullrequests/14/commits")[0] == 404
+    status, headers, _ = ask(bb, f"{W}/pullrequests/14/diff")
+    assert status == 302 and ask(bb, headers["Location"][len(bb.api_url):])[0] == 404
+
+
+def test_watchers(bb):
+    assert [u["nickname"] for u in look(bb, W + "/watchers")[1]["values"]] == ["ada", "ben", "chen", "dana"]
+    assert look(bb, "/repositories/edge/empty/watchers")[1]["values"] == []
+
+
+def test_next_links_can_begin_otherwise(bb):
+    bb.next_base = "https://bitbucket.org/!api/2.0"
+    for path in (f"{W}/pullrequests?pagelen=2", f"{W}/commits?pagelen=2"):
+        assert look(bb, path)[1]["next"].startswith("https://bitbucket.org/!api/2.0/repositories/acme/widgets/")
 
 
 def test_another_process_steers_it(bb):
