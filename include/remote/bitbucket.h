@@ -94,6 +94,7 @@ struct bitbucket_repository {
 	char *uuid;      /* with braces; "name:<ws>/<slug>" when not told */
 	char *workspace; /* workspace.slug, else from full_name, "" */
 	char *workspace_uuid; /* "" when not told */
+	char *project;        /* its key; "" when not told */
 	char *json;           /* the whole object, compact */
 	size_t n_json;
 	int64_t updated_ms; /* updated_on, else created_on, else 0 */

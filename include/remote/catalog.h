@@ -82,6 +82,7 @@ struct catalog_repository {
 	char *name; /* file name in the mount: the slug, made safe */
 	char *slug; /* as the service says */
 	char *uuid;
+	char *project;      /* its key; "" when not told */
 	char *key;          /* of its document in the cache: "repo/{uuid}" */
 	int64_t updated_ms; /* wall clock: the directory's mtime */
 };
@@ -130,6 +131,9 @@ DEFINE_CLEANUP_DONE(struct catalog_document, catalog_document_done);
 int catalog_document(struct ctx *, struct catalog *, const char *workspace,
 		     const struct catalog_repository *, enum source_mode,
 		     struct catalog_document *ret_document);
+/* Whether somebody is signed in as a user: not anonymously, nor with an access
+ * token, which is nobody's. */
+bool catalog_has_user(const struct catalog *);
 /* GET /user; -ENOENT anonymously and for access tokens, without a request. */
 int catalog_user(struct ctx *, struct catalog *, enum source_mode,
 		 struct catalog_document *ret_document);

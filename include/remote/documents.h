@@ -22,7 +22,8 @@ struct documents_config {
 	struct bitbucket *bitbucket; /* borrowed, as all here */
 	struct source *source;
 	struct cache *cache;
-	unsigned history; /* items of a history at first; 0: 500 */
+	struct catalog *catalog; /* the listings, and whether there is a user */
+	unsigned history;        /* items of a history at first; 0: 500 */
 };
 struct documents *documents_new(const struct documents_config *);
 struct documents *documents_free(struct documents *);
@@ -102,6 +103,17 @@ int documents_text(struct ctx *, struct documents *, const struct resource *,
 int documents_item(struct ctx *, struct documents *, const struct resource *,
 		   const struct scope *collection, const char *id,
 		   enum source_mode, struct catalog_document *ret_document);
+
+/*
+ * repositories.tsv and repositories.json of a workspace, made of its listing
+ * and of the documents that came with it: no request beyond the listing's own.
+ * name is one of documents_repositories_files. With SOURCE_CACHED it is what
+ * was made of the listing at hand before, else -ENOENT.
+ */
+extern const char *const documents_repositories_files[]; /* NULL-terminated */
+int documents_repositories(struct ctx *, struct documents *,
+			   const char *workspace, const char *name,
+			   enum source_mode, struct document_file *ret_file);
 
 /* A piece of a stored version; -ESTALE when it is gone. */
 int documents_read(struct documents *, uint64_t version, uint64_t offset,

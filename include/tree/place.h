@@ -88,8 +88,24 @@ struct place_special {
 	/* `after` and cookies in a space of their own, from 0. */
 	int (*list)(struct ctx *, struct model *, struct node *dir,
 		    uint64_t after, bool plus, provider_emit *emit, void *arg);
+	/* When attributes are asked for; NULL: nothing more to say. */
+	void (*attr)(struct ctx *, struct model *, struct node *dir,
+		     int64_t *ret_left_ms);
 };
 /* NULL: none. */
 const struct place_special *place_special(enum resource_special);
+
+/* views: what .workspace/ makes of the workspace's listing; as above. */
+int views_index_lookup(struct ctx *, struct model *, struct node *dir,
+		       const char *name, struct found *ret_found);
+int views_index_list(struct ctx *, struct model *, struct node *dir,
+		     uint64_t after, bool plus, provider_emit *emit, void *arg);
+int views_project_lookup(struct ctx *, struct model *, struct node *dir,
+			 const char *name, struct found *ret_found);
+int views_project_list(struct ctx *, struct model *, struct node *dir,
+		       uint64_t after, bool plus, provider_emit *emit,
+		       void *arg);
+void views_project_attr(struct ctx *, struct model *, struct node *dir,
+			int64_t *ret_left_ms);
 
 #endif

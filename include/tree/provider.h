@@ -103,6 +103,10 @@ int forge_refresh_repository(struct ctx *, struct model *,
 			     const char *workspace, const char *name,
 			     struct buf *said);
 
+/* views: a workspace's listing is newer than before (NULL: there was none). */
+void views_changed(struct model *, const char *workspace,
+		   const struct catalog_repositories *before);
+
 /* meta: a file made of a document. */
 int meta_found(struct model *, const struct resource_file *,
 	       const struct catalog_document *, struct found *ret_found);

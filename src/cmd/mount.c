@@ -236,6 +236,7 @@ static int build_catalog(struct program *p)
 		r = file_mkdirs(dir, 0700);
 	if (!r)
 		r = clones_new(&clones, &p->clones);
+	documents.catalog = p->catalog;
 	p->documents = documents_new(&documents);
 	return r ? could_not("the cache cannot be used", r) : 0;
 }

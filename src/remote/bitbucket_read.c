@@ -28,6 +28,7 @@ void bitbucket_repository_done(struct bitbucket_repository *r)
 	free(r->uuid);
 	free(r->workspace);
 	free(r->workspace_uuid);
+	free(r->project);
 	free(r->json);
 	*r = (struct bitbucket_repository){0};
 }
@@ -99,6 +100,7 @@ int bitbucket_read_repository(const struct json *json,
 		.workspace = xstrdup(or_empty(workspace)),
 		.workspace_uuid =
 			xstrdup(or_empty(uuid_at(json, "workspace.uuid"))),
+		.project = xstrdup(or_empty(json_str(json, "project.key"))),
 		.updated_ms = time_at(json, "updated_on"),
 	};
 	if (!ret->updated_ms)

@@ -75,7 +75,7 @@ void catalog_say(struct catalog *c, int errnum, const char *path,
 		      text.data ? text.data : "");
 }
 
-bool catalog_may_list(const struct catalog *c)
+bool catalog_has_user(const struct catalog *c)
 {
 	switch (credential_kind(c->config.credential)) {
 	case CREDENTIAL_API_TOKEN:
@@ -174,7 +174,7 @@ void catalog_resolve(struct catalog *c, const char *name,
 		     struct workspace_ref *ret)
 {
 	cleanup(cache_entry_free) struct cache_entry *e =
-		catalog_may_list(c) ? catalog_peek(c, KEY_WORKSPACES) : NULL;
+		catalog_has_user(c) ? catalog_peek(c, KEY_WORKSPACES) : NULL;
 	cleanup(catalog_ws_list_done) struct catalog_ws_list list = {0};
 	const struct catalog_ws *w = catalog_workspaces_of(e, &list)
 					     ? catalog_ws_find(&list, name)
@@ -352,7 +352,8 @@ static bool repository_of(struct catalog *c, const char *uuid, const char *name,
 	    json_parse(blob_data(e->body), blob_len(e->body), &json) ||
 	    bitbucket_read_repository(json, &got))
 		return false;
-	catalog_repository_make(got.slug, uuid, got.updated_ms, &made);
+	catalog_repository_make(got.slug, uuid, got.project, got.updated_ms,
+				&made);
 	if (strcmp(made.name, name))
 		return false;
 	*ret = made;
@@ -494,7 +495,7 @@ int catalog_user(struct ctx *ctx, struct catalog *c, enum source_mode mode,
 	bool stale = false;
 	int r;
 
-	if (!catalog_may_list(c))
+	if (!catalog_has_user(c))
 		return ctx_fail(ctx, -ENOENT,
 				"Nobody is signed in as a user, so there is no "
 				"user.json.");

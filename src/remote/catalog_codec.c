@@ -84,6 +84,7 @@ void catalog_repository_done(struct catalog_repository *r)
 	free(r->name);
 	free(r->slug);
 	free(r->uuid);
+	free(r->project);
 	free(r->key);
 	*r = (struct catalog_repository){0};
 }
@@ -95,18 +96,21 @@ void catalog_repository_copy(const struct catalog_repository *from,
 		.name = xstrdup(from->name),
 		.slug = xstrdup(from->slug),
 		.uuid = xstrdup(from->uuid),
+		.project = xstrdup(from->project),
 		.key = xstrdup(from->key),
 		.updated_ms = from->updated_ms,
 	};
 }
 
 void catalog_repository_make(const char *slug, const char *uuid,
-			     int64_t updated_ms, struct catalog_repository *ret)
+			     const char *project, int64_t updated_ms,
+			     struct catalog_repository *ret)
 {
 	*ret = (struct catalog_repository){
 		.name = file_name(slug, catalog_workspace_names),
 		.slug = xstrdup(slug),
 		.uuid = xstrdup(uuid),
+		.project = xstrdup(project),
 		.key = xasprintf("repo/%s", uuid),
 		.updated_ms = updated_ms,
 	};
@@ -134,9 +138,10 @@ struct listing *listing_unref(struct listing *l)
 }
 
 void listing_add(struct listing *l, const char *slug, const char *uuid,
-		 int64_t updated_ms)
+		 const char *project, int64_t updated_ms)
 {
-	catalog_repository_make(slug, uuid, updated_ms, &l->items[l->n_items]);
+	catalog_repository_make(slug, uuid, project, updated_ms,
+				&l->items[l->n_items]);
 	l->n_items++;
 }
 
@@ -188,6 +193,7 @@ int catalog_encode_listing(const struct listing *l, struct buf *out)
 
 		json_add_str(item, "slug", l->items[i].slug);
 		json_add_str(item, "uuid", l->items[i].uuid);
+		json_add_str(item, "project", l->items[i].project);
 		json_add_int(item, "updated", l->items[i].updated_ms);
 	}
 	return json_compact(array, out);
@@ -205,9 +211,11 @@ int catalog_decode_listing(const char *text, size_t n,
 	for (const struct json *i = json_first(array); i; i = json_next(i)) {
 		const char *slug = json_str(i, "slug");
 		const char *uuid = json_str(i, "uuid");
+		const char *project = json_str(i, "project");
 
 		if (slug && *slug && uuid && *uuid)
-			listing_add(l, slug, uuid, json_int(i, "updated", 0));
+			listing_add(l, slug, uuid, project ? project : "",
+				    json_int(i, "updated", 0));
 	}
 	listing_sort(l, NULL, NULL);
 	*ret_listing = l;

@@ -153,7 +153,8 @@ static int store_missing(struct ctx *ctx, struct storing *s,
 			    s->workspace->slug, old->slug);
 		return 0;
 	}
-	listing_add(s->listing, old->slug, old->uuid, old->updated_ms);
+	listing_add(s->listing, old->slug, old->uuid, old->project,
+		    old->updated_ms);
 	/* Asked for and there: its document is news. */
 	if (seen && seen->json)
 		batch_repository(&s->batch, s->catalog, s->workspace, old->uuid,
@@ -229,7 +230,7 @@ int catalog_fetch_listing(struct ctx *ctx, void *arg,
 	for (size_t i = 0; i < all.n_items; i++) {
 		const struct bitbucket_repository *item = &all.items[i];
 
-		listing_add(s.listing, item->slug, item->uuid,
+		listing_add(s.listing, item->slug, item->uuid, item->project,
 			    item->updated_ms);
 		batch_repository(&s.batch, c, f->workspace, item->uuid, item,
 				 NULL);

@@ -61,7 +61,7 @@ struct listing *listing_unref(struct listing *);
 DEFINE_CLEANUP(struct listing *, listing_unref);
 /* Makes name and key and adds; there must be room. */
 void listing_add(struct listing *, const char *slug, const char *uuid,
-		 int64_t updated_ms);
+		 const char *project, int64_t updated_ms);
 /* Sorts by name; of two with the same name (or uuid) the later by uuid is
  * taken out, and each told to drop. */
 void listing_sort(struct listing *,
@@ -76,7 +76,7 @@ void catalog_repository_copy(const struct catalog_repository *from,
 			     struct catalog_repository *ret);
 /* name and key from slug and uuid. */
 void catalog_repository_make(const char *slug, const char *uuid,
-			     int64_t updated_ms,
+			     const char *project, int64_t updated_ms,
 			     struct catalog_repository *ret);
 
 /* ---- catalog: shared state ---- */
@@ -93,7 +93,6 @@ struct catalog {
 
 void catalog_say(struct catalog *, int errnum, const char *path,
 		 const char *fmt, ...) printf_like(4, 5);
-bool catalog_may_list(const struct catalog *); /* GET /user/workspaces */
 
 /* What the mount calls name: its true slug, its uuid, and the key that its
  * things have. Reads the cache alone, never fails. */

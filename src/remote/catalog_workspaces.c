@@ -134,7 +134,7 @@ static int account_list(struct ctx *ctx, struct catalog *c,
 	bool stale = false;
 	int r;
 
-	if (!catalog_may_list(c)) {
+	if (!catalog_has_user(c)) {
 		*ret_age = (struct catalog_age){
 			.left_ms = c->config.ttl_workspaces_ms,
 		};

@@ -16,6 +16,7 @@ struct documents *documents_new(const struct documents_config *config)
 	d->config = *config;
 	if (!d->config.history)
 		d->config.history = 500;
+	d->making = flight_new(0);
 	mutex_init(&d->lock);
 	return d;
 }
@@ -26,6 +27,7 @@ struct documents *documents_free(struct documents *d)
 		return NULL;
 	for (size_t i = 0; i < N_COLLECTIONS; i++)
 		collection_unref(d->kept[i]);
+	flight_free(d->making);
 	mutex_done(&d->lock);
 	free(d);
 	return NULL;
@@ -135,9 +137,14 @@ static int find_me(struct ctx *ctx, struct documents *d, char **ret_uuid)
 	cleanup(json_free) struct json *json = NULL;
 	const char *uuid = NULL;
 	bool stale;
-	int r = source_get(ctx, d->config.source, "user", SOURCE_READ,
-			   fetch_user, d, &e, &stale);
+	int r;
 
+	if (!catalog_has_user(d->config.catalog))
+		return ctx_fail(ctx, -ENOENT,
+				"Nobody is signed in as a user, so there is "
+				"nothing of theirs.");
+	r = source_get(ctx, d->config.source, "user", SOURCE_READ, fetch_user,
+		       d, &e, &stale);
 	if (r < 0)
 		return r;
 	if (e->body && !json_parse(blob_data(e->body), e->n_body, &json))

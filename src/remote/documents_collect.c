@@ -160,8 +160,7 @@ static void take_named(struct collecting *c, const struct json *item)
 		final ? FINAL_MS : c->row->ttl_s * 1000);
 }
 
-/* The item as jq prints it inside of an array. */
-static void add_indented(struct buf *out, const struct json *item)
+void documents_add_indented(struct buf *out, const struct json *item)
 {
 	cleanup(buf_done) struct buf text = BUF_INIT(0);
 	const char *line, *end;
@@ -206,7 +205,7 @@ static int take_item(void *arg, const struct json *item)
 	struct collecting *c = arg;
 
 	resource_tsv_line(c->row->columns, item, &c->tsv);
-	add_indented(&c->json, item);
+	documents_add_indented(&c->json, item);
 	if (c->whole)
 		json_append_copy(c->whole, item);
 	if (c->row->items)

@@ -11,6 +11,7 @@
 #define REMOTE_DOCUMENTS_PRIVATE_H
 
 #include "remote/documents.h"
+#include "store/flight.h"
 
 #define N_COLLECTIONS 8 /* kept decoded */
 #define FINAL_MS (INT64_C(10) * 365 * 24 * 3600 * 1000)
@@ -18,6 +19,7 @@
 
 struct documents {
 	struct documents_config config;
+	struct flight *making; /* of what is made without the network */
 	struct mutex lock;
 	/* Under lock, the last used first. */
 	struct collection *kept[N_COLLECTIONS];
@@ -43,6 +45,8 @@ struct catalog_age documents_age(const struct cache_entry *, bool stale);
 
 /* documents_collect: what source calls for a collection. */
 source_fetch documents_fetch_collection;
+/* An item as jq prints it inside of an array, which began with "[". */
+void documents_add_indented(struct buf *out, const struct json *item);
 int collection_decode(const char *text, size_t n, struct collection **ret);
 
 #endif

@@ -104,6 +104,8 @@ static int find(struct ctx *ctx, struct model *model, struct node *dir,
 
 	switch (name) {
 	case CONTROL_ACCOUNT:
+		if (!catalog_has_user(model->config.catalog))
+			return -ENOENT;
 		return place_found_row(ctx, model, dir, &resource_account,
 				       scope_new("account", "", ""), found);
 	case CONTROL_README:
@@ -130,6 +132,12 @@ static int find(struct ctx *ctx, struct model *model, struct node *dir,
 		break;
 	}
 	return -ENOENT;
+}
+
+/* Absent when nobody is signed in as a user. */
+static bool is_somebodys(enum control_name name)
+{
+	return name == CONTROL_ACCOUNT || name == CONTROL_USER;
 }
 
 static int control_lookup(struct ctx *ctx, struct model *model,
@@ -159,11 +167,11 @@ static int control_list(struct ctx *ctx, struct model *model, struct node *dir,
 	for (size_t i = (size_t)after; i < N_CONTROL_NAMES; i++) {
 		enum control_name name = (enum control_name)i;
 		bool known =
-			(plus || name == CONTROL_USER) &&
+			(plus || is_somebodys(name)) &&
 			find(ctx, model, dir, name, SOURCE_CACHED, &found) == 0;
 
-		/* Absent when anonymous; listed once it is known. */
-		if (name == CONTROL_USER && !known)
+		/* user.json is listed once it is known. */
+		if (is_somebodys(name) && !known)
 			continue;
 		if (!emit(arg, names[i], i + 1,
 			  name == CONTROL_REFRESH || name == CONTROL_ACCOUNT

@@ -286,6 +286,7 @@ static void found_repository(const char *workspace,
 		.name = xstrdup(repository->name),
 		.slug = xstrdup(repository->slug),
 		.uuid = xstrdup(repository->uuid),
+		.project = xstrdup(repository->project),
 		.key = xstrdup(repository->key),
 		.updated_ms = repository->updated_ms,
 	};

@@ -188,6 +188,8 @@ int forge_refresh_workspace(struct ctx *ctx, struct model *model,
 	root = root_node(model);
 	node = node_child(model->nodes, root, workspace);
 	n = listing_changed(model, node, before, after, said);
+	if (!before || before->version != after->version)
+		views_changed(model, workspace, before);
 	say(said, "%zu repositories, %zu changed\n", after->n_items, n);
 	node_unref(model->nodes, node);
 	node_unref(model->nodes, root);

@@ -50,7 +50,8 @@ int64_t place_believe_ms(const struct catalog_age *age)
 
 static const struct place_special *special_of(const struct place *p)
 {
-	return p->collection ? NULL : place_special(p->row->special);
+	return place_special(p->collection ? p->row->items->special
+					   : p->row->special);
 }
 
 /* ---- answers ---- */
@@ -147,12 +148,14 @@ static void found_item(struct node *dir, const char *id, int64_t time_ms,
 		       int64_t left_ms, struct found *found)
 {
 	const struct place *p = place_of(dir);
+	const struct place_special *special;
 	struct place *item =
 		place_new(p->row, scope_item(p->scope, p->row, id));
 
 	item->collection = scope_ref(p->scope);
 	item->id = xstrdup(id);
-	found_dir(item, time_ms, left_ms, false, found);
+	special = special_of(item);
+	found_dir(item, time_ms, left_ms, special && special->attr, found);
 }
 
 void place_found_file(const struct document_file *file, int64_t mtime_ms,
@@ -641,6 +644,7 @@ static int place_attr(struct ctx *ctx, struct model *model, struct node *node,
 	cleanup(catalog_document_done) struct catalog_document document = {0};
 	cleanup(collection_unref) struct collection *c = NULL;
 	struct place *p = place_of(node);
+	const struct place_special *special = special_of(p);
 	struct catalog_age age;
 	uint64_t before = atomic_load(&p->shown);
 
@@ -649,6 +653,8 @@ static int place_attr(struct ctx *ctx, struct model *model, struct node *node,
 	    place_document(ctx, model, node, SOURCE_CACHED, &document) == 0 &&
 	    document.updated_ms)
 		node_set_mtime_ms(model->nodes, node, document.updated_ms);
+	if (special && special->attr)
+		special->attr(ctx, model, node, ret_left_ms);
 	if (!is_collection(p))
 		return 0;
 	/* The kernel answers a listing by itself: this is where we hear that

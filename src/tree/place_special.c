@@ -16,6 +16,11 @@ static int found_default_tree(struct ctx *ctx, struct model *model,
 
 static const struct place_special specials[] = {
 	[RESOURCE_DEFAULT_TREE] = {.found = found_default_tree},
+	[RESOURCE_REPOSITORIES] = {.lookup = views_index_lookup,
+				   .list = views_index_list},
+	[RESOURCE_PROJECT_VIEW] = {.lookup = views_project_lookup,
+				   .list = views_project_list,
+				   .attr = views_project_attr},
 };
 
 const struct place_special *place_special(enum resource_special special)
