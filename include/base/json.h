@@ -42,6 +42,11 @@ const char *json_key(const struct json *item); /* of an object's member */
 int json_pretty(const struct json *, struct buf *out);
 int json_compact(const struct json *, struct buf *out);
 
+/* As json_pretty prints the value so many levels further in, without a final
+ * newline: for an array that is written item by item. */
+int json_pretty_key(const char *key, struct buf *out); /* "key": */
+int json_pretty_inside(const struct json *, unsigned levels, struct buf *out);
+
 /* Building (for status.json and stored documents). Members are appended; the
  * returned child is borrowed. */
 struct json *json_new_object(void);

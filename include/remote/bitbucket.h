@@ -76,6 +76,15 @@ struct bitbucket_list {
 int bitbucket_list(struct ctx *, struct bitbucket *, struct bitbucket_list *,
 		   bool *ret_more);
 
+/*
+ * One GET as people would want to see it: JSON pretty-printed, and where it is
+ * a page, the `values` of all pages in one (`next`, `previous`, `page` and
+ * `pagelen` go, `size` is theirs). -EFBIG over 64 MiB or 200 pages; failures as
+ * of bitbucket_get, whose status is in *ret_status.
+ */
+int bitbucket_get_merged(struct ctx *, struct bitbucket *, const char *path,
+			 struct buf *out, long *ret_status);
+
 struct bitbucket_workspace {
 	char *slug, *uuid; /* uuid with braces; "" when not told */
 };

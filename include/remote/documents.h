@@ -115,6 +115,13 @@ int documents_repositories(struct ctx *, struct documents *,
 			   const char *workspace, const char *name,
 			   enum source_mode, struct document_file *ret_file);
 
+/* Any GET below api_url, by its percent-encoded path (with a query): JSON
+ * pretty-printed with all pages merged, or, as text, its bytes. Believed for a
+ * minute. */
+int documents_mirror(struct ctx *, struct documents *, const char *path,
+		     bool text, enum source_mode,
+		     struct document_file *ret_file);
+
 /* A piece of a stored version; -ESTALE when it is gone. */
 int documents_read(struct documents *, uint64_t version, uint64_t offset,
 		   size_t n, struct blob **ret_piece);

@@ -76,6 +76,12 @@ int64_t place_believe_ms(const struct catalog_age *);
 int place_refresh(struct ctx *, struct model *, struct node *node,
 		  struct buf *said);
 
+/* api: .bitbucketfs/api/ itself; the answer to the GET that a name in one of
+ * its directories means (-ENOENT: it means none). */
+void api_found(struct model *, struct found *ret_found);
+int api_ask(struct ctx *, struct model *, const struct node *dir,
+	    const char *name, enum source_mode, struct document_file *ret_file);
+
 struct place_special {
 	/* Makes the row's own node; NULL: a place directory. scope is
 	 * borrowed. */

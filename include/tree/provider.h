@@ -52,8 +52,8 @@ struct provider {
 
 extern const struct provider provider_root, provider_workspace,
 	provider_repository, provider_place, provider_meta, provider_stored,
-	provider_link, provider_tree, provider_git, provider_control,
-	provider_snapshot, provider_errors, provider_refresh;
+	provider_link, provider_api, provider_tree, provider_git,
+	provider_control, provider_snapshot, provider_errors, provider_refresh;
 
 #define FOREVER_MS (INT64_C(3600) * 1000) /* the kernel's "long": an hour */
 

@@ -391,6 +391,19 @@ int json_pretty(const struct json *json, struct buf *out)
 	return buf_putc(out, '\n');
 }
 
+int json_pretty_key(const char *key, struct buf *out)
+{
+	print_string(key, out);
+	return buf_puts(out, ": ");
+}
+
+int json_pretty_inside(const struct json *json, unsigned levels,
+		       struct buf *out)
+{
+	print(c(json), true, (int)levels, out);
+	return out->failed;
+}
+
 int json_compact(const struct json *json, struct buf *out)
 {
 	print(c(json), false, 0, out);

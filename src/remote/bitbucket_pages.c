@@ -248,6 +248,96 @@ static int walk_newest(struct pages *p)
 	return 0;
 }
 
+/* ---- one GET, its pages merged ---- */
+
+#define MOST_MERGED 200
+
+/* The values of a page, after those that are there. */
+static void merge_values(const struct json *page, size_t *n, struct buf *values)
+{
+	const struct json *array = json_at(page, "values");
+
+	for (const struct json *i = json_first(array); i; i = json_next(i)) {
+		buf_puts(values, (*n)++ ? ",\n    " : "\n    ");
+		json_pretty_inside(i, 2, values);
+	}
+}
+
+/* The first page's other members, and the values of all. */
+static void write_merged(const struct json *first, const struct buf *values,
+			 size_t n, struct buf *out)
+{
+	static const char *const paging[] = {"next",    "previous", "page",
+					     "pagelen", "size",     "values"};
+
+	buf_printf(out, "{\n  \"size\": %zu", n);
+	for (const struct json *i = json_first(first); i; i = json_next(i)) {
+		bool ours = false;
+
+		for (size_t k = 0; k < ARRAY_SIZE(paging); k++)
+			ours = ours || strcmp(json_key(i), paging[k]) == 0;
+		if (ours)
+			continue;
+		buf_puts(out, ",\n  ");
+		json_pretty_key(json_key(i), out);
+		json_pretty_inside(i, 1, out);
+	}
+	buf_puts(out, ",\n  \"values\": [");
+	buf_add(out, values->data ? values->data : "", values->len);
+	buf_puts(out, n ? "\n  ]\n}\n" : "]\n}\n");
+}
+
+static int get_json(struct ctx *ctx, struct bitbucket *b, const char *url,
+		    const char *path, long *ret_status, struct json **ret_json)
+{
+	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
+	int r = bitbucket_get_url(ctx, b, url, NULL, &reply);
+
+	*ret_status = reply.status;
+	return r < 0 ? r : bitbucket_parse(ctx, &reply, path, ret_json);
+}
+
+int bitbucket_get_merged(struct ctx *ctx, struct bitbucket *b, const char *path,
+			 struct buf *out, long *ret_status)
+{
+	cleanup(json_free) struct json *first = NULL;
+	cleanup(buf_done) struct buf values = BUF_INIT(0);
+	cleanup(free) char *url = xasprintf("%s%s", b->api_url, path);
+	size_t n = 0;
+	int r = get_json(ctx, b, url, path, ret_status, &first);
+
+	if (r < 0)
+		return r;
+	if (!json_is_array(json_at(first, "values")))
+		return json_pretty(first, out);
+	merge_values(first, &n, &values);
+	free(url);
+	url = NULL;
+	r = bitbucket_next_url(ctx, b, first, &url);
+	for (unsigned pages = 1; r == 0 && url; pages++) {
+		cleanup(json_free) struct json *page = NULL;
+
+		if (pages == MOST_MERGED || values.failed)
+			return ctx_fail(ctx, -EFBIG,
+					"%s has more than 64 MiB or %d pages: "
+					"ask for one of them with page=.",
+					path, MOST_MERGED);
+		r = get_json(ctx, b, url, path, ret_status, &page);
+		free(url);
+		url = NULL;
+		if (r < 0)
+			return r;
+		merge_values(page, &n, &values);
+		r = bitbucket_next_url(ctx, b, page, &url);
+	}
+	if (r < 0)
+		return r;
+	write_merged(first, &values, n, out);
+	if (values.failed || out->failed)
+		return ctx_fail(ctx, -EFBIG, "%s has more than 64 MiB.", path);
+	return 0;
+}
+
 int bitbucket_list(struct ctx *ctx, struct bitbucket *b,
 		   struct bitbucket_list *list, bool *ret_more)
 {

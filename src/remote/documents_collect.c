@@ -162,19 +162,8 @@ static void take_named(struct collecting *c, const struct json *item)
 
 void documents_add_indented(struct buf *out, const struct json *item)
 {
-	cleanup(buf_done) struct buf text = BUF_INIT(0);
-	const char *line, *end;
-
-	if (json_pretty(item, &text) < 0) {
-		out->failed = -EMSGSIZE;
-		return;
-	}
-	buf_puts(out, out->len > 1 ? ",\n" : "\n");
-	for (line = text.data; line < text.data + text.len; line = end + 1) {
-		end = strchr(line, '\n');
-		buf_printf(out, "%s  %.*s", line == text.data ? "" : "\n",
-			   (int)(end - line), line);
-	}
+	buf_puts(out, out->len > 1 ? ",\n  " : "\n  ");
+	json_pretty_inside(item, 1, out);
 }
 
 /* A file as it is, named as it is called. */

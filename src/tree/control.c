@@ -13,6 +13,7 @@
 
 enum control_name {
 	CONTROL_ACCOUNT,
+	CONTROL_API,
 	CONTROL_README,
 	CONTROL_ERRORS,
 	CONTROL_REFRESH,
@@ -22,11 +23,19 @@ enum control_name {
 	N_CONTROL_NAMES,
 };
 
-static const char *const names[N_CONTROL_NAMES] = {
-	[CONTROL_ACCOUNT] = "account", [CONTROL_README] = "README",
-	[CONTROL_ERRORS] = "errors",   [CONTROL_REFRESH] = "refresh",
-	[CONTROL_STATUS] = "status",   [CONTROL_STATUS_JSON] = "status.json",
-	[CONTROL_USER] = "user.json",
+/* In the order of a listing. */
+static const struct {
+	const char *name;
+	mode_t type;
+} names[N_CONTROL_NAMES] = {
+	[CONTROL_ACCOUNT] = {"account", S_IFDIR},
+	[CONTROL_API] = {"api", S_IFDIR},
+	[CONTROL_README] = {"README", S_IFREG},
+	[CONTROL_ERRORS] = {"errors", S_IFREG},
+	[CONTROL_REFRESH] = {"refresh", S_IFDIR},
+	[CONTROL_STATUS] = {"status", S_IFREG},
+	[CONTROL_STATUS_JSON] = {"status.json", S_IFREG},
+	[CONTROL_USER] = {"user.json", S_IFREG},
 };
 
 static void found_blob(struct model *model, struct blob *blob, int64_t left_ms,
@@ -108,6 +117,9 @@ static int find(struct ctx *ctx, struct model *model, struct node *dir,
 			return -ENOENT;
 		return place_found_row(ctx, model, dir, &resource_account,
 				       scope_new("account", "", ""), found);
+	case CONTROL_API:
+		api_found(model, found);
+		return 0;
 	case CONTROL_README:
 		buf_puts(&text, status_readme);
 		found_text(model, &text, FOREVER_MS, found);
@@ -147,7 +159,7 @@ static int control_lookup(struct ctx *ctx, struct model *model,
 	int r;
 
 	for (size_t i = 0; i < N_CONTROL_NAMES; i++) {
-		if (strcmp(name, names[i]) != 0)
+		if (strcmp(name, names[i].name) != 0)
 			continue;
 		r = find(ctx, model, dir, (enum control_name)i, SOURCE_READ,
 			 ret_found);
@@ -173,10 +185,7 @@ static int control_list(struct ctx *ctx, struct model *model, struct node *dir,
 		/* user.json is listed once it is known. */
 		if (is_somebodys(name) && !known)
 			continue;
-		if (!emit(arg, names[i], i + 1,
-			  name == CONTROL_REFRESH || name == CONTROL_ACCOUNT
-				  ? S_IFDIR
-				  : S_IFREG,
+		if (!emit(arg, names[i].name, i + 1, names[i].type,
 			  known ? &found : NULL))
 			break;
 	}

@@ -66,6 +66,11 @@ def shared(shared_mounts):
     return shared_mounts()
 
 
+# What a repository has (mount-layout.md), but for issues/, which few have.
+REPOSITORY = {"repository.json", "info", "description", "tree", "branches", "tags", "commits", "pullrequests", "pipelines",
+              "deployments", "environments", "downloads", "network", "settings"}
+
+
 def asked(bb, mark=0, match=None):
     """The requests since a mark, as "METHOD path" lines: what a failed count shows."""
     return [f"{e['method']} {e['path']}" for e in bb.log.since(mark, match)]

@@ -83,7 +83,9 @@ class Mount:
             return f.read()
 
     def ls(self, name=""):
-        return sorted(os.listdir(os.fsencode(self / name) if isinstance(name, bytes) else self / name))
+        """What a plain `ls` of a workspace shows, and all of what is elsewhere."""
+        names = os.listdir(os.fsencode(self / name) if isinstance(name, bytes) else self / name)
+        return sorted(n for n in names if n != ".workspace")
 
     def status(self):
         import json
