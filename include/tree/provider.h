@@ -71,6 +71,10 @@ struct model {
 	size_t n_rendered;         /* under lock: bytes */
 };
 
+/* The node of a path below dir, made as the kernel's lookups would make it but
+ * not counted as its; *ret_node is a reference. -ENOENT. May wait. */
+int model_walk(struct ctx *, struct model *, struct node *dir, const char *path,
+	       struct node **ret_node);
 /* Telling the kernel; nothing before model_start. */
 void model_changed_entry(struct model *, const struct node *parent,
 			 const char *name);

@@ -62,12 +62,12 @@ static bool split(const char *name, struct parts *ret)
 	size_t n = strcspn(name, "?");
 
 	ret->query = name[n] ? name + n + 1 : NULL;
-	if (n > 5 && !strncmp(name + n - 5, ".json", 5)) {
+	if (n >= 5 && !strncmp(name + n - 5, ".json", 5)) {
 		ret->n_stem = n - 5;
 		ret->text = false;
 		return true;
 	}
-	if (n > 4 && !strncmp(name + n - 4, ".txt", 4)) {
+	if (n >= 4 && !strncmp(name + n - 4, ".txt", 4)) {
 		ret->n_stem = n - 4;
 		ret->text = true;
 		return true;
@@ -143,7 +143,8 @@ int api_ask(struct ctx *ctx, struct model *model, const struct node *dir,
 	cleanup(buf_done) struct buf path = BUF_INIT(16 * KIB);
 	struct parts parts;
 
-	if (!split(name, &parts) || is_dots(name, parts.n_stem))
+	if (!split(name, &parts) || !parts.n_stem ||
+	    is_dots(name, parts.n_stem))
 		return -ENOENT;
 	make_path(dir, name, &parts, &path);
 	if (path.failed)

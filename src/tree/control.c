@@ -301,12 +301,53 @@ static int refresh_tree_now(struct ctx *ctx, struct model *model,
 	return r;
 }
 
+static int refresh_api(struct ctx *ctx, struct model *model, struct node *node,
+		       struct buf *said)
+{
+	struct document_file file;
+	int r = api_ask(ctx, model, node->parent, node->name, SOURCE_REFRESH,
+			&file);
+
+	if (r < 0)
+		return r;
+	if (file.version != node->what.version)
+		model_changed_entry(model, node->parent, node->name);
+	buf_printf(said, "%s: %s\n", node->name,
+		   file.version == node->what.version ? "unchanged"
+						      : "updated");
+	return 0;
+}
+
+/* What the table's rows made, below a repository or elsewhere. */
+static int refresh_place_now(struct ctx *ctx, struct model *model,
+			     const char *path, struct buf *said)
+{
+	struct node *root = node_get(model->nodes, NODE_ROOT_INO);
+	struct node *node = NULL, *place;
+	int r = model_walk(ctx, model, root, path, &node);
+
+	node_unref(model->nodes, root);
+	if (r < 0)
+		return r;
+	/* A file is its directory's answer. */
+	place = S_ISDIR(node->what.mode) ? node : node->parent;
+	if (place->what.provider == &provider_place)
+		r = place_refresh(ctx, model, place, said);
+	else if (place->what.provider == &provider_api && place != node)
+		r = refresh_api(ctx, model, node, said);
+	else
+		r = -ENOENT;
+	node_unref(model->nodes, node);
+	return r;
+}
+
 static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
 		       struct buf *said)
 {
 	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
 	const struct node *top = dir;
 	char *workspace, *name, *rest;
+	cleanup(free) char *whole = NULL;
 	int r;
 
 	while (top->parent->what.provider == &provider_refresh)
@@ -315,10 +356,13 @@ static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
 	workspace = path.len ? path.data : NULL;
 	if (!workspace)
 		return forge_refresh_root(ctx, model, said);
+	whole = xstrdup(path.data);
 	name = strchr(workspace, '/');
 	if (!name)
 		return forge_refresh_workspace(ctx, model, workspace, said);
 	*name++ = '\0';
+	if (workspace[0] == '.' || name[0] == '.')
+		return refresh_place_now(ctx, model, whole, said);
 	rest = strchr(name, '/');
 	if (rest)
 		*rest++ = '\0';
@@ -326,7 +370,7 @@ static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
 		     strncmp(rest, "tree/", strlen("tree/")) == 0))
 		return refresh_tree_now(ctx, model, workspace, name, said);
 	if (rest && !resource_find_file(resource_repository.files, rest))
-		return -ENOENT;
+		return refresh_place_now(ctx, model, whole, said);
 	r = forge_refresh_repository(ctx, model, workspace, name, said);
 	if (r == 0 && !rest)
 		r = refresh_tree_now(ctx, model, workspace, name, said);

@@ -140,45 +140,89 @@ static void fill_entry(struct model *model, const struct node *node,
 	entry->entry_timeout = seconds(found->left_ms);
 }
 
+/* *ret_node is a reference, NULL when there is no such name (found then says
+ * for how long). */
+static int look_up(struct ctx *ctx, struct model *model, struct node *dir,
+		   const char *name, bool kernel, struct found *found,
+		   struct node **ret_node)
+{
+	struct node *node = NULL;
+	int r = 0;
+
+	while (!node) {
+		*found = (struct found){0};
+		r = dir->what.provider->lookup
+			    ? dir->what.provider->lookup(ctx, model, dir, name,
+							 found)
+			    : -ENOTDIR;
+		if (r < 0 || !found->what.provider)
+			break;
+		/* NULL: the directory moved on while we looked. */
+		node = node_make(model->nodes, dir, name, &found->what,
+				 found->checked ? &found->expect : NULL,
+				 kernel);
+	}
+	*ret_node = node;
+	return r;
+}
+
 int model_lookup(struct ctx *ctx, struct model *model, uint64_t parent,
 		 const char *name, struct model_entry *ret_entry)
 {
 	struct node *dir, *node = NULL;
+	struct found found = {0};
 	struct model_entry entry = {0};
-	int r = 0;
+	int r;
 
 	if (strlen(name) > 255)
 		return -ENAMETOOLONG;
 	dir = node_get(model->nodes, parent);
 	if (!dir)
 		return -ESTALE;
-	while (!node) {
-		struct found found = {0};
-
-		r = dir->what.provider->lookup
-			    ? dir->what.provider->lookup(ctx, model, dir, name,
-							 &found)
-			    : -ENOTDIR;
-		if (r < 0) {
-			r = failed(model, ctx, dir, name, r);
-			break;
-		}
-		if (!found.what.provider) {
-			entry.entry_timeout = seconds(found.left_ms);
-			break;
-		}
-		/* NULL: the directory moved on while we looked. */
-		node = node_make(model->nodes, dir, name, &found.what,
-				 found.checked ? &found.expect : NULL, true);
-		if (node)
-			fill_entry(model, node, &found, &entry);
-	}
+	r = look_up(ctx, model, dir, name, true, &found, &node);
+	if (r < 0)
+		r = failed(model, ctx, dir, name, r);
+	else if (node)
+		fill_entry(model, node, &found, &entry);
+	else
+		entry.entry_timeout = seconds(found.left_ms);
 	node_unref(model->nodes, node);
 	node_unref(model->nodes, dir);
 	if (r < 0)
 		return r;
 	*ret_entry = entry;
 	return 0;
+}
+
+int model_walk(struct ctx *ctx, struct model *model, struct node *dir,
+	       const char *path, struct node **ret_node)
+{
+	struct node *node = node_ref(model->nodes, dir), *child = NULL;
+	char name[256];
+	int r = 0;
+
+	while (r == 0 && *path) {
+		size_t n = strcspn(path, "/");
+		struct found found;
+
+		if (n >= sizeof(name)) {
+			r = -ENAMETOOLONG;
+			break;
+		}
+		memcpy(name, path, n);
+		name[n] = '\0';
+		path += n + (path[n] == '/');
+		r = look_up(ctx, model, node, name, false, &found, &child);
+		if (r == 0 && !child)
+			r = -ENOENT;
+		node_unref(model->nodes, node);
+		node = child;
+	}
+	if (r < 0)
+		node_unref(model->nodes, node);
+	else
+		*ret_node = node;
+	return r;
 }
 
 void model_forget(struct model *model, uint64_t ino, uint64_t n)
