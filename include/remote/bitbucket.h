@@ -45,6 +45,10 @@ int bitbucket_get(struct ctx *, struct bitbucket *, const char *path,
 /* The same, but asking for multipart/related: remote/multipart reads it. */
 int bitbucket_get_parts(struct ctx *, struct bitbucket *, const char *path,
 			struct bitbucket_reply *ret_reply);
+/* The same for an answer that is a text. It has 120 s, and 555, with which the
+ * service gives up on a large diff, is retried with longer pauses. */
+int bitbucket_get_text(struct ctx *, struct bitbucket *, const char *path,
+		       const char *etag, struct bitbucket_reply *ret_reply);
 
 /* Any list of the API, item by item. */
 enum bitbucket_paging {
@@ -61,6 +65,7 @@ struct bitbucket_list {
 	const char *q;  /* NEWEST: the filter to begin with, or NULL */
 	const char *id; /* path of what tells items apart; NULL: nothing does */
 	size_t most;    /* items; 0: 100,000, beyond which it is -EIO */
+	bool patient;   /* each page has 120 s, as a text has */
 	/* Each item once, in the service's order; a negative errno ends. */
 	int (*each)(void *arg, const struct json *item);
 	void *arg;

@@ -83,6 +83,9 @@ struct resource_items {
 	void (*name)(const struct json *item, struct buf *out);
 	const char *name_path, *id_path;
 	const char *time_path; /* alternatives; its directory's mtime */
+	/* It is in another place: the text of a symbolic link to it. NULL: it
+	 * is a directory here. */
+	void (*link)(const char *id, struct buf *target);
 	/* One by its id, when the collection does not have it; NULL: those of
 	 * the collection are all. Placeholders as in a row's. */
 	const char *endpoint;
@@ -114,6 +117,8 @@ struct resource {
 	enum resource_special special;
 	int64_t ttl_s;     /* how long an answer is believed */
 	bool is_history;   /* grows for ever: bounded to the newest */
+	bool is_computed;  /* when it is asked for, which takes long or times
+			    * out (555): asked with patience */
 	bool is_beside;    /* its items are those of the row above, in another
 			    * state: merged/ in pullrequests/ */
 	const char *needs; /* there only where the repository's object has this

@@ -45,6 +45,11 @@ enum source_mode {
 int source_get(struct ctx *, struct source *, const char *key, enum source_mode,
 	       source_fetch *fetch, void *arg, struct cache_entry **ret_entry,
 	       bool *ret_stale);
+/* The same for what has another time in all. */
+int source_get_within(struct ctx *, struct source *, int64_t most_ms,
+		      const char *key, enum source_mode, source_fetch *fetch,
+		      void *arg, struct cache_entry **ret_entry,
+		      bool *ret_stale);
 
 /* How it went lately, for `status`. */
 struct source_health {

@@ -4,7 +4,8 @@
  *
  * Retried is what passes by itself: a broken connection, 429 after its pause,
  * the 5xx of a service under load. A connect that timed out has cost 5 s
- * already and gets one more try.
+ * already and gets one more try. What the service computes only when it is
+ * asked (diffs) has twice the time, and longer pauses after its 555.
  */
 #include "bitbucket_private.h"
 
@@ -16,7 +17,10 @@
 
 #define RETRIES 3
 #define ALL_MS 60000
+#define ALL_PATIENT_MS 120000
 #define FIRST_BACKOFF_MS 250
+/* What timed out once has been worked on, and may be ready in a while. */
+#define FIRST_PATIENT_BACKOFF_MS 1000
 #define LONGEST_RETRY_AFTER_S 10
 /* A timeout after more than this was a silence, not a connect. */
 #define CONNECT_MS 10000
@@ -202,6 +206,11 @@ static int explain(struct ctx *ctx, struct bitbucket *b, const char *url,
 		return ctx_fail(ctx, -ENOENT,
 				"%s is gone from Bitbucket (410)%s%s.", path,
 				colon, said);
+	case 555:
+		return ctx_fail(ctx, -EIO,
+				"Bitbucket gave up on %s: it took longer than "
+				"the service allows itself (555)%s%s.",
+				path, colon, said);
 	case 429:
 		return ctx_fail(ctx, -EDQUOT,
 				"Bitbucket's request limit is reached (429%s%s)"
@@ -220,9 +229,15 @@ static bool is_good(long status)
 	return (status >= 200 && status < 300) || status == 304;
 }
 
+static bool is_patient(enum bitbucket_want want)
+{
+	return want == BITBUCKET_SLOW_JSON || want == BITBUCKET_TEXT;
+}
+
 /* Whether to try again; *ret_wait_ms before it. r is http_perform's. */
 static bool may_retry(struct ctx *ctx, int r,
-		      const struct http_response *answer, unsigned attempt,
+		      const struct http_response *answer,
+		      enum bitbucket_want want, unsigned attempt,
 		      int64_t took_ms, int64_t *ret_wait_ms)
 {
 	uint32_t random = 0;
@@ -230,6 +245,8 @@ static bool may_retry(struct ctx *ctx, int r,
 	if (attempt >= RETRIES)
 		return false;
 	*ret_wait_ms = (int64_t)FIRST_BACKOFF_MS << attempt;
+	if (r == 0 && answer->status == 555 && is_patient(want))
+		*ret_wait_ms = (int64_t)FIRST_PATIENT_BACKOFF_MS << 2 * attempt;
 	if (!digest_random(&random, sizeof(random)))
 		*ret_wait_ms += (int64_t)(random % (uint32_t)*ret_wait_ms) / 2;
 	if (r == -ECONNRESET)
@@ -257,13 +274,20 @@ static bool may_retry(struct ctx *ctx, int r,
 	}
 }
 
+static const char *const accepts[] = {
+	[BITBUCKET_JSON] = "Accept: application/json",
+	[BITBUCKET_SLOW_JSON] = "Accept: application/json",
+	[BITBUCKET_TEXT] = "Accept: text/plain, */*;q=0.5",
+	[BITBUCKET_PARTS] = "Accept: multipart/related",
+};
+
 static int get_once(struct ctx *ctx, struct bitbucket *b, const char *url,
-		    const char *accept, const char *etag,
+		    enum bitbucket_want want, const char *etag,
 		    struct bitbucket_reply *reply, struct http_response *answer)
 {
 	cleanup(free) char *condition =
 		etag && *etag ? xasprintf("If-None-Match: %s", etag) : NULL;
-	const char *headers[] = {accept, condition, NULL};
+	const char *headers[] = {accepts[want], condition, NULL};
 	const struct http_request request = {
 		.url = url,
 		.authorization = credential_rest(b->credential),
@@ -293,7 +317,7 @@ static int end_sentence(struct ctx *ctx, int r)
 }
 
 static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
-			 const char *accept, const char *etag,
+			 enum bitbucket_want want, const char *etag,
 			 struct bitbucket_reply *reply)
 {
 	for (unsigned attempt = 0;; attempt++) {
@@ -303,7 +327,7 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 
 		if (r < 0)
 			return r;
-		r = get_once(ctx, b, url, accept, etag, reply, &answer);
+		r = get_once(ctx, b, url, want, etag, reply, &answer);
 		budget_observe(ctx, b->budget, &answer);
 		if (r == 0)
 			reply->status = answer.status;
@@ -314,7 +338,7 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 			       sizeof(reply->content_type));
 			return 0;
 		}
-		if (!may_retry(ctx, r, &answer, attempt,
+		if (!may_retry(ctx, r, &answer, want, attempt,
 			       clock_mono_ms() - began, &wait_ms))
 			return r < 0 ? end_sentence(ctx, r)
 				     : explain(ctx, b, url, &answer);
@@ -335,15 +359,16 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 	}
 }
 
-static int get_as(struct ctx *ctx, struct bitbucket *b, const char *url,
-		  const char *accept, const char *etag,
-		  struct bitbucket_reply *ret_reply)
+int bitbucket_get_as(struct ctx *ctx, struct bitbucket *b, const char *url,
+		     enum bitbucket_want want, const char *etag,
+		     struct bitbucket_reply *ret_reply)
 {
-	int64_t deadline = ctx_narrow(ctx, ALL_MS);
+	int64_t deadline =
+		ctx_narrow(ctx, is_patient(want) ? ALL_PATIENT_MS : ALL_MS);
 	int r;
 
 	*ret_reply = (struct bitbucket_reply){.body = BUF_INIT(BODY_MAX)};
-	r = get_patiently(ctx, b, url, accept, etag, ret_reply);
+	r = get_patiently(ctx, b, url, want, etag, ret_reply);
 	if (r < 0)
 		buf_done(&ret_reply->body);
 	ctx_widen(ctx, deadline);
@@ -353,7 +378,7 @@ static int get_as(struct ctx *ctx, struct bitbucket *b, const char *url,
 int bitbucket_get_url(struct ctx *ctx, struct bitbucket *b, const char *url,
 		      const char *etag, struct bitbucket_reply *ret_reply)
 {
-	return get_as(ctx, b, url, "Accept: application/json", etag, ret_reply);
+	return bitbucket_get_as(ctx, b, url, BITBUCKET_JSON, etag, ret_reply);
 }
 
 int bitbucket_get(struct ctx *ctx, struct bitbucket *b, const char *path,
@@ -369,6 +394,13 @@ int bitbucket_get_parts(struct ctx *ctx, struct bitbucket *b, const char *path,
 {
 	cleanup(free) char *url = xasprintf("%s%s", b->api_url, path);
 
-	return get_as(ctx, b, url, "Accept: multipart/related", NULL,
-		      ret_reply);
+	return bitbucket_get_as(ctx, b, url, BITBUCKET_PARTS, NULL, ret_reply);
+}
+
+int bitbucket_get_text(struct ctx *ctx, struct bitbucket *b, const char *path,
+		       const char *etag, struct bitbucket_reply *ret_reply)
+{
+	cleanup(free) char *url = xasprintf("%s%s", b->api_url, path);
+
+	return bitbucket_get_as(ctx, b, url, BITBUCKET_TEXT, etag, ret_reply);
 }

@@ -116,7 +116,10 @@ static int take_page(struct pages *p, const char *url, char **ret_next)
 {
 	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
 	cleanup(json_free) struct json *page = NULL;
-	int r = bitbucket_get_url(p->ctx, p->bitbucket, url, NULL, &reply);
+	int r = bitbucket_get_as(p->ctx, p->bitbucket, url,
+				 p->list->patient ? BITBUCKET_SLOW_JSON
+						  : BITBUCKET_JSON,
+				 NULL, &reply);
 
 	p->list->status = reply.status;
 	if (r < 0)

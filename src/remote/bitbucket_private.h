@@ -21,6 +21,15 @@ struct bitbucket {
 /* bitbucket_get, of an absolute URL of api_url's origin. */
 int bitbucket_get_url(struct ctx *, struct bitbucket *, const char *url,
 		      const char *etag, struct bitbucket_reply *ret_reply);
+enum bitbucket_want {
+	BITBUCKET_JSON,
+	BITBUCKET_SLOW_JSON, /* with patience: see bitbucket_get_text */
+	BITBUCKET_TEXT,      /* with patience */
+	BITBUCKET_PARTS,
+};
+int bitbucket_get_as(struct ctx *, struct bitbucket *, const char *url,
+		     enum bitbucket_want, const char *etag,
+		     struct bitbucket_reply *ret_reply);
 /*
  * A page's `next` as the URL to ask: mended where the service is known to get
  * it wrong (FACTS §5). NULL: there is none. -EPROTO when it leads elsewhere.

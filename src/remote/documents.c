@@ -9,6 +9,9 @@
 #include "base/clock.h"
 #include "base/text.h"
 
+#define DOCUMENT_MS 60000
+#define COMPUTED_MS 120000
+
 struct documents *documents_new(const struct documents_config *config)
 {
 	struct documents *d = xcalloc(1, sizeof(*d));
@@ -245,6 +248,12 @@ struct catalog_age documents_age(const struct cache_entry *e, bool stale)
 	};
 }
 
+static int64_t most_ms(const struct resource *row)
+{
+	return row->kind == RESOURCE_TEXT || row->is_computed ? COMPUTED_MS
+							      : DOCUMENT_MS;
+}
+
 /* ---- objects and texts ---- */
 
 static int fetch_plain(struct ctx *ctx, void *arg,
@@ -260,8 +269,10 @@ static int fetch_plain(struct ctx *ctx, void *arg,
 
 	if (r < 0)
 		return r;
-	r = bitbucket_get(ctx, d->config.bitbucket, path,
-			  old && old->body ? old->etag : NULL, &reply);
+	r = (f->row->kind == RESOURCE_TEXT ? bitbucket_get_text
+					   : bitbucket_get)(
+		ctx, d->config.bitbucket, path,
+		old && old->body ? old->etag : NULL, &reply);
 	if (r < 0)
 		return documents_refused(ctx, d, f->scope->key, old, r,
 					 reply.status);
@@ -341,8 +352,9 @@ int documents_text(struct ctx *ctx, struct documents *d,
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct documents_fetch f = {d, row, scope, NULL};
 	bool stale = false;
-	int r = source_get(ctx, d->config.source, scope->key, mode, fetch_plain,
-			   &f, &e, &stale);
+	int r = source_get_within(ctx, d->config.source, most_ms(row),
+				  scope->key, mode, fetch_plain, &f, &e,
+				  &stale);
 
 	if (r < 0)
 		return r;
@@ -432,8 +444,9 @@ int documents_collection(struct ctx *ctx, struct documents *d,
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct documents_fetch f = {d, row, scope, NULL};
 	bool stale = false;
-	int r = source_get(ctx, d->config.source, scope->key, mode,
-			   documents_fetch_collection, &f, &e, &stale);
+	int r = source_get_within(ctx, d->config.source, most_ms(row),
+				  scope->key, mode, documents_fetch_collection,
+				  &f, &e, &stale);
 
 	if (r < 0)
 		return r;

@@ -353,6 +353,7 @@ int documents_fetch_collection(struct ctx *ctx, void *arg,
 		      : f->row->items ? f->row->items->id_path
 				      : "uuid",
 		.most = f->row->is_history ? d->config.history : 0,
+		.patient = f->row->is_computed,
 		.each = take_item,
 		.arg = &c,
 	};

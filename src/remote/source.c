@@ -195,6 +195,15 @@ int source_get(struct ctx *ctx, struct source *s, const char *key,
 	       enum source_mode mode, source_fetch *fetch, void *arg,
 	       struct cache_entry **ret_entry, bool *ret_stale)
 {
+	return source_get_within(ctx, s, DOCUMENT_MS, key, mode, fetch, arg,
+				 ret_entry, ret_stale);
+}
+
+int source_get_within(struct ctx *ctx, struct source *s, int64_t most_ms,
+		      const char *key, enum source_mode mode,
+		      source_fetch *fetch, void *arg,
+		      struct cache_entry **ret_entry, bool *ret_stale)
+{
 	cleanup(cache_entry_free) struct cache_entry *entry = NULL;
 	int64_t deadline;
 	bool had;
@@ -213,7 +222,7 @@ int source_get(struct ctx *ctx, struct source *s, const char *key,
 
 	had = entry != NULL;
 	deadline = ctx_narrow(ctx, mode == SOURCE_READ && had ? IMPATIENT_MS
-							      : DOCUMENT_MS);
+							      : most_ms);
 	r = refresh(ctx, s, key, mode, fetch, arg, &entry);
 	ctx_widen(ctx, deadline);
 	if (r == 0)
