@@ -87,12 +87,14 @@ static int say_failure(struct model *model, struct ctx *ctx,
 	return r;
 }
 
-/* Names that are not there and interrupted calls are no problems. */
+/* Names that are not there and interrupted calls are no problems. That the
+ * service has not what it ought to have is one, and has a sentence. */
 static int failed(struct model *model, struct ctx *ctx, const struct node *node,
 		  const char *name, int r)
 {
-	if (r == -EINTR || r == -ENOENT || r == -ENAMETOOLONG || r == -ESTALE ||
-	    r == -ENOTDIR || r == -EISDIR)
+	if (r == -EINTR || r == -ENAMETOOLONG || r == -ESTALE ||
+	    r == -ENOTDIR || r == -EISDIR ||
+	    (r == -ENOENT && !ctx->sentence[0]))
 		return r;
 	return say_failure(model, ctx, node, name, as_promised(r));
 }

@@ -149,9 +149,17 @@ static void found_item(struct node *dir, const char *id, int64_t time_ms,
 {
 	const struct place *p = place_of(dir);
 	const struct place_special *special;
-	struct place *item =
-		place_new(p->row, scope_item(p->scope, p->row, id));
+	struct place *item;
 
+	if (p->row->items->link) {
+		cleanup(buf_done) struct buf target = BUF_INIT(4 * KIB);
+
+		p->row->items->link(id, &target);
+		place_found_link(target.data ? target.data : "", time_ms,
+				 left_ms, found);
+		return;
+	}
+	item = place_new(p->row, scope_item(p->scope, p->row, id));
 	item->collection = scope_ref(p->scope);
 	item->id = xstrdup(id);
 	special = special_of(item);
@@ -543,7 +551,10 @@ static void list_items(struct listing *l, uint64_t after)
 			found_item(l->dir, item->id, item->time_ms,
 				   place_believe_ms(&l->age), &found);
 		if (!l->emit(l->arg, item->name, FIRST_ITEM + entries[i].cookie,
-			     parts ? S_IFREG : S_IFDIR, known ? &found : NULL))
+			     parts                                ? S_IFREG
+			     : place_of(l->dir)->row->items->link ? S_IFLNK
+								  : S_IFDIR,
+			     known ? &found : NULL))
 			break;
 	}
 }
