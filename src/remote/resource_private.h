@@ -9,6 +9,7 @@
 #define MINUTE_S 60
 #define HOUR_S 3600
 #define DAY_S (24 * HOUR_S)
+#define FOREVER_S (INT64_C(10) * 365 * DAY_S) /* what cannot change */
 
 /* People, in every place where the API has them. */
 #define PERSON(at) at ".nickname|" at ".display_name|" at ".uuid"
@@ -19,6 +20,7 @@
 		   "?pagelen=50&fields=%2Bvalues.reviewers,%2Bvalues." \
 		   "participants"
 #define PULLREQUEST REPOSITORY "/pullrequests/{1}"
+#define COMMIT REPOSITORY "/commit/{1}"
 #define WORKSPACE "/workspaces/{ws}"
 
 /* A collection that has nothing but its index. */
@@ -52,6 +54,10 @@
 extern const struct resource_column resource_pullrequest_columns[];
 extern const struct resource_items resource_pullrequest_items;
 extern const struct resource resource_pullrequest_states[];
+extern const struct resource_items resource_commit_items;
+extern const struct resource_column resource_commit_columns[];
+extern const struct resource_column resource_branch_columns[];
+extern const struct resource_column resource_tag_columns[];
 extern const struct resource resource_network_rows[];
 extern const struct resource resource_settings_rows[];
 extern const struct resource resource_pipelines_settings_rows[];
@@ -85,6 +91,26 @@ extern const struct resource_file resource_effective_branching_model[];
 
 /* "a, b": the strings at a path (alternatives) of each item of an array. */
 void resource_join(const struct json *array, const char *path, struct buf *out);
+/* Of pull requests and of commits. */
+extern const struct resource_column resource_change_columns[];
+extern const struct resource_column resource_status_columns[];
+extern const struct resource_column resource_comment_columns[];
+extern const struct resource_file resource_comment_files[];
+
+/* "ada, grace": of an array, the values at a path of each, those who `want`
+ * (NULL: all). */
+void resource_people(const struct json *array, const char *path,
+		     bool (*want)(const struct json *), struct buf *out);
+/* The first line of the text at path (alternatives as in a column's). */
+void resource_first_line(const struct json *item, const char *path,
+			 struct buf *out);
+/* "WID-12,WID-7": the distinct Jira keys in all the texts at these paths (NULL
+ * ends them), in order. */
+void resource_jira(const struct json *item, const char *const *paths,
+		   struct buf *out);
+/* A file of a collection of comments: the conversation, for people. */
+int resource_thread(const struct resource_file *, const struct json *comments,
+		    struct buf *out);
 
 /* Names that are numbers: pull requests, pipelines. At most 18 digits, no
  * leading zero. */

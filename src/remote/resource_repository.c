@@ -167,6 +167,16 @@ const struct resource resource_repository = {
 				.items = &resource_pullrequest_items,
 			},
 			{
+				.name = "commits",
+				.kind = RESOURCE_COLLECTION,
+				.special = RESOURCE_COMMITS,
+				.endpoint = REPOSITORY "/commits?pagelen=100",
+				.ttl_s = 5 * MINUTE_S,
+				.is_history = true,
+				.columns = resource_commit_columns,
+				.items = &resource_commit_items,
+			},
+			{
 				.name = "deployments",
 				.kind = RESOURCE_COLLECTION,
 				.endpoint = REPOSITORY
