@@ -21,8 +21,9 @@ import threading
 CALLS = ("push", "set_ref", "set_mainbranch", "create_repo", "delete_repo", "rename_repo", "update_repo", "create_workspace",
          "rename_workspace", "delete_workspace", "repo_path",
          "create_pull", "update_pull", "close_pull", "merge_pull", "comment_pull", "task_pull", "set_status", "comment_commit",
-         "set_commit_links")
-SWITCHES = ("latency", "bandwidth", "filter", "v2", "any_sha1", "reachable_sha1", "tip_sha1", "next_base")
+         "set_commit_links", "create_pipeline", "update_pipeline", "append_log", "set_log", "start_step", "finish_step",
+         "add_download", "replace_download", "delete_download", "expire_links")
+SWITCHES = ("latency", "bandwidth", "filter", "v2", "any_sha1", "reachable_sha1", "tip_sha1", "next_base", "logs")
 
 
 def content(value):

@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 
-from . import data_acme, data_busy, data_hard, data_pulls, data_refs, data_work, gitrepo
+from . import data_acme, data_busy, data_files, data_hard, data_pulls, data_refs, data_work, gitrepo
 from .model import Project, Repository, State, User, Workspace, day, uid
 
 VERSION = "4"
@@ -97,6 +97,8 @@ def build_state(kind, sizes):
                               ("refs", "Every name that a branch can have"), ("busy", "2,000 pull requests")):
         name = slug + "-small" if (slug, kind) == ("hard", "demo") else slug
         add(w, slug, name, 0, 5, "ada", project="EDGE", description=description)
+    add(w, "runs", "widgets", 0, 6, "ada", project="EDGE", description="640 pipelines")
+    add(w, "files", "tiny", 0, 6, "ada", project="EDGE", description="Downloads of every kind")
     w = workspace(state, "opensource", "Open Source Society", 0, {"gone": "owner"}, [("ALL", "All", False)])
     add(w, "libtiny", "libtiny", 3, 190, "gone", language="c", project="ALL", is_private=False, fork_policy="allow_forks",
         description="Small on purpose")
@@ -111,6 +113,7 @@ def build_state(kind, sizes):
         for r in w.repositories.values():
             r.size = r.size or sizes.get(r.pristine, 0)
     data_work.fill(state)
+    data_files.fill(state)
     data_pulls.fill(state)
     return state
 

@@ -109,7 +109,8 @@ class State:
         self.users, self.workspaces = {}, {}
         self.gone = set()           # slugs of workspaces that were deleted
         self.pulls, self.beside = {}, {}    # uuid of the repository -> Pulls, Beside, see pulls.py
-        self.pipelines = {}         # uuid of the repository -> list of dicts, see data_work.py
+        self.pipelines = {}         # uuid of the repository -> Runs, see runs.py
+        self.downloads = {}         # uuid of the repository -> list of Download, see files.py
 
     def workspace(self, name):
         """By slug or by {uuid}."""

@@ -44,7 +44,7 @@ class Reply:
     headers: dict = field(default_factory=dict)
     etag: str = None
     ranges: bool = False
-    stream: tuple = None            # (length, chunks) instead of a body
+    stream: tuple = None            # (length, chunks) instead of a body; with ranges the chunks of (first byte, end)
 
     def payload(self):
         if self.body is not None:

@@ -10,15 +10,17 @@ from dataclasses import replace
 from . import data as datasets
 from . import auth, gitrepo
 from .faults import Faults, Link
+from .files import Filing
 from .limits import Limits
 from .model import Repository, Workspace, later, stamp_now, uid
-from .reply import ApiError, Reply
 from .reqlog import Log
 from .reviewing import Reviewing
+from .runs import Working
+from .storage import Storage
 from .transport import Listener
 
 
-class Bitbucket(Reviewing):
+class Bitbucket(Reviewing, Working, Filing):
     """A local Bitbucket on loopback ports, from start() (or `with`) to close()."""
 
     def __init__(self, root_dir, data="tests", port=0, latency=0.0, bandwidth=None, filter=True, v2=True,
@@ -34,7 +36,8 @@ class Bitbucket(Reviewing):
         self.accounts = auth.default_accounts()
         self.stopping = threading.Event()
         self.next_base = None           # what links to other pages begin with, if not with api_url
-        self.stored = {}                # what the storage host serves: path -> (type, bytes)
+        self.storage_host = Storage()
+        self.logs = "auto"              # where those of steps lie: "here", "there" (a redirect), "auto": there once they ended
         self._push_lock = threading.Lock()
         self._listeners, self._work = [], None
         self.port = self.storage_port = None
@@ -142,18 +145,9 @@ class Bitbucket(Reviewing):
 
     # -- the storage host
 
-    def store(self, path, type, body):
-        """Puts bytes on the storage host; the absolute link to them."""
-        self.stored[path] = (type, body)
-        return f"{self.storage_url}{path}?Signature=local"
-
-    def storage(self, handler):
-        if handler.headers.get("Authorization"):
-            raise ApiError(400, "Only one auth mechanism allowed")
-        found = self.stored.get(handler.path.partition("?")[0])
-        if found is None:
-            raise ApiError(404, "NoSuchKey")
-        return Reply(body=found[1], type=found[0], ranges=True)
+    def store(self, path, type, what, name=None, changed=None):
+        """Puts something on the storage host; the absolute link to it."""
+        return self.storage_url + path + self.storage_host.put(path, type, what, name, changed)
 
     # -- git
 

@@ -114,7 +114,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.send(Reply(self.fault.status, body=self.fault.body or b"", type="text/plain",
                                 headers=dict(self.fault.headers)))
             elif self.server.kind == "storage":
-                self.send(self.guarded(lambda: bb.storage(self)))
+                self.send(self.guarded(lambda: bb.storage_host.answer(self.path, self.headers)))
             elif path == "/2.0" or path.startswith("/2.0/"):
                 self.send(self.guarded(lambda: self.api(path[4:])))
             else:
@@ -318,26 +318,41 @@ class Handler(BaseHTTPRequestHandler):
             headers.setdefault("Cache-Control", "private")
             if headers["ETag"] in [t.strip() for t in self.headers.get("If-None-Match", "").split(",")]:
                 status, body, packed = 304, b"", False
+        length, chunks = reply.stream if reply.stream and status == 200 else (len(body), [body])
+        first, end = 0, length
         if reply.ranges and status == 200:
             headers["Accept-Ranges"] = "bytes"
-            m = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
-            if m and (m[1] or m[2]):
-                first = int(m[1]) if m[1] else max(0, len(body) - int(m[2]))
-                last = min(int(m[2]), len(body) - 1) if m[1] and m[2] else len(body) - 1
-                if first > last:
-                    status, headers["Content-Range"], body = 416, f"bytes */{len(body)}", b""
-                else:
-                    headers["Content-Range"] = f"bytes {first}-{last}/{len(body)}"
-                    status, body = 206, body[first:last + 1]
-        if packed:
+            wanted = self.wanted(length, headers)
+            if wanted is None:
+                pass
+            elif wanted[0] >= wanted[1]:
+                status, headers["Content-Range"], length, chunks = 416, f"bytes */{length}", 0, []
+            else:
+                first, end = wanted
+                status, headers["Content-Range"] = 206, f"bytes {first}-{end - 1}/{length}"
+        if status in (200, 206) and reply.ranges:
+            chunks = chunks(first, end) if reply.stream else [body[first:end]]
+            length = end - first
+        elif packed:
             body = gzip.compress(body, 1, mtime=0)
             headers["Content-Encoding"] = "gzip"
-        length, chunks = reply.stream if reply.stream and status == 200 else (len(body), [body])
+            length, chunks = len(body), [body]
         if status != 304:
             headers["Content-Length"] = str(length)
         self.head(status, headers)
         if self.command != "HEAD" and status != 304:
             self.spoil(chunks, length, self.raw)
+
+    def wanted(self, length, headers):
+        """(first byte, end) that Range asks for, empty when there are none; None: all of it."""
+        m = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+        if not m or not (m[1] or m[2]):
+            return None
+        if self.headers.get("If-Range") not in (None, headers["ETag"], headers.get("Last-Modified")):
+            return None
+        if not m[1]:
+            return max(0, length - int(m[2])), length
+        return int(m[1]), min(int(m[2]) + 1, length) if m[2] else length
 
     def stream(self, status, headers, chunks):
         """A body of unknown length, in chunks."""
