@@ -82,7 +82,7 @@ static unsigned walk_begins(const struct budget *b) requires_lock(b->lock)
 {
 	int64_t left = quota_left(&b->api), most = b->walk;
 
-	if (left > quota_reserve(&b->api, CTX_WALK))
+	if (left > quota_reserve(&b->api, CTX_WALK) || left == 0)
 		return b->walk;
 	left = left * most / WALK_PER_LEFT;
 	if (left < WALK_LEAST)

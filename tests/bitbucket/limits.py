@@ -5,7 +5,7 @@ import math
 import threading
 import time
 
-HOUR = 3600.0
+HOUR = 3600
 
 
 class Limits:
@@ -15,6 +15,7 @@ class Limits:
         self.headers = True             # whether x-ratelimit-* are sent
         self.retry_after = None         # seconds in a 429, or None: no header
         self.json = False               # a 429 in JSON, else in text/plain
+        self.reset_said = None          # x-ratelimit-reset, or None: when the oldest request leaves the hour
         self._lock = threading.Lock()
         self._times = collections.defaultdict(collections.deque)
         self._bursts = collections.defaultdict(collections.deque)
@@ -32,7 +33,7 @@ class Limits:
 
     def set(self, **options):
         for key, value in options.items():
-            if key not in ("quota", "burst", "headers", "retry_after", "json"):
+            if key not in ("quota", "burst", "headers", "retry_after", "json", "reset_said"):
                 raise AttributeError(key)
             setattr(self, key, value)
 
@@ -67,6 +68,8 @@ class Limits:
         if not self.headers or limit is None:
             return {}
         reset = math.ceil(times[0] + HOUR - now) if times else 0
-        return {"x-ratelimit-limit": f"{limit}, {limit};w=3600",
+        if self.reset_said is not None:
+            reset = self.reset_said
+        return {"x-ratelimit-limit": f"{limit}, {limit};w={HOUR}",
                 "x-ratelimit-remaining": str(max(0, limit - len(times))),
                 "x-ratelimit-reset": str(reset)}

@@ -1,0 +1,266 @@
+"""The request budget: walks leave a reserve to people, the count survives restarts and is shared, a 429 stops everybody.
+
+A walk is a process group, so everything here that asks is a process of its own session, and the test itself asks for little.
+"""
+import contextlib
+import errno
+import glob
+import re
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from conftest import PATIENCE, api, await_true
+from readers import seconds
+
+WHEN = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+CONTROL = ".bitbucketfs/"
+LOOK = """
+import errno, os, sys
+for path in sys.argv[1:]:
+    try:
+        os.stat(path)
+    except OSError as e:
+        print(errno.errorcode[e.errno], path)
+    else:
+        print("ok", path)
+"""
+
+
+def names(bb, n):
+    """The names of n of the thousand repositories, which no listing is asked for here."""
+    return ["monolith-labs/" + slug for slug in sorted(bb.state.workspaces["monolith-labs"].repositories)[:n]]
+
+
+def run(*command):
+    """A job of its own, as a shell begins it."""
+    return subprocess.run(command, capture_output=True, text=True, timeout=3 * PATIENCE, start_new_session=True,
+                          stdin=subprocess.DEVNULL)
+
+
+def walk(m, paths):
+    """One process looks at all of them: how many there were of "ok" and of each errno."""
+    done = run(sys.executable, "-c", LOOK, *(m / path for path in paths))
+    assert done.returncode == 0, done.stderr
+    words = [line.split()[0] for line in done.stdout.splitlines()]
+    assert len(words) == len(paths)
+    return {word: words.count(word) for word in sorted(set(words))}
+
+
+def used(bb):
+    """What the service counted."""
+    return len(bb.log.since(0, r" /2\.0/"))
+
+
+def status_of(bb, m):
+    """What the mount says once it counted what the service did; the file is a moment old."""
+    return await_true(lambda: (s := m.status())["quotas"]["api"]["used"] == used(bb) and s, "everything is counted")
+
+
+def counted(bb, m, mark=0):
+    """After the check of the credentials behind the mount, so that nothing is under way."""
+    await_true(lambda: bb.log.since(mark, "GET /2.0/user$"), "/user was asked for")
+    status_of(bb, m)
+    return m
+
+
+def refused_by_the_service(bb):
+    return [e for e in bb.log.all() if e["status"] == 429]
+
+
+def test_a_walk_leaves_a_reserve_and_a_person_has_requests_left(bb, mounts):
+    bb.set_limits(quota=300)
+    m = counted(bb, mounts())
+    paths = names(bb, 400)
+    before = used(bb)
+    first = walk(m, paths)
+    assert used(bb) == 210, "70 % of 300"
+    assert first == {"EDQUOT": 400 - first["ok"], "ok": first["ok"]}
+    # The workspace itself cost one request.
+    assert first["ok"] == 210 - before - 1
+    status = status_of(bb, m)
+    assert status["quotas"]["api"]["left"] == 90 and status["quotas"]["api"]["limit"] == 300
+    assert status["quotas"]["api"]["by"]["people"] + status["quotas"]["api"]["by"]["walks"] == 210
+    (walker,) = status["walks"]
+    assert walker["requests"] == 400 + 1 and walker["group"] > 0
+    assert re.fullmatch(WHEN, status["waits_until"]["walks"]) and status["waits_until"]["people"] is None
+
+    line = m.errors().splitlines()[-1].split("\t")
+    assert line[1:3] == [paths[-1], "EDQUOT"]
+    assert re.search(rf"\(process group {walker['group']}\) has caused \d+ requests in ten minutes", line[3])
+    assert re.search(rf"leave 90 of the 300 of an hour to others; it may go on at {WHEN} \(in \d+ s\)", line[3])
+    text = m.read(CONTROL + "status")
+    assert "quota: 90 of 300 left; used in the last hour: 1" in text
+    assert re.search(rf"^waiting: walks, until {WHEN}$", text, re.M)
+    assert re.search(rf"^walk: \S+ \(process group {walker['group']}\), 401 requests in ten minutes$", text, re.M)
+
+    person = run("cat", m / paths[-1] + "/info")
+    assert (person.returncode, person.stderr) == (0, "") and "full_name" in person.stdout
+    assert used(bb) == 211
+    # What the walk has is its own without a request.
+    mark = bb.log.mark()
+    assert walk(m, paths[:first["ok"]]) == {"ok": first["ok"]}
+    assert bb.log.since(mark) == []
+    assert refused_by_the_service(bb) == []
+
+
+def test_walked_again_and_again_it_gets_whole(bb, mounts):
+    bb.set_limits(quota=300, reset_said=2)
+    m = mounts()
+    paths, someone = names(bb, 500), sorted(bb.state.workspaces["acme"].repositories)
+    has = []
+    while not has or has[-1] < len(paths):
+        bb.limits.reset()               # another hour
+        await_true(lambda: not status_of(bb, m)["waits_until"]["walks"], "walks may go on")
+        has.append(walk(m, paths)["ok"])
+        person = run("cat", m / f"acme/{someone[len(has)]}/info")
+        assert person.returncode == 0, person.stderr
+    assert len(has) == 3 and has[0] < has[1] - 200, has
+    assert refused_by_the_service(bb) == []
+    mark = bb.log.mark()
+    assert walk(m, paths) == {"ok": 500} and bb.log.since(mark) == []
+
+
+def test_walks_that_begin_anew_leave_something_each_time(bb, mounts):
+    bb.set_limits(quota=300)
+    m = mounts()
+    paths = names(bb, 500)
+    for _ in range(5):
+        walk(m, paths)
+    assert used(bb) < 290
+    assert run("cat", m / "acme/widgets/info").returncode == 0
+    assert refused_by_the_service(bb) == []
+
+
+def test_the_number_that_makes_a_walk(bb, mounts):
+    bb.set_limits(quota=300)
+    m = counted(bb, mounts("walk=100000"))
+    paths = names(bb, 400)
+    assert walk(m, paths)["EDQUOT"]
+    assert used(bb) == 300 and status_of(bb, m)["walks"] == [], "to the end"
+    assert refused_by_the_service(bb) == [], "it was known before"
+    person = run("cat", m / "acme/widgets/info")
+    assert person.returncode and "quota" in person.stderr
+    assert re.search(rf"300 an hour, is used up: it is asked again at {WHEN}", m.errors().splitlines()[-1])
+    m.unmount()
+
+    bb.limits.reset()
+    m = mounts("walk=3", cache="another")
+    assert walk(m, paths[:5]) == {"ok": 5}
+    (walker,) = await_true(lambda: m.status()["walks"], "it is one")
+    assert walker["requests"] == 6
+
+
+@pytest.mark.parametrize("headers", [True, False])
+@pytest.mark.parametrize("how", ["unmount", "kill"])
+def test_a_restart_forgets_nothing(bb, mounts, how, headers):
+    bb.set_limits(quota=300, headers=headers)
+    m = counted(bb, mounts())
+    walk(m, names(bb, 120))
+    before = used(bb)
+    status_of(bb, m)
+    if how == "kill":
+        m.kill()
+        subprocess.run(["umount", "-l", m.path], check=True)
+    else:
+        m.unmount()
+    mark = bb.log.mark()
+    m = mounts()
+    now = status_of(bb, counted(bb, m, mark))["quotas"]["api"]
+    assert now["limit"] == (300 if headers else 1000) and now["left"] == now["limit"] - used(bb)
+    if headers:
+        done = walk(m, names(bb, 400))
+        assert used(bb) == 210 and done["ok"] == 120 + 210 - (before + 1)
+
+
+def test_two_mounts_share_the_count(bb, mounts):
+    bb.set_limits(quota=300)
+    one, two = counted(bb, mounts()), mounts()
+    paths = names(bb, 400)
+    assert walk(one, paths)["EDQUOT"] and used(bb) == 210
+    mark = bb.log.mark()
+    assert status_of(bb, two)["quotas"]["api"]["left"] == 90
+    # To the other mount they are a new group, which the reserve lets have a little.
+    walk(two, paths[300:])
+    assert len(bb.log.since(mark)) <= 30
+    status_of(bb, one)
+    assert one.read(paths[0] + "/info") == two.read(paths[0] + "/info")
+
+
+def test_a_429_stops_all_and_what_is_cached_is_served(bb, mounts):
+    one = counted(bb, mounts())
+    two = mounts()
+    info = one.read("acme/widgets/info")
+    fault = bb.fault(r"/2\.0/repositories/edge", "status", status=429, headers={"Retry-After": "3600"})
+    with pytest.raises(OSError) as e:
+        one.ls("edge")
+    assert e.value.errno == errno.EDQUOT and fault.hits == 1
+    fault.remove()
+    await_true(lambda: two.status()["requests"]["paused_until"], "the other mount knows")
+    mark = bb.log.mark()
+
+    def all_is_quiet(m):
+        with pytest.raises(OSError) as e:
+            m.ls("monolith-labs")
+        assert e.value.errno == errno.EDQUOT
+        assert m.read("acme/widgets/info") == info
+        assert re.search(rf"it is asked again at {WHEN}", m.errors())
+        assert "paused: until " in m.read(CONTROL + "status")
+    all_is_quiet(two)
+    one.unmount()
+    all_is_quiet(mounts())
+    assert [e for e in bb.log.since(mark) if e["path"] != "/2.0/user"] == []
+
+
+def test_what_is_old_is_served_at_once_when_no_more_may_be_asked(bb, mounts):
+    bb.set_limits(quota=300)
+    m = mounts()
+    infos = [path + "/info" for path in names(bb, 30)]
+    before = [m.read(path) for path in infos]
+    m.unmount()
+    (db,) = glob.glob(m.cache + "/**/cache.db", recursive=True)
+    with contextlib.closing(sqlite3.connect(db)) as db, db:
+        db.execute("UPDATE doc SET fetched = fetched - 30 * 86400000")
+    bb.limits.reset()
+    bb.limits.use("ada", 230)
+    m = mounts("walk=3")
+    mark = bb.log.mark()
+    done, took = seconds(run, "cat", *(m / path for path in infos))
+    assert (done.returncode, done.stdout) == (0, "".join(before))
+    # Three of a person; and then, of the walk that it is, none.
+    assert len(api(bb, mark)) == 3 and took < 3
+    assert walk(m, infos) == {"ok": 30} and len(api(bb, mark)) <= 6
+    # Behind it, the refreshes may not either; they do not try for ever, and nobody misses anything.
+    assert "EDQUOT" not in m.errors()
+    status = status_of(bb, m)
+    assert status["waits_until"]["refreshes"] and status["waits_until"]["walks"]
+
+
+def test_git_is_counted_apart(bb, mounts):
+    m = counted(bb, mounts())
+    m.read("acme/widgets/tree/README.md")
+    asked = len(bb.log.since(0, r"\.git/"))
+    await_true(lambda: m.status()["quotas"]["git"]["used"] == asked, "as many as the service saw")
+    assert m.status()["quotas"]["git"] == {"by": {"people": asked, "walks": 0, "refreshes": 0}, "used": asked, "limit": 60000,
+                                           "left": 60000 - asked, "told": False, "reset": None}
+    m.unmount()
+    assert mounts().status()["quotas"]["git"]["used"] == asked
+
+
+def test_anonymous_has_sixty(bb, mounts):
+    bb.set_limits(headers=False)
+    m = mounts(account=None)
+    quota = m.status()["quotas"]["api"]
+    assert (quota["limit"], quota["told"]) == (60, False)
+
+
+def test_a_thousand_repositories_are_one_persons_listing(bb, mounts):
+    bb.set_limits(quota=1000)
+    m = counted(bb, mounts())
+    before = used(bb)
+    assert run("ls", m / "monolith-labs").stdout.count("\n") == 1000
+    listing = bb.log.since(0, "GET /2.0/repositories/monolith-labs")
+    assert len(listing) == 10 and used(bb) <= before + 12
+    assert status_of(bb, m)["walks"] == []
