@@ -116,6 +116,8 @@ struct resource {
 	enum resource_paging paging;
 	enum resource_special special;
 	int64_t ttl_s;     /* how long an answer is believed */
+	bool is_dated;     /* what was changed since can be asked for alone
+			    * (q=updated_on>=…) */
 	bool is_history;   /* grows for ever: bounded to the newest */
 	bool is_computed;  /* when it is asked for, which takes long or times
 			    * out (555): asked with patience */

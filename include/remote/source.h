@@ -35,6 +35,8 @@ enum source_mode {
 			 * -ENOENT when there is nothing */
 	SOURCE_REFRESH, /* asks now, whatever is there; a failure is returned
 			 * (what is there stays) */
+	SOURCE_ANEW,    /* the same, and what is there is nothing to go on
+			 * from: all of it is asked for */
 };
 /*
  * 0 and an entry (it may be a negative one); or -errno with the sentence in

@@ -36,9 +36,9 @@ enum cache_verdict {
 struct cache_entry {
 	struct blob *body; /* NULL: a negative answer, or from cache_stat */
 	uint64_t n_body;
-	int negative;      /* 0, or the errno (positive number) remembered */
-	char *etag;        /* never NULL */
-	char *note;        /* never NULL: the sentence of a negative answer */
+	int negative; /* 0, or the errno (positive number) remembered */
+	char *etag;   /* never NULL */
+	char *note;   /* never NULL: the sentence of a negative answer */
 	uint64_t version;
 	int64_t fetched_ms; /* wall clock */
 	int64_t ttl_ms;
@@ -68,6 +68,8 @@ struct cache_put {
 	const char *etag; /* may be NULL */
 	const char *note; /* may be NULL */
 	int64_t ttl_ms;
+	bool touch; /* nothing is put: what is there, if anything, is still
+		     * true, and its lifetime begins anew */
 };
 /* All or none of them, in one transaction. Same bytes keep their version.
  * ret_versions: NULL or n places. 0 or -errno (-ENOSPC …): nothing changed. */

@@ -3,6 +3,7 @@
  */
 #include "bitbucket_private.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 
 int bitbucket_new(const char *api_url, const struct credential *credential,
@@ -226,4 +227,48 @@ int bitbucket_list_repositories(struct ctx *ctx, struct bitbucket *b,
 			 workspace, (long long)size, all.n_items + all.n_odd);
 	}
 	return -EIO;
+}
+
+static int take_updated(void *arg, const struct json *item)
+{
+	struct bitbucket_repositories *all = arg;
+
+	all->items =
+		xrealloc(all->items, (all->n_items + 1) * sizeof(*all->items));
+	if (bitbucket_read_repository(item, &all->items[all->n_items]))
+		all->n_odd++;
+	else
+		all->n_items++;
+	return 0;
+}
+
+int bitbucket_list_updated(struct ctx *ctx, struct bitbucket *b,
+			   const char *workspace, int64_t since_ms,
+			   struct bitbucket_repositories *ret, bool *ret_more)
+{
+	cleanup(bitbucket_repositories_done) struct bitbucket_repositories all =
+		{0};
+	cleanup(buf_done) struct buf path = BUF_INIT(0);
+	struct bitbucket_list list = {
+		.id = "uuid",
+		.most = 300,
+		.each = take_updated,
+		.arg = &all,
+	};
+	char since[24];
+	int r;
+
+	/* To the second below: what changed within it comes again. */
+	clock_format_iso8601(since_ms, since);
+	buf_puts(&path, "/repositories/");
+	text_percent_encode(&path, workspace, "");
+	buf_puts(&path, "?pagelen=100&sort=-updated_on&q=updated_on%3E%3D");
+	text_percent_encode(&path, since, "");
+	list.path = path.data;
+	r = bitbucket_list(ctx, b, &list, ret_more);
+	if (r < 0)
+		return r;
+	*ret = all;
+	all = (struct bitbucket_repositories){0};
+	return 0;
 }

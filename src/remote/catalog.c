@@ -119,6 +119,7 @@ int catalog_get(struct ctx *ctx, struct catalog *c, const char *key,
 		struct cache_entry **ret_entry, bool *ret_stale)
 {
 	f->catalog = c;
+	f->anew = mode == SOURCE_ANEW;
 	return source_get(ctx, c->config.source, key, mode, fetch, f, ret_entry,
 			  ret_stale);
 }

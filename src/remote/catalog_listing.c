@@ -4,9 +4,14 @@
  *
  * What the new listing lacks vanishes only when it says so itself, or has
  * another name by now (layout rule 8).
+ *
+ * Most of the time it is one request for what was updated since the newest
+ * change that is known, and the rest stays; once an hour, and when people ask,
+ * all of it is walked, because what was deleted tells nobody.
  */
 #include "catalog_private.h"
 
+#include "base/clock.h"
 #include "base/map.h"
 
 struct member {
@@ -200,52 +205,165 @@ static void say_left_out(void *arg, const struct catalog_repository *r)
 		    r->slug, r->uuid, s->workspace->slug);
 }
 
+/* ---- what was updated since ---- */
+
+#define WALK_EVERY_MS (INT64_C(3600) * 1000)
+#define WALKED "walked"
+
+static bool is_walk_due(struct catalog *c, const char *key)
+{
+	cleanup(blob_unref) struct blob *value = NULL;
+	int64_t at, now = clock_wall_ms();
+
+	if (cache_fact_get(c->config.cache, WALKED, key, strlen(key), &value) <
+		    0 ||
+	    blob_len(value) != sizeof(at))
+		return true;
+	memcpy(&at, blob_data(value), sizeof(at));
+	return now < at || now - at >= WALK_EVERY_MS;
+}
+
+static void was_walked(struct catalog *c, const char *key)
+{
+	int64_t now = clock_wall_ms();
+
+	/* Not kept, it is walked again: no more than that. */
+	(void)cache_fact_put(c->config.cache, WALKED, key, strlen(key), &now,
+			     sizeof(now));
+}
+
+static int64_t newest_change(const struct listing *l)
+{
+	int64_t newest = 0;
+
+	for (size_t i = 0; i < l->n_items; i++)
+		if (l->items[i].updated_ms > newest)
+			newest = l->items[i].updated_ms;
+	return newest;
+}
+
+static void touch_later(struct storing *s, char *key)
+{
+	batch_add(&s->batch, key, NULL, 0, NULL,
+		  s->catalog->config.ttl_repositories_ms);
+	s->batch.puts[s->batch.n - 1].touch = true;
+}
+
+/* The listing from the one before and what was updated since; 1: it has to be
+ * walked. all is borrowed by what is to be stored. */
+static int update_listing(struct ctx *ctx, struct storing *s,
+			  const struct listing *before,
+			  struct bitbucket_repositories *all)
+{
+	cleanup(members_done) struct members now = {0};
+	struct catalog *c = s->catalog;
+	int64_t since = newest_change(before);
+	bool more = false;
+	int r;
+
+	if (!since)
+		return 1;
+	r = bitbucket_list_updated(ctx, c->config.bitbucket, s->workspace->slug,
+				   since, all, &more);
+	if (r < 0)
+		return r;
+	/* The newest itself is among them, unless it went. */
+	if (more || all->n_items == 0)
+		return 1;
+	s->listing = listing_new(all->n_items + before->n_items);
+	for (size_t i = 0; i < all->n_items; i++) {
+		const struct bitbucket_repository *item = &all->items[i];
+
+		listing_add(s->listing, item->slug, item->uuid, item->project,
+			    item->updated_ms);
+		batch_repository(&s->batch, c, s->workspace, item->uuid, item,
+				 NULL);
+	}
+	members_of(all, &now);
+	for (size_t i = 0; i < before->n_items; i++) {
+		const struct catalog_repository *old = &before->items[i];
+		bool renamed = member_of(now.uuids, old->uuid) &&
+			       !member_of(now.slugs, old->slug);
+
+		if (renamed)
+			remove_later(
+				s, catalog_alias_key(s->workspace, old->slug));
+		if (member_of(now.uuids, old->uuid) ||
+		    member_of(now.slugs, old->slug))
+			continue;
+		listing_add(s->listing, old->slug, old->uuid, old->project,
+			    old->updated_ms);
+		touch_later(s, xstrdup(old->key));
+		touch_later(s, catalog_alias_key(s->workspace, old->slug));
+	}
+	return 0;
+}
+
+/* ---- all of it ---- */
+
+static int walk_listing(struct ctx *ctx, struct storing *s,
+			const struct listing *before,
+			struct bitbucket_repositories *all)
+{
+	cleanup(members_done) struct members now = {0};
+	struct catalog *c = s->catalog;
+	int r = bitbucket_list_repositories(ctx, c->config.bitbucket,
+					    s->workspace->slug, all);
+
+	if (r < 0)
+		return r;
+	if (all->n_odd)
+		catalog_say(c, EBADMSG, s->workspace->name,
+			    "%zu objects in the listing of %s name no "
+			    "repository and are left out.",
+			    all->n_odd, s->workspace->slug);
+	s->listing = listing_new(all->n_items + (before ? before->n_items : 0));
+	for (size_t i = 0; i < all->n_items; i++) {
+		const struct bitbucket_repository *item = &all->items[i];
+
+		listing_add(s->listing, item->slug, item->uuid, item->project,
+			    item->updated_ms);
+		batch_repository(&s->batch, c, s->workspace, item->uuid, item,
+				 NULL);
+	}
+	members_of(all, &now);
+	return before ? store_old(ctx, s, before, &now) : 0;
+}
+
 int catalog_fetch_listing(struct ctx *ctx, void *arg,
 			  const struct cache_entry *old)
 {
 	struct fetch *f = arg;
 	struct catalog *c = f->catalog;
-	cleanup(bitbucket_repositories_done) struct bitbucket_repositories all =
-		{0};
+	cleanup(bitbucket_repositories_done) struct bitbucket_repositories
+		updated = {0},
+		all = {0};
 	cleanup(listing_unref) struct listing *before = NULL;
-	cleanup(members_done) struct members now = {0};
 	cleanup(buf_done) struct buf text = BUF_INIT(0);
 	cleanup(storing_done) struct storing s = {.catalog = c,
 						  .workspace = f->workspace};
-	int r = bitbucket_list_repositories(ctx, c->config.bitbucket,
-					    f->workspace->slug, &all);
+	cleanup(free) char *key = catalog_listing_key(f->workspace);
+	int r = 1;
 
-	if (r < 0)
-		return r;
-	if (all.n_odd)
-		catalog_say(c, EBADMSG, f->workspace->name,
-			    "%zu objects in the listing of %s name no "
-			    "repository and are left out.",
-			    all.n_odd, f->workspace->slug);
 	if (old && old->body &&
 	    catalog_decode_listing(blob_data(old->body), blob_len(old->body),
 				   &before))
 		before = NULL;
-	s.listing = listing_new(all.n_items + (before ? before->n_items : 0));
-	for (size_t i = 0; i < all.n_items; i++) {
-		const struct bitbucket_repository *item = &all.items[i];
-
-		listing_add(s.listing, item->slug, item->uuid, item->project,
-			    item->updated_ms);
-		batch_repository(&s.batch, c, f->workspace, item->uuid, item,
-				 NULL);
+	if (before && !f->anew && !is_walk_due(c, key))
+		r = update_listing(ctx, &s, before, &updated);
+	if (r == 1) {
+		r = walk_listing(ctx, &s, before, &all);
+		if (r == 0)
+			was_walked(c, key);
 	}
-	members_of(&all, &now);
-	if (before)
-		r = store_old(ctx, &s, before, &now);
 	if (r < 0)
 		return r;
 	listing_sort(s.listing, say_left_out, &s);
 	r = catalog_encode_listing(s.listing, &text);
 	if (r < 0)
 		return r;
-	batch_add(&s.batch, catalog_listing_key(f->workspace), text.data,
-		  text.len, NULL, c->config.ttl_repositories_ms);
+	batch_add(&s.batch, xstrdup(key), text.data, text.len, NULL,
+		  c->config.ttl_repositories_ms);
 	r = catalog_put(ctx, c, s.batch.puts, s.batch.n);
 	for (unsigned i = 0; r == 0 && i < s.n_removed; i++)
 		(void)cache_remove(c->config.cache, s.removed[i]);

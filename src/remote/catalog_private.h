@@ -109,6 +109,7 @@ struct fetch {
 	const struct workspace_ref *workspace;
 	const char *slug; /* of a repository or workspace */
 	const struct catalog_repository *repository;
+	bool anew; /* SOURCE_ANEW */
 };
 
 struct catalog_age catalog_age_of(const struct cache_entry *, bool stale);

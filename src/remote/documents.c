@@ -335,7 +335,7 @@ int documents_object(struct ctx *ctx, struct documents *d,
 		     struct catalog_document *ret_document)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	struct documents_fetch f = {d, row, scope, NULL};
+	struct documents_fetch f = {d, row, scope, NULL, mode == SOURCE_ANEW};
 	bool stale = false;
 	int r = source_get(ctx, d->config.source, scope->key, mode, fetch_plain,
 			   &f, &e, &stale);
@@ -350,7 +350,7 @@ int documents_text(struct ctx *ctx, struct documents *d,
 		   enum source_mode mode, struct document_file *ret_file)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	struct documents_fetch f = {d, row, scope, NULL};
+	struct documents_fetch f = {d, row, scope, NULL, mode == SOURCE_ANEW};
 	bool stale = false;
 	int r = source_get_within(ctx, d->config.source, most_ms(row),
 				  scope->key, mode, fetch_plain, &f, &e,
@@ -442,7 +442,7 @@ int documents_collection(struct ctx *ctx, struct documents *d,
 			 struct catalog_age *ret_age)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	struct documents_fetch f = {d, row, scope, NULL};
+	struct documents_fetch f = {d, row, scope, NULL, mode == SOURCE_ANEW};
 	bool stale = false;
 	int r = source_get_within(ctx, d->config.source, most_ms(row),
 				  scope->key, mode, documents_fetch_collection,
@@ -538,7 +538,7 @@ int documents_item(struct ctx *ctx, struct documents *d,
 {
 	cleanup(free) char *key = documents_item_key(row, scope, id);
 	cleanup(cache_entry_free) struct cache_entry *e = peek(d, key);
-	struct documents_fetch f = {d, row, scope, id};
+	struct documents_fetch f = {d, row, scope, id, false};
 	struct catalog_age age = {0};
 	bool stale = false;
 	int r;
@@ -552,7 +552,7 @@ int documents_item(struct ctx *ctx, struct documents *d,
 		stale = age.stale;
 		mode = e ? SOURCE_CACHED : mode;
 	}
-	if (!e || mode == SOURCE_REFRESH ||
+	if (!e || mode == SOURCE_REFRESH || mode == SOURCE_ANEW ||
 	    (mode == SOURCE_READ && e->left_ms <= 0)) {
 		if (!row->items->endpoint)
 			return e ? document_of(ctx, e, true,

@@ -189,10 +189,8 @@ static int take_part(void *arg, const struct multipart_part *part)
 	return 0;
 }
 
-static int take_item(void *arg, const struct json *item)
+int documents_collect_item(struct collecting *c, const struct json *item)
 {
-	struct collecting *c = arg;
-
 	resource_tsv_line(c->row->columns, item, &c->tsv);
 	documents_add_indented(&c->json, item);
 	if (c->whole)
@@ -200,6 +198,25 @@ static int take_item(void *arg, const struct json *item)
 	if (c->row->items)
 		take_named(c, item);
 	return c->json.failed ? c->json.failed : c->tsv.failed;
+}
+
+static int take_item(void *arg, const struct json *item)
+{
+	return documents_collect_item(arg, item);
+}
+
+void documents_collect_other(struct collecting *c, const struct json *item)
+{
+	cleanup(buf_done) struct buf id = BUF_INIT(64 * KIB);
+	cleanup(buf_done) struct buf text = BUF_INIT(0);
+	size_t n;
+
+	value_at(item, c->row->items->id_path, &id);
+	if (!id.len || id.failed || json_compact(item, &text) < 0)
+		return;
+	n = text.len;
+	add_put(c, documents_item_key(c->row, c->scope, id.data),
+		buf_steal(&text, NULL), n, c->row->ttl_s * 1000);
 }
 
 /* ---- all of it ---- */
@@ -372,11 +389,19 @@ int documents_fetch_collection(struct ctx *ctx, void *arg,
 		c.whole = json_new_array();
 	resource_tsv_header(f->row->columns, &c.tsv);
 	buf_puts(&c.json, "[");
+	r = documents_update(ctx, f, path, old, &c, &more);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return store(ctx, &c, more);
 	r = bitbucket_list(ctx, d->config.bitbucket, &list, &more);
 	if (r < 0)
 		return documents_refused(ctx, d, f->scope->key, old, r,
 					 list.status);
-	return store(ctx, &c, more);
+	r = store(ctx, &c, more);
+	if (r == 0)
+		documents_was_walked(f);
+	return r;
 }
 
 /* ---- as it is stored ---- */

@@ -30,6 +30,7 @@ struct documents_fetch {
 	const struct resource *row;
 	const struct scope *scope;
 	const char *id; /* of an item */
+	bool anew;      /* SOURCE_ANEW */
 };
 
 char *documents_item_key(const struct resource *, const struct scope *,
@@ -45,6 +46,17 @@ struct catalog_age documents_age(const struct cache_entry *, bool stale);
 
 /* documents_collect: what source calls for a collection. */
 source_fetch documents_fetch_collection;
+struct collecting;
+/* One item, in the order of the index. */
+int documents_collect_item(struct collecting *, const struct json *item);
+/* One that is not of this collection (any more): its document alone. */
+void documents_collect_other(struct collecting *, const struct json *item);
+/* documents_update: the items of a dated collection from what is stored and
+ * what was changed since. 1: it has to be walked whole; 0; -errno. */
+int documents_update(struct ctx *, struct documents_fetch *, const char *path,
+		     const struct cache_entry *old, struct collecting *,
+		     bool *ret_more);
+void documents_was_walked(struct documents_fetch *);
 /* An item as jq prints it inside of an array, which began with "[". */
 void documents_add_indented(struct buf *out, const struct json *item);
 int collection_decode(const char *text, size_t n, struct collection **ret);

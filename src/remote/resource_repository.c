@@ -160,6 +160,7 @@ const struct resource resource_repository = {
 				.kind = RESOURCE_COLLECTION,
 				.endpoint = PULLREQUESTS,
 				.q = "state=\"OPEN\"",
+				.is_dated = true,
 				.paging = RESOURCE_NEWEST,
 				.ttl_s = 5 * MINUTE_S,
 				.columns = resource_pullrequest_columns,

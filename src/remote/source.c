@@ -217,7 +217,7 @@ int source_get_within(struct ctx *ctx, struct source *s, int64_t most_ms,
 		return serve(&entry, false, ret_entry, ret_stale);
 	if (mode == SOURCE_READ && entry && is_disappointed(s))
 		return serve(&entry, true, ret_entry, ret_stale);
-	if (mode == SOURCE_REFRESH)
+	if (mode == SOURCE_REFRESH || mode == SOURCE_ANEW)
 		flight_forget(s->flight, key);
 
 	had = entry != NULL;
@@ -227,7 +227,7 @@ int source_get_within(struct ctx *ctx, struct source *s, int64_t most_ms,
 	ctx_widen(ctx, deadline);
 	if (r == 0)
 		return serve(&entry, false, ret_entry, ret_stale);
-	if (r == -EINTR || mode == SOURCE_REFRESH)
+	if (r == -EINTR || mode == SOURCE_REFRESH || mode == SOURCE_ANEW)
 		return r;
 	if (entry) {
 		if (is_offline(r))

@@ -311,13 +311,30 @@ static int write_doc(struct cache_conn *conn, const struct cache_put *p,
 	return cache_stmt_end(s, sqlite3_step(s));
 }
 
+static int touch_one(struct cache_conn *conn, const char *key, int64_t ttl_ms,
+		     int64_t now)
+{
+	sqlite3_stmt *s;
+	int rc = cache_stmt(conn, SQL_DOC_TOUCH, &s);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	sqlite3_bind_int64(s, 1, now);
+	sqlite3_bind_int64(s, 2, legal_ttl(ttl_ms));
+	bind_text(s, 3, key);
+	return cache_stmt_end(s, sqlite3_step(s));
+}
+
 static int put_one(struct cache_conn *conn, const struct cache_put *p,
 		   int64_t now, uint64_t *ret_version)
 {
 	int64_t old = 0, id = 0;
 	bool same = false;
-	int rc = find_body(conn, p->key, &old);
+	int rc;
 
+	if (p->touch)
+		return touch_one(conn, p->key, p->ttl_ms, now);
+	rc = find_body(conn, p->key, &old);
 	if (rc == SQLITE_OK && p->body && old)
 		rc = is_same_body(conn, old, p, &same);
 	if (same)
@@ -356,7 +373,8 @@ int cache_put(struct cache *c, const struct cache_put *puts, size_t n,
 	int r;
 
 	for (size_t i = 0; i < n; i++) {
-		check(puts[i].key && (puts[i].body || puts[i].negative > 0));
+		check(puts[i].key &&
+		      (puts[i].body || puts[i].negative > 0 || puts[i].touch));
 		if (puts[i].body && puts[i].n_body > CACHE_MAX_BODY)
 			return -EFBIG;
 	}
@@ -374,16 +392,9 @@ struct touch {
 static int work_touch(struct cache *c, struct cache_conn *conn, void *arg)
 {
 	const struct touch *touch = arg;
-	sqlite3_stmt *s;
-	int rc = cache_stmt(conn, SQL_DOC_TOUCH, &s);
+	int rc = touch_one(conn, touch->key, touch->ttl_ms, clock_wall_ms());
 
 	(void)c;
-	if (rc != SQLITE_OK)
-		return rc;
-	sqlite3_bind_int64(s, 1, clock_wall_ms());
-	sqlite3_bind_int64(s, 2, legal_ttl(touch->ttl_ms));
-	bind_text(s, 3, touch->key);
-	rc = cache_stmt_end(s, sqlite3_step(s));
 	if (rc == SQLITE_OK && sqlite3_changes(conn->db) == 0)
 		return -ENOENT;
 	return rc;

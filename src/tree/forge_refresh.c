@@ -181,8 +181,8 @@ int forge_refresh_workspace(struct ctx *ctx, struct model *model,
 	catalog_repositories(ctx, catalog, workspace, SOURCE_CACHED, &before);
 	if (!said && before && before->age.left_ms > 0)
 		return 0;
-	r = catalog_repositories(ctx, catalog, workspace, SOURCE_REFRESH,
-				 &after);
+	r = catalog_repositories(ctx, catalog, workspace,
+				 said ? SOURCE_ANEW : SOURCE_REFRESH, &after);
 	if (r < 0)
 		return r;
 	root = root_node(model);

@@ -92,7 +92,8 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 	documents_file(model->config.documents, p->scope, "index.json", &was);
 	if (!said && before && age.left_ms > 0)
 		return 0;
-	r = place_collection(ctx, model, dir, SOURCE_REFRESH, &after, &age);
+	r = place_collection(ctx, model, dir,
+			     said ? SOURCE_ANEW : SOURCE_REFRESH, &after, &age);
 	if (r < 0)
 		return r;
 	documents_file(model->config.documents, p->scope, "index.json", &is);

@@ -22,7 +22,8 @@
 
 struct repo {
 	const char *workspace, *slug, *uuid, *description;
-	bool hidden; /* not in the listing, but there by itself */
+	const char *updated; /* NULL: 2026-01-02T03:04:05+00:00 */
+	bool hidden;         /* not in the listing, but there by itself */
 	bool gone;
 	long status; /* of its own page, if not 200 */
 };
@@ -88,6 +89,30 @@ static const char *ws_uuid(const struct world *w, const char *slug)
 	return "";
 }
 
+static const char *updated_on(const struct repo *r)
+{
+	return r->updated ? r->updated : "2026-01-02T03:04:05+00:00";
+}
+
+/* What q=updated_on>=… of the path wants, to the second. */
+static bool is_wanted(const struct repo *r, const char *path)
+{
+	const char *since = strstr(path, "updated_on%3E%3D");
+	char day[11], seconds[9];
+
+	if (!since)
+		return true;
+	assert_int_equal(sscanf(since,
+				"updated_on%%3E%%3D%10[^T]T%2c%%3A"
+				"%2c%%3A%2c",
+				day, seconds, seconds + 3, seconds + 6),
+			 4);
+	seconds[2] = seconds[5] = ':';
+	return strncmp(updated_on(r), day, 10) > 0 ||
+	       (strncmp(updated_on(r), day, 10) == 0 &&
+		strncmp(updated_on(r) + 11, seconds, 8) >= 0);
+}
+
 __attribute__((unused)) static void
 add_repo(struct buf *out, const struct world *w, const struct repo *r)
 {
@@ -95,14 +120,16 @@ add_repo(struct buf *out, const struct world *w, const struct repo *r)
 		   "{\"slug\":\"%s\",\"full_name\":\"%s/%s\",\"uuid\":\"%s\","
 		   "\"description\":\"%s\",\"workspace\":{\"slug\":\"%s\","
 		   "\"uuid\":\"%s\"},"
-		   "\"updated_on\":\"2026-01-02T03:04:05+00:00\"}",
+		   "\"updated_on\":\"%s\"}",
 		   r->slug, r->workspace, r->slug, r->uuid,
 		   r->description ? r->description : "", r->workspace,
-		   ws_uuid(w, r->workspace));
+		   ws_uuid(w, r->workspace), updated_on(r));
 }
 
-__attribute__((unused)) static void
-serve_listing(struct tiny_connection *c, struct world *w, const struct ws *ws)
+__attribute__((unused)) static void serve_listing(struct tiny_connection *c,
+						  struct world *w,
+						  const struct ws *ws,
+						  const char *path)
 {
 	cleanup(buf_done) struct buf body = BUF_INIT(0);
 	unsigned n = 0;
@@ -117,7 +144,8 @@ serve_listing(struct tiny_connection *c, struct world *w, const struct ws *ws)
 	for (size_t i = 0; i < w->n_repos; i++) {
 		struct repo *r = &w->repos[i];
 
-		if (r->gone || r->hidden || strcmp(r->workspace, ws->slug))
+		if (r->gone || r->hidden || strcmp(r->workspace, ws->slug) ||
+		    !is_wanted(r, path))
 			continue;
 		if (n++)
 			buf_putc(&body, ',');
@@ -200,7 +228,7 @@ serve_repository(struct tiny_connection *c, struct world *w,
 __attribute__((unused)) static void serve_workspace(struct tiny_connection *c,
 						    struct world *w,
 						    const char *slug,
-						    bool listing)
+						    const char *listing)
 {
 	for (size_t i = 0; i < w->n_workspaces; i++) {
 		const struct ws *ws = &w->workspaces[i];
@@ -209,7 +237,7 @@ __attribute__((unused)) static void serve_workspace(struct tiny_connection *c,
 		if (ws->gone || strcmp(ws->slug, slug))
 			continue;
 		if (listing) {
-			serve_listing(c, w, ws);
+			serve_listing(c, w, ws, listing);
 			return;
 		}
 		if (ws->status) {
@@ -240,7 +268,7 @@ serve(struct tiny_connection *c, const struct tiny_request *request, void *arg)
 	} else if (!strcmp(path, "/user")) {
 		answer(c, 200, "", "{\"display_name\":\"Ada\"}");
 	} else if (!strncmp(path, "/workspaces/", 12)) {
-		serve_workspace(c, w, path + 12, false);
+		serve_workspace(c, w, path + 12, NULL);
 	} else if (!strncmp(path, "/repositories/", 14)) {
 		rest = path + 14;
 		slash = strchr(rest, '/');
@@ -249,7 +277,7 @@ serve(struct tiny_connection *c, const struct tiny_request *request, void *arg)
 		if (slash)
 			serve_repository(c, w, request, rest, slash + 1);
 		else
-			serve_workspace(c, w, rest, true);
+			serve_workspace(c, w, rest, request->path);
 	} else {
 		refuse(c, 404);
 	}
@@ -494,6 +522,20 @@ expect_enter_at(struct world *w, const char *name, int want, int line)
 }
 #define expect_enter(w, name, want) expect_enter_at(w, name, want, __LINE__)
 
+/* What the service says of the one with that uuid (or without any). */
+__attribute__((unused)) static int64_t updated_ms(struct world *w,
+						  const char *uuid)
+{
+	int64_t ms = INT64_C(1767323045000);
+
+	for (size_t i = 0; i < w->n_repos; i++)
+		if (!strcmp(w->repos[i].uuid, uuid))
+			assert_int_equal(clock_parse_iso8601(
+						 updated_on(&w->repos[i]), &ms),
+					 0);
+	return ms;
+}
+
 /* The repository's uuid, or "-2". */
 __attribute__((unused)) static void expect_repo_at(struct world *w,
 						   const char *workspace,
@@ -516,7 +558,7 @@ __attribute__((unused)) static void expect_repo_at(struct world *w,
 			 ctx.sentence);
 	if (r == 0) {
 		assert_string_equal(one.name, name);
-		assert_int_equal(one.updated_ms, INT64_C(1767323045000));
+		assert_int_equal(one.updated_ms, updated_ms(w, one.uuid));
 	} else {
 		assert_true(*ctx.sentence);
 	}
@@ -551,7 +593,7 @@ expect_document_at(struct world *w, const char *workspace, const char *name,
 	if (!strstr(blob_data(document.body), word))
 		fail_msg("line %d: no '%s' in %s", line, word,
 			 blob_data(document.body));
-	assert_int_equal(document.updated_ms, INT64_C(1767323045000));
+	assert_int_equal(document.updated_ms, updated_ms(w, one.uuid));
 	return document.version;
 }
 #define expect_document(w, ws, name, mode, want, word) \

@@ -40,14 +40,75 @@ static void equal_versions(void **state)
 
 	first = expect_listing(w, "acme", SOURCE_READ,
 			       "gadgets={a2} old={a3} widgets={a1}");
-	second = expect_listing(w, "acme", SOURCE_REFRESH,
+	second = expect_listing(w, "acme", SOURCE_ANEW,
 				"gadgets={a2} old={a3} widgets={a1}");
 	assert_int_equal(first, second);
 	add(w, "acme", "fresh", "{a9}");
-	second = expect_listing(w, "acme", SOURCE_REFRESH,
+	second = expect_listing(w, "acme", SOURCE_ANEW,
 				"fresh={a9} gadgets={a2} old={a3} "
 				"widgets={a1}");
 	assert_int_not_equal(first, second);
+}
+
+/* One request for what was updated since; what was deleted is seen when all of
+ * it is walked: on demand, and once an hour. */
+static void updated_since(void **state)
+{
+	struct world *w = *state;
+
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	expect_requests(w, 1);
+	assert_null(strstr(tiny_got(w->tiny, w->asked - 1)->path, "q="));
+	clock_advance(9 * MINUTE);
+	expect_document(w, "acme", "gadgets", SOURCE_READ, 0, "acme/gadgets");
+	repo(w, "{a3}")->description = "changed";
+	repo(w, "{a3}")->updated = "2026-02-03T04:05:06.789+00:00";
+	repo(w, "{a2}")->description = "not told";
+	add(w, "acme", "fresh", "{a9}");
+	repo(w, "{a9}")->updated = "2026-02-03T04:05:07+00:00";
+	repo(w, "{a1}")->gone = true;
+	expect_listing(w, "acme", SOURCE_REFRESH,
+		       "fresh={a9} gadgets={a2} old={a3} widgets={a1}");
+	expect_requests(w, 1);
+	assert_non_null(strstr(tiny_got(w->tiny, w->asked - 1)->path,
+			       "q=updated_on%3E%3D2026-01-02T03%3A04%3A05Z"));
+	/* The lifetimes of all begin anew, of what was not told too. */
+	clock_advance(9 * MINUTE);
+	expect_document(w, "acme", "old", SOURCE_READ, 0, "changed");
+	expect_document(w, "acme", "gadgets", SOURCE_READ, 0, "acme/gadgets");
+	expect_requests(w, 0);
+	/* To the second: what changed in that very one comes again. */
+	expect_listing(w, "acme", SOURCE_REFRESH,
+		       "fresh={a9} gadgets={a2} old={a3} widgets={a1}");
+	expect_requests(w, 1);
+	assert_non_null(strstr(tiny_got(w->tiny, w->asked - 1)->path,
+			       "q=updated_on%3E%3D2026-02-03T04%3A05%3A07Z"));
+	/* Renamed. */
+	repo(w, "{a9}")->slug = "fresher";
+	repo(w, "{a9}")->updated = "2026-02-03T04:05:08+00:00";
+	expect_listing(w, "acme", SOURCE_REFRESH,
+		       "fresher={a9} gadgets={a2} old={a3} widgets={a1}");
+	expect_repo(w, "acme", "fresh", "-2");
+	/* An hour after the walk. */
+	clock_advance(60 * MINUTE);
+	w->asked = tiny_n_requests(w->tiny);
+	expect_listing(w, "acme", SOURCE_REFRESH,
+		       "fresher={a9} gadgets={a2} old={a3}");
+	expect_requests(w, 2);
+}
+
+/* Its newest went: what is left may be all from before. */
+static void updated_since_nothing(void **state)
+{
+	struct world *w = *state;
+
+	repo(w, "{a3}")->updated = "2026-02-03T04:05:06+00:00";
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	repo(w, "{a3}")->gone = true;
+	expect_listing(w, "acme", SOURCE_REFRESH, "gadgets={a2} widgets={a1}");
+	expect_requests(w, 4);
 }
 
 static void vanished_repositories(void **state)
@@ -59,12 +120,12 @@ static void vanished_repositories(void **state)
 	expect_requests(w, 1);
 	/* A listing with a hole in it: what answers itself stays. */
 	repo(w, "{a3}")->hidden = true;
-	expect_listing(w, "acme", SOURCE_REFRESH,
+	expect_listing(w, "acme", SOURCE_ANEW,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	expect_requests(w, 2);
 	/* What cannot be asked stays. */
 	repo(w, "{a3}")->status = 400;
-	expect_listing(w, "acme", SOURCE_REFRESH,
+	expect_listing(w, "acme", SOURCE_ANEW,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	assert_string_equal(w->said, "");
 	/* A single 404 changes nothing while the listing has it. */
@@ -72,17 +133,17 @@ static void vanished_repositories(void **state)
 	repo(w, "{a3}")->status = 404;
 	expect_document(w, "acme", "old", SOURCE_REFRESH, -ENOENT, "");
 	expect_document(w, "acme", "old", SOURCE_READ, 0, "acme/old");
-	expect_listing(w, "acme", SOURCE_REFRESH,
+	expect_listing(w, "acme", SOURCE_ANEW,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	/* Both. */
 	repo(w, "{a3}")->hidden = true;
-	expect_listing(w, "acme", SOURCE_REFRESH, "gadgets={a2} widgets={a1}");
+	expect_listing(w, "acme", SOURCE_ANEW, "gadgets={a2} widgets={a1}");
 	assert_non_null(strstr(w->said, "acme/old"));
 	expect_repo(w, "acme", "old", "-2");
 	/* And back again. */
 	repo(w, "{a3}")->hidden = false;
 	repo(w, "{a3}")->status = 0;
-	expect_listing(w, "acme", SOURCE_REFRESH,
+	expect_listing(w, "acme", SOURCE_ANEW,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	expect_document(w, "acme", "old", SOURCE_READ, 0, "acme/old");
 }
@@ -111,11 +172,11 @@ static void many_vanish(void **state)
 		repo(w, uuids[i])->gone = true;
 	/* Twenty a refresh. */
 	assert_int_equal(catalog_repositories(&ctx, w->catalog, "zoo",
-					      SOURCE_REFRESH, &all),
+					      SOURCE_ANEW, &all),
 			 0);
 	assert_int_equal(all->n_items, 5);
 	expect_requests(w, 21);
-	expect_listing(w, "zoo", SOURCE_REFRESH, "");
+	expect_listing(w, "zoo", SOURCE_ANEW, "");
 	expect_requests(w, 6);
 }
 
@@ -126,7 +187,7 @@ static void renamed_repository(void **state)
 	expect_listing(w, "acme", SOURCE_READ,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	repo(w, "{a3}")->slug = "new";
-	expect_listing(w, "acme", SOURCE_REFRESH,
+	expect_listing(w, "acme", SOURCE_ANEW,
 		       "gadgets={a2} new={a3} widgets={a1}");
 	expect_requests(w, 2);
 	expect_repo(w, "acme", "old", "-2");
@@ -149,7 +210,7 @@ static void made_again(void **state)
 		       "gadgets={a2} old={a3} widgets={a1}");
 	repo(w, "{a3}")->gone = true;
 	add(w, "acme", "old", "{a4}")->description = "another one";
-	expect_listing(w, "acme", SOURCE_REFRESH,
+	expect_listing(w, "acme", SOURCE_ANEW,
 		       "gadgets={a2} old={a4} widgets={a1}");
 	expect_document(w, "acme", "old", SOURCE_READ, 0, "another one");
 	expect_requests(w, 2);
@@ -182,7 +243,7 @@ static void refused_listing(void **state)
 	ws(w, "zoo")->listing_status = 403;
 	/* An error is never an empty directory. */
 	expect_listing(w, "zoo", SOURCE_READ, "-13");
-	expect_listing(w, "acme", SOURCE_REFRESH, "-2");
+	expect_listing(w, "acme", SOURCE_ANEW, "-2");
 	/* What is cached stays served, how old it may be. */
 	clock_advance(24 * 60 * MINUTE);
 	expect_listing(w, "acme", SOURCE_READ,
@@ -394,7 +455,7 @@ static void without_network(void **state)
 	expect_listing(w, "acme", SOURCE_READ,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	expect_root(w, SOURCE_READ, "acme zoo");
-	expect_listing(w, "acme", SOURCE_REFRESH,
+	expect_listing(w, "acme", SOURCE_ANEW,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	w->catalog = catalog_free(w->catalog);
 	w->bitbucket = bitbucket_free(w->bitbucket);
@@ -416,6 +477,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(listing_costs_once),
 		T(equal_versions),
+		T(updated_since),
+		T(updated_since_nothing),
 		T(vanished_repositories),
 		T(many_vanish),
 		T(renamed_repository),

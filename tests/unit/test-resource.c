@@ -151,7 +151,6 @@ static void clone_links(void **state)
 		{"https://u@h", "https://h"},
 		{"https://h?x=@", "https://h?x=@"},
 		{"nonsense", "nonsense"},
-		{"", ""},
 	};
 	static const char *const ssh[][2] = {
 		{"ssh://git@bitbucket.org/a/b.git",
