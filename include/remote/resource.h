@@ -123,6 +123,9 @@ struct resource {
 			    * out (555): asked with patience */
 	bool is_beside;    /* its items are those of the row above, in another
 			    * state: merged/ in pullrequests/ */
+	bool is_shy;       /* listed only while it is at hand: in .bitbucketfs/
+			    * nothing is listed that costs anything (layout rule
+			    * 13) */
 	const char *needs; /* there only where the repository's object has this
 			    * member true (of its own rows); or NULL */
 	const struct resource_column *columns; /* of index.tsv */

@@ -175,17 +175,23 @@ static const struct resource_column gpg_key[] = {
 	{"expires", "expires_on", NULL},      {NULL, NULL, NULL},
 };
 
+#define SHY_LIST(its_name, its_endpoint, its_id, its_columns)                \
+	{                                                                    \
+		.name = its_name, .kind = RESOURCE_COLLECTION,               \
+		.endpoint = its_endpoint "?pagelen=100", .id = its_id,       \
+		.ttl_s = 1 * HOUR_S, .is_shy = true, .columns = its_columns, \
+	}
+
 const struct resource resource_account = {
 	.name = "account",
 	.kind = RESOURCE_GROUP,
 	.rows =
 		(const struct resource[]){
-			LIST("emails", "/user/emails", "email", 1 * HOUR_S,
-			     email),
-			LIST("gpg-keys", "/users/{me}/gpg-keys", "fingerprint",
-			     1 * HOUR_S, gpg_key),
-			LIST("ssh-keys", "/users/{me}/ssh-keys", "uuid",
-			     1 * HOUR_S, ssh_key),
+			SHY_LIST("emails", "/user/emails", "email", email),
+			SHY_LIST("gpg-keys", "/users/{me}/gpg-keys",
+				 "fingerprint", gpg_key),
+			SHY_LIST("ssh-keys", "/users/{me}/ssh-keys", "uuid",
+				 ssh_key),
 			{0},
 		},
 };

@@ -257,6 +257,20 @@ int place_lookup_row(struct ctx *ctx, struct model *model, struct node *dir,
 		   : 0;
 }
 
+/* Whether its collection could be listed without asking. */
+static bool is_at_hand(struct ctx *ctx, struct model *model,
+		       const struct resource *row, const struct scope *parent)
+{
+	cleanup(scope_unref) struct scope *scope =
+		scope_below(parent, row->name);
+	cleanup(collection_unref) struct collection *c = NULL;
+	struct catalog_age age;
+
+	return documents_collection(ctx, model->config.documents, row, scope,
+				    SOURCE_CACHED, &c, &age) == 0 &&
+	       age.left_ms > 0;
+}
+
 bool place_list_rows(struct ctx *ctx, struct model *model, struct node *dir,
 		     const struct resource *rows, const struct scope *scope,
 		     const struct catalog_document *repository, size_t from,
@@ -268,7 +282,9 @@ bool place_list_rows(struct ctx *ctx, struct model *model, struct node *dir,
 		bool file = rows[i].kind == RESOURCE_TEXT;
 		struct found found;
 
-		if (i < from || !place_is_there(&rows[i], repository))
+		if (i < from || !place_is_there(&rows[i], repository) ||
+		    (rows[i].is_shy &&
+		     !is_at_hand(ctx, model, &rows[i], scope)))
 			continue;
 		/* A text's size is known by asking for it alone. */
 		if (!plus || file)
@@ -596,6 +612,8 @@ static int collection_to_list(struct listing *l)
 		return r;
 	if (l->after == 0)
 		atomic_store(&p->shown, l->collection->version);
+	if (p->row->is_shy)
+		model_changed_inode(l->model, l->dir->parent, true);
 	refs_take(&l->collection->refs_private);
 	mutex_lock(&p->lock);
 	old = p->listed;

@@ -258,7 +258,8 @@ def test_refresh_of_a_stalled_service_can_be_given_up(bb, mounts):
 
 
 def test_rule_10_errors_past_1_MiB_are_another_inode_with_the_newest_hundred(bb, mounts):
-    m = mounts()
+    bb.set_limits(quota=1000000, headers=True)
+    m = mounts("walk=1000000")
     os.stat(m / "acme")
     bb.fault(r"/repositories/acme/", "status", status=403, headers={"Content-Type": "application/json"}, body=json.dumps(
         {"type": "error", "error": {"message": "long " * 100}}))
