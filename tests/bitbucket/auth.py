@@ -8,7 +8,9 @@ SCOPES = {
     "read:user:bitbucket": "account", "read:workspace:bitbucket": "account", "read:project:bitbucket": "project",
     "read:repository:bitbucket": "repository", "read:pullrequest:bitbucket": "pullrequest",
     "read:pipeline:bitbucket": "pipeline", "read:snippet:bitbucket": "snippet", "read:webhook:bitbucket": "webhook",
-    "admin:repository:bitbucket": "repository:admin",
+    "admin:repository:bitbucket": "repository:admin", "admin:project:bitbucket": "project:admin",
+    "admin:workspace:bitbucket": "account:write", "read:runner:bitbucket": "runner",
+    "read:ssh-key:bitbucket": "account", "read:gpg-key:bitbucket": "account",
 }
 BAD_TOKEN = "Token is invalid, expired, or not supported for this endpoint."
 
@@ -35,10 +37,14 @@ class Account:
                 ("kind", "email", "username", "token", "workspace", "project", "repository", "scopes") if getattr(self, k)}
 
     def lacks(self, scope):
-        """What a route's scope asks of this account and it has not, in the account's own words; or None."""
+        """What a route's scope asks of this account and it has not, in the account's own words; or None.
+
+        "a|b": where access tokens are asked for another one than SCOPES says.
+        """
         if self.kind == "pair" or not scope:
             return None
-        word = SCOPES[scope] if self.kind == "access-token" else scope
+        new, _, old = scope.partition("|")
+        word = (old or SCOPES[new]) if self.kind == "access-token" else new
         return None if word in self.scopes else word
 
 

@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 
-from . import data_acme, data_busy, data_files, data_hard, data_pulls, data_refs, data_work, gitrepo
+from . import data_acme, data_busy, data_files, data_hard, data_pulls, data_refs, data_settings, data_snippets, data_work, gitrepo
 from .model import Project, Repository, State, User, Workspace, day, uid
 
 VERSION = "4"
@@ -114,6 +114,8 @@ def build_state(kind, sizes):
             r.size = r.size or sizes.get(r.pristine, 0)
     data_work.fill(state)
     data_files.fill(state)
+    data_settings.fill(state)
+    data_snippets.fill(state)
     data_pulls.fill(state)
     return state
 
@@ -121,7 +123,7 @@ def build_state(kind, sizes):
 def makers(kind):
     made = {name: getattr(data_acme, name) for name in
             ("widgets", "website", "infra", "billing", "handbook", "firmware", "dotfiles", "libtiny", "secret", "tiny", "monolith")}
-    made.update({"widgets-fork": data_acme.widgets_fork}, refs=data_refs.refs, busy=data_busy.busy)
+    made.update({"widgets-fork": data_acme.widgets_fork}, refs=data_refs.refs, busy=data_busy.busy, snippets=data_snippets.build)
     made.update(empty=gitrepo.init, hostile=data_hard.hostile, sha256=data_hard.sha256)
     if kind == "demo":
         made["hard-small"] = lambda d: data_hard.hard(d, big=False)

@@ -110,6 +110,8 @@ class State:
         self.gone = set()           # slugs of workspaces that were deleted
         self.pulls, self.beside = {}, {}    # uuid of the repository -> Pulls, Beside, see pulls.py
         self.pipelines = {}         # uuid of the repository -> Runs, see runs.py
+        self.settings = {}          # uuid of the repository, project, workspace or user -> dict, see settings.py
+        self.snippets = {}          # uuid of the workspace -> list of Snippet, see snippets.py
         self.downloads = {}         # uuid of the repository -> list of Download, see files.py
 
     def workspace(self, name):

@@ -37,13 +37,6 @@ def user(req):
             "location": None}
 
 
-@route("/user/emails", "read:user:bitbucket")
-def emails(req):
-    u = signed_in(req)
-    return page(req, [{"type": "email", "email": u.email, "is_primary": True, "is_confirmed": True,
-                       "links": {"self": objects.href(f"{req.api}/user/emails/{u.email}")}}])
-
-
 @route("/users/{selected_user}", "read:user:bitbucket")
 def users(req, selected_user):
     for u in req.bb.state.users.values():
@@ -131,8 +124,3 @@ def gone(req, **_):
 for path in ("/workspaces", "/repositories", "/user/permissions/workspaces", "/user/permissions/repositories",
              "/snippets", "/teams/{name...}"):
     route(path)(gone)
-
-
-@route("/hook_events")
-def hook_events(req):
-    raise ApiError(404, "Resource not found")

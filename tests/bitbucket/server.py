@@ -16,11 +16,13 @@ from .model import Repository, Workspace, later, stamp_now, uid
 from .reqlog import Log
 from .reviewing import Reviewing
 from .runs import Working
+from .settings import Setting
+from .snippets import Snipping
 from .storage import Storage
 from .transport import Listener
 
 
-class Bitbucket(Reviewing, Working, Filing):
+class Bitbucket(Reviewing, Working, Filing, Setting, Snipping):
     """A local Bitbucket on loopback ports, from start() (or `with`) to close()."""
 
     def __init__(self, root_dir, data="tests", port=0, latency=0.0, bandwidth=None, filter=True, v2=True,
@@ -38,6 +40,7 @@ class Bitbucket(Reviewing, Working, Filing):
         self.next_base = None           # what links to other pages begin with, if not with api_url
         self.storage_host = Storage()
         self.logs = "auto"              # where those of steps lie: "here", "there" (a redirect), "auto": there once they ended
+        self.line_end = "\n"             # of the lines around and in the parts of snippets, which may be "\r\n"
         self._push_lock = threading.Lock()
         self._listeners, self._work = [], None
         self.port = self.storage_port = None

@@ -1,4 +1,5 @@
 """The local Bitbucket itself: pipelines, downloads, settings, workspaces, snippets, the account."""
+import email
 import hashlib
 import json
 import os
@@ -7,7 +8,7 @@ import sys
 from urllib.parse import quote
 
 import pytest
-from bitbucket import runs
+from bitbucket import data_snippets, runs
 from bitbucket.data_files import TWO_GB
 from bitbucket.storage import Made
 from test_local_bitbucket import CONFORM, OPENAPI, ask, look, walk
@@ -228,3 +229,295 @@ def test_a_download_is_replaced(bb):
     assert len(fetch(bb, ask(bb, WIDGETS + "/downloads/made")[1]["Location"])[2]) == 70_000
     bb.delete_download("acme", "widgets", "made")
     assert error(bb, WIDGETS + "/downloads/made")[0] == 404
+
+
+# -- deployments and what pipelines are set up with
+
+def test_deployments(bb):
+    every = numbered(bb, FILES + "/deployments?pagelen=100")
+    assert [d["number"] for d in every] == list(range(1, 251))
+    assert error(bb, FILES + "/deployments?sort=created_on")[0] == 400
+    assert numbered(bb, FILES + "/deployments?pagelen=100&q=nonsense") == every, "q is not read here"
+    newest = look(bb, FILES + "/deployments?sort=-state.started_on")[1]["values"]
+    assert [d["number"] for d in newest] == list(range(250, 240, -1))
+    assert any(d["release"] is None for d in every) and any(d["state"]["deployer"] is None for d in every)
+    assert look(bb, f"{FILES}/deployments/{quote(every[7]['uuid'])}") == (200, every[7])
+    assert error(bb, FILES + "/deployments/" + quote("{no}"))[0] == 404
+    mine = numbered(bb, WIDGETS + "/deployments")
+    assert {d["state"]["name"] for d in mine} == {"COMPLETED", "IN_PROGRESS", "UNDEPLOYED"}
+    assert {"name" in d["environment"] for d in mine} == {True, False}
+    assert numbered(bb, "/repositories/edge/empty/deployments") == []
+
+
+def test_environments_and_their_variables(bb):
+    every, _ = walk(bb, WIDGETS + "/environments?pagelen=3")
+    assert [e["name"] for e in every] == ["Test", "Staging", "Production", "Köln / DC 2"]
+    assert look(bb, f"{WIDGETS}/environments/{quote(every[1]['uuid'])}") == (200, every[1])
+    path = WIDGETS + "/deployments_config/environments/%s/variables"
+    found = numbered(bb, path % quote(every[1]["uuid"]))
+    assert [(v["key"], v["secured"], v.get("value")) for v in found] == [("URL", False, "https://staging.example.com"), ("KEY", True, None)]
+    assert "value" not in found[1] and numbered(bb, path % quote(every[0]["uuid"])) == []
+    assert error(bb, path % quote("{no}"))[0] == 404
+
+
+@pytest.mark.parametrize("path,one", [
+    ("pipelines_config/variables", True), ("pipelines_config/schedules", True), ("pipelines_config/ssh/known_hosts", True),
+    ("pipelines-config/runners", True), ("pipelines-config/caches", False)])
+def test_lists_of_pipelines_config(bb, path, one):
+    every = numbered(bb, f"{WIDGETS}/{path}?pagelen=1")
+    assert len(every) == len({v["uuid"] for v in every}) >= 2
+    if one:
+        assert look(bb, f"{WIDGETS}/{path}/{quote(every[1]['uuid'])}") == (200, every[1])
+        assert error(bb, f"{WIDGETS}/{path}/{quote('{no}')}")[0] == 404
+    assert numbered(bb, f"/repositories/edge/empty/{path}") == []
+    assert error(bb, f"{WIDGETS}/{path}?pagelen=101")[0] == 400
+
+
+def test_the_rest_of_pipelines_config(bb):
+    assert look(bb, WIDGETS + "/pipelines_config")[1]["enabled"] is True
+    assert look(bb, "/repositories/edge/empty/pipelines_config")[1]["enabled"] is False
+    assert set(look(bb, WIDGETS + "/pipelines_config/ssh/key_pair")[1]) == {"type", "public_key"}, "the private half is told to nobody"
+    assert error(bb, FILES + "/pipelines_config/ssh/key_pair")[0] == 404
+    cache = numbered(bb, WIDGETS + "/pipelines-config/caches")[0]
+    where = look(bb, f"{WIDGETS}/pipelines-config/caches/{quote(cache['uuid'])}/content-uri")[1]["uri"]
+    assert len(fetch(bb, where)[2]) == cache["file_size_bytes"]
+    schedule = numbered(bb, WIDGETS + "/pipelines_config/schedules")[0]
+    runs_of = numbered(bb, f"{WIDGETS}/pipelines_config/schedules/{quote(schedule['uuid'])}/executions")
+    assert [e["type"].rpartition("_")[2] for e in runs_of] == ["executed", "errored", "executed"]
+    assert runs_of[0]["pipeline"]["build_number"] == 9
+    assert len(numbered(bb, FILES + "/pipelines_config/variables?pagelen=100")) == 230
+    assert [v.get("value") for v in numbered(bb, "/workspaces/acme/pipelines-config/variables")] == ["eu", None]
+    assert [r["state"]["status"] for r in numbered(bb, "/workspaces/acme/pipelines-config/runners")] == ["ONLINE", "UNHEALTHY"]
+    assert error(bb, WIDGETS + "/pipelines_config/build_number")[0] == 405
+
+
+# -- settings
+
+LISTS = [
+    ("hooks", "uuid", 3, 131), ("branch-restrictions", "id", 5, 120), ("deploy-keys", "id", 2, 105), ("default-reviewers", "uuid", 2, 4),
+    ("permissions-config/groups", "group.slug", 3, 111), ("permissions-config/users", "user.uuid", 4, 3)]
+
+
+@pytest.mark.parametrize("name,key,few,many", LISTS)
+def test_settings_are_lists(bb, name, key, few, many):
+    every, _ = walk(bb, f"{WIDGETS}/{name}?pagelen=2")
+    assert len(every) == few
+    assert len(walk(bb, f"{FILES}/{name}?pagelen=100")[0]) == many
+    assert walk(bb, f"/repositories/edge/empty/{name}") == ([], 1)
+    wanted = every[1]
+    for part in key.split("."):
+        wanted = wanted[part]
+    assert look(bb, f"{WIDGETS}/{name}/{quote(str(wanted), safe='')}") == (200, every[1])
+    assert error(bb, f"{WIDGETS}/{name}/31415")[0] == 404
+    assert error(bb, f"{WIDGETS}/{name}?pagelen=0")[0] == 400
+
+
+def test_branch_restrictions_are_chosen(bb):
+    assert [b["id"] for b in look(bb, WIDGETS + "/branch-restrictions?kind=force")[1]["values"]] == [103]
+    assert [b["id"] for b in look(bb, WIDGETS + "/branch-restrictions?pattern=main")[1]["values"]] == [101, 102]
+
+
+def test_branching_models(bb):
+    own = look(bb, WIDGETS + "/branching-model")[1]
+    assert own["development"]["branch"]["target"]["hash"] == look(bb, WIDGETS + "/refs/branches/main")[1]["target"]["hash"]
+    assert {t["kind"]: t["prefix"] for t in own["branch_types"]} == {"release": "release/", "feature": "feature/", "bugfix": "fix/"}
+    raw = look(bb, WIDGETS + "/branching-model/settings")[1]
+    assert raw["production"]["enabled"] and [t["enabled"] for t in raw["branch_types"]] == [True, False, True, True]
+    inherited = look(bb, "/repositories/acme/billing/effective-branching-model")[1]
+    assert (inherited["development"]["name"], inherited["production"]["branch"]["name"]) == ("develop", "main")
+    assert "production" not in look(bb, "/repositories/acme/billing/branching-model")[1]
+    assert look(bb, "/workspaces/acme/projects/PROD/branching-model")[1]["development"] == {"name": "develop", "use_mainbranch": False}
+    assert look(bb, "/workspaces/acme/projects/PROD/branching-model/settings")[1]["development"]["name"] == "develop"
+    assert "branch" not in look(bb, "/repositories/edge/empty/branching-model")[1]["development"]
+    assert look(bb, WIDGETS + "/override-settings")[1]["override_settings"]["branching_model"] is True
+
+
+def test_reviewers_are_inherited(bb):
+    found = [(r["reviewer_type"], r["user"]["nickname"]) for r in look(bb, WIDGETS + "/effective-default-reviewers")[1]["values"]]
+    assert found == [("project", "ada"), ("project", "chen"), ("repository", "ben"), ("repository", "dana")]
+    path = "/workspaces/acme/projects/PROD/default-reviewers"
+    first = walk(bb, path)[0][0]["user"]
+    assert look(bb, f"{path}/{quote(first['uuid'])}") == (200, first)
+    assert error(bb, f"{path}/{quote(bb.state.users['erik'].uuid)}")[0] == 400
+    assert error(bb, f"{path}/nobody")[0] == 404
+
+
+def test_settings_change(bb):
+    before = bb.get_settings("acme/widgets", "hooks")
+    bb.set_settings("acme/widgets", hooks=before + [{"uuid": "{new}", "url": "https://new.example.com/", "events": ["repo:push"]}])
+    assert walk(bb, WIDGETS + "/hooks")[0][-1]["url"] == "https://new.example.com/"
+    bb.set_settings("acme:PROD", reviewers=[])
+    assert walk(bb, "/workspaces/acme/projects/PROD/default-reviewers")[0] == []
+    bb.set_settings("@ada", ssh_keys=[])
+    assert walk(bb, f"/users/{quote(bb.state.users['ada'].uuid)}/ssh-keys")[0] == []
+
+
+@pytest.mark.parametrize("path,status", [
+    ("/repositories/monolith-labs/monolith/hooks", 403), ("/repositories/monolith-labs/monolith/branching-model", 200),
+    ("/repositories/monolith-labs/monolith/default-reviewers", 200), ("/workspaces/monolith-labs/hooks", 403),
+    ("/workspaces/monolith-labs/permissions", 200), ("/workspaces/monolith-labs/permissions/repositories", 403),
+    ("/user/workspaces/monolith-labs/permissions/repositories", 200), ("/workspaces/monolith-labs/projects/ENG/permissions-config/users", 403),
+    ("/workspaces/vault/hooks", 403), ("/repositories/vault/secret/hooks", 404), ("/repositories/opensource/libtiny/hooks", 403),
+    ("/repositories/opensource/libtiny/pipelines", 200), ("/workspaces/nowhere/hooks", 404)])
+def test_only_those_who_may_see_settings(bb, path, status):
+    have, body = look(bb, path)
+    assert have == status, body
+    assert status != 403 or "detail" not in body["error"], "it is not the token that lacks something"
+
+
+@pytest.mark.parametrize("scope,path", [
+    ("read:user:bitbucket", "/user"), ("read:workspace:bitbucket", "/workspaces/acme"), ("read:project:bitbucket", "/workspaces/acme/projects"),
+    ("read:repository:bitbucket", WIDGETS + "/downloads"), ("read:pullrequest:bitbucket", WIDGETS + "/default-reviewers"),
+    ("read:pipeline:bitbucket", WIDGETS + "/deployments"), ("read:snippet:bitbucket", "/snippets/acme"),
+    ("read:webhook:bitbucket", WIDGETS + "/hooks"), ("admin:repository:bitbucket", WIDGETS + "/deploy-keys"),
+    ("admin:project:bitbucket", "/workspaces/acme/projects/PROD/deploy-keys"), ("read:runner:bitbucket", WIDGETS + "/pipelines-config/runners"),
+    ("read:ssh-key:bitbucket", "/users/x/ssh-keys"), ("read:gpg-key:bitbucket", "/users/x/gpg-keys"),
+    ("admin:workspace:bitbucket", "/addon/x/client-key")])
+def test_every_scope_can_be_missing(bb, scope, path):
+    bb.set_scopes("ada", without=[scope])
+    status, why = error(bb, path)
+    assert (status, why["detail"]["required"]) == (403, [scope]) and scope not in why["detail"]["granted"]
+    bb.set_scopes("ada", [scope])
+    assert ask(bb, path)[0] in (200, 403, 404) and "Your credentials lack" not in ask(bb, path)[2].decode()
+
+
+def test_what_access_tokens_lack(bb):
+    for path, word in ((WIDGETS + "/permissions-config/users", "repository:admin"), (WIDGETS + "/branch-restrictions", "repository:admin"),
+                       ("/workspaces/acme/projects/PROD/branching-model", "project:admin"), ("/snippets/acme", "snippet"),
+                       (WIDGETS + "/pipelines-config/runners", "runner")):
+        assert error(bb, path, account="workspace-token")[1]["detail"]["required"] == [word]
+    assert ask(bb, WIDGETS + "/hooks", account="workspace-token")[0] == 200
+
+
+# -- workspaces and the account
+
+def test_permissions_of_a_workspace(bb):
+    every, _ = walk(bb, "/workspaces/acme/permissions/repositories?pagelen=7")
+    of_widgets = [(p["user"]["nickname"], p["permission"]) for p in every if p["repository"]["name"] == "widgets"]
+    assert of_widgets == [("ada", "admin"), ("ben", "write"), ("chen", "write"), ("erik", "read")], "dana's was taken away"
+    assert len(every) > 20
+    one, _ = walk(bb, "/workspaces/acme/permissions/repositories/widgets")
+    assert [(p["user"]["nickname"], p["permission"]) for p in one] == of_widgets
+    q = quote('permission="admin"')
+    assert {p["permission"] for p in walk(bb, f"/workspaces/acme/permissions/repositories?q={q}&sort=-repository.name")[0]} == {"admin"}
+    mine, _ = walk(bb, "/user/workspaces/monolith-labs/permissions/repositories?pagelen=100")
+    assert len(mine) == 1000 and {p["user"]["nickname"] for p in mine} == {"ada"}
+
+
+def test_keys_and_addresses(bb):
+    me = "/users/" + quote(bb.state.users["ada"].uuid)
+    ssh, _ = walk(bb, me + "/ssh-keys?pagelen=2")
+    assert [k["label"] for k in ssh] == ["laptop", "Büro", ""]
+    assert look(bb, f"{me}/ssh-keys/{ssh[0]['uuid'].strip('{}')}") == (200, ssh[0])
+    gpg, _ = walk(bb, me + "/gpg-keys")
+    assert "key" not in gpg[0] and look(bb, f"{me}/gpg-keys/{gpg[0]['fingerprint'].upper()}") == (200, gpg[0])
+    assert look(bb, me + "/gpg-keys?fields=" + quote("+values.key"))[1]["values"][0]["key"].startswith("-----BEGIN")
+    assert error(bb, "/users/" + quote(bb.state.users["ben"].uuid) + "/ssh-keys")[0] == 403
+    emails, _ = walk(bb, "/user/emails")
+    assert [(e["email"], e["is_primary"], e["is_confirmed"]) for e in emails] == [
+        ("ada@example.com", True, True), ("ada+bitbucket@example.org", False, True), ("ada@größe.example", False, False)]
+    for e in emails:
+        assert look(bb, "/user/emails/" + quote(e["email"])) == (200, e)
+    assert [e["email"] for e in walk(bb, "/user/emails?pagelen=1")[0]] == [e["email"] for e in emails]
+    assert ask(bb, "/workspaces/acme/settings/gpg/public-key")[2].startswith(b"-----BEGIN")
+
+
+def test_events_of_hooks_are_public(bb):
+    assert set(look(bb, "/hook_events", account=None)[1]) == {"repository", "workspace"}
+    body = look(bb, "/hook_events/workspace", account=None)[1]
+    assert body["pagelen"] == 30 and "project:updated" in [e["event"] for e in body["values"]]
+    assert error(bb, "/hook_events/team")[0] == 404
+
+
+# -- snippets
+
+def parts_of(headers, body):
+    """{name: bytes} as Python's own parser of mail reads them."""
+    message = email.message_from_bytes(b"Content-Type: " + headers["Content-Type"].encode() + b"\n\n" + body)
+    assert message.is_multipart() and not message.defects
+    return {p.get_filename(): p.get_payload(decode=True) for p in message.get_payload()}
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_whole_snippet_is_one_answer(bb, line_end):
+    bb.line_end = line_end
+    status, headers, body = ask(bb, "/snippets/edge/odd", Accept="multipart/related")
+    assert status == 200 and headers.get_content_type() == "multipart/related"
+    files = {name: text.encode() if isinstance(text, str) else text for name, text in data_snippets.odd_files().items()}
+    parts = parts_of(headers, body)
+    whole = json.loads(parts.pop(None))
+    assert set(parts) == set(files) == set(whole["files"])
+    for name, data in files.items():
+        have = parts[name] if b"\r" in data else parts[name].replace(b"\r\n", b"\n")
+        assert have == data, name
+        assert ask(bb, whole["files"][name]["links"]["self"]["href"][len(bb.api_url):])[2] == data, name
+    del whole["files"]
+    listed = {s["id"]: s for s in walk(bb, "/snippets/edge?pagelen=100")[0]}
+    assert listed["odd"] == whole
+    form = ask(bb, "/snippets/edge/odd", Accept="multipart/form-data")
+    assert form[1].get_content_type() == "multipart/form-data" and b'name="title"' in form[2]
+
+
+def test_lists_of_snippets(bb):
+    body = look(bb, "/snippets/acme")[1]
+    assert (body["pagelen"], [s["id"] for s in body["values"]]) == (30, ["gR9bLA", "Xqoz8B", "kypj"])
+    assert body["values"][0]["creator"] is None and "files" not in body["values"][0]
+    assert len(walk(bb, "/snippets/edge?pagelen=100")[0]) == 132
+    assert walk(bb, "/snippets/monolith-labs") == ([], 1)
+    assert [s["id"] for s in walk(bb, "/snippets/opensource")[0]] == ["open1"]
+    assert error(bb, "/snippets/nowhere")[0] == 404
+
+
+@pytest.mark.parametrize("path,account,status", [
+    ("edge/spam", "ada", 410), ("opensource/shut1", "ada", 403), ("opensource/shut1", None, 401), ("opensource/open1", None, 200),
+    ("acme/kypj", "reader", 403), ("acme/nothing", "ada", 404), ("acme/kypj/0123456", "ada", 404), ("acme/kypj/files/nothing", "ada", 404)])
+def test_who_may_see_a_snippet(bb, path, account, status):
+    assert ask(bb, "/snippets/" + path, account=account)[0] == status
+
+
+def test_files_and_history_of_a_snippet(bb):
+    status, headers, _ = ask(bb, "/snippets/acme/kypj/files/README.md")
+    assert status == 302 and headers["Location"].startswith(bb.api_url + "/snippets/acme/kypj/")
+    status, headers, body = ask(bb, headers["Location"][len(bb.api_url):])
+    assert (status, body[:8]) == (200, b"# deploy") and headers["Content-Disposition"].startswith("attachment;")
+    history, pages = walk(bb, "/snippets/acme/kypj/commits?pagelen=2")
+    assert (len(history), pages) == (3, 2) and history[-1]["parents"] == []
+    assert look(bb, f"/snippets/acme/kypj/commits/{history[1]['hash'][:9]}")[1] == history[1]
+    assert set(look(bb, f"/snippets/acme/kypj/{history[2]['hash']}")[1]["files"]) == {"deploy.sh"}
+    assert ask(bb, f"/snippets/acme/kypj/{history[2]['hash']}/files/deploy.sh")[2].startswith(b"#!/bin/sh\nrsync")
+    assert b"+set -e\n" in ask(bb, f"/snippets/acme/kypj/{history[1]['hash']}/diff")[2]
+    assert ask(bb, f"/snippets/acme/kypj/{history[0]['hash']}/diff?path=nothing")[2] == b""
+    assert b"Subject: [PATCH] Ask first" in ask(bb, f"/snippets/acme/kypj/{history[1]['hash']}/patch")[2]
+    assert len(walk(bb, "/snippets/edge/long/commits")[0]) == 70
+    comments, _ = walk(bb, "/snippets/acme/kypj/comments?pagelen=2")
+    assert [c["id"] for c in comments] == [5001, 5002, 5003, 5004, 5005] and comments[2]["user"] is None
+    assert look(bb, "/snippets/acme/kypj/comments/5002") == (200, comments[1])
+    assert len(walk(bb, "/snippets/edge/odd/comments?pagelen=100")[0]) == 120
+    assert [ask(bb, f"/snippets/acme/{s}/watch")[0] for s in ("kypj", "Xqoz8B")] == [204, 404]
+
+
+def test_snippets_change(bb):
+    before = look(bb, "/snippets/acme/kypj")[1]
+    oid = bb.change_snippet("acme", "kypj", {"new.txt": "new\n", "logo.png": None}, "Another", title="Other")
+    after = look(bb, "/snippets/acme/kypj")[1]
+    assert set(after["files"]) == {"README.md", "deploy.sh", "new.txt"} and after["updated_on"] > before["updated_on"]
+    assert (after["title"], look(bb, "/snippets/acme/kypj/commits")[1]["values"][0]["hash"]) == ("Other", oid)
+    assert look(bb, "/snippets/edge/p0001")[1]["files"].keys() == {"snippet.txt"}
+    bb.change_snippet("edge", "p0001", {"two": "2"})
+    assert [len(look(bb, f"/snippets/edge/{s}")[1]["files"]) for s in ("p0001", "p0002")] == [2, 1]
+    bb.create_snippet("acme", "made", {"x": b"\0"}, "Made", is_private=False)
+    number = bb.comment_snippet("acme", "made", "hello", who="ben")
+    assert look(bb, f"/snippets/acme/made/comments/{number}")[1]["content"]["raw"] == "hello"
+    bb.delete_snippet("acme", "made")
+    bb.delete_snippet("acme", "Xqoz8B", spam=True)
+    assert [ask(bb, f"/snippets/acme/{s}")[0] for s in ("made", "Xqoz8B")] == [404, 410]
+
+
+# -- the contract of the service
+
+@pytest.mark.skipif(not os.path.exists(CONFORM), reason="LOUD: ../shared/tools/conform.py is not there, the contract is unchecked")
+def test_conformance(bb):
+    a = bb.accounts["ada"]
+    done = subprocess.run([sys.executable, CONFORM, "--openapi", OPENAPI, "--url", bb.api_url, "--ws", "edge", "--repo", "runs",
+                           "--user", a.email, "--token", a.token], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout
