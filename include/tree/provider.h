@@ -62,6 +62,7 @@ struct model {
 	struct node_table *nodes;
 	struct problems *problems;
 	struct refresh *refresh;
+	struct ahead *ahead;
 	int64_t started_ms;          /* wall clock */
 	bool started;                /* kernel is set */
 	_Atomic uint64_t root_shown; /* names: what the kernel last listed */

@@ -4,6 +4,7 @@
  * recorded among the problems here, where the path is known and the sentence
  * has just come up with the ctx.
  */
+#include "tree/ahead.h"
 #include "tree/provider.h"
 
 #include "base/clock.h"
@@ -38,6 +39,7 @@ int model_start(struct model *model, const struct model_kernel *kernel)
 	r = refresh_start(model, &model->refresh);
 	if (r < 0)
 		return r;
+	model->ahead = ahead_new(model);
 	if (model->config.check_behind)
 		refresh_user(model->refresh);
 	return 0;
@@ -45,6 +47,7 @@ int model_start(struct model *model, const struct model_kernel *kernel)
 
 void model_stop(struct model *model)
 {
+	model->ahead = ahead_free(model->ahead);
 	model->refresh = refresh_stop(model->refresh);
 	model->started = false;
 }

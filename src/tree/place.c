@@ -10,6 +10,8 @@
  */
 #include "tree/place.h"
 
+#include "tree/ahead.h"
+
 #define FIRST_ITEM 256 /* more fixed names than any row has */
 #define MOMENT_MS 1000
 #define UNLISTED_MS (INT64_C(60) * 1000)
@@ -366,6 +368,7 @@ static int lookup_collection_file(struct ctx *ctx, struct model *model,
 	enum source_mode mode = SOURCE_READ;
 	int r = 0;
 
+	ahead_note(ctx, model->ahead, dir);
 	/* Twice: its file may have gone from the cache alone. */
 	for (unsigned i = 0; i < 2; i++) {
 		cleanup(collection_unref) struct collection *c = NULL;

@@ -1,0 +1,21 @@
+/*
+ * tree/ahead: what a program that reads one file of every repository will read
+ * next is fetched before it asks. Private to tree/.
+ */
+#ifndef TREE_AHEAD_H
+#define TREE_AHEAD_H
+
+#include "tree/node.h"
+
+struct model;
+struct ahead;
+
+struct ahead *ahead_new(struct model *);
+/* Joins its threads; their waits are of the cancelled group. NULL is fine. */
+struct ahead *ahead_free(struct ahead *);
+
+/* A file of this collection's directory is being looked up. Returns at once.
+ * ahead NULL: nothing happens. */
+void ahead_note(struct ctx *, struct ahead *, struct node *collection);
+
+#endif
