@@ -743,6 +743,74 @@ static void a_lost_ledger_fails_nobody(void **state)
 	assert_int_equal(state_of(b).api.left, 90);
 }
 
+#define N_THREADS 8
+
+struct crowd {
+	struct budget *budgets[2];
+	atomic_uint next, n_admitted;
+	unsigned n_each;
+};
+
+static void ask_among_others(void *arg)
+{
+	struct crowd *crowd = arg;
+	unsigned me = atomic_fetch_add(&crowd->next, 1);
+	struct budget *b = crowd->budgets[me % 2];
+
+	for (unsigned i = 0; i < crowd->n_each; i++) {
+		struct asker who = PERSON((int32_t)(me * 1000 + i + 1) * 1000);
+
+		atomic_fetch_add(&crowd->n_admitted, ask(b, who) == 0);
+		if (i % 16 == 0)
+			state_of(b);
+	}
+}
+
+static void run_crowd(struct crowd *crowd)
+{
+	struct thread *threads[N_THREADS];
+
+	clock_real();
+	for (size_t i = 0; i < N_THREADS; i++)
+		assert_int_equal(thread_start("asking", ask_among_others, crowd,
+					      &threads[i]),
+				 0);
+	for (size_t i = 0; i < N_THREADS; i++)
+		thread_join(threads[i]);
+}
+
+static void many_threads_spend_no_more_than_there_is(void **state)
+{
+	struct scene *s = *state;
+	cleanup(budget_free) struct budget *b = attached(s, 300);
+	struct crowd crowd = {.budgets = {b, b}, .n_each = 60};
+
+	run_crowd(&crowd);
+	assert_int_equal(atomic_load(&crowd.n_admitted), 300);
+	assert_int_equal(state_of(b).api.used, 300);
+	assert_int_equal(state_of(b).api.left, 0);
+}
+
+static void of_what_two_mounts_ask_nothing_is_lost(void **state)
+{
+	struct scene *s = *state;
+	cleanup(cache_close) struct cache *cache = NULL;
+	struct crowd crowd = {.n_each = 50};
+	struct budget *after;
+
+	assert_int_equal(cache_open(s->dir, &cache), 0);
+	crowd.budgets[0] = attached(s, 1000);
+	crowd.budgets[1] = new_budget(1000, 0);
+	budget_attach(crowd.budgets[1], cache);
+	run_crowd(&crowd);
+	budget_free(crowd.budgets[0]);
+	budget_free(crowd.budgets[1]);
+	assert_int_equal(atomic_load(&crowd.n_admitted), N_THREADS * 50);
+	after = attached(s, 1000);
+	assert_int_equal(state_of(after).api.used, N_THREADS * 50);
+	budget_free(after);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fake_time, real_time)
 #define SCENE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
@@ -775,6 +843,8 @@ int main(void)
 		SCENE(a_clock_that_goes_back_locks_nobody_out),
 		SCENE(nobody_waits_for_the_ledger),
 		SCENE(a_lost_ledger_fails_nobody),
+		SCENE(many_threads_spend_no_more_than_there_is),
+		SCENE(of_what_two_mounts_ask_nothing_is_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
