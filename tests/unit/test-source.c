@@ -29,6 +29,7 @@ struct end {
 	const char *sentence; /* of it */
 	int negative;         /* stored instead of body */
 	bool silent;          /* stores nothing and says 0 */
+	bool no_refreshes;    /* the background may not ask */
 	int64_t takes_ms;     /* of the fake clock */
 	int64_t left_ms;      /* ctx's, when it was called */
 	bool had_old;
@@ -77,6 +78,10 @@ static int fetch(struct ctx *ctx, void *arg, const struct cache_entry *old)
 		clock_advance(e->takes_ms);
 		if (ctx_check(ctx))
 			return ctx_check(ctx);
+	}
+	if (e->no_refreshes && ctx->class == CTX_REFRESH) {
+		ctx->refused = true;
+		return ctx_fail(ctx, -EDQUOT, "Not now.");
 	}
 	if (e->result)
 		return e->sentence ? ctx_fail(ctx, e->result, "%s", e->sentence)
@@ -522,6 +527,51 @@ static void leader_out_of_time(void **state)
 	ctx_group_free(group);
 }
 
+/* What the background may not spend a person may: who waited leads, and the
+ * next one is not told of it. */
+static void leader_refused(void **state)
+{
+	struct bed *bed = *state;
+	struct ctx_group *group = ctx_group_new(100);
+	struct reader leader, other;
+	struct source_health health;
+	struct end e;
+
+	end_init(&e, bed, "repo/a");
+	e.gated = true;
+	e.no_refreshes = true;
+	reader_start(&leader, bed, &e, group);
+	while (!atomic_load(&e.n_calls))
+		usleep(1000);
+	reader_start(&other, bed, &e, group);
+	await_waiting(group, 1);
+	leader.ctx.class = CTX_REFRESH;
+	end_open(&e);
+	reader_end(&leader);
+	reader_end(&other);
+	assert_int_equal(leader.result, -EDQUOT);
+	assert_int_equal(other.result, 0);
+	assert_string_equal(other.body, "one");
+	expect_calls(&e, 2);
+	source_health(bed->source, &health);
+	assert_int_equal(health.last_failure_ms, 0);
+	end_done(&e);
+
+	end_init(&e, bed, "repo/b");
+	e.gated = true;
+	e.no_refreshes = true;
+	reader_start(&leader, bed, &e, group);
+	while (!atomic_load(&e.n_calls))
+		usleep(1000);
+	leader.ctx.class = CTX_REFRESH;
+	end_open(&e);
+	reader_end(&leader);
+	assert_int_equal(leader.result, -EDQUOT);
+	expect(bed, &e, SOURCE_READ, "one", false);
+	end_done(&e);
+	ctx_group_free(group);
+}
+
 /* Between a reader's look and its lead another one may have landed. */
 static void races(void **state)
 {
@@ -586,6 +636,7 @@ int main(void)
 		T(fifty_readers),
 		T(leader_interrupted),
 		T(leader_out_of_time),
+		T(leader_refused),
 		T(races),
 		T(one_hangs),
 	};
