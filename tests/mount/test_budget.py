@@ -123,6 +123,34 @@ def test_walked_again_and_again_it_gets_whole(bb, mounts):
     assert walk(m, paths) == {"ok": 500} and bb.log.since(mark) == []
 
 
+def test_grep_over_a_thousand_repositories_gets_further_each_hour_until_it_is_whole(bb, mounts):
+    bb.set_limits(quota=300, reset_said=2)
+    m = counted(bb, mounts())
+    # The shell's glob drops what it may not see, without a word.
+    grep = "cd {}/monolith-labs && grep -H OPEN */pullrequests/index.tsv"
+    said, hours = "", 0
+    while True:
+        bb.limits.reset()               # another hour
+        await_true(lambda: not status_of(bb, m)["waits_until"]["walks"], "walks may go on")
+        mark, before = bb.log.mark(), said
+        said = run("sh", "-c", grep.format(m.path)).stdout
+        cost = len(bb.log.since(mark))
+        assert set(before.splitlines()) <= set(said.splitlines())
+        if not cost:
+            break
+        hours += 1
+        assert cost <= 211 and hours <= 6
+        person = run("cat", m / "acme/widgets/info")
+        assert person.returncode == 0, person.stderr
+    # 10 pages of repositories, a page of pull requests each.
+    assert hours == 5 and said == before
+    assert refused_by_the_service(bb) == []
+    bb.set_limits(quota=100000)
+    oracle = mounts(cache="without-limits")
+    oracle.ls("acme")
+    assert run("sh", "-c", grep.format(oracle.path)).stdout == said != ""
+
+
 def test_walks_that_begin_anew_leave_something_each_time(bb, mounts):
     bb.set_limits(quota=300)
     m = mounts()
