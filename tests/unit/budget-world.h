@@ -39,7 +39,7 @@ struct asker {
 	enum ctx_class class;
 	int32_t thread;
 };
-static const struct asker anybody = {CTX_PERSON, 0};
+__attribute__((unused)) static const struct asker anybody = {CTX_PERSON, 0};
 
 /* 0 and under way, or what budget_admit said, with its sentence. */
 static inline int admit(struct budget *b, const struct asker *who,
@@ -64,6 +64,89 @@ observed(struct budget *b, const struct asker *who,
 	pause = budget_observe(&ctx, b, answer);
 	ctx_done(&ctx);
 	return pause;
+}
+
+/* Threads 1000 to 1999 are of group 10, and so on; those under 1000 are gone.
+ */
+__attribute__((unused)) static int group_of(void *arg, int32_t thread,
+					    int32_t *ret_group,
+					    char ret_name[static 16])
+{
+	unsigned *n_asked = arg;
+
+	if (n_asked)
+		++*n_asked;
+	if (thread < 1000)
+		return -ENOENT;
+	*ret_group = thread / 1000 * 10;
+	snprintf(ret_name, 16, "job\t%d", (int)*ret_group);
+	return 0;
+}
+
+__attribute__((unused)) static struct budget *new_budget(int64_t api_hour,
+							 unsigned walk)
+{
+	return budget_new(&(struct budget_config){
+		.api_hour = api_hour, .walk = walk, .group_of = group_of});
+}
+
+#define PERSON(thread) ((struct asker){CTX_PERSON, thread})
+__attribute__((unused)) static const struct asker refresher = {CTX_REFRESH, 0};
+
+__attribute__((unused)) static int ask_said(struct budget *b, struct asker who,
+					    int64_t limit, int64_t remaining,
+					    int64_t reset_s, char sentence[512])
+{
+	struct http_response a = answer(200);
+	struct ctx ctx;
+	int r = admit(b, &who, &ctx);
+
+	a.rate_limit = limit;
+	a.rate_remaining = remaining;
+	a.rate_reset_s = reset_s;
+	if (r == 0)
+		budget_observe(&ctx, b, &a);
+	else if (sentence)
+		memcpy(sentence, ctx.sentence, sizeof(ctx.sentence));
+	/* What another one might do differently. */
+	assert_int_equal(ctx.refused, r == -EDQUOT && ctx.class != CTX_PERSON);
+	ctx_done(&ctx);
+	return r;
+}
+
+__attribute__((unused)) static int ask(struct budget *b, struct asker who)
+{
+	return ask_said(b, who, -1, -1, -1, NULL);
+}
+
+/* How many of n are admitted. */
+__attribute__((unused)) static unsigned ask_often(struct budget *b,
+						  struct asker who, unsigned n)
+{
+	unsigned n_admitted = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		n_admitted += ask(b, who) == 0;
+	return n_admitted;
+}
+
+/* n requests, each of a group of its own: no walk. */
+__attribute__((unused)) static unsigned ask_apart(struct budget *b, unsigned n)
+{
+	static int32_t thread = 5000000;
+	unsigned n_admitted = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		n_admitted += ask(b, PERSON(thread += 1000)) == 0;
+	return n_admitted;
+}
+
+__attribute__((unused)) static struct budget_state state_of(struct budget *b)
+{
+	struct budget_state s;
+
+	budget_state(b, &s);
+	return s;
 }
 
 __attribute__((unused)) static int fake_time(void **state)
