@@ -114,16 +114,16 @@ def gpg_key(name, n, **more):
 
 def fill(state):
     """Gives the state what is set up."""
-    acme, edge = state.workspaces["acme"], state.workspaces["edge"]
+    acme, edge, home = (state.workspaces[slug] for slug in ("acme", "edge", "ada-lindqvist"))
     state.settings = {
         acme.repositories["widgets"].uuid: widgets(), edge.repositories["files"].uuid: files(),
-        **{edge.repositories[slug].uuid: {"key_pair": public_key(slug)} for slug in ("hard", "empty", "runs")},
-        acme.repositories["infra"].uuid: {"users": [("ben", "admin")], "key_pair": public_key("infra")},
+        **{r.uuid: {"key_pair": public_key(r.slug)} for w in (home, edge) for r in w.repositories.values() if r.slug != "files"},
+        acme.repositories["infra"].uuid: {"users": [("ben", "admin")]},
         acme.projects["PROD"].uuid: {
             "reviewers": ["ada", "chen"], "model": {"development": "develop", "production": "main"}, "users": [("ada", "admin"), ("erik", "create-repo")],
             "groups": [("developers", "write")],
             "deploy_keys": [{"id": 21, "key": public_key("project"), "label": "all products", "created_on": day(80), "added_on": day(80), "who": "ben"}]},
-        edge.projects["EDGE"].uuid: {"reviewers": ["ada"]},
+        edge.projects["EDGE"].uuid: {"reviewers": ["ada"]}, home.projects["HOME"].uuid: {"reviewers": ["ada"]},
         acme.uuid: {"hooks": [hook("Everything", 5, "https://audit.example.com/acme")], "variables": [("REGION", "eu"), ("SECRET", None)],
                     "runners": [runner("shared-1", "ONLINE", ["self.hosted", "linux.arm64"], version="3.20.0"), runner("shared-2", "UNHEALTHY", ["windows"])]},
         state.users["ada"].uuid: {

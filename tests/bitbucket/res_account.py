@@ -1,6 +1,6 @@
 """/user, /user/workspaces, /workspaces/…, and what was removed."""
 from . import objects, query
-from .reply import ApiError, page, redirect, removed, route
+from .reply import ApiError, page, removed, route
 
 
 def signed_in(req):

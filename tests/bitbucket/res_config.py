@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from . import gitread, objects, settings
 from .model import uid
-from .objects import WEB, href
+from .objects import WEB
 from .reply import ApiError, page, route
 from .res_git import HERE, commit_short, first_built
 from .res_pipelines import NOT_FOUND, SCOPE, pipeline, variable

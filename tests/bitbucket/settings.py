@@ -5,10 +5,9 @@ with the keys of the JSON object, or a dict; people are keys of users.
 """
 import copy
 
-from . import objects
 from .reply import ApiError, page, route
 from .res_account import its_members, the_workspace
-from .res_git import HERE, who
+from .res_git import who
 from .res_repo import the_repository
 
 WORKSPACE = "/workspaces/{workspace}"
