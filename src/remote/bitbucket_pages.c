@@ -26,13 +26,16 @@ struct pages {
 	struct bitbucket *bitbucket;
 	struct bitbucket_list *list;
 	struct seen *seen;
-	size_t n_items;  /* handed on */
-	size_t n_odd;    /* that are none */
-	size_t n_page;   /* of the last page, seen before or not */
-	int64_t size;    /* as the last page said; -1: it did not */
-	int64_t pagelen; /* -1 */
-	char *last;      /* created_on of the last item */
-	bool full;       /* `most` reached, and there was another item */
+	size_t n_items;   /* handed on */
+	size_t n_odd;     /* that are none */
+	size_t n_page;    /* of the last page, seen before or not */
+	int64_t size;     /* as the last page said; -1: it did not */
+	int64_t largest;  /* of the sizes */
+	int64_t at_least; /* a page with a smaller size is not taken */
+	bool is_short;    /* that was such a page */
+	int64_t pagelen;  /* -1 */
+	char *last;       /* created_on of the last item */
+	bool full;        /* `most` reached, and there was another item */
 };
 
 static void pages_done(struct pages *p)
@@ -103,8 +106,13 @@ static int take_values(struct pages *p, const struct json *page)
 		return ctx_fail(p->ctx, -EIO,
 				"Bitbucket's answer to %s is not a list.",
 				p->list->path);
-	p->n_page = 0;
 	p->size = json_int(page, "size", -1);
+	p->is_short = p->size < p->at_least;
+	if (p->is_short)
+		return 0;
+	p->n_page = 0;
+	if (p->size > p->largest)
+		p->largest = p->size;
 	p->pagelen = json_int(page, "pagelen", -1);
 	for (const struct json *i = json_first(values); i && r == 0;
 	     i = json_next(i))
@@ -210,11 +218,11 @@ static int walk_newest(struct pages *p)
 {
 	cleanup(free) char *below = NULL;
 	bool more = true, with = false;
+	int64_t left = 0;
 
 	for (size_t n = 1; more; n++) {
 		cleanup(free) char *url = newest_url(p, below, with),
 				   *next = NULL;
-		int64_t expected = p->size - (int64_t)p->n_page;
 		size_t had = p->n_items;
 		int r;
 
@@ -222,16 +230,17 @@ static int walk_newest(struct pages *p)
 			return ctx_fail(p->ctx, -EIO,
 					"Bitbucket's list at %s does not end.",
 					p->list->path);
+		/* Without some of that very moment it is not taken. */
+		p->at_least = !below || with ? -1 : left > 0 ? left : 0;
 		r = take_page(p, url, &next);
 		if (r < 0)
 			return r;
-		more = next != NULL && p->last;
-		if (below && !with && (p->size < 0 || p->size < expected)) {
-			/* Some of that very moment may be missing. */
+		if (p->is_short) {
 			with = true;
-			more = true;
 			continue;
 		}
+		left = p->size - (int64_t)p->n_page;
+		more = next != NULL && p->last;
 		if (with && p->n_items == had && more &&
 		    !strcmp(below, p->last))
 			return ctx_fail(p->ctx, -EIO,
@@ -349,6 +358,8 @@ int bitbucket_list(struct ctx *ctx, struct bitbucket *b,
 		.bitbucket = b,
 		.list = list,
 		.size = -1,
+		.largest = -1,
+		.at_least = -1,
 		.pagelen = -1,
 	};
 	int r;
@@ -357,9 +368,9 @@ int bitbucket_list(struct ctx *ctx, struct bitbucket *b,
 		r = walk_newest(&p);
 	} else {
 		r = walk_numbers(&p);
-		if (r == 0 && !p.full && list->id && p.size >= 0 &&
+		if (r == 0 && !p.full && list->id &&
 		    list->paging != BITBUCKET_WHOLE &&
-		    (int64_t)(p.n_items + p.n_odd) < p.size)
+		    (int64_t)(p.n_items + p.n_odd) < p.largest)
 			r = walk_numbers(&p);
 	}
 	if (r == 0)

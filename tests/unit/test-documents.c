@@ -1,0 +1,424 @@
+/*
+ * remote/documents: lists whole while items come and go, their files, their
+ * items, what is remembered of a refusal, and one request for what changed.
+ */
+#include "documents-world.h"
+
+static void many(struct world *w, unsigned n)
+{
+	for (unsigned i = 1; i <= n; i++)
+		add(w, i, "OPEN", i);
+}
+
+/* ---- lists ---- */
+
+static void newest_are_first(void **state)
+{
+	struct world *w = *state;
+
+	expect_list(w, &open_things, SOURCE_READ, "");
+	expect_requests(w, 1);
+	many(w, 12);
+	add(w, 13, "CLOSED", 3);
+	expect_list(w, &open_things, SOURCE_ANEW, "12 11 10 9 8 7 6 5 4 3 2 1");
+	expect_requests(w, 3);
+	expect_list(w, &open_things, SOURCE_READ, "12 11 10 9 8 7 6 5 4 3 2 1");
+	expect_requests(w, 0);
+}
+
+static void exact_pages(void **state)
+{
+	struct world *w = *state;
+
+	many(w, 10);
+	expect_list(w, &open_things, SOURCE_READ, "10 9 8 7 6 5 4 3 2 1");
+	expect_requests(w, 2);
+}
+
+/* Made in the same moment, on both sides of a page's end. */
+static void ties_at_a_page_end(void **state)
+{
+	struct world *w = *state;
+
+	for (unsigned i = 1; i <= 4; i++)
+		add(w, i, "OPEN", 9);
+	add(w, 5, "OPEN", 1);
+	for (unsigned i = 6; i <= 8; i++)
+		add(w, i, "OPEN", 20);
+	expect_list(w, &open_things, SOURCE_READ, "6 7 8 1 2 3 4 5");
+	/* One page that lacked some, asked for again with that moment. */
+	expect_requests(w, 3);
+}
+
+static void more_in_a_moment_than_a_page(void **state)
+{
+	struct world *w = *state;
+
+	for (unsigned i = 1; i <= 7; i++)
+		add(w, i, "OPEN", 9);
+	add(w, 8, "OPEN", 1);
+	expect_list(w, &open_things, SOURCE_READ, "-5");
+}
+
+static void one_goes_while_pages_are_walked(void **state)
+{
+	struct world *w = *state;
+
+	many(w, 12);
+	w->goes_after = 11;
+	expect_list(w, &open_things, SOURCE_READ, "12 11 10 9 8 7 6 5 4 3 2 1");
+	many(w, 0);
+	thing(w, 11)->gone = false;
+	w->goes_after = 3;
+	expect_list(w, &open_things, SOURCE_ANEW, "12 11 10 9 8 7 6 5 4 2 1");
+}
+
+static void pages_without_next(void **state)
+{
+	struct world *w = *state;
+
+	many(w, 12);
+	/* By number: one that goes moves the others up, and one is missed; it
+	 * is looked for. */
+	w->goes_after = 12;
+	expect_list(w, &numbered_things, SOURCE_READ,
+		    "12 11 10 9 8 6 5 4 3 2 1 7");
+}
+
+static void without_sizes(void **state)
+{
+	struct world *w = *state;
+
+	many(w, 12);
+	w->sizeless = true;
+	expect_list(w, &open_things, SOURCE_READ, "12 11 10 9 8 7 6 5 4 3 2 1");
+}
+
+static void a_history_is_bounded(void **state)
+{
+	struct world *w = *state;
+	struct document_file file;
+
+	for (unsigned i = 1; i <= 12; i++)
+		add(w, i, "CLOSED", i);
+	expect_list(w, &closed_things, SOURCE_READ,
+		    "12 11 10 9 8 7 6 5 4 3 2 1");
+	assert_int_equal(documents_file(w->documents, w->scope, "more", &file),
+			 -ENOENT);
+	add(w, 13, "CLOSED", 13);
+	w->asked = tiny_n_requests(w->tiny);
+	expect_list(w, &closed_things, SOURCE_ANEW,
+		    "13 12 11 10 9 8 7 6 5 4 3 2");
+	expect_requests(w, 3);
+	assert_int_equal(documents_file(w->documents, w->scope, "more", &file),
+			 0);
+	assert_true(file.size > 50);
+}
+
+/* ---- names ---- */
+
+static const char *name_of(struct world *w, const char *title)
+{
+	static char name[300];
+	cleanup(collection_unref) struct collection *c = NULL;
+	cleanup(ctx_done) struct ctx ctx;
+	struct catalog_age age;
+
+	w->name = title;
+	ctx_init(&ctx, NULL, -1);
+	assert_int_equal(documents_collection(&ctx, w->documents, &open_things,
+					      w->scope, SOURCE_ANEW, &c, &age),
+			 0);
+	assert_int_equal(c->n_items, 1);
+	snprintf(name, sizeof(name), "%s", c->items[0].name);
+	return name;
+}
+
+static void names_are_safe(void **state)
+{
+	struct world *w = *state;
+
+	add(w, 1, "OPEN", 1);
+	assert_string_equal(name_of(w, "plain"), "plain");
+	assert_string_equal(name_of(w, "a/b"), "a%2Fb");
+	assert_string_equal(name_of(w, ".."), "%2E.");
+	assert_string_equal(name_of(w, ""), "%");
+	assert_string_equal(name_of(w, "index.tsv"), "%69ndex.tsv");
+	assert_string_equal(name_of(w, "index.json"), "%69ndex.json");
+	assert_string_equal(name_of(w, "more"), "%6Dore");
+}
+
+static void equal_names_are_told_apart(void **state)
+{
+	struct world *w = *state;
+	cleanup(collection_unref) struct collection *c = NULL;
+	cleanup(ctx_done) struct ctx ctx;
+	struct catalog_age age;
+
+	many(w, 3);
+	w->name = "same";
+	ctx_init(&ctx, NULL, -1);
+	assert_int_equal(documents_collection(&ctx, w->documents, &open_things,
+					      w->scope, SOURCE_READ, &c, &age),
+			 0);
+	assert_int_equal(c->n_items, 3);
+	assert_non_null(collection_find(c, "same"));
+	assert_string_equal(collection_find(c, "same")->id, "3");
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(strlen(c->items[i].name), i == 0 ? 4 : 13);
+		assert_ptr_equal(collection_find(c, c->items[i].name),
+				 &c->items[i]);
+		assert_ptr_equal(collection_find_id(c, c->items[i].id),
+				 &c->items[i]);
+	}
+}
+
+/* ---- items ---- */
+
+static void items_cost_nothing_after_their_list(void **state)
+{
+	struct world *w = *state;
+
+	many(w, 12);
+	expect_list(w, &open_things, SOURCE_READ, "12 11 10 9 8 7 6 5 4 3 2 1");
+	expect_requests(w, 3);
+	for (unsigned i = 1; i <= 12; i++) {
+		char id[8], word[16];
+
+		snprintf(id, sizeof(id), "%u", i);
+		snprintf(word, sizeof(word), "\"thing %u\"", i);
+		expect_item(w, &open_things, id, SOURCE_READ, 0, word);
+		expect_item(w, &open_things, id, SOURCE_CACHED, 0, word);
+	}
+	expect_requests(w, 0);
+	/* All of them outdated: the list's pages, once. */
+	clock_advance(15 * MINUTE);
+	for (unsigned i = 1; i <= 12; i++) {
+		char id[8];
+
+		snprintf(id, sizeof(id), "%u", i);
+		expect_item(w, &open_things, id, SOURCE_READ, 0, "thing");
+	}
+	expect_requests(w, 0); /* good enough for its own lifetime */
+	clock_advance(15 * MINUTE);
+	for (unsigned i = 1; i <= 12; i++) {
+		char id[8];
+
+		snprintf(id, sizeof(id), "%u", i);
+		expect_item(w, &open_things, id, SOURCE_READ, 0, "thing");
+	}
+	expect_requests(w, 3);
+}
+
+static void an_item_alone(void **state)
+{
+	struct world *w = *state;
+
+	add(w, 7, "OPEN", 1);
+	expect_item(w, &open_things, "7", SOURCE_CACHED, -ENOENT, "");
+	expect_requests(w, 0);
+	expect_item(w, &open_things, "7", SOURCE_READ, 0, "thing 7");
+	expect_item(w, &open_things, "7", SOURCE_READ, 0, "thing 7");
+	expect_requests(w, 1);
+	/* Of a row beside them it is the same document. */
+	free(w->scope->key);
+	w->scope->key = xstrdup("place/things/closed");
+	expect_item(w, &closed_things, "7", SOURCE_READ, 0, "thing 7");
+	expect_requests(w, 0);
+}
+
+static void an_item_that_is_not_there(void **state)
+{
+	struct world *w = *state;
+
+	for (unsigned i = 0; i < 3; i++)
+		expect_item(w, &open_things, "9", SOURCE_READ, -ENOENT, "");
+	expect_requests(w, 1);
+	add(w, 9, "OPEN", 1);
+	clock_advance(11 * MINUTE);
+	expect_item(w, &open_things, "9", SOURCE_READ, 0, "thing 9");
+}
+
+static void a_final_item(void **state)
+{
+	struct world *w = *state;
+
+	add(w, 7, "FINAL", 1);
+	expect_item(w, &open_things, "7", SOURCE_READ, 0, "thing 7");
+	clock_advance(1000 * 24 * 60 * MINUTE);
+	expect_item(w, &open_things, "7", SOURCE_READ, 0, "thing 7");
+	expect_requests(w, 1);
+}
+
+/* ---- refusals ---- */
+
+static void refusals_are_remembered(void **state)
+{
+	static const struct {
+		long status;
+		const char *want;
+		unsigned n_requests; /* of three reads */
+	} cases[] = {{404, "-2", 1}, {403, "-13", 1}, {410, "-2", 1}};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		w->status = cases[i].status;
+		for (unsigned k = 0; k < 3; k++)
+			expect_list(w, &open_things, SOURCE_READ,
+				    cases[i].want);
+		expect_requests(w, cases[i].n_requests);
+		assert_int_equal(cache_remove(w->cache, "place/things"), 0);
+		clock_advance(MINUTE);
+	}
+	/* Signing in anew mends a 401: it is not kept. */
+	w->status = 401;
+	expect_list(w, &open_things, SOURCE_READ, "-13");
+	w->status = 0;
+	clock_advance(MINUTE);
+	expect_list(w, &open_things, SOURCE_READ, "");
+}
+
+static void a_refusal_takes_nothing_away(void **state)
+{
+	static const long statuses[] = {401, 403, 404, 410, 400};
+	struct world *w = *state;
+
+	many(w, 3);
+	expect_list(w, &open_things, SOURCE_READ, "3 2 1");
+	for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
+		clock_advance(100 * MINUTE);
+		w->status = statuses[i];
+		expect_list(w, &open_things, SOURCE_READ, "3 2 1");
+		expect_item(w, &open_things, "2", SOURCE_READ, 0, "thing 2");
+	}
+}
+
+static void an_object(void **state)
+{
+	struct world *w = *state;
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(ctx_done) struct ctx ctx;
+
+	ctx_init(&ctx, NULL, -1);
+	assert_int_equal(documents_object(&ctx, w->documents, &one_thing,
+					  w->scope, SOURCE_READ, &document),
+			 -ENOENT);
+	assert_true(*ctx.sentence);
+	add(w, 7, "OPEN", 1);
+	assert_int_equal(documents_object(&ctx, w->documents, &one_thing,
+					  w->scope, SOURCE_READ, &document),
+			 -ENOENT);
+	expect_requests(w, 1);
+	assert_int_equal(documents_object(&ctx, w->documents, &one_thing,
+					  w->scope, SOURCE_REFRESH, &document),
+			 0);
+	assert_non_null(strstr(blob_data(document.body), "thing 7"));
+}
+
+/* ---- what was changed since ---- */
+
+static void one_request_for_what_changed(void **state)
+{
+	struct world *w = *state;
+
+	many(w, 12);
+	expect_list(w, &dated_things, SOURCE_READ,
+		    "12 11 10 9 8 7 6 5 4 3 2 1");
+	expect_requests(w, 3);
+	expect_list(w, &dated_things, SOURCE_REFRESH,
+		    "12 11 10 9 8 7 6 5 4 3 2 1");
+	expect_requests(w, 1);
+	/* One changed, one left, one came. */
+	memcpy(thing(w, 4)->updated, "2026-02-01", 10);
+	memcpy(thing(w, 11)->updated, "2026-02-01", 10);
+	thing(w, 11)->state = "CLOSED";
+	add(w, 13, "OPEN", 13);
+	memcpy(thing(w, 13)->updated, "2026-02-02", 10);
+	expect_list(w, &dated_things, SOURCE_REFRESH,
+		    "13 12 10 9 8 7 6 5 4 3 2 1");
+	expect_requests(w, 1);
+	expect_item(w, &dated_things, "4", SOURCE_READ, 0, "2026-02-01");
+	/* It is known where it is now. */
+	expect_item(w, &dated_things, "11", SOURCE_READ, 0, "CLOSED");
+	expect_requests(w, 0);
+	/* What was deleted tells nobody, but people who ask see it. */
+	thing(w, 2)->gone = true;
+	expect_list(w, &dated_things, SOURCE_REFRESH,
+		    "13 12 10 9 8 7 6 5 4 3 2 1");
+	expect_requests(w, 1);
+	expect_list(w, &dated_things, SOURCE_ANEW, "13 12 10 9 8 7 6 5 4 3 1");
+	expect_requests(w, 3);
+	/* And now and then it is seen anyway. */
+	thing(w, 3)->gone = true;
+	expect_list(w, &dated_things, SOURCE_REFRESH,
+		    "13 12 10 9 8 7 6 5 4 3 1");
+	clock_advance(6 * 60 * MINUTE);
+	w->asked = tiny_n_requests(w->tiny);
+	expect_list(w, &dated_things, SOURCE_REFRESH, "13 12 10 9 8 7 6 5 4 1");
+	expect_requests(w, 2);
+}
+
+static void too_much_changed(void **state)
+{
+	struct world *w = *state;
+	struct buf want = BUF_INIT(0);
+
+	many(w, 200);
+	for (unsigned i = 200; i >= 1; i--)
+		buf_printf(&want, "%s%u", i < 200 ? " " : "", i);
+	expect_list(w, &dated_things, SOURCE_READ, want.data);
+	expect_requests(w, 40);
+	for (unsigned i = 1; i <= 200; i++)
+		memcpy(thing(w, i)->updated, "2026-02-01", 10);
+	thing(w, 100)->gone = true;
+	buf_clear(&want);
+	for (unsigned i = 200; i >= 1; i--)
+		if (i != 100)
+			buf_printf(&want, "%s%u", i < 200 ? " " : "", i);
+	expect_list(w, &dated_things, SOURCE_REFRESH, want.data);
+	buf_done(&want);
+}
+
+static void same_bytes_same_version(void **state)
+{
+	struct world *w = *state;
+	uint64_t first;
+
+	many(w, 3);
+	first = expect_list(w, &dated_things, SOURCE_READ, "3 2 1");
+	assert_int_equal(expect_list(w, &dated_things, SOURCE_REFRESH, "3 2 1"),
+			 first);
+	assert_int_equal(expect_list(w, &dated_things, SOURCE_ANEW, "3 2 1"),
+			 first);
+	memcpy(thing(w, 1)->updated, "2026-02-01", 10);
+	assert_int_not_equal(
+		expect_list(w, &dated_things, SOURCE_REFRESH, "3 2 1"), first);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(newest_are_first),
+		T(exact_pages),
+		T(ties_at_a_page_end),
+		T(more_in_a_moment_than_a_page),
+		T(one_goes_while_pages_are_walked),
+		T(pages_without_next),
+		T(without_sizes),
+		T(a_history_is_bounded),
+		T(names_are_safe),
+		T(equal_names_are_told_apart),
+		T(items_cost_nothing_after_their_list),
+		T(an_item_alone),
+		T(an_item_that_is_not_there),
+		T(a_final_item),
+		T(refusals_are_remembered),
+		T(a_refusal_takes_nothing_away),
+		T(an_object),
+		T(one_request_for_what_changed),
+		T(too_much_changed),
+		T(same_bytes_same_version),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
