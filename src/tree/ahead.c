@@ -33,7 +33,8 @@ struct run {
 
 struct job {
 	struct job *next;
-	char *path; /* below the root */
+	char *path;     /* below the root */
+	int32_t caller; /* whose walk it is */
 };
 
 struct ahead {
@@ -72,6 +73,7 @@ static void fetch(struct ahead *ahead, const struct job *job)
 
 	ctx_init(&ctx, model->config.group, JOB_MS);
 	ctx.class = CTX_REFRESH;
+	ctx.caller = job->caller;
 	/* What fails here fails again for whoever asks, who is told. */
 	if (model_walk(&ctx, model, root, job->path, &node) == 0 &&
 	    node->what.provider == &provider_place)
@@ -155,12 +157,13 @@ static bool take_note(struct run *run, size_t at, size_t n_siblings,
 	return *ret_from < *ret_until;
 }
 
-static void queue(struct ahead *ahead, char *path)
+static void queue(struct ahead *ahead, int32_t caller, char *path)
 {
 	struct job *job = xcalloc(1, sizeof(*job));
 	unsigned slot = THREADS;
 
 	job->path = path;
+	job->caller = caller;
 	mutex_lock(&ahead->lock);
 	LL_APPEND(ahead->jobs, job);
 	if (ahead->n_idle == 0 && ahead->n_threads < THREADS)
@@ -219,8 +222,9 @@ void ahead_note(struct ctx *ctx, struct ahead *ahead, struct node *collection)
 					 (unsigned)(until - from)))
 		return;
 	for (; from < until; from++)
-		queue(ahead, xasprintf("%s/%s/%s", workspace,
-				       list->items[from].name, path.data));
+		queue(ahead, ctx->caller,
+		      xasprintf("%s/%s/%s", workspace, list->items[from].name,
+				path.data));
 }
 
 /* ---- life ---- */
