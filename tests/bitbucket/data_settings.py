@@ -116,8 +116,8 @@ def fill(state):
     """Gives the state what is set up."""
     acme, edge, home = (state.workspaces[slug] for slug in ("acme", "edge", "ada-lindqvist"))
     state.settings = {
-        acme.repositories["widgets"].uuid: widgets(), edge.repositories["files"].uuid: files(),
         **{r.uuid: {"key_pair": public_key(r.slug)} for w in (acme, home, edge) for r in w.repositories.values() if r.slug != "files"},
+        acme.repositories["widgets"].uuid: widgets(), edge.repositories["files"].uuid: files(),
         acme.repositories["infra"].uuid: {"users": [("ben", "admin")], "key_pair": public_key("infra")},
         acme.projects["PROD"].uuid: {
             "reviewers": ["ada", "chen"], "model": {"development": "develop", "production": "main"}, "users": [("ada", "admin"), ("erik", "create-repo")],
