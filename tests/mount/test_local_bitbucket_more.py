@@ -1,6 +1,7 @@
 """The local Bitbucket itself: pipelines, downloads, settings, workspaces, snippets, the account."""
 import email
 import hashlib
+import http.client
 import json
 import os
 import subprocess
@@ -111,6 +112,18 @@ def test_a_log_on_another_host(bb):
     bb.logs = "here"
     status, _, body = ask(bb, path)
     assert (status, body) == (200, whole[2])
+
+
+def test_a_running_steps_log_on_another_host(bb):
+    bb.logs = "there"
+    path = step_path(bb, WIDGETS, 4, 1) + "/log"
+    first = ask(bb, path)[1]["Location"]
+    bb.append_log("acme", "widgets", 4, 1, "more\n")
+    assert fetch(bb, first)[2] == b"+ make check\n", "as it was when the link was made"
+    assert fetch(bb, ask(bb, path)[1]["Location"], Range="bytes=13-")[2] == b"more\n"
+    bb.fault("GET /logs/", "truncate", after_bytes=3)
+    with pytest.raises(http.client.IncompleteRead):
+        fetch(bb, first)
 
 
 def test_logs_that_are_not_there(bb):
@@ -224,7 +237,7 @@ def test_a_download_is_replaced(bb):
     newest = look(bb, WIDGETS + "/downloads?pagelen=1")[1]["values"][0]
     assert (newest["name"], newest["size"]) == ("CHECKSUMS", 4) and before != "CHECKSUMS"
     bb.replace_download("acme", "widgets", "CHECKSUMS", "newer\n", moves=True)
-    assert fetch(bb, where)[0] == 404 and fetch(bb, link())[2] == b"newer\n"
+    assert fetch(bb, where)[0] == 404 and fetch(bb, link())[2] == b"newer\n" and fetch(bb, where)[0] == 404
     bb.add_download("acme", "widgets", "made", 70_000)
     assert len(fetch(bb, ask(bb, WIDGETS + "/downloads/made")[1]["Location"])[2]) == 70_000
     bb.delete_download("acme", "widgets", "made")
