@@ -134,6 +134,12 @@ int catalog_document(struct ctx *, struct catalog *, const char *workspace,
 /* Whether somebody is signed in as a user: not anonymously, nor with an access
  * token, which is nobody's. */
 bool catalog_has_user(const struct catalog *);
+/* The whole id of a commit of which the first digits are known, in a repository
+ * by its slugs: one request (GET …/commit/{id}), remembered for ever. The
+ * answer is 40 hex digits that begin with those. */
+int catalog_commit_id(struct ctx *, struct catalog *, const char *workspace,
+		      const char *slug, const char *hash,
+		      char ret_id[static 41]);
 /* GET /user; -ENOENT anonymously and for access tokens, without a request. */
 int catalog_user(struct ctx *, struct catalog *, enum source_mode,
 		 struct catalog_document *ret_document);

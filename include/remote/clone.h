@@ -1,10 +1,10 @@
 /*
- * remote/clone: a repository's lazily filled copy: resolve its default branch,
- * bring the commit, read trees and blobs.
+ * remote/clone: a repository's lazily filled copy: its refs, what they lead to,
+ * any commit, brought when it is wanted; trees and blobs to read.
  *
  * Owns materialisation (two at a time, at most so many in ten minutes, layout
- * rule 13), what the ref was when it was last asked, and the times of files
- * (rule 4). Must never know nodes or FUSE.
+ * rule 13), what the refs were when they were last asked for, and the times of
+ * files (rule 4). Must never know nodes or FUSE.
  */
 #ifndef REMOTE_CLONE_H
 #define REMOTE_CLONE_H
@@ -44,30 +44,96 @@ struct clone *clone_ref(struct clone *);
 struct clone *clone_unref(struct clone *);
 DEFINE_CLEANUP(struct clone *, clone_unref);
 
-/* What the default branch was when it was last asked. */
+/* The names that a repository has. Immutable, counted. */
+enum clone_ref_kind {
+	CLONE_BRANCHES,
+	CLONE_TAGS,
+};
+#define CLONE_REF_KINDS 2
+struct clone_refs {
+	/* Without refs/heads/ or refs/tags/, in the order of strcmp. */
+	const char *const *names[CLONE_REF_KINDS];
+	size_t n_names[CLONE_REF_KINDS];
+	uint64_t version;   /* equal versions are equal names and objects */
+	size_t n_left_out;  /* that no file system can show, or too many */
+	char left_out[256]; /* "" or the first one */
+	/* private from here */
+	struct refs refs_private;
+	const char **names_private[CLONE_REF_KINDS];
+	char *bytes_private;
+	size_t n_bytes_private;
+};
+struct clone_line;
+struct clone_refs *clone_refs_ref(struct clone_refs *);
+struct clone_refs *clone_refs_unref(struct clone_refs *);
+DEFINE_CLEANUP(struct clone_refs *, clone_refs_unref);
+/* The first name that is not below `name`; n_names when there is none. */
+size_t clone_refs_seek(const struct clone_refs *, enum clone_ref_kind,
+		       const char *name);
+/* The commit of names[kind][i] (an annotated tag's is what it leads to). */
+struct oid clone_refs_commit(const struct clone_refs *, enum clone_ref_kind,
+			     size_t i);
+/*
+ * All branches and tags, by one ls-refs when the last one is older than
+ * max_age_ms (as in clone_line_get); never by REST. The same question says what
+ * the default branch is, and while names are wanted (within the hour) it is
+ * asked for both at once. Remembered across mounts.
+ */
+int clone_get_refs(struct ctx *, struct clone *, int64_t max_age_ms,
+		   struct clone_refs **ret_refs);
+int clone_known_refs(struct clone *, struct clone_refs **ret_refs);
+int64_t clone_refs_checked_ms(struct clone *); /* wall clock; 0: never */
+/* An object that a ref leads to is known to be no commit and no tree. */
+bool clone_is_no_tree(struct clone *, const struct oid *);
+bool clone_line_is_no_tree(struct clone_line *);
+
+/* A ref that is followed: the default branch (ref NULL), or "refs/heads/…",
+ * "refs/tags/…". Find or make; the clone owns it. */
+struct clone_line *clone_line(struct clone *, const char *ref);
+
+/* A commit that can be shown. */
 struct clone_head {
-	struct oid commit, tree;
-	int64_t time_s;     /* the commit's */
-	int64_t checked_ms; /* wall clock */
-	bool empty;         /* no commit: an empty tree */
-	char branch[256];   /* "main"; "" when unknown */
+	struct oid commit, tree; /* a tag of a tree: both are the tree's */
+	int64_t time_s;          /* the commit's */
+	int64_t checked_ms;      /* wall clock; 0: of no ref */
+	bool empty;              /* no commit: an empty tree */
+	char branch[256];        /* "main"; "" when unknown, and of a tag */
 };
 /*
- * The head, its commit whole in the store. If the last check is at most
- * max_age_ms old (wall clock) nothing is asked (INT64_MAX: never, when there
- * is a head at all); else one ls-refs (with the capabilities' request before
- * it on a host never seen), and one fetch if the commit is not here. All
- * callers at once are one job (asking never waits behind the two fetches that
- * may run); a job whose last waiter left is cancelled. -EINTR, -ETIMEDOUT as
- * ctx says; -EDQUOT beyond max_trees; -EACCES, -ENOENT, -EIO, -EOPNOTSUPP
- * (SHA-256) … with sentences; failures are remembered for 2 s. A failure
- * changes nothing that is there.
+ * What the ref leads to, its commit whole in the store. If the last check is at
+ * most max_age_ms old (wall clock) nothing is asked (INT64_MAX: never, when
+ * there is a head at all); else one ls-refs (with the capabilities' request
+ * before it on a host never seen), and one fetch if the commit is not here, of
+ * what differs from the commits that are. All callers at once are one job
+ * (asking never waits behind the two fetches that may run); a job whose last
+ * waiter left is cancelled. -EINTR, -ETIMEDOUT as ctx says; -EDQUOT beyond
+ * max_trees; -ENOENT when the ref is gone; -EACCES, -EIO, -EOPNOTSUPP (SHA-256)
+ * … with sentences; failures are remembered for 2 s. A failure changes nothing
+ * that is there.
  */
-int clone_get_head(struct ctx *, struct clone *, int64_t max_age_ms,
+int clone_line_get(struct ctx *, struct clone_line *, int64_t max_age_ms,
 		   struct clone_head *ret_head);
 /* What is known without waiting for the network: memory's, or an earlier
  * mount's if the store still has it. -ENOENT; the store's errors. */
-int clone_known_head(struct clone *, struct clone_head *ret_head);
+int clone_line_known(struct clone_line *, struct clone_head *ret_head);
+/* When it was last asked for (wall clock); 0: never. */
+int64_t clone_line_checked_ms(struct clone_line *);
+bool clone_line_is_gone(struct clone_line *); /* the answer lacks it */
+
+/* Any commit by its id, in the order of sources (a fork's names; copied), then
+ * in the repository itself. One fetch, or nothing at all when it is here. */
+struct clone_source {
+	const char *workspace, *slug;
+};
+int clone_get_commit(struct ctx *, struct clone *, const struct oid *commit,
+		     const struct clone_source *sources, size_t n_sources,
+		     struct clone_head *ret_head);
+int clone_known_commit(struct clone *, const struct oid *commit,
+		       struct clone_head *ret_head); /* -ENOENT */
+/* The one commit here whose id begins with n digits (4 to 40). -ENOENT none;
+ * -EEXIST several objects; -EINVAL. Local. */
+int clone_resolve_short(struct clone *, const char *hex, size_t n,
+			struct oid *ret_commit);
 
 /* Reading what is here: local, quick, never waits for the network. */
 int clone_read_tree(struct clone *, const struct oid *,
@@ -84,13 +150,13 @@ int clone_diff(struct clone *, const struct oid *before,
 			   const struct tree_entry *before,
 			   const struct tree_entry *after),
 	       void *arg);
-/* The time (s) of the first commit at which this cache saw this path of the
- * default branch with this content (rule 4). path "" is the root. Cheap. */
-int64_t clone_path_time(struct clone *, const char *path,
+/* The time (s) of the first commit at which this cache saw this path of the ref
+ * with this content (rule 4). path "" is the root. Cheap. */
+int64_t clone_path_time(struct clone_line *, const char *path,
 			const struct oid *oid);
 /* False while no path has a time of its own: then every path has the time that
  * clone_path_time gives for any, and nobody needs to compose paths. */
-bool clone_has_path_times(struct clone *, int64_t *ret_time_s);
+bool clone_has_path_times(struct clone_line *, int64_t *ret_time_s);
 
 /* For `status`: running fetches, and the trees that are there. A false from
  * each ends it. Strings are borrowed for the call. */
@@ -106,6 +172,7 @@ void clones_running(struct clones *,
 		    void *arg);
 struct clone_shown {
 	const char *workspace, *slug;
+	const char *ref; /* "" for the default branch */
 	struct clone_head head;
 };
 void clones_shown(struct clones *,

@@ -116,6 +116,10 @@ bool objects_is_whole(struct objects *, const struct oid *commit);
 /* Whole commits, newest mark last, at most max: 40 hex digits each. */
 int objects_whole_commits(struct objects *, size_t max, struct oid **ret_oids,
 			  size_t *ret_n);
+/* The commit whose id begins with n digits (4 to 40). -ENOENT; -EEXIST when
+ * several objects do; -EINVAL. */
+int objects_resolve_short(struct objects *, const char *hex, size_t n,
+			  struct oid *ret_commit);
 bool objects_is_shallow(struct objects *, const struct oid *commit);
 /* refs/heads/<branch> and HEAD, so that `git log` works in the store. */
 int objects_set_branch(struct objects *, const char *branch,

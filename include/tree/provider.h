@@ -52,7 +52,7 @@ struct provider {
 
 extern const struct provider provider_root, provider_workspace,
 	provider_repository, provider_place, provider_meta, provider_stored,
-	provider_link, provider_api, provider_tree, provider_git,
+	provider_link, provider_api, provider_tree, provider_git, provider_refs,
 	provider_control, provider_snapshot, provider_errors, provider_refresh;
 
 #define FOREVER_MS (INT64_C(3600) * 1000) /* the kernel's "long": an hour */
@@ -70,6 +70,7 @@ struct model {
 	struct mutex lock;         /* a leaf */
 	struct rendered *rendered; /* under lock: recent files of documents */
 	size_t n_rendered;         /* under lock: bytes */
+	struct refs_watch *refs_watches; /* under lock */
 };
 
 /* The node of a path below dir, made as the kernel's lookups would make it but
@@ -117,12 +118,49 @@ int meta_found(struct model *, const struct resource_file *,
 	       const struct catalog_document *, struct found *ret_found);
 void meta_forget_rendered(struct model *);
 
-/* git: the view behind a repository's tree/. */
-int git_view_new(struct model *, const struct node *repository,
-		 struct git_view **ret_view);
-struct git_view *git_view_free(struct git_view *);
-/* Asks for the ref (max_age_ms as in clone_get_head) and moves what the kernel
- * knows; *ret_moved may be NULL. tree is the node of tree/. */
+/*
+ * git: a directory of the files at one commit, below any node of a repository.
+ * Looking the name up fetches nothing; looking inside does, once. Lookups may
+ * shorten ret_found->left_ms (an hour) where the commit may become another:
+ * that one is another directory.
+ */
+struct git_commit_target {
+	const char *hash; /* 12 to 40 hex digits */
+	/* Who has it, first where it should be (a fork); the repository itself
+	 * is tried after them. Members may be NULL: passed over. */
+	const struct clone_source *sources;
+	size_t n_sources;
+	/* A branch of the first source (of the repository itself, if there is
+	 * none) whose tip it probably is; or NULL. */
+	const char *branch;
+};
+int git_found_commit(struct ctx *, struct model *, struct node *dir,
+		     const struct git_commit_target *, struct found *ret_found);
+
+/* "refs/heads/feature/x" as the mount calls it: "branches/feature/x"; any other
+ * name part by part. Adds to out. */
+void refs_path(struct buf *out, const char *ref);
+/* refs: the names in branches/ or tags/, whatever the directory is otherwise,
+ * as provider's members. One ls-refs (none within ttl), never a fetch. Cookies
+ * begin at 1. attr does nothing before somebody looked inside. */
+int refs_lookup(struct ctx *, struct model *, struct node *dir,
+		enum clone_ref_kind kind, const char *name,
+		struct found *ret_found);
+int refs_list(struct ctx *, struct model *, struct node *dir,
+	      enum clone_ref_kind kind, uint64_t after, bool plus,
+	      provider_emit *emit, void *arg);
+void refs_attr(struct ctx *, struct model *, struct node *dir,
+	       enum clone_ref_kind kind, int64_t *ret_left_ms);
+
+/* refresh/…/PATH/.now for the paths in a repository that git answers (tree,
+ * branches, tags): asks again, adds to said what changed. repository NULL: the
+ * kernel does not know it. */
+bool git_is_path(const char *path);
+int git_refresh_path(struct ctx *, struct model *, struct node *repository,
+		     const char *path, struct buf *said);
+
+/* git: of the node of a tree. Asks for the ref (max_age_ms as in
+ * clone_line_get) and moves what the kernel knows; *ret_moved may be NULL. */
 int git_view_check(struct ctx *, struct model *, struct node *tree,
 		   int64_t max_age_ms, bool *ret_moved);
 /* For the background: whether its ref is due to be asked again, ms until it

@@ -25,8 +25,9 @@ void refresh_repository(struct refresh *, const char *workspace,
 void refresh_user(struct refresh *);
 /* What is behind a node of tree/place; a reference is held until it is done. */
 void refresh_place(struct refresh *, struct node *place);
-/* A view begins to be watched; the worker holds a reference on the node while
- * it was heard of within the hour. */
+/* A tree, or the directory of branches or tags, begins to be watched; the
+ * worker holds a reference on the node while it was heard of within the hour.
+ */
 void refresh_watch(struct refresh *, struct node *tree);
 
 #endif

@@ -1,10 +1,8 @@
 /*
- * The clones of a mount: finding one, opening its store, reading what is there,
- * and what `status` wants to know.
+ * The clones of a mount: finding one, opening its store, reading what is there.
  *
- * A clone is in the table of clones as long as somebody holds it; its head is
- * known from memory, or from the facts that an earlier mount left when the
- * store still has what they name.
+ * A clone is in the table of clones as long as somebody holds it, and with it
+ * its lines.
  */
 #include "remote/clone_private.h"
 
@@ -32,6 +30,7 @@ int clones_new(const struct clones_config *config, struct clones **ret_clones)
 	mutex_init(&cs->lock);
 	cond_init(&cs->work);
 	cond_init(&cs->opened);
+	cond_init(&cs->settled);
 	while (n && config->git_url[n - 1] == '/')
 		n--;
 	cs->git_url = xmemdup0(config->git_url, n);
@@ -70,6 +69,7 @@ struct clones *clones_free(struct clones *cs)
 	mutex_done(&cs->lock);
 	cond_done(&cs->work);
 	cond_done(&cs->opened);
+	cond_done(&cs->settled);
 	free(cs->brought);
 	free(cs->git_url);
 	free(cs->origin);
@@ -119,8 +119,9 @@ static void name_clone(struct clones *cs, struct clone *c,
 	changed = replace(&c->workspace, workspace);
 	changed = replace(&c->slug, slug) || changed;
 	replace(&c->main_branch, main_branch);
-	if (changed)
-		c->failure = 0; /* it was the old name's */
+	/* They were the old name's. */
+	for (size_t i = 0; changed && i < CLONE_FAILURES; i++)
+		c->failures[i].errnum = 0;
 }
 
 int clone_open(struct clones *cs, const char *uuid, const char *workspace,
@@ -143,7 +144,6 @@ int clone_open(struct clones *cs, const char *uuid, const char *workspace,
 		c->uuid = xstrdup(uuid);
 		c->path = path_of(cs, uuid);
 		atomic_init(&c->objects, NULL);
-		times_init(&c->times);
 		HASH_ADD_KEYPTR(hh, cs->clones, c->uuid, strlen(c->uuid), c);
 	}
 	name_clone(cs, c, workspace, slug, main_branch);
@@ -163,6 +163,7 @@ struct clone *clone_ref(struct clone *c)
 
 struct clone *clone_unref(struct clone *c)
 {
+	struct clone_line *line, *next;
 	struct clones *cs;
 	bool last;
 
@@ -178,7 +179,15 @@ struct clone *clone_unref(struct clone *c)
 	if (!last)
 		return NULL;
 	objects_close(atomic_load(&c->objects));
-	times_done(&c->times);
+	HASH_ITER (hh, c->lines, line, next) {
+		HASH_DEL(c->lines, line);
+		line_free(line);
+	}
+	for (size_t i = 0; i < CLONE_FAILURES; i++)
+		free(c->failures[i].sentence);
+	talk_free(c->talk);
+	clone_refs_unref(c->names);
+	free(c->no_trees);
 	free(c->uuid);
 	free(c->path);
 	free(c->workspace);
@@ -219,92 +228,6 @@ int clone_store(struct clone *c, struct objects **ret_objects)
 		return r;
 	*ret_objects = objects;
 	return 0;
-}
-
-/* ---- the head ---- */
-
-/* "commit tree time empty branch", as clone_job.c writes it. */
-static bool parse_head(const char *line, struct clone_head *head)
-{
-	char commit[41], tree[41];
-	int empty = 0, branch = 0;
-	long long time_s;
-
-	if (sscanf(line, "%40[0-9a-f] %40[0-9a-f] %lld %1d %n", commit, tree,
-		   &time_s, &empty, &branch) != 4 ||
-	    !branch || oid_parse(commit, &head->commit) < 0 ||
-	    oid_parse(tree, &head->tree) < 0 ||
-	    strlen(line + branch) >= sizeof(head->branch))
-		return false;
-	head->time_s = time_s;
-	head->empty = empty != 0;
-	snprintf(head->branch, sizeof(head->branch), "%s", line + branch);
-	return true;
-}
-
-static bool recall_head(struct clone *c, struct clone_head *head)
-{
-	cleanup(blob_unref) struct blob *line = NULL, *checked = NULL;
-	struct cache *cache = c->clones->cache;
-	size_t n = strlen(c->uuid);
-	uint64_t ms = 0;
-
-	*head = (struct clone_head){0};
-	if (cache_fact_get(cache, "head", c->uuid, n, &line) < 0 ||
-	    !parse_head(blob_data(line), head))
-		return false;
-	if (cache_fact_get(cache, "head-checked", c->uuid, n, &checked) >= 0 &&
-	    text_parse_u64(blob_data(checked), INT64_MAX, &ms) >= 0)
-		head->checked_ms = (int64_t)ms;
-	return true;
-}
-
-int clone_load_head(struct clone *c, struct clone_head *ret_head)
-{
-	struct clones *cs = c->clones;
-	struct objects *objects;
-	struct clone_head head;
-	bool loaded, has, recalled, here;
-	int r;
-
-	mutex_lock(&cs->lock);
-	loaded = c->loaded;
-	has = c->has_head;
-	if (has)
-		*ret_head = c->head;
-	mutex_unlock(&cs->lock);
-	if (has || loaded)
-		return has ? 0 : -ENOENT;
-
-	r = clone_store(c, &objects);
-	if (r < 0)
-		return r;
-	recalled = recall_head(c, &head);
-	/* Somebody may have deleted the store since. */
-	here = recalled &&
-	       (head.empty || (objects_is_whole(objects, &head.commit) &&
-			       objects_has(objects, &head.tree)));
-	times_load(c);
-	mutex_lock(&cs->lock);
-	if (!c->loaded) {
-		c->loaded = true;
-		c->has_head = here;
-		c->has_lost = recalled && !here;
-		if (here)
-			c->head = head;
-		else if (recalled)
-			c->lost = head.commit;
-	}
-	has = c->has_head;
-	if (has)
-		*ret_head = c->head;
-	mutex_unlock(&cs->lock);
-	return has ? 0 : -ENOENT;
-}
-
-int clone_known_head(struct clone *c, struct clone_head *ret_head)
-{
-	return clone_load_head(c, ret_head);
 }
 
 /* ---- reading what is here ---- */
@@ -357,92 +280,11 @@ int clone_diff(struct clone *c, const struct oid *before,
 		     : objects_diff_trees(objects, before, after, each, arg);
 }
 
-/* ---- for `status`; each is called with no lock held ---- */
-
-struct snapshot {
-	char *workspace, *slug;
-	struct clone_progress progress;
-	struct clone_head head;
-};
-
-static void snapshot_names(struct snapshot *s, const char *workspace,
-			   const char *slug)
+int clone_resolve_short(struct clone *c, const char *hex, size_t n,
+			struct oid *ret_commit)
 {
-	s->workspace = xstrdup(workspace);
-	s->slug = xstrdup(slug);
-}
+	struct objects *objects;
+	int r = clone_store(c, &objects);
 
-static void snapshots_free(struct snapshot *snapshots, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		free(snapshots[i].workspace);
-		free(snapshots[i].slug);
-	}
-	free(snapshots);
-}
-
-static void snapshot_job(struct snapshot *s, const struct clone_job *j)
-{
-	snapshot_names(s, j->workspace, j->slug);
-	s->progress = (struct clone_progress){
-		.workspace = s->workspace,
-		.slug = s->slug,
-		.n_bytes = j->progress.n_bytes,
-		.n_objects = j->progress.n_objects,
-		.n_objects_total = j->progress.n_objects_total,
-		.since_ms = j->since_ms,
-		.waiting = j->stage == JOB_WAITING,
-	};
-}
-
-void clones_running(struct clones *cs,
-		    bool (*each)(void *arg, const struct clone_progress *),
-		    void *arg)
-{
-	struct snapshot *snapshots;
-	struct clone_job *j;
-	size_t n = 0, n_waiting = 0;
-
-	mutex_lock(&cs->lock);
-	DL_COUNT(cs->fetches, j, n_waiting);
-	snapshots = xcalloc(n_waiting + CLONE_FETCHES, sizeof(*snapshots));
-	DL_FOREACH (cs->running, j) {
-		if (j->stage == JOB_FETCHING)
-			snapshot_job(&snapshots[n++], j);
-	}
-	DL_FOREACH (cs->fetches, j) {
-		snapshot_job(&snapshots[n++], j);
-	}
-	mutex_unlock(&cs->lock);
-	for (size_t i = 0; i < n && each(arg, &snapshots[i].progress); i++)
-		;
-	snapshots_free(snapshots, n);
-}
-
-void clones_shown(struct clones *cs,
-		  bool (*each)(void *arg, const struct clone_shown *),
-		  void *arg)
-{
-	struct snapshot *snapshots;
-	struct clone *c, *next;
-	struct clone_shown shown;
-	size_t n = 0;
-
-	mutex_lock(&cs->lock);
-	snapshots = xcalloc(HASH_COUNT(cs->clones) + 1, sizeof(*snapshots));
-	HASH_ITER (hh, cs->clones, c, next) {
-		if (!c->has_head)
-			continue;
-		snapshot_names(&snapshots[n], c->workspace, c->slug);
-		snapshots[n++].head = c->head;
-	}
-	mutex_unlock(&cs->lock);
-	for (size_t i = 0; i < n; i++) {
-		shown.workspace = snapshots[i].workspace;
-		shown.slug = snapshots[i].slug;
-		shown.head = snapshots[i].head;
-		if (!each(arg, &shown))
-			break;
-	}
-	snapshots_free(snapshots, n);
+	return r < 0 ? r : objects_resolve_short(objects, hex, n, ret_commit);
 }

@@ -1,23 +1,22 @@
 /*
- * The steps of a job, on a worker's thread: ask for the ref, fetch its commit,
- * record what was found. Nothing is recorded before everything is here, so that
- * a job which ends anywhere has changed nothing that anybody sees.
- *
- * The order of recording matters to who is killed in between: the pack, the
- * mark that its commit is whole, the times of what changed, the head. A head of
- * the facts is believed when its commit is marked.
+ * What a worker does for a job: it asks a repository for its refs, or fetches a
+ * commit. Nothing is recorded before everything is here, so that a job which
+ * ends anywhere has changed nothing that anybody sees: of a fetch first the
+ * pack, then the mark that its commit is whole.
  */
 #include "remote/clone_private.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/text.h"
 
-#include <inttypes.h>
 #include <time.h>
 
 /* Far more than a fetch of depth 1 can have. */
 #define SHALLOW_MOST 1024
+/* Commits that are here and may spare bytes: each makes the server compare
+ * another tree. */
+#define HAVES_MOST 8
+#define TALK_MS 10000
 
 static int fail_store(struct clone_job *j, int r)
 {
@@ -35,8 +34,8 @@ static void caps_recall(struct clone_job *j)
 
 	if (cache_fact_get(j->clones->cache, "git-caps", origin, strlen(origin),
 			   &line) < 0 ||
-	    !upload_pack_caps_parse(blob_data(line), &j->caps))
-		j->caps = (struct upload_pack_caps){0};
+	    !upload_pack_caps_parse(blob_data(line), &j->talk->caps))
+		j->talk->caps = (struct upload_pack_caps){0};
 }
 
 static void caps_remember(struct clone_job *j)
@@ -49,9 +48,9 @@ static void caps_remember(struct clone_job *j)
 	/* A SHA-256 repository says nothing of its neighbours, nor does a
 	 * server of v0 (its line is emptied, so that it is not asked in v2
 	 * for nothing each time). */
-	if (j->caps.sha256)
+	if (j->talk->caps.sha256)
 		return;
-	if (upload_pack_caps_format(&j->caps, &line) < 0)
+	if (upload_pack_caps_format(&j->talk->caps, &line) < 0)
 		buf_clear(&line);
 	r = cache_fact_get(j->clones->cache, "git-caps", origin, strlen(origin),
 			   &old);
@@ -65,25 +64,40 @@ static void caps_remember(struct clone_job *j)
 			     line.len);
 }
 
-static int connect_job(struct clone_job *j)
+struct talk *talk_free(struct talk *talk)
+{
+	if (!talk)
+		return NULL;
+	upload_pack_free(talk->up);
+	link_free(talk->link);
+	free(talk);
+	return NULL;
+}
+
+static int connect_job(struct clone_job *j, const char *workspace,
+		       const char *slug)
 {
 	cleanup(buf_done) struct buf url = BUF_INIT(8 * KIB);
 	int r;
 
 	buf_printf(&url, "%s/", j->clones->git_url);
-	text_percent_encode(&url, j->workspace, "");
+	text_percent_encode(&url, workspace, "");
 	buf_putc(&url, '/');
-	text_percent_encode(&url, j->slug, "");
+	text_percent_encode(&url, slug, "");
 	buf_puts(&url, ".git");
 	if (url.failed)
 		return ctx_fail(&j->ctx, -ENAMETOOLONG,
 				"the name of the repository is too long");
+	j->talk = talk_free(j->talk);
+	j->talk = xcalloc(1, sizeof(*j->talk));
+	j->talk->since_ms = clock_mono_ms();
 	caps_recall(j);
 	r = link_http_new(j->clones->http, url.data,
-			  credential_git(j->clones->credential), &j->link);
+			  credential_git(j->clones->credential),
+			  &j->talk->link);
 	if (r < 0)
 		return r;
-	return upload_pack_new(j->link, &j->caps, &j->up);
+	return upload_pack_new(j->talk->link, &j->talk->caps, &j->talk->up);
 }
 
 static const struct upload_pack_ref *
@@ -96,27 +110,27 @@ find_ref(const struct upload_pack_refs *refs, const char *name)
 }
 
 /* "refs/heads/main" → "main"; "" for what no file of ours can carry. */
-static void set_branch(struct clone_head *head, const char *ref)
+static void set_branch(struct clone_tip *tip, const char *ref)
 {
 	size_t n;
 
-	head->branch[0] = '\0';
+	tip->branch[0] = '\0';
 	if (!ref || strncmp(ref, "refs/heads/", 11) != 0)
 		return;
 	ref += 11;
 	n = strlen(ref);
-	if (n >= sizeof(head->branch))
+	if (n >= sizeof(tip->branch))
 		return;
 	for (size_t i = 0; i < n; i++)
 		if ((unsigned char)ref[i] <= ' ' || ref[i] == 0x7f)
 			return;
-	memcpy(head->branch, ref, n + 1);
+	memcpy(tip->branch, ref, n + 1);
 }
 
 /* Which commit the default branch is: HEAD's; where the server does not say,
  * that of the branch which REST named. */
-static int choose_head(struct clone_job *j, const struct upload_pack_refs *refs,
-		       const char *main_ref, struct clone_head *head)
+static int choose_tip(struct clone_job *j, const struct upload_pack_refs *refs,
+		      const char *main_ref, struct clone_tip *tip)
 {
 	const struct upload_pack_ref *ref = find_ref(refs, "HEAD");
 	const struct upload_pack_ref *main = main_ref ? find_ref(refs, main_ref)
@@ -130,70 +144,72 @@ static int choose_head(struct clone_job *j, const struct upload_pack_refs *refs,
 	} else if (!target && main && strcmp(main->oid, ref->oid) == 0) {
 		target = main_ref;
 	}
-	set_branch(head, target ? target : main_ref);
-	head->empty = !ref || !ref->oid[0];
-	if (!head->empty && oid_parse(ref->oid, &head->commit) < 0)
+	set_branch(tip, target ? target : main_ref);
+	tip->empty = !ref || !ref->oid[0];
+	if (!tip->empty && oid_parse(ref->oid, &tip->commit) < 0)
 		return ctx_fail(&j->ctx, -EPROTO,
 				"%s/%s: the server's HEAD is no object id",
 				j->workspace, j->slug);
+	tip->want = tip->commit;
 	return 0;
 }
 
-static int ask_ref(struct clone_job *j, struct clone_head *head)
+static void keep_talk(struct clone_job *j)
+{
+	struct talk *old;
+
+	if (j->talk->caps.v2)
+		return;
+	mutex_lock(&j->clones->lock);
+	old = j->clone->talk;
+	j->clone->talk = steal(&j->talk);
+	mutex_unlock(&j->clones->lock);
+	talk_free(old);
+}
+
+/* Goes on with what was kept, if that is of now. */
+static bool go_on_talking(struct clone_job *j)
+{
+	mutex_lock(&j->clones->lock);
+	j->talk = steal(&j->clone->talk);
+	mutex_unlock(&j->clones->lock);
+	if (j->talk && clock_mono_ms() - j->talk->since_ms > TALK_MS)
+		j->talk = talk_free(j->talk);
+	return j->talk;
+}
+
+int job_ask(struct clone_job *j)
 {
 	cleanup(upload_pack_refs_done) struct upload_pack_refs refs = {0};
 	cleanup(free) char *main_ref =
 		j->main_branch ? xasprintf("refs/heads/%s", j->main_branch)
 			       : NULL;
 	const char *prefixes[] = {"HEAD", main_ref, NULL};
-	int r;
+	const char *all[] = {"HEAD", "refs/heads/", "refs/tags/", NULL};
+	struct clone_tip tip = {0};
+	int r = connect_job(j, j->workspace, j->slug);
 
+	if (r < 0)
+		return r;
 	/* Before the question: what is pushed meanwhile is not in it. */
-	head->checked_ms = clock_wall_ms();
-	r = upload_pack_ls_refs(&j->ctx, j->up, prefixes, &refs);
+	tip.checked_ms = clock_wall_ms();
+	r = upload_pack_ls_refs(&j->ctx, j->talk->up, j->all ? all : prefixes,
+				&refs);
 	if (r < 0)
 		return r;
 	caps_remember(j);
-	return choose_head(j, &refs, main_ref, head);
-}
-
-/* Whether the commit and its tree are here; then completes found. */
-static bool is_here(struct clone_job *j)
-{
-	struct commit_info info;
-
-	if (!objects_is_whole(j->objects, &j->found.commit) ||
-	    objects_read_commit(j->objects, &j->found.commit, &info) < 0 ||
-	    !objects_has(j->objects, &info.tree))
-		return false;
-	j->found.tree = info.tree;
-	j->found.time_s = info.time_s;
-	return true;
-}
-
-int job_check(struct clone_job *j, bool *ret_fetch)
-{
-	int r = clone_store(j->clone, &j->objects);
-
-	if (r < 0)
-		return fail_store(j, r);
-	r = connect_job(j);
+	r = choose_tip(j, &refs, main_ref, &tip);
 	if (r < 0)
 		return r;
-	r = ask_ref(j, &j->found);
-	if (r < 0)
-		return r;
-	mutex_lock(&j->clones->lock);
-	j->asked_ms = j->found.checked_ms;
-	mutex_unlock(&j->clones->lock);
-	*ret_fetch = !j->found.empty && !is_here(j);
-	/* Refused now rather than after waiting for a place. */
-	return *ret_fetch ? trees_admit(j, false) : 0;
+	names_take(j->clone, &tip, j->all ? names_new(&refs) : NULL);
+	keep_talk(j);
+	return 0;
 }
 
-int trees_admit(struct clone_job *j, bool take)
+/* ---- bringing a commit ---- */
+
+int trees_admit(struct ctx *ctx, struct clones *cs, bool take)
 {
-	struct clones *cs = j->clones;
 	int64_t now = clock_boot_ms(), oldest = 0;
 	char at[16] = "";
 	struct tm tm;
@@ -218,7 +234,7 @@ int trees_admit(struct clone_job *j, bool take)
 			1000);
 	if (localtime_r(&when, &tm))
 		strftime(at, sizeof(at), "%H:%M:%S", &tm);
-	return ctx_fail(&j->ctx, -EDQUOT,
+	return ctx_fail(ctx, -EDQUOT,
 			"%u trees were brought in the last ten minutes "
 			"(-o trees=%u); this one can be brought at %s",
 			cs->max_trees, cs->max_trees, at);
@@ -252,37 +268,70 @@ static void take_shallow(void *arg, const char *oid)
 	snprintf(j->shallow[j->n_shallow++], sizeof(*j->shallow), "%s", oid);
 }
 
-/* What was shown so far spares most of the bytes. */
-static bool have_of(struct clone_job *j, char have[static 41],
-		    bool *ret_shallow)
-{
-	struct clone_head old;
+struct haves {
+	char hex[HAVES_MOST][41];
+	const char *haves[HAVES_MOST + 1], *shallows[HAVES_MOST + 1];
+	size_t n;
+};
 
-	if (clone_load_head(j->clone, &old) < 0 || old.empty ||
-	    oid_equal(&old.commit, &j->found.commit) ||
-	    !objects_is_whole(j->objects, &old.commit))
-		return false;
-	*ret_shallow = objects_is_shallow(j->objects, &old.commit);
-	oid_hex(&old.commit, have);
-	return true;
+static void add_have(struct clone_job *j, struct haves *h,
+		     const struct oid *commit)
+{
+	size_t n_shallow = 0;
+	char hex[41];
+
+	oid_hex(commit, hex);
+	for (size_t i = 0; i < h->n; i++)
+		if (strcmp(h->hex[i], hex) == 0)
+			return;
+	if (h->n == HAVES_MOST)
+		return;
+	memcpy(h->hex[h->n], hex, sizeof(hex));
+	h->haves[h->n] = h->hex[h->n];
+	if (objects_is_shallow(j->objects, commit)) {
+		while (h->shallows[n_shallow])
+			n_shallow++;
+		h->shallows[n_shallow] = h->hex[h->n];
+	}
+	h->n++;
 }
 
-static int receive(struct clone_job *j, const char *have, bool shallow)
+/* What was shown so far spares most of the bytes: the default branch, and what
+ * came last. */
+static void find_haves(struct clone_job *j, struct haves *h)
+{
+	struct commit_info info;
+	struct clone_head head;
+	struct oid *whole = NULL;
+	size_t n = 0;
+
+	if (line_load(clone_line(j->clone, NULL), &head) >= 0 && !head.empty &&
+	    objects_is_whole(j->objects, &head.commit))
+		add_have(j, h, &head.commit);
+	if (objects_whole_commits(j->objects, HAVES_MOST, &whole, &n) < 0)
+		return;
+	/* The newest is the last. A tree that a tag led to is no commit. */
+	while (n--)
+		if (objects_read_commit(j->objects, &whole[n], &info) >= 0)
+			add_have(j, h, &whole[n]);
+	free(whole);
+}
+
+static int receive(struct clone_job *j, const struct haves *h)
 {
 	char want[41];
-	const char *wants[] = {oid_hex(&j->found.commit, want), NULL};
-	const char *haves[] = {have, NULL};
+	const char *wants[] = {oid_hex(&j->want, want), NULL};
 	struct upload_pack_fetch fetch = {
 		.wants = wants,
-		.haves = have ? haves : NULL,
-		.shallows = have && shallow ? haves : NULL,
+		.haves = h->n ? h->haves : NULL,
+		.shallows = h->n ? h->shallows : NULL,
 		.depth = 1,
-		.thin = have != NULL,
+		.thin = h->n > 0,
 		.pack = take_pack,
 		.shallow = take_shallow,
 		.arg = j,
 	};
-	int r = upload_pack_fetch(&j->ctx, j->up, &fetch);
+	int r = upload_pack_fetch(&j->ctx, j->talk->up, &fetch);
 
 	return r < 0 ? r : ctx_check(&j->ctx);
 }
@@ -299,144 +348,120 @@ static int commit_pack(struct clone_job *j)
 	return r;
 }
 
-static int bring(struct clone_job *j, const char *have, bool shallow)
+static int take_in(struct clone_job *j, const struct haves *h)
 {
 	int r = objects_pack_begin(j->objects, &j->pack);
 
 	if (r < 0)
 		return r;
 	j->n_shallow = 0;
-	r = receive(j, have, shallow);
+	r = receive(j, h);
 	if (r >= 0)
 		r = commit_pack(j);
 	j->pack = objects_pack_drop(j->pack);
 	return r;
 }
 
-int job_fetch(struct clone_job *j)
+static int fetch_from(struct clone_job *j, const char *workspace,
+		      const char *slug)
 {
-	struct commit_info info;
-	char have[41];
-	bool shallow = false, has;
-	int r;
+	static const struct haves none;
+	struct haves h = {.n = 0};
+	bool own = workspace == j->workspace;
+	int r = own && go_on_talking(j) ? 0 : connect_job(j, workspace, slug);
 
-	/* Another process may have brought it while this waited. */
-	if (is_here(j))
-		return 0;
-	r = trees_admit(j, true);
-	if (r < 0)
-		return r;
-	has = have_of(j, have, &shallow);
-	r = bring(j, has ? have : NULL, shallow);
+	if (r >= 0) {
+		find_haves(j, &h);
+		r = take_in(j, &h);
+	}
 	/* What was built on may be damaged: once more, with nothing. */
-	if (r == -EBADMSG && has)
-		r = bring(j, NULL, false);
+	if (r == -EBADMSG && h.n)
+		r = take_in(j, &none);
+	if (r >= 0)
+		caps_remember(j);
+	j->talk = talk_free(j->talk);
+	return r < 0 ? fail_store(j, r) : 0;
+}
+
+/* A source may be gone, or closed to us, or without the commit. */
+static bool may_be_elsewhere(int r)
+{
+	return r == -ENOENT || r == -EACCES || r == -EIO;
+}
+
+static int fetch_anywhere(struct clone_job *j)
+{
+	char sentence[sizeof(j->ctx.sentence)] = "";
+	int r = -EIO, first = 0;
+
+	for (size_t i = 0; i <= j->n_sources; i++) {
+		bool own = i == j->n_sources;
+		const char *workspace = own ? j->workspace
+					    : j->sources[i].workspace;
+		const char *slug = own ? j->slug : j->sources[i].slug;
+
+		j->ctx.sentence[0] = '\0';
+		r = fetch_from(j, workspace, slug);
+		if (r >= 0 || !may_be_elsewhere(r))
+			return r;
+		if (!first) {
+			first = r;
+			snprintf(sentence, sizeof(sentence), "%s/%s: %.400s",
+				 workspace, slug, j->ctx.sentence);
+		}
+	}
+	/* The one that should have it says why. That something is missing there
+	 * is no word about the name which somebody looks at. */
+	return ctx_fail(&j->ctx, first == -ENOENT ? -EIO : first, "%s",
+			sentence);
+}
+
+/* It came; what is it? */
+static int mark(struct clone_job *j)
+{
+	struct clone_head head;
+	char hex[41];
+	int r = commit_read(j->objects, &j->commit, &head);
+
+	if (r == -EBADMSG) {
+		names_no_tree(j->clone, &j->commit);
+		return ctx_fail(&j->ctx, -EIO,
+				"%s/%s: %.12s is neither a commit nor a tree",
+				j->workspace, j->slug,
+				oid_hex(&j->commit, hex));
+	}
 	if (r < 0)
-		return fail_store(j, r);
-	r = objects_read_commit(j->objects, &j->found.commit, &info);
-	if (r < 0 || !objects_has(j->objects, &info.tree))
 		return ctx_fail(
 			&j->ctx, -EIO,
 			"%s/%s: the server's pack lacks the commit that "
 			"was asked for, or its tree",
 			j->workspace, j->slug);
-	r = objects_mark_whole(j->objects, &j->found.commit);
+	r = objects_mark_whole(j->objects, &j->commit);
+	return r < 0 ? fail_store(j, r) : 0;
+}
+
+int job_bring(struct clone_job *j)
+{
+	struct clone_head head;
+	int r = clone_store(j->clone, &j->objects);
+
 	if (r < 0)
 		return fail_store(j, r);
-	j->found.tree = info.tree;
-	j->found.time_s = info.time_s;
-	return 0;
-}
-
-static void record_times(struct clone_job *j, bool same_as_lost)
-{
-	struct clone *c = j->clone;
-	const struct clone_head *to = &j->found;
-	struct clone_head from;
-	bool known = clone_load_head(c, &from) >= 0;
-	int r;
-
-	if (to->empty && (!known || from.empty))
-		return;
-	if (!to->empty && !times_has_base(c)) {
-		times_begin(c, to->time_s);
-		return;
-	}
-	if (!known) {
-		/* What it differs from is not here any more. */
-		if (!same_as_lost && !to->empty)
-			times_begin(c, to->time_s);
-		return;
-	}
-	if (from.empty == to->empty && oid_equal(&from.tree, &to->tree))
-		return;
-	r = times_move(c, j->objects, &from, to);
-	if (r < 0)
-		log_warn("%s/%s: the times of what changed were not kept: %s",
-			 j->workspace, j->slug, strerror(-r));
-}
-
-static void record_head(struct clone_job *j)
-{
-	const struct clone_head *h = &j->found;
-	struct cache *cache = j->clones->cache;
-	const char *uuid = j->clone->uuid;
-	char line[512], commit[41], tree[41];
-	cleanup(blob_unref) struct blob *old = NULL;
-	int n = snprintf(line, sizeof(line), "%s %s %" PRId64 " %d %s",
-			 oid_hex(&h->commit, commit), oid_hex(&h->tree, tree),
-			 h->time_s, h->empty, h->branch);
-
-	if (cache_fact_get(cache, "head", uuid, strlen(uuid), &old) < 0 ||
-	    strcmp(blob_data(old), line) != 0)
-		(void)cache_fact_put(cache, "head", uuid, strlen(uuid), line,
-				     (size_t)n);
-	n = snprintf(line, sizeof(line), "%" PRId64, h->checked_ms);
-	(void)cache_fact_put(cache, "head-checked", uuid, strlen(uuid), line,
-			     (size_t)n);
-}
-
-/* For people who look into the store with git: a name that it cannot take is
- * no failure of the tree. */
-static void set_store_branch(struct clone_job *j)
-{
-	const struct clone_head *h = &j->found;
-	struct clone_head old;
-
-	if (h->empty || !h->branch[0])
-		return;
-	if (clone_load_head(j->clone, &old) >= 0 &&
-	    oid_equal(&old.commit, &h->commit) &&
-	    strcmp(old.branch, h->branch) == 0)
-		return;
-	(void)objects_set_branch(j->objects, h->branch, &h->commit);
-}
-
-void job_finish(struct clone_job *j)
-{
-	struct clones *cs = j->clones;
-	struct clone *c = j->clone;
-	bool same_as_lost;
-
-	mutex_lock(&cs->lock);
-	same_as_lost = c->has_lost && !j->found.empty &&
-		       oid_equal(&c->lost, &j->found.commit);
-	mutex_unlock(&cs->lock);
-	set_store_branch(j);
-	record_times(j, same_as_lost);
-	record_head(j);
-	mutex_lock(&cs->lock);
-	c->has_head = true;
-	c->head = j->found;
-	c->has_lost = false;
-	mutex_unlock(&cs->lock);
+	/* Another process may have brought it while this waited. */
+	if (commit_is_here(j->objects, &j->commit, &head))
+		return 0;
+	if (clone_is_no_tree(j->clone, &j->commit))
+		return mark(j);
+	r = trees_admit(&j->ctx, j->clones, true);
+	if (r >= 0)
+		r = fetch_anywhere(j);
+	return r < 0 ? r : mark(j);
 }
 
 void job_done(struct clone_job *j)
 {
 	j->pack = objects_pack_drop(j->pack);
-	j->up = upload_pack_free(j->up);
-	j->link = link_free(j->link);
+	j->talk = talk_free(j->talk);
 	free(j->shallow);
 	j->shallow = NULL;
 	j->n_shallow = 0;

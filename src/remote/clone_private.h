@@ -1,10 +1,11 @@
 /*
  * The inside of remote/clone, shared by its files: clone.c (finding and
- * reading), clone_queue.c (who waits for what, and the workers), clone_job.c
- * (the steps of a worker: asking, fetching, recording) and clone_times.c (what
- * time a path has).
+ * reading), clone_line.c (refs that are followed, and single commits),
+ * clone_refs.c (the names that a repository has), clone_queue.c (who waits for
+ * what, and the workers), clone_job.c (the steps of a worker: asking,
+ * fetching), clone_times.c (what time a path has) and clone_status.c.
  *
- * Lock order: none. clones->lock and a clone's times.lock are leaves, never
+ * Lock order: none. clones->lock and a line's times.lock are leaves, never
  * held together nor across a call of the cache, the store or the network.
  */
 #ifndef REMOTE_CLONE_PRIVATE_H
@@ -15,48 +16,74 @@
 #include "wire/upload_pack.h"
 
 #define CLONE_WORKERS 4
-#define CLONE_FETCHES 2 /* at once; so two workers are left for checks */
+#define CLONE_FETCHES 2 /* at once; so two workers are left for questions */
 #define CLONE_REMEMBER_MS 2000
+#define CLONE_FAILURES 4
 #define CLONE_TREES_DEFAULT 100
 #define CLONE_TREES_WINDOW_MS (INT64_C(10) * 60 * 1000)
 #define CLONE_TIMES_MOST 200000
+/* Names are asked for with the default branch as long as somebody wanted
+ * them so lately. */
+#define CLONE_WANTED_MS (INT64_C(3600) * 1000)
 
+/* What the server said that a ref is. */
+struct clone_tip {
+	struct oid commit;
+	struct oid want; /* the ref's own object: the commit, or a tag */
+	bool empty;
+	char branch[256];
+	int64_t checked_ms; /* wall clock */
+};
+
+enum job_kind {
+	JOB_ASK,   /* for the refs of a repository */
+	JOB_BRING, /* one commit */
+};
 enum job_stage {
-	JOB_QUEUED,   /* in clones->checks */
-	JOB_CHECKING, /* a worker asks for the ref */
-	JOB_WAITING,  /* in clones->fetches */
-	JOB_FETCHING, /* a worker fetches */
+	JOB_QUEUED,
+	JOB_RUNNING,
 	JOB_DONE,
 };
 
-/* Bringing one clone's head up to date, for all who want it at the time. */
+/* A conversation with a repository's git server. */
+struct talk {
+	struct link *link;
+	struct upload_pack_caps caps;
+	struct upload_pack *up;
+	int64_t since_ms; /* clock_mono_ms */
+};
+struct talk *talk_free(struct talk *);
+
+/* Something to do for one clone, for all who want it at the time. */
 struct clone_job {
 	/* Fixed. */
+	enum job_kind kind;
 	struct clone *clone;   /* a reference */
 	struct clones *clones; /* so that waiters need not ask the clone */
 	char *workspace, *slug, *main_branch; /* main_branch may be NULL */
 	int64_t since_ms;                     /* clock_mono_ms */
 	struct ctx ctx; /* the worker's; cancelled by who leaves last */
+	struct oid commit, want;            /* of a JOB_BRING */
+	const struct clone_source *sources; /* before the repository itself */
+	size_t n_sources;
+	struct clone_source *copies; /* what they are made of */
+	char **texts;
 
 	/* Under clones->lock. */
 	unsigned refs; /* each waiter's, and one of the queue or the worker */
 	unsigned n_waiters;
 	enum job_stage stage;
-	int64_t asked_ms; /* wall clock, the ref's answer is there; 0: not yet
-			   */
+	bool all; /* of a JOB_ASK, fixed from RUNNING: not only the head */
 	struct objects_progress progress;
 	int result; /* from here: when DONE */
 	char sentence[512];
-	struct clone_head head;
-	struct clone_job *prev, *next; /* in one of the lists of clones */
+	struct clone_job *prev, *next;   /* in one of the lists of clones */
+	struct clone_job *next_joinable; /* in the clone's */
 	struct cond changed;
 
 	/* The worker's alone. */
-	struct link *link;
-	struct upload_pack_caps caps;
-	struct upload_pack *up;
-	struct objects *objects; /* borrowed from the clone */
-	struct clone_head found;
+	struct talk *talk;
+	struct objects *objects;   /* borrowed from the clone */
 	struct objects_pack *pack; /* while its bytes come */
 	char (*shallow)[41];
 	size_t n_shallow;
@@ -77,26 +104,54 @@ struct clone_times {
 	size_t n_paths;
 };
 
-struct clone {
+struct clone_line {
 	/* Fixed. */
-	struct clones *clones;
-	char *uuid, *path;
+	struct clone *clone; /* whose it is */
+	char *ref;           /* "": the default branch */
 	struct clone_times times;
 
 	/* Under clones->lock. */
-	unsigned refs;
-	char *workspace, *slug, *main_branch;
-	bool opening; /* somebody is in objects_open */
-	bool loaded;  /* the facts of earlier mounts were looked at */
+	bool loaded;   /* the facts of earlier mounts were looked at */
+	bool settling; /* somebody records a move */
 	bool has_head;
 	struct clone_head head; /* whole in the store */
 	bool has_lost;          /* a head of the facts that the store lacks */
 	struct oid lost;
-	struct clone_job *job;    /* who comes now joins it; no reference */
-	bool busy;                /* a worker is in a job of this clone */
-	int failure;              /* remembered until failure_until_ms */
-	int64_t failure_until_ms; /* clock_mono_ms */
-	char failure_sentence[512];
+	UT_hash_handle hh;
+};
+
+struct clone_failure {
+	enum job_kind kind;
+	struct oid commit;
+	int errnum;       /* 0: none */
+	int64_t until_ms; /* clock_mono_ms */
+	char *sentence;
+};
+
+struct clone {
+	/* Fixed. */
+	struct clones *clones;
+	char *uuid, *path;
+
+	/* Under clones->lock. */
+	unsigned refs;
+	char *workspace, *slug, *main_branch;
+	bool opening;             /* somebody is in objects_open */
+	struct clone_line *lines; /* by ref */
+	bool has_tip;
+	struct clone_tip tip; /* of the default branch */
+	bool recalled;        /* the names of earlier mounts were looked at */
+	struct clone_refs *names; /* NULL: never asked for; a reference */
+	int64_t names_ms;         /* wall clock: when they were asked for */
+	int64_t wanted_ms;        /* clock_mono_ms: somebody wanted names */
+	struct oid *no_trees;     /* that are known to be no tree */
+	size_t n_no_trees;
+	struct clone_job *joinable; /* who comes now joins; no references */
+	struct clone_failure failures[CLONE_FAILURES]; /* a ring */
+	unsigned next_failure;
+	/* By the old protocol, in which a fetch needs the refs before it: the
+	 * last question's, for a fetch that follows at once. */
+	struct talk *talk;
 	UT_hash_handle hh;
 
 	/* Set once, under clones->lock; read without. */
@@ -115,14 +170,15 @@ struct clones {
 	struct thread *workers[CLONE_WORKERS];
 
 	struct mutex lock;
-	struct cond work;   /* for the workers: something to do, or stop */
-	struct cond opened; /* an objects_open ended */
+	struct cond work;    /* for the workers: something to do, or stop */
+	struct cond opened;  /* an objects_open ended */
+	struct cond settled; /* a line did */
 	/* Under it. */
 	struct clone *clones; /* by uuid */
 	bool cancelled, stop;
-	struct clone_job *checks, *fetches; /* queues, the first first */
+	struct clone_job *asks, *brings; /* queues, the first first */
 	struct clone_job *running;
-	unsigned n_fetching;
+	unsigned n_bringing;
 	int64_t *brought; /* a ring of max_trees times, clock_boot_ms */
 	unsigned next_brought;
 	uint64_t n_brought;
@@ -131,38 +187,64 @@ struct clones {
 /* clone.c */
 /* The store, opened at the first call; borrowed, lives as long as the clone. */
 int clone_store(struct clone *, struct objects **ret_objects);
+
+/* clone_line.c */
+/* Both of that line, owned by the clone. */
+struct clone_line *line_new(struct clone *, const char *ref);
+void line_free(struct clone_line *);
 /* The head that memory or, at the first call, the facts of an earlier mount
  * have; -ENOENT. */
-int clone_load_head(struct clone *, struct clone_head *ret_head);
+int line_load(struct clone_line *, struct clone_head *ret_head);
+/* What an id leads to, if all of it is here: fills commit, tree and time_s.
+ * -ENOENT; -EBADMSG neither a commit nor a tree. */
+int commit_read(struct objects *, const struct oid *,
+		struct clone_head *ret_head);
+bool commit_is_here(struct objects *, const struct oid *,
+		    struct clone_head *ret_head);
+
+/* clone_refs.c */
+/* What the server said; answers of branches and tags alone. */
+struct clone_refs *names_new(const struct upload_pack_refs *);
+/* The ref's own object. */
+struct oid names_want(const struct clone_refs *, enum clone_ref_kind, size_t i);
+/* Takes in what earlier mounts left, once. */
+void names_load(struct clone *);
+/* An answer: what it says of the default branch, and, where it was asked for
+ * all, the names (its reference is taken). */
+void names_take(struct clone *, const struct clone_tip *, struct clone_refs *);
+/* That object can never be shown. */
+void names_no_tree(struct clone *, const struct oid *);
 
 /* clone_queue.c */
 int queue_start(struct clones *);
 void queue_cancel(struct clones *);
 void queue_stop(struct clones *);
 void job_unref(struct clone_job *);
+/* Somebody waits: for an answer of the server, for a commit. */
+int queue_ask(struct ctx *, struct clone *, bool all);
+int queue_bring(struct ctx *, struct clone *, const struct oid *commit,
+		const struct oid *want, const struct clone_source *sources,
+		size_t n_sources);
 
 /* clone_job.c: what a worker does for a job, its own failures with a sentence
  * in job->ctx. */
-/* Asks for the ref. True in *ret_fetch: its commit is not here. */
-int job_check(struct clone_job *, bool *ret_fetch);
-int job_fetch(struct clone_job *);
-/* The head is here: records it. */
-void job_finish(struct clone_job *);
+int job_ask(struct clone_job *);
+int job_bring(struct clone_job *);
 /* Lets go of what the steps share. */
 void job_done(struct clone_job *);
 /* -EDQUOT beyond the bound of layout rule 13; take: counts one. */
-int trees_admit(struct clone_job *, bool take);
+int trees_admit(struct ctx *, struct clones *, bool take);
 
 /* clone_times.c */
 void times_init(struct clone_times *);
 void times_done(struct clone_times *);
 /* Takes in what the cache has; what memory has already stays. */
-void times_load(struct clone *);
-bool times_has_base(struct clone *);
+void times_load(struct clone_line *);
+bool times_has_base(struct clone_line *);
 /* Forgets all times but this one. */
-void times_begin(struct clone *, int64_t base_s);
+void times_begin(struct clone_line *, int64_t base_s);
 /* The head moves from one tree to another (either may be empty). */
-int times_move(struct clone *, struct objects *, const struct clone_head *from,
-	       const struct clone_head *to);
+int times_move(struct clone_line *, struct objects *,
+	       const struct clone_head *from, const struct clone_head *to);
 
 #endif

@@ -1,12 +1,12 @@
 /*
- * Who waits for which head, and the workers that bring them.
+ * Who waits for what, and the workers that bring it.
  *
- * A clone has at most one job that newcomers join. It goes through two queues:
- * `checks` (asking for the ref: short) and, when its commit is not here,
- * `fetches`. Four workers take from both, but at most two of them fetch, so a
- * check never waits behind fetches. A clone is in the hands of one worker at a
- * time: a job that was abandoned may still be ending when the next one is
- * queued.
+ * There are two kinds of jobs, each with its queue: asking a repository for its
+ * refs (short), and bringing a commit. A clone has at most one of each that
+ * newcomers join: a question (of all refs, if that is wanted), and the same
+ * commit. Four workers take from both queues, but at most two of them bring, so
+ * a question never waits behind fetches. A job that was abandoned may still be
+ * ending when the next one of its kind is queued: that one waits for it.
  *
  * The last waiter to leave takes its job with it: out of its queue, or by
  * cancelling the worker's ctx. ctx_cancel, ctx_watch and ctx_unwatch are called
@@ -16,14 +16,36 @@
 
 #include "base/clock.h"
 
-static struct clone_job *job_new(struct clones *cs, struct clone *c)
-	requires_lock(cs->lock)
+static void copy_sources(struct clone_job *j,
+			 const struct clone_source *sources, size_t n)
+{
+	struct clone_source *copies = xcalloc(n + 1, sizeof(*copies));
+
+	j->texts = xcalloc(2 * n + 1, sizeof(*j->texts));
+	for (size_t i = 0; i < n; i++) {
+		j->texts[2 * i] = xstrdup(sources[i].workspace);
+		j->texts[2 * i + 1] = xstrdup(sources[i].slug);
+		copies[i].workspace = j->texts[2 * i];
+		copies[i].slug = j->texts[2 * i + 1];
+	}
+	j->copies = copies;
+	j->sources = copies;
+	j->n_sources = n;
+}
+
+static struct clone_job *job_new(struct clone *c, const struct clone_job *what)
+	requires_lock(c->clones->lock)
 {
 	struct clone_job *j = xcalloc(1, sizeof(*j));
 
+	j->kind = what->kind;
+	j->all = what->all;
+	j->commit = what->commit;
+	j->want = what->want;
+	copy_sources(j, what->sources, what->n_sources);
 	j->clone = c;
 	c->refs++;
-	j->clones = cs;
+	j->clones = c->clones;
 	j->workspace = xstrdup(c->workspace);
 	j->slug = xstrdup(c->slug);
 	if (c->main_branch)
@@ -49,6 +71,10 @@ void job_unref(struct clone_job *j)
 	job_done(j);
 	ctx_done(&j->ctx);
 	cond_done(&j->changed);
+	for (size_t i = 0; i < 2 * j->n_sources; i++)
+		free(j->texts[i]);
+	free(j->texts);
+	free(j->copies);
 	free(j->workspace);
 	free(j->slug);
 	free(j->main_branch);
@@ -56,136 +82,134 @@ void job_unref(struct clone_job *j)
 	free(j);
 }
 
+static struct clone_job **queue_of(struct clones *cs, enum job_kind kind)
+{
+	return kind == JOB_ASK ? &cs->asks : &cs->brings;
+}
+
+/* Newcomers join it no more. */
+static void close_job(struct clone_job *j) requires_lock(j->clones->lock)
+{
+	struct clone_job *other;
+
+	LL_FOREACH2(j->clone->joinable, other, next_joinable)
+	{
+		if (other == j)
+			break;
+	}
+	if (other)
+		LL_DELETE2(j->clone->joinable, j, next_joinable);
+}
+
 /* Takes a queued job out; its reference is now the caller's to drop. */
 static void unqueue(struct clones *cs, struct clone_job *j)
 	requires_lock(cs->lock)
 {
-	if (j->stage == JOB_QUEUED)
-		DL_DELETE(cs->checks, j);
-	else
-		DL_DELETE(cs->fetches, j);
+	struct clone_job **queue = queue_of(cs, j->kind);
+
+	DL_DELETE(*queue, j);
 	j->stage = JOB_DONE;
 	j->result = -EINTR;
-	if (j->clone->job == j)
-		j->clone->job = NULL;
+	close_job(j);
 	cond_broadcast(&j->changed);
 }
 
 /* ---- the workers ---- */
 
-static struct clone_job *next_job(struct clones *cs) requires_lock(cs->lock)
+static bool same_work(const struct clone_job *a, const struct clone_job *b)
 {
-	struct clone_job *j = cs->fetches;
+	return a->clone == b->clone && a->kind == b->kind &&
+	       (a->kind == JOB_ASK || oid_equal(&a->commit, &b->commit));
+}
 
-	if (j && cs->n_fetching < CLONE_FETCHES) {
-		DL_DELETE(cs->fetches, j);
-		j->stage = JOB_FETCHING;
-		cs->n_fetching++;
-	} else {
-		DL_FOREACH (cs->checks, j) {
-			if (!j->clone->busy)
+/* The first whose like is not at work. */
+static struct clone_job *first_of(struct clones *cs, struct clone_job *queue)
+	requires_lock(cs->lock)
+{
+	struct clone_job *j, *other;
+
+	DL_FOREACH (queue, j) {
+		DL_FOREACH (cs->running, other) {
+			if (same_work(j, other))
 				break;
 		}
-		if (!j)
-			return NULL;
-		DL_DELETE(cs->checks, j);
-		j->stage = JOB_CHECKING;
+		if (!other)
+			break;
 	}
-	j->clone->busy = true;
+	return j;
+}
+
+static struct clone_job *next_job(struct clones *cs) requires_lock(cs->lock)
+{
+	struct clone_job *j = NULL, **queue;
+
+	if (cs->n_bringing < CLONE_FETCHES)
+		j = first_of(cs, cs->brings);
+	if (!j)
+		j = first_of(cs, cs->asks);
+	if (!j)
+		return NULL;
+	queue = queue_of(cs, j->kind);
+	DL_DELETE(*queue, j);
+	j->stage = JOB_RUNNING;
+	cs->n_bringing += j->kind == JOB_BRING;
 	DL_APPEND(cs->running, j);
 	return j;
 }
 
-/* From the running to those who wait for one of the two places; false when
- * nobody wants it any more. */
-static bool queue_fetch(struct clone_job *j)
+static void remember(struct clone_job *j, int r) requires_lock(j->clones->lock)
 {
-	struct clones *cs = j->clones;
-	bool wanted;
+	struct clone *c = j->clone;
+	struct clone_failure *f = &c->failures[c->next_failure];
 
-	mutex_lock(&cs->lock);
-	wanted = j->n_waiters > 0 && !cs->cancelled;
-	if (wanted) {
-		DL_DELETE(cs->running, j);
-		j->clone->busy = false;
-		j->stage = JOB_WAITING;
-		DL_APPEND(cs->fetches, j);
-		cond_broadcast(&cs->work);
-	}
-	mutex_unlock(&cs->lock);
-	return wanted;
+	c->next_failure = (c->next_failure + 1) % CLONE_FAILURES;
+	free(f->sentence);
+	*f = (struct clone_failure){
+		.kind = j->kind,
+		.commit = j->commit,
+		.errnum = r,
+		.until_ms = clock_mono_ms() + CLONE_REMEMBER_MS,
+		.sentence = xstrdup(j->sentence),
+	};
 }
 
 static void end(struct clone_job *j, int r)
 {
 	struct clones *cs = j->clones;
-	struct clone *c = j->clone;
+	bool wanted;
 
 	mutex_lock(&cs->lock);
 	DL_DELETE(cs->running, j);
-	if (j->stage == JOB_FETCHING)
-		cs->n_fetching--;
-	c->busy = false;
+	cs->n_bringing -= j->kind == JOB_BRING;
+	wanted = j->n_waiters > 0;
 	j->stage = JOB_DONE;
 	j->result = r;
-	j->head = j->found;
 	memcpy(j->sentence, j->ctx.sentence, sizeof(j->sentence));
-	if (c->job == j) {
-		c->job = NULL;
-		if (r < 0 && r != -EINTR) {
-			c->failure = r;
-			c->failure_until_ms = clock_mono_ms() +
-					      CLONE_REMEMBER_MS;
-			memcpy(c->failure_sentence, j->sentence,
-			       sizeof(c->failure_sentence));
-		} else {
-			c->failure = 0;
-		}
-	}
+	close_job(j);
+	if (wanted && r < 0 && r != -EINTR)
+		remember(j, r);
 	cond_broadcast(&j->changed);
 	cond_broadcast(&cs->work);
 	mutex_unlock(&cs->lock);
 	job_unref(j);
 }
 
-/* Only the worker that has it changes a running job's stage. */
-static void run(struct clone_job *j, enum job_stage stage)
-{
-	bool fetch = false;
-	int r;
-
-	if (stage == JOB_CHECKING) {
-		r = job_check(j, &fetch);
-		if (r >= 0 && fetch) {
-			if (queue_fetch(j))
-				return;
-			r = -EINTR;
-		}
-	} else {
-		r = job_fetch(j);
-	}
-	if (r >= 0)
-		job_finish(j);
-	job_done(j);
-	end(j, r);
-}
-
 static void work(void *arg)
 {
 	struct clones *cs = arg;
 	struct clone_job *j;
-	enum job_stage stage = JOB_DONE;
+	int r;
 
 	for (;;) {
 		mutex_lock(&cs->lock);
 		while (!(j = next_job(cs)) && !cs->stop)
 			cond_wait(&cs->work, &cs->lock);
-		if (j)
-			stage = j->stage;
 		mutex_unlock(&cs->lock);
 		if (!j)
 			return;
-		run(j, stage);
+		r = j->kind == JOB_ASK ? job_ask(j) : job_bring(j);
+		job_done(j);
+		end(j, r);
 	}
 }
 
@@ -220,11 +244,11 @@ void queue_cancel(struct clones *cs)
 
 	mutex_lock(&cs->lock);
 	cs->cancelled = true;
-	DL_FOREACH_SAFE (cs->checks, j, next) {
+	DL_FOREACH_SAFE (cs->asks, j, next) {
 		unqueue(cs, j);
 		DL_APPEND(queued, j);
 	}
-	DL_FOREACH_SAFE (cs->fetches, j, next) {
+	DL_FOREACH_SAFE (cs->brings, j, next) {
 		unqueue(cs, j);
 		DL_APPEND(queued, j);
 	}
@@ -254,36 +278,71 @@ static void wake_waiters(void *arg)
 	mutex_unlock(&j->clones->lock);
 }
 
-/* since_ms: when the caller began to want it; *ret_old: the job asked for the
- * ref too long before that. */
-static int join(struct ctx *ctx, struct clone *c, int64_t since_ms,
-		int64_t max_age_ms, struct clone_job **ret_job, bool *ret_old)
+/* One of the clone's that does what is wanted. A question that is out already
+ * cannot be widened. */
+static struct clone_job *find_job(struct clone *c, const struct clone_job *what)
+	requires_lock(c->clones->lock)
+{
+	struct clone_job *j;
+
+	LL_FOREACH2(c->joinable, j, next_joinable)
+	{
+		if (!same_work(j, what))
+			continue;
+		if (what->all && !j->all && j->stage == JOB_RUNNING)
+			continue;
+		if (what->all && !j->all)
+			j->all = true;
+		break;
+	}
+	return j;
+}
+
+static const struct clone_failure *find_failure(const struct clone *c,
+						const struct clone_job *what)
+	requires_lock(c->clones->lock)
+{
+	for (size_t i = 0; i < CLONE_FAILURES; i++) {
+		const struct clone_failure *f = &c->failures[i];
+
+		if (f->errnum && f->kind == what->kind &&
+		    clock_mono_ms() < f->until_ms &&
+		    (f->kind == JOB_ASK ||
+		     oid_equal(&f->commit, &what->commit)))
+			return f;
+	}
+	return NULL;
+}
+
+static int join(struct ctx *ctx, struct clone *c, const struct clone_job *what,
+		struct clone_job **ret_job)
 {
 	struct clones *cs = c->clones;
-	char sentence[sizeof(c->failure_sentence)] = "";
-	struct clone_job *j = NULL;
+	char sentence[sizeof(ctx->sentence)] = "";
+	const struct clone_failure *failure;
+	struct clone_job *j, **queue;
 	int r = 0;
 
 	mutex_lock(&cs->lock);
+	j = find_job(c, what);
+	failure = j ? NULL : find_failure(c, what);
 	if (cs->cancelled) {
 		r = -EINTR;
 		snprintf(sentence, sizeof(sentence), "the mount is ending");
-	} else if (c->job) {
-		j = c->job;
-	} else if (c->failure && clock_mono_ms() < c->failure_until_ms) {
-		r = c->failure;
-		memcpy(sentence, c->failure_sentence, sizeof(sentence));
+	} else if (failure) {
+		r = failure->errnum;
+		snprintf(sentence, sizeof(sentence), "%s", failure->sentence);
 	} else {
-		c->job = j = job_new(cs, c);
-		DL_APPEND(cs->checks, j);
-		cond_signal(&cs->work);
-	}
-	if (j) {
+		if (!j) {
+			j = job_new(c, what);
+			LL_PREPEND2(c->joinable, j, next_joinable);
+			queue = queue_of(cs, j->kind);
+			DL_APPEND(*queue, j);
+			cond_signal(&cs->work);
+		}
 		j->refs++;
 		j->n_waiters++;
 		*ret_job = j;
-		*ret_old = j->asked_ms && max_age_ms != INT64_MAX &&
-			   since_ms - j->asked_ms > max_age_ms;
 	}
 	mutex_unlock(&cs->lock);
 	return r < 0 ? ctx_fail(ctx, r, "%s", sentence) : 0;
@@ -297,13 +356,12 @@ static void leave(struct clone_job *j)
 
 	mutex_lock(&cs->lock);
 	if (--j->n_waiters == 0 && j->stage != JOB_DONE) {
-		if (j->clone->job == j)
-			j->clone->job = NULL;
-		unqueued = j->stage == JOB_QUEUED || j->stage == JOB_WAITING;
+		unqueued = j->stage == JOB_QUEUED;
+		cancel = !unqueued;
 		if (unqueued)
 			unqueue(cs, j);
 		else
-			cancel = true;
+			close_job(j);
 	}
 	mutex_unlock(&cs->lock);
 	if (cancel)
@@ -313,8 +371,7 @@ static void leave(struct clone_job *j)
 	job_unref(j);
 }
 
-static int wait_for(struct ctx *ctx, struct clone_job *j,
-		    struct clone_head *ret_head)
+static int wait_for(struct ctx *ctx, struct clone_job *j)
 {
 	struct ctx_waker waker = {.wake = wake_waiters, .arg = j};
 	char sentence[sizeof(j->sentence)] = "";
@@ -335,8 +392,6 @@ static int wait_for(struct ctx *ctx, struct clone_job *j,
 		failed = r < 0;
 		if (failed)
 			memcpy(sentence, j->sentence, sizeof(sentence));
-		else
-			*ret_head = j->head;
 	}
 	mutex_unlock(&cs->lock);
 	ctx_unwatch(ctx, &waker);
@@ -344,41 +399,42 @@ static int wait_for(struct ctx *ctx, struct clone_job *j,
 	return failed ? ctx_fail(ctx, r, "%s", sentence) : r;
 }
 
-static bool is_recent(const struct clone_head *head, int64_t since_ms,
-		      int64_t max_age_ms)
+static int await_job(struct ctx *ctx, struct clone *c,
+		     const struct clone_job *what)
 {
-	int64_t age_ms = since_ms - head->checked_ms;
+	struct clone_job *j;
+	int r = join(ctx, c, what, &j);
 
-	/* A check from the future: the clock was set back since. */
-	return max_age_ms == INT64_MAX || (age_ms >= 0 && age_ms <= max_age_ms);
+	return r < 0 ? r : wait_for(ctx, j);
 }
 
-int clone_get_head(struct ctx *ctx, struct clone *c, int64_t max_age_ms,
-		   struct clone_head *ret_head)
+int queue_ask(struct ctx *ctx, struct clone *c, bool all)
 {
-	int64_t since_ms = clock_wall_ms();
-	struct clone_job *j = NULL;
-	struct clone_head head;
-	bool old = false;
-	int r = ctx_check(ctx);
+	struct clone_job what = {.kind = JOB_ASK, .clone = c, .all = all};
 
-	if (r < 0)
-		return r;
-	if (clone_load_head(c, &head) >= 0 &&
-	    is_recent(&head, since_ms, max_age_ms)) {
-		*ret_head = head;
-		return 0;
+	if (!all) {
+		mutex_lock(&c->clones->lock);
+		what.all = c->wanted_ms &&
+			   clock_mono_ms() - c->wanted_ms < CLONE_WANTED_MS;
+		mutex_unlock(&c->clones->lock);
 	}
-	r = ctx_wait_begin(ctx);
-	if (r < 0)
-		return r;
-	do {
-		r = join(ctx, c, since_ms, max_age_ms, &j, &old);
-		if (r >= 0)
-			r = wait_for(ctx, j, &head);
-	} while (r >= 0 && old);
-	ctx_wait_end(ctx);
-	if (r >= 0)
-		*ret_head = head;
-	return r;
+	return await_job(ctx, c, &what);
+}
+
+int queue_bring(struct ctx *ctx, struct clone *c, const struct oid *commit,
+		const struct oid *want, const struct clone_source *sources,
+		size_t n_sources)
+{
+	const struct clone_job what = {
+		.kind = JOB_BRING,
+		.clone = c,
+		.commit = *commit,
+		.want = *want,
+		.sources = sources,
+		.n_sources = n_sources,
+	};
+	/* Refused now rather than after waiting for a place. */
+	int r = trees_admit(ctx, c->clones, false);
+
+	return r < 0 ? r : await_job(ctx, c, &what);
 }

@@ -1,5 +1,5 @@
 /*
- * What time a path of the default branch has (layout rule 4): that of the first
+ * What time a path of a ref has (layout rule 4): that of the first
  * commit at which this cache saw it with its content.
  *
  * There is a base, the time of the first commit that was seen; every path has
@@ -22,7 +22,7 @@ struct change {
 	int64_t time_s;
 };
 struct move {
-	struct clone *clone;
+	struct clone_line *line;
 	int64_t to_s; /* the new commit's */
 	struct buf keys;
 	struct change *changes;
@@ -53,9 +53,15 @@ void times_done(struct clone_times *t)
 	mutex_done(&t->lock);
 }
 
-static char *space_name(const struct clone *c)
+static char *space_name(const struct clone_line *line)
 {
-	return xasprintf("times:%s", c->uuid);
+	return xasprintf("times:%s%s%s", line->clone->uuid,
+			 line->ref[0] ? "/" : "", line->ref);
+}
+
+static struct cache *cache_of(const struct clone_line *line)
+{
+	return line->clone->clones->cache;
 }
 
 static void add(struct clone_times *t, const void *key, size_t n_key,
@@ -93,36 +99,36 @@ static int load_one(void *arg, const struct cache_fact *f)
 	return 0;
 }
 
-void times_load(struct clone *c)
+void times_load(struct clone_line *line)
 {
-	cleanup(free) char *space = space_name(c);
+	cleanup(free) char *space = space_name(line);
 
 	/* Without them times are younger than they could be: no failure. */
-	(void)cache_fact_each(c->clones->cache, space, load_one, &c->times);
+	(void)cache_fact_each(cache_of(line), space, load_one, &line->times);
 }
 
-bool times_has_base(struct clone *c)
+bool times_has_base(struct clone_line *line)
 {
 	bool has;
 
-	mutex_lock(&c->times.lock);
-	has = c->times.has_base;
-	mutex_unlock(&c->times.lock);
+	mutex_lock(&line->times.lock);
+	has = line->times.has_base;
+	mutex_unlock(&line->times.lock);
 	return has;
 }
 
-void times_begin(struct clone *c, int64_t base_s)
+void times_begin(struct clone_line *line, int64_t base_s)
 {
-	cleanup(free) char *space = space_name(c);
-	struct cache *cache = c->clones->cache;
+	cleanup(free) char *space = space_name(line);
+	struct cache *cache = cache_of(line);
 
 	(void)cache_fact_clear(cache, space);
 	(void)cache_fact_put(cache, space, "", 0, &base_s, sizeof(base_s));
-	mutex_lock(&c->times.lock);
-	forget_paths(&c->times);
-	c->times.has_base = true;
-	c->times.base_s = base_s;
-	mutex_unlock(&c->times.lock);
+	mutex_lock(&line->times.lock);
+	forget_paths(&line->times);
+	line->times.has_base = true;
+	line->times.base_s = base_s;
+	mutex_unlock(&line->times.lock);
 }
 
 /* What memory says of a key; the base, if it says nothing. */
@@ -158,7 +164,7 @@ static int note(struct move *m, const char *path, const struct oid *oid,
 	m->changes[m->n_changes++] = (struct change){
 		.offset = offset,
 		.n_key = n_key,
-		.time_s = before ? time_of(&m->clone->times,
+		.time_s = before ? time_of(&m->line->times,
 					   m->keys.data + offset, n_key)
 				 : m->to_s,
 	};
@@ -185,7 +191,7 @@ static int note_path(void *arg, const char *path,
 /* All of it in one transaction; what is there stays. */
 static int store_move(struct move *m)
 {
-	cleanup(free) char *space = space_name(m->clone);
+	cleanup(free) char *space = space_name(m->line);
 	cleanup(free) struct cache_fact *facts =
 		xcalloc(m->n_changes + 1, sizeof(*facts));
 
@@ -197,7 +203,7 @@ static int store_move(struct move *m)
 			.n_value = sizeof(m->changes[i].time_s),
 			.keep = true,
 		};
-	return cache_fact_put_many(m->clone->clones->cache, space, facts,
+	return cache_fact_put_many(cache_of(m->line), space, facts,
 				   m->n_changes);
 }
 
@@ -217,15 +223,15 @@ static int list_move(struct move *m, struct objects *objects,
 	return r;
 }
 
-int times_move(struct clone *c, struct objects *objects,
+int times_move(struct clone_line *line, struct objects *objects,
 	       const struct clone_head *from, const struct clone_head *to)
 {
 	struct move m = {
-		.clone = c,
+		.line = line,
 		.to_s = to->time_s,
 		.keys = BUF_INIT(MOVE_BYTES_MOST),
 	};
-	struct clone_times *t = &c->times;
+	struct clone_times *t = &line->times;
 	int r = list_move(&m, objects, from, to);
 
 	mutex_lock(&t->lock);
@@ -233,11 +239,11 @@ int times_move(struct clone *c, struct objects *objects,
 		r = -EMSGSIZE;
 	mutex_unlock(&t->lock);
 	if (r == -EMSGSIZE && !to->empty) {
-		times_begin(c, to->time_s);
+		times_begin(line, to->time_s);
 		r = 0;
 	} else if (r >= 0) {
 		r = store_move(&m);
-		times_load(c);
+		times_load(line);
 		/* Those that the cache could not take. */
 		mutex_lock(&t->lock);
 		for (size_t i = 0; i < m.n_changes; i++)
@@ -250,38 +256,38 @@ int times_move(struct clone *c, struct objects *objects,
 	return r;
 }
 
-int64_t clone_path_time(struct clone *c, const char *path,
+int64_t clone_path_time(struct clone_line *line, const char *path,
 			const struct oid *oid)
 {
 	size_t n_path = strlen(path) + 1, n_key = n_path + OID_BYTES;
 	char here[1024], *key = here;
 	int64_t time_s;
 
-	if (clone_has_path_times(c, &time_s)) {
+	if (clone_has_path_times(line, &time_s)) {
 		if (n_key > sizeof(here))
 			key = xmalloc(n_key);
 		memcpy(key, path, n_path);
 		memcpy(key + n_path, oid->bytes, OID_BYTES);
-		time_s = time_of(&c->times, key, n_key);
+		time_s = time_of(&line->times, key, n_key);
 		if (key != here)
 			free(key);
 	}
 	return time_s;
 }
 
-bool clone_has_path_times(struct clone *c, int64_t *ret_time_s)
+bool clone_has_path_times(struct clone_line *line, int64_t *ret_time_s)
 {
 	bool has, has_base;
 
-	mutex_lock(&c->times.lock);
-	has = c->times.n_paths > 0;
-	has_base = c->times.has_base;
-	*ret_time_s = c->times.base_s;
-	mutex_unlock(&c->times.lock);
+	mutex_lock(&line->times.lock);
+	has = line->times.n_paths > 0;
+	has_base = line->times.has_base;
+	*ret_time_s = line->times.base_s;
+	mutex_unlock(&line->times.lock);
 	if (!has_base) {
-		mutex_lock(&c->clones->lock);
-		*ret_time_s = c->has_head ? c->head.time_s : 0;
-		mutex_unlock(&c->clones->lock);
+		mutex_lock(&line->clone->clones->lock);
+		*ret_time_s = line->has_head ? line->head.time_s : 0;
+		mutex_unlock(&line->clone->clones->lock);
 	}
 	return has;
 }

@@ -156,6 +156,16 @@ const struct resource resource_repository = {
 				.special = RESOURCE_DEFAULT_TREE,
 			},
 			{
+				.name = "branches",
+				.kind = RESOURCE_GROUP,
+				.special = RESOURCE_BRANCHES,
+			},
+			{
+				.name = "tags",
+				.kind = RESOURCE_GROUP,
+				.special = RESOURCE_TAGS,
+			},
+			{
 				.name = "pullrequests",
 				.kind = RESOURCE_COLLECTION,
 				.endpoint = PULLREQUESTS,

@@ -81,8 +81,13 @@ bool objects_is_whole(struct objects *o, const struct oid *commit)
 		return false;
 	whole_name(commit, name);
 	whole = git_reference_name_to_id(&id, h->repo, name) == 0 &&
-		memcmp(id.id, commit->bytes, sizeof(commit->bytes)) == 0 &&
-		objects_find(o, h, commit) == 0;
+		memcmp(id.id, commit->bytes, sizeof(commit->bytes)) == 0;
+	if (whole && objects_find(o, h, commit) < 0) {
+		/* Another process has just marked it, and the packs were looked
+		 * at just before. */
+		objects_packs_changed(o);
+		whole = objects_find(o, h, commit) == 0;
+	}
 	objects_give(o, h);
 	return whole;
 }
@@ -157,6 +162,39 @@ int objects_whole_commits(struct objects *o, size_t max, struct oid **ret_oids,
 	*ret_oids = oids;
 	*ret_n = m.n - skip;
 	return 0;
+}
+
+int objects_resolve_short(struct objects *o, const char *hex, size_t n,
+			  struct oid *ret_commit)
+{
+	struct objects_handle *h;
+	git_oid prefix, id;
+	git_object_t type = GIT_OBJECT_INVALID;
+	size_t size;
+	int r;
+
+	if (n < GIT_OID_MINPREFIXLEN || n > GIT_OID_HEXSZ ||
+	    strspn(hex, "0123456789abcdef") < n ||
+	    git_oid_fromstrn(&prefix, hex, n) < 0)
+		return -EINVAL;
+	r = objects_take(o, &h);
+	if (r < 0)
+		return r;
+	errno = 0;
+	r = git_odb_exists_prefix(&id, h->odb, &prefix, n);
+	if (r == GIT_EAMBIGUOUS) {
+		r = -EEXIST;
+	} else {
+		if (r >= 0)
+			r = git_odb_read_header(&size, &type, h->odb, &id);
+		r = objects_errno(r);
+		if (r == 0 && type != GIT_OBJECT_COMMIT)
+			r = -ENOENT;
+	}
+	objects_give(o, h);
+	if (r == 0)
+		memcpy(ret_commit->bytes, id.id, sizeof(ret_commit->bytes));
+	return r;
 }
 
 bool objects_is_shallow(struct objects *o, const struct oid *commit)

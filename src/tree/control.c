@@ -257,47 +257,18 @@ static int errors_read(struct ctx *ctx, struct model *model, struct node *node,
 
 /* refresh/PATH/.now */
 
-/* The node of tree/ of a repository, if somebody has looked at it. */
-static struct node *known_tree(struct model *model, const char *workspace,
-			       const char *name)
+static int refresh_git(struct ctx *ctx, struct model *model,
+		       const char *workspace, const char *name,
+		       const char *path, struct buf *said)
 {
 	struct node *root = node_get(model->nodes, NODE_ROOT_INO);
 	struct node *ws = node_child(model->nodes, root, workspace);
 	struct node *repo = ws ? node_child(model->nodes, ws, name) : NULL;
-	struct node *tree = repo ? node_child(model->nodes, repo, "tree")
-				 : NULL;
+	int r = git_refresh_path(ctx, model, repo, path, said);
 
 	node_unref(model->nodes, repo);
 	node_unref(model->nodes, ws);
 	node_unref(model->nodes, root);
-	return tree;
-}
-
-static int refresh_tree_now(struct ctx *ctx, struct model *model,
-			    const char *workspace, const char *name,
-			    struct buf *said)
-{
-	struct node *tree = known_tree(model, workspace, name);
-	struct oid before, after;
-	char a[41], b[41];
-	bool had, has, moved = false;
-	int r;
-
-	if (!tree) {
-		buf_puts(said, "tree: nobody has looked inside yet\n");
-		return 0;
-	}
-	had = git_view_commit(tree, &before);
-	r = git_view_check(ctx, model, tree, 0, &moved);
-	has = git_view_commit(tree, &after);
-	if (r == 0 && moved)
-		buf_printf(said, "tree: %.12s -> %.12s\n",
-			   had ? oid_hex(&before, a) : "empty",
-			   has ? oid_hex(&after, b) : "empty");
-	else if (r == 0)
-		buf_printf(said, "tree: unchanged, commit %.12s\n",
-			   has ? oid_hex(&after, b) : "none");
-	node_unref(model->nodes, tree);
 	return r;
 }
 
@@ -366,14 +337,13 @@ static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
 	rest = strchr(name, '/');
 	if (rest)
 		*rest++ = '\0';
-	if (rest && (strcmp(rest, "tree") == 0 ||
-		     strncmp(rest, "tree/", strlen("tree/")) == 0))
-		return refresh_tree_now(ctx, model, workspace, name, said);
+	if (rest && git_is_path(rest))
+		return refresh_git(ctx, model, workspace, name, rest, said);
 	if (rest && !resource_find_file(resource_repository.files, rest))
 		return refresh_place_now(ctx, model, whole, said);
 	r = forge_refresh_repository(ctx, model, workspace, name, said);
 	if (r == 0 && !rest)
-		r = refresh_tree_now(ctx, model, workspace, name, said);
+		r = refresh_git(ctx, model, workspace, name, "tree", said);
 	return r;
 }
 

@@ -5,6 +5,7 @@
  * hand, it is what gets refreshed: a thousand outdated `info` files are ten
  * requests together, not a thousand.
  */
+#include "tree/git_view.h"
 #include "tree/place.h"
 
 #include "base/clock.h"
@@ -612,22 +613,12 @@ int forge_found_tree(struct model *model, struct node *dir,
 		     struct found *ret_found)
 {
 	struct git_view *view = NULL;
-	int r;
+	int r = git_view_new(model, dir, NULL, NULL, &view);
 
-	r = git_view_new(model, dir, &view);
 	if (r < 0)
 		return r;
-	*ret_found = (struct found){
-		.what =
-			{
-				.provider = &provider_tree,
-				.mode = S_IFDIR | 0555,
-				.mtime_ms = node_mtime_ms(model->nodes, dir),
-				.view = view,
-				.data = view,
-			},
-		.left_ms = FOREVER_MS,
-	};
+	git_view_found(view, node_mtime_ms(model->nodes, dir), FOREVER_MS,
+		       ret_found);
 	return 0;
 }
 

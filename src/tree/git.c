@@ -248,17 +248,14 @@ static int tree_attr(struct ctx *ctx, struct model *model, struct node *node,
 	return git_attr(ctx, model, node, ret_left_ms, ret_size);
 }
 
-static void view_free(void *data)
-{
-	git_view_free(data);
-}
-
 const struct provider provider_tree = {
 	.name = "tree",
 	.lookup = git_lookup,
 	.list = git_list,
 	.attr = tree_attr,
-	.free_data = view_free,
+	.same_data = git_view_same,
+	.hash_data = git_view_hash,
+	.free_data = git_view_free_data,
 };
 
 const struct provider provider_git = {

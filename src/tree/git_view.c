@@ -1,6 +1,6 @@
 /*
- * tree/git_view: what a repository's tree/ shows: the head of its default
- * branch, moved forward when the ref moves.
+ * tree/git_view: what a directory shows that is a tree: a ref, moved forward
+ * when the ref moves, or a commit.
  *
  * Moving compares the two trees only where the kernel knows nodes: directories
  * keep their inode and take their new object; changed and vanished names are
@@ -16,6 +16,7 @@
 #define MAX_DEPTH 256
 
 int git_view_new(struct model *model, const struct node *repository,
+		 const char *ref, struct git_fixed *fixed,
 		 struct git_view **ret_view)
 {
 	const struct repository_data *d = forge_repository(repository);
@@ -25,25 +26,81 @@ int git_view_new(struct model *model, const struct node *repository,
 
 	r = clone_open(model->config.clones, d->repository.uuid, d->workspace,
 		       d->repository.slug, NULL, &clone);
-	if (r < 0)
+	if (r < 0) {
+		git_fixed_free(fixed);
 		return r;
+	}
 	view = xcalloc(1, sizeof(*view));
 	view->clone = clone;
+	view->ref = ref ? xstrdup(ref) : NULL;
+	view->fixed = fixed;
 	mutex_init(&view->lock);
 	cond_init(&view->idle);
 	*ret_view = view;
 	return 0;
 }
 
-struct git_view *git_view_free(struct git_view *view)
+static void view_free(struct git_view *view)
 {
-	if (!view)
-		return NULL;
 	clone_unref(view->clone);
+	git_fixed_free(view->fixed);
+	free(view->ref);
 	cond_done(&view->idle);
 	mutex_done(&view->lock);
 	free(view);
-	return NULL;
+}
+
+void git_view_free_data(void *data)
+{
+	view_free(data);
+}
+
+/* The same ref, the same commit. */
+bool git_view_same(const struct node_what *a, const struct node_what *b)
+{
+	const struct git_view *x = a->data, *y = b->data;
+
+	if (!x->fixed != !y->fixed || !x->ref != !y->ref)
+		return false;
+	if (x->fixed)
+		return git_fixed_same(x->fixed, y->fixed);
+	return !x->ref || strcmp(x->ref, y->ref) == 0;
+}
+
+uint64_t git_view_hash(const struct node_what *what, uint64_t seed)
+{
+	const struct git_view *view = what->data;
+
+	return view->fixed ? git_fixed_hash(view->fixed, seed) : seed;
+}
+
+void git_view_found(struct git_view *view, int64_t mtime_ms, int64_t left_ms,
+		    struct found *ret_found)
+{
+	*ret_found = (struct found){
+		.what =
+			{
+				.provider = &provider_tree,
+				.mode = S_IFDIR | 0555,
+				.mtime_ms = mtime_ms,
+				.view = view,
+				.data = view,
+			},
+		.left_ms = left_ms,
+	};
+}
+
+/* Of a ref that is followed. Not made by a listing of many names: whose insides
+ * nobody looks at has none. */
+static struct clone_line *line_of(struct git_view *view)
+{
+	struct clone_line *line = atomic_load(&view->line);
+
+	if (!line) {
+		line = clone_line(view->clone, view->ref);
+		atomic_store(&view->line, line);
+	}
+	return line;
 }
 
 void git_view_heard(struct git_view *view)
@@ -59,16 +116,18 @@ int64_t git_path_time_ms(const struct git_view *view, const struct node *dir,
 			 const struct node *tree, const char *name,
 			 const struct oid *oid)
 {
+	struct clone_line *line = atomic_load(&view->line);
 	struct buf path = BUF_INIT(64 * KIB);
 	int64_t time_s;
 
+	if (view->fixed)
+		return atomic_load(&view->time_s) * 1000;
 	/* Paths are composed only once some path has a time of its own. */
-	if (clone_has_path_times(view->clone, &time_s)) {
+	if (clone_has_path_times(line, &time_s)) {
 		node_path_below(dir, tree, &path);
 		if (name)
 			buf_printf(&path, "%s%s", path.len ? "/" : "", name);
-		time_s = clone_path_time(view->clone,
-					 path.data ? path.data : "", oid);
+		time_s = clone_path_time(line, path.data ? path.data : "", oid);
 		buf_done(&path);
 	}
 	return time_s * 1000;
@@ -200,6 +259,17 @@ static int move_dir(struct mover *mover, struct node *dir,
 	return r;
 }
 
+static int known(struct git_view *view, struct clone_head *head)
+{
+	struct oid id;
+
+	if (!view->fixed)
+		return clone_line_known(line_of(view), head);
+	if (!git_fixed_known_id(view, &id))
+		return -ENOENT;
+	return clone_known_commit(view->clone, &id, head);
+}
+
 /* Shows the head that is known once it is our turn: of two who asked, the one
  * with the older answer may come second. */
 static int show_known(struct model *model, struct node *tree, bool *ret_moved)
@@ -219,11 +289,14 @@ static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 	first = !view->have;
 	mutex_unlock(&view->lock);
 
-	r = clone_known_head(view->clone, &head);
+	r = known(view, &head);
 	if (r == 0) {
 		from = node_oid(model->nodes, tree);
 		to = head.empty ? none : head.tree;
 		moved = !first && !oid_equal(&from, &to);
+		atomic_store(&view->time_s, head.time_s);
+		/* The kernel is not told of the time: to a program that has
+		 * just come here it would be a directory that changed. */
 		if (first)
 			node_move(model->nodes, tree, &from, &to,
 				  head.time_s * 1000);
@@ -244,6 +317,13 @@ static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 	return r;
 }
 
+/* Only a look inside shows that a tag leads to a file. */
+static void leave_out(struct model *model, struct node *tree)
+{
+	model_drop_child(model, tree->parent, tree->name);
+	model_changed_inode(model, tree->parent, true);
+}
+
 int git_view_check(struct ctx *ctx, struct model *model, struct node *tree,
 		   int64_t max_age_ms, bool *ret_moved)
 {
@@ -252,7 +332,21 @@ int git_view_check(struct ctx *ctx, struct model *model, struct node *tree,
 	int r;
 
 	atomic_store(&view->asked_ms, clock_mono_ms());
-	r = clone_get_head(ctx, view->clone, max_age_ms, &head);
+	if (view->fixed) {
+		r = git_fixed_get(ctx, model, view, &head);
+	} else {
+		r = clone_line_get(ctx, line_of(view), max_age_ms, &head);
+		atomic_store(&view->seen_ms,
+			     clone_line_checked_ms(line_of(view)));
+		/* Its name goes with the list of names; who stands here goes on
+		 * seeing what there was. */
+		if (r == -ENOENT && git_view_is_shown(tree) &&
+		    clone_line_is_gone(line_of(view)))
+			r = 0;
+		if (r == -EIO && view->ref &&
+		    clone_line_is_no_tree(line_of(view)))
+			leave_out(model, tree);
+	}
 	return r < 0 ? r : show_known(model, tree, ret_moved);
 }
 
@@ -261,7 +355,7 @@ int git_view_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 	struct git_view *view = tree->what.view;
 	int64_t now = clock_mono_ms(), old;
 	int64_t heard = atomic_exchange(&view->heard_ms, now);
-	struct clone_head known;
+	struct clone_head head;
 	bool have, expired;
 	int r;
 
@@ -270,9 +364,11 @@ int git_view_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 	expired = view->expired;
 	view->expired = false;
 	mutex_unlock(&view->lock);
-	if (have && !expired && now - heard < FOREVER_MS)
+	if (have && (view->fixed || (!expired && now - heard < FOREVER_MS)))
 		return 0;
-	if (clone_known_head(view->clone, &known) < 0) {
+	if (view->fixed)
+		return git_view_check(ctx, model, tree, 0, NULL);
+	if (known(view, &head) < 0) {
 		r = git_view_check(ctx, model, tree, model->config.ttl_ms,
 				   NULL);
 	} else {
@@ -297,9 +393,12 @@ int64_t git_view_due_ms(struct model *model, struct node *tree)
 	struct git_view *view = tree->what.view;
 	int64_t now = clock_mono_ms(), due;
 
-	if (now - atomic_load(&view->heard_ms) >= FOREVER_MS ||
+	if (view->fixed || now - atomic_load(&view->heard_ms) >= FOREVER_MS ||
 	    !node_is_linked(model->nodes, tree))
 		return INT64_MAX;
+	/* Somebody else asked, for all refs together. */
+	if (clone_line_checked_ms(line_of(view)) > atomic_load(&view->seen_ms))
+		return 0;
 	due = atomic_load(&view->asked_ms) + model->config.ttl_ms - now;
 	return due > 0 ? due : 0;
 }

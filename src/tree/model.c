@@ -6,6 +6,7 @@
  */
 #include "tree/ahead.h"
 #include "tree/provider.h"
+#include "tree/refs.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -58,6 +59,7 @@ struct model *model_free(struct model *model)
 		return NULL;
 	model_stop(model);
 	meta_forget_rendered(model);
+	refs_forget(model, NULL);
 	node_table_free(model->nodes);
 	problems_free(model->problems);
 	mutex_done(&model->lock);

@@ -1,6 +1,7 @@
 /*
- * tree/refresh: a queue of names without doubles, a list of watched trees, one
- * thread. The thread sleeps until something is queued or a ref is due.
+ * tree/refresh: a queue of names without doubles, a list of watched directories
+ * (trees, and those of branches and tags), one thread. The thread sleeps until
+ * something is queued or a ref is due.
  *
  * A machine that slept is seen by CLOCK_BOOTTIME running ahead of
  * CLOCK_MONOTONIC: then everything mutable is asked for again when somebody
@@ -9,6 +10,7 @@
 #include "tree/refresh.h"
 
 #include "tree/place.h"
+#include "tree/refs.h"
 
 #include "base/clock.h"
 
@@ -226,6 +228,17 @@ static size_t watched_now(struct refresh *refresh, struct node ***ret_trees)
 	return n;
 }
 
+static bool is_tree(const struct node *watched)
+{
+	return watched->what.provider == &provider_tree;
+}
+
+static int64_t due_ms(struct model *model, struct node *watched)
+{
+	return is_tree(watched) ? git_view_due_ms(model, watched)
+				: refs_due_ms(model, watched);
+}
+
 static void unwatch(struct refresh *refresh, struct node *tree)
 {
 	struct watched *w;
@@ -239,8 +252,10 @@ static void unwatch(struct refresh *refresh, struct node *tree)
 		node_unref(refresh->model->nodes, w->tree);
 	free(w);
 	/* Somebody may have looked again meanwhile. */
-	if (git_view_due_ms(refresh->model, tree) != INT64_MAX)
+	if (due_ms(refresh->model, tree) != INT64_MAX)
 		refresh_watch(refresh, tree);
+	else if (!is_tree(tree))
+		refs_forget(refresh->model, tree);
 }
 
 static void check_tree(struct refresh *refresh, struct node *tree)
@@ -252,7 +267,10 @@ static void check_tree(struct refresh *refresh, struct node *tree)
 
 	ctx_init(&ctx, model->config.group, -1);
 	ctx.class = CTX_REFRESH;
-	r = git_view_check(&ctx, model, tree, model->config.ttl_ms / 2, NULL);
+	r = is_tree(tree) ? git_view_check(&ctx, model, tree,
+					   model->config.ttl_ms / 2, NULL)
+			  : refs_check(&ctx, model, tree,
+				       model->config.ttl_ms / 2, NULL);
 	if (r < 0 && r != -EINTR) {
 		node_path(tree, &path);
 		problems_add(model->problems, path.data, -r,
@@ -279,13 +297,13 @@ static int64_t check_trees(struct refresh *refresh)
 	int64_t next = POLL_MS;
 
 	for (size_t i = 0; i < n; i++) {
-		int64_t due = git_view_due_ms(refresh->model, trees[i]);
+		int64_t due = due_ms(refresh->model, trees[i]);
 
 		/* A slow git server is not to delay them. */
 		run_jobs(refresh);
 		if (due == 0) {
 			check_tree(refresh, trees[i]);
-			due = git_view_due_ms(refresh->model, trees[i]);
+			due = due_ms(refresh->model, trees[i]);
 		}
 		if (due == INT64_MAX)
 			unwatch(refresh, trees[i]);
@@ -320,7 +338,10 @@ static void look_for_suspend(struct refresh *refresh)
 	if (ahead - refresh->ahead_ms > SUSPENDED_MS) {
 		n = watched_now(refresh, &trees);
 		for (size_t i = 0; i < n; i++) {
-			git_view_expire(trees[i]);
+			if (is_tree(trees[i]))
+				git_view_expire(trees[i]);
+			else
+				refs_expire(model, trees[i]);
 			node_unref(model->nodes, trees[i]);
 		}
 		free(trees);

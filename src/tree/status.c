@@ -59,14 +59,22 @@ static bool text_shown(void *arg, const struct clone_shown *shown)
 	struct buf *out = arg;
 	char hex[41], when[24];
 
-	buf_printf(out, "tree: %s/%s ", shown->workspace, shown->slug);
-	if (shown->head.empty)
-		buf_puts(out, "empty\n");
+	if (shown->ref[0])
+		refs_path(out, shown->ref);
 	else
-		buf_printf(out, "%s %s, checked %s\n",
-			   oid_hex(&shown->head.commit, hex),
-			   shown->head.branch,
-			   clock_format_iso8601(shown->head.checked_ms, when));
+		buf_puts(out, "tree");
+	buf_printf(out, ": %s/%s ", shown->workspace, shown->slug);
+	if (shown->head.empty) {
+		buf_puts(out, "empty\n");
+		return true;
+	}
+	buf_puts(out, oid_hex(&shown->head.commit, hex));
+	if (!shown->ref[0] && shown->head.branch[0]) {
+		buf_putc(out, ' ');
+		refs_path(out, shown->head.branch);
+	}
+	buf_printf(out, ", checked %s\n",
+		   clock_format_iso8601(shown->head.checked_ms, when));
 	return true;
 }
 
@@ -128,12 +136,18 @@ static bool json_running(void *arg, const struct clone_progress *p)
 
 static bool json_shown(void *arg, const struct clone_shown *shown)
 {
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
 	struct json *o = json_append_object(arg);
 	char hex[41], when[24];
 
 	json_add_str(o, "workspace", shown->workspace);
 	json_add_str(o, "repository", shown->slug);
-	json_add_str(o, "branch", shown->head.branch);
+	if (shown->ref[0])
+		refs_path(&path, shown->ref);
+	json_add_str(o, "path", path.data ? path.data : "tree");
+	buf_clear(&path);
+	refs_path(&path, shown->head.branch);
+	json_add_str(o, "branch", shown->head.branch[0] ? path.data : "");
 	if (shown->head.empty)
 		json_add_null(o, "commit");
 	else

@@ -180,6 +180,17 @@ static struct clone *open_clone(struct world *w, const char *slug)
 	return w->clones[w->n_clones++] = c;
 }
 
+/* Of the default branch. */
+static int known_head(struct clone *c, struct clone_head *head)
+{
+	return clone_line_known(clone_line(c, NULL), head);
+}
+
+static bool has_path_times(struct clone *c, int64_t *time_s)
+{
+	return clone_has_path_times(clone_line(c, NULL), time_s);
+}
+
 static char last_sentence[512];
 
 static int get(struct clone *c, int64_t max_age_ms, struct clone_head *head)
@@ -188,7 +199,7 @@ static int get(struct clone *c, int64_t max_age_ms, struct clone_head *head)
 	int r;
 
 	ctx_init(&ctx, NULL, 60000);
-	r = clone_get_head(&ctx, c, max_age_ms, head);
+	r = clone_line_get(&ctx, clone_line(c, NULL), max_age_ms, head);
 	snprintf(last_sentence, sizeof(last_sentence), "%s", ctx.sentence);
 	ctx_done(&ctx);
 	return r;
@@ -294,7 +305,7 @@ static int64_t time_at(struct clone *c, const struct clone_head *head,
 {
 	struct oid oid = at(c, &head->tree, path);
 
-	return clone_path_time(c, path, &oid);
+	return clone_path_time(clone_line(c, NULL), path, &oid);
 }
 
 static void world_environment(void)

@@ -25,7 +25,8 @@ static void call(void *arg)
 {
 	struct caller *caller = arg;
 
-	caller->result = clone_get_head(&caller->ctx, caller->clone,
+	caller->result = clone_line_get(&caller->ctx,
+					clone_line(caller->clone, NULL),
 					caller->max_age_ms, &caller->head);
 }
 
@@ -123,7 +124,7 @@ static void test_last_waiter_leaves(void **state)
 	await_running(w, progress, 0);
 	git_server_hold(&w->server, 0);
 	tiny_await_idle(w->server.tiny);
-	assert_int_equal(clone_known_head(c, &head), -ENOENT);
+	assert_int_equal(known_head(c, &head), -ENOENT);
 	assert_int_equal(n_packs(w), 0);
 	assert_int_equal(n_temporary(w), 0);
 	/* A cancelled job is nobody's failure. */
@@ -241,7 +242,8 @@ static void churn(void *arg)
 		int r;
 
 		ctx_init(&ctx, NULL, which % 7 == 0 ? 60000 : which % 40);
-		r = clone_get_head(&ctx, churner->clones[which % 3],
+		r = clone_line_get(&ctx,
+				   clone_line(churner->clones[which % 3], NULL),
 				   which % 2 ? 0 : -1, &head);
 		if (r != 0 && r != -ETIMEDOUT)
 			churner->n_odd++;
@@ -337,7 +339,7 @@ static void test_killed(void **state)
 	assert_int_equal(child_end(pid), -1);
 	git_server_hold(&w->server, 0);
 	c = open_clone(w, "one");
-	assert_int_equal(clone_known_head(c, &head), -ENOENT);
+	assert_int_equal(known_head(c, &head), -ENOENT);
 	assert_int_equal(n_packs(w), 0);
 	assert_int_equal(n_temporary(w), 0);
 	assert_int_equal(get(c, 0, &head), 0);

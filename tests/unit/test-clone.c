@@ -20,7 +20,7 @@ static void test_first_head(void **state)
 	make_repository(w, "one");
 	make_repository(w, "two");
 	c = open_clone(w, "one");
-	assert_int_equal(clone_known_head(c, &head), -ENOENT);
+	assert_int_equal(known_head(c, &head), -ENOENT);
 	assert_int_equal(get(c, 60000, &head), 0);
 	assert_counts(w, 1, 1, 1);
 	expected = rev(w, "one", "main");
@@ -36,14 +36,14 @@ static void test_first_head(void **state)
 	assert_int_equal(size, 2);
 	assert_int_equal(clone_read_blob(c, &oid, &blob), 0);
 	assert_string_equal(blob_data(blob), "c\n");
-	assert_false(clone_has_path_times(c, &time_s));
+	assert_false(has_path_times(c, &time_s));
 	assert_int_equal(time_s, T0);
 	assert_int_equal(time_at(c, &head, "dir/c.txt"), T0);
 
 	/* Recent, any, and what is known: nothing is asked. */
 	assert_int_equal(get(c, 60000, &again), 0);
 	assert_int_equal(get(c, INT64_MAX, &again), 0);
-	assert_int_equal(clone_known_head(c, &again), 0);
+	assert_int_equal(known_head(c, &again), 0);
 	assert_true(oid_equal(&again.commit, &head.commit));
 	assert_counts(w, 1, 1, 1);
 	/* Now: the ref alone. */
@@ -70,7 +70,7 @@ static void test_earlier_mount(void **state)
 	assert_int_equal(get(c, 0, &head), 0);
 	remount(w);
 	c = open_clone(w, "one");
-	assert_int_equal(clone_known_head(c, &again), 0);
+	assert_int_equal(known_head(c, &again), 0);
 	assert_memory_equal(&again, &head, sizeof(head));
 	assert_int_equal(get(c, 600000, &again), 0);
 	assert_counts(w, 1, 1, 1);
@@ -93,7 +93,7 @@ static void test_times(void **state)
 	push(w, "one", T0 + 100, "echo two >a.txt; echo d >dir/d.txt");
 	assert_int_equal(get_now(c, &head), 0);
 	assert_int_equal(head.time_s, T0 + 100);
-	assert_true(clone_has_path_times(c, &base_s));
+	assert_true(has_path_times(c, &base_s));
 	assert_int_equal(base_s, T0);
 	assert_int_equal(time_at(c, &head, "a.txt"), T0 + 100);
 	assert_int_equal(time_at(c, &head, "b.txt"), T0);
@@ -160,21 +160,21 @@ static void test_too_many_times(void **state)
 	assert_int_equal(get_now(c, &head), 0);
 	push(w, "one", T0 + 1, "echo two >a.txt");
 	assert_int_equal(get_now(c, &head), 0);
-	assert_true(clone_has_path_times(c, &base_s));
+	assert_true(has_path_times(c, &base_s));
 	import_many(w, "one", T0 + 2, "a");
 	assert_int_equal(get_now(c, &head), 0);
 	/* Half as many are fine. */
 	assert_int_equal(time_at(c, &head, "d7/f9"), T0 + 2);
-	assert_true(clone_has_path_times(c, &base_s));
+	assert_true(has_path_times(c, &base_s));
 	assert_int_equal(base_s, T0);
 	import_many(w, "one", T0 + 3, "b");
 	assert_int_equal(get_now(c, &head), 0);
-	assert_false(clone_has_path_times(c, &base_s));
+	assert_false(has_path_times(c, &base_s));
 	assert_int_equal(base_s, T0 + 3);
 	remount(w);
 	c = open_clone(w, "one");
-	assert_int_equal(clone_known_head(c, &head), 0);
-	assert_false(clone_has_path_times(c, &base_s));
+	assert_int_equal(known_head(c, &head), 0);
+	assert_false(has_path_times(c, &base_s));
 	assert_int_equal(base_s, T0 + 3);
 }
 
@@ -335,7 +335,7 @@ static void test_missing(void **state)
 	assert_int_equal(get_now(c, &head), 0);
 	run_at(w, T0, "rm -r root/acme/one.git");
 	assert_int_equal(get_now(c, &head), -ENOENT);
-	assert_int_equal(clone_known_head(c, &head), 0);
+	assert_int_equal(known_head(c, &head), 0);
 	assert_int_equal(time_at(c, &head, "a.txt"), T0);
 }
 
@@ -426,7 +426,7 @@ static void test_offline(void **state)
 	r = get_now(c, &head);
 	assert_true(r == -ENETUNREACH || r == -ECONNRESET);
 	assert_true(strlen(last_sentence) > 0);
-	assert_int_equal(clone_known_head(c, &head), 0);
+	assert_int_equal(known_head(c, &head), 0);
 	assert_int_equal(get(c, INT64_MAX, &head), 0);
 	assert_int_equal(time_at(c, &head, "a.txt"), T0);
 	git_server_start(&w->server, w->dir);
@@ -447,7 +447,7 @@ static void test_store_deleted(void **state)
 	run_at(w, T0, "rm -r cache/git/one-uuid.git");
 	mount_start(&w->mount, w->dir, w->url, 0);
 	c = open_clone(w, "one");
-	assert_int_equal(clone_known_head(c, &head), -ENOENT);
+	assert_int_equal(known_head(c, &head), -ENOENT);
 	assert_int_equal(get(c, INT64_MAX, &head), 0);
 	assert_int_equal(git_server_counts(&w->server).fetches, 3);
 	/* The same commit: its times are still true. */

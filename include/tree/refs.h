@@ -1,0 +1,47 @@
+/*
+ * tree/refs: private to tree/: the directories of branches and of tags.
+ *
+ * refs.c: what names there are and what they lead to. refs_watch.c: bringing
+ * them up to date and telling the kernel.
+ */
+#ifndef TREE_REFS_H
+#define TREE_REFS_H
+
+#include "tree/provider.h"
+
+/* Of a node of provider_refs: a directory that names have by their slashes. */
+struct refs_dir {
+	enum clone_ref_kind kind;
+	char *prefix; /* "feature/" */
+};
+
+/* The directory of all names of its kind, above or at this one. */
+struct node *refs_top(struct node *dir);
+/* The names, at most ttl old; the first look waits for them. */
+int refs_ensure(struct ctx *, struct model *, struct node *top,
+		enum clone_ref_kind kind, struct clone_refs **ret_refs);
+/* Without a question; -ENOENT. */
+int refs_known(struct model *, struct node *top, struct clone_refs **ret_refs);
+/* Somebody has looked inside since the kernel knows it. */
+bool refs_is_shown(struct model *, struct node *top);
+
+/* A part of a name as a file name; top: in the directory of all. */
+void refs_file_name(struct buf *out, const char *part, size_t n, bool top);
+
+enum refs_is {
+	REFS_NOTHING,
+	REFS_LEAF,      /* a ref */
+	REFS_DIRECTORY, /* refs begin with it and a slash */
+};
+/* What "feature/x" (n bytes) is; index of the ref, or of the first one. */
+enum refs_is refs_find(const struct clone_refs *, enum clone_ref_kind kind,
+		       const char *name, size_t n, size_t *ret_index);
+
+/* For the background, of a watched top. */
+int64_t refs_due_ms(struct model *, struct node *top);
+int refs_check(struct ctx *, struct model *, struct node *top,
+	       int64_t max_age_ms, struct buf *said);
+void refs_expire(struct model *, struct node *top);
+void refs_forget(struct model *, struct node *top); /* NULL: all */
+
+#endif

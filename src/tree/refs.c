@@ -1,0 +1,499 @@
+/*
+ * tree/refs: branches/ and tags/: the names that git has, a slash in a name
+ * being a directory. A name is a tree (tree/git) which is brought when somebody
+ * looks inside; names themselves cost one question for all of them.
+ *
+ * What the file names are is layout rule 11; a part of a name that is written
+ * as it is comes before one that had to be written otherwise and looks the
+ * same. git allows no name that is both a ref and a directory of refs; of a
+ * server that has one all the same, the ref is shown.
+ */
+#include "tree/refs.h"
+
+#include "tree/git_view.h"
+
+#include "base/text.h"
+
+#define UNKNOWN_MS (INT64_C(60) * 1000)
+#define NAME_MOST 4096
+
+static const struct {
+	const char *ref, *word;
+} kinds[CLONE_REF_KINDS] = {
+	[CLONE_BRANCHES] = {"refs/heads/", "branches"},
+	[CLONE_TAGS] = {"refs/tags/", "tags"},
+};
+
+static struct refs_dir *dir_of(const struct node *node)
+{
+	return node->what.data;
+}
+
+struct node *refs_top(struct node *dir)
+{
+	while (dir->what.provider == &provider_refs)
+		dir = dir->parent;
+	return dir;
+}
+
+/* The names in dir begin with it. */
+static const char *prefix_of(const struct node *dir)
+{
+	return dir->what.provider == &provider_refs ? dir_of(dir)->prefix : "";
+}
+
+/* ---- names ---- */
+
+void refs_file_name(struct buf *out, const char *part, size_t n, bool top)
+{
+	static const char *const own[] = {"index.json", "index.tsv", "more",
+					  NULL};
+	cleanup(free) char *name = xmemdup0(part, n);
+
+	text_file_name(out, name, top ? own : NULL);
+}
+
+void refs_path(struct buf *out, const char *ref)
+{
+	bool top = false;
+	size_t n;
+
+	for (size_t i = 0; i < CLONE_REF_KINDS; i++) {
+		n = strlen(kinds[i].ref);
+		if (strncmp(ref, kinds[i].ref, n) != 0)
+			continue;
+		buf_printf(out, "%s/", kinds[i].word);
+		ref += n;
+		top = true;
+		break;
+	}
+	for (;; ref += n + 1, top = false) {
+		n = strcspn(ref, "/");
+		refs_file_name(out, ref, n, top);
+		if (!ref[n])
+			break;
+		buf_putc(out, '/');
+	}
+}
+
+enum refs_is refs_find(const struct clone_refs *refs, enum clone_ref_kind kind,
+		       const char *name, size_t n, size_t *ret_index)
+{
+	const char *const *names = refs->names[kind];
+	size_t n_names = refs->n_names[kind], i;
+	char key[NAME_MOST + 2];
+
+	if (!n || n > NAME_MOST)
+		return REFS_NOTHING;
+	memcpy(key, name, n);
+	key[n] = '\0';
+	i = clone_refs_seek(refs, kind, key);
+	if (i < n_names && strcmp(names[i], key) == 0) {
+		*ret_index = i;
+		return REFS_LEAF;
+	}
+	key[n] = '/';
+	key[n + 1] = '\0';
+	i = clone_refs_seek(refs, kind, key);
+	if (i == n_names || strncmp(names[i], key, n + 1) != 0)
+		return REFS_NOTHING;
+	*ret_index = i;
+	return REFS_DIRECTORY;
+}
+
+/* The parts of names that follow a prefix, one after the other. */
+struct walk {
+	const struct clone_refs *refs;
+	enum clone_ref_kind kind;
+	const char *prefix;
+	size_t n_prefix, next;
+	/* The one we are at. */
+	enum refs_is is;
+	size_t index, n; /* the name's bytes, with the prefix */
+};
+
+static void walk_begin(struct walk *w, const struct clone_refs *refs,
+		       enum clone_ref_kind kind, const char *prefix)
+{
+	*w = (struct walk){
+		.refs = refs,
+		.kind = kind,
+		.prefix = prefix,
+		.n_prefix = strlen(prefix),
+		.next = clone_refs_seek(refs, kind, prefix),
+	};
+}
+
+static const char *walk_name(const struct walk *w)
+{
+	return w->refs->names[w->kind][w->index];
+}
+
+static const char *walk_part(const struct walk *w)
+{
+	return walk_name(w) + w->n_prefix;
+}
+
+/* Past all that begins with the first n bytes of the name and a slash. */
+static size_t past(const struct walk *w, const char *name, size_t n)
+{
+	char key[NAME_MOST + 2];
+
+	memcpy(key, name, n);
+	key[n] = '/' + 1;
+	key[n + 1] = '\0';
+	return clone_refs_seek(w->refs, w->kind, key);
+}
+
+static bool walk_step(struct walk *w)
+{
+	const char *name, *slash;
+
+	while (w->next < w->refs->n_names[w->kind]) {
+		w->index = w->next;
+		name = walk_name(w);
+		if (strncmp(name, w->prefix, w->n_prefix) != 0)
+			return false;
+		slash = strchr(name + w->n_prefix, '/');
+		w->n = slash ? (size_t)(slash - name) : strlen(name);
+		w->next = slash ? past(w, name, w->n) : w->index + 1;
+		w->is = refs_find(w->refs, w->kind, name, w->n, &w->index);
+		/* The ref of that name was there before, or it is none. */
+		if (w->n == w->n_prefix ||
+		    w->is != (slash ? REFS_DIRECTORY : REFS_LEAF))
+			continue;
+		return true;
+	}
+	return false;
+}
+
+/* Written as it is. */
+static bool is_plain(const struct walk *w, const struct buf *file)
+{
+	return file->len == w->n - w->n_prefix &&
+	       memcmp(file->data, walk_part(w), file->len) == 0;
+}
+
+/* What the part is called here; false: another one is called so. */
+static bool walk_file_name(const struct walk *w, struct buf *out)
+{
+	char key[NAME_MOST + 256];
+	size_t index;
+
+	buf_clear(out);
+	refs_file_name(out, walk_part(w), w->n - w->n_prefix, !w->n_prefix);
+	if (out->failed || is_plain(w, out))
+		return !out->failed;
+	memcpy(key, w->prefix, w->n_prefix);
+	memcpy(key + w->n_prefix, out->data, out->len);
+	return refs_find(w->refs, w->kind, key, w->n_prefix + out->len,
+			 &index) == REFS_NOTHING;
+}
+
+/* The name in the directory of that prefix which a file name means. */
+static bool find_file(const struct clone_refs *refs, enum clone_ref_kind kind,
+		      const char *prefix, const char *file, struct walk *w)
+{
+	cleanup(buf_done) struct buf name = BUF_INIT(4 * KIB);
+	cleanup(free) char *whole = xasprintf("%s%s", prefix, file);
+
+	walk_begin(w, refs, kind, prefix);
+	refs_file_name(&name, file, strlen(file), !*prefix);
+	w->n = strlen(whole);
+	if (!strchr(file, '/') && name.data && strcmp(name.data, file) == 0) {
+		w->is = refs_find(refs, kind, whole, w->n, &w->index);
+		if (w->is != REFS_NOTHING)
+			return true;
+	}
+	/* Only these are ever written otherwise. */
+	if (!strpbrk(file, "%~"))
+		return false;
+	while (walk_step(w))
+		if (walk_file_name(w, &name) && strcmp(name.data, file) == 0)
+			return true;
+	return false;
+}
+
+/* ---- nodes ---- */
+
+static void found_dir(struct model *model, const struct node *dir,
+		      const struct walk *w, struct found *found)
+{
+	struct refs_dir *d = xcalloc(1, sizeof(*d));
+
+	d->kind = w->kind;
+	d->prefix = xasprintf("%.*s/", (int)w->n, walk_name(w));
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_refs,
+				.mode = S_IFDIR | 0555,
+				.mtime_ms = node_mtime_ms(model->nodes, dir),
+				.data = d,
+			},
+		.left_ms = FOREVER_MS,
+	};
+}
+
+static int found_name(struct model *model, struct node *dir,
+		      const struct walk *w, struct found *found)
+{
+	cleanup(free) char *ref = NULL;
+	struct git_view *view = NULL;
+	int r;
+
+	if (w->is == REFS_DIRECTORY) {
+		found_dir(model, dir, w, found);
+		return 0;
+	}
+	ref = xasprintf("%s%s", kinds[w->kind].ref, walk_name(w));
+	r = git_view_new(model, git_repository(dir), ref, NULL, &view);
+	if (r >= 0)
+		git_view_found(view, node_mtime_ms(model->nodes, dir),
+			       FOREVER_MS, found);
+	return r;
+}
+
+/* A tag of a file: it was looked into once. */
+static bool is_no_tree(const struct git_view *view, const struct walk *w)
+{
+	struct oid commit;
+
+	if (w->kind != CLONE_TAGS)
+		return false;
+	commit = clone_refs_commit(w->refs, w->kind, w->index);
+	return clone_is_no_tree(view->clone, &commit);
+}
+
+static int found_tree(struct model *model, struct node *dir,
+		      const struct walk *w, struct found *found, bool *ret_none)
+{
+	int r = found_name(model, dir, w, found);
+
+	*ret_none = r == 0 && w->is == REFS_LEAF &&
+		    is_no_tree(found->what.view, w);
+	if (*ret_none)
+		git_view_free_data(found->what.data);
+	return r;
+}
+
+int refs_lookup(struct ctx *ctx, struct model *model, struct node *dir,
+		enum clone_ref_kind kind, const char *name,
+		struct found *ret_found)
+{
+	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
+	struct node *top = refs_top(dir);
+	struct found found;
+	struct walk w;
+	bool none;
+	int r;
+
+	ret_found->left_ms = FOREVER_MS;
+	/* No part of a ref begins so. */
+	if (name[0] == '.')
+		return 0;
+	if (forge_is_probe(name)) {
+		if (refs_known(model, top, &refs) < 0) {
+			ret_found->left_ms = UNKNOWN_MS;
+			return 0;
+		}
+	} else {
+		r = refs_ensure(ctx, model, top, kind, &refs);
+		if (r < 0)
+			return r;
+	}
+	if (!find_file(refs, kind, prefix_of(dir), name, &w))
+		return 0;
+	r = found_tree(model, dir, &w, &found, &none);
+	if (r == 0 && !none)
+		*ret_found = found;
+	return r;
+}
+
+/* ---- listing ---- */
+
+struct names {
+	struct walk *items; /* what each is */
+	char **files;
+	size_t n, n_room;
+	size_t n_left_out;
+	char left_out[256]; /* the first one */
+};
+
+static void names_done(struct names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		free(names->files[i]);
+	free(names->files);
+	free(names->items);
+}
+DEFINE_CLEANUP_DONE(struct names, names_done);
+
+static void leave_out(struct names *names, const char *name)
+{
+	if (!names->n_left_out++)
+		snprintf(names->left_out, sizeof(names->left_out), "%.200s",
+			 name);
+}
+
+static void names_of(struct names *names, const struct clone_refs *refs,
+		     enum clone_ref_kind kind, const char *prefix)
+{
+	cleanup(buf_done) struct buf file = BUF_INIT(4 * KIB);
+	struct walk w;
+
+	walk_begin(&w, refs, kind, prefix);
+	while (walk_step(&w)) {
+		if (walk_part(&w)[0] == '.' || !walk_file_name(&w, &file)) {
+			leave_out(names, walk_name(&w));
+			continue;
+		}
+		if (names->n == names->n_room) {
+			names->n_room = names->n_room ? 2 * names->n_room : 64;
+			names->items = xrealloc(names->items,
+						names->n_room * sizeof(w));
+			names->files =
+				xrealloc(names->files,
+					 names->n_room * sizeof(*names->files));
+		}
+		names->items[names->n] = w;
+		names->files[names->n++] = xmemdup0(file.data, file.len);
+	}
+}
+
+static const char *file_at(const void *names, size_t i)
+{
+	return ((const struct names *)names)->files[i];
+}
+
+static void say_left_out(struct model *model, const struct node *dir,
+			 const struct names *names,
+			 const struct clone_refs *refs)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+	char sentence[512];
+
+	node_path(dir, &path);
+	if (names->n_left_out) {
+		snprintf(sentence, sizeof(sentence),
+			 "%zu names cannot be shown here, of which the first "
+			 "is %s",
+			 names->n_left_out, names->left_out);
+		model_say(model, path.data, EILSEQ, sentence);
+	}
+	if (refs->n_left_out && dir->what.provider != &provider_refs) {
+		snprintf(sentence, sizeof(sentence),
+			 "%zu refs of the repository are left out, of which "
+			 "the first is %s",
+			 refs->n_left_out, refs->left_out);
+		model_say(model, path.data, EILSEQ, sentence);
+	}
+}
+
+static void say_no_tree(struct model *model, const struct node *dir,
+			const char *name)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+
+	node_path(dir, &path);
+	buf_printf(&path, "/%s", name);
+	model_say(model, path.data, ENOTDIR,
+		  "this tag leads to a file, not to a commit: it is left out");
+}
+
+int refs_list(struct ctx *ctx, struct model *model, struct node *dir,
+	      enum clone_ref_kind kind, uint64_t after, bool plus,
+	      provider_emit *emit, void *arg)
+{
+	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
+	cleanup(names_done) struct names names = {0};
+	cleanup(free) struct dirbook_entry *entries = NULL;
+	size_t n;
+	int r = refs_ensure(ctx, model, refs_top(dir), kind, &refs);
+
+	if (r < 0)
+		return r;
+	names_of(&names, refs, kind, prefix_of(dir));
+	if (after == 0)
+		say_left_out(model, dir, &names, refs);
+	dirbook_order(node_book(model->nodes, dir, true), names.n, file_at,
+		      &names, after, &entries, &n);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		const struct walk *w = &names.items[entries[i].index];
+		const char *file = names.files[entries[i].index];
+		struct found found;
+		bool none;
+
+		r = found_tree(model, dir, w, &found, &none);
+		if (r < 0)
+			break;
+		if (none) {
+			say_no_tree(model, dir, file);
+			continue;
+		}
+		if (!emit(arg, file, entries[i].cookie, S_IFDIR, &found))
+			break;
+	}
+	(void)plus;
+	return r;
+}
+
+void refs_attr(struct ctx *ctx, struct model *model, struct node *dir,
+	       enum clone_ref_kind kind, int64_t *ret_left_ms)
+{
+	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
+	struct node *top = refs_top(dir);
+
+	(void)ret_left_ms;
+	/* Looking at the name is not looking inside. Old attributes are no
+	 * failure. */
+	if (refs_is_shown(model, top))
+		(void)refs_ensure(ctx, model, top, kind, &refs);
+}
+
+/* ---- provider_refs: the directories that slashes make ---- */
+
+static int dir_lookup(struct ctx *ctx, struct model *model, struct node *dir,
+		      const char *name, struct found *ret_found)
+{
+	return refs_lookup(ctx, model, dir, dir_of(dir)->kind, name, ret_found);
+}
+
+static int dir_list(struct ctx *ctx, struct model *model, struct node *dir,
+		    uint64_t after, bool plus, provider_emit *emit, void *arg)
+{
+	return refs_list(ctx, model, dir, dir_of(dir)->kind, after, plus, emit,
+			 arg);
+}
+
+static int dir_attr(struct ctx *ctx, struct model *model, struct node *dir,
+		    int64_t *ret_left_ms, uint64_t *ret_size)
+{
+	(void)ret_size;
+	refs_attr(ctx, model, dir, dir_of(dir)->kind, ret_left_ms);
+	return 0;
+}
+
+static bool dir_same(const struct node_what *a, const struct node_what *b)
+{
+	const struct refs_dir *x = a->data, *y = b->data;
+
+	return x->kind == y->kind && strcmp(x->prefix, y->prefix) == 0;
+}
+
+static void dir_free(void *data)
+{
+	struct refs_dir *d = data;
+
+	free(d->prefix);
+	free(d);
+}
+
+const struct provider provider_refs = {
+	.name = "refs",
+	.lookup = dir_lookup,
+	.list = dir_list,
+	.attr = dir_attr,
+	.same_data = dir_same,
+	.free_data = dir_free,
+};
