@@ -25,6 +25,7 @@ struct config {
 	char **workspaces;       /* NULL-terminated; NULL: none */
 	int64_t ttl_ms;
 	unsigned trees, walk;
+	unsigned history; /* items of a long list that are shown */
 	/* Options for libfuse, in the order given; NULL-terminated; NULL:
 	 * none. Without those that the mount sets itself. */
 	char **fuse_options;

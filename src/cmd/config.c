@@ -25,6 +25,8 @@ extern char **environ;
 #define TREES_MAX 100000
 #define WALK_DEFAULT 100
 #define WALK_MAX 1000000
+#define HISTORY_DEFAULT 500
+#define HISTORY_MAX 100000
 #define WORKSPACES_MAX 1000
 #define VALUE_MAX 8192
 
@@ -34,6 +36,7 @@ void config_init(struct config *config)
 	config->ttl_ms = TTL_DEFAULT_MS;
 	config->trees = TREES_DEFAULT;
 	config->walk = WALK_DEFAULT;
+	config->history = HISTORY_DEFAULT;
 }
 
 static void wipe(char *secret)
@@ -292,6 +295,11 @@ static int set_walk(struct config *config, const char *value)
 	return set_number(config, &config->walk, WALK_MAX, value);
 }
 
+static int set_history(struct config *config, const char *value)
+{
+	return set_number(config, &config->history, HISTORY_MAX, value);
+}
+
 static const struct config_setting settings[] = {
 	{"email", "BITBUCKETFS_EMAIL", false, set_email},
 	{"username", "BITBUCKETFS_USERNAME", false, set_username},
@@ -303,6 +311,7 @@ static const struct config_setting settings[] = {
 	{"ttl", NULL, true, set_ttl},
 	{"trees", NULL, true, set_trees},
 	{"walk", NULL, true, set_walk},
+	{"history", NULL, true, set_history},
 };
 
 const struct config_setting *config_find(const char *name)

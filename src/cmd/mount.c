@@ -226,6 +226,7 @@ static int build_catalog(struct program *p)
 	struct documents_config documents = {
 		.bitbucket = p->bitbucket,
 		.cache = p->cache,
+		.history = p->config.history,
 	};
 	int r;
 

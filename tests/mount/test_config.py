@@ -105,7 +105,7 @@ def test_a_secret_in_an_option(bb, mounts, place, option):
 
 @pytest.mark.parametrize("option, word", [
     ("ttl=soon", "ttl"), ("ttl=0", "ttl"), ("ttl=-1", "ttl"), ("ttl=", "ttl"), ("ttl", "ttl"), ("ttl=99999999999999999999", "ttl"),
-    ("trees=0", "trees"), ("trees=many", "trees"), ("trees=-1", "trees"),
+    ("trees=0", "trees"), ("trees=many", "trees"), ("trees=-1", "trees"), ("history=0", "history"), ("history=all", "history"),
     ("walk=0", "walk"), ("walk=few", "walk"), ("walk=-1", "walk"), ("walk=99999999", "walk"), ("workspaces=", "workspaces"),
     ("workspaces=Acme", "Acme"), ("workspaces=a/b", "a/b"), ("workspaces=..", ".."), ("api_url=ftp://x/2.0", "api_url"),
     ("api_url=localhost", "api_url"), ("api_url=https://", "api_url"), ("api_url=https://x:99999/2.0", "api_url"),

@@ -73,12 +73,14 @@ static void test_precedence(void **state)
 	config_init(&config);
 	assert_int_equal(config.ttl_ms, 60000);
 	assert_int_equal(config.trees, 100);
+	assert_int_equal(config.history, 500);
 	assert_int_equal(config.walk, 100);
 	assert_int_equal(
 		parse(&config,
 		      "api_url = https://file.example/2.0\n"
 		      "git_url = https://file.example\n"
 		      "cache_dir = /file\nttl = 5m\ntrees = 5\nwalk = 7\n"
+		      "history = 2000\n"
 		      "email = file@example.com\ntoken = filetoken\n"),
 		0);
 	setenv("BITBUCKETFS_API_URL", "https://env.example/2.0/", 1);
@@ -94,6 +96,7 @@ static void test_precedence(void **state)
 	assert_string_equal(config.cache_dir, "/option");
 	assert_int_equal(config.ttl_ms, 7200000);
 	assert_int_equal(config.trees, 5);
+	assert_int_equal(config.history, 2000);
 	assert_int_equal(config.walk, 7);
 	assert_string_equal(config.email, "file@example.com");
 	assert_string_equal(config.token, "envtoken");
@@ -196,6 +199,8 @@ static void test_options(void **state)
 	options("ttl=abc", "-o ttl 'abc' is no time");
 	options("ttl", "needs a value");
 	options("trees=0", "from 1 to");
+	options("history=0", "from 1 to");
+	options("history=100001", "from 1 to 100000");
 	options("walk=0", "from 1 to 1000000");
 	options("walk=1000001", "from 1 to");
 	options("api_url=ftp://x", "https://");
