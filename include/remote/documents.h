@@ -65,7 +65,8 @@ struct collection {
 	struct refs refs_private;
 	struct collection_item *items; /* sorted by name */
 	size_t n_items;
-	bool more; /* bounded: there are older ones */
+	bool more;    /* bounded: there are older ones … */
+	int64_t most; /* … than so many */
 	uint64_t version;
 	char *key_private, *bytes_private;
 };

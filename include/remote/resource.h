@@ -89,7 +89,8 @@ struct resource_items {
 	/* One by its id, when the collection does not have it; NULL: those of
 	 * the collection are all. Placeholders as in a row's. */
 	const char *endpoint;
-	/* Names that may be asked for with it; NULL: none but those listed. */
+	/* Names that may be asked for with it; NULL: none but those listed. An
+	 * answer whose id is another one (a short commit id) is that item. */
 	bool (*is_name)(const char *name);
 	/* The name of the row beside the items where this one belongs
 	 * ("merged"), "" for among them; NULL: always among them. */
@@ -119,6 +120,8 @@ struct resource {
 	bool is_dated;     /* what was changed since can be asked for alone
 			    * (q=updated_on>=…) */
 	bool is_history;   /* grows for ever: bounded to the newest */
+	bool is_lazy;      /* what is in it is known otherwise (special): only
+			    * its index is asked for, when it is looked at */
 	bool is_computed;  /* when it is asked for, which takes long or times
 			    * out (555): asked with patience */
 	bool is_beside;    /* its items are those of the row above, in another

@@ -53,14 +53,6 @@ int source_get_within(struct ctx *, struct source *, int64_t most_ms,
 		      void *arg, struct cache_entry **ret_entry,
 		      bool *ret_stale);
 
-/*
- * A list that is brought up to date with what changed since does not hear of
- * what was deleted: now and then it is to be walked whole. Remembered in the
- * cache; what cannot be remembered is due.
- */
-bool source_is_walk_due(struct source *, const char *key, int64_t every_ms);
-void source_was_walked(struct source *, const char *key);
-
 /* How it went lately, for `status`. */
 struct source_health {
 	bool offline;            /* the last exchange found no network */

@@ -20,7 +20,8 @@ struct place {
 	char *id;
 	struct mutex lock;
 	struct collection *listed; /* under lock: what is being paged through */
-	_Atomic uint64_t shown;    /* version: what the kernel last listed */
+	struct catalog_age listed_age; /* under lock */
+	_Atomic uint64_t shown; /* version: what the kernel last listed */
 };
 static inline struct place *place_of(const struct node *node)
 {
@@ -68,6 +69,11 @@ int place_document(struct ctx *, struct model *, struct node *dir,
 int place_collection(struct ctx *, struct model *, struct node *dir,
 		     enum source_mode, struct collection **ret_collection,
 		     struct catalog_age *ret_age);
+/* An item of a collection's node by its name; an unknown one is no error. */
+int place_lookup_item(struct ctx *, struct model *, struct node *dir,
+		      const char *name, struct found *ret_found);
+/* An item whose collection, as far as it is at hand, has it. */
+bool place_is_listed(struct ctx *, struct model *, const struct place *item);
 /* How long the kernel may believe what is this old. */
 int64_t place_believe_ms(const struct catalog_age *);
 /* Asks again for what is behind the node, and tells the kernel and, in said
@@ -100,6 +106,10 @@ struct place_special {
 };
 /* NULL: none. */
 const struct place_special *place_special(enum resource_special);
+
+/* commits: a short id leads to the whole one. */
+int commits_lookup(struct ctx *, struct model *, struct node *dir,
+		   const char *name, struct found *ret_found);
 
 /* views: what .workspace/ makes of the workspace's listing; as above. */
 int views_index_lookup(struct ctx *, struct model *, struct node *dir,

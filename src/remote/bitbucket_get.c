@@ -246,7 +246,7 @@ static bool may_retry(struct ctx *ctx, int r,
 		return false;
 	*ret_wait_ms = (int64_t)FIRST_BACKOFF_MS << attempt;
 	if (r == 0 && answer->status == 555 && is_patient(want))
-		*ret_wait_ms = (int64_t)FIRST_PATIENT_BACKOFF_MS << 2 * attempt;
+		*ret_wait_ms = (int64_t)FIRST_PATIENT_BACKOFF_MS << attempt;
 	if (!digest_random(&random, sizeof(random)))
 		*ret_wait_ms += (int64_t)(random % (uint32_t)*ret_wait_ms) / 2;
 	if (r == -ECONNRESET)

@@ -11,6 +11,7 @@
  */
 #include "catalog_private.h"
 
+#include "base/clock.h"
 #include "base/map.h"
 
 struct member {
@@ -207,6 +208,29 @@ static void say_left_out(void *arg, const struct catalog_repository *r)
 /* ---- what was updated since ---- */
 
 #define WALK_EVERY_MS (INT64_C(3600) * 1000)
+#define WALKED "walked"
+
+static bool is_walk_due(struct catalog *c, const char *key)
+{
+	cleanup(blob_unref) struct blob *value = NULL;
+	int64_t at, now = clock_wall_ms();
+
+	if (cache_fact_get(c->config.cache, WALKED, key, strlen(key), &value) <
+		    0 ||
+	    blob_len(value) != sizeof(at))
+		return true;
+	memcpy(&at, blob_data(value), sizeof(at));
+	return now < at || now - at >= WALK_EVERY_MS;
+}
+
+static void was_walked(struct catalog *c, const char *key)
+{
+	int64_t now = clock_wall_ms();
+
+	/* Not kept, it is walked again: no more than that. */
+	(void)cache_fact_put(c->config.cache, WALKED, key, strlen(key), &now,
+			     sizeof(now));
+}
 
 static int64_t newest_change(const struct listing *l)
 {
@@ -325,13 +349,12 @@ int catalog_fetch_listing(struct ctx *ctx, void *arg,
 	    catalog_decode_listing(blob_data(old->body), blob_len(old->body),
 				   &before))
 		before = NULL;
-	if (before && !f->anew &&
-	    !source_is_walk_due(c->config.source, key, WALK_EVERY_MS))
+	if (before && !f->anew && !is_walk_due(c, key))
 		r = update_listing(ctx, &s, before, &updated);
 	if (r == 1) {
 		r = walk_listing(ctx, &s, before, &all);
 		if (r == 0)
-			source_was_walked(c->config.source, key);
+			was_walked(c, key);
 	}
 	if (r < 0)
 		return r;

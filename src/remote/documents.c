@@ -435,23 +435,70 @@ static int collection_of(struct ctx *ctx, struct documents *d, const char *key,
 	return 0;
 }
 
+/* The same without the bytes of what is decoded already: a look at each of a
+ * thousand items reads the list of their names once. */
+static bool kept_and_fresh(struct documents *d, const char *key,
+			   enum source_mode mode, struct collection **ret,
+			   struct catalog_age *ret_age)
+{
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+
+	if (mode == SOURCE_REFRESH || mode == SOURCE_ANEW ||
+	    cache_stat(d->config.cache, key, &e) <= CACHE_MISS || e->negative ||
+	    (mode == SOURCE_READ && e->left_ms < 0))
+		return false;
+	*ret = kept(d, key, e->version);
+	if (*ret)
+		*ret_age = documents_age(e, false);
+	return *ret != NULL;
+}
+
+static int get_collection(struct ctx *ctx, struct documents *d,
+			  const struct resource *row, const struct scope *scope,
+			  enum source_mode mode,
+			  struct collection **ret_collection,
+			  struct catalog_age *ret_age)
+{
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+	struct documents_fetch f = {d, row, scope, NULL, mode == SOURCE_ANEW};
+	bool stale = false;
+	int r;
+
+	if (kept_and_fresh(d, scope->key, mode, ret_collection, ret_age))
+		return 0;
+	r = source_get_within(ctx, d->config.source, most_ms(row), scope->key,
+			      mode, documents_fetch_collection, &f, &e, &stale);
+	if (r < 0)
+		return r;
+	*ret_age = documents_age(e, stale);
+	return collection_of(ctx, d, scope->key, e, ret_collection);
+}
+
 int documents_collection(struct ctx *ctx, struct documents *d,
 			 const struct resource *row, const struct scope *scope,
 			 enum source_mode mode,
 			 struct collection **ret_collection,
 			 struct catalog_age *ret_age)
 {
-	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	struct documents_fetch f = {d, row, scope, NULL, mode == SOURCE_ANEW};
-	bool stale = false;
-	int r = source_get_within(ctx, d->config.source, most_ms(row),
-				  scope->key, mode, documents_fetch_collection,
-				  &f, &e, &stale);
+	struct collection *more = NULL;
+	int r = get_collection(ctx, d, row, scope, mode, ret_collection,
+			       ret_age);
 
-	if (r < 0)
+	/* Of a mount that wanted fewer. */
+	if (r < 0 || mode != SOURCE_READ || !row->is_history ||
+	    !(*ret_collection)->more ||
+	    (*ret_collection)->most >= d->config.history)
 		return r;
-	*ret_age = documents_age(e, stale);
-	return collection_of(ctx, d, scope->key, e, ret_collection);
+	r = get_collection(ctx, d, row, scope, SOURCE_ANEW, &more, ret_age);
+	if (r == -EINTR) {
+		*ret_collection = collection_unref(*ret_collection);
+		return r;
+	}
+	if (r == 0) {
+		collection_unref(*ret_collection);
+		*ret_collection = more;
+	}
+	return 0;
 }
 
 int documents_file(struct documents *d, const struct scope *scope,
@@ -469,6 +516,17 @@ int documents_file(struct documents *d, const struct scope *scope,
 
 /* ---- items ---- */
 
+/* The key that the item has by its own id; NULL: it does not say. */
+static char *own_key(const struct documents_fetch *f, const struct json *item)
+{
+	const struct resource_column id = {"", f->row->items->id_path, NULL};
+	cleanup(buf_done) struct buf value = BUF_INIT(64 * KIB);
+
+	resource_value(&id, item, &value);
+	return value.len ? documents_item_key(f->row, f->scope, value.data)
+			 : NULL;
+}
+
 static int fetch_item(struct ctx *ctx, void *arg, const struct cache_entry *old)
 {
 	struct documents_fetch *f = arg;
@@ -479,7 +537,9 @@ static int fetch_item(struct ctx *ctx, void *arg, const struct cache_entry *old)
 	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
 	cleanup(json_free) struct json *json = NULL;
 	cleanup(buf_done) struct buf text = BUF_INIT(0);
-	cleanup(free) char *path = NULL;
+	cleanup(free) char *path = NULL, *own = NULL;
+	struct cache_put puts[2];
+	size_t n_puts = 1;
 	bool final;
 	int r = documents_path(ctx, d, items->endpoint, scope, &path);
 
@@ -496,15 +556,17 @@ static int fetch_item(struct ctx *ctx, void *arg, const struct cache_entry *old)
 		return ctx_fail(ctx, -EIO,
 				"Bitbucket's answer to %s is no object.", path);
 	final = items->is_final && items->is_final(json);
-	return documents_put(
-		ctx, d,
-		&(struct cache_put){
-			.key = scope->key,
-			.body = text.data,
-			.n_body = text.len,
-			.ttl_ms = final ? FINAL_MS : f->row->ttl_s * 1000,
-		},
-		1);
+	puts[0] = (struct cache_put){
+		.key = scope->key,
+		.body = text.data,
+		.n_body = text.len,
+		.ttl_ms = final ? FINAL_MS : f->row->ttl_s * 1000,
+	};
+	puts[1] = puts[0];
+	own = own_key(f, json);
+	if (own && strcmp(own, scope->key) != 0)
+		puts[n_puts++].key = own;
+	return documents_put(ctx, d, puts, n_puts);
 }
 
 static struct cache_entry *peek(struct documents *d, const char *key)

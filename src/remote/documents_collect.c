@@ -8,6 +8,10 @@
 #include "base/digest.h"
 #include "base/map.h"
 #include "base/text.h"
+
+#include <malloc.h>
+
+#define MANY_ITEMS 100
 #include "remote/multipart.h"
 
 /* Names of ours in every collection's directory. */
@@ -49,7 +53,6 @@ static void collecting_done(struct collecting *c)
 	buf_done(&c->tsv);
 	buf_done(&c->json);
 }
-DEFINE_CLEANUP_DONE(struct collecting, collecting_done);
 
 /* key and body become the batch's. */
 static void add_put(struct collecting *c, char *key, char *body, size_t n,
@@ -269,6 +272,7 @@ static int store_names(struct ctx *ctx, struct collecting *c, bool more)
 	int r;
 
 	json_add_bool(top, "more", more);
+	json_add_int(top, "most", c->documents->config.history);
 	items = json_add_array(top, "items");
 	for (const struct json *i = json_first(c->names); i; i = json_next(i))
 		json_append_copy(items, i);
@@ -321,16 +325,10 @@ static enum bitbucket_paging paging_of(const struct resource *row)
 }
 
 static int fetch_parts(struct ctx *ctx, struct documents_fetch *f,
-		       const struct cache_entry *old)
+		       const struct cache_entry *old, struct collecting *c)
 {
 	struct documents *d = f->documents;
 	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
-	cleanup(collecting_done) struct collecting c = {
-		.documents = d,
-		.row = f->row,
-		.scope = f->scope,
-		.names = json_new_array(),
-	};
 	cleanup(free) char *path = NULL;
 	int r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
 
@@ -342,29 +340,45 @@ static int fetch_parts(struct ctx *ctx, struct documents_fetch *f,
 					 reply.status);
 	r = multipart_each(reply.content_type,
 			   reply.body.data ? reply.body.data : "",
-			   reply.body.len, take_part, &c);
+			   reply.body.len, take_part, c);
 	if (r < 0)
 		return ctx_fail(ctx, -EIO,
 				"Bitbucket's answer to %s is not the files "
 				"that were asked for.",
 				path);
-	return store_names(ctx, &c, false);
+	return store_names(ctx, c, false);
 }
 
-int documents_fetch_collection(struct ctx *ctx, void *arg,
-			       const struct cache_entry *old)
+/* What was here and is in another state now: its document is outdated. Of a
+ * history the oldest go without that. */
+static void expire_gone(const struct collecting *c,
+			const struct cache_entry *old)
 {
-	struct documents_fetch *f = arg;
+	cleanup(collection_unref) struct collection *before = NULL;
+	const struct resource *row = c->row;
+
+	if (!row->items || !row->items->where || row->is_history || !old ||
+	    !old->body ||
+	    collection_decode(blob_data(old->body), old->n_body, &before))
+		return;
+	for (size_t i = 0; i < before->n_items; i++) {
+		const struct collection_item *item = &before->items[i];
+		cleanup(free) char *key =
+			documents_item_key(row, c->scope, item->id);
+		struct taken *t;
+
+		HASH_FIND(hh, c->taken, item->name, strlen(item->name), t);
+		if (!t)
+			(void)cache_expire(c->documents->config.cache, key);
+	}
+}
+
+static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
+		       const struct cache_entry *old, struct collecting *c)
+{
 	struct documents *d = f->documents;
-	cleanup(collecting_done) struct collecting c = {
-		.documents = d,
-		.row = f->row,
-		.scope = f->scope,
-		.tsv = BUF_INIT(CACHE_MAX_BODY),
-		.json = BUF_INIT(CACHE_MAX_BODY),
-		.names = json_new_array(),
-	};
 	struct bitbucket_list list = {
+		.paging = paging_of(f->row),
 		.q = f->row->q,
 		.id = f->row->id      ? f->row->id
 		      : f->row->items ? f->row->items->id_path
@@ -372,35 +386,57 @@ int documents_fetch_collection(struct ctx *ctx, void *arg,
 		.most = f->row->is_history ? d->config.history : 0,
 		.patient = f->row->is_computed,
 		.each = take_item,
-		.arg = &c,
+		.arg = c,
 	};
 	cleanup(free) char *path = NULL;
 	bool more = false;
-	int r;
+	int r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
 
-	if (f->row->paging == RESOURCE_PARTS)
-		return fetch_parts(ctx, f, old);
-	r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
 	if (r < 0)
 		return r;
 	list.path = path;
-	list.paging = paging_of(f->row);
 	if (resource_n_files(f->row->files))
-		c.whole = json_new_array();
-	resource_tsv_header(f->row->columns, &c.tsv);
-	buf_puts(&c.json, "[");
-	r = documents_update(ctx, f, path, old, &c, &more);
+		c->whole = json_new_array();
+	resource_tsv_header(f->row->columns, &c->tsv);
+	buf_puts(&c->json, "[");
+	r = documents_update(ctx, f, path, old, c, &more);
 	if (r < 0)
 		return r;
 	if (r == 0)
-		return store(ctx, &c, more);
+		return store(ctx, c, more);
 	r = bitbucket_list(ctx, d->config.bitbucket, &list, &more);
 	if (r < 0)
 		return documents_refused(ctx, d, f->scope->key, old, r,
 					 list.status);
-	r = store(ctx, &c, more);
-	if (r == 0)
+	r = store(ctx, c, more);
+	if (r == 0) {
+		expire_gone(c, old);
 		documents_was_walked(f);
+	}
+	return r;
+}
+
+int documents_fetch_collection(struct ctx *ctx, void *arg,
+			       const struct cache_entry *old)
+{
+	struct documents_fetch *f = arg;
+	struct collecting c = {
+		.documents = f->documents,
+		.row = f->row,
+		.scope = f->scope,
+		.tsv = BUF_INIT(CACHE_MAX_BODY),
+		.json = BUF_INIT(CACHE_MAX_BODY),
+		.names = json_new_array(),
+	};
+	bool big;
+	int r = f->row->paging == RESOURCE_PARTS ? fetch_parts(ctx, f, old, &c)
+						 : fetch_pages(ctx, f, old, &c);
+
+	big = c.n_puts > MANY_ITEMS;
+	collecting_done(&c);
+	/* Megabytes that were needed once, on a heap that would keep them. */
+	if (big)
+		malloc_trim(0);
 	return r;
 }
 
@@ -437,6 +473,7 @@ int collection_decode(const char *text, size_t n, struct collection **ret)
 	c = xcalloc(1, sizeof(*c));
 	refs_init(&c->refs_private);
 	c->more = json_bool(top, "more", false);
+	c->most = json_int(top, "most", 0);
 	c->items = xcalloc(json_n_items(items) + 1, sizeof(*c->items));
 	c->bytes_private = at = xmalloc(n_bytes + 1);
 	for (const struct json *i = json_first(items); i; i = json_next(i)) {

@@ -156,16 +156,6 @@ const struct resource resource_repository = {
 				.special = RESOURCE_DEFAULT_TREE,
 			},
 			{
-				.name = "branches",
-				.kind = RESOURCE_GROUP,
-				.special = RESOURCE_BRANCHES,
-			},
-			{
-				.name = "tags",
-				.kind = RESOURCE_GROUP,
-				.special = RESOURCE_TAGS,
-			},
-			{
 				.name = "pullrequests",
 				.kind = RESOURCE_COLLECTION,
 				.endpoint = PULLREQUESTS,
@@ -176,6 +166,28 @@ const struct resource resource_repository = {
 				.columns = resource_pullrequest_columns,
 				.rows = resource_pullrequest_states,
 				.items = &resource_pullrequest_items,
+			},
+			{
+				.name = "branches",
+				.kind = RESOURCE_COLLECTION,
+				.special = RESOURCE_BRANCHES,
+				.endpoint = REPOSITORY
+				"/refs/branches?pagelen=100&sort=name",
+				.id = "name",
+				.ttl_s = 5 * MINUTE_S,
+				.is_lazy = true,
+				.columns = resource_branch_columns,
+			},
+			{
+				.name = "tags",
+				.kind = RESOURCE_COLLECTION,
+				.special = RESOURCE_TAGS,
+				.endpoint = REPOSITORY
+				"/refs/tags?pagelen=100&sort=name",
+				.id = "name",
+				.ttl_s = 5 * MINUTE_S,
+				.is_lazy = true,
+				.columns = resource_tag_columns,
 			},
 			{
 				.name = "commits",

@@ -245,25 +245,3 @@ int source_get_within(struct ctx *ctx, struct source *s, int64_t most_ms,
 	}
 	return r;
 }
-
-#define WALKED "walked" /* facts: when, wall clock */
-
-bool source_is_walk_due(struct source *s, const char *key, int64_t every_ms)
-{
-	cleanup(blob_unref) struct blob *value = NULL;
-	int64_t at, now = clock_wall_ms();
-
-	if (cache_fact_get(s->cache, WALKED, key, strlen(key), &value) < 0 ||
-	    blob_len(value) != sizeof(at))
-		return true;
-	memcpy(&at, blob_data(value), sizeof(at));
-	return now < at || now - at >= every_ms;
-}
-
-void source_was_walked(struct source *s, const char *key)
-{
-	int64_t now = clock_wall_ms();
-
-	(void)cache_fact_put(s->cache, WALKED, key, strlen(key), &now,
-			     sizeof(now));
-}

@@ -17,10 +17,11 @@
 #define UNLISTED_MS (INT64_C(60) * 1000)
 #define UNKNOWN_MS (INT64_C(60) * 1000)
 
+#define MORE 2
 static const struct resource_file collection_files[] = {
 	{"index.json", NULL, NULL, NULL},
 	{"index.tsv", NULL, NULL, NULL},
-	{"more", NULL, NULL, NULL},
+	[MORE] = {"more", NULL, NULL, NULL},
 	{NULL, NULL, NULL, NULL},
 };
 
@@ -58,6 +59,19 @@ static const struct place_special *special_of(const struct place *p)
 
 /* ---- answers ---- */
 
+bool place_is_listed(struct ctx *ctx, struct model *model,
+		     const struct place *item)
+{
+	cleanup(collection_unref) struct collection *c = NULL;
+	struct catalog_age age;
+
+	return item->collection &&
+	       documents_collection(ctx, model->config.documents, item->row,
+				    item->collection, SOURCE_CACHED, &c,
+				    &age) == 0 &&
+	       collection_find_id(c, item->id);
+}
+
 int place_document(struct ctx *ctx, struct model *model, struct node *dir,
 		   enum source_mode mode, struct catalog_document *ret_document)
 {
@@ -72,7 +86,9 @@ int place_document(struct ctx *ctx, struct model *model, struct node *dir,
 		r = documents_object(ctx, documents, p->row, p->scope, mode,
 				     ret_document);
 	if (r == 0 && ret_document->age.stale && mode == SOURCE_READ)
-		refresh_place(model->refresh, dir);
+		refresh_place(model->refresh, place_is_listed(ctx, model, p)
+						      ? dir->parent
+						      : dir);
 	return r;
 }
 
@@ -424,38 +440,72 @@ static int lookup_by_id(struct ctx *ctx, struct model *model, struct node *dir,
 	return 0;
 }
 
-static int lookup_item(struct ctx *ctx, struct model *model, struct node *dir,
+/* A document that is at hand needs no listing to be believed. */
+static bool knows_item(struct ctx *ctx, struct model *model, struct node *dir,
+		       const char *id, int64_t *ret_left_ms)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	const struct place *p = place_of(dir);
+
+	if (documents_item(ctx, model->config.documents, p->row, p->scope, id,
+			   SOURCE_CACHED, &document) < 0)
+		return false;
+	*ret_left_ms = document.age.left_ms;
+	return document.age.left_ms > 0;
+}
+
+/* Of those that may be asked for by themselves: an outdated listing is brought
+ * up to date for what it has, not for what it lacks. */
+static int lookup_name(struct ctx *ctx, struct model *model, struct node *dir,
 		       const char *name, struct found *ret_found)
 {
 	cleanup(collection_unref) struct collection *c = NULL;
-	const struct place *p = place_of(dir);
-	const struct resource_items *items = p->row->items;
+	const struct collection_item *item = NULL;
+	struct catalog_age age = {0};
+	int64_t left_ms;
+
+	if (place_collection(ctx, model, dir, SOURCE_CACHED, &c, &age) == 0)
+		item = collection_find(c, name);
+	left_ms = age.left_ms;
+	if (item && left_ms <= 0 &&
+	    !knows_item(ctx, model, dir, item->id, &left_ms)) {
+		c = collection_unref(c);
+		item = NULL;
+		if (place_collection(ctx, model, dir, SOURCE_READ, &c, &age) ==
+		    0)
+			item = collection_find(c, name);
+		left_ms = place_believe_ms(&age);
+	}
+	if (!item)
+		return lookup_by_id(ctx, model, dir, name, ret_found);
+	found_item(dir, item->id, item->time_ms, left_ms, ret_found);
+	return 0;
+}
+
+int place_lookup_item(struct ctx *ctx, struct model *model, struct node *dir,
+		      const char *name, struct found *ret_found)
+{
+	cleanup(collection_unref) struct collection *c = NULL;
+	const struct resource_items *items = place_of(dir)->row->items;
 	const struct collection_item *item;
 	struct catalog_age age = {0};
-	bool by_id = items->endpoint && items->is_name && items->is_name(name);
 	int r;
 
 	ret_found->left_ms = FOREVER_MS;
-	if ((items->endpoint && items->is_name && !by_id) ||
-	    forge_is_probe(name))
+	if (forge_is_probe(name))
 		return 0;
-	r = place_collection(ctx, model, dir,
-			     by_id ? SOURCE_CACHED : SOURCE_READ, &c, &age);
-	if (r == 0 && by_id && age.left_ms <= 0) {
-		c = collection_unref(c);
-		r = place_collection(ctx, model, dir, SOURCE_READ, &c, &age);
-	}
-	if (r < 0 && !by_id)
+	if (items->endpoint && items->is_name)
+		return items->is_name(name)
+			       ? lookup_name(ctx, model, dir, name, ret_found)
+			       : 0;
+	r = place_collection(ctx, model, dir, SOURCE_READ, &c, &age);
+	if (r < 0)
 		return r;
-	item = c ? collection_find(c, name) : NULL;
-	if (item) {
-		found_item(dir, item->id, item->time_ms, place_believe_ms(&age),
-			   ret_found);
-		return 0;
-	}
-	if (by_id)
-		return lookup_by_id(ctx, model, dir, name, ret_found);
+	item = collection_find(c, name);
 	ret_found->left_ms = place_believe_ms(&age);
+	if (item)
+		found_item(dir, item->id, item->time_ms, ret_found->left_ms,
+			   ret_found);
 	return 0;
 }
 
@@ -482,7 +532,7 @@ static int place_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	if (special && special->lookup)
 		return special->lookup(ctx, model, dir, name, ret_found);
 	if (is_collection(p) && p->row->items)
-		return lookup_item(ctx, model, dir, name, ret_found);
+		return place_lookup_item(ctx, model, dir, name, ret_found);
 	return 0;
 }
 
@@ -496,7 +546,7 @@ struct listing {
 	bool plus;
 	provider_emit *emit;
 	void *arg;
-	struct collection *collection; /* NULL: no collection */
+	struct collection *collection; /* NULL: none, or not at hand */
 	struct catalog_age age;
 	bool have_document;
 	struct catalog_document document;
@@ -510,8 +560,8 @@ static bool list_file(struct listing *l, const struct resource_file *file,
 
 	if (cookie <= l->after)
 		return true;
-	if (l->collection && !strcmp(file->name, "more") &&
-	    !l->collection->more)
+	if (file == &collection_files[MORE] &&
+	    !(l->collection && l->collection->more))
 		return true;
 	if (l->plus && l->collection)
 		known = stored_file(l->model, l->dir, l->collection, &l->age,
@@ -531,7 +581,7 @@ static bool list_fixed(struct listing *l)
 
 	if (is_parts(p))
 		return true;
-	for (size_t i = 0; l->collection && collection_files[i].name; i++)
+	for (size_t i = 0; is_collection(p) && collection_files[i].name; i++)
 		if (!list_file(l, &collection_files[i], ++cookie))
 			return false;
 	for (size_t i = 0; files && files[i].name; i++)
@@ -546,6 +596,19 @@ static bool list_fixed(struct listing *l)
 static const char *item_name(const void *names, size_t i)
 {
 	return ((const struct collection *)names)->items[i].name;
+}
+
+/* Nobody pages through it any more. */
+static void forget_listing(struct node *dir)
+{
+	struct place *p = place_of(dir);
+	struct collection *old;
+
+	mutex_lock(&p->lock);
+	old = p->listed;
+	p->listed = NULL;
+	mutex_unlock(&p->lock);
+	collection_unref(old);
 }
 
 static void list_items(struct listing *l, uint64_t after)
@@ -576,6 +639,8 @@ static void list_items(struct listing *l, uint64_t after)
 			     known ? &found : NULL))
 			break;
 	}
+	if (i == n)
+		forget_listing(l->dir);
 }
 
 struct offset {
@@ -600,9 +665,18 @@ static int collection_to_list(struct listing *l)
 	struct collection *old = NULL;
 	int r;
 
+	if (p->row->is_lazy) {
+		/* Its index has attributes where they are at hand. */
+		if (place_collection(l->ctx, l->model, l->dir, SOURCE_CACHED,
+				     &l->collection, &l->age) == 0 &&
+		    l->age.left_ms <= 0)
+			l->collection = collection_unref(l->collection);
+		return 0;
+	}
 	if (l->after > 0) {
 		mutex_lock(&p->lock);
 		l->collection = p->listed;
+		l->age = p->listed_age;
 		if (l->collection)
 			refs_take(&l->collection->refs_private);
 		mutex_unlock(&p->lock);
@@ -621,6 +695,7 @@ static int collection_to_list(struct listing *l)
 	mutex_lock(&p->lock);
 	old = p->listed;
 	p->listed = l->collection;
+	p->listed_age = l->age;
 	mutex_unlock(&p->lock);
 	collection_unref(old);
 	return 0;
@@ -687,7 +762,7 @@ static int place_attr(struct ctx *ctx, struct model *model, struct node *node,
 		node_set_mtime_ms(model->nodes, node, document.updated_ms);
 	if (special && special->attr)
 		special->attr(ctx, model, node, ret_left_ms);
-	if (!is_collection(p))
+	if (!is_collection(p) || p->row->is_lazy)
 		return 0;
 	/* The kernel answers a listing by itself: this is where we hear that
 	 * somebody looks at it. */

@@ -143,7 +143,10 @@ int place_refresh(struct ctx *ctx, struct model *model, struct node *node,
 	const struct place *p = place_of(node);
 	const struct resource_items *items = p->row->items;
 
-	if (p->collection && items->endpoint)
+	/* In the background what a listing has is brought by it: outdated
+	 * items are two requests, not one each. */
+	if (p->collection && items->endpoint &&
+	    (said || !place_is_listed(ctx, model, p)))
 		return refresh_document(ctx, model, node, said);
 	if (p->collection)
 		return refresh_collection(ctx, model, node->parent, said);
