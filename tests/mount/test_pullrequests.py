@@ -1,0 +1,458 @@
+"""Pull requests: what is listed, what is entered by number, what is below each, and what all of it costs."""
+import errno
+import json
+import os
+import subprocess
+import threading
+import time
+
+import pytest
+
+from conftest import SANITIZED, api, await_true
+
+BUSY = "edge/busy/pullrequests"
+PULLS = "acme/widgets/pullrequests"
+ITEM = {"activity", "changes", "comments", "commits", "description.md", "info", "pullrequest.json", "statuses", "tasks", "title"}
+ROWS = {"activity": "activity?pagelen=50", "changes": "diffstat?pagelen=500", "comments": "comments?pagelen=100",
+        "commits": "commits?pagelen=100", "conflicts": "conflicts?pagelen=500", "statuses": "statuses?pagelen=100",
+        "tasks": "tasks?pagelen=100"}
+
+
+def fails(code, call, *args):
+    with pytest.raises(OSError) as e:
+        call(*args)
+    assert e.value.errno == code, f"{errno.errorcode[e.value.errno]}, not {errno.errorcode[code]}"
+
+
+def rows(m, path):
+    """index.tsv as dicts; every line has as many values as the header."""
+    lines = m.read(path + "/index.tsv").splitlines()
+    head = lines[0].split("\t")
+    assert all(line.count("\t") == len(head) - 1 for line in lines)
+    return [dict(zip(head, line.split("\t"))) for line in lines[1:]]
+
+
+def asked(bb, mark):
+    """What the API was asked for below its repository, without the redirects that it sends."""
+    return [line.partition("/pullrequests")[2] or line for line in api(bb, mark)]
+
+
+@pytest.fixture(scope="module")
+def listed(shared_mounts):
+    """A mount that has listed the workspaces already."""
+    m = shared_mounts("walk=100000")
+    m.ls("acme"), m.ls("edge")
+    return m
+
+
+# ---- the lists
+
+def test_the_index_has_a_line_for_each_open_one(shared_bb, listed):
+    mark = shared_bb.log.mark()
+    text = listed.read(PULLS + "/index.tsv")
+    assert len(api(shared_bb, mark)) == 1, "nine are one page"
+    assert text.splitlines()[0] == ("id\tstate\tauthor\tupdated\tcreated\tsource\tdestination\treviewers\tapproved\t"
+                                    "changes_requested\tcomments\ttasks\tdraft\tjira\ttitle")
+    assert ("7\tOPEN\tben\t2026-11-01T09:01:00.407436+00:00\t2026-10-29T09:00:00.383619+00:00\tfeature/WID-12-threads\tmain\t"
+            "ada, chen, erik, old colleague\tchen\tada\t30\t3\tfalse\tWID-12,LEGAL2-7\tWID-12: number the threads\n") in text
+    mark = shared_bb.log.mark()
+    assert [r["id"] for r in rows(listed, PULLS)] == ["18", "17", "14", "6", "9", "16", "7", "5", "8"]
+    assert {str(p["id"]) for p in json.loads(listed.read(PULLS + "/index.json"))} == {r["id"] for r in rows(listed, PULLS)}
+    assert "more" not in listed.ls(PULLS) and api(shared_bb, mark) == []
+
+
+@pytest.mark.parametrize("n,requests", [(0, 1), (49, 1), (50, 1), (51, 2), (100, 2), (101, 3)])
+def test_a_list_costs_a_request_for_fifty(bb, mounts, n, requests):
+    m = mounts()
+    bb.create_repo("acme", "many", pristine="tiny")
+    for i in range(n):
+        bb.create_pull("acme", "many", f"Number {i}", "main")
+    m.ls("acme")
+    mark = bb.log.mark()
+    assert [r["title"] for r in rows(m, "acme/many/pullrequests")] == [f"Number {i}" for i in reversed(range(n))]
+    assert len(api(bb, mark)) == requests
+
+
+def test_the_same_moment_where_a_page_ends(bb, mounts):
+    m = mounts("walk=100000")
+    m.ls("edge")
+    mark = bb.log.mark()
+    found = rows(m, BUSY)
+    assert all(r["state"] == "OPEN" for r in found) and len({r["id"] for r in found}) == len(found) == 122
+    assert found[49]["created"] == found[50]["created"]
+    assert len(api(bb, mark)) == 3 + 1, "the second page is asked for again, with that moment included"
+    mark = bb.log.mark()
+    subprocess.run(["ls", "-l", m / BUSY], check=True, stdout=subprocess.DEVNULL)
+    assert rows(m, BUSY) == found and len(m.ls(BUSY)) == len(found) + 5
+    for r in found:
+        assert "title: " in m.read(f"{BUSY}/{r['id']}/info")
+    assert api(bb, mark) == [], "what the list had costs no more"
+
+
+def test_closed_ones_are_beside_them(shared_bb, listed):
+    assert listed.ls(PULLS + "/merged") == ["10", "11", "13", "2", "index.json", "index.tsv"]
+    assert listed.ls(PULLS + "/declined") == ["1", "12", "15", "3", "index.json", "index.tsv"]
+    assert listed.ls(PULLS + "/superseded") == ["4", "index.json", "index.tsv"]
+    assert {r["state"] for r in rows(listed, PULLS + "/merged")} == {"MERGED"}
+    odd, = [r for r in rows(listed, PULLS + "/declined") if r["id"] == "15"]
+    assert odd["author"] == "" and odd["title"] == "A line\\nbreak, a tab\\t, a \\\\ and \u202eRTL"
+    assert listed.read(PULLS + "/declined/15/title").startswith("A line\nbreak, a tab\t, a \\ and ")
+
+
+def test_any_number_leads_to_where_it_is(bb, mounts):
+    m = mounts()
+    m.ls("acme")
+    for number, where in (("2", "merged/2"), ("12", "declined/12"), ("4", "superseded/4")):
+        mark = bb.log.mark()
+        assert os.readlink(m / f"{PULLS}/{number}") == where
+        assert len(api(bb, mark)) == 1
+        assert m.read(f"{PULLS}/{number}/info").startswith(f"id: {number}\n")
+        assert len(api(bb, mark)) == 1, "the answer is its document too"
+    mark = bb.log.mark()
+    assert os.stat(m / f"{PULLS}/7").st_ino and not os.path.islink(m / f"{PULLS}/7")
+    assert len(api(bb, mark)) == 1
+
+
+def test_numbers_and_names_that_are_none(bb, mounts):
+    m = mounts()
+    m.ls("acme")
+    mark = bb.log.mark()
+    for name in ("0", "007", "x", ".git", "12a", "-1", "1" * 19, "Merged"):
+        fails(errno.ENOENT, os.stat, m / f"{PULLS}/{name}")
+    assert api(bb, mark) == []
+    for _ in range(3):
+        fails(errno.ENOENT, os.stat, m / f"{PULLS}/4711")
+    assert len(api(bb, mark)) == 1, "and that it is none is remembered"
+    assert m.errors() == ""
+
+
+def test_a_number_of_another_state_is_not_in_this_one(listed):
+    fails(errno.ENOENT, os.stat, listed / f"{PULLS}/merged/7")
+    fails(errno.ENOENT, os.stat, listed / f"{PULLS}/declined/2")
+
+
+def test_ls_l_of_a_pull_request_is_one_request(bb, mounts):
+    m = mounts()
+    m.ls("acme")
+    mark = bb.log.mark()
+    out = subprocess.run(["ls", "-l", m / f"{PULLS}/7"], check=True, capture_output=True, text=True).stdout
+    assert len(api(bb, mark)) == 1, api(bb, mark)
+    assert {line.split()[-1] for line in out.splitlines()[1:]} >= ITEM
+    assert int(os.stat(m / f"{PULLS}/7").st_mtime) == 1793523660
+    for name in ("info", "title", "description.md", "pullrequest.json"):
+        assert len(m.read(f"{PULLS}/7/{name}", "rb")) == os.stat(m / f"{PULLS}/7/{name}").st_size
+    assert len(api(bb, mark)) == 1
+
+
+# ---- what is missing in them
+
+def test_ends_that_are_gone(listed):
+    info = listed.read(PULLS + "/12/info")
+    assert "source: feature/other\n" in info and "source_repository" not in info and "reason: The fork was deleted before" in info
+    info = listed.read(PULLS + "/13/info")
+    assert "destination_repository" not in info and "closed_by" not in info and "author" not in info
+    assert json.loads(listed.read(PULLS + "/3/pullrequest.json"))["source"]["repository"] is None
+    fails(errno.ENOENT, listed.read, PULLS + "/declined/12/commits/index.tsv")
+    assert "The source repository of this pull request no longer exists" in listed.errors()
+
+
+def test_one_from_a_fork(listed):
+    info = listed.read(PULLS + "/14/info")
+    assert "source_repository: ada-lindqvist/widgets\n" in info and "jira: WID-50\n" in info
+    assert [r["title"] for r in rows(listed, PULLS + "/14/commits")] == ["WID-50: once more", "WID-50: from a fork"]
+
+
+# ---- below
+
+@pytest.mark.parametrize("name", ROWS)
+def test_each_directory_below_is_one_request(bb, mounts, name):
+    m = mounts()
+    m.ls("acme"), m.ls(PULLS)
+    mark = bb.log.mark()
+    assert {"index.json", "index.tsv"} <= set(m.ls(f"{PULLS}/8/{name}"))
+    found = [a for a in asked(bb, mark) if not a.startswith("GET ")]
+    assert found == [f"/8/{ROWS[name]}"], api(bb, mark)
+    before = {f: m.read(f"{PULLS}/8/{name}/{f}", "rb") for f in ("index.tsv", "index.json")}
+    assert len(asked(bb, mark)) == (2 if name in ("changes", "conflicts") else 1), "a redirect is followed"
+    m.unmount()
+    bb.offline()
+    again = mounts()
+    assert {f: again.read(f"{PULLS}/8/{name}/{f}", "rb") for f in before} == before
+
+
+def test_changes(shared_bb, listed):
+    changes = rows(listed, PULLS + "/7/changes")
+    assert [tuple(r.values()) for r in changes] == [
+        ("added", "0", "0", "", "assets/icon.bin"), ("added", "1", "0", "", "docs/Größe ändern.md"),
+        ("modified", "3", "3", "docs/guide.md", "docs/guide.md"), ("removed", "0", "1", "docs/index.md", ""),
+        ("added", "1", "0", "", "docs/newest"), ("added", "1", "0", "", "src/tab\\tand\\nnewline.c"),
+        ("added", "30", "0", "", "src/thread.c"), ("modified", "0", "0", "tests/run.sh", "tests/run.sh")]
+
+
+def test_the_diff_is_the_service_s_own_text(bb, mounts):
+    m = mounts()
+    m.ls("acme"), m.ls(PULLS), m.ls(PULLS + "/7/changes")
+    mark = bb.log.mark()
+    with open(m / f"{PULLS}/7/changes/diff", "rb") as f:
+        text = f.read()
+    # The redirect stays on the host and keeps the credential.
+    first, second = bb.log.since(mark, r"/2\.0/")
+    assert first["path"].endswith("/pullrequests/7/diff") and first["status"] == 302 and second["status"] == 200
+    assert first["account"] == second["account"] == "ada"
+    info = dict(line.split(": ", 1) for line in m.read(PULLS + "/7/info").splitlines() if ": " in line)
+    want = subprocess.run(["git", "-C", bb.repo_path("acme", "widgets"), "diff",
+                           f"{info['destination_commit']}...{info['source_commit']}"], check=True, capture_output=True).stdout
+    assert text == want and os.stat(m / f"{PULLS}/7/changes/diff").st_size == len(want)
+    mark = bb.log.mark()
+    m.read(PULLS + "/7/changes/diff", "rb")
+    assert api(bb, mark) == []
+
+
+def test_what_is_below_a_merged_one_is_asked_for_once(bb, mounts):
+    m = mounts()
+    m.ls("acme")
+    kept = (m.read(PULLS + "/2/changes/diff"), m.read(PULLS + "/2/changes/index.tsv"), m.read(PULLS + "/2/commits/index.tsv"))
+    assert "quiet" in kept[0]
+    status = m.status()
+    m.unmount()
+    mark = bb.log.mark()
+    again = mounts()
+    assert kept == (again.read(PULLS + "/2/changes/diff"), again.read(PULLS + "/2/changes/index.tsv"),
+                    again.read(PULLS + "/2/commits/index.tsv"))
+    assert api(bb, mark) == [] and status
+
+
+def test_commits_lead_to_the_commits_of_the_repository(shared_bb, listed):
+    hashes = [r["hash"] for r in rows(listed, PULLS + "/7/commits")]
+    assert len(hashes) == 3
+    for where in (PULLS + "/7", PULLS + "/merged/2"):
+        for r in rows(listed, where + "/commits"):
+            path = listed / f"{where}/commits/{r['hash']}"
+            assert os.path.islink(path)
+            assert os.path.realpath(path) == listed / f"acme/widgets/commits/{r['hash']}"
+            assert listed.read(f"{where}/commits/{r['hash']}/message").splitlines()[0] == r["title"]
+
+
+def test_tasks_statuses_activity(listed):
+    tasks = {r["id"]: r for r in rows(listed, PULLS + "/7/tasks")}
+    assert tasks["71"]["state"] == "UNRESOLVED" and tasks["71"]["comment"] == "701" and tasks["72"]["resolved_by"] == "chen"
+    assert tasks["73"]["author"] == "" and tasks["73"]["text"] == "line\\nbreak\\tand tab"
+    states = {r["key"]: r["state"] for r in rows(listed, PULLS + "/7/statuses")}
+    assert states["build"] == "FAILED" and states["security"] == "SUCCESSFUL"
+    events = rows(listed, PULLS + "/7/activity")
+    assert {r["event"] for r in events} == {"update", "comment", "approval", "changes_requested"}
+    assert ("approval", "chen") in {(r["event"], r["author"]) for r in events}
+    assert rows(listed, PULLS + "/8/conflicts")[0]["path"]
+
+
+THREAD = """\
+# 3 comments on pull request 5: Let the caller choose a colour
+
+Times are UTC.
+
+## Conversation
+
+- **Dana Petrova** · 2026-10-30 09:08 · deleted · #503
+
+  *This comment was deleted.*
+
+- **Dana Petrova** · 2026-10-31 09:08 · #504
+
+  The guide has a new page for it.
+
+  ```c
+  int colour;
+  ```
+
+## src/colour.c:1
+
+- **Ada Lindqvist** · 2026-10-30 09:08 · #501
+
+  What does `colour_of("")` return?
+
+  - **Chen Wei** · 2026-10-30 09:08 · #502
+
+    0, which is plain.
+"""
+
+
+def test_comments_are_a_conversation(shared_bb, listed):
+    mark = shared_bb.log.mark()
+    assert listed.read(PULLS + "/5/comments/thread.md") == THREAD
+    assert len(api(shared_bb, mark)) == 1
+    assert [r["id"] for r in rows(listed, PULLS + "/5/comments")] == ["501", "502", "503", "504"]
+    assert listed.read(PULLS + "/6/comments/thread.md") == "No comments.\n"
+    long = listed.read(PULLS + "/7/comments/thread.md")
+    assert "· resolved by Ben Okafor, " in long and "answers #999, which is gone" in long and "\x1b" not in long
+    assert "\n## src/tab\\tand\\nnewline.c:1\n" in long and "\n## docs/index.md:1 (before the change)\n" in long
+    # Every remark of those that stand in the index is there.
+    assert all(f" · #{r['id']}\n" in long for r in rows(listed, PULLS + "/7/comments"))
+    mark = shared_bb.log.mark()
+    assert len(rows(listed, PULLS + "/17/comments")) == 130
+    assert len(api(shared_bb, mark)) == 2, "pages of a hundred"
+
+
+# ---- failures
+
+REFUSALS = [(403, errno.EACCES), (404, errno.ENOENT), (500, errno.EIO)]
+
+
+@pytest.mark.parametrize("status,code", REFUSALS)
+@pytest.mark.parametrize("name", ROWS)
+def test_a_refusal_is_an_errno_and_a_sentence(bb, mounts, name, status, code):
+    if status == 500 and name != "tasks":
+        pytest.skip("one row tells of all")
+    m = mounts()
+    m.ls("acme"), m.ls(PULLS)
+    body = {"type": "error", "error": {"message": "Not you.", "detail": {"required": ["pullrequest"], "granted": ["account"]}}}
+    bb.fault(f"/pullrequests/8/{ROWS[name].partition('?')[0]}", "status", status=status, body=json.dumps(body),
+             headers={"Content-Type": "application/json"})
+    fails(code, m.read, f"{PULLS}/8/{name}/index.tsv")
+    if status == 403:
+        assert "lacks the scope pullrequest" in m.errors() and f"8/{name}" in m.errors()
+    else:
+        assert f"8/{name}" in m.errors() and str(status) in m.errors()
+    assert name in m.ls(f"{PULLS}/8"), "what is refused stays listed"
+    with pytest.raises(OSError):
+        m.ls(f"{PULLS}/8/{name}")
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_garbage_is_an_error_and_nothing_is_kept_of_it(bb, mounts, name):
+    m = mounts()
+    m.ls("acme"), m.ls(PULLS)
+    garbage = bb.fault(f"/pullrequests/8/{ROWS[name].partition('?')[0]}", "status", status=200, body='{"values": 7}',
+                       headers={"Content-Type": "application/json"})
+    fails(errno.EIO, m.read, f"{PULLS}/8/{name}/index.tsv")
+    garbage.remove()
+    await_true(lambda: os.path.exists(m / f"{PULLS}/8/{name}/index.tsv"), "the failure was forgotten")
+    assert m.read(f"{PULLS}/8/{name}/index.tsv").count("\t")
+
+
+def test_a_limit_of_the_service_is_edquot_and_the_cache_goes_on(bb, mounts):
+    m = mounts()
+    m.ls("acme")
+    before = m.read(PULLS + "/index.tsv")
+    bb.set_limits(quota=0, retry_after=600)
+    fails(errno.EDQUOT, m.read, PULLS + "/merged/index.tsv")
+    assert m.read(PULLS + "/index.tsv") == before and m.read(PULLS + "/7/info")
+    assert "EDQUOT" in m.errors()
+
+
+def test_a_diff_that_times_out_is_asked_for_again_with_patience(bb, mounts):
+    m = mounts()
+    m.ls("acme"), m.ls(PULLS)
+    fault = bb.fault("/2.0/repositories/acme/widgets/diff/", "status", status=555, times=1)
+    assert m.read(PULLS + "/5/changes/diff").startswith("diff --git")
+    assert fault.hits == 1
+    always = bb.fault("/2.0/repositories/acme/widgets/diff/", "status", status=555)
+    fails(errno.EIO, m.read, PULLS + "/7/changes/diff")
+    assert always.hits == 4 and "Bitbucket gave up on" in m.errors() and "(555)" in m.errors()
+    assert m.read(PULLS + "/7/info"), "the rest is there"
+
+
+# ---- many at once, and what comes and goes meanwhile
+
+@pytest.mark.concurrent
+def test_fifty_readers_ask_for_each_page_once(bb, mounts):
+    m = mounts()
+    m.ls("edge")
+    start, seen = threading.Barrier(50), []
+    mark = bb.log.mark()
+
+    def read():
+        start.wait()
+        seen.append(m.read(BUSY + "/index.tsv"))
+    them = [threading.Thread(target=read) for _ in range(50)]
+    for t in them:
+        t.start()
+    for t in them:
+        t.join()
+    requests = api(bb, mark)
+    assert seen == [seen[0]] * 50 and len(requests) == len(set(requests)) == 4
+
+
+def test_nobody_is_lost_or_twice_while_pages_are_walked(bb, mounts):
+    m = mounts("walk=100000")
+    m.ls("edge")
+    before = {r["id"] for r in rows(m, BUSY)}
+    oldest, newest = sorted(before, key=int)[0], sorted(before, key=int)[-1]
+    done = [bb.when("GET .*/busy/pullrequests", 1, "create_pull", "edge", "busy", "Between pages", "topic/2000"),
+            bb.when("GET .*/busy/pullrequests", 1, "close_pull", "edge", "busy", int(newest), "DECLINED"),
+            bb.when("GET .*/busy/pullrequests", 2, "close_pull", "edge", "busy", int(oldest), "DECLINED")]
+    m.refresh(BUSY)
+    assert all(d.is_set() for d in done)
+    after = [r["id"] for r in rows(m, BUSY)]
+    assert len(after) == len(set(after)), "none is there twice"
+    assert before - {oldest, newest} <= set(after), "nobody else was lost"
+    m.refresh(BUSY)
+    after = {r["id"] for r in rows(m, BUSY)}
+    assert after == before - {oldest, newest} | {"2001"}
+    assert os.readlink(m / f"{BUSY}/{newest}") == f"declined/{newest}"
+
+
+def test_a_merge_is_told(bb, mounts):
+    m = mounts()
+    m.ls("acme"), m.ls(PULLS + "/merged")
+    assert "5" in m.ls(PULLS) and m.read(PULLS + "/5/info")
+    bb.merge_pull("acme", "widgets", 5)
+    said = m.refresh(PULLS)
+    assert "5: gone" in said
+    assert "5" not in m.ls(PULLS) and "5: new" in m.refresh(PULLS + "/merged")
+    assert os.readlink(m / f"{PULLS}/5") == "merged/5" and "state: MERGED\n" in m.read(PULLS + "/5/info")
+    assert "5\tMERGED" in m.read(PULLS + "/merged/index.tsv") and "5\tOPEN" not in m.read(PULLS + "/index.tsv")
+
+
+def test_a_comment_is_told(bb, mounts):
+    m = mounts()
+    m.ls("acme")
+    assert m.read(PULLS + "/6/comments/thread.md") == "No comments.\n"
+    bb.comment_pull("acme", "widgets", 6, "Look @{%s}." % bb.accounts["ada"].user, who="ben")
+    m.refresh(PULLS + "/6/comments")
+    assert "  Look @" in m.read(PULLS + "/6/comments/thread.md") and len(rows(m, PULLS + "/6/comments")) == 1
+
+
+# ---- long histories
+
+def test_a_long_history_is_bounded_and_says_so(bb, mounts):
+    m = mounts("history=60", "walk=100000")
+    m.ls("edge")
+    mark = bb.log.mark()
+    newest = [r["id"] for r in rows(m, BUSY + "/merged")]
+    assert len(newest) == 60 and newest == sorted(newest, key=int, reverse=True) and len(api(bb, mark)) == 2
+    assert "the newest 60" in m.read(BUSY + "/merged/more") and "history=N" in m.read(BUSY + "/merged/more")
+    assert "more" in m.ls(BUSY + "/merged") and len(json.loads(m.read(BUSY + "/merged/index.json"))) == 60
+    mark = bb.log.mark()
+    assert os.readlink(m / f"{BUSY}/7") == "merged/7" and m.read(BUSY + "/7/info").startswith("id: 7\n")
+    assert "7" not in m.ls(BUSY + "/merged") and len(api(bb, mark)) == 1
+    m.unmount()
+    mark = bb.log.mark()
+    more = mounts("history=120", "walk=100000")
+    assert len(rows(more, BUSY + "/merged")) == 120 and 3 <= len(api(bb, mark)) <= 4
+    more.unmount()
+    mark = bb.log.mark()
+    assert len(rows(mounts("history=60"), BUSY + "/merged")) == 120 and api(bb, mark) == []
+
+
+def test_five_hundred_are_read_quickly(bb, mounts):
+    m = mounts("walk=100000")
+    m.ls("edge")
+    mark = bb.log.mark()
+    assert len(rows(m, BUSY + "/merged")) == 500 and len(api(bb, mark)) == 10
+    numbers = [n for n in m.ls(BUSY + "/merged") if n.isdigit()]
+    began, mark = time.monotonic(), bb.log.mark()
+    out = subprocess.run(["cat", *(m / f"{BUSY}/merged/{n}/info" for n in numbers)], check=True, capture_output=True, text=True)
+    took = time.monotonic() - began
+    assert out.stdout.count("state: MERGED\n") == 500 and api(bb, mark) == []
+    assert took < (20 if SANITIZED else 4), f"{took:.1f} s"
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer's memory is not the program's")
+def test_two_thousand_indexed_leave_no_memory_behind(bb, mounts):
+    m = mounts("history=2000", "walk=100000")
+    m.ls("edge")
+    before = m.rss_anon()
+    n = sum(len(rows(m, BUSY + where)) for where in ("", "/merged", "/declined", "/superseded"))
+    assert n == 2000
+    grown = m.rss_anon() - before
+    assert grown <= 4 << 20, f"{grown / 1e6:.1f} MB"
