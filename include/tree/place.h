@@ -110,6 +110,10 @@ const struct place_special *place_special(enum resource_special);
 /* commits: a short id leads to the whole one. */
 int commits_lookup(struct ctx *, struct model *, struct node *dir,
 		   const char *name, struct found *ret_found);
+/* The files at the commit of an item, as its document names it. */
+int commits_found_tree(struct ctx *, struct model *, struct node *dir,
+		       const struct resource *, const struct scope *scope,
+		       struct found *ret_found);
 
 /* views: what .workspace/ makes of the workspace's listing; as above. */
 int views_index_lookup(struct ctx *, struct model *, struct node *dir,

@@ -233,6 +233,7 @@ static const struct resource below[] = {
 		.ttl_s = 2 * MINUTE_S,
 		.columns = resource_status_columns,
 	},
+	RESOURCE_TREE_ROW,
 	{0},
 };
 

@@ -50,6 +50,13 @@
 		.name = its_name, .kind = RESOURCE_GROUP, .rows = its_rows, \
 	}
 
+/* The files at the commit that an item names. */
+#define RESOURCE_TREE_ROW                               \
+	{                                               \
+		.name = "tree", .kind = RESOURCE_GROUP, \
+		.special = RESOURCE_COMMIT_TREE,        \
+	}
+
 /* The rows of a repository, each in its file. */
 extern const struct resource_column resource_pullrequest_columns[];
 extern const struct resource_items resource_pullrequest_items;

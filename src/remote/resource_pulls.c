@@ -264,17 +264,15 @@ static const struct resource below[] = {
 	},
 	STATUSES(2 * MINUTE_S),
 	TASKS(5 * MINUTE_S),
+	RESOURCE_TREE_ROW,
 	{0},
 };
 
 static const struct resource closed_below[] = {
-	ACTIVITY(10 * MINUTE_S),
-	CHANGES(FOREVER_S, closed_diff),
-	COMMENTS(10 * MINUTE_S),
-	COMMITS(FOREVER_S, &closed_commits),
-	STATUSES(10 * MINUTE_S),
-	TASKS(10 * MINUTE_S),
-	{0},
+	ACTIVITY(10 * MINUTE_S), CHANGES(FOREVER_S, closed_diff),
+	COMMENTS(10 * MINUTE_S), COMMITS(FOREVER_S, &closed_commits),
+	STATUSES(10 * MINUTE_S), TASKS(10 * MINUTE_S),
+	RESOURCE_TREE_ROW,       {0},
 };
 
 /* ---- the lists ---- */

@@ -1,8 +1,14 @@
 /*
- * tree/commits: any commit by its id; a shorter one, of seven digits or more,
- * is a symbolic link to the whole one.
+ * tree/commits: any commit by its id, and the files at the commit that an item
+ * of the table names.
+ *
+ * A shorter id, of seven digits or more, is a symbolic link to the whole one.
+ * What the store has answers it; else one question, whose answer is the
+ * document of the whole one, too.
  */
 #include "tree/place.h"
+
+#include "base/text.h"
 
 #define SHORTEST 7
 #define WHOLE 40
@@ -13,6 +19,28 @@ static bool is_short_id(const char *name)
 	size_t n = strspn(name, "0123456789abcdef");
 
 	return !name[n] && n >= SHORTEST && n < WHOLE;
+}
+
+/* In the store, without asking anybody. */
+static bool find_stored(struct model *model, struct node *dir, const char *name,
+			struct found *ret_found)
+{
+	const struct repository_data *d = forge_repository(dir->parent);
+	cleanup(clone_unref) struct clone *clone = NULL;
+	struct clone_head head;
+	struct oid id;
+	char hex[41];
+
+	if (clone_open(model->config.clones, d->repository.uuid, d->workspace,
+		       d->repository.slug, NULL, &clone) < 0 ||
+	    clone_resolve_short(clone, name, strlen(name), &id) < 0)
+		return false;
+	place_found_link(oid_hex(&id, hex),
+			 clone_known_commit(clone, &id, &head) == 0
+				 ? head.time_s * 1000
+				 : node_mtime_ms(model->nodes, dir),
+			 FOREVER_MS, ret_found);
+	return true;
 }
 
 int commits_lookup(struct ctx *ctx, struct model *model, struct node *dir,
@@ -26,6 +54,8 @@ int commits_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 
 	if (!is_short_id(name))
 		return place_lookup_item(ctx, model, dir, name, ret_found);
+	if (find_stored(model, dir, name, ret_found))
+		return 0;
 	r = documents_item(ctx, model->config.documents, p->row, p->scope, name,
 			   SOURCE_READ, &document);
 	if (r == -ENOENT) {
@@ -37,7 +67,7 @@ int commits_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	if (!json_parse(blob_data(document.body), blob_len(document.body),
 			&json))
 		hash = json_str(json, "hash");
-	if (!hash || strlen(hash) != WHOLE || strncmp(hash, name, strlen(name)))
+	if (!hash || !text_is_oid(hash) || strncmp(hash, name, strlen(name)))
 		return ctx_fail(ctx, -EIO,
 				"Bitbucket answered with another commit than "
 				"%s.",
@@ -45,4 +75,74 @@ int commits_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	place_found_link(hash, document.updated_ms,
 			 place_believe_ms(&document.age), ret_found);
 	return 0;
+}
+
+/* ---- the files at a commit ---- */
+
+/* "workspace/slug" as a source; its text is changed. */
+static void read_source(char *full_name, struct clone_source *source)
+{
+	char *slash = full_name ? strchr(full_name, '/') : NULL;
+
+	if (!slash)
+		return;
+	*slash = '\0';
+	source->workspace = full_name;
+	source->slug = slash + 1;
+}
+
+/* A pull request's source. */
+static int found_target(struct ctx *ctx, struct model *model, struct node *dir,
+			const struct json *json, struct found *ret_found)
+{
+	const char *full_name = json_str(json, "source.repository.full_name");
+	cleanup(free) char *source_name = full_name ? xstrdup(full_name) : NULL;
+	struct clone_source source = {0};
+	const struct git_commit_target target = {
+		.hash = json_str(json, "source.commit.hash"),
+		.sources = &source,
+		.n_sources = 1,
+		.branch = json_str(json, "source.branch.name"),
+	};
+
+	if (!target.hash)
+		return ctx_fail(ctx, -ENOENT,
+				"Bitbucket does not say which commit this is: "
+				"the fork that had it is gone.");
+	read_source(source_name, &source);
+	return git_found_commit(ctx, model, dir, &target, ret_found);
+}
+
+static int found_by_document(struct ctx *ctx, struct model *model,
+			     struct node *dir, struct found *ret_found)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(json_free) struct json *json = NULL;
+	int r = place_document(ctx, model, dir, SOURCE_READ, &document);
+
+	if (r < 0)
+		return r;
+	if (json_parse(blob_data(document.body), blob_len(document.body),
+		       &json))
+		return ctx_fail(ctx, -EIO, "Its document is unreadable.");
+	r = found_target(ctx, model, dir, json, ret_found);
+	/* The source of an open one moves. */
+	if (r == 0 && place_believe_ms(&document.age) < ret_found->left_ms)
+		ret_found->left_ms = place_believe_ms(&document.age);
+	return r;
+}
+
+int commits_found_tree(struct ctx *ctx, struct model *model, struct node *dir,
+		       const struct resource *row, const struct scope *scope,
+		       struct found *ret_found)
+{
+	const struct place *p = place_of(dir);
+	const struct git_commit_target target = {.hash = p->id};
+
+	(void)row;
+	(void)scope;
+	/* A commit's own needs no document. */
+	return text_is_oid(p->id)
+		       ? git_found_commit(ctx, model, dir, &target, ret_found)
+		       : found_by_document(ctx, model, dir, ret_found);
 }

@@ -312,6 +312,18 @@ static int refresh_place_now(struct ctx *ctx, struct model *model,
 	return r;
 }
 
+/* A directory of git's with an index from REST, or that index. */
+static bool has_index(const char *rest)
+{
+	const struct resource *row =
+		resource_find_row(resource_repository.rows, rest);
+	const char *file = strchr(rest, '/');
+
+	return row ? row->is_lazy
+		   : file && (!strcmp(file, "/index.tsv") ||
+			      !strcmp(file, "/index.json"));
+}
+
 static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
 		       struct buf *said)
 {
@@ -337,8 +349,12 @@ static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
 	rest = strchr(name, '/');
 	if (rest)
 		*rest++ = '\0';
-	if (rest && git_is_path(rest))
-		return refresh_git(ctx, model, workspace, name, rest, said);
+	if (rest && git_is_path(rest)) {
+		r = refresh_git(ctx, model, workspace, name, rest, said);
+		return r == 0 && has_index(rest)
+			       ? refresh_place_now(ctx, model, whole, said)
+			       : r;
+	}
 	if (rest && !resource_find_file(resource_repository.files, rest))
 		return refresh_place_now(ctx, model, whole, said);
 	r = forge_refresh_repository(ctx, model, workspace, name, said);

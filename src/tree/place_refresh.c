@@ -92,6 +92,9 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 	documents_file(model->config.documents, p->scope, "index.json", &was);
 	if (!said && before && age.left_ms > 0)
 		return 0;
+	/* An index that nobody has looked at. */
+	if (p->row->is_lazy && !before)
+		return 0;
 	r = place_collection(ctx, model, dir,
 			     said ? SOURCE_ANEW : SOURCE_REFRESH, &after, &age);
 	if (r < 0)
@@ -115,6 +118,22 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 	return 0;
 }
 
+/* A pull request with other commits: its tree/ is another one. */
+static bool source_moved(const struct catalog_document *before,
+			 const struct catalog_document *after)
+{
+	cleanup(json_free) struct json *was = NULL, *is = NULL;
+	const char *a, *b;
+
+	if (!before->body || !after->body ||
+	    json_parse(blob_data(before->body), blob_len(before->body), &was) ||
+	    json_parse(blob_data(after->body), blob_len(after->body), &is))
+		return false;
+	a = json_str(was, "source.commit.hash");
+	b = json_str(is, "source.commit.hash");
+	return a && b && strcmp(a, b) != 0;
+}
+
 static int refresh_document(struct ctx *ctx, struct model *model,
 			    struct node *dir, struct buf *said)
 {
@@ -129,6 +148,8 @@ static int refresh_document(struct ctx *ctx, struct model *model,
 	if (r < 0)
 		return r;
 	if (before.version != after.version) {
+		if (source_moved(&before, &after))
+			model_drop_child(model, dir, "tree");
 		files_changed(model, dir, place_files(place_of(dir)));
 		model_changed_inode(model, dir, false);
 	}

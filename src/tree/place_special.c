@@ -45,6 +45,7 @@ static const struct place_special specials[] = {
 	[RESOURCE_TAGS] = {.lookup = tags_lookup,
 			   .list = tags_list,
 			   .attr = tags_attr},
+	[RESOURCE_COMMIT_TREE] = {.found = commits_found_tree},
 	[RESOURCE_COMMITS] = {.lookup = commits_lookup},
 	[RESOURCE_REPOSITORIES] = {.lookup = views_index_lookup,
 				   .list = views_index_list},

@@ -8,11 +8,12 @@ import time
 
 import pytest
 
-from conftest import SANITIZED, api, await_true
+from conftest import SANITIZED, api, await_true, git, same_trees
 
 BUSY = "edge/busy/pullrequests"
 PULLS = "acme/widgets/pullrequests"
-ITEM = {"activity", "changes", "comments", "commits", "description.md", "info", "pullrequest.json", "statuses", "tasks", "title"}
+ITEM = {"activity", "changes", "comments", "commits", "description.md", "info", "pullrequest.json", "statuses", "tasks", "title",
+        "tree"}
 ROWS = {"activity": "activity?pagelen=50", "changes": "diffstat?pagelen=500", "comments": "comments?pagelen=100",
         "commits": "commits?pagelen=100", "conflicts": "conflicts?pagelen=500", "statuses": "statuses?pagelen=100",
         "tasks": "tasks?pagelen=100"}
@@ -290,6 +291,52 @@ def test_comments_are_a_conversation(shared_bb, listed):
     mark = shared_bb.log.mark()
     assert len(rows(listed, PULLS + "/17/comments")) == 130
     assert len(api(shared_bb, mark)) == 2, "pages of a hundred"
+
+
+# ---- its files
+
+@pytest.mark.parametrize("where", ["7", "14", "merged/2", "merged/10", "merged/11", "merged/13", "declined/1", "declined/12"])
+def test_the_tree_is_that_of_the_source_commit(shared_bb, listed, tmp_path, where):
+    """Of a branch, of a fork, of a branch that is gone, of a commit that was squashed, of a fork that is gone."""
+    info = dict(line.split(": ", 1) for line in listed.read(f"{PULLS}/{where}/info").splitlines() if ": " in line)
+    fork = ("ada-lindqvist", "widgets") if where == "14" else ("acme", "widgets")
+    want = str(tmp_path / "want")
+    os.mkdir(want)
+    archive = subprocess.run(["git", "-C", shared_bb.repo_path(*fork), "archive", info["source_commit"]], check=True,
+                             capture_output=True).stdout
+    subprocess.run(["tar", "-C", want, "-x"], input=archive, check=True)
+    assert same_trees(want, listed / f"{PULLS}/{where}/tree") == ""
+
+
+def test_looking_at_the_tree_s_name_fetches_nothing(bb, mounts):
+    m = mounts()
+    m.ls("acme"), m.ls(PULLS)
+    mark = bb.log.mark()
+    before = os.stat(m / f"{PULLS}/7/tree")
+    subprocess.run(["ls", "-l", m / f"{PULLS}/7"], check=True, stdout=subprocess.DEVNULL)
+    assert git(bb, mark) == [] and api(bb, mark) == []
+    assert "src" in m.ls(f"{PULLS}/7/tree") and api(bb, mark) == [], "twelve digits are completed by the branch's tip"
+    assert [e["git"]["command"] for e in bb.log.since(mark, r"POST .*git-upload-pack")] == ["ls-refs", "fetch"]
+    assert os.stat(m / f"{PULLS}/7/tree").st_ino == before.st_ino
+    mark = bb.log.mark()
+    subprocess.run(["grep", "-r", "int", m / f"{PULLS}/7/tree"], check=True, stdout=subprocess.DEVNULL)
+    assert git(bb, mark) == [] and api(bb, mark) == []
+
+
+def test_a_commit_that_nobody_has_is_an_error_with_the_reason(listed):
+    fails(errno.ENOENT, os.stat, listed / f"{PULLS}/declined/3/tree")
+    assert "does not say which commit" in listed.errors()
+    fails(errno.EIO, listed.ls, PULLS + "/16/tree")
+    assert "82cc2a5fcad1 is not to be had any more" in listed.errors()
+
+
+def test_a_push_to_an_open_one_is_another_tree(bb, mounts):
+    m = mounts()
+    m.ls("acme")
+    assert "new.txt" not in m.ls(PULLS + "/5/tree")
+    bb.push("acme", "widgets", {"new.txt": b"new\n"}, "More", branch="feature/colours")
+    assert "updated" in m.refresh(PULLS + "/5")
+    assert m.read(PULLS + "/5/tree/new.txt") == "new\n"
 
 
 # ---- failures
