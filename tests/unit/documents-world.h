@@ -41,6 +41,7 @@ struct world {
 	struct documents *documents;
 	struct scope *scope;
 	unsigned asked; /* requests seen by expect_requests */
+	/* The test's, but while it asks: then the service's. */
 	struct mutex lock;
 	/* The service; under lock. */
 	struct thing things[MOST];
@@ -179,10 +180,9 @@ static void serve_list(struct tiny_connection *c, struct world *w,
 			   w->tiny->url, page_text ? "" : "x=1", page + 1);
 	buf_putc(&body, '}');
 	answer(c, 200, body.data);
-	if (w->goes_after) {
+	if (w->goes_after)
 		thing(w, w->goes_after)->gone = true;
-		w->goes_after = 0;
-	}
+	w->goes_after = 0;
 }
 
 static bool serve(struct tiny_connection *c, const struct tiny_request *request,
@@ -322,6 +322,7 @@ static int set_up(void **state)
 	w->documents = documents_new(&config);
 	w->scope = scope_new("place/things", "acme", "widgets");
 	*state = w;
+	mutex_lock(&w->lock);
 	return 0;
 }
 
@@ -329,6 +330,7 @@ static int tear_down(void **state)
 {
 	struct world *w = *state;
 
+	mutex_unlock(&w->lock);
 	scope_unref(w->scope);
 	documents_free(w->documents);
 	source_free(w->source);
@@ -348,6 +350,16 @@ static int tear_down(void **state)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 /* ---- what is expected ---- */
+
+/* What asks the service. */
+#define ASK(w, call)                      \
+	__extension__({                   \
+		int asked_;               \
+		mutex_unlock(&(w)->lock); \
+		asked_ = (call);          \
+		mutex_lock(&(w)->lock);   \
+		asked_;                   \
+	})
 
 __attribute__((unused)) static void expect_requests_at(struct world *w,
 						       unsigned n, int line)
@@ -380,8 +392,8 @@ expect_list_at(struct world *w, const struct resource *row,
 	int r;
 
 	ctx_init(&ctx, NULL, -1);
-	r = documents_collection(&ctx, w->documents, row, w->scope, mode, &c,
-				 &age);
+	r = ASK(w, documents_collection(&ctx, w->documents, row, w->scope, mode,
+					&c, &age));
 	if (r < 0) {
 		buf_printf(&ids, "%d", r);
 		if (strcmp(ids.data, want))
@@ -417,8 +429,8 @@ expect_item_at(struct world *w, const struct resource *row, const char *id,
 	int r;
 
 	ctx_init(&ctx, NULL, -1);
-	r = documents_item(&ctx, w->documents, row, w->scope, id, mode,
-			   &document);
+	r = ASK(w, documents_item(&ctx, w->documents, row, w->scope, id, mode,
+				  &document));
 	if (r != want)
 		fail_msg("line %d: %d, not %d (%s)", line, r, want,
 			 ctx.sentence);
