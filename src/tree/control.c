@@ -289,6 +289,23 @@ static int refresh_api(struct ctx *ctx, struct model *model, struct node *node,
 	return 0;
 }
 
+static int refresh_user_now(struct ctx *ctx, struct model *model,
+			    const struct node *file, struct buf *said)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	int r = catalog_user(ctx, model->config.catalog, SOURCE_REFRESH,
+			     &document);
+	bool other = document.version != file->what.version;
+
+	if (r < 0)
+		return r;
+	if (other)
+		model_changed_entry(model, file->parent, file->name);
+	buf_printf(said, "%s: %s\n", file->name,
+		   other ? "updated" : "unchanged");
+	return 0;
+}
+
 /* What the table's rows made, below a repository or elsewhere. */
 static int refresh_place_now(struct ctx *ctx, struct model *model,
 			     const char *path, struct buf *said)
@@ -306,6 +323,14 @@ static int refresh_place_now(struct ctx *ctx, struct model *model,
 		r = place_refresh(ctx, model, place, said);
 	else if (place->what.provider == &provider_api && place != node)
 		r = refresh_api(ctx, model, node, said);
+	else if (place->what.provider == &provider_control &&
+		 node->what.provider == &provider_meta)
+		r = refresh_user_now(ctx, model, node, said);
+	else if (place->what.provider == &provider_tree ||
+		 place->what.provider == &provider_git)
+		/* Below a commit: branches are not looked for here. */
+		r = buf_printf(said, "%s: a commit's, which never changes\n",
+			       node->name);
 	else
 		r = -ENOENT;
 	node_unref(model->nodes, node);

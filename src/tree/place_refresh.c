@@ -113,8 +113,11 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 	files_changed(model, dir, p->row->files);
 	atomic_store(&p->shown, after->version);
 	model_changed_inode(model, dir, true);
-	say(said, "%s: updated, %zu items, %zu changed\n", dir->name,
-	    after->n_items, n);
+	if (p->row->items)
+		say(said, "%s: updated, %zu items, %zu changed\n", dir->name,
+		    after->n_items, n);
+	else
+		say(said, "%s: updated\n", dir->name);
 	return 0;
 }
 

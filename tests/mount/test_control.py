@@ -279,3 +279,38 @@ def test_rule_10_errors_past_1_MiB_are_another_inode_with_the_newest_hundred(bb,
             assert e.errno == errno.ESTALE
     finally:
         held.close()
+
+
+@pytest.mark.parametrize("path, n_requests, words", [
+    ("acme/widgets/pullrequests", 1, "pullrequests: updated"),
+    ("acme/widgets/pullrequests/5", 2, "5: unchanged"),       # one to find it, one to ask again
+    ("acme/widgets/pullrequests/5/info", 2, "5: unchanged"),
+    ("acme/widgets/pullrequests/5/comments/thread.md", 3, "comments: unchanged"),
+    ("acme/widgets/pullrequests/5/tree", 1, "never changes"),
+    ("acme/widgets/settings/hooks", 1, "hooks: updated"),
+    ("acme/widgets/settings", 0, "nothing to ask for"),
+    ("acme/.workspace/members", 1, "members: updated"),
+    (".bitbucketfs/account/emails", 1, "emails: updated"),
+    (".bitbucketfs/user.json", 1, "user.json: unchanged"),
+])
+def test_everything_can_be_asked_for_again(bb, mounts, path, n_requests, words):
+    m = mounts()
+    os.stat(m / "acme/widgets"), m.read(f"{C}/user.json")
+    mark = bb.log.mark()
+    assert words in m.read(f"{C}/refresh/{path}/.now")
+    assert len(asked(bb, mark)) == n_requests, asked(bb, mark)
+
+
+def test_what_changed_is_told_and_seen(bb, mounts):
+    m = mounts()
+    before = m.read("acme/widgets/pullrequests/index.tsv")
+    bb.create_pull("acme", "widgets", title="Brand new", source="feature/quiet")
+    assert "1 changed" in m.refresh("acme/widgets/pullrequests")
+    after = m.read("acme/widgets/pullrequests/index.tsv")
+    assert "Brand new" in after and "Brand new" not in before
+    new = next(line.split("\t")[0] for line in after.splitlines() if "Brand new" in line)
+    assert new in m.ls("acme/widgets/pullrequests")
+    bb.close_pull("acme", "widgets", int(new), "DECLINED")
+    assert f"{new}: gone" in m.refresh("acme/widgets/pullrequests")
+    assert new not in m.ls("acme/widgets/pullrequests")
+    assert os.readlink(m / f"acme/widgets/pullrequests/{new}") == f"declined/{new}"
