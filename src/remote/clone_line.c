@@ -205,9 +205,10 @@ static bool recall_head(struct clone_line *line, struct clone_head *head)
 }
 
 /* The default branch's head says what its tip was, too. */
-static void recall_tip(struct clone *c, const struct clone_head *head)
-	requires_lock(c->clones->lock)
+static void recall_tip(struct clones *cs, struct clone *c,
+		       const struct clone_head *head) requires_lock(cs->lock)
 {
+	check(c->clones == cs);
 	if (c->has_tip)
 		return;
 	c->has_tip = true;
@@ -257,7 +258,7 @@ int line_load(struct clone_line *line, struct clone_head *ret_head)
 		else if (recalled)
 			line->lost = head.commit;
 		if (here && !line->ref[0])
-			recall_tip(c, &head);
+			recall_tip(cs, c, &head);
 	}
 	has = line->has_head;
 	if (has)

@@ -33,8 +33,9 @@ static void copy_sources(struct clone_job *j,
 	j->n_sources = n;
 }
 
-static struct clone_job *job_new(struct clone *c, const struct clone_job *what)
-	requires_lock(c->clones->lock)
+static struct clone_job *job_new(struct clones *cs, struct clone *c,
+				 const struct clone_job *what)
+	requires_lock(cs->lock)
 {
 	struct clone_job *j = xcalloc(1, sizeof(*j));
 
@@ -45,7 +46,7 @@ static struct clone_job *job_new(struct clone *c, const struct clone_job *what)
 	copy_sources(j, what->sources, what->n_sources);
 	j->clone = c;
 	c->refs++;
-	j->clones = c->clones;
+	j->clones = cs;
 	j->workspace = xstrdup(c->workspace);
 	j->slug = xstrdup(c->slug);
 	if (c->main_branch)
@@ -88,10 +89,12 @@ static struct clone_job **queue_of(struct clones *cs, enum job_kind kind)
 }
 
 /* Newcomers join it no more. */
-static void close_job(struct clone_job *j) requires_lock(j->clones->lock)
+static void close_job(struct clones *cs, struct clone_job *j)
+	requires_lock(cs->lock)
 {
 	struct clone_job *other;
 
+	check(j->clones == cs);
 	LL_FOREACH2(j->clone->joinable, other, next_joinable)
 	{
 		if (other == j)
@@ -110,7 +113,7 @@ static void unqueue(struct clones *cs, struct clone_job *j)
 	DL_DELETE(*queue, j);
 	j->stage = JOB_DONE;
 	j->result = -EINTR;
-	close_job(j);
+	close_job(cs, j);
 	cond_broadcast(&j->changed);
 }
 
@@ -157,11 +160,13 @@ static struct clone_job *next_job(struct clones *cs) requires_lock(cs->lock)
 	return j;
 }
 
-static void remember(struct clone_job *j, int r) requires_lock(j->clones->lock)
+static void remember(struct clones *cs, struct clone_job *j, int r)
+	requires_lock(cs->lock)
 {
 	struct clone *c = j->clone;
 	struct clone_failure *f = &c->failures[c->next_failure];
 
+	check(j->clones == cs);
 	c->next_failure = (c->next_failure + 1) % CLONE_FAILURES;
 	free(f->sentence);
 	*f = (struct clone_failure){
@@ -185,9 +190,9 @@ static void end(struct clone_job *j, int r)
 	j->stage = JOB_DONE;
 	j->result = r;
 	memcpy(j->sentence, j->ctx.sentence, sizeof(j->sentence));
-	close_job(j);
+	close_job(cs, j);
 	if (wanted && r < 0 && r != -EINTR)
-		remember(j, r);
+		remember(cs, j, r);
 	cond_broadcast(&j->changed);
 	cond_broadcast(&cs->work);
 	mutex_unlock(&cs->lock);
@@ -280,11 +285,13 @@ static void wake_waiters(void *arg)
 
 /* One of the clone's that does what is wanted. A question that is out already
  * cannot be widened. */
-static struct clone_job *find_job(struct clone *c, const struct clone_job *what)
-	requires_lock(c->clones->lock)
+static struct clone_job *find_job(struct clones *cs, struct clone *c,
+				  const struct clone_job *what)
+	requires_lock(cs->lock)
 {
 	struct clone_job *j;
 
+	check(c->clones == cs);
 	LL_FOREACH2(c->joinable, j, next_joinable)
 	{
 		if (!same_work(j, what))
@@ -298,10 +305,12 @@ static struct clone_job *find_job(struct clone *c, const struct clone_job *what)
 	return j;
 }
 
-static const struct clone_failure *find_failure(const struct clone *c,
+static const struct clone_failure *find_failure(struct clones *cs,
+						const struct clone *c,
 						const struct clone_job *what)
-	requires_lock(c->clones->lock)
+	requires_lock(cs->lock)
 {
+	check(c->clones == cs);
 	for (size_t i = 0; i < CLONE_FAILURES; i++) {
 		const struct clone_failure *f = &c->failures[i];
 
@@ -324,8 +333,8 @@ static int join(struct ctx *ctx, struct clone *c, const struct clone_job *what,
 	int r = 0;
 
 	mutex_lock(&cs->lock);
-	j = find_job(c, what);
-	failure = j ? NULL : find_failure(c, what);
+	j = find_job(cs, c, what);
+	failure = j ? NULL : find_failure(cs, c, what);
 	if (cs->cancelled) {
 		r = -EINTR;
 		snprintf(sentence, sizeof(sentence), "the mount is ending");
@@ -334,7 +343,7 @@ static int join(struct ctx *ctx, struct clone *c, const struct clone_job *what,
 		snprintf(sentence, sizeof(sentence), "%s", failure->sentence);
 	} else {
 		if (!j) {
-			j = job_new(c, what);
+			j = job_new(cs, c, what);
 			LL_PREPEND2(c->joinable, j, next_joinable);
 			queue = queue_of(cs, j->kind);
 			DL_APPEND(*queue, j);
@@ -361,7 +370,7 @@ static void leave(struct clone_job *j)
 		if (unqueued)
 			unqueue(cs, j);
 		else
-			close_job(j);
+			close_job(cs, j);
 	}
 	mutex_unlock(&cs->lock);
 	if (cancel)

@@ -435,8 +435,12 @@ static void fetch_one(void *arg)
 {
 	struct fetcher *f = arg;
 	struct clone_head head;
+	struct ctx ctx;
 
-	f->result = get_commit(f->clone, &f->commit, NULL, 0, &head);
+	ctx_init(&ctx, NULL, 60000);
+	f->result =
+		clone_get_commit(&ctx, f->clone, &f->commit, NULL, 0, &head);
+	ctx_done(&ctx);
 }
 
 /* All who want the same commit are one job, whatever they want it for. */
