@@ -77,7 +77,7 @@ int git_refresh_path(struct ctx *ctx, struct model *model,
 		     struct buf *said)
 {
 	cleanup(free) char *label = xstrdup(path);
-	struct node *node;
+	struct node *node, *top;
 	char *rest;
 	int r = 0;
 
@@ -86,6 +86,8 @@ int git_refresh_path(struct ctx *ctx, struct model *model,
 		return 0;
 	}
 	node = walk(model, repository, label, &rest);
+	/* An index is beside the names. */
+	top = refs_top(S_ISDIR(node->what.mode) ? node : node->parent);
 	if (node->what.provider == &provider_tree) {
 		if (*rest && rest > label)
 			rest[-1] = '\0';

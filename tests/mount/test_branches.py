@@ -13,6 +13,7 @@ from conftest import api, asked, await_true, checkout, git, same_trees
 
 W = "acme/widgets"
 OWN = (b"index.json", b"index.tsv", b"more")
+INDEXES = {"index.json", "index.tsv"}
 
 
 def fails(code, call, *args):
@@ -76,6 +77,8 @@ def roots(top, known):
     while todo:
         place = todo.pop()
         for name in os.listdir(os.path.join(os.fsencode(top), place)):
+            if not place and name in OWN:
+                continue
             path = os.path.join(place, name)
             (found.add if path in known else todo.append)(path)
     return found
@@ -146,8 +149,9 @@ def test_looking_at_names_fetches_nothing(bb, mounts):
         fails(errno.ENOENT, os.stat, m / f"{W}/branches/{probe}")
         fails(errno.ENOENT, os.stat, m / f"{W}/tags/{probe}")
     assert asked(bb, mark) == [], "a name is not looked into"
-    subprocess.run(["ls", "-l", m / f"{W}/branches", m / f"{W}/branches/feature", m / f"{W}/tags"], check=True,
-                   stdout=subprocess.DEVNULL)
+    for place in ("branches", "branches/feature", "tags"):
+        for name in set(m.ls(f"{W}/{place}")) - INDEXES:
+            os.stat(m / f"{W}/{place}/{name}")
     fails(errno.ENOENT, os.stat, m / f"{W}/branches/feature/none")
     os.stat(m / f"{W}/branches/release/2.x")
     assert commands(bb, mark) == ["info/refs", "ls-refs"], asked(bb, mark)
@@ -376,7 +380,7 @@ def test_a_server_without_v2(bb, mounts, tips_only):
 
 
 def test_an_empty_repository_has_none(shared):
-    assert shared.ls("edge/empty/branches") == [] and shared.ls("edge/empty/tags") == []
+    assert set(shared.ls("edge/empty/branches")) == INDEXES == set(shared.ls("edge/empty/tags"))
 
 
 def test_many_branches_are_listed_once_each(bb, mounts):
