@@ -92,8 +92,8 @@ int git_refresh_path(struct ctx *ctx, struct model *model,
 		if (*rest && rest > label)
 			rest[-1] = '\0';
 		r = refresh_tree(ctx, model, node, label, said);
-	} else if (node != repository && refs_is_shown(model, refs_top(node))) {
-		r = refs_check(ctx, model, refs_top(node), 0, said);
+	} else if (top != repository && refs_is_shown(model, top)) {
+		r = refs_check(ctx, model, top, 0, said);
 	} else {
 		say_nobody(path, said);
 	}
