@@ -9,6 +9,7 @@ import time
 import pytest
 
 from conftest import SANITIZED, api, await_true, git, same_trees
+from test_review import quiet, run_out
 
 BUSY = "edge/busy/pullrequests"
 PULLS = "acme/widgets/pullrequests"
@@ -457,6 +458,34 @@ def test_a_comment_is_told(bb, mounts):
     bb.comment_pull("acme", "widgets", 6, "Look @{%s}." % bb.accounts["ada"].user, who="ben")
     m.refresh(PULLS + "/6/comments")
     assert "  Look @" in m.read(PULLS + "/6/comments/thread.md") and len(rows(m, PULLS + "/6/comments")) == 1
+
+
+@pytest.mark.parametrize("minutes", [7, 60])
+def test_outdated_ones_are_brought_up_to_date_together(bb, mounts, minutes):
+    m = mounts()
+    m.ls("acme")
+    numbers = [r["id"] for r in rows(m, PULLS)]
+    before = {n: m.read(f"{PULLS}/{n}/info") for n in numbers}
+    m.unmount()
+    bb.update_pull("acme", "widgets", 6, title="src: free all of it")
+    run_out(m, minutes * 60, match="%/pullrequests%")
+    mark, again = bb.log.mark(), mounts()
+    for n in numbers:
+        again.read(f"{PULLS}/{n}/info")
+    assert len(quiet(bb, mark)) == 1, "not one for each"
+    after = {n: again.read(f"{PULLS}/{n}/info") for n in numbers}
+    assert "title: src: free all of it\n" in after.pop("6") and after == {n: t for n, t in before.items() if n != "6"}
+
+
+def test_an_outdated_list_is_not_asked_for_what_it_lacks(bb, mounts):
+    m = mounts()
+    m.ls("acme"), m.ls(PULLS)
+    assert os.readlink(m / f"{PULLS}/2") == "merged/2"
+    m.unmount()
+    run_out(m, 3600, match="%/pullrequests%")
+    mark, again = bb.log.mark(), mounts()
+    assert os.readlink(again / f"{PULLS}/11") == "merged/11"
+    assert [a.rpartition("/")[2] for a in api(bb, mark)] == ["11"]
 
 
 # ---- long histories

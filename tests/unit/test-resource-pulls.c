@@ -300,6 +300,34 @@ static void commits(void **state)
 	assert_false(items->is_final(json));
 }
 
+static void refs(void **state)
+{
+	(void)state;
+	expect_header("branches",
+		      "name\thash\tdate\tauthor\tmerge_strategy\tjira\t"
+		      "title\n");
+	expect_line("branches",
+		    "{\"name\":\"fix/WID-2\",\"target\":{\"hash\":\"ab\","
+		    "\"date\":\"d\",\"author\":{\"user\":" ADA "},"
+		    "\"message\":\"WID-1\\nWID-2\"},"
+		    "\"default_merge_strategy\":\"squash\"}",
+		    "fix/WID-2\tab\td\tada\tsquash\tWID-2,WID-1\tWID-1\n");
+	expect_header("tags", "name\thash\tdate\tauthor\tjira\ttitle\n");
+	expect_line("tags",
+		    "{\"name\":\"v1\",\"message\":\"One\\n\",\"date\":\"t\","
+		    "\"tagger\":{\"raw\":\"T <t@u>\"},\"target\":{\"hash\":"
+		    "\"ab\",\"date\":\"d\",\"message\":\"Work\"}}",
+		    "v1\tab\tt\tT <t@u>\t\tOne\n");
+	expect_line("tags",
+		    "{\"name\":\"v1\",\"message\":null,\"date\":null,"
+		    "\"tagger\":null,\"target\":{\"hash\":\"ab\",\"date\":"
+		    "\"d\",\"message\":\"Work\",\"author\":{\"user\":" ADA
+		    "}}}",
+		    "v1\tab\td\tada\t\tWork\n");
+	expect_line("branches", "{\"target\":null}", "\t\t\t\t\t\t\n");
+	expect_line("tags", "{}", "\t\t\t\t\t\n");
+}
+
 static void links(void **state)
 {
 	static const struct {
@@ -597,6 +625,21 @@ static void recorded_bodies(void **state)
 		 "repositories__workspace__repo_slug__diffstat__spec.200.json"},
 		{"commits/@/statuses", "drone__go-scm/statuses.json"},
 		{"commits/@/statuses", "drone__go-scm/status.json"},
+		{"commits/@/statuses",
+		 JENKINS "commit-046d9a3c1532acf4cf08fe93235c00e4d673c1d2-"
+			 "statuses-build.json"},
+		{"branches", "drone__go-scm/branches.json"},
+		{"branches", "drone__go-scm/branch.json"},
+		{"branches", "gildas__bitbucket-cli/branch.json"},
+		{"branches", JENKINS "refs-branches_pagelen_100.json"},
+		{"branches", JENKINS "refs-branches-feature_2FBB-1.json"},
+		{"branches", "_spec_examples/repositories__workspace__repo_"
+			     "slug__refs__branches.200.json"},
+		{"tags", "drone__go-scm/tags.json"},
+		{"tags", "drone__go-scm/tag.json"},
+		{"tags", "gildas__bitbucket-cli/tags.json"},
+		{"tags", JENKINS "refs-tags_pagelen_100.json"},
+		{"tags", JENKINS "refs-tags-v0.0.0.json"},
 		{"pullrequests/@/conflicts",
 		 "_spec_examples/repositories__workspace__repo_slug__file-"
 		 "conflicts__spec.200.json"},
@@ -646,6 +689,7 @@ int main(void)
 		cmocka_unit_test(events),
 		cmocka_unit_test(changes),
 		cmocka_unit_test(commits),
+		cmocka_unit_test(refs),
 		cmocka_unit_test(links),
 		cmocka_unit_test(conversations),
 		cmocka_unit_test(odd_comments),
