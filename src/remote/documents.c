@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 
+#include <malloc.h>
+
 #define DOCUMENT_MS 60000
 #define COMPUTED_MS 120000
 
@@ -430,6 +432,8 @@ static int collection_of(struct ctx *ctx, struct documents *d, const char *key,
 		c->key_private = xstrdup(key);
 		c->version = e->version;
 		keep(d, c);
+		if (c->n_items > MANY_ITEMS)
+			malloc_trim(0);
 	}
 	*ret = c;
 	return 0;

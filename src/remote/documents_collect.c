@@ -10,8 +10,6 @@
 #include "base/text.h"
 
 #include <malloc.h>
-
-#define MANY_ITEMS 100
 #include "remote/multipart.h"
 
 /* Names of ours in every collection's directory. */
@@ -432,7 +430,7 @@ int documents_fetch_collection(struct ctx *ctx, void *arg,
 	int r = f->row->paging == RESOURCE_PARTS ? fetch_parts(ctx, f, old, &c)
 						 : fetch_pages(ctx, f, old, &c);
 
-	big = c.n_puts > MANY_ITEMS;
+	big = c.n_puts > MANY_ITEMS || c.json.size > 128 * KIB;
 	collecting_done(&c);
 	/* Megabytes that were needed once, on a heap that would keep them. */
 	if (big)

@@ -14,6 +14,7 @@
 #include "store/flight.h"
 
 #define N_COLLECTIONS 8 /* kept decoded */
+#define MANY_ITEMS 20   /* more leave a heap behind that is worth trimming */
 #define FINAL_MS (INT64_C(10) * 365 * 24 * 3600 * 1000)
 #define REFUSED_MS (INT64_C(5) * 60 * 1000)
 
