@@ -70,7 +70,8 @@ struct model {
 	struct mutex lock;         /* a leaf */
 	struct rendered *rendered; /* under lock: recent files of documents */
 	size_t n_rendered;         /* under lock: bytes */
-	struct refs_watch *refs_watches; /* under lock */
+	struct refs_watch *refs_watches;  /* under lock */
+	struct refs_listing *refs_listed; /* under lock: read piece by piece */
 };
 
 /* The node of a path below dir, made as the kernel's lookups would make it but

@@ -1,8 +1,8 @@
 /*
  * tree/refs: private to tree/: the directories of branches and of tags.
  *
- * refs.c: what names there are and what they lead to. refs_watch.c: bringing
- * them up to date and telling the kernel.
+ * refs.c: what names there are and what they lead to. refs_list.c: listing
+ * them. refs_watch.c: bringing them up to date and telling the kernel.
  */
 #ifndef TREE_REFS_H
 #define TREE_REFS_H
@@ -37,11 +37,37 @@ enum refs_is {
 enum refs_is refs_find(const struct clone_refs *, enum clone_ref_kind kind,
 		       const char *name, size_t n, size_t *ret_index);
 
+/* The parts of names that follow a prefix, one after the other. refs and prefix
+ * are borrowed. */
+struct refs_walk {
+	const struct clone_refs *refs;
+	enum clone_ref_kind kind;
+	const char *prefix;
+	size_t n_prefix, next;
+	size_t n_skipped; /* that can be neither */
+	const char *skipped;
+	/* The one we are at. */
+	enum refs_is is;
+	size_t index, n; /* the name's bytes, with the prefix */
+};
+void refs_walk_begin(struct refs_walk *, const struct clone_refs *,
+		     enum clone_ref_kind kind, const char *prefix);
+bool refs_walk_step(struct refs_walk *);
+const char *refs_walk_name(const struct refs_walk *);
+/* What the part is called here; false: another one is called so. */
+bool refs_walk_file_name(const struct refs_walk *, struct buf *out);
+/* The names in dir begin with it. */
+const char *refs_prefix(const struct node *dir);
+/* What is there; *ret_none: it is known to be nothing that can be shown. */
+int refs_found(struct model *, struct node *dir, const struct refs_walk *,
+	       struct found *ret_found, bool *ret_none);
+
 /* For the background, of a watched top. */
 int64_t refs_due_ms(struct model *, struct node *top);
 int refs_check(struct ctx *, struct model *, struct node *top,
 	       int64_t max_age_ms, struct buf *said);
 void refs_expire(struct model *, struct node *top);
 void refs_forget(struct model *, struct node *top); /* NULL: all */
+struct refs_listing *refs_listing_unref(struct refs_listing *);
 
 #endif

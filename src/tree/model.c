@@ -60,6 +60,7 @@ struct model *model_free(struct model *model)
 	model_stop(model);
 	meta_forget_rendered(model);
 	refs_forget(model, NULL);
+	refs_listing_unref(model->refs_listed);
 	node_table_free(model->nodes);
 	problems_free(model->problems);
 	mutex_done(&model->lock);

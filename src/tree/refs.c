@@ -37,7 +37,7 @@ struct node *refs_top(struct node *dir)
 }
 
 /* The names in dir begin with it. */
-static const char *prefix_of(const struct node *dir)
+const char *refs_prefix(const struct node *dir)
 {
 	return dir->what.provider == &provider_refs ? dir_of(dir)->prefix : "";
 }
@@ -101,21 +101,10 @@ enum refs_is refs_find(const struct clone_refs *refs, enum clone_ref_kind kind,
 	return REFS_DIRECTORY;
 }
 
-/* The parts of names that follow a prefix, one after the other. */
-struct walk {
-	const struct clone_refs *refs;
-	enum clone_ref_kind kind;
-	const char *prefix;
-	size_t n_prefix, next;
-	/* The one we are at. */
-	enum refs_is is;
-	size_t index, n; /* the name's bytes, with the prefix */
-};
-
-static void walk_begin(struct walk *w, const struct clone_refs *refs,
-		       enum clone_ref_kind kind, const char *prefix)
+void refs_walk_begin(struct refs_walk *w, const struct clone_refs *refs,
+		     enum clone_ref_kind kind, const char *prefix)
 {
-	*w = (struct walk){
+	*w = (struct refs_walk){
 		.refs = refs,
 		.kind = kind,
 		.prefix = prefix,
@@ -124,18 +113,18 @@ static void walk_begin(struct walk *w, const struct clone_refs *refs,
 	};
 }
 
-static const char *walk_name(const struct walk *w)
+const char *refs_walk_name(const struct refs_walk *w)
 {
 	return w->refs->names[w->kind][w->index];
 }
 
-static const char *walk_part(const struct walk *w)
+static const char *walk_part(const struct refs_walk *w)
 {
-	return walk_name(w) + w->n_prefix;
+	return refs_walk_name(w) + w->n_prefix;
 }
 
 /* Past all that begins with the first n bytes of the name and a slash. */
-static size_t past(const struct walk *w, const char *name, size_t n)
+static size_t past(const struct refs_walk *w, const char *name, size_t n)
 {
 	char key[NAME_MOST + 2];
 
@@ -145,13 +134,13 @@ static size_t past(const struct walk *w, const char *name, size_t n)
 	return clone_refs_seek(w->refs, w->kind, key);
 }
 
-static bool walk_step(struct walk *w)
+bool refs_walk_step(struct refs_walk *w)
 {
 	const char *name, *slash;
 
 	while (w->next < w->refs->n_names[w->kind]) {
 		w->index = w->next;
-		name = walk_name(w);
+		name = refs_walk_name(w);
 		if (strncmp(name, w->prefix, w->n_prefix) != 0)
 			return false;
 		slash = strchr(name + w->n_prefix, '/');
@@ -159,23 +148,24 @@ static bool walk_step(struct walk *w)
 		w->next = slash ? past(w, name, w->n) : w->index + 1;
 		w->is = refs_find(w->refs, w->kind, name, w->n, &w->index);
 		/* The ref of that name was there before, or it is none. */
-		if (w->n == w->n_prefix ||
-		    w->is != (slash ? REFS_DIRECTORY : REFS_LEAF))
-			continue;
-		return true;
+		if (w->n > w->n_prefix &&
+		    w->is == (slash ? REFS_DIRECTORY : REFS_LEAF))
+			return true;
+		if (!w->n_skipped++)
+			w->skipped = name;
 	}
 	return false;
 }
 
 /* Written as it is. */
-static bool is_plain(const struct walk *w, const struct buf *file)
+static bool is_plain(const struct refs_walk *w, const struct buf *file)
 {
 	return file->len == w->n - w->n_prefix &&
 	       memcmp(file->data, walk_part(w), file->len) == 0;
 }
 
 /* What the part is called here; false: another one is called so. */
-static bool walk_file_name(const struct walk *w, struct buf *out)
+bool refs_walk_file_name(const struct refs_walk *w, struct buf *out)
 {
 	char key[NAME_MOST + 256];
 	size_t index;
@@ -192,12 +182,12 @@ static bool walk_file_name(const struct walk *w, struct buf *out)
 
 /* The name in the directory of that prefix which a file name means. */
 static bool find_file(const struct clone_refs *refs, enum clone_ref_kind kind,
-		      const char *prefix, const char *file, struct walk *w)
+		      const char *prefix, const char *file, struct refs_walk *w)
 {
 	cleanup(buf_done) struct buf name = BUF_INIT(4 * KIB);
 	cleanup(free) char *whole = xasprintf("%s%s", prefix, file);
 
-	walk_begin(w, refs, kind, prefix);
+	refs_walk_begin(w, refs, kind, prefix);
 	refs_file_name(&name, file, strlen(file), !*prefix);
 	w->n = strlen(whole);
 	if (!strchr(file, '/') && name.data && strcmp(name.data, file) == 0) {
@@ -208,8 +198,9 @@ static bool find_file(const struct clone_refs *refs, enum clone_ref_kind kind,
 	/* Only these are ever written otherwise. */
 	if (!strpbrk(file, "%~"))
 		return false;
-	while (walk_step(w))
-		if (walk_file_name(w, &name) && strcmp(name.data, file) == 0)
+	while (refs_walk_step(w))
+		if (refs_walk_file_name(w, &name) &&
+		    strcmp(name.data, file) == 0)
 			return true;
 	return false;
 }
@@ -217,12 +208,12 @@ static bool find_file(const struct clone_refs *refs, enum clone_ref_kind kind,
 /* ---- nodes ---- */
 
 static void found_dir(struct model *model, const struct node *dir,
-		      const struct walk *w, struct found *found)
+		      const struct refs_walk *w, struct found *found)
 {
 	struct refs_dir *d = xcalloc(1, sizeof(*d));
 
 	d->kind = w->kind;
-	d->prefix = xasprintf("%.*s/", (int)w->n, walk_name(w));
+	d->prefix = xasprintf("%.*s/", (int)w->n, refs_walk_name(w));
 	*found = (struct found){
 		.what =
 			{
@@ -236,7 +227,7 @@ static void found_dir(struct model *model, const struct node *dir,
 }
 
 static int found_name(struct model *model, struct node *dir,
-		      const struct walk *w, struct found *found)
+		      const struct refs_walk *w, struct found *found)
 {
 	cleanup(free) char *ref = NULL;
 	struct git_view *view = NULL;
@@ -246,7 +237,7 @@ static int found_name(struct model *model, struct node *dir,
 		found_dir(model, dir, w, found);
 		return 0;
 	}
-	ref = xasprintf("%s%s", kinds[w->kind].ref, walk_name(w));
+	ref = xasprintf("%s%s", kinds[w->kind].ref, refs_walk_name(w));
 	r = git_view_new(model, git_repository(dir), ref, NULL, &view);
 	if (r >= 0)
 		git_view_found(view, node_mtime_ms(model->nodes, dir),
@@ -255,7 +246,7 @@ static int found_name(struct model *model, struct node *dir,
 }
 
 /* A tag of a file: it was looked into once. */
-static bool is_no_tree(const struct git_view *view, const struct walk *w)
+static bool is_no_tree(const struct git_view *view, const struct refs_walk *w)
 {
 	struct oid commit;
 
@@ -265,8 +256,8 @@ static bool is_no_tree(const struct git_view *view, const struct walk *w)
 	return clone_is_no_tree(view->clone, &commit);
 }
 
-static int found_tree(struct model *model, struct node *dir,
-		      const struct walk *w, struct found *found, bool *ret_none)
+int refs_found(struct model *model, struct node *dir, const struct refs_walk *w,
+	       struct found *found, bool *ret_none)
 {
 	int r = found_name(model, dir, w, found);
 
@@ -284,7 +275,7 @@ int refs_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
 	struct node *top = refs_top(dir);
 	struct found found;
-	struct walk w;
+	struct refs_walk w;
 	bool none;
 	int r;
 
@@ -302,141 +293,15 @@ int refs_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		if (r < 0)
 			return r;
 	}
-	if (!find_file(refs, kind, prefix_of(dir), name, &w))
+	if (!find_file(refs, kind, refs_prefix(dir), name, &w))
 		return 0;
-	r = found_tree(model, dir, &w, &found, &none);
+	r = refs_found(model, dir, &w, &found, &none);
 	if (r == 0 && !none)
 		*ret_found = found;
 	return r;
 }
 
-/* ---- listing ---- */
-
-struct names {
-	struct walk *items; /* what each is */
-	char **files;
-	size_t n, n_room;
-	size_t n_left_out;
-	char left_out[256]; /* the first one */
-};
-
-static void names_done(struct names *names)
-{
-	for (size_t i = 0; i < names->n; i++)
-		free(names->files[i]);
-	free(names->files);
-	free(names->items);
-}
-DEFINE_CLEANUP_DONE(struct names, names_done);
-
-static void leave_out(struct names *names, const char *name)
-{
-	if (!names->n_left_out++)
-		snprintf(names->left_out, sizeof(names->left_out), "%.200s",
-			 name);
-}
-
-static void names_of(struct names *names, const struct clone_refs *refs,
-		     enum clone_ref_kind kind, const char *prefix)
-{
-	cleanup(buf_done) struct buf file = BUF_INIT(4 * KIB);
-	struct walk w;
-
-	walk_begin(&w, refs, kind, prefix);
-	while (walk_step(&w)) {
-		if (walk_part(&w)[0] == '.' || !walk_file_name(&w, &file)) {
-			leave_out(names, walk_name(&w));
-			continue;
-		}
-		if (names->n == names->n_room) {
-			names->n_room = names->n_room ? 2 * names->n_room : 64;
-			names->items = xrealloc(names->items,
-						names->n_room * sizeof(w));
-			names->files =
-				xrealloc(names->files,
-					 names->n_room * sizeof(*names->files));
-		}
-		names->items[names->n] = w;
-		names->files[names->n++] = xmemdup0(file.data, file.len);
-	}
-}
-
-static const char *file_at(const void *names, size_t i)
-{
-	return ((const struct names *)names)->files[i];
-}
-
-static void say_left_out(struct model *model, const struct node *dir,
-			 const struct names *names,
-			 const struct clone_refs *refs)
-{
-	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
-	char sentence[512];
-
-	node_path(dir, &path);
-	if (names->n_left_out) {
-		snprintf(sentence, sizeof(sentence),
-			 "%zu names cannot be shown here, of which the first "
-			 "is %s",
-			 names->n_left_out, names->left_out);
-		model_say(model, path.data, EILSEQ, sentence);
-	}
-	if (refs->n_left_out && dir->what.provider != &provider_refs) {
-		snprintf(sentence, sizeof(sentence),
-			 "%zu refs of the repository are left out, of which "
-			 "the first is %s",
-			 refs->n_left_out, refs->left_out);
-		model_say(model, path.data, EILSEQ, sentence);
-	}
-}
-
-static void say_no_tree(struct model *model, const struct node *dir,
-			const char *name)
-{
-	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
-
-	node_path(dir, &path);
-	buf_printf(&path, "/%s", name);
-	model_say(model, path.data, ENOTDIR,
-		  "this tag leads to a file, not to a commit: it is left out");
-}
-
-int refs_list(struct ctx *ctx, struct model *model, struct node *dir,
-	      enum clone_ref_kind kind, uint64_t after, bool plus,
-	      provider_emit *emit, void *arg)
-{
-	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
-	cleanup(names_done) struct names names = {0};
-	cleanup(free) struct dirbook_entry *entries = NULL;
-	size_t n;
-	int r = refs_ensure(ctx, model, refs_top(dir), kind, &refs);
-
-	if (r < 0)
-		return r;
-	names_of(&names, refs, kind, prefix_of(dir));
-	if (after == 0)
-		say_left_out(model, dir, &names, refs);
-	dirbook_order(node_book(model->nodes, dir, true), names.n, file_at,
-		      &names, after, &entries, &n);
-	for (size_t i = 0; i < n && r == 0; i++) {
-		const struct walk *w = &names.items[entries[i].index];
-		const char *file = names.files[entries[i].index];
-		struct found found;
-		bool none;
-
-		r = found_tree(model, dir, w, &found, &none);
-		if (r < 0)
-			break;
-		if (none) {
-			say_no_tree(model, dir, file);
-			continue;
-		}
-		if (!emit(arg, file, entries[i].cookie, S_IFDIR, &found))
-			break;
-	}
-	(void)plus;
-	return r;
-}
+/* ---- attributes ---- */
 
 void refs_attr(struct ctx *ctx, struct model *model, struct node *dir,
 	       enum clone_ref_kind kind, int64_t *ret_left_ms)

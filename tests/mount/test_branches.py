@@ -395,3 +395,23 @@ def test_many_branches_are_listed_once_each(bb, mounts):
     names = os.listdir(m / "acme/website/branches/many")
     assert len(names) == 3001 and len(set(names)) == 3001
     assert len(commands(bb, mark)) <= 2 and not fetches(bb, mark)
+
+
+def test_a_name_that_is_a_branch_and_a_directory(bb, mounts):
+    """git makes none, but serves what packed-refs says: the branch is shown, and a line says what is not."""
+    tip = gitrepo.resolve(bb.repo_path("acme", "website"), "HEAD")
+    bb.set_ref("acme", "website", "refs/heads/both", tip)
+    git_dir = bb.repo_path("acme", "website")
+    gitrepo.git(git_dir, "pack-refs", "--all", "--prune")
+    with open(os.path.join(git_dir, "packed-refs"), "r+") as f:
+        head, *lines = f.read().splitlines(keepends=True)
+        lines = [line for line in lines if not line.startswith("^")] + [f"{tip} refs/heads/both/inside\n"]
+        f.seek(0)
+        f.truncate()
+        f.write("# pack-refs with: \n" + "".join(sorted(lines, key=lambda line: line.split()[1])))
+    said = gitrepo.git(git_dir, "for-each-ref", "--format=%(refname)").decode().split()
+    assert {"refs/heads/both", "refs/heads/both/inside"} <= set(said)
+    m = mounts()
+    assert "both" in m.ls("acme/website/branches")
+    assert m.ls("acme/website/branches/both") == m.ls("acme/website/tree")
+    assert "\tacme/website/branches\tEILSEQ\t1 names cannot be shown here, of which the first is both/inside\n" in m.errors()
