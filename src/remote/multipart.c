@@ -162,14 +162,31 @@ static int decode_base64(struct slice s, struct buf *out)
 	return buf_add(out, bytes, n);
 }
 
-static int decode_quoted(struct slice s, struct buf *out)
+/* Text on its way has lines that end in CRLF (RFC 2045 §2.7), where the
+ * answer's do; at home they end in LF. */
+static int decode_lines(struct slice s, struct buf *out)
+{
+	while (s.n) {
+		const char *cr = memmem(s.at, s.n, "\r\n", 2);
+		size_t n = cr ? (size_t)(cr - s.at) : s.n;
+
+		buf_add(out, s.at, n);
+		s.at += n + !!cr;
+		s.n -= n + !!cr;
+	}
+	return out->failed;
+}
+
+static int decode_quoted(struct slice s, bool crlf, struct buf *out)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		int high = i + 2 < s.n ? hex(s.at[i + 1]) : -1;
 		int low = high >= 0 ? hex(s.at[i + 2]) : -1;
 
 		if (s.at[i] != '=') {
-			buf_putc(out, s.at[i]);
+			if (!crlf || s.at[i] != '\r' || i + 1 == s.n ||
+			    s.at[i + 1] != '\n')
+				buf_putc(out, s.at[i]);
 		} else if (low >= 0) {
 			buf_putc(out, (char)(high << 4 | low));
 			i += 2;
@@ -268,7 +285,9 @@ static int take_part(struct slice s, bool first,
 	if (same(h.encoding, "base64"))
 		r = decode_base64(s, &decoded);
 	else if (same(h.encoding, "quoted-printable"))
-		r = decode_quoted(s, &decoded);
+		r = decode_quoted(s, h.crlf, &decoded);
+	else if (h.crlf && !same(h.encoding, "binary"))
+		r = decode_lines(s, &decoded);
 	else
 		r = buf_add(&decoded, s.at, s.n);
 	if (r < 0)

@@ -4,6 +4,8 @@
  */
 #include "resource_private.h"
 
+#define ISSUE REPOSITORY "/issues/{1}"
+
 const struct resource_column resource_issue_columns[] = {
 	{"id", "id", NULL},
 	{"state", "state", NULL},
@@ -27,8 +29,15 @@ static const struct resource_file files[] = {
 };
 
 static const struct resource rows[] = {
-	LIST("comments", REPOSITORY "/issues/{1}/comments", "id", 5 * MINUTE_S,
-	     resource_comment),
+	{
+		.name = "comments",
+		.kind = RESOURCE_COLLECTION,
+		.endpoint = ISSUE "/comments?pagelen=100",
+		.id = "id",
+		.ttl_s = 5 * MINUTE_S,
+		.columns = resource_comment_columns,
+		.files = resource_comment_files,
+	},
 	{0},
 };
 
@@ -36,7 +45,7 @@ const struct resource_items resource_issue_items = {
 	.name_path = "id",
 	.id_path = "id",
 	.time_path = "updated_on|created_on",
-	.endpoint = REPOSITORY "/issues/{1}",
+	.endpoint = ISSUE,
 	.is_name = resource_is_number,
 	.files = files,
 	.rows = rows,

@@ -90,14 +90,11 @@ extern const struct resource_column resource_user_permission[];
 extern const struct resource_column resource_hook[];
 extern const struct resource_column resource_runner[];
 extern const struct resource_column resource_variable[];
-extern const struct resource_column resource_comment[];
 extern const struct resource_column resource_commit[];
 extern const struct resource_file resource_branching_model[];
 extern const struct resource_file resource_branching_settings[];
 extern const struct resource_file resource_effective_branching_model[];
 
-/* "a, b": the strings at a path (alternatives) of each item of an array. */
-void resource_join(const struct json *array, const char *path, struct buf *out);
 /* Of pull requests and of commits. */
 extern const struct resource_column resource_change_columns[];
 extern const struct resource_column resource_status_columns[];

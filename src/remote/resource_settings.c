@@ -8,13 +8,13 @@
 
 static void users(const struct json *item, struct buf *out)
 {
-	resource_join(json_at(item, "users"), "nickname|display_name|uuid",
-		      out);
+	resource_people(json_at(item, "users"), "nickname|display_name|uuid",
+			NULL, out);
 }
 
 static void groups(const struct json *item, struct buf *out)
 {
-	resource_join(json_at(item, "groups"), "slug|name", out);
+	resource_people(json_at(item, "groups"), "slug|name", NULL, out);
 }
 
 static const struct resource_column restriction[] = {

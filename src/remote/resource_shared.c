@@ -4,22 +4,6 @@
  */
 #include "resource_private.h"
 
-void resource_join(const struct json *array, const char *path, struct buf *out)
-{
-	bool first = true;
-
-	if (!json_is_array(array))
-		return;
-	for (const struct json *i = json_first(array); i; i = json_next(i)) {
-		const struct json *text = resource_at(i, path);
-
-		if (!text || !json_is_string(text))
-			continue;
-		buf_printf(out, "%s%s", first ? "" : ", ", json_str(text, ""));
-		first = false;
-	}
-}
-
 /* ---- people and what they may ---- */
 
 const struct resource_column resource_person[] = {
@@ -68,7 +52,7 @@ const struct resource_column resource_deploy_key[] = {
 
 static void events(const struct json *item, struct buf *out)
 {
-	resource_join(json_at(item, "events"), "", out);
+	resource_people(json_at(item, "events"), "", NULL, out);
 }
 
 const struct resource_column resource_hook[] = {
@@ -84,7 +68,7 @@ const struct resource_column resource_hook[] = {
 
 static void labels(const struct json *item, struct buf *out)
 {
-	resource_join(json_at(item, "labels"), "", out);
+	resource_people(json_at(item, "labels"), "", NULL, out);
 }
 
 const struct resource_column resource_runner[] = {
@@ -115,26 +99,11 @@ const struct resource_column resource_variable[] = {
 	{NULL, NULL, NULL},
 };
 
-/* ---- what is said ---- */
+/* ---- commits ---- */
 
-const struct resource_column resource_comment[] = {
-	{"id", "id", NULL},
-	{"author", PERSON("user"), NULL},
-	{"created", "created_on", NULL},
-	{"updated", "updated_on", NULL},
-	{"parent", "parent.id", NULL},
-	{"deleted", "deleted", NULL},
-	{"text", "content.raw", NULL},
-	{NULL, NULL, NULL},
-};
-
-/* The first line of a message. */
 static void subject(const struct json *item, struct buf *out)
 {
-	const char *message = json_str(item, "message");
-
-	if (message)
-		buf_add(out, message, strcspn(message, "\n"));
+	resource_first_line(item, "message", out);
 }
 
 const struct resource_column resource_commit[] = {

@@ -25,8 +25,15 @@ static const struct resource_file files[] = {
 };
 
 static const struct resource rows[] = {
-	LIST("comments", SNIPPET "/comments", "id", 5 * MINUTE_S,
-	     resource_comment),
+	{
+		.name = "comments",
+		.kind = RESOURCE_COLLECTION,
+		.endpoint = SNIPPET "/comments?pagelen=100",
+		.id = "id",
+		.ttl_s = 5 * MINUTE_S,
+		.columns = resource_comment_columns,
+		.files = resource_comment_files,
+	},
 	{
 		.name = "commits",
 		.kind = RESOURCE_COLLECTION,

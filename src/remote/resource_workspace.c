@@ -53,8 +53,16 @@ static const struct resource_column repository_permission[] = {
 
 static void reviewers(const struct json *item, struct buf *out)
 {
-	resource_join(json_at(item, "reviewers"), "nickname|display_name|uuid",
-		      out);
+	resource_people(json_at(item, "reviewers"),
+			"nickname|display_name|uuid", NULL, out);
+}
+
+static void jira(const struct json *item, struct buf *out)
+{
+	static const char *const paths[] = {"title", "source.branch.name",
+					    "description", "summary.raw", NULL};
+
+	resource_jira(item, paths, out);
 }
 
 static const struct resource_column my_pullrequest[] = {
@@ -68,6 +76,8 @@ static const struct resource_column my_pullrequest[] = {
 	{"reviewers", NULL, reviewers},
 	{"comments", "comment_count", NULL},
 	{"tasks", "task_count", NULL},
+	{"draft", "draft", NULL},
+	{"jira", NULL, jira},
 	{"title", "title", NULL},
 	{NULL, NULL, NULL},
 };

@@ -101,7 +101,7 @@ ROWS = [
     Row("acme/.workspace/members", W + "/members?pagelen=100", "", "nickname name added last_accessed uuid account_id"),
     Row("acme/.workspace/my-pullrequests", W + "/pullrequests/{me}?pagelen=50&fields=%2Bvalues.reviewers&sort=-created_on"
         "&q=state%3D%22OPEN%22", PULLS,
-        "repository id state updated created source destination reviewers comments tasks title"),
+        "repository id state updated created source destination reviewers comments tasks draft jira title"),
     Row("acme/.workspace/my-repository-permissions", "/user/workspaces/acme/permissions/repositories?pagelen=100", "",
         "repository user permission name uuid"),
     Row("acme/.workspace/permissions", W + "/permissions?pagelen=100", "", "user permission name added uuid"),

@@ -147,15 +147,19 @@ static void encodings(void **state)
 	(void)state;
 	part("Content-ID: x", "a\r", "x=a\\0d");
 	part("Content-ID: x", "a\n", "x=a\\0a");
-	part("Content-ID: x", "--bold\r\n--", "x=--bold\\0d\\0a--");
+	part("Content-ID: x", "--bold\r\n--", "x=--bold\\0a--");
+	part("Content-ID: x", "\r\n\r\r\n\n\r", "x=\\0a\\0d\\0a\\0a\\0d");
 	part("Content-ID: x\r\nContent-Transfer-Encoding: BASE64", "YQ", "x=a");
 	part("Content-ID: x\r\nContent-Transfer-Encoding: base64",
 	     "Y\r\n WJ\tj\r\n", "x=abc");
 	part("Content-ID: x\r\nContent-Transfer-Encoding: base64", "", "x=");
 	part("Content-ID: x\r\nContent-Transfer-Encoding: quoted-printable",
-	     "a=3Db=\r\nc=\nd=C3=a9=", "x=a=bcd\\c3\\a9");
-	part("Content-ID: x\r\nContent-Transfer-Encoding: binary", "=3D",
-	     "x==3D");
+	     "a=3Db=\r\nc=\nd=C3=a9\r\n=0D=0A=", "x=a=bcd\\c3\\a9\\0a\\0d\\0a");
+	part("Content-ID: x\r\nContent-Transfer-Encoding: binary", "=3D\r\n",
+	     "x==3D\\0d\\0a");
+	expect("multipart/mixed; boundary=b",
+	       "--b\n\n\n--b\nContent-ID: x\n\na\r\nb\r\n--b--",
+	       "-=\nx=a\\0d\\0ab\\0d\n");
 }
 
 static void broken(void **state)

@@ -355,7 +355,7 @@ static const struct {
 	{1, "my-pullrequests",
 	 "{\"id\":1,\"title\":\"t\",\"reviewers\":[{\"nickname\":\"a\"},null],"
 	 "\"destination\":{\"repository\":null}}",
-	 "\t1\t\t\t\t\t\ta\t\t\tt\n"},
+	 "\t1\t\t\t\t\t\ta\t\t\t\t\tt\n"},
 	{2, "emails", "{\"email\":\"a@b\",\"is_primary\":true}",
 	 "a@b\ttrue\t\n"},
 };
