@@ -193,6 +193,9 @@ int job_ask(struct clone_job *j)
 		return r;
 	/* Before the question: what is pushed meanwhile is not in it. */
 	tip.checked_ms = clock_wall_ms();
+	mutex_lock(&j->clones->lock);
+	tip.serial = ++j->clones->n_asked;
+	mutex_unlock(&j->clones->lock);
 	r = upload_pack_ls_refs(&j->ctx, j->talk->up, j->all ? all : prefixes,
 				&refs);
 	if (r < 0)

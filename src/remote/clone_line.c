@@ -318,6 +318,7 @@ static enum tip_state line_tip(struct clone_line *line, struct clone_tip *tip)
 		return TIP_UNKNOWN;
 	mutex_lock(&c->clones->lock);
 	tip->checked_ms = c->names_ms;
+	tip->serial = c->names_serial;
 	mutex_unlock(&c->clones->lock);
 	return find_name(names, line->ref, tip) ? TIP_KNOWN : TIP_GONE;
 }
@@ -427,7 +428,7 @@ static void set_store_branch(const struct clone_line *line,
 
 /* The line is at to, whose commit is here; unless it is somewhere newer. */
 static int settle(struct ctx *ctx, struct clone_line *line,
-		  const struct clone_head *to)
+		  const struct clone_head *to, uint64_t serial)
 {
 	struct clones *cs = line->clone->clones;
 	struct clone_head from;
@@ -443,10 +444,13 @@ static int settle(struct ctx *ctx, struct clone_line *line,
 		cond_wait(&cs->settled, &cs->lock);
 	known = line->has_head;
 	from = line->head;
-	newer = known && from.checked_ms >= to->checked_ms;
+	newer = known && line->serial >= serial &&
+		(line->serial > serial || same_commit(&from, to));
 	same_as_lost = line->has_lost && !to->empty &&
 		       oid_equal(&line->lost, &to->commit);
 	line->settling = !newer;
+	if (newer && line->serial == serial)
+		line->head.checked_ms = to->checked_ms;
 	mutex_unlock(&cs->lock);
 	if (newer)
 		return 0;
@@ -456,6 +460,7 @@ static int settle(struct ctx *ctx, struct clone_line *line,
 	mutex_lock(&cs->lock);
 	line->has_head = true;
 	line->head = *to;
+	line->serial = serial;
 	line->has_lost = false;
 	line->settling = false;
 	cond_broadcast(&cs->settled);
@@ -489,7 +494,8 @@ static bool is_current(struct clone_line *line, int64_t since_ms,
 		    !is_recent(tip.checked_ms, since_ms, max_age_ms))
 			return false;
 		head_of(&tip, &at);
-		if (!same_commit(&at, &head) || head.checked_ms < at.checked_ms)
+		if (!same_commit(&at, &head) ||
+		    head.checked_ms != at.checked_ms)
 			return false;
 	}
 	*ret_head = head;
@@ -528,7 +534,7 @@ static int get(struct ctx *ctx, struct clone_line *line, int64_t since_ms,
 		if (r < 0)
 			return r;
 	}
-	r = settle(ctx, line, &head);
+	r = settle(ctx, line, &head, tip.serial);
 	if (r < 0)
 		return r;
 	*ret_head = head;
@@ -578,7 +584,7 @@ int clone_line_known(struct clone_line *line, struct clone_head *ret_head)
 			return r;
 	}
 	ctx_init(&ctx, NULL, -1);
-	r = settle(&ctx, line, &head);
+	r = settle(&ctx, line, &head, tip.serial);
 	ctx_done(&ctx);
 	if (r >= 0)
 		*ret_head = head;

@@ -32,7 +32,8 @@ struct clone_tip {
 	struct oid want; /* the ref's own object: the commit, or a tag */
 	bool empty;
 	char branch[256];
-	int64_t checked_ms; /* wall clock */
+	int64_t checked_ms; /* wall clock, which may go back */
+	uint64_t serial;    /* of the question; 0: an earlier mount's */
 };
 
 enum job_kind {
@@ -115,6 +116,7 @@ struct clone_line {
 	bool settling; /* somebody records a move */
 	bool has_head;
 	struct clone_head head; /* whole in the store */
+	uint64_t serial;        /* of the question that led to it */
 	bool has_lost;          /* a head of the facts that the store lacks */
 	struct oid lost;
 	UT_hash_handle hh;
@@ -143,6 +145,7 @@ struct clone {
 	bool recalled;        /* the names of earlier mounts were looked at */
 	struct clone_refs *names; /* NULL: never asked for; a reference */
 	int64_t names_ms;         /* wall clock: when they were asked for */
+	uint64_t names_serial;
 	int64_t wanted_ms;        /* clock_mono_ms: somebody wanted names */
 	struct oid *no_trees;     /* that are known to be no tree */
 	size_t n_no_trees;
@@ -179,6 +182,7 @@ struct clones {
 	struct clone_job *asks, *brings; /* queues, the first first */
 	struct clone_job *running;
 	unsigned n_bringing;
+	uint64_t n_asked; /* questions: each has the next serial */
 	int64_t *brought; /* a ring of max_trees times, clock_boot_ms */
 	unsigned next_brought;
 	uint64_t n_brought;

@@ -309,13 +309,14 @@ void names_take(struct clone *c, const struct clone_tip *tip,
 	names_load(c);
 	mutex_lock(&cs->lock);
 	/* A question that was abandoned may be answered after a later one. */
-	if (!c->has_tip || c->tip.checked_ms <= tip->checked_ms) {
+	if (!c->has_tip || c->tip.serial <= tip->serial) {
 		c->has_tip = true;
 		c->tip = *tip;
 	}
-	newer = names && (!c->names || c->names_ms <= tip->checked_ms);
+	newer = names && (!c->names || c->names_serial <= tip->serial);
 	if (newer) {
 		c->names_ms = tip->checked_ms;
+		c->names_serial = tip->serial;
 		changed = !c->names || !same_names(c->names, names);
 		if (changed) {
 			old = c->names;

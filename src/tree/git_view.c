@@ -397,7 +397,7 @@ int64_t git_view_due_ms(struct model *model, struct node *tree)
 	    !node_is_linked(model->nodes, tree))
 		return INT64_MAX;
 	/* Somebody else asked, for all refs together. */
-	if (clone_line_checked_ms(line_of(view)) > atomic_load(&view->seen_ms))
+	if (clone_line_checked_ms(line_of(view)) != atomic_load(&view->seen_ms))
 		return 0;
 	due = atomic_load(&view->asked_ms) + model->config.ttl_ms - now;
 	return due > 0 ? due : 0;

@@ -289,7 +289,7 @@ int64_t refs_due_ms(struct model *model, struct node *top)
 		due = atomic_load(&w->asked_ms) + model->config.ttl_ms - now;
 		/* Somebody else asked, for all refs together. */
 		if (due < 0 ||
-		    clone_refs_checked_ms(w->clone) > atomic_load(&w->seen_ms))
+		    clone_refs_checked_ms(w->clone) != atomic_load(&w->seen_ms))
 			due = 0;
 	}
 	watch_free(model, w);

@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import subprocess
+import threading
 
 import pytest
 
@@ -415,3 +416,43 @@ def test_a_name_that_is_a_branch_and_a_directory(bb, mounts):
     assert "both" in m.ls("acme/website/branches")
     assert m.ls("acme/website/branches/both") == m.ls("acme/website/tree")
     assert "\tacme/website/branches\tEILSEQ\t1 names cannot be shown here, of which the first is both/inside\n" in m.errors()
+
+
+@pytest.mark.concurrent
+def test_many_readers_of_many_branches_during_pushes(bb, mounts):
+    """Each commit is fetched once, and every read is one of the versions."""
+    m = mounts("ttl=1", "trees=1000")
+    names = [f"many/{i}" for i in range(6)]
+    for i, name in enumerate(names):
+        bb.push("acme", "widgets", {"version": f"{name} 0\n"}, branch=name)
+    m.refresh(f"{W}/branches")
+    stop, wrong, reads = threading.Event(), [], []
+
+    def look(at):
+        while not stop.is_set():
+            name = names[at % len(names)]
+            at += 1
+            try:
+                text = m.read(f"{W}/branches/{name}/version")
+                m.ls(f"{W}/branches/many"), m.ls(f"{W}/branches/{name}/src"), m.ls(f"{W}/tree")
+            except FileNotFoundError as e:
+                wrong.append(e)
+                continue
+            reads.append(text)
+            if not text.startswith(name + " ") or not text.endswith("\n"):
+                wrong.append((name, text))
+    readers = [threading.Thread(target=look, args=(i,)) for i in range(8)]
+    mark = bb.log.mark()
+    for r in readers:
+        r.start()
+    for version in range(1, 4):
+        for name in names:
+            bb.push("acme", "widgets", {"version": f"{name} {version}\n"}, branch=name)
+        bb.set_ref("acme", "widgets", f"refs/heads/many/extra-{version}", gitrepo.resolve(bb.repo_path("acme", "widgets"), "main"))
+        await_true(lambda: all(m.read(f"{W}/branches/{name}/version") == f"{name} {version}\n" for name in names), "the pushes")
+    stop.set()
+    for r in readers:
+        r.join()
+    assert wrong == [] and reads
+    wants = [e["git"]["wants"][0] for e in fetches(bb, mark)]
+    assert len(wants) == len(set(wants)), "no commit twice"

@@ -424,6 +424,35 @@ static void test_bound(void **state)
 	assert_int_equal(get_commit(c, &first, NULL, 0, &head), 0);
 }
 
+/* What was asked last counts, whatever the clock says. */
+static void test_clock_goes_back(void **state)
+{
+	struct world *w = *state;
+	struct clone_refs *refs = NULL;
+	struct clone_head head;
+	struct clone *c;
+	int64_t now_ms = clock_wall_ms();
+
+	make_refs(w);
+	c = open_clone(w, "one");
+	clock_fake(1000000, now_ms);
+	assert_int_equal(get_line(branch(c, "main"), 0, &head), 0);
+	push(w, "one", T0 + 1, "echo two >a.txt");
+	run_at(w, T0, "git -C root/acme/one.git branch new");
+	clock_fake(2000000, now_ms - 3600 * 1000);
+	/* An answer from the future is no recent one. */
+	assert_int_equal(get_line(branch(c, "main"), 60000, &head), 0);
+	assert_int_equal(head.time_s, T0 + 1);
+	assert_int_equal(clone_line_known(branch(c, "main"), &head), 0);
+	assert_int_equal(head.time_s, T0 + 1);
+	assert_int_equal(get(c, 60000, &head), 0);
+	assert_int_equal(head.time_s, T0 + 1);
+	assert_int_equal(get_refs(c, 60000, &refs), 0);
+	assert_names(refs, CLONE_BRANCHES, "A feature-y feature/x main new ");
+	clone_refs_unref(refs);
+	assert_counts(w, 1, 2, 2);
+}
+
 struct fetcher {
 	struct thread *thread;
 	struct clone *clone;
@@ -479,6 +508,7 @@ int main(int argc, char **argv)
 		test(test_short),
 		test(test_old_protocol),
 		test(test_bound),
+		test(test_clock_goes_back),
 		test(test_single_flight),
 	};
 
