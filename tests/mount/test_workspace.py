@@ -1,0 +1,255 @@
+"""About a workspace: its repositories in one file, its projects as links, what is there for whom; and about the account."""
+import errno
+import json
+import os
+import subprocess
+
+import pytest
+
+from conftest import api, await_true
+from test_review import begin_again
+
+W = "acme/.workspace"
+COLUMNS = "slug name project private language size updated created main_branch parent issues uuid description"
+
+
+def lines(m, path):
+    return [line.split("\t") for line in m.read(path).split("\n")[:-1]]
+
+
+def test_its_names(shared):
+    assert shared.ls(W) == ["gpg", "hooks", "members", "my-pullrequests", "my-repository-permissions", "permissions", "pipelines",
+                            "projects", "repositories.json", "repositories.tsv", "repository-permissions", "snippets",
+                            "workspace.json"]
+
+
+def test_its_names_cost_nothing(bb, mounts):
+    m = mounts()
+    m.ls("acme")
+    mark = bb.log.mark()
+    for place in (W, W + "/gpg", W + "/pipelines"):
+        m.ls(place)
+    assert api(bb, mark) == []
+    subprocess.run(["ls", "-l", m / W], check=True, stdout=subprocess.DEVNULL)
+    assert api(bb, mark) == ["GET /2.0/workspaces/acme"]
+
+
+# ---- repositories.tsv, repositories.json
+
+
+def test_repositories_are_what_the_listing_said(bb, mounts):
+    m = mounts()
+    names = m.ls("acme")
+    mark = bb.log.mark()
+    table = lines(m, W + "/repositories.tsv")
+    objects = json.loads(m.read(W + "/repositories.json"))
+    assert api(bb, mark) == []
+    assert table[0] == COLUMNS.split() and [row[0] for row in table[1:]] == names == [o["slug"] for o in objects]
+    assert objects == [json.loads(m.read(f"acme/{name}/repository.json")) for name in names]
+    widgets = next(row for row in table if row[0] == "widgets")
+    assert widgets[2:5] == ["PROD", "true", "c"]
+    for name in ("repositories.tsv", "repositories.json"):
+        assert os.stat(m / f"{W}/{name}").st_size == len(m.read(f"{W}/{name}", "rb"))
+    assert api(bb, mark) == []
+
+
+def test_a_thousand_repositories_are_one_read(bb, mounts):
+    m = mounts()
+    m.ls("monolith-labs")
+    mark = bb.log.mark()
+    assert len(lines(m, "monolith-labs/.workspace/repositories.tsv")) == 1001
+    with open(m / "monolith-labs/.workspace/repositories.json", "rb") as f:
+        f.seek(-200, os.SEEK_END)
+        tail = f.read()
+    assert tail.endswith(b"  }\n]\n") and len(tail) == 200
+    assert len(json.loads(m.read("monolith-labs/.workspace/repositories.json"))) == 1000
+    assert api(bb, mark) == []
+
+
+def test_without_a_listing_they_ask_for_it(bb, mounts):
+    m = mounts()
+    os.stat(m / W)
+    mark = bb.log.mark()
+    m.read(W + "/repositories.tsv"), m.read(W + "/repositories.json"), m.ls("acme")
+    assert api(bb, mark) == ["GET /2.0/repositories/acme?sort=created_on&pagelen=100"]
+
+
+def test_repositories_follow_the_listing(bb, m):
+    m.ls("acme")
+    before = m.read(W + "/repositories.tsv")
+    held = os.open(m / f"{W}/repositories.tsv", os.O_RDONLY)
+    bb.update_repo("acme", "widgets", language="zig")
+    bb.create_repo("acme", "brand-new", project="OPS")
+    m.refresh("acme")
+    table = {row[0]: row for row in lines(m, W + "/repositories.tsv")}
+    assert table["widgets"][4] == "zig" and table["brand-new"][2] == "OPS"
+    assert {o["slug"] for o in json.loads(m.read(W + "/repositories.json"))} >= {"brand-new", "widgets"}
+    assert os.pread(held, len(before.encode()) + 10, 0).decode() == before
+    os.close(held)
+
+
+def test_repositories_follow_a_listing_that_ran_out(bb, mounts):
+    m = mounts()
+    m.ls("acme"), m.read(W + "/repositories.tsv")
+    bb.create_repo("acme", "brand-new", project="OPS")
+    m = begin_again(mounts, m, ago=700)
+    await_true(lambda: "brand-new" in m.read(W + "/repositories.tsv"), "the newer listing")
+
+
+def test_offline_they_are_the_same_bytes(bb, mounts):
+    m = mounts()
+    m.ls("acme")
+    before = m.read(W + "/repositories.tsv")
+    m.unmount()
+    bb.offline()
+    m = mounts()
+    assert m.read(W + "/repositories.tsv") == before
+    assert len(json.loads(m.read(W + "/repositories.json"))) == len(m.ls("acme")), "made of what is cached"
+    m.unmount()
+    bb.online()
+
+
+def test_an_odd_object_among_them_costs_only_itself(bb, mounts):
+    bb.update_repo("acme", "widgets", {"size": [], "description": "tab\there\nand \\", "mainbranch": 7, "project": "P"})
+    m = mounts()
+    row = next(r for r in lines(m, W + "/repositories.tsv") if r[0] == "widgets")
+    assert row[-1] == "tab\\there\\nand \\\\" and row[2] == "" and row[8] == ""
+    assert "widgets" not in [n for key in ("PROD", "OPS", "DOC") for n in m.ls(f"{W}/projects/{key}")]
+
+
+# ---- projects
+
+
+def test_a_project_leads_to_its_repositories(bb, mounts):
+    m = mounts()
+    m.ls("acme"), m.ls(W + "/projects")
+    mark = bb.log.mark()
+    assert m.ls(W + "/projects/PROD") == ["billing", "firmware", "info", "project.json", "settings", "website", "widgets"]
+    assert os.readlink(m / f"{W}/projects/PROD/widgets") == "../../../widgets"
+    assert m.read(W + "/projects/PROD/widgets/info") == m.read("acme/widgets/info")
+    table = lines(m, W + "/repositories.tsv")
+    for key in ("PROD", "OPS", "DOC"):
+        want = {row[0] for row in table if row[2] == key}
+        assert {n for n in m.ls(f"{W}/projects/{key}") if os.path.islink(m / f"{W}/projects/{key}/{n}")} == want and want
+        subprocess.run(["ls", "-l", m / f"{W}/projects/{key}"], check=True, stdout=subprocess.DEVNULL)
+    for name in ("infra", "nobodys", ".git"):
+        assert not os.path.lexists(m / f"{W}/projects/PROD/{name}")
+    assert api(bb, mark) == []
+
+
+def test_a_repository_called_like_one_of_ours_gives_way(bb, mounts):
+    for name in ("info", "settings", "project.json"):
+        bb.create_repo("acme", name, project="OPS")
+    m = mounts()
+    assert {"%69nfo", "%70roject.json", "%73ettings", "info", "settings", "project.json"} <= set(m.ls(W + "/projects/OPS"))
+    assert os.readlink(m / f"{W}/projects/OPS/%69nfo") == "../../../info"
+    assert json.loads(m.read(W + "/projects/OPS/project.json"))["key"] == "OPS"
+
+
+def test_links_follow_the_listing(bb, m):
+    m.ls("acme")
+    assert "handbook" in m.ls(W + "/projects/DOC") and "brand-new" not in m.ls(W + "/projects/OPS")
+    assert not os.path.lexists(m / f"{W}/projects/OPS/brand-new")
+    bb.create_repo("acme", "brand-new", project="OPS")
+    bb.delete_repo("acme", "handbook")
+    m.refresh("acme")
+    assert "brand-new" in m.ls(W + "/projects/OPS") and "handbook" not in m.ls(W + "/projects/DOC")
+    assert os.path.exists(m / f"{W}/projects/OPS/brand-new/info")
+    assert not os.path.lexists(m / f"{W}/projects/DOC/handbook")
+
+
+def test_links_of_a_thousand(bb, mounts):
+    m = mounts()
+    m.ls("monolith-labs")
+    keys = [n for n in m.ls("monolith-labs/.workspace/projects") if not n.startswith("index")]
+    mark = bb.log.mark()
+    links = [n for key in keys for n in os.scandir(m / f"monolith-labs/.workspace/projects/{key}") if n.is_symlink()]
+    assert len(links) == 1000 and api(bb, mark) == []
+
+
+# ---- who is there, and who asks
+
+
+def test_my_pull_requests_are_one_request(bb, mounts):
+    m = mounts()
+    m.ls("acme"), m.read(".bitbucketfs/user.json"), os.stat(m / (W + "/my-pullrequests"))
+    mark = bb.log.mark()
+    mine = lines(m, W + "/my-pullrequests/index.tsv")
+    assert len(api(bb, mark)) == 1 and "/2.0/workspaces/acme/pullrequests/%7B" in api(bb, mark)[0]
+    assert {row[2] for row in mine[1:]} == {"OPEN"} and {row[0] for row in mine[1:]} >= {"acme/widgets"}
+    for row in mine[1:]:
+        there = m.read(f"{row[0]}/pullrequests/{row[1]}/info")
+        assert "author: ada\n" in there and f"title: {row[-1]}\n" in there
+
+
+@pytest.mark.parametrize("account", [None, "workspace-token"])
+def test_who_is_no_user_has_nothing_of_their_own(bb, mounts, account):
+    place = "opensource" if account is None else "acme"
+    m = mounts(f"workspaces={place}", account=account)
+    os.stat(m / f"{place}/.workspace")
+    mark = bb.log.mark()
+    assert "account" not in m.ls(".bitbucketfs") and not os.path.exists(m / ".bitbucketfs/account")
+    with pytest.raises(FileNotFoundError):
+        m.read(f"{place}/.workspace/my-pullrequests/index.tsv")
+    assert api(bb, mark) == [], "there is nobody to ask for"
+    await_true(lambda: "Nobody is signed in" in m.errors(), "the reason in errors")
+
+
+def test_the_account_has_its_keys_and_addresses(bb, mounts):
+    m = mounts()
+    assert "account" in m.ls(".bitbucketfs")
+    assert [row[0] for row in lines(m, ".bitbucketfs/account/emails/index.tsv")[1:]] == [
+        "ada@example.com", "ada+bitbucket@example.org", "ada@größe.example"]
+    keys = lines(m, ".bitbucketfs/account/ssh-keys/index.tsv")
+    assert [row[0] for row in keys[1:]] == ["laptop", "Büro", ""] and keys[1][-1].startswith("ssh-ed25519 ")
+    assert len(lines(m, ".bitbucketfs/account/gpg-keys/index.tsv")) == 3
+
+
+def test_what_is_secured_is_not_shown(shared):
+    for path in ("acme/widgets/settings/pipelines/variables", "acme/widgets/environments/Staging/variables", W + "/pipelines/variables"):
+        table = lines(shared, path + "/index.tsv")
+        secured = [row for row in table[1:] if row[1] == "true"]
+        assert secured and {row[2] for row in secured} == {""}
+        assert any(row[2] for row in table[1:] if row[1] == "false")
+
+
+# ---- issues/ are there only where the repository says so
+
+
+def test_issues_are_there_only_where_the_repository_says_so(bb, mounts):
+    m = mounts()
+    m.ls("acme")
+    mark = bb.log.mark()
+    assert "issues" not in m.ls("acme/widgets") and not os.path.exists(m / "acme/widgets/issues")
+    assert api(bb, mark) == []
+    bb.update_repo("acme", "widgets", {"has_issues": True})
+    m.refresh("acme")
+    assert "issues" in m.ls("acme/widgets") and os.path.isdir(m / "acme/widgets/issues")
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_issues_that_the_service_took_away_are_not_there(bb, mounts, status):
+    bb.update_repo("acme", "widgets", {"has_issues": True})
+    m = mounts()
+    fault = bb.fault("/issues", "status", status=status, body='{"type": "error", "error": {"message": "gone"}}')
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError):
+            m.read("acme/widgets/issues/index.tsv")
+        with pytest.raises(OSError) as e:
+            m.ls("acme/widgets/issues")
+        assert e.value.errno in (errno.ENOENT, errno.ESTALE)
+    assert fault.hits == 1
+
+
+def test_issues_where_there_still_are_some(bb, mounts):
+    bb.update_repo("acme", "widgets", {"has_issues": True})
+    m = mounts()
+    found = {"values": [{"id": 7, "state": "open", "kind": "bug", "title": "It turns\tleft", "content": {"raw": "Why?"},
+                         "reporter": {"nickname": "ada"}, "assignee": None, "created_on": "2026-01-01T00:00:00+00:00"}],
+             "pagelen": 100, "size": 1}
+    bb.fault("/issues", "status", status=200, body=json.dumps(found), headers={"Content-Type": "application/json"})
+    assert m.ls("acme/widgets/issues") == ["7", "index.json", "index.tsv"]
+    assert lines(m, "acme/widgets/issues/index.tsv")[1] == [
+        "7", "open", "bug", "", "ada", "", "", "2026-01-01T00:00:00+00:00", "", "It turns\\tleft"]
+    assert m.read("acme/widgets/issues/7/content.md") == "Why?\n"
+    assert m.read("acme/widgets/issues/7/title") == "It turns\tleft\n"
