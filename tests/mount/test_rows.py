@@ -23,6 +23,8 @@ R = "/repositories/acme/widgets"
 W = "/workspaces/acme"
 PROD = W + "/projects/PROD"
 
+PULL_LIST = "/pullrequests?pagelen=50&fields=%2Bvalues.reviewers,%2Bvalues.participants&sort=-created_on&q=state%3D"
+
 ADMIN, PIPELINE, PULLS = "admin:repository:bitbucket", "read:pipeline:bitbucket", "read:pullrequest:bitbucket"
 WEBHOOK, PROJECT, SNIPPET, RUNNER = ("read:webhook:bitbucket", "read:project:bitbucket", "read:snippet:bitbucket",
                                      "read:runner:bitbucket")
@@ -35,6 +37,10 @@ HOOK = "url active description created secret uuid events"
 RUNNERS = "name status labels version updated created uuid"
 VARIABLE = "key secured value uuid"
 COMMENT = "id author created updated parent deleted text"
+PULL = "id state author updated created source destination reviewers approved changes_requested comments tasks draft jira title"
+REMARK = "id author created updated file line parent state text"
+COMMIT = "hash date author jira title"
+STATUS = "key state name ref created updated url description"
 
 
 @dataclass
@@ -57,6 +63,19 @@ class Row:
 
 ROWS = [
     # a repository
+    Row("acme/widgets/commits", R + "/commits?pagelen=100", "", COMMIT, item="info"),
+    Row("acme/widgets/pullrequests", R + PULL_LIST + "%22OPEN%22", PULLS, PULL),
+    # without the scope what leads there is refused already
+    Row("acme/widgets/pullrequests/7/activity", R + "/pullrequests/7/activity?pagelen=50", "",
+        "date event author state comment file text"),
+    Row("acme/widgets/pullrequests/7/comments", R + "/pullrequests/7/comments?pagelen=100", "", REMARK),
+    Row("acme/widgets/pullrequests/7/commits", R + "/pullrequests/7/commits?pagelen=100", "", COMMIT),
+    Row("acme/widgets/pullrequests/7/statuses", R + "/pullrequests/7/statuses?pagelen=100", "", STATUS),
+    Row("acme/widgets/pullrequests/7/tasks", R + "/pullrequests/7/tasks?pagelen=100", "",
+        "id state author created updated resolved resolved_by comment text"),
+    Row("acme/widgets/pullrequests/declined", R + PULL_LIST + "%22DECLINED%22", PULLS, PULL, item="info"),
+    Row("acme/widgets/pullrequests/merged", R + PULL_LIST + "%22MERGED%22", PULLS, PULL, item="info"),
+    Row("acme/widgets/pullrequests/superseded", R + PULL_LIST + "%22SUPERSEDED%22", PULLS, PULL, item="info"),
     Row("acme/widgets/deployments", R + "/deployments?pagelen=100", PIPELINE,
         "number state status environment release commit started completed updated uuid", item="info"),
     Row("acme/widgets/environments", R + "/environments?pagelen=100", PIPELINE, "name type rank slug lock hidden uuid",
