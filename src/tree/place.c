@@ -1,40 +1,20 @@
 /*
- * tree/place: directories of rows and of items.
- *
- * The names of such a directory are, in this order: its files, its rows, then
- * its items (or what a special says). The first two are fixed, so their cookies
- * are positions below FIRST_ITEM; items come and go, and have a book's.
- *
- * A listing of a collection waits for the collection, one paged set; of all
- * else it never waits.
+ * tree/place: directories of rows and of items, but for their listing.
  */
-#include "tree/place.h"
+#include "place_private.h"
 
 #include "tree/ahead.h"
 
-#define FIRST_ITEM 256 /* more fixed names than any row has */
 #define MOMENT_MS 1000
 #define UNLISTED_MS (INT64_C(60) * 1000)
 #define UNKNOWN_MS (INT64_C(60) * 1000)
 
-#define MORE 2
-static const struct resource_file collection_files[] = {
+const struct resource_file place_index[] = {
 	{"index.json", NULL, NULL, NULL},
 	{"index.tsv", NULL, NULL, NULL},
-	[MORE] = {"more", NULL, NULL, NULL},
+	[PLACE_MORE] = {"more", NULL, NULL, NULL},
 	{NULL, NULL, NULL, NULL},
 };
-
-static bool is_collection(const struct place *p)
-{
-	return !p->collection && p->row->kind == RESOURCE_COLLECTION;
-}
-
-/* Its items are files, and it has no index. */
-static bool is_parts(const struct place *p)
-{
-	return is_collection(p) && p->row->paging == RESOURCE_PARTS;
-}
 
 const struct resource *place_rows(const struct place *p)
 {
@@ -49,12 +29,6 @@ const struct resource_file *place_files(const struct place *p)
 int64_t place_believe_ms(const struct catalog_age *age)
 {
 	return age->stale ? MOMENT_MS : age->left_ms;
-}
-
-static const struct place_special *special_of(const struct place *p)
-{
-	return place_special(p->collection ? p->row->items->special
-					   : p->row->special);
 }
 
 /* ---- answers ---- */
@@ -162,8 +136,8 @@ static void found_dir(struct place *place, int64_t mtime_ms, int64_t left_ms,
 	};
 }
 
-static void found_item(struct node *dir, const char *id, int64_t time_ms,
-		       int64_t left_ms, struct found *found)
+void place_found_item(struct node *dir, const char *id, int64_t time_ms,
+		      int64_t left_ms, struct found *found)
 {
 	const struct place *p = place_of(dir);
 	const struct place_special *special;
@@ -180,7 +154,7 @@ static void found_item(struct node *dir, const char *id, int64_t time_ms,
 	item = place_new(p->row, scope_item(p->scope, p->row, id));
 	item->collection = scope_ref(p->scope);
 	item->id = xstrdup(id);
-	special = special_of(item);
+	special = place_special_of(item);
 	found_dir(item, time_ms, left_ms, special && special->attr, found);
 }
 
@@ -354,15 +328,13 @@ static int64_t newest(const struct collection *c, int64_t otherwise)
 static bool has_file(const struct place *p, const struct collection *c,
 		     const char *name)
 {
-	return is_parts(p) ? collection_find(c, name) != NULL
-			   : strcmp(name, "more") || c->more;
+	return place_is_parts(p) ? collection_find(c, name) != NULL
+				 : strcmp(name, "more") || c->more;
 }
 
-/* 1: the collection is at hand and lacks the file. */
-static int stored_file(struct model *model, struct node *dir,
-		       const struct collection *c,
-		       const struct catalog_age *age, const char *name,
-		       struct found *ret_found)
+int place_stored_file(struct model *model, struct node *dir,
+		      const struct collection *c, const struct catalog_age *age,
+		      const char *name, struct found *ret_found)
 {
 	const struct place *p = place_of(dir);
 	struct document_file file;
@@ -393,7 +365,7 @@ static int lookup_collection_file(struct ctx *ctx, struct model *model,
 		r = place_collection(ctx, model, dir, mode, &c, &age);
 		if (r < 0)
 			return r;
-		r = stored_file(model, dir, c, &age, name, ret_found);
+		r = place_stored_file(model, dir, c, &age, name, ret_found);
 		if (r <= 0)
 			return r;
 		ret_found->left_ms = place_believe_ms(&age);
@@ -429,7 +401,8 @@ static int lookup_by_id(struct ctx *ctx, struct model *model, struct node *dir,
 					blob_len(document.body), &json))
 		where = items->where(json);
 	if (!strcmp(where, here)) {
-		found_item(dir, name, document.updated_ms, left_ms, ret_found);
+		place_found_item(dir, name, document.updated_ms, left_ms,
+				 ret_found);
 	} else if (!p->row->is_beside) {
 		target = xasprintf("%s/%s", where, name);
 		place_found_link(target, document.updated_ms, left_ms,
@@ -478,7 +451,7 @@ static int lookup_name(struct ctx *ctx, struct model *model, struct node *dir,
 	}
 	if (!item)
 		return lookup_by_id(ctx, model, dir, name, ret_found);
-	found_item(dir, item->id, item->time_ms, left_ms, ret_found);
+	place_found_item(dir, item->id, item->time_ms, left_ms, ret_found);
 	return 0;
 }
 
@@ -504,8 +477,8 @@ int place_lookup_item(struct ctx *ctx, struct model *model, struct node *dir,
 	item = collection_find(c, name);
 	ret_found->left_ms = place_believe_ms(&age);
 	if (item)
-		found_item(dir, item->id, item->time_ms, ret_found->left_ms,
-			   ret_found);
+		place_found_item(dir, item->id, item->time_ms,
+				 ret_found->left_ms, ret_found);
 	return 0;
 }
 
@@ -513,7 +486,7 @@ static int place_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 			const char *name, struct found *ret_found)
 {
 	const struct place *p = place_of(dir);
-	const struct place_special *special = special_of(p);
+	const struct place_special *special = place_special_of(p);
 	const struct resource_file *file =
 		resource_find_file(place_files(p), name);
 	int r;
@@ -523,224 +496,17 @@ static int place_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 			     ret_found);
 	if (r < 0 || ret_found->what.provider)
 		return r;
-	if (is_parts(p) ||
-	    (is_collection(p) &&
-	     (file || resource_find_file(collection_files, name))))
+	if (place_is_parts(p) ||
+	    (place_is_collection(p) &&
+	     (file || resource_find_file(place_index, name))))
 		return lookup_collection_file(ctx, model, dir, name, ret_found);
 	if (file)
 		return lookup_document_file(ctx, model, dir, file, ret_found);
 	if (special && special->lookup)
 		return special->lookup(ctx, model, dir, name, ret_found);
-	if (is_collection(p) && p->row->items)
+	if (place_is_collection(p) && p->row->items)
 		return place_lookup_item(ctx, model, dir, name, ret_found);
 	return 0;
-}
-
-/* ---- list ---- */
-
-struct listing {
-	struct ctx *ctx;
-	struct model *model;
-	struct node *dir;
-	uint64_t after;
-	bool plus;
-	provider_emit *emit;
-	void *arg;
-	struct collection *collection; /* NULL: none, or not at hand */
-	struct catalog_age age;
-	bool have_document;
-	struct catalog_document document;
-};
-
-static bool list_file(struct listing *l, const struct resource_file *file,
-		      uint64_t cookie)
-{
-	struct found found;
-	bool known = false;
-
-	if (cookie <= l->after)
-		return true;
-	if (file == &collection_files[MORE] &&
-	    !(l->collection && l->collection->more))
-		return true;
-	if (l->plus && l->collection)
-		known = stored_file(l->model, l->dir, l->collection, &l->age,
-				    file->name, &found) == 0;
-	else if (l->plus && l->have_document)
-		known = meta_found(l->model, file, &l->document, &found) == 0;
-	return l->emit(l->arg, file->name, cookie, S_IFREG,
-		       known ? &found : NULL);
-}
-
-/* Files and rows; *ret_more: there was room for all. */
-static bool list_fixed(struct listing *l)
-{
-	const struct place *p = place_of(l->dir);
-	const struct resource_file *files = place_files(p);
-	uint64_t cookie = 0;
-
-	if (is_parts(p))
-		return true;
-	for (size_t i = 0; is_collection(p) && collection_files[i].name; i++)
-		if (!list_file(l, &collection_files[i], ++cookie))
-			return false;
-	for (size_t i = 0; files && files[i].name; i++)
-		if (!list_file(l, &files[i], ++cookie))
-			return false;
-	return place_list_rows(
-		l->ctx, l->model, l->dir, place_rows(p), p->scope, NULL,
-		l->after > cookie ? (size_t)(l->after - cookie) : 0, cookie,
-		l->plus, l->emit, l->arg);
-}
-
-static const char *item_name(const void *names, size_t i)
-{
-	return ((const struct collection *)names)->items[i].name;
-}
-
-/* Nobody pages through it any more. */
-static void forget_listing(struct node *dir)
-{
-	struct place *p = place_of(dir);
-	struct collection *old;
-
-	mutex_lock(&p->lock);
-	old = p->listed;
-	p->listed = NULL;
-	mutex_unlock(&p->lock);
-	collection_unref(old);
-}
-
-static void list_items(struct listing *l, uint64_t after)
-{
-	cleanup(free) struct dirbook_entry *entries = NULL;
-	const struct collection *c = l->collection;
-	bool parts = is_parts(place_of(l->dir));
-	size_t n, i;
-
-	dirbook_order(node_book(l->model->nodes, l->dir, true), c->n_items,
-		      item_name, c, after, &entries, &n);
-	for (i = 0; i < n; i++) {
-		const struct collection_item *item =
-			&c->items[entries[i].index];
-		struct found found;
-		bool known = l->plus;
-
-		if (l->plus && parts)
-			known = stored_file(l->model, l->dir, c, &l->age,
-					    item->name, &found) == 0;
-		else if (l->plus)
-			found_item(l->dir, item->id, item->time_ms,
-				   place_believe_ms(&l->age), &found);
-		if (!l->emit(l->arg, item->name, FIRST_ITEM + entries[i].cookie,
-			     parts                                ? S_IFREG
-			     : place_of(l->dir)->row->items->link ? S_IFLNK
-								  : S_IFDIR,
-			     known ? &found : NULL))
-			break;
-	}
-	if (i == n)
-		forget_listing(l->dir);
-}
-
-struct offset {
-	provider_emit *emit;
-	void *arg;
-};
-
-static bool emit_offset(void *arg, const char *name, uint64_t cookie,
-			mode_t type, const struct found *found)
-{
-	const struct offset *offset = arg;
-
-	return offset->emit(offset->arg, name, FIRST_ITEM + cookie, type,
-			    found);
-}
-
-/* The collection from the start, or for a later piece the one of the piece
- * before. */
-static int collection_to_list(struct listing *l)
-{
-	struct place *p = place_of(l->dir);
-	struct collection *old = NULL;
-	int r;
-
-	if (p->row->is_lazy) {
-		/* Its index has attributes where they are at hand. */
-		if (place_collection(l->ctx, l->model, l->dir, SOURCE_CACHED,
-				     &l->collection, &l->age) == 0 &&
-		    l->age.left_ms <= 0)
-			l->collection = collection_unref(l->collection);
-		return 0;
-	}
-	if (l->after > 0) {
-		mutex_lock(&p->lock);
-		l->collection = p->listed;
-		l->age = p->listed_age;
-		if (l->collection)
-			refs_take(&l->collection->refs_private);
-		mutex_unlock(&p->lock);
-		if (l->collection)
-			return 0;
-	}
-	r = place_collection(l->ctx, l->model, l->dir, SOURCE_READ,
-			     &l->collection, &l->age);
-	if (r < 0)
-		return r;
-	if (l->after == 0)
-		atomic_store(&p->shown, l->collection->version);
-	if (p->row->is_shy)
-		model_changed_inode(l->model, l->dir->parent, true);
-	refs_take(&l->collection->refs_private);
-	mutex_lock(&p->lock);
-	old = p->listed;
-	p->listed = l->collection;
-	p->listed_age = l->age;
-	mutex_unlock(&p->lock);
-	collection_unref(old);
-	return 0;
-}
-
-static int place_list(struct ctx *ctx, struct model *model, struct node *dir,
-		      uint64_t after, bool plus, provider_emit *emit, void *arg)
-{
-	const struct place *p = place_of(dir);
-	const struct place_special *special = special_of(p);
-	struct listing l = {
-		.ctx = ctx,
-		.model = model,
-		.dir = dir,
-		.after = after,
-		.plus = plus,
-		.emit = emit,
-		.arg = arg,
-	};
-	struct offset offset = {emit, arg};
-	uint64_t after_items = after > FIRST_ITEM ? after - FIRST_ITEM : 0;
-	int r = 0;
-
-	if (is_collection(p)) {
-		r = collection_to_list(&l);
-		if (r < 0)
-			return r;
-	} else if (plus && place_files(p)) {
-		l.have_document = place_document(ctx, model, dir, SOURCE_CACHED,
-						 &l.document) == 0 &&
-				  l.document.age.left_ms > 0;
-		if (l.have_document && !l.document.updated_ms)
-			l.document.updated_ms =
-				node_mtime_ms(model->nodes, dir);
-	}
-	if (after >= FIRST_ITEM || list_fixed(&l)) {
-		if (special && special->list)
-			r = special->list(ctx, model, dir, after_items, plus,
-					  emit_offset, &offset);
-		else if (l.collection && (p->row->items || is_parts(p)))
-			list_items(&l, after_items);
-	}
-	collection_unref(l.collection);
-	catalog_document_done(&l.document);
-	return r;
 }
 
 /* ---- attributes ---- */
@@ -751,7 +517,7 @@ static int place_attr(struct ctx *ctx, struct model *model, struct node *node,
 	cleanup(catalog_document_done) struct catalog_document document = {0};
 	cleanup(collection_unref) struct collection *c = NULL;
 	struct place *p = place_of(node);
-	const struct place_special *special = special_of(p);
+	const struct place_special *special = place_special_of(p);
 	struct catalog_age age;
 	uint64_t before = atomic_load(&p->shown);
 
@@ -762,7 +528,7 @@ static int place_attr(struct ctx *ctx, struct model *model, struct node *node,
 		node_set_mtime_ms(model->nodes, node, document.updated_ms);
 	if (special && special->attr)
 		special->attr(ctx, model, node, ret_left_ms);
-	if (!is_collection(p) || p->row->is_lazy)
+	if (!place_is_collection(p) || p->row->is_lazy)
 		return 0;
 	/* The kernel answers a listing by itself: this is where we hear that
 	 * somebody looks at it. */

@@ -1,0 +1,42 @@
+/*
+ * tree/place, inside: what its files share.
+ */
+#ifndef TREE_PLACE_PRIVATE_H
+#define TREE_PLACE_PRIVATE_H
+
+#include "tree/place.h"
+
+/* The files that every collection has, in the order of their names. */
+#define PLACE_MORE 2
+extern const struct resource_file place_index[];
+
+static inline bool place_is_collection(const struct place *p)
+{
+	return !p->collection && p->row->kind == RESOURCE_COLLECTION;
+}
+
+/* Its items are files, and it has no index. */
+static inline bool place_is_parts(const struct place *p)
+{
+	return place_is_collection(p) && p->row->paging == RESOURCE_PARTS;
+}
+
+static inline const struct place_special *
+place_special_of(const struct place *p)
+{
+	return place_special(p->collection ? p->row->items->special
+					   : p->row->special);
+}
+
+/* An item of the collection's node, as it is known there. */
+void place_found_item(struct node *dir, const char *id, int64_t time_ms,
+		      int64_t left_ms, struct found *ret_found);
+/* A file of a collection that is at hand. 1: it lacks the file. */
+int place_stored_file(struct model *, struct node *dir,
+		      const struct collection *, const struct catalog_age *,
+		      const char *name, struct found *ret_found);
+/* The provider's. */
+int place_list(struct ctx *, struct model *, struct node *dir, uint64_t after,
+	       bool plus, provider_emit *emit, void *arg);
+
+#endif
