@@ -3,10 +3,7 @@
  */
 #include "remote/multipart.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
+#include "corpora.h"
 
 #define TYPE "multipart/related; start=\"snippet\"; boundary=\"==x==\""
 
@@ -202,6 +199,30 @@ static void nothing_in_it(void **state)
 	expect(TYPE, "--==x==\r\n\r\n--==x==--", "-=\n");
 }
 
+/* Its first line is the Content-Type. */
+static void corpus_file(const char *name, const char *data, size_t n, bool ok)
+{
+	cleanup(buf_done) struct buf out = BUF_INIT(0);
+	const char *body = memchr(data, '\n', n);
+	cleanup(free) char *type = NULL;
+	int r;
+
+	assert_non_null(body);
+	type = xmemdup0(data, (size_t)(body - data));
+	body++;
+	r = parts_of(type, body, n - (size_t)(body - data), &out);
+	if (r != (ok ? 0 : -EBADMSG))
+		fail_msg("%s: %d", name, r);
+}
+
+static void corpora(void **state)
+{
+	(void)state;
+	assert_true(corpora_each("multipart/ok", NULL, corpus_file, true) > 0);
+	assert_true(corpora_each("multipart/should-fail", NULL, corpus_file,
+				 false) > 0);
+}
+
 static int refuse(void *arg, const struct multipart_part *part)
 {
 	size_t *n = arg;
@@ -237,6 +258,7 @@ int main(void)
 		cmocka_unit_test(broken),
 		cmocka_unit_test(nothing_in_it),
 		cmocka_unit_test(too_many_and_enough),
+		cmocka_unit_test(corpora),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
