@@ -50,6 +50,23 @@ int bitbucket_get_parts(struct ctx *, struct bitbucket *, const char *path,
 int bitbucket_get_text(struct ctx *, struct bitbucket *, const char *path,
 		       const char *etag, struct bitbucket_reply *ret_reply);
 
+/*
+ * One GET of bytes as they come, of a piece of them if first or n is given. It
+ * is followed within the API alone: where it leads to another host (which is
+ * given no credential), ret_response->location says where, and it is the
+ * caller's to go there. 0 for 200, 206, 3xx and 416; else as bitbucket_get.
+ * Retried while the sink has seen nothing. No total but ctx's deadline.
+ */
+struct bitbucket_piece {
+	uint64_t first, n; /* n 0: to the end */
+};
+int bitbucket_get_bytes(struct ctx *, struct bitbucket *, const char *path,
+			const struct bitbucket_piece *,
+			const struct http_sink *sink,
+			struct http_response *ret_response);
+/* "Range: bytes=…"; NULL when the whole is asked for. */
+char *bitbucket_range_header(const struct bitbucket_piece *);
+
 /* Any list of the API, item by item. */
 enum bitbucket_paging {
 	BITBUCKET_NEXT,     /* by `next` */

@@ -106,6 +106,16 @@ int documents_item(struct ctx *, struct documents *, const struct resource *,
 		   enum source_mode, struct catalog_document *ret_document);
 
 /*
+ * The id of the item with that number, of a row whose items have numbers, when
+ * the collection does not have it: asked for with the number in the id's place,
+ * else the page is looked for where it has to be. Its document is stored with
+ * it. -ENOENT (remembered) when there is none.
+ */
+int documents_numbered(struct ctx *, struct documents *,
+		       const struct resource *, const struct scope *collection,
+		       const char *number, enum source_mode, char **ret_id);
+
+/*
  * repositories.tsv and repositories.json of a workspace, made of its listing
  * and of the documents that came with it: no request beyond the listing's own.
  * name is one of documents_repositories_files. With SOURCE_CACHED it is what

@@ -68,6 +68,7 @@ enum resource_special {
 	RESOURCE_COMMIT_TREE,  /* the files at the item's commit */
 	RESOURCE_COMMITS,      /* any commit by lookup */
 	RESOURCE_LOG,          /* a step's log, which may grow */
+	RESOURCE_SERVICE_LOGS, /* those of a step's services, likewise */
 	RESOURCE_DOWNLOADS,    /* items are files, streamed */
 	RESOURCE_REPOSITORIES, /* repositories.tsv and .json: the workspace's
 				* listing */
@@ -82,6 +83,8 @@ struct resource_items {
 	 * it; NULL: the value at *_path. */
 	void (*name)(const struct json *item, struct buf *out);
 	const char *name_path, *id_path;
+	bool is_numbered; /* names begin with the place in the list: "1-build"
+			   */
 	const char *time_path; /* alternatives; its directory's mtime */
 	/* It is in another place: the text of a symbolic link to it. NULL: it
 	 * is a directory here. */
@@ -92,11 +95,18 @@ struct resource_items {
 	/* Names that may be asked for with it; NULL: none but those listed. An
 	 * answer whose id is another one (a short commit id) is that item. */
 	bool (*is_name)(const char *name);
+	/* The names are numbers, and none of them is an id: the endpoint is
+	 * tried with the number, then the page where it has to be is looked
+	 * for. Of RESOURCE_NUMBERED, the newest first. */
+	bool has_numbers;
 	/* The name of the row beside the items where this one belongs
 	 * ("merged"), "" for among them; NULL: always among them. */
 	const char *(*where)(const struct json *item);
 	/* The answer is final: it is never asked for again. */
 	bool (*is_final)(const struct json *item);
+	/* Of items that are files (endpoint has their bytes): what another
+	 * content has another of; NULL: the whole item. */
+	void (*content)(const struct json *item, struct buf *out);
 	const struct resource_file *files;
 	const struct resource *rows;
 	enum resource_special special; /* in the directory of each */
@@ -116,21 +126,25 @@ struct resource {
 			 * "uuid" */
 	enum resource_paging paging;
 	enum resource_special special;
-	int64_t ttl_s;     /* how long an answer is believed */
-	bool is_dated;     /* what was changed since can be asked for alone
-			    * (q=updated_on>=…) */
-	bool is_history;   /* grows for ever: bounded to the newest */
-	bool is_lazy;      /* what is in it is known otherwise (special): only
-			    * its index is asked for, when it is looked at */
-	bool is_computed;  /* when it is asked for, which takes long or times
-			    * out (555): asked with patience */
-	bool is_beside;    /* its items are those of the row above, in another
-			    * state: merged/ in pullrequests/ */
-	bool is_shy;       /* listed only while it is at hand: in .bitbucketfs/
-			    * nothing is listed that costs anything (layout rule
-			    * 13) */
-	const char *needs; /* there only where the repository's object has this
-			    * member true (of its own rows); or NULL */
+	int64_t ttl_s; /* how long an answer is believed */
+	/* The answer is final when the item that the row is below is. */
+	bool (*is_final_below)(const struct json *above);
+	bool may_lack;    /* 404: there are no items, which is no error */
+	bool is_dated;    /* what was changed since can be asked for alone
+			   * (q=updated_on>=…) */
+	bool is_history;  /* grows for ever: bounded to the newest */
+	bool is_lazy;     /* what is in it is known otherwise (special): only
+			   * its index is asked for, when it is looked at */
+	bool is_computed; /* when it is asked for, which takes long or times
+			   * out (555): asked with patience */
+	bool is_beside;   /* its items are those of the row above, in another
+			   * state: merged/ in pullrequests/ */
+	bool is_shy;      /* listed only while it is at hand: in .bitbucketfs/
+			   * nothing is listed that costs anything (layout rule
+			   * 13) */
+	/* There only where the object of the directory, the repository's or an
+	 * item's, has this member and not false; or NULL. */
+	const char *needs;
 	const struct resource_column *columns; /* of index.tsv */
 	/* Made of the whole answer; of a collection: an array of its items. */
 	const struct resource_file *files;

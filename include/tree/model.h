@@ -15,6 +15,7 @@
 #include "remote/catalog.h"
 #include "remote/clone.h"
 #include "remote/documents.h"
+#include "remote/stream.h"
 
 #include <sys/stat.h>
 
@@ -36,6 +37,7 @@ struct model_kernel {
 struct model_config {
 	struct catalog *catalog; /* all borrowed */
 	struct documents *documents;
+	struct streams *streams;
 	struct source *source;
 	struct clones *clones;
 	struct budget *budget;

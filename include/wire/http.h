@@ -46,13 +46,15 @@ struct http_response {
 	long status;
 	char etag[128];
 	char content_type[200];
-	char location[1024];    /* of a 3xx that was not followed */
+	char location[4096];    /* of a 3xx that was not followed */
 	int64_t retry_after_s;  /* -1: not said; a date is made seconds */
 	int64_t rate_limit;     /* x-ratelimit-limit, first number; -1 */
 	int64_t rate_remaining; /* -1 */
 	int64_t rate_reset_s;   /* seconds until the window begins anew; -1 */
 	bool rate_near_limit;   /* X-RateLimit-NearLimit: true */
 	int64_t content_length; /* -1: not said */
+	int64_t range_first;    /* of a 206: where its bytes begin; -1 */
+	int64_t range_total;    /* of a 206 or 416: of the whole; -1 */
 	uint64_t n_received;    /* body bytes on the wire */
 	bool other_host;        /* the answer came from another host */
 	/* How often the host of url was asked: once, and again for each

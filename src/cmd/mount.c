@@ -24,6 +24,8 @@
 #define GIT_USER_AGENT "git/2.0 (bitbucketfs " VERSION ")"
 #define API_CONNECTIONS 4
 #define GIT_CONNECTIONS 6
+/* To the hosts that have logs and downloads. */
+#define STORAGE_CONNECTIONS 8
 #define USER_TTL_MS (24 * 60 * 60 * 1000LL)
 /* Fewer than libfuse's threads, so that cached answers find a free one. */
 #define MAX_WAITING 448
@@ -33,7 +35,7 @@ struct program {
 	char *mountpoint;
 	struct config config;
 	struct credential *credential;
-	struct http *api_http, *git_http;
+	struct http *api_http, *git_http, *storage_http;
 	struct budget *budget;
 	struct bitbucket *bitbucket;
 	struct account account;
@@ -41,6 +43,8 @@ struct program {
 	struct source *source;
 	struct catalog *catalog;
 	struct documents *documents;
+	struct spool *spool;
+	struct streams *streams;
 	struct clones *clones;
 	struct ctx_group *group;
 	struct model *model;
@@ -189,10 +193,14 @@ static int build_remote(struct program *p)
 	struct http_config git = {.n_connections = GIT_CONNECTIONS,
 				  .user_agent = GIT_USER_AGENT};
 	struct budget_config budget = {.walk = p->config.walk};
+	struct http_config storage = {.n_connections = STORAGE_CONNECTIONS,
+				      .user_agent = USER_AGENT};
 	int r = http_new(&api, &p->api_http);
 
 	if (!r)
 		r = http_new(&git, &p->git_http);
+	if (!r)
+		r = http_new(&storage, &p->storage_http);
 	if (r)
 		return could_not("the network library cannot be used", r);
 	if (credential_kind(p->credential) == CREDENTIAL_ANONYMOUS)
@@ -214,6 +222,11 @@ static int build_catalog(struct program *p)
 		.say_arg = p,
 	};
 	cleanup(free) char *dir = xasprintf("%s/git", p->account.dir);
+	cleanup(free) char *spool = xasprintf("%s/spool", p->account.dir);
+	struct streams_config streams = {
+		.bitbucket = p->bitbucket,
+		.http = p->storage_http,
+	};
 	struct clones_config clones = {
 		.dir = dir,
 		.git_url = p->config.git_url,
@@ -239,6 +252,10 @@ static int build_catalog(struct program *p)
 		r = clones_new(&clones, &p->clones);
 	documents.catalog = p->catalog;
 	p->documents = documents_new(&documents);
+	if (!r)
+		r = spool_open(spool, 0, &p->spool);
+	streams.spool = p->spool;
+	p->streams = streams_new(&streams);
 	return r ? could_not("the cache cannot be used", r) : 0;
 }
 
@@ -247,6 +264,7 @@ static int build_model(struct program *p, bool known)
 	struct model_config model = {
 		.catalog = p->catalog,
 		.documents = p->documents,
+		.streams = p->streams,
 		.source = p->source,
 		.clones = p->clones,
 		.budget = p->budget,
@@ -326,10 +344,14 @@ static void take_down(struct program *p)
 		ctx_group_cancel(p->group);
 	if (p->clones)
 		clones_cancel(p->clones);
+	if (p->streams)
+		streams_cancel(p->streams);
 	if (p->model)
 		model_stop(p->model);
 	p->session = session_free(p->session);
 	p->model = model_free(p->model);
+	p->streams = streams_free(p->streams);
+	p->spool = spool_close(p->spool);
 	p->clones = clones_free(p->clones);
 	p->documents = documents_free(p->documents);
 	p->catalog = catalog_free(p->catalog);
@@ -340,6 +362,7 @@ static void take_down(struct program *p)
 	account_done(&p->account);
 	p->bitbucket = bitbucket_free(p->bitbucket);
 	p->budget = budget_free(p->budget);
+	p->storage_http = http_free(p->storage_http);
 	p->git_http = http_free(p->git_http);
 	p->api_http = http_free(p->api_http);
 	p->group = ctx_group_free(p->group);

@@ -184,9 +184,8 @@ static int explain_refusal(struct ctx *ctx, struct bitbucket *b,
 			*words ? ": " : "", words);
 }
 
-/* The one table from status to errno. */
-static int explain(struct ctx *ctx, struct bitbucket *b, const char *url,
-		   const struct http_response *answer)
+int bitbucket_explain(struct ctx *ctx, struct bitbucket *b, const char *url,
+		      const struct http_response *answer)
 {
 	cleanup(buf_done) struct buf words = BUF_INIT(4 * KIB);
 	cleanup(buf_done) struct buf scopes = BUF_INIT(4 * KIB);
@@ -235,10 +234,10 @@ static bool is_patient(enum bitbucket_want want)
 }
 
 /* Whether to try again; *ret_wait_ms before it. r is http_perform's. */
-static bool may_retry(struct ctx *ctx, int r,
-		      const struct http_response *answer,
-		      enum bitbucket_want want, unsigned attempt,
-		      int64_t took_ms, int64_t *ret_wait_ms)
+bool bitbucket_may_retry(struct ctx *ctx, int r,
+			 const struct http_response *answer,
+			 enum bitbucket_want want, unsigned attempt,
+			 int64_t took_ms, int64_t *ret_wait_ms)
 {
 	uint32_t random = 0;
 
@@ -306,8 +305,7 @@ static int get_once(struct ctx *ctx, struct bitbucket *b, const char *url,
 	return r;
 }
 
-/* http_perform leaves words, not always a sentence. */
-static int end_sentence(struct ctx *ctx, int r)
+int bitbucket_end_sentence(struct ctx *ctx, int r)
 {
 	size_t n = strlen(ctx->sentence);
 
@@ -338,15 +336,15 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 			       sizeof(reply->content_type));
 			return 0;
 		}
-		if (!may_retry(ctx, r, &answer, want, attempt,
-			       clock_mono_ms() - began, &wait_ms))
-			return r < 0 ? end_sentence(ctx, r)
-				     : explain(ctx, b, url, &answer);
+		if (!bitbucket_may_retry(ctx, r, &answer, want, attempt,
+					 clock_mono_ms() - began, &wait_ms))
+			return r < 0 ? bitbucket_end_sentence(ctx, r)
+				     : bitbucket_explain(ctx, b, url, &answer);
 		/* Known now, in case there is no time for another try. */
 		if (r == 0)
-			r = explain(ctx, b, url, &answer);
+			r = bitbucket_explain(ctx, b, url, &answer);
 		else
-			end_sentence(ctx, r);
+			bitbucket_end_sentence(ctx, r);
 		if (wait_ms >= ctx_left_ms(ctx))
 			return r;
 		r = ctx_wait_begin(ctx);

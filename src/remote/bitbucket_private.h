@@ -30,6 +30,16 @@ enum bitbucket_want {
 int bitbucket_get_as(struct ctx *, struct bitbucket *, const char *url,
 		     enum bitbucket_want, const char *etag,
 		     struct bitbucket_reply *ret_reply);
+/* The one table from an answer's status to errno and sentence. */
+int bitbucket_explain(struct ctx *, struct bitbucket *, const char *url,
+		      const struct http_response *);
+/* Whether to try again after http_perform returned r; *ret_wait_ms before it.
+ */
+bool bitbucket_may_retry(struct ctx *, int r, const struct http_response *,
+			 enum bitbucket_want, unsigned attempt, int64_t took_ms,
+			 int64_t *ret_wait_ms);
+/* http_perform leaves words, not always a sentence. */
+int bitbucket_end_sentence(struct ctx *, int r);
 /*
  * A page's `next` as the URL to ask: mended where the service is known to get
  * it wrong (FACTS §5). NULL: there is none. -EPROTO when it leads elsewhere.

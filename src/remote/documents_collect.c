@@ -29,6 +29,8 @@ struct collecting {
 	struct json *whole; /* of those whose row makes files of all */
 	struct buf tsv, json;
 	struct taken *taken; /* names */
+	size_t n_items;
+	int64_t ttl_ms;
 	struct cache_put *puts;
 	size_t n_puts, size_puts;
 };
@@ -125,6 +127,21 @@ static int64_t time_at(const struct json *item, const char *path)
 
 /* ---- one item ---- */
 
+/* Whoever compares two listings sees by it what has changed. */
+static void hash_of(const struct resource_items *items, const struct json *item,
+		    const struct buf *text, char out[static 41])
+{
+	cleanup(buf_done) struct buf content = BUF_INIT(0);
+
+	if (items->content)
+		items->content(item, &content);
+	if (content.len)
+		digest_sha1_hex(content.data, content.len, out);
+	else
+		digest_sha1_hex(text->data, text->len, out);
+	out[16] = '\0';
+}
+
 static void take_named(struct collecting *c, const struct json *item)
 {
 	const struct resource_items *items = c->row->items;
@@ -138,6 +155,8 @@ static void take_named(struct collecting *c, const struct json *item)
 	char hash[41];
 
 	value_at(item, items->id_path, &id);
+	if (items->is_numbered)
+		buf_printf(&raw, "%zu-", c->n_items);
 	if (items->name)
 		items->name(item, &raw);
 	else
@@ -148,8 +167,7 @@ static void take_named(struct collecting *c, const struct json *item)
 	text_file_name(&name, raw.data ? raw.data : "", NULL);
 	dodge(c->row, &name);
 	make_unique(c, id.data, &name);
-	digest_sha1_hex(text.data, text.len, hash);
-	hash[16] = '\0';
+	hash_of(items, item, &text, hash);
 	entry = json_append_object(c->names);
 	json_add_str(entry, "name", name.data);
 	json_add_str(entry, "id", id.data);
@@ -157,8 +175,7 @@ static void take_named(struct collecting *c, const struct json *item)
 	json_add_int(entry, "time", time_at(item, items->time_path));
 	n = text.len;
 	add_put(c, documents_item_key(c->row, c->scope, id.data),
-		buf_steal(&text, NULL), n,
-		final ? FINAL_MS : c->row->ttl_s * 1000);
+		buf_steal(&text, NULL), n, final ? FINAL_MS : c->ttl_ms);
 }
 
 void documents_add_indented(struct buf *out, const struct json *item)
@@ -186,12 +203,13 @@ static int take_part(void *arg, const struct multipart_part *part)
 	json_add_str(entry, "id", part->name);
 	json_add_str(entry, "hash", hash);
 	add_put(c, xasprintf("%s#%s", c->scope->key, name.data),
-		xmemdup0(part->data, part->n), part->n, c->row->ttl_s * 1000);
+		xmemdup0(part->data, part->n), part->n, c->ttl_ms);
 	return 0;
 }
 
 int documents_collect_item(struct collecting *c, const struct json *item)
 {
+	c->n_items++;
 	resource_tsv_line(c->row->columns, item, &c->tsv);
 	documents_add_indented(&c->json, item);
 	if (c->whole)
@@ -227,7 +245,7 @@ static void add_file(struct collecting *c, const char *name, struct buf *text)
 	size_t n = text->len;
 
 	add_put(c, xasprintf("%s#%s", c->scope->key, name),
-		buf_steal(text, NULL), n, c->row->ttl_s * 1000);
+		buf_steal(text, NULL), n, c->ttl_ms);
 }
 
 static int add_row_files(struct collecting *c)
@@ -281,7 +299,7 @@ static int store_names(struct ctx *ctx, struct collecting *c, bool more)
 	}
 	n = names.len;
 	add_put(c, xstrdup(c->scope->key), buf_steal(&names, NULL), n,
-		c->row->ttl_s * 1000);
+		c->ttl_ms);
 	return documents_put(ctx, c->documents, c->puts, c->n_puts);
 }
 
@@ -403,6 +421,9 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 	if (r == 0)
 		return store(ctx, c, more);
 	r = bitbucket_list(ctx, d->config.bitbucket, &list, &more);
+	if (r == -ENOENT && f->row->may_lack && list.status == 404 &&
+	    !c->n_items)
+		r = 0;
 	if (r < 0)
 		return documents_refused(ctx, d, f->scope->key, old, r,
 					 list.status);
@@ -414,6 +435,23 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 	return r;
 }
 
+/* What is below an item that has ended has ended, too. */
+static int64_t ttl_of(const struct documents_fetch *f)
+{
+	cleanup(free) char *above =
+		xmemdup0(f->scope->key,
+			 strlen(f->scope->key) - strlen(f->row->name) - 1);
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+	cleanup(json_free) struct json *json = NULL;
+
+	if (f->row->is_final_below &&
+	    cache_get(f->documents->config.cache, above, &e) > CACHE_MISS &&
+	    e->body && !json_parse(blob_data(e->body), e->n_body, &json) &&
+	    f->row->is_final_below(json))
+		return FINAL_MS;
+	return f->row->ttl_s * 1000;
+}
+
 int documents_fetch_collection(struct ctx *ctx, void *arg,
 			       const struct cache_entry *old)
 {
@@ -422,6 +460,7 @@ int documents_fetch_collection(struct ctx *ctx, void *arg,
 		.documents = f->documents,
 		.row = f->row,
 		.scope = f->scope,
+		.ttl_ms = ttl_of(f),
 		.tsv = BUF_INIT(CACHE_MAX_BODY),
 		.json = BUF_INIT(CACHE_MAX_BODY),
 		.names = json_new_array(),

@@ -200,6 +200,26 @@ const struct resource resource_repository = {
 				.items = &resource_commit_items,
 			},
 			{
+				.name = "pipelines",
+				.kind = RESOURCE_COLLECTION,
+				.endpoint = REPOSITORY
+				"/pipelines?pagelen=100&sort=-created_on",
+				.paging = RESOURCE_NUMBERED,
+				.ttl_s = 1 * MINUTE_S,
+				.is_history = true,
+				.columns = resource_pipeline_columns,
+				.items = &resource_pipeline_items,
+			},
+			{
+				.name = "downloads",
+				.kind = RESOURCE_COLLECTION,
+				.endpoint = REPOSITORY "/downloads?pagelen=100",
+				.special = RESOURCE_DOWNLOADS,
+				.ttl_s = 5 * MINUTE_S,
+				.columns = resource_download_columns,
+				.items = &resource_download_items,
+			},
+			{
 				.name = "deployments",
 				.kind = RESOURCE_COLLECTION,
 				.endpoint = REPOSITORY

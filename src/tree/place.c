@@ -228,14 +228,15 @@ int place_found_row(struct ctx *ctx, struct model *model, struct node *dir,
 }
 
 bool place_is_there(const struct resource *row,
-		    const struct catalog_document *repository)
+		    const struct catalog_document *object)
 {
 	cleanup(json_free) struct json *json = NULL;
 
-	return !row->needs || (repository &&
-			       !json_parse(blob_data(repository->body),
-					   blob_len(repository->body), &json) &&
-			       json_bool(json, row->needs, false));
+	return !row->needs ||
+	       (object &&
+		!json_parse(blob_data(object->body), blob_len(object->body),
+			    &json) &&
+		json_at(json, row->needs) && json_bool(json, row->needs, true));
 }
 
 int place_lookup_row(struct ctx *ctx, struct model *model, struct node *dir,
@@ -382,14 +383,22 @@ static int lookup_by_id(struct ctx *ctx, struct model *model, struct node *dir,
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
 	cleanup(json_free) struct json *json = NULL;
-	cleanup(free) char *target = NULL;
+	cleanup(free) char *target = NULL, *number_id = NULL;
 	const struct place *p = place_of(dir);
 	const struct resource_items *items = p->row->items;
 	const char *where = "", *here = p->row->is_beside ? p->row->name : "";
+	const char *id = name;
 	int64_t left_ms;
-	int r = documents_item(ctx, model->config.documents, p->row, p->scope,
-			       name, SOURCE_READ, &document);
+	int r = 0;
 
+	if (items->has_numbers) {
+		r = documents_numbered(ctx, model->config.documents, p->row,
+				       p->scope, name, SOURCE_READ, &number_id);
+		id = number_id;
+	}
+	if (r == 0)
+		r = documents_item(ctx, model->config.documents, p->row,
+				   p->scope, id, SOURCE_READ, &document);
 	if (r == -ENOENT) {
 		ret_found->left_ms = UNKNOWN_MS;
 		return 0;
@@ -401,7 +410,7 @@ static int lookup_by_id(struct ctx *ctx, struct model *model, struct node *dir,
 					blob_len(document.body), &json))
 		where = items->where(json);
 	if (!strcmp(where, here)) {
-		place_found_item(dir, name, document.updated_ms, left_ms,
+		place_found_item(model, dir, id, document.updated_ms, left_ms,
 				 ret_found);
 	} else if (!p->row->is_beside) {
 		target = xasprintf("%s/%s", where, name);
@@ -451,7 +460,7 @@ static int lookup_name(struct ctx *ctx, struct model *model, struct node *dir,
 	}
 	if (!item)
 		return lookup_by_id(ctx, model, dir, name, ret_found);
-	place_found_item(dir, item->id, item->time_ms, left_ms, ret_found);
+	place_found_item(model, dir, item->id, item->time_ms, left_ms, ret_found);
 	return 0;
 }
 
@@ -477,7 +486,7 @@ int place_lookup_item(struct ctx *ctx, struct model *model, struct node *dir,
 	item = collection_find(c, name);
 	ret_found->left_ms = place_believe_ms(&age);
 	if (item)
-		place_found_item(dir, item->id, item->time_ms,
+		place_found_item(model, dir, item->id, item->time_ms,
 				 ret_found->left_ms, ret_found);
 	return 0;
 }

@@ -2,6 +2,7 @@
  * tree/place: what the rows' specials are made of.
  */
 #include "tree/place.h"
+#include "tree/streams.h"
 
 static int found_default_tree(struct ctx *ctx, struct model *model,
 			      struct node *dir, const struct resource *row,
@@ -47,6 +48,11 @@ static const struct place_special specials[] = {
 			   .attr = tags_attr},
 	[RESOURCE_COMMIT_TREE] = {.found = commits_found_tree},
 	[RESOURCE_COMMITS] = {.lookup = commits_lookup},
+	[RESOURCE_LOG] = {.found = log_found},
+	[RESOURCE_SERVICE_LOGS] = {.lookup = log_services_lookup,
+				   .list = log_services_list},
+	[RESOURCE_DOWNLOADS] = {.lookup = downloads_lookup,
+				.list = downloads_list},
 	[RESOURCE_REPOSITORIES] = {.lookup = views_index_lookup,
 				   .list = views_index_list},
 	[RESOURCE_PROJECT_VIEW] = {.lookup = views_project_lookup,

@@ -28,6 +28,8 @@ void http_response_forget(struct http_response *response)
 	response->rate_reset_s = -1;
 	response->rate_near_limit = false;
 	response->content_length = -1;
+	response->range_first = -1;
+	response->range_total = -1;
 }
 
 void http_response_init(struct http_response *response)
@@ -72,6 +74,21 @@ static int64_t leading_number(const char *value)
 	}
 	if (s == value || isalpha((unsigned char)*s) || *s == '-')
 		return -1;
+	return number;
+}
+
+/* All of what is before end; -1. */
+static int64_t range_number(const char *text, const char *end)
+{
+	int64_t number = 0;
+
+	if (text == end || end - text > 18)
+		return -1;
+	for (; text < end; text++) {
+		if (*text < '0' || *text > '9')
+			return -1;
+		number = number * 10 + (*text - '0');
+	}
 	return number;
 }
 
@@ -152,6 +169,30 @@ static int64_t parse_reset(const char *value)
 	return seconds < LONGEST_WAIT_S ? seconds : LONGEST_WAIT_S;
 }
 
+/* RFC 9110 §14.4: "bytes 0-99/1234", with a star for the range or the whole
+ * when it is not told. What contradicts itself is unsaid. */
+static void parse_content_range(struct http_response *response,
+				const char *value)
+{
+	int64_t first = -1, last = -1, total;
+	const char *slash = strchr(value, '/');
+
+	if (strncasecmp(value, "bytes ", 6) || !slash)
+		return;
+	value += 6 + strspn(value + 6, " ");
+	total = slash[1] == '*' ? -1 : leading_number(slash + 1);
+	if (*value != '*') {
+		const char *dash = memchr(value, '-', (size_t)(slash - value));
+
+		first = dash ? range_number(value, dash) : -1;
+		last = dash ? range_number(dash + 1, slash) : -1;
+		if (first < 0 || last < first || (total >= 0 && last >= total))
+			return;
+	}
+	response->range_first = first;
+	response->range_total = total;
+}
+
 static void keep(char *out, size_t size, const char *value)
 {
 	size_t n = strlen(value);
@@ -186,6 +227,8 @@ void http_response_header(struct http_response *response, const char *line,
 	else if (!strcasecmp(name, "content-type"))
 		keep(response->content_type, sizeof(response->content_type),
 		     value);
+	else if (!strcasecmp(name, "content-range"))
+		parse_content_range(response, value);
 	else if (!strcasecmp(name, "retry-after"))
 		response->retry_after_s = parse_retry_after(value);
 	else if (!strcasecmp(name, "x-ratelimit-limit"))

@@ -1,0 +1,70 @@
+/*
+ * store/spool: large things as files of the cache, of which some pieces may be
+ * there and others not yet. Bytes of a piece (SPOOL_PIECE, aligned) count when
+ * it is whole, after a crash only when it had been synced.
+ *
+ * A file has no name while its size is not known: it grows, and is gone with
+ * its last reference. Settled, it has a name and outlives the program, until
+ * the sum of the files is over the bound: those used longest ago go; who has
+ * one open keeps it. Several processes may share the directory.
+ *
+ * Must never know where the bytes come from. Safe from any thread.
+ */
+#ifndef STORE_SPOOL_H
+#define STORE_SPOOL_H
+
+#include "base/defs.h"
+
+#define SPOOL_PIECE ((uint64_t)1 << 20)
+#define SPOOL_MAX_BYTES ((uint64_t)4 << 30) /* over it the oldest go */
+/* No file is larger: -EFBIG. */
+#define SPOOL_MAX_FILE ((uint64_t)64 << 30)
+
+struct spool;
+/* Opens or makes the directory (its parent exists). Sweeps what dead processes
+ * left. max_bytes 0: SPOOL_MAX_BYTES. */
+int spool_open(const char *dir, uint64_t max_bytes, struct spool **ret_spool);
+struct spool *spool_close(struct spool *); /* no file may be left */
+DEFINE_CLEANUP(struct spool *, spool_close);
+uint64_t spool_disk_bytes(struct spool *);
+
+struct spool_file;
+/* The settled file of that key (any text), with one reference; -ENOENT. */
+int spool_find(struct spool *, const char *key, struct spool_file **ret_file);
+/* A nameless one, with one reference. */
+int spool_new(struct spool *, struct spool_file **ret_file);
+struct spool_file *spool_file_ref(struct spool_file *);
+/* The last one syncs what is to be kept. NULL is fine; returns NULL. */
+struct spool_file *spool_file_unref(struct spool_file *);
+DEFINE_CLEANUP(struct spool_file *, spool_file_unref);
+
+/*
+ * The nameless file gets its name and size; what was written stays. tag: what
+ * the bytes were called by whoever had them (an ETag), "" for nothing, less
+ * than 256 bytes. Another file of that key is replaced. The oldest files go.
+ */
+int spool_settle(struct spool_file *, const char *key, uint64_t size,
+		 const char *tag);
+/* Of a settled file. */
+uint64_t spool_file_size(const struct spool_file *);
+const char *spool_file_tag(const struct spool_file *);
+
+/* Without a place on the disk older files go first, then it is -ENOSPC. Of a
+ * settled file nothing beyond its size may be written. */
+int spool_write(struct spool_file *, uint64_t offset, const void *data,
+		size_t n);
+/* The piece is whole, on a settled file. Every so often marks are synced; a
+ * failure of that costs them in a crash alone. */
+void spool_mark(struct spool_file *, uint64_t piece);
+bool spool_has(struct spool_file *, uint64_t piece);
+static inline uint64_t spool_n_pieces(uint64_t size)
+{
+	return (size + SPOOL_PIECE - 1) / SPOOL_PIECE;
+}
+/* Another descriptor on its bytes, to be closed by the caller. */
+int spool_dup(const struct spool_file *, int *ret_fd);
+/* At most n bytes from there: for what checks them. */
+ssize_t spool_read(const struct spool_file *, uint64_t offset, void *data,
+		   size_t n);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * tree/streams: files whose bytes are streams (remote/stream). Private to
+ * tree/.
+ *
+ * log.c has the logs, downloads.c the downloads; both are specials of the
+ * resource table (tree/place).
+ */
+#ifndef TREE_STREAMS_H
+#define TREE_STREAMS_H
+
+#include "tree/provider.h"
+
+#include "remote/stream.h"
+
+struct scope;
+
+/* A row's file. */
+int log_found(struct ctx *, struct model *, struct node *dir,
+	      const struct resource *, const struct scope *,
+	      struct found *ret_found);
+
+/* The directory of a step's services. */
+int log_services_lookup(struct ctx *, struct model *, struct node *dir,
+			const char *name, struct found *ret_found);
+int log_services_list(struct ctx *, struct model *, struct node *dir,
+		      uint64_t after, bool plus, provider_emit *emit,
+		      void *arg);
+
+/* The items of a collection. */
+int downloads_lookup(struct ctx *, struct model *, struct node *dir,
+		     const char *name, struct found *ret_found);
+int downloads_list(struct ctx *, struct model *, struct node *dir,
+		   uint64_t after, bool plus, provider_emit *emit, void *arg);
+
+/* For a provider's read and hash_data. */
+int streams_read(struct ctx *, struct stream *, off_t offset, size_t n,
+		 struct model_data *ret_data);
+uint64_t streams_hash(const struct stream *, uint64_t seed);
+
+#endif

@@ -1,0 +1,464 @@
+/*
+ * store/spool. A settled file is one file on the disk, so that it appears and
+ * goes as a whole: its bytes (sparse), then from the next 4 KiB on a map of one
+ * byte a piece, then a head of 512 bytes, which is found from the end.
+ *
+ * Marks live in memory; the map on the disk gets those whose bytes were synced
+ * before, so a piece that the map has is whole, whenever the power went. A map
+ * of bytes, not bits: another process's mark is never undone, only, at worst,
+ * not known.
+ */
+#include "store/spool.h"
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/sync.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ALIGN ((uint64_t)4096)
+#define SYNC_EVERY 32 /* pieces */
+#define MAGIC "bitbucketfs spool 1\n"
+#define TMP ".tmp-"
+
+struct head {
+	char magic[24];
+	uint64_t size;
+	char tag[256];
+	char unused[512 - 24 - 8 - 256];
+};
+
+struct spool {
+	char *dir;
+	uint64_t max_bytes;
+	atomic_uint serial;
+};
+
+struct spool_file {
+	struct refs refs;
+	struct spool *spool;
+	int fd;
+	char *path; /* of a nameless one: its temporary one */
+	/* Once settled; fixed from then on. */
+	bool settled;
+	uint64_t size, n_pieces;
+	char tag[256];
+	struct mutex lock;
+	unsigned char *marks; /* under lock: here */
+	unsigned char *kept;  /* under lock: in the map on the disk */
+	unsigned n_unkept;    /* under lock */
+	bool keeping;         /* under lock: somebody syncs */
+};
+
+static uint64_t map_offset(uint64_t size)
+{
+	return (size + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+static char *path_of(const struct spool *s, const char *key)
+{
+	char hex[41];
+
+	digest_sha1_hex(key, strlen(key), hex);
+	return xasprintf("%s/%s", s->dir, hex);
+}
+
+int spool_open(const char *dir, uint64_t max_bytes, struct spool **ret_spool)
+{
+	struct spool *s;
+	int r = file_mkdirs(dir, 0700);
+
+	if (r == 0)
+		r = file_sweep(dir);
+	if (r < 0)
+		return r;
+	s = xcalloc(1, sizeof(*s));
+	s->dir = xstrdup(dir);
+	s->max_bytes = max_bytes ? max_bytes : SPOOL_MAX_BYTES;
+	*ret_spool = s;
+	return 0;
+}
+
+struct spool *spool_close(struct spool *s)
+{
+	if (!s)
+		return NULL;
+	free(s->dir);
+	free(s);
+	return NULL;
+}
+
+/* ---- the bound ---- */
+
+struct entry {
+	char name[41];
+	struct timespec used;
+	uint64_t size; /* on the disk */
+};
+
+static int by_use(const void *a, const void *b)
+{
+	const struct timespec *x = &((const struct entry *)a)->used;
+	const struct timespec *y = &((const struct entry *)b)->used;
+
+	if (x->tv_sec != y->tv_sec)
+		return x->tv_sec < y->tv_sec ? -1 : 1;
+	return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
+}
+
+/* All settled files; free them. */
+static size_t list_entries(const struct spool *s, struct entry **ret,
+			   uint64_t *ret_sum)
+{
+	struct entry *entries = NULL;
+	size_t n = 0, room = 0;
+	DIR *d = opendir(s->dir);
+	struct dirent *e;
+	struct stat st;
+
+	*ret_sum = 0;
+	while (d && (e = readdir(d))) {
+		if (e->d_name[0] == '.' || strlen(e->d_name) != 40 ||
+		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (n == room) {
+			room = room ? 2 * room : 64;
+			entries = xrealloc(entries, room * sizeof(*entries));
+		}
+		entries[n] = (struct entry){
+			.used = st.st_atim,
+			.size = (uint64_t)st.st_blocks * 512,
+		};
+		memcpy(entries[n].name, e->d_name, 41);
+		*ret_sum += entries[n++].size;
+	}
+	if (d)
+		closedir(d);
+	*ret = entries;
+	return n;
+}
+
+uint64_t spool_disk_bytes(struct spool *s)
+{
+	cleanup(free) struct entry *entries = NULL;
+	uint64_t sum;
+
+	list_entries(s, &entries, &sum);
+	return sum;
+}
+
+/* Removes the oldest but this one until what is left and `more` are within the
+ * bound; false: nothing could be removed. */
+static bool prune(struct spool *s, const char *but, uint64_t more,
+		  uint64_t bound)
+{
+	cleanup(free) struct entry *entries = NULL;
+	const char *slash = strrchr(but, '/');
+	bool any = false;
+	uint64_t sum;
+	size_t n = list_entries(s, &entries, &sum);
+
+	if (n)
+		qsort(entries, n, sizeof(*entries), by_use);
+	for (size_t i = 0; i < n && sum + more > bound; i++) {
+		cleanup(free) char *path =
+			xasprintf("%s/%s", s->dir, entries[i].name);
+
+		if (!strcmp(entries[i].name, slash + 1))
+			continue;
+		if (unlink(path) == 0) {
+			sum -= entries[i].size;
+			any = true;
+		}
+	}
+	return any;
+}
+
+/* ---- files ---- */
+
+static struct spool_file *file_new(struct spool *s, char *path, int fd)
+{
+	struct spool_file *f = xcalloc(1, sizeof(*f));
+
+	refs_init(&f->refs);
+	f->spool = s;
+	f->path = path;
+	f->fd = fd;
+	mutex_init(&f->lock);
+	return f;
+}
+
+static void be_settled(struct spool_file *f, const struct head *head)
+{
+	f->size = head->size;
+	f->n_pieces = spool_n_pieces(head->size);
+	memcpy(f->tag, head->tag, sizeof(f->tag));
+	f->marks = xcalloc(f->n_pieces + 1, 1);
+	f->kept = xcalloc(f->n_pieces + 1, 1);
+	f->settled = true;
+}
+
+static int write_at(int fd, uint64_t offset, const void *data, size_t n)
+{
+	const char *at = data;
+
+	while (n) {
+		ssize_t done = pwrite(fd, at, n, (off_t)offset);
+
+		if (done < 0 && errno != EINTR)
+			return -errno;
+		if (done > 0) {
+			at += done;
+			offset += (uint64_t)done;
+			n -= (size_t)done;
+		}
+	}
+	return 0;
+}
+
+static ssize_t read_at(int fd, uint64_t offset, void *data, size_t n)
+{
+	size_t got = 0;
+
+	while (got < n) {
+		ssize_t done = pread(fd, (char *)data + got, n - got,
+				     (off_t)(offset + got));
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -errno;
+		if (done == 0)
+			break;
+		got += (size_t)done;
+	}
+	return (ssize_t)got;
+}
+
+/* What is no file of ours, or cut, is as if it were not there. */
+static int read_head(int fd, struct head *head)
+{
+	struct stat st;
+	uint64_t n_pieces;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || (size_t)st.st_size < sizeof(*head) ||
+	    read_at(fd, (uint64_t)st.st_size - sizeof(*head), head,
+		    sizeof(*head)) != sizeof(*head) ||
+	    memcmp(head->magic, MAGIC, sizeof(MAGIC)) != 0 ||
+	    head->size > SPOOL_MAX_FILE)
+		return -ENOENT;
+	n_pieces = spool_n_pieces(head->size);
+	head->tag[sizeof(head->tag) - 1] = '\0';
+	return (uint64_t)st.st_size ==
+			       map_offset(head->size) + n_pieces + sizeof(*head)
+		       ? 0
+		       : -ENOENT;
+}
+
+int spool_find(struct spool *s, const char *key, struct spool_file **ret_file)
+{
+	static const struct timespec used_now[2] = {
+		{.tv_nsec = UTIME_NOW},
+		{.tv_nsec = UTIME_OMIT},
+	};
+	cleanup(free) char *path = path_of(s, key);
+	cleanup(fd) int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	cleanup(spool_file_unref) struct spool_file *f = NULL;
+	struct head head;
+	int r = fd < 0 ? -errno : read_head(fd, &head);
+
+	if (r < 0)
+		return r;
+	/* By hand, for most file systems are mounted relatime. */
+	futimens(fd, used_now);
+	f = file_new(s, steal(&path), fd);
+	fd = -1;
+	be_settled(f, &head);
+	if (read_at(f->fd, map_offset(f->size), f->kept, f->n_pieces) !=
+	    (ssize_t)f->n_pieces)
+		return -ENOENT;
+	for (uint64_t i = 0; i < f->n_pieces; i++)
+		f->marks[i] = f->kept[i] = f->kept[i] == 1;
+	*ret_file = steal(&f);
+	return 0;
+}
+
+int spool_new(struct spool *s, struct spool_file **ret_file)
+{
+	char *path = NULL;
+	int fd;
+
+	do {
+		free(path);
+		path = xasprintf("%s/" TMP "%ld-%u", s->dir, (long)getpid(),
+				 atomic_fetch_add(&s->serial, 1));
+		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	} while (fd < 0 && errno == EEXIST);
+	if (fd < 0) {
+		int r = -errno;
+
+		free(path);
+		return r;
+	}
+	*ret_file = file_new(s, path, fd);
+	return 0;
+}
+
+int spool_settle(struct spool_file *f, const char *key, uint64_t size,
+		 const char *tag)
+{
+	cleanup(free) char *path = path_of(f->spool, key);
+	struct head head = {.magic = MAGIC, .size = size};
+	uint64_t map = map_offset(size);
+	int r;
+
+	check(!f->settled && strlen(tag) < sizeof(head.tag));
+	if (size > SPOOL_MAX_FILE)
+		return -EFBIG;
+	memcpy(head.tag, tag, strlen(tag) + 1);
+	prune(f->spool, path, size, f->spool->max_bytes);
+	/* Whatever lies beyond the end of the bytes is no mark. */
+	if (ftruncate(f->fd, (off_t)size) < 0 ||
+	    ftruncate(f->fd, (off_t)(map + spool_n_pieces(size))) < 0)
+		return -errno;
+	r = write_at(f->fd, map + spool_n_pieces(size), &head, sizeof(head));
+	if (r < 0)
+		return r;
+	if (rename(f->path, path) < 0)
+		return -errno;
+	free(f->path);
+	f->path = steal(&path);
+	be_settled(f, &head);
+	return 0;
+}
+
+/* ---- keeping marks ---- */
+
+/* Marks whose bytes were synced go to the disk. */
+static int keep(struct spool_file *f)
+{
+	cleanup(free) unsigned char *now = NULL;
+	int r = 0;
+
+	mutex_lock(&f->lock);
+	if (f->keeping || !f->n_unkept) {
+		mutex_unlock(&f->lock);
+		return 0;
+	}
+	f->keeping = true;
+	now = xmalloc(f->n_pieces + 1);
+	memcpy(now, f->marks, f->n_pieces);
+	f->n_unkept = 0;
+	mutex_unlock(&f->lock);
+
+	if (fdatasync(f->fd) < 0)
+		r = -errno;
+	for (uint64_t i = 0; r == 0 && i < f->n_pieces; i++)
+		if (now[i] && !f->kept[i])
+			r = write_at(f->fd, map_offset(f->size) + i, "\1", 1);
+
+	mutex_lock(&f->lock);
+	if (r == 0)
+		memcpy(f->kept, now, f->n_pieces);
+	f->keeping = false;
+	mutex_unlock(&f->lock);
+	return r;
+}
+
+struct spool_file *spool_file_ref(struct spool_file *f)
+{
+	refs_take(&f->refs);
+	return f;
+}
+
+struct spool_file *spool_file_unref(struct spool_file *f)
+{
+	if (!f || !refs_drop(&f->refs))
+		return NULL;
+	if (f->settled)
+		(void)keep(f);
+	else
+		unlink(f->path);
+	fd_close(f->fd);
+	mutex_done(&f->lock);
+	free(f->marks);
+	free(f->kept);
+	free(f->path);
+	free(f);
+	return NULL;
+}
+
+uint64_t spool_file_size(const struct spool_file *f)
+{
+	check(f->settled);
+	return f->size;
+}
+
+const char *spool_file_tag(const struct spool_file *f)
+{
+	check(f->settled);
+	return f->tag;
+}
+
+/* ---- bytes ---- */
+
+int spool_write(struct spool_file *f, uint64_t offset, const void *data,
+		size_t n)
+{
+	int r;
+
+	check(!f->settled || (offset <= f->size && n <= f->size - offset));
+	if (offset + n > SPOOL_MAX_FILE)
+		return -EFBIG;
+	r = write_at(f->fd, offset, data, n);
+	if ((r == -ENOSPC || r == -EDQUOT) && prune(f->spool, f->path, 0, 0))
+		r = write_at(f->fd, offset, data, n);
+	/* The disk's quota is not the service's. */
+	return r == -EDQUOT ? -ENOSPC : r;
+}
+
+void spool_mark(struct spool_file *f, uint64_t piece)
+{
+	bool due = false;
+
+	check(f->settled && piece < f->n_pieces);
+	mutex_lock(&f->lock);
+	if (!f->marks[piece]) {
+		f->marks[piece] = 1;
+		due = ++f->n_unkept >= SYNC_EVERY;
+	}
+	mutex_unlock(&f->lock);
+	if (due)
+		(void)keep(f);
+}
+
+bool spool_has(struct spool_file *f, uint64_t piece)
+{
+	bool has;
+
+	mutex_lock(&f->lock);
+	has = f->settled && piece < f->n_pieces && f->marks[piece];
+	mutex_unlock(&f->lock);
+	return has;
+}
+
+int spool_dup(const struct spool_file *f, int *ret_fd)
+{
+	int fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+ssize_t spool_read(const struct spool_file *f, uint64_t offset, void *data,
+		   size_t n)
+{
+	return read_at(f->fd, offset, data, n);
+}
