@@ -129,7 +129,7 @@ struct resource {
 	int64_t ttl_s; /* how long an answer is believed */
 	/* The answer is final when the item that the row is below is. */
 	bool (*is_final_below)(const struct json *above);
-	bool may_lack;    /* 404: there are no items, which is no error */
+	bool may_lack;    /* 404: there is nothing, which is no error */
 	bool is_dated;    /* what was changed since can be asked for alone
 			   * (q=updated_on>=…) */
 	bool is_history;  /* grows for ever: bounded to the newest */

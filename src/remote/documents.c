@@ -258,6 +258,19 @@ static int64_t most_ms(const struct resource *row)
 
 /* ---- objects and texts ---- */
 
+/* An object without members. */
+static int put_nothing(struct ctx *ctx, const struct documents_fetch *f)
+{
+	return documents_put(ctx, f->documents,
+			     &(struct cache_put){
+				     .key = f->scope->key,
+				     .body = "{}",
+				     .n_body = 2,
+				     .ttl_ms = f->row->ttl_s * 1000,
+			     },
+			     1);
+}
+
 static int fetch_plain(struct ctx *ctx, void *arg,
 		       const struct cache_entry *old)
 {
@@ -275,6 +288,8 @@ static int fetch_plain(struct ctx *ctx, void *arg,
 					   : bitbucket_get)(
 		ctx, d->config.bitbucket, path,
 		old && old->body ? old->etag : NULL, &reply);
+	if (r == -ENOENT && f->row->may_lack && reply.status == 404)
+		return put_nothing(ctx, f);
 	if (r < 0)
 		return documents_refused(ctx, d, f->scope->key, old, r,
 					 reply.status);

@@ -192,6 +192,7 @@ static const struct resource_items step_items = {
 				.kind = RESOURCE_OBJECT,
 				.endpoint = STEP "/test_reports",
 				.ttl_s = 10 * MINUTE_S,
+				.may_lack = true,
 				.files = report_files,
 				.rows =
 					(const struct resource[]){

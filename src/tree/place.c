@@ -136,13 +136,16 @@ static void found_dir(struct place *place, int64_t mtime_ms, int64_t left_ms,
 	};
 }
 
-void place_found_item(struct node *dir, const char *id, int64_t time_ms,
-		      int64_t left_ms, struct found *found)
+void place_found_item(struct model *model, struct node *dir, const char *id,
+		      int64_t time_ms, int64_t left_ms, struct found *found)
 {
 	const struct place *p = place_of(dir);
 	const struct place_special *special;
 	struct place *item;
 
+	/* What has not begun has no time of its own. */
+	if (!time_ms)
+		time_ms = node_mtime_ms(model->nodes, dir);
 	if (p->row->items->link) {
 		cleanup(buf_done) struct buf target = BUF_INIT(4 * KIB);
 
@@ -460,7 +463,8 @@ static int lookup_name(struct ctx *ctx, struct model *model, struct node *dir,
 	}
 	if (!item)
 		return lookup_by_id(ctx, model, dir, name, ret_found);
-	place_found_item(model, dir, item->id, item->time_ms, left_ms, ret_found);
+	place_found_item(model, dir, item->id, item->time_ms, left_ms,
+			 ret_found);
 	return 0;
 }
 

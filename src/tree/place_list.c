@@ -21,7 +21,7 @@ struct listing {
 	void *arg;
 	struct collection *collection; /* NULL: none, or not at hand */
 	struct catalog_age age;
-	bool have_document;
+	bool have_document; /* and it may be believed */
 	struct catalog_document document;
 };
 
@@ -60,10 +60,11 @@ static bool list_fixed(struct listing *l)
 	for (size_t i = 0; files && files[i].name; i++)
 		if (!list_file(l, &files[i], ++cookie))
 			return false;
-	return place_list_rows(
-		l->ctx, l->model, l->dir, place_rows(p), p->scope, NULL,
-		l->after > cookie ? (size_t)(l->after - cookie) : 0, cookie,
-		l->plus, l->emit, l->arg);
+	return place_list_rows(l->ctx, l->model, l->dir, place_rows(p),
+			       p->scope, l->document.body ? &l->document : NULL,
+			       l->after > cookie ? (size_t)(l->after - cookie)
+						 : 0,
+			       cookie, l->plus, l->emit, l->arg);
 }
 
 static const char *item_name(const void *names, size_t i)
@@ -103,7 +104,8 @@ static void list_items(struct listing *l, uint64_t after)
 			known = place_stored_file(l->model, l->dir, c, &l->age,
 						  item->name, &found) == 0;
 		else if (l->plus)
-			place_found_item(l->dir, item->id, item->time_ms,
+			place_found_item(l->model, l->dir, item->id,
+					 item->time_ms,
 					 place_believe_ms(&l->age), &found);
 		if (!l->emit(l->arg, item->name, FIRST_ITEM + entries[i].cookie,
 			     parts                                ? S_IFREG
@@ -196,7 +198,8 @@ int place_list(struct ctx *ctx, struct model *model, struct node *dir,
 		r = collection_to_list(&l);
 		if (r < 0)
 			return r;
-	} else if (plus && place_files(p)) {
+	} else if (place_files(p)) {
+		/* Also for what rows need: it says what is there. */
 		l.have_document = place_document(ctx, model, dir, SOURCE_CACHED,
 						 &l.document) == 0 &&
 				  l.document.age.left_ms > 0;

@@ -29,8 +29,9 @@ place_special_of(const struct place *p)
 }
 
 /* An item of the collection's node, as it is known there. */
-void place_found_item(struct node *dir, const char *id, int64_t time_ms,
-		      int64_t left_ms, struct found *ret_found);
+void place_found_item(struct model *, struct node *dir, const char *id,
+		      int64_t time_ms, int64_t left_ms,
+		      struct found *ret_found);
 /* A file of a collection that is at hand. 1: it lacks the file. */
 int place_stored_file(struct model *, struct node *dir,
 		      const struct collection *, const struct catalog_age *,
