@@ -95,19 +95,34 @@ static void dodge(const struct resource *row, struct buf *name)
 	buf_printf(name, "%%%02X%s", (unsigned char)old[0], old + 1);
 }
 
-/* Two with the same name: the later one is told apart by its id. */
-static void make_unique(struct collecting *c, const char *id, struct buf *name)
+static bool is_taken(const struct collecting *c, const struct buf *name)
 {
 	struct taken *t;
-	char hex[41];
 
 	HASH_FIND(hh, c->taken, name->data, name->len, t);
-	if (t) {
-		cleanup(free) char *old = buf_steal(name, NULL);
-		size_t n = strnlen(old, 255 - 9);
+	return t != NULL;
+}
 
-		digest_sha1_hex(id, strlen(id), hex);
-		buf_printf(name, "%.*s~%.8s", (int)n, old, hex);
+/* Two with the same name: the later one is told apart by its id; should that be
+ * the same, too, by how many there were. */
+static void make_unique(struct collecting *c, const char *id, struct buf *name)
+{
+	cleanup(free) char *plain = xstrdup(name->data);
+	size_t n = strnlen(plain, 255 - 9);
+	unsigned n_taken = HASH_COUNT(c->taken);
+	struct taken *t;
+
+	/* Not in the middle of a character. */
+	while (plain[n] && n > 0 && ((unsigned char)plain[n] & 0xc0) == 0x80)
+		n--;
+	for (unsigned i = 0; is_taken(c, name); i++) {
+		cleanup(free) char *text =
+			i ? xasprintf("%s#%u", id, n_taken + i) : xstrdup(id);
+		char hex[41];
+
+		digest_sha1_hex(text, strlen(text), hex);
+		buf_clear(name);
+		buf_printf(name, "%.*s~%.8s", (int)n, plain, hex);
 	}
 	t = xcalloc(1, sizeof(*t) + name->len + 1);
 	memcpy(t->name, name->data, name->len);

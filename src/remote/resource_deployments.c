@@ -38,6 +38,13 @@ static bool is_uuid(const char *name)
 	       strspn(name + 1, "0123456789abcdef-") == n - 2;
 }
 
+static bool is_over(const struct json *item)
+{
+	const char *state = json_str(item, "state.name");
+
+	return state && !strcmp(state, "COMPLETED");
+}
+
 const struct resource_items resource_deployment_items = {
 	.name_path = "uuid",
 	.id_path = "uuid",
@@ -45,6 +52,7 @@ const struct resource_items resource_deployment_items = {
 		     "release.created_on",
 	.endpoint = REPOSITORY "/deployments/{1}",
 	.is_name = is_uuid,
+	.is_final = is_over,
 	.files = deployment_files,
 };
 

@@ -146,6 +146,17 @@ def test_a_broken_answer_is_an_error_and_takes_nothing(bb, m, damage):
     fault.remove()
 
 
+def test_parts_of_one_name_are_told_apart(bb, m):
+    m.ls(S)
+    names = ["same"] * 3 + ["..", "a/b", "", "größe", "x" * 300, "\\n"]
+    body = "".join(f'--b\nContent-Disposition: attachment; filename="{n}"\n\n{i}\n' for i, n in enumerate(names)) + "--b--\n"
+    fault = bb.fault(FILES, "status", status=200, body=body, headers={"Content-Type": "multipart/related; boundary=b"})
+    found = {n: m.read(f"{S}/kypj/files/{n}") for n in os.listdir(m / (S + "/kypj/files"))}
+    assert sorted(found.values()) == [str(i) for i, n in enumerate(names) if n], "one without a name is no file"
+    assert {"same", "%2E.", "a%2Fb", "größe", "n"} <= set(found) and all(len(n.encode()) <= 255 for n in found)
+    fault.remove()
+
+
 def test_what_was_said_of_it(shared):
     lines = shared.read(S + "/kypj/comments/index.tsv").split("\n")
     assert [line.split("\t")[0] for line in lines[1:-1]] == ["5001", "5002", "5003", "5004", "5005"]

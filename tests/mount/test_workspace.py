@@ -3,6 +3,7 @@ import errno
 import json
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -72,6 +73,15 @@ def test_without_a_listing_they_ask_for_it(bb, mounts):
     mark = bb.log.mark()
     m.read(W + "/repositories.tsv"), m.read(W + "/repositories.json"), m.ls("acme")
     assert api(bb, mark) == ["GET /2.0/repositories/acme?sort=created_on&pagelen=100"]
+
+
+def test_fifty_readers_at_once_are_one_listing(bb, mounts):
+    m = mounts()
+    os.stat(m / "monolith-labs/.workspace")
+    mark = bb.log.mark()
+    with ThreadPoolExecutor(50) as many:
+        texts = list(many.map(m.read, [f"monolith-labs/.workspace/repositories.{'tsv' if i % 2 else 'json'}" for i in range(50)]))
+    assert len(set(texts)) == 2 and len(api(bb, mark)) == 10
 
 
 def test_repositories_follow_the_listing(bb, m):
