@@ -1,0 +1,60 @@
+"""The manual's page of the API: every GET operation has a line, the page is what the table says, and its places are there."""
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from harness import BINARY, TOP
+
+TABLE = os.path.join(os.path.dirname(BINARY), "..", "tests", "api-table")
+OPERATIONS = os.path.join(TOP, "packaging", "api-operations.tsv")
+DOCUMENT = os.path.join(os.environ.get("SHARED", os.path.join(TOP, "..", "shared")), "bitbucket", "openapi-2026-10.json")
+
+
+def lines():
+    """Operation → its sentence, "" where the table has it."""
+    with open(OPERATIONS, encoding="utf-8") as f:
+        return dict((line.rstrip("\n").split("\t") + [""])[:2] for line in f if not line.startswith("#"))
+
+
+def table():
+    """Place → endpoint."""
+    said = subprocess.run([TABLE], check=True, capture_output=True, text=True).stdout
+    return [line.split("\t") for line in said.splitlines()]
+
+
+def test_every_get_operation_has_a_line_and_none_is_made_up():
+    if not os.path.exists(DOCUMENT):
+        pytest.skip(f"SKIPPED: no OpenAPI document at {DOCUMENT}")
+    with open(DOCUMENT, encoding="utf-8") as f:
+        said = {path for path, item in json.load(f)["paths"].items() if "get" in item}
+    assert len(said) == 156
+    assert said - set(lines()) == set(), "operations without a line"
+    assert set(lines()) - said == set(), "lines of operations that there are not"
+
+
+def test_the_page_is_what_the_table_says():
+    page = os.path.join(TOP, "packaging", "api-page")
+    done = subprocess.run([page, TABLE, "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_endpoint_of_the_table_is_an_operation():
+    """But for the issue tracker, which the service took away and old repositories may still have."""
+    def shape(path):
+        return re.sub(r"\{[^}]*\}", "{}", path.split("?")[0].rstrip("/"))
+
+    known = {shape(operation) for operation in lines()}
+    for place, endpoint in table():
+        assert shape(endpoint) in known or "/issues" in place, (place, endpoint)
+
+
+def test_the_sentences_name_places_that_there_are():
+    places = {place for place, _ in table()} | {"WS", "WS/REPO", "WS/REPO/tree", "WS/REPO/repository.json",
+                                                "WS/.workspace/repositories.tsv"}
+    for operation, sentence in lines().items():
+        for place in re.findall(r"(?<!/)\bWS(?:/[\w.-]+)*", re.sub(r"\.bitbucketfs/api/\S+", "", sentence)):
+            assert place in places, (operation, place)
+
