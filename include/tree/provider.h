@@ -52,9 +52,9 @@ struct provider {
 
 extern const struct provider provider_root, provider_workspace,
 	provider_repository, provider_place, provider_meta, provider_stored,
-	provider_link, provider_api, provider_tree, provider_git, provider_refs,
-	provider_control, provider_snapshot, provider_errors, provider_refresh,
-	provider_log, provider_download;
+	provider_link, provider_nowhere, provider_api, provider_tree,
+	provider_git, provider_refs, provider_control, provider_snapshot,
+	provider_errors, provider_refresh, provider_log, provider_download;
 
 #define FOREVER_MS (INT64_C(3600) * 1000) /* the kernel's "long": an hour */
 

@@ -91,6 +91,57 @@ static void read_source(char *full_name, struct clone_source *source)
 	source->slug = slash + 1;
 }
 
+/* A directory of files that nobody can name: looking inside says why. */
+static int nowhere(struct ctx *ctx)
+{
+	return ctx_fail(ctx, -EIO,
+			"Bitbucket does not say which commit this is: the fork "
+			"that had it is gone.");
+}
+
+static int nowhere_lookup(struct ctx *ctx, struct model *model,
+			  struct node *dir, const char *name,
+			  struct found *ret_found)
+{
+	(void)model;
+	(void)dir;
+	ret_found->left_ms = UNKNOWN_MS;
+	return forge_is_probe(name) ? 0 : nowhere(ctx);
+}
+
+static int nowhere_list(struct ctx *ctx, struct model *model, struct node *dir,
+			uint64_t after, bool plus, provider_emit *emit,
+			void *arg)
+{
+	(void)model;
+	(void)dir;
+	(void)after;
+	(void)plus;
+	(void)emit;
+	(void)arg;
+	return nowhere(ctx);
+}
+
+const struct provider provider_nowhere = {
+	.name = "nowhere",
+	.lookup = nowhere_lookup,
+	.list = nowhere_list,
+};
+
+static void found_nowhere(struct model *model, struct node *dir,
+			  struct found *ret_found)
+{
+	*ret_found = (struct found){
+		.what =
+			{
+				.provider = &provider_nowhere,
+				.mode = S_IFDIR | 0555,
+				.mtime_ms = node_mtime_ms(model->nodes, dir),
+			},
+		.left_ms = FOREVER_MS,
+	};
+}
+
 /* A pull request's source. */
 static int found_target(struct ctx *ctx, struct model *model, struct node *dir,
 			const struct json *json, struct found *ret_found)
@@ -105,10 +156,10 @@ static int found_target(struct ctx *ctx, struct model *model, struct node *dir,
 		.branch = json_str(json, "source.branch.name"),
 	};
 
-	if (!target.hash)
-		return ctx_fail(ctx, -ENOENT,
-				"Bitbucket does not say which commit this is: "
-				"the fork that had it is gone.");
+	if (!target.hash) {
+		found_nowhere(model, dir, ret_found);
+		return 0;
+	}
 	read_source(source_name, &source);
 	return git_found_commit(ctx, model, dir, &target, ret_found);
 }
