@@ -120,8 +120,9 @@ int clone_line_known(struct clone_line *, struct clone_head *ret_head);
 int64_t clone_line_checked_ms(struct clone_line *);
 bool clone_line_is_gone(struct clone_line *); /* the answer lacks it */
 
-/* Any commit by its id, in the order of sources (a fork's names; copied), then
- * in the repository itself. One fetch, or nothing at all when it is here. */
+/* Any commit by its id, in the order of sources (a fork's names; copied; what
+ * cannot be a name is passed over), then in the repository itself. One fetch,
+ * or nothing at all when it is here. */
 struct clone_source {
 	const char *workspace, *slug;
 };

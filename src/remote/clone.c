@@ -95,7 +95,7 @@ static char *path_of(const struct clones *cs, const char *uuid)
 	return xasprintf("%s/%s.git", cs->dir, name.data);
 }
 
-static bool is_part_of_url(const char *s)
+bool clone_is_name(const char *s)
 {
 	return s && s[0] && strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
 }
@@ -130,8 +130,8 @@ int clone_open(struct clones *cs, const char *uuid, const char *workspace,
 {
 	struct clone *c;
 
-	if (!uuid || !uuid[0] || !is_part_of_url(workspace) ||
-	    !is_part_of_url(slug))
+	if (!uuid || !uuid[0] || !clone_is_name(workspace) ||
+	    !clone_is_name(slug))
 		return -EINVAL;
 	mutex_lock(&cs->lock);
 	HASH_FIND_STR(cs->clones, uuid, c);

@@ -189,6 +189,8 @@ struct clones {
 };
 
 /* clone.c */
+/* Can be a part of a URL's path that stays where it is. */
+bool clone_is_name(const char *);
 /* The store, opened at the first call; borrowed, lives as long as the clone. */
 int clone_store(struct clone *, struct objects **ret_objects);
 

@@ -23,14 +23,19 @@ static void copy_sources(struct clone_job *j,
 
 	j->texts = xcalloc(2 * n + 1, sizeof(*j->texts));
 	for (size_t i = 0; i < n; i++) {
-		j->texts[2 * i] = xstrdup(sources[i].workspace);
-		j->texts[2 * i + 1] = xstrdup(sources[i].slug);
-		copies[i].workspace = j->texts[2 * i];
-		copies[i].slug = j->texts[2 * i + 1];
+		size_t k = j->n_sources;
+
+		if (!clone_is_name(sources[i].workspace) ||
+		    !clone_is_name(sources[i].slug))
+			continue;
+		j->n_sources++;
+		j->texts[2 * k] = xstrdup(sources[i].workspace);
+		j->texts[2 * k + 1] = xstrdup(sources[i].slug);
+		copies[k].workspace = j->texts[2 * k];
+		copies[k].slug = j->texts[2 * k + 1];
 	}
 	j->copies = copies;
 	j->sources = copies;
-	j->n_sources = n;
 }
 
 static struct clone_job *job_new(struct clones *cs, struct clone *c,

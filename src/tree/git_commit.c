@@ -64,6 +64,12 @@ static bool is_own(const struct git_fixed *fixed, size_t i)
 	       strcmp(fixed->sources[i].slug, own->slug) == 0;
 }
 
+/* The service says it; it is to stay where it is put in a path. */
+static bool is_name(const char *s)
+{
+	return s && s[0] && strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
+}
+
 static struct git_fixed *fixed_new(const struct repository_data *repository,
 				   const struct git_commit_target *target)
 {
@@ -76,8 +82,8 @@ static struct git_fixed *fixed_new(const struct repository_data *repository,
 	for (size_t i = 0; i < target->n_sources; i++) {
 		const struct clone_source *source = &target->sources[i];
 
-		if (fixed->n_sources < SOURCES_MOST && source->workspace &&
-		    source->slug)
+		if (fixed->n_sources < SOURCES_MOST &&
+		    is_name(source->workspace) && is_name(source->slug))
 			set_source(fixed, fixed->n_sources++, source->workspace,
 				   source->slug);
 	}

@@ -304,7 +304,7 @@ static void test_fork(void **state)
 {
 	static const struct clone_source fork = {"ada", "fork"},
 					 gone = {"ada", "gone"};
-	const struct clone_source both[] = {gone, fork};
+	const struct clone_source both[] = {gone, {"..", "x"}, fork};
 	struct world *w = *state;
 	struct clone_head head;
 	struct clone *c;
@@ -333,7 +333,7 @@ static void test_fork(void **state)
 	/* The repository itself does not have it. */
 	assert_int_equal(get_commit(c, &commit, NULL, 0, &head), -EIO);
 	clock_fake(clock_mono_ms() + 5000, clock_wall_ms());
-	assert_int_equal(get_commit(c, &commit, both, 2, &head), 0);
+	assert_int_equal(get_commit(c, &commit, both, 3, &head), 0);
 	assert_int_equal(head.time_s, T0 + 9);
 	assert_true(git_server_counts(&w->server).fetched - n < 8000);
 	/* Both gone: the repository itself is asked in the end. */
