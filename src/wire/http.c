@@ -94,7 +94,9 @@ static int url_parse(const char *text, struct url *ret)
 	for (const char *s = text; *s; s++)
 		if ((unsigned char)*s <= ' ' || *s == 127)
 			return -EINVAL;
-	if (curl_url_set(parts, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME))
+	/* "." and ".." may be names that somebody gave to a thing. */
+	if (curl_url_set(parts, CURLUPART_URL, text,
+			 CURLU_NON_SUPPORT_SCHEME | CURLU_PATH_AS_IS))
 		return -EINVAL;
 	/* A user in the URL would become a header that nobody decided on. */
 	curl_url_set(parts, CURLUPART_USER, NULL, 0);
@@ -330,6 +332,7 @@ static void set_options(struct http *http, struct hop *hop, bool fresh)
 
 	curl_easy_reset(easy); /* keeps its connections */
 	curl_easy_setopt(easy, CURLOPT_URL, hop->url->text);
+	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, hop->error);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
