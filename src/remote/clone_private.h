@@ -146,8 +146,8 @@ struct clone {
 	struct clone_refs *names; /* NULL: never asked for; a reference */
 	int64_t names_ms;         /* wall clock: when they were asked for */
 	uint64_t names_serial;
-	int64_t wanted_ms;        /* clock_mono_ms: somebody wanted names */
-	struct oid *no_trees;     /* that are known to be no tree */
+	int64_t wanted_ms;    /* clock_mono_ms: somebody wanted names */
+	struct oid *no_trees; /* that are known to be no tree */
 	size_t n_no_trees;
 	struct clone_job *joinable; /* who comes now joins; no references */
 	struct clone_failure failures[CLONE_FAILURES]; /* a ring */
