@@ -52,6 +52,19 @@ struct world {
 	const char *name; /* of every thing, instead of "thing N" */
 };
 
+/* The service's turn, the test's turn. */
+static void give(struct world *w) no_lock_analysis;
+static void give(struct world *w)
+{
+	mutex_unlock(&w->lock);
+}
+
+static void take_back(struct world *w) no_lock_analysis;
+static void take_back(struct world *w)
+{
+	mutex_lock(&w->lock);
+}
+
 /* Made minute `at`, changed with it. */
 __attribute__((unused)) static void add(struct world *w, unsigned id,
 					const char *state, unsigned at)
@@ -322,7 +335,7 @@ static int set_up(void **state)
 	w->documents = documents_new(&config);
 	w->scope = scope_new("place/things", "acme", "widgets");
 	*state = w;
-	mutex_lock(&w->lock);
+	take_back(w);
 	return 0;
 }
 
@@ -330,7 +343,7 @@ static int tear_down(void **state)
 {
 	struct world *w = *state;
 
-	mutex_unlock(&w->lock);
+	give(w);
 	scope_unref(w->scope);
 	documents_free(w->documents);
 	source_free(w->source);
@@ -352,13 +365,13 @@ static int tear_down(void **state)
 /* ---- what is expected ---- */
 
 /* What asks the service. */
-#define ASK(w, call)                      \
-	__extension__({                   \
-		int asked_;               \
-		mutex_unlock(&(w)->lock); \
-		asked_ = (call);          \
-		mutex_lock(&(w)->lock);   \
-		asked_;                   \
+#define ASK(w, call)             \
+	__extension__({          \
+		int asked_;      \
+		give(w);         \
+		asked_ = (call); \
+		take_back(w);    \
+		asked_;          \
 	})
 
 __attribute__((unused)) static void expect_requests_at(struct world *w,
