@@ -56,6 +56,13 @@ extern const struct provider provider_root, provider_workspace,
 	provider_git, provider_refs, provider_control, provider_snapshot,
 	provider_errors, provider_refresh, provider_log, provider_download;
 
+/* The list of a directory whose names are looked up alone. */
+int provider_list_nothing(struct ctx *, struct model *, struct node *dir,
+			  uint64_t after, bool plus, provider_emit *emit,
+			  void *arg);
+/* A line for people, if somebody asked: said may be NULL. */
+void provider_say(struct buf *said, const char *fmt, ...) printf_like(2, 3);
+
 #define FOREVER_MS (INT64_C(3600) * 1000) /* the kernel's "long": an hour */
 
 struct model {

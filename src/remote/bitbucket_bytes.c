@@ -91,11 +91,7 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 		    wait_ms >= ctx_left_ms(ctx))
 			return r < 0 ? bitbucket_end_sentence(ctx, r)
 				     : bitbucket_explain(ctx, b, url, answer);
-		r = ctx_wait_begin(ctx);
-		if (r < 0)
-			return r;
-		r = wait_ms ? ctx_sleep(ctx, wait_ms) : 0;
-		ctx_wait_end(ctx);
+		r = bitbucket_pause(ctx, wait_ms);
 		if (r < 0)
 			return r;
 	}

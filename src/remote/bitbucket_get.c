@@ -314,6 +314,17 @@ int bitbucket_end_sentence(struct ctx *ctx, int r)
 	return r;
 }
 
+int bitbucket_pause(struct ctx *ctx, int64_t ms)
+{
+	int r = ctx_wait_begin(ctx);
+
+	if (r < 0)
+		return r;
+	r = ms ? ctx_sleep(ctx, ms) : 0;
+	ctx_wait_end(ctx);
+	return r;
+}
+
 static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 			 enum bitbucket_want want, const char *etag,
 			 struct bitbucket_reply *reply)
@@ -347,11 +358,7 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 			bitbucket_end_sentence(ctx, r);
 		if (wait_ms >= ctx_left_ms(ctx))
 			return r;
-		r = ctx_wait_begin(ctx);
-		if (r < 0)
-			return r;
-		r = wait_ms ? ctx_sleep(ctx, wait_ms) : 0;
-		ctx_wait_end(ctx);
+		r = bitbucket_pause(ctx, wait_ms);
 		if (r < 0)
 			return r;
 	}

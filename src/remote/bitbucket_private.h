@@ -38,6 +38,8 @@ int bitbucket_explain(struct ctx *, struct bitbucket *, const char *url,
 bool bitbucket_may_retry(struct ctx *, int r, const struct http_response *,
 			 enum bitbucket_want, unsigned attempt, int64_t took_ms,
 			 int64_t *ret_wait_ms);
+/* Waits before trying again: 0, or as ctx_wait_begin and ctx_sleep say. */
+int bitbucket_pause(struct ctx *, int64_t ms);
 /* http_perform leaves words, not always a sentence. */
 int bitbucket_end_sentence(struct ctx *, int r);
 /*

@@ -205,6 +205,22 @@ static void say_left_out(void *arg, const struct catalog_repository *r)
 		    r->slug, r->uuid, s->workspace->slug);
 }
 
+/* What came, and which they are. */
+static void store_new(struct storing *s,
+		      const struct bitbucket_repositories *all,
+		      struct members *ret_now)
+{
+	for (size_t i = 0; i < all->n_items; i++) {
+		const struct bitbucket_repository *item = &all->items[i];
+
+		listing_add(s->listing, item->slug, item->uuid, item->project,
+			    item->updated_ms);
+		batch_repository(&s->batch, s->catalog, s->workspace,
+				 item->uuid, item, NULL);
+	}
+	members_of(all, ret_now);
+}
+
 /* ---- what was updated since ---- */
 
 #define WALK_EVERY_MS (INT64_C(3600) * 1000)
@@ -271,15 +287,7 @@ static int update_listing(struct ctx *ctx, struct storing *s,
 	if (more || all->n_items == 0)
 		return 1;
 	s->listing = listing_new(all->n_items + before->n_items);
-	for (size_t i = 0; i < all->n_items; i++) {
-		const struct bitbucket_repository *item = &all->items[i];
-
-		listing_add(s->listing, item->slug, item->uuid, item->project,
-			    item->updated_ms);
-		batch_repository(&s->batch, c, s->workspace, item->uuid, item,
-				 NULL);
-	}
-	members_of(all, &now);
+	store_new(s, all, &now);
 	for (size_t i = 0; i < before->n_items; i++) {
 		const struct catalog_repository *old = &before->items[i];
 		bool renamed = member_of(now.uuids, old->uuid) &&
@@ -318,15 +326,7 @@ static int walk_listing(struct ctx *ctx, struct storing *s,
 			    "repository and are left out.",
 			    all->n_odd, s->workspace->slug);
 	s->listing = listing_new(all->n_items + (before ? before->n_items : 0));
-	for (size_t i = 0; i < all->n_items; i++) {
-		const struct bitbucket_repository *item = &all->items[i];
-
-		listing_add(s->listing, item->slug, item->uuid, item->project,
-			    item->updated_ms);
-		batch_repository(&s->batch, c, s->workspace, item->uuid, item,
-				 NULL);
-	}
-	members_of(all, &now);
+	store_new(s, all, &now);
 	return before ? store_old(ctx, s, before, &now) : 0;
 }
 

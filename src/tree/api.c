@@ -178,21 +178,8 @@ static int api_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	return 0;
 }
 
-static int api_list(struct ctx *ctx, struct model *model, struct node *dir,
-		    uint64_t after, bool plus, provider_emit *emit, void *arg)
-{
-	(void)ctx;
-	(void)model;
-	(void)dir;
-	(void)after;
-	(void)plus;
-	(void)emit;
-	(void)arg;
-	return 0;
-}
-
 const struct provider provider_api = {
 	.name = "api",
 	.lookup = api_lookup,
-	.list = api_list,
+	.list = provider_list_nothing,
 };

@@ -414,20 +414,6 @@ static int refresh_lookup(struct ctx *ctx, struct model *model,
 	return 0;
 }
 
-static int refresh_list(struct ctx *ctx, struct model *model, struct node *dir,
-			uint64_t after, bool plus, provider_emit *emit,
-			void *arg)
-{
-	(void)ctx;
-	(void)model;
-	(void)dir;
-	(void)after;
-	(void)plus;
-	(void)emit;
-	(void)arg;
-	return 0;
-}
-
 const struct provider provider_control = {
 	.name = "control",
 	.lookup = control_lookup,
@@ -452,5 +438,5 @@ const struct provider provider_errors = {
 const struct provider provider_refresh = {
 	.name = "refresh",
 	.lookup = refresh_lookup,
-	.list = refresh_list,
+	.list = provider_list_nothing,
 };

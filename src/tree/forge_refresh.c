@@ -9,18 +9,6 @@
 
 #include "remote/resource.h"
 
-static void say(struct buf *said, const char *fmt, ...) printf_like(2, 3);
-static void say(struct buf *said, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (!said)
-		return;
-	va_start(ap, fmt);
-	buf_vprintf(said, fmt, ap);
-	va_end(ap);
-}
-
 static struct node *root_node(struct model *model)
 {
 	return node_get(model->nodes, NODE_ROOT_INO);
@@ -73,14 +61,15 @@ int forge_refresh_root(struct ctx *ctx, struct model *model, struct buf *said)
 		if (order == 0)
 			continue;
 		n_changes++;
-		say(said, "%s: %s\n", order < 0 ? was : is,
-		    order < 0 ? "gone" : "new");
+		provider_say(said, "%s: %s\n", order < 0 ? was : is,
+			     order < 0 ? "gone" : "new");
 		name_changed(model, root, order < 0 ? was : is,
 			     order < 0 ? NULL : "");
 	}
 	if (n_changes > 0)
 		model_changed_inode(model, root, true);
-	say(said, "%zu workspaces, %zu changed\n", after->n_items, n_changes);
+	provider_say(said, "%zu workspaces, %zu changed\n", after->n_items,
+		     n_changes);
 out:
 	node_unref(model->nodes, root);
 	return r;
@@ -145,17 +134,18 @@ static size_t listing_changed(struct model *model, struct node *workspace,
 		if (order != 0 || other) {
 			n_names++;
 			n_changes++;
-			say(said, "%s: %s\n", order < 0 ? was->name : is->name,
-			    order < 0 ? "gone"
-			    : other   ? "another repository now"
-				      : "new");
+			provider_say(said, "%s: %s\n",
+				     order < 0 ? was->name : is->name,
+				     order < 0 ? "gone"
+				     : other   ? "another repository now"
+					       : "new");
 			if (workspace)
 				name_changed(model, workspace,
 					     order < 0 ? was->name : is->name,
 					     order < 0 ? NULL : is->uuid);
 		} else if (was->updated_ms != is->updated_ms) {
 			n_changes++;
-			say(said, "%s: updated\n", is->name);
+			provider_say(said, "%s: updated\n", is->name);
 			if (workspace)
 				files_changed(model, workspace, is->name);
 		}
@@ -190,7 +180,8 @@ int forge_refresh_workspace(struct ctx *ctx, struct model *model,
 	n = listing_changed(model, node, before, after, said);
 	if (!before || before->version != after->version)
 		views_changed(model, workspace, before);
-	say(said, "%zu repositories, %zu changed\n", after->n_items, n);
+	provider_say(said, "%zu repositories, %zu changed\n", after->n_items,
+		     n);
 	node_unref(model->nodes, node);
 	node_unref(model->nodes, root);
 	return 0;
@@ -235,11 +226,11 @@ int forge_refresh_repository(struct ctx *ctx, struct model *model,
 	if (r < 0)
 		return r;
 	if (before.version == after.version) {
-		say(said, "%s: unchanged\n", name);
+		provider_say(said, "%s: unchanged\n", name);
 		return 0;
 	}
 	renamed = is_renamed(ctx, model, workspace, name);
-	say(said, "%s: %s\n", name, renamed ? "gone" : "updated");
+	provider_say(said, "%s: %s\n", name, renamed ? "gone" : "updated");
 	root = root_node(model);
 	node = node_child(model->nodes, root, workspace);
 	if (node && renamed)

@@ -310,6 +310,31 @@ int model_slice(struct blob *blob, off_t offset, size_t n,
 	return 0;
 }
 
+int provider_list_nothing(struct ctx *ctx, struct model *model,
+			  struct node *dir, uint64_t after, bool plus,
+			  provider_emit *emit, void *arg)
+{
+	(void)ctx;
+	(void)model;
+	(void)dir;
+	(void)after;
+	(void)plus;
+	(void)emit;
+	(void)arg;
+	return 0;
+}
+
+void provider_say(struct buf *said, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!said)
+		return;
+	va_start(ap, fmt);
+	buf_vprintf(said, fmt, ap);
+	va_end(ap);
+}
+
 /* Cookies 1 and 2 are "." and "..": a provider's are shifted by two. */
 #define N_DOTS 2
 

@@ -4,18 +4,6 @@
  */
 #include "tree/place.h"
 
-static void say(struct buf *said, const char *fmt, ...) printf_like(2, 3);
-static void say(struct buf *said, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (!said)
-		return;
-	va_start(ap, fmt);
-	buf_vprintf(said, fmt, ap);
-	va_end(ap);
-}
-
 static void files_changed(struct model *model, struct node *dir,
 			  const struct resource_file *files)
 {
@@ -67,10 +55,10 @@ static size_t compare(struct model *model, struct node *dir,
 		if (order == 0 && !strcmp(was->hash, is->hash))
 			continue;
 		n_changes++;
-		say(said, "%s: %s\n", order < 0 ? was->name : is->name,
-		    order < 0   ? "gone"
-		    : order > 0 ? "new"
-				: "updated");
+		provider_say(said, "%s: %s\n", order < 0 ? was->name : is->name,
+			     order < 0   ? "gone"
+			     : order > 0 ? "new"
+					 : "updated");
 		item_changed(model, dir, order <= 0 ? was : NULL,
 			     order >= 0 ? is : NULL);
 	}
@@ -103,7 +91,7 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 	/* One without an index is told by its names. */
 	if (was.version == is.version &&
 	    (is.version || (before && before->version == after->version))) {
-		say(said, "%s: unchanged\n", dir->name);
+		provider_say(said, "%s: unchanged\n", dir->name);
 		return 0;
 	}
 	n = compare(model, dir, before, after, said);
@@ -114,10 +102,10 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 	atomic_store(&p->shown, after->version);
 	model_changed_inode(model, dir, true);
 	if (p->row->items)
-		say(said, "%s: updated, %zu items, %zu changed\n", dir->name,
-		    after->n_items, n);
+		provider_say(said, "%s: updated, %zu items, %zu changed\n",
+			     dir->name, after->n_items, n);
 	else
-		say(said, "%s: updated\n", dir->name);
+		provider_say(said, "%s: updated\n", dir->name);
 	return 0;
 }
 
@@ -156,8 +144,8 @@ static int refresh_document(struct ctx *ctx, struct model *model,
 		files_changed(model, dir, place_files(place_of(dir)));
 		model_changed_inode(model, dir, false);
 	}
-	say(said, "%s: %s\n", dir->name,
-	    before.version == after.version ? "unchanged" : "updated");
+	provider_say(said, "%s: %s\n", dir->name,
+		     before.version == after.version ? "unchanged" : "updated");
 	return 0;
 }
 
@@ -178,6 +166,6 @@ int place_refresh(struct ctx *ctx, struct model *model, struct node *node,
 		return refresh_document(ctx, model, node, said);
 	if (p->row->kind == RESOURCE_COLLECTION)
 		return refresh_collection(ctx, model, node, said);
-	say(said, "%s: nothing to ask for\n", node->name);
+	provider_say(said, "%s: nothing to ask for\n", node->name);
 	return 0;
 }
