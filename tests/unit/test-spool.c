@@ -1,0 +1,263 @@
+/*
+ * store/spool: pieces that are there or not, through crashes, replacements and
+ * the bound.
+ */
+#include "store/spool.h"
+
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define PIECE SPOOL_PIECE
+
+struct world {
+	char dir[64];
+	struct spool *spool;
+};
+
+static int set_up(void **state)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+
+	snprintf(w->dir, sizeof(w->dir), "/tmp/spool-XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	assert_int_equal(spool_open(w->dir, 0, &w->spool), 0);
+	*state = w;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+
+	spool_close(w->spool);
+	assert_int_equal(file_remove_tree(w->dir), 0);
+	free(w);
+	return 0;
+}
+
+static void again(struct world *w, uint64_t max_bytes)
+{
+	w->spool = spool_close(w->spool);
+	assert_int_equal(spool_open(w->dir, max_bytes, &w->spool), 0);
+}
+
+/* A settled file of that size; nothing of it is there. */
+static struct spool_file *make(struct world *w, const char *key, uint64_t size)
+{
+	struct spool_file *file = NULL;
+
+	assert_int_equal(spool_new(w->spool, &file), 0);
+	assert_int_equal(spool_settle(file, key, size, "tag"), 0);
+	return file;
+}
+
+static void fill_piece(struct spool_file *file, uint64_t piece, char byte)
+{
+	uint64_t at = piece * PIECE, left = spool_file_size(file) - at;
+	size_t n = (size_t)(left < PIECE ? left : PIECE);
+	cleanup(free) char *data = xmalloc(n);
+
+	memset(data, byte, n);
+	assert_int_equal(spool_write(file, at, data, n), 0);
+	spool_mark(file, piece);
+}
+
+static char byte_at(const struct spool_file *file, uint64_t offset)
+{
+	char byte = 0;
+
+	assert_int_equal(spool_read(file, offset, &byte, 1), 1);
+	return byte;
+}
+
+static void pieces(void **state)
+{
+	struct world *w = *state;
+	struct spool_file *file = make(w, "a", 2 * PIECE + 5), *found = NULL;
+	int fd = -1;
+
+	assert_int_equal(spool_n_pieces(2 * PIECE + 5), 3);
+	assert_int_equal(spool_n_pieces(0), 0);
+	assert_int_equal(spool_file_size(file), 2 * PIECE + 5);
+	assert_string_equal(spool_file_tag(file), "tag");
+	for (uint64_t i = 0; i < 3; i++)
+		assert_false(spool_has(file, i));
+	fill_piece(file, 2, 'c');
+	fill_piece(file, 0, 'a');
+	assert_true(spool_has(file, 0));
+	assert_false(spool_has(file, 1));
+	assert_true(spool_has(file, 2));
+	assert_int_equal(byte_at(file, 0), 'a');
+	assert_int_equal(byte_at(file, 2 * PIECE + 4), 'c');
+	assert_int_equal(spool_dup(file, &fd), 0);
+	close(fd);
+	file = spool_file_unref(file);
+	/* What was marked is there for whoever opens it next. */
+	again(w, 0);
+	assert_int_equal(spool_find(w->spool, "a", &found), 0);
+	assert_true(spool_has(found, 0));
+	assert_false(spool_has(found, 1));
+	assert_true(spool_has(found, 2));
+	assert_int_equal(byte_at(found, PIECE - 1), 'a');
+	spool_file_unref(found);
+	assert_int_equal(spool_find(w->spool, "b", &found), -ENOENT);
+}
+
+static void sizes(void **state)
+{
+	struct world *w = *state;
+	struct spool_file *file = NULL;
+
+	file = make(w, "empty", 0);
+	assert_int_equal(spool_file_size(file), 0);
+	spool_file_unref(file);
+	assert_int_equal(spool_find(w->spool, "empty", &file), 0);
+	spool_file_unref(file);
+	assert_int_equal(spool_new(w->spool, &file), 0);
+	assert_int_equal(spool_settle(file, "huge", SPOOL_MAX_FILE + 1, ""),
+			 -EFBIG);
+	spool_file_unref(file);
+}
+
+static void a_nameless_one_leaves_nothing(void **state)
+{
+	struct world *w = *state;
+	struct spool_file *file = NULL;
+	uint64_t before = spool_disk_bytes(w->spool);
+
+	assert_int_equal(spool_new(w->spool, &file), 0);
+	assert_int_equal(spool_write(file, 0, "growing", 7), 0);
+	assert_int_equal(byte_at(file, 6), 'g');
+	spool_file_unref(file);
+	again(w, 0);
+	assert_int_equal(spool_disk_bytes(w->spool), before);
+}
+
+static void another_of_the_same_key(void **state)
+{
+	struct world *w = *state;
+	struct spool_file *old = make(w, "a", 10), *found = NULL;
+	struct spool_file *fresh;
+
+	fill_piece(old, 0, 'o');
+	fresh = make(w, "a", 20);
+	fill_piece(fresh, 0, 'n');
+	/* Who has the old one open keeps it. */
+	assert_int_equal(byte_at(old, 0), 'o');
+	assert_int_equal(spool_find(w->spool, "a", &found), 0);
+	assert_int_equal(spool_file_size(found), 20);
+	assert_int_equal(byte_at(found, 0), 'n');
+	spool_file_unref(found);
+	spool_file_unref(old);
+	spool_file_unref(fresh);
+}
+
+static void the_oldest_go(void **state)
+{
+	struct world *w = *state;
+	struct spool_file *held, *found = NULL;
+
+	again(w, 3 * PIECE);
+	held = make(w, "held", 2 * PIECE);
+	fill_piece(held, 0, 'h');
+	fill_piece(held, 1, 'h');
+	for (int i = 0; i < 4; i++) {
+		char key[8];
+		struct spool_file *file;
+
+		snprintf(key, sizeof(key), "f%d", i);
+		file = make(w, key, 2 * PIECE);
+		fill_piece(file, 0, (char)('0' + i));
+		fill_piece(file, 1, (char)('0' + i));
+		spool_file_unref(file);
+	}
+	/* The newest is there; what is open can be read, though it went. */
+	assert_int_equal(spool_find(w->spool, "f3", &found), 0);
+	assert_int_equal(byte_at(found, 0), '3');
+	spool_file_unref(found);
+	assert_int_equal(spool_find(w->spool, "f0", &found), -ENOENT);
+	assert_int_equal(byte_at(held, 2 * PIECE - 1), 'h');
+	spool_file_unref(held);
+	assert_true(spool_disk_bytes(w->spool) <= 6 * PIECE);
+}
+
+/* What a process that was killed had not synced does not count, and what it did
+ * count is whole. */
+static void a_killed_writer(void **state)
+{
+	struct world *w = *state;
+	struct spool_file *found = NULL;
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		struct spool_file *file = make(w, "k", 200 * PIECE);
+
+		for (uint64_t i = 0; i < 100; i++)
+			fill_piece(file, i, 'k');
+		_exit(0); /* without the last reference */
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	again(w, 0);
+	assert_int_equal(spool_find(w->spool, "k", &found), 0);
+	assert_true(spool_has(found, 0));
+	for (uint64_t i = 0; i < 200; i++) {
+		if (!spool_has(found, i))
+			continue;
+		assert_true(i < 100);
+		assert_int_equal(byte_at(found, i * PIECE), 'k');
+		assert_int_equal(byte_at(found, (i + 1) * PIECE - 1), 'k');
+	}
+	spool_file_unref(found);
+}
+
+/* Files that somebody else left there are none of ours. */
+static void strange_files(void **state)
+{
+	static const char name[] = "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8";
+	struct world *w = *state;
+	struct spool_file *found = NULL;
+	cleanup(free) char *path = xasprintf("%s/%s", w->dir, name);
+	static const size_t sizes_of[] = {0, 1, 511, 512, 4608, 100000};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes_of); i++) {
+		cleanup(free) char *junk = xcalloc(1, sizes_of[i] + 1);
+
+		memset(junk, 0xff, sizes_of[i]);
+		assert_int_equal(
+			file_write_atomic(path, 0600, junk, sizes_of[i]), 0);
+		assert_true(spool_find(w->spool, "a", &found) < 0);
+	}
+	found = make(w, "a", 3);
+	fill_piece(found, 0, 'a');
+	spool_file_unref(found);
+	/* Cut off. */
+	assert_int_equal(truncate(path, 100), 0);
+	assert_true(spool_find(w->spool, "a", &found) < 0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(pieces),
+		T(sizes),
+		T(a_nameless_one_leaves_nothing),
+		T(another_of_the_same_key),
+		T(the_oldest_go),
+		T(a_killed_writer),
+		T(strange_files),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
