@@ -194,7 +194,8 @@ int stream_exchange(struct ctx *ctx, struct stream *s,
 		bool old = url != NULL;
 		int r = ctx_check(ctx);
 
-		/* What the storage host said of a link that has had its time. */
+		/* What the storage host said of a link that has had its time.
+		 */
 		http_response_done(ret_response);
 		if (r == 0 && !url)
 			r = ask_api(ctx, s, piece, sink, ret_response, &url);
