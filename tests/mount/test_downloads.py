@@ -189,6 +189,27 @@ def test_many_readers_bring_each_piece_once(bb, mounts):
     assert len(api(bb, mark)) == 1
 
 
+def test_what_was_read_is_there_without_a_network(bb, mounts):
+    """Also for the next mount; what was not says why."""
+    m = mounts()
+    with open(m / f"{F}/{BIG}", "rb") as f:
+        first = f.read(1000)
+    m.unmount()
+    m = mounts()
+    size = os.stat(m / f"{F}/{BIG}").st_size
+    bb.offline()
+    try:
+        with open(m / f"{F}/{BIG}", "rb") as f:
+            assert f.read(1000) == first
+            f.seek(size // 2)
+            with pytest.raises(OSError) as e:
+                f.read(1000)
+        assert e.value.errno in (errno.ENETUNREACH, errno.ETIMEDOUT)
+        assert BIG in m.errors()
+    finally:
+        bb.online()
+
+
 def test_ctrl_c_ends_a_reader_that_waits(bb, mounts):
     m = mounts()
     path = m / f"{F}/ten-megabytes.bin"
