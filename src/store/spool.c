@@ -365,6 +365,8 @@ static int keep(struct spool_file *f)
 	mutex_lock(&f->lock);
 	if (r == 0)
 		memcpy(f->kept, now, f->n_pieces);
+	else
+		f->n_unkept++; /* so that the last reference tries again */
 	f->keeping = false;
 	mutex_unlock(&f->lock);
 	return r;

@@ -8,7 +8,9 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -220,6 +222,64 @@ static void a_killed_writer(void **state)
 	spool_file_unref(found);
 }
 
+/* Marks that could not be kept once are kept with the last reference. */
+static void a_disk_that_failed_once(void **state)
+{
+	struct world *w = *state;
+	struct spool_file *file = make(w, "d", 40 * PIECE);
+	struct rlimit before, now;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	now = before;
+	now.rlim_cur = 40 * PIECE; /* the map lies beyond it */
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
+	for (uint64_t i = 0; i < 32; i++)
+		fill_piece(file, i, 'd');
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	spool_file_unref(file);
+	assert_int_equal(spool_find(w->spool, "d", &file), 0);
+	for (uint64_t i = 0; i < 40; i++)
+		assert_int_equal(spool_has(file, i), i < 32);
+	spool_file_unref(file);
+}
+
+/* What a process left that was killed is swept; what one has that lives is
+ * not. */
+static void temporaries_of_the_dead(void **state)
+{
+	struct world *w = *state;
+	cleanup(free) char *path = NULL;
+	int status, fds[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct spool_file *file = NULL;
+
+		check(!spool_new(w->spool, &file));
+		check(!spool_write(file, 0, "dead", 4));
+		check(write(fds[1], "x", 1) == 1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(fds[0], &byte, 1), 1);
+	close(fds[0]);
+	close(fds[1]);
+	path = xasprintf("%s/.tmp-%ld-0", w->dir, (long)pid);
+	assert_int_equal(access(path, F_OK), 0);
+	again(w, 0);
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	again(w, 0);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 /* Files that somebody else left there are none of ours. */
 static void strange_files(void **state)
 {
@@ -256,6 +316,8 @@ int main(void)
 		T(another_of_the_same_key),
 		T(the_oldest_go),
 		T(a_killed_writer),
+		T(a_disk_that_failed_once),
+		T(temporaries_of_the_dead),
 		T(strange_files),
 	};
 
