@@ -95,22 +95,26 @@ static int take_direct(void *arg, const void *data, size_t n)
 	return l->sink->write(l->sink->arg, data, n);
 }
 
-/* The link that is good, or NULL: the caller asks the API, and tells. */
-static char *known_url(struct ctx *ctx, struct stream *s)
+/* The link that is good, or NULL: the caller asks the API, and tells. Who has
+ * been cancelled does neither, so others must not wait for him. */
+static int known_url(struct ctx *ctx, struct stream *s, char **ret_url)
 {
 	struct streams *all = s->streams;
 	char *url = NULL;
+	int r;
 
 	mutex_lock(&all->lock);
-	while (s->locating && !s->direct && !all->stopping && !ctx_check(ctx))
+	while ((r = ctx_check(ctx)) == 0 && s->locating && !s->direct &&
+	       !all->stopping)
 		cond_wait_until(&s->changed, &all->lock,
 				clock_mono_ms() + 1000);
-	if (s->url && clock_mono_ms() < s->url_until_ms)
+	if (r == 0 && s->url && clock_mono_ms() < s->url_until_ms)
 		url = xstrdup(s->url);
-	else if (!s->direct)
+	else if (r == 0 && !s->direct)
 		s->locating = true;
 	mutex_unlock(&all->lock);
-	return url;
+	*ret_url = url;
+	return r;
 }
 
 static int ask_api(struct ctx *ctx, struct stream *s,
@@ -190,9 +194,9 @@ int stream_exchange(struct ctx *ctx, struct stream *s,
 		    struct http_response *ret_response)
 {
 	for (bool again = false;; again = true) {
-		cleanup(free) char *url = known_url(ctx, s);
+		cleanup(free) char *url = NULL;
+		int r = known_url(ctx, s, &url);
 		bool old = url != NULL;
-		int r = ctx_check(ctx);
 
 		/* What the storage host said of a link that has had its time.
 		 */

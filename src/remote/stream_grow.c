@@ -113,11 +113,15 @@ static void fill(const struct stream *s, struct stream_growth *growth)
 	};
 }
 
-/* With the lock: may a caller go with what is there? */
+/* With the lock: may a caller go with what is there? While somebody asks and
+ * nothing is there yet, nobody knows whether there is something. */
 static bool is_enough(const struct stream *s)
 {
-	return s->dead || (!s->growing && s->size >= 0) ||
-	       (s->growing && (s->asking || clock_mono_ms() < s->ask_again_ms));
+	if (s->dead || (!s->growing && s->size >= 0))
+		return true;
+	if (s->asking)
+		return s->growing && s->length > 0;
+	return s->growing && clock_mono_ms() < s->ask_again_ms;
 }
 
 /* 0: the caller asks, and ends that with after(); 1: *growth is filled. */

@@ -31,6 +31,7 @@ struct world {
 	atomic_uint breaks;   /* so many answers break off in the middle */
 	atomic_bool no_range; /* the whole, whatever is asked for */
 	atomic_bool stall;
+	atomic_bool slow_log; /* no answer to /log until it is false again */
 	atomic_uint tag;
 	atomic_uint credentials;   /* that the storage host saw */
 	atomic_uint_fast64_t sent; /* bytes of bodies */
@@ -137,6 +138,8 @@ static bool serve_api(struct tiny_connection *c,
 	struct world *w = arg;
 	cleanup(free) char *head = NULL;
 
+	while (!strcmp(request->path, "/log") && atomic_load(&w->slow_log))
+		usleep(1000);
 	if (!strcmp(request->path, "/log") && atomic_load(&w->length))
 		return send_range(c, request, w, atomic_load(&w->length),
 				  atomic_load(&w->fill));
@@ -532,6 +535,68 @@ static void no_log_at_all(void **state)
 	stream_unref(s);
 }
 
+/* Who leaves before he has asked holds up nobody who comes after him. */
+static void whoever_left_before_he_asked(void **state)
+{
+	struct world *w = *state;
+	struct stream *s = stream_get(w->streams, "log", "/log", -1);
+	struct stream_growth growth;
+	cleanup(ctx_done) struct ctx ctx;
+	int failure;
+
+	atomic_store(&w->fill, 'x');
+	atomic_store(&w->length, 1000);
+	ctx_init(&ctx, NULL, -1);
+	ctx_cancel(&ctx);
+	assert_int_equal(stream_grow(&ctx, s, false, &growth, &failure),
+			 -EINTR);
+	assert_int_equal(tiny_n_requests(w->api), 0);
+	grow(s, false, 1000);
+	assert_int_equal(tiny_n_requests(w->api), 1);
+	stream_unref(s);
+}
+
+static void grow_once(void *arg)
+{
+	struct reader *reader = arg;
+	struct stream_growth growth = {0};
+	int failure = 0;
+
+	reader->result = stream_grow(&reader->ctx, reader->stream, false,
+				     &growth, &failure);
+	reader->offset = growth.size;
+}
+
+/* While nothing is there, others wait for the one who asks. */
+static void nobody_sees_less_than_was_asked_for(void **state)
+{
+	struct world *w = *state;
+	struct stream *s = stream_get(w->streams, "log", "/log", -1);
+	struct reader readers[4];
+
+	atomic_store(&w->fill, 'x');
+	atomic_store(&w->length, 1000);
+	atomic_store(&w->slow_log, true);
+	for (size_t i = 0; i < ARRAY_SIZE(readers); i++) {
+		readers[i] = (struct reader){.stream = s};
+		ctx_init(&readers[i].ctx, NULL, 10000);
+		assert_int_equal(thread_start("grower", grow_once, &readers[i],
+					      &readers[i].thread),
+				 0);
+		tiny_await(w->api, 1);
+	}
+	/* Time enough for who does not wait. */
+	usleep(100000);
+	atomic_store(&w->slow_log, false);
+	for (size_t i = 0; i < ARRAY_SIZE(readers); i++) {
+		thread_join(readers[i].thread);
+		assert_int_equal(readers[i].result, 0);
+		assert_int_equal(readers[i].offset, 1000);
+		ctx_done(&readers[i].ctx);
+	}
+	stream_unref(s);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -551,6 +616,8 @@ int main(void)
 		T(nothing_was_appended_twice),
 		T(less_than_there_was),
 		T(no_log_at_all),
+		T(whoever_left_before_he_asked),
+		T(nobody_sees_less_than_was_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
