@@ -15,6 +15,8 @@
 #include "base/text.h"
 
 #define MOST_ITEMS 100000
+/* Pages in a row without anything new: it goes round in circles. */
+#define MOST_IDLE 20
 
 struct seen {
 	UT_hash_handle hh;
@@ -36,6 +38,8 @@ struct pages {
 	int64_t pagelen;  /* -1 */
 	char *last;       /* created_on of the last item */
 	bool full;        /* `most` reached, and there was another item */
+	bool again;       /* the second walk: little of it is new */
+	unsigned n_idle;  /* pages since there was anything new */
 };
 
 static void pages_done(struct pages *p)
@@ -68,6 +72,12 @@ static bool is_new(struct pages *p, const struct json *item)
 	return true;
 }
 
+static int does_not_end(const struct pages *p)
+{
+	return ctx_fail(p->ctx, -EIO, "Bitbucket's list at %s does not end.",
+			p->list->path);
+}
+
 static int take_item(struct pages *p, const struct json *item)
 {
 	size_t most = p->list->most ? p->list->most : MOST_ITEMS;
@@ -86,11 +96,7 @@ static int take_item(struct pages *p, const struct json *item)
 		return 0;
 	if (p->n_items == most) {
 		p->full = true;
-		return p->list->most ? 0
-				     : ctx_fail(p->ctx, -EIO,
-						"Bitbucket's list at %s does "
-						"not end.",
-						p->list->path);
+		return p->list->most ? 0 : does_not_end(p);
 	}
 	p->n_items++;
 	return p->list->each(p->list->arg, item);
@@ -107,6 +113,8 @@ static int take_values(struct pages *p, const struct json *page)
 				"Bitbucket's answer to %s is not a list.",
 				p->list->path);
 	p->size = json_int(page, "size", -1);
+	if (p->size < 0)
+		p->size = -1;
 	p->is_short = p->size < p->at_least;
 	if (p->is_short)
 		return 0;
@@ -124,6 +132,7 @@ static int take_page(struct pages *p, const char *url, char **ret_next)
 {
 	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
 	cleanup(json_free) struct json *page = NULL;
+	size_t had = p->n_items;
 	int r = bitbucket_get_as(p->ctx, p->bitbucket, url,
 				 p->list->patient ? BITBUCKET_SLOW_JSON
 						  : BITBUCKET_JSON,
@@ -137,8 +146,12 @@ static int take_page(struct pages *p, const char *url, char **ret_next)
 		return r;
 	buf_done(&reply.body);
 	r = take_values(p, page);
-	return r < 0 ? r
-		     : bitbucket_next_url(p->ctx, p->bitbucket, page, ret_next);
+	if (r < 0)
+		return r;
+	p->n_idle = p->n_items > had ? 0 : p->n_idle + 1;
+	if (p->n_idle > MOST_IDLE && !p->again)
+		return does_not_end(p);
+	return bitbucket_next_url(p->ctx, p->bitbucket, page, ret_next);
 }
 
 static bool has_more(const struct pages *p, size_t n_pages)
@@ -168,9 +181,7 @@ static int walk_numbers(struct pages *p)
 		int r;
 
 		if (n > BITBUCKET_MOST_PAGES)
-			return ctx_fail(p->ctx, -EIO,
-					"Bitbucket's list at %s does not end.",
-					p->list->path);
+			return does_not_end(p);
 		r = take_page(p, url, &next);
 		free(url);
 		url = next;
@@ -227,9 +238,7 @@ static int walk_newest(struct pages *p)
 		int r;
 
 		if (n > BITBUCKET_MOST_PAGES)
-			return ctx_fail(p->ctx, -EIO,
-					"Bitbucket's list at %s does not end.",
-					p->list->path);
+			return does_not_end(p);
 		/* Without some of that very moment it is not taken. */
 		p->at_least = !below || with ? -1 : left > 0 ? left : 0;
 		r = take_page(p, url, &next);
@@ -328,6 +337,7 @@ int bitbucket_get_merged(struct ctx *ctx, struct bitbucket *b, const char *path,
 	r = bitbucket_next_url(ctx, b, first, &url);
 	for (unsigned pages = 1; r == 0 && url; pages++) {
 		cleanup(json_free) struct json *page = NULL;
+		cleanup(free) char *this = NULL;
 
 		if (pages == MOST_MERGED || values.failed)
 			return ctx_fail(ctx, -EFBIG,
@@ -335,12 +345,15 @@ int bitbucket_get_merged(struct ctx *ctx, struct bitbucket *b, const char *path,
 					"ask for one of them with page=.",
 					path, MOST_MERGED);
 		r = get_json(ctx, b, url, path, ret_status, &page);
-		free(url);
-		url = NULL;
+		this = steal(&url);
 		if (r < 0)
 			return r;
 		merge_values(page, &n, &values);
 		r = bitbucket_next_url(ctx, b, page, &url);
+		if (r == 0 && url && !strcmp(url, this))
+			return ctx_fail(ctx, -EIO,
+					"Bitbucket's list at %s does not end.",
+					path);
 	}
 	if (r < 0)
 		return r;
@@ -370,9 +383,15 @@ int bitbucket_list(struct ctx *ctx, struct bitbucket *b,
 		r = walk_numbers(&p);
 		if (r == 0 && !p.full && list->id &&
 		    list->paging != BITBUCKET_WHOLE &&
-		    (int64_t)(p.n_items + p.n_odd) < p.largest)
+		    (int64_t)(p.n_items + p.n_odd) < p.largest) {
+			p.again = true;
 			r = walk_numbers(&p);
+		}
 	}
+	if (r == 0 && p.n_odd && !p.n_items)
+		r = ctx_fail(ctx, -EIO,
+			     "What Bitbucket lists at %s are no objects.",
+			     list->path);
 	if (r == 0)
 		*ret_more = p.full;
 	return r;

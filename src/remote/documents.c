@@ -13,6 +13,7 @@
 
 #define DOCUMENT_MS 60000
 #define COMPUTED_MS 120000
+#define NO_MORE_MS 60000
 
 struct documents *documents_new(const struct documents_config *config)
 {
@@ -493,6 +494,23 @@ static int get_collection(struct ctx *ctx, struct documents *d,
 	return collection_of(ctx, d, scope->key, e, ret_collection);
 }
 
+static bool may_ask_for_more(struct documents *d)
+{
+	bool may;
+
+	mutex_lock(&d->lock);
+	may = d->no_more_until_ms <= clock_mono_ms();
+	mutex_unlock(&d->lock);
+	return may;
+}
+
+static void ask_for_no_more(struct documents *d)
+{
+	mutex_lock(&d->lock);
+	d->no_more_until_ms = clock_mono_ms() + NO_MORE_MS;
+	mutex_unlock(&d->lock);
+}
+
 int documents_collection(struct ctx *ctx, struct documents *d,
 			 const struct resource *row, const struct scope *scope,
 			 enum source_mode mode,
@@ -506,7 +524,8 @@ int documents_collection(struct ctx *ctx, struct documents *d,
 	/* Of a mount that wanted fewer. */
 	if (r < 0 || mode != SOURCE_READ || !row->is_history ||
 	    !(*ret_collection)->more ||
-	    (*ret_collection)->most >= d->config.history)
+	    (*ret_collection)->most >= d->config.history ||
+	    !may_ask_for_more(d))
 		return r;
 	r = get_collection(ctx, d, row, scope, SOURCE_ANEW, &more, ret_age);
 	if (r == -EINTR) {
@@ -516,6 +535,8 @@ int documents_collection(struct ctx *ctx, struct documents *d,
 	if (r == 0) {
 		collection_unref(*ret_collection);
 		*ret_collection = more;
+	} else {
+		ask_for_no_more(d);
 	}
 	return 0;
 }
@@ -630,7 +651,8 @@ int documents_item(struct ctx *ctx, struct documents *d,
 	    freshen(ctx, d, row, scope, id, &age)) {
 		cache_entry_free(e);
 		e = peek(d, key);
-		stale = age.stale;
+		/* It is not in the newer one. */
+		stale = age.stale || (e && e->left_ms <= 0);
 		mode = e ? SOURCE_CACHED : mode;
 	}
 	if (!e || mode == SOURCE_REFRESH || mode == SOURCE_ANEW ||

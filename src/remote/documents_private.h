@@ -24,6 +24,8 @@ struct documents {
 	struct mutex lock;
 	/* Under lock, the last used first. */
 	struct collection *kept[N_COLLECTIONS];
+	/* Under lock: more of a history could not be had; clock_mono_ms. */
+	int64_t no_more_until_ms;
 };
 
 struct documents_fetch {

@@ -48,7 +48,8 @@ struct world {
 	size_t n_things;
 	long status;         /* not 0: of every answer */
 	unsigned goes_after; /* after the first page this one is gone */
-	bool sizeless;
+	bool sizeless, odd, in_circles;
+	int size_lies;    /* added to the size, if there is one */
 	const char *name; /* of every thing, instead of "thing N" */
 };
 
@@ -180,15 +181,20 @@ static void serve_list(struct tiny_connection *c, struct world *w,
 	qsort(wanted, n, sizeof(wanted[0]), newest_first);
 	buf_puts(&body, "{");
 	if (!w->sizeless)
-		buf_printf(&body, "\"size\":%zu,", n);
-	buf_printf(&body, "\"pagelen\":%d,\"values\":[", PAGE);
+		buf_printf(&body, "\"size\":%d,", (int)n + w->size_lies);
+	buf_printf(&body, "\"pagelen\":%d,\"values\":[%s", PAGE,
+		   w->odd ? "\"odd\",7" : "");
+	if (w->odd)
+		n = 0;
 	for (size_t i = (page - 1) * PAGE; i < n && i < page * PAGE; i++) {
 		if (i > (page - 1) * PAGE)
 			buf_putc(&body, ',');
 		add_json(w, wanted[i], &body);
 	}
 	buf_putc(&body, ']');
-	if (n > page * PAGE)
+	if (w->in_circles)
+		buf_printf(&body, ",\"next\":\"%s/things?a=b\"", w->tiny->url);
+	else if (n > page * PAGE)
 		buf_printf(&body, ",\"next\":\"%s/things?%s&page=%zu\"",
 			   w->tiny->url, page_text ? "" : "x=1", page + 1);
 	buf_putc(&body, '}');

@@ -93,6 +93,70 @@ static void without_sizes(void **state)
 	expect_list(w, &open_things, SOURCE_READ, "12 11 10 9 8 7 6 5 4 3 2 1");
 }
 
+static void sizes_that_lie(void **state)
+{
+	struct world *w = *state;
+
+	many(w, 7);
+	w->size_lies = -100;
+	expect_list(w, &open_things, SOURCE_READ, "7 6 5 4 3 2 1");
+	expect_list(w, &numbered_things, SOURCE_ANEW, "7 6 5 4 3 2 1");
+	w->size_lies = 100;
+	expect_list(w, &numbered_things, SOURCE_ANEW, "7 6 5 4 3 2 1");
+	assert_in_range(tiny_n_requests(w->tiny), 1, 20);
+}
+
+static void a_list_in_circles(void **state)
+{
+	struct world *w = *state;
+
+	many(w, 12);
+	w->in_circles = true;
+	expect_list(w, &numbered_things, SOURCE_READ, "-5");
+	assert_in_range(tiny_n_requests(w->tiny), 2, 30);
+}
+
+/* An error is never an empty directory. */
+static void entries_that_are_no_objects(void **state)
+{
+	struct world *w = *state;
+
+	many(w, 3);
+	expect_list(w, &numbered_things, SOURCE_READ, "3 2 1");
+	w->odd = true;
+	expect_list(w, &numbered_things, SOURCE_ANEW, "-5");
+	expect_list(w, &open_things, SOURCE_ANEW, "-5");
+	expect_list(w, &numbered_things, SOURCE_READ, "3 2 1");
+}
+
+static void more_of_a_history_that_cannot_be_had(void **state)
+{
+	struct world *w = *state;
+	const struct documents_config config = {
+		.bitbucket = w->bitbucket,
+		.source = w->source,
+		.cache = w->cache,
+		.history = 50,
+	};
+
+	for (unsigned i = 1; i <= 13; i++)
+		add(w, i, "CLOSED", i);
+	expect_list(w, &closed_things, SOURCE_READ,
+		    "13 12 11 10 9 8 7 6 5 4 3 2");
+	documents_free(w->documents);
+	w->documents = documents_new(&config);
+	w->status = 400;
+	w->asked = tiny_n_requests(w->tiny);
+	for (unsigned i = 0; i < 5; i++)
+		expect_list(w, &closed_things, SOURCE_READ,
+			    "13 12 11 10 9 8 7 6 5 4 3 2");
+	expect_requests(w, 1);
+	w->status = 0;
+	clock_advance(2 * MINUTE);
+	expect_list(w, &closed_things, SOURCE_READ,
+		    "13 12 11 10 9 8 7 6 5 4 3 2 1");
+}
+
 static void a_history_is_bounded(void **state)
 {
 	struct world *w = *state;
@@ -409,7 +473,11 @@ int main(void)
 		T(one_goes_while_pages_are_walked),
 		T(pages_without_next),
 		T(without_sizes),
+		T(sizes_that_lie),
+		T(a_list_in_circles),
+		T(entries_that_are_no_objects),
 		T(a_history_is_bounded),
+		T(more_of_a_history_that_cannot_be_had),
 		T(names_are_safe),
 		T(equal_names_are_told_apart),
 		T(items_cost_nothing_after_their_list),
