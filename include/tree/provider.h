@@ -145,6 +145,8 @@ struct git_commit_target {
 };
 int git_found_commit(struct ctx *, struct model *, struct node *dir,
 		     const struct git_commit_target *, struct found *ret_found);
+/* Whether the node is such a directory, of that commit. */
+bool git_is_commit(const struct node *, const char *hash);
 
 /* "refs/heads/feature/x" as the mount calls it: "branches/feature/x"; any other
  * name part by part. Adds to out. */

@@ -93,11 +93,24 @@ static struct git_fixed *fixed_new(const struct repository_data *repository,
 }
 
 /* Equal as far as both go. */
+static bool is_same(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b);
+
+	return strncmp(a, b, n < m ? n : m) == 0;
+}
+
 bool git_fixed_same(const struct git_fixed *a, const struct git_fixed *b)
 {
-	size_t n = strlen(a->hash), m = strlen(b->hash);
+	return is_same(a->hash, b->hash);
+}
 
-	return strncmp(a->hash, b->hash, n < m ? n : m) == 0;
+bool git_is_commit(const struct node *node, const char *hash)
+{
+	const struct git_view *view = node->what.data;
+
+	return node->what.provider == &provider_tree && view->fixed &&
+	       is_same(view->fixed->hash, hash);
 }
 
 uint64_t git_fixed_hash(const struct git_fixed *fixed, uint64_t seed)

@@ -543,18 +543,20 @@ static int place_attr(struct ctx *ctx, struct model *model, struct node *node,
 		special->attr(ctx, model, node, ret_left_ms);
 	if (!place_is_collection(p) || p->row->is_lazy)
 		return 0;
-	/* The kernel answers a listing by itself: this is where we hear that
-	 * somebody looks at it. */
+	/*
+	 * The kernel answers a listing by itself: this is where we hear that
+	 * somebody looks at it, or at the directory that it is in. So nothing
+	 * is asked for here; a listing that is outdated is taken back, and
+	 * whoever wants it comes to us.
+	 */
 	*ret_left_ms = UNLISTED_MS;
-	if (place_collection(ctx, model, node,
-			     before ? SOURCE_READ : SOURCE_CACHED, &c,
-			     &age) < 0)
+	if (place_collection(ctx, model, node, SOURCE_CACHED, &c, &age) < 0)
 		return 0;
 	*ret_left_ms = age.left_ms > 0 ? age.left_ms : MOMENT_MS;
 	node_set_mtime_ms(model->nodes, node,
 			  newest(c, node_mtime_ms(model->nodes, node)));
-	if (before && before != c->version &&
-	    atomic_compare_exchange_strong(&p->shown, &before, c->version)) {
+	if (before && (before != c->version || age.left_ms <= 0) &&
+	    atomic_compare_exchange_strong(&p->shown, &before, 0)) {
 		model_changed_inode(model, node, true);
 		if (model->started)
 			model->kernel.flush(model->kernel.arg, 200);

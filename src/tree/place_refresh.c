@@ -11,32 +11,65 @@ static void files_changed(struct model *model, struct node *dir,
 		model_changed_entry(model, dir, files->name);
 }
 
-/* An item that the kernel may know: gone, another, or with a new document. */
-static void item_changed(struct model *model, struct node *dir,
-			 const struct collection_item *was,
-			 const struct collection_item *is)
+/* The files at the commit that its document names may be those of another one
+ * by now. Told only then: who stands in them would be cut off. */
+static void tree_changed(struct model *model, struct node *item,
+			 const struct catalog_document *document)
 {
-	struct node *node;
+	cleanup(json_free) struct json *json = NULL;
+	struct node *tree = node_child(model->nodes, item, "tree");
+	const char *hash;
 
-	if (!was || !is || strcmp(was->id, is->id) != 0) {
-		model_drop_child(model, dir, was ? was->name : is->name);
-		return;
+	if (tree && document->body &&
+	    !json_parse(blob_data(document->body), blob_len(document->body),
+			&json)) {
+		hash = json_str(json, "source.commit.hash");
+		if (hash && !git_is_commit(tree, hash))
+			model_drop_child(model, item, "tree");
 	}
-	node = node_child(model->nodes, dir, is->name);
-	if (!node)
-		return;
-	if (node->what.provider == &provider_place) {
-		files_changed(model, node, place_files(place_of(node)));
-		node_set_mtime_ms(model->nodes, node, is->time_ms);
-		model_changed_inode(model, node, false);
-	} else {
-		/* A link, while it was elsewhere; a file. */
-		model_drop_child(model, dir, is->name);
-	}
+	node_unref(model->nodes, tree);
+}
+
+/* The document behind it is another one. */
+static void item_renewed(struct ctx *ctx, struct model *model,
+			 struct node *node, int64_t time_ms)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+
+	if (place_document(ctx, model, node, SOURCE_CACHED, &document) == 0)
+		tree_changed(model, node, &document);
+	files_changed(model, node, place_files(place_of(node)));
+	if (time_ms)
+		node_set_mtime_ms(model->nodes, node, time_ms);
+	model_changed_inode(model, node, false);
+}
+
+static bool is_item(const struct node *node, const char *id)
+{
+	return node && node->what.provider == &provider_place &&
+	       place_of(node)->id && strcmp(place_of(node)->id, id) == 0;
+}
+
+/*
+ * An item that the kernel may know: gone, another, or with a new document. A
+ * directory of it may have been entered before it was listed, and exists when
+ * it has just grown too old for the list: whoever stands there stays.
+ */
+static void item_changed(struct ctx *ctx, struct model *model, struct node *dir,
+			 const struct collection_item *was,
+			 const struct collection_item *is, bool bounded)
+{
+	const struct collection_item *item = is ? is : was;
+	struct node *node = node_child(model->nodes, dir, item->name);
+
+	if (!is_item(node, item->id) || (!is && !bounded))
+		model_drop_child(model, dir, item->name);
+	else if (is)
+		item_renewed(ctx, model, node, is->time_ms);
 	node_unref(model->nodes, node);
 }
 
-static size_t compare(struct model *model, struct node *dir,
+static size_t compare(struct ctx *ctx, struct model *model, struct node *dir,
 		      const struct collection *before,
 		      const struct collection *after, struct buf *said)
 {
@@ -59,8 +92,8 @@ static size_t compare(struct model *model, struct node *dir,
 			     order < 0   ? "gone"
 			     : order > 0 ? "new"
 					 : "updated");
-		item_changed(model, dir, order <= 0 ? was : NULL,
-			     order >= 0 ? is : NULL);
+		item_changed(ctx, model, dir, order <= 0 ? was : NULL,
+			     order >= 0 ? is : NULL, after->more);
 	}
 	return n_changes;
 }
@@ -94,7 +127,7 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 		provider_say(said, "%s: unchanged\n", dir->name);
 		return 0;
 	}
-	n = compare(model, dir, before, after, said);
+	n = compare(ctx, model, dir, before, after, said);
 	model_changed_entry(model, dir, "index.tsv");
 	model_changed_entry(model, dir, "index.json");
 	model_changed_entry(model, dir, "more");
@@ -107,22 +140,6 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 	else
 		provider_say(said, "%s: updated\n", dir->name);
 	return 0;
-}
-
-/* A pull request with other commits: its tree/ is another one. */
-static bool source_moved(const struct catalog_document *before,
-			 const struct catalog_document *after)
-{
-	cleanup(json_free) struct json *was = NULL, *is = NULL;
-	const char *a, *b;
-
-	if (!before->body || !after->body ||
-	    json_parse(blob_data(before->body), blob_len(before->body), &was) ||
-	    json_parse(blob_data(after->body), blob_len(after->body), &is))
-		return false;
-	a = json_str(was, "source.commit.hash");
-	b = json_str(is, "source.commit.hash");
-	return a && b && strcmp(a, b) != 0;
 }
 
 static int refresh_document(struct ctx *ctx, struct model *model,
@@ -139,8 +156,7 @@ static int refresh_document(struct ctx *ctx, struct model *model,
 	if (r < 0)
 		return r;
 	if (before.version != after.version) {
-		if (source_moved(&before, &after))
-			model_drop_child(model, dir, "tree");
+		tree_changed(model, dir, &after);
 		files_changed(model, dir, place_files(place_of(dir)));
 		model_changed_inode(model, dir, false);
 	}
