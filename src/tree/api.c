@@ -34,20 +34,23 @@ static void add_encoded(struct buf *out, const char *s, size_t n,
 	}
 }
 
-/* "%2e." leaves api_url as ".." would. */
-static bool is_dots(const char *s, size_t n)
+/* "%2e." leaves api_url as ".." would, and so may "a%2f..". */
+static bool has_dots(const char *s, size_t n)
 {
 	size_t n_dots = 0;
+	bool other = false;
 
-	for (size_t i = 0; i < n; n_dots++) {
-		if (s[i] == '.')
-			i++;
-		else if (i + 2 < n && !strncasecmp(s + i, "%2e", 3))
-			i += 3;
-		else
-			return false;
+	for (size_t i = 0; i < n; i++) {
+		bool dot = i + 2 < n && !strncasecmp(s + i, "%2e", 3);
+		bool slash = i + 2 < n && !strncasecmp(s + i, "%2f", 3);
+
+		if (slash && !other && (n_dots == 1 || n_dots == 2))
+			return true;
+		other = !slash && (other || (!dot && s[i] != '.'));
+		n_dots = slash ? 0 : n_dots + (dot || s[i] == '.');
+		i += dot || slash ? 2 : 0;
 	}
-	return n_dots == 1 || n_dots == 2;
+	return !other && (n_dots == 1 || n_dots == 2);
 }
 
 struct parts {
@@ -144,7 +147,7 @@ int api_ask(struct ctx *ctx, struct model *model, const struct node *dir,
 	struct parts parts;
 
 	if (!split(name, &parts) || !parts.n_stem ||
-	    is_dots(name, parts.n_stem))
+	    has_dots(name, parts.n_stem))
 		return -ENOENT;
 	make_path(dir, name, &parts, &path);
 	if (path.failed)
@@ -161,7 +164,7 @@ static int api_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	int r;
 
 	ret_found->left_ms = FOREVER_MS;
-	if (forge_is_probe(name) || is_dots(name, strlen(name)))
+	if (forge_is_probe(name) || has_dots(name, strcspn(name, "?")))
 		return 0;
 	if (!split(name, &parts)) {
 		found_dir(model, ret_found);

@@ -74,7 +74,8 @@ def test_what_the_api_does_not_have(shared_bb, shared):
 
 def test_nothing_leads_out_of_the_api(shared_bb, shared):
     mark = shared_bb.log.mark()
-    for name in ("%2e%2e.json", "%2E%2e", "repositories/%2e%2e.json", "repositories/.%2e/x.json", ".json", "..json"):
+    for name in ("%2e%2e.json", "%2E%2e", "repositories/%2e%2e.json", "repositories/.%2e/x.json", ".json", "..json",
+                 "repositories/acme%2F..%2F..%2F..%2Finternal.json", "a%2f%2E./b.json", "x/..%2Fy.json"):
         fails(errno.ENOENT, os.stat, shared / f"{A}/{name}")
     assert asked(shared_bb, mark) == []
     # An absolute URL is a name like others: a path below the API.
