@@ -346,6 +346,9 @@ static void look_for_suspend(struct refresh *refresh)
 		}
 		free(trees);
 		node_each(model->nodes, &provider_meta, outdated_file, model);
+		node_each(model->nodes, &provider_stored, outdated_file, model);
+		node_each(model->nodes, &provider_link, outdated_file, model);
+		node_each(model->nodes, &provider_place, outdated_dir, model);
 		node_each(model->nodes, &provider_workspace, outdated_dir,
 			  model);
 		node_each(model->nodes, &provider_root, outdated_dir, model);
