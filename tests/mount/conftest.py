@@ -20,6 +20,8 @@ def pytest_sessionstart(session):
     # The service lives in this process: the end of one of its children (git) would interrupt a cold read of the mount here,
     # which Python repeats, and a request would be counted twice.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    # A shell without job control starts what is in its background with SIGINT ignored, and no child would hear of Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not os.path.exists("/dev/fuse"):
         pytest.exit("/dev/fuse is missing: no mount can be tested here (modprobe fuse)", 1)
     if not os.access(BINARY, os.X_OK):
