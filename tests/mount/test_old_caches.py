@@ -55,8 +55,8 @@ def test_an_old_cache_is_shown_and_used(bb, mounts, tmp_path, archive):
     bb.online()
     m = mounts()
     bb.push("acme", "widgets", {"new.txt": b"new\n"})
-    m.ls("acme/widgets/tree")
     mark = bb.log.mark()
+    m.ls("acme/widgets/tree")
     m.refresh("acme/widgets/tree")
     await_true(lambda: "new.txt" in m.ls("acme/widgets/tree"), "the push is shown")
     assert m.read("acme/widgets/tree/new.txt") == "new\n"
