@@ -12,6 +12,8 @@
 
 #include "base/mem.h"
 
+#include <sys/types.h>
+
 #define CONFIG_API_URL "https://api.bitbucket.org/2.0"
 #define CONFIG_GIT_URL "https://bitbucket.org"
 #define CONFIG_FILE_MAX (64 * KIB)
@@ -26,6 +28,11 @@ struct config {
 	int64_t ttl_ms;
 	unsigned trees, walk;
 	unsigned history; /* items of a long list that are shown */
+	/* Whose everything in the mount is (default: who mounts), and the bits
+	 * of the modes that are taken away (default: none). */
+	uid_t uid;
+	gid_t gid;
+	mode_t umask;
 	/* Options for libfuse, in the order given; NULL-terminated; NULL:
 	 * none. Without those that the mount sets itself. */
 	char **fuse_options;

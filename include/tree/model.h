@@ -47,8 +47,9 @@ struct model_config {
 	const char *api_url;
 	const char *cache_dir;
 	const char *mountpoint;
-	uid_t uid;
+	uid_t uid; /* whose everything is, as stat(2) says */
 	gid_t gid;
+	mode_t umask;   /* bits that no mode has */
 	int64_t ttl_ms; /* of git refs; 0: 60 s */
 	/* The credential was not checked yet: do it behind, once. */
 	bool check_behind;

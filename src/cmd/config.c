@@ -13,6 +13,8 @@
 #include "wire/http.h"
 
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -37,6 +39,8 @@ void config_init(struct config *config)
 	config->trees = TREES_DEFAULT;
 	config->walk = WALK_DEFAULT;
 	config->history = HISTORY_DEFAULT;
+	config->uid = getuid();
+	config->gid = getgid();
 }
 
 static void wipe(char *secret)
@@ -300,6 +304,56 @@ static int set_history(struct config *config, const char *value)
 	return set_number(config, &config->history, HISTORY_MAX, value);
 }
 
+/* (uid_t)-1 is what chown(2) calls no one; (gid_t)-1 likewise. */
+#define ID_MAX (UINT32_MAX - 1)
+
+static int set_uid(struct config *config, const char *value)
+{
+	struct passwd *user;
+	uint64_t n;
+
+	if (!text_parse_u64(value, ID_MAX, &n)) {
+		config->uid = (uid_t)n;
+		return 0;
+	}
+	user = getpwnam(value);
+	if (!user)
+		return config_fail(config, "'%s' is no user of this system",
+				   value);
+	config->uid = user->pw_uid;
+	return 0;
+}
+
+static int set_gid(struct config *config, const char *value)
+{
+	struct group *group;
+	uint64_t n;
+
+	if (!text_parse_u64(value, ID_MAX, &n)) {
+		config->gid = (gid_t)n;
+		return 0;
+	}
+	group = getgrnam(value);
+	if (!group)
+		return config_fail(config, "'%s' is no group of this system",
+				   value);
+	config->gid = group->gr_gid;
+	return 0;
+}
+
+static int set_umask(struct config *config, const char *value)
+{
+	size_t n = strlen(value);
+
+	if (!n || n > 4 || value[strspn(value, "01234567")] ||
+	    strtoul(value, NULL, 8) > 0777)
+		return config_fail(config,
+				   "'%s' is no mask of modes (like 022 or 077)",
+				   value);
+	config->umask = (mode_t)strtoul(value, NULL, 8);
+	return 0;
+}
+
 static const struct config_setting settings[] = {
 	{"email", "BITBUCKETFS_EMAIL", false, set_email},
 	{"username", "BITBUCKETFS_USERNAME", false, set_username},
@@ -312,6 +366,9 @@ static const struct config_setting settings[] = {
 	{"trees", NULL, true, set_trees},
 	{"walk", NULL, true, set_walk},
 	{"history", NULL, true, set_history},
+	{"uid", NULL, true, set_uid},
+	{"gid", NULL, true, set_gid},
+	{"umask", NULL, true, set_umask},
 };
 
 const struct config_setting *config_find(const char *name)

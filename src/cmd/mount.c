@@ -274,8 +274,9 @@ static int build_model(struct program *p, bool known)
 		.api_url = p->config.api_url,
 		.cache_dir = p->account.dir,
 		.mountpoint = p->mountpoint,
-		.uid = getuid(),
-		.gid = getgid(),
+		.uid = p->config.uid,
+		.gid = p->config.gid,
+		.umask = p->config.umask,
 		.ttl_ms = p->config.ttl_ms,
 		.check_behind = known && credential_kind(p->credential) !=
 						 CREDENTIAL_ANONYMOUS,

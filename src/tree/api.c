@@ -127,7 +127,7 @@ static void found_dir(struct model *model, struct found *found)
 		.what =
 			{
 				.provider = &provider_api,
-				.mode = S_IFDIR | 0555,
+				.mode = NODE_DIRECTORY,
 				.mtime_ms = model->started_ms,
 			},
 		.left_ms = FOREVER_MS,

@@ -135,7 +135,7 @@ static void found_nowhere(struct model *model, struct node *dir,
 		.what =
 			{
 				.provider = &provider_nowhere,
-				.mode = S_IFDIR | 0555,
+				.mode = NODE_DIRECTORY,
 				.mtime_ms = node_mtime_ms(model->nodes, dir),
 			},
 		.left_ms = FOREVER_MS,

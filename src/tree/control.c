@@ -45,7 +45,7 @@ static void found_blob(struct model *model, struct blob *blob, int64_t left_ms,
 		.what =
 			{
 				.provider = &provider_snapshot,
-				.mode = S_IFREG | 0444,
+				.mode = NODE_FILE,
 				.size = blob_len(blob),
 				.mtime_ms = model->started_ms,
 				.data = blob,
@@ -68,7 +68,7 @@ static void found_errors(struct model *model, struct found *found)
 		.what =
 			{
 				.provider = &provider_errors,
-				.mode = S_IFREG | 0444,
+				.mode = NODE_FILE,
 				.size = problems_size(model->problems),
 				.mtime_ms = model->started_ms,
 				.version = problems_generation(model->problems),
@@ -83,7 +83,7 @@ static void found_refresh(struct model *model, struct found *found)
 		.what =
 			{
 				.provider = &provider_refresh,
-				.mode = S_IFDIR | 0555,
+				.mode = NODE_DIRECTORY,
 				.mtime_ms = model->started_ms,
 			},
 		.left_ms = FOREVER_MS,

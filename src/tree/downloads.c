@@ -52,7 +52,7 @@ static int found_download(struct ctx *ctx, struct model *model,
 		.what =
 			{
 				.provider = &provider_download,
-				.mode = S_IFREG | 0444,
+				.mode = NODE_FILE,
 				.size = growth.size,
 				.mtime_ms = item->time_ms,
 				.data = steal(&stream),

@@ -105,7 +105,7 @@ static void found_control(struct model *model, struct found *found)
 		.what =
 			{
 				.provider = &provider_control,
-				.mode = S_IFDIR | 0555,
+				.mode = NODE_DIRECTORY,
 				.mtime_ms = model->started_ms,
 			},
 		.left_ms = FOREVER_MS,

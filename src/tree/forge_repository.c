@@ -56,7 +56,7 @@ void forge_found_repository(const char *workspace,
 		.what =
 			{
 				.provider = &provider_repository,
-				.mode = S_IFDIR | 0555,
+				.mode = NODE_DIRECTORY,
 				.mtime_ms = repository->updated_ms,
 				.data = d,
 			},

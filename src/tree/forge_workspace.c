@@ -53,7 +53,7 @@ void forge_found_workspace(struct ctx *ctx, struct model *model,
 		.what =
 			{
 				.provider = &provider_workspace,
-				.mode = S_IFDIR | 0555,
+				.mode = NODE_DIRECTORY,
 				.mtime_ms = forge_workspace_mtime(model, list),
 				.data = w,
 			},

@@ -26,11 +26,11 @@ static int found_entry(struct ctx *ctx, const struct node *dir,
 		       const struct tree_entry *e, struct found *found)
 {
 	static const mode_t modes[] = {
-		[TREE_FILE] = S_IFREG | 0444,
-		[TREE_EXECUTABLE] = S_IFREG | 0555,
-		[TREE_SYMLINK] = S_IFLNK | 0777,
-		[TREE_DIRECTORY] = S_IFDIR | 0555,
-		[TREE_SUBMODULE] = S_IFDIR | 0555,
+		[TREE_FILE] = NODE_FILE,
+		[TREE_EXECUTABLE] = NODE_EXECUTABLE,
+		[TREE_SYMLINK] = NODE_LINK,
+		[TREE_DIRECTORY] = NODE_DIRECTORY,
+		[TREE_SUBMODULE] = NODE_DIRECTORY,
 	};
 	struct git_view *view = dir->what.view;
 	uint64_t size = 0;

@@ -81,7 +81,7 @@ void git_view_found(struct git_view *view, int64_t mtime_ms, int64_t left_ms,
 		.what =
 			{
 				.provider = &provider_tree,
-				.mode = S_IFDIR | 0555,
+				.mode = NODE_DIRECTORY,
 				.mtime_ms = mtime_ms,
 				.view = view,
 				.data = view,

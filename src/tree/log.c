@@ -103,7 +103,7 @@ static void found(struct stream *stream, const struct step *step,
 		.what =
 			{
 				.provider = &provider_log,
-				.mode = S_IFREG | 0444,
+				.mode = NODE_FILE,
 				.size = growth->size,
 				.mtime_ms = time_ms,
 				.data = log,

@@ -116,7 +116,7 @@ int meta_found(struct model *model, const struct resource_file *file,
 		.what =
 			{
 				.provider = &provider_meta,
-				.mode = S_IFREG | 0444,
+				.mode = NODE_FILE,
 				.size = blob_len(blob),
 				.mtime_ms = document->updated_ms,
 				.version = document->version,

@@ -16,7 +16,7 @@ int model_new(const struct model_config *config, struct model **ret_model)
 	struct model *model = xcalloc(1, sizeof(*model));
 	const struct node_what root = {
 		.provider = &provider_root,
-		.mode = S_IFDIR | 0555,
+		.mode = NODE_DIRECTORY,
 		.mtime_ms = clock_wall_ms(),
 	};
 
@@ -128,6 +128,9 @@ static void fill(struct model *model, const struct node *node, int64_t left_ms,
 	*attr = (struct model_attr){.attr_timeout = seconds(left_ms)};
 	attr->st.st_ino = node->ino;
 	attr->st.st_mode = node->what.mode;
+	/* A symlink's mode is nobody's permission: 0777 on every system. */
+	if (!S_ISLNK(node->what.mode))
+		attr->st.st_mode &= ~(model->config.umask & 0777);
 	attr->st.st_nlink = 1;
 	attr->st.st_uid = model->config.uid;
 	attr->st.st_gid = model->config.gid;

@@ -127,7 +127,7 @@ static void found_dir(struct place *place, int64_t mtime_ms, int64_t left_ms,
 		.what =
 			{
 				.provider = &provider_place,
-				.mode = S_IFDIR | 0555,
+				.mode = NODE_DIRECTORY,
 				.mtime_ms = mtime_ms,
 				.data = place,
 			},
@@ -168,7 +168,7 @@ void place_found_file(const struct document_file *file, int64_t mtime_ms,
 		.what =
 			{
 				.provider = &provider_stored,
-				.mode = S_IFREG | 0444,
+				.mode = NODE_FILE,
 				.size = file->size,
 				.mtime_ms = mtime_ms,
 				.version = file->version,
@@ -186,7 +186,7 @@ void place_found_link(const char *target, int64_t mtime_ms, int64_t left_ms,
 		.what =
 			{
 				.provider = &provider_link,
-				.mode = S_IFLNK | 0777,
+				.mode = NODE_LINK,
 				.size = n,
 				.mtime_ms = mtime_ms,
 				.data = blob_new(target, n),

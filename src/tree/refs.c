@@ -218,7 +218,7 @@ static void found_dir(struct model *model, const struct node *dir,
 		.what =
 			{
 				.provider = &provider_refs,
-				.mode = S_IFDIR | 0555,
+				.mode = NODE_DIRECTORY,
 				.mtime_ms = node_mtime_ms(model->nodes, dir),
 				.data = d,
 			},

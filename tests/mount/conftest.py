@@ -8,6 +8,7 @@ import signal
 
 import pytest
 
+from background import as_nobody, background  # noqa: F401
 from harness import (BINARY, DATA, PATIENCE, REPORT, SANITIZED, TOP, Bitbucket, Mount, Mounts,  # noqa: F401
                      await_true, checkout, mounted, same_trees)
 

@@ -22,7 +22,7 @@ def test_directories_cost_nothing_and_list_nothing(shared_bb, shared):
     mark = shared_bb.log.mark()
     for name in ("", "/repositories", "/repositories/acme/widgets", "/no/such/thing"):
         assert shared.ls(A + name) == []
-        assert os.stat(shared / (A + name)).st_mode & 0o777 == 0o555
+        assert os.stat(shared / (A + name)).st_mode & 0o777 == 0o755
     for name in (".git", "repositories/.git", "repositories/.hidden"):
         fails(errno.ENOENT, os.stat, shared / f"{A}/{name}")
     assert asked(shared_bb, mark) == []

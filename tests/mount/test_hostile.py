@@ -119,8 +119,8 @@ def test_rule_11_each_directory_with_something_left_out_is_a_line_in_errors(shar
 
 
 def test_modes_that_git_no_longer_writes(tree, wanted):
-    assert stat.S_IMODE(os.lstat(os.path.join(tree, "modes/group-writable")).st_mode) == 0o444
-    assert stat.S_IMODE(os.lstat(os.path.join(tree, "modes/private")).st_mode) == 0o444
+    assert stat.S_IMODE(os.lstat(os.path.join(tree, "modes/group-writable")).st_mode) == 0o644
+    assert stat.S_IMODE(os.lstat(os.path.join(tree, "modes/private")).st_mode) == 0o644
     assert os.path.islink(os.path.join(tree, "modes/zlink"))
 
 

@@ -219,12 +219,12 @@ def test_rule_7_modes_and_owner(shared):
             st = os.lstat(os.path.join(place, name))
             assert (st.st_uid, st.st_gid) == (os.getuid(), os.getgid()), name
             if stat.S_ISDIR(st.st_mode):
-                assert stat.S_IMODE(st.st_mode) == 0o555, name
+                assert stat.S_IMODE(st.st_mode) == 0o755, name
             elif stat.S_ISREG(st.st_mode):
                 # On one branch it is no program any more; test_branches.py compares them with git's.
-                modes = {0o444, 0o555} if name == "run.sh" and "/widgets/tree" not in place else {0o555 if name == "run.sh" else 0o444}
+                modes = {0o644, 0o755} if name == "run.sh" and "/widgets/tree" not in place else {0o755 if name == "run.sh" else 0o644}
                 assert stat.S_IMODE(st.st_mode) in modes, name
-    assert stat.S_IMODE(os.stat(shared.path).st_mode) == 0o555
+    assert stat.S_IMODE(os.stat(shared.path).st_mode) == 0o755
 
 
 def test_rule_7_mounted_read_only(shared):

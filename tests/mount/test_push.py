@@ -102,7 +102,7 @@ def test_a_file_that_only_became_executable(bb, mounts):
     text, before = m.read(W + "/README.md"), os.stat(path)
     bb.push("acme", "widgets", {"README.md": ("exec", text.encode())})
     m.refresh(W)
-    assert stat.S_IMODE(os.stat(path).st_mode) == 0o555 and stat.S_IMODE(before.st_mode) == 0o444
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o755 and stat.S_IMODE(before.st_mode) == 0o644
     assert m.read(W + "/README.md") == text
 
 

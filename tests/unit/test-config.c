@@ -207,6 +207,11 @@ static void test_options(void **state)
 	options("api_url=https://ada:hunter2@x/2.0", "password");
 	options("workspaces=A/B", "no workspace id");
 	options("max_read=many", "no such number");
+	options("uid=no-such-user", "no user of this system");
+	options("gid=4294967295", "no group of this system");
+	options("umask=089", "no mask of modes");
+	options("umask=1000", "no mask of modes");
+	options("uid=0,gid=root,umask=0077", NULL);
 	options("max_threads=0", "no such number");
 }
 

@@ -19,7 +19,7 @@ static struct node_table *new_table(struct node **ret_root)
 static struct node_what file(uint64_t version)
 {
 	return (struct node_what){
-		.provider = &plain, .mode = S_IFREG | 0444, .version = version};
+		.provider = &plain, .mode = NODE_FILE, .version = version};
 }
 
 static void same_content_same_number(void **state)
@@ -78,7 +78,7 @@ static void directory_moves_and_stale_finds_are_refused(void **state)
 {
 	struct node *root, *dir, *child;
 	struct node_table *table = new_table(&root);
-	struct node_what what = {.provider = &plain, .mode = S_IFDIR | 0555};
+	struct node_what what = {.provider = &plain, .mode = NODE_DIRECTORY};
 	const struct oid first = {{1}}, second = {{2}};
 	uint64_t ino;
 
@@ -136,7 +136,7 @@ static void children_hold_their_parents(void **state)
 {
 	struct node *root, *a, *b;
 	struct node_table *table = new_table(&root);
-	struct node_what dir = {.provider = &plain, .mode = S_IFDIR | 0555};
+	struct node_what dir = {.provider = &plain, .mode = NODE_DIRECTORY};
 	struct buf path = BUF_INIT(0);
 	uint64_t a_ino, b_ino;
 
