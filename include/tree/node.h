@@ -38,8 +38,10 @@ struct git_view;
 /* What a node is beside its name: fixed for its life but for what is marked. */
 struct node_what {
 	const struct provider *provider;
-	mode_t mode;      /* type and permissions */
-	uint64_t size;    /* of files and symlinks */
+	mode_t mode; /* type and permissions */
+	/* Of files and symlinks: what was there when it was found. Of a
+	 * provider whose files grow it is under the lock (node_size). */
+	uint64_t size;
 	int64_t mtime_ms; /* may be renewed, under the lock */
 	uint64_t version; /* of a document; a serial of other contents */
 	struct oid oid; /* a git object; a directory's moves, under the lock */
@@ -80,10 +82,11 @@ struct node *node_child(struct node_table *, struct node *parent,
 
 /*
  * The child of that name that is what `what` says: the one there (its mtime is
- * renewed), or a new one, in which case another one that had the name loses it.
- * One critical section. `what->data` is taken in every case. With expect, a
- * git directory's object: NULL when the parent has moved from it meanwhile
- * (look again). kernel: the reply will add one to the kernel's count.
+ * renewed, and one that grows has grown), or a new one, in which case another
+ * one that had the name loses it. One critical section. `what->data` is taken
+ * in every case. With expect, a git directory's object: NULL when the parent
+ * has moved from it meanwhile (look again). kernel: the reply will add one to
+ * the kernel's count.
  */
 struct node *node_make(struct node_table *, struct node *parent,
 		       const char *name, const struct node_what *what,
@@ -102,6 +105,11 @@ bool node_move(struct node_table *, struct node *, const struct oid *from,
 	       const struct oid *to, int64_t mtime_ms);
 int64_t node_mtime_ms(struct node_table *, const struct node *);
 void node_set_mtime_ms(struct node_table *, struct node *, int64_t mtime_ms);
+uint64_t node_size(struct node_table *, const struct node *);
+/* A file that grows is this large, as of this time. What another thread has
+ * told already is never taken back: neither becomes less. */
+void node_grow(struct node_table *, struct node *, uint64_t size,
+	       int64_t mtime_ms);
 bool node_is_linked(struct node_table *, const struct node *);
 /* The directory's book, made at the first call with make; borrowed, lives as
  * long as the node. */

@@ -21,10 +21,17 @@ DEFINE_CLEANUP(struct problems *, problems_free);
  * a line was added. */
 bool problems_add(struct problems *, const char *path, int errnum,
 		  const char *sentence);
-/* The text so far. */
-uint64_t problems_generation(struct problems *);
-uint64_t problems_size(struct problems *);
-/* What may be read of that generation; -ESTALE when it is gone. */
+/* The text so far, and when its last line came (wall clock; 0: there is none
+ * yet). A new generation is at least a second younger than the last one was. */
+struct problems_stat {
+	uint64_t generation, size;
+	int64_t mtime_ms;
+};
+/* generation 0: the newest. The one before it stays as it was, for who is in
+ * the middle of it; of older ones nothing is known: -ESTALE. */
+int problems_stat(struct problems *, uint64_t generation,
+		  struct problems_stat *ret_stat);
+/* What may be read of that generation; -ESTALE as above. */
 int problems_read(struct problems *, uint64_t generation, off_t offset,
 		  size_t n, struct blob **ret_blob);
 /* The newest n lines, oldest first. */

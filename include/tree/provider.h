@@ -31,6 +31,9 @@ typedef bool provider_emit(void *arg, const char *name, uint64_t cookie,
  * reached. */
 struct provider {
 	const char *name;
+	/* Its files grow under their inodes (layout rule 10): a name that is
+	 * looked up again tells the size that there is by now. */
+	bool grows;
 	/* -errno; an unknown name is 0 and found->what.provider NULL. */
 	int (*lookup)(struct ctx *, struct model *, struct node *dir,
 		      const char *name, struct found *ret_found);

@@ -64,14 +64,18 @@ static void found_text(struct model *model, struct buf *text, int64_t left_ms,
 
 static void found_errors(struct model *model, struct found *found)
 {
+	struct problems_stat stat = {0};
+
+	(void)problems_stat(model->problems, 0, &stat);
 	*found = (struct found){
 		.what =
 			{
 				.provider = &provider_errors,
 				.mode = NODE_FILE,
-				.size = problems_size(model->problems),
-				.mtime_ms = model->started_ms,
-				.version = problems_generation(model->problems),
+				.size = stat.size,
+				.mtime_ms = stat.mtime_ms ? stat.mtime_ms
+							  : model->started_ms,
+				.version = stat.generation,
 			},
 		.ask_attr = true,
 	};
@@ -239,10 +243,14 @@ static void snapshot_free(void *data)
 static int errors_attr(struct ctx *ctx, struct model *model, struct node *node,
 		       int64_t *ret_left_ms, uint64_t *ret_size)
 {
+	struct problems_stat stat;
+
 	(void)ctx;
-	(void)node;
 	*ret_left_ms = 0;
-	*ret_size = problems_size(model->problems);
+	/* An old generation that is gone stays as large as it was. */
+	if (problems_stat(model->problems, node->what.version, &stat) == 0)
+		node_grow(model->nodes, node, stat.size, stat.mtime_ms);
+	*ret_size = node_size(model->nodes, node);
 	return 0;
 }
 
@@ -434,6 +442,7 @@ const struct provider provider_snapshot = {
 
 const struct provider provider_errors = {
 	.name = "errors",
+	.grows = true,
 	.attr = errors_attr,
 	.read = errors_read,
 };

@@ -298,10 +298,9 @@ static int log_attr(struct ctx *ctx, struct model *model, struct node *node,
 		return 0;
 	}
 	say_failure(ctx, model, node, log, failure);
-	*ret_size = growth.size;
+	node_grow(model->nodes, node, growth.size, growth.grew_ms);
+	*ret_size = node_size(model->nodes, node);
 	*ret_left_ms = growth.ended || growth.dead ? FOREVER_MS : MOMENT_MS;
-	if (growth.grew_ms)
-		node_set_mtime_ms(model->nodes, node, growth.grew_ms);
 	if (growth.dead && node_is_linked(model->nodes, node))
 		model_drop_child(model, node->parent, node->name);
 	if (!growth.ended && !growth.dead)
@@ -342,6 +341,7 @@ static void log_free(void *data)
 
 const struct provider provider_log = {
 	.name = "log",
+	.grows = true,
 	.attr = log_attr,
 	.read = log_read,
 	.same_data = log_same,

@@ -145,8 +145,9 @@ static void fill(struct model *model, const struct node *node, int64_t left_ms,
 static void fill_entry(struct model *model, const struct node *node,
 		       const struct found *found, struct model_entry *entry)
 {
-	fill(model, node, found->ask_attr ? 0 : found->left_ms, node->what.size,
-	     &entry->attr);
+	/* Not found->what.size: another thread may have told a larger one. */
+	fill(model, node, found->ask_attr ? 0 : found->left_ms,
+	     node_size(model->nodes, node), &entry->attr);
 	entry->ino = node->ino;
 	entry->entry_timeout = seconds(found->left_ms);
 }
@@ -251,7 +252,7 @@ int model_getattr(struct ctx *ctx, struct model *model, uint64_t ino,
 
 	if (!node)
 		return -ESTALE;
-	size = node->what.size;
+	size = node_size(model->nodes, node);
 	if (node->what.provider->attr)
 		r = node->what.provider->attr(ctx, model, node, &left_ms,
 					      &size);

@@ -164,6 +164,14 @@ struct node *node_ref(struct node_table *table, struct node *node)
 	return node;
 }
 
+static void grow(struct node *node, uint64_t size, int64_t mtime_ms)
+{
+	if (size > node->what.size)
+		node->what.size = size;
+	if (mtime_ms > node->what.mtime_ms)
+		node->what.mtime_ms = mtime_ms;
+}
+
 /* Drops n references; the node when it was its last, to be destroyed outside
  * the lock. */
 static struct node *drop(struct node_table *table, struct node *node)
@@ -266,6 +274,8 @@ struct node *node_make(struct node_table *table, struct node *parent,
 			node = insert(table, parent, fresh);
 		if (node == fresh)
 			fresh = NULL;
+		else if (what->provider->grows)
+			grow(node, what->size, what->mtime_ms);
 		else if (!what->view)
 			node->what.mtime_ms = what->mtime_ms;
 		node->refs++;
@@ -356,6 +366,24 @@ void node_set_mtime_ms(struct node_table *table, struct node *node,
 {
 	mutex_lock(&table->lock);
 	node->what.mtime_ms = mtime_ms;
+	mutex_unlock(&table->lock);
+}
+
+uint64_t node_size(struct node_table *table, const struct node *node)
+{
+	uint64_t size;
+
+	mutex_lock(&table->lock);
+	size = node->what.size;
+	mutex_unlock(&table->lock);
+	return size;
+}
+
+void node_grow(struct node_table *table, struct node *node, uint64_t size,
+	       int64_t mtime_ms)
+{
+	mutex_lock(&table->lock);
+	grow(node, size, mtime_ms);
 	mutex_unlock(&table->lock);
 }
 

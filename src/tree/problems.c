@@ -22,8 +22,11 @@ struct recent {
 
 struct problems {
 	struct mutex lock;
-	struct buf text;          /* all of it under lock */
-	uint64_t generation;      /* > 0 */
+	struct buf text;      /* all of it under lock */
+	struct buf last_text; /* of the generation before */
+	uint64_t generation;  /* > 0 */
+	int64_t mtime_ms;     /* of text, and of last_text */
+	int64_t last_mtime_ms;
 	struct recent recent[64]; /* a ring */
 	unsigned next;
 };
@@ -43,6 +46,7 @@ struct problems *problems_free(struct problems *problems)
 	if (!problems)
 		return NULL;
 	buf_done(&problems->text);
+	buf_done(&problems->last_text);
 	mutex_done(&problems->lock);
 	free(problems);
 	return NULL;
@@ -96,9 +100,13 @@ static void begin_anew(struct problems *problems) requires_lock(problems->lock)
 	size_t from = tail_offset(&problems->text, N_KEPT_LINES);
 
 	buf_add(&kept, problems->text.data + from, problems->text.len - from);
-	buf_done(&problems->text);
+	buf_done(&problems->last_text);
+	problems->last_text = problems->text;
+	problems->last_mtime_ms = problems->mtime_ms;
 	problems->text = kept;
 	problems->generation++;
+	/* Else `find -newer` and `rsync -u` could miss that it is another. */
+	problems->mtime_ms += 1000;
 }
 
 bool problems_add(struct problems *problems, const char *path, int errnum,
@@ -107,8 +115,9 @@ bool problems_add(struct problems *problems, const char *path, int errnum,
 	cleanup(buf_done) struct buf line = BUF_INIT(16 * KIB);
 	char when[24];
 	bool added = false;
+	int64_t now = clock_wall_ms();
 
-	buf_printf(&line, "%s\t", clock_format_iso8601(clock_wall_ms(), when));
+	buf_printf(&line, "%s\t", clock_format_iso8601(now, when));
 	text_tsv_value(&line, path);
 	buf_printf(&line, "\t%s\t", errnum ? strerrorname_np(errnum) : "-");
 	text_tsv_value(&line, sentence);
@@ -123,6 +132,8 @@ bool problems_add(struct problems *problems, const char *path, int errnum,
 		if (problems->text.len + line.len > MAX_TEXT)
 			begin_anew(problems);
 		added = buf_add(&problems->text, line.data, line.len) == 0;
+		if (added && now > problems->mtime_ms)
+			problems->mtime_ms = now;
 	}
 	mutex_unlock(&problems->lock);
 	if (added)
@@ -131,40 +142,55 @@ bool problems_add(struct problems *problems, const char *path, int errnum,
 	return added;
 }
 
-uint64_t problems_generation(struct problems *problems)
+/* NULL: gone. */
+static const struct buf *text_of(const struct problems *problems,
+				 uint64_t generation)
+	requires_lock(problems->lock)
 {
-	uint64_t generation;
-
-	mutex_lock(&problems->lock);
-	generation = problems->generation;
-	mutex_unlock(&problems->lock);
-	return generation;
+	if (generation == problems->generation)
+		return &problems->text;
+	return generation && generation + 1 == problems->generation
+		       ? &problems->last_text
+		       : NULL;
 }
 
-uint64_t problems_size(struct problems *problems)
+int problems_stat(struct problems *problems, uint64_t generation,
+		  struct problems_stat *ret_stat)
 {
-	uint64_t size;
+	const struct buf *text;
 
 	mutex_lock(&problems->lock);
-	size = problems->text.len;
+	if (!generation)
+		generation = problems->generation;
+	text = text_of(problems, generation);
+	if (text)
+		*ret_stat = (struct problems_stat){
+			.generation = generation,
+			.size = text->len,
+			.mtime_ms = text == &problems->text
+					    ? problems->mtime_ms
+					    : problems->last_mtime_ms,
+		};
 	mutex_unlock(&problems->lock);
-	return size;
+	return text ? 0 : -ESTALE;
 }
 
 int problems_read(struct problems *problems, uint64_t generation, off_t offset,
 		  size_t n, struct blob **ret_blob)
 {
+	const struct buf *text;
 	struct blob *blob = NULL;
 
 	mutex_lock(&problems->lock);
-	if (generation == problems->generation && offset >= 0) {
-		size_t len = problems->text.len, from = (size_t)offset;
+	text = text_of(problems, generation);
+	if (text && offset >= 0) {
+		size_t from = (size_t)offset;
 
-		if (from > len)
-			from = len;
-		if (n > len - from)
-			n = len - from;
-		blob = blob_new(n ? problems->text.data + from : "", n);
+		if (from > text->len)
+			from = text->len;
+		if (n > text->len - from)
+			n = text->len - from;
+		blob = blob_new(n ? text->data + from : "", n);
 	}
 	mutex_unlock(&problems->lock);
 	if (!blob)

@@ -128,15 +128,23 @@ class Working:
             raise TypeError("a pipeline has no %r" % sorted(set(what) - FIELDS))
         self._runs(ws, slug).change(number, lambda p: [setattr(p, key, value) for key, value in what.items()])
 
-    def append_log(self, ws, slug, number, step, text):
-        """More of the log of a step (its place from 0, or its name); its length then."""
+    def append_log(self, ws, slug, number, step, text, service=None):
+        """More of the log of a step (its place from 0, or its name), or of a service beside it; its length then."""
         more = text.encode() if isinstance(text, str) else text
 
         def act(p):
             s = step_of(p, step)
+            if service:
+                s.services[service] = s.services.get(service, "") + more.decode()
+                return len(s.services[service])
             s.log = (s.log or b"") + more
             return len(s.log)
         return self._runs(ws, slug).change(number, act)
+
+    def container_uuid(self, ws, slug, number, step, service):
+        """With its braces: what a service's log is asked for with."""
+        r = self._repository(ws, slug)
+        return self._runs(ws, slug).change(number, lambda p: container_uuid(r, p, p.steps.index(step_of(p, step)), service))
 
     def set_log(self, ws, slug, number, step, text):
         """Another log; None: it is gone."""

@@ -1,6 +1,5 @@
 """`.bitbucketfs/errors`: what each line says, and how the file grows."""
 import datetime
-import errno
 import json
 import os
 import re
@@ -123,9 +122,11 @@ def test_past_a_mebibyte_it_is_a_new_inode_with_the_newest_hundred(bb, m):
         assert lines[-1].split("\t")[1].startswith(f"acme/n{n}-")
         numbers = [int(re.match(r"acme/n(\d+)-", x.split("\t")[1]).group(1)) for x in lines]
         assert numbers == list(range(numbers[0], n + 1)), "none is lost between"
-        with pytest.raises(OSError) as e:
-            os.read(fd, 10)
-        assert e.value.errno == errno.ESTALE
+        old, new = os.fstat(fd), os.stat(path)
+        assert size <= old.st_size <= 1 << 20, "the old one does not shrink"
+        assert new.st_mtime >= old.st_mtime + 1
+        with os.fdopen(os.dup(fd), "rb") as held:
+            assert len(held.read()) == old.st_size, "who reads the old one finishes it"
     finally:
         os.close(fd)
     await_true(lambda: m.ls("acme"), "it goes on")

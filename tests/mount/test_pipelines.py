@@ -146,6 +146,37 @@ def test_a_running_log_grows_under_its_inode(bb, mounts):
     assert m.read(f"{place}/log") == "+ make\nline 0\nline 1\nline 2\nthe end\n"
 
 
+@pytest.mark.parametrize("service", [None, "postgres"], ids=["step", "service"])
+def test_a_log_that_ended_has_its_last_size_for_every_program(bb, mounts, service):
+    """Looked at while it ran, grown, ended: a look-up of its name must not bring the size of the first look back."""
+    number = bb.create_pipeline("acme", "widgets", ["Build"])
+    bb.append_log("acme", "widgets", number, 0, "+ make\n", service=service)
+    m = mounts()
+    place = step(m, f"{P}/{number}", 1)
+    name = f"services/{bb.container_uuid('acme', 'widgets', number, 0, service)}" if service else "log"
+    path = m / f"{place}/{name}"
+    before = os.stat(path)
+    assert before.st_size == 7
+    whole = "+ make\n" + "a line of it\n" * 1000 + "needle\n"
+    bb.append_log("acme", "widgets", number, 0, whole[7:], service=service)
+    bb.finish_step("acme", "widgets", number, 0)
+    await_true(lambda: os.stat(path).st_size == len(whole), "the end of it", 40)
+    # While it grows its name holds for a second, and is looked up again; from the look-up that learns that the step has
+    # ended on, what that one says holds for an hour.
+    m.refresh(place)
+    until = time.monotonic() + 8
+    while time.monotonic() < until:
+        now = os.stat(path)
+        assert (now.st_size, now.st_ino) == (len(whole), before.st_ino)
+        assert now.st_mtime >= before.st_mtime
+        time.sleep(0.05)
+    assert subprocess.run(["grep", "-c", "needle", path], capture_output=True, text=True).stdout == "1\n"
+    copy = m.path + ".copy"
+    subprocess.run(["cp", path, copy], check=True)
+    with open(copy) as f:
+        assert f.read() == whole
+
+
 def test_tail_follows_it_with_few_requests(bb, mounts):
     number = bb.create_pipeline("acme", "widgets", ["Build"])
     bb.append_log("acme", "widgets", number, 0, "first\n")

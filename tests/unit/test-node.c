@@ -74,6 +74,43 @@ static void new_content_new_number(void **state)
 	node_table_free(table);
 }
 
+static void what_grows_tells_what_there_is(void **state)
+{
+	static const struct provider growing = {.name = "growing",
+						.grows = true};
+	struct node *root, *a, *b;
+	struct node_table *table = new_table(&root);
+	struct node_what what = {.provider = &growing,
+				 .mode = S_IFREG | 0444,
+				 .size = 7,
+				 .mtime_ms = 1000};
+
+	(void)state;
+	a = node_make(table, root, "log", &what, NULL, true);
+	assert_int_equal(node_size(table, a), 7);
+	what.size = 28;
+	what.mtime_ms = 5000;
+	b = node_make(table, root, "log", &what, NULL, true);
+	assert_ptr_equal(a, b);
+	assert_int_equal(node_size(table, a), 28);
+	node_grow(table, a, 36, 9000);
+	/* A look that was overtaken takes nothing back. */
+	node_unref(table, node_make(table, root, "log", &what, NULL, true));
+	assert_int_equal(node_size(table, a), 36);
+	assert_int_equal(node_mtime_ms(table, a), 9000);
+	/* Nor one that had lost its name. */
+	node_unlink(table, a);
+	what.size = 40;
+	b = node_make(table, root, "log", &what, NULL, false);
+	assert_ptr_equal(a, b);
+	assert_int_equal(node_size(table, a), 40);
+	node_unref(table, b);
+	node_unref(table, b);
+	node_unref(table, a);
+	node_unref(table, root);
+	node_table_free(table);
+}
+
 static void directory_moves_and_stale_finds_are_refused(void **state)
 {
 	struct node *root, *dir, *child;
@@ -203,6 +240,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(same_content_same_number),
 		cmocka_unit_test(new_content_new_number),
+		cmocka_unit_test(what_grows_tells_what_there_is),
 		cmocka_unit_test(directory_moves_and_stale_finds_are_refused),
 		cmocka_unit_test(a_directory_comes_back_as_it_was_or_anew),
 		cmocka_unit_test(children_hold_their_parents),
