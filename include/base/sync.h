@@ -125,6 +125,10 @@ struct ctx {
 	bool waits;              /* holds one of the group's waiting places */
 	enum ctx_class class;
 	int32_t caller; /* the thread that waits for it; 0: not known */
+	/* Somebody asked for just this to be asked now (.now): it may try where
+	 * others are told to wait. */
+	bool urgent;
+	bool tries; /* remote/budget's: its request was let through to try */
 	/* It failed for being of this class or caller: another one's may
 	 * succeed. Whoever shares the failure with others looks here. */
 	bool refused;

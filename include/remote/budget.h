@@ -56,14 +56,19 @@ void budget_attach(struct budget *, struct cache *);
  * until when. -EDQUOT at once also when the class may spend no more;
  * ctx->refused is set when another class still may. -EINTR, -ETIMEDOUT as ctx
  * says, -EAGAIN without a waiting place.
+ *
+ * One request in five minutes may try although the service's word (a pause,
+ * nothing remaining) forbids it; one of an urgent ctx a second after the last,
+ * then two, up to a minute. ctx->tries is set then.
  */
 int budget_admit(struct ctx *, struct budget *);
 /*
  * After each of them, answered or not, with the same ctx: counts it as often as
  * the service did, reads the rate headers. A 429 begins a pause: as long as
- * Retry-After or x-ratelimit-reset (with nothing remaining) say, else 1 s,
- * doubled by each further one up to 60 s, with jitter; those that come while it
- * lasts do not make it longer. Returns the pause in ms (0: none).
+ * Retry-After or x-ratelimit-reset (with nothing remaining) say, an hour at
+ * most, else 1 s, doubled by each further one up to 60 s, with jitter; those
+ * that come while it lasts do not make it longer. Returns the pause in ms (0:
+ * none).
  */
 int64_t budget_observe(struct ctx *, struct budget *,
 		       const struct http_response *);
@@ -92,6 +97,8 @@ struct budget_state {
 	uint64_t n_requests; /* to the API, of this process */
 	struct budget_quota api, git;
 	int64_t paused_until_ms; /* wall clock; 0: not paused */
+	int64_t tries_ms; /* wall clock: when one request may try during it; 0:
+			   * it ends before */
 	/* When a class may go on; 0: it may now. */
 	int64_t waits_until_ms[CTX_CLASSES];
 	struct budget_walk walks[BUDGET_WALKS_SHOWN]; /* most requests first */

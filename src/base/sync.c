@@ -246,6 +246,7 @@ void ctx_init(struct ctx *ctx, struct ctx_group *group, int64_t timeout_ms)
 	ctx->waits = false;
 	ctx->class = CTX_PERSON;
 	ctx->caller = 0;
+	ctx->urgent = ctx->tries = false;
 	ctx->refused = false;
 	ctx->sentence[0] = '\0';
 	if (!group)
@@ -265,6 +266,7 @@ void ctx_init_like(struct ctx *ctx, const struct ctx *parent)
 	ctx->deadline_ms = parent->deadline_ms;
 	ctx->class = parent->class;
 	ctx->caller = parent->caller;
+	ctx->urgent = parent->urgent;
 }
 
 void ctx_done(struct ctx *ctx)

@@ -5,6 +5,13 @@
  * does too. Several requests are under way when the first 429 comes; theirs
  * come while the pause has begun and do not double it.
  *
+ * What the service says may be a lie or a mistake (a Retry-After of a day, a
+ * date in 2099), and nobody but the service can take it back. So no pause is
+ * longer than the quota's hour, and now and then one request tries: the first
+ * that comes when the service was not asked for five minutes, and one that
+ * somebody asks for by name (.now) much earlier. An answer other than 429 ends
+ * the pause, here and, by the ledger, for the other mounts.
+ *
  * What is admitted is taken off what is left until it is observed: of many at
  * once none is let through on what another one is about to use.
  */
@@ -14,9 +21,11 @@
 #include "base/digest.h"
 
 #define FIRST_PAUSE_MS 1000
-#define LONGEST_BACKOFF_MS 60000
-#define LONGEST_PAUSE_MS (24 * HOUR_MS)
 #define LONGEST_WAIT_MS 10000
+/* While the service's word forbids everything, one request in so long finds
+ * out whether it still holds. */
+#define TRY_MS (5 * MINUTE_MS)
+#define FIRST_URGENT_MS 1000
 /* In the reserve a walk is made by N × left / this: N is where it begins, of
  * a quota of 1,000. */
 #define WALK_PER_LEFT 300
@@ -40,6 +49,8 @@ struct budget *budget_new(const struct budget_config *config)
 		   config->api_hour ? config->api_hour : BUDGET_API_HOUR);
 	quota_init(&b->git, "git", BUDGET_GIT_HOUR);
 	b->backoff_ms = FIRST_PAUSE_MS;
+	b->asked_ms = clock_boot_ms();
+	b->urgent_ms = FIRST_URGENT_MS;
 	return b;
 }
 
@@ -95,6 +106,7 @@ struct asking {
 	unsigned n_caused; /* in ten minutes */
 	/* Of a refusal: */
 	int64_t pause_ms; /* > 0: for the pause */
+	int64_t tries_ms; /* of a pause: when one may try */
 	int64_t until_ms; /* wall clock; > 0: for the class */
 	int64_t limit, leaves;
 };
@@ -133,9 +145,36 @@ static int refuse_class(struct ctx *ctx, const struct asking *a)
 			(long long)a->limit, when);
 }
 
+/* How long until it may try although the service's word forbids it. */
+static int64_t tries_in(const struct ctx *ctx, const struct budget *b)
+	requires_lock(b->lock)
+{
+	return b->asked_ms + (ctx->urgent ? b->urgent_ms : TRY_MS) -
+	       clock_boot_ms();
+}
+
+static void look_whether_to_try(struct ctx *ctx, struct budget *b,
+				struct asking *a) requires_lock(b->lock)
+{
+	int64_t left = tries_in(ctx, b);
+
+	a->tries_ms = left;
+	if (a->pause_ms > 0 && left < a->pause_ms && (left <= 0 || ctx->urgent))
+		a->pause_ms = left;
+	/* The reserve of a class is ours; what is used up, the service's. */
+	else if (a->until_ms && left <= 0 && ctx->class == CTX_PERSON &&
+		 quota_is_told(&b->api))
+		a->until_ms = 0;
+	else
+		return;
+	ctx->tries = left <= 0;
+}
+
 /* True: admitted. Else the pause, or the class, forbids it. */
 static bool try(struct ctx *ctx, struct budget *b, struct asking *a)
 {
+	bool admitted;
+
 	mutex_lock(&b->lock);
 	if (ctx->class != CTX_REFRESH)
 		ctx->class = a->n_caused > walk_begins(b) ? CTX_WALK
@@ -146,11 +185,16 @@ static bool try(struct ctx *ctx, struct budget *b, struct asking *a)
 		a->limit = quota_limit(&b->api);
 		a->leaves = quota_reserve(&b->api, ctx->class);
 		a->until_ms = quota_wait(&b->api, ctx->class, 1);
-		if (!a->until_ms)
-			b->api.n_under_way++;
+	}
+	if (a->pause_ms > 0 || a->until_ms)
+		look_whether_to_try(ctx, b, a);
+	admitted = a->pause_ms <= 0 && !a->until_ms;
+	if (admitted) {
+		b->api.n_under_way++;
+		b->asked_ms = clock_boot_ms();
 	}
 	mutex_unlock(&b->lock);
-	return a->pause_ms <= 0 && !a->until_ms;
+	return admitted;
 }
 
 int budget_admit(struct ctx *ctx, struct budget *b)
@@ -158,7 +202,7 @@ int budget_admit(struct ctx *ctx, struct budget *b)
 	struct asking a = {.n_caused = 0};
 	int r = 0;
 
-	ctx->refused = false;
+	ctx->refused = ctx->tries = false;
 	if (ctx->class != CTX_REFRESH || ctx->caller) {
 		walks_identify(b->walks, ctx->caller, &a.walker);
 		a.n_caused = walks_count(b->walks, &a.walker);
@@ -172,7 +216,9 @@ int budget_admit(struct ctx *ctx, struct budget *b)
 			return refuse_class(ctx, &a);
 		if (a.pause_ms > LONGEST_WAIT_MS ||
 		    a.pause_ms >= ctx_left_ms(ctx))
-			return refuse_in_pause(ctx, a.pause_ms);
+			return refuse_in_pause(ctx, a.tries_ms < a.pause_ms
+							    ? a.tries_ms
+							    : a.pause_ms);
 		r = ctx_wait_begin(ctx);
 		if (r < 0)
 			return r;
@@ -207,6 +253,15 @@ static int64_t with_jitter(int64_t ms)
 	return ms + (int64_t)(random % (uint32_t)(ms / 4 + 50));
 }
 
+/* For the ledger, whose readers know a note by its time. */
+static void note_pause(struct budget *b) requires_lock(b->lock)
+{
+	int64_t now = clock_wall_ms();
+
+	b->pause_noted_ms = b->pause_noted_ms == now ? now + 1 : now;
+	b->pause_unwritten = true;
+}
+
 static int64_t begin_pause(struct budget *b, const struct http_response *answer)
 	requires_lock(b->lock)
 {
@@ -227,12 +282,34 @@ static int64_t begin_pause(struct budget *b, const struct http_response *answer)
 	}
 	pause = with_jitter(pause < LONGEST_PAUSE_MS ? pause
 						     : LONGEST_PAUSE_MS);
+	if (pause > LONGEST_PAUSE_MS)
+		pause = LONGEST_PAUSE_MS;
+	if (!paused)
+		b->urgent_ms = FIRST_URGENT_MS;
 	if (b->paused_until_ms < now + pause) {
 		b->paused_until_ms = now + pause;
-		b->pause_noted_ms = clock_wall_ms();
-		b->pause_unwritten = true;
+		note_pause(b);
 	}
 	return b->paused_until_ms - now;
+}
+
+/* What came of a request that tried. */
+static void heed_try(struct budget *b, const struct http_response *answer)
+	requires_lock(b->lock)
+{
+	int64_t now = clock_boot_ms();
+
+	if (answer->status == 429) {
+		b->urgent_ms = b->urgent_ms < LONGEST_BACKOFF_MS / 2
+				       ? b->urgent_ms * 2
+				       : LONGEST_BACKOFF_MS;
+	} else if (answer->status && answer->status < 500) {
+		b->urgent_ms = FIRST_URGENT_MS;
+		if (b->paused_until_ms > now) {
+			b->paused_until_ms = now;
+			note_pause(b);
+		}
+	}
 }
 
 int64_t budget_observe(struct ctx *ctx, struct budget *b,
@@ -247,6 +324,13 @@ int64_t budget_observe(struct ctx *ctx, struct budget *b,
 	b->n_requests += answer->n_asked;
 	quota_count(&b->api, ctx->class, answer->n_asked);
 	quota_hear(&b->api, answer);
+	if (answer->status)
+		b->asked_ms = clock_boot_ms();
+	if (ctx->tries)
+		heed_try(b, answer);
+	/* One try each time that somebody asks for it by name. */
+	if (answer->status == 429)
+		ctx->urgent = false;
 	if (answer->status == 429)
 		pause = begin_pause(b, answer);
 	else if (answer->status && b->paused_until_ms <= clock_boot_ms())
@@ -275,6 +359,7 @@ void budget_count_git(struct budget *b, uint64_t n_requests)
 void budget_state(struct budget *b, struct budget_state *ret_state)
 {
 	struct budget_state state = {0};
+	int64_t now = clock_boot_ms();
 	unsigned walk;
 
 	budget_look(b);
@@ -282,9 +367,15 @@ void budget_state(struct budget *b, struct budget_state *ret_state)
 	state.n_requests = b->n_requests;
 	quota_state(&b->api, &state.api);
 	quota_state(&b->git, &state.git);
-	if (b->paused_until_ms > clock_boot_ms())
+	if (b->paused_until_ms > now) {
+		int64_t tries = b->asked_ms + TRY_MS;
+
 		state.paused_until_ms = clock_wall_ms() + b->paused_until_ms -
-					clock_boot_ms();
+					now;
+		if (tries < b->paused_until_ms)
+			state.tries_ms = clock_wall_ms() +
+					 (tries > now ? tries - now : 0);
+	}
 	for (int class = 0; class < CTX_CLASSES; class ++)
 		state.waits_until_ms[class] =
 			quota_wait(&b->api, (enum ctx_class) class, 1);

@@ -12,6 +12,8 @@
 
 #define LOOK_MS 1000
 #define ROUNDS 16
+/* In the note of a pause, instead of its end. */
+#define PAUSE_ENDED 0
 
 enum note {
 	NOTE_SAID,
@@ -31,9 +33,11 @@ static void write_said(const struct said *said, struct cache_ledger_note *note)
 
 static void write_pause(const struct budget *b, struct cache_ledger_note *note)
 {
+	int64_t left = b->paused_until_ms - clock_boot_ms();
+
 	*note = (struct cache_ledger_note){
 		b->pause_noted_ms,
-		{clock_wall_ms() + b->paused_until_ms - clock_boot_ms(),
+		{left > 0 ? clock_wall_ms() + left : PAUSE_ENDED,
 		 b->backoff_ms},
 	};
 }
@@ -91,17 +95,27 @@ static void read_pause(struct budget *b, const struct cache_ledger_note *note)
 	requires_lock(b->lock)
 {
 	int64_t now = clock_wall_ms(), boot = clock_boot_ms();
-	int64_t left = note->numbers[0] - now;
+	int64_t until = note->numbers[0], left;
 
 	if (note->noted_ms == b->pause_noted_ms || b->pause_unwritten)
 		return;
 	b->pause_noted_ms = note->noted_ms;
-	if (note->numbers[0] <= now)
+	/* Whatever an older program wrote there, or a clock that was wrong. */
+	if (until > note->noted_ms + LONGEST_PAUSE_MS)
+		until = note->noted_ms + LONGEST_PAUSE_MS;
+	left = until - now < LONGEST_PAUSE_MS ? until - now : LONGEST_PAUSE_MS;
+	if (left <= 0) {
+		/* Another mount's try was answered. */
+		if (note->numbers[0] == PAUSE_ENDED)
+			b->paused_until_ms = boot;
 		return;
+	}
 	if (b->paused_until_ms < boot + left)
 		b->paused_until_ms = boot + left;
 	if (b->backoff_ms < note->numbers[1])
-		b->backoff_ms = note->numbers[1];
+		b->backoff_ms = note->numbers[1] < LONGEST_BACKOFF_MS
+					? note->numbers[1]
+					: LONGEST_BACKOFF_MS;
 }
 
 /* first: the total counts from elsewhere than ours did so far. */

@@ -42,6 +42,11 @@ struct said {
 			    */
 };
 
+/* No number of a server may stop us for longer than a quota's window: one lie
+ * in a header would shut everybody out. */
+#define LONGEST_PAUSE_MS HOUR_MS
+#define LONGEST_BACKOFF_MS MINUTE_MS
+
 /* Not locked: the budget's lock is held. */
 struct quota {
 	const char *book;        /* its name in the ledger */
@@ -65,6 +70,9 @@ int64_t quota_reserve(const struct quota *, enum ctx_class);
 /* 0: the class may spend n now; else when it may, wall clock. */
 int64_t quota_wait(const struct quota *, enum ctx_class, unsigned n);
 unsigned quota_used(const struct quota *, enum ctx_class);
+/* What is left is reckoned from the service's word, not from our count alone.
+ */
+bool quota_is_told(const struct quota *);
 void quota_state(const struct quota *, struct budget_quota *ret);
 
 /* ---- walks ---- */
@@ -99,6 +107,8 @@ struct budget {
 	struct quota api, git;
 	uint64_t n_requests, n_git_seen;
 	int64_t paused_until_ms; /* clock_boot_ms; 0: never paused */
+	int64_t asked_ms;        /* clock_boot_ms: the service was last asked */
+	int64_t urgent_ms;       /* so long after that an urgent one may try */
 	int64_t backoff_ms;      /* of the next 429 that says nothing */
 	int64_t pause_noted_ms;  /* wall clock; what the ledger's note is of */
 	bool pause_unwritten;

@@ -17,7 +17,6 @@
 #define NEAR_PERCENT 20 /* X-RateLimit-NearLimit: less than this is left */
 #define NEAR_MS (5 * MINUTE_MS)
 #define LIMIT_MOST 1000000 /* more is not believed */
-#define LIMIT_KNOWN_MS (24 * HOUR_MS)
 #define WALK_RESERVE_PERCENT 30
 #define REFRESH_RESERVE_PERCENT 50
 
@@ -149,7 +148,7 @@ int64_t quota_limit(const struct quota *q)
 	int64_t age = clock_wall_ms() - q->said.noted_ms;
 	int64_t limit = q->assumed;
 
-	if (q->said.limit && age >= 0 && age < LIMIT_KNOWN_MS)
+	if (q->said.limit && age >= 0 && age < HOUR_MS)
 		limit = q->said.limit;
 	return limit;
 }
@@ -238,6 +237,11 @@ int64_t quota_wait(const struct quota *q, enum ctx_class class, unsigned n)
 	}
 	/* What is under way is missing, or the limit is that small. */
 	return now + MINUTE_MS;
+}
+
+bool quota_is_told(const struct quota *q)
+{
+	return reckon(q).told || quota_limit(q) != q->assumed;
 }
 
 void quota_state(const struct quota *q, struct budget_quota *ret)

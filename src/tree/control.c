@@ -410,6 +410,7 @@ static int refresh_lookup(struct ctx *ctx, struct model *model,
 		found_refresh(model, ret_found);
 		return 0;
 	}
+	ctx->urgent = true;
 	r = refresh_now(ctx, model, dir, &said);
 	if (r < 0) {
 		buf_done(&said);

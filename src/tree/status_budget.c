@@ -55,8 +55,15 @@ void status_budget_text(struct model *model, struct buf *out)
 	buf_printf(out, "git quota: %" PRId64 " of %" PRId64 " left\n",
 		   s.git.left, s.git.limit);
 	if (s.paused_until_ms)
-		buf_printf(out, "paused: until %s, as the service asks\n",
+		buf_printf(out, "paused: until %s, as the service asks",
 			   clock_format_iso8601(s.paused_until_ms, when));
+	if (s.tries_ms)
+		buf_printf(out,
+			   "; one request tries at %s, .bitbucketfs/refresh/"
+			   "PATH/.now at once",
+			   clock_format_iso8601(s.tries_ms, when));
+	if (s.paused_until_ms)
+		buf_putc(out, '\n');
 	text_waits(&s, out);
 	for (size_t i = 0; i < s.n_walks; i++)
 		buf_printf(out,
@@ -93,6 +100,7 @@ void status_budget_json(struct model *model, struct json *root)
 	json_add_int(o, "limit", s.api.limit);
 	json_add_int(o, "remaining", s.api.left);
 	status_json_time(o, "paused_until", s.paused_until_ms);
+	status_json_time(o, "tries_at", s.tries_ms);
 	o = json_add_object(root, "quotas");
 	json_quota(&s.api, json_add_object(o, "api"));
 	json_quota(&s.git, json_add_object(o, "git"));

@@ -2,6 +2,7 @@
 
 A walk is a process group, so everything here that asks is a process of its own session, and the test itself asks for little.
 """
+import calendar
 import contextlib
 import errno
 import glob
@@ -9,6 +10,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -240,6 +242,46 @@ def test_a_429_stops_all_and_what_is_cached_is_served(bb, mounts):
     one.unmount()
     all_is_quiet(mounts())
     assert [e for e in bb.log.since(mark) if e["path"] != "/2.0/user"] == []
+
+
+@pytest.mark.parametrize("retry_after", ["86400", "Fri, 31 Dec 2099 23:59:59 GMT"])
+def test_nobody_is_shut_out_by_a_header(bb, mounts, retry_after):
+    m = counted(bb, mounts())
+    fault = bb.fault(r"/2\.0/repositories/edge", "status", status=429, headers={"Retry-After": retry_after}, times=1)
+    with pytest.raises(OSError) as e:
+        m.ls("edge")
+    assert e.value.errno == errno.EDQUOT and fault.hits == 1
+
+    def is_bounded(m, mark):
+        with pytest.raises(OSError) as e:
+            m.ls("monolith-labs")
+        assert e.value.errno == errno.EDQUOT
+        until = await_true(lambda: m.status()["requests"]["paused_until"], "the file is a moment old")
+        left = calendar.timegm(time.strptime(until, "%Y-%m-%dT%H:%M:%SZ")) - time.time()
+        assert 3000 < left <= 3600
+        assert re.search(rf"^paused: until {until}, as the service asks; one request tries at {WHEN}, ",
+                         m.read(CONTROL + "status"), re.M)
+        assert [e for e in bb.log.since(mark) if e["path"] != "/2.0/user"] == []
+    is_bounded(m, bb.log.mark())
+    m.unmount()
+    m = mounts()
+    is_bounded(m, bb.log.mark())
+    # Somebody asks for it by name: that one is asked, and heard.
+    assert m.refresh("acme/widgets")
+    await_true(lambda: not m.status()["requests"]["paused_until"], "the pause is over")
+    assert m.ls("ada-lindqvist"), "and so is what was not refused a moment ago"
+
+
+def test_asking_by_name_during_a_pause_is_one_request(bb, mounts):
+    m = counted(bb, mounts())
+    m.read("acme/widgets/info")
+    fault = bb.fault(r"/2\.0/repositories/", "status", status=429, headers={"Retry-After": "86400"})
+    with pytest.raises(OSError):
+        m.ls("edge")
+    for n in 2, 3:
+        with pytest.raises(OSError) as e:
+            m.refresh("acme/widgets")
+        assert e.value.errno == errno.EDQUOT and fault.hits == n
 
 
 def test_what_is_old_is_served_at_once_when_no_more_may_be_asked(bb, mounts):

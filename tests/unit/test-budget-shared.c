@@ -4,6 +4,7 @@
 #include "budget-world.h"
 
 #include "base/file.h"
+#include "store/cache_ledger.h"
 #include "write-lock.h"
 
 struct scene {
@@ -119,6 +120,54 @@ static void a_pause_is_remembered(void **state)
 	assert_int_equal(ask(b, PERSON(2000)), 0);
 	assert_int_equal(ask(other, PERSON(2000)), 0);
 	budget_free(b);
+}
+
+/* One mount's try was answered: all go on. */
+static void the_end_of_a_pause_is_heard(void **state)
+{
+	struct scene *s = *state;
+	cleanup(budget_free) struct budget *other = attached(s, 0);
+	struct budget *b = attached(s, 0);
+	struct http_response a = answer(429);
+	const struct asker who = PERSON(1000);
+
+	a.retry_after_s = 86400;
+	observed(b, &who, &a);
+	clock_advance(1000);
+	assert_int_equal(ask(other, PERSON(2000)), -EDQUOT);
+	clock_advance(5 * MINUTE - 1000);
+	assert_int_equal(ask(b, who), 0);
+	clock_advance(1000);
+	assert_int_equal(ask(other, PERSON(2000)), 0);
+	assert_int_equal(state_of(other).paused_until_ms, 0);
+	b = budget_free(b);
+	b = attached(s, 0);
+	assert_int_equal(state_of(b).paused_until_ms, 0);
+	budget_free(b);
+}
+
+/* As it was written before a pause had a bound: 30 hours, or for ever. */
+static void an_old_ledgers_pause_is_an_hour_at_most(void **state)
+{
+	struct scene *s = *state;
+	const int64_t until[] = {WALL + 30 * HOUR, INT64_MAX};
+
+	for (size_t i = 0; i < ARRAY_SIZE(until); i++) {
+		struct cache_ledger add = {
+			.notes = {[1] = {clock_wall_ms(),
+					 {until[i], INT64_MAX}}}};
+		struct cache_ledger found;
+		struct budget *b;
+
+		assert_int_equal(
+			cache_ledger_add(s->c, "api", &add, true, &found), 0);
+		b = attached(s, 0);
+		assert_int_equal(state_of(b).paused_until_ms,
+				 clock_wall_ms() + HOUR);
+		assert_int_equal(ask(b, PERSON(1000)), -EDQUOT);
+		budget_free(b);
+		clock_advance(1);
+	}
 }
 
 /* A growing pause grows over a restart. */
@@ -310,6 +359,8 @@ int main(void)
 		SCENE(a_restart_forgets_nothing),
 		SCENE(a_word_is_remembered),
 		SCENE(a_pause_is_remembered),
+		SCENE(the_end_of_a_pause_is_heard),
+		SCENE(an_old_ledgers_pause_is_an_hour_at_most),
 		SCENE(a_backoff_is_remembered),
 		SCENE(mounts_share_the_count),
 		SCENE(a_clock_that_goes_back_locks_nobody_out),
