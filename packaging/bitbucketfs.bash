@@ -5,7 +5,7 @@ _bitbucketfs() {
 	local cur prev words cword commands options
 	_init_completion -n =, || return
 	commands='mount status umount help version'
-	options='-f -d -o -h -V --help --version'
+	options='-f -d -o -h -V --help --version --lazy'
 	case $prev in
 	-o)
 		local head=

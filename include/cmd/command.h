@@ -14,7 +14,7 @@ enum command_exit {
 
 /* The command line, taken apart. Strings are those of argv. */
 struct command_line {
-	bool foreground, debug, sloppy;
+	bool foreground, debug, sloppy, lazy;
 	const char **options; /* each -o */
 	size_t n_options;
 	const char **operands; /* without the command's name */

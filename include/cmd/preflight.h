@@ -9,6 +9,8 @@
 
 #include "base/mem.h"
 
+#include <sys/types.h>
+
 #define PREFLIGHT_TYPE "fuse.bitbucketfs"
 
 /* What is mounted exactly there, on top. */
@@ -17,10 +19,22 @@ enum preflight_mount {
 	PREFLIGHT_OURS,  /* a bitbucketfs, alive or dead */
 	PREFLIGHT_OTHER, /* another file system */
 };
+struct preflight_place {
+	enum preflight_mount what;
+	dev_t device;
+	uid_t user;   /* who mounted, of a FUSE file system */
+	char *inside; /* a mount point below it, or NULL */
+};
+void preflight_place_done(struct preflight_place *);
+DEFINE_CLEANUP_DONE(struct preflight_place, preflight_place_done);
+
 /* From the text of a mountinfo file (proc_pid_mountinfo(5)); path is absolute
  * and without symlinks. Nothing of the mount itself is touched. */
+void preflight_look(const char *mountinfo, const char *path,
+		    struct preflight_place *ret_place);
 enum preflight_mount preflight_find(const char *mountinfo, const char *path);
 /* The same from the kernel's own; -errno if it cannot be read. */
+int preflight_place(const char *path, struct preflight_place *ret_place);
 int preflight_mounted(const char *path);
 
 /* A mount point as the kernel names it: absolute, no symlinks, also when what

@@ -1,6 +1,6 @@
 /*
- * fs/device: the bytes that go over /dev/fuse, for the one thing that libfuse
- * before 3.17 does not say for us.
+ * fs/device: the bytes that go over /dev/fuse, for what libfuse does not say
+ * for us, or not to us.
  */
 #ifndef FS_DEVICE_H
 #define FS_DEVICE_H
@@ -8,7 +8,8 @@
 struct fuse_session;
 
 /* To be called between mounting and the loop: lets the kernel ask several
- * things of one directory at once. 0 or -errno. */
+ * things of one directory at once, and cancels the group of all requests when
+ * the kernel has ended the mount. 0 or -errno. */
 int device_mend(struct fuse_session *);
 
 #endif

@@ -22,7 +22,7 @@ static const char help_text[] =
 	"Commands:\n"
 	"  mount [SOURCE] [MOUNTPOINT]  the same as without a command\n"
 	"  status [MOUNTPOINT]          what the mount says about itself\n"
-	"  umount [MOUNTPOINT]          takes the mount away\n"
+	"  umount [--lazy] [MOUNTPOINT] takes the mount away, and its daemon\n"
 	"  help, version                this text; the version\n"
 	"\n"
 	"Options:\n"
@@ -117,6 +117,8 @@ static int parse_long(struct parse *parse, const char *arg)
 		parse->instead = find_command("help");
 	else if (!strcmp(arg, "--version"))
 		parse->instead = find_command("version");
+	else if (!strcmp(arg, "--lazy"))
+		parse->line.lazy = true;
 	else
 		return command_usage("there is no option %.*s",
 				     (int)strcspn(arg, "="), arg);
@@ -243,7 +245,12 @@ int main(int argc, char **argv)
 		if (!command->mounts && parse.has_mount_options)
 			return (int)command_usage("%s takes no -f, -d or -o",
 						  command->name);
+		if (parse.line.lazy && command->run != command_umount)
+			return (int)command_usage("%s takes no --lazy",
+						  command->name);
 		return (int)command->run(&parse.line);
 	}
+	if (parse.line.lazy)
+		return (int)command_usage("only umount takes --lazy");
 	return (int)command_mount(&parse.line);
 }

@@ -10,6 +10,7 @@
 #include "cmd/command.h"
 #include "cmd/config.h"
 #include "cmd/daemon.h"
+#include "cmd/lifeline.h"
 #include "cmd/preflight.h"
 
 #include "base/file.h"
@@ -49,6 +50,7 @@ struct program {
 	struct ctx_group *group;
 	struct model *model;
 	struct session *session;
+	int lifeline; /* -1: none */
 	int ready_fd; /* -1 in the foreground */
 };
 
@@ -302,6 +304,21 @@ static void ready(void *arg)
 	daemon_ready(p->ready_fd);
 }
 
+/* Without it umount cannot wait for our end; that is no reason to end now. */
+static void hold_lifeline(struct program *p)
+{
+	cleanup(preflight_place_done) struct preflight_place place = {0};
+	int r = preflight_place(p->mountpoint, &place);
+
+	if (!r)
+		r = place.what == PREFLIGHT_OURS ? lifeline_hold(place.device)
+						 : -ENOENT;
+	p->lifeline = r < 0 ? -1 : r;
+	if (r < 0)
+		log_warn("umount will not be able to wait for the end: %s",
+			 strerror(-r));
+}
+
 static int mount_and_serve(struct program *p, bool debug)
 {
 	cleanup(free) char *fsname =
@@ -332,7 +349,9 @@ static int mount_and_serve(struct program *p, bool debug)
 	r = model_start(p->model, &kernel);
 	if (r)
 		return could_not("the mount cannot be started", r);
+	hold_lifeline(p);
 	r = session_loop(p->session);
+	lifeline_let_go(p->lifeline);
 	if (r)
 		log_error("the mount ended: %s", strerror(-r));
 	return r;
@@ -395,7 +414,7 @@ static int run(struct program *p, const struct command_line *line)
 
 enum command_exit command_mount(const struct command_line *line)
 {
-	struct program program = {.ready_fd = -1};
+	struct program program = {.lifeline = -1, .ready_fd = -1};
 	enum command_exit end;
 	char why[512] = "";
 

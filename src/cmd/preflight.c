@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,9 +42,12 @@ static int say(char why[static 512], int errnum, const char *fmt, ...)
 /* --- the mount table --- */
 
 /* Space, tab, newline and backslash are written as three octal digits. */
-static bool same_path(const char *field, size_t n, const char *path)
+static char *plain(const char *field, size_t n)
 {
-	for (size_t i = 0; i < n; i++, path++) {
+	char *text = xmalloc(n + 1);
+	size_t length = 0;
+
+	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)field[i];
 
 		if (c == '\\' && n - i >= 4) {
@@ -52,10 +56,10 @@ static bool same_path(const char *field, size_t n, const char *path)
 					    (field[i + 3] - '0'));
 			i += 3;
 		}
-		if (!*path || (unsigned char)*path != c)
-			return false;
+		text[length++] = (char)c;
 	}
-	return !*path;
+	text[length] = 0;
+	return text;
 }
 
 /* "36 35 98:0 /root /mnt/point rw,noatime shared:1 - type source options":
@@ -76,46 +80,101 @@ static const char *field(const char *line, const char *end, unsigned n,
 	return line;
 }
 
-static bool is_ours(const char *line, const char *end)
+/* "user_id=1000" among the last field's options. */
+static uid_t user_of(const char *options, size_t n)
+{
+	cleanup(free) char *text = xmemdup0(options, n);
+	const char *user = strstr(text, "user_id=");
+
+	return user ? (uid_t)strtoul(user + strlen("user_id="), NULL, 10) : 0;
+}
+
+static void read_line(const char *line, const char *end,
+		      struct preflight_place *ret)
 {
 	static const char dash[] = " - ";
 	const char *type = memmem(line, (size_t)(end - line), dash, 3);
+	const char *device, *options;
+	char *colon;
 	size_t n;
 
+	*ret = (struct preflight_place){.what = PREFLIGHT_OTHER};
+	device = field(line, end, 2, &n);
+	if (device) {
+		unsigned long number = strtoul(device, &colon, 10);
+
+		if (*colon == ':')
+			ret->device =
+				makedev((unsigned)number,
+					(unsigned)strtoul(colon + 1, NULL, 10));
+	}
 	if (!type)
-		return false;
+		return;
+	options = field(type + 3, end, 2, &n);
+	if (options)
+		ret->user = user_of(options, n);
 	type = field(type + 3, end, 0, &n);
-	return type && n == strlen(PREFLIGHT_TYPE) &&
-	       !memcmp(type, PREFLIGHT_TYPE, n);
+	if (type && n == strlen(PREFLIGHT_TYPE) &&
+	    !memcmp(type, PREFLIGHT_TYPE, n))
+		ret->what = PREFLIGHT_OURS;
+}
+
+void preflight_look(const char *mountinfo, const char *path,
+		    struct preflight_place *ret_place)
+{
+	size_t n_path = strlen(path);
+
+	*ret_place = (struct preflight_place){.what = PREFLIGHT_NOTHING};
+	for (const char *line = mountinfo; *line;) {
+		const char *end = strchrnul(line, '\n');
+		cleanup(free) char *point = NULL;
+		size_t n;
+		const char *written = field(line, end, 4, &n);
+
+		if (written)
+			point = plain(written, n);
+		/* The last line that names the place is the mount on top. */
+		if (point && !strcmp(point, path)) {
+			free(ret_place->inside);
+			read_line(line, end, ret_place);
+		} else if (point && !strncmp(point, path, n_path) &&
+			   point[n_path] == '/' && !ret_place->inside) {
+			ret_place->inside = steal(&point);
+		}
+		line = *end ? end + 1 : end;
+	}
+}
+
+void preflight_place_done(struct preflight_place *place)
+{
+	free(place->inside);
+	place->inside = NULL;
 }
 
 enum preflight_mount preflight_find(const char *mountinfo, const char *path)
 {
-	enum preflight_mount found = PREFLIGHT_NOTHING;
+	cleanup(preflight_place_done) struct preflight_place place;
 
-	/* The last line that names the place is the mount on top. */
-	for (const char *line = mountinfo; *line;) {
-		const char *end = strchrnul(line, '\n');
-		const char *point;
-		size_t n;
-
-		point = field(line, end, 4, &n);
-		if (point && same_path(point, n, path))
-			found = is_ours(line, end) ? PREFLIGHT_OURS
-						   : PREFLIGHT_OTHER;
-		line = *end ? end + 1 : end;
-	}
-	return found;
+	preflight_look(mountinfo, path, &place);
+	return place.what;
 }
 
-int preflight_mounted(const char *path)
+int preflight_place(const char *path, struct preflight_place *ret_place)
 {
 	cleanup(buf_done) struct buf text = BUF_INIT(MOUNTINFO_MAX);
 	int r = file_read(MOUNTINFO, MOUNTINFO_MAX, &text);
 
-	if (r)
-		return r;
-	return (int)preflight_find(text.data ? text.data : "", path);
+	if (!r)
+		preflight_look(text.data ? text.data : "", path, ret_place);
+	return r;
+}
+
+int preflight_mounted(const char *path)
+{
+	cleanup(preflight_place_done) struct preflight_place place = {0};
+	int r = preflight_place(path, &place);
+
+	return r ? r : (int)place.what;
 }
 
 int preflight_path(const char *mountpoint, char **ret_path)

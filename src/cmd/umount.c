@@ -1,14 +1,102 @@
 /*
- * bitbucketfs umount [MOUNTPOINT]: also where the mount is busy or does not
- * answer.
+ * bitbucketfs umount [--lazy] [MOUNTPOINT]: the mount, and the process behind
+ * it, which writes into the cache until its very end.
  */
+#include "cmd/busy.h"
 #include "cmd/command.h"
+#include "cmd/lifeline.h"
 #include "cmd/preflight.h"
+
+#include "base/file.h"
+
+#include <unistd.h>
+
+#define END_TIMEOUT_MS (10 * 1000)
+#define ANSWER_TIMEOUT_MS 1000
+
+static enum command_exit wait_for_end(const char *path, int life, pid_t daemon)
+{
+	if (!lifeline_wait(life, END_TIMEOUT_MS))
+		return COMMAND_OK;
+	command_say("%s is unmounted, but its daemon (process %ld) has not "
+		    "ended within %d seconds: it may still write into its "
+		    "cache",
+		    path, (long)daemon, END_TIMEOUT_MS / 1000);
+	return COMMAND_FAILED;
+}
+
+static enum command_exit say_busy(const struct preflight_place *place,
+				  const char *path)
+{
+	cleanup(buf_done) struct buf names = BUF_INIT(8 * KIB);
+
+	busy_name(place, path, &names);
+	command_say("%s is in use: %s; bitbucketfs umount --lazy '%s' takes it "
+		    "from its place all the same",
+		    path,
+		    names.len ? names.data
+			      : "by whom this user may not see (root may)",
+		    path);
+	return COMMAND_FAILED;
+}
+
+static enum command_exit detach(const struct preflight_place *place,
+				const char *path)
+{
+	cleanup(buf_done) struct buf names = BUF_INIT(8 * KIB);
+	char words[256];
+	int r;
+
+	busy_name(place, path, &names);
+	r = preflight_unmount(path, true, words);
+	if (r) {
+		command_say("%s could not be unmounted (%s): run sudo umount "
+			    "-l '%s'",
+			    path, *words ? words : strerror(-r), path);
+		return COMMAND_FAILED;
+	}
+	command_say("%s is still in use (%s): it is gone from its place now, "
+		    "and its daemon ends when it is let go",
+		    path, names.len ? names.data : "by others");
+	return COMMAND_OK;
+}
+
+static enum command_exit take_away(const struct preflight_place *place,
+				   const char *path, bool lazily)
+{
+	cleanup(fd) int life = -1;
+	char words[256];
+	pid_t daemon = 0;
+	bool dead;
+	int r;
+
+	/* Before: afterwards the number may be another mount's. */
+	life = lifeline_take(place->device, place->user, &daemon);
+	dead = life < 0 &&
+	       preflight_answers(path, ANSWER_TIMEOUT_MS) == -ENOTCONN;
+	r = preflight_unmount(path, false, words);
+	if (r == -EBUSY)
+		return lazily || dead ? detach(place, path)
+				      : say_busy(place, path);
+	if (r) {
+		command_say("%s could not be unmounted (%s): run sudo umount "
+			    "-l '%s'",
+			    path, *words ? words : strerror(-r), path);
+		return COMMAND_FAILED;
+	}
+	if (life >= 0)
+		return wait_for_end(path, life, daemon);
+	if (!dead)
+		command_say("%s is unmounted; its daemon could not be found, "
+			    "so nobody waited for its end",
+			    path);
+	return COMMAND_OK;
+}
 
 enum command_exit command_umount(const struct command_line *line)
 {
+	cleanup(preflight_place_done) struct preflight_place place = {0};
 	cleanup(free) char *path = NULL;
-	char words[256];
 	int r;
 
 	if (line->n_operands > 1)
@@ -21,22 +109,12 @@ enum command_exit command_umount(const struct command_line *line)
 			    strerror(-r));
 		return COMMAND_FAILED;
 	}
-	if (preflight_mounted(path) != PREFLIGHT_OURS) {
+	if (preflight_place(path, &place) || place.what != PREFLIGHT_OURS) {
 		command_say("no Bitbucket is mounted at %s", path);
 		return COMMAND_FAILED;
 	}
-	r = preflight_unmount(path, false, words);
-	if (r == -EBUSY) {
-		r = preflight_unmount(path, true, words);
-		if (!r)
-			command_say("%s is still in use (a shell that stands "
-				    "in it?): it is gone from its place now, "
-				    "and ends when it is let go",
-				    path);
-	}
-	if (r)
-		command_say("%s could not be unmounted (%s): run sudo umount "
-			    "-l '%s'",
-			    path, *words ? words : strerror(-r), path);
-	return r ? COMMAND_FAILED : COMMAND_OK;
+	/* Not we are in the way, when started from inside. */
+	if (chdir("/"))
+		command_say("there is no /: %s", strerror(errno));
+	return take_away(&place, path, line->lazy);
 }

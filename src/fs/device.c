@@ -1,5 +1,7 @@
 /*
- * fs/device: before 3.17 libfuse offers FUSE_CAP_PARALLEL_DIROPS and then
+ * fs/device: the bytes of the device pass through here, for two things.
+ *
+ * Before 3.17 libfuse offers FUSE_CAP_PARALLEL_DIROPS and then
  * forgets to tell the kernel (libfuse c9905341, #861). The kernel holds a mutex
  * of a directory around each lookup and listing then, in which no signal is
  * heard: one lookup that waits for the network would stop all others beside it,
@@ -8,6 +10,9 @@
  * The answer to INIT is the first thing that is ever written to the device, and
  * the kernel sends nothing else before it has it. All other bytes pass as
  * they are.
+ *
+ * And the kernel's last word, ENODEV: who still waits for the network is told
+ * to stop.
  */
 #include "fs/device.h"
 
@@ -35,21 +40,39 @@ static ssize_t device_writev(int fd, struct iovec *iov, int n, void *userdata)
 	if (!atomic_exchange(&ops->answered, true) && is_init(iov, n)) {
 		struct fuse_init_out *init = iov[1].iov_base;
 
-		if (ops->parallel_dirops)
+		if (ops->parallel_dirops && fuse_version() < FIXED_IN)
 			init->flags |= FUSE_PARALLEL_DIROPS;
 	}
 	return writev(fd, iov, n);
 }
 
-static ssize_t device_read(int fd, void *bytes, size_t n, void *userdata)
+/* libfuse's loop ends by waiting for each of its threads, and some of them may
+ * wait for the network for a minute: nobody is there any more to hear what they
+ * would say. */
+static ssize_t heard(struct ops *ops, ssize_t n)
 {
-	(void)userdata;
-	return read(fd, bytes, n);
+	if (n < 0 && errno == ENODEV) {
+		ctx_group_cancel(ops->group);
+		errno = ENODEV;
+	}
+	return n;
 }
 
-static ssize_t device_splice(int in, off_t *in_offset, int out,
-			     off_t *out_offset, size_t n, unsigned flags,
-			     void *userdata)
+static ssize_t device_read(int fd, void *bytes, size_t n, void *userdata)
+{
+	return heard(userdata, read(fd, bytes, n));
+}
+
+static ssize_t device_receive(int in, off_t *in_offset, int out,
+			      off_t *out_offset, size_t n, unsigned flags,
+			      void *userdata)
+{
+	return heard(userdata,
+		     splice(in, in_offset, out, out_offset, n, flags));
+}
+
+static ssize_t device_send(int in, off_t *in_offset, int out, off_t *out_offset,
+			   size_t n, unsigned flags, void *userdata)
 {
 	(void)userdata;
 	return splice(in, in_offset, out, out_offset, n, flags);
@@ -60,11 +83,9 @@ int device_mend(struct fuse_session *session)
 	static const struct fuse_custom_io io = {
 		.writev = device_writev,
 		.read = device_read,
-		.splice_receive = device_splice,
-		.splice_send = device_splice,
+		.splice_receive = device_receive,
+		.splice_send = device_send,
 	};
 
-	if (fuse_version() >= FIXED_IN)
-		return 0;
 	return fuse_session_custom_io(session, &io, fuse_session_fd(session));
 }

@@ -53,7 +53,7 @@ def test_help(mounts):
 
 @pytest.mark.parametrize("arguments", [
     ["--no-such-option"], ["-q"], ["-o"], ["-o", "no_such_option", "x/y"], ["statsu"], ["unmount"], ["a/b", "c/d", "e/f"], [""],
-    ["status", "a", "b"], ["umount", "a", "b"], ["status", "-f"],
+    ["status", "a", "b"], ["umount", "a", "b"], ["status", "-f"], ["status", "--lazy"], ["--lazy", "a/b"],
 ], ids=" ".join)
 def test_what_was_asked_wrongly_ends_with_2_and_one_sentence(bb, mounts, arguments):
     one_sentence(mounts.run(*arguments), 2)
@@ -272,20 +272,6 @@ def test_each_of_these_ends_it_with_the_server_stalled(bb, mounts, how):
         assert took < ENDS_WITHIN
         for p in all:
             assert p.wait(PATIENCE) != 0
-
-
-def test_umount_takes_a_mount_away_in_which_readers_hang(bb, mounts):
-    m = mounts()
-    os.stat(m / "acme")
-    stalled = bb.fault(r"/2\.0/repositories/", "stall")
-    with readers([m / f"acme/name-{i}/info" for i in range(20)]) as all:
-        stalled.wait_hit(hits=4)
-        await_waiting(all)
-        done, took = seconds(mounts.run, "umount", m.path)
-        assert (done.returncode, done.stderr.count("\n")) == (0, 1) and "still in use" in done.stderr
-        assert not mounted(m.path) and took < ENDS_WITHIN
-        assert interrupt(all) < ENDS_WITHIN
-        assert ended(m, lambda m: None) < ENDS_WITHIN, "nobody is in it any more"
 
 
 def test_it_ends_while_it_fetches_a_tree(bb, mounts):

@@ -13,6 +13,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static const char mountinfo[] =
@@ -61,6 +62,34 @@ static void test_find(void **state)
 		preflight_find(cut, "/home/ada/with blank\\and\ttab");
 	}
 	assert_int_equal(preflight_mounted("/proc"), PREFLIGHT_OTHER);
+}
+
+static void test_look(void **state)
+{
+	static const struct {
+		const char *path;
+		unsigned minor;
+		uid_t user;
+		const char *inside;
+	} cases[] = {
+		{"/home/ada/bitbucket", 50, 1000, NULL},
+		{"/home/ada", 0, 0, "/home/ada/bitbucket"},
+		/* What lies on top counts, and what is below is not inside. */
+		{"/home/ada/twice", 54, 0, NULL},
+		{"/home/ada/bitbuck", 0, 0, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cleanup(preflight_place_done) struct preflight_place place;
+
+		preflight_look(mountinfo, cases[i].path, &place);
+		assert_int_equal(place.device, makedev(0, cases[i].minor));
+		assert_int_equal(place.user, cases[i].user);
+		assert_int_equal(!place.inside, !cases[i].inside);
+		if (cases[i].inside)
+			assert_string_equal(place.inside, cases[i].inside);
+	}
 }
 
 static char dir[] = "/tmp/test-preflight-XXXXXX";
@@ -161,9 +190,9 @@ static void test_check(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_find),    cmocka_unit_test(test_path),
-		cmocka_unit_test(test_answers), cmocka_unit_test(test_device),
-		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_find),   cmocka_unit_test(test_look),
+		cmocka_unit_test(test_path),   cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_device), cmocka_unit_test(test_check),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
