@@ -35,6 +35,15 @@ struct link {
 int link_http_new(struct http *http, const char *url, const char *authorization,
 		  struct link **ret_link);
 struct link *link_free(struct link *);
+
+/* Asked before each request that carries link's authorization (a negative errno
+ * is what the request fails with), told the status of its answer. */
+struct link_guard {
+	int (*admit)(void *arg, struct ctx *);
+	void (*heard)(void *arg, long status);
+	void *arg;
+};
+void link_http_guard(struct link *, const struct link_guard *); /* copied */
 DEFINE_CLEANUP(struct link *, link_free);
 
 #endif

@@ -54,7 +54,8 @@ struct program {
 	int ready_fd; /* -1 in the foreground */
 };
 
-static int configure(struct program *p, const struct command_line *line)
+static enum command_exit configure(struct program *p,
+				   const struct command_line *line)
 {
 	cleanup(free) char *file = NULL;
 	const char *problem = NULL;
@@ -72,14 +73,16 @@ static int configure(struct program *p, const struct command_line *line)
 		r = config_finish(&p->config);
 	if (r) {
 		command_say("%s", p->config.why);
-		return r;
+		return COMMAND_USAGE;
 	}
 	r = credential_new(p->config.email, p->config.username, p->config.token,
 			   &p->credential, &problem);
 	config_wipe_token(&p->config);
-	if (r)
-		command_say("%s", problem);
-	return r;
+	if (!r)
+		return COMMAND_OK;
+	command_say("%s", problem);
+	/* Like any other refusal, whether the service was asked or not. */
+	return r == -EACCES ? COMMAND_FAILED : COMMAND_USAGE;
 }
 
 /* A bare word that is neither a command nor a directory was meant as the one
@@ -421,8 +424,9 @@ enum command_exit command_mount(const struct command_line *line)
 	log_to_stderr(line->debug        ? LOG_LEVEL_DEBUG
 		      : line->foreground ? LOG_LEVEL_INFO
 					 : LOG_LEVEL_WARN);
-	end = configure(&program, line) ? COMMAND_USAGE
-					: find_mountpoint(&program, line);
+	end = configure(&program, line);
+	if (end == COMMAND_OK)
+		end = find_mountpoint(&program, line);
 	if (end == COMMAND_OK &&
 	    preflight_check(program.mountpoint, line->n_operands == 0, why)) {
 		command_say("%s", why);

@@ -62,13 +62,13 @@ static int get_once(struct ctx *ctx, struct bitbucket *b, const char *url,
 		.no_redirects = true,
 	};
 	const struct http_sink sink = {hand_on, begin, w};
-	int r = budget_admit(ctx, b->budget);
+	int r = bitbucket_admit(ctx, b);
 
 	if (r < 0)
 		return r;
 	http_response_done(answer);
 	r = http_perform(ctx, b->http, &request, &sink, answer);
-	budget_observe(ctx, b->budget, answer);
+	bitbucket_observe(ctx, b, answer);
 	return r;
 }
 

@@ -305,6 +305,23 @@ static int get_once(struct ctx *ctx, struct bitbucket *b, const char *url,
 	return r;
 }
 
+int bitbucket_admit(struct ctx *ctx, struct bitbucket *b)
+{
+	int r = credential_admit(ctx, b->credential, CREDENTIAL_REST);
+
+	return r < 0 ? r : budget_admit(ctx, b->budget);
+}
+
+void bitbucket_observe(struct ctx *ctx, struct bitbucket *b,
+		       const struct http_response *answer)
+{
+	/* Another host was not sent it. */
+	if (!answer->other_host)
+		credential_heard(b->credential, CREDENTIAL_REST,
+				 answer->status);
+	budget_observe(ctx, b->budget, answer);
+}
+
 int bitbucket_end_sentence(struct ctx *ctx, int r)
 {
 	size_t n = strlen(ctx->sentence);
@@ -332,12 +349,12 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 	for (unsigned attempt = 0;; attempt++) {
 		cleanup(http_response_done) struct http_response answer = {0};
 		int64_t began = clock_mono_ms(), wait_ms = 0;
-		int r = budget_admit(ctx, b->budget);
+		int r = bitbucket_admit(ctx, b);
 
 		if (r < 0)
 			return r;
 		r = get_once(ctx, b, url, want, etag, reply, &answer);
-		budget_observe(ctx, b->budget, &answer);
+		bitbucket_observe(ctx, b, &answer);
 		if (r == 0)
 			reply->status = answer.status;
 		if (r == 0 && is_good(answer.status)) {

@@ -30,6 +30,11 @@ enum bitbucket_want {
 int bitbucket_get_as(struct ctx *, struct bitbucket *, const char *url,
 		     enum bitbucket_want, const char *etag,
 		     struct bitbucket_reply *ret_reply);
+/* Before and after each request, exactly one for the other: whether the
+ * credential may be sent and the budget has one left, and what came of it. */
+int bitbucket_admit(struct ctx *, struct bitbucket *);
+void bitbucket_observe(struct ctx *, struct bitbucket *,
+		       const struct http_response *);
 /* The one table from an answer's status to errno and sentence. */
 int bitbucket_explain(struct ctx *, struct bitbucket *, const char *url,
 		      const struct http_response *);

@@ -74,6 +74,20 @@ struct talk *talk_free(struct talk *talk)
 	return NULL;
 }
 
+static int may_send(void *arg, struct ctx *ctx)
+{
+	const struct clones *cs = arg;
+
+	return credential_admit(ctx, cs->credential, CREDENTIAL_GIT);
+}
+
+static void was_heard(void *arg, long status)
+{
+	const struct clones *cs = arg;
+
+	credential_heard(cs->credential, CREDENTIAL_GIT, status);
+}
+
 static int connect_job(struct clone_job *j, const char *workspace,
 		       const char *slug)
 {
@@ -97,6 +111,8 @@ static int connect_job(struct clone_job *j, const char *workspace,
 			  &j->talk->link);
 	if (r < 0)
 		return r;
+	link_http_guard(j->talk->link,
+			&(struct link_guard){may_send, was_heard, j->clones});
 	return upload_pack_new(j->talk->link, &j->talk->caps, &j->talk->up);
 }
 

@@ -349,6 +349,7 @@ static int join(struct ctx *ctx, struct clone *c, const struct clone_job *what,
 	} else {
 		if (!j) {
 			j = job_new(cs, c, what);
+			j->ctx.urgent = ctx->urgent;
 			LL_PREPEND2(c->joinable, j, next_joinable);
 			queue = queue_of(cs, j->kind);
 			DL_APPEND(*queue, j);
@@ -417,7 +418,12 @@ static int await_job(struct ctx *ctx, struct clone *c,
 		     const struct clone_job *what)
 {
 	struct clone_job *j;
-	int r = join(ctx, c, what, &j);
+	/* Here, where it is known of which class it is: the job is everybody's.
+	 */
+	int r = credential_look(ctx, c->clones->credential, CREDENTIAL_GIT);
+
+	if (r >= 0)
+		r = join(ctx, c, what, &j);
 
 	return r < 0 ? r : wait_for(ctx, j);
 }

@@ -2,7 +2,7 @@
  * remote/credential: all that is derived from the secret is made once, at the
  * start, and wiped at the end.
  */
-#include "remote/credential.h"
+#include "credential_private.h"
 
 #include "base/digest.h"
 #include "base/log.h"
@@ -16,6 +16,7 @@ struct credential {
 	char *label; /* the e-mail or user name; "access-token", "anonymous" */
 	char *token;
 	char *rest, *git; /* NULL: anonymous */
+	struct credential_rows *rows;
 };
 
 static void wipe(char *secret)
@@ -52,6 +53,12 @@ static const char *given(const char *s)
 	return s && *s ? s : NULL;
 }
 
+/* The token of an account; access tokens begin otherwise (FACTS §2). */
+static bool is_api_token(const char *token)
+{
+	return token && !strncmp(token, "ATAT", 4);
+}
+
 static const char *what_is_wrong(const char *email, const char *username,
 				 const char *token)
 {
@@ -84,6 +91,14 @@ int credential_new(const char *email, const char *username, const char *token,
 		*ret_why = why;
 		return -EINVAL;
 	}
+	if (is_api_token(token) && !email) {
+		*ret_why = "this is an API token (it begins with ATAT), which "
+			   "Bitbucket takes only together with the e-mail of "
+			   "the Atlassian account: set BITBUCKETFS_EMAIL, or "
+			   "email in the configuration";
+		return -EACCES;
+	}
+	c->rows = credential_rows_new();
 	if (!token) {
 		c->kind = CREDENTIAL_ANONYMOUS;
 		c->label = xstrdup("anonymous");
@@ -116,6 +131,7 @@ struct credential *credential_free(struct credential *c)
 {
 	if (!c)
 		return NULL;
+	credential_rows_free(c->rows);
 	wipe(c->token);
 	wipe(c->rest);
 	wipe(c->git);
@@ -185,4 +201,9 @@ const char *credential_hint(const struct credential *c)
 	return "the access token is wrong, expired or revoked; if it is an API "
 	       "token (it begins with ATAT), give the e-mail of the Atlassian "
 	       "account with it (BITBUCKETFS_EMAIL)";
+}
+
+struct credential_rows *credential_rows(const struct credential *c)
+{
+	return c->kind == CREDENTIAL_ANONYMOUS ? NULL : c->rows;
 }

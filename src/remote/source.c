@@ -134,7 +134,7 @@ static int serve(struct cache_entry **entry, bool stale,
 /* Nothing was asked, and who comes next may. */
 static bool refused(const struct ctx *ctx, int r)
 {
-	return r == -EDQUOT && ctx->refused;
+	return r < 0 && ctx->refused;
 }
 
 /* We lead: fetches, unless somebody did between our look and now. */

@@ -183,8 +183,9 @@ static void run_job(struct refresh *refresh, const struct job *job)
 		r = place_refresh(&ctx, model, job->place, NULL);
 		break;
 	}
-	/* What the background may not spend nobody misses: status says it. */
-	if (r < 0 && r != -EINTR && !(r == -EDQUOT && ctx.refused)) {
+	/* What the background may not spend, or send, nobody misses: status
+	 * says it, and whoever looks is told. */
+	if (r < 0 && r != -EINTR && !ctx.refused) {
 		if (job->place)
 			node_path(job->place, &path);
 		else
@@ -271,7 +272,7 @@ static void check_tree(struct refresh *refresh, struct node *tree)
 					   model->config.ttl_ms / 2, NULL)
 			  : refs_check(&ctx, model, tree,
 				       model->config.ttl_ms / 2, NULL);
-	if (r < 0 && r != -EINTR) {
+	if (r < 0 && r != -EINTR && !ctx.refused) {
 		node_path(tree, &path);
 		problems_add(model->problems, path.data, -r,
 			     ctx.sentence[0] ? ctx.sentence : strerror(-r));

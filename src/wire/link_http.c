@@ -19,6 +19,7 @@ struct link_http {
 	struct http *http;
 	char *url; /* without a final slash */
 	char *authorization;
+	struct link_guard guard; /* .admit NULL: none */
 };
 
 /* What the sink below knows of one exchange. */
@@ -143,7 +144,15 @@ static int perform(struct ctx *ctx, struct link_http *link,
 	struct http_sink checked = {
 		.begin = answer_begin, .write = answer_write, .arg = &answer};
 
-	return http_perform(ctx, link->http, request, &checked, response);
+	bool guarded = link->guard.admit && request->authorization;
+	int r = guarded ? link->guard.admit(link->guard.arg, ctx) : 0;
+
+	if (r < 0)
+		return r;
+	r = http_perform(ctx, link->http, request, &checked, response);
+	if (guarded && !response->other_host)
+		link->guard.heard(link->guard.arg, response->status);
+	return r;
 }
 
 static bool is_success(const struct http_response *response)
@@ -266,6 +275,11 @@ int link_http_new(struct http *http, const char *url, const char *authorization,
 	link->authorization = authorization ? xstrdup(authorization) : NULL;
 	*ret_link = &link->link;
 	return 0;
+}
+
+void link_http_guard(struct link *base, const struct link_guard *guard)
+{
+	((struct link_http *)base)->guard = *guard;
 }
 
 struct link *link_free(struct link *link)

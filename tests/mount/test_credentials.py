@@ -1,4 +1,5 @@
 """Signing in: which request checks it, what is said when it fails, and who is asked in whose name."""
+import errno
 import json
 import os
 import subprocess
@@ -113,11 +114,14 @@ def test_an_api_token_with_the_user_name_where_the_e_mail_belongs(bb, mounts, pl
     said = refused(mounts, place, account=None, BITBUCKETFS_USERNAME="ada-lindqvist",
                    BITBUCKETFS_TOKEN=bb.accounts["ada"].token)
     assert "e-mail" in said and "BITBUCKETFS_EMAIL" in said
+    assert asked(bb) == [], "it is told by its prefix"
 
 
 def test_an_api_token_alone_is_no_access_token(bb, mounts, place):
     said = refused(mounts, place, "-o", "workspaces=acme", account=None, BITBUCKETFS_TOKEN=bb.accounts["ada"].token)
-    assert "BITBUCKETFS_EMAIL" in said
+    assert "BITBUCKETFS_EMAIL" in said and asked(bb) == []
+    assert "BITBUCKETFS_EMAIL" in refused(mounts, place, account=None, BITBUCKETFS_TOKEN=bb.accounts["ada"].token), \
+        "also where no workspace is named, which nothing could be asked about"
 
 
 def test_no_network_and_nothing_cached(bb, mounts, place):
@@ -175,6 +179,39 @@ def test_the_check_behind_finds_that_the_token_was_revoked(bb, mounts):
     assert again.ls("acme") == names, "what is cached stays readable"
     with pytest.raises(PermissionError):
         os.stat(again / "monolith-labs/never-seen-0")
+
+
+def refusals(bb, mark):
+    return [e for e in bb.log.since(mark) if e["status"] == 401 and e["authorization"]]
+
+
+def test_a_dead_credential_is_not_sent_again_and_again(bb, mounts):
+    m = mounts()
+    names = m.ls("monolith-labs")
+    assert m.read("acme/widgets/tree/README.md")
+    account = bb.accounts["ada"]
+    mark, token, account.token = bb.log.mark(), account.token, "another"
+
+    def look(name):
+        errors = []
+        for path in name + "/pullrequests/index.tsv", name + "/pipelines/index.tsv", name + "/tree":
+            try:
+                os.listdir(m / path) if path.endswith("tree") else m.read(path)
+            except OSError as e:
+                errors.append(e.errno)
+        return errors
+    for name in names[:20]:
+        assert look("monolith-labs/" + name) == [errno.EACCES] * 3
+    # Three that say so, one for git; with what was under way then.
+    assert 2 <= len(refusals(bb, mark)) <= 6
+    assert "not sent again before" in m.errors().splitlines()[-1] and "id.atlassian.com" in m.errors()
+    assert token not in m.errors()
+    assert m.read("acme/widgets/tree/README.md") and m.ls("monolith-labs") == names, "what is cached stays readable"
+
+    # It works again: whoever asks by name finds that out at once, and so do both doors.
+    account.token = token
+    assert m.refresh("monolith-labs/" + names[30])
+    assert look("monolith-labs/" + names[31]) == []
 
 
 def test_a_new_token_of_the_same_account_finds_the_same_cache(bb, mounts):

@@ -4,6 +4,7 @@
  */
 #include "remote/credential.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <setjmp.h>
@@ -145,6 +146,172 @@ static void is_redacted(void **state)
 	assert_null(strstr(coded, "YWRhOmFwcC1wYXNzd29yZA=="));
 }
 
+/* An account's token, and an API token that is told by how it begins. */
+static void an_api_token_needs_an_email(void **state)
+{
+	struct credential *c = NULL;
+	const char *why = NULL;
+
+	(void)state;
+	assert_int_equal(credential_new(NULL, NULL, "ATATT3xSecret", &c, &why),
+			 -EACCES);
+	assert_non_null(strstr(why, "BITBUCKETFS_EMAIL"));
+	assert_int_equal(credential_new("", "ada", "ATATT3xSecret", &c, &why),
+			 -EACCES);
+	assert_null(c);
+}
+
+/* ---- refusals ---- */
+
+#define REST CREDENTIAL_REST
+#define GIT CREDENTIAL_GIT
+#define MINUTE INT64_C(60000)
+
+static int fake_time(void **state)
+{
+	(void)state;
+	clock_fake(1000 * MINUTE, INT64_C(29833333) * MINUTE);
+	return 0;
+}
+
+static int real_time(void **state)
+{
+	(void)state;
+	clock_real();
+	return 0;
+}
+
+static int may(const struct credential *c, enum credential_door door,
+	       enum ctx_class class, bool urgent)
+{
+	struct ctx ctx;
+	int r;
+
+	ctx_init(&ctx, NULL, -1);
+	ctx.class = class;
+	ctx.urgent = urgent;
+	/* Looking takes nothing. */
+	r = credential_look(&ctx, c, door);
+	assert_int_equal(credential_admit(&ctx, c, door), r);
+	assert_true(r == 0 ? !ctx.refused
+			   : ctx.refused == (class == CTX_REFRESH));
+	if (r < 0) {
+		assert_non_null(strstr(ctx.sentence, "not sent again before "
+						     "2026-"));
+		assert_non_null(strstr(ctx.sentence, credential_hint(c)));
+	}
+	ctx_done(&ctx);
+	return r;
+}
+
+#define person(c, door) may(c, door, CTX_PERSON, false)
+
+static void refuse_often(const struct credential *c, enum credential_door door,
+			 unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(person(c, door), 0);
+		credential_heard(c, door, 401);
+	}
+}
+
+static void a_dead_one_is_sent_once_a_minute(void **state)
+{
+	cleanup(credential_free) struct credential *c =
+		made("ada@example.com", NULL, "ATATsecret");
+
+	(void)state;
+	refuse_often(c, REST, 1);
+	/* Nobody waits for the background. */
+	assert_int_equal(may(c, REST, CTX_REFRESH, false), -EACCES);
+	refuse_often(c, REST, 2);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(person(c, REST), -EACCES);
+		assert_int_equal(may(c, REST, CTX_WALK, false), -EACCES);
+		clock_advance(MINUTE - 1);
+		assert_int_equal(person(c, REST), -EACCES);
+		clock_advance(1);
+		/* One takes the turn, whatever becomes of it. */
+		assert_int_equal(person(c, REST), 0);
+		assert_int_equal(person(c, REST), -EACCES);
+		credential_heard(c, REST, i ? 401 : 500);
+	}
+	/* It works again. */
+	clock_suspend(MINUTE);
+	assert_int_equal(may(c, REST, CTX_REFRESH, false), 0);
+	credential_heard(c, REST, 200);
+	refuse_often(c, REST, 3);
+	assert_int_equal(person(c, REST), -EACCES);
+	/* Another one was given. */
+	credential_renewed(c);
+	assert_int_equal(person(c, REST), 0);
+}
+
+static void only_a_row_counts(void **state)
+{
+	cleanup(credential_free) struct credential *c =
+		made(NULL, NULL, "ATCTTsecret");
+	static const long neither[] = {0, 403, 404, 429, 500};
+
+	(void)state;
+	/* An endpoint that is not for access tokens, among others. */
+	for (int i = 0; i < 5; i++) {
+		refuse_often(c, REST, 2);
+		credential_heard(c, REST, 304);
+	}
+	refuse_often(c, REST, 2);
+	for (size_t i = 0; i < ARRAY_SIZE(neither); i++)
+		credential_heard(c, REST, neither[i]);
+	refuse_often(c, REST, 1);
+	assert_int_equal(person(c, REST), -EACCES);
+}
+
+static void the_doors_know_of_each_other(void **state)
+{
+	cleanup(credential_free) struct credential *c =
+		made("ada@example.com", NULL, "ATATsecret");
+
+	(void)state;
+	/* Refused by REST alone: git goes on. */
+	refuse_often(c, REST, 3);
+	credential_heard(c, GIT, 200);
+	assert_int_equal(person(c, GIT), 0);
+	/* By both. */
+	credential_heard(c, GIT, 401);
+	assert_int_equal(person(c, GIT), -EACCES);
+	clock_advance(MINUTE);
+	assert_int_equal(person(c, REST), 0);
+	credential_heard(c, REST, 200);
+	assert_int_equal(person(c, GIT), 0);
+}
+
+static void an_urgent_one_may_try_besides(void **state)
+{
+	cleanup(credential_free) struct credential *c =
+		made("ada@example.com", NULL, "ATATsecret");
+
+	(void)state;
+	refuse_often(c, REST, 3);
+	assert_int_equal(may(c, REST, CTX_PERSON, true), 0);
+	credential_heard(c, REST, 401);
+	assert_int_equal(may(c, REST, CTX_PERSON, true), -EACCES);
+	clock_advance(MINUTE);
+	assert_int_equal(person(c, REST), 0);
+	credential_heard(c, REST, 401);
+	assert_int_equal(may(c, REST, CTX_PERSON, true), 0);
+}
+
+static void nobody_is_never_refused(void **state)
+{
+	cleanup(credential_free) struct credential *c = made(NULL, NULL, NULL);
+
+	(void)state;
+	refuse_often(c, REST, 10);
+	credential_renewed(c);
+}
+
+#define TIMED(name) cmocka_unit_test_setup_teardown(name, fake_time, real_time)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -155,6 +322,12 @@ int main(void)
 		cmocka_unit_test(nobody),
 		cmocka_unit_test(both_names),
 		cmocka_unit_test(impossible_ones),
+		cmocka_unit_test(an_api_token_needs_an_email),
+		TIMED(a_dead_one_is_sent_once_a_minute),
+		TIMED(only_a_row_counts),
+		TIMED(the_doors_know_of_each_other),
+		TIMED(an_urgent_one_may_try_besides),
+		TIMED(nobody_is_never_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
