@@ -171,6 +171,10 @@ struct clone_progress {
 void clones_running(struct clones *,
 		    bool (*each)(void *arg, const struct clone_progress *),
 		    void *arg);
+/* Tree objects that were parsed since the start, by all clones. */
+uint64_t clones_trees_parsed(void);
+/* Gives back what was kept for speed and is not used: call it now and then. */
+void clones_expire(void);
 struct clone_shown {
 	const char *workspace, *slug;
 	const char *ref; /* "" for the default branch */

@@ -34,6 +34,9 @@ DEFINE_CLEANUP(struct objects *, objects_close);
 /* Gives back what was kept for speed alone (idle handles with libgit2's caches
  * of deltas, trees, blobs): for quiet moments. */
 void objects_trim(struct objects *);
+/* Lets go of large trees, of all stores, that nobody used for a minute. Call it
+ * now and then. */
+void objects_keep_expire(void);
 
 /* Packs that were taken in by another process are seen too. */
 bool objects_has(struct objects *, const struct oid *);
@@ -63,13 +66,17 @@ struct tree_list {
 	size_t n_bytes;
 	char *bytes;
 };
-/* Counted; -ENOENT absent, -EBADMSG not a tree. A few recent ones are kept. */
+/* Counted; -ENOENT absent, -EBADMSG not a tree. A few recent ones are kept, of
+ * large ones at least the newest; of who reads one at the same time one parses
+ * it. */
 int objects_read_tree(struct objects *, const struct oid *,
 		      struct tree_list **ret_list);
 struct tree_list *tree_list_ref(struct tree_list *);
 struct tree_list *tree_list_unref(struct tree_list *);
 DEFINE_CLEANUP(struct tree_list *, tree_list_unref);
-/* NULL when it has no such name. */
+/* By all stores of this process so far. */
+uint64_t objects_trees_parsed(void);
+/* NULL when it has no such name; by bisection. */
 const struct tree_entry *tree_list_find(const struct tree_list *,
 					const char *name);
 

@@ -99,3 +99,13 @@ void clones_shown(struct clones *cs,
 	}
 	snapshots_free(snapshots, n);
 }
+
+uint64_t clones_trees_parsed(void)
+{
+	return objects_trees_parsed();
+}
+
+void clones_expire(void)
+{
+	objects_keep_expire();
+}

@@ -14,6 +14,14 @@
 /* Blobs of these sizes are kept, because they are read in several pieces. */
 #define KEEP_LEAST (128 * KIB)
 #define KEEP_MOST (8 * MIB)
+
+static atomic_uint_fast64_t n_trees_parsed;
+
+uint64_t objects_trees_parsed(void)
+{
+	return atomic_load(&n_trees_parsed);
+}
+
 char *oid_hex(const struct oid *oid, char out[static 41])
 {
 	static const char digits[] = "0123456789abcdef";
@@ -119,28 +127,78 @@ int objects_read_raw(struct objects *o, const struct oid *oid, int type,
 	return r;
 }
 
+/* Only one reads what is kept; the others wait and find it. */
+static void reading_begin(struct objects *o, struct objects_reading *reading)
+{
+	struct objects_reading *other;
+
+	mutex_lock(&o->lock);
+	do {
+		DL_FOREACH (o->reading, other)
+			if (oid_equal(&other->oid, &reading->oid))
+				break;
+		if (other)
+			cond_wait(&o->read_done, &o->lock);
+	} while (other);
+	DL_APPEND(o->reading, reading);
+	mutex_unlock(&o->lock);
+}
+
+static void reading_end(struct objects *o, struct objects_reading *reading)
+{
+	mutex_lock(&o->lock);
+	DL_DELETE(o->reading, reading);
+	cond_broadcast(&o->read_done);
+	mutex_unlock(&o->lock);
+}
+
+static struct tree_list *kept_tree(struct objects *o, const struct oid *oid)
+{
+	struct tree_list *l = objects_keep_get(KEPT_TREES, o, oid);
+
+	return l ? l : objects_keep_get(KEPT_LARGE_TREES, o, oid);
+}
+
+static int parse_tree(struct objects *o, const struct oid *oid,
+		      struct tree_list **ret_list)
+{
+	git_odb_object *raw;
+	struct tree_list *l;
+	size_t size;
+	int r = objects_read_raw(o, oid, GIT_OBJECT_TREE, TREE_MAX_BYTES, &raw);
+
+	if (r < 0)
+		return r;
+	r = tree_parse(git_odb_object_data(raw), git_odb_object_size(raw), &l);
+	git_odb_object_free(raw);
+	if (r < 0)
+		return r;
+	atomic_fetch_add(&n_trees_parsed, 1);
+	size = tree_list_size(l);
+	objects_keep_put(size > OBJECTS_LARGE_TREE ? KEPT_LARGE_TREES
+						   : KEPT_TREES,
+			 o, oid, l, size);
+	*ret_list = l;
+	return 0;
+}
+
 int objects_read_tree(struct objects *o, const struct oid *oid,
 		      struct tree_list **ret_list)
 {
-	cleanup(tree_list_unref) struct tree_list *l =
-		objects_keep_get(KEPT_TREES, o, oid);
-	git_odb_object *raw;
-	int r;
+	struct objects_reading reading = {.oid = *oid};
+	struct tree_list *l = kept_tree(o, oid);
+	int r = 0;
 
 	if (!l) {
-		r = objects_read_raw(o, oid, GIT_OBJECT_TREE, TREE_MAX_BYTES,
-				     &raw);
-		if (r < 0)
-			return r;
-		r = tree_parse(git_odb_object_data(raw),
-			       git_odb_object_size(raw), &l);
-		git_odb_object_free(raw);
-		if (r < 0)
-			return r;
-		objects_keep_put(KEPT_TREES, o, oid, l, tree_list_size(l));
+		reading_begin(o, &reading);
+		l = kept_tree(o, oid);
+		if (!l)
+			r = parse_tree(o, oid, &l);
+		reading_end(o, &reading);
 	}
-	*ret_list = steal(&l);
-	return 0;
+	if (r == 0)
+		*ret_list = l;
+	return r;
 }
 
 /* "tree <40 digits>\n", parents, author, "committer … <seconds> <zone>\n"
@@ -220,31 +278,6 @@ static int read_blob(struct objects *o, const struct oid *oid, uint64_t max,
 		blob_new(git_odb_object_data(raw), git_odb_object_size(raw));
 	git_odb_object_free(raw);
 	return 0;
-}
-
-/* Only one reads a blob that is kept; the others wait and find it. */
-static void reading_begin(struct objects *o, struct objects_reading *reading)
-{
-	struct objects_reading *other;
-
-	mutex_lock(&o->lock);
-	do {
-		DL_FOREACH (o->reading, other)
-			if (oid_equal(&other->oid, &reading->oid))
-				break;
-		if (other)
-			cond_wait(&o->read_done, &o->lock);
-	} while (other);
-	DL_APPEND(o->reading, reading);
-	mutex_unlock(&o->lock);
-}
-
-static void reading_end(struct objects *o, struct objects_reading *reading)
-{
-	mutex_lock(&o->lock);
-	DL_DELETE(o->reading, reading);
-	cond_broadcast(&o->read_done);
-	mutex_unlock(&o->lock);
 }
 
 static int read_kept_blob(struct objects *o, const struct oid *oid,

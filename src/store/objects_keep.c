@@ -3,13 +3,21 @@
  * bound is the process's memory, however many repositories are open. Keyed by
  * store and oid, because what one store has says nothing of another.
  *
+ * Large trees have a room of their own, in which the newest stays however large
+ * it is: otherwise each name that is looked up in a directory of 100,000 would
+ * have all of them inflated and parsed again. What nobody used for a minute
+ * goes from there.
+ *
  * Values are let go outside the lock.
  */
 #include "objects_private.h"
 
 #include "store/tree_parse.h"
 
+#include "base/clock.h"
 #include "base/map.h"
+
+#define LARGE_TREE_MS (60 * 1000)
 
 struct kept_key {
 	unsigned char bytes[sizeof(uint64_t) + sizeof(struct oid)];
@@ -20,12 +28,14 @@ struct kept {
 	uint64_t store;
 	void *value;
 	size_t size;
+	int64_t used_ms;
 	struct kept *prev, *next; /* used longest ago first */
 	UT_hash_handle hh;
 };
 
 struct keeper {
-	const size_t most; /* bytes */
+	const size_t most;    /* bytes */
+	const int64_t for_ms; /* 0: until there is no room */
 	struct mutex lock;
 	struct kept *table, *order; /* under lock */
 	size_t n_bytes;             /* under lock */
@@ -33,6 +43,7 @@ struct keeper {
 
 static struct keeper keepers[N_KEPT] = {
 	[KEPT_TREES] = {.most = 2 * MIB},
+	[KEPT_LARGE_TREES] = {.most = 64 * MIB, .for_ms = LARGE_TREE_MS},
 	[KEPT_BLOBS] = {.most = 16 * MIB},
 };
 
@@ -53,17 +64,17 @@ static struct kept_key key_of(const struct objects *o, const struct oid *oid)
 
 static void *value_ref(enum objects_kept what, void *value)
 {
-	if (what == KEPT_TREES)
-		return tree_list_ref(value);
-	return blob_ref(value);
+	if (what == KEPT_BLOBS)
+		return blob_ref(value);
+	return tree_list_ref(value);
 }
 
 static void value_unref(enum objects_kept what, void *value)
 {
-	if (what == KEPT_TREES)
-		tree_list_unref(value);
-	else
+	if (what == KEPT_BLOBS)
 		blob_unref(value);
+	else
+		tree_list_unref(value);
 }
 
 /* From the table to the list of those to be let go. */
@@ -100,6 +111,7 @@ void *objects_keep_get(enum objects_kept what, const struct objects *o,
 	if (e) {
 		DL_DELETE(k->order, e);
 		DL_APPEND(k->order, e);
+		e->used_ms = clock_mono_ms();
 		value = value_ref(what, e->value);
 	}
 	mutex_unlock(&k->lock);
@@ -112,13 +124,14 @@ void objects_keep_put(enum objects_kept what, const struct objects *o,
 	struct keeper *k = &keepers[what];
 	struct kept *e, *old, *gone = NULL;
 
-	if (size > k->most / 2)
+	if (size > k->most / 2 && !k->for_ms)
 		return;
 	e = xcalloc(1, sizeof(*e));
 	e->key = key_of(o, oid);
 	e->store = o->id;
 	e->value = value_ref(what, value);
 	e->size = size + sizeof(*e);
+	e->used_ms = clock_mono_ms();
 	mutex_lock(&k->lock);
 	HASH_FIND(hh, k->table, &e->key, sizeof(e->key), old);
 	if (old)
@@ -126,7 +139,7 @@ void objects_keep_put(enum objects_kept what, const struct objects *o,
 	HASH_ADD(hh, k->table, key, sizeof(e->key), e);
 	DL_APPEND(k->order, e);
 	k->n_bytes += e->size;
-	while (k->n_bytes > k->most)
+	while (k->n_bytes > k->most && k->order != e)
 		evict(k, k->order, &gone);
 	mutex_unlock(&k->lock);
 	let_go(what, gone);
@@ -144,6 +157,24 @@ void objects_keep_forget(const struct objects *o)
 			if (e->store == o->id)
 				evict(k, e, &gone);
 		}
+		mutex_unlock(&k->lock);
+		let_go(what, gone);
+	}
+}
+
+void objects_keep_expire(void)
+{
+	int64_t now = clock_mono_ms();
+
+	for (enum objects_kept what = 0; what < N_KEPT; what++) {
+		struct keeper *k = &keepers[what];
+		struct kept *gone = NULL;
+
+		if (!k->for_ms)
+			continue;
+		mutex_lock(&k->lock);
+		while (k->order && now - k->order->used_ms >= k->for_ms)
+			evict(k, k->order, &gone);
 		mutex_unlock(&k->lock);
 		let_go(what, gone);
 	}

@@ -26,7 +26,8 @@ struct objects_handle {
 	struct objects_handle *next;
 };
 
-/* A blob that somebody is reading: others who want the same one wait. */
+/* A tree or a blob that somebody is reading: others who want the same one
+ * wait. */
 struct objects_reading {
 	struct oid oid;
 	struct objects_reading *prev, *next;
@@ -95,10 +96,15 @@ void objects_big_init(void);
 
 /* ---- what is kept, for the whole process ---- */
 
+/* A parsed tree over it is not kept among the others, of which it would push
+ * out all. */
+#define OBJECTS_LARGE_TREE ((size_t)512 * KIB)
+
 /* Values are counted; get takes a reference, put one of its own. */
 enum objects_kept {
-	KEPT_TREES, /* struct tree_list */
-	KEPT_BLOBS, /* struct blob */
+	KEPT_TREES,       /* struct tree_list */
+	KEPT_LARGE_TREES, /* the same, over OBJECTS_LARGE_TREE bytes */
+	KEPT_BLOBS,       /* struct blob */
 	N_KEPT,
 };
 void objects_keep_init(void);

@@ -367,6 +367,7 @@ static void refresh_main(void *arg)
 		look_for_suspend(refresh);
 		run_jobs(refresh);
 		next = check_trees(refresh);
+		clones_expire();
 		mutex_lock(&refresh->lock);
 		if (!refresh->first && !refresh->stopping)
 			cond_wait_until(&refresh->cond, &refresh->lock,

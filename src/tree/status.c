@@ -194,6 +194,7 @@ void status_json(struct model *model, struct buf *out)
 	json_add_str(o, "directory", c->cache_dir);
 	json_add_int(o, "documents", (int64_t)health.n_documents);
 	json_add_int(o, "bytes", (int64_t)health.n_bytes);
+	json_add_int(o, "trees_parsed", (int64_t)clones_trees_parsed());
 	clones_running(c->clones, json_running,
 		       json_add_array(root, "fetching"));
 	clones_shown(c->clones, json_shown, json_add_array(root, "trees"));

@@ -463,3 +463,27 @@ def test_what_answers_is_no_git(bb, mounts):
              headers={"Content-Type": "text/html"})
     fails(errno.EIO, os.listdir, m / "acme/widgets/tree")
     assert re.search(r"\tacme/widgets/tree\tEIO\t\S", m.errors())
+
+
+def test_a_large_directory_is_parsed_once(bb, mounts, tmp_path):
+    """Its listing, and a stat of each of its names: what a piece costs does not depend on how much there is."""
+    source = str(tmp_path / "large.git")
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", source], check=True)
+    lines = b"".join(b"M 100644 :1 many/%06d.txt\n" % i for i in range(20000))
+    subprocess.run(["git", "--git-dir", source, "fast-import", "--quiet"], check=True, input=(
+        b"blob\nmark :1\ndata 5\ntext\n\ncommit refs/heads/main\ncommitter A <a@example.org> 1767258000 +0000\ndata 0\n" + lines))
+    repo = bb.create_repo("acme", "large")
+    repo.git_dir, repo.mainbranch = source, "main"
+    m = mounts()
+    assert m.ls("acme/large/tree") == ["many"]
+    before = m.status()["cache"]["trees_parsed"]
+    names = m.ls("acme/large/tree/many")
+    assert len(names) == 20000
+    again = mounts()
+    again.ls("acme/large/tree")
+    start = again.status()["cache"]["trees_parsed"]
+    for name in names:
+        os.stat(again / f"acme/large/tree/many/{name}")
+    assert sorted(os.listdir(again / "acme/large/tree/many")) == names
+    assert m.status()["cache"]["trees_parsed"] == before + 1, "of the listing"
+    assert again.status()["cache"]["trees_parsed"] == start + 1, "of the looks at each name, and a listing"

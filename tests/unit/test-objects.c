@@ -5,6 +5,7 @@
 #include "git-scratch.h"
 
 #include "base/clock.h"
+#include "base/sync.h"
 
 #include <limits.h>
 
@@ -448,6 +449,106 @@ static void test_kept_blob(void **state)
 	blob_unref(b);
 }
 
+/* ---- trees that are kept ---- */
+
+struct look {
+	struct objects *o;
+	struct oid oid;
+	struct tree_list *list;
+};
+
+static void look_at_tree(void *arg)
+{
+	struct look *look = arg;
+
+	check(objects_read_tree(look->o, &look->oid, &look->list) == 0);
+}
+
+/* A directory of so many names, as a tree object of the store. */
+static struct oid make_directory(struct scratch *s, unsigned n)
+{
+	cleanup(free) char *line = xasprintf(
+		"rm -rf repo && git init -q -b main repo && cd repo && "
+		"b=$(git hash-object -w -t blob /dev/null) && "
+		"seq -f \"100644 blob $b\tname-%%06.0f\" %u | git mktree "
+		"--missing >"
+		"../oid && git commit-tree -m x $(cat ../oid) >.git/refs/heads/"
+		"main",
+		n);
+
+	scratch_do(s, line);
+	scratch_take_all(s, "repo");
+	return scratch_oid(s, "cat oid");
+}
+
+static void test_readers_of_one_tree_parse_it_once(void **state)
+{
+	struct scratch *s = *state;
+	struct look looks[8] = {{0}};
+	struct thread *threads[ARRAY_SIZE(looks)];
+	struct oid oid = make_directory(s, 30000);
+	uint64_t before = objects_trees_parsed();
+
+	for (size_t i = 0; i < ARRAY_SIZE(looks); i++) {
+		looks[i].o = s->o;
+		looks[i].oid = oid;
+		assert_int_equal(thread_start("look", look_at_tree, &looks[i],
+					      &threads[i]),
+				 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(looks); i++)
+		thread_join(threads[i]);
+	assert_int_equal(objects_trees_parsed() - before, 1);
+	assert_int_equal(looks[0].list->n_entries, 30000);
+	assert_non_null(tree_list_find(looks[0].list, "name-017000"));
+	for (size_t i = 0; i < ARRAY_SIZE(looks); i++) {
+		assert_ptr_equal(looks[i].list, looks[0].list);
+		tree_list_unref(looks[i].list);
+	}
+}
+
+/* Each is more than half of the room that small ones have. */
+static void test_large_trees_and_small_ones_are_kept(void **state)
+{
+	struct scratch *s = *state;
+	struct oid oids[] = {
+		make_directory(s, 10),
+		make_directory(s, 20000),
+		make_directory(s, 30000),
+	};
+	uint64_t before = objects_trees_parsed();
+
+	for (size_t i = 0; i < 4 * ARRAY_SIZE(oids); i++) {
+		struct look look = {.o = s->o, .oid = oids[i % 3]};
+
+		look_at_tree(&look);
+		tree_list_unref(look.list);
+	}
+	assert_int_equal(objects_trees_parsed() - before, ARRAY_SIZE(oids));
+}
+
+static void test_a_large_tree_goes_when_nobody_uses_it(void **state)
+{
+	struct scratch *s = *state;
+	struct look look = {.o = s->o, .oid = make_directory(s, 30000)};
+	uint64_t before = objects_trees_parsed();
+
+	clock_fake(1000000, 1000000);
+	for (int i = 0; i < 3; i++) {
+		look_at_tree(&look);
+		tree_list_unref(look.list);
+		clock_advance(50000);
+		objects_keep_expire();
+	}
+	assert_int_equal(objects_trees_parsed() - before, 1);
+	clock_advance(10000);
+	objects_keep_expire();
+	look_at_tree(&look);
+	tree_list_unref(look.list);
+	assert_int_equal(objects_trees_parsed() - before, 2);
+	clock_real();
+}
+
 static void expect_file(struct scratch *s, const struct oid *oid)
 {
 	cleanup(buf_done) struct buf content = scratch_run(s, "cat repo/big");
@@ -618,6 +719,9 @@ int main(void)
 		SCRATCH_TEST(test_refs),
 		SCRATCH_TEST(test_packs_of_others_are_seen),
 		SCRATCH_TEST(test_kept_blob),
+		SCRATCH_TEST(test_readers_of_one_tree_parse_it_once),
+		SCRATCH_TEST(test_large_trees_and_small_ones_are_kept),
+		SCRATCH_TEST(test_a_large_tree_goes_when_nobody_uses_it),
 		SCRATCH_TEST(test_blob_file),
 		SCRATCH_TEST(test_big_files_are_pruned),
 		SCRATCH_TEST(test_diff),

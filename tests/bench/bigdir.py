@@ -1,0 +1,107 @@
+"""Large directories of a tree: what an entry costs in a listing, what a fresh name costs in a stat.
+
+    tests/bench/bigdir.py [--binary FILE] [SIZE…]       alone; otherwise tests/bench/run calls it
+"""
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+
+SIZES = (1000, 10000, 100000, 400000)
+ENTRY_US, STAT_US, NAMES = 12, 200, 1000
+
+
+def build(where, sizes):
+    """A bare repository with a directory of each size; every file has a content of its own."""
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", where], check=True)
+    importer = subprocess.Popen(["git", "--git-dir", where, "fast-import", "--quiet"], stdin=subprocess.PIPE)
+    out = importer.stdin
+    for i in range(max(sizes)):
+        text = b"%d\n" % i
+        out.write(b"blob\nmark :%d\ndata %d\n%s\n" % (i + 1, len(text), text))
+    out.write(b"commit refs/heads/main\ncommitter A <a@example.org> 1767258000 +0000\ndata 5\nfiles\n")
+    for size in sizes:
+        for i in range(size):
+            out.write(b"M 100644 :%d d%d/file-%06d.txt\n" % (i + 1, size, i))
+    out.close()
+    assert importer.wait() == 0
+
+
+def stat_names(m, path, size):
+    """The median of 1,000 names that nobody asked for, in us, once the tree is kept."""
+    names = random.Random(size).sample(range(size), min(size, NAMES + 1))
+    took = []
+    for i in names:
+        start = time.perf_counter()
+        os.stat(m / f"{path}/file-{i:06}.txt")
+        took.append(time.perf_counter() - start)
+    return statistics.median(took[1:]) * 1e6
+
+
+def all_of_it(bench, sizes=SIZES):
+    table, where = bench.table, str(bench.mounts.place / "bigdir.git")
+    build(where, sizes)
+    real = bench.bb.create_repo("acme", "bigdir")
+    real.git_dir, real.mainbranch = where, "main"
+    m = bench.cold()
+    os.listdir(m / "acme/bigdir/tree")
+    cache = os.path.basename(m.cache)
+    m.unmount()
+    for size in sizes:
+        path, each, stats, rss = f"acme/bigdir/tree/d{size}", [], [], []
+        for _ in range(bench.runs):
+            m = bench.mounts(cache=cache)
+            os.listdir(m / "acme/bigdir/tree")
+            stats.append(stat_names(m, path, size))
+            m.unmount()
+            m = bench.mounts(cache=cache)
+            os.listdir(m / "acme/bigdir/tree")
+            start = time.perf_counter()
+            assert len(os.listdir(m / path)) == size
+            each.append((time.perf_counter() - start) / size * 1e6)
+            rss.append(m.rss_anon())
+            m.unmount()
+        a, b = statistics.median(each), statistics.median(stats)
+        table.add(f"a directory of {size:,}: an entry of its first listing", f"{a:.1f} us", goal=f"<= {ENTRY_US} us",
+                  met=a <= ENTRY_US)
+        table.add(f"  stat of {NAMES:,} fresh names, median", f"{b:.0f} us", goal=f"<= {STAT_US} us", met=b <= STAT_US)
+        table.add("  RssAnon afterwards", f"{max(rss) / 1e6:.1f} MB")
+
+
+def main():
+    import argparse
+    import importlib.machinery
+    import importlib.util
+    import pathlib
+    import shutil
+    import tempfile
+    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args.add_argument("--binary")
+    args.add_argument("--runs", type=int, default=3)
+    args.add_argument("sizes", nargs="*", type=int)
+    a = args.parse_args()
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:0] = [here, os.path.join(here, "..", "mount")]
+    if a.binary:
+        os.environ["BITBUCKETFS"] = os.path.abspath(a.binary)
+    import harness
+    loader = importlib.machinery.SourceFileLoader("bench_run", os.path.join(here, "run"))
+    run = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench_run", loader))
+    loader.exec_module(run)
+    place = pathlib.Path(tempfile.mkdtemp(prefix="bitbucketfs-bench-", dir="/var/tmp"))
+    table = run.Table()
+    with harness.Bitbucket(harness.DATA, data="tests") as bb:
+        mounts = harness.Mounts(bb, place)
+        try:
+            all_of_it(run.Bench(bb, mounts, table, a.runs), tuple(a.sizes) or SIZES)
+        finally:
+            mounts.take_down()
+            shutil.rmtree(place, ignore_errors=True)
+    table.show()
+
+
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True
+    main()
