@@ -31,8 +31,9 @@ DEFINE_CLEANUP_DONE(struct account, account_done);
 int account_find(struct account *, const char *cache_dir, const char *api_url,
 		 const struct credential *, char why[static 1024]);
 /* Asks the service once whether the credential is good (anonymously: not at
- * all), names the account, makes its directory and remembers it in the map. A
- * notice of what is odd but no reason to stop is left in note, or "". */
+ * all), names the account, makes its directory and, where the service took the
+ * credential, remembers it in the map. A notice of what is odd but no reason to
+ * stop is left in note, or "". */
 int account_sign_in(struct ctx *, struct account *, struct bitbucket *,
 		    const struct credential *, const char *api_url,
 		    char *const *workspaces, char why[static 1024],

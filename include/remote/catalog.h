@@ -140,6 +140,9 @@ bool catalog_has_user(const struct catalog *);
 int catalog_commit_id(struct ctx *, struct catalog *, const char *workspace,
 		      const char *slug, const char *hash,
 		      char ret_id[static 41]);
+/* Whether an access token is still taken, which has no /user: GET of the first
+ * configured workspace. 0 also where that says nothing of the token. */
+int catalog_check_token(struct ctx *, struct catalog *);
 /* GET /user; -ENOENT anonymously and for access tokens, without a request. */
 int catalog_user(struct ctx *, struct catalog *, enum source_mode,
 		 struct catalog_document *ret_document);

@@ -53,6 +53,9 @@ struct model_config {
 	int64_t ttl_ms; /* of git refs; 0: 60 s */
 	/* The credential was not checked yet: do it behind, once. */
 	bool check_behind;
+	/* Told once how that went: 0, or an errno and why. May be NULL. */
+	void (*checked)(void *arg, int errnum, const char *sentence);
+	void *checked_arg;
 };
 int model_new(const struct model_config *, struct model **ret_model);
 /* Starts the background worker; kernel is copied. Before it, changes are not

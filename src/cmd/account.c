@@ -283,13 +283,14 @@ static int check_access_token(struct ctx *ctx, struct account *account,
 			      struct bitbucket *bitbucket,
 			      const struct credential *credential,
 			      const char *host, char *const *workspaces,
-			      char **ret_name, char why[static 1024],
-			      char note[static 512])
+			      char **ret_name, bool *ret_taken,
+			      char why[static 1024], char note[static 512])
 {
 	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
 	cleanup(free) char *path = NULL;
 	int r = 0;
 
+	*ret_taken = false;
 	if (!workspaces || !workspaces[0]) {
 		snprintf(note, 512,
 			 "an access token cannot list its workspaces: name "
@@ -302,6 +303,7 @@ static int check_access_token(struct ctx *ctx, struct account *account,
 		 * for the rest. */
 		if (reply.status == 403)
 			r = 0;
+		*ret_taken = r == 0;
 		if (reply.status == 404 || reply.status == 410) {
 			snprintf(note, 512,
 				 "%s knows no workspace '%s' that this token "
@@ -325,6 +327,7 @@ int account_sign_in(struct ctx *ctx, struct account *account,
 	cleanup(free) char *host = authority(api_url);
 	cleanup(free) char *name = NULL;
 	int64_t old = ctx_narrow(ctx, SIGN_IN_TIMEOUT_MS);
+	bool taken = true;
 	int r = 0;
 
 	note[0] = 0;
@@ -339,7 +342,8 @@ int account_sign_in(struct ctx *ctx, struct account *account,
 		break;
 	case CREDENTIAL_ACCESS_TOKEN:
 		r = check_access_token(ctx, account, bitbucket, credential,
-				       host, workspaces, &name, why, note);
+				       host, workspaces, &name, &taken, why,
+				       note);
 		break;
 	}
 	ctx_widen(ctx, old);
@@ -347,7 +351,9 @@ int account_sign_in(struct ctx *ctx, struct account *account,
 		return r;
 	account->dir = xasprintf("%s/%s", account->host_dir, name);
 	r = file_mkdirs(account->dir, 0700);
-	if (!r)
+	/* Of a token about which nothing could be asked nobody knows whether
+	 * it is good: the next mount asks again. */
+	if (!r && taken)
 		r = remember(account, name);
 	if (r)
 		return say(why, r, "the cache directory %s cannot be used: %s",

@@ -12,6 +12,7 @@
 #include "cmd/daemon.h"
 #include "cmd/lifeline.h"
 #include "cmd/preflight.h"
+#include "cmd/verdict.h"
 
 #include "base/file.h"
 #include "base/log.h"
@@ -51,6 +52,8 @@ struct program {
 	struct model *model;
 	struct session *session;
 	int lifeline; /* -1: none */
+	struct verdict verdict;
+	bool is_checked_behind;
 	int ready_fd; /* -1 in the foreground */
 };
 
@@ -264,6 +267,11 @@ static int build_catalog(struct program *p)
 	return r ? could_not("the cache cannot be used", r) : 0;
 }
 
+static void say_verdict(void *arg, int errnum, const char *sentence)
+{
+	verdict_say(arg, errnum, sentence);
+}
+
 static int build_model(struct program *p, bool known)
 {
 	struct model_config model = {
@@ -285,8 +293,12 @@ static int build_model(struct program *p, bool known)
 		.ttl_ms = p->config.ttl_ms,
 		.check_behind = known && credential_kind(p->credential) !=
 						 CREDENTIAL_ANONYMOUS,
+		.checked = say_verdict,
+		.checked_arg = &p->verdict,
 	};
 	int r;
+
+	p->is_checked_behind = model.check_behind;
 
 	p->group = ctx_group_new(MAX_WAITING);
 	model.group = p->group;
@@ -294,17 +306,25 @@ static int build_model(struct program *p, bool known)
 	return r ? could_not("the mount cannot be built", r) : 0;
 }
 
-/* The mount answers: from now on nobody sees standard error. */
+/* From now on nobody sees standard error. */
+static void leave_terminal(void *arg)
+{
+	struct program *p = arg;
+
+	log_to_syslog(LOG_LEVEL_INFO);
+	daemon_ready(p->ready_fd);
+}
+
+/* The mount answers. */
 static void ready(void *arg)
 {
 	struct program *p = arg;
 
 	log_info("%s is mounted at %s", credential_label(p->credential),
 		 p->mountpoint);
-	if (p->ready_fd < 0)
-		return;
-	log_to_syslog(LOG_LEVEL_INFO);
-	daemon_ready(p->ready_fd);
+	if (p->ready_fd >= 0)
+		verdict_await(&p->verdict, p->is_checked_behind, leave_terminal,
+			      p);
 }
 
 /* Without it umount cannot wait for our end; that is no reason to end now. */
@@ -372,6 +392,7 @@ static void take_down(struct program *p)
 	if (p->model)
 		model_stop(p->model);
 	p->session = session_free(p->session);
+	verdict_done(&p->verdict);
 	p->model = model_free(p->model);
 	p->streams = streams_free(p->streams);
 	p->spool = spool_close(p->spool);
@@ -421,6 +442,7 @@ enum command_exit command_mount(const struct command_line *line)
 	enum command_exit end;
 	char why[512] = "";
 
+	verdict_init(&program.verdict);
 	log_to_stderr(line->debug        ? LOG_LEVEL_DEBUG
 		      : line->foreground ? LOG_LEVEL_INFO
 					 : LOG_LEVEL_WARN);

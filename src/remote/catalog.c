@@ -505,6 +505,20 @@ int catalog_user(struct ctx *ctx, struct catalog *c, enum source_mode mode,
 	return r < 0 ? r : document_of(ctx, e, stale, ret_document);
 }
 
+int catalog_check_token(struct ctx *ctx, struct catalog *c)
+{
+	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
+	cleanup(free) char *path = NULL;
+	int r;
+
+	if (credential_kind(c->config.credential) != CREDENTIAL_ACCESS_TOKEN ||
+	    !c->workspaces[0])
+		return 0;
+	path = bitbucket_workspace_path(c->workspaces[0]);
+	r = bitbucket_get(ctx, c->config.bitbucket, path, NULL, &reply);
+	return catalog_is_gone(reply.status) ? 0 : r;
+}
+
 int catalog_version(struct catalog *c, uint64_t version, struct blob **ret_body)
 {
 	return cache_get_version(c->config.cache, version, ret_body);

@@ -150,10 +150,23 @@ void refresh_watch(struct refresh *refresh, struct node *tree)
 static int refresh_user_now(struct ctx *ctx, struct model *model)
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
-	int r = catalog_user(ctx, model->config.catalog, SOURCE_REFRESH,
-			     &document);
+	int r;
 
+	if (!catalog_has_user(model->config.catalog))
+		return catalog_check_token(ctx, model->config.catalog);
+	r = catalog_user(ctx, model->config.catalog, SOURCE_REFRESH, &document);
 	return r == -ENOENT ? 0 : r;
+}
+
+/* The check behind the mount is over. */
+static void say_checked(struct model *model, const struct ctx *ctx, int r)
+{
+	const struct model_config *c = &model->config;
+	bool failed = r < 0 && r != -EINTR && !ctx->refused;
+
+	if (c->check_behind && c->checked)
+		c->checked(c->checked_arg, failed ? -r : 0,
+			   ctx->sentence[0] ? ctx->sentence : strerror(-r));
 }
 
 static void run_job(struct refresh *refresh, const struct job *job)
@@ -178,6 +191,7 @@ static void run_job(struct refresh *refresh, const struct job *job)
 		break;
 	case JOB_USER:
 		r = refresh_user_now(&ctx, model);
+		say_checked(model, &ctx, r);
 		break;
 	case JOB_PLACE:
 		r = place_refresh(&ctx, model, job->place, NULL);

@@ -2,13 +2,15 @@
 import errno
 import json
 import os
+import pty
+import re
 import subprocess
 import time
 
 import pytest
 
 from bitbucket.auth import Account
-from conftest import BINARY, asked, await_true, mounted
+from conftest import BINARY, PATIENCE, asked, await_true, mounted
 
 ROOT = [".bitbucketfs", "acme", "ada-lindqvist", "edge", "monolith-labs"]
 
@@ -212,6 +214,56 @@ def test_a_dead_credential_is_not_sent_again_and_again(bb, mounts):
     account.token = token
     assert m.refresh("monolith-labs/" + names[30])
     assert look("monolith-labs/" + names[31]) == []
+
+
+def on_a_terminal(mounts, place, *options, account="ada", **environment):
+    """Mounts as a person does: the status, and what the terminal showed until the prompt came back."""
+    master, terminal = pty.openpty()
+    e = mounts.environment(account, BITBUCKETFS_CACHE_DIR=str(mounts.place / "cache"), **environment)
+    try:
+        done = subprocess.run([BINARY, *options, place], env=e, stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal,
+                              timeout=PATIENCE)
+        os.set_blocking(master, False)
+        try:
+            said = os.read(master, 65536).decode().replace("\r\n", "\n")
+        except BlockingIOError:
+            said = ""
+    finally:
+        os.close(terminal)
+        os.close(master)
+    return done.returncode, said
+
+
+@pytest.mark.parametrize("account, options, asks", [("ada", [], "user"), ("workspace-token", ["workspaces=acme"], "workspaces/acme")])
+def test_a_terminal_hears_that_the_credential_is_refused(bb, mounts, place, account, options, asks):
+    mounts(*options, account=account).unmount()
+    token, bb.accounts[account].token = bb.accounts[account].token, "another"
+    status, said = on_a_terminal(mounts, place, *(x for option in options for x in ("-o", option)), account=account,
+                                 BITBUCKETFS_TOKEN=token)
+    assert status == 0 and mounted(place), "what is cached can be read"
+    assert re.fullmatch(r"bitbucketfs: mounted, from the cache: Bitbucket refused the credential \(401.*\n", said), said
+    assert token not in said
+    assert asked(bb)[-1] == "GET /2.0/" + asks
+
+
+def test_a_terminal_waits_a_second_and_no_longer(bb, mounts, place):
+    mounts().unmount()
+    assert on_a_terminal(mounts, place) == (0, ""), "nothing is wrong"
+    subprocess.run([BINARY, "umount", place], check=True)
+    stalled = bb.fault(r"/2\.0/user$", "stall")
+    began = time.monotonic()
+    assert on_a_terminal(mounts, place) == (0, "")
+    assert time.monotonic() - began < PATIENCE / 2
+    stalled.wait_hit()
+    assert mounted(place)
+
+
+def test_an_access_token_that_nobody_took_is_not_known(bb, mounts, place):
+    mounts(account="workspace-token").unmount()
+    assert "refused the credential" in refused(mounts, place, "-o", "workspaces=acme", account=None,
+                                               BITBUCKETFS_TOKEN="ATCTT3xWrong")
+    bb.accounts["workspace-token"].token, token = "another", bb.accounts["workspace-token"].token
+    assert "refused the credential" in refused(mounts, place, "-o", "workspaces=acme", account=None, BITBUCKETFS_TOKEN=token)
 
 
 def test_a_new_token_of_the_same_account_finds_the_same_cache(bb, mounts):

@@ -164,6 +164,14 @@ static void test_access_token(void **state)
 	assert_int_equal(sign_in(&f, STATUS("401 Unauthorized"), NULL), 0);
 	assert_int_equal(f.server->n_requests, 0);
 	assert_non_null(strstr(f.note, "-o workspaces="));
+	assert_non_null(f.account.dir);
+	/* So nobody knows whether it is good. */
+	assert_int_equal(find(&f), 0);
+	assert_null(f.account.dir);
+	assert_int_equal(sign_in(&f, STATUS("404 Not Found"), workspaces), 0);
+	assert_non_null(strstr(f.note, "no workspace 'acme'"));
+	assert_int_equal(find(&f), 0);
+	assert_null(f.account.dir);
 	end(&f);
 
 	begin(&f, NULL, "hunter2hunter2");
