@@ -107,7 +107,8 @@ struct clone_head {
  * what differs from the commits that are. All callers at once are one job
  * (asking never waits behind the two fetches that may run); a job whose last
  * waiter left is cancelled. -EINTR, -ETIMEDOUT as ctx says; -EDQUOT beyond
- * max_trees; -ENOENT when the ref is gone; -EACCES, -EIO, -EOPNOTSUPP (SHA-256)
+ * max_trees; -ENOENT when the ref is gone; -ENODATA when the default branch is
+ * a name alone while there are other refs; -EACCES, -EIO, -EOPNOTSUPP (SHA-256)
  * … with sentences; failures are remembered for 2 s. A failure changes nothing
  * that is there.
  */

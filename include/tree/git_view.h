@@ -26,7 +26,8 @@ struct git_view {
 	struct mutex lock;
 	struct cond idle;
 	bool have, moving, expired; /* under lock */
-	struct clone_head head;     /* under lock */
+	bool missing; /* under lock: the default branch is a name alone */
+	struct clone_head head; /* under lock */
 };
 
 /* Takes fixed. ref as in clone_line. */

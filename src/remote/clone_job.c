@@ -194,9 +194,29 @@ static bool go_on_talking(struct clone_job *j)
 	return j->talk;
 }
 
+/* An empty repository and one whose default branch is a name alone look the
+ * same to who asks for that branch. */
+static int ask_for_others(struct clone_job *j, const char *const *all,
+			  struct clone_tip *tip, struct clone_refs **ret_names)
+{
+	cleanup(upload_pack_refs_done) struct upload_pack_refs refs = {0};
+	int r = 0;
+
+	if (!*ret_names) {
+		r = upload_pack_ls_refs(&j->ctx, j->talk->up, all, &refs);
+		if (r < 0)
+			return r;
+		*ret_names = names_new(&refs);
+	}
+	for (size_t i = 0; i < CLONE_REF_KINDS; i++)
+		tip->missing |= (*ret_names)->n_names[i] > 0;
+	return 0;
+}
+
 int job_ask(struct clone_job *j)
 {
 	cleanup(upload_pack_refs_done) struct upload_pack_refs refs = {0};
+	cleanup(clone_refs_unref) struct clone_refs *names = NULL;
 	cleanup(free) char *main_ref =
 		j->main_branch ? xasprintf("refs/heads/%s", j->main_branch)
 			       : NULL;
@@ -220,7 +240,12 @@ int job_ask(struct clone_job *j)
 	r = choose_tip(j, &refs, main_ref, &tip);
 	if (r < 0)
 		return r;
-	names_take(j->clone, &tip, j->all ? names_new(&refs) : NULL);
+	names = j->all ? names_new(&refs) : NULL;
+	if (tip.empty)
+		r = ask_for_others(j, all, &tip, &names);
+	if (r < 0)
+		return r;
+	names_take(j->clone, &tip, steal(&names));
 	keep_talk(j);
 	return 0;
 }

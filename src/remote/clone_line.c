@@ -494,7 +494,7 @@ static bool is_current(struct clone_line *line, int64_t since_ms,
 		    !is_recent(tip.checked_ms, since_ms, max_age_ms))
 			return false;
 		head_of(&tip, &at);
-		if (!same_commit(&at, &head) ||
+		if (tip.missing || !same_commit(&at, &head) ||
 		    head.checked_ms != at.checked_ms)
 			return false;
 	}
@@ -508,6 +508,18 @@ static int fail_gone(struct ctx *ctx, const struct clone_line *line)
 
 	return ctx_fail(ctx, -ENOENT, "the repository has no %s %s (any more)",
 			tag ? "tag" : "branch", line->ref + (tag ? 10 : 11));
+}
+
+static int fail_missing(struct ctx *ctx, const struct clone_tip *tip)
+{
+	if (!tip->branch[0])
+		return ctx_fail(ctx, -ENODATA,
+				"The repository has no default branch; those "
+				"that there are, are in branches/.");
+	return ctx_fail(ctx, -ENODATA,
+			"The default branch %s does not exist; those that "
+			"there are, are in branches/.",
+			tip->branch);
 }
 
 static int get(struct ctx *ctx, struct clone_line *line, int64_t since_ms,
@@ -527,6 +539,8 @@ static int get(struct ctx *ctx, struct clone_line *line, int64_t since_ms,
 	}
 	if (state != TIP_KNOWN)
 		return fail_gone(ctx, line);
+	if (tip.missing)
+		return fail_missing(ctx, &tip);
 	head_of(&tip, &head);
 	if (!tip.empty) {
 		r = bring(ctx, line->clone, &tip.commit, &tip.want, NULL, 0,
@@ -573,7 +587,7 @@ int clone_line_known(struct clone_line *line, struct clone_head *ret_head)
 	struct ctx ctx;
 	int r = line_load(line, ret_head);
 
-	if (r != -ENOENT || line_tip(line, &tip) != TIP_KNOWN)
+	if (r != -ENOENT || line_tip(line, &tip) != TIP_KNOWN || tip.missing)
 		return r;
 	head_of(&tip, &head);
 	if (!tip.empty) {

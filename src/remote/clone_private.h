@@ -31,6 +31,8 @@ struct clone_tip {
 	struct oid commit;
 	struct oid want; /* the ref's own object: the commit, or a tag */
 	bool empty;
+	bool missing; /* empty, but other refs there are: of the default branch
+		       * there is a name alone */
 	char branch[256];
 	int64_t checked_ms; /* wall clock, which may go back */
 	uint64_t serial;    /* of the question; 0: an earlier mount's */

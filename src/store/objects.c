@@ -201,38 +201,65 @@ int objects_read_tree(struct objects *o, const struct oid *oid,
 	return r;
 }
 
-/* "tree <40 digits>\n", parents, author, "committer … <seconds> <zone>\n"
- * (git's commit.c). */
-static int parse_commit(const char *text, struct commit_info *ret_info)
+/* git takes an id in capital letters too, in the bytes of a commit. */
+static int parse_hex(const char *text, struct oid *ret_oid)
 {
-	struct commit_info info;
-	const char *line, *end, *mail;
 	char hex[41];
-	char *rest;
 
-	if (strncmp(text, "tree ", 5) != 0 || strnlen(text + 5, 41) < 41 ||
-	    text[45] != '\n')
-		return -EBADMSG;
-	memcpy(hex, text + 5, 40);
+	for (size_t i = 0; i < 40; i++)
+		hex[i] = text[i] >= 'A' && text[i] <= 'F' ? text[i] - 'A' + 'a'
+							  : text[i];
 	hex[40] = '\0';
-	if (oid_parse(hex, &info.tree) < 0)
-		return -EBADMSG;
-	for (line = text; strncmp(line, "committer ", 10) != 0; line = end) {
-		end = strchrnul(line, '\n');
-		/* The headers end at an empty line. */
-		if (*end == '\0' || *++end == '\n')
-			return -EBADMSG;
+	return oid_parse(hex, ret_oid);
+}
+
+/* The seconds after the last '>' of a committer's line; a line without a
+ * readable time is of 1970, as in git. */
+static int64_t committer_time(const char *line, const char *end)
+{
+	const char *at = memrchr(line, '>', (size_t)(end - line));
+	int64_t time_s = 0;
+
+	if (!at)
+		return 0;
+	for (at++; at < end && (*at == ' ' || *at == '\t'); at++)
+		continue;
+	for (; at < end && *at >= '0' && *at <= '9'; at++) {
+		time_s = time_s * 10 + (*at - '0');
+		if (time_s > INT64_MAX / 1000000000)
+			return 0;
 	}
-	end = strchrnul(line, '\n');
-	mail = memrchr(line, '>', (size_t)(end - line));
-	/* A commit without a readable time is a commit of 1970, as in git. */
-	info.time_s = 0;
-	if (mail && mail + 1 < end && mail[1] == ' ') {
-		errno = 0;
-		info.time_s = strtoll(mail + 2, &rest, 10);
-		if (errno || rest > end || info.time_s < 0 ||
-		    info.time_s > INT64_MAX / 1000000000)
-			info.time_s = 0;
+	return time_s;
+}
+
+/*
+ * "tree <40 digits>\n" and more: that is all that git itself demands of a
+ * commit before it checks its files out (commit.c: parse_commit_buffer). Then
+ * come parents, an author, "committer … <seconds> <zone>\n", an empty line; a
+ * commit that lacks one of these, or has a NUL among them, has files all the
+ * same.
+ */
+static int parse_commit(const char *text, size_t n,
+			struct commit_info *ret_info)
+{
+	static const char committer[] = "committer ";
+	const char *end = text + n, *line_end;
+	struct commit_info info = {.time_s = 0};
+
+	if (n <= 46 || memcmp(text, "tree ", 5) != 0 || text[45] != '\n' ||
+	    parse_hex(text + 5, &info.tree) < 0)
+		return -EBADMSG;
+	/* The headers end at an empty line. */
+	for (const char *line = text + 46; line < end && *line != '\n';
+	     line = line_end + 1) {
+		line_end = memchr(line, '\n', (size_t)(end - line));
+		if (!line_end)
+			line_end = end;
+		if ((size_t)(line_end - line) < strlen(committer) ||
+		    memcmp(line, committer, strlen(committer)) != 0)
+			continue;
+		info.time_s = committer_time(line, line_end);
+		break;
 	}
 	*ret_info = info;
 	return 0;
@@ -247,8 +274,8 @@ int objects_read_commit(struct objects *o, const struct oid *oid,
 
 	if (r < 0)
 		return r;
-	/* libgit2 ends an object's bytes with a NUL of its own. */
-	r = parse_commit(git_odb_object_data(raw), ret_info);
+	r = parse_commit(git_odb_object_data(raw), git_odb_object_size(raw),
+			 ret_info);
 	git_odb_object_free(raw);
 	return r;
 }

@@ -21,6 +21,47 @@ static int look(struct ctx *ctx, struct model *model, struct node *dir)
 	return git_view_ensure(ctx, model, tree_of(dir));
 }
 
+/* NULL, or why no file system could have a symbolic link with such a target
+ * (symlink(2)): half of it would be another target. An object that cannot be
+ * read is no reason: reading the link says so. */
+static const char *why_no_link(struct clone *clone, const struct oid *oid)
+{
+	cleanup(blob_unref) struct blob *target = NULL;
+	uint64_t size;
+
+	if (clone_blob_size(clone, oid, &size) < 0)
+		return NULL;
+	if (size == 0)
+		return "is empty";
+	if (size >= PATH_MAX)
+		return "is longer than 4,095 bytes";
+	if (clone_read_blob(clone, oid, &target) == 0 &&
+	    memchr(blob_data(target), '\0', blob_len(target)))
+		return "holds a NUL";
+	return NULL;
+}
+
+/* Whether the entry can be shown (layout rule 11); if not, a line says so,
+ * under its own path. tree_parse knows the names, not what is behind them. */
+static bool can_be_shown(struct model *model, const struct node *dir,
+			 const struct tree_entry *e)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+	const char *why = e->kind == TREE_SYMLINK
+				  ? why_no_link(dir->what.view->clone, &e->oid)
+				  : NULL;
+	char sentence[128];
+
+	if (!why)
+		return true;
+	node_path(dir, &path);
+	buf_printf(&path, "/%s", e->name);
+	snprintf(sentence, sizeof(sentence),
+		 "The target of this symbolic link %s: it is left out.", why);
+	model_say(model, path.data, EILSEQ, sentence);
+	return false;
+}
+
 static int found_entry(struct ctx *ctx, const struct node *dir,
 		       const struct node *tree, const struct oid *dir_oid,
 		       const struct tree_entry *e, struct found *found)
@@ -109,6 +150,8 @@ static int git_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	if (r < 0)
 		return r;
 	e = list ? tree_list_find(list, name) : NULL;
+	if (e && !can_be_shown(model, dir, e))
+		e = NULL;
 	return e ? found_entry(ctx, dir, tree_of(dir), &oid, e, ret_found) : 0;
 }
 
@@ -177,9 +220,12 @@ static int git_list(struct ctx *ctx, struct model *model, struct node *dir,
 	for (size_t i = 0; i < n; i++) {
 		const struct tree_entry *e = &list->entries[entries[i].index];
 		struct found found;
-		bool known = plus &&
-			     found_entry(ctx, dir, tree, &oid, e, &found) == 0;
+		bool known;
 
+		if (!can_be_shown(model, dir, e))
+			continue;
+		known = plus &&
+			found_entry(ctx, dir, tree, &oid, e, &found) == 0;
 		if (!emit(arg, e->name, entries[i].cookie, types[e->kind],
 			  known ? &found : NULL))
 			break;
@@ -229,12 +275,9 @@ static int git_read(struct ctx *ctx, struct model *model, struct node *node,
 static int git_readlink(struct ctx *ctx, struct model *model, struct node *node,
 			struct blob **ret_target)
 {
+	(void)ctx;
 	(void)model;
 	git_view_heard(node->what.view);
-	if (node->what.size >= PATH_MAX)
-		return ctx_fail(ctx, -ENAMETOOLONG,
-				"The target of this symbolic link is longer "
-				"than a path may be.");
 	return clone_read_blob(node->what.view->clone, &node->what.oid,
 			       ret_target);
 }

@@ -307,6 +307,7 @@ static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 	mutex_lock(&view->lock);
 	if (r == 0) {
 		view->have = true;
+		view->missing = false;
 		view->head = head;
 	}
 	view->moving = false;
@@ -322,6 +323,21 @@ static void leave_out(struct model *model, struct node *tree)
 {
 	model_drop_child(model, tree->parent, tree->name);
 	model_changed_inode(model, tree->parent, true);
+}
+
+/* Whoever opens the directory hears of it. The kernel's copy of a listing from
+ * the time when there was a branch would hide it. */
+static void lose_branch(struct model *model, struct node *tree)
+{
+	struct git_view *view = tree->what.view;
+	bool news;
+
+	mutex_lock(&view->lock);
+	news = view->have && !view->missing;
+	view->missing = true;
+	mutex_unlock(&view->lock);
+	if (news)
+		model_changed_inode(model, tree, true);
 }
 
 int git_view_check(struct ctx *ctx, struct model *model, struct node *tree,
@@ -346,6 +362,8 @@ int git_view_check(struct ctx *ctx, struct model *model, struct node *tree,
 		if (r == -EIO && view->ref &&
 		    clone_line_is_no_tree(line_of(view)))
 			leave_out(model, tree);
+		if (r == -ENODATA)
+			lose_branch(model, tree);
 	}
 	return r < 0 ? r : show_known(model, tree, ret_moved);
 }
@@ -360,7 +378,7 @@ int git_view_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 	int r;
 
 	mutex_lock(&view->lock);
-	have = view->have;
+	have = view->have && !view->missing;
 	expired = view->expired;
 	view->expired = false;
 	mutex_unlock(&view->lock);
@@ -379,7 +397,7 @@ int git_view_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 		/* What we had no patience for goes on behind. */
 		if (r == -ETIMEDOUT)
 			atomic_store(&view->asked_ms, 0);
-		if (r < 0 && !atomic_load(&ctx->cancelled))
+		if (r < 0 && r != -ENODATA && !atomic_load(&ctx->cancelled))
 			r = show_known(model, tree, NULL);
 	}
 	/* Also when the look was broken off: the next one does not ask. */

@@ -191,11 +191,13 @@ class Bitbucket(Reviewing, Working, Filing, Setting, Snipping):
                 setattr(r, key, value)
             r.updated_on = later(r.updated_on)
 
-    def push(self, ws, slug, files, message="Change", branch=None, author="Ada Lindqvist <ada@example.com>", parent=None):
+    def push(self, ws, slug, files, message="Change", branch=None, author="Ada Lindqvist <ada@example.com>", parent=None,
+             when=None):
         """One commit on a branch (the main one), as if somebody had pushed it; its id.
 
         files: {path: bytes | str | None (deleted) | ("exec", bytes) | ("symlink", target) | ("submodule", oid)}.
-        parent: the commit it follows (default the branch's tip, or the main branch's for a new branch).
+        parent: the commit it follows (default the branch's tip, or the main branch's for a new branch). when: its date, in
+        seconds since 1970 (now).
         """
         r = self._repository(ws, slug)
         with self._push_lock:
@@ -205,7 +207,8 @@ class Bitbucket(Reviewing, Working, Filing, Setting, Snipping):
                 parent = gitrepo.resolve(git_dir, "refs/heads/" + branch) or (
                     gitrepo.resolve(git_dir, "refs/heads/" + r.mainbranch) if r.mainbranch else None)
             imp = gitrepo.Importer(git_dir, unpack=True)
-            mark = imp.commit(branch, message, author, int(time.time()), files, parent=parent)
+            mark = imp.commit(branch, message, author, int(time.time()) if when is None else when, files,
+                              parent=parent)
             oid = imp.close()[mark]
             self._touch(r, mainbranch=r.mainbranch or branch, size=gitrepo.size(git_dir) + 1)
         return oid
