@@ -60,7 +60,7 @@ class Faults:
             return fault
 
     def pick(self, line, account=None):
-        """The first fault that befalls the request "METHOD target", counted; or None."""
+        """The first fault that befalls the request "METHOD path" (see reqlog.py), counted; or None."""
         with self.changed:
             for fault in self._faults:
                 if fault.times is not None and fault.hits >= fault.times:

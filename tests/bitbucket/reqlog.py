@@ -7,8 +7,9 @@ import time
 class Log:
     """Entries are dicts in order of arrival; one is added when its request is read and completed when answered.
 
-    Keys: n, time, method, host, listener ("api" or "storage"), path (the raw target), query, headers, authorization
-    (None, "basic" or "bearer"), account, range, status, bytes, seconds, fault, git, done. Secrets are left out.
+    Keys: n, time, method, host, listener ("api" or "storage"), target (as it was sent), path (the same with the slugs, at
+    that time, of workspaces and repositories that were asked for by {uuid}), query, headers, authorization (None, "basic"
+    or "bearer"), account, range, status, bytes, seconds, fault, git, done. Secrets are left out.
     """
 
     def __init__(self):
@@ -36,7 +37,7 @@ class Log:
             return self._n
 
     def since(self, mark=0, match=None):
-        """Copies of the entries after a mark, whose "METHOD target" matches the regular expression."""
+        """Copies of the entries after a mark, whose "METHOD path" matches the regular expression."""
         want = re.compile(match) if match else None
         with self._changed:
             return [dict(e) for e in self._entries

@@ -1,11 +1,13 @@
 """class Bitbucket: the whole service in one object."""
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import threading
 import time
 from dataclasses import replace
+from urllib.parse import quote, unquote
 
 from . import data as datasets
 from . import auth, gitrepo
@@ -131,6 +133,19 @@ class Bitbucket(Reviewing, Working, Filing, Setting, Snipping):
     @bandwidth.setter
     def bandwidth(self, rate):
         self.link.bandwidth = rate
+
+    def named(self, target):
+        """A request's target with the slugs of a workspace and of a repository that are asked for by {uuid}."""
+        m = re.match(r"(/2\.0/(?:repositories|workspaces|snippets|user/workspaces)/)([^/?]+)(?:/([^/?]+))?", target)
+        w = self.state.workspace(unquote(m[2])) if m else None
+        if not w:
+            return target
+        name = m[3]
+        if name and m[1] == "/2.0/repositories/" and unquote(name).startswith("{"):
+            r = self.state.repository(w.slug, unquote(name))
+            name = quote(r.slug, safe="") if r else name
+        first = quote(w.slug, safe="") if unquote(m[2]).startswith("{") else m[2]
+        return m[1] + first + (f"/{name}" if name else "") + target[m.end():]
 
     def fault(self, match, kind, **options):
         return self.faults.add(match, kind, **options)

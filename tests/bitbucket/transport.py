@@ -98,7 +98,8 @@ class Handler(BaseHTTPRequestHandler):
         self.query = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
         self.sent, self.fault = 0, None
         self.entry = bb.log.begin(
-            method=self.command, host=self.headers.get("Host", ""), listener=self.server.kind, path=self.path,
+            method=self.command, host=self.headers.get("Host", ""), listener=self.server.kind, path=bb.named(self.path),
+            target=self.path,
             query=dict(self.query), headers={k: v for k, v in self.headers.items() if k.lower() != "authorization"},
             authorization=auth.kind_of(self.headers.get("Authorization")), range=self.headers.get("Range"),
             connection=self.client_address[1])
@@ -106,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
             body = self.read_body()
             if bb.link.latency:
                 bb.stopping.wait(bb.link.latency)
-            self.fault = bb.faults.pick(f"{self.command} {self.path}", self.account_name())
+            self.fault = bb.faults.pick(f"{self.command} {self.entry['path']}", self.account_name())
             if self.fault:
                 bb.log.update(self.entry, fault=self.fault.kind)
                 self.before()
@@ -194,7 +195,7 @@ class Handler(BaseHTTPRequestHandler):
             e.headers = {**headers, **e.headers}
             raise
         reply.headers = {**headers, **reply.headers}
-        bb.answered(f"{self.command} {self.path}")
+        bb.answered(f"{self.command} {self.entry['path']}")
         return reply
 
     def run(self, req, path):
