@@ -171,6 +171,11 @@ int bitbucket_read_workspace(const struct json *,
 void bitbucket_workspace_done(struct bitbucket_workspace *);
 DEFINE_CLEANUP_DONE(struct bitbucket_workspace, bitbucket_workspace_done);
 
+/* The workspace of that uuid is called so now. Paths have the uuid; the slug is
+ * what is tried where a server takes none. */
+void bitbucket_name_workspace(struct bitbucket *, const char *uuid,
+			      const char *slug);
+
 /* Paths for bitbucket_get, percent-encoded; free them. A uuid's braces become
  * %7B and %7D. */
 char *bitbucket_workspace_path(const char *slug);

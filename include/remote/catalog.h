@@ -84,6 +84,8 @@ struct catalog_repository {
 	char *uuid;
 	char *project;      /* its key; "" when not told */
 	char *key;          /* of its document in the cache: "repo/{uuid}" */
+	char *workspace;    /* what paths call it: its uuid, or its slug where
+			     * nobody told the uuid */
 	int64_t updated_ms; /* wall clock: the directory's mtime */
 };
 void catalog_repository_done(struct catalog_repository *);
@@ -135,8 +137,8 @@ int catalog_document(struct ctx *, struct catalog *, const char *workspace,
  * token, which is nobody's. */
 bool catalog_has_user(const struct catalog *);
 /* The whole id of a commit of which the first digits are known, in a repository
- * by its slugs: one request (GET …/commit/{id}), remembered for ever. The
- * answer is 40 hex digits that begin with those. */
+ * by its uuids or slugs: one request (GET …/commit/{id}), remembered for ever.
+ * The answer is 40 hex digits that begin with those. */
 int catalog_commit_id(struct ctx *, struct catalog *, const char *workspace,
 		      const char *slug, const char *hash,
 		      char ret_id[static 41]);

@@ -126,6 +126,8 @@ bool clone_line_is_gone(struct clone_line *); /* the answer lacks it */
  * or nothing at all when it is here. */
 struct clone_source {
 	const char *workspace, *slug;
+	const char *uuid; /* NULL: not told. Not for git, which knows names only
+			   */
 };
 int clone_get_commit(struct ctx *, struct clone *, const struct oid *commit,
 		     const struct clone_source *sources, size_t n_sources,

@@ -34,13 +34,15 @@ DEFINE_CLEANUP(struct documents *, documents_free);
 #define SCOPE_IDS 3
 struct scope {
 	struct refs refs;
-	char *workspace, *repository; /* slugs; "" outside of one */
+	char *workspace; /* its name in the mount; "" outside of one */
+	/* What paths call them: uuids, or slugs where nobody told these. */
+	char *workspace_id, *repository_id;
 	char *key;
 	char *ids[SCOPE_IDS]; /* of items, outermost first */
 	unsigned n_ids;
 };
 struct scope *scope_new(const char *key, const char *workspace,
-			const char *repository);
+			const char *workspace_id, const char *repository_id);
 struct scope *scope_below(const struct scope *, const char *row_name);
 /* Of an item of that row's collection, whose scope this is. */
 struct scope *scope_item(const struct scope *, const struct resource *row,

@@ -116,8 +116,9 @@ struct resource {
 	const char *name; /* in its directory; NULL ends the rows */
 	enum resource_kind kind;
 	/*
-	 * Below api_url, percent-encoded, with a query. {ws} {repo} are slugs,
-	 * {1} {2} the ids of the items on the way, outermost first, {me} the
+	 * Below api_url, percent-encoded, with a query. {ws} {repo} are uuids
+	 * (slugs where nobody told these: a slug may be another's by now), {1}
+	 * {2} the ids of the items on the way, outermost first, {me} the
 	 * account's uuid.
 	 */
 	const char *endpoint;

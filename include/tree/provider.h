@@ -105,6 +105,8 @@ struct repository_data {
 	struct catalog_repository repository;
 };
 const struct repository_data *forge_repository(const struct node *);
+/* What paths call it: its uuid, or its slug where nobody told that. */
+const char *forge_repository_id(const struct repository_data *);
 const char *forge_workspace(const struct node *); /* its slug */
 /* tree/ of a repository's node. */
 int forge_found_tree(struct model *, struct node *repository,

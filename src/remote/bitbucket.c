@@ -22,6 +22,7 @@ int bitbucket_new(const char *api_url, const struct credential *credential,
 	b->credential = credential;
 	b->http = http;
 	b->budget = budget;
+	mutex_init(&b->lock);
 	*ret_bitbucket = b;
 	return 0;
 }
@@ -30,6 +31,8 @@ struct bitbucket *bitbucket_free(struct bitbucket *b)
 {
 	if (!b)
 		return NULL;
+	bitbucket_names_done(b);
+	mutex_done(&b->lock);
 	free(b->api_url);
 	free(b);
 	return NULL;

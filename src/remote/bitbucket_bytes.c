@@ -102,7 +102,7 @@ int bitbucket_get_bytes(struct ctx *ctx, struct bitbucket *b, const char *path,
 			const struct http_sink *sink,
 			struct http_response *ret_response)
 {
-	cleanup(free) char *url = xasprintf("%s%s", b->api_url, path);
+	cleanup(free) char *url = bitbucket_url(b, path);
 	struct watched w = {.sink = sink};
 
 	*ret_response = (struct http_response){0};

@@ -381,6 +381,52 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 	}
 }
 
+static bool is_about(const struct bitbucket_reply *reply, const char *uuid)
+{
+	return reply->body.len &&
+	       memmem(reply->body.data, reply->body.len, uuid, strlen(uuid));
+}
+
+/* By the workspace's uuid, and where the server does not know it, by its slug:
+ * see bitbucket_names.c. */
+static int get_by_any_name(struct ctx *ctx, struct bitbucket *b,
+			   const char *url, enum bitbucket_want want,
+			   const char *etag, struct bitbucket_reply *reply)
+{
+	cleanup(bitbucket_reply_done) struct bitbucket_reply second = {
+		.body = BUF_INIT(BODY_MAX)};
+	cleanup(free) char *uuid = NULL;
+	cleanup(free) char *by_name = bitbucket_url_by_name(b, url, &uuid);
+	enum bitbucket_uuids uuids = bitbucket_uuids(b);
+	int r;
+
+	if (!by_name)
+		return get_patiently(ctx, b, url, want, etag, reply);
+	if (uuids == BITBUCKET_UUIDS_REFUSED)
+		return get_patiently(ctx, b, by_name, want, etag, reply);
+	r = get_patiently(ctx, b, url, want, etag, reply);
+	if (r >= 0)
+		bitbucket_set_uuids(b, BITBUCKET_UUIDS_TAKEN);
+	if (r != -ENOENT || reply->status != 404)
+		return r;
+	ctx->sentence[0] = '\0';
+	r = get_patiently(ctx, b, by_name, want, etag, &second);
+	if (r >= 0 && !is_about(&second, uuid))
+		r = ctx_fail(ctx, -ENOENT,
+			     "Bitbucket has no %s: that name is another "
+			     "workspace's.",
+			     path_of(b, by_name));
+	else if (r >= 0)
+		bitbucket_set_uuids(b, BITBUCKET_UUIDS_REFUSED);
+	reply->status = second.status;
+	if (r >= 0) {
+		buf_done(&reply->body);
+		*reply = second;
+		second = (struct bitbucket_reply){0};
+	}
+	return r;
+}
+
 int bitbucket_get_as(struct ctx *ctx, struct bitbucket *b, const char *url,
 		     enum bitbucket_want want, const char *etag,
 		     struct bitbucket_reply *ret_reply)
@@ -390,7 +436,7 @@ int bitbucket_get_as(struct ctx *ctx, struct bitbucket *b, const char *url,
 	int r;
 
 	*ret_reply = (struct bitbucket_reply){.body = BUF_INIT(BODY_MAX)};
-	r = get_patiently(ctx, b, url, want, etag, ret_reply);
+	r = get_by_any_name(ctx, b, url, want, etag, ret_reply);
 	if (r < 0)
 		buf_done(&ret_reply->body);
 	ctx_widen(ctx, deadline);
@@ -406,7 +452,7 @@ int bitbucket_get_url(struct ctx *ctx, struct bitbucket *b, const char *url,
 int bitbucket_get(struct ctx *ctx, struct bitbucket *b, const char *path,
 		  const char *etag, struct bitbucket_reply *ret_reply)
 {
-	cleanup(free) char *url = xasprintf("%s%s", b->api_url, path);
+	cleanup(free) char *url = bitbucket_url(b, path);
 
 	return bitbucket_get_url(ctx, b, url, etag, ret_reply);
 }
@@ -414,7 +460,7 @@ int bitbucket_get(struct ctx *ctx, struct bitbucket *b, const char *path,
 int bitbucket_get_parts(struct ctx *ctx, struct bitbucket *b, const char *path,
 			struct bitbucket_reply *ret_reply)
 {
-	cleanup(free) char *url = xasprintf("%s%s", b->api_url, path);
+	cleanup(free) char *url = bitbucket_url(b, path);
 
 	return bitbucket_get_as(ctx, b, url, BITBUCKET_PARTS, NULL, ret_reply);
 }
@@ -422,7 +468,7 @@ int bitbucket_get_parts(struct ctx *ctx, struct bitbucket *b, const char *path,
 int bitbucket_get_text(struct ctx *ctx, struct bitbucket *b, const char *path,
 		       const char *etag, struct bitbucket_reply *ret_reply)
 {
-	cleanup(free) char *url = xasprintf("%s%s", b->api_url, path);
+	cleanup(free) char *url = bitbucket_url(b, path);
 
 	return bitbucket_get_as(ctx, b, url, BITBUCKET_TEXT, etag, ret_reply);
 }

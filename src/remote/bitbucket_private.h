@@ -11,12 +11,36 @@
 /* No listing has more pages: what a server can make us do has an end. */
 #define BITBUCKET_MOST_PAGES 1000
 
+/* Whether the server knows workspaces by their uuids: bitbucket_names.c. */
+enum bitbucket_uuids {
+	BITBUCKET_UUIDS_UNTRIED,
+	BITBUCKET_UUIDS_TAKEN,
+	BITBUCKET_UUIDS_REFUSED,
+};
+
+struct bitbucket_name;
 struct bitbucket {
 	char *api_url; /* without a final slash */
 	const struct credential *credential;
 	struct http *http;
 	struct budget *budget;
+
+	struct mutex lock;
+	/* Under it. */
+	struct bitbucket_name *names; /* by the uuid as it is in a path */
+	enum bitbucket_uuids uuids;
 };
+
+void bitbucket_names_done(struct bitbucket *);
+enum bitbucket_uuids bitbucket_uuids(struct bitbucket *);
+/* Once: the first word is the last. */
+void bitbucket_set_uuids(struct bitbucket *, enum bitbucket_uuids);
+/* The same URL with the workspace's slug where its uuid is, and that uuid.
+ * NULL: it has none, or the server takes uuids. */
+char *bitbucket_url_by_name(struct bitbucket *, const char *url,
+			    char **ret_uuid);
+/* What to ask for a path. */
+char *bitbucket_url(struct bitbucket *, const char *path);
 
 /* bitbucket_get, of an absolute URL of api_url's origin. */
 int bitbucket_get_url(struct ctx *, struct bitbucket *, const char *url,

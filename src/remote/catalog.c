@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 #include <stdarg.h>
+#include <strings.h>
 
 #define MINUTE_MS (INT64_C(60) * 1000)
 
@@ -91,6 +92,12 @@ bool catalog_has_user(const struct catalog *c)
 bool catalog_is_uuid(const char *uuid)
 {
 	return uuid[0] == '{';
+}
+
+bool catalog_is_other(const char *expected, const char *got)
+{
+	return catalog_is_uuid(expected) && catalog_is_uuid(got) &&
+	       strcasecmp(expected, got) != 0;
 }
 
 struct catalog_age catalog_age_of(const struct cache_entry *e, bool stale)
@@ -190,6 +197,9 @@ void catalog_resolve(struct catalog *c, const char *name,
 	ret->slug = xstrdup(w ? w->slug : name);
 	ret->uuid = xstrdup(uuid ? uuid : "");
 	ret->key = xstrdup(*ret->uuid ? ret->uuid : ret->slug);
+	if (*ret->uuid)
+		bitbucket_name_workspace(c->config.bitbucket, ret->uuid,
+					 ret->slug);
 }
 
 void catalog_known_workspace(struct catalog *c, const char *name,
@@ -329,8 +339,10 @@ int catalog_repositories(struct ctx *ctx, struct catalog *c,
 	all = xcalloc(1, sizeof(*all));
 	all->items = xcalloc(l->n_items + 1, sizeof(*all->items));
 	all->n_items = l->n_items;
-	for (size_t i = 0; i < l->n_items; i++)
+	for (size_t i = 0; i < l->n_items; i++) {
 		catalog_repository_copy(&l->items[i], &all->items[i]);
+		all->items[i].workspace = xstrdup(w.key);
+	}
 	all->age = age;
 	all->version = l->version;
 	*ret_repositories = all;
@@ -384,8 +396,10 @@ static int repository_by_name(struct ctx *ctx, struct catalog *c,
 		*ret_age = catalog_age_of(e, stale);
 		if (!e->body)
 			return catalog_negative_of(ctx, e);
-		if (repository_of(c, blob_data(e->body), name, ret))
+		if (repository_of(c, blob_data(e->body), name, ret)) {
+			ret->workspace = xstrdup(w->key);
 			return 0;
+		}
 		mode = SOURCE_REFRESH;
 	}
 	return catalog_unknown(ctx, name, ret_age, 0, false);
@@ -428,6 +442,7 @@ int catalog_repository(struct ctx *ctx, struct catalog *c,
 		return catalog_unknown(ctx, name, ret_age, age.left_ms,
 				       age.stale);
 	catalog_repository_copy(found, ret_repository);
+	ret_repository->workspace = xstrdup(w.key);
 	*ret_age = age;
 	return 0;
 }
@@ -483,6 +498,13 @@ int catalog_document(struct ctx *ctx, struct catalog *c, const char *workspace,
 	int r;
 
 	catalog_resolve(c, workspace, &w);
+	/* Its own, also when that name is another workspace's by now. */
+	if (repository->workspace && strcmp(repository->workspace, w.key)) {
+		free(w.key);
+		free(w.uuid);
+		w.key = xstrdup(repository->workspace);
+		w.uuid = xstrdup(catalog_is_uuid(w.key) ? w.key : "");
+	}
 	r = catalog_get(ctx, c, repository->key, mode, catalog_fetch_document,
 			&f, &e, &stale);
 	return r < 0 ? r : document_of(ctx, e, stale, ret_document);

@@ -86,6 +86,7 @@ void catalog_repository_done(struct catalog_repository *r)
 	free(r->uuid);
 	free(r->project);
 	free(r->key);
+	free(r->workspace);
 	*r = (struct catalog_repository){0};
 }
 

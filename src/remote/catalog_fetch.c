@@ -64,7 +64,8 @@ static int is_workspace_gone(struct ctx *ctx, struct catalog *c,
 			     const struct catalog_ws *w)
 {
 	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
-	cleanup(free) char *path = bitbucket_workspace_path(w->slug);
+	cleanup(free) char *path =
+		bitbucket_workspace_path(*w->uuid ? w->uuid : w->slug);
 	int r = bitbucket_get(ctx, c->config.bitbucket, path, NULL, &reply);
 
 	if (r == -EINTR)
@@ -166,6 +167,12 @@ int catalog_fetch_workspace(struct ctx *ctx, void *arg,
 		return ctx_fail(ctx, -EIO,
 				"Bitbucket's answer to %s is no workspace.",
 				path);
+	/* The service knows it by its former name, too; here it has one. */
+	if (strcmp(w.slug, f->slug)) {
+		ctx_fail(ctx, -ENOENT, "The workspace %s is %s by now.",
+			 f->slug, w.slug);
+		return put_negative(ctx, c, key, -ENOENT);
+	}
 	return catalog_put(ctx, c,
 			   &(struct cache_put){
 				   .key = key,
@@ -225,6 +232,8 @@ int catalog_fetch_repository(struct ctx *ctx, void *arg,
 		0};
 	cleanup(batch_done) struct batch batch = {0};
 	cleanup(free) char *key = catalog_alias_key(f->workspace, f->slug);
+	cleanup(free) char *listing = catalog_listing_key(f->workspace);
+	/* What is known by name alone is asked for by names. */
 	int r = bitbucket_get_repository(ctx, c->config.bitbucket,
 					 f->workspace->slug, f->slug, &got);
 
@@ -232,7 +241,18 @@ int catalog_fetch_repository(struct ctx *ctx, void *arg,
 		return put_negative(ctx, c, key, r);
 	if (r < 0)
 		return r;
+	if (catalog_is_other(f->workspace->uuid, got.workspace_uuid)) {
+		(void)cache_expire(c->config.cache, KEY_WORKSPACES);
+		return ctx_fail(
+			ctx, -EIO,
+			"The name %s is another workspace's by now; the "
+			"list of workspaces is asked for again.",
+			f->workspace->slug);
+	}
 	batch_repository(&batch, c, f->workspace, got.uuid, &got, NULL);
+	if (old && old->body &&
+	    catalog_is_other(blob_data(old->body), got.uuid))
+		catalog_walk_next(c, listing);
 	r = catalog_put(ctx, c, batch.puts, batch.n);
 	if (r < 0 || !strcmp(got.slug, f->slug))
 		return r;
@@ -267,9 +287,10 @@ int catalog_fetch_document(struct ctx *ctx, void *arg,
 	cleanup(json_free) struct json *json = NULL;
 	cleanup(batch_done) struct batch batch = {0};
 	cleanup(free) char *path = bitbucket_repository_path(
-		f->workspace->slug,
+		f->workspace->key,
 		catalog_is_uuid(known->uuid) ? known->uuid : known->slug);
-	cleanup(free) char *listing = NULL, *alias = NULL;
+	cleanup(free) char *listing = catalog_listing_key(f->workspace);
+	cleanup(free) char *alias = NULL;
 	int r = bitbucket_get(ctx, c->config.bitbucket, path,
 			      old && old->body ? old->etag : NULL, &reply);
 
@@ -284,6 +305,15 @@ int catalog_fetch_document(struct ctx *ctx, void *arg,
 		return ctx_fail(ctx, -EIO,
 				"Bitbucket's answer to %s is no repository.",
 				path);
+	/* Never under the uuid of the one that was meant. */
+	if (catalog_is_other(known->uuid, got.uuid)) {
+		catalog_walk_next(c, listing);
+		return ctx_fail(ctx, -EIO,
+				"Bitbucket's answer to %s is about another "
+				"repository, %s; the listing is asked for "
+				"again.",
+				path, got.uuid);
+	}
 	/* Under the key that was asked for, whatever it calls itself now. */
 	batch_repository(&batch, c, f->workspace, known->uuid, &got,
 			 reply.etag);
@@ -291,10 +321,9 @@ int catalog_fetch_document(struct ctx *ctx, void *arg,
 	if (r < 0 || !strcmp(got.slug, known->slug))
 		return r;
 	/* Renamed: whoever looks next learns it from the listing. */
-	listing = catalog_listing_key(f->workspace);
 	alias = catalog_alias_key(f->workspace, known->slug);
 	(void)cache_remove(c->config.cache, alias);
-	(void)cache_expire(c->config.cache, listing);
+	catalog_walk_next(c, listing);
 	return 0;
 }
 

@@ -7,7 +7,9 @@
  *
  * Most of the time it is one request for what was updated since the newest
  * change that is known, and the rest stays; once an hour, and when people ask,
- * all of it is walked, because what was deleted tells nobody.
+ * all of it is walked, because what was deleted tells nobody. A slug that went
+ * over to another uuid is a reason to walk, too: the one that had it was
+ * renamed or deleted, and a rename need not count as an update.
  */
 #include "catalog_private.h"
 
@@ -15,7 +17,8 @@
 #include "base/map.h"
 
 struct member {
-	const char *key; /* a uuid, or a slug */
+	const char *key;  /* a uuid, or a slug */
+	const char *uuid; /* whose it is */
 	UT_hash_handle hh;
 };
 
@@ -42,7 +45,8 @@ static struct member *member_of(struct member *set, const char *key)
 	return found;
 }
 
-static void members_add(struct members *m, struct member **set, const char *key)
+static void members_add(struct members *m, struct member **set, const char *key,
+			const char *uuid)
 {
 	struct member *place = &m->places[m->n];
 
@@ -50,6 +54,7 @@ static void members_add(struct members *m, struct member **set, const char *key)
 		return;
 	m->n++;
 	place->key = key;
+	place->uuid = uuid;
 	HASH_ADD_KEYPTR(hh, *set, place->key, strlen(place->key), place);
 }
 
@@ -58,14 +63,17 @@ static void members_of(const struct bitbucket_repositories *all,
 {
 	ret->places = xcalloc(2 * all->n_items + 1, sizeof(*ret->places));
 	for (size_t i = 0; i < all->n_items; i++) {
-		members_add(ret, &ret->uuids, all->items[i].uuid);
-		members_add(ret, &ret->slugs, all->items[i].slug);
+		const struct bitbucket_repository *item = &all->items[i];
+
+		members_add(ret, &ret->uuids, item->uuid, item->uuid);
+		members_add(ret, &ret->slugs, item->slug, item->uuid);
 	}
 }
 
 /* What becomes of one that the new listing lacks. */
 enum fate {
-	FATE_STAYS, /* unchanged, or as *ret says */
+	FATE_STAYS,   /* unchanged, or as *ret says */
+	FATE_RENAMED, /* it has the name in *ret, in the same workspace */
 	FATE_GOES,
 };
 
@@ -79,7 +87,7 @@ static int ask_fate(struct ctx *ctx, struct catalog *c,
 	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
 	cleanup(json_free) struct json *json = NULL;
 	cleanup(free) char *path = bitbucket_repository_path(
-		workspace->slug,
+		workspace->key,
 		catalog_is_uuid(old->uuid) ? old->uuid : old->slug);
 	int r = bitbucket_get(ctx, c->config.bitbucket, path, NULL, &reply);
 
@@ -95,11 +103,17 @@ static int ask_fate(struct ctx *ctx, struct catalog *c,
 	    json_parse(reply.body.data, reply.body.len, &json) ||
 	    bitbucket_read_repository(json, ret))
 		return FATE_STAYS;
-	/* Renamed, or moved to another workspace. */
-	if (strcmp(ret->slug, old->slug) ||
-	    (*ret->workspace && strcmp(ret->workspace, workspace->slug)))
+	/* The answer is about another one: it says nothing of this. */
+	if (catalog_is_other(old->uuid, ret->uuid)) {
+		bitbucket_repository_done(ret);
+		return FATE_STAYS;
+	}
+	if (catalog_is_uuid(workspace->uuid) && *ret->workspace_uuid
+		    ? catalog_is_other(workspace->uuid, ret->workspace_uuid)
+		    : *ret->workspace &&
+			      strcmp(ret->workspace, workspace->slug))
 		return FATE_GOES;
-	return FATE_STAYS;
+	return strcmp(ret->slug, old->slug) ? FATE_RENAMED : FATE_STAYS;
 }
 
 /* A listing being stored. */
@@ -134,9 +148,12 @@ static void remove_later(struct storing *s, char *key)
 		free(key);
 }
 
+/* One that the walk lacks; now: what it has. */
 static int store_missing(struct ctx *ctx, struct storing *s,
-			 const struct catalog_repository *old, bool *more)
+			 const struct catalog_repository *old,
+			 const struct members *now, bool *more)
 {
+	bool name_taken = member_of(now->slugs, old->slug);
 	struct bitbucket_repository *seen = NULL;
 	int fate = FATE_STAYS;
 
@@ -150,16 +167,33 @@ static int store_missing(struct ctx *ctx, struct storing *s,
 		cleanup(free) char *path =
 			xasprintf("%s/%s", s->workspace->name, old->name);
 
-		remove_later(s, catalog_alias_key(s->workspace, old->slug));
+		if (!name_taken)
+			remove_later(
+				s, catalog_alias_key(s->workspace, old->slug));
 		if (!seen->slug)
 			remove_later(s, xstrdup(old->key));
-		catalog_say(s->catalog, ENOENT, path,
-			    "The repository %s/%s is no longer there.",
-			    s->workspace->slug, old->slug);
+		if (!name_taken)
+			catalog_say(s->catalog, ENOENT, path,
+				    "The repository %s/%s is no longer there.",
+				    s->workspace->slug, old->slug);
 		return 0;
 	}
-	listing_add(s->listing, old->slug, old->uuid, old->project,
-		    old->updated_ms);
+	if (fate == FATE_RENAMED) {
+		/* While the pages were walked. */
+		if (!name_taken)
+			remove_later(
+				s, catalog_alias_key(s->workspace, old->slug));
+		if (member_of(now->slugs, seen->slug))
+			return 0;
+		listing_add(s->listing, seen->slug, old->uuid, seen->project,
+			    seen->updated_ms);
+	} else if (name_taken) {
+		/* There is no name under which it could be shown. */
+		return 0;
+	} else {
+		listing_add(s->listing, old->slug, old->uuid, old->project,
+			    old->updated_ms);
+	}
 	/* Asked for and there: its document is news. */
 	if (seen && seen->json)
 		batch_repository(&s->batch, s->catalog, s->workspace, old->uuid,
@@ -185,10 +219,7 @@ static int store_old(struct ctx *ctx, struct storing *s,
 								  old->slug));
 			continue;
 		}
-		/* Deleted and made again: the name is the new one's. */
-		if (name_taken)
-			continue;
-		r = store_missing(ctx, s, old, &more);
+		r = store_missing(ctx, s, old, now, &more);
 		if (r < 0)
 			return r;
 	}
@@ -207,8 +238,7 @@ static void say_left_out(void *arg, const struct catalog_repository *r)
 
 /* What came, and which they are. */
 static void store_new(struct storing *s,
-		      const struct bitbucket_repositories *all,
-		      struct members *ret_now)
+		      const struct bitbucket_repositories *all)
 {
 	for (size_t i = 0; i < all->n_items; i++) {
 		const struct bitbucket_repository *item = &all->items[i];
@@ -218,7 +248,6 @@ static void store_new(struct storing *s,
 		batch_repository(&s->batch, s->catalog, s->workspace,
 				 item->uuid, item, NULL);
 	}
-	members_of(all, ret_now);
 }
 
 /* ---- what was updated since ---- */
@@ -237,6 +266,12 @@ static bool is_walk_due(struct catalog *c, const char *key)
 		return true;
 	memcpy(&at, blob_data(value), sizeof(at));
 	return now < at || now - at >= WALK_EVERY_MS;
+}
+
+void catalog_walk_next(struct catalog *c, const char *key)
+{
+	(void)cache_fact_put(c->config.cache, WALKED, key, strlen(key), "", 0);
+	(void)cache_expire(c->config.cache, key);
 }
 
 static void was_walked(struct catalog *c, const char *key)
@@ -265,6 +300,39 @@ static void touch_later(struct storing *s, char *key)
 	s->batch.puts[s->batch.n - 1].touch = true;
 }
 
+/* Some slug is another repository's now than before. */
+static bool has_changed_hands(const struct listing *before,
+			      const struct members *now)
+{
+	for (size_t i = 0; i < before->n_items; i++) {
+		const struct catalog_repository *old = &before->items[i];
+		const struct member *is = member_of(now->slugs, old->slug);
+
+		if (is && strcmp(is->uuid, old->uuid) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* An answer for a workspace that is asked for by its slug may be about the one
+ * that has the slug now. */
+static int check_workspace(struct ctx *ctx, struct storing *s,
+			   const struct bitbucket_repositories *all)
+{
+	for (size_t i = 0; i < all->n_items; i++) {
+		if (!catalog_is_other(s->workspace->uuid,
+				      all->items[i].workspace_uuid))
+			continue;
+		(void)cache_expire(s->catalog->config.cache, KEY_WORKSPACES);
+		return ctx_fail(
+			ctx, -EIO,
+			"The name %s is another workspace's by now; the "
+			"list of workspaces is asked for again.",
+			s->workspace->slug);
+	}
+	return 0;
+}
+
 /* The listing from the one before and what was updated since; 1: it has to be
  * walked. all is borrowed by what is to be stored. */
 static int update_listing(struct ctx *ctx, struct storing *s,
@@ -279,15 +347,20 @@ static int update_listing(struct ctx *ctx, struct storing *s,
 
 	if (!since)
 		return 1;
-	r = bitbucket_list_updated(ctx, c->config.bitbucket, s->workspace->slug,
+	r = bitbucket_list_updated(ctx, c->config.bitbucket, s->workspace->key,
 				   since, all, &more);
+	if (r >= 0)
+		r = check_workspace(ctx, s, all);
 	if (r < 0)
 		return r;
 	/* The newest itself is among them, unless it went. */
 	if (more || all->n_items == 0)
 		return 1;
+	members_of(all, &now);
+	if (has_changed_hands(before, &now))
+		return 1;
 	s->listing = listing_new(all->n_items + before->n_items);
-	store_new(s, all, &now);
+	store_new(s, all);
 	for (size_t i = 0; i < before->n_items; i++) {
 		const struct catalog_repository *old = &before->items[i];
 		bool renamed = member_of(now.uuids, old->uuid) &&
@@ -296,8 +369,7 @@ static int update_listing(struct ctx *ctx, struct storing *s,
 		if (renamed)
 			remove_later(
 				s, catalog_alias_key(s->workspace, old->slug));
-		if (member_of(now.uuids, old->uuid) ||
-		    member_of(now.slugs, old->slug))
+		if (member_of(now.uuids, old->uuid))
 			continue;
 		listing_add(s->listing, old->slug, old->uuid, old->project,
 			    old->updated_ms);
@@ -316,8 +388,10 @@ static int walk_listing(struct ctx *ctx, struct storing *s,
 	cleanup(members_done) struct members now = {0};
 	struct catalog *c = s->catalog;
 	int r = bitbucket_list_repositories(ctx, c->config.bitbucket,
-					    s->workspace->slug, all);
+					    s->workspace->key, all);
 
+	if (r >= 0)
+		r = check_workspace(ctx, s, all);
 	if (r < 0)
 		return r;
 	if (all->n_odd)
@@ -326,7 +400,8 @@ static int walk_listing(struct ctx *ctx, struct storing *s,
 			    "repository and are left out.",
 			    all->n_odd, s->workspace->slug);
 	s->listing = listing_new(all->n_items + (before ? before->n_items : 0));
-	store_new(s, all, &now);
+	store_new(s, all);
+	members_of(all, &now);
 	return before ? store_old(ctx, s, before, &now) : 0;
 }
 

@@ -140,12 +140,18 @@ int catalog_listing_of(struct catalog *, const char *key,
 char *catalog_listing_key(const struct workspace_ref *);
 char *catalog_alias_key(const struct workspace_ref *, const char *slug);
 bool catalog_is_uuid(const char *uuid); /* really one, not "name:…" */
+/* Both are uuids, and not the same: what came is about another one. */
+bool catalog_is_other(const char *expected, const char *got);
 
 /* ---- catalog_fetch: what source_get calls ---- */
 
 source_fetch catalog_fetch_workspaces, catalog_fetch_workspace,
 	catalog_fetch_listing, catalog_fetch_repository, catalog_fetch_document,
 	catalog_fetch_user;
+
+/* A name went over to another uuid: the next refresh of the listing walks all
+ * of it. */
+void catalog_walk_next(struct catalog *, const char *listing_key);
 
 /* cache_put with a sentence. */
 int catalog_put(struct ctx *, struct catalog *, const struct cache_put *puts,

@@ -4,6 +4,8 @@
  */
 #include "catalog_private.h"
 
+#include <strings.h>
+
 #define ENTERED_MOST 1000
 
 struct catalog_workspaces *catalog_workspaces_free(struct catalog_workspaces *w)
@@ -66,12 +68,13 @@ static void leave(struct catalog *c, const char *slug)
 static void add_unless_there(struct catalog *c, struct catalog_ws_list *list,
 			     const char *slug)
 {
-	cleanup(free) char *uuid = NULL;
+	cleanup(free) char *uuid = catalog_alias_uuid(c, slug);
 
+	/* By its former name, too, it is one directory. */
 	for (size_t i = 0; i < list->n_items; i++)
-		if (!strcmp(list->items[i].slug, slug))
+		if (!strcmp(list->items[i].slug, slug) ||
+		    (uuid && *uuid && !strcasecmp(list->items[i].uuid, uuid)))
 			return;
-	uuid = catalog_alias_uuid(c, slug);
 	catalog_ws_add(list, slug, uuid);
 }
 

@@ -42,14 +42,15 @@ struct documents *documents_free(struct documents *d)
 /* ---- scopes ---- */
 
 struct scope *scope_new(const char *key, const char *workspace,
-			const char *repository)
+			const char *workspace_id, const char *repository_id)
 {
 	struct scope *s = xcalloc(1, sizeof(*s));
 
 	refs_init(&s->refs);
 	s->key = xstrdup(key);
 	s->workspace = xstrdup(workspace);
-	s->repository = xstrdup(repository);
+	s->workspace_id = xstrdup(workspace_id);
+	s->repository_id = xstrdup(repository_id);
 	return s;
 }
 
@@ -60,7 +61,8 @@ static struct scope *scope_copy(const struct scope *from, char *key)
 	refs_init(&s->refs);
 	s->key = key;
 	s->workspace = xstrdup(from->workspace);
-	s->repository = xstrdup(from->repository);
+	s->workspace_id = xstrdup(from->workspace_id);
+	s->repository_id = xstrdup(from->repository_id);
 	for (; s->n_ids < from->n_ids; s->n_ids++)
 		s->ids[s->n_ids] = xstrdup(from->ids[s->n_ids]);
 	return s;
@@ -94,7 +96,8 @@ struct scope *scope_unref(struct scope *s)
 	for (unsigned i = 0; i < s->n_ids; i++)
 		free(s->ids[i]);
 	free(s->workspace);
-	free(s->repository);
+	free(s->workspace_id);
+	free(s->repository_id);
 	free(s->key);
 	free(s);
 	return NULL;
@@ -171,9 +174,9 @@ static int fill_in(struct ctx *ctx, struct documents *d,
 	int r;
 
 	if (n == 2 && !memcmp(name, "ws", 2)) {
-		value = scope->workspace;
+		value = scope->workspace_id;
 	} else if (n == 4 && !memcmp(name, "repo", 4)) {
-		value = scope->repository;
+		value = scope->repository_id;
 	} else if (n == 2 && !memcmp(name, "me", 2)) {
 		r = find_me(ctx, d, &me);
 		if (r < 0)

@@ -161,6 +161,7 @@ static int found_target(struct ctx *ctx, struct model *model, struct node *dir,
 		return 0;
 	}
 	read_source(source_name, &source);
+	source.uuid = json_str(json, "source.repository.uuid");
 	return git_found_commit(ctx, model, dir, &target, ret_found);
 }
 

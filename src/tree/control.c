@@ -120,7 +120,7 @@ static int find(struct ctx *ctx, struct model *model, struct node *dir,
 		if (!catalog_has_user(model->config.catalog))
 			return -ENOENT;
 		return place_found_row(ctx, model, dir, &resource_account,
-				       scope_new("account", "", ""), found);
+				       scope_new("account", "", "", ""), found);
 	case CONTROL_API:
 		api_found(model, found);
 		return 0;

@@ -37,6 +37,12 @@ const struct repository_data *forge_repository(const struct node *node)
 	return node->what.data;
 }
 
+const char *forge_repository_id(const struct repository_data *d)
+{
+	return d->repository.uuid[0] == '{' ? d->repository.uuid
+					    : d->repository.slug;
+}
+
 void forge_found_repository(const char *workspace,
 			    const struct catalog_repository *repository,
 			    int64_t left_ms, struct found *found)
@@ -50,6 +56,9 @@ void forge_found_repository(const char *workspace,
 		.uuid = xstrdup(repository->uuid),
 		.project = xstrdup(repository->project),
 		.key = xstrdup(repository->key),
+		.workspace = xstrdup(repository->workspace
+					     ? repository->workspace
+					     : workspace),
 		.updated_ms = repository->updated_ms,
 	};
 	*found = (struct found){
@@ -118,7 +127,8 @@ static struct scope *repository_scope(const struct node *dir)
 {
 	const struct repository_data *d = forge_repository(dir);
 
-	return scope_new(d->repository.key, d->workspace, d->repository.slug);
+	return scope_new(d->repository.key, d->workspace,
+			 d->repository.workspace, forge_repository_id(d));
 }
 
 int forge_found_tree(struct model *model, struct node *dir,

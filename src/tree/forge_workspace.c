@@ -73,8 +73,9 @@ static int found_about(struct ctx *ctx, struct model *model, struct node *dir,
 
 	catalog_known_workspace(model->config.catalog, slug, &w);
 	key = xasprintf("about/%s", *w.uuid ? w.uuid : slug);
-	return place_found_row(ctx, model, dir, &resource_workspace,
-			       scope_new(key, slug, ""), ret_found);
+	return place_found_row(
+		ctx, model, dir, &resource_workspace,
+		scope_new(key, slug, *w.uuid ? w.uuid : w.slug, ""), ret_found);
 }
 
 static int workspace_lookup(struct ctx *ctx, struct model *model,

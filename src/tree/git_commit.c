@@ -20,7 +20,8 @@ struct git_fixed {
 	char *branch; /* whose tip it may be, in the first source; NULL */
 	struct clone_source sources[SOURCES_MOST + 1];
 	size_t n_sources; /* the repository itself comes after them */
-	char *texts[2 * (SOURCES_MOST + 1)];
+	char *texts[3 * (SOURCES_MOST + 1)];
+	char *workspace; /* the repository's own, as paths call it */
 
 	struct mutex lock;
 	bool has_id; /* under lock */
@@ -41,6 +42,7 @@ struct git_fixed *git_fixed_free(struct git_fixed *fixed)
 	for (size_t i = 0; i < ARRAY_SIZE(fixed->texts); i++)
 		free(fixed->texts[i]);
 	mutex_done(&fixed->lock);
+	free(fixed->workspace);
 	free(fixed->hash);
 	free(fixed->branch);
 	free(fixed);
@@ -48,20 +50,27 @@ struct git_fixed *git_fixed_free(struct git_fixed *fixed)
 }
 
 static void set_source(struct git_fixed *fixed, size_t i, const char *workspace,
-		       const char *slug)
+		       const char *slug, const char *uuid)
 {
-	fixed->texts[2 * i] = xstrdup(workspace);
-	fixed->texts[2 * i + 1] = xstrdup(slug);
-	fixed->sources[i].workspace = fixed->texts[2 * i];
-	fixed->sources[i].slug = fixed->texts[2 * i + 1];
+	char **texts = fixed->texts + 3 * i;
+
+	texts[0] = xstrdup(workspace);
+	texts[1] = xstrdup(slug);
+	texts[2] = uuid && uuid[0] == '{' ? xstrdup(uuid) : NULL;
+	fixed->sources[i] = (struct clone_source){texts[0], texts[1], texts[2]};
 }
 
 static bool is_own(const struct git_fixed *fixed, size_t i)
 {
 	const struct clone_source *own = &fixed->sources[fixed->n_sources];
 
-	return strcmp(fixed->sources[i].workspace, own->workspace) == 0 &&
-	       strcmp(fixed->sources[i].slug, own->slug) == 0;
+	const struct clone_source *source = &fixed->sources[i];
+
+	/* Its name may be another's by now. */
+	if (source->uuid && own->uuid)
+		return strcmp(source->uuid, own->uuid) == 0;
+	return strcmp(source->workspace, own->workspace) == 0 &&
+	       strcmp(source->slug, own->slug) == 0;
 }
 
 /* The service says it; it is to stay where it is put in a path. */
@@ -85,10 +94,12 @@ static struct git_fixed *fixed_new(const struct repository_data *repository,
 		if (fixed->n_sources < SOURCES_MOST &&
 		    is_name(source->workspace) && is_name(source->slug))
 			set_source(fixed, fixed->n_sources++, source->workspace,
-				   source->slug);
+				   source->slug, source->uuid);
 	}
 	set_source(fixed, fixed->n_sources, repository->workspace,
-		   repository->repository.slug);
+		   repository->repository.slug,
+		   forge_repository_id(repository));
+	fixed->workspace = xstrdup(repository->repository.workspace);
 	return fixed;
 }
 
@@ -184,6 +195,31 @@ static bool ask_git(struct ctx *ctx, struct model *model, struct git_view *view,
 	       find_tip(refs, fixed->hash, ret_id);
 }
 
+/* By uuid, for the name may be another's by now; where that is not known there
+ * (or not told), by name: the first digits of a commit's id tell it anyway. */
+static int ask_source(struct ctx *ctx, struct model *model,
+		      const struct git_fixed *fixed, size_t i, char id[41])
+{
+	const struct clone_source *source = &fixed->sources[i];
+	bool own = i == fixed->n_sources || is_own(fixed, i);
+	struct catalog *catalog = model->config.catalog;
+	int r = -ENOENT;
+
+	if (own) {
+		source = &fixed->sources[fixed->n_sources];
+		return catalog_commit_id(ctx, catalog, fixed->workspace,
+					 source->uuid ? source->uuid
+						      : source->slug,
+					 fixed->hash, id);
+	}
+	if (source->uuid)
+		r = catalog_commit_id(ctx, catalog, source->workspace,
+				      source->uuid, fixed->hash, id);
+	return r == -ENOENT ? catalog_commit_id(ctx, catalog, source->workspace,
+						source->slug, fixed->hash, id)
+			    : r;
+}
+
 static int ask_service(struct ctx *ctx, struct model *model,
 		       struct git_fixed *fixed, struct oid *ret_id)
 {
@@ -191,13 +227,9 @@ static int ask_service(struct ctx *ctx, struct model *model,
 	int r = -ENOENT;
 
 	for (size_t i = 0; i <= fixed->n_sources; i++) {
-		const struct clone_source *source = &fixed->sources[i];
-
 		if (i == fixed->n_sources && i > 0 && is_own(fixed, 0))
 			break;
-		r = catalog_commit_id(ctx, model->config.catalog,
-				      source->workspace, source->slug,
-				      fixed->hash, id);
+		r = ask_source(ctx, model, fixed, i, id);
 		if (r == 0)
 			return oid_parse(id, ret_id);
 		/* A fork may be gone, or closed to us. */

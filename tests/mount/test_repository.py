@@ -3,6 +3,7 @@ import errno
 import json
 import os
 import re
+from urllib.parse import quote
 
 import pytest
 
@@ -102,11 +103,17 @@ def test_a_slug_that_was_deleted_and_made_again_does_not_show_old_content(bb, mo
     assert m.read("acme/infra/tree/src/main.py") == "print('hello')\n"
 
 
+def by_uuid(bb, ws, slug):
+    """What is asked for one repository, as it is sent: nothing that a rename would change."""
+    r = bb.state.repository(ws, slug)
+    return "/2.0/repositories/%s/%s" % tuple(quote(u.uuid, safe="") for u in (r.workspace, r))
+
+
 def test_rule_8_a_single_404_of_a_document_changes_nothing(bb, mounts):
     m = mounts()
     m.ls("acme")
     before = m.read("acme/widgets/info")
-    fault = refused(bb, r"GET /2\.0/repositories/acme/%7B", 404)
+    fault = refused(bb, r"GET /2\.0/repositories/acme/widgets$", 404)
     fails(errno.ENOENT, m.refresh, "acme/widgets")
     assert fault.hits
     assert m.read("acme/widgets/info") == before
@@ -137,8 +144,8 @@ def test_rule_8_what_a_complete_listing_lacks_stays_while_it_answers_itself(bb, 
                      body=json.dumps({"values": kept, "size": len(kept), "pagelen": 100, "page": 1}))
     mark = bb.log.mark()
     m.refresh("acme")
-    uuid = bb.state.repository("acme", "infra").uuid.strip("{}")
-    assert api(bb, mark)[1:] == [f"GET /2.0/repositories/acme/%7B{uuid}%7D"]
+    assert api(bb, mark)[1:] == ["GET /2.0/repositories/acme/infra"]
+    assert by_uuid(bb, "acme", "infra") == bb.log.since(mark, r"repositories/acme/infra$")[0]["target"]
     assert "infra" in m.ls("acme") and m.read("acme/infra/info")
     fault.remove()
 

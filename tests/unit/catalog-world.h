@@ -23,6 +23,7 @@
 struct repo {
 	const char *workspace, *slug, *uuid, *description;
 	const char *updated; /* NULL: 2026-01-02T03:04:05+00:00 */
+	const char *answers; /* what its own page says that its uuid is */
 	bool hidden;         /* not in the listing, but there by itself */
 	bool gone;
 	long status; /* of its own page, if not 200 */
@@ -30,7 +31,8 @@ struct repo {
 
 struct ws {
 	const char *slug, *uuid;
-	bool member; /* listed among the account's */
+	const char *former; /* a slug that leads there, too */
+	bool member;        /* listed among the account's */
 	bool gone;
 	long status; /* of its own page; 0: 200 */
 	long listing_status;
@@ -55,6 +57,7 @@ struct world {
 	struct repo repos[MOST];
 	size_t n_repos;
 	bool odd_in_listing;
+	bool slugs_only;     /* knows no workspace by its uuid */
 	long account_status; /* of /user/workspaces and /user */
 	unsigned asked;      /* requests seen by expect_requests */
 };
@@ -79,6 +82,20 @@ __attribute__((unused)) static void refuse(struct tiny_connection *c,
 {
 	answer(c, status, "",
 	       "{\"type\":\"error\",\"error\":{\"message\":\"Not for you\"}}");
+}
+
+/* "%7Bab%7D" and "ab" are both understood. */
+__attribute__((unused)) static bool names(const char *path, const char *slug,
+					  const char *uuid)
+{
+	cleanup(free) char *coded = NULL;
+
+	if (!strcmp(path, slug))
+		return true;
+	if (*uuid != '{')
+		return false;
+	coded = xasprintf("%%7B%.*s%%7D", (int)strlen(uuid) - 2, uuid + 1);
+	return !strcmp(path, coded);
 }
 
 static const char *ws_uuid(const struct world *w, const char *slug)
@@ -178,20 +195,6 @@ __attribute__((unused)) static void serve_workspaces(struct tiny_connection *c,
 	answer(c, 200, "", body.data);
 }
 
-/* "%7Bab%7D" and "ab" are both understood. */
-__attribute__((unused)) static bool names(const char *path, const char *slug,
-					  const char *uuid)
-{
-	cleanup(free) char *coded = NULL;
-
-	if (!strcmp(path, slug))
-		return true;
-	if (*uuid != '{')
-		return false;
-	coded = xasprintf("%%7B%.*s%%7D", (int)strlen(uuid) - 2, uuid + 1);
-	return !strcmp(path, coded);
-}
-
 __attribute__((unused)) static void
 serve_repository(struct tiny_connection *c, struct world *w,
 		 const struct tiny_request *request, const char *workspace,
@@ -199,12 +202,15 @@ serve_repository(struct tiny_connection *c, struct world *w,
 {
 	for (size_t i = 0; i < w->n_repos; i++) {
 		const struct repo *r = &w->repos[i];
+		struct repo shown;
 		const char *given = tiny_header(request, "If-None-Match");
 		cleanup(buf_done) struct buf body = BUF_INIT(0);
 		cleanup(free) char *etag = NULL;
 		char sha[48];
 
-		if (r->gone || strcmp(r->workspace, workspace) ||
+		if (r->gone ||
+		    !names(workspace, r->workspace,
+			   w->slugs_only ? "" : ws_uuid(w, r->workspace)) ||
 		    !names(name, r->slug, r->uuid))
 			continue;
 		if (r->status) {
@@ -218,8 +224,11 @@ serve_repository(struct tiny_connection *c, struct world *w,
 			answer(c, 304, etag, "");
 			return;
 		}
-		add_repo(&body, w, r);
-		answer(c, 200, etag, body.data);
+		shown = *r;
+		if (r->answers)
+			shown.uuid = r->answers;
+		add_repo(&body, w, &shown);
+		answer(c, 200, r->answers ? "" : etag, body.data);
 		return;
 	}
 	refuse(c, 404);
@@ -234,7 +243,9 @@ __attribute__((unused)) static void serve_workspace(struct tiny_connection *c,
 		const struct ws *ws = &w->workspaces[i];
 		cleanup(free) char *body = NULL;
 
-		if (ws->gone || strcmp(ws->slug, slug))
+		if (ws->gone ||
+		    !(names(slug, ws->slug, w->slugs_only ? "" : ws->uuid) ||
+		      (ws->former && !strcmp(slug, ws->former))))
 			continue;
 		if (listing) {
 			serve_listing(c, w, ws, listing);

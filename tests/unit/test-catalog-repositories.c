@@ -213,7 +213,82 @@ static void made_again(void **state)
 	expect_listing(w, "acme", SOURCE_ANEW,
 		       "gadgets={a2} old={a4} widgets={a1}");
 	expect_document(w, "acme", "old", SOURCE_READ, 0, "another one");
+	/* The one that had the name was asked for itself. */
+	expect_requests(w, 3);
+}
+
+/* Two swap their names, which tells nobody: then one of them is updated. */
+static void swapped_names(void **state)
+{
+	struct world *w = *state;
+
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	repo(w, "{a1}")->slug = "gadgets";
+	repo(w, "{a2}")->slug = "widgets";
+	expect_listing(w, "acme", SOURCE_REFRESH,
+		       "gadgets={a1} old={a3} widgets={a2}");
+	/* All were of the second that was asked for: seen at once. Else: */
+	repo(w, "{a1}")->slug = "widgets";
+	repo(w, "{a2}")->slug = "gadgets";
+	repo(w, "{a3}")->updated = "2026-02-03T04:05:06+00:00";
+	expect_listing(w, "acme", SOURCE_ANEW,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	repo(w, "{a1}")->slug = "gadgets";
+	repo(w, "{a2}")->slug = "widgets";
+	repo(w, "{a1}")->updated = "2026-02-03T04:05:07+00:00";
+	w->asked = tiny_n_requests(w->tiny);
+	expect_listing(w, "acme", SOURCE_REFRESH,
+		       "gadgets={a1} old={a3} widgets={a2}");
+	/* What was updated, and all of it. */
 	expect_requests(w, 2);
+	expect_document(w, "acme", "gadgets", SOURCE_READ, 0, "{a1}");
+	expect_document(w, "acme", "widgets", SOURCE_READ, 0, "{a2}");
+}
+
+/* Renamed without being updated, and a new one made of its name: the update
+ * shows the new one alone. */
+static void name_reused(void **state)
+{
+	struct world *w = *state;
+
+	repo(w, "{a3}")->updated = "2026-02-03T04:05:06+00:00";
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	repo(w, "{a1}")->slug = "widgets-old";
+	add(w, "acme", "widgets", "{a9}")->updated =
+		"2026-02-03T04:05:07+00:00";
+	expect_listing(w, "acme", SOURCE_REFRESH,
+		       "gadgets={a2} old={a3} widgets={a9} widgets-old={a1}");
+	expect_requests(w, 3);
+	/* And the name comes back. */
+	repo(w, "{a9}")->gone = true;
+	repo(w, "{a1}")->slug = "widgets";
+	expect_listing(w, "acme", SOURCE_ANEW,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	expect_document(w, "acme", "widgets", SOURCE_READ, 0, "{a1}");
+}
+
+/* An answer about another repository is nobody's document. */
+static void answer_of_another(void **state)
+{
+	struct world *w = *state;
+
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	repo(w, "{a1}")->answers = "{a2}";
+	expect_document(w, "acme", "widgets", SOURCE_REFRESH, -EIO, "");
+	repo(w, "{a1}")->answers = NULL;
+	/* The names are not believed any more: all are asked for. */
+	w->asked = tiny_n_requests(w->tiny);
+	expect_document(w, "acme", "widgets", SOURCE_READ, 0, "{a1}");
+	assert_null(strstr(tiny_got(w->tiny, w->asked)->path, "q="));
+	expect_requests(w, 1);
+	/* It has gone from the list, and what answers is another: it stays. */
+	repo(w, "{a1}")->hidden = true;
+	repo(w, "{a1}")->answers = "{a2}";
+	expect_listing(w, "acme", SOURCE_ANEW,
+		       "gadgets={a2} old={a3} widgets={a1}");
 }
 
 static void same_file_name(void **state)
@@ -483,6 +558,9 @@ int main(void)
 		T(many_vanish),
 		T(renamed_repository),
 		T(made_again),
+		T(swapped_names),
+		T(name_reused),
+		T(answer_of_another),
 		T(same_file_name),
 		T(refused_listing),
 		T(unreadable_bytes),

@@ -153,6 +153,76 @@ static void renamed_workspace(void **state)
 	expect_requests(w, 0);
 }
 
+/* A name that the service still knows it by, or that was configured, is no
+ * second directory. */
+static void former_workspace_name(void **state)
+{
+	static const char *const configured[] = {"foreign", NULL};
+	struct world *w = *state;
+
+	sign_in(w, "ada@example.com", "ATATsecret", configured);
+	expect_root(w, SOURCE_READ, "acme foreign zoo");
+	ws(w, "acme")->former = "acme-old";
+	expect_enter(w, "acme-old", -ENOENT);
+	expect_root(w, SOURCE_READ, "acme foreign zoo");
+	/* One that was entered, and has another name by now. */
+	expect_enter(w, "secret", -EACCES);
+	ws(w, "secret")->status = 0;
+	clock_advance(3000);
+	expect_enter(w, "secret", 0);
+	expect_root(w, SOURCE_READ, "acme foreign secret zoo");
+	ws(w, "secret")->member = true;
+	ws(w, "secret")->former = "secret";
+	ws(w, "secret")->slug = "secrets";
+	expect_root(w, SOURCE_REFRESH, "acme foreign secrets zoo");
+}
+
+/* A server between that knows no uuids of workspaces. */
+static void without_uuids(void **state)
+{
+	struct world *w = *state;
+
+	w->slugs_only = true;
+	expect_root(w, SOURCE_READ, "acme zoo");
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	expect_requests(w, 3);
+	/* It is tried once. */
+	expect_listing(w, "acme", SOURCE_ANEW,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	expect_document(w, "acme", "old", SOURCE_REFRESH, 0, "old");
+	assert_string_equal(tiny_got(w->tiny, 4)->path,
+			    "/repositories/acme/%7Ba3%7D");
+	expect_requests(w, 2);
+	/* Another one's listing is not its. */
+	ws(w, "acme")->slug = "apex";
+	for (size_t i = 0; i < 3; i++)
+		w->repos[i].workspace = "apex";
+	ws(w, "foreign")->slug = "acme";
+	repo(w, "{f1}")->workspace = "acme";
+	expect_listing(w, "acme", SOURCE_ANEW, "-5");
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	expect_root(w, SOURCE_REFRESH, "apex zoo");
+	expect_listing(w, "apex", SOURCE_ANEW,
+		       "gadgets={a2} old={a3} widgets={a1}");
+}
+
+/* The uuid is gone, and the name another's: that is a 404. */
+static void uuid_of_another(void **state)
+{
+	struct world *w = *state;
+
+	expect_root(w, SOURCE_READ, "acme zoo");
+	ws(w, "acme")->slug = "gone";
+	ws(w, "gone")->gone = true;
+	for (size_t i = 0; i < 3; i++)
+		w->repos[i].workspace = "gone";
+	ws(w, "foreign")->slug = "acme";
+	repo(w, "{f1}")->workspace = "acme";
+	expect_listing(w, "acme", SOURCE_READ, "-2");
+}
+
 static void odd_workspace_names(void **state)
 {
 	struct world *w = *state;
@@ -166,11 +236,10 @@ static void odd_workspace_names(void **state)
 	expect_enter(w, "a%2FB c", 0);
 	expect_enter(w, "%2Ebitbucketfs", 0);
 	expect_requests(w, 1);
-	/* It is asked for by its true name (which this server does not know
-	 * percent-encoded). */
-	expect_listing(w, "a%2FB c", SOURCE_READ, "-2");
+	/* It is asked for by its uuid, for which no name is odd. */
+	expect_listing(w, "a%2FB c", SOURCE_READ, "x={b1}");
 	assert_string_equal(tiny_got(w->tiny, 1)->path,
-			    "/repositories/a%2FB%20c?sort=created_on&"
+			    "/repositories/%7B07%7D?sort=created_on&"
 			    "pagelen=100");
 }
 
@@ -210,6 +279,9 @@ int main(void)
 		T(refused_list),
 		T(vanished_workspaces),
 		T(renamed_workspace),
+		T(former_workspace_name),
+		T(without_uuids),
+		T(uuid_of_another),
 		T(odd_workspace_names),
 		T(configured_ones),
 	};
