@@ -74,6 +74,8 @@ int objects_read_tree(struct objects *, const struct oid *,
 struct tree_list *tree_list_ref(struct tree_list *);
 struct tree_list *tree_list_unref(struct tree_list *);
 DEFINE_CLEANUP(struct tree_list *, tree_list_unref);
+/* What it takes in memory. */
+size_t tree_list_size(const struct tree_list *);
 /* By all stores of this process so far. */
 uint64_t objects_trees_parsed(void);
 /* NULL when it has no such name; by bisection. */

@@ -16,7 +16,5 @@
 /* One reference; -EBADMSG when it is not a tree at all (a cut entry, a mode
  * that is no number), -EFBIG over TREE_MAX_BYTES. Copies the bytes. */
 int tree_parse(const void *data, size_t n, struct tree_list **ret_list);
-/* What the list takes in memory. */
-size_t tree_list_size(const struct tree_list *);
 
 #endif

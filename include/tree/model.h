@@ -51,6 +51,9 @@ struct model_config {
 	gid_t gid;
 	mode_t umask;   /* bits that no mode has */
 	int64_t ttl_ms; /* of git refs; 0: 60 s */
+	/* Bytes of listings: that are open, that are kept beside; 0: the
+	 * defaults. */
+	size_t most_open, most_kept;
 	/* The credential was not checked yet: do it behind, once. */
 	bool check_behind;
 	/* Told once how that went: 0, or an errno and why. May be NULL. */
@@ -100,16 +103,32 @@ int model_read(struct ctx *, struct model *, uint64_t ino, off_t offset,
 	       size_t n, struct model_data *ret_data);
 
 /*
- * Names of a directory after a cookie (0: from the start). With plus, an entry
- * whose attributes are known without waiting has been looked up (entry->ino >
- * 0, counted); others have ino 0 and only a type and a number for d_ino. emit
- * returns false when there was no room: the name is then not taken (its count
- * is undone here) and the listing ends.
+ * Brings the names of a directory and holds them until it is closed. What can
+ * come out of it is model_opens_with(); the kernel takes some errnos for a word
+ * about the whole mount (ENOSYS) or repeats the call (ESTALE), and programs
+ * take ENOENT for a directory that was deleted: rsync --delete deletes it, too.
+ */
+struct opened;
+struct model_opened {
+	struct opened *opened;
+	/* What the kernel may do with its copy of the listing. */
+	bool fill_copy, keep_copy;
+};
+int model_opendir(struct ctx *, struct model *, uint64_t ino,
+		  struct model_opened *ret_opened);
+bool model_opens_with(int r);
+void model_closedir(struct model *, struct opened *);
+/*
+ * Names of an open directory after a cookie (0: from the start). Cannot fail
+ * and never waits for the network. With plus, an entry whose attributes are at
+ * hand has been looked up (entry->ino > 0, counted); others have ino 0 and only
+ * a type and a number for d_ino. emit returns false when there was no room: the
+ * name is then not taken (its count is undone here) and the listing ends.
  */
 typedef bool model_emit(void *arg, const char *name, uint64_t cookie,
 			mode_t type, const struct model_entry *entry);
-int model_list(struct ctx *, struct model *, uint64_t ino, uint64_t cookie,
-	       bool plus, model_emit *emit, void *arg);
+void model_readdir(struct ctx *, struct model *, struct opened *,
+		   uint64_t cookie, bool plus, model_emit *emit, void *arg);
 
 /* df: never waits. */
 struct model_statfs {

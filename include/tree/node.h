@@ -18,6 +18,7 @@
 #include "base/sync.h"
 #include "remote/clone.h"
 #include "tree/dirbook.h"
+#include "tree/dirlist.h"
 
 #include <sys/stat.h>
 
@@ -57,10 +58,11 @@ struct node {
 	struct node_what what;
 
 	/* Under the table's lock. */
-	unsigned refs;        /* the kernel's lookups hold one together */
-	uint64_t nlookup;     /* the kernel's count */
-	bool linked;          /* the name leads here */
-	struct dirbook *book; /* cookies, for a directory whose names change */
+	unsigned refs;         /* the kernel's lookups hold one together */
+	uint64_t nlookup;      /* the kernel's count */
+	bool linked;           /* the name leads here */
+	struct dirbook *book;  /* cookies, for a directory whose names change */
+	struct listed *listed; /* of a directory that was opened */
 	UT_hash_handle by_ino, by_name;
 
 	/* The key of by_name: these bytes in a row. */
@@ -114,6 +116,10 @@ bool node_is_linked(struct node_table *, const struct node *);
 /* The directory's book, made at the first call with make; borrowed, lives as
  * long as the node. */
 struct dirbook *node_book(struct node_table *, struct node *, bool make);
+/* Who has the directory open, and its newest listing: made at the first call
+ * with listings, NULL without; borrowed, lives as long as the node. */
+struct listed *node_listed(struct node_table *, struct node *,
+			   struct dirlists *);
 
 /* Calls each for every known node whose provider is this one, with a reference
  * each, after the lock was released. */

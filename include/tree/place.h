@@ -18,10 +18,6 @@ struct place {
 	/* Of an item; NULL: the row itself. */
 	struct scope *collection;
 	char *id;
-	struct mutex lock;
-	struct collection *listed; /* under lock: what is being paged through */
-	struct catalog_age listed_age; /* under lock */
-	_Atomic uint64_t shown; /* version: what the kernel last listed */
 };
 static inline struct place *place_of(const struct node *node)
 {
@@ -34,12 +30,12 @@ const struct resource_file *place_files(const struct place *);
 
 /*
  * The name of a row in a directory: a directory of this provider, a text file,
- * or what its special makes of it. scope is the row's own and is taken. A text
- * may wait for the network.
+ * or what its special makes of it. scope is the row's own and is taken. May
+ * wait for the network, but not with SOURCE_CACHED.
  */
 int place_found_row(struct ctx *, struct model *, struct node *dir,
 		    const struct resource *, struct scope *scope,
-		    struct found *ret_found);
+		    enum source_mode, struct found *ret_found);
 /* Whether a row is there, by the document of the repository (NULL: not known,
  * then what needs something of it is not there). */
 bool place_is_there(const struct resource *,
@@ -49,12 +45,15 @@ bool place_is_there(const struct resource *,
 int place_lookup_row(struct ctx *, struct model *, struct node *dir,
 		     const struct resource *rows, const struct scope *scope,
 		     const char *name, struct found *ret_found);
-/* Emits rows whose position is at least `from`, with cookies base + position +
- * 1. repository as above. False: enough. */
-bool place_list_rows(struct ctx *, struct model *, struct node *dir,
-		     const struct resource *rows, const struct scope *scope,
-		     const struct catalog_document *repository, size_t from,
-		     uint64_t base, bool plus, provider_emit *emit, void *arg);
+/* Adds the rows that are there to a listing, with cookies base + position + 1
+ * and tags tag + position. repository as above. Asks nobody. */
+void place_add_rows(struct ctx *, struct model *, const struct resource *rows,
+		    const struct scope *scope,
+		    const struct catalog_document *repository, uint64_t base,
+		    unsigned tag, struct dirlist *);
+/* Of such a name: false where its attributes are known by asking alone. */
+bool place_row_found(struct dirlist_piece *, const struct resource *row,
+		     const struct scope *, struct found *ret_found);
 /* A symbolic link. */
 void place_found_link(const char *target, int64_t mtime_ms, int64_t left_ms,
 		      struct found *ret_found);
@@ -88,21 +87,37 @@ void api_found(struct model *, struct found *ret_found);
 int api_ask(struct ctx *, struct model *, const struct node *dir,
 	    const char *name, enum source_mode, struct document_file *ret_file);
 
+/* The pin of a place's listing. */
+struct place_names {
+	const struct place_special *special; /* NULL: it has none */
+	void *special_data;
+	struct collection *collection; /* NULL: none, or not at hand */
+	struct catalog_age age;        /* of that, when it was listed */
+	int64_t left_ms;               /* the names are true for so long */
+};
+/* More fixed names than any row has: cookies below are theirs. */
+#define PLACE_FIRST_ITEM 256
+#define PLACE_TAG_SPECIAL 0x40000000u
+
 struct place_special {
 	/* Makes the row's own node; NULL: a place directory. scope is
 	 * borrowed. */
 	int (*found)(struct ctx *, struct model *, struct node *dir,
 		     const struct resource *, const struct scope *scope,
-		     struct found *ret_found);
+		     enum source_mode, struct found *ret_found);
 	/* Names of the place directory beyond files and rows; NULL: items. */
 	int (*lookup)(struct ctx *, struct model *, struct node *dir,
 		      const char *name, struct found *ret_found);
-	/* `after` and cookies in a space of their own, from 0. */
-	int (*list)(struct ctx *, struct model *, struct node *dir,
-		    uint64_t after, bool plus, provider_emit *emit, void *arg);
-	/* When attributes are asked for; NULL: nothing more to say. */
-	void (*attr)(struct ctx *, struct model *, struct node *dir,
-		     int64_t *ret_left_ms);
+	/* The same names in a listing: brings what they are of into
+	 * names->special, and adds them with cookies above PLACE_FIRST_ITEM and
+	 * tags from PLACE_TAG_SPECIAL on. 1: they are those of `newest` (NULL:
+	 * none). NULL: items. */
+	int (*open)(struct ctx *, struct model *, struct node *dir,
+		    struct place_names *names, const struct place_names *newest,
+		    struct dirlist *);
+	bool (*name_found)(struct dirlist_piece *, const struct place_names *,
+			   size_t i, struct found *ret_found);
+	void (*free_names)(void *special);
 };
 /* NULL: none. */
 const struct place_special *place_special(enum resource_special);
@@ -113,19 +128,23 @@ int commits_lookup(struct ctx *, struct model *, struct node *dir,
 /* The files at the commit of an item, as its document names it. */
 int commits_found_tree(struct ctx *, struct model *, struct node *dir,
 		       const struct resource *, const struct scope *scope,
-		       struct found *ret_found);
+		       enum source_mode, struct found *ret_found);
 
 /* views: what .workspace/ makes of the workspace's listing; as above. */
 int views_index_lookup(struct ctx *, struct model *, struct node *dir,
 		       const char *name, struct found *ret_found);
-int views_index_list(struct ctx *, struct model *, struct node *dir,
-		     uint64_t after, bool plus, provider_emit *emit, void *arg);
+int views_index_open(struct ctx *, struct model *, struct node *dir,
+		     struct place_names *, const struct place_names *newest,
+		     struct dirlist *);
+bool views_index_found(struct dirlist_piece *, const struct place_names *,
+		       size_t i, struct found *ret_found);
 int views_project_lookup(struct ctx *, struct model *, struct node *dir,
 			 const char *name, struct found *ret_found);
-int views_project_list(struct ctx *, struct model *, struct node *dir,
-		       uint64_t after, bool plus, provider_emit *emit,
-		       void *arg);
-void views_project_attr(struct ctx *, struct model *, struct node *dir,
-			int64_t *ret_left_ms);
+int views_project_open(struct ctx *, struct model *, struct node *dir,
+		       struct place_names *, const struct place_names *newest,
+		       struct dirlist *);
+bool views_project_found(struct dirlist_piece *, const struct place_names *,
+			 size_t i, struct found *ret_found);
+void views_project_free(void *links);
 
 #endif

@@ -22,11 +22,6 @@ struct found {
 	struct oid expect;
 };
 
-/* Takes one name of a listing; false: enough. `found` NULL: attributes are not
- * known without waiting. */
-typedef bool provider_emit(void *arg, const char *name, uint64_t cookie,
-			   mode_t type, const struct found *found);
-
 /* Calls may wait; they hold no lock. Members may be NULL where they cannot be
  * reached. */
 struct provider {
@@ -37,10 +32,18 @@ struct provider {
 	/* -errno; an unknown name is 0 and found->what.provider NULL. */
 	int (*lookup)(struct ctx *, struct model *, struct node *dir,
 		      const char *name, struct found *ret_found);
-	int (*list)(struct ctx *, struct model *, struct node *dir,
-		    uint64_t after, bool plus, provider_emit *emit, void *arg);
+	/*
+	 * Brings the names of a directory, sealed. This is where it is heard
+	 * that somebody looks; after it READDIR asks nobody. `newest` is the
+	 * last one that was brought, if it is at hand (else NULL): a reference
+	 * to it as the result says that it is still true. Not called while
+	 * what the listing's left_ms says has not passed.
+	 */
+	int (*open)(struct ctx *, struct model *, struct node *dir,
+		    struct dirlist *newest, struct dirlist **ret_listing);
 	/* Before the attributes of this node are told: brings them up to date
-	 * (NULL: they never change). */
+	 * (NULL: they never change). Of a directory it never fails and never
+	 * waits for the network: its error would come out of readdir(3). */
 	int (*attr)(struct ctx *, struct model *, struct node *,
 		    int64_t *ret_left_ms, uint64_t *ret_size);
 	int (*read)(struct ctx *, struct model *, struct node *, off_t offset,
@@ -59,10 +62,9 @@ extern const struct provider provider_root, provider_workspace,
 	provider_git, provider_refs, provider_control, provider_snapshot,
 	provider_errors, provider_refresh, provider_log, provider_download;
 
-/* The list of a directory whose names are looked up alone. */
-int provider_list_nothing(struct ctx *, struct model *, struct node *dir,
-			  uint64_t after, bool plus, provider_emit *emit,
-			  void *arg);
+/* `open` of a directory whose names are looked up alone. */
+int provider_open_nothing(struct ctx *, struct model *, struct node *dir,
+			  struct dirlist *newest, struct dirlist **ret_listing);
 /* A line for people, if somebody asked: said may be NULL. */
 void provider_say(struct buf *said, const char *fmt, ...) printf_like(2, 3);
 
@@ -74,17 +76,21 @@ struct model {
 	struct problems *problems;
 	struct refresh *refresh;
 	struct ahead *ahead;
-	int64_t started_ms;          /* wall clock */
-	bool started;                /* kernel is set */
-	_Atomic uint64_t root_shown; /* names: what the kernel last listed */
+	struct dirlists *listings;
+	int64_t started_ms; /* wall clock */
+	bool started;       /* kernel is set */
 	struct model_kernel kernel;
 	struct mutex lock;         /* a leaf */
 	struct rendered *rendered; /* under lock: recent files of documents */
 	size_t n_rendered;         /* under lock: bytes */
-	struct refs_watch *refs_watches;  /* under lock */
-	struct refs_listing *refs_listed; /* under lock: read piece by piece */
+	struct refs_watch *refs_watches; /* under lock */
 };
 
+/* model.c, for model_dir.c: a failure is recorded, with its sentence; an entry
+ * of a node that was made. */
+int model_failed(struct model *, struct ctx *, const struct node *, int r);
+void model_fill_entry(struct model *, const struct node *, const struct found *,
+		      struct model_entry *entry);
 /* The node of a path below dir, made as the kernel's lookups would make it but
  * not counted as its; *ret_node is a reference. -ENOENT. May wait. */
 int model_walk(struct ctx *, struct model *, struct node *dir, const char *path,
@@ -92,7 +98,12 @@ int model_walk(struct ctx *, struct model *, struct node *dir, const char *path,
 /* Telling the kernel; nothing before model_start. */
 void model_changed_entry(struct model *, const struct node *parent,
 			 const char *name);
-void model_changed_inode(struct model *, const struct node *, bool content);
+void model_changed_inode(struct model *, struct node *, bool content);
+/* The listing at hand is outdated: whoever opens the directory next asks. The
+ * kernel needs no word of it. */
+void model_outdated(struct model *, struct node *dir);
+/* Somebody has opened the directory since the kernel knows it. */
+bool model_was_opened(struct model *, struct node *dir);
 /* Unlinks the known child, if there is one, and tells of the name. */
 void model_drop_child(struct model *, struct node *parent, const char *name);
 /* A slice of a blob for read; takes the reference. */
@@ -157,16 +168,10 @@ bool git_is_commit(const struct node *, const char *hash);
  * name part by part. Adds to out. */
 void refs_path(struct buf *out, const char *ref);
 /* refs: the names in branches/ or tags/, whatever the directory is otherwise,
- * as provider's members. One ls-refs (none within ttl), never a fetch. Cookies
- * begin at 1. attr does nothing before somebody looked inside. */
+ * as provider's members. One ls-refs (none within ttl), never a fetch. */
 int refs_lookup(struct ctx *, struct model *, struct node *dir,
 		enum clone_ref_kind kind, const char *name,
 		struct found *ret_found);
-int refs_list(struct ctx *, struct model *, struct node *dir,
-	      enum clone_ref_kind kind, uint64_t after, bool plus,
-	      provider_emit *emit, void *arg);
-void refs_attr(struct ctx *, struct model *, struct node *dir,
-	       enum clone_ref_kind kind, int64_t *ret_left_ms);
 
 /* refresh/…/PATH/.now for the paths in a repository that git answers (tree,
  * branches, tags): asks again, adds to said what changed. repository NULL: the

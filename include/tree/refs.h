@@ -58,9 +58,25 @@ const char *refs_walk_name(const struct refs_walk *);
 bool refs_walk_file_name(const struct refs_walk *, struct buf *out);
 /* The names in dir begin with it. */
 const char *refs_prefix(const struct node *dir);
-/* What is there; *ret_none: it is known to be nothing that can be shown. */
+/* What is there. */
 int refs_found(struct model *, struct node *dir, const struct refs_walk *,
-	       struct found *ret_found, bool *ret_none);
+	       struct found *ret_found);
+/* A tag of a file, which cannot be shown: that is known of those that somebody
+ * has looked into. */
+bool refs_is_no_tree(struct model *, const struct node *dir,
+		     const struct refs_walk *);
+/* The pin of a listing of them, and the names themselves, added to it with the
+ * tags from `tag` on and cookies above base. 1: they are those of `newest`. */
+struct refs_names;
+int refs_open(struct ctx *, struct model *, struct node *dir,
+	      enum clone_ref_kind kind, const struct refs_names *newest,
+	      unsigned tag, uint64_t base, struct dirlist *listing,
+	      struct refs_names **ret_names);
+bool refs_names_found(struct dirlist_piece *, const struct refs_names *,
+		      size_t i, struct found *ret_found);
+void refs_names_free(void *names);
+/* The copy of the repository that a node is in. */
+int refs_clone(struct model *, const struct node *, struct clone **ret_clone);
 
 /* For the background, of a watched top. */
 int64_t refs_due_ms(struct model *, struct node *top);
@@ -68,6 +84,5 @@ int refs_check(struct ctx *, struct model *, struct node *top,
 	       int64_t max_age_ms, struct buf *said);
 void refs_expire(struct model *, struct node *top);
 void refs_forget(struct model *, struct node *top); /* NULL: all */
-struct refs_listing *refs_listing_unref(struct refs_listing *);
 
 #endif

@@ -13,24 +13,28 @@
 #include "remote/stream.h"
 
 struct scope;
+struct place_names;
 
 /* A row's file. */
 int log_found(struct ctx *, struct model *, struct node *dir,
-	      const struct resource *, const struct scope *,
+	      const struct resource *, const struct scope *, enum source_mode,
 	      struct found *ret_found);
 
 /* The directory of a step's services. */
 int log_services_lookup(struct ctx *, struct model *, struct node *dir,
 			const char *name, struct found *ret_found);
-int log_services_list(struct ctx *, struct model *, struct node *dir,
-		      uint64_t after, bool plus, provider_emit *emit,
-		      void *arg);
+int log_services_open(struct ctx *, struct model *, struct node *dir,
+		      struct place_names *, const struct place_names *newest,
+		      struct dirlist *);
 
 /* The items of a collection. */
 int downloads_lookup(struct ctx *, struct model *, struct node *dir,
 		     const char *name, struct found *ret_found);
-int downloads_list(struct ctx *, struct model *, struct node *dir,
-		   uint64_t after, bool plus, provider_emit *emit, void *arg);
+int downloads_open(struct ctx *, struct model *, struct node *dir,
+		   struct place_names *, const struct place_names *newest,
+		   struct dirlist *);
+bool downloads_found(struct dirlist_piece *, const struct place_names *,
+		     size_t i, struct found *ret_found);
 
 /* For a provider's read and hash_data. */
 int streams_read(struct ctx *, struct stream *, off_t offset, size_t n,

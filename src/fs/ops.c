@@ -2,9 +2,10 @@
  * fs/ops: every operation is the same: a ctx that the kernel's INTERRUPT
  * cancels, the model's answer, one reply.
  *
- * OPEN and OPENDIR answer ENOSYS, once per mount: the kernel then opens by
- * itself and keeps pages and listings. It needs what the model promises: true
- * sizes at lookup, and an inode whose content never changes.
+ * OPEN answers ENOSYS, once per mount: the kernel then opens by itself and
+ * keeps pages. It needs what the model promises: true sizes at lookup, and an
+ * inode whose content never changes. OPENDIR is answered: a directory that
+ * cannot be listed fails there, where every program hears of it.
  */
 #include "fs/ops.h"
 
@@ -43,12 +44,13 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	struct ops *ops = userdata;
 
 	/* The kernel sends no INTERRUPT for asynchronous readahead. */
-	conn->want &=
-		~(unsigned)(FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS_AUTO);
+	conn->want &= ~(unsigned)(FUSE_CAP_ASYNC_READ |
+				  FUSE_CAP_READDIRPLUS_AUTO |
+				  FUSE_CAP_NO_OPENDIR_SUPPORT);
 	conn->want |= conn->capable &
 		      (FUSE_CAP_READDIRPLUS | FUSE_CAP_PARALLEL_DIROPS |
 		       FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_AUTO_INVAL_DATA |
-		       FUSE_CAP_NO_OPEN_SUPPORT | FUSE_CAP_NO_OPENDIR_SUPPORT);
+		       FUSE_CAP_NO_OPEN_SUPPORT);
 	ops->parallel_dirops = conn->capable & FUSE_CAP_PARALLEL_DIROPS;
 	/* libfuse ends the mount if this is not what the option said. */
 	conn->max_read = ops->max_read;
@@ -163,7 +165,46 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	}
 }
 
-struct listing {
+static struct opened *opened_of(const struct fuse_file_info *file)
+{
+	return (struct opened *)(uintptr_t)file->fh;
+}
+
+static void op_opendir(fuse_req_t req, fuse_ino_t ino,
+		       struct fuse_file_info *file)
+{
+	struct ops *ops = ops_of(req);
+	struct model_opened opened;
+	struct ctx ctx;
+	int r;
+
+	begin(req, &ctx);
+	r = model_opendir(&ctx, ops->model, ino, &opened);
+	end(req, &ctx);
+	/* ENOSYS would switch OPENDIR off for the whole mount, ESTALE make the
+	 * kernel repeat it, ENOENT rsync --delete empty its copy. */
+	check(model_opens_with(r));
+	if (r < 0) {
+		fuse_reply_err(req, -r);
+		return;
+	}
+	file->fh = (uintptr_t)opened.opened;
+	file->cache_readdir = opened.fill_copy;
+	file->keep_cache = opened.keep_copy;
+	/* Nobody will close what nobody has heard of. */
+	if (fuse_reply_open(req, file) < 0)
+		model_closedir(ops->model, opened.opened);
+}
+
+static void op_releasedir(fuse_req_t req, fuse_ino_t ino,
+			  struct fuse_file_info *file)
+{
+	(void)ino;
+	model_closedir(ops_of(req)->model, opened_of(file));
+	fuse_reply_err(req, 0);
+}
+
+struct names {
 	fuse_req_t req;
 	bool plus;
 	char *bytes;
@@ -173,60 +214,56 @@ struct listing {
 static bool add_name(void *arg, const char *name, uint64_t cookie, mode_t type,
 		     const struct model_entry *entry)
 {
-	struct listing *l = arg;
+	struct names *names = arg;
 	struct fuse_entry_param param;
 	struct stat plain = {.st_mode = type, .st_ino = 0xffffffff};
-	size_t n;
+	char *at = names->bytes + names->n;
+	size_t left = names->size - names->n, n;
 
 	entry_param(entry, &param);
 	if (entry->ino)
 		plain.st_ino = entry->ino;
 	else
 		param.attr = plain;
-	if (l->plus)
-		n = fuse_add_direntry_plus(l->req, l->bytes + l->n,
-					   l->size - l->n, name, &param,
+	if (names->plus)
+		n = fuse_add_direntry_plus(names->req, at, left, name, &param,
 					   (off_t)cookie);
 	else
-		n = fuse_add_direntry(l->req, l->bytes + l->n, l->size - l->n,
-				      name, &plain, (off_t)cookie);
-	if (n > l->size - l->n)
+		n = fuse_add_direntry(names->req, at, left, name, &plain,
+				      (off_t)cookie);
+	if (n > left)
 		return false;
-	l->n += n;
+	names->n += n;
 	return true;
 }
 
-static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-		 bool plus)
+static void read_dir(fuse_req_t req, size_t size, off_t offset, bool plus,
+		     const struct fuse_file_info *file)
 {
-	struct listing l = {
+	struct names names = {
 		.req = req, .plus = plus, .bytes = xmalloc(size), .size = size};
 	struct ctx ctx;
-	int r;
 
 	begin(req, &ctx);
-	r = model_list(&ctx, ops_of(req)->model, ino, (uint64_t)offset, plus,
-		       add_name, &l);
+	model_readdir(&ctx, ops_of(req)->model, opened_of(file),
+		      (uint64_t)offset, plus, add_name, &names);
 	end(req, &ctx);
-	if (r < 0)
-		fuse_reply_err(req, -r);
-	else
-		fuse_reply_buf(req, l.bytes, l.n);
-	free(l.bytes);
+	fuse_reply_buf(req, names.bytes, names.n);
+	free(names.bytes);
 }
 
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size,
 		       off_t offset, struct fuse_file_info *file)
 {
-	(void)file;
-	list(req, ino, size, offset, false);
+	(void)ino;
+	read_dir(req, size, offset, false, file);
 }
 
 static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size,
 			   off_t offset, struct fuse_file_info *file)
 {
-	(void)file;
-	list(req, ino, size, offset, true);
+	(void)ino;
+	read_dir(req, size, offset, true, file);
 }
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
@@ -275,7 +312,8 @@ const struct fuse_lowlevel_ops ops_table = {
 	.readlink = op_readlink,
 	.open = op_open,
 	.read = op_read,
-	.opendir = op_open,
+	.opendir = op_opendir,
+	.releasedir = op_releasedir,
 	.readdir = op_readdir,
 	.readdirplus = op_readdirplus,
 	.statfs = op_statfs,

@@ -184,5 +184,5 @@ static int api_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 const struct provider provider_api = {
 	.name = "api",
 	.lookup = api_lookup,
-	.list = provider_list_nothing,
+	.open = provider_open_nothing,
 };

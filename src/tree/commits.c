@@ -94,7 +94,7 @@ static void read_source(char *full_name, struct clone_source *source)
 /* A directory of files that nobody can name: looking inside says why. */
 static int nowhere(struct ctx *ctx)
 {
-	return ctx_fail(ctx, -EIO,
+	return ctx_fail(ctx, -ENODATA,
 			"Bitbucket does not say which commit this is: the fork "
 			"that had it is gone.");
 }
@@ -109,23 +109,20 @@ static int nowhere_lookup(struct ctx *ctx, struct model *model,
 	return forge_is_probe(name) ? 0 : nowhere(ctx);
 }
 
-static int nowhere_list(struct ctx *ctx, struct model *model, struct node *dir,
-			uint64_t after, bool plus, provider_emit *emit,
-			void *arg)
+static int nowhere_open(struct ctx *ctx, struct model *model, struct node *dir,
+			struct dirlist *newest, struct dirlist **ret_listing)
 {
 	(void)model;
 	(void)dir;
-	(void)after;
-	(void)plus;
-	(void)emit;
-	(void)arg;
+	(void)newest;
+	(void)ret_listing;
 	return nowhere(ctx);
 }
 
 const struct provider provider_nowhere = {
 	.name = "nowhere",
 	.lookup = nowhere_lookup,
-	.list = nowhere_list,
+	.open = nowhere_open,
 };
 
 static void found_nowhere(struct model *model, struct node *dir,
@@ -166,11 +163,12 @@ static int found_target(struct ctx *ctx, struct model *model, struct node *dir,
 }
 
 static int found_by_document(struct ctx *ctx, struct model *model,
-			     struct node *dir, struct found *ret_found)
+			     struct node *dir, enum source_mode mode,
+			     struct found *ret_found)
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
 	cleanup(json_free) struct json *json = NULL;
-	int r = place_document(ctx, model, dir, SOURCE_READ, &document);
+	int r = place_document(ctx, model, dir, mode, &document);
 
 	if (r < 0)
 		return r;
@@ -186,7 +184,7 @@ static int found_by_document(struct ctx *ctx, struct model *model,
 
 int commits_found_tree(struct ctx *ctx, struct model *model, struct node *dir,
 		       const struct resource *row, const struct scope *scope,
-		       struct found *ret_found)
+		       enum source_mode mode, struct found *ret_found)
 {
 	const struct place *p = place_of(dir);
 	const struct git_commit_target target = {.hash = p->id};
@@ -196,5 +194,5 @@ int commits_found_tree(struct ctx *ctx, struct model *model, struct node *dir,
 	/* A commit's own needs no document. */
 	return text_is_oid(p->id)
 		       ? git_found_commit(ctx, model, dir, &target, ret_found)
-		       : found_by_document(ctx, model, dir, ret_found);
+		       : found_by_document(ctx, model, dir, mode, ret_found);
 }

@@ -120,7 +120,8 @@ static int find(struct ctx *ctx, struct model *model, struct node *dir,
 		if (!catalog_has_user(model->config.catalog))
 			return -ENOENT;
 		return place_found_row(ctx, model, dir, &resource_account,
-				       scope_new("account", "", "", ""), found);
+				       scope_new("account", "", "", ""), mode,
+				       found);
 	case CONTROL_API:
 		api_found(model, found);
 		return 0;
@@ -156,6 +157,17 @@ static bool is_somebodys(enum control_name name)
 	return name == CONTROL_ACCOUNT || name == CONTROL_USER;
 }
 
+static bool is_known(struct ctx *ctx, struct model *model, struct node *dir,
+		     enum control_name name)
+{
+	struct found found;
+	bool known = find(ctx, model, dir, name, SOURCE_CACHED, &found) == 0;
+
+	if (known && found.what.data && found.what.provider->free_data)
+		found.what.provider->free_data(found.what.data);
+	return known;
+}
+
 static int control_lookup(struct ctx *ctx, struct model *model,
 			  struct node *dir, const char *name,
 			  struct found *ret_found)
@@ -174,25 +186,29 @@ static int control_lookup(struct ctx *ctx, struct model *model,
 	return 0;
 }
 
-static int control_list(struct ctx *ctx, struct model *model, struct node *dir,
-			uint64_t after, bool plus, provider_emit *emit,
-			void *arg)
+static bool name_found(struct dirlist_piece *piece,
+		       const struct dirlist_name *name, struct found *ret_found)
 {
-	struct found found;
+	return find(piece->ctx, piece->model, piece->dir,
+		    (enum control_name)name->tag, SOURCE_CACHED,
+		    ret_found) == 0;
+}
 
-	for (size_t i = (size_t)after; i < N_CONTROL_NAMES; i++) {
-		enum control_name name = (enum control_name)i;
-		bool known =
-			(plus || is_somebodys(name)) &&
-			find(ctx, model, dir, name, SOURCE_CACHED, &found) == 0;
+static const struct dirlist_ops ops_names = {.found = name_found};
 
-		/* user.json is listed once it is known. */
-		if (is_somebodys(name) && !known)
-			continue;
-		if (!emit(arg, names[i].name, i + 1, names[i].type,
-			  known ? &found : NULL))
-			break;
+static int control_open(struct ctx *ctx, struct model *model, struct node *dir,
+			struct dirlist *newest, struct dirlist **ret_listing)
+{
+	struct dirlist *l = dirlist_new(&ops_names, NULL, 0);
+
+	(void)newest;
+	for (unsigned i = 0; i < N_CONTROL_NAMES; i++) {
+		/* What is somebody's is listed once it is known. */
+		if (!is_somebodys((enum control_name)i) ||
+		    is_known(ctx, model, dir, (enum control_name)i))
+			dirlist_add(l, names[i].name, i + 1, names[i].type, i);
 	}
+	*ret_listing = dirlist_seal(l, MOMENT_MS);
 	return 0;
 }
 
@@ -429,7 +445,7 @@ static int refresh_lookup(struct ctx *ctx, struct model *model,
 const struct provider provider_control = {
 	.name = "control",
 	.lookup = control_lookup,
-	.list = control_list,
+	.open = control_open,
 	.attr = control_attr,
 };
 
@@ -451,5 +467,5 @@ const struct provider provider_errors = {
 const struct provider provider_refresh = {
 	.name = "refresh",
 	.lookup = refresh_lookup,
-	.list = provider_list_nothing,
+	.open = provider_open_nothing,
 };

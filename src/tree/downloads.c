@@ -92,37 +92,34 @@ int downloads_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	return 0;
 }
 
-static const char *item_name(const void *names, size_t i)
+int downloads_open(struct ctx *ctx, struct model *model, struct node *dir,
+		   struct place_names *names, const struct place_names *newest,
+		   struct dirlist *l)
 {
-	return ((const struct collection *)names)->items[i].name;
+	const struct collection *c = names->collection;
+	size_t first = l->n_names;
+
+	(void)ctx;
+	(void)newest;
+	for (size_t i = 0; c && i < c->n_items; i++)
+		dirlist_add(l, c->items[i].name, 0, S_IFREG,
+			    PLACE_TAG_SPECIAL + (unsigned)i);
+	dirlist_number(l, first, node_book(model->nodes, dir, true),
+		       PLACE_FIRST_ITEM);
+	return 0;
 }
 
-int downloads_list(struct ctx *ctx, struct model *model, struct node *dir,
-		   uint64_t after, bool plus, provider_emit *emit, void *arg)
+bool downloads_found(struct dirlist_piece *piece,
+		     const struct place_names *names, size_t i,
+		     struct found *ret_found)
 {
-	cleanup(collection_unref) struct collection *c = NULL;
-	cleanup(free) struct dirbook_entry *entries = NULL;
-	struct catalog_age age;
-	size_t n;
-	/* Whoever calls has just seen to it. */
-	int r = place_collection(ctx, model, dir, SOURCE_CACHED, &c, &age);
+	struct catalog_age age = names->age;
 
-	if (r < 0)
-		return r;
-	dirbook_order(node_book(model->nodes, dir, true), c->n_items, item_name,
-		      c, after, &entries, &n);
-	for (size_t i = 0; i < n; i++) {
-		const struct collection_item *item =
-			&c->items[entries[i].index];
-		struct found found;
-		bool known = plus && found_download(ctx, model, dir, item, &age,
-						    false, &found) == 0;
-
-		if (!emit(arg, item->name, entries[i].cookie, S_IFREG,
-			  known ? &found : NULL))
-			break;
-	}
-	return 0;
+	if (!age.stale)
+		age.left_ms = dirlist_left_ms(piece->listing);
+	return found_download(piece->ctx, piece->model, piece->dir,
+			      &names->collection->items[i], &age, false,
+			      ret_found) == 0;
 }
 
 static int download_read(struct ctx *ctx, struct model *model,

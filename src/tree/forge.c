@@ -32,18 +32,6 @@ int64_t forge_workspace_mtime(const struct model *model,
 	return newest ? newest : model->started_ms;
 }
 
-bool forge_tell_if_other(struct model *model, const struct node *dir,
-			 _Atomic uint64_t *shown, uint64_t now)
-{
-	uint64_t before = atomic_load(shown);
-
-	if (!before || before == now ||
-	    !atomic_compare_exchange_strong(shown, &before, now))
-		return false;
-	model_changed_inode(model, dir, true);
-	return true;
-}
-
 struct catalog_repositories *forge_freshen(struct ctx *ctx, struct model *model,
 					   const char *workspace)
 {
@@ -112,23 +100,9 @@ static void found_control(struct model *model, struct found *found)
 	};
 }
 
-static uint64_t names_hash(const struct catalog_workspaces *list)
-{
-	uint64_t h = 0xcbf29ce484222325ULL;
-
-	for (size_t i = 0; i < list->n_items; i++)
-		for (const char *p = list->items[i].slug;; p++) {
-			h = (h ^ (unsigned char)*p) * 0x100000001b3ULL;
-			if (!*p)
-				break;
-		}
-	return h;
-}
-
 static int root_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		       const char *name, struct found *ret_found)
 {
-	cleanup(catalog_workspaces_free) struct catalog_workspaces *list = NULL;
 	cleanup(catalog_workspace_done) struct catalog_workspace w = {0};
 	struct catalog_age age = {0};
 	int r;
@@ -150,81 +124,72 @@ static int root_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	forge_found_workspace(ctx, model, w.slug, place_believe_ms(&age),
 			      ret_found);
 	/* Entered by name: from now on it is listed. */
-	if (catalog_workspaces(ctx, model->config.catalog, SOURCE_CACHED,
-			       &list) == 0)
-		forge_tell_if_other(model, dir, &model->root_shown,
-				    names_hash(list));
+	model_outdated(model, dir);
 	return 0;
 }
 
-static const char *workspace_name(const void *names, size_t i)
+/* The pin is the list; behind it comes .bitbucketfs. */
+static void names_free(void *data)
 {
-	const struct catalog_workspaces *list = names;
-
-	return i < list->n_items ? list->items[i].slug : CONTROL_NAME;
+	catalog_workspaces_free(data);
 }
 
-static int root_list(struct ctx *ctx, struct model *model, struct node *dir,
-		     uint64_t after, bool plus, provider_emit *emit, void *arg)
+static bool name_found(struct dirlist_piece *piece,
+		       const struct dirlist_name *name, struct found *ret_found)
 {
-	cleanup(catalog_workspaces_free) struct catalog_workspaces *list = NULL;
-	cleanup(free) struct dirbook_entry *entries = NULL;
-	size_t n;
+	const struct catalog_workspaces *list = piece->listing->data;
+
+	if (name->tag == list->n_items)
+		found_control(piece->model, ret_found);
+	else
+		forge_found_workspace(piece->ctx, piece->model, name->name,
+				      dirlist_left_ms(piece->listing),
+				      ret_found);
+	return true;
+}
+
+static const struct dirlist_ops ops_names = {
+	.found = name_found,
+	.free_data = names_free,
+};
+
+static int root_open(struct ctx *ctx, struct model *model, struct node *dir,
+		     struct dirlist *newest, struct dirlist **ret_listing)
+{
+	struct catalog_workspaces *list = NULL;
+	struct dirlist *l;
 	int r;
 
+	(void)newest;
 	r = catalog_workspaces(ctx, model->config.catalog, SOURCE_READ, &list);
 	if (r < 0)
 		return r;
 	if (list->age.stale)
 		refresh_root(model->refresh);
-	if (after == 0)
-		atomic_store(&model->root_shown, names_hash(list));
-	dirbook_order(node_book(model->nodes, dir, true), list->n_items + 1,
-		      workspace_name, list, after, &entries, &n);
-	for (size_t i = 0; i < n; i++) {
-		const char *name = workspace_name(list, entries[i].index);
-		struct found found;
-
-		if (entries[i].index == list->n_items)
-			found_control(model, &found);
-		else if (plus)
-			forge_found_workspace(ctx, model, name,
-					      place_believe_ms(&list->age),
-					      &found);
-		if (!emit(arg, name, entries[i].cookie, S_IFDIR,
-			  plus || entries[i].index == list->n_items ? &found
-								    : NULL))
-			break;
-	}
+	l = dirlist_new(&ops_names, list, list->n_items * 100);
+	for (size_t i = 0; i < list->n_items; i++)
+		dirlist_add(l, list->items[i].slug, 0, S_IFDIR, (unsigned)i);
+	dirlist_add(l, CONTROL_NAME, 0, S_IFDIR, (unsigned)list->n_items);
+	dirlist_number(l, 0, node_book(model->nodes, dir, true), 0);
+	*ret_listing = dirlist_seal(l, place_believe_ms(&list->age));
 	return 0;
 }
 
-/* Never waits: `df` and `stat` of the mount point must answer. */
+/* `df` and `stat` of the mount point answer from what is at hand. */
 static int root_attr(struct ctx *ctx, struct model *model, struct node *node,
 		     int64_t *ret_left_ms, uint64_t *ret_size)
 {
-	cleanup(catalog_workspaces_free) struct catalog_workspaces *list = NULL;
-
-	bool listed = atomic_load(&model->root_shown);
-
+	(void)ctx;
+	(void)model;
+	(void)node;
 	(void)ret_size;
 	*ret_left_ms = FORGE_UNLISTED_MS;
-	if (catalog_workspaces(ctx, model->config.catalog, SOURCE_CACHED,
-			       &list) < 0)
-		return 0;
-	forge_tell_if_other(model, node, &model->root_shown, names_hash(list));
-	if (list->age.left_ms > 0) {
-		*ret_left_ms = list->age.left_ms;
-	} else if (listed) {
-		*ret_left_ms = FORGE_MOMENT_MS;
-		refresh_root(model->refresh);
-	}
 	return 0;
 }
 
 const struct provider provider_root = {
 	.name = "root",
 	.lookup = root_lookup,
-	.list = root_list,
+	.open = root_open,
 	.attr = root_attr,
 };

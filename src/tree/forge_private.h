@@ -23,13 +23,6 @@ struct catalog_repositories *forge_known_listing(struct ctx *ctx,
 int64_t forge_workspace_mtime(const struct model *model,
 			      const struct catalog_repositories *list);
 /*
- * The kernel keeps a listing until it is told. Whoever brings a newer one (a
- * lookup, the background, another mount of the same cache) need not know of
- * that: what the kernel listed is compared with what is at hand. True: told.
- */
-bool forge_tell_if_other(struct model *model, const struct node *dir,
-			 _Atomic uint64_t *shown, uint64_t now);
-/*
  * Where a workspace was listed before, its listing is brought up to date as
  * the policy says (served stale, or waited for a little). Says nothing of a
  * failure: what is cached will do. NULL: it was never listed.

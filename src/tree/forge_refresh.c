@@ -233,6 +233,9 @@ int forge_refresh_repository(struct ctx *ctx, struct model *model,
 	provider_say(said, "%s: %s\n", name, renamed ? "gone" : "updated");
 	root = root_node(model);
 	node = node_child(model->nodes, root, workspace);
+	/* It may have told that it is called otherwise by now. */
+	if (node)
+		model_outdated(model, node);
 	if (node && renamed)
 		model_drop_child(model, node, name);
 	else if (node)

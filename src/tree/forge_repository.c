@@ -117,6 +117,8 @@ static int repository_document(struct ctx *ctx, struct model *model,
 		catalog_document_done(ret_document);
 	r = catalog_document(ctx, catalog, d->workspace, &d->repository,
 			     SOURCE_READ, ret_document);
+	/* It may have told that it is called otherwise by now. */
+	model_outdated(model, dir->parent);
 	if (r == 0 && ret_document->age.stale)
 		refresh_repository(model->refresh, d->workspace,
 				   d->repository.name);
@@ -191,32 +193,84 @@ static int repository_lookup(struct ctx *ctx, struct model *model,
 	return r;
 }
 
-/* Never waits: attributes where the document is at hand, names where not. */
-static int repository_list(struct ctx *ctx, struct model *model,
-			   struct node *dir, uint64_t after, bool plus,
-			   provider_emit *emit, void *arg)
+/* Of the names, those from here on are rows. */
+#define TAG_ROW 0x1000u
+
+/* Once a READDIR. */
+struct piece {
+	struct scope *scope;
+	bool have; /* the document is at hand, and may be believed */
+	struct catalog_document document;
+};
+
+static struct piece *piece_of(struct dirlist_piece *piece)
+{
+	const struct repository_data *d = forge_repository(piece->dir);
+	struct piece *own = piece->own;
+
+	if (own)
+		return own;
+	own = piece->own = xcalloc(1, sizeof(*own));
+	own->scope = repository_scope(piece->dir);
+	own->have = catalog_document(piece->ctx, piece->model->config.catalog,
+				     d->workspace, &d->repository,
+				     SOURCE_CACHED, &own->document) == 0 &&
+		    own->document.age.left_ms > 0;
+	return own;
+}
+
+static void piece_done(struct dirlist_piece *piece)
+{
+	struct piece *own = piece->own;
+
+	if (own) {
+		scope_unref(own->scope);
+		catalog_document_done(&own->document);
+	}
+	free(own);
+}
+
+static bool name_found(struct dirlist_piece *piece,
+		       const struct dirlist_name *name, struct found *ret_found)
+{
+	struct piece *own = piece_of(piece);
+
+	if (name->tag >= TAG_ROW)
+		return place_row_found(
+			piece, &resource_repository.rows[name->tag - TAG_ROW],
+			own->scope, ret_found);
+	return own->have &&
+	       meta_found(piece->model, &resource_repository.files[name->tag],
+			  &own->document, ret_found) == 0;
+}
+
+static const struct dirlist_ops ops_names = {
+	.found = name_found,
+	.piece_done = piece_done,
+};
+
+/* Never waits: the names are what is known of the repository. */
+static int repository_open(struct ctx *ctx, struct model *model,
+			   struct node *dir, struct dirlist *newest,
+			   struct dirlist **ret_listing)
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
-	const struct repository_data *d = forge_repository(dir);
-	struct found found;
 	cleanup(scope_unref) struct scope *scope = repository_scope(dir);
+	const struct repository_data *d = forge_repository(dir);
 	const struct resource_file *files = resource_repository.files;
-	size_t n = resource_n_files(files);
+	struct dirlist *l = dirlist_new(&ops_names, NULL, 0);
 	bool known = catalog_document(ctx, model->config.catalog, d->workspace,
 				      &d->repository, SOURCE_CACHED,
 				      &document) == 0;
-	bool have = plus && known && document.age.left_ms > 0;
+	unsigned n = 0;
 
-	for (size_t i = (size_t)after; i < n; i++)
-		if (!emit(arg, files[i].name, i + 1, S_IFREG,
-			  have && meta_found(model, &files[i], &document,
-					     &found) == 0
-				  ? &found
-				  : NULL))
-			return 0;
-	place_list_rows(ctx, model, dir, resource_repository.rows, scope,
-			known ? &document : NULL,
-			after > n ? (size_t)after - n : 0, n, plus, emit, arg);
+	(void)newest;
+	for (; files[n].name; n++)
+		dirlist_add(l, files[n].name, n + 1, S_IFREG, n);
+	place_add_rows(ctx, model, resource_repository.rows, scope,
+		       known ? &document : NULL, n, TAG_ROW, l);
+	*ret_listing = dirlist_seal(l, known ? place_believe_ms(&document.age)
+					     : FORGE_MOMENT_MS);
 	return 0;
 }
 
@@ -247,7 +301,7 @@ static int repository_attr(struct ctx *ctx, struct model *model,
 const struct provider provider_repository = {
 	.name = "repository",
 	.lookup = repository_lookup,
-	.list = repository_list,
+	.open = repository_open,
 	.attr = repository_attr,
 	.same_data = repository_same,
 	.hash_data = repository_hash,

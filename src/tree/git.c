@@ -155,6 +155,62 @@ static int git_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	return e ? found_entry(ctx, dir, tree_of(dir), &oid, e, ret_found) : 0;
 }
 
+static const mode_t types[] = {
+	[TREE_FILE] = S_IFREG,      [TREE_EXECUTABLE] = S_IFREG,
+	[TREE_SYMLINK] = S_IFLNK,   [TREE_DIRECTORY] = S_IFDIR,
+	[TREE_SUBMODULE] = S_IFDIR,
+};
+
+/* The pin: the parsed tree, however often it is listed. */
+struct git_names {
+	struct oid oid;         /* of the directory */
+	struct tree_list *list; /* NULL: it is empty */
+	/* By cookie, those that can be shown; NULL: all, and cookies are
+	 * positions, as long as the directory never changed. */
+	struct dirbook_entry *order;
+};
+
+static void names_free(void *data)
+{
+	struct git_names *names = data;
+
+	tree_list_unref(names->list);
+	free(names->order);
+	free(names);
+}
+
+static void names_at(const struct dirlist *l, size_t i,
+		     struct dirlist_name *ret)
+{
+	const struct git_names *names = l->data;
+	size_t index = names->order ? names->order[i].index : i;
+	const struct tree_entry *e = &names->list->entries[index];
+
+	*ret = (struct dirlist_name){
+		.name = e->name,
+		.cookie = names->order ? names->order[i].cookie : i + 1,
+		.type = types[e->kind],
+		.tag = (unsigned)index,
+	};
+}
+
+static bool names_found(struct dirlist_piece *piece,
+			const struct dirlist_name *name,
+			struct found *ret_found)
+{
+	const struct git_names *names = piece->listing->data;
+
+	return found_entry(piece->ctx, piece->dir, tree_of(piece->dir),
+			   &names->oid, &names->list->entries[name->tag],
+			   ret_found) == 0;
+}
+
+static const struct dirlist_ops ops_names = {
+	.at = names_at,
+	.found = names_found,
+	.free_data = names_free,
+};
+
 static const char *entry_name(const void *names, size_t i)
 {
 	return ((const struct tree_list *)names)->entries[i].name;
@@ -170,79 +226,113 @@ static void say_left_out(struct model *model, const struct node *dir,
 	buf_done(&path);
 }
 
-/* The entries after a cookie: positions while the directory never changed, the
- * book's serials since then. */
-static void order(struct model *model, struct node *dir,
-		  const struct tree_list *list, uint64_t after,
-		  struct dirbook_entry **ret_entries, size_t *ret_n)
+static uint64_t version_of(const struct oid *oid)
+{
+	uint64_t version = 0;
+
+	for (size_t i = 0; i < sizeof(oid->bytes); i++)
+		version = version * 0x100000001b3ULL + oid->bytes[i];
+	return version;
+}
+
+/* By cookie: positions while the directory never changed, the book's serials
+ * since then. */
+static size_t order(struct model *model, struct node *dir,
+		    const struct tree_list *list, struct dirbook_entry **ret)
 {
 	struct dirbook *book = node_book(model->nodes, dir, false);
 	struct dirbook_entry *entries;
 	size_t n = 0;
 
 	if (book) {
-		dirbook_order(book, list->n_entries, entry_name, list, after,
-			      ret_entries, ret_n);
-		return;
+		dirbook_order(book, list->n_entries, entry_name, list, 0, ret,
+			      &n);
+		return n;
 	}
-	if (after < list->n_entries)
-		n = list->n_entries - (size_t)after;
-	entries = xcalloc(n + 1, sizeof(*entries));
-	for (size_t i = 0; i < n; i++) {
-		entries[i].index = (size_t)after + i;
-		entries[i].cookie = after + i + 1;
-	}
-	*ret_entries = entries;
-	*ret_n = n;
+	entries = *ret = xcalloc(list->n_entries + 1, sizeof(*entries));
+	for (; n < list->n_entries; n++)
+		entries[n] = (struct dirbook_entry){n + 1, n};
+	return n;
 }
 
-static int git_list(struct ctx *ctx, struct model *model, struct node *dir,
-		    uint64_t after, bool plus, provider_emit *emit, void *arg)
+static bool *hidden_links(struct model *model, const struct node *dir,
+			  const struct tree_list *list)
 {
-	static const mode_t types[] = {
-		[TREE_FILE] = S_IFREG,      [TREE_EXECUTABLE] = S_IFREG,
-		[TREE_SYMLINK] = S_IFLNK,   [TREE_DIRECTORY] = S_IFDIR,
-		[TREE_SUBMODULE] = S_IFDIR,
-	};
-	cleanup(tree_list_unref) struct tree_list *list = NULL;
-	cleanup(free) struct dirbook_entry *entries = NULL;
-	const struct node *tree = tree_of(dir);
+	bool *hidden = NULL;
+
+	for (size_t i = 0; i < list->n_entries; i++) {
+		if (list->entries[i].kind != TREE_SYMLINK ||
+		    can_be_shown(model, dir, &list->entries[i]))
+			continue;
+		if (!hidden)
+			hidden = xcalloc(list->n_entries, sizeof(*hidden));
+		hidden[i] = true;
+	}
+	return hidden;
+}
+
+/* list is taken. */
+static struct dirlist *names_new(struct model *model, struct node *dir,
+				 const struct oid *oid, struct tree_list *list)
+{
+	cleanup(free) bool *hidden = list ? hidden_links(model, dir, list)
+					  : NULL;
+	struct git_names *names = xcalloc(1, sizeof(*names));
+	size_t n = list ? list->n_entries : 0, n_ordered = 0, n_shown = 0;
+	struct dirlist *l;
+
+	names->oid = *oid;
+	names->list = list;
+	if (list && (hidden || node_book(model->nodes, dir, false))) {
+		n_ordered = order(model, dir, list, &names->order);
+		for (size_t i = 0; i < n_ordered; i++)
+			if (!hidden || !hidden[names->order[i].index])
+				names->order[n_shown++] = names->order[i];
+		n = n_shown;
+	}
+	l = dirlist_new(&ops_names, names,
+			sizeof(*names) + n_ordered * sizeof(*names->order) +
+				(list ? tree_list_size(list) : 0));
+	l->n_names = n;
+	l->version = version_of(oid);
+	return l;
+}
+
+static int git_open(struct ctx *ctx, struct model *model, struct node *dir,
+		    struct dirlist *newest, struct dirlist **ret_listing)
+{
+	struct tree_list *list = NULL;
 	struct oid oid;
-	size_t n;
 	int r;
 
-	r = read_dir(ctx, model, dir, &oid, &list);
-	if (r < 0 || !list)
+	r = look(ctx, model, dir);
+	if (r < 0)
 		return r;
-	if (after == 0 && list->n_left_out > 0)
-		say_left_out(model, dir, list);
-	order(model, dir, list, after, &entries, &n);
-	for (size_t i = 0; i < n; i++) {
-		const struct tree_entry *e = &list->entries[entries[i].index];
-		struct found found;
-		bool known;
-
-		if (!can_be_shown(model, dir, e))
-			continue;
-		known = plus &&
-			found_entry(ctx, dir, tree, &oid, e, &found) == 0;
-		if (!emit(arg, e->name, entries[i].cookie, types[e->kind],
-			  known ? &found : NULL))
-			break;
+	oid = node_oid(model->nodes, dir);
+	if (newest &&
+	    oid_equal(&((struct git_names *)newest->data)->oid, &oid)) {
+		*ret_listing = dirlist_ref(newest);
+		return 0;
 	}
+	r = read_dir(ctx, model, dir, &oid, &list);
+	if (r < 0)
+		return r;
+	if (list && list->n_left_out > 0)
+		say_left_out(model, dir, list);
+	*ret_listing = names_new(model, dir, &oid, list);
 	return 0;
 }
 
+/* The time of what is there: nobody is asked. A program that looks at
+ * attributes keeps the tree from being forgotten all the same. */
 static int git_attr(struct ctx *ctx, struct model *model, struct node *node,
 		    int64_t *ret_left_ms, uint64_t *ret_size)
 {
+	(void)ctx;
+	(void)model;
 	(void)ret_left_ms;
 	(void)ret_size;
-	/* A shell that stands here lists by the kernel's copy: this is where
-	 * we hear of it after an idle hour. Old attributes are no failure. */
-	if (S_ISDIR(node->what.mode) &&
-	    git_view_ensure(ctx, model, tree_of(node)) == -EINTR)
-		return -EINTR;
+	git_view_heard(node->what.view);
 	return 0;
 }
 
@@ -282,20 +372,11 @@ static int git_readlink(struct ctx *ctx, struct model *model, struct node *node,
 			       ret_target);
 }
 
-/* Never fetches: looking at the name is not looking inside. */
-static int tree_attr(struct ctx *ctx, struct model *model, struct node *node,
-		     int64_t *ret_left_ms, uint64_t *ret_size)
-{
-	if (!git_view_is_shown(node))
-		return 0;
-	return git_attr(ctx, model, node, ret_left_ms, ret_size);
-}
-
 const struct provider provider_tree = {
 	.name = "tree",
 	.lookup = git_lookup,
-	.list = git_list,
-	.attr = tree_attr,
+	.open = git_open,
+	.attr = git_attr,
 	.same_data = git_view_same,
 	.hash_data = git_view_hash,
 	.free_data = git_view_free_data,
@@ -304,7 +385,7 @@ const struct provider provider_tree = {
 const struct provider provider_git = {
 	.name = "git",
 	.lookup = git_lookup,
-	.list = git_list,
+	.open = git_open,
 	.attr = git_attr,
 	.read = git_read,
 	.readlink = git_readlink,

@@ -149,9 +149,12 @@ static int find(struct ctx *ctx, struct model *model, struct node *step_dir,
 
 int log_found(struct ctx *ctx, struct model *model, struct node *dir,
 	      const struct resource *row, const struct scope *scope,
-	      struct found *ret_found)
+	      enum source_mode mode, struct found *ret_found)
 {
-	return find(ctx, model, dir, row->endpoint, scope, ret_found);
+	/* Its size is known by asking for it. */
+	return mode == SOURCE_CACHED
+		       ? -ENOENT
+		       : find(ctx, model, dir, row->endpoint, scope, ret_found);
 }
 
 /* ---- services: each container beside the step's own has a log ---- */
@@ -223,23 +226,25 @@ int log_services_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		    ret_found);
 }
 
-int log_services_list(struct ctx *ctx, struct model *model, struct node *dir,
-		      uint64_t after, bool plus, provider_emit *emit, void *arg)
+/* Names alone: their sizes are known by asking for them. */
+int log_services_open(struct ctx *ctx, struct model *model, struct node *dir,
+		      struct place_names *names,
+		      const struct place_names *newest, struct dirlist *l)
 {
 	cleanup(json_free) struct json *step = NULL;
-	uint64_t cookie = 0;
+	uint64_t cookie = PLACE_FIRST_ITEM;
 	int r = step_json(ctx, model, dir, SOURCE_READ, &step);
 
-	(void)plus; /* their sizes are known by asking for them */
+	(void)newest;
 	if (r < 0)
 		return r;
+	names->left_ms = MOMENT_MS;
 	for (const struct json *i = services_of(step); i; i = json_next(i)) {
 		cleanup(buf_done) struct buf name = BUF_INIT(64 * KIB);
 
-		if (!service_name(i, &name) || ++cookie <= after)
-			continue;
-		if (!emit(arg, name.data, cookie, S_IFREG, NULL))
-			break;
+		if (service_name(i, &name))
+			dirlist_add_taken(l, xstrdup(name.data), ++cookie,
+					  S_IFREG, PLACE_TAG_SPECIAL);
 	}
 	return 0;
 }

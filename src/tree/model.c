@@ -25,6 +25,7 @@ int model_new(const struct model_config *config, struct model **ret_model)
 		model->config.ttl_ms = 60 * 1000;
 	model->started_ms = clock_wall_ms();
 	model->nodes = node_table_new(&root);
+	model->listings = dirlists_new(config->most_open, config->most_kept);
 	model->problems = problems_new();
 	mutex_init(&model->lock);
 	*ret_model = model;
@@ -60,8 +61,8 @@ struct model *model_free(struct model *model)
 	model_stop(model);
 	meta_forget_rendered(model);
 	refs_forget(model, NULL);
-	refs_listing_unref(model->refs_listed);
 	node_table_free(model->nodes);
+	dirlists_free(model->listings);
 	problems_free(model->problems);
 	mutex_done(&model->lock);
 	free(model);
@@ -105,14 +106,10 @@ static int failed(struct model *model, struct ctx *ctx, const struct node *node,
 	return say_failure(model, ctx, node, name, as_promised(r));
 }
 
-/* readdir(3) takes ENOENT for the end of the directory: an error would be an
- * empty one. What a listing lacks is gone under a name that was there. */
-static int failed_list(struct model *model, struct ctx *ctx,
-		       const struct node *dir, int r)
+int model_failed(struct model *model, struct ctx *ctx, const struct node *node,
+		 int r)
 {
-	if (r == -ENOENT)
-		return say_failure(model, ctx, dir, NULL, -ESTALE);
-	return failed(model, ctx, dir, NULL, r);
+	return failed(model, ctx, node, NULL, r);
 }
 
 static double seconds(int64_t ms)
@@ -142,8 +139,8 @@ static void fill(struct model *model, const struct node *node, int64_t left_ms,
 	attr->st.st_ctim = attr->st.st_atim = attr->st.st_mtim;
 }
 
-static void fill_entry(struct model *model, const struct node *node,
-		       const struct found *found, struct model_entry *entry)
+void model_fill_entry(struct model *model, const struct node *node,
+		      const struct found *found, struct model_entry *entry)
 {
 	/* Not found->what.size: another thread may have told a larger one. */
 	fill(model, node, found->ask_attr ? 0 : found->left_ms,
@@ -195,7 +192,7 @@ int model_lookup(struct ctx *ctx, struct model *model, uint64_t parent,
 	if (r < 0)
 		r = failed(model, ctx, dir, name, r);
 	else if (node)
-		fill_entry(model, node, &found, &entry);
+		model_fill_entry(model, node, &found, &entry);
 	else
 		entry.entry_timeout = seconds(found.left_ms);
 	node_unref(model->nodes, node);
@@ -314,17 +311,18 @@ int model_slice(struct blob *blob, off_t offset, size_t n,
 	return 0;
 }
 
-int provider_list_nothing(struct ctx *ctx, struct model *model,
-			  struct node *dir, uint64_t after, bool plus,
-			  provider_emit *emit, void *arg)
+static const struct dirlist_ops ops_nothing;
+
+int provider_open_nothing(struct ctx *ctx, struct model *model,
+			  struct node *dir, struct dirlist *newest,
+			  struct dirlist **ret_listing)
 {
 	(void)ctx;
 	(void)model;
 	(void)dir;
-	(void)after;
-	(void)plus;
-	(void)emit;
-	(void)arg;
+	*ret_listing = newest ? dirlist_ref(newest)
+			      : dirlist_seal(dirlist_new(&ops_nothing, NULL, 0),
+					     FOREVER_MS);
 	return 0;
 }
 
@@ -337,73 +335,6 @@ void provider_say(struct buf *said, const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_vprintf(said, fmt, ap);
 	va_end(ap);
-}
-
-/* Cookies 1 and 2 are "." and "..": a provider's are shifted by two. */
-#define N_DOTS 2
-
-struct lister {
-	struct model *model;
-	struct node *dir;
-	model_emit *emit;
-	void *arg;
-	bool plus;
-};
-
-static bool list_one(void *arg, const char *name, uint64_t cookie, mode_t type,
-		     const struct found *found)
-{
-	struct lister *l = arg;
-	struct model_entry entry = {0};
-	struct node *node = NULL;
-	bool took;
-
-	if (found && l->plus)
-		node = node_make(l->model->nodes, l->dir, name, &found->what,
-				 found->checked ? &found->expect : NULL, true);
-	else if (found && found->what.data && found->what.provider->free_data)
-		found->what.provider->free_data(found->what.data);
-	if (node)
-		fill_entry(l->model, node, found, &entry);
-	took = l->emit(l->arg, name, cookie + N_DOTS, type, &entry);
-	if (node && !took)
-		node_unlook(l->model->nodes, node);
-	node_unref(l->model->nodes, node);
-	return took;
-}
-
-static bool list_dots(struct lister *l, uint64_t cookie)
-{
-	static const char *const dots[N_DOTS] = {".", ".."};
-	const struct model_entry none = {0};
-
-	for (uint64_t i = cookie; i < N_DOTS; i++)
-		if (!l->emit(l->arg, dots[i], i + 1, S_IFDIR, &none))
-			return false;
-	return true;
-}
-
-int model_list(struct ctx *ctx, struct model *model, uint64_t ino,
-	       uint64_t cookie, bool plus, model_emit *emit, void *arg)
-{
-	struct node *dir = node_get(model->nodes, ino);
-	struct lister lister = {model, dir, emit, arg, plus};
-	int r = -ENOTDIR;
-
-	if (!dir)
-		return -ESTALE;
-	if (dir->what.provider->list) {
-		r = 0;
-		if (list_dots(&lister, cookie))
-			r = dir->what.provider->list(
-				ctx, model, dir,
-				cookie > N_DOTS ? cookie - N_DOTS : 0, plus,
-				list_one, &lister);
-	}
-	if (r < 0)
-		r = failed_list(model, ctx, dir, r);
-	node_unref(model->nodes, dir);
-	return r;
 }
 
 void model_statfs(struct model *model, struct model_statfs *ret_statfs)
@@ -420,9 +351,10 @@ void model_changed_entry(struct model *model, const struct node *parent,
 		model->kernel.entry(model->kernel.arg, parent->ino, name);
 }
 
-void model_changed_inode(struct model *model, const struct node *node,
-			 bool content)
+void model_changed_inode(struct model *model, struct node *node, bool content)
 {
+	if (content && S_ISDIR(node->what.mode))
+		model_outdated(model, node);
 	if (model->started)
 		model->kernel.inode(model->kernel.arg, node->ino, content);
 }

@@ -81,6 +81,7 @@ static void node_destroy(struct node *node)
 	if (node->what.provider->free_data && node->what.data)
 		node->what.provider->free_data(node->what.data);
 	dirbook_free(node->book);
+	listed_free(node->listed);
 	free(node);
 }
 
@@ -409,6 +410,26 @@ struct dirbook *node_book(struct node_table *table, struct node *node,
 	mutex_unlock(&table->lock);
 	dirbook_free(fresh);
 	return book;
+}
+
+struct listed *node_listed(struct node_table *table, struct node *node,
+			   struct dirlists *listings)
+{
+	struct listed *fresh = NULL, *listed;
+
+	mutex_lock(&table->lock);
+	listed = node->listed;
+	mutex_unlock(&table->lock);
+	if (listed || !listings)
+		return listed;
+	fresh = listed_new(listings);
+	mutex_lock(&table->lock);
+	if (!node->listed)
+		node->listed = steal(&fresh);
+	listed = node->listed;
+	mutex_unlock(&table->lock);
+	listed_free(fresh);
+	return listed;
 }
 
 void node_each(struct node_table *table, const struct provider *provider,

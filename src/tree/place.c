@@ -87,7 +87,6 @@ static struct place *place_new(const struct resource *row, struct scope *scope)
 
 	p->row = row;
 	p->scope = scope;
-	mutex_init(&p->lock);
 	return p;
 }
 
@@ -95,10 +94,8 @@ static void place_free(void *data)
 {
 	struct place *p = data;
 
-	collection_unref(p->listed);
 	scope_unref(p->collection);
 	scope_unref(p->scope);
-	mutex_done(&p->lock);
 	free(p->id);
 	free(p);
 }
@@ -140,7 +137,6 @@ void place_found_item(struct model *model, struct node *dir, const char *id,
 		      int64_t time_ms, int64_t left_ms, struct found *found)
 {
 	const struct place *p = place_of(dir);
-	const struct place_special *special;
 	struct place *item;
 
 	/* What has not begun has no time of its own. */
@@ -157,8 +153,7 @@ void place_found_item(struct model *model, struct node *dir, const char *id,
 	item = place_new(p->row, scope_item(p->scope, p->row, id));
 	item->collection = scope_ref(p->scope);
 	item->id = xstrdup(id);
-	special = place_special_of(item);
-	found_dir(item, time_ms, left_ms, special && special->attr, found);
+	found_dir(item, time_ms, left_ms, false, found);
 }
 
 void place_found_file(const struct document_file *file, int64_t mtime_ms,
@@ -199,11 +194,11 @@ void place_found_link(const char *target, int64_t mtime_ms, int64_t left_ms,
 
 static int found_text(struct ctx *ctx, struct model *model, struct node *dir,
 		      const struct resource *row, const struct scope *scope,
-		      struct found *found)
+		      enum source_mode mode, struct found *found)
 {
 	struct document_file file;
-	int r = documents_text(ctx, model->config.documents, row, scope,
-			       SOURCE_READ, &file);
+	int r = documents_text(ctx, model->config.documents, row, scope, mode,
+			       &file);
 
 	if (r < 0)
 		return r;
@@ -213,15 +208,16 @@ static int found_text(struct ctx *ctx, struct model *model, struct node *dir,
 
 int place_found_row(struct ctx *ctx, struct model *model, struct node *dir,
 		    const struct resource *row, struct scope *scope,
-		    struct found *ret_found)
+		    enum source_mode mode, struct found *ret_found)
 {
 	const struct place_special *special = place_special(row->special);
 	int r = 0;
 
 	if (special && special->found)
-		r = special->found(ctx, model, dir, row, scope, ret_found);
+		r = special->found(ctx, model, dir, row, scope, mode,
+				   ret_found);
 	else if (row->kind == RESOURCE_TEXT)
-		r = found_text(ctx, model, dir, row, scope, ret_found);
+		r = found_text(ctx, model, dir, row, scope, mode, ret_found);
 	else
 		found_dir(place_new(row, scope_ref(scope)),
 			  node_mtime_ms(model->nodes, dir), FOREVER_MS,
@@ -249,7 +245,8 @@ int place_lookup_row(struct ctx *ctx, struct model *model, struct node *dir,
 	const struct resource *row = resource_find_row(rows, name);
 
 	return row ? place_found_row(ctx, model, dir, row,
-				     scope_below(scope, row->name), ret_found)
+				     scope_below(scope, row->name), SOURCE_READ,
+				     ret_found)
 		   : 0;
 }
 
@@ -267,35 +264,30 @@ static bool is_at_hand(struct ctx *ctx, struct model *model,
 	       age.left_ms > 0;
 }
 
-bool place_list_rows(struct ctx *ctx, struct model *model, struct node *dir,
-		     const struct resource *rows, const struct scope *scope,
-		     const struct catalog_document *repository, size_t from,
-		     uint64_t base, bool plus, provider_emit *emit, void *arg)
+void place_add_rows(struct ctx *ctx, struct model *model,
+		    const struct resource *rows, const struct scope *scope,
+		    const struct catalog_document *repository, uint64_t base,
+		    unsigned tag, struct dirlist *l)
 {
-	bool took = true;
+	for (unsigned i = 0; rows && rows[i].name; i++)
+		if (place_is_there(&rows[i], repository) &&
+		    (!rows[i].is_shy ||
+		     is_at_hand(ctx, model, &rows[i], scope)))
+			dirlist_add(l, rows[i].name, base + i + 1,
+				    rows[i].kind == RESOURCE_TEXT ? S_IFREG
+								  : S_IFDIR,
+				    tag + i);
+}
 
-	for (size_t i = 0; took && rows && rows[i].name; i++) {
-		bool file = rows[i].kind == RESOURCE_TEXT;
-		struct found found;
-
-		if (i < from || !place_is_there(&rows[i], repository) ||
-		    (rows[i].is_shy &&
-		     !is_at_hand(ctx, model, &rows[i], scope)))
-			continue;
-		/* A text's size is known by asking for it alone. */
-		if (!plus || file)
-			took = emit(arg, rows[i].name, base + i + 1,
-				    file ? S_IFREG : S_IFDIR, NULL);
-		else
-			took = emit(arg, rows[i].name, base + i + 1, S_IFDIR,
-				    place_found_row(
-					    ctx, model, dir, &rows[i],
-					    scope_below(scope, rows[i].name),
-					    &found) == 0
-					    ? &found
-					    : NULL);
-	}
-	return took;
+/* A text's size is known by asking for it alone. */
+bool place_row_found(struct dirlist_piece *piece, const struct resource *row,
+		     const struct scope *scope, struct found *ret_found)
+{
+	return row->kind != RESOURCE_TEXT &&
+	       place_found_row(piece->ctx, piece->model, piece->dir, row,
+			       scope_below(scope, row->name), SOURCE_CACHED,
+			       ret_found) == 0 &&
+	       ret_found->what.provider;
 }
 
 /* ---- lookup ---- */
@@ -369,6 +361,9 @@ static int lookup_collection_file(struct ctx *ctx, struct model *model,
 		r = place_collection(ctx, model, dir, mode, &c, &age);
 		if (r < 0)
 			return r;
+		/* Of what is listed without its index, this may be news. */
+		if (place_of(dir)->row->is_lazy && c->more)
+			model_outdated(model, dir);
 		r = place_stored_file(model, dir, c, &age, name, ret_found);
 		if (r <= 0)
 			return r;
@@ -524,50 +519,35 @@ static int place_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 
 /* ---- attributes ---- */
 
+/* What is at hand says it; nobody is asked. */
 static int place_attr(struct ctx *ctx, struct model *model, struct node *node,
 		      int64_t *ret_left_ms, uint64_t *ret_size)
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
 	cleanup(collection_unref) struct collection *c = NULL;
 	struct place *p = place_of(node);
-	const struct place_special *special = place_special_of(p);
 	struct catalog_age age;
-	uint64_t before = atomic_load(&p->shown);
 
 	(void)ret_size;
 	if (p->collection &&
 	    place_document(ctx, model, node, SOURCE_CACHED, &document) == 0 &&
 	    document.updated_ms)
 		node_set_mtime_ms(model->nodes, node, document.updated_ms);
-	if (special && special->attr)
-		special->attr(ctx, model, node, ret_left_ms);
 	if (!place_is_collection(p) || p->row->is_lazy)
 		return 0;
-	/*
-	 * The kernel answers a listing by itself: this is where we hear that
-	 * somebody looks at it, or at the directory that it is in. So nothing
-	 * is asked for here; a listing that is outdated is taken back, and
-	 * whoever wants it comes to us.
-	 */
 	*ret_left_ms = UNLISTED_MS;
 	if (place_collection(ctx, model, node, SOURCE_CACHED, &c, &age) < 0)
 		return 0;
 	*ret_left_ms = age.left_ms > 0 ? age.left_ms : MOMENT_MS;
 	node_set_mtime_ms(model->nodes, node,
 			  newest(c, node_mtime_ms(model->nodes, node)));
-	if (before && (before != c->version || age.left_ms <= 0) &&
-	    atomic_compare_exchange_strong(&p->shown, &before, 0)) {
-		model_changed_inode(model, node, true);
-		if (model->started)
-			model->kernel.flush(model->kernel.arg, 200);
-	}
 	return 0;
 }
 
 const struct provider provider_place = {
 	.name = "place",
 	.lookup = place_lookup,
-	.list = place_list,
+	.open = place_open,
 	.attr = place_attr,
 	.same_data = place_same,
 	.hash_data = place_hash,

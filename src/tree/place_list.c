@@ -1,220 +1,252 @@
 /*
  * tree/place, listing: the names of such a directory are, in this order: its
  * files, its rows, then its items (or what a special says). The first two are
- * fixed, so their cookies are positions below FIRST_ITEM; items come and go,
- * and have a book's.
+ * fixed, so their cookies are positions below PLACE_FIRST_ITEM; items come and
+ * go, and have a book's.
  *
  * A listing of a collection waits for the collection, one paged set; of all
  * else it never waits.
  */
 #include "place_private.h"
 
-#define FIRST_ITEM 256 /* more fixed names than any row has */
+#define MOMENT_MS 1000
 
-struct listing {
-	struct ctx *ctx;
-	struct model *model;
-	struct node *dir;
-	uint64_t after;
-	bool plus;
-	provider_emit *emit;
-	void *arg;
-	struct collection *collection; /* NULL: none, or not at hand */
-	struct catalog_age age;
-	bool have_document; /* and it may be believed */
-	struct catalog_document document;
+/* What a name is, and its number among those. */
+enum tag {
+	TAG_INDEX = 0, /* of place_index */
+	TAG_FILE = 0x10000000,
+	TAG_ROW = 0x20000000,
+	TAG_ITEM = 0x30000000,
+	TAG_SPECIAL = PLACE_TAG_SPECIAL,
 };
+#define TAG_KIND 0x70000000u
 
-static bool list_file(struct listing *l, const struct resource_file *file,
-		      uint64_t cookie)
+static void names_free(void *data)
 {
-	struct found found;
-	bool known = false;
+	struct place_names *names = data;
 
-	if (cookie <= l->after)
-		return true;
-	if (file == &place_index[PLACE_MORE] &&
-	    !(l->collection && l->collection->more))
-		return true;
-	if (l->plus && l->collection)
-		known = place_stored_file(l->model, l->dir, l->collection,
-					  &l->age, file->name, &found) == 0;
-	else if (l->plus && l->have_document)
-		known = meta_found(l->model, file, &l->document, &found) == 0;
-	return l->emit(l->arg, file->name, cookie, S_IFREG,
-		       known ? &found : NULL);
+	if (names->special && names->special->free_names)
+		names->special->free_names(names->special_data);
+	collection_unref(names->collection);
+	free(names);
 }
 
-/* Files and rows; *ret_more: there was room for all. */
-static bool list_fixed(struct listing *l)
+/* ---- attributes ---- */
+
+/* The document of the directory, once a READDIR. */
+static const struct catalog_document *document_of(struct dirlist_piece *piece)
 {
-	const struct place *p = place_of(l->dir);
+	struct catalog_document *document = piece->own;
+
+	if (document)
+		return document;
+	document = piece->own = xcalloc(1, sizeof(*document));
+	if (place_document(piece->ctx, piece->model, piece->dir, SOURCE_CACHED,
+			   document) == 0 &&
+	    !document->updated_ms)
+		document->updated_ms =
+			node_mtime_ms(piece->model->nodes, piece->dir);
+	return document;
+}
+
+static void piece_done(struct dirlist_piece *piece)
+{
+	struct catalog_document *document = piece->own;
+
+	if (document)
+		catalog_document_done(document);
+	free(document);
+}
+
+/* As it is now: a listing may be open for long. */
+static struct catalog_age age_of(const struct dirlist_piece *piece,
+				 const struct place_names *names)
+{
+	struct catalog_age age = names->age;
+
+	if (!age.stale)
+		age.left_ms = dirlist_left_ms(piece->listing);
+	return age;
+}
+
+static bool file_found(struct dirlist_piece *piece,
+		       const struct resource_file *file,
+		       struct found *ret_found)
+{
+	const struct place_names *names = piece->listing->data;
+	const struct place *p = place_of(piece->dir);
+	const struct catalog_document *document;
+	struct catalog_age age;
+
+	if (names->collection) {
+		age = age_of(piece, names);
+		return place_stored_file(piece->model, piece->dir,
+					 names->collection, &age, file->name,
+					 ret_found) == 0;
+	}
+	if (place_is_collection(p))
+		return false;
+	document = document_of(piece);
+	return document->body && document->age.left_ms > 0 &&
+	       meta_found(piece->model, file, document, ret_found) == 0;
+}
+
+static bool item_found(struct dirlist_piece *piece, size_t i,
+		       struct found *ret_found)
+{
+	const struct place_names *names = piece->listing->data;
+	const struct collection_item *item = &names->collection->items[i];
+	struct catalog_age age = age_of(piece, names);
+
+	if (place_is_parts(place_of(piece->dir)))
+		return place_stored_file(piece->model, piece->dir,
+					 names->collection, &age, item->name,
+					 ret_found) == 0;
+	place_found_item(piece->model, piece->dir, item->id, item->time_ms,
+			 place_believe_ms(&age), ret_found);
+	return true;
+}
+
+static bool name_found(struct dirlist_piece *piece,
+		       const struct dirlist_name *name, struct found *ret_found)
+{
+	const struct place_names *names = piece->listing->data;
+	const struct place *p = place_of(piece->dir);
+	size_t i = name->tag & ~TAG_KIND;
+
+	switch ((enum tag)(name->tag & TAG_KIND)) {
+	case TAG_INDEX:
+		return file_found(piece, &place_index[i], ret_found);
+	case TAG_FILE:
+		return file_found(piece, &place_files(p)[i], ret_found);
+	case TAG_ROW:
+		return place_row_found(piece, &place_rows(p)[i], p->scope,
+				       ret_found);
+	case TAG_ITEM:
+		return item_found(piece, i, ret_found);
+	case TAG_SPECIAL:
+		return names->special->name_found &&
+		       names->special->name_found(piece, names, i, ret_found);
+	}
+	return false;
+}
+
+static const struct dirlist_ops ops_names = {
+	.found = name_found,
+	.piece_done = piece_done,
+	.free_data = names_free,
+};
+
+/* ---- names ---- */
+
+static void add_fixed(struct ctx *ctx, struct model *model, struct node *dir,
+		      struct place_names *names, struct dirlist *l)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	const struct place *p = place_of(dir);
 	const struct resource_file *files = place_files(p);
+	const struct resource *rows = place_rows(p);
 	uint64_t cookie = 0;
 
 	if (place_is_parts(p))
-		return true;
-	for (size_t i = 0; place_is_collection(p) && place_index[i].name; i++)
-		if (!list_file(l, &place_index[i], ++cookie))
-			return false;
-	for (size_t i = 0; files && files[i].name; i++)
-		if (!list_file(l, &files[i], ++cookie))
-			return false;
-	return place_list_rows(l->ctx, l->model, l->dir, place_rows(p),
-			       p->scope, l->document.body ? &l->document : NULL,
-			       l->after > cookie ? (size_t)(l->after - cookie)
-						 : 0,
-			       cookie, l->plus, l->emit, l->arg);
+		return;
+	for (unsigned i = 0; place_is_collection(p) && place_index[i].name; i++)
+		if (++cookie && (i != PLACE_MORE || (names->collection &&
+						     names->collection->more)))
+			dirlist_add(l, place_index[i].name, cookie, S_IFREG,
+				    TAG_INDEX + i);
+	for (unsigned i = 0; files && files[i].name; i++)
+		dirlist_add(l, files[i].name, ++cookie, S_IFREG, TAG_FILE + i);
+	if (!rows)
+		return;
+	/* It says what of the rows is there. */
+	if (files && !place_is_collection(p))
+		place_document(ctx, model, dir, SOURCE_CACHED, &document);
+	place_add_rows(ctx, model, rows, p->scope,
+		       document.body ? &document : NULL, cookie, TAG_ROW, l);
+	for (; rows->name; rows++)
+		if ((rows->needs || rows->is_shy) && names->left_ms > MOMENT_MS)
+			names->left_ms = MOMENT_MS;
 }
 
-static const char *item_name(const void *names, size_t i)
+static void add_items(struct model *model, struct node *dir,
+		      struct place_names *names, struct dirlist *l)
 {
-	return ((const struct collection *)names)->items[i].name;
+	const struct place *p = place_of(dir);
+	const struct collection *c = names->collection;
+	mode_t type = place_is_parts(p)     ? S_IFREG
+		      : p->row->items->link ? S_IFLNK
+					    : S_IFDIR;
+	size_t first = l->n_names;
+
+	for (size_t i = 0; i < c->n_items; i++)
+		dirlist_add(l, c->items[i].name, 0, type,
+			    TAG_ITEM + (unsigned)i);
+	dirlist_number(l, first, node_book(model->nodes, dir, true),
+		       PLACE_FIRST_ITEM);
 }
 
-/* Nobody pages through it any more. */
-static void forget_listing(struct node *dir)
+/* ---- what they are of ---- */
+
+static int bring_collection(struct ctx *ctx, struct model *model,
+			    struct node *dir, struct place_names *names)
 {
-	struct place *p = place_of(dir);
-	struct collection *old;
-
-	mutex_lock(&p->lock);
-	old = p->listed;
-	p->listed = NULL;
-	mutex_unlock(&p->lock);
-	collection_unref(old);
-}
-
-static void list_items(struct listing *l, uint64_t after)
-{
-	cleanup(free) struct dirbook_entry *entries = NULL;
-	const struct collection *c = l->collection;
-	bool parts = place_is_parts(place_of(l->dir));
-	size_t n, i;
-
-	dirbook_order(node_book(l->model->nodes, l->dir, true), c->n_items,
-		      item_name, c, after, &entries, &n);
-	for (i = 0; i < n; i++) {
-		const struct collection_item *item =
-			&c->items[entries[i].index];
-		struct found found;
-		bool known = l->plus;
-
-		if (l->plus && parts)
-			known = place_stored_file(l->model, l->dir, c, &l->age,
-						  item->name, &found) == 0;
-		else if (l->plus)
-			place_found_item(l->model, l->dir, item->id,
-					 item->time_ms,
-					 place_believe_ms(&l->age), &found);
-		if (!l->emit(l->arg, item->name, FIRST_ITEM + entries[i].cookie,
-			     parts                                ? S_IFREG
-			     : place_of(l->dir)->row->items->link ? S_IFLNK
-								  : S_IFDIR,
-			     known ? &found : NULL))
-			break;
-	}
-	if (i == n)
-		forget_listing(l->dir);
-}
-
-struct offset {
-	provider_emit *emit;
-	void *arg;
-};
-
-static bool emit_offset(void *arg, const char *name, uint64_t cookie,
-			mode_t type, const struct found *found)
-{
-	const struct offset *offset = arg;
-
-	return offset->emit(offset->arg, name, FIRST_ITEM + cookie, type,
-			    found);
-}
-
-/* The collection from the start, or for a later piece the one of the piece
- * before. */
-static int collection_to_list(struct listing *l)
-{
-	struct place *p = place_of(l->dir);
-	struct collection *old = NULL;
+	const struct place *p = place_of(dir);
 	int r;
 
 	if (p->row->is_lazy) {
 		/* Its index has attributes where they are at hand. */
-		if (place_collection(l->ctx, l->model, l->dir, SOURCE_CACHED,
-				     &l->collection, &l->age) == 0 &&
-		    l->age.left_ms <= 0)
-			l->collection = collection_unref(l->collection);
+		if (place_collection(ctx, model, dir, SOURCE_CACHED,
+				     &names->collection, &names->age) == 0 &&
+		    names->age.left_ms <= 0)
+			names->collection = collection_unref(names->collection);
 		return 0;
 	}
-	if (l->after > 0) {
-		mutex_lock(&p->lock);
-		l->collection = p->listed;
-		l->age = p->listed_age;
-		if (l->collection)
-			refs_take(&l->collection->refs_private);
-		mutex_unlock(&p->lock);
-		if (l->collection)
-			return 0;
-	}
-	r = place_collection(l->ctx, l->model, l->dir, SOURCE_READ,
-			     &l->collection, &l->age);
+	r = place_collection(ctx, model, dir, SOURCE_READ, &names->collection,
+			     &names->age);
 	if (r < 0)
 		return r;
-	if (l->after == 0)
-		atomic_store(&p->shown, l->collection->version);
+	names->left_ms = place_believe_ms(&names->age);
 	if (p->row->is_shy)
-		model_changed_inode(l->model, l->dir->parent, true);
-	refs_take(&l->collection->refs_private);
-	mutex_lock(&p->lock);
-	old = p->listed;
-	p->listed = l->collection;
-	p->listed_age = l->age;
-	mutex_unlock(&p->lock);
-	collection_unref(old);
+		model_outdated(model, dir->parent);
 	return 0;
 }
 
-int place_list(struct ctx *ctx, struct model *model, struct node *dir,
-	       uint64_t after, bool plus, provider_emit *emit, void *arg)
+static size_t bytes_of(const struct place_names *names)
+{
+	const struct collection *c = names->collection;
+
+	return sizeof(*names) +
+	       (c ? c->n_items * (sizeof(*c->items) + 100) : 0);
+}
+
+int place_open(struct ctx *ctx, struct model *model, struct node *dir,
+	       struct dirlist *newest, struct dirlist **ret_listing)
 {
 	const struct place *p = place_of(dir);
 	const struct place_special *special = place_special_of(p);
-	struct listing l = {
-		.ctx = ctx,
-		.model = model,
-		.dir = dir,
-		.after = after,
-		.plus = plus,
-		.emit = emit,
-		.arg = arg,
-	};
-	struct offset offset = {emit, arg};
-	uint64_t after_items = after > FIRST_ITEM ? after - FIRST_ITEM : 0;
+	struct place_names *names = xcalloc(1, sizeof(*names));
+	cleanup(dirlist_unref) struct dirlist *l =
+		dirlist_new(&ops_names, names, 0);
 	int r = 0;
 
-	if (place_is_collection(p)) {
-		r = collection_to_list(&l);
-		if (r < 0)
-			return r;
-	} else if (place_files(p)) {
-		/* Also for what rows need: it says what is there. */
-		l.have_document = place_document(ctx, model, dir, SOURCE_CACHED,
-						 &l.document) == 0 &&
-				  l.document.age.left_ms > 0;
-		if (l.have_document && !l.document.updated_ms)
-			l.document.updated_ms =
-				node_mtime_ms(model->nodes, dir);
-	}
-	if (after >= FIRST_ITEM || list_fixed(&l)) {
-		if (special && special->list)
-			r = special->list(ctx, model, dir, after_items, plus,
-					  emit_offset, &offset);
-		else if (l.collection && (p->row->items || place_is_parts(p)))
-			list_items(&l, after_items);
-	}
-	collection_unref(l.collection);
-	catalog_document_done(&l.document);
-	return r;
+	names->special = special;
+	names->left_ms = FOREVER_MS;
+	if (place_is_collection(p))
+		r = bring_collection(ctx, model, dir, names);
+	if (r == 0 && special && special->open)
+		r = special->open(ctx, model, dir, names,
+				  newest ? newest->data : NULL, l);
+	else if (r == 0 && names->collection &&
+		 (p->row->items || place_is_parts(p)))
+		add_items(model, dir, names, l);
+	if (r > 0)
+		*ret_listing = dirlist_ref(newest);
+	if (r != 0)
+		return r > 0 ? 0 : r;
+	add_fixed(ctx, model, dir, names, l);
+	l->n_bytes += bytes_of(names);
+	*ret_listing = dirlist_seal(l, names->left_ms);
+	l = NULL;
+	return 0;
 }

@@ -37,7 +37,7 @@ int place_stored_file(struct model *, struct node *dir,
 		      const struct collection *, const struct catalog_age *,
 		      const char *name, struct found *ret_found);
 /* The provider's. */
-int place_list(struct ctx *, struct model *, struct node *dir, uint64_t after,
-	       bool plus, provider_emit *emit, void *arg);
+int place_open(struct ctx *, struct model *, struct node *dir,
+	       struct dirlist *newest, struct dirlist **ret_listing);
 
 #endif

@@ -132,7 +132,6 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 	model_changed_entry(model, dir, "index.json");
 	model_changed_entry(model, dir, "more");
 	files_changed(model, dir, p->row->files);
-	atomic_store(&p->shown, after->version);
 	model_changed_inode(model, dir, true);
 	if (p->row->items)
 		provider_say(said, "%s: updated, %zu items, %zu changed\n",

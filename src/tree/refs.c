@@ -226,8 +226,8 @@ static void found_dir(struct model *model, const struct node *dir,
 	};
 }
 
-static int found_name(struct model *model, struct node *dir,
-		      const struct refs_walk *w, struct found *found)
+int refs_found(struct model *model, struct node *dir, const struct refs_walk *w,
+	       struct found *found)
 {
 	cleanup(free) char *ref = NULL;
 	struct git_view *view = NULL;
@@ -245,27 +245,17 @@ static int found_name(struct model *model, struct node *dir,
 	return r;
 }
 
-/* A tag of a file: it was looked into once. */
-static bool is_no_tree(const struct git_view *view, const struct refs_walk *w)
+bool refs_is_no_tree(struct model *model, const struct node *dir,
+		     const struct refs_walk *w)
 {
+	cleanup(clone_unref) struct clone *clone = NULL;
 	struct oid commit;
 
-	if (w->kind != CLONE_TAGS)
+	if (w->kind != CLONE_TAGS || w->is != REFS_LEAF ||
+	    refs_clone(model, dir, &clone) < 0)
 		return false;
 	commit = clone_refs_commit(w->refs, w->kind, w->index);
-	return clone_is_no_tree(view->clone, &commit);
-}
-
-int refs_found(struct model *model, struct node *dir, const struct refs_walk *w,
-	       struct found *found, bool *ret_none)
-{
-	int r = found_name(model, dir, w, found);
-
-	*ret_none = r == 0 && w->is == REFS_LEAF &&
-		    is_no_tree(found->what.view, w);
-	if (*ret_none)
-		git_view_free_data(found->what.data);
-	return r;
+	return clone_is_no_tree(clone, &commit);
 }
 
 int refs_lookup(struct ctx *ctx, struct model *model, struct node *dir,
@@ -276,7 +266,6 @@ int refs_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	struct node *top = refs_top(dir);
 	struct found found;
 	struct refs_walk w;
-	bool none;
 	int r;
 
 	ret_found->left_ms = FOREVER_MS;
@@ -293,27 +282,13 @@ int refs_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		if (r < 0)
 			return r;
 	}
-	if (!find_file(refs, kind, refs_prefix(dir), name, &w))
+	if (!find_file(refs, kind, refs_prefix(dir), name, &w) ||
+	    refs_is_no_tree(model, dir, &w))
 		return 0;
-	r = refs_found(model, dir, &w, &found, &none);
-	if (r == 0 && !none)
+	r = refs_found(model, dir, &w, &found);
+	if (r == 0)
 		*ret_found = found;
 	return r;
-}
-
-/* ---- attributes ---- */
-
-void refs_attr(struct ctx *ctx, struct model *model, struct node *dir,
-	       enum clone_ref_kind kind, int64_t *ret_left_ms)
-{
-	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
-	struct node *top = refs_top(dir);
-
-	(void)ret_left_ms;
-	/* Looking at the name is not looking inside. Old attributes are no
-	 * failure. */
-	if (refs_is_shown(model, top))
-		(void)refs_ensure(ctx, model, top, kind, &refs);
 }
 
 /* ---- provider_refs: the directories that slashes make ---- */
@@ -324,19 +299,35 @@ static int dir_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	return refs_lookup(ctx, model, dir, dir_of(dir)->kind, name, ret_found);
 }
 
-static int dir_list(struct ctx *ctx, struct model *model, struct node *dir,
-		    uint64_t after, bool plus, provider_emit *emit, void *arg)
+static bool dir_found(struct dirlist_piece *piece,
+		      const struct dirlist_name *name, struct found *ret_found)
 {
-	return refs_list(ctx, model, dir, dir_of(dir)->kind, after, plus, emit,
-			 arg);
+	return refs_names_found(piece, piece->listing->data, name->tag,
+				ret_found);
 }
 
-static int dir_attr(struct ctx *ctx, struct model *model, struct node *dir,
-		    int64_t *ret_left_ms, uint64_t *ret_size)
+static const struct dirlist_ops ops_dir = {
+	.found = dir_found,
+	.free_data = refs_names_free,
+};
+
+static int dir_open(struct ctx *ctx, struct model *model, struct node *dir,
+		    struct dirlist *newest, struct dirlist **ret_listing)
 {
-	(void)ret_size;
-	refs_attr(ctx, model, dir, dir_of(dir)->kind, ret_left_ms);
-	return 0;
+	struct refs_names *names = NULL;
+	struct dirlist *l = dirlist_new(&ops_dir, NULL, 0);
+	int r = refs_open(ctx, model, dir, dir_of(dir)->kind,
+			  newest ? newest->data : NULL, 0, 0, l, &names);
+
+	l->data = names;
+	if (r == 0) {
+		*ret_listing = dirlist_seal(l, 0);
+		return 0;
+	}
+	dirlist_unref(l);
+	if (r > 0)
+		*ret_listing = dirlist_ref(newest);
+	return r > 0 ? 0 : r;
 }
 
 static bool dir_same(const struct node_what *a, const struct node_what *b)
@@ -357,8 +348,7 @@ static void dir_free(void *data)
 const struct provider provider_refs = {
 	.name = "refs",
 	.lookup = dir_lookup,
-	.list = dir_list,
-	.attr = dir_attr,
+	.open = dir_open,
 	.same_data = dir_same,
 	.free_data = dir_free,
 };

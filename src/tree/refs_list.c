@@ -1,149 +1,72 @@
 /*
- * tree/refs_list: the names of a directory of branches or of tags, piece by
- * piece.
+ * tree/refs_list: the names of a directory of branches or of tags.
  *
- * A repository can have a hundred thousand branches, and the kernel asks for
- * some hundred names at a time: the listing of the piece before is kept, in the
- * order of its cookies, until its end was read.
+ * A repository can have a hundred thousand branches: the names are made of the
+ * list of refs once, when it is another one than before.
  */
 #include "tree/refs.h"
 
 #include "tree/git_view.h"
 
 struct item {
-	char *file;
-	uint64_t cookie;
 	size_t index, n; /* as in refs_walk */
 	enum refs_is is;
 };
 
-struct refs_listing {
-	struct refs refs;
-	uint64_t ino; /* the directory's */
+/* The pin. */
+struct refs_names {
 	enum clone_ref_kind kind;
-	struct clone_refs *names; /* a reference */
-	struct item *items;       /* by cookie */
+	struct clone_refs *refs; /* a reference */
+	struct item *items;
 	size_t n_items, n_room;
 	size_t n_left_out;
 	char left_out[256]; /* the first one */
 };
 
-struct refs_listing *refs_listing_unref(struct refs_listing *l)
+void refs_names_free(void *data)
 {
-	if (!l || !refs_drop(&l->refs))
-		return NULL;
-	for (size_t i = 0; i < l->n_items; i++)
-		free(l->items[i].file);
-	free(l->items);
-	clone_refs_unref(l->names);
-	free(l);
-	return NULL;
-}
-DEFINE_CLEANUP(struct refs_listing *, refs_listing_unref);
+	struct refs_names *l = data;
 
-static void leave_out(struct refs_listing *l, const char *name, size_t n)
+	if (!l)
+		return;
+	clone_refs_unref(l->refs);
+	free(l->items);
+	free(l);
+}
+
+bool refs_names_found(struct dirlist_piece *piece, const struct refs_names *l,
+		      size_t i, struct found *ret_found)
+{
+	const struct item *item = &l->items[i];
+	const struct refs_walk w = {
+		.refs = l->refs,
+		.kind = l->kind,
+		.is = item->is,
+		.index = item->index,
+		.n = item->n,
+	};
+
+	return refs_found(piece->model, piece->dir, &w, ret_found) == 0;
+}
+
+static void leave_out(struct refs_names *l, const char *name, size_t n)
 {
 	if (!l->n_left_out && n)
 		snprintf(l->left_out, sizeof(l->left_out), "%.200s", name);
 	l->n_left_out += n;
 }
 
-static void add_item(struct refs_listing *l, const struct refs_walk *w,
-		     const struct buf *file)
+static void add_item(struct refs_names *l, const struct refs_walk *w)
 {
 	if (l->n_items == l->n_room) {
 		l->n_room = l->n_room ? 2 * l->n_room : 64;
 		l->items = xrealloc(l->items, l->n_room * sizeof(*l->items));
 	}
 	l->items[l->n_items++] = (struct item){
-		.file = xmemdup0(file->data, file->len),
 		.index = w->index,
 		.n = w->n,
 		.is = w->is,
 	};
-}
-
-static const char *file_at(const void *listing, size_t i)
-{
-	return ((const struct refs_listing *)listing)->items[i].file;
-}
-
-/* Its items by their cookies. */
-static void order(struct model *model, struct node *dir, struct refs_listing *l)
-{
-	cleanup(free) struct dirbook_entry *entries = NULL;
-	struct item *ordered = xcalloc(l->n_items + 1, sizeof(*ordered));
-	size_t n;
-
-	dirbook_order(node_book(model->nodes, dir, true), l->n_items, file_at,
-		      l, 0, &entries, &n);
-	check(n == l->n_items);
-	for (size_t i = 0; i < n; i++) {
-		ordered[i] = l->items[entries[i].index];
-		ordered[i].cookie = entries[i].cookie;
-	}
-	free(l->items);
-	l->items = ordered;
-}
-
-/* names: the reference is taken. */
-static struct refs_listing *listing_new(struct model *model, struct node *dir,
-					enum clone_ref_kind kind,
-					struct clone_refs *names)
-{
-	cleanup(buf_done) struct buf file = BUF_INIT(4 * KIB);
-	struct refs_listing *l = xcalloc(1, sizeof(*l));
-	const char *prefix = refs_prefix(dir);
-	struct refs_walk w;
-
-	refs_init(&l->refs);
-	l->ino = dir->ino;
-	l->kind = kind;
-	l->names = names;
-	refs_walk_begin(&w, names, kind, prefix);
-	while (refs_walk_step(&w)) {
-		if (refs_walk_name(&w)[w.n_prefix] == '.' ||
-		    !refs_walk_file_name(&w, &file))
-			leave_out(l, refs_walk_name(&w), 1);
-		else
-			add_item(l, &w, &file);
-	}
-	leave_out(l, w.skipped, w.n_skipped);
-	order(model, dir, l);
-	return l;
-}
-
-static struct refs_listing *known_listing(struct model *model,
-					  const struct node *dir,
-					  enum clone_ref_kind kind)
-{
-	struct refs_listing *l;
-
-	mutex_lock(&model->lock);
-	l = model->refs_listed;
-	if (l && l->ino == dir->ino && l->kind == kind)
-		refs_take(&l->refs);
-	else
-		l = NULL;
-	mutex_unlock(&model->lock);
-	return l;
-}
-
-/* l NULL: of this directory nothing is kept any more. */
-static void keep_listing(struct model *model, const struct node *dir,
-			 struct refs_listing *l)
-{
-	struct refs_listing *old = NULL;
-
-	mutex_lock(&model->lock);
-	if (l || (model->refs_listed && model->refs_listed->ino == dir->ino)) {
-		old = model->refs_listed;
-		model->refs_listed = l;
-		if (l)
-			refs_take(&l->refs);
-	}
-	mutex_unlock(&model->lock);
-	refs_listing_unref(old);
 }
 
 /* ---- what is not shown ---- */
@@ -160,7 +83,7 @@ static void say(struct model *model, const struct node *dir, const char *name,
 }
 
 static void say_left_out(struct model *model, const struct node *dir,
-			 const struct refs_listing *l)
+			 const struct refs_names *l)
 {
 	char sentence[512];
 
@@ -171,90 +94,75 @@ static void say_left_out(struct model *model, const struct node *dir,
 			 l->n_left_out, l->left_out);
 		say(model, dir, NULL, EILSEQ, sentence);
 	}
-	if (l->names->n_left_out && dir->what.provider != &provider_refs) {
+	if (l->refs->n_left_out && dir->what.provider != &provider_refs) {
 		snprintf(sentence, sizeof(sentence),
 			 "%zu refs of the repository are left out, of which "
 			 "the first is %s",
-			 l->names->n_left_out, l->names->left_out);
+			 l->refs->n_left_out, l->refs->left_out);
 		say(model, dir, NULL, EILSEQ, sentence);
 	}
 }
 
 /* ---- listing ---- */
 
-/* The listing from the start, or for a later piece the one of the piece
- * before. */
-static int get_listing(struct ctx *ctx, struct model *model, struct node *dir,
-		       enum clone_ref_kind kind, bool again,
-		       struct refs_listing **ret_listing)
+/* A tag that is known to lead to a file. */
+static bool is_no_tree(struct model *model, const struct node *dir,
+		       const struct refs_walk *w, const char *file)
 {
-	struct refs_listing *l = again ? known_listing(model, dir, kind) : NULL;
-	struct clone_refs *names = NULL;
-	int r;
-
-	if (!l) {
-		r = refs_ensure(ctx, model, refs_top(dir), kind, &names);
-		if (r < 0)
-			return r;
-		l = listing_new(model, dir, kind, names);
-		keep_listing(model, dir, l);
-	}
-	*ret_listing = l;
-	return 0;
+	if (!refs_is_no_tree(model, dir, w))
+		return false;
+	say(model, dir, file, ENOTDIR,
+	    "this tag leads to a file, not to a commit: it is left out");
+	return true;
 }
 
-/* The first with a cookie beyond. */
-static size_t seek(const struct refs_listing *l, uint64_t after)
+/* refs: the reference is taken. */
+static struct refs_names *names_new(struct model *model, struct node *dir,
+				    enum clone_ref_kind kind,
+				    struct clone_refs *refs, unsigned tag,
+				    uint64_t base, struct dirlist *l)
 {
-	size_t low = 0, high = l->n_items;
+	cleanup(buf_done) struct buf file = BUF_INIT(4 * KIB);
+	struct refs_names *names = xcalloc(1, sizeof(*names));
+	size_t first = l->n_names;
+	struct refs_walk w;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (l->items[middle].cookie <= after)
-			low = middle + 1;
-		else
-			high = middle;
+	names->kind = kind;
+	names->refs = refs;
+	refs_walk_begin(&w, refs, kind, refs_prefix(dir));
+	while (refs_walk_step(&w)) {
+		if (refs_walk_name(&w)[w.n_prefix] == '.' ||
+		    !refs_walk_file_name(&w, &file)) {
+			leave_out(names, refs_walk_name(&w), 1);
+		} else if (!is_no_tree(model, dir, &w, file.data)) {
+			dirlist_add_taken(l, xmemdup0(file.data, file.len), 0,
+					  S_IFDIR,
+					  tag + (unsigned)names->n_items);
+			add_item(names, &w);
+		}
 	}
-	return low;
+	leave_out(names, w.skipped, w.n_skipped);
+	say_left_out(model, dir, names);
+	dirlist_number(l, first, node_book(model->nodes, dir, true), base);
+	l->n_bytes += sizeof(*names) + names->n_room * sizeof(*names->items) +
+		      refs->n_bytes_private;
+	return names;
 }
 
-int refs_list(struct ctx *ctx, struct model *model, struct node *dir,
-	      enum clone_ref_kind kind, uint64_t after, bool plus,
-	      provider_emit *emit, void *arg)
+int refs_open(struct ctx *ctx, struct model *model, struct node *dir,
+	      enum clone_ref_kind kind, const struct refs_names *newest,
+	      unsigned tag, uint64_t base, struct dirlist *l,
+	      struct refs_names **ret_names)
 {
-	cleanup(refs_listing_unref) struct refs_listing *l = NULL;
-	struct found found;
-	size_t i;
-	bool none;
-	int r = get_listing(ctx, model, dir, kind, after > 0, &l);
+	struct clone_refs *refs = NULL;
+	int r = refs_ensure(ctx, model, refs_top(dir), kind, &refs);
 
-	(void)plus;
 	if (r < 0)
 		return r;
-	if (after == 0)
-		say_left_out(model, dir, l);
-	for (i = seek(l, after); i < l->n_items; i++) {
-		const struct item *item = &l->items[i];
-		const struct refs_walk w = {
-			.refs = l->names,
-			.kind = kind,
-			.is = item->is,
-			.index = item->index,
-			.n = item->n,
-		};
-
-		r = refs_found(model, dir, &w, &found, &none);
-		if (r < 0)
-			return r;
-		if (none)
-			say(model, dir, item->file, ENOTDIR,
-			    "this tag leads to a file, not to a commit: it is "
-			    "left out");
-		else if (!emit(arg, item->file, item->cookie, S_IFDIR, &found))
-			break;
+	if (newest && newest->refs == refs) {
+		clone_refs_unref(refs);
+		return 1;
 	}
-	if (i == l->n_items)
-		keep_listing(model, dir, NULL);
+	*ret_names = names_new(model, dir, kind, refs, tag, base, l);
 	return 0;
 }

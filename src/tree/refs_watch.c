@@ -47,10 +47,10 @@ static struct refs_watch *watch_find(struct model *model,
 	return w;
 }
 
-static int open_clone(struct model *model, struct node *top,
-		      struct clone **ret_clone)
+int refs_clone(struct model *model, const struct node *node,
+	       struct clone **ret_clone)
 {
-	struct node *repository = top;
+	const struct node *repository = node;
 	const struct repository_data *d;
 
 	while (repository && repository->what.provider != &provider_repository)
@@ -71,7 +71,7 @@ static int watch_get(struct model *model, struct node *top,
 	int r = 0;
 
 	if (!w)
-		r = open_clone(model, top, &clone);
+		r = refs_clone(model, top, &clone);
 	if (w || r < 0) {
 		*ret_watch = w;
 		return r;
@@ -106,7 +106,7 @@ int refs_known(struct model *model, struct node *top,
 	       struct clone_refs **ret_refs)
 {
 	struct clone *clone = NULL;
-	int r = open_clone(model, top, &clone);
+	int r = refs_clone(model, top, &clone);
 
 	if (r >= 0)
 		r = clone_known_refs(clone, ret_refs);

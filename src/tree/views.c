@@ -8,8 +8,6 @@
  */
 #include "tree/place.h"
 
-#define MOMENT_MS 1000
-
 static int listing_of(struct ctx *ctx, struct model *model,
 		      const struct place *p, enum source_mode mode,
 		      struct catalog_repositories **ret_list)
@@ -65,20 +63,30 @@ int views_index_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	return 0;
 }
 
-int views_index_list(struct ctx *ctx, struct model *model, struct node *dir,
-		     uint64_t after, bool plus, provider_emit *emit, void *arg)
+int views_index_open(struct ctx *ctx, struct model *model, struct node *dir,
+		     struct place_names *names,
+		     const struct place_names *newest, struct dirlist *l)
 {
-	struct found found;
-
-	for (size_t i = (size_t)after; documents_repositories_files[i]; i++) {
-		const char *name = documents_repositories_files[i];
-		bool known = plus && found_index(ctx, model, dir, name,
-						 SOURCE_CACHED, &found) == 0;
-
-		if (!emit(arg, name, i + 1, S_IFREG, known ? &found : NULL))
-			break;
-	}
+	(void)ctx;
+	(void)model;
+	(void)dir;
+	(void)names;
+	(void)newest;
+	for (unsigned i = 0; documents_repositories_files[i]; i++)
+		dirlist_add(l, documents_repositories_files[i],
+			    PLACE_FIRST_ITEM + i + 1, S_IFREG,
+			    PLACE_TAG_SPECIAL + i);
 	return 0;
+}
+
+bool views_index_found(struct dirlist_piece *piece,
+		       const struct place_names *names, size_t i,
+		       struct found *ret_found)
+{
+	(void)names;
+	return found_index(piece->ctx, piece->model, piece->dir,
+			   documents_repositories_files[i], SOURCE_CACHED,
+			   ret_found) == 0;
 }
 
 /* ---- projects/KEY/: one link per repository ---- */
@@ -172,63 +180,60 @@ static void links_of(const struct place *p,
 	}
 }
 
-static const char *name_at(const void *names, size_t i)
+/* The pin: the links and the listing that they are of. */
+struct project {
+	struct links links;
+	struct catalog_repositories *list;
+};
+
+void views_project_free(void *data)
 {
-	return ((const struct links *)names)->names[i];
+	struct project *project = data;
+
+	if (!project)
+		return;
+	links_done(&project->links);
+	catalog_repositories_free(project->list);
+	free(project);
 }
 
-int views_project_list(struct ctx *ctx, struct model *model, struct node *dir,
-		       uint64_t after, bool plus, provider_emit *emit,
-		       void *arg)
+int views_project_open(struct ctx *ctx, struct model *model, struct node *dir,
+		       struct place_names *names,
+		       const struct place_names *newest, struct dirlist *l)
 {
-	cleanup(catalog_repositories_free) struct catalog_repositories *list =
-		NULL;
-	cleanup(links_done) struct links links = {0};
-	cleanup(free) struct dirbook_entry *entries = NULL;
-	struct place *p = place_of(dir);
-	size_t n;
-	int r = listing_of(ctx, model, p, SOURCE_READ, &list);
+	const struct place *p = place_of(dir);
+	struct project *project = xcalloc(1, sizeof(*project));
+	size_t first = l->n_names;
+	int r = listing_of(ctx, model, p, SOURCE_READ, &project->list);
 
+	(void)newest;
+	names->special_data = project;
 	if (r < 0)
 		return r;
-	if (after == 0)
-		atomic_store(&p->shown, list->version);
-	links_of(p, list, &links);
-	dirbook_order(node_book(model->nodes, dir, true), links.n, name_at,
-		      &links, after, &entries, &n);
-	for (size_t i = 0; i < n; i++) {
-		size_t at = entries[i].index;
-		struct found found;
-
-		if (plus)
-			found_link(links.repositories[at], &list->age, &found);
-		if (!emit(arg, links.names[at], entries[i].cookie, S_IFLNK,
-			  plus ? &found : NULL))
-			break;
-	}
+	names->age = project->list->age;
+	names->left_ms = place_believe_ms(&names->age);
+	links_of(p, project->list, &project->links);
+	for (size_t i = 0; i < project->links.n; i++)
+		dirlist_add(l, project->links.names[i], 0, S_IFLNK,
+			    PLACE_TAG_SPECIAL + (unsigned)i);
+	dirlist_number(l, first, node_book(model->nodes, dir, true),
+		       PLACE_FIRST_ITEM);
+	l->n_bytes += project->list->n_items *
+		      (sizeof(*project->list->items) + 200);
 	return 0;
 }
 
-/* The kernel answers a listing by itself: this is where we hear that somebody
- * looks at it. */
-void views_project_attr(struct ctx *ctx, struct model *model, struct node *dir,
-			int64_t *ret_left_ms)
+bool views_project_found(struct dirlist_piece *piece,
+			 const struct place_names *names, size_t i,
+			 struct found *ret_found)
 {
-	cleanup(catalog_repositories_free) struct catalog_repositories *list =
-		NULL;
-	struct place *p = place_of(dir);
-	uint64_t before = atomic_load(&p->shown);
+	const struct project *project = names->special_data;
+	struct catalog_age age = names->age;
 
-	if (listing_of(ctx, model, p, before ? SOURCE_READ : SOURCE_CACHED,
-		       &list) < 0)
-		return;
-	*ret_left_ms = list->age.left_ms > 0 ? list->age.left_ms : MOMENT_MS;
-	if (before && before != list->version &&
-	    atomic_compare_exchange_strong(&p->shown, &before, list->version)) {
-		model_changed_inode(model, dir, true);
-		if (model->started)
-			model->kernel.flush(model->kernel.arg, 200);
-	}
+	if (!age.stale)
+		age.left_ms = dirlist_left_ms(piece->listing);
+	found_link(project->links.repositories[i], &age, ret_found);
+	return true;
 }
 
 /* ---- a newer listing ---- */
@@ -249,7 +254,6 @@ static void tell_project(struct telling *t, struct node *dir)
 	/* Some of them may lead elsewhere by now, or nowhere. */
 	for (size_t i = 0; i < links.n; i++)
 		model_changed_entry(t->model, dir, links.names[i]);
-	atomic_store(&p->shown, 0);
 	model_changed_inode(t->model, dir, true);
 }
 

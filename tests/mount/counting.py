@@ -19,8 +19,9 @@ PAGE = os.sysconf("SC_PAGESIZE")
 ATTEMPTS = 10
 # Each CPU hands in once a second what it counted (vm.stat_interval).
 HANDED_IN = 5
-# They tell, and ask for nothing.
-TELL = ("FORGET", "BATCH_FORGET", "INTERRUPT")
+# They tell, and ask for nothing. That a directory is opened and closed is always heard, so that an error comes where every
+# program looks for it; what is in it the kernel then says by itself, if the answer allows it.
+TELL = ("FORGET", "BATCH_FORGET", "INTERRUPT", "OPENDIR", "RELEASEDIR")
 # What is kept in pages; a link's target has one of its own.
 READS = ("READ", "READLINK")
 OUT_HEADER = 16

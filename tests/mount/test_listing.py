@@ -298,7 +298,7 @@ def test_a_listing_that_is_none_is_an_error_not_an_empty_directory(bb, mounts, b
     assert set(m.ls("acme")) == WIDGETS
 
 
-@pytest.mark.parametrize("status, code", [(401, errno.EACCES), (403, errno.EACCES), (404, errno.ESTALE), (500, errno.EIO)])
+@pytest.mark.parametrize("status, code", [(401, errno.EACCES), (403, errno.EACCES), (404, errno.ENODATA), (500, errno.EIO)])
 def test_a_list_of_workspaces_that_is_refused_is_an_error_and_what_has_a_name_is_there(bb, mounts, status, code):
     m = mounts()
     bb.fault(r"/user/workspaces", "status", status=status, body="no")

@@ -326,11 +326,11 @@ def test_looking_at_the_tree_s_name_fetches_nothing(bb, mounts):
 
 def test_a_commit_that_nobody_has_is_an_error_with_the_reason(listed):
     assert subprocess.run(["ls", "-l", listed / f"{PULLS}/declined/3"], capture_output=True).returncode == 0
-    fails(errno.EIO, listed.ls, PULLS + "/declined/3/tree")
-    fails(errno.EIO, os.stat, listed / f"{PULLS}/declined/3/tree/README.md")
+    fails(errno.ENODATA, listed.ls, PULLS + "/declined/3/tree")
+    fails(errno.ENODATA, os.stat, listed / f"{PULLS}/declined/3/tree/README.md")
     fails(errno.ENOENT, os.stat, listed / f"{PULLS}/declined/3/tree/.git")
     assert "does not say which commit" in listed.errors()
-    fails(errno.EIO, listed.ls, PULLS + "/16/tree")
+    fails(errno.ENODATA, listed.ls, PULLS + "/16/tree")
     assert "82cc2a5fcad1 is not to be had any more" in listed.errors()
 
 

@@ -446,11 +446,11 @@ def test_status_names_the_commit_of_each_tree(bb, mounts):
 
 @pytest.mark.parametrize("status, code", [(401, errno.EACCES), (403, errno.EACCES), (404, errno.ENOENT), (500, errno.EIO)])
 def test_git_that_refuses(bb, mounts, status, code):
-    """A directory that answered ENOENT to a listing would be an empty one: readdir(3) takes it for the end."""
+    """A directory that answered ENOENT to a listing would be taken for a deleted one."""
     m = mounts()
     os.stat(m / "acme/widgets/tree")
     bb.fault(r"widgets\.git/", "status", status=status, body="no")
-    listed = errno.ESTALE if code == errno.ENOENT else code
+    listed = errno.ENODATA if code == errno.ENOENT else code
     fails(listed, os.listdir, m / "acme/widgets/tree")
     fails(code, os.stat, m / "acme/widgets/tree/README.md")
     assert re.search(rf"\tacme/widgets/tree\t{errno.errorcode[listed]}\t\S", m.errors())
