@@ -456,7 +456,7 @@ static int fetch_anywhere(struct clone_job *j)
 	}
 	/* The one that should have it says why. That something is missing there
 	 * is no word about the name which somebody looks at. */
-	return ctx_fail(&j->ctx, first == -ENOENT ? -EIO : first, "%s",
+	return ctx_fail(&j->ctx, first == -ENOENT ? -ENODATA : first, "%s",
 			sentence);
 }
 

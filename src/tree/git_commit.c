@@ -237,7 +237,7 @@ static int ask_service(struct ctx *ctx, struct model *model,
 			return r;
 	}
 	/* That is no word about the directory which somebody looks into. */
-	return ctx_fail(ctx, r == -ENOENT ? -EIO : r,
+	return ctx_fail(ctx, r == -ENOENT ? -ENODATA : r,
 			"The commit %s is not to be had any more: %.300s",
 			fixed->hash, ctx->sentence);
 }

@@ -149,8 +149,10 @@ int check_err_packet(struct upload_pack *up, const char *data, size_t n)
 		return 0;
 	clean_text(data + 4, n - 4, text);
 	/* An object that is not there is no matter of abilities. */
-	if (!strstr(text, "not our ref"))
-		up->surprised = true;
+	if (strstr(text, "not our ref"))
+		return ctx_fail(up->ctx, -ENOENT, "the git server says: %s",
+				text);
+	up->surprised = true;
 	return ctx_fail(up->ctx, -EIO, "the git server says: %s", text);
 }
 

@@ -284,7 +284,7 @@ static void test_any_commit(void **state)
 	assert_counts(w, 1, 0, 1);
 	/* Not there at all: said with the server's words, not as ENOENT, which
 	 * would be a word about a name. */
-	assert_int_equal(get_commit(c, &none, NULL, 0, &again), -EIO);
+	assert_int_equal(get_commit(c, &none, NULL, 0, &again), -ENODATA);
 	assert_non_null(strstr(last_sentence, "not our ref"));
 	/* Whatever is asked for next to it. */
 	n = git_server_counts(&w->server).fetches;
@@ -331,7 +331,7 @@ static void test_fork(void **state)
 		check(!oid_parse(id.data, &commit));
 	}
 	/* The repository itself does not have it. */
-	assert_int_equal(get_commit(c, &commit, NULL, 0, &head), -EIO);
+	assert_int_equal(get_commit(c, &commit, NULL, 0, &head), -ENODATA);
 	clock_fake(clock_mono_ms() + 5000, clock_wall_ms());
 	assert_int_equal(get_commit(c, &commit, both, 3, &head), 0);
 	assert_int_equal(head.time_s, T0 + 9);
@@ -341,7 +341,7 @@ static void test_fork(void **state)
 	commit = rev(w, "one", "main~1");
 	assert_int_equal(get_commit(c, &commit, &gone, 1, &head), 0);
 	commit.bytes[0] ^= 1;
-	assert_int_equal(get_commit(c, &commit, &gone, 1, &head), -EIO);
+	assert_int_equal(get_commit(c, &commit, &gone, 1, &head), -ENODATA);
 	assert_non_null(strstr(last_sentence, "ada/gone"));
 	assert_sound(w, "one");
 }

@@ -621,7 +621,7 @@ static void test_what_is_no_tip(void **state)
 	call(f, "full.git");
 	assert_int_equal(fetch(f, parent, NULL, 0, NULL, false), 0);
 	memset(parent, '1', 40);
-	assert_int_equal(fetch(f, parent, NULL, 0, NULL, false), -EIO);
+	assert_int_equal(fetch(f, parent, NULL, 0, NULL, false), -ENOENT);
 	assert_non_null(strstr(f->ctx.sentence, "not our ref"));
 	/* v0 only what it says it gives. */
 	f->world.v2 = false;

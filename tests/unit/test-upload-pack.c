@@ -605,7 +605,7 @@ static void test_an_unknown_object_is_no_surprise(void **state)
 	(void)state;
 	talk_begin(&talk, "v2 shallow");
 	talk.played.answers[0] = BYTES("0049ERR upload-pack: not our ref " OID);
-	assert_int_equal(talk_fetch(&talk, 1, NULL), -EIO);
+	assert_int_equal(talk_fetch(&talk, 1, NULL), -ENOENT);
 	assert_non_null(strstr(talk.ctx.sentence, "not our ref " OID));
 	assert_int_equal(talk.played.n_adverts, 0);
 	talk_end(&talk);
