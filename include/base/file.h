@@ -11,6 +11,8 @@
 /* The whole file; -EFBIG over max. ret_bytes is initialised already: what it
  * held is freed, its max stays. */
 int file_read(const char *path, size_t max, struct buf *ret_bytes);
+/* From where the descriptor stands; it is not closed. */
+int file_read_fd(int fd, size_t max, struct buf *ret_bytes);
 /* Written beside, synced, renamed: a reader sees the old or the new bytes, also
  * after a power cut. mode as for open(2). The temporary file is called
  * ".tmp-<pid>-<n>". */

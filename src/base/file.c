@@ -22,14 +22,11 @@ int fd_close(int fd)
 	return -1;
 }
 
-int file_read(const char *path, size_t max, struct buf *ret_bytes)
+int file_read_fd(int fd, size_t max, struct buf *ret_bytes)
 {
-	cleanup(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	cleanup(buf_done) struct buf bytes = BUF_INIT(SIZE_MAX);
 	char piece[16 * KIB];
 
-	if (fd < 0)
-		return -errno;
 	for (;;) {
 		ssize_t n = read(fd, piece, sizeof(piece));
 		if (n < 0 && errno == EINTR)
@@ -46,6 +43,13 @@ int file_read(const char *path, size_t max, struct buf *ret_bytes)
 	ret_bytes->size = bytes.size;
 	ret_bytes->data = buf_steal(&bytes, &ret_bytes->len);
 	return 0;
+}
+
+int file_read(const char *path, size_t max, struct buf *ret_bytes)
+{
+	cleanup(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : file_read_fd(fd, max, ret_bytes);
 }
 
 static int write_all(int fd, const char *data, size_t n)

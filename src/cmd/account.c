@@ -14,6 +14,7 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/own.h"
 #include "base/text.h"
 
 #include <ctype.h>
@@ -69,13 +70,23 @@ char *account_host_name(const char *api_url)
 	return name;
 }
 
+/* Whoever can write there reads what we fetch, and says what we show. */
+static int check_ours(const char *dir, const char *prefix,
+		      char why[static 1024])
+{
+	char reason[OWN_WHY_MAX];
+	int r = own_directory(dir, prefix, reason);
+
+	return r ? say(why, r, "the cache cannot be trusted: %s", reason) : 0;
+}
+
 /* Made by whoever is first; everybody uses what stands there in the end. */
 static int read_key(const char *host_dir, unsigned char key[static N_KEY])
 {
 	cleanup(free) char *path = xasprintf("%s/accounts.key", host_dir);
 	cleanup(free) char *beside = xasprintf("%s.%d", path, (int)getpid());
 	cleanup(buf_done) struct buf bytes = BUF_INIT(N_KEY + 1);
-	int r = file_read(path, N_KEY + 1, &bytes);
+	int r = own_read(path, N_KEY + 1, &bytes);
 
 	if (r == -ENOENT || (!r && bytes.len != N_KEY)) {
 		bool broken = !r;
@@ -91,7 +102,7 @@ static int read_key(const char *host_dir, unsigned char key[static N_KEY])
 			unlink(beside);
 		buf_clear(&bytes);
 		if (!r)
-			r = file_read(path, N_KEY + 1, &bytes);
+			r = own_read(path, N_KEY + 1, &bytes);
 	}
 	if (!r && bytes.len != N_KEY)
 		r = -EIO;
@@ -139,13 +150,15 @@ static int remember(const struct account *account, const char *name)
 	cleanup(free) char *lock = xasprintf("%s.lock", path);
 	cleanup(buf_done) struct buf before = BUF_INIT(MAP_MAX);
 	cleanup(buf_done) struct buf after = BUF_INIT(MAP_MAX);
-	cleanup(fd) int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	cleanup(fd) int fd = own_open(lock, O_RDWR | O_CREAT, 0600);
 	size_t n_identity = strlen(account->identity);
 	int r;
 
-	if (fd < 0 || flock(fd, LOCK_EX))
+	if (fd < 0)
+		return fd;
+	if (flock(fd, LOCK_EX))
 		return -errno;
-	r = file_read(path, MAP_MAX, &before);
+	r = own_read(path, MAP_MAX, &before);
 	if (r && r != -ENOENT)
 		return r;
 	for (const char *line = before.data; line && *line;) {
@@ -179,7 +192,12 @@ int account_find(struct account *account, const char *cache_dir,
 
 	memset(account, 0, sizeof(*account));
 	account->host_dir = xasprintf("%s/%s", cache_dir, host);
+	r = check_ours(cache_dir, NULL, why);
+	if (r)
+		return r;
 	r = file_mkdirs(account->host_dir, 0700);
+	if (!r && check_ours(account->host_dir, "accounts", why))
+		return -EPERM;
 	if (!r)
 		r = read_key(account->host_dir, key);
 	if (r)
@@ -188,15 +206,18 @@ int account_find(struct account *account, const char *cache_dir,
 	account->identity = credential_identity(credential, key, N_KEY);
 	map_path = xasprintf("%s/accounts", account->host_dir);
 	/* A map that cannot be read costs a request, nothing else. */
-	if (file_read(map_path, MAP_MAX, &map))
+	if (own_read(map_path, MAP_MAX, &map))
 		return 0;
 	name = find_in_map(&map, account->identity);
 	if (!name || !is_account_name(name))
 		return 0;
 	dir = xasprintf("%s/%s", account->host_dir, name);
-	if (!stat(dir, &st) && S_ISDIR(st.st_mode))
+	if (lstat(dir, &st))
+		return 0;
+	r = check_ours(dir, "", why);
+	if (!r)
 		account->dir = steal(&dir);
-	return 0;
+	return r;
 }
 
 static char *hashed_name(const char *prefix, const char *identity)
@@ -351,6 +372,8 @@ int account_sign_in(struct ctx *ctx, struct account *account,
 		return r;
 	account->dir = xasprintf("%s/%s", account->host_dir, name);
 	r = file_mkdirs(account->dir, 0700);
+	if (!r && check_ours(account->dir, "", why))
+		return -EPERM;
 	/* Of a token about which nothing could be asked nobody knows whether
 	 * it is good: the next mount asks again. */
 	if (!r && taken)

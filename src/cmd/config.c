@@ -9,6 +9,7 @@
 #include "cmd/config_private.h"
 
 #include "base/file.h"
+#include "base/own.h"
 #include "base/text.h"
 #include "wire/http.h"
 
@@ -519,17 +520,20 @@ int config_read_file(struct config *config, const char *path)
 	explicit_bzero(bytes, n);
 	if (r)
 		return r;
+	/* It says whom the credential is shown. */
+	if (own_others_may_write(&st))
+		return config_fail(
+			config,
+			"%s can be written by others: run chmod go-w '%s'",
+			path, path);
 	if (secret && (st.st_mode & 077))
 		return config_fail(
 			config,
 			"%s has a token in it and others may read it: run "
 			"chmod 600 '%s'",
 			path, path);
-	if (secret && st.st_uid != geteuid() && geteuid() != 0)
-		return config_fail(
-			config,
-			"%s has a token in it and belongs to another user",
-			path);
+	if (st.st_uid != geteuid() && st.st_uid != 0 && geteuid() != 0)
+		return config_fail(config, "%s belongs to another user", path);
 	return 0;
 }
 

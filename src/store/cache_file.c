@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/own.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -77,10 +78,10 @@ bool cache_is_damage(int rc)
 static int lock_files(const struct cache *c, int how, int *ret_fd)
 {
 	cleanup(free) char *path = xasprintf("%s/cache.lock", c->dir);
-	cleanup(fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	cleanup(fd) int fd = own_open(path, O_RDWR | O_CREAT, 0600);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	while (flock(fd, how) < 0)
 		if (errno != EINTR)
 			return -errno;
@@ -167,8 +168,11 @@ static int conn_open(const struct cache *c, bool writer,
 	if (fd < 0 && errno != EEXIST)
 		return -errno;
 	fd_close(fd);
-	if (stat(c->path, &st) < 0)
+	/* SQLite would follow a symlink. */
+	if (lstat(c->path, &st) < 0)
 		return -errno;
+	if (S_ISREG(st.st_mode) && !own_is(&st))
+		return -EPERM;
 	*ret_conn = conn = xcalloc(1, sizeof(*conn));
 	conn->device = st.st_dev;
 	conn->inode = st.st_ino;

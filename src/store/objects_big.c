@@ -9,6 +9,7 @@
 #include "objects_private.h"
 
 #include "base/file.h"
+#include "base/own.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -57,12 +58,14 @@ static int open_existing(const char *path, uint64_t size, int *ret_fd)
 		{.tv_nsec = UTIME_NOW},
 		{.tv_nsec = UTIME_OMIT},
 	};
-	cleanup(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	cleanup(fd) int fd = own_open(path, O_RDONLY, 0);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
+	if ((uint64_t)st.st_size != size)
 		return -ENOENT;
 	/* By hand, for most file systems are mounted relatime. */
 	futimens(fd, used_now);

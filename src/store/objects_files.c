@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/own.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -43,10 +44,10 @@ static const char head[] = "ref: refs/heads/main\n";
 
 static int flock_file(const char *path, int how, int *ret_fd)
 {
-	cleanup(fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	cleanup(fd) int fd = own_open(path, O_RDWR | O_CREAT, 0600);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	while (flock(fd, how) < 0)
 		if (errno != EINTR)
 			return -errno;
@@ -83,7 +84,7 @@ static int put_file(const char *path, const char *name, const char *text,
 	cleanup(free) char *file = xasprintf("%s/%s", path, name);
 	cleanup(buf_done) struct buf old = BUF_INIT(64 * KIB);
 
-	if (file_read(file, 64 * KIB, &old) == 0 && is_good(old.data, old.len))
+	if (own_read(file, 64 * KIB, &old) == 0 && is_good(old.data, old.len))
 		return 0;
 	return file_write_atomic(file, 0600, text, strlen(text));
 }

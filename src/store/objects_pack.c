@@ -11,6 +11,7 @@
 #include "objects_private.h"
 
 #include "base/file.h"
+#include "base/own.h"
 
 #include <git2.h>
 #include <malloc.h>
@@ -137,7 +138,7 @@ static int merge_shallow(const struct objects *o, const char *const *shallow,
 	cleanup(buf_done) struct buf old = BUF_INIT(SHALLOW_BYTES_MOST);
 	bool changed = false;
 	struct oid oid;
-	int r = file_read(path, SHALLOW_BYTES_MOST, &old);
+	int r = own_read(path, SHALLOW_BYTES_MOST, &old);
 
 	if (r < 0 && r != -ENOENT)
 		return r;

@@ -8,6 +8,7 @@
 #include "objects_private.h"
 
 #include "base/file.h"
+#include "base/own.h"
 
 #include <fcntl.h>
 #include <git2.h>
@@ -203,7 +204,7 @@ bool objects_is_shallow(struct objects *o, const struct oid *commit)
 	cleanup(buf_done) struct buf text = BUF_INIT(SHALLOW_BYTES_MOST);
 	char hex[41];
 
-	return file_read(path, SHALLOW_BYTES_MOST, &text) == 0 && text.len &&
+	return own_read(path, SHALLOW_BYTES_MOST, &text) == 0 && text.len &&
 	       strstr(text.data, oid_hex(commit, hex));
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/own.h"
 #include "base/sync.h"
 
 #include <dirent.h>
@@ -267,10 +268,10 @@ int spool_find(struct spool *s, const char *key, struct spool_file **ret_file)
 		{.tv_nsec = UTIME_OMIT},
 	};
 	cleanup(free) char *path = path_of(s, key);
-	cleanup(fd) int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	cleanup(fd) int fd = own_open(path, O_RDWR, 0);
 	cleanup(spool_file_unref) struct spool_file *f = NULL;
 	struct head head;
-	int r = fd < 0 ? -errno : read_head(fd, &head);
+	int r = fd < 0 ? fd : read_head(fd, &head);
 
 	if (r < 0)
 		return r;

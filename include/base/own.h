@@ -1,0 +1,39 @@
+/*
+ * base/own: directories and files that nobody but this user can have put where
+ * they are. What stands in them is believed, so it is looked at as ssh(1) looks
+ * at its keys.
+ *
+ * Ours: it belongs to the effective user, and nobody else may write to it: not
+ * the group either, unless that is the user's own without other members.
+ */
+#ifndef BASE_OWN_H
+#define BASE_OWN_H
+
+#include "base/mem.h"
+
+#include <sys/types.h>
+
+#define OWN_WHY_MAX 1024
+
+/*
+ * Is this directory ours, and the way to it safe? Each directory on the way
+ * must belong to this user or root, and others may write to it only if it is
+ * sticky, like /tmp; a symlink on the way must belong to one of the two. What
+ * is missing is fine: who makes it owns it. Of what is in the directory itself,
+ * every name that begins with prefix must be a file or directory of ours (NULL:
+ * not looked at). 0, -EPERM or another -errno, with the sentence.
+ */
+int own_directory(const char *path, const char *prefix,
+		  char why[static OWN_WHY_MAX]);
+
+struct stat;
+bool own_is(const struct stat *);
+bool own_others_may_write(const struct stat *);
+
+/* open(2) of a regular file that is ours, or made by the call. A symlink is
+ * -ELOOP; a FIFO, a device, another user's: -EPERM, and never a wait. */
+int own_open(const char *path, int flags, mode_t mode);
+/* file_read() of such a file. */
+int own_read(const char *path, size_t max, struct buf *ret_bytes);
+
+#endif
