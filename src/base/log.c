@@ -9,6 +9,7 @@
  */
 #include "base/log.h"
 #include "base/sync.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 #include <syslog.h>
@@ -112,24 +113,27 @@ void log_clean(char *text)
 	*to = '\0';
 }
 
-/* Makes one line of it: no control bytes, a maximum, a newline. Returns its
- * length. */
-static size_t one_line(char *text, size_t n)
+/* Makes one line of it: nothing that moves a terminal, a maximum, a newline. */
+static char *one_line(const char *text, size_t *ret_n)
 {
-	if (n > LINE_MOST) {
-		n = LINE_MOST - N_MARK;
-		while (n && ((unsigned char)text[n] & 0xc0) == 0x80)
-			n--;
-		memcpy(text + n, MARK, N_MARK);
-		n += N_MARK;
-	}
+	struct buf line = BUF_INIT(0);
+	size_t n = strlen(text);
+
 	while (n && (text[n - 1] == '\n' || text[n - 1] == ' '))
 		n--;
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-			text[i] = ' ';
-	text[n++] = '\n';
-	return n;
+	text_clean(&line, text, n, "\n\t\r");
+	for (size_t i = 0; i < line.len; i++)
+		if ((unsigned char)line.data[i] < 0x20)
+			line.data[i] = ' ';
+	if (line.len > LINE_MOST) {
+		n = LINE_MOST - N_MARK;
+		while (n && ((unsigned char)line.data[n] & 0xc0) == 0x80)
+			n--;
+		line.len = n;
+		buf_puts(&line, MARK);
+	}
+	buf_putc(&line, '\n');
+	return buf_steal(&line, ret_n);
 }
 
 static void say(enum log_level level, const char *fmt, va_list ap)
@@ -144,6 +148,7 @@ static void say(enum log_level level, const char *fmt, va_list ap)
 	};
 	int errnum = errno;
 	cleanup(free) char *message = NULL;
+	cleanup(free) char *whole = NULL;
 	cleanup(free) char *line = NULL;
 	size_t n;
 
@@ -153,13 +158,13 @@ static void say(enum log_level level, const char *fmt, va_list ap)
 		abort();
 	log_clean(message);
 	if (atomic_load(&sink.to_syslog)) {
-		n = one_line(message, strlen(message));
-		syslog(priorities[level], "%.*s", (int)n - 1, message);
+		line = one_line(message, &n);
+		syslog(priorities[level], "%.*s", (int)n - 1, line);
 	} else {
-		line = xasprintf("%s%s\n",
-				 level <= LOG_LEVEL_WARN ? "bitbucketfs: " : "",
-				 message);
-		n = one_line(line, strlen(line) - 1);
+		whole = xasprintf(
+			"%s%s", level <= LOG_LEVEL_WARN ? "bitbucketfs: " : "",
+			message);
+		line = one_line(whole, &n);
 		/* When it fails nobody is left to be told. */
 		ssize_t written = write(STDERR_FILENO, line, n);
 		(void)written;

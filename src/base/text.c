@@ -22,42 +22,6 @@ int text_percent_encode(struct buf *out, const char *s, const char *keep)
 	return out->failed;
 }
 
-int text_tsv_value(struct buf *out, const char *s)
-{
-	for (; *s; s++) {
-		switch (*s) {
-		case '\t':
-			buf_puts(out, "\\t");
-			break;
-		case '\n':
-			buf_puts(out, "\\n");
-			break;
-		case '\r':
-			buf_puts(out, "\\r");
-			break;
-		case '\\':
-			buf_puts(out, "\\\\");
-			break;
-		default:
-			buf_putc(out, *s);
-		}
-	}
-	return out->failed;
-}
-
-int text_info_line(struct buf *out, const char *key, const char *value)
-{
-	if (!value)
-		return out->failed;
-	buf_printf(out, "%s: ", key);
-	for (; *value; value++) {
-		unsigned char c = (unsigned char)*value;
-
-		buf_putc(out, c < 0x20 || c == 0x7f ? ' ' : *value);
-	}
-	return buf_putc(out, '\n');
-}
-
 /* The length of the well-formed UTF-8 character at s, 0 if there is none
  * (RFC 3629: no overlong forms, no surrogates, nothing over U+10FFFF). */
 static size_t utf8_char(const unsigned char *s, size_t n)
@@ -93,6 +57,130 @@ static size_t utf8_char(const unsigned char *s, size_t n)
 	return len;
 }
 
+size_t text_terminal(const char *s, size_t n)
+{
+	const unsigned char *p = (const unsigned char *)s;
+
+	if (p[0] < 0x20 || p[0] == 0x7f)
+		return 1;
+	if (p[0] < 0x80)
+		return 0;
+	if (p[0] == 0xc2 && n > 1 && p[1] >= 0x80 && p[1] < 0xa0)
+		return 2;
+	if (p[0] == 0xe2 && n > 2 &&
+	    ((p[1] == 0x80 && p[2] >= 0xaa && p[2] <= 0xae) ||
+	     (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)))
+		return 3;
+	return p[0] < 0xa0; /* where no character continues with it */
+}
+
+static void escape(struct buf *out, const char *s, size_t n)
+{
+	const unsigned char *p = (const unsigned char *)s;
+
+	if (n == 3) {
+		buf_printf(out, "\\u%04x",
+			   (p[0] & 0x0fU) << 12 | (p[1] & 0x3fU) << 6 |
+				   (p[2] & 0x3fU));
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		buf_printf(out, "\\x%02x", p[i]);
+}
+
+/* The length of what can be copied as it is: up to the next byte that is
+ * text_terminal's or in special. */
+static size_t harmless(const char *s, size_t n, const char *special)
+{
+	size_t at = 0, len;
+
+	for (; at < n && !strchr(special, s[at]); at += len) {
+		if (text_terminal(s + at, n - at))
+			break;
+		len = utf8_char((const unsigned char *)s + at, n - at);
+		len = len ? len : 1;
+	}
+	return at;
+}
+
+int text_clean(struct buf *out, const char *s, size_t n, const char *keep)
+{
+	const char *end = s + n;
+
+	while (s < end) {
+		size_t plain = harmless(s, (size_t)(end - s), ""), odd;
+
+		buf_add(out, s, plain);
+		s += plain;
+		if (s == end)
+			break;
+		odd = text_terminal(s, (size_t)(end - s));
+		if (odd == 1 && *s && strchr(keep, *s))
+			buf_putc(out, *s);
+		else
+			escape(out, s, odd);
+		s += odd;
+	}
+	return out->failed;
+}
+
+int text_clean_buf(struct buf *buf, size_t from, const char *keep)
+{
+	struct buf clean = BUF_INIT(buf->max);
+
+	if (from < buf->len)
+		text_clean(&clean, buf->data + from, buf->len - from, keep);
+	if (clean.failed) {
+		buf->failed = clean.failed;
+	} else if (from < buf->len) {
+		buf->len = from;
+		buf_add(buf, clean.data, clean.len);
+	}
+	buf_done(&clean);
+	return buf->failed;
+}
+
+int text_tsv_value(struct buf *out, const char *s)
+{
+	static const char odd[] = "\t\n\r\\", letters[] = "tnr\\";
+	const char *end = s + strlen(s);
+
+	while (s < end) {
+		size_t n = harmless(s, (size_t)(end - s), odd);
+		const char *at;
+
+		buf_add(out, s, n);
+		s += n;
+		if (s == end)
+			break;
+		at = strchr(odd, *s);
+		if (at) {
+			buf_printf(out, "\\%c", letters[at - odd]);
+			s++;
+			continue;
+		}
+		n = text_terminal(s, (size_t)(end - s));
+		escape(out, s, n);
+		s += n;
+	}
+	return out->failed;
+}
+
+int text_info_line(struct buf *out, const char *key, const char *value)
+{
+	size_t from;
+
+	if (!value)
+		return out->failed;
+	buf_printf(out, "%s: ", key);
+	from = out->len;
+	text_clean(out, value, strlen(value), "\t\n\r");
+	for (size_t i = from; i < out->len; i++)
+		if ((unsigned char)out->data[i] < 0x20)
+			out->data[i] = ' ';
+	return buf_putc(out, '\n');
+}
+
 bool text_is_utf8(const char *s, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)s;
@@ -124,7 +212,7 @@ static bool offends(const unsigned char *p, size_t n, size_t *ret_len)
 	size_t len = utf8_char(p, n);
 
 	*ret_len = len ? len : 1;
-	return len == 0 || *p < 0x20 || *p == 0x7f || *p == '/';
+	return len == 0 || *p == '/' || text_terminal((const char *)p, n);
 }
 
 static bool any_offends(const char *name)

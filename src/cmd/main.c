@@ -4,6 +4,7 @@
 #include "cmd/command.h"
 
 #include "base/log.h"
+#include "base/text.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
@@ -43,6 +44,7 @@ static const char help_text[] =
 
 void command_say(const char *fmt, ...)
 {
+	cleanup(buf_done) struct buf clean = BUF_INIT(0);
 	char text[4096];
 	va_list ap;
 
@@ -50,7 +52,9 @@ void command_say(const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	log_clean(text);
-	fprintf(stderr, "bitbucketfs: %s\n", text);
+	/* A sentence may have the service's words in it. */
+	text_clean(&clean, text, strlen(text), "\n\t");
+	fprintf(stderr, "bitbucketfs: %s\n", clean.data ? clean.data : "");
 }
 
 enum command_exit command_usage(const char *fmt, ...)

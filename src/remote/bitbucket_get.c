@@ -127,7 +127,7 @@ static void one_line(const char *text, size_t n, struct buf *out)
 	}
 	buf_add(out, text, n);
 	for (size_t i = start; i < out->len; i++)
-		if ((unsigned char)out->data[i] < 0x20 || out->data[i] == 0x7f)
+		if (out->data[i] && strchr("\n\r\t", out->data[i]))
 			out->data[i] = ' ';
 	while (out->len > start && strchr(" .", out->data[out->len - 1]))
 		out->data[--out->len] = '\0';

@@ -232,34 +232,9 @@ static void link_comments(struct thread *t)
 
 /* ---- writing ---- */
 
-/* What a terminal would take for a command. A tab is none. */
-static size_t control_bytes(const char *text)
-{
-	unsigned char c = (unsigned char)text[0];
-
-	if (c == 0xc2 && (unsigned char)text[1] >= 0x80 &&
-	    (unsigned char)text[1] < 0xa0)
-		return 2;
-	return (c < 0x20 && c != '\t') || c == 0x7f;
-}
-
 static void write_word(struct buf *out, const char *text, size_t n)
 {
-	const char *end = text + n, *from = text;
-
-	while (text < end) {
-		size_t skip = control_bytes(text);
-
-		if (!skip) {
-			text++;
-			continue;
-		}
-		buf_add(out, from, (size_t)(text - from));
-		text += skip;
-		from = text;
-	}
-	if (from < end)
-		buf_add(out, from, (size_t)(end - from));
+	text_clean(out, text, n, "\t");
 }
 
 /* A name or a title: one line, not too long. */
@@ -431,7 +406,7 @@ static void write_place(struct thread *t, const struct comment *c)
 		return;
 	}
 	text_tsv_value(&path, c->path);
-	write_word(t->out, path.data, path.len);
+	buf_add(t->out, path.data, path.len);
 	if (c->line > 0 && c->first > 0 && c->first < c->line)
 		buf_printf(t->out, ":%" PRId64 "-%" PRId64, c->first, c->line);
 	else if (c->line > 0)

@@ -6,6 +6,7 @@
  */
 #include "tree/provider.h"
 
+#include "base/text.h"
 #include "remote/resource.h"
 #include "tree/place.h"
 
@@ -438,6 +439,7 @@ static int refresh_lookup(struct ctx *ctx, struct model *model,
 	/* The kernel is to keep no entry: finding an outdated one it would look
 	 * it up twice, and the second answer would say that nothing changed. */
 	model_changed_entry(model, dir, ".now");
+	text_clean_buf(&said, 0, "\n\t");
 	found_text(model, &said, 0, ret_found);
 	return 0;
 }

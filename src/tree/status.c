@@ -101,7 +101,7 @@ void status_text(struct model *model, struct buf *out)
 	const struct model_config *c = &model->config;
 	char bytes[16], when[24];
 	struct source_health health;
-	size_t before;
+	size_t from = out->len, before;
 
 	source_health(c->source, &health);
 	buf_printf(out, "bitbucketfs: %s\n", VERSION);
@@ -123,6 +123,8 @@ void status_text(struct model *model, struct buf *out)
 		out->len = before;
 		buf_puts(out, " none\n");
 	}
+	/* Names, and sentences of the service. */
+	text_clean_buf(out, from, "\n\t");
 }
 
 static bool json_running(void *arg, const struct clone_progress *p)

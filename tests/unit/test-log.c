@@ -88,7 +88,7 @@ static void one_line_each(void **state)
 		memcpy(much + i, "\xc3\xa9", 2);
 	log_info("x%s", much);
 	cleanup(free) char *text = captured();
-	const char *line = "a bitbucketfs: b  [1m c\n";
+	const char *line = "a bitbucketfs: b \\x1b[1m c\n";
 	assert_memory_equal(text, line, strlen(line));
 	char *second = text + strlen(line), *third = strchr(second, '\n') + 1;
 	assert_int_equal(third - second, 4096 + 1);

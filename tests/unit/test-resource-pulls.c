@@ -451,7 +451,7 @@ static void conversations(void **state)
 		"\n"
 		"- **Grace** · 2026-10-03 14:04 · #105\n"
 		"\n"
-		"  [31mred\n"
+		"  \\x1b[31mred\\x07\n"
 		"\n"
 		"## src/cache.c:42\n"
 		"\n"

@@ -47,7 +47,7 @@ static const char whole_info[] =
 	"website: https://example.com\n"
 	"has_issues: no\n"
 	"has_wiki: no\n"
-	"owner: Ada  L.\n"
+	"owner: Ada \\x07L.\n"
 	"url: https://bitbucket.org/acme/widgets\n"
 	"clone_https: https://bitbucket.org/acme/widgets.git\n"
 	"clone_ssh: git@ssh.bitbucket.org:acme/widgets.git\n";

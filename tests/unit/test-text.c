@@ -33,6 +33,57 @@ static void tsv_values(void **state)
 	assert_string_equal(b.data, "a\\tb\\nc\\rd\\\\e f\xc3\xa9");
 }
 
+/* No terminal obeys what comes out, and nothing else is touched. */
+static void what_a_terminal_obeys(void **state)
+{
+	static const struct {
+		const char *is, *clean;
+	} table[] = {
+		{"plain \"text\" 100%", "plain \"text\" 100%"},
+		{"caf\xc3\xa9 \xf0\x9f\x98\x80",
+		 "caf\xc3\xa9 \xf0\x9f\x98\x80"},
+		{"\xc2\xa0", "\xc2\xa0"}, /* the first after C1 */
+		{"\x1b]0;pwned\a", "\\x1b]0;pwned\\x07"},
+		{"\b\f\v\x7f\x01\x1f", "\\x08\\x0c\\x0b\\x7f\\x01\\x1f"},
+		{"\xc2\x9b"
+		 "2J\xc2\x80\xc2\x9f",
+		 "\\xc2\\x9b2J\\xc2\\x80\\xc2\\x9f"},
+		/* A byte by itself, before and after what goes on with one. */
+		{"\x9b"
+		 "2J\xc3\xa9\x9b\xc2",
+		 "\\x9b2J\xc3\xa9\\x9b\xc2"},
+		{"\xe2\x80\xa9\xe2\x80\xaa\xe2\x80\xae\xe2\x80\xaf",
+		 "\xe2\x80\xa9\\u202a\\u202e\xe2\x80\xaf"},
+		{"\xe2\x81\xa5\xe2\x81\xa6\xe2\x81\xa9\xe2\x81\xaa",
+		 "\xe2\x81\xa5\\u2066\\u2069\xe2\x81\xaa"},
+		{"\xe2\x80", "\xe2\\x80"},
+	};
+	cleanup(buf_done) struct buf b = BUF_INIT(0);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		cleanup(buf_done) struct buf line = BUF_INIT(0);
+
+		buf_clear(&b);
+		text_clean(&b, table[i].is, strlen(table[i].is), "");
+		assert_string_equal(b.data, table[i].clean);
+		buf_clear(&b);
+		text_tsv_value(&b, table[i].is);
+		assert_string_equal(b.data, table[i].clean);
+		buf_printf(&line, "key: %s\n", table[i].clean);
+		buf_clear(&b);
+		text_info_line(&b, "key", table[i].is);
+		assert_string_equal(b.data, line.data);
+	}
+	buf_clear(&b);
+	text_clean(&b, "a\n\tb\r\0c", 7, "\n\t");
+	assert_string_equal(b.data, "a\n\tb\\x0d\\x00c");
+	buf_clear(&b);
+	buf_puts(&b, "\a\a");
+	text_clean_buf(&b, 1, "");
+	assert_string_equal(b.data, "\a\\x07");
+}
+
 static void info_lines(void **state)
 {
 	(void)state;
@@ -44,7 +95,7 @@ static void info_lines(void **state)
 	text_info_line(&b, "odd", "a\nname: b\r\x7f\x1b[1m\xc3\xa9");
 	assert_string_equal(b.data, "name: Widgets: a \"story\"\n"
 				    "empty: \n"
-				    "odd: a name: b   [1m\xc3\xa9\n");
+				    "odd: a name: b \\x7f\\x1b[1m\xc3\xa9\n");
 }
 
 static const char *const own_names[] = {"index.tsv", "more", NULL};
@@ -79,6 +130,9 @@ static void file_names(void **state)
 	expect_name("a/b 100%", "a%2Fb 100%25");
 	expect_name("a\nb", "a%0Ab");
 	expect_name("a\x7f", "a%7F");
+	expect_name("a\xc2\x9b\x33%", "a%C2%9B3%25");
+	expect_name("gpj.\xe2\x80\xaexe", "gpj.%E2%80%AExe");
+	expect_name("\xe2\x81\xa6", "%E2%81%A6");
 	expect_name("a\xff"
 		    "b",
 		    "a%FFb");
@@ -320,11 +374,17 @@ static void sizes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(percent_encodes), cmocka_unit_test(tsv_values),
-		cmocka_unit_test(info_lines),      cmocka_unit_test(file_names),
-		cmocka_unit_test(long_file_names), cmocka_unit_test(utf8),
-		cmocka_unit_test(numbers),         cmocka_unit_test(durations),
-		cmocka_unit_test(legal_names),     cmocka_unit_test(sizes),
+		cmocka_unit_test(percent_encodes),
+		cmocka_unit_test(tsv_values),
+		cmocka_unit_test(what_a_terminal_obeys),
+		cmocka_unit_test(info_lines),
+		cmocka_unit_test(file_names),
+		cmocka_unit_test(long_file_names),
+		cmocka_unit_test(utf8),
+		cmocka_unit_test(numbers),
+		cmocka_unit_test(durations),
+		cmocka_unit_test(legal_names),
+		cmocka_unit_test(sizes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
