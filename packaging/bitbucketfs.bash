@@ -11,7 +11,7 @@ _bitbucketfs() {
 		local head=
 		[[ $cur == *,* ]] && head=${cur%,*},
 		mapfile -t COMPREPLY < <(compgen -P "$head" -W 'api_url= git_url=
-			workspaces= cache_dir= ttl= trees= walk= history= uid= gid= umask=
+			workspaces= cache_dir= ttl= trees= walk= history= listed= uid= gid= umask=
 			allow_other allow_root auto_unmount noexec submodules=off lfs=off' -- "${cur##*,}")
 		compopt -o nospace
 		return

@@ -59,6 +59,15 @@ enum resource_paging {
 			    * index */
 };
 
+/* Which of a collection's items its directory lists. Every one of them can be
+ * entered by its name, and the indexes have them all: a walk that enters what
+ * is listed is not to cost more the older a repository grows. */
+enum resource_listing {
+	RESOURCE_LISTS_ALL,
+	RESOURCE_LISTS_NEWEST, /* the newest few: `-o listed=N` */
+	RESOURCE_LISTS_NONE,   /* the indexes alone */
+};
+
 /* What is in a directory beside what a row can say; tree/ knows how. */
 enum resource_special {
 	RESOURCE_PLAIN,
@@ -127,6 +136,7 @@ struct resource {
 			 * "uuid" */
 	enum resource_paging paging;
 	enum resource_special special;
+	enum resource_listing listing;
 	int64_t ttl_s; /* how long an answer is believed */
 	/* The answer is final when the item that the row is below is. */
 	bool (*is_final_below)(const struct json *above);
@@ -143,6 +153,7 @@ struct resource {
 	bool is_shy;      /* listed only while it is at hand: in .bitbucketfs/
 			   * nothing is listed that costs anything (layout rule
 			   * 13) */
+	bool is_unlisted; /* found by its name alone */
 	/* There only where the object of the directory, the repository's or an
 	 * item's, has this member and not false; or NULL. */
 	const char *needs;

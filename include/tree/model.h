@@ -49,8 +49,9 @@ struct model_config {
 	const char *mountpoint;
 	uid_t uid; /* whose everything is, as stat(2) says */
 	gid_t gid;
-	mode_t umask;   /* bits that no mode has */
-	int64_t ttl_ms; /* of git refs; 0: 60 s */
+	mode_t umask;    /* bits that no mode has */
+	int64_t ttl_ms;  /* of git refs; 0: 60 s */
+	unsigned listed; /* items of what grows for ever; 0: 10 */
 	/* Bytes of listings: that are open, that are kept beside; 0: the
 	 * defaults. */
 	size_t most_open, most_kept;

@@ -71,7 +71,8 @@ int place_collection(struct ctx *, struct model *, struct node *dir,
 /* An item of a collection's node by its name; an unknown one is no error. */
 int place_lookup_item(struct ctx *, struct model *, struct node *dir,
 		      const char *name, struct found *ret_found);
-/* An item whose collection, as far as it is at hand, has it. */
+/* An item that its directory lists, as far as that is at hand: then it is the
+ * listing that brings it up to date. Any other lives by itself. */
 bool place_is_listed(struct ctx *, struct model *, const struct place *item);
 /* How long the kernel may believe what is this old. */
 int64_t place_believe_ms(const struct catalog_age *);

@@ -30,6 +30,8 @@ extern char **environ;
 #define WALK_MAX 1000000
 #define HISTORY_DEFAULT 500
 #define HISTORY_MAX 100000
+#define LISTED_DEFAULT 10
+#define LISTED_MAX 10000
 #define WORKSPACES_MAX 1000
 #define VALUE_MAX 8192
 
@@ -40,6 +42,7 @@ void config_init(struct config *config)
 	config->trees = TREES_DEFAULT;
 	config->walk = WALK_DEFAULT;
 	config->history = HISTORY_DEFAULT;
+	config->listed = LISTED_DEFAULT;
 	config->uid = getuid();
 	config->gid = getgid();
 }
@@ -305,6 +308,11 @@ static int set_history(struct config *config, const char *value)
 	return set_number(config, &config->history, HISTORY_MAX, value);
 }
 
+static int set_listed(struct config *config, const char *value)
+{
+	return set_number(config, &config->listed, LISTED_MAX, value);
+}
+
 /* (uid_t)-1 is what chown(2) calls no one; (gid_t)-1 likewise. */
 #define ID_MAX (UINT32_MAX - 1)
 
@@ -367,6 +375,7 @@ static const struct config_setting settings[] = {
 	{"trees", NULL, true, set_trees},
 	{"walk", NULL, true, set_walk},
 	{"history", NULL, true, set_history},
+	{"listed", "BITBUCKETFS_LISTED", true, set_listed},
 	{"uid", NULL, true, set_uid},
 	{"gid", NULL, true, set_gid},
 	{"umask", NULL, true, set_umask},

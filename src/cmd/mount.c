@@ -291,6 +291,7 @@ static int build_model(struct program *p, bool known)
 		.gid = p->config.gid,
 		.umask = p->config.umask,
 		.ttl_ms = p->config.ttl_ms,
+		.listed = p->config.listed,
 		.check_behind = known && credential_kind(p->credential) !=
 						 CREDENTIAL_ANONYMOUS,
 		.checked = say_verdict,

@@ -626,6 +626,10 @@ static bool freshen(struct ctx *ctx, struct documents *d,
 {
 	cleanup(collection_unref) struct collection *c = NULL, *newer = NULL;
 
+	/* Where no walk meets the items, one that was entered by its name is
+	 * one request, and the collection would be ten. */
+	if (row->listing == RESOURCE_LISTS_NONE && row->items->endpoint)
+		return false;
 	if (documents_collection(ctx, d, row, scope, SOURCE_CACHED, &c,
 				 ret_age) < 0 ||
 	    !collection_find_id(c, id))

@@ -175,20 +175,6 @@ static const struct resource_items reports = {
 	.rows = annotations,
 };
 
-/* From commits/<id>/pullrequests/. */
-static void pullrequest_link(const char *id, struct buf *target)
-{
-	buf_puts(target, "../../../pullrequests/");
-	text_percent_encode(target, id, "");
-}
-
-static const struct resource_items pullrequests = {
-	.name_path = "id",
-	.id_path = "id",
-	.time_path = "updated_on|created_on",
-	.link = pullrequest_link,
-};
-
 static const struct resource below[] = {
 	{
 		.name = "changes",
@@ -208,14 +194,17 @@ static const struct resource below[] = {
 		.columns = resource_comment_columns,
 		.files = resource_comment_files,
 	},
+	/* Indexes alone: links to the pull requests would lead back here from
+	 * their commits/, and who follows links would walk for ever. Not
+	 * listed, for where its add-on is missing no walk could end well. */
 	{
 		.name = "pullrequests",
 		.kind = RESOURCE_COLLECTION,
 		.endpoint = COMMIT "/pullrequests?pagelen=100",
 		.id = "id",
 		.ttl_s = 10 * MINUTE_S,
+		.is_unlisted = true,
 		.columns = resource_pullrequest_columns,
-		.items = &pullrequests,
 	},
 	{
 		.name = "reports",

@@ -193,6 +193,9 @@ static const struct resource_items step_items = {
 				.endpoint = STEP "/test_reports",
 				.ttl_s = 10 * MINUTE_S,
 				.may_lack = true,
+				/* Most steps have none, which is known only by
+				 * asking: no walk is to ask every step. */
+				.is_unlisted = true,
 				.files = report_files,
 				.rows =
 					(const struct resource[]){

@@ -227,12 +227,12 @@ static const struct resource_items closed_commits = {
 		.ttl_s = (ttl), .columns = resource_comment_columns,         \
 		.files = resource_comment_files,                             \
 	}
-#define COMMITS(ttl, its_items)                                     \
-	{                                                           \
-		.name = "commits", .kind = RESOURCE_COLLECTION,     \
-		.endpoint = PULLREQUEST "/commits?pagelen=100",     \
-		.ttl_s = (ttl), .columns = resource_commit_columns, \
-		.items = (its_items),                               \
+#define COMMITS(ttl, its_items)                                           \
+	{                                                                 \
+		.name = "commits", .kind = RESOURCE_COLLECTION,           \
+		.endpoint = PULLREQUEST "/commits?pagelen=100",           \
+		.listing = RESOURCE_LISTS_NONE, .ttl_s = (ttl),           \
+		.columns = resource_commit_columns, .items = (its_items), \
 	}
 #define STATUSES(ttl)                                            \
 	{                                                        \
@@ -288,14 +288,14 @@ static const struct resource closed_below[] = {
 const struct resource_items resource_pullrequest_items = ITEMS(below);
 static const struct resource_items closed_items = ITEMS(closed_below);
 
-#define IN_STATE(row_name, state)                                     \
-	{                                                             \
-		.name = row_name, .kind = RESOURCE_COLLECTION,        \
-		.endpoint = PULLREQUESTS, .q = "state=\"" state "\"", \
-		.paging = RESOURCE_NEWEST, .ttl_s = 10 * MINUTE_S,    \
-		.is_history = true, .is_beside = true,                \
-		.columns = resource_pullrequest_columns,              \
-		.items = &closed_items,                               \
+#define IN_STATE(row_name, state)                                              \
+	{                                                                      \
+		.name = row_name, .kind = RESOURCE_COLLECTION,                 \
+		.endpoint = PULLREQUESTS, .q = "state=\"" state "\"",          \
+		.paging = RESOURCE_NEWEST, .listing = RESOURCE_LISTS_NONE,     \
+		.ttl_s = 10 * MINUTE_S, .is_history = true, .is_beside = true, \
+		.columns = resource_pullrequest_columns,                       \
+		.items = &closed_items,                                        \
 	}
 
 const struct resource resource_pullrequest_states[] = {

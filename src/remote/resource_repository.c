@@ -194,6 +194,7 @@ const struct resource resource_repository = {
 				.kind = RESOURCE_COLLECTION,
 				.special = RESOURCE_COMMITS,
 				.endpoint = REPOSITORY "/commits?pagelen=100",
+				.listing = RESOURCE_LISTS_NONE,
 				.ttl_s = 5 * MINUTE_S,
 				.is_history = true,
 				.columns = resource_commit_columns,
@@ -205,6 +206,7 @@ const struct resource resource_repository = {
 				.endpoint = REPOSITORY
 				"/pipelines?pagelen=100&sort=-created_on",
 				.paging = RESOURCE_NUMBERED,
+				.listing = RESOURCE_LISTS_NEWEST,
 				.ttl_s = 1 * MINUTE_S,
 				.is_history = true,
 				.columns = resource_pipeline_columns,
@@ -225,6 +227,7 @@ const struct resource resource_repository = {
 				.endpoint = REPOSITORY
 				"/deployments?pagelen=100",
 				.paging = RESOURCE_NUMBERED,
+				.listing = RESOURCE_LISTS_NEWEST,
 				.ttl_s = 5 * MINUTE_S,
 				.is_history = true,
 				.columns = resource_deployment_columns,
@@ -245,6 +248,7 @@ const struct resource resource_repository = {
 				.kind = RESOURCE_COLLECTION,
 				.endpoint = REPOSITORY "/issues?pagelen=100",
 				.paging = RESOURCE_NEWEST,
+				.listing = RESOURCE_LISTS_NEWEST,
 				.ttl_s = 5 * MINUTE_S,
 				.is_history = true,
 				.needs = "has_issues",

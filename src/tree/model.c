@@ -23,6 +23,8 @@ int model_new(const struct model_config *config, struct model **ret_model)
 	model->config = *config;
 	if (model->config.ttl_ms <= 0)
 		model->config.ttl_ms = 60 * 1000;
+	if (!model->config.listed)
+		model->config.listed = 10;
 	model->started_ms = clock_wall_ms();
 	model->nodes = node_table_new(&root);
 	model->listings = dirlists_new(config->most_open, config->most_kept);

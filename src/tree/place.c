@@ -39,11 +39,11 @@ bool place_is_listed(struct ctx *ctx, struct model *model,
 	cleanup(collection_unref) struct collection *c = NULL;
 	struct catalog_age age;
 
-	return item->collection &&
+	return item->collection && item->row->listing != RESOURCE_LISTS_NONE &&
 	       documents_collection(ctx, model->config.documents, item->row,
 				    item->collection, SOURCE_CACHED, &c,
 				    &age) == 0 &&
-	       collection_find_id(c, item->id);
+	       place_lists(model, item->row, c, item->id);
 }
 
 int place_document(struct ctx *ctx, struct model *model, struct node *dir,
@@ -270,7 +270,8 @@ void place_add_rows(struct ctx *ctx, struct model *model,
 		    unsigned tag, struct dirlist *l)
 {
 	for (unsigned i = 0; rows && rows[i].name; i++)
-		if (place_is_there(&rows[i], repository) &&
+		if (!rows[i].is_unlisted &&
+		    place_is_there(&rows[i], repository) &&
 		    (!rows[i].is_shy ||
 		     is_at_hand(ctx, model, &rows[i], scope)))
 			dirlist_add(l, rows[i].name, base + i + 1,
@@ -441,14 +442,17 @@ static int lookup_name(struct ctx *ctx, struct model *model, struct node *dir,
 {
 	cleanup(collection_unref) struct collection *c = NULL;
 	const struct collection_item *item = NULL;
+	const struct place *p = place_of(dir);
 	struct catalog_age age = {0};
 	int64_t left_ms;
 
 	if (place_collection(ctx, model, dir, SOURCE_CACHED, &c, &age) == 0)
 		item = collection_find(c, name);
 	left_ms = age.left_ms;
-	if (item && left_ms <= 0 &&
-	    !knows_item(ctx, model, dir, item->id, &left_ms)) {
+	if (item && left_ms <= 0 && p->row->listing == RESOURCE_LISTS_NONE) {
+		item = NULL;
+	} else if (item && left_ms <= 0 &&
+		   !knows_item(ctx, model, dir, item->id, &left_ms)) {
 		c = collection_unref(c);
 		item = NULL;
 		if (place_collection(ctx, model, dir, SOURCE_READ, &c, &age) ==

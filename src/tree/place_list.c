@@ -174,14 +174,16 @@ static void add_items(struct model *model, struct node *dir,
 {
 	const struct place *p = place_of(dir);
 	const struct collection *c = names->collection;
+	cleanup(free) const struct collection_item **items = NULL;
+	size_t n = place_listed(model, p->row, c, &items);
 	mode_t type = place_is_parts(p)     ? S_IFREG
 		      : p->row->items->link ? S_IFLNK
 					    : S_IFDIR;
 	size_t first = l->n_names;
 
-	for (size_t i = 0; i < c->n_items; i++)
-		dirlist_add(l, c->items[i].name, 0, type,
-			    TAG_ITEM + (unsigned)i);
+	for (size_t i = 0; i < n; i++)
+		dirlist_add(l, items[i]->name, 0, type,
+			    TAG_ITEM + (unsigned)(items[i] - c->items));
 	dirlist_number(l, first, node_book(model->nodes, dir, true),
 		       PLACE_FIRST_ITEM);
 }

@@ -36,6 +36,14 @@ void place_found_item(struct model *, struct node *dir, const char *id,
 int place_stored_file(struct model *, struct node *dir,
 		      const struct collection *, const struct catalog_age *,
 		      const char *name, struct found *ret_found);
+/* The items of a row's collection that its directory lists; free the array.
+ * They live as long as the collection. */
+size_t place_listed(const struct model *, const struct resource *,
+		    const struct collection *,
+		    const struct collection_item ***ret_items);
+/* Whether that one is among them. */
+bool place_lists(const struct model *, const struct resource *,
+		 const struct collection *, const char *id);
 /* The provider's. */
 int place_open(struct ctx *, struct model *, struct node *dir,
 	       struct dirlist *newest, struct dirlist **ret_listing);

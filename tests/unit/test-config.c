@@ -74,6 +74,7 @@ static void test_precedence(void **state)
 	assert_int_equal(config.ttl_ms, 60000);
 	assert_int_equal(config.trees, 100);
 	assert_int_equal(config.history, 500);
+	assert_int_equal(config.listed, 10);
 	assert_int_equal(config.walk, 100);
 	assert_int_equal(
 		parse(&config,
@@ -81,6 +82,7 @@ static void test_precedence(void **state)
 		      "git_url = https://file.example\n"
 		      "cache_dir = /file\nttl = 5m\ntrees = 5\nwalk = 7\n"
 		      "history = 2000\n"
+		      "listed = 25\n"
 		      "email = file@example.com\ntoken = filetoken\n"),
 		0);
 	setenv("BITBUCKETFS_API_URL", "https://env.example/2.0/", 1);
@@ -97,6 +99,7 @@ static void test_precedence(void **state)
 	assert_int_equal(config.ttl_ms, 7200000);
 	assert_int_equal(config.trees, 5);
 	assert_int_equal(config.history, 2000);
+	assert_int_equal(config.listed, 25);
 	assert_int_equal(config.walk, 7);
 	assert_string_equal(config.email, "file@example.com");
 	assert_string_equal(config.token, "envtoken");
@@ -200,6 +203,8 @@ static void test_options(void **state)
 	options("ttl", "needs a value");
 	options("trees=0", "from 1 to");
 	options("history=0", "from 1 to");
+	options("listed=0", "from 1 to");
+	options("listed=10001", "from 1 to 10000");
 	options("history=100001", "from 1 to 100000");
 	options("walk=0", "from 1 to 1000000");
 	options("walk=1000001", "from 1 to");
