@@ -172,6 +172,44 @@ static int lookup_row(struct ctx *ctx, struct model *model, struct node *dir,
 	return r;
 }
 
+/*
+ * For rg and fd, which read it where they come from above: what is left are the
+ * files of tree/ and the indexes. Patterns of directories alone, and none with
+ * `!`: started inside one of them they search as they do anywhere.
+ */
+static const char ignore_name[] = ".ignore";
+static const char ignore_text[] =
+	"# What `rg` and `fd` from above leave out (each directory a request "
+	"or more);\n"
+	"# `rg -u` goes everywhere. Search in tree/ and the index.tsv files.\n"
+	"/branches/*/\n"
+	"/tags/*/\n"
+	"/commits/*/\n"
+	"/pullrequests/*/\n"
+	"/pipelines/*/\n"
+	"/deployments/*/\n"
+	"/environments/*/\n"
+	"/network/*/\n"
+	"/settings/*/\n"
+	"/issues/*/\n"
+	"/downloads/\n";
+
+static void found_ignore(const struct model *model, struct found *ret_found)
+{
+	*ret_found = (struct found){
+		.what =
+			{
+				.provider = &provider_snapshot,
+				.mode = NODE_FILE,
+				.size = strlen(ignore_text),
+				.mtime_ms = model->started_ms,
+				.data = blob_new(ignore_text,
+						 strlen(ignore_text)),
+			},
+		.left_ms = FOREVER_MS,
+	};
+}
+
 static int repository_lookup(struct ctx *ctx, struct model *model,
 			     struct node *dir, const char *name,
 			     struct found *ret_found)
@@ -182,6 +220,12 @@ static int repository_lookup(struct ctx *ctx, struct model *model,
 	int r;
 
 	ret_found->left_ms = FOREVER_MS;
+	/* Not listed: it is about the mount, and nothing of the repository's.
+	 */
+	if (strcmp(name, ignore_name) == 0) {
+		found_ignore(model, ret_found);
+		return 0;
+	}
 	if (!file)
 		return lookup_row(ctx, model, dir, name, ret_found);
 	r = repository_document(ctx, model, dir, &document);

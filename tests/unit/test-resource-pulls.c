@@ -336,10 +336,9 @@ static void links(void **state)
 		{"pullrequests/@/commits", "abc", "../../../commits/abc"},
 		{"pullrequests/merged/@/commits", "abc",
 		 "../../../../commits/abc"},
-		{"commits/@/pullrequests", "12", "../../../pullrequests/12"},
 		/* It leads nowhere else, whatever the service calls it. */
-		{"commits/@/pullrequests", "../../x",
-		 "../../../pullrequests/..%2F..%2Fx"},
+		{"pullrequests/@/commits", "../../x",
+		 "../../../commits/..%2F..%2Fx"},
 	};
 
 	(void)state;
@@ -349,6 +348,8 @@ static void links(void **state)
 		row_at(all[i].path)->items->link(all[i].id, &target);
 		assert_string_equal(target.data, all[i].want);
 	}
+	/* Nor back to where one came from. */
+	assert_null(row_at("commits/@/pullrequests")->items);
 }
 
 /* ---- conversations ---- */
