@@ -17,7 +17,9 @@ struct http_config {
 	unsigned n_connections;     /* exchanges at once; 0: 4 */
 	const char *user_agent;     /* copied */
 	int64_t connect_timeout_ms; /* 0: 5 s */
-	int64_t stall_timeout_ms; /* no byte for so long: -ETIMEDOUT; 0: 30 s */
+	/* No byte for so long, or twice as long without the first byte that a
+	 * sink can have: -ETIMEDOUT; 0: 30 s */
+	int64_t stall_timeout_ms;
 };
 /* Only after the program has forked for good. 0 or -errno. */
 int http_new(const struct http_config *, struct http **ret_http);
@@ -76,6 +78,10 @@ struct http_sink {
 	/* If not NULL: called once before the first byte, with the headers. */
 	int (*begin)(void *arg, const struct http_response *response);
 	void *arg;
+	/* NULL: each byte is progress. Else a count that `write` increases;
+	 * once it is not 0, only its growth is, and a server that goes on
+	 * sending anything else has stalled. */
+	const uint64_t *progress;
 };
 
 /*

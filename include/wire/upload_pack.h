@@ -56,6 +56,10 @@ struct upload_pack;
 int upload_pack_new(struct link *, struct upload_pack_caps *caps,
 		    struct upload_pack **ret_up);
 struct upload_pack *upload_pack_free(struct upload_pack *);
+/* A call has ask_ms (60 s, unless this says otherwise) until its list of refs
+ * is there, or the first byte of its pack; beyond that -ETIMEDOUT. From then on
+ * only bytes of the pack are progress to the link. */
+void upload_pack_patience(struct upload_pack *, int64_t ask_ms);
 DEFINE_CLEANUP(struct upload_pack *, upload_pack_free);
 
 /*

@@ -215,7 +215,10 @@ struct hop {
 	CURL *easy;
 	const struct url *url;
 	/* What became of it */
-	int64_t moved_ms; /* when the last byte went either way */
+	int64_t began_ms;
+	int64_t moved_ms;  /* when the last byte went either way */
+	bool is_moving;    /* the sink has had a byte */
+	uint64_t progress; /* what the sink counted so far */
 	curl_off_t down, up;
 	size_t n_head;
 	long n_sent;    /* bytes of the request */
@@ -225,6 +228,19 @@ struct hop {
 	int failed;     /* ended by the sink, or by a limit of ours */
 	char error[CURL_ERROR_SIZE];
 };
+
+/* Something came or went. Of a sink that counts for itself nothing else is a
+ * sign of life: keep-alives and chatter can go on for ever. */
+static void note_move(struct hop *hop)
+{
+	const uint64_t *progress = hop->sink ? hop->sink->progress : NULL;
+	uint64_t before = hop->progress;
+
+	if (progress)
+		hop->progress = *progress;
+	if (!hop->progress || hop->progress != before)
+		hop->moved_ms = clock_mono_ms();
+}
 
 static bool is_success(long status)
 {
@@ -258,7 +274,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 	int r = 0;
 
 	n *= size;
-	hop->moved_ms = clock_mono_ms();
+	note_move(hop);
 	hop->n_head += n;
 	if (hop->n_head > HEAD_MAX) {
 		hop->failed = ctx_fail(hop->ctx, -EPROTO,
@@ -290,6 +306,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 
 	n *= size;
 	if (is_success(hop->response->status)) {
+		hop->is_moving = true;
 		if (hop->sink && hop->sink->write)
 			r = hop->sink->write(hop->sink->arg, data, n);
 		if (r < 0)
@@ -299,7 +316,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 		r = -EMSGSIZE;
 	}
 	/* Also when the sink took its time: that was not the network's. */
-	hop->moved_ms = clock_mono_ms();
+	note_move(hop);
 	return r < 0 ? 0 : n;
 }
 
@@ -311,7 +328,7 @@ static int on_progress(void *arg, curl_off_t total_down, curl_off_t down,
 	(void)total_down;
 	(void)total_up;
 	if (down != hop->down || up != hop->up)
-		hop->moved_ms = clock_mono_ms();
+		note_move(hop);
 	hop->down = down;
 	hop->up = up;
 	return 0;
@@ -424,6 +441,18 @@ static void wake_multi(void *multi)
 	curl_multi_wakeup(multi);
 }
 
+/* How long until it has stalled. Headers and the body of an error may drip,
+ * too: they have a time in all. */
+static int64_t stalls_in(const struct http *http, const struct hop *hop)
+{
+	int64_t stall = hop->moved_ms + http->stall_timeout_ms;
+	int64_t answer = hop->began_ms + 2 * http->stall_timeout_ms;
+
+	if (!hop->is_moving && answer < stall)
+		stall = answer;
+	return stall - clock_mono_ms();
+}
+
 static int drive(struct http *http, struct http_slot *slot, struct hop *hop,
 		 CURLcode *ret_result)
 {
@@ -449,12 +478,11 @@ static int drive(struct http *http, struct http_slot *slot, struct hop *hop,
 			return ctx_fail(hop->ctx, r,
 					"%s did not answer in time",
 					hop->url->host);
-		stall = hop->moved_ms + http->stall_timeout_ms -
-			clock_mono_ms();
+		stall = stalls_in(http, hop);
 		if (stall <= 0)
 			return ctx_fail(hop->ctx, -ETIMEDOUT,
 					"%s went silent in the middle of an "
-					"exchange",
+					"exchange, or brings nothing of it",
 					hop->url->host);
 		wait = ctx_left_ms(hop->ctx);
 		if (wait > stall)
@@ -558,7 +586,9 @@ static int perform_once(struct http *http, struct http_slot *slot,
 	curl_off_t n_received = 0;
 	int r;
 
-	hop->moved_ms = clock_mono_ms();
+	hop->began_ms = hop->moved_ms = clock_mono_ms();
+	hop->is_moving = false;
+	hop->progress = 0;
 	hop->down = hop->up = 0;
 	hop->n_head = 0;
 	hop->n_sent = 0;

@@ -142,7 +142,11 @@ static int perform(struct ctx *ctx, struct link_http *link,
 	struct answer answer = {
 		.ctx = ctx, .content_type = content_type, .sink = sink};
 	struct http_sink checked = {
-		.begin = answer_begin, .write = answer_write, .arg = &answer};
+		.begin = answer_begin,
+		.write = answer_write,
+		.arg = &answer,
+		.progress = sink->progress,
+	};
 
 	bool guarded = link->guard.admit && request->authorization;
 	int r = guarded ? link->guard.admit(link->guard.arg, ctx) : 0;

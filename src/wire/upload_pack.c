@@ -8,6 +8,11 @@
  * repositories. So an answer that does not fit the memory is a surprise: the
  * advertisement is asked for and the request repeated, once, and only while
  * the caller has seen nothing of a pack.
+ *
+ * A question ends after a minute in all, however lively the server is: a list
+ * of refs that drips, progress on side band 2 and keep-alives (an empty side
+ * band 1) would hold whoever waits as long as the server likes. Once a pack has
+ * begun its own bytes alone are progress.
  */
 #include "upload_pack_private.h"
 
@@ -15,6 +20,7 @@
 
 #define ERR_TEXT_MAX 300
 #define SHALLOWS_MAX (16 * MIB)
+#define ASK_MS 60000
 
 int upload_pack_new(struct link *link, struct upload_pack_caps *caps,
 		    struct upload_pack **ret_up)
@@ -23,8 +29,14 @@ int upload_pack_new(struct link *link, struct upload_pack_caps *caps,
 
 	up->link = link;
 	up->caps = caps;
+	up->ask_ms = ASK_MS;
 	*ret_up = up;
 	return 0;
+}
+
+void upload_pack_patience(struct upload_pack *up, int64_t ask_ms)
+{
+	up->ask_ms = ask_ms;
 }
 
 struct upload_pack *upload_pack_free(struct upload_pack *up)
@@ -82,7 +94,8 @@ int conversation_exchange(struct upload_pack *up, bool v2,
 			  const struct buf *request, packet_fn *packet,
 			  void *arg)
 {
-	struct http_sink sink = {.write = feed, .arg = up};
+	struct http_sink sink = {
+		.write = feed, .arg = up, .progress = &up->n_pack};
 
 	if (request->failed)
 		return ctx_fail(up->ctx, request->failed,
@@ -174,6 +187,8 @@ static int in_conversation(struct ctx *ctx, struct upload_pack *up,
 
 	up->ctx = ctx;
 	up->surprised = up->handed_out = up->ended_by_caller = false;
+	up->n_pack = 0;
+	up->deadline_ms = ctx_narrow(ctx, up->ask_ms);
 	if (!up->advertised && !remembered)
 		r = upload_pack_advertise(up);
 	if (r >= 0)
@@ -185,6 +200,7 @@ static int in_conversation(struct ctx *ctx, struct upload_pack *up,
 			r = up->caps->sha256 ? refuse_sha256(up)
 					     : talk(up, arg);
 	}
+	ctx_widen(ctx, up->deadline_ms);
 	up->ctx = NULL;
 	return r;
 }
@@ -353,6 +369,8 @@ static void fetching_begin_pack(struct fetching *fetching)
 
 	fetching->pack_began = true;
 	fetching->up->handed_out = true;
+	/* The question is answered; a pack takes as long as it comes. */
+	ctx_widen(fetching->up->ctx, fetching->up->deadline_ms);
 	if (fetch->shallow)
 		for (size_t at = 0; at < fetching->shallows.len; at += 41)
 			fetch->shallow(fetch->arg,
@@ -372,6 +390,7 @@ int fetching_side_band(struct fetching *fetching, const char *data, size_t n)
 			return 0;
 		if (!fetching->pack_began)
 			fetching_begin_pack(fetching);
+		up->n_pack += n - 1;
 		r = fetch->pack(fetch->arg, data + 1, n - 1);
 		if (r < 0)
 			up->ended_by_caller = true;

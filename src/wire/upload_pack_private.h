@@ -14,6 +14,7 @@
 struct upload_pack {
 	struct link *link;
 	struct upload_pack_caps *caps; /* the caller's */
+	int64_t ask_ms;
 	bool advertised; /* *caps came from the server in this conversation */
 	struct upload_pack_refs v0_refs; /* came with it */
 
@@ -22,6 +23,8 @@ struct upload_pack {
 	bool surprised;       /* the answer is not what *caps promised */
 	bool handed_out;      /* the caller has seen bytes of a pack */
 	bool ended_by_caller; /* by an error of his */
+	int64_t deadline_ms;  /* ctx's own, which a pack has */
+	uint64_t n_pack;      /* bytes of the pack */
 	struct pktline_reader reader;
 };
 
