@@ -88,7 +88,8 @@ struct http_sink {
  * Waits for a free place, then for the network. 0 when an answer came,
  * whatever its status; else
  *   -EINTR cancelled · -ETIMEDOUT deadline, connect timeout or stall ·
- *   -ENETUNREACH no route, no name, connection refused ·
+ *   -ENETUNREACH no route, no name, connection refused, a proxy that refuses ·
+ *   -EMFILE, -ENFILE, -ENOMEM this machine has no more ·
  *   -ECONNRESET broken off, truncated (after it began: the sink has seen
  *   part) · -EPROTO not HTTP, bad TLS · -EPERM, -EINVAL as above · what the
  *   sink returned · -EAGAIN no waiting place (ctx_wait_begin).

@@ -197,6 +197,13 @@ static int slot_handles(struct http_slot *slot)
 {
 	if (!slot->multi)
 		slot->multi = curl_multi_init();
+	/* Made while no descriptor was free it could never be woken: whoever
+	 * cancels would wait for the network. */
+	if (slot->multi && curl_multi_wakeup(slot->multi)) {
+		curl_multi_cleanup(slot->multi);
+		slot->multi = NULL;
+		return http_no_descriptor() ? -http_no_descriptor() : -ENOMEM;
+	}
 	if (!slot->easy)
 		slot->easy = curl_easy_init();
 	if (!slot->multi || !slot->easy)
@@ -221,11 +228,12 @@ struct hop {
 	uint64_t progress; /* what the sink counted so far */
 	curl_off_t down, up;
 	size_t n_head;
-	long n_sent;    /* bytes of the request */
-	bool head_done; /* of the final answer */
-	bool encoded;   /* Content-Length is not the one the sink will see */
-	bool enough;    /* we ended it, and that is no failure */
-	int failed;     /* ended by the sink, or by a limit of ours */
+	long n_sent;      /* bytes of the request */
+	bool head_done;   /* of the final answer */
+	bool encoded;     /* Content-Length is not the one the sink will see */
+	bool enough;      /* we ended it, and that is no failure */
+	int failed;       /* ended by the sink, or by a limit of ours */
+	int socket_errno; /* why the last socket could not be made; 0 */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -337,10 +345,14 @@ static int on_progress(void *arg, curl_off_t total_down, curl_off_t down,
 static curl_socket_t open_socket(void *arg, curlsocktype purpose,
 				 struct curl_sockaddr *address)
 {
-	(void)arg;
+	struct hop *hop = arg;
+	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
+			address->protocol);
+
 	(void)purpose;
-	return socket(address->family, address->socktype | SOCK_CLOEXEC,
-		      address->protocol);
+	/* curl tells no more than that it could not connect. */
+	hop->socket_errno = fd < 0 ? errno : 0;
+	return fd;
 }
 
 static void set_options(struct http *http, struct hop *hop, bool fresh)
@@ -367,6 +379,7 @@ static void set_options(struct http *http, struct hop *hop, bool fresh)
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 64L * KIB);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, hop);
 #if LIBCURL_VERSION_NUM >= 0x075700
 	/* Else whoever cancels waits for the resolver's thread. */
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
@@ -494,74 +507,25 @@ static int drive(struct http *http, struct http_slot *slot, struct hop *hop,
 	}
 }
 
-static int broken_off(struct hop *hop)
-{
-	return ctx_fail(hop->ctx, -ECONNRESET, "the connection to %s broke off",
-			hop->url->host);
-}
-
 static int explain(struct hop *hop, CURLcode result)
 {
-	const char *host = hop->url->host;
-	const char *why = hop->error[0] ? hop->error
-					: curl_easy_strerror(result);
-	long os_errno = 0;
+	struct http_failure failure = {
+		.result = (int)result,
+		.host = hop->url->host,
+		.url = hop->url->text,
+		.why = hop->error,
+		.socket_errno = hop->socket_errno,
+	};
 
 	if (hop->failed)
 		return hop->failed;
-	curl_easy_getinfo(hop->easy, CURLINFO_OS_ERRNO, &os_errno);
-	switch ((int)result) {
-	case CURLE_OPERATION_TIMEDOUT:
-		return ctx_fail(hop->ctx, -ETIMEDOUT,
-				"no connection to %s in time", host);
-	case CURLE_COULDNT_RESOLVE_HOST:
-		return ctx_fail(hop->ctx, -ENETUNREACH,
-				"the name %s cannot be resolved", host);
-	case CURLE_COULDNT_RESOLVE_PROXY:
-	case CURLE_PROXY:
-		return ctx_fail(hop->ctx, -ENETUNREACH,
-				"the proxy to %s does not work", host);
-	case CURLE_COULDNT_CONNECT:
-		if (os_errno == ETIMEDOUT)
-			return ctx_fail(hop->ctx, -ETIMEDOUT,
-					"no connection to %s in time", host);
-		return ctx_fail(hop->ctx, -ENETUNREACH,
-				"no connection to %s%s%s", host,
-				os_errno ? ": " : "",
-				os_errno ? strerrordesc_np((int)os_errno) : "");
-	case CURLE_PARTIAL_FILE:
-	case CURLE_RECV_ERROR:
-	case CURLE_SEND_ERROR:
-	case CURLE_GOT_NOTHING:
-		return broken_off(hop);
-	case CURLE_SSL_CONNECT_ERROR:
-		/* Broken off in the middle of the handshake is the network's
-		 * doing; OpenSSL has only words for it. */
-		if (os_errno == ECONNRESET ||
-		    strstr(why, "SSL_ERROR_SYSCALL") ||
-		    strstr(why, "unexpected eof") || strstr(why, "reset"))
-			return broken_off(hop);
-		__attribute__((fallthrough));
-	case CURLE_SSL_CERTPROBLEM:
-	case CURLE_SSL_CIPHER:
-	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_SSL_ISSUER_ERROR:
-	case CURLE_SSL_INVALIDCERTSTATUS:
-	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-	case CURLE_PEER_FAILED_VERIFICATION:
-		return ctx_fail(hop->ctx, -EPROTO,
-				"no trusted connection to %s: %s", host, why);
-	case CURLE_OUT_OF_MEMORY:
-		return ctx_fail(hop->ctx, -ENOMEM, "out of memory");
-	case CURLE_BAD_CONTENT_ENCODING:
-	case CURLE_UNSUPPORTED_PROTOCOL: /* curl's word for HTTP/0.9 */
-	case CURLE_WEIRD_SERVER_REPLY:
-	case CURLE_WRITE_ERROR: /* not ours: a broken encoding */
-	default:
-		return ctx_fail(hop->ctx, -EPROTO,
-				"%s does not answer as an HTTP server does: %s",
-				host, curl_easy_strerror(result));
-	}
+	curl_easy_getinfo(hop->easy, CURLINFO_OS_ERRNO, &failure.os_errno);
+	curl_easy_getinfo(hop->easy, CURLINFO_HTTP_CONNECTCODE,
+			  &failure.connect_code);
+	/* What a proxy was sent the host has not seen. */
+	if (failure.connect_code >= 300)
+		hop->n_sent = 0;
+	return http_explain(hop->ctx, &failure);
 }
 
 /* A kept connection that the server has closed meanwhile says nothing about
@@ -592,6 +556,7 @@ static int perform_once(struct http *http, struct http_slot *slot,
 	hop->down = hop->up = 0;
 	hop->n_head = 0;
 	hop->n_sent = 0;
+	hop->socket_errno = 0;
 	hop->head_done = hop->encoded = hop->enough = false;
 	hop->error[0] = '\0';
 	http_response_done(hop->response);
@@ -636,6 +601,15 @@ static int perform_hop(struct http *http, struct http_slot *slot,
 		return r;
 	if (result && !hop->enough)
 		return explain(hop, result);
+	/* What a proxy wants for itself is no answer of the host. */
+	if (hop->response->status == 407)
+		return http_explain(hop->ctx, &(struct http_failure){
+						      .result = CURLE_PROXY,
+						      .host = hop->url->host,
+						      .url = hop->url->text,
+						      .why = "",
+						      .connect_code = 407,
+					      });
 	if (!hop->head_done)
 		return ctx_fail(hop->ctx, -EPROTO,
 				"%s does not answer as an HTTP server does",
@@ -746,7 +720,7 @@ static int perform_in_slot(struct http *http, struct http_slot *slot,
 
 	r = slot_handles(slot);
 	if (r < 0)
-		return ctx_fail(hop->ctx, r, "out of memory");
+		return http_fail_machine(hop->ctx, -r);
 	hop->easy = slot->easy;
 	hop->url = url;
 	for (unsigned n_hops = 0;; n_hops++) {

@@ -1,5 +1,6 @@
 /*
- * What http.c, http_headers.c and http_slots.c share. No curl here.
+ * What http.c, http_errno.c, http_headers.c and http_slots.c share. No curl
+ * here.
  */
 #ifndef WIRE_HTTP_PRIVATE_H
 #define WIRE_HTTP_PRIVATE_H
@@ -50,5 +51,23 @@ void http_slots_leave(struct http_slots *, struct http_slot *);
 /* From now on it leads there. */
 void http_slots_lead(struct http_slots *, struct http_slot *,
 		     const char *origin);
+
+/* An exchange that curl ended, and what is known of it. */
+struct http_failure {
+	int result;        /* CURLcode, not CURLE_OK */
+	const char *host;  /* whom it was for */
+	const char *url;   /* whole; its path is not told */
+	const char *why;   /* curl's words, or "" */
+	int socket_errno;  /* the last socket could not be made; 0 */
+	long os_errno;     /* CURLINFO_OS_ERRNO */
+	long connect_code; /* a proxy's answer to CONNECT; 0: none */
+};
+/* The one table from curl's codes to errno and sentence, which says whose fault
+ * it is: this machine's, the proxy's, the network's or the host's. */
+int http_explain(struct ctx *, const struct http_failure *);
+/* EMFILE or ENFILE when no descriptor is free at this moment, else 0. */
+int http_no_descriptor(void);
+/* This machine has no more of something (EMFILE, ENFILE, ENOMEM, ENOBUFS). */
+int http_fail_machine(struct ctx *, int errnum);
 
 #endif
