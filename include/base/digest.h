@@ -7,6 +7,10 @@
 #include "base/defs.h"
 
 void digest_sha1_hex(const void *data, size_t n, char out[static 41]);
+/* Of a head in memory (n_head may be 0), and n bytes of a file from there on.
+ * -ENODATA when the file ends before. */
+int digest_sha1_file(const void *head, size_t n_head, int fd, uint64_t offset,
+		     uint64_t n, unsigned char ret_digest[static 20]);
 void digest_hmac_sha256_hex(const void *key, size_t n_key, const void *data,
 			    size_t n, char out[static 65]);
 void digest_base64(const void *data, size_t n, char **ret_text); /* free */

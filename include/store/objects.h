@@ -38,6 +38,13 @@ void objects_trim(struct objects *);
  * now and then. */
 void objects_keep_expire(void);
 
+/* Something that ought to be here is not: packs are checked, damaged ones set
+ * aside, and commits that are not whole (any more) lose their mark, so that
+ * they are brought again. 0, or -errno of the machine. Reads that fail do the
+ * first part themselves: a damaged object is read from elsewhere, or -ENOENT.
+ */
+int objects_check(struct objects *);
+
 /* Packs that were taken in by another process are seen too. */
 bool objects_has(struct objects *, const struct oid *);
 

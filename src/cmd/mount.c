@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "fs/session.h"
+#include "store/say.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -304,7 +305,10 @@ static int build_model(struct program *p, bool known)
 	p->group = ctx_group_new(MAX_WAITING);
 	model.group = p->group;
 	r = model_new(&model, &p->model);
-	return r ? could_not("the mount cannot be built", r) : 0;
+	if (r)
+		return could_not("the mount cannot be built", r);
+	store_listen(say_to_model, p);
+	return 0;
 }
 
 /* From now on nobody sees standard error. */
@@ -394,6 +398,7 @@ static void take_down(struct program *p)
 		model_stop(p->model);
 	p->session = session_free(p->session);
 	verdict_done(&p->verdict);
+	store_listen(NULL, NULL);
 	p->model = model_free(p->model);
 	p->streams = streams_free(p->streams);
 	p->spool = spool_close(p->spool);

@@ -266,6 +266,14 @@ int clone_blob_file(struct clone *c, const struct oid *oid, int *ret_fd)
 	return r < 0 ? r : objects_blob_file(objects, oid, ret_fd);
 }
 
+int clone_check(struct clone *c)
+{
+	struct objects *objects;
+	int r = clone_store(c, &objects);
+
+	return r < 0 ? r : objects_check(objects);
+}
+
 int clone_diff(struct clone *c, const struct oid *before,
 	       const struct oid *after,
 	       int (*each)(void *arg, const char *path,

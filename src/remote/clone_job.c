@@ -474,14 +474,37 @@ static int mark(struct clone_job *j)
 				j->workspace, j->slug,
 				oid_hex(&j->commit, hex));
 	}
-	if (r < 0)
+	if (r == -ENOENT)
 		return ctx_fail(
 			&j->ctx, -EIO,
 			"%s/%s: the server's pack lacks the commit that "
 			"was asked for, or its tree",
 			j->workspace, j->slug);
+	if (r < 0)
+		return fail_store(j, r);
 	r = objects_mark_whole(j->objects, &j->commit);
 	return r < 0 ? fail_store(j, r) : 0;
+}
+
+/* A commit that came and is not here: what was built on, or what bears the same
+ * name, is damaged. */
+static int bring_and_mark(struct clone_job *j)
+{
+	struct clone_head head;
+	int r = fetch_anywhere(j);
+
+	if (r < 0)
+		return r;
+	r = commit_read(j->objects, &j->commit, &head);
+	if (r < 0 && r != -EBADMSG) {
+		r = objects_check(j->objects);
+		if (r < 0)
+			return fail_store(j, r);
+		r = fetch_anywhere(j);
+		if (r < 0)
+			return r;
+	}
+	return mark(j);
 }
 
 int job_bring(struct clone_job *j)
@@ -497,9 +520,7 @@ int job_bring(struct clone_job *j)
 	if (clone_is_no_tree(j->clone, &j->commit))
 		return mark(j);
 	r = trees_admit(&j->ctx, j->clones, true);
-	if (r >= 0)
-		r = fetch_anywhere(j);
-	return r < 0 ? r : mark(j);
+	return r < 0 ? r : bring_and_mark(j);
 }
 
 void job_done(struct clone_job *j)

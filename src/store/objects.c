@@ -93,7 +93,6 @@ static int read_header(struct objects *o, struct objects_handle *h,
 
 	if (r < 0)
 		return r;
-	errno = 0;
 	r = git_odb_read_header(&size, &is, h->odb, &id);
 	if (r < 0)
 		return objects_errno(r);
@@ -103,28 +102,66 @@ static int read_header(struct objects *o, struct objects_handle *h,
 	return 0;
 }
 
-int objects_read_raw(struct objects *o, const struct oid *oid, int type,
-		     uint64_t max, git_odb_object **ret_object)
+struct reading {
+	const struct oid *oid;
+	int type;
+	uint64_t max;
+	uint64_t size;          /* out */
+	git_odb_object *object; /* out; NULL: of the header alone */
+	bool header;
+	unsigned epoch; /* out: of the handle that it was read by */
+};
+
+static int read_once(struct objects *o, struct reading *reading)
 {
-	git_oid id = git_oid_of(oid);
+	git_oid id = git_oid_of(reading->oid);
+	git_odb_object *object = NULL;
+	unsigned n_lost = objects_n_lost();
 	struct objects_handle *h;
-	uint64_t size = 0;
 	int r = objects_take(o, &h);
 
 	if (r < 0)
 		return r;
+	reading->epoch = h->epoch;
 	/* Before anything is allocated for what it claims to be. */
-	r = read_header(o, h, oid, type, &size);
-	if (r == 0 && size > max)
+	r = read_header(o, h, reading->oid, reading->type, &reading->size);
+	if (r == 0 && reading->size > reading->max)
 		r = -EFBIG;
-	if (r == 0) {
-		errno = 0;
-		r = objects_errno(git_odb_read(ret_object, h->odb, &id));
-	}
+	if (r == 0 && !reading->header)
+		r = objects_errno(git_odb_read(&object, h->odb, &id));
 	objects_give(o, h);
-	if (r == 0)
-		objects_was_read(o, size);
+	/* Zeros of ours: nothing was read, whatever it looks like. */
+	if (objects_n_lost() != n_lost) {
+		git_odb_object_free(object);
+		return -EIO;
+	}
+	reading->object = object;
 	return r;
+}
+
+/* What cannot be read is looked into, and read once more: a damaged pack is set
+ * aside then, so that it is -ENOENT, or read from another one. */
+static int read_surely(struct objects *o, struct reading *reading)
+{
+	int r = read_once(o, reading), doubt;
+
+	doubt = objects_doubt(o, r, reading->epoch);
+	if (doubt < 0)
+		return doubt;
+	return doubt ? read_once(o, reading) : r;
+}
+
+int objects_read_raw(struct objects *o, const struct oid *oid, int type,
+		     uint64_t max, git_odb_object **ret_object)
+{
+	struct reading reading = {.oid = oid, .type = type, .max = max};
+	int r = read_surely(o, &reading);
+
+	if (r < 0)
+		return r;
+	objects_was_read(o, reading.size);
+	*ret_object = reading.object;
+	return 0;
 }
 
 /* Only one reads what is kept; the others wait and find it. */
@@ -283,14 +320,16 @@ int objects_read_commit(struct objects *o, const struct oid *oid,
 int objects_blob_size(struct objects *o, const struct oid *oid,
 		      uint64_t *ret_size)
 {
-	struct objects_handle *h;
-	int r = objects_take(o, &h);
+	struct reading reading = {.oid = oid,
+				  .type = GIT_OBJECT_BLOB,
+				  .max = UINT64_MAX,
+				  .header = true};
+	int r = read_surely(o, &reading);
 
 	if (r < 0)
 		return r;
-	r = read_header(o, h, oid, GIT_OBJECT_BLOB, ret_size);
-	objects_give(o, h);
-	return r;
+	*ret_size = reading.size;
+	return 0;
 }
 
 static int read_blob(struct objects *o, const struct oid *oid, uint64_t max,

@@ -4,10 +4,14 @@
  * time; its pieces are then read from the file.
  *
  * A file is complete when it has its name. It is not synced: after a power cut
- * it may be short, which its size shows, and then it is written anew.
+ * it may be short or have holes. So its hash is looked at when a process first
+ * uses it, and whenever somebody wrote into it; then it is written anew.
  */
 #include "objects_private.h"
 
+#include "store/say.h"
+
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/own.h"
 
@@ -51,8 +55,65 @@ static void writer_give(void)
 	mutex_unlock(&writer.lock);
 }
 
-/* -ENOENT also when it is there and cut. */
-static int open_existing(const char *path, uint64_t size, int *ret_fd)
+/* ---- what was found to be right ---- */
+
+/* Files that were hashed, or written, by this process, and since when nobody
+ * wrote into them: a file is hashed when it is first used. */
+#define KNOWN_MOST 64
+static struct {
+	struct mutex lock;
+	struct stat files[KNOWN_MOST]; /* under lock; a ring */
+	unsigned next;                 /* under lock */
+} known_files = {.lock = MUTEX_INITIALIZER};
+
+static bool is_known(const struct stat *st)
+{
+	bool known = false;
+
+	mutex_lock(&known_files.lock);
+	for (unsigned i = 0; i < KNOWN_MOST && !known; i++) {
+		const struct stat *k = &known_files.files[i];
+
+		known = k->st_ino == st->st_ino && k->st_dev == st->st_dev &&
+			k->st_size == st->st_size &&
+			k->st_mtim.tv_sec == st->st_mtim.tv_sec &&
+			k->st_mtim.tv_nsec == st->st_mtim.tv_nsec;
+	}
+	mutex_unlock(&known_files.lock);
+	return known;
+}
+
+static void know(const struct stat *st)
+{
+	mutex_lock(&known_files.lock);
+	known_files.files[known_files.next++ % KNOWN_MOST] = *st;
+	mutex_unlock(&known_files.lock);
+}
+
+/* 0, -ENOENT when it is not the object that its name says, -errno. */
+static int check_content(int fd, const struct stat *st, const struct oid *oid)
+{
+	unsigned char is[20];
+	char head[32];
+	int n, r;
+
+	if (is_known(st))
+		return 0;
+	n = snprintf(head, sizeof(head), "blob %llu",
+		     (unsigned long long)st->st_size);
+	r = digest_sha1_file(head, (size_t)n + 1, fd, 0, (uint64_t)st->st_size,
+			     is);
+	if (r < 0 && r != -EIO && r != -ENODATA)
+		return r;
+	if (r < 0 || memcmp(is, oid->bytes, sizeof(is)) != 0)
+		return -ENOENT;
+	know(st);
+	return 0;
+}
+
+/* -ENOENT also when it is there and cut, or damaged. */
+static int open_existing(const char *path, const struct oid *oid, uint64_t size,
+			 int *ret_fd)
 {
 	static const struct timespec used_now[2] = {
 		{.tv_nsec = UTIME_NOW},
@@ -60,6 +121,7 @@ static int open_existing(const char *path, uint64_t size, int *ret_fd)
 	};
 	cleanup(fd) int fd = own_open(path, O_RDONLY, 0);
 	struct stat st;
+	int r;
 
 	if (fd < 0)
 		return fd;
@@ -67,6 +129,13 @@ static int open_existing(const char *path, uint64_t size, int *ret_fd)
 		return -errno;
 	if ((uint64_t)st.st_size != size)
 		return -ENOENT;
+	r = check_content(fd, &st, oid);
+	if (r == -ENOENT)
+		store_say(path, EIO,
+			  "This file of the cache is damaged; it is made "
+			  "anew.");
+	if (r < 0)
+		return r;
 	/* By hand, for most file systems are mounted relatime. */
 	futimens(fd, used_now);
 	*ret_fd = fd;
@@ -100,8 +169,11 @@ static int write_file(struct objects *o, const struct oid *oid,
 	if (r < 0)
 		return r;
 	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
-	if (fd < 0)
-		return -errno;
+	if (fd < 0) {
+		r = -errno;
+		objects_tmp_done(o);
+		return r;
+	}
 	r = objects_read_raw(o, oid, GIT_OBJECT_BLOB, BLOB_BYTES_MOST, &raw);
 	if (r == 0) {
 		r = write_all(fd, git_odb_object_data(raw),
@@ -113,6 +185,7 @@ static int write_file(struct objects *o, const struct oid *oid,
 		r = -errno;
 	if (r < 0)
 		unlink(tmp);
+	objects_tmp_done(o);
 	return r;
 }
 
@@ -182,15 +255,15 @@ int objects_blob_file(struct objects *o, const struct oid *oid, int *ret_fd)
 	if (r < 0)
 		return r;
 	path = xasprintf("%s/big/%s", o->path, oid_hex(oid, hex));
-	if (open_existing(path, size, ret_fd) == 0)
+	if (open_existing(path, oid, size, ret_fd) == 0)
 		return 0;
 	writer_take();
 	/* While we waited somebody may have written this very one. */
-	r = open_existing(path, size, ret_fd);
+	r = open_existing(path, oid, size, ret_fd);
 	if (r < 0) {
 		r = write_file(o, oid, path);
 		if (r == 0)
-			r = open_existing(path, size, ret_fd);
+			r = open_existing(path, oid, size, ret_fd);
 		if (r == 0)
 			prune(o, hex);
 	}

@@ -150,18 +150,24 @@ static bool pack_is_sound(const char *dir, const char *index)
 	       pread(fb, y, 20, sb.st_size - 20) == 20 && !memcmp(x, y, 20);
 }
 
-bool objects_packs_are_sound(const char *path)
+bool objects_packs_are_sound(struct objects *o)
 {
-	cleanup(free) char *dir = xasprintf("%s/objects/pack", path);
+	cleanup(free) char *dir = xasprintf("%s/objects/pack", o->path);
 	DIR *d = opendir(dir);
 	bool sound = true;
+	unsigned n = 0;
 	struct dirent *e;
 
-	while (d && sound && (e = readdir(d)))
-		if (has_suffix(e->d_name, ".idx"))
-			sound = pack_is_sound(dir, e->d_name);
+	while (d && (e = readdir(d)))
+		if (has_suffix(e->d_name, ".idx")) {
+			sound = sound && pack_is_sound(dir, e->d_name);
+			n++;
+		}
 	if (d)
 		closedir(d);
+	mutex_lock(&o->lock);
+	o->n_packs = n;
+	mutex_unlock(&o->lock);
 	return sound;
 }
 
@@ -226,9 +232,9 @@ static void sweep_half_written(const struct objects *o)
 		closedir(d);
 }
 
-static void sweep_dead(const struct objects *o)
+static void sweep_dead(const char *path)
 {
-	DIR *d = opendir(o->path);
+	DIR *d = opendir(path);
 	struct dirent *e;
 
 	while (d && (e = readdir(d))) {
@@ -237,7 +243,7 @@ static void sweep_dead(const struct objects *o)
 
 		if (strncmp(e->d_name, "tmp-", 4) != 0)
 			continue;
-		dir = xasprintf("%s/%s", o->path, e->d_name);
+		dir = xasprintf("%s/%s", path, e->d_name);
 		lock = xasprintf("%s/lock", dir);
 		if (flock_file(lock, LOCK_EX | LOCK_NB, &fd) != -EWOULDBLOCK)
 			file_remove_tree(dir);
@@ -249,6 +255,7 @@ static void sweep_dead(const struct objects *o)
 static int tmp_make(struct objects *o)
 {
 	cleanup(free) char *dir = NULL, *lock = NULL;
+	int fd, r;
 
 	for (unsigned n = 1;; n++) {
 		free(dir);
@@ -259,29 +266,112 @@ static int tmp_make(struct objects *o)
 			return -errno;
 	}
 	lock = xasprintf("%s/lock", dir);
+	r = flock_file(lock, LOCK_EX | LOCK_NB, &fd);
+	if (r < 0) {
+		file_remove_tree(dir);
+		return r;
+	}
+	mutex_lock(&o->lock);
 	o->tmp = steal(&dir);
-	return flock_file(lock, LOCK_EX | LOCK_NB, &o->tmp_lock);
+	o->tmp_lock = fd;
+	mutex_unlock(&o->lock);
+	return 0;
 }
 
 int objects_tmp_open(struct objects *o)
 {
 	sweep_half_written(o);
-	sweep_dead(o);
+	sweep_dead(o->path);
 	return tmp_make(o);
+}
+
+/* With the lock of the store's files: else a sweep takes it for a dead's. */
+static int tmp_make_again(struct objects *o)
+{
+	cleanup(fd) int lock = -1;
+	int r = objects_make_dirs(o->path);
+
+	if (r == 0)
+		r = objects_lock(o->path, LOCK_EX, &lock);
+	return r < 0 ? r : tmp_make(o);
+}
+
+static void tmp_remove(char *dir, int lock)
+{
+	if (dir)
+		file_remove_tree(dir);
+	free(dir);
+	fd_close(lock);
 }
 
 void objects_tmp_close(struct objects *o)
 {
-	if (o->tmp)
-		file_remove_tree(o->tmp);
-	free(steal(&o->tmp));
-	o->tmp_lock = fd_close(o->tmp_lock);
+	tmp_remove(steal(&o->tmp), o->tmp_lock);
+	o->tmp_lock = -1;
+}
+
+void objects_tmp_cool(struct objects *o)
+{
+	char *dir;
+	int lock;
+
+	mutex_lock(&o->lock);
+	if (!o->tmp || o->n_tmp_users || o->tmp_moving) {
+		mutex_unlock(&o->lock);
+		return;
+	}
+	o->tmp_moving = true;
+	dir = steal(&o->tmp);
+	lock = o->tmp_lock;
+	o->tmp_lock = -1;
+	mutex_unlock(&o->lock);
+	tmp_remove(dir, lock);
+	mutex_lock(&o->lock);
+	o->tmp_moving = false;
+	cond_broadcast(&o->tmp_moved);
+	mutex_unlock(&o->lock);
+}
+
+/* Until objects_tmp_done it stays. */
+static int tmp_use(struct objects *o)
+{
+	bool is_mine;
+	int r = 0;
+
+	mutex_lock(&o->lock);
+	while (o->tmp_moving)
+		cond_wait(&o->tmp_moved, &o->lock);
+	o->n_tmp_users++;
+	is_mine = !o->tmp;
+	o->tmp_moving = is_mine;
+	mutex_unlock(&o->lock);
+	if (!is_mine)
+		return 0;
+	r = tmp_make_again(o);
+	mutex_lock(&o->lock);
+	o->tmp_moving = false;
+	if (r < 0)
+		o->n_tmp_users--;
+	cond_broadcast(&o->tmp_moved);
+	mutex_unlock(&o->lock);
+	return r;
+}
+
+void objects_tmp_done(struct objects *o)
+{
+	mutex_lock(&o->lock);
+	check(o->n_tmp_users > 0);
+	o->n_tmp_users--;
+	mutex_unlock(&o->lock);
 }
 
 int objects_tmp_name(struct objects *o, const char *what, char **ret_path)
 {
 	unsigned n;
+	int r = tmp_use(o);
 
+	if (r < 0)
+		return r;
 	mutex_lock(&o->lock);
 	n = ++o->n_tmp;
 	mutex_unlock(&o->lock);
@@ -289,12 +379,13 @@ int objects_tmp_name(struct objects *o, const char *what, char **ret_path)
 	 * is there now. It has no lock of ours, so a sweep may take it; that is
 	 * an error of one pack. */
 	if (access(o->tmp, F_OK) < 0) {
-		int r = objects_make_dirs(o->path);
-
+		r = objects_make_dirs(o->path);
 		if (r == 0)
 			r = file_mkdirs(o->tmp, 0700);
-		if (r < 0)
+		if (r < 0) {
+			objects_tmp_done(o);
 			return r;
+		}
 	}
 	*ret_path = xasprintf("%s/%s-%u", o->tmp, what, n);
 	return 0;

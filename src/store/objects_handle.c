@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 
+#include <fcntl.h>
 #include <git2.h>
 #include <malloc.h>
 #include <sys/file.h>
@@ -23,16 +24,36 @@
  * handle has the pack open, and has no option for it. So handles are closed
  * after so many bytes; opening one takes some 0.3 ms. */
 #define CLOSE_AFTER_BYTES (8 * MIB)
+/* No code of Linux is larger. */
+#define ERRNO_MOST 134
 /* An indexer makes room for what the header claims: 12 bytes cost at most this
  * many pointers, which nobody touches. */
 #define PACK_OBJECTS_MOST ((size_t)16 * 1000 * 1000)
 
+/* libgit2 puts the system's words at the end of its own and clears errno. */
+static int system_errno(const git_error *last)
+{
+	const char *text = last && last->message ? last->message : "";
+	size_t n = strlen(text);
+
+	for (int e = 1; e < ERRNO_MOST; e++) {
+		const char *words = strerror(e);
+		size_t n_words = strlen(words);
+
+		if (n > n_words + 2 && strcmp(text + n - n_words, words) == 0 &&
+		    memcmp(text + n - n_words - 2, ": ", 2) == 0)
+			/* The disk's quota is not the service's. */
+			return e == EDQUOT ? ENOSPC : e;
+	}
+	return 0;
+}
+
 /* The one table from libgit2's codes to errno. */
 int objects_errno(int result)
 {
-	int system = errno;
 	const git_error *last = git_error_last();
 	int class = last ? last->klass : GIT_ERROR_NONE;
+	int system;
 
 	switch (result) {
 	case GIT_OK:
@@ -50,7 +71,17 @@ int objects_errno(int result)
 	}
 	if (class == GIT_ERROR_NOMEMORY)
 		return -ENOMEM;
-	return class == GIT_ERROR_OS && system ? -system : -EIO;
+	/* "invalid packfile" has whatever errno there was. */
+	system = class == GIT_ERROR_OS ? system_errno(last) : 0;
+	return system && system != ENOENT ? -system : -EIO;
+}
+
+int objects_probe(const struct objects *o)
+{
+	cleanup(free) char *dir = xasprintf("%s/objects/pack", o->path);
+	cleanup(fd) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 && errno != ENOENT && errno != ENOTDIR ? -errno : 0;
 }
 
 static void set_options(void)
@@ -84,6 +115,8 @@ int objects_global_init(void)
 	if (git_libgit2_init() < 0)
 		return -ENOMEM;
 	set_options();
+	objects_guard_init();
+	objects_warm_init();
 	objects_keep_init();
 	objects_big_init();
 	return 0;
@@ -110,8 +143,8 @@ static int handle_open(struct objects *o, struct objects_handle **ret_handle)
 	/* Before the packs are looked at, never after. */
 	mutex_lock(&o->lock);
 	h->generation = o->generation;
+	h->epoch = o->epoch;
 	mutex_unlock(&o->lock);
-	errno = 0;
 	r = git_repository_open_bare(&h->repo, o->path);
 	if (r == GIT_OK)
 		r = git_repository_odb(&h->odb, h->repo);
@@ -135,6 +168,7 @@ int objects_take(struct objects *o, struct objects_handle **ret_handle)
 	unsigned generation;
 	int r = 0;
 
+	objects_watch(o);
 	mutex_lock(&o->lock);
 	while (!o->idle && o->n_handles >= o->handles_most)
 		cond_wait(&o->freed, &o->lock);
@@ -147,12 +181,14 @@ int objects_take(struct objects *o, struct objects_handle **ret_handle)
 	generation = o->generation;
 	mutex_unlock(&o->lock);
 
+	objects_guard();
 	if (!h)
 		r = handle_open(o, &h);
 	if (r < 0) {
 		objects_give(o, NULL);
 		return r;
 	}
+	objects_warm_use(o);
 	if (h->generation != generation) {
 		git_odb_refresh(h->odb);
 		h->generation = generation;
@@ -163,19 +199,21 @@ int objects_take(struct objects *o, struct objects_handle **ret_handle)
 
 void objects_give(struct objects *o, struct objects_handle *h)
 {
+	objects_unguard();
 	mutex_lock(&o->lock);
 	o->n_busy--;
-	if (h) {
+	if (h && h->epoch == o->epoch) {
 		h->next = o->idle;
-		o->idle = h;
+		o->idle = steal(&h);
 	} else {
 		o->n_handles--;
 	}
 	cond_signal(&o->freed);
 	mutex_unlock(&o->lock);
+	handle_free(h);
 }
 
-static void close_idle(struct objects *o)
+void objects_close_idle(struct objects *o)
 {
 	struct objects_handle *h, *next;
 
@@ -199,7 +237,7 @@ void objects_was_read(struct objects *o, uint64_t n)
 	full = o->n_read > CLOSE_AFTER_BYTES && o->n_busy == 0;
 	mutex_unlock(&o->lock);
 	if (full)
-		close_idle(o);
+		objects_close_idle(o);
 }
 
 void objects_packs_changed(struct objects *o)
@@ -209,12 +247,22 @@ void objects_packs_changed(struct objects *o)
 	mutex_unlock(&o->lock);
 }
 
+void objects_packs_replaced(struct objects *o)
+{
+	mutex_lock(&o->lock);
+	o->generation++;
+	o->epoch++;
+	mutex_unlock(&o->lock);
+	objects_close_idle(o);
+}
+
 int objects_find(struct objects *o, struct objects_handle *h,
 		 const struct oid *oid)
 {
 	git_oid id;
 	int64_t now = clock_mono_ms();
 	unsigned generation;
+	int r;
 
 	git_oid_fromraw(&id, oid->bytes);
 	if (git_odb_exists_ext(h->odb, &id, GIT_ODB_LOOKUP_NO_REFRESH))
@@ -232,7 +280,8 @@ int objects_find(struct objects *o, struct objects_handle *h,
 	h->generation = generation;
 	if (git_odb_exists_ext(h->odb, &id, GIT_ODB_LOOKUP_NO_REFRESH))
 		return 0;
-	return -ENOENT;
+	r = objects_probe(o);
+	return r < 0 ? r : -ENOENT;
 }
 
 /* ---- opening ---- */
@@ -249,6 +298,7 @@ static bool is_machines_fault(int r)
 	case ENOMEM:
 	case EMFILE:
 	case ENFILE:
+	case EBUSY:
 		return true;
 	default:
 		return false;
@@ -263,12 +313,15 @@ static int open_locked(struct objects *o)
 
 	if (r < 0)
 		return is_machines_fault(r) ? r : -EBADMSG;
-	if (!objects_packs_are_sound(o->path))
-		return -EBADMSG;
 	r = objects_take(o, &h);
 	if (r < 0)
 		return is_machines_fault(r) ? r : -EBADMSG;
 	objects_give(o, h);
+	if (!objects_packs_are_sound(o)) {
+		r = objects_check_locked(o);
+		if (r < 0)
+			return is_machines_fault(r) ? r : -EBADMSG;
+	}
 	return objects_tmp_open(o);
 }
 
@@ -312,6 +365,7 @@ int objects_open(const char *path, struct objects **ret_objects)
 	o->looked_ms = clock_mono_ms();
 	mutex_init(&o->lock);
 	cond_init(&o->freed);
+	cond_init(&o->tmp_moved);
 	cond_init(&o->read_done);
 	if (r == 0)
 		r = file_absolute(path, &o->path);
@@ -326,7 +380,7 @@ int objects_open(const char *path, struct objects **ret_objects)
 void objects_trim(struct objects *o)
 {
 	objects_keep_forget(o);
-	close_idle(o);
+	objects_close_idle(o);
 	malloc_trim(0);
 }
 
@@ -334,13 +388,16 @@ struct objects *objects_close(struct objects *o)
 {
 	if (!o)
 		return NULL;
+	objects_warm_forget(o);
 	objects_keep_forget(o);
-	close_idle(o);
+	objects_close_idle(o);
 	check(o->n_handles == 0 && !o->reading);
 	objects_tmp_close(o);
 	cond_done(&o->read_done);
+	cond_done(&o->tmp_moved);
 	cond_done(&o->freed);
 	mutex_done(&o->lock);
+	free(o->indexes);
 	free(o->path);
 	free(o);
 	return NULL;

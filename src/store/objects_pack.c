@@ -10,9 +10,12 @@
  */
 #include "objects_private.h"
 
+#include "base/clock.h"
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/own.h"
 
+#include <fcntl.h>
 #include <git2.h>
 #include <malloc.h>
 #include <sys/file.h>
@@ -25,7 +28,7 @@
 
 struct objects_pack {
 	struct objects *objects;
-	char *dir;
+	char *dir;    /* NULL: it was not begun */
 	git_odb *odb; /* completes a thin pack; no handle is held so long */
 	struct git_indexer *indexer;
 	git_indexer_progress progress; /* the indexer counts in it */
@@ -58,7 +61,6 @@ int objects_pack_begin(struct objects *o, struct objects_pack **ret_pack)
 		return -errno;
 	options.progress_cb = note_progress;
 	options.progress_cb_payload = p;
-	errno = 0;
 	/* verify stays off: it refuses packs without all their objects. */
 	r = git_odb_open(&p->odb, objects);
 	if (r == 0)
@@ -69,12 +71,58 @@ int objects_pack_begin(struct objects *o, struct objects_pack **ret_pack)
 	return 0;
 }
 
+/* A full disk, no descriptors: libgit2 does not always say so. */
+static int machine_errno(const struct objects_pack *p)
+{
+	cleanup(free) char *name = xasprintf("%s/probe", p->dir);
+	cleanup(fd) int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	char page[4096] = {0};
+	int r = fd < 0 ? -errno : 0;
+
+	if (r == 0 && write(fd, page, sizeof(page)) < 0)
+		r = -errno;
+	unlink(name);
+	/* The disk's quota is not the service's. */
+	return r == -EDQUOT ? -ENOSPC : r;
+}
+
 /* -EBADMSG when the bytes are at fault. */
-static int indexer_errno(int result)
+static int indexer_errno(const struct objects_pack *p, int result)
 {
 	int r = objects_errno(result);
 
-	return r == -EIO || r == -ENOENT || r == -EINVAL ? -EBADMSG : r;
+	if (r != -EIO && r != -ENOENT && r != -EINVAL && r != -EEXIST)
+		return r;
+	r = machine_errno(p);
+	return r < 0 ? r : -EBADMSG;
+}
+
+/* By libgit2, which may read bases of deltas from packs that are here. */
+static int guarded(struct objects_pack *p,
+		   int (*call)(struct objects_pack *, const void *, size_t),
+		   const void *data, size_t n)
+{
+	unsigned n_lost = objects_n_lost();
+	int r;
+
+	objects_guard();
+	r = call(p, data, n);
+	objects_unguard();
+	if (r >= 0 && objects_n_lost() == n_lost)
+		return 0;
+	return r < 0 ? indexer_errno(p, r) : -EBADMSG;
+}
+
+static int call_append(struct objects_pack *p, const void *data, size_t n)
+{
+	return git_indexer_append(p->indexer, data, n, &p->progress);
+}
+
+static int call_commit(struct objects_pack *p, const void *data, size_t n)
+{
+	(void)data;
+	(void)n;
+	return git_indexer_commit(p->indexer, &p->progress);
 }
 
 static int read_head(struct objects_pack *p)
@@ -107,9 +155,7 @@ static int append(struct objects_pack *p, const void *data, size_t n)
 				return r;
 		}
 	}
-	errno = 0;
-	r = git_indexer_append(p->indexer, data, n, &p->progress);
-	return r < 0 ? indexer_errno(r) : 0;
+	return guarded(p, call_append, data, n);
 }
 
 int objects_pack_write(struct objects_pack *p, const void *data, size_t n)
@@ -160,12 +206,12 @@ static int merge_shallow(const struct objects *o, const char *const *shallow,
 }
 
 static int rename_into_place(const struct objects_pack *p, const char *name,
-			     const char *suffix)
+			     const char *as, const char *suffix)
 {
 	cleanup(free) char *from =
 		xasprintf("%s/pack-%s.%s", p->dir, name, suffix);
 	cleanup(free) char *to = xasprintf("%s/objects/pack/pack-%s.%s",
-					   p->objects->path, name, suffix);
+					   p->objects->path, as, suffix);
 
 	return rename(from, to) < 0 ? -errno : 0;
 }
@@ -176,14 +222,26 @@ static int install(const struct objects_pack *p, const char *name)
 	cleanup(free) char *base =
 		xasprintf("%s/objects/pack/pack-%s", p->objects->path, name);
 	cleanup(free) char *index = xasprintf("%s.idx", base);
-	cleanup(free) char *pack = xasprintf("%s.pack", base);
-	int r;
+	cleanup(free) char *file = xasprintf("pack-%s", name);
+	cleanup(free) char *unique = xasprintf("%s %s %lld", name, p->dir,
+					       (long long)clock_wall_ms());
+	const char *as = name;
+	char other[41];
+	int r = 0;
 
-	if (access(index, F_OK) == 0 && access(pack, F_OK) == 0)
-		return 0;
-	r = rename_into_place(p, name, "pack");
+	if (access(index, F_OK) == 0) {
+		/* What was fetched although it is here is not here, it may be.
+		 * libgit2 knows a pack by its path as long as anybody has it
+		 * open: the good one needs a name of its own. */
+		r = objects_check_pack_locked(p->objects, file);
+		if (r <= 0)
+			return r;
+		digest_sha1_hex(unique, strlen(unique), other);
+		as = other;
+	}
+	r = rename_into_place(p, name, as, "pack");
 	if (r == 0)
-		r = rename_into_place(p, name, "idx");
+		r = rename_into_place(p, name, as, "idx");
 	if (r == 0)
 		r = objects_fsync_dir(p->objects->path, "objects/pack");
 	return r;
@@ -198,9 +256,7 @@ static int finish_index(struct objects_pack *p)
 		r = -EBADMSG;
 	if (r < 0 || atomic_load(&p->n_objects_total) == 0)
 		return r;
-	errno = 0;
-	r = git_indexer_commit(p->indexer, &p->progress);
-	return r < 0 ? indexer_errno(r) : 0;
+	return guarded(p, call_commit, NULL, 0);
 }
 
 int objects_pack_commit(struct objects_pack *pack, const char *const *shallow,
@@ -218,8 +274,10 @@ int objects_pack_commit(struct objects_pack *pack, const char *const *shallow,
 		r = merge_shallow(o, shallow, n_shallow);
 	if (r == 0 && atomic_load(&p->n_objects_total))
 		r = install(p, git_indexer_name(p->indexer));
-	if (r == 0)
+	if (r == 0) {
+		objects_warm_grew(o);
 		objects_packs_changed(o);
+	}
 	return r;
 }
 
@@ -232,8 +290,10 @@ struct objects_pack *objects_pack_drop(struct objects_pack *p)
 		malloc_trim(0);
 	}
 	git_odb_free(p->odb);
-	if (p->dir)
+	if (p->dir) {
 		file_remove_tree(p->dir);
+		objects_tmp_done(p->objects);
+	}
 	free(p->dir);
 	free(p);
 	return NULL;

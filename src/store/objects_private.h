@@ -4,7 +4,8 @@
  * objects.c owns reading, objects_handle.c handles, objects_files.c the
  * directory and its locks, objects_keep.c what is kept in memory,
  * objects_pack.c taking in, objects_big.c big files, objects_refs.c refs and
- * shallow, objects_diff.c comparing.
+ * shallow, objects_diff.c comparing, objects_check.c what may be damaged,
+ * objects_guard.c pages that are gone, objects_warm.c how many files are open.
  */
 #ifndef STORE_OBJECTS_PRIVATE_H
 #define STORE_OBJECTS_PRIVATE_H
@@ -12,6 +13,8 @@
 #include "store/objects.h"
 
 #include "base/sync.h"
+
+#include <sys/types.h>
 
 struct git_indexer;
 struct git_odb;
@@ -23,7 +26,15 @@ struct objects_handle {
 	struct git_repository *repo;
 	struct git_odb *odb;
 	unsigned generation; /* of the packs that it knows */
+	unsigned epoch;      /* another one's is never used again */
 	struct objects_handle *next;
+};
+
+/* An index, as it was when its bytes were looked at. */
+struct objects_index {
+	ino_t inode;
+	off_t size;
+	struct timespec mtime;
 };
 
 /* A tree or a blob that somebody is reading: others who want the same one
@@ -36,9 +47,7 @@ struct objects_reading {
 struct objects {
 	char *path;
 	uint64_t id; /* of this object, never used again in this process */
-	char *tmp;   /* path/tmp-<pid>-<n>, ours alone */
 	unsigned handles_most;
-	int tmp_lock; /* holds the lock that says: its owner lives */
 	struct mutex lock;
 	struct cond freed;
 	struct objects_handle *idle; /* under lock */
@@ -46,16 +55,41 @@ struct objects {
 	unsigned n_busy;             /* of n_handles; under lock */
 	uint64_t n_read;     /* bytes, since handles were closed; under lock */
 	unsigned generation; /* of the packs on the disk; under lock */
+	unsigned epoch;      /* of the files behind them; under lock */
 	int64_t looked_ms;   /* when a miss last looked; under lock */
-	unsigned n_tmp;      /* names given in tmp; under lock */
-	struct cond read_done;
+
+	/* Ours alone, there while the store is warm or a name in it is used. */
+	char *tmp;            /* path/tmp-<pid>-<n>, or NULL; under lock */
+	int tmp_lock;         /* says: its owner lives; under lock */
+	unsigned n_tmp_users; /* under lock */
+	bool tmp_moving;      /* somebody makes or removes it; under lock */
+	struct cond tmp_moved;
+	unsigned n_tmp; /* names given in tmp; under lock */
+
+	struct cond read_done;           /* or checked */
 	struct objects_reading *reading; /* under lock */
+	bool checking;                   /* under lock */
+	int check_result;                /* under lock: of the last check */
+	uint64_t sound_stamp;            /* under lock: of the packs … */
+	int64_t sound_until_ms; /* … that were found sound; under lock */
+	unsigned n_packs;       /* about; under lock */
+	int64_t watched_ms;     /* under lock: when indexes were looked at */
+	struct objects_index *indexes; /* under lock: that are sound */
+	size_t n_indexes;              /* under lock */
+
+	/* Under the lock of those that are warm (objects_warm.c). */
+	bool warm, cooling;
+	unsigned n_fds;
+	struct objects *prev, *next;
 };
 
 /* ---- handles ---- */
 
 /* What libgit2 returned (< 0) as an errno, on the same thread. */
 int objects_errno(int result);
+/* 0 when a file of the store can be opened now, else what is in the way:
+ * libgit2 passes over what it cannot open, whatever the cause. */
+int objects_probe(const struct objects *);
 /* A handle that knows every pack of our own process. */
 int objects_take(struct objects *, struct objects_handle **ret_handle);
 void objects_give(struct objects *, struct objects_handle *);
@@ -67,8 +101,45 @@ int objects_read_raw(struct objects *, const struct oid *, int type,
 		     uint64_t max, struct git_odb_object **ret_object);
 /* Says that so many bytes were read: once in a while handles are closed. */
 void objects_was_read(struct objects *, uint64_t n);
-/* The packs on the disk are others: every handle looks before its next use. */
+/* The packs on the disk are more: every handle looks before its next use. */
 void objects_packs_changed(struct objects *);
+/* Some went, or others have their names: no handle is used any more. */
+void objects_packs_replaced(struct objects *);
+/* Closes what is open for speed alone. */
+void objects_close_idle(struct objects *);
+
+/* ---- which stores have files open ---- */
+
+void objects_warm_init(void);
+/* It is being used; those used longest ago close their files when there are too
+ * many in the process. */
+void objects_warm_use(struct objects *);
+void objects_warm_grew(struct objects *); /* by a pack */
+/* Its owner closes it. */
+void objects_warm_forget(struct objects *);
+
+/* ---- pages that are gone ---- */
+
+void objects_guard_init(void);
+void objects_guard(void);
+void objects_unguard(void);
+/* How many this thread met so far. */
+unsigned objects_n_lost(void);
+
+/* ---- what is in doubt ---- */
+
+/* After a read that failed with r, by a handle of that epoch. 1: read again;
+ * 0: r has nothing to do with what is on the disk; -errno of the machine. */
+int objects_doubt(struct objects *, int r, unsigned epoch);
+/* Garbage among the indexes is set aside before a handle sees it. */
+void objects_watch(struct objects *);
+/* With the exclusive lock held: how many packs were set aside; -errno. */
+int objects_check_locked(struct objects *);
+/* The same of objects/pack/<name>: 1, 0. */
+int objects_check_pack_locked(struct objects *, const char *name);
+/* locked: the exclusive lock is held. */
+int objects_unmark_whole(struct objects *, const struct oid *commit,
+			 bool locked);
 
 /* ---- the directory ---- */
 
@@ -77,15 +148,20 @@ int objects_lock(const char *path, int how, int *ret_fd);
 /* With the exclusive lock held: makes what is missing or garbage of what git
  * asks of a repository. */
 int objects_make_dirs(const char *path);
-/* False when a pack is not what its index says. */
-bool objects_packs_are_sound(const char *path);
+/* False when a pack is not what its index says, by a quick look. Counts them.
+ */
+bool objects_packs_are_sound(struct objects *);
 /* With the exclusive lock held; keeps the last one only. */
 int objects_set_aside(const char *path, const char *why);
 /* With the exclusive lock held: our own directory, and the dead's away. */
 int objects_tmp_open(struct objects *);
 void objects_tmp_close(struct objects *);
-/* A name in it that nobody has; makes the directory again if it was lost. */
+/* Removes it unless a name in it is being used. */
+void objects_tmp_cool(struct objects *);
+/* A name in it that nobody has, in use until objects_tmp_done; makes the
+ * directory if it is not there. */
 int objects_tmp_name(struct objects *, const char *what, char **ret_path);
+void objects_tmp_done(struct objects *);
 /* Bytes of the regular files in path/below. */
 uint64_t objects_dir_bytes(const char *path, const char *below);
 int objects_fsync_dir(const char *path, const char *below);

@@ -33,7 +33,6 @@ static int set_ref(struct objects_handle *h, const char *name,
 	git_reference *ref = NULL;
 	int r;
 
-	errno = 0;
 	r = git_reference_create(&ref, h->repo, name, &id, 1, NULL);
 	git_reference_free(ref);
 	return r;
@@ -69,6 +68,24 @@ int objects_mark_whole(struct objects *o, const struct oid *commit)
 	if (r == 0)
 		utimensat(AT_FDCWD, path, NULL, 0);
 	return r;
+}
+
+int objects_unmark_whole(struct objects *o, const struct oid *commit,
+			 bool locked)
+{
+	cleanup(fd) int lock = -1;
+	struct objects_handle *h;
+	char name[80];
+	int r = locked ? 0 : objects_lock(o->path, LOCK_EX, &lock);
+
+	if (r == 0)
+		r = objects_take(o, &h);
+	if (r < 0)
+		return r;
+	whole_name(commit, name);
+	r = objects_errno(git_reference_remove(h->repo, name));
+	objects_give(o, h);
+	return r == -ENOENT ? 0 : r;
 }
 
 bool objects_is_whole(struct objects *o, const struct oid *commit)
@@ -145,7 +162,6 @@ int objects_whole_commits(struct objects *o, size_t max, struct oid **ret_oids,
 
 	if (r < 0)
 		return r;
-	errno = 0;
 	r = git_reference_foreach_glob(h->repo, WHOLE "*", add_mark, &m);
 	r = objects_errno(r);
 	objects_give(o, h);
@@ -181,7 +197,6 @@ int objects_resolve_short(struct objects *o, const char *hex, size_t n,
 	r = objects_take(o, &h);
 	if (r < 0)
 		return r;
-	errno = 0;
 	r = git_odb_exists_prefix(&id, h->odb, &prefix, n);
 	if (r == GIT_EAMBIGUOUS) {
 		r = -EEXIST;

@@ -62,6 +62,18 @@ static bool can_be_shown(struct model *model, const struct node *dir,
 	return false;
 }
 
+/* The store lost something that this tree shows, or found it damaged. */
+static int bring_again(struct ctx *ctx, struct model *model, struct node *node)
+{
+	int r = clone_check(node->what.view->clone);
+
+	if (r < 0)
+		return ctx_fail(ctx, r, "The cache cannot be read: %s.",
+				strerror(-r));
+	return git_view_check(ctx, model, tree_of(node), 0, NULL);
+}
+
+/* -ENOENT: see bring_again. */
 static int found_entry(struct ctx *ctx, const struct node *dir,
 		       const struct node *tree, const struct oid *dir_oid,
 		       const struct tree_entry *e, struct found *found)
@@ -80,9 +92,10 @@ static int found_entry(struct ctx *ctx, const struct node *dir,
 	if (!S_ISDIR(modes[e->kind])) {
 		r = clone_blob_size(view->clone, &e->oid, &size);
 		if (r < 0)
-			return ctx_fail(ctx, r == -ENOENT ? -EIO : r,
-					"The object of this file is missing "
-					"from the store.");
+			return ctx_fail(ctx, r,
+					"The object of this file cannot be "
+					"read from the store: %s.",
+					strerror(-r));
 	}
 	*found = (struct found){
 		.what =
@@ -108,7 +121,6 @@ static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
 		    struct oid *ret_oid, struct tree_list **ret_list)
 {
 	static const struct oid none;
-	struct node *tree = tree_of(dir);
 	int r;
 
 	*ret_list = NULL;
@@ -120,39 +132,56 @@ static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
 		return 0;
 	r = clone_read_tree(dir->what.view->clone, ret_oid, ret_list);
 	if (r == -ENOENT) {
-		/* Somebody emptied the cache under us: bring it again. */
-		r = git_view_check(ctx, model, tree, 0, NULL);
+		r = bring_again(ctx, model, dir);
 		if (r < 0)
 			return r;
 		*ret_oid = node_oid(model->nodes, dir);
 		r = clone_read_tree(dir->what.view->clone, ret_oid, ret_list);
 	}
 	if (r < 0)
-		return ctx_fail(ctx, -EIO,
+		return ctx_fail(ctx, r == -ENOENT ? -EIO : r,
 				"This directory's tree object cannot be read "
-				"from the store.");
+				"from the store: %s.",
+				strerror(-r));
 	return 0;
+}
+
+/* lost: -ENOENT is no word about the name, which is in the tree. */
+static int find_in(struct ctx *ctx, struct model *model, struct node *dir,
+		   const char *name, struct found *ret_found, bool *ret_lost)
+{
+	cleanup(tree_list_unref) struct tree_list *list = NULL;
+	const struct tree_entry *e;
+	struct oid oid;
+	int r = read_dir(ctx, model, dir, &oid, &list);
+
+	if (r < 0)
+		return r;
+	e = list ? tree_list_find(list, name) : NULL;
+	if (!e || !can_be_shown(model, dir, e))
+		return 0;
+	r = found_entry(ctx, dir, tree_of(dir), &oid, e, ret_found);
+	*ret_lost = r == -ENOENT;
+	return r;
 }
 
 static int git_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		      const char *name, struct found *ret_found)
 {
-	cleanup(tree_list_unref) struct tree_list *list = NULL;
-	const struct tree_entry *e;
-	struct oid oid;
+	bool lost = false;
 	int r;
 
 	ret_found->left_ms = FOREVER_MS;
 	/* In no tree (layout rule 11): not worth bringing one. */
 	if (strcasecmp(name, ".git") == 0)
 		return 0;
-	r = read_dir(ctx, model, dir, &oid, &list);
-	if (r < 0)
+	r = find_in(ctx, model, dir, name, ret_found, &lost);
+	if (!lost)
 		return r;
-	e = list ? tree_list_find(list, name) : NULL;
-	if (e && !can_be_shown(model, dir, e))
-		e = NULL;
-	return e ? found_entry(ctx, dir, tree_of(dir), &oid, e, ret_found) : 0;
+	r = bring_again(ctx, model, dir);
+	if (r >= 0)
+		r = find_in(ctx, model, dir, name, ret_found, &lost);
+	return r == -ENOENT ? -EIO : r;
 }
 
 static const mode_t types[] = {
@@ -336,15 +365,13 @@ static int git_attr(struct ctx *ctx, struct model *model, struct node *node,
 	return 0;
 }
 
-static int git_read(struct ctx *ctx, struct model *model, struct node *node,
-		    off_t offset, size_t n, struct model_data *ret_data)
+static int read_blob(struct node *node, off_t offset, size_t n,
+		     struct model_data *ret_data)
 {
 	struct clone *clone = node->what.view->clone;
 	struct blob *blob = NULL;
 	int r, fd = -1;
 
-	(void)model;
-	git_view_heard(node->what.view);
 	if (node->what.size > CLONE_BIG) {
 		r = clone_blob_file(clone, &node->what.oid, &fd);
 		if (r == 0)
@@ -355,21 +382,51 @@ static int git_read(struct ctx *ctx, struct model *model, struct node *node,
 		if (r == 0)
 			model_slice(blob, offset, n, ret_data);
 	}
+	return r;
+}
+
+static int fail_read(struct ctx *ctx, int r)
+{
 	if (r == -ENOENT)
 		return ctx_fail(ctx, -ESTALE,
 				"This version of the file is no longer in the "
 				"store; open it again.");
+	if (r < 0 && !ctx->sentence[0])
+		ctx_fail(ctx, r, "The file cannot be read from the cache: %s.",
+			 strerror(-r));
 	return r;
+}
+
+static int git_read(struct ctx *ctx, struct model *model, struct node *node,
+		    off_t offset, size_t n, struct model_data *ret_data)
+{
+	int r;
+
+	git_view_heard(node->what.view);
+	r = read_blob(node, offset, n, ret_data);
+	if (r == -ENOENT) {
+		r = bring_again(ctx, model, node);
+		if (r >= 0)
+			r = read_blob(node, offset, n, ret_data);
+	}
+	return fail_read(ctx, r);
 }
 
 static int git_readlink(struct ctx *ctx, struct model *model, struct node *node,
 			struct blob **ret_target)
 {
-	(void)ctx;
-	(void)model;
+	int r;
+
 	git_view_heard(node->what.view);
-	return clone_read_blob(node->what.view->clone, &node->what.oid,
-			       ret_target);
+	r = clone_read_blob(node->what.view->clone, &node->what.oid,
+			    ret_target);
+	if (r == -ENOENT) {
+		r = bring_again(ctx, model, node);
+		if (r >= 0)
+			r = clone_read_blob(node->what.view->clone,
+					    &node->what.oid, ret_target);
+	}
+	return fail_read(ctx, r);
 }
 
 const struct provider provider_tree = {

@@ -1,0 +1,155 @@
+/*
+ * How many files the stores of the process hold open. A store that was looked
+ * at keeps its handles (with their packs) and the lock of its temporary
+ * directory, so that the next look is quick; beyond a quarter of what the
+ * process may open, those used longest ago close theirs. A store in use is
+ * never closed.
+ *
+ * Lock order: warm.lock, then a store's lock.
+ */
+#include "objects_private.h"
+
+#include "base/map.h"
+
+#include <sys/resource.h>
+
+#define FDS_MOST 512
+#define FDS_LEAST 8
+
+static struct {
+	struct mutex lock;
+	struct cond cooled;
+	struct objects *list; /* under lock; used last first */
+	unsigned n_fds;       /* under lock; about */
+	_Atomic(struct objects *) newest;
+} warm = {.lock = MUTEX_INITIALIZER};
+
+void objects_warm_init(void)
+{
+	cond_init(&warm.cooled);
+}
+
+static unsigned fds_most(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+	    limit.rlim_cur / 4 > FDS_MOST)
+		return FDS_MOST;
+	return limit.rlim_cur / 4 < FDS_LEAST ? FDS_LEAST
+					      : (unsigned)limit.rlim_cur / 4;
+}
+
+static bool is_busy(struct objects *o)
+{
+	bool busy;
+
+	mutex_lock(&o->lock);
+	busy = o->n_busy > 0 || o->n_tmp_users > 0;
+	mutex_unlock(&o->lock);
+	return busy;
+}
+
+/* Its packs, and the lock of its temporary directory. */
+static unsigned count_fds(struct objects *o)
+{
+	unsigned n;
+
+	mutex_lock(&o->lock);
+	n = o->n_packs + 1;
+	mutex_unlock(&o->lock);
+	return n;
+}
+
+static void take_out(struct objects *o) requires_lock(warm.lock)
+{
+	DL_DELETE(warm.list, o);
+	warm.n_fds -= o->n_fds;
+	o->warm = false;
+	if (atomic_load(&warm.newest) == o)
+		atomic_store(&warm.newest, NULL);
+}
+
+/* The one used longest ago of those that nobody uses. */
+static struct objects *oldest(const struct objects *but)
+	requires_lock(warm.lock)
+{
+	struct objects *o = warm.list ? warm.list->prev : NULL;
+
+	while (o && (o == but || is_busy(o)))
+		o = o == warm.list ? NULL : o->prev;
+	return o;
+}
+
+/* One store too many, or NULL; it stays allocated until it is cool. */
+static struct objects *one_too_many(const struct objects *but)
+{
+	struct objects *o = NULL;
+	unsigned most = fds_most();
+
+	mutex_lock(&warm.lock);
+	if (warm.n_fds > most)
+		o = oldest(but);
+	if (o) {
+		take_out(o);
+		o->cooling = true;
+	}
+	mutex_unlock(&warm.lock);
+	return o;
+}
+
+static void cool(struct objects *o)
+{
+	objects_close_idle(o);
+	objects_tmp_cool(o);
+	mutex_lock(&warm.lock);
+	o->cooling = false;
+	cond_broadcast(&warm.cooled);
+	mutex_unlock(&warm.lock);
+}
+
+void objects_warm_use(struct objects *o)
+{
+	struct objects *other;
+	unsigned n_fds;
+	bool is_new;
+
+	if (atomic_load(&warm.newest) == o)
+		return;
+	n_fds = count_fds(o);
+	mutex_lock(&warm.lock);
+	is_new = !o->warm;
+	if (!is_new)
+		take_out(o);
+	o->warm = true;
+	o->n_fds = n_fds;
+	warm.n_fds += n_fds;
+	DL_PREPEND(warm.list, o);
+	atomic_store(&warm.newest, o);
+	mutex_unlock(&warm.lock);
+	while (is_new && (other = one_too_many(o)))
+		cool(other);
+}
+
+void objects_warm_grew(struct objects *o)
+{
+	mutex_lock(&o->lock);
+	o->n_packs++;
+	mutex_unlock(&o->lock);
+	mutex_lock(&warm.lock);
+	if (o->warm) {
+		o->n_fds++;
+		warm.n_fds++;
+	}
+	mutex_unlock(&warm.lock);
+}
+
+void objects_warm_forget(struct objects *o)
+{
+	mutex_lock(&warm.lock);
+	if (o->warm)
+		take_out(o);
+	while (o->cooling)
+		cond_wait(&warm.cooled, &warm.lock);
+	mutex_unlock(&warm.lock);
+}

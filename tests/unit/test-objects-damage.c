@@ -1,0 +1,361 @@
+/*
+ * store/objects: what is damaged on the disk under an open store, or before it
+ * is opened, is found out, set aside and brought again; and how many files the
+ * stores hold open.
+ */
+#include "git-scratch.h"
+
+#include "base/log.h"
+#include "store/say.h"
+
+#include <dirent.h>
+#include <sys/resource.h>
+
+#define N_BLOBS 60
+
+struct content {
+	struct buf pack;
+	struct oid commit, tree;
+};
+
+/* cmocka takes SIGBUS for itself while a test runs. */
+void objects_guard_init(void);
+
+/* A commit with blobs that do not compress, so that any damage hits one. */
+static void make(const struct scratch *s, struct content *c)
+{
+	objects_guard_init();
+	scratch_do(s, "git init -q -b main repo && cd repo && "
+		      "for i in $(seq 1 60); do "
+		      "openssl rand -hex 3000 2>/dev/null >$i || "
+		      "head -c 3000 /dev/urandom >$i; done && mkdir d && "
+		      "echo x >d/x && git add . && git commit -q -m x");
+	c->pack = scratch_run(s, "cd repo && git pack-objects --all --revs -q "
+				 "--stdout </dev/null");
+	c->commit = scratch_oid(s, "git -C repo rev-parse HEAD");
+	c->tree = scratch_oid(s, "git -C repo rev-parse HEAD^{tree}");
+}
+
+static void take(struct scratch *s, const struct content *c)
+{
+	assert_int_equal(scratch_take(s->o, &c->pack, 3000, NULL, 0), 0);
+	assert_int_equal(objects_mark_whole(s->o, &c->commit), 0);
+}
+
+/* How many blobs could not be had; those that could be are right. */
+static unsigned read_all(struct scratch *s, const struct content *c)
+{
+	cleanup(tree_list_unref) struct tree_list *l = NULL;
+	struct commit_info info;
+	unsigned n = 0;
+	int r = objects_read_commit(s->o, &c->commit, &info);
+
+	if (r == 0)
+		r = objects_read_tree(s->o, &c->tree, &l);
+	if (r < 0) {
+		assert_int_equal(r, -ENOENT);
+		return N_BLOBS;
+	}
+	for (size_t i = 0; i < l->n_entries; i++) {
+		cleanup(blob_unref) struct blob *b = NULL;
+
+		if (l->entries[i].kind != TREE_FILE)
+			continue;
+		r = objects_read_blob(s->o, &l->entries[i].oid, MIB, &b);
+		if (r == 0) {
+			cleanup(free) char *file = xasprintf(
+				"%s/repo/%s", s->dir, l->entries[i].name);
+			cleanup(buf_done) struct buf want = BUF_INIT(MIB);
+
+			assert_int_equal(file_read(file, MIB, &want), 0);
+			assert_int_equal(blob_len(b), want.len);
+			assert_memory_equal(blob_data(b), want.data, want.len);
+		} else {
+			assert_int_equal(r, -ENOENT);
+			n++;
+		}
+	}
+	return n;
+}
+
+/* Done to the store's files: P is the pack, I its index. */
+static const char *const damages[] = {
+	/* Half of it, in the middle; its end as it was. */
+	"s=$(stat -c %s $P); dd if=/dev/urandom of=$P bs=1 seek=$((s/4)) "
+	"count=$((s/2)) conv=notrunc 2>/dev/null",
+	"truncate -s -20000 $P",
+	"truncate -s 4096 $P",
+	"truncate -s 0 $P",
+	"dd if=/dev/urandom of=$I bs=1 seek=1100 count=900 conv=notrunc "
+	"2>/dev/null",
+	/* Where its offsets are. */
+	"s=$(stat -c %s $I); dd if=/dev/urandom of=$I bs=1 seek=$((s-290)) "
+	"count=250 conv=notrunc 2>/dev/null",
+	"truncate -s 2000 $I",
+	"rm -f $P",
+	"rm -f $I",
+	/* Its counts, which libgit2 believes once it has read them. */
+	"dd if=/dev/urandom of=$I bs=1 seek=8 count=1024 conv=notrunc "
+	"2>/dev/null",
+};
+
+static void do_damage(const struct scratch *s, const char *what)
+{
+	cleanup(free) char *line =
+		xasprintf("P=$(echo store.git/objects/pack/*.pack); "
+			  "I=$(echo store.git/objects/pack/*.idx); "
+			  "chmod +w $P $I; %s",
+			  what);
+
+	scratch_do(s, line);
+}
+
+static void bring_again(struct scratch *s, const struct content *c,
+			const char *what)
+{
+	if (read_all(s, c) > 0)
+		assert_int_equal(objects_check(s->o), 0);
+	if (!objects_is_whole(s->o, &c->commit))
+		take(s, c);
+	if (read_all(s, c) != 0)
+		fail_msg("not healed: %s", what);
+	assert_true(objects_is_whole(s->o, &c->commit));
+}
+
+static void heal(struct scratch *s, const struct content *c, const char *what)
+{
+	bring_again(s, c, what);
+	/* What was removed is gone when its last handle is closed. */
+	objects_trim(s->o);
+	bring_again(s, c, what);
+	scratch_fsck(s);
+}
+
+static void test_damage_under_an_open_store(void **state)
+{
+	struct scratch *s = *state;
+	struct content c;
+
+	make(s, &c);
+	for (size_t i = 0; i < ARRAY_SIZE(damages); i++) {
+		s->o = objects_close(s->o);
+		scratch_do(s, "rm -rf store.git");
+		assert_int_equal(objects_open(s->store, &s->o), 0);
+		take(s, &c);
+		assert_int_equal(read_all(s, &c), 0);
+		objects_trim(s->o);
+		/* Some handle has it open, as under a mount. */
+		assert_true(objects_has(s->o, &c.commit));
+		do_damage(s, damages[i]);
+		heal(s, &c, damages[i]);
+	}
+	buf_done(&c.pack);
+}
+
+static void test_damage_before_opening(void **state)
+{
+	struct scratch *s = *state;
+	struct content c;
+
+	make(s, &c);
+	for (size_t i = 0; i < ARRAY_SIZE(damages); i++) {
+		s->o = objects_close(s->o);
+		scratch_do(s, "rm -rf store.git");
+		assert_int_equal(objects_open(s->store, &s->o), 0);
+		take(s, &c);
+		s->o = objects_close(s->o);
+		do_damage(s, damages[i]);
+		assert_int_equal(objects_open(s->store, &s->o), 0);
+		heal(s, &c, damages[i]);
+		scratch_expect(s, "ls -d store.git.broken* 2>/dev/null | wc -l",
+			       "0\n");
+	}
+	buf_done(&c.pack);
+}
+
+/* One that came under the same name is not thrown away for it. */
+static void test_the_same_pack_comes_over_a_damaged_one(void **state)
+{
+	struct scratch *s = *state;
+	struct content c;
+
+	make(s, &c);
+	take(s, &c);
+	do_damage(s, damages[0]);
+	take(s, &c);
+	assert_int_equal(read_all(s, &c), 0);
+	scratch_expect(s, "ls store.git/objects/pack/*.pack | wc -l", "1\n");
+	scratch_fsck(s);
+	buf_done(&c.pack);
+}
+
+/* What the damage did not hit stays, and stays whole. */
+static void test_another_pack_stays(void **state)
+{
+	struct scratch *s = *state;
+	cleanup(buf_done) struct buf other = {0};
+	struct content c;
+	struct oid first;
+
+	scratch_do(s, "git init -q -b main other && cd other && "
+		      "seq 1000 >a && git add . && git commit -q -m x");
+	other = scratch_run(s, "cd other && git pack-objects --all --revs -q "
+			       "--stdout </dev/null");
+	first = scratch_oid(s, "git -C other rev-parse HEAD");
+	make(s, &c);
+	take(s, &c);
+	do_damage(s, damages[0]);
+	assert_int_equal(scratch_take(s->o, &other, 3000, NULL, 0), 0);
+	assert_int_equal(objects_mark_whole(s->o, &first), 0);
+	assert_true(read_all(s, &c) > 0);
+	assert_int_equal(objects_check(s->o), 0);
+	assert_true(objects_is_whole(s->o, &first));
+	assert_false(objects_is_whole(s->o, &c.commit));
+	scratch_expect(s, "ls store.git/broken/*.pack | wc -l", "1\n");
+	buf_done(&c.pack);
+}
+
+struct heard {
+	unsigned n;
+	char path[512], sentence[512];
+	int errnum;
+};
+
+static void hear(void *arg, const char *path, int errnum, const char *sentence)
+{
+	struct heard *h = arg;
+
+	h->n++;
+	h->errnum = errnum;
+	snprintf(h->path, sizeof(h->path), "%s", path);
+	snprintf(h->sentence, sizeof(h->sentence), "%s", sentence);
+}
+
+static void test_it_is_said_once(void **state)
+{
+	struct scratch *s = *state;
+	struct heard heard = {0};
+	struct content c;
+
+	make(s, &c);
+	take(s, &c);
+	store_listen(hear, &heard);
+	do_damage(s, damages[0]);
+	assert_true(read_all(s, &c) > 0);
+	assert_true(read_all(s, &c) > 0);
+	store_listen(NULL, NULL);
+	assert_int_equal(heard.n, 1);
+	assert_int_equal(heard.errnum, EIO);
+	assert_non_null(strstr(heard.path, "store.git/objects/pack/pack-"));
+	assert_non_null(strstr(heard.sentence, "damaged"));
+	assert_null(strstr(heard.sentence, "server"));
+	buf_done(&c.pack);
+}
+
+/* ---- big files ---- */
+
+static void test_a_damaged_big_file(void **state)
+{
+	struct scratch *s = *state;
+	cleanup(buf_done) struct buf pack = {0};
+	struct oid big;
+
+	scratch_do(s, "git init -q -b main repo && cd repo && "
+		      "seq 2000000 >big && git add . && git commit -q -m x");
+	pack = scratch_run(s, "cd repo && git pack-objects --all --revs -q "
+			      "--stdout </dev/null");
+	big = scratch_oid(s, "git -C repo rev-parse HEAD:big");
+	assert_int_equal(scratch_take(s->o, &pack, 30000, NULL, 0), 0);
+	for (int i = 0; i < 4; i++) {
+		cleanup(fd) int fd = -1;
+		char line[9] = "";
+
+		if (i == 3)
+			scratch_reopen(s);
+		assert_int_equal(objects_blob_file(s->o, &big, &fd), 0);
+		assert_int_equal(pread(fd, line, 8, 6888896 + 8 * 500000), 8);
+		assert_string_equal(line, "1500001\n");
+		scratch_expect(s,
+			       "sha1sum <repo/big >a; "
+			       "cat store.git/big/* | sha1sum >b; cmp a b",
+			       "");
+		/* Its size is right. */
+		scratch_do(s, "chmod +w store.git/big/*; dd if=/dev/urandom "
+			      "of=$(echo store.git/big/*) bs=1k seek=9000 "
+			      "count=2000 conv=notrunc 2>/dev/null");
+	}
+}
+
+/* ---- descriptors ---- */
+
+static unsigned count_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+#define N_STORES 100
+
+static void test_descriptors_are_bounded(void **state)
+{
+	struct scratch *s = *state;
+	struct objects *stores[N_STORES];
+	struct rlimit old, few = {.rlim_cur = 128};
+	struct content c;
+	unsigned before;
+
+	make(s, &c);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few.rlim_max = old.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	before = count_fds();
+	for (unsigned i = 0; i < N_STORES; i++) {
+		cleanup(free) char *path = xasprintf("%s/%u.git", s->dir, i);
+
+		assert_int_equal(objects_open(path, &stores[i]), 0);
+		assert_int_equal(
+			scratch_take(stores[i], &c.pack, 30000, NULL, 0), 0);
+		assert_int_equal(objects_mark_whole(stores[i], &c.commit), 0);
+		assert_true(count_fds() < before + 40);
+	}
+	for (unsigned round = 0; round < 3; round++)
+		for (unsigned i = 0; i < N_STORES; i++) {
+			struct objects *own = s->o;
+
+			s->o = stores[i];
+			assert_int_equal(read_all(s, &c), 0);
+			assert_true(objects_is_whole(s->o, &c.commit));
+			s->o = own;
+			assert_true(count_fds() < before + 40);
+		}
+	/* What cooled down takes in packs as before. */
+	assert_int_equal(scratch_take(stores[0], &c.pack, 30000, NULL, 0), 0);
+	for (unsigned i = 0; i < N_STORES; i++)
+		objects_close(stores[i]);
+	scratch_expect(s,
+		       "ls -d *.git/tmp-* 2>/dev/null | grep -v ^store || true",
+		       "");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	buf_done(&c.pack);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCRATCH_TEST(test_damage_under_an_open_store),
+		SCRATCH_TEST(test_damage_before_opening),
+		SCRATCH_TEST(test_the_same_pack_comes_over_a_damaged_one),
+		SCRATCH_TEST(test_another_pack_stays),
+		SCRATCH_TEST(test_it_is_said_once),
+		SCRATCH_TEST(test_a_damaged_big_file),
+		SCRATCH_TEST(test_descriptors_are_bounded),
+	};
+
+	log_to_stderr(LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
