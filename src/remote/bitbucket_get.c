@@ -198,6 +198,15 @@ int bitbucket_explain(struct ctx *ctx, struct bitbucket *b, const char *url,
 	case 401:
 	case 403:
 		return explain_refusal(ctx, b, path, answer, said, &scopes);
+	case 202:
+		return ctx_fail(ctx, -EBUSY,
+				"Bitbucket is still preparing %s (202): look "
+				"again in a while.",
+				path);
+	case 204:
+		return ctx_fail(ctx, -ENODATA,
+				"Bitbucket answers %s with nothing (204).",
+				path);
 	case 404:
 		return ctx_fail(ctx, -ENOENT, "Bitbucket has no %s (404)%s%s.",
 				path, colon, said);
@@ -223,8 +232,14 @@ int bitbucket_explain(struct ctx *ctx, struct bitbucket *b, const char *url,
 
 /* ---- one GET ---- */
 
-static bool is_good(long status)
+/* What is still being made (202), or is nothing where there ought to be JSON
+ * (204), is no answer: kept, it would be one for as long as an answer lives. */
+static bool is_good(long status, enum bitbucket_want want)
 {
+	if (status == 202 ||
+	    (status == 204 &&
+	     (want == BITBUCKET_JSON || want == BITBUCKET_SLOW_JSON)))
+		return false;
 	return (status >= 200 && status < 300) || status == 304;
 }
 
@@ -357,7 +372,7 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 		bitbucket_observe(ctx, b, &answer);
 		if (r == 0)
 			reply->status = answer.status;
-		if (r == 0 && is_good(answer.status)) {
+		if (r == 0 && is_good(answer.status, want)) {
 			reply->not_modified = answer.status == 304;
 			memcpy(reply->etag, answer.etag, sizeof(reply->etag));
 			memcpy(reply->content_type, answer.content_type,

@@ -170,6 +170,9 @@ static int lead(struct ctx *ctx, struct source *s, const char *key,
 	/* Our own deadline is not everybody's, nor is our share of a quota. */
 	flight_land(s->flight, key, late || refused(ctx, r) ? -EAGAIN : r,
 		    ctx->sentence);
+	/* It may be ready by the next look, so that one asks. */
+	if (r == -EBUSY)
+		flight_forget(s->flight, key);
 	return r;
 }
 
