@@ -236,9 +236,8 @@ int bitbucket_explain(struct ctx *ctx, struct bitbucket *b, const char *url,
  * (204), is no answer: kept, it would be one for as long as an answer lives. */
 static bool is_good(long status, enum bitbucket_want want)
 {
-	if (status == 202 ||
-	    (status == 204 &&
-	     (want == BITBUCKET_JSON || want == BITBUCKET_SLOW_JSON)))
+	if (status == 202 || (status == 204 && (want == BITBUCKET_JSON ||
+						want == BITBUCKET_SLOW_JSON)))
 		return false;
 	return (status >= 200 && status < 300) || status == 304;
 }
