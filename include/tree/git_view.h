@@ -22,6 +22,7 @@ struct git_view {
 	_Atomic int64_t heard_ms; /* monotonic: the kernel last asked */
 	_Atomic int64_t asked_ms; /* monotonic: the ref was last asked for */
 	_Atomic int64_t seen_ms;  /* wall: the server's answer we know of */
+	_Atomic unsigned n_quiet; /* asked behind since the kernel asked */
 	_Atomic int64_t time_s;   /* of a commit that is shown */
 	struct mutex lock;
 	struct cond idle;
@@ -43,7 +44,8 @@ void git_view_found(struct git_view *, int64_t mtime_ms, int64_t left_ms,
 /* Somebody looks inside: the first look brings the head; after an idle hour (or
  * with a head from an earlier mount) the ref is waited for, at most 3 s. */
 int git_view_ensure(struct ctx *, struct model *, struct node *tree);
-void git_view_heard(struct git_view *);
+/* Somebody uses what is known of the tree that a node is of. */
+void git_view_heard(struct model *, struct node *);
 bool git_view_is_shown(struct node *tree); /* somebody has looked inside */
 /* Layout rule 4: the mtime of name (NULL: of dir itself) in dir. */
 int64_t git_path_time_ms(const struct git_view *, const struct node *dir,

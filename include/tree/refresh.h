@@ -29,5 +29,8 @@ void refresh_place(struct refresh *, struct node *place);
  * worker holds a reference on the node while it was heard of within the hour.
  */
 void refresh_watch(struct refresh *, struct node *tree);
+/* How long one that was asked for so often since somebody looked is not asked
+ * for again: ttl, then 2, 4, 8 times that. */
+int64_t refresh_pause_ms(const struct model *, unsigned n_quiet);
 
 #endif

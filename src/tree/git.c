@@ -358,10 +358,9 @@ static int git_attr(struct ctx *ctx, struct model *model, struct node *node,
 		    int64_t *ret_left_ms, uint64_t *ret_size)
 {
 	(void)ctx;
-	(void)model;
 	(void)ret_left_ms;
 	(void)ret_size;
-	git_view_heard(node->what.view);
+	git_view_heard(model, node);
 	return 0;
 }
 
@@ -402,7 +401,7 @@ static int git_read(struct ctx *ctx, struct model *model, struct node *node,
 {
 	int r;
 
-	git_view_heard(node->what.view);
+	git_view_heard(model, node);
 	r = read_blob(node, offset, n, ret_data);
 	if (r == -ENOENT) {
 		r = bring_again(ctx, model, node);
@@ -417,7 +416,7 @@ static int git_readlink(struct ctx *ctx, struct model *model, struct node *node,
 {
 	int r;
 
-	git_view_heard(node->what.view);
+	git_view_heard(model, node);
 	r = clone_read_blob(node->what.view->clone, &node->what.oid,
 			    ret_target);
 	if (r == -ENOENT) {

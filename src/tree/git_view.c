@@ -103,13 +103,28 @@ static struct clone_line *line_of(struct git_view *view)
 	return line;
 }
 
-void git_view_heard(struct git_view *view)
+/* A tree that nobody had touched for a while is asked for rarely: from now on
+ * it is not. */
+static void wake(struct model *model, struct node *tree)
 {
+	if (atomic_exchange(&tree->what.view->n_quiet, 0) > 0)
+		refresh_watch(model->refresh, tree);
+}
+
+void git_view_heard(struct model *model, struct node *node)
+{
+	struct git_view *view = node->what.view;
 	int64_t now = clock_mono_ms();
 
 	/* After an idle hour it takes a look (git_view_ensure) to wake it. */
-	if (now - atomic_load(&view->heard_ms) < FOREVER_MS)
-		atomic_store(&view->heard_ms, now);
+	if (now - atomic_load(&view->heard_ms) >= FOREVER_MS)
+		return;
+	atomic_store(&view->heard_ms, now);
+	if (!atomic_load(&view->n_quiet))
+		return;
+	while (node->what.provider != &provider_tree)
+		node = node->parent;
+	wake(model, node);
 }
 
 int64_t git_path_time_ms(const struct git_view *view, const struct node *dir,
@@ -348,6 +363,8 @@ int git_view_check(struct ctx *ctx, struct model *model, struct node *tree,
 	int r;
 
 	atomic_store(&view->asked_ms, clock_mono_ms());
+	if (ctx->class == CTX_REFRESH)
+		atomic_fetch_add(&view->n_quiet, 1);
 	if (view->fixed) {
 		r = git_fixed_get(ctx, model, view, &head);
 	} else {
@@ -377,6 +394,8 @@ int git_view_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 	bool have, expired;
 	int r;
 
+	if (atomic_load(&view->n_quiet))
+		wake(model, tree);
 	mutex_lock(&view->lock);
 	have = view->have && !view->missing;
 	expired = view->expired;
@@ -417,7 +436,8 @@ int64_t git_view_due_ms(struct model *model, struct node *tree)
 	/* Somebody else asked, for all refs together. */
 	if (clone_line_checked_ms(line_of(view)) != atomic_load(&view->seen_ms))
 		return 0;
-	due = atomic_load(&view->asked_ms) + model->config.ttl_ms - now;
+	due = atomic_load(&view->asked_ms) +
+	      refresh_pause_ms(model, atomic_load(&view->n_quiet)) - now;
 	return due > 0 ? due : 0;
 }
 

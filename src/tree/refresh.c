@@ -19,6 +19,7 @@
 #define JOB_TIMEOUT_MS (INT64_C(120) * 1000)
 #define SUSPENDED_MS 5000
 #define POLL_MS (INT64_C(30) * 1000)
+#define MOST_DOUBLED 3
 
 enum job_kind {
 	JOB_ROOT,
@@ -145,6 +146,12 @@ void refresh_watch(struct refresh *refresh, struct node *tree)
 		node_unref(refresh->model->nodes, w->tree);
 		free(w);
 	}
+}
+
+int64_t refresh_pause_ms(const struct model *model, unsigned n_quiet)
+{
+	return model->config.ttl_ms
+	       << (n_quiet < MOST_DOUBLED ? n_quiet : MOST_DOUBLED);
 }
 
 static int refresh_user_now(struct ctx *ctx, struct model *model)

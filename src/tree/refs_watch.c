@@ -19,6 +19,7 @@ struct refs_watch {
 	struct clone *clone;                /* a reference */
 	_Atomic int64_t heard_ms, asked_ms; /* monotonic */
 	_Atomic int64_t seen_ms;  /* wall: the server's answer we know of */
+	_Atomic unsigned n_quiet; /* asked behind since somebody looked */
 	struct clone_refs *shown; /* under model->lock */
 	struct refs_watch *next;  /* under model->lock */
 };
@@ -237,6 +238,9 @@ static int ensure(struct ctx *ctx, struct model *model, struct refs_watch *w,
 	bool shown;
 	int r;
 
+	/* Names that nobody had looked at for a while were asked for rarely. */
+	if (atomic_exchange(&w->n_quiet, 0) > 0)
+		refresh_watch(model->refresh, w->top);
 	mutex_lock(&model->lock);
 	shown = w->shown;
 	mutex_unlock(&model->lock);
@@ -286,7 +290,8 @@ int64_t refs_due_ms(struct model *model, struct node *top)
 		return due;
 	if (now - atomic_load(&w->heard_ms) < FOREVER_MS &&
 	    node_is_linked(model->nodes, top)) {
-		due = atomic_load(&w->asked_ms) + model->config.ttl_ms - now;
+		due = atomic_load(&w->asked_ms) +
+		      refresh_pause_ms(model, atomic_load(&w->n_quiet)) - now;
 		/* Somebody else asked, for all refs together. */
 		if (due < 0 ||
 		    clone_refs_checked_ms(w->clone) != atomic_load(&w->seen_ms))
@@ -306,6 +311,8 @@ int refs_check(struct ctx *ctx, struct model *model, struct node *top,
 
 	if (!w)
 		return 0;
+	if (ctx->class == CTX_REFRESH)
+		atomic_fetch_add(&w->n_quiet, 1);
 	r = ask(ctx, w, max_age_ms, &refs);
 	if (r >= 0) {
 		n = show(model, w, refs, said);

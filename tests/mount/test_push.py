@@ -8,7 +8,7 @@ import time
 import pytest
 
 from bitbucket import gitrepo
-from conftest import SANITIZED, api, asked, await_true, checkout, git, same_trees
+from conftest import PATIENCE, SANITIZED, api, asked, await_true, checkout, git, same_trees
 
 W = "acme/widgets/tree"
 
@@ -348,3 +348,25 @@ def test_a_push_to_a_server_without_v2(bb, mounts, tmp_path, tips_only):
     bb.push("acme", "widgets", {"src/new.c": "int n;\n", "README.md": None})
     assert "->" in m.refresh(W)
     assert same_trees(checkout(bb.repo_path("acme", "widgets"), str(tmp_path / "want")), m / W) == ""
+
+
+def test_a_tree_that_nobody_touches_is_asked_for_less_and_less(bb, mounts):
+    """ttl, 2, 4, 8 times that between two questions; a look inside begins anew."""
+    m = mounts("ttl=1")
+    m.ls("acme/widgets/tree")
+    m.ls("acme/widgets/branches")
+    os.stat(m / "acme/widgets/tree/README.md")
+    mark = bb.log.mark()
+
+    def asked_at():
+        return [e["time"] for e in bb.log.since(mark, r"git-upload-pack")]
+    await_true(lambda: len(asked_at()) >= 4, "four questions", timeout=3 * PATIENCE)
+    times = asked_at()[:4]
+    pauses = [b - a for a, b in zip(times, times[1:])]
+    assert all(b > 1.5 * a for a, b in zip(pauses, pauses[1:])), pauses
+    assert pauses[0] > 1.5
+    n = len(asked_at())
+    m.ls("acme/widgets/tree/src")
+    began = bb.log.mark()
+    await_true(lambda: bb.log.since(began, r"git-upload-pack"), "it is due, so it is asked for now", timeout=4)
+    assert len(asked_at()) == n + 1
