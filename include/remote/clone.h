@@ -160,8 +160,9 @@ int clone_diff(struct clone *, const struct oid *before,
 			   const struct tree_entry *before,
 			   const struct tree_entry *after),
 	       void *arg);
-/* The time (s) of the first commit at which this cache saw this path of the ref
- * with this content (rule 4). path "" is the root. Cheap. */
+/* The time (s) at which this cache saw this path of the ref get this content,
+ * always after what was shown there before (rule 4). path "" is the root.
+ * Cheap. */
 int64_t clone_path_time(struct clone_line *, const char *path,
 			const struct oid *oid);
 /* False while no path has a time of its own: then every path has the time that

@@ -44,7 +44,8 @@ struct node_what {
 	 * provider whose files grow it is under the lock (node_size). */
 	uint64_t size;
 	int64_t mtime_ms; /* may be renewed, under the lock */
-	uint64_t version; /* of a document; a serial of other contents */
+	uint64_t version; /* of a document; a serial of other contents; of a
+			   * file in a tree when its path got its content */
 	struct oid oid; /* a git object; a directory's moves, under the lock */
 	const struct resource_file *file;
 	struct git_view *view; /* borrowed: the node of tree/ keeps it */

@@ -370,13 +370,13 @@ static void record_times(struct clone_line *line, struct objects *objects,
 	if (to->empty && (!from || from->empty))
 		return;
 	if (!to->empty && !times_has_base(line)) {
-		times_begin(line, to->time_s);
+		times_begin(line, to->time_s, from);
 		return;
 	}
 	if (!from) {
 		/* What it differs from is not here any more. */
 		if (!same_as_lost && !to->empty)
-			times_begin(line, to->time_s);
+			times_begin(line, to->time_s, NULL);
 		return;
 	}
 	if (from->empty == to->empty && oid_equal(&from->tree, &to->tree))

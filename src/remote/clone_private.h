@@ -103,6 +103,7 @@ struct clone_times {
 	/* Under it. */
 	bool has_base;
 	int64_t base_s;
+	int64_t last_s; /* no path was shown with a greater one */
 	struct path_time *paths;
 	size_t n_paths;
 };
@@ -246,11 +247,13 @@ int trees_admit(struct ctx *, struct clones *, bool take);
 /* clone_times.c */
 void times_init(struct clone_times *);
 void times_done(struct clone_times *);
-/* Takes in what the cache has; what memory has already stays. */
+/* Takes in what the cache has. */
 void times_load(struct clone_line *);
 bool times_has_base(struct clone_line *);
-/* Forgets all times but this one. */
-void times_begin(struct clone_line *, int64_t base_s);
+/* Forgets all times but this one, which is moved behind what was shown: what
+ * memory knows of that, and from (NULL: nothing else is known). */
+void times_begin(struct clone_line *, int64_t base_s,
+		 const struct clone_head *from);
 /* The head moves from one tree to another (either may be empty). */
 int times_move(struct clone_line *, struct objects *,
 	       const struct clone_head *from, const struct clone_head *to);

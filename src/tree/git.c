@@ -86,6 +86,7 @@ static int found_entry(struct ctx *ctx, const struct node *dir,
 		[TREE_SUBMODULE] = NODE_DIRECTORY,
 	};
 	struct git_view *view = dir->what.view;
+	int64_t mtime_ms = git_path_time_ms(view, dir, tree, e->name, &e->oid);
 	uint64_t size = 0;
 	int r;
 
@@ -103,8 +104,9 @@ static int found_entry(struct ctx *ctx, const struct node *dir,
 				.provider = &provider_git,
 				.mode = modes[e->kind],
 				.size = size,
-				.mtime_ms = git_path_time_ms(view, dir, tree,
-							     e->name, &e->oid),
+				.mtime_ms = mtime_ms,
+				/* Content that comes back is another inode. */
+				.version = (uint64_t)mtime_ms,
 				.view = view,
 			},
 		.left_ms = FOREVER_MS,

@@ -313,8 +313,9 @@ static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 		/* The kernel is not told of the time: to a program that has
 		 * just come here it would be a directory that changed. */
 		if (first)
-			node_move(model->nodes, tree, &from, &to,
-				  head.time_s * 1000);
+			node_move(
+				model->nodes, tree, &from, &to,
+				git_path_time_ms(view, tree, tree, NULL, &to));
 		else
 			r = move_dir(&mover, tree, &from, &to);
 	}
