@@ -26,7 +26,7 @@ int file_mkdirs(const char *path, mode_t mode);
  * is fine. Goes on after a failure; returns the first. */
 int file_remove_tree(const char *path);
 /* below may be "" or NULL: the place itself.
- * "$XDG_CACHE_HOME/…" or "$HOME/.cache/…"; -ENOENT without either. Relative
+ * "$XDG_CACHE_HOME/…" or ".cache/…" of the home; -ENOENT without either. Relative
  * values are ignored, as the XDG Base Directory Specification says. */
 enum file_xdg {
 	FILE_XDG_CACHE,
@@ -35,6 +35,8 @@ enum file_xdg {
 	FILE_XDG_RUNTIME, /* no fallback: -ENOENT */
 };
 int file_xdg_path(enum file_xdg, const char *below, char **ret_path);
+/* $HOME, but the home of the passwd entry where it is not set or belongs to
+ * another user. */
 int file_home_path(const char *below, char **ret_path);
 /* An absolute path without symlinks in its parents; the last part need not
  * exist. */

@@ -7,12 +7,14 @@
 #include <fcntl.h>
 #include <fts.h>
 #include <limits.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define TEMPORARY ".tmp-"
+#define RECORD_MAX (64 * KIB)
 
 int fd_close(int fd)
 {
@@ -216,11 +218,28 @@ static char *join(const char *above, const char *below)
 	return xasprintf("%s/%s", above, below);
 }
 
+/* mount(8) starts its helpers without HOME or with root's, sudo(8) as root with
+ * the caller's: then the passwd entry says where the home is. */
+static bool is_somebody_else_s(const char *home)
+{
+	struct stat st;
+
+	return !stat(home, &st) && st.st_uid != getuid();
+}
+
 int file_home_path(const char *below, char **ret_path)
 {
+	cleanup(free) char *bytes = xmalloc(RECORD_MAX);
 	const char *home = getenv("HOME");
+	struct passwd user, *found = NULL;
 
-	if (!home || home[0] != '/')
+	if (home && home[0] != '/')
+		home = NULL;
+	if ((!home || is_somebody_else_s(home)) &&
+	    !getpwuid_r(getuid(), &user, bytes, RECORD_MAX, &found) && found &&
+	    found->pw_dir[0] == '/')
+		home = found->pw_dir;
+	if (!home)
 		return -ENOENT;
 	*ret_path = join(home, below);
 	return 0;

@@ -3,10 +3,12 @@
  */
 #include "cmd/command.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <unistd.h>
 
@@ -113,6 +115,9 @@ struct parse {
 	struct command_line line;
 	const struct command *instead; /* --help, --version */
 	bool has_mount_options;
+	bool helper; /* called by mount(8), as mount.bitbucketfs */
+	bool fake;   /* mount -f */
+	const char *namespace;
 };
 
 static int parse_long(struct parse *parse, const char *arg)
@@ -138,7 +143,10 @@ static int parse_short(struct parse *parse, const char *arg, const char **next)
 
 		switch (*arg) {
 		case 'f':
-			parse->line.foreground = true;
+			if (parse->helper)
+				parse->fake = true;
+			else
+				parse->line.foreground = true;
 			parse->has_mount_options = true;
 			break;
 		case 'd':
@@ -153,7 +161,12 @@ static int parse_short(struct parse *parse, const char *arg, const char **next)
 			parse->instead = find_command("version");
 			break;
 		case 's':
-			parse->line.sloppy = true;
+			if (parse->helper)
+				parse->line.sloppy = true;
+			else
+				command_say("-s (one thread, in other programs "
+					    "of FUSE) is ignored: one reader "
+					    "that waits would stop all others");
 			break;
 		/* What mount(8) tells its helpers and is no matter here: no
 		 * mtab, verbose, read-only, read-write. */
@@ -162,6 +175,10 @@ static int parse_short(struct parse *parse, const char *arg, const char **next)
 		case 'r':
 		case 'w':
 			break;
+		case 'N':
+			if (!parse->helper)
+				return command_usage("there is no option -N");
+			/* fallthrough */
 		case 'o':
 		case 't':
 			value = arg[1] ? arg + 1 : *next;
@@ -169,7 +186,9 @@ static int parse_short(struct parse *parse, const char *arg, const char **next)
 				return command_usage("-%c needs a value", *arg);
 			if (!arg[1])
 				*next = NULL;
-			if (*arg == 't')
+			if (*arg == 'N')
+				parse->namespace = value;
+			if (*arg != 'o')
 				return 0;
 			parse->has_mount_options = true;
 			if (parse->line.n_options == LINE_MAX_OPTIONS)
@@ -223,6 +242,46 @@ static void hold_standard_descriptors(void)
 		close(fd);
 }
 
+/* As mount(8) finds it: mount.bitbucketfs, mount.fuse.bitbucketfs. */
+static bool is_helper(const char *name)
+{
+	const char *slash = name ? strrchr(name, '/') : NULL;
+
+	return name && !strncmp(slash ? slash + 1 : name, "mount.", 6);
+}
+
+/* mount -N: a path, or the number of a process. */
+static int enter_namespace(const char *name)
+{
+	cleanup(free) char *path = strchr(name, '/')
+					   ? xstrdup(name)
+					   : xasprintf("/proc/%s/ns/mnt", name);
+	cleanup(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || setns(fd, CLONE_NEWNS)) {
+		command_say("the mount namespace %s cannot be entered: %s",
+			    path, strerror(errno));
+		return COMMAND_FAILED;
+	}
+	return COMMAND_OK;
+}
+
+/* SOURCE DIR, in which a word that is a command's name is none. */
+static enum command_exit run_helper(struct parse *parse)
+{
+	int r;
+
+	if (parse->line.n_operands != 2)
+		return command_usage(
+			"mount(8) gives its helpers a SOURCE and a "
+			"MOUNTPOINT");
+	r = parse->namespace ? enter_namespace(parse->namespace) : 0;
+	if (r || parse->fake)
+		return (enum command_exit)r;
+	parse->line.named = true;
+	return command_mount(&parse->line);
+}
+
 int main(int argc, char **argv)
 {
 	cleanup(free) const char **options =
@@ -231,6 +290,7 @@ int main(int argc, char **argv)
 		xcalloc((size_t)argc + 1, sizeof(*operands));
 	struct parse parse = {
 		.line = {.options = options, .operands = operands},
+		.helper = is_helper(argc ? argv[0] : NULL),
 	};
 	const struct command *command;
 	int r;
@@ -241,6 +301,8 @@ int main(int argc, char **argv)
 		return r;
 	if (parse.instead)
 		return (int)parse.instead->run(&parse.line);
+	if (parse.helper)
+		return (int)run_helper(&parse);
 	command = parse.line.n_operands ? find_command(operands[0]) : NULL;
 	if (command) {
 		parse.line.named = true;

@@ -28,17 +28,17 @@ class Background:
     """Runs the program as a person does, and is who its daemons come back to: their end and its status can be seen."""
 
     def __init__(self, mounts):
-        self.mounts, self.daemons = mounts, []
+        self.mounts, self.daemons, self.binary = mounts, [], BINARY
         self.places = set()
 
     def __call__(self, *arguments, where=None, cwd=None, timeout=PATIENCE, run_as=None, **more):
         before = children()
         account, cache = more.pop("account", "ada"), more.pop("cache", "cache")
-        e = self.mounts.environment(account, BITBUCKETFS_CACHE_DIR=str(self.mounts.place / cache), **more)
+        e = self.mounts.environment(account, **{"BITBUCKETFS_CACHE_DIR": str(self.mounts.place / cache), **more})
         if where:
             self.places.add(where)
             arguments += (where,)
-        done = subprocess.run([BINARY, *arguments], env=e, capture_output=True, text=True, timeout=timeout, cwd=cwd,
+        done = subprocess.run([self.binary, *arguments], env=e, capture_output=True, text=True, timeout=timeout, cwd=cwd,
                               stdin=subprocess.DEVNULL, **becoming(run_as))
         self.daemons += sorted(children() - before)
         return done

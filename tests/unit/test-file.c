@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -294,15 +295,53 @@ static void xdg_places(void **state)
 	cleanup(free) char *home = NULL;
 	assert_int_equal(file_home_path("bitbucket", &home), 0);
 	assert_string_equal(home, "/home/x/bitbucket");
-	setenv("HOME", "x", 1);
-	assert_int_equal(file_home_path("a", &path), -ENOENT);
-	unsetenv("HOME");
-	assert_int_equal(file_home_path("a", &path), -ENOENT);
-	assert_int_equal(file_xdg_path(FILE_XDG_CACHE, "a", &path), -ENOENT);
 	/* With its own variable it needs no home. */
 	setenv("XDG_CACHE_HOME", "/c", 1);
 	expect_xdg(FILE_XDG_CACHE, "a", "/c/a");
 	assert_ptr_equal(path, top);
+}
+
+static void expect_home(const char *want)
+{
+	cleanup(free) char *path = NULL;
+
+	if (!want) {
+		assert_int_equal(file_home_path("a", &path), -ENOENT);
+		return;
+	}
+	assert_int_equal(file_home_path("", &path), 0);
+	assert_string_equal(path, want);
+}
+
+/* Where HOME says nothing, or leads to another user's, passwd decides. */
+static void homes(void **state)
+{
+	const struct passwd *user = getpwuid(getuid());
+	cleanup(free) char *entry = user ? xstrdup(user->pw_dir) : NULL;
+
+	(void)state;
+	setenv("HOME", top, 1);
+	expect_home(top);
+	setenv("HOME", "x", 1);
+	expect_home(entry);
+	setenv("HOME", "", 1);
+	expect_home(entry);
+	unsetenv("HOME");
+	expect_home(entry);
+	unsetenv("XDG_CACHE_HOME");
+	if (entry) {
+		cleanup(free) char *cache = xasprintf("%s/.cache/a", entry);
+
+		expect_xdg(FILE_XDG_CACHE, "a", cache);
+	}
+	if (geteuid() == 0) {
+		cleanup(free) char *theirs = xasprintf("%s/theirs", top);
+
+		assert_int_equal(mkdir(theirs, 0755), 0);
+		assert_int_equal(chown(theirs, 65534, 65534), 0);
+		setenv("HOME", theirs, 1);
+		expect_home(entry);
+	}
 }
 
 static void expect_absolute(const char *path, const char *below)
@@ -367,6 +406,7 @@ int main(void)
 		cmocka_unit_test(makes_directories),
 		cmocka_unit_test(removes_trees),
 		cmocka_unit_test(xdg_places),
+		cmocka_unit_test(homes),
 		cmocka_unit_test(absolute_paths),
 		cmocka_unit_test(closes),
 	};
