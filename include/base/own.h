@@ -15,6 +15,8 @@
 
 #define OWN_WHY_MAX 1024
 
+struct stat;
+
 /*
  * Is this directory ours, and the way to it safe? Each directory on the way
  * must belong to this user or root, and others may write to it only if it is
@@ -26,9 +28,20 @@
 int own_directory(const char *path, const char *prefix,
 		  char why[static OWN_WHY_MAX]);
 
-struct stat;
 bool own_is(const struct stat *);
 bool own_others_may_write(const struct stat *);
+
+/*
+ * Follows a path name by name, as the kernel would, through symlinks and "..",
+ * and shows each place on the way: its name without symlinks above it, what
+ * lstat(2) says, and whether it ends the path (a symlink does not). A step that
+ * returns other than 0 ends the walk with that; what is missing ends it with 0.
+ * *ret_path: where the path leads, or NULL: it is missing.
+ */
+typedef int own_step(void *arg, const char *path, const struct stat *,
+		     bool last, char why[static OWN_WHY_MAX]);
+int own_walk(const char *path, own_step *, void *arg, char **ret_path,
+	     char why[static OWN_WHY_MAX]);
 
 /* open(2) of a regular file that is ours, or made by the call. A symlink is
  * -ELOOP; a FIFO, a device, another user's: -EPERM, and never a wait. */

@@ -55,4 +55,10 @@ int preflight_device(const char *device, char why[static 512]);
  * missing one is made if make says so; a dead mount is taken away. */
 int preflight_check(const char *path, bool make, char why[static 512]);
 
+/* Refuses a path that leads through the mount point, by whatever name: the
+ * daemon would wait for itself, and no signal ends that. what is what the path
+ * is, for the sentence. 0 or -EDEADLK with the sentence. */
+int preflight_below(const char *mountpoint, const char *what, const char *path,
+		    char why[static 512]);
+
 #endif

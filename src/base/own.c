@@ -72,9 +72,13 @@ static bool is_trusted(uid_t uid)
 	       (!stat("/", &top) && uid == top.st_uid);
 }
 
-static int check_step(const char *path, const struct stat *st,
-		      char why[static OWN_WHY_MAX])
+static int check_step(void *arg, const char *path, const struct stat *st,
+		      bool last, char why[static OWN_WHY_MAX])
 {
+	(void)arg;
+	/* The last one is judged by own_directory, more strictly. */
+	if (last && !S_ISLNK(st->st_mode))
+		return 0;
 	if (!is_trusted(st->st_uid))
 		return refuse(why, -EPERM,
 			      "%s belongs to another user (uid %ld), who could "
@@ -121,8 +125,8 @@ static int follow(const char *path, char **rest, char **whole, char **done)
 	return 0;
 }
 
-/* *ret_path: where it really is; without what is missing it is NULL. */
-static int walk(const char *path, char **ret_path, char why[static OWN_WHY_MAX])
+int own_walk(const char *path, own_step *step, void *arg, char **ret_path,
+	     char why[static OWN_WHY_MAX])
 {
 	cleanup(free) char *whole = xstrdup(path);
 	cleanup(free) char *done = xstrdup("");
@@ -152,12 +156,9 @@ static int walk(const char *path, char **ret_path, char why[static OWN_WHY_MAX])
 					    : refuse(why, r, "%s: %s", here,
 						     strerror(-r));
 		}
-		/* The last one is judged by who asks, more strictly. */
-		if (S_ISLNK(st.st_mode) || rest[strspn(rest, "/")]) {
-			r = check_step(here, &st, why);
-			if (r)
-				return r;
-		}
+		r = step(arg, here, &st, !rest[strspn(rest, "/")], why);
+		if (r)
+			return r;
 		if (S_ISLNK(st.st_mode)) {
 			r = ++links > LINKS_MAX
 				    ? -ELOOP
@@ -247,7 +248,7 @@ int own_directory(const char *path, const char *prefix,
 {
 	cleanup(free) char *real = NULL;
 	struct stat st;
-	int fd, r = walk(path, &real, why);
+	int fd, r = own_walk(path, check_step, NULL, &real, why);
 
 	if (r || !real)
 		return r;

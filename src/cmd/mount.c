@@ -128,6 +128,29 @@ static enum command_exit find_mountpoint(struct program *p,
 	return COMMAND_FAILED;
 }
 
+/* Everything that this process may look at while it is mounted. */
+static int check_below(const struct program *p, char why[static 512])
+{
+	cleanup(free) char *home = NULL;
+	cleanup(free) char *config = NULL;
+	const char *tmp = getenv("TMPDIR");
+	int r = preflight_below(p->mountpoint, "the cache directory",
+				p->config.cache_dir, why);
+
+	if (!r &&
+	    !file_xdg_path(FILE_XDG_CONFIG, "bitbucketfs/config", &config))
+		r = preflight_below(p->mountpoint, "the configuration file",
+				    config, why);
+	if (!r && !file_home_path("", &home))
+		r = preflight_below(p->mountpoint, "the home directory", home,
+				    why);
+	if (!r && tmp && tmp[0] == '/')
+		r = preflight_below(p->mountpoint,
+				    "the directory for temporary files", tmp,
+				    why);
+	return r;
+}
+
 static int could_not(const char *what, int r)
 {
 	command_say("%s: %s", what, strerror(-r));
@@ -456,7 +479,8 @@ enum command_exit command_mount(const struct command_line *line)
 	if (end == COMMAND_OK)
 		end = find_mountpoint(&program, line);
 	if (end == COMMAND_OK &&
-	    preflight_check(program.mountpoint, line->n_operands == 0, why)) {
+	    (preflight_check(program.mountpoint, line->n_operands == 0, why) ||
+	     check_below(&program, why))) {
 		command_say("%s", why);
 		end = COMMAND_FAILED;
 	}

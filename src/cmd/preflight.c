@@ -6,6 +6,7 @@
 #include "cmd/preflight.h"
 
 #include "base/file.h"
+#include "base/own.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -483,4 +484,37 @@ int preflight_check(const char *path, bool make, char why[static 512])
 		r = check_mounted(path, why);
 	while (r > 0);
 	return r ? r : check_directory(path, make, why);
+}
+
+/* The device and the inode, because there are other names: of a bind mount,
+ * which what is mounted at the one appears under the other. */
+static int is_mountpoint(void *arg, const char *path, const struct stat *st,
+			 bool last, char why[static OWN_WHY_MAX])
+{
+	const struct stat *mountpoint = arg;
+
+	(void)path;
+	(void)last;
+	(void)why;
+	return st->st_dev == mountpoint->st_dev &&
+			       st->st_ino == mountpoint->st_ino
+		       ? -EDEADLK
+		       : 0;
+}
+
+int preflight_below(const char *mountpoint, const char *what, const char *path,
+		    char why[static 512])
+{
+	cleanup(free) char *real = NULL;
+	char reason[OWN_WHY_MAX];
+	struct stat st;
+
+	/* What else is wrong with either is said where it is used. */
+	if (stat(mountpoint, &st) ||
+	    own_walk(path, is_mountpoint, &st, &real, reason) != -EDEADLK)
+		return 0;
+	return say(why, -EDEADLK,
+		   "%s %s lies below the mount point %s, where the mount would "
+		   "wait for itself: take another one of the two",
+		   what, path, mountpoint);
 }
