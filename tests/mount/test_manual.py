@@ -58,3 +58,23 @@ def test_the_sentences_name_places_that_there_are():
         for place in re.findall(r"(?<!/)\bWS(?:/[\w.-]+)*", re.sub(r"\.bitbucketfs/api/\S+", "", sentence)):
             assert place in places, (operation, place)
 
+
+
+# What never leaves the program: told as another one, or of a command of its own.
+INSIDE = {"EBADMSG": "told as EIO", "EPROTO": "told as EIO", "ECONNRESET": "told as EIO", "ECANCELED": "told as EINTR",
+          "EMSGSIZE": "a buffer of ours", "ERANGE": "a number of ours", "EEXIST": "a file of ours", "ECONNREFUSED": "umount's",
+          "EDEADLK": "before mounting", "EXDEV": "removing the cache", "ENOTEMPTY": "before mounting", "EWOULDBLOCK": "EAGAIN"}
+
+
+def test_every_errno_of_the_sources_has_its_line():
+    said = set()
+    for place, _, names in os.walk(os.path.join(TOP, "src")):
+        for name in names:
+            with open(os.path.join(place, name), encoding="utf-8") as f:
+                said |= set(re.findall(r"-(E[A-Z]{2,})\b", f.read()))
+    with open(os.path.join(TOP, "packaging", "bitbucketfs.7"), encoding="utf-8") as f:
+        section = f.read().split(".SH ERRORS\n")[1].split("\n.SH ")[0]
+    named = {code for line in section.splitlines() if line.startswith(".B") for code in re.findall(r"\bE[A-Z]{2,}\b", line)}
+    assert {"EACCES", "ENOENT", "ENODATA", "EBUSY", "EDQUOT", "EIO"} <= named
+    assert said - named - set(INSIDE) == set(), "errnos without a line in bitbucketfs(7)"
+    assert named & set(INSIDE) == set()
