@@ -26,8 +26,8 @@ int file_mkdirs(const char *path, mode_t mode);
  * is fine. Goes on after a failure; returns the first. */
 int file_remove_tree(const char *path);
 /* below may be "" or NULL: the place itself.
- * "$XDG_CACHE_HOME/…" or ".cache/…" of the home; -ENOENT without either. Relative
- * values are ignored, as the XDG Base Directory Specification says. */
+ * "$XDG_CACHE_HOME/…" or ".cache/…" of the home; -ENOENT without either.
+ * Relative values are ignored, as the XDG Base Directory Specification says. */
 enum file_xdg {
 	FILE_XDG_CACHE,
 	FILE_XDG_CONFIG,
