@@ -19,9 +19,16 @@ void inval_end(struct inval *);
  * waits in the kernel ends with it. */
 struct inval *inval_stop(struct inval *);
 
-/* As struct model_kernel; never wait but for flush. */
+/* As struct model_kernel; they never wait. */
 void inval_entry(void *inval, uint64_t parent_ino, const char *name);
 void inval_inode(void *inval, uint64_t ino, bool content);
-void inval_flush(void *inval, int64_t timeout_ms);
+/*
+ * Calls then(arg), on a thread of its own, once what was queued before was
+ * told, or when timeout_ms are over: a notification waits in the kernel for as
+ * long as a lookup in the same directory does. So a reply can come after the
+ * kernel has heard of what it says, and no request waits here for the telling.
+ */
+void inval_after(struct inval *, int64_t timeout_ms, void (*then)(void *arg),
+		 void *arg);
 
 #endif

@@ -6,6 +6,7 @@
 
 #define FUSE_USE_VERSION 312
 
+#include "fs/inval.h"
 #include "tree/model.h"
 
 #include <fuse_lowlevel.h>
@@ -14,6 +15,7 @@
 struct ops {
 	struct model *model;
 	struct ctx_group *group;
+	struct inval *inval;
 	void (*ready)(void *arg);
 	void *ready_arg;
 	unsigned max_read;    /* as the option says; 0: it does not */

@@ -29,8 +29,6 @@ struct model_kernel {
 	void (*entry)(void *arg, uint64_t parent_ino, const char *name);
 	/* Attributes and, with content, pages or the listing are outdated. */
 	void (*inode)(void *arg, uint64_t ino, bool content);
-	/* Waits, at most so long, until what was queued before was said. */
-	void (*flush)(void *arg, int64_t timeout_ms);
 	void *arg;
 };
 
@@ -99,6 +97,9 @@ struct model_data {
 	size_t offset, n;
 	int fd; /* -1: blob */
 	off_t fd_offset;
+	/* Who reads it looks at once at what it says: it is to be answered
+	 * when the kernel has heard of what was told before. */
+	bool after_told;
 };
 int model_read(struct ctx *, struct model *, uint64_t ino, off_t offset,
 	       size_t n, struct model_data *ret_data);

@@ -13,13 +13,23 @@ struct note {
 	char name[];
 };
 
+/* What waits for the telling. */
+struct later {
+	struct later *prev, *next;
+	uint64_t goal; /* n_said */
+	int64_t until_ms;
+	void (*then)(void *arg);
+	void *arg;
+};
+
 struct inval {
 	struct fuse_session *session;
-	struct thread *thread;
+	struct thread *thread, *answers;
 	struct mutex lock;
-	struct cond work, said;
+	struct cond work, said, asked;
 	struct note *first, *last; /* all under lock */
 	uint64_t n_queued, n_said;
+	struct later *later; /* in the order of goals, and of ends */
 	bool stopping;
 };
 
@@ -68,6 +78,35 @@ static void inval_main(void *arg)
 	}
 }
 
+/* The next one to be answered, when it may be; NULL: it is over. Whoever waits
+ * at the end is answered all the same. */
+static struct later *take_later(struct inval *inval)
+{
+	struct later *later;
+
+	mutex_lock(&inval->lock);
+	while (!inval->later && !inval->stopping)
+		cond_wait(&inval->asked, &inval->lock);
+	later = inval->later;
+	while (later && inval->n_said < later->goal && !inval->stopping &&
+	       cond_wait_until(&inval->said, &inval->lock, later->until_ms))
+		;
+	if (later)
+		DL_DELETE(inval->later, later);
+	mutex_unlock(&inval->lock);
+	return later;
+}
+
+static void answers_main(void *arg)
+{
+	struct later *later;
+
+	while ((later = take_later(arg))) {
+		later->then(later->arg);
+		free(later);
+	}
+}
+
 int inval_start(struct fuse_session *session, struct inval **ret_inval)
 {
 	struct inval *inval = xcalloc(1, sizeof(*inval));
@@ -77,7 +116,11 @@ int inval_start(struct fuse_session *session, struct inval **ret_inval)
 	mutex_init(&inval->lock);
 	cond_init(&inval->work);
 	cond_init(&inval->said);
+	cond_init(&inval->asked);
 	r = thread_start("inval", inval_main, inval, &inval->thread);
+	if (r == 0)
+		r = thread_start("answers", answers_main, inval,
+				 &inval->answers);
 	if (r < 0) {
 		inval_stop(inval);
 		return r;
@@ -92,7 +135,10 @@ void inval_end(struct inval *inval)
 	inval->stopping = true;
 	cond_broadcast(&inval->work);
 	cond_broadcast(&inval->said);
+	cond_broadcast(&inval->asked);
 	mutex_unlock(&inval->lock);
+	/* A reply after the session's end would be another one's. */
+	inval->answers = thread_join(inval->answers);
 }
 
 struct inval *inval_stop(struct inval *inval)
@@ -107,6 +153,7 @@ struct inval *inval_stop(struct inval *inval)
 		next = note->next;
 		free(note);
 	}
+	cond_done(&inval->asked);
 	cond_done(&inval->said);
 	cond_done(&inval->work);
 	mutex_done(&inval->lock);
@@ -155,16 +202,25 @@ void inval_inode(void *inval, uint64_t ino, bool content)
 	queue(inval, ino, "", content);
 }
 
-void inval_flush(void *arg, int64_t timeout_ms)
+void inval_after(struct inval *inval, int64_t timeout_ms,
+		 void (*then)(void *arg), void *arg)
 {
-	struct inval *inval = arg;
-	int64_t until = clock_mono_ms() + timeout_ms;
-	uint64_t goal;
+	struct later *later = xcalloc(1, sizeof(*later));
+	bool stopping;
 
+	later->then = then;
+	later->arg = arg;
+	later->until_ms = clock_mono_ms() + timeout_ms;
 	mutex_lock(&inval->lock);
-	goal = inval->n_queued;
-	while (inval->n_said < goal && !inval->stopping &&
-	       cond_wait_until(&inval->said, &inval->lock, until))
-		;
+	stopping = inval->stopping;
+	later->goal = inval->n_queued;
+	if (!stopping) {
+		DL_APPEND(inval->later, later);
+		cond_signal(&inval->asked);
+	}
 	mutex_unlock(&inval->lock);
+	if (stopping) {
+		then(arg);
+		free(later);
+	}
 }

@@ -11,6 +11,8 @@
 
 #include <unistd.h>
 
+#define MOST_DELAYED_MS 1000
+
 static struct ops *ops_of(fuse_req_t req)
 {
 	return fuse_req_userdata(req);
@@ -138,6 +140,46 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 		fuse_reply_readlink(req, blob_data(target));
 }
 
+static void reply_data(fuse_req_t req, const struct model_data *data)
+{
+	struct fuse_bufvec piece = FUSE_BUFVEC_INIT(data->n);
+
+	if (data->fd >= 0) {
+		piece.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
+		piece.buf[0].fd = data->fd;
+		piece.buf[0].pos = data->fd_offset;
+		fuse_reply_data(req, &piece, 0);
+		close(data->fd);
+	} else {
+		fuse_reply_buf(req, blob_data(data->blob) + data->offset,
+			       data->n);
+		blob_unref(data->blob);
+	}
+}
+
+struct delayed {
+	fuse_req_t req;
+	struct model_data data;
+};
+
+static void reply_delayed(void *arg)
+{
+	struct delayed *delayed = arg;
+
+	reply_data(delayed->req, &delayed->data);
+	free(delayed);
+}
+
+static void reply_after_told(fuse_req_t req, const struct model_data *data)
+{
+	struct delayed *delayed = xcalloc(1, sizeof(*delayed));
+
+	delayed->req = req;
+	delayed->data = *data;
+	inval_after(ops_of(req)->inval, MOST_DELAYED_MS, reply_delayed,
+		    delayed);
+}
+
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		    struct fuse_file_info *file)
 {
@@ -149,20 +191,12 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	begin(req, &ctx);
 	r = model_read(&ctx, ops_of(req)->model, ino, offset, size, &data);
 	end(req, &ctx);
-	if (r < 0) {
+	if (r < 0)
 		fuse_reply_err(req, -r);
-	} else if (data.fd >= 0) {
-		struct fuse_bufvec piece = FUSE_BUFVEC_INIT(data.n);
-
-		piece.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
-		piece.buf[0].fd = data.fd;
-		piece.buf[0].pos = data.fd_offset;
-		fuse_reply_data(req, &piece, 0);
-		close(data.fd);
-	} else {
-		fuse_reply_buf(req, blob_data(data.blob) + data.offset, data.n);
-		blob_unref(data.blob);
-	}
+	else if (data.after_told)
+		reply_after_told(req, &data);
+	else
+		reply_data(req, &data);
 }
 
 static struct opened *opened_of(const struct fuse_file_info *file)

@@ -122,6 +122,7 @@ int session_new(const struct session_config *config,
 	r = inval_start(session->fuse, &session->inval);
 	if (r < 0)
 		return r;
+	session->ops.inval = session->inval;
 	*ret_session = steal(&session);
 	return 0;
 }
@@ -140,7 +141,6 @@ void session_kernel(struct session *session, struct model_kernel *ret_kernel)
 	*ret_kernel = (struct model_kernel){
 		.entry = inval_entry,
 		.inode = inval_inode,
-		.flush = inval_flush,
 		.arg = session->inval,
 	};
 }

@@ -229,11 +229,13 @@ static int snapshot_read(struct ctx *ctx, struct model *model,
 			 struct model_data *ret_data)
 {
 	(void)ctx;
-	/* Who has read what .now says may look again at once: by then the
-	 * kernel is to have dropped its entry (refresh_lookup). */
-	if (model->started && strcmp(node->name, ".now") == 0)
-		model->kernel.flush(model->kernel.arg, MOMENT_MS);
-	return model_slice(blob_ref(node->what.data), offset, n, ret_data);
+	(void)model;
+	model_slice(blob_ref(node->what.data), offset, n, ret_data);
+	/* Who has read what .now says may look at once at what changed, and at
+	 * .now again: the kernel is to have dropped its entry by then
+	 * (refresh_lookup). */
+	ret_data->after_told = strcmp(node->name, ".now") == 0;
+	return 0;
 }
 
 static bool snapshot_same(const struct node_what *a, const struct node_what *b)
@@ -433,9 +435,6 @@ static int refresh_lookup(struct ctx *ctx, struct model *model,
 		buf_done(&said);
 		return r;
 	}
-	/* Who reads the answer may look at once. */
-	if (model->started)
-		model->kernel.flush(model->kernel.arg, MOMENT_MS);
 	/* The kernel is to keep no entry: finding an outdated one it would look
 	 * it up twice, and the second answer would say that nothing changed. */
 	model_changed_entry(model, dir, ".now");
