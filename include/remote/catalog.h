@@ -133,6 +133,14 @@ DEFINE_CLEANUP_DONE(struct catalog_document, catalog_document_done);
 int catalog_document(struct ctx *, struct catalog *, const char *workspace,
 		     const struct catalog_repository *, enum source_mode,
 		     struct catalog_document *ret_document);
+/* As struct clone_names wants it (remote/clone.h); catalog is the catalogue.
+ * Not asked anonymously, whose quota is nobody's alone. */
+int catalog_name_now(void *catalog, struct ctx *, const char *uuid,
+		     const char *workspace, const char *slug,
+		     char **ret_workspace, char **ret_slug,
+		     int64_t *ret_asked_ms);
+bool catalog_is_listed(void *catalog, const char *uuid, const char *workspace,
+		       const char *slug);
 /* Whether somebody is signed in as a user: not anonymously, nor with an access
  * token, which is nobody's. */
 bool catalog_has_user(const struct catalog *);

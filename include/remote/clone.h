@@ -19,6 +19,23 @@
 struct clones; /* all of a mount's */
 struct clone;  /* one repository's; counted */
 
+/* Who knows what repositories are called: the catalogue. From any thread. */
+struct clone_names {
+	/* What the repository of that uuid, called so until now, is called, by
+	 * its own object; an answer of the last 60 s will do, and when it was
+	 * asked for (wall clock). -ENOENT: it is
+	 * not there; else: that cannot be asked now. */
+	int (*now)(void *arg, struct ctx *, const char *uuid,
+		   const char *workspace, const char *slug,
+		   char **ret_workspace, char **ret_slug,
+		   int64_t *ret_asked_ms);
+	/* The listing that gave the name has it and is within its lifetime.
+	 * Never waits. */
+	bool (*is_listed)(void *arg, const char *uuid, const char *workspace,
+			  const char *slug);
+	void *arg;
+};
+
 struct clones_config {
 	const char *dir;     /* of the stores: dir/<uuid without braces>.git */
 	const char *git_url; /* "https://bitbucket.org" */
@@ -27,6 +44,7 @@ struct clones_config {
 	struct cache *cache;   /* facts: heads, times, capabilities per host */
 	struct budget *budget; /* counts its requests; NULL: nobody does */
 	unsigned max_trees;    /* in ten minutes; 0: 100 */
+	struct clone_names names; /* now is NULL: names are believed */
 };
 /* Starts its threads. clones_free stops them (running fetches are cancelled)
  * and may be called only when no call is under way and no clone is held. */
@@ -40,6 +58,8 @@ DEFINE_CLEANUP(struct clones *, clones_free);
 int clone_open(struct clones *, const char *uuid, const char *workspace,
 	       const char *slug, const char *main_branch,
 	       struct clone **ret_clone);
+/* It has (still, or by what it told itself since) that name. */
+bool clone_is_named(struct clone *, const char *workspace, const char *slug);
 struct clone *clone_ref(struct clone *);
 struct clone *clone_unref(struct clone *);
 DEFINE_CLEANUP(struct clone *, clone_unref);
@@ -188,6 +208,7 @@ void clones_expire(void);
 struct clone_shown {
 	const char *workspace, *slug;
 	const char *ref; /* "" for the default branch */
+	bool held;       /* it has moved, but perhaps under another's name */
 	struct clone_head head;
 };
 void clones_shown(struct clones *,

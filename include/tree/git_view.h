@@ -52,6 +52,10 @@ int64_t git_path_time_ms(const struct git_view *, const struct node *dir,
 			 const struct node *tree, const char *name,
 			 const struct oid *);
 
+/* If the repository, which the node is below, told another name when git was
+ * asked: its workspace's listing is asked for. */
+void git_tell_renamed(struct model *, const struct node *, struct clone *);
+
 /* git_commit.c. The node of the repository below which a node is. */
 struct node *git_repository(struct node *);
 struct git_fixed *git_fixed_free(struct git_fixed *);

@@ -278,6 +278,8 @@ static int build_catalog(struct program *p)
 	p->source = source_new(p->cache);
 	catalog.source = documents.source = p->source;
 	r = catalog_new(&catalog, &p->catalog);
+	clones.names = (struct clone_names){catalog_name_now, catalog_is_listed,
+					    p->catalog};
 	if (!r)
 		r = file_mkdirs(dir, 0700);
 	if (!r)

@@ -56,6 +56,7 @@ struct catalog *catalog_free(struct catalog *c)
 	free(c->entered);
 	for (size_t i = 0; i < N_LISTINGS; i++)
 		listing_unref(c->listings[i]);
+	catalog_names_done(c);
 	mutex_done(&c->lock);
 	free(c);
 	return NULL;

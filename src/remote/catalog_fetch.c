@@ -323,6 +323,7 @@ int catalog_fetch_document(struct ctx *ctx, void *arg,
 	/* Renamed: whoever looks next learns it from the listing. */
 	alias = catalog_alias_key(f->workspace, known->slug);
 	(void)cache_remove(c->config.cache, alias);
+	catalog_note_renamed(c, listing, known->uuid);
 	catalog_walk_next(c, listing);
 	return 0;
 }

@@ -179,6 +179,9 @@ static int store_missing(struct ctx *ctx, struct storing *s,
 		return 0;
 	}
 	if (fate == FATE_RENAMED) {
+		cleanup(free) char *key = catalog_listing_key(s->workspace);
+
+		catalog_note_renamed(s->catalog, key, old->uuid);
 		/* While the pages were walked. */
 		if (!name_taken)
 			remove_later(
@@ -201,10 +204,20 @@ static int store_missing(struct ctx *ctx, struct storing *s,
 	return 0;
 }
 
+/* It is still called so. */
+static bool has_name(const struct members *now,
+		     const struct catalog_repository *old)
+{
+	const struct member *is = member_of(now->slugs, old->slug);
+
+	return is && strcmp(is->uuid, old->uuid) == 0;
+}
+
 /* Those of the old listing that the new one lacks. */
 static int store_old(struct ctx *ctx, struct storing *s,
 		     const struct listing *before, const struct members *now)
 {
+	cleanup(free) char *key = catalog_listing_key(s->workspace);
 	bool more = true;
 
 	for (size_t i = 0; i < before->n_items; i++) {
@@ -213,6 +226,9 @@ static int store_old(struct ctx *ctx, struct storing *s,
 		int r;
 
 		if (member_of(now->uuids, old->uuid)) {
+			if (!has_name(now, old))
+				catalog_note_renamed(s->catalog, key,
+						     old->uuid);
 			/* Renamed: the old name means nothing any more. */
 			if (!name_taken)
 				remove_later(s, catalog_alias_key(s->workspace,
@@ -266,6 +282,23 @@ static bool is_walk_due(struct catalog *c, const char *key)
 		return true;
 	memcpy(&at, blob_data(value), sizeof(at));
 	return now < at || now - at >= WALK_EVERY_MS;
+}
+
+void catalog_note_renamed(struct catalog *c, const char *key, const char *uuid)
+{
+	cleanup(blob_unref) struct blob *value = NULL;
+	char text[24];
+	int64_t at;
+	int n;
+
+	if (cache_fact_get(c->config.cache, WALKED, key, strlen(key), &value) <
+		    0 ||
+	    blob_len(value) != sizeof(at))
+		return;
+	memcpy(&at, blob_data(value), sizeof(at));
+	n = snprintf(text, sizeof(text), "%lld", (long long)at);
+	(void)cache_fact_put(c->config.cache, "name-until", uuid, strlen(uuid),
+			     text, (size_t)n);
 }
 
 void catalog_walk_next(struct catalog *c, const char *key)
@@ -340,6 +373,7 @@ static int update_listing(struct ctx *ctx, struct storing *s,
 			  struct bitbucket_repositories *all)
 {
 	cleanup(members_done) struct members now = {0};
+	cleanup(free) char *key = catalog_listing_key(s->workspace);
 	struct catalog *c = s->catalog;
 	int64_t since = newest_change(before);
 	bool more = false;
@@ -366,6 +400,8 @@ static int update_listing(struct ctx *ctx, struct storing *s,
 		bool renamed = member_of(now.uuids, old->uuid) &&
 			       !member_of(now.slugs, old->slug);
 
+		if (renamed)
+			catalog_note_renamed(c, key, old->uuid);
 		if (renamed)
 			remove_later(
 				s, catalog_alias_key(s->workspace, old->slug));

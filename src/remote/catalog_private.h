@@ -88,6 +88,7 @@ struct catalog {
 	/* All below: under lock. */
 	char **entered; /* by name since the start */
 	size_t n_entered;
+	struct confirmed *confirmed;          /* catalog_names.c */
 	struct listing *listings[N_LISTINGS]; /* the last used first */
 };
 
@@ -143,12 +144,20 @@ bool catalog_is_uuid(const char *uuid); /* really one, not "name:…" */
 /* Both are uuids, and not the same: what came is about another one. */
 bool catalog_is_other(const char *expected, const char *got);
 
+/* ---- catalog_names: what repositories are called ---- */
+
+void catalog_names_done(struct catalog *);
+
 /* ---- catalog_fetch: what source_get calls ---- */
 
 source_fetch catalog_fetch_workspaces, catalog_fetch_workspace,
 	catalog_fetch_listing, catalog_fetch_repository, catalog_fetch_document,
 	catalog_fetch_user;
 
+/* A repository has another name now: remembers when a whole listing last had
+ * the former one (the fact "name-until", for remote/clone_name.c). */
+void catalog_note_renamed(struct catalog *, const char *listing_key,
+			  const char *uuid);
 /* A name went over to another uuid: the next refresh of the listing walks all
  * of it. */
 void catalog_walk_next(struct catalog *, const char *listing_key);

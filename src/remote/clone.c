@@ -40,6 +40,7 @@ int clones_new(const struct clones_config *config, struct clones **ret_clones)
 	cs->http = config->http;
 	cs->cache = config->cache;
 	cs->budget = config->budget;
+	cs->ask_names = config->names;
 	cs->max_trees = config->max_trees ? config->max_trees
 					  : CLONE_TREES_DEFAULT;
 	cs->brought = xcalloc(cs->max_trees, sizeof(*cs->brought));
@@ -109,19 +110,18 @@ static bool replace(char **p, const char *s)
 	return true;
 }
 
-static void name_clone(struct clones *cs, struct clone *c,
-		       const char *workspace, const char *slug,
-		       const char *main_branch) requires_lock(cs->lock)
+bool clone_rename(struct clones *cs, struct clone *c, const char *workspace,
+		  const char *slug) requires_lock(cs->lock)
 {
 	bool changed;
 
 	check(c->clones == cs);
 	changed = replace(&c->workspace, workspace);
 	changed = replace(&c->slug, slug) || changed;
-	replace(&c->main_branch, main_branch);
 	/* They were the old name's. */
 	for (size_t i = 0; changed && i < CLONE_FAILURES; i++)
 		c->failures[i].errnum = 0;
+	return changed;
 }
 
 int clone_open(struct clones *cs, const char *uuid, const char *workspace,
@@ -146,10 +146,23 @@ int clone_open(struct clones *cs, const char *uuid, const char *workspace,
 		atomic_init(&c->objects, NULL);
 		HASH_ADD_KEYPTR(hh, cs->clones, c->uuid, strlen(c->uuid), c);
 	}
-	name_clone(cs, c, workspace, slug, main_branch);
+	if (!name_is_former(c, workspace, slug))
+		(void)clone_rename(cs, c, workspace, slug);
+	replace(&c->main_branch, main_branch);
 	mutex_unlock(&cs->lock);
+	name_check(c);
 	*ret_clone = c;
 	return 0;
+}
+
+bool clone_is_named(struct clone *c, const char *workspace, const char *slug)
+{
+	bool is;
+
+	mutex_lock(&c->clones->lock);
+	is = strcmp(c->workspace, workspace) == 0 && strcmp(c->slug, slug) == 0;
+	mutex_unlock(&c->clones->lock);
+	return is;
 }
 
 struct clone *clone_ref(struct clone *c)
@@ -188,6 +201,8 @@ struct clone *clone_unref(struct clone *c)
 	talk_free(c->talk);
 	clone_refs_unref(c->names);
 	free(c->no_trees);
+	free(c->learnt_as);
+	free(c->former);
 	free(c->uuid);
 	free(c->path);
 	free(c->workspace);

@@ -213,7 +213,8 @@ static int ask_for_others(struct clone_job *j, const char *const *all,
 	return 0;
 }
 
-int job_ask(struct clone_job *j)
+static int ask_once(struct clone_job *j, struct clone_tip *ret_tip,
+		    struct clone_refs **ret_names)
 {
 	cleanup(upload_pack_refs_done) struct upload_pack_refs refs = {0};
 	cleanup(clone_refs_unref) struct clone_refs *names = NULL;
@@ -245,9 +246,37 @@ int job_ask(struct clone_job *j)
 		r = ask_for_others(j, all, &tip, &names);
 	if (r < 0)
 		return r;
-	names_take(j->clone, &tip, steal(&names));
-	keep_talk(j);
+	*ret_tip = tip;
+	*ret_names = steal(&names);
 	return 0;
+}
+
+int job_ask(struct clone_job *j)
+{
+	bool renamed = false;
+
+	for (;;) {
+		cleanup(clone_refs_unref) struct clone_refs *names = NULL;
+		struct clone_tip tip = {0};
+		int r = ask_once(j, &tip, &names);
+
+		if (r == -ENOENT && !renamed && name_is_other(j)) {
+			renamed = true;
+			continue;
+		}
+		if (r >= 0)
+			r = name_judge(j, &tip, names, renamed);
+		if (r == NAME_OTHER && !renamed) {
+			renamed = true;
+			continue;
+		}
+		if (r < 0 || r == NAME_HOLD)
+			return r < 0 ? r : 0;
+		name_learnt(j->clone, j, &tip);
+		names_take(j->clone, &tip, steal(&names));
+		keep_talk(j);
+		return 0;
+	}
 }
 
 /* ---- bringing a commit ---- */
@@ -453,6 +482,13 @@ static int fetch_anywhere(struct clone_job *j)
 			snprintf(sentence, sizeof(sentence), "%s/%s: %.400s",
 				 workspace, slug, j->ctx.sentence);
 		}
+	}
+	/* It may be called otherwise by now. */
+	if (name_is_other(j)) {
+		j->ctx.sentence[0] = '\0';
+		r = fetch_from(j, j->workspace, j->slug);
+		if (r >= 0)
+			return r;
 	}
 	/* The one that should have it says why. That something is missing there
 	 * is no word about the name which somebody looks at. */

@@ -319,6 +319,7 @@ static enum tip_state line_tip(struct clone_line *line, struct clone_tip *tip)
 	mutex_lock(&c->clones->lock);
 	tip->checked_ms = c->names_ms;
 	tip->serial = c->names_serial;
+	tip->unsure = c->names_unsure;
 	mutex_unlock(&c->clones->lock);
 	return find_name(names, line->ref, tip) ? TIP_KNOWN : TIP_GONE;
 }
@@ -428,7 +429,7 @@ static void set_store_branch(const struct clone_line *line,
 
 /* The line is at to, whose commit is here; unless it is somewhere newer. */
 static int settle(struct ctx *ctx, struct clone_line *line,
-		  const struct clone_head *to, uint64_t serial)
+		  const struct clone_head *to, uint64_t serial, bool unsure)
 {
 	struct clones *cs = line->clone->clones;
 	struct clone_head from;
@@ -456,7 +457,8 @@ static int settle(struct ctx *ctx, struct clone_line *line,
 		return 0;
 	set_store_branch(line, objects, known ? &from : NULL, to);
 	record_times(line, objects, known ? &from : NULL, to, same_as_lost);
-	record_head(line, to);
+	if (!unsure)
+		record_head(line, to);
 	mutex_lock(&cs->lock);
 	line->has_head = true;
 	line->head = *to;
@@ -548,7 +550,7 @@ static int get(struct ctx *ctx, struct clone_line *line, int64_t since_ms,
 		if (r < 0)
 			return r;
 	}
-	r = settle(ctx, line, &head, tip.serial);
+	r = settle(ctx, line, &head, tip.serial, tip.unsure);
 	if (r < 0)
 		return r;
 	*ret_head = head;
@@ -598,7 +600,7 @@ int clone_line_known(struct clone_line *line, struct clone_head *ret_head)
 			return r;
 	}
 	ctx_init(&ctx, NULL, -1);
-	r = settle(&ctx, line, &head, tip.serial);
+	r = settle(&ctx, line, &head, tip.serial, tip.unsure);
 	ctx_done(&ctx);
 	if (r >= 0)
 		*ret_head = head;

@@ -36,6 +36,11 @@ struct clone_tip {
 	char branch[256];
 	int64_t checked_ms; /* wall clock, which may go back */
 	uint64_t serial;    /* of the question; 0: an earlier mount's */
+	/* Of an answer: clone_name.c. */
+	bool moved;           /* other than what was known, or the first */
+	int64_t confirmed_ms; /* wall: the repository was asked for its name; 0:
+			       * it was not */
+	bool unsure;          /* it could not be: shown, but not kept on disk */
 };
 
 enum job_kind {
@@ -63,9 +68,9 @@ struct clone_job {
 	enum job_kind kind;
 	struct clone *clone;   /* a reference */
 	struct clones *clones; /* so that waiters need not ask the clone */
-	char *workspace, *slug, *main_branch; /* main_branch may be NULL */
-	int64_t since_ms;                     /* clock_mono_ms */
-	struct ctx ctx; /* the worker's; cancelled by who leaves last */
+	char *main_branch;     /* may be NULL */
+	int64_t since_ms;      /* clock_mono_ms */
+	struct ctx ctx;        /* the worker's; cancelled by who leaves last */
 	struct oid commit, want;            /* of a JOB_BRING */
 	const struct clone_source *sources; /* before the repository itself */
 	size_t n_sources;
@@ -73,6 +78,7 @@ struct clone_job {
 	char **texts;
 
 	/* Under clones->lock. */
+	char *workspace, *slug; /* the worker's alone to change */
 	unsigned refs; /* each waiter's, and one of the queue or the worker */
 	unsigned n_waiters;
 	enum job_stage stage;
@@ -86,6 +92,7 @@ struct clone_job {
 
 	/* The worker's alone. */
 	struct talk *talk;
+	int64_t confirmed_ms;      /* see struct clone_tip */
 	struct objects *objects;   /* borrowed from the clone */
 	struct objects_pack *pack; /* while its bytes come */
 	char (*shallow)[41];
@@ -149,6 +156,15 @@ struct clone {
 	struct clone_refs *names; /* NULL: never asked for; a reference */
 	int64_t names_ms;         /* wall clock: when they were asked for */
 	uint64_t names_serial;
+	bool names_unsure;
+	/* clone_name.c: what the state is of that is known. */
+	bool learnt_loaded;
+	char *learnt_as; /* "workspace/slug", or NULL: not told */
+	int64_t learnt_ms, confirmed_ms; /* wall clock */
+	bool unsure;                     /* its last move was not confirmed */
+	bool held;                       /* a move is not shown */
+	char *former;         /* a name that it had until former_ms, or NULL */
+	int64_t former_ms;    /* clock_mono_ms */
 	int64_t wanted_ms;    /* clock_mono_ms: somebody wanted names */
 	struct oid *no_trees; /* that are known to be no tree */
 	size_t n_no_trees;
@@ -172,6 +188,7 @@ struct clones {
 	struct http *http;
 	struct cache *cache;
 	struct budget *budget; /* may be NULL */
+	struct clone_names ask_names;
 	unsigned max_trees;
 	struct thread *workers[CLONE_WORKERS];
 
@@ -197,6 +214,32 @@ bool clone_is_name(const char *);
 /* The store, opened at the first call; borrowed, lives as long as the clone. */
 int clone_store(struct clone *, struct objects **ret_objects);
 
+/* It is called so from now on. True: it was not. */
+bool clone_rename(struct clones *, struct clone *, const char *workspace,
+		  const char *slug);
+
+/* clone_name.c */
+enum name_verdict {
+	NAME_TAKE,  /* the answer is the repository's, as far as is known */
+	NAME_HOLD,  /* it may be another's: what there was stays */
+	NAME_OTHER, /* it is another's; the clone and the job have the new name
+		     */
+};
+/* Of an answer to a question; or a failure. renamed: it was asked under the
+ * name that the repository has just told. Fills in what tip says of that. */
+int name_judge(struct clone_job *, struct clone_tip *,
+	       const struct clone_refs *names, bool renamed);
+/* The name answers nothing; true: there is a new one, in the job too. */
+bool name_is_other(struct clone_job *);
+/* The answer was taken. */
+void name_learnt(struct clone *, const struct clone_job *,
+		 const struct clone_tip *);
+/* After a rename: forgets what may be the other one's. */
+void name_check(struct clone *);
+/* The listing may be of before a rename that is known here. */
+bool name_is_former(const struct clone *, const char *workspace,
+		    const char *slug);
+
 /* clone_line.c */
 /* Both of that line, owned by the clone. */
 struct clone_line *line_new(struct clone *, const char *ref);
@@ -221,6 +264,7 @@ void names_load(struct clone *);
 /* An answer: what it says of the default branch, and, where it was asked for
  * all, the names (its reference is taken). */
 void names_take(struct clone *, const struct clone_tip *, struct clone_refs *);
+bool names_same(const struct clone_refs *, const struct clone_refs *);
 /* That object can never be shown. */
 void names_no_tree(struct clone *, const struct oid *);
 

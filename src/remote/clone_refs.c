@@ -268,6 +268,7 @@ void names_load(struct clone *c)
 			c->names = steal(&names);
 			c->names_ms = (int64_t)ms;
 		}
+		free(c->no_trees);
 		c->no_trees = steal(&list.oids);
 		c->n_no_trees = list.n;
 	}
@@ -290,7 +291,7 @@ static void store_names(struct clone *c, const struct clone_refs *names,
 			     text, (size_t)n);
 }
 
-static bool same_names(const struct clone_refs *a, const struct clone_refs *b)
+bool names_same(const struct clone_refs *a, const struct clone_refs *b)
 {
 	return a->version == b->version &&
 	       a->n_bytes_private == b->n_bytes_private &&
@@ -304,7 +305,7 @@ void names_take(struct clone *c, const struct clone_tip *tip,
 {
 	cleanup(clone_refs_unref) struct clone_refs *now = NULL, *old = NULL;
 	struct clones *cs = c->clones;
-	bool newer, changed = false;
+	bool newer, changed = false, kept = true;
 
 	names_load(c);
 	mutex_lock(&cs->lock);
@@ -312,12 +313,16 @@ void names_take(struct clone *c, const struct clone_tip *tip,
 	if (!c->has_tip || c->tip.serial <= tip->serial) {
 		c->has_tip = true;
 		c->tip = *tip;
+		c->unsure = tip->unsure;
 	}
 	newer = names && (!c->names || c->names_serial <= tip->serial);
 	if (newer) {
 		c->names_ms = tip->checked_ms;
 		c->names_serial = tip->serial;
-		changed = !c->names || !same_names(c->names, names);
+		/* What was not kept so far is to be kept now. */
+		kept = !c->names_unsure;
+		c->names_unsure = tip->unsure;
+		changed = !c->names || !names_same(c->names, names);
 		if (changed) {
 			old = c->names;
 			c->names = steal(&names);
@@ -326,8 +331,8 @@ void names_take(struct clone *c, const struct clone_tip *tip,
 	}
 	mutex_unlock(&cs->lock);
 	clone_refs_unref(names);
-	if (newer)
-		store_names(c, now, changed, tip->checked_ms);
+	if (newer && !tip->unsure)
+		store_names(c, now, changed || !kept, tip->checked_ms);
 }
 
 int clone_known_refs(struct clone *c, struct clone_refs **ret_refs)

@@ -7,6 +7,7 @@ struct snapshot {
 	char *workspace, *slug, *ref;
 	struct clone_progress progress;
 	struct clone_head head;
+	bool held;
 };
 
 static void snapshot_names(struct snapshot *s, const char *workspace,
@@ -85,6 +86,7 @@ void clones_shown(struct clones *cs,
 				continue;
 			snapshot_names(&snapshots[n], c->workspace, c->slug);
 			snapshots[n].ref = xstrdup(line->ref);
+			snapshots[n].held = c->held;
 			snapshots[n++].head = line->head;
 		}
 	}
@@ -94,6 +96,7 @@ void clones_shown(struct clones *cs,
 		shown.slug = snapshots[i].slug;
 		shown.ref = snapshots[i].ref;
 		shown.head = snapshots[i].head;
+		shown.held = snapshots[i].held;
 		if (!each(arg, &shown))
 			break;
 	}

@@ -356,6 +356,22 @@ static void lose_branch(struct model *model, struct node *tree)
 		model_changed_inode(model, tree, true);
 }
 
+void git_tell_renamed(struct model *model, const struct node *node,
+		      struct clone *clone)
+{
+	const struct repository_data *d;
+
+	while (node && node->what.provider != &provider_repository)
+		node = node->parent;
+	if (!node)
+		return;
+	d = forge_repository(node);
+	if (clone_is_named(clone, d->workspace, d->repository.slug))
+		return;
+	refresh_root(model->refresh);
+	refresh_workspace(model->refresh, d->workspace);
+}
+
 int git_view_check(struct ctx *ctx, struct model *model, struct node *tree,
 		   int64_t max_age_ms, bool *ret_moved)
 {
@@ -372,6 +388,7 @@ int git_view_check(struct ctx *ctx, struct model *model, struct node *tree,
 		r = clone_line_get(ctx, line_of(view), max_age_ms, &head);
 		atomic_store(&view->seen_ms,
 			     clone_line_checked_ms(line_of(view)));
+		git_tell_renamed(model, tree, view->clone);
 		/* Its name goes with the list of names; who stands here goes on
 		 * seeing what there was. */
 		if (r == -ENOENT && git_view_is_shown(tree) &&

@@ -6,6 +6,7 @@
  * A watch is there from the first look inside until nobody was heard of for an
  * hour. It knows the list that the kernel's names are of.
  */
+#include "tree/git_view.h"
 #include "tree/refs.h"
 
 #include "base/clock.h"
@@ -218,13 +219,14 @@ static size_t show(struct model *model, struct refs_watch *w,
 
 /* ---- up to date ---- */
 
-static int ask(struct ctx *ctx, struct refs_watch *w, int64_t max_age_ms,
-	       struct clone_refs **ret_refs)
+static int ask(struct ctx *ctx, struct model *model, struct refs_watch *w,
+	       int64_t max_age_ms, struct clone_refs **ret_refs)
 {
 	int r;
 
 	atomic_store(&w->asked_ms, clock_mono_ms());
 	r = clone_get_refs(ctx, w->clone, max_age_ms, ret_refs);
+	git_tell_renamed(model, w->top, w->clone);
 	atomic_store(&w->seen_ms, clone_refs_checked_ms(w->clone));
 	return r;
 }
@@ -248,7 +250,7 @@ static int ensure(struct ctx *ctx, struct model *model, struct refs_watch *w,
 	if (r == 0 && (!shown || now - heard >= FOREVER_MS)) {
 		clone_refs_unref(steal(&refs));
 		old = ctx_narrow(ctx, MAX_WAIT_MS);
-		r = ask(ctx, w, model->config.ttl_ms, &refs);
+		r = ask(ctx, model, w, model->config.ttl_ms, &refs);
 		ctx_widen(ctx, old);
 		/* What we had no patience for goes on behind. */
 		if (r == -ETIMEDOUT)
@@ -256,7 +258,7 @@ static int ensure(struct ctx *ctx, struct model *model, struct refs_watch *w,
 		if (r < 0 && !atomic_load(&ctx->cancelled))
 			r = clone_known_refs(w->clone, &refs);
 	} else if (r < 0) {
-		r = ask(ctx, w, model->config.ttl_ms, &refs);
+		r = ask(ctx, model, w, model->config.ttl_ms, &refs);
 	}
 	if (r < 0)
 		return r;
@@ -313,7 +315,7 @@ int refs_check(struct ctx *ctx, struct model *model, struct node *top,
 		return 0;
 	if (ctx->class == CTX_REFRESH)
 		atomic_fetch_add(&w->n_quiet, 1);
-	r = ask(ctx, w, max_age_ms, &refs);
+	r = ask(ctx, model, w, max_age_ms, &refs);
 	if (r >= 0) {
 		n = show(model, w, refs, said);
 		if (said)

@@ -80,8 +80,12 @@ static bool text_shown(void *arg, const struct clone_shown *shown)
 		buf_putc(out, ' ');
 		refs_path(out, shown->head.branch);
 	}
-	buf_printf(out, ", checked %s\n",
-		   clock_format_iso8601(shown->head.checked_ms, when));
+	buf_printf(out, ", checked %s%s\n",
+		   clock_format_iso8601(shown->head.checked_ms, when),
+		   shown->held ? "; it has moved since, which is shown once "
+				 "Bitbucket can be asked whether that name is "
+				 "still this repository's"
+			       : "");
 	return true;
 }
 
@@ -163,6 +167,7 @@ static bool json_shown(void *arg, const struct clone_shown *shown)
 		json_add_str(o, "commit", oid_hex(&shown->head.commit, hex));
 	json_add_str(o, "checked",
 		     clock_format_iso8601(shown->head.checked_ms, when));
+	json_add_bool(o, "held", shown->held);
 	return true;
 }
 

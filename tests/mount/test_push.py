@@ -61,8 +61,10 @@ def test_a_push_costs_one_ls_refs_and_one_small_fetch(bb, mounts):
     mark = bb.log.mark()
     assert "->" in m.refresh("edge/hard/tree")
     entries = bb.log.since(mark)
-    assert [(e["git"] or {}).get("command") for e in entries] == ["ls-refs", "fetch"], asked(bb, mark)
-    assert entries[1]["git"]["deepen"] == 1 and entries[1]["git"]["haves"]
+    # Between them whether that is still the repository's name.
+    assert [(e["git"] or {}).get("command") for e in entries] == ["ls-refs", None, "fetch"], asked(bb, mark)
+    assert entries[1]["path"] == "/2.0/repositories/edge/hard"
+    assert entries[2]["git"]["deepen"] == 1 and entries[2]["git"]["haves"]
     assert sum(e["bytes"] for e in entries) < min(200000, first / 4)
     assert m.read("edge/hard/tree/CHANGES") == "two\n"
 

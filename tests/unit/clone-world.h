@@ -53,6 +53,9 @@ static void run_at(struct world *w, int64_t at, const char *command)
 		fail_msg("failed: %s", command);
 }
 
+/* Who knows names in the mounts that start from now on; nobody, mostly. */
+static struct clone_names world_names;
+
 static void mount_start(struct mount *m, const char *dir, const char *url,
 			unsigned max_trees)
 {
@@ -73,6 +76,7 @@ static void mount_start(struct mount *m, const char *dir, const char *url,
 			.http = m->http,
 			.cache = m->cache,
 			.max_trees = max_trees,
+			.names = world_names,
 		},
 		&m->clones));
 }

@@ -1,0 +1,330 @@
+/*
+ * remote/clone: names that go over to other repositories. What git says under a
+ * name is the repository's only while that is its name.
+ */
+#include "clone-world.h"
+
+static struct {
+	struct mutex lock;
+	/* Under it. */
+	const char *slug; /* what its own object says */
+	int failed;       /* it cannot be asked */
+	bool listed;
+	unsigned n_asked;
+} service;
+
+static int name_now(void *arg, struct ctx *ctx, const char *uuid,
+		    const char *workspace, const char *slug,
+		    char **ret_workspace, char **ret_slug,
+		    int64_t *ret_asked_ms)
+{
+	int failed;
+
+	(void)arg;
+	(void)ctx;
+	(void)slug;
+	check(!strcmp(uuid, "{one-uuid}"));
+	mutex_lock(&service.lock);
+	service.n_asked++;
+	failed = service.failed;
+	if (!failed) {
+		*ret_workspace = xstrdup(workspace);
+		*ret_slug = xstrdup(service.slug);
+		*ret_asked_ms = clock_wall_ms();
+	}
+	mutex_unlock(&service.lock);
+	return failed;
+}
+
+static bool is_listed(void *arg, const char *uuid, const char *workspace,
+		      const char *slug)
+{
+	bool listed;
+
+	(void)arg;
+	(void)uuid;
+	(void)workspace;
+	(void)slug;
+	mutex_lock(&service.lock);
+	listed = service.listed;
+	mutex_unlock(&service.lock);
+	return listed;
+}
+
+static void serve(const char *slug, int failed, bool listed)
+{
+	mutex_lock(&service.lock);
+	service.slug = slug;
+	service.failed = failed;
+	service.listed = listed;
+	service.n_asked = 0;
+	mutex_unlock(&service.lock);
+}
+
+static void expect_asked(unsigned n)
+{
+	unsigned is;
+
+	mutex_lock(&service.lock);
+	is = service.n_asked;
+	service.n_asked = 0;
+	mutex_unlock(&service.lock);
+	assert_int_equal(is, n);
+}
+
+static int set_up(void **state)
+{
+	mutex_init(&service.lock);
+	serve("one", 0, true);
+	world_names = (struct clone_names){name_now, is_listed, NULL};
+	return world_start(state);
+}
+
+static int tear_down(void **state)
+{
+	int r = world_stop(state);
+
+	world_names = (struct clone_names){0};
+	mutex_done(&service.lock);
+	return r;
+}
+
+/* The one with the uuid of "one", whatever it is called. */
+static struct clone *open_as(struct world *w, const char *slug)
+{
+	struct clone *c = NULL;
+
+	assert_int_equal(clone_open(w->mount.clones, "{one-uuid}", "acme", slug,
+				    "main", &c),
+			 0);
+	return w->clones[w->n_clones++] = c;
+}
+
+static void expect_head(const struct clone_head *head, struct oid commit)
+{
+	char is[41], want[41];
+
+	assert_string_equal(oid_hex(&head->commit, is), oid_hex(&commit, want));
+}
+
+/* ---- moves ---- */
+
+static void a_move_asks_once(void **state)
+{
+	struct world *w = *state;
+	struct clone_head head;
+	struct clone *c;
+
+	make_repository(w, "one");
+	c = open_as(w, "one");
+	/* The listing that gave the name is enough for a first look. */
+	assert_int_equal(get_now(c, &head), 0);
+	expect_asked(0);
+	assert_int_equal(get_now(c, &head), 0);
+	assert_int_equal(get_now(c, &head), 0);
+	expect_asked(0);
+	push(w, "one", T0 + 60, "echo two >a.txt");
+	assert_int_equal(get_now(c, &head), 0);
+	expect_head(&head, rev(w, "one", "main"));
+	expect_asked(1);
+	assert_int_equal(get_now(c, &head), 0);
+	expect_asked(0);
+}
+
+static void goes_on_under_the_new_name(void **state)
+{
+	struct world *w = *state;
+	struct clone_head head;
+	struct oid old;
+	struct clone *c;
+
+	make_repository(w, "one");
+	c = open_as(w, "one");
+	assert_int_equal(get_now(c, &head), 0);
+	old = head.commit;
+	run_at(w, T0,
+	       "mv root/acme/one.git root/acme/two.git && mv work/one "
+	       "work/two && cd work/two && git remote set-url origin "
+	       "../../root/acme/two.git");
+	serve("two", 0, true);
+	/* Nobody has the old name. */
+	assert_int_equal(get_now(c, &head), 0);
+	expect_head(&head, old);
+	expect_asked(1);
+	assert_true(clone_is_named(c, "acme", "two"));
+	/* A listing of before does not turn it back. */
+	open_as(w, "one");
+	assert_true(clone_is_named(c, "acme", "two"));
+	push(w, "two", T0 + 60, "echo two >a.txt");
+	assert_int_equal(get_now(c, &head), 0);
+	expect_head(&head, rev(w, "two", "main"));
+}
+
+static void never_shows_another(void **state)
+{
+	struct world *w = *state;
+	struct clone_head head;
+	struct clone *c;
+
+	make_repository(w, "one");
+	make_repository(w, "two");
+	push(w, "two", T0 + 60, "echo other >a.txt");
+	c = open_as(w, "two");
+	serve("two", 0, true);
+	assert_int_equal(get_now(c, &head), 0);
+	/* It was renamed to "one", and the name "two" is another's. */
+	run_at(w, T0,
+	       "cd root/acme && mv one.git x.git && mv two.git one.git && "
+	       "mv x.git two.git");
+	serve("one", 0, true);
+	assert_int_equal(get_now(c, &head), 0);
+	expect_head(&head, rev(w, "one", "main"));
+	expect_asked(1);
+}
+
+/* ---- nobody can be asked ---- */
+
+static void shown_while_listed(void **state)
+{
+	struct world *w = *state;
+	struct clone_head head;
+	struct oid old, new;
+	struct clone *c;
+
+	make_repository(w, "one");
+	c = open_as(w, "one");
+	assert_int_equal(get_now(c, &head), 0);
+	old = head.commit;
+	push(w, "one", T0 + 60, "echo two >a.txt");
+	new = rev(w, "one", "main");
+	serve("one", -EDQUOT, true);
+	assert_int_equal(get_now(c, &head), 0);
+	expect_head(&head, new);
+	/* It is not kept: to the next mount nothing moved. */
+	remount(w);
+	c = open_as(w, "one");
+	assert_int_equal(known_head(c, &head), 0);
+	expect_head(&head, old);
+	/* Once it can be asked it is. */
+	assert_int_equal(get_now(c, &head), 0);
+	serve("one", 0, true);
+	assert_int_equal(get_now(c, &head), 0);
+	expect_asked(1);
+	remount(w);
+	c = open_as(w, "one");
+	assert_int_equal(known_head(c, &head), 0);
+	expect_head(&head, new);
+}
+
+static bool see_held(void *arg, const struct clone_shown *shown)
+{
+	bool *held = arg;
+
+	*held = shown->held;
+	return true;
+}
+
+static void held_otherwise(void **state)
+{
+	struct world *w = *state;
+	bool held = false;
+	struct clone_head head;
+	struct oid old;
+	struct clone *c;
+
+	make_repository(w, "one");
+	c = open_as(w, "one");
+	assert_int_equal(get_now(c, &head), 0);
+	old = head.commit;
+	push(w, "one", T0 + 60, "echo two >a.txt");
+	serve("one", -EDQUOT, false);
+	assert_int_equal(get_now(c, &head), 0);
+	expect_head(&head, old);
+	clones_shown(w->mount.clones, see_held, &held);
+	assert_true(held);
+	/* Its own page is gone: the listing is no word against that. */
+	serve("one", -ENOENT, true);
+	assert_int_equal(get_now(c, &head), 0);
+	expect_head(&head, old);
+	serve("one", 0, false);
+	assert_int_equal(get_now(c, &head), 0);
+	expect_head(&head, rev(w, "one", "main"));
+	clones_shown(w->mount.clones, see_held, &held);
+	assert_false(held);
+}
+
+/* ---- the listing tells of a rename ---- */
+
+static void forgets_what_may_be_another_s(void **state)
+{
+	struct world *w = *state;
+	struct clone_head head;
+	struct clone *c;
+
+	make_repository(w, "one");
+	c = open_as(w, "one");
+	assert_int_equal(get_now(c, &head), 0);
+	/* It has another name now; nobody knows since when. */
+	c = open_as(w, "two");
+	assert_int_equal(known_head(c, &head), -ENOENT);
+	remount(w);
+	c = open_as(w, "two");
+	assert_int_equal(known_head(c, &head), -ENOENT);
+	/* The same when the listing tells after a remount. */
+	c = open_as(w, "one");
+	assert_int_equal(get_now(c, &head), 0);
+	remount(w);
+	c = open_as(w, "two");
+	assert_int_equal(known_head(c, &head), -ENOENT);
+}
+
+static void keeps_what_was_confirmed_since(void **state)
+{
+	struct world *w = *state;
+	struct clone_head head;
+	struct clone *c;
+	char ms[24];
+
+	make_repository(w, "one");
+	c = open_as(w, "one");
+	assert_int_equal(get_now(c, &head), 0);
+	push(w, "one", T0 + 60, "echo two >a.txt");
+	assert_int_equal(get_now(c, &head), 0);
+	expect_asked(1);
+	c = open_as(w, "two");
+	assert_int_equal(known_head(c, &head), 0);
+	expect_head(&head, rev(w, "one", "main"));
+	/* By a whole listing, too. */
+	c = open_as(w, "three");
+	assert_int_equal(known_head(c, &head), 0);
+	remount(w);
+	cache_fact_clear(w->mount.cache, "learnt");
+	c = open_as(w, "one");
+	assert_int_equal(get_now(c, &head), 0);
+	snprintf(ms, sizeof(ms), "%lld", (long long)clock_wall_ms() + 1);
+	cache_fact_put(w->mount.cache, "name-until", "{one-uuid}",
+		       strlen("{one-uuid}"), ms, strlen(ms));
+	c = open_as(w, "two");
+	assert_int_equal(known_head(c, &head), 0);
+}
+
+#define names_test(name) \
+	cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		names_test(a_move_asks_once),
+		names_test(goes_on_under_the_new_name),
+		names_test(never_shows_another),
+		names_test(shown_while_listed),
+		names_test(held_otherwise),
+		names_test(forgets_what_may_be_another_s),
+		names_test(keeps_what_was_confirmed_since),
+	};
+
+	world_environment();
+	if (argc == 2)
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
