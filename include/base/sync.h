@@ -132,6 +132,9 @@ struct ctx {
 	/* It failed for being of this class or caller: another one's may
 	 * succeed. Whoever shares the failure with others looks here. */
 	bool refused;
+	/* What it asked for was removed from the service, which says where that
+	 * was announced: it does not come back. */
+	bool announced;
 	char sentence[512]; /* "" or why it failed, for people */
 };
 

@@ -107,6 +107,14 @@ int bitbucket_list(struct ctx *, struct bitbucket *, struct bitbucket_list *,
 int bitbucket_get_merged(struct ctx *, struct bitbucket *, const char *path,
 			 struct buf *out, long *ret_status);
 
+/*
+ * How long what the service does not have (404, 410 to ctx, which may be NULL)
+ * is remembered as such: a moment, 5 s, until it has once answered well since
+ * the mount (it may be starting up, or some other host answer for it), then a
+ * minute; a day when a 410 says where it was announced.
+ */
+int64_t bitbucket_unknown_ms(struct bitbucket *, const struct ctx *);
+
 struct bitbucket_workspace {
 	char *slug, *uuid; /* uuid with braces; "" when not told */
 };

@@ -150,6 +150,8 @@ bool catalog_has_user(const struct catalog *);
 int catalog_commit_id(struct ctx *, struct catalog *, const char *workspace,
 		      const char *slug, const char *hash,
 		      char ret_id[static 41]);
+/* For how long a name that the service does not have is unknown. */
+int64_t catalog_unknown_ms(struct catalog *);
 /* Whether an access token is still taken, which has no /user: GET of the first
  * configured workspace. 0 also where that says nothing of the token. */
 int catalog_check_token(struct ctx *, struct catalog *);

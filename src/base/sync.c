@@ -247,7 +247,7 @@ void ctx_init(struct ctx *ctx, struct ctx_group *group, int64_t timeout_ms)
 	ctx->class = CTX_PERSON;
 	ctx->caller = 0;
 	ctx->urgent = ctx->tries = false;
-	ctx->refused = false;
+	ctx->refused = ctx->announced = false;
 	ctx->sentence[0] = '\0';
 	if (!group)
 		return;

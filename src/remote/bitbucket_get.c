@@ -26,6 +26,9 @@
 #define CONNECT_MS 10000
 #define BODY_MAX ((size_t)64 * MIB)
 #define MESSAGE_MAX 300
+#define UNKNOWN_COLD_MS 5000
+#define UNKNOWN_MS 60000
+#define UNKNOWN_ANNOUNCED_MS (INT64_C(24) * 3600 * 1000)
 
 void bitbucket_reply_done(struct bitbucket_reply *reply)
 {
@@ -184,6 +187,23 @@ static int explain_refusal(struct ctx *ctx, struct bitbucket *b,
 			*words ? ": " : "", words);
 }
 
+static bool is_announced(const struct http_response *answer)
+{
+	cleanup(json_free) struct json *json = NULL;
+
+	return answer->n_error_body &&
+	       !json_parse(answer->error_body, answer->n_error_body, &json) &&
+	       (json_str(json, "error.data.announcement_url") ||
+		json_str(json, "data.announcement_url"));
+}
+
+int64_t bitbucket_unknown_ms(struct bitbucket *b, const struct ctx *ctx)
+{
+	if (ctx && ctx->announced)
+		return UNKNOWN_ANNOUNCED_MS;
+	return atomic_load(&b->is_well) ? UNKNOWN_MS : UNKNOWN_COLD_MS;
+}
+
 int bitbucket_explain(struct ctx *ctx, struct bitbucket *b, const char *url,
 		      const struct http_response *answer)
 {
@@ -211,6 +231,7 @@ int bitbucket_explain(struct ctx *ctx, struct bitbucket *b, const char *url,
 		return ctx_fail(ctx, -ENOENT, "Bitbucket has no %s (404)%s%s.",
 				path, colon, said);
 	case 410:
+		ctx->announced = is_announced(answer);
 		return ctx_fail(ctx, -ENOENT,
 				"%s is gone from Bitbucket (410)%s%s.", path,
 				colon, said);
@@ -323,6 +344,7 @@ int bitbucket_admit(struct ctx *ctx, struct bitbucket *b)
 {
 	int r = credential_admit(ctx, b->credential, CREDENTIAL_REST);
 
+	ctx->announced = false;
 	return r < 0 ? r : budget_admit(ctx, b->budget);
 }
 
@@ -372,6 +394,10 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 		if (r == 0)
 			reply->status = answer.status;
 		if (r == 0 && is_good(answer.status, want)) {
+			/* That is asked to check the credential, perhaps
+			 * before the mount. */
+			if (strcmp(path_of(b, url), "/user"))
+				atomic_store(&b->is_well, true);
 			reply->not_modified = answer.status == 304;
 			memcpy(reply->etag, answer.etag, sizeof(reply->etag));
 			memcpy(reply->content_type, answer.content_type,

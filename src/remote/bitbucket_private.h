@@ -24,6 +24,8 @@ struct bitbucket {
 	const struct credential *credential;
 	struct http *http;
 	struct budget *budget;
+	/* Something but /user came well, since the mount. */
+	atomic_bool is_well;
 
 	struct mutex lock;
 	/* Under it. */

@@ -528,6 +528,11 @@ int catalog_user(struct ctx *ctx, struct catalog *c, enum source_mode mode,
 	return r < 0 ? r : document_of(ctx, e, stale, ret_document);
 }
 
+int64_t catalog_unknown_ms(struct catalog *c)
+{
+	return bitbucket_unknown_ms(c->config.bitbucket, NULL);
+}
+
 int catalog_check_token(struct ctx *ctx, struct catalog *c)
 {
 	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};

@@ -28,7 +28,7 @@ static int put_negative(struct ctx *ctx, struct catalog *c, const char *key,
 		.key = key,
 		.negative = -r,
 		.note = ctx->sentence,
-		.ttl_ms = c->config.ttl_unknown_ms,
+		.ttl_ms = bitbucket_unknown_ms(c->config.bitbucket, ctx),
 	};
 
 	return catalog_put(ctx, c, &negative, 1);
@@ -141,6 +141,21 @@ int catalog_fetch_workspaces(struct ctx *ctx, void *arg,
 			   1);
 }
 
+/* The second witness: what a workspace that is gone would answer as well. */
+static bool are_repositories_gone(struct ctx *ctx, struct catalog *c,
+				  const char *slug)
+{
+	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
+	cleanup(buf_done) struct buf path = BUF_INIT(0);
+
+	buf_puts(&path, "/repositories/");
+	text_percent_encode(&path, slug, "");
+	buf_puts(&path, "?pagelen=1");
+	return bitbucket_get(ctx, c->config.bitbucket, path.data, NULL,
+			     &reply) < 0 &&
+	       catalog_is_gone(reply.status);
+}
+
 int catalog_fetch_workspace(struct ctx *ctx, void *arg,
 			    const struct cache_entry *old)
 {
@@ -153,10 +168,19 @@ int catalog_fetch_workspace(struct ctx *ctx, void *arg,
 	cleanup(free) char *key = xasprintf("workspace/%s", f->slug);
 	int r = bitbucket_get(ctx, c->config.bitbucket, path, NULL, &reply);
 
-	/* Of one that is there, its own 403 is its end; of an unknown one it is
-	 * an error, perhaps of the moment. */
-	if (r == -ENOENT ||
-	    (r < 0 && old && old->body && catalog_is_gone(reply.status)))
+	/* Of an unknown one a 403 is an error, perhaps of the moment. One that
+	 * is there does not go for a single refusal: with it would go all that
+	 * is below it. */
+	if (r < 0 && old && old->body && catalog_is_gone(reply.status)) {
+		char sentence[sizeof(ctx->sentence)];
+		bool gone;
+
+		memcpy(sentence, ctx->sentence, sizeof(sentence));
+		gone = are_repositories_gone(ctx, c, f->slug);
+		ctx_fail(ctx, r, "%s", sentence);
+		return gone ? put_negative(ctx, c, key, r) : r;
+	}
+	if (r == -ENOENT)
 		return put_negative(ctx, c, key, r);
 	if (r < 0)
 		return r;

@@ -236,7 +236,9 @@ int documents_refused(struct ctx *ctx, struct documents *d, const char *key,
 		.key = key,
 		.negative = -r,
 		.note = ctx->sentence,
-		.ttl_ms = REFUSED_MS,
+		.ttl_ms = status == 403 ? REFUSED_MS
+					: bitbucket_unknown_ms(
+						  d->config.bitbucket, ctx),
 	};
 
 	/* 401 may be mended by signing in anew, which is nobody's to wait. */

@@ -117,10 +117,12 @@ static void look(struct source *s, const char *key, struct cache_entry **entry)
 	*entry = fresh;
 }
 
-/* Expired by less than its own lifetime. */
+/* Expired by less than its own lifetime. That something is not there is no
+ * answer beyond it: who waits for a name to come looks again and again, and
+ * would see it twice as late. */
 static bool good_enough(const struct cache_entry *e)
 {
-	return e && (e->left_ms >= 0 || e->left_ms > -e->ttl_ms);
+	return e && (e->left_ms >= 0 || (e->body && e->left_ms > -e->ttl_ms));
 }
 
 static int serve(struct cache_entry **entry, bool stale,

@@ -59,7 +59,7 @@ int commits_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	r = documents_item(ctx, model->config.documents, p->row, p->scope, name,
 			   SOURCE_READ, &document);
 	if (r == -ENOENT) {
-		ret_found->left_ms = UNKNOWN_MS;
+		ret_found->left_ms = catalog_unknown_ms(model->config.catalog);
 		return 0;
 	}
 	if (r < 0)

@@ -7,7 +7,6 @@
 
 #define MOMENT_MS 1000
 #define UNLISTED_MS (INT64_C(60) * 1000)
-#define UNKNOWN_MS (INT64_C(60) * 1000)
 
 const struct resource_file place_index[] = {
 	{"index.json", NULL, NULL, NULL},
@@ -399,7 +398,7 @@ static int lookup_by_id(struct ctx *ctx, struct model *model, struct node *dir,
 		r = documents_item(ctx, model->config.documents, p->row,
 				   p->scope, id, SOURCE_READ, &document);
 	if (r == -ENOENT) {
-		ret_found->left_ms = UNKNOWN_MS;
+		ret_found->left_ms = catalog_unknown_ms(model->config.catalog);
 		return 0;
 	}
 	if (r < 0)

@@ -1,4 +1,5 @@
 """What the service and the network do wrong: retried, paused, refused, never believed, never made an empty directory."""
+import contextlib
 import errno
 import json
 import os
@@ -285,3 +286,27 @@ def test_a_listing_that_does_not_end(bb, m):
     _, took = timed(fails, errno.EIO, m.ls, "acme")
     assert fault.hits < 5000 and took < 30 * SLOWER
     assert git(bb) == []
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_names_that_a_cold_start_missed_come_back_in_a_moment(bb, mounts, status):
+    """The service, or whatever answers in its place, is not well yet when the mount begins."""
+    m = mounts()
+    fault = bb.fault(r" /2\.0/(repositories|workspaces|user/workspaces)", "status", status=status)
+    for name in "acme/widgets/info", "acme/website":
+        with pytest.raises(FileNotFoundError):
+            os.stat(m / name)
+    fault.remove()
+    await_true(lambda: os.path.exists(m / "acme/widgets/info") and os.path.exists(m / "acme/website"), "they are there", timeout=12)
+
+
+def test_a_single_404_of_a_workspace_takes_nothing_away(bb, mounts):
+    m = mounts()
+    assert m.ls("opensource") and m.read("opensource/libtiny/info")
+    fault = bb.fault(r" /2\.0/workspaces/opensource", "status", status=404)
+    with contextlib.suppress(OSError):
+        m.refresh("opensource")
+    with contextlib.suppress(OSError):
+        m.refresh()
+    assert m.ls("opensource") and m.read("opensource/libtiny/info")
+    fault.remove()

@@ -127,6 +127,45 @@ static void refused(void **state)
 	}
 }
 
+/* How long a name stays unknown. */
+static void unknown_for_a_moment_or_a_day(void **state)
+{
+	struct world *w = *state;
+	struct ctx ctx;
+
+	assert_int_equal(bitbucket_unknown_ms(w->bitbucket, NULL), 5000);
+	ctx_init(&ctx, NULL, -1);
+	for (int announced = 0; announced < 2; announced++) {
+		cleanup(bitbucket_reply_done) struct bitbucket_reply reply;
+
+		world_say(w, &w->fault,
+			  announced
+				  ? "HTTP/1.1 410 Gone\r\n\r\n"
+				    "{\"error\":{\"message\":\"CHANGE-2770\"},"
+				    "\"data\":{\"announcement_url\":\"x\"}}"
+				  : "HTTP/1.1 410 Gone\r\n\r\n"
+				    "{\"error\":{\"message\":\"No\"}}");
+		w->n_faulty = 1000;
+		assert_int_equal(bitbucket_get(&ctx, w->bitbucket, "/faulty",
+					       NULL, &reply),
+				 -ENOENT);
+		assert_int_equal(bitbucket_unknown_ms(w->bitbucket, &ctx),
+				 announced ? 24 * 3600 * 1000 : 5000);
+	}
+	/* Once it has answered well. */
+	world_say(w, &w->body, "{}");
+	for (int i = 0; i < 2; i++) {
+		cleanup(bitbucket_reply_done) struct bitbucket_reply reply;
+
+		assert_int_equal(bitbucket_get(&ctx, w->bitbucket, "/body",
+					       NULL, &reply),
+				 0);
+		assert_int_equal(bitbucket_unknown_ms(w->bitbucket, &ctx),
+				 60000);
+	}
+	ctx_done(&ctx);
+}
+
 static void other_credentials(void **state)
 {
 	struct world *w = *state;
@@ -338,6 +377,7 @@ int main(void)
 		T(conditional),
 		T(refused),
 		T(other_credentials),
+		T(unknown_for_a_moment_or_a_day),
 		T(tried_again),
 		T(cut_off),
 		T(no_network),

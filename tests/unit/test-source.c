@@ -377,8 +377,12 @@ static void negative_is_an_entry(void **state)
 	expect_calls(&e, 1);
 	e.negative = 0;
 	clock_advance(TTL + 1);
+	/* Not beyond its lifetime, unless nobody can be asked. */
+	e.result = -ENETUNREACH;
 	expect(bed, &e, SOURCE_READ, "(negative)", true);
-	expect(bed, &e, SOURCE_REFRESH, "one", false);
+	e.result = 0;
+	clock_advance(10000);
+	expect(bed, &e, SOURCE_READ, "one", false);
 	end_done(&e);
 }
 
