@@ -351,13 +351,15 @@ int listed_open(struct listed *d, struct node *node, struct dirlist *l,
 	bool fits;
 
 	mutex_lock(&all->lock);
-	if (l != d->newest && d->newest && d->newest != seen &&
+	if (!l->is_aside && l != d->newest && d->newest && d->newest != seen &&
 	    d->newest->version == l->version) {
 		gone = l;
 		l = dirlist_ref(d->newest);
 	}
 	fits = pin(all, l);
-	if (fits && l != d->newest) {
+	if (fits && l->is_aside) {
+		check(l != d->newest);
+	} else if (fits && l != d->newest) {
 		check(!gone);
 		gone = forget(d);
 		d->newest = dirlist_ref(l);
@@ -414,6 +416,7 @@ struct node *opened_close(struct opened *o)
 	struct listed *d = o->listed;
 	struct dirlists *all = d->all;
 	struct node *node = o->node;
+	bool full;
 
 	mutex_lock(&all->lock);
 	DL_DELETE(all->opened, o);
@@ -423,9 +426,11 @@ struct node *opened_close(struct opened *o)
 		if (d->newest == o->listing)
 			keep(d);
 	}
+	full = all->n_kept > all->most_kept;
 	mutex_unlock(&all->lock);
 	dirlist_unref(o->listing);
 	free(o);
-	evict(all);
+	if (full)
+		evict(all);
 	return node;
 }

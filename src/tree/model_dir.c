@@ -7,6 +7,8 @@
  */
 #include "tree/provider.h"
 
+#include "base/file.h"
+
 /* Cookies 1 and 2 are "." and "..": a provider's are shifted by two. */
 #define N_DOTS 2
 
@@ -46,6 +48,23 @@ static int as_opened(int r)
 	return model_opens_with(r) ? r : -EIO;
 }
 
+/*
+ * df opens the directory that it is asked about, so that it is mounted by then,
+ * and reads nothing of it: it is to hear of the mount, not to wait for a
+ * network (layout rule 9).
+ */
+static bool is_df(const struct ctx *ctx)
+{
+	char path[32];
+	cleanup(buf_done) struct buf name = BUF_INIT(64);
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)ctx->caller);
+	return ctx->caller > 0 && file_read(path, 64, &name) == 0 &&
+	       name.data && strcmp(name.data, "df\n") == 0;
+}
+
+static const struct dirlist_ops ops_unread;
+
 static int bring(struct ctx *ctx, struct model *model, struct node *dir,
 		 struct model_opened *ret)
 {
@@ -53,14 +72,19 @@ static int bring(struct ctx *ctx, struct model *model, struct node *dir,
 	cleanup(dirlist_unref) struct dirlist *newest = NULL;
 	struct dirlist *brought = NULL;
 	enum shown_reply reply;
-	bool fresh;
+	bool fresh, aside;
 	int r = 0;
 
 	newest = listed_newest(listed, &fresh);
-	if (fresh)
+	aside = !newest && is_df(ctx);
+	if (fresh) {
 		brought = dirlist_ref(newest);
-	else
+	} else if (aside) {
+		brought = dirlist_seal(dirlist_new(&ops_unread, NULL, 0), 0);
+		brought->is_aside = true;
+	} else {
 		r = dir->what.provider->open(ctx, model, dir, newest, &brought);
+	}
 	if (r < 0)
 		return r;
 	r = listed_open(listed, dir, brought, newest, &ret->opened, &reply);
@@ -69,7 +93,7 @@ static int bring(struct ctx *ctx, struct model *model, struct node *dir,
 				"The directories that are open hold as many "
 				"names as this mount may keep in memory: close "
 				"some.");
-	ret->fill_copy = reply != SHOWN_PASS;
+	ret->fill_copy = reply != SHOWN_PASS && !aside;
 	ret->keep_copy = reply == SHOWN_KEEP;
 	return 0;
 }
