@@ -3,6 +3,7 @@ as the name is the repository's."""
 import errno
 import os
 import re
+import subprocess
 from urllib.parse import quote
 
 import pytest
@@ -223,3 +224,27 @@ def test_names_are_remembered_across_mounts(bb, mounts):
     fault.remove()
     await_true(lambda: "README.md" in names_in(again, "acme/widgets-old/tree"), "its own files")
     assert "whose" not in again.ls("acme/widgets-old/tree")
+
+
+def test_who_stands_in_a_pull_request_that_is_merged_goes_on_reading(bb, mounts):
+    """Its name among the open ones becomes a link; the directory itself goes on, with what is true now."""
+    m = mounts()
+    assert "7" in m.ls("acme/widgets/pullrequests")
+    there = os.open(m / "acme/widgets/pullrequests/7", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        before = set(os.listdir(there))
+        shell = subprocess.Popen(["sh", "-c", "cat info; echo; read go; cat info && ls -1 && ls comments && cat tree/README.md"],
+                                 cwd=m / "acme/widgets/pullrequests/7", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, text=True)
+        for line in iter(shell.stdout.readline, "\n"):
+            assert not line.startswith("state:") or "OPEN" in line
+        bb.merge_pull("acme", "widgets", 7)
+        m.refresh("acme/widgets/pullrequests")
+        assert os.readlink(m / "acme/widgets/pullrequests/7") == "merged/7"
+        said, _ = shell.communicate("go\n", timeout=20)
+        assert shell.returncode == 0 and "state: MERGED" in said, said
+        assert set(os.listdir(there)) == before
+        with open(os.open("title", os.O_RDONLY, dir_fd=there)) as f:
+            assert f.read() == m.read("acme/widgets/pullrequests/merged/7/title")
+    finally:
+        os.close(there)
