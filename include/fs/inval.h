@@ -15,8 +15,14 @@ int inval_start(struct fuse_session *, struct inval **ret_inval);
 /* Nothing more is told: before libfuse closes its descriptor, whose number the
  * next file gets. */
 void inval_end(struct inval *);
-/* What is queued is dropped. Only when the mount is gone: a notification that
- * waits in the kernel ends with it. */
+/*
+ * And waits for the one that is being told. While requests are still answered:
+ * it may wait in the kernel for a lookup, and while it does, it keeps the
+ * device open, so that closing the descriptor does not end the connection, nor
+ * the lookup, nor it.
+ */
+void inval_finish(struct inval *);
+/* What is queued is dropped. */
 struct inval *inval_stop(struct inval *);
 
 /* As struct model_kernel; they never wait. */

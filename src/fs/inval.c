@@ -141,14 +141,19 @@ void inval_end(struct inval *inval)
 	inval->answers = thread_join(inval->answers);
 }
 
+void inval_finish(struct inval *inval)
+{
+	inval_end(inval);
+	inval->thread = thread_join(inval->thread);
+}
+
 struct inval *inval_stop(struct inval *inval)
 {
 	struct note *note, *next;
 
 	if (!inval)
 		return NULL;
-	inval_end(inval);
-	thread_join(inval->thread);
+	inval_finish(inval);
 	for (note = inval->first; note; note = next) {
 		next = note->next;
 		free(note);

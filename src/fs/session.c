@@ -154,6 +154,13 @@ static void wait_for_signals(void *arg)
 	while (sigwait(&session->waited, &signal) != 0)
 		;
 	ctx_group_cancel(session->config.group);
+	mutex_lock(&session->lock);
+	ended = session->ended;
+	mutex_unlock(&session->lock);
+	/* What is told may wait in the kernel for a request that only the loop
+	 * can answer. */
+	if (!ended)
+		inval_finish(session->inval);
 	fuse_session_exit(session->fuse);
 	mutex_lock(&session->lock);
 	while (!session->ended) {

@@ -396,11 +396,10 @@ static int wait_for(struct ctx *ctx, struct clone_job *j)
 
 	ctx_watch(ctx, &waker);
 	mutex_lock(&cs->lock);
-	while (j->stage != JOB_DONE && r >= 0) {
-		/* The time is over when the clock says so, not this. */
+	/* Before each wait: who was cancelled before it began to watch will not
+	 * be woken again. */
+	while (j->stage != JOB_DONE && (r = ctx_check(ctx)) >= 0)
 		(void)cond_wait_until(&j->changed, &cs->lock, ctx->deadline_ms);
-		r = ctx_check(ctx);
-	}
 	done = j->stage == JOB_DONE;
 	if (done) {
 		r = j->result;

@@ -105,6 +105,7 @@ static void test_last_waiter_leaves(void **state)
 	struct clone_progress progress[8];
 	struct clone_head head;
 	struct clone *c;
+	struct ctx early;
 
 	make_large_repository(w, "one");
 	c = open_clone(w, "one");
@@ -114,6 +115,14 @@ static void test_last_waiter_leaves(void **state)
 	caller_start(&second, c, 60000, 100);
 	/* One leaves by its deadline, the other one's fetch goes on. */
 	assert_int_equal(caller_end(&second), -ETIMEDOUT);
+	/* Nor does one wait for it who was cancelled before he came. */
+	ctx_init(&early, NULL, WAIT_MS);
+	ctx_cancel(&early);
+	assert_int_equal(
+		clone_line_get(&early, clone_line(c, NULL), 60000, &head),
+		-EINTR);
+	assert_true(ctx_left_ms(&early) > 0);
+	ctx_done(&early);
 	await_bytes(w);
 	assert_int_equal(running(w, progress), 1);
 	assert_false(progress[0].waiting);
