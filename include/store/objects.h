@@ -11,6 +11,8 @@
 
 #include "base/mem.h"
 
+#include <stdatomic.h>
+
 struct oid {
 	unsigned char bytes[20];
 };
@@ -29,6 +31,9 @@ struct objects;
  * temporary files of processes that are dead. Something broken there is set
  * aside and begun anew. */
 int objects_open(const char *path, struct objects **ret_objects);
+/* Removes what dead processes were taking in, of all stores in a directory that
+ * nobody has open: for the start. Ends when *stop is true. */
+void objects_sweep_all(const char *dir, const atomic_bool *stop);
 struct objects *objects_close(struct objects *);
 DEFINE_CLEANUP(struct objects *, objects_close);
 /* Gives back what was kept for speed alone (idle handles with libgit2's caches

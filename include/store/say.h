@@ -12,6 +12,10 @@
 void store_say(const char *path, int errnum, const char *fmt, ...)
 	printf_like(3, 4);
 
+/* What is in the way, for the end of a sentence: of the disk and of this
+ * process in words that say whose they are. errnum is positive. */
+const char *store_why(int errnum);
+
 typedef void store_listener(void *arg, const char *path, int errnum,
 			    const char *sentence);
 /* One for the process; NULL: nobody. Returns when no call of the one before is

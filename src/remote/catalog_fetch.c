@@ -7,6 +7,8 @@
  */
 #include "catalog_private.h"
 
+#include "store/say.h"
+
 #define TTL_USER_MS (INT64_C(24) * 3600 * 1000)
 
 int catalog_put(struct ctx *ctx, struct catalog *c,
@@ -16,7 +18,7 @@ int catalog_put(struct ctx *ctx, struct catalog *c,
 
 	if (r < 0)
 		return ctx_fail(ctx, r, "The cache cannot be written: %s.",
-				strerror(-r));
+				store_why(-r));
 	return 0;
 }
 
@@ -295,7 +297,7 @@ static int touch(struct ctx *ctx, struct catalog *c, const char *key,
 
 	if (r < 0)
 		return ctx_fail(ctx, r, "The cache cannot be written: %s.",
-				strerror(-r));
+				store_why(-r));
 	return 0;
 }
 

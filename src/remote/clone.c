@@ -21,6 +21,13 @@ static char *origin_of(const char *url)
 	return xmemdup0(url, n);
 }
 
+static void sweep(void *arg)
+{
+	struct clones *cs = arg;
+
+	objects_sweep_all(cs->dir, &cs->stop_sweeping);
+}
+
 int clones_new(const struct clones_config *config, struct clones **ret_clones)
 {
 	cleanup(clones_free) struct clones *cs = xcalloc(1, sizeof(*cs));
@@ -49,6 +56,8 @@ int clones_new(const struct clones_config *config, struct clones **ret_clones)
 		r = file_mkdirs(cs->dir, 0700);
 	if (r >= 0)
 		r = queue_start(cs);
+	if (r >= 0)
+		r = thread_start("sweep", sweep, cs, &cs->sweeper);
 	if (r < 0)
 		return r;
 	*ret_clones = steal(&cs);
@@ -66,6 +75,8 @@ struct clones *clones_free(struct clones *cs)
 		return NULL;
 	queue_cancel(cs);
 	queue_stop(cs);
+	atomic_store(&cs->stop_sweeping, true);
+	thread_join(cs->sweeper);
 	check(!cs->clones);
 	mutex_done(&cs->lock);
 	cond_done(&cs->work);
@@ -233,6 +244,9 @@ int clone_store(struct clone *c, struct objects **ret_objects)
 		return 0;
 	}
 	r = objects_open(c->path, &objects);
+	/* Somebody removed the cache under us: it is begun anew. */
+	if (r == -ENOENT && file_mkdirs(cs->dir, 0700) == 0)
+		r = objects_open(c->path, &objects);
 	mutex_lock(&cs->lock);
 	if (r >= 0)
 		atomic_store(&c->objects, objects);

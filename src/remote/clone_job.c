@@ -6,6 +6,8 @@
  */
 #include "remote/clone_private.h"
 
+#include "store/say.h"
+
 #include "base/clock.h"
 #include "base/text.h"
 
@@ -22,8 +24,13 @@ static int fail_store(struct clone_job *j, int r)
 {
 	if (j->ctx.sentence[0])
 		return r;
+	/* Of what came: what is here is found out when it is read. */
+	if (r == -EBADMSG)
+		return ctx_fail(&j->ctx, -EIO,
+				"%s/%s: the server's pack is damaged",
+				j->workspace, j->slug);
 	return ctx_fail(&j->ctx, r, "the object store of %s/%s: %s",
-			j->workspace, j->slug, strerror(-r));
+			j->workspace, j->slug, store_why(-r));
 }
 
 /* The capabilities that are remembered of this host. */

@@ -9,6 +9,8 @@
  */
 #include "remote/clone_private.h"
 
+#include "store/say.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -68,7 +70,7 @@ int clone_known_commit(struct clone *c, const struct oid *commit,
 static int fail_store(struct ctx *ctx, int r)
 {
 	return ctx_fail(ctx, r, "the repository's object store: %s",
-			strerror(-r));
+			store_why(-r));
 }
 
 /* After it came; a store that somebody empties meanwhile is no loop. */

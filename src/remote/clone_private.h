@@ -191,6 +191,8 @@ struct clones {
 	struct clone_names ask_names;
 	unsigned max_trees;
 	struct thread *workers[CLONE_WORKERS];
+	struct thread *sweeper;
+	atomic_bool stop_sweeping;
 
 	struct mutex lock;
 	struct cond work;    /* for the workers: something to do, or stop */

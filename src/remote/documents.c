@@ -6,6 +6,8 @@
  */
 #include "documents_private.h"
 
+#include "store/say.h"
+
 #include "base/clock.h"
 #include "base/text.h"
 
@@ -225,7 +227,7 @@ int documents_put(struct ctx *ctx, struct documents *d,
 
 	if (r < 0)
 		return ctx_fail(ctx, r, "The cache cannot be written: %s.",
-				strerror(-r));
+				store_why(-r));
 	return 0;
 }
 
@@ -447,7 +449,7 @@ static int collection_of(struct ctx *ctx, struct documents *d, const char *key,
 	if (!c) {
 		if (collection_decode(blob_data(e->body), e->n_body, &c)) {
 			(void)cache_remove(d->config.cache, key);
-			return ctx_fail(ctx, -EIO,
+			return ctx_fail(ctx, -EBADMSG,
 					"The cached %s is unreadable.", key);
 		}
 		c->key_private = xstrdup(key);
@@ -491,12 +493,20 @@ static int get_collection(struct ctx *ctx, struct documents *d,
 
 	if (kept_and_fresh(d, scope->key, mode, ret_collection, ret_age))
 		return 0;
-	r = source_get_within(ctx, d->config.source, most_ms(row), scope->key,
-			      mode, documents_fetch_collection, &f, &e, &stale);
-	if (r < 0)
-		return r;
-	*ret_age = documents_age(e, stale);
-	return collection_of(ctx, d, scope->key, e, ret_collection);
+	for (unsigned tries = 0;; tries++) {
+		r = source_get_within(
+			ctx, d->config.source, most_ms(row), scope->key, mode,
+			documents_fetch_collection, &f, &e, &stale);
+		if (r < 0)
+			return r;
+		*ret_age = documents_age(e, stale);
+		r = collection_of(ctx, d, scope->key, e, ret_collection);
+		/* Garbage, and removed: as if it had never been here. */
+		if (r != -EBADMSG || tries > 0)
+			return r;
+		ctx->sentence[0] = '\0';
+		e = cache_entry_free(e);
+	}
 }
 
 static bool may_ask_for_more(struct documents *d)

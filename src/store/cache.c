@@ -146,8 +146,10 @@ static int get_entry(struct cache *c, const char *key, bool without_body,
 		     struct cache_entry **ret_entry)
 {
 	struct get get = {.key = key, .without_body = without_body};
-	int r = cache_read(c, work_get, &get);
+	int r;
 
+	get.entry = cache_memory_get(c, key, without_body);
+	r = get.entry ? 0 : cache_read(c, work_get, &get);
 	if (r < 0) {
 		say_read_failed(c, r);
 		return CACHE_MISS;
@@ -212,8 +214,10 @@ int cache_read_version(struct cache *c, uint64_t version, uint64_t offset,
 {
 	struct get_version get = {
 		.version = (int64_t)version, .offset = offset, .n = n};
-	int r = cache_read(c, work_get_version, &get);
+	int r;
 
+	get.piece = cache_memory_read(c, version, offset, n);
+	r = get.piece ? 0 : cache_read(c, work_get_version, &get);
 	if (r < 0)
 		say_read_failed(c, r);
 	if (!get.piece)
@@ -379,9 +383,12 @@ int cache_put(struct cache *c, const struct cache_put *puts, size_t n,
 			return -EFBIG;
 	}
 	r = cache_write(c, work_put, &put);
-	if (r == 0 && ret_versions)
+	if (r < 0)
+		return cache_memory_put(c, r, puts, n, ret_versions);
+	cache_memory_was_put(c, puts, n);
+	if (ret_versions)
 		memcpy(ret_versions, versions, n * sizeof(*versions));
-	return r;
+	return 0;
 }
 
 struct touch {
@@ -403,8 +410,27 @@ static int work_touch(struct cache *c, struct cache_conn *conn, void *arg)
 int cache_touch(struct cache *c, const char *key, int64_t ttl_ms)
 {
 	struct touch touch = {.key = key, .ttl_ms = ttl_ms};
+	cleanup(cache_entry_free) struct cache_entry *e =
+		cache_memory_get(c, key, false);
+	int r = e ? -ENOSPC : cache_write(c, work_touch, &touch);
 
-	return cache_write(c, work_touch, &touch);
+	if (r == 0 || r == -ENOENT)
+		return r;
+	/* What the disk cannot note is noted in memory, bytes and all. */
+	if (!e && get_entry(c, key, false, &e) <= CACHE_MISS)
+		return r;
+	return cache_memory_put(
+		c, r,
+		&(struct cache_put){
+			.key = key,
+			.body = e->body ? blob_data(e->body) : NULL,
+			.n_body = e->n_body,
+			.negative = e->negative,
+			.etag = e->etag,
+			.note = e->note,
+			.ttl_ms = ttl_ms,
+		},
+		1, NULL);
 }
 
 static int work_expire(struct cache *c, struct cache_conn *conn, void *arg)
@@ -417,6 +443,7 @@ int cache_expire(struct cache *c, const char *key)
 {
 	cleanup(free) char *copy = xstrdup(key);
 
+	cache_memory_expire(c, key, false);
 	return cache_write(c, work_expire, copy);
 }
 
@@ -449,6 +476,7 @@ int cache_expire_below(struct cache *c, const char *prefix)
 	struct below below;
 	size_t n = prefix ? strlen(prefix) : 0;
 
+	cache_memory_expire(c, prefix, true);
 	if (!prefix)
 		return cache_write(c, work_expire_below, NULL);
 	/* "repo/a" and "repo/a/": the same things below. '0' follows '/'. */
@@ -477,6 +505,7 @@ int cache_remove(struct cache *c, const char *key)
 {
 	cleanup(free) char *copy = xstrdup(key);
 
+	cache_memory_remove(c, key);
 	return cache_write(c, work_remove, copy);
 }
 

@@ -328,6 +328,7 @@ int cache_open(const char *dir, struct cache **ret_cache)
 	atomic_init(&c->swept_ms, clock_wall_ms());
 	atomic_init(&c->read_failed, false);
 	mutex_init(&c->lock);
+	cache_memory_init(c);
 	cond_init(&c->reader_freed);
 	cond_init(&c->writer_freed);
 	r = cache_write(c, cache_sweep_old, NULL);
@@ -353,6 +354,7 @@ struct cache *cache_close(struct cache *c)
 	/* Last, because the last connection brings the -wal home. */
 	cache_conn_free(c->writer);
 	cond_done(&c->writer_freed);
+	cache_memory_done(c);
 	cond_done(&c->reader_freed);
 	mutex_done(&c->lock);
 	free(c->path);

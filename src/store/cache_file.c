@@ -44,6 +44,11 @@ int cache_errno(struct sqlite3 *db, int rc)
 {
 	int system = db ? sqlite3_system_errno(db) : 0;
 
+	/* The disk's quota is not the service's. */
+	if (system == EDQUOT)
+		system = ENOSPC;
+	if (rc == SQLITE_IOERR_NOMEM)
+		return -ENOMEM;
 	if (rc <= 0) /* SQLITE_OK, or -errno of the work's own */
 		return rc;
 	switch (rc & 0xff) {
@@ -80,6 +85,9 @@ static int lock_files(const struct cache *c, int how, int *ret_fd)
 	cleanup(free) char *path = xasprintf("%s/cache.lock", c->dir);
 	cleanup(fd) int fd = own_open(path, O_RDWR | O_CREAT, 0600);
 
+	/* Somebody removed the cache under us: it is begun anew. */
+	if (fd == -ENOENT && file_mkdirs(c->dir, 0700) == 0)
+		fd = own_open(path, O_RDWR | O_CREAT, 0600);
 	if (fd < 0)
 		return fd;
 	while (flock(fd, how) < 0)

@@ -3,7 +3,8 @@
  *
  * cache_file.c owns the file, cache_db.c connections and statements,
  * cache_schema.c the tables, cache.c documents, cache_sweep.c what goes by
- * itself, cache_facts.c facts, cache_ledger.c the ledger.
+ * itself, cache_memory.c what the disk cannot take, cache_facts.c facts,
+ * cache_ledger.c the ledger.
  */
 #ifndef STORE_CACHE_PRIVATE_H
 #define STORE_CACHE_PRIVATE_H
@@ -74,6 +75,15 @@ struct cache {
 	atomic_uint_fast64_t max_bytes;
 	atomic_int_fast64_t swept_ms; /* wall clock */
 	atomic_bool read_failed;      /* said once */
+	/* What the disk could not take. */
+	struct {
+		struct mutex lock;
+		struct cache_memory_doc *table, *list; /* under lock */
+		size_t n_bytes;                        /* under lock */
+		uint64_t n_versions;                   /* under lock */
+		atomic_size_t n;
+		atomic_bool homeless; /* said */
+	} memory;
 	struct mutex lock;
 	struct cond reader_freed, writer_freed;
 	struct cache_conn *readers; /* idle; under lock */
@@ -105,6 +115,24 @@ int cache_stmt_end(struct sqlite3_stmt *, int rc);
 int cache_run_key(struct cache_conn *, enum cache_sql, const char *key);
 int cache_run_numbers(struct cache_conn *, enum cache_sql,
 		      const int64_t *numbers, int n);
+
+/* ---- documents in memory ---- */
+
+void cache_memory_init(struct cache *);
+void cache_memory_done(struct cache *);
+/* After the disk failed with r: 0 when they are kept in memory, else r. */
+int cache_memory_put(struct cache *, int r, const struct cache_put *puts,
+		     size_t n, uint64_t *ret_versions);
+/* The disk has them. */
+void cache_memory_was_put(struct cache *, const struct cache_put *puts,
+			  size_t n);
+/* NULL: not here. */
+struct cache_entry *cache_memory_get(struct cache *, const char *key,
+				     bool without_body);
+struct blob *cache_memory_read(struct cache *, uint64_t version,
+			       uint64_t offset, size_t n);
+void cache_memory_expire(struct cache *, const char *prefix, bool below);
+void cache_memory_remove(struct cache *, const char *key);
 
 /* ---- the file ---- */
 

@@ -285,6 +285,28 @@ int objects_tmp_open(struct objects *o)
 	return tmp_make(o);
 }
 
+void objects_sweep_all(const char *dir, const atomic_bool *stop)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	while (d && !atomic_load(stop) && (e = readdir(d))) {
+		cleanup(free) char *path = xasprintf("%s/%s", dir, e->d_name);
+		cleanup(free) char *name = NULL;
+		cleanup(fd) int lock = -1;
+
+		if (!has_suffix(e->d_name, ".git"))
+			continue;
+		name = xasprintf("%s/bitbucketfs.lock", path);
+		/* Who has it sweeps himself, or is about to make a directory.
+		 */
+		if (flock_file(name, LOCK_EX | LOCK_NB, &lock) == 0)
+			sweep_dead(path);
+	}
+	if (d)
+		closedir(d);
+}
+
 /* With the lock of the store's files: else a sweep takes it for a dead's. */
 static int tmp_make_again(struct objects *o)
 {

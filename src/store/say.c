@@ -34,6 +34,30 @@ static void tell(const char *path, int errnum, const char *sentence)
 	mutex_unlock(&ear.lock);
 }
 
+const char *store_why(int errnum)
+{
+	switch (errnum) {
+	case ENOSPC:
+		return "the disk of the cache is full";
+	case EMFILE:
+		return "this process has as many files open as it may "
+		       "(RLIMIT_NOFILE)";
+	case ENFILE:
+		return "this machine has as many files open as it may";
+	case ENOMEM:
+		return "this machine has no memory left";
+	case EROFS:
+		return "the disk of the cache is mounted read-only";
+	case EACCES:
+	case EPERM:
+		return "this user may not use the files of the cache";
+	case EIO:
+		return "the files of the cache cannot be read";
+	default:
+		return strerror(errnum);
+	}
+}
+
 void store_say(const char *path, int errnum, const char *fmt, ...)
 {
 	char sentence[1024];

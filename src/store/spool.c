@@ -292,6 +292,7 @@ int spool_find(struct spool *s, const char *key, struct spool_file **ret_file)
 int spool_new(struct spool *s, struct spool_file **ret_file)
 {
 	char *path = NULL;
+	bool made = false;
 	int fd;
 
 	do {
@@ -299,6 +300,12 @@ int spool_new(struct spool *s, struct spool_file **ret_file)
 		path = xasprintf("%s/" TMP "%ld-%u", s->dir, (long)getpid(),
 				 atomic_fetch_add(&s->serial, 1));
 		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		/* Somebody removed the cache under us: it is begun anew. */
+		if (fd < 0 && errno == ENOENT && !made) {
+			made = true;
+			if (file_mkdirs(s->dir, 0700) == 0)
+				errno = EEXIST;
+		}
 	} while (fd < 0 && errno == EEXIST);
 	if (fd < 0) {
 		int r = -errno;

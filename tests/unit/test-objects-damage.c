@@ -9,6 +9,9 @@
 #include "store/say.h"
 
 #include <dirent.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
 #define N_BLOBS 60
@@ -81,8 +84,8 @@ static unsigned read_all(struct scratch *s, const struct content *c)
 /* Done to the store's files: P is the pack, I its index. */
 static const char *const damages[] = {
 	/* Half of it, in the middle; its end as it was. */
-	"s=$(stat -c %s $P); dd if=/dev/urandom of=$P bs=1 seek=$((s/4)) "
-	"count=$((s/2)) conv=notrunc 2>/dev/null",
+	"s=$(stat -c %s $P); dd if=/dev/urandom of=$P bs=100 "
+	"seek=$((s/400)) count=$((s/200)) conv=notrunc 2>/dev/null",
 	"truncate -s -20000 $P",
 	"truncate -s 4096 $P",
 	"truncate -s 0 $P",
@@ -344,6 +347,154 @@ static void test_descriptors_are_bounded(void **state)
 	buf_done(&c.pack);
 }
 
+/* ---- whose fault it is ---- */
+
+/* The first failure of taking it in. */
+static int try_to_take(struct objects *o, const struct buf *pack)
+{
+	struct objects_pack *p;
+	int r = objects_pack_begin(o, &p);
+
+	if (r < 0)
+		return r;
+	for (size_t at = 0; r == 0 && at < pack->len; at += 3000)
+		r = objects_pack_write(p, pack->data + at,
+				       pack->len - at < 3000 ? pack->len - at
+							     : 3000);
+	if (r < 0) {
+		objects_pack_drop(p);
+		return r;
+	}
+	return objects_pack_commit(p, NULL, 0);
+}
+
+static void test_no_descriptors(void **state)
+{
+	struct scratch *s = *state;
+	cleanup(tree_list_unref) struct tree_list *l = NULL;
+	struct rlimit old, none;
+	struct content c;
+
+	make(s, &c);
+	take(s, &c);
+	assert_int_equal(read_all(s, &c), 0);
+	objects_trim(s->o);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	for (unsigned room = 0; room < 12; room++) {
+		struct commit_info info;
+		int r;
+
+		objects_trim(s->o);
+		none = (struct rlimit){.rlim_cur = count_fds() - 3 + room,
+				       .rlim_max = old.rlim_max};
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+		r = try_to_take(s->o, &c.pack);
+		if (r != -EMFILE && r != 0)
+			fail_msg("%u: %d", room, r);
+		assert_true(room > 0 || r == -EMFILE);
+		r = objects_read_commit(s->o, &c.commit, &info);
+		if (r != -EMFILE && r != 0)
+			fail_msg("%u: %d", room, r);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	}
+	assert_int_equal(read_all(s, &c), 0);
+	assert_true(objects_is_whole(s->o, &c.commit));
+	scratch_expect(s, "ls store.git/broken 2>/dev/null | wc -l", "0\n");
+	scratch_expect_clean(s);
+	buf_done(&c.pack);
+}
+
+/* 77: no such disk can be made here. */
+static int on_a_small_disk(struct scratch *s, const struct content *c)
+{
+	cleanup(free) char *dir = xasprintf("%s/small", s->dir);
+	cleanup(free) char *store = xasprintf("%s/small.git", dir);
+	cleanup(free) char *fill = xasprintf("%s/fill", dir);
+	cleanup(buf_done) struct buf rest = BUF_INIT(0);
+	struct objects *o = NULL;
+	char page[4096] = {1};
+	int fd, r;
+
+	if (mkdir(dir, 0700) < 0 ||
+	    (unshare(CLONE_NEWNS) < 0 &&
+	     unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", dir, "tmpfs", 0, "size=1m") < 0)
+		return 77;
+	check(objects_open(store, &o) == 0);
+	/* At every place where it may become full. */
+	for (unsigned pages = 0; pages < 130; pages += 7) {
+		fd = open(fill, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		while (write(fd, page, sizeof(page)) == sizeof(page))
+			continue;
+		check(ftruncate(fd, lseek(fd, 0, SEEK_CUR) -
+					    (off_t)pages * 4096) == 0);
+		r = try_to_take(o, &c->pack);
+		close(fd);
+		if (r != -ENOSPC && r != 0) {
+			fprintf(stderr, "%u pages: %d\n", pages, r);
+			return 1;
+		}
+		if (pages == 0 && r != -ENOSPC)
+			return 2;
+		if (r == 0)
+			break;
+	}
+	unlink(fill);
+	r = try_to_take(o, &c->pack);
+	objects_close(o);
+	return r == 0 ? 0 : 3;
+}
+
+static void test_a_full_disk(void **state)
+{
+	struct scratch *s = *state;
+	struct content c;
+	int status;
+	pid_t pid;
+
+	make(s, &c);
+	pid = fork();
+	if (pid == 0)
+		_exit(on_a_small_disk(s, &c));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	buf_done(&c.pack);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77) {
+		print_message("SKIPPED: a small disk needs root, or user "
+			      "namespaces\n");
+		skip();
+	}
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void test_the_servers_garbage_is_the_servers(void **state)
+{
+	struct scratch *s = *state;
+	struct content c;
+
+	make(s, &c);
+	c.pack.data[c.pack.len / 2] ^= 1;
+	assert_int_equal(try_to_take(s->o, &c.pack), -EBADMSG);
+	scratch_expect_clean(s);
+	buf_done(&c.pack);
+}
+
+static void test_the_deads_files_of_all_stores_are_swept(void **state)
+{
+	struct scratch *s = *state;
+	atomic_bool stop = false;
+
+	scratch_do(s,
+		   "for i in 1 2 3; do mkdir -p $i.git/tmp-1-1/pack-1; "
+		   "echo x >$i.git/tmp-1-1/pack-1/x; : >$i.git/tmp-1-1/lock; "
+		   "done");
+	objects_sweep_all(s->dir, &stop);
+	scratch_expect(s, "ls -d ?.git/tmp-* 2>/dev/null | wc -l", "0\n");
+	/* Its owner lives. */
+	scratch_expect(s, "ls -d store.git/tmp-* | wc -l", "1\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,6 +505,10 @@ int main(void)
 		SCRATCH_TEST(test_it_is_said_once),
 		SCRATCH_TEST(test_a_damaged_big_file),
 		SCRATCH_TEST(test_descriptors_are_bounded),
+		SCRATCH_TEST(test_no_descriptors),
+		SCRATCH_TEST(test_a_full_disk),
+		SCRATCH_TEST(test_the_servers_garbage_is_the_servers),
+		SCRATCH_TEST(test_the_deads_files_of_all_stores_are_swept),
 	};
 
 	log_to_stderr(LOG_LEVEL_ERROR);
