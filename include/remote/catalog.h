@@ -141,6 +141,8 @@ int catalog_name_now(void *catalog, struct ctx *, const char *uuid,
 		     int64_t *ret_asked_ms);
 bool catalog_is_listed(void *catalog, const char *uuid, const char *workspace,
 		       const char *slug);
+/* The time of a file made of a stored version: cache_mtime_ms. */
+int64_t catalog_mtime_ms(struct catalog *, uint64_t version, int64_t time_ms);
 /* Whether somebody is signed in as a user: not anonymously, nor with an access
  * token, which is nobody's. */
 bool catalog_has_user(const struct catalog *);

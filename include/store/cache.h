@@ -60,6 +60,15 @@ int cache_get_version(struct cache *, uint64_t version, struct blob **ret_body);
 int cache_read_version(struct cache *, uint64_t version, uint64_t offset,
 		       size_t n, struct blob **ret_piece);
 
+/*
+ * The time that a file made of this version has, ms: time_ms (what the bytes
+ * say of themselves; now, should that lie in the future), but at least a second
+ * more than what the version before it under the same key was shown with. What
+ * is told once is remembered with the bytes, unless somebody is writing just
+ * now: that is not waited for.
+ */
+int64_t cache_mtime_ms(struct cache *, uint64_t version, int64_t time_ms);
+
 struct cache_put {
 	const char *key;
 	const void *body; /* NULL: negative */

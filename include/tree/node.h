@@ -85,11 +85,11 @@ struct node *node_child(struct node_table *, struct node *parent,
 
 /*
  * The child of that name that is what `what` says: the one there (its mtime is
- * renewed, and one that grows has grown), or a new one, in which case another
- * one that had the name loses it. One critical section. `what->data` is taken
- * in every case. With expect, a git directory's object: NULL when the parent
- * has moved from it meanwhile (look again). kernel: the reply will add one to
- * the kernel's count.
+ * renewed if it is a directory, and one that grows has grown), or a new one, in
+ * which case another one that had the name loses it. One critical section.
+ * `what->data` is taken in every case. With expect, a git directory's object:
+ * NULL when the parent has moved from it meanwhile (look again). kernel: the
+ * reply will add one to the kernel's count.
  */
 struct node *node_make(struct node_table *, struct node *parent,
 		       const char *name, const struct node_what *what,

@@ -58,8 +58,8 @@ bool place_row_found(struct dirlist_piece *, const struct resource *row,
 void place_found_link(const char *target, int64_t mtime_ms, int64_t left_ms,
 		      struct found *ret_found);
 /* A file as it is stored. */
-void place_found_file(const struct document_file *, int64_t mtime_ms,
-		      struct found *ret_found);
+void place_found_file(struct model *, const struct document_file *,
+		      int64_t mtime_ms, struct found *ret_found);
 
 /* The document behind an item's (or an object row's) files. */
 int place_document(struct ctx *, struct model *, struct node *dir,

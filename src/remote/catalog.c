@@ -551,3 +551,8 @@ int catalog_version(struct catalog *c, uint64_t version, struct blob **ret_body)
 {
 	return cache_get_version(c->config.cache, version, ret_body);
 }
+
+int64_t catalog_mtime_ms(struct catalog *c, uint64_t version, int64_t time_ms)
+{
+	return cache_mtime_ms(c->config.cache, version, time_ms);
+}

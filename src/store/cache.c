@@ -347,6 +347,8 @@ static int put_one(struct cache_conn *conn, const struct cache_put *p,
 		rc = insert_body(conn, p, &id);
 	if (rc == SQLITE_OK && old && !same)
 		rc = supersede(conn, old, now);
+	if (rc == SQLITE_OK && old && id && !same)
+		rc = cache_times_follow(conn, old, id);
 	if (rc == SQLITE_OK)
 		rc = write_doc(conn, p, id, now);
 	if (rc == SQLITE_OK)

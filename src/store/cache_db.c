@@ -39,6 +39,10 @@ static const char *const texts[N_SQL] = {
 	[SQL_BODY_DELETE] = "DELETE FROM body WHERE id = ?",
 	[SQL_BODY_SWEEP] = "DELETE FROM body WHERE superseded IS NOT NULL"
 			   " AND superseded < ?",
+	[SQL_TIME_GET] = "SELECT shown, least FROM body_time WHERE id = ?",
+	[SQL_TIME_PUT] = "INSERT OR REPLACE INTO body_time (id, shown, least)"
+			 " SELECT ?1, ?2, ?3"
+			 " WHERE EXISTS (SELECT 1 FROM body WHERE id = ?1)",
 	[SQL_TOTAL] = "SELECT n_bytes FROM total",
 	[SQL_FACT_GET] = "SELECT value FROM fact WHERE space = ? AND key = ?",
 	[SQL_FACT_PUT] = "INSERT OR REPLACE INTO fact (space, key, value)"

@@ -41,6 +41,8 @@ enum cache_sql {
 	SQL_BODY_SUPERSEDE,
 	SQL_BODY_DELETE,
 	SQL_BODY_SWEEP,
+	SQL_TIME_GET,
+	SQL_TIME_PUT,
 	SQL_TOTAL,
 	SQL_FACT_GET,
 	SQL_FACT_PUT,
@@ -159,6 +161,10 @@ int cache_set_aside(const struct cache *, const struct cache_conn *,
  * -EPROTO when the database is of a later version than this program. */
 int cache_schema_upgrade(struct sqlite3 *);
 bool cache_schema_is_today(struct sqlite3 *);
+
+/* cache_times.c: the bytes of version `after` follow those of `before` under
+ * one key. Inside a put; an SQLite code. */
+int cache_times_follow(struct cache_conn *, int64_t before, int64_t after);
 
 /* What has to go once in a while: for cache_open, and inside a put. */
 int cache_keep_bound(struct cache *, struct cache_conn *);

@@ -65,6 +65,16 @@ static const char *const steps[] = {
 	" d INTEGER NOT NULL,"
 	" e INTEGER NOT NULL,"
 	" PRIMARY KEY (book, which)) WITHOUT ROWID;",
+	/*
+	 * 4. With what time a version was shown (0: it was not), and the least
+	 * that it may have, because another one was shown before it.
+	 */
+	"CREATE TABLE body_time ("
+	" id INTEGER PRIMARY KEY,"
+	" shown INTEGER NOT NULL,"
+	" least INTEGER NOT NULL);"
+	"CREATE TRIGGER body_time_out AFTER DELETE ON body BEGIN"
+	" DELETE FROM body_time WHERE id = old.id; END;",
 };
 
 static int read_version(struct sqlite3 *db, int *ret_version)

@@ -177,7 +177,7 @@ static int api_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	}
 	if (r < 0)
 		return r;
-	place_found_file(&file, model->started_ms, ret_found);
+	place_found_file(model, &file, model->started_ms, ret_found);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "tree/provider.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "remote/resource.h"
 #include "tree/place.h"
@@ -48,7 +49,11 @@ static void found_blob(struct model *model, struct blob *blob, int64_t left_ms,
 				.provider = &provider_snapshot,
 				.mode = NODE_FILE,
 				.size = blob_len(blob),
-				.mtime_ms = model->started_ms,
+				/* What changes is of now, while it says the
+				 * same of when it began to. */
+				.mtime_ms = left_ms == FOREVER_MS
+						    ? model->started_ms
+						    : clock_wall_ms(),
 				.data = blob,
 			},
 		.left_ms = left_ms,

@@ -231,11 +231,14 @@ static struct node *insert(struct node_table *table, struct node *parent,
 	while (fresh->ino <= NODE_ROOT_INO ||
 	       (other = find_ino(table, fresh->ino))) {
 		/* What it was before it lost its name: the same again. A
-		 * directory that lost it was not moved since. */
+		 * directory that lost it was not moved since; in the place of
+		 * a file nothing else was shown since. */
 		if (fresh->ino > NODE_ROOT_INO && !other->linked &&
 		    other->parent == parent &&
 		    strcmp(other->name, fresh->name) == 0 &&
 		    same(other, &fresh->what) &&
+		    (S_ISDIR(other->what.mode) ||
+		     other->what.mtime_ms >= fresh->what.mtime_ms) &&
 		    oid_equal(&other->what.oid, &fresh->what.oid)) {
 			link_name(table, other);
 			return other;
@@ -248,6 +251,18 @@ static struct node *insert(struct node_table *table, struct node *parent,
 	HASH_ADD(by_ino, table->inodes, ino, sizeof(fresh->ino), fresh);
 	link_name(table, fresh);
 	return fresh;
+}
+
+/* A file that takes the place of another one is younger by a second at least
+ * (layout rule 4): for what no cache remembers the times of, a status, a link.
+ * Trees have a memory of their own, and go back nowhere. */
+static void be_younger(struct node *fresh, const struct node *old)
+{
+	int64_t least_ms = old->what.mtime_ms + 1000;
+
+	if (!S_ISDIR(fresh->what.mode) && !S_ISDIR(old->what.mode) &&
+	    !fresh->what.view && fresh->what.mtime_ms < least_ms)
+		fresh->what.mtime_ms = least_ms;
 }
 
 struct node *node_make(struct node_table *table, struct node *parent,
@@ -268,6 +283,7 @@ struct node *node_make(struct node_table *table, struct node *parent,
 	if (!expect || oid_equal(&parent->what.oid, expect)) {
 		node = find_name(table, parent->ino, name);
 		if (node && !same(node, what)) {
+			be_younger(fresh, node);
 			unlink_name(table, node);
 			node = NULL;
 		}
@@ -277,7 +293,7 @@ struct node *node_make(struct node_table *table, struct node *parent,
 			fresh = NULL;
 		else if (what->provider->grows)
 			grow(node, what->size, what->mtime_ms);
-		else if (!what->view)
+		else if (S_ISDIR(what->mode) && !what->view)
 			node->what.mtime_ms = what->mtime_ms;
 		node->refs++;
 		if (kernel)

@@ -155,8 +155,8 @@ void place_found_item(struct model *model, struct node *dir, const char *id,
 	found_dir(item, time_ms, left_ms, false, found);
 }
 
-void place_found_file(const struct document_file *file, int64_t mtime_ms,
-		      struct found *found)
+void place_found_file(struct model *model, const struct document_file *file,
+		      int64_t mtime_ms, struct found *found)
 {
 	*found = (struct found){
 		.what =
@@ -164,7 +164,9 @@ void place_found_file(const struct document_file *file, int64_t mtime_ms,
 				.provider = &provider_stored,
 				.mode = NODE_FILE,
 				.size = file->size,
-				.mtime_ms = mtime_ms,
+				.mtime_ms = catalog_mtime_ms(
+					model->config.catalog, file->version,
+					mtime_ms),
 				.version = file->version,
 			},
 		.left_ms = place_believe_ms(&file->age),
@@ -201,7 +203,7 @@ static int found_text(struct ctx *ctx, struct model *model, struct node *dir,
 
 	if (r < 0)
 		return r;
-	place_found_file(&file, node_mtime_ms(model->nodes, dir), found);
+	place_found_file(model, &file, node_mtime_ms(model->nodes, dir), found);
 	return 0;
 }
 
@@ -340,7 +342,8 @@ int place_stored_file(struct model *model, struct node *dir,
 	if (documents_file(model->config.documents, p->scope, name, &file) < 0)
 		return 1;
 	file.age = *age;
-	place_found_file(&file, newest(c, node_mtime_ms(model->nodes, dir)),
+	place_found_file(model, &file,
+			 newest(c, node_mtime_ms(model->nodes, dir)),
 			 ret_found);
 	return 0;
 }

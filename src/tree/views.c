@@ -49,7 +49,7 @@ static int found_index(struct ctx *ctx, struct model *model, struct node *dir,
 		return r;
 	if (file.age.stale && mode == SOURCE_READ)
 		refresh_workspace(model->refresh, p->scope->workspace);
-	place_found_file(&file, newest(ctx, model, dir), ret_found);
+	place_found_file(model, &file, newest(ctx, model, dir), ret_found);
 	return 0;
 }
 

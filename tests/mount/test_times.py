@@ -141,3 +141,54 @@ def test_rule_4_a_branch_has_its_own_memory(bb, mounts):
     # Named by its commit it has the commit's time.
     oid = gitrepo.resolve(bb.repo_path("acme", "widgets"), "refs/heads/topic/a")
     assert os.stat(w.m / f"{R}/commits/{oid}/tree/src/quiet.c").st_mtime == int(w.first.st_mtime)
+
+
+# -- metadata, and what is made anew of it
+
+def newer(m, path, before):
+    """It is another file than before, and younger, by a second at least."""
+    now = os.stat(m / path)
+    assert now.st_ino != before.st_ino, path
+    assert now.st_mtime >= before.st_mtime + 1, (path, now.st_mtime, before.st_mtime)
+    return now
+
+
+FILES = ["pullrequests/5/info", "pullrequests/5/pullrequest.json", "pullrequests/index.tsv", "pullrequests/index.json"]
+
+
+@pytest.mark.parametrize("remount", [False, True], ids=["mounted", "remounted"])
+@pytest.mark.parametrize("away", [-3600, 0], ids=["backwards", "the-same"])
+def test_rule_4_metadata_moves_forward_whatever_it_says(bb, mounts, away, remount):
+    """A title changes, and changes back, while the pull request's own updated_on goes back or stays."""
+    when = int(time.time()) - 86400
+
+    def said(i):
+        return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(when + i * away))
+    bb.update_pull("acme", "widgets", 5, title="One", updated_on=said(0))
+    m = mounts()
+    m.ls(f"{R}/pullrequests")
+    seen = {path: os.stat(m / f"{R}/{path}") for path in FILES}
+    assert seen[FILES[0]].st_mtime == when, "its own time, as long as that is true"
+    for i, title in enumerate(("Two", "One", "Two"), 1):
+        if remount:
+            m.unmount()
+            m = mounts()
+        bb.update_pull("acme", "widgets", 5, title=title, updated_on=said(i))
+        for path in ("pullrequests", "pullrequests/5"):
+            m.refresh(f"{R}/{path}")
+        await_true(lambda: f"title: {title}\n" in m.read(f"{R}/{FILES[0]}"), "the title")
+        seen = {path: newer(m, f"{R}/{path}", before) for path, before in seen.items()}
+    m.unmount()
+    m = mounts()
+    assert {p: os.stat(m / f"{R}/{p}").st_mtime for p in FILES} == {p: s.st_mtime for p, s in seen.items()}, "remembered"
+
+
+def test_rule_4_a_status_is_of_when_it_changed(bb, mounts):
+    m = mounts()
+    before = os.stat(m / ".bitbucketfs/status")
+    for _ in range(3):
+        m.refresh(R)
+        before = await_true(lambda: (now := os.stat(m / ".bitbucketfs/status")).st_ino != before.st_ino
+                            and newer(m, ".bitbucketfs/status", before), "another status")
+    readme = os.stat(m / ".bitbucketfs/README")
+    assert readme.st_mtime < before.st_mtime

@@ -250,6 +250,41 @@ static void test_versions(void **state)
 	assert_true(put(s->c, "key", "one", 1) > other);
 }
 
+/* What was shown under a key is what the next version is younger than. */
+static void test_times(void **state)
+{
+	const int64_t hour = 3600 * 1000, was = START_MS - 10 * hour;
+	struct scene *s = *state;
+	uint64_t one, two, three, other;
+
+	one = put(s->c, "key", "one", 1000);
+	assert_int_equal(cache_mtime_ms(s->c, one, was), was);
+	/* Told once, for ever. */
+	assert_int_equal(cache_mtime_ms(s->c, one, was + hour), was);
+	/* Its own time, where that is later; else a second after. */
+	two = put(s->c, "key", "two", 1000);
+	assert_int_equal(cache_mtime_ms(s->c, two, was + hour), was + hour);
+	reopen(s);
+	one = put(s->c, "key", "one", 1000);
+	assert_true(one > two);
+	assert_int_equal(cache_mtime_ms(s->c, one, was), was + hour + 1000);
+	/* The same bytes once more are no change. */
+	assert_int_equal(put(s->c, "key", "one", 1000), one);
+	assert_int_equal(cache_mtime_ms(s->c, one, 0), was + hour + 1000);
+	/* One that nobody looked at hands on what it has to be after. */
+	two = put(s->c, "key", "two", 1000);
+	three = put(s->c, "key", "three", 1000);
+	assert_true(three > two);
+	assert_int_equal(cache_mtime_ms(s->c, three, was), was + hour + 2000);
+	/* What lies in the future is of now. */
+	other = put(s->c, "other", "x", 1000);
+	assert_int_equal(cache_mtime_ms(s->c, other, START_MS + hour),
+			 clock_wall_ms());
+	/* Bytes that are in no cache have the time that they say. */
+	assert_int_equal(cache_mtime_ms(s->c, 0, was), was);
+	assert_int_equal(cache_mtime_ms(s->c, 1 << 20, was), was);
+}
+
 static void test_hourly_sweep(void **state)
 {
 	struct scene *s = *state;
@@ -631,6 +666,7 @@ int main(void)
 		TEST(test_clock_that_went_back),
 		TEST(test_etag_note_and_odd_bodies),
 		TEST(test_versions),
+		TEST(test_times),
 		TEST(test_hourly_sweep),
 		TEST(test_negative),
 		TEST(test_touch_expire_remove),

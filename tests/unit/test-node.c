@@ -62,11 +62,23 @@ static void new_content_new_number(void **state)
 	again = node_get(table, old->ino);
 	assert_ptr_equal(again, old);
 	node_unref(table, again);
-	/* Content that comes back while the kernel knows it is the same. */
+	assert_int_equal(node_mtime_ms(table, fresh),
+			 node_mtime_ms(table, old) + 1000);
+	/* Content that comes back is younger than what was there between. */
 	again = node_make(table, root, "a", &one, NULL, false);
-	assert_ptr_equal(again, old);
-	assert_true(node_is_linked(table, old));
+	assert_ptr_not_equal(again, old);
+	assert_int_not_equal(again->ino, old->ino);
+	assert_int_equal(node_mtime_ms(table, again),
+			 node_mtime_ms(table, fresh) + 1000);
+	assert_false(node_is_linked(table, old));
 	assert_false(node_is_linked(table, fresh));
+	node_unref(table, again);
+	node_unref(table, old);
+	/* A name that was only told, with the same behind it, is the same. */
+	again = node_make(table, root, "b", &one, NULL, true);
+	node_unlink(table, again);
+	old = node_make(table, root, "b", &one, NULL, true);
+	assert_ptr_equal(again, old);
 	node_unref(table, again);
 	node_unref(table, old);
 	node_unref(table, fresh);

@@ -1,0 +1,99 @@
+/*
+ * The times of files made of documents (layout rule 4): a document that is made
+ * anew may say that it is older than the one before it, or nothing of its time;
+ * what was shown under its key is what its files have to be younger than.
+ */
+#include "cache_private.h"
+
+#include "base/clock.h"
+
+#include <sqlite3.h>
+
+#define STEP_MS 1000 /* what rsync -u and make can tell apart anywhere */
+
+struct times {
+	int64_t id;
+	int64_t shown_ms, least_ms; /* 0: not, none */
+};
+
+static int get_times(struct cache_conn *conn, struct times *t)
+{
+	sqlite3_stmt *s;
+	int rc = cache_stmt(conn, SQL_TIME_GET, &s);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	t->shown_ms = t->least_ms = 0;
+	sqlite3_bind_int64(s, 1, t->id);
+	rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW) {
+		t->shown_ms = sqlite3_column_int64(s, 0);
+		t->least_ms = sqlite3_column_int64(s, 1);
+	}
+	return cache_stmt_end(s, rc);
+}
+
+static int put_times(struct cache_conn *conn, const struct times *t)
+{
+	return cache_run_numbers(conn, SQL_TIME_PUT,
+				 (int64_t[]){t->id, t->shown_ms, t->least_ms},
+				 3);
+}
+
+int cache_times_follow(struct cache_conn *conn, int64_t before, int64_t after)
+{
+	struct times t = {.id = before};
+	int rc = get_times(conn, &t);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	if (t.shown_ms && t.shown_ms + STEP_MS > t.least_ms)
+		t.least_ms = t.shown_ms + STEP_MS;
+	if (!t.least_ms)
+		return SQLITE_OK;
+	t.id = after;
+	t.shown_ms = 0;
+	return put_times(conn, &t);
+}
+
+static int work_get_times(struct cache *c, struct cache_conn *conn, void *arg)
+{
+	(void)c;
+	return get_times(conn, arg);
+}
+
+/* arg->shown_ms: what is to be shown; what another one showed meanwhile wins.
+ */
+static int work_show(struct cache *c, struct cache_conn *conn, void *arg)
+{
+	struct times *t = arg, now = {.id = t->id};
+	int rc = get_times(conn, &now);
+
+	(void)c;
+	if (rc != SQLITE_OK)
+		return rc;
+	if (now.shown_ms) {
+		*t = now;
+		return SQLITE_OK;
+	}
+	return put_times(conn, t);
+}
+
+int64_t cache_mtime_ms(struct cache *c, uint64_t version, int64_t time_ms)
+{
+	struct times t = {.id = (int64_t)version};
+	int64_t now = clock_wall_ms();
+
+	if (time_ms > now)
+		time_ms = now;
+	if (!version || cache_read(c, work_get_times, &t) < 0)
+		return time_ms;
+	if (t.shown_ms)
+		return t.shown_ms;
+	t.shown_ms = time_ms > t.least_ms ? time_ms : t.least_ms;
+	time_ms = t.shown_ms;
+	/* 0 is a time, too, but says that there is none. */
+	if (time_ms > 0 && cache_write_now(c, work_show, &t) == 0)
+		time_ms = t.shown_ms;
+	return time_ms;
+}
