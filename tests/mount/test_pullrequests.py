@@ -98,7 +98,7 @@ def test_closed_ones_are_beside_them(shared_bb, listed):
         assert all(os.path.isdir(listed / f"{PULLS}/{place}/{n}") for n in numbers)
     assert {r["state"] for r in rows(listed, PULLS + "/merged")} == {"MERGED"}
     odd, = [r for r in rows(listed, PULLS + "/declined") if r["id"] == "15"]
-    assert odd["author"] == "" and odd["title"] == "A line\\nbreak, a tab\\t, a \\\\ and \u202eRTL"
+    assert odd["author"] == "" and odd["title"] == "A line\\nbreak, a tab\\t, a \\\\ and \\u202eRTL"
     assert listed.read(PULLS + "/declined/15/title").startswith("A line\nbreak, a tab\t, a \\ and ")
 
 
