@@ -49,6 +49,7 @@ DOORS = {
         ("include/base/map.h",),
     ),
     "nettle": (("nettle/*",), ("src/base/digest.c",)),
+    "zlib": (("zlib.h", "zconf.h"), ("src/store/pack_read.c",)),
     "syslog": (("syslog.h", "sys/syslog.h"), ("src/base/log.c",)),
 }
 

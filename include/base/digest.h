@@ -11,6 +11,12 @@ void digest_sha1_hex(const void *data, size_t n, char out[static 41]);
  * -ENODATA when the file ends before. */
 int digest_sha1_file(const void *head, size_t n_head, int fd, uint64_t offset,
 		     uint64_t n, unsigned char ret_digest[static 20]);
+/* The same of what comes in pieces; the end may be asked for once. */
+struct digest_sha1;
+struct digest_sha1 *digest_sha1_new(void);
+void digest_sha1_add(struct digest_sha1 *, const void *data, size_t n);
+void digest_sha1_end(struct digest_sha1 *, char out[static 41]);
+struct digest_sha1 *digest_sha1_free(struct digest_sha1 *);
 void digest_hmac_sha256_hex(const void *key, size_t n_key, const void *data,
 			    size_t n, char out[static 65]);
 void digest_base64(const void *data, size_t n, char **ret_text); /* free */

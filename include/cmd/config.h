@@ -27,8 +27,9 @@ struct config {
 	char **workspaces;       /* NULL-terminated; NULL: none */
 	int64_t ttl_ms;
 	unsigned trees, walk;
-	unsigned history; /* items of a long list that its indexes have */
-	unsigned listed;  /* of them, those that its directory lists */
+	unsigned history;  /* items of a long list that its indexes have */
+	unsigned listed;   /* of them, those that its directory lists */
+	uint64_t big_file; /* bytes of a file of a tree, at most */
 	/* Whose everything in the mount is (default: who mounts), and the bits
 	 * of the modes that are taken away (default: none). */
 	uid_t uid;

@@ -45,6 +45,7 @@ struct clones_config {
 	struct budget *budget; /* counts its requests; NULL: nobody does */
 	unsigned max_trees;    /* in ten minutes; 0: 100 */
 	struct clone_names names; /* now is NULL: names are believed */
+	uint64_t big_file; /* bytes of a file at most; 0: OBJECTS_BIG_FILE */
 };
 /* Starts its threads. clones_free stops them (running fetches are cancelled)
  * and may be called only when no call is under way and no clone is held. */
@@ -169,6 +170,7 @@ int clone_blob_size(struct clone *, const struct oid *, uint64_t *ret_size);
 	(8 * MIB) /* over it: clone_blob_file, not clone_read_blob \
 		   */
 int clone_read_blob(struct clone *, const struct oid *, struct blob **ret_blob);
+/* -EFBIG: over big_file, or stored as too many changes upon one another. */
 int clone_blob_file(struct clone *, const struct oid *, int *ret_fd);
 /* Something of a commit that is here is -ENOENT: what is damaged is set aside,
  * and the next clone_line_get, clone_get_commit bring what is not whole. 0, or

@@ -106,9 +106,13 @@ int objects_blob_size(struct objects *, const struct oid *, uint64_t *ret_size);
 int objects_read_blob(struct objects *, const struct oid *, uint64_t max,
 		      struct blob **ret_blob);
 /* The content as a file descriptor on a file of the store (path/big/<oid>),
- * written there once, one at a time, so that memory stays bounded: for blobs
- * over 8 MB. The caller closes it. */
+ * streamed there once, one at a time, so that memory stays bounded: for blobs
+ * over 8 MB. The caller closes it. -EFBIG over objects_limit_big, and what is
+ * stored as a longer chain of deltas than git makes. */
 #define OBJECTS_BIG_BYTES ((uint64_t)4 << 30) /* over it the oldest go */
+#define OBJECTS_BIG_FILE ((uint64_t)16 << 30)
+/* For the whole process; OBJECTS_BIG_FILE, if it is not called. */
+void objects_limit_big(uint64_t n);
 int objects_blob_file(struct objects *, const struct oid *, int *ret_fd);
 
 /* Taking in a pack, in pieces, as it comes from the network. Nothing of it is

@@ -68,6 +68,37 @@ int digest_sha1_file(const void *head, size_t n_head, int fd, uint64_t offset,
 	return 0;
 }
 
+struct digest_sha1 {
+	struct sha1_ctx sha1;
+};
+
+struct digest_sha1 *digest_sha1_new(void)
+{
+	struct digest_sha1 *d = xcalloc(1, sizeof(*d));
+
+	sha1_init(&d->sha1);
+	return d;
+}
+
+void digest_sha1_add(struct digest_sha1 *d, const void *data, size_t n)
+{
+	sha1_update(&d->sha1, n, data);
+}
+
+void digest_sha1_end(struct digest_sha1 *d, char out[static 41])
+{
+	uint8_t digest[SHA1_DIGEST_SIZE];
+
+	sha1_digest(&d->sha1, sizeof(digest), digest);
+	hex(digest, sizeof(digest), out);
+}
+
+struct digest_sha1 *digest_sha1_free(struct digest_sha1 *d)
+{
+	free(d);
+	return NULL;
+}
+
 void digest_hmac_sha256_hex(const void *key, size_t n_key, const void *data,
 			    size_t n, char out[static 65])
 {

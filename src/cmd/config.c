@@ -32,6 +32,9 @@ extern char **environ;
 #define HISTORY_MAX 100000
 #define LISTED_DEFAULT 10
 #define LISTED_MAX 10000
+#define BIG_FILE_DEFAULT ((uint64_t)16 << 30)
+#define BIG_FILE_MIN ((uint64_t)8 << 20)
+#define BIG_FILE_MAX ((uint64_t)1 << 50)
 #define WORKSPACES_MAX 1000
 #define VALUE_MAX 8192
 
@@ -43,6 +46,7 @@ void config_init(struct config *config)
 	config->walk = WALK_DEFAULT;
 	config->history = HISTORY_DEFAULT;
 	config->listed = LISTED_DEFAULT;
+	config->big_file = BIG_FILE_DEFAULT;
 	config->uid = getuid();
 	config->gid = getgid();
 }
@@ -363,6 +367,30 @@ static int set_umask(struct config *config, const char *value)
 	return 0;
 }
 
+/* A number of bytes, or of units: 500M, 16G, 1T, with or without a final B. */
+static int set_big_file(struct config *config, const char *value)
+{
+	static const char units[] = "KMGT";
+	size_t n = strspn(value, "0123456789");
+	cleanup(free) char *digits = xmemdup0(value, n);
+	const char *unit = value[n] ? strchr(units, value[n] & ~0x20) : NULL;
+	unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+	const char *end = value + n + (unit ? 1 : 0);
+	uint64_t bytes;
+
+	if ((*end && strcasecmp(end, "B") != 0) ||
+	    text_parse_u64(digits, BIG_FILE_MAX >> shift, &bytes))
+		return config_fail(config,
+				   "'%s' is no size up to 1024T (like 500M or "
+				   "16G)",
+				   value);
+	if (bytes << shift < BIG_FILE_MIN)
+		return config_fail(config, "'%s' is too small: the least is 8M",
+				   value);
+	config->big_file = bytes << shift;
+	return 0;
+}
+
 static const struct config_setting settings[] = {
 	{"email", "BITBUCKETFS_EMAIL", false, set_email},
 	{"username", "BITBUCKETFS_USERNAME", false, set_username},
@@ -376,6 +404,7 @@ static const struct config_setting settings[] = {
 	{"walk", NULL, true, set_walk},
 	{"history", NULL, true, set_history},
 	{"listed", "BITBUCKETFS_LISTED", true, set_listed},
+	{"big_file", "BITBUCKETFS_BIG_FILE", true, set_big_file},
 	{"uid", NULL, true, set_uid},
 	{"gid", NULL, true, set_gid},
 	{"umask", NULL, true, set_umask},

@@ -267,6 +267,7 @@ static int build_catalog(struct program *p)
 		.cache = p->cache,
 		.budget = p->budget,
 		.max_trees = p->config.trees,
+		.big_file = p->config.big_file,
 	};
 	struct documents_config documents = {
 		.bitbucket = p->bitbucket,

@@ -52,6 +52,8 @@ int clones_new(const struct clones_config *config, struct clones **ret_clones)
 					  : CLONE_TREES_DEFAULT;
 	cs->brought = xcalloc(cs->max_trees, sizeof(*cs->brought));
 	r = objects_global_init();
+	if (config->big_file)
+		objects_limit_big(config->big_file);
 	if (r >= 0)
 		r = file_mkdirs(cs->dir, 0700);
 	if (r >= 0)

@@ -1,7 +1,7 @@
 /*
- * Large blobs as files: path/big/<oid>. libgit2 cannot stream what is packed,
- * so a blob is inflated whole, once, and by one thread of the process at a
- * time; its pieces are then read from the file.
+ * Large blobs as files: path/big/<oid>. libgit2 would hold a packed blob whole
+ * in memory; pack_read streams it into its file, once, and by one thread of the
+ * process at a time. Its pieces are then read from the file.
  *
  * A file is complete when it has its name. It is not synced: after a power cut
  * it may be short or have holes. So its hash is looked at when a process first
@@ -9,6 +9,7 @@
  */
 #include "objects_private.h"
 
+#include "store/pack_read.h"
 #include "store/say.h"
 
 #include "base/digest.h"
@@ -17,15 +18,20 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <git2.h>
-#include <malloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* No file system that we know shows more, and libgit2 holds it in memory. */
-#define BLOB_BYTES_MOST ((uint64_t)4 << 30)
+/* What git itself makes. */
+#define CHAIN_MOST 50
 
-/* One for the process: the bound is its memory. */
+static atomic_uint_fast64_t bytes_most = OBJECTS_BIG_FILE;
+
+void objects_limit_big(uint64_t n)
+{
+	atomic_store(&bytes_most, n);
+}
+
+/* One for the process: the bound is the disk's and the processor's time. */
 static struct {
 	struct mutex lock;
 	struct cond freed;
@@ -143,48 +149,90 @@ static int open_existing(const char *path, const struct oid *oid, uint64_t size,
 	return 0;
 }
 
-static int write_all(int fd, const char *data, size_t n)
+static int make_tmp(struct objects *o, int flags, mode_t mode, char **ret_path,
+		    int *ret_fd)
 {
-	while (n > 0) {
-		ssize_t done = write(fd, data, n < MIB ? n : MIB);
-
-		if (done < 0 && errno != EINTR)
-			return -errno;
-		if (done > 0) {
-			data += done;
-			n -= (size_t)done;
-		}
-	}
-	return 0;
-}
-
-static int write_file(struct objects *o, const struct oid *oid,
-		      const char *path)
-{
-	cleanup(free) char *tmp = NULL;
-	cleanup(fd) int fd = -1;
-	git_odb_object *raw;
-	int r = objects_tmp_name(o, "big", &tmp);
+	cleanup(free) char *path = NULL;
+	int fd, r = objects_tmp_name(o, "big", &path);
 
 	if (r < 0)
 		return r;
-	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+	fd = open(path, flags | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0) {
 		r = -errno;
 		objects_tmp_done(o);
 		return r;
 	}
-	r = objects_read_raw(o, oid, GIT_OBJECT_BLOB, BLOB_BYTES_MOST, &raw);
+	*ret_fd = fd;
+	*ret_path = steal(&path);
+	return 0;
+}
+
+/* Without a name: whatever becomes of us, nothing of it is left. */
+static int scratch(void *arg, int *ret_fd)
+{
+	cleanup(free) char *path = NULL;
+	int r = make_tmp(arg, O_RDWR, 0600, &path, ret_fd);
+
 	if (r == 0) {
-		r = write_all(fd, git_odb_object_data(raw),
-			      git_odb_object_size(raw));
-		git_odb_object_free(raw);
-		malloc_trim(0);
+		unlink(path);
+		objects_tmp_done(arg);
 	}
+	return r;
+}
+
+static int stream(struct objects *o, const struct oid *oid, uint64_t size,
+		  int fd)
+{
+	cleanup(free) char *objects = xasprintf("%s/objects", o->path);
+	const struct pack_read how = {
+		.objects = objects,
+		.bytes_most = atomic_load(&bytes_most),
+		.chain_most = CHAIN_MOST,
+		.scratch = scratch,
+		.arg = o,
+	};
+
+	if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return -errno;
+	return pack_read_blob(&how, oid, size, fd);
+}
+
+/* What is damaged is looked into, and read once more, perhaps from another
+ * pack. */
+static int stream_surely(struct objects *o, const struct oid *oid,
+			 uint64_t size, int fd)
+{
+	unsigned epoch;
+	int r, doubt;
+
+	mutex_lock(&o->lock);
+	epoch = o->epoch;
+	mutex_unlock(&o->lock);
+	r = stream(o, oid, size, fd);
+	doubt = objects_doubt(o, r, epoch);
+	if (doubt < 0)
+		return doubt;
+	return doubt ? stream(o, oid, size, fd) : r;
+}
+
+static int write_file(struct objects *o, const struct oid *oid, uint64_t size,
+		      const char *path)
+{
+	cleanup(free) char *tmp = NULL;
+	cleanup(fd) int fd = -1;
+	struct stat st;
+	int r = make_tmp(o, O_WRONLY, 0400, &tmp, &fd);
+
+	if (r < 0)
+		return r;
+	r = stream_surely(o, oid, size, fd);
 	if (r == 0 && rename(tmp, path) < 0)
 		r = -errno;
 	if (r < 0)
 		unlink(tmp);
+	else if (fstat(fd, &st) == 0)
+		know(&st); /* its hash was looked at on the way */
 	objects_tmp_done(o);
 	return r;
 }
@@ -252,6 +300,8 @@ int objects_blob_file(struct objects *o, const struct oid *oid, int *ret_fd)
 	uint64_t size;
 	int r = objects_blob_size(o, oid, &size);
 
+	if (r == 0 && size > atomic_load(&bytes_most))
+		r = -EFBIG;
 	if (r < 0)
 		return r;
 	path = xasprintf("%s/big/%s", o->path, oid_hex(oid, hex));
@@ -261,7 +311,7 @@ int objects_blob_file(struct objects *o, const struct oid *oid, int *ret_fd)
 	/* While we waited somebody may have written this very one. */
 	r = open_existing(path, oid, size, ret_fd);
 	if (r < 0) {
-		r = write_file(o, oid, path);
+		r = write_file(o, oid, size, path);
 		if (r == 0)
 			r = open_existing(path, oid, size, ret_fd);
 		if (r == 0)

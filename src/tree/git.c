@@ -388,6 +388,11 @@ static int read_blob(struct node *node, off_t offset, size_t n,
 
 static int fail_read(struct ctx *ctx, int r)
 {
+	if (r == -EFBIG)
+		return ctx_fail(ctx, r,
+				"This file is larger than the option big_file "
+				"allows, or stored as more than 50 changes "
+				"upon one another.");
 	if (r == -ENOENT)
 		return ctx_fail(ctx, -ESTALE,
 				"This version of the file is no longer in the "

@@ -1,7 +1,9 @@
 """tree/: the files of the default branch, against git's own checkout; what the first look costs; what a cut leaves."""
 import errno
+import glob
 import hashlib
 import os
+import random
 import re
 import stat
 import subprocess
@@ -487,3 +489,76 @@ def test_a_large_directory_is_parsed_once(bb, mounts, tmp_path):
     assert sorted(os.listdir(again / "acme/large/tree/many")) == names
     assert m.status()["cache"]["trees_parsed"] == before + 1, "of the listing"
     assert again.status()["cache"]["trees_parsed"] == start + 1, "of the looks at each name, and a listing"
+
+
+def bring(bb, tmp_path, name, files, *configuration):
+    """A repository of one commit with these contents."""
+    source = str(tmp_path / f"{name}.git")
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", source], check=True)
+    for line in configuration:
+        subprocess.run(["git", "--git-dir", source, "config", *line.split("=")], check=True)
+    importer = subprocess.Popen(["git", "--git-dir", source, "fast-import", "--quiet"], stdin=subprocess.PIPE)
+    importer.stdin.write(b"commit refs/heads/main\ncommitter A <a@example.org> 1767258000 +0000\ndata 0\n")
+    for path, pieces in files.items():
+        importer.stdin.write(b"M 100644 inline %s\ndata %d\n" % (path.encode(), sum(len(p) for p in pieces)))
+        for piece in pieces:
+            importer.stdin.write(piece)
+        importer.stdin.write(b"\n")
+    importer.stdin.close()
+    assert importer.wait() == 0
+    repo = bb.create_repo("acme", name)
+    repo.git_dir, repo.mainbranch = source, "main"
+    return source
+
+
+def limit_memory(m, more):
+    """What the daemon may have from now on beyond what it has: what asks for more of it ends it."""
+    with open(f"/proc/{m.process.pid}/status") as f:
+        now = int(re.search(r"VmData:\s+(\d+) kB", f.read()).group(1)) << 10
+    subprocess.run(["prlimit", f"--pid={m.process.pid}", f"--data={now + more}"], check=True)
+
+
+@pytest.mark.skipif(SANITIZED, reason="sanitizers take memory of their own")
+def test_memory_does_not_follow_the_size_of_a_file(bb, mounts, tmp_path):
+    """One that compresses to nothing, one that does not compress, one that is a delta of the other."""
+    zeros, noise = [bytes(1 << 20)] * 160, [random.Random(i).randbytes(1 << 20) for i in range(24)]
+    source = bring(bb, tmp_path, "heavy", {"zeros": zeros, "noise": noise, "noise-2": [b"first\n", *noise, b"last\n"]},
+                   "core.bigFileThreshold=100m")
+    subprocess.run(["git", "--git-dir", source, "repack", "-q", "-adf"], check=True)
+    deltas = subprocess.run(["git", "--git-dir", source, "verify-pack", "-v", *glob.glob(f"{source}/objects/pack/*.idx")],
+                            check=True, capture_output=True, text=True).stdout
+    assert "chain length = 1: 1 object" in deltas
+    m = mounts()
+    assert m.ls("acme/heavy/tree") == ["noise", "noise-2", "zeros"]
+    m.unmount()
+    m = mounts()
+    m.ls("acme/heavy/tree")
+    # The stacks of some threads count, though nothing is on them.
+    limit_memory(m, 100 << 20)
+    with open(m / "acme/heavy/tree/zeros", "rb") as f:
+        assert f.read(10) == bytes(10)
+    for name, pieces in ("zeros", zeros), ("noise-2", [b"first\n", *noise, b"last\n"]), ("noise", noise):
+        with open(m / f"acme/heavy/tree/{name}", "rb") as f:
+            have, want, peak = hashlib.sha256(), hashlib.sha256(), 0
+            while piece := f.read(1 << 20):
+                have.update(piece)
+                peak = max(peak, m.rss_anon())
+            for piece in pieces:
+                want.update(piece)
+            assert have.digest() == want.digest(), name
+            assert peak < 40 << 20, f"{name}: {peak >> 20} MB"
+    assert m.errors() == ""
+
+
+def test_a_file_over_the_bound_is_refused_with_a_line(bb, mounts, tmp_path):
+    bring(bb, tmp_path, "over", {"over": [bytes(16 << 20), b"x"], "under": [bytes(16 << 20)]}, "core.bigFileThreshold=1m")
+    m = mounts("big_file=16M")
+    assert os.stat(m / "acme/over/tree/over").st_size == (16 << 20) + 1, "it is shown"
+    with open(m / "acme/over/tree/over", "rb") as f:
+        fails(errno.EFBIG, f.read, 10)
+    assert re.search(r"\tacme/over/tree/over\tEFBIG\tThis file is larger than the option big_file allows", m.errors())
+    with open(m / "acme/over/tree/under", "rb") as f:
+        assert f.read() == bytes(16 << 20)
+    m.unmount()
+    with open(mounts(BITBUCKETFS_BIG_FILE="1g") / "acme/over/tree/over", "rb") as f:
+        assert f.read()[-2:] == b"\0x"

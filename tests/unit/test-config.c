@@ -75,6 +75,7 @@ static void test_precedence(void **state)
 	assert_int_equal(config.trees, 100);
 	assert_int_equal(config.history, 500);
 	assert_int_equal(config.listed, 10);
+	assert_int_equal(config.big_file, (uint64_t)16 << 30);
 	assert_int_equal(config.walk, 100);
 	assert_int_equal(
 		parse(&config,
@@ -83,6 +84,7 @@ static void test_precedence(void **state)
 		      "cache_dir = /file\nttl = 5m\ntrees = 5\nwalk = 7\n"
 		      "history = 2000\n"
 		      "listed = 25\n"
+		      "big_file = 500M\n"
 		      "email = file@example.com\ntoken = filetoken\n"),
 		0);
 	setenv("BITBUCKETFS_API_URL", "https://env.example/2.0/", 1);
@@ -100,6 +102,7 @@ static void test_precedence(void **state)
 	assert_int_equal(config.trees, 5);
 	assert_int_equal(config.history, 2000);
 	assert_int_equal(config.listed, 25);
+	assert_int_equal(config.big_file, 500 << 20);
 	assert_int_equal(config.walk, 7);
 	assert_string_equal(config.email, "file@example.com");
 	assert_string_equal(config.token, "envtoken");
@@ -202,6 +205,14 @@ static void test_options(void **state)
 	options("ttl=abc", "-o ttl 'abc' is no time");
 	options("ttl", "needs a value");
 	options("trees=0", "from 1 to");
+	options("big_file=1tb", NULL);
+	options("big_file=8388608", NULL);
+	options("big_file=8388607", "the least is 8M");
+	options("big_file=1025T", "is no size up to 1024T");
+	options("big_file=99999999999999999999", "is no size");
+	options("big_file=G", "is no size");
+	options("big_file=1GiB", "is no size");
+	options("big_file=-1", "is no size");
 	options("history=0", "from 1 to");
 	options("listed=0", "from 1 to");
 	options("listed=10001", "from 1 to 10000");

@@ -21,6 +21,20 @@ static void sha1(void **state)
 	assert_string_equal(out, "da39a3ee5e6b4b0d3255bfef95601890afd80709");
 }
 
+static void sha1_in_pieces(void **state)
+{
+	(void)state;
+	struct digest_sha1 *d = digest_sha1_new();
+	char out[41];
+
+	digest_sha1_add(d, "a", 1);
+	digest_sha1_add(d, "", 0);
+	digest_sha1_add(d, "bc", 2);
+	digest_sha1_end(d, out);
+	assert_string_equal(out, "a9993e364706816aba3e25717850c26c9cd0d89d");
+	digest_sha1_free(d);
+}
+
 static void hmac_sha256(void **state)
 {
 	(void)state;
@@ -82,6 +96,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sha1),
+		cmocka_unit_test(sha1_in_pieces),
 		cmocka_unit_test(hmac_sha256),
 		cmocka_unit_test(base64),
 		cmocka_unit_test(random_bytes),

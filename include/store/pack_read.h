@@ -1,0 +1,31 @@
+/*
+ * store/pack_read: one blob of a repository's packs or loose objects, written
+ * into a file as a stream, however large it is.
+ *
+ * Owns reading the formats of a pack, its index (version 2), a delta and a
+ * loose object (git's Documentation/gitformat-pack.txt), each byte of which may
+ * be a stranger's. For what libgit2 would inflate whole in memory; the door to
+ * zlib. Must never know what the blob is for.
+ */
+#ifndef STORE_PACK_READ_H
+#define STORE_PACK_READ_H
+
+#include "store/objects.h"
+
+struct pack_read {
+	const char *objects; /* the directory of that name */
+	uint64_t bytes_most; /* of the blob, and of what it is a delta of */
+	unsigned chain_most; /* deltas, one upon the other */
+	/* An empty file for reading and writing, to be closed; there may be two
+	 * at a time. Where what a delta is applied to is inflated and mapped.
+	 */
+	int (*scratch)(void *arg, int *ret_fd);
+	void *arg;
+};
+/* Writes the blob's size bytes to fd, from its beginning. The hash is verified.
+ * -ENOENT; -EFBIG over the bounds; -EBADMSG not a blob of that size, or
+ * damaged; or what reading and writing gave. */
+int pack_read_blob(const struct pack_read *, const struct oid *, uint64_t size,
+		   int fd);
+
+#endif

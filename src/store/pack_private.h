@@ -1,0 +1,37 @@
+/*
+ * store/pack_read, inside: pack_index.c finds an object in the packs,
+ * pack_read.c reads its content.
+ */
+#ifndef STORE_PACK_PRIVATE_H
+#define STORE_PACK_PRIVATE_H
+
+#include "store/objects.h"
+
+struct pack {
+	int fd, index;
+	uint64_t size;
+	uint32_t n_objects;
+	uint64_t n_long; /* offsets that have eight bytes */
+	char *name;
+	struct pack *next;
+};
+/* Those of them that were needed are open, until packs_done. */
+struct packs {
+	const char *objects; /* the directory of that name */
+	struct pack *first;
+};
+/* -ENOENT: in none, also not in those that were made since the last time. A
+ * pack that cannot be read is no reason not to look at the others, but then the
+ * answer. */
+int packs_find(struct packs *, const struct oid *, const struct pack **ret_pack,
+	       uint64_t *ret_offset);
+void packs_done(struct packs *);
+
+/* -EBADMSG: no entry can begin there. */
+int pack_check_offset(const struct pack *, uint64_t offset);
+/* A regular file, to be closed. */
+int pack_open_file(const char *path, int *ret_fd, uint64_t *ret_size);
+/* The whole of it, at that place; -EBADMSG when the file ends before. */
+int pack_read_at(int fd, void *data, size_t n, uint64_t at);
+
+#endif
