@@ -4,6 +4,10 @@ import errno
 import json
 import os
 import re
+import resource
+import socket
+import subprocess
+import threading
 import time
 
 import pytest
@@ -310,3 +314,45 @@ def test_a_single_404_of_a_workspace_takes_nothing_away(bb, mounts):
         m.refresh()
     assert m.ls("opensource") and m.read("opensource/libtiny/info")
     fault.remove()
+
+
+def test_this_machine_is_named_when_it_has_no_descriptor_left(bb, mounts):
+    m = mounts()
+    assert m.ls()
+    pid = m.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    # The kept connection is busy: whoever comes next needs another one.
+    stalled = bb.fault(r"/2\.0/repositories/edge", "stall")
+    waits = threading.Thread(target=lambda: subprocess.run(["ls", m / "edge"], capture_output=True), daemon=True)
+    waits.start()
+    stalled.wait_hit()
+    used = {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")}
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (next(fd for fd in range(4096) if fd not in used), before[1]))
+    try:
+        with pytest.raises(OSError) as e:
+            m.ls("acme")
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    stalled.remove()
+    assert e.value.errno == errno.EMFILE, e.value
+    assert "ulimit -n" in m.errors() and "unreachable" not in m.errors()
+    await_true(lambda: os.path.exists(m / "acme/widgets/info"), "it goes on")
+
+
+def test_a_proxy_that_refuses_is_named(bb, mounts):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def refuse():
+            with contextlib.suppress(OSError):
+                while True:
+                    c, _ = server.accept()
+                    c.recv(65536)
+                    c.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                    c.close()
+        threading.Thread(target=refuse, daemon=True).start()
+        name = "127.0.0.1:%d" % server.getsockname()[1]
+        where = mounts.place / "behind"
+        where.mkdir()
+        done = mounts.run(str(where), BITBUCKETFS_API_URL="https://api.invalid/2.0", https_proxy="http://me:pass@" + name)
+        server.shutdown(socket.SHUT_RDWR)
+    assert done.returncode == 1
+    assert f"the proxy {name} wants a user and a password" in done.stderr and "pass@" not in done.stderr
