@@ -8,10 +8,17 @@
  * forgets nothing and mounts that share a cache share the count.
  *
  * Three classes spend. People may use everything; walks leave 30 % of the
- * quota, refreshes (and what is fetched ahead) 50 %. A walk is a process group
- * that has caused more than N requests in ten minutes. In the reserve fewer
- * make one: N × left / 300 (at least 3), so that walks that begin anew again
- * and again do not use it up as people.
+ * quota, refreshes (and what is fetched ahead) 50 %. A walk is a session (what
+ * runs at one terminal; a script of cron) that has caused more than N requests
+ * in ten minutes: a loop is one however many processes it starts. At a terminal
+ * a request counts the less the older it is, for a person goes on and on where
+ * a loop hurries. Sessions without a terminal that cause a few requests each
+ * (`setsid`, a job that cron starts each minute) count together.
+ *
+ * A ceiling is over all: where those that are no walks have caused more than
+ * 4 × N together, N / 10 make one. In the reserve fewer do, too: N × left / 300
+ * (at least 3), so that walks that begin anew again and again do not use it up
+ * as people.
  *
  * Shared by all threads. Must never know what the requests are for.
  */
@@ -25,15 +32,18 @@
 #define BUDGET_ANONYMOUS_HOUR 60 /* of an address */
 #define BUDGET_GIT_HOUR 60000
 
-/* The process group of a thread, and the name of its program (at most 15
- * bytes, any but NUL). -errno when it is gone. */
-typedef int budget_group_of(void *arg, int32_t thread, int32_t *ret_group,
-			    char ret_name[static 16]);
-budget_group_of budget_group_from_proc;
+/* Who a thread belongs to. -errno when it is gone. */
+struct budget_who {
+	int32_t session; /* 0: not to be seen from here */
+	bool terminal;   /* the session has one */
+	char name[16];   /* of its program: any bytes but NUL */
+};
+typedef int budget_who_of(void *arg, int32_t thread, struct budget_who *ret);
+budget_who_of budget_who_from_proc;
 struct budget_config {
-	int64_t api_hour; /* while the service says nothing; 0: 1,000 */
-	unsigned walk;    /* N; 0: 100 */
-	budget_group_of *group_of; /* NULL: budget_group_from_proc */
+	int64_t api_hour;      /* while the service says nothing; 0: 1,000 */
+	unsigned walk;         /* N; 0: 100 */
+	budget_who_of *who_of; /* NULL: budget_who_from_proc */
 	void *arg;
 };
 #define BUDGET_WALK_DEFAULT 100
@@ -73,6 +83,10 @@ int budget_admit(struct ctx *, struct budget *);
 int64_t budget_observe(struct ctx *, struct budget *,
 		       const struct http_response *);
 
+/* 0, or the refusal that a request of this ctx would meet now because it is of
+ * a walk that has had its share (-EDQUOT with the sentence). Counts nothing. */
+int budget_refuses(struct ctx *, struct budget *);
+
 /* Whether the background may spend n requests now: for fetching ahead. The
  * requests themselves go through budget_admit, with a ctx of CTX_REFRESH. */
 bool budget_may_prefetch(struct budget *, unsigned n);
@@ -86,10 +100,11 @@ struct budget_quota {
 	unsigned by_class[CTX_CLASSES];
 	bool told;        /* the service says what is left */
 	int64_t reset_ms; /* wall clock: when it has all; 0: not said */
+	int64_t full_ms;  /* the same, else reckoned; 0: it has all now */
 };
 struct budget_walk {
-	int32_t group;       /* 0: of a process that cannot be seen */
-	char name[16];       /* printable */
+	int32_t session;     /* 0: of a process that cannot be seen */
+	char name[16];       /* printable: the program that asked last */
 	unsigned n_requests; /* in ten minutes */
 };
 #define BUDGET_WALKS_SHOWN 8

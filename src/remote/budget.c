@@ -30,6 +30,9 @@
  * a quota of 1,000. */
 #define WALK_PER_LEFT 300
 #define WALK_LEAST 3
+/* The ceiling over all that are no walks: beyond this times N, N / that. */
+#define PEOPLE_TIMES 4
+#define PEOPLE_SHARE 10
 
 struct budget *budget_new(const struct budget_config *config)
 {
@@ -40,8 +43,8 @@ struct budget *budget_new(const struct budget_config *config)
 		config = &plain;
 	mutex_init(&b->lock);
 	cond_init(&b->ledger_free);
-	b->walks = walks_new(config->group_of ? config->group_of
-					      : budget_group_from_proc,
+	b->walks = walks_new(config->who_of ? config->who_of
+					    : budget_who_from_proc,
 			     config->arg);
 	b->walk = config->walk ? config->walk : BUDGET_WALK_DEFAULT;
 	b->synced_ms = INT64_MIN / 2;
@@ -101,9 +104,21 @@ static unsigned walk_begins(const struct budget *b) requires_lock(b->lock)
 	return (unsigned)(left < most ? left : most);
 }
 
+static bool is_walk(const struct budget *b, const struct walk_weight *caused)
+	requires_lock(b->lock)
+{
+	unsigned begins = walk_begins(b), share = b->walk / PEOPLE_SHARE;
+
+	if (share < WALK_LEAST)
+		share = WALK_LEAST;
+	if (caused->people / PEOPLE_TIMES > b->walk && begins > share)
+		begins = share;
+	return caused->weight > begins;
+}
+
 struct asking {
 	struct walker walker;
-	unsigned n_caused; /* in ten minutes */
+	struct walk_weight caused; /* in ten minutes */
 	/* Of a refusal: */
 	int64_t pause_ms; /* > 0: for the pause */
 	int64_t tries_ms; /* of a pause: when one may try */
@@ -124,13 +139,15 @@ static int refuse_class(struct ctx *ctx, const struct asking *a)
 	case CTX_WALK:
 		return ctx_fail(
 			ctx, -EDQUOT,
-			"Bitbucket's request limit: %s (process group %d) has "
-			"caused %u requests in ten minutes, and such walks "
-			"leave %lld of the %lld of an hour to others; it may "
-			"go on at %s.",
+			"Bitbucket's request limit: %s (%s %d) has caused %u "
+			"requests in ten minutes, and such walks leave %lld of "
+			"the %lld of an hour to others; it may go on at %s.",
 			*a->walker.name ? a->walker.name : "a program",
-			(int)a->walker.group, a->n_caused, (long long)a->leaves,
-			(long long)a->limit, when);
+			a->caused.together
+				? "with others that come and go; session"
+				: "session",
+			(int)a->walker.session, a->caused.caused,
+			(long long)a->leaves, (long long)a->limit, when);
 	case CTX_REFRESH:
 		return ctx_fail(
 			ctx, -EDQUOT,
@@ -177,8 +194,7 @@ static bool try(struct ctx *ctx, struct budget *b, struct asking *a)
 
 	mutex_lock(&b->lock);
 	if (ctx->class != CTX_REFRESH)
-		ctx->class = a->n_caused > walk_begins(b) ? CTX_WALK
-							  : CTX_PERSON;
+		ctx->class = is_walk(b, &a->caused) ? CTX_WALK : CTX_PERSON;
 	a->pause_ms = b->paused_until_ms - clock_boot_ms();
 	a->until_ms = 0;
 	if (a->pause_ms <= 0) {
@@ -199,19 +215,21 @@ static bool try(struct ctx *ctx, struct budget *b, struct asking *a)
 
 int budget_admit(struct ctx *ctx, struct budget *b)
 {
-	struct asking a = {.n_caused = 0};
+	struct asking a = {.pause_ms = 0};
 	int r = 0;
 
 	ctx->refused = ctx->tries = false;
 	if (ctx->class != CTX_REFRESH || ctx->caller) {
 		walks_identify(b->walks, ctx->caller, &a.walker);
-		a.n_caused = walks_count(b->walks, &a.walker);
+		walks_weigh(b->walks, &a.walker, b->walk, &a.caused);
 	}
 	budget_look(b);
 	while (!r && !try(ctx, b, &a)) {
 		r = ctx_check(ctx);
 		if (r < 0)
 			return r;
+		if (a.until_ms && ctx->class == CTX_WALK)
+			walks_refused(b->walks, &a.walker, a.caused.together);
 		if (a.until_ms)
 			return refuse_class(ctx, &a);
 		if (a.pause_ms > LONGEST_WAIT_MS ||
@@ -225,6 +243,35 @@ int budget_admit(struct ctx *ctx, struct budget *b)
 		r = ctx_sleep(ctx, a.pause_ms);
 		ctx_wait_end(ctx);
 	}
+	if (!r && (ctx->class != CTX_REFRESH || ctx->caller))
+		walks_count(b->walks, &a.walker);
+	return r;
+}
+
+int budget_refuses(struct ctx *ctx, struct budget *b)
+{
+	enum ctx_class class = ctx->class;
+	struct asking a = {.pause_ms = 0};
+	int r = 0;
+
+	if (class == CTX_REFRESH)
+		return 0;
+	walks_identify(b->walks, ctx->caller, &a.walker);
+	walks_weigh(b->walks, &a.walker, b->walk, &a.caused);
+	budget_look(b);
+	mutex_lock(&b->lock);
+	if (is_walk(b, &a.caused)) {
+		ctx->class = CTX_WALK;
+		a.limit = quota_limit(&b->api);
+		a.leaves = quota_reserve(&b->api, CTX_WALK);
+		a.until_ms = quota_wait(&b->api, CTX_WALK, 1);
+	}
+	mutex_unlock(&b->lock);
+	if (a.until_ms) {
+		walks_refused(b->walks, &a.walker, a.caused.together);
+		r = refuse_class(ctx, &a);
+	}
+	ctx->class = class;
 	return r;
 }
 

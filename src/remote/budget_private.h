@@ -78,18 +78,29 @@ void quota_state(const struct quota *, struct budget_quota *ret);
 /* ---- walks ---- */
 
 struct walks;
-struct walks *walks_new(budget_group_of *, void *arg);
+struct walks *walks_new(budget_who_of *, void *arg);
 struct walks *walks_free(struct walks *);
 struct walker {
-	int32_t group;
+	int32_t session;
+	bool terminal;
 	char name[16]; /* printable */
 };
 /* Who it is; may read /proc, so no lock is held. */
 void walks_identify(struct walks *, int32_t thread, struct walker *ret);
-/* One more request; how many there were in ten minutes, this one included. */
-unsigned walks_count(struct walks *, const struct walker *);
-/* Those with more than threshold requests, most first, with the name that the
- * group's leader has now. */
+/* What one more request would make, with what there was in ten minutes. */
+struct walk_weight {
+	unsigned caused; /* by the session, without this one … */
+	bool together;   /* … or by all that come and go without a terminal */
+	unsigned weight; /* what tells whether it is a walk */
+	unsigned people; /* by all sessions that caused at most `most` */
+};
+void walks_weigh(struct walks *, const struct walker *, unsigned most,
+		 struct walk_weight *ret);
+/* It was let through: what is refused makes no walk longer. */
+void walks_count(struct walks *, const struct walker *);
+/* It was refused as a walk: it is one as long as it goes on trying. */
+void walks_refused(struct walks *, const struct walker *, bool together);
+/* Those with more than threshold requests, most first. */
 size_t walks_list(struct walks *, unsigned threshold, struct budget_walk *ret,
 		  size_t n);
 

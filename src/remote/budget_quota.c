@@ -244,6 +244,18 @@ bool quota_is_told(const struct quota *q)
 	return reckon(q).told || quota_limit(q) != q->assumed;
 }
 
+/* When the last of what was used is an hour old; 0: nothing was. */
+static int64_t forgotten_ms(const struct quota *q)
+{
+	int64_t now = clock_wall_ms() / MINUTE_MS;
+
+	for (int64_t m = now; m > now - HOUR_MINUTES; m--)
+		for (int class = 0; class < CTX_CLASSES; class ++)
+			if (used_at(q, m, (enum ctx_class) class))
+				return (m + HOUR_MINUTES + 1) * MINUTE_MS;
+	return 0;
+}
+
 void quota_state(const struct quota *q, struct budget_quota *ret)
 {
 	struct reckoning r = reckon(q);
@@ -258,4 +270,6 @@ void quota_state(const struct quota *q, struct budget_quota *ret)
 		ret->by_class[class] = quota_used(q, (enum ctx_class) class);
 		ret->used += ret->by_class[class];
 	}
+	if (ret->left < ret->limit)
+		ret->full_ms = ret->reset_ms ? ret->reset_ms : forgotten_ms(q);
 }

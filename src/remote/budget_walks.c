@@ -2,9 +2,13 @@
  * remote/budget, walks: who asks, and how often each of them did in the last
  * ten minutes.
  *
- * FUSE names a thread, and a shell's job is a process group: /proc tells one
- * from the other. That is asked only when a request is about to be made, and
- * remembered for a second. Times are of the clock that does not jump.
+ * FUSE names a thread; /proc tells its session. That is asked only when a
+ * request is about to be made, and remembered for a second. Times are of the
+ * clock that does not jump.
+ *
+ * By session, for a process group is one command: each turn of a loop, each
+ * program of xargs would begin anew. Not by a common ancestor: below a desktop
+ * or a container all have one, and a person would pay for a walk beside him.
  */
 #include "budget_private.h"
 
@@ -13,10 +17,14 @@
 #include "base/map.h"
 #include "base/text.h"
 
+#include <limits.h>
+
 #define N_KNOWN 64
 #define KNOWN_MS 1000
 #define GROUPS_MOST 1024
 #define WALK_MINUTES 10
+/* Sessions without a terminal that caused no more count together. */
+#define FLEETING_MOST 10
 
 struct known {
 	int32_t thread; /* 0: nothing */
@@ -24,29 +32,35 @@ struct known {
 	struct walker walker;
 };
 
-struct group {
-	struct walker walker;
+struct counts {
 	struct {
 		int64_t minute;
 		unsigned n;
 	} slots[WALK_MINUTES];
-	int64_t last_minute;
+};
+
+struct group {
+	struct walker walker;
+	struct counts counts;
+	int64_t last_minute, refused_minute; /* of the last one */
 	UT_hash_handle hh;
 };
 
 struct walks {
-	budget_group_of *group_of;
+	budget_who_of *who_of;
 	void *arg;
 	struct mutex lock;
 	struct known known[N_KNOWN]; /* under lock, by the thread's number */
-	struct group *groups;        /* under lock, by walker.group */
+	struct group *groups;        /* under lock, by walker.session */
+	int64_t fleeting_refused;    /* under lock: the minute */
 };
 
-struct walks *walks_new(budget_group_of *group_of, void *arg)
+struct walks *walks_new(budget_who_of *who_of, void *arg)
 {
 	struct walks *w = xcalloc(1, sizeof(*w));
 
-	w->group_of = group_of;
+	w->who_of = who_of;
+	w->fleeting_refused = INT64_MIN / 2;
 	w->arg = arg;
 	mutex_init(&w->lock);
 	return w;
@@ -83,16 +97,15 @@ static const char *next_word(const char *at, char *word, size_t n)
 	return at + len;
 }
 
-/* proc_pid_stat(5): "pid (name) state ppid pgrp …"; the name may have anything
- * in it, ") R 1 1" as well. */
-int budget_group_from_proc(void *arg, int32_t thread, int32_t *ret_group,
-			   char ret_name[static 16])
+/* proc_pid_stat(5): "pid (name) state ppid pgrp session tty …"; the name may
+ * have anything in it, ") R 1 1" as well. */
+int budget_who_from_proc(void *arg, int32_t thread, struct budget_who *ret)
 {
 	cleanup(buf_done) struct buf text = BUF_INIT(0);
 	cleanup(free) char *path = xasprintf("/proc/%d/stat", (int)thread);
 	const char *name, *end, *at;
 	char word[16];
-	uint64_t group;
+	uint64_t session;
 	size_t n;
 	int r = file_read(path, 4 * KIB, &text);
 
@@ -104,16 +117,19 @@ int budget_group_from_proc(void *arg, int32_t thread, int32_t *ret_group,
 	if (!end || end < name)
 		return -EBADMSG;
 	at = end + 1;
-	for (int i = 0; at && i < 3; i++)
+	for (int i = 0; at && i < 4; i++)
 		at = next_word(at, word, sizeof(word));
-	if (!at || text_parse_u64(word, INT32_MAX, &group))
+	if (!at || text_parse_u64(word, INT32_MAX, &session))
+		return -EBADMSG;
+	at = next_word(at, word, sizeof(word));
+	if (!at)
 		return -EBADMSG;
 	n = (size_t)(end - ++name);
 	if (n > 15)
 		n = 15;
-	memcpy(ret_name, name, n);
-	ret_name[n] = '\0';
-	*ret_group = (int32_t)group;
+	*ret = (struct budget_who){.session = (int32_t)session,
+				   .terminal = strcmp(word, "0") != 0};
+	memcpy(ret->name, name, n);
 	return 0;
 }
 
@@ -132,10 +148,11 @@ static struct known *known_of(struct walks *w, int32_t thread)
 
 void walks_identify(struct walks *w, int32_t thread, struct walker *ret)
 {
-	struct walker walker = {.group = thread};
+	/* Who is gone before it could be looked at comes and goes. */
+	struct walker walker = {.session = thread, .terminal = !thread};
 	int64_t now = clock_boot_ms();
+	struct budget_who who = {0};
 	struct known *k;
-	int32_t group;
 	bool is_known;
 
 	mutex_lock(&w->lock);
@@ -144,11 +161,11 @@ void walks_identify(struct walks *w, int32_t thread, struct walker *ret)
 	if (is_known)
 		walker = k->walker;
 	mutex_unlock(&w->lock);
-	if (!is_known && thread &&
-	    w->group_of(w->arg, thread, &group, walker.name) == 0) {
-		/* 0: the group is not to be seen from here. */
-		if (group)
-			walker.group = group;
+	if (!is_known && thread && w->who_of(w->arg, thread, &who) == 0) {
+		if (who.session)
+			walker.session = who.session;
+		walker.terminal = who.terminal;
+		memcpy(walker.name, who.name, sizeof(walker.name));
 		make_printable(walker.name);
 		mutex_lock(&w->lock);
 		*known_of(w, thread) =
@@ -165,15 +182,45 @@ static int64_t this_minute(void)
 	return clock_boot_ms() / MINUTE_MS;
 }
 
-static unsigned count_of(const struct group *g)
+static unsigned count_of(const struct counts *c)
 {
 	int64_t now = this_minute();
 	unsigned n = 0;
 
 	for (size_t i = 0; i < WALK_MINUTES; i++)
-		if (g->slots[i].minute > now - WALK_MINUTES)
-			n += g->slots[i].n;
+		if (c->slots[i].minute > now - WALK_MINUTES)
+			n += c->slots[i].n;
 	return n;
+}
+
+static bool is_recent(int64_t minute)
+{
+	return minute > this_minute() - WALK_MINUTES;
+}
+
+/* Each minute takes a tenth off what a request counts. */
+static unsigned faded_count_of(const struct counts *c)
+{
+	int64_t now = this_minute();
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < WALK_MINUTES; i++)
+		if (c->slots[i].minute > now - WALK_MINUTES)
+			n += c->slots[i].n * (uint64_t)(WALK_MINUTES - now +
+							c->slots[i].minute);
+	return (unsigned)(n / WALK_MINUTES);
+}
+
+static void count_one(struct counts *c)
+{
+	int64_t minute = this_minute();
+	size_t at = (uint64_t)minute % WALK_MINUTES;
+
+	if (c->slots[at].minute != minute) {
+		c->slots[at].minute = minute;
+		c->slots[at].n = 0;
+	}
+	c->slots[at].n++;
 }
 
 /* Those that are quiet for ten minutes go, and when all are busy the one that
@@ -202,36 +249,82 @@ static struct group *find_or_make(struct walks *w, const struct walker *walker)
 {
 	struct group *g;
 
-	HASH_FIND(hh, w->groups, &walker->group, sizeof(walker->group), g);
+	HASH_FIND(hh, w->groups, &walker->session, sizeof(walker->session), g);
 	if (g)
 		return g;
 	if (HASH_COUNT(w->groups) >= GROUPS_MOST)
 		make_room(w);
 	g = xcalloc(1, sizeof(*g));
 	g->walker = *walker;
-	HASH_ADD(hh, w->groups, walker.group, sizeof(g->walker.group), g);
+	g->refused_minute = INT64_MIN / 2;
+	HASH_ADD(hh, w->groups, walker.session, sizeof(g->walker.session), g);
 	return g;
 }
 
-unsigned walks_count(struct walks *w, const struct walker *walker)
+static bool is_fleeting(const struct walker *walker, unsigned n)
 {
-	int64_t minute = this_minute();
-	size_t at = (uint64_t)minute % WALK_MINUTES;
+	return !walker->terminal && n <= FLEETING_MOST;
+}
+
+void walks_weigh(struct walks *w, const struct walker *walker, unsigned most,
+		 struct walk_weight *ret)
+{
+	static const struct counts none;
+	struct walk_weight weight = {0};
+	struct group *own, *g, *next;
+	unsigned fleeting = 0;
+
+	mutex_lock(&w->lock);
+	HASH_FIND(hh, w->groups, &walker->session, sizeof(walker->session),
+		  own);
+	weight.caused = count_of(own ? &own->counts : &none);
+	weight.weight = 1 + (walker->terminal && own
+				     ? faded_count_of(&own->counts)
+				     : weight.caused);
+	if (own && is_recent(own->refused_minute))
+		weight.weight = UINT_MAX;
+	HASH_ITER (hh, w->groups, g, next) {
+		unsigned n = count_of(&g->counts);
+
+		if (n <= most)
+			weight.people += n;
+		if (is_fleeting(&g->walker, n))
+			fleeting += n;
+	}
+	if (is_fleeting(walker, weight.caused + 1) &&
+	    (fleeting >= most || is_recent(w->fleeting_refused))) {
+		weight.caused = fleeting;
+		weight.together = true;
+		weight.weight = UINT_MAX;
+	}
+	mutex_unlock(&w->lock);
+	*ret = weight;
+}
+
+void walks_count(struct walks *w, const struct walker *walker)
+{
 	struct group *g;
-	unsigned n;
 
 	mutex_lock(&w->lock);
 	g = find_or_make(w, walker);
-	memcpy(g->walker.name, walker->name, sizeof(g->walker.name));
-	if (g->slots[at].minute != minute) {
-		g->slots[at].minute = minute;
-		g->slots[at].n = 0;
-	}
-	g->slots[at].n++;
-	g->last_minute = minute;
-	n = count_of(g);
+	g->walker = *walker;
+	g->last_minute = this_minute();
+	count_one(&g->counts);
 	mutex_unlock(&w->lock);
-	return n;
+}
+
+void walks_refused(struct walks *w, const struct walker *walker, bool together)
+{
+	struct group *g;
+
+	mutex_lock(&w->lock);
+	if (together) {
+		w->fleeting_refused = this_minute();
+	} else {
+		g = find_or_make(w, walker);
+		g->last_minute = g->refused_minute = this_minute();
+	}
+	mutex_unlock(&w->lock);
 }
 
 /* Keeps the n largest, most first. */
@@ -259,25 +352,13 @@ size_t walks_list(struct walks *w, unsigned threshold, struct budget_walk *ret,
 
 	mutex_lock(&w->lock);
 	HASH_ITER (hh, w->groups, g, next) {
-		struct budget_walk one = {.group = g->walker.group,
-					  .n_requests = count_of(g)};
+		struct budget_walk one = {.session = g->walker.session,
+					  .n_requests = count_of(&g->counts)};
 
 		memcpy(one.name, g->walker.name, sizeof(one.name));
 		if (one.n_requests > threshold)
 			n_found = insert(ret, n_found, n, &one);
 	}
 	mutex_unlock(&w->lock);
-	for (size_t i = 0; i < n_found; i++) {
-		char name[16] = "";
-		int32_t group;
-
-		/* The leader has the group's number, while it lives. */
-		if (ret[i].group &&
-		    w->group_of(w->arg, ret[i].group, &group, name) == 0 &&
-		    group == ret[i].group) {
-			make_printable(name);
-			memcpy(ret[i].name, name, sizeof(name));
-		}
-	}
 	return n_found;
 }

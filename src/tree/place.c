@@ -251,9 +251,8 @@ int place_lookup_row(struct ctx *ctx, struct model *model, struct node *dir,
 		   : 0;
 }
 
-/* Whether its collection could be listed without asking. */
-static bool is_at_hand(struct ctx *ctx, struct model *model,
-		       const struct resource *row, const struct scope *parent)
+bool place_is_at_hand(struct ctx *ctx, struct model *model,
+		      const struct resource *row, const struct scope *parent)
 {
 	cleanup(scope_unref) struct scope *scope =
 		scope_below(parent, row->name);
@@ -274,7 +273,7 @@ void place_add_rows(struct ctx *ctx, struct model *model,
 		if (!rows[i].is_unlisted &&
 		    place_is_there(&rows[i], repository) &&
 		    (!rows[i].is_shy ||
-		     is_at_hand(ctx, model, &rows[i], scope)))
+		     place_is_at_hand(ctx, model, &rows[i], scope)))
 			dirlist_add(l, rows[i].name, base + i + 1,
 				    rows[i].kind == RESOURCE_TEXT ? S_IFREG
 								  : S_IFDIR,

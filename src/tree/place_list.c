@@ -9,6 +9,8 @@
  */
 #include "place_private.h"
 
+#include "remote/budget.h"
+
 #define MOMENT_MS 1000
 
 /* What a name is, and its number among those. */
@@ -222,6 +224,39 @@ static size_t bytes_of(const struct place_names *names)
 	       (c ? c->n_items * (sizeof(*c->items) + 100) : 0);
 }
 
+static bool any_at_hand(struct ctx *ctx, struct model *model,
+			const struct resource *rows, const struct scope *scope)
+{
+	for (; rows && rows->name; rows++) {
+		cleanup(scope_unref) struct scope *below =
+			scope_below(scope, rows->name);
+		cleanup(catalog_document_done) struct catalog_document d = {0};
+
+		if (rows->kind == RESOURCE_COLLECTION
+			    ? place_is_at_hand(ctx, model, rows, scope)
+		    : rows->kind == RESOURCE_GROUP
+			    ? any_at_hand(ctx, model, rows->rows, below)
+			    : documents_object(ctx, model->config.documents,
+					       rows, below, SOURCE_CACHED,
+					       &d) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A walk that has had its share would be refused in each of the rows: it is
+ * refused once, here. Who has something below is let in to it. */
+static int refuse_walk(struct ctx *ctx, struct model *model,
+		       const struct place *p)
+{
+	return p->collection || p->row->kind != RESOURCE_GROUP ||
+			       p->row->special || !p->row->rows ||
+			       p->row->rows->is_shy ||
+			       any_at_hand(ctx, model, p->row->rows, p->scope)
+		       ? 0
+		       : budget_refuses(ctx, model->config.budget);
+}
+
 int place_open(struct ctx *ctx, struct model *model, struct node *dir,
 	       struct dirlist *newest, struct dirlist **ret_listing)
 {
@@ -236,6 +271,8 @@ int place_open(struct ctx *ctx, struct model *model, struct node *dir,
 	names->left_ms = FOREVER_MS;
 	if (place_is_collection(p))
 		r = bring_collection(ctx, model, dir, names);
+	else
+		r = refuse_walk(ctx, model, p);
 	if (r == 0 && special && special->open)
 		r = special->open(ctx, model, dir, names,
 				  newest ? newest->data : NULL, l);

@@ -36,6 +36,9 @@ void place_found_item(struct model *, struct node *dir, const char *id,
 int place_stored_file(struct model *, struct node *dir,
 		      const struct collection *, const struct catalog_age *,
 		      const char *name, struct found *ret_found);
+/* Whether the row's collection could be listed without asking. */
+bool place_is_at_hand(struct ctx *, struct model *, const struct resource *,
+		      const struct scope *parent);
 /* The items of a row's collection that its directory lists; free the array.
  * They live as long as the collection. */
 size_t place_listed(const struct model *, const struct resource *,

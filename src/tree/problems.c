@@ -1,7 +1,12 @@
 /*
  * tree/problems: one growing buffer of lines under a lock, and a short memory
- * of what was said last, so that a program that tries again and again fills
- * no screen.
+ * of what was said last, so that a walk that is refused a thousand times, or a
+ * program that tries again and again, pushes out nothing else.
+ *
+ * A cause is an errno and a sentence without its running numbers. Its first
+ * problem is a line; those that follow are counted, and summed in one further
+ * line once none came for a while, or after a minute. No clock runs for that:
+ * whoever adds or looks brings the sums that are due.
  */
 #include "tree/problems.h"
 
@@ -12,12 +17,18 @@
 
 #define MAX_TEXT MIB
 #define N_KEPT_LINES 100
-#define SAME_AGAIN_MS (10 * 1000)
+#define STOPPED_MS (10 * 1000)
+#define SUM_MS (60 * 1000)
 
-struct recent {
-	uint64_t path; /* its hash: paths may be as long as they like */
+struct cause {
+	uint64_t sentence, path; /* hashes: they may be as long as they like */
 	int errnum;
-	int64_t at_ms;
+	int64_t at_ms; /* of the last one, mono; 0: no cause */
+	/* What no line has summed yet; times: wall clock. */
+	unsigned n;
+	int64_t since_ms; /* mono */
+	int64_t first_ms, last_ms;
+	char *last_path, *last_sentence;
 };
 
 struct problems {
@@ -27,8 +38,7 @@ struct problems {
 	uint64_t generation;  /* > 0 */
 	int64_t mtime_ms;     /* of text, and of last_text */
 	int64_t last_mtime_ms;
-	struct recent recent[64]; /* a ring */
-	unsigned next;
+	struct cause causes[64];
 };
 
 struct problems *problems_new(void)
@@ -45,6 +55,10 @@ struct problems *problems_free(struct problems *problems)
 {
 	if (!problems)
 		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(problems->causes); i++) {
+		free(problems->causes[i].last_path);
+		free(problems->causes[i].last_sentence);
+	}
 	buf_done(&problems->text);
 	buf_done(&problems->last_text);
 	mutex_done(&problems->lock);
@@ -65,33 +79,72 @@ static size_t tail_offset(const struct buf *text, size_t n)
 	return at;
 }
 
-static uint64_t hash(const char *s)
+/* ---- causes ---- */
+
+static uint64_t hash_add(uint64_t h, unsigned char c)
+{
+	return (h ^ c) * 0x100000001b3ULL;
+}
+
+static uint64_t hash_path(const char *s)
 {
 	uint64_t h = 0xcbf29ce484222325ULL;
 
 	for (; *s; s++)
-		h = (h ^ (unsigned char)*s) * 0x100000001b3ULL;
+		h = hash_add(h, (unsigned char)*s);
 	return h;
 }
 
-static bool said_before(struct problems *problems, const char *path, int errnum)
-	requires_lock(problems->lock)
+/* A word that begins with a digit is a count or a time, which says nothing of
+ * the cause; but for a session's, for which each is one. (A number within a
+ * path, or in a name, is of that path.) */
+static uint64_t hash_sentence(const char *s)
 {
-	int64_t now = clock_mono_ms();
-	uint64_t h = hash(path);
-	struct recent *r;
+	static const char session[] = "session ";
+	uint64_t h = 0xcbf29ce484222325ULL;
+	size_t n = strlen(session);
 
-	for (unsigned i = 0; i < ARRAY_SIZE(problems->recent); i++) {
-		r = &problems->recent[i];
-		if (r->at_ms && now - r->at_ms < SAME_AGAIN_MS &&
-		    r->errnum == errnum && r->path == h)
-			return true;
+	for (const char *at = s; *at; at++) {
+		bool begins = at == s || at[-1] == ' ' || at[-1] == '(';
+
+		if (begins && *at >= '0' && *at <= '9' &&
+		    !((size_t)(at - s) >= n && !strncmp(at - n, session, n)))
+			at += strcspn(at, " )") - 1;
+		else
+			h = hash_add(h, (unsigned char)*at);
 	}
-	r = &problems->recent[problems->next++ % ARRAY_SIZE(problems->recent)];
-	r->errnum = errnum;
-	r->at_ms = now;
-	r->path = h;
-	return false;
+	return h;
+}
+
+static int format(const char *path, int errnum, const char *count,
+		  const char *sentence, int64_t at_ms, struct buf *line)
+{
+	char when[24];
+
+	buf_printf(line, "%s\t", clock_format_iso8601(at_ms, when));
+	text_tsv_value(line, path);
+	buf_printf(line, "\t%s\t%s", errnum ? strerrorname_np(errnum) : "-",
+		   count);
+	text_tsv_value(line, sentence);
+	buf_putc(line, '\n');
+	if (line->failed)
+		return line->failed;
+	log_clean(line->data);
+	line->len = strlen(line->data);
+	return 0;
+}
+
+/* "×613 07:37:50-07:38:20 " */
+static int format_sum(const struct cause *c, struct buf *line)
+{
+	char first[24], last[24], count[64];
+
+	clock_format_iso8601(c->first_ms, first);
+	clock_format_iso8601(c->last_ms, last);
+	snprintf(count, sizeof(count), "\u00d7%u %.8s-%.8s ", c->n, first + 11,
+		 last + 11);
+	return format(c->last_path, c->errnum, count, c->last_sentence,
+		      c->last_ms, line);
 }
 
 static void begin_anew(struct problems *problems) requires_lock(problems->lock)
@@ -109,38 +162,110 @@ static void begin_anew(struct problems *problems) requires_lock(problems->lock)
 	problems->mtime_ms += 1000;
 }
 
+static bool append(struct problems *problems, const struct buf *line,
+		   int64_t at_ms) requires_lock(problems->lock)
+{
+	if (problems->text.len + line->len > MAX_TEXT)
+		begin_anew(problems);
+	if (buf_add(&problems->text, line->data, line->len) < 0)
+		return false;
+	if (at_ms > problems->mtime_ms)
+		problems->mtime_ms = at_ms;
+	return true;
+}
+
+static void sum_up(struct problems *problems, struct cause *c)
+	requires_lock(problems->lock)
+{
+	cleanup(buf_done) struct buf line = BUF_INIT(16 * KIB);
+
+	if (c->n && format_sum(c, &line) == 0)
+		append(problems, &line, c->last_ms);
+	c->n = 0;
+}
+
+/* Those that have stopped, and those of a minute. */
+static void bring_sums(struct problems *problems) requires_lock(problems->lock)
+{
+	int64_t now = clock_mono_ms();
+
+	for (size_t i = 0; i < ARRAY_SIZE(problems->causes); i++) {
+		struct cause *c = &problems->causes[i];
+		bool stopped = c->at_ms && now - c->at_ms >= STOPPED_MS;
+
+		if (stopped || (c->n && now - c->since_ms >= SUM_MS))
+			sum_up(problems, c);
+		if (stopped)
+			c->at_ms = 0;
+	}
+}
+
+/* The one that it repeats; NULL: it is the first of its cause. */
+static struct cause *repeated(struct problems *problems, const char *path,
+			      int errnum, const char *sentence)
+	requires_lock(problems->lock)
+{
+	uint64_t by_path = hash_path(path), by_sentence;
+	struct cause *oldest = &problems->causes[0];
+
+	by_sentence = hash_sentence(sentence);
+	for (size_t i = 0; i < ARRAY_SIZE(problems->causes); i++) {
+		struct cause *c = &problems->causes[i];
+
+		if (c->at_ms && c->errnum == errnum &&
+		    (c->sentence == by_sentence || c->path == by_path))
+			return c;
+		if (c->at_ms < oldest->at_ms)
+			oldest = c;
+	}
+	sum_up(problems, oldest);
+	oldest->sentence = by_sentence;
+	oldest->path = by_path;
+	oldest->errnum = errnum;
+	oldest->at_ms = clock_mono_ms();
+	return NULL;
+}
+
+static void count_repeat(struct cause *c, const char *path,
+			 const char *sentence, int64_t now)
+{
+	c->at_ms = clock_mono_ms();
+	if (!c->n++) {
+		c->since_ms = c->at_ms;
+		c->first_ms = now;
+	}
+	c->last_ms = now;
+	free(c->last_path);
+	free(c->last_sentence);
+	c->last_path = xstrdup(path);
+	c->last_sentence = xstrdup(sentence);
+}
+
 bool problems_add(struct problems *problems, const char *path, int errnum,
 		  const char *sentence)
 {
 	cleanup(buf_done) struct buf line = BUF_INIT(16 * KIB);
-	char when[24];
 	bool added = false;
 	int64_t now = clock_wall_ms();
+	struct cause *c;
 
-	buf_printf(&line, "%s\t", clock_format_iso8601(now, when));
-	text_tsv_value(&line, path);
-	buf_printf(&line, "\t%s\t", errnum ? strerrorname_np(errnum) : "-");
-	text_tsv_value(&line, sentence);
-	buf_putc(&line, '\n');
-	if (line.failed)
+	if (format(path, errnum, "", sentence, now, &line) < 0)
 		return false;
-	log_clean(line.data);
-	line.len = strlen(line.data);
-
 	mutex_lock(&problems->lock);
-	if (!said_before(problems, path, errnum)) {
-		if (problems->text.len + line.len > MAX_TEXT)
-			begin_anew(problems);
-		added = buf_add(&problems->text, line.data, line.len) == 0;
-		if (added && now > problems->mtime_ms)
-			problems->mtime_ms = now;
-	}
+	bring_sums(problems);
+	c = repeated(problems, path, errnum, sentence);
+	if (c)
+		count_repeat(c, path, sentence, now);
+	else
+		added = append(problems, &line, now);
 	mutex_unlock(&problems->lock);
 	if (added)
 		log_info("%s: %s: %s", path,
 			 errnum ? strerrorname_np(errnum) : "notice", sentence);
 	return added;
 }
+
+/* ---- the text ---- */
 
 /* NULL: gone. */
 static const struct buf *text_of(const struct problems *problems,
@@ -160,6 +285,7 @@ int problems_stat(struct problems *problems, uint64_t generation,
 	const struct buf *text;
 
 	mutex_lock(&problems->lock);
+	bring_sums(problems);
 	if (!generation)
 		generation = problems->generation;
 	text = text_of(problems, generation);
@@ -202,11 +328,19 @@ int problems_read(struct problems *problems, uint64_t generation, off_t offset,
 void problems_tail(struct problems *problems, size_t n, struct buf *out)
 {
 	mutex_lock(&problems->lock);
+	bring_sums(problems);
 	if (problems->text.len > 0) {
 		size_t from = tail_offset(&problems->text, n);
 
 		buf_add(out, problems->text.data + from,
 			problems->text.len - from);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(problems->causes); i++) {
+		cleanup(buf_done) struct buf line = BUF_INIT(16 * KIB);
+
+		if (problems->causes[i].n &&
+		    format_sum(&problems->causes[i], &line) == 0)
+			buf_add(out, line.data, line.len);
 	}
 	mutex_unlock(&problems->lock);
 }

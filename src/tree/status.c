@@ -61,32 +61,78 @@ static bool text_running(void *arg, const struct clone_progress *p)
 	return true;
 }
 
-static bool text_shown(void *arg, const struct clone_shown *shown)
+/* The trees of which status says more than how many there are. */
+#define TREES_SAID 5
+
+struct trees {
+	size_t n;
+	struct {
+		int64_t checked_ms;
+		char *line;
+	} newest[TREES_SAID];
+};
+
+static char *tree_line(const struct clone_shown *shown)
 {
-	struct buf *out = arg;
+	struct buf out = BUF_INIT(0);
 	char hex[41], when[24];
 
 	if (shown->ref[0])
-		refs_path(out, shown->ref);
+		refs_path(&out, shown->ref);
 	else
-		buf_puts(out, "tree");
-	buf_printf(out, ": %s/%s ", shown->workspace, shown->slug);
+		buf_puts(&out, "tree");
+	buf_printf(&out, ": %s/%s ", shown->workspace, shown->slug);
 	if (shown->head.empty) {
-		buf_puts(out, "empty\n");
-		return true;
+		buf_puts(&out, "empty\n");
+		return buf_steal(&out, NULL);
 	}
-	buf_puts(out, oid_hex(&shown->head.commit, hex));
+	buf_puts(&out, oid_hex(&shown->head.commit, hex));
 	if (!shown->ref[0] && shown->head.branch[0]) {
-		buf_putc(out, ' ');
-		refs_path(out, shown->head.branch);
+		buf_putc(&out, ' ');
+		refs_path(&out, shown->head.branch);
 	}
-	buf_printf(out, ", checked %s%s\n",
+	buf_printf(&out, ", checked %s%s\n",
 		   clock_format_iso8601(shown->head.checked_ms, when),
 		   shown->held ? "; it has moved since, which is shown once "
 				 "Bitbucket can be asked whether that name is "
 				 "still this repository's"
 			       : "");
+	return buf_steal(&out, NULL);
+}
+
+static bool note_tree(void *arg, const struct clone_shown *shown)
+{
+	struct trees *t = arg;
+	size_t at = t->n < TREES_SAID ? t->n : TREES_SAID;
+	size_t last = TREES_SAID - 1;
+	/* What waits for something is said before all others. */
+	int64_t checked_ms = shown->held ? INT64_MAX : shown->head.checked_ms;
+
+	t->n++;
+	while (at > 0 && t->newest[at - 1].checked_ms < checked_ms)
+		at--;
+	if (at > last)
+		return true;
+	free(t->newest[last].line);
+	memmove(&t->newest[at + 1], &t->newest[at],
+		(last - at) * sizeof(t->newest[0]));
+	t->newest[at].checked_ms = checked_ms;
+	t->newest[at].line = tree_line(shown);
 	return true;
+}
+
+static void text_trees(struct model *model, struct buf *out)
+{
+	struct trees t = {0};
+
+	clones_shown(model->config.clones, note_tree, &t);
+	if (t.n > TREES_SAID)
+		buf_printf(out, "trees: %zu shown; newest %d\n", t.n,
+			   TREES_SAID);
+	for (size_t i = 0; i < TREES_SAID && t.newest[i].line; i++) {
+		buf_puts(out, t.newest[i].line);
+		free(t.newest[i].line);
+	}
 }
 
 static void text_health(const struct source_health *health, struct buf *out)
@@ -111,17 +157,17 @@ void status_text(struct model *model, struct buf *out)
 	size_t from = out->len, before;
 
 	source_health(c->source, &health);
+	status_budget_text(model, out);
 	buf_printf(out, "bitbucketfs: %s\n", VERSION);
 	buf_printf(out, "account: %s\n", c->account);
 	buf_printf(out, "service: %s\n", c->api_url);
 	buf_printf(out, "mounted: %s since %s\n", c->mountpoint,
 		   clock_format_iso8601(model->started_ms, when));
-	status_budget_text(model, out);
 	text_health(&health, out);
 	buf_printf(out, "cache: %s, %" PRIu64 " documents, %s\n", c->cache_dir,
 		   health.n_documents, text_bytes(health.n_bytes, bytes));
 	clones_running(c->clones, text_running, out);
-	clones_shown(c->clones, text_shown, out);
+	text_trees(model, out);
 	buf_puts(out, "problems:");
 	before = out->len;
 	buf_putc(out, '\n');

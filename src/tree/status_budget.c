@@ -17,8 +17,13 @@ static const char *const class_names[CTX_CLASSES] = {
 
 static void text_quota(const struct budget_quota *q, struct buf *out)
 {
+	char when[24];
+
 	buf_printf(out, "quota: %" PRId64 " of %" PRId64 " left", q->left,
 		   q->limit);
+	if (q->full_ms)
+		buf_printf(out, ", full again at %s",
+			   clock_format_iso8601(q->full_ms, when));
 	if (q->used > 0)
 		buf_puts(out, "; used in the last hour:");
 	for (int class = 0; q->used > 0 && class < CTX_CLASSES; class ++)
@@ -46,12 +51,13 @@ void status_budget_text(struct model *model, struct buf *out)
 	char when[24];
 
 	budget_state(c->budget, &s);
+	text_quota(&s.api, out);
+	text_waits(&s, out);
 	buf_printf(out,
 		   "requests: %" PRIu64 " to the API, %" PRIu64
 		   " to git; %u to the API in the last hour\n",
 		   http_n_requests(c->api_http), http_n_requests(c->git_http),
 		   s.api.used);
-	text_quota(&s.api, out);
 	buf_printf(out, "git quota: %" PRId64 " of %" PRId64 " left\n",
 		   s.git.left, s.git.limit);
 	if (s.paused_until_ms)
@@ -64,12 +70,11 @@ void status_budget_text(struct model *model, struct buf *out)
 			   clock_format_iso8601(s.tries_ms, when));
 	if (s.paused_until_ms)
 		buf_putc(out, '\n');
-	text_waits(&s, out);
 	for (size_t i = 0; i < s.n_walks; i++)
 		buf_printf(out,
-			   "walk: %s (process group %d), %u requests in ten "
+			   "walk: %s (session %d), %u requests in ten "
 			   "minutes\n",
-			   s.walks[i].name, (int)s.walks[i].group,
+			   s.walks[i].name, (int)s.walks[i].session,
 			   s.walks[i].n_requests);
 }
 
@@ -84,6 +89,7 @@ static void json_quota(const struct budget_quota *q, struct json *o)
 	json_add_int(o, "left", q->left);
 	json_add_bool(o, "told", q->told);
 	status_json_time(o, "reset", q->reset_ms);
+	status_json_time(o, "full", q->full_ms);
 }
 
 void status_budget_json(struct model *model, struct json *root)
@@ -111,7 +117,7 @@ void status_budget_json(struct model *model, struct json *root)
 	walks = json_add_array(root, "walks");
 	for (size_t i = 0; i < s.n_walks; i++) {
 		o = json_append_object(walks);
-		json_add_int(o, "group", s.walks[i].group);
+		json_add_int(o, "session", s.walks[i].session);
 		json_add_str(o, "command", s.walks[i].name);
 		json_add_int(o, "requests", s.walks[i].n_requests);
 	}

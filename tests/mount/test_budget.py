@@ -1,6 +1,6 @@
 """The request budget: walks leave a reserve to people, the count survives restarts and is shared, a 429 stops everybody.
 
-A walk is a process group, so everything here that asks is a process of its own session, and the test itself asks for little.
+A walk is a session, so everything here that asks is a process of its own session, and the test itself asks for little.
 """
 import calendar
 import contextlib
@@ -86,17 +86,21 @@ def test_a_walk_leaves_a_reserve_and_a_person_has_requests_left(bb, mounts):
     assert status["quotas"]["api"]["left"] == 90 and status["quotas"]["api"]["limit"] == 300
     assert status["quotas"]["api"]["by"]["people"] + status["quotas"]["api"]["by"]["walks"] == 210
     (walker,) = status["walks"]
-    assert walker["requests"] == 400 + 1 and walker["group"] > 0
+    assert walker["requests"] == first["ok"] + 1 and walker["session"] > 0, "what was refused is none"
     assert re.fullmatch(WHEN, status["waits_until"]["walks"]) and status["waits_until"]["people"] is None
 
-    line = m.errors().splitlines()[-1].split("\t")
-    assert line[1:3] == [paths[-1], "EDQUOT"]
-    assert re.search(rf"\(process group {walker['group']}\) has caused \d+ requests in ten minutes", line[3])
+    lines = [line.split("\t") for line in m.errors().splitlines()]
+    line, = [x for x in lines if x[2] == "EDQUOT"]
+    assert line[1] in paths, "the first of a cause"
+    assert re.search(rf"\(session {walker['session']}\) has caused {walker['requests']} requests in ten minutes", line[3])
     assert re.search(rf"leave 90 of the 300 of an hour to others; it may go on at {WHEN} \(in \d+ s\)", line[3])
     text = m.read(CONTROL + "status")
-    assert "quota: 90 of 300 left; used in the last hour: 1" in text
+    assert re.match(rf"quota: 90 of 300 left, full again at {WHEN}; used in the last hour: 1", text), "first of all"
+    assert re.search(rf"\t{paths[-1]}\tEDQUOT\t\u00d7{400 - first['ok'] - 1} \d\d:\d\d:\d\d-\d\d:\d\d:\d\d Bitbucket's", text), \
+        "its repeats, as they are now"
+    assert len(text.splitlines()) < 30
     assert re.search(rf"^waiting: walks, until {WHEN}$", text, re.M)
-    assert re.search(rf"^walk: \S+ \(process group {walker['group']}\), 401 requests in ten minutes$", text, re.M)
+    assert re.search(rf"^walk: \S+ \(session {walker['session']}\), {walker['requests']} requests in ten minutes$", text, re.M)
 
     person = run("cat", m / paths[-1] + "/info")
     assert (person.returncode, person.stderr) == (0, "") and "full_name" in person.stdout
@@ -106,6 +110,37 @@ def test_a_walk_leaves_a_reserve_and_a_person_has_requests_left(bb, mounts):
     assert walk(m, paths[:first["ok"]]) == {"ok": first["ok"]}
     assert bb.log.since(mark) == []
     assert refused_by_the_service(bb) == []
+
+
+def test_a_walk_that_had_its_share_is_refused_once_a_directory(bb, mounts):
+    """Where nothing below is at hand: not in each of its names."""
+    bb.set_limits(quota=300)
+    m = counted(bb, mounts())
+    paths = [m / path for path in names(bb, 300)]
+    look = LOOK + """
+for name in ("settings", "network"):
+    try:
+        print("listed", os.listdir(sys.argv[1] + "/" + name))
+    except OSError as e:
+        print("no", name, errno.errorcode[e.errno])
+"""
+    said = run(sys.executable, "-c", look, *paths).stdout.splitlines()
+    assert said[-2:] == ["no settings EDQUOT", "no network EDQUOT"]
+    assert {"hooks", "permissions"} <= set(m.ls(names(bb, 1)[0] + "/settings")), "people are let in"
+
+
+@pytest.mark.parametrize("each", ["cat", "setsid cat"])
+def test_a_loop_of_programs_is_one_walk(bb, mounts, each):
+    """Each turn is a process of its own; with setsid a session of its own, too."""
+    bb.set_limits(quota=300)
+    m = counted(bb, mounts())
+    paths = names(bb, 300)
+    done = run("sh", "-c", f'for name; do {each} "$name/info" >/dev/null 2>&1 && echo ok; done; :', "sh", *(m / p for p in paths))
+    assert used(bb) == 210, "70 % of 300"
+    assert 200 <= done.stdout.count("ok") < 210
+    assert ("come and go" in m.errors()) == (each != "cat")
+    by = status_of(bb, m)["quotas"]["api"]["by"]
+    assert by["people"] <= 100 + 12 and by["people"] + by["walks"] == 210
 
 
 def test_walked_again_and_again_it_gets_whole(bb, mounts):
@@ -314,7 +349,8 @@ def test_git_is_counted_apart(bb, mounts):
     asked = len(bb.log.since(0, r"\.git/"))
     await_true(lambda: m.status()["quotas"]["git"]["used"] == asked, "as many as the service saw")
     assert m.status()["quotas"]["git"] == {"by": {"people": asked, "walks": 0, "refreshes": 0}, "used": asked, "limit": 60000,
-                                           "left": 60000 - asked, "told": False, "reset": None}
+                                           "left": 60000 - asked, "told": False, "reset": None,
+                                           "full": m.status()["quotas"]["git"]["full"]}
     m.unmount()
     assert mounts().status()["quotas"]["git"]["used"] == asked
 

@@ -66,11 +66,11 @@ observed(struct budget *b, const struct asker *who,
 	return pause;
 }
 
-/* Threads 1000 to 1999 are of group 10, and so on; those under 1000 are gone.
+/* Threads 1000 to 1999 are of session 10, and so on; those under 1000 are gone,
+ * those from 1,000,000,000 on have no terminal.
  */
-__attribute__((unused)) static int group_of(void *arg, int32_t thread,
-					    int32_t *ret_group,
-					    char ret_name[static 16])
+__attribute__((unused)) static int who_of(void *arg, int32_t thread,
+					  struct budget_who *ret)
 {
 	unsigned *n_asked = arg;
 
@@ -78,8 +78,9 @@ __attribute__((unused)) static int group_of(void *arg, int32_t thread,
 		++*n_asked;
 	if (thread < 1000)
 		return -ENOENT;
-	*ret_group = thread / 1000 * 10;
-	snprintf(ret_name, 16, "job\t%d", (int)*ret_group);
+	*ret = (struct budget_who){.session = thread / 1000 * 10,
+				   .terminal = thread < 1000000000};
+	snprintf(ret->name, sizeof(ret->name), "job\t%d", (int)ret->session);
 	return 0;
 }
 
@@ -87,7 +88,7 @@ __attribute__((unused)) static struct budget *new_budget(int64_t api_hour,
 							 unsigned walk)
 {
 	return budget_new(&(struct budget_config){
-		.api_hour = api_hour, .walk = walk, .group_of = group_of});
+		.api_hour = api_hour, .walk = walk, .who_of = who_of});
 }
 
 #define PERSON(thread) ((struct asker){CTX_PERSON, thread})

@@ -130,7 +130,7 @@ static void a_walk_leaves_a_reserve(void **state)
 	char sentence[512];
 
 	(void)state;
-	/* Two threads of one group. */
+	/* Two threads of one session. */
 	assert_int_equal(ask_often(b, PERSON(1001), 60), 60);
 	assert_int_equal(state_of(b).n_walks, 0);
 	assert_int_equal(ask_often(b, PERSON(1002), 240), 150);
@@ -140,15 +140,16 @@ static void a_walk_leaves_a_reserve(void **state)
 	assert_int_equal(s.api.by_class[CTX_WALK], 110);
 	assert_int_equal(s.api.left, 90);
 	assert_int_equal(s.n_walks, 1);
-	assert_int_equal(s.walks[0].group, 10);
-	assert_int_equal(s.walks[0].n_requests, 300);
+	assert_int_equal(s.walks[0].session, 10);
+	/* What was refused caused nothing. */
+	assert_int_equal(s.walks[0].n_requests, 210);
 	assert_string_equal(s.walks[0].name, "job?10");
 	assert_int_equal(s.waits_until_ms[CTX_PERSON], 0);
 	assert_int_equal(s.waits_until_ms[CTX_WALK], WALL + 61 * MINUTE);
 
 	assert_int_equal(ask_said(b, PERSON(1003), -1, -1, -1, sentence),
 			 -EDQUOT);
-	assert_non_null(strstr(sentence, "job?10 (process group 10)"));
+	assert_non_null(strstr(sentence, "job?10 (session 10)"));
 	assert_non_null(strstr(sentence, "leave 90 of the 300"));
 	assert_non_null(strstr(sentence, "in 3660 s"));
 	/* Somebody else goes on until nothing is left. */
@@ -193,12 +194,12 @@ static void ten_quiet_minutes_make_a_person(void **state)
 	assert_int_equal(ask_often(b, PERSON(2000), 7), 7);
 	s = state_of(b);
 	assert_int_equal(s.n_walks, 2);
-	assert_int_equal(s.walks[0].group, 20); /* the most first */
-	assert_int_equal(s.walks[1].group, 10);
+	assert_int_equal(s.walks[0].session, 20); /* the most first */
+	assert_int_equal(s.walks[1].session, 10);
 	clock_advance(6 * MINUTE);
 	s = state_of(b);
 	assert_int_equal(s.n_walks, 1);
-	assert_int_equal(s.walks[0].group, 20);
+	assert_int_equal(s.walks[0].session, 20);
 	assert_int_equal(ask(b, PERSON(1000)), 0);
 	assert_int_equal(state_of(b).api.by_class[CTX_WALK], 3);
 }
@@ -235,7 +236,7 @@ static void who_is_gone_is_a_group_of_its_own(void **state)
 	unsigned n_asked = 0;
 	cleanup(budget_free) struct budget *b =
 		budget_new(&(struct budget_config){
-			.walk = 2, .group_of = group_of, .arg = &n_asked});
+			.walk = 2, .who_of = who_of, .arg = &n_asked});
 	struct budget_state s;
 
 	(void)state;
@@ -243,8 +244,8 @@ static void who_is_gone_is_a_group_of_its_own(void **state)
 	assert_int_equal(ask_often(b, PERSON(0), 4), 4);
 	s = state_of(b);
 	assert_int_equal(s.n_walks, 2);
-	assert_int_equal(s.walks[0].group, 0);
-	assert_int_equal(s.walks[1].group, 77);
+	assert_int_equal(s.walks[0].session, 0);
+	assert_int_equal(s.walks[1].session, 77);
 	assert_string_equal(s.walks[1].name, "");
 	/* What was found out holds for a second. */
 	n_asked = 0;
@@ -271,6 +272,53 @@ static void fetching_ahead_counts_for_who_reads(void **state)
 	assert_int_equal(state_of(b).api.by_class[CTX_WALK], 1);
 }
 
+/* `for r in …; do setsid cat $r/info; done`: a session for each request. */
+static void those_that_come_and_go_are_one_walk(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(300, 0);
+	char sentence[512];
+	unsigned n = 0;
+
+	(void)state;
+	for (int32_t i = 0; i < 300; i++)
+		n += ask_often(b, PERSON(1000000000 + i * 1000), 1);
+	assert_int_equal(n, 210);
+	assert_int_equal(state_of(b).api.by_class[CTX_PERSON], 100);
+	assert_int_equal(ask_said(b, PERSON(1500000000), -1, -1, -1, sentence),
+			 -EDQUOT);
+	assert_non_null(strstr(sentence, "come and go"));
+	assert_non_null(strstr(sentence, "caused 210 requests"));
+	/* Who sits at a terminal is none of them. */
+	assert_int_equal(ask_often(b, PERSON(1000), 20), 20);
+}
+
+static void at_a_terminal_they_fade(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(0, 20);
+
+	(void)state;
+	/* Three a minute, on and on: a person. */
+	for (int i = 0; i < 30; i++) {
+		assert_int_equal(ask_often(b, PERSON(1000), 3), 3);
+		clock_advance(MINUTE);
+	}
+	assert_int_equal(state_of(b).api.by_class[CTX_WALK], 0);
+	/* As many in two minutes: a walk. */
+	assert_int_equal(ask_often(b, PERSON(1000), 30), 30);
+	assert_in_range(state_of(b).api.by_class[CTX_WALK], 20, 30);
+}
+
+static void a_ceiling_is_over_all_who_are_no_walks(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(0, 50);
+
+	(void)state;
+	for (int32_t i = 0; i < 12; i++)
+		assert_int_equal(ask_often(b, PERSON(1000 + i * 1000), 40), 40);
+	/* 201 were people's; of the others the first five each. */
+	assert_in_range(state_of(b).api.by_class[CTX_PERSON], 201, 280);
+}
+
 static void many_groups_are_not_remembered_for_ever(void **state)
 {
 	cleanup(budget_free) struct budget *b = new_budget(1000000, 3);
@@ -287,38 +335,34 @@ static void many_groups_are_not_remembered_for_ever(void **state)
 
 static void a_name_with_anything_in_it(void **state)
 {
-	char name[16], said[16];
-	int32_t group = 0;
+	struct budget_who who;
+	char said[16];
 	int status;
 	pid_t pid;
 
 	(void)state;
 	assert_int_equal(prctl(PR_GET_NAME, said), 0);
-	assert_int_equal(
-		budget_group_from_proc(NULL, (int32_t)getpid(), &group, name),
-		0);
-	assert_int_equal(group, getpgrp());
-	assert_string_equal(name, said);
-	assert_int_equal(prctl(PR_SET_NAME, ") R 1 1\n 1 (("), 0);
-	assert_int_equal(budget_group_from_proc(NULL,
-						(int32_t)syscall(SYS_gettid),
-						&group, name),
+	assert_int_equal(budget_who_from_proc(NULL, (int32_t)getpid(), &who),
 			 0);
+	assert_int_equal(who.session, getsid(0));
+	assert_string_equal(who.name, said);
+	assert_int_equal(prctl(PR_SET_NAME, ") R 1 1\n 1 (("), 0);
+	assert_int_equal(
+		budget_who_from_proc(NULL, (int32_t)syscall(SYS_gettid), &who),
+		0);
 	prctl(PR_SET_NAME, said);
-	assert_int_equal(group, getpgrp());
-	assert_string_equal(name, ") R 1 1\n 1 ((");
+	assert_int_equal(who.session, getsid(0));
+	assert_string_equal(who.name, ") R 1 1\n 1 ((");
 
 	pid = fork();
 	if (pid == 0)
 		_exit(setsid() < 0 ||
-		      budget_group_from_proc(NULL, (int32_t)getpid(), &group,
-					     name) ||
-		      group != getpid());
+		      budget_who_from_proc(NULL, (int32_t)getpid(), &who) ||
+		      who.session != getpid() || who.terminal);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	/* Gone by now. */
-	assert_true(budget_group_from_proc(NULL, (int32_t)pid, &group, name) <
-		    0);
+	assert_true(budget_who_from_proc(NULL, (int32_t)pid, &who) < 0);
 }
 
 /* ---- what the service says ---- */
@@ -448,6 +492,9 @@ int main(void)
 		TEST(walks_that_begin_anew_leave_something),
 		TEST(no_walk_if_they_say_so),
 		TEST(who_is_gone_is_a_group_of_its_own),
+		TEST(those_that_come_and_go_are_one_walk),
+		TEST(at_a_terminal_they_fade),
+		TEST(a_ceiling_is_over_all_who_are_no_walks),
 		TEST(fetching_ahead_counts_for_who_reads),
 		TEST(many_groups_are_not_remembered_for_ever),
 		cmocka_unit_test(a_name_with_anything_in_it),
