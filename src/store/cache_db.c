@@ -338,6 +338,7 @@ int cache_open(const char *dir, struct cache **ret_cache)
 	r = cache_write(c, cache_sweep_old, NULL);
 	if (r < 0 && r != -EBUSY) /* another process has a lot to write */
 		return r;
+	c->was_open = true;
 	*ret_cache = steal(&c);
 	return 0;
 }

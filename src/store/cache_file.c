@@ -86,7 +86,7 @@ static int lock_files(const struct cache *c, int how, int *ret_fd)
 	cleanup(fd) int fd = own_open(path, O_RDWR | O_CREAT, 0600);
 
 	/* Somebody removed the cache under us: it is begun anew. */
-	if (fd == -ENOENT && file_mkdirs(c->dir, 0700) == 0)
+	if (fd == -ENOENT && c->was_open && file_mkdirs(c->dir, 0700) == 0)
 		fd = own_open(path, O_RDWR | O_CREAT, 0600);
 	if (fd < 0)
 		return fd;

@@ -77,6 +77,7 @@ struct cache {
 	atomic_uint_fast64_t max_bytes;
 	atomic_int_fast64_t swept_ms; /* wall clock */
 	atomic_bool read_failed;      /* said once */
+	bool was_open; /* its directory was there; fixed once it is open */
 	/* What the disk could not take. */
 	struct {
 		struct mutex lock;

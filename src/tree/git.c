@@ -6,6 +6,8 @@
  */
 #include "tree/git_view.h"
 
+#include "base/file.h"
+
 #include <limits.h>
 
 static struct node *tree_of(struct node *node)
@@ -366,23 +368,34 @@ static int git_attr(struct ctx *ctx, struct model *model, struct node *node,
 	return 0;
 }
 
+/* -EBADMSG: the node has another size than its object, for it was read from the
+ * head of a damaged one, which nothing protects. */
 static int read_blob(struct node *node, off_t offset, size_t n,
 		     struct model_data *ret_data)
 {
+	cleanup(blob_unref) struct blob *blob = NULL;
 	struct clone *clone = node->what.view->clone;
-	struct blob *blob = NULL;
-	int r, fd = -1;
+	cleanup(fd) int fd = -1;
+	struct stat st;
+	int r;
 
 	if (node->what.size > CLONE_BIG) {
 		r = clone_blob_file(clone, &node->what.oid, &fd);
-		if (r == 0)
-			*ret_data = (struct model_data){
-				.n = n, .fd = fd, .fd_offset = offset};
-	} else {
-		r = clone_read_blob(clone, &node->what.oid, &blob);
-		if (r == 0)
-			model_slice(blob, offset, n, ret_data);
+		if (r == 0 && (fstat(fd, &st) < 0 ||
+			       (uint64_t)st.st_size != node->what.size))
+			r = -EBADMSG;
+		if (r < 0)
+			return r;
+		*ret_data = (struct model_data){
+			.n = n, .fd = fd, .fd_offset = offset};
+		fd = -1;
+		return 0;
 	}
+	r = clone_read_blob(clone, &node->what.oid, &blob);
+	if (r == -EFBIG || (r == 0 && blob_len(blob) != node->what.size))
+		r = -EBADMSG;
+	if (r == 0)
+		model_slice(steal(&blob), offset, n, ret_data);
 	return r;
 }
 
@@ -414,6 +427,14 @@ static int git_read(struct ctx *ctx, struct model *model, struct node *node,
 		r = bring_again(ctx, model, node);
 		if (r >= 0)
 			r = read_blob(node, offset, n, ret_data);
+	}
+	if (r == -EBADMSG) {
+		/* The kernel believes that size: the name gets another inode.
+		 */
+		model_drop_child(model, node->parent, node->name);
+		return ctx_fail(ctx, -EIO,
+				"The size of this file was read from a damaged "
+				"pack, which is mended: open it again.");
 	}
 	return fail_read(ctx, r);
 }
