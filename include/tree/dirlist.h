@@ -61,7 +61,10 @@ struct dirlist {
 	int64_t left_ms;  /* unasked for so long, since … */
 	int64_t made_ms;  /* … then (clock_mono_ms) */
 	size_t n_bytes;   /* in memory, with the pin */
-	bool is_aside;    /* nobody but its opener is to have it */
+	/* The node that brought it (compared, never followed): a directory
+	 * that is found elsewhere may have other names there. */
+	const struct node *dir;
+	bool is_aside; /* nobody but its opener is to have it */
 	struct refs refs_private;
 	unsigned n_open_private;
 	size_t n_room_private;

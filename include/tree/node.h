@@ -10,6 +10,11 @@
  * back under the number it had: a directory keeps its number while it exists, a
  * file while its content stays. A number is never two things at once: while the
  * kernel knows it, a newcomer with the same number takes the next free one.
+ *
+ * A directory whose place is told by what it is (provider->roams: a pull
+ * request, which leaves the list of the open ones when it is merged) has a
+ * number of its own, whatever its parent: it keeps it when it is found
+ * elsewhere, and is at one place at a time.
  */
 #ifndef TREE_NODE_H
 #define TREE_NODE_H
@@ -59,9 +64,13 @@ struct node {
 	struct node_what what;
 
 	/* Under the table's lock. */
-	unsigned refs;         /* the kernel's lookups hold one together */
-	uint64_t nlookup;      /* the kernel's count */
-	bool linked;           /* the name leads here */
+	unsigned refs;    /* the kernel's lookups hold one together */
+	uint64_t nlookup; /* the kernel's count */
+	bool linked;      /* the name leads here */
+	bool retired;     /* its number is another node's: see former */
+	/* A directory that is found under another name now is a node of its
+	 * own there, with the number and the kernel's count of this one. */
+	struct node *former;   /* a reference, or NULL; fixed */
 	struct dirbook *book;  /* cookies, for a directory whose names change */
 	struct listed *listed; /* of a directory that was opened */
 	UT_hash_handle by_ino, by_name;

@@ -50,6 +50,9 @@ struct provider {
 		    size_t n, struct model_data *ret_data);
 	int (*readlink)(struct ctx *, struct model *, struct node *,
 			struct blob **ret_target);
+	/* A directory that may be found under another name, in another
+	 * directory, and is the same one. NULL: none of the provider is. */
+	bool (*roams)(const struct node_what *);
 	/* Identity by data; NULL: all of the provider are the same. */
 	bool (*same_data)(const struct node_what *a, const struct node_what *b);
 	uint64_t (*hash_data)(const struct node_what *what, uint64_t seed);

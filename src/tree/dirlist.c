@@ -352,7 +352,7 @@ int listed_open(struct listed *d, struct node *node, struct dirlist *l,
 
 	mutex_lock(&all->lock);
 	if (!l->is_aside && l != d->newest && d->newest && d->newest != seen &&
-	    d->newest->version == l->version) {
+	    d->newest->version == l->version && d->newest->dir == l->dir) {
 		gone = l;
 		l = dirlist_ref(d->newest);
 	}

@@ -76,6 +76,10 @@ static int bring(struct ctx *ctx, struct model *model, struct node *dir,
 	int r = 0;
 
 	newest = listed_newest(listed, &fresh);
+	if (newest && newest->dir != dir) {
+		newest = dirlist_unref(newest);
+		fresh = false;
+	}
 	aside = !newest && is_df(ctx);
 	if (fresh) {
 		brought = dirlist_ref(newest);
@@ -87,6 +91,8 @@ static int bring(struct ctx *ctx, struct model *model, struct node *dir,
 	}
 	if (r < 0)
 		return r;
+	if (brought != newest)
+		brought->dir = dir;
 	r = listed_open(listed, dir, brought, newest, &ret->opened, &reply);
 	if (r < 0)
 		return ctx_fail(ctx, r,

@@ -6,6 +6,15 @@
  * by_ino. A node is freed by whoever drops the last reference, outside the
  * lock, and its parent's reference after it (a loop, not a recursion: trees
  * can be deep).
+ *
+ * A directory that roams and is found at another place (7 among the open pull
+ * requests, merged/7 later) becomes a new node, because a node's parent and
+ * name are read without the lock. The new node takes the number, the kernel's
+ * count and a reference on the old one, its former; the old one is retired: out
+ * of by_ino, and alive as long as its children, whoever has it open, or the new
+ * one. The kernel moves its dentry when it sees the number under the new name:
+ * a shell that stands there goes on, and its getcwd is right again. What the
+ * kernel was told of the listing is the first one's, for all of them.
  */
 #include "tree/node.h"
 
@@ -15,6 +24,7 @@ struct node_table {
 	struct mutex lock;
 	struct node *inodes; /* all of it under lock */
 	struct node *names;
+	struct node *retired; /* by_name is their handle here */
 };
 
 static size_t name_key_len(const char *name)
@@ -34,13 +44,20 @@ static uint64_t mix(uint64_t h, const void *data, size_t n)
 	return h ^ (h >> 29);
 }
 
+static bool roams(const struct node_what *what)
+{
+	return what->provider->roams && what->provider->roams(what);
+}
+
 static uint64_t number_for(const struct node *parent, const char *name,
 			   const struct node_what *what)
 {
-	uint64_t h =
-		mix(0xcbf29ce484222325ULL, &parent->ino, sizeof(parent->ino));
+	uint64_t h = 0xcbf29ce484222325ULL;
 
-	h = mix(h, name, strlen(name));
+	if (!roams(what)) {
+		h = mix(h, &parent->ino, sizeof(parent->ino));
+		h = mix(h, name, strlen(name));
+	}
 	h = mix(h, &what->mode, sizeof(what->mode));
 	h = what->provider->hash_data ? what->provider->hash_data(what, h) : h;
 	if (!S_ISDIR(what->mode)) {
@@ -94,6 +111,10 @@ struct node_table *node_table_free(struct node_table *table)
 	/* The kernel is gone: its counts do not matter any more. The names
 	 * first, while the memory of all of them is there. */
 	HASH_CLEAR(by_name, table->names);
+	HASH_ITER (by_name, table->retired, node, next) {
+		HASH_DELETE(by_name, table->retired, node);
+		node_destroy(node);
+	}
 	HASH_ITER (by_ino, table->inodes, node, next) {
 		HASH_DELETE(by_ino, table->inodes, node);
 		node_destroy(node);
@@ -183,7 +204,10 @@ static struct node *drop(struct node_table *table, struct node *node)
 		return NULL;
 	check(node->nlookup == 0);
 	unlink_name(table, node);
-	HASH_DELETE(by_ino, table->inodes, node);
+	if (node->retired)
+		HASH_DELETE(by_name, table->retired, node);
+	else
+		HASH_DELETE(by_ino, table->inodes, node);
 	return node;
 }
 
@@ -196,6 +220,8 @@ void node_unref(struct node_table *table, struct node *node)
 		dead = drop(table, node);
 		mutex_unlock(&table->lock);
 		if (dead) {
+			/* Short: as often as it was found elsewhere. */
+			node_unref(table, dead->former);
 			parent = dead->parent;
 			node_destroy(dead);
 		}
@@ -222,6 +248,25 @@ static void count_lookup(struct node *node)
 		node->refs++;
 }
 
+/* fresh has the number now, and what the kernel counted under it. */
+static void take_over(struct node_table *table, struct node *fresh,
+		      struct node *former) requires_lock(table->lock)
+{
+	unlink_name(table, former);
+	HASH_DELETE(by_ino, table->inodes, former);
+	former->retired = true;
+	HASH_ADD_KEYPTR(by_name, table->retired, &former->ino,
+			sizeof(former->ino), former);
+	fresh->former = former;
+	fresh->nlookup = former->nlookup;
+	former->nlookup = 0;
+	/* The kernel's reference goes to fresh, fresh's is former's. */
+	if (fresh->nlookup > 0)
+		fresh->refs++;
+	else
+		former->refs++;
+}
+
 static struct node *insert(struct node_table *table, struct node *parent,
 			   struct node *fresh) requires_lock(table->lock)
 {
@@ -234,7 +279,7 @@ static struct node *insert(struct node_table *table, struct node *parent,
 		 * directory that lost it was not moved since; in the place of
 		 * a file nothing else was shown since. */
 		if (fresh->ino > NODE_ROOT_INO && !other->linked &&
-		    other->parent == parent &&
+		    other->parent_ino == parent->ino &&
 		    strcmp(other->name, fresh->name) == 0 &&
 		    same(other, &fresh->what) &&
 		    (S_ISDIR(other->what.mode) ||
@@ -242,6 +287,11 @@ static struct node *insert(struct node_table *table, struct node *parent,
 		    oid_equal(&other->what.oid, &fresh->what.oid)) {
 			link_name(table, other);
 			return other;
+		}
+		if (fresh->ino > NODE_ROOT_INO && roams(&fresh->what) &&
+		    same(other, &fresh->what)) {
+			take_over(table, fresh, other);
+			break;
 		}
 		fresh->ino++;
 	}
@@ -333,7 +383,8 @@ void node_forget(struct node_table *table, uint64_t ino, uint64_t n)
 
 void node_unlook(struct node_table *table, struct node *node)
 {
-	give_back(table, node, 1);
+	/* By its number: another node may have the count meanwhile. */
+	node_forget(table, node->ino, 1);
 }
 
 void node_unlink(struct node_table *table, struct node *node)
@@ -414,11 +465,20 @@ bool node_is_linked(struct node_table *table, const struct node *node)
 	return linked;
 }
 
+/* Cookies and listings go on from place to place. */
+static struct node *first(struct node *node)
+{
+	while (node->former)
+		node = node->former;
+	return node;
+}
+
 struct dirbook *node_book(struct node_table *table, struct node *node,
 			  bool make)
 {
 	struct dirbook *fresh = make ? dirbook_new() : NULL, *book;
 
+	node = first(node);
 	mutex_lock(&table->lock);
 	if (!node->book)
 		node->book = steal(&fresh);
@@ -433,6 +493,7 @@ struct listed *node_listed(struct node_table *table, struct node *node,
 {
 	struct listed *fresh = NULL, *listed;
 
+	node = first(node);
 	mutex_lock(&table->lock);
 	listed = node->listed;
 	mutex_unlock(&table->lock);

@@ -99,12 +99,21 @@ static void place_free(void *data)
 	free(p);
 }
 
+/* An item that says where it belongs: it is in one listing today, in another
+ * one tomorrow. Its key is the same in all of them. */
+static bool place_roams(const struct node_what *what)
+{
+	const struct place *p = what->data;
+
+	return p->id && p->row->items->where;
+}
+
 static bool place_same(const struct node_what *a, const struct node_what *b)
 {
 	const struct place *x = a->data, *y = b->data;
 
-	return x->row == y->row && !x->id == !y->id &&
-	       strcmp(x->scope->key, y->scope->key) == 0;
+	return (x->row == y->row || (place_roams(a) && place_roams(b))) &&
+	       !x->id == !y->id && strcmp(x->scope->key, y->scope->key) == 0;
 }
 
 static uint64_t place_hash(const struct node_what *what, uint64_t seed)
@@ -554,6 +563,7 @@ const struct provider provider_place = {
 	.lookup = place_lookup,
 	.open = place_open,
 	.attr = place_attr,
+	.roams = place_roams,
 	.same_data = place_same,
 	.hash_data = place_hash,
 	.free_data = place_free,

@@ -227,13 +227,13 @@ def test_names_are_remembered_across_mounts(bb, mounts):
 
 
 def test_who_stands_in_a_pull_request_that_is_merged_goes_on_reading(bb, mounts):
-    """Its name among the open ones becomes a link; the directory itself goes on, with what is true now."""
+    """Its name among the open ones becomes a link; the directory itself is found elsewhere, and goes on for who stands in it."""
     m = mounts()
     assert "7" in m.ls("acme/widgets/pullrequests")
     there = os.open(m / "acme/widgets/pullrequests/7", os.O_RDONLY | os.O_DIRECTORY)
     try:
         before = set(os.listdir(there))
-        shell = subprocess.Popen(["sh", "-c", "cat info; echo; read go; cat info && ls -1 && ls comments && cat tree/README.md"],
+        shell = subprocess.Popen(["sh", "-c", "cat info; echo; read go; /bin/pwd && cat info && ls -1 && ls comments && cat tree/README.md"],
                                  cwd=m / "acme/widgets/pullrequests/7", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT, text=True)
         for line in iter(shell.stdout.readline, "\n"):
@@ -241,6 +241,10 @@ def test_who_stands_in_a_pull_request_that_is_merged_goes_on_reading(bb, mounts)
         bb.merge_pull("acme", "widgets", 7)
         m.refresh("acme/widgets/pullrequests")
         assert os.readlink(m / "acme/widgets/pullrequests/7") == "merged/7"
+        assert os.stat(m / "acme/widgets/pullrequests/merged/7").st_ino == os.fstat(there).st_ino
+        assert os.path.samestat(os.stat(m / "acme/widgets/pullrequests/7"), os.fstat(there))
+        assert os.readlink(f"/proc/self/fd/{there}") == m / "acme/widgets/pullrequests/merged/7"
+        assert os.readlink(f"/proc/{shell.pid}/cwd") == m / "acme/widgets/pullrequests/merged/7"
         said, _ = shell.communicate("go\n", timeout=20)
         assert shell.returncode == 0 and "state: MERGED" in said, said
         assert set(os.listdir(there)) == before
@@ -248,3 +252,20 @@ def test_who_stands_in_a_pull_request_that_is_merged_goes_on_reading(bb, mounts)
             assert f.read() == m.read("acme/widgets/pullrequests/merged/7/title")
     finally:
         os.close(there)
+
+
+def test_a_pull_request_that_was_merged_is_at_one_place(bb, mounts):
+    """Found as merged before the list of the open ones is asked for again: the same directory, now there."""
+    m = mounts()
+    open_one = m / "acme/widgets/pullrequests/7"
+    closed_one = m / "acme/widgets/pullrequests/merged/7"
+    was = os.stat(open_one).st_ino
+    children = {n: os.stat(os.path.join(open_one, n)).st_ino for n in ("comments", "changes")}
+    bb.merge_pull("acme", "widgets", 7)
+    m.refresh("acme/widgets/pullrequests/7")
+    assert os.stat(closed_one).st_ino == was
+    m.refresh("acme/widgets/pullrequests")
+    assert os.readlink(open_one) == "merged/7"
+    assert os.stat(closed_one).st_ino == os.stat(open_one).st_ino == was
+    assert "state: MERGED" in m.read("acme/widgets/pullrequests/7/info")
+    assert set(children) <= set(os.listdir(closed_one))

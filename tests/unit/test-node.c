@@ -247,10 +247,108 @@ static void threads_agree(void **state)
 	node_table_free(racer.table);
 }
 
+/* An item's name is its data here: the same wherever it is found. */
+static bool is_same_item(const struct node_what *a, const struct node_what *b)
+{
+	return strcmp(a->data, b->data) == 0;
+}
+
+static uint64_t item_hash(const struct node_what *what, uint64_t seed)
+{
+	for (const char *s = what->data; *s; s++)
+		seed = (seed ^ (unsigned char)*s) * 0x100000001b3ULL;
+	return seed;
+}
+
+static bool item_roams(const struct node_what *what)
+{
+	return what->data != NULL;
+}
+
+static const struct provider items = {
+	.name = "items",
+	.roams = item_roams,
+	.same_data = is_same_item,
+	.hash_data = item_hash,
+	.free_data = free,
+};
+
+static struct node_what item(const char *id)
+{
+	return (struct node_what){.provider = &items,
+				  .mode = NODE_DIRECTORY,
+				  .data = xstrdup(id)};
+}
+
+static struct node *make_item(struct node_table *table, struct node *dir,
+			      const char *name, const char *id, bool kernel)
+{
+	struct node_what what = item(id);
+
+	return node_make(table, dir, name, &what, NULL, kernel);
+}
+
+static void what_roams_keeps_its_number(void **state)
+{
+	struct node *root, *first, *second, *third, *child, *again;
+	struct node_table *table = new_table(&root);
+	struct node_what inside = file(1);
+	uint64_t ino;
+
+	(void)state;
+	first = make_item(table, root, "7", "item 7", true);
+	node_unlook(table, make_item(table, root, "7", "item 7", true));
+	node_unref(table, first);
+	ino = first->ino;
+	child = node_make(table, first, "info", &inside, NULL, true);
+	/* Unlinked before it is found elsewhere, or not. */
+	node_unlink(table, first);
+	second = make_item(table, root, "merged 7", "item 7", true);
+	assert_ptr_not_equal(second, first);
+	assert_int_equal(second->ino, ino);
+	assert_false(node_is_linked(table, first));
+	again = node_get(table, ino);
+	assert_ptr_equal(again, second);
+	node_unref(table, again);
+	third = make_item(table, root, "declined 7", "item 7", false);
+	assert_int_equal(third->ino, ino);
+	assert_false(node_is_linked(table, second));
+	assert_null(node_child(table, root, "merged 7"));
+	/* What is inside, cookies and listings go on. */
+	again = node_make(table, third, "info", &inside, NULL, true);
+	assert_ptr_equal(again, child);
+	node_unref(table, again);
+	assert_ptr_equal(node_book(table, first, true),
+			 node_book(table, third, true));
+	/* A reply that could not be sent, of a node that is retired. */
+	node_unlook(table, second);
+	node_unref(table, first);
+	node_unref(table, second);
+	/* The kernel's one count is the third's. */
+	node_forget(table, ino, 1);
+	again = node_get(table, ino);
+	assert_ptr_equal(again, third);
+	node_unref(table, again);
+	node_unref(table, third);
+	assert_null(node_get(table, ino));
+	node_forget(table, child->ino, 2);
+	node_unref(table, child);
+	assert_int_equal(node_count(table), 1);
+	/* Another one of that name is another one; what is left is freed. */
+	first = make_item(table, root, "7", "item 8", true);
+	assert_int_not_equal(first->ino, ino);
+	second = make_item(table, root, "merged 8", "item 8", true);
+	node_unref(table, first);
+	node_unref(table, second);
+	node_unref(table, root);
+	node_table_free(table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(same_content_same_number),
+		cmocka_unit_test(what_roams_keeps_its_number),
 		cmocka_unit_test(new_content_new_number),
 		cmocka_unit_test(what_grows_tells_what_there_is),
 		cmocka_unit_test(directory_moves_and_stale_finds_are_refused),
