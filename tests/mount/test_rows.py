@@ -384,18 +384,18 @@ def test_ls_costs_its_pages_and_then_nothing(cold, row):
 @pytest.mark.parametrize("row", HARD, ids=str)
 def test_hard_values_and_many_pages(cold, row):
     cold.arrive(row)
-    pages, mark = n_pages(cold.bb, row), cold.bb.log.mark()
+    every, pages = items(cold.bb, row.get), n_pages(cold.bb, row)
+    mark = cold.bb.log.mark()
     names = set(cold.m.ls(row.path)) - {"index.tsv", "index.json", "more"}
     assert len(cold.asked(mark)) == pages
     if row.path.endswith("/deployments"):
-        every = items(cold.bb, row.get)
         assert names <= {i["uuid"] for i in every} and len(names) == LISTED
         names = {i["uuid"] for i in every}
     if row.item:
         for name in names:
             assert os.stat(cold.m / f"{row.path}/{name}/{row.item}").st_size == len(cold.m.read(f"{row.path}/{name}/{row.item}", "rb"))
     assert len(cold.asked(mark)) == pages
-    assert len(names) == (len(items(cold.bb, row.get)) if row.item else 0), "nobody is lost whose name is another's"
+    assert len(names) == (len(every) if row.item else 0), "nobody is lost whose name is another's"
     check_contents(cold.bb, cold.m, row)
 
 
