@@ -79,7 +79,7 @@ static const struct resource environment_rows[] = {
 	NUMBERED_LIST("variables",
 		      REPOSITORY
 		      "/deployments_config/environments/{1}/variables",
-		      "uuid", 30 * MINUTE_S, resource_variable),
+		      "uuid", 30 * MINUTE_S, resource_variable, UNLISTED),
 	{0},
 };
 
@@ -193,20 +193,26 @@ static const struct resource ssh_rows[] = {
 
 const struct resource resource_pipelines_settings_rows[] = {
 	NUMBERED_LIST("caches", CONFIG_2 "/caches", "uuid", 10 * MINUTE_S,
-		      cache_columns),
+		      cache_columns, UNLISTED),
 	NUMBERED_LIST("runners", CONFIG_2 "/runners", "uuid", 2 * MINUTE_S,
-		      resource_runner),
+		      resource_runner, UNLISTED),
 	{
 		.name = "schedules",
 		.kind = RESOURCE_COLLECTION,
 		.endpoint = CONFIG "/schedules?pagelen=100",
 		.paging = RESOURCE_NUMBERED,
 		.ttl_s = 30 * MINUTE_S,
+		.is_unlisted = true,
 		.columns = schedule_columns,
 		.items = &schedule_items,
 	},
-	GROUP("ssh", ssh_rows),
+	{
+		.name = "ssh",
+		.kind = RESOURCE_GROUP,
+		.is_unlisted = true,
+		.rows = ssh_rows,
+	},
 	NUMBERED_LIST("variables", CONFIG "/variables", "uuid", 30 * MINUTE_S,
-		      resource_variable),
+		      resource_variable, UNLISTED),
 	{0},
 };

@@ -23,28 +23,33 @@
 #define COMMIT REPOSITORY "/commit/{1}"
 #define WORKSPACE "/workspaces/{ws}"
 
-/* A collection that has nothing but its index. */
-#define LIST(its_name, its_endpoint, its_id, its_ttl_s, its_columns)   \
-	{                                                              \
-		.name = its_name, .kind = RESOURCE_COLLECTION,         \
-		.endpoint = its_endpoint "?pagelen=100", .id = its_id, \
-		.ttl_s = its_ttl_s, .columns = its_columns,            \
+/* A collection that has nothing but its index; whatever follows the columns
+ * are further members (UNLISTED). */
+#define LIST(its_name, its_endpoint, its_id, its_ttl_s, its_columns, ...) \
+	{                                                                 \
+		.name = its_name, .kind = RESOURCE_COLLECTION,            \
+		.endpoint = its_endpoint "?pagelen=100", .id = its_id,    \
+		.ttl_s = its_ttl_s, .columns = its_columns, __VA_ARGS__   \
 	}
 /* The same of those that never say where the next page is. */
-#define NUMBERED_LIST(its_name, its_endpoint, its_id, its_ttl_s, its_columns)  \
+#define NUMBERED_LIST(its_name, its_endpoint, its_id, its_ttl_s, its_columns,  \
+		      ...)                                                     \
 	{                                                                      \
 		.name = its_name, .kind = RESOURCE_COLLECTION,                 \
 		.endpoint = its_endpoint "?pagelen=100",                       \
 		.paging = RESOURCE_NUMBERED, .id = its_id, .ttl_s = its_ttl_s, \
-		.columns = its_columns,                                        \
+		.columns = its_columns, __VA_ARGS__                            \
 	}
 /* One object without anything below. */
-#define OBJECT(its_name, its_endpoint, its_ttl_s, its_files)  \
-	{                                                     \
-		.name = its_name, .kind = RESOURCE_OBJECT,    \
-		.endpoint = its_endpoint, .ttl_s = its_ttl_s, \
-		.files = its_files,                           \
+#define OBJECT(its_name, its_endpoint, its_ttl_s, its_files, ...) \
+	{                                                         \
+		.name = its_name, .kind = RESOURCE_OBJECT,        \
+		.endpoint = its_endpoint, .ttl_s = its_ttl_s,     \
+		.files = its_files, __VA_ARGS__                   \
 	}
+/* Found by its name alone: each directory that is listed is a request of every
+ * walk. */
+#define UNLISTED .is_unlisted = true
 #define GROUP(its_name, its_rows)                                           \
 	{                                                                   \
 		.name = its_name, .kind = RESOURCE_GROUP, .rows = its_rows, \

@@ -260,6 +260,7 @@ static const struct resource below[] = {
 		.id = "path",
 		.ttl_s = 5 * MINUTE_S,
 		.is_computed = true,
+		.is_unlisted = true,
 		.columns = conflict_columns,
 	},
 	STATUSES(2 * MINUTE_S),

@@ -1,6 +1,7 @@
 /*
  * remote/resource: how a repository is set up, each answer in a directory of
- * its own: what is set here, and what is in force with what it inherits.
+ * its own: what is set here, and what is in force with what it inherits. The
+ * second are found by their names.
  */
 #include "resource_private.h"
 
@@ -60,21 +61,21 @@ const struct resource resource_settings_rows[] = {
 	       resource_branching_model),
 	OBJECT("branching-model-settings",
 	       REPOSITORY "/branching-model/settings", 30 * MINUTE_S,
-	       resource_branching_settings),
+	       resource_branching_settings, UNLISTED),
 	LIST("default-reviewers", REPOSITORY "/default-reviewers", "uuid",
 	     30 * MINUTE_S, resource_person),
 	LIST("deploy-keys", REPOSITORY "/deploy-keys", "id", 30 * MINUTE_S,
 	     resource_deploy_key),
 	OBJECT("effective-branching-model",
 	       REPOSITORY "/effective-branching-model", 10 * MINUTE_S,
-	       resource_effective_branching_model),
+	       resource_effective_branching_model, UNLISTED),
 	LIST("effective-default-reviewers",
 	     REPOSITORY "/effective-default-reviewers", "user.uuid",
-	     30 * MINUTE_S, resource_default_reviewer),
+	     30 * MINUTE_S, resource_default_reviewer, UNLISTED),
 	LIST("hooks", REPOSITORY "/hooks", "uuid", 30 * MINUTE_S,
 	     resource_hook),
 	OBJECT("override-settings", REPOSITORY "/override-settings",
-	       30 * MINUTE_S, override_files),
+	       30 * MINUTE_S, override_files, UNLISTED),
 	GROUP("permissions", permissions),
 	{
 		.name = "pipelines",
