@@ -130,16 +130,18 @@ int own_walk(const char *path, own_step *step, void *arg, char **ret_path,
 {
 	cleanup(free) char *whole = xstrdup(path);
 	cleanup(free) char *done = xstrdup("");
-	char *rest = whole, *name;
+	char *rest = whole;
 	int links = 0;
 
 	*ret_path = NULL;
-	while ((name = next_name(&rest))) {
-		cleanup(free) char *one = name;
+	for (;;) {
+		cleanup(free) char *name = next_name(&rest);
 		cleanup(free) char *here = NULL;
 		struct stat st;
 		int r;
 
+		if (!name)
+			break;
 		if (!strcmp(name, "."))
 			continue;
 		if (!strcmp(name, "..")) {
