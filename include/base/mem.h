@@ -48,4 +48,8 @@ const char *blob_data(const struct blob *); /* NUL after the end */
 size_t blob_len(const struct blob *);
 DEFINE_CLEANUP(struct blob *, blob_unref);
 
+/* Gives pages of the heap that nothing is on back to the system: after a large
+ * document or many small things were freed. Takes milliseconds. */
+void mem_give_back(void);
+
 #endif

@@ -142,5 +142,7 @@ void node_path(const struct node *, struct buf *out);
 void node_path_below(const struct node *, const struct node *ancestor,
 		     struct buf *out);
 size_t node_count(struct node_table *);
+/* True once after so many nodes went that their memory is worth giving back. */
+bool node_many_went(struct node_table *);
 
 #endif

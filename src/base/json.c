@@ -186,6 +186,15 @@ static int scan(struct scan *s)
 	return 0;
 }
 
+/* A document that is worth giving its memory back. */
+#define LARGE_BYTES (4 * MIB)
+#define LARGE_MARK 1
+
+static bool is_container(const cJSON *item)
+{
+	return cJSON_IsObject(item) || cJSON_IsArray(item);
+}
+
 int json_parse(const char *text, size_t n, struct json **ret_json)
 {
 	struct scan s = {.text = text, .n = n};
@@ -205,13 +214,22 @@ int json_parse(const char *text, size_t n, struct json **ret_json)
 	for (; end < text + n; end++)
 		if (!memchr(" \t\r\n", *end, 4))
 			return -EBADMSG;
+	/* cJSON has no use for the number of an object or an array. */
+	if (n > LARGE_BYTES && is_container((cJSON *)json))
+		((cJSON *)json)->valueint = LARGE_MARK;
 	*ret_json = steal(&json);
 	return 0;
 }
 
+/* Otherwise the hundreds of megabytes that a document of 64 MB took stay. */
 struct json *json_free(struct json *json)
 {
-	cJSON_Delete((cJSON *)json);
+	cJSON *root = (cJSON *)json;
+	bool large = root && is_container(root) && root->valueint == LARGE_MARK;
+
+	cJSON_Delete(root);
+	if (large)
+		mem_give_back();
 	return NULL;
 }
 

@@ -6,6 +6,8 @@
  * buf_steal.
  */
 #include "base/mem.h"
+
+#include <malloc.h>
 #include "base/sync.h"
 
 #define DEFAULT_MAX ((size_t)64 * MIB)
@@ -175,4 +177,9 @@ const char *blob_data(const struct blob *b)
 size_t blob_len(const struct blob *b)
 {
 	return b->len;
+}
+
+void mem_give_back(void)
+{
+	malloc_trim(0);
 }

@@ -20,7 +20,10 @@
 
 #include "tree/provider.h"
 
+#define MANY_NODES 10000
+
 struct node_table {
+	atomic_size_t n_went; /* since node_many_went was true */
 	struct mutex lock;
 	struct node *inodes; /* all of it under lock */
 	struct node *names;
@@ -220,6 +223,7 @@ void node_unref(struct node_table *table, struct node *node)
 		dead = drop(table, node);
 		mutex_unlock(&table->lock);
 		if (dead) {
+			atomic_fetch_add(&table->n_went, 1);
 			/* Short: as often as it was found elsewhere. */
 			node_unref(table, dead->former);
 			parent = dead->parent;
@@ -562,4 +566,12 @@ size_t node_count(struct node_table *table)
 	n = HASH_CNT(by_ino, table->inodes);
 	mutex_unlock(&table->lock);
 	return n;
+}
+
+bool node_many_went(struct node_table *table)
+{
+	if (atomic_load(&table->n_went) < MANY_NODES)
+		return false;
+	atomic_store(&table->n_went, 0);
+	return true;
 }

@@ -389,6 +389,9 @@ static void refresh_main(void *arg)
 		run_jobs(refresh);
 		next = check_trees(refresh);
 		clones_expire();
+		/* The kernel forgets thousands at a time. */
+		if (node_many_went(refresh->model->nodes))
+			mem_give_back();
 		mutex_lock(&refresh->lock);
 		if (!refresh->first && !refresh->stopping)
 			cond_wait_until(&refresh->cond, &refresh->lock,

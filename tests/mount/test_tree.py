@@ -562,3 +562,28 @@ def test_a_file_over_the_bound_is_refused_with_a_line(bb, mounts, tmp_path):
     m.unmount()
     with open(mounts(BITBUCKETFS_BIG_FILE="1g") / "acme/over/tree/over", "rb") as f:
         assert f.read()[-2:] == b"\0x"
+
+
+@pytest.mark.skipif(SANITIZED or os.geteuid() != 0, reason="needs drop_caches, and memory without a sanitizer's")
+def test_what_the_kernel_forgets_is_given_back(bb, mounts, tmp_path):
+    source = str(tmp_path / "many.git")
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", source], check=True)
+    lines = b"".join(b"M 100644 :1 many/%06d.txt\n" % i for i in range(50000))
+    subprocess.run(["git", "--git-dir", source, "fast-import", "--quiet"], check=True, input=(
+        b"blob\nmark :1\ndata 5\ntext\n\ncommit refs/heads/main\ncommitter A <a@example.org> 1767258000 +0000\ndata 0\n" + lines))
+    repo = bb.create_repo("acme", "many")
+    repo.git_dir, repo.mainbranch = source, "main"
+    m = mounts()
+    m.ls("acme/many/tree")
+    before = m.rss_anon()
+    with os.scandir(m / "acme/many/tree/many") as entries:
+        assert sum(1 for e in entries if e.stat().st_size) == 50000
+    full = m.rss_anon()
+    assert full - before > 8 << 20
+
+    def forgotten():
+        with open("/proc/sys/vm/drop_caches", "w") as f:
+            f.write("2")
+        return m.rss_anon() - before < (full - before) / 2
+    # A tree that nobody uses goes after a minute: this is of the nodes alone, and need not wait for it.
+    await_true(forgotten, "half of it is given back", 90)

@@ -291,9 +291,44 @@ static void prints_within_bounds(void **state)
 	assert_int_equal(json_compact(deep, &out), -EMSGSIZE);
 }
 
+static size_t rss_anon_kb(void)
+{
+	cleanup(buf_done) struct buf text = BUF_INIT(64 * KIB);
+	const char *line;
+
+	assert_int_equal(file_read("/proc/self/status", 64 * KIB, &text), 0);
+	line = strstr(text.data, "RssAnon:");
+	assert_non_null(line);
+	return strtoul(line + 8, NULL, 10);
+}
+
+/* With something small allocated at its end, which would hold the heap up. */
+static void a_large_document_gives_its_memory_back(void **state)
+{
+	(void)state;
+	cleanup(buf_done) struct buf text = BUF_INIT(64 * MIB);
+	struct json *large, *small = NULL;
+	size_t before, full;
+
+	buf_putc(&text, '[');
+	while (text.len < 8 * MIB)
+		buf_puts(&text, "12,");
+	buf_puts(&text, "1]");
+	before = rss_anon_kb();
+	assert_int_equal(json_parse(text.data, text.len, &large), 0);
+	assert_int_equal(json_parse("[1]", 3, &small), 0);
+	full = rss_anon_kb() - before;
+	assert_true(full > 100000);
+	large = json_free(large);
+	if (!getenv("BITBUCKETFS_SANITIZED"))
+		assert_true(rss_anon_kb() < before + full / 10);
+	json_free(small);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_large_document_gives_its_memory_back),
 		cmocka_unit_test(good_documents),
 		cmocka_unit_test(bad_documents),
 		cmocka_unit_test(mutated_documents),
