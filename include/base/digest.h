@@ -1,5 +1,6 @@
 /*
- * base/digest: the door to nettle. Hashes as lower-case hex.
+ * base/digest: the door to nettle. Hashes as lower-case hex. And a sum that is
+ * fast, against disks, not people.
  */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
@@ -17,6 +18,8 @@ struct digest_sha1 *digest_sha1_new(void);
 void digest_sha1_add(struct digest_sha1 *, const void *data, size_t n);
 void digest_sha1_end(struct digest_sha1 *, char out[static 41]);
 struct digest_sha1 *digest_sha1_free(struct digest_sha1 *);
+/* CRC-32; before: of what came before it, 0 at the start. */
+uint32_t digest_crc32(uint32_t before, const void *data, size_t n);
 void digest_hmac_sha256_hex(const void *key, size_t n_key, const void *data,
 			    size_t n, char out[static 65]);
 void digest_base64(const void *data, size_t n, char **ret_text); /* free */

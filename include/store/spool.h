@@ -1,7 +1,8 @@
 /*
  * store/spool: large things as files of the cache, of which some pieces may be
  * there and others not yet. Bytes of a piece (SPOOL_PIECE, aligned) count when
- * it is whole, after a crash only when it had been synced.
+ * it is whole, after a crash only when it had been synced, and while they are
+ * what had come.
  *
  * A file has no name while its size is not known: it grows, and is gone with
  * its last reference. Settled, it has a name and outlives the program, until
@@ -57,6 +58,12 @@ int spool_write(struct spool_file *, uint64_t offset, const void *data,
  * failure of that costs them in a crash alone. */
 void spool_mark(struct spool_file *, uint64_t piece);
 bool spool_has(struct spool_file *, uint64_t piece);
+/* The same, and its bytes are those that it was marked with: before it is read.
+ * One whose bytes are not is not there any more; that is said once a file. */
+bool spool_check(struct spool_file *, uint64_t piece);
+/* Whether what was written to a nameless file, one after the other, is what
+ * these bytes of it are. */
+bool spool_check_growing(struct spool_file *, uint64_t offset, uint64_t n);
 static inline uint64_t spool_n_pieces(uint64_t size)
 {
 	return (size + SPOOL_PIECE - 1) / SPOOL_PIECE;

@@ -1,5 +1,5 @@
 /*
- * base/digest: the only file that sees nettle.
+ * base/digest: the only file that sees nettle, and zlib for its CRC.
  */
 #include "base/digest.h"
 
@@ -8,6 +8,7 @@
 #include <nettle/sha1.h>
 #include <sys/random.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define PIECE ((size_t)256 << 10) /* of a file that is hashed */
 
@@ -97,6 +98,11 @@ struct digest_sha1 *digest_sha1_free(struct digest_sha1 *d)
 {
 	free(d);
 	return NULL;
+}
+
+uint32_t digest_crc32(uint32_t before, const void *data, size_t n)
+{
+	return (uint32_t)crc32_z(before, data, n);
 }
 
 void digest_hmac_sha256_hex(const void *key, size_t n_key, const void *data,

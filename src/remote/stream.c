@@ -419,15 +419,20 @@ static int read_growing(struct ctx *ctx, struct stream *s, uint64_t offset,
 	mutex_unlock(&s->streams->lock);
 	if (!file)
 		return -EAGAIN;
-	r = spool_dup(file, ret_fd);
-	spool_file_unref(file);
-	if (r < 0)
-		return ctx_fail(ctx, r, "No file could be opened: %s.",
-				strerror(-r));
 	*ret_n = offset >= length      ? 0
 		 : n > length - offset ? (size_t)(length - offset)
 				       : n;
-	return 0;
+	if (!spool_check_growing(file, offset, *ret_n)) {
+		stream_die(s);
+		r = ctx_fail(ctx, -EIO,
+			     "What had come of %s was damaged on the disk of "
+			     "the cache; it is asked for anew.",
+			     s->path);
+	} else if ((r = spool_dup(file, ret_fd)) < 0) {
+		ctx_fail(ctx, r, "No file could be opened: %s.", strerror(-r));
+	}
+	spool_file_unref(file);
+	return r;
 }
 
 int stream_use_sized(struct ctx *ctx, struct stream *s,
@@ -465,7 +470,7 @@ int stream_read(struct ctx *ctx, struct stream *s, uint64_t offset, size_t n,
 	mutex_unlock(&s->streams->lock);
 	for (piece = offset / SPOOL_PIECE;
 	     r == 0 && piece * SPOOL_PIECE < offset + n; piece++)
-		if (!spool_has(file, piece))
+		if (!spool_check(file, piece))
 			r = wait_for(ctx, s, file, piece);
 	if (r == 0 && (r = spool_dup(file, ret_fd)) < 0)
 		ctx_fail(ctx, r, "No file could be opened: %s.", strerror(-r));

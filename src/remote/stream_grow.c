@@ -200,7 +200,7 @@ static int settle(struct sink *sink)
 	return 0;
 }
 
-static void die(struct stream *s)
+void stream_die(struct stream *s)
 {
 	struct streams *all = s->streams;
 
@@ -237,7 +237,7 @@ static int ask(struct ctx *ctx, struct stream *s, bool has_ended)
 		sink.other = true; /* all came, and it is less */
 	}
 	if (sink.other) {
-		die(s);
+		stream_die(s);
 		return 0;
 	}
 	if (r == 0 && sink.total >= 0 && sink.at != (uint64_t)sink.total &&

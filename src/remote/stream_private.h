@@ -102,6 +102,8 @@ void stream_changed(struct stream *);
 /* With the lock: everybody who waits gets this, and who comes within a moment.
  */
 void stream_failed(struct stream *, int r, const char *sentence);
+/* Nothing comes to a growing one any more, and nobody gets it. */
+void stream_die(struct stream *);
 /* Its bytes are of that size: makes its file. */
 int stream_be_sized(struct ctx *, struct stream *, uint64_t size,
 		    const char *tag);

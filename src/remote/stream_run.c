@@ -184,6 +184,7 @@ struct sink {
 	struct spool_file *file;     /* NULL: its size is not known yet */
 	struct spool_file *nameless; /* the server does not tell the size */
 	uint64_t at, end;            /* as in run, where others look */
+	uint64_t written;            /* from there on it was we who wrote */
 	char tag[128];
 };
 
@@ -213,6 +214,8 @@ static void set_range(struct sink *sink, uint64_t at, uint64_t end, bool whole)
 	mutex_lock(&all->lock);
 	sink->at = run->at = at;
 	sink->end = run->end = end;
+	if (sink->written > at)
+		sink->written = at;
 	if (whole) {
 		run->start = 0;
 		run->stream->no_range = true;
@@ -320,12 +323,16 @@ static int take_some(struct sink *sink, const char *data, size_t n)
 		r = spool_write(sink->nameless, sink->at, data, n);
 	else if (!spool_has(sink->file, piece))
 		r = spool_write(sink->file, sink->at, data, n);
+	else
+		sink->written = to;
 	if (r < 0)
 		return fail_write(sink->run, r);
 	sink->at = to;
 	if (to % SPOOL_PIECE != 0 && to != sink->end)
 		return 0;
-	if (sink->file)
+	/* One that turned out to be damaged while it was passed over has a
+	 * start that is not ours. */
+	if (sink->file && sink->written <= piece * SPOOL_PIECE)
 		spool_mark(sink->file, piece);
 	if (!show(sink))
 		return -ECANCELED;
@@ -407,7 +414,7 @@ static int exchange(struct stream_run *run, struct sink *sink)
  * broke. */
 static int bring(struct stream_run *run)
 {
-	struct sink sink = {.run = run, .at = run->at};
+	struct sink sink = {.run = run, .at = run->at, .written = run->at};
 	unsigned tries = 0;
 	int r = stream_use(&run->ctx, run->stream, &sink.file);
 

@@ -1,62 +1,38 @@
 /*
  * store/spool. A settled file is one file on the disk, so that it appears and
- * goes as a whole: its bytes (sparse), then from the next 4 KiB on a map of one
- * byte a piece, then a head of 512 bytes, which is found from the end.
- *
- * Marks live in memory; the map on the disk gets those whose bytes were synced
- * before, so a piece that the map has is whole, whenever the power went. A map
- * of bytes, not bits: another process's mark is never undone, only, at worst,
- * not known.
+ * goes as a whole: its bytes (sparse), then from the next 4 KiB on a map of 8
+ * bytes a piece (spool_check.c), then a head of 512 bytes, which is found from
+ * the end. Older versions wrote a map of one byte a piece, without sums: theirs
+ * are read, too.
  */
-#include "store/spool.h"
+#include "spool_private.h"
 
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/own.h"
-#include "base/sync.h"
+#include "store/say.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ALIGN ((uint64_t)4096)
-#define SYNC_EVERY 32 /* pieces */
-#define MAGIC "bitbucketfs spool 1\n"
+#define MAGIC "bitbucketfs spool 2\n"
+#define MAGIC_OLD "bitbucketfs spool 1\n"
 #define TMP ".tmp-"
 
 struct head {
 	char magic[24];
 	uint64_t size;
 	char tag[256];
-	char unused[512 - 24 - 8 - 256];
+	uint32_t sum; /* of the head without it */
+	char unused[512 - 24 - 8 - 256 - 4];
 };
 
-struct spool {
-	char *dir;
-	uint64_t max_bytes;
-	atomic_uint serial;
-};
-
-struct spool_file {
-	struct refs refs;
-	struct spool *spool;
-	int fd;
-	char *path; /* of a nameless one: its temporary one */
-	/* Once settled; fixed from then on. */
-	bool settled;
-	uint64_t size, n_pieces;
-	char tag[256];
-	struct mutex lock;
-	unsigned char *marks; /* under lock: here */
-	unsigned char *kept;  /* under lock: in the map on the disk */
-	unsigned n_unkept;    /* under lock */
-	bool keeping;         /* under lock: somebody syncs */
-};
-
-static uint64_t map_offset(uint64_t size)
+static uint32_t head_sum(struct head head)
 {
-	return (size + ALIGN - 1) / ALIGN * ALIGN;
+	head.sum = 0;
+	return digest_crc32(0, &head, sizeof(head));
 }
 
 static char *path_of(const struct spool *s, const char *key)
@@ -188,21 +164,35 @@ static struct spool_file *file_new(struct spool *s, char *path, int fd)
 	f->spool = s;
 	f->path = path;
 	f->fd = fd;
+	f->round = 1;
 	mutex_init(&f->lock);
 	return f;
 }
 
+/* Sums that were made of the bytes as they came stay. */
 static void be_settled(struct spool_file *f, const struct head *head)
 {
+	uint64_t n = spool_n_pieces(head->size);
+	struct spool_piece *pieces = xcalloc(n + 1, sizeof(*pieces));
+	struct stat st;
+
+	mutex_lock(&f->lock);
+	for (uint64_t i = 0; f->n_summed == head->size && i < n; i++)
+		pieces[i] = (struct spool_piece){.is_summed = true,
+						 .sum = f->pieces[i].sum};
+	free(f->pieces);
+	f->pieces = pieces;
 	f->size = head->size;
-	f->n_pieces = spool_n_pieces(head->size);
+	f->n_pieces = n;
+	f->is_old = memcmp(head->magic, MAGIC, sizeof(MAGIC)) != 0;
 	memcpy(f->tag, head->tag, sizeof(f->tag));
-	f->marks = xcalloc(f->n_pieces + 1, 1);
-	f->kept = xcalloc(f->n_pieces + 1, 1);
+	if (fstat(f->fd, &st) == 0)
+		f->mtime = st.st_mtim;
 	f->settled = true;
+	mutex_unlock(&f->lock);
 }
 
-static int write_at(int fd, uint64_t offset, const void *data, size_t n)
+int spool_write_at(int fd, uint64_t offset, const void *data, size_t n)
 {
 	const char *at = data;
 
@@ -220,7 +210,7 @@ static int write_at(int fd, uint64_t offset, const void *data, size_t n)
 	return 0;
 }
 
-static ssize_t read_at(int fd, uint64_t offset, void *data, size_t n)
+ssize_t spool_read_at(int fd, uint64_t offset, void *data, size_t n)
 {
 	size_t got = 0;
 
@@ -243,22 +233,35 @@ static ssize_t read_at(int fd, uint64_t offset, void *data, size_t n)
 static int read_head(int fd, struct head *head)
 {
 	struct stat st;
-	uint64_t n_pieces;
+	bool is_old;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode) || (size_t)st.st_size < sizeof(*head) ||
-	    read_at(fd, (uint64_t)st.st_size - sizeof(*head), head,
-		    sizeof(*head)) != sizeof(*head) ||
-	    memcmp(head->magic, MAGIC, sizeof(MAGIC)) != 0 ||
+	    spool_read_at(fd, (uint64_t)st.st_size - sizeof(*head), head,
+			  sizeof(*head)) != sizeof(*head))
+		return -ENOENT;
+	is_old = memcmp(head->magic, MAGIC_OLD, sizeof(MAGIC_OLD)) == 0;
+	if ((!is_old && (memcmp(head->magic, MAGIC, sizeof(MAGIC)) != 0 ||
+			 head->sum != head_sum(*head))) ||
 	    head->size > SPOOL_MAX_FILE)
 		return -ENOENT;
-	n_pieces = spool_n_pieces(head->size);
 	head->tag[sizeof(head->tag) - 1] = '\0';
 	return (uint64_t)st.st_size ==
-			       map_offset(head->size) + n_pieces + sizeof(*head)
+			       spool_map_offset(head->size) +
+				       spool_map_size(head->size, is_old) +
+				       sizeof(*head)
 		       ? 0
 		       : -ENOENT;
+}
+
+/* Nobody may find it again, so that it is said once. */
+static void say_unreadable(const char *path)
+{
+	if (unlink(path) == 0)
+		store_say(path, EIO,
+			  "A download or the log of a step that was kept here "
+			  "was damaged: it is fetched again.");
 }
 
 int spool_find(struct spool *s, const char *key, struct spool_file **ret_file)
@@ -273,18 +276,18 @@ int spool_find(struct spool *s, const char *key, struct spool_file **ret_file)
 	struct head head;
 	int r = fd < 0 ? fd : read_head(fd, &head);
 
+	if (r == 0) {
+		/* By hand, for most file systems are mounted relatime. */
+		futimens(fd, used_now);
+		f = file_new(s, xstrdup(path), fd);
+		fd = -1;
+		be_settled(f, &head);
+		r = spool_map_read(f);
+	}
+	if (r == -ENOENT && (f || fd >= 0))
+		say_unreadable(path);
 	if (r < 0)
 		return r;
-	/* By hand, for most file systems are mounted relatime. */
-	futimens(fd, used_now);
-	f = file_new(s, steal(&path), fd);
-	fd = -1;
-	be_settled(f, &head);
-	if (read_at(f->fd, map_offset(f->size), f->kept, f->n_pieces) !=
-	    (ssize_t)f->n_pieces)
-		return -ENOENT;
-	for (uint64_t i = 0; i < f->n_pieces; i++)
-		f->marks[i] = f->kept[i] = f->kept[i] == 1;
 	*ret_file = steal(&f);
 	return 0;
 }
@@ -322,7 +325,7 @@ int spool_settle(struct spool_file *f, const char *key, uint64_t size,
 {
 	cleanup(free) char *path = path_of(f->spool, key);
 	struct head head = {.magic = MAGIC, .size = size};
-	uint64_t map = map_offset(size);
+	uint64_t map = spool_map_offset(size);
 	int r;
 
 	check(!f->settled && strlen(tag) < sizeof(head.tag));
@@ -332,9 +335,11 @@ int spool_settle(struct spool_file *f, const char *key, uint64_t size,
 	prune(f->spool, path, size, f->spool->max_bytes);
 	/* Whatever lies beyond the end of the bytes is no mark. */
 	if (ftruncate(f->fd, (off_t)size) < 0 ||
-	    ftruncate(f->fd, (off_t)(map + spool_n_pieces(size))) < 0)
+	    ftruncate(f->fd, (off_t)(map + spool_map_size(size, false))) < 0)
 		return -errno;
-	r = write_at(f->fd, map + spool_n_pieces(size), &head, sizeof(head));
+	head.sum = head_sum(head);
+	r = spool_write_at(f->fd, map + spool_map_size(size, false), &head,
+			   sizeof(head));
 	if (r < 0)
 		return r;
 	if (rename(f->path, path) < 0)
@@ -343,41 +348,6 @@ int spool_settle(struct spool_file *f, const char *key, uint64_t size,
 	f->path = steal(&path);
 	be_settled(f, &head);
 	return 0;
-}
-
-/* ---- keeping marks ---- */
-
-/* Marks whose bytes were synced go to the disk. */
-static int keep(struct spool_file *f)
-{
-	cleanup(free) unsigned char *now = NULL;
-	int r = 0;
-
-	mutex_lock(&f->lock);
-	if (f->keeping || !f->n_unkept) {
-		mutex_unlock(&f->lock);
-		return 0;
-	}
-	f->keeping = true;
-	now = xmalloc(f->n_pieces + 1);
-	memcpy(now, f->marks, f->n_pieces);
-	f->n_unkept = 0;
-	mutex_unlock(&f->lock);
-
-	if (fdatasync(f->fd) < 0)
-		r = -errno;
-	for (uint64_t i = 0; r == 0 && i < f->n_pieces; i++)
-		if (now[i] && !f->kept[i])
-			r = write_at(f->fd, map_offset(f->size) + i, "\1", 1);
-
-	mutex_lock(&f->lock);
-	if (r == 0)
-		memcpy(f->kept, now, f->n_pieces);
-	else
-		f->n_unkept++; /* so that the last reference tries again */
-	f->keeping = false;
-	mutex_unlock(&f->lock);
-	return r;
 }
 
 struct spool_file *spool_file_ref(struct spool_file *f)
@@ -391,13 +361,12 @@ struct spool_file *spool_file_unref(struct spool_file *f)
 	if (!f || !refs_drop(&f->refs))
 		return NULL;
 	if (f->settled)
-		(void)keep(f);
+		(void)spool_map_keep(f);
 	else
 		unlink(f->path);
 	fd_close(f->fd);
 	mutex_done(&f->lock);
-	free(f->marks);
-	free(f->kept);
+	free(f->pieces);
 	free(f->path);
 	free(f);
 	return NULL;
@@ -425,36 +394,15 @@ int spool_write(struct spool_file *f, uint64_t offset, const void *data,
 	check(!f->settled || (offset <= f->size && n <= f->size - offset));
 	if (offset + n > SPOOL_MAX_FILE)
 		return -EFBIG;
-	r = write_at(f->fd, offset, data, n);
+	spool_write_begin(f);
+	r = spool_write_at(f->fd, offset, data, n);
 	if ((r == -ENOSPC || r == -EDQUOT) && prune(f->spool, f->path, 0, 0))
-		r = write_at(f->fd, offset, data, n);
+		r = spool_write_at(f->fd, offset, data, n);
+	if (r == 0 && !f->settled)
+		spool_sum_more(f, offset, data, n);
+	spool_write_end(f);
 	/* The disk's quota is not the service's. */
 	return r == -EDQUOT ? -ENOSPC : r;
-}
-
-void spool_mark(struct spool_file *f, uint64_t piece)
-{
-	bool due = false;
-
-	check(f->settled && piece < f->n_pieces);
-	mutex_lock(&f->lock);
-	if (!f->marks[piece]) {
-		f->marks[piece] = 1;
-		due = ++f->n_unkept >= SYNC_EVERY;
-	}
-	mutex_unlock(&f->lock);
-	if (due)
-		(void)keep(f);
-}
-
-bool spool_has(struct spool_file *f, uint64_t piece)
-{
-	bool has;
-
-	mutex_lock(&f->lock);
-	has = f->settled && piece < f->n_pieces && f->marks[piece];
-	mutex_unlock(&f->lock);
-	return has;
 }
 
 int spool_dup(const struct spool_file *f, int *ret_fd)
@@ -470,5 +418,5 @@ int spool_dup(const struct spool_file *f, int *ret_fd)
 ssize_t spool_read(const struct spool_file *f, uint64_t offset, void *data,
 		   size_t n)
 {
-	return read_at(f->fd, offset, data, n);
+	return spool_read_at(f->fd, offset, data, n);
 }

@@ -7,6 +7,7 @@ import pytest
 from conftest import asked, await_true, checkout, same_trees
 
 W = "acme/widgets/tree"
+MIB = 1 << 20
 
 
 def store_of(bb, m, workspace="acme", slug="widgets"):
@@ -104,3 +105,114 @@ def test_what_is_sound_is_read_without_a_network(bb, mounts):
     subprocess.run(["grep", "-r", "anything", f"{m.path}/{W}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     assert "damaged" in m.errors()
     bb.online()
+
+
+# ---- downloads and logs ----
+
+D = "acme/widgets/downloads"
+P = "acme/widgets/pipelines"
+
+
+def kept_files(m, growing=False):
+    """Those of downloads and logs in the cache."""
+    return [os.path.join(p, f) for p, _, names in os.walk(m.cache) if os.path.basename(p) == "spool" for f in names
+            if f.startswith(".tmp-") == growing]
+
+
+def anew(m, name):
+    """Its bytes without what the kernel has of them."""
+    with open(m / name, "rb", buffering=0) as f:
+        os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return f.read()
+
+
+def overwrite(path, offset, n=100):
+    before = os.stat(path).st_mtime_ns
+    while os.stat(path).st_mtime_ns == before:
+        with open(path, "r+b") as f:
+            f.seek(offset)
+            f.write(os.urandom(n))
+
+
+def damaged_lines(m):
+    return [x for x in m.errors().splitlines() if "damaged" in x]
+
+
+def test_a_download_heals(bb, mounts):
+    content = os.urandom(3 * MIB + 12345)
+    bb.add_download("acme", "widgets", "big", content)
+    m = mounts()
+    m.ls(D)
+    assert anew(m, f"{D}/big") == content
+    path, = kept_files(m)
+    overwrite(path, MIB + 777)
+    mark = bb.log.mark()
+    assert anew(m, f"{D}/big") == content
+    ranges = [e["range"] for e in bb.log.since(mark, r"GET /downloads/") if e["listener"] == "storage"]
+    assert ranges == [f"bytes={MIB}-{2 * MIB - 1}"], "what is damaged, and no more"
+    line, = damaged_lines(m)
+    assert "\tEIO\t" in line and path in line
+    mark = bb.log.mark()
+    assert anew(m, f"{D}/big") == content and asked(bb, mark, "/downloads/") == []
+    m.unmount()
+
+    overwrite(path, 3 * MIB + 12000)
+    m = mounts()
+    assert anew(m, f"{D}/big") == content
+    assert len(damaged_lines(m)) == 1
+    m.unmount()
+
+    overwrite(path, 100)
+    bb.offline()
+    m = mounts()
+    with open(m / f"{D}/big", "rb", buffering=0) as f:
+        with pytest.raises(OSError):
+            f.read(4096)
+        assert os.pread(f.fileno(), 4096, 2 * MIB) == content[2 * MIB:2 * MIB + 4096], "what is sound is read"
+    bb.online()
+    await_true(lambda: reads(m, f"{D}/big", content), "it is fetched again")
+    m.unmount()
+
+    # What says how large it is.
+    overwrite(path, os.path.getsize(path) - 400)
+    m = mounts()
+    assert anew(m, f"{D}/big") == content
+    assert len(damaged_lines(m)) == 1
+
+
+def reads(m, name, content):
+    try:
+        return anew(m, name) == content
+    except OSError:
+        return False
+
+
+def test_the_log_of_a_step_heals(bb, mounts):
+    m = mounts()
+    place = next(f"{P}/3/steps/{n}" for n in m.ls(f"{P}/3/steps") if n.startswith("1-"))
+    content = anew(m, f"{place}/log")
+    path, = kept_files(m)
+    overwrite(path, len(content) // 2, 10)
+    assert anew(m, f"{place}/log") == content
+    assert len(damaged_lines(m)) == 1
+    m.unmount()
+    overwrite(path, 0, 10)
+    m = mounts()
+    assert anew(m, f"{place}/log") == content
+    assert len(damaged_lines(m)) == 1
+
+
+def test_the_log_of_a_step_that_runs_heals(bb, mounts):
+    number = bb.create_pipeline("acme", "widgets", ["Build"])
+    bb.append_log("acme", "widgets", number, "Build", "+ make\n")
+    m = mounts()
+    place = next(f"{P}/{number}/steps/{n}" for n in m.ls(f"{P}/{number}/steps") if n.startswith("1-"))
+    assert anew(m, f"{place}/log") == b"+ make\n"
+    path, = kept_files(m, growing=True)
+    overwrite(path, 1, 3)
+    await_true(lambda: reads(m, f"{place}/log", b"+ make\n"), "it is fetched again")
+    assert len(damaged_lines(m)) == 1
+    bb.append_log("acme", "widgets", number, "Build", "the end\n")
+    bb.finish_step("acme", "widgets", number, "Build")
+    await_true(lambda: reads(m, f"{place}/log", b"+ make\nthe end\n"), "the end of it", 40)
+    assert len(damaged_lines(m)) == 1

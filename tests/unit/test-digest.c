@@ -92,9 +92,19 @@ static void random_bytes(void **state)
 	assert_int_equal(digest_random(NULL, 0), 0);
 }
 
+static void crc32_values(void **state)
+{
+	(void)state;
+	assert_int_equal(digest_crc32(0, "", 0), 0);
+	assert_int_equal(digest_crc32(0, "123456789", 9), 0xcbf43926);
+	assert_int_equal(digest_crc32(digest_crc32(0, "1234", 4), "56789", 5),
+			 0xcbf43926);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(crc32_values),
 		cmocka_unit_test(sha1),
 		cmocka_unit_test(sha1_in_pieces),
 		cmocka_unit_test(hmac_sha256),

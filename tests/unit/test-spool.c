@@ -4,7 +4,9 @@
  */
 #include "store/spool.h"
 
+#include "base/digest.h"
 #include "base/file.h"
+#include "store/say.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -305,6 +307,199 @@ static void strange_files(void **state)
 	assert_true(spool_find(w->spool, "a", &found) < 0);
 }
 
+/* ---- damage ---- */
+
+static unsigned n_said;
+
+static void hear(void *arg, const char *path, int errnum, const char *sentence)
+{
+	(void)arg;
+	assert_int_equal(errnum, EIO);
+	assert_non_null(strstr(path, "/spool-"));
+	assert_non_null(strstr(sentence, "damaged"));
+	n_said++;
+}
+
+static void listen_anew(void)
+{
+	n_said = 0;
+	store_listen(hear, NULL);
+}
+
+static char *path_of(const struct world *w, const char *key)
+{
+	char hex[41];
+
+	digest_sha1_hex(key, strlen(key), hex);
+	return xasprintf("%s/%s", w->dir, hex);
+}
+
+/* Somebody else's bytes, so that they can be told by the file's time, too. */
+static void damage(const char *path, uint64_t offset, const char *bytes)
+{
+	struct stat before, after;
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &before), 0);
+	do {
+		assert_true(pwrite(fd, bytes, strlen(bytes), (off_t)offset) ==
+			    (ssize_t)strlen(bytes));
+		assert_int_equal(fstat(fd, &after), 0);
+	} while (memcmp(&before.st_mtim, &after.st_mtim,
+			sizeof(before.st_mtim)) == 0);
+	close(fd);
+}
+
+static void damaged_under_us(void **state)
+{
+	struct world *w = *state;
+	cleanup(free) char *path = path_of(w, "a");
+	struct spool_file *file = make(w, "a", 2 * PIECE + 5);
+
+	listen_anew();
+	for (uint64_t i = 0; i < 3; i++)
+		fill_piece(file, i, 'a');
+	for (uint64_t i = 0; i < 3; i++)
+		assert_true(spool_check(file, i));
+	damage(path, PIECE + 7, "other");
+	damage(path, 2 * PIECE + 4, "x");
+	assert_true(spool_check(file, 0));
+	assert_true(spool_has(file, 1));
+	assert_false(spool_check(file, 1));
+	assert_false(spool_has(file, 1));
+	assert_false(spool_check(file, 2));
+	assert_int_equal(n_said, 1);
+	/* Fetched again, it is as good as any. */
+	fill_piece(file, 1, 'a');
+	assert_true(spool_check(file, 1));
+	spool_file_unref(file);
+	assert_int_equal(spool_find(w->spool, "a", &file), 0);
+	assert_true(spool_check(file, 0));
+	assert_true(spool_check(file, 1));
+	assert_int_equal(byte_at(file, PIECE + 7), 'a');
+	assert_false(spool_has(file, 2));
+	assert_int_equal(n_said, 1);
+	/* Cut, which takes the map along. */
+	assert_int_equal(truncate(path, (off_t)PIECE + 10), 0);
+	assert_true(spool_check(file, 0));
+	assert_false(spool_check(file, 1));
+	fill_piece(file, 1, 'a');
+	assert_true(spool_check(file, 1));
+	spool_file_unref(file);
+	store_listen(NULL, NULL);
+}
+
+static void damaged_before(void **state)
+{
+	struct world *w = *state;
+	cleanup(free) char *path = path_of(w, "a");
+	struct spool_file *file = make(w, "a", 3 * PIECE);
+
+	listen_anew();
+	for (uint64_t i = 0; i < 3; i++)
+		fill_piece(file, i, 'a');
+	spool_file_unref(file);
+	damage(path, 2 * PIECE, "other");
+	for (unsigned i = 0; i < 2; i++) {
+		again(w, 0);
+		assert_int_equal(spool_find(w->spool, "a", &file), 0);
+		assert_true(spool_check(file, 0));
+		assert_true(spool_check(file, 1));
+		/* And it stays gone, for whoever comes next, too. */
+		assert_int_equal(spool_has(file, 2), i == 0);
+		assert_false(spool_check(file, 2));
+		spool_file_unref(file);
+		assert_int_equal(n_said, 1);
+	}
+	/* What says how large it is, and of whom. */
+	damage(path, 3 * PIECE + 3 * 8 + 40, "tag");
+	assert_int_equal(spool_find(w->spool, "a", &file), -ENOENT);
+	assert_int_equal(spool_find(w->spool, "a", &file), -ENOENT);
+	assert_int_equal(n_said, 2);
+	store_listen(NULL, NULL);
+}
+
+/* A map of one byte a piece, as it was before there were sums. */
+static void without_sums(void **state)
+{
+	struct world *w = *state;
+	cleanup(free) char *path = path_of(w, "old");
+	const uint64_t size = 2 * PIECE + 5;
+	const size_t map = (2 * PIECE + 5 + 4095) / 4096 * 4096;
+	cleanup(free) char *bytes = xcalloc(1, map + 3 + 512);
+	struct spool_file *file;
+
+	listen_anew();
+	memset(bytes, 'o', size);
+	bytes[map] = bytes[map + 2] = 1;
+	memcpy(bytes + map + 3, "bitbucketfs spool 1\n", 20);
+	memcpy(bytes + map + 3 + 24, &size, 8);
+	memcpy(bytes + map + 3 + 32, "tag", 3);
+	assert_int_equal(file_write_atomic(path, 0600, bytes, map + 3 + 512),
+			 0);
+	assert_int_equal(spool_find(w->spool, "old", &file), 0);
+	assert_string_equal(spool_file_tag(file), "tag");
+	assert_true(spool_check(file, 0));
+	assert_false(spool_check(file, 1));
+	assert_true(spool_check(file, 2));
+	fill_piece(file, 1, 'o');
+	assert_true(spool_check(file, 1));
+	/* From the first look on it is known what they were. */
+	damage(path, 0, "other");
+	assert_false(spool_check(file, 0));
+	assert_true(spool_check(file, 2));
+	spool_file_unref(file);
+	assert_int_equal(spool_find(w->spool, "old", &file), 0);
+	for (uint64_t i = 0; i < 3; i++)
+		assert_int_equal(spool_check(file, i), i != 0);
+	spool_file_unref(file);
+	assert_int_equal(n_said, 1);
+	store_listen(NULL, NULL);
+}
+
+static char *growing_path(const struct world *w, unsigned serial)
+{
+	return xasprintf("%s/.tmp-%ld-%u", w->dir, (long)getpid(), serial);
+}
+
+static void damaged_while_it_grows(void **state)
+{
+	struct world *w = *state;
+	cleanup(free) char *path = growing_path(w, 0);
+	cleanup(free) char *line = xcalloc(1, 300001);
+	struct spool_file *file = NULL;
+	uint64_t at = 0;
+
+	listen_anew();
+	memset(line, 'l', 300000);
+	assert_int_equal(spool_new(w->spool, &file), 0);
+	assert_true(spool_check_growing(file, 0, 0));
+	for (; at < 2 * PIECE; at += 300000) {
+		assert_int_equal(spool_write(file, at, line, 300000), 0);
+		assert_true(spool_check_growing(file, 0, at + 300000));
+	}
+	/* In what is part of a piece so far. */
+	damage(path, at - 1, "x");
+	assert_true(spool_check_growing(file, 0, PIECE));
+	assert_false(spool_check_growing(file, at - 10, 10));
+	damage(path, at - 1, "l");
+	assert_true(spool_check_growing(file, at - 10, 10));
+	assert_int_equal(spool_write(file, at, line, 300000), 0);
+	at += 300000;
+	assert_true(spool_check_growing(file, 0, at));
+	/* Settled, it is held against what came, not against what is there. */
+	damage(path, 5, "x");
+	assert_int_equal(spool_settle(file, "log", at, ""), 0);
+	for (uint64_t i = 0; i < spool_n_pieces(at); i++) {
+		spool_mark(file, i);
+		assert_int_equal(spool_check(file, i), i != 0);
+	}
+	spool_file_unref(file);
+	assert_int_equal(n_said, 1);
+	store_listen(NULL, NULL);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -319,6 +514,10 @@ int main(void)
 		T(a_disk_that_failed_once),
 		T(temporaries_of_the_dead),
 		T(strange_files),
+		T(damaged_under_us),
+		T(damaged_before),
+		T(without_sums),
+		T(damaged_while_it_grows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

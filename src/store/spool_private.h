@@ -1,0 +1,75 @@
+/*
+ * store/spool, inside: a file. spool.c has the directory and the files,
+ * spool_check.c what is known of their bytes.
+ */
+#ifndef STORE_SPOOL_PRIVATE_H
+#define STORE_SPOOL_PRIVATE_H
+
+#include "store/spool.h"
+
+#include "base/sync.h"
+
+#include <sys/types.h>
+#include <time.h>
+
+struct spool {
+	char *dir;
+	uint64_t max_bytes;
+	atomic_uint serial;
+};
+
+struct spool_piece {
+	bool has;         /* here; of a settled file */
+	bool kept;        /* the map on the disk says so */
+	bool is_summed;   /* sum is known */
+	uint32_t sum;     /* CRC-32 of its bytes */
+	unsigned checked; /* the round in which they were known to be right */
+};
+
+struct spool_file {
+	struct refs refs;
+	struct spool *spool;
+	int fd;
+	char *path; /* of a nameless one: its temporary one */
+	/* Once settled; fixed from then on. */
+	bool settled;
+	bool is_old; /* its map has no sums */
+	uint64_t size, n_pieces;
+	char tag[256];
+	struct mutex lock;
+	struct spool_piece *pieces; /* under lock */
+	unsigned n_unkept;          /* under lock */
+	bool keeping;               /* under lock: somebody syncs */
+	uint64_t n_marks;           /* under lock: that were ever made */
+	bool said;                  /* under lock: that it was damaged */
+	/* Of a nameless one, under lock: so many bytes came in their order and
+	 * are in the sums; so many pieces have room. */
+	uint64_t n_summed, n_room;
+	/* Whoever else writes to it makes another mtime than our last write
+	 * did, and with it a new round. Under lock. */
+	struct timespec mtime;
+	unsigned round;
+	unsigned n_writing;
+	uint64_t n_writes;
+};
+
+int spool_write_at(int fd, uint64_t offset, const void *data, size_t n);
+ssize_t spool_read_at(int fd, uint64_t offset, void *data, size_t n);
+
+/* Around every write of ours to the file. */
+void spool_write_begin(struct spool_file *);
+void spool_write_end(struct spool_file *);
+/* What was appended to a nameless file. */
+void spool_sum_more(struct spool_file *, uint64_t offset, const void *data,
+		    size_t n);
+/* The map of a file that was found. -ENOENT: it cannot be read. */
+int spool_map_read(struct spool_file *);
+/* Marks whose bytes were synced go to the disk. */
+int spool_map_keep(struct spool_file *);
+static inline uint64_t spool_map_offset(uint64_t size)
+{
+	return (size + 4095) / 4096 * 4096;
+}
+uint64_t spool_map_size(uint64_t size, bool is_old);
+
+#endif
