@@ -234,11 +234,12 @@ void dirlists_bytes(struct dirlists *all, size_t *ret_open, size_t *ret_kept)
 
 /* Takes the newest away from its directory: who has it open keeps it. Returns
  * the reference, to be dropped outside the lock. */
-static struct dirlist *forget(struct listed *d) requires_lock(d->all->lock)
+static struct dirlist *forget(struct dirlists *all, struct listed *d)
+	requires_lock(all->lock)
 {
 	if (d->is_kept) {
-		DL_DELETE(d->all->kept, d);
-		d->all->n_kept -= d->newest->n_bytes;
+		DL_DELETE(all->kept, d);
+		all->n_kept -= d->newest->n_bytes;
 		d->is_kept = false;
 	}
 	return steal(&d->newest);
@@ -246,21 +247,23 @@ static struct dirlist *forget(struct listed *d) requires_lock(d->all->lock)
 
 /* Nobody has the newest open: it stays while there is room. What has to go is
  * returned, to be dropped outside the lock: it may be another one. */
-static void keep(struct listed *d) requires_lock(d->all->lock)
+static void keep(struct dirlists *all, struct listed *d)
+	requires_lock(all->lock)
 {
 	check(!d->is_kept && d->newest->n_open_private == 0);
-	DL_APPEND(d->all->kept, d);
+	DL_APPEND(all->kept, d);
 	d->is_kept = true;
-	d->all->n_kept += d->newest->n_bytes;
+	all->n_kept += d->newest->n_bytes;
 }
 
-static void unkeep(struct listed *d) requires_lock(d->all->lock)
+static void unkeep(struct dirlists *all, struct listed *d)
+	requires_lock(all->lock)
 {
 	if (!d->is_kept)
 		return;
-	DL_DELETE(d->all->kept, d);
+	DL_DELETE(all->kept, d);
 	d->is_kept = false;
-	d->all->n_kept -= d->newest->n_bytes;
+	all->n_kept -= d->newest->n_bytes;
 }
 
 /* What is beyond the bound, one after the other. */
@@ -272,7 +275,7 @@ static void evict(struct dirlists *all)
 		gone = NULL;
 		mutex_lock(&all->lock);
 		if (all->n_kept > all->most_kept)
-			gone = forget(all->kept);
+			gone = forget(all, all->kept);
 		mutex_unlock(&all->lock);
 		dirlist_unref(gone);
 	} while (gone);
@@ -288,13 +291,14 @@ struct listed *listed_new(struct dirlists *all)
 
 struct listed *listed_free(struct listed *d)
 {
+	struct dirlists *all = d ? d->all : NULL;
 	struct dirlist *gone;
 
 	if (!d)
 		return NULL;
-	mutex_lock(&d->all->lock);
-	gone = forget(d);
-	mutex_unlock(&d->all->lock);
+	mutex_lock(&all->lock);
+	gone = forget(all, d);
+	mutex_unlock(&all->lock);
 	dirlist_unref(gone);
 	free(d);
 	return NULL;
@@ -318,11 +322,12 @@ struct dirlist *listed_newest(struct listed *d, bool *ret_fresh)
 
 void listed_forget(struct listed *d)
 {
+	struct dirlists *all = d->all;
 	struct dirlist *gone;
 
-	mutex_lock(&d->all->lock);
-	gone = forget(d);
-	mutex_unlock(&d->all->lock);
+	mutex_lock(&all->lock);
+	gone = forget(all, d);
+	mutex_unlock(&all->lock);
 	dirlist_unref(gone);
 }
 
@@ -361,10 +366,10 @@ int listed_open(struct listed *d, struct node *node, struct dirlist *l,
 		check(l != d->newest);
 	} else if (fits && l != d->newest) {
 		check(!gone);
-		gone = forget(d);
+		gone = forget(all, d);
 		d->newest = dirlist_ref(l);
 	} else if (fits) {
-		unkeep(d);
+		unkeep(all, d);
 	}
 	if (fits) {
 		o->listed = d;
@@ -424,7 +429,7 @@ struct node *opened_close(struct opened *o)
 	if (--o->listing->n_open_private == 0) {
 		all->n_open -= o->listing->n_bytes;
 		if (d->newest == o->listing)
-			keep(d);
+			keep(all, d);
 	}
 	full = all->n_kept > all->most_kept;
 	mutex_unlock(&all->lock);
