@@ -7,6 +7,10 @@
  * problem is a line; those that follow are counted, and summed in one further
  * line once none came for a while, or after a minute. No clock runs for that:
  * whoever adds or looks brings the sums that are due.
+ *
+ * What is left out (EILSEQ) is told by its path, whatever the sentence: summed,
+ * nobody would hear of a name that no listing shows either. Up to N_LEFT_OUT of
+ * a sentence are lines of their own.
  */
 #include "tree/problems.h"
 
@@ -19,6 +23,7 @@
 #define N_KEPT_LINES 100
 #define STOPPED_MS (10 * 1000)
 #define SUM_MS (60 * 1000)
+#define N_LEFT_OUT 16
 
 struct cause {
 	uint64_t sentence, path; /* hashes: they may be as long as they like */
@@ -206,18 +211,25 @@ static struct cause *repeated(struct problems *problems, const char *path,
 	requires_lock(problems->lock)
 {
 	uint64_t by_path = hash_path(path), by_sentence;
-	struct cause *oldest = &problems->causes[0];
+	struct cause *oldest = &problems->causes[0], *same = NULL;
+	unsigned n_same = 0;
 
 	by_sentence = hash_sentence(sentence);
 	for (size_t i = 0; i < ARRAY_SIZE(problems->causes); i++) {
 		struct cause *c = &problems->causes[i];
 
-		if (c->at_ms && c->errnum == errnum &&
-		    (c->sentence == by_sentence || c->path == by_path))
+		if (c->at_ms && c->errnum == errnum && c->path == by_path)
 			return c;
+		if (c->at_ms && c->errnum == errnum &&
+		    c->sentence == by_sentence) {
+			same = c;
+			n_same++;
+		}
 		if (c->at_ms < oldest->at_ms)
 			oldest = c;
 	}
+	if (same && (errnum != EILSEQ || n_same >= N_LEFT_OUT))
+		return same;
 	sum_up(problems, oldest);
 	oldest->sentence = by_sentence;
 	oldest->path = by_path;

@@ -61,6 +61,26 @@ static void the_same_again_is_one_line(void **state)
 	clock_real();
 }
 
+/* The path is what is told; but a hostile tree of them is no flood. */
+static void what_is_left_out_is_told_by_its_path(void **state)
+{
+	struct problems *problems = problems_new();
+	char path[16];
+
+	(void)state;
+	clock_fake(1000000, 0);
+	for (int again = 0; again < 2; again++)
+		for (int i = 0; i < 100; i++) {
+			snprintf(path, sizeof(path), "p%d", i);
+			assert_int_equal(problems_add(problems, path, EILSEQ,
+						      "It is left out."),
+					 !again && i < 16);
+		}
+	assert_true(problems_add(problems, "p", EILSEQ, "A duplicate."));
+	problems_free(problems);
+	clock_real();
+}
+
 static bool refused(struct problems *problems, int session, int n,
 		    const char *when)
 {
@@ -201,6 +221,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_says_what_where_why),
 		cmocka_unit_test(the_same_again_is_one_line),
+		cmocka_unit_test(what_is_left_out_is_told_by_its_path),
 		cmocka_unit_test(repeats_are_summed_when_they_stop),
 		cmocka_unit_test(repeats_are_summed_after_a_minute),
 		cmocka_unit_test(a_number_in_a_path_is_another_cause),
