@@ -179,7 +179,7 @@ static int parse_short(struct parse *parse, const char *arg, const char **next)
 		case 'N':
 			if (!parse->helper)
 				return command_usage("there is no option -N");
-			/* fallthrough */
+			__attribute__((fallthrough));
 		case 'o':
 		case 't':
 			value = arg[1] ? arg + 1 : *next;

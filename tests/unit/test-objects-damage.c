@@ -371,7 +371,6 @@ static int try_to_take(struct objects *o, const struct buf *pack)
 static void test_no_descriptors(void **state)
 {
 	struct scratch *s = *state;
-	cleanup(tree_list_unref) struct tree_list *l = NULL;
 	struct rlimit old, none;
 	struct content c;
 
@@ -410,7 +409,6 @@ static int on_a_small_disk(struct scratch *s, const struct content *c)
 	cleanup(free) char *dir = xasprintf("%s/small", s->dir);
 	cleanup(free) char *store = xasprintf("%s/small.git", dir);
 	cleanup(free) char *fill = xasprintf("%s/fill", dir);
-	cleanup(buf_done) struct buf rest = BUF_INIT(0);
 	struct objects *o = NULL;
 	char page[4096] = {1};
 	int fd, r;
