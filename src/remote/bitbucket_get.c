@@ -421,10 +421,17 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 	}
 }
 
-static bool is_about(const struct bitbucket_reply *reply, const char *uuid)
+/* The answer names the workspace that was meant; or the question named the
+ * repository by its uuid, which is no other workspace's, and the answer (an
+ * empty list, a diff) need name nobody. */
+static bool is_about(const struct bitbucket_reply *reply, const char *url,
+		     const char *uuid)
 {
-	return reply->body.len &&
-	       memmem(reply->body.data, reply->body.len, uuid, strlen(uuid));
+	const char *workspace = strstr(url, "/%7B");
+
+	return (workspace && strstr(workspace + 1, "/%7B")) ||
+	       (reply->body.len &&
+		memmem(reply->body.data, reply->body.len, uuid, strlen(uuid)));
 }
 
 /* By the workspace's uuid, and where the server does not know it, by its slug:
@@ -451,7 +458,7 @@ static int get_by_any_name(struct ctx *ctx, struct bitbucket *b,
 		return r;
 	ctx->sentence[0] = '\0';
 	r = get_patiently(ctx, b, by_name, want, etag, &second);
-	if (r >= 0 && !is_about(&second, uuid))
+	if (r >= 0 && !is_about(&second, url, uuid))
 		r = ctx_fail(ctx, -ENOENT,
 			     "Bitbucket has no %s: that name is another "
 			     "workspace's.",
