@@ -121,6 +121,14 @@ struct resource_items {
 	enum resource_special special; /* in the directory of each */
 };
 
+/* Where the endpoint is known to redirect to: the item that the row is in has
+ * a link to it. */
+struct resource_direct {
+	const char *link;     /* where the link is: "links.diff.href" */
+	const char *endpoint; /* what it begins with, without a query: what
+			       * follows after it is taken from the link */
+};
+
 struct resource {
 	const char *name; /* in its directory; NULL ends the rows */
 	enum resource_kind kind;
@@ -131,6 +139,7 @@ struct resource {
 	 * account's uuid.
 	 */
 	const char *endpoint;
+	const struct resource_direct *direct; /* or NULL */
 	const char *q;  /* RESOURCE_NEWEST: the filter, not encoded; or NULL */
 	const char *id; /* what tells the items apart; NULL: those of items, or
 			 * "uuid" */

@@ -279,6 +279,16 @@ static int put_nothing(struct ctx *ctx, const struct documents_fetch *f)
 			     1);
 }
 
+static int get_plain(struct ctx *ctx, const struct documents_fetch *f,
+		     const char *path, const struct cache_entry *old,
+		     struct bitbucket_reply *ret_reply)
+{
+	return (f->row->kind == RESOURCE_TEXT ? bitbucket_get_text
+					      : bitbucket_get)(
+		ctx, f->documents->config.bitbucket, path,
+		old && old->body ? old->etag : NULL, ret_reply);
+}
+
 static int fetch_plain(struct ctx *ctx, void *arg,
 		       const struct cache_entry *old)
 {
@@ -286,16 +296,21 @@ static int fetch_plain(struct ctx *ctx, void *arg,
 	struct documents *d = f->documents;
 	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
 	cleanup(json_free) struct json *json = NULL;
-	cleanup(free) char *path = NULL;
-	int64_t ttl_ms = f->row->ttl_s * 1000;
+	cleanup(free) char *path = NULL, *direct = NULL;
+	int64_t ttl_ms = f->row->ttl_s * 1000, left_ms = 0;
 	int r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
 
 	if (r < 0)
 		return r;
-	r = (f->row->kind == RESOURCE_TEXT ? bitbucket_get_text
-					   : bitbucket_get)(
-		ctx, d->config.bitbucket, path,
-		old && old->body ? old->etag : NULL, &reply);
+	direct = documents_direct(ctx, f, old, &left_ms);
+	r = get_plain(ctx, f, direct ? direct : path, old, &reply);
+	if (direct && r < 0 && documents_direct_failed(ctx, reply.status)) {
+		bitbucket_reply_done(&reply);
+		reply = (struct bitbucket_reply){0};
+		r = get_plain(ctx, f, path, old, &reply);
+	} else if (direct && ttl_ms > left_ms) {
+		ttl_ms = left_ms;
+	}
 	if (r == -ENOENT && f->row->may_lack && reply.status == 404)
 		return put_nothing(ctx, f);
 	if (r < 0)

@@ -419,13 +419,15 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 		.each = take_item,
 		.arg = c,
 	};
-	cleanup(free) char *path = NULL;
+	cleanup(free) char *path = NULL, *direct = NULL;
+	int64_t left_ms = 0;
 	bool more = false;
 	int r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
 
 	if (r < 0)
 		return r;
-	list.path = path;
+	direct = documents_direct(ctx, f, old, &left_ms);
+	list.path = direct ? direct : path;
 	if (resource_n_files(f->row->files))
 		c->whole = json_new_array();
 	resource_tsv_header(f->row->columns, &c->tsv);
@@ -436,6 +438,13 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 	if (r == 0)
 		return store(ctx, c, more);
 	r = bitbucket_list(ctx, d->config.bitbucket, &list, &more);
+	if (direct && r < 0 && !c->n_items &&
+	    documents_direct_failed(ctx, list.status)) {
+		list.path = path;
+		r = bitbucket_list(ctx, d->config.bitbucket, &list, &more);
+	} else if (direct && c->ttl_ms > left_ms) {
+		c->ttl_ms = left_ms;
+	}
 	if (r == -ENOENT && f->row->may_lack && list.status == 404 &&
 	    !c->n_items)
 		r = 0;

@@ -47,6 +47,13 @@ int documents_refused(struct ctx *, struct documents *, const char *key,
 		      const struct cache_entry *old, int r, long status);
 struct catalog_age documents_age(const struct cache_entry *, bool stale);
 
+/* documents_direct: the path to which the row's endpoint would redirect, from
+ * the item that it is in, and how long that can be believed. NULL: the endpoint
+ * itself has to be asked; likewise after an answer that _failed. */
+char *documents_direct(struct ctx *, const struct documents_fetch *,
+		       const struct cache_entry *old, int64_t *ret_left_ms);
+bool documents_direct_failed(struct ctx *, long status);
+
 /* documents_collect: what source calls for a collection. */
 source_fetch documents_fetch_collection;
 struct collecting;

@@ -160,11 +160,21 @@ static const struct resource_column conflict_columns[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct resource_direct direct_diff = {
+	.link = "links.diff.href",
+	.endpoint = REPOSITORY "/diff/",
+};
+static const struct resource_direct direct_diffstat = {
+	.link = "links.diffstat.href",
+	.endpoint = REPOSITORY "/diffstat/",
+};
+
 static const struct resource diff[] = {
 	{
 		.name = "diff",
 		.kind = RESOURCE_TEXT,
 		.endpoint = PULLREQUEST "/diff",
+		.direct = &direct_diff,
 		.ttl_s = 5 * MINUTE_S,
 	},
 	{0},
@@ -213,12 +223,12 @@ static const struct resource_items closed_commits = {
 		.endpoint = PULLREQUEST "/activity?pagelen=50",               \
 		.ttl_s = (ttl), .is_history = true, .columns = event_columns, \
 	}
-#define CHANGES(ttl, its_rows)                                          \
-	{                                                               \
-		.name = "changes", .kind = RESOURCE_COLLECTION,         \
-		.endpoint = PULLREQUEST "/diffstat?pagelen=500",        \
-		.ttl_s = (ttl), .is_computed = true,                    \
-		.columns = resource_change_columns, .rows = (its_rows), \
+#define CHANGES(ttl, its_rows, its_direct)                                   \
+	{                                                                    \
+		.name = "changes", .kind = RESOURCE_COLLECTION,              \
+		.endpoint = PULLREQUEST "/diffstat?pagelen=500",             \
+		.direct = (its_direct), .ttl_s = (ttl), .is_computed = true, \
+		.columns = resource_change_columns, .rows = (its_rows),      \
 	}
 #define COMMENTS(ttl)                                                        \
 	{                                                                    \
@@ -250,7 +260,7 @@ static const struct resource_items closed_commits = {
 
 static const struct resource below[] = {
 	ACTIVITY(5 * MINUTE_S),
-	CHANGES(5 * MINUTE_S, diff),
+	CHANGES(5 * MINUTE_S, diff, &direct_diffstat),
 	COMMENTS(2 * MINUTE_S),
 	COMMITS(5 * MINUTE_S, &commits),
 	{
@@ -270,7 +280,7 @@ static const struct resource below[] = {
 };
 
 static const struct resource closed_below[] = {
-	ACTIVITY(10 * MINUTE_S), CHANGES(FOREVER_S, closed_diff),
+	ACTIVITY(10 * MINUTE_S), CHANGES(FOREVER_S, closed_diff, NULL),
 	COMMENTS(10 * MINUTE_S), COMMITS(FOREVER_S, &closed_commits),
 	STATUSES(10 * MINUTE_S), TASKS(10 * MINUTE_S),
 	RESOURCE_TREE_ROW,       {0},

@@ -26,8 +26,8 @@ IGNORE = ["/branches/*/", "/tags/*/", "/commits/*/", "/pullrequests/*/", "/pipel
 RG_MOST = 25
 GREP_OTHERS_MOST = 56      # closed lists, commits, refs …; settings/ 8; ten pipelines with steps and logs 26
 STARS_OTHERS_MOST = 36
-OPEN_PULL_MOST = 7      # answers; two of them lie behind a redirect, each a request more
-LED = re.compile(r"GET /2\.0/repositories/[^/]+/[^/]+/(diff|diffstat|file-conflicts)/")
+OPEN_PULL_MOST = 7      # answers, none of them by a redirect
+OF_A_PULL = re.compile(r"/pullrequests/\d+/|GET /2\.0/repositories/[^/]+/[^/]+/(diff|diffstat|file-conflicts)/")
 # Answers that a directory has and does not list.
 BY_NAME = {"settings": ["branching-model-settings", "effective-branching-model", "effective-default-reviewers", "override-settings"],
            "settings/pipelines": ["variables", "schedules", "caches", "runners", "ssh"],
@@ -179,23 +179,22 @@ def test_a_search_from_inside_finds_all(shared, top):
 
 
 def parts(bb, mark):
-    """The requests since then: those below one of the open pull requests, those that were led to from there, the others."""
-    below, led, others = [], [], []
+    """The requests since then: of what is below one of the open pull requests, the others."""
+    below, others = [], []
     for line in api(bb, mark):
-        (led if LED.match(line) else below if re.search(r"/pullrequests/\d+/", line) else others).append(line)
-    return below, led, others
+        (below if OF_A_PULL.search(line) else others).append(line)
+    return below, others
 
 
 def test_grep_over_a_repository_is_tens_of_requests(bb, mounts):
     m = mounts()
     mark = bb.log.mark()
     code, out, err = run(m, "grep", "-r", "widget", W)
-    below, led, others = parts(bb, mark)
+    below, others = parts(bb, mark)
     n_open = len(column(m, f"{W}/pullrequests", "id"))
     assert code in (0, 2) and "/tree/src/" in out and "/pullrequests/7/comments/" in out
     assert re.findall("grep: (?!acme/widgets/pullrequests/16/tree).*", err) == []
-    assert n_open == 9 and len(below) <= OPEN_PULL_MOST * n_open + 4, "\n".join(below)   # 17 has more than a page of two
-    assert len(led) <= 2 * n_open, "\n".join(led)
+    assert n_open == 9 and len(below) <= OPEN_PULL_MOST * n_open + 3, "\n".join(below)   # 17 has more than a page of two
     # The lists of closed ones, of commits …, what is set up, ten pipelines with their steps and logs, the downloads,
     # and which commits the forks' ends are.
     assert len(others) <= GREP_OTHERS_MOST, "\n".join(others)
@@ -205,9 +204,9 @@ def test_zsh_s_stars_are_tens_of_requests(bb, mounts):
     m = mounts()
     mark = bb.log.mark()
     found = glob.glob(f"{m / W}/**/*.c", recursive=True)
-    below, led, others = parts(bb, mark)
+    below, others = parts(bb, mark)
     assert any(name.endswith("tree/src/main.c") for name in found)
-    assert len(below) + len(led) <= 9 * 9 and len(others) <= STARS_OTHERS_MOST, "\n".join(others)
+    assert len(below) <= OPEN_PULL_MOST * 9 + 3 and len(others) <= STARS_OTHERS_MOST, "\n".join(others)
 
 
 # ---- no link leads back

@@ -5,11 +5,13 @@ import os
 import subprocess
 import threading
 import time
+import urllib.error
 
 import pytest
 
 from conftest import SANITIZED, api, await_true, git, same_trees
 from test_review import quiet, run_out
+from test_rows import ask
 
 BUSY = "edge/busy/pullrequests"
 PULLS = "acme/widgets/pullrequests"
@@ -167,16 +169,27 @@ def test_one_from_a_fork(listed):
 
 # ---- below
 
+def led_to(bb, number, what):
+    """Where the service says that the diff of it is: the request, without the query."""
+    pull = json.loads(ask(bb, f"{bb.api_url}/repositories/acme/widgets/pullrequests/{number}"))
+    return "GET /2.0" + pull["links"][what]["href"].removeprefix(bb.api_url).partition("?")[0]
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_each_directory_below_is_one_request(bb, mounts, name):
     m = mounts()
     m.ls("acme"), m.ls(PULLS)
+    led = led_to(bb, 8, "diffstat")
     mark = bb.log.mark()
     assert {"index.json", "index.tsv"} <= set(m.ls(f"{PULLS}/8/{name}"))
-    found = [a for a in asked(bb, mark) if not a.startswith("GET ")]
-    assert found == [f"/8/{ROWS[name]}"], api(bb, mark)
+    if name == "changes":
+        # Where the service's redirect would lead to: the pull request itself has the link.
+        assert [a.partition("?")[0] for a in asked(bb, mark)] == [led]
+    else:
+        found = [a for a in asked(bb, mark) if not a.startswith("GET ")]
+        assert found == [f"/8/{ROWS[name]}"], api(bb, mark)
     before = {f: m.read(f"{PULLS}/8/{name}/{f}", "rb") for f in ("index.tsv", "index.json")}
-    assert len(asked(bb, mark)) == (2 if name in ("changes", "conflicts") else 1), "a redirect is followed"
+    assert len(asked(bb, mark)) == (2 if name == "conflicts" else 1), "a redirect is followed"
     m.unmount()
     bb.offline()
     again = mounts()
@@ -198,10 +211,8 @@ def test_the_diff_is_the_service_s_own_text(bb, mounts):
     mark = bb.log.mark()
     with open(m / f"{PULLS}/7/changes/diff", "rb") as f:
         text = f.read()
-    # The redirect stays on the host and keeps the credential.
-    first, second = bb.log.since(mark, r"/2\.0/")
-    assert first["path"].endswith("/pullrequests/7/diff") and first["status"] == 302 and second["status"] == 200
-    assert first["account"] == second["account"] == "ada"
+    only, = bb.log.since(mark, r"/2\.0/")
+    assert "/diff/acme/widgets:" in only["path"] and only["status"] == 200 and only["account"] == "ada"
     info = dict(line.split(": ", 1) for line in m.read(PULLS + "/7/info").splitlines() if ": " in line)
     want = subprocess.run(["git", "-C", bb.repo_path("acme", "widgets"), "diff",
                            f"{info['destination_commit']}...{info['source_commit']}"], check=True, capture_output=True).stdout
@@ -209,6 +220,85 @@ def test_the_diff_is_the_service_s_own_text(bb, mounts):
     mark = bb.log.mark()
     m.read(PULLS + "/7/changes/diff", "rb")
     assert api(bb, mark) == []
+
+
+@pytest.mark.parametrize("repository", ["acme/widgets", "acme/handbook", "edge/refs"])
+def test_what_is_asked_for_directly_is_what_the_redirect_leads_to(shared_bb, shared_mounts, repository):
+    m = shared_mounts("walk=100000", cache="direct")
+    m.ls("acme"), m.ls("edge")
+    numbers = [r["id"] for r in rows(m, repository + "/pullrequests")]
+    assert numbers
+    for number in numbers:
+        place, here = f"{repository}/pullrequests/{number}/changes", f"{shared_bb.api_url}/repositories/{repository}/pullrequests/{number}"
+        mark = shared_bb.log.mark()
+        try:
+            text, index = m.read(place + "/diff", "rb"), json.loads(m.read(place + "/index.json"))
+        except OSError:
+            with pytest.raises(urllib.error.HTTPError):
+                ask(shared_bb, here + "/diff")
+            continue
+        assert len(api(shared_bb, mark)) == 2, api(shared_bb, mark)
+        assert text == ask(shared_bb, here + "/diff"), number
+        assert index == json.loads(ask(shared_bb, here + "/diffstat"))["values"], number
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_where_the_link_leads_nowhere_the_redirect_is_followed(bb, mounts, status):
+    m = mounts()
+    m.ls("acme"), m.ls(PULLS)
+    first = bb.fault(r"/diff(stat)?/acme/widgets:", "status", status=status, times=1)
+    mark = bb.log.mark()
+    assert rows(m, PULLS + "/7/changes")
+    assert [e["status"] for e in bb.log.since(mark, r"/2\.0/")] == [status, 302, 200] and first.hits == 1
+    bb.fault(r"/diff(stat)?/acme/widgets:", "status", status=status, times=1)
+    mark = bb.log.mark()
+    assert m.read(PULLS + "/7/changes/diff").startswith("diff --git")
+    assert [e["status"] for e in bb.log.since(mark, r"/2\.0/")] == [status, 302, 200]
+    assert m.errors().count("7/changes") == 0
+
+
+def test_without_both_commits_the_redirect_is_followed(bb, mounts):
+    bb.update_pull("acme", "widgets", 5, fork_gone="all")
+    m = mounts()
+    m.ls("acme")
+    assert json.loads(m.read(PULLS + "/5/pullrequest.json"))["source"]["commit"] is None
+    mark = bb.log.mark()
+    try:
+        m.read(PULLS + "/5/changes/index.tsv")
+    except OSError:
+        pass                    # whether the service still can is its own affair
+    assert asked(bb, mark)[0] == "/5/" + ROWS["changes"]
+
+
+def test_asked_again_it_is_of_the_commits_of_now(bb, mounts):
+    """The link is as old as the pull request at hand; the redirect is not."""
+    m = mounts()
+    m.ls("acme"), m.ls(PULLS)
+    before = m.read(PULLS + "/7/changes/diff")
+    bb.push("acme", "widgets", {"docs/one-more.md": b"More.\n"}, branch="feature/WID-12-threads")
+    assert m.read(PULLS + "/7/changes/diff") == before
+    mark = bb.log.mark()
+    m.refresh(PULLS + "/7/changes")
+    assert [e["status"] for e in bb.log.since(mark, r"/pullrequests/7/diffstat|/diffstat/")] == [302, 200]
+    assert "docs/one-more.md" in m.read(PULLS + "/7/changes/index.tsv")
+
+
+def test_it_is_believed_no_longer_than_the_pull_request(bb, mounts):
+    """Else one that was looked at late would show the commits of twice as long ago."""
+    m = mounts()
+    m.ls("acme"), m.ls(PULLS)
+    m.unmount()
+    run_out(m, 200, match="%pullrequests%")
+    m = mounts()
+    mark = bb.log.mark()
+    assert rows(m, PULLS + "/7/changes")
+    assert len(api(bb, mark)) == 1, "directly: the list has 100 s left"
+    m.unmount()
+    run_out(m, 110, match="%pullrequests%")
+    m = mounts()
+    mark = bb.log.mark()
+    assert rows(m, PULLS + "/7/changes")
+    await_true(lambda: any("/pullrequests/7/diffstat" in line for line in api(bb, mark)), "it is brought up to date")
 
 
 def test_what_is_below_a_merged_one_is_asked_for_once(bb, mounts):
@@ -346,6 +436,7 @@ def test_a_push_to_an_open_one_is_another_tree(bb, mounts):
 
 # ---- failures
 
+ANSWER = {name: "/diffstat" if name == "changes" else f"/pullrequests/8/{row.partition('?')[0]}" for name, row in ROWS.items()}
 REFUSALS = [(403, errno.EACCES), (404, errno.ENOENT), (500, errno.EIO)]
 
 
@@ -357,14 +448,14 @@ def test_a_refusal_is_an_errno_and_a_sentence(bb, mounts, name, status, code):
     m = mounts()
     m.ls("acme"), m.ls(PULLS)
     body = {"type": "error", "error": {"message": "Not you.", "detail": {"required": ["pullrequest"], "granted": ["account"]}}}
-    bb.fault(f"/pullrequests/8/{ROWS[name].partition('?')[0]}", "status", status=status, body=json.dumps(body),
+    bb.fault(ANSWER[name], "status", status=status, body=json.dumps(body),
              headers={"Content-Type": "application/json"})
     fails(code, m.read, f"{PULLS}/8/{name}/index.tsv")
     if status == 403:
         assert "lacks the scope pullrequest" in m.errors() and f"8/{name}" in m.errors()
     else:
         assert f"8/{name}" in m.errors() and str(status) in m.errors()
-    assert name in m.ls(f"{PULLS}/8"), "what is refused stays listed"
+    assert name == "conflicts" or name in m.ls(f"{PULLS}/8"), "what is refused stays listed"
     with pytest.raises(OSError):
         m.ls(f"{PULLS}/8/{name}")
 
@@ -373,7 +464,7 @@ def test_a_refusal_is_an_errno_and_a_sentence(bb, mounts, name, status, code):
 def test_garbage_is_an_error_and_nothing_is_kept_of_it(bb, mounts, name):
     m = mounts()
     m.ls("acme"), m.ls(PULLS)
-    garbage = bb.fault(f"/pullrequests/8/{ROWS[name].partition('?')[0]}", "status", status=200, body='{"values": 7}',
+    garbage = bb.fault(ANSWER[name], "status", status=200, body='{"values": 7}',
                        headers={"Content-Type": "application/json"})
     fails(errno.EIO, m.read, f"{PULLS}/8/{name}/index.tsv")
     garbage.remove()
