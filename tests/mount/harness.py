@@ -94,6 +94,13 @@ class Mount:
     def errors(self):
         return self.read(".bitbucketfs/errors")
 
+    def told(self, path):
+        """The line about PATH, awaited: the first of a cause is one of `errors`, the last of its repeats in the status' sum."""
+        def line():
+            lines = (self.errors() + self.read(".bitbucketfs/status")).splitlines()
+            return next((x for x in lines if x.count("\t") == 3 and x.split("\t")[1] == path), None)
+        return await_true(line, f"a line about {path}")
+
     def refresh(self, path=""):
         """Asks again for PATH; what it says."""
         return self.read(os.path.join(".bitbucketfs/refresh", path, ".now"))

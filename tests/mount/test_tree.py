@@ -346,9 +346,9 @@ def test_a_fetch_that_is_cut_leaves_nothing_and_the_next_try_works(bb, mounts, t
         with pytest.raises(OSError) as e:
             m.ls(f"acme/cut-{i}/tree")
         assert e.value.errno == errno.EIO, (kind, after)
+        assert re.search(rf"\tacme/cut-{i}/tree\t[A-Z]+\t\S", m.told(f"acme/cut-{i}/tree"))
         fails(errno.EIO, os.stat, m / f"acme/cut-{i}/tree/README.md")
         assert fault.hits, (kind, after)
-        assert re.search(rf"\tacme/cut-{i}/tree\t[A-Z]+\t\S", m.errors())
         assert sound(store_of(m, bb, f"acme/cut-{i}")) == ""
     assert [t["repository"] for t in m.status()["trees"]] == ["website"]
     bb.faults.clear()
