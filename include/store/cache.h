@@ -49,12 +49,18 @@ DEFINE_CLEANUP(struct cache_entry *, cache_entry_free);
 
 /* A verdict, or -errno. On STALE and FRESH *ret_entry is the caller's. A clock
  * that went back makes everything from the future STALE. A read error of the
- * database is a MISS (logged once), never the caller's error. */
+ * database is a MISS (logged once), never the caller's error; so are bytes that
+ * are not those that were put, which is said. */
 int cache_get(struct cache *, const char *key, struct cache_entry **ret_entry);
-/* The same without the bytes: n_body and version tell of them. */
+/* The same without the bytes (nor a look whether they are damaged): n_body and
+ * version tell of them. */
 int cache_stat(struct cache *, const char *key, struct cache_entry **ret_entry);
+/* False: the bytes of that version are damaged, and the key (for the sentence)
+ * has to be fetched again. Reads them once in a process, or now and then. */
+bool cache_is_sound(struct cache *, uint64_t version, const char *key);
 /* Bytes of exactly this version, also when the key has newer ones by now
- * (superseded bodies are kept for a day); -ESTALE when they are gone. */
+ * (superseded bodies are kept for a day); -ESTALE when they are gone, or are
+ * damaged, which is said. */
 int cache_get_version(struct cache *, uint64_t version, struct blob **ret_body);
 /* A piece of them, shorter at the end; memory for the piece alone. -ESTALE. */
 int cache_read_version(struct cache *, uint64_t version, uint64_t offset,

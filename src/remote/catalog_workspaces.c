@@ -143,15 +143,20 @@ static int account_list(struct ctx *ctx, struct catalog *c,
 		};
 		return 0;
 	}
-	r = catalog_get(ctx, c, KEY_WORKSPACES, mode, catalog_fetch_workspaces,
-			&f, &e, &stale);
-	if (r < 0)
-		return r;
-	if (!catalog_workspaces_of(e, ret_list)) {
+	/* Twice: unreadable bytes are removed and fetched anew. */
+	for (unsigned i = 0;; i++) {
+		e = cache_entry_free(e);
+		r = catalog_get(ctx, c, KEY_WORKSPACES, mode,
+				catalog_fetch_workspaces, &f, &e, &stale);
+		if (r < 0)
+			return r;
+		if (catalog_workspaces_of(e, ret_list))
+			break;
 		(void)cache_remove(c->config.cache, KEY_WORKSPACES);
-		return ctx_fail(ctx, -EIO,
-				"The cached list of workspaces was unreadable; "
-				"it is asked for again.");
+		if (i > 0)
+			return ctx_fail(ctx, -EIO,
+					"The cached list of workspaces is "
+					"unreadable.");
 	}
 	*ret_age = catalog_age_of(e, stale);
 	return 0;

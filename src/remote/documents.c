@@ -577,7 +577,8 @@ int documents_file(struct documents *d, const struct scope *scope,
 	cleanup(free) char *key = xasprintf("%s#%s", scope->key, name);
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 
-	if (cache_stat(d->config.cache, key, &e) <= CACHE_MISS || e->negative)
+	if (cache_stat(d->config.cache, key, &e) <= CACHE_MISS || e->negative ||
+	    !cache_is_sound(d->config.cache, e->version, key))
 		return -ENOENT;
 	*ret_file = (struct document_file){e->version, e->n_body,
 					   documents_age(e, e->left_ms < 0)};

@@ -33,7 +33,8 @@ static bool is_made(struct documents *d, const char *key, uint64_t version,
 	cleanup(free) char *mark = xasprintf("%" PRIu64, version);
 
 	if (cache_stat(d->config.cache, key, &e) <= CACHE_MISS || e->negative ||
-	    strcmp(e->etag, mark) != 0)
+	    strcmp(e->etag, mark) != 0 ||
+	    !cache_is_sound(d->config.cache, e->version, key))
 		return false;
 	ret_file->version = e->version;
 	ret_file->size = e->n_body;
@@ -103,8 +104,9 @@ static int make(struct ctx *ctx, struct documents *d, const char *workspace,
 			     2);
 }
 
-/* With the listing and, should the cache have dropped a document since, once
- * more with a new one. */
+/* With the listing and, should the cache have lost a document since, once more
+ * with a new one, walked whole: of what did not change it brings no document
+ * otherwise. */
 static int make_anew(struct ctx *ctx, struct documents *d,
 		     const char *workspace,
 		     const struct catalog_repositories *list)
@@ -115,8 +117,8 @@ static int make_anew(struct ctx *ctx, struct documents *d,
 
 	if (r != -ESTALE)
 		return r;
-	r = catalog_repositories(ctx, d->config.catalog, workspace,
-				 SOURCE_REFRESH, &newer);
+	r = catalog_repositories(ctx, d->config.catalog, workspace, SOURCE_ANEW,
+				 &newer);
 	if (r == 0)
 		r = make(ctx, d, workspace, newer);
 	return r == -ESTALE ? ctx_fail(ctx, -EIO,

@@ -78,6 +78,7 @@ struct get {
 	const char *key;
 	bool without_body;
 	struct cache_entry *entry;
+	int64_t damaged; /* the body that is */
 };
 
 static int64_t count_left(const struct cache_entry *e, bool expired)
@@ -94,6 +95,8 @@ static int64_t count_left(const struct cache_entry *e, bool expired)
 static int read_entry(struct cache_conn *conn, sqlite3_stmt *s,
 		      bool without_body, struct cache_entry *e)
 {
+	int rc;
+
 	e->negative = sqlite3_column_int(s, 2);
 	e->etag = column_dup(s, 3);
 	e->note = column_dup(s, 4);
@@ -110,8 +113,11 @@ static int read_entry(struct cache_conn *conn, sqlite3_stmt *s,
 	e->n_body = (uint64_t)sqlite3_column_int64(s, 1);
 	if (without_body)
 		return SQLITE_OK;
-	return read_piece(conn, (int64_t)e->version, 0, (int64_t)e->n_body,
-			  &e->body);
+	rc = read_piece(conn, (int64_t)e->version, 0, (int64_t)e->n_body,
+			&e->body);
+	return rc == SQLITE_OK
+		       ? cache_sum_check(conn, (int64_t)e->version, e->body)
+		       : rc;
 }
 
 static int work_get(struct cache *c, struct cache_conn *conn, void *arg)
@@ -129,6 +135,8 @@ static int work_get(struct cache *c, struct cache_conn *conn, void *arg)
 		get->entry = cache_entry_free(get->entry);
 		get->entry = xcalloc(1, sizeof(*get->entry));
 		rc = read_entry(conn, s, get->without_body, get->entry);
+		if (rc == -EBADMSG)
+			get->damaged = (int64_t)get->entry->version;
 		if (rc != SQLITE_OK)
 			get->entry = cache_entry_free(get->entry);
 	}
@@ -150,6 +158,10 @@ static int get_entry(struct cache *c, const char *key, bool without_body,
 
 	get.entry = cache_memory_get(c, key, without_body);
 	r = get.entry ? 0 : cache_read(c, work_get, &get);
+	if (r == -EBADMSG) {
+		cache_sum_note(c, get.damaged, key, r);
+		return CACHE_MISS;
+	}
 	if (r < 0) {
 		say_read_failed(c, r);
 		return CACHE_MISS;
@@ -187,15 +199,26 @@ struct get_version {
 	struct blob *piece;
 };
 
+/* A piece alone has no sum: all of them are looked at with the first one. */
+static int check_piece(struct cache *c, struct cache_conn *conn, int64_t id,
+		       uint64_t from, bool is_whole, const struct blob *piece)
+{
+	if (is_whole)
+		return cache_sum_check(conn, id, piece);
+	if (from > 0 && cache_sum_is_known(c, id))
+		return SQLITE_OK;
+	return cache_sum_check_stored(conn, id);
+}
+
 static int work_get_version(struct cache *c, struct cache_conn *conn, void *arg)
 {
 	struct get_version *get = arg;
 	sqlite3_stmt *s;
 	int rc = cache_stmt(conn, SQL_BODY_LENGTH, &s);
 
-	(void)c;
 	if (rc != SQLITE_OK)
 		return rc;
+	get->piece = blob_unref(get->piece);
 	sqlite3_bind_int64(s, 1, get->version);
 	rc = sqlite3_step(s);
 	if (rc == SQLITE_ROW) {
@@ -205,6 +228,9 @@ static int work_get_version(struct cache *c, struct cache_conn *conn, void *arg)
 
 		rc = read_piece(conn, get->version, (int64_t)from, (int64_t)n,
 				&get->piece);
+		if (rc == SQLITE_OK)
+			rc = check_piece(c, conn, get->version, from, n == len,
+					 get->piece);
 	}
 	return cache_stmt_end(s, rc);
 }
@@ -218,8 +244,12 @@ int cache_read_version(struct cache *c, uint64_t version, uint64_t offset,
 
 	get.piece = cache_memory_read(c, version, offset, n);
 	r = get.piece ? 0 : cache_read(c, work_get_version, &get);
-	if (r < 0)
+	if (r == -EBADMSG || (r == 0 && get.piece && offset == 0))
+		cache_sum_note(c, get.version, NULL, r);
+	else if (r < 0)
 		say_read_failed(c, r);
+	if (r == -EBADMSG)
+		get.piece = blob_unref(get.piece);
 	if (!get.piece)
 		return -ESTALE;
 	*ret_piece = get.piece;
@@ -280,9 +310,10 @@ static int insert_body(struct cache_conn *conn, const struct cache_put *p,
 		return rc;
 	bind_bytes(s, 1, p->body, p->n_body);
 	rc = cache_stmt_end(s, sqlite3_step(s));
-	if (rc == SQLITE_OK)
-		*ret_id = sqlite3_last_insert_rowid(conn->db);
-	return rc;
+	if (rc != SQLITE_OK)
+		return rc;
+	*ret_id = sqlite3_last_insert_rowid(conn->db);
+	return cache_sum_put(conn, *ret_id, p->body, p->n_body);
 }
 
 static int supersede(struct cache_conn *conn, int64_t id, int64_t now)

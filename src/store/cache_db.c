@@ -43,6 +43,8 @@ static const char *const texts[N_SQL] = {
 	[SQL_TIME_PUT] = "INSERT OR REPLACE INTO body_time (id, shown, least)"
 			 " SELECT ?1, ?2, ?3"
 			 " WHERE EXISTS (SELECT 1 FROM body WHERE id = ?1)",
+	[SQL_SUM_GET] = "SELECT sum FROM body_sum WHERE id = ?",
+	[SQL_SUM_PUT] = "INSERT INTO body_sum (id, sum) VALUES (?, ?)",
 	[SQL_TOTAL] = "SELECT n_bytes FROM total",
 	[SQL_FACT_GET] = "SELECT value FROM fact WHERE space = ? AND key = ?",
 	[SQL_FACT_PUT] = "INSERT OR REPLACE INTO fact (space, key, value)"

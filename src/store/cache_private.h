@@ -3,8 +3,8 @@
  *
  * cache_file.c owns the file, cache_db.c connections and statements,
  * cache_schema.c the tables, cache.c documents, cache_sweep.c what goes by
- * itself, cache_memory.c what the disk cannot take, cache_facts.c facts,
- * cache_ledger.c the ledger.
+ * itself, cache_sums.c damaged bytes, cache_memory.c what the disk cannot take,
+ * cache_facts.c facts, cache_ledger.c the ledger.
  */
 #ifndef STORE_CACHE_PRIVATE_H
 #define STORE_CACHE_PRIVATE_H
@@ -43,6 +43,8 @@ enum cache_sql {
 	SQL_BODY_SWEEP,
 	SQL_TIME_GET,
 	SQL_TIME_PUT,
+	SQL_SUM_GET,
+	SQL_SUM_PUT,
 	SQL_TOTAL,
 	SQL_FACT_GET,
 	SQL_FACT_PUT,
@@ -71,6 +73,8 @@ struct cache_conn {
  * polling; readers never wait for it. */
 #define CACHE_READERS_MOST 3
 
+#define CACHE_SUMS_KNOWN 256
+
 struct cache {
 	char *dir;
 	char *path; /* dir/cache.db */
@@ -87,6 +91,11 @@ struct cache {
 		atomic_size_t n;
 		atomic_bool homeless; /* said */
 	} memory;
+	/* Under lock, rings of the bodies last looked at. */
+	struct {
+		int64_t sound[CACHE_SUMS_KNOWN], damaged[CACHE_SUMS_KNOWN];
+		size_t n_sound, n_damaged;
+	} sums;
 	struct mutex lock;
 	struct cond reader_freed, writer_freed;
 	struct cache_conn *readers; /* idle; under lock */
@@ -166,6 +175,15 @@ bool cache_schema_is_today(struct sqlite3 *);
 /* cache_times.c: the bytes of version `after` follow those of `before` under
  * one key. Inside a put; an SQLite code. */
 int cache_times_follow(struct cache_conn *, int64_t before, int64_t after);
+
+/* cache_sums.c: SQLite codes; -EBADMSG: the bytes are not those that were put.
+ */
+int cache_sum_put(struct cache_conn *, int64_t id, const void *data, size_t n);
+int cache_sum_check(struct cache_conn *, int64_t id, const struct blob *whole);
+int cache_sum_check_stored(struct cache_conn *, int64_t id);
+bool cache_sum_is_known(struct cache *, int64_t id); /* as sound */
+/* The outcome of a check; damage is said once. key may be NULL. */
+void cache_sum_note(struct cache *, int64_t id, const char *key, int rc);
 
 /* What has to go once in a while: for cache_open, and inside a put. */
 int cache_keep_bound(struct cache *, struct cache_conn *);

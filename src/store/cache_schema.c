@@ -75,6 +75,12 @@ static const char *const steps[] = {
 	" least INTEGER NOT NULL);"
 	"CREATE TRIGGER body_time_out AFTER DELETE ON body BEGIN"
 	" DELETE FROM body_time WHERE id = old.id; END;",
+	/* 5. By what damaged bytes are told; not of those that were there. */
+	"CREATE TABLE body_sum ("
+	" id INTEGER PRIMARY KEY,"
+	" sum INTEGER NOT NULL);"
+	"CREATE TRIGGER body_sum_out AFTER DELETE ON body BEGIN"
+	" DELETE FROM body_sum WHERE id = old.id; END;",
 };
 
 static int read_version(struct sqlite3 *db, int *ret_version)

@@ -130,6 +130,13 @@ int meta_found(struct model *model, const struct resource_file *file,
 	return 0;
 }
 
+/* Whoever opens it again gets another version. */
+static void be_outdated(struct model *model, struct node *node)
+{
+	if (node_is_linked(model->nodes, node))
+		model_drop_child(model, node->parent, node->name);
+}
+
 static int meta_read(struct ctx *ctx, struct model *model, struct node *node,
 		     off_t offset, size_t n, struct model_data *ret_data)
 {
@@ -137,6 +144,8 @@ static int meta_read(struct ctx *ctx, struct model *model, struct node *node,
 	int r;
 
 	r = render(model, node->what.version, node->what.file, NULL, &blob);
+	if (r < 0)
+		be_outdated(model, node);
 	if (r < 0)
 		return ctx_fail(ctx, r,
 				"This version of the document is no longer in "
@@ -151,6 +160,8 @@ static int stored_read(struct ctx *ctx, struct model *model, struct node *node,
 	int r = documents_read(model->config.documents, node->what.version,
 			       (uint64_t)offset, n, &piece);
 
+	if (r < 0)
+		be_outdated(model, node);
 	if (r < 0)
 		return ctx_fail(ctx, r,
 				"This version of the file is no longer in the "

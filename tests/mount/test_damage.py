@@ -1,5 +1,6 @@
 """What is damaged in the cache's files, under a running mount and before the next one: whoever reads gets the right bytes."""
 import os
+import sqlite3
 import subprocess
 
 import pytest
@@ -216,3 +217,75 @@ def test_the_log_of_a_step_that_runs_heals(bb, mounts):
     bb.finish_step("acme", "widgets", number, "Build")
     await_true(lambda: reads(m, f"{place}/log", b"+ make\nthe end\n"), "the end of it", 40)
     assert len(damaged_lines(m)) == 1
+
+
+# ---- documents ----
+
+R = "acme/widgets"
+DOCUMENTS = {
+    "the account's list": ("key = 'workspaces'", lambda m: m.ls("")),
+    "a workspace's list": ("key LIKE 'repositories/%'", lambda m: m.ls("acme")),
+    "an object": ("key LIKE 'repo/%' AND key NOT LIKE 'repo/%/%' AND key NOT LIKE '%#%'", lambda m: m.read(f"{R}/info")),
+    "an item": ("key LIKE 'repo/%/pullrequests/@%'", lambda m: m.read(f"{R}/pullrequests/7/info")),
+    "the names of a collection": ("key LIKE 'repo/%/pullrequests'", lambda m: m.ls(f"{R}/pullrequests")),
+    "an index": ("key LIKE 'repo/%/pullrequests#index.tsv'", lambda m: m.read(f"{R}/pullrequests/index.tsv")),
+    "the index of repositories": ("key LIKE 'about/%#repositories.tsv'", lambda m: m.read("acme/.workspace/repositories.tsv")),
+}
+
+
+def garbage(m, where):
+    """Makes other bytes of these documents, as many as before; how many documents."""
+    path, = [os.path.join(p, "cache.db") for p, _, names in os.walk(m.cache) if "cache.db" in names]
+    with sqlite3.connect(path) as db:
+        n = db.execute(f"UPDATE body SET bytes = zeroblob(length(bytes)) WHERE length(bytes) > 0 AND id IN"
+                       f" (SELECT body_id FROM doc WHERE {where})").rowcount
+    db.close()
+    return n
+
+
+@pytest.mark.parametrize("which", DOCUMENTS)
+def test_a_document_heals(bb, mounts, which):
+    where, look = DOCUMENTS[which]
+    m = mounts()
+    want = look(m)
+    m.unmount()
+    assert garbage(m, where) > 0
+    m = mounts()
+    assert look(m) == want
+    assert damaged_lines(m)
+    n = len(damaged_lines(m))
+    assert look(m) == want and len(damaged_lines(m)) == n, "once"
+    m.unmount()
+    bb.offline()
+    m = mounts()
+    assert look(m) == want, "it is there again"
+
+
+@pytest.mark.parametrize("which", DOCUMENTS)
+def test_a_document_heals_under_a_running_mount(bb, mounts, which):
+    where, look = DOCUMENTS[which]
+    m = mounts()
+    want = look(m)
+    assert garbage(m, where) > 0
+    m.refresh("")
+    await_true(lambda: looks_like(m, look, want), "it is fetched again")
+
+
+def looks_like(m, look, want):
+    try:
+        return look(m) == want
+    except OSError:
+        return False
+
+
+def test_a_damaged_document_without_a_network_is_an_error(bb, mounts):
+    m = mounts()
+    m.read(f"{R}/pullrequests/7/info"), m.read(f"{R}/pullrequests/index.tsv")
+    m.unmount()
+    garbage(m, DOCUMENTS["an item"][0])
+    bb.offline()
+    m = mounts()
+    with pytest.raises(OSError):
+        m.read(f"{R}/pullrequests/7/info")
+    assert "nothing of it is cached yet" in m.errors() and damaged_lines(m)
+    assert m.read(f"{R}/pullrequests/index.tsv").count("\n") > 1

@@ -7,6 +7,7 @@
  */
 #include "store/cache.h"
 #include "store/cache_ledger.h"
+#include "store/say.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -612,6 +613,133 @@ static void test_kill(void **state)
 	}
 }
 
+/* ---- bytes of a row ---- */
+
+static unsigned n_said;
+
+static void hear(void *arg, const char *path, int errnum, const char *sentence)
+{
+	(void)arg;
+	assert_int_equal(errnum, EIO);
+	assert_non_null(strstr(path, "/cache.db"));
+	assert_non_null(strstr(sentence, "damaged"));
+	n_said++;
+}
+
+/* A byte in the middle of the bytes, wherever they are in the file. */
+static void damage_body(struct scene *s)
+{
+	static const char body[] = "{\"a\":\"body\"}";
+	cleanup(free) char *bytes = NULL;
+	cleanup(fd) int fd = open(s->path, O_RDWR | O_CLOEXEC);
+	struct stat st;
+	char *at;
+	int n = 0;
+
+	check(fd >= 0 && fstat(fd, &st) == 0);
+	bytes = xmalloc((size_t)st.st_size);
+	check(pread(fd, bytes, (size_t)st.st_size, 0) == st.st_size);
+	for (at = bytes; (at = memmem(at, (size_t)(bytes + st.st_size - at),
+				      body, sizeof(body) - 1));
+	     at++, n++)
+		check(pwrite(fd, "X", 1, at - bytes + 6) == 1);
+	check(n == 1);
+}
+
+static void damage_large(struct scene *s)
+{
+	cleanup(fd) int fd = open(s->path, O_RDWR | O_CLOEXEC);
+	char page[64] = {0};
+	off_t at = 0;
+
+	check(fd >= 0);
+	/* The last of its pages; never the number of the next one. */
+	for (off_t i = 0; pread(fd, page, sizeof(page), i) == sizeof(page);
+	     i += 64)
+		if (strspn(page, "x") >= sizeof(page))
+			at = i;
+	check(at > 0 && pwrite(fd, "y", 1, at + 32) == 1);
+}
+
+static uint64_t version_of(struct cache *c, const char *key)
+{
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+
+	return cache_stat(c, key, &e) > CACHE_MISS ? e->version : 0;
+}
+
+static void test_damaged_bytes_of_a_document(void **state)
+{
+	struct scene *s = *state;
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+	struct blob *piece = NULL;
+	uint64_t version;
+
+	n_said = 0;
+	store_listen(hear, NULL);
+	assert_int_equal(cache_open(s->dir, &s->c), 0);
+	assert_int_equal(put(s->c, "a", "{\"a\":\"body\"}"), 0);
+	assert_int_equal(put(s->c, "b", "{\"b\":\"other\"}"), 0);
+	version = version_of(s->c, "a");
+	s->c = cache_close(s->c);
+	in_child(damage_body, s);
+	assert_int_equal(cache_open(s->dir, &s->c), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_true(has(s->c, "a", NULL));
+		assert_false(cache_is_sound(s->c, version, "a"));
+		assert_int_equal(
+			cache_read_version(s->c, version, 0, 4, &piece),
+			-ESTALE);
+		assert_int_equal(
+			cache_read_version(s->c, version, 3, 100, &piece),
+			-ESTALE);
+		assert_int_equal(cache_get_version(s->c, version, &piece),
+				 -ESTALE);
+	}
+	assert_int_equal(n_said, 1);
+	assert_true(has(s->c, "b", "{\"b\":\"other\"}"));
+	assert_int_equal(count_broken(s), 0);
+	/* Fetched again it is there, as another version. */
+	assert_int_equal(put(s->c, "a", "{\"a\":\"body\"}"), 0);
+	assert_true(has(s->c, "a", "{\"a\":\"body\"}"));
+	assert_true(version_of(s->c, "a") > version);
+	assert_true(cache_is_sound(s->c, version_of(s->c, "a"), "a"));
+	assert_int_equal(n_said, 1);
+	store_listen(NULL, NULL);
+}
+
+static void test_damaged_bytes_of_a_large_document(void **state)
+{
+	struct scene *s = *state;
+	struct blob *piece = NULL;
+	uint64_t version;
+
+	n_said = 0;
+	make_cache(s);
+	store_listen(hear, NULL);
+	assert_int_equal(cache_open(s->dir, &s->c), 0);
+	version = version_of(s->c, "large");
+	assert_true(cache_is_sound(s->c, version, "large"));
+	assert_int_equal(
+		cache_read_version(s->c, version, 200000, 1000, &piece), 0);
+	piece = blob_unref(piece);
+	s->c = cache_close(s->c);
+	in_child(damage_large, s);
+	assert_int_equal(cache_open(s->dir, &s->c), 0);
+	/* Wherever one begins to read. */
+	assert_int_equal(
+		cache_read_version(s->c, version, 200000, 1000, &piece),
+		-ESTALE);
+	assert_int_equal(cache_read_version(s->c, version, 0, 1000, &piece),
+			 -ESTALE);
+	assert_false(cache_is_sound(s->c, version, "large"));
+	assert_true(has(s->c, "large", NULL));
+	assert_true(has(s->c, "key", "body"));
+	assert_int_equal(n_said, 1);
+	assert_int_equal(count_broken(s), 0);
+	store_listen(NULL, NULL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -627,6 +755,8 @@ int main(void)
 		TEST(test_no_directory),
 		TEST(test_a_later_version),
 		TEST(test_another_programs_database),
+		TEST(test_damaged_bytes_of_a_document),
+		TEST(test_damaged_bytes_of_a_large_document),
 		TEST(test_our_version_without_our_tables),
 		TEST(test_upgrade_from_version_1),
 		TEST(test_damaged_while_open),
