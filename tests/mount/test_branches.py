@@ -197,7 +197,8 @@ def test_one_question_for_all_refs_and_the_default_branch(bb, mounts):
     entries = bb.log.since(mark)
     assert {(e["git"] or {}).get("command") for e in entries} == {"ls-refs"}
     times = [e["time"] for e in entries]
-    assert all(b - a > 0.8 for a, b in zip(times, times[1:])), "once per ttl, not once per ref"
+    # What was heard within half a ttl is fresh enough for all, however late a busy machine gets to one of them.
+    assert all(b - a > 0.5 for a, b in zip(times, times[1:])), "once per ttl, not once per ref"
     assert set(entries[0]["git"]["ref_prefixes"]) == {"HEAD", "refs/heads/", "refs/tags/"}
 
 

@@ -111,8 +111,10 @@ def test_a_move_is_not_shown_under_a_name_that_went_over(bb, mounts):
     reuse(bb)
     bb.push("acme", "widgets-old", {"more": "of the old one\n"})
     await_true(lambda: "widgets-old" in m.ls("acme"), "the listing has the new name")
-    assert set(m.ls("acme/widgets-old/tree")) == set(names) | {"more"}
-    assert m.read("acme/widgets/tree/whose")
+    # The next poll asks by that name, and the kernel hears of names a moment after who lists them.
+    await_true(lambda: set(m.ls("acme/widgets-old/tree")) == set(names) | {"more"}, "its push is shown")
+    await_true(lambda: os.path.exists(m / "acme/widgets/tree/whose"), "the other one's files")
+    assert m.read("acme/widgets/tree/whose") and "more" not in m.ls("acme/widgets/tree")
     # The whole of it, because a rename need not be an update.
     assert not any("q=" in e["path"] for e in bb.log.since(mark, ACME + r"\?"))
 
@@ -203,8 +205,9 @@ def test_a_renamed_workspace_is_one_directory(bb, mounts):
     # A poll finds the name gone, and asks what it is.
     await_true(lambda: "zenith" in m.ls(), "the new name is seen")
     assert "acme" not in m.ls()
+    await_true(lambda: not os.path.exists(m / "acme"), "the kernel hears that the old one is gone")
     fails(errno.ENOENT, os.stat, m / "acme")
-    assert set(m.ls("zenith/widgets/tree")) == set(names) | {"moved"}
+    await_true(lambda: set(m.ls("zenith/widgets/tree")) == set(names) | {"moved"}, "the push is shown")
     assert [n for n in m.ls() if "widgets" in (m.ls(n) if n == "zenith" else [])] == ["zenith"]
 
 
