@@ -109,10 +109,14 @@ int objects_read_blob(struct objects *, const struct oid *, uint64_t max,
  * streamed there once, one at a time, so that memory stays bounded: for blobs
  * over 8 MB. The caller closes it. -EFBIG over objects_limit_big, and what is
  * stored as a longer chain of deltas than git makes. */
-#define OBJECTS_BIG_BYTES ((uint64_t)4 << 30) /* over it the oldest go */
+/* Over it, or over what one file may have if that is more, those go that were
+ * not used for ten minutes, the oldest first. */
+#define OBJECTS_BIG_BYTES ((uint64_t)4 << 30)
 #define OBJECTS_BIG_FILE ((uint64_t)16 << 30)
 /* For the whole process; OBJECTS_BIG_FILE, if it is not called. */
 void objects_limit_big(uint64_t n);
+/* Of all files of a store; OBJECTS_BIG_BYTES, if it is not called. */
+void objects_keep_big(uint64_t n);
 int objects_blob_file(struct objects *, const struct oid *, int *ret_fd);
 
 /* Taking in a pack, in pieces, as it comes from the network. Nothing of it is

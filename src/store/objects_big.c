@@ -12,6 +12,7 @@
 #include "store/pack_read.h"
 #include "store/say.h"
 
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/own.h"
@@ -24,11 +25,22 @@
 /* What git itself makes. */
 #define CHAIN_MOST 50
 
+/* In use: whoever reads two files in turn opens each of them anew for every
+ * piece, and would have each of them streamed anew for every piece, if writing
+ * one removed the other. */
+#define IN_USE_MS ((int64_t)10 * 60 * 1000)
+
 static atomic_uint_fast64_t bytes_most = OBJECTS_BIG_FILE;
+static atomic_uint_fast64_t bytes_most_kept = OBJECTS_BIG_BYTES;
 
 void objects_limit_big(uint64_t n)
 {
 	atomic_store(&bytes_most, n);
+}
+
+void objects_keep_big(uint64_t n)
+{
+	atomic_store(&bytes_most_kept, n);
 }
 
 /* One for the process: the bound is the disk's and the processor's time. */
@@ -253,9 +265,24 @@ static int by_use(const void *a, const void *b)
 	return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
 }
 
-/* Whoever reads one that goes has it open and does not notice. */
-static void prune(const struct objects *o, const char *but)
+/* A time that lies ahead is no use but a clock that was set back; a little
+ * ahead is the file system's coarse clock. */
+static bool is_in_use(const struct big_file *f, int64_t now_ms)
 {
+	int64_t used_ms = (int64_t)f->used.tv_sec * 1000 +
+			  f->used.tv_nsec / 1000000;
+
+	return used_ms > now_ms - IN_USE_MS && used_ms < now_ms + IN_USE_MS;
+}
+
+/* Whoever reads one that goes has it open and does not notice. One that is
+ * allowed to be as large as big_file says must not put out all the others. */
+void objects_big_prune(const struct objects *o)
+{
+	uint64_t one = atomic_load(&bytes_most);
+	uint64_t kept = atomic_load(&bytes_most_kept);
+	uint64_t most = kept > one ? kept : one;
+	int64_t now_ms = clock_wall_ms();
 	cleanup(free) char *dir = xasprintf("%s/big", o->path);
 	cleanup(free) struct big_file *files = NULL;
 	size_t n = 0, room = 0;
@@ -283,8 +310,8 @@ static void prune(const struct objects *o, const char *but)
 	}
 	if (n)
 		qsort(files, n, sizeof(*files), by_use);
-	for (size_t i = 0; i < n && sum > OBJECTS_BIG_BYTES; i++) {
-		if (strcmp(files[i].name, but) == 0)
+	for (size_t i = 0; i < n && sum > most; i++) {
+		if (is_in_use(&files[i], now_ms))
 			continue;
 		if (unlinkat(dirfd(d), files[i].name, 0) == 0)
 			sum -= files[i].size;
@@ -315,7 +342,7 @@ int objects_blob_file(struct objects *o, const struct oid *oid, int *ret_fd)
 		if (r == 0)
 			r = open_existing(path, oid, size, ret_fd);
 		if (r == 0)
-			prune(o, hex);
+			objects_big_prune(o);
 	}
 	writer_give();
 	return r;

@@ -169,6 +169,9 @@ int objects_fsync_dir(const char *path, const char *below);
 /* ---- big files ---- */
 
 void objects_big_init(void);
+/* Those that nobody used for ten minutes go, the oldest first, while all of
+ * them are over the bound. */
+void objects_big_prune(const struct objects *);
 
 /* ---- what is kept, for the whole process ---- */
 

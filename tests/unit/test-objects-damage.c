@@ -289,6 +289,54 @@ static void test_a_damaged_big_file(void **state)
 	}
 }
 
+/* The bound is less than both of them: read in turn, each is written once. What
+ * nobody read for long goes. */
+static void test_big_files_read_in_turn(void **state)
+{
+	struct scratch *s = *state;
+	cleanup(buf_done) struct buf pack = {0};
+	struct stat first[3] = {0};
+	struct oid oids[3];
+
+	scratch_do(s, "git init -q -b main repo && cd repo && "
+		      "for i in 0 1 2; do seq ${i}2000000 ${i}2200000 >$i; "
+		      "done; git add . && git commit -q -m x");
+	pack = scratch_run(s, "cd repo && git pack-objects --all --revs -q "
+			      "--stdout </dev/null");
+	oids[0] = scratch_oid(s, "git -C repo rev-parse HEAD:0");
+	oids[1] = scratch_oid(s, "git -C repo rev-parse HEAD:1");
+	oids[2] = scratch_oid(s, "git -C repo rev-parse HEAD:2");
+	assert_int_equal(scratch_take(s->o, &pack, 30000, NULL, 0), 0);
+	objects_limit_big(2 * MIB);
+	objects_keep_big(MIB);
+	for (unsigned i = 0; i < 8; i++) {
+		cleanup(fd) int fd = -1;
+		struct stat st;
+
+		assert_int_equal(objects_blob_file(s->o, &oids[i % 2], &fd), 0);
+		assert_int_equal(fstat(fd, &st), 0);
+		if (i < 2)
+			first[i] = st;
+		assert_int_equal(st.st_ino, first[i % 2].st_ino);
+		assert_int_equal(st.st_mtim.tv_nsec,
+				 first[i % 2].st_mtim.tv_nsec);
+	}
+	scratch_do(s, "touch -a -d '11 minutes ago' store.git/big/*");
+	for (unsigned i = 0; i < 2; i++) {
+		cleanup(fd) int fd = -1;
+
+		assert_int_equal(objects_blob_file(s->o, &oids[2 * i], &fd), 0);
+	}
+	/* The one that was not used again. */
+	scratch_expect(s,
+		       "cd repo; ls ../store.git/big | sort | tr '\\n' ' ' >a; "
+		       "git rev-parse HEAD:0 HEAD:2 | sort | tr '\\n' ' ' >b; "
+		       "cmp a b",
+		       "");
+	objects_limit_big(OBJECTS_BIG_FILE);
+	objects_keep_big(OBJECTS_BIG_BYTES);
+}
+
 /* ---- descriptors ---- */
 
 static unsigned count_fds(void)
@@ -502,6 +550,7 @@ int main(void)
 		SCRATCH_TEST(test_another_pack_stays),
 		SCRATCH_TEST(test_it_is_said_once),
 		SCRATCH_TEST(test_a_damaged_big_file),
+		SCRATCH_TEST(test_big_files_read_in_turn),
 		SCRATCH_TEST(test_descriptors_are_bounded),
 		SCRATCH_TEST(test_no_descriptors),
 		SCRATCH_TEST(test_a_full_disk),
