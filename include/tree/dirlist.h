@@ -106,22 +106,27 @@ struct dirlists *dirlists_free(struct dirlists *);
 struct listed;
 struct listed *listed_new(struct dirlists *);
 struct listed *listed_free(struct listed *);
-/* The newest one, a reference, if it is at hand; *ret_fresh: nobody need be
- * asked for another. */
-struct dirlist *listed_newest(struct listed *, bool *ret_fresh);
+/* What there was when a bringing began; for listed_open. */
+struct listed_look {
+	bool fresh; /* nobody need be asked for another listing */
+	const struct dirlist *newest; /* compared, never followed */
+	uint64_t n_forgets;
+};
+/* The newest one, a reference, if it is at hand. */
+struct dirlist *listed_newest(struct listed *, struct listed_look *ret_look);
 /* Whoever opens it next asks. */
 void listed_forget(struct listed *);
 
 /* A directory that is open. */
 struct opened;
 /*
- * Opens what was brought (the reference is taken). `seen` is what was the
- * newest when the bringing began (compared, never followed): of two who raced
- * the second takes the first one's, if it says the same. -ENOMEM over the
- * bound.
+ * Opens what was brought (the reference is taken). Of two who raced the second
+ * takes the first one's, if it says the same. What was brought while the newest
+ * was forgotten (listed_forget) may be of before: it is shown to this opener
+ * and never becomes the newest. -ENOMEM over the bound.
  */
 int listed_open(struct listed *, struct node *, struct dirlist *,
-		const struct dirlist *seen, struct opened **ret_opened,
+		const struct listed_look *, struct opened **ret_opened,
 		enum shown_reply *ret_reply);
 struct node *opened_node(const struct opened *);
 const struct dirlist *opened_listing(const struct opened *);

@@ -421,15 +421,25 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 	}
 }
 
-/* The answer names the workspace that was meant; or the question named the
- * repository by its uuid, which is no other workspace's, and the answer (an
- * empty list, a diff) need name nobody. */
+/* "/repositories/%7B…%7D/%7B…": the repository's uuid is no other workspace's,
+ * whatever the workspace is called. */
+static bool names_repository(const char *url)
+{
+	const char *at = strstr(url, "/repositories/");
+
+	if (!at)
+		return false;
+	at += strlen("/repositories/");
+	at += strcspn(at, "/?");
+	return strncmp(at, "/%7B", 4) == 0;
+}
+
+/* The answer names the workspace that was meant; an empty list or a diff need
+ * name nobody. */
 static bool is_about(const struct bitbucket_reply *reply, const char *url,
 		     const char *uuid)
 {
-	const char *workspace = strstr(url, "/%7B");
-
-	return (workspace && strstr(workspace + 1, "/%7B")) ||
+	return names_repository(url) ||
 	       (reply->body.len &&
 		memmem(reply->body.data, reply->body.len, uuid, strlen(uuid)));
 }

@@ -186,6 +186,7 @@ struct listed {
 	struct dirlists *all;
 	struct dirlist *newest; /* under lock; NULL: none at hand */
 	struct shown shown;     /* under lock */
+	uint64_t n_forgets;     /* under lock */
 	bool is_kept;           /* under lock: in all->kept */
 	struct listed *prev, *next;
 };
@@ -304,19 +305,21 @@ struct listed *listed_free(struct listed *d)
 	return NULL;
 }
 
-struct dirlist *listed_newest(struct listed *d, bool *ret_fresh)
+struct dirlist *listed_newest(struct listed *d, struct listed_look *ret_look)
 {
 	struct dirlist *l;
 
 	mutex_lock(&d->all->lock);
 	l = d->newest ? dirlist_ref(d->newest) : NULL;
+	ret_look->n_forgets = d->n_forgets;
 	if (d->is_kept) {
 		DL_DELETE(d->all->kept, d);
 		DL_APPEND(d->all->kept, d);
 	}
 	mutex_unlock(&d->all->lock);
-	*ret_fresh = l && l->left_ms > 0 &&
-		     clock_mono_ms() < l->made_ms + l->left_ms;
+	ret_look->newest = l;
+	ret_look->fresh = l && l->left_ms > 0 &&
+			  clock_mono_ms() < l->made_ms + l->left_ms;
 	return l;
 }
 
@@ -327,6 +330,7 @@ void listed_forget(struct listed *d)
 
 	mutex_lock(&all->lock);
 	gone = forget(all, d);
+	d->n_forgets++;
 	mutex_unlock(&all->lock);
 	dirlist_unref(gone);
 }
@@ -347,22 +351,28 @@ static bool pin(struct dirlists *all, struct dirlist *l)
 }
 
 int listed_open(struct listed *d, struct node *node, struct dirlist *l,
-		const struct dirlist *seen, struct opened **ret_opened,
+		const struct listed_look *look, struct opened **ret_opened,
 		enum shown_reply *ret_reply)
 {
 	struct dirlists *all = d->all;
 	struct opened *o = xcalloc(1, sizeof(*o));
 	struct dirlist *gone = NULL;
-	bool fits;
+	bool fits, aside;
 
 	mutex_lock(&all->lock);
-	if (!l->is_aside && l != d->newest && d->newest && d->newest != seen &&
-	    d->newest->version == l->version && d->newest->dir == l->dir) {
+	/* 1. A begins to bring the names. 2. They change; the refresh stores
+	 * the new ones and forgets the listing. 3. A comes here with the old
+	 * ones: as the newest they would be shown for all of their lifetime. */
+	aside = l->is_aside ||
+		(l != d->newest && d->n_forgets != look->n_forgets);
+	if (!aside && l != d->newest && d->newest &&
+	    d->newest != look->newest && d->newest->version == l->version &&
+	    d->newest->dir == l->dir) {
 		gone = l;
 		l = dirlist_ref(d->newest);
 	}
 	fits = pin(all, l);
-	if (fits && l->is_aside) {
+	if (fits && aside) {
 		check(l != d->newest);
 	} else if (fits && l != d->newest) {
 		check(!gone);

@@ -72,16 +72,17 @@ static int bring(struct ctx *ctx, struct model *model, struct node *dir,
 	cleanup(dirlist_unref) struct dirlist *newest = NULL;
 	struct dirlist *brought = NULL;
 	enum shown_reply reply;
-	bool fresh, aside;
+	struct listed_look look;
+	bool aside;
 	int r = 0;
 
-	newest = listed_newest(listed, &fresh);
+	newest = listed_newest(listed, &look);
 	if (newest && newest->dir != dir) {
 		newest = dirlist_unref(newest);
-		fresh = false;
+		look.fresh = false;
 	}
 	aside = !newest && is_df(ctx);
-	if (fresh) {
+	if (look.fresh) {
 		brought = dirlist_ref(newest);
 	} else if (aside) {
 		brought = dirlist_seal(dirlist_new(&ops_unread, NULL, 0), 0);
@@ -93,7 +94,7 @@ static int bring(struct ctx *ctx, struct model *model, struct node *dir,
 		return r;
 	if (brought != newest)
 		brought->dir = dir;
-	r = listed_open(listed, dir, brought, newest, &ret->opened, &reply);
+	r = listed_open(listed, dir, brought, &look, &ret->opened, &reply);
 	if (r < 0)
 		return ctx_fail(ctx, r,
 				"The directories that are open hold as many "
@@ -179,9 +180,6 @@ void model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
 
 	if (cookie == 0)
 		opened_read(opened);
-	/* Of an older one a name may have become another thing, which a node
-	 * made of the old one would take the name from. */
-	plus = plus && l->ops->found && opened_is_newest(opened);
 	if (!emit_dots(&reader, cookie))
 		return;
 	for (size_t i = dirlist_seek(l, after); i < l->n_names; i++) {
@@ -190,7 +188,10 @@ void model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
 		bool known;
 
 		dirlist_at(l, i, &name);
-		known = plus && l->ops->found(&piece, &name, &found);
+		/* Of an older one a name may have become another thing, which a
+		 * node made of the old one would take the name from. */
+		known = plus && l->ops->found && opened_is_newest(opened) &&
+			l->ops->found(&piece, &name, &found);
 		if (!emit_name(&reader, &name, known ? &found : NULL))
 			break;
 	}

@@ -252,16 +252,15 @@ static void count_lookup(struct node *node)
 		node->refs++;
 }
 
-/* fresh has the number now, and what the kernel counted under it. */
+/* fresh has the number now, and what the kernel counted under it. *ret_gone:
+ * the former, if nobody else holds it, to be freed outside the lock: otherwise
+ * who is found at two places in turn would leave one a look. */
 static void take_over(struct node_table *table, struct node *fresh,
-		      struct node *former) requires_lock(table->lock)
+		      struct node *former, struct node **ret_gone)
+	requires_lock(table->lock)
 {
 	unlink_name(table, former);
 	HASH_DELETE(by_ino, table->inodes, former);
-	former->retired = true;
-	HASH_ADD_KEYPTR(by_name, table->retired, &former->ino,
-			sizeof(former->ino), former);
-	fresh->former = former;
 	fresh->nlookup = former->nlookup;
 	former->nlookup = 0;
 	/* The kernel's reference goes to fresh, fresh's is former's. */
@@ -269,10 +268,22 @@ static void take_over(struct node_table *table, struct node *fresh,
 		fresh->refs++;
 	else
 		former->refs++;
+	if (former->refs > 1) {
+		former->retired = true;
+		HASH_ADD_KEYPTR(by_name, table->retired, &former->ino,
+				sizeof(former->ino), former);
+		fresh->former = former;
+		return;
+	}
+	fresh->former = steal(&former->former);
+	fresh->book = steal(&former->book);
+	fresh->listed = steal(&former->listed);
+	*ret_gone = former;
 }
 
 static struct node *insert(struct node_table *table, struct node *parent,
-			   struct node *fresh) requires_lock(table->lock)
+			   struct node *fresh, struct node **ret_gone)
+	requires_lock(table->lock)
 {
 	struct node *other = NULL;
 
@@ -292,9 +303,13 @@ static struct node *insert(struct node_table *table, struct node *parent,
 			link_name(table, other);
 			return other;
 		}
+		/* A list that is outdated still has it at its old place: it
+		 * stays where the younger answer found it. */
 		if (fresh->ino > NODE_ROOT_INO && roams(&fresh->what) &&
-		    same(other, &fresh->what)) {
-			take_over(table, fresh, other);
+		    same(other, &fresh->what) &&
+		    (!other->linked ||
+		     other->what.mtime_ms < fresh->what.mtime_ms)) {
+			take_over(table, fresh, other, ret_gone);
 			break;
 		}
 		fresh->ino++;
@@ -325,7 +340,7 @@ struct node *node_make(struct node_table *table, struct node *parent,
 {
 	size_t n = strlen(name);
 	struct node *fresh = xcalloc(1, sizeof(*fresh) + n + 1);
-	struct node *node = NULL;
+	struct node *node = NULL, *gone = NULL;
 
 	/* Made before the lock is taken, so that finding and creating are one
 	 * short critical section. */
@@ -342,7 +357,7 @@ struct node *node_make(struct node_table *table, struct node *parent,
 			node = NULL;
 		}
 		if (!node)
-			node = insert(table, parent, fresh);
+			node = insert(table, parent, fresh, &gone);
 		if (node == fresh)
 			fresh = NULL;
 		else if (what->provider->grows)
@@ -356,33 +371,34 @@ struct node *node_make(struct node_table *table, struct node *parent,
 	mutex_unlock(&table->lock);
 	if (fresh)
 		node_destroy(fresh);
+	if (gone) {
+		node_unref(table, gone->parent);
+		node_destroy(gone);
+	}
 	return node;
-}
-
-static void give_back(struct node_table *table, struct node *node, uint64_t n)
-{
-	bool last = false;
-
-	mutex_lock(&table->lock);
-	check(n <= node->nlookup);
-	node->nlookup -= n;
-	last = n > 0 && node->nlookup == 0;
-	mutex_unlock(&table->lock);
-	if (last)
-		node_unref(table, node);
 }
 
 void node_forget(struct node_table *table, uint64_t ino, uint64_t n)
 {
 	struct node *node;
+	bool last = false;
 
 	if (ino == NODE_ROOT_INO)
 		return;
-	node = node_get(table, ino);
-	if (!node)
-		return;
-	give_back(table, node, n);
-	node_unref(table, node);
+	mutex_lock(&table->lock);
+	/* One critical section: 1. A finds the node. 2. B finds it elsewhere,
+	 * and the count goes to a new one (take_over). 3. A would give back
+	 * what the old one has no more. */
+	node = find_ino(table, ino);
+	if (node) {
+		check(n <= node->nlookup);
+		node->nlookup -= n;
+		last = n > 0 && node->nlookup == 0;
+	}
+	mutex_unlock(&table->lock);
+	/* The reference that the count held. */
+	if (last)
+		node_unref(table, node);
 }
 
 void node_unlook(struct node_table *table, struct node *node)

@@ -445,6 +445,24 @@ static bool knows_item(struct ctx *ctx, struct model *model, struct node *dir,
 	return document.age.left_ms > 0;
 }
 
+/* The item's document is younger than the list, and belongs to another one: the
+ * list is outdated. An item has one place (layout rule 1). */
+static bool is_elsewhere(struct ctx *ctx, struct model *model, struct node *dir,
+			 const char *id)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(json_free) struct json *json = NULL;
+	const struct place *p = place_of(dir);
+	const char *here = p->row->is_beside ? p->row->name : "";
+
+	return p->row->items->where &&
+	       documents_item(ctx, model->config.documents, p->row, p->scope,
+			      id, SOURCE_CACHED, &document) == 0 &&
+	       !json_parse(blob_data(document.body), blob_len(document.body),
+			   &json) &&
+	       strcmp(p->row->items->where(json), here) != 0;
+}
+
 /* Of those that may be asked for by themselves: an outdated listing is brought
  * up to date for what it has, not for what it lacks. */
 static int lookup_name(struct ctx *ctx, struct model *model, struct node *dir,
@@ -470,7 +488,7 @@ static int lookup_name(struct ctx *ctx, struct model *model, struct node *dir,
 			item = collection_find(c, name);
 		left_ms = place_believe_ms(&age);
 	}
-	if (!item)
+	if (!item || is_elsewhere(ctx, model, dir, item->id))
 		return lookup_by_id(ctx, model, dir, name, ret_found);
 	place_found_item(model, dir, item->id, item->time_ms, left_ms,
 			 ret_found);

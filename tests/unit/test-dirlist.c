@@ -32,9 +32,12 @@ static struct opened *open_one(struct listed *d, struct dirlist *l,
 			       const struct dirlist *seen)
 {
 	struct opened *o = NULL;
+	struct listed_look look;
 	enum shown_reply reply;
 
-	assert_int_equal(listed_open(d, NULL, l, seen, &o, &reply), 0);
+	dirlist_unref(listed_newest(d, &look));
+	look.newest = seen;
+	assert_int_equal(listed_open(d, NULL, l, &look, &o, &reply), 0);
 	return o;
 }
 
@@ -108,12 +111,35 @@ static void of_racing_openers_the_second_takes_the_firsts(void **state)
 	assert_int_equal(n_freed, 3);
 }
 
+/* Forgotten between the question and the opening: what was brought may be of
+ * before. */
+static void what_is_late_is_not_the_newest(void **state)
+{
+	struct listed *d = listed_new(*state);
+	struct listed_look look;
+	struct opened *late = NULL, *next;
+	enum shown_reply reply;
+
+	assert_null(listed_newest(d, &look));
+	listed_forget(d);
+	assert_int_equal(listed_open(d, NULL, of("a", 1, MINUTE_MS), &look,
+				     &late, &reply),
+			 0);
+	assert_false(opened_is_newest(late));
+	assert_null(listed_newest(d, &look));
+	next = open_one(d, of("ab", 1, MINUTE_MS), NULL);
+	assert_true(opened_is_newest(next));
+	opened_close(late);
+	opened_close(next);
+	listed_free(d);
+}
+
 static void what_is_kept_is_bounded_and_the_oldest_goes(void **state)
 {
 	struct listed *d[4];
 	struct dirlist *l;
 	size_t n_open, n_kept;
-	bool fresh;
+	struct listed_look look;
 
 	for (size_t i = 0; i < 4; i++) {
 		d[i] = listed_new(*state);
@@ -123,15 +149,15 @@ static void what_is_kept_is_bounded_and_the_oldest_goes(void **state)
 	assert_int_equal(n_open, 0);
 	assert_true(n_kept > 1800000 && n_kept <= 2000000);
 	assert_int_equal(n_freed, 1);
-	assert_null(listed_newest(d[0], &fresh));
-	assert_false(fresh);
-	l = listed_newest(d[1], &fresh);
+	assert_null(listed_newest(d[0], &look));
+	assert_false(look.fresh);
+	l = listed_newest(d[1], &look);
 	assert_non_null(l);
-	assert_true(fresh);
+	assert_true(look.fresh);
 	dirlist_unref(l);
 	/* Outdated: who opens it next asks. */
 	listed_forget(d[1]);
-	assert_null(listed_newest(d[1], &fresh));
+	assert_null(listed_newest(d[1], &look));
 	for (size_t i = 0; i < 4; i++)
 		listed_free(d[i]);
 	dirlists_bytes(*state, &n_open, &n_kept);
@@ -146,15 +172,15 @@ static void what_is_open_is_bounded(void **state)
 	struct dirlist *again;
 	enum shown_reply reply;
 	size_t n_open, n_kept;
-	bool fresh;
+	struct listed_look look;
 
 	first = open_one(a, of("a", 600000, 0), NULL);
 	/* The same one again takes nothing. */
-	again = listed_newest(a, &fresh);
+	again = listed_newest(a, &look);
 	second = open_one(a, dirlist_ref(again), again);
 	dirlist_unref(again);
 	assert_int_equal(
-		listed_open(b, NULL, of("b", 600000, 0), NULL, &third, &reply),
+		listed_open(b, NULL, of("b", 600000, 0), &look, &third, &reply),
 		-ENOMEM);
 	assert_null(third);
 	assert_int_equal(n_freed, 1);
@@ -163,7 +189,7 @@ static void what_is_open_is_bounded(void **state)
 	/* One that is larger than all by itself is open alone. */
 	third = open_one(b, of("b", 5000000, 0), NULL);
 	assert_int_equal(
-		listed_open(a, NULL, of("a", 1, 0), NULL, &first, &reply),
+		listed_open(a, NULL, of("a", 1, 0), &look, &first, &reply),
 		-ENOMEM);
 	opened_close(third);
 	dirlists_bytes(*state, &n_open, &n_kept);
@@ -193,8 +219,8 @@ static void open_and_close(void *arg)
 	struct listed *d = arg;
 
 	for (unsigned i = 0; i < 2000; i++) {
-		bool fresh;
-		struct dirlist *seen = listed_newest(d, &fresh);
+		struct listed_look look;
+		struct dirlist *seen = listed_newest(d, &look);
 		struct dirlist *l =
 			seen && i % 3 ? dirlist_ref(seen)
 				      : of(i % 2 ? "a" : "b", 10, MINUTE_MS);
@@ -235,6 +261,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			of_racing_openers_the_second_takes_the_firsts, set_up,
 			tear_down),
+		cmocka_unit_test_setup_teardown(what_is_late_is_not_the_newest,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			what_is_kept_is_bounded_and_the_oldest_goes, set_up,
 			tear_down),

@@ -280,11 +280,14 @@ static struct node_what item(const char *id)
 				  .data = xstrdup(id)};
 }
 
+static int64_t item_ms;
+
 static struct node *make_item(struct node_table *table, struct node *dir,
 			      const char *name, const char *id, bool kernel)
 {
 	struct node_what what = item(id);
 
+	what.mtime_ms = item_ms;
 	return node_make(table, dir, name, &what, NULL, kernel);
 }
 
@@ -310,6 +313,12 @@ static void what_roams_keeps_its_number(void **state)
 	again = node_get(table, ino);
 	assert_ptr_equal(again, second);
 	node_unref(table, again);
+	/* An outdated list has it still: that one is another. */
+	third = make_item(table, root, "7", "item 7", false);
+	assert_int_not_equal(third->ino, ino);
+	assert_true(node_is_linked(table, second));
+	node_unref(table, third);
+	item_ms++;
 	third = make_item(table, root, "declined 7", "item 7", false);
 	assert_int_equal(third->ino, ino);
 	assert_false(node_is_linked(table, second));
@@ -337,11 +346,58 @@ static void what_roams_keeps_its_number(void **state)
 	/* Another one of that name is another one; what is left is freed. */
 	first = make_item(table, root, "7", "item 8", true);
 	assert_int_not_equal(first->ino, ino);
+	item_ms++;
 	second = make_item(table, root, "merged 8", "item 8", true);
+	assert_int_equal(second->ino, first->ino);
 	node_unref(table, first);
 	node_unref(table, second);
 	node_unref(table, root);
 	node_table_free(table);
+}
+
+/* The kernel, which gives back what it was told. */
+struct kernel {
+	struct node_table *table;
+	_Atomic uint64_t ino;
+	_Atomic unsigned n_told;
+	atomic_bool ended;
+};
+
+static void give_back(void *arg)
+{
+	struct kernel *k = arg;
+
+	while (!atomic_load(&k->ended))
+		if (atomic_load(&k->n_told) > 0) {
+			atomic_fetch_sub(&k->n_told, 1);
+			node_forget(k->table, atomic_load(&k->ino), 1);
+		}
+}
+
+static void forgets_race_with_what_roams(void **state)
+{
+	struct node *root;
+	struct kernel k = {.table = new_table(&root)};
+	struct thread *thread;
+
+	(void)state;
+	assert_int_equal(thread_start("kernel", give_back, &k, &thread), 0);
+	for (unsigned i = 0; i < 100000; i++) {
+		struct node_what what = item("7");
+		struct node *node;
+
+		/* The younger answer has it. */
+		what.mtime_ms = i;
+		node = node_make(k.table, root, i % 2 ? "7" : "merged", &what,
+				 NULL, true);
+		atomic_store(&k.ino, node->ino);
+		node_unref(k.table, node);
+		atomic_fetch_add(&k.n_told, 1);
+	}
+	atomic_store(&k.ended, true);
+	thread_join(thread);
+	node_unref(k.table, root);
+	node_table_free(k.table);
 }
 
 int main(void)
@@ -349,6 +405,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(same_content_same_number),
 		cmocka_unit_test(what_roams_keeps_its_number),
+		cmocka_unit_test(forgets_race_with_what_roams),
 		cmocka_unit_test(new_content_new_number),
 		cmocka_unit_test(what_grows_tells_what_there_is),
 		cmocka_unit_test(directory_moves_and_stale_finds_are_refused),
