@@ -121,7 +121,9 @@ static int move_to(const char *dir, const char *path)
 	return rename(path, to) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* The lock is held. 1, or 0 when somebody was faster; -errno. */
+/* 1, or 0 when the files are no longer those that were looked at; -errno. Two
+ * of these at a time, or a pack that is being installed, do no harm beyond a
+ * good pack in broken/; who cannot bear that holds the exclusive lock. */
 static int put_aside(struct objects *o, const struct pack_files *p)
 {
 	cleanup(free) char *dir = xasprintf("%s/broken", o->path);
@@ -487,18 +489,27 @@ static int check_once(struct objects *o, bool missing)
 	int r;
 
 	mutex_lock(&o->lock);
-	if (o->checking) {
-		while (o->checking)
+	while (o->checking) {
+		/* A check of the packs alone leaves marks of commits that are
+		 * not whole. */
+		bool enough = o->check_missing || !missing;
+		unsigned n = o->n_checks;
+
+		while (o->checking && o->n_checks == n)
 			cond_wait(&o->read_done, &o->lock);
+		if (!enough)
+			continue;
 		r = o->check_result;
 		mutex_unlock(&o->lock);
 		return r;
 	}
 	o->checking = true;
+	o->check_missing = missing;
 	mutex_unlock(&o->lock);
 	r = check_all(o, missing, false);
 	mutex_lock(&o->lock);
 	o->checking = false;
+	o->n_checks++;
 	o->check_result = r;
 	cond_broadcast(&o->read_done);
 	mutex_unlock(&o->lock);

@@ -230,9 +230,10 @@ static int install(const struct objects_pack *p, const char *name)
 	int r = 0;
 
 	if (access(index, F_OK) == 0) {
-		/* What was fetched although it is here is not here, it may be.
-		 * libgit2 knows a pack by its path as long as anybody has it
-		 * open: the good one needs a name of its own. */
+		/* A pack of this name is here already and was fetched all the
+		 * same: perhaps the one that is here is damaged, and then it
+		 * is set aside. libgit2 knows a pack by its path as long as
+		 * anybody has it open: the good one needs another name. */
 		r = objects_check_pack_locked(p->objects, file);
 		if (r <= 0)
 			return r;

@@ -69,8 +69,10 @@ struct objects {
 	struct cond read_done;           /* or checked */
 	struct objects_reading *reading; /* under lock */
 	bool checking;                   /* under lock */
-	int check_result;                /* under lock: of the last check */
-	uint64_t sound_stamp;            /* under lock: of the packs … */
+	bool check_missing;     /* under lock: and the marks of commits */
+	unsigned n_checks;      /* under lock: that ended */
+	int check_result;       /* under lock: of the last check */
+	uint64_t sound_stamp;   /* under lock: of the packs … */
 	int64_t sound_until_ms; /* … that were found sound; under lock */
 	unsigned n_packs;       /* about; under lock */
 	int64_t watched_ms;     /* under lock: when indexes were looked at */
