@@ -220,7 +220,10 @@ int spool_map_keep(struct spool_file *f)
 
 	mutex_lock(&f->lock);
 	for (uint64_t i = 0; r == 0 && i < f->n_pieces; i++)
-		f->pieces[i].kept = now[i].has && f->pieces[i].has;
+		/* What has no sum was not written. */
+		f->pieces[i].kept =
+			f->pieces[i].has && now[i].has &&
+			(now[i].kept || now[i].is_summed || f->is_old);
 	if (r < 0)
 		f->n_unkept++; /* so that the last reference tries again */
 	f->keeping = false;
@@ -303,6 +306,7 @@ static int judge(struct spool_file *f, uint64_t piece,
 		if (has && !now->is_summed) {
 			now->is_summed = true;
 			now->sum = sum;
+			f->n_unkept += !now->kept;
 		}
 		if (has)
 			now->checked = round;
