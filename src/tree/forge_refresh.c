@@ -31,6 +31,81 @@ static void name_changed(struct model *model, struct node *dir,
 	node_unref(model->nodes, child);
 }
 
+/* ---- what a reader heard before the background did ---- */
+
+/*
+ * A list that was outdated ahead of its time (a name went over) may be brought
+ * by whoever looks: then there is no list of before to compare with, and names
+ * of before would lead on for as long as the kernel was told to believe them.
+ */
+struct sweep {
+	struct model *model;
+	struct node *dir;
+	const struct catalog_workspaces *workspaces;
+	const struct catalog_repositories *repositories;
+	size_t n_dropped;
+};
+
+static bool is_swept(const struct sweep *s, const struct node *node)
+{
+	return node->parent == s->dir && node_is_linked(s->model->nodes, node);
+}
+
+static void drop(struct sweep *s, const struct node *node)
+{
+	model_drop_child(s->model, s->dir, node->name);
+	s->n_dropped++;
+}
+
+static void sweep_workspace(void *arg, struct node *node)
+{
+	struct sweep *s = arg;
+
+	if (!is_swept(s, node))
+		return;
+	for (size_t i = 0; i < s->workspaces->n_items; i++)
+		if (!strcmp(s->workspaces->items[i].slug, node->name))
+			return;
+	drop(s, node);
+}
+
+/* One that the list does not have may be newer than that. */
+static void sweep_repository(void *arg, struct node *node)
+{
+	struct sweep *s = arg;
+	const struct catalog_repositories *list = s->repositories;
+	const char *uuid;
+
+	if (!is_swept(s, node))
+		return;
+	uuid = forge_repository(node)->repository.uuid;
+	for (size_t i = 0; i < list->n_items; i++) {
+		bool named = !strcmp(list->items[i].name, node->name);
+		bool same = !strcmp(list->items[i].uuid, uuid);
+
+		if (named && same)
+			return;
+		if (!named && !same)
+			continue;
+		drop(s, node);
+		return;
+	}
+}
+
+static void sweep(struct sweep *s)
+{
+	if (s->workspaces)
+		node_each(s->model->nodes, &provider_workspace, sweep_workspace,
+			  s);
+	else
+		node_each(s->model->nodes, &provider_repository,
+			  sweep_repository, s);
+	if (s->n_dropped)
+		model_changed_inode(s->model, s->dir, true);
+}
+
+/* ---- */
+
 int forge_refresh_root(struct ctx *ctx, struct model *model, struct buf *said)
 {
 	cleanup(catalog_workspaces_free) struct catalog_workspaces *before =
@@ -43,8 +118,11 @@ int forge_refresh_root(struct ctx *ctx, struct model *model, struct buf *said)
 	int r = 0;
 
 	catalog_workspaces(ctx, catalog, SOURCE_CACHED, &before);
-	if (!said && before && before->age.left_ms > 0)
+	if (!said && before && before->age.left_ms > 0) {
+		sweep(&(struct sweep){
+			.model = model, .dir = root, .workspaces = before});
 		goto out;
+	}
 	r = catalog_workspaces(ctx, catalog, SOURCE_REFRESH, &after);
 	if (r < 0)
 		goto out;
@@ -166,25 +244,31 @@ int forge_refresh_workspace(struct ctx *ctx, struct model *model,
 	struct catalog *catalog = model->config.catalog;
 	struct node *root, *node;
 	size_t n;
-	int r;
+	int r = 0;
 
 	catalog_repositories(ctx, catalog, workspace, SOURCE_CACHED, &before);
-	if (!said && before && before->age.left_ms > 0)
-		return 0;
+	root = root_node(model);
+	node = node_child(model->nodes, root, workspace);
+	if (!said && before && before->age.left_ms > 0) {
+		if (node)
+			sweep(&(struct sweep){.model = model,
+					      .dir = node,
+					      .repositories = before});
+		goto out;
+	}
 	r = catalog_repositories(ctx, catalog, workspace,
 				 said ? SOURCE_ANEW : SOURCE_REFRESH, &after);
 	if (r < 0)
-		return r;
-	root = root_node(model);
-	node = node_child(model->nodes, root, workspace);
+		goto out;
 	n = listing_changed(model, node, before, after, said);
 	if (!before || before->version != after->version)
 		views_changed(model, workspace, before);
 	provider_say(said, "%zu repositories, %zu changed\n", after->n_items,
 		     n);
+out:
 	node_unref(model->nodes, node);
 	node_unref(model->nodes, root);
-	return 0;
+	return r;
 }
 
 /* The document may say that it has another name by now. */
