@@ -146,7 +146,7 @@ static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
 		return ctx_fail(ctx, r == -ENOENT ? -EIO : r,
 				"This directory's tree object cannot be read "
 				"from the store: %s.",
-				strerror(-r));
+				model_why(r));
 	return 0;
 }
 

@@ -189,52 +189,53 @@ static struct oid dir_oid(const struct tree_entry *e)
 	return e->kind == TREE_DIRECTORY ? e->oid : (struct oid){{0}};
 }
 
-static int move_name(struct mover *mover, struct node *dir,
-		     const struct tree_entry *was, const struct tree_entry *is)
+static void move_name(struct mover *mover, struct node *dir,
+		      const struct tree_entry *was, const struct tree_entry *is)
 {
 	struct model *model = mover->model;
 	struct node *child;
 	struct oid from, to;
-	int r = 0;
 
 	if (was && is && was->kind == is->kind &&
 	    oid_equal(&was->oid, &is->oid))
-		return 0;
+		return;
 	if (!was || !is || !is_dir(was) || !is_dir(is) ||
 	    mover->depth == MAX_DEPTH) {
 		model_drop_child(model, dir, was ? was->name : is->name);
-		return 0;
+		return;
 	}
 	child = node_child(model->nodes, dir, is->name);
-	from = dir_oid(was);
+	if (!child)
+		return;
+	/* Not the old list's: a move that failed leaves the child behind. */
+	from = node_oid(model->nodes, child);
 	to = dir_oid(is);
-	if (child)
-		r = move_dir(mover, child, &from, &to);
+	/* One that cannot be read goes by itself, and says why to whoever looks
+	 * inside: what stopped here would leave its neighbours for ever with
+	 * what they had, for the directory above has moved. */
+	if (move_dir(mover, child, &from, &to) < 0)
+		model_drop_child(model, dir, is->name);
 	node_unref(model->nodes, child);
-	return r;
 }
 
 /* Every name of either list once. Git orders directories as if their names
  * ended in a slash, and hostile trees not at all: so by look-up. */
-static int move_names(struct mover *mover, struct node *dir,
-		      const struct tree_list *before,
-		      const struct tree_list *after)
+static void move_names(struct mover *mover, struct node *dir,
+		       const struct tree_list *before,
+		       const struct tree_list *after)
 {
-	int r = 0;
-
-	for (size_t i = 0; before && i < before->n_entries && r == 0; i++) {
+	for (size_t i = 0; before && i < before->n_entries; i++) {
 		const struct tree_entry *was = &before->entries[i];
 
-		r = move_name(mover, dir, was,
-			      after ? tree_list_find(after, was->name) : NULL);
+		move_name(mover, dir, was,
+			  after ? tree_list_find(after, was->name) : NULL);
 	}
-	for (size_t i = 0; after && i < after->n_entries && r == 0; i++) {
+	for (size_t i = 0; after && i < after->n_entries; i++) {
 		const struct tree_entry *is = &after->entries[i];
 
 		if (!before || !tree_list_find(before, is->name))
-			r = move_name(mover, dir, NULL, is);
+			move_name(mover, dir, NULL, is);
 	}
-	return r;
 }
 
 static int read_or_empty(struct git_view *view, const struct oid *oid,
@@ -268,10 +269,10 @@ static int move_dir(struct mover *mover, struct node *dir,
 	mtime_ms = git_path_time_ms(mover->view, dir, mover->tree, NULL, to);
 	node_move(model->nodes, dir, from, to, mtime_ms);
 	mover->depth++;
-	r = move_names(mover, dir, before, after);
+	move_names(mover, dir, before, after);
 	mover->depth--;
 	model_changed_inode(model, dir, true);
-	return r;
+	return 0;
 }
 
 static int known(struct git_view *view, struct clone_head *head)
@@ -400,7 +401,15 @@ int git_view_check(struct ctx *ctx, struct model *model, struct node *tree,
 		if (r == -ENODATA)
 			lose_branch(model, tree);
 	}
-	return r < 0 ? r : show_known(model, tree, ret_moved);
+	if (r >= 0) {
+		r = show_known(model, tree, ret_moved);
+		if (r < 0 && r != -ENOENT)
+			ctx_fail(ctx, r,
+				 "The new commit's tree cannot be read from "
+				 "the store: %s.",
+				 model_why(r));
+	}
+	return r;
 }
 
 int git_view_ensure(struct ctx *ctx, struct model *model, struct node *tree)

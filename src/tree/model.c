@@ -8,6 +8,8 @@
 #include "tree/provider.h"
 #include "tree/refs.h"
 
+#include "store/say.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -77,10 +79,15 @@ void model_say(struct model *model, const char *path, int errnum,
 	problems_add(model->problems, path, errnum, sentence);
 }
 
-/* What the layout calls a server's fault (rule 8), whichever way it failed. */
-static int as_promised(int r)
+int model_promised(int r)
 {
 	return r == -EPROTO || r == -EBADMSG || r == -ECONNRESET ? -EIO : r;
+}
+
+const char *model_why(int r)
+{
+	return r == -EBADMSG ? "it is no object that this program can read"
+			     : store_why(-r);
 }
 
 static int say_failure(struct model *model, struct ctx *ctx,
@@ -105,7 +112,7 @@ static int failed(struct model *model, struct ctx *ctx, const struct node *node,
 	    r == -ENOTDIR || r == -EISDIR ||
 	    (r == -ENOENT && !ctx->sentence[0]))
 		return r;
-	return say_failure(model, ctx, node, name, as_promised(r));
+	return say_failure(model, ctx, node, name, model_promised(r));
 }
 
 int model_failed(struct model *model, struct ctx *ctx, const struct node *node,

@@ -171,6 +171,7 @@ static void say_checked(struct model *model, const struct ctx *ctx, int r)
 	const struct model_config *c = &model->config;
 	bool failed = r < 0 && r != -EINTR && !ctx->refused;
 
+	r = model_promised(r);
 	if (c->check_behind && c->checked)
 		c->checked(c->checked_arg, failed ? -r : 0,
 			   ctx->sentence[0] ? ctx->sentence : strerror(-r));
@@ -214,6 +215,7 @@ static void run_job(struct refresh *refresh, const struct job *job)
 				   job->workspace ? job->workspace : "/",
 				   job->name ? "/" : "",
 				   job->name ? job->name : "");
+		r = model_promised(r);
 		problems_add(model->problems, path.data, -r,
 			     ctx.sentence[0] ? ctx.sentence : strerror(-r));
 	}
@@ -295,6 +297,7 @@ static void check_tree(struct refresh *refresh, struct node *tree)
 				       model->config.ttl_ms / 2, NULL);
 	if (r < 0 && r != -EINTR && !ctx.refused) {
 		node_path(tree, &path);
+		r = model_promised(r);
 		problems_add(model->problems, path.data, -r,
 			     ctx.sentence[0] ? ctx.sentence : strerror(-r));
 	}

@@ -130,3 +130,51 @@ def test_a_default_branch_that_is_there_costs_no_question_more(bb, mounts):
     m.ls("acme/hollow/tree")
     assert len(asked(bb, mark, r"\.git/")) <= 2, "of an empty one it is asked whether there is anything"
     assert ordinary == 2, "the refs, and the pack"
+
+
+def put(git_dir, kind, data):
+    return gitrepo.git(git_dir, "hash-object", "-t", kind, "--literally", "-w", "--stdin", data=data).decode().strip()
+
+
+def entry(mode, name, oid):
+    return f"{mode} {name}\0".encode() + bytes.fromhex(oid)
+
+
+def test_a_tree_that_cannot_be_read_leaves_its_neighbours_alone(bb, mounts):
+    """A mode of too many digits: git lists that tree, the mount refuses it. The kernel knows all of what was there."""
+    bb.create_repo("acme", "bent")
+    bb.push("acme", "bent", {"a-bad/x": "x\n", "src/f": "one\n", "src/deep/g": "one\n"})
+    git_dir = bb.repo_path("acme", "bent")
+
+    def push(mode, text):
+        f = put(git_dir, "blob", text.encode())
+        bad = put(git_dir, "tree", entry(mode, "x", f))
+        deep = put(git_dir, "tree", entry("100644", "g", f))
+        src = put(git_dir, "tree", entry("40000", "deep", deep) + entry("100644", "f", f))
+        top = put(git_dir, "tree", entry("40000", "a-bad", bad) + entry("40000", "src", src) + entry("100644", "top", f))
+        bb.set_ref("acme", "bent", "refs/heads/main",
+                   put(git_dir, "commit", f"tree {top}\n".encode() + COMMITS["odd-headers"][0]))
+
+    m = mounts("ttl=1")
+    place = m / "acme/bent/tree"
+    for top, dirs, names in os.walk(place):
+        for name in dirs + names:
+            os.lstat(os.path.join(top, name))
+    held = [os.open(f"{place}/{name}", os.O_RDONLY | os.O_DIRECTORY) for name in ("a-bad", "src", "src/deep")]
+    try:
+        push("7777777777100644", "two\n")
+        await_true(lambda: os.path.exists(f"{place}/top"), "the push")
+        await_true(lambda: m.read("acme/bent/tree/src/f") == "two\n", "what changed beside the tree")
+        assert m.read("acme/bent/tree/src/deep/g") == "two\n"
+        with pytest.raises(OSError) as e:
+            m.ls("acme/bent/tree/a-bad")
+        assert e.value.errno == errno.EIO
+        push("100644", "three\n")
+        await_true(lambda: m.read("acme/bent/tree/top") == "three\n", "the next push")
+        for name in ("src/f", "src/deep/g", "a-bad/x"):
+            await_true(lambda: m.read("acme/bent/tree/" + name) == "three\n", name)
+    finally:
+        for fd in held:
+            os.close(fd)
+    said = [line.split("\t")[1:3] for line in m.errors().splitlines() if "bent" in line]
+    assert said == [["acme/bent/tree/a-bad", "EIO"]]
