@@ -301,6 +301,38 @@ static int touch(struct ctx *ctx, struct catalog *c, const char *key,
 	return 0;
 }
 
+/* Renamed: whoever looks next learns it from the listing. But not from one that
+ * knows it: a directory with the old name (a shell may stand in it) would have
+ * all of the listing walked each time its document runs out, and "name-until"
+ * say of the old name that it was listed after it was given up. */
+static void note_new_slug(struct catalog *c, const struct fetch *f)
+{
+	const struct catalog_repository *known = f->repository;
+	cleanup(free) char *key = catalog_listing_key(f->workspace);
+	cleanup(free) char *alias =
+		catalog_alias_key(f->workspace, known->slug);
+	cleanup(cache_entry_free) struct cache_entry *list =
+		catalog_peek(c, key);
+	cleanup(cache_entry_free) struct cache_entry *name =
+		catalog_peek(c, alias);
+	cleanup(listing_unref) struct listing *l = NULL;
+	bool listed = false;
+
+	/* By now it may be another one's. */
+	if (name && name->body &&
+	    !catalog_is_other(known->uuid, blob_data(name->body)))
+		(void)cache_remove(c->config.cache, alias);
+	if (!list || !list->body || catalog_listing_of(c, key, list, &l) < 0)
+		return;
+	for (size_t i = 0; i < l->n_items && !listed; i++)
+		listed = !strcmp(l->items[i].slug, known->slug) &&
+			 !strcmp(l->items[i].uuid, known->uuid);
+	if (!listed)
+		return;
+	catalog_note_renamed(c, key, known->uuid);
+	catalog_walk_next(c, key);
+}
+
 int catalog_fetch_document(struct ctx *ctx, void *arg,
 			   const struct cache_entry *old)
 {
@@ -316,7 +348,6 @@ int catalog_fetch_document(struct ctx *ctx, void *arg,
 		f->workspace->key,
 		catalog_is_uuid(known->uuid) ? known->uuid : known->slug);
 	cleanup(free) char *listing = catalog_listing_key(f->workspace);
-	cleanup(free) char *alias = NULL;
 	int r = bitbucket_get(ctx, c->config.bitbucket, path,
 			      old && old->body ? old->etag : NULL, &reply);
 
@@ -346,11 +377,7 @@ int catalog_fetch_document(struct ctx *ctx, void *arg,
 	r = catalog_put(ctx, c, batch.puts, batch.n);
 	if (r < 0 || !strcmp(got.slug, known->slug))
 		return r;
-	/* Renamed: whoever looks next learns it from the listing. */
-	alias = catalog_alias_key(f->workspace, known->slug);
-	(void)cache_remove(c->config.cache, alias);
-	catalog_note_renamed(c, listing, known->uuid);
-	catalog_walk_next(c, listing);
+	note_new_slug(c, f);
 	return 0;
 }
 

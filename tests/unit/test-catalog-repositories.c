@@ -202,6 +202,38 @@ static void renamed_repository(void **state)
 	expect_requests(w, 1);
 }
 
+/* Whoever stands in a directory with its old name asks for no more than the
+ * object, once the listing knows the new one. */
+static void asked_under_its_old_name(void **state)
+{
+	struct world *w = *state;
+	cleanup(catalog_repository_done) struct catalog_repository old = {0};
+	struct catalog_age age;
+	struct ctx ctx;
+
+	expect_listing(w, "acme", SOURCE_READ,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	ctx_init(&ctx, NULL, -1);
+	assert_int_equal(
+		catalog_repository(&ctx, w->catalog, "acme", "old", &old, &age),
+		0);
+	w->asked = tiny_n_requests(w->tiny);
+	repo(w, "{a3}")->slug = "new";
+	for (unsigned i = 0; i < 3; i++) {
+		cleanup(catalog_document_done) struct catalog_document d = {0};
+
+		assert_int_equal(catalog_document(&ctx, w->catalog, "acme",
+						  &old, SOURCE_REFRESH, &d),
+				 0);
+		expect_requests(w, 1);
+		expect_listing(w, "acme", SOURCE_READ,
+			       "gadgets={a2} new={a3} widgets={a1}");
+		/* The first one's answer told of the name. */
+		expect_requests(w, i ? 0 : 1);
+	}
+	ctx_done(&ctx);
+}
+
 static void made_again(void **state)
 {
 	struct world *w = *state;
@@ -556,6 +588,7 @@ int main(void)
 		T(vanished_repositories),
 		T(many_vanish),
 		T(renamed_repository),
+		T(asked_under_its_old_name),
 		T(made_again),
 		T(swapped_names),
 		T(name_reused),
