@@ -118,15 +118,19 @@ int catalog_name_now(void *arg, struct ctx *ctx, const char *uuid,
 	r = catalog_document(ctx, c, workspace, &known, SOURCE_REFRESH,
 			     &document);
 	if (r < 0) {
-		if (r != -EINTR)
+		/* What is refused to one class others may have. */
+		if (r != -EINTR && !ctx->refused)
 			remember(c, uuid, workspace, slug, r, clock_boot_ms(),
 				 0);
 		return r;
 	}
 	if (json_parse(blob_data(document.body), blob_len(document.body),
 		       &json) ||
-	    bitbucket_read_repository(json, &got))
+	    bitbucket_read_repository(json, &got)) {
+		remember(c, uuid, workspace, slug, -EBADMSG, clock_boot_ms(),
+			 0);
 		return -EBADMSG;
+	}
 	if (!*got.workspace) {
 		free(got.workspace);
 		got.workspace = xstrdup(workspace);

@@ -156,14 +156,13 @@ int clone_open(struct clones *cs, const char *uuid, const char *workspace,
 		c->refs = 1;
 		c->uuid = xstrdup(uuid);
 		c->path = path_of(cs, uuid);
+		(void)clone_rename(cs, c, workspace, slug);
 		atomic_init(&c->objects, NULL);
 		HASH_ADD_KEYPTR(hh, cs->clones, c->uuid, strlen(c->uuid), c);
 	}
-	if (!name_is_former(c, workspace, slug))
-		(void)clone_rename(cs, c, workspace, slug);
 	replace(&c->main_branch, main_branch);
 	mutex_unlock(&cs->lock);
-	name_check(c);
+	name_offered(c, workspace, slug);
 	*ret_clone = c;
 	return 0;
 }

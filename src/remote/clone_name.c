@@ -146,7 +146,8 @@ static void forget_memory(struct clone *c)
 	clone_refs_unref(names);
 }
 
-void name_check(struct clone *c)
+/* After a rename. */
+static void name_check(struct clone *c)
 {
 	struct clones *cs = c->clones;
 	cleanup(free) char *name = NULL;
@@ -215,30 +216,97 @@ static void take_name(struct clone_job *j, const char *workspace,
 	name_check(c);
 }
 
-bool name_is_former(const struct clone *c, const char *workspace,
-		    const char *slug)
+static bool is_former(const struct clone *c, const char *name)
 {
-	cleanup(free) char *name = NULL;
+	return c->former && clock_mono_ms() - c->former_ms <= FORMER_MS &&
+	       strcmp(c->former, name) == 0;
+}
 
-	if (!c->former || clock_mono_ms() - c->former_ms > FORMER_MS)
-		return false;
-	name = full_name(workspace, slug);
-	return strcmp(c->former, name) == 0;
+/* The name that it is known to have, "workspace/slug". */
+static void keep_name(struct clones *cs, struct clone *c, const char *name)
+	requires_lock(cs->lock)
+{
+	const char *slash = strchr(name, '/');
+	cleanup(free) char *workspace = NULL;
+
+	if (!slash)
+		return;
+	workspace = xmemdup0(name, (size_t)(slash - name));
+	if (clone_is_name(workspace) && clone_is_name(slash + 1))
+		(void)clone_rename(cs, c, workspace, slash + 1);
+}
+
+void name_offered(struct clone *c, const char *workspace, const char *slug)
+{
+	struct clones *cs = c->clones;
+	const struct clone_names *names = &cs->ask_names;
+	cleanup(free) char *offered = full_name(workspace, slug);
+	bool doubted;
+
+	learnt_load(c);
+	mutex_lock(&cs->lock);
+	doubted = names->now && c->learnt_as && c->confirmed_ms &&
+		  strcmp(c->learnt_as, offered) != 0;
+	mutex_unlock(&cs->lock);
+	/* A directory keeps its name while somebody stands in it, long after
+	 * the rename: against a name that was confirmed a listing of now
+	 * counts, not that. The name may be another's, and what was learnt
+	 * under the right one would be forgotten. */
+	if (doubted && names->is_listed(names->arg, c->uuid, workspace, slug))
+		doubted = false;
+	mutex_lock(&cs->lock);
+	if (doubted && c->learnt_as)
+		keep_name(cs, c, c->learnt_as);
+	else if (!is_former(c, offered))
+		(void)clone_rename(cs, c, workspace, slug);
+	mutex_unlock(&cs->lock);
+	name_check(c);
+}
+
+/* Spends what those who wait may spend: without their class a poll of the
+ * background would take what is kept for people. Who comes while it is refused
+ * to others asks again, as himself. */
+static int name_now(struct clone_job *j, char **ret_workspace, char **ret_slug)
+{
+	const struct clone_names *names = &j->clones->ask_names;
+	bool again;
+	int r;
+
+	do {
+		enum ctx_class class;
+		int32_t caller;
+
+		mutex_lock(&j->clones->lock);
+		j->ctx.class = class = j->class;
+		j->ctx.caller = caller = j->caller;
+		mutex_unlock(&j->clones->lock);
+		j->ctx.refused = false;
+		r = names->now(names->arg, &j->ctx, j->clone->uuid,
+			       j->workspace, j->slug, ret_workspace, ret_slug,
+			       &j->confirmed_ms);
+		mutex_lock(&j->clones->lock);
+		again = r < 0 && j->ctx.refused &&
+			(j->class != class || j->caller != caller);
+		mutex_unlock(&j->clones->lock);
+	} while (again);
+	/* Git has no reserves, and who comes was looked at (await_job). */
+	j->ctx.class = CTX_PERSON;
+	j->ctx.caller = 0;
+	j->ctx.refused = false;
+	return r;
 }
 
 /* 1: it has another name, which is the clone's and the job's now; 0: it has
  * this one; -errno: that cannot be asked. */
 static int confirm(struct clone_job *j)
 {
-	const struct clone_names *names = &j->clones->ask_names;
 	cleanup(free) char *workspace = NULL, *slug = NULL;
 	int64_t deadline;
 	bool same;
 	int r;
 
 	deadline = ctx_narrow(&j->ctx, CONFIRM_MS);
-	r = names->now(names->arg, &j->ctx, j->clone->uuid, j->workspace,
-		       j->slug, &workspace, &slug, &j->confirmed_ms);
+	r = name_now(j, &workspace, &slug);
 	ctx_widen(&j->ctx, deadline);
 	if (r < 0)
 		return atomic_load(&j->ctx.cancelled) ? -EINTR : r;

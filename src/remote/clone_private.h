@@ -81,6 +81,9 @@ struct clone_job {
 	char *workspace, *slug; /* the worker's alone to change */
 	unsigned refs; /* each waiter's, and one of the queue or the worker */
 	unsigned n_waiters;
+	/* For whom REST is asked: the last to come of the foremost class. */
+	enum ctx_class class;
+	int32_t caller;
 	enum job_stage stage;
 	bool all; /* of a JOB_ASK, fixed from RUNNING: not only the head */
 	struct objects_progress progress;
@@ -236,11 +239,9 @@ bool name_is_other(struct clone_job *);
 /* The answer was taken. */
 void name_learnt(struct clone *, const struct clone_job *,
 		 const struct clone_tip *);
-/* After a rename: forgets what may be the other one's. */
-void name_check(struct clone *);
-/* The listing may be of before a rename that is known here. */
-bool name_is_former(const struct clone *, const char *workspace,
-		    const char *slug);
+/* A directory calls it so: it is its name from now on, unless a better one is
+ * known. After a rename what may be the other one's is forgotten. */
+void name_offered(struct clone *, const char *workspace, const char *slug);
 
 /* clone_line.c */
 /* Both of that line, owned by the clone. */

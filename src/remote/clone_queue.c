@@ -350,10 +350,15 @@ static int join(struct ctx *ctx, struct clone *c, const struct clone_job *what,
 		if (!j) {
 			j = job_new(cs, c, what);
 			j->ctx.urgent = ctx->urgent;
+			j->class = ctx->class;
 			LL_PREPEND2(c->joinable, j, next_joinable);
 			queue = queue_of(cs, j->kind);
 			DL_APPEND(*queue, j);
 			cond_signal(&cs->work);
+		}
+		if (ctx->class <= j->class) {
+			j->class = ctx->class;
+			j->caller = ctx->caller;
 		}
 		j->refs++;
 		j->n_waiters++;

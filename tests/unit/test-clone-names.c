@@ -11,6 +11,9 @@ static struct {
 	int failed;       /* it cannot be asked */
 	bool listed;
 	unsigned n_asked;
+	enum ctx_class class; /* of who asked last */
+	int32_t caller;
+	bool spent; /* but for people */
 } service;
 
 static int name_now(void *arg, struct ctx *ctx, const char *uuid,
@@ -21,12 +24,17 @@ static int name_now(void *arg, struct ctx *ctx, const char *uuid,
 	int failed;
 
 	(void)arg;
-	(void)ctx;
 	(void)slug;
 	check(!strcmp(uuid, "{one-uuid}"));
 	mutex_lock(&service.lock);
 	service.n_asked++;
+	service.class = ctx->class;
+	service.caller = ctx->caller;
 	failed = service.failed;
+	if (service.spent && ctx->class != CTX_PERSON) {
+		ctx->refused = true;
+		failed = -EDQUOT;
+	}
 	if (!failed) {
 		*ret_workspace = xstrdup(workspace);
 		*ret_slug = xstrdup(service.slug);
@@ -182,6 +190,91 @@ static void never_shows_another(void **state)
 	expect_asked(1);
 }
 
+/* Somebody stands in a directory with the old name for longer than a listing of
+ * before is excused. */
+static void an_old_directory_does_not_turn_it_back(void **state)
+{
+	struct world *w = *state;
+	struct clone_head head;
+	struct clone *c;
+
+	make_repository(w, "one");
+	c = open_as(w, "one");
+	assert_int_equal(get_now(c, &head), 0);
+	run_at(w, T0,
+	       "mv root/acme/one.git root/acme/two.git && mv work/one "
+	       "work/two && cd work/two && git remote set-url origin "
+	       "../../root/acme/two.git");
+	/* The listing has the new name. */
+	serve("two", 0, false);
+	assert_int_equal(get_now(c, &head), 0);
+	push(w, "two", T0 + 60, "echo two >a.txt");
+	assert_int_equal(get_now(c, &head), 0);
+	expect_head(&head, rev(w, "two", "main"));
+	/* The answer that confirmed it was of some seconds before. */
+	clock_fake(clock_mono_ms(), clock_wall_ms());
+	clock_advance(11 * 60 * 1000);
+	open_as(w, "one");
+	assert_true(clone_is_named(c, "acme", "two"));
+	assert_int_equal(known_head(c, &head), 0);
+	clock_real();
+	remount(w);
+	c = open_as(w, "one");
+	assert_true(clone_is_named(c, "acme", "two"));
+	assert_int_equal(known_head(c, &head), 0);
+	expect_head(&head, rev(w, "two", "main"));
+	/* It got its old name again: a listing says so. */
+	serve("one", 0, true);
+	c = open_as(w, "one");
+	assert_true(clone_is_named(c, "acme", "one"));
+}
+
+/* ---- whose question it is ---- */
+
+static void get_for(struct clone *c, enum ctx_class class, int32_t caller)
+{
+	struct clone_head head;
+	struct ctx ctx;
+
+	ctx_init(&ctx, NULL, -1);
+	ctx.class = class;
+	ctx.caller = caller;
+	assert_int_equal(clone_line_get(&ctx, clone_line(c, NULL), -1, &head),
+			 0);
+	ctx_done(&ctx);
+}
+
+static void asks_for_who_waits(void **state)
+{
+	struct world *w = *state;
+	struct clone *c;
+
+	make_repository(w, "one");
+	c = open_as(w, "one");
+	get_for(c, CTX_PERSON, 7);
+	push(w, "one", T0 + 60, "echo two >a.txt");
+	get_for(c, CTX_REFRESH, 0);
+	expect_asked(1);
+	assert_int_equal(service.class, CTX_REFRESH);
+	push(w, "one", T0 + 120, "echo three >a.txt");
+	get_for(c, CTX_WALK, 8);
+	expect_asked(1);
+	assert_int_equal(service.class, CTX_WALK);
+	assert_int_equal(service.caller, 8);
+	/* What is refused to the background is left to people. */
+	push(w, "one", T0 + 180, "echo four >a.txt");
+	service.spent = true;
+	get_for(c, CTX_REFRESH, 0);
+	expect_asked(1);
+	get_for(c, CTX_PERSON, 7);
+	expect_asked(1);
+	assert_int_equal(service.class, CTX_PERSON);
+	assert_int_equal(service.caller, 7);
+	get_for(c, CTX_PERSON, 7);
+	expect_asked(0);
+	service.spent = false;
+}
+
 /* ---- nobody can be asked ---- */
 
 static void shown_while_listed(void **state)
@@ -317,6 +410,8 @@ int main(int argc, char **argv)
 		names_test(a_move_asks_once),
 		names_test(goes_on_under_the_new_name),
 		names_test(never_shows_another),
+		names_test(an_old_directory_does_not_turn_it_back),
+		names_test(asks_for_who_waits),
 		names_test(shown_while_listed),
 		names_test(held_otherwise),
 		names_test(forgets_what_may_be_another_s),
