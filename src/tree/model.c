@@ -8,8 +8,6 @@
 #include "tree/provider.h"
 #include "tree/refs.h"
 
-#include "store/say.h"
-
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -87,7 +85,7 @@ int model_promised(int r)
 const char *model_why(int r)
 {
 	return r == -EBADMSG ? "it is no object that this program can read"
-			     : store_why(-r);
+			     : strerror(-r);
 }
 
 static int say_failure(struct model *model, struct ctx *ctx,
