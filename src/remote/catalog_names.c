@@ -40,17 +40,19 @@ void catalog_names_done(struct catalog *c)
 	}
 }
 
-/* 1: it is known; 0: it is not; or the failure. */
-static int recall(struct catalog *c, const char *uuid, char **ret_workspace,
-		  char **ret_slug, int64_t *ret_asked_ms)
+/* 1: it is known; 0: it is not; or the failure, which is no answer to somebody
+ * who says that it is to be asked now. */
+static int recall(struct catalog *c, const char *uuid, bool urgent,
+		  char **ret_workspace, char **ret_slug, int64_t *ret_asked_ms)
 {
 	struct confirmed *one;
 	int found = 0;
 
 	mutex_lock(&c->lock);
 	HASH_FIND_STR(c->confirmed, uuid, one);
-	if (one && clock_boot_ms() - one->at_ms <=
-			   (one->failed ? FAILED_MS : CONFIRMED_MS))
+	if (one && !(one->failed && urgent) &&
+	    clock_boot_ms() - one->at_ms <=
+		    (one->failed ? FAILED_MS : CONFIRMED_MS))
 		found = one->failed ? one->failed : 1;
 	if (found == 1) {
 		*ret_workspace = xstrdup(one->workspace);
@@ -101,7 +103,8 @@ int catalog_name_now(void *arg, struct ctx *ctx, const char *uuid,
 		0};
 	cleanup(json_free) struct json *json = NULL;
 	int64_t at_ms = clock_boot_ms(), wall_ms = clock_wall_ms();
-	int r = recall(c, uuid, ret_workspace, ret_slug, ret_asked_ms);
+	int r = recall(c, uuid, ctx->urgent, ret_workspace, ret_slug,
+		       ret_asked_ms);
 
 	if (r)
 		return r < 0 ? r : 0;

@@ -158,7 +158,7 @@ static void name_check(struct clone *c)
 	mutex_lock(&cs->lock);
 	name = full_name(c->workspace, c->slug);
 	same = !c->learnt_as || strcmp(c->learnt_as, name) == 0;
-	unsure = c->unsure;
+	unsure = c->unsure || c->names_unsure;
 	mutex_unlock(&cs->lock);
 	if (same)
 		return;
@@ -167,7 +167,14 @@ static void name_check(struct clone *c)
 	if (c->confirmed_ms > until)
 		until = c->confirmed_ms;
 	doubt = c->learnt_ms > until;
-	free(c->learnt_as);
+	/* A directory of the old name would lead back to the other one. */
+	if (unsure) {
+		free(c->former);
+		c->former = c->learnt_as;
+		c->former_ms = clock_mono_ms();
+	} else {
+		free(c->learnt_as);
+	}
 	c->learnt_as = steal(&name);
 	mutex_unlock(&cs->lock);
 	if (doubt)

@@ -149,6 +149,51 @@ def test_where_nobody_can_be_asked_the_listing_decides(bb, mounts):
     fault.remove()
 
 
+def shown_unconfirmed(bb, m, listed=True):
+    """The repository is widgets-old now; its old name's files were taken for its own while nobody could be asked."""
+    if listed:
+        m.ls("acme")
+    for place in ("tree", "branches", "branches/main", "tags"):
+        m.ls("acme/widgets/" + place)
+    names = m.ls("acme/widgets/tree")
+    reuse(bb)
+    fault = bb.fault("GET /2.0/repositories", "status", status=500)
+    m.refresh("acme/widgets/tree")
+    assert "whose" in m.ls("acme/widgets/tree")
+    fault.remove()
+    return names
+
+
+def test_what_was_shown_unconfirmed_is_confirmed_first(bb, mounts):
+    """At once where somebody asks for it, though the last question failed just now."""
+    m = mounts()
+    names = shown_unconfirmed(bb, m)
+    mark = bb.log.mark()
+    m.refresh("acme/widgets/tree")
+    assert len([e for e in bb.log.since(mark) if e["target"] == by_uuid(bb, "acme", "widgets-old")]) == 1
+    assert "whose" not in names_in(m, "acme/widgets/tree") or uuid_of(m, "acme/widgets") != bb.state.repository("acme", "widgets-old").uuid
+    assert m.ls("acme/widgets-old/tree") == names
+    assert m.read("acme/widgets-old/tree/README.md")
+
+
+@pytest.mark.parametrize("met", [[], ["tree", "branches"]])
+def test_what_was_shown_unconfirmed_is_never_under_the_new_name(bb, mounts, met):
+    """Also where the new name was met before the listing told of it, and somebody goes on looking under the old one."""
+    m = mounts()
+    names = shown_unconfirmed(bb, m, listed=not met)
+    for place in met:
+        assert "whose" not in m.ls("acme/widgets-old/" + place)
+        names_in(m, "acme/widgets/" + place)
+        names_in(m, "acme/widgets/branches/feature/colours")
+        assert m.ls("acme/widgets-old/tree") == names
+    m.refresh("acme")
+    for _ in range(3):
+        assert m.ls("acme/widgets-old/tree") == names
+        assert m.read("acme/widgets-old/tree/README.md")
+        assert m.read("acme/widgets/tree/whose")
+    assert m.ls("acme/widgets-old/branches/main") == names
+
+
 def test_one_that_is_not_there_any_more_keeps_its_files(bb, mounts):
     """Deleted and made again, and the listing does not know: its uuid answers 404, so what git says now is another's."""
     m = mounts("ttl=1")

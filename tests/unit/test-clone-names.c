@@ -371,6 +371,25 @@ static void forgets_what_may_be_another_s(void **state)
 	assert_int_equal(known_head(c, &head), -ENOENT);
 }
 
+static void an_outdated_directory_does_not_lead_back(void **state)
+{
+	struct world *w = *state;
+	struct clone_head head;
+	struct clone *c;
+
+	make_repository(w, "one");
+	c = open_as(w, "one");
+	assert_int_equal(get_now(c, &head), 0);
+	push(w, "one", T0 + 60, "echo two >a.txt");
+	serve("one", -EDQUOT, true);
+	assert_int_equal(get_now(c, &head), 0);
+	expect_head(&head, rev(w, "one", "main"));
+	c = open_as(w, "two");
+	assert_int_equal(known_head(c, &head), -ENOENT);
+	c = open_as(w, "one");
+	assert_true(clone_is_named(c, "acme", "two"));
+}
+
 static void keeps_what_was_confirmed_since(void **state)
 {
 	struct world *w = *state;
@@ -415,6 +434,7 @@ int main(int argc, char **argv)
 		names_test(shown_while_listed),
 		names_test(held_otherwise),
 		names_test(forgets_what_may_be_another_s),
+		names_test(an_outdated_directory_does_not_lead_back),
 		names_test(keeps_what_was_confirmed_since),
 	};
 
