@@ -603,6 +603,9 @@ int config_read_environment(struct config *config)
 		value = getenv(setting->environment);
 		if (!value)
 			continue;
+		/* As in the file: a token that was pasted with a blank before
+		 * it would pass for one of another kind. */
+		value += strspn(value, " \t");
 		if (strlen(value) > VALUE_MAX)
 			bad = config_fail(config, "%s is too long",
 					  setting->environment);

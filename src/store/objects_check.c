@@ -69,7 +69,7 @@ static int check_trailer(int fd, const struct stat *st)
 /* 1, 0 (also when it is not there), or -errno of the machine. */
 static int open_file(const char *path, struct stat *st, int *ret_fd)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 	if (fd < 0)
 		return errno == ENOENT || errno == ELOOP || errno == EIO

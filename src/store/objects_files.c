@@ -137,15 +137,17 @@ static bool pack_is_sound(const char *dir, const char *index)
 	size_t n = strlen(index) - strlen(".idx");
 	cleanup(free) char *a = xasprintf("%s/%s", dir, index);
 	cleanup(free) char *b = xasprintf("%s/%.*s.pack", dir, (int)n, index);
-	cleanup(fd) int fa = open(a, O_RDONLY | O_CLOEXEC);
-	cleanup(fd) int fb = open(b, O_RDONLY | O_CLOEXEC);
+	/* A FIFO in their place would be waited for, for ever. */
+	cleanup(fd) int fa = open(a, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	cleanup(fd) int fb = open(b, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	unsigned char x[20], y[20];
 	struct stat sa, sb;
 
 	/* What cannot be opened, for whatever reason, libgit2 passes over. */
 	if (fa < 0 || fb < 0)
 		return true;
-	return fstat(fa, &sa) == 0 && fstat(fb, &sb) == 0 && sa.st_size >= 40 &&
+	return fstat(fa, &sa) == 0 && fstat(fb, &sb) == 0 &&
+	       S_ISREG(sa.st_mode) && S_ISREG(sb.st_mode) && sa.st_size >= 40 &&
 	       sb.st_size >= 32 && pread(fa, x, 20, sa.st_size - 40) == 20 &&
 	       pread(fb, y, 20, sb.st_size - 20) == 20 && !memcmp(x, y, 20);
 }

@@ -207,7 +207,7 @@ static int slot_handles(struct http_slot *slot)
 	if (!slot->easy)
 		slot->easy = curl_easy_init();
 	if (!slot->multi || !slot->easy)
-		return -ENOMEM;
+		return http_no_descriptor() ? -http_no_descriptor() : -ENOMEM;
 	curl_multi_setopt(slot->multi, CURLMOPT_MAXCONNECTS, KEPT_PER_SLOT);
 	return 0;
 }

@@ -15,14 +15,24 @@
 
 #include <curl/curl.h>
 
+/* A socket, a pair to be woken by, a resolver's: one that is free does not make
+ * a connection. */
+#define N_FOR_A_CONNECTION 4
+
 int http_no_descriptor(void)
 {
-	int fd = open("/", O_PATH | O_CLOEXEC), errnum = errno;
+	int fds[N_FOR_A_CONNECTION], errnum = 0;
+	size_t n = 0;
 
-	if (fd >= 0) {
-		close(fd);
-		return 0;
+	while (n < ARRAY_SIZE(fds) && !errnum) {
+		fds[n] = open("/", O_PATH | O_CLOEXEC);
+		if (fds[n] >= 0)
+			n++;
+		else
+			errnum = errno;
 	}
+	while (n > 0)
+		close(fds[--n]);
 	return errnum == EMFILE || errnum == ENFILE ? errnum : 0;
 }
 
@@ -264,8 +274,13 @@ static int machine_errno(const struct http_failure *f)
 		switch (errnums[i]) {
 		case EMFILE:
 		case ENFILE:
-		case ENOMEM:
 			return errnums[i];
+		case ENOMEM: {
+			/* curl's word when it could not make its pair. */
+			int none = http_no_descriptor();
+
+			return none ? none : ENOMEM;
+		}
 		case ENOBUFS:
 			return ENOMEM;
 		}

@@ -97,6 +97,9 @@ static const char *const damages[] = {
 	"truncate -s 2000 $I",
 	"rm -f $P",
 	"rm -f $I",
+	/* Who opens one waits for a writer. */
+	"rm -f $P; mkfifo $P",
+	"rm -f $I; mkfifo $I",
 	/* Its counts, which libgit2 believes once it has read them. */
 	"dd if=/dev/urandom of=$I bs=1 seek=8 count=1024 conv=notrunc "
 	"2>/dev/null",
