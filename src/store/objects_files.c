@@ -257,7 +257,7 @@ static void sweep_dead(const char *path)
 static int tmp_make(struct objects *o)
 {
 	cleanup(free) char *dir = NULL, *lock = NULL;
-	int fd, r;
+	int fd = -1, r;
 
 	for (unsigned n = 1;; n++) {
 		free(dir);

@@ -252,7 +252,7 @@ def test_branches_come_and_go(bb, mounts):
     assert os.stat(m / f"{W}/branches/feature").st_ino == inode
     m.ls(f"{W}/branches/later")
     # What was a branch becomes a directory of branches, and the other way round.
-    for ref, oid in (("later", None), ("later/on", tip), ("deep/er/still", None), ("deep", tip), ("feature/later", None)):
+    for ref, oid in (("later", None), ("later/on", tip), ("feature/later", None), ("deep/er/still", None), ("deep", tip)):
         bb.set_ref("acme", "widgets", "refs/heads/" + ref, oid)
     await_true(lambda: os.path.exists(m / f"{W}/branches/deep/README.md"), "a branch where a directory was")
     assert m.ls(f"{W}/branches/later") == ["on"]

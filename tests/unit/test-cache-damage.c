@@ -671,7 +671,6 @@ static uint64_t version_of(struct cache *c, const char *key)
 static void test_damaged_bytes_of_a_document(void **state)
 {
 	struct scene *s = *state;
-	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct blob *piece = NULL;
 	uint64_t version;
 
