@@ -649,14 +649,15 @@ static void damage_body(struct scene *s)
 static void damage_large(struct scene *s)
 {
 	cleanup(fd) int fd = open(s->path, O_RDWR | O_CLOEXEC);
-	char page[64] = {0};
+	char page[64], whole[64];
 	off_t at = 0;
 
 	check(fd >= 0);
+	memset(whole, 'x', sizeof(whole));
 	/* The last of its pages; never the number of the next one. */
 	for (off_t i = 0; pread(fd, page, sizeof(page), i) == sizeof(page);
 	     i += 64)
-		if (strspn(page, "x") >= sizeof(page))
+		if (memcmp(page, whole, sizeof(page)) == 0)
 			at = i;
 	check(at > 0 && pwrite(fd, "y", 1, at + 32) == 1);
 }
