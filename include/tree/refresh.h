@@ -32,5 +32,13 @@ void refresh_watch(struct refresh *, struct node *tree);
 /* How long one that was asked for so often since somebody looked is not asked
  * for again: ttl, then 2, 4, 8 times that. */
 int64_t refresh_pause_ms(const struct model *, unsigned n_quiet);
+/* For the max_age_ms of a check: the watch is due, or another one's question
+ * brought news; an answer of most of its pause is young enough. */
+#define REFRESH_POLL (-1)
+int64_t refresh_age_ms(const struct model *, unsigned n_quiet);
+/* The monotonic time that the next pause of a watch begins at, which began its
+ * check at began_ms: that of the answer (wall clock), if it is that young. */
+int64_t refresh_asked_ms(int64_t began_ms, int64_t checked_ms,
+			 int64_t max_age_ms);
 
 #endif

@@ -377,18 +377,24 @@ int git_view_check(struct ctx *ctx, struct model *model, struct node *tree,
 		   int64_t max_age_ms, bool *ret_moved)
 {
 	struct git_view *view = tree->what.view;
+	int64_t began = clock_mono_ms(), checked;
 	struct clone_head head;
+	unsigned n_quiet = 0;
 	int r;
 
-	atomic_store(&view->asked_ms, clock_mono_ms());
+	atomic_store(&view->asked_ms, began);
 	if (ctx->class == CTX_REFRESH)
-		atomic_fetch_add(&view->n_quiet, 1);
+		n_quiet = atomic_fetch_add(&view->n_quiet, 1);
+	if (max_age_ms == REFRESH_POLL)
+		max_age_ms = refresh_age_ms(model, n_quiet);
 	if (view->fixed) {
 		r = git_fixed_get(ctx, model, view, &head);
 	} else {
 		r = clone_line_get(ctx, line_of(view), max_age_ms, &head);
-		atomic_store(&view->seen_ms,
-			     clone_line_checked_ms(line_of(view)));
+		checked = clone_line_checked_ms(line_of(view));
+		atomic_store(&view->seen_ms, checked);
+		atomic_store(&view->asked_ms,
+			     refresh_asked_ms(began, checked, max_age_ms));
 		git_tell_renamed(model, tree, view->clone);
 		/* Its name goes with the list of names; who stands here goes on
 		 * seeing what there was. */
@@ -472,6 +478,7 @@ void git_view_expire(struct node *tree)
 {
 	struct git_view *view = tree->what.view;
 
+	atomic_store(&view->n_quiet, 0);
 	atomic_store(&view->asked_ms, 0);
 	mutex_lock(&view->lock);
 	view->expired = true;

@@ -154,6 +154,34 @@ int64_t refresh_pause_ms(const struct model *model, unsigned n_quiet)
 	       << (n_quiet < MOST_DOUBLED ? n_quiet : MOST_DOUBLED);
 }
 
+/*
+ * One question is for all the watches of a repository, yet not at the same
+ * moment:
+ *   1. The first one that is due asks; its answer takes long, or the machine is
+ *      busy.
+ *   2. The others are due because there is news, one after the other.
+ *   3. The last of them comes to it when the answer is no longer new.
+ * It must not ask again, so what is young enough goes by the pause. And it
+ * counts its pause from the answer: counted from 3., it would ask the next time
+ * in between.
+ */
+int64_t refresh_age_ms(const struct model *model, unsigned n_quiet)
+{
+	return refresh_pause_ms(model, n_quiet) / 10 * 9;
+}
+
+int64_t refresh_asked_ms(int64_t began_ms, int64_t checked_ms,
+			 int64_t max_age_ms)
+{
+	int64_t age_ms = clock_wall_ms() - checked_ms;
+
+	/* A clock that was set, or an answer that nobody may hear: what is of
+	 * long ago would be due again at once. */
+	if (age_ms < 0 || age_ms > max_age_ms)
+		return began_ms;
+	return clock_mono_ms() - age_ms;
+}
+
 static int refresh_user_now(struct ctx *ctx, struct model *model)
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
@@ -291,10 +319,9 @@ static void check_tree(struct refresh *refresh, struct node *tree)
 
 	ctx_init(&ctx, model->config.group, -1);
 	ctx.class = CTX_REFRESH;
-	r = is_tree(tree) ? git_view_check(&ctx, model, tree,
-					   model->config.ttl_ms / 2, NULL)
-			  : refs_check(&ctx, model, tree,
-				       model->config.ttl_ms / 2, NULL);
+	r = is_tree(tree)
+		    ? git_view_check(&ctx, model, tree, REFRESH_POLL, NULL)
+		    : refs_check(&ctx, model, tree, REFRESH_POLL, NULL);
 	if (r < 0 && r != -EINTR && !ctx.refused) {
 		node_path(tree, &path);
 		r = model_promised(r);

@@ -222,12 +222,16 @@ static size_t show(struct model *model, struct refs_watch *w,
 static int ask(struct ctx *ctx, struct model *model, struct refs_watch *w,
 	       int64_t max_age_ms, struct clone_refs **ret_refs)
 {
+	int64_t began = clock_mono_ms(), checked;
 	int r;
 
-	atomic_store(&w->asked_ms, clock_mono_ms());
+	atomic_store(&w->asked_ms, began);
 	r = clone_get_refs(ctx, w->clone, max_age_ms, ret_refs);
 	git_tell_renamed(model, w->top, w->clone);
-	atomic_store(&w->seen_ms, clone_refs_checked_ms(w->clone));
+	checked = clone_refs_checked_ms(w->clone);
+	atomic_store(&w->seen_ms, checked);
+	atomic_store(&w->asked_ms,
+		     refresh_asked_ms(began, checked, max_age_ms));
 	return r;
 }
 
@@ -308,13 +312,16 @@ int refs_check(struct ctx *ctx, struct model *model, struct node *top,
 {
 	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
 	struct refs_watch *w = watch_find(model, top);
+	unsigned n_quiet = 0;
 	size_t n;
 	int r = 0;
 
 	if (!w)
 		return 0;
 	if (ctx->class == CTX_REFRESH)
-		atomic_fetch_add(&w->n_quiet, 1);
+		n_quiet = atomic_fetch_add(&w->n_quiet, 1);
+	if (max_age_ms == REFRESH_POLL)
+		max_age_ms = refresh_age_ms(model, n_quiet);
 	r = ask(ctx, model, w, max_age_ms, &refs);
 	if (r >= 0) {
 		n = show(model, w, refs, said);
@@ -331,6 +338,7 @@ void refs_expire(struct model *model, struct node *top)
 	struct refs_watch *w = watch_find(model, top);
 
 	if (w) {
+		atomic_store(&w->n_quiet, 0);
 		atomic_store(&w->asked_ms, 0);
 		watch_free(model, w);
 	}
