@@ -11,8 +11,6 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-#include <malloc.h>
-
 #define DOCUMENT_MS 60000
 #define COMPUTED_MS 120000
 #define NO_MORE_MS 60000
@@ -471,7 +469,7 @@ static int collection_of(struct ctx *ctx, struct documents *d, const char *key,
 		c->version = e->version;
 		keep(d, c);
 		if (c->n_items > MANY_ITEMS)
-			malloc_trim(0);
+			mem_give_back();
 	}
 	*ret = c;
 	return 0;

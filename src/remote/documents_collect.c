@@ -9,7 +9,6 @@
 #include "base/map.h"
 #include "base/text.h"
 
-#include <malloc.h>
 #include "remote/multipart.h"
 
 /* Names of ours in every collection's directory. */
@@ -497,7 +496,7 @@ int documents_fetch_collection(struct ctx *ctx, void *arg,
 	collecting_done(&c);
 	/* Megabytes that were needed once, on a heap that would keep them. */
 	if (big)
-		malloc_trim(0);
+		mem_give_back();
 	return r;
 }
 

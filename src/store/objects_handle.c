@@ -14,7 +14,6 @@
 
 #include <fcntl.h>
 #include <git2.h>
-#include <malloc.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -381,7 +380,7 @@ void objects_trim(struct objects *o)
 {
 	objects_keep_forget(o);
 	objects_close_idle(o);
-	malloc_trim(0);
+	mem_give_back();
 }
 
 struct objects *objects_close(struct objects *o)

@@ -17,7 +17,6 @@
 
 #include <fcntl.h>
 #include <git2.h>
-#include <malloc.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -288,7 +287,7 @@ struct objects_pack *objects_pack_drop(struct objects_pack *p)
 		return NULL;
 	if (p->indexer) {
 		git_indexer_free(p->indexer);
-		malloc_trim(0);
+		mem_give_back();
 	}
 	git_odb_free(p->odb);
 	if (p->dir) {
