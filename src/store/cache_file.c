@@ -39,18 +39,24 @@
  * What it misses shows itself as SQLITE_CORRUPT later. */
 #define CHECK_BYTES_MOST (16 * MIB)
 
-/* The one table from SQLite's codes to errno. */
-int cache_errno(struct sqlite3 *db, int rc)
+/* The one table from SQLite's codes to errno; system: that of the last call
+ * which failed, also when rc is no failure of any. */
+int cache_errno_of(int rc, int system)
 {
-	int system = db ? sqlite3_system_errno(db) : 0;
-
+	if (rc <= 0) /* SQLITE_OK, or -errno of the work's own */
+		return rc;
 	/* The disk's quota is not the service's. */
 	if (system == EDQUOT)
 		system = ENOSPC;
-	if (rc == SQLITE_IOERR_NOMEM)
+	switch (rc) {
+	case SQLITE_IOERR_NOMEM:
 		return -ENOMEM;
-	if (rc <= 0) /* SQLITE_OK, or -errno of the work's own */
-		return rc;
+	case SQLITE_IOERR_SHORT_READ:
+	case SQLITE_IOERR_CORRUPTFS:
+	case SQLITE_IOERR_DATA:
+		/* The call itself went well. */
+		return -EIO;
+	}
 	switch (rc & 0xff) {
 	case SQLITE_FULL:
 		return -ENOSPC;
@@ -58,19 +64,54 @@ int cache_errno(struct sqlite3 *db, int rc)
 		return -EROFS;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
+	case SQLITE_PROTOCOL: /* gave up racing for a lock */
 		return -EBUSY;
 	case SQLITE_NOMEM:
 		return -ENOMEM;
 	case SQLITE_TOOBIG:
+	case SQLITE_NOLFS:
 		return -EFBIG;
 	case SQLITE_PERM:
 	case SQLITE_AUTH:
 		return -EACCES;
 	case SQLITE_CANTOPEN:
 		return system ? -system : -EACCES;
-	default:
+	case SQLITE_IOERR:
 		return system ? -system : -EIO;
+	default:
+		return -EIO;
 	}
+}
+
+/* Of a write that failed at COMMIT, SQLite keeps the errno with the file. */
+static int write_errno(struct sqlite3 *db)
+{
+	static const int which[] = {SQLITE_FCNTL_JOURNAL_POINTER,
+				    SQLITE_FCNTL_FILE_POINTER};
+	int last = 0;
+
+	for (size_t i = 0; !last && i < ARRAY_SIZE(which); i++) {
+		sqlite3_file *file = NULL;
+
+		if (sqlite3_file_control(db, "main", which[i], &file) ==
+			    SQLITE_OK &&
+		    file && file->pMethods)
+			file->pMethods->xFileControl(
+				file, SQLITE_FCNTL_LAST_ERRNO, &last);
+	}
+	return last;
+}
+
+int cache_errno(struct sqlite3 *db, int rc)
+{
+	int system = 0;
+
+	if (db && (rc == SQLITE_IOERR_WRITE || rc == SQLITE_IOERR_FSYNC ||
+		   rc == SQLITE_IOERR_TRUNCATE))
+		system = write_errno(db);
+	if (db && !system)
+		system = sqlite3_system_errno(db);
+	return cache_errno_of(rc, system);
 }
 
 bool cache_is_damage(int rc)

@@ -154,6 +154,7 @@ void cache_memory_remove(struct cache *, const char *key);
 /* An SQLite code, or -errno, as an errno; db (may be NULL) for that of the
  * system call behind it. */
 int cache_errno(struct sqlite3 *db, int rc);
+int cache_errno_of(int rc, int system);
 bool cache_is_damage(int rc);
 struct cache_conn *cache_conn_free(struct cache_conn *);
 DEFINE_CLEANUP(struct cache_conn *, cache_conn_free);

@@ -51,6 +51,8 @@ const char *store_why(int errnum)
 	case EACCES:
 	case EPERM:
 		return "this user may not use the files of the cache";
+	case EBUSY:
+		return "another process is writing into the cache";
 	case EIO:
 		return "the files of the cache cannot be read";
 	default:
