@@ -117,7 +117,11 @@ int cache_fact_put_many(struct cache *, const char *space,
 int cache_fact_each(struct cache *, const char *space,
 		    int (*each)(void *arg, const struct cache_fact *),
 		    void *arg);
-int cache_fact_clear(struct cache *, const char *space);
+/* They alone are the facts of that space from now on (n 0: there are none): all
+ * of it in one transaction, so that who is killed, or has no room, keeps what
+ * there was. */
+int cache_fact_replace(struct cache *, const char *space,
+		       const struct cache_fact *facts, size_t n);
 
 /* Over this many bytes of bodies, those that were fetched longest ago go. */
 #define CACHE_MAX_BYTES ((uint64_t)512 * MIB)

@@ -364,33 +364,38 @@ static bool same_commit(const struct clone_head *a, const struct clone_head *b)
 	       (a->empty || oid_equal(&a->commit, &b->commit));
 }
 
-static void record_times(struct clone_line *line, struct objects *objects,
+static int store_times(struct clone_line *line, struct objects *objects,
+		       const struct clone_head *from,
+		       const struct clone_head *to, bool same_as_lost)
+{
+	if (to->empty && (!from || from->empty))
+		return 0;
+	if (!to->empty && !times_has_base(line))
+		return times_begin(line, to->time_s, from);
+	/* What it differs from is not here any more. */
+	if (!from)
+		return same_as_lost || to->empty
+			       ? 0
+			       : times_begin(line, to->time_s, NULL);
+	if (from->empty == to->empty && oid_equal(&from->tree, &to->tree))
+		return 0;
+	return times_move(line, objects, from, to);
+}
+
+/* False: they are known to this mount alone. */
+static bool record_times(struct clone_line *line, struct objects *objects,
 			 const struct clone_head *from,
 			 const struct clone_head *to, bool same_as_lost)
 {
-	int r;
+	int r = store_times(line, objects, from, to, same_as_lost);
 
-	if (to->empty && (!from || from->empty))
-		return;
-	if (!to->empty && !times_has_base(line)) {
-		times_begin(line, to->time_s, from);
-		return;
-	}
-	if (!from) {
-		/* What it differs from is not here any more. */
-		if (!same_as_lost && !to->empty)
-			times_begin(line, to->time_s, NULL);
-		return;
-	}
-	if (from->empty == to->empty && oid_equal(&from->tree, &to->tree))
-		return;
-	r = times_move(line, objects, from, to);
 	if (r < 0)
 		log_warn("%s: the times of what changed in %s were not kept: "
 			 "%s",
 			 line->clone->uuid,
 			 line->ref[0] ? line->ref : "the default branch",
-			 strerror(-r));
+			 store_why(-r));
+	return r >= 0;
 }
 
 static void record_head(struct clone_line *line, const struct clone_head *h)
@@ -458,8 +463,11 @@ static int settle(struct ctx *ctx, struct clone_line *line,
 	if (newer)
 		return 0;
 	set_store_branch(line, objects, known ? &from : NULL, to);
-	record_times(line, objects, known ? &from : NULL, to, same_as_lost);
-	if (!unsure)
+	/* A head without the times of what changed would be shown with older
+	 * ones by the next mount, which moves once more instead. */
+	if (record_times(line, objects, known ? &from : NULL, to,
+			 same_as_lost) &&
+	    !unsure)
 		record_head(line, to);
 	mutex_lock(&cs->lock);
 	line->has_head = true;

@@ -298,9 +298,10 @@ void times_done(struct clone_times *);
 void times_load(struct clone_line *);
 bool times_has_base(struct clone_line *);
 /* Forgets all times but this one, which is moved behind what was shown: what
- * memory knows of that, and from (NULL: nothing else is known). */
-void times_begin(struct clone_line *, int64_t base_s,
-		 const struct clone_head *from);
+ * memory knows of that, and from (NULL: nothing else is known). 0, or -errno:
+ * on the disk is what there was. */
+int times_begin(struct clone_line *, int64_t base_s,
+		const struct clone_head *from);
 /* The head moves from one tree to another (either may be empty). */
 int times_move(struct clone_line *, struct objects *,
 	       const struct clone_head *from, const struct clone_head *to);

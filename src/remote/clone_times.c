@@ -146,12 +146,17 @@ static int64_t not_after_now(int64_t time_s)
 	return time_s < now_s ? time_s : now_s;
 }
 
-void times_begin(struct clone_line *line, int64_t base_s,
-		 const struct clone_head *from)
+int times_begin(struct clone_line *line, int64_t base_s,
+		const struct clone_head *from)
 {
 	cleanup(free) char *space = space_name(line);
 	struct cache *cache = cache_of(line);
 	struct clone_times *t = &line->times;
+	const struct cache_fact base = {
+		.key = "",
+		.value = &base_s,
+		.n_value = sizeof(base_s),
+	};
 
 	base_s = not_after_now(base_s);
 	mutex_lock(&t->lock);
@@ -164,8 +169,10 @@ void times_begin(struct clone_line *line, int64_t base_s,
 	forget_paths(t);
 	set_base(t, base_s);
 	mutex_unlock(&t->lock);
-	(void)cache_fact_clear(cache, space);
-	(void)cache_fact_put(cache, space, "", 0, &base_s, sizeof(base_s));
+	/* At once: with a base alone gone, who is killed in between would begin
+	 * anew from the commit's own time, and what was shown would be older
+	 * than it was. */
+	return cache_fact_replace(cache, space, &base, 1);
 }
 
 /* What memory says of a key; otherwise, if it says nothing. */
@@ -367,9 +374,9 @@ int times_move(struct clone_line *line, struct objects *objects,
 	if (r >= 0 && t->n_paths + m.n_changes > CLONE_TIMES_MOST)
 		r = -EMSGSIZE;
 	mutex_unlock(&t->lock);
-	if (r == -EMSGSIZE && !to->empty) {
-		times_begin(line, to->time_s, from);
-		r = 0;
+	if (r < 0 && !to->empty) {
+		/* Too much, or what was there cannot be read. */
+		r = times_begin(line, to->time_s, from);
 	} else if (r >= 0) {
 		r = store_move(&m);
 		mutex_lock(&t->lock);

@@ -189,21 +189,23 @@ int cache_fact_each(struct cache *c, const char *space,
 	}
 }
 
-static int work_clear(struct cache *c, struct cache_conn *conn, void *arg)
+static int work_replace(struct cache *c, struct cache_conn *conn, void *arg)
 {
+	const struct put *put = arg;
 	sqlite3_stmt *s;
 	int rc = cache_stmt(conn, SQL_FACT_CLEAR, &s);
 
-	(void)c;
 	if (rc != SQLITE_OK)
 		return rc;
-	sqlite3_bind_text(s, 1, arg, -1, SQLITE_STATIC);
-	return cache_stmt_end(s, sqlite3_step(s));
+	sqlite3_bind_text(s, 1, put->space, -1, SQLITE_STATIC);
+	rc = cache_stmt_end(s, sqlite3_step(s));
+	return rc == SQLITE_OK ? work_put(c, conn, arg) : rc;
 }
 
-int cache_fact_clear(struct cache *c, const char *space)
+int cache_fact_replace(struct cache *c, const char *space,
+		       const struct cache_fact *facts, size_t n)
 {
-	cleanup(free) char *copy = xstrdup(space);
+	struct put put = {.space = space, .facts = facts, .n = n};
 
-	return cache_write(c, work_clear, copy);
+	return cache_write(c, work_replace, &put);
 }

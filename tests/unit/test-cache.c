@@ -524,7 +524,14 @@ static void test_facts(void **state)
 	expect_fact(s->c, "space", "b", "x");
 	expect_fact(s->c, "space", "c", "z");
 	expect_fact(s->c, "space", "", "");
-	assert_int_equal(cache_fact_clear(s->c, "space"), 0);
+	assert_int_equal(cache_fact_replace(s->c, "space", many, 1), 0);
+	expect_fact(s->c, "space", "a", "new");
+	expect_fact(s->c, "space", "b", NULL);
+	/* No value is that large: nothing of the others may be lost. */
+	many[1].n_value = (size_t)3 << 30;
+	assert_int_equal(cache_fact_replace(s->c, "space", many, 2), -EIO);
+	expect_fact(s->c, "space", "a", "new");
+	assert_int_equal(cache_fact_replace(s->c, "space", NULL, 0), 0);
 	expect_fact(s->c, "space", "a", NULL);
 	expect_fact(s->c, "spac", "a", "2");
 	reopen(s);

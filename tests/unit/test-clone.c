@@ -182,6 +182,24 @@ static void import_many(struct world *w, const char *slug, int64_t at,
 	run_at(w, at, command);
 }
 
+/* As who is killed there: the cache takes no new base. */
+static void refuse_bases(struct world *w, bool refuse)
+{
+	cleanup(free) char *command = xasprintf(
+		"python3 - <<'END'\n"
+		"import sqlite3\n"
+		"with sqlite3.connect('cache/cache.db') as db:\n"
+		"    db.execute(\"\"\"%s\"\"\")\n"
+		"END",
+		refuse ? "CREATE TRIGGER no_base BEFORE INSERT ON fact"
+			 " WHEN new.space LIKE 'times:%' AND"
+			 " length(new.key) = 0"
+			 " BEGIN SELECT RAISE(ABORT, 'no'); END"
+		       : "DROP TRIGGER no_base");
+
+	run_at(w, T0, command);
+}
+
 /* More changes than times are kept for: everything begins anew. */
 static void test_too_many_times(void **state)
 {
@@ -203,6 +221,16 @@ static void test_too_many_times(void **state)
 	assert_true(has_path_times(c, &base_s));
 	assert_int_equal(base_s, T0);
 	import_many(w, "one", T0 + 3, "b");
+	/* In the midst of it: what was kept is there, and where it was. */
+	refuse_bases(w, true);
+	assert_int_equal(get_now(c, &head), 0);
+	remount(w);
+	refuse_bases(w, false);
+	c = open_clone(w, "one");
+	assert_int_equal(known_head(c, &head), 0);
+	assert_true(has_path_times(c, &base_s));
+	assert_int_equal(base_s, T0);
+	assert_int_equal(time_at(c, &head, "d7/f9"), T0 + 2);
 	assert_int_equal(get_now(c, &head), 0);
 	assert_false(has_path_times(c, &base_s));
 	assert_int_equal(base_s, T0 + 3);
