@@ -5,13 +5,15 @@
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
 
-#include "base/defs.h"
+#include "base/sync.h"
 
 void digest_sha1_hex(const void *data, size_t n, char out[static 41]);
 /* Of a head in memory (n_head may be 0), and n bytes of a file from there on.
- * -ENODATA when the file ends before. */
-int digest_sha1_file(const void *head, size_t n_head, int fd, uint64_t offset,
-		     uint64_t n, unsigned char ret_digest[static 20]);
+ * -ENODATA when the file ends before; -EINTR when ctx (NULL: nobody) is
+ * cancelled. */
+int digest_sha1_file(const struct ctx *ctx, const void *head, size_t n_head,
+		     int fd, uint64_t offset, uint64_t n,
+		     unsigned char ret_digest[static 20]);
 /* The same of what comes in pieces; the end may be asked for once. */
 struct digest_sha1;
 struct digest_sha1 *digest_sha1_new(void);

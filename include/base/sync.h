@@ -7,8 +7,8 @@
  *
  * Lock order: a group's lock, the ctx's inner lock, the one lock that a waker
  * (below) may take. So ctx_init, ctx_done, ctx_cancel, ctx_group_cancel,
- * ctx_watch, ctx_unwatch and ctx_sleep are called with no lock held; for the
- * others it does not matter.
+ * ctx_watch, ctx_unwatch, ctx_waiting_begin, ctx_waiting_end and ctx_sleep are
+ * called with no lock held; for the others it does not matter.
  */
 #ifndef BASE_SYNC_H
 #define BASE_SYNC_H
@@ -156,6 +156,18 @@ void ctx_widen(struct ctx *, int64_t old_deadline_ms);
  * is cancelled already). After ctx_unwatch it does not run any more. */
 void ctx_watch(struct ctx *, struct ctx_waker *);
 void ctx_unwatch(struct ctx *, struct ctx_waker *);
+/* The ctx may be NULL for these: then nobody breaks it off. */
+bool ctx_is_cancelled(const struct ctx *);
+/* For a loop round cond_wait that looks at ctx_is_cancelled: between the two,
+ * which are called without the lock, cancelling broadcasts the cond. */
+struct ctx_waiting {
+	struct ctx_waker waker;
+	struct mutex *lock;
+	struct cond *cond;
+};
+void ctx_waiting_begin(struct ctx *, struct ctx_waiting *, struct mutex *lock,
+		       struct cond *);
+void ctx_waiting_end(struct ctx *, struct ctx_waiting *);
 /* Sleeps, in real time; 0, -EINTR, -ETIMEDOUT (when the deadline comes before
  * the end, at once). */
 int ctx_sleep(struct ctx *, int64_t ms);

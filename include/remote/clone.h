@@ -161,21 +161,25 @@ int clone_resolve_short(struct clone *, const char *hex, size_t n,
 			struct oid *ret_commit);
 
 /* Reading what is here: local, never waits for the network; quick, unless a
- * damaged pack is found out. -ENOENT is something to be brought (again): see
- * clone_check. */
-int clone_read_tree(struct clone *, const struct oid *,
+ * damaged pack is found out or a big file is made: cancelling ctx (NULL: nobody
+ * does) breaks that off, -EINTR. -ENOENT is something to be brought (again):
+ * see clone_check. */
+int clone_read_tree(struct ctx *, struct clone *, const struct oid *,
 		    struct tree_list **ret_list);
-int clone_blob_size(struct clone *, const struct oid *, uint64_t *ret_size);
+int clone_blob_size(struct ctx *, struct clone *, const struct oid *,
+		    uint64_t *ret_size);
 #define CLONE_BIG                                                  \
 	(8 * MIB) /* over it: clone_blob_file, not clone_read_blob \
 		   */
-int clone_read_blob(struct clone *, const struct oid *, struct blob **ret_blob);
+int clone_read_blob(struct ctx *, struct clone *, const struct oid *,
+		    struct blob **ret_blob);
 /* -EFBIG: over big_file, or stored as too many changes upon one another. */
-int clone_blob_file(struct clone *, const struct oid *, int *ret_fd);
+int clone_blob_file(struct ctx *, struct clone *, const struct oid *,
+		    int *ret_fd);
 /* Something of a commit that is here is -ENOENT: what is damaged is set aside,
  * and the next clone_line_get, clone_get_commit bring what is not whole. 0, or
  * -errno of the machine. */
-int clone_check(struct clone *);
+int clone_check(struct ctx *, struct clone *);
 int clone_diff(struct clone *, const struct oid *before,
 	       const struct oid *after,
 	       int (*each)(void *arg, const char *path,

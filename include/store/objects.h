@@ -5,11 +5,17 @@
  * objects, refs, `shallow`. It never fetches: what is missing is -ENOENT. Safe
  * from any thread and, by atomic renames, from several processes. At all times
  * it is a valid repository that git itself can read.
+ *
+ * Reading takes long when a damaged pack is found out or a big file is made:
+ * cancelling the ctx breaks that off, -EINTR; others who wait for it go on with
+ * it. The ctx may be NULL: nobody breaks it off. Its deadline is not looked at,
+ * for what is begun serves the next one too.
  */
 #ifndef STORE_OBJECTS_H
 #define STORE_OBJECTS_H
 
 #include "base/mem.h"
+#include "base/sync.h"
 
 #include <stdatomic.h>
 
@@ -48,7 +54,7 @@ void objects_keep_expire(void);
  * they are brought again. 0, or -errno of the machine. Reads that fail do the
  * first part themselves: a damaged object is read from elsewhere, or -ENOENT.
  */
-int objects_check(struct objects *);
+int objects_check(struct ctx *, struct objects *);
 
 /* Packs that were taken in by another process are seen too. */
 bool objects_has(struct objects *, const struct oid *);
@@ -81,7 +87,7 @@ struct tree_list {
 /* Counted; -ENOENT absent, -EBADMSG not a tree. A few recent ones are kept, of
  * large ones at least the newest; of who reads one at the same time one parses
  * it. */
-int objects_read_tree(struct objects *, const struct oid *,
+int objects_read_tree(struct ctx *, struct objects *, const struct oid *,
 		      struct tree_list **ret_list);
 struct tree_list *tree_list_ref(struct tree_list *);
 struct tree_list *tree_list_unref(struct tree_list *);
@@ -98,13 +104,14 @@ struct commit_info {
 	struct oid tree;
 	int64_t time_s; /* committer's */
 };
-int objects_read_commit(struct objects *, const struct oid *,
+int objects_read_commit(struct ctx *, struct objects *, const struct oid *,
 			struct commit_info *ret_info);
-int objects_blob_size(struct objects *, const struct oid *, uint64_t *ret_size);
+int objects_blob_size(struct ctx *, struct objects *, const struct oid *,
+		      uint64_t *ret_size);
 /* The whole content; for what is small (see objects_blob_file). -EFBIG over
  * max. Recently read blobs over 128 KiB are kept for the next piece. */
-int objects_read_blob(struct objects *, const struct oid *, uint64_t max,
-		      struct blob **ret_blob);
+int objects_read_blob(struct ctx *, struct objects *, const struct oid *,
+		      uint64_t max, struct blob **ret_blob);
 /* The content as a file descriptor on a file of the store (path/big/<oid>),
  * streamed there once, one at a time, so that memory stays bounded: for blobs
  * over 8 MB. The caller closes it. -EFBIG over objects_limit_big, and what is
@@ -117,7 +124,8 @@ int objects_read_blob(struct objects *, const struct oid *, uint64_t max,
 void objects_limit_big(uint64_t n);
 /* Of all files of a store; OBJECTS_BIG_BYTES, if it is not called. */
 void objects_keep_big(uint64_t n);
-int objects_blob_file(struct objects *, const struct oid *, int *ret_fd);
+int objects_blob_file(struct ctx *, struct objects *, const struct oid *,
+		      int *ret_fd);
 
 /* Taking in a pack, in pieces, as it comes from the network. Nothing of it is
  * visible before objects_pack_commit; dropping it leaves nothing behind. */
@@ -164,7 +172,7 @@ uint64_t objects_disk_bytes(struct objects *); /* packs and big files */
  * other side. A negative errno of each ends it; -ELOOP over 4096 levels, -EFBIG
  * over two million entries.
  */
-int objects_diff_trees(struct objects *, const struct oid *before,
+int objects_diff_trees(struct ctx *, struct objects *, const struct oid *before,
 		       const struct oid *after,
 		       int (*each)(void *arg, const char *path,
 				   const struct tree_entry *before,

@@ -12,6 +12,8 @@
 
 #include "store/objects.h"
 
+#include "base/sync.h"
+
 struct pack_read {
 	const char *objects; /* the directory of that name */
 	uint64_t bytes_most; /* of the blob, and of what it is a delta of */
@@ -21,10 +23,11 @@ struct pack_read {
 	 */
 	int (*scratch)(void *arg, int *ret_fd);
 	void *arg;
+	const struct ctx *ctx; /* NULL: nobody breaks it off */
 };
 /* Writes the blob's size bytes to fd, from its beginning. The hash is verified.
- * -ENOENT; -EFBIG over the bounds; -EBADMSG not a blob of that size, or
- * damaged; or what reading and writing gave. */
+ * -ENOENT; -EINTR, cancelled; -EFBIG over the bounds; -EBADMSG not a blob of
+ * that size, or damaged; or what reading and writing gave. */
 int pack_read_blob(const struct pack_read *, const struct oid *, uint64_t size,
 		   int fd);
 

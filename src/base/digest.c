@@ -47,8 +47,9 @@ static ssize_t read_piece(int fd, uint64_t offset, void *data, size_t n)
 	return done == 0 ? -ENODATA : done;
 }
 
-int digest_sha1_file(const void *head, size_t n_head, int fd, uint64_t offset,
-		     uint64_t n, unsigned char ret_digest[static 20])
+int digest_sha1_file(const struct ctx *ctx, const void *head, size_t n_head,
+		     int fd, uint64_t offset, uint64_t n,
+		     unsigned char ret_digest[static 20])
 {
 	cleanup(free) unsigned char *piece = xmalloc(PIECE);
 	struct sha1_ctx sha1;
@@ -56,8 +57,11 @@ int digest_sha1_file(const void *head, size_t n_head, int fd, uint64_t offset,
 	sha1_init(&sha1);
 	sha1_update(&sha1, n_head, head);
 	while (n > 0) {
-		ssize_t done = read_piece(fd, offset, piece,
-					  n < PIECE ? (size_t)n : PIECE);
+		ssize_t done =
+			ctx_is_cancelled(ctx)
+				? -EINTR
+				: read_piece(fd, offset, piece,
+					     n < PIECE ? (size_t)n : PIECE);
 
 		if (done < 0)
 			return (int)done;

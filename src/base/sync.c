@@ -348,6 +348,38 @@ void ctx_unwatch(struct ctx *ctx, struct ctx_waker *waker)
 	mutex_unlock(&ctx->lock);
 }
 
+bool ctx_is_cancelled(const struct ctx *ctx)
+{
+	return ctx && atomic_load(&ctx->cancelled);
+}
+
+static void wake_waiting(void *arg)
+{
+	struct ctx_waiting *w = arg;
+
+	mutex_lock(w->lock);
+	cond_broadcast(w->cond);
+	mutex_unlock(w->lock);
+}
+
+void ctx_waiting_begin(struct ctx *ctx, struct ctx_waiting *w,
+		       struct mutex *lock, struct cond *cond)
+{
+	*w = (struct ctx_waiting){
+		.waker = {.wake = wake_waiting, .arg = w},
+		.lock = lock,
+		.cond = cond,
+	};
+	if (ctx)
+		ctx_watch(ctx, &w->waker);
+}
+
+void ctx_waiting_end(struct ctx *ctx, struct ctx_waiting *w)
+{
+	if (ctx)
+		ctx_unwatch(ctx, &w->waker);
+}
+
 struct sleeper {
 	struct mutex lock;
 	struct cond cond;

@@ -262,46 +262,50 @@ int clone_store(struct clone *c, struct objects **ret_objects)
 
 /* ---- reading what is here ---- */
 
-int clone_read_tree(struct clone *c, const struct oid *oid,
+int clone_read_tree(struct ctx *ctx, struct clone *c, const struct oid *oid,
 		    struct tree_list **ret_list)
 {
 	struct objects *objects;
 	int r = clone_store(c, &objects);
 
-	return r < 0 ? r : objects_read_tree(objects, oid, ret_list);
+	return r < 0 ? r : objects_read_tree(ctx, objects, oid, ret_list);
 }
 
-int clone_blob_size(struct clone *c, const struct oid *oid, uint64_t *ret_size)
+int clone_blob_size(struct ctx *ctx, struct clone *c, const struct oid *oid,
+		    uint64_t *ret_size)
 {
 	struct objects *objects;
 	int r = clone_store(c, &objects);
 
-	return r < 0 ? r : objects_blob_size(objects, oid, ret_size);
+	return r < 0 ? r : objects_blob_size(ctx, objects, oid, ret_size);
 }
 
-int clone_read_blob(struct clone *c, const struct oid *oid,
+int clone_read_blob(struct ctx *ctx, struct clone *c, const struct oid *oid,
 		    struct blob **ret_blob)
 {
 	struct objects *objects;
 	int r = clone_store(c, &objects);
 
-	return r < 0 ? r : objects_read_blob(objects, oid, CLONE_BIG, ret_blob);
+	return r < 0 ? r
+		     : objects_read_blob(ctx, objects, oid, CLONE_BIG,
+					 ret_blob);
 }
 
-int clone_blob_file(struct clone *c, const struct oid *oid, int *ret_fd)
+int clone_blob_file(struct ctx *ctx, struct clone *c, const struct oid *oid,
+		    int *ret_fd)
 {
 	struct objects *objects;
 	int r = clone_store(c, &objects);
 
-	return r < 0 ? r : objects_blob_file(objects, oid, ret_fd);
+	return r < 0 ? r : objects_blob_file(ctx, objects, oid, ret_fd);
 }
 
-int clone_check(struct clone *c)
+int clone_check(struct ctx *ctx, struct clone *c)
 {
 	struct objects *objects;
 	int r = clone_store(c, &objects);
 
-	return r < 0 ? r : objects_check(objects);
+	return r < 0 ? r : objects_check(ctx, objects);
 }
 
 int clone_diff(struct clone *c, const struct oid *before,
@@ -315,7 +319,8 @@ int clone_diff(struct clone *c, const struct oid *before,
 	int r = clone_store(c, &objects);
 
 	return r < 0 ? r
-		     : objects_diff_trees(objects, before, after, each, arg);
+		     : objects_diff_trees(NULL, objects, before, after, each,
+					  arg);
 }
 
 int clone_resolve_short(struct clone *c, const char *hex, size_t n,

@@ -392,7 +392,8 @@ static void find_haves(struct clone_job *j, struct haves *h)
 		return;
 	/* The newest is the last. A tree that a tag led to is no commit. */
 	while (n--)
-		if (objects_read_commit(j->objects, &whole[n], &info) >= 0)
+		if (objects_read_commit(&j->ctx, j->objects, &whole[n],
+					&info) >= 0)
 			add_have(j, h, &whole[n]);
 	free(whole);
 }
@@ -508,7 +509,7 @@ static int mark(struct clone_job *j)
 {
 	struct clone_head head;
 	char hex[41];
-	int r = commit_read(j->objects, &j->commit, &head);
+	int r = commit_read(&j->ctx, j->objects, &j->commit, &head);
 
 	if (r == -EBADMSG) {
 		names_no_tree(j->clone, &j->commit);
@@ -538,9 +539,9 @@ static int bring_and_mark(struct clone_job *j)
 
 	if (r < 0)
 		return r;
-	r = commit_read(j->objects, &j->commit, &head);
+	r = commit_read(&j->ctx, j->objects, &j->commit, &head);
 	if (r < 0 && r != -EBADMSG) {
-		r = objects_check(j->objects);
+		r = objects_check(&j->ctx, j->objects);
 		if (r < 0)
 			return fail_store(j, r);
 		r = fetch_anywhere(j);
@@ -558,7 +559,7 @@ int job_bring(struct clone_job *j)
 	if (r < 0)
 		return fail_store(j, r);
 	/* Another process may have brought it while this waited. */
-	if (commit_is_here(j->objects, &j->commit, &head))
+	if (commit_is_here(&j->ctx, j->objects, &j->commit, &head))
 		return 0;
 	if (clone_is_no_tree(j->clone, &j->commit))
 		return mark(j);

@@ -25,16 +25,16 @@ enum tip_state {
 
 /* ---- commits ---- */
 
-int commit_read(struct objects *objects, const struct oid *oid,
+int commit_read(struct ctx *ctx, struct objects *objects, const struct oid *oid,
 		struct clone_head *ret_head)
 {
 	cleanup(tree_list_unref) struct tree_list *list = NULL;
 	struct commit_info info = {.tree = *oid};
-	int r = objects_read_commit(objects, oid, &info);
+	int r = objects_read_commit(ctx, objects, oid, &info);
 
 	/* A tag may lead to a tree. */
 	if (r == -EBADMSG)
-		r = objects_read_tree(objects, oid, &list);
+		r = objects_read_tree(ctx, objects, oid, &list);
 	else if (r >= 0 && !objects_has(objects, &info.tree))
 		r = -ENOENT;
 	if (r < 0)
@@ -45,11 +45,11 @@ int commit_read(struct objects *objects, const struct oid *oid,
 	return 0;
 }
 
-bool commit_is_here(struct objects *objects, const struct oid *oid,
-		    struct clone_head *ret_head)
+bool commit_is_here(struct ctx *ctx, struct objects *objects,
+		    const struct oid *oid, struct clone_head *ret_head)
 {
 	return objects_is_whole(objects, oid) &&
-	       commit_read(objects, oid, ret_head) >= 0;
+	       commit_read(ctx, objects, oid, ret_head) >= 0;
 }
 
 int clone_known_commit(struct clone *c, const struct oid *commit,
@@ -61,7 +61,7 @@ int clone_known_commit(struct clone *c, const struct oid *commit,
 
 	if (r < 0)
 		return r;
-	if (!commit_is_here(objects, commit, &head))
+	if (!commit_is_here(NULL, objects, commit, &head))
 		return -ENOENT;
 	*ret_head = head;
 	return 0;
@@ -81,7 +81,7 @@ static int read_brought(struct ctx *ctx, struct clone *c,
 	int r = clone_store(c, &objects);
 
 	if (r >= 0)
-		r = commit_read(objects, commit, head);
+		r = commit_read(ctx, objects, commit, head);
 	return r < 0 ? fail_store(ctx, r) : 0;
 }
 
@@ -95,7 +95,7 @@ static int bring(struct ctx *ctx, struct clone *c, const struct oid *commit,
 
 	if (r < 0)
 		return fail_store(ctx, r);
-	if (commit_is_here(objects, commit, head))
+	if (commit_is_here(ctx, objects, commit, head))
 		return 0;
 	r = queue_bring(ctx, c, commit, want, sources, n_sources);
 	return r < 0 ? r : read_brought(ctx, c, commit, head);
@@ -604,7 +604,8 @@ int clone_line_known(struct clone_line *line, struct clone_head *ret_head)
 	head_of(&tip, &head);
 	if (!tip.empty) {
 		r = clone_store(line->clone, &objects);
-		if (r >= 0 && !commit_is_here(objects, &tip.commit, &head))
+		if (r >= 0 &&
+		    !commit_is_here(NULL, objects, &tip.commit, &head))
 			r = -ENOENT;
 		if (r < 0)
 			return r;

@@ -252,9 +252,9 @@ void line_free(struct clone_line *);
 int line_load(struct clone_line *, struct clone_head *ret_head);
 /* What an id leads to, if all of it is here: fills commit, tree and time_s.
  * -ENOENT; -EBADMSG neither a commit nor a tree. */
-int commit_read(struct objects *, const struct oid *,
+int commit_read(struct ctx *, struct objects *, const struct oid *,
 		struct clone_head *ret_head);
-bool commit_is_here(struct objects *, const struct oid *,
+bool commit_is_here(struct ctx *, struct objects *, const struct oid *,
 		    struct clone_head *ret_head);
 
 /* clone_refs.c */

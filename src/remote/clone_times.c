@@ -351,7 +351,7 @@ static int list_move(struct move *m, struct objects *objects,
 
 	if (r >= 0)
 		r = objects_diff_trees(
-			objects, from->empty ? NULL : &from->tree,
+			NULL, objects, from->empty ? NULL : &from->tree,
 			to->empty ? NULL : &to->tree, note_path, m);
 	return r;
 }

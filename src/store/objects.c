@@ -141,21 +141,22 @@ static int read_once(struct objects *o, struct reading *reading)
 
 /* What cannot be read is looked into, and read once more: a damaged pack is set
  * aside then, so that it is -ENOENT, or read from another one. */
-static int read_surely(struct objects *o, struct reading *reading)
+static int read_surely(struct ctx *ctx, struct objects *o,
+		       struct reading *reading)
 {
 	int r = read_once(o, reading), doubt;
 
-	doubt = objects_doubt(o, r, reading->epoch);
+	doubt = objects_doubt(ctx, o, r, reading->epoch);
 	if (doubt < 0)
 		return doubt;
 	return doubt ? read_once(o, reading) : r;
 }
 
-int objects_read_raw(struct objects *o, const struct oid *oid, int type,
-		     uint64_t max, git_odb_object **ret_object)
+int objects_read_raw(struct ctx *ctx, struct objects *o, const struct oid *oid,
+		     int type, uint64_t max, git_odb_object **ret_object)
 {
 	struct reading reading = {.oid = oid, .type = type, .max = max};
-	int r = read_surely(o, &reading);
+	int r = read_surely(ctx, o, &reading);
 
 	if (r < 0)
 		return r;
@@ -164,21 +165,33 @@ int objects_read_raw(struct objects *o, const struct oid *oid, int type,
 	return 0;
 }
 
-/* Only one reads what is kept; the others wait and find it. */
-static void reading_begin(struct objects *o, struct objects_reading *reading)
+static bool is_being_read(const struct objects *o, const struct oid *oid)
 {
-	struct objects_reading *other;
+	const struct objects_reading *other;
 
+	DL_FOREACH (o->reading, other)
+		if (oid_equal(&other->oid, oid))
+			return true;
+	return false;
+}
+
+/* Only one reads what is kept; the others wait and find it. 0 or -EINTR. */
+static int reading_begin(struct ctx *ctx, struct objects *o,
+			 struct objects_reading *reading)
+{
+	struct ctx_waiting waiting;
+	bool busy;
+
+	ctx_waiting_begin(ctx, &waiting, &o->lock, &o->read_done);
 	mutex_lock(&o->lock);
-	do {
-		DL_FOREACH (o->reading, other)
-			if (oid_equal(&other->oid, &reading->oid))
-				break;
-		if (other)
-			cond_wait(&o->read_done, &o->lock);
-	} while (other);
-	DL_APPEND(o->reading, reading);
+	while ((busy = is_being_read(o, &reading->oid)) &&
+	       !ctx_is_cancelled(ctx))
+		cond_wait(&o->read_done, &o->lock);
+	if (!busy)
+		DL_APPEND(o->reading, reading);
 	mutex_unlock(&o->lock);
+	ctx_waiting_end(ctx, &waiting);
+	return busy ? -EINTR : 0;
 }
 
 static void reading_end(struct objects *o, struct objects_reading *reading)
@@ -196,13 +209,14 @@ static struct tree_list *kept_tree(struct objects *o, const struct oid *oid)
 	return l ? l : objects_keep_get(KEPT_LARGE_TREES, o, oid);
 }
 
-static int parse_tree(struct objects *o, const struct oid *oid,
+static int parse_tree(struct ctx *ctx, struct objects *o, const struct oid *oid,
 		      struct tree_list **ret_list)
 {
 	git_odb_object *raw;
 	struct tree_list *l;
 	size_t size;
-	int r = objects_read_raw(o, oid, GIT_OBJECT_TREE, TREE_MAX_BYTES, &raw);
+	int r = objects_read_raw(ctx, o, oid, GIT_OBJECT_TREE, TREE_MAX_BYTES,
+				 &raw);
 
 	if (r < 0)
 		return r;
@@ -219,7 +233,7 @@ static int parse_tree(struct objects *o, const struct oid *oid,
 	return 0;
 }
 
-int objects_read_tree(struct objects *o, const struct oid *oid,
+int objects_read_tree(struct ctx *ctx, struct objects *o, const struct oid *oid,
 		      struct tree_list **ret_list)
 {
 	struct objects_reading reading = {.oid = *oid};
@@ -227,10 +241,12 @@ int objects_read_tree(struct objects *o, const struct oid *oid,
 	int r = 0;
 
 	if (!l) {
-		reading_begin(o, &reading);
+		r = reading_begin(ctx, o, &reading);
+		if (r < 0)
+			return r;
 		l = kept_tree(o, oid);
 		if (!l)
-			r = parse_tree(o, oid, &l);
+			r = parse_tree(ctx, o, oid, &l);
 		reading_end(o, &reading);
 	}
 	if (r == 0)
@@ -302,12 +318,12 @@ static int parse_commit(const char *text, size_t n,
 	return 0;
 }
 
-int objects_read_commit(struct objects *o, const struct oid *oid,
-			struct commit_info *ret_info)
+int objects_read_commit(struct ctx *ctx, struct objects *o,
+			const struct oid *oid, struct commit_info *ret_info)
 {
 	git_odb_object *raw;
-	int r = objects_read_raw(o, oid, GIT_OBJECT_COMMIT, COMMIT_BYTES_MOST,
-				 &raw);
+	int r = objects_read_raw(ctx, o, oid, GIT_OBJECT_COMMIT,
+				 COMMIT_BYTES_MOST, &raw);
 
 	if (r < 0)
 		return r;
@@ -317,14 +333,14 @@ int objects_read_commit(struct objects *o, const struct oid *oid,
 	return r;
 }
 
-int objects_blob_size(struct objects *o, const struct oid *oid,
+int objects_blob_size(struct ctx *ctx, struct objects *o, const struct oid *oid,
 		      uint64_t *ret_size)
 {
 	struct reading reading = {.oid = oid,
 				  .type = GIT_OBJECT_BLOB,
 				  .max = UINT64_MAX,
 				  .header = true};
-	int r = read_surely(o, &reading);
+	int r = read_surely(ctx, o, &reading);
 
 	if (r < 0)
 		return r;
@@ -332,11 +348,11 @@ int objects_blob_size(struct objects *o, const struct oid *oid,
 	return 0;
 }
 
-static int read_blob(struct objects *o, const struct oid *oid, uint64_t max,
-		     struct blob **ret_blob)
+static int read_blob(struct ctx *ctx, struct objects *o, const struct oid *oid,
+		     uint64_t max, struct blob **ret_blob)
 {
 	git_odb_object *raw;
-	int r = objects_read_raw(o, oid, GIT_OBJECT_BLOB, max, &raw);
+	int r = objects_read_raw(ctx, o, oid, GIT_OBJECT_BLOB, max, &raw);
 
 	if (r < 0)
 		return r;
@@ -346,17 +362,20 @@ static int read_blob(struct objects *o, const struct oid *oid, uint64_t max,
 	return 0;
 }
 
-static int read_kept_blob(struct objects *o, const struct oid *oid,
-			  uint64_t max, struct blob **ret_blob)
+static int read_kept_blob(struct ctx *ctx, struct objects *o,
+			  const struct oid *oid, uint64_t max,
+			  struct blob **ret_blob)
 {
 	struct objects_reading reading = {.oid = *oid};
 	struct blob *b;
-	int r = 0;
+	int r;
 
-	reading_begin(o, &reading);
+	r = reading_begin(ctx, o, &reading);
+	if (r < 0)
+		return r;
 	b = objects_keep_get(KEPT_BLOBS, o, oid);
 	if (!b)
-		r = read_blob(o, oid, max, &b);
+		r = read_blob(ctx, o, oid, max, &b);
 	if (r == 0) {
 		objects_keep_put(KEPT_BLOBS, o, oid, b, blob_len(b));
 		*ret_blob = b;
@@ -365,8 +384,8 @@ static int read_kept_blob(struct objects *o, const struct oid *oid,
 	return r;
 }
 
-int objects_read_blob(struct objects *o, const struct oid *oid, uint64_t max,
-		      struct blob **ret_blob)
+int objects_read_blob(struct ctx *ctx, struct objects *o, const struct oid *oid,
+		      uint64_t max, struct blob **ret_blob)
 {
 	cleanup(blob_unref) struct blob *b =
 		objects_keep_get(KEPT_BLOBS, o, oid);
@@ -379,12 +398,12 @@ int objects_read_blob(struct objects *o, const struct oid *oid, uint64_t max,
 		*ret_blob = steal(&b);
 		return 0;
 	}
-	r = objects_blob_size(o, oid, &size);
+	r = objects_blob_size(ctx, o, oid, &size);
 	if (r < 0)
 		return r;
 	if (size > max)
 		return -EFBIG;
 	if (size > KEEP_LEAST && size <= KEEP_MOST)
-		return read_kept_blob(o, oid, max, ret_blob);
-	return read_blob(o, oid, max, ret_blob);
+		return read_kept_blob(ctx, o, oid, max, ret_blob);
+	return read_blob(ctx, o, oid, max, ret_blob);
 }

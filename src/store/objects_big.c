@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/map.h"
 #include "base/own.h"
 
 #include <dirent.h>
@@ -43,34 +44,125 @@ void objects_keep_big(uint64_t n)
 	atomic_store(&bytes_most_kept, n);
 }
 
-/* One for the process: the bound is the disk's and the processor's time. */
+/* One file that somebody looks at or makes; who else wants it waits. */
+struct work {
+	unsigned n_users;
+	bool done;
+	int result; /* when it is done; -EINTR: it was broken off */
+	struct work *prev, *next;
+	char path[];
+};
+
+/* One writer for the process: the bound is the disk's and the processor's
+ * time. */
 static struct {
 	struct mutex lock;
-	struct cond freed;
-	bool busy; /* under lock */
-} writer;
+	struct cond changed;
+	struct work *works; /* under lock: that are not done */
+	bool writing;       /* under lock */
+} desk;
+
+static atomic_uint_fast64_t n_hashed;
+
+uint64_t objects_big_hashed(void)
+{
+	return atomic_load(&n_hashed);
+}
 
 void objects_big_init(void)
 {
-	mutex_init(&writer.lock);
-	cond_init(&writer.freed);
+	mutex_init(&desk.lock);
+	cond_init(&desk.changed);
 }
 
-static void writer_take(void)
+static struct work *find_work(const char *path) requires_lock(desk.lock)
 {
-	mutex_lock(&writer.lock);
-	while (writer.busy)
-		cond_wait(&writer.freed, &writer.lock);
-	writer.busy = true;
-	mutex_unlock(&writer.lock);
+	struct work *w;
+
+	DL_FOREACH (desk.works, w)
+		if (strcmp(w->path, path) == 0)
+			return w;
+	return NULL;
+}
+
+static struct work *begin_work(const char *path) requires_lock(desk.lock)
+{
+	size_t n = strlen(path) + 1;
+	struct work *w = xcalloc(1, sizeof(*w) + n);
+
+	memcpy(w->path, path, n);
+	w->n_users = 1;
+	DL_APPEND(desk.works, w);
+	return w;
+}
+
+static void drop_work(struct work *w) requires_lock(desk.lock)
+{
+	if (--w->n_users == 0)
+		free(w);
+}
+
+/* 1: it is ours, until end_work. 0: somebody's ended, so it is there now; or
+ * he left, and somebody else has to do it: look again. -EINTR; or how his
+ * failed. */
+static int join_work(struct ctx *ctx, const char *path, struct work **ret_work)
+{
+	struct ctx_waiting waiting;
+	struct work *w;
+	int r = 1;
+
+	ctx_waiting_begin(ctx, &waiting, &desk.lock, &desk.changed);
+	mutex_lock(&desk.lock);
+	w = find_work(path);
+	if (w) {
+		w->n_users++;
+		while (!w->done && !ctx_is_cancelled(ctx))
+			cond_wait(&desk.changed, &desk.lock);
+		r = !w->done ? -EINTR : w->result == -EINTR ? 0 : w->result;
+		drop_work(w);
+	} else {
+		*ret_work = begin_work(path);
+	}
+	mutex_unlock(&desk.lock);
+	ctx_waiting_end(ctx, &waiting);
+	return r;
+}
+
+static void end_work(struct work *w, int result)
+{
+	mutex_lock(&desk.lock);
+	DL_DELETE(desk.works, w);
+	w->done = true;
+	w->result = result;
+	drop_work(w);
+	cond_broadcast(&desk.changed);
+	mutex_unlock(&desk.lock);
+}
+
+/* 0 or -EINTR. */
+static int writer_take(struct ctx *ctx)
+{
+	struct ctx_waiting waiting;
+	bool ours;
+
+	ctx_waiting_begin(ctx, &waiting, &desk.lock, &desk.changed);
+	mutex_lock(&desk.lock);
+	while (desk.writing && !ctx_is_cancelled(ctx))
+		cond_wait(&desk.changed, &desk.lock);
+	ours = !desk.writing;
+	if (ours)
+		desk.writing = true;
+	mutex_unlock(&desk.lock);
+	ctx_waiting_end(ctx, &waiting);
+	return ours ? 0 : -EINTR;
 }
 
 static void writer_give(void)
 {
-	mutex_lock(&writer.lock);
-	writer.busy = false;
-	cond_signal(&writer.freed);
-	mutex_unlock(&writer.lock);
+	mutex_lock(&desk.lock);
+	desk.writing = false;
+	cond_broadcast(&desk.changed);
+	mutex_unlock(&desk.lock);
 }
 
 /* ---- what was found to be right ---- */
@@ -109,18 +201,18 @@ static void know(const struct stat *st)
 }
 
 /* 0, -ENOENT when it is not the object that its name says, -errno. */
-static int check_content(int fd, const struct stat *st, const struct oid *oid)
+static int check_content(const struct ctx *ctx, int fd, const struct stat *st,
+			 const struct oid *oid)
 {
 	unsigned char is[20];
 	char head[32];
 	int n, r;
 
-	if (is_known(st))
-		return 0;
 	n = snprintf(head, sizeof(head), "blob %llu",
 		     (unsigned long long)st->st_size);
-	r = digest_sha1_file(head, (size_t)n + 1, fd, 0, (uint64_t)st->st_size,
-			     is);
+	atomic_fetch_add(&n_hashed, 1);
+	r = digest_sha1_file(ctx, head, (size_t)n + 1, fd, 0,
+			     (uint64_t)st->st_size, is);
 	if (r < 0 && r != -EIO && r != -ENODATA)
 		return r;
 	if (r < 0 || memcmp(is, oid->bytes, sizeof(is)) != 0)
@@ -129,9 +221,10 @@ static int check_content(int fd, const struct stat *st, const struct oid *oid)
 	return 0;
 }
 
-/* -ENOENT also when it is there and cut, or damaged. */
-static int open_existing(const char *path, const struct oid *oid, uint64_t size,
-			 int *ret_fd)
+/* -ENOENT also when it is there and cut, or damaged. oid: what it must be;
+ * NULL: -EAGAIN when that is not known and would have to be looked at. */
+static int open_existing(const struct ctx *ctx, const char *path,
+			 const struct oid *oid, uint64_t size, int *ret_fd)
 {
 	static const struct timespec used_now[2] = {
 		{.tv_nsec = UTIME_NOW},
@@ -139,7 +232,7 @@ static int open_existing(const char *path, const struct oid *oid, uint64_t size,
 	};
 	cleanup(fd) int fd = own_open(path, O_RDONLY, 0);
 	struct stat st;
-	int r;
+	int r = 0;
 
 	if (fd < 0)
 		return fd;
@@ -147,7 +240,8 @@ static int open_existing(const char *path, const struct oid *oid, uint64_t size,
 		return -errno;
 	if ((uint64_t)st.st_size != size)
 		return -ENOENT;
-	r = check_content(fd, &st, oid);
+	if (!is_known(&st))
+		r = oid ? check_content(ctx, fd, &st, oid) : -EAGAIN;
 	if (r == -ENOENT)
 		store_say(path, EIO,
 			  "This file of the cache is damaged; it is made "
@@ -193,8 +287,8 @@ static int scratch(void *arg, int *ret_fd)
 	return r;
 }
 
-static int stream(struct objects *o, const struct oid *oid, uint64_t size,
-		  int fd)
+static int stream(struct ctx *ctx, struct objects *o, const struct oid *oid,
+		  uint64_t size, int fd)
 {
 	cleanup(free) char *objects = xasprintf("%s/objects", o->path);
 	const struct pack_read how = {
@@ -203,6 +297,7 @@ static int stream(struct objects *o, const struct oid *oid, uint64_t size,
 		.chain_most = CHAIN_MOST,
 		.scratch = scratch,
 		.arg = o,
+		.ctx = ctx,
 	};
 
 	if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
@@ -212,8 +307,8 @@ static int stream(struct objects *o, const struct oid *oid, uint64_t size,
 
 /* What is damaged is looked into, and read once more, perhaps from another
  * pack. */
-static int stream_surely(struct objects *o, const struct oid *oid,
-			 uint64_t size, int fd)
+static int stream_surely(struct ctx *ctx, struct objects *o,
+			 const struct oid *oid, uint64_t size, int fd)
 {
 	unsigned epoch;
 	int r, doubt;
@@ -221,15 +316,15 @@ static int stream_surely(struct objects *o, const struct oid *oid,
 	mutex_lock(&o->lock);
 	epoch = o->epoch;
 	mutex_unlock(&o->lock);
-	r = stream(o, oid, size, fd);
-	doubt = objects_doubt(o, r, epoch);
+	r = stream(ctx, o, oid, size, fd);
+	doubt = objects_doubt(ctx, o, r, epoch);
 	if (doubt < 0)
 		return doubt;
-	return doubt ? stream(o, oid, size, fd) : r;
+	return doubt ? stream(ctx, o, oid, size, fd) : r;
 }
 
-static int write_file(struct objects *o, const struct oid *oid, uint64_t size,
-		      const char *path)
+static int write_file(struct ctx *ctx, struct objects *o, const struct oid *oid,
+		      uint64_t size, const char *path)
 {
 	cleanup(free) char *tmp = NULL;
 	cleanup(fd) int fd = -1;
@@ -238,7 +333,7 @@ static int write_file(struct objects *o, const struct oid *oid, uint64_t size,
 
 	if (r < 0)
 		return r;
-	r = stream_surely(o, oid, size, fd);
+	r = stream_surely(ctx, o, oid, size, fd);
 	if (r == 0 && rename(tmp, path) < 0)
 		r = -errno;
 	if (r < 0)
@@ -320,30 +415,52 @@ void objects_big_prune(const struct objects *o)
 		closedir(d);
 }
 
-int objects_blob_file(struct objects *o, const struct oid *oid, int *ret_fd)
+/* It is ours to look at, or to make. */
+static int look_or_write(struct ctx *ctx, struct objects *o,
+			 const struct oid *oid, uint64_t size, const char *path,
+			 int *ret_fd)
+{
+	int r = open_existing(ctx, path, oid, size, ret_fd);
+
+	if (r == 0 || r == -EINTR)
+		return r;
+	r = writer_take(ctx);
+	if (r < 0)
+		return r;
+	r = write_file(ctx, o, oid, size, path);
+	if (r == 0)
+		r = open_existing(ctx, path, oid, size, ret_fd);
+	if (r == 0)
+		objects_big_prune(o);
+	writer_give();
+	return r;
+}
+
+int objects_blob_file(struct ctx *ctx, struct objects *o, const struct oid *oid,
+		      int *ret_fd)
 {
 	cleanup(free) char *path = NULL;
 	char hex[41];
 	uint64_t size;
-	int r = objects_blob_size(o, oid, &size);
+	int r = objects_blob_size(ctx, o, oid, &size);
 
 	if (r == 0 && size > atomic_load(&bytes_most))
 		r = -EFBIG;
 	if (r < 0)
 		return r;
 	path = xasprintf("%s/big/%s", o->path, oid_hex(oid, hex));
-	if (open_existing(path, oid, size, ret_fd) == 0)
-		return 0;
-	writer_take();
-	/* While we waited somebody may have written this very one. */
-	r = open_existing(path, oid, size, ret_fd);
-	if (r < 0) {
-		r = write_file(o, oid, size, path);
+	for (;;) {
+		struct work *work;
+
+		if (open_existing(ctx, path, NULL, size, ret_fd) == 0)
+			return 0;
+		r = join_work(ctx, path, &work);
+		if (r < 0)
+			return r;
 		if (r == 0)
-			r = open_existing(path, oid, size, ret_fd);
-		if (r == 0)
-			objects_big_prune(o);
+			continue;
+		r = look_or_write(ctx, o, oid, size, path, ret_fd);
+		end_work(work, r);
+		return r;
 	}
-	writer_give();
-	return r;
 }

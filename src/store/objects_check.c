@@ -52,11 +52,11 @@ DEFINE_CLEANUP_DONE(struct pack_files, pack_files_done);
 /* ---- one pack ---- */
 
 /* All but the last 20 bytes hash to those. 1, 0, or -errno of the machine. */
-static int check_trailer(int fd, const struct stat *st)
+static int check_trailer(struct ctx *ctx, int fd, const struct stat *st)
 {
 	unsigned char is[20], says[20];
 	uint64_t n = (uint64_t)st->st_size - sizeof(says);
-	int r = digest_sha1_file(NULL, 0, fd, 0, n, is);
+	int r = digest_sha1_file(ctx, NULL, 0, fd, 0, n, is);
 
 	if (r == 0 && pread(fd, says, sizeof(says), (off_t)n) != sizeof(says))
 		r = -ENODATA;
@@ -82,7 +82,7 @@ static int open_file(const char *path, struct stat *st, int *ret_fd)
 }
 
 /* 1 sound, 0 broken, or -errno of the machine. */
-static int check_pack(struct pack_files *p)
+static int check_pack(struct ctx *ctx, struct pack_files *p)
 {
 	cleanup(fd) int index = -1, pack = -1;
 	unsigned char a[20], b[20];
@@ -98,8 +98,8 @@ static int check_pack(struct pack_files *p)
 	    pread(pack, b, 20, p->pack_st.st_size - 20) != 20 ||
 	    memcmp(a, b, 20) != 0)
 		return 0;
-	r = check_trailer(index, &p->index_st);
-	return r > 0 ? check_trailer(pack, &p->pack_st) : r;
+	r = check_trailer(ctx, index, &p->index_st);
+	return r > 0 ? check_trailer(ctx, pack, &p->pack_st) : r;
 }
 
 static bool is_the_same(const char *path, const struct stat *was)
@@ -159,8 +159,8 @@ static bool is_index(const char *name)
 }
 
 /* locked: the exclusive lock is held. 1 when it was set aside. */
-static int check_one(struct objects *o, const char *dir, const char *name,
-		     bool locked)
+static int check_one(struct ctx *ctx, struct objects *o, const char *dir,
+		     const char *name, bool locked)
 {
 	cleanup(pack_files_done) struct pack_files p = {0};
 	cleanup(fd) int lock = -1;
@@ -168,7 +168,7 @@ static int check_one(struct objects *o, const char *dir, const char *name,
 
 	p.index = xasprintf("%s/%s", dir, name);
 	p.pack = xasprintf("%s/%.*s.pack", dir, (int)(strlen(name) - 4), name);
-	r = check_pack(&p);
+	r = check_pack(ctx, &p);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (!locked)
@@ -202,7 +202,7 @@ static uint64_t stamp_of(const char *dir, unsigned *ret_n)
 }
 
 /* How many were set aside, or -errno. */
-static int check_packs(struct objects *o, bool locked)
+static int check_packs(struct ctx *ctx, struct objects *o, bool locked)
 {
 	cleanup(free) char *dir = xasprintf("%s/objects/pack", o->path);
 	int64_t now = clock_mono_ms();
@@ -224,7 +224,7 @@ static int check_packs(struct objects *o, bool locked)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
 	while (r >= 0 && (e = readdir(d)))
 		if (is_index(e->d_name)) {
-			r = check_one(o, dir, e->d_name, locked);
+			r = check_one(ctx, o, dir, e->d_name, locked);
 			n += r > 0;
 		}
 	closedir(d);
@@ -284,7 +284,7 @@ static void watch_index(struct objects *o, const char *dir, const char *name)
 	p.index = xasprintf("%s/%s", dir, name);
 	r = open_file(p.index, &p.index_st, &fd);
 	if (r > 0 && p.index_st.st_size >= INDEX_LEAST)
-		r = check_trailer(fd, &p.index_st);
+		r = check_trailer(NULL, fd, &p.index_st);
 	else if (r > 0)
 		r = 0;
 	if (r > 0)
@@ -333,6 +333,7 @@ struct seen {
 	UT_hash_handle hh;
 };
 struct walk {
+	const struct ctx *ctx; /* cancelled: what it says is worth nothing */
 	struct objects_handle *handle;
 	struct seen *seen; /* trees below which all is here */
 	unsigned depth;
@@ -373,7 +374,7 @@ static bool is_tree_whole(struct walk *w, const struct oid *oid)
 	bool whole = true;
 
 	HASH_FIND(hh, w->seen, oid, sizeof(*oid), seen);
-	if (seen || w->depth == DEPTH_MOST)
+	if (seen || w->depth == DEPTH_MOST || ctx_is_cancelled(w->ctx))
 		return true;
 	raw = read_tree(w, oid);
 	if (!raw)
@@ -416,9 +417,9 @@ static bool is_commit_whole(struct walk *w, const struct oid *commit)
 }
 
 /* How many marks went, or -errno. */
-static int check_marks(struct objects *o, bool locked)
+static int check_marks(struct ctx *ctx, struct objects *o, bool locked)
 {
-	struct walk w = {0};
+	struct walk w = {.ctx = ctx};
 	struct oid *commits = NULL;
 	struct seen *seen, *next;
 	bool *whole;
@@ -437,7 +438,7 @@ static int check_marks(struct objects *o, bool locked)
 		whole[i] = is_commit_whole(&w, &commits[i]);
 	objects_give(o, w.handle);
 	/* Without descriptors or memory all of it looks as if it were gone. */
-	r = objects_probe(o);
+	r = ctx_is_cancelled(ctx) ? -EINTR : objects_probe(o);
 	for (size_t i = 0; i < n && r == 0; i++) {
 		if (whole[i])
 			continue;
@@ -455,58 +456,72 @@ static int check_marks(struct objects *o, bool locked)
 
 /* ---- all of it ---- */
 
-static int check_all(struct objects *o, bool missing, bool locked)
+static int check_all(struct ctx *ctx, struct objects *o, bool missing,
+		     bool locked)
 {
-	int n = check_packs(o, locked), r = 0;
+	int n = check_packs(ctx, o, locked), r = 0;
 
 	if (n < 0)
 		return n;
 	if (n > 0)
 		objects_packs_replaced(o);
 	if (n > 0 || missing)
-		r = check_marks(o, locked);
+		r = check_marks(ctx, o, locked);
+	/* Broken off: whoever waits for it has to do it himself. */
+	if (ctx_is_cancelled(ctx))
+		return -EINTR;
 	return r < 0 && n == 0 ? r : n + (r > 0 ? r : 0);
 }
 
 int objects_check_locked(struct objects *o)
 {
-	return check_all(o, false, true);
+	return check_all(NULL, o, false, true);
 }
 
 int objects_check_pack_locked(struct objects *o, const char *name)
 {
 	cleanup(free) char *dir = xasprintf("%s/objects/pack", o->path);
 	cleanup(free) char *index = xasprintf("%s.idx", name);
-	int r = check_one(o, dir, index, true);
+	int r = check_one(NULL, o, dir, index, true);
 
 	if (r > 0)
 		objects_packs_replaced(o);
 	return r;
 }
 
-static int check_once(struct objects *o, bool missing)
+/* Waits for the check that is under way. False when it is none for us: it left
+ * marks of commits that are not whole, or was broken off. */
+static bool join_check(struct ctx *ctx, struct objects *o, bool missing,
+		       int *ret_result) requires_lock(o->lock)
 {
-	int r;
+	bool enough = o->check_missing || !missing;
+	unsigned n = o->n_checks;
 
+	while (o->checking && o->n_checks == n && !ctx_is_cancelled(ctx))
+		cond_wait(&o->read_done, &o->lock);
+	*ret_result = ctx_is_cancelled(ctx) ? -EINTR : o->check_result;
+	return ctx_is_cancelled(ctx) || (enough && *ret_result != -EINTR);
+}
+
+static int check_once(struct ctx *ctx, struct objects *o, bool missing)
+{
+	struct ctx_waiting waiting;
+	bool joined = false;
+	int r = 0;
+
+	ctx_waiting_begin(ctx, &waiting, &o->lock, &o->read_done);
 	mutex_lock(&o->lock);
-	while (o->checking) {
-		/* A check of the packs alone leaves marks of commits that are
-		 * not whole. */
-		bool enough = o->check_missing || !missing;
-		unsigned n = o->n_checks;
-
-		while (o->checking && o->n_checks == n)
-			cond_wait(&o->read_done, &o->lock);
-		if (!enough)
-			continue;
-		r = o->check_result;
-		mutex_unlock(&o->lock);
-		return r;
+	while (o->checking && !joined)
+		joined = join_check(ctx, o, missing, &r);
+	if (!joined) {
+		o->checking = true;
+		o->check_missing = missing;
 	}
-	o->checking = true;
-	o->check_missing = missing;
 	mutex_unlock(&o->lock);
-	r = check_all(o, missing, false);
+	ctx_waiting_end(ctx, &waiting);
+	if (joined)
+		return r;
+	r = check_all(ctx, o, missing, false);
 	mutex_lock(&o->lock);
 	o->checking = false;
 	o->n_checks++;
@@ -516,14 +531,14 @@ static int check_once(struct objects *o, bool missing)
 	return r;
 }
 
-int objects_check(struct objects *o)
+int objects_check(struct ctx *ctx, struct objects *o)
 {
-	int r = check_once(o, true);
+	int r = check_once(ctx, o, true);
 
 	return r < 0 ? r : 0;
 }
 
-int objects_doubt(struct objects *o, int r, unsigned epoch)
+int objects_doubt(struct ctx *ctx, struct objects *o, int r, unsigned epoch)
 {
 	bool replaced;
 	int checked;
@@ -535,7 +550,7 @@ int objects_doubt(struct objects *o, int r, unsigned epoch)
 	mutex_unlock(&o->lock);
 	if (replaced)
 		return 1;
-	checked = check_once(o, false);
+	checked = check_once(ctx, o, false);
 	if (checked < 0)
 		return checked;
 	if (checked == 0 && r == -EBADMSG)

@@ -12,6 +12,7 @@
 #define ENTRIES_MOST (2 * 1000 * 1000)
 
 struct diff {
+	struct ctx *ctx;
 	struct objects *objects;
 	int (*each)(void *arg, const char *path,
 		    const struct tree_entry *before,
@@ -97,9 +98,9 @@ static int diff_trees(struct diff *d, const struct oid *before,
 	if (d->depth == DEPTH_MOST)
 		return -ELOOP;
 	if (before)
-		r = objects_read_tree(d->objects, before, &b);
+		r = objects_read_tree(d->ctx, d->objects, before, &b);
 	if (r == 0 && after)
-		r = objects_read_tree(d->objects, after, &a);
+		r = objects_read_tree(d->ctx, d->objects, after, &a);
 	if (r < 0)
 		return r;
 	d->depth++;
@@ -108,14 +109,15 @@ static int diff_trees(struct diff *d, const struct oid *before,
 	return r;
 }
 
-int objects_diff_trees(struct objects *o, const struct oid *before,
-		       const struct oid *after,
+int objects_diff_trees(struct ctx *ctx, struct objects *o,
+		       const struct oid *before, const struct oid *after,
 		       int (*each)(void *arg, const char *path,
 				   const struct tree_entry *before,
 				   const struct tree_entry *after),
 		       void *arg)
 {
 	struct diff d = {
+		.ctx = ctx,
 		.objects = o,
 		.each = each,
 		.arg = arg,

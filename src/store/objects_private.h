@@ -99,8 +99,9 @@ void objects_give(struct objects *, struct objects_handle *);
 int objects_find(struct objects *, struct objects_handle *, const struct oid *);
 /* The whole object; -EBADMSG when it is of another type, -EFBIG over max. To
  * be freed with git_odb_object_free. */
-int objects_read_raw(struct objects *, const struct oid *, int type,
-		     uint64_t max, struct git_odb_object **ret_object);
+int objects_read_raw(struct ctx *, struct objects *, const struct oid *,
+		     int type, uint64_t max,
+		     struct git_odb_object **ret_object);
 /* Says that so many bytes were read: once in a while handles are closed. */
 void objects_was_read(struct objects *, uint64_t n);
 /* The packs on the disk are more: every handle looks before its next use. */
@@ -132,7 +133,7 @@ unsigned objects_n_lost(void);
 
 /* After a read that failed with r, by a handle of that epoch. 1: read again;
  * 0: r has nothing to do with what is on the disk; -errno of the machine. */
-int objects_doubt(struct objects *, int r, unsigned epoch);
+int objects_doubt(struct ctx *, struct objects *, int r, unsigned epoch);
 /* Garbage among the indexes is set aside before a handle sees it. */
 void objects_watch(struct objects *);
 /* With the exclusive lock held: how many packs were set aside; -errno. */
@@ -171,6 +172,8 @@ int objects_fsync_dir(const char *path, const char *below);
 /* ---- big files ---- */
 
 void objects_big_init(void);
+/* Files whose hash was looked at so far, by all stores of this process. */
+uint64_t objects_big_hashed(void);
 /* Those that nobody used for ten minutes go, the oldest first, while all of
  * them are over the bound. */
 void objects_big_prune(const struct objects *);

@@ -112,6 +112,7 @@ static int inflater_read(struct inflater *f, void *data, size_t n,
 /* ---- where content goes ---- */
 
 struct target {
+	const struct ctx *ctx;
 	int fd;
 	uint64_t size, n; /* to come in all; so far */
 	struct digest_sha1 *sha1;
@@ -128,13 +129,14 @@ static struct target *target_free(struct target *t)
 }
 DEFINE_CLEANUP(struct target *, target_free);
 
-static struct target *target_new(int fd, uint64_t size)
+static struct target *target_new(const struct ctx *ctx, int fd, uint64_t size)
 {
 	struct target *t = xcalloc(1, sizeof(*t));
 	char head[32];
 	int n = snprintf(head, sizeof(head), "blob %llu",
 			 (unsigned long long)size);
 
+	t->ctx = ctx;
 	t->fd = fd;
 	t->size = size;
 	t->sha1 = digest_sha1_new();
@@ -147,6 +149,8 @@ static int target_flush(struct target *t)
 	const unsigned char *from = t->buffer;
 	size_t n = t->n_buffer;
 
+	if (ctx_is_cancelled(t->ctx))
+		return -EINTR;
 	while (n > 0) {
 		ssize_t done = write(t->fd, from, n);
 
@@ -475,7 +479,7 @@ static int chain_target(struct reading *g, unsigned i, uint64_t size,
 	if (i > 0)
 		r = how->scratch(how->arg, &fd);
 	if (r == 0)
-		*ret_target = target_new(fd, size);
+		*ret_target = target_new(how->ctx, fd, size);
 	return r;
 }
 
@@ -576,7 +580,7 @@ static int read_loose(struct reading *g)
 		r = -EBADMSG;
 	if (r < 0)
 		return r;
-	t = target_new(g->fd, g->size);
+	t = target_new(g->how->ctx, g->fd, g->size);
 	r = inflate_to(f, t);
 	return r < 0 ? r : target_end(t, g->oid);
 }

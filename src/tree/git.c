@@ -25,19 +25,20 @@ static int look(struct ctx *ctx, struct model *model, struct node *dir)
 
 /* NULL, or why no file system could have a symbolic link with such a target
  * (symlink(2)): half of it would be another target. An object that cannot be
- * read is no reason: reading the link says so. */
+ * read is no reason: reading the link says so. Not to be broken off, for what
+ * is listed is kept for others. */
 static const char *why_no_link(struct clone *clone, const struct oid *oid)
 {
 	cleanup(blob_unref) struct blob *target = NULL;
 	uint64_t size;
 
-	if (clone_blob_size(clone, oid, &size) < 0)
+	if (clone_blob_size(NULL, clone, oid, &size) < 0)
 		return NULL;
 	if (size == 0)
 		return "is empty";
 	if (size >= PATH_MAX)
 		return "is longer than 4,095 bytes";
-	if (clone_read_blob(clone, oid, &target) == 0 &&
+	if (clone_read_blob(NULL, clone, oid, &target) == 0 &&
 	    memchr(blob_data(target), '\0', blob_len(target)))
 		return "holds a NUL";
 	return NULL;
@@ -67,7 +68,7 @@ static bool can_be_shown(struct model *model, const struct node *dir,
 /* The store lost something that this tree shows, or found it damaged. */
 static int bring_again(struct ctx *ctx, struct model *model, struct node *node)
 {
-	int r = clone_check(node->what.view->clone);
+	int r = clone_check(ctx, node->what.view->clone);
 
 	if (r < 0)
 		return ctx_fail(ctx, r, "The cache cannot be read: %s.",
@@ -93,7 +94,7 @@ static int found_entry(struct ctx *ctx, const struct node *dir,
 	int r;
 
 	if (!S_ISDIR(modes[e->kind])) {
-		r = clone_blob_size(view->clone, &e->oid, &size);
+		r = clone_blob_size(ctx, view->clone, &e->oid, &size);
 		if (r < 0)
 			return ctx_fail(ctx, r,
 					"The object of this file cannot be "
@@ -134,13 +135,14 @@ static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
 	*ret_oid = node_oid(model->nodes, dir);
 	if (oid_equal(ret_oid, &none))
 		return 0;
-	r = clone_read_tree(dir->what.view->clone, ret_oid, ret_list);
+	r = clone_read_tree(ctx, dir->what.view->clone, ret_oid, ret_list);
 	if (r == -ENOENT) {
 		r = bring_again(ctx, model, dir);
 		if (r < 0)
 			return r;
 		*ret_oid = node_oid(model->nodes, dir);
-		r = clone_read_tree(dir->what.view->clone, ret_oid, ret_list);
+		r = clone_read_tree(ctx, dir->what.view->clone, ret_oid,
+				    ret_list);
 	}
 	if (r < 0)
 		return ctx_fail(ctx, r == -ENOENT ? -EIO : r,
@@ -370,7 +372,7 @@ static int git_attr(struct ctx *ctx, struct model *model, struct node *node,
 
 /* -EBADMSG: the node has another size than its object, for it was read from the
  * head of a damaged one, which nothing protects. */
-static int read_blob(struct node *node, off_t offset, size_t n,
+static int read_blob(struct ctx *ctx, struct node *node, off_t offset, size_t n,
 		     struct model_data *ret_data)
 {
 	cleanup(blob_unref) struct blob *blob = NULL;
@@ -380,7 +382,7 @@ static int read_blob(struct node *node, off_t offset, size_t n,
 	int r;
 
 	if (node->what.size > CLONE_BIG) {
-		r = clone_blob_file(clone, &node->what.oid, &fd);
+		r = clone_blob_file(ctx, clone, &node->what.oid, &fd);
 		if (r == 0 && (fstat(fd, &st) < 0 ||
 			       (uint64_t)st.st_size != node->what.size))
 			r = -EBADMSG;
@@ -391,7 +393,7 @@ static int read_blob(struct node *node, off_t offset, size_t n,
 		fd = -1;
 		return 0;
 	}
-	r = clone_read_blob(clone, &node->what.oid, &blob);
+	r = clone_read_blob(ctx, clone, &node->what.oid, &blob);
 	if (r == -EFBIG || (r == 0 && blob_len(blob) != node->what.size))
 		r = -EBADMSG;
 	if (r == 0)
@@ -422,11 +424,11 @@ static int git_read(struct ctx *ctx, struct model *model, struct node *node,
 	int r;
 
 	git_view_heard(model, node);
-	r = read_blob(node, offset, n, ret_data);
+	r = read_blob(ctx, node, offset, n, ret_data);
 	if (r == -ENOENT) {
 		r = bring_again(ctx, model, node);
 		if (r >= 0)
-			r = read_blob(node, offset, n, ret_data);
+			r = read_blob(ctx, node, offset, n, ret_data);
 	}
 	if (r == -EBADMSG) {
 		/* The kernel believes that size: the name gets another inode.
@@ -445,12 +447,12 @@ static int git_readlink(struct ctx *ctx, struct model *model, struct node *node,
 	int r;
 
 	git_view_heard(model, node);
-	r = clone_read_blob(node->what.view->clone, &node->what.oid,
+	r = clone_read_blob(ctx, node->what.view->clone, &node->what.oid,
 			    ret_target);
 	if (r == -ENOENT) {
 		r = bring_again(ctx, model, node);
 		if (r >= 0)
-			r = clone_read_blob(node->what.view->clone,
+			r = clone_read_blob(ctx, node->what.view->clone,
 					    &node->what.oid, ret_target);
 	}
 	return fail_read(ctx, r);

@@ -246,7 +246,8 @@ static int read_or_empty(struct git_view *view, const struct oid *oid,
 	*ret_list = NULL;
 	return oid_equal(oid, &none)
 		       ? 0
-		       : clone_read_tree(view->clone, oid, ret_list);
+		       /* Not to be broken off: half a move is none. */
+		       : clone_read_tree(NULL, view->clone, oid, ret_list);
 }
 
 static int move_dir(struct mover *mover, struct node *dir,

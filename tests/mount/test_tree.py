@@ -13,6 +13,7 @@ import pytest
 
 from bitbucket import gitrepo
 from conftest import SANITIZED, api, asked, await_true, checkout, git, same_trees
+from readers import interrupt, readers
 
 EVERY = ["acme/handbook", "acme/widgets", "acme/website", "acme/infra", "acme/billing", "acme/firmware",
          "ada-lindqvist/dotfiles", "ada-lindqvist/website", "monolith-labs/monolith", "monolith-labs/gateway-service",
@@ -547,6 +548,26 @@ def test_memory_does_not_follow_the_size_of_a_file(bb, mounts, tmp_path):
                 want.update(piece)
             assert have.digest() == want.digest(), name
             assert peak < 40 << 20, f"{name}: {peak >> 20} MB"
+    assert m.errors() == ""
+
+
+def test_a_reader_of_a_big_file_can_leave(bb, mounts, tmp_path):
+    """Ctrl-C while it is made for him ends him at once; who waits for the same file gets it, who waits for another one too."""
+    contents = {"zeros": [bytes(1 << 20)] * 250, "ones": [b"1" * (1 << 20)] * 20}
+    bring(bb, tmp_path, "heavy", contents, "core.bigFileThreshold=1m")
+    m = mounts()
+    m.ls("acme/heavy/tree")
+
+    def files(pattern):
+        return [f for f in glob.glob(f"{m.cache}/**/{pattern}", recursive=True) if os.path.getsize(f)]
+
+    with readers([m / "acme/heavy/tree/zeros"]) as first:
+        await_true(lambda: files("tmp-*/big-*"), "it is being made")
+        with readers([m / "acme/heavy/tree/zeros", m / "acme/heavy/tree/ones"], ("sha256sum",)) as others:
+            interrupt(first)
+            assert not files("big/*"), "he did not wait for its end"
+            for p, content in zip(others, contents.values()):
+                assert p.communicate()[0].split()[0].decode() == hashlib.sha256(b"".join(content)).hexdigest()
     assert m.errors() == ""
 
 

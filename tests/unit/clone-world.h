@@ -298,7 +298,7 @@ static struct oid at(struct clone *c, const struct oid *tree, const char *path)
 
 	if (!path[0])
 		return *tree;
-	assert_int_equal(clone_read_tree(c, tree, &list), 0);
+	assert_int_equal(clone_read_tree(NULL, c, tree, &list), 0);
 	e = tree_list_find(list, name);
 	assert_non_null(e);
 	return slash ? at(c, &e->oid, slash + 1) : e->oid;

@@ -32,9 +32,9 @@ static void test_first_head(void **state)
 	assert_int_equal(head.time_s, T0);
 
 	oid = at(c, &head.tree, "dir/c.txt");
-	assert_int_equal(clone_blob_size(c, &oid, &size), 0);
+	assert_int_equal(clone_blob_size(NULL, c, &oid, &size), 0);
 	assert_int_equal(size, 2);
-	assert_int_equal(clone_read_blob(c, &oid, &blob), 0);
+	assert_int_equal(clone_read_blob(NULL, c, &oid, &blob), 0);
 	assert_string_equal(blob_data(blob), "c\n");
 	assert_false(has_path_times(c, &time_s));
 	assert_int_equal(time_s, T0);
@@ -264,7 +264,7 @@ static void test_moved_is_cheap(void **state)
 	assert_int_equal(get_now(c, &head), 0);
 	assert_true(git_server_counts(&w->server).fetched - n < 8000);
 	oid = at(c, &head.tree, "random");
-	assert_int_equal(clone_read_blob(c, &oid, &blob), 0);
+	assert_int_equal(clone_read_blob(NULL, c, &oid, &blob), 0);
 	assert_int_equal(blob_len(blob), 1000005);
 	assert_string_equal(blob_data(blob) + 1000000, "more\n");
 	assert_sound(w, "one");

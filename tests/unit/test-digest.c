@@ -2,6 +2,10 @@
  * base/digest: the published test vectors (RFC 3174, RFC 4231, RFC 4648).
  */
 #include "base/digest.h"
+#include "base/file.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,6 +37,27 @@ static void sha1_in_pieces(void **state)
 	digest_sha1_end(d, out);
 	assert_string_equal(out, "a9993e364706816aba3e25717850c26c9cd0d89d");
 	digest_sha1_free(d);
+}
+
+static void sha1_of_a_file(void **state)
+{
+	(void)state;
+	cleanup(fd) int fd = memfd_create("abc", MFD_CLOEXEC);
+	static const unsigned char abc[] = {0xa9, 0x99, 0x3e, 0x36};
+	unsigned char out[20];
+	struct ctx ctx;
+
+	assert_int_equal(write(fd, "xbc", 3), 3);
+	ctx_init(&ctx, NULL, -1);
+	assert_int_equal(digest_sha1_file(&ctx, "a", 1, fd, 1, 2, out), 0);
+	assert_memory_equal(out, abc, sizeof(abc));
+	assert_int_equal(digest_sha1_file(NULL, "a", 1, fd, 1, 2, out), 0);
+	assert_memory_equal(out, abc, sizeof(abc));
+	assert_int_equal(digest_sha1_file(&ctx, "a", 1, fd, 1, 3, out),
+			 -ENODATA);
+	ctx_cancel(&ctx);
+	assert_int_equal(digest_sha1_file(&ctx, "a", 1, fd, 1, 2, out), -EINTR);
+	ctx_done(&ctx);
 }
 
 static void hmac_sha256(void **state)
@@ -107,6 +132,7 @@ int main(void)
 		cmocka_unit_test(crc32_values),
 		cmocka_unit_test(sha1),
 		cmocka_unit_test(sha1_in_pieces),
+		cmocka_unit_test(sha1_of_a_file),
 		cmocka_unit_test(hmac_sha256),
 		cmocka_unit_test(base64),
 		cmocka_unit_test(random_bytes),

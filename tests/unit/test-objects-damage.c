@@ -51,10 +51,10 @@ static unsigned read_all(struct scratch *s, const struct content *c)
 	cleanup(tree_list_unref) struct tree_list *l = NULL;
 	struct commit_info info;
 	unsigned n = 0;
-	int r = objects_read_commit(s->o, &c->commit, &info);
+	int r = objects_read_commit(NULL, s->o, &c->commit, &info);
 
 	if (r == 0)
-		r = objects_read_tree(s->o, &c->tree, &l);
+		r = objects_read_tree(NULL, s->o, &c->tree, &l);
 	if (r < 0) {
 		assert_int_equal(r, -ENOENT);
 		return N_BLOBS;
@@ -64,7 +64,7 @@ static unsigned read_all(struct scratch *s, const struct content *c)
 
 		if (l->entries[i].kind != TREE_FILE)
 			continue;
-		r = objects_read_blob(s->o, &l->entries[i].oid, MIB, &b);
+		r = objects_read_blob(NULL, s->o, &l->entries[i].oid, MIB, &b);
 		if (r == 0) {
 			cleanup(free) char *file = xasprintf(
 				"%s/repo/%s", s->dir, l->entries[i].name);
@@ -120,7 +120,7 @@ static void bring_again(struct scratch *s, const struct content *c,
 			const char *what)
 {
 	if (read_all(s, c) > 0)
-		assert_int_equal(objects_check(s->o), 0);
+		assert_int_equal(objects_check(NULL, s->o), 0);
 	if (!objects_is_whole(s->o, &c->commit))
 		take(s, c);
 	if (read_all(s, c) != 0)
@@ -214,7 +214,7 @@ static void test_another_pack_stays(void **state)
 	assert_int_equal(scratch_take(s->o, &other, 3000, NULL, 0), 0);
 	assert_int_equal(objects_mark_whole(s->o, &first), 0);
 	assert_true(read_all(s, &c) > 0);
-	assert_int_equal(objects_check(s->o), 0);
+	assert_int_equal(objects_check(NULL, s->o), 0);
 	assert_true(objects_is_whole(s->o, &first));
 	assert_false(objects_is_whole(s->o, &c.commit));
 	scratch_expect(s, "ls store.git/broken/*.pack | wc -l", "1\n");
@@ -278,7 +278,7 @@ static void test_a_damaged_big_file(void **state)
 
 		if (i == 3)
 			scratch_reopen(s);
-		assert_int_equal(objects_blob_file(s->o, &big, &fd), 0);
+		assert_int_equal(objects_blob_file(NULL, s->o, &big, &fd), 0);
 		assert_int_equal(pread(fd, line, 8, 6888896 + 8 * 500000), 8);
 		assert_string_equal(line, "1500001\n");
 		scratch_expect(s,
@@ -316,7 +316,8 @@ static void test_big_files_read_in_turn(void **state)
 		cleanup(fd) int fd = -1;
 		struct stat st;
 
-		assert_int_equal(objects_blob_file(s->o, &oids[i % 2], &fd), 0);
+		assert_int_equal(
+			objects_blob_file(NULL, s->o, &oids[i % 2], &fd), 0);
 		assert_int_equal(fstat(fd, &st), 0);
 		if (i < 2)
 			first[i] = st;
@@ -328,7 +329,8 @@ static void test_big_files_read_in_turn(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		cleanup(fd) int fd = -1;
 
-		assert_int_equal(objects_blob_file(s->o, &oids[2 * i], &fd), 0);
+		assert_int_equal(
+			objects_blob_file(NULL, s->o, &oids[2 * i], &fd), 0);
 	}
 	/* The one that was not used again. */
 	scratch_expect(s,
@@ -442,7 +444,7 @@ static void test_no_descriptors(void **state)
 		if (r != -EMFILE && r != 0)
 			fail_msg("%u: %d", room, r);
 		assert_true(room > 0 || r == -EMFILE);
-		r = objects_read_commit(s->o, &c.commit, &info);
+		r = objects_read_commit(NULL, s->o, &c.commit, &info);
 		if (r != -EMFILE && r != 0)
 			fail_msg("%u: %d", room, r);
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);

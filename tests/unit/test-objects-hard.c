@@ -62,7 +62,7 @@ static void test_hostile_tree(void **state)
 			"e('100644', b'a/b', b) + e('40000', b'.GIT', b) + "
 			"e('100644', b'same', b) + e('100664', b'same', b) + "
 			"e('100664', b'old', b))");
-	assert_int_equal(objects_read_tree(s->o, &tree, &l), 0);
+	assert_int_equal(objects_read_tree(NULL, s->o, &tree, &l), 0);
 	assert_int_equal(l->n_entries, 2);
 	assert_int_equal(l->n_left_out, 4);
 	assert_int_equal(tree_list_find(l, "old")->kind, TREE_FILE);
@@ -107,13 +107,13 @@ static void test_garbage_as_tree_and_commit(void **state)
 	struct oid oid;
 
 	oid = craft(s, "w('tree', b'100644 cut')");
-	assert_int_equal(objects_read_tree(s->o, &oid, &l), -EBADMSG);
+	assert_int_equal(objects_read_tree(NULL, s->o, &oid, &l), -EBADMSG);
 	for (size_t i = 0; i < ARRAY_SIZE(commits); i++) {
 		cleanup(free) char *line =
 			xasprintf("w('commit', %s)", commits[i]);
 
 		oid = craft(s, line);
-		if (objects_read_commit(s->o, &oid, &info) != -EBADMSG)
+		if (objects_read_commit(NULL, s->o, &oid, &info) != -EBADMSG)
 			fail_msg("%s", commits[i]);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
@@ -123,13 +123,14 @@ static void test_garbage_as_tree_and_commit(void **state)
 			times[i].line);
 
 		oid = craft(s, line);
-		assert_int_equal(objects_read_commit(s->o, &oid, &info), 0);
+		assert_int_equal(objects_read_commit(NULL, s->o, &oid, &info),
+				 0);
 		if (info.time_s != times[i].time_s)
 			fail_msg("%s", times[i].line);
 	}
 	oid = craft(s, "w('commit', b'tree 4B825DC642CB6EB9A060E54BF8D69288F"
 		       "BEE4904\\ncommitter A <b> 5 +0')");
-	assert_int_equal(objects_read_commit(s->o, &oid, &info), 0);
+	assert_int_equal(objects_read_commit(NULL, s->o, &oid, &info), 0);
 	assert_int_equal(info.time_s, 5);
 	assert_int_equal(info.tree.bytes[0], 0x4b);
 	assert_int_equal(info.tree.bytes[19], 0x04);
@@ -154,12 +155,13 @@ static void test_a_bottomless_tree(void **state)
 	tree = craft(s, "t = w('tree', b'')\n"
 			"for i in range(510): "
 			"t = w('tree', e('40000', b'd', t))");
-	assert_int_equal(objects_diff_trees(s->o, NULL, &tree, count, &n), 0);
+	assert_int_equal(objects_diff_trees(NULL, s->o, NULL, &tree, count, &n),
+			 0);
 	assert_int_equal(n, 510);
 	tree = craft(s, "t = w('tree', b'')\n"
 			"for i in range(5000): "
 			"t = w('tree', e('40000', b'd', t))");
-	assert_int_equal(objects_diff_trees(s->o, NULL, &tree, count, &n),
+	assert_int_equal(objects_diff_trees(NULL, s->o, NULL, &tree, count, &n),
 			 -ELOOP);
 }
 
@@ -173,7 +175,7 @@ static void test_a_tree_bomb(void **state)
 	tree = craft(s, "t = w('tree', b'')\n"
 			"for i in range(10): t = w('tree', b''.join("
 			"e('40000', b'%d' % j, t) for j in range(10)))");
-	assert_int_equal(objects_diff_trees(s->o, &tree, NULL, count, &n),
+	assert_int_equal(objects_diff_trees(NULL, s->o, &tree, NULL, count, &n),
 			 -EFBIG);
 }
 
@@ -572,7 +574,7 @@ static void read_a_lot(void *arg)
 			objects_trim(c->o);
 			continue;
 		}
-		if (objects_read_tree(c->o, &c->tree, &l) < 0) {
+		if (objects_read_tree(NULL, c->o, &c->tree, &l) < 0) {
 			/* Not taken in yet. */
 			atomic_fetch_add(&c->n_missing, 1);
 			sched_yield();
@@ -583,10 +585,12 @@ static void read_a_lot(void *arg)
 			cleanup(blob_unref) struct blob *b = NULL;
 			uint64_t size;
 
-			check(objects_blob_size(c->o, &e->oid, &size) == 0);
+			check(objects_blob_size(NULL, c->o, &e->oid, &size) ==
+			      0);
 			if (size > MIB)
 				continue;
-			check(objects_read_blob(c->o, &e->oid, MIB, &b) == 0);
+			check(objects_read_blob(NULL, c->o, &e->oid, MIB, &b) ==
+			      0);
 			check(blob_len(b) == size);
 			check(strtol(blob_data(b), NULL, 10) ==
 			      strtol(e->name, NULL, 10));
@@ -594,7 +598,7 @@ static void read_a_lot(void *arg)
 		if (round % 4 == 0) {
 			char first;
 
-			check(objects_blob_file(c->o, &c->big, &fd) == 0);
+			check(objects_blob_file(NULL, c->o, &c->big, &fd) == 0);
 			check(pread(fd, &first, 1, 8999999) == 1);
 		}
 	}

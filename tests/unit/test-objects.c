@@ -63,11 +63,11 @@ static void test_an_empty_store(void **state)
 
 	oid_parse("1234567890123456789012345678901234567890", &oid);
 	assert_false(objects_has(s->o, &oid));
-	assert_int_equal(objects_read_commit(s->o, &oid, &info), -ENOENT);
-	assert_int_equal(objects_read_tree(s->o, &oid, &l), -ENOENT);
-	assert_int_equal(objects_read_blob(s->o, &oid, 100, &b), -ENOENT);
-	assert_int_equal(objects_blob_size(s->o, &oid, &size), -ENOENT);
-	assert_int_equal(objects_blob_file(s->o, &oid, &fd), -ENOENT);
+	assert_int_equal(objects_read_commit(NULL, s->o, &oid, &info), -ENOENT);
+	assert_int_equal(objects_read_tree(NULL, s->o, &oid, &l), -ENOENT);
+	assert_int_equal(objects_read_blob(NULL, s->o, &oid, 100, &b), -ENOENT);
+	assert_int_equal(objects_blob_size(NULL, s->o, &oid, &size), -ENOENT);
+	assert_int_equal(objects_blob_file(NULL, s->o, &oid, &fd), -ENOENT);
 	assert_int_equal(objects_mark_whole(s->o, &oid), -ENOENT);
 	assert_int_equal(objects_set_branch(s->o, "main", &oid), -ENOENT);
 	assert_false(objects_is_whole(s->o, &oid));
@@ -93,9 +93,9 @@ static void expect_blob(struct objects *o, const struct oid *oid,
 	cleanup(blob_unref) struct blob *b = NULL;
 	uint64_t size;
 
-	assert_int_equal(objects_blob_size(o, oid, &size), 0);
+	assert_int_equal(objects_blob_size(NULL, o, oid, &size), 0);
 	assert_int_equal(size, strlen(content));
-	assert_int_equal(objects_read_blob(o, oid, 1000, &b), 0);
+	assert_int_equal(objects_read_blob(NULL, o, oid, 1000, &b), 0);
 	assert_int_equal(blob_len(b), strlen(content));
 	assert_string_equal(blob_data(b), content);
 }
@@ -126,10 +126,10 @@ static void test_whole_history(void **state)
 	assert_false(objects_has(s->o, &commit));
 	scratch_take_all(s, "repo");
 	assert_true(objects_has(s->o, &commit));
-	assert_int_equal(objects_read_commit(s->o, &commit, &info), 0);
+	assert_int_equal(objects_read_commit(NULL, s->o, &commit, &info), 0);
 	assert_true(oid_equal(&info.tree, &tree));
 	assert_int_equal(info.time_s, 1600000001);
-	assert_int_equal(objects_read_tree(s->o, &tree, &l), 0);
+	assert_int_equal(objects_read_tree(NULL, s->o, &tree, &l), 0);
 	assert_int_equal(l->n_entries, 6);
 	assert_int_equal(l->n_left_out, 0);
 	expect_entry(l, "file", TREE_FILE);
@@ -142,16 +142,20 @@ static void test_whole_history(void **state)
 	expect_blob(s->o, &tree_list_find(l, "empty")->oid, "");
 	expect_blob(s->o, &tree_list_find(l, "link")->oid, "file");
 	/* The second reader gets the same list. */
-	assert_int_equal(objects_read_tree(s->o, &tree, &again), 0);
+	assert_int_equal(objects_read_tree(NULL, s->o, &tree, &again), 0);
 	assert_ptr_equal(again, l);
 	/* Of another type, or too large. */
-	assert_int_equal(objects_read_tree(s->o, &commit, &wrong), -EBADMSG);
-	assert_int_equal(objects_read_commit(s->o, &tree, &info), -EBADMSG);
-	assert_int_equal(objects_blob_size(s->o, &tree, &size), -EBADMSG);
-	assert_int_equal(objects_read_blob(s->o, &tree, 1000, &b), -EBADMSG);
-	assert_int_equal(
-		objects_read_blob(s->o, &tree_list_find(l, "file")->oid, 7, &b),
-		-EFBIG);
+	assert_int_equal(objects_read_tree(NULL, s->o, &commit, &wrong),
+			 -EBADMSG);
+	assert_int_equal(objects_read_commit(NULL, s->o, &tree, &info),
+			 -EBADMSG);
+	assert_int_equal(objects_blob_size(NULL, s->o, &tree, &size), -EBADMSG);
+	assert_int_equal(objects_read_blob(NULL, s->o, &tree, 1000, &b),
+			 -EBADMSG);
+	assert_int_equal(objects_read_blob(NULL, s->o,
+					   &tree_list_find(l, "file")->oid, 7,
+					   &b),
+			 -EFBIG);
 	scratch_fsck(s);
 	scratch_expect_clean(s);
 	/* What was read stays good when the store is closed. */
@@ -192,8 +196,9 @@ static void test_every_object(void **state)
 			cleanup(buf_done) struct buf content =
 				scratch_run(s, cat);
 
-			assert_int_equal(objects_read_blob(s->o, &oid, MIB, &b),
-					 0);
+			assert_int_equal(
+				objects_read_blob(NULL, s->o, &oid, MIB, &b),
+				0);
 			assert_int_equal(blob_len(b), content.len);
 			assert_memory_equal(blob_data(b), content.data,
 					    content.len);
@@ -303,8 +308,9 @@ static void test_a_filtered_pack_and_the_rest(void **state)
 	rest = scratch_run(s, "cd repo && git rev-parse HEAD:file HEAD:run | "
 			      "git pack-objects -q --stdout");
 	assert_int_equal(scratch_take(s->o, &pack, 999, NULL, 0), 0);
-	assert_int_equal(objects_read_tree(s->o, &tree, &l), 0);
-	assert_int_equal(objects_read_blob(s->o, &file, 100, &b), -ENOENT);
+	assert_int_equal(objects_read_tree(NULL, s->o, &tree, &l), 0);
+	assert_int_equal(objects_read_blob(NULL, s->o, &file, 100, &b),
+			 -ENOENT);
 	assert_int_equal(scratch_take(s->o, &rest, 999, NULL, 0), 0);
 	expect_blob(s->o, &file, "changed\n");
 }
@@ -430,20 +436,21 @@ static void test_kept_blob(void **state)
 		      "git add . && git commit -q -m x");
 	scratch_take_all(s, "repo");
 	oid = scratch_oid(s, "git -C repo rev-parse HEAD:big");
-	assert_int_equal(objects_read_blob(s->o, &oid, MIB, &a), 0);
-	assert_int_equal(objects_read_blob(s->o, &oid, MIB, &b), 0);
+	assert_int_equal(objects_read_blob(NULL, s->o, &oid, MIB, &a), 0);
+	assert_int_equal(objects_read_blob(NULL, s->o, &oid, MIB, &b), 0);
 	assert_ptr_equal(a, b);
-	assert_int_equal(objects_read_blob(s->o, &oid, 999999, &c), -EFBIG);
+	assert_int_equal(objects_read_blob(NULL, s->o, &oid, 999999, &c),
+			 -EFBIG);
 	objects_trim(s->o);
-	assert_int_equal(objects_read_blob(s->o, &oid, MIB, &c), 0);
+	assert_int_equal(objects_read_blob(NULL, s->o, &oid, MIB, &c), 0);
 	assert_ptr_not_equal(a, c);
 	assert_memory_equal(blob_data(a), blob_data(c), 1000000);
 	blob_unref(a);
 	blob_unref(b);
 	blob_unref(c);
 	oid = scratch_oid(s, "git -C repo rev-parse HEAD:small");
-	assert_int_equal(objects_read_blob(s->o, &oid, MIB, &a), 0);
-	assert_int_equal(objects_read_blob(s->o, &oid, MIB, &b), 0);
+	assert_int_equal(objects_read_blob(NULL, s->o, &oid, MIB, &a), 0);
+	assert_int_equal(objects_read_blob(NULL, s->o, &oid, MIB, &b), 0);
 	assert_ptr_not_equal(a, b);
 	blob_unref(a);
 	blob_unref(b);
@@ -461,7 +468,7 @@ static void look_at_tree(void *arg)
 {
 	struct look *look = arg;
 
-	check(objects_read_tree(look->o, &look->oid, &look->list) == 0);
+	check(objects_read_tree(NULL, look->o, &look->oid, &look->list) == 0);
 }
 
 /* A directory of so many names, as a tree object of the store. */
@@ -555,7 +562,7 @@ static void expect_file(struct scratch *s, const struct oid *oid)
 	cleanup(free) char *read = xmalloc(content.len + 1);
 	cleanup(fd) int fd = -1;
 
-	assert_int_equal(objects_blob_file(s->o, oid, &fd), 0);
+	assert_int_equal(objects_blob_file(NULL, s->o, oid, &fd), 0);
 	assert_int_equal(pread(fd, read, content.len + 1, 0), content.len);
 	assert_memory_equal(read, content.data, content.len);
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
@@ -651,9 +658,9 @@ static void expect_diff(struct scratch *s, const struct oid *before,
 {
 	cleanup(buf_done) struct buf out = BUF_INIT(0);
 
-	assert_int_equal(
-		objects_diff_trees(s->o, before, after, note_difference, &out),
-		0);
+	assert_int_equal(objects_diff_trees(NULL, s->o, before, after,
+					    note_difference, &out),
+			 0);
 	assert_string_equal(out.data ? out.data : "", said);
 }
 
@@ -699,12 +706,13 @@ static void test_diff(void **state)
 	expect_diff(s, NULL, &a,
 		    "-f dir\n-f dir.c\n-f empty\n-d file\n-f file/in\n"
 		    "-f link\n-f run\n-d same\n-f same/s\n-f same/t\n-f two\n");
-	assert_int_equal(objects_diff_trees(s->o, &a, NULL, stop_at_once, &n),
-			 -ECANCELED);
+	assert_int_equal(
+		objects_diff_trees(NULL, s->o, &a, NULL, stop_at_once, &n),
+		-ECANCELED);
 	assert_int_equal(n, 1);
 	oid_parse("1234567890123456789012345678901234567890", &missing);
 	assert_int_equal(
-		objects_diff_trees(s->o, &a, &missing, stop_at_once, &n),
+		objects_diff_trees(NULL, s->o, &a, &missing, stop_at_once, &n),
 		-ENOENT);
 }
 

@@ -40,8 +40,9 @@ struct bounds {
 	uint64_t bytes;
 	unsigned chain;
 	int (*file)(void *arg, int *ret_fd);
+	const struct ctx *ctx;
 };
-static const struct bounds usual = {64 * MIB, 50, scratch_file};
+static const struct bounds usual = {64 * MIB, 50, scratch_file, NULL};
 
 /* The file is dir/out. */
 static int read_it(struct scratch *s, const struct bounds *b,
@@ -56,6 +57,7 @@ static int read_it(struct scratch *s, const struct bounds *b,
 		.chain_most = b->chain,
 		.scratch = b->file,
 		.arg = s,
+		.ctx = b->ctx,
 	};
 
 	assert_true(fd >= 0);
@@ -226,6 +228,37 @@ static void test_bounds(void **state)
 	b = usual;
 	b.file = no_space;
 	assert_int_equal(read_it(s, &b, OBJECTS, &oid, 13900), -ENOSPC);
+}
+
+static struct ctx leaving;
+
+/* In the middle of it: what it is a delta of is about to be inflated. */
+static int leave(void *arg, int *ret_fd)
+{
+	ctx_cancel(&leaving);
+	return scratch_file(arg, ret_fd);
+}
+
+/* Nobody waits for it any more. */
+static void test_leaving(void **state)
+{
+	struct scratch *s = *state;
+	struct bounds b = usual;
+	struct oid oid;
+
+	scratch_do(s, MAKE_VERSIONS("3"));
+	oid = scratch_oid(s, "git -C repo rev-parse HEAD~2:a");
+	ctx_init(&leaving, NULL, -1);
+	b.ctx = &leaving;
+	assert_int_equal(read_it(s, &b, OBJECTS, &oid, 13900), 0);
+	scratch_do(s, "git -C repo repack -q -adf");
+	assert_int_equal(read_it(s, &b, OBJECTS, &oid, 13900), 0);
+	b.file = leave;
+	assert_int_equal(read_it(s, &b, OBJECTS, &oid, 13900), -EINTR);
+	scratch_expect(s, "stat -c %s out", "0\n");
+	b.file = scratch_file;
+	assert_int_equal(read_it(s, &b, OBJECTS, &oid, 13900), -EINTR);
+	ctx_done(&leaving);
 }
 
 /* ---- packs that no git wrote ---- */
@@ -473,6 +506,7 @@ int main(void)
 		SCRATCH_TEST(test_several_packs),
 		SCRATCH_TEST(test_what_is_not_there),
 		SCRATCH_TEST(test_bounds),
+		SCRATCH_TEST(test_leaving),
 		SCRATCH_TEST(test_a_circle),
 		SCRATCH_TEST(test_made_up_deltas),
 		SCRATCH_TEST(test_made_up_entries),
