@@ -68,6 +68,11 @@ struct spool *spool_close(struct spool *s)
 	return NULL;
 }
 
+static bool is_full(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT;
+}
+
 /* ---- the bound ---- */
 
 struct entry {
@@ -340,12 +345,19 @@ int spool_settle(struct spool_file *f, const char *key, uint64_t size,
 	head.sum = head_sum(head);
 	r = spool_write_at(f->fd, map + spool_map_size(size, false), &head,
 			   sizeof(head));
+	if (is_full(r) && (r = spool_memory_move(f, size)) == 0)
+		r = spool_write_at(f->fd, map + spool_map_size(size, false),
+				   &head, sizeof(head));
 	if (r < 0)
-		return r;
-	if (rename(f->path, path) < 0)
-		return -errno;
-	free(f->path);
-	f->path = steal(&path);
+		return is_full(r) ? -ENOSPC : r;
+	/* What is in memory is found by nobody. */
+	if (!f->in_memory) {
+		if (rename(f->path, path) < 0)
+			return -errno;
+		free(f->path);
+		f->path = steal(&path);
+		atomic_store(&f->spool->homeless, false);
+	}
 	be_settled(f, &head);
 	return 0;
 }
@@ -360,10 +372,11 @@ struct spool_file *spool_file_unref(struct spool_file *f)
 {
 	if (!f || !refs_drop(&f->refs))
 		return NULL;
-	if (f->settled)
+	if (f->settled && !f->in_memory)
 		(void)spool_map_keep(f);
-	else
+	else if (!f->settled)
 		unlink(f->path);
+	spool_memory_drop(f);
 	fd_close(f->fd);
 	mutex_done(&f->lock);
 	free(f->pieces);
@@ -389,20 +402,26 @@ const char *spool_file_tag(const struct spool_file *f)
 int spool_write(struct spool_file *f, uint64_t offset, const void *data,
 		size_t n)
 {
+	bool moving;
 	int r;
 
 	check(!f->settled || (offset <= f->size && n <= f->size - offset));
 	if (offset + n > SPOOL_MAX_FILE)
 		return -EFBIG;
 	spool_write_begin(f);
-	r = spool_write_at(f->fd, offset, data, n);
-	if ((r == -ENOSPC || r == -EDQUOT) && prune(f->spool, f->path, 0, 0))
+	mutex_lock(&f->lock);
+	moving = f->moving;
+	mutex_unlock(&f->lock);
+	r = moving ? -ENOSPC : spool_write_at(f->fd, offset, data, n);
+	if (is_full(r) && prune(f->spool, f->path, 0, 0))
+		r = spool_write_at(f->fd, offset, data, n);
+	if (is_full(r) && (r = spool_memory_move(f, offset + n)) == 0)
 		r = spool_write_at(f->fd, offset, data, n);
 	if (r == 0 && !f->settled)
 		spool_sum_more(f, offset, data, n);
 	spool_write_end(f);
 	/* The disk's quota is not the service's. */
-	return r == -EDQUOT ? -ENOSPC : r;
+	return is_full(r) ? -ENOSPC : r;
 }
 
 int spool_dup(const struct spool_file *f, int *ret_fd)

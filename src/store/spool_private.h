@@ -16,6 +16,8 @@ struct spool {
 	char *dir;
 	uint64_t max_bytes;
 	atomic_uint serial;
+	atomic_uint_fast64_t n_memory; /* bytes that may be in memory */
+	atomic_bool homeless;          /* said */
 };
 
 struct spool_piece {
@@ -42,6 +44,8 @@ struct spool_file {
 	bool keeping;               /* under lock: somebody syncs */
 	uint64_t n_marks;           /* under lock: that were ever made */
 	bool said;                  /* under lock: that it was damaged */
+	/* Under lock: the disk did not take it; it is being copied. */
+	bool in_memory, moving;
 	/* Of a nameless one, under lock: so many bytes came in their order and
 	 * are in the sums; so many pieces have room. */
 	uint64_t n_summed, n_room;
@@ -55,6 +59,11 @@ struct spool_file {
 
 int spool_write_at(int fd, uint64_t offset, const void *data, size_t n);
 ssize_t spool_read_at(int fd, uint64_t offset, void *data, size_t n);
+
+/* Of whom the disk refused bytes up to there, unless he already is there: the
+ * file is in memory now. -ENOSPC: it stays. */
+int spool_memory_move(struct spool_file *, uint64_t end);
+void spool_memory_drop(struct spool_file *);
 
 /* Around every write of ours to the file. */
 void spool_write_begin(struct spool_file *);

@@ -61,6 +61,34 @@ def test_what_one_reads_is_shown_although_the_disk_is_full(bb, mounts, small):
     assert "README.md" in mounts().ls("acme/widgets/tree")
 
 
+STEPS = "acme/widgets/pipelines/3/steps"
+
+
+def test_small_logs_and_downloads_are_read_although_the_disk_is_full(bb, mounts, small):
+    """Those of up to 1 MiB, by way of memory; a larger one needs the disk."""
+    bb.add_download("acme", "widgets", "small.bin", b"small" * 1000)
+    bb.add_download("acme", "widgets", "large.bin", b"large" * 1000000)
+    m = mounts()
+    step = next(n for n in m.ls(STEPS) if n.startswith("1-"))
+    m.ls(f"{STEPS}/{step}"), m.read("acme/widgets/downloads/index.tsv")
+    fill(small)
+    log = m.read(f"{STEPS}/{step}/log")
+    assert log and len(log.encode()) == os.stat(m / f"{STEPS}/{step}/log").st_size
+    assert m.read(f"{STEPS}/{step}/log") == log
+    assert m.read("acme/widgets/downloads/small.bin") == "small" * 1000
+    lines = [x for x in m.errors().splitlines() if "logs and downloads of up to 1 MiB" in x]
+    assert len(lines) == 1, m.errors()
+    with pytest.raises(OSError) as e:
+        with open(m / "acme/widgets/downloads/large.bin", "rb") as f:
+            f.read()
+    assert e.value.errno == errno.ENOSPC
+    os.unlink(os.path.join(small, "fill"))
+    m.unmount()
+    m = mounts()
+    assert m.read(f"{STEPS}/{step}/log") == log
+    assert len(m.read("acme/widgets/downloads/large.bin")) == 5000000
+
+
 def tree(m):
     try:
         return "README.md" in m.ls("acme/widgets/tree")

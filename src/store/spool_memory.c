@@ -1,0 +1,104 @@
+/*
+ * store/spool: a small file that a full disk does not take goes on in memory:
+ * the log of a step is read, though it is not kept. Its descriptor is another
+ * one from then on, under the same number; whoever has a duplicate goes on with
+ * what there was.
+ */
+#include "spool_private.h"
+
+#include "base/file.h"
+#include "store/say.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Of one file, and of all together. */
+#define FILE_MOST SPOOL_PIECE
+#define MEMORY_MOST (16 * SPOOL_PIECE)
+
+/* Its bytes, its map, its head. */
+static int copy(int from, int to)
+{
+	uint64_t at = 0;
+	struct stat st;
+
+	if (fstat(from, &st) < 0 || ftruncate(to, st.st_size) < 0)
+		return -errno;
+	for (;;) {
+		char chunk[16 * KIB];
+		ssize_t n = spool_read_at(from, at, chunk, sizeof(chunk));
+		int r = n > 0 ? spool_write_at(to, at, chunk, (size_t)n) : 0;
+
+		if (n <= 0 || r < 0)
+			return n < 0 ? (int)n : r;
+		at += (uint64_t)n;
+	}
+}
+
+static bool take_room(struct spool *s)
+{
+	uint64_t n = atomic_fetch_add(&s->n_memory, FILE_MOST);
+
+	if (n + FILE_MOST <= MEMORY_MOST)
+		return true;
+	atomic_fetch_sub(&s->n_memory, FILE_MOST);
+	return false;
+}
+
+void spool_memory_drop(struct spool_file *f)
+{
+	if (f->in_memory)
+		atomic_fetch_sub(&f->spool->n_memory, FILE_MOST);
+}
+
+/* The one who may do it; the others are refused as the disk did. */
+static bool begin(struct spool_file *f, uint64_t end)
+{
+	bool may;
+
+	mutex_lock(&f->lock);
+	/* What another one writes meanwhile would be in the old file alone, and
+	 * marked in the new one. */
+	may = !f->in_memory && !f->moving && f->n_writing <= 1 &&
+	      end <= FILE_MOST && (!f->settled || f->size <= FILE_MOST);
+	f->moving |= may;
+	mutex_unlock(&f->lock);
+	if (may && !take_room(f->spool)) {
+		mutex_lock(&f->lock);
+		f->moving = may = false;
+		mutex_unlock(&f->lock);
+	}
+	return may;
+}
+
+int spool_memory_move(struct spool_file *f, uint64_t end)
+{
+	cleanup(fd) int memory = -1;
+	int r;
+
+	if (!begin(f, end))
+		return -ENOSPC;
+	memory = memfd_create("bitbucketfs", MFD_CLOEXEC);
+	r = memory < 0 ? -errno : copy(f->fd, memory);
+	if (r == 0 && dup3(memory, f->fd, O_CLOEXEC) < 0)
+		r = -errno;
+	mutex_lock(&f->lock);
+	f->moving = false;
+	f->in_memory = r == 0;
+	mutex_unlock(&f->lock);
+	if (r < 0) {
+		atomic_fetch_sub(&f->spool->n_memory, FILE_MOST);
+		return r;
+	}
+	if (!f->settled)
+		unlink(f->path);
+	if (!atomic_exchange(&f->spool->homeless, true))
+		store_say(
+			f->spool->dir, ENOSPC,
+			"The disk of the cache is full: logs and downloads of "
+			"up to 1 MiB are kept in memory while somebody looks "
+			"at them, larger ones cannot be read.");
+	return 0;
+}
