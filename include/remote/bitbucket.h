@@ -114,6 +114,8 @@ int bitbucket_get_merged(struct ctx *, struct bitbucket *, const char *path,
  * minute; a day when a 410 says where it was announced.
  */
 int64_t bitbucket_unknown_ms(struct bitbucket *, const struct ctx *);
+/* Something asked for by a uuid came, since the mount: 404 is the last word. */
+bool bitbucket_takes_uuids(struct bitbucket *);
 
 struct bitbucket_workspace {
 	char *slug, *uuid; /* uuid with braces; "" when not told */

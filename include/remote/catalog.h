@@ -147,10 +147,12 @@ int64_t catalog_mtime_ms(struct catalog *, uint64_t version, int64_t time_ms);
  * token, which is nobody's. */
 bool catalog_has_user(const struct catalog *);
 /* The whole id of a commit of which the first digits are known, in a repository
- * by its uuids or slugs: one request (GET …/commit/{id}), remembered for ever.
+ * by its uuid, for its name may be another's by now; by its slug (either may be
+ * NULL) where that is not known, or the server may know no uuids: the digits
+ * tell the commit anyway. One request (GET …/commit/{id}), remembered for ever.
  * The answer is 40 hex digits that begin with those. */
 int catalog_commit_id(struct ctx *, struct catalog *, const char *workspace,
-		      const char *slug, const char *hash,
+		      const char *uuid, const char *slug, const char *hash,
 		      char ret_id[static 41]);
 /* For how long a name that the service does not have is unknown. */
 int64_t catalog_unknown_ms(struct catalog *);

@@ -156,8 +156,14 @@ void meta_forget_rendered(struct model *);
  * shorten ret_found->left_ms (an hour) where the commit may become another:
  * that one is another directory.
  */
+struct resource;
+struct scope;
 struct git_commit_target {
 	const char *hash; /* 12 to 40 hex digits */
+	/* A collection whose items' ids are whole, this commit's among them: if
+	 * it is at hand nobody is asked for the id. NULL: there is none. */
+	const struct resource *commits;
+	struct scope *commits_scope;
 	/* Who has it, first where it should be (a fork); the repository itself
 	 * is tried after them. Members may be NULL: passed over. */
 	const struct clone_source *sources;

@@ -112,6 +112,11 @@ enum bitbucket_uuids bitbucket_uuids(struct bitbucket *b)
 	return uuids;
 }
 
+bool bitbucket_takes_uuids(struct bitbucket *b)
+{
+	return bitbucket_uuids(b) == BITBUCKET_UUIDS_TAKEN;
+}
+
 void bitbucket_set_uuids(struct bitbucket *b, enum bitbucket_uuids uuids)
 {
 	mutex_lock(&b->lock);

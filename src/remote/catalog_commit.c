@@ -36,9 +36,8 @@ static int ask(struct ctx *ctx, struct catalog *c, const char *workspace,
 	return 0;
 }
 
-int catalog_commit_id(struct ctx *ctx, struct catalog *c, const char *workspace,
-		      const char *slug, const char *hash,
-		      char ret_id[static 41])
+static int commit_id(struct ctx *ctx, struct catalog *c, const char *workspace,
+		     const char *slug, const char *hash, char ret_id[static 41])
 {
 	cleanup(blob_unref) struct blob *known = NULL;
 	cleanup(free) char *key = xasprintf("%s/%s/%s", workspace, slug, hash);
@@ -62,4 +61,18 @@ int catalog_commit_id(struct ctx *ctx, struct catalog *c, const char *workspace,
 		(void)cache_fact_put(cache, "commit-id", key, strlen(key),
 				     ret_id, 40);
 	return r;
+}
+
+int catalog_commit_id(struct ctx *ctx, struct catalog *c, const char *workspace,
+		      const char *uuid, const char *slug, const char *hash,
+		      char ret_id[static 41])
+{
+	int r;
+
+	if (!uuid)
+		return commit_id(ctx, c, workspace, slug, hash, ret_id);
+	r = commit_id(ctx, c, workspace, uuid, hash, ret_id);
+	if (r != -ENOENT || !slug || bitbucket_takes_uuids(c->config.bitbucket))
+		return r;
+	return commit_id(ctx, c, workspace, slug, hash, ret_id);
 }

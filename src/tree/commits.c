@@ -145,9 +145,15 @@ static int found_target(struct ctx *ctx, struct model *model, struct node *dir,
 {
 	const char *full_name = json_str(json, "source.repository.full_name");
 	cleanup(free) char *source_name = full_name ? xstrdup(full_name) : NULL;
+	const struct resource *commits =
+		resource_find_row(place_rows(place_of(dir)), "commits");
+	cleanup(scope_unref) struct scope *scope =
+		scope_below(place_of(dir)->scope, "commits");
 	struct clone_source source = {0};
 	const struct git_commit_target target = {
 		.hash = json_str(json, "source.commit.hash"),
+		.commits = commits,
+		.commits_scope = scope,
 		.sources = &source,
 		.n_sources = 1,
 		.branch = json_str(json, "source.branch.name"),

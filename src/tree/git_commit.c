@@ -4,11 +4,13 @@
  *
  * The service calls commits by their first twelve digits in many answers; git
  * wants all forty. They are completed when somebody looks inside: from what the
- * store has, from the branch's tip, else by one question. A commit that only a
- * fork has is fetched from there, into the repository's own store.
+ * store has, from the branch's tip, from a list of commits that is at hand,
+ * else by one question. A commit that only a fork has is fetched from there,
+ * into the repository's own store.
  */
 #include "tree/git_view.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 
 #define HASH_LEAST 12
@@ -22,10 +24,18 @@ struct git_fixed {
 	size_t n_sources; /* the repository itself comes after them */
 	char *texts[3 * (SOURCES_MOST + 1)];
 	char *workspace; /* the repository's own, as paths call it */
+	const struct resource *commits; /* NULL: no list may have it */
+	struct scope *commits_scope;
 
 	struct mutex lock;
-	bool has_id; /* under lock */
+	/* Under lock. */
+	bool has_id;
 	struct oid id;
+	/* Nobody had the commit: what was said, and until when
+	 * (clock_mono_ms) nobody is asked again. */
+	char *refusal;
+	int refused;
+	int64_t refused_until_ms;
 };
 
 struct node *git_repository(struct node *node)
@@ -42,6 +52,8 @@ struct git_fixed *git_fixed_free(struct git_fixed *fixed)
 	for (size_t i = 0; i < ARRAY_SIZE(fixed->texts); i++)
 		free(fixed->texts[i]);
 	mutex_done(&fixed->lock);
+	scope_unref(fixed->commits_scope);
+	free(fixed->refusal);
 	free(fixed->workspace);
 	free(fixed->hash);
 	free(fixed->branch);
@@ -88,6 +100,10 @@ static struct git_fixed *fixed_new(const struct repository_data *repository,
 	fixed->hash = xstrdup(target->hash);
 	fixed->branch = target->branch ? xstrdup(target->branch) : NULL;
 	fixed->has_id = oid_parse(fixed->hash, &fixed->id) == 0;
+	if (target->commits) {
+		fixed->commits = target->commits;
+		fixed->commits_scope = scope_ref(target->commits_scope);
+	}
 	for (size_t i = 0; i < target->n_sources; i++) {
 		const struct clone_source *source = &target->sources[i];
 
@@ -182,6 +198,26 @@ bool git_fixed_known_id(struct git_view *view, struct oid *ret_commit)
 	return true;
 }
 
+/* In the list of a pull request's commits, which a walk has read before it
+ * enters the files. */
+static bool find_listed(struct ctx *ctx, struct model *model,
+			const struct git_fixed *fixed, struct oid *ret_id)
+{
+	cleanup(collection_unref) struct collection *c = NULL;
+	struct catalog_age age;
+	size_t n = strlen(fixed->hash);
+
+	if (!fixed->commits ||
+	    documents_collection(ctx, model->config.documents, fixed->commits,
+				 fixed->commits_scope, SOURCE_CACHED, &c,
+				 &age) < 0)
+		return false;
+	for (size_t i = 0; i < c->n_items; i++)
+		if (strncmp(c->items[i].id, fixed->hash, n) == 0)
+			return oid_parse(c->items[i].id, ret_id) == 0;
+	return false;
+}
+
 /* The branch may have moved since its repository was last asked. */
 static bool ask_git(struct ctx *ctx, struct model *model, struct git_view *view,
 		    struct oid *ret_id)
@@ -195,29 +231,18 @@ static bool ask_git(struct ctx *ctx, struct model *model, struct git_view *view,
 	       find_tip(refs, fixed->hash, ret_id);
 }
 
-/* By uuid, for the name may be another's by now; where that is not known there
- * (or not told), by name: the first digits of a commit's id tell it anyway. */
 static int ask_source(struct ctx *ctx, struct model *model,
 		      const struct git_fixed *fixed, size_t i, char id[41])
 {
 	const struct clone_source *source = &fixed->sources[i];
 	bool own = i == fixed->n_sources || is_own(fixed, i);
-	struct catalog *catalog = model->config.catalog;
-	int r = -ENOENT;
 
-	if (own) {
+	if (own)
 		source = &fixed->sources[fixed->n_sources];
-		return catalog_commit_id(ctx, catalog, fixed->workspace,
-					 source->uuid ? source->uuid
-						      : source->slug,
-					 fixed->hash, id);
-	}
-	if (source->uuid)
-		r = catalog_commit_id(ctx, catalog, source->workspace,
-				      source->uuid, fixed->hash, id);
-	return r == -ENOENT ? catalog_commit_id(ctx, catalog, source->workspace,
-						source->slug, fixed->hash, id)
-			    : r;
+	return catalog_commit_id(ctx, model->config.catalog,
+				 own ? fixed->workspace : source->workspace,
+				 source->uuid, own ? NULL : source->slug,
+				 fixed->hash, id);
 }
 
 static int ask_service(struct ctx *ctx, struct model *model,
@@ -250,7 +275,8 @@ int git_fixed_id(struct ctx *ctx, struct model *model, struct git_view *view,
 
 	if (git_fixed_known_id(view, ret_commit))
 		return 0;
-	if (!ask_git(ctx, model, view, &id)) {
+	if (!find_listed(ctx, model, view->fixed, &id) &&
+	    !ask_git(ctx, model, view, &id)) {
 		r = ctx_check(ctx);
 		if (r >= 0)
 			r = ask_service(ctx, model, view->fixed, &id);
@@ -262,8 +288,8 @@ int git_fixed_id(struct ctx *ctx, struct model *model, struct git_view *view,
 	return 0;
 }
 
-int git_fixed_get(struct ctx *ctx, struct model *model, struct git_view *view,
-		  struct clone_head *ret_head)
+static int get(struct ctx *ctx, struct model *model, struct git_view *view,
+	       struct clone_head *ret_head)
 {
 	struct git_fixed *fixed = view->fixed;
 	struct oid id;
@@ -275,6 +301,45 @@ int git_fixed_get(struct ctx *ctx, struct model *model, struct git_view *view,
 	return clone_get_commit(ctx, view->clone, &id, fixed->sources,
 				is_own(fixed, 0) ? 0 : fixed->n_sources,
 				ret_head);
+}
+
+/* 0, or the errno of a little while ago, with its sentence. */
+static int still_refused(struct ctx *ctx, struct git_fixed *fixed)
+{
+	int r = 0;
+
+	mutex_lock(&fixed->lock);
+	if (fixed->refused < 0 && clock_mono_ms() < fixed->refused_until_ms)
+		r = ctx_fail(ctx, fixed->refused, "%s", fixed->refusal);
+	mutex_unlock(&fixed->lock);
+	return r;
+}
+
+static void remember_refusal(const struct ctx *ctx, struct git_fixed *fixed,
+			     int refused, int64_t for_ms)
+{
+	mutex_lock(&fixed->lock);
+	free(fixed->refusal);
+	fixed->refusal = xstrdup(ctx->sentence);
+	fixed->refused = refused;
+	fixed->refused_until_ms = clock_mono_ms() + for_ms;
+	mutex_unlock(&fixed->lock);
+}
+
+/* Each look of a walk opens the directory anew: what nobody has is not asked
+ * for each time, of each of its sources. */
+int git_fixed_get(struct ctx *ctx, struct model *model, struct git_view *view,
+		  struct clone_head *ret_head)
+{
+	int r = still_refused(ctx, view->fixed);
+
+	if (r < 0)
+		return r;
+	r = get(ctx, model, view, ret_head);
+	if (r == -ENODATA || r == -EACCES)
+		remember_refusal(ctx, view->fixed, r,
+				 catalog_unknown_ms(model->config.catalog));
+	return r;
 }
 
 int git_found_commit(struct ctx *ctx, struct model *model, struct node *dir,

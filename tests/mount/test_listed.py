@@ -7,6 +7,7 @@ Links that the mount makes (those in trees are git's own):
   .workspace/projects/KEY/REPO   -> ../../../REPO                          listed
 None is above what it leads to: a repository has no link to a workspace, a commit none to a pull request.
 """
+import errno
 import glob
 import json
 import os
@@ -24,9 +25,11 @@ IGNORE = ["/branches/*/", "/tags/*/", "/commits/*/", "/pullrequests/*/", "/pipel
           "/environments/*/", "/network/*/", "/settings/*/", "/issues/*/", "/downloads/"]
 # Requests of one command over acme/widgets with nothing cached.
 RG_MOST = 25
-GREP_OTHERS_MOST = 56      # closed lists, commits, refs …; settings/ 8; ten pipelines with steps and logs 26
-STARS_OTHERS_MOST = 36
+GREP_OTHERS_MOST = 53      # closed lists, commits, refs …; settings/ 8; ten pipelines with steps and logs 26
+STARS_OTHERS_MOST = 33
 OPEN_PULL_MOST = 7      # answers, none of them by a redirect
+ANSWERS_MOST, ANSWERS_OPEN_PULL = 30, 8     # all of it together; whose bytes are read costs one more each
+FILE = re.compile(r"/steps/[^/]+/log$|/downloads/[^/?]+$")
 OF_A_PULL = re.compile(r"/pullrequests/\d+/|GET /2\.0/repositories/[^/]+/[^/]+/(diff|diffstat|file-conflicts)/")
 # Answers that a directory has and does not list.
 BY_NAME = {"settings": ["branching-model-settings", "effective-branching-model", "effective-default-reviewers", "override-settings"],
@@ -186,6 +189,19 @@ def parts(bb, mark):
     return below, others
 
 
+def keeps_to_the_bar(m, every, reads):
+    """Of the requests of one cold walk; `reads`: which files' bytes it had to have."""
+    n_open = len(column(m, f"{W}/pullrequests", "id"))
+    files = [line for line in every if FILE.search(line)]
+    logs = [name for name in glob.glob(f"{m / W}/pipelines/*/steps/*/log")]
+    downloads = set(m.ls(f"{W}/downloads")) - set(INDEXES)
+    assert (n_open, len(logs), len(downloads)) == (9, 15, 4)
+    assert len(files) == len(logs) * ("log" in reads) + len(downloads) * ("downloads" in reads), "one for each file"
+    assert len(every) - len(files) <= ANSWERS_MOST + ANSWERS_OPEN_PULL * n_open, "\n".join(every)
+    # The repository again, by its uuid: git, which knows it by its name, lacks the commit that a fork does not give.
+    assert [line for line in set(every) if every.count(line) > 1 + line.endswith("/" + W)] == [], "asked for twice"
+
+
 def test_grep_over_a_repository_is_tens_of_requests(bb, mounts):
     m = mounts()
     mark = bb.log.mark()
@@ -195,9 +211,20 @@ def test_grep_over_a_repository_is_tens_of_requests(bb, mounts):
     assert code in (0, 2) and "/tree/src/" in out and "/pullrequests/7/comments/" in out
     assert re.findall("grep: (?!acme/widgets/pullrequests/16/tree).*", err) == []
     assert n_open == 9 and len(below) <= OPEN_PULL_MOST * n_open + 3, "\n".join(below)   # 17 has more than a page of two
-    # The lists of closed ones, of commits …, what is set up, ten pipelines with their steps and logs, the downloads,
-    # and which commits the forks' ends are.
+    # The lists of closed ones, of commits …, what is set up, ten pipelines with their steps and logs, the downloads.
     assert len(others) <= GREP_OTHERS_MOST, "\n".join(others)
+    keeps_to_the_bar(m, below + others, ("log", "downloads"))
+
+
+@pytest.mark.parametrize("command,reads", [(("find", W), ()), (("find", W, "-size", "+1G"), ("log",)), (("du", "-a", W), ("log",))],
+                         ids=["find", "find -size", "du -a"])
+def test_other_walks_keep_to_the_same_bar(bb, mounts, command, reads):
+    m = mounts()
+    mark = bb.log.mark()
+    code, out, err = run(m, *command)
+    every = api(bb, mark)
+    assert err.count("\n") == 1 and "acme/widgets/pullrequests/16/tree" in err and "No data available" in err
+    keeps_to_the_bar(m, every, reads)
 
 
 def test_zsh_s_stars_are_tens_of_requests(bb, mounts):
@@ -207,6 +234,43 @@ def test_zsh_s_stars_are_tens_of_requests(bb, mounts):
     below, others = parts(bb, mark)
     assert any(name.endswith("tree/src/main.c") for name in found)
     assert len(below) <= OPEN_PULL_MOST * 9 + 3 and len(others) <= STARS_OTHERS_MOST, "\n".join(others)
+    keeps_to_the_bar(m, below + others, ())
+
+
+# ---- which commit the end of a fork is
+
+
+def ends(bb, mark):
+    return [line for line in api(bb, mark) if re.search(r"/commit/[0-9a-f]+$", line)]
+
+
+@pytest.mark.parametrize("number", [14, 16])
+def test_a_list_that_was_read_tells_the_end_of_a_fork(bb, mounts, number):
+    m = mounts()
+    mark = bb.log.mark()
+    whole = column(m, f"{W}/pullrequests/{number}/commits", "hash")[0]
+    if number == 14:
+        assert "src" in m.ls(f"{W}/pullrequests/{number}/tree") and len(whole) == 40
+    else:
+        with pytest.raises(OSError) as caught:
+            m.ls(f"{W}/pullrequests/{number}/tree")
+        assert caught.value.errno == errno.ENODATA, "as without the list"
+    assert ends(bb, mark) == []
+
+
+def test_a_fork_that_is_closed_to_us_is_not_asked_by_each_look(bb, mounts):
+    m = mounts()
+    m.ls(f"{W}/pullrequests")
+    mark = bb.log.mark()
+    said = set()
+    for _ in range(5):
+        with pytest.raises(OSError) as caught:
+            m.ls(f"{W}/pullrequests/16/tree")
+        assert caught.value.errno == errno.ENODATA
+        said.add(m.told(f"{W}/pullrequests/16/tree").split("\t")[3])
+    asked_for = ends(bb, mark)
+    # Of the fork by its uuid, which is the last word, and of the repository itself.
+    assert len(asked_for) == 2 and len(said) == 1 and "82cc2a5fcad1" in said.pop(), asked_for
 
 
 # ---- no link leads back
