@@ -73,11 +73,12 @@ struct node {
 	struct node *former;   /* a reference, or NULL; fixed */
 	struct dirbook *book;  /* cookies, for a directory whose names change */
 	struct listed *listed; /* of a directory that was opened */
-	UT_hash_handle by_ino, by_name;
+	/* Of tree/node_index; of the retired, which are in none of its tables,
+	 * the row that they are in. */
+	struct node *next_by_ino, *next_by_name;
+	uint32_t name_hash; /* fixed */
 
-	/* The key of by_name: these bytes in a row. */
-	uint64_t parent_ino;
-	char name[];
+	char name[]; /* fixed */
 };
 
 struct node_table;
@@ -103,10 +104,23 @@ struct node *node_child(struct node_table *, struct node *parent,
 struct node *node_make(struct node_table *, struct node *parent,
 		       const char *name, const struct node_what *what,
 		       const struct oid *expect, bool kernel);
-/* The kernel gives n of its count back. */
+/* What a reply tells of a node. */
+struct node_told {
+	uint64_t ino;
+	mode_t mode;
+	uint64_t size;
+	int64_t mtime_ms;
+};
+/* The same for the kernel's count alone, in one look at the table: a listing
+ * does it for each of its names. False instead of NULL. */
+bool node_tell(struct node_table *, struct node *parent, const char *name,
+	       const struct node_what *what, const struct oid *expect,
+	       struct node_told *ret_told);
+void node_now(struct node_table *, const struct node *,
+	      struct node_told *ret_told);
+/* The kernel gives n of its count back; also what was counted for a reply that
+ * could not be sent. */
 void node_forget(struct node_table *, uint64_t ino, uint64_t n);
-/* Undoes the kernel count of a reply that could not be sent. */
-void node_unlook(struct node_table *, struct node *);
 /* The name leads here no more; who holds the node keeps it. */
 void node_unlink(struct node_table *, struct node *);
 

@@ -90,14 +90,14 @@ struct model {
 };
 
 /* model.c, for model_dir.c: a failure is recorded, with its sentence; an entry
- * of a node that was made. */
+ * of what was told of a node. */
 int model_failed(struct model *, struct ctx *, const struct node *, int r);
 /* What the layout calls a server's fault (rule 8), whichever way it failed; why
  * a store's read failed, for a sentence. */
 int model_promised(int r);
 const char *model_why(int r);
-void model_fill_entry(struct model *, const struct node *, const struct found *,
-		      struct model_entry *entry);
+void model_fill_entry(struct model *, const struct node_told *,
+		      const struct found *, struct model_entry *entry);
 /* The node of a path below dir, made as the kernel's lookups would make it but
  * not counted as its; *ret_node is a reference. -ENOENT. May wait. */
 int model_walk(struct ctx *, struct model *, struct node *dir, const char *path,

@@ -124,16 +124,14 @@ static double seconds(int64_t ms)
 	return ms <= 0 ? 0 : (double)ms / 1000;
 }
 
-static void fill(struct model *model, const struct node *node, int64_t left_ms,
-		 uint64_t size, struct model_attr *attr)
+static void fill(struct model *model, const struct node_told *told,
+		 int64_t left_ms, uint64_t size, struct model_attr *attr)
 {
-	int64_t mtime_ms = node_mtime_ms(model->nodes, node);
-
 	*attr = (struct model_attr){.attr_timeout = seconds(left_ms)};
-	attr->st.st_ino = node->ino;
-	attr->st.st_mode = node->what.mode;
+	attr->st.st_ino = told->ino;
+	attr->st.st_mode = told->mode;
 	/* A symlink's mode is nobody's permission: 0777 on every system. */
-	if (!S_ISLNK(node->what.mode))
+	if (!S_ISLNK(told->mode))
 		attr->st.st_mode &= ~(model->config.umask & 0777);
 	attr->st.st_nlink = 1;
 	attr->st.st_uid = model->config.uid;
@@ -141,18 +139,18 @@ static void fill(struct model *model, const struct node *node, int64_t left_ms,
 	attr->st.st_size = (off_t)size;
 	attr->st.st_blksize = 4096;
 	attr->st.st_blocks = (blkcnt_t)((size + 511) / 512);
-	attr->st.st_mtim.tv_sec = mtime_ms / 1000;
-	attr->st.st_mtim.tv_nsec = mtime_ms % 1000 * 1000000;
+	attr->st.st_mtim.tv_sec = told->mtime_ms / 1000;
+	attr->st.st_mtim.tv_nsec = told->mtime_ms % 1000 * 1000000;
 	attr->st.st_ctim = attr->st.st_atim = attr->st.st_mtim;
 }
 
-void model_fill_entry(struct model *model, const struct node *node,
+void model_fill_entry(struct model *model, const struct node_told *told,
 		      const struct found *found, struct model_entry *entry)
 {
 	/* Not found->what.size: another thread may have told a larger one. */
-	fill(model, node, found->ask_attr ? 0 : found->left_ms,
-	     node_size(model->nodes, node), &entry->attr);
-	entry->ino = node->ino;
+	fill(model, told, found->ask_attr ? 0 : found->left_ms, told->size,
+	     &entry->attr);
+	entry->ino = told->ino;
 	entry->entry_timeout = seconds(found->left_ms);
 }
 
@@ -188,6 +186,7 @@ int model_lookup(struct ctx *ctx, struct model *model, uint64_t parent,
 	struct node *dir, *node = NULL;
 	struct found found = {0};
 	struct model_entry entry = {0};
+	struct node_told told;
 	int r;
 
 	if (strlen(name) > 255)
@@ -199,8 +198,10 @@ int model_lookup(struct ctx *ctx, struct model *model, uint64_t parent,
 	if (r < 0)
 		r = failed(model, ctx, dir, name, r);
 	else if (node)
-		model_fill_entry(model, node, &found, &entry);
-	else
+		node_now(model->nodes, node, &told);
+	if (r == 0 && node)
+		model_fill_entry(model, &told, &found, &entry);
+	else if (r == 0)
 		entry.entry_timeout = seconds(found.left_ms);
 	node_unref(model->nodes, node);
 	node_unref(model->nodes, dir);
@@ -251,6 +252,7 @@ int model_getattr(struct ctx *ctx, struct model *model, uint64_t ino,
 {
 	struct node *node = node_get(model->nodes, ino);
 	int64_t left_ms = FOREVER_MS;
+	struct node_told told;
 	uint64_t size;
 	int r = 0;
 
@@ -260,10 +262,12 @@ int model_getattr(struct ctx *ctx, struct model *model, uint64_t ino,
 	if (node->what.provider->attr)
 		r = node->what.provider->attr(ctx, model, node, &left_ms,
 					      &size);
-	if (r < 0)
+	if (r < 0) {
 		r = failed(model, ctx, node, NULL, r);
-	else
-		fill(model, node, left_ms, size, ret_attr);
+	} else {
+		node_now(model->nodes, node, &told);
+		fill(model, &told, left_ms, size, ret_attr);
+	}
 	node_unref(model->nodes, node);
 	return r;
 }

@@ -142,19 +142,18 @@ static bool emit_name(struct reader *reader, const struct dirlist_name *name,
 {
 	struct node_table *nodes = reader->model->nodes;
 	struct model_entry entry = {0};
-	struct node *node = NULL;
-	bool took;
+	struct node_told told;
+	bool took, is_told;
 
-	if (found)
-		node = node_make(nodes, reader->dir, name->name, &found->what,
-				 found->checked ? &found->expect : NULL, true);
-	if (node)
-		model_fill_entry(reader->model, node, found, &entry);
+	is_told = found &&
+		  node_tell(nodes, reader->dir, name->name, &found->what,
+			    found->checked ? &found->expect : NULL, &told);
+	if (is_told)
+		model_fill_entry(reader->model, &told, found, &entry);
 	took = reader->emit(reader->arg, name->name, name->cookie + N_DOTS,
 			    name->type, &entry);
-	if (node && !took)
-		node_unlook(nodes, node);
-	node_unref(nodes, node);
+	if (is_told && !took)
+		node_forget(nodes, told.ino, 1);
 	return took;
 }
 

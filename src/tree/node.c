@@ -1,9 +1,9 @@
 /*
- * tree/node: two hash tables over the same nodes, under one lock.
+ * tree/node: nodes, in the two tables of tree/node_index, under one lock.
  *
  * Invariants: nlookup > 0 holds exactly one of refs; a child holds a reference
- * on its parent; a linked node is in by_name, every node with refs > 0 is in
- * by_ino. A node is freed by whoever drops the last reference, outside the
+ * on its parent; a linked node is found by name, every node with refs > 0
+ * by number. A node is freed by whoever drops the last reference, outside the
  * lock, and its parent's reference after it (a loop, not a recursion: trees
  * can be deep).
  *
@@ -11,13 +11,14 @@
  * requests, merged/7 later) becomes a new node, because a node's parent and
  * name are read without the lock. The new node takes the number, the kernel's
  * count and a reference on the old one, its former; the old one is retired: out
- * of by_ino, and alive as long as its children, whoever has it open, or the new
- * one. The kernel moves its dentry when it sees the number under the new name:
- * a shell that stands there goes on, and its getcwd is right again. What the
- * kernel was told of the listing is the first one's, for all of them.
+ * of the tables, and alive as long as its children, whoever has it open, or the
+ * new one. The kernel moves its dentry when it sees the number under the new
+ * name: a shell that stands there goes on, and its getcwd is right again. What
+ * the kernel was told of the listing is the first one's, for all of them.
  */
 #include "tree/node.h"
 
+#include "tree/node_index.h"
 #include "tree/provider.h"
 
 #define MANY_NODES 10000
@@ -25,15 +26,9 @@
 struct node_table {
 	atomic_size_t n_went; /* since node_many_went was true */
 	struct mutex lock;
-	struct node *inodes; /* all of it under lock */
-	struct node *names;
-	struct node *retired; /* by_name is their handle here */
+	struct node_index index; /* under lock */
+	struct node *retired;    /* under lock */
 };
-
-static size_t name_key_len(const char *name)
-{
-	return sizeof(uint64_t) + strlen(name);
-}
 
 /* FNV-1a, finished by a mixer, so that neighbours scatter. */
 static uint64_t mix(uint64_t h, const void *data, size_t n)
@@ -92,7 +87,8 @@ struct node_table *node_table_new(const struct node_what *root)
 	node->ino = NODE_ROOT_INO;
 	node->what = *root;
 	node->refs = 1;
-	HASH_ADD(by_ino, table->inodes, ino, sizeof(node->ino), node);
+	node_index_init(&table->index);
+	node_index_add_ino(&table->index, node);
 	return table;
 }
 
@@ -108,20 +104,19 @@ static void node_destroy(struct node *node)
 struct node_table *node_table_free(struct node_table *table)
 {
 	struct node *node, *next;
+	size_t at = 0;
 
 	if (!table)
 		return NULL;
-	/* The kernel is gone: its counts do not matter any more. The names
-	 * first, while the memory of all of them is there. */
-	HASH_CLEAR(by_name, table->names);
-	HASH_ITER (by_name, table->retired, node, next) {
-		HASH_DELETE(by_name, table->retired, node);
+	/* The kernel is gone: its counts do not matter any more. */
+	DL_FOREACH_SAFE2 (table->retired, node, next, next_by_name)
+		node_destroy(node);
+	for (node = node_index_next(&table->index, &at, NULL); node;
+	     node = next) {
+		next = node_index_next(&table->index, &at, node);
 		node_destroy(node);
 	}
-	HASH_ITER (by_ino, table->inodes, node, next) {
-		HASH_DELETE(by_ino, table->inodes, node);
-		node_destroy(node);
-	}
+	node_index_done(&table->index);
 	mutex_done(&table->lock);
 	free(table);
 	return NULL;
@@ -130,33 +125,14 @@ struct node_table *node_table_free(struct node_table *table)
 static struct node *find_ino(struct node_table *table, uint64_t ino)
 	requires_lock(table->lock)
 {
-	struct node *node = NULL;
-
-	HASH_FIND(by_ino, table->inodes, &ino, sizeof(ino), node);
-	return node;
-}
-
-static struct node *find_name(struct node_table *table, uint64_t parent_ino,
-			      const char *name) requires_lock(table->lock)
-{
-	char key[sizeof(uint64_t) + 256];
-	size_t n = strlen(name);
-	struct node *node = NULL;
-
-	if (n > 255)
-		return NULL;
-	memcpy(key, &parent_ino, sizeof(parent_ino));
-	memcpy(key + sizeof(parent_ino), name, n);
-	HASH_FIND(by_name, table->names, key, sizeof(parent_ino) + n, node);
-	return node;
+	return node_index_ino(&table->index, ino);
 }
 
 static void link_name(struct node_table *table, struct node *node)
 	requires_lock(table->lock)
 {
 	node->linked = true;
-	HASH_ADD_KEYPTR(by_name, table->names, &node->parent_ino,
-			name_key_len(node->name), node);
+	node_index_add_name(&table->index, node);
 }
 
 static void unlink_name(struct node_table *table, struct node *node)
@@ -165,7 +141,7 @@ static void unlink_name(struct node_table *table, struct node *node)
 	if (!node->linked)
 		return;
 	node->linked = false;
-	HASH_DELETE(by_name, table->names, node);
+	node_index_remove_name(&table->index, node);
 }
 
 struct node *node_get(struct node_table *table, uint64_t ino)
@@ -208,9 +184,9 @@ static struct node *drop(struct node_table *table, struct node *node)
 	check(node->nlookup == 0);
 	unlink_name(table, node);
 	if (node->retired)
-		HASH_DELETE(by_name, table->retired, node);
+		DL_DELETE2(table->retired, node, next_by_ino, next_by_name);
 	else
-		HASH_DELETE(by_ino, table->inodes, node);
+		node_index_remove_ino(&table->index, node);
 	return node;
 }
 
@@ -236,10 +212,11 @@ void node_unref(struct node_table *table, struct node *node)
 struct node *node_child(struct node_table *table, struct node *parent,
 			const char *name)
 {
+	uint32_t hash = node_index_hash(parent->ino, name);
 	struct node *node;
 
 	mutex_lock(&table->lock);
-	node = find_name(table, parent->ino, name);
+	node = node_index_name(&table->index, parent->ino, name, hash);
 	if (node)
 		node->refs++;
 	mutex_unlock(&table->lock);
@@ -260,7 +237,7 @@ static void take_over(struct node_table *table, struct node *fresh,
 	requires_lock(table->lock)
 {
 	unlink_name(table, former);
-	HASH_DELETE(by_ino, table->inodes, former);
+	node_index_remove_ino(&table->index, former);
 	fresh->nlookup = former->nlookup;
 	former->nlookup = 0;
 	/* The kernel's reference goes to fresh, fresh's is former's. */
@@ -270,8 +247,7 @@ static void take_over(struct node_table *table, struct node *fresh,
 		former->refs++;
 	if (former->refs > 1) {
 		former->retired = true;
-		HASH_ADD_KEYPTR(by_name, table->retired, &former->ino,
-				sizeof(former->ino), former);
+		DL_APPEND2(table->retired, former, next_by_ino, next_by_name);
 		fresh->former = former;
 		return;
 	}
@@ -287,14 +263,13 @@ static struct node *insert(struct node_table *table, struct node *parent,
 {
 	struct node *other = NULL;
 
-	fresh->ino = number_for(parent, fresh->name, &fresh->what);
 	while (fresh->ino <= NODE_ROOT_INO ||
 	       (other = find_ino(table, fresh->ino))) {
 		/* What it was before it lost its name: the same again. A
 		 * directory that lost it was not moved since; in the place of
 		 * a file nothing else was shown since. */
 		if (fresh->ino > NODE_ROOT_INO && !other->linked &&
-		    other->parent_ino == parent->ino &&
+		    other->parent->ino == parent->ino &&
 		    strcmp(other->name, fresh->name) == 0 &&
 		    same(other, &fresh->what) &&
 		    (S_ISDIR(other->what.mode) ||
@@ -317,7 +292,7 @@ static struct node *insert(struct node_table *table, struct node *parent,
 	check(parent->refs > 0);
 	parent->refs++;
 	fresh->parent = parent;
-	HASH_ADD(by_ino, table->inodes, ino, sizeof(fresh->ino), fresh);
+	node_index_add_ino(&table->index, fresh);
 	link_name(table, fresh);
 	return fresh;
 }
@@ -334,23 +309,44 @@ static void be_younger(struct node *fresh, const struct node *old)
 		fresh->what.mtime_ms = least_ms;
 }
 
-struct node *node_make(struct node_table *table, struct node *parent,
-		       const char *name, const struct node_what *what,
-		       const struct oid *expect, bool kernel)
+static struct node *fresh_node(const struct node *parent, const char *name,
+			       const struct node_what *what)
 {
 	size_t n = strlen(name);
 	struct node *fresh = xcalloc(1, sizeof(*fresh) + n + 1);
-	struct node *node = NULL, *gone = NULL;
 
+	fresh->what = *what;
+	fresh->name_hash = node_index_hash(parent->ino, name);
+	memcpy(fresh->name, name, n + 1);
+	fresh->ino = number_for(parent, name, what);
+	return fresh;
+}
+
+static void told_of(const struct node *node, struct node_told *ret_told)
+{
+	*ret_told = (struct node_told){
+		.ino = node->ino,
+		.mode = node->what.mode,
+		.size = node->what.size,
+		.mtime_ms = node->what.mtime_ms,
+	};
+}
+
+/* ret_node or ret_told is NULL; with the latter the kernel counts. */
+static bool make(struct node_table *table, struct node *parent,
+		 const char *name, const struct node_what *what,
+		 const struct oid *expect, bool kernel, struct node **ret_node,
+		 struct node_told *ret_told)
+{
 	/* Made before the lock is taken, so that finding and creating are one
 	 * short critical section. */
-	fresh->what = *what;
-	fresh->parent_ino = parent->ino;
-	memcpy(fresh->name, name, n + 1);
+	struct node *fresh = fresh_node(parent, name, what);
+	struct node *node = NULL, *gone = NULL;
 
 	mutex_lock(&table->lock);
 	if (!expect || oid_equal(&parent->what.oid, expect)) {
-		node = find_name(table, parent->ino, name);
+		node = node_index_name(&table->index, parent->ino, name,
+				       fresh->name_hash);
 		if (node && !same(node, what)) {
 			be_younger(fresh, node);
 			unlink_name(table, node);
@@ -364,9 +360,14 @@ struct node *node_make(struct node_table *table, struct node *parent,
 			grow(node, what->size, what->mtime_ms);
 		else if (S_ISDIR(what->mode) && !what->view)
 			node->what.mtime_ms = what->mtime_ms;
-		node->refs++;
 		if (kernel)
 			count_lookup(node);
+		if (ret_node) {
+			node->refs++;
+			*ret_node = node;
+		} else {
+			told_of(node, ret_told);
+		}
 	}
 	mutex_unlock(&table->lock);
 	if (fresh)
@@ -375,7 +376,32 @@ struct node *node_make(struct node_table *table, struct node *parent,
 		node_unref(table, gone->parent);
 		node_destroy(gone);
 	}
+	return node != NULL;
+}
+
+struct node *node_make(struct node_table *table, struct node *parent,
+		       const char *name, const struct node_what *what,
+		       const struct oid *expect, bool kernel)
+{
+	struct node *node = NULL;
+
+	(void)make(table, parent, name, what, expect, kernel, &node, NULL);
 	return node;
+}
+
+bool node_tell(struct node_table *table, struct node *parent, const char *name,
+	       const struct node_what *what, const struct oid *expect,
+	       struct node_told *ret_told)
+{
+	return make(table, parent, name, what, expect, true, NULL, ret_told);
+}
+
+void node_now(struct node_table *table, const struct node *node,
+	      struct node_told *ret_told)
+{
+	mutex_lock(&table->lock);
+	told_of(node, ret_told);
+	mutex_unlock(&table->lock);
 }
 
 void node_forget(struct node_table *table, uint64_t ino, uint64_t n)
@@ -399,12 +425,6 @@ void node_forget(struct node_table *table, uint64_t ino, uint64_t n)
 	/* The reference that the count held. */
 	if (last)
 		node_unref(table, node);
-}
-
-void node_unlook(struct node_table *table, struct node *node)
-{
-	/* By its number: another node may have the count meanwhile. */
-	node_forget(table, node->ino, 1);
 }
 
 void node_unlink(struct node_table *table, struct node *node)
@@ -532,12 +552,12 @@ struct listed *node_listed(struct node_table *table, struct node *node,
 void node_each(struct node_table *table, const struct provider *provider,
 	       void (*each)(void *arg, struct node *), void *arg)
 {
-	struct node **nodes, *node, *next;
-	size_t n = 0;
+	struct node **nodes, *node = NULL;
+	size_t n = 0, at = 0;
 
 	mutex_lock(&table->lock);
-	nodes = xcalloc(HASH_CNT(by_ino, table->inodes) + 1, sizeof(*nodes));
-	HASH_ITER (by_ino, table->inodes, node, next) {
+	nodes = xcalloc(table->index.by_ino.n_nodes + 1, sizeof(*nodes));
+	while ((node = node_index_next(&table->index, &at, node))) {
 		if (node->what.provider == provider) {
 			node->refs++;
 			nodes[n++] = node;
@@ -579,7 +599,7 @@ size_t node_count(struct node_table *table)
 	size_t n;
 
 	mutex_lock(&table->lock);
-	n = HASH_CNT(by_ino, table->inodes);
+	n = table->index.by_ino.n_nodes;
 	mutex_unlock(&table->lock);
 	return n;
 }

@@ -207,6 +207,96 @@ static void children_hold_their_parents(void **state)
 	node_table_free(table);
 }
 
+/* What a listing tells is counted by the kernel and held by nobody else. */
+static void what_is_told_is_the_kernels(void **state)
+{
+	struct node *root, *node;
+	struct node_table *table = new_table(&root);
+	struct node_what what = file(1);
+	const struct oid other = {{1}};
+	struct node_told told, again;
+
+	(void)state;
+	what.size = 7;
+	what.mtime_ms = 1000;
+	assert_false(node_tell(table, root, "a", &what, &other, &told));
+	assert_int_equal(node_count(table), 1);
+	assert_true(node_tell(table, root, "a", &what, NULL, &told));
+	assert_true(node_tell(table, root, "a", &what, NULL, &again));
+	assert_int_equal(again.ino, told.ino);
+	assert_int_equal(again.size, told.size);
+	assert_int_equal(told.mode, NODE_FILE);
+	assert_int_equal(told.size, 7);
+	assert_int_equal(told.mtime_ms, 1000);
+	node = node_get(table, told.ino);
+	assert_string_equal(node->name, "a");
+	node_unref(table, node);
+	/* One that could not be sent, then the kernel's own. */
+	node_forget(table, told.ino, 1);
+	assert_int_equal(node_count(table), 2);
+	node_forget(table, told.ino, 1);
+	assert_int_equal(node_count(table), 1);
+	/* Another content: younger than what there was. */
+	assert_true(node_tell(table, root, "a", &what, NULL, &told));
+	what.version = 2;
+	assert_true(node_tell(table, root, "a", &what, NULL, &again));
+	assert_int_not_equal(again.ino, told.ino);
+	assert_int_equal(again.mtime_ms, 2000);
+	node_unref(table, root);
+	node_table_free(table);
+}
+
+#define N_MANY 5000
+
+static void count_one(void *arg, struct node *node)
+{
+	(void)node;
+	++*(size_t *)arg;
+}
+
+/* The tables grow and shrink below whoever is found in them. */
+static void of_many_each_is_found(void **state)
+{
+	static uint64_t inos[N_MANY];
+	struct node *root, *node;
+	struct node_table *table = new_table(&root);
+	struct node_what what = file(1);
+	struct node_told told;
+	char name[32];
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < N_MANY; i++) {
+		snprintf(name, sizeof(name), "file-%zu", i);
+		assert_true(node_tell(table, root, name, &what, NULL, &told));
+		inos[i] = told.ino;
+	}
+	assert_int_equal(node_count(table), N_MANY + 1);
+	node_each(table, &plain, count_one, &n);
+	assert_int_equal(n, N_MANY + 1);
+	for (size_t i = 0; i < N_MANY; i++) {
+		snprintf(name, sizeof(name), "file-%zu", i);
+		node = node_child(table, root, name);
+		assert_non_null(node);
+		assert_int_equal(node->ino, inos[i]);
+		node_unref(table, node);
+		if (i % 100)
+			node_forget(table, inos[i], 1);
+	}
+	assert_int_equal(node_count(table), N_MANY / 100 + 1);
+	for (size_t i = 0; i < N_MANY; i++) {
+		snprintf(name, sizeof(name), "file-%zu", i);
+		node = node_get(table, inos[i]);
+		assert_int_equal(node != NULL, i % 100 == 0);
+		node_unref(table, node);
+		node = node_child(table, root, name);
+		assert_int_equal(node != NULL, i % 100 == 0);
+		node_unref(table, node);
+	}
+	node_unref(table, root);
+	node_table_free(table);
+}
+
 #define N_THREADS 8
 #define N_ROUNDS 2000
 
@@ -300,9 +390,9 @@ static void what_roams_keeps_its_number(void **state)
 
 	(void)state;
 	first = make_item(table, root, "7", "item 7", true);
-	node_unlook(table, make_item(table, root, "7", "item 7", true));
-	node_unref(table, first);
 	ino = first->ino;
+	node_unref(table, make_item(table, root, "7", "item 7", true));
+	node_forget(table, ino, 1);
 	child = node_make(table, first, "info", &inside, NULL, true);
 	/* Unlinked before it is found elsewhere, or not. */
 	node_unlink(table, first);
@@ -330,7 +420,7 @@ static void what_roams_keeps_its_number(void **state)
 	assert_ptr_equal(node_book(table, first, true),
 			 node_book(table, third, true));
 	/* A reply that could not be sent, of a node that is retired. */
-	node_unlook(table, second);
+	node_forget(table, second->ino, 1);
 	node_unref(table, first);
 	node_unref(table, second);
 	/* The kernel's one count is the third's. */
@@ -411,6 +501,8 @@ int main(void)
 		cmocka_unit_test(directory_moves_and_stale_finds_are_refused),
 		cmocka_unit_test(a_directory_comes_back_as_it_was_or_anew),
 		cmocka_unit_test(children_hold_their_parents),
+		cmocka_unit_test(what_is_told_is_the_kernels),
+		cmocka_unit_test(of_many_each_is_found),
 		cmocka_unit_test(threads_agree),
 	};
 
