@@ -104,7 +104,7 @@ struct budget_quota {
 };
 struct budget_walk {
 	int32_t session;     /* 0: of a process that cannot be seen */
-	char name[16];       /* printable: the program that asked last */
+	char name[16];       /* printable: the program that asked most */
 	unsigned n_requests; /* in ten minutes */
 };
 #define BUDGET_WALKS_SHOWN 8

@@ -142,7 +142,7 @@ static int refuse_class(struct ctx *ctx, const struct asking *a)
 			"Bitbucket's request limit: %s (%s %d) has caused %u "
 			"requests in ten minutes, and such walks leave %lld of "
 			"the %lld of an hour to others; it may go on at %s.",
-			*a->walker.name ? a->walker.name : "a program",
+			*a->caused.name ? a->caused.name : "a program",
 			a->caused.together
 				? "with others that come and go; session"
 				: "session",

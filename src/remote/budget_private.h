@@ -93,6 +93,7 @@ struct walk_weight {
 	bool together;   /* … or by all that come and go without a terminal */
 	unsigned weight; /* what tells whether it is a walk */
 	unsigned people; /* by all sessions that caused at most `most` */
+	char name[16];   /* printable: the program that caused most of it */
 };
 void walks_weigh(struct walks *, const struct walker *, unsigned most,
 		 struct walk_weight *ret);

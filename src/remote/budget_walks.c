@@ -25,6 +25,8 @@
 #define WALK_MINUTES 10
 /* Sessions without a terminal that caused no more count together. */
 #define FLEETING_MOST 10
+/* Of each session so many are told apart: those that asked most. */
+#define PROGRAMS_MOST 4
 
 struct known {
 	int32_t thread; /* 0: nothing */
@@ -39,9 +41,15 @@ struct counts {
 	} slots[WALK_MINUTES];
 };
 
-struct group {
-	struct walker walker;
+struct program {
+	char name[16]; /* printable */
 	struct counts counts;
+};
+
+struct group {
+	struct walker walker; /* who asked last */
+	struct counts counts;
+	struct program programs[PROGRAMS_MOST];
 	int64_t last_minute, refused_minute; /* of the last one */
 	UT_hash_handle hh;
 };
@@ -223,6 +231,44 @@ static void count_one(struct counts *c)
 	c->slots[at].n++;
 }
 
+/* The program that asked most: a walk is told by the name of what walks, not of
+ * the `df` that somebody says behind it. */
+static const struct program *busiest(const struct group *g)
+{
+	const struct program *most = &g->programs[0];
+
+	for (size_t i = 1; i < PROGRAMS_MOST; i++)
+		if (count_of(&g->programs[i].counts) > count_of(&most->counts))
+			most = &g->programs[i];
+	return most;
+}
+
+static void count_program(struct group *g, const char *name)
+{
+	struct program *at = NULL;
+	unsigned least = UINT_MAX;
+
+	for (size_t i = 0; i < PROGRAMS_MOST; i++) {
+		struct program *p = &g->programs[i];
+		unsigned n = count_of(&p->counts);
+
+		if (n && strcmp(p->name, name) == 0) {
+			at = p;
+			break;
+		}
+		if (n < least) {
+			at = p;
+			least = n;
+		}
+	}
+	/* Another's place. */
+	if (strcmp(at->name, name) != 0) {
+		*at = (struct program){0};
+		snprintf(at->name, sizeof(at->name), "%s", name);
+	}
+	count_one(&at->counts);
+}
+
 /* Those that are quiet for ten minutes go, and when all are busy the one that
  * was quiet for longest. */
 static void make_room(struct walks *w) requires_lock(w->lock)
@@ -278,6 +324,9 @@ void walks_weigh(struct walks *w, const struct walker *walker, unsigned most,
 	HASH_FIND(hh, w->groups, &walker->session, sizeof(walker->session),
 		  own);
 	weight.caused = count_of(own ? &own->counts : &none);
+	memcpy(weight.name, walker->name, sizeof(weight.name));
+	if (own && weight.caused)
+		memcpy(weight.name, busiest(own)->name, sizeof(weight.name));
 	weight.weight = 1 + (walker->terminal && own
 				     ? faded_count_of(&own->counts)
 				     : weight.caused);
@@ -295,6 +344,7 @@ void walks_weigh(struct walks *w, const struct walker *walker, unsigned most,
 	    (fleeting >= most || is_recent(w->fleeting_refused))) {
 		weight.caused = fleeting;
 		weight.together = true;
+		memcpy(weight.name, walker->name, sizeof(weight.name));
 		weight.weight = UINT_MAX;
 	}
 	mutex_unlock(&w->lock);
@@ -310,6 +360,7 @@ void walks_count(struct walks *w, const struct walker *walker)
 	g->walker = *walker;
 	g->last_minute = this_minute();
 	count_one(&g->counts);
+	count_program(g, walker->name);
 	mutex_unlock(&w->lock);
 }
 
@@ -355,7 +406,7 @@ size_t walks_list(struct walks *w, unsigned threshold, struct budget_walk *ret,
 		struct budget_walk one = {.session = g->walker.session,
 					  .n_requests = count_of(&g->counts)};
 
-		memcpy(one.name, g->walker.name, sizeof(one.name));
+		memcpy(one.name, busiest(g)->name, sizeof(one.name));
 		if (one.n_requests > threshold)
 			n_found = insert(ret, n_found, n, &one);
 	}

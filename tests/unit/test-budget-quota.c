@@ -162,6 +162,32 @@ static void a_walk_leaves_a_reserve(void **state)
 	assert_non_null(strstr(sentence, "300 an hour, is used up"));
 }
 
+/* Whoever asks in between, at the same terminal. */
+static void a_walk_is_called_what_walks(void **state)
+{
+	cleanup(budget_free) struct budget *b = new_budget(300, 0);
+	char sentence[512];
+
+	(void)state;
+	for (int32_t i = 0; i < 9; i++) {
+		assert_int_equal(ask_often(b, PERSON(1001), 20), 20);
+		assert_int_equal(ask(b, PERSON(1900 + i)), 0);
+	}
+	assert_int_equal(ask(b, PERSON(1950)), 0);
+	assert_int_equal(state_of(b).n_walks, 1);
+	assert_int_equal(state_of(b).walks[0].n_requests, 190);
+	assert_string_equal(state_of(b).walks[0].name, "job?10");
+	assert_int_equal(ask_often(b, PERSON(1001), 100), 20);
+	/* Nor is it the one that is refused. */
+	assert_int_equal(ask_said(b, PERSON(1960), -1, -1, -1, sentence),
+			 -EDQUOT);
+	assert_non_null(strstr(sentence, "job?10 (session 10) has caused 210"));
+	/* Then another one walks. */
+	clock_advance(61 * MINUTE);
+	assert_int_equal(ask_often(b, PERSON(1970), 101), 101);
+	assert_string_equal(state_of(b).walks[0].name, "look970");
+}
+
 static void a_walk_goes_on_when_the_window_moves(void **state)
 {
 	cleanup(budget_free) struct budget *b = new_budget(300, 0);
@@ -487,6 +513,7 @@ int main(void)
 		TEST(many_at_once_are_not_let_through),
 		TEST(refreshes_leave_half),
 		TEST(a_walk_leaves_a_reserve),
+		TEST(a_walk_is_called_what_walks),
 		TEST(a_walk_goes_on_when_the_window_moves),
 		TEST(ten_quiet_minutes_make_a_person),
 		TEST(walks_that_begin_anew_leave_something),
