@@ -238,6 +238,33 @@ static void move_names(struct mover *mover, struct node *dir,
 	}
 }
 
+struct rest {
+	struct model *model;
+	const struct node *dir;
+	const struct tree_list *after;
+};
+
+static void drop_rest(void *arg, struct node *node)
+{
+	const struct rest *rest = arg;
+
+	if (node->parent == rest->dir &&
+	    node_is_linked(rest->model->nodes, node) &&
+	    !(rest->after && tree_list_find(rest->after, node->name)))
+		model_drop_child(rest->model, node->parent, node->name);
+}
+
+/* The old list is lost, so nobody can say what is in it and not in the new one:
+ * whatever the kernel knows here goes. Otherwise a file that is deleted would
+ * be there for as long as its name was promised. */
+static void drop_unlisted(struct mover *mover, struct node *dir,
+			  const struct tree_list *after)
+{
+	struct rest rest = {mover->model, dir, after};
+
+	node_each(mover->model->nodes, &provider_git, drop_rest, &rest);
+}
+
 static int read_or_empty(struct git_view *view, const struct oid *oid,
 			 struct tree_list **ret_list)
 {
@@ -256,6 +283,7 @@ static int move_dir(struct mover *mover, struct node *dir,
 	cleanup(tree_list_unref) struct tree_list *before = NULL, *after = NULL;
 	struct model *model = mover->model;
 	int64_t mtime_ms;
+	bool lost;
 	int r;
 
 	if (oid_equal(from, to))
@@ -264,7 +292,8 @@ static int move_dir(struct mover *mover, struct node *dir,
 	if (r < 0)
 		return r;
 	/* The old one may be gone with a store that somebody deleted. */
-	if (read_or_empty(mover->view, from, &before) < 0)
+	lost = read_or_empty(mover->view, from, &before) < 0;
+	if (lost)
 		before = NULL;
 	begin_book(model, dir, before);
 	mtime_ms = git_path_time_ms(mover->view, dir, mover->tree, NULL, to);
@@ -272,6 +301,8 @@ static int move_dir(struct mover *mover, struct node *dir,
 	mover->depth++;
 	move_names(mover, dir, before, after);
 	mover->depth--;
+	if (lost)
+		drop_unlisted(mover, dir, after);
 	model_changed_inode(model, dir, true);
 	return 0;
 }
