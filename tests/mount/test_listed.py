@@ -216,18 +216,23 @@ def test_grep_over_a_repository_is_tens_of_requests(bb, mounts):
     keeps_to_the_bar(m, below + others, ("log", "downloads"))
 
 
-@pytest.mark.parametrize("command,reads", [(("find", W), ()), (("find", W, "-size", "+1G"), ("log",)), (("du", "-a", W), ("log",))],
-                         ids=["find", "find -size", "du -a"])
+# zsh, too, wants to know what each name is, and the size of a log is known by its bytes.
+@pytest.mark.parametrize("command,reads", [(("find", W), ()), (("find", W, "-size", "+1G"), ("log",)), (("du", "-a", W), ("log",)),
+                                           (("zsh", "-fc", f"print -l {W}/**/*.c"), ("log",))],
+                         ids=["find", "find -size", "du -a", "zsh **"])
 def test_other_walks_keep_to_the_same_bar(bb, mounts, command, reads):
     m = mounts()
     mark = bb.log.mark()
     code, out, err = run(m, *command)
     every = api(bb, mark)
-    assert err.count("\n") == 1 and "acme/widgets/pullrequests/16/tree" in err and "No data available" in err
+    if command[0] == "zsh":
+        assert (code, err) == (0, "") and f"{W}/tree/src/main.c\n" in out
+    else:
+        assert err.count("\n") == 1 and "acme/widgets/pullrequests/16/tree" in err and "No data available" in err
     keeps_to_the_bar(m, every, reads)
 
 
-def test_zsh_s_stars_are_tens_of_requests(bb, mounts):
+def test_a_glob_s_stars_are_tens_of_requests(bb, mounts):
     m = mounts()
     mark = bb.log.mark()
     found = glob.glob(f"{m / W}/**/*.c", recursive=True)
