@@ -191,7 +191,8 @@ int refs_lookup(struct ctx *, struct model *, struct node *dir,
  * kernel does not know it. */
 bool git_is_path(const char *path);
 int git_refresh_path(struct ctx *, struct model *, struct node *repository,
-		     const char *path, struct buf *said);
+		     const char *workspace, const char *name, const char *path,
+		     struct buf *said);
 
 /* git: of the node of a tree. Asks for the ref (max_age_ms as in
  * clone_line_get) and moves what the kernel knows; *ret_moved may be NULL. */

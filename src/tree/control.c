@@ -299,7 +299,7 @@ static int refresh_git(struct ctx *ctx, struct model *model,
 	struct node *root = node_get(model->nodes, NODE_ROOT_INO);
 	struct node *ws = node_child(model->nodes, root, workspace);
 	struct node *repo = ws ? node_child(model->nodes, ws, name) : NULL;
-	int r = git_refresh_path(ctx, model, repo, path, said);
+	int r = git_refresh_path(ctx, model, repo, workspace, name, path, said);
 
 	node_unref(model->nodes, repo);
 	node_unref(model->nodes, ws);

@@ -292,6 +292,27 @@ def test_refresh_says_what_changed(bb, mounts):
     assert f"tree: {new[:12]} -> {newer[:12]}" in m.refresh(W + "/src")
 
 
+@pytest.mark.parametrize("met", [False, True])
+def test_refresh_of_what_only_the_cache_has(bb, mounts, met):
+    """Nobody has looked inside since the mount: it is asked for all the same, and the next look is of that."""
+    m = mounts()
+    m.ls(W), m.ls("acme/widgets/branches")
+    old = gitrepo.resolve(bb.repo_path("acme", "widgets"), "main")
+    m.unmount()
+    m = mounts()
+    if met:
+        os.stat(m / W)
+    assert m.refresh(W) == f"tree: unchanged, commit {old[:12]}\n"
+    new = bb.push("acme", "widgets", {"x": "y\n"})
+    assert m.refresh(W) == f"tree: {old[:12]} -> {new[:12]}\n"
+    mark = bb.log.mark()
+    assert m.read(W + "/x") == "y\n"
+    assert git(bb, mark) == [], "that was the question"
+    assert m.refresh("acme/widgets/branches") == "branches: updated\n"
+    assert m.refresh("acme/widgets/branches") == "branches: unchanged\n"
+    assert "nobody has looked inside yet" in m.refresh("acme/website/tree")
+
+
 def test_pushes_that_follow_each_other_quickly(bb, mounts):
     m = mounts("ttl=1")
     m.ls(W)
