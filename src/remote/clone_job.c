@@ -29,6 +29,12 @@ static int fail_store(struct clone_job *j, int r)
 		return ctx_fail(&j->ctx, -EIO,
 				"%s/%s: the server's pack is damaged",
 				j->workspace, j->slug);
+	if (r == -EFBIG)
+		return ctx_fail(&j->ctx, r,
+				"%s/%s: the server's pack is refused: it has "
+				"more than 32 GB, or an object of more than "
+				"1 GB as a change of another one",
+				j->workspace, j->slug);
 	return ctx_fail(&j->ctx, r, "the object store of %s/%s: %s",
 			j->workspace, j->slug, store_why(-r));
 }

@@ -18,6 +18,8 @@
 #define CLONE_WORKERS 4
 #define CLONE_FETCHES 2 /* at once; so two workers are left for questions */
 #define CLONE_REMEMBER_MS 2000
+/* What comes is too large: it is the same at the next look, and costs much. */
+#define CLONE_REMEMBER_LARGE_MS (INT64_C(60) * 60 * 1000)
 #define CLONE_FAILURES 4
 #define CLONE_TREES_DEFAULT 100
 #define CLONE_TREES_WINDOW_MS (INT64_C(10) * 60 * 1000)

@@ -178,7 +178,9 @@ static void remember(struct clones *cs, struct clone_job *j, int r)
 		.kind = j->kind,
 		.commit = j->commit,
 		.errnum = r,
-		.until_ms = clock_mono_ms() + CLONE_REMEMBER_MS,
+		.until_ms = clock_mono_ms() + (r == -EFBIG
+						       ? CLONE_REMEMBER_LARGE_MS
+						       : CLONE_REMEMBER_MS),
 		.sentence = xstrdup(j->sentence),
 	};
 }
@@ -340,6 +342,8 @@ static int join(struct ctx *ctx, struct clone *c, const struct clone_job *what,
 	mutex_lock(&cs->lock);
 	j = find_job(cs, c, what);
 	failure = j ? NULL : find_failure(cs, c, what);
+	if (failure && failure->errnum == -EFBIG && ctx->urgent)
+		failure = NULL; /* just this is asked for now */
 	if (cs->cancelled) {
 		r = -EINTR;
 		snprintf(sentence, sizeof(sentence), "the mount is ending");

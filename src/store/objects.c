@@ -214,14 +214,23 @@ static int parse_tree(struct ctx *ctx, struct objects *o, const struct oid *oid,
 {
 	git_odb_object *raw;
 	struct tree_list *l;
+	unsigned n_lost;
 	size_t size;
 	int r = objects_read_raw(ctx, o, oid, GIT_OBJECT_TREE, TREE_MAX_BYTES,
 				 &raw);
 
 	if (r < 0)
 		return r;
+	/* A large one is a mapped file. */
+	n_lost = objects_n_lost();
+	objects_guard();
 	r = tree_parse(git_odb_object_data(raw), git_odb_object_size(raw), &l);
+	objects_unguard();
 	git_odb_object_free(raw);
+	if (r == 0 && objects_n_lost() != n_lost) {
+		tree_list_unref(l);
+		r = -EIO;
+	}
 	if (r < 0)
 		return r;
 	atomic_fetch_add(&n_trees_parsed, 1);

@@ -52,7 +52,12 @@ int objects_errno(int result)
 {
 	const git_error *last = git_error_last();
 	int class = last ? last->klass : GIT_ERROR_NONE;
-	int system;
+	int system, refused = objects_alloc_refused();
+
+	/* It says that there is no memory, or something that follows from it.
+	 */
+	if (result < 0 && refused < 0)
+		return refused;
 
 	switch (result) {
 	case GIT_OK:
@@ -114,6 +119,7 @@ int objects_global_init(void)
 	if (git_libgit2_init() < 0)
 		return -ENOMEM;
 	set_options();
+	objects_alloc_init();
 	objects_guard_init();
 	objects_warm_init();
 	objects_keep_init();
@@ -181,6 +187,7 @@ int objects_take(struct objects *o, struct objects_handle **ret_handle)
 	mutex_unlock(&o->lock);
 
 	objects_guard();
+	objects_alloc_for(o);
 	if (!h)
 		r = handle_open(o, &h);
 	if (r < 0) {
@@ -199,6 +206,7 @@ int objects_take(struct objects *o, struct objects_handle **ret_handle)
 void objects_give(struct objects *o, struct objects_handle *h)
 {
 	objects_unguard();
+	objects_alloc_for(NULL);
 	mutex_lock(&o->lock);
 	o->n_busy--;
 	if (h && h->epoch == o->epoch) {

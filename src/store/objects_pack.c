@@ -101,12 +101,14 @@ static int guarded(struct objects_pack *p,
 		   int (*call)(struct objects_pack *, const void *, size_t),
 		   const void *data, size_t n)
 {
+	const struct objects *before = objects_alloc_for(p->objects);
 	unsigned n_lost = objects_n_lost();
 	int r;
 
 	objects_guard();
 	r = call(p, data, n);
 	objects_unguard();
+	objects_alloc_for(before);
 	if (r >= 0 && objects_n_lost() == n_lost)
 		return 0;
 	return r < 0 ? indexer_errno(p, r) : -EBADMSG;

@@ -3,9 +3,10 @@
  *
  * objects.c owns reading, objects_handle.c handles, objects_files.c the
  * directory and its locks, objects_keep.c what is kept in memory,
- * objects_pack.c taking in, objects_big.c big files, objects_refs.c refs and
- * shallow, objects_diff.c comparing, objects_check.c what may be damaged,
- * objects_guard.c pages that are gone, objects_warm.c how many files are open.
+ * objects_pack.c taking in, objects_alloc.c libgit2's memory, objects_big.c big
+ * files, objects_refs.c refs and shallow, objects_diff.c comparing,
+ * objects_check.c what may be damaged, objects_guard.c pages that are gone,
+ * objects_warm.c how many files are open.
  */
 #ifndef STORE_OBJECTS_PRIVATE_H
 #define STORE_OBJECTS_PRIVATE_H
@@ -120,6 +121,21 @@ void objects_warm_use(struct objects *);
 void objects_warm_grew(struct objects *); /* by a pack */
 /* Its owner closes it. */
 void objects_warm_forget(struct objects *);
+
+/* ---- libgit2's memory ---- */
+
+/* Nothing larger is made a change of another object by git (512 MB), nor does
+ * libgit2 hold it whole here. */
+#define OBJECTS_BLOCK_MOST ((size_t)1 << 30)
+void objects_alloc_init(void);
+/* What this thread asks libgit2 for is of that store, until the one before is
+ * given back: large blocks are files of it. NULL: of none. */
+const struct objects *objects_alloc_for(const struct objects *);
+/* Why this thread was refused a block since the last call: 0; -EFBIG, over the
+ * bound; or what the disk said. */
+int objects_alloc_refused(void);
+/* The most bytes that were mapped at a time so far. */
+uint64_t objects_alloc_most(void);
 
 /* ---- pages that are gone ---- */
 
