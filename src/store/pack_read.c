@@ -9,6 +9,7 @@
  * against the sizes that it and its base have, the chain against its length (it
  * may be a circle) and against what all of it writes.
  */
+#include "objects_private.h"
 #include "pack_private.h"
 
 #include "store/pack_read.h"
@@ -510,6 +511,20 @@ static void unmap_base(struct mapped *base)
 	*base = (struct mapped){0};
 }
 
+/* A page of the base that the disk cannot read is nobody's end: see
+ * objects_guard. */
+static int delta_apply_surely(struct delta *d, const struct mapped *base,
+			      struct target *t)
+{
+	unsigned n_lost = objects_n_lost();
+	int r;
+
+	objects_guard();
+	r = delta_apply(d, base, t);
+	objects_unguard();
+	return objects_n_lost() == n_lost ? r : -EIO;
+}
+
 static int write_content(struct reading *g, unsigned i,
 			 const struct mapped *base, struct target **ret_target)
 {
@@ -524,7 +539,7 @@ static int write_content(struct reading *g, unsigned i,
 	if (r == 0)
 		r = chain_target(g, i, size, ret_target);
 	if (r == 0)
-		r = is_delta ? delta_apply(d, base, *ret_target)
+		r = is_delta ? delta_apply_surely(d, base, *ret_target)
 			     : inflate_to(inflater, *ret_target);
 	if (r == 0)
 		r = target_end(*ret_target, i ? NULL : g->oid);

@@ -230,6 +230,50 @@ static void test_bounds(void **state)
 	assert_int_equal(read_it(s, &b, OBJECTS, &oid, 13900), -ENOSPC);
 }
 
+/* cmocka takes SIGBUS for itself while a test runs. */
+void objects_guard_init(void);
+
+static int base_fd = -1;
+
+/* The second file: the first one is mapped by then, and is cut. */
+static int cut_the_base(void *arg, int *ret_fd)
+{
+	int r = scratch_file(arg, ret_fd);
+
+	if (base_fd < 0)
+		base_fd = dup(*ret_fd);
+	else
+		assert_int_equal(ftruncate(base_fd, 0), 0);
+	return r;
+}
+
+static void test_a_base_that_cannot_be_read(void **state)
+{
+	struct scratch *s = *state;
+	struct bounds b = usual;
+	struct blobs blobs;
+	unsigned n = 0;
+
+	objects_guard_init();
+	scratch_do(s, MAKE_VERSIONS("20"));
+	scratch_do(s, "git -C repo repack -q -adf --depth=4095 --window=2");
+	list_blobs(s, &blobs);
+	b.file = cut_the_base;
+	for (size_t i = 0; i < blobs.n; i++) {
+		int r = read_it(s, &b, OBJECTS, &blobs.oids[i], blobs.sizes[i]);
+
+		if (base_fd >= 0)
+			close(base_fd);
+		base_fd = -1;
+		n += r == -EIO;
+		assert_true(r == 0 || r == -EIO);
+		assert_int_equal(read_it(s, &usual, OBJECTS, &blobs.oids[i],
+					 blobs.sizes[i]),
+				 0);
+	}
+	assert_true(n > 0);
+}
+
 static struct ctx leaving;
 
 /* In the middle of it: what it is a delta of is about to be inflated. */
@@ -506,6 +550,7 @@ int main(void)
 		SCRATCH_TEST(test_several_packs),
 		SCRATCH_TEST(test_what_is_not_there),
 		SCRATCH_TEST(test_bounds),
+		SCRATCH_TEST(test_a_base_that_cannot_be_read),
 		SCRATCH_TEST(test_leaving),
 		SCRATCH_TEST(test_a_circle),
 		SCRATCH_TEST(test_made_up_deltas),
