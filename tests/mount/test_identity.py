@@ -256,6 +256,20 @@ def test_a_renamed_workspace_is_one_directory(bb, mounts):
     assert [n for n in m.ls() if "widgets" in (m.ls(n) if n == "zenith" else [])] == ["zenith"]
 
 
+def test_an_old_name_goes_although_a_reader_heard_first(bb, mounts):
+    """The poll that heard of it is not over, so the background compares nothing before a reader brings the new list."""
+    m = mounts("ttl=1")
+    m.ls("acme")
+    m.ls("acme/widgets/tree")
+    stalled = bb.fault("zenith/widgets.git", "stall")
+    bb.rename_workspace("acme", "zenith")
+    await_true(lambda: stalled.hits, "the poll goes on under the new name")
+    await_true(lambda: "zenith" in m.ls(), "a reader hears of it")
+    stalled.remove()
+    await_true(lambda: not os.path.exists(m / "acme"), "the kernel hears that the old name is gone")
+    assert m.ls("zenith/widgets/tree")
+
+
 def test_names_are_remembered_across_mounts(bb, mounts):
     """A first look after the rename, with the listing of before; then the listing tells, the mount ends, and git is away."""
     m = mounts()
