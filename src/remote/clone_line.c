@@ -304,15 +304,21 @@ static enum tip_state line_tip(struct clone_line *line, struct clone_tip *tip)
 	cleanup(clone_refs_unref) struct clone_refs *names = NULL;
 	struct clone *c = line->clone;
 	struct clone_head head;
+	uint64_t n_forgotten;
 	bool has;
 
 	*tip = (struct clone_tip){0};
+	/* Before anything of it is read: see settle(). */
+	mutex_lock(&c->clones->lock);
+	n_forgotten = c->n_forgotten;
+	mutex_unlock(&c->clones->lock);
 	if (!line->ref[0]) {
 		(void)line_load(line, &head);
 		mutex_lock(&c->clones->lock);
 		has = c->has_tip;
 		if (has)
 			*tip = c->tip;
+		tip->n_forgotten = n_forgotten;
 		mutex_unlock(&c->clones->lock);
 		return has ? TIP_KNOWN : TIP_UNKNOWN;
 	}
@@ -322,6 +328,7 @@ static enum tip_state line_tip(struct clone_line *line, struct clone_tip *tip)
 	tip->checked_ms = c->names_ms;
 	tip->serial = c->names_serial;
 	tip->unsure = c->names_unsure;
+	tip->n_forgotten = n_forgotten;
 	mutex_unlock(&c->clones->lock);
 	return find_name(names, line->ref, tip) ? TIP_KNOWN : TIP_GONE;
 }
@@ -434,14 +441,35 @@ static void set_store_branch(const struct clone_line *line,
 	(void)objects_set_branch(objects, h->branch, &h->commit);
 }
 
-/* The line is at to, whose commit is here; unless it is somewhere newer. */
+static void forget_head(struct clone_line *line)
+{
+	cleanup(free) char *key = line_key(line);
+
+	(void)cache_fact_put(line->clone->clones->cache, "head", key,
+			     strlen(key), "-", 1);
+}
+
+/*
+ * The line is at to, whose commit is here; unless it is somewhere newer. A tip
+ * may turn out to be another repository's (clone_name.c) while it is on its way
+ * here:
+ *   1. A reader looks it up, and brings its commit, which takes a while.
+ *   2. Somebody hears that the name went over: what was known is forgotten, on
+ *      the disk, then in memory.
+ *   3. The reader settles. The line would be at the other one's files again,
+ * for this mount, and by way of the cache for the next. So the clone counts how
+ * often it forgot, and a tip of before is looked up anew: -EAGAIN. Who comes
+ * to 2. while the head is recorded here is seen by the last look, which takes
+ * the record back; who comes later takes it back himself.
+ */
 static int settle(struct ctx *ctx, struct clone_line *line,
-		  const struct clone_head *to, uint64_t serial, bool unsure)
+		  const struct clone_head *to, const struct clone_tip *tip)
 {
 	struct clones *cs = line->clone->clones;
+	uint64_t serial = tip->serial;
 	struct clone_head from;
 	struct objects *objects;
-	bool known, same_as_lost, newer;
+	bool known, same_as_lost, newer, outdated;
 	int r = clone_store(line->clone, &objects);
 
 	if (r < 0)
@@ -456,28 +484,38 @@ static int settle(struct ctx *ctx, struct clone_line *line,
 		(line->serial > serial || same_commit(&from, to));
 	same_as_lost = line->has_lost && !to->empty &&
 		       oid_equal(&line->lost, &to->commit);
-	line->settling = !newer;
-	if (newer && line->serial == serial)
+	outdated = line->clone->n_forgotten != tip->n_forgotten;
+	line->settling = !newer && !outdated;
+	if (newer && !outdated && line->serial == serial)
 		line->head.checked_ms = to->checked_ms;
 	mutex_unlock(&cs->lock);
-	if (newer)
-		return 0;
+	if (newer || outdated)
+		return outdated ? -EAGAIN : 0;
 	set_store_branch(line, objects, known ? &from : NULL, to);
 	/* A head without the times of what changed would be shown with older
 	 * ones by the next mount, which moves once more instead. */
 	if (record_times(line, objects, known ? &from : NULL, to,
 			 same_as_lost) &&
-	    !unsure)
+	    !tip->unsure)
 		record_head(line, to);
 	mutex_lock(&cs->lock);
-	line->has_head = true;
-	line->head = *to;
-	line->serial = serial;
-	line->has_lost = false;
+	outdated = line->clone->n_forgotten != tip->n_forgotten;
+	if (outdated) {
+		line->has_head = line->loaded = false;
+	} else {
+		line->has_head = true;
+		line->head = *to;
+		line->serial = serial;
+		line->has_lost = false;
+	}
+	mutex_unlock(&cs->lock);
+	if (outdated && !tip->unsure)
+		forget_head(line);
+	mutex_lock(&cs->lock);
 	line->settling = false;
 	cond_broadcast(&cs->settled);
 	mutex_unlock(&cs->lock);
-	return 0;
+	return outdated ? -EAGAIN : 0;
 }
 
 static void head_of(const struct clone_tip *tip, struct clone_head *head)
@@ -534,8 +572,8 @@ static int fail_missing(struct ctx *ctx, const struct clone_tip *tip)
 			tip->branch);
 }
 
-static int get(struct ctx *ctx, struct clone_line *line, int64_t since_ms,
-	       int64_t max_age_ms, struct clone_head *ret_head)
+static int get_once(struct ctx *ctx, struct clone_line *line, int64_t since_ms,
+		    int64_t max_age_ms, struct clone_head *ret_head)
 {
 	struct clone_tip tip;
 	struct clone_head head;
@@ -560,11 +598,26 @@ static int get(struct ctx *ctx, struct clone_line *line, int64_t since_ms,
 		if (r < 0)
 			return r;
 	}
-	r = settle(ctx, line, &head, tip.serial, tip.unsure);
+	r = settle(ctx, line, &head, &tip);
 	if (r < 0)
 		return r;
 	*ret_head = head;
 	return 0;
+}
+
+static int get(struct ctx *ctx, struct clone_line *line, int64_t since_ms,
+	       int64_t max_age_ms, struct clone_head *ret_head)
+{
+	int r;
+
+	for (;;) {
+		r = get_once(ctx, line, since_ms, max_age_ms, ret_head);
+		if (r != -EAGAIN)
+			return r;
+		r = ctx_check(ctx);
+		if (r < 0)
+			return r;
+	}
 }
 
 int clone_line_get(struct ctx *ctx, struct clone_line *line, int64_t max_age_ms,
@@ -611,8 +664,11 @@ int clone_line_known(struct clone_line *line, struct clone_head *ret_head)
 			return r;
 	}
 	ctx_init(&ctx, NULL, -1);
-	r = settle(&ctx, line, &head, tip.serial, tip.unsure);
+	r = settle(&ctx, line, &head, &tip);
 	ctx_done(&ctx);
+	/* Nothing is known, for this time. */
+	if (r == -EAGAIN)
+		r = -ENOENT;
 	if (r >= 0)
 		*ret_head = head;
 	return r;

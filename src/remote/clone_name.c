@@ -138,6 +138,7 @@ static void forget_memory(struct clone *c)
 	c->recalled = false;
 	c->unsure = false;
 	c->names_unsure = false;
+	c->n_forgotten++;
 	HASH_ITER (hh, c->lines, line, next) {
 		line->has_head = false;
 		line->loaded = false;
@@ -177,6 +178,7 @@ static void name_check(struct clone *c)
 	}
 	c->learnt_as = steal(&name);
 	mutex_unlock(&cs->lock);
+	/* In this order: settle() (clone_line.c) looks at the memory last. */
 	if (doubt)
 		forget_facts(c);
 	if (doubt || unsure)

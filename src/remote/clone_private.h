@@ -43,6 +43,7 @@ struct clone_tip {
 	int64_t confirmed_ms; /* wall: the repository was asked for its name; 0:
 			       * it was not */
 	bool unsure;          /* it could not be: shown, but not kept on disk */
+	uint64_t n_forgotten; /* of the clone, when this was looked up */
 };
 
 enum job_kind {
@@ -168,6 +169,7 @@ struct clone {
 	int64_t learnt_ms, confirmed_ms; /* wall clock */
 	bool unsure;                     /* its last move was not confirmed */
 	bool held;                       /* a move is not shown */
+	uint64_t n_forgotten; /* how often what was known was another one's */
 	char *former;         /* a name that it had until former_ms, or NULL */
 	int64_t former_ms;    /* clock_mono_ms */
 	int64_t wanted_ms;    /* clock_mono_ms: somebody wanted names */
