@@ -117,7 +117,8 @@ int objects_read_blob(struct ctx *, struct objects *, const struct oid *,
  * over 8 MB. The caller closes it. -EFBIG over objects_limit_big, and what is
  * stored as a longer chain of deltas than git makes. */
 /* Over it, or over what one file may have if that is more, those go that were
- * not used for ten minutes, the oldest first. */
+ * not used for ten minutes, the oldest first; over twice that, those that were
+ * not used for half a minute. */
 #define OBJECTS_BIG_BYTES ((uint64_t)4 << 30)
 #define OBJECTS_BIG_FILE ((uint64_t)16 << 30)
 /* For the whole process; OBJECTS_BIG_FILE, if it is not called. */

@@ -30,6 +30,10 @@
  * piece, and would have each of them streamed anew for every piece, if writing
  * one removed the other. */
 #define IN_USE_MS ((int64_t)10 * 60 * 1000)
+/* But a walk through many has used each of them a moment ago: over this many
+ * times the bound those go too that nobody is reading just now. */
+#define IN_USE_TIMES 2
+#define BEING_READ_MS ((int64_t)30 * 1000)
 
 static atomic_uint_fast64_t bytes_most = OBJECTS_BIG_FILE;
 static atomic_uint_fast64_t bytes_most_kept = OBJECTS_BIG_BYTES;
@@ -362,12 +366,12 @@ static int by_use(const void *a, const void *b)
 
 /* A time that lies ahead is no use but a clock that was set back; a little
  * ahead is the file system's coarse clock. */
-static bool is_in_use(const struct big_file *f, int64_t now_ms)
+static bool is_used(const struct big_file *f, int64_t now_ms, int64_t for_ms)
 {
 	int64_t used_ms = (int64_t)f->used.tv_sec * 1000 +
 			  f->used.tv_nsec / 1000000;
 
-	return used_ms > now_ms - IN_USE_MS && used_ms < now_ms + IN_USE_MS;
+	return used_ms > now_ms - for_ms && used_ms < now_ms + IN_USE_MS;
 }
 
 /* Whoever reads one that goes has it open and does not notice. One that is
@@ -406,7 +410,10 @@ void objects_big_prune(const struct objects *o)
 	if (n)
 		qsort(files, n, sizeof(*files), by_use);
 	for (size_t i = 0; i < n && sum > most; i++) {
-		if (is_in_use(&files[i], now_ms))
+		bool over = sum / IN_USE_TIMES > most;
+
+		if (is_used(&files[i], now_ms,
+			    over ? BEING_READ_MS : IN_USE_MS))
 			continue;
 		if (unlinkat(dirfd(d), files[i].name, 0) == 0)
 			sum -= files[i].size;

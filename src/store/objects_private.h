@@ -190,8 +190,9 @@ int objects_fsync_dir(const char *path, const char *below);
 void objects_big_init(void);
 /* Files whose hash was looked at so far, by all stores of this process. */
 uint64_t objects_big_hashed(void);
-/* Those that nobody used for ten minutes go, the oldest first, while all of
- * them are over the bound. */
+/* Those that nobody used for ten minutes go, the one used longest ago first,
+ * while all of them are over the bound; over twice the bound those that nobody
+ * used for half a minute. */
 void objects_big_prune(const struct objects *);
 
 /* ---- what is kept, for the whole process ---- */

@@ -342,6 +342,48 @@ static void test_big_files_read_in_turn(void **state)
 	objects_keep_big(OBJECTS_BIG_BYTES);
 }
 
+/* Used within ten minutes, all of them: over twice the bound the one used
+ * longest ago goes, but none that is being read. */
+static void test_big_files_in_use_are_bounded(void **state)
+{
+	struct scratch *s = *state;
+	cleanup(buf_done) struct buf pack = {0};
+	struct oid oids[3];
+	int fd = -1;
+
+	scratch_do(s, "git init -q -b main repo && cd repo && "
+		      "for i in 0 1 2; do seq ${i}2000000 ${i}2200000 >$i; "
+		      "done; git add . && git commit -q -m x");
+	pack = scratch_run(s, "cd repo && git pack-objects --all --revs -q "
+			      "--stdout </dev/null");
+	oids[0] = scratch_oid(s, "git -C repo rev-parse HEAD:0");
+	oids[1] = scratch_oid(s, "git -C repo rev-parse HEAD:1");
+	oids[2] = scratch_oid(s, "git -C repo rev-parse HEAD:2");
+	assert_int_equal(scratch_take(s->o, &pack, 30000, NULL, 0), 0);
+	objects_limit_big(2 * MIB);
+	objects_keep_big(MIB);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(objects_blob_file(NULL, s->o, &oids[i], &fd),
+				 0);
+		close(fd);
+	}
+	scratch_expect(s, "ls store.git/big | wc -l", "3\n");
+	scratch_do(s, "cd store.git/big && "
+		      "touch -a -d '2 minutes ago' "
+		      "$(git -C ../../repo rev-parse HEAD:1) && "
+		      "touch -a -d '1 minute ago' "
+		      "$(git -C ../../repo rev-parse HEAD:0) && "
+		      "rm -f $(git -C ../../repo rev-parse HEAD:2)");
+	assert_int_equal(objects_blob_file(NULL, s->o, &oids[2], &fd), 0);
+	close(fd);
+	scratch_expect(s,
+		       "cd repo; ls ../store.git/big | sort >a; "
+		       "git rev-parse HEAD:0 HEAD:2 | sort >b; cmp a b",
+		       "");
+	objects_limit_big(OBJECTS_BIG_FILE);
+	objects_keep_big(OBJECTS_BIG_BYTES);
+}
+
 /* ---- descriptors ---- */
 
 static unsigned count_fds(void)
@@ -556,6 +598,7 @@ int main(void)
 		SCRATCH_TEST(test_it_is_said_once),
 		SCRATCH_TEST(test_a_damaged_big_file),
 		SCRATCH_TEST(test_big_files_read_in_turn),
+		SCRATCH_TEST(test_big_files_in_use_are_bounded),
 		SCRATCH_TEST(test_descriptors_are_bounded),
 		SCRATCH_TEST(test_no_descriptors),
 		SCRATCH_TEST(test_a_full_disk),
