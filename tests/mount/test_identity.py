@@ -194,6 +194,21 @@ def test_what_was_shown_unconfirmed_is_never_under_the_new_name(bb, mounts, met)
     assert m.ls("acme/widgets-old/branches/main") == names
 
 
+def test_a_tree_that_is_open_under_the_new_name_moves_back(bb, mounts):
+    """As soon as the name is known, not when the tree is asked for next."""
+    m = mounts()
+    names = m.ls("acme/widgets/tree")
+    reuse(bb)
+    assert m.ls("acme/widgets-old/tree") == names
+    fault = bb.fault("GET /2.0/repositories", "status", status=500)
+    names_in(m, "acme/widgets/branches/main")
+    m.refresh("acme/widgets-old/tree")
+    assert "whose" in m.ls("acme/widgets-old/tree"), "a move that nobody could confirm"
+    fault.remove()
+    m.ls("acme/widgets-old/branches")
+    await_true(lambda: m.ls("acme/widgets-old/tree") == names, "its own files are back", timeout=5)
+
+
 def test_one_that_is_not_there_any_more_keeps_its_files(bb, mounts):
     """Deleted and made again, and the listing does not know: its uuid answers 404, so what git says now is another's."""
     m = mounts("ttl=1")
