@@ -3,7 +3,7 @@
  * themselves, the place in the mount and the endpoint, between a tab. What
  * packaging/api-page makes the manual's page of.
  */
-#include "remote/resource.h"
+#include "table/resource.h"
 
 static void print(const char *place, const char *endpoint)
 {

@@ -16,15 +16,19 @@ import re
 import sys
 import tempfile
 
-FLOORS = ("cmd", "fs", "tree", "remote", "wire", "store", "base")
+FLOORS = ("cmd", "fs", "model", "content", "clone", "api", "table", "wire", "store",
+          "base")
 
 # What each floor may include, beside itself. wire and store never see each
-# other; remote alone sees both, and cmd, which puts the parts together.
+# other; content, clone and api see both, and cmd, which puts the parts together.
 BELOW = {
-    "cmd": {"fs", "tree", "remote", "wire", "store", "base"},
-    "fs": {"tree", "base"},
-    "tree": {"remote", "base"},
-    "remote": {"wire", "store", "base"},
+    "cmd": set(FLOORS),
+    "fs": {"model", "base"},
+    "model": {"content", "clone", "api", "table", "base"},
+    "content": {"api", "table", "wire", "store", "base"},
+    "clone": {"api", "wire", "store", "base"},
+    "api": {"wire", "store", "base"},
+    "table": {"base"},
     "wire": {"base"},
     "store": {"base"},
     "base": set(),

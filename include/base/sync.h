@@ -128,7 +128,7 @@ struct ctx {
 	/* Somebody asked for just this to be asked now (.now): it may try where
 	 * others are told to wait. */
 	bool urgent;
-	bool tries; /* remote/budget's: its request was let through to try */
+	bool tries; /* api/budget's: its request was let through to try */
 	/* It failed for being of this class or caller: another one's may
 	 * succeed. Whoever shares the failure with others looks here. */
 	bool refused;

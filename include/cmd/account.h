@@ -10,7 +10,7 @@
 #define CMD_ACCOUNT_H
 
 #include "base/sync.h"
-#include "remote/bitbucket.h"
+#include "api/bitbucket.h"
 
 struct account {
 	char *host_dir; /* cache_dir/<host>, with _<port> when it has one */

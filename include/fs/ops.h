@@ -7,7 +7,7 @@
 #define FUSE_USE_VERSION 312
 
 #include "fs/inval.h"
-#include "tree/model.h"
+#include "model/model.h"
 
 #include <fuse_lowlevel.h>
 

@@ -7,7 +7,7 @@
 #ifndef FS_SESSION_H
 #define FS_SESSION_H
 
-#include "tree/model.h"
+#include "model/model.h"
 
 struct session;
 struct session_config {

@@ -4,7 +4,7 @@
 #ifndef TESTS_BITBUCKET_WORLD_H
 #define TESTS_BITBUCKET_WORLD_H
 
-#include "remote/bitbucket.h"
+#include "api/bitbucket.h"
 
 #include "base/clock.h"
 #include "recorded.h"

@@ -5,7 +5,7 @@
 #ifndef TESTS_BUDGET_WORLD_H
 #define TESTS_BUDGET_WORLD_H
 
-#include "remote/budget.h"
+#include "api/budget.h"
 
 #include "base/clock.h"
 #include "base/sync.h"

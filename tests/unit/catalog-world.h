@@ -5,7 +5,7 @@
 #ifndef TESTS_CATALOG_WORLD_H
 #define TESTS_CATALOG_WORLD_H
 
-#include "remote/catalog.h"
+#include "content/catalog.h"
 
 #include "base/clock.h"
 #include "base/file.h"

@@ -8,7 +8,7 @@
 /* A test takes what it needs. */
 #pragma GCC diagnostic ignored "-Wunused-function"
 
-#include "remote/clone.h"
+#include "clone/clone.h"
 
 #include "base/clock.h"
 #include "base/file.h"

@@ -6,7 +6,7 @@
 #ifndef TESTS_DOCUMENTS_WORLD_H
 #define TESTS_DOCUMENTS_WORLD_H
 
-#include "remote/documents.h"
+#include "content/documents.h"
 
 #include "base/clock.h"
 #include "base/file.h"

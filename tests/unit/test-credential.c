@@ -2,7 +2,7 @@
  * remote/credential: which kind a pair is, what each door is told, and that no
  * secret shows.
  */
-#include "remote/credential.h"
+#include "api/credential.h"
 
 #include "base/clock.h"
 #include "base/log.h"

@@ -1,6 +1,6 @@
 /* tree/dirbook: a reader in the middle of a listing neither skips nor repeats a
  * name when others come and go. */
-#include "tree/dirbook.h"
+#include "model/dirbook.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* tree/dirlist: who has which listing open, and what is kept. */
-#include "tree/dirlist.h"
+#include "model/dirlist.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /*
  * remote/multipart: the service's example, encodings, odd and broken answers.
  */
-#include "remote/multipart.h"
+#include "api/multipart.h"
 
 #include "corpora.h"
 

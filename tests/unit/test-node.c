@@ -1,5 +1,5 @@
 /* tree/node: identity, the kernel's counts, one node a name. */
-#include "tree/provider.h"
+#include "model/provider.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* tree/problems: lines, no repeats, a new generation past 1 MiB. */
-#include "tree/problems.h"
+#include "model/problems.h"
 
 #include "base/clock.h"
 #include "base/log.h"

@@ -3,7 +3,7 @@
  * columns, keys of Jira, links, and conversations, from whole, odd and broken
  * answers.
  */
-#include "remote/resource.h"
+#include "table/resource.h"
 
 #include "recorded.h"
 

@@ -2,7 +2,7 @@
  * remote/resource: what holds of every row of the table, and that bodies which
  * the service once sent (or mutations of them) pass through their rows whole.
  */
-#include "remote/resource.h"
+#include "table/resource.h"
 
 #include "recorded.h"
 

@@ -2,7 +2,7 @@
  * remote/resource: the files of a repository, from whole, odd and broken
  * objects.
  */
-#include "remote/resource.h"
+#include "table/resource.h"
 
 #include "corpora.h"
 #include "recorded.h"

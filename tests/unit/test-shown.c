@@ -1,5 +1,5 @@
 /* tree/shown: the plays in which the kernel could keep an outdated listing. */
-#include "tree/shown.h"
+#include "model/shown.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /*
  * remote/source: what is served, what is waited for, what is asked once.
  */
-#include "remote/source.h"
+#include "content/read_through.h"
 
 #include "base/clock.h"
 #include "base/file.h"

@@ -4,7 +4,7 @@
  * The API sends who asks for /big to another host of this test, or, where the
  * test says so, has the bytes itself.
  */
-#include "remote/stream.h"
+#include "content/stream.h"
 
 #include "base/clock.h"
 #include "base/file.h"

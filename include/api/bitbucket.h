@@ -1,0 +1,198 @@
+/*
+ * api/bitbucket: Bitbucket Cloud's REST API: endpoints, paging, HTTP status
+ * → errno and sentence, retries, JSON → plain structs.
+ *
+ * Must never know nodes, files, paths of the mount, or the cache.
+ */
+#ifndef API_BITBUCKET_H
+#define API_BITBUCKET_H
+
+#include "base/json.h"
+#include "api/budget.h"
+#include "api/credential.h"
+#include "wire/http.h"
+
+struct bitbucket;
+/* api_url like "https://api.bitbucket.org/2.0" (copied, a final slash taken
+ * off); the rest is borrowed. */
+int bitbucket_new(const char *api_url, const struct credential *, struct http *,
+		  struct budget *, struct bitbucket **ret_bitbucket);
+struct bitbucket *bitbucket_free(struct bitbucket *);
+DEFINE_CLEANUP(struct bitbucket *, bitbucket_free);
+
+/*
+ * One GET below api_url; path begins with '/', is percent-encoded and may have
+ * a query. etag NULL or "": unconditional. Retried with jitter, within ctx's
+ * deadline and 60 s in all, for what may be retried (-ECONNRESET, -ETIMEDOUT
+ * of a connect, 429 after the pause, 500, 502, 503, 504, 555: three times at
+ * most). 0 for 200 and 304; else, with a sentence in ctx (made from the error
+ * envelope's message and detail, string or object, FACTS §4):
+ *   401, 403 -EACCES · 404, 410 -ENOENT · 429 and long pauses -EDQUOT ·
+ *   5xx, 555, other 4xx -EIO · wire/http's own.
+ * The body is at most 64 MiB.
+ */
+struct bitbucket_reply {
+	long status; /* also of a failure: 404 and 410 differ; 0: no answer */
+	bool not_modified;
+	struct buf body;
+	char etag[128];
+	char content_type[200];
+};
+void bitbucket_reply_done(struct bitbucket_reply *);
+DEFINE_CLEANUP_DONE(struct bitbucket_reply, bitbucket_reply_done);
+int bitbucket_get(struct ctx *, struct bitbucket *, const char *path,
+		  const char *etag, struct bitbucket_reply *ret_reply);
+/* The same, but asking for multipart/related: api/multipart reads it. */
+int bitbucket_get_parts(struct ctx *, struct bitbucket *, const char *path,
+			struct bitbucket_reply *ret_reply);
+/* The same for an answer that is a text. It has 120 s, and 555, with which the
+ * service gives up on a large diff, is retried with longer pauses. */
+int bitbucket_get_text(struct ctx *, struct bitbucket *, const char *path,
+		       const char *etag, struct bitbucket_reply *ret_reply);
+
+/*
+ * One GET of bytes as they come, of a piece of them if first or n is given. It
+ * is followed within the API alone: where it leads to another host (which is
+ * given no credential), ret_response->location says where, and it is the
+ * caller's to go there. 0 for 200, 206, 3xx and 416; else as bitbucket_get.
+ * Retried while the sink has seen nothing. No total but ctx's deadline.
+ */
+struct bitbucket_piece {
+	uint64_t first, n; /* n 0: to the end */
+};
+int bitbucket_get_bytes(struct ctx *, struct bitbucket *, const char *path,
+			const struct bitbucket_piece *,
+			const struct http_sink *sink,
+			struct http_response *ret_response);
+/* "Range: bytes=…"; NULL when the whole is asked for. */
+char *bitbucket_range_header(const struct bitbucket_piece *);
+
+/* Any list of the API, item by item. */
+enum bitbucket_paging {
+	BITBUCKET_NEXT,     /* by `next` */
+	BITBUCKET_NUMBERED, /* page=2, 3 … while `size` says that there are
+			     * more, or by `next` */
+	BITBUCKET_NEWEST,   /* the newest first, each page with a q below the
+			     * last created_on of the one before */
+	BITBUCKET_WHOLE,    /* one answer: an array, or its `values` */
+};
+struct bitbucket_list {
+	const char *path; /* with its query; without q and sort for NEWEST */
+	enum bitbucket_paging paging;
+	const char *q;  /* NEWEST: the filter to begin with, or NULL */
+	const char *id; /* path of what tells items apart; NULL: nothing does */
+	size_t most;    /* items; 0: 100,000, beyond which it is -EIO */
+	bool patient;   /* each page has 120 s, as a text has */
+	/* Each item once, in the service's order; a negative errno ends. */
+	int (*each)(void *arg, const struct json *item);
+	void *arg;
+	long status; /* out: of the last answer; 0: there was none */
+};
+/*
+ * All pages, one after the other; *ret_more when there are more than `most`
+ * (which was not 0). No item comes twice. Where fewer came than the service's
+ * `size` says (page numbers shift while items go) it is walked once more for
+ * the missing ones. Failures as of bitbucket_get; -EPROTO for a `next` that
+ * leads elsewhere, -EIO for an answer that is no list.
+ */
+int bitbucket_list(struct ctx *, struct bitbucket *, struct bitbucket_list *,
+		   bool *ret_more);
+
+/*
+ * One GET as people would want to see it: JSON pretty-printed, and where it is
+ * a page, the `values` of all pages in one (`next`, `previous`, `page` and
+ * `pagelen` go, `size` is theirs). -EFBIG over 64 MiB or 200 pages; failures as
+ * of bitbucket_get, whose status is in *ret_status.
+ */
+int bitbucket_get_merged(struct ctx *, struct bitbucket *, const char *path,
+			 struct buf *out, long *ret_status);
+
+/*
+ * How long what the service does not have (404, 410 to ctx, which may be NULL)
+ * is remembered as such: a moment, 5 s, until it has once answered well since
+ * the mount (it may be starting up, or some other host answer for it), then a
+ * minute; a day when a 410 says where it was announced.
+ */
+int64_t bitbucket_unknown_ms(struct bitbucket *, const struct ctx *);
+/* Something asked for by a uuid came, since the mount: 404 is the last word. */
+bool bitbucket_takes_uuids(struct bitbucket *);
+
+struct bitbucket_workspace {
+	char *slug, *uuid; /* uuid with braces; "" when not told */
+};
+struct bitbucket_workspaces {
+	struct bitbucket_workspace *items;
+	size_t n_items;
+};
+void bitbucket_workspaces_done(struct bitbucket_workspaces *);
+DEFINE_CLEANUP_DONE(struct bitbucket_workspaces, bitbucket_workspaces_done);
+/* GET /user/workspaces, all pages (pagelen=100). Odd items are passed over. */
+int bitbucket_list_workspaces(struct ctx *, struct bitbucket *,
+			      struct bitbucket_workspaces *ret);
+
+struct bitbucket_repository {
+	char *slug;      /* from slug, else full_name; any bytes */
+	char *uuid;      /* with braces; "name:<ws>/<slug>" when not told */
+	char *workspace; /* workspace.slug, else from full_name, "" */
+	char *workspace_uuid; /* "" when not told */
+	char *project;        /* its key; "" when not told */
+	char *json;           /* the whole object, compact */
+	size_t n_json;
+	int64_t updated_ms; /* updated_on, else created_on, else 0 */
+};
+void bitbucket_repository_done(struct bitbucket_repository *);
+DEFINE_CLEANUP_DONE(struct bitbucket_repository, bitbucket_repository_done);
+struct bitbucket_repositories {
+	struct bitbucket_repository *items; /* in the service's order */
+	size_t n_items;
+	size_t n_odd; /* objects that name no repository: passed over */
+};
+void bitbucket_repositories_done(struct bitbucket_repositories *);
+DEFINE_CLEANUP_DONE(struct bitbucket_repositories, bitbucket_repositories_done);
+/*
+ * GET /repositories/{ws}?sort=created_on&pagelen=100, whole objects. The first
+ * page alone, then, when it says its size, the others side by side (four at a
+ * time, on the client's connections), else one after the other by `next`. No
+ * repository comes twice; fewer than `size` at the end: walked once more, then
+ * -EIO. A `next` of another origin is not followed: -EPROTO (bitbucket.org/!api
+ * is rewritten to api_url, FACTS §5).
+ */
+int bitbucket_list_repositories(struct ctx *, struct bitbucket *,
+				const char *workspace,
+				struct bitbucket_repositories *ret);
+/* Those updated at that time or later (wall clock), the newest change first;
+ * *ret_more: there are more than 300. */
+int bitbucket_list_updated(struct ctx *, struct bitbucket *,
+			   const char *workspace, int64_t since_ms,
+			   struct bitbucket_repositories *ret, bool *ret_more);
+/* GET /repositories/{ws}/{slug or {uuid}}. */
+int bitbucket_get_repository(struct ctx *, struct bitbucket *,
+			     const char *workspace, const char *slug_or_uuid,
+			     struct bitbucket_repository *ret);
+/* An object as one of the above; -EBADMSG when it names no repository. */
+int bitbucket_read_repository(const struct json *,
+			      struct bitbucket_repository *ret);
+/* GET /workspaces/{ws}: its uuid. */
+int bitbucket_get_workspace(struct ctx *, struct bitbucket *, const char *slug,
+			    struct bitbucket_workspace *ret);
+/* An object as one of the above; -EBADMSG when it names no workspace. */
+int bitbucket_read_workspace(const struct json *,
+			     struct bitbucket_workspace *ret);
+void bitbucket_workspace_done(struct bitbucket_workspace *);
+DEFINE_CLEANUP_DONE(struct bitbucket_workspace, bitbucket_workspace_done);
+
+/* The workspace of that uuid is called so now. Paths have the uuid; the slug is
+ * what is tried where a server takes none. */
+void bitbucket_name_workspace(struct bitbucket *, const char *uuid,
+			      const char *slug);
+
+/* Paths for bitbucket_get, percent-encoded; free them. A uuid's braces become
+ * %7B and %7D. */
+char *bitbucket_workspace_path(const char *slug);
+char *bitbucket_repository_path(const char *workspace,
+				const char *slug_or_uuid);
+/* The body of a reply as JSON; -EIO with a sentence that names what. */
+int bitbucket_parse(struct ctx *, const struct bitbucket_reply *,
+		    const char *what, struct json **ret_json);
+
+#endif

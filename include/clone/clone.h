@@ -1,0 +1,224 @@
+/*
+ * clone/clone: a repository's lazily filled copy: its refs, what they lead to,
+ * any commit, brought when it is wanted; trees and blobs to read.
+ *
+ * Owns materialisation (two at a time, at most so many in ten minutes, layout
+ * rule 13), what the refs were when they were last asked for, and the times of
+ * files (rule 4). Must never know nodes or FUSE.
+ */
+#ifndef CLONE_CLONE_H
+#define CLONE_CLONE_H
+
+#include "base/sync.h"
+#include "api/budget.h"
+#include "api/credential.h"
+#include "store/cache.h"
+#include "store/objects.h"
+#include "wire/http.h"
+
+struct clones; /* all of a mount's */
+struct clone;  /* one repository's; counted */
+
+/* Who knows what repositories are called: the catalogue. From any thread. */
+struct clone_names {
+	/* What the repository of that uuid, called so until now, is called, by
+	 * its own object; an answer of the last 60 s will do, and when it was
+	 * asked for (wall clock). -ENOENT: it is
+	 * not there; else: that cannot be asked now. */
+	int (*now)(void *arg, struct ctx *, const char *uuid,
+		   const char *workspace, const char *slug,
+		   char **ret_workspace, char **ret_slug,
+		   int64_t *ret_asked_ms);
+	/* The listing that gave the name has it and is within its lifetime.
+	 * Never waits. */
+	bool (*is_listed)(void *arg, const char *uuid, const char *workspace,
+			  const char *slug);
+	void *arg;
+};
+
+struct clones_config {
+	const char *dir;     /* of the stores: dir/<uuid without braces>.git */
+	const char *git_url; /* "https://bitbucket.org" */
+	const struct credential *credential;
+	struct http *http;     /* git's own client, not the API's */
+	struct cache *cache;   /* facts: heads, times, capabilities per host */
+	struct budget *budget; /* counts its requests; NULL: nobody does */
+	unsigned max_trees;    /* in ten minutes; 0: 100 */
+	struct clone_names names; /* now is NULL: names are believed */
+	uint64_t big_file; /* bytes of a file at most; 0: OBJECTS_BIG_FILE */
+};
+/* Starts its threads. clones_free stops them (running fetches are cancelled)
+ * and may be called only when no call is under way and no clone is held. */
+int clones_new(const struct clones_config *, struct clones **ret_clones);
+void clones_cancel(struct clones *); /* every wait ends now: unmounting */
+struct clones *clones_free(struct clones *);
+DEFINE_CLEANUP(struct clones *, clones_free);
+
+/* Find or make; the store on disk is opened at the first need. main_branch is
+ * REST's word for it, or NULL. A rename: call again with the new names. */
+int clone_open(struct clones *, const char *uuid, const char *workspace,
+	       const char *slug, const char *main_branch,
+	       struct clone **ret_clone);
+/* It has (still, or by what it told itself since) that name. */
+bool clone_is_named(struct clone *, const char *workspace, const char *slug);
+struct clone *clone_ref(struct clone *);
+struct clone *clone_unref(struct clone *);
+DEFINE_CLEANUP(struct clone *, clone_unref);
+
+/* The names that a repository has. Immutable, counted. */
+enum clone_ref_kind {
+	CLONE_BRANCHES,
+	CLONE_TAGS,
+};
+#define CLONE_REF_KINDS 2
+struct clone_refs {
+	/* Without refs/heads/ or refs/tags/, in the order of strcmp. */
+	const char *const *names[CLONE_REF_KINDS];
+	size_t n_names[CLONE_REF_KINDS];
+	uint64_t version;   /* equal versions are equal names and objects */
+	size_t n_left_out;  /* that no file system can show, or too many */
+	char left_out[256]; /* "" or the first one */
+	/* private from here */
+	struct refs refs_private;
+	const char **names_private[CLONE_REF_KINDS];
+	char *bytes_private;
+	size_t n_bytes_private;
+};
+struct clone_line;
+struct clone_refs *clone_refs_ref(struct clone_refs *);
+struct clone_refs *clone_refs_unref(struct clone_refs *);
+DEFINE_CLEANUP(struct clone_refs *, clone_refs_unref);
+/* The first name that is not below `name`; n_names when there is none. */
+size_t clone_refs_seek(const struct clone_refs *, enum clone_ref_kind,
+		       const char *name);
+/* The commit of names[kind][i] (an annotated tag's is what it leads to). */
+struct oid clone_refs_commit(const struct clone_refs *, enum clone_ref_kind,
+			     size_t i);
+/*
+ * All branches and tags, by one ls-refs when the last one is older than
+ * max_age_ms (as in clone_line_get); never by REST. The same question says what
+ * the default branch is, and while names are wanted (within the hour) it is
+ * asked for both at once. Remembered across mounts.
+ */
+int clone_get_refs(struct ctx *, struct clone *, int64_t max_age_ms,
+		   struct clone_refs **ret_refs);
+int clone_known_refs(struct clone *, struct clone_refs **ret_refs);
+int64_t clone_refs_checked_ms(struct clone *); /* wall clock; 0: never */
+/* An object that a ref leads to is known to be no commit and no tree. */
+bool clone_is_no_tree(struct clone *, const struct oid *);
+bool clone_line_is_no_tree(struct clone_line *);
+
+/* A ref that is followed: the default branch (ref NULL), or "refs/heads/…",
+ * "refs/tags/…". Find or make; the clone owns it. */
+struct clone_line *clone_line(struct clone *, const char *ref);
+
+/* A commit that can be shown. */
+struct clone_head {
+	struct oid commit, tree; /* a tag of a tree: both are the tree's */
+	int64_t time_s;          /* the commit's */
+	int64_t checked_ms;      /* wall clock; 0: of no ref */
+	bool empty;              /* no commit: an empty tree */
+	char branch[256];        /* "main"; "" when unknown, and of a tag */
+};
+/*
+ * What the ref leads to, its commit whole in the store. If the last check is at
+ * most max_age_ms old (wall clock) nothing is asked (INT64_MAX: never, when
+ * there is a head at all); else one ls-refs (with the capabilities' request
+ * before it on a host never seen), and one fetch if the commit is not here, of
+ * what differs from the commits that are. All callers at once are one job
+ * (asking never waits behind the two fetches that may run); a job whose last
+ * waiter left is cancelled. -EINTR, -ETIMEDOUT as ctx says; -EDQUOT beyond
+ * max_trees; -ENOENT when the ref is gone; -ENODATA when the default branch is
+ * a name alone while there are other refs; -EACCES, -EIO, -EOPNOTSUPP (SHA-256)
+ * … with sentences; failures are remembered for 2 s. A failure changes nothing
+ * that is there.
+ */
+int clone_line_get(struct ctx *, struct clone_line *, int64_t max_age_ms,
+		   struct clone_head *ret_head);
+/* What is known without waiting for the network: memory's, or an earlier
+ * mount's if the store still has it. -ENOENT; the store's errors. */
+int clone_line_known(struct clone_line *, struct clone_head *ret_head);
+/* When it was last asked for (wall clock); 0: never. */
+int64_t clone_line_checked_ms(struct clone_line *);
+bool clone_line_is_gone(struct clone_line *); /* the answer lacks it */
+
+/* Any commit by its id, in the order of sources (a fork's names; copied; what
+ * cannot be a name is passed over), then in the repository itself. One fetch,
+ * or nothing at all when it is here. */
+struct clone_source {
+	const char *workspace, *slug;
+	const char *uuid; /* NULL: not told. Not for git, which knows names only
+			   */
+};
+int clone_get_commit(struct ctx *, struct clone *, const struct oid *commit,
+		     const struct clone_source *sources, size_t n_sources,
+		     struct clone_head *ret_head);
+int clone_known_commit(struct clone *, const struct oid *commit,
+		       struct clone_head *ret_head); /* -ENOENT */
+/* The one commit here whose id begins with n digits (4 to 40). -ENOENT none;
+ * -EEXIST several objects; -EINVAL. Local. */
+int clone_resolve_short(struct clone *, const char *hex, size_t n,
+			struct oid *ret_commit);
+
+/* Reading what is here: local, never waits for the network; quick, unless a
+ * damaged pack is found out or a big file is made: cancelling ctx (NULL: nobody
+ * does) breaks that off, -EINTR. -ENOENT is something to be brought (again):
+ * see clone_check. */
+int clone_read_tree(struct ctx *, struct clone *, const struct oid *,
+		    struct tree_list **ret_list);
+int clone_blob_size(struct ctx *, struct clone *, const struct oid *,
+		    uint64_t *ret_size);
+#define CLONE_BIG                                                  \
+	(8 * MIB) /* over it: clone_blob_file, not clone_read_blob \
+		   */
+int clone_read_blob(struct ctx *, struct clone *, const struct oid *,
+		    struct blob **ret_blob);
+/* -EFBIG: over big_file, or stored as too many changes upon one another. */
+int clone_blob_file(struct ctx *, struct clone *, const struct oid *,
+		    int *ret_fd);
+/* Something of a commit that is here is -ENOENT: what is damaged is set aside,
+ * and the next clone_line_get, clone_get_commit bring what is not whole. 0, or
+ * -errno of the machine. */
+int clone_check(struct ctx *, struct clone *);
+int clone_diff(struct clone *, const struct oid *before,
+	       const struct oid *after,
+	       int (*each)(void *arg, const char *path,
+			   const struct tree_entry *before,
+			   const struct tree_entry *after),
+	       void *arg);
+/* The time (s) at which this cache saw this path of the ref get this content,
+ * always after what was shown there before (rule 4). path "" is the root.
+ * Cheap. */
+int64_t clone_path_time(struct clone_line *, const char *path,
+			const struct oid *oid);
+/* False while no path has a time of its own: then every path has the time that
+ * clone_path_time gives for any, and nobody needs to compose paths. */
+bool clone_has_path_times(struct clone_line *, int64_t *ret_time_s);
+
+/* For `status`: running fetches, and the trees that are there. A false from
+ * each ends it. Strings are borrowed for the call. */
+struct clone_progress {
+	const char *workspace, *slug;
+	uint64_t n_bytes;
+	unsigned n_objects, n_objects_total; /* 0: not known yet */
+	int64_t since_ms;                    /* clock_mono_ms */
+	bool waiting;                        /* for one of the two places */
+};
+void clones_running(struct clones *,
+		    bool (*each)(void *arg, const struct clone_progress *),
+		    void *arg);
+/* Tree objects that were parsed since the start, by all clones. */
+uint64_t clones_trees_parsed(void);
+/* Gives back what was kept for speed and is not used: call it now and then. */
+void clones_expire(void);
+struct clone_shown {
+	const char *workspace, *slug;
+	const char *ref; /* "" for the default branch */
+	bool held;       /* it has moved, but perhaps under another's name */
+	struct clone_head head;
+};
+void clones_shown(struct clones *,
+		  bool (*each)(void *arg, const struct clone_shown *),
+		  void *arg);
+
+#endif

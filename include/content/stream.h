@@ -1,0 +1,77 @@
+/*
+ * content/stream: things too large for the cache of documents, and things that
+ * grow: downloads and logs, piece by piece in the spool.
+ *
+ * A stream is the bytes behind one endpoint. Of a sized one, pieces come when
+ * they are read: neighbours in one exchange, which runs a little ahead of its
+ * reader and ends when nobody reads on; never is a piece asked for twice, or
+ * held in memory. A growing one gets what was appended, and becomes a sized one
+ * when it has ended. Who waits may leave (ctx); the exchange of the last one
+ * ends with him.
+ *
+ * Must never know nodes or FUSE. Every call that may wait takes a ctx.
+ */
+#ifndef CONTENT_STREAM_H
+#define CONTENT_STREAM_H
+
+#include "base/sync.h"
+#include "api/bitbucket.h"
+#include "store/spool.h"
+
+struct streams;
+struct streams_config {
+	struct bitbucket *bitbucket; /* borrowed, as all here */
+	struct http *http;           /* for the storage hosts */
+	struct spool *spool;
+	/* How often a growing one is asked for, at most; 0: 5 s. */
+	int64_t grow_ms;
+};
+struct streams *streams_new(const struct streams_config *);
+/* Ends what is under way, and whatever would begin: before threads of the
+ * mount are waited for. */
+void streams_cancel(struct streams *);
+struct streams *streams_free(struct streams *); /* no stream may be left */
+DEFINE_CLEANUP(struct streams *, streams_free);
+
+struct stream;
+/*
+ * The stream of that key, counted: the same for all who ask while anybody has
+ * it. Equal keys are equal bytes, for ever. path: the endpoint, as for
+ * bitbucket_get. size: as the service told it; -1: it did not. Never waits.
+ */
+struct stream *stream_get(struct streams *, const char *key, const char *path,
+			  int64_t size);
+struct stream *stream_ref(struct stream *);
+struct stream *stream_unref(struct stream *); /* NULL is fine; returns NULL */
+DEFINE_CLEANUP(struct stream *, stream_unref);
+const char *stream_key(const struct stream *);
+
+struct stream_growth {
+	uint64_t size;
+	int64_t grew_ms; /* wall clock, when it last did; 0: it did not */
+	bool ended;      /* it is a sized one now */
+	/* The service has less than it had, or something else: nothing comes
+	 * to this stream any more; stream_get makes another one. */
+	bool dead;
+};
+/*
+ * What there is of it by now. has_ended: nothing is appended any more. Of one
+ * that has ended the size is asked for, with its first piece, unless it is
+ * known. Of a growing one the service is asked for what was appended, when that
+ * was not done for a while: 5 s, a quarter of the time since it last grew, at
+ * most 30 s; one caller asks, others get what is there. A failure, with the
+ * sentence in ctx (-ENOENT: there is no such thing), is returned only when
+ * nothing is there; else *ret_failure says it (0: none).
+ */
+int stream_grow(struct ctx *, struct stream *, bool has_ended,
+		struct stream_growth *ret_growth, int *ret_failure);
+
+/*
+ * Brings the bytes from offset on, at most n, onto the disk: *ret_fd (to be
+ * closed) has them at their offsets; *ret_n: how many there are before the
+ * end. -EIO when what comes is not what its size promised.
+ */
+int stream_read(struct ctx *, struct stream *, uint64_t offset, size_t n,
+		int *ret_fd, size_t *ret_n);
+
+#endif

@@ -1,0 +1,141 @@
+/*
+ * model/model: the mount as a model: what the kernel may ask of it, and what it
+ * tells of changes. fs/ translates, this answers.
+ *
+ * Must never know FUSE, HTTP, SQLite, git objects.
+ *
+ * Every call that may wait takes a ctx. Outcomes are 0 or -errno (a sentence in
+ * ctx; the failure is recorded among the problems here, not by the caller).
+ */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+#include "base/sync.h"
+#include "api/budget.h"
+#include "content/catalog.h"
+#include "clone/clone.h"
+#include "content/documents.h"
+#include "content/stream.h"
+
+#include <sys/stat.h>
+
+struct model;
+struct node;
+
+/* How the kernel hears of changes: queued, never blocking, from any thread.
+ * Whoever implements it calls the kernel from a thread of its own. */
+struct model_kernel {
+	/* The name means something else now (or nothing, or something). */
+	void (*entry)(void *arg, uint64_t parent_ino, const char *name);
+	/* Attributes and, with content, pages or the listing are outdated. */
+	void (*inode)(void *arg, uint64_t ino, bool content);
+	void *arg;
+};
+
+struct model_config {
+	struct catalog *catalog; /* all borrowed */
+	struct documents *documents;
+	struct streams *streams;
+	struct source *source;
+	struct clones *clones;
+	struct budget *budget;
+	struct http *api_http, *git_http;
+	struct ctx_group *group; /* of all requests; background work joins it */
+	const char *account;     /* credential_label */
+	const char *api_url;
+	const char *cache_dir;
+	const char *mountpoint;
+	uid_t uid; /* whose everything is, as stat(2) says */
+	gid_t gid;
+	mode_t umask;    /* bits that no mode has */
+	int64_t ttl_ms;  /* of git refs; 0: 60 s */
+	unsigned listed; /* items of what grows for ever; 0: 10 */
+	/* Bytes of listings: that are open, that are kept beside; 0: the
+	 * defaults. */
+	size_t most_open, most_kept;
+	/* The credential was not checked yet: do it behind, once. */
+	bool check_behind;
+	/* Told once how that went: 0, or an errno and why. May be NULL. */
+	void (*checked)(void *arg, int errnum, const char *sentence);
+	void *checked_arg;
+};
+int model_new(const struct model_config *, struct model **ret_model);
+/* Starts the background worker; kernel is copied. Before it, changes are not
+ * told. */
+int model_start(struct model *, const struct model_kernel *kernel);
+/* Ends background work (its ctxs are of the group, which was cancelled). */
+void model_stop(struct model *);
+struct model *model_free(struct model *);
+DEFINE_CLEANUP(struct model *, model_free);
+
+/* Something that catalog wants said (catalog_config.say). */
+void model_say(struct model *, const char *path, int errnum,
+	       const char *sentence);
+
+struct model_attr {
+	struct stat st;
+	double attr_timeout; /* seconds */
+};
+struct model_entry {
+	uint64_t ino; /* 0: no such name, for entry_timeout */
+	struct model_attr attr;
+	double entry_timeout;
+};
+/* Adds one to the kernel's count of ret_entry->ino, unless that is 0. */
+int model_lookup(struct ctx *, struct model *, uint64_t parent,
+		 const char *name, struct model_entry *ret_entry);
+void model_forget(struct model *, uint64_t ino, uint64_t n);
+int model_getattr(struct ctx *, struct model *, uint64_t ino,
+		  struct model_attr *ret_attr);
+/* The target, NUL-terminated; the caller's reference. */
+int model_readlink(struct ctx *, struct model *, uint64_t ino,
+		   struct blob **ret_target);
+/* Either bytes (a blob, offset and length in it) or a piece of an open file,
+ * which the caller closes. */
+struct model_data {
+	struct blob *blob;
+	size_t offset, n;
+	int fd; /* -1: blob */
+	off_t fd_offset;
+	/* Who reads it looks at once at what it says: it is to be answered
+	 * when the kernel has heard of what was told before. */
+	bool after_told;
+};
+int model_read(struct ctx *, struct model *, uint64_t ino, off_t offset,
+	       size_t n, struct model_data *ret_data);
+
+/*
+ * Brings the names of a directory and holds them until it is closed. What can
+ * come out of it is model_opens_with(); the kernel takes some errnos for a word
+ * about the whole mount (ENOSYS) or repeats the call (ESTALE), and programs
+ * take ENOENT for a directory that was deleted: rsync --delete deletes it, too.
+ */
+struct opened;
+struct model_opened {
+	struct opened *opened;
+	/* What the kernel may do with its copy of the listing. */
+	bool fill_copy, keep_copy;
+};
+int model_opendir(struct ctx *, struct model *, uint64_t ino,
+		  struct model_opened *ret_opened);
+bool model_opens_with(int r);
+void model_closedir(struct model *, struct opened *);
+/*
+ * Names of an open directory after a cookie (0: from the start). Cannot fail
+ * and never waits for the network. With plus, an entry whose attributes are at
+ * hand has been looked up (entry->ino > 0, counted); others have ino 0 and only
+ * a type and a number for d_ino. emit returns false when there was no room: the
+ * name is then not taken (its count is undone here) and the listing ends.
+ */
+typedef bool model_emit(void *arg, const char *name, uint64_t cookie,
+			mode_t type, const struct model_entry *entry);
+void model_readdir(struct ctx *, struct model *, struct opened *,
+		   uint64_t cookie, bool plus, model_emit *emit, void *arg);
+
+/* df: never waits. */
+struct model_statfs {
+	uint64_t n_bytes, n_files;
+};
+void model_statfs(struct model *, struct model_statfs *ret_statfs);
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * api/bitbucket, inside: what its files share.
+ */
+#ifndef API_BITBUCKET_PRIVATE_H
+#define API_BITBUCKET_PRIVATE_H
+
+#include "api/bitbucket.h"
+
+#include "base/sync.h"
+
+/* No listing has more pages: what a server can make us do has an end. */
+#define BITBUCKET_MOST_PAGES 1000
+
+/* Whether the server knows workspaces by their uuids: bitbucket_names.c. */
+enum bitbucket_uuids {
+	BITBUCKET_UUIDS_UNTRIED,
+	BITBUCKET_UUIDS_TAKEN,
+	BITBUCKET_UUIDS_REFUSED,
+};
+
+struct bitbucket_name;
+struct bitbucket {
+	char *api_url; /* without a final slash */
+	const struct credential *credential;
+	struct http *http;
+	struct budget *budget;
+	/* Something but /user came well, since the mount. */
+	atomic_bool is_well;
+
+	struct mutex lock;
+	/* Under it. */
+	struct bitbucket_name *names; /* by the uuid as it is in a path */
+	enum bitbucket_uuids uuids;
+};
+
+void bitbucket_names_done(struct bitbucket *);
+enum bitbucket_uuids bitbucket_uuids(struct bitbucket *);
+/* Once: the first word is the last. */
+void bitbucket_set_uuids(struct bitbucket *, enum bitbucket_uuids);
+/* The same URL with the workspace's slug where its uuid is, and that uuid.
+ * NULL: it has none, or the server takes uuids. */
+char *bitbucket_url_by_name(struct bitbucket *, const char *url,
+			    char **ret_uuid);
+/* What to ask for a path. */
+char *bitbucket_url(struct bitbucket *, const char *path);
+
+/* bitbucket_get, of an absolute URL of api_url's origin. */
+int bitbucket_get_url(struct ctx *, struct bitbucket *, const char *url,
+		      const char *etag, struct bitbucket_reply *ret_reply);
+enum bitbucket_want {
+	BITBUCKET_JSON,
+	BITBUCKET_SLOW_JSON, /* with patience: see bitbucket_get_text */
+	BITBUCKET_TEXT,      /* with patience */
+	BITBUCKET_PARTS,
+};
+int bitbucket_get_as(struct ctx *, struct bitbucket *, const char *url,
+		     enum bitbucket_want, const char *etag,
+		     struct bitbucket_reply *ret_reply);
+/* Before and after each request, exactly one for the other: whether the
+ * credential may be sent and the budget has one left, and what came of it. */
+int bitbucket_admit(struct ctx *, struct bitbucket *);
+void bitbucket_observe(struct ctx *, struct bitbucket *,
+		       const struct http_response *);
+/* The one table from an answer's status to errno and sentence. */
+int bitbucket_explain(struct ctx *, struct bitbucket *, const char *url,
+		      const struct http_response *);
+/* Whether to try again after http_perform returned r; *ret_wait_ms before it.
+ */
+bool bitbucket_may_retry(struct ctx *, int r, const struct http_response *,
+			 enum bitbucket_want, unsigned attempt, int64_t took_ms,
+			 int64_t *ret_wait_ms);
+/* Waits before trying again: 0, or as ctx_wait_begin and ctx_sleep say. */
+int bitbucket_pause(struct ctx *, int64_t ms);
+/* http_perform leaves words, not always a sentence. */
+int bitbucket_end_sentence(struct ctx *, int r);
+/*
+ * A page's `next` as the URL to ask: mended where the service is known to get
+ * it wrong (FACTS §5). NULL: there is none. -EPROTO when it leads elsewhere.
+ */
+int bitbucket_next_url(struct ctx *, struct bitbucket *,
+		       const struct json *page, char **ret_url);
+
+/* The items of a page's `values`, read; odd ones are counted. -EBADMSG when
+ * it is no page. */
+int bitbucket_read_repositories(const struct json *page,
+				struct bitbucket_repositories *add);
+int bitbucket_read_workspaces(const struct json *page,
+			      struct bitbucket_workspaces *add);
+/* bitbucket_list_repositories, one walk. The count is not checked: *ret_size is
+ * the largest that a page said, -1: none did. */
+int bitbucket_walk_repositories(struct ctx *, struct bitbucket *,
+				const char *workspace,
+				struct bitbucket_repositories *ret,
+				int64_t *ret_size);
+
+#endif

@@ -1,0 +1,170 @@
+/*
+ * api/bitbucket, JSON → structs. What the service sends is read as it comes:
+ * every member may be missing, null, or of another type, and one odd object
+ * never costs the others.
+ */
+#include "api/bitbucket_private.h"
+
+#include "base/clock.h"
+
+void bitbucket_workspace_done(struct bitbucket_workspace *w)
+{
+	free(w->slug);
+	free(w->uuid);
+	*w = (struct bitbucket_workspace){0};
+}
+
+void bitbucket_workspaces_done(struct bitbucket_workspaces *all)
+{
+	for (size_t i = 0; i < all->n_items; i++)
+		bitbucket_workspace_done(&all->items[i]);
+	free(all->items);
+	*all = (struct bitbucket_workspaces){0};
+}
+
+void bitbucket_repository_done(struct bitbucket_repository *r)
+{
+	free(r->slug);
+	free(r->uuid);
+	free(r->workspace);
+	free(r->workspace_uuid);
+	free(r->project);
+	free(r->json);
+	*r = (struct bitbucket_repository){0};
+}
+
+void bitbucket_repositories_done(struct bitbucket_repositories *all)
+{
+	for (size_t i = 0; i < all->n_items; i++)
+		bitbucket_repository_done(&all->items[i]);
+	free(all->items);
+	*all = (struct bitbucket_repositories){0};
+}
+
+/* "{…}" of hex digits and dashes: others name directories by it, so anything
+ * else counts as not told. NULL then. */
+static const char *uuid_at(const struct json *json, const char *path)
+{
+	const char *uuid = json_str(json, path);
+	size_t n;
+
+	if (!uuid || uuid[0] != '{')
+		return NULL;
+	n = strspn(uuid + 1, "0123456789abcdefABCDEF-");
+	if (n == 0 || n > 64 || strcmp(uuid + 1 + n, "}"))
+		return NULL;
+	return uuid;
+}
+
+static const char *or_empty(const char *s)
+{
+	return s ? s : "";
+}
+
+static int64_t time_at(const struct json *json, const char *path)
+{
+	const char *text = json_str(json, path);
+	int64_t ms;
+
+	return text && !clock_parse_iso8601(text, &ms) ? ms : 0;
+}
+
+int bitbucket_read_repository(const struct json *json,
+			      struct bitbucket_repository *ret)
+{
+	const char *slug = json_str(json, "slug");
+	const char *full = json_str(json, "full_name");
+	const char *workspace = json_str(json, "workspace.slug");
+	const char *uuid = uuid_at(json, "uuid");
+	const char *slash = full ? strchr(full, '/') : NULL;
+	cleanup(free) char *first = NULL;
+	cleanup(buf_done) struct buf text = BUF_INIT(0);
+
+	if (!json_is_object(json))
+		return -EBADMSG;
+	if ((!slug || !*slug) && full)
+		slug = slash ? slash + 1 : full;
+	if (!slug || !*slug)
+		return -EBADMSG;
+	if ((!workspace || !*workspace) && slash) {
+		first = xmemdup0(full, (size_t)(slash - full));
+		workspace = first;
+	}
+	if (json_compact(json, &text))
+		return -EBADMSG;
+	*ret = (struct bitbucket_repository){
+		.slug = xstrdup(slug),
+		.uuid = uuid ? xstrdup(uuid)
+			     : xasprintf("name:%s/%s", or_empty(workspace),
+					 slug),
+		.workspace = xstrdup(or_empty(workspace)),
+		.workspace_uuid =
+			xstrdup(or_empty(uuid_at(json, "workspace.uuid"))),
+		.project = xstrdup(or_empty(json_str(json, "project.key"))),
+		.updated_ms = time_at(json, "updated_on"),
+	};
+	if (!ret->updated_ms)
+		ret->updated_ms = time_at(json, "created_on");
+	ret->json = buf_steal(&text, &ret->n_json);
+	return 0;
+}
+
+int bitbucket_read_repositories(const struct json *page,
+				struct bitbucket_repositories *add)
+{
+	const struct json *values = json_at(page, "values");
+	size_t n;
+
+	if (!json_is_array(values))
+		return -EBADMSG;
+	n = json_n_items(values);
+	add->items = xrealloc(add->items,
+			      (add->n_items + n + 1) * sizeof(*add->items));
+	for (const struct json *i = json_first(values); i; i = json_next(i)) {
+		if (bitbucket_read_repository(i, &add->items[add->n_items]))
+			add->n_odd++;
+		else
+			add->n_items++;
+	}
+	return 0;
+}
+
+static bool read_workspace(const struct json *json,
+			   struct bitbucket_workspace *ret)
+{
+	const char *slug = json_str(json, "slug");
+
+	if (!slug || !*slug)
+		return false;
+	ret->slug = xstrdup(slug);
+	ret->uuid = xstrdup(or_empty(uuid_at(json, "uuid")));
+	return true;
+}
+
+int bitbucket_read_workspaces(const struct json *page,
+			      struct bitbucket_workspaces *add)
+{
+	const struct json *values = json_at(page, "values");
+	size_t n;
+
+	if (!json_is_array(values))
+		return -EBADMSG;
+	n = json_n_items(values);
+	add->items = xrealloc(add->items,
+			      (add->n_items + n + 1) * sizeof(*add->items));
+	for (const struct json *i = json_first(values); i; i = json_next(i)) {
+		const struct json *workspace = json_at(i, "workspace");
+
+		/* An item is a membership; its workspace is a member of it. */
+		if (read_workspace(workspace ? workspace : i,
+				   &add->items[add->n_items]))
+			add->n_items++;
+	}
+	return 0;
+}
+
+int bitbucket_read_workspace(const struct json *json,
+			     struct bitbucket_workspace *ret)
+{
+	return json_is_object(json) && read_workspace(json, ret) ? 0 : -EBADMSG;
+}

@@ -1,0 +1,434 @@
+/*
+ * api/budget: admits, refuses, pauses.
+ *
+ * The end of a pause is on the clock that goes on in suspend: the service's
+ * does too. Several requests are under way when the first 429 comes; theirs
+ * come while the pause has begun and do not double it.
+ *
+ * What the service says may be a lie or a mistake (a Retry-After of a day, a
+ * date in 2099), and nobody but the service can take it back. So no pause is
+ * longer than the quota's hour, and now and then one request tries: the first
+ * that comes when the service was not asked for five minutes, and one that
+ * somebody asks for by name (.now) much earlier. An answer other than 429 ends
+ * the pause, here and, by the ledger, for the other mounts.
+ *
+ * What is admitted is taken off what is left until it is observed: of many at
+ * once none is let through on what another one is about to use.
+ */
+#include "api/budget_private.h"
+
+#include "base/clock.h"
+#include "base/digest.h"
+
+#define FIRST_PAUSE_MS 1000
+#define LONGEST_WAIT_MS 10000
+/* While the service's word forbids everything, one request in so long finds
+ * out whether it still holds. */
+#define TRY_MS (5 * MINUTE_MS)
+#define FIRST_URGENT_MS 1000
+/* In the reserve a walk is made by N × left / this: N is where it begins, of
+ * a quota of 1,000. */
+#define WALK_PER_LEFT 300
+#define WALK_LEAST 3
+/* The ceiling over all that are no walks: beyond this times N, N / that. */
+#define PEOPLE_TIMES 4
+#define PEOPLE_SHARE 10
+
+struct budget *budget_new(const struct budget_config *config)
+{
+	static const struct budget_config plain;
+	struct budget *b = xcalloc(1, sizeof(*b));
+
+	if (!config)
+		config = &plain;
+	mutex_init(&b->lock);
+	cond_init(&b->ledger_free);
+	b->walks = walks_new(config->who_of ? config->who_of
+					    : budget_who_from_proc,
+			     config->arg);
+	b->walk = config->walk ? config->walk : BUDGET_WALK_DEFAULT;
+	b->synced_ms = INT64_MIN / 2;
+	quota_init(&b->api, "api",
+		   config->api_hour ? config->api_hour : BUDGET_API_HOUR);
+	quota_init(&b->git, "git", BUDGET_GIT_HOUR);
+	b->backoff_ms = FIRST_PAUSE_MS;
+	b->asked_ms = clock_boot_ms();
+	b->urgent_ms = FIRST_URGENT_MS;
+	return b;
+}
+
+struct budget *budget_free(struct budget *b)
+{
+	if (!b)
+		return NULL;
+	budget_attach(b, NULL);
+	walks_free(b->walks);
+	cond_done(&b->ledger_free);
+	mutex_done(&b->lock);
+	free(b);
+	return NULL;
+}
+
+/* ---- before a request ---- */
+
+static char *say_when(int64_t left_ms, char out[static 64])
+{
+	char until[24];
+
+	clock_format_iso8601(clock_wall_ms() + left_ms, until);
+	snprintf(out, 64, "%s (in %lld s)", until,
+		 (long long)(left_ms + 999) / 1000);
+	return out;
+}
+
+static int refuse_in_pause(struct ctx *ctx, int64_t left_ms)
+{
+	char when[64];
+
+	return ctx_fail(ctx, -EDQUOT,
+			"Bitbucket's request limit is reached: it is asked "
+			"again at %s.",
+			say_when(left_ms, when));
+}
+
+/* More requests than this in ten minutes make a walk. */
+static unsigned walk_begins(const struct budget *b) requires_lock(b->lock)
+{
+	int64_t left = quota_left(&b->api), most = b->walk;
+
+	if (left > quota_reserve(&b->api, CTX_WALK) || left == 0)
+		return b->walk;
+	left = left * most / WALK_PER_LEFT;
+	if (left < WALK_LEAST)
+		left = WALK_LEAST;
+	return (unsigned)(left < most ? left : most);
+}
+
+static bool is_walk(const struct budget *b, const struct walk_weight *caused)
+	requires_lock(b->lock)
+{
+	unsigned begins = walk_begins(b), share = b->walk / PEOPLE_SHARE;
+
+	if (share < WALK_LEAST)
+		share = WALK_LEAST;
+	if (caused->people / PEOPLE_TIMES > b->walk && begins > share)
+		begins = share;
+	return caused->weight > begins;
+}
+
+struct asking {
+	struct walker walker;
+	struct walk_weight caused; /* in ten minutes */
+	/* Of a refusal: */
+	int64_t pause_ms; /* > 0: for the pause */
+	int64_t tries_ms; /* of a pause: when one may try */
+	int64_t until_ms; /* wall clock; > 0: for the class */
+	int64_t limit, leaves;
+};
+
+static int refuse_class(struct ctx *ctx, const struct asking *a)
+{
+	int64_t left = a->until_ms - clock_wall_ms();
+	char when[64];
+
+	say_when(left > 0 ? left : 0, when);
+	ctx->refused = ctx->class != CTX_PERSON;
+	switch (ctx->class) {
+	case CTX_PERSON:
+		break;
+	case CTX_WALK:
+		return ctx_fail(
+			ctx, -EDQUOT,
+			"Bitbucket's request limit: %s (%s %d) has caused %u "
+			"requests in ten minutes, and such walks leave %lld of "
+			"the %lld of an hour to others; it may go on at %s.",
+			*a->caused.name ? a->caused.name : "a program",
+			a->caused.together
+				? "with others that come and go; session"
+				: "session",
+			(int)a->walker.session, a->caused.caused,
+			(long long)a->leaves, (long long)a->limit, when);
+	case CTX_REFRESH:
+		return ctx_fail(
+			ctx, -EDQUOT,
+			"Bitbucket's request limit: the background leaves %lld "
+			"of the %lld requests of an hour to others; it goes "
+			"on at %s.",
+			(long long)a->leaves, (long long)a->limit, when);
+	}
+	return ctx_fail(ctx, -EDQUOT,
+			"Bitbucket's request limit, %lld an hour, is used up: "
+			"it is asked again at %s.",
+			(long long)a->limit, when);
+}
+
+/* How long until it may try although the service's word forbids it. */
+static int64_t tries_in(const struct ctx *ctx, const struct budget *b)
+	requires_lock(b->lock)
+{
+	return b->asked_ms + (ctx->urgent ? b->urgent_ms : TRY_MS) -
+	       clock_boot_ms();
+}
+
+static void look_whether_to_try(struct ctx *ctx, struct budget *b,
+				struct asking *a) requires_lock(b->lock)
+{
+	int64_t left = tries_in(ctx, b);
+
+	a->tries_ms = left;
+	if (a->pause_ms > 0 && left < a->pause_ms && (left <= 0 || ctx->urgent))
+		a->pause_ms = left;
+	/* The reserve of a class is ours; what is used up, the service's. */
+	else if (a->until_ms && left <= 0 && ctx->class == CTX_PERSON &&
+		 quota_is_told(&b->api))
+		a->until_ms = 0;
+	else
+		return;
+	ctx->tries = left <= 0;
+}
+
+/* True: admitted. Else the pause, or the class, forbids it. */
+static bool try(struct ctx *ctx, struct budget *b, struct asking *a)
+{
+	bool admitted;
+
+	mutex_lock(&b->lock);
+	if (ctx->class != CTX_REFRESH)
+		ctx->class = is_walk(b, &a->caused) ? CTX_WALK : CTX_PERSON;
+	a->pause_ms = b->paused_until_ms - clock_boot_ms();
+	a->until_ms = 0;
+	if (a->pause_ms <= 0) {
+		a->limit = quota_limit(&b->api);
+		a->leaves = quota_reserve(&b->api, ctx->class);
+		a->until_ms = quota_wait(&b->api, ctx->class, 1);
+	}
+	if (a->pause_ms > 0 || a->until_ms)
+		look_whether_to_try(ctx, b, a);
+	admitted = a->pause_ms <= 0 && !a->until_ms;
+	if (admitted) {
+		b->api.n_under_way++;
+		b->asked_ms = clock_boot_ms();
+	}
+	mutex_unlock(&b->lock);
+	return admitted;
+}
+
+int budget_admit(struct ctx *ctx, struct budget *b)
+{
+	struct asking a = {.pause_ms = 0};
+	int r = 0;
+
+	ctx->refused = ctx->tries = false;
+	if (ctx->class != CTX_REFRESH || ctx->caller) {
+		walks_identify(b->walks, ctx->caller, &a.walker);
+		walks_weigh(b->walks, &a.walker, b->walk, &a.caused);
+	}
+	budget_look(b);
+	while (!r && !try(ctx, b, &a)) {
+		r = ctx_check(ctx);
+		if (r < 0)
+			return r;
+		if (a.until_ms && ctx->class == CTX_WALK)
+			walks_refused(b->walks, &a.walker, a.caused.together);
+		if (a.until_ms)
+			return refuse_class(ctx, &a);
+		if (a.pause_ms > LONGEST_WAIT_MS ||
+		    a.pause_ms >= ctx_left_ms(ctx))
+			return refuse_in_pause(ctx, a.tries_ms < a.pause_ms
+							    ? a.tries_ms
+							    : a.pause_ms);
+		r = ctx_wait_begin(ctx);
+		if (r < 0)
+			return r;
+		r = ctx_sleep(ctx, a.pause_ms);
+		ctx_wait_end(ctx);
+	}
+	if (!r && (ctx->class != CTX_REFRESH || ctx->caller))
+		walks_count(b->walks, &a.walker);
+	return r;
+}
+
+int budget_refuses(struct ctx *ctx, struct budget *b)
+{
+	enum ctx_class class = ctx->class;
+	struct asking a = {.pause_ms = 0};
+	int r = 0;
+
+	if (class == CTX_REFRESH)
+		return 0;
+	walks_identify(b->walks, ctx->caller, &a.walker);
+	walks_weigh(b->walks, &a.walker, b->walk, &a.caused);
+	budget_look(b);
+	mutex_lock(&b->lock);
+	if (is_walk(b, &a.caused)) {
+		ctx->class = CTX_WALK;
+		a.limit = quota_limit(&b->api);
+		a.leaves = quota_reserve(&b->api, CTX_WALK);
+		a.until_ms = quota_wait(&b->api, CTX_WALK, 1);
+	}
+	mutex_unlock(&b->lock);
+	if (a.until_ms) {
+		walks_refused(b->walks, &a.walker, a.caused.together);
+		r = refuse_class(ctx, &a);
+	}
+	ctx->class = class;
+	return r;
+}
+
+bool budget_may_prefetch(struct budget *b, unsigned n)
+{
+	bool may;
+
+	budget_look(b);
+	mutex_lock(&b->lock);
+	may = b->paused_until_ms <= clock_boot_ms() &&
+	      !quota_wait(&b->api, CTX_REFRESH, n);
+	mutex_unlock(&b->lock);
+	return may;
+}
+
+/* ---- after it ---- */
+
+/* Between ms and a quarter more, so that all who wait do not come at once. */
+static int64_t with_jitter(int64_t ms)
+{
+	uint32_t random = 0;
+
+	/* Without randomness there is no jitter, and nothing worse. */
+	if (digest_random(&random, sizeof(random)))
+		return ms;
+	return ms + (int64_t)(random % (uint32_t)(ms / 4 + 50));
+}
+
+/* For the ledger, whose readers know a note by its time. */
+static void note_pause(struct budget *b) requires_lock(b->lock)
+{
+	int64_t now = clock_wall_ms();
+
+	b->pause_noted_ms = b->pause_noted_ms == now ? now + 1 : now;
+	b->pause_unwritten = true;
+}
+
+static int64_t begin_pause(struct budget *b, const struct http_response *answer)
+	requires_lock(b->lock)
+{
+	int64_t now = clock_boot_ms(), pause;
+	bool paused = b->paused_until_ms > now;
+
+	if (answer->retry_after_s >= 0) {
+		pause = answer->retry_after_s * 1000;
+	} else if (answer->rate_remaining == 0 && answer->rate_reset_s >= 0) {
+		pause = answer->rate_reset_s * 1000;
+	} else if (paused) {
+		return b->paused_until_ms - now;
+	} else {
+		pause = b->backoff_ms;
+		b->backoff_ms = b->backoff_ms < LONGEST_BACKOFF_MS / 2
+					? b->backoff_ms * 2
+					: LONGEST_BACKOFF_MS;
+	}
+	pause = with_jitter(pause < LONGEST_PAUSE_MS ? pause
+						     : LONGEST_PAUSE_MS);
+	if (pause > LONGEST_PAUSE_MS)
+		pause = LONGEST_PAUSE_MS;
+	if (!paused)
+		b->urgent_ms = FIRST_URGENT_MS;
+	if (b->paused_until_ms < now + pause) {
+		b->paused_until_ms = now + pause;
+		note_pause(b);
+	}
+	return b->paused_until_ms - now;
+}
+
+/* What came of a request that tried. */
+static void heed_try(struct budget *b, const struct http_response *answer)
+	requires_lock(b->lock)
+{
+	int64_t now = clock_boot_ms();
+
+	if (answer->status == 429) {
+		b->urgent_ms = b->urgent_ms < LONGEST_BACKOFF_MS / 2
+				       ? b->urgent_ms * 2
+				       : LONGEST_BACKOFF_MS;
+	} else if (answer->status && answer->status < 500) {
+		b->urgent_ms = FIRST_URGENT_MS;
+		if (b->paused_until_ms > now) {
+			b->paused_until_ms = now;
+			note_pause(b);
+		}
+	}
+}
+
+int64_t budget_observe(struct ctx *ctx, struct budget *b,
+		       const struct http_response *answer)
+{
+	bool noted;
+	int64_t pause = 0;
+
+	mutex_lock(&b->lock);
+	check(b->api.n_under_way > 0);
+	b->api.n_under_way--;
+	b->n_requests += answer->n_asked;
+	quota_count(&b->api, ctx->class, answer->n_asked);
+	quota_hear(&b->api, answer);
+	if (answer->status)
+		b->asked_ms = clock_boot_ms();
+	if (ctx->tries)
+		heed_try(b, answer);
+	/* One try each time that somebody asks for it by name. */
+	if (answer->status == 429)
+		ctx->urgent = false;
+	if (answer->status == 429)
+		pause = begin_pause(b, answer);
+	else if (answer->status && b->paused_until_ms <= clock_boot_ms())
+		b->backoff_ms = FIRST_PAUSE_MS;
+	noted = b->pause_unwritten;
+	mutex_unlock(&b->lock);
+	/* Of a pause others must know. */
+	budget_sync(b, noted);
+	return pause;
+}
+
+void budget_count_git(struct budget *b, uint64_t n_requests)
+{
+	mutex_lock(&b->lock);
+	if (n_requests > b->n_git_seen) {
+		quota_count(&b->git, CTX_PERSON,
+			    (unsigned)(n_requests - b->n_git_seen));
+		b->n_git_seen = n_requests;
+	}
+	mutex_unlock(&b->lock);
+	budget_look(b);
+}
+
+/* ---- for people ---- */
+
+void budget_state(struct budget *b, struct budget_state *ret_state)
+{
+	struct budget_state state = {0};
+	int64_t now = clock_boot_ms();
+	unsigned walk;
+
+	budget_look(b);
+	mutex_lock(&b->lock);
+	state.n_requests = b->n_requests;
+	quota_state(&b->api, &state.api);
+	quota_state(&b->git, &state.git);
+	if (b->paused_until_ms > now) {
+		int64_t tries = b->asked_ms + TRY_MS;
+
+		state.paused_until_ms = clock_wall_ms() + b->paused_until_ms -
+					now;
+		if (tries < b->paused_until_ms)
+			state.tries_ms = clock_wall_ms() +
+					 (tries > now ? tries - now : 0);
+	}
+	for (int class = 0; class < CTX_CLASSES; class ++)
+		state.waits_until_ms[class] =
+			quota_wait(&b->api, (enum ctx_class) class, 1);
+	walk = walk_begins(b);
+	mutex_unlock(&b->lock);
+	state.n_walks = walks_list(b->walks, walk, state.walks,
+				   ARRAY_SIZE(state.walks));
+	*ret_state = state;
+}

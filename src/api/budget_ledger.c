@@ -1,0 +1,254 @@
+/*
+ * api/budget, the ledger: what was counted here goes there, what others
+ * counted comes here, in one transaction.
+ *
+ * Nobody waits for it: while one thread is at it, or another process is
+ * writing, what others count is left for the next time. Until then it is in
+ * memory and counts all the same.
+ */
+#include "api/budget_private.h"
+
+#include "base/clock.h"
+
+#define LOOK_MS 1000
+#define ROUNDS 16
+/* In the note of a pause, instead of its end. */
+#define PAUSE_ENDED 0
+
+enum note {
+	NOTE_SAID,
+	NOTE_PAUSE,
+};
+
+/* ---- what is written ---- */
+
+static void write_said(const struct said *said, struct cache_ledger_note *note)
+{
+	*note = (struct cache_ledger_note){
+		said->noted_ms,
+		{said->limit, said->remaining, said->at_total, said->reset_ms,
+		 said->near_ms},
+	};
+}
+
+static void write_pause(const struct budget *b, struct cache_ledger_note *note)
+{
+	int64_t left = b->paused_until_ms - clock_boot_ms();
+
+	*note = (struct cache_ledger_note){
+		b->pause_noted_ms,
+		{left > 0 ? clock_wall_ms() + left : PAUSE_ENDED,
+		 b->backoff_ms},
+	};
+}
+
+/* Moves what is unwritten into the transaction. False: there is nothing. */
+static bool begin(struct budget *b, struct quota *q, struct cache_ledger *add)
+	requires_lock(b->lock)
+{
+	bool any = q->n_unwritten > 0 || q->said_unwritten;
+
+	memset(add, 0, sizeof(*add));
+	window_add_all(&q->writing, &q->unwritten);
+	window_clear(&q->unwritten);
+	q->n_writing += q->n_unwritten;
+	q->n_unwritten = 0;
+	for (size_t i = 0; i < HOUR_MINUTES; i++) {
+		const struct slot *slot = &q->writing.slots[i];
+		struct cache_ledger_use *use = &add->uses[add->n_uses];
+
+		use->minute = slot->minute;
+		memcpy(use->n, slot->n, sizeof(use->n));
+		if (use->n[CTX_PERSON] || use->n[CTX_WALK] ||
+		    use->n[CTX_REFRESH])
+			add->n_uses++;
+	}
+	if (q->said_unwritten)
+		write_said(&q->said, &add->notes[NOTE_SAID]);
+	q->said_unwritten = false;
+	if (q == &b->api && b->pause_unwritten) {
+		write_pause(b, &add->notes[NOTE_PAUSE]);
+		b->pause_unwritten = false;
+		any = true;
+	}
+	return any;
+}
+
+/* ---- what is read ---- */
+
+static void read_said(struct quota *q, const struct cache_ledger_note *note)
+{
+	/* Ours is newer, or the same. */
+	if (note->noted_ms <= q->said.noted_ms)
+		return;
+	q->said = (struct said){
+		.noted_ms = note->noted_ms,
+		.limit = note->numbers[0],
+		.remaining = note->numbers[1],
+		.at_total = note->numbers[2],
+		.reset_ms = note->numbers[3],
+		.near_ms = note->numbers[4],
+	};
+}
+
+static void read_pause(struct budget *b, const struct cache_ledger_note *note)
+	requires_lock(b->lock)
+{
+	int64_t now = clock_wall_ms(), boot = clock_boot_ms();
+	int64_t until = note->numbers[0], left;
+
+	if (note->noted_ms == b->pause_noted_ms || b->pause_unwritten)
+		return;
+	b->pause_noted_ms = note->noted_ms;
+	/* Whatever an older program wrote there, or a clock that was wrong. */
+	if (until > note->noted_ms + LONGEST_PAUSE_MS)
+		until = note->noted_ms + LONGEST_PAUSE_MS;
+	left = until - now < LONGEST_PAUSE_MS ? until - now : LONGEST_PAUSE_MS;
+	if (left <= 0) {
+		/* Another mount's try was answered. */
+		if (note->numbers[0] == PAUSE_ENDED)
+			b->paused_until_ms = boot;
+		return;
+	}
+	if (b->paused_until_ms < boot + left)
+		b->paused_until_ms = boot + left;
+	if (b->backoff_ms < note->numbers[1])
+		b->backoff_ms = note->numbers[1] < LONGEST_BACKOFF_MS
+					? note->numbers[1]
+					: LONGEST_BACKOFF_MS;
+}
+
+/* first: the total counts from elsewhere than ours did so far. */
+static void load(struct budget *b, struct quota *q,
+		 const struct cache_ledger *found, int64_t n_written,
+		 bool first) requires_lock(b->lock)
+{
+	int64_t others = found->total - q->ledger_total - n_written;
+
+	/* Likewise when the database was lost: others < 0. */
+	if (first || others < 0)
+		q->said.at_total += others;
+	q->ledger_total = found->total;
+	window_clear(&q->ledger);
+	for (size_t i = 0; i < found->n_uses; i++)
+		for (int class = 0; class < CTX_CLASSES; class ++)
+			window_add(&q->ledger, found->uses[i].minute,
+				   (enum ctx_class) class,
+				   found->uses[i].n[class]);
+	read_said(q, &found->notes[NOTE_SAID]);
+	if (q == &b->api)
+		read_pause(b, &found->notes[NOTE_PAUSE]);
+}
+
+/* ---- both ---- */
+
+/* The lock is held, and released meanwhile; in_ledger is ours. */
+static int sync_quota(struct budget *b, struct quota *q, bool wait)
+	requires_lock(b->lock)
+{
+	struct cache *cache = b->cache;
+	struct cache_ledger add, found;
+	bool any = begin(b, q, &add);
+	int r;
+
+	mutex_unlock(&b->lock);
+	r = any ? cache_ledger_add(cache, q->book, &add, wait, &found)
+		: cache_ledger_read(cache, q->book, &found);
+	mutex_lock(&b->lock);
+	if (r == 0) {
+		load(b, q, &found, q->n_writing, false);
+	} else {
+		window_add_all(&q->unwritten, &q->writing);
+		q->n_unwritten += q->n_writing;
+		q->said_unwritten |= add.notes[NOTE_SAID].noted_ms != 0;
+		b->pause_unwritten |= add.notes[NOTE_PAUSE].noted_ms != 0;
+	}
+	window_clear(&q->writing);
+	q->n_writing = 0;
+	return r;
+}
+
+/* False when another thread is at it, or there is none. */
+static bool take_ledger(struct budget *b, bool wait) requires_lock(b->lock)
+{
+	while (b->in_ledger && wait)
+		cond_wait(&b->ledger_free, &b->lock);
+	if (b->in_ledger || !b->cache)
+		return false;
+	b->in_ledger = true;
+	return true;
+}
+
+static void give_ledger(struct budget *b) requires_lock(b->lock)
+{
+	b->in_ledger = false;
+	cond_broadcast(&b->ledger_free);
+}
+
+/* What others counted during one round is the next round's. */
+static void sync_all(struct budget *b, bool wait) requires_lock(b->lock)
+{
+	bool look = clock_mono_ms() - b->synced_ms >= LOOK_MS;
+	int r = 0;
+
+	b->synced_ms = clock_mono_ms();
+	if (look || b->git.n_unwritten)
+		r = sync_quota(b, &b->git, wait);
+	for (int i = 0; r == 0 && i < ROUNDS; i++) {
+		r = sync_quota(b, &b->api, wait);
+		if (!b->api.n_unwritten)
+			break;
+	}
+}
+
+void budget_sync(struct budget *b, bool wait)
+{
+	mutex_lock(&b->lock);
+	if (take_ledger(b, wait)) {
+		sync_all(b, wait);
+		give_ledger(b);
+	}
+	mutex_unlock(&b->lock);
+}
+
+void budget_look(struct budget *b)
+{
+	bool due;
+
+	mutex_lock(&b->lock);
+	due = b->cache && clock_mono_ms() - b->synced_ms >= LOOK_MS;
+	mutex_unlock(&b->lock);
+	if (due)
+		budget_sync(b, false);
+}
+
+/* Before anything is written: where the totals begin. */
+static void open_book(struct budget *b, struct quota *q) requires_lock(b->lock)
+{
+	struct cache *cache = b->cache;
+	struct cache_ledger found;
+	int r;
+
+	mutex_unlock(&b->lock);
+	r = cache_ledger_read(cache, q->book, &found);
+	mutex_lock(&b->lock);
+	if (r == 0)
+		load(b, q, &found, 0, true);
+}
+
+void budget_attach(struct budget *b, struct cache *cache)
+{
+	mutex_lock(&b->lock);
+	if (take_ledger(b, true)) {
+		sync_all(b, true);
+		give_ledger(b);
+	}
+	b->cache = cache;
+	if (take_ledger(b, true)) {
+		open_book(b, &b->api);
+		open_book(b, &b->git);
+		sync_all(b, true);
+		give_ledger(b);
+	}
+	mutex_unlock(&b->lock);
+}

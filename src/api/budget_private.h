@@ -1,0 +1,134 @@
+/*
+ * api/budget, inside: budget.c admits and pauses, budget_quota.c counts and
+ * reckons, budget_ledger.c shares the count, budget_walks.c tells walks from
+ * people.
+ */
+#ifndef API_BUDGET_PRIVATE_H
+#define API_BUDGET_PRIVATE_H
+
+#include "api/budget.h"
+
+#include "base/sync.h"
+#include "store/cache_ledger.h"
+
+#define MINUTE_MS CACHE_LEDGER_MINUTE_MS
+#define HOUR_MS (60 * MINUTE_MS)
+#define HOUR_MINUTES CACHE_LEDGER_MINUTES
+
+/*
+ * Requests by the minute of the wall clock and by class. A slot says which
+ * minute it is of: one that is not of the hour that is asked for, because it is
+ * old or because the clock went back, counts nothing.
+ */
+struct window {
+	struct slot {
+		int64_t minute;
+		unsigned n[CTX_CLASSES];
+	} slots[HOUR_MINUTES];
+};
+void window_add(struct window *, int64_t minute, enum ctx_class, unsigned n);
+void window_add_all(struct window *, const struct window *);
+void window_clear(struct window *);
+unsigned window_at(const struct window *, int64_t minute, enum ctx_class);
+
+/* What the service said last. All times: wall clock. */
+struct said {
+	int64_t noted_ms;  /* 0: never anything */
+	int64_t limit;     /* 0: not said */
+	int64_t remaining; /* -1: not said */
+	int64_t at_total;  /* the quota's total when it said `remaining` */
+	int64_t reset_ms;  /* 0: not said */
+	int64_t near_ms;   /* when it said that the limit is near; 0: it is not
+			    */
+};
+
+/* No number of a server may stop us for longer than a quota's window: one lie
+ * in a header would shut everybody out. */
+#define LONGEST_PAUSE_MS HOUR_MS
+#define LONGEST_BACKOFF_MS MINUTE_MS
+
+/* Not locked: the budget's lock is held. */
+struct quota {
+	const char *book;        /* its name in the ledger */
+	int64_t assumed;         /* its limit while the service says none */
+	struct window own;       /* all of this process */
+	struct window unwritten; /* of it: not in the ledger yet */
+	struct window writing;   /* of it: in the transaction under way */
+	struct window ledger;    /* as it was last read */
+	int64_t ledger_total, n_writing, n_unwritten;
+	unsigned n_under_way; /* admitted, not observed */
+	struct said said;
+	bool said_unwritten;
+};
+void quota_init(struct quota *, const char *book, int64_t assumed);
+void quota_count(struct quota *, enum ctx_class, unsigned n);
+void quota_hear(struct quota *, const struct http_response *);
+int64_t quota_limit(const struct quota *);
+int64_t quota_left(const struct quota *); /* ≥ 0 */
+/* How much of the quota the class leaves to others. */
+int64_t quota_reserve(const struct quota *, enum ctx_class);
+/* 0: the class may spend n now; else when it may, wall clock. */
+int64_t quota_wait(const struct quota *, enum ctx_class, unsigned n);
+unsigned quota_used(const struct quota *, enum ctx_class);
+/* What is left is reckoned from the service's word, not from our count alone.
+ */
+bool quota_is_told(const struct quota *);
+void quota_state(const struct quota *, struct budget_quota *ret);
+
+/* ---- walks ---- */
+
+struct walks;
+struct walks *walks_new(budget_who_of *, void *arg);
+struct walks *walks_free(struct walks *);
+struct walker {
+	int32_t session;
+	bool terminal;
+	char name[16]; /* printable */
+};
+/* Who it is; may read /proc, so no lock is held. */
+void walks_identify(struct walks *, int32_t thread, struct walker *ret);
+/* What one more request would make, with what there was in ten minutes. */
+struct walk_weight {
+	unsigned caused; /* by the session, without this one … */
+	bool together;   /* … or by all that come and go without a terminal */
+	unsigned weight; /* what tells whether it is a walk */
+	unsigned people; /* by all sessions that caused at most `most` */
+	char name[16];   /* printable: the program that caused most of it */
+};
+void walks_weigh(struct walks *, const struct walker *, unsigned most,
+		 struct walk_weight *ret);
+/* It was let through: what is refused makes no walk longer. */
+void walks_count(struct walks *, const struct walker *);
+/* It was refused as a walk: it is one as long as it goes on trying. */
+void walks_refused(struct walks *, const struct walker *, bool together);
+/* Those with more than threshold requests, most first. */
+size_t walks_list(struct walks *, unsigned threshold, struct budget_walk *ret,
+		  size_t n);
+
+/* ---- the whole ---- */
+
+struct budget {
+	struct walks *walks; /* has its own lock, a leaf */
+	unsigned walk;       /* N */
+	struct mutex lock;
+	struct cond ledger_free;
+	/* All below: under lock. */
+	struct cache *cache; /* NULL: no ledger */
+	bool in_ledger;      /* one thread at a time reads or writes it */
+	int64_t synced_ms;   /* clock_mono_ms; INT64_MIN: never */
+	struct quota api, git;
+	uint64_t n_requests, n_git_seen;
+	int64_t paused_until_ms; /* clock_boot_ms; 0: never paused */
+	int64_t asked_ms;        /* clock_boot_ms: the service was last asked */
+	int64_t urgent_ms;       /* so long after that an urgent one may try */
+	int64_t backoff_ms;      /* of the next 429 that says nothing */
+	int64_t pause_noted_ms;  /* wall clock; what the ledger's note is of */
+	bool pause_unwritten;
+};
+/* Brings what was counted to the ledger and what others counted here. wait:
+ * for whoever is writing; else it comes with the next. */
+void budget_sync(struct budget *, bool wait);
+/* Reads it if that was over a second ago. */
+void budget_look(struct budget *);
+
+#endif

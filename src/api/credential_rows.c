@@ -1,0 +1,157 @@
+/*
+ * api/credential, refusals: who may still send a credential that was
+ * refused.
+ *
+ * A revoked token in a folder that many programs look at would be sent with
+ * each look, and after some of that the service locks the account: no new token
+ * helps then before somebody has signed in with a captcha. A 401 alone does not
+ * say that the credential is bad, though: an access token gets it wherever an
+ * endpoint is not for its kind, and the user name in place of the e-mail is
+ * refused by REST and taken by git. So each door has its own row of refusals,
+ * and needs three of them; where both doors refuse, the credential is dead and
+ * one is enough.
+ *
+ * The minute is on the clock that goes on in suspend. Whoever is admitted after
+ * it takes the turn: of many at once one sends the credential.
+ */
+#include "api/credential_private.h"
+
+#include "base/clock.h"
+
+#define REFUSALS_MOST 3
+#define AGAIN_MS INT64_C(60000)
+
+struct row {
+	unsigned n_refused; /* in a row */
+	/* clock_boot_ms: the last refusal or turn, the last urgent one's */
+	int64_t asked_ms, urgent_ms;
+};
+
+struct credential_rows {
+	struct mutex lock;
+	struct row rows[CREDENTIAL_DOORS]; /* under lock */
+};
+
+static void forget(struct credential_rows *rows) requires_lock(rows->lock)
+{
+	for (int door = 0; door < CREDENTIAL_DOORS; door++)
+		rows->rows[door] = (struct row){
+			.asked_ms = INT64_MIN / 2,
+			.urgent_ms = INT64_MIN / 2,
+		};
+}
+
+struct credential_rows *credential_rows_new(void)
+{
+	struct credential_rows *rows = xcalloc(1, sizeof(*rows));
+
+	mutex_init(&rows->lock);
+	mutex_lock(&rows->lock);
+	forget(rows);
+	mutex_unlock(&rows->lock);
+	return rows;
+}
+
+struct credential_rows *credential_rows_free(struct credential_rows *rows)
+{
+	if (!rows)
+		return NULL;
+	mutex_done(&rows->lock);
+	free(rows);
+	return NULL;
+}
+
+/* Whether it is answered here. */
+static bool is_enough(const struct credential_rows *rows,
+		      enum credential_door door, enum ctx_class class)
+	requires_lock(rows->lock)
+{
+	unsigned n = rows->rows[door].n_refused;
+	bool both = rows->rows[0].n_refused && rows->rows[1].n_refused;
+
+	return n >= (class == CTX_REFRESH || both ? 1 : REFUSALS_MOST);
+}
+
+static int refuse(struct ctx *ctx, const struct credential *c,
+		  enum credential_door door, int64_t left_ms)
+{
+	char until[24];
+
+	ctx->refused = ctx->class == CTX_REFRESH;
+	clock_format_iso8601(clock_wall_ms() + left_ms, until);
+	return ctx_fail(ctx, -EACCES,
+			"Bitbucket refused the credential (401) several times "
+			"in a row%s, and it is not sent again before %s, so "
+			"that the account is not locked: %s.",
+			door == CREDENTIAL_GIT ? " for git" : "", until,
+			credential_hint(c));
+}
+
+static int ask(struct ctx *ctx, const struct credential *c,
+	       enum credential_door door, bool take)
+{
+	struct credential_rows *rows = credential_rows(c);
+	int64_t now = clock_boot_ms(), left = 0;
+
+	ctx->refused = false;
+	if (!rows)
+		return 0;
+	mutex_lock(&rows->lock);
+	if (is_enough(rows, door, ctx->class)) {
+		struct row *row = &rows->rows[door];
+
+		left = row->asked_ms + AGAIN_MS - now;
+		if (left > 0 && ctx->urgent &&
+		    now - row->urgent_ms >= AGAIN_MS) {
+			left = 0;
+			if (take)
+				row->urgent_ms = now;
+		}
+		if (left <= 0 && take)
+			row->asked_ms = now;
+	}
+	mutex_unlock(&rows->lock);
+	return left > 0 ? refuse(ctx, c, door, left) : 0;
+}
+
+int credential_admit(struct ctx *ctx, const struct credential *c,
+		     enum credential_door door)
+{
+	return ask(ctx, c, door, true);
+}
+
+int credential_look(struct ctx *ctx, const struct credential *c,
+		    enum credential_door door)
+{
+	return ask(ctx, c, door, false);
+}
+
+void credential_heard(const struct credential *c, enum credential_door door,
+		      long status)
+{
+	struct credential_rows *rows = credential_rows(c);
+	struct row *row;
+
+	if (!rows)
+		return;
+	mutex_lock(&rows->lock);
+	row = &rows->rows[door];
+	if (status == 401) {
+		row->n_refused++;
+		row->asked_ms = clock_boot_ms();
+	} else if (status >= 200 && status < 400) {
+		row->n_refused = 0;
+	}
+	mutex_unlock(&rows->lock);
+}
+
+void credential_renewed(const struct credential *c)
+{
+	struct credential_rows *rows = credential_rows(c);
+
+	if (!rows)
+		return;
+	mutex_lock(&rows->lock);
+	forget(rows);
+	mutex_unlock(&rows->lock);
+}

@@ -1,0 +1,333 @@
+/*
+ * The clones of a mount: finding one, opening its store, reading what is there.
+ *
+ * A clone is in the table of clones as long as somebody holds it, and with it
+ * its lines.
+ */
+#include "clone/private.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+
+/* "https://host:port" of a URL. */
+static char *origin_of(const char *url)
+{
+	const char *host = strstr(url, "://");
+	size_t n;
+
+	host = host ? host + 3 : url;
+	n = (size_t)(host - url) + strcspn(host, "/?#");
+	return xmemdup0(url, n);
+}
+
+static void sweep(void *arg)
+{
+	struct clones *cs = arg;
+
+	objects_sweep_all(cs->dir, &cs->stop_sweeping);
+}
+
+int clones_new(const struct clones_config *config, struct clones **ret_clones)
+{
+	cleanup(clones_free) struct clones *cs = xcalloc(1, sizeof(*cs));
+	size_t n = strlen(config->git_url);
+	int r;
+
+	mutex_init(&cs->lock);
+	cond_init(&cs->work);
+	cond_init(&cs->opened);
+	cond_init(&cs->settled);
+	while (n && config->git_url[n - 1] == '/')
+		n--;
+	cs->git_url = xmemdup0(config->git_url, n);
+	cs->origin = origin_of(cs->git_url);
+	cs->dir = xstrdup(config->dir);
+	cs->credential = config->credential;
+	cs->http = config->http;
+	cs->cache = config->cache;
+	cs->budget = config->budget;
+	cs->ask_names = config->names;
+	cs->max_trees = config->max_trees ? config->max_trees
+					  : CLONE_TREES_DEFAULT;
+	cs->brought = xcalloc(cs->max_trees, sizeof(*cs->brought));
+	r = objects_global_init();
+	if (config->big_file)
+		objects_limit_big(config->big_file);
+	if (r >= 0)
+		r = file_mkdirs(cs->dir, 0700);
+	if (r >= 0)
+		r = queue_start(cs);
+	if (r >= 0)
+		r = thread_start("sweep", sweep, cs, &cs->sweeper);
+	if (r < 0)
+		return r;
+	*ret_clones = steal(&cs);
+	return 0;
+}
+
+void clones_cancel(struct clones *cs)
+{
+	queue_cancel(cs);
+}
+
+struct clones *clones_free(struct clones *cs)
+{
+	if (!cs)
+		return NULL;
+	queue_cancel(cs);
+	queue_stop(cs);
+	atomic_store(&cs->stop_sweeping, true);
+	thread_join(cs->sweeper);
+	check(!cs->clones);
+	mutex_done(&cs->lock);
+	cond_done(&cs->work);
+	cond_done(&cs->opened);
+	cond_done(&cs->settled);
+	free(cs->brought);
+	free(cs->git_url);
+	free(cs->origin);
+	free(cs->dir);
+	free(cs);
+	return NULL;
+}
+
+/* ---- one clone ---- */
+
+/* dir/<uuid without braces>.git */
+static char *path_of(const struct clones *cs, const char *uuid)
+{
+	cleanup(buf_done) struct buf name = BUF_INIT(KIB);
+	size_t n = strlen(uuid);
+	cleanup(free) char *bare = NULL;
+
+	if (n > 2 && uuid[0] == '{' && uuid[n - 1] == '}')
+		bare = xmemdup0(uuid + 1, n - 2);
+	else
+		bare = xstrdup(uuid);
+	text_file_name(&name, bare, NULL);
+	return xasprintf("%s/%s.git", cs->dir, name.data);
+}
+
+bool clone_is_name(const char *s)
+{
+	return s && s[0] && strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
+}
+
+static bool replace(char **p, const char *s)
+{
+	if (*p && s ? strcmp(*p, s) == 0 : !*p && !s)
+		return false;
+	free(*p);
+	*p = s ? xstrdup(s) : NULL;
+	return true;
+}
+
+bool clone_rename(struct clones *cs, struct clone *c, const char *workspace,
+		  const char *slug) requires_lock(cs->lock)
+{
+	bool changed;
+
+	check(c->clones == cs);
+	changed = replace(&c->workspace, workspace);
+	changed = replace(&c->slug, slug) || changed;
+	/* They were the old name's. */
+	for (size_t i = 0; changed && i < CLONE_FAILURES; i++)
+		c->failures[i].errnum = 0;
+	return changed;
+}
+
+int clone_open(struct clones *cs, const char *uuid, const char *workspace,
+	       const char *slug, const char *main_branch,
+	       struct clone **ret_clone)
+{
+	struct clone *c;
+
+	if (!uuid || !uuid[0] || !clone_is_name(workspace) ||
+	    !clone_is_name(slug))
+		return -EINVAL;
+	mutex_lock(&cs->lock);
+	HASH_FIND_STR(cs->clones, uuid, c);
+	if (c) {
+		c->refs++;
+	} else {
+		c = xcalloc(1, sizeof(*c));
+		c->clones = cs;
+		c->refs = 1;
+		c->uuid = xstrdup(uuid);
+		c->path = path_of(cs, uuid);
+		(void)clone_rename(cs, c, workspace, slug);
+		atomic_init(&c->objects, NULL);
+		HASH_ADD_KEYPTR(hh, cs->clones, c->uuid, strlen(c->uuid), c);
+	}
+	replace(&c->main_branch, main_branch);
+	mutex_unlock(&cs->lock);
+	name_offered(c, workspace, slug);
+	*ret_clone = c;
+	return 0;
+}
+
+bool clone_is_named(struct clone *c, const char *workspace, const char *slug)
+{
+	bool is;
+
+	mutex_lock(&c->clones->lock);
+	is = strcmp(c->workspace, workspace) == 0 && strcmp(c->slug, slug) == 0;
+	mutex_unlock(&c->clones->lock);
+	return is;
+}
+
+struct clone *clone_ref(struct clone *c)
+{
+	mutex_lock(&c->clones->lock);
+	check(c->refs > 0);
+	c->refs++;
+	mutex_unlock(&c->clones->lock);
+	return c;
+}
+
+struct clone *clone_unref(struct clone *c)
+{
+	struct clone_line *line, *next;
+	struct clones *cs;
+	bool last;
+
+	if (!c)
+		return NULL;
+	cs = c->clones;
+	mutex_lock(&cs->lock);
+	check(c->refs > 0);
+	last = --c->refs == 0;
+	if (last)
+		HASH_DEL(cs->clones, c);
+	mutex_unlock(&cs->lock);
+	if (!last)
+		return NULL;
+	objects_close(atomic_load(&c->objects));
+	HASH_ITER (hh, c->lines, line, next) {
+		HASH_DEL(c->lines, line);
+		line_free(line);
+	}
+	for (size_t i = 0; i < CLONE_FAILURES; i++)
+		free(c->failures[i].sentence);
+	talk_free(c->talk);
+	clone_refs_unref(c->names);
+	free(c->no_trees);
+	free(c->learnt_as);
+	free(c->former);
+	free(c->uuid);
+	free(c->path);
+	free(c->workspace);
+	free(c->slug);
+	free(c->main_branch);
+	free(c);
+	return NULL;
+}
+
+int clone_store(struct clone *c, struct objects **ret_objects)
+{
+	struct clones *cs = c->clones;
+	struct objects *objects = atomic_load(&c->objects);
+	int r;
+
+	if (objects) {
+		*ret_objects = objects;
+		return 0;
+	}
+	mutex_lock(&cs->lock);
+	while (c->opening)
+		cond_wait(&cs->opened, &cs->lock);
+	objects = atomic_load(&c->objects);
+	c->opening = !objects;
+	mutex_unlock(&cs->lock);
+	if (objects) {
+		*ret_objects = objects;
+		return 0;
+	}
+	r = objects_open(c->path, &objects);
+	/* Somebody removed the cache under us: it is begun anew. */
+	if (r == -ENOENT && file_mkdirs(cs->dir, 0700) == 0)
+		r = objects_open(c->path, &objects);
+	mutex_lock(&cs->lock);
+	if (r >= 0)
+		atomic_store(&c->objects, objects);
+	c->opening = false;
+	cond_broadcast(&cs->opened);
+	mutex_unlock(&cs->lock);
+	if (r < 0)
+		return r;
+	*ret_objects = objects;
+	return 0;
+}
+
+/* ---- reading what is here ---- */
+
+int clone_read_tree(struct ctx *ctx, struct clone *c, const struct oid *oid,
+		    struct tree_list **ret_list)
+{
+	struct objects *objects;
+	int r = clone_store(c, &objects);
+
+	return r < 0 ? r : objects_read_tree(ctx, objects, oid, ret_list);
+}
+
+int clone_blob_size(struct ctx *ctx, struct clone *c, const struct oid *oid,
+		    uint64_t *ret_size)
+{
+	struct objects *objects;
+	int r = clone_store(c, &objects);
+
+	return r < 0 ? r : objects_blob_size(ctx, objects, oid, ret_size);
+}
+
+int clone_read_blob(struct ctx *ctx, struct clone *c, const struct oid *oid,
+		    struct blob **ret_blob)
+{
+	struct objects *objects;
+	int r = clone_store(c, &objects);
+
+	return r < 0 ? r
+		     : objects_read_blob(ctx, objects, oid, CLONE_BIG,
+					 ret_blob);
+}
+
+int clone_blob_file(struct ctx *ctx, struct clone *c, const struct oid *oid,
+		    int *ret_fd)
+{
+	struct objects *objects;
+	int r = clone_store(c, &objects);
+
+	return r < 0 ? r : objects_blob_file(ctx, objects, oid, ret_fd);
+}
+
+int clone_check(struct ctx *ctx, struct clone *c)
+{
+	struct objects *objects;
+	int r = clone_store(c, &objects);
+
+	return r < 0 ? r : objects_check(ctx, objects);
+}
+
+int clone_diff(struct clone *c, const struct oid *before,
+	       const struct oid *after,
+	       int (*each)(void *arg, const char *path,
+			   const struct tree_entry *before,
+			   const struct tree_entry *after),
+	       void *arg)
+{
+	struct objects *objects;
+	int r = clone_store(c, &objects);
+
+	return r < 0 ? r
+		     : objects_diff_trees(NULL, objects, before, after, each,
+					  arg);
+}
+
+int clone_resolve_short(struct clone *c, const char *hex, size_t n,
+			struct oid *ret_commit)
+{
+	struct objects *objects;
+	int r = clone_store(c, &objects);
+
+	return r < 0 ? r : objects_resolve_short(objects, hex, n, ret_commit);
+}

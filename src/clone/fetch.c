@@ -1,0 +1,586 @@
+/*
+ * What a worker does for a job: it asks a repository for its refs, or fetches a
+ * commit. Nothing is recorded before everything is here, so that a job which
+ * ends anywhere has changed nothing that anybody sees: of a fetch first the
+ * pack, then the mark that its commit is whole.
+ */
+#include "clone/private.h"
+
+#include "store/say.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#include <time.h>
+
+/* Far more than a fetch of depth 1 can have. */
+#define SHALLOW_MOST 1024
+/* Commits that are here and may spare bytes: each makes the server compare
+ * another tree. */
+#define HAVES_MOST 8
+#define TALK_MS 10000
+
+static int fail_store(struct clone_job *j, int r)
+{
+	if (j->ctx.sentence[0])
+		return r;
+	/* Of what came: what is here is found out when it is read. */
+	if (r == -EBADMSG)
+		return ctx_fail(&j->ctx, -EIO,
+				"%s/%s: the server's pack is damaged",
+				j->workspace, j->slug);
+	if (r == -EFBIG)
+		return ctx_fail(&j->ctx, r,
+				"%s/%s: the server's pack is refused: it has "
+				"more than 32 GB, or an object of more than "
+				"1 GB as a change of another one",
+				j->workspace, j->slug);
+	return ctx_fail(&j->ctx, r, "the object store of %s/%s: %s",
+			j->workspace, j->slug, store_why(-r));
+}
+
+/* The capabilities that are remembered of this host. */
+static void caps_recall(struct clone_job *j)
+{
+	cleanup(blob_unref) struct blob *line = NULL;
+	const char *origin = j->clones->origin;
+
+	if (cache_fact_get(j->clones->cache, "git-caps", origin, strlen(origin),
+			   &line) < 0 ||
+	    !upload_pack_caps_parse(blob_data(line), &j->talk->caps))
+		j->talk->caps = (struct upload_pack_caps){0};
+}
+
+static void caps_remember(struct clone_job *j)
+{
+	cleanup(blob_unref) struct blob *old = NULL;
+	cleanup(buf_done) struct buf line = BUF_INIT(4 * KIB);
+	const char *origin = j->clones->origin;
+	int r;
+
+	/* A SHA-256 repository says nothing of its neighbours, nor does a
+	 * server of v0 (its line is emptied, so that it is not asked in v2
+	 * for nothing each time). */
+	if (j->talk->caps.sha256)
+		return;
+	if (upload_pack_caps_format(&j->talk->caps, &line) < 0)
+		buf_clear(&line);
+	r = cache_fact_get(j->clones->cache, "git-caps", origin, strlen(origin),
+			   &old);
+	if (r < 0 && line.len == 0)
+		return;
+	if (r >= 0 && blob_len(old) == line.len &&
+	    memcmp(blob_data(old), line.len ? line.data : "", line.len) == 0)
+		return;
+	(void)cache_fact_put(j->clones->cache, "git-caps", origin,
+			     strlen(origin), line.len ? line.data : "",
+			     line.len);
+}
+
+struct talk *talk_free(struct talk *talk)
+{
+	if (!talk)
+		return NULL;
+	upload_pack_free(talk->up);
+	link_free(talk->link);
+	free(talk);
+	return NULL;
+}
+
+static int may_send(void *arg, struct ctx *ctx)
+{
+	const struct clones *cs = arg;
+
+	return credential_admit(ctx, cs->credential, CREDENTIAL_GIT);
+}
+
+static void was_heard(void *arg, long status)
+{
+	const struct clones *cs = arg;
+
+	credential_heard(cs->credential, CREDENTIAL_GIT, status);
+}
+
+static int connect_job(struct clone_job *j, const char *workspace,
+		       const char *slug)
+{
+	cleanup(buf_done) struct buf url = BUF_INIT(8 * KIB);
+	int r;
+
+	buf_printf(&url, "%s/", j->clones->git_url);
+	text_percent_encode(&url, workspace, "");
+	buf_putc(&url, '/');
+	text_percent_encode(&url, slug, "");
+	buf_puts(&url, ".git");
+	if (url.failed)
+		return ctx_fail(&j->ctx, -ENAMETOOLONG,
+				"the name of the repository is too long");
+	j->talk = talk_free(j->talk);
+	j->talk = xcalloc(1, sizeof(*j->talk));
+	j->talk->since_ms = clock_mono_ms();
+	caps_recall(j);
+	r = link_http_new(j->clones->http, url.data,
+			  credential_git(j->clones->credential),
+			  &j->talk->link);
+	if (r < 0)
+		return r;
+	link_http_guard(j->talk->link,
+			&(struct link_guard){may_send, was_heard, j->clones});
+	return upload_pack_new(j->talk->link, &j->talk->caps, &j->talk->up);
+}
+
+static const struct upload_pack_ref *
+find_ref(const struct upload_pack_refs *refs, const char *name)
+{
+	for (size_t i = 0; i < refs->n_refs; i++)
+		if (strcmp(refs->refs[i].name, name) == 0)
+			return &refs->refs[i];
+	return NULL;
+}
+
+/* "refs/heads/main" → "main"; "" for what no file of ours can carry. */
+static void set_branch(struct clone_tip *tip, const char *ref)
+{
+	size_t n;
+
+	tip->branch[0] = '\0';
+	if (!ref || strncmp(ref, "refs/heads/", 11) != 0)
+		return;
+	ref += 11;
+	n = strlen(ref);
+	if (n >= sizeof(tip->branch))
+		return;
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)ref[i] <= ' ' || ref[i] == 0x7f)
+			return;
+	memcpy(tip->branch, ref, n + 1);
+}
+
+/* Which commit the default branch is: HEAD's; where the server does not say,
+ * that of the branch which REST named. */
+static int choose_tip(struct clone_job *j, const struct upload_pack_refs *refs,
+		      const char *main_ref, struct clone_tip *tip)
+{
+	const struct upload_pack_ref *ref = find_ref(refs, "HEAD");
+	const struct upload_pack_ref *main = main_ref ? find_ref(refs, main_ref)
+						      : NULL;
+	const char *target = ref ? ref->target : NULL;
+
+	if (!ref || !ref->oid[0]) {
+		ref = main;
+		if (ref)
+			target = main_ref;
+	} else if (!target && main && strcmp(main->oid, ref->oid) == 0) {
+		target = main_ref;
+	}
+	set_branch(tip, target ? target : main_ref);
+	tip->empty = !ref || !ref->oid[0];
+	if (!tip->empty && oid_parse(ref->oid, &tip->commit) < 0)
+		return ctx_fail(&j->ctx, -EPROTO,
+				"%s/%s: the server's HEAD is no object id",
+				j->workspace, j->slug);
+	tip->want = tip->commit;
+	return 0;
+}
+
+static void keep_talk(struct clone_job *j)
+{
+	struct talk *old;
+
+	if (j->talk->caps.v2)
+		return;
+	mutex_lock(&j->clones->lock);
+	old = j->clone->talk;
+	j->clone->talk = steal(&j->talk);
+	mutex_unlock(&j->clones->lock);
+	talk_free(old);
+}
+
+/* Goes on with what was kept, if that is of now. */
+static bool go_on_talking(struct clone_job *j)
+{
+	mutex_lock(&j->clones->lock);
+	j->talk = steal(&j->clone->talk);
+	mutex_unlock(&j->clones->lock);
+	if (j->talk && clock_mono_ms() - j->talk->since_ms > TALK_MS)
+		j->talk = talk_free(j->talk);
+	return j->talk;
+}
+
+/* An empty repository and one whose default branch is a name alone look the
+ * same to who asks for that branch. */
+static int ask_for_others(struct clone_job *j, const char *const *all,
+			  struct clone_tip *tip, struct clone_refs **ret_names)
+{
+	cleanup(upload_pack_refs_done) struct upload_pack_refs refs = {0};
+	int r = 0;
+
+	if (!*ret_names) {
+		r = upload_pack_ls_refs(&j->ctx, j->talk->up, all, &refs);
+		if (r < 0)
+			return r;
+		*ret_names = names_new(&refs);
+	}
+	for (size_t i = 0; i < CLONE_REF_KINDS; i++)
+		tip->missing |= (*ret_names)->n_names[i] > 0;
+	return 0;
+}
+
+static int ask_once(struct clone_job *j, struct clone_tip *ret_tip,
+		    struct clone_refs **ret_names)
+{
+	cleanup(upload_pack_refs_done) struct upload_pack_refs refs = {0};
+	cleanup(clone_refs_unref) struct clone_refs *names = NULL;
+	cleanup(free) char *main_ref =
+		j->main_branch ? xasprintf("refs/heads/%s", j->main_branch)
+			       : NULL;
+	const char *prefixes[] = {"HEAD", main_ref, NULL};
+	const char *all[] = {"HEAD", "refs/heads/", "refs/tags/", NULL};
+	struct clone_tip tip = {0};
+	int r = connect_job(j, j->workspace, j->slug);
+
+	if (r < 0)
+		return r;
+	/* Before the question: what is pushed meanwhile is not in it. */
+	tip.checked_ms = clock_wall_ms();
+	mutex_lock(&j->clones->lock);
+	tip.serial = ++j->clones->n_asked;
+	mutex_unlock(&j->clones->lock);
+	r = upload_pack_ls_refs(&j->ctx, j->talk->up, j->all ? all : prefixes,
+				&refs);
+	if (r < 0)
+		return r;
+	caps_remember(j);
+	r = choose_tip(j, &refs, main_ref, &tip);
+	if (r < 0)
+		return r;
+	names = j->all ? names_new(&refs) : NULL;
+	if (tip.empty)
+		r = ask_for_others(j, all, &tip, &names);
+	if (r < 0)
+		return r;
+	*ret_tip = tip;
+	*ret_names = steal(&names);
+	return 0;
+}
+
+int job_ask(struct clone_job *j)
+{
+	bool renamed = false;
+
+	for (;;) {
+		cleanup(clone_refs_unref) struct clone_refs *names = NULL;
+		struct clone_tip tip = {0};
+		int r = ask_once(j, &tip, &names);
+
+		if (r == -ENOENT && !renamed && name_is_other(j)) {
+			renamed = true;
+			continue;
+		}
+		if (r >= 0)
+			r = name_judge(j, &tip, names, renamed);
+		if (r == NAME_OTHER && !renamed) {
+			renamed = true;
+			continue;
+		}
+		if (r < 0 || r == NAME_HOLD)
+			return r < 0 ? r : 0;
+		name_learnt(j->clone, j, &tip);
+		names_take(j->clone, &tip, steal(&names));
+		keep_talk(j);
+		return 0;
+	}
+}
+
+/* ---- bringing a commit ---- */
+
+int trees_admit(struct ctx *ctx, struct clones *cs, bool take)
+{
+	int64_t now = clock_boot_ms(), oldest = 0;
+	char at[16] = "";
+	struct tm tm;
+	time_t when;
+	bool full;
+
+	mutex_lock(&cs->lock);
+	full = cs->n_brought >= cs->max_trees;
+	if (full)
+		oldest = cs->brought[cs->next_brought];
+	full = full && now - oldest < CLONE_TREES_WINDOW_MS;
+	if (!full && take) {
+		cs->brought[cs->next_brought] = now;
+		cs->next_brought = (cs->next_brought + 1) % cs->max_trees;
+		cs->n_brought++;
+	}
+	mutex_unlock(&cs->lock);
+	if (!full)
+		return 0;
+	when = (time_t)((clock_wall_ms() + CLONE_TREES_WINDOW_MS -
+			 (now - oldest) + 999) /
+			1000);
+	if (localtime_r(&when, &tm))
+		strftime(at, sizeof(at), "%H:%M:%S", &tm);
+	return ctx_fail(ctx, -EDQUOT,
+			"%u trees were brought in the last ten minutes "
+			"(-o trees=%u); this one can be brought at %s",
+			cs->max_trees, cs->max_trees, at);
+}
+
+static int take_pack(void *arg, const void *data, size_t n)
+{
+	struct clone_job *j = arg;
+	struct objects_progress progress;
+	int r = ctx_check(&j->ctx);
+
+	if (r >= 0)
+		r = objects_pack_write(j->pack, data, n);
+	if (r < 0)
+		return r;
+	objects_pack_progress(j->pack, &progress);
+	mutex_lock(&j->clones->lock);
+	j->progress = progress;
+	mutex_unlock(&j->clones->lock);
+	return 0;
+}
+
+static void take_shallow(void *arg, const char *oid)
+{
+	struct clone_job *j = arg;
+
+	if (j->n_shallow == SHALLOW_MOST || !text_is_oid(oid))
+		return;
+	if (!j->shallow)
+		j->shallow = xcalloc(SHALLOW_MOST, sizeof(*j->shallow));
+	snprintf(j->shallow[j->n_shallow++], sizeof(*j->shallow), "%s", oid);
+}
+
+struct haves {
+	char hex[HAVES_MOST][41];
+	const char *haves[HAVES_MOST + 1], *shallows[HAVES_MOST + 1];
+	size_t n;
+};
+
+static void add_have(struct clone_job *j, struct haves *h,
+		     const struct oid *commit)
+{
+	size_t n_shallow = 0;
+	char hex[41];
+
+	oid_hex(commit, hex);
+	for (size_t i = 0; i < h->n; i++)
+		if (strcmp(h->hex[i], hex) == 0)
+			return;
+	if (h->n == HAVES_MOST)
+		return;
+	memcpy(h->hex[h->n], hex, sizeof(hex));
+	h->haves[h->n] = h->hex[h->n];
+	if (objects_is_shallow(j->objects, commit)) {
+		while (h->shallows[n_shallow])
+			n_shallow++;
+		h->shallows[n_shallow] = h->hex[h->n];
+	}
+	h->n++;
+}
+
+/* What was shown so far spares most of the bytes: the default branch, and what
+ * came last. */
+static void find_haves(struct clone_job *j, struct haves *h)
+{
+	struct commit_info info;
+	struct clone_head head;
+	struct oid *whole = NULL;
+	size_t n = 0;
+
+	if (line_load(clone_line(j->clone, NULL), &head) >= 0 && !head.empty &&
+	    objects_is_whole(j->objects, &head.commit))
+		add_have(j, h, &head.commit);
+	if (objects_whole_commits(j->objects, HAVES_MOST, &whole, &n) < 0)
+		return;
+	/* The newest is the last. A tree that a tag led to is no commit. */
+	while (n--)
+		if (objects_read_commit(&j->ctx, j->objects, &whole[n],
+					&info) >= 0)
+			add_have(j, h, &whole[n]);
+	free(whole);
+}
+
+static int receive(struct clone_job *j, const struct haves *h)
+{
+	char want[41];
+	const char *wants[] = {oid_hex(&j->want, want), NULL};
+	struct upload_pack_fetch fetch = {
+		.wants = wants,
+		.haves = h->n ? h->haves : NULL,
+		.shallows = h->n ? h->shallows : NULL,
+		.depth = 1,
+		.thin = h->n > 0,
+		.pack = take_pack,
+		.shallow = take_shallow,
+		.arg = j,
+	};
+	int r = upload_pack_fetch(&j->ctx, j->talk->up, &fetch);
+
+	return r < 0 ? r : ctx_check(&j->ctx);
+}
+
+static int commit_pack(struct clone_job *j)
+{
+	const char **shallow = xcalloc(j->n_shallow + 1, sizeof(*shallow));
+	int r;
+
+	for (size_t i = 0; i < j->n_shallow; i++)
+		shallow[i] = j->shallow[i];
+	r = objects_pack_commit(steal(&j->pack), shallow, j->n_shallow);
+	free(shallow);
+	return r;
+}
+
+static int take_in(struct clone_job *j, const struct haves *h)
+{
+	int r = objects_pack_begin(j->objects, &j->pack);
+
+	if (r < 0)
+		return r;
+	j->n_shallow = 0;
+	r = receive(j, h);
+	if (r >= 0)
+		r = commit_pack(j);
+	j->pack = objects_pack_drop(j->pack);
+	return r;
+}
+
+static int fetch_from(struct clone_job *j, const char *workspace,
+		      const char *slug)
+{
+	static const struct haves none;
+	struct haves h = {.n = 0};
+	bool own = workspace == j->workspace;
+	int r = own && go_on_talking(j) ? 0 : connect_job(j, workspace, slug);
+
+	if (r >= 0) {
+		find_haves(j, &h);
+		r = take_in(j, &h);
+	}
+	/* What was built on may be damaged: once more, with nothing. */
+	if (r == -EBADMSG && h.n)
+		r = take_in(j, &none);
+	if (r >= 0)
+		caps_remember(j);
+	j->talk = talk_free(j->talk);
+	return r < 0 ? fail_store(j, r) : 0;
+}
+
+/* A source may be gone, or closed to us, or without the commit. */
+static bool may_be_elsewhere(int r)
+{
+	return r == -ENOENT || r == -EACCES || r == -EIO;
+}
+
+static int fetch_anywhere(struct clone_job *j)
+{
+	char sentence[sizeof(j->ctx.sentence)] = "";
+	int r = -EIO, first = 0;
+
+	for (size_t i = 0; i <= j->n_sources; i++) {
+		bool own = i == j->n_sources;
+		const char *workspace = own ? j->workspace
+					    : j->sources[i].workspace;
+		const char *slug = own ? j->slug : j->sources[i].slug;
+
+		j->ctx.sentence[0] = '\0';
+		r = fetch_from(j, workspace, slug);
+		if (r >= 0 || !may_be_elsewhere(r))
+			return r;
+		if (!first) {
+			first = r;
+			snprintf(sentence, sizeof(sentence), "%s/%s: %.400s",
+				 workspace, slug, j->ctx.sentence);
+		}
+	}
+	/* It may be called otherwise by now. */
+	if (name_is_other(j)) {
+		j->ctx.sentence[0] = '\0';
+		r = fetch_from(j, j->workspace, j->slug);
+		if (r >= 0)
+			return r;
+	}
+	/* The one that should have it says why. That something is missing there
+	 * is no word about the name which somebody looks at. */
+	return ctx_fail(&j->ctx, first == -ENOENT ? -ENODATA : first, "%s",
+			sentence);
+}
+
+/* It came; what is it? */
+static int mark(struct clone_job *j)
+{
+	struct clone_head head;
+	char hex[41];
+	int r = commit_read(&j->ctx, j->objects, &j->commit, &head);
+
+	if (r == -EBADMSG) {
+		names_no_tree(j->clone, &j->commit);
+		return ctx_fail(&j->ctx, -EIO,
+				"%s/%s: %.12s is neither a commit nor a tree",
+				j->workspace, j->slug,
+				oid_hex(&j->commit, hex));
+	}
+	if (r == -ENOENT)
+		return ctx_fail(
+			&j->ctx, -EIO,
+			"%s/%s: the server's pack lacks the commit that "
+			"was asked for, or its tree",
+			j->workspace, j->slug);
+	if (r < 0)
+		return fail_store(j, r);
+	r = objects_mark_whole(j->objects, &j->commit);
+	return r < 0 ? fail_store(j, r) : 0;
+}
+
+/* A commit that came and is not here: what was built on, or what bears the same
+ * name, is damaged. */
+static int bring_and_mark(struct clone_job *j)
+{
+	struct clone_head head;
+	int r = fetch_anywhere(j);
+
+	if (r < 0)
+		return r;
+	r = commit_read(&j->ctx, j->objects, &j->commit, &head);
+	if (r < 0 && r != -EBADMSG) {
+		r = objects_check(&j->ctx, j->objects);
+		if (r < 0)
+			return fail_store(j, r);
+		r = fetch_anywhere(j);
+		if (r < 0)
+			return r;
+	}
+	return mark(j);
+}
+
+int job_bring(struct clone_job *j)
+{
+	struct clone_head head;
+	int r = clone_store(j->clone, &j->objects);
+
+	if (r < 0)
+		return fail_store(j, r);
+	/* Another process may have brought it while this waited. */
+	if (commit_is_here(&j->ctx, j->objects, &j->commit, &head))
+		return 0;
+	if (clone_is_no_tree(j->clone, &j->commit))
+		return mark(j);
+	r = trees_admit(&j->ctx, j->clones, true);
+	return r < 0 ? r : bring_and_mark(j);
+}
+
+void job_done(struct clone_job *j)
+{
+	j->pack = objects_pack_drop(j->pack);
+	j->talk = talk_free(j->talk);
+	free(j->shallow);
+	j->shallow = NULL;
+	j->n_shallow = 0;
+	if (j->clones->budget)
+		budget_count_git(j->clones->budget,
+				 http_n_requests(j->clones->http));
+}

@@ -1,0 +1,313 @@
+/*
+ * The inside of clone/clone, shared by its files: clone.c (finding and
+ * reading), clone_line.c (refs that are followed, and single commits),
+ * clone_refs.c (the names that a repository has), clone_queue.c (who waits for
+ * what, and the workers), clone_job.c (the steps of a worker: asking,
+ * fetching), clone_times.c (what time a path has) and clone_status.c.
+ *
+ * Lock order: none. clones->lock and a line's times.lock are leaves, never
+ * held together nor across a call of the cache, the store or the network.
+ */
+#ifndef CLONE_PRIVATE_H
+#define CLONE_PRIVATE_H
+
+#include "base/map.h"
+#include "clone/clone.h"
+#include "wire/upload_pack.h"
+
+#define CLONE_WORKERS 4
+#define CLONE_FETCHES 2 /* at once; so two workers are left for questions */
+#define CLONE_REMEMBER_MS 2000
+/* What comes is too large: it is the same at the next look, and costs much. */
+#define CLONE_REMEMBER_LARGE_MS (INT64_C(60) * 60 * 1000)
+#define CLONE_FAILURES 4
+#define CLONE_TREES_DEFAULT 100
+#define CLONE_TREES_WINDOW_MS (INT64_C(10) * 60 * 1000)
+#define CLONE_TIMES_MOST 200000
+/* Names are asked for with the default branch as long as somebody wanted
+ * them so lately. */
+#define CLONE_WANTED_MS (INT64_C(3600) * 1000)
+
+/* What the server said that a ref is. */
+struct clone_tip {
+	struct oid commit;
+	struct oid want; /* the ref's own object: the commit, or a tag */
+	bool empty;
+	bool missing; /* empty, but other refs there are: of the default branch
+		       * there is a name alone */
+	char branch[256];
+	int64_t checked_ms; /* wall clock, which may go back */
+	uint64_t serial;    /* of the question; 0: an earlier mount's */
+	/* Of an answer: clone_name.c. */
+	bool moved;           /* other than what was known, or the first */
+	int64_t confirmed_ms; /* wall: the repository was asked for its name; 0:
+			       * it was not */
+	bool unsure;          /* it could not be: shown, but not kept on disk */
+	uint64_t n_forgotten; /* of the clone, when this was looked up */
+};
+
+enum job_kind {
+	JOB_ASK,   /* for the refs of a repository */
+	JOB_BRING, /* one commit */
+};
+enum job_stage {
+	JOB_QUEUED,
+	JOB_RUNNING,
+	JOB_DONE,
+};
+
+/* A conversation with a repository's git server. */
+struct talk {
+	struct link *link;
+	struct upload_pack_caps caps;
+	struct upload_pack *up;
+	int64_t since_ms; /* clock_mono_ms */
+};
+struct talk *talk_free(struct talk *);
+
+/* Something to do for one clone, for all who want it at the time. */
+struct clone_job {
+	/* Fixed. */
+	enum job_kind kind;
+	struct clone *clone;   /* a reference */
+	struct clones *clones; /* so that waiters need not ask the clone */
+	char *main_branch;     /* may be NULL */
+	int64_t since_ms;      /* clock_mono_ms */
+	struct ctx ctx;        /* the worker's; cancelled by who leaves last */
+	struct oid commit, want;            /* of a JOB_BRING */
+	const struct clone_source *sources; /* before the repository itself */
+	size_t n_sources;
+	struct clone_source *copies; /* what they are made of */
+	char **texts;
+
+	/* Under clones->lock. */
+	char *workspace, *slug; /* the worker's alone to change */
+	unsigned refs; /* each waiter's, and one of the queue or the worker */
+	unsigned n_waiters;
+	/* For whom REST is asked: the last to come of the foremost class. */
+	enum ctx_class class;
+	int32_t caller;
+	enum job_stage stage;
+	bool all; /* of a JOB_ASK, fixed from RUNNING: not only the head */
+	struct objects_progress progress;
+	int result; /* from here: when DONE */
+	char sentence[512];
+	struct clone_job *prev, *next;   /* in one of the lists of clones */
+	struct clone_job *next_joinable; /* in the clone's */
+	struct cond changed;
+
+	/* The worker's alone. */
+	struct talk *talk;
+	int64_t confirmed_ms;      /* see struct clone_tip */
+	struct objects *objects;   /* borrowed from the clone */
+	struct objects_pack *pack; /* while its bytes come */
+	char (*shallow)[41];
+	size_t n_shallow;
+};
+
+struct path_time {
+	UT_hash_handle hh;
+	int64_t time_s;
+	size_t n_key;
+	char key[]; /* path, NUL, the object's 20 bytes */
+};
+struct clone_times {
+	struct mutex lock;
+	/* Under it. */
+	bool has_base;
+	int64_t base_s;
+	int64_t last_s; /* no path was shown with a greater one */
+	struct path_time *paths;
+	size_t n_paths;
+};
+
+struct clone_line {
+	/* Fixed. */
+	struct clone *clone; /* whose it is */
+	char *ref;           /* "": the default branch */
+	struct clone_times times;
+
+	/* Under clones->lock. */
+	bool loaded;   /* the facts of earlier mounts were looked at */
+	bool settling; /* somebody records a move */
+	bool has_head;
+	struct clone_head head; /* whole in the store */
+	uint64_t serial;        /* of the question that led to it */
+	bool has_lost;          /* a head of the facts that the store lacks */
+	struct oid lost;
+	UT_hash_handle hh;
+};
+
+struct clone_failure {
+	enum job_kind kind;
+	struct oid commit;
+	int errnum;       /* 0: none */
+	int64_t until_ms; /* clock_mono_ms */
+	char *sentence;
+};
+
+struct clone {
+	/* Fixed. */
+	struct clones *clones;
+	char *uuid, *path;
+
+	/* Under clones->lock. */
+	unsigned refs;
+	char *workspace, *slug, *main_branch;
+	bool opening;             /* somebody is in objects_open */
+	struct clone_line *lines; /* by ref */
+	bool has_tip;
+	struct clone_tip tip; /* of the default branch */
+	bool recalled;        /* the names of earlier mounts were looked at */
+	struct clone_refs *names; /* NULL: never asked for; a reference */
+	int64_t names_ms;         /* wall clock: when they were asked for */
+	uint64_t names_serial;
+	bool names_unsure;
+	/* clone_name.c: what the state is of that is known. */
+	bool learnt_loaded;
+	char *learnt_as; /* "workspace/slug", or NULL: not told */
+	int64_t learnt_ms, confirmed_ms; /* wall clock */
+	bool unsure;                     /* its last move was not confirmed */
+	bool held;                       /* a move is not shown */
+	uint64_t n_forgotten; /* how often what was known was another one's */
+	char *former;         /* a name that it had until former_ms, or NULL */
+	int64_t former_ms;    /* clock_mono_ms */
+	int64_t wanted_ms;    /* clock_mono_ms: somebody wanted names */
+	struct oid *no_trees; /* that are known to be no tree */
+	size_t n_no_trees;
+	struct clone_job *joinable; /* who comes now joins; no references */
+	struct clone_failure failures[CLONE_FAILURES]; /* a ring */
+	unsigned next_failure;
+	/* By the old protocol, in which a fetch needs the refs before it: the
+	 * last question's, for a fetch that follows at once. */
+	struct talk *talk;
+	UT_hash_handle hh;
+
+	/* Set once, under clones->lock; read without. */
+	_Atomic(struct objects *) objects;
+};
+
+struct clones {
+	/* Fixed. */
+	char *dir, *git_url;
+	char *origin; /* of git_url: what capabilities are remembered for */
+	const struct credential *credential;
+	struct http *http;
+	struct cache *cache;
+	struct budget *budget; /* may be NULL */
+	struct clone_names ask_names;
+	unsigned max_trees;
+	struct thread *workers[CLONE_WORKERS];
+	struct thread *sweeper;
+	atomic_bool stop_sweeping;
+
+	struct mutex lock;
+	struct cond work;    /* for the workers: something to do, or stop */
+	struct cond opened;  /* an objects_open ended */
+	struct cond settled; /* a line did */
+	/* Under it. */
+	struct clone *clones; /* by uuid */
+	bool cancelled, stop;
+	struct clone_job *asks, *brings; /* queues, the first first */
+	struct clone_job *running;
+	unsigned n_bringing;
+	uint64_t n_asked; /* questions: each has the next serial */
+	int64_t *brought; /* a ring of max_trees times, clock_boot_ms */
+	unsigned next_brought;
+	uint64_t n_brought;
+};
+
+/* clone.c */
+/* Can be a part of a URL's path that stays where it is. */
+bool clone_is_name(const char *);
+/* The store, opened at the first call; borrowed, lives as long as the clone. */
+int clone_store(struct clone *, struct objects **ret_objects);
+
+/* It is called so from now on. True: it was not. */
+bool clone_rename(struct clones *, struct clone *, const char *workspace,
+		  const char *slug);
+
+/* clone_name.c */
+enum name_verdict {
+	NAME_TAKE,  /* the answer is the repository's, as far as is known */
+	NAME_HOLD,  /* it may be another's: what there was stays */
+	NAME_OTHER, /* it is another's; the clone and the job have the new name
+		     */
+};
+/* Of an answer to a question; or a failure. renamed: it was asked under the
+ * name that the repository has just told. Fills in what tip says of that. */
+int name_judge(struct clone_job *, struct clone_tip *,
+	       const struct clone_refs *names, bool renamed);
+/* The name answers nothing; true: there is a new one, in the job too. */
+bool name_is_other(struct clone_job *);
+/* The answer was taken. */
+void name_learnt(struct clone *, const struct clone_job *,
+		 const struct clone_tip *);
+/* A directory calls it so: it is its name from now on, unless a better one is
+ * known. After a rename what may be the other one's is forgotten. */
+void name_offered(struct clone *, const char *workspace, const char *slug);
+
+/* clone_line.c */
+/* Both of that line, owned by the clone. */
+struct clone_line *line_new(struct clone *, const char *ref);
+void line_free(struct clone_line *);
+/* The head that memory or, at the first call, the facts of an earlier mount
+ * have; -ENOENT. */
+int line_load(struct clone_line *, struct clone_head *ret_head);
+/* What an id leads to, if all of it is here: fills commit, tree and time_s.
+ * -ENOENT; -EBADMSG neither a commit nor a tree. */
+int commit_read(struct ctx *, struct objects *, const struct oid *,
+		struct clone_head *ret_head);
+bool commit_is_here(struct ctx *, struct objects *, const struct oid *,
+		    struct clone_head *ret_head);
+
+/* clone_refs.c */
+/* What the server said; answers of branches and tags alone. */
+struct clone_refs *names_new(const struct upload_pack_refs *);
+/* The ref's own object. */
+struct oid names_want(const struct clone_refs *, enum clone_ref_kind, size_t i);
+/* Takes in what earlier mounts left, once. */
+void names_load(struct clone *);
+/* An answer: what it says of the default branch, and, where it was asked for
+ * all, the names (its reference is taken). */
+void names_take(struct clone *, const struct clone_tip *, struct clone_refs *);
+bool names_same(const struct clone_refs *, const struct clone_refs *);
+/* That object can never be shown. */
+void names_no_tree(struct clone *, const struct oid *);
+
+/* clone_queue.c */
+int queue_start(struct clones *);
+void queue_cancel(struct clones *);
+void queue_stop(struct clones *);
+void job_unref(struct clone_job *);
+/* Somebody waits: for an answer of the server, for a commit. */
+int queue_ask(struct ctx *, struct clone *, bool all);
+int queue_bring(struct ctx *, struct clone *, const struct oid *commit,
+		const struct oid *want, const struct clone_source *sources,
+		size_t n_sources);
+
+/* clone_job.c: what a worker does for a job, its own failures with a sentence
+ * in job->ctx. */
+int job_ask(struct clone_job *);
+int job_bring(struct clone_job *);
+/* Lets go of what the steps share. */
+void job_done(struct clone_job *);
+/* -EDQUOT beyond the bound of layout rule 13; take: counts one. */
+int trees_admit(struct ctx *, struct clones *, bool take);
+
+/* clone_times.c */
+void times_init(struct clone_times *);
+void times_done(struct clone_times *);
+/* Takes in what the cache has. */
+void times_load(struct clone_line *);
+bool times_has_base(struct clone_line *);
+/* Forgets all times but this one, which is moved behind what was shown: what
+ * memory knows of that, and from (NULL: nothing else is known). 0, or -errno:
+ * on the disk is what there was. */
+int times_begin(struct clone_line *, int64_t base_s,
+		const struct clone_head *from);
+/* The head moves from one tree to another (either may be empty). */
+int times_move(struct clone_line *, struct objects *,
+	       const struct clone_head *from, const struct clone_head *to);
+
+#endif

@@ -1,0 +1,114 @@
+/*
+ * What `status` wants to know of the clones: snapshots, told with no lock held.
+ */
+#include "clone/private.h"
+
+struct snapshot {
+	char *workspace, *slug, *ref;
+	struct clone_progress progress;
+	struct clone_head head;
+	bool held;
+};
+
+static void snapshot_names(struct snapshot *s, const char *workspace,
+			   const char *slug)
+{
+	s->workspace = xstrdup(workspace);
+	s->slug = xstrdup(slug);
+}
+
+static void snapshots_free(struct snapshot *snapshots, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(snapshots[i].workspace);
+		free(snapshots[i].slug);
+		free(snapshots[i].ref);
+	}
+	free(snapshots);
+}
+
+static void snapshot_job(struct snapshot *s, const struct clone_job *j)
+{
+	snapshot_names(s, j->workspace, j->slug);
+	s->progress = (struct clone_progress){
+		.workspace = s->workspace,
+		.slug = s->slug,
+		.n_bytes = j->progress.n_bytes,
+		.n_objects = j->progress.n_objects,
+		.n_objects_total = j->progress.n_objects_total,
+		.since_ms = j->since_ms,
+		.waiting = j->stage == JOB_QUEUED,
+	};
+}
+
+void clones_running(struct clones *cs,
+		    bool (*each)(void *arg, const struct clone_progress *),
+		    void *arg)
+{
+	struct snapshot *snapshots;
+	struct clone_job *j;
+	size_t n = 0, n_waiting = 0;
+
+	mutex_lock(&cs->lock);
+	DL_COUNT(cs->brings, j, n_waiting);
+	snapshots = xcalloc(n_waiting + CLONE_FETCHES, sizeof(*snapshots));
+	DL_FOREACH (cs->running, j) {
+		if (j->kind == JOB_BRING)
+			snapshot_job(&snapshots[n++], j);
+	}
+	DL_FOREACH (cs->brings, j) {
+		snapshot_job(&snapshots[n++], j);
+	}
+	mutex_unlock(&cs->lock);
+	for (size_t i = 0; i < n && each(arg, &snapshots[i].progress); i++)
+		;
+	snapshots_free(snapshots, n);
+}
+
+void clones_shown(struct clones *cs,
+		  bool (*each)(void *arg, const struct clone_shown *),
+		  void *arg)
+{
+	struct snapshot *snapshots;
+	struct clone *c, *next;
+	struct clone_line *line, *next_line;
+	struct clone_shown shown;
+	size_t n = 0;
+
+	mutex_lock(&cs->lock);
+	HASH_ITER (hh, cs->clones, c, next)
+		n += HASH_COUNT(c->lines);
+	snapshots = xcalloc(n + 1, sizeof(*snapshots));
+	n = 0;
+	HASH_ITER (hh, cs->clones, c, next) {
+		HASH_ITER (hh, c->lines, line, next_line) {
+			if (!line->has_head)
+				continue;
+			snapshot_names(&snapshots[n], c->workspace, c->slug);
+			snapshots[n].ref = xstrdup(line->ref);
+			snapshots[n].held = c->held;
+			snapshots[n++].head = line->head;
+		}
+	}
+	mutex_unlock(&cs->lock);
+	for (size_t i = 0; i < n; i++) {
+		shown.workspace = snapshots[i].workspace;
+		shown.slug = snapshots[i].slug;
+		shown.ref = snapshots[i].ref;
+		shown.head = snapshots[i].head;
+		shown.held = snapshots[i].held;
+		if (!each(arg, &shown))
+			break;
+	}
+	snapshots_free(snapshots, n);
+}
+
+uint64_t clones_trees_parsed(void)
+{
+	return objects_trees_parsed();
+}
+
+void clones_expire(void)
+{
+	objects_keep_expire();
+}

@@ -1,0 +1,675 @@
+/*
+ * What can be shown of a clone: the refs that are followed, and single commits.
+ *
+ * Three steps lead to a head, each of them shared by all who want it: ask what
+ * the ref is, bring its commit, settle. Settling records the move, by one at a
+ * time; its order matters to who is killed in between: the mark that the commit
+ * is whole (made when it was brought), the times of what changed, the head. A
+ * head of the facts is believed when its commit is marked.
+ */
+#include "clone/private.h"
+
+#include "store/say.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+
+enum tip_state {
+	TIP_UNKNOWN, /* never asked for */
+	TIP_GONE,    /* there is no such ref */
+	TIP_KNOWN,
+};
+
+/* ---- commits ---- */
+
+int commit_read(struct ctx *ctx, struct objects *objects, const struct oid *oid,
+		struct clone_head *ret_head)
+{
+	cleanup(tree_list_unref) struct tree_list *list = NULL;
+	struct commit_info info = {.tree = *oid};
+	int r = objects_read_commit(ctx, objects, oid, &info);
+
+	/* A tag may lead to a tree. */
+	if (r == -EBADMSG)
+		r = objects_read_tree(ctx, objects, oid, &list);
+	else if (r >= 0 && !objects_has(objects, &info.tree))
+		r = -ENOENT;
+	if (r < 0)
+		return r;
+	ret_head->commit = *oid;
+	ret_head->tree = info.tree;
+	ret_head->time_s = info.time_s;
+	return 0;
+}
+
+bool commit_is_here(struct ctx *ctx, struct objects *objects,
+		    const struct oid *oid, struct clone_head *ret_head)
+{
+	return objects_is_whole(objects, oid) &&
+	       commit_read(ctx, objects, oid, ret_head) >= 0;
+}
+
+int clone_known_commit(struct clone *c, const struct oid *commit,
+		       struct clone_head *ret_head)
+{
+	struct clone_head head = {0};
+	struct objects *objects;
+	int r = clone_store(c, &objects);
+
+	if (r < 0)
+		return r;
+	if (!commit_is_here(NULL, objects, commit, &head))
+		return -ENOENT;
+	*ret_head = head;
+	return 0;
+}
+
+static int fail_store(struct ctx *ctx, int r)
+{
+	return ctx_fail(ctx, r, "the repository's object store: %s",
+			store_why(-r));
+}
+
+/* After it came; a store that somebody empties meanwhile is no loop. */
+static int read_brought(struct ctx *ctx, struct clone *c,
+			const struct oid *commit, struct clone_head *head)
+{
+	struct objects *objects;
+	int r = clone_store(c, &objects);
+
+	if (r >= 0)
+		r = commit_read(ctx, objects, commit, head);
+	return r < 0 ? fail_store(ctx, r) : 0;
+}
+
+/* Fills in what a commit says of itself. */
+static int bring(struct ctx *ctx, struct clone *c, const struct oid *commit,
+		 const struct oid *want, const struct clone_source *sources,
+		 size_t n_sources, struct clone_head *head)
+{
+	struct objects *objects;
+	int r = clone_store(c, &objects);
+
+	if (r < 0)
+		return fail_store(ctx, r);
+	if (commit_is_here(ctx, objects, commit, head))
+		return 0;
+	r = queue_bring(ctx, c, commit, want, sources, n_sources);
+	return r < 0 ? r : read_brought(ctx, c, commit, head);
+}
+
+int clone_get_commit(struct ctx *ctx, struct clone *c, const struct oid *commit,
+		     const struct clone_source *sources, size_t n_sources,
+		     struct clone_head *ret_head)
+{
+	struct clone_head head = {0};
+	int r = ctx_check(ctx);
+
+	if (r < 0)
+		return r;
+	if (clone_known_commit(c, commit, ret_head) >= 0)
+		return 0;
+	r = ctx_wait_begin(ctx);
+	if (r < 0)
+		return r;
+	r = bring(ctx, c, commit, commit, sources, n_sources, &head);
+	ctx_wait_end(ctx);
+	if (r < 0)
+		return r;
+	*ret_head = head;
+	return 0;
+}
+
+/* ---- lines ---- */
+
+struct clone_line *line_new(struct clone *c, const char *ref)
+{
+	struct clone_line *line = xcalloc(1, sizeof(*line));
+
+	line->clone = c;
+	line->ref = xstrdup(ref);
+	times_init(&line->times);
+	return line;
+}
+
+void line_free(struct clone_line *line)
+{
+	times_done(&line->times);
+	free(line->ref);
+	free(line);
+}
+
+struct clone_line *clone_line(struct clone *c, const char *ref)
+{
+	struct clone_line *line, *fresh;
+	size_t n;
+
+	if (!ref)
+		ref = "";
+	n = strlen(ref);
+	fresh = line_new(c, ref);
+	mutex_lock(&c->clones->lock);
+	HASH_FIND(hh, c->lines, ref, n, line);
+	if (!line) {
+		line = steal(&fresh);
+		HASH_ADD_KEYPTR(hh, c->lines, line->ref, n, line);
+	}
+	mutex_unlock(&c->clones->lock);
+	if (fresh)
+		line_free(fresh);
+	return line;
+}
+
+static char *line_key(const struct clone_line *line)
+{
+	return xasprintf("%s%s%s", line->clone->uuid, line->ref[0] ? "/" : "",
+			 line->ref);
+}
+
+/* "commit tree time empty branch" */
+static bool parse_head(const char *text, struct clone_head *head)
+{
+	char commit[41], tree[41];
+	int empty = 0, branch = 0;
+	long long time_s;
+
+	if (sscanf(text, "%40[0-9a-f] %40[0-9a-f] %lld %1d %n", commit, tree,
+		   &time_s, &empty, &branch) != 4 ||
+	    !branch || oid_parse(commit, &head->commit) < 0 ||
+	    oid_parse(tree, &head->tree) < 0 ||
+	    strlen(text + branch) >= sizeof(head->branch))
+		return false;
+	head->time_s = time_s;
+	head->empty = empty != 0;
+	snprintf(head->branch, sizeof(head->branch), "%s", text + branch);
+	return true;
+}
+
+static bool recall_head(struct clone_line *line, struct clone_head *head)
+{
+	cleanup(blob_unref) struct blob *text = NULL, *checked = NULL;
+	struct cache *cache = line->clone->clones->cache;
+	cleanup(free) char *key = line_key(line);
+	uint64_t ms = 0;
+
+	*head = (struct clone_head){0};
+	if (cache_fact_get(cache, "head", key, strlen(key), &text) < 0 ||
+	    !parse_head(blob_data(text), head))
+		return false;
+	if (cache_fact_get(cache, "head-checked", key, strlen(key), &checked) >=
+		    0 &&
+	    text_parse_u64(blob_data(checked), INT64_MAX, &ms) >= 0)
+		head->checked_ms = (int64_t)ms;
+	return true;
+}
+
+/* The default branch's head says what its tip was, too. */
+static void recall_tip(struct clones *cs, struct clone *c,
+		       const struct clone_head *head) requires_lock(cs->lock)
+{
+	check(c->clones == cs);
+	if (c->has_tip)
+		return;
+	c->has_tip = true;
+	c->tip = (struct clone_tip){
+		.commit = head->commit,
+		.want = head->commit,
+		.empty = head->empty,
+		.checked_ms = head->checked_ms,
+	};
+	memcpy(c->tip.branch, head->branch, sizeof(c->tip.branch));
+}
+
+int line_load(struct clone_line *line, struct clone_head *ret_head)
+{
+	struct clone *c = line->clone;
+	struct clones *cs = c->clones;
+	struct objects *objects;
+	struct clone_head head;
+	bool loaded, has, recalled, here;
+	int r;
+
+	mutex_lock(&cs->lock);
+	loaded = line->loaded;
+	has = line->has_head;
+	if (has)
+		*ret_head = line->head;
+	mutex_unlock(&cs->lock);
+	if (has || loaded)
+		return has ? 0 : -ENOENT;
+
+	r = clone_store(c, &objects);
+	if (r < 0)
+		return r;
+	recalled = recall_head(line, &head);
+	/* Somebody may have deleted the store since. */
+	here = recalled &&
+	       (head.empty || (objects_is_whole(objects, &head.commit) &&
+			       objects_has(objects, &head.tree)));
+	times_load(line);
+	mutex_lock(&cs->lock);
+	if (!line->loaded) {
+		line->loaded = true;
+		line->has_head = here;
+		line->has_lost = recalled && !here;
+		if (here)
+			line->head = head;
+		else if (recalled)
+			line->lost = head.commit;
+		if (here && !line->ref[0])
+			recall_tip(cs, c, &head);
+	}
+	has = line->has_head;
+	if (has)
+		*ret_head = line->head;
+	mutex_unlock(&cs->lock);
+	return has ? 0 : -ENOENT;
+}
+
+/* ---- what the ref is ---- */
+
+static bool find_name(const struct clone_refs *names, const char *ref,
+		      struct clone_tip *tip)
+{
+	static const char *const prefixes[CLONE_REF_KINDS] = {
+		[CLONE_BRANCHES] = "refs/heads/",
+		[CLONE_TAGS] = "refs/tags/",
+	};
+
+	for (enum clone_ref_kind kind = 0; kind < CLONE_REF_KINDS; kind++) {
+		size_t n = strlen(prefixes[kind]), i;
+
+		if (strncmp(ref, prefixes[kind], n) != 0)
+			continue;
+		i = clone_refs_seek(names, kind, ref + n);
+		if (i == names->n_names[kind] ||
+		    strcmp(names->names[kind][i], ref + n) != 0)
+			return false;
+		tip->commit = clone_refs_commit(names, kind, i);
+		tip->want = names_want(names, kind, i);
+		if (kind == CLONE_BRANCHES)
+			snprintf(tip->branch, sizeof(tip->branch), "%s",
+				 strlen(ref + n) < sizeof(tip->branch) ? ref + n
+								       : "");
+		return true;
+	}
+	return false;
+}
+
+static enum tip_state line_tip(struct clone_line *line, struct clone_tip *tip)
+{
+	cleanup(clone_refs_unref) struct clone_refs *names = NULL;
+	struct clone *c = line->clone;
+	struct clone_head head;
+	uint64_t n_forgotten;
+	bool has;
+
+	*tip = (struct clone_tip){0};
+	/* Before anything of it is read: see settle(). */
+	mutex_lock(&c->clones->lock);
+	n_forgotten = c->n_forgotten;
+	mutex_unlock(&c->clones->lock);
+	if (!line->ref[0]) {
+		(void)line_load(line, &head);
+		mutex_lock(&c->clones->lock);
+		has = c->has_tip;
+		if (has)
+			*tip = c->tip;
+		tip->n_forgotten = n_forgotten;
+		mutex_unlock(&c->clones->lock);
+		return has ? TIP_KNOWN : TIP_UNKNOWN;
+	}
+	if (clone_known_refs(c, &names) < 0)
+		return TIP_UNKNOWN;
+	mutex_lock(&c->clones->lock);
+	tip->checked_ms = c->names_ms;
+	tip->serial = c->names_serial;
+	tip->unsure = c->names_unsure;
+	tip->n_forgotten = n_forgotten;
+	mutex_unlock(&c->clones->lock);
+	return find_name(names, line->ref, tip) ? TIP_KNOWN : TIP_GONE;
+}
+
+static bool is_recent(int64_t checked_ms, int64_t since_ms, int64_t max_age_ms)
+{
+	int64_t age_ms = since_ms - checked_ms;
+
+	/* A check from the future: the clock was set back since. */
+	return max_age_ms == INT64_MAX || (age_ms >= 0 && age_ms <= max_age_ms);
+}
+
+int64_t clone_line_checked_ms(struct clone_line *line)
+{
+	struct clone_tip tip;
+
+	return line_tip(line, &tip) == TIP_UNKNOWN ? 0 : tip.checked_ms;
+}
+
+bool clone_line_is_gone(struct clone_line *line)
+{
+	struct clone_tip tip;
+
+	return line_tip(line, &tip) == TIP_GONE;
+}
+
+bool clone_line_is_no_tree(struct clone_line *line)
+{
+	struct clone_tip tip;
+
+	return line_tip(line, &tip) == TIP_KNOWN && !tip.empty &&
+	       clone_is_no_tree(line->clone, &tip.commit);
+}
+
+/* ---- settling ---- */
+
+static bool same_commit(const struct clone_head *a, const struct clone_head *b)
+{
+	return a->empty == b->empty &&
+	       (a->empty || oid_equal(&a->commit, &b->commit));
+}
+
+static int store_times(struct clone_line *line, struct objects *objects,
+		       const struct clone_head *from,
+		       const struct clone_head *to, bool same_as_lost)
+{
+	if (to->empty && (!from || from->empty))
+		return 0;
+	if (!to->empty && !times_has_base(line))
+		return times_begin(line, to->time_s, from);
+	/* What it differs from is not here any more. */
+	if (!from)
+		return same_as_lost || to->empty
+			       ? 0
+			       : times_begin(line, to->time_s, NULL);
+	if (from->empty == to->empty && oid_equal(&from->tree, &to->tree))
+		return 0;
+	return times_move(line, objects, from, to);
+}
+
+/* False: they are known to this mount alone. */
+static bool record_times(struct clone_line *line, struct objects *objects,
+			 const struct clone_head *from,
+			 const struct clone_head *to, bool same_as_lost)
+{
+	int r = store_times(line, objects, from, to, same_as_lost);
+
+	if (r < 0)
+		log_warn("%s: the times of what changed in %s were not kept: "
+			 "%s",
+			 line->clone->uuid,
+			 line->ref[0] ? line->ref : "the default branch",
+			 store_why(-r));
+	return r >= 0;
+}
+
+static void record_head(struct clone_line *line, const struct clone_head *h)
+{
+	struct cache *cache = line->clone->clones->cache;
+	cleanup(free) char *key = line_key(line);
+	char text[512], commit[41], tree[41];
+	cleanup(blob_unref) struct blob *old = NULL;
+	int n = snprintf(text, sizeof(text), "%s %s %" PRId64 " %d %s",
+			 oid_hex(&h->commit, commit), oid_hex(&h->tree, tree),
+			 h->time_s, h->empty, h->branch);
+
+	if (cache_fact_get(cache, "head", key, strlen(key), &old) < 0 ||
+	    strcmp(blob_data(old), text) != 0)
+		(void)cache_fact_put(cache, "head", key, strlen(key), text,
+				     (size_t)n);
+	/* When the others were asked for is known for all of them together. */
+	if (line->ref[0])
+		return;
+	n = snprintf(text, sizeof(text), "%" PRId64, h->checked_ms);
+	(void)cache_fact_put(cache, "head-checked", key, strlen(key), text,
+			     (size_t)n);
+}
+
+/* For people who look into the store with git: a name that it cannot take is
+ * no failure of the tree. */
+static void set_store_branch(const struct clone_line *line,
+			     struct objects *objects,
+			     const struct clone_head *old,
+			     const struct clone_head *h)
+{
+	if (line->ref[0] || h->empty || !h->branch[0])
+		return;
+	if (old && same_commit(old, h) && strcmp(old->branch, h->branch) == 0)
+		return;
+	(void)objects_set_branch(objects, h->branch, &h->commit);
+}
+
+static void forget_head(struct clone_line *line)
+{
+	cleanup(free) char *key = line_key(line);
+
+	(void)cache_fact_put(line->clone->clones->cache, "head", key,
+			     strlen(key), "-", 1);
+}
+
+/*
+ * The line is at to, whose commit is here; unless it is somewhere newer. A tip
+ * may turn out to be another repository's (clone_name.c) while it is on its way
+ * here:
+ *   1. A reader looks it up, and brings its commit, which takes a while.
+ *   2. Somebody hears that the name went over: what was known is forgotten, on
+ *      the disk, then in memory.
+ *   3. The reader settles. The line would be at the other one's files again,
+ * for this mount, and by way of the cache for the next. So the clone counts how
+ * often it forgot, and a tip of before is looked up anew: -EAGAIN. Who comes
+ * to 2. while the head is recorded here is seen by the last look, which takes
+ * the record back; who comes later takes it back himself.
+ */
+static int settle(struct ctx *ctx, struct clone_line *line,
+		  const struct clone_head *to, const struct clone_tip *tip)
+{
+	struct clones *cs = line->clone->clones;
+	uint64_t serial = tip->serial;
+	struct clone_head from;
+	struct objects *objects;
+	bool known, same_as_lost, newer, outdated;
+	int r = clone_store(line->clone, &objects);
+
+	if (r < 0)
+		return fail_store(ctx, r);
+	known = line_load(line, &from) >= 0;
+	mutex_lock(&cs->lock);
+	while (line->settling)
+		cond_wait(&cs->settled, &cs->lock);
+	known = line->has_head;
+	from = line->head;
+	newer = known && line->serial >= serial &&
+		(line->serial > serial || same_commit(&from, to));
+	same_as_lost = line->has_lost && !to->empty &&
+		       oid_equal(&line->lost, &to->commit);
+	outdated = line->clone->n_forgotten != tip->n_forgotten;
+	line->settling = !newer && !outdated;
+	if (newer && !outdated && line->serial == serial)
+		line->head.checked_ms = to->checked_ms;
+	mutex_unlock(&cs->lock);
+	if (newer || outdated)
+		return outdated ? -EAGAIN : 0;
+	set_store_branch(line, objects, known ? &from : NULL, to);
+	/* A head without the times of what changed would be shown with older
+	 * ones by the next mount, which moves once more instead. */
+	if (record_times(line, objects, known ? &from : NULL, to,
+			 same_as_lost) &&
+	    !tip->unsure)
+		record_head(line, to);
+	mutex_lock(&cs->lock);
+	outdated = line->clone->n_forgotten != tip->n_forgotten;
+	if (outdated) {
+		line->has_head = line->loaded = false;
+	} else {
+		line->has_head = true;
+		line->head = *to;
+		line->serial = serial;
+		line->has_lost = false;
+	}
+	mutex_unlock(&cs->lock);
+	if (outdated && !tip->unsure)
+		forget_head(line);
+	mutex_lock(&cs->lock);
+	line->settling = false;
+	cond_broadcast(&cs->settled);
+	mutex_unlock(&cs->lock);
+	return outdated ? -EAGAIN : 0;
+}
+
+static void head_of(const struct clone_tip *tip, struct clone_head *head)
+{
+	*head = (struct clone_head){
+		.commit = tip->commit,
+		.checked_ms = tip->checked_ms,
+		.empty = tip->empty,
+	};
+	memcpy(head->branch, tip->branch, sizeof(head->branch));
+}
+
+/* ---- getting ---- */
+
+/* What is at hand will do. */
+static bool is_current(struct clone_line *line, int64_t since_ms,
+		       int64_t max_age_ms, struct clone_head *ret_head)
+{
+	struct clone_head head, at;
+	struct clone_tip tip;
+
+	if (line_load(line, &head) < 0)
+		return false;
+	if (max_age_ms != INT64_MAX) {
+		if (line_tip(line, &tip) != TIP_KNOWN ||
+		    !is_recent(tip.checked_ms, since_ms, max_age_ms))
+			return false;
+		head_of(&tip, &at);
+		if (tip.missing || !same_commit(&at, &head) ||
+		    head.checked_ms != at.checked_ms)
+			return false;
+	}
+	*ret_head = head;
+	return true;
+}
+
+static int fail_gone(struct ctx *ctx, const struct clone_line *line)
+{
+	bool tag = strncmp(line->ref, "refs/tags/", 10) == 0;
+
+	return ctx_fail(ctx, -ENOENT, "the repository has no %s %s (any more)",
+			tag ? "tag" : "branch", line->ref + (tag ? 10 : 11));
+}
+
+static int fail_missing(struct ctx *ctx, const struct clone_tip *tip)
+{
+	if (!tip->branch[0])
+		return ctx_fail(ctx, -ENODATA,
+				"The repository has no default branch; those "
+				"that there are, are in branches/.");
+	return ctx_fail(ctx, -ENODATA,
+			"The default branch %s does not exist; those that "
+			"there are, are in branches/.",
+			tip->branch);
+}
+
+static int get_once(struct ctx *ctx, struct clone_line *line, int64_t since_ms,
+		    int64_t max_age_ms, struct clone_head *ret_head)
+{
+	struct clone_tip tip;
+	struct clone_head head;
+	enum tip_state state = line_tip(line, &tip);
+	int r;
+
+	if (state == TIP_UNKNOWN ||
+	    !is_recent(tip.checked_ms, since_ms, max_age_ms)) {
+		r = queue_ask(ctx, line->clone, line->ref[0]);
+		if (r < 0)
+			return r;
+		state = line_tip(line, &tip);
+	}
+	if (state != TIP_KNOWN)
+		return fail_gone(ctx, line);
+	if (tip.missing)
+		return fail_missing(ctx, &tip);
+	head_of(&tip, &head);
+	if (!tip.empty) {
+		r = bring(ctx, line->clone, &tip.commit, &tip.want, NULL, 0,
+			  &head);
+		if (r < 0)
+			return r;
+	}
+	r = settle(ctx, line, &head, &tip);
+	if (r < 0)
+		return r;
+	*ret_head = head;
+	return 0;
+}
+
+static int get(struct ctx *ctx, struct clone_line *line, int64_t since_ms,
+	       int64_t max_age_ms, struct clone_head *ret_head)
+{
+	int r;
+
+	for (;;) {
+		r = get_once(ctx, line, since_ms, max_age_ms, ret_head);
+		if (r != -EAGAIN)
+			return r;
+		r = ctx_check(ctx);
+		if (r < 0)
+			return r;
+	}
+}
+
+int clone_line_get(struct ctx *ctx, struct clone_line *line, int64_t max_age_ms,
+		   struct clone_head *ret_head)
+{
+	int64_t since_ms = clock_wall_ms();
+	int r = ctx_check(ctx);
+
+	if (r < 0)
+		return r;
+	if (line->ref[0]) {
+		mutex_lock(&line->clone->clones->lock);
+		line->clone->wanted_ms = clock_mono_ms();
+		mutex_unlock(&line->clone->clones->lock);
+	}
+	if (is_current(line, since_ms, max_age_ms, ret_head))
+		return 0;
+	r = ctx_wait_begin(ctx);
+	if (r < 0)
+		return r;
+	r = get(ctx, line, since_ms, max_age_ms, ret_head);
+	ctx_wait_end(ctx);
+	return r;
+}
+
+/* A ref that nobody looked at yet may lead to a commit that is here. */
+int clone_line_known(struct clone_line *line, struct clone_head *ret_head)
+{
+	struct clone_head head;
+	struct clone_tip tip;
+	struct objects *objects;
+	struct ctx ctx;
+	int r = line_load(line, ret_head);
+
+	if (r != -ENOENT || line_tip(line, &tip) != TIP_KNOWN || tip.missing)
+		return r;
+	head_of(&tip, &head);
+	if (!tip.empty) {
+		r = clone_store(line->clone, &objects);
+		if (r >= 0 &&
+		    !commit_is_here(NULL, objects, &tip.commit, &head))
+			r = -ENOENT;
+		if (r < 0)
+			return r;
+	}
+	ctx_init(&ctx, NULL, -1);
+	r = settle(&ctx, line, &head, &tip);
+	ctx_done(&ctx);
+	/* Nothing is known, for this time. */
+	if (r == -EAGAIN)
+		r = -ENOENT;
+	if (r >= 0)
+		*ret_head = head;
+	return r;
+}

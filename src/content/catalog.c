@@ -1,0 +1,558 @@
+/*
+ * content/catalog: answers, made of what source has or brings.
+ *
+ * Nothing is held in memory but the workspaces entered by name and a few
+ * decoded listings, which are found again by key and version: the cache is the
+ * one place where things are.
+ */
+#include "content/catalog_private.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <strings.h>
+
+#define MINUTE_MS (INT64_C(60) * 1000)
+
+static int64_t or_default(int64_t value, int64_t otherwise)
+{
+	return value > 0 ? value : otherwise;
+}
+
+int catalog_new(const struct catalog_config *config,
+		struct catalog **ret_catalog)
+{
+	struct catalog *c = xcalloc(1, sizeof(*c));
+	size_t n = 0;
+
+	c->config = *config;
+	c->config.ttl_workspaces_ms =
+		or_default(config->ttl_workspaces_ms, 10 * MINUTE_MS);
+	c->config.ttl_repositories_ms =
+		or_default(config->ttl_repositories_ms, 10 * MINUTE_MS);
+	c->config.ttl_unknown_ms =
+		or_default(config->ttl_unknown_ms, 5 * MINUTE_MS);
+	while (config->workspaces && config->workspaces[n])
+		n++;
+	c->workspaces = xcalloc(n + 1, sizeof(*c->workspaces));
+	for (size_t i = 0; i < n; i++)
+		c->workspaces[i] = xstrdup(config->workspaces[i]);
+	c->config.workspaces = NULL;
+	mutex_init(&c->lock);
+	*ret_catalog = c;
+	return 0;
+}
+
+struct catalog *catalog_free(struct catalog *c)
+{
+	if (!c)
+		return NULL;
+	for (size_t i = 0; c->workspaces[i]; i++)
+		free(c->workspaces[i]);
+	free(c->workspaces);
+	for (size_t i = 0; i < c->n_entered; i++)
+		free(c->entered[i]);
+	free(c->entered);
+	for (size_t i = 0; i < N_LISTINGS; i++)
+		listing_unref(c->listings[i]);
+	catalog_names_done(c);
+	mutex_done(&c->lock);
+	free(c);
+	return NULL;
+}
+
+void catalog_say(struct catalog *c, int errnum, const char *path,
+		 const char *fmt, ...)
+{
+	cleanup(buf_done) struct buf text = BUF_INIT(4 * KIB);
+	va_list ap;
+
+	if (!c->config.say)
+		return;
+	va_start(ap, fmt);
+	buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	c->config.say(c->config.say_arg, path ? path : "", errnum,
+		      text.data ? text.data : "");
+}
+
+bool catalog_has_user(const struct catalog *c)
+{
+	switch (credential_kind(c->config.credential)) {
+	case CREDENTIAL_API_TOKEN:
+	case CREDENTIAL_BASIC:
+		return true;
+	case CREDENTIAL_ANONYMOUS:
+	case CREDENTIAL_ACCESS_TOKEN:
+		break;
+	}
+	return false;
+}
+
+bool catalog_is_uuid(const char *uuid)
+{
+	return uuid[0] == '{';
+}
+
+bool catalog_is_other(const char *expected, const char *got)
+{
+	return catalog_is_uuid(expected) && catalog_is_uuid(got) &&
+	       strcasecmp(expected, got) != 0;
+}
+
+struct catalog_age catalog_age_of(const struct cache_entry *e, bool stale)
+{
+	return (struct catalog_age){
+		.left_ms = e->left_ms > 0 ? e->left_ms : 0,
+		.stale = stale,
+	};
+}
+
+/* A remembered failure, as if it had just happened. */
+int catalog_negative_of(struct ctx *ctx, const struct cache_entry *e)
+{
+	return ctx_fail(ctx, -e->negative, "%s", e->note);
+}
+
+int catalog_unknown(struct ctx *ctx, const char *name, struct catalog_age *age,
+		    int64_t left_ms, bool stale)
+{
+	*age = (struct catalog_age){.left_ms = left_ms, .stale = stale};
+	return ctx_fail(ctx, -ENOENT, "There is no %s.", name);
+}
+
+int catalog_get(struct ctx *ctx, struct catalog *c, const char *key,
+		enum source_mode mode, source_fetch *fetch, struct fetch *f,
+		struct cache_entry **ret_entry, bool *ret_stale)
+{
+	f->catalog = c;
+	f->anew = mode == SOURCE_ANEW;
+	return source_get(ctx, c->config.source, key, mode, fetch, f, ret_entry,
+			  ret_stale);
+}
+
+/* ---- what is known without waiting ---- */
+
+struct cache_entry *catalog_peek(struct catalog *c, const char *key)
+{
+	struct cache_entry *entry = NULL;
+
+	if (cache_get(c->config.cache, key, &entry) <= CACHE_MISS)
+		return NULL;
+	return entry;
+}
+
+bool catalog_workspaces_of(const struct cache_entry *e,
+			   struct catalog_ws_list *ret)
+{
+	return e && e->body &&
+	       !catalog_decode_workspaces(blob_data(e->body), blob_len(e->body),
+					  ret);
+}
+
+const struct catalog_ws *catalog_ws_find(const struct catalog_ws_list *list,
+					 const char *name)
+{
+	for (size_t i = 0; i < list->n_items; i++)
+		if (!strcmp(list->items[i].name, name))
+			return &list->items[i];
+	return NULL;
+}
+
+/* The uuid that `workspace/<slug>` tells; NULL when it is none, "" when the
+ * workspace is there and has none. */
+char *catalog_alias_uuid(struct catalog *c, const char *slug)
+{
+	cleanup(free) char *key = xasprintf("workspace/%s", slug);
+	cleanup(cache_entry_free) struct cache_entry *e = catalog_peek(c, key);
+
+	return e && e->body ? xstrdup(blob_data(e->body)) : NULL;
+}
+
+void workspace_ref_done(struct workspace_ref *w)
+{
+	free(w->name);
+	free(w->slug);
+	free(w->uuid);
+	free(w->key);
+	*w = (struct workspace_ref){0};
+}
+
+void catalog_resolve(struct catalog *c, const char *name,
+		     struct workspace_ref *ret)
+{
+	cleanup(cache_entry_free) struct cache_entry *e =
+		catalog_has_user(c) ? catalog_peek(c, KEY_WORKSPACES) : NULL;
+	cleanup(catalog_ws_list_done) struct catalog_ws_list list = {0};
+	const struct catalog_ws *w = catalog_workspaces_of(e, &list)
+					     ? catalog_ws_find(&list, name)
+					     : NULL;
+	cleanup(free) char *uuid = NULL;
+
+	if (w && *w->uuid)
+		uuid = xstrdup(w->uuid);
+	else
+		uuid = catalog_alias_uuid(c, w ? w->slug : name);
+	ret->name = xstrdup(name);
+	ret->slug = xstrdup(w ? w->slug : name);
+	ret->uuid = xstrdup(uuid ? uuid : "");
+	ret->key = xstrdup(*ret->uuid ? ret->uuid : ret->slug);
+	if (*ret->uuid)
+		bitbucket_name_workspace(c->config.bitbucket, ret->uuid,
+					 ret->slug);
+}
+
+void catalog_known_workspace(struct catalog *c, const char *name,
+			     struct catalog_workspace *ret)
+{
+	cleanup(workspace_ref_done) struct workspace_ref w = {0};
+
+	catalog_resolve(c, name, &w);
+	*ret = (struct catalog_workspace){xstrdup(w.slug), xstrdup(w.uuid)};
+}
+
+char *catalog_listing_key(const struct workspace_ref *w)
+{
+	return xasprintf("repositories/%s", w->key);
+}
+
+char *catalog_alias_key(const struct workspace_ref *w, const char *slug)
+{
+	return xasprintf("slug/%s/%s", w->key, slug);
+}
+
+/* ---- repositories ---- */
+
+/* The decoded listing, moved to the front; a reference for the caller. */
+static struct listing *listing_kept(struct catalog *c, const char *key,
+				    uint64_t version)
+{
+	struct listing *found = NULL;
+
+	mutex_lock(&c->lock);
+	for (size_t i = 0; i < N_LISTINGS && c->listings[i]; i++) {
+		struct listing *l = c->listings[i];
+
+		if (l->version != version || strcmp(l->key, key))
+			continue;
+		memmove(c->listings + 1, c->listings, i * sizeof(*c->listings));
+		c->listings[0] = l;
+		refs_take(&l->refs);
+		found = l;
+		break;
+	}
+	mutex_unlock(&c->lock);
+	return found;
+}
+
+static void listing_keep(struct catalog *c, struct listing *l)
+{
+	struct listing *out;
+	size_t at = 0;
+
+	refs_take(&l->refs);
+	mutex_lock(&c->lock);
+	/* In the place of an older version of it, or of the last one. */
+	while (at < N_LISTINGS - 1 && c->listings[at] &&
+	       strcmp(c->listings[at]->key, l->key))
+		at++;
+	out = c->listings[at];
+	memmove(c->listings + 1, c->listings, at * sizeof(*c->listings));
+	c->listings[0] = l;
+	mutex_unlock(&c->lock);
+	listing_unref(out);
+}
+
+int catalog_listing_of(struct catalog *c, const char *key,
+		       const struct cache_entry *e, struct listing **ret)
+{
+	struct listing *l = e->body ? listing_kept(c, key, e->version) : NULL;
+
+	if (!l) {
+		if (!e->body || catalog_decode_listing(blob_data(e->body),
+						       blob_len(e->body), &l)) {
+			log_warn("the cached %s is unreadable", key);
+			(void)cache_remove(c->config.cache, key);
+			return -EIO;
+		}
+		l->key = xstrdup(key);
+		l->version = e->version;
+		listing_keep(c, l);
+	}
+	*ret = l;
+	return 0;
+}
+
+static int get_listing(struct ctx *ctx, struct catalog *c,
+		       const struct workspace_ref *w, enum source_mode mode,
+		       struct listing **ret_listing,
+		       struct catalog_age *ret_age)
+{
+	cleanup(free) char *key = catalog_listing_key(w);
+	struct fetch f = {.workspace = w};
+	int r = 0;
+
+	/* Twice: unreadable bytes are removed and fetched anew. */
+	for (unsigned i = 0; i < 2; i++) {
+		cleanup(cache_entry_free) struct cache_entry *e = NULL;
+		bool stale = false;
+
+		r = catalog_get(ctx, c, key, mode, catalog_fetch_listing, &f,
+				&e, &stale);
+		if (r < 0)
+			return r;
+		r = catalog_listing_of(c, key, e, ret_listing);
+		if (r == 0) {
+			*ret_age = catalog_age_of(e, stale);
+			return 0;
+		}
+	}
+	return r;
+}
+
+struct catalog_repositories *
+catalog_repositories_free(struct catalog_repositories *r)
+{
+	if (!r)
+		return NULL;
+	for (size_t i = 0; i < r->n_items; i++)
+		catalog_repository_done(&r->items[i]);
+	free(r->items);
+	free(r);
+	return NULL;
+}
+
+int catalog_repositories(struct ctx *ctx, struct catalog *c,
+			 const char *workspace, enum source_mode mode,
+			 struct catalog_repositories **ret_repositories)
+{
+	cleanup(workspace_ref_done) struct workspace_ref w = {0};
+	cleanup(listing_unref) struct listing *l = NULL;
+	struct catalog_repositories *all;
+	struct catalog_age age;
+	int r;
+
+	catalog_resolve(c, workspace, &w);
+	r = get_listing(ctx, c, &w, mode, &l, &age);
+	if (r < 0)
+		return r;
+	all = xcalloc(1, sizeof(*all));
+	all->items = xcalloc(l->n_items + 1, sizeof(*all->items));
+	all->n_items = l->n_items;
+	for (size_t i = 0; i < l->n_items; i++) {
+		catalog_repository_copy(&l->items[i], &all->items[i]);
+		all->items[i].workspace = xstrdup(w.key);
+	}
+	all->age = age;
+	all->version = l->version;
+	*ret_repositories = all;
+	return 0;
+}
+
+/* The repository of a cached document. False: there is none, or it has another
+ * name by now. */
+static bool repository_of(struct catalog *c, const char *uuid, const char *name,
+			  struct catalog_repository *ret)
+{
+	cleanup(free) char *key = xasprintf("repo/%s", uuid);
+	cleanup(cache_entry_free) struct cache_entry *e = catalog_peek(c, key);
+	cleanup(json_free) struct json *json = NULL;
+	cleanup(bitbucket_repository_done) struct bitbucket_repository got = {
+		0};
+	cleanup(catalog_repository_done) struct catalog_repository made = {0};
+
+	if (!e || !e->body ||
+	    json_parse(blob_data(e->body), blob_len(e->body), &json) ||
+	    bitbucket_read_repository(json, &got))
+		return false;
+	catalog_repository_make(got.slug, uuid, got.project, got.updated_ms,
+				&made);
+	if (strcmp(made.name, name))
+		return false;
+	*ret = made;
+	made = (struct catalog_repository){0};
+	return true;
+}
+
+/* One of a workspace that was never listed: asked for by its name. */
+static int repository_by_name(struct ctx *ctx, struct catalog *c,
+			      const struct workspace_ref *w, const char *name,
+			      struct catalog_repository *ret,
+			      struct catalog_age *ret_age)
+{
+	cleanup(free) char *key = catalog_alias_key(w, name);
+	struct fetch f = {.workspace = w, .slug = name};
+	enum source_mode mode = SOURCE_READ;
+
+	/* Twice: an alias whose document went or was renamed is asked anew. */
+	for (unsigned i = 0; i < 2; i++) {
+		cleanup(cache_entry_free) struct cache_entry *e = NULL;
+		bool stale = false;
+		int r = catalog_get(ctx, c, key, mode, catalog_fetch_repository,
+				    &f, &e, &stale);
+
+		if (r < 0)
+			return r;
+		*ret_age = catalog_age_of(e, stale);
+		if (!e->body)
+			return catalog_negative_of(ctx, e);
+		if (repository_of(c, blob_data(e->body), name, ret)) {
+			ret->workspace = xstrdup(w->key);
+			return 0;
+		}
+		mode = SOURCE_REFRESH;
+	}
+	return catalog_unknown(ctx, name, ret_age, 0, false);
+}
+
+int catalog_repository(struct ctx *ctx, struct catalog *c,
+		       const char *workspace, const char *name,
+		       struct catalog_repository *ret_repository,
+		       struct catalog_age *ret_age)
+{
+	cleanup(workspace_ref_done) struct workspace_ref w = {0};
+	cleanup(listing_unref) struct listing *l = NULL;
+	const struct catalog_repository *found;
+	struct catalog_age age = {0};
+	int r;
+
+	catalog_resolve(c, workspace, &w);
+	r = get_listing(ctx, c, &w, SOURCE_CACHED, &l, &age);
+	if (r == 0 && age.stale) {
+		struct listing *newer = NULL;
+
+		/* Perhaps too old to be served without asking. */
+		r = get_listing(ctx, c, &w, SOURCE_READ, &newer, &age);
+		if (r < 0)
+			return r;
+		listing_unref(l);
+		l = newer;
+	}
+	if (r == -EINTR)
+		return r;
+	if (!l) {
+		if (!text_is_repo_slug(name))
+			return catalog_unknown(ctx, name, ret_age,
+					       c->config.ttl_unknown_ms, false);
+		return repository_by_name(ctx, c, &w, name, ret_repository,
+					  ret_age);
+	}
+	found = listing_find(l, name);
+	if (!found)
+		return catalog_unknown(ctx, name, ret_age, age.left_ms,
+				       age.stale);
+	catalog_repository_copy(found, ret_repository);
+	ret_repository->workspace = xstrdup(w.key);
+	*ret_age = age;
+	return 0;
+}
+
+/* ---- documents ---- */
+
+void catalog_document_done(struct catalog_document *d)
+{
+	blob_unref(d->body);
+	*d = (struct catalog_document){0};
+}
+
+static int64_t time_in(const struct blob *body)
+{
+	cleanup(json_free) struct json *json = NULL;
+	const char *text;
+	int64_t ms;
+
+	if (json_parse(blob_data(body), blob_len(body), &json))
+		return 0;
+	text = json_str(json, "updated_on");
+	if (!text || clock_parse_iso8601(text, &ms)) {
+		text = json_str(json, "created_on");
+		if (!text || clock_parse_iso8601(text, &ms))
+			return 0;
+	}
+	return ms;
+}
+
+static int document_of(struct ctx *ctx, const struct cache_entry *e, bool stale,
+		       struct catalog_document *ret)
+{
+	if (!e->body)
+		return catalog_negative_of(ctx, e);
+	*ret = (struct catalog_document){
+		.body = blob_ref(e->body),
+		.version = e->version,
+		.updated_ms = time_in(e->body),
+		.age = catalog_age_of(e, stale),
+	};
+	return 0;
+}
+
+int catalog_document(struct ctx *ctx, struct catalog *c, const char *workspace,
+		     const struct catalog_repository *repository,
+		     enum source_mode mode,
+		     struct catalog_document *ret_document)
+{
+	cleanup(workspace_ref_done) struct workspace_ref w = {0};
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+	struct fetch f = {.workspace = &w, .repository = repository};
+	bool stale = false;
+	int r;
+
+	catalog_resolve(c, workspace, &w);
+	/* Its own, also when that name is another workspace's by now. */
+	if (repository->workspace && strcmp(repository->workspace, w.key)) {
+		free(w.key);
+		free(w.uuid);
+		w.key = xstrdup(repository->workspace);
+		w.uuid = xstrdup(catalog_is_uuid(w.key) ? w.key : "");
+	}
+	r = catalog_get(ctx, c, repository->key, mode, catalog_fetch_document,
+			&f, &e, &stale);
+	return r < 0 ? r : document_of(ctx, e, stale, ret_document);
+}
+
+int catalog_user(struct ctx *ctx, struct catalog *c, enum source_mode mode,
+		 struct catalog_document *ret_document)
+{
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+	struct fetch f = {0};
+	bool stale = false;
+	int r;
+
+	if (!catalog_has_user(c))
+		return ctx_fail(ctx, -ENOENT,
+				"Nobody is signed in as a user, so there is no "
+				"user.json.");
+	r = catalog_get(ctx, c, KEY_USER, mode, catalog_fetch_user, &f, &e,
+			&stale);
+	return r < 0 ? r : document_of(ctx, e, stale, ret_document);
+}
+
+int64_t catalog_unknown_ms(struct catalog *c)
+{
+	return bitbucket_unknown_ms(c->config.bitbucket, NULL);
+}
+
+int catalog_check_token(struct ctx *ctx, struct catalog *c)
+{
+	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
+	cleanup(free) char *path = NULL;
+	int r;
+
+	if (credential_kind(c->config.credential) != CREDENTIAL_ACCESS_TOKEN ||
+	    !c->workspaces[0])
+		return 0;
+	path = bitbucket_workspace_path(c->workspaces[0]);
+	r = bitbucket_get(ctx, c->config.bitbucket, path, NULL, &reply);
+	return catalog_is_gone(reply.status) ? 0 : r;
+}
+
+int catalog_version(struct catalog *c, uint64_t version, struct blob **ret_body)
+{
+	return cache_get_version(c->config.cache, version, ret_body);
+}
+
+int64_t catalog_mtime_ms(struct catalog *c, uint64_t version, int64_t time_ms)
+{
+	return cache_mtime_ms(c->config.cache, version, time_ms);
+}

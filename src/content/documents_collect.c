@@ -1,0 +1,585 @@
+/*
+ * content/documents, a collection: walked page by page, written into its files
+ * as the items come, stored in one transaction.
+ */
+#include "content/documents_private.h"
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/map.h"
+#include "base/text.h"
+
+#include "api/multipart.h"
+
+/* Names of ours in every collection's directory. */
+static const char *const own_names[] = {"index.tsv", "index.json", "more",
+					NULL};
+
+struct taken {
+	UT_hash_handle hh;
+	char name[];
+};
+
+struct collecting {
+	struct documents *documents;
+	const struct resource *row;
+	const struct scope *scope;
+	struct json *names; /* what is stored of the collection itself */
+	struct json *whole; /* of those whose row makes files of all */
+	struct buf tsv, json;
+	struct taken *taken; /* names */
+	size_t n_items;
+	int64_t ttl_ms;
+	struct cache_put *puts;
+	size_t n_puts, size_puts;
+};
+
+static void collecting_done(struct collecting *c)
+{
+	struct taken *t, *next;
+
+	HASH_ITER (hh, c->taken, t, next) {
+		HASH_DEL(c->taken, t);
+		free(t);
+	}
+	for (size_t i = 0; i < c->n_puts; i++) {
+		free((char *)(uintptr_t)c->puts[i].key);
+		free((void *)(uintptr_t)c->puts[i].body);
+	}
+	free(c->puts);
+	json_free(c->names);
+	json_free(c->whole);
+	buf_done(&c->tsv);
+	buf_done(&c->json);
+}
+
+/* key and body become the batch's. */
+static void add_put(struct collecting *c, char *key, char *body, size_t n,
+		    int64_t ttl_ms)
+{
+	if (c->n_puts == c->size_puts) {
+		c->size_puts = c->size_puts ? c->size_puts * 2 : 16;
+		c->puts = xrealloc(c->puts, c->size_puts * sizeof(*c->puts));
+	}
+	c->puts[c->n_puts++] = (struct cache_put){
+		.key = key, .body = body, .n_body = n, .ttl_ms = ttl_ms};
+}
+
+/* ---- names ---- */
+
+static void value_at(const struct json *item, const char *path, struct buf *out)
+{
+	const struct resource_column column = {"", path, NULL};
+
+	resource_value(&column, item, out);
+}
+
+static bool is_own(const struct resource *row, const char *name)
+{
+	for (size_t i = 0; own_names[i]; i++)
+		if (!strcmp(own_names[i], name))
+			return true;
+	return resource_find_file(row->files, name) ||
+	       resource_find_row(row->rows, name);
+}
+
+/* The first byte written %XX, when the whole name is one of ours. */
+static void dodge(const struct resource *row, struct buf *name)
+{
+	cleanup(free) char *old = NULL;
+
+	if (!is_own(row, name->data))
+		return;
+	old = buf_steal(name, NULL);
+	buf_printf(name, "%%%02X%s", (unsigned char)old[0], old + 1);
+}
+
+static bool is_taken(const struct collecting *c, const struct buf *name)
+{
+	struct taken *t;
+
+	HASH_FIND(hh, c->taken, name->data, name->len, t);
+	return t != NULL;
+}
+
+/* Two with the same name: the later one is told apart by its id; should that be
+ * the same, too, by how many there were. */
+static void make_unique(struct collecting *c, const char *id, struct buf *name)
+{
+	cleanup(free) char *plain = xstrdup(name->data);
+	size_t n = strnlen(plain, 255 - 9);
+	unsigned n_taken = HASH_COUNT(c->taken);
+	struct taken *t;
+
+	/* Not in the middle of a character. */
+	while (plain[n] && n > 0 && ((unsigned char)plain[n] & 0xc0) == 0x80)
+		n--;
+	for (unsigned i = 0; is_taken(c, name); i++) {
+		cleanup(free) char *text =
+			i ? xasprintf("%s#%u", id, n_taken + i) : xstrdup(id);
+		char hex[41];
+
+		digest_sha1_hex(text, strlen(text), hex);
+		buf_clear(name);
+		buf_printf(name, "%.*s~%.8s", (int)n, plain, hex);
+	}
+	t = xcalloc(1, sizeof(*t) + name->len + 1);
+	memcpy(t->name, name->data, name->len);
+	HASH_ADD_KEYPTR(hh, c->taken, t->name, name->len, t);
+}
+
+static int64_t time_at(const struct json *item, const char *path)
+{
+	const struct json *at = path ? resource_at(item, path) : NULL;
+	int64_t ms;
+
+	return at && json_is_string(at) &&
+			       !clock_parse_iso8601(json_str(at, ""), &ms)
+		       ? ms
+		       : 0;
+}
+
+/* ---- one item ---- */
+
+/* Whoever compares two listings sees by it what has changed. */
+static void hash_of(const struct resource_items *items, const struct json *item,
+		    const struct buf *text, char out[static 41])
+{
+	cleanup(buf_done) struct buf content = BUF_INIT(0);
+
+	if (items->content)
+		items->content(item, &content);
+	if (content.len)
+		digest_sha1_hex(content.data, content.len, out);
+	else
+		digest_sha1_hex(text->data, text->len, out);
+	out[16] = '\0';
+}
+
+static void take_named(struct collecting *c, const struct json *item)
+{
+	const struct resource_items *items = c->row->items;
+	cleanup(buf_done) struct buf raw = BUF_INIT(64 * KIB);
+	cleanup(buf_done) struct buf name = BUF_INIT(64 * KIB);
+	cleanup(buf_done) struct buf id = BUF_INIT(64 * KIB);
+	cleanup(buf_done) struct buf text = BUF_INIT(0);
+	bool final = items->is_final && items->is_final(item);
+	struct json *entry;
+	size_t n;
+	char hash[41];
+
+	value_at(item, items->id_path, &id);
+	if (items->is_numbered)
+		buf_printf(&raw, "%zu-", c->n_items);
+	if (items->name)
+		items->name(item, &raw);
+	else
+		value_at(item, items->name_path, &raw);
+	/* Without an id nothing can be asked of it: a line of the index. */
+	if (!id.len || id.failed || raw.failed || json_compact(item, &text) < 0)
+		return;
+	text_file_name(&name, raw.data ? raw.data : "", NULL);
+	dodge(c->row, &name);
+	make_unique(c, id.data, &name);
+	hash_of(items, item, &text, hash);
+	entry = json_append_object(c->names);
+	json_add_str(entry, "name", name.data);
+	json_add_str(entry, "id", id.data);
+	json_add_str(entry, "hash", hash);
+	json_add_int(entry, "time", time_at(item, items->time_path));
+	n = text.len;
+	add_put(c, documents_item_key(c->row, c->scope, id.data),
+		buf_steal(&text, NULL), n, final ? FINAL_MS : c->ttl_ms);
+}
+
+void documents_add_indented(struct buf *out, const struct json *item)
+{
+	buf_puts(out, out->len > 1 ? ",\n  " : "\n  ");
+	json_pretty_inside(item, 1, out);
+}
+
+/* A file as it is, named as it is called. */
+static int take_part(void *arg, const struct multipart_part *part)
+{
+	struct collecting *c = arg;
+	cleanup(buf_done) struct buf name = BUF_INIT(64 * KIB);
+	struct json *entry;
+	char hash[41];
+
+	if (!part->name)
+		return 0;
+	text_file_name(&name, part->name, NULL);
+	make_unique(c, part->name, &name);
+	digest_sha1_hex(part->data, part->n, hash);
+	hash[16] = '\0';
+	entry = json_append_object(c->names);
+	json_add_str(entry, "name", name.data);
+	json_add_str(entry, "id", part->name);
+	json_add_str(entry, "hash", hash);
+	add_put(c, xasprintf("%s#%s", c->scope->key, name.data),
+		xmemdup0(part->data, part->n), part->n, c->ttl_ms);
+	return 0;
+}
+
+int documents_collect_item(struct collecting *c, const struct json *item)
+{
+	c->n_items++;
+	resource_tsv_line(c->row->columns, item, &c->tsv);
+	documents_add_indented(&c->json, item);
+	if (c->whole)
+		json_append_copy(c->whole, item);
+	if (c->row->items)
+		take_named(c, item);
+	return c->json.failed ? c->json.failed : c->tsv.failed;
+}
+
+static int take_item(void *arg, const struct json *item)
+{
+	return documents_collect_item(arg, item);
+}
+
+void documents_collect_other(struct collecting *c, const struct json *item)
+{
+	cleanup(buf_done) struct buf id = BUF_INIT(64 * KIB);
+	cleanup(buf_done) struct buf text = BUF_INIT(0);
+	size_t n;
+
+	value_at(item, c->row->items->id_path, &id);
+	if (!id.len || id.failed || json_compact(item, &text) < 0)
+		return;
+	n = text.len;
+	add_put(c, documents_item_key(c->row, c->scope, id.data),
+		buf_steal(&text, NULL), n, c->row->ttl_s * 1000);
+}
+
+/* ---- all of it ---- */
+
+static void add_file(struct collecting *c, const char *name, struct buf *text)
+{
+	size_t n = text->len;
+
+	add_put(c, xasprintf("%s#%s", c->scope->key, name),
+		buf_steal(text, NULL), n, c->ttl_ms);
+}
+
+static int add_row_files(struct collecting *c)
+{
+	const struct resource_file *f = c->row->files;
+
+	for (; f && f->name; f++) {
+		struct buf text = BUF_INIT(0);
+		int r = f->render(f, c->whole, &text);
+
+		if (r < 0) {
+			buf_done(&text);
+			return r;
+		}
+		add_file(c, f->name, &text);
+	}
+	return 0;
+}
+
+static void add_more(struct collecting *c)
+{
+	struct buf text = BUF_INIT(0);
+
+	buf_printf(&text, "These are the newest %u; there are older ones.\n",
+		   c->documents->config.history);
+	if (c->row->items && c->row->items->endpoint)
+		buf_puts(&text, "Each can be entered by its name, though it is "
+				"not listed.\n");
+	buf_puts(&text, "To list more, mount with -o history=N.\n");
+	add_file(c, "more", &text);
+}
+
+/* And with them all that was made. */
+static int store_names(struct ctx *ctx, struct collecting *c, bool more)
+{
+	cleanup(json_free) struct json *top = json_new_object();
+	struct buf names = BUF_INIT(0);
+	struct json *items;
+	size_t n;
+	int r;
+
+	json_add_bool(top, "more", more);
+	json_add_int(top, "most", c->documents->config.history);
+	items = json_add_array(top, "items");
+	for (const struct json *i = json_first(c->names); i; i = json_next(i))
+		json_append_copy(items, i);
+	r = json_compact(top, &names);
+	if (r < 0) {
+		buf_done(&names);
+		return r;
+	}
+	n = names.len;
+	add_put(c, xstrdup(c->scope->key), buf_steal(&names, NULL), n,
+		c->ttl_ms);
+	return documents_put(ctx, c->documents, c->puts, c->n_puts);
+}
+
+static int store(struct ctx *ctx, struct collecting *c, bool more)
+{
+	int r;
+
+	buf_puts(&c->json, c->json.len > 1 ? "\n]\n" : "]\n");
+	if (c->json.failed || c->tsv.failed)
+		return ctx_fail(ctx, -EFBIG,
+				"The list at %s is larger than 64 MiB.",
+				c->scope->key);
+	add_file(c, "index.tsv", &c->tsv);
+	add_file(c, "index.json", &c->json);
+	r = c->whole ? add_row_files(c) : 0;
+	if (r < 0)
+		return ctx_fail(ctx, r, "The list at %s cannot be written.",
+				c->scope->key);
+	if (more)
+		add_more(c);
+	return store_names(ctx, c, more);
+}
+
+static enum bitbucket_paging paging_of(const struct resource *row)
+{
+	switch (row->paging) {
+	case RESOURCE_NEXT:
+		break;
+	case RESOURCE_NUMBERED:
+		return BITBUCKET_NUMBERED;
+	case RESOURCE_NEWEST:
+		return BITBUCKET_NEWEST;
+	case RESOURCE_WHOLE:
+		return BITBUCKET_WHOLE;
+	case RESOURCE_PARTS:
+		check(!"a list");
+	}
+	return BITBUCKET_NEXT;
+}
+
+static int fetch_parts(struct ctx *ctx, struct documents_fetch *f,
+		       const struct cache_entry *old, struct collecting *c)
+{
+	struct documents *d = f->documents;
+	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
+	cleanup(free) char *path = NULL;
+	int r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
+
+	if (r < 0)
+		return r;
+	r = bitbucket_get_parts(ctx, d->config.bitbucket, path, &reply);
+	if (r < 0)
+		return documents_refused(ctx, d, f->scope->key, old, r,
+					 reply.status);
+	r = multipart_each(reply.content_type,
+			   reply.body.data ? reply.body.data : "",
+			   reply.body.len, take_part, c);
+	if (r < 0)
+		return ctx_fail(ctx, -EIO,
+				"Bitbucket's answer to %s is not the files "
+				"that were asked for.",
+				path);
+	return store_names(ctx, c, false);
+}
+
+/* What was here and is in another state now: its document is outdated. Of a
+ * history the oldest go without that. */
+static void expire_gone(const struct collecting *c,
+			const struct cache_entry *old)
+{
+	cleanup(collection_unref) struct collection *before = NULL;
+	const struct resource *row = c->row;
+
+	if (!row->items || !row->items->where || row->is_history || !old ||
+	    !old->body ||
+	    collection_decode(blob_data(old->body), old->n_body, &before))
+		return;
+	for (size_t i = 0; i < before->n_items; i++) {
+		const struct collection_item *item = &before->items[i];
+		cleanup(free) char *key =
+			documents_item_key(row, c->scope, item->id);
+		struct taken *t;
+
+		HASH_FIND(hh, c->taken, item->name, strlen(item->name), t);
+		if (!t)
+			(void)cache_expire(c->documents->config.cache, key);
+	}
+}
+
+static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
+		       const struct cache_entry *old, struct collecting *c)
+{
+	struct documents *d = f->documents;
+	struct bitbucket_list list = {
+		.paging = paging_of(f->row),
+		.q = f->row->q,
+		.id = f->row->id      ? f->row->id
+		      : f->row->items ? f->row->items->id_path
+				      : "uuid",
+		.most = f->row->is_history ? d->config.history : 0,
+		.patient = f->row->is_computed,
+		.each = take_item,
+		.arg = c,
+	};
+	cleanup(free) char *path = NULL, *direct = NULL;
+	int64_t left_ms = 0;
+	bool more = false;
+	int r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
+
+	if (r < 0)
+		return r;
+	direct = documents_direct(ctx, f, old, &left_ms);
+	list.path = direct ? direct : path;
+	if (resource_n_files(f->row->files))
+		c->whole = json_new_array();
+	resource_tsv_header(f->row->columns, &c->tsv);
+	buf_puts(&c->json, "[");
+	r = documents_update(ctx, f, path, old, c, &more);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return store(ctx, c, more);
+	r = bitbucket_list(ctx, d->config.bitbucket, &list, &more);
+	if (direct && r < 0 && !c->n_items &&
+	    documents_direct_failed(ctx, list.status)) {
+		list.path = path;
+		r = bitbucket_list(ctx, d->config.bitbucket, &list, &more);
+	} else if (direct && c->ttl_ms > left_ms) {
+		c->ttl_ms = left_ms;
+	}
+	if (r == -ENOENT && f->row->may_lack && list.status == 404 &&
+	    !c->n_items)
+		r = 0;
+	if (r < 0)
+		return documents_refused(ctx, d, f->scope->key, old, r,
+					 list.status);
+	r = store(ctx, c, more);
+	if (r == 0) {
+		expire_gone(c, old);
+		documents_was_walked(f);
+	}
+	return r;
+}
+
+/* What is below an item that has ended has ended, too. */
+static int64_t ttl_of(const struct documents_fetch *f)
+{
+	cleanup(free) char *above =
+		xmemdup0(f->scope->key,
+			 strlen(f->scope->key) - strlen(f->row->name) - 1);
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+	cleanup(json_free) struct json *json = NULL;
+
+	if (f->row->is_final_below &&
+	    cache_get(f->documents->config.cache, above, &e) > CACHE_MISS &&
+	    e->body && !json_parse(blob_data(e->body), e->n_body, &json) &&
+	    f->row->is_final_below(json))
+		return FINAL_MS;
+	return f->row->ttl_s * 1000;
+}
+
+int documents_fetch_collection(struct ctx *ctx, void *arg,
+			       const struct cache_entry *old)
+{
+	struct documents_fetch *f = arg;
+	struct collecting c = {
+		.documents = f->documents,
+		.row = f->row,
+		.scope = f->scope,
+		.ttl_ms = ttl_of(f),
+		.tsv = BUF_INIT(CACHE_MAX_BODY),
+		.json = BUF_INIT(CACHE_MAX_BODY),
+		.names = json_new_array(),
+	};
+	bool big;
+	int r = f->row->paging == RESOURCE_PARTS ? fetch_parts(ctx, f, old, &c)
+						 : fetch_pages(ctx, f, old, &c);
+
+	big = c.n_puts > MANY_ITEMS || c.json.size > 128 * KIB;
+	collecting_done(&c);
+	/* Megabytes that were needed once, on a heap that would keep them. */
+	if (big)
+		mem_give_back();
+	return r;
+}
+
+/* ---- as it is stored ---- */
+
+static int by_name(const void *a, const void *b)
+{
+	const struct collection_item *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+int collection_decode(const char *text, size_t n, struct collection **ret)
+{
+	cleanup(json_free) struct json *top = NULL;
+	const struct json *items;
+	struct collection *c;
+	size_t n_bytes = 0;
+	char *at;
+
+	if (json_parse(text, n, &top))
+		return -EBADMSG;
+	items = json_at(top, "items");
+	if (!json_is_array(items))
+		return -EBADMSG;
+	for (const struct json *i = json_first(items); i; i = json_next(i)) {
+		if (!json_str(i, "name") || !json_str(i, "id") ||
+		    !json_str(i, "hash"))
+			return -EBADMSG;
+		n_bytes += strlen(json_str(i, "name")) +
+			   strlen(json_str(i, "id")) +
+			   strlen(json_str(i, "hash")) + 3;
+	}
+	c = xcalloc(1, sizeof(*c));
+	refs_init(&c->refs_private);
+	c->more = json_bool(top, "more", false);
+	c->most = json_int(top, "most", 0);
+	c->items = xcalloc(json_n_items(items) + 1, sizeof(*c->items));
+	c->bytes_private = at = xmalloc(n_bytes + 1);
+	for (const struct json *i = json_first(items); i; i = json_next(i)) {
+		struct collection_item *item = &c->items[c->n_items++];
+
+		item->name = at;
+		at = stpcpy(at, json_str(i, "name")) + 1;
+		item->id = at;
+		at = stpcpy(at, json_str(i, "id")) + 1;
+		item->hash = at;
+		at = stpcpy(at, json_str(i, "hash")) + 1;
+		item->time_ms = json_int(i, "time", 0);
+	}
+	qsort(c->items, c->n_items, sizeof(*c->items), by_name);
+	*ret = c;
+	return 0;
+}
+
+struct collection *collection_unref(struct collection *c)
+{
+	if (!c || !refs_drop(&c->refs_private))
+		return NULL;
+	free(c->items);
+	free(c->bytes_private);
+	free(c->key_private);
+	free(c);
+	return NULL;
+}
+
+static int name_against_item(const void *name, const void *item)
+{
+	return strcmp(name, ((const struct collection_item *)item)->name);
+}
+
+const struct collection_item *collection_find(const struct collection *c,
+					      const char *name)
+{
+	return bsearch(name, c->items, c->n_items, sizeof(*c->items),
+		       name_against_item);
+}
+
+const struct collection_item *collection_find_id(const struct collection *c,
+						 const char *id)
+{
+	for (size_t i = 0; i < c->n_items; i++)
+		if (!strcmp(c->items[i].id, id))
+			return &c->items[i];
+	return NULL;
+}

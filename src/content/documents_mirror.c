@@ -1,0 +1,64 @@
+/*
+ * content/documents: any GET of the API, as a file.
+ */
+#include "content/documents_private.h"
+
+#define TTL_MS (INT64_C(60) * 1000)
+
+struct mirrored {
+	struct documents *documents;
+	const char *key, *path;
+	bool text;
+};
+
+static int fetch_mirrored(struct ctx *ctx, void *arg,
+			  const struct cache_entry *old)
+{
+	struct mirrored *m = arg;
+	struct documents *d = m->documents;
+	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
+	cleanup(buf_done) struct buf merged = BUF_INIT(0);
+	const struct buf *body = m->text ? &reply.body : &merged;
+	long status = 0;
+	int r;
+
+	if (m->text) {
+		r = bitbucket_get(ctx, d->config.bitbucket, m->path, NULL,
+				  &reply);
+		status = reply.status;
+	} else {
+		r = bitbucket_get_merged(ctx, d->config.bitbucket, m->path,
+					 &merged, &status);
+	}
+	if (r < 0)
+		return documents_refused(ctx, d, m->key, old, r, status);
+	return documents_put(ctx, d,
+			     &(struct cache_put){
+				     .key = m->key,
+				     .body = body->data ? body->data : "",
+				     .n_body = body->len,
+				     .ttl_ms = TTL_MS,
+			     },
+			     1);
+}
+
+int documents_mirror(struct ctx *ctx, struct documents *d, const char *path,
+		     bool text, enum source_mode mode,
+		     struct document_file *ret_file)
+{
+	cleanup(free) char *key =
+		xasprintf("api/%s%s", text ? "text" : "json", path);
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+	struct mirrored m = {d, key, path, text};
+	bool stale = false;
+	int r = source_get(ctx, d->config.source, key, mode, fetch_mirrored, &m,
+			   &e, &stale);
+
+	if (r < 0)
+		return r;
+	if (!e->body)
+		return ctx_fail(ctx, -e->negative, "%s", e->note);
+	*ret_file = (struct document_file){e->version, e->n_body,
+					   documents_age(e, stale)};
+	return 0;
+}

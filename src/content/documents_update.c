@@ -1,0 +1,266 @@
+/*
+ * content/documents, a dated collection brought up to date: one request for what
+ * was changed since the newest change that is stored, whatever its state now,
+ * instead of all pages. The rest is rebuilt from the stored items.
+ *
+ * What was deleted tells nobody, so that now and then all of it is walked.
+ */
+#include "content/documents_private.h"
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/text.h"
+
+#define WALK_EVERY_MS (INT64_C(6) * 3600 * 1000)
+#define MOST_CHANGED 150 /* more, and the pages are as cheap */
+
+struct entry {
+	UT_hash_handle hh;
+	char *id;
+	int64_t created_ms;
+	size_t index; /* in the order that it had */
+	char *text;   /* of a changed one; NULL: as it is stored */
+	size_t n_text;
+	bool elsewhere; /* of another collection now */
+};
+
+struct update {
+	struct documents_fetch *fetch;
+	struct entry *by_id;
+	struct entry **entries;
+	size_t n, size;
+	char *since; /* the newest updated_on */
+	int64_t since_ms;
+};
+
+static void update_done(struct update *u)
+{
+	HASH_CLEAR(hh, u->by_id);
+	for (size_t i = 0; i < u->n; i++) {
+		free(u->entries[i]->id);
+		free(u->entries[i]->text);
+		free(u->entries[i]);
+	}
+	free(u->entries);
+	free(u->since);
+}
+DEFINE_CLEANUP_DONE(struct update, update_done);
+
+static int64_t time_at(const struct json *item, const char *path)
+{
+	const char *text = json_str(item, path);
+	int64_t ms;
+
+	return text && !clock_parse_iso8601(text, &ms) ? ms : INT64_MIN;
+}
+
+static struct entry *entry_of(struct update *u, const char *id)
+{
+	struct entry *e;
+
+	HASH_FIND_STR(u->by_id, id, e);
+	if (e)
+		return e;
+	e = xcalloc(1, sizeof(*e));
+	e->id = xstrdup(id);
+	e->index = u->n;
+	if (u->n == u->size) {
+		u->size = u->size ? 2 * u->size : 64;
+		u->entries =
+			xrealloc(u->entries, u->size * sizeof(struct entry *));
+	}
+	u->entries[u->n++] = e;
+	HASH_ADD_KEYPTR(hh, u->by_id, e->id, strlen(e->id), e);
+	return e;
+}
+
+/* ---- what is stored ---- */
+
+static int stored_item(const struct update *u, const char *id,
+		       struct json **ret_item)
+{
+	const struct documents_fetch *f = u->fetch;
+	cleanup(free) char *key = documents_item_key(f->row, f->scope, id);
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+
+	if (cache_get(f->documents->config.cache, key, &e) <= CACHE_MISS ||
+	    !e->body)
+		return -ENOENT;
+	return json_parse(blob_data(e->body), e->n_body, ret_item);
+}
+
+/* False: it cannot be gone on from. */
+static bool read_stored(struct update *u, const struct cache_entry *old,
+			bool *ret_more)
+{
+	cleanup(json_free) struct json *top = NULL;
+
+	if (json_parse(blob_data(old->body), old->n_body, &top))
+		return false;
+	*ret_more = json_bool(top, "more", false);
+	for (const struct json *i = json_first(json_at(top, "items")); i;
+	     i = json_next(i)) {
+		cleanup(json_free) struct json *item = NULL;
+		const char *id = json_str(i, "id");
+		int64_t updated_ms;
+		struct entry *e;
+
+		if (!id || stored_item(u, id, &item) < 0)
+			return false;
+		e = entry_of(u, id);
+		e->created_ms = time_at(item, "created_on");
+		updated_ms = time_at(item, "updated_on");
+		if (e->created_ms == INT64_MIN || updated_ms == INT64_MIN)
+			return false;
+		if (!u->since || updated_ms > u->since_ms) {
+			free(u->since);
+			u->since = xstrdup(json_str(item, "updated_on"));
+			u->since_ms = updated_ms;
+		}
+	}
+	return u->since != NULL;
+}
+
+/* ---- what was changed ---- */
+
+static int take_changed(void *arg, const struct json *item)
+{
+	struct update *u = arg;
+	const struct resource *row = u->fetch->row;
+	const struct resource_column column = {"", row->items->id_path, NULL};
+	const char *here = row->is_beside ? row->name : "";
+	cleanup(buf_done) struct buf id = BUF_INIT(64 * KIB);
+	cleanup(buf_done) struct buf text = BUF_INIT(0);
+	struct entry *e;
+
+	resource_value(&column, item, &id);
+	if (!id.len || json_compact(item, &text) < 0)
+		return 0;
+	e = entry_of(u, id.data);
+	e->created_ms = time_at(item, "created_on");
+	e->elsewhere = strcmp(row->items->where(item), here) != 0;
+	free(e->text);
+	e->text = buf_steal(&text, &e->n_text);
+	return 0;
+}
+
+static char *changes_path(const struct update *u, const char *path)
+{
+	cleanup(free) char *q = xasprintf("updated_on>=%s", u->since);
+	struct buf out = BUF_INIT(0);
+
+	buf_printf(&out, "%s%csort=-updated_on&q=", path,
+		   strchr(path, '?') ? '&' : '?');
+	text_percent_encode(&out, q, "");
+	return buf_steal(&out, NULL);
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	const struct entry *x = *(struct entry *const *)a;
+	const struct entry *y = *(struct entry *const *)b;
+
+	if (x->created_ms != y->created_ms)
+		return x->created_ms < y->created_ms ? 1 : -1;
+	return x->index < y->index ? -1 : 1;
+}
+
+/* ---- both ---- */
+
+static int emit(const struct update *u, const struct entry *e,
+		struct collecting *c)
+{
+	cleanup(json_free) struct json *item = NULL;
+	int r = e->text ? json_parse(e->text, e->n_text, &item)
+			: stored_item(u, e->id, &item);
+
+	if (r < 0)
+		return r;
+	if (!e->elsewhere)
+		return documents_collect_item(c, item);
+	documents_collect_other(c, item);
+	return 0;
+}
+
+static int emit_all(struct update *u, struct collecting *c, bool *more)
+{
+	const struct documents_fetch *f = u->fetch;
+	size_t most = f->row->is_history ? f->documents->config.history
+					 : SIZE_MAX;
+	size_t n = 0;
+	int r = 0;
+
+	qsort(u->entries, u->n, sizeof(struct entry *), newest_first);
+	for (size_t i = 0; i < u->n && r == 0; i++) {
+		const struct entry *e = u->entries[i];
+
+		if (!e->elsewhere && n == most) {
+			*more = true;
+			continue;
+		}
+		n += !e->elsewhere;
+		r = emit(u, e, c);
+	}
+	return r;
+}
+
+#define FACTS "walked"
+
+static bool is_walk_due(const struct documents_fetch *f)
+{
+	cleanup(blob_unref) struct blob *value = NULL;
+	int64_t at, now = clock_wall_ms();
+
+	if (cache_fact_get(f->documents->config.cache, FACTS, f->scope->key,
+			   strlen(f->scope->key), &value) < 0 ||
+	    blob_len(value) != sizeof(at))
+		return true;
+	memcpy(&at, blob_data(value), sizeof(at));
+	return now < at || now - at >= WALK_EVERY_MS;
+}
+
+void documents_was_walked(struct documents_fetch *f)
+{
+	int64_t now = clock_wall_ms();
+
+	/* Not kept, it is walked again: no more than that. */
+	if (f->row->is_dated)
+		(void)cache_fact_put(f->documents->config.cache, FACTS,
+				     f->scope->key, strlen(f->scope->key), &now,
+				     sizeof(now));
+}
+
+int documents_update(struct ctx *ctx, struct documents_fetch *f,
+		     const char *path, const struct cache_entry *old,
+		     struct collecting *c, bool *ret_more)
+{
+	cleanup(update_done) struct update u = {.fetch = f};
+	struct bitbucket_list list = {
+		.paging = BITBUCKET_NEXT,
+		.most = MOST_CHANGED,
+		.each = take_changed,
+		.arg = &u,
+	};
+	cleanup(free) char *changes = NULL;
+	bool more = false, too_many = false;
+	int r;
+
+	if (!f->row->is_dated || f->anew || !old || !old->body ||
+	    is_walk_due(f) || !read_stored(&u, old, &more))
+		return 1;
+	list.id = f->row->items->id_path;
+	list.path = changes = changes_path(&u, path);
+	r = bitbucket_list(ctx, f->documents->config.bitbucket, &list,
+			   &too_many);
+	if (r < 0)
+		return r;
+	if (too_many)
+		return 1;
+	if (emit_all(&u, c, &more) < 0)
+		return ctx_fail(ctx, -EIO,
+				"What is stored of %s changed while it was "
+				"brought up to date.",
+				path);
+	*ret_more = more;
+	return 0;
+}

@@ -1,0 +1,252 @@
+/*
+ * content/read_through: read-through. The policy of freshness is in `good_enough` and
+ * `wait_ms`, everything else is the order of calls: look, join the flight, look
+ * again (somebody may have landed between the two), fetch, look.
+ *
+ * A reader who has old bytes to fall back on gives the network 3 s. What it
+ * began is broken off then, and whoever waits with more patience leads anew.
+ * After such a disappointment, other readers with old bytes do not wait at all
+ * for a moment: a directory of them would take 3 s each.
+ */
+#include "content/read_through.h"
+
+#include "base/clock.h"
+#include "store/flight.h"
+
+#define DOCUMENT_MS 60000
+#define IMPATIENT_MS 3000
+#define DISAPPOINTED_MS 5000
+#define FAILURES_REMEMBERED_MS 2000
+#define TRIES 3
+
+struct source {
+	struct cache *cache;
+	struct flight *flight;
+	struct mutex lock;
+	struct source_health health;   /* under lock */
+	int64_t disappointed_until_ms; /* under lock; clock_mono_ms */
+};
+
+struct source *source_new(struct cache *cache)
+{
+	struct source *s = xcalloc(1, sizeof(*s));
+
+	s->cache = cache;
+	s->flight = flight_new(FAILURES_REMEMBERED_MS);
+	mutex_init(&s->lock);
+	return s;
+}
+
+struct source *source_free(struct source *s)
+{
+	if (!s)
+		return NULL;
+	flight_free(s->flight);
+	mutex_done(&s->lock);
+	free(s);
+	return NULL;
+}
+
+static bool is_offline(int r)
+{
+	return r == -ENETUNREACH || r == -ETIMEDOUT || r == -ECONNRESET;
+}
+
+/* impatient: the time that ran out was ours, which says little. */
+static void note_outcome(struct source *s, int r, const char *sentence,
+			 bool impatient)
+{
+	int64_t wall = clock_wall_ms();
+
+	if (r == -EINTR || r == -EAGAIN)
+		return;
+	mutex_lock(&s->lock);
+	if (r == 0) {
+		s->health.offline = false;
+		s->health.last_ok_ms = wall;
+		s->disappointed_until_ms = 0;
+	} else {
+		if (!impatient)
+			s->health.offline = is_offline(r);
+		s->health.last_failure_ms = wall;
+		s->health.last_errno = -r;
+		snprintf(s->health.last_sentence,
+			 sizeof(s->health.last_sentence), "%s", sentence);
+	}
+	mutex_unlock(&s->lock);
+}
+
+static void be_disappointed(struct source *s)
+{
+	mutex_lock(&s->lock);
+	s->disappointed_until_ms = clock_mono_ms() + DISAPPOINTED_MS;
+	mutex_unlock(&s->lock);
+}
+
+static bool is_disappointed(struct source *s)
+{
+	bool yes;
+
+	mutex_lock(&s->lock);
+	yes = s->disappointed_until_ms > clock_mono_ms();
+	mutex_unlock(&s->lock);
+	return yes;
+}
+
+void source_health(struct source *s, struct source_health *ret_health)
+{
+	struct cache_stats stats;
+
+	mutex_lock(&s->lock);
+	*ret_health = s->health;
+	mutex_unlock(&s->lock);
+	if (cache_stats(s->cache, &stats) == 0) {
+		ret_health->n_documents = stats.n_documents;
+		ret_health->n_bytes = stats.n_bytes;
+	}
+}
+
+static void look(struct source *s, const char *key, struct cache_entry **entry)
+{
+	struct cache_entry *fresh = NULL;
+
+	/* A failed read is a MISS to us, and said where it happened. */
+	if (cache_get(s->cache, key, &fresh) <= CACHE_MISS)
+		fresh = NULL;
+	cache_entry_free(*entry);
+	*entry = fresh;
+}
+
+/* Expired by less than its own lifetime. That something is not there is no
+ * answer beyond it: who waits for a name to come looks again and again, and
+ * would see it twice as late. */
+static bool good_enough(const struct cache_entry *e)
+{
+	return e && (e->left_ms >= 0 || (e->body && e->left_ms > -e->ttl_ms));
+}
+
+static int serve(struct cache_entry **entry, bool stale,
+		 struct cache_entry **ret_entry, bool *ret_stale)
+{
+	*ret_stale = stale || (*entry)->left_ms < 0;
+	*ret_entry = steal(entry);
+	return 0;
+}
+
+/* Nothing was asked, and who comes next may. */
+static bool refused(const struct ctx *ctx, int r)
+{
+	return r < 0 && ctx->refused;
+}
+
+/* We lead: fetches, unless somebody did between our look and now. */
+static int lead(struct ctx *ctx, struct source *s, const char *key,
+		enum source_mode mode, source_fetch *fetch, void *arg,
+		struct cache_entry **entry)
+{
+	int64_t before_ms = *entry ? (*entry)->fetched_ms : INT64_MIN;
+	bool impatient = mode == SOURCE_READ && *entry, late;
+	int r;
+
+	look(s, key, entry);
+	if (*entry && (*entry)->left_ms >= 0 &&
+	    (mode == SOURCE_READ || (*entry)->fetched_ms > before_ms)) {
+		flight_land(s->flight, key, 0, NULL);
+		return 0;
+	}
+	ctx->sentence[0] = '\0';
+	r = fetch(ctx, arg, *entry);
+	if (r < 0 && atomic_load(&ctx->cancelled))
+		r = -EINTR;
+	if (r == 0)
+		look(s, key, entry);
+	if (r == 0 && !*entry)
+		r = ctx_fail(ctx, -EIO,
+			     "The cache did not keep what was fetched.");
+	if (r < 0 && !*ctx->sentence)
+		ctx_fail(ctx, r, "Bitbucket could not be asked: %s.",
+			 strerror(-r));
+	late = r == -ETIMEDOUT && ctx_check(ctx) == -ETIMEDOUT;
+	if (!refused(ctx, r))
+		note_outcome(s, r, ctx->sentence, impatient && late);
+	/* Our own deadline is not everybody's, nor is our share of a quota. */
+	flight_land(s->flight, key, late || refused(ctx, r) ? -EAGAIN : r,
+		    ctx->sentence);
+	/* It may be ready by the next look, so that one asks. */
+	if (r == -EBUSY)
+		flight_forget(s->flight, key);
+	return r;
+}
+
+static int refresh(struct ctx *ctx, struct source *s, const char *key,
+		   enum source_mode mode, source_fetch *fetch, void *arg,
+		   struct cache_entry **entry)
+{
+	for (unsigned i = 0; i < TRIES; i++) {
+		int r = flight_join(ctx, s->flight, key);
+
+		if (r < 0)
+			return r;
+		if (r == FLIGHT_LEAD)
+			return lead(ctx, s, key, mode, fetch, arg, entry);
+		look(s, key, entry);
+		if (*entry)
+			return 0;
+	}
+	return ctx_fail(ctx, -EIO, "The cache did not keep what was fetched.");
+}
+
+int source_get(struct ctx *ctx, struct source *s, const char *key,
+	       enum source_mode mode, source_fetch *fetch, void *arg,
+	       struct cache_entry **ret_entry, bool *ret_stale)
+{
+	return source_get_within(ctx, s, DOCUMENT_MS, key, mode, fetch, arg,
+				 ret_entry, ret_stale);
+}
+
+int source_get_within(struct ctx *ctx, struct source *s, int64_t most_ms,
+		      const char *key, enum source_mode mode,
+		      source_fetch *fetch, void *arg,
+		      struct cache_entry **ret_entry, bool *ret_stale)
+{
+	cleanup(cache_entry_free) struct cache_entry *entry = NULL;
+	int64_t deadline;
+	bool had;
+	int r;
+
+	look(s, key, &entry);
+	if (mode == SOURCE_CACHED && !entry)
+		return -ENOENT;
+	if (mode == SOURCE_CACHED ||
+	    (mode == SOURCE_READ && good_enough(entry)))
+		return serve(&entry, false, ret_entry, ret_stale);
+	if (mode == SOURCE_READ && entry && is_disappointed(s))
+		return serve(&entry, true, ret_entry, ret_stale);
+	if (mode == SOURCE_REFRESH || mode == SOURCE_ANEW)
+		flight_forget(s->flight, key);
+
+	had = entry != NULL;
+	deadline = ctx_narrow(ctx, mode == SOURCE_READ && had ? IMPATIENT_MS
+							      : most_ms);
+	r = refresh(ctx, s, key, mode, fetch, arg, &entry);
+	ctx_widen(ctx, deadline);
+	if (r == 0)
+		return serve(&entry, false, ret_entry, ret_stale);
+	if (r == -EINTR || mode == SOURCE_REFRESH || mode == SOURCE_ANEW)
+		return r;
+	if (entry) {
+		if (is_offline(r))
+			be_disappointed(s);
+		return serve(&entry, true, ret_entry, ret_stale);
+	}
+	if (is_offline(r) && *ctx->sentence) {
+		cleanup(free) char *why = xstrdup(ctx->sentence);
+		size_t n = strlen(why);
+
+		if (n && why[n - 1] == '.')
+			why[n - 1] = '\0';
+		return ctx_fail(ctx, r, "%s, and nothing of it is cached yet.",
+				why);
+	}
+	return r;
+}

@@ -1,0 +1,480 @@
+/*
+ * content/stream: the table of streams, their files, and reading.
+ *
+ * A reader looks whether his pieces are there, and waits for those that are
+ * not; whoever finds that nobody brings his piece starts a run. What was looked
+ * at without the lock may be outdated when he begins to wait: n_changes tells.
+ */
+#include "content/stream_private.h"
+
+#include "base/clock.h"
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#define OPEN_MOST 32 /* spool files kept open while nobody reads */
+#define FAILED_MS 2000
+#define LOOK_AGAIN_MS 250
+
+struct streams *streams_new(const struct streams_config *config)
+{
+	struct streams *all = xcalloc(1, sizeof(*all));
+
+	all->config = *config;
+	if (all->config.grow_ms <= 0)
+		all->config.grow_ms = 5000;
+	mutex_init(&all->lock);
+	return all;
+}
+
+/* One run that is not cancelled yet, with a reference. */
+static struct stream_run *one_run(struct streams *all)
+{
+	struct stream_run *run, *found = NULL;
+	struct stream *s, *next;
+
+	mutex_lock(&all->lock);
+	all->stopping = true;
+	HASH_ITER (hh, all->table, s, next) {
+		stream_changed(s);
+		DL_FOREACH (s->runs, run) {
+			if (found || atomic_load(&run->ctx.cancelled))
+				continue;
+			refs_take(&run->refs);
+			found = run;
+		}
+	}
+	mutex_unlock(&all->lock);
+	return found;
+}
+
+void streams_cancel(struct streams *all)
+{
+	struct stream_run *run;
+
+	while ((run = one_run(all))) {
+		ctx_cancel(&run->ctx);
+		stream_run_unref(run);
+	}
+}
+
+struct streams *streams_free(struct streams *all)
+{
+	bool none = false;
+
+	if (!all)
+		return NULL;
+	streams_cancel(all);
+	while (!none) {
+		stream_join_ended(all);
+		mutex_lock(&all->lock);
+		none = !all->n_runs && !all->ended;
+		mutex_unlock(&all->lock);
+		if (!none)
+			usleep(1000);
+	}
+	check(!all->table);
+	mutex_done(&all->lock);
+	free(all);
+	return NULL;
+}
+
+/* ---- streams ---- */
+
+struct stream *stream_get(struct streams *all, const char *key,
+			  const char *path, int64_t size)
+{
+	struct stream *s, *fresh = xcalloc(1, sizeof(*fresh));
+
+	refs_init(&fresh->refs);
+	fresh->streams = all;
+	fresh->key = xstrdup(key);
+	fresh->path = xstrdup(path);
+	fresh->size = size;
+	fresh->listed = true;
+	cond_init(&fresh->changed);
+	mutex_lock(&all->lock);
+	HASH_FIND_STR(all->table, key, s);
+	if (s) {
+		refs_take(&s->refs);
+	} else {
+		HASH_ADD_KEYPTR(hh, all->table, fresh->key, strlen(key), fresh);
+		s = steal(&fresh);
+	}
+	mutex_unlock(&all->lock);
+	if (fresh) {
+		cond_done(&fresh->changed);
+		free(fresh->key);
+		free(fresh->path);
+		free(fresh);
+	}
+	return s;
+}
+
+struct stream *stream_ref(struct stream *s)
+{
+	refs_take(&s->refs);
+	return s;
+}
+
+struct stream *stream_unref(struct stream *s)
+{
+	struct streams *all;
+	bool last;
+
+	if (!s)
+		return NULL;
+	all = s->streams;
+	/* Under the lock, so that nobody finds what is about to go. */
+	mutex_lock(&all->lock);
+	last = refs_drop(&s->refs);
+	if (last && s->listed)
+		HASH_DEL(all->table, s);
+	if (last && s->file)
+		all->n_open--;
+	mutex_unlock(&all->lock);
+	if (!last)
+		return NULL;
+	check(!s->runs && !s->waiters);
+	spool_file_unref(s->file);
+	cond_done(&s->changed);
+	free(s->url);
+	free(s->key);
+	free(s->path);
+	free(s);
+	return NULL;
+}
+
+const char *stream_key(const struct stream *s)
+{
+	return s->key;
+}
+
+void stream_changed(struct stream *s)
+{
+	s->n_changes++;
+	cond_broadcast(&s->changed);
+}
+
+void stream_failed(struct stream *s, int r, const char *sentence)
+{
+	s->n_failures++;
+	s->failed = r;
+	s->failed_until_ms = clock_mono_ms() + FAILED_MS;
+	snprintf(s->sentence, sizeof(s->sentence), "%s", sentence);
+	stream_changed(s);
+}
+
+/* ---- files ---- */
+
+/* With the lock: one that is open for nothing, taken from its stream. */
+static struct spool_file *longest_unused(struct streams *all)
+{
+	struct stream *s, *next, *oldest = NULL;
+
+	if (all->n_open <= OPEN_MOST)
+		return NULL;
+	HASH_ITER (hh, all->table, s, next) {
+		if (s->file && !s->n_using && !s->growing && !s->n_runs &&
+		    (!oldest || s->used_ms < oldest->used_ms))
+			oldest = s;
+	}
+	if (oldest)
+		all->n_open--;
+	return oldest ? steal(&oldest->file) : NULL;
+}
+
+/* The stream's file from now on, unless somebody was faster. With n_using. */
+static void adopt(struct stream *s, struct spool_file *file)
+{
+	struct spool_file *surplus = file, *idle;
+	struct streams *all = s->streams;
+
+	mutex_lock(&all->lock);
+	if (!s->file) {
+		s->file = steal(&surplus);
+		s->size = (int64_t)spool_file_size(file);
+		snprintf(s->tag, sizeof(s->tag), "%s", spool_file_tag(file));
+		all->n_open++;
+		stream_changed(s);
+	}
+	s->n_using++;
+	idle = longest_unused(all);
+	mutex_unlock(&all->lock);
+	spool_file_unref(surplus);
+	spool_file_unref(idle);
+}
+
+static int no_disk(struct ctx *ctx, int r)
+{
+	return ctx_fail(ctx, r, "The cache cannot be written: %s.",
+			strerror(-r));
+}
+
+/* A new file of the size that is known. */
+static int make_file(struct ctx *ctx, struct stream *s, uint64_t size,
+		     const char *tag, struct spool_file **ret_file)
+{
+	cleanup(spool_file_unref) struct spool_file *file = NULL;
+	int r = spool_new(s->streams->config.spool, &file);
+
+	if (r == 0)
+		r = spool_settle(file, s->key, size, tag);
+	if (r < 0)
+		return no_disk(ctx, r);
+	*ret_file = steal(&file);
+	return 0;
+}
+
+int stream_use(struct ctx *ctx, struct stream *s, struct spool_file **ret_file)
+{
+	struct streams *all = s->streams;
+	struct spool_file *file = NULL;
+	char tag[sizeof(s->tag)];
+	int64_t size;
+	int r = 0;
+
+	mutex_lock(&all->lock);
+	size = s->size;
+	memcpy(tag, s->tag, sizeof(tag));
+	if (s->file)
+		s->n_using++;
+	*ret_file = s->file;
+	s->used_ms = clock_mono_ms();
+	mutex_unlock(&all->lock);
+	if (*ret_file)
+		return 0;
+	if (spool_find(all->config.spool, s->key, &file) == 0 && size >= 0 &&
+	    spool_file_size(file) != (uint64_t)size)
+		file = spool_file_unref(file);
+	if (!file && size < 0)
+		return -ENOENT;
+	if (!file)
+		r = make_file(ctx, s, (uint64_t)size, tag, &file);
+	if (r < 0)
+		return r;
+	adopt(s, file);
+	*ret_file = s->file;
+	return 0;
+}
+
+void stream_unuse(struct stream *s)
+{
+	mutex_lock(&s->streams->lock);
+	check(s->n_using > 0);
+	s->n_using--;
+	mutex_unlock(&s->streams->lock);
+}
+
+int stream_be_sized(struct ctx *ctx, struct stream *s, uint64_t size,
+		    const char *tag)
+{
+	struct spool_file *file = NULL;
+	int r;
+
+	if (strlen(tag) >= sizeof(s->tag))
+		tag = "";
+	r = make_file(ctx, s, size, tag, &file);
+	if (r < 0)
+		return r;
+	adopt(s, file);
+	stream_unuse(s);
+	return 0;
+}
+
+uint64_t stream_n_missing(struct spool_file *file, uint64_t piece, uint64_t max)
+{
+	uint64_t n = 0, n_pieces = spool_n_pieces(spool_file_size(file));
+
+	while (n < max && piece + n < n_pieces && !spool_has(file, piece + n))
+		n++;
+	return n;
+}
+
+/* ---- waiting ---- */
+
+static void wake_waiter(void *arg)
+{
+	struct stream_waiter *waiter = arg;
+	struct streams *all = waiter->stream->streams;
+
+	mutex_lock(&all->lock);
+	cond_broadcast(&waiter->stream->changed);
+	mutex_unlock(&all->lock);
+}
+
+/* Once round: starts what is to be started, waits for a change. n_changes,
+ * n_failures: as they were before the caller looked. */
+static int wait_once(struct ctx *ctx, struct stream *s, uint64_t piece,
+		     uint64_t n_missing, uint64_t n_changes,
+		     uint64_t n_failures)
+{
+	struct streams *all = s->streams;
+	struct stream_run *run;
+	int64_t until = clock_mono_ms() + LOOK_AGAIN_MS;
+	int r = 0;
+
+	if (until > ctx->deadline_ms)
+		until = ctx->deadline_ms;
+	mutex_lock(&all->lock);
+	if (s->n_failures != n_failures || clock_mono_ms() < s->failed_until_ms)
+		r = ctx_fail(ctx, s->failed, "%s", s->sentence);
+	else if (all->stopping)
+		r = -EINTR;
+	run = r == 0 ? stream_plan(s, piece, n_missing, ctx) : NULL;
+	if (r == 0 && !run && s->n_changes == n_changes && !ctx_check(ctx))
+		cond_wait_until(&s->changed, &all->lock, until);
+	mutex_unlock(&all->lock);
+	if (run)
+		r = stream_start(run);
+	return r < 0 ? r : ctx_check(ctx);
+}
+
+static void leave(struct stream_waiter *waiter, bool gave_up)
+{
+	struct stream *s = waiter->stream;
+	struct stream_run *run = NULL;
+
+	mutex_lock(&s->streams->lock);
+	DL_DELETE(s->waiters, waiter);
+	if (gave_up)
+		run = stream_abandoned(s, waiter->piece);
+	mutex_unlock(&s->streams->lock);
+	if (run)
+		ctx_cancel(&run->ctx);
+	stream_run_unref(run);
+}
+
+static void enter(struct stream_waiter *waiter, uint64_t *ret_n_failures)
+{
+	struct stream *s = waiter->stream;
+
+	mutex_lock(&s->streams->lock);
+	DL_APPEND(s->waiters, waiter);
+	*ret_n_failures = s->n_failures;
+	mutex_unlock(&s->streams->lock);
+}
+
+static uint64_t n_changes_of(struct stream *s)
+{
+	uint64_t n;
+
+	mutex_lock(&s->streams->lock);
+	n = s->n_changes;
+	mutex_unlock(&s->streams->lock);
+	return n;
+}
+
+/* Until the piece is there; file NULL: until the size is known. */
+static int wait_for(struct ctx *ctx, struct stream *s, struct spool_file *file,
+		    uint64_t piece)
+{
+	struct stream_waiter waiter = {.stream = s, .piece = piece};
+	struct ctx_waker waker = {.wake = wake_waiter, .arg = &waiter};
+	uint64_t n_failures, n_changes;
+	int r;
+
+	r = ctx_wait_begin(ctx);
+	if (r < 0)
+		return ctx_fail(ctx, r,
+				"too many readers wait for the network");
+	enter(&waiter, &n_failures);
+	ctx_watch(ctx, &waker);
+	for (;;) {
+		struct spool_file *sized = NULL;
+
+		n_changes = n_changes_of(s);
+		if (file && spool_has(file, piece))
+			break;
+		if (!file && (r = stream_use(ctx, s, &sized)) != -ENOENT)
+			break;
+		r = wait_once(ctx, s, piece,
+			      file ? stream_n_missing(file, piece, UINT64_MAX)
+				   : 1,
+			      n_changes, n_failures);
+		if (r < 0)
+			break;
+	}
+	if (!file && r == 0)
+		stream_unuse(s);
+	ctx_unwatch(ctx, &waker);
+	leave(&waiter, r == -EINTR || r == -ETIMEDOUT);
+	ctx_wait_end(ctx);
+	return r;
+}
+
+/* ---- reading ---- */
+
+static int read_growing(struct ctx *ctx, struct stream *s, uint64_t offset,
+			size_t n, int *ret_fd, size_t *ret_n)
+{
+	struct spool_file *file = NULL;
+	uint64_t length;
+	int r;
+
+	mutex_lock(&s->streams->lock);
+	length = s->length;
+	if (s->growing)
+		file = spool_file_ref(s->file);
+	mutex_unlock(&s->streams->lock);
+	if (!file)
+		return -EAGAIN;
+	*ret_n = offset >= length      ? 0
+		 : n > length - offset ? (size_t)(length - offset)
+				       : n;
+	if (!spool_check_growing(file, offset, *ret_n)) {
+		stream_die(s);
+		r = ctx_fail(ctx, -EIO,
+			     "What had come of %s was damaged on the disk of "
+			     "the cache; it is asked for anew.",
+			     s->path);
+	} else if ((r = spool_dup(file, ret_fd)) < 0) {
+		ctx_fail(ctx, r, "No file could be opened: %s.", strerror(-r));
+	}
+	spool_file_unref(file);
+	return r;
+}
+
+int stream_use_sized(struct ctx *ctx, struct stream *s,
+		     struct spool_file **ret_file)
+{
+	int r = stream_use(ctx, s, ret_file);
+
+	if (r == -ENOENT) {
+		r = wait_for(ctx, s, NULL, 0);
+		if (r == 0)
+			r = stream_use(ctx, s, ret_file);
+	}
+	return r;
+}
+
+int stream_read(struct ctx *ctx, struct stream *s, uint64_t offset, size_t n,
+		int *ret_fd, size_t *ret_n)
+{
+	struct spool_file *file;
+	uint64_t size, piece;
+	int r = read_growing(ctx, s, offset, n, ret_fd, ret_n);
+
+	if (r != -EAGAIN)
+		return r;
+	r = stream_use_sized(ctx, s, &file);
+	if (r < 0)
+		return r;
+	size = spool_file_size(file);
+	if (offset > size)
+		offset = size;
+	if (n > size - offset)
+		n = (size_t)(size - offset);
+	mutex_lock(&s->streams->lock);
+	stream_note_read(s, offset, offset + n);
+	mutex_unlock(&s->streams->lock);
+	for (piece = offset / SPOOL_PIECE;
+	     r == 0 && piece * SPOOL_PIECE < offset + n; piece++)
+		if (!spool_check(file, piece))
+			r = wait_for(ctx, s, file, piece);
+	if (r == 0 && (r = spool_dup(file, ret_fd)) < 0)
+		ctx_fail(ctx, r, "No file could be opened: %s.", strerror(-r));
+	stream_unuse(s);
+	*ret_n = n;
+	return r;
+}

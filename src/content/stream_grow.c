@@ -1,0 +1,318 @@
+/*
+ * content/stream, what grows: each time the service is asked for the bytes from
+ * the last known one on. What comes is appended as it comes, so an answer that
+ * breaks off has lost nothing, and nothing comes twice.
+ *
+ * A server that does not do ranges sends all from the start: then what is there
+ * already is compared, not written. Should the service have less than before or
+ * something else, the stream is dead: its bytes stay as they are for whoever
+ * reads them, and the next one to ask gets another stream.
+ */
+#include "content/stream_private.h"
+
+#include "base/clock.h"
+
+#include <inttypes.h>
+
+#define PATIENCE_MS 10000 /* where there are bytes to go on with */
+#define INTERVAL_MOST_MS 30000
+
+struct sink {
+	struct ctx *ctx;
+	struct stream *stream;
+	struct spool_file *file;
+	uint64_t first; /* asked for */
+	uint64_t at;    /* of what comes next */
+	int64_t total;
+	char tag[128];
+	bool other; /* it is not what it was */
+};
+
+static int begin(void *arg, const struct http_response *response)
+{
+	struct sink *sink = arg;
+	struct stream_answer answer;
+	int r = stream_read_answer(sink->ctx, sink->stream, response,
+				   sink->first, &answer);
+
+	if (r < 0)
+		return r;
+	sink->at = answer.first;
+	sink->total = answer.total;
+	memcpy(sink->tag, response->etag, sizeof(sink->tag));
+	if (answer.total >= 0 && (uint64_t)answer.total < sink->first) {
+		sink->other = true;
+		return -ESTALE;
+	}
+	return 0;
+}
+
+static bool is_same(const struct sink *sink, const char *data, size_t n)
+{
+	char have[16 * KIB];
+
+	for (size_t i = 0; i < n; i += sizeof(have)) {
+		size_t some = n - i < sizeof(have) ? n - i : sizeof(have);
+
+		if (spool_read(sink->file, sink->at + i, have, some) !=
+			    (ssize_t)some ||
+		    memcmp(have, data + i, some) != 0)
+			return false;
+	}
+	return true;
+}
+
+static int append(struct sink *sink, const char *data, size_t n)
+{
+	struct stream *s = sink->stream;
+	int r = spool_write(sink->file, sink->at, data, n);
+
+	if (r < 0)
+		return ctx_fail(sink->ctx, r,
+				r == -EFBIG ? "%s is larger than any file here."
+					    : "The cache has no place for %s.",
+				s->path);
+	sink->at += n;
+	mutex_lock(&s->streams->lock);
+	s->length = sink->at;
+	s->grew_mono_ms = clock_mono_ms();
+	s->grew_wall_ms = clock_wall_ms();
+	stream_changed(s);
+	mutex_unlock(&s->streams->lock);
+	return 0;
+}
+
+static int take(void *arg, const void *data, size_t n)
+{
+	struct sink *sink = arg;
+	const char *bytes = data;
+	size_t had = 0;
+
+	if (sink->at < sink->first) {
+		had = n < sink->first - sink->at
+			      ? n
+			      : (size_t)(sink->first - sink->at);
+		if (!is_same(sink, bytes, had)) {
+			sink->other = true;
+			return -ESTALE;
+		}
+		sink->at += had;
+	}
+	return had < n ? append(sink, bytes + had, n - had) : 0;
+}
+
+/* ---- asking ---- */
+
+static void fill(const struct stream *s, struct stream_growth *growth)
+{
+	*growth = (struct stream_growth){
+		.size = s->growing || s->dead ? s->length : (uint64_t)s->size,
+		.grew_ms = s->grew_wall_ms,
+		.ended = !s->growing && s->size >= 0,
+		.dead = s->dead,
+	};
+}
+
+/* With the lock: may a caller go with what is there? While somebody asks and
+ * nothing is there yet, nobody knows whether there is something. */
+static bool is_enough(const struct stream *s)
+{
+	if (s->dead || (!s->growing && s->size >= 0))
+		return true;
+	if (s->asking)
+		return s->growing && s->length > 0;
+	return s->growing && clock_mono_ms() < s->ask_again_ms;
+}
+
+/* 0: the caller asks, and ends that with after(); 1: *growth is filled. */
+static int become_asker(struct ctx *ctx, struct stream *s,
+			struct stream_growth *growth)
+{
+	struct streams *all = s->streams;
+	int r = 0;
+
+	mutex_lock(&all->lock);
+	while (r == 0 && s->asking && !is_enough(s)) {
+		cond_wait_until(&s->changed, &all->lock, clock_mono_ms() + 250);
+		r = all->stopping ? -EINTR : ctx_check(ctx);
+	}
+	if (r == 0 && is_enough(s)) {
+		fill(s, growth);
+		r = 1;
+	} else if (r == 0 && !s->growing &&
+		   clock_mono_ms() < s->failed_until_ms) {
+		r = ctx_fail(ctx, s->failed, "%s", s->sentence);
+	} else if (r == 0) {
+		s->asking = true;
+	}
+	mutex_unlock(&all->lock);
+	return r;
+}
+
+static int make_growing(struct ctx *ctx, struct stream *s)
+{
+	struct spool_file *file = NULL;
+	int r;
+
+	if (s->growing)
+		return 0;
+	r = spool_new(s->streams->config.spool, &file);
+	if (r < 0)
+		return ctx_fail(ctx, r, "The cache cannot be written: %s.",
+				strerror(-r));
+	mutex_lock(&s->streams->lock);
+	s->file = file;
+	s->growing = true;
+	s->streams->n_open++;
+	mutex_unlock(&s->streams->lock);
+	return 0;
+}
+
+/* The service has no such thing (yet). */
+static void make_nothing(struct stream *s)
+{
+	struct spool_file *file;
+
+	mutex_lock(&s->streams->lock);
+	file = steal(&s->file);
+	s->growing = false;
+	s->streams->n_open--;
+	mutex_unlock(&s->streams->lock);
+	spool_file_unref(file);
+}
+
+static int settle(struct sink *sink)
+{
+	struct stream *s = sink->stream;
+	uint64_t size = sink->at > sink->first ? sink->at : sink->first;
+	int r = spool_settle(sink->file, s->key, size, sink->tag);
+
+	if (r < 0)
+		return ctx_fail(sink->ctx, r,
+				"The cache cannot be written: %s.",
+				strerror(-r));
+	for (uint64_t i = 0; i < spool_n_pieces(size); i++)
+		spool_mark(sink->file, i);
+	mutex_lock(&s->streams->lock);
+	s->size = (int64_t)size;
+	s->growing = false;
+	mutex_unlock(&s->streams->lock);
+	return 0;
+}
+
+void stream_die(struct stream *s)
+{
+	struct streams *all = s->streams;
+
+	mutex_lock(&all->lock);
+	s->dead = true;
+	if (s->listed)
+		HASH_DEL(all->table, s);
+	s->listed = false;
+	mutex_unlock(&all->lock);
+}
+
+static int ask(struct ctx *ctx, struct stream *s, bool has_ended)
+{
+	cleanup(http_response_done) struct http_response answer = {0};
+	struct sink sink = {
+		.ctx = ctx,
+		.stream = s,
+		.file = s->file,
+		.first = s->length,
+		.total = -1,
+	};
+	const struct bitbucket_piece piece = {s->length, 0};
+	const struct http_sink http_sink = {take, begin, &sink};
+	int64_t deadline = ctx_narrow(ctx, s->length ? PATIENCE_MS : INT64_MAX);
+	int r;
+
+	ctx->sentence[0] = '\0';
+	r = stream_exchange(ctx, s, &piece, &http_sink, &answer);
+	ctx_widen(ctx, deadline);
+	if (r == 0 && answer.status == 416) {
+		sink.other = answer.range_total >= 0 &&
+			     (uint64_t)answer.range_total < sink.first;
+	} else if (r == 0 && answer.status == 200 && sink.at < sink.first) {
+		sink.other = true; /* all came, and it is less */
+	}
+	if (sink.other) {
+		stream_die(s);
+		return 0;
+	}
+	if (r == 0 && sink.total >= 0 && sink.at != (uint64_t)sink.total &&
+	    answer.status != 416)
+		r = ctx_fail(ctx, -ECONNRESET, "Not all of %s came.", s->path);
+	return r == 0 && has_ended ? settle(&sink) : r;
+}
+
+static void after(struct stream *s, int r, const char *sentence,
+		  struct stream_growth *growth)
+{
+	struct streams *all = s->streams;
+	int64_t now = clock_mono_ms(), least = all->config.grow_ms;
+	int64_t interval = s->grew_mono_ms ? (now - s->grew_mono_ms) / 4
+					   : least;
+
+	mutex_lock(&all->lock);
+	if (interval > INTERVAL_MOST_MS)
+		interval = INTERVAL_MOST_MS;
+	if (interval < least)
+		interval = least;
+	s->ask_again_ms = now + interval;
+	s->asking = false;
+	if (r < 0 && r != -EINTR && !s->growing)
+		stream_failed(s, r, sentence);
+	else
+		stream_changed(s);
+	fill(s, growth);
+	mutex_unlock(&all->lock);
+}
+
+static int grow(struct ctx *ctx, struct stream *s, bool has_ended,
+		struct stream_growth *ret_growth, int *ret_failure)
+{
+	bool had;
+	int r = become_asker(ctx, s, ret_growth);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	had = s->length > 0;
+	r = make_growing(ctx, s);
+	if (r == 0)
+		r = ask(ctx, s, has_ended);
+	if (r < 0 && !s->length && s->growing)
+		make_nothing(s);
+	after(s, r, ctx->sentence, ret_growth);
+	if (r < 0 && !had && !s->length)
+		return r;
+	*ret_failure = r;
+	return 0;
+}
+
+int stream_grow(struct ctx *ctx, struct stream *s, bool has_ended,
+		struct stream_growth *ret_growth, int *ret_failure)
+{
+	struct streams *all = s->streams;
+	struct spool_file *file;
+	bool grows;
+	int r = -ENOENT;
+
+	*ret_failure = 0;
+	mutex_lock(&all->lock);
+	grows = s->growing || s->dead;
+	mutex_unlock(&all->lock);
+	if (!grows)
+		/* It may have ended before, also for another mount. */
+		r = has_ended ? stream_use_sized(ctx, s, &file)
+			      : stream_use(ctx, s, &file);
+	if (r == -ENOENT && !(has_ended && !grows))
+		return grow(ctx, s, has_ended, ret_growth, ret_failure);
+	if (r < 0)
+		return r;
+	stream_unuse(s);
+	mutex_lock(&all->lock);
+	fill(s, ret_growth);
+	mutex_unlock(&all->lock);
+	return 0;
+}

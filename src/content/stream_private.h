@@ -1,0 +1,135 @@
+/*
+ * content/stream, inside: what its files share.
+ *
+ * All members of all streams are under the lock of streams, a leaf; it is held
+ * for moments. Exchanges run on threads of their own (stream_run.c) or, of what
+ * grows, on the thread of whoever asks (stream_grow.c).
+ */
+#ifndef CONTENT_STREAM_PRIVATE_H
+#define CONTENT_STREAM_PRIVATE_H
+
+#include "content/stream.h"
+
+#include "base/map.h"
+
+#define STREAM_RUNS 4      /* exchanges of one stream at once */
+#define STREAM_ALL_RUNS 48 /* of all */
+
+/* Somebody who waits for a piece, on his own stack. */
+struct stream_waiter {
+	struct stream *stream;
+	uint64_t piece;
+	struct stream_waiter *prev, *next;
+};
+
+/* A thread that brings bytes: those of [start, at) have come. */
+struct stream_run {
+	struct refs refs;
+	struct stream *stream; /* a reference */
+	struct thread *thread;
+	struct ctx ctx;
+	uint64_t start, at, end;
+	uint64_t n_pieces; /* of this exchange: the next has twice as many */
+	uint64_t near;     /* how far its readers are */
+	int64_t read_ms;   /* when one of them last read */
+	bool started;      /* thread is set */
+	bool ending;       /* it brings nothing more */
+	struct stream_run *prev, *next;
+};
+
+struct stream {
+	struct refs refs;
+	struct streams *streams;
+	char *key, *path;
+	UT_hash_handle hh;
+	bool listed;  /* in the table */
+	int64_t size; /* -1: not known */
+	char tag[256];
+	struct spool_file *file; /* NULL: not open */
+	unsigned n_using;        /* of file, without the lock */
+	int64_t used_ms;
+	struct cond changed;
+	uint64_t n_changes; /* for who looked without the lock before */
+	struct stream_waiter *waiters;
+	struct stream_run *runs;
+	unsigned n_runs;
+	uint64_t next_at, next_n; /* where a run ended, and its n_pieces */
+	/* Where the API said that the bytes are; NULL: nowhere. */
+	char *url;
+	int64_t url_until_ms;
+	bool locating; /* one asks the API, the others wait */
+	bool direct;   /* the API has the bytes itself */
+	bool no_range; /* the server gives the whole alone */
+	uint64_t n_failures;
+	int failed;
+	int64_t failed_until_ms;
+	char sentence[512];
+	/* Of a growing one: file is nameless and has `length` bytes. */
+	bool growing;
+	bool asking; /* somebody asks the service */
+	bool dead;
+	uint64_t length;
+	int64_t ask_again_ms, grew_mono_ms, grew_wall_ms;
+};
+
+struct streams {
+	struct streams_config config;
+	struct mutex lock;
+	struct stream *table;     /* by key */
+	struct stream_run *ended; /* threads to join */
+	unsigned n_runs, n_open;
+	bool stopping;
+};
+
+/* An answer as it comes, against what was asked for. */
+struct stream_answer {
+	uint64_t first; /* of the bytes that come */
+	int64_t total;  /* of the whole; -1: not said */
+};
+/* Of a 200 or 206. -EIO with a sentence when it is no answer to that. */
+int stream_read_answer(struct ctx *, struct stream *,
+		       const struct http_response *, uint64_t asked_first,
+		       struct stream_answer *ret_answer);
+
+/* One exchange, at the API or where it said that the bytes are: 0 for 200, 206
+ * and 416. A URL that has had its time is asked for anew, once. */
+int stream_exchange(struct ctx *, struct stream *,
+		    const struct bitbucket_piece *, const struct http_sink *,
+		    struct http_response *ret_response);
+
+/* With the lock: something is another than it was. */
+void stream_changed(struct stream *);
+/* With the lock: everybody who waits gets this, and who comes within a moment.
+ */
+void stream_failed(struct stream *, int r, const char *sentence);
+/* Nothing comes to a growing one any more, and nobody gets it. */
+void stream_die(struct stream *);
+/* Its bytes are of that size: makes its file. */
+int stream_be_sized(struct ctx *, struct stream *, uint64_t size,
+		    const char *tag);
+/* The file, opened anew if need be, until stream_unuse. -ENOENT: there is none,
+ * and no size to make one. */
+int stream_use(struct ctx *, struct stream *, struct spool_file **ret_file);
+void stream_unuse(struct stream *);
+/* The same, asking for the size (and the first piece) if need be. */
+int stream_use_sized(struct ctx *, struct stream *,
+		     struct spool_file **ret_file);
+
+/* With the lock: a new run for the piece, to be started (without the lock), or
+ * NULL: one brings it, or others have to end first. n_missing: so many pieces
+ * from there on are missing. */
+struct stream_run *stream_plan(struct stream *, uint64_t piece,
+			       uint64_t n_missing, const struct ctx *for_whom);
+int stream_start(struct stream_run *);
+/* With the lock: somebody reads from there to there. */
+void stream_note_read(struct stream *, uint64_t from, uint64_t to);
+/* With the lock: the run that nobody waits for any more after a waiter for the
+ * piece left; a reference, to be cancelled without the lock. */
+struct stream_run *stream_abandoned(struct stream *, uint64_t piece);
+struct stream_run *stream_run_unref(struct stream_run *);
+void stream_join_ended(struct streams *);
+
+/* How many pieces from there on are missing, at most max. */
+uint64_t stream_n_missing(struct spool_file *, uint64_t piece, uint64_t max);
+
+#endif

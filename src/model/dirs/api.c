@@ -1,0 +1,188 @@
+/*
+ * model/dirs/api: .bitbucketfs/api/: the API's own paths as names.
+ *
+ * Every name without an ending is a directory that costs nothing and lists
+ * nothing; one that ends in .json or .txt, with or without a query behind it,
+ * is the answer to that GET. What people type is made a URL: bytes that a URL
+ * cannot have are percent-encoded, what is encoded already stays ("/" in a
+ * query can only be written %2F).
+ */
+#include "model/dirs/row_dir.h"
+
+#include "base/text.h"
+
+#include <ctype.h>
+#include <strings.h>
+
+/* What has a meaning in a path or query and is left as it is; "+", which would
+ * be a blank, is what it looks like. */
+#define KEEP_PATH "!$'()*,;:@&=~"
+#define KEEP_QUERY KEEP_PATH "?/"
+
+static void add_encoded(struct buf *out, const char *s, size_t n,
+			const char *keep)
+{
+	for (size_t i = 0; i < n; i++) {
+		char one[2] = {s[i], '\0'};
+
+		if (s[i] == '%' && i + 2 < n &&
+		    isxdigit((unsigned char)s[i + 1]) &&
+		    isxdigit((unsigned char)s[i + 2]))
+			buf_putc(out, '%');
+		else
+			text_percent_encode(out, one, keep);
+	}
+}
+
+/* "%2e." leaves api_url as ".." would, and so may "a%2f..". */
+static bool has_dots(const char *s, size_t n)
+{
+	size_t n_dots = 0;
+	bool other = false;
+
+	for (size_t i = 0; i < n; i++) {
+		bool dot = i + 2 < n && !strncasecmp(s + i, "%2e", 3);
+		bool slash = i + 2 < n && !strncasecmp(s + i, "%2f", 3);
+
+		if (slash && !other && (n_dots == 1 || n_dots == 2))
+			return true;
+		other = !slash && (other || (!dot && s[i] != '.'));
+		n_dots = slash ? 0 : n_dots + (dot || s[i] == '.');
+		i += dot || slash ? 2 : 0;
+	}
+	return !other && (n_dots == 1 || n_dots == 2);
+}
+
+struct parts {
+	size_t n_stem;
+	bool text;
+	const char *query; /* NULL: none */
+};
+
+/* False: a directory. */
+static bool split(const char *name, struct parts *ret)
+{
+	size_t n = strcspn(name, "?");
+
+	ret->query = name[n] ? name + n + 1 : NULL;
+	if (n >= 5 && !strncmp(name + n - 5, ".json", 5)) {
+		ret->n_stem = n - 5;
+		ret->text = false;
+		return true;
+	}
+	if (n >= 4 && !strncmp(name + n - 4, ".txt", 4)) {
+		ret->n_stem = n - 4;
+		ret->text = true;
+		return true;
+	}
+	return false;
+}
+
+static bool has_parameter(const char *query, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *p = query; p && *p; p = strchr(p, '&')) {
+		p += *p == '&';
+		if (!strncmp(p, name, n) && p[n] == '=')
+			return true;
+	}
+	return false;
+}
+
+/* Below the directory `dir` of api/; "/repositories/acme". */
+static void add_path(const struct node *dir, struct buf *out)
+{
+	if (dir->what.provider != &provider_api ||
+	    dir->parent->what.provider == &provider_control)
+		return;
+	add_path(dir->parent, out);
+	buf_putc(out, '/');
+	add_encoded(out, dir->name, strlen(dir->name), KEEP_PATH);
+}
+
+static void make_path(const struct node *dir, const char *name,
+		      const struct parts *parts, struct buf *out)
+{
+	const char *query = parts->query ? parts->query : "";
+	char mark = '?';
+
+	add_path(dir, out);
+	buf_putc(out, '/');
+	add_encoded(out, name, parts->n_stem, KEEP_PATH);
+	if (*query) {
+		buf_putc(out, mark);
+		add_encoded(out, query, strlen(query), KEEP_QUERY);
+		mark = '&';
+	}
+	/* The most that every list takes: ten at a time is the service's way.
+	 */
+	if (!parts->text && !has_parameter(query, "pagelen"))
+		buf_printf(out, "%cpagelen=50", mark);
+}
+
+static void found_dir(struct model *model, struct found *found)
+{
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_api,
+				.mode = NODE_DIRECTORY,
+				.mtime_ms = model->started_ms,
+			},
+		.left_ms = FOREVER_MS,
+	};
+}
+
+void api_found(struct model *model, struct found *ret_found)
+{
+	found_dir(model, ret_found);
+}
+
+int api_ask(struct ctx *ctx, struct model *model, const struct node *dir,
+	    const char *name, enum source_mode mode,
+	    struct document_file *ret_file)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(16 * KIB);
+	struct parts parts;
+
+	if (!split(name, &parts) || !parts.n_stem ||
+	    has_dots(name, parts.n_stem))
+		return -ENOENT;
+	make_path(dir, name, &parts, &path);
+	if (path.failed)
+		return -ENAMETOOLONG;
+	return documents_mirror(ctx, model->config.documents, path.data,
+				parts.text, mode, ret_file);
+}
+
+static int api_lookup(struct ctx *ctx, struct model *model, struct node *dir,
+		      const char *name, struct found *ret_found)
+{
+	struct document_file file;
+	struct parts parts;
+	int r;
+
+	ret_found->left_ms = FOREVER_MS;
+	if (forge_is_probe(name) || has_dots(name, strcspn(name, "?")))
+		return 0;
+	if (!split(name, &parts)) {
+		found_dir(model, ret_found);
+		return 0;
+	}
+	r = api_ask(ctx, model, dir, name, SOURCE_READ, &file);
+	if (r == -ENOENT) {
+		ret_found->left_ms = 60 * 1000;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	place_found_file(model, &file, model->started_ms, ret_found);
+	return 0;
+}
+
+const struct provider provider_api = {
+	.name = "api",
+	.lookup = api_lookup,
+	.open = provider_open_nothing,
+};

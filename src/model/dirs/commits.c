@@ -1,0 +1,204 @@
+/*
+ * model/dirs/commits: any commit by its id, and the files at the commit that an item
+ * of the table names.
+ *
+ * A shorter id, of seven digits or more, is a symbolic link to the whole one.
+ * What the store has answers it; else one question, whose answer is the
+ * document of the whole one, too.
+ */
+#include "model/dirs/row_dir.h"
+
+#include "base/text.h"
+
+#define SHORTEST 7
+#define WHOLE 40
+#define UNKNOWN_MS (INT64_C(60) * 1000)
+
+static bool is_short_id(const char *name)
+{
+	size_t n = strspn(name, "0123456789abcdef");
+
+	return !name[n] && n >= SHORTEST && n < WHOLE;
+}
+
+/* In the store, without asking anybody. */
+static bool find_stored(struct model *model, struct node *dir, const char *name,
+			struct found *ret_found)
+{
+	const struct repository_data *d = forge_repository(dir->parent);
+	cleanup(clone_unref) struct clone *clone = NULL;
+	struct clone_head head;
+	struct oid id;
+	char hex[41];
+
+	if (clone_open(model->config.clones, d->repository.uuid, d->workspace,
+		       d->repository.slug, NULL, &clone) < 0 ||
+	    clone_resolve_short(clone, name, strlen(name), &id) < 0)
+		return false;
+	place_found_link(oid_hex(&id, hex),
+			 clone_known_commit(clone, &id, &head) == 0
+				 ? head.time_s * 1000
+				 : node_mtime_ms(model->nodes, dir),
+			 FOREVER_MS, ret_found);
+	return true;
+}
+
+int commits_lookup(struct ctx *ctx, struct model *model, struct node *dir,
+		   const char *name, struct found *ret_found)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(json_free) struct json *json = NULL;
+	const struct place *p = place_of(dir);
+	const char *hash = NULL;
+	int r;
+
+	if (!is_short_id(name))
+		return place_lookup_item(ctx, model, dir, name, ret_found);
+	if (find_stored(model, dir, name, ret_found))
+		return 0;
+	r = documents_item(ctx, model->config.documents, p->row, p->scope, name,
+			   SOURCE_READ, &document);
+	if (r == -ENOENT) {
+		ret_found->left_ms = catalog_unknown_ms(model->config.catalog);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	if (!json_parse(blob_data(document.body), blob_len(document.body),
+			&json))
+		hash = json_str(json, "hash");
+	if (!hash || !text_is_oid(hash) || strncmp(hash, name, strlen(name)))
+		return ctx_fail(ctx, -EIO,
+				"Bitbucket answered with another commit than "
+				"%s.",
+				name);
+	place_found_link(hash, document.updated_ms,
+			 place_believe_ms(&document.age), ret_found);
+	return 0;
+}
+
+/* ---- the files at a commit ---- */
+
+/* "workspace/slug" as a source; its text is changed. */
+static void read_source(char *full_name, struct clone_source *source)
+{
+	char *slash = full_name ? strchr(full_name, '/') : NULL;
+
+	if (!slash)
+		return;
+	*slash = '\0';
+	source->workspace = full_name;
+	source->slug = slash + 1;
+}
+
+/* A directory of files that nobody can name: looking inside says why. */
+static int nowhere(struct ctx *ctx)
+{
+	return ctx_fail(ctx, -ENODATA,
+			"Bitbucket does not say which commit this is: the fork "
+			"that had it is gone.");
+}
+
+static int nowhere_lookup(struct ctx *ctx, struct model *model,
+			  struct node *dir, const char *name,
+			  struct found *ret_found)
+{
+	(void)model;
+	(void)dir;
+	ret_found->left_ms = UNKNOWN_MS;
+	return forge_is_probe(name) ? 0 : nowhere(ctx);
+}
+
+static int nowhere_open(struct ctx *ctx, struct model *model, struct node *dir,
+			struct dirlist *newest, struct dirlist **ret_listing)
+{
+	(void)model;
+	(void)dir;
+	(void)newest;
+	(void)ret_listing;
+	return nowhere(ctx);
+}
+
+const struct provider provider_nowhere = {
+	.name = "nowhere",
+	.lookup = nowhere_lookup,
+	.open = nowhere_open,
+};
+
+static void found_nowhere(struct model *model, struct node *dir,
+			  struct found *ret_found)
+{
+	*ret_found = (struct found){
+		.what =
+			{
+				.provider = &provider_nowhere,
+				.mode = NODE_DIRECTORY,
+				.mtime_ms = node_mtime_ms(model->nodes, dir),
+			},
+		.left_ms = FOREVER_MS,
+	};
+}
+
+/* A pull request's source. */
+static int found_target(struct ctx *ctx, struct model *model, struct node *dir,
+			const struct json *json, struct found *ret_found)
+{
+	const char *full_name = json_str(json, "source.repository.full_name");
+	cleanup(free) char *source_name = full_name ? xstrdup(full_name) : NULL;
+	const struct resource *commits =
+		resource_find_row(place_rows(place_of(dir)), "commits");
+	cleanup(scope_unref) struct scope *scope =
+		scope_below(place_of(dir)->scope, "commits");
+	struct clone_source source = {0};
+	const struct git_commit_target target = {
+		.hash = json_str(json, "source.commit.hash"),
+		.commits = commits,
+		.commits_scope = scope,
+		.sources = &source,
+		.n_sources = 1,
+		.branch = json_str(json, "source.branch.name"),
+	};
+
+	if (!target.hash) {
+		found_nowhere(model, dir, ret_found);
+		return 0;
+	}
+	read_source(source_name, &source);
+	source.uuid = json_str(json, "source.repository.uuid");
+	return git_found_commit(ctx, model, dir, &target, ret_found);
+}
+
+static int found_by_document(struct ctx *ctx, struct model *model,
+			     struct node *dir, enum source_mode mode,
+			     struct found *ret_found)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(json_free) struct json *json = NULL;
+	int r = place_document(ctx, model, dir, mode, &document);
+
+	if (r < 0)
+		return r;
+	if (json_parse(blob_data(document.body), blob_len(document.body),
+		       &json))
+		return ctx_fail(ctx, -EIO, "Its document is unreadable.");
+	r = found_target(ctx, model, dir, json, ret_found);
+	/* The source of an open one moves. */
+	if (r == 0 && place_believe_ms(&document.age) < ret_found->left_ms)
+		ret_found->left_ms = place_believe_ms(&document.age);
+	return r;
+}
+
+int commits_found_tree(struct ctx *ctx, struct model *model, struct node *dir,
+		       const struct resource *row, const struct scope *scope,
+		       enum source_mode mode, struct found *ret_found)
+{
+	const struct place *p = place_of(dir);
+	const struct git_commit_target target = {.hash = p->id};
+
+	(void)row;
+	(void)scope;
+	/* A commit's own needs no document. */
+	return text_is_oid(p->id)
+		       ? git_found_commit(ctx, model, dir, &target, ret_found)
+		       : found_by_document(ctx, model, dir, mode, ret_found);
+}

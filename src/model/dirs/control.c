@@ -1,0 +1,477 @@
+/*
+ * model/dirs/control: .bitbucketfs/: texts about the mount, and names that ask again.
+ *
+ * A text is a snapshot: each look makes the bytes anew, and other bytes are
+ * another inode. Only `errors` grows under its inode.
+ */
+#include "model/provider.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "table/resource.h"
+#include "model/dirs/row_dir.h"
+
+#define MOMENT_MS 1000
+
+enum control_name {
+	CONTROL_ACCOUNT,
+	CONTROL_API,
+	CONTROL_README,
+	CONTROL_ERRORS,
+	CONTROL_REFRESH,
+	CONTROL_STATUS,
+	CONTROL_STATUS_JSON,
+	CONTROL_USER,
+	N_CONTROL_NAMES,
+};
+
+/* In the order of a listing. */
+static const struct {
+	const char *name;
+	mode_t type;
+} names[N_CONTROL_NAMES] = {
+	[CONTROL_ACCOUNT] = {"account", S_IFDIR},
+	[CONTROL_API] = {"api", S_IFDIR},
+	[CONTROL_README] = {"README", S_IFREG},
+	[CONTROL_ERRORS] = {"errors", S_IFREG},
+	[CONTROL_REFRESH] = {"refresh", S_IFDIR},
+	[CONTROL_STATUS] = {"status", S_IFREG},
+	[CONTROL_STATUS_JSON] = {"status.json", S_IFREG},
+	[CONTROL_USER] = {"user.json", S_IFREG},
+};
+
+static void found_blob(struct model *model, struct blob *blob, int64_t left_ms,
+		       struct found *found)
+{
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_snapshot,
+				.mode = NODE_FILE,
+				.size = blob_len(blob),
+				/* What changes is of now, while it says the
+				 * same of when it began to. */
+				.mtime_ms = left_ms == FOREVER_MS
+						    ? model->started_ms
+						    : clock_wall_ms(),
+				.data = blob,
+			},
+		.left_ms = left_ms,
+	};
+}
+
+static void found_text(struct model *model, struct buf *text, int64_t left_ms,
+		       struct found *found)
+{
+	size_t n = text->len;
+
+	found_blob(model, blob_take(buf_steal(text, NULL), n), left_ms, found);
+}
+
+static void found_errors(struct model *model, struct found *found)
+{
+	struct problems_stat stat = {0};
+
+	(void)problems_stat(model->problems, 0, &stat);
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_errors,
+				.mode = NODE_FILE,
+				.size = stat.size,
+				.mtime_ms = stat.mtime_ms ? stat.mtime_ms
+							  : model->started_ms,
+				.version = stat.generation,
+			},
+		.ask_attr = true,
+	};
+}
+
+static void found_refresh(struct model *model, struct found *found)
+{
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_refresh,
+				.mode = NODE_DIRECTORY,
+				.mtime_ms = model->started_ms,
+			},
+		.left_ms = FOREVER_MS,
+	};
+}
+
+static int found_user(struct ctx *ctx, struct model *model,
+		      enum source_mode mode, struct found *found)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	int r;
+
+	r = catalog_user(ctx, model->config.catalog, mode, &document);
+	if (r < 0)
+		return r;
+	if (document.age.stale)
+		refresh_user(model->refresh);
+	document.updated_ms = model->started_ms;
+	return meta_found(model, resource_user, &document, found);
+}
+
+static int find(struct ctx *ctx, struct model *model, struct node *dir,
+		enum control_name name, enum source_mode mode,
+		struct found *found)
+{
+	struct buf text = BUF_INIT(0);
+
+	switch (name) {
+	case CONTROL_ACCOUNT:
+		if (!catalog_has_user(model->config.catalog))
+			return -ENOENT;
+		return place_found_row(ctx, model, dir, &resource_account,
+				       scope_new("account", "", "", ""), mode,
+				       found);
+	case CONTROL_API:
+		api_found(model, found);
+		return 0;
+	case CONTROL_README:
+		buf_puts(&text, status_readme);
+		found_text(model, &text, FOREVER_MS, found);
+		return 0;
+	case CONTROL_ERRORS:
+		found_errors(model, found);
+		return 0;
+	case CONTROL_REFRESH:
+		found_refresh(model, found);
+		return 0;
+	case CONTROL_STATUS:
+		status_text(model, &text);
+		found_text(model, &text, MOMENT_MS, found);
+		return 0;
+	case CONTROL_STATUS_JSON:
+		status_json(model, &text);
+		found_text(model, &text, MOMENT_MS, found);
+		return 0;
+	case CONTROL_USER:
+		return found_user(ctx, model, mode, found);
+	case N_CONTROL_NAMES:
+		break;
+	}
+	return -ENOENT;
+}
+
+/* Absent when nobody is signed in as a user. */
+static bool is_somebodys(enum control_name name)
+{
+	return name == CONTROL_ACCOUNT || name == CONTROL_USER;
+}
+
+static bool is_known(struct ctx *ctx, struct model *model, struct node *dir,
+		     enum control_name name)
+{
+	struct found found;
+	bool known = find(ctx, model, dir, name, SOURCE_CACHED, &found) == 0;
+
+	if (known && found.what.data && found.what.provider->free_data)
+		found.what.provider->free_data(found.what.data);
+	return known;
+}
+
+static int control_lookup(struct ctx *ctx, struct model *model,
+			  struct node *dir, const char *name,
+			  struct found *ret_found)
+{
+	int r;
+
+	for (size_t i = 0; i < N_CONTROL_NAMES; i++) {
+		if (strcmp(name, names[i].name) != 0)
+			continue;
+		r = find(ctx, model, dir, (enum control_name)i, SOURCE_READ,
+			 ret_found);
+		if (r != -ENOENT)
+			return r;
+	}
+	ret_found->left_ms = FOREVER_MS;
+	return 0;
+}
+
+static bool name_found(struct dirlist_piece *piece,
+		       const struct dirlist_name *name, struct found *ret_found)
+{
+	return find(piece->ctx, piece->model, piece->dir,
+		    (enum control_name)name->tag, SOURCE_CACHED,
+		    ret_found) == 0;
+}
+
+static const struct dirlist_ops ops_names = {.found = name_found};
+
+static int control_open(struct ctx *ctx, struct model *model, struct node *dir,
+			struct dirlist *newest, struct dirlist **ret_listing)
+{
+	struct dirlist *l = dirlist_new(&ops_names, NULL, 0);
+
+	(void)newest;
+	for (unsigned i = 0; i < N_CONTROL_NAMES; i++) {
+		/* What is somebody's is listed once it is known. */
+		if (!is_somebodys((enum control_name)i) ||
+		    is_known(ctx, model, dir, (enum control_name)i))
+			dirlist_add(l, names[i].name, i + 1, names[i].type, i);
+	}
+	*ret_listing = dirlist_seal(l, MOMENT_MS);
+	return 0;
+}
+
+static int control_attr(struct ctx *ctx, struct model *model, struct node *node,
+			int64_t *ret_left_ms, uint64_t *ret_size)
+{
+	(void)ctx;
+	(void)model;
+	(void)node;
+	(void)ret_size;
+	*ret_left_ms = MOMENT_MS;
+	return 0;
+}
+
+static int snapshot_read(struct ctx *ctx, struct model *model,
+			 struct node *node, off_t offset, size_t n,
+			 struct model_data *ret_data)
+{
+	(void)ctx;
+	(void)model;
+	model_slice(blob_ref(node->what.data), offset, n, ret_data);
+	/* Who has read what .now says may look at once at what changed, and at
+	 * .now again: the kernel is to have dropped its entry by then
+	 * (refresh_lookup). */
+	ret_data->after_told = strcmp(node->name, ".now") == 0;
+	return 0;
+}
+
+static bool snapshot_same(const struct node_what *a, const struct node_what *b)
+{
+	return blob_len(a->data) == blob_len(b->data) &&
+	       memcmp(blob_data(a->data), blob_data(b->data),
+		      blob_len(a->data)) == 0;
+}
+
+static uint64_t snapshot_hash(const struct node_what *what, uint64_t seed)
+{
+	const char *p = blob_data(what->data);
+
+	for (size_t i = 0; i < blob_len(what->data); i++)
+		seed = (seed ^ (unsigned char)p[i]) * 0x100000001b3ULL;
+	return seed;
+}
+
+static void snapshot_free(void *data)
+{
+	blob_unref(data);
+}
+
+static int errors_attr(struct ctx *ctx, struct model *model, struct node *node,
+		       int64_t *ret_left_ms, uint64_t *ret_size)
+{
+	struct problems_stat stat;
+
+	(void)ctx;
+	*ret_left_ms = 0;
+	/* An old generation that is gone stays as large as it was. */
+	if (problems_stat(model->problems, node->what.version, &stat) == 0)
+		node_grow(model->nodes, node, stat.size, stat.mtime_ms);
+	*ret_size = node_size(model->nodes, node);
+	return 0;
+}
+
+static int errors_read(struct ctx *ctx, struct model *model, struct node *node,
+		       off_t offset, size_t n, struct model_data *ret_data)
+{
+	struct blob *blob = NULL;
+	int r;
+
+	(void)ctx;
+	r = problems_read(model->problems, node->what.version, offset, n,
+			  &blob);
+	return r < 0 ? r : model_slice(blob, 0, n, ret_data);
+}
+
+/* refresh/PATH/.now */
+
+static int refresh_git(struct ctx *ctx, struct model *model,
+		       const char *workspace, const char *name,
+		       const char *path, struct buf *said)
+{
+	struct node *root = node_get(model->nodes, NODE_ROOT_INO);
+	struct node *ws = node_child(model->nodes, root, workspace);
+	struct node *repo = ws ? node_child(model->nodes, ws, name) : NULL;
+	int r = git_refresh_path(ctx, model, repo, workspace, name, path, said);
+
+	node_unref(model->nodes, repo);
+	node_unref(model->nodes, ws);
+	node_unref(model->nodes, root);
+	return r;
+}
+
+static int refresh_api(struct ctx *ctx, struct model *model, struct node *node,
+		       struct buf *said)
+{
+	struct document_file file;
+	int r = api_ask(ctx, model, node->parent, node->name, SOURCE_REFRESH,
+			&file);
+
+	if (r < 0)
+		return r;
+	if (file.version != node->what.version)
+		model_changed_entry(model, node->parent, node->name);
+	buf_printf(said, "%s: %s\n", node->name,
+		   file.version == node->what.version ? "unchanged"
+						      : "updated");
+	return 0;
+}
+
+static int refresh_user_now(struct ctx *ctx, struct model *model,
+			    const struct node *file, struct buf *said)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	int r = catalog_user(ctx, model->config.catalog, SOURCE_REFRESH,
+			     &document);
+	bool other = document.version != file->what.version;
+
+	if (r < 0)
+		return r;
+	if (other)
+		model_changed_entry(model, file->parent, file->name);
+	buf_printf(said, "%s: %s\n", file->name,
+		   other ? "updated" : "unchanged");
+	return 0;
+}
+
+/* What the table's rows made, below a repository or elsewhere. */
+static int refresh_place_now(struct ctx *ctx, struct model *model,
+			     const char *path, struct buf *said)
+{
+	struct node *root = node_get(model->nodes, NODE_ROOT_INO);
+	struct node *node = NULL, *place;
+	int r = model_walk(ctx, model, root, path, &node);
+
+	node_unref(model->nodes, root);
+	if (r < 0)
+		return r;
+	/* A file is its directory's answer. */
+	place = S_ISDIR(node->what.mode) ? node : node->parent;
+	if (place->what.provider == &provider_place)
+		r = place_refresh(ctx, model, place, said);
+	else if (place->what.provider == &provider_api && place != node)
+		r = refresh_api(ctx, model, node, said);
+	else if (place->what.provider == &provider_control &&
+		 node->what.provider == &provider_meta)
+		r = refresh_user_now(ctx, model, node, said);
+	else if (place->what.provider == &provider_tree ||
+		 place->what.provider == &provider_git)
+		/* Below a commit: branches are not looked for here. */
+		r = buf_printf(said, "%s: a commit's, which never changes\n",
+			       node->name);
+	else
+		r = -ENOENT;
+	node_unref(model->nodes, node);
+	return r;
+}
+
+/* A directory of git's with an index from REST, or that index. */
+static bool has_index(const char *rest)
+{
+	const struct resource *row =
+		resource_find_row(resource_repository.rows, rest);
+	const char *file = strchr(rest, '/');
+
+	return row ? row->is_lazy
+		   : file && (!strcmp(file, "/index.tsv") ||
+			      !strcmp(file, "/index.json"));
+}
+
+static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
+		       struct buf *said)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+	const struct node *top = dir;
+	char *workspace, *name, *rest;
+	cleanup(free) char *whole = NULL;
+	int r;
+
+	while (top->parent->what.provider == &provider_refresh)
+		top = top->parent;
+	node_path_below(dir, top, &path);
+	workspace = path.len ? path.data : NULL;
+	if (!workspace)
+		return forge_refresh_root(ctx, model, said);
+	whole = xstrdup(path.data);
+	name = strchr(workspace, '/');
+	if (!name)
+		return forge_refresh_workspace(ctx, model, workspace, said);
+	*name++ = '\0';
+	if (workspace[0] == '.' || name[0] == '.')
+		return refresh_place_now(ctx, model, whole, said);
+	rest = strchr(name, '/');
+	if (rest)
+		*rest++ = '\0';
+	if (rest && git_is_path(rest)) {
+		r = refresh_git(ctx, model, workspace, name, rest, said);
+		return r == 0 && has_index(rest)
+			       ? refresh_place_now(ctx, model, whole, said)
+			       : r;
+	}
+	if (rest && !resource_find_file(resource_repository.files, rest))
+		return refresh_place_now(ctx, model, whole, said);
+	r = forge_refresh_repository(ctx, model, workspace, name, said);
+	if (r == 0 && !rest)
+		r = refresh_git(ctx, model, workspace, name, "tree", said);
+	return r;
+}
+
+static int refresh_lookup(struct ctx *ctx, struct model *model,
+			  struct node *dir, const char *name,
+			  struct found *ret_found)
+{
+	struct buf said = BUF_INIT(0);
+	int r;
+
+	if (strcmp(name, ".now") != 0) {
+		found_refresh(model, ret_found);
+		return 0;
+	}
+	ctx->urgent = true;
+	r = refresh_now(ctx, model, dir, &said);
+	if (r < 0) {
+		buf_done(&said);
+		return r;
+	}
+	/* The kernel is to keep no entry: finding an outdated one it would look
+	 * it up twice, and the second answer would say that nothing changed. */
+	model_changed_entry(model, dir, ".now");
+	text_clean_buf(&said, 0, "\n\t");
+	found_text(model, &said, 0, ret_found);
+	return 0;
+}
+
+const struct provider provider_control = {
+	.name = "control",
+	.lookup = control_lookup,
+	.open = control_open,
+	.attr = control_attr,
+};
+
+const struct provider provider_snapshot = {
+	.name = "snapshot",
+	.read = snapshot_read,
+	.same_data = snapshot_same,
+	.hash_data = snapshot_hash,
+	.free_data = snapshot_free,
+};
+
+const struct provider provider_errors = {
+	.name = "errors",
+	.grows = true,
+	.attr = errors_attr,
+	.read = errors_read,
+};
+
+const struct provider provider_refresh = {
+	.name = "refresh",
+	.lookup = refresh_lookup,
+	.open = provider_open_nothing,
+};

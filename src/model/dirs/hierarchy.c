@@ -1,0 +1,195 @@
+/*
+ * model/dirs/hierarchy: the root as a directory; and what it has in common with
+ * workspaces and repositories.
+ *
+ * A workspace's listing is one answer of many objects. Whenever one is at
+ * hand, it is what gets refreshed: a thousand outdated `info` files are one
+ * request together, not a thousand.
+ */
+#include "model/dirs/hierarchy.h"
+
+#define CONTROL_NAME ".bitbucketfs"
+
+struct catalog_repositories *
+forge_known_listing(struct ctx *ctx, struct model *model, const char *workspace)
+{
+	struct catalog_repositories *list = NULL;
+
+	if (catalog_repositories(ctx, model->config.catalog, workspace,
+				 SOURCE_CACHED, &list) < 0)
+		return NULL;
+	return list;
+}
+
+int64_t forge_workspace_mtime(const struct model *model,
+			      const struct catalog_repositories *list)
+{
+	int64_t newest = 0;
+
+	for (size_t i = 0; list && i < list->n_items; i++)
+		if (list->items[i].updated_ms > newest)
+			newest = list->items[i].updated_ms;
+	return newest ? newest : model->started_ms;
+}
+
+struct catalog_repositories *forge_freshen(struct ctx *ctx, struct model *model,
+					   const char *workspace)
+{
+	struct catalog_repositories *before =
+		forge_known_listing(ctx, model, workspace);
+	struct catalog_repositories *after = NULL;
+
+	if (!before || before->age.left_ms > 0 ||
+	    catalog_repositories(ctx, model->config.catalog, workspace,
+				 SOURCE_READ, &after) < 0)
+		return before;
+	if (after->age.stale)
+		refresh_workspace(model->refresh, workspace);
+	catalog_repositories_free(before);
+	return after;
+}
+
+/* Legal as slugs, all of them, so that a workspace never listed would be asked
+ * for each; one that a listing has exists all the same. */
+bool forge_is_probe(const char *name)
+{
+	static const char *const names[] = {
+		".git",
+		".hg",
+		".svn",
+		".jj",
+		".bzr",
+		".hidden",
+		".envrc",
+		".editorconfig",
+		".directory",
+		".ds_store",
+		".nomedia",
+		".xdg-volume-info",
+		".metadata",
+		".localized",
+		".gitignore",
+		".gitmodules",
+		".ignore",
+		".rgignore",
+		"autorun.inf",
+		"desktop.ini",
+		"thumbs.db",
+		".tool-versions",
+		".python-version",
+		".nvmrc",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return strncmp(name, ".trash", strlen(".trash")) == 0 ||
+	       strncmp(name, "._", strlen("._")) == 0;
+}
+
+static void found_control(struct model *model, struct found *found)
+{
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_control,
+				.mode = NODE_DIRECTORY,
+				.mtime_ms = model->started_ms,
+			},
+		.left_ms = FOREVER_MS,
+	};
+}
+
+static int root_lookup(struct ctx *ctx, struct model *model, struct node *dir,
+		       const char *name, struct found *ret_found)
+{
+	cleanup(catalog_workspace_done) struct catalog_workspace w = {0};
+	struct catalog_age age = {0};
+	int r;
+
+	if (strcmp(name, CONTROL_NAME) == 0) {
+		found_control(model, ret_found);
+		return 0;
+	}
+	r = catalog_workspace(ctx, model->config.catalog, name, &w, &age);
+	if (age.stale)
+		refresh_root(model->refresh);
+	if (r == -ENOENT) {
+		ret_found->left_ms = age.left_ms > 0 ? place_believe_ms(&age)
+						     : FORGE_IMPOSSIBLE_MS;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	forge_found_workspace(ctx, model, w.slug, place_believe_ms(&age),
+			      ret_found);
+	/* Entered by name: from now on it is listed. */
+	model_outdated(model, dir);
+	return 0;
+}
+
+/* The pin is the list; behind it comes .bitbucketfs. */
+static void names_free(void *data)
+{
+	catalog_workspaces_free(data);
+}
+
+static bool name_found(struct dirlist_piece *piece,
+		       const struct dirlist_name *name, struct found *ret_found)
+{
+	const struct catalog_workspaces *list = piece->listing->data;
+
+	if (name->tag == list->n_items)
+		found_control(piece->model, ret_found);
+	else
+		forge_found_workspace(piece->ctx, piece->model, name->name,
+				      dirlist_left_ms(piece->listing),
+				      ret_found);
+	return true;
+}
+
+static const struct dirlist_ops ops_names = {
+	.found = name_found,
+	.free_data = names_free,
+};
+
+static int root_open(struct ctx *ctx, struct model *model, struct node *dir,
+		     struct dirlist *newest, struct dirlist **ret_listing)
+{
+	struct catalog_workspaces *list = NULL;
+	struct dirlist *l;
+	int r;
+
+	(void)newest;
+	r = catalog_workspaces(ctx, model->config.catalog, SOURCE_READ, &list);
+	if (r < 0)
+		return r;
+	if (list->age.stale)
+		refresh_root(model->refresh);
+	l = dirlist_new(&ops_names, list, list->n_items * 100);
+	for (size_t i = 0; i < list->n_items; i++)
+		dirlist_add(l, list->items[i].slug, 0, S_IFDIR, (unsigned)i);
+	dirlist_add(l, CONTROL_NAME, 0, S_IFDIR, (unsigned)list->n_items);
+	dirlist_number(l, 0, node_book(model->nodes, dir, true), 0);
+	*ret_listing = dirlist_seal(l, place_believe_ms(&list->age));
+	return 0;
+}
+
+/* `df` and `stat` of the mount point answer from what is at hand. */
+static int root_attr(struct ctx *ctx, struct model *model, struct node *node,
+		     int64_t *ret_left_ms, uint64_t *ret_size)
+{
+	(void)ctx;
+	(void)model;
+	(void)node;
+	(void)ret_size;
+	*ret_left_ms = FORGE_UNLISTED_MS;
+	return 0;
+}
+
+const struct provider provider_root = {
+	.name = "root",
+	.lookup = root_lookup,
+	.open = root_open,
+	.attr = root_attr,
+};

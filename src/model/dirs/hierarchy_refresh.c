@@ -1,0 +1,330 @@
+/*
+ * model/dirs/hierarchy_refresh: asking again for listings and documents, and telling the
+ * kernel (and people) what changed by comparing before and after.
+ *
+ * In the background (nothing to be said) what is fresh is not asked for: many
+ * may have wished for it before the first of them was answered.
+ */
+#include "model/provider.h"
+
+#include "table/resource.h"
+
+static struct node *root_node(struct model *model)
+{
+	return node_get(model->nodes, NODE_ROOT_INO);
+}
+
+/*
+ * The name means something else, or nothing, or something for the first time.
+ * One that leads to the directory which it means is left alone: whoever stands
+ * there would be cut off.
+ */
+static void name_changed(struct model *model, struct node *dir,
+			 const char *name, const char *uuid)
+{
+	struct node *child = node_child(model->nodes, dir, name);
+
+	if (!child || !uuid ||
+	    (child->what.provider == &provider_repository &&
+	     strcmp(forge_repository(child)->repository.uuid, uuid) != 0))
+		model_drop_child(model, dir, name);
+	node_unref(model->nodes, child);
+}
+
+/* ---- what a reader heard before the background did ---- */
+
+/*
+ * A list that was outdated ahead of its time (a name went over) may be brought
+ * by whoever looks: then there is no list of before to compare with, and names
+ * of before would lead on for as long as the kernel was told to believe them.
+ */
+struct sweep {
+	struct model *model;
+	struct node *dir;
+	const struct catalog_workspaces *workspaces;
+	const struct catalog_repositories *repositories;
+	size_t n_dropped;
+};
+
+static bool is_swept(const struct sweep *s, const struct node *node)
+{
+	return node->parent == s->dir && node_is_linked(s->model->nodes, node);
+}
+
+static void drop(struct sweep *s, const struct node *node)
+{
+	model_drop_child(s->model, s->dir, node->name);
+	s->n_dropped++;
+}
+
+static void sweep_workspace(void *arg, struct node *node)
+{
+	struct sweep *s = arg;
+
+	if (!is_swept(s, node))
+		return;
+	for (size_t i = 0; i < s->workspaces->n_items; i++)
+		if (!strcmp(s->workspaces->items[i].slug, node->name))
+			return;
+	drop(s, node);
+}
+
+/* One that the list does not have may be newer than that. */
+static void sweep_repository(void *arg, struct node *node)
+{
+	struct sweep *s = arg;
+	const struct catalog_repositories *list = s->repositories;
+	const char *uuid;
+
+	if (!is_swept(s, node))
+		return;
+	uuid = forge_repository(node)->repository.uuid;
+	for (size_t i = 0; i < list->n_items; i++) {
+		bool named = !strcmp(list->items[i].name, node->name);
+		bool same = !strcmp(list->items[i].uuid, uuid);
+
+		if (named && same)
+			return;
+		if (!named && !same)
+			continue;
+		drop(s, node);
+		return;
+	}
+}
+
+static void sweep(struct sweep *s)
+{
+	if (s->workspaces)
+		node_each(s->model->nodes, &provider_workspace, sweep_workspace,
+			  s);
+	else
+		node_each(s->model->nodes, &provider_repository,
+			  sweep_repository, s);
+	if (s->n_dropped)
+		model_changed_inode(s->model, s->dir, true);
+}
+
+/* ---- */
+
+int forge_refresh_root(struct ctx *ctx, struct model *model, struct buf *said)
+{
+	cleanup(catalog_workspaces_free) struct catalog_workspaces *before =
+									   NULL,
+								   *after =
+									   NULL;
+	struct catalog *catalog = model->config.catalog;
+	struct node *root = root_node(model);
+	size_t a = 0, b = 0, n_changes = 0;
+	int r = 0;
+
+	catalog_workspaces(ctx, catalog, SOURCE_CACHED, &before);
+	if (!said && before && before->age.left_ms > 0) {
+		sweep(&(struct sweep){
+			.model = model, .dir = root, .workspaces = before});
+		goto out;
+	}
+	r = catalog_workspaces(ctx, catalog, SOURCE_REFRESH, &after);
+	if (r < 0)
+		goto out;
+	while ((before && a < before->n_items) || b < after->n_items) {
+		const char *was = before && a < before->n_items
+					  ? before->items[a].slug
+					  : NULL;
+		const char *is = b < after->n_items ? after->items[b].slug
+						    : NULL;
+		int order = !was ? 1 : !is ? -1 : strcmp(was, is);
+
+		a += order <= 0;
+		b += order >= 0;
+		if (order == 0)
+			continue;
+		n_changes++;
+		provider_say(said, "%s: %s\n", order < 0 ? was : is,
+			     order < 0 ? "gone" : "new");
+		name_changed(model, root, order < 0 ? was : is,
+			     order < 0 ? NULL : "");
+	}
+	if (n_changes > 0)
+		model_changed_inode(model, root, true);
+	provider_say(said, "%zu workspaces, %zu changed\n", after->n_items,
+		     n_changes);
+out:
+	node_unref(model->nodes, root);
+	return r;
+}
+
+/* The kernel may have been told that there is none. (That it is gone again, it
+ * hears when it asks next: somebody may stand in it.) */
+static void row_appeared(struct model *model, struct node *dir,
+			 const char *name)
+{
+	struct node *child = node_child(model->nodes, dir, name);
+
+	if (!child)
+		model_changed_entry(model, dir, name);
+	node_unref(model->nodes, child);
+}
+
+/* A repository's files are of a new version now, and so is what its object says
+ * is there. */
+static void files_changed(struct model *model, struct node *workspace,
+			  const char *name)
+{
+	struct node *node = node_child(model->nodes, workspace, name);
+	const struct resource_file *file = resource_repository.files;
+	const struct resource *row = resource_repository.rows;
+
+	if (!node)
+		return;
+	for (; file->name; file++)
+		model_changed_entry(model, node, file->name);
+	for (; row->name; row++)
+		if (row->needs)
+			row_appeared(model, node, row->name);
+	model_changed_inode(model, node, true);
+	node_unref(model->nodes, node);
+}
+
+static int compare(const struct catalog_repository *was,
+		   const struct catalog_repository *is)
+{
+	return !was ? 1 : !is ? -1 : strcmp(was->name, is->name);
+}
+
+static size_t listing_changed(struct model *model, struct node *workspace,
+			      const struct catalog_repositories *before,
+			      const struct catalog_repositories *after,
+			      struct buf *said)
+{
+	size_t a = 0, b = 0, n_names = 0, n_changes = 0;
+
+	while ((before && a < before->n_items) || b < after->n_items) {
+		const struct catalog_repository *was =
+			before && a < before->n_items ? &before->items[a]
+						      : NULL;
+		const struct catalog_repository *is =
+			b < after->n_items ? &after->items[b] : NULL;
+		int order = compare(was, is);
+		bool other = order == 0 && strcmp(was->uuid, is->uuid) != 0;
+
+		a += order <= 0;
+		b += order >= 0;
+		if (order != 0 || other) {
+			n_names++;
+			n_changes++;
+			provider_say(said, "%s: %s\n",
+				     order < 0 ? was->name : is->name,
+				     order < 0 ? "gone"
+				     : other   ? "another repository now"
+					       : "new");
+			if (workspace)
+				name_changed(model, workspace,
+					     order < 0 ? was->name : is->name,
+					     order < 0 ? NULL : is->uuid);
+		} else if (was->updated_ms != is->updated_ms) {
+			n_changes++;
+			provider_say(said, "%s: updated\n", is->name);
+			if (workspace)
+				files_changed(model, workspace, is->name);
+		}
+	}
+	if (workspace && n_names > 0)
+		model_changed_inode(model, workspace, true);
+	else if (workspace && n_changes > 0)
+		model_changed_inode(model, workspace, false);
+	return n_changes;
+}
+
+int forge_refresh_workspace(struct ctx *ctx, struct model *model,
+			    const char *workspace, struct buf *said)
+{
+	cleanup(catalog_repositories_free) struct catalog_repositories
+		*before = NULL,
+		*after = NULL;
+	struct catalog *catalog = model->config.catalog;
+	struct node *root, *node;
+	size_t n;
+	int r = 0;
+
+	catalog_repositories(ctx, catalog, workspace, SOURCE_CACHED, &before);
+	root = root_node(model);
+	node = node_child(model->nodes, root, workspace);
+	if (!said && before && before->age.left_ms > 0) {
+		if (node)
+			sweep(&(struct sweep){.model = model,
+					      .dir = node,
+					      .repositories = before});
+		goto out;
+	}
+	r = catalog_repositories(ctx, catalog, workspace,
+				 said ? SOURCE_ANEW : SOURCE_REFRESH, &after);
+	if (r < 0)
+		goto out;
+	n = listing_changed(model, node, before, after, said);
+	if (!before || before->version != after->version)
+		views_changed(model, workspace, before);
+	provider_say(said, "%zu repositories, %zu changed\n", after->n_items,
+		     n);
+out:
+	node_unref(model->nodes, node);
+	node_unref(model->nodes, root);
+	return r;
+}
+
+/* The document may say that it has another name by now. */
+static bool is_renamed(struct ctx *ctx, struct model *model,
+		       const char *workspace, const char *name)
+{
+	cleanup(catalog_repository_done) struct catalog_repository found = {0};
+	struct catalog_age age = {0};
+	int r = catalog_repository(ctx, model->config.catalog, workspace, name,
+				   &found, &age);
+
+	if (r == 0 && age.stale)
+		refresh_workspace(model->refresh, workspace);
+	return r == -ENOENT;
+}
+
+int forge_refresh_repository(struct ctx *ctx, struct model *model,
+			     const char *workspace, const char *name,
+			     struct buf *said)
+{
+	cleanup(catalog_repository_done) struct catalog_repository found = {0};
+	cleanup(catalog_document_done) struct catalog_document before = {0},
+							       after = {0};
+	struct catalog *catalog = model->config.catalog;
+	struct catalog_age age;
+	struct node *root, *node;
+	bool renamed;
+	int r;
+
+	r = catalog_repository(ctx, catalog, workspace, name, &found, &age);
+	if (r < 0)
+		return r;
+	catalog_document(ctx, catalog, workspace, &found, SOURCE_CACHED,
+			 &before);
+	if (!said && before.age.left_ms > 0)
+		return 0;
+	r = catalog_document(ctx, catalog, workspace, &found, SOURCE_REFRESH,
+			     &after);
+	if (r < 0)
+		return r;
+	if (before.version == after.version) {
+		provider_say(said, "%s: unchanged\n", name);
+		return 0;
+	}
+	renamed = is_renamed(ctx, model, workspace, name);
+	provider_say(said, "%s: %s\n", name, renamed ? "gone" : "updated");
+	root = root_node(model);
+	node = node_child(model->nodes, root, workspace);
+	/* It may have told that it is called otherwise by now. */
+	if (node)
+		model_outdated(model, node);
+	if (node && renamed)
+		model_drop_child(model, node, name);
+	else if (node)
+		files_changed(model, node, name);
+	node_unref(model->nodes, node);
+	node_unref(model->nodes, root);
+	return 0;
+}

@@ -1,0 +1,353 @@
+/*
+ * model/dirs/hierarchy: a repository as a directory: the files of its object, and the
+ * rows of the table.
+ */
+#include "model/dirs/hierarchy.h"
+
+#include "model/git/checkout.h"
+
+static void repository_free(void *data)
+{
+	struct repository_data *d = data;
+
+	catalog_repository_done(&d->repository);
+	free(d->workspace);
+	free(d);
+}
+
+static bool repository_same(const struct node_what *a,
+			    const struct node_what *b)
+{
+	const struct repository_data *x = a->data, *y = b->data;
+
+	return strcmp(x->repository.uuid, y->repository.uuid) == 0;
+}
+
+static uint64_t repository_hash(const struct node_what *what, uint64_t seed)
+{
+	const struct repository_data *d = what->data;
+
+	for (const char *p = d->repository.uuid; *p; p++)
+		seed = (seed ^ (unsigned char)*p) * 0x100000001b3ULL;
+	return seed;
+}
+
+const struct repository_data *forge_repository(const struct node *node)
+{
+	return node->what.data;
+}
+
+const char *forge_repository_id(const struct repository_data *d)
+{
+	return d->repository.uuid[0] == '{' ? d->repository.uuid
+					    : d->repository.slug;
+}
+
+void forge_found_repository(const char *workspace,
+			    const struct catalog_repository *repository,
+			    int64_t left_ms, struct found *found)
+{
+	struct repository_data *d = xcalloc(1, sizeof(*d));
+
+	d->workspace = xstrdup(workspace);
+	d->repository = (struct catalog_repository){
+		.name = xstrdup(repository->name),
+		.slug = xstrdup(repository->slug),
+		.uuid = xstrdup(repository->uuid),
+		.project = xstrdup(repository->project),
+		.key = xstrdup(repository->key),
+		.workspace = xstrdup(repository->workspace
+					     ? repository->workspace
+					     : workspace),
+		.updated_ms = repository->updated_ms,
+	};
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_repository,
+				.mode = NODE_DIRECTORY,
+				.mtime_ms = repository->updated_ms,
+				.data = d,
+			},
+		.left_ms = left_ms,
+	};
+}
+
+/* Outdated, and nobody waits for it; see the head of this file. */
+static void refresh_behind(struct model *model, const struct repository_data *d,
+			   const struct catalog_repositories *list)
+{
+	if (list && list->age.left_ms <= 0)
+		refresh_workspace(model->refresh, d->workspace);
+	else
+		refresh_repository(model->refresh, d->workspace,
+				   d->repository.name);
+}
+
+/* The document behind a repository's files. */
+static int repository_document(struct ctx *ctx, struct model *model,
+			       struct node *dir,
+			       struct catalog_document *ret_document)
+{
+	cleanup(catalog_repositories_free) struct catalog_repositories *list =
+		NULL;
+	const struct repository_data *d = forge_repository(dir);
+	struct catalog *catalog = model->config.catalog;
+	int r;
+
+	r = catalog_document(ctx, catalog, d->workspace, &d->repository,
+			     SOURCE_CACHED, ret_document);
+	if (r == 0 && ret_document->age.left_ms > 0)
+		return 0;
+	if (r == 0)
+		list = forge_freshen(ctx, model, d->workspace);
+	if (list) {
+		struct catalog_document fresh = {0};
+
+		if (catalog_document(ctx, catalog, d->workspace, &d->repository,
+				     SOURCE_CACHED, &fresh) == 0) {
+			catalog_document_done(ret_document);
+			*ret_document = fresh;
+		}
+		if (ret_document->age.left_ms <= 0)
+			refresh_behind(model, d, list);
+		return 0;
+	}
+	if (r == 0)
+		catalog_document_done(ret_document);
+	r = catalog_document(ctx, catalog, d->workspace, &d->repository,
+			     SOURCE_READ, ret_document);
+	/* It may have told that it is called otherwise by now. */
+	model_outdated(model, dir->parent);
+	if (r == 0 && ret_document->age.stale)
+		refresh_repository(model->refresh, d->workspace,
+				   d->repository.name);
+	return r;
+}
+
+static struct scope *repository_scope(const struct node *dir)
+{
+	const struct repository_data *d = forge_repository(dir);
+
+	return scope_new(d->repository.key, d->workspace,
+			 d->repository.workspace, forge_repository_id(d));
+}
+
+int forge_found_tree(struct model *model, struct node *dir,
+		     struct found *ret_found)
+{
+	struct git_view *view = NULL;
+	int r = git_view_new(model, dir, NULL, NULL, &view);
+
+	if (r < 0)
+		return r;
+	git_view_found(view, node_mtime_ms(model->nodes, dir), FOREVER_MS,
+		       ret_found);
+	return 0;
+}
+
+/* A row, or what its needs make of it: then it is as old as they are. */
+static int lookup_row(struct ctx *ctx, struct model *model, struct node *dir,
+		      const char *name, struct found *ret_found)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(scope_unref) struct scope *scope = repository_scope(dir);
+	const struct resource *row =
+		resource_find_row(resource_repository.rows, name);
+	int64_t left_ms;
+	int r;
+
+	if (!row || !row->needs)
+		return place_lookup_row(ctx, model, dir,
+					resource_repository.rows, scope, name,
+					ret_found);
+	r = repository_document(ctx, model, dir, &document);
+	if (r < 0)
+		return r;
+	left_ms = place_believe_ms(&document.age);
+	if (place_is_there(row, &document))
+		r = place_lookup_row(ctx, model, dir, resource_repository.rows,
+				     scope, name, ret_found);
+	ret_found->left_ms = left_ms;
+	return r;
+}
+
+/*
+ * For rg and fd, which read it where they come from above: what is left are the
+ * files of tree/ and the indexes. Patterns of directories alone, and none with
+ * `!`: started inside one of them they search as they do anywhere.
+ */
+static const char ignore_name[] = ".ignore";
+static const char ignore_text[] =
+	"# What `rg` and `fd` from above leave out (each directory a request "
+	"or more);\n"
+	"# `rg -u` goes everywhere. Search in tree/ and the index.tsv files.\n"
+	"/branches/*/\n"
+	"/tags/*/\n"
+	"/commits/*/\n"
+	"/pullrequests/*/\n"
+	"/pipelines/*/\n"
+	"/deployments/*/\n"
+	"/environments/*/\n"
+	"/network/*/\n"
+	"/settings/*/\n"
+	"/issues/*/\n"
+	"/downloads/\n";
+
+static void found_ignore(const struct model *model, struct found *ret_found)
+{
+	*ret_found = (struct found){
+		.what =
+			{
+				.provider = &provider_snapshot,
+				.mode = NODE_FILE,
+				.size = strlen(ignore_text),
+				.mtime_ms = model->started_ms,
+				.data = blob_new(ignore_text,
+						 strlen(ignore_text)),
+			},
+		.left_ms = FOREVER_MS,
+	};
+}
+
+static int repository_lookup(struct ctx *ctx, struct model *model,
+			     struct node *dir, const char *name,
+			     struct found *ret_found)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	const struct resource_file *file =
+		resource_find_file(resource_repository.files, name);
+	int r;
+
+	ret_found->left_ms = FOREVER_MS;
+	/* Not listed: it is about the mount, and nothing of the repository's.
+	 */
+	if (strcmp(name, ignore_name) == 0) {
+		found_ignore(model, ret_found);
+		return 0;
+	}
+	if (!file)
+		return lookup_row(ctx, model, dir, name, ret_found);
+	r = repository_document(ctx, model, dir, &document);
+	if (r < 0)
+		return r;
+	r = meta_found(model, file, &document, ret_found);
+	if (r == 0)
+		ret_found->left_ms = place_believe_ms(&document.age);
+	return r;
+}
+
+/* Of the names, those from here on are rows. */
+#define TAG_ROW 0x1000u
+
+/* Once a READDIR. */
+struct piece {
+	struct scope *scope;
+	bool have; /* the document is at hand, and may be believed */
+	struct catalog_document document;
+};
+
+static struct piece *piece_of(struct dirlist_piece *piece)
+{
+	const struct repository_data *d = forge_repository(piece->dir);
+	struct piece *own = piece->own;
+
+	if (own)
+		return own;
+	own = piece->own = xcalloc(1, sizeof(*own));
+	own->scope = repository_scope(piece->dir);
+	own->have = catalog_document(piece->ctx, piece->model->config.catalog,
+				     d->workspace, &d->repository,
+				     SOURCE_CACHED, &own->document) == 0 &&
+		    own->document.age.left_ms > 0;
+	return own;
+}
+
+static void piece_done(struct dirlist_piece *piece)
+{
+	struct piece *own = piece->own;
+
+	if (own) {
+		scope_unref(own->scope);
+		catalog_document_done(&own->document);
+	}
+	free(own);
+}
+
+static bool name_found(struct dirlist_piece *piece,
+		       const struct dirlist_name *name, struct found *ret_found)
+{
+	struct piece *own = piece_of(piece);
+
+	if (name->tag >= TAG_ROW)
+		return place_row_found(
+			piece, &resource_repository.rows[name->tag - TAG_ROW],
+			own->scope, ret_found);
+	return own->have &&
+	       meta_found(piece->model, &resource_repository.files[name->tag],
+			  &own->document, ret_found) == 0;
+}
+
+static const struct dirlist_ops ops_names = {
+	.found = name_found,
+	.piece_done = piece_done,
+};
+
+/* Never waits: the names are what is known of the repository. */
+static int repository_open(struct ctx *ctx, struct model *model,
+			   struct node *dir, struct dirlist *newest,
+			   struct dirlist **ret_listing)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(scope_unref) struct scope *scope = repository_scope(dir);
+	const struct repository_data *d = forge_repository(dir);
+	const struct resource_file *files = resource_repository.files;
+	struct dirlist *l = dirlist_new(&ops_names, NULL, 0);
+	bool known = catalog_document(ctx, model->config.catalog, d->workspace,
+				      &d->repository, SOURCE_CACHED,
+				      &document) == 0;
+	unsigned n = 0;
+
+	(void)newest;
+	for (; files[n].name; n++)
+		dirlist_add(l, files[n].name, n + 1, S_IFREG, n);
+	place_add_rows(ctx, model, resource_repository.rows, scope,
+		       known ? &document : NULL, n, TAG_ROW, l);
+	*ret_listing = dirlist_seal(l, known ? place_believe_ms(&document.age)
+					     : FORGE_MOMENT_MS);
+	return 0;
+}
+
+static int repository_attr(struct ctx *ctx, struct model *model,
+			   struct node *node, int64_t *ret_left_ms,
+			   uint64_t *ret_size)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	const struct repository_data *d = forge_repository(node);
+	struct catalog_repositories *list;
+
+	(void)ret_size;
+	*ret_left_ms = FORGE_MOMENT_MS;
+	if (catalog_document(ctx, model->config.catalog, d->workspace,
+			     &d->repository, SOURCE_CACHED, &document) < 0)
+		return 0;
+	node_set_mtime_ms(model->nodes, node, document.updated_ms);
+	if (document.age.left_ms > 0) {
+		*ret_left_ms = document.age.left_ms;
+	} else {
+		list = forge_known_listing(ctx, model, d->workspace);
+		refresh_behind(model, d, list);
+		catalog_repositories_free(list);
+	}
+	return 0;
+}
+
+const struct provider provider_repository = {
+	.name = "repository",
+	.lookup = repository_lookup,
+	.open = repository_open,
+	.attr = repository_attr,
+	.same_data = repository_same,
+	.hash_data = repository_hash,
+	.free_data = repository_free,
+};

@@ -1,0 +1,188 @@
+/*
+ * model/dirs/hierarchy: a workspace as a directory: its repositories, and .workspace/.
+ */
+#include "model/dirs/hierarchy.h"
+
+struct workspace_data {
+	char *slug;
+};
+
+static void workspace_free(void *data)
+{
+	struct workspace_data *w = data;
+
+	free(w->slug);
+	free(w);
+}
+
+const char *forge_workspace(const struct node *node)
+{
+	return ((struct workspace_data *)node->what.data)->slug;
+}
+
+void forge_found_workspace(struct ctx *ctx, struct model *model,
+			   const char *slug, int64_t left_ms,
+			   struct found *found)
+{
+	cleanup(catalog_repositories_free) struct catalog_repositories *list =
+		forge_known_listing(ctx, model, slug);
+	struct workspace_data *w = xcalloc(1, sizeof(*w));
+
+	w->slug = xstrdup(slug);
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_workspace,
+				.mode = NODE_DIRECTORY,
+				.mtime_ms = forge_workspace_mtime(model, list),
+				.data = w,
+			},
+		.left_ms = left_ms,
+		/* They live as long as its own listing does. */
+		.ask_attr = list != NULL,
+	};
+}
+
+/* About the workspace itself: keyed by its uuid, where that is known. */
+static int found_about(struct ctx *ctx, struct model *model, struct node *dir,
+		       enum source_mode mode, struct found *ret_found)
+{
+	cleanup(catalog_workspace_done) struct catalog_workspace w = {0};
+	cleanup(free) char *key = NULL;
+	const char *slug = forge_workspace(dir);
+
+	catalog_known_workspace(model->config.catalog, slug, &w);
+	key = xasprintf("about/%s", *w.uuid ? w.uuid : slug);
+	return place_found_row(
+		ctx, model, dir, &resource_workspace,
+		scope_new(key, slug, *w.uuid ? w.uuid : w.slug, ""), mode,
+		ret_found);
+}
+
+static int workspace_lookup(struct ctx *ctx, struct model *model,
+			    struct node *dir, const char *name,
+			    struct found *ret_found)
+{
+	cleanup(catalog_repositories_free) struct catalog_repositories *list =
+		NULL;
+	cleanup(catalog_repository_done) struct catalog_repository found = {0};
+	const char *workspace = forge_workspace(dir);
+	struct catalog *catalog = model->config.catalog;
+	struct catalog_age age = {0};
+	int r;
+
+	if (strcmp(name, resource_workspace.name) == 0)
+		return found_about(ctx, model, dir, SOURCE_READ, ret_found);
+	if (forge_is_probe(name)) {
+		list = forge_known_listing(ctx, model, workspace);
+		if (!list) {
+			ret_found->left_ms = FORGE_IMPOSSIBLE_MS;
+			return 0;
+		}
+	}
+	r = catalog_repository(ctx, catalog, workspace, name, &found, &age);
+	if ((r == 0 || r == -ENOENT) && age.stale && !list)
+		list = forge_freshen(ctx, model, workspace);
+	if ((r == 0 || r == -ENOENT) && age.stale && list) {
+		catalog_repository_done(&found);
+		found = (struct catalog_repository){0};
+		r = catalog_repository(ctx, catalog, workspace, name, &found,
+				       &age);
+	} else if (r == 0 && age.stale) {
+		refresh_repository(model->refresh, workspace, name);
+	}
+	if (r == -ENOENT) {
+		ret_found->left_ms = age.left_ms > 0 ? place_believe_ms(&age)
+						     : FORGE_IMPOSSIBLE_MS;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	forge_found_repository(workspace, &found, place_believe_ms(&age),
+			       ret_found);
+	return 0;
+}
+
+/* The pin is the listing; behind it comes .workspace. */
+static void names_free(void *data)
+{
+	catalog_repositories_free(data);
+}
+
+static bool name_found(struct dirlist_piece *piece,
+		       const struct dirlist_name *name, struct found *ret_found)
+{
+	const struct catalog_repositories *list = piece->listing->data;
+
+	if (name->tag == list->n_items)
+		return found_about(piece->ctx, piece->model, piece->dir,
+				   SOURCE_CACHED, ret_found) == 0;
+	forge_found_repository(forge_workspace(piece->dir),
+			       &list->items[name->tag],
+			       dirlist_left_ms(piece->listing), ret_found);
+	return true;
+}
+
+static const struct dirlist_ops ops_names = {
+	.found = name_found,
+	.free_data = names_free,
+};
+
+static int workspace_open(struct ctx *ctx, struct model *model,
+			  struct node *dir, struct dirlist *newest,
+			  struct dirlist **ret_listing)
+{
+	const char *slug = forge_workspace(dir);
+	struct catalog_repositories *list = NULL;
+	struct dirlist *l;
+	int r = catalog_repositories(ctx, model->config.catalog, slug,
+				     SOURCE_READ, &list);
+
+	(void)newest;
+	if (r < 0)
+		return r;
+	if (list->age.stale)
+		refresh_workspace(model->refresh, slug);
+	l = dirlist_new(&ops_names, list, list->n_items * 300);
+	for (size_t i = 0; i < list->n_items; i++)
+		dirlist_add(l, list->items[i].name, 0, S_IFDIR, (unsigned)i);
+	dirlist_add(l, resource_workspace.name, 0, S_IFDIR,
+		    (unsigned)list->n_items);
+	dirlist_number(l, 0, node_book(model->nodes, dir, true), 0);
+	*ret_listing = dirlist_seal(l, place_believe_ms(&list->age));
+	return 0;
+}
+
+/* Of what is at hand: nobody is waited for. */
+static int workspace_attr(struct ctx *ctx, struct model *model,
+			  struct node *node, int64_t *ret_left_ms,
+			  uint64_t *ret_size)
+{
+	cleanup(catalog_repositories_free) struct catalog_repositories *list =
+		NULL;
+	const char *slug = forge_workspace(node);
+	bool listed = model_was_opened(model, node);
+
+	(void)ret_size;
+	*ret_left_ms = FORGE_UNLISTED_MS;
+	list = forge_known_listing(ctx, model, slug);
+	if (!list)
+		return 0;
+	if (list->age.left_ms > 0) {
+		*ret_left_ms = list->age.left_ms;
+	} else if (listed) {
+		*ret_left_ms = FORGE_MOMENT_MS;
+		refresh_workspace(model->refresh, slug);
+	}
+	node_set_mtime_ms(model->nodes, node,
+			  forge_workspace_mtime(model, list));
+	return 0;
+}
+
+const struct provider provider_workspace = {
+	.name = "workspace",
+	.lookup = workspace_lookup,
+	.open = workspace_open,
+	.attr = workspace_attr,
+	.free_data = workspace_free,
+};

@@ -1,0 +1,216 @@
+/*
+ * model/dirs/meta: files made of documents. A file's inode is one version of the
+ * document seen through one file of the resource table: the bytes are rendered
+ * for the size and again for a read, and a few recent ones are kept so that
+ * `cat` renders once. Files that are stored as they are shown (stored) are read
+ * piece by piece.
+ */
+#include "model/provider.h"
+
+#include "content/documents.h"
+
+#define MAX_RENDERED (2 * MIB)
+
+struct rendered {
+	uint64_t version;
+	const struct resource_file *file;
+	struct blob *blob;
+	struct rendered *prev, *next;
+};
+
+/* The newest first; what is over MAX_RENDERED goes, the newest stays. */
+static void keep(struct model *model, uint64_t version,
+		 const struct resource_file *file, struct blob *blob)
+{
+	struct rendered *r = xcalloc(1, sizeof(*r)), *dead = NULL, *last;
+
+	*r = (struct rendered){version, file, blob_ref(blob), NULL, NULL};
+	mutex_lock(&model->lock);
+	DL_PREPEND(model->rendered, r);
+	model->n_rendered += blob_len(blob);
+	while (model->n_rendered > MAX_RENDERED && model->rendered->next) {
+		last = model->rendered->prev;
+		DL_DELETE(model->rendered, last);
+		model->n_rendered -= blob_len(last->blob);
+		LL_PREPEND(dead, last);
+	}
+	mutex_unlock(&model->lock);
+	while (dead) {
+		last = dead;
+		dead = dead->next;
+		blob_unref(last->blob);
+		free(last);
+	}
+}
+
+static struct blob *kept(struct model *model, uint64_t version,
+			 const struct resource_file *file)
+{
+	struct blob *blob = NULL;
+	struct rendered *r;
+
+	mutex_lock(&model->lock);
+	DL_FOREACH (model->rendered, r) {
+		if (r->version == version && r->file == file) {
+			blob = blob_ref(r->blob);
+			break;
+		}
+	}
+	mutex_unlock(&model->lock);
+	return blob;
+}
+
+void meta_forget_rendered(struct model *model)
+{
+	struct rendered *r, *next;
+
+	DL_FOREACH_SAFE (model->rendered, r, next) {
+		DL_DELETE(model->rendered, r);
+		blob_unref(r->blob);
+		free(r);
+	}
+	model->n_rendered = 0;
+}
+
+/* body NULL: got from the cache when it is needed. */
+static int render(struct model *model, uint64_t version,
+		  const struct resource_file *file, struct blob *body,
+		  struct blob **ret_blob)
+{
+	cleanup(buf_done) struct buf out = BUF_INIT(0);
+	cleanup(blob_unref) struct blob *source = NULL, *blob = NULL;
+	size_t n;
+	int r = 0;
+
+	blob = kept(model, version, file);
+	if (!blob) {
+		if (body)
+			source = blob_ref(body);
+		else
+			r = catalog_version(model->config.catalog, version,
+					    &source);
+		if (!source)
+			return r;
+		r = resource_render(file, blob_data(source), blob_len(source),
+				    &out);
+		if (r < 0)
+			return r;
+		n = out.len;
+		blob = blob_take(buf_steal(&out, NULL), n);
+		keep(model, version, file, blob);
+	}
+	*ret_blob = steal(&blob);
+	return 0;
+}
+
+int meta_found(struct model *model, const struct resource_file *file,
+	       const struct catalog_document *document, struct found *ret_found)
+{
+	cleanup(blob_unref) struct blob *blob = NULL;
+	int r;
+
+	r = render(model, document->version, file, document->body, &blob);
+	if (r < 0)
+		return r;
+	*ret_found = (struct found){
+		.what =
+			{
+				.provider = &provider_meta,
+				.mode = NODE_FILE,
+				.size = blob_len(blob),
+				.mtime_ms =
+					catalog_mtime_ms(model->config.catalog,
+							 document->version,
+							 document->updated_ms),
+				.version = document->version,
+				.file = file,
+			},
+		.left_ms = document->age.left_ms,
+	};
+	return 0;
+}
+
+/* Whoever opens it again gets another version. */
+static void be_outdated(struct model *model, struct node *node)
+{
+	if (node_is_linked(model->nodes, node))
+		model_drop_child(model, node->parent, node->name);
+}
+
+static int meta_read(struct ctx *ctx, struct model *model, struct node *node,
+		     off_t offset, size_t n, struct model_data *ret_data)
+{
+	struct blob *blob = NULL;
+	int r;
+
+	r = render(model, node->what.version, node->what.file, NULL, &blob);
+	if (r < 0)
+		be_outdated(model, node);
+	if (r < 0)
+		return ctx_fail(ctx, r,
+				"This version of the document is no longer in "
+				"the cache; open the file again.");
+	return model_slice(blob, offset, n, ret_data);
+}
+
+static int stored_read(struct ctx *ctx, struct model *model, struct node *node,
+		       off_t offset, size_t n, struct model_data *ret_data)
+{
+	struct blob *piece = NULL;
+	int r = documents_read(model->config.documents, node->what.version,
+			       (uint64_t)offset, n, &piece);
+
+	if (r < 0)
+		be_outdated(model, node);
+	if (r < 0)
+		return ctx_fail(ctx, r,
+				"This version of the file is no longer in the "
+				"cache; open it again.");
+	return model_slice(piece, 0, n, ret_data);
+}
+
+/* ---- links: their target is their data ---- */
+
+static int link_readlink(struct ctx *ctx, struct model *model,
+			 struct node *node, struct blob **ret_target)
+{
+	(void)ctx;
+	(void)model;
+	*ret_target = blob_ref(node->what.data);
+	return 0;
+}
+
+static bool link_same(const struct node_what *a, const struct node_what *b)
+{
+	return strcmp(blob_data(a->data), blob_data(b->data)) == 0;
+}
+
+static uint64_t link_hash(const struct node_what *what, uint64_t seed)
+{
+	for (const char *p = blob_data(what->data); *p; p++)
+		seed = (seed ^ (unsigned char)*p) * 0x100000001b3ULL;
+	return seed;
+}
+
+static void link_free(void *data)
+{
+	blob_unref(data);
+}
+
+const struct provider provider_link = {
+	.name = "link",
+	.readlink = link_readlink,
+	.same_data = link_same,
+	.hash_data = link_hash,
+	.free_data = link_free,
+};
+
+const struct provider provider_stored = {
+	.name = "stored",
+	.read = stored_read,
+};
+
+const struct provider provider_meta = {
+	.name = "meta",
+	.read = meta_read,
+};

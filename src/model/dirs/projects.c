@@ -1,0 +1,282 @@
+/*
+ * model/dirs/projects: a workspace's listing, seen from .workspace/: as one file of all
+ * repositories, and as symbolic links in their projects' directories.
+ *
+ * Nothing of it costs a request beyond the listing's own. Names are the mount's
+ * (catalog_repository.name); a repository called as one of a project's own
+ * names gives way (layout rule 11).
+ */
+#include "model/dirs/row_dir.h"
+
+static int listing_of(struct ctx *ctx, struct model *model,
+		      const struct place *p, enum source_mode mode,
+		      struct catalog_repositories **ret_list)
+{
+	int r = catalog_repositories(ctx, model->config.catalog,
+				     p->scope->workspace, mode, ret_list);
+
+	if (r == 0 && (*ret_list)->age.stale && mode == SOURCE_READ)
+		refresh_workspace(model->refresh, p->scope->workspace);
+	return r;
+}
+
+/* ---- repositories.tsv, repositories.json ---- */
+
+/* The newest change of a workspace's repositories. */
+static int64_t newest(struct ctx *ctx, struct model *model, struct node *dir)
+{
+	cleanup(catalog_repositories_free) struct catalog_repositories *list =
+		NULL;
+	int64_t ms = 0;
+
+	if (listing_of(ctx, model, place_of(dir), SOURCE_CACHED, &list) == 0)
+		for (size_t i = 0; i < list->n_items; i++)
+			if (list->items[i].updated_ms > ms)
+				ms = list->items[i].updated_ms;
+	return ms ? ms : node_mtime_ms(model->nodes, dir);
+}
+
+static int found_index(struct ctx *ctx, struct model *model, struct node *dir,
+		       const char *name, enum source_mode mode,
+		       struct found *ret_found)
+{
+	const struct place *p = place_of(dir);
+	struct document_file file;
+	int r = documents_repositories(ctx, model->config.documents,
+				       p->scope->workspace, name, mode, &file);
+
+	if (r < 0)
+		return r;
+	if (file.age.stale && mode == SOURCE_READ)
+		refresh_workspace(model->refresh, p->scope->workspace);
+	place_found_file(model, &file, newest(ctx, model, dir), ret_found);
+	return 0;
+}
+
+int views_index_lookup(struct ctx *ctx, struct model *model, struct node *dir,
+		       const char *name, struct found *ret_found)
+{
+	for (size_t i = 0; documents_repositories_files[i]; i++)
+		if (!strcmp(name, documents_repositories_files[i]))
+			return found_index(ctx, model, dir, name, SOURCE_READ,
+					   ret_found);
+	return 0;
+}
+
+int views_index_open(struct ctx *ctx, struct model *model, struct node *dir,
+		     struct place_names *names,
+		     const struct place_names *newest, struct dirlist *l)
+{
+	(void)ctx;
+	(void)model;
+	(void)dir;
+	(void)names;
+	(void)newest;
+	for (unsigned i = 0; documents_repositories_files[i]; i++)
+		dirlist_add(l, documents_repositories_files[i],
+			    PLACE_FIRST_ITEM + i + 1, S_IFREG,
+			    PLACE_TAG_SPECIAL + i);
+	return 0;
+}
+
+bool views_index_found(struct dirlist_piece *piece,
+		       const struct place_names *names, size_t i,
+		       struct found *ret_found)
+{
+	(void)names;
+	return found_index(piece->ctx, piece->model, piece->dir,
+			   documents_repositories_files[i], SOURCE_CACHED,
+			   ret_found) == 0;
+}
+
+/* ---- projects/KEY/: one link per repository ---- */
+
+static bool is_own_name(const struct place *p, const char *name)
+{
+	return resource_find_file(place_files(p), name) ||
+	       resource_find_row(place_rows(p), name);
+}
+
+/* The name of a repository's link; free it. */
+static char *link_name(const struct place *p,
+		       const struct catalog_repository *repository)
+{
+	const char *name = repository->name;
+
+	return is_own_name(p, name)
+		       ? xasprintf("%%%02X%s", (unsigned char)name[0], name + 1)
+		       : xstrdup(name);
+}
+
+static bool is_of_project(const struct place *p,
+			  const struct catalog_repository *repository)
+{
+	return strcmp(repository->project, p->id) == 0;
+}
+
+static void found_link(const struct catalog_repository *repository,
+		       const struct catalog_age *age, struct found *ret_found)
+{
+	cleanup(free) char *target = xasprintf("../../../%s", repository->name);
+
+	place_found_link(target, repository->updated_ms, place_believe_ms(age),
+			 ret_found);
+}
+
+int views_project_lookup(struct ctx *ctx, struct model *model, struct node *dir,
+			 const char *name, struct found *ret_found)
+{
+	cleanup(catalog_repositories_free) struct catalog_repositories *list =
+		NULL;
+	const struct place *p = place_of(dir);
+	int r;
+
+	if (forge_is_probe(name))
+		return 0;
+	r = listing_of(ctx, model, p, SOURCE_READ, &list);
+	if (r < 0)
+		return r;
+	ret_found->left_ms = place_believe_ms(&list->age);
+	for (size_t i = 0; i < list->n_items; i++) {
+		cleanup(free) char *link = NULL;
+
+		if (!is_of_project(p, &list->items[i]))
+			continue;
+		link = link_name(p, &list->items[i]);
+		if (strcmp(link, name) != 0)
+			continue;
+		found_link(&list->items[i], &list->age, ret_found);
+		return 0;
+	}
+	return 0;
+}
+
+struct links {
+	char **names;
+	const struct catalog_repository **repositories;
+	size_t n;
+};
+
+static void links_done(struct links *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->names[i]);
+	free(l->names);
+	free(l->repositories);
+}
+DEFINE_CLEANUP_DONE(struct links, links_done);
+
+static void links_of(const struct place *p,
+		     const struct catalog_repositories *list, struct links *ret)
+{
+	ret->names = xcalloc(list->n_items + 1, sizeof(*ret->names));
+	ret->repositories =
+		xcalloc(list->n_items + 1, sizeof(*ret->repositories));
+	for (size_t i = 0; i < list->n_items; i++) {
+		if (!is_of_project(p, &list->items[i]))
+			continue;
+		ret->repositories[ret->n] = &list->items[i];
+		ret->names[ret->n++] = link_name(p, &list->items[i]);
+	}
+}
+
+/* The pin: the links and the listing that they are of. */
+struct project {
+	struct links links;
+	struct catalog_repositories *list;
+};
+
+void views_project_free(void *data)
+{
+	struct project *project = data;
+
+	if (!project)
+		return;
+	links_done(&project->links);
+	catalog_repositories_free(project->list);
+	free(project);
+}
+
+int views_project_open(struct ctx *ctx, struct model *model, struct node *dir,
+		       struct place_names *names,
+		       const struct place_names *newest, struct dirlist *l)
+{
+	const struct place *p = place_of(dir);
+	struct project *project = xcalloc(1, sizeof(*project));
+	size_t first = l->n_names;
+	int r = listing_of(ctx, model, p, SOURCE_READ, &project->list);
+
+	(void)newest;
+	names->special_data = project;
+	if (r < 0)
+		return r;
+	names->age = project->list->age;
+	names->left_ms = place_believe_ms(&names->age);
+	links_of(p, project->list, &project->links);
+	for (size_t i = 0; i < project->links.n; i++)
+		dirlist_add(l, project->links.names[i], 0, S_IFLNK,
+			    PLACE_TAG_SPECIAL + (unsigned)i);
+	dirlist_number(l, first, node_book(model->nodes, dir, true),
+		       PLACE_FIRST_ITEM);
+	l->n_bytes += project->list->n_items *
+		      (sizeof(*project->list->items) + 200);
+	return 0;
+}
+
+bool views_project_found(struct dirlist_piece *piece,
+			 const struct place_names *names, size_t i,
+			 struct found *ret_found)
+{
+	const struct project *project = names->special_data;
+	struct catalog_age age = names->age;
+
+	if (!age.stale)
+		age.left_ms = dirlist_left_ms(piece->listing);
+	found_link(project->links.repositories[i], &age, ret_found);
+	return true;
+}
+
+/* ---- a newer listing ---- */
+
+struct telling {
+	struct model *model;
+	const char *workspace;
+	const struct catalog_repositories *before; /* NULL: none */
+};
+
+static void tell_project(struct telling *t, struct node *dir)
+{
+	cleanup(links_done) struct links links = {0};
+	struct place *p = place_of(dir);
+
+	if (t->before)
+		links_of(p, t->before, &links);
+	/* Some of them may lead elsewhere by now, or nowhere. */
+	for (size_t i = 0; i < links.n; i++)
+		model_changed_entry(t->model, dir, links.names[i]);
+	model_changed_inode(t->model, dir, true);
+}
+
+static void tell(void *arg, struct node *node)
+{
+	struct telling *t = arg;
+	const struct place *p = place_of(node);
+
+	if (strcmp(p->scope->workspace, t->workspace) != 0)
+		return;
+	if (!p->collection && p->row->special == RESOURCE_REPOSITORIES)
+		for (size_t i = 0; documents_repositories_files[i]; i++)
+			model_changed_entry(t->model, node,
+					    documents_repositories_files[i]);
+	else if (p->collection &&
+		 p->row->items->special == RESOURCE_PROJECT_VIEW)
+		tell_project(t, node);
+}
+
+void views_changed(struct model *model, const char *workspace,
+		   const struct catalog_repositories *before)
+{
+	struct telling t = {model, workspace, before};
+
+	node_each(model->nodes, &provider_place, tell, &t);
+}

@@ -1,0 +1,186 @@
+/*
+ * model/dirs/row_dir_refresh: asking again for what is behind a place, and telling the
+ * kernel (and people) what changed by comparing before and after.
+ */
+#include "model/dirs/row_dir.h"
+
+static void files_changed(struct model *model, struct node *dir,
+			  const struct resource_file *files)
+{
+	for (; files && files->name; files++)
+		model_changed_entry(model, dir, files->name);
+}
+
+/* The files at the commit that its document names may be those of another one
+ * by now. Told only then: who stands in them would be cut off. */
+static void tree_changed(struct model *model, struct node *item,
+			 const struct catalog_document *document)
+{
+	cleanup(json_free) struct json *json = NULL;
+	struct node *tree = node_child(model->nodes, item, "tree");
+	const char *hash;
+
+	if (tree && document->body &&
+	    !json_parse(blob_data(document->body), blob_len(document->body),
+			&json)) {
+		hash = json_str(json, "source.commit.hash");
+		if (hash && !git_is_commit(tree, hash))
+			model_drop_child(model, item, "tree");
+	}
+	node_unref(model->nodes, tree);
+}
+
+/* The document behind it is another one. */
+static void item_renewed(struct ctx *ctx, struct model *model,
+			 struct node *node, int64_t time_ms)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+
+	if (place_document(ctx, model, node, SOURCE_CACHED, &document) == 0)
+		tree_changed(model, node, &document);
+	files_changed(model, node, place_files(place_of(node)));
+	if (time_ms)
+		node_set_mtime_ms(model->nodes, node, time_ms);
+	model_changed_inode(model, node, false);
+}
+
+static bool is_item(const struct node *node, const char *id)
+{
+	return node && node->what.provider == &provider_place &&
+	       place_of(node)->id && strcmp(place_of(node)->id, id) == 0;
+}
+
+/*
+ * An item that the kernel may know: gone, another, or with a new document. A
+ * directory of it may have been entered before it was listed, and exists when
+ * it has just grown too old for the list: whoever stands there stays.
+ */
+static void item_changed(struct ctx *ctx, struct model *model, struct node *dir,
+			 const struct collection_item *was,
+			 const struct collection_item *is, bool bounded)
+{
+	const struct collection_item *item = is ? is : was;
+	struct node *node = node_child(model->nodes, dir, item->name);
+
+	if (!is_item(node, item->id) || (!is && !bounded))
+		model_drop_child(model, dir, item->name);
+	else if (is)
+		item_renewed(ctx, model, node, is->time_ms);
+	node_unref(model->nodes, node);
+}
+
+static size_t compare(struct ctx *ctx, struct model *model, struct node *dir,
+		      const struct collection *before,
+		      const struct collection *after, struct buf *said)
+{
+	size_t a = 0, b = 0, n_changes = 0;
+
+	while ((before && a < before->n_items) || b < after->n_items) {
+		const struct collection_item *was =
+			before && a < before->n_items ? &before->items[a]
+						      : NULL;
+		const struct collection_item *is =
+			b < after->n_items ? &after->items[b] : NULL;
+		int order = !was ? 1 : !is ? -1 : strcmp(was->name, is->name);
+
+		a += order <= 0;
+		b += order >= 0;
+		if (order == 0 && !strcmp(was->hash, is->hash))
+			continue;
+		n_changes++;
+		provider_say(said, "%s: %s\n", order < 0 ? was->name : is->name,
+			     order < 0   ? "gone"
+			     : order > 0 ? "new"
+					 : "updated");
+		item_changed(ctx, model, dir, order <= 0 ? was : NULL,
+			     order >= 0 ? is : NULL, after->more);
+	}
+	return n_changes;
+}
+
+static int refresh_collection(struct ctx *ctx, struct model *model,
+			      struct node *dir, struct buf *said)
+{
+	cleanup(collection_unref) struct collection *before = NULL,
+						    *after = NULL;
+	struct place *p = place_of(dir);
+	struct document_file was = {0}, is = {0};
+	struct catalog_age age = {0};
+	size_t n;
+	int r;
+
+	place_collection(ctx, model, dir, SOURCE_CACHED, &before, &age);
+	documents_file(model->config.documents, p->scope, "index.json", &was);
+	if (!said && before && age.left_ms > 0)
+		return 0;
+	/* An index that nobody has looked at. */
+	if (p->row->is_lazy && !before)
+		return 0;
+	r = place_collection(ctx, model, dir,
+			     said ? SOURCE_ANEW : SOURCE_REFRESH, &after, &age);
+	if (r < 0)
+		return r;
+	documents_file(model->config.documents, p->scope, "index.json", &is);
+	/* One without an index is told by its names. */
+	if (was.version == is.version &&
+	    (is.version || (before && before->version == after->version))) {
+		provider_say(said, "%s: unchanged\n", dir->name);
+		return 0;
+	}
+	n = compare(ctx, model, dir, before, after, said);
+	model_changed_entry(model, dir, "index.tsv");
+	model_changed_entry(model, dir, "index.json");
+	model_changed_entry(model, dir, "more");
+	files_changed(model, dir, p->row->files);
+	model_changed_inode(model, dir, true);
+	if (p->row->items)
+		provider_say(said, "%s: updated, %zu items, %zu changed\n",
+			     dir->name, after->n_items, n);
+	else
+		provider_say(said, "%s: updated\n", dir->name);
+	return 0;
+}
+
+static int refresh_document(struct ctx *ctx, struct model *model,
+			    struct node *dir, struct buf *said)
+{
+	cleanup(catalog_document_done) struct catalog_document before = {0},
+							       after = {0};
+	int r;
+
+	place_document(ctx, model, dir, SOURCE_CACHED, &before);
+	if (!said && before.age.left_ms > 0)
+		return 0;
+	r = place_document(ctx, model, dir, SOURCE_REFRESH, &after);
+	if (r < 0)
+		return r;
+	if (before.version != after.version) {
+		tree_changed(model, dir, &after);
+		files_changed(model, dir, place_files(place_of(dir)));
+		model_changed_inode(model, dir, false);
+	}
+	provider_say(said, "%s: %s\n", dir->name,
+		     before.version == after.version ? "unchanged" : "updated");
+	return 0;
+}
+
+int place_refresh(struct ctx *ctx, struct model *model, struct node *node,
+		  struct buf *said)
+{
+	const struct place *p = place_of(node);
+	const struct resource_items *items = p->row->items;
+
+	/* In the background what a listing has is brought by it: outdated
+	 * items are two requests, not one each. */
+	if (p->collection && items->endpoint &&
+	    (said || !place_is_listed(ctx, model, p)))
+		return refresh_document(ctx, model, node, said);
+	if (p->collection)
+		return refresh_collection(ctx, model, node->parent, said);
+	if (p->row->kind == RESOURCE_OBJECT)
+		return refresh_document(ctx, model, node, said);
+	if (p->row->kind == RESOURCE_COLLECTION)
+		return refresh_collection(ctx, model, node, said);
+	provider_say(said, "%s: nothing to ask for\n", node->name);
+	return 0;
+}

@@ -1,0 +1,258 @@
+/*
+ * model/dirs/status: the texts of .bitbucketfs/: what the mount is, how it does.
+ *
+ * No clock that always runs is shown: equal states are equal bytes, so that
+ * the file keeps its inode while nothing happens.
+ */
+#include "model/dirs/status.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+
+const char status_readme[] =
+	"This folder is Bitbucket, mounted read-only by bitbucketfs.\n"
+	"\n"
+	"  WORKSPACE/                        your workspaces; any other one "
+	"can\n"
+	"                                    be entered by name\n"
+	"  WORKSPACE/REPOSITORY/info         one `key: value` a line, for "
+	"grep\n"
+	"  WORKSPACE/REPOSITORY/repository.json\n"
+	"  WORKSPACE/REPOSITORY/description\n"
+	"  WORKSPACE/REPOSITORY/tree/        the files of the default branch,\n"
+	"                                    fetched when you first look "
+	"inside\n"
+	"                                    (search there, and in the "
+	"index.tsv\n"
+	"                                    of pullrequests/, commits/ ...)\n"
+	"  WORKSPACE/REPOSITORY/branches/    those of each branch; tags/ "
+	"likewise,\n"
+	"                                    commits/ID/tree/ those of any "
+	"commit\n"
+	"\n"
+	"In this directory:\n"
+	"\n"
+	"  status, status.json               account, requests, cache, "
+	"fetches\n"
+	"  errors                            the last problems, newest last\n"
+	"  user.json                         the signed-in account\n"
+	"  refresh/PATH/.now                 reading it asks again for PATH\n"
+	"\n"
+	"More: man bitbucketfs, man 7 bitbucketfs\n";
+
+static bool text_running(void *arg, const struct clone_progress *p)
+{
+	struct buf *out = arg;
+	char bytes[16];
+
+	buf_printf(out, "fetching: %s/%s", p->workspace, p->slug);
+	if (p->waiting)
+		buf_puts(out, ", waiting for its turn");
+	else
+		buf_printf(out, ", %s", text_bytes(p->n_bytes, bytes));
+	if (p->n_objects_total > 0)
+		buf_printf(out, ", %u%% (%u of %u objects)",
+			   (unsigned)((uint64_t)p->n_objects * 100 /
+				      p->n_objects_total),
+			   p->n_objects, p->n_objects_total);
+	buf_putc(out, '\n');
+	return true;
+}
+
+/* The trees of which status says more than how many there are. */
+#define TREES_SAID 5
+
+struct trees {
+	size_t n;
+	struct {
+		int64_t checked_ms;
+		char *line;
+	} newest[TREES_SAID];
+};
+
+static char *tree_line(const struct clone_shown *shown)
+{
+	struct buf out = BUF_INIT(0);
+	char hex[41], when[24];
+
+	if (shown->ref[0])
+		refs_path(&out, shown->ref);
+	else
+		buf_puts(&out, "tree");
+	buf_printf(&out, ": %s/%s ", shown->workspace, shown->slug);
+	if (shown->head.empty) {
+		buf_puts(&out, "empty\n");
+		return buf_steal(&out, NULL);
+	}
+	buf_puts(&out, oid_hex(&shown->head.commit, hex));
+	if (!shown->ref[0] && shown->head.branch[0]) {
+		buf_putc(&out, ' ');
+		refs_path(&out, shown->head.branch);
+	}
+	buf_printf(&out, ", checked %s%s\n",
+		   clock_format_iso8601(shown->head.checked_ms, when),
+		   shown->held ? "; it has moved since, which is shown once "
+				 "Bitbucket can be asked whether that name is "
+				 "still this repository's"
+			       : "");
+	return buf_steal(&out, NULL);
+}
+
+static bool note_tree(void *arg, const struct clone_shown *shown)
+{
+	struct trees *t = arg;
+	size_t at = t->n < TREES_SAID ? t->n : TREES_SAID;
+	size_t last = TREES_SAID - 1;
+	/* What waits for something is said before all others. */
+	int64_t checked_ms = shown->held ? INT64_MAX : shown->head.checked_ms;
+
+	t->n++;
+	while (at > 0 && t->newest[at - 1].checked_ms < checked_ms)
+		at--;
+	if (at > last)
+		return true;
+	free(t->newest[last].line);
+	memmove(&t->newest[at + 1], &t->newest[at],
+		(last - at) * sizeof(t->newest[0]));
+	t->newest[at].checked_ms = checked_ms;
+	t->newest[at].line = tree_line(shown);
+	return true;
+}
+
+static void text_trees(struct model *model, struct buf *out)
+{
+	struct trees t = {0};
+
+	clones_shown(model->config.clones, note_tree, &t);
+	if (t.n > TREES_SAID)
+		buf_printf(out, "trees: %zu shown; newest %d\n", t.n,
+			   TREES_SAID);
+	for (size_t i = 0; i < TREES_SAID && t.newest[i].line; i++) {
+		buf_puts(out, t.newest[i].line);
+		free(t.newest[i].line);
+	}
+}
+
+static void text_health(const struct source_health *health, struct buf *out)
+{
+	char when[24];
+
+	if (health->offline)
+		buf_puts(out, "network: not reached; what is cached is "
+			      "served\n");
+	if (health->last_failure_ms)
+		buf_printf(out, "last failure: %s, %s: %s\n",
+			   clock_format_iso8601(health->last_failure_ms, when),
+			   strerrorname_np(health->last_errno),
+			   health->last_sentence);
+}
+
+void status_text(struct model *model, struct buf *out)
+{
+	const struct model_config *c = &model->config;
+	char bytes[16], when[24];
+	struct source_health health;
+	size_t from = out->len, before;
+
+	source_health(c->source, &health);
+	status_budget_text(model, out);
+	buf_printf(out, "bitbucketfs: %s\n", VERSION);
+	buf_printf(out, "account: %s\n", c->account);
+	buf_printf(out, "service: %s\n", c->api_url);
+	buf_printf(out, "mounted: %s since %s\n", c->mountpoint,
+		   clock_format_iso8601(model->started_ms, when));
+	text_health(&health, out);
+	buf_printf(out, "cache: %s, %" PRIu64 " documents, %s\n", c->cache_dir,
+		   health.n_documents, text_bytes(health.n_bytes, bytes));
+	clones_running(c->clones, text_running, out);
+	text_trees(model, out);
+	buf_puts(out, "problems:");
+	before = out->len;
+	buf_putc(out, '\n');
+	problems_tail(model->problems, 10, out);
+	if (out->len == before + 1) {
+		out->len = before;
+		buf_puts(out, " none\n");
+	}
+	/* Names, and sentences of the service. */
+	text_clean_buf(out, from, "\n\t");
+}
+
+static bool json_running(void *arg, const struct clone_progress *p)
+{
+	struct json *o = json_append_object(arg);
+
+	json_add_str(o, "workspace", p->workspace);
+	json_add_str(o, "repository", p->slug);
+	json_add_bool(o, "waiting", p->waiting);
+	json_add_int(o, "bytes", (int64_t)p->n_bytes);
+	json_add_int(o, "objects", p->n_objects);
+	json_add_int(o, "objects_total", p->n_objects_total);
+	return true;
+}
+
+static bool json_shown(void *arg, const struct clone_shown *shown)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+	struct json *o = json_append_object(arg);
+	char hex[41], when[24];
+
+	json_add_str(o, "workspace", shown->workspace);
+	json_add_str(o, "repository", shown->slug);
+	if (shown->ref[0])
+		refs_path(&path, shown->ref);
+	json_add_str(o, "path", path.data ? path.data : "tree");
+	buf_clear(&path);
+	refs_path(&path, shown->head.branch);
+	json_add_str(o, "branch", shown->head.branch[0] ? path.data : "");
+	if (shown->head.empty)
+		json_add_null(o, "commit");
+	else
+		json_add_str(o, "commit", oid_hex(&shown->head.commit, hex));
+	json_add_str(o, "checked",
+		     clock_format_iso8601(shown->head.checked_ms, when));
+	json_add_bool(o, "held", shown->held);
+	return true;
+}
+
+void status_json_time(struct json *o, const char *key, int64_t wall_ms)
+{
+	char when[24];
+
+	if (wall_ms > 0)
+		json_add_str(o, key, clock_format_iso8601(wall_ms, when));
+	else
+		json_add_null(o, key);
+}
+
+void status_json(struct model *model, struct buf *out)
+{
+	const struct model_config *c = &model->config;
+	cleanup(json_free) struct json *root = json_new_object();
+	struct source_health health;
+	struct json *o;
+
+	source_health(c->source, &health);
+	json_add_str(root, "version", VERSION);
+	json_add_str(root, "account", c->account);
+	json_add_str(root, "api_url", c->api_url);
+	json_add_str(root, "mountpoint", c->mountpoint);
+	status_json_time(root, "mounted", model->started_ms);
+	status_budget_json(model, root);
+	o = json_add_object(root, "network");
+	json_add_bool(o, "offline", health.offline);
+	status_json_time(o, "last_ok", health.last_ok_ms);
+	status_json_time(o, "last_failure", health.last_failure_ms);
+	json_add_str(o, "last_sentence", health.last_sentence);
+	o = json_add_object(root, "cache");
+	json_add_str(o, "directory", c->cache_dir);
+	json_add_int(o, "documents", (int64_t)health.n_documents);
+	json_add_int(o, "bytes", (int64_t)health.n_bytes);
+	json_add_int(o, "trees_parsed", (int64_t)clones_trees_parsed());
+	clones_running(c->clones, json_running,
+		       json_add_array(root, "fetching"));
+	clones_shown(c->clones, json_shown, json_add_array(root, "trees"));
+	json_pretty(root, out);
+}

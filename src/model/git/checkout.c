@@ -1,0 +1,542 @@
+/*
+ * model/git/checkout: what a directory shows that is a tree: a ref, moved forward
+ * when the ref moves, or a commit.
+ *
+ * Moving compares the two trees only where the kernel knows nodes: directories
+ * keep their inode and take their new object; changed and vanished names are
+ * unlinked and told; names that appeared are told too, because the kernel may
+ * remember that they were not there.
+ */
+#include "model/git/checkout.h"
+
+#include "base/clock.h"
+
+#define MAX_WAIT_MS 3000
+/* A recursion on a thread's small stack. */
+#define MAX_DEPTH 256
+
+int git_view_new(struct model *model, const struct node *repository,
+		 const char *ref, struct git_fixed *fixed,
+		 struct git_view **ret_view)
+{
+	const struct repository_data *d = forge_repository(repository);
+	struct git_view *view;
+	struct clone *clone = NULL;
+	int r;
+
+	r = clone_open(model->config.clones, d->repository.uuid, d->workspace,
+		       d->repository.slug, NULL, &clone);
+	if (r < 0) {
+		git_fixed_free(fixed);
+		return r;
+	}
+	view = xcalloc(1, sizeof(*view));
+	view->clone = clone;
+	view->ref = ref ? xstrdup(ref) : NULL;
+	view->fixed = fixed;
+	mutex_init(&view->lock);
+	cond_init(&view->idle);
+	*ret_view = view;
+	return 0;
+}
+
+static void view_free(struct git_view *view)
+{
+	clone_unref(view->clone);
+	git_fixed_free(view->fixed);
+	free(view->ref);
+	cond_done(&view->idle);
+	mutex_done(&view->lock);
+	free(view);
+}
+
+void git_view_free_data(void *data)
+{
+	view_free(data);
+}
+
+/* The same ref, the same commit. */
+bool git_view_same(const struct node_what *a, const struct node_what *b)
+{
+	const struct git_view *x = a->data, *y = b->data;
+
+	if (!x->fixed != !y->fixed || !x->ref != !y->ref)
+		return false;
+	if (x->fixed)
+		return git_fixed_same(x->fixed, y->fixed);
+	return !x->ref || strcmp(x->ref, y->ref) == 0;
+}
+
+uint64_t git_view_hash(const struct node_what *what, uint64_t seed)
+{
+	const struct git_view *view = what->data;
+
+	return view->fixed ? git_fixed_hash(view->fixed, seed) : seed;
+}
+
+void git_view_found(struct git_view *view, int64_t mtime_ms, int64_t left_ms,
+		    struct found *ret_found)
+{
+	*ret_found = (struct found){
+		.what =
+			{
+				.provider = &provider_tree,
+				.mode = NODE_DIRECTORY,
+				.mtime_ms = mtime_ms,
+				.view = view,
+				.data = view,
+			},
+		.left_ms = left_ms,
+	};
+}
+
+/* Of a ref that is followed. Not made by a listing of many names: whose insides
+ * nobody looks at has none. */
+static struct clone_line *line_of(struct git_view *view)
+{
+	struct clone_line *line = atomic_load(&view->line);
+
+	if (!line) {
+		line = clone_line(view->clone, view->ref);
+		atomic_store(&view->line, line);
+	}
+	return line;
+}
+
+/* A tree that nobody had touched for a while is asked for rarely: from now on
+ * it is not. */
+static void wake(struct model *model, struct node *tree)
+{
+	if (atomic_exchange(&tree->what.view->n_quiet, 0) > 0)
+		refresh_watch(model->refresh, tree);
+}
+
+void git_view_heard(struct model *model, struct node *node)
+{
+	struct git_view *view = node->what.view;
+	int64_t now = clock_mono_ms();
+
+	/* After an idle hour it takes a look (git_view_ensure) to wake it. */
+	if (now - atomic_load(&view->heard_ms) >= FOREVER_MS)
+		return;
+	atomic_store(&view->heard_ms, now);
+	if (!atomic_load(&view->n_quiet))
+		return;
+	while (node->what.provider != &provider_tree)
+		node = node->parent;
+	wake(model, node);
+}
+
+int64_t git_path_time_ms(const struct git_view *view, const struct node *dir,
+			 const struct node *tree, const char *name,
+			 const struct oid *oid)
+{
+	struct clone_line *line = atomic_load(&view->line);
+	struct buf path = BUF_INIT(64 * KIB);
+	int64_t time_s;
+
+	if (view->fixed)
+		return atomic_load(&view->time_s) * 1000;
+	/* Paths are composed only once some path has a time of its own. */
+	if (clone_has_path_times(line, &time_s)) {
+		node_path_below(dir, tree, &path);
+		if (name)
+			buf_printf(&path, "%s%s", path.len ? "/" : "", name);
+		time_s = clone_path_time(line, path.data ? path.data : "", oid);
+		buf_done(&path);
+	}
+	return time_s * 1000;
+}
+
+/* Moving what the kernel knows. */
+
+struct mover {
+	struct model *model;
+	struct git_view *view;
+	struct node *tree;
+	unsigned depth;
+};
+
+static const char *entry_name(const void *names, size_t i)
+{
+	return ((const struct tree_list *)names)->entries[i].name;
+}
+
+/* Cookies were positions so far: the book begins with the same. */
+static void begin_book(struct model *model, struct node *dir,
+		       const struct tree_list *list)
+{
+	struct dirbook *book = node_book(model->nodes, dir, true);
+	struct dirbook_entry *entries;
+	size_t n;
+
+	dirbook_order(book, list ? list->n_entries : 0, entry_name, list, 0,
+		      &entries, &n);
+	free(entries);
+}
+
+static int move_dir(struct mover *mover, struct node *dir,
+		    const struct oid *from, const struct oid *to);
+
+static bool is_dir(const struct tree_entry *e)
+{
+	return e->kind == TREE_DIRECTORY || e->kind == TREE_SUBMODULE;
+}
+
+/* A submodule is an empty directory: no object. */
+static struct oid dir_oid(const struct tree_entry *e)
+{
+	return e->kind == TREE_DIRECTORY ? e->oid : (struct oid){{0}};
+}
+
+static void move_name(struct mover *mover, struct node *dir,
+		      const struct tree_entry *was, const struct tree_entry *is)
+{
+	struct model *model = mover->model;
+	struct node *child;
+	struct oid from, to;
+
+	if (was && is && was->kind == is->kind &&
+	    oid_equal(&was->oid, &is->oid))
+		return;
+	if (!was || !is || !is_dir(was) || !is_dir(is) ||
+	    mover->depth == MAX_DEPTH) {
+		model_drop_child(model, dir, was ? was->name : is->name);
+		return;
+	}
+	child = node_child(model->nodes, dir, is->name);
+	if (!child)
+		return;
+	/* Not the old list's: a move that failed leaves the child behind. */
+	from = node_oid(model->nodes, child);
+	to = dir_oid(is);
+	/* One that cannot be read goes by itself, and says why to whoever looks
+	 * inside: what stopped here would leave its neighbours for ever with
+	 * what they had, for the directory above has moved. */
+	if (move_dir(mover, child, &from, &to) < 0)
+		model_drop_child(model, dir, is->name);
+	node_unref(model->nodes, child);
+}
+
+/* Every name of either list once. Git orders directories as if their names
+ * ended in a slash, and hostile trees not at all: so by look-up. */
+static void move_names(struct mover *mover, struct node *dir,
+		       const struct tree_list *before,
+		       const struct tree_list *after)
+{
+	for (size_t i = 0; before && i < before->n_entries; i++) {
+		const struct tree_entry *was = &before->entries[i];
+
+		move_name(mover, dir, was,
+			  after ? tree_list_find(after, was->name) : NULL);
+	}
+	for (size_t i = 0; after && i < after->n_entries; i++) {
+		const struct tree_entry *is = &after->entries[i];
+
+		if (!before || !tree_list_find(before, is->name))
+			move_name(mover, dir, NULL, is);
+	}
+}
+
+struct rest {
+	struct model *model;
+	const struct node *dir;
+	const struct tree_list *after;
+};
+
+static void drop_rest(void *arg, struct node *node)
+{
+	const struct rest *rest = arg;
+
+	if (node->parent == rest->dir &&
+	    node_is_linked(rest->model->nodes, node) &&
+	    !(rest->after && tree_list_find(rest->after, node->name)))
+		model_drop_child(rest->model, node->parent, node->name);
+}
+
+/* The old list is lost, so nobody can say what is in it and not in the new one:
+ * whatever the kernel knows here goes. Otherwise a file that is deleted would
+ * be there for as long as its name was promised. */
+static void drop_unlisted(struct mover *mover, struct node *dir,
+			  const struct tree_list *after)
+{
+	struct rest rest = {mover->model, dir, after};
+
+	node_each(mover->model->nodes, &provider_git, drop_rest, &rest);
+}
+
+static int read_or_empty(struct git_view *view, const struct oid *oid,
+			 struct tree_list **ret_list)
+{
+	static const struct oid none;
+
+	*ret_list = NULL;
+	return oid_equal(oid, &none)
+		       ? 0
+		       /* Not to be broken off: half a move is none. */
+		       : clone_read_tree(NULL, view->clone, oid, ret_list);
+}
+
+static int move_dir(struct mover *mover, struct node *dir,
+		    const struct oid *from, const struct oid *to)
+{
+	cleanup(tree_list_unref) struct tree_list *before = NULL, *after = NULL;
+	struct model *model = mover->model;
+	int64_t mtime_ms;
+	bool lost;
+	int r;
+
+	if (oid_equal(from, to))
+		return 0;
+	r = read_or_empty(mover->view, to, &after);
+	if (r < 0)
+		return r;
+	/* The old one may be gone with a store that somebody deleted. */
+	lost = read_or_empty(mover->view, from, &before) < 0;
+	if (lost)
+		before = NULL;
+	begin_book(model, dir, before);
+	mtime_ms = git_path_time_ms(mover->view, dir, mover->tree, NULL, to);
+	node_move(model->nodes, dir, from, to, mtime_ms);
+	mover->depth++;
+	move_names(mover, dir, before, after);
+	mover->depth--;
+	if (lost)
+		drop_unlisted(mover, dir, after);
+	model_changed_inode(model, dir, true);
+	return 0;
+}
+
+static int known(struct git_view *view, struct clone_head *head)
+{
+	struct oid id;
+
+	if (!view->fixed)
+		return clone_line_known(line_of(view), head);
+	if (!git_fixed_known_id(view, &id))
+		return -ENOENT;
+	return clone_known_commit(view->clone, &id, head);
+}
+
+/* Shows the head that is known once it is our turn: of two who asked, the one
+ * with the older answer may come second. */
+static int show_known(struct model *model, struct node *tree, bool *ret_moved)
+{
+	static const struct oid none;
+	struct git_view *view = tree->what.view;
+	struct mover mover = {model, view, tree, 0};
+	struct clone_head head;
+	struct oid from, to;
+	bool first, moved = false;
+	int r;
+
+	mutex_lock(&view->lock);
+	while (view->moving)
+		cond_wait(&view->idle, &view->lock);
+	view->moving = true;
+	first = !view->have;
+	mutex_unlock(&view->lock);
+
+	r = known(view, &head);
+	if (r == 0) {
+		from = node_oid(model->nodes, tree);
+		to = head.empty ? none : head.tree;
+		moved = !first && !oid_equal(&from, &to);
+		atomic_store(&view->time_s, head.time_s);
+		/* The kernel is not told of the time: to a program that has
+		 * just come here it would be a directory that changed. */
+		if (first)
+			node_move(
+				model->nodes, tree, &from, &to,
+				git_path_time_ms(view, tree, tree, NULL, &to));
+		else
+			r = move_dir(&mover, tree, &from, &to);
+	}
+
+	mutex_lock(&view->lock);
+	if (r == 0) {
+		view->have = true;
+		view->missing = false;
+		view->head = head;
+	}
+	view->moving = false;
+	cond_broadcast(&view->idle);
+	mutex_unlock(&view->lock);
+	if (r == 0 && ret_moved)
+		*ret_moved = moved;
+	return r;
+}
+
+/* Only a look inside shows that a tag leads to a file. */
+static void leave_out(struct model *model, struct node *tree)
+{
+	model_drop_child(model, tree->parent, tree->name);
+	model_changed_inode(model, tree->parent, true);
+}
+
+/* Whoever opens the directory hears of it. The kernel's copy of a listing from
+ * the time when there was a branch would hide it. */
+static void lose_branch(struct model *model, struct node *tree)
+{
+	struct git_view *view = tree->what.view;
+	bool news;
+
+	mutex_lock(&view->lock);
+	news = view->have && !view->missing;
+	view->missing = true;
+	mutex_unlock(&view->lock);
+	if (news)
+		model_changed_inode(model, tree, true);
+}
+
+void git_tell_renamed(struct model *model, const struct node *node,
+		      struct clone *clone)
+{
+	const struct repository_data *d;
+
+	while (node && node->what.provider != &provider_repository)
+		node = node->parent;
+	if (!node)
+		return;
+	d = forge_repository(node);
+	if (clone_is_named(clone, d->workspace, d->repository.slug))
+		return;
+	refresh_root(model->refresh);
+	refresh_workspace(model->refresh, d->workspace);
+}
+
+int git_view_check(struct ctx *ctx, struct model *model, struct node *tree,
+		   int64_t max_age_ms, bool *ret_moved)
+{
+	struct git_view *view = tree->what.view;
+	int64_t began = clock_mono_ms(), checked;
+	struct clone_head head;
+	unsigned n_quiet = 0;
+	int r;
+
+	atomic_store(&view->asked_ms, began);
+	if (ctx->class == CTX_REFRESH)
+		n_quiet = atomic_fetch_add(&view->n_quiet, 1);
+	if (max_age_ms == REFRESH_POLL)
+		max_age_ms = refresh_age_ms(model, n_quiet);
+	if (view->fixed) {
+		r = git_fixed_get(ctx, model, view, &head);
+	} else {
+		r = clone_line_get(ctx, line_of(view), max_age_ms, &head);
+		checked = clone_line_checked_ms(line_of(view));
+		atomic_store(&view->seen_ms, checked);
+		atomic_store(&view->asked_ms,
+			     refresh_asked_ms(began, checked, max_age_ms));
+		git_tell_renamed(model, tree, view->clone);
+		/* Its name goes with the list of names; who stands here goes on
+		 * seeing what there was. */
+		if (r == -ENOENT && git_view_is_shown(tree) &&
+		    clone_line_is_gone(line_of(view)))
+			r = 0;
+		if (r == -EIO && view->ref &&
+		    clone_line_is_no_tree(line_of(view)))
+			leave_out(model, tree);
+		if (r == -ENODATA)
+			lose_branch(model, tree);
+	}
+	if (r >= 0) {
+		r = show_known(model, tree, ret_moved);
+		if (r < 0 && r != -ENOENT)
+			ctx_fail(ctx, r,
+				 "The new commit's tree cannot be read from "
+				 "the store: %s.",
+				 model_why(r));
+	}
+	return r;
+}
+
+int git_view_ensure(struct ctx *ctx, struct model *model, struct node *tree)
+{
+	struct git_view *view = tree->what.view;
+	int64_t now = clock_mono_ms(), old;
+	int64_t heard = atomic_exchange(&view->heard_ms, now);
+	struct clone_head head;
+	bool have, expired;
+	int r;
+
+	if (atomic_load(&view->n_quiet))
+		wake(model, tree);
+	mutex_lock(&view->lock);
+	have = view->have && !view->missing;
+	expired = view->expired;
+	view->expired = false;
+	mutex_unlock(&view->lock);
+	if (have && (view->fixed || (!expired && now - heard < FOREVER_MS)))
+		return 0;
+	if (view->fixed)
+		return git_view_check(ctx, model, tree, 0, NULL);
+	if (known(view, &head) < 0) {
+		r = git_view_check(ctx, model, tree, model->config.ttl_ms,
+				   NULL);
+	} else {
+		old = ctx_narrow(ctx, MAX_WAIT_MS);
+		r = git_view_check(ctx, model, tree, model->config.ttl_ms,
+				   NULL);
+		ctx_widen(ctx, old);
+		/* What we had no patience for goes on behind. */
+		if (r == -ETIMEDOUT)
+			atomic_store(&view->asked_ms, 0);
+		if (r < 0 && r != -ENODATA && !atomic_load(&ctx->cancelled))
+			r = show_known(model, tree, NULL);
+	}
+	/* Also when the look was broken off: the next one does not ask. */
+	if (r == 0 || have)
+		refresh_watch(model->refresh, tree);
+	return r;
+}
+
+int64_t git_view_due_ms(struct model *model, struct node *tree)
+{
+	struct git_view *view = tree->what.view;
+	int64_t now = clock_mono_ms(), due;
+
+	if (view->fixed || now - atomic_load(&view->heard_ms) >= FOREVER_MS ||
+	    !node_is_linked(model->nodes, tree))
+		return INT64_MAX;
+	/* Somebody else asked, for all refs together. */
+	if (clone_line_checked_ms(line_of(view)) != atomic_load(&view->seen_ms))
+		return 0;
+	due = atomic_load(&view->asked_ms) +
+	      refresh_pause_ms(model, atomic_load(&view->n_quiet)) - now;
+	return due > 0 ? due : 0;
+}
+
+void git_view_expire(struct node *tree)
+{
+	struct git_view *view = tree->what.view;
+
+	atomic_store(&view->n_quiet, 0);
+	atomic_store(&view->asked_ms, 0);
+	mutex_lock(&view->lock);
+	view->expired = true;
+	mutex_unlock(&view->lock);
+}
+
+bool git_view_is_shown(struct node *tree)
+{
+	struct git_view *view = tree->what.view;
+	bool have;
+
+	mutex_lock(&view->lock);
+	have = view->have;
+	mutex_unlock(&view->lock);
+	return have;
+}
+
+bool git_view_commit(struct node *tree, struct oid *ret_commit)
+{
+	struct git_view *view = tree->what.view;
+	bool have;
+
+	mutex_lock(&view->lock);
+	have = view->have && !view->head.empty;
+	if (have)
+		*ret_commit = view->head.commit;
+	mutex_unlock(&view->lock);
+	return have;
+}

@@ -1,0 +1,370 @@
+/*
+ * model/git/commit: the files at one commit, wherever a place of the layout
+ * names one: of a pull request, of a commit itself.
+ *
+ * The service calls commits by their first twelve digits in many answers; git
+ * wants all forty. They are completed when somebody looks inside: from what the
+ * store has, from the branch's tip, from a list of commits that is at hand,
+ * else by one question. A commit that only a fork has is fetched from there,
+ * into the repository's own store.
+ */
+#include "model/git/checkout.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#define HASH_LEAST 12
+#define SOURCES_MOST 4
+
+struct git_fixed {
+	/* Fixed. */
+	char *hash;
+	char *branch; /* whose tip it may be, in the first source; NULL */
+	struct clone_source sources[SOURCES_MOST + 1];
+	size_t n_sources; /* the repository itself comes after them */
+	char *texts[3 * (SOURCES_MOST + 1)];
+	char *workspace; /* the repository's own, as paths call it */
+	const struct resource *commits; /* NULL: no list may have it */
+	struct scope *commits_scope;
+
+	struct mutex lock;
+	/* Under lock. */
+	bool has_id;
+	struct oid id;
+	/* Nobody had the commit: what was said, and until when
+	 * (clock_mono_ms) nobody is asked again. */
+	char *refusal;
+	int refused;
+	int64_t refused_until_ms;
+};
+
+struct node *git_repository(struct node *node)
+{
+	while (node && node->what.provider != &provider_repository)
+		node = node->parent;
+	return node;
+}
+
+struct git_fixed *git_fixed_free(struct git_fixed *fixed)
+{
+	if (!fixed)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(fixed->texts); i++)
+		free(fixed->texts[i]);
+	mutex_done(&fixed->lock);
+	scope_unref(fixed->commits_scope);
+	free(fixed->refusal);
+	free(fixed->workspace);
+	free(fixed->hash);
+	free(fixed->branch);
+	free(fixed);
+	return NULL;
+}
+
+static void set_source(struct git_fixed *fixed, size_t i, const char *workspace,
+		       const char *slug, const char *uuid)
+{
+	char **texts = fixed->texts + 3 * i;
+
+	texts[0] = xstrdup(workspace);
+	texts[1] = xstrdup(slug);
+	texts[2] = uuid && uuid[0] == '{' ? xstrdup(uuid) : NULL;
+	fixed->sources[i] = (struct clone_source){texts[0], texts[1], texts[2]};
+}
+
+static bool is_own(const struct git_fixed *fixed, size_t i)
+{
+	const struct clone_source *own = &fixed->sources[fixed->n_sources];
+
+	const struct clone_source *source = &fixed->sources[i];
+
+	/* Its name may be another's by now. */
+	if (source->uuid && own->uuid)
+		return strcmp(source->uuid, own->uuid) == 0;
+	return strcmp(source->workspace, own->workspace) == 0 &&
+	       strcmp(source->slug, own->slug) == 0;
+}
+
+/* The service says it; it is to stay where it is put in a path. */
+static bool is_name(const char *s)
+{
+	return s && s[0] && strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
+}
+
+static struct git_fixed *fixed_new(const struct repository_data *repository,
+				   const struct git_commit_target *target)
+{
+	struct git_fixed *fixed = xcalloc(1, sizeof(*fixed));
+
+	mutex_init(&fixed->lock);
+	fixed->hash = xstrdup(target->hash);
+	fixed->branch = target->branch ? xstrdup(target->branch) : NULL;
+	fixed->has_id = oid_parse(fixed->hash, &fixed->id) == 0;
+	if (target->commits) {
+		fixed->commits = target->commits;
+		fixed->commits_scope = scope_ref(target->commits_scope);
+	}
+	for (size_t i = 0; i < target->n_sources; i++) {
+		const struct clone_source *source = &target->sources[i];
+
+		if (fixed->n_sources < SOURCES_MOST &&
+		    is_name(source->workspace) && is_name(source->slug))
+			set_source(fixed, fixed->n_sources++, source->workspace,
+				   source->slug, source->uuid);
+	}
+	set_source(fixed, fixed->n_sources, repository->workspace,
+		   repository->repository.slug,
+		   forge_repository_id(repository));
+	fixed->workspace = xstrdup(repository->repository.workspace);
+	return fixed;
+}
+
+/* Equal as far as both go. */
+static bool is_same(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b);
+
+	return strncmp(a, b, n < m ? n : m) == 0;
+}
+
+bool git_fixed_same(const struct git_fixed *a, const struct git_fixed *b)
+{
+	return is_same(a->hash, b->hash);
+}
+
+bool git_is_commit(const struct node *node, const char *hash)
+{
+	const struct git_view *view = node->what.data;
+
+	return node->what.provider == &provider_tree && view->fixed &&
+	       is_same(view->fixed->hash, hash);
+}
+
+uint64_t git_fixed_hash(const struct git_fixed *fixed, uint64_t seed)
+{
+	for (size_t i = 0; i < HASH_LEAST; i++)
+		seed = (seed ^ (unsigned char)fixed->hash[i]) *
+		       0x100000001b3ULL;
+	return seed;
+}
+
+/* ---- the whole id ---- */
+
+static void learn(struct git_fixed *fixed, const struct oid *id)
+{
+	mutex_lock(&fixed->lock);
+	fixed->has_id = true;
+	fixed->id = *id;
+	mutex_unlock(&fixed->lock);
+}
+
+/* Among the tips that were last heard of. */
+static bool find_tip(const struct clone_refs *refs, const char *hash,
+		     struct oid *ret_id)
+{
+	char hex[41];
+
+	for (size_t i = 0; i < refs->n_names[CLONE_BRANCHES]; i++) {
+		struct oid tip = clone_refs_commit(refs, CLONE_BRANCHES, i);
+
+		if (strncmp(oid_hex(&tip, hex), hash, strlen(hash)) == 0) {
+			*ret_id = tip;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool git_fixed_known_id(struct git_view *view, struct oid *ret_commit)
+{
+	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
+	struct git_fixed *fixed = view->fixed;
+	struct oid id;
+	bool has;
+
+	mutex_lock(&fixed->lock);
+	has = fixed->has_id;
+	id = fixed->id;
+	mutex_unlock(&fixed->lock);
+	if (!has)
+		has = clone_resolve_short(view->clone, fixed->hash,
+					  strlen(fixed->hash), &id) == 0 ||
+		      (clone_known_refs(view->clone, &refs) == 0 &&
+		       find_tip(refs, fixed->hash, &id));
+	if (!has)
+		return false;
+	learn(fixed, &id);
+	*ret_commit = id;
+	return true;
+}
+
+/* In the list of a pull request's commits, which a walk has read before it
+ * enters the files. */
+static bool find_listed(struct ctx *ctx, struct model *model,
+			const struct git_fixed *fixed, struct oid *ret_id)
+{
+	cleanup(collection_unref) struct collection *c = NULL;
+	struct catalog_age age;
+	size_t n = strlen(fixed->hash);
+
+	if (!fixed->commits ||
+	    documents_collection(ctx, model->config.documents, fixed->commits,
+				 fixed->commits_scope, SOURCE_CACHED, &c,
+				 &age) < 0)
+		return false;
+	for (size_t i = 0; i < c->n_items; i++)
+		if (strncmp(c->items[i].id, fixed->hash, n) == 0)
+			return oid_parse(c->items[i].id, ret_id) == 0;
+	return false;
+}
+
+/* The branch may have moved since its repository was last asked. */
+static bool ask_git(struct ctx *ctx, struct model *model, struct git_view *view,
+		    struct oid *ret_id)
+{
+	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
+	struct git_fixed *fixed = view->fixed;
+
+	return fixed->branch && is_own(fixed, 0) &&
+	       clone_get_refs(ctx, view->clone, model->config.ttl_ms, &refs) ==
+		       0 &&
+	       find_tip(refs, fixed->hash, ret_id);
+}
+
+static int ask_source(struct ctx *ctx, struct model *model,
+		      const struct git_fixed *fixed, size_t i, char id[41])
+{
+	const struct clone_source *source = &fixed->sources[i];
+	bool own = i == fixed->n_sources || is_own(fixed, i);
+
+	if (own)
+		source = &fixed->sources[fixed->n_sources];
+	return catalog_commit_id(ctx, model->config.catalog,
+				 own ? fixed->workspace : source->workspace,
+				 source->uuid, own ? NULL : source->slug,
+				 fixed->hash, id);
+}
+
+static int ask_service(struct ctx *ctx, struct model *model,
+		       struct git_fixed *fixed, struct oid *ret_id)
+{
+	char id[41];
+	int r = -ENOENT;
+
+	for (size_t i = 0; i <= fixed->n_sources; i++) {
+		if (i == fixed->n_sources && i > 0 && is_own(fixed, 0))
+			break;
+		r = ask_source(ctx, model, fixed, i, id);
+		if (r == 0)
+			return oid_parse(id, ret_id);
+		/* A fork may be gone, or closed to us. */
+		if (r != -ENOENT && r != -EACCES)
+			return r;
+	}
+	/* That is no word about the directory which somebody looks into. */
+	return ctx_fail(ctx, r == -ENOENT ? -ENODATA : r,
+			"The commit %s is not to be had any more: %.300s",
+			fixed->hash, ctx->sentence);
+}
+
+int git_fixed_id(struct ctx *ctx, struct model *model, struct git_view *view,
+		 struct oid *ret_commit)
+{
+	struct oid id;
+	int r;
+
+	if (git_fixed_known_id(view, ret_commit))
+		return 0;
+	if (!find_listed(ctx, model, view->fixed, &id) &&
+	    !ask_git(ctx, model, view, &id)) {
+		r = ctx_check(ctx);
+		if (r >= 0)
+			r = ask_service(ctx, model, view->fixed, &id);
+		if (r < 0)
+			return r;
+	}
+	learn(view->fixed, &id);
+	*ret_commit = id;
+	return 0;
+}
+
+static int get(struct ctx *ctx, struct model *model, struct git_view *view,
+	       struct clone_head *ret_head)
+{
+	struct git_fixed *fixed = view->fixed;
+	struct oid id;
+	int r = git_fixed_id(ctx, model, view, &id);
+
+	if (r < 0)
+		return r;
+	/* The repository itself is asked after them anyway. */
+	return clone_get_commit(ctx, view->clone, &id, fixed->sources,
+				is_own(fixed, 0) ? 0 : fixed->n_sources,
+				ret_head);
+}
+
+/* 0, or the errno of a little while ago, with its sentence. */
+static int still_refused(struct ctx *ctx, struct git_fixed *fixed)
+{
+	int r = 0;
+
+	mutex_lock(&fixed->lock);
+	if (fixed->refused < 0 && clock_mono_ms() < fixed->refused_until_ms)
+		r = ctx_fail(ctx, fixed->refused, "%s", fixed->refusal);
+	mutex_unlock(&fixed->lock);
+	return r;
+}
+
+static void remember_refusal(const struct ctx *ctx, struct git_fixed *fixed,
+			     int refused, int64_t for_ms)
+{
+	mutex_lock(&fixed->lock);
+	free(fixed->refusal);
+	fixed->refusal = xstrdup(ctx->sentence);
+	fixed->refused = refused;
+	fixed->refused_until_ms = clock_mono_ms() + for_ms;
+	mutex_unlock(&fixed->lock);
+}
+
+/* Each look of a walk opens the directory anew: what nobody has is not asked
+ * for each time, of each of its sources. */
+int git_fixed_get(struct ctx *ctx, struct model *model, struct git_view *view,
+		  struct clone_head *ret_head)
+{
+	int r = still_refused(ctx, view->fixed);
+
+	if (r < 0)
+		return r;
+	r = get(ctx, model, view, ret_head);
+	if (r == -ENODATA || r == -EACCES)
+		remember_refusal(ctx, view->fixed, r,
+				 catalog_unknown_ms(model->config.catalog));
+	return r;
+}
+
+int git_found_commit(struct ctx *ctx, struct model *model, struct node *dir,
+		     const struct git_commit_target *target,
+		     struct found *ret_found)
+{
+	struct node *repository = git_repository(dir);
+	int64_t mtime_ms = node_mtime_ms(model->nodes, dir);
+	size_t n = target->hash ? strlen(target->hash) : 0;
+	struct git_view *view = NULL;
+	struct clone_head head;
+	struct oid id;
+	int r;
+
+	if (!repository || n < HASH_LEAST || n > 40 ||
+	    strspn(target->hash, "0123456789abcdef") != n)
+		return ctx_fail(ctx, -EIO, "There is no commit id here.");
+	r = git_view_new(model, repository, NULL,
+			 fixed_new(forge_repository(repository), target),
+			 &view);
+	if (r < 0)
+		return r;
+	if (git_fixed_known_id(view, &id) &&
+	    clone_known_commit(view->clone, &id, &head) == 0)
+		mtime_ms = head.time_s * 1000;
+	git_view_found(view, mtime_ms, FOREVER_MS, ret_found);
+	return 0;
+}

@@ -1,0 +1,478 @@
+/*
+ * model/git/files: the files of a commit, served from the object store.
+ *
+ * Attributes are always at hand (a pack has the sizes), so a listing brings
+ * them along; the kernel keeps everything for an hour and is told of changes.
+ */
+#include "model/git/checkout.h"
+
+#include "base/file.h"
+
+#include <limits.h>
+
+static struct node *tree_of(struct node *node)
+{
+	while (node->what.provider != &provider_tree)
+		node = node->parent;
+	return node;
+}
+
+/* Directories that lost their name keep showing what they showed. */
+static int look(struct ctx *ctx, struct model *model, struct node *dir)
+{
+	return git_view_ensure(ctx, model, tree_of(dir));
+}
+
+/* NULL, or why no file system could have a symbolic link with such a target
+ * (symlink(2)): half of it would be another target. An object that cannot be
+ * read is no reason: reading the link says so. Not to be broken off, for what
+ * is listed is kept for others. */
+static const char *why_no_link(struct clone *clone, const struct oid *oid)
+{
+	cleanup(blob_unref) struct blob *target = NULL;
+	uint64_t size;
+
+	if (clone_blob_size(NULL, clone, oid, &size) < 0)
+		return NULL;
+	if (size == 0)
+		return "is empty";
+	if (size >= PATH_MAX)
+		return "is longer than 4,095 bytes";
+	if (clone_read_blob(NULL, clone, oid, &target) == 0 &&
+	    memchr(blob_data(target), '\0', blob_len(target)))
+		return "holds a NUL";
+	return NULL;
+}
+
+/* Whether the entry can be shown (layout rule 11); if not, a line says so,
+ * under its own path. tree_parse knows the names, not what is behind them. */
+static bool can_be_shown(struct model *model, const struct node *dir,
+			 const struct tree_entry *e)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+	const char *why = e->kind == TREE_SYMLINK
+				  ? why_no_link(dir->what.view->clone, &e->oid)
+				  : NULL;
+	char sentence[128];
+
+	if (!why)
+		return true;
+	node_path(dir, &path);
+	buf_printf(&path, "/%s", e->name);
+	snprintf(sentence, sizeof(sentence),
+		 "The target of this symbolic link %s: it is left out.", why);
+	model_say(model, path.data, EILSEQ, sentence);
+	return false;
+}
+
+/* The store lost something that this tree shows, or found it damaged. */
+static int bring_again(struct ctx *ctx, struct model *model, struct node *node)
+{
+	int r = clone_check(ctx, node->what.view->clone);
+
+	if (r < 0)
+		return ctx_fail(ctx, r, "The cache cannot be read: %s.",
+				strerror(-r));
+	return git_view_check(ctx, model, tree_of(node), 0, NULL);
+}
+
+/* -ENOENT: see bring_again. */
+static int found_entry(struct ctx *ctx, const struct node *dir,
+		       const struct node *tree, const struct oid *dir_oid,
+		       const struct tree_entry *e, struct found *found)
+{
+	static const mode_t modes[] = {
+		[TREE_FILE] = NODE_FILE,
+		[TREE_EXECUTABLE] = NODE_EXECUTABLE,
+		[TREE_SYMLINK] = NODE_LINK,
+		[TREE_DIRECTORY] = NODE_DIRECTORY,
+		[TREE_SUBMODULE] = NODE_DIRECTORY,
+	};
+	struct git_view *view = dir->what.view;
+	int64_t mtime_ms = git_path_time_ms(view, dir, tree, e->name, &e->oid);
+	uint64_t size = 0;
+	int r;
+
+	if (!S_ISDIR(modes[e->kind])) {
+		r = clone_blob_size(ctx, view->clone, &e->oid, &size);
+		if (r < 0)
+			return ctx_fail(ctx, r,
+					"The object of this file cannot be "
+					"read from the store: %s.",
+					strerror(-r));
+	}
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_git,
+				.mode = modes[e->kind],
+				.size = size,
+				.mtime_ms = mtime_ms,
+				/* Content that comes back is another inode. */
+				.version = (uint64_t)mtime_ms,
+				.view = view,
+			},
+		.left_ms = FOREVER_MS,
+		.checked = true,
+		.expect = *dir_oid,
+	};
+	/* A submodule has no object here: an empty directory. */
+	if (e->kind != TREE_SUBMODULE)
+		found->what.oid = e->oid;
+	return 0;
+}
+
+static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
+		    struct oid *ret_oid, struct tree_list **ret_list)
+{
+	static const struct oid none;
+	int r;
+
+	*ret_list = NULL;
+	r = look(ctx, model, dir);
+	if (r < 0)
+		return r;
+	*ret_oid = node_oid(model->nodes, dir);
+	if (oid_equal(ret_oid, &none))
+		return 0;
+	r = clone_read_tree(ctx, dir->what.view->clone, ret_oid, ret_list);
+	if (r == -ENOENT) {
+		r = bring_again(ctx, model, dir);
+		if (r < 0)
+			return r;
+		*ret_oid = node_oid(model->nodes, dir);
+		r = clone_read_tree(ctx, dir->what.view->clone, ret_oid,
+				    ret_list);
+	}
+	if (r < 0)
+		return ctx_fail(ctx, r == -ENOENT ? -EIO : r,
+				"This directory's tree object cannot be read "
+				"from the store: %s.",
+				model_why(r));
+	return 0;
+}
+
+/* lost: -ENOENT is no word about the name, which is in the tree. */
+static int find_in(struct ctx *ctx, struct model *model, struct node *dir,
+		   const char *name, struct found *ret_found, bool *ret_lost)
+{
+	cleanup(tree_list_unref) struct tree_list *list = NULL;
+	const struct tree_entry *e;
+	struct oid oid;
+	int r = read_dir(ctx, model, dir, &oid, &list);
+
+	if (r < 0)
+		return r;
+	e = list ? tree_list_find(list, name) : NULL;
+	if (!e || !can_be_shown(model, dir, e))
+		return 0;
+	r = found_entry(ctx, dir, tree_of(dir), &oid, e, ret_found);
+	*ret_lost = r == -ENOENT;
+	return r;
+}
+
+static int git_lookup(struct ctx *ctx, struct model *model, struct node *dir,
+		      const char *name, struct found *ret_found)
+{
+	bool lost = false;
+	int r;
+
+	ret_found->left_ms = FOREVER_MS;
+	/* In no tree (layout rule 11): not worth bringing one. */
+	if (strcasecmp(name, ".git") == 0)
+		return 0;
+	r = find_in(ctx, model, dir, name, ret_found, &lost);
+	if (!lost)
+		return r;
+	r = bring_again(ctx, model, dir);
+	if (r >= 0)
+		r = find_in(ctx, model, dir, name, ret_found, &lost);
+	return r == -ENOENT ? -EIO : r;
+}
+
+static const mode_t types[] = {
+	[TREE_FILE] = S_IFREG,      [TREE_EXECUTABLE] = S_IFREG,
+	[TREE_SYMLINK] = S_IFLNK,   [TREE_DIRECTORY] = S_IFDIR,
+	[TREE_SUBMODULE] = S_IFDIR,
+};
+
+/* The pin: the parsed tree, however often it is listed. */
+struct git_names {
+	struct oid oid;         /* of the directory */
+	struct tree_list *list; /* NULL: it is empty */
+	/* By cookie, those that can be shown; NULL: all, and cookies are
+	 * positions, as long as the directory never changed. */
+	struct dirbook_entry *order;
+};
+
+static void names_free(void *data)
+{
+	struct git_names *names = data;
+
+	tree_list_unref(names->list);
+	free(names->order);
+	free(names);
+}
+
+static void names_at(const struct dirlist *l, size_t i,
+		     struct dirlist_name *ret)
+{
+	const struct git_names *names = l->data;
+	size_t index = names->order ? names->order[i].index : i;
+	const struct tree_entry *e = &names->list->entries[index];
+
+	*ret = (struct dirlist_name){
+		.name = e->name,
+		.cookie = names->order ? names->order[i].cookie : i + 1,
+		.type = types[e->kind],
+		.tag = (unsigned)index,
+	};
+}
+
+static bool names_found(struct dirlist_piece *piece,
+			const struct dirlist_name *name,
+			struct found *ret_found)
+{
+	const struct git_names *names = piece->listing->data;
+
+	return found_entry(piece->ctx, piece->dir, tree_of(piece->dir),
+			   &names->oid, &names->list->entries[name->tag],
+			   ret_found) == 0;
+}
+
+static const struct dirlist_ops ops_names = {
+	.at = names_at,
+	.found = names_found,
+	.free_data = names_free,
+};
+
+static const char *entry_name(const void *names, size_t i)
+{
+	return ((const struct tree_list *)names)->entries[i].name;
+}
+
+static void say_left_out(struct model *model, const struct node *dir,
+			 const struct tree_list *list)
+{
+	struct buf path = BUF_INIT(64 * KIB);
+
+	node_path(dir, &path);
+	model_say(model, path.data, EILSEQ, list->left_out);
+	buf_done(&path);
+}
+
+static uint64_t version_of(const struct oid *oid)
+{
+	uint64_t version = 0;
+
+	for (size_t i = 0; i < sizeof(oid->bytes); i++)
+		version = version * 0x100000001b3ULL + oid->bytes[i];
+	return version;
+}
+
+/* By cookie: positions while the directory never changed, the book's serials
+ * since then. */
+static size_t order(struct model *model, struct node *dir,
+		    const struct tree_list *list, struct dirbook_entry **ret)
+{
+	struct dirbook *book = node_book(model->nodes, dir, false);
+	struct dirbook_entry *entries;
+	size_t n = 0;
+
+	if (book) {
+		dirbook_order(book, list->n_entries, entry_name, list, 0, ret,
+			      &n);
+		return n;
+	}
+	entries = *ret = xcalloc(list->n_entries + 1, sizeof(*entries));
+	for (; n < list->n_entries; n++)
+		entries[n] = (struct dirbook_entry){n + 1, n};
+	return n;
+}
+
+static bool *hidden_links(struct model *model, const struct node *dir,
+			  const struct tree_list *list)
+{
+	bool *hidden = NULL;
+
+	for (size_t i = 0; i < list->n_entries; i++) {
+		if (list->entries[i].kind != TREE_SYMLINK ||
+		    can_be_shown(model, dir, &list->entries[i]))
+			continue;
+		if (!hidden)
+			hidden = xcalloc(list->n_entries, sizeof(*hidden));
+		hidden[i] = true;
+	}
+	return hidden;
+}
+
+/* list is taken. */
+static struct dirlist *names_new(struct model *model, struct node *dir,
+				 const struct oid *oid, struct tree_list *list)
+{
+	cleanup(free) bool *hidden = list ? hidden_links(model, dir, list)
+					  : NULL;
+	struct git_names *names = xcalloc(1, sizeof(*names));
+	size_t n = list ? list->n_entries : 0, n_ordered = 0, n_shown = 0;
+	struct dirlist *l;
+
+	names->oid = *oid;
+	names->list = list;
+	if (list && (hidden || node_book(model->nodes, dir, false))) {
+		n_ordered = order(model, dir, list, &names->order);
+		for (size_t i = 0; i < n_ordered; i++)
+			if (!hidden || !hidden[names->order[i].index])
+				names->order[n_shown++] = names->order[i];
+		n = n_shown;
+	}
+	l = dirlist_new(&ops_names, names,
+			sizeof(*names) + n_ordered * sizeof(*names->order) +
+				(list ? tree_list_size(list) : 0));
+	l->n_names = n;
+	l->version = version_of(oid);
+	return l;
+}
+
+static int git_open(struct ctx *ctx, struct model *model, struct node *dir,
+		    struct dirlist *newest, struct dirlist **ret_listing)
+{
+	struct tree_list *list = NULL;
+	struct oid oid;
+	int r;
+
+	r = look(ctx, model, dir);
+	if (r < 0)
+		return r;
+	oid = node_oid(model->nodes, dir);
+	if (newest &&
+	    oid_equal(&((struct git_names *)newest->data)->oid, &oid)) {
+		*ret_listing = dirlist_ref(newest);
+		return 0;
+	}
+	r = read_dir(ctx, model, dir, &oid, &list);
+	if (r < 0)
+		return r;
+	if (list && list->n_left_out > 0)
+		say_left_out(model, dir, list);
+	*ret_listing = names_new(model, dir, &oid, list);
+	return 0;
+}
+
+/* The time of what is there: nobody is asked. A program that looks at
+ * attributes keeps the tree from being forgotten all the same. */
+static int git_attr(struct ctx *ctx, struct model *model, struct node *node,
+		    int64_t *ret_left_ms, uint64_t *ret_size)
+{
+	(void)ctx;
+	(void)ret_left_ms;
+	(void)ret_size;
+	git_view_heard(model, node);
+	return 0;
+}
+
+/* -EBADMSG: the node has another size than its object, for it was read from the
+ * head of a damaged one, which nothing protects. */
+static int read_blob(struct ctx *ctx, struct node *node, off_t offset, size_t n,
+		     struct model_data *ret_data)
+{
+	cleanup(blob_unref) struct blob *blob = NULL;
+	struct clone *clone = node->what.view->clone;
+	cleanup(fd) int fd = -1;
+	struct stat st;
+	int r;
+
+	if (node->what.size > CLONE_BIG) {
+		r = clone_blob_file(ctx, clone, &node->what.oid, &fd);
+		if (r == 0 && (fstat(fd, &st) < 0 ||
+			       (uint64_t)st.st_size != node->what.size))
+			r = -EBADMSG;
+		if (r < 0)
+			return r;
+		*ret_data = (struct model_data){
+			.n = n, .fd = fd, .fd_offset = offset};
+		fd = -1;
+		return 0;
+	}
+	r = clone_read_blob(ctx, clone, &node->what.oid, &blob);
+	if (r == -EFBIG || (r == 0 && blob_len(blob) != node->what.size))
+		r = -EBADMSG;
+	if (r == 0)
+		model_slice(steal(&blob), offset, n, ret_data);
+	return r;
+}
+
+static int fail_read(struct ctx *ctx, int r)
+{
+	if (r == -EFBIG)
+		return ctx_fail(ctx, r,
+				"This file is larger than the option big_file "
+				"allows, or stored as more than 50 changes "
+				"upon one another.");
+	if (r == -ENOENT)
+		return ctx_fail(ctx, -ESTALE,
+				"This version of the file is no longer in the "
+				"store; open it again.");
+	if (r < 0 && !ctx->sentence[0])
+		ctx_fail(ctx, r, "The file cannot be read from the cache: %s.",
+			 strerror(-r));
+	return r;
+}
+
+static int git_read(struct ctx *ctx, struct model *model, struct node *node,
+		    off_t offset, size_t n, struct model_data *ret_data)
+{
+	int r;
+
+	git_view_heard(model, node);
+	r = read_blob(ctx, node, offset, n, ret_data);
+	if (r == -ENOENT) {
+		r = bring_again(ctx, model, node);
+		if (r >= 0)
+			r = read_blob(ctx, node, offset, n, ret_data);
+	}
+	if (r == -EBADMSG) {
+		/* The kernel believes that size: the name gets another inode.
+		 */
+		model_drop_child(model, node->parent, node->name);
+		return ctx_fail(ctx, -EIO,
+				"The size of this file was read from a damaged "
+				"pack, which is mended: open it again.");
+	}
+	return fail_read(ctx, r);
+}
+
+static int git_readlink(struct ctx *ctx, struct model *model, struct node *node,
+			struct blob **ret_target)
+{
+	int r;
+
+	git_view_heard(model, node);
+	r = clone_read_blob(ctx, node->what.view->clone, &node->what.oid,
+			    ret_target);
+	if (r == -ENOENT) {
+		r = bring_again(ctx, model, node);
+		if (r >= 0)
+			r = clone_read_blob(ctx, node->what.view->clone,
+					    &node->what.oid, ret_target);
+	}
+	return fail_read(ctx, r);
+}
+
+const struct provider provider_tree = {
+	.name = "tree",
+	.lookup = git_lookup,
+	.open = git_open,
+	.attr = git_attr,
+	.same_data = git_view_same,
+	.hash_data = git_view_hash,
+	.free_data = git_view_free_data,
+};
+
+const struct provider provider_git = {
+	.name = "git",
+	.lookup = git_lookup,
+	.open = git_open,
+	.attr = git_attr,
+	.read = git_read,
+	.readlink = git_readlink,
+};

@@ -1,0 +1,354 @@
+/*
+ * model/git/refs: branches/ and tags/: the names that git has, a slash in a name
+ * being a directory. A name is a tree (model/git/files) which is brought when somebody
+ * looks inside; names themselves cost one question for all of them.
+ *
+ * What the file names are is layout rule 11; a part of a name that is written
+ * as it is comes before one that had to be written otherwise and looks the
+ * same. git allows no name that is both a ref and a directory of refs; of a
+ * server that has one all the same, the ref is shown.
+ */
+#include "model/git/refs.h"
+
+#include "model/git/checkout.h"
+
+#include "base/text.h"
+
+#define UNKNOWN_MS (INT64_C(60) * 1000)
+#define NAME_MOST 4096
+
+static const struct {
+	const char *ref, *word;
+} kinds[CLONE_REF_KINDS] = {
+	[CLONE_BRANCHES] = {"refs/heads/", "branches"},
+	[CLONE_TAGS] = {"refs/tags/", "tags"},
+};
+
+static struct refs_dir *dir_of(const struct node *node)
+{
+	return node->what.data;
+}
+
+struct node *refs_top(struct node *dir)
+{
+	while (dir->what.provider == &provider_refs)
+		dir = dir->parent;
+	return dir;
+}
+
+/* The names in dir begin with it. */
+const char *refs_prefix(const struct node *dir)
+{
+	return dir->what.provider == &provider_refs ? dir_of(dir)->prefix : "";
+}
+
+/* ---- names ---- */
+
+void refs_file_name(struct buf *out, const char *part, size_t n, bool top)
+{
+	static const char *const own[] = {"index.json", "index.tsv", "more",
+					  NULL};
+	cleanup(free) char *name = xmemdup0(part, n);
+
+	text_file_name(out, name, top ? own : NULL);
+}
+
+void refs_path(struct buf *out, const char *ref)
+{
+	bool top = false;
+	size_t n;
+
+	for (size_t i = 0; i < CLONE_REF_KINDS; i++) {
+		n = strlen(kinds[i].ref);
+		if (strncmp(ref, kinds[i].ref, n) != 0)
+			continue;
+		buf_printf(out, "%s/", kinds[i].word);
+		ref += n;
+		top = true;
+		break;
+	}
+	for (;; ref += n + 1, top = false) {
+		n = strcspn(ref, "/");
+		refs_file_name(out, ref, n, top);
+		if (!ref[n])
+			break;
+		buf_putc(out, '/');
+	}
+}
+
+enum refs_is refs_find(const struct clone_refs *refs, enum clone_ref_kind kind,
+		       const char *name, size_t n, size_t *ret_index)
+{
+	const char *const *names = refs->names[kind];
+	size_t n_names = refs->n_names[kind], i;
+	char key[NAME_MOST + 2];
+
+	if (!n || n > NAME_MOST)
+		return REFS_NOTHING;
+	memcpy(key, name, n);
+	key[n] = '\0';
+	i = clone_refs_seek(refs, kind, key);
+	if (i < n_names && strcmp(names[i], key) == 0) {
+		*ret_index = i;
+		return REFS_LEAF;
+	}
+	key[n] = '/';
+	key[n + 1] = '\0';
+	i = clone_refs_seek(refs, kind, key);
+	if (i == n_names || strncmp(names[i], key, n + 1) != 0)
+		return REFS_NOTHING;
+	*ret_index = i;
+	return REFS_DIRECTORY;
+}
+
+void refs_walk_begin(struct refs_walk *w, const struct clone_refs *refs,
+		     enum clone_ref_kind kind, const char *prefix)
+{
+	*w = (struct refs_walk){
+		.refs = refs,
+		.kind = kind,
+		.prefix = prefix,
+		.n_prefix = strlen(prefix),
+		.next = clone_refs_seek(refs, kind, prefix),
+	};
+}
+
+const char *refs_walk_name(const struct refs_walk *w)
+{
+	return w->refs->names[w->kind][w->index];
+}
+
+static const char *walk_part(const struct refs_walk *w)
+{
+	return refs_walk_name(w) + w->n_prefix;
+}
+
+/* Past all that begins with the first n bytes of the name and a slash. */
+static size_t past(const struct refs_walk *w, const char *name, size_t n)
+{
+	char key[NAME_MOST + 2];
+
+	memcpy(key, name, n);
+	key[n] = '/' + 1;
+	key[n + 1] = '\0';
+	return clone_refs_seek(w->refs, w->kind, key);
+}
+
+bool refs_walk_step(struct refs_walk *w)
+{
+	const char *name, *slash;
+
+	while (w->next < w->refs->n_names[w->kind]) {
+		w->index = w->next;
+		name = refs_walk_name(w);
+		if (strncmp(name, w->prefix, w->n_prefix) != 0)
+			return false;
+		slash = strchr(name + w->n_prefix, '/');
+		w->n = slash ? (size_t)(slash - name) : strlen(name);
+		w->next = slash ? past(w, name, w->n) : w->index + 1;
+		w->is = refs_find(w->refs, w->kind, name, w->n, &w->index);
+		/* The ref of that name was there before, or it is none. */
+		if (w->n > w->n_prefix &&
+		    w->is == (slash ? REFS_DIRECTORY : REFS_LEAF))
+			return true;
+		if (!w->n_skipped++)
+			w->skipped = name;
+	}
+	return false;
+}
+
+/* Written as it is. */
+static bool is_plain(const struct refs_walk *w, const struct buf *file)
+{
+	return file->len == w->n - w->n_prefix &&
+	       memcmp(file->data, walk_part(w), file->len) == 0;
+}
+
+/* What the part is called here; false: another one is called so. */
+bool refs_walk_file_name(const struct refs_walk *w, struct buf *out)
+{
+	char key[NAME_MOST + 256];
+	size_t index;
+
+	buf_clear(out);
+	refs_file_name(out, walk_part(w), w->n - w->n_prefix, !w->n_prefix);
+	if (out->failed || is_plain(w, out))
+		return !out->failed;
+	memcpy(key, w->prefix, w->n_prefix);
+	memcpy(key + w->n_prefix, out->data, out->len);
+	return refs_find(w->refs, w->kind, key, w->n_prefix + out->len,
+			 &index) == REFS_NOTHING;
+}
+
+/* The name in the directory of that prefix which a file name means. */
+static bool find_file(const struct clone_refs *refs, enum clone_ref_kind kind,
+		      const char *prefix, const char *file, struct refs_walk *w)
+{
+	cleanup(buf_done) struct buf name = BUF_INIT(4 * KIB);
+	cleanup(free) char *whole = xasprintf("%s%s", prefix, file);
+
+	refs_walk_begin(w, refs, kind, prefix);
+	refs_file_name(&name, file, strlen(file), !*prefix);
+	w->n = strlen(whole);
+	if (!strchr(file, '/') && name.data && strcmp(name.data, file) == 0) {
+		w->is = refs_find(refs, kind, whole, w->n, &w->index);
+		if (w->is != REFS_NOTHING)
+			return true;
+	}
+	/* Only these are ever written otherwise. */
+	if (!strpbrk(file, "%~"))
+		return false;
+	while (refs_walk_step(w))
+		if (refs_walk_file_name(w, &name) &&
+		    strcmp(name.data, file) == 0)
+			return true;
+	return false;
+}
+
+/* ---- nodes ---- */
+
+static void found_dir(struct model *model, const struct node *dir,
+		      const struct refs_walk *w, struct found *found)
+{
+	struct refs_dir *d = xcalloc(1, sizeof(*d));
+
+	d->kind = w->kind;
+	d->prefix = xasprintf("%.*s/", (int)w->n, refs_walk_name(w));
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_refs,
+				.mode = NODE_DIRECTORY,
+				.mtime_ms = node_mtime_ms(model->nodes, dir),
+				.data = d,
+			},
+		.left_ms = FOREVER_MS,
+	};
+}
+
+int refs_found(struct model *model, struct node *dir, const struct refs_walk *w,
+	       struct found *found)
+{
+	cleanup(free) char *ref = NULL;
+	struct git_view *view = NULL;
+	int r;
+
+	if (w->is == REFS_DIRECTORY) {
+		found_dir(model, dir, w, found);
+		return 0;
+	}
+	ref = xasprintf("%s%s", kinds[w->kind].ref, refs_walk_name(w));
+	r = git_view_new(model, git_repository(dir), ref, NULL, &view);
+	if (r >= 0)
+		git_view_found(view, node_mtime_ms(model->nodes, dir),
+			       FOREVER_MS, found);
+	return r;
+}
+
+bool refs_is_no_tree(struct model *model, const struct node *dir,
+		     const struct refs_walk *w)
+{
+	cleanup(clone_unref) struct clone *clone = NULL;
+	struct oid commit;
+
+	if (w->kind != CLONE_TAGS || w->is != REFS_LEAF ||
+	    refs_clone(model, dir, &clone) < 0)
+		return false;
+	commit = clone_refs_commit(w->refs, w->kind, w->index);
+	return clone_is_no_tree(clone, &commit);
+}
+
+int refs_lookup(struct ctx *ctx, struct model *model, struct node *dir,
+		enum clone_ref_kind kind, const char *name,
+		struct found *ret_found)
+{
+	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
+	struct node *top = refs_top(dir);
+	struct found found;
+	struct refs_walk w;
+	int r;
+
+	ret_found->left_ms = FOREVER_MS;
+	/* No part of a ref begins so. */
+	if (name[0] == '.')
+		return 0;
+	if (forge_is_probe(name)) {
+		if (refs_known(model, top, &refs) < 0) {
+			ret_found->left_ms = UNKNOWN_MS;
+			return 0;
+		}
+	} else {
+		r = refs_ensure(ctx, model, top, kind, &refs);
+		if (r < 0)
+			return r;
+	}
+	if (!find_file(refs, kind, refs_prefix(dir), name, &w) ||
+	    refs_is_no_tree(model, dir, &w))
+		return 0;
+	r = refs_found(model, dir, &w, &found);
+	if (r == 0)
+		*ret_found = found;
+	return r;
+}
+
+/* ---- provider_refs: the directories that slashes make ---- */
+
+static int dir_lookup(struct ctx *ctx, struct model *model, struct node *dir,
+		      const char *name, struct found *ret_found)
+{
+	return refs_lookup(ctx, model, dir, dir_of(dir)->kind, name, ret_found);
+}
+
+static bool dir_found(struct dirlist_piece *piece,
+		      const struct dirlist_name *name, struct found *ret_found)
+{
+	return refs_names_found(piece, piece->listing->data, name->tag,
+				ret_found);
+}
+
+static const struct dirlist_ops ops_dir = {
+	.found = dir_found,
+	.free_data = refs_names_free,
+};
+
+static int dir_open(struct ctx *ctx, struct model *model, struct node *dir,
+		    struct dirlist *newest, struct dirlist **ret_listing)
+{
+	struct refs_names *names = NULL;
+	struct dirlist *l = dirlist_new(&ops_dir, NULL, 0);
+	int r = refs_open(ctx, model, dir, dir_of(dir)->kind,
+			  newest ? newest->data : NULL, 0, 0, l, &names);
+
+	l->data = names;
+	if (r == 0) {
+		*ret_listing = dirlist_seal(l, 0);
+		return 0;
+	}
+	dirlist_unref(l);
+	if (r > 0)
+		*ret_listing = dirlist_ref(newest);
+	return r > 0 ? 0 : r;
+}
+
+static bool dir_same(const struct node_what *a, const struct node_what *b)
+{
+	const struct refs_dir *x = a->data, *y = b->data;
+
+	return x->kind == y->kind && strcmp(x->prefix, y->prefix) == 0;
+}
+
+static void dir_free(void *data)
+{
+	struct refs_dir *d = data;
+
+	free(d->prefix);
+	free(d);
+}
+
+const struct provider provider_refs = {
+	.name = "refs",
+	.lookup = dir_lookup,
+	.open = dir_open,
+	.same_data = dir_same,
+	.free_data = dir_free,
+};

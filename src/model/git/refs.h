@@ -1,0 +1,88 @@
+/*
+ * model/git/refs: private to tree/: the directories of branches and of tags.
+ *
+ * refs.c: what names there are and what they lead to. refs_list.c: listing
+ * them. refs_watch.c: bringing them up to date and telling the kernel.
+ */
+#ifndef MODEL_GIT_REFS_H
+#define MODEL_GIT_REFS_H
+
+#include "model/provider.h"
+
+/* Of a node of provider_refs: a directory that names have by their slashes. */
+struct refs_dir {
+	enum clone_ref_kind kind;
+	char *prefix; /* "feature/" */
+};
+
+/* The directory of all names of its kind, above or at this one. */
+struct node *refs_top(struct node *dir);
+/* The names, at most ttl old; the first look waits for them. */
+int refs_ensure(struct ctx *, struct model *, struct node *top,
+		enum clone_ref_kind kind, struct clone_refs **ret_refs);
+/* Without a question; -ENOENT. */
+int refs_known(struct model *, struct node *top, struct clone_refs **ret_refs);
+/* Somebody has looked inside since the kernel knows it. */
+bool refs_is_shown(struct model *, struct node *top);
+
+/* A part of a name as a file name; top: in the directory of all. */
+void refs_file_name(struct buf *out, const char *part, size_t n, bool top);
+
+enum refs_is {
+	REFS_NOTHING,
+	REFS_LEAF,      /* a ref */
+	REFS_DIRECTORY, /* refs begin with it and a slash */
+};
+/* What "feature/x" (n bytes) is; index of the ref, or of the first one. */
+enum refs_is refs_find(const struct clone_refs *, enum clone_ref_kind kind,
+		       const char *name, size_t n, size_t *ret_index);
+
+/* The parts of names that follow a prefix, one after the other. refs and prefix
+ * are borrowed. */
+struct refs_walk {
+	const struct clone_refs *refs;
+	enum clone_ref_kind kind;
+	const char *prefix;
+	size_t n_prefix, next;
+	size_t n_skipped; /* that can be neither */
+	const char *skipped;
+	/* The one we are at. */
+	enum refs_is is;
+	size_t index, n; /* the name's bytes, with the prefix */
+};
+void refs_walk_begin(struct refs_walk *, const struct clone_refs *,
+		     enum clone_ref_kind kind, const char *prefix);
+bool refs_walk_step(struct refs_walk *);
+const char *refs_walk_name(const struct refs_walk *);
+/* What the part is called here; false: another one is called so. */
+bool refs_walk_file_name(const struct refs_walk *, struct buf *out);
+/* The names in dir begin with it. */
+const char *refs_prefix(const struct node *dir);
+/* What is there. */
+int refs_found(struct model *, struct node *dir, const struct refs_walk *,
+	       struct found *ret_found);
+/* A tag of a file, which cannot be shown: that is known of those that somebody
+ * has looked into. */
+bool refs_is_no_tree(struct model *, const struct node *dir,
+		     const struct refs_walk *);
+/* The pin of a listing of them, and the names themselves, added to it with the
+ * tags from `tag` on and cookies above base. 1: they are those of `newest`. */
+struct refs_names;
+int refs_open(struct ctx *, struct model *, struct node *dir,
+	      enum clone_ref_kind kind, const struct refs_names *newest,
+	      unsigned tag, uint64_t base, struct dirlist *listing,
+	      struct refs_names **ret_names);
+bool refs_names_found(struct dirlist_piece *, const struct refs_names *,
+		      size_t i, struct found *ret_found);
+void refs_names_free(void *names);
+/* The copy of the repository that a node is in. */
+int refs_clone(struct model *, const struct node *, struct clone **ret_clone);
+
+/* For the background, of a watched top. */
+int64_t refs_due_ms(struct model *, struct node *top);
+int refs_check(struct ctx *, struct model *, struct node *top,
+	       int64_t max_age_ms, struct buf *said);
+void refs_expire(struct model *, struct node *top);
+void refs_forget(struct model *, struct node *top); /* NULL: all */
+
+#endif

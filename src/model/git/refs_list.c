@@ -1,0 +1,168 @@
+/*
+ * model/git/refs_list: the names of a directory of branches or of tags.
+ *
+ * A repository can have a hundred thousand branches: the names are made of the
+ * list of refs once, when it is another one than before.
+ */
+#include "model/git/refs.h"
+
+#include "model/git/checkout.h"
+
+struct item {
+	size_t index, n; /* as in refs_walk */
+	enum refs_is is;
+};
+
+/* The pin. */
+struct refs_names {
+	enum clone_ref_kind kind;
+	struct clone_refs *refs; /* a reference */
+	struct item *items;
+	size_t n_items, n_room;
+	size_t n_left_out;
+	char left_out[256]; /* the first one */
+};
+
+void refs_names_free(void *data)
+{
+	struct refs_names *l = data;
+
+	if (!l)
+		return;
+	clone_refs_unref(l->refs);
+	free(l->items);
+	free(l);
+}
+
+bool refs_names_found(struct dirlist_piece *piece, const struct refs_names *l,
+		      size_t i, struct found *ret_found)
+{
+	const struct item *item = &l->items[i];
+	const struct refs_walk w = {
+		.refs = l->refs,
+		.kind = l->kind,
+		.is = item->is,
+		.index = item->index,
+		.n = item->n,
+	};
+
+	return refs_found(piece->model, piece->dir, &w, ret_found) == 0;
+}
+
+static void leave_out(struct refs_names *l, const char *name, size_t n)
+{
+	if (!l->n_left_out && n)
+		snprintf(l->left_out, sizeof(l->left_out), "%.200s", name);
+	l->n_left_out += n;
+}
+
+static void add_item(struct refs_names *l, const struct refs_walk *w)
+{
+	if (l->n_items == l->n_room) {
+		l->n_room = l->n_room ? 2 * l->n_room : 64;
+		l->items = xrealloc(l->items, l->n_room * sizeof(*l->items));
+	}
+	l->items[l->n_items++] = (struct item){
+		.index = w->index,
+		.n = w->n,
+		.is = w->is,
+	};
+}
+
+/* ---- what is not shown ---- */
+
+static void say(struct model *model, const struct node *dir, const char *name,
+		int errnum, const char *sentence)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+
+	node_path(dir, &path);
+	if (name)
+		buf_printf(&path, "/%s", name);
+	model_say(model, path.data, errnum, sentence);
+}
+
+static void say_left_out(struct model *model, const struct node *dir,
+			 const struct refs_names *l)
+{
+	char sentence[512];
+
+	if (l->n_left_out) {
+		snprintf(sentence, sizeof(sentence),
+			 "%zu names cannot be shown here, of which the first "
+			 "is %s",
+			 l->n_left_out, l->left_out);
+		say(model, dir, NULL, EILSEQ, sentence);
+	}
+	if (l->refs->n_left_out && dir->what.provider != &provider_refs) {
+		snprintf(sentence, sizeof(sentence),
+			 "%zu refs of the repository are left out, of which "
+			 "the first is %s",
+			 l->refs->n_left_out, l->refs->left_out);
+		say(model, dir, NULL, EILSEQ, sentence);
+	}
+}
+
+/* ---- listing ---- */
+
+/* A tag that is known to lead to a file. */
+static bool is_no_tree(struct model *model, const struct node *dir,
+		       const struct refs_walk *w, const char *file)
+{
+	if (!refs_is_no_tree(model, dir, w))
+		return false;
+	say(model, dir, file, ENOTDIR,
+	    "this tag leads to a file, not to a commit: it is left out");
+	return true;
+}
+
+/* refs: the reference is taken. */
+static struct refs_names *names_new(struct model *model, struct node *dir,
+				    enum clone_ref_kind kind,
+				    struct clone_refs *refs, unsigned tag,
+				    uint64_t base, struct dirlist *l)
+{
+	cleanup(buf_done) struct buf file = BUF_INIT(4 * KIB);
+	struct refs_names *names = xcalloc(1, sizeof(*names));
+	size_t first = l->n_names;
+	struct refs_walk w;
+
+	names->kind = kind;
+	names->refs = refs;
+	refs_walk_begin(&w, refs, kind, refs_prefix(dir));
+	while (refs_walk_step(&w)) {
+		if (refs_walk_name(&w)[w.n_prefix] == '.' ||
+		    !refs_walk_file_name(&w, &file)) {
+			leave_out(names, refs_walk_name(&w), 1);
+		} else if (!is_no_tree(model, dir, &w, file.data)) {
+			dirlist_add_taken(l, xmemdup0(file.data, file.len), 0,
+					  S_IFDIR,
+					  tag + (unsigned)names->n_items);
+			add_item(names, &w);
+		}
+	}
+	leave_out(names, w.skipped, w.n_skipped);
+	say_left_out(model, dir, names);
+	dirlist_number(l, first, node_book(model->nodes, dir, true), base);
+	l->n_bytes += sizeof(*names) + names->n_room * sizeof(*names->items) +
+		      refs->n_bytes_private;
+	return names;
+}
+
+int refs_open(struct ctx *ctx, struct model *model, struct node *dir,
+	      enum clone_ref_kind kind, const struct refs_names *newest,
+	      unsigned tag, uint64_t base, struct dirlist *l,
+	      struct refs_names **ret_names)
+{
+	struct clone_refs *refs = NULL;
+	int r = refs_ensure(ctx, model, refs_top(dir), kind, &refs);
+
+	if (r < 0)
+		return r;
+	if (newest && newest->refs == refs) {
+		clone_refs_unref(refs);
+		return 1;
+	}
+	*ret_names = names_new(model, dir, kind, refs, tag, base, l);
+	return 0;
+}

@@ -1,0 +1,364 @@
+/*
+ * model/git/refs_watch: the names in branches/ and tags/ kept up to date while
+ * somebody looks: as for a tree, the kernel keeps them for an hour, the list is
+ * asked for again once per ttl, and of what changed the kernel is told.
+ *
+ * A watch is there from the first look inside until nobody was heard of for an
+ * hour. It knows the list that the kernel's names are of.
+ */
+#include "model/git/checkout.h"
+#include "model/git/refs.h"
+
+#include "base/clock.h"
+
+#define MAX_WAIT_MS 3000
+
+struct refs_watch {
+	struct refs refs;
+	struct node *top; /* a reference */
+	enum clone_ref_kind kind;
+	struct clone *clone;                /* a reference */
+	_Atomic int64_t heard_ms, asked_ms; /* monotonic */
+	_Atomic int64_t seen_ms;  /* wall: the server's answer we know of */
+	_Atomic unsigned n_quiet; /* asked behind since somebody looked */
+	struct clone_refs *shown; /* under model->lock */
+	struct refs_watch *next;  /* under model->lock */
+};
+
+static struct refs_watch *watch_free(struct model *model, struct refs_watch *w)
+{
+	if (!w || !refs_drop(&w->refs))
+		return NULL;
+	clone_refs_unref(w->shown);
+	clone_unref(w->clone);
+	node_unref(model->nodes, w->top);
+	free(w);
+	return NULL;
+}
+
+static struct refs_watch *watch_find(struct model *model,
+				     const struct node *top)
+{
+	struct refs_watch *w;
+
+	mutex_lock(&model->lock);
+	LL_SEARCH_SCALAR(model->refs_watches, w, top, top);
+	if (w)
+		refs_take(&w->refs);
+	mutex_unlock(&model->lock);
+	return w;
+}
+
+int refs_clone(struct model *model, const struct node *node,
+	       struct clone **ret_clone)
+{
+	const struct node *repository = node;
+	const struct repository_data *d;
+
+	while (repository && repository->what.provider != &provider_repository)
+		repository = repository->parent;
+	if (!repository)
+		return -EINVAL;
+	d = forge_repository(repository);
+	return clone_open(model->config.clones, d->repository.uuid,
+			  d->workspace, d->repository.slug, NULL, ret_clone);
+}
+
+/* Find or make; the caller's reference. */
+static int watch_get(struct model *model, struct node *top,
+		     enum clone_ref_kind kind, struct refs_watch **ret_watch)
+{
+	struct refs_watch *w = watch_find(model, top), *fresh;
+	struct clone *clone = NULL;
+	int r = 0;
+
+	if (!w)
+		r = refs_clone(model, top, &clone);
+	if (w || r < 0) {
+		*ret_watch = w;
+		return r;
+	}
+	fresh = xcalloc(1, sizeof(*fresh));
+	refs_init(&fresh->refs);
+	fresh->top = node_ref(model->nodes, top);
+	fresh->kind = kind;
+	fresh->clone = clone;
+	mutex_lock(&model->lock);
+	LL_SEARCH_SCALAR(model->refs_watches, w, top, top);
+	if (!w) {
+		LL_PREPEND(model->refs_watches, fresh);
+		w = steal(&fresh);
+	}
+	refs_take(&w->refs);
+	mutex_unlock(&model->lock);
+	watch_free(model, fresh);
+	*ret_watch = w;
+	return 0;
+}
+
+bool refs_is_shown(struct model *model, struct node *top)
+{
+	struct refs_watch *w = watch_find(model, top);
+
+	watch_free(model, w);
+	return w || node_book(model->nodes, top, false);
+}
+
+int refs_known(struct model *model, struct node *top,
+	       struct clone_refs **ret_refs)
+{
+	struct clone *clone = NULL;
+	int r = refs_clone(model, top, &clone);
+
+	if (r >= 0)
+		r = clone_known_refs(clone, ret_refs);
+	clone_unref(clone);
+	return r;
+}
+
+/* ---- telling the kernel ---- */
+
+/* Where the part of a name that begins there ends. */
+static size_t part_end(const char *name, size_t from)
+{
+	const char *slash = strchr(name + from, '/');
+
+	return slash ? (size_t)(slash - name) : strlen(name);
+}
+
+/* A name came or went: of the path to it, tell what is another thing now. */
+static void tell_name(struct model *model, const struct refs_watch *w,
+		      const struct clone_refs *before,
+		      const struct clone_refs *after, const char *name)
+{
+	struct node *dir = node_ref(model->nodes, w->top), *child;
+	size_t from = 0, end, index;
+
+	while (dir) {
+		cleanup(buf_done) struct buf file = BUF_INIT(4 * KIB);
+		enum refs_is was, is;
+
+		end = part_end(name, from);
+		was = refs_find(before, w->kind, name, end, &index);
+		is = refs_find(after, w->kind, name, end, &index);
+		refs_file_name(&file, name + from, end - from, !from);
+		if (was != is) {
+			model_drop_child(model, dir, file.data);
+			model_changed_inode(model, dir, true);
+		}
+		child = was == is && is == REFS_DIRECTORY
+				? node_child(model->nodes, dir, file.data)
+				: NULL;
+		node_unref(model->nodes, dir);
+		dir = child;
+		from = end + 1;
+	}
+}
+
+static size_t tell_names(struct model *model, const struct refs_watch *w,
+			 const struct clone_refs *before,
+			 const struct clone_refs *after, struct buf *said)
+{
+	size_t n = before->n_names[w->kind], m = after->n_names[w->kind];
+	const char *const *was = before->names[w->kind];
+	const char *const *is = after->names[w->kind];
+	size_t a = 0, b = 0, n_changes = 0;
+
+	while (a < n || b < m) {
+		int order = a == n ? 1 : b == m ? -1 : strcmp(was[a], is[b]);
+		const char *name = order < 0 ? was[a] : is[b];
+
+		a += order <= 0;
+		b += order >= 0;
+		if (order == 0)
+			continue;
+		n_changes++;
+		if (said)
+			buf_printf(said, "%s: %s\n", name,
+				   order < 0 ? "gone" : "new");
+		tell_name(model, w, before, after, name);
+	}
+	return n_changes;
+}
+
+struct below {
+	struct model *model;
+	const struct node *top;
+};
+
+static void outdated(void *arg, struct node *dir)
+{
+	const struct below *below = arg;
+
+	if (refs_top(dir) == below->top)
+		model_changed_inode(below->model, dir, true);
+}
+
+/* This list is what the kernel is told of from now on. */
+static size_t show(struct model *model, struct refs_watch *w,
+		   struct clone_refs *refs, struct buf *said)
+{
+	struct below below = {model, w->top};
+	struct clone_refs *before;
+	size_t n = 0;
+
+	mutex_lock(&model->lock);
+	before = w->shown;
+	w->shown = clone_refs_ref(refs);
+	mutex_unlock(&model->lock);
+	if (before && before != refs) {
+		n = tell_names(model, w, before, refs, said);
+	} else if (!before && node_book(model->nodes, w->top, false)) {
+		/* What was listed before the last idle hour. */
+		model_changed_inode(model, w->top, true);
+		node_each(model->nodes, &provider_refs, outdated, &below);
+	}
+	clone_refs_unref(before);
+	return n;
+}
+
+/* ---- up to date ---- */
+
+static int ask(struct ctx *ctx, struct model *model, struct refs_watch *w,
+	       int64_t max_age_ms, struct clone_refs **ret_refs)
+{
+	int64_t began = clock_mono_ms(), checked;
+	int r;
+
+	atomic_store(&w->asked_ms, began);
+	r = clone_get_refs(ctx, w->clone, max_age_ms, ret_refs);
+	git_tell_renamed(model, w->top, w->clone);
+	checked = clone_refs_checked_ms(w->clone);
+	atomic_store(&w->seen_ms, checked);
+	atomic_store(&w->asked_ms,
+		     refresh_asked_ms(began, checked, max_age_ms));
+	return r;
+}
+
+static int ensure(struct ctx *ctx, struct model *model, struct refs_watch *w,
+		  struct clone_refs **ret_refs)
+{
+	int64_t now = clock_mono_ms(), old;
+	int64_t heard = atomic_exchange(&w->heard_ms, now);
+	struct clone_refs *refs = NULL;
+	bool shown;
+	int r;
+
+	/* Names that nobody had looked at for a while were asked for rarely. */
+	if (atomic_exchange(&w->n_quiet, 0) > 0)
+		refresh_watch(model->refresh, w->top);
+	mutex_lock(&model->lock);
+	shown = w->shown;
+	mutex_unlock(&model->lock);
+	r = clone_known_refs(w->clone, &refs);
+	if (r == 0 && (!shown || now - heard >= FOREVER_MS)) {
+		clone_refs_unref(steal(&refs));
+		old = ctx_narrow(ctx, MAX_WAIT_MS);
+		r = ask(ctx, model, w, model->config.ttl_ms, &refs);
+		ctx_widen(ctx, old);
+		/* What we had no patience for goes on behind. */
+		if (r == -ETIMEDOUT)
+			atomic_store(&w->asked_ms, 0);
+		if (r < 0 && !atomic_load(&ctx->cancelled))
+			r = clone_known_refs(w->clone, &refs);
+	} else if (r < 0) {
+		r = ask(ctx, model, w, model->config.ttl_ms, &refs);
+	}
+	if (r < 0)
+		return r;
+	if (!shown || now - heard >= FOREVER_MS) {
+		show(model, w, refs, NULL);
+		refresh_watch(model->refresh, w->top);
+	}
+	*ret_refs = refs;
+	return 0;
+}
+
+int refs_ensure(struct ctx *ctx, struct model *model, struct node *top,
+		enum clone_ref_kind kind, struct clone_refs **ret_refs)
+{
+	struct refs_watch *w = NULL;
+	int r = watch_get(model, top, kind, &w);
+
+	if (r < 0)
+		return r;
+	r = ensure(ctx, model, w, ret_refs);
+	watch_free(model, w);
+	return r;
+}
+
+int64_t refs_due_ms(struct model *model, struct node *top)
+{
+	struct refs_watch *w = watch_find(model, top);
+	int64_t now = clock_mono_ms(), due = INT64_MAX;
+
+	if (!w)
+		return due;
+	if (now - atomic_load(&w->heard_ms) < FOREVER_MS &&
+	    node_is_linked(model->nodes, top)) {
+		due = atomic_load(&w->asked_ms) +
+		      refresh_pause_ms(model, atomic_load(&w->n_quiet)) - now;
+		/* Somebody else asked, for all refs together. */
+		if (due < 0 ||
+		    clone_refs_checked_ms(w->clone) != atomic_load(&w->seen_ms))
+			due = 0;
+	}
+	watch_free(model, w);
+	return due;
+}
+
+int refs_check(struct ctx *ctx, struct model *model, struct node *top,
+	       int64_t max_age_ms, struct buf *said)
+{
+	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
+	struct refs_watch *w = watch_find(model, top);
+	unsigned n_quiet = 0;
+	size_t n;
+	int r = 0;
+
+	if (!w)
+		return 0;
+	if (ctx->class == CTX_REFRESH)
+		n_quiet = atomic_fetch_add(&w->n_quiet, 1);
+	if (max_age_ms == REFRESH_POLL)
+		max_age_ms = refresh_age_ms(model, n_quiet);
+	r = ask(ctx, model, w, max_age_ms, &refs);
+	if (r >= 0) {
+		n = show(model, w, refs, said);
+		if (said)
+			buf_printf(said, "%s: %zu, %zu changed\n", top->name,
+				   refs->n_names[w->kind], n);
+	}
+	watch_free(model, w);
+	return r;
+}
+
+void refs_expire(struct model *model, struct node *top)
+{
+	struct refs_watch *w = watch_find(model, top);
+
+	if (w) {
+		atomic_store(&w->n_quiet, 0);
+		atomic_store(&w->asked_ms, 0);
+		watch_free(model, w);
+	}
+}
+
+void refs_forget(struct model *model, struct node *top)
+{
+	struct refs_watch *w, *next, *gone = NULL;
+
+	mutex_lock(&model->lock);
+	LL_FOREACH_SAFE(model->refs_watches, w, next)
+	{
+		if (top && w->top != top)
+			continue;
+		LL_DELETE(model->refs_watches, w);
+		LL_PREPEND(gone, w);
+	}
+	mutex_unlock(&model->lock);
+	LL_FOREACH_SAFE(gone, w, next)
+	{
+		watch_free(model, w);
+	}
+}

@@ -1,0 +1,382 @@
+/*
+ * model/model: every request is the same few steps: find the node, ask its
+ * provider, make nodes of what it found, fill in attributes. Whatever failed is
+ * recorded among the problems here, where the path is known and the sentence
+ * has just come up with the ctx.
+ */
+#include "model/work/prefetch.h"
+#include "model/provider.h"
+#include "model/git/refs.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+int model_new(const struct model_config *config, struct model **ret_model)
+{
+	struct model *model = xcalloc(1, sizeof(*model));
+	const struct node_what root = {
+		.provider = &provider_root,
+		.mode = NODE_DIRECTORY,
+		.mtime_ms = clock_wall_ms(),
+	};
+
+	model->config = *config;
+	if (model->config.ttl_ms <= 0)
+		model->config.ttl_ms = 60 * 1000;
+	if (!model->config.listed)
+		model->config.listed = 10;
+	model->started_ms = clock_wall_ms();
+	model->nodes = node_table_new(&root);
+	model->listings = dirlists_new(config->most_open, config->most_kept);
+	model->problems = problems_new();
+	mutex_init(&model->lock);
+	*ret_model = model;
+	return 0;
+}
+
+int model_start(struct model *model, const struct model_kernel *kernel)
+{
+	int r;
+
+	model->kernel = *kernel;
+	model->started = true;
+	r = refresh_start(model, &model->refresh);
+	if (r < 0)
+		return r;
+	model->ahead = ahead_new(model);
+	if (model->config.check_behind)
+		refresh_user(model->refresh);
+	return 0;
+}
+
+void model_stop(struct model *model)
+{
+	model->ahead = ahead_free(model->ahead);
+	model->refresh = refresh_stop(model->refresh);
+	model->started = false;
+}
+
+struct model *model_free(struct model *model)
+{
+	if (!model)
+		return NULL;
+	model_stop(model);
+	meta_forget_rendered(model);
+	refs_forget(model, NULL);
+	node_table_free(model->nodes);
+	dirlists_free(model->listings);
+	problems_free(model->problems);
+	mutex_done(&model->lock);
+	free(model);
+	return NULL;
+}
+
+void model_say(struct model *model, const char *path, int errnum,
+	       const char *sentence)
+{
+	problems_add(model->problems, path, errnum, sentence);
+}
+
+int model_promised(int r)
+{
+	return r == -EPROTO || r == -EBADMSG || r == -ECONNRESET ? -EIO : r;
+}
+
+const char *model_why(int r)
+{
+	return r == -EBADMSG ? "it is no object that this program can read"
+			     : strerror(-r);
+}
+
+static int say_failure(struct model *model, struct ctx *ctx,
+		       const struct node *node, const char *name, int r)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+
+	node_path(node, &path);
+	if (name)
+		buf_printf(&path, "%s%s", path.len ? "/" : "", name);
+	problems_add(model->problems, path.len ? path.data : "/", -r,
+		     ctx->sentence[0] ? ctx->sentence : strerror(-r));
+	return r;
+}
+
+/* Names that are not there and interrupted calls are no problems. That the
+ * service has not what it ought to have is one, and has a sentence. */
+static int failed(struct model *model, struct ctx *ctx, const struct node *node,
+		  const char *name, int r)
+{
+	if (r == -EINTR || r == -ENAMETOOLONG || r == -ESTALE ||
+	    r == -ENOTDIR || r == -EISDIR ||
+	    (r == -ENOENT && !ctx->sentence[0]))
+		return r;
+	return say_failure(model, ctx, node, name, model_promised(r));
+}
+
+int model_failed(struct model *model, struct ctx *ctx, const struct node *node,
+		 int r)
+{
+	return failed(model, ctx, node, NULL, r);
+}
+
+static double seconds(int64_t ms)
+{
+	return ms <= 0 ? 0 : (double)ms / 1000;
+}
+
+static void fill(struct model *model, const struct node_told *told,
+		 int64_t left_ms, uint64_t size, struct model_attr *attr)
+{
+	*attr = (struct model_attr){.attr_timeout = seconds(left_ms)};
+	attr->st.st_ino = told->ino;
+	attr->st.st_mode = told->mode;
+	/* A symlink's mode is nobody's permission: 0777 on every system. */
+	if (!S_ISLNK(told->mode))
+		attr->st.st_mode &= ~(model->config.umask & 0777);
+	attr->st.st_nlink = 1;
+	attr->st.st_uid = model->config.uid;
+	attr->st.st_gid = model->config.gid;
+	attr->st.st_size = (off_t)size;
+	attr->st.st_blksize = 4096;
+	attr->st.st_blocks = (blkcnt_t)((size + 511) / 512);
+	attr->st.st_mtim.tv_sec = told->mtime_ms / 1000;
+	attr->st.st_mtim.tv_nsec = told->mtime_ms % 1000 * 1000000;
+	attr->st.st_ctim = attr->st.st_atim = attr->st.st_mtim;
+}
+
+void model_fill_entry(struct model *model, const struct node_told *told,
+		      const struct found *found, struct model_entry *entry)
+{
+	/* Not found->what.size: another thread may have told a larger one. */
+	fill(model, told, found->ask_attr ? 0 : found->left_ms, told->size,
+	     &entry->attr);
+	entry->ino = told->ino;
+	entry->entry_timeout = seconds(found->left_ms);
+}
+
+/* *ret_node is a reference, NULL when there is no such name (found then says
+ * for how long). */
+static int look_up(struct ctx *ctx, struct model *model, struct node *dir,
+		   const char *name, bool kernel, struct found *found,
+		   struct node **ret_node)
+{
+	struct node *node = NULL;
+	int r = 0;
+
+	while (!node) {
+		*found = (struct found){0};
+		r = dir->what.provider->lookup
+			    ? dir->what.provider->lookup(ctx, model, dir, name,
+							 found)
+			    : -ENOTDIR;
+		if (r < 0 || !found->what.provider)
+			break;
+		/* NULL: the directory moved on while we looked. */
+		node = node_make(model->nodes, dir, name, &found->what,
+				 found->checked ? &found->expect : NULL,
+				 kernel);
+	}
+	*ret_node = node;
+	return r;
+}
+
+int model_lookup(struct ctx *ctx, struct model *model, uint64_t parent,
+		 const char *name, struct model_entry *ret_entry)
+{
+	struct node *dir, *node = NULL;
+	struct found found = {0};
+	struct model_entry entry = {0};
+	struct node_told told;
+	int r;
+
+	if (strlen(name) > 255)
+		return -ENAMETOOLONG;
+	dir = node_get(model->nodes, parent);
+	if (!dir)
+		return -ESTALE;
+	r = look_up(ctx, model, dir, name, true, &found, &node);
+	if (r < 0)
+		r = failed(model, ctx, dir, name, r);
+	else if (node)
+		node_now(model->nodes, node, &told);
+	if (r == 0 && node)
+		model_fill_entry(model, &told, &found, &entry);
+	else if (r == 0)
+		entry.entry_timeout = seconds(found.left_ms);
+	node_unref(model->nodes, node);
+	node_unref(model->nodes, dir);
+	if (r < 0)
+		return r;
+	*ret_entry = entry;
+	return 0;
+}
+
+int model_walk(struct ctx *ctx, struct model *model, struct node *dir,
+	       const char *path, struct node **ret_node)
+{
+	struct node *node = node_ref(model->nodes, dir), *child = NULL;
+	char name[256];
+	int r = 0;
+
+	while (r == 0 && *path) {
+		size_t n = strcspn(path, "/");
+		struct found found;
+
+		if (n >= sizeof(name)) {
+			r = -ENAMETOOLONG;
+			break;
+		}
+		memcpy(name, path, n);
+		name[n] = '\0';
+		path += n + (path[n] == '/');
+		r = look_up(ctx, model, node, name, false, &found, &child);
+		if (r == 0 && !child)
+			r = -ENOENT;
+		node_unref(model->nodes, node);
+		node = child;
+	}
+	if (r < 0)
+		node_unref(model->nodes, node);
+	else
+		*ret_node = node;
+	return r;
+}
+
+void model_forget(struct model *model, uint64_t ino, uint64_t n)
+{
+	node_forget(model->nodes, ino, n);
+}
+
+int model_getattr(struct ctx *ctx, struct model *model, uint64_t ino,
+		  struct model_attr *ret_attr)
+{
+	struct node *node = node_get(model->nodes, ino);
+	int64_t left_ms = FOREVER_MS;
+	struct node_told told;
+	uint64_t size;
+	int r = 0;
+
+	if (!node)
+		return -ESTALE;
+	size = node_size(model->nodes, node);
+	if (node->what.provider->attr)
+		r = node->what.provider->attr(ctx, model, node, &left_ms,
+					      &size);
+	if (r < 0) {
+		r = failed(model, ctx, node, NULL, r);
+	} else {
+		node_now(model->nodes, node, &told);
+		fill(model, &told, left_ms, size, ret_attr);
+	}
+	node_unref(model->nodes, node);
+	return r;
+}
+
+int model_readlink(struct ctx *ctx, struct model *model, uint64_t ino,
+		   struct blob **ret_target)
+{
+	struct node *node = node_get(model->nodes, ino);
+	int r = -EINVAL;
+
+	if (!node)
+		return -ESTALE;
+	if (node->what.provider->readlink)
+		r = node->what.provider->readlink(ctx, model, node, ret_target);
+	if (r < 0)
+		r = failed(model, ctx, node, NULL, r);
+	node_unref(model->nodes, node);
+	return r;
+}
+
+int model_read(struct ctx *ctx, struct model *model, uint64_t ino, off_t offset,
+	       size_t n, struct model_data *ret_data)
+{
+	struct node *node = node_get(model->nodes, ino);
+	int r = -EISDIR;
+
+	if (!node)
+		return -ESTALE;
+	*ret_data = (struct model_data){.fd = -1};
+	if (node->what.provider->read)
+		r = node->what.provider->read(ctx, model, node, offset, n,
+					      ret_data);
+	if (r < 0)
+		r = failed(model, ctx, node, NULL, r);
+	node_unref(model->nodes, node);
+	return r;
+}
+
+int model_slice(struct blob *blob, off_t offset, size_t n,
+		struct model_data *ret_data)
+{
+	size_t len = blob_len(blob), from = (size_t)offset;
+
+	if (offset < 0 || from > len)
+		from = len;
+	*ret_data = (struct model_data){
+		.blob = blob,
+		.offset = from,
+		.n = n < len - from ? n : len - from,
+		.fd = -1,
+	};
+	return 0;
+}
+
+static const struct dirlist_ops ops_nothing;
+
+int provider_open_nothing(struct ctx *ctx, struct model *model,
+			  struct node *dir, struct dirlist *newest,
+			  struct dirlist **ret_listing)
+{
+	(void)ctx;
+	(void)model;
+	(void)dir;
+	*ret_listing = newest ? dirlist_ref(newest)
+			      : dirlist_seal(dirlist_new(&ops_nothing, NULL, 0),
+					     FOREVER_MS);
+	return 0;
+}
+
+void provider_say(struct buf *said, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!said)
+		return;
+	va_start(ap, fmt);
+	buf_vprintf(said, fmt, ap);
+	va_end(ap);
+}
+
+void model_statfs(struct model *model, struct model_statfs *ret_statfs)
+{
+	*ret_statfs = (struct model_statfs){
+		.n_files = node_count(model->nodes),
+	};
+}
+
+void model_changed_entry(struct model *model, const struct node *parent,
+			 const char *name)
+{
+	if (model->started)
+		model->kernel.entry(model->kernel.arg, parent->ino, name);
+}
+
+void model_changed_inode(struct model *model, struct node *node, bool content)
+{
+	if (content && S_ISDIR(node->what.mode))
+		model_outdated(model, node);
+	if (model->started)
+		model->kernel.inode(model->kernel.arg, node->ino, content);
+}
+
+void model_drop_child(struct model *model, struct node *parent,
+		      const char *name)
+{
+	struct node *child = node_child(model->nodes, parent, name);
+
+	if (child)
+		node_unlink(model->nodes, child);
+	node_unref(model->nodes, child);
+	model_changed_entry(model, parent, name);
+}

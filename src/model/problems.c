@@ -1,0 +1,358 @@
+/*
+ * model/problems: one growing buffer of lines under a lock, and a short memory
+ * of what was said last, so that a walk that is refused a thousand times, or a
+ * program that tries again and again, pushes out nothing else.
+ *
+ * A cause is an errno and a sentence without its running numbers. Its first
+ * problem is a line; those that follow are counted, and summed in one further
+ * line once none came for a while, or after a minute. No clock runs for that:
+ * whoever adds or looks brings the sums that are due.
+ *
+ * What is left out (EILSEQ) is told by its path, whatever the sentence: summed,
+ * nobody would hear of a name that no listing shows either. Up to N_LEFT_OUT of
+ * a sentence are lines of their own.
+ */
+#include "model/problems.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/sync.h"
+#include "base/text.h"
+
+#define MAX_TEXT MIB
+#define N_KEPT_LINES 100
+#define STOPPED_MS (10 * 1000)
+#define SUM_MS (60 * 1000)
+#define N_LEFT_OUT 16
+
+struct cause {
+	uint64_t sentence, path; /* hashes: they may be as long as they like */
+	int errnum;
+	int64_t at_ms; /* of the last one, mono; 0: no cause */
+	/* What no line has summed yet; times: wall clock. */
+	unsigned n;
+	int64_t since_ms; /* mono */
+	int64_t first_ms, last_ms;
+	char *last_path, *last_sentence;
+};
+
+struct problems {
+	struct mutex lock;
+	struct buf text;      /* all of it under lock */
+	struct buf last_text; /* of the generation before */
+	uint64_t generation;  /* > 0 */
+	int64_t mtime_ms;     /* of text, and of last_text */
+	int64_t last_mtime_ms;
+	struct cause causes[64];
+};
+
+struct problems *problems_new(void)
+{
+	struct problems *problems = xcalloc(1, sizeof(*problems));
+
+	mutex_init(&problems->lock);
+	problems->text = (struct buf)BUF_INIT(2 * MAX_TEXT);
+	problems->generation = 1;
+	return problems;
+}
+
+struct problems *problems_free(struct problems *problems)
+{
+	if (!problems)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(problems->causes); i++) {
+		free(problems->causes[i].last_path);
+		free(problems->causes[i].last_sentence);
+	}
+	buf_done(&problems->text);
+	buf_done(&problems->last_text);
+	mutex_done(&problems->lock);
+	free(problems);
+	return NULL;
+}
+
+/* The offset at which the newest n lines begin. */
+static size_t tail_offset(const struct buf *text, size_t n)
+{
+	size_t at = text->len;
+
+	if (at > 0)
+		at--; /* the last line's own end */
+	for (; at > 0; at--)
+		if (text->data[at - 1] == '\n' && --n == 0)
+			break;
+	return at;
+}
+
+/* ---- causes ---- */
+
+static uint64_t hash_add(uint64_t h, unsigned char c)
+{
+	return (h ^ c) * 0x100000001b3ULL;
+}
+
+static uint64_t hash_path(const char *s)
+{
+	uint64_t h = 0xcbf29ce484222325ULL;
+
+	for (; *s; s++)
+		h = hash_add(h, (unsigned char)*s);
+	return h;
+}
+
+/* A word that begins with a digit is a count or a time, which says nothing of
+ * the cause; but for a session's, for which each is one. (A number within a
+ * path, or in a name, is of that path.) */
+static uint64_t hash_sentence(const char *s)
+{
+	static const char session[] = "session ";
+	uint64_t h = 0xcbf29ce484222325ULL;
+	size_t n = strlen(session);
+
+	for (const char *at = s; *at; at++) {
+		bool begins = at == s || at[-1] == ' ' || at[-1] == '(';
+
+		if (begins && *at >= '0' && *at <= '9' &&
+		    !((size_t)(at - s) >= n && !strncmp(at - n, session, n)))
+			at += strcspn(at, " )") - 1;
+		else
+			h = hash_add(h, (unsigned char)*at);
+	}
+	return h;
+}
+
+static int format(const char *path, int errnum, const char *count,
+		  const char *sentence, int64_t at_ms, struct buf *line)
+{
+	char when[24];
+
+	buf_printf(line, "%s\t", clock_format_iso8601(at_ms, when));
+	text_tsv_value(line, path);
+	buf_printf(line, "\t%s\t%s", errnum ? strerrorname_np(errnum) : "-",
+		   count);
+	text_tsv_value(line, sentence);
+	buf_putc(line, '\n');
+	if (line->failed)
+		return line->failed;
+	log_clean(line->data);
+	line->len = strlen(line->data);
+	return 0;
+}
+
+/* "×613 07:37:50-07:38:20 " */
+static int format_sum(const struct cause *c, struct buf *line)
+{
+	char first[24], last[24], count[64];
+
+	clock_format_iso8601(c->first_ms, first);
+	clock_format_iso8601(c->last_ms, last);
+	snprintf(count, sizeof(count), "\u00d7%u %.8s-%.8s ", c->n, first + 11,
+		 last + 11);
+	return format(c->last_path, c->errnum, count, c->last_sentence,
+		      c->last_ms, line);
+}
+
+static void begin_anew(struct problems *problems) requires_lock(problems->lock)
+{
+	struct buf kept = BUF_INIT(2 * MAX_TEXT);
+	size_t from = tail_offset(&problems->text, N_KEPT_LINES);
+
+	buf_add(&kept, problems->text.data + from, problems->text.len - from);
+	buf_done(&problems->last_text);
+	problems->last_text = problems->text;
+	problems->last_mtime_ms = problems->mtime_ms;
+	problems->text = kept;
+	problems->generation++;
+	/* Else `find -newer` and `rsync -u` could miss that it is another. */
+	problems->mtime_ms += 1000;
+}
+
+static bool append(struct problems *problems, const struct buf *line,
+		   int64_t at_ms) requires_lock(problems->lock)
+{
+	if (problems->text.len + line->len > MAX_TEXT)
+		begin_anew(problems);
+	if (buf_add(&problems->text, line->data, line->len) < 0)
+		return false;
+	if (at_ms > problems->mtime_ms)
+		problems->mtime_ms = at_ms;
+	return true;
+}
+
+static void sum_up(struct problems *problems, struct cause *c)
+	requires_lock(problems->lock)
+{
+	cleanup(buf_done) struct buf line = BUF_INIT(16 * KIB);
+
+	if (c->n && format_sum(c, &line) == 0)
+		append(problems, &line, c->last_ms);
+	c->n = 0;
+}
+
+/* Those that have stopped, and those of a minute. */
+static void bring_sums(struct problems *problems) requires_lock(problems->lock)
+{
+	int64_t now = clock_mono_ms();
+
+	for (size_t i = 0; i < ARRAY_SIZE(problems->causes); i++) {
+		struct cause *c = &problems->causes[i];
+		bool stopped = c->at_ms && now - c->at_ms >= STOPPED_MS;
+
+		if (stopped || (c->n && now - c->since_ms >= SUM_MS))
+			sum_up(problems, c);
+		if (stopped)
+			c->at_ms = 0;
+	}
+}
+
+/* The one that it repeats; NULL: it is the first of its cause. */
+static struct cause *repeated(struct problems *problems, const char *path,
+			      int errnum, const char *sentence)
+	requires_lock(problems->lock)
+{
+	uint64_t by_path = hash_path(path), by_sentence;
+	struct cause *oldest = &problems->causes[0], *same = NULL;
+	unsigned n_same = 0;
+
+	by_sentence = hash_sentence(sentence);
+	for (size_t i = 0; i < ARRAY_SIZE(problems->causes); i++) {
+		struct cause *c = &problems->causes[i];
+
+		if (c->at_ms && c->errnum == errnum && c->path == by_path)
+			return c;
+		if (c->at_ms && c->errnum == errnum &&
+		    c->sentence == by_sentence) {
+			same = c;
+			n_same++;
+		}
+		if (c->at_ms < oldest->at_ms)
+			oldest = c;
+	}
+	if (same && (errnum != EILSEQ || n_same >= N_LEFT_OUT))
+		return same;
+	sum_up(problems, oldest);
+	oldest->sentence = by_sentence;
+	oldest->path = by_path;
+	oldest->errnum = errnum;
+	oldest->at_ms = clock_mono_ms();
+	return NULL;
+}
+
+static void count_repeat(struct cause *c, const char *path,
+			 const char *sentence, int64_t now)
+{
+	c->at_ms = clock_mono_ms();
+	if (!c->n++) {
+		c->since_ms = c->at_ms;
+		c->first_ms = now;
+	}
+	c->last_ms = now;
+	free(c->last_path);
+	free(c->last_sentence);
+	c->last_path = xstrdup(path);
+	c->last_sentence = xstrdup(sentence);
+}
+
+bool problems_add(struct problems *problems, const char *path, int errnum,
+		  const char *sentence)
+{
+	cleanup(buf_done) struct buf line = BUF_INIT(16 * KIB);
+	bool added = false;
+	int64_t now = clock_wall_ms();
+	struct cause *c;
+
+	if (format(path, errnum, "", sentence, now, &line) < 0)
+		return false;
+	mutex_lock(&problems->lock);
+	bring_sums(problems);
+	c = repeated(problems, path, errnum, sentence);
+	if (c)
+		count_repeat(c, path, sentence, now);
+	else
+		added = append(problems, &line, now);
+	mutex_unlock(&problems->lock);
+	if (added)
+		log_info("%s: %s: %s", path,
+			 errnum ? strerrorname_np(errnum) : "notice", sentence);
+	return added;
+}
+
+/* ---- the text ---- */
+
+/* NULL: gone. */
+static const struct buf *text_of(const struct problems *problems,
+				 uint64_t generation)
+	requires_lock(problems->lock)
+{
+	if (generation == problems->generation)
+		return &problems->text;
+	return generation && generation + 1 == problems->generation
+		       ? &problems->last_text
+		       : NULL;
+}
+
+int problems_stat(struct problems *problems, uint64_t generation,
+		  struct problems_stat *ret_stat)
+{
+	const struct buf *text;
+
+	mutex_lock(&problems->lock);
+	bring_sums(problems);
+	if (!generation)
+		generation = problems->generation;
+	text = text_of(problems, generation);
+	if (text)
+		*ret_stat = (struct problems_stat){
+			.generation = generation,
+			.size = text->len,
+			.mtime_ms = text == &problems->text
+					    ? problems->mtime_ms
+					    : problems->last_mtime_ms,
+		};
+	mutex_unlock(&problems->lock);
+	return text ? 0 : -ESTALE;
+}
+
+int problems_read(struct problems *problems, uint64_t generation, off_t offset,
+		  size_t n, struct blob **ret_blob)
+{
+	const struct buf *text;
+	struct blob *blob = NULL;
+
+	mutex_lock(&problems->lock);
+	text = text_of(problems, generation);
+	if (text && offset >= 0) {
+		size_t from = (size_t)offset;
+
+		if (from > text->len)
+			from = text->len;
+		if (n > text->len - from)
+			n = text->len - from;
+		blob = blob_new(n ? text->data + from : "", n);
+	}
+	mutex_unlock(&problems->lock);
+	if (!blob)
+		return -ESTALE;
+	*ret_blob = blob;
+	return 0;
+}
+
+void problems_tail(struct problems *problems, size_t n, struct buf *out)
+{
+	mutex_lock(&problems->lock);
+	bring_sums(problems);
+	if (problems->text.len > 0) {
+		size_t from = tail_offset(&problems->text, n);
+
+		buf_add(out, problems->text.data + from,
+			problems->text.len - from);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(problems->causes); i++) {
+		cleanup(buf_done) struct buf line = BUF_INIT(16 * KIB);
+
+		if (problems->causes[i].n &&
+		    format_sum(&problems->causes[i], &line) == 0)
+			buf_add(out, line.data, line.len);
+	}
+	mutex_unlock(&problems->lock);
+}

@@ -1,0 +1,154 @@
+/*
+ * model/stream/downloads: the files under Downloads. The list has their sizes and
+ * dates, so looking at them costs no request, and a file that was replaced is
+ * another inode.
+ */
+#include "model/dirs/row_dir.h"
+#include "model/stream/streams.h"
+
+#include "content/stream.h"
+
+/* size < 0: the list does not say it, so it is asked for, if that may be. */
+static int found_download(struct ctx *ctx, struct model *model,
+			  struct node *dir, const struct collection_item *item,
+			  const struct catalog_age *age, bool may_wait,
+			  struct found *ret_found)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(stream_unref) struct stream *stream = NULL;
+	cleanup(scope_unref) struct scope *scope = NULL;
+	cleanup(json_free) struct json *json = NULL;
+	cleanup(free) char *path = NULL, *key = NULL;
+	const struct place *p = place_of(dir);
+	struct documents *documents = model->config.documents;
+	struct stream_growth growth = {0};
+	int64_t size;
+	int failure, r;
+
+	r = documents_item(ctx, documents, p->row, p->scope, item->id,
+			   SOURCE_CACHED, &document);
+	if (r == 0)
+		r = json_parse(blob_data(document.body),
+			       blob_len(document.body), &json);
+	scope = scope_item(p->scope, p->row, item->id);
+	if (r == 0)
+		r = documents_path(ctx, documents, p->row->items->endpoint,
+				   scope, &path);
+	if (r < 0)
+		return r;
+	size = json_int(json, "size", -1);
+	key = xasprintf("%s#%lld#%s", scope->key, (long long)size,
+			json_str(json, "created_on")
+				? json_str(json, "created_on")
+				: "");
+	stream = stream_get(model->config.streams, key, path, size);
+	growth.size = (uint64_t)size;
+	if (size < 0)
+		r = may_wait ? stream_grow(ctx, stream, true, &growth, &failure)
+			     : -ENOENT;
+	if (r < 0)
+		return r;
+	*ret_found = (struct found){
+		.what =
+			{
+				.provider = &provider_download,
+				.mode = NODE_FILE,
+				.size = growth.size,
+				.mtime_ms = item->time_ms,
+				.data = steal(&stream),
+			},
+		.left_ms = place_believe_ms(age),
+	};
+	return 0;
+}
+
+int downloads_lookup(struct ctx *ctx, struct model *model, struct node *dir,
+		     const char *name, struct found *ret_found)
+{
+	enum source_mode mode = SOURCE_READ;
+	int r = 0;
+
+	if (forge_is_probe(name))
+		return 0;
+	/* Twice: its document may have gone from the cache alone. */
+	for (unsigned i = 0; i < 2; i++) {
+		cleanup(collection_unref) struct collection *c = NULL;
+		const struct collection_item *item;
+		struct catalog_age age;
+
+		r = place_collection(ctx, model, dir, mode, &c, &age);
+		if (r < 0)
+			return r;
+		ret_found->left_ms = place_believe_ms(&age);
+		item = collection_find(c, name);
+		if (!item)
+			return 0;
+		r = found_download(ctx, model, dir, item, &age, true,
+				   ret_found);
+		if (r != -ENOENT)
+			return r;
+		mode = SOURCE_REFRESH;
+	}
+	return 0;
+}
+
+int downloads_open(struct ctx *ctx, struct model *model, struct node *dir,
+		   struct place_names *names, const struct place_names *newest,
+		   struct dirlist *l)
+{
+	const struct collection *c = names->collection;
+	size_t first = l->n_names;
+
+	(void)ctx;
+	(void)newest;
+	for (size_t i = 0; c && i < c->n_items; i++)
+		dirlist_add(l, c->items[i].name, 0, S_IFREG,
+			    PLACE_TAG_SPECIAL + (unsigned)i);
+	dirlist_number(l, first, node_book(model->nodes, dir, true),
+		       PLACE_FIRST_ITEM);
+	return 0;
+}
+
+bool downloads_found(struct dirlist_piece *piece,
+		     const struct place_names *names, size_t i,
+		     struct found *ret_found)
+{
+	struct catalog_age age = names->age;
+
+	if (!age.stale)
+		age.left_ms = dirlist_left_ms(piece->listing);
+	return found_download(piece->ctx, piece->model, piece->dir,
+			      &names->collection->items[i], &age, false,
+			      ret_found) == 0;
+}
+
+static int download_read(struct ctx *ctx, struct model *model,
+			 struct node *node, off_t offset, size_t n,
+			 struct model_data *ret_data)
+{
+	(void)model;
+	return streams_read(ctx, node->what.data, offset, n, ret_data);
+}
+
+static bool download_same(const struct node_what *a, const struct node_what *b)
+{
+	return a->data == b->data;
+}
+
+static uint64_t download_hash(const struct node_what *what, uint64_t seed)
+{
+	return streams_hash(what->data, seed);
+}
+
+static void download_free(void *data)
+{
+	stream_unref(data);
+}
+
+const struct provider provider_download = {
+	.name = "download",
+	.read = download_read,
+	.same_data = download_same,
+	.hash_data = download_hash,
+	.free_data = download_free,
+};

@@ -1,0 +1,355 @@
+/*
+ * model/stream/step_log: files whose bytes are a stream: the logs of a pipeline's steps, and
+ * what downloads.c finds.
+ *
+ * The log of a step that has ended is one more file that never changes; its
+ * size is asked for when it is looked at (layout rule 3). While the step runs
+ * its log grows under its inode: attributes are good for a second, so a program
+ * that follows it asks for them, and that is when the service is asked for more
+ * (content/stream says how often). The kernel drops its pages when it hears of
+ * another size; what it reads again is on our disk.
+ */
+#include "model/dirs/row_dir.h"
+#include "model/stream/streams.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "content/stream.h"
+
+#define MOMENT_MS 1000
+#define NOT_YET_MS 5000
+#define NEVER_MS (INT64_C(10) * 60 * 1000)
+/* A log that has just grown is not asked whether it has ended. */
+#define QUIET_MS 8000
+
+struct log {
+	struct stream *stream;
+	_Atomic bool ended;  /* the step has; the stream may have to catch up */
+	_Atomic int failure; /* that was said; 0: none since */
+};
+
+/* ---- what all streams have in common ---- */
+
+int streams_read(struct ctx *ctx, struct stream *stream, off_t offset, size_t n,
+		 struct model_data *ret_data)
+{
+	size_t got = 0;
+	int fd = -1, r;
+
+	r = stream_read(ctx, stream, (uint64_t)offset, n, &fd, &got);
+	/* It was here when its inode was made. */
+	if (r == -ENOENT)
+		r = -ESTALE;
+	if (r < 0)
+		return r;
+	*ret_data = (struct model_data){
+		.fd = fd,
+		.fd_offset = offset,
+		.n = got,
+	};
+	return 0;
+}
+
+uint64_t streams_hash(const struct stream *stream, uint64_t seed)
+{
+	for (const char *s = stream_key(stream); *s; s++)
+		seed = (seed ^ (unsigned char)*s) * 0x100000001b3ULL;
+	return seed;
+}
+
+/* ---- the step ---- */
+
+struct step {
+	bool ended;
+	int64_t run;
+	int64_t time_ms;
+};
+
+/* dir: an item of a collection whose items end. */
+static int read_step(struct ctx *ctx, struct model *model, struct node *dir,
+		     struct step *ret_step)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(json_free) struct json *json = NULL;
+	const struct resource_items *items = place_of(dir)->row->items;
+	int r = place_document(ctx, model, dir, SOURCE_READ, &document);
+
+	if (r < 0)
+		return r;
+	if (json_parse(blob_data(document.body), blob_len(document.body),
+		       &json))
+		return -EBADMSG;
+	*ret_step = (struct step){
+		.ended = items->is_final && items->is_final(json),
+		.run = json_int(json, "run_number", 1),
+		.time_ms = document.updated_ms,
+	};
+	return 0;
+}
+
+/* ---- found ---- */
+
+static void found(struct stream *stream, const struct step *step,
+		  const struct stream_growth *growth, struct found *ret_found)
+{
+	struct log *log = xcalloc(1, sizeof(*log));
+	int64_t time_ms = growth->ended && step->time_ms ? step->time_ms
+			  : growth->grew_ms              ? growth->grew_ms
+							 : step->time_ms;
+
+	log->stream = stream;
+	atomic_store(&log->ended, step->ended);
+	*ret_found = (struct found){
+		.what =
+			{
+				.provider = &provider_log,
+				.mode = NODE_FILE,
+				.size = growth->size,
+				.mtime_ms = time_ms,
+				.data = log,
+			},
+		.left_ms = growth->ended ? FOREVER_MS : MOMENT_MS,
+		.ask_attr = !growth->ended,
+	};
+}
+
+/* What is at the endpoint, of the step whose directory this is. */
+static int find(struct ctx *ctx, struct model *model, struct node *step_dir,
+		const char *endpoint, const struct scope *scope,
+		struct found *ret_found)
+{
+	cleanup(stream_unref) struct stream *stream = NULL;
+	cleanup(free) char *path = NULL, *key = NULL;
+	struct stream_growth growth = {.dead = true};
+	struct step step;
+	int failure = 0;
+	int r = read_step(ctx, model, step_dir, &step);
+
+	if (r == 0)
+		r = documents_path(ctx, model->config.documents, endpoint,
+				   scope, &path);
+	if (r < 0)
+		return r;
+	/* A step that is run again has another log. */
+	key = xasprintf("%s#%lld", scope->key, (long long)step.run);
+	for (unsigned i = 0; r == 0 && growth.dead && i < 2; i++) {
+		stream_unref(stream);
+		stream = stream_get(model->config.streams, key, path, -1);
+		r = stream_grow(ctx, stream, step.ended, &growth, &failure);
+	}
+	if (r == -ENOENT) {
+		ret_found->left_ms = step.ended ? NEVER_MS : NOT_YET_MS;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	found(steal(&stream), &step, &growth, ret_found);
+	return 0;
+}
+
+int log_found(struct ctx *ctx, struct model *model, struct node *dir,
+	      const struct resource *row, const struct scope *scope,
+	      enum source_mode mode, struct found *ret_found)
+{
+	/* Its size is known by asking for it. */
+	return mode == SOURCE_CACHED
+		       ? -ENOENT
+		       : find(ctx, model, dir, row->endpoint, scope, ret_found);
+}
+
+/* ---- services: each container beside the step's own has a log ---- */
+
+/* The services that the step's object names; any other one by its uuid. */
+static const struct json *services_of(const struct json *step)
+{
+	const struct json *services = json_at(step, "services");
+
+	return json_is_array(services) ? json_first(services) : NULL;
+}
+
+static bool service_name(const struct json *service, struct buf *out)
+{
+	const char *uuid = json_str(service, "uuid");
+	const char *name = json_str(service, "name");
+
+	if (uuid && *uuid)
+		text_file_name(out, name && *name ? name : uuid, NULL);
+	return out->len > 0;
+}
+
+static bool is_uuid(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n == 38 && name[0] == '{' && name[37] == '}' &&
+	       strspn(name + 1, "0123456789abcdefABCDEF-") == 36;
+}
+
+static int step_json(struct ctx *ctx, struct model *model,
+		     const struct node *dir, enum source_mode mode,
+		     struct json **ret_json)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	int r = place_document(ctx, model, dir->parent, mode, &document);
+
+	return r < 0 ? r
+		     : json_parse(blob_data(document.body),
+				  blob_len(document.body), ret_json);
+}
+
+int log_services_lookup(struct ctx *ctx, struct model *model, struct node *dir,
+			const char *name, struct found *ret_found)
+{
+	cleanup(json_free) struct json *step = NULL;
+	cleanup(scope_unref) struct scope *scope = NULL;
+	const struct place *p = place_of(dir);
+	const char *uuid = is_uuid(name) ? name : NULL;
+	int r;
+
+	if (forge_is_probe(name))
+		return 0;
+	r = step_json(ctx, model, dir, SOURCE_READ, &step);
+	if (r < 0)
+		return r;
+	for (const struct json *i = services_of(step); i && !uuid;
+	     i = json_next(i)) {
+		cleanup(buf_done) struct buf own = BUF_INIT(64 * KIB);
+
+		if (service_name(i, &own) && !strcmp(own.data, name))
+			uuid = json_str(i, "uuid");
+	}
+	ret_found->left_ms = NOT_YET_MS;
+	if (!uuid)
+		return 0;
+	scope = scope_item(p->scope, p->row, uuid);
+	return find(ctx, model, dir->parent, p->row->endpoint, scope,
+		    ret_found);
+}
+
+/* Names alone: their sizes are known by asking for them. */
+int log_services_open(struct ctx *ctx, struct model *model, struct node *dir,
+		      struct place_names *names,
+		      const struct place_names *newest, struct dirlist *l)
+{
+	cleanup(json_free) struct json *step = NULL;
+	uint64_t cookie = PLACE_FIRST_ITEM;
+	int r = step_json(ctx, model, dir, SOURCE_READ, &step);
+
+	(void)newest;
+	if (r < 0)
+		return r;
+	names->left_ms = MOMENT_MS;
+	for (const struct json *i = services_of(step); i; i = json_next(i)) {
+		cleanup(buf_done) struct buf name = BUF_INIT(64 * KIB);
+
+		if (service_name(i, &name))
+			dirlist_add_taken(l, xstrdup(name.data), ++cookie,
+					  S_IFREG, PLACE_TAG_SPECIAL);
+	}
+	return 0;
+}
+
+/* ---- the node ---- */
+
+static void say_failure(struct ctx *ctx, struct model *model,
+			const struct node *node, struct log *log, int r)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+
+	if (r == -EINTR || atomic_exchange(&log->failure, r) == r || r == 0)
+		return;
+	node_path(node, &path);
+	model_say(model, path.data, -r,
+		  ctx->sentence[0] ? ctx->sentence : strerror(-r));
+}
+
+/* A service's log is one directory further down. */
+static struct node *step_of(const struct node *node)
+{
+	struct node *dir = node->parent;
+
+	return place_of(dir)->collection ? dir : dir->parent;
+}
+
+/* Whether the step has ended meanwhile: what still comes is the end. */
+static void look_at_step(struct ctx *ctx, struct model *model,
+			 const struct node *node, struct log *log,
+			 const struct stream_growth *growth)
+{
+	struct step step;
+
+	if (atomic_load(&log->ended) ||
+	    clock_wall_ms() - growth->grew_ms < QUIET_MS)
+		return;
+	if (read_step(ctx, model, step_of(node), &step) == 0 && step.ended)
+		atomic_store(&log->ended, true);
+}
+
+static int log_attr(struct ctx *ctx, struct model *model, struct node *node,
+		    int64_t *ret_left_ms, uint64_t *ret_size)
+{
+	struct log *log = node->what.data;
+	struct stream_growth growth;
+	int failure = 0;
+	int r = stream_grow(ctx, log->stream, atomic_load(&log->ended), &growth,
+			    &failure);
+
+	/* Somebody has it, so there was something. */
+	if (r == -EINTR)
+		return r;
+	if (r < 0) {
+		say_failure(ctx, model, node, log, r);
+		*ret_left_ms = MOMENT_MS;
+		return 0;
+	}
+	say_failure(ctx, model, node, log, failure);
+	node_grow(model->nodes, node, growth.size, growth.grew_ms);
+	*ret_size = node_size(model->nodes, node);
+	*ret_left_ms = growth.ended || growth.dead ? FOREVER_MS : MOMENT_MS;
+	if (growth.dead && node_is_linked(model->nodes, node))
+		model_drop_child(model, node->parent, node->name);
+	if (!growth.ended && !growth.dead)
+		look_at_step(ctx, model, node, log, &growth);
+	return 0;
+}
+
+static int log_read(struct ctx *ctx, struct model *model, struct node *node,
+		    off_t offset, size_t n, struct model_data *ret_data)
+{
+	const struct log *log = node->what.data;
+
+	(void)model;
+	return streams_read(ctx, log->stream, offset, n, ret_data);
+}
+
+static bool log_same(const struct node_what *a, const struct node_what *b)
+{
+	const struct log *x = a->data, *y = b->data;
+
+	return x->stream == y->stream;
+}
+
+static uint64_t log_hash(const struct node_what *what, uint64_t seed)
+{
+	const struct log *log = what->data;
+
+	return streams_hash(log->stream, seed);
+}
+
+static void log_free(void *data)
+{
+	struct log *log = data;
+
+	stream_unref(log->stream);
+	free(log);
+}
+
+const struct provider provider_log = {
+	.name = "log",
+	.grows = true,
+	.attr = log_attr,
+	.read = log_read,
+	.same_data = log_same,
+	.hash_data = log_hash,
+	.free_data = log_free,
+};

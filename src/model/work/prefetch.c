@@ -1,0 +1,262 @@
+/*
+ * model/work/prefetch: `grep OPEN acme/x/pullrequests/index.tsv` asks for one repository
+ * after the other, each a round trip. Once the third sibling in a row is looked
+ * at, the collections of the next ones are fetched behind it, four at a time,
+ * as far as the budget lets the background go. The reader who comes to one of
+ * them finds it in the cache, or joins its flight.
+ *
+ * Siblings are followed in the order of names, which is the shell's and
+ * readdir's but for what a locale makes of dashes: near enough.
+ */
+#include "model/work/prefetch.h"
+
+#include "model/dirs/row_dir.h"
+
+#include "base/clock.h"
+
+#define THREADS 4
+#define RUNS 8     /* collections that are being followed */
+#define IN_A_ROW 3 /* looked at, before anything is fetched ahead */
+#define WINDOW 8   /* siblings beyond the last one that was looked at */
+#define NEAR 4     /* a sibling further on is still the same walk */
+#define FORGET_MS (INT64_C(60) * 1000)
+#define JOB_MS (INT64_C(60) * 1000)
+
+/* Somebody goes through the repositories of a workspace. */
+struct run {
+	char *workspace, *path; /* path: of the collection in a repository */
+	size_t last;            /* the sibling that was looked at */
+	size_t until;           /* those before were queued */
+	unsigned in_a_row;
+	int64_t at_ms;
+};
+
+struct job {
+	struct job *next;
+	char *path;     /* below the root */
+	int32_t caller; /* whose walk it is */
+};
+
+struct ahead {
+	struct model *model;
+	struct mutex lock;
+	struct cond cond;
+	struct run runs[RUNS]; /* all of it under lock */
+	struct job *jobs;
+	struct thread *threads[THREADS];
+	unsigned n_threads, n_idle;
+	bool stopping;
+};
+
+static void run_done(struct run *run)
+{
+	free(run->workspace);
+	free(run->path);
+	*run = (struct run){0};
+}
+
+static void job_free(struct job *job)
+{
+	free(job->path);
+	free(job);
+}
+
+/* ---- fetching ---- */
+
+static void fetch(struct ahead *ahead, const struct job *job)
+{
+	struct model *model = ahead->model;
+	struct node *root = node_get(model->nodes, NODE_ROOT_INO), *node = NULL;
+	cleanup(collection_unref) struct collection *c = NULL;
+	struct catalog_age age;
+	struct ctx ctx;
+
+	ctx_init(&ctx, model->config.group, JOB_MS);
+	ctx.class = CTX_REFRESH;
+	ctx.caller = job->caller;
+	/* What fails here fails again for whoever asks, who is told. */
+	if (model_walk(&ctx, model, root, job->path, &node) == 0 &&
+	    node->what.provider == &provider_place)
+		(void)place_collection(&ctx, model, node, SOURCE_READ, &c,
+				       &age);
+	ctx_done(&ctx);
+	node_unref(model->nodes, node);
+	node_unref(model->nodes, root);
+}
+
+static void work(void *arg)
+{
+	struct ahead *ahead = arg;
+
+	mutex_lock(&ahead->lock);
+	while (!ahead->stopping) {
+		struct job *job = ahead->jobs;
+
+		if (!job) {
+			ahead->n_idle++;
+			cond_wait(&ahead->cond, &ahead->lock);
+			ahead->n_idle--;
+			continue;
+		}
+		LL_DELETE(ahead->jobs, job);
+		mutex_unlock(&ahead->lock);
+		fetch(ahead, job);
+		job_free(job);
+		mutex_lock(&ahead->lock);
+	}
+	mutex_unlock(&ahead->lock);
+}
+
+/* ---- noticing ---- */
+
+/* The run of that collection, or the one that was heard of longest ago, for it
+ * from now on. */
+static struct run *run_of(struct ahead *ahead, const char *workspace,
+			  const char *path) requires_lock(ahead->lock)
+{
+	struct run *oldest = &ahead->runs[0];
+
+	for (size_t i = 0; i < RUNS; i++) {
+		struct run *run = &ahead->runs[i];
+
+		if (run->path && !strcmp(run->path, path) &&
+		    !strcmp(run->workspace, workspace))
+			return run;
+		if (run->at_ms < oldest->at_ms)
+			oldest = run;
+	}
+	run_done(oldest);
+	oldest->workspace = xstrdup(workspace);
+	oldest->path = xstrdup(path);
+	return oldest;
+}
+
+/* The siblings from *ret_from on, before *ret_until, are to be fetched. */
+static bool take_note(struct run *run, size_t at, size_t n_siblings,
+		      size_t *ret_from, size_t *ret_until)
+{
+	int64_t now = clock_mono_ms();
+	bool same = run->in_a_row && at == run->last;
+	bool next = run->in_a_row && at > run->last && at <= run->last + NEAR &&
+		    now - run->at_ms < FORGET_MS;
+
+	run->at_ms = now;
+	if (same)
+		return false;
+	run->in_a_row = next ? run->in_a_row + 1 : 1;
+	run->last = at;
+	if (!next)
+		run->until = 0;
+	if (run->in_a_row < IN_A_ROW)
+		return false;
+	*ret_from = run->until > at + 1 ? run->until : at + 1;
+	*ret_until = at + 1 + WINDOW < n_siblings ? at + 1 + WINDOW
+						  : n_siblings;
+	if (*ret_from < *ret_until)
+		run->until = *ret_until;
+	return *ret_from < *ret_until;
+}
+
+static void queue(struct ahead *ahead, int32_t caller, char *path)
+{
+	struct job *job = xcalloc(1, sizeof(*job));
+	unsigned slot = THREADS;
+
+	job->path = path;
+	job->caller = caller;
+	mutex_lock(&ahead->lock);
+	LL_APPEND(ahead->jobs, job);
+	if (ahead->n_idle == 0 && ahead->n_threads < THREADS)
+		slot = ahead->n_threads++;
+	cond_signal(&ahead->cond);
+	mutex_unlock(&ahead->lock);
+	/* One that cannot be started is one less. */
+	if (slot < THREADS)
+		(void)thread_start("ahead", work, ahead, &ahead->threads[slot]);
+}
+
+static size_t position_of(const struct catalog_repositories *list,
+			  const char *name)
+{
+	size_t low = 0, high = list->n_items;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(list->items[middle].name, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+void ahead_note(struct ctx *ctx, struct ahead *ahead, struct node *collection)
+{
+	cleanup(catalog_repositories_free) struct catalog_repositories *list =
+		NULL;
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+	const struct node *repository = collection;
+	const char *workspace;
+	size_t at, from, until;
+	bool any;
+
+	if (!ahead || ctx->class == CTX_REFRESH ||
+	    place_of(collection)->scope->n_ids > 0)
+		return;
+	while (repository && repository->what.provider != &provider_repository)
+		repository = repository->parent;
+	if (!repository)
+		return;
+	workspace = repository->parent->name;
+	if (catalog_repositories(ctx, ahead->model->config.catalog, workspace,
+				 SOURCE_CACHED, &list) < 0)
+		return;
+	node_path_below(collection, repository, &path);
+	at = position_of(list, repository->name);
+	mutex_lock(&ahead->lock);
+	any = take_note(run_of(ahead, workspace, path.data), at, list->n_items,
+			&from, &until);
+	mutex_unlock(&ahead->lock);
+	if (!any || !budget_may_prefetch(ahead->model->config.budget,
+					 (unsigned)(until - from)))
+		return;
+	for (; from < until; from++)
+		queue(ahead, ctx->caller,
+		      xasprintf("%s/%s/%s", workspace, list->items[from].name,
+				path.data));
+}
+
+/* ---- life ---- */
+
+struct ahead *ahead_new(struct model *model)
+{
+	struct ahead *ahead = xcalloc(1, sizeof(*ahead));
+
+	ahead->model = model;
+	mutex_init(&ahead->lock);
+	cond_init(&ahead->cond);
+	return ahead;
+}
+
+struct ahead *ahead_free(struct ahead *ahead)
+{
+	struct job *job, *next;
+
+	if (!ahead)
+		return NULL;
+	mutex_lock(&ahead->lock);
+	ahead->stopping = true;
+	cond_broadcast(&ahead->cond);
+	mutex_unlock(&ahead->lock);
+	for (unsigned i = 0; i < ahead->n_threads; i++)
+		thread_join(ahead->threads[i]);
+	LL_FOREACH_SAFE(ahead->jobs, job, next)
+	job_free(job);
+	for (size_t i = 0; i < RUNS; i++)
+		run_done(&ahead->runs[i]);
+	cond_done(&ahead->cond);
+	mutex_done(&ahead->lock);
+	free(ahead);
+	return NULL;
+}

@@ -1,0 +1,52 @@
+/*
+ * table/resource: issues. The service took them away in August 2026 (FACTS
+ * §1); a repository that says it has some is believed.
+ */
+#include "table/rows.h"
+
+#define ISSUE REPOSITORY "/issues/{1}"
+
+const struct resource_column resource_issue_columns[] = {
+	{"id", "id", NULL},
+	{"state", "state", NULL},
+	{"kind", "kind", NULL},
+	{"priority", "priority", NULL},
+	{"reporter", PERSON("reporter"), NULL},
+	{"assignee", PERSON("assignee"), NULL},
+	{"updated", "updated_on", NULL},
+	{"created", "created_on", NULL},
+	{"votes", "votes", NULL},
+	{"title", "title", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_file files[] = {
+	{"content.md", resource_text, "content.raw", NULL},
+	{"info", resource_info, NULL, resource_issue_columns},
+	{"issue.json", resource_json, NULL, NULL},
+	{"title", resource_text, "title", NULL},
+	{NULL, NULL, NULL, NULL},
+};
+
+static const struct resource rows[] = {
+	{
+		.name = "comments",
+		.kind = RESOURCE_COLLECTION,
+		.endpoint = ISSUE "/comments?pagelen=100",
+		.id = "id",
+		.ttl_s = 5 * MINUTE_S,
+		.columns = resource_comment_columns,
+		.files = resource_comment_files,
+	},
+	{0},
+};
+
+const struct resource_items resource_issue_items = {
+	.name_path = "id",
+	.id_path = "id",
+	.time_path = "updated_on|created_on",
+	.endpoint = ISSUE,
+	.is_name = resource_is_number,
+	.files = files,
+	.rows = rows,
+};

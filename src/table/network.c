@@ -1,0 +1,27 @@
+/*
+ * table/resource: who forked and who watches a repository.
+ */
+#include "table/rows.h"
+
+static const struct resource_column fork_columns[] = {
+	{"full_name", "full_name", NULL},
+	{"owner", PERSON("owner"), NULL},
+	{"private", "is_private", NULL},
+	{"created", "created_on", NULL},
+	{"updated", "updated_on", NULL},
+	{"description", "description", NULL},
+	{NULL, NULL, NULL},
+};
+
+const struct resource resource_network_rows[] = {
+	{
+		.name = "forks",
+		.kind = RESOURCE_COLLECTION,
+		.endpoint = REPOSITORY "/forks?pagelen=100&sort=created_on",
+		.ttl_s = 1 * HOUR_S,
+		.columns = fork_columns,
+	},
+	LIST("watchers", REPOSITORY "/watchers", "uuid", 1 * HOUR_S,
+	     resource_person),
+	{0},
+};

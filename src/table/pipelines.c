@@ -1,0 +1,246 @@
+/*
+ * table/resource: pipelines, their steps, and what tests said.
+ *
+ * Pages of pipelines and steps never say where the next one is (FACTS §5). What
+ * has ended is final. The service calls a pipeline by its uuid; its name here
+ * is its build number.
+ */
+#include "table/rows.h"
+
+#define PIPELINE REPOSITORY "/pipelines/{1}"
+#define STEP PIPELINE "/steps/{2}"
+
+static bool has_ended(const struct json *item)
+{
+	const char *state = json_str(item, "state.name");
+
+	return state && !strcmp(state, "COMPLETED");
+}
+
+/* A branch, a tag; of a pull request where it comes from. */
+#define TARGET "target.ref_name|target.source|target.branch_name"
+/* What became of it; of one that goes on, what it does. */
+#define RESULT "state.result.name|state.stage.name"
+
+const struct resource_column resource_pipeline_columns[] = {
+	{"number", "build_number", NULL},
+	{"state", "state.name", NULL},
+	{"result", RESULT, NULL},
+	{"duration", "duration_in_seconds|build_seconds_used", NULL},
+	{"trigger", "trigger.name|trigger.type", NULL},
+	{"target", TARGET, NULL},
+	{"commit", "target.commit.hash", NULL},
+	{"creator", PERSON("creator"), NULL},
+	{"created", "created_on", NULL},
+	{"completed", "completed_on", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_column pipeline_info[] = {
+	{"number", "build_number", NULL},
+	{"state", "state.name", NULL},
+	{"result", RESULT, NULL},
+	{"duration", "duration_in_seconds|build_seconds_used", NULL},
+	{"trigger", "trigger.name|trigger.type", NULL},
+	{"target", TARGET, NULL},
+	{"destination", "target.destination", NULL},
+	{"pullrequest", "target.pullrequest.id", NULL},
+	{"selector", "target.selector.pattern|target.selector.type", NULL},
+	{"commit", "target.commit.hash", NULL},
+	{"creator", PERSON("creator"), NULL},
+	{"created", "created_on", NULL},
+	{"completed", "completed_on", NULL},
+	{"uuid", "uuid", NULL},
+	{"url", "links.html.href", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_file pipeline_files[] = {
+	{"info", resource_info, NULL, pipeline_info},
+	{"pipeline.json", resource_json, NULL, NULL},
+	{NULL, NULL, NULL, NULL},
+};
+
+/* ---- tests ---- */
+
+static const struct resource_column reason_columns[] = {
+	{"type", "type|message_type", NULL},
+	{"message", "message|reason|output", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_column case_columns[] = {
+	{"status", "status|result", NULL},
+	{"name", "fully_qualified_name|name", NULL},
+	{"package", "package_name", NULL},
+	{"duration", "duration|duration_in_milliseconds", NULL},
+	{"uuid", "uuid", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_file case_files[] = {
+	{"case.json", resource_json, NULL, NULL},
+	{"info", resource_info, NULL, case_columns},
+	{NULL, NULL, NULL, NULL},
+};
+
+static const struct resource_items case_items = {
+	.name_path = "fully_qualified_name|name|uuid",
+	.id_path = "uuid",
+	.files = case_files,
+	.rows =
+		(const struct resource[]){
+			{
+				.name = "reasons",
+				.kind = RESOURCE_COLLECTION,
+				.endpoint = STEP
+				"/test_reports/test_cases/{3}"
+				"/test_case_reasons?pagelen=100",
+				.paging = RESOURCE_NUMBERED,
+				.ttl_s = 1 * HOUR_S,
+				.may_lack = true,
+				.columns = reason_columns,
+			},
+			{0},
+		},
+};
+
+static const struct resource_column report_info[] = {
+	{"passed", "number_of_successful_test_cases|successful", NULL},
+	{"failed", "number_of_failed_test_cases|failed", NULL},
+	{"errors", "number_of_error_test_cases|errors", NULL},
+	{"skipped", "number_of_skipped_test_cases|skipped", NULL},
+	{"total", "number_of_test_cases|total", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_file report_files[] = {
+	{"info", resource_info, NULL, report_info},
+	{"report.json", resource_json, NULL, NULL},
+	{NULL, NULL, NULL, NULL},
+};
+
+/* ---- steps ---- */
+
+static const struct resource_column step_columns[] = {
+	{"name", "name", NULL},
+	{"state", "state.name", NULL},
+	{"result", RESULT, NULL},
+	{"duration", "duration_in_seconds|build_seconds_used", NULL},
+	{"started", "started_on", NULL},
+	{"completed", "completed_on", NULL},
+	{"image", "image.name", NULL},
+	{"run", "run_number", NULL},
+	{"uuid", "uuid", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_file step_files[] = {
+	{"info", resource_info, NULL, step_columns},
+	{"step.json", resource_json, NULL, NULL},
+	{NULL, NULL, NULL, NULL},
+};
+
+/* "Build and test" → "build-and-test": what a shell takes without quotes. */
+static void step_name(const struct json *item, struct buf *out)
+{
+	const char *name = json_str(item, "name");
+	size_t start = out->len;
+
+	for (; name && *name; name++) {
+		unsigned char c = (unsigned char)*name;
+
+		if (c >= 'A' && c <= 'Z')
+			c = (unsigned char)(c - 'A' + 'a');
+		if (c >= 0x80 || (c >= 'a' && c <= 'z') ||
+		    (c >= '0' && c <= '9') || strchr("._+=@", c))
+			buf_putc(out, (char)c);
+		else if (out->len > start && out->data[out->len - 1] != '-')
+			buf_putc(out, '-');
+	}
+	while (out->len > start && out->data[out->len - 1] == '-')
+		out->data[--out->len] = '\0';
+	if (out->len == start)
+		buf_puts(out, "step");
+}
+
+static const struct resource_items step_items = {
+	.name = step_name,
+	.is_numbered = true,
+	.id_path = "uuid",
+	.time_path = "completed_on|started_on",
+	.is_final = has_ended,
+	.files = step_files,
+	.rows =
+		(const struct resource[]){
+			{
+				.name = "log",
+				.kind = RESOURCE_TEXT,
+				.endpoint = STEP "/log",
+				.special = RESOURCE_LOG,
+				.needs = "started_on",
+			},
+			{
+				.name = "services",
+				.kind = RESOURCE_GROUP,
+				.endpoint = STEP "/logs/{3}",
+				.special = RESOURCE_SERVICE_LOGS,
+				.needs = "services",
+			},
+			{
+				.name = "tests",
+				.kind = RESOURCE_OBJECT,
+				.endpoint = STEP "/test_reports",
+				.ttl_s = 10 * MINUTE_S,
+				.may_lack = true,
+				/* Most steps have none, which is known only by
+				 * asking: no walk is to ask every step. */
+				.is_unlisted = true,
+				.files = report_files,
+				.rows =
+					(const struct resource[]){
+						{
+							.name = "cases",
+							.kind = RESOURCE_COLLECTION,
+							.endpoint = STEP
+							"/test_reports/"
+							"test_cases?pagelen="
+							"100",
+							.paging =
+								RESOURCE_NUMBERED,
+							.ttl_s = 10 * MINUTE_S,
+							.may_lack = true,
+							.columns = case_columns,
+							.items = &case_items,
+						},
+						{0},
+					},
+			},
+			{0},
+		},
+};
+
+const struct resource_items resource_pipeline_items = {
+	.name_path = "build_number",
+	.id_path = "uuid",
+	.time_path = "completed_on|created_on",
+	.endpoint = PIPELINE,
+	.is_name = resource_is_number,
+	.has_numbers = true,
+	.is_final = has_ended,
+	.files = pipeline_files,
+	.rows =
+		(const struct resource[]){
+			{
+				.name = "steps",
+				.kind = RESOURCE_COLLECTION,
+				.endpoint = PIPELINE "/steps?pagelen=100",
+				.paging = RESOURCE_NUMBERED,
+				.ttl_s = 15,
+				.is_final_below = has_ended,
+				.columns = step_columns,
+				.items = &step_items,
+			},
+			{0},
+		},
+};

@@ -1,0 +1,59 @@
+/*
+ * table/resource: the projects of a workspace.
+ */
+#include "table/rows.h"
+
+#define PROJECT WORKSPACE "/projects/{1}"
+
+const struct resource_column resource_project_columns[] = {
+	{"key", "key", NULL},
+	{"name", "name", NULL},
+	{"private", "is_private", NULL},
+	{"updated", "updated_on", NULL},
+	{"created", "created_on", NULL},
+	{"description", "description", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_file files[] = {
+	{"info", resource_info, NULL, resource_project_columns},
+	{"project.json", resource_json, NULL, NULL},
+	{NULL, NULL, NULL, NULL},
+};
+
+static const struct resource permissions[] = {
+	LIST("groups", PROJECT "/permissions-config/groups", "group.slug",
+	     30 * MINUTE_S, resource_group_permission),
+	LIST("users", PROJECT "/permissions-config/users", "user.uuid",
+	     30 * MINUTE_S, resource_user_permission),
+	{0},
+};
+
+/* Below one name: the others of a project's directory are its repositories',
+ * and these have to give way to ours. */
+static const struct resource settings[] = {
+	OBJECT("branching-model", PROJECT "/branching-model", 10 * MINUTE_S,
+	       resource_branching_model),
+	OBJECT("branching-model-settings", PROJECT "/branching-model/settings",
+	       30 * MINUTE_S, resource_branching_settings),
+	LIST("default-reviewers", PROJECT "/default-reviewers", "user.uuid",
+	     30 * MINUTE_S, resource_default_reviewer),
+	LIST("deploy-keys", PROJECT "/deploy-keys", "id", 30 * MINUTE_S,
+	     resource_deploy_key),
+	GROUP("permissions", permissions),
+	{0},
+};
+
+static const struct resource rows[] = {
+	GROUP("settings", settings),
+	{0},
+};
+
+const struct resource_items resource_project_items = {
+	.name_path = "key",
+	.id_path = "key",
+	.time_path = "updated_on|created_on",
+	.files = files,
+	.rows = rows,
+	.special = RESOURCE_PROJECT_VIEW,
+};

@@ -1,0 +1,317 @@
+/*
+ * table/resource: pull requests.
+ *
+ * The list gives a pull request whole, but for reviewers and participants,
+ * which have to be asked for (FACTS §5: fields). What is below one that is
+ * closed does not change any more, but for what people go on saying: so there
+ * are two sets of rows, one for the open ones and one for the others.
+ */
+#include "table/rows.h"
+
+#include "base/text.h"
+
+/* ---- values ---- */
+
+static bool has_approved(const struct json *participant)
+{
+	return json_bool(participant, "approved", false);
+}
+
+static bool wants_changes(const struct json *participant)
+{
+	const char *state = json_str(participant, "state");
+
+	return state && !strcmp(state, "changes_requested");
+}
+
+static void reviewers(const struct json *item, struct buf *out)
+{
+	resource_people(json_at(item, "reviewers"),
+			"nickname|display_name|uuid", NULL, out);
+}
+
+static void approvals(const struct json *item, struct buf *out)
+{
+	resource_people(json_at(item, "participants"), PERSON("user"),
+			has_approved, out);
+}
+
+static void requests(const struct json *item, struct buf *out)
+{
+	resource_people(json_at(item, "participants"), PERSON("user"),
+			wants_changes, out);
+}
+
+static void jira(const struct json *item, struct buf *out)
+{
+	static const char *const paths[] = {"title", "source.branch.name",
+					    "description", "summary.raw", NULL};
+
+	resource_jira(item, paths, out);
+}
+
+/* ---- a pull request ---- */
+
+#define STATE_COLUMNS                                                          \
+	{"id", "id", NULL}, {"state", "state", NULL},                          \
+		{"author", PERSON("author"), NULL},                            \
+		{"updated", "updated_on", NULL},                               \
+		{"created", "created_on", NULL},                               \
+		{"source", "source.branch.name", NULL},                        \
+		{"destination", "destination.branch.name", NULL},              \
+		{"reviewers", NULL, reviewers}, {"approved", NULL, approvals}, \
+		{"changes_requested", NULL, requests},                         \
+		{"comments", "comment_count", NULL},                           \
+		{"tasks", "task_count", NULL}, {"draft", "draft", NULL},       \
+		{"jira", NULL, jira},                                          \
+	{                                                                      \
+		"title", "title", NULL                                         \
+	}
+
+const struct resource_column resource_pullrequest_columns[] = {
+	STATE_COLUMNS,
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_column info[] = {
+	STATE_COLUMNS,
+	{"source_repository", "source.repository.full_name", NULL},
+	{"source_commit", "source.commit.hash", NULL},
+	{"destination_repository", "destination.repository.full_name", NULL},
+	{"destination_commit", "destination.commit.hash", NULL},
+	{"merge_commit", "merge_commit.hash", NULL},
+	{"close_source_branch", "close_source_branch", NULL},
+	{"queued", "queued", NULL},
+	{"closed_by", PERSON("closed_by"), NULL},
+	{"reason", "reason", NULL},
+	{"url", "links.html.href", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_file files[] = {
+	{"description.md", resource_text, "summary.raw|description", NULL},
+	{"info", resource_info, NULL, info},
+	{"pullrequest.json", resource_json, NULL, NULL},
+	{"title", resource_text, "title", NULL},
+	{NULL, NULL, NULL, NULL},
+};
+
+static const char *where(const struct json *item)
+{
+	const char *state = json_str(item, "state");
+
+	if (!state || !strcmp(state, "OPEN"))
+		return "";
+	return !strcmp(state, "MERGED")     ? "merged"
+	       : !strcmp(state, "DECLINED") ? "declined"
+					    : "superseded";
+}
+
+/* ---- what is below ---- */
+
+/* An event is {"pull_request": …, "<its kind>": …}. */
+static void event_kind(const struct json *item, struct buf *out)
+{
+	if (!json_is_object(item))
+		return;
+	for (const struct json *i = json_first(item); i; i = json_next(i)) {
+		if (strcmp(json_key(i), "pull_request") != 0) {
+			buf_puts(out, json_key(i));
+			return;
+		}
+	}
+}
+
+#define EVENT_PERSON                                                       \
+	PERSON("update.author")                                            \
+	"|" PERSON("comment.user") "|" PERSON("approval.user") "|" PERSON( \
+		"changes_requested.user")
+
+static const struct resource_column event_columns[] = {
+	{"date",
+	 "update.date|comment.created_on|approval.date|changes_requested.date",
+	 NULL},
+	{"event", NULL, event_kind},
+	{"author", EVENT_PERSON, NULL},
+	{"state", "update.state", NULL},
+	{"comment", "comment.id", NULL},
+	{"file", "comment.inline.path", NULL},
+	{"text", "comment.content.raw|update.reason|update.title", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_column task_columns[] = {
+	{"id", "id", NULL},
+	{"state", "state", NULL},
+	{"author", PERSON("creator"), NULL},
+	{"created", "created_on", NULL},
+	{"updated", "updated_on", NULL},
+	{"resolved", "resolved_on", NULL},
+	{"resolved_by", PERSON("resolved_by"), NULL},
+	{"comment", "comment.id", NULL},
+	{"text", "content.raw", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_column conflict_columns[] = {
+	{"path", "path", NULL},
+	{"scenario", "scenario", NULL},
+	{"message", "message", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_direct direct_diff = {
+	.link = "links.diff.href",
+	.endpoint = REPOSITORY "/diff/",
+};
+static const struct resource_direct direct_diffstat = {
+	.link = "links.diffstat.href",
+	.endpoint = REPOSITORY "/diffstat/",
+};
+
+static const struct resource diff[] = {
+	{
+		.name = "diff",
+		.kind = RESOURCE_TEXT,
+		.endpoint = PULLREQUEST "/diff",
+		.direct = &direct_diff,
+		.ttl_s = 5 * MINUTE_S,
+	},
+	{0},
+};
+
+static const struct resource closed_diff[] = {
+	{
+		.name = "diff",
+		.kind = RESOURCE_TEXT,
+		.endpoint = PULLREQUEST "/diff",
+		.ttl_s = FOREVER_S,
+	},
+	{0},
+};
+
+/* From pullrequests/12/commits/ and pullrequests/merged/12/commits/. */
+static void commit_link(const char *id, struct buf *target)
+{
+	buf_puts(target, "../../../commits/");
+	text_percent_encode(target, id, "");
+}
+
+static void closed_commit_link(const char *id, struct buf *target)
+{
+	buf_puts(target, "../");
+	commit_link(id, target);
+}
+
+static const struct resource_items commits = {
+	.name_path = "hash",
+	.id_path = "hash",
+	.time_path = "date",
+	.link = commit_link,
+};
+
+static const struct resource_items closed_commits = {
+	.name_path = "hash",
+	.id_path = "hash",
+	.time_path = "date",
+	.link = closed_commit_link,
+};
+
+#define ACTIVITY(ttl)                                                         \
+	{                                                                     \
+		.name = "activity", .kind = RESOURCE_COLLECTION,              \
+		.endpoint = PULLREQUEST "/activity?pagelen=50",               \
+		.ttl_s = (ttl), .is_history = true, .columns = event_columns, \
+	}
+#define CHANGES(ttl, its_rows, its_direct)                                   \
+	{                                                                    \
+		.name = "changes", .kind = RESOURCE_COLLECTION,              \
+		.endpoint = PULLREQUEST "/diffstat?pagelen=500",             \
+		.direct = (its_direct), .ttl_s = (ttl), .is_computed = true, \
+		.columns = resource_change_columns, .rows = (its_rows),      \
+	}
+#define COMMENTS(ttl)                                                        \
+	{                                                                    \
+		.name = "comments", .kind = RESOURCE_COLLECTION,             \
+		.endpoint = PULLREQUEST "/comments?pagelen=100", .id = "id", \
+		.ttl_s = (ttl), .columns = resource_comment_columns,         \
+		.files = resource_comment_files,                             \
+	}
+#define COMMITS(ttl, its_items)                                           \
+	{                                                                 \
+		.name = "commits", .kind = RESOURCE_COLLECTION,           \
+		.endpoint = PULLREQUEST "/commits?pagelen=100",           \
+		.listing = RESOURCE_LISTS_NONE, .ttl_s = (ttl),           \
+		.columns = resource_commit_columns, .items = (its_items), \
+	}
+#define STATUSES(ttl)                                            \
+	{                                                        \
+		.name = "statuses", .kind = RESOURCE_COLLECTION, \
+		.endpoint = PULLREQUEST "/statuses?pagelen=100", \
+		.id = "links.self.href", .ttl_s = (ttl),         \
+		.columns = resource_status_columns,              \
+	}
+#define TASKS(ttl)                                                        \
+	{                                                                 \
+		.name = "tasks", .kind = RESOURCE_COLLECTION,             \
+		.endpoint = PULLREQUEST "/tasks?pagelen=100", .id = "id", \
+		.ttl_s = (ttl), .columns = task_columns,                  \
+	}
+
+static const struct resource below[] = {
+	ACTIVITY(5 * MINUTE_S),
+	CHANGES(5 * MINUTE_S, diff, &direct_diffstat),
+	COMMENTS(2 * MINUTE_S),
+	COMMITS(5 * MINUTE_S, &commits),
+	{
+		.name = "conflicts",
+		.kind = RESOURCE_COLLECTION,
+		.endpoint = PULLREQUEST "/conflicts?pagelen=500",
+		.id = "path",
+		.ttl_s = 5 * MINUTE_S,
+		.is_computed = true,
+		.is_unlisted = true,
+		.columns = conflict_columns,
+	},
+	STATUSES(2 * MINUTE_S),
+	TASKS(5 * MINUTE_S),
+	RESOURCE_TREE_ROW,
+	{0},
+};
+
+static const struct resource closed_below[] = {
+	ACTIVITY(10 * MINUTE_S), CHANGES(FOREVER_S, closed_diff, NULL),
+	COMMENTS(10 * MINUTE_S), COMMITS(FOREVER_S, &closed_commits),
+	STATUSES(10 * MINUTE_S), TASKS(10 * MINUTE_S),
+	RESOURCE_TREE_ROW,       {0},
+};
+
+/* ---- the lists ---- */
+
+#define ITEMS(its_rows)                                                        \
+	{                                                                      \
+		.name_path = "id", .id_path = "id",                            \
+		.time_path = "updated_on|created_on", .endpoint = PULLREQUEST, \
+		.is_name = resource_is_number, .where = where, .files = files, \
+		.rows = (its_rows),                                            \
+	}
+
+const struct resource_items resource_pullrequest_items = ITEMS(below);
+static const struct resource_items closed_items = ITEMS(closed_below);
+
+#define IN_STATE(row_name, state)                                              \
+	{                                                                      \
+		.name = row_name, .kind = RESOURCE_COLLECTION,                 \
+		.endpoint = PULLREQUESTS, .q = "state=\"" state "\"",          \
+		.paging = RESOURCE_NEWEST, .listing = RESOURCE_LISTS_NONE,     \
+		.ttl_s = 10 * MINUTE_S, .is_history = true, .is_beside = true, \
+		.columns = resource_pullrequest_columns,                       \
+		.items = &closed_items,                                        \
+	}
+
+const struct resource resource_pullrequest_states[] = {
+	IN_STATE("declined", "DECLINED"),
+	IN_STATE("merged", "MERGED"),
+	IN_STATE("superseded", "SUPERSEDED"),
+	{0},
+};

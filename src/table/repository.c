@@ -1,0 +1,262 @@
+/*
+ * table/resource: a repository's files, and the directories beside them.
+ */
+#include "table/rows.h"
+
+#include "base/text.h"
+
+#include <inttypes.h>
+
+/* ---- info ---- */
+
+static void yes_no(const struct json *json, const char *path, struct buf *out)
+{
+	const struct json *at = json_at(json, path);
+
+	/* Neither true nor false: not said. */
+	if (at && json_bool(at, "", true) == json_bool(at, "", false))
+		buf_puts(out, json_bool(at, "", false) ? "yes" : "no");
+}
+
+static void is_private(const struct json *json, struct buf *out)
+{
+	yes_no(json, "is_private", out);
+}
+
+static void has_issues(const struct json *json, struct buf *out)
+{
+	yes_no(json, "has_issues", out);
+}
+
+static void has_wiki(const struct json *json, struct buf *out)
+{
+	yes_no(json, "has_wiki", out);
+}
+
+static void size(const struct json *json, struct buf *out)
+{
+	int64_t value = json_int(json, "size", -1);
+
+	if (value >= 0)
+		buf_printf(out, "%" PRId64, value);
+}
+
+/* The href of links.clone with that name; NULL. */
+static const char *clone_href(const struct json *json, const char *name)
+{
+	const struct json *links = json_at(json, "links.clone");
+
+	if (!json_is_array(links))
+		return NULL;
+	for (const struct json *i = json_first(links); i; i = json_next(i)) {
+		const char *this = json_str(i, "name");
+
+		if (this && !strcmp(this, name))
+			return json_str(i, "href");
+	}
+	return NULL;
+}
+
+/* Without the caller's name, which the service puts before the host. */
+static void clone_https(const struct json *json, struct buf *out)
+{
+	const char *href = clone_href(json, "https");
+	const char *host, *at = NULL, *end;
+
+	if (!href)
+		return;
+	host = strstr(href, "://");
+	if (host) {
+		host += 3;
+		end = host + strcspn(host, "/?#");
+		at = memrchr(host, '@', (size_t)(end - host));
+	}
+	if (at) {
+		buf_add(out, href, (size_t)(host - href));
+		href = at + 1;
+	}
+	buf_puts(out, href);
+}
+
+/* Older objects name the host that serves no SSH since 2026-11-12. */
+static void clone_ssh(const struct json *json, struct buf *out)
+{
+	static const char *const moved[][2] = {
+		{"git@bitbucket.org:", "git@ssh.bitbucket.org:"},
+		{"ssh://git@bitbucket.org/", "ssh://git@ssh.bitbucket.org/"},
+	};
+	const char *href = clone_href(json, "ssh");
+
+	for (size_t i = 0; href && i < ARRAY_SIZE(moved); i++) {
+		size_t n = strlen(moved[i][0]);
+
+		if (!strncmp(href, moved[i][0], n)) {
+			buf_puts(out, moved[i][1]);
+			href += n;
+			break;
+		}
+	}
+	if (href)
+		buf_puts(out, href);
+}
+
+static const struct resource_column info[] = {
+	{"name", "name", NULL},
+	{"full_name", "full_name", NULL},
+	{"slug", "slug", NULL},
+	{"uuid", "uuid", NULL},
+	{"workspace", "workspace.slug", NULL},
+	{"project", "project.key", NULL},
+	{"description", "description", NULL},
+	{"private", NULL, is_private},
+	{"language", "language", NULL},
+	{"size", NULL, size},
+	{"created", "created_on", NULL},
+	{"updated", "updated_on", NULL},
+	{"main_branch", "mainbranch.name", NULL},
+	{"scm", "scm", NULL},
+	{"fork_policy", "fork_policy", NULL},
+	{"parent", "parent.full_name", NULL},
+	{"website", "website", NULL},
+	{"has_issues", NULL, has_issues},
+	{"has_wiki", NULL, has_wiki},
+	{"owner", "owner.display_name", NULL},
+	{"url", "links.html.href", NULL},
+	{"clone_https", NULL, clone_https},
+	{"clone_ssh", NULL, clone_ssh},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_file files[] = {
+	{"description", resource_text, "description", NULL},
+	{"info", resource_info, NULL, info},
+	{"repository.json", resource_json, NULL, NULL},
+	{NULL, NULL, NULL, NULL},
+};
+
+bool resource_is_number(const char *name)
+{
+	uint64_t value;
+
+	return *name != '0' && strlen(name) <= 18 &&
+	       text_parse_u64(name, INT64_MAX, &value) == 0;
+}
+
+/* ---- what is beside them ---- */
+
+const struct resource resource_repository = {
+	.name = "",
+	.kind = RESOURCE_OBJECT,
+	.files = files,
+	.rows =
+		(const struct resource[]){
+			{
+				.name = "tree",
+				.kind = RESOURCE_GROUP,
+				.special = RESOURCE_DEFAULT_TREE,
+			},
+			{
+				.name = "pullrequests",
+				.kind = RESOURCE_COLLECTION,
+				.endpoint = PULLREQUESTS,
+				.q = "state=\"OPEN\"",
+				.is_dated = true,
+				.paging = RESOURCE_NEWEST,
+				.ttl_s = 5 * MINUTE_S,
+				.columns = resource_pullrequest_columns,
+				.rows = resource_pullrequest_states,
+				.items = &resource_pullrequest_items,
+			},
+			{
+				.name = "branches",
+				.kind = RESOURCE_COLLECTION,
+				.special = RESOURCE_BRANCHES,
+				.endpoint = REPOSITORY
+				"/refs/branches?pagelen=100&sort=name",
+				.id = "name",
+				.ttl_s = 5 * MINUTE_S,
+				.is_lazy = true,
+				.columns = resource_branch_columns,
+			},
+			{
+				.name = "tags",
+				.kind = RESOURCE_COLLECTION,
+				.special = RESOURCE_TAGS,
+				.endpoint = REPOSITORY
+				"/refs/tags?pagelen=100&sort=name",
+				.id = "name",
+				.ttl_s = 5 * MINUTE_S,
+				.is_lazy = true,
+				.columns = resource_tag_columns,
+			},
+			{
+				.name = "commits",
+				.kind = RESOURCE_COLLECTION,
+				.special = RESOURCE_COMMITS,
+				.endpoint = REPOSITORY "/commits?pagelen=100",
+				.listing = RESOURCE_LISTS_NONE,
+				.ttl_s = 5 * MINUTE_S,
+				.is_history = true,
+				.columns = resource_commit_columns,
+				.items = &resource_commit_items,
+			},
+			{
+				.name = "pipelines",
+				.kind = RESOURCE_COLLECTION,
+				.endpoint = REPOSITORY
+				"/pipelines?pagelen=100&sort=-created_on",
+				.paging = RESOURCE_NUMBERED,
+				.listing = RESOURCE_LISTS_NEWEST,
+				.ttl_s = 1 * MINUTE_S,
+				.is_history = true,
+				.columns = resource_pipeline_columns,
+				.items = &resource_pipeline_items,
+			},
+			{
+				.name = "downloads",
+				.kind = RESOURCE_COLLECTION,
+				.endpoint = REPOSITORY "/downloads?pagelen=100",
+				.special = RESOURCE_DOWNLOADS,
+				.ttl_s = 5 * MINUTE_S,
+				.columns = resource_download_columns,
+				.items = &resource_download_items,
+			},
+			{
+				.name = "deployments",
+				.kind = RESOURCE_COLLECTION,
+				.endpoint = REPOSITORY
+				"/deployments?pagelen=100",
+				.paging = RESOURCE_NUMBERED,
+				.listing = RESOURCE_LISTS_NEWEST,
+				.ttl_s = 5 * MINUTE_S,
+				.is_history = true,
+				.columns = resource_deployment_columns,
+				.items = &resource_deployment_items,
+			},
+			{
+				.name = "environments",
+				.kind = RESOURCE_COLLECTION,
+				.endpoint = REPOSITORY
+				"/environments?pagelen=100",
+				.paging = RESOURCE_NUMBERED,
+				.ttl_s = 10 * MINUTE_S,
+				.columns = resource_environment_columns,
+				.items = &resource_environment_items,
+			},
+			{
+				.name = "issues",
+				.kind = RESOURCE_COLLECTION,
+				.endpoint = REPOSITORY "/issues?pagelen=100",
+				.paging = RESOURCE_NEWEST,
+				.listing = RESOURCE_LISTS_NEWEST,
+				.ttl_s = 5 * MINUTE_S,
+				.is_history = true,
+				.needs = "has_issues",
+				.columns = resource_issue_columns,
+				.items = &resource_issue_items,
+			},
+			GROUP("network", resource_network_rows),
+			GROUP("settings", resource_settings_rows),
+			{0},
+		},
+};

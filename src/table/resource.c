@@ -1,0 +1,162 @@
+/*
+ * table/resource: what the rows of the table have in common: values, lines of
+ * an index, files.
+ */
+#include "table/resource.h"
+
+#include "base/text.h"
+
+size_t resource_n_files(const struct resource_file *files)
+{
+	size_t n = 0;
+
+	while (files && files[n].name)
+		n++;
+	return n;
+}
+
+const struct resource_file *resource_find_file(const struct resource_file *file,
+					       const char *name)
+{
+	for (; file && file->name; file++)
+		if (!strcmp(file->name, name))
+			return file;
+	return NULL;
+}
+
+const struct resource *resource_find_row(const struct resource *row,
+					 const char *name)
+{
+	for (; row && row->name; row++)
+		if (!strcmp(row->name, name))
+			return row;
+	return NULL;
+}
+
+/* ---- values ---- */
+
+static bool is_empty(const struct json *value)
+{
+	const char *text = json_str(value, "");
+
+	return text && !*text;
+}
+
+const struct json *resource_at(const struct json *json, const char *path)
+{
+	const struct json *empty = NULL;
+	char one[128];
+
+	while (path) {
+		size_t n = strcspn(path, "|");
+		const struct json *value;
+
+		check(n < sizeof(one));
+		memcpy(one, path, n);
+		one[n] = '\0';
+		value = json_at(json, one);
+		if (value && !is_empty(value))
+			return value;
+		if (!empty)
+			empty = value;
+		path = path[n] ? path + n + 1 : NULL;
+	}
+	return empty;
+}
+
+void resource_value(const struct resource_column *column,
+		    const struct json *item, struct buf *out)
+{
+	const struct json *value;
+
+	if (column->render) {
+		column->render(item, out);
+		return;
+	}
+	value = resource_at(item, column->path);
+	if (value && json_is_string(value))
+		buf_puts(out, json_str(value, ""));
+	else if (value)
+		json_compact(value, out);
+}
+
+/* ---- index.tsv ---- */
+
+void resource_tsv_header(const struct resource_column *column, struct buf *out)
+{
+	for (bool first = true; column && column->name; column++) {
+		buf_printf(out, "%s%s", first ? "" : "\t", column->name);
+		first = false;
+	}
+	buf_putc(out, '\n');
+}
+
+void resource_tsv_line(const struct resource_column *column,
+		       const struct json *item, struct buf *out)
+{
+	cleanup(buf_done) struct buf value = BUF_INIT(out->max);
+
+	for (bool first = true; column && column->name; column++) {
+		buf_clear(&value);
+		resource_value(column, item, &value);
+		if (!first)
+			buf_putc(out, '\t');
+		first = false;
+		if (value.len)
+			text_tsv_value(out, value.data);
+	}
+	buf_putc(out, '\n');
+}
+
+/* ---- files ---- */
+
+int resource_json(const struct resource_file *file, const struct json *json,
+		  struct buf *out)
+{
+	(void)file;
+	return json_pretty(json, out);
+}
+
+int resource_info(const struct resource_file *file, const struct json *json,
+		  struct buf *out)
+{
+	cleanup(buf_done) struct buf value = BUF_INIT(out->max);
+
+	for (const struct resource_column *c = file->columns; c->name; c++) {
+		buf_clear(&value);
+		resource_value(c, json, &value);
+		/* An empty string is a value, too. */
+		if (value.len || (c->path && resource_at(json, c->path)))
+			text_info_line(out, c->name,
+				       value.len ? value.data : "");
+	}
+	return out->failed;
+}
+
+int resource_text(const struct resource_file *file, const struct json *json,
+		  struct buf *out)
+{
+	const struct json *value = resource_at(json, file->path);
+	const char *text = value ? json_str(value, "") : NULL;
+	size_t n = text ? strlen(text) : 0;
+
+	if (!n)
+		return 0;
+	buf_add(out, text, n);
+	if (text[n - 1] != '\n')
+		buf_putc(out, '\n');
+	return out->failed;
+}
+
+int resource_render(const struct resource_file *file, const char *body,
+		    size_t n, struct buf *out)
+{
+	cleanup(json_free) struct json *json = NULL;
+	int r = json_parse(body, n, &json);
+
+	if (r < 0)
+		return r;
+	if (!json_is_object(json))
+		return -EBADMSG;
+	return file->render(file, json, out);
+}

@@ -1,0 +1,132 @@
+/*
+ * table/resource, inside: what the files of the table share.
+ */
+#ifndef TABLE_ROWS_H
+#define TABLE_ROWS_H
+
+#include "table/resource.h"
+
+#define MINUTE_S 60
+#define HOUR_S 3600
+#define DAY_S (24 * HOUR_S)
+#define FOREVER_S (INT64_C(10) * 365 * DAY_S) /* what cannot change */
+
+/* People, in every place where the API has them. */
+#define PERSON(at) at ".nickname|" at ".display_name|" at ".uuid"
+
+#define REPOSITORY "/repositories/{ws}/{repo}"
+#define PULLREQUESTS                                                   \
+	REPOSITORY "/pullrequests"                                     \
+		   "?pagelen=50&fields=%2Bvalues.reviewers,%2Bvalues." \
+		   "participants"
+#define PULLREQUEST REPOSITORY "/pullrequests/{1}"
+#define COMMIT REPOSITORY "/commit/{1}"
+#define WORKSPACE "/workspaces/{ws}"
+
+/* A collection that has nothing but its index; whatever follows the columns
+ * are further members (UNLISTED). */
+#define LIST(its_name, its_endpoint, its_id, its_ttl_s, its_columns, ...) \
+	{                                                                 \
+		.name = its_name, .kind = RESOURCE_COLLECTION,            \
+		.endpoint = its_endpoint "?pagelen=100", .id = its_id,    \
+		.ttl_s = its_ttl_s, .columns = its_columns, __VA_ARGS__   \
+	}
+/* The same of those that never say where the next page is. */
+#define NUMBERED_LIST(its_name, its_endpoint, its_id, its_ttl_s, its_columns,  \
+		      ...)                                                     \
+	{                                                                      \
+		.name = its_name, .kind = RESOURCE_COLLECTION,                 \
+		.endpoint = its_endpoint "?pagelen=100",                       \
+		.paging = RESOURCE_NUMBERED, .id = its_id, .ttl_s = its_ttl_s, \
+		.columns = its_columns, __VA_ARGS__                            \
+	}
+/* One object without anything below. */
+#define OBJECT(its_name, its_endpoint, its_ttl_s, its_files, ...) \
+	{                                                         \
+		.name = its_name, .kind = RESOURCE_OBJECT,        \
+		.endpoint = its_endpoint, .ttl_s = its_ttl_s,     \
+		.files = its_files, __VA_ARGS__                   \
+	}
+/* Found by its name alone: each directory that is listed is a request of every
+ * walk. */
+#define UNLISTED .is_unlisted = true
+#define GROUP(its_name, its_rows)                                           \
+	{                                                                   \
+		.name = its_name, .kind = RESOURCE_GROUP, .rows = its_rows, \
+	}
+
+/* The files at the commit that an item names. */
+#define RESOURCE_TREE_ROW                               \
+	{                                               \
+		.name = "tree", .kind = RESOURCE_GROUP, \
+		.special = RESOURCE_COMMIT_TREE,        \
+	}
+
+/* The rows of a repository, each in its file. */
+extern const struct resource_column resource_pullrequest_columns[];
+extern const struct resource_items resource_pullrequest_items;
+extern const struct resource resource_pullrequest_states[];
+extern const struct resource_items resource_commit_items;
+extern const struct resource_column resource_commit_columns[];
+extern const struct resource_column resource_branch_columns[];
+extern const struct resource_column resource_tag_columns[];
+extern const struct resource resource_network_rows[];
+extern const struct resource resource_settings_rows[];
+extern const struct resource resource_pipelines_settings_rows[];
+extern const struct resource_file resource_pipelines_settings[];
+extern const struct resource_column resource_pipeline_columns[];
+extern const struct resource_items resource_pipeline_items;
+extern const struct resource_column resource_download_columns[];
+extern const struct resource_items resource_download_items;
+extern const struct resource_column resource_deployment_columns[];
+extern const struct resource_items resource_deployment_items;
+extern const struct resource_column resource_environment_columns[];
+extern const struct resource_items resource_environment_items;
+extern const struct resource_column resource_issue_columns[];
+extern const struct resource_items resource_issue_items;
+/* Of a workspace. */
+extern const struct resource_column resource_project_columns[];
+extern const struct resource_items resource_project_items;
+extern const struct resource_column resource_snippet_columns[];
+extern const struct resource_items resource_snippet_items;
+
+/* Columns and files that several places have: resource_shared.c. */
+extern const struct resource_column resource_person[];
+extern const struct resource_column resource_default_reviewer[];
+extern const struct resource_column resource_deploy_key[];
+extern const struct resource_column resource_group_permission[];
+extern const struct resource_column resource_user_permission[];
+extern const struct resource_column resource_hook[];
+extern const struct resource_column resource_runner[];
+extern const struct resource_column resource_variable[];
+extern const struct resource_column resource_commit[];
+extern const struct resource_file resource_branching_model[];
+extern const struct resource_file resource_branching_settings[];
+extern const struct resource_file resource_effective_branching_model[];
+
+/* Of pull requests and of commits. */
+extern const struct resource_column resource_change_columns[];
+extern const struct resource_column resource_status_columns[];
+extern const struct resource_column resource_comment_columns[];
+extern const struct resource_file resource_comment_files[];
+
+/* "ada, grace": of an array, the values at a path of each, those who `want`
+ * (NULL: all). */
+void resource_people(const struct json *array, const char *path,
+		     bool (*want)(const struct json *), struct buf *out);
+/* The first line of the text at path (alternatives as in a column's). */
+void resource_first_line(const struct json *item, const char *path,
+			 struct buf *out);
+/* "WID-12,WID-7": the distinct Jira keys in all the texts at these paths (NULL
+ * ends them), in order. */
+void resource_jira(const struct json *item, const char *const *paths,
+		   struct buf *out);
+/* A file of a collection of comments: the conversation, for people. */
+int resource_thread(const struct resource_file *, const struct json *comments,
+		    struct buf *out);
+
+/* Names that are numbers: pull requests, pipelines. At most 18 digits, no
+ * leading zero. */
+bool resource_is_number(const char *name);
+
+#endif

@@ -1,0 +1,89 @@
+/*
+ * table/resource: how a repository is set up, each answer in a directory of
+ * its own: what is set here, and what is in force with what it inherits. The
+ * second are found by their names.
+ */
+#include "table/rows.h"
+
+/* ---- branches and merges ---- */
+
+static void users(const struct json *item, struct buf *out)
+{
+	resource_people(json_at(item, "users"), "nickname|display_name|uuid",
+			NULL, out);
+}
+
+static void groups(const struct json *item, struct buf *out)
+{
+	resource_people(json_at(item, "groups"), "slug|name", NULL, out);
+}
+
+static const struct resource_column restriction[] = {
+	{"id", "id", NULL},
+	{"kind", "kind", NULL},
+	{"match", "branch_match_kind", NULL},
+	{"branch", "pattern|branch_type", NULL},
+	{"value", "value", NULL},
+	{"users", NULL, users},
+	{"groups", NULL, groups},
+	{NULL, NULL, NULL},
+};
+
+/* The members are whether this repository has its own. */
+static const struct resource_column override_info[] = {
+	{"default_merge_strategy", "override_settings.default_merge_strategy",
+	 NULL},
+	{"branching_model", "override_settings.branching_model", NULL},
+	{"branch_restrictions", "override_settings.branch_restrictions", NULL},
+	{"default_reviewers", "override_settings.default_reviewers", NULL},
+	{"merge_strategies", "override_settings.merge_strategies", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_file override_files[] = {
+	{"info", resource_info, NULL, override_info},
+	{"override-settings.json", resource_json, NULL, NULL},
+	{NULL, NULL, NULL, NULL},
+};
+
+static const struct resource permissions[] = {
+	LIST("groups", REPOSITORY "/permissions-config/groups", "group.slug",
+	     30 * MINUTE_S, resource_group_permission),
+	LIST("users", REPOSITORY "/permissions-config/users", "user.uuid",
+	     30 * MINUTE_S, resource_user_permission),
+	{0},
+};
+
+const struct resource resource_settings_rows[] = {
+	LIST("branch-restrictions", REPOSITORY "/branch-restrictions", "id",
+	     30 * MINUTE_S, restriction),
+	OBJECT("branching-model", REPOSITORY "/branching-model", 10 * MINUTE_S,
+	       resource_branching_model),
+	OBJECT("branching-model-settings",
+	       REPOSITORY "/branching-model/settings", 30 * MINUTE_S,
+	       resource_branching_settings, UNLISTED),
+	LIST("default-reviewers", REPOSITORY "/default-reviewers", "uuid",
+	     30 * MINUTE_S, resource_person),
+	LIST("deploy-keys", REPOSITORY "/deploy-keys", "id", 30 * MINUTE_S,
+	     resource_deploy_key),
+	OBJECT("effective-branching-model",
+	       REPOSITORY "/effective-branching-model", 10 * MINUTE_S,
+	       resource_effective_branching_model, UNLISTED),
+	LIST("effective-default-reviewers",
+	     REPOSITORY "/effective-default-reviewers", "user.uuid",
+	     30 * MINUTE_S, resource_default_reviewer, UNLISTED),
+	LIST("hooks", REPOSITORY "/hooks", "uuid", 30 * MINUTE_S,
+	     resource_hook),
+	OBJECT("override-settings", REPOSITORY "/override-settings",
+	       30 * MINUTE_S, override_files, UNLISTED),
+	GROUP("permissions", permissions),
+	{
+		.name = "pipelines",
+		.kind = RESOURCE_OBJECT,
+		.endpoint = REPOSITORY "/pipelines_config",
+		.ttl_s = 30 * MINUTE_S,
+		.files = resource_pipelines_settings,
+		.rows = resource_pipelines_settings_rows,
+	},
+	{0},
+};

@@ -1,0 +1,179 @@
+/*
+ * table/resource: columns and files that repositories, projects, workspaces
+ * and snippets have alike.
+ */
+#include "table/rows.h"
+
+/* ---- people and what they may ---- */
+
+const struct resource_column resource_person[] = {
+	{"nickname", "nickname", NULL},
+	{"name", "display_name", NULL},
+	{"uuid", "uuid", NULL},
+	{"account_id", "account_id", NULL},
+	{NULL, NULL, NULL},
+};
+
+const struct resource_column resource_default_reviewer[] = {
+	{"nickname", "user.nickname", NULL},
+	{"name", "user.display_name", NULL},
+	{"from", "reviewer_type", NULL},
+	{"uuid", "user.uuid", NULL},
+	{"account_id", "user.account_id", NULL},
+	{NULL, NULL, NULL},
+};
+
+const struct resource_column resource_group_permission[] = {
+	{"group", "group.slug|group.name", NULL},
+	{"permission", "permission", NULL},
+	{"name", "group.name", NULL},
+	{NULL, NULL, NULL},
+};
+
+const struct resource_column resource_user_permission[] = {
+	{"user", PERSON("user"), NULL},
+	{"permission", "permission", NULL},
+	{"name", "user.display_name", NULL},
+	{"uuid", "user.uuid", NULL},
+	{NULL, NULL, NULL},
+};
+
+/* ---- keys, hooks, runners, variables ---- */
+
+const struct resource_column resource_deploy_key[] = {
+	{"id", "id", NULL},
+	{"label", "label", NULL},
+	{"comment", "comment", NULL},
+	{"added", "created_on|added_on", NULL},
+	{"last_used", "last_used", NULL},
+	{"key", "key", NULL},
+	{NULL, NULL, NULL},
+};
+
+static void events(const struct json *item, struct buf *out)
+{
+	resource_people(json_at(item, "events"), "", NULL, out);
+}
+
+const struct resource_column resource_hook[] = {
+	{"url", "url", NULL},
+	{"active", "active", NULL},
+	{"description", "description", NULL},
+	{"created", "created_at", NULL},
+	{"secret", "secret_set", NULL},
+	{"uuid", "uuid", NULL},
+	{"events", NULL, events},
+	{NULL, NULL, NULL},
+};
+
+static void labels(const struct json *item, struct buf *out)
+{
+	resource_people(json_at(item, "labels"), "", NULL, out);
+}
+
+const struct resource_column resource_runner[] = {
+	{"name", "name", NULL},
+	{"status", "state.status", NULL},
+	{"labels", NULL, labels},
+	{"version", "state.version.version", NULL},
+	{"updated", "state.updated_on|updated_on", NULL},
+	{"created", "created_on", NULL},
+	{"uuid", "uuid", NULL},
+	{NULL, NULL, NULL},
+};
+
+/* The service hides what is secured, and so do we, should it not. */
+static void variable_value(const struct json *item, struct buf *out)
+{
+	const char *value = json_str(item, "value");
+
+	if (value && !json_bool(item, "secured", false))
+		buf_puts(out, value);
+}
+
+const struct resource_column resource_variable[] = {
+	{"key", "key", NULL},
+	{"secured", "secured", NULL},
+	{"value", NULL, variable_value},
+	{"uuid", "uuid", NULL},
+	{NULL, NULL, NULL},
+};
+
+/* ---- commits ---- */
+
+static void subject(const struct json *item, struct buf *out)
+{
+	resource_first_line(item, "message", out);
+}
+
+const struct resource_column resource_commit[] = {
+	{"hash", "hash", NULL},
+	{"date", "date", NULL},
+	{"author", PERSON("author.user") "|author.raw", NULL},
+	{"message", NULL, subject},
+	{NULL, NULL, NULL},
+};
+
+/* ---- branching models ---- */
+
+/* "feature/ bugfix/": the prefixes that are in use. */
+static void prefixes(const struct json *json, struct buf *out)
+{
+	const struct json *types = json_at(json, "branch_types");
+	size_t start = out->len;
+
+	if (!json_is_array(types))
+		return;
+	for (const struct json *i = json_first(types); i; i = json_next(i)) {
+		const char *kind = json_str(i, "kind");
+		const char *prefix = json_str(i, "prefix");
+
+		if (prefix && json_bool(i, "enabled", true))
+			buf_printf(out, "%s%s=%s", out->len > start ? " " : "",
+				   kind ? kind : "", prefix);
+	}
+}
+
+static const struct resource_column model_info[] = {
+	{"development", "development.name", NULL},
+	{"development_branch", "development.branch.name", NULL},
+	{"development_commit", "development.branch.target.hash", NULL},
+	{"development_is_main", "development.use_mainbranch", NULL},
+	{"production", "production.name", NULL},
+	{"production_branch", "production.branch.name", NULL},
+	{"production_commit", "production.branch.target.hash", NULL},
+	{"production_is_main", "production.use_mainbranch", NULL},
+	{"prefixes", NULL, prefixes},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_column settings_info[] = {
+	{"development", "development.name", NULL},
+	{"development_valid", "development.is_valid", NULL},
+	{"development_is_main", "development.use_mainbranch", NULL},
+	{"production", "production.name", NULL},
+	{"production_enabled", "production.enabled", NULL},
+	{"production_valid", "production.is_valid", NULL},
+	{"production_is_main", "production.use_mainbranch", NULL},
+	{"prefixes", NULL, prefixes},
+	{"default_branch_deletion", "default_branch_deletion", NULL},
+	{NULL, NULL, NULL},
+};
+
+const struct resource_file resource_branching_model[] = {
+	{"branching-model.json", resource_json, NULL, NULL},
+	{"info", resource_info, NULL, model_info},
+	{NULL, NULL, NULL, NULL},
+};
+
+const struct resource_file resource_branching_settings[] = {
+	{"branching-model-settings.json", resource_json, NULL, NULL},
+	{"info", resource_info, NULL, settings_info},
+	{NULL, NULL, NULL, NULL},
+};
+
+const struct resource_file resource_effective_branching_model[] = {
+	{"effective-branching-model.json", resource_json, NULL, NULL},
+	{"info", resource_info, NULL, model_info},
+	{NULL, NULL, NULL, NULL},
+};

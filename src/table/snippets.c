@@ -1,0 +1,62 @@
+/*
+ * table/resource: a workspace's snippets. The list has what they are called;
+ * their files, all of them, are one answer more (FACTS §5: multipart/related).
+ */
+#include "table/rows.h"
+
+#define SNIPPET "/snippets/{ws}/{1}"
+
+const struct resource_column resource_snippet_columns[] = {
+	{"id", "id", NULL},
+	{"private", "is_private", NULL},
+	{"owner", PERSON("owner"), NULL},
+	{"creator", PERSON("creator"), NULL},
+	{"updated", "updated_on", NULL},
+	{"created", "created_on", NULL},
+	{"title", "title", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_file files[] = {
+	{"info", resource_info, NULL, resource_snippet_columns},
+	{"snippet.json", resource_json, NULL, NULL},
+	{"title", resource_text, "title", NULL},
+	{NULL, NULL, NULL, NULL},
+};
+
+static const struct resource rows[] = {
+	{
+		.name = "comments",
+		.kind = RESOURCE_COLLECTION,
+		.endpoint = SNIPPET "/comments?pagelen=100",
+		.id = "id",
+		.ttl_s = 5 * MINUTE_S,
+		.columns = resource_comment_columns,
+		.files = resource_comment_files,
+	},
+	{
+		.name = "commits",
+		.kind = RESOURCE_COLLECTION,
+		.endpoint = SNIPPET "/commits?pagelen=100",
+		.id = "hash",
+		.ttl_s = 10 * MINUTE_S,
+		.is_history = true,
+		.columns = resource_commit,
+	},
+	{
+		.name = "files",
+		.kind = RESOURCE_COLLECTION,
+		.endpoint = SNIPPET,
+		.paging = RESOURCE_PARTS,
+		.ttl_s = 10 * MINUTE_S,
+	},
+	{0},
+};
+
+const struct resource_items resource_snippet_items = {
+	.name_path = "id",
+	.id_path = "id",
+	.time_path = "updated_on|created_on",
+	.files = files,
+	.rows = rows,
+};

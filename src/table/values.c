@@ -1,0 +1,121 @@
+/*
+ * table/resource: values that several places have: people, first lines, keys
+ * of Jira.
+ */
+#include "table/rows.h"
+
+#define MOST_KEYS 50 /* of one item */
+
+void resource_people(const struct json *array, const char *path,
+		     bool (*want)(const struct json *), struct buf *out)
+{
+	bool first = true;
+
+	if (!json_is_array(array))
+		return;
+	for (const struct json *i = json_first(array); i; i = json_next(i)) {
+		const struct json *name = resource_at(i, path);
+
+		if (!name || !json_is_string(name) || (want && !want(i)))
+			continue;
+		buf_printf(out, "%s%s", first ? "" : ", ", json_str(name, ""));
+		first = false;
+	}
+}
+
+void resource_first_line(const struct json *item, const char *path,
+			 struct buf *out)
+{
+	const struct json *at = resource_at(item, path);
+	const char *text = at ? json_str(at, "") : NULL;
+
+	if (text)
+		buf_add(out, text, strcspn(text, "\r\n"));
+}
+
+/* ---- Jira ---- */
+
+static bool is_upper(char c)
+{
+	return c >= 'A' && c <= 'Z';
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* [A-Z][A-Z0-9]+-\d+ from here on: its length, or 0. */
+static size_t key_at(const char *text)
+{
+	size_t n = 1, digits;
+
+	if (!is_upper(text[0]))
+		return 0;
+	while (is_upper(text[n]) || is_digit(text[n]))
+		n++;
+	if (n < 2 || text[n] != '-')
+		return 0;
+	digits = n + 1;
+	for (n = digits; is_digit(text[n]);)
+		n++;
+	return n > digits ? n : 0;
+}
+
+/* Keys in out from `from` on are distinct; true: this one is new to them. */
+static bool is_new(const struct buf *out, size_t from, const char *key,
+		   size_t n)
+{
+	const char *at = out->data ? out->data + from : "";
+
+	while (*at) {
+		size_t one = strcspn(at, ",");
+
+		if (one == n && !memcmp(at, key, n))
+			return false;
+		at += one + (at[one] == ',');
+	}
+	return true;
+}
+
+static unsigned add_keys(const char *text, size_t from, unsigned left,
+			 struct buf *out)
+{
+	char before = ' ';
+
+	while (*text && left) {
+		size_t n = 0;
+
+		/* A word of its own, at least to the left. */
+		if (!is_upper(before) && !is_digit(before) &&
+		    !(before >= 'a' && before <= 'z'))
+			n = key_at(text);
+		if (!n) {
+			before = *text++;
+			continue;
+		}
+		if (is_new(out, from, text, n)) {
+			if (out->len > from)
+				buf_putc(out, ',');
+			buf_add(out, text, n);
+			left--;
+		}
+		before = text[n - 1];
+		text += n;
+	}
+	return left;
+}
+
+void resource_jira(const struct json *item, const char *const *paths,
+		   struct buf *out)
+{
+	size_t from = out->len;
+	unsigned left = MOST_KEYS;
+
+	for (; *paths; paths++) {
+		const char *text = json_str(item, *paths);
+
+		if (text)
+			left = add_keys(text, from, left, out);
+	}
+}

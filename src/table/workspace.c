@@ -1,0 +1,212 @@
+/*
+ * table/resource: about a workspace, and about the account.
+ */
+#include "table/rows.h"
+
+/* The repositories of the listing, one line each. */
+const struct resource_column resource_repository_columns[] = {
+	{"slug", "slug", NULL},
+	{"name", "name", NULL},
+	{"project", "project.key", NULL},
+	{"private", "is_private", NULL},
+	{"language", "language", NULL},
+	{"size", "size", NULL},
+	{"updated", "updated_on", NULL},
+	{"created", "created_on", NULL},
+	{"main_branch", "mainbranch.name", NULL},
+	{"parent", "parent.full_name", NULL},
+	{"issues", "has_issues", NULL},
+	{"uuid", "uuid", NULL},
+	{"description", "description", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_file workspace_files[] = {
+	{"workspace.json", resource_json, NULL, NULL},
+	{NULL, NULL, NULL, NULL},
+};
+
+static const struct resource_column member[] = {
+	{"nickname", "user.nickname", NULL},
+	{"name", "user.display_name", NULL},
+	{"added", "added_on", NULL},
+	{"last_accessed", "last_accessed", NULL},
+	{"uuid", "user.uuid", NULL},
+	{"account_id", "user.account_id", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_column membership[] = {
+	{"user", PERSON("user"), NULL},      {"permission", "permission", NULL},
+	{"name", "user.display_name", NULL}, {"added", "added_on", NULL},
+	{"uuid", "user.uuid", NULL},         {NULL, NULL, NULL},
+};
+
+static const struct resource_column repository_permission[] = {
+	{"repository", "repository.full_name|repository.name", NULL},
+	{"user", PERSON("user"), NULL},
+	{"permission", "permission", NULL},
+	{"name", "user.display_name", NULL},
+	{"uuid", "user.uuid", NULL},
+	{NULL, NULL, NULL},
+};
+
+static void reviewers(const struct json *item, struct buf *out)
+{
+	resource_people(json_at(item, "reviewers"),
+			"nickname|display_name|uuid", NULL, out);
+}
+
+static void jira(const struct json *item, struct buf *out)
+{
+	static const char *const paths[] = {"title", "source.branch.name",
+					    "description", "summary.raw", NULL};
+
+	resource_jira(item, paths, out);
+}
+
+static const struct resource_column my_pullrequest[] = {
+	{"repository", "destination.repository.full_name", NULL},
+	{"id", "id", NULL},
+	{"state", "state", NULL},
+	{"updated", "updated_on", NULL},
+	{"created", "created_on", NULL},
+	{"source", "source.branch.name", NULL},
+	{"destination", "destination.branch.name", NULL},
+	{"reviewers", NULL, reviewers},
+	{"comments", "comment_count", NULL},
+	{"tasks", "task_count", NULL},
+	{"draft", "draft", NULL},
+	{"jira", NULL, jira},
+	{"title", "title", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource gpg_rows[] = {
+	{
+		.name = "public-key",
+		.kind = RESOURCE_TEXT,
+		.endpoint = WORKSPACE "/settings/gpg/public-key",
+		.ttl_s = 1 * DAY_S,
+	},
+	{0},
+};
+
+static const struct resource pipelines_rows[] = {
+	NUMBERED_LIST("runners", WORKSPACE "/pipelines-config/runners", "uuid",
+		      2 * MINUTE_S, resource_runner),
+	NUMBERED_LIST("variables", WORKSPACE "/pipelines-config/variables",
+		      "uuid", 30 * MINUTE_S, resource_variable),
+	{0},
+};
+
+const struct resource resource_workspace = {
+	.name = ".workspace",
+	.kind = RESOURCE_OBJECT,
+	.endpoint = WORKSPACE,
+	.special = RESOURCE_REPOSITORIES,
+	.ttl_s = 1 * HOUR_S,
+	.files = workspace_files,
+	.rows =
+		(const struct resource[]){
+			GROUP("gpg", gpg_rows),
+			LIST("hooks", WORKSPACE "/hooks", "uuid", 30 * MINUTE_S,
+			     resource_hook),
+			LIST("members", WORKSPACE "/members", "user.uuid",
+			     1 * HOUR_S, member),
+			{
+				.name = "my-pullrequests",
+				.kind = RESOURCE_COLLECTION,
+				.endpoint = WORKSPACE
+				"/pullrequests/{me}?pagelen=50"
+				"&fields=%2Bvalues.reviewers",
+				.q = "state=\"OPEN\"",
+				.paging = RESOURCE_NEWEST,
+				/* Numbers are a repository's own. */
+				.id = "links.self.href",
+				.ttl_s = 5 * MINUTE_S,
+				.columns = my_pullrequest,
+			},
+			LIST("my-repository-permissions",
+			     "/user/workspaces/{ws}/permissions/repositories",
+			     "repository.uuid", 30 * MINUTE_S,
+			     repository_permission),
+			LIST("permissions", WORKSPACE "/permissions",
+			     "user.uuid", 30 * MINUTE_S, membership),
+			GROUP("pipelines", pipelines_rows),
+			{
+				.name = "projects",
+				.kind = RESOURCE_COLLECTION,
+				.endpoint = WORKSPACE "/projects?pagelen=100",
+				.ttl_s = 30 * MINUTE_S,
+				.columns = resource_project_columns,
+				.items = &resource_project_items,
+			},
+			LIST("repository-permissions",
+			     WORKSPACE "/permissions/repositories", NULL,
+			     30 * MINUTE_S, repository_permission),
+			{
+				.name = "snippets",
+				.kind = RESOURCE_COLLECTION,
+				.endpoint = "/snippets/{ws}?pagelen=100",
+				.ttl_s = 10 * MINUTE_S,
+				.columns = resource_snippet_columns,
+				.items = &resource_snippet_items,
+			},
+			{0},
+		},
+};
+
+/* ---- the account ---- */
+
+static const struct resource_column email[] = {
+	{"email", "email", NULL},
+	{"primary", "is_primary", NULL},
+	{"confirmed", "is_confirmed", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_column ssh_key[] = {
+	{"label", "label", NULL},
+	{"comment", "comment", NULL},
+	{"fingerprint", "fingerprint", NULL},
+	{"created", "created_on", NULL},
+	{"last_used", "last_used", NULL},
+	{"expires", "expires_on", NULL},
+	{"uuid", "uuid", NULL},
+	{"key", "key", NULL},
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_column gpg_key[] = {
+	{"key_id", "key_id", NULL},           {"name", "name", NULL},
+	{"fingerprint", "fingerprint", NULL}, {"created", "created_on", NULL},
+	{"added", "added_on", NULL},          {"last_used", "last_used", NULL},
+	{"expires", "expires_on", NULL},      {NULL, NULL, NULL},
+};
+
+#define SHY_LIST(its_name, its_endpoint, its_id, its_columns)                \
+	{                                                                    \
+		.name = its_name, .kind = RESOURCE_COLLECTION,               \
+		.endpoint = its_endpoint "?pagelen=100", .id = its_id,       \
+		.ttl_s = 1 * HOUR_S, .is_shy = true, .columns = its_columns, \
+	}
+
+const struct resource resource_account = {
+	.name = "account",
+	.kind = RESOURCE_GROUP,
+	.rows =
+		(const struct resource[]){
+			SHY_LIST("emails", "/user/emails", "email", email),
+			SHY_LIST("gpg-keys", "/users/{me}/gpg-keys",
+				 "fingerprint", gpg_key),
+			SHY_LIST("ssh-keys", "/users/{me}/ssh-keys", "uuid",
+				 ssh_key),
+			{0},
+		},
+};
+
+const struct resource_file resource_user[] = {
+	{"user.json", resource_json, NULL, NULL},
+	{NULL, NULL, NULL, NULL},
+};
