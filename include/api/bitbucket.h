@@ -57,15 +57,15 @@ int bitbucket_get_text(struct ctx *, struct bitbucket *, const char *path,
  * caller's to go there. 0 for 200, 206, 3xx and 416; else as bitbucket_get.
  * Retried while the sink has seen nothing. No total but ctx's deadline.
  */
-struct bitbucket_piece {
+struct bitbucket_range {
 	uint64_t first, n; /* n 0: to the end */
 };
 int bitbucket_get_bytes(struct ctx *, struct bitbucket *, const char *path,
-			const struct bitbucket_piece *,
+			const struct bitbucket_range *,
 			const struct http_sink *sink,
 			struct http_response *ret_response);
 /* "Range: bytes=…"; NULL when the whole is asked for. */
-char *bitbucket_range_header(const struct bitbucket_piece *);
+char *bitbucket_range_header(const struct bitbucket_range *);
 
 /* Any list of the API, item by item. */
 enum bitbucket_paging {

@@ -73,21 +73,21 @@ struct thread *thread_join(struct thread *); /* NULL is fine; returns NULL */
 void thread_self_main(void);
 void thread_kick_main(void);
 
-/* A shared object's count. refs_drop is true for who must free it. */
-struct refs {
+/* A shared object's count. refcount_drop is true for who must free it. */
+struct refcount {
 	atomic_uint n;
 };
-static inline void refs_init(struct refs *r)
+static inline void refcount_init(struct refcount *r)
 {
 	atomic_init(&r->n, 1);
 }
-static inline void refs_take(struct refs *r)
+static inline void refcount_take(struct refcount *r)
 {
 	unsigned old =
 		atomic_fetch_add_explicit(&r->n, 1, memory_order_relaxed);
 	check(old > 0);
 }
-static inline bool must_check refs_drop(struct refs *r)
+static inline bool must_check refcount_drop(struct refcount *r)
 {
 	unsigned old =
 		atomic_fetch_sub_explicit(&r->n, 1, memory_order_acq_rel);
@@ -123,7 +123,7 @@ struct ctx {
 	struct ctx_group *group;
 	struct ctx *prev, *next; /* in the group, under the group's lock */
 	bool waits;              /* holds one of the group's waiting places */
-	enum ctx_class class;
+	enum ctx_class who;
 	int32_t caller; /* the thread that waits for it; 0: not known */
 	/* Somebody asked for just this to be asked now (.now): it may try where
 	 * others are told to wait. */

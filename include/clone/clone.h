@@ -20,7 +20,7 @@ struct clones; /* all of a mount's */
 struct clone;  /* one repository's; counted */
 
 /* Who knows what repositories are called: the catalogue. From any thread. */
-struct clone_names {
+struct clone_naming {
 	/* What the repository of that uuid, called so until now, is called, by
 	 * its own object; an answer of the last 60 s will do, and when it was
 	 * asked for (wall clock). -ENOENT: it is
@@ -44,7 +44,7 @@ struct clones_config {
 	struct cache *cache;   /* facts: heads, times, capabilities per host */
 	struct budget *budget; /* counts its requests; NULL: nobody does */
 	unsigned max_trees;    /* in ten minutes; 0: 100 */
-	struct clone_names names; /* now is NULL: names are believed */
+	struct clone_naming names; /* now is NULL: names are believed */
 	uint64_t big_file; /* bytes of a file at most; 0: OBJECTS_BIG_FILE */
 };
 /* Starts its threads. clones_free stops them (running fetches are cancelled)
@@ -79,12 +79,12 @@ struct clone_refs {
 	size_t n_left_out;  /* that no file system can show, or too many */
 	char left_out[256]; /* "" or the first one */
 	/* private from here */
-	struct refs refs_private;
+	struct refcount refcount_private;
 	const char **names_private[CLONE_REF_KINDS];
 	char *bytes_private;
 	size_t n_bytes_private;
 };
-struct clone_line;
+struct clone_tracking;
 struct clone_refs *clone_refs_ref(struct clone_refs *);
 struct clone_refs *clone_refs_unref(struct clone_refs *);
 DEFINE_CLEANUP(struct clone_refs *, clone_refs_unref);
@@ -96,9 +96,9 @@ struct oid clone_refs_commit(const struct clone_refs *, enum clone_ref_kind,
 			     size_t i);
 /*
  * All branches and tags, by one ls-refs when the last one is older than
- * max_age_ms (as in clone_line_get); never by REST. The same question says what
- * the default branch is, and while names are wanted (within the hour) it is
- * asked for both at once. Remembered across mounts.
+ * max_age_ms (as in clone_tracking_get); never by REST. The same question says
+ * what the default branch is, and while names are wanted (within the hour) it
+ * is asked for both at once. Remembered across mounts.
  */
 int clone_get_refs(struct ctx *, struct clone *, int64_t max_age_ms,
 		   struct clone_refs **ret_refs);
@@ -106,11 +106,11 @@ int clone_known_refs(struct clone *, struct clone_refs **ret_refs);
 int64_t clone_refs_checked_ms(struct clone *); /* wall clock; 0: never */
 /* An object that a ref leads to is known to be no commit and no tree. */
 bool clone_is_no_tree(struct clone *, const struct oid *);
-bool clone_line_is_no_tree(struct clone_line *);
+bool clone_tracking_is_no_tree(struct clone_tracking *);
 
 /* A ref that is followed: the default branch (ref NULL), or "refs/heads/…",
  * "refs/tags/…". Find or make; the clone owns it. */
-struct clone_line *clone_line(struct clone *, const char *ref);
+struct clone_tracking *clone_tracking(struct clone *, const char *ref);
 
 /* A commit that can be shown. */
 struct clone_head {
@@ -133,14 +133,14 @@ struct clone_head {
  * … with sentences; failures are remembered for 2 s. A failure changes nothing
  * that is there.
  */
-int clone_line_get(struct ctx *, struct clone_line *, int64_t max_age_ms,
-		   struct clone_head *ret_head);
+int clone_tracking_get(struct ctx *, struct clone_tracking *,
+		       int64_t max_age_ms, struct clone_head *ret_head);
 /* What is known without waiting for the network: memory's, or an earlier
  * mount's if the store still has it. -ENOENT; the store's errors. */
-int clone_line_known(struct clone_line *, struct clone_head *ret_head);
+int clone_tracking_known(struct clone_tracking *, struct clone_head *ret_head);
 /* When it was last asked for (wall clock); 0: never. */
-int64_t clone_line_checked_ms(struct clone_line *);
-bool clone_line_is_gone(struct clone_line *); /* the answer lacks it */
+int64_t clone_tracking_checked_ms(struct clone_tracking *);
+bool clone_tracking_is_gone(struct clone_tracking *); /* the answer lacks it */
 
 /* Any commit by its id, in the order of sources (a fork's names; copied; what
  * cannot be a name is passed over), then in the repository itself. One fetch,
@@ -177,8 +177,8 @@ int clone_read_blob(struct ctx *, struct clone *, const struct oid *,
 int clone_blob_file(struct ctx *, struct clone *, const struct oid *,
 		    int *ret_fd);
 /* Something of a commit that is here is -ENOENT: what is damaged is set aside,
- * and the next clone_line_get, clone_get_commit bring what is not whole. 0, or
- * -errno of the machine. */
+ * and the next clone_tracking_get, clone_get_commit bring what is not whole. 0,
+ * or -errno of the machine. */
 int clone_check(struct ctx *, struct clone *);
 int clone_diff(struct clone *, const struct oid *before,
 	       const struct oid *after,
@@ -189,11 +189,11 @@ int clone_diff(struct clone *, const struct oid *before,
 /* The time (s) at which this cache saw this path of the ref get this content,
  * always after what was shown there before (rule 4). path "" is the root.
  * Cheap. */
-int64_t clone_path_time(struct clone_line *, const char *path,
+int64_t clone_path_time(struct clone_tracking *, const char *path,
 			const struct oid *oid);
 /* False while no path has a time of its own: then every path has the time that
  * clone_path_time gives for any, and nobody needs to compose paths. */
-bool clone_has_path_times(struct clone_line *, int64_t *ret_time_s);
+bool clone_has_path_times(struct clone_tracking *, int64_t *ret_time_s);
 
 /* For `status`: running fetches, and the trees that are there. A false from
  * each ends it. Strings are borrowed for the call. */

@@ -17,7 +17,7 @@
 
 struct catalog_config {
 	struct bitbucket *bitbucket; /* borrowed, as all here */
-	struct source *source;
+	struct read_through *source;
 	struct cache *cache;
 	const struct credential *credential;
 	const char *const
@@ -40,8 +40,8 @@ DEFINE_CLEANUP(struct catalog *, catalog_free);
 /* What every answer says of its age. */
 struct catalog_age {
 	int64_t left_ms; /* of the lifetime: for the kernel's timeouts; ≥ 0 */
-	bool stale; /* a refresh is due: call again with SOURCE_REFRESH from
-		     * the background */
+	bool stale;      /* a refresh is due: call again with READ_REFRESH from
+			  * the background */
 };
 
 struct catalog_workspace {
@@ -60,7 +60,7 @@ DEFINE_CLEANUP(struct catalog_workspaces *, catalog_workspaces_free);
  * or anonymously: the configured ones, none), the configured ones, and those
  * entered by name since the start (layout rule 6).
  */
-int catalog_workspaces(struct ctx *, struct catalog *, enum source_mode,
+int catalog_workspaces(struct ctx *, struct catalog *, enum read_through_mode,
 		       struct catalog_workspaces **ret_workspaces);
 /*
  * One by name. What the list has costs nothing more than the list; a legal name
@@ -108,7 +108,7 @@ DEFINE_CLEANUP(struct catalog_repositories *, catalog_repositories_free);
  * itself are errors; what is cached stays served.
  */
 int catalog_repositories(struct ctx *, struct catalog *, const char *workspace,
-			 enum source_mode,
+			 enum read_through_mode,
 			 struct catalog_repositories **ret_repositories);
 /*
  * One by its name in the mount. With a listing at hand (also a stale one) from
@@ -131,9 +131,9 @@ DEFINE_CLEANUP_DONE(struct catalog_document, catalog_document_done);
 /* The document of a repository known by the calls above (its workspace and
  * slug say where to ask). */
 int catalog_document(struct ctx *, struct catalog *, const char *workspace,
-		     const struct catalog_repository *, enum source_mode,
+		     const struct catalog_repository *, enum read_through_mode,
 		     struct catalog_document *ret_document);
-/* As struct clone_names wants it (clone/clone.h); catalog is the catalogue.
+/* As struct clone_naming wants it (clone/clone.h); catalog is the catalogue.
  * Not asked anonymously, whose quota is nobody's alone. */
 int catalog_name_now(void *catalog, struct ctx *, const char *uuid,
 		     const char *workspace, const char *slug,
@@ -160,7 +160,7 @@ int64_t catalog_unknown_ms(struct catalog *);
  * configured workspace. 0 also where that says nothing of the token. */
 int catalog_check_token(struct ctx *, struct catalog *);
 /* GET /user; -ENOENT anonymously and for access tokens, without a request. */
-int catalog_user(struct ctx *, struct catalog *, enum source_mode,
+int catalog_user(struct ctx *, struct catalog *, enum read_through_mode,
 		 struct catalog_document *ret_document);
 /* Bytes of a version that a file of the mount was made of; -ESTALE. */
 int catalog_version(struct catalog *, uint64_t version, struct blob **ret_body);

@@ -8,7 +8,7 @@
  * nor a read of an index holds the whole of it in memory.
  *
  * Must never know nodes or FUSE. Every call that may wait takes a ctx; with
- * SOURCE_CACHED none waits. Results are immutable and the caller's.
+ * READ_CACHED none waits. Results are immutable and the caller's.
  */
 #ifndef CONTENT_DOCUMENTS_H
 #define CONTENT_DOCUMENTS_H
@@ -20,7 +20,7 @@
 struct documents;
 struct documents_config {
 	struct bitbucket *bitbucket; /* borrowed, as all here */
-	struct source *source;
+	struct read_through *source;
 	struct cache *cache;
 	struct catalog *catalog; /* the listings, and whether there is a user */
 	unsigned history;        /* items of a history at first; 0: 500 */
@@ -33,7 +33,7 @@ DEFINE_CLEANUP(struct documents *, documents_free);
  * key that its things have in the cache. Immutable, counted. */
 #define SCOPE_IDS 3
 struct scope {
-	struct refs refs;
+	struct refcount refcount;
 	char *workspace; /* its name in the mount; "" outside of one */
 	/* What paths call them: uuids, or slugs where nobody told these. */
 	char *workspace_id, *repository_id;
@@ -54,7 +54,7 @@ DEFINE_CLEANUP(struct scope *, scope_unref);
 /* The one object of a RESOURCE_OBJECT row. -ENOENT, -EACCES … are remembered
  * for some minutes where nothing better is known. */
 int documents_object(struct ctx *, struct documents *, const struct resource *,
-		     const struct scope *, enum source_mode,
+		     const struct scope *, enum read_through_mode,
 		     struct catalog_document *ret_document);
 
 struct collection_item {
@@ -64,7 +64,7 @@ struct collection_item {
 	int64_t time_ms;
 };
 struct collection {
-	struct refs refs_private;
+	struct refcount refcount_private;
 	struct collection_item *items; /* sorted by name */
 	size_t n_items;
 	bool more;    /* bounded: there are older ones … */
@@ -81,7 +81,8 @@ const struct collection_item *collection_find_id(const struct collection *,
 /* ceil(n/pagelen) requests when it is fetched, one at least. */
 int documents_collection(struct ctx *, struct documents *,
 			 const struct resource *, const struct scope *,
-			 enum source_mode, struct collection **ret_collection,
+			 enum read_through_mode,
+			 struct collection **ret_collection,
 			 struct catalog_age *ret_age);
 
 /* A file as it is stored: read with documents_read. */
@@ -95,7 +96,7 @@ int documents_file(struct documents *, const struct scope *, const char *name,
 		   struct document_file *ret_file);
 /* The bytes of a RESOURCE_TEXT row. */
 int documents_text(struct ctx *, struct documents *, const struct resource *,
-		   const struct scope *, enum source_mode,
+		   const struct scope *, enum read_through_mode,
 		   struct document_file *ret_file);
 
 /*
@@ -105,7 +106,8 @@ int documents_text(struct ctx *, struct documents *, const struct resource *,
  */
 int documents_item(struct ctx *, struct documents *, const struct resource *,
 		   const struct scope *collection, const char *id,
-		   enum source_mode, struct catalog_document *ret_document);
+		   enum read_through_mode,
+		   struct catalog_document *ret_document);
 
 /*
  * The id of the item with that number, of a row whose items have numbers, when
@@ -115,24 +117,26 @@ int documents_item(struct ctx *, struct documents *, const struct resource *,
  */
 int documents_numbered(struct ctx *, struct documents *,
 		       const struct resource *, const struct scope *collection,
-		       const char *number, enum source_mode, char **ret_id);
+		       const char *number, enum read_through_mode,
+		       char **ret_id);
 
 /*
  * repositories.tsv and repositories.json of a workspace, made of its listing
  * and of the documents that came with it: no request beyond the listing's own.
- * name is one of documents_repositories_files. With SOURCE_CACHED it is what
+ * name is one of documents_repositories_files. With READ_CACHED it is what
  * was made of the listing at hand before, else -ENOENT.
  */
 extern const char *const documents_repositories_files[]; /* NULL-terminated */
 int documents_repositories(struct ctx *, struct documents *,
 			   const char *workspace, const char *name,
-			   enum source_mode, struct document_file *ret_file);
+			   enum read_through_mode,
+			   struct document_file *ret_file);
 
 /* Any GET below api_url, by its percent-encoded path (with a query): JSON
  * pretty-printed with all pages merged, or, as text, its bytes. Believed for a
  * minute. */
 int documents_mirror(struct ctx *, struct documents *, const char *path,
-		     bool text, enum source_mode,
+		     bool text, enum read_through_mode,
 		     struct document_file *ret_file);
 
 /* A piece of a stored version; -ESTALE when it is gone. */

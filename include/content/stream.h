@@ -1,10 +1,10 @@
 /*
  * content/stream: things too large for the cache of documents, and things that
- * grow: downloads and logs, piece by piece in the spool.
+ * grow: downloads and logs, chunk by chunk in the spool.
  *
- * A stream is the bytes behind one endpoint. Of a sized one, pieces come when
+ * A stream is the bytes behind one endpoint. Of a sized one, chunks come when
  * they are read: neighbours in one exchange, which runs a little ahead of its
- * reader and ends when nobody reads on; never is a piece asked for twice, or
+ * reader and ends when nobody reads on; never is a chunk asked for twice, or
  * held in memory. A growing one gets what was appended, and becomes a sized one
  * when it has ended. Who waits may leave (ctx); the exchange of the last one
  * ends with him.
@@ -56,7 +56,7 @@ struct stream_growth {
 };
 /*
  * What there is of it by now. has_ended: nothing is appended any more. Of one
- * that has ended the size is asked for, with its first piece, unless it is
+ * that has ended the size is asked for, with its first chunk, unless it is
  * known. Of a growing one the service is asked for what was appended, when that
  * was not done for a while: 5 s, a quarter of the time since it last grew, at
  * most 30 s; one caller asks, others get what is there. A failure, with the

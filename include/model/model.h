@@ -36,7 +36,7 @@ struct model_config {
 	struct catalog *catalog; /* all borrowed */
 	struct documents *documents;
 	struct streams *streams;
-	struct source *source;
+	struct read_through *source;
 	struct clones *clones;
 	struct budget *budget;
 	struct http *api_http, *git_http;

@@ -79,7 +79,7 @@ struct tree_list {
 	size_t n_left_out;
 	char left_out[256]; /* "" or a sentence naming the first ones */
 	/* private from here */
-	unsigned refs_private;
+	unsigned refcount_private;
 	unsigned *by_name; /* NULL: the entries are in the order of names */
 	size_t n_bytes;
 	char *bytes;
@@ -149,11 +149,11 @@ DEFINE_CLEANUP(struct objects_pack *, objects_pack_drop);
 
 /* refs/bitbucketfs/commits/<oid> says: this commit's tree is whole here. It
  * keeps git gc from it, too. */
-int objects_mark_whole(struct objects *, const struct oid *commit);
-bool objects_is_whole(struct objects *, const struct oid *commit);
+int objects_mark_complete(struct objects *, const struct oid *commit);
+bool objects_is_complete(struct objects *, const struct oid *commit);
 /* Whole commits, newest mark last, at most max: 40 hex digits each. */
-int objects_whole_commits(struct objects *, size_t max, struct oid **ret_oids,
-			  size_t *ret_n);
+int objects_complete_commits(struct objects *, size_t max,
+			     struct oid **ret_oids, size_t *ret_n);
 /* The commit whose id begins with n digits (4 to 40). -ENOENT; -EEXIST when
  * several objects do; -EINVAL. */
 int objects_resolve_short(struct objects *, const char *hex, size_t n,

@@ -1,6 +1,6 @@
 /*
- * store/spool: large things as files of the cache, of which some pieces may be
- * there and others not yet. Bytes of a piece (SPOOL_PIECE, aligned) count when
+ * store/spool: large things as files of the cache, of which some chunks may be
+ * there and others not yet. Bytes of a chunk (SPOOL_CHUNK, aligned) count when
  * it is whole, after a crash only when it had been synced, and while they are
  * what had come.
  *
@@ -16,7 +16,7 @@
 
 #include "base/defs.h"
 
-#define SPOOL_PIECE ((uint64_t)1 << 20)
+#define SPOOL_CHUNK ((uint64_t)1 << 20)
 #define SPOOL_MAX_BYTES ((uint64_t)4 << 30) /* over it the oldest go */
 /* No file is larger: -EFBIG. */
 #define SPOOL_MAX_FILE ((uint64_t)64 << 30)
@@ -54,19 +54,19 @@ const char *spool_file_tag(const struct spool_file *);
  * settled file nothing beyond its size may be written. */
 int spool_write(struct spool_file *, uint64_t offset, const void *data,
 		size_t n);
-/* The piece is whole, on a settled file. Every so often marks are synced; a
+/* The chunk is whole, on a settled file. Every so often marks are synced; a
  * failure of that costs them in a crash alone. */
-void spool_mark(struct spool_file *, uint64_t piece);
-bool spool_has(struct spool_file *, uint64_t piece);
+void spool_mark(struct spool_file *, uint64_t chunk);
+bool spool_has(struct spool_file *, uint64_t chunk);
 /* The same, and its bytes are those that it was marked with: before it is read.
  * One whose bytes are not is not there any more; that is said once a file. */
-bool spool_check(struct spool_file *, uint64_t piece);
+bool spool_check(struct spool_file *, uint64_t chunk);
 /* Whether what was written to a nameless file, one after the other, is what
  * these bytes of it are. */
 bool spool_check_growing(struct spool_file *, uint64_t offset, uint64_t n);
 static inline uint64_t spool_n_pieces(uint64_t size)
 {
-	return (size + SPOOL_PIECE - 1) / SPOOL_PIECE;
+	return (size + SPOOL_CHUNK - 1) / SPOOL_CHUNK;
 }
 /* Another descriptor on its bytes, to be closed by the caller. */
 int spool_dup(const struct spool_file *, int *ret_fd);

@@ -214,7 +214,7 @@ int bitbucket_list_repositories(struct ctx *ctx, struct bitbucket *b,
 		cleanup(bitbucket_repositories_done) struct
 			bitbucket_repositories all = {0};
 		int64_t size = -1;
-		int r = bitbucket_walk_repositories(ctx, b, workspace, &all,
+		int r = bitbucket_page_repositories(ctx, b, workspace, &all,
 						    &size);
 
 		if (r < 0)

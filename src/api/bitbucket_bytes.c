@@ -12,7 +12,7 @@
 
 #define HOPS_MOST 5
 
-char *bitbucket_range_header(const struct bitbucket_piece *piece)
+char *bitbucket_range_header(const struct bitbucket_range *piece)
 {
 	if (piece->n)
 		return xasprintf("Range: bytes=%" PRIu64 "-%" PRIu64,
@@ -50,7 +50,7 @@ static bool is_answer(long status)
 }
 
 static int get_once(struct ctx *ctx, struct bitbucket *b, const char *url,
-		    const struct bitbucket_piece *piece, struct watched *w,
+		    const struct bitbucket_range *piece, struct watched *w,
 		    struct http_response *answer)
 {
 	cleanup(free) char *range = bitbucket_range_header(piece);
@@ -73,7 +73,7 @@ static int get_once(struct ctx *ctx, struct bitbucket *b, const char *url,
 }
 
 static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
-			 const struct bitbucket_piece *piece, struct watched *w,
+			 const struct bitbucket_range *piece, struct watched *w,
 			 struct http_response *answer)
 {
 	for (unsigned attempt = 0;; attempt++) {
@@ -98,7 +98,7 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 }
 
 int bitbucket_get_bytes(struct ctx *ctx, struct bitbucket *b, const char *path,
-			const struct bitbucket_piece *piece,
+			const struct bitbucket_range *piece,
 			const struct http_sink *sink,
 			struct http_response *ret_response)
 {

@@ -88,7 +88,7 @@ int bitbucket_read_workspaces(const struct json *page,
 			      struct bitbucket_workspaces *add);
 /* bitbucket_list_repositories, one walk. The count is not checked: *ret_size is
  * the largest that a page said, -1: none did. */
-int bitbucket_walk_repositories(struct ctx *, struct bitbucket *,
+int bitbucket_page_repositories(struct ctx *, struct bitbucket *,
 				const char *workspace,
 				struct bitbucket_repositories *ret,
 				int64_t *ret_size);

@@ -43,14 +43,15 @@ struct budget *budget_new(const struct budget_config *config)
 		config = &plain;
 	mutex_init(&b->lock);
 	cond_init(&b->ledger_free);
-	b->walks = walks_new(config->who_of ? config->who_of
-					    : budget_who_from_proc,
-			     config->arg);
+	b->walks = budget_walks_new(config->who_of ? config->who_of
+						   : budget_who_from_proc,
+				    config->arg);
 	b->walk = config->walk ? config->walk : BUDGET_WALK_DEFAULT;
 	b->synced_ms = INT64_MIN / 2;
-	quota_init(&b->api, "api",
-		   config->api_hour ? config->api_hour : BUDGET_API_HOUR);
-	quota_init(&b->git, "git", BUDGET_GIT_HOUR);
+	budget_quota_init(&b->api, "api",
+			  config->api_hour ? config->api_hour
+					   : BUDGET_API_HOUR);
+	budget_quota_init(&b->git, "git", BUDGET_GIT_HOUR);
 	b->backoff_ms = FIRST_PAUSE_MS;
 	b->asked_ms = clock_boot_ms();
 	b->urgent_ms = FIRST_URGENT_MS;
@@ -62,7 +63,7 @@ struct budget *budget_free(struct budget *b)
 	if (!b)
 		return NULL;
 	budget_attach(b, NULL);
-	walks_free(b->walks);
+	budget_walks_free(b->walks);
 	cond_done(&b->ledger_free);
 	mutex_done(&b->lock);
 	free(b);
@@ -94,9 +95,9 @@ static int refuse_in_pause(struct ctx *ctx, int64_t left_ms)
 /* More requests than this in ten minutes make a walk. */
 static unsigned walk_begins(const struct budget *b) requires_lock(b->lock)
 {
-	int64_t left = quota_left(&b->api), most = b->walk;
+	int64_t left = budget_quota_left(&b->api), most = b->walk;
 
-	if (left > quota_reserve(&b->api, CTX_WALK) || left == 0)
+	if (left > budget_quota_reserve(&b->api, CTX_WALK) || left == 0)
 		return b->walk;
 	left = left * most / WALK_PER_LEFT;
 	if (left < WALK_LEAST)
@@ -132,8 +133,8 @@ static int refuse_class(struct ctx *ctx, const struct asking *a)
 	char when[64];
 
 	say_when(left > 0 ? left : 0, when);
-	ctx->refused = ctx->class != CTX_PERSON;
-	switch (ctx->class) {
+	ctx->refused = ctx->who != CTX_PERSON;
+	switch (ctx->who) {
 	case CTX_PERSON:
 		break;
 	case CTX_WALK:
@@ -179,8 +180,8 @@ static void look_whether_to_try(struct ctx *ctx, struct budget *b,
 	if (a->pause_ms > 0 && left < a->pause_ms && (left <= 0 || ctx->urgent))
 		a->pause_ms = left;
 	/* The reserve of a class is ours; what is used up, the service's. */
-	else if (a->until_ms && left <= 0 && ctx->class == CTX_PERSON &&
-		 quota_is_told(&b->api))
+	else if (a->until_ms && left <= 0 && ctx->who == CTX_PERSON &&
+		 budget_quota_is_told(&b->api))
 		a->until_ms = 0;
 	else
 		return;
@@ -188,19 +189,19 @@ static void look_whether_to_try(struct ctx *ctx, struct budget *b,
 }
 
 /* True: admitted. Else the pause, or the class, forbids it. */
-static bool try(struct ctx *ctx, struct budget *b, struct asking *a)
+static bool attempt(struct ctx *ctx, struct budget *b, struct asking *a)
 {
 	bool admitted;
 
 	mutex_lock(&b->lock);
-	if (ctx->class != CTX_REFRESH)
-		ctx->class = is_walk(b, &a->caused) ? CTX_WALK : CTX_PERSON;
+	if (ctx->who != CTX_REFRESH)
+		ctx->who = is_walk(b, &a->caused) ? CTX_WALK : CTX_PERSON;
 	a->pause_ms = b->paused_until_ms - clock_boot_ms();
 	a->until_ms = 0;
 	if (a->pause_ms <= 0) {
-		a->limit = quota_limit(&b->api);
-		a->leaves = quota_reserve(&b->api, ctx->class);
-		a->until_ms = quota_wait(&b->api, ctx->class, 1);
+		a->limit = budget_quota_limit(&b->api);
+		a->leaves = budget_quota_reserve(&b->api, ctx->who);
+		a->until_ms = budget_quota_wait(&b->api, ctx->who, 1);
 	}
 	if (a->pause_ms > 0 || a->until_ms)
 		look_whether_to_try(ctx, b, a);
@@ -219,17 +220,18 @@ int budget_admit(struct ctx *ctx, struct budget *b)
 	int r = 0;
 
 	ctx->refused = ctx->tries = false;
-	if (ctx->class != CTX_REFRESH || ctx->caller) {
-		walks_identify(b->walks, ctx->caller, &a.walker);
-		walks_weigh(b->walks, &a.walker, b->walk, &a.caused);
+	if (ctx->who != CTX_REFRESH || ctx->caller) {
+		budget_walks_identify(b->walks, ctx->caller, &a.walker);
+		budget_walks_weigh(b->walks, &a.walker, b->walk, &a.caused);
 	}
 	budget_look(b);
-	while (!r && !try(ctx, b, &a)) {
+	while (!r && !attempt(ctx, b, &a)) {
 		r = ctx_check(ctx);
 		if (r < 0)
 			return r;
-		if (a.until_ms && ctx->class == CTX_WALK)
-			walks_refused(b->walks, &a.walker, a.caused.together);
+		if (a.until_ms && ctx->who == CTX_WALK)
+			budget_walks_refused(b->walks, &a.walker,
+					     a.caused.together);
 		if (a.until_ms)
 			return refuse_class(ctx, &a);
 		if (a.pause_ms > LONGEST_WAIT_MS ||
@@ -243,35 +245,35 @@ int budget_admit(struct ctx *ctx, struct budget *b)
 		r = ctx_sleep(ctx, a.pause_ms);
 		ctx_wait_end(ctx);
 	}
-	if (!r && (ctx->class != CTX_REFRESH || ctx->caller))
-		walks_count(b->walks, &a.walker);
+	if (!r && (ctx->who != CTX_REFRESH || ctx->caller))
+		budget_walks_count(b->walks, &a.walker);
 	return r;
 }
 
 int budget_refuses(struct ctx *ctx, struct budget *b)
 {
-	enum ctx_class class = ctx->class;
+	enum ctx_class who = ctx->who;
 	struct asking a = {.pause_ms = 0};
 	int r = 0;
 
-	if (class == CTX_REFRESH)
+	if (who == CTX_REFRESH)
 		return 0;
-	walks_identify(b->walks, ctx->caller, &a.walker);
-	walks_weigh(b->walks, &a.walker, b->walk, &a.caused);
+	budget_walks_identify(b->walks, ctx->caller, &a.walker);
+	budget_walks_weigh(b->walks, &a.walker, b->walk, &a.caused);
 	budget_look(b);
 	mutex_lock(&b->lock);
 	if (is_walk(b, &a.caused)) {
-		ctx->class = CTX_WALK;
-		a.limit = quota_limit(&b->api);
-		a.leaves = quota_reserve(&b->api, CTX_WALK);
-		a.until_ms = quota_wait(&b->api, CTX_WALK, 1);
+		ctx->who = CTX_WALK;
+		a.limit = budget_quota_limit(&b->api);
+		a.leaves = budget_quota_reserve(&b->api, CTX_WALK);
+		a.until_ms = budget_quota_wait(&b->api, CTX_WALK, 1);
 	}
 	mutex_unlock(&b->lock);
 	if (a.until_ms) {
-		walks_refused(b->walks, &a.walker, a.caused.together);
+		budget_walks_refused(b->walks, &a.walker, a.caused.together);
 		r = refuse_class(ctx, &a);
 	}
-	ctx->class = class;
+	ctx->who = who;
 	return r;
 }
 
@@ -282,7 +284,7 @@ bool budget_may_prefetch(struct budget *b, unsigned n)
 	budget_look(b);
 	mutex_lock(&b->lock);
 	may = b->paused_until_ms <= clock_boot_ms() &&
-	      !quota_wait(&b->api, CTX_REFRESH, n);
+	      !budget_quota_wait(&b->api, CTX_REFRESH, n);
 	mutex_unlock(&b->lock);
 	return may;
 }
@@ -369,8 +371,8 @@ int64_t budget_observe(struct ctx *ctx, struct budget *b,
 	check(b->api.n_under_way > 0);
 	b->api.n_under_way--;
 	b->n_requests += answer->n_asked;
-	quota_count(&b->api, ctx->class, answer->n_asked);
-	quota_hear(&b->api, answer);
+	budget_quota_count(&b->api, ctx->who, answer->n_asked);
+	budget_quota_hear(&b->api, answer);
 	if (answer->status)
 		b->asked_ms = clock_boot_ms();
 	if (ctx->tries)
@@ -393,8 +395,8 @@ void budget_count_git(struct budget *b, uint64_t n_requests)
 {
 	mutex_lock(&b->lock);
 	if (n_requests > b->n_git_seen) {
-		quota_count(&b->git, CTX_PERSON,
-			    (unsigned)(n_requests - b->n_git_seen));
+		budget_quota_count(&b->git, CTX_PERSON,
+				   (unsigned)(n_requests - b->n_git_seen));
 		b->n_git_seen = n_requests;
 	}
 	mutex_unlock(&b->lock);
@@ -412,8 +414,8 @@ void budget_state(struct budget *b, struct budget_state *ret_state)
 	budget_look(b);
 	mutex_lock(&b->lock);
 	state.n_requests = b->n_requests;
-	quota_state(&b->api, &state.api);
-	quota_state(&b->git, &state.git);
+	budget_quota_state(&b->api, &state.api);
+	budget_quota_state(&b->git, &state.git);
 	if (b->paused_until_ms > now) {
 		int64_t tries = b->asked_ms + TRY_MS;
 
@@ -423,12 +425,12 @@ void budget_state(struct budget *b, struct budget_state *ret_state)
 			state.tries_ms = clock_wall_ms() +
 					 (tries > now ? tries - now : 0);
 	}
-	for (int class = 0; class < CTX_CLASSES; class ++)
-		state.waits_until_ms[class] =
-			quota_wait(&b->api, (enum ctx_class) class, 1);
+	for (int who = 0; who < CTX_CLASSES; who++)
+		state.waits_until_ms[who] =
+			budget_quota_wait(&b->api, (enum ctx_class)who, 1);
 	walk = walk_begins(b);
 	mutex_unlock(&b->lock);
-	state.n_walks = walks_list(b->walks, walk, state.walks,
-				   ARRAY_SIZE(state.walks));
+	state.n_walks = budget_walks_list(b->walks, walk, state.walks,
+					  ARRAY_SIZE(state.walks));
 	*ret_state = state;
 }

@@ -49,8 +49,8 @@ static bool begin(struct budget *b, struct quota *q, struct cache_ledger *add)
 	bool any = q->n_unwritten > 0 || q->said_unwritten;
 
 	memset(add, 0, sizeof(*add));
-	window_add_all(&q->writing, &q->unwritten);
-	window_clear(&q->unwritten);
+	budget_window_add_all(&q->writing, &q->unwritten);
+	budget_window_clear(&q->unwritten);
 	q->n_writing += q->n_unwritten;
 	q->n_unwritten = 0;
 	for (size_t i = 0; i < HOUR_MINUTES; i++) {
@@ -129,12 +129,12 @@ static void load(struct budget *b, struct quota *q,
 	if (first || others < 0)
 		q->said.at_total += others;
 	q->ledger_total = found->total;
-	window_clear(&q->ledger);
+	budget_window_clear(&q->ledger);
 	for (size_t i = 0; i < found->n_uses; i++)
-		for (int class = 0; class < CTX_CLASSES; class ++)
-			window_add(&q->ledger, found->uses[i].minute,
-				   (enum ctx_class) class,
-				   found->uses[i].n[class]);
+		for (int who = 0; who < CTX_CLASSES; who++)
+			budget_window_add(&q->ledger, found->uses[i].minute,
+					  (enum ctx_class)who,
+					  found->uses[i].n[who]);
 	read_said(q, &found->notes[NOTE_SAID]);
 	if (q == &b->api)
 		read_pause(b, &found->notes[NOTE_PAUSE]);
@@ -158,12 +158,12 @@ static int sync_quota(struct budget *b, struct quota *q, bool wait)
 	if (r == 0) {
 		load(b, q, &found, q->n_writing, false);
 	} else {
-		window_add_all(&q->unwritten, &q->writing);
+		budget_window_add_all(&q->unwritten, &q->writing);
 		q->n_unwritten += q->n_writing;
 		q->said_unwritten |= add.notes[NOTE_SAID].noted_ms != 0;
 		b->pause_unwritten |= add.notes[NOTE_PAUSE].noted_ms != 0;
 	}
-	window_clear(&q->writing);
+	budget_window_clear(&q->writing);
 	q->n_writing = 0;
 	return r;
 }

@@ -26,10 +26,12 @@ struct window {
 		unsigned n[CTX_CLASSES];
 	} slots[HOUR_MINUTES];
 };
-void window_add(struct window *, int64_t minute, enum ctx_class, unsigned n);
-void window_add_all(struct window *, const struct window *);
-void window_clear(struct window *);
-unsigned window_at(const struct window *, int64_t minute, enum ctx_class);
+void budget_window_add(struct window *, int64_t minute, enum ctx_class,
+		       unsigned n);
+void budget_window_add_all(struct window *, const struct window *);
+void budget_window_clear(struct window *);
+unsigned budget_window_at(const struct window *, int64_t minute,
+			  enum ctx_class);
 
 /* What the service said last. All times: wall clock. */
 struct said {
@@ -60,33 +62,33 @@ struct quota {
 	struct said said;
 	bool said_unwritten;
 };
-void quota_init(struct quota *, const char *book, int64_t assumed);
-void quota_count(struct quota *, enum ctx_class, unsigned n);
-void quota_hear(struct quota *, const struct http_response *);
-int64_t quota_limit(const struct quota *);
-int64_t quota_left(const struct quota *); /* ≥ 0 */
+void budget_quota_init(struct quota *, const char *book, int64_t assumed);
+void budget_quota_count(struct quota *, enum ctx_class, unsigned n);
+void budget_quota_hear(struct quota *, const struct http_response *);
+int64_t budget_quota_limit(const struct quota *);
+int64_t budget_quota_left(const struct quota *); /* ≥ 0 */
 /* How much of the quota the class leaves to others. */
-int64_t quota_reserve(const struct quota *, enum ctx_class);
+int64_t budget_quota_reserve(const struct quota *, enum ctx_class);
 /* 0: the class may spend n now; else when it may, wall clock. */
-int64_t quota_wait(const struct quota *, enum ctx_class, unsigned n);
-unsigned quota_used(const struct quota *, enum ctx_class);
+int64_t budget_quota_wait(const struct quota *, enum ctx_class, unsigned n);
+unsigned budget_quota_used(const struct quota *, enum ctx_class);
 /* What is left is reckoned from the service's word, not from our count alone.
  */
-bool quota_is_told(const struct quota *);
-void quota_state(const struct quota *, struct budget_quota *ret);
+bool budget_quota_is_told(const struct quota *);
+void budget_quota_state(const struct quota *, struct budget_quota *ret);
 
 /* ---- walks ---- */
 
 struct walks;
-struct walks *walks_new(budget_who_of *, void *arg);
-struct walks *walks_free(struct walks *);
+struct walks *budget_walks_new(budget_who_of *, void *arg);
+struct walks *budget_walks_free(struct walks *);
 struct walker {
 	int32_t session;
 	bool terminal;
 	char name[16]; /* printable */
 };
 /* Who it is; may read /proc, so no lock is held. */
-void walks_identify(struct walks *, int32_t thread, struct walker *ret);
+void budget_walks_identify(struct walks *, int32_t thread, struct walker *ret);
 /* What one more request would make, with what there was in ten minutes. */
 struct walk_weight {
 	unsigned caused; /* by the session, without this one … */
@@ -95,15 +97,15 @@ struct walk_weight {
 	unsigned people; /* by all sessions that caused at most `most` */
 	char name[16];   /* printable: the program that caused most of it */
 };
-void walks_weigh(struct walks *, const struct walker *, unsigned most,
-		 struct walk_weight *ret);
+void budget_walks_weigh(struct walks *, const struct walker *, unsigned most,
+			struct walk_weight *ret);
 /* It was let through: what is refused makes no walk longer. */
-void walks_count(struct walks *, const struct walker *);
+void budget_walks_count(struct walks *, const struct walker *);
 /* It was refused as a walk: it is one as long as it goes on trying. */
-void walks_refused(struct walks *, const struct walker *, bool together);
+void budget_walks_refused(struct walks *, const struct walker *, bool together);
 /* Those with more than threshold requests, most first. */
-size_t walks_list(struct walks *, unsigned threshold, struct budget_walk *ret,
-		  size_t n);
+size_t budget_walks_list(struct walks *, unsigned threshold,
+			 struct budget_walk *ret, size_t n);
 
 /* ---- the whole ---- */
 

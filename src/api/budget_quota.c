@@ -27,61 +27,62 @@ static size_t slot_of(int64_t minute)
 	return (uint64_t)minute % HOUR_MINUTES;
 }
 
-void window_add(struct window *w, int64_t minute, enum ctx_class class,
-		unsigned n)
+void budget_window_add(struct window *w, int64_t minute, enum ctx_class who,
+		       unsigned n)
 {
 	struct slot *slot = &w->slots[slot_of(minute)];
 
 	if (slot->minute != minute)
 		*slot = (struct slot){.minute = minute};
-	slot->n[class] += n;
+	slot->n[who] += n;
 }
 
-void window_add_all(struct window *w, const struct window *more)
+void budget_window_add_all(struct window *w, const struct window *more)
 {
 	for (size_t i = 0; i < HOUR_MINUTES; i++)
-		for (int class = 0; class < CTX_CLASSES; class ++)
-			if (more->slots[i].n[class])
-				window_add(w, more->slots[i].minute,
-					   (enum ctx_class) class,
-					   more->slots[i].n[class]);
+		for (int who = 0; who < CTX_CLASSES; who++)
+			if (more->slots[i].n[who])
+				budget_window_add(w, more->slots[i].minute,
+						  (enum ctx_class)who,
+						  more->slots[i].n[who]);
 }
 
-void window_clear(struct window *w)
+void budget_window_clear(struct window *w)
 {
 	memset(w, 0, sizeof(*w));
 }
 
-unsigned window_at(const struct window *w, int64_t minute, enum ctx_class class)
+unsigned budget_window_at(const struct window *w, int64_t minute,
+			  enum ctx_class who)
 {
 	const struct slot *slot = &w->slots[slot_of(minute)];
 
-	return slot->minute == minute ? slot->n[class] : 0;
+	return slot->minute == minute ? slot->n[who] : 0;
 }
 
-void quota_init(struct quota *q, const char *book, int64_t assumed)
+void budget_quota_init(struct quota *q, const char *book, int64_t assumed)
 {
 	*q = (struct quota){.book = book, .assumed = assumed};
 	q->said.remaining = -1;
 }
 
-void quota_count(struct quota *q, enum ctx_class class, unsigned n)
+void budget_quota_count(struct quota *q, enum ctx_class who, unsigned n)
 {
 	int64_t minute = clock_wall_ms() / MINUTE_MS;
 
-	window_add(&q->own, minute, class, n);
-	window_add(&q->unwritten, minute, class, n);
+	budget_window_add(&q->own, minute, who, n);
+	budget_window_add(&q->unwritten, minute, who, n);
 	q->n_unwritten += n;
 }
 
 /* A ledger that was lost or cannot be read does not make ours less. */
 static unsigned used_at(const struct quota *q, int64_t minute,
-			enum ctx_class class)
+			enum ctx_class who)
 {
-	unsigned shared = window_at(&q->ledger, minute, class) +
-			  window_at(&q->writing, minute, class) +
-			  window_at(&q->unwritten, minute, class);
-	unsigned own = window_at(&q->own, minute, class);
+	unsigned shared = budget_window_at(&q->ledger, minute, who) +
+			  budget_window_at(&q->writing, minute, who) +
+			  budget_window_at(&q->unwritten, minute, who);
+	unsigned own = budget_window_at(&q->own, minute, who);
 
 	return shared > own ? shared : own;
 }
@@ -90,18 +91,18 @@ static unsigned used_in_minute(const struct quota *q, int64_t minute)
 {
 	unsigned n = 0;
 
-	for (int class = 0; class < CTX_CLASSES; class ++)
-		n += used_at(q, minute, (enum ctx_class) class);
+	for (int who = 0; who < CTX_CLASSES; who++)
+		n += used_at(q, minute, (enum ctx_class)who);
 	return n;
 }
 
-unsigned quota_used(const struct quota *q, enum ctx_class class)
+unsigned budget_quota_used(const struct quota *q, enum ctx_class who)
 {
 	int64_t minute = clock_wall_ms() / MINUTE_MS;
 	unsigned n = 0;
 
 	for (int64_t m = minute - HOUR_MINUTES + 1; m <= minute; m++)
-		n += used_at(q, m, class);
+		n += used_at(q, m, who);
 	return n;
 }
 
@@ -112,7 +113,7 @@ static int64_t total(const struct quota *q)
 
 /* ---- what the service says ---- */
 
-void quota_hear(struct quota *q, const struct http_response *answer)
+void budget_quota_hear(struct quota *q, const struct http_response *answer)
 {
 	int64_t now = clock_wall_ms(), reset_ms = answer->rate_reset_s;
 	struct said *said = &q->said;
@@ -143,7 +144,7 @@ void quota_hear(struct quota *q, const struct http_response *answer)
 
 /* ---- reckoning ---- */
 
-int64_t quota_limit(const struct quota *q)
+int64_t budget_quota_limit(const struct quota *q)
 {
 	int64_t age = clock_wall_ms() - q->said.noted_ms;
 	int64_t limit = q->assumed;
@@ -176,18 +177,18 @@ static void hear_again(const struct quota *q, int64_t now, struct reckoning *r)
 		r->more_ms = until;
 		r->told = true;
 	} else if (said->reset_ms && now < said->reset_ms + HOUR_MS) {
-		r->left = quota_limit(q) - since;
+		r->left = budget_quota_limit(q) - since;
 	}
 }
 
 static struct reckoning reckon(const struct quota *q)
 {
 	int64_t now = clock_wall_ms(), near_ms = q->said.near_ms;
-	int64_t most = quota_limit(q) * NEAR_PERCENT / 100;
-	struct reckoning r = {.left = quota_limit(q)};
+	int64_t most = budget_quota_limit(q) * NEAR_PERCENT / 100;
+	struct reckoning r = {.left = budget_quota_limit(q)};
 
-	for (int class = 0; class < CTX_CLASSES; class ++)
-		r.left -= quota_used(q, (enum ctx_class) class);
+	for (int who = 0; who < CTX_CLASSES; who++)
+		r.left -= budget_quota_used(q, (enum ctx_class)who);
 	hear_again(q, now, &r);
 	if (near_ms && near_ms <= now && now < near_ms + NEAR_MS &&
 	    r.left > most) {
@@ -198,18 +199,18 @@ static struct reckoning reckon(const struct quota *q)
 	return r;
 }
 
-int64_t quota_left(const struct quota *q)
+int64_t budget_quota_left(const struct quota *q)
 {
 	int64_t left = reckon(q).left;
 
 	return left > 0 ? left : 0;
 }
 
-int64_t quota_reserve(const struct quota *q, enum ctx_class class)
+int64_t budget_quota_reserve(const struct quota *q, enum ctx_class who)
 {
-	int64_t limit = quota_limit(q);
+	int64_t limit = budget_quota_limit(q);
 
-	switch (class) {
+	switch (who) {
 	case CTX_PERSON:
 		break;
 	case CTX_WALK:
@@ -220,11 +221,11 @@ int64_t quota_reserve(const struct quota *q, enum ctx_class class)
 	return 0;
 }
 
-int64_t quota_wait(const struct quota *q, enum ctx_class class, unsigned n)
+int64_t budget_quota_wait(const struct quota *q, enum ctx_class who, unsigned n)
 {
 	struct reckoning r = reckon(q);
 	int64_t now = clock_wall_ms(), minute = now / MINUTE_MS;
-	int64_t missing = quota_reserve(q, class) + n - r.left;
+	int64_t missing = budget_quota_reserve(q, who) + n - r.left;
 
 	if (missing <= 0)
 		return 0;
@@ -239,9 +240,9 @@ int64_t quota_wait(const struct quota *q, enum ctx_class class, unsigned n)
 	return now + MINUTE_MS;
 }
 
-bool quota_is_told(const struct quota *q)
+bool budget_quota_is_told(const struct quota *q)
 {
-	return reckon(q).told || quota_limit(q) != q->assumed;
+	return reckon(q).told || budget_quota_limit(q) != q->assumed;
 }
 
 /* When the last of what was used is an hour old; 0: nothing was. */
@@ -250,25 +251,25 @@ static int64_t forgotten_ms(const struct quota *q)
 	int64_t now = clock_wall_ms() / MINUTE_MS;
 
 	for (int64_t m = now; m > now - HOUR_MINUTES; m--)
-		for (int class = 0; class < CTX_CLASSES; class ++)
-			if (used_at(q, m, (enum ctx_class) class))
+		for (int who = 0; who < CTX_CLASSES; who++)
+			if (used_at(q, m, (enum ctx_class)who))
 				return (m + HOUR_MINUTES + 1) * MINUTE_MS;
 	return 0;
 }
 
-void quota_state(const struct quota *q, struct budget_quota *ret)
+void budget_quota_state(const struct quota *q, struct budget_quota *ret)
 {
 	struct reckoning r = reckon(q);
 
 	*ret = (struct budget_quota){
-		.limit = quota_limit(q),
+		.limit = budget_quota_limit(q),
 		.left = r.left > 0 ? r.left : 0,
 		.told = r.told,
 		.reset_ms = r.told && q->said.reset_ms ? q->said.reset_ms : 0,
 	};
-	for (int class = 0; class < CTX_CLASSES; class ++) {
-		ret->by_class[class] = quota_used(q, (enum ctx_class) class);
-		ret->used += ret->by_class[class];
+	for (int who = 0; who < CTX_CLASSES; who++) {
+		ret->by_class[who] = budget_quota_used(q, (enum ctx_class)who);
+		ret->used += ret->by_class[who];
 	}
 	if (ret->left < ret->limit)
 		ret->full_ms = ret->reset_ms ? ret->reset_ms : forgotten_ms(q);

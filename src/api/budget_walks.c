@@ -63,7 +63,7 @@ struct walks {
 	int64_t fleeting_refused;    /* under lock: the minute */
 };
 
-struct walks *walks_new(budget_who_of *who_of, void *arg)
+struct walks *budget_walks_new(budget_who_of *who_of, void *arg)
 {
 	struct walks *w = xcalloc(1, sizeof(*w));
 
@@ -74,7 +74,7 @@ struct walks *walks_new(budget_who_of *who_of, void *arg)
 	return w;
 }
 
-struct walks *walks_free(struct walks *w)
+struct walks *budget_walks_free(struct walks *w)
 {
 	struct group *g, *next;
 
@@ -154,7 +154,7 @@ static struct known *known_of(struct walks *w, int32_t thread)
 	return &w->known[(uint32_t)thread % N_KNOWN];
 }
 
-void walks_identify(struct walks *w, int32_t thread, struct walker *ret)
+void budget_walks_identify(struct walks *w, int32_t thread, struct walker *ret)
 {
 	/* Who is gone before it could be looked at comes and goes. */
 	struct walker walker = {.session = thread, .terminal = !thread};
@@ -312,8 +312,8 @@ static bool is_fleeting(const struct walker *walker, unsigned n)
 	return !walker->terminal && n <= FLEETING_MOST;
 }
 
-void walks_weigh(struct walks *w, const struct walker *walker, unsigned most,
-		 struct walk_weight *ret)
+void budget_walks_weigh(struct walks *w, const struct walker *walker,
+			unsigned most, struct walk_weight *ret)
 {
 	static const struct counts none;
 	struct walk_weight weight = {0};
@@ -351,7 +351,7 @@ void walks_weigh(struct walks *w, const struct walker *walker, unsigned most,
 	*ret = weight;
 }
 
-void walks_count(struct walks *w, const struct walker *walker)
+void budget_walks_count(struct walks *w, const struct walker *walker)
 {
 	struct group *g;
 
@@ -364,7 +364,8 @@ void walks_count(struct walks *w, const struct walker *walker)
 	mutex_unlock(&w->lock);
 }
 
-void walks_refused(struct walks *w, const struct walker *walker, bool together)
+void budget_walks_refused(struct walks *w, const struct walker *walker,
+			  bool together)
 {
 	struct group *g;
 
@@ -395,8 +396,8 @@ static size_t insert(struct budget_walk *all, size_t n_all, size_t n,
 	return n_all;
 }
 
-size_t walks_list(struct walks *w, unsigned threshold, struct budget_walk *ret,
-		  size_t n)
+size_t budget_walks_list(struct walks *w, unsigned threshold,
+			 struct budget_walk *ret, size_t n)
 {
 	struct group *g, *next;
 	size_t n_found = 0;

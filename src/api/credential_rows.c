@@ -63,13 +63,13 @@ struct credential_rows *credential_rows_free(struct credential_rows *rows)
 
 /* Whether it is answered here. */
 static bool is_enough(const struct credential_rows *rows,
-		      enum credential_door door, enum ctx_class class)
+		      enum credential_door door, enum ctx_class who)
 	requires_lock(rows->lock)
 {
 	unsigned n = rows->rows[door].n_refused;
 	bool both = rows->rows[0].n_refused && rows->rows[1].n_refused;
 
-	return n >= (class == CTX_REFRESH || both ? 1 : REFUSALS_MOST);
+	return n >= (who == CTX_REFRESH || both ? 1 : REFUSALS_MOST);
 }
 
 static int refuse(struct ctx *ctx, const struct credential *c,
@@ -77,7 +77,7 @@ static int refuse(struct ctx *ctx, const struct credential *c,
 {
 	char until[24];
 
-	ctx->refused = ctx->class == CTX_REFRESH;
+	ctx->refused = ctx->who == CTX_REFRESH;
 	clock_format_iso8601(clock_wall_ms() + left_ms, until);
 	return ctx_fail(ctx, -EACCES,
 			"Bitbucket refused the credential (401) several times "
@@ -97,7 +97,7 @@ static int ask(struct ctx *ctx, const struct credential *c,
 	if (!rows)
 		return 0;
 	mutex_lock(&rows->lock);
-	if (is_enough(rows, door, ctx->class)) {
+	if (is_enough(rows, door, ctx->who)) {
 		struct row *row = &rows->rows[door];
 
 		left = row->asked_ms + AGAIN_MS - now;

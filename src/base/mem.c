@@ -126,7 +126,7 @@ char *buf_steal(struct buf *b, size_t *ret_len)
 }
 
 struct blob {
-	struct refs refs;
+	struct refcount refcount;
 	char *data;
 	size_t len;
 };
@@ -135,7 +135,7 @@ static struct blob *blob_wrap(char *data, size_t n)
 {
 	struct blob *b = xcalloc(1, sizeof(*b));
 
-	refs_init(&b->refs);
+	refcount_init(&b->refcount);
 	b->data = data;
 	b->len = n;
 	return b;
@@ -156,13 +156,13 @@ struct blob *blob_take(void *data, size_t n)
 
 struct blob *blob_ref(struct blob *b)
 {
-	refs_take(&b->refs);
+	refcount_take(&b->refcount);
 	return b;
 }
 
 struct blob *blob_unref(struct blob *b)
 {
-	if (b && refs_drop(&b->refs)) {
+	if (b && refcount_drop(&b->refcount)) {
 		free(b->data);
 		free(b);
 	}

@@ -244,7 +244,7 @@ void ctx_init(struct ctx *ctx, struct ctx_group *group, int64_t timeout_ms)
 	ctx->group = group;
 	ctx->prev = ctx->next = NULL;
 	ctx->waits = false;
-	ctx->class = CTX_PERSON;
+	ctx->who = CTX_PERSON;
 	ctx->caller = 0;
 	ctx->urgent = ctx->tries = false;
 	ctx->refused = ctx->announced = false;
@@ -264,7 +264,7 @@ void ctx_init_like(struct ctx *ctx, const struct ctx *parent)
 {
 	ctx_init(ctx, parent->group, -1);
 	ctx->deadline_ms = parent->deadline_ms;
-	ctx->class = parent->class;
+	ctx->who = parent->who;
 	ctx->caller = parent->caller;
 	ctx->urgent = parent->urgent;
 }

@@ -57,7 +57,7 @@ int clones_new(const struct clones_config *config, struct clones **ret_clones)
 	if (r >= 0)
 		r = file_mkdirs(cs->dir, 0700);
 	if (r >= 0)
-		r = queue_start(cs);
+		r = clone_queue_start(cs);
 	if (r >= 0)
 		r = thread_start("sweep", sweep, cs, &cs->sweeper);
 	if (r < 0)
@@ -68,15 +68,15 @@ int clones_new(const struct clones_config *config, struct clones **ret_clones)
 
 void clones_cancel(struct clones *cs)
 {
-	queue_cancel(cs);
+	clone_queue_cancel(cs);
 }
 
 struct clones *clones_free(struct clones *cs)
 {
 	if (!cs)
 		return NULL;
-	queue_cancel(cs);
-	queue_stop(cs);
+	clone_queue_cancel(cs);
+	clone_queue_stop(cs);
 	atomic_store(&cs->stop_sweeping, true);
 	thread_join(cs->sweeper);
 	check(!cs->clones);
@@ -162,7 +162,7 @@ int clone_open(struct clones *cs, const char *uuid, const char *workspace,
 	}
 	replace(&c->main_branch, main_branch);
 	mutex_unlock(&cs->lock);
-	name_offered(c, workspace, slug);
+	clone_name_offered(c, workspace, slug);
 	*ret_clone = c;
 	return 0;
 }
@@ -188,7 +188,7 @@ struct clone *clone_ref(struct clone *c)
 
 struct clone *clone_unref(struct clone *c)
 {
-	struct clone_line *line, *next;
+	struct clone_tracking *tracking, *next;
 	struct clones *cs;
 	bool last;
 
@@ -204,13 +204,13 @@ struct clone *clone_unref(struct clone *c)
 	if (!last)
 		return NULL;
 	objects_close(atomic_load(&c->objects));
-	HASH_ITER (hh, c->lines, line, next) {
-		HASH_DEL(c->lines, line);
-		line_free(line);
+	HASH_ITER (hh, c->trackings, tracking, next) {
+		HASH_DEL(c->trackings, tracking);
+		clone_tracking_free(tracking);
 	}
 	for (size_t i = 0; i < CLONE_FAILURES; i++)
 		free(c->failures[i].sentence);
-	talk_free(c->talk);
+	clone_session_free(c->session);
 	clone_refs_unref(c->names);
 	free(c->no_trees);
 	free(c->learnt_as);

@@ -42,48 +42,48 @@ static int fail_store(struct clone_job *j, int r)
 /* The capabilities that are remembered of this host. */
 static void caps_recall(struct clone_job *j)
 {
-	cleanup(blob_unref) struct blob *line = NULL;
+	cleanup(blob_unref) struct blob *caps = NULL;
 	const char *origin = j->clones->origin;
 
 	if (cache_fact_get(j->clones->cache, "git-caps", origin, strlen(origin),
-			   &line) < 0 ||
-	    !upload_pack_caps_parse(blob_data(line), &j->talk->caps))
-		j->talk->caps = (struct upload_pack_caps){0};
+			   &caps) < 0 ||
+	    !upload_pack_caps_parse(blob_data(caps), &j->session->caps))
+		j->session->caps = (struct upload_pack_caps){0};
 }
 
 static void caps_remember(struct clone_job *j)
 {
 	cleanup(blob_unref) struct blob *old = NULL;
-	cleanup(buf_done) struct buf line = BUF_INIT(4 * KIB);
+	cleanup(buf_done) struct buf caps = BUF_INIT(4 * KIB);
 	const char *origin = j->clones->origin;
 	int r;
 
 	/* A SHA-256 repository says nothing of its neighbours, nor does a
 	 * server of v0 (its line is emptied, so that it is not asked in v2
 	 * for nothing each time). */
-	if (j->talk->caps.sha256)
+	if (j->session->caps.sha256)
 		return;
-	if (upload_pack_caps_format(&j->talk->caps, &line) < 0)
-		buf_clear(&line);
+	if (upload_pack_caps_format(&j->session->caps, &caps) < 0)
+		buf_clear(&caps);
 	r = cache_fact_get(j->clones->cache, "git-caps", origin, strlen(origin),
 			   &old);
-	if (r < 0 && line.len == 0)
+	if (r < 0 && caps.len == 0)
 		return;
-	if (r >= 0 && blob_len(old) == line.len &&
-	    memcmp(blob_data(old), line.len ? line.data : "", line.len) == 0)
+	if (r >= 0 && blob_len(old) == caps.len &&
+	    memcmp(blob_data(old), caps.len ? caps.data : "", caps.len) == 0)
 		return;
 	(void)cache_fact_put(j->clones->cache, "git-caps", origin,
-			     strlen(origin), line.len ? line.data : "",
-			     line.len);
+			     strlen(origin), caps.len ? caps.data : "",
+			     caps.len);
 }
 
-struct talk *talk_free(struct talk *talk)
+struct clone_session *clone_session_free(struct clone_session *session)
 {
-	if (!talk)
+	if (!session)
 		return NULL;
-	upload_pack_free(talk->up);
-	link_free(talk->link);
-	free(talk);
+	upload_pack_free(session->up);
+	link_free(session->link);
+	free(session);
 	return NULL;
 }
 
@@ -115,18 +115,19 @@ static int connect_job(struct clone_job *j, const char *workspace,
 	if (url.failed)
 		return ctx_fail(&j->ctx, -ENAMETOOLONG,
 				"the name of the repository is too long");
-	j->talk = talk_free(j->talk);
-	j->talk = xcalloc(1, sizeof(*j->talk));
-	j->talk->since_ms = clock_mono_ms();
+	j->session = clone_session_free(j->session);
+	j->session = xcalloc(1, sizeof(*j->session));
+	j->session->since_ms = clock_mono_ms();
 	caps_recall(j);
 	r = link_http_new(j->clones->http, url.data,
 			  credential_git(j->clones->credential),
-			  &j->talk->link);
+			  &j->session->link);
 	if (r < 0)
 		return r;
-	link_http_guard(j->talk->link,
+	link_http_guard(j->session->link,
 			&(struct link_guard){may_send, was_heard, j->clones});
-	return upload_pack_new(j->talk->link, &j->talk->caps, &j->talk->up);
+	return upload_pack_new(j->session->link, &j->session->caps,
+			       &j->session->up);
 }
 
 static const struct upload_pack_ref *
@@ -185,26 +186,26 @@ static int choose_tip(struct clone_job *j, const struct upload_pack_refs *refs,
 
 static void keep_talk(struct clone_job *j)
 {
-	struct talk *old;
+	struct clone_session *old;
 
-	if (j->talk->caps.v2)
+	if (j->session->caps.v2)
 		return;
 	mutex_lock(&j->clones->lock);
-	old = j->clone->talk;
-	j->clone->talk = steal(&j->talk);
+	old = j->clone->session;
+	j->clone->session = steal(&j->session);
 	mutex_unlock(&j->clones->lock);
-	talk_free(old);
+	clone_session_free(old);
 }
 
 /* Goes on with what was kept, if that is of now. */
 static bool go_on_talking(struct clone_job *j)
 {
 	mutex_lock(&j->clones->lock);
-	j->talk = steal(&j->clone->talk);
+	j->session = steal(&j->clone->session);
 	mutex_unlock(&j->clones->lock);
-	if (j->talk && clock_mono_ms() - j->talk->since_ms > TALK_MS)
-		j->talk = talk_free(j->talk);
-	return j->talk;
+	if (j->session && clock_mono_ms() - j->session->since_ms > TALK_MS)
+		j->session = clone_session_free(j->session);
+	return j->session;
 }
 
 /* An empty repository and one whose default branch is a name alone look the
@@ -216,10 +217,10 @@ static int ask_for_others(struct clone_job *j, const char *const *all,
 	int r = 0;
 
 	if (!*ret_names) {
-		r = upload_pack_ls_refs(&j->ctx, j->talk->up, all, &refs);
+		r = upload_pack_ls_refs(&j->ctx, j->session->up, all, &refs);
 		if (r < 0)
 			return r;
-		*ret_names = names_new(&refs);
+		*ret_names = clone_refs_new(&refs);
 	}
 	for (size_t i = 0; i < CLONE_REF_KINDS; i++)
 		tip->missing |= (*ret_names)->n_names[i] > 0;
@@ -246,15 +247,15 @@ static int ask_once(struct clone_job *j, struct clone_tip *ret_tip,
 	mutex_lock(&j->clones->lock);
 	tip.serial = ++j->clones->n_asked;
 	mutex_unlock(&j->clones->lock);
-	r = upload_pack_ls_refs(&j->ctx, j->talk->up, j->all ? all : prefixes,
-				&refs);
+	r = upload_pack_ls_refs(&j->ctx, j->session->up,
+				j->all ? all : prefixes, &refs);
 	if (r < 0)
 		return r;
 	caps_remember(j);
 	r = choose_tip(j, &refs, main_ref, &tip);
 	if (r < 0)
 		return r;
-	names = j->all ? names_new(&refs) : NULL;
+	names = j->all ? clone_refs_new(&refs) : NULL;
 	if (tip.empty)
 		r = ask_for_others(j, all, &tip, &names);
 	if (r < 0)
@@ -264,7 +265,7 @@ static int ask_once(struct clone_job *j, struct clone_tip *ret_tip,
 	return 0;
 }
 
-int job_ask(struct clone_job *j)
+int clone_job_ls_refs(struct clone_job *j)
 {
 	bool renamed = false;
 
@@ -273,20 +274,20 @@ int job_ask(struct clone_job *j)
 		struct clone_tip tip = {0};
 		int r = ask_once(j, &tip, &names);
 
-		if (r == -ENOENT && !renamed && name_is_other(j)) {
+		if (r == -ENOENT && !renamed && clone_name_is_other(j)) {
 			renamed = true;
 			continue;
 		}
 		if (r >= 0)
-			r = name_judge(j, &tip, names, renamed);
-		if (r == NAME_OTHER && !renamed) {
+			r = clone_name_judge(j, &tip, names, renamed);
+		if (r == CLONE_NAME_OTHER && !renamed) {
 			renamed = true;
 			continue;
 		}
-		if (r < 0 || r == NAME_HOLD)
+		if (r < 0 || r == CLONE_NAME_HOLD)
 			return r < 0 ? r : 0;
-		name_learnt(j->clone, j, &tip);
-		names_take(j->clone, &tip, steal(&names));
+		clone_name_learnt(j->clone, j, &tip);
+		clone_refs_learn(j->clone, &tip, steal(&names));
 		keep_talk(j);
 		return 0;
 	}
@@ -294,7 +295,7 @@ int job_ask(struct clone_job *j)
 
 /* ---- bringing a commit ---- */
 
-int trees_admit(struct ctx *ctx, struct clones *cs, bool take)
+int clone_admit_tree(struct ctx *ctx, struct clones *cs, bool take)
 {
 	int64_t now = clock_boot_ms(), oldest = 0;
 	char at[16] = "";
@@ -391,10 +392,10 @@ static void find_haves(struct clone_job *j, struct haves *h)
 	struct oid *whole = NULL;
 	size_t n = 0;
 
-	if (line_load(clone_line(j->clone, NULL), &head) >= 0 && !head.empty &&
-	    objects_is_whole(j->objects, &head.commit))
+	if (clone_tracking_load(clone_tracking(j->clone, NULL), &head) >= 0 &&
+	    !head.empty && objects_is_complete(j->objects, &head.commit))
 		add_have(j, h, &head.commit);
-	if (objects_whole_commits(j->objects, HAVES_MOST, &whole, &n) < 0)
+	if (objects_complete_commits(j->objects, HAVES_MOST, &whole, &n) < 0)
 		return;
 	/* The newest is the last. A tree that a tag led to is no commit. */
 	while (n--)
@@ -418,7 +419,7 @@ static int receive(struct clone_job *j, const struct haves *h)
 		.shallow = take_shallow,
 		.arg = j,
 	};
-	int r = upload_pack_fetch(&j->ctx, j->talk->up, &fetch);
+	int r = upload_pack_fetch(&j->ctx, j->session->up, &fetch);
 
 	return r < 0 ? r : ctx_check(&j->ctx);
 }
@@ -466,7 +467,7 @@ static int fetch_from(struct clone_job *j, const char *workspace,
 		r = take_in(j, &none);
 	if (r >= 0)
 		caps_remember(j);
-	j->talk = talk_free(j->talk);
+	j->session = clone_session_free(j->session);
 	return r < 0 ? fail_store(j, r) : 0;
 }
 
@@ -498,7 +499,7 @@ static int fetch_anywhere(struct clone_job *j)
 		}
 	}
 	/* It may be called otherwise by now. */
-	if (name_is_other(j)) {
+	if (clone_name_is_other(j)) {
 		j->ctx.sentence[0] = '\0';
 		r = fetch_from(j, j->workspace, j->slug);
 		if (r >= 0)
@@ -515,10 +516,10 @@ static int mark(struct clone_job *j)
 {
 	struct clone_head head;
 	char hex[41];
-	int r = commit_read(&j->ctx, j->objects, &j->commit, &head);
+	int r = clone_commit_read(&j->ctx, j->objects, &j->commit, &head);
 
 	if (r == -EBADMSG) {
-		names_no_tree(j->clone, &j->commit);
+		clone_refs_no_tree(j->clone, &j->commit);
 		return ctx_fail(&j->ctx, -EIO,
 				"%s/%s: %.12s is neither a commit nor a tree",
 				j->workspace, j->slug,
@@ -532,7 +533,7 @@ static int mark(struct clone_job *j)
 			j->workspace, j->slug);
 	if (r < 0)
 		return fail_store(j, r);
-	r = objects_mark_whole(j->objects, &j->commit);
+	r = objects_mark_complete(j->objects, &j->commit);
 	return r < 0 ? fail_store(j, r) : 0;
 }
 
@@ -545,7 +546,7 @@ static int bring_and_mark(struct clone_job *j)
 
 	if (r < 0)
 		return r;
-	r = commit_read(&j->ctx, j->objects, &j->commit, &head);
+	r = clone_commit_read(&j->ctx, j->objects, &j->commit, &head);
 	if (r < 0 && r != -EBADMSG) {
 		r = objects_check(&j->ctx, j->objects);
 		if (r < 0)
@@ -557,7 +558,7 @@ static int bring_and_mark(struct clone_job *j)
 	return mark(j);
 }
 
-int job_bring(struct clone_job *j)
+int clone_job_fetch(struct clone_job *j)
 {
 	struct clone_head head;
 	int r = clone_store(j->clone, &j->objects);
@@ -565,18 +566,18 @@ int job_bring(struct clone_job *j)
 	if (r < 0)
 		return fail_store(j, r);
 	/* Another process may have brought it while this waited. */
-	if (commit_is_here(&j->ctx, j->objects, &j->commit, &head))
+	if (clone_commit_is_here(&j->ctx, j->objects, &j->commit, &head))
 		return 0;
 	if (clone_is_no_tree(j->clone, &j->commit))
 		return mark(j);
-	r = trees_admit(&j->ctx, j->clones, true);
+	r = clone_admit_tree(&j->ctx, j->clones, true);
 	return r < 0 ? r : bring_and_mark(j);
 }
 
-void job_done(struct clone_job *j)
+void clone_job_done(struct clone_job *j)
 {
 	j->pack = objects_pack_drop(j->pack);
-	j->talk = talk_free(j->talk);
+	j->session = clone_session_free(j->session);
 	free(j->shallow);
 	j->shallow = NULL;
 	j->n_shallow = 0;

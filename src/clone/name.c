@@ -128,7 +128,7 @@ static void forget_memory(struct clone *c)
 {
 	struct clones *cs = c->clones;
 	struct clone_refs *names;
-	struct clone_line *line, *next;
+	struct clone_tracking *tracking, *next;
 
 	mutex_lock(&cs->lock);
 	names = c->names;
@@ -139,9 +139,9 @@ static void forget_memory(struct clone *c)
 	c->unsure = false;
 	c->names_unsure = false;
 	c->n_forgotten++;
-	HASH_ITER (hh, c->lines, line, next) {
-		line->has_head = false;
-		line->loaded = false;
+	HASH_ITER (hh, c->trackings, tracking, next) {
+		tracking->has_head = false;
+		tracking->loaded = false;
 	}
 	mutex_unlock(&cs->lock);
 	clone_refs_unref(names);
@@ -178,7 +178,7 @@ static void name_check(struct clone *c)
 	}
 	c->learnt_as = steal(&name);
 	mutex_unlock(&cs->lock);
-	/* In this order: settle() (clone_line.c) looks at the memory last. */
+	/* In this order: settle() (tracking.c) looks at the memory last. */
 	if (doubt)
 		forget_facts(c);
 	if (doubt || unsure)
@@ -200,10 +200,10 @@ static void load_known(struct clone *c)
 	cleanup(blob_unref) struct blob *fact = NULL;
 	struct clone_head head;
 
-	names_load(c);
+	clone_refs_load(c);
 	if (cache_fact_get(c->clones->cache, "head", c->uuid, strlen(c->uuid),
 			   &fact) >= 0)
-		(void)line_load(clone_line(c, NULL), &head);
+		(void)clone_tracking_load(clone_tracking(c, NULL), &head);
 }
 
 static void take_name(struct clone_job *j, const char *workspace,
@@ -245,10 +245,11 @@ static void keep_name(struct clones *cs, struct clone *c, const char *name)
 		(void)clone_rename(cs, c, workspace, slash + 1);
 }
 
-void name_offered(struct clone *c, const char *workspace, const char *slug)
+void clone_name_offered(struct clone *c, const char *workspace,
+			const char *slug)
 {
 	struct clones *cs = c->clones;
-	const struct clone_names *names = &cs->ask_names;
+	const struct clone_naming *names = &cs->ask_names;
 	cleanup(free) char *offered = full_name(workspace, slug);
 	bool doubted;
 
@@ -277,16 +278,16 @@ void name_offered(struct clone *c, const char *workspace, const char *slug)
  * to others asks again, as himself. */
 static int name_now(struct clone_job *j, char **ret_workspace, char **ret_slug)
 {
-	const struct clone_names *names = &j->clones->ask_names;
+	const struct clone_naming *names = &j->clones->ask_names;
 	bool again;
 	int r;
 
 	do {
-		enum ctx_class class;
+		enum ctx_class who;
 		int32_t caller;
 
 		mutex_lock(&j->clones->lock);
-		j->ctx.class = class = j->class;
+		j->ctx.who = who = j->who;
 		j->ctx.caller = caller = j->caller;
 		mutex_unlock(&j->clones->lock);
 		j->ctx.refused = false;
@@ -295,11 +296,11 @@ static int name_now(struct clone_job *j, char **ret_workspace, char **ret_slug)
 			       &j->confirmed_ms);
 		mutex_lock(&j->clones->lock);
 		again = r < 0 && j->ctx.refused &&
-			(j->class != class || j->caller != caller);
+			(j->who != who || j->caller != caller);
 		mutex_unlock(&j->clones->lock);
 	} while (again);
 	/* Git has no reserves, and who comes was looked at (await_job). */
-	j->ctx.class = CTX_PERSON;
+	j->ctx.who = CTX_PERSON;
 	j->ctx.caller = 0;
 	j->ctx.refused = false;
 	return r;
@@ -331,7 +332,7 @@ static int confirm(struct clone_job *j)
 
 static bool is_listed(const struct clone_job *j)
 {
-	const struct clone_names *names = &j->clones->ask_names;
+	const struct clone_naming *names = &j->clones->ask_names;
 
 	return names->is_listed(names->arg, j->clone->uuid, j->workspace,
 				j->slug);
@@ -344,8 +345,8 @@ static void set_held(struct clone *c, bool held)
 	mutex_unlock(&c->clones->lock);
 }
 
-int name_judge(struct clone_job *j, struct clone_tip *tip,
-	       const struct clone_refs *names, bool renamed)
+int clone_name_judge(struct clone_job *j, struct clone_tip *tip,
+		     const struct clone_refs *names, bool renamed)
 {
 	struct clone *c = j->clone;
 	bool first, moved;
@@ -354,43 +355,43 @@ int name_judge(struct clone_job *j, struct clone_tip *tip,
 	if (renamed)
 		tip->confirmed_ms = j->confirmed_ms;
 	if (!j->clones->ask_names.now)
-		return NAME_TAKE;
+		return CLONE_NAME_TAKE;
 	load_known(c);
 	mutex_lock(&j->clones->lock);
 	first = !c->has_tip && !c->names;
 	moved = (c->has_tip && !same_tip(&c->tip, tip)) || c->unsure ||
-		(names && c->names && !names_same(c->names, names));
+		(names && c->names && !clone_refs_same(c->names, names));
 	mutex_unlock(&j->clones->lock);
 	tip->moved = first || moved;
 	if (renamed || (!moved && (!first || is_listed(j))))
-		return NAME_TAKE;
+		return CLONE_NAME_TAKE;
 	r = confirm(j);
 	if (r == -EINTR)
 		return r;
 	if (r == 1)
-		return NAME_OTHER;
+		return CLONE_NAME_OTHER;
 	if (r == 0)
 		tip->confirmed_ms = j->confirmed_ms;
 	if (r == 0)
-		return NAME_TAKE;
+		return CLONE_NAME_TAKE;
 	/* It is not there any more, so this is another one's answer. */
 	if (r == -ENOENT && first)
 		return r;
 	j->ctx.sentence[0] = '\0';
 	tip->unsure = true;
 	if (first || (r != -ENOENT && is_listed(j)))
-		return NAME_TAKE;
+		return CLONE_NAME_TAKE;
 	set_held(c, true);
-	return NAME_HOLD;
+	return CLONE_NAME_HOLD;
 }
 
-bool name_is_other(struct clone_job *j)
+bool clone_name_is_other(struct clone_job *j)
 {
 	return j->clones->ask_names.now && confirm(j) == 1;
 }
 
-void name_learnt(struct clone *c, const struct clone_job *j,
-		 const struct clone_tip *tip)
+void clone_name_learnt(struct clone *c, const struct clone_job *j,
+		       const struct clone_tip *tip)
 {
 	struct clones *cs = c->clones;
 	bool store;

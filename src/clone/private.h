@@ -1,9 +1,9 @@
 /*
  * The inside of clone/clone, shared by its files: clone.c (finding and
- * reading), clone_line.c (refs that are followed, and single commits),
- * clone_refs.c (the names that a repository has), clone_queue.c (who waits for
- * what, and the workers), clone_job.c (the steps of a worker: asking,
- * fetching), clone_times.c (what time a path has) and clone_status.c.
+ * reading), tracking.c (refs that are followed, and single commits),
+ * refs.c (the names that a repository has), queue.c (who waits for
+ * what, and the workers), fetch.c (the steps of a worker: asking,
+ * fetching), times.c (what time a path has) and status.c.
  *
  * Lock order: none. clones->lock and a line's times.lock are leaves, never
  * held together nor across a call of the cache, the store or the network.
@@ -38,7 +38,7 @@ struct clone_tip {
 	char branch[256];
 	int64_t checked_ms; /* wall clock, which may go back */
 	uint64_t serial;    /* of the question; 0: an earlier mount's */
-	/* Of an answer: clone_name.c. */
+	/* Of an answer: name.c. */
 	bool moved;           /* other than what was known, or the first */
 	int64_t confirmed_ms; /* wall: the repository was asked for its name; 0:
 			       * it was not */
@@ -46,35 +46,35 @@ struct clone_tip {
 	uint64_t n_forgotten; /* of the clone, when this was looked up */
 };
 
-enum job_kind {
-	JOB_ASK,   /* for the refs of a repository */
-	JOB_BRING, /* one commit */
+enum clone_job_kind {
+	CLONE_JOB_LS_REFS, /* for the refs of a repository */
+	CLONE_JOB_FETCH,   /* one commit */
 };
-enum job_stage {
-	JOB_QUEUED,
-	JOB_RUNNING,
-	JOB_DONE,
+enum clone_job_stage {
+	CLONE_JOB_QUEUED,
+	CLONE_JOB_RUNNING,
+	CLONE_JOB_DONE,
 };
 
 /* A conversation with a repository's git server. */
-struct talk {
+struct clone_session {
 	struct link *link;
 	struct upload_pack_caps caps;
 	struct upload_pack *up;
 	int64_t since_ms; /* clock_mono_ms */
 };
-struct talk *talk_free(struct talk *);
+struct clone_session *clone_session_free(struct clone_session *);
 
 /* Something to do for one clone, for all who want it at the time. */
 struct clone_job {
 	/* Fixed. */
-	enum job_kind kind;
+	enum clone_job_kind kind;
 	struct clone *clone;   /* a reference */
 	struct clones *clones; /* so that waiters need not ask the clone */
 	char *main_branch;     /* may be NULL */
 	int64_t since_ms;      /* clock_mono_ms */
 	struct ctx ctx;        /* the worker's; cancelled by who leaves last */
-	struct oid commit, want;            /* of a JOB_BRING */
+	struct oid commit, want;            /* of a CLONE_JOB_FETCH */
 	const struct clone_source *sources; /* before the repository itself */
 	size_t n_sources;
 	struct clone_source *copies; /* what they are made of */
@@ -85,10 +85,11 @@ struct clone_job {
 	unsigned refs; /* each waiter's, and one of the queue or the worker */
 	unsigned n_waiters;
 	/* For whom REST is asked: the last to come of the foremost class. */
-	enum ctx_class class;
+	enum ctx_class who;
 	int32_t caller;
-	enum job_stage stage;
-	bool all; /* of a JOB_ASK, fixed from RUNNING: not only the head */
+	enum clone_job_stage stage;
+	bool all; /* of a CLONE_JOB_LS_REFS, fixed from RUNNING: not only the
+		     head */
 	struct objects_progress progress;
 	int result; /* from here: when DONE */
 	char sentence[512];
@@ -97,7 +98,7 @@ struct clone_job {
 	struct cond changed;
 
 	/* The worker's alone. */
-	struct talk *talk;
+	struct clone_session *session;
 	int64_t confirmed_ms;      /* see struct clone_tip */
 	struct objects *objects;   /* borrowed from the clone */
 	struct objects_pack *pack; /* while its bytes come */
@@ -121,7 +122,7 @@ struct clone_times {
 	size_t n_paths;
 };
 
-struct clone_line {
+struct clone_tracking {
 	/* Fixed. */
 	struct clone *clone; /* whose it is */
 	char *ref;           /* "": the default branch */
@@ -139,7 +140,7 @@ struct clone_line {
 };
 
 struct clone_failure {
-	enum job_kind kind;
+	enum clone_job_kind kind;
 	struct oid commit;
 	int errnum;       /* 0: none */
 	int64_t until_ms; /* clock_mono_ms */
@@ -154,8 +155,8 @@ struct clone {
 	/* Under clones->lock. */
 	unsigned refs;
 	char *workspace, *slug, *main_branch;
-	bool opening;             /* somebody is in objects_open */
-	struct clone_line *lines; /* by ref */
+	bool opening;                     /* somebody is in objects_open */
+	struct clone_tracking *trackings; /* by ref */
 	bool has_tip;
 	struct clone_tip tip; /* of the default branch */
 	bool recalled;        /* the names of earlier mounts were looked at */
@@ -163,7 +164,7 @@ struct clone {
 	int64_t names_ms;         /* wall clock: when they were asked for */
 	uint64_t names_serial;
 	bool names_unsure;
-	/* clone_name.c: what the state is of that is known. */
+	/* name.c: what the state is of that is known. */
 	bool learnt_loaded;
 	char *learnt_as; /* "workspace/slug", or NULL: not told */
 	int64_t learnt_ms, confirmed_ms; /* wall clock */
@@ -180,7 +181,7 @@ struct clone {
 	unsigned next_failure;
 	/* By the old protocol, in which a fetch needs the refs before it: the
 	 * last question's, for a fetch that follows at once. */
-	struct talk *talk;
+	struct clone_session *session;
 	UT_hash_handle hh;
 
 	/* Set once, under clones->lock; read without. */
@@ -195,7 +196,7 @@ struct clones {
 	struct http *http;
 	struct cache *cache;
 	struct budget *budget; /* may be NULL */
-	struct clone_names ask_names;
+	struct clone_naming ask_names;
 	unsigned max_trees;
 	struct thread *workers[CLONE_WORKERS];
 	struct thread *sweeper;
@@ -208,9 +209,9 @@ struct clones {
 	/* Under it. */
 	struct clone *clones; /* by uuid */
 	bool cancelled, stop;
-	struct clone_job *asks, *brings; /* queues, the first first */
+	struct clone_job *ls_refs, *fetches; /* queues, the first first */
 	struct clone_job *running;
-	unsigned n_bringing;
+	unsigned n_fetching;
 	uint64_t n_asked; /* questions: each has the next serial */
 	int64_t *brought; /* a ring of max_trees times, clock_boot_ms */
 	unsigned next_brought;
@@ -227,87 +228,93 @@ int clone_store(struct clone *, struct objects **ret_objects);
 bool clone_rename(struct clones *, struct clone *, const char *workspace,
 		  const char *slug);
 
-/* clone_name.c */
-enum name_verdict {
-	NAME_TAKE,  /* the answer is the repository's, as far as is known */
-	NAME_HOLD,  /* it may be another's: what there was stays */
-	NAME_OTHER, /* it is another's; the clone and the job have the new name
-		     */
+/* name.c */
+enum clone_name_verdict {
+	CLONE_NAME_TAKE,  /* the answer is the repository's, as far as is known
+			   */
+	CLONE_NAME_HOLD,  /* it may be another's: what there was stays */
+	CLONE_NAME_OTHER, /* it is another's; the clone and the job have the new
+			   * name
+			   */
 };
 /* Of an answer to a question; or a failure. renamed: it was asked under the
  * name that the repository has just told. Fills in what tip says of that. */
-int name_judge(struct clone_job *, struct clone_tip *,
-	       const struct clone_refs *names, bool renamed);
+int clone_name_judge(struct clone_job *, struct clone_tip *,
+		     const struct clone_refs *names, bool renamed);
 /* The name answers nothing; true: there is a new one, in the job too. */
-bool name_is_other(struct clone_job *);
+bool clone_name_is_other(struct clone_job *);
 /* The answer was taken. */
-void name_learnt(struct clone *, const struct clone_job *,
-		 const struct clone_tip *);
+void clone_name_learnt(struct clone *, const struct clone_job *,
+		       const struct clone_tip *);
 /* A directory calls it so: it is its name from now on, unless a better one is
  * known. After a rename what may be the other one's is forgotten. */
-void name_offered(struct clone *, const char *workspace, const char *slug);
+void clone_name_offered(struct clone *, const char *workspace,
+			const char *slug);
 
-/* clone_line.c */
+/* tracking.c */
 /* Both of that line, owned by the clone. */
-struct clone_line *line_new(struct clone *, const char *ref);
-void line_free(struct clone_line *);
+struct clone_tracking *clone_tracking_new(struct clone *, const char *ref);
+void clone_tracking_free(struct clone_tracking *);
 /* The head that memory or, at the first call, the facts of an earlier mount
  * have; -ENOENT. */
-int line_load(struct clone_line *, struct clone_head *ret_head);
+int clone_tracking_load(struct clone_tracking *, struct clone_head *ret_head);
 /* What an id leads to, if all of it is here: fills commit, tree and time_s.
  * -ENOENT; -EBADMSG neither a commit nor a tree. */
-int commit_read(struct ctx *, struct objects *, const struct oid *,
-		struct clone_head *ret_head);
-bool commit_is_here(struct ctx *, struct objects *, const struct oid *,
-		    struct clone_head *ret_head);
+int clone_commit_read(struct ctx *, struct objects *, const struct oid *,
+		      struct clone_head *ret_head);
+bool clone_commit_is_here(struct ctx *, struct objects *, const struct oid *,
+			  struct clone_head *ret_head);
 
-/* clone_refs.c */
+/* refs.c */
 /* What the server said; answers of branches and tags alone. */
-struct clone_refs *names_new(const struct upload_pack_refs *);
+struct clone_refs *clone_refs_new(const struct upload_pack_refs *);
 /* The ref's own object. */
-struct oid names_want(const struct clone_refs *, enum clone_ref_kind, size_t i);
+struct oid clone_refs_want(const struct clone_refs *, enum clone_ref_kind,
+			   size_t i);
 /* Takes in what earlier mounts left, once. */
-void names_load(struct clone *);
+void clone_refs_load(struct clone *);
 /* An answer: what it says of the default branch, and, where it was asked for
  * all, the names (its reference is taken). */
-void names_take(struct clone *, const struct clone_tip *, struct clone_refs *);
-bool names_same(const struct clone_refs *, const struct clone_refs *);
+void clone_refs_learn(struct clone *, const struct clone_tip *,
+		      struct clone_refs *);
+bool clone_refs_same(const struct clone_refs *, const struct clone_refs *);
 /* That object can never be shown. */
-void names_no_tree(struct clone *, const struct oid *);
+void clone_refs_no_tree(struct clone *, const struct oid *);
 
-/* clone_queue.c */
-int queue_start(struct clones *);
-void queue_cancel(struct clones *);
-void queue_stop(struct clones *);
-void job_unref(struct clone_job *);
+/* queue.c */
+int clone_queue_start(struct clones *);
+void clone_queue_cancel(struct clones *);
+void clone_queue_stop(struct clones *);
+void clone_job_unref(struct clone_job *);
 /* Somebody waits: for an answer of the server, for a commit. */
-int queue_ask(struct ctx *, struct clone *, bool all);
-int queue_bring(struct ctx *, struct clone *, const struct oid *commit,
-		const struct oid *want, const struct clone_source *sources,
-		size_t n_sources);
+int clone_queue_ls_refs(struct ctx *, struct clone *, bool all);
+int clone_queue_fetch(struct ctx *, struct clone *, const struct oid *commit,
+		      const struct oid *want,
+		      const struct clone_source *sources, size_t n_sources);
 
-/* clone_job.c: what a worker does for a job, its own failures with a sentence
+/* fetch.c: what a worker does for a job, its own failures with a sentence
  * in job->ctx. */
-int job_ask(struct clone_job *);
-int job_bring(struct clone_job *);
+int clone_job_ls_refs(struct clone_job *);
+int clone_job_fetch(struct clone_job *);
 /* Lets go of what the steps share. */
-void job_done(struct clone_job *);
+void clone_job_done(struct clone_job *);
 /* -EDQUOT beyond the bound of layout rule 13; take: counts one. */
-int trees_admit(struct ctx *, struct clones *, bool take);
+int clone_admit_tree(struct ctx *, struct clones *, bool take);
 
-/* clone_times.c */
-void times_init(struct clone_times *);
-void times_done(struct clone_times *);
+/* times.c */
+void clone_times_init(struct clone_times *);
+void clone_times_done(struct clone_times *);
 /* Takes in what the cache has. */
-void times_load(struct clone_line *);
-bool times_has_base(struct clone_line *);
+void clone_times_load(struct clone_tracking *);
+bool clone_times_has_base(struct clone_tracking *);
 /* Forgets all times but this one, which is moved behind what was shown: what
  * memory knows of that, and from (NULL: nothing else is known). 0, or -errno:
  * on the disk is what there was. */
-int times_begin(struct clone_line *, int64_t base_s,
-		const struct clone_head *from);
+int clone_times_begin(struct clone_tracking *, int64_t base_s,
+		      const struct clone_head *from);
 /* The head moves from one tree to another (either may be empty). */
-int times_move(struct clone_line *, struct objects *,
-	       const struct clone_head *from, const struct clone_head *to);
+int clone_times_move(struct clone_tracking *, struct objects *,
+		     const struct clone_head *from,
+		     const struct clone_head *to);
 
 #endif

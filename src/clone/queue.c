@@ -60,11 +60,11 @@ static struct clone_job *job_new(struct clones *cs, struct clone *c,
 	ctx_init(&j->ctx, NULL, -1);
 	cond_init(&j->changed);
 	j->refs = 1;
-	j->stage = JOB_QUEUED;
+	j->stage = CLONE_JOB_QUEUED;
 	return j;
 }
 
-void job_unref(struct clone_job *j)
+void clone_job_unref(struct clone_job *j)
 {
 	struct clones *cs = j->clones;
 	bool last;
@@ -74,7 +74,7 @@ void job_unref(struct clone_job *j)
 	mutex_unlock(&cs->lock);
 	if (!last)
 		return;
-	job_done(j);
+	clone_job_done(j);
 	ctx_done(&j->ctx);
 	cond_done(&j->changed);
 	for (size_t i = 0; i < 2 * j->n_sources; i++)
@@ -88,9 +88,9 @@ void job_unref(struct clone_job *j)
 	free(j);
 }
 
-static struct clone_job **queue_of(struct clones *cs, enum job_kind kind)
+static struct clone_job **queue_of(struct clones *cs, enum clone_job_kind kind)
 {
-	return kind == JOB_ASK ? &cs->asks : &cs->brings;
+	return kind == CLONE_JOB_LS_REFS ? &cs->ls_refs : &cs->fetches;
 }
 
 /* Newcomers join it no more. */
@@ -116,7 +116,7 @@ static void unqueue(struct clones *cs, struct clone_job *j)
 	struct clone_job **queue = queue_of(cs, j->kind);
 
 	DL_DELETE(*queue, j);
-	j->stage = JOB_DONE;
+	j->stage = CLONE_JOB_DONE;
 	j->result = -EINTR;
 	close_job(cs, j);
 	cond_broadcast(&j->changed);
@@ -127,7 +127,8 @@ static void unqueue(struct clones *cs, struct clone_job *j)
 static bool same_work(const struct clone_job *a, const struct clone_job *b)
 {
 	return a->clone == b->clone && a->kind == b->kind &&
-	       (a->kind == JOB_ASK || oid_equal(&a->commit, &b->commit));
+	       (a->kind == CLONE_JOB_LS_REFS ||
+		oid_equal(&a->commit, &b->commit));
 }
 
 /* The first whose like is not at work. */
@@ -151,16 +152,16 @@ static struct clone_job *next_job(struct clones *cs) requires_lock(cs->lock)
 {
 	struct clone_job *j = NULL, **queue;
 
-	if (cs->n_bringing < CLONE_FETCHES)
-		j = first_of(cs, cs->brings);
+	if (cs->n_fetching < CLONE_FETCHES)
+		j = first_of(cs, cs->fetches);
 	if (!j)
-		j = first_of(cs, cs->asks);
+		j = first_of(cs, cs->ls_refs);
 	if (!j)
 		return NULL;
 	queue = queue_of(cs, j->kind);
 	DL_DELETE(*queue, j);
-	j->stage = JOB_RUNNING;
-	cs->n_bringing += j->kind == JOB_BRING;
+	j->stage = CLONE_JOB_RUNNING;
+	cs->n_fetching += j->kind == CLONE_JOB_FETCH;
 	DL_APPEND(cs->running, j);
 	return j;
 }
@@ -192,9 +193,9 @@ static void end(struct clone_job *j, int r)
 
 	mutex_lock(&cs->lock);
 	DL_DELETE(cs->running, j);
-	cs->n_bringing -= j->kind == JOB_BRING;
+	cs->n_fetching -= j->kind == CLONE_JOB_FETCH;
 	wanted = j->n_waiters > 0;
-	j->stage = JOB_DONE;
+	j->stage = CLONE_JOB_DONE;
 	j->result = r;
 	memcpy(j->sentence, j->ctx.sentence, sizeof(j->sentence));
 	close_job(cs, j);
@@ -203,7 +204,7 @@ static void end(struct clone_job *j, int r)
 	cond_broadcast(&j->changed);
 	cond_broadcast(&cs->work);
 	mutex_unlock(&cs->lock);
-	job_unref(j);
+	clone_job_unref(j);
 }
 
 static void work(void *arg)
@@ -219,13 +220,14 @@ static void work(void *arg)
 		mutex_unlock(&cs->lock);
 		if (!j)
 			return;
-		r = j->kind == JOB_ASK ? job_ask(j) : job_bring(j);
-		job_done(j);
+		r = j->kind == CLONE_JOB_LS_REFS ? clone_job_ls_refs(j)
+						 : clone_job_fetch(j);
+		clone_job_done(j);
 		end(j, r);
 	}
 }
 
-int queue_start(struct clones *cs)
+int clone_queue_start(struct clones *cs)
 {
 	char name[16];
 	int r;
@@ -239,7 +241,7 @@ int queue_start(struct clones *cs)
 	return 0;
 }
 
-void queue_stop(struct clones *cs)
+void clone_queue_stop(struct clones *cs)
 {
 	mutex_lock(&cs->lock);
 	cs->stop = true;
@@ -249,18 +251,18 @@ void queue_stop(struct clones *cs)
 		cs->workers[i] = thread_join(cs->workers[i]);
 }
 
-void queue_cancel(struct clones *cs)
+void clone_queue_cancel(struct clones *cs)
 {
 	struct clone_job *gone[CLONE_WORKERS], *queued = NULL, *j, *next;
 	size_t n = 0;
 
 	mutex_lock(&cs->lock);
 	cs->cancelled = true;
-	DL_FOREACH_SAFE (cs->asks, j, next) {
+	DL_FOREACH_SAFE (cs->ls_refs, j, next) {
 		unqueue(cs, j);
 		DL_APPEND(queued, j);
 	}
-	DL_FOREACH_SAFE (cs->brings, j, next) {
+	DL_FOREACH_SAFE (cs->fetches, j, next) {
 		unqueue(cs, j);
 		DL_APPEND(queued, j);
 	}
@@ -272,10 +274,10 @@ void queue_cancel(struct clones *cs)
 	mutex_unlock(&cs->lock);
 	while (n) {
 		ctx_cancel(&gone[--n]->ctx);
-		job_unref(gone[n]);
+		clone_job_unref(gone[n]);
 	}
 	DL_FOREACH_SAFE (queued, j, next) {
-		job_unref(j);
+		clone_job_unref(j);
 	}
 }
 
@@ -303,7 +305,7 @@ static struct clone_job *find_job(struct clones *cs, struct clone *c,
 	{
 		if (!same_work(j, what))
 			continue;
-		if (what->all && !j->all && j->stage == JOB_RUNNING)
+		if (what->all && !j->all && j->stage == CLONE_JOB_RUNNING)
 			continue;
 		if (what->all && !j->all)
 			j->all = true;
@@ -323,7 +325,7 @@ static const struct clone_failure *find_failure(struct clones *cs,
 
 		if (f->errnum && f->kind == what->kind &&
 		    clock_mono_ms() < f->until_ms &&
-		    (f->kind == JOB_ASK ||
+		    (f->kind == CLONE_JOB_LS_REFS ||
 		     oid_equal(&f->commit, &what->commit)))
 			return f;
 	}
@@ -354,14 +356,14 @@ static int join(struct ctx *ctx, struct clone *c, const struct clone_job *what,
 		if (!j) {
 			j = job_new(cs, c, what);
 			j->ctx.urgent = ctx->urgent;
-			j->class = ctx->class;
+			j->who = ctx->who;
 			LL_PREPEND2(c->joinable, j, next_joinable);
 			queue = queue_of(cs, j->kind);
 			DL_APPEND(*queue, j);
 			cond_signal(&cs->work);
 		}
-		if (ctx->class <= j->class) {
-			j->class = ctx->class;
+		if (ctx->who <= j->who) {
+			j->who = ctx->who;
 			j->caller = ctx->caller;
 		}
 		j->refs++;
@@ -379,8 +381,8 @@ static void leave(struct clone_job *j)
 	bool unqueued = false, cancel = false;
 
 	mutex_lock(&cs->lock);
-	if (--j->n_waiters == 0 && j->stage != JOB_DONE) {
-		unqueued = j->stage == JOB_QUEUED;
+	if (--j->n_waiters == 0 && j->stage != CLONE_JOB_DONE) {
+		unqueued = j->stage == CLONE_JOB_QUEUED;
 		cancel = !unqueued;
 		if (unqueued)
 			unqueue(cs, j);
@@ -391,8 +393,8 @@ static void leave(struct clone_job *j)
 	if (cancel)
 		ctx_cancel(&j->ctx);
 	if (unqueued)
-		job_unref(j);
-	job_unref(j);
+		clone_job_unref(j);
+	clone_job_unref(j);
 }
 
 static int wait_for(struct ctx *ctx, struct clone_job *j)
@@ -407,9 +409,9 @@ static int wait_for(struct ctx *ctx, struct clone_job *j)
 	mutex_lock(&cs->lock);
 	/* Before each wait: who was cancelled before it began to watch will not
 	 * be woken again. */
-	while (j->stage != JOB_DONE && (r = ctx_check(ctx)) >= 0)
+	while (j->stage != CLONE_JOB_DONE && (r = ctx_check(ctx)) >= 0)
 		(void)cond_wait_until(&j->changed, &cs->lock, ctx->deadline_ms);
-	done = j->stage == JOB_DONE;
+	done = j->stage == CLONE_JOB_DONE;
 	if (done) {
 		r = j->result;
 		failed = r < 0;
@@ -436,9 +438,10 @@ static int await_job(struct ctx *ctx, struct clone *c,
 	return r < 0 ? r : wait_for(ctx, j);
 }
 
-int queue_ask(struct ctx *ctx, struct clone *c, bool all)
+int clone_queue_ls_refs(struct ctx *ctx, struct clone *c, bool all)
 {
-	struct clone_job what = {.kind = JOB_ASK, .clone = c, .all = all};
+	struct clone_job what = {
+		.kind = CLONE_JOB_LS_REFS, .clone = c, .all = all};
 
 	if (!all) {
 		mutex_lock(&c->clones->lock);
@@ -449,12 +452,12 @@ int queue_ask(struct ctx *ctx, struct clone *c, bool all)
 	return await_job(ctx, c, &what);
 }
 
-int queue_bring(struct ctx *ctx, struct clone *c, const struct oid *commit,
-		const struct oid *want, const struct clone_source *sources,
-		size_t n_sources)
+int clone_queue_fetch(struct ctx *ctx, struct clone *c,
+		      const struct oid *commit, const struct oid *want,
+		      const struct clone_source *sources, size_t n_sources)
 {
 	const struct clone_job what = {
-		.kind = JOB_BRING,
+		.kind = CLONE_JOB_FETCH,
 		.clone = c,
 		.commit = *commit,
 		.want = *want,
@@ -462,7 +465,7 @@ int queue_bring(struct ctx *ctx, struct clone *c, const struct oid *commit,
 		.n_sources = n_sources,
 	};
 	/* Refused now rather than after waiting for a place. */
-	int r = trees_admit(ctx, c->clones, false);
+	int r = clone_admit_tree(ctx, c->clones, false);
 
 	return r < 0 ? r : await_job(ctx, c, &what);
 }

@@ -34,13 +34,13 @@ static const struct {
 
 struct clone_refs *clone_refs_ref(struct clone_refs *refs)
 {
-	refs_take(&refs->refs_private);
+	refcount_take(&refs->refcount_private);
 	return refs;
 }
 
 struct clone_refs *clone_refs_unref(struct clone_refs *refs)
 {
-	if (!refs || !refs_drop(&refs->refs_private))
+	if (!refs || !refcount_drop(&refs->refcount_private))
 		return NULL;
 	for (size_t i = 0; i < CLONE_REF_KINDS; i++)
 		free(refs->names_private[i]);
@@ -63,8 +63,8 @@ struct oid clone_refs_commit(const struct clone_refs *refs,
 	return oid_before(refs->names[kind][i], 1);
 }
 
-struct oid names_want(const struct clone_refs *refs, enum clone_ref_kind kind,
-		      size_t i)
+struct oid clone_refs_want(const struct clone_refs *refs,
+			   enum clone_ref_kind kind, size_t i)
 {
 	return oid_before(refs->names[kind][i], 2);
 }
@@ -128,7 +128,7 @@ static struct clone_refs *names_of(char *bytes, size_t n)
 	size_t counts[CLONE_REF_KINDS] = {0}, step;
 	enum clone_ref_kind kind;
 
-	refs_init(&refs->refs_private);
+	refcount_init(&refs->refcount_private);
 	refs->bytes_private = bytes;
 	refs->n_bytes_private = n;
 	for (size_t at = 0; at < n; at += step) {
@@ -183,7 +183,7 @@ static bool add_record(struct buf *out, char letter, const char *name,
 	return buf_add(out, record, 1 + 2 * OID_BYTES + n + 1) == 0;
 }
 
-struct clone_refs *names_new(const struct upload_pack_refs *from)
+struct clone_refs *clone_refs_new(const struct upload_pack_refs *from)
 {
 	struct buf bytes = BUF_INIT(BYTES_MOST);
 	struct clone_refs left = {0}, *refs;
@@ -237,7 +237,7 @@ static int load_no_tree(void *arg, const struct cache_fact *f)
 	return 0;
 }
 
-void names_load(struct clone *c)
+void clone_refs_load(struct clone *c)
 {
 	struct clones *cs = c->clones;
 	cleanup(blob_unref) struct blob *bytes = NULL, *checked = NULL;
@@ -291,7 +291,7 @@ static void store_names(struct clone *c, const struct clone_refs *names,
 			     text, (size_t)n);
 }
 
-bool names_same(const struct clone_refs *a, const struct clone_refs *b)
+bool clone_refs_same(const struct clone_refs *a, const struct clone_refs *b)
 {
 	return a->version == b->version &&
 	       a->n_bytes_private == b->n_bytes_private &&
@@ -300,14 +300,14 @@ bool names_same(const struct clone_refs *a, const struct clone_refs *b)
 		       0;
 }
 
-void names_take(struct clone *c, const struct clone_tip *tip,
-		struct clone_refs *names)
+void clone_refs_learn(struct clone *c, const struct clone_tip *tip,
+		      struct clone_refs *names)
 {
 	cleanup(clone_refs_unref) struct clone_refs *now = NULL, *old = NULL;
 	struct clones *cs = c->clones;
 	bool newer, changed = false, kept = true;
 
-	names_load(c);
+	clone_refs_load(c);
 	mutex_lock(&cs->lock);
 	/* A question that was abandoned may be answered after a later one. */
 	if (!c->has_tip || c->tip.serial <= tip->serial) {
@@ -322,7 +322,7 @@ void names_take(struct clone *c, const struct clone_tip *tip,
 		/* What was not kept so far is to be kept now. */
 		kept = !c->names_unsure;
 		c->names_unsure = tip->unsure;
-		changed = !c->names || !names_same(c->names, names);
+		changed = !c->names || !clone_refs_same(c->names, names);
 		if (changed) {
 			old = c->names;
 			c->names = steal(&names);
@@ -339,7 +339,7 @@ int clone_known_refs(struct clone *c, struct clone_refs **ret_refs)
 {
 	struct clone_refs *names;
 
-	names_load(c);
+	clone_refs_load(c);
 	mutex_lock(&c->clones->lock);
 	names = c->names;
 	if (names)
@@ -355,7 +355,7 @@ int64_t clone_refs_checked_ms(struct clone *c)
 {
 	int64_t checked_ms;
 
-	names_load(c);
+	clone_refs_load(c);
 	mutex_lock(&c->clones->lock);
 	checked_ms = c->names ? c->names_ms : 0;
 	mutex_unlock(&c->clones->lock);
@@ -371,7 +371,7 @@ int clone_get_refs(struct ctx *ctx, struct clone *c, int64_t max_age_ms,
 
 	if (r < 0)
 		return r;
-	names_load(c);
+	clone_refs_load(c);
 	mutex_lock(&c->clones->lock);
 	c->wanted_ms = clock_mono_ms();
 	age_ms = now_ms - c->names_ms;
@@ -382,7 +382,7 @@ int clone_get_refs(struct ctx *ctx, struct clone *c, int64_t max_age_ms,
 		r = ctx_wait_begin(ctx);
 		if (r < 0)
 			return r;
-		r = queue_ask(ctx, c, true);
+		r = clone_queue_ls_refs(ctx, c, true);
 		ctx_wait_end(ctx);
 		if (r < 0)
 			return r;
@@ -392,12 +392,12 @@ int clone_get_refs(struct ctx *ctx, struct clone *c, int64_t max_age_ms,
 
 /* ---- what is no tree ---- */
 
-void names_no_tree(struct clone *c, const struct oid *oid)
+void clone_refs_no_tree(struct clone *c, const struct oid *oid)
 {
 	cleanup(free) char *space = no_tree_space(c);
 	struct clones *cs = c->clones;
 
-	names_load(c);
+	clone_refs_load(c);
 	(void)cache_fact_put(cs->cache, space, oid->bytes, OID_BYTES, "", 0);
 	mutex_lock(&cs->lock);
 	if (c->n_no_trees < NO_TREES_MOST) {
@@ -412,7 +412,7 @@ bool clone_is_no_tree(struct clone *c, const struct oid *oid)
 {
 	bool found = false;
 
-	names_load(c);
+	clone_refs_load(c);
 	mutex_lock(&c->clones->lock);
 	for (size_t i = 0; i < c->n_no_trees && !found; i++)
 		found = oid_equal(&c->no_trees[i], oid);

@@ -37,7 +37,7 @@ static void snapshot_job(struct snapshot *s, const struct clone_job *j)
 		.n_objects = j->progress.n_objects,
 		.n_objects_total = j->progress.n_objects_total,
 		.since_ms = j->since_ms,
-		.waiting = j->stage == JOB_QUEUED,
+		.waiting = j->stage == CLONE_JOB_QUEUED,
 	};
 }
 
@@ -50,13 +50,13 @@ void clones_running(struct clones *cs,
 	size_t n = 0, n_waiting = 0;
 
 	mutex_lock(&cs->lock);
-	DL_COUNT(cs->brings, j, n_waiting);
+	DL_COUNT(cs->fetches, j, n_waiting);
 	snapshots = xcalloc(n_waiting + CLONE_FETCHES, sizeof(*snapshots));
 	DL_FOREACH (cs->running, j) {
-		if (j->kind == JOB_BRING)
+		if (j->kind == CLONE_JOB_FETCH)
 			snapshot_job(&snapshots[n++], j);
 	}
-	DL_FOREACH (cs->brings, j) {
+	DL_FOREACH (cs->fetches, j) {
 		snapshot_job(&snapshots[n++], j);
 	}
 	mutex_unlock(&cs->lock);
@@ -71,23 +71,23 @@ void clones_shown(struct clones *cs,
 {
 	struct snapshot *snapshots;
 	struct clone *c, *next;
-	struct clone_line *line, *next_line;
+	struct clone_tracking *tracking, *next_line;
 	struct clone_shown shown;
 	size_t n = 0;
 
 	mutex_lock(&cs->lock);
 	HASH_ITER (hh, cs->clones, c, next)
-		n += HASH_COUNT(c->lines);
+		n += HASH_COUNT(c->trackings);
 	snapshots = xcalloc(n + 1, sizeof(*snapshots));
 	n = 0;
 	HASH_ITER (hh, cs->clones, c, next) {
-		HASH_ITER (hh, c->lines, line, next_line) {
-			if (!line->has_head)
+		HASH_ITER (hh, c->trackings, tracking, next_line) {
+			if (!tracking->has_head)
 				continue;
 			snapshot_names(&snapshots[n], c->workspace, c->slug);
-			snapshots[n].ref = xstrdup(line->ref);
+			snapshots[n].ref = xstrdup(tracking->ref);
 			snapshots[n].held = c->held;
-			snapshots[n++].head = line->head;
+			snapshots[n++].head = tracking->head;
 		}
 	}
 	mutex_unlock(&cs->lock);

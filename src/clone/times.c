@@ -29,14 +29,14 @@ struct change {
 	bool was; /* shown before: what the cache has of it stays */
 };
 struct move {
-	struct clone_line *line;
+	struct clone_tracking *tracking;
 	int64_t to_s; /* the new commit's, or now */
 	struct buf keys;
 	struct change *changes;
 	size_t n_changes, n_room;
 };
 
-void times_init(struct clone_times *t)
+void clone_times_init(struct clone_times *t)
 {
 	mutex_init(&t->lock);
 }
@@ -52,7 +52,7 @@ static void forget_paths(struct clone_times *t) requires_lock(t->lock)
 	t->n_paths = 0;
 }
 
-void times_done(struct clone_times *t)
+void clone_times_done(struct clone_times *t)
 {
 	mutex_lock(&t->lock);
 	forget_paths(t);
@@ -60,15 +60,15 @@ void times_done(struct clone_times *t)
 	mutex_done(&t->lock);
 }
 
-static char *space_name(const struct clone_line *line)
+static char *space_name(const struct clone_tracking *tracking)
 {
-	return xasprintf("times:%s%s%s", line->clone->uuid,
-			 line->ref[0] ? "/" : "", line->ref);
+	return xasprintf("times:%s%s%s", tracking->clone->uuid,
+			 tracking->ref[0] ? "/" : "", tracking->ref);
 }
 
-static struct cache *cache_of(const struct clone_line *line)
+static struct cache *cache_of(const struct clone_tracking *tracking)
 {
-	return line->clone->clones->cache;
+	return tracking->clone->clones->cache;
 }
 
 static void add(struct clone_times *t, const void *key, size_t n_key,
@@ -120,21 +120,22 @@ static int load_one(void *arg, const struct cache_fact *f)
 	return 0;
 }
 
-void times_load(struct clone_line *line)
+void clone_times_load(struct clone_tracking *tracking)
 {
-	cleanup(free) char *space = space_name(line);
+	cleanup(free) char *space = space_name(tracking);
 
 	/* Without them times are younger than they could be: no failure. */
-	(void)cache_fact_each(cache_of(line), space, load_one, &line->times);
+	(void)cache_fact_each(cache_of(tracking), space, load_one,
+			      &tracking->times);
 }
 
-bool times_has_base(struct clone_line *line)
+bool clone_times_has_base(struct clone_tracking *tracking)
 {
 	bool has;
 
-	mutex_lock(&line->times.lock);
-	has = line->times.has_base;
-	mutex_unlock(&line->times.lock);
+	mutex_lock(&tracking->times.lock);
+	has = tracking->times.has_base;
+	mutex_unlock(&tracking->times.lock);
 	return has;
 }
 
@@ -146,12 +147,12 @@ static int64_t not_after_now(int64_t time_s)
 	return time_s < now_s ? time_s : now_s;
 }
 
-int times_begin(struct clone_line *line, int64_t base_s,
-		const struct clone_head *from)
+int clone_times_begin(struct clone_tracking *tracking, int64_t base_s,
+		      const struct clone_head *from)
 {
-	cleanup(free) char *space = space_name(line);
-	struct cache *cache = cache_of(line);
-	struct clone_times *t = &line->times;
+	cleanup(free) char *space = space_name(tracking);
+	struct cache *cache = cache_of(tracking);
+	struct clone_times *t = &tracking->times;
 	const struct cache_fact base = {
 		.key = "",
 		.value = &base_s,
@@ -231,8 +232,8 @@ static int note_before(struct move *m, const char *path, const struct oid *oid,
 
 	if (r < 0)
 		return r;
-	c->time_s =
-		time_of(&m->line->times, m->keys.data + c->offset, c->n_key);
+	c->time_s = time_of(&m->tracking->times, m->keys.data + c->offset,
+			    c->n_key);
 	c->was = true;
 	*ret_s = c->time_s;
 	return 0;
@@ -253,8 +254,8 @@ static int note_after(struct move *m, const char *path, const struct oid *oid,
 	c->time_s = m->to_s > before_s ? m->to_s : before_s + 1;
 	/* What is younger than what it follows was written down by another
 	 * mount, for this same move. */
-	known_s = time_or(&m->line->times, m->keys.data + c->offset, c->n_key,
-			  NO_TIME);
+	known_s = time_or(&m->tracking->times, m->keys.data + c->offset,
+			  c->n_key, NO_TIME);
 	if (before_s != NO_TIME && known_s > before_s)
 		c->time_s = known_s;
 	return 0;
@@ -270,8 +271,8 @@ static int64_t time_gone(struct move *m, const char *path)
 	/* Its key is made like the others, and taken back. */
 	if (note(m, path, &none, &c) < 0)
 		return NO_TIME;
-	time_s = time_or(&m->line->times, m->keys.data + c->offset, c->n_key,
-			 NO_TIME);
+	time_s = time_or(&m->tracking->times, m->keys.data + c->offset,
+			 c->n_key, NO_TIME);
 	m->keys.len = c->offset;
 	m->n_changes--;
 	return time_s;
@@ -327,7 +328,7 @@ static int note_path(void *arg, const char *path,
 /* All of it in one transaction. */
 static int store_move(struct move *m)
 {
-	cleanup(free) char *space = space_name(m->line);
+	cleanup(free) char *space = space_name(m->tracking);
 	cleanup(free) struct cache_fact *facts =
 		xcalloc(m->n_changes + 1, sizeof(*facts));
 
@@ -339,7 +340,7 @@ static int store_move(struct move *m)
 			.n_value = sizeof(m->changes[i].time_s),
 			.keep = m->changes[i].was,
 		};
-	return cache_fact_put_many(cache_of(m->line), space, facts,
+	return cache_fact_put_many(cache_of(m->tracking), space, facts,
 				   m->n_changes);
 }
 
@@ -356,19 +357,19 @@ static int list_move(struct move *m, struct objects *objects,
 	return r;
 }
 
-int times_move(struct clone_line *line, struct objects *objects,
-	       const struct clone_head *from, const struct clone_head *to)
+int clone_times_move(struct clone_tracking *tracking, struct objects *objects,
+		     const struct clone_head *from, const struct clone_head *to)
 {
 	struct move m = {
-		.line = line,
+		.tracking = tracking,
 		.to_s = not_after_now(to->time_s),
 		.keys = BUF_INIT(MOVE_BYTES_MOST),
 	};
-	struct clone_times *t = &line->times;
+	struct clone_times *t = &tracking->times;
 	int r;
 
 	/* What another mount wrote down meanwhile. */
-	times_load(line);
+	clone_times_load(tracking);
 	r = list_move(&m, objects, from, to);
 	mutex_lock(&t->lock);
 	if (r >= 0 && t->n_paths + m.n_changes > CLONE_TIMES_MOST)
@@ -376,7 +377,7 @@ int times_move(struct clone_line *line, struct objects *objects,
 	mutex_unlock(&t->lock);
 	if (r < 0 && !to->empty) {
 		/* Too much, or what was there cannot be read. */
-		r = times_begin(line, to->time_s, from);
+		r = clone_times_begin(tracking, to->time_s, from);
 	} else if (r >= 0) {
 		r = store_move(&m);
 		mutex_lock(&t->lock);
@@ -390,38 +391,38 @@ int times_move(struct clone_line *line, struct objects *objects,
 	return r;
 }
 
-int64_t clone_path_time(struct clone_line *line, const char *path,
+int64_t clone_path_time(struct clone_tracking *tracking, const char *path,
 			const struct oid *oid)
 {
 	size_t n_path = strlen(path) + 1, n_key = n_path + OID_BYTES;
 	char here[1024], *key = here;
 	int64_t time_s;
 
-	if (clone_has_path_times(line, &time_s)) {
+	if (clone_has_path_times(tracking, &time_s)) {
 		if (n_key > sizeof(here))
 			key = xmalloc(n_key);
 		memcpy(key, path, n_path);
 		memcpy(key + n_path, oid->bytes, OID_BYTES);
-		time_s = time_of(&line->times, key, n_key);
+		time_s = time_of(&tracking->times, key, n_key);
 		if (key != here)
 			free(key);
 	}
 	return time_s;
 }
 
-bool clone_has_path_times(struct clone_line *line, int64_t *ret_time_s)
+bool clone_has_path_times(struct clone_tracking *tracking, int64_t *ret_time_s)
 {
 	bool has, has_base;
 
-	mutex_lock(&line->times.lock);
-	has = line->times.n_paths > 0;
-	has_base = line->times.has_base;
-	*ret_time_s = line->times.base_s;
-	mutex_unlock(&line->times.lock);
+	mutex_lock(&tracking->times.lock);
+	has = tracking->times.n_paths > 0;
+	has_base = tracking->times.has_base;
+	*ret_time_s = tracking->times.base_s;
+	mutex_unlock(&tracking->times.lock);
 	if (!has_base) {
-		mutex_lock(&line->clone->clones->lock);
-		*ret_time_s = line->has_head ? line->head.time_s : 0;
-		mutex_unlock(&line->clone->clones->lock);
+		mutex_lock(&tracking->clone->clones->lock);
+		*ret_time_s = tracking->has_head ? tracking->head.time_s : 0;
+		mutex_unlock(&tracking->clone->clones->lock);
 	}
 	return has;
 }

@@ -25,8 +25,8 @@ enum tip_state {
 
 /* ---- commits ---- */
 
-int commit_read(struct ctx *ctx, struct objects *objects, const struct oid *oid,
-		struct clone_head *ret_head)
+int clone_commit_read(struct ctx *ctx, struct objects *objects,
+		      const struct oid *oid, struct clone_head *ret_head)
 {
 	cleanup(tree_list_unref) struct tree_list *list = NULL;
 	struct commit_info info = {.tree = *oid};
@@ -45,11 +45,11 @@ int commit_read(struct ctx *ctx, struct objects *objects, const struct oid *oid,
 	return 0;
 }
 
-bool commit_is_here(struct ctx *ctx, struct objects *objects,
-		    const struct oid *oid, struct clone_head *ret_head)
+bool clone_commit_is_here(struct ctx *ctx, struct objects *objects,
+			  const struct oid *oid, struct clone_head *ret_head)
 {
-	return objects_is_whole(objects, oid) &&
-	       commit_read(ctx, objects, oid, ret_head) >= 0;
+	return objects_is_complete(objects, oid) &&
+	       clone_commit_read(ctx, objects, oid, ret_head) >= 0;
 }
 
 int clone_known_commit(struct clone *c, const struct oid *commit,
@@ -61,7 +61,7 @@ int clone_known_commit(struct clone *c, const struct oid *commit,
 
 	if (r < 0)
 		return r;
-	if (!commit_is_here(NULL, objects, commit, &head))
+	if (!clone_commit_is_here(NULL, objects, commit, &head))
 		return -ENOENT;
 	*ret_head = head;
 	return 0;
@@ -81,7 +81,7 @@ static int read_brought(struct ctx *ctx, struct clone *c,
 	int r = clone_store(c, &objects);
 
 	if (r >= 0)
-		r = commit_read(ctx, objects, commit, head);
+		r = clone_commit_read(ctx, objects, commit, head);
 	return r < 0 ? fail_store(ctx, r) : 0;
 }
 
@@ -95,9 +95,9 @@ static int bring(struct ctx *ctx, struct clone *c, const struct oid *commit,
 
 	if (r < 0)
 		return fail_store(ctx, r);
-	if (commit_is_here(ctx, objects, commit, head))
+	if (clone_commit_is_here(ctx, objects, commit, head))
 		return 0;
-	r = queue_bring(ctx, c, commit, want, sources, n_sources);
+	r = clone_queue_fetch(ctx, c, commit, want, sources, n_sources);
 	return r < 0 ? r : read_brought(ctx, c, commit, head);
 }
 
@@ -125,48 +125,48 @@ int clone_get_commit(struct ctx *ctx, struct clone *c, const struct oid *commit,
 
 /* ---- lines ---- */
 
-struct clone_line *line_new(struct clone *c, const char *ref)
+struct clone_tracking *clone_tracking_new(struct clone *c, const char *ref)
 {
-	struct clone_line *line = xcalloc(1, sizeof(*line));
+	struct clone_tracking *tracking = xcalloc(1, sizeof(*tracking));
 
-	line->clone = c;
-	line->ref = xstrdup(ref);
-	times_init(&line->times);
-	return line;
+	tracking->clone = c;
+	tracking->ref = xstrdup(ref);
+	clone_times_init(&tracking->times);
+	return tracking;
 }
 
-void line_free(struct clone_line *line)
+void clone_tracking_free(struct clone_tracking *tracking)
 {
-	times_done(&line->times);
-	free(line->ref);
-	free(line);
+	clone_times_done(&tracking->times);
+	free(tracking->ref);
+	free(tracking);
 }
 
-struct clone_line *clone_line(struct clone *c, const char *ref)
+struct clone_tracking *clone_tracking(struct clone *c, const char *ref)
 {
-	struct clone_line *line, *fresh;
+	struct clone_tracking *tracking, *fresh;
 	size_t n;
 
 	if (!ref)
 		ref = "";
 	n = strlen(ref);
-	fresh = line_new(c, ref);
+	fresh = clone_tracking_new(c, ref);
 	mutex_lock(&c->clones->lock);
-	HASH_FIND(hh, c->lines, ref, n, line);
-	if (!line) {
-		line = steal(&fresh);
-		HASH_ADD_KEYPTR(hh, c->lines, line->ref, n, line);
+	HASH_FIND(hh, c->trackings, ref, n, tracking);
+	if (!tracking) {
+		tracking = steal(&fresh);
+		HASH_ADD_KEYPTR(hh, c->trackings, tracking->ref, n, tracking);
 	}
 	mutex_unlock(&c->clones->lock);
 	if (fresh)
-		line_free(fresh);
-	return line;
+		clone_tracking_free(fresh);
+	return tracking;
 }
 
-static char *line_key(const struct clone_line *line)
+static char *line_key(const struct clone_tracking *tracking)
 {
-	return xasprintf("%s%s%s", line->clone->uuid, line->ref[0] ? "/" : "",
-			 line->ref);
+	return xasprintf("%s%s%s", tracking->clone->uuid,
+			 tracking->ref[0] ? "/" : "", tracking->ref);
 }
 
 /* "commit tree time empty branch" */
@@ -188,11 +188,12 @@ static bool parse_head(const char *text, struct clone_head *head)
 	return true;
 }
 
-static bool recall_head(struct clone_line *line, struct clone_head *head)
+static bool recall_head(struct clone_tracking *tracking,
+			struct clone_head *head)
 {
 	cleanup(blob_unref) struct blob *text = NULL, *checked = NULL;
-	struct cache *cache = line->clone->clones->cache;
-	cleanup(free) char *key = line_key(line);
+	struct cache *cache = tracking->clone->clones->cache;
+	cleanup(free) char *key = line_key(tracking);
 	uint64_t ms = 0;
 
 	*head = (struct clone_head){0};
@@ -223,9 +224,10 @@ static void recall_tip(struct clones *cs, struct clone *c,
 	memcpy(c->tip.branch, head->branch, sizeof(c->tip.branch));
 }
 
-int line_load(struct clone_line *line, struct clone_head *ret_head)
+int clone_tracking_load(struct clone_tracking *tracking,
+			struct clone_head *ret_head)
 {
-	struct clone *c = line->clone;
+	struct clone *c = tracking->clone;
 	struct clones *cs = c->clones;
 	struct objects *objects;
 	struct clone_head head;
@@ -233,10 +235,10 @@ int line_load(struct clone_line *line, struct clone_head *ret_head)
 	int r;
 
 	mutex_lock(&cs->lock);
-	loaded = line->loaded;
-	has = line->has_head;
+	loaded = tracking->loaded;
+	has = tracking->has_head;
 	if (has)
-		*ret_head = line->head;
+		*ret_head = tracking->head;
 	mutex_unlock(&cs->lock);
 	if (has || loaded)
 		return has ? 0 : -ENOENT;
@@ -244,27 +246,27 @@ int line_load(struct clone_line *line, struct clone_head *ret_head)
 	r = clone_store(c, &objects);
 	if (r < 0)
 		return r;
-	recalled = recall_head(line, &head);
+	recalled = recall_head(tracking, &head);
 	/* Somebody may have deleted the store since. */
 	here = recalled &&
-	       (head.empty || (objects_is_whole(objects, &head.commit) &&
+	       (head.empty || (objects_is_complete(objects, &head.commit) &&
 			       objects_has(objects, &head.tree)));
-	times_load(line);
+	clone_times_load(tracking);
 	mutex_lock(&cs->lock);
-	if (!line->loaded) {
-		line->loaded = true;
-		line->has_head = here;
-		line->has_lost = recalled && !here;
+	if (!tracking->loaded) {
+		tracking->loaded = true;
+		tracking->has_head = here;
+		tracking->has_lost = recalled && !here;
 		if (here)
-			line->head = head;
+			tracking->head = head;
 		else if (recalled)
-			line->lost = head.commit;
-		if (here && !line->ref[0])
+			tracking->lost = head.commit;
+		if (here && !tracking->ref[0])
 			recall_tip(cs, c, &head);
 	}
-	has = line->has_head;
+	has = tracking->has_head;
 	if (has)
-		*ret_head = line->head;
+		*ret_head = tracking->head;
 	mutex_unlock(&cs->lock);
 	return has ? 0 : -ENOENT;
 }
@@ -289,7 +291,7 @@ static bool find_name(const struct clone_refs *names, const char *ref,
 		    strcmp(names->names[kind][i], ref + n) != 0)
 			return false;
 		tip->commit = clone_refs_commit(names, kind, i);
-		tip->want = names_want(names, kind, i);
+		tip->want = clone_refs_want(names, kind, i);
 		if (kind == CLONE_BRANCHES)
 			snprintf(tip->branch, sizeof(tip->branch), "%s",
 				 strlen(ref + n) < sizeof(tip->branch) ? ref + n
@@ -299,10 +301,11 @@ static bool find_name(const struct clone_refs *names, const char *ref,
 	return false;
 }
 
-static enum tip_state line_tip(struct clone_line *line, struct clone_tip *tip)
+static enum tip_state line_tip(struct clone_tracking *tracking,
+			       struct clone_tip *tip)
 {
 	cleanup(clone_refs_unref) struct clone_refs *names = NULL;
-	struct clone *c = line->clone;
+	struct clone *c = tracking->clone;
 	struct clone_head head;
 	uint64_t n_forgotten;
 	bool has;
@@ -312,8 +315,8 @@ static enum tip_state line_tip(struct clone_line *line, struct clone_tip *tip)
 	mutex_lock(&c->clones->lock);
 	n_forgotten = c->n_forgotten;
 	mutex_unlock(&c->clones->lock);
-	if (!line->ref[0]) {
-		(void)line_load(line, &head);
+	if (!tracking->ref[0]) {
+		(void)clone_tracking_load(tracking, &head);
 		mutex_lock(&c->clones->lock);
 		has = c->has_tip;
 		if (has)
@@ -330,7 +333,7 @@ static enum tip_state line_tip(struct clone_line *line, struct clone_tip *tip)
 	tip->unsure = c->names_unsure;
 	tip->n_forgotten = n_forgotten;
 	mutex_unlock(&c->clones->lock);
-	return find_name(names, line->ref, tip) ? TIP_KNOWN : TIP_GONE;
+	return find_name(names, tracking->ref, tip) ? TIP_KNOWN : TIP_GONE;
 }
 
 static bool is_recent(int64_t checked_ms, int64_t since_ms, int64_t max_age_ms)
@@ -341,26 +344,26 @@ static bool is_recent(int64_t checked_ms, int64_t since_ms, int64_t max_age_ms)
 	return max_age_ms == INT64_MAX || (age_ms >= 0 && age_ms <= max_age_ms);
 }
 
-int64_t clone_line_checked_ms(struct clone_line *line)
+int64_t clone_tracking_checked_ms(struct clone_tracking *tracking)
 {
 	struct clone_tip tip;
 
-	return line_tip(line, &tip) == TIP_UNKNOWN ? 0 : tip.checked_ms;
+	return line_tip(tracking, &tip) == TIP_UNKNOWN ? 0 : tip.checked_ms;
 }
 
-bool clone_line_is_gone(struct clone_line *line)
+bool clone_tracking_is_gone(struct clone_tracking *tracking)
 {
 	struct clone_tip tip;
 
-	return line_tip(line, &tip) == TIP_GONE;
+	return line_tip(tracking, &tip) == TIP_GONE;
 }
 
-bool clone_line_is_no_tree(struct clone_line *line)
+bool clone_tracking_is_no_tree(struct clone_tracking *tracking)
 {
 	struct clone_tip tip;
 
-	return line_tip(line, &tip) == TIP_KNOWN && !tip.empty &&
-	       clone_is_no_tree(line->clone, &tip.commit);
+	return line_tip(tracking, &tip) == TIP_KNOWN && !tip.empty &&
+	       clone_is_no_tree(tracking->clone, &tip.commit);
 }
 
 /* ---- settling ---- */
@@ -371,44 +374,46 @@ static bool same_commit(const struct clone_head *a, const struct clone_head *b)
 	       (a->empty || oid_equal(&a->commit, &b->commit));
 }
 
-static int store_times(struct clone_line *line, struct objects *objects,
+static int store_times(struct clone_tracking *tracking, struct objects *objects,
 		       const struct clone_head *from,
 		       const struct clone_head *to, bool same_as_lost)
 {
 	if (to->empty && (!from || from->empty))
 		return 0;
-	if (!to->empty && !times_has_base(line))
-		return times_begin(line, to->time_s, from);
+	if (!to->empty && !clone_times_has_base(tracking))
+		return clone_times_begin(tracking, to->time_s, from);
 	/* What it differs from is not here any more. */
 	if (!from)
 		return same_as_lost || to->empty
 			       ? 0
-			       : times_begin(line, to->time_s, NULL);
+			       : clone_times_begin(tracking, to->time_s, NULL);
 	if (from->empty == to->empty && oid_equal(&from->tree, &to->tree))
 		return 0;
-	return times_move(line, objects, from, to);
+	return clone_times_move(tracking, objects, from, to);
 }
 
 /* False: they are known to this mount alone. */
-static bool record_times(struct clone_line *line, struct objects *objects,
-			 const struct clone_head *from,
+static bool record_times(struct clone_tracking *tracking,
+			 struct objects *objects, const struct clone_head *from,
 			 const struct clone_head *to, bool same_as_lost)
 {
-	int r = store_times(line, objects, from, to, same_as_lost);
+	int r = store_times(tracking, objects, from, to, same_as_lost);
 
 	if (r < 0)
 		log_warn("%s: the times of what changed in %s were not kept: "
 			 "%s",
-			 line->clone->uuid,
-			 line->ref[0] ? line->ref : "the default branch",
+			 tracking->clone->uuid,
+			 tracking->ref[0] ? tracking->ref
+					  : "the default branch",
 			 store_why(-r));
 	return r >= 0;
 }
 
-static void record_head(struct clone_line *line, const struct clone_head *h)
+static void record_head(struct clone_tracking *tracking,
+			const struct clone_head *h)
 {
-	struct cache *cache = line->clone->clones->cache;
-	cleanup(free) char *key = line_key(line);
+	struct cache *cache = tracking->clone->clones->cache;
+	cleanup(free) char *key = line_key(tracking);
 	char text[512], commit[41], tree[41];
 	cleanup(blob_unref) struct blob *old = NULL;
 	int n = snprintf(text, sizeof(text), "%s %s %" PRId64 " %d %s",
@@ -420,7 +425,7 @@ static void record_head(struct clone_line *line, const struct clone_head *h)
 		(void)cache_fact_put(cache, "head", key, strlen(key), text,
 				     (size_t)n);
 	/* When the others were asked for is known for all of them together. */
-	if (line->ref[0])
+	if (tracking->ref[0])
 		return;
 	n = snprintf(text, sizeof(text), "%" PRId64, h->checked_ms);
 	(void)cache_fact_put(cache, "head-checked", key, strlen(key), text,
@@ -429,29 +434,29 @@ static void record_head(struct clone_line *line, const struct clone_head *h)
 
 /* For people who look into the store with git: a name that it cannot take is
  * no failure of the tree. */
-static void set_store_branch(const struct clone_line *line,
+static void set_store_branch(const struct clone_tracking *tracking,
 			     struct objects *objects,
 			     const struct clone_head *old,
 			     const struct clone_head *h)
 {
-	if (line->ref[0] || h->empty || !h->branch[0])
+	if (tracking->ref[0] || h->empty || !h->branch[0])
 		return;
 	if (old && same_commit(old, h) && strcmp(old->branch, h->branch) == 0)
 		return;
 	(void)objects_set_branch(objects, h->branch, &h->commit);
 }
 
-static void forget_head(struct clone_line *line)
+static void forget_head(struct clone_tracking *tracking)
 {
-	cleanup(free) char *key = line_key(line);
+	cleanup(free) char *key = line_key(tracking);
 
-	(void)cache_fact_put(line->clone->clones->cache, "head", key,
+	(void)cache_fact_put(tracking->clone->clones->cache, "head", key,
 			     strlen(key), "-", 1);
 }
 
 /*
  * The line is at to, whose commit is here; unless it is somewhere newer. A tip
- * may turn out to be another repository's (clone_name.c) while it is on its way
+ * may turn out to be another repository's (name.c) while it is on its way
  * here:
  *   1. A reader looks it up, and brings its commit, which takes a while.
  *   2. Somebody hears that the name went over: what was known is forgotten, on
@@ -462,57 +467,57 @@ static void forget_head(struct clone_line *line)
  * to 2. while the head is recorded here is seen by the last look, which takes
  * the record back; who comes later takes it back himself.
  */
-static int settle(struct ctx *ctx, struct clone_line *line,
+static int settle(struct ctx *ctx, struct clone_tracking *tracking,
 		  const struct clone_head *to, const struct clone_tip *tip)
 {
-	struct clones *cs = line->clone->clones;
+	struct clones *cs = tracking->clone->clones;
 	uint64_t serial = tip->serial;
 	struct clone_head from;
 	struct objects *objects;
 	bool known, same_as_lost, newer, outdated;
-	int r = clone_store(line->clone, &objects);
+	int r = clone_store(tracking->clone, &objects);
 
 	if (r < 0)
 		return fail_store(ctx, r);
-	known = line_load(line, &from) >= 0;
+	known = clone_tracking_load(tracking, &from) >= 0;
 	mutex_lock(&cs->lock);
-	while (line->settling)
+	while (tracking->settling)
 		cond_wait(&cs->settled, &cs->lock);
-	known = line->has_head;
-	from = line->head;
-	newer = known && line->serial >= serial &&
-		(line->serial > serial || same_commit(&from, to));
-	same_as_lost = line->has_lost && !to->empty &&
-		       oid_equal(&line->lost, &to->commit);
-	outdated = line->clone->n_forgotten != tip->n_forgotten;
-	line->settling = !newer && !outdated;
-	if (newer && !outdated && line->serial == serial)
-		line->head.checked_ms = to->checked_ms;
+	known = tracking->has_head;
+	from = tracking->head;
+	newer = known && tracking->serial >= serial &&
+		(tracking->serial > serial || same_commit(&from, to));
+	same_as_lost = tracking->has_lost && !to->empty &&
+		       oid_equal(&tracking->lost, &to->commit);
+	outdated = tracking->clone->n_forgotten != tip->n_forgotten;
+	tracking->settling = !newer && !outdated;
+	if (newer && !outdated && tracking->serial == serial)
+		tracking->head.checked_ms = to->checked_ms;
 	mutex_unlock(&cs->lock);
 	if (newer || outdated)
 		return outdated ? -EAGAIN : 0;
-	set_store_branch(line, objects, known ? &from : NULL, to);
+	set_store_branch(tracking, objects, known ? &from : NULL, to);
 	/* A head without the times of what changed would be shown with older
 	 * ones by the next mount, which moves once more instead. */
-	if (record_times(line, objects, known ? &from : NULL, to,
+	if (record_times(tracking, objects, known ? &from : NULL, to,
 			 same_as_lost) &&
 	    !tip->unsure)
-		record_head(line, to);
+		record_head(tracking, to);
 	mutex_lock(&cs->lock);
-	outdated = line->clone->n_forgotten != tip->n_forgotten;
+	outdated = tracking->clone->n_forgotten != tip->n_forgotten;
 	if (outdated) {
-		line->has_head = line->loaded = false;
+		tracking->has_head = tracking->loaded = false;
 	} else {
-		line->has_head = true;
-		line->head = *to;
-		line->serial = serial;
-		line->has_lost = false;
+		tracking->has_head = true;
+		tracking->head = *to;
+		tracking->serial = serial;
+		tracking->has_lost = false;
 	}
 	mutex_unlock(&cs->lock);
 	if (outdated && !tip->unsure)
-		forget_head(line);
+		forget_head(tracking);
 	mutex_lock(&cs->lock);
-	line->settling = false;
+	tracking->settling = false;
 	cond_broadcast(&cs->settled);
 	mutex_unlock(&cs->lock);
 	return outdated ? -EAGAIN : 0;
@@ -531,16 +536,16 @@ static void head_of(const struct clone_tip *tip, struct clone_head *head)
 /* ---- getting ---- */
 
 /* What is at hand will do. */
-static bool is_current(struct clone_line *line, int64_t since_ms,
+static bool is_current(struct clone_tracking *tracking, int64_t since_ms,
 		       int64_t max_age_ms, struct clone_head *ret_head)
 {
 	struct clone_head head, at;
 	struct clone_tip tip;
 
-	if (line_load(line, &head) < 0)
+	if (clone_tracking_load(tracking, &head) < 0)
 		return false;
 	if (max_age_ms != INT64_MAX) {
-		if (line_tip(line, &tip) != TIP_KNOWN ||
+		if (line_tip(tracking, &tip) != TIP_KNOWN ||
 		    !is_recent(tip.checked_ms, since_ms, max_age_ms))
 			return false;
 		head_of(&tip, &at);
@@ -552,12 +557,13 @@ static bool is_current(struct clone_line *line, int64_t since_ms,
 	return true;
 }
 
-static int fail_gone(struct ctx *ctx, const struct clone_line *line)
+static int fail_gone(struct ctx *ctx, const struct clone_tracking *tracking)
 {
-	bool tag = strncmp(line->ref, "refs/tags/", 10) == 0;
+	bool tag = strncmp(tracking->ref, "refs/tags/", 10) == 0;
 
 	return ctx_fail(ctx, -ENOENT, "the repository has no %s %s (any more)",
-			tag ? "tag" : "branch", line->ref + (tag ? 10 : 11));
+			tag ? "tag" : "branch",
+			tracking->ref + (tag ? 10 : 11));
 }
 
 static int fail_missing(struct ctx *ctx, const struct clone_tip *tip)
@@ -572,46 +578,48 @@ static int fail_missing(struct ctx *ctx, const struct clone_tip *tip)
 			tip->branch);
 }
 
-static int get_once(struct ctx *ctx, struct clone_line *line, int64_t since_ms,
-		    int64_t max_age_ms, struct clone_head *ret_head)
+static int get_once(struct ctx *ctx, struct clone_tracking *tracking,
+		    int64_t since_ms, int64_t max_age_ms,
+		    struct clone_head *ret_head)
 {
 	struct clone_tip tip;
 	struct clone_head head;
-	enum tip_state state = line_tip(line, &tip);
+	enum tip_state state = line_tip(tracking, &tip);
 	int r;
 
 	if (state == TIP_UNKNOWN ||
 	    !is_recent(tip.checked_ms, since_ms, max_age_ms)) {
-		r = queue_ask(ctx, line->clone, line->ref[0]);
+		r = clone_queue_ls_refs(ctx, tracking->clone, tracking->ref[0]);
 		if (r < 0)
 			return r;
-		state = line_tip(line, &tip);
+		state = line_tip(tracking, &tip);
 	}
 	if (state != TIP_KNOWN)
-		return fail_gone(ctx, line);
+		return fail_gone(ctx, tracking);
 	if (tip.missing)
 		return fail_missing(ctx, &tip);
 	head_of(&tip, &head);
 	if (!tip.empty) {
-		r = bring(ctx, line->clone, &tip.commit, &tip.want, NULL, 0,
+		r = bring(ctx, tracking->clone, &tip.commit, &tip.want, NULL, 0,
 			  &head);
 		if (r < 0)
 			return r;
 	}
-	r = settle(ctx, line, &head, &tip);
+	r = settle(ctx, tracking, &head, &tip);
 	if (r < 0)
 		return r;
 	*ret_head = head;
 	return 0;
 }
 
-static int get(struct ctx *ctx, struct clone_line *line, int64_t since_ms,
-	       int64_t max_age_ms, struct clone_head *ret_head)
+static int get(struct ctx *ctx, struct clone_tracking *tracking,
+	       int64_t since_ms, int64_t max_age_ms,
+	       struct clone_head *ret_head)
 {
 	int r;
 
 	for (;;) {
-		r = get_once(ctx, line, since_ms, max_age_ms, ret_head);
+		r = get_once(ctx, tracking, since_ms, max_age_ms, ret_head);
 		if (r != -EAGAIN)
 			return r;
 		r = ctx_check(ctx);
@@ -620,51 +628,53 @@ static int get(struct ctx *ctx, struct clone_line *line, int64_t since_ms,
 	}
 }
 
-int clone_line_get(struct ctx *ctx, struct clone_line *line, int64_t max_age_ms,
-		   struct clone_head *ret_head)
+int clone_tracking_get(struct ctx *ctx, struct clone_tracking *tracking,
+		       int64_t max_age_ms, struct clone_head *ret_head)
 {
 	int64_t since_ms = clock_wall_ms();
 	int r = ctx_check(ctx);
 
 	if (r < 0)
 		return r;
-	if (line->ref[0]) {
-		mutex_lock(&line->clone->clones->lock);
-		line->clone->wanted_ms = clock_mono_ms();
-		mutex_unlock(&line->clone->clones->lock);
+	if (tracking->ref[0]) {
+		mutex_lock(&tracking->clone->clones->lock);
+		tracking->clone->wanted_ms = clock_mono_ms();
+		mutex_unlock(&tracking->clone->clones->lock);
 	}
-	if (is_current(line, since_ms, max_age_ms, ret_head))
+	if (is_current(tracking, since_ms, max_age_ms, ret_head))
 		return 0;
 	r = ctx_wait_begin(ctx);
 	if (r < 0)
 		return r;
-	r = get(ctx, line, since_ms, max_age_ms, ret_head);
+	r = get(ctx, tracking, since_ms, max_age_ms, ret_head);
 	ctx_wait_end(ctx);
 	return r;
 }
 
 /* A ref that nobody looked at yet may lead to a commit that is here. */
-int clone_line_known(struct clone_line *line, struct clone_head *ret_head)
+int clone_tracking_known(struct clone_tracking *tracking,
+			 struct clone_head *ret_head)
 {
 	struct clone_head head;
 	struct clone_tip tip;
 	struct objects *objects;
 	struct ctx ctx;
-	int r = line_load(line, ret_head);
+	int r = clone_tracking_load(tracking, ret_head);
 
-	if (r != -ENOENT || line_tip(line, &tip) != TIP_KNOWN || tip.missing)
+	if (r != -ENOENT || line_tip(tracking, &tip) != TIP_KNOWN ||
+	    tip.missing)
 		return r;
 	head_of(&tip, &head);
 	if (!tip.empty) {
-		r = clone_store(line->clone, &objects);
+		r = clone_store(tracking->clone, &objects);
 		if (r >= 0 &&
-		    !commit_is_here(NULL, objects, &tip.commit, &head))
+		    !clone_commit_is_here(NULL, objects, &tip.commit, &head))
 			r = -ENOENT;
 		if (r < 0)
 			return r;
 	}
 	ctx_init(&ctx, NULL, -1);
-	r = settle(&ctx, line, &head, &tip);
+	r = settle(&ctx, tracking, &head, &tip);
 	ctx_done(&ctx);
 	/* Nothing is known, for this time. */
 	if (r == -EAGAIN)

@@ -43,7 +43,7 @@ struct program {
 	struct bitbucket *bitbucket;
 	struct account account;
 	struct cache *cache;
-	struct source *source;
+	struct read_through *source;
 	struct catalog *catalog;
 	struct documents *documents;
 	struct spool *spool;
@@ -276,11 +276,11 @@ static int build_catalog(struct program *p)
 	};
 	int r;
 
-	p->source = source_new(p->cache);
+	p->source = read_through_new(p->cache);
 	catalog.source = documents.source = p->source;
 	r = catalog_new(&catalog, &p->catalog);
-	clones.names = (struct clone_names){catalog_name_now, catalog_is_listed,
-					    p->catalog};
+	clones.names = (struct clone_naming){catalog_name_now,
+					     catalog_is_listed, p->catalog};
 	if (!r)
 		r = file_mkdirs(dir, 0700);
 	if (!r)
@@ -431,7 +431,7 @@ static void take_down(struct program *p)
 	p->clones = clones_free(p->clones);
 	p->documents = documents_free(p->documents);
 	p->catalog = catalog_free(p->catalog);
-	p->source = source_free(p->source);
+	p->source = read_through_free(p->source);
 	if (p->budget)
 		budget_attach(p->budget, NULL);
 	p->cache = cache_close(p->cache);

@@ -55,7 +55,7 @@ struct catalog *catalog_free(struct catalog *c)
 		free(c->entered[i]);
 	free(c->entered);
 	for (size_t i = 0; i < N_LISTINGS; i++)
-		listing_unref(c->listings[i]);
+		catalog_listing_unref(c->listings[i]);
 	catalog_names_done(c);
 	mutex_done(&c->lock);
 	free(c);
@@ -123,13 +123,14 @@ int catalog_unknown(struct ctx *ctx, const char *name, struct catalog_age *age,
 }
 
 int catalog_get(struct ctx *ctx, struct catalog *c, const char *key,
-		enum source_mode mode, source_fetch *fetch, struct fetch *f,
-		struct cache_entry **ret_entry, bool *ret_stale)
+		enum read_through_mode mode, read_through_fetch *fetch,
+		struct fetch *f, struct cache_entry **ret_entry,
+		bool *ret_stale)
 {
 	f->catalog = c;
-	f->anew = mode == SOURCE_ANEW;
-	return source_get(ctx, c->config.source, key, mode, fetch, f, ret_entry,
-			  ret_stale);
+	f->anew = mode == READ_ANEW;
+	return read_through_get(ctx, c->config.source, key, mode, fetch, f,
+				ret_entry, ret_stale);
 }
 
 /* ---- what is known without waiting ---- */
@@ -170,7 +171,7 @@ char *catalog_alias_uuid(struct catalog *c, const char *slug)
 	return e && e->body ? xstrdup(blob_data(e->body)) : NULL;
 }
 
-void workspace_ref_done(struct workspace_ref *w)
+void catalog_workspace_ref_done(struct workspace_ref *w)
 {
 	free(w->name);
 	free(w->slug);
@@ -206,7 +207,7 @@ void catalog_resolve(struct catalog *c, const char *name,
 void catalog_known_workspace(struct catalog *c, const char *name,
 			     struct catalog_workspace *ret)
 {
-	cleanup(workspace_ref_done) struct workspace_ref w = {0};
+	cleanup(catalog_workspace_ref_done) struct workspace_ref w = {0};
 
 	catalog_resolve(c, name, &w);
 	*ret = (struct catalog_workspace){xstrdup(w.slug), xstrdup(w.uuid)};
@@ -238,7 +239,7 @@ static struct listing *listing_kept(struct catalog *c, const char *key,
 			continue;
 		memmove(c->listings + 1, c->listings, i * sizeof(*c->listings));
 		c->listings[0] = l;
-		refs_take(&l->refs);
+		refcount_take(&l->refcount);
 		found = l;
 		break;
 	}
@@ -251,7 +252,7 @@ static void listing_keep(struct catalog *c, struct listing *l)
 	struct listing *out;
 	size_t at = 0;
 
-	refs_take(&l->refs);
+	refcount_take(&l->refcount);
 	mutex_lock(&c->lock);
 	/* In the place of an older version of it, or of the last one. */
 	while (at < N_LISTINGS - 1 && c->listings[at] &&
@@ -261,7 +262,7 @@ static void listing_keep(struct catalog *c, struct listing *l)
 	memmove(c->listings + 1, c->listings, at * sizeof(*c->listings));
 	c->listings[0] = l;
 	mutex_unlock(&c->lock);
-	listing_unref(out);
+	catalog_listing_unref(out);
 }
 
 int catalog_listing_of(struct catalog *c, const char *key,
@@ -285,7 +286,8 @@ int catalog_listing_of(struct catalog *c, const char *key,
 }
 
 static int get_listing(struct ctx *ctx, struct catalog *c,
-		       const struct workspace_ref *w, enum source_mode mode,
+		       const struct workspace_ref *w,
+		       enum read_through_mode mode,
 		       struct listing **ret_listing,
 		       struct catalog_age *ret_age)
 {
@@ -324,11 +326,11 @@ catalog_repositories_free(struct catalog_repositories *r)
 }
 
 int catalog_repositories(struct ctx *ctx, struct catalog *c,
-			 const char *workspace, enum source_mode mode,
+			 const char *workspace, enum read_through_mode mode,
 			 struct catalog_repositories **ret_repositories)
 {
-	cleanup(workspace_ref_done) struct workspace_ref w = {0};
-	cleanup(listing_unref) struct listing *l = NULL;
+	cleanup(catalog_workspace_ref_done) struct workspace_ref w = {0};
+	cleanup(catalog_listing_unref) struct listing *l = NULL;
 	struct catalog_repositories *all;
 	struct catalog_age age;
 	int r;
@@ -383,7 +385,7 @@ static int repository_by_name(struct ctx *ctx, struct catalog *c,
 {
 	cleanup(free) char *key = catalog_alias_key(w, name);
 	struct fetch f = {.workspace = w, .slug = name};
-	enum source_mode mode = SOURCE_READ;
+	enum read_through_mode mode = READ_THROUGH;
 
 	/* Twice: an alias whose document went or was renamed is asked anew. */
 	for (unsigned i = 0; i < 2; i++) {
@@ -401,7 +403,7 @@ static int repository_by_name(struct ctx *ctx, struct catalog *c,
 			ret->workspace = xstrdup(w->key);
 			return 0;
 		}
-		mode = SOURCE_REFRESH;
+		mode = READ_REFRESH;
 	}
 	return catalog_unknown(ctx, name, ret_age, 0, false);
 }
@@ -411,22 +413,22 @@ int catalog_repository(struct ctx *ctx, struct catalog *c,
 		       struct catalog_repository *ret_repository,
 		       struct catalog_age *ret_age)
 {
-	cleanup(workspace_ref_done) struct workspace_ref w = {0};
-	cleanup(listing_unref) struct listing *l = NULL;
+	cleanup(catalog_workspace_ref_done) struct workspace_ref w = {0};
+	cleanup(catalog_listing_unref) struct listing *l = NULL;
 	const struct catalog_repository *found;
 	struct catalog_age age = {0};
 	int r;
 
 	catalog_resolve(c, workspace, &w);
-	r = get_listing(ctx, c, &w, SOURCE_CACHED, &l, &age);
+	r = get_listing(ctx, c, &w, READ_CACHED, &l, &age);
 	if (r == 0 && age.stale) {
 		struct listing *newer = NULL;
 
 		/* Perhaps too old to be served without asking. */
-		r = get_listing(ctx, c, &w, SOURCE_READ, &newer, &age);
+		r = get_listing(ctx, c, &w, READ_THROUGH, &newer, &age);
 		if (r < 0)
 			return r;
-		listing_unref(l);
+		catalog_listing_unref(l);
 		l = newer;
 	}
 	if (r == -EINTR)
@@ -438,7 +440,7 @@ int catalog_repository(struct ctx *ctx, struct catalog *c,
 		return repository_by_name(ctx, c, &w, name, ret_repository,
 					  ret_age);
 	}
-	found = listing_find(l, name);
+	found = catalog_listing_find(l, name);
 	if (!found)
 		return catalog_unknown(ctx, name, ret_age, age.left_ms,
 				       age.stale);
@@ -489,10 +491,10 @@ static int document_of(struct ctx *ctx, const struct cache_entry *e, bool stale,
 
 int catalog_document(struct ctx *ctx, struct catalog *c, const char *workspace,
 		     const struct catalog_repository *repository,
-		     enum source_mode mode,
+		     enum read_through_mode mode,
 		     struct catalog_document *ret_document)
 {
-	cleanup(workspace_ref_done) struct workspace_ref w = {0};
+	cleanup(catalog_workspace_ref_done) struct workspace_ref w = {0};
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct fetch f = {.workspace = &w, .repository = repository};
 	bool stale = false;
@@ -511,7 +513,8 @@ int catalog_document(struct ctx *ctx, struct catalog *c, const char *workspace,
 	return r < 0 ? r : document_of(ctx, e, stale, ret_document);
 }
 
-int catalog_user(struct ctx *ctx, struct catalog *c, enum source_mode mode,
+int catalog_user(struct ctx *ctx, struct catalog *c,
+		 enum read_through_mode mode,
 		 struct catalog_document *ret_document)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;

@@ -117,18 +117,18 @@ void catalog_repository_make(const char *slug, const char *uuid,
 	};
 }
 
-struct listing *listing_new(size_t n_most)
+struct listing *catalog_listing_new(size_t n_most)
 {
 	struct listing *l = xcalloc(1, sizeof(*l));
 
-	refs_init(&l->refs);
+	refcount_init(&l->refcount);
 	l->items = xcalloc(n_most + 1, sizeof(*l->items));
 	return l;
 }
 
-struct listing *listing_unref(struct listing *l)
+struct listing *catalog_listing_unref(struct listing *l)
 {
-	if (!l || !refs_drop(&l->refs))
+	if (!l || !refcount_drop(&l->refcount))
 		return NULL;
 	for (size_t i = 0; i < l->n_items; i++)
 		catalog_repository_done(&l->items[i]);
@@ -138,8 +138,8 @@ struct listing *listing_unref(struct listing *l)
 	return NULL;
 }
 
-void listing_add(struct listing *l, const char *slug, const char *uuid,
-		 const char *project, int64_t updated_ms)
+void catalog_listing_add(struct listing *l, const char *slug, const char *uuid,
+			 const char *project, int64_t updated_ms)
 {
 	catalog_repository_make(slug, uuid, project, updated_ms,
 				&l->items[l->n_items]);
@@ -154,9 +154,10 @@ static int by_name_and_uuid(const void *a, const void *b)
 	return order ? order : strcmp(x->uuid, y->uuid);
 }
 
-void listing_sort(struct listing *l,
-		  void (*drop)(void *arg, const struct catalog_repository *),
-		  void *arg)
+void catalog_listing_sort(struct listing *l,
+			  void (*drop)(void *arg,
+				       const struct catalog_repository *),
+			  void *arg)
 {
 	size_t n = 0;
 
@@ -178,8 +179,8 @@ static int name_against_item(const void *name, const void *item)
 	return strcmp(name, ((const struct catalog_repository *)item)->name);
 }
 
-const struct catalog_repository *listing_find(const struct listing *l,
-					      const char *name)
+const struct catalog_repository *catalog_listing_find(const struct listing *l,
+						      const char *name)
 {
 	return bsearch(name, l->items, l->n_items, sizeof(*l->items),
 		       name_against_item);
@@ -208,17 +209,18 @@ int catalog_decode_listing(const char *text, size_t n,
 
 	if (json_parse(text, n, &array) || !json_is_array(array))
 		return -EBADMSG;
-	l = listing_new(json_n_items(array));
+	l = catalog_listing_new(json_n_items(array));
 	for (const struct json *i = json_first(array); i; i = json_next(i)) {
 		const char *slug = json_str(i, "slug");
 		const char *uuid = json_str(i, "uuid");
 		const char *project = json_str(i, "project");
 
 		if (slug && *slug && uuid && *uuid)
-			listing_add(l, slug, uuid, project ? project : "",
-				    json_int(i, "updated", 0));
+			catalog_listing_add(l, slug, uuid,
+					    project ? project : "",
+					    json_int(i, "updated", 0));
 	}
-	listing_sort(l, NULL, NULL);
+	catalog_listing_sort(l, NULL, NULL);
 	*ret_listing = l;
 	return 0;
 }

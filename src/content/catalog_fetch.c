@@ -1,6 +1,6 @@
 /*
- * content/catalog, what source calls when something is to be asked for: ask, and
- * store what came, in one transaction.
+ * content/catalog, what source calls when something is to be asked for: ask,
+ * and store what came, in one transaction.
  *
  * The rules of what a failure may take away (layout rule 8): a single 404 takes
  * nothing that is there, but for what it is about when its list lacks it too.
@@ -211,7 +211,7 @@ int catalog_fetch_workspace(struct ctx *ctx, void *arg,
 
 /* ---- repositories ---- */
 
-void batch_done(struct batch *b)
+void catalog_batch_done(struct batch *b)
 {
 	for (size_t i = 0; i < b->n; i++)
 		free((char *)(uintptr_t)b->puts[i].key);
@@ -219,8 +219,8 @@ void batch_done(struct batch *b)
 }
 
 /* key is the batch's from now on; body is borrowed. */
-void batch_add(struct batch *b, char *key, const void *body, size_t n_body,
-	       const char *etag, int64_t ttl_ms)
+void catalog_batch_add(struct batch *b, char *key, const void *body,
+		       size_t n_body, const char *etag, int64_t ttl_ms)
 {
 	if (b->n == b->size) {
 		b->size = b->size ? b->size * 2 : 16;
@@ -236,17 +236,18 @@ void batch_add(struct batch *b, char *key, const void *body, size_t n_body,
 }
 
 /* A repository's document and the alias of its slug. */
-void batch_repository(struct batch *b, const struct catalog *c,
-		      const struct workspace_ref *workspace,
-		      const char *key_uuid,
-		      const struct bitbucket_repository *r, const char *etag)
+void catalog_batch_repository(struct batch *b, const struct catalog *c,
+			      const struct workspace_ref *workspace,
+			      const char *key_uuid,
+			      const struct bitbucket_repository *r,
+			      const char *etag)
 {
 	int64_t ttl = c->config.ttl_repositories_ms;
 
-	batch_add(b, xasprintf("repo/%s", key_uuid), r->json, r->n_json, etag,
-		  ttl);
-	batch_add(b, catalog_alias_key(workspace, r->slug), key_uuid,
-		  strlen(key_uuid), NULL, ttl);
+	catalog_batch_add(b, xasprintf("repo/%s", key_uuid), r->json, r->n_json,
+			  etag, ttl);
+	catalog_batch_add(b, catalog_alias_key(workspace, r->slug), key_uuid,
+			  strlen(key_uuid), NULL, ttl);
 }
 
 int catalog_fetch_repository(struct ctx *ctx, void *arg,
@@ -256,7 +257,7 @@ int catalog_fetch_repository(struct ctx *ctx, void *arg,
 	struct catalog *c = f->catalog;
 	cleanup(bitbucket_repository_done) struct bitbucket_repository got = {
 		0};
-	cleanup(batch_done) struct batch batch = {0};
+	cleanup(catalog_batch_done) struct batch batch = {0};
 	cleanup(free) char *key = catalog_alias_key(f->workspace, f->slug);
 	cleanup(free) char *listing = catalog_listing_key(f->workspace);
 	/* What is known by name alone is asked for by names. */
@@ -275,10 +276,10 @@ int catalog_fetch_repository(struct ctx *ctx, void *arg,
 			"list of workspaces is asked for again.",
 			f->workspace->slug);
 	}
-	batch_repository(&batch, c, f->workspace, got.uuid, &got, NULL);
+	catalog_batch_repository(&batch, c, f->workspace, got.uuid, &got, NULL);
 	if (old && old->body &&
 	    catalog_is_other(blob_data(old->body), got.uuid))
-		catalog_walk_next(c, listing);
+		catalog_listing_next(c, listing);
 	r = catalog_put(ctx, c, batch.puts, batch.n);
 	if (r < 0 || !strcmp(got.slug, f->slug))
 		return r;
@@ -315,7 +316,7 @@ static void note_new_slug(struct catalog *c, const struct fetch *f)
 		catalog_peek(c, key);
 	cleanup(cache_entry_free) struct cache_entry *name =
 		catalog_peek(c, alias);
-	cleanup(listing_unref) struct listing *l = NULL;
+	cleanup(catalog_listing_unref) struct listing *l = NULL;
 	bool listed = false;
 
 	/* By now it may be another one's. */
@@ -330,7 +331,7 @@ static void note_new_slug(struct catalog *c, const struct fetch *f)
 	if (!listed)
 		return;
 	catalog_note_renamed(c, key, known->uuid);
-	catalog_walk_next(c, key);
+	catalog_listing_next(c, key);
 }
 
 int catalog_fetch_document(struct ctx *ctx, void *arg,
@@ -343,7 +344,7 @@ int catalog_fetch_document(struct ctx *ctx, void *arg,
 	cleanup(bitbucket_repository_done) struct bitbucket_repository got = {
 		0};
 	cleanup(json_free) struct json *json = NULL;
-	cleanup(batch_done) struct batch batch = {0};
+	cleanup(catalog_batch_done) struct batch batch = {0};
 	cleanup(free) char *path = bitbucket_repository_path(
 		f->workspace->key,
 		catalog_is_uuid(known->uuid) ? known->uuid : known->slug);
@@ -364,7 +365,7 @@ int catalog_fetch_document(struct ctx *ctx, void *arg,
 				path);
 	/* Never under the uuid of the one that was meant. */
 	if (catalog_is_other(known->uuid, got.uuid)) {
-		catalog_walk_next(c, listing);
+		catalog_listing_next(c, listing);
 		return ctx_fail(ctx, -EIO,
 				"Bitbucket's answer to %s is about another "
 				"repository, %s; the listing is asked for "
@@ -372,8 +373,8 @@ int catalog_fetch_document(struct ctx *ctx, void *arg,
 				path, got.uuid);
 	}
 	/* Under the key that was asked for, whatever it calls itself now. */
-	batch_repository(&batch, c, f->workspace, known->uuid, &got,
-			 reply.etag);
+	catalog_batch_repository(&batch, c, f->workspace, known->uuid, &got,
+				 reply.etag);
 	r = catalog_put(ctx, c, batch.puts, batch.n);
 	if (r < 0 || !strcmp(got.slug, known->slug))
 		return r;

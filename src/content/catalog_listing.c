@@ -131,8 +131,8 @@ struct storing {
 
 static void storing_done(struct storing *s)
 {
-	listing_unref(s->listing);
-	batch_done(&s->batch);
+	catalog_listing_unref(s->listing);
+	catalog_batch_done(&s->batch);
 	for (unsigned i = 0; i < s->n_seen; i++)
 		bitbucket_repository_done(&s->seen[i]);
 	for (unsigned i = 0; i < s->n_removed; i++)
@@ -188,19 +188,19 @@ static int store_missing(struct ctx *ctx, struct storing *s,
 				s, catalog_alias_key(s->workspace, old->slug));
 		if (member_of(now->slugs, seen->slug))
 			return 0;
-		listing_add(s->listing, seen->slug, old->uuid, seen->project,
-			    seen->updated_ms);
+		catalog_listing_add(s->listing, seen->slug, old->uuid,
+				    seen->project, seen->updated_ms);
 	} else if (name_taken) {
 		/* There is no name under which it could be shown. */
 		return 0;
 	} else {
-		listing_add(s->listing, old->slug, old->uuid, old->project,
-			    old->updated_ms);
+		catalog_listing_add(s->listing, old->slug, old->uuid,
+				    old->project, old->updated_ms);
 	}
 	/* Asked for and there: its document is news. */
 	if (seen && seen->json)
-		batch_repository(&s->batch, s->catalog, s->workspace, old->uuid,
-				 seen, NULL);
+		catalog_batch_repository(&s->batch, s->catalog, s->workspace,
+					 old->uuid, seen, NULL);
 	return 0;
 }
 
@@ -259,10 +259,10 @@ static void store_new(struct storing *s,
 	for (size_t i = 0; i < all->n_items; i++) {
 		const struct bitbucket_repository *item = &all->items[i];
 
-		listing_add(s->listing, item->slug, item->uuid, item->project,
-			    item->updated_ms);
-		batch_repository(&s->batch, s->catalog, s->workspace,
-				 item->uuid, item, NULL);
+		catalog_listing_add(s->listing, item->slug, item->uuid,
+				    item->project, item->updated_ms);
+		catalog_batch_repository(&s->batch, s->catalog, s->workspace,
+					 item->uuid, item, NULL);
 	}
 }
 
@@ -301,7 +301,7 @@ void catalog_note_renamed(struct catalog *c, const char *key, const char *uuid)
 			     text, (size_t)n);
 }
 
-void catalog_walk_next(struct catalog *c, const char *key)
+void catalog_listing_next(struct catalog *c, const char *key)
 {
 	(void)cache_fact_put(c->config.cache, WALKED, key, strlen(key), "", 0);
 	(void)cache_expire(c->config.cache, key);
@@ -328,8 +328,8 @@ static int64_t newest_change(const struct listing *l)
 
 static void touch_later(struct storing *s, char *key)
 {
-	batch_add(&s->batch, key, NULL, 0, NULL,
-		  s->catalog->config.ttl_repositories_ms);
+	catalog_batch_add(&s->batch, key, NULL, 0, NULL,
+			  s->catalog->config.ttl_repositories_ms);
 	s->batch.puts[s->batch.n - 1].touch = true;
 }
 
@@ -393,7 +393,7 @@ static int update_listing(struct ctx *ctx, struct storing *s,
 	members_of(all, &now);
 	if (has_changed_hands(before, &now))
 		return 1;
-	s->listing = listing_new(all->n_items + before->n_items);
+	s->listing = catalog_listing_new(all->n_items + before->n_items);
 	store_new(s, all);
 	for (size_t i = 0; i < before->n_items; i++) {
 		const struct catalog_repository *old = &before->items[i];
@@ -407,8 +407,8 @@ static int update_listing(struct ctx *ctx, struct storing *s,
 				s, catalog_alias_key(s->workspace, old->slug));
 		if (member_of(now.uuids, old->uuid))
 			continue;
-		listing_add(s->listing, old->slug, old->uuid, old->project,
-			    old->updated_ms);
+		catalog_listing_add(s->listing, old->slug, old->uuid,
+				    old->project, old->updated_ms);
 		touch_later(s, xstrdup(old->key));
 		touch_later(s, catalog_alias_key(s->workspace, old->slug));
 	}
@@ -435,7 +435,8 @@ static int walk_listing(struct ctx *ctx, struct storing *s,
 			    "%zu objects in the listing of %s name no "
 			    "repository and are left out.",
 			    all->n_odd, s->workspace->slug);
-	s->listing = listing_new(all->n_items + (before ? before->n_items : 0));
+	s->listing = catalog_listing_new(all->n_items +
+					 (before ? before->n_items : 0));
 	store_new(s, all);
 	members_of(all, &now);
 	return before ? store_old(ctx, s, before, &now) : 0;
@@ -449,7 +450,7 @@ int catalog_fetch_listing(struct ctx *ctx, void *arg,
 	cleanup(bitbucket_repositories_done) struct bitbucket_repositories
 		updated = {0},
 		all = {0};
-	cleanup(listing_unref) struct listing *before = NULL;
+	cleanup(catalog_listing_unref) struct listing *before = NULL;
 	cleanup(buf_done) struct buf text = BUF_INIT(0);
 	cleanup(storing_done) struct storing s = {.catalog = c,
 						  .workspace = f->workspace};
@@ -469,12 +470,12 @@ int catalog_fetch_listing(struct ctx *ctx, void *arg,
 	}
 	if (r < 0)
 		return r;
-	listing_sort(s.listing, say_left_out, &s);
+	catalog_listing_sort(s.listing, say_left_out, &s);
 	r = catalog_encode_listing(s.listing, &text);
 	if (r < 0)
 		return r;
-	batch_add(&s.batch, xstrdup(key), text.data, text.len, NULL,
-		  c->config.ttl_repositories_ms);
+	catalog_batch_add(&s.batch, xstrdup(key), text.data, text.len, NULL,
+			  c->config.ttl_repositories_ms);
 	r = catalog_put(ctx, c, s.batch.puts, s.batch.n);
 	for (unsigned i = 0; r == 0 && i < s.n_removed; i++)
 		(void)cache_remove(c->config.cache, s.removed[i]);

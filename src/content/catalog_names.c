@@ -1,6 +1,7 @@
 /*
- * content/catalog: what a repository is called now, for who knows it by its name
- * alone (git). Its own object says so, got by uuid; for a minute that will do.
+ * content/catalog: what a repository is called now, for who knows it by its
+ * name alone (git). Its own object says so, got by uuid; for a minute that will
+ * do.
  */
 #include "content/catalog_private.h"
 
@@ -118,7 +119,7 @@ int catalog_name_now(void *arg, struct ctx *ctx, const char *uuid,
 	if (credential_kind(c->config.credential) == CREDENTIAL_ANONYMOUS)
 		return -EAGAIN;
 	catalog_repository_make(slug, uuid, "", 0, &known);
-	r = catalog_document(ctx, c, workspace, &known, SOURCE_REFRESH,
+	r = catalog_document(ctx, c, workspace, &known, READ_REFRESH,
 			     &document);
 	if (r < 0) {
 		/* What is refused to one class others may have. */
@@ -151,9 +152,9 @@ bool catalog_is_listed(void *arg, const char *uuid, const char *workspace,
 		       const char *slug)
 {
 	struct catalog *c = arg;
-	cleanup(workspace_ref_done) struct workspace_ref w = {0};
+	cleanup(catalog_workspace_ref_done) struct workspace_ref w = {0};
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	cleanup(listing_unref) struct listing *l = NULL;
+	cleanup(catalog_listing_unref) struct listing *l = NULL;
 	cleanup(free) char *key = NULL, *alias = NULL;
 
 	catalog_resolve(c, workspace, &w);

@@ -50,25 +50,26 @@ int catalog_decode_workspaces(const char *text, size_t n,
 
 /* A listing, sorted by name; immutable and counted. */
 struct listing {
-	struct refs refs;
+	struct refcount refcount;
 	char *key; /* in the cache */
 	uint64_t version;
 	struct catalog_repository *items;
 	size_t n_items;
 };
-struct listing *listing_new(size_t n_most);
-struct listing *listing_unref(struct listing *);
-DEFINE_CLEANUP(struct listing *, listing_unref);
+struct listing *catalog_listing_new(size_t n_most);
+struct listing *catalog_listing_unref(struct listing *);
+DEFINE_CLEANUP(struct listing *, catalog_listing_unref);
 /* Makes name and key and adds; there must be room. */
-void listing_add(struct listing *, const char *slug, const char *uuid,
-		 const char *project, int64_t updated_ms);
+void catalog_listing_add(struct listing *, const char *slug, const char *uuid,
+			 const char *project, int64_t updated_ms);
 /* Sorts by name; of two with the same name (or uuid) the later by uuid is
  * taken out, and each told to drop. */
-void listing_sort(struct listing *,
-		  void (*drop)(void *arg, const struct catalog_repository *),
-		  void *arg);
-const struct catalog_repository *listing_find(const struct listing *,
-					      const char *name);
+void catalog_listing_sort(struct listing *,
+			  void (*drop)(void *arg,
+				       const struct catalog_repository *),
+			  void *arg);
+const struct catalog_repository *catalog_listing_find(const struct listing *,
+						      const char *name);
 int catalog_encode_listing(const struct listing *, struct buf *out);
 int catalog_decode_listing(const char *text, size_t n,
 			   struct listing **ret_listing);
@@ -100,8 +101,8 @@ void catalog_say(struct catalog *, int errnum, const char *path,
 struct workspace_ref {
 	char *name, *slug, *uuid, *key;
 };
-void workspace_ref_done(struct workspace_ref *);
-DEFINE_CLEANUP_DONE(struct workspace_ref, workspace_ref_done);
+void catalog_workspace_ref_done(struct workspace_ref *);
+DEFINE_CLEANUP_DONE(struct workspace_ref, catalog_workspace_ref_done);
 void catalog_resolve(struct catalog *, const char *name,
 		     struct workspace_ref *ret);
 
@@ -110,7 +111,7 @@ struct fetch {
 	const struct workspace_ref *workspace;
 	const char *slug; /* of a repository or workspace */
 	const struct catalog_repository *repository;
-	bool anew; /* SOURCE_ANEW */
+	bool anew; /* READ_ANEW */
 };
 
 struct catalog_age catalog_age_of(const struct cache_entry *, bool stale);
@@ -119,10 +120,11 @@ int catalog_negative_of(struct ctx *, const struct cache_entry *);
 /* -ENOENT, and for how long. */
 int catalog_unknown(struct ctx *, const char *name, struct catalog_age *,
 		    int64_t left_ms, bool stale);
-/* source_get for us. */
+/* read_through_get for us. */
 int catalog_get(struct ctx *, struct catalog *, const char *key,
-		enum source_mode, source_fetch *fetch, struct fetch *,
-		struct cache_entry **ret_entry, bool *ret_stale);
+		enum read_through_mode, read_through_fetch *fetch,
+		struct fetch *, struct cache_entry **ret_entry,
+		bool *ret_stale);
 /* What the cache has, of any age; NULL. */
 struct cache_entry *catalog_peek(struct catalog *, const char *key);
 /* False: it is no list. */
@@ -148,9 +150,9 @@ bool catalog_is_other(const char *expected, const char *got);
 
 void catalog_names_done(struct catalog *);
 
-/* ---- catalog_fetch: what source_get calls ---- */
+/* ---- catalog_fetch: what read_through_get calls ---- */
 
-source_fetch catalog_fetch_workspaces, catalog_fetch_workspace,
+read_through_fetch catalog_fetch_workspaces, catalog_fetch_workspace,
 	catalog_fetch_listing, catalog_fetch_repository, catalog_fetch_document,
 	catalog_fetch_user;
 
@@ -160,7 +162,7 @@ void catalog_note_renamed(struct catalog *, const char *listing_key,
 			  const char *uuid);
 /* A name went over to another uuid: the next refresh of the listing walks all
  * of it. */
-void catalog_walk_next(struct catalog *, const char *listing_key);
+void catalog_listing_next(struct catalog *, const char *listing_key);
 
 /* cache_put with a sentence. */
 int catalog_put(struct ctx *, struct catalog *, const struct cache_put *puts,
@@ -173,13 +175,15 @@ struct batch {
 	size_t n, size;
 };
 
-void batch_done(struct batch *);
-DEFINE_CLEANUP_DONE(struct batch, batch_done);
-void batch_add(struct batch *, char *key, const void *body, size_t n_body,
-	       const char *etag, int64_t ttl_ms);
+void catalog_batch_done(struct batch *);
+DEFINE_CLEANUP_DONE(struct batch, catalog_batch_done);
+void catalog_batch_add(struct batch *, char *key, const void *body,
+		       size_t n_body, const char *etag, int64_t ttl_ms);
 /* A repository's document, under repo/<key_uuid>, and the alias of its slug. */
-void batch_repository(struct batch *, const struct catalog *,
-		      const struct workspace_ref *, const char *key_uuid,
-		      const struct bitbucket_repository *, const char *etag);
+void catalog_batch_repository(struct batch *, const struct catalog *,
+			      const struct workspace_ref *,
+			      const char *key_uuid,
+			      const struct bitbucket_repository *,
+			      const char *etag);
 
 #endif

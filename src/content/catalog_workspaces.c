@@ -129,7 +129,8 @@ static struct catalog_workspaces *answer_of(struct catalog_ws_list *list)
 
 /* The account's list; empty when this credential has none. */
 static int account_list(struct ctx *ctx, struct catalog *c,
-			enum source_mode mode, struct catalog_ws_list *ret_list,
+			enum read_through_mode mode,
+			struct catalog_ws_list *ret_list,
 			struct catalog_age *ret_age)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
@@ -163,7 +164,7 @@ static int account_list(struct ctx *ctx, struct catalog *c,
 }
 
 int catalog_workspaces(struct ctx *ctx, struct catalog *c,
-		       enum source_mode mode,
+		       enum read_through_mode mode,
 		       struct catalog_workspaces **ret_workspaces)
 {
 	cleanup(catalog_ws_list_done) struct catalog_ws_list list = {0};
@@ -189,7 +190,7 @@ static int workspace_by_name(struct ctx *ctx, struct catalog *c,
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct fetch f = {.slug = name};
 	bool stale = false;
-	int r = catalog_get(ctx, c, key, SOURCE_READ, catalog_fetch_workspace,
+	int r = catalog_get(ctx, c, key, READ_THROUGH, catalog_fetch_workspace,
 			    &f, &e, &stale);
 
 	if (r < 0)
@@ -213,7 +214,7 @@ int catalog_workspace(struct ctx *ctx, struct catalog *c, const char *name,
 	struct catalog_age age = {.left_ms = c->config.ttl_unknown_ms};
 	bool legal = text_is_workspace_id(name);
 	const struct catalog_ws *w;
-	int r = account_list(ctx, c, legal ? SOURCE_READ : SOURCE_CACHED, &list,
+	int r = account_list(ctx, c, legal ? READ_THROUGH : READ_CACHED, &list,
 			     &age);
 
 	if (r == -EINTR)

@@ -46,7 +46,7 @@ struct scope *scope_new(const char *key, const char *workspace,
 {
 	struct scope *s = xcalloc(1, sizeof(*s));
 
-	refs_init(&s->refs);
+	refcount_init(&s->refcount);
 	s->key = xstrdup(key);
 	s->workspace = xstrdup(workspace);
 	s->workspace_id = xstrdup(workspace_id);
@@ -58,7 +58,7 @@ static struct scope *scope_copy(const struct scope *from, char *key)
 {
 	struct scope *s = xcalloc(1, sizeof(*s));
 
-	refs_init(&s->refs);
+	refcount_init(&s->refcount);
 	s->key = key;
 	s->workspace = xstrdup(from->workspace);
 	s->workspace_id = xstrdup(from->workspace_id);
@@ -85,13 +85,13 @@ struct scope *scope_item(const struct scope *scope, const struct resource *row,
 
 struct scope *scope_ref(struct scope *s)
 {
-	refs_take(&s->refs);
+	refcount_take(&s->refcount);
 	return s;
 }
 
 struct scope *scope_unref(struct scope *s)
 {
-	if (!s || !refs_drop(&s->refs))
+	if (!s || !refcount_drop(&s->refcount))
 		return NULL;
 	for (unsigned i = 0; i < s->n_ids; i++)
 		free(s->ids[i]);
@@ -152,8 +152,8 @@ static int find_me(struct ctx *ctx, struct documents *d, char **ret_uuid)
 		return ctx_fail(ctx, -ENOENT,
 				"Nobody is signed in as a user, so there is "
 				"nothing of theirs.");
-	r = source_get(ctx, d->config.source, "user", SOURCE_READ, fetch_user,
-		       d, &e, &stale);
+	r = read_through_get(ctx, d->config.source, "user", READ_THROUGH,
+			     fetch_user, d, &e, &stale);
 	if (r < 0)
 		return r;
 	if (e->body && !json_parse(blob_data(e->body), e->n_body, &json))
@@ -369,14 +369,14 @@ static int document_of(struct ctx *ctx, const struct cache_entry *e, bool stale,
 
 int documents_object(struct ctx *ctx, struct documents *d,
 		     const struct resource *row, const struct scope *scope,
-		     enum source_mode mode,
+		     enum read_through_mode mode,
 		     struct catalog_document *ret_document)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	struct documents_fetch f = {d, row, scope, NULL, mode == SOURCE_ANEW};
+	struct documents_fetch f = {d, row, scope, NULL, mode == READ_ANEW};
 	bool stale = false;
-	int r = source_get(ctx, d->config.source, scope->key, mode, fetch_plain,
-			   &f, &e, &stale);
+	int r = read_through_get(ctx, d->config.source, scope->key, mode,
+				 fetch_plain, &f, &e, &stale);
 
 	return r < 0 ? r
 		     : document_of(ctx, e, stale, "updated_on|created_on",
@@ -385,14 +385,14 @@ int documents_object(struct ctx *ctx, struct documents *d,
 
 int documents_text(struct ctx *ctx, struct documents *d,
 		   const struct resource *row, const struct scope *scope,
-		   enum source_mode mode, struct document_file *ret_file)
+		   enum read_through_mode mode, struct document_file *ret_file)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	struct documents_fetch f = {d, row, scope, NULL, mode == SOURCE_ANEW};
+	struct documents_fetch f = {d, row, scope, NULL, mode == READ_ANEW};
 	bool stale = false;
-	int r = source_get_within(ctx, d->config.source, most_ms(row),
-				  scope->key, mode, fetch_plain, &f, &e,
-				  &stale);
+	int r = read_through_get_within(ctx, d->config.source, most_ms(row),
+					scope->key, mode, fetch_plain, &f, &e,
+					&stale);
 
 	if (r < 0)
 		return r;
@@ -425,7 +425,7 @@ static struct collection *kept(struct documents *d, const char *key,
 			continue;
 		memmove(d->kept + 1, d->kept, i * sizeof(*d->kept));
 		d->kept[0] = c;
-		refs_take(&c->refs_private);
+		refcount_take(&c->refcount_private);
 		found = c;
 		break;
 	}
@@ -438,7 +438,7 @@ static void keep(struct documents *d, struct collection *c)
 	struct collection *out;
 	size_t at = 0;
 
-	refs_take(&c->refs_private);
+	refcount_take(&c->refcount_private);
 	mutex_lock(&d->lock);
 	/* In the place of an older version of it, or of the last one. */
 	while (at < N_COLLECTIONS - 1 && d->kept[at] &&
@@ -478,14 +478,14 @@ static int collection_of(struct ctx *ctx, struct documents *d, const char *key,
 /* The same without the bytes of what is decoded already: a look at each of a
  * thousand items reads the list of their names once. */
 static bool kept_and_fresh(struct documents *d, const char *key,
-			   enum source_mode mode, struct collection **ret,
+			   enum read_through_mode mode, struct collection **ret,
 			   struct catalog_age *ret_age)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 
-	if (mode == SOURCE_REFRESH || mode == SOURCE_ANEW ||
+	if (mode == READ_REFRESH || mode == READ_ANEW ||
 	    cache_stat(d->config.cache, key, &e) <= CACHE_MISS || e->negative ||
-	    (mode == SOURCE_READ && e->left_ms < 0))
+	    (mode == READ_THROUGH && e->left_ms < 0))
 		return false;
 	*ret = kept(d, key, e->version);
 	if (*ret)
@@ -495,19 +495,19 @@ static bool kept_and_fresh(struct documents *d, const char *key,
 
 static int get_collection(struct ctx *ctx, struct documents *d,
 			  const struct resource *row, const struct scope *scope,
-			  enum source_mode mode,
+			  enum read_through_mode mode,
 			  struct collection **ret_collection,
 			  struct catalog_age *ret_age)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	struct documents_fetch f = {d, row, scope, NULL, mode == SOURCE_ANEW};
+	struct documents_fetch f = {d, row, scope, NULL, mode == READ_ANEW};
 	bool stale = false;
 	int r;
 
 	if (kept_and_fresh(d, scope->key, mode, ret_collection, ret_age))
 		return 0;
 	for (unsigned tries = 0;; tries++) {
-		r = source_get_within(
+		r = read_through_get_within(
 			ctx, d->config.source, most_ms(row), scope->key, mode,
 			documents_fetch_collection, &f, &e, &stale);
 		if (r < 0)
@@ -541,7 +541,7 @@ static void ask_for_no_more(struct documents *d)
 
 int documents_collection(struct ctx *ctx, struct documents *d,
 			 const struct resource *row, const struct scope *scope,
-			 enum source_mode mode,
+			 enum read_through_mode mode,
 			 struct collection **ret_collection,
 			 struct catalog_age *ret_age)
 {
@@ -550,12 +550,12 @@ int documents_collection(struct ctx *ctx, struct documents *d,
 			       ret_age);
 
 	/* Of a mount that wanted fewer. */
-	if (r < 0 || mode != SOURCE_READ || !row->is_history ||
+	if (r < 0 || mode != READ_THROUGH || !row->is_history ||
 	    !(*ret_collection)->more ||
 	    (*ret_collection)->most >= d->config.history ||
 	    !may_ask_for_more(d))
 		return r;
-	r = get_collection(ctx, d, row, scope, SOURCE_ANEW, &more, ret_age);
+	r = get_collection(ctx, d, row, scope, READ_ANEW, &more, ret_age);
 	if (r == -EINTR) {
 		*ret_collection = collection_unref(*ret_collection);
 		return r;
@@ -656,19 +656,19 @@ static bool freshen(struct ctx *ctx, struct documents *d,
 	 * one request, and the collection would be ten. */
 	if (row->listing == RESOURCE_LISTS_NONE && row->items->endpoint)
 		return false;
-	if (documents_collection(ctx, d, row, scope, SOURCE_CACHED, &c,
-				 ret_age) < 0 ||
+	if (documents_collection(ctx, d, row, scope, READ_CACHED, &c, ret_age) <
+		    0 ||
 	    !collection_find_id(c, id))
 		return false;
 	if (ret_age->left_ms > 0)
 		return true;
-	return documents_collection(ctx, d, row, scope, SOURCE_READ, &newer,
+	return documents_collection(ctx, d, row, scope, READ_THROUGH, &newer,
 				    ret_age) == 0;
 }
 
 int documents_item(struct ctx *ctx, struct documents *d,
 		   const struct resource *row, const struct scope *scope,
-		   const char *id, enum source_mode mode,
+		   const char *id, enum read_through_mode mode,
 		   struct catalog_document *ret_document)
 {
 	cleanup(free) char *key = documents_item_key(row, scope, id);
@@ -678,18 +678,18 @@ int documents_item(struct ctx *ctx, struct documents *d,
 	bool stale = false;
 	int r;
 
-	if (mode == SOURCE_CACHED && !e)
+	if (mode == READ_CACHED && !e)
 		return -ENOENT;
-	if (mode == SOURCE_READ && e && e->left_ms <= 0 &&
+	if (mode == READ_THROUGH && e && e->left_ms <= 0 &&
 	    freshen(ctx, d, row, scope, id, &age)) {
 		cache_entry_free(e);
 		e = peek(d, key);
 		/* It is not in the newer one. */
 		stale = age.stale || (e && e->left_ms <= 0);
-		mode = e ? SOURCE_CACHED : mode;
+		mode = e ? READ_CACHED : mode;
 	}
-	if (!e || mode == SOURCE_REFRESH || mode == SOURCE_ANEW ||
-	    (mode == SOURCE_READ && e->left_ms <= 0)) {
+	if (!e || mode == READ_REFRESH || mode == READ_ANEW ||
+	    (mode == READ_THROUGH && e->left_ms <= 0)) {
 		if (!row->items->endpoint)
 			return e ? document_of(ctx, e, true,
 					       row->items->time_path,
@@ -697,8 +697,8 @@ int documents_item(struct ctx *ctx, struct documents *d,
 				 : ctx_fail(ctx, -ENOENT, "There is no %s.",
 					    id);
 		e = cache_entry_free(e);
-		r = source_get(ctx, d->config.source, key, mode, fetch_item, &f,
-			       &e, &stale);
+		r = read_through_get(ctx, d->config.source, key, mode,
+				     fetch_item, &f, &e, &stale);
 		if (r < 0)
 			return r;
 	}

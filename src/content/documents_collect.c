@@ -453,7 +453,7 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 	r = store(ctx, c, more);
 	if (r == 0) {
 		expire_gone(c, old);
-		documents_was_walked(f);
+		documents_was_listed(f);
 	}
 	return r;
 }
@@ -531,7 +531,7 @@ int collection_decode(const char *text, size_t n, struct collection **ret)
 			   strlen(json_str(i, "hash")) + 3;
 	}
 	c = xcalloc(1, sizeof(*c));
-	refs_init(&c->refs_private);
+	refcount_init(&c->refcount_private);
 	c->more = json_bool(top, "more", false);
 	c->most = json_int(top, "most", 0);
 	c->items = xcalloc(json_n_items(items) + 1, sizeof(*c->items));
@@ -554,7 +554,7 @@ int collection_decode(const char *text, size_t n, struct collection **ret)
 
 struct collection *collection_unref(struct collection *c)
 {
-	if (!c || !refs_drop(&c->refs_private))
+	if (!c || !refcount_drop(&c->refcount_private))
 		return NULL;
 	free(c->items);
 	free(c->bytes_private);

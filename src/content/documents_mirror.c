@@ -43,7 +43,7 @@ static int fetch_mirrored(struct ctx *ctx, void *arg,
 }
 
 int documents_mirror(struct ctx *ctx, struct documents *d, const char *path,
-		     bool text, enum source_mode mode,
+		     bool text, enum read_through_mode mode,
 		     struct document_file *ret_file)
 {
 	cleanup(free) char *key =
@@ -51,8 +51,8 @@ int documents_mirror(struct ctx *ctx, struct documents *d, const char *path,
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct mirrored m = {d, key, path, text};
 	bool stale = false;
-	int r = source_get(ctx, d->config.source, key, mode, fetch_mirrored, &m,
-			   &e, &stale);
+	int r = read_through_get(ctx, d->config.source, key, mode,
+				 fetch_mirrored, &m, &e, &stale);
 
 	if (r < 0)
 		return r;

@@ -190,14 +190,15 @@ static int fetch_number(struct ctx *ctx, void *arg,
 
 int documents_numbered(struct ctx *ctx, struct documents *d,
 		       const struct resource *row, const struct scope *scope,
-		       const char *number, enum source_mode mode, char **ret_id)
+		       const char *number, enum read_through_mode mode,
+		       char **ret_id)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	cleanup(free) char *key = number_key(scope, number);
 	struct documents_fetch f = {d, row, scope, number};
 	bool stale = false;
-	int r = source_get(ctx, d->config.source, key, mode, fetch_number, &f,
-			   &e, &stale);
+	int r = read_through_get(ctx, d->config.source, key, mode, fetch_number,
+				 &f, &e, &stale);
 
 	if (r < 0)
 		return r;

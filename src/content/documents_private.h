@@ -33,7 +33,7 @@ struct documents_fetch {
 	const struct resource *row;
 	const struct scope *scope;
 	const char *id; /* of an item */
-	bool anew;      /* SOURCE_ANEW */
+	bool anew;      /* READ_ANEW */
 };
 
 char *documents_item_key(const struct resource *, const struct scope *,
@@ -55,7 +55,7 @@ char *documents_direct(struct ctx *, const struct documents_fetch *,
 bool documents_direct_failed(struct ctx *, long status);
 
 /* documents_collect: what source calls for a collection. */
-source_fetch documents_fetch_collection;
+read_through_fetch documents_fetch_collection;
 struct collecting;
 /* One item, in the order of the index. */
 int documents_collect_item(struct collecting *, const struct json *item);
@@ -66,7 +66,7 @@ void documents_collect_other(struct collecting *, const struct json *item);
 int documents_update(struct ctx *, struct documents_fetch *, const char *path,
 		     const struct cache_entry *old, struct collecting *,
 		     bool *ret_more);
-void documents_was_walked(struct documents_fetch *);
+void documents_was_listed(struct documents_fetch *);
 /* An item as jq prints it inside of an array, which began with "[". */
 void documents_add_indented(struct buf *out, const struct json *item);
 int collection_decode(const char *text, size_t n, struct collection **ret);

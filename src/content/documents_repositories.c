@@ -50,7 +50,7 @@ static int add_repository(struct ctx *ctx, struct catalog *catalog,
 	cleanup(catalog_document_done) struct catalog_document document = {0};
 	cleanup(json_free) struct json *json = NULL;
 
-	if (catalog_document(ctx, catalog, workspace, repository, SOURCE_CACHED,
+	if (catalog_document(ctx, catalog, workspace, repository, READ_CACHED,
 			     &document) < 0 ||
 	    json_parse(blob_data(document.body), blob_len(document.body),
 		       &json))
@@ -117,7 +117,7 @@ static int make_anew(struct ctx *ctx, struct documents *d,
 
 	if (r != -ESTALE)
 		return r;
-	r = catalog_repositories(ctx, d->config.catalog, workspace, SOURCE_ANEW,
+	r = catalog_repositories(ctx, d->config.catalog, workspace, READ_ANEW,
 				 &newer);
 	if (r == 0)
 		r = make(ctx, d, workspace, newer);
@@ -146,7 +146,7 @@ static int make_once(struct ctx *ctx, struct documents *d,
 
 int documents_repositories(struct ctx *ctx, struct documents *d,
 			   const char *workspace, const char *name,
-			   enum source_mode mode,
+			   enum read_through_mode mode,
 			   struct document_file *ret_file)
 {
 	/* Again: a newer listing may have come meanwhile. */
@@ -163,7 +163,7 @@ int documents_repositories(struct ctx *ctx, struct documents *d,
 		ret_file->age = list->age;
 		if (is_made(d, key, list->version, ret_file))
 			return 0;
-		if (mode == SOURCE_CACHED)
+		if (mode == READ_CACHED)
 			return -ENOENT;
 		r = make_once(ctx, d, workspace, list);
 		if (r < 0)

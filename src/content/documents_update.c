@@ -1,7 +1,7 @@
 /*
- * content/documents, a dated collection brought up to date: one request for what
- * was changed since the newest change that is stored, whatever its state now,
- * instead of all pages. The rest is rebuilt from the stored items.
+ * content/documents, a dated collection brought up to date: one request for
+ * what was changed since the newest change that is stored, whatever its state
+ * now, instead of all pages. The rest is rebuilt from the stored items.
  *
  * What was deleted tells nobody, so that now and then all of it is walked.
  */
@@ -219,7 +219,7 @@ static bool is_walk_due(const struct documents_fetch *f)
 	return now < at || now - at >= WALK_EVERY_MS;
 }
 
-void documents_was_walked(struct documents_fetch *f)
+void documents_was_listed(struct documents_fetch *f)
 {
 	int64_t now = clock_wall_ms();
 

@@ -1,7 +1,8 @@
 /*
- * content/read_through: read-through. The policy of freshness is in `good_enough` and
- * `wait_ms`, everything else is the order of calls: look, join the flight, look
- * again (somebody may have landed between the two), fetch, look.
+ * content/read_through: read-through. The policy of freshness is in
+ * `good_enough` and `wait_ms`, everything else is the order of calls: look,
+ * join the flight, look again (somebody may have landed between the two),
+ * fetch, look.
  *
  * A reader who has old bytes to fall back on gives the network 3 s. What it
  * began is broken off then, and whoever waits with more patience leads anew.
@@ -19,17 +20,17 @@
 #define FAILURES_REMEMBERED_MS 2000
 #define TRIES 3
 
-struct source {
+struct read_through {
 	struct cache *cache;
 	struct flight *flight;
 	struct mutex lock;
-	struct source_health health;   /* under lock */
-	int64_t disappointed_until_ms; /* under lock; clock_mono_ms */
+	struct read_through_health health; /* under lock */
+	int64_t back_off_until_ms;         /* under lock; clock_mono_ms */
 };
 
-struct source *source_new(struct cache *cache)
+struct read_through *read_through_new(struct cache *cache)
 {
-	struct source *s = xcalloc(1, sizeof(*s));
+	struct read_through *s = xcalloc(1, sizeof(*s));
 
 	s->cache = cache;
 	s->flight = flight_new(FAILURES_REMEMBERED_MS);
@@ -37,7 +38,7 @@ struct source *source_new(struct cache *cache)
 	return s;
 }
 
-struct source *source_free(struct source *s)
+struct read_through *read_through_free(struct read_through *s)
 {
 	if (!s)
 		return NULL;
@@ -53,7 +54,7 @@ static bool is_offline(int r)
 }
 
 /* impatient: the time that ran out was ours, which says little. */
-static void note_outcome(struct source *s, int r, const char *sentence,
+static void note_outcome(struct read_through *s, int r, const char *sentence,
 			 bool impatient)
 {
 	int64_t wall = clock_wall_ms();
@@ -64,7 +65,7 @@ static void note_outcome(struct source *s, int r, const char *sentence,
 	if (r == 0) {
 		s->health.offline = false;
 		s->health.last_ok_ms = wall;
-		s->disappointed_until_ms = 0;
+		s->back_off_until_ms = 0;
 	} else {
 		if (!impatient)
 			s->health.offline = is_offline(r);
@@ -76,24 +77,25 @@ static void note_outcome(struct source *s, int r, const char *sentence,
 	mutex_unlock(&s->lock);
 }
 
-static void be_disappointed(struct source *s)
+static void be_disappointed(struct read_through *s)
 {
 	mutex_lock(&s->lock);
-	s->disappointed_until_ms = clock_mono_ms() + DISAPPOINTED_MS;
+	s->back_off_until_ms = clock_mono_ms() + DISAPPOINTED_MS;
 	mutex_unlock(&s->lock);
 }
 
-static bool is_disappointed(struct source *s)
+static bool is_disappointed(struct read_through *s)
 {
 	bool yes;
 
 	mutex_lock(&s->lock);
-	yes = s->disappointed_until_ms > clock_mono_ms();
+	yes = s->back_off_until_ms > clock_mono_ms();
 	mutex_unlock(&s->lock);
 	return yes;
 }
 
-void source_health(struct source *s, struct source_health *ret_health)
+void read_through_health(struct read_through *s,
+			 struct read_through_health *ret_health)
 {
 	struct cache_stats stats;
 
@@ -106,7 +108,8 @@ void source_health(struct source *s, struct source_health *ret_health)
 	}
 }
 
-static void look(struct source *s, const char *key, struct cache_entry **entry)
+static void look(struct read_through *s, const char *key,
+		 struct cache_entry **entry)
 {
 	struct cache_entry *fresh = NULL;
 
@@ -140,17 +143,17 @@ static bool refused(const struct ctx *ctx, int r)
 }
 
 /* We lead: fetches, unless somebody did between our look and now. */
-static int lead(struct ctx *ctx, struct source *s, const char *key,
-		enum source_mode mode, source_fetch *fetch, void *arg,
-		struct cache_entry **entry)
+static int lead(struct ctx *ctx, struct read_through *s, const char *key,
+		enum read_through_mode mode, read_through_fetch *fetch,
+		void *arg, struct cache_entry **entry)
 {
 	int64_t before_ms = *entry ? (*entry)->fetched_ms : INT64_MIN;
-	bool impatient = mode == SOURCE_READ && *entry, late;
+	bool impatient = mode == READ_THROUGH && *entry, late;
 	int r;
 
 	look(s, key, entry);
 	if (*entry && (*entry)->left_ms >= 0 &&
-	    (mode == SOURCE_READ || (*entry)->fetched_ms > before_ms)) {
+	    (mode == READ_THROUGH || (*entry)->fetched_ms > before_ms)) {
 		flight_land(s->flight, key, 0, NULL);
 		return 0;
 	}
@@ -178,9 +181,9 @@ static int lead(struct ctx *ctx, struct source *s, const char *key,
 	return r;
 }
 
-static int refresh(struct ctx *ctx, struct source *s, const char *key,
-		   enum source_mode mode, source_fetch *fetch, void *arg,
-		   struct cache_entry **entry)
+static int refresh(struct ctx *ctx, struct read_through *s, const char *key,
+		   enum read_through_mode mode, read_through_fetch *fetch,
+		   void *arg, struct cache_entry **entry)
 {
 	for (unsigned i = 0; i < TRIES; i++) {
 		int r = flight_join(ctx, s->flight, key);
@@ -196,18 +199,19 @@ static int refresh(struct ctx *ctx, struct source *s, const char *key,
 	return ctx_fail(ctx, -EIO, "The cache did not keep what was fetched.");
 }
 
-int source_get(struct ctx *ctx, struct source *s, const char *key,
-	       enum source_mode mode, source_fetch *fetch, void *arg,
-	       struct cache_entry **ret_entry, bool *ret_stale)
+int read_through_get(struct ctx *ctx, struct read_through *s, const char *key,
+		     enum read_through_mode mode, read_through_fetch *fetch,
+		     void *arg, struct cache_entry **ret_entry, bool *ret_stale)
 {
-	return source_get_within(ctx, s, DOCUMENT_MS, key, mode, fetch, arg,
-				 ret_entry, ret_stale);
+	return read_through_get_within(ctx, s, DOCUMENT_MS, key, mode, fetch,
+				       arg, ret_entry, ret_stale);
 }
 
-int source_get_within(struct ctx *ctx, struct source *s, int64_t most_ms,
-		      const char *key, enum source_mode mode,
-		      source_fetch *fetch, void *arg,
-		      struct cache_entry **ret_entry, bool *ret_stale)
+int read_through_get_within(struct ctx *ctx, struct read_through *s,
+			    int64_t most_ms, const char *key,
+			    enum read_through_mode mode,
+			    read_through_fetch *fetch, void *arg,
+			    struct cache_entry **ret_entry, bool *ret_stale)
 {
 	cleanup(cache_entry_free) struct cache_entry *entry = NULL;
 	int64_t deadline;
@@ -215,24 +219,23 @@ int source_get_within(struct ctx *ctx, struct source *s, int64_t most_ms,
 	int r;
 
 	look(s, key, &entry);
-	if (mode == SOURCE_CACHED && !entry)
+	if (mode == READ_CACHED && !entry)
 		return -ENOENT;
-	if (mode == SOURCE_CACHED ||
-	    (mode == SOURCE_READ && good_enough(entry)))
+	if (mode == READ_CACHED || (mode == READ_THROUGH && good_enough(entry)))
 		return serve(&entry, false, ret_entry, ret_stale);
-	if (mode == SOURCE_READ && entry && is_disappointed(s))
+	if (mode == READ_THROUGH && entry && is_disappointed(s))
 		return serve(&entry, true, ret_entry, ret_stale);
-	if (mode == SOURCE_REFRESH || mode == SOURCE_ANEW)
+	if (mode == READ_REFRESH || mode == READ_ANEW)
 		flight_forget(s->flight, key);
 
 	had = entry != NULL;
-	deadline = ctx_narrow(ctx, mode == SOURCE_READ && had ? IMPATIENT_MS
-							      : most_ms);
+	deadline = ctx_narrow(ctx, mode == READ_THROUGH && had ? IMPATIENT_MS
+							       : most_ms);
 	r = refresh(ctx, s, key, mode, fetch, arg, &entry);
 	ctx_widen(ctx, deadline);
 	if (r == 0)
 		return serve(&entry, false, ret_entry, ret_stale);
-	if (r == -EINTR || mode == SOURCE_REFRESH || mode == SOURCE_ANEW)
+	if (r == -EINTR || mode == READ_REFRESH || mode == READ_ANEW)
 		return r;
 	if (entry) {
 		if (is_offline(r))

@@ -1,8 +1,8 @@
 /*
  * content/stream: the table of streams, their files, and reading.
  *
- * A reader looks whether his pieces are there, and waits for those that are
- * not; whoever finds that nobody brings his piece starts a run. What was looked
+ * A reader looks whether his chunks are there, and waits for those that are
+ * not; whoever finds that nobody brings his chunk starts a run. What was looked
  * at without the lock may be outdated when he begins to wait: n_changes tells.
  */
 #include "content/stream_private.h"
@@ -40,7 +40,7 @@ static struct stream_run *one_run(struct streams *all)
 		DL_FOREACH (s->runs, run) {
 			if (found || atomic_load(&run->ctx.cancelled))
 				continue;
-			refs_take(&run->refs);
+			refcount_take(&run->refcount);
 			found = run;
 		}
 	}
@@ -86,7 +86,7 @@ struct stream *stream_get(struct streams *all, const char *key,
 {
 	struct stream *s, *fresh = xcalloc(1, sizeof(*fresh));
 
-	refs_init(&fresh->refs);
+	refcount_init(&fresh->refcount);
 	fresh->streams = all;
 	fresh->key = xstrdup(key);
 	fresh->path = xstrdup(path);
@@ -96,7 +96,7 @@ struct stream *stream_get(struct streams *all, const char *key,
 	mutex_lock(&all->lock);
 	HASH_FIND_STR(all->table, key, s);
 	if (s) {
-		refs_take(&s->refs);
+		refcount_take(&s->refcount);
 	} else {
 		HASH_ADD_KEYPTR(hh, all->table, fresh->key, strlen(key), fresh);
 		s = steal(&fresh);
@@ -113,7 +113,7 @@ struct stream *stream_get(struct streams *all, const char *key,
 
 struct stream *stream_ref(struct stream *s)
 {
-	refs_take(&s->refs);
+	refcount_take(&s->refcount);
 	return s;
 }
 
@@ -127,7 +127,7 @@ struct stream *stream_unref(struct stream *s)
 	all = s->streams;
 	/* Under the lock, so that nobody finds what is about to go. */
 	mutex_lock(&all->lock);
-	last = refs_drop(&s->refs);
+	last = refcount_drop(&s->refcount);
 	if (last && s->listed)
 		HASH_DEL(all->table, s);
 	if (last && s->file)
@@ -282,11 +282,11 @@ int stream_be_sized(struct ctx *ctx, struct stream *s, uint64_t size,
 	return 0;
 }
 
-uint64_t stream_n_missing(struct spool_file *file, uint64_t piece, uint64_t max)
+uint64_t stream_n_missing(struct spool_file *file, uint64_t chunk, uint64_t max)
 {
-	uint64_t n = 0, n_pieces = spool_n_pieces(spool_file_size(file));
+	uint64_t n = 0, n_chunks = spool_n_pieces(spool_file_size(file));
 
-	while (n < max && piece + n < n_pieces && !spool_has(file, piece + n))
+	while (n < max && chunk + n < n_chunks && !spool_has(file, chunk + n))
 		n++;
 	return n;
 }
@@ -305,7 +305,7 @@ static void wake_waiter(void *arg)
 
 /* Once round: starts what is to be started, waits for a change. n_changes,
  * n_failures: as they were before the caller looked. */
-static int wait_once(struct ctx *ctx, struct stream *s, uint64_t piece,
+static int wait_once(struct ctx *ctx, struct stream *s, uint64_t chunk,
 		     uint64_t n_missing, uint64_t n_changes,
 		     uint64_t n_failures)
 {
@@ -321,7 +321,7 @@ static int wait_once(struct ctx *ctx, struct stream *s, uint64_t piece,
 		r = ctx_fail(ctx, s->failed, "%s", s->sentence);
 	else if (all->stopping)
 		r = -EINTR;
-	run = r == 0 ? stream_plan(s, piece, n_missing, ctx) : NULL;
+	run = r == 0 ? stream_plan(s, chunk, n_missing, ctx) : NULL;
 	if (r == 0 && !run && s->n_changes == n_changes && !ctx_check(ctx))
 		cond_wait_until(&s->changed, &all->lock, until);
 	mutex_unlock(&all->lock);
@@ -338,7 +338,7 @@ static void leave(struct stream_waiter *waiter, bool gave_up)
 	mutex_lock(&s->streams->lock);
 	DL_DELETE(s->waiters, waiter);
 	if (gave_up)
-		run = stream_abandoned(s, waiter->piece);
+		run = stream_abandoned(s, waiter->chunk);
 	mutex_unlock(&s->streams->lock);
 	if (run)
 		ctx_cancel(&run->ctx);
@@ -365,11 +365,11 @@ static uint64_t n_changes_of(struct stream *s)
 	return n;
 }
 
-/* Until the piece is there; file NULL: until the size is known. */
+/* Until the chunk is there; file NULL: until the size is known. */
 static int wait_for(struct ctx *ctx, struct stream *s, struct spool_file *file,
-		    uint64_t piece)
+		    uint64_t chunk)
 {
-	struct stream_waiter waiter = {.stream = s, .piece = piece};
+	struct stream_waiter waiter = {.stream = s, .chunk = chunk};
 	struct ctx_waker waker = {.wake = wake_waiter, .arg = &waiter};
 	uint64_t n_failures, n_changes;
 	int r;
@@ -384,12 +384,12 @@ static int wait_for(struct ctx *ctx, struct stream *s, struct spool_file *file,
 		struct spool_file *sized = NULL;
 
 		n_changes = n_changes_of(s);
-		if (file && spool_has(file, piece))
+		if (file && spool_has(file, chunk))
 			break;
 		if (!file && (r = stream_use(ctx, s, &sized)) != -ENOENT)
 			break;
-		r = wait_once(ctx, s, piece,
-			      file ? stream_n_missing(file, piece, UINT64_MAX)
+		r = wait_once(ctx, s, chunk,
+			      file ? stream_n_missing(file, chunk, UINT64_MAX)
 				   : 1,
 			      n_changes, n_failures);
 		if (r < 0)
@@ -452,7 +452,7 @@ int stream_read(struct ctx *ctx, struct stream *s, uint64_t offset, size_t n,
 		int *ret_fd, size_t *ret_n)
 {
 	struct spool_file *file;
-	uint64_t size, piece;
+	uint64_t size, chunk;
 	int r = read_growing(ctx, s, offset, n, ret_fd, ret_n);
 
 	if (r != -EAGAIN)
@@ -468,10 +468,10 @@ int stream_read(struct ctx *ctx, struct stream *s, uint64_t offset, size_t n,
 	mutex_lock(&s->streams->lock);
 	stream_note_read(s, offset, offset + n);
 	mutex_unlock(&s->streams->lock);
-	for (piece = offset / SPOOL_PIECE;
-	     r == 0 && piece * SPOOL_PIECE < offset + n; piece++)
-		if (!spool_check(file, piece))
-			r = wait_for(ctx, s, file, piece);
+	for (chunk = offset / SPOOL_CHUNK;
+	     r == 0 && chunk * SPOOL_CHUNK < offset + n; chunk++)
+		if (!spool_check(file, chunk))
+			r = wait_for(ctx, s, file, chunk);
 	if (r == 0 && (r = spool_dup(file, ret_fd)) < 0)
 		ctx_fail(ctx, r, "No file could be opened: %s.", strerror(-r));
 	stream_unuse(s);

@@ -1,7 +1,7 @@
 /*
  * content/stream, one exchange: asking the API where the bytes are, and the
  * storage host for them. What the API answered is good for a while, so that not
- * every piece costs a request of the quota; a link that has had its time is
+ * every chunk costs a request of the quota; a link that has had its time is
  * refused by the storage host, and then asked for anew.
  */
 #include "content/stream_private.h"
@@ -118,14 +118,14 @@ static int known_url(struct ctx *ctx, struct stream *s, char **ret_url)
 }
 
 static int ask_api(struct ctx *ctx, struct stream *s,
-		   const struct bitbucket_piece *piece,
+		   const struct bitbucket_range *chunk,
 		   const struct http_sink *sink, struct http_response *answer,
 		   char **ret_url)
 {
 	struct locating l = {s, sink};
 	const struct http_sink direct = {take_direct, begin_direct, &l};
 	int r = bitbucket_get_bytes(ctx, s->streams->config.bitbucket, s->path,
-				    piece, &direct, answer);
+				    chunk, &direct, answer);
 	bool elsewhere = r == 0 && answer->status >= 300 &&
 			 answer->status < 400;
 
@@ -139,11 +139,11 @@ static int ask_api(struct ctx *ctx, struct stream *s,
 /* ---- the storage host ---- */
 
 static int ask_storage(struct ctx *ctx, struct stream *s, const char *url,
-		       const struct bitbucket_piece *piece,
+		       const struct bitbucket_range *chunk,
 		       const struct http_sink *sink,
 		       struct http_response *answer)
 {
-	cleanup(free) char *range = bitbucket_range_header(piece);
+	cleanup(free) char *range = bitbucket_range_header(chunk);
 	const char *headers[] = {range, NULL};
 	const struct http_request request = {.url = url, .headers = headers};
 	int r;
@@ -189,7 +189,7 @@ static int explain(struct ctx *ctx, const struct stream *s,
 }
 
 int stream_exchange(struct ctx *ctx, struct stream *s,
-		    const struct bitbucket_piece *piece,
+		    const struct bitbucket_range *chunk,
 		    const struct http_sink *sink,
 		    struct http_response *ret_response)
 {
@@ -202,10 +202,10 @@ int stream_exchange(struct ctx *ctx, struct stream *s,
 		 */
 		http_response_done(ret_response);
 		if (r == 0 && !url)
-			r = ask_api(ctx, s, piece, sink, ret_response, &url);
+			r = ask_api(ctx, s, chunk, sink, ret_response, &url);
 		if (r < 0 || !url)
 			return r;
-		r = ask_storage(ctx, s, url, piece, sink, ret_response);
+		r = ask_storage(ctx, s, url, chunk, sink, ret_response);
 		if (r < 0)
 			return bitbucket_end_sentence(ctx, r);
 		if (is_refusal(ret_response->status))

@@ -222,13 +222,13 @@ static int ask(struct ctx *ctx, struct stream *s, bool has_ended)
 		.first = s->length,
 		.total = -1,
 	};
-	const struct bitbucket_piece piece = {s->length, 0};
+	const struct bitbucket_range chunk = {s->length, 0};
 	const struct http_sink http_sink = {take, begin, &sink};
 	int64_t deadline = ctx_narrow(ctx, s->length ? PATIENCE_MS : INT64_MAX);
 	int r;
 
 	ctx->sentence[0] = '\0';
-	r = stream_exchange(ctx, s, &piece, &http_sink, &answer);
+	r = stream_exchange(ctx, s, &chunk, &http_sink, &answer);
 	ctx_widen(ctx, deadline);
 	if (r == 0 && answer.status == 416) {
 		sink.other = answer.range_total >= 0 &&

@@ -15,21 +15,21 @@
 #define STREAM_RUNS 4      /* exchanges of one stream at once */
 #define STREAM_ALL_RUNS 48 /* of all */
 
-/* Somebody who waits for a piece, on his own stack. */
+/* Somebody who waits for a chunk, on his own stack. */
 struct stream_waiter {
 	struct stream *stream;
-	uint64_t piece;
+	uint64_t chunk;
 	struct stream_waiter *prev, *next;
 };
 
 /* A thread that brings bytes: those of [start, at) have come. */
 struct stream_run {
-	struct refs refs;
+	struct refcount refcount;
 	struct stream *stream; /* a reference */
 	struct thread *thread;
 	struct ctx ctx;
 	uint64_t start, at, end;
-	uint64_t n_pieces; /* of this exchange: the next has twice as many */
+	uint64_t n_chunks; /* of this exchange: the next has twice as many */
 	uint64_t near;     /* how far its readers are */
 	int64_t read_ms;   /* when one of them last read */
 	bool started;      /* thread is set */
@@ -38,7 +38,7 @@ struct stream_run {
 };
 
 struct stream {
-	struct refs refs;
+	struct refcount refcount;
 	struct streams *streams;
 	char *key, *path;
 	UT_hash_handle hh;
@@ -53,7 +53,7 @@ struct stream {
 	struct stream_waiter *waiters;
 	struct stream_run *runs;
 	unsigned n_runs;
-	uint64_t next_at, next_n; /* where a run ended, and its n_pieces */
+	uint64_t next_at, next_n; /* where a run ended, and its n_chunks */
 	/* Where the API said that the bytes are; NULL: nowhere. */
 	char *url;
 	int64_t url_until_ms;
@@ -94,7 +94,7 @@ int stream_read_answer(struct ctx *, struct stream *,
 /* One exchange, at the API or where it said that the bytes are: 0 for 200, 206
  * and 416. A URL that has had its time is asked for anew, once. */
 int stream_exchange(struct ctx *, struct stream *,
-		    const struct bitbucket_piece *, const struct http_sink *,
+		    const struct bitbucket_range *, const struct http_sink *,
 		    struct http_response *ret_response);
 
 /* With the lock: something is another than it was. */
@@ -111,25 +111,25 @@ int stream_be_sized(struct ctx *, struct stream *, uint64_t size,
  * and no size to make one. */
 int stream_use(struct ctx *, struct stream *, struct spool_file **ret_file);
 void stream_unuse(struct stream *);
-/* The same, asking for the size (and the first piece) if need be. */
+/* The same, asking for the size (and the first chunk) if need be. */
 int stream_use_sized(struct ctx *, struct stream *,
 		     struct spool_file **ret_file);
 
-/* With the lock: a new run for the piece, to be started (without the lock), or
- * NULL: one brings it, or others have to end first. n_missing: so many pieces
+/* With the lock: a new run for the chunk, to be started (without the lock), or
+ * NULL: one brings it, or others have to end first. n_missing: so many chunks
  * from there on are missing. */
-struct stream_run *stream_plan(struct stream *, uint64_t piece,
+struct stream_run *stream_plan(struct stream *, uint64_t chunk,
 			       uint64_t n_missing, const struct ctx *for_whom);
 int stream_start(struct stream_run *);
 /* With the lock: somebody reads from there to there. */
 void stream_note_read(struct stream *, uint64_t from, uint64_t to);
 /* With the lock: the run that nobody waits for any more after a waiter for the
- * piece left; a reference, to be cancelled without the lock. */
-struct stream_run *stream_abandoned(struct stream *, uint64_t piece);
+ * chunk left; a reference, to be cancelled without the lock. */
+struct stream_run *stream_abandoned(struct stream *, uint64_t chunk);
 struct stream_run *stream_run_unref(struct stream_run *);
 void stream_join_ended(struct streams *);
 
-/* How many pieces from there on are missing, at most max. */
-uint64_t stream_n_missing(struct spool_file *, uint64_t piece, uint64_t max);
+/* How many chunks from there on are missing, at most max. */
+uint64_t stream_n_missing(struct spool_file *, uint64_t chunk, uint64_t max);
 
 #endif

@@ -1,11 +1,11 @@
 /*
  * content/stream, the exchanges of what is sized: a run is a thread that brings
- * neighbouring pieces.
+ * neighbouring chunks.
  *
- * The first exchange of a reader is one piece, each that goes on where it ended
+ * The first exchange of a reader is one chunk, each that goes on where it ended
  * has twice as many. A run does not get far ahead of its readers: it pauses (in
  * the sink: the connection's windows hold the server back) until they come, and
- * ends when they do not. So a look at the end of a large file costs one piece,
+ * ends when they do not. So a look at the end of a large file costs one chunk,
  * and a copy of it few requests.
  *
  * A server that gives the whole alone is read from the start, once, and further
@@ -19,10 +19,10 @@
 
 #define PIECES_MOST 64
 #define FAR 8
-#define LINGER_MS 300 /* whether somebody reads on, after one piece */
+#define LINGER_MS 300 /* whether somebody reads on, after one chunk */
 #define IDLE_MS 2000
 #define IDLE_WHOLE_MS 30000
-#define AHEAD_WHOLE (64 * SPOOL_PIECE)
+#define AHEAD_WHOLE (64 * SPOOL_CHUNK)
 #define TRIES 4
 #define BACKOFF_MS 250
 
@@ -30,13 +30,13 @@
 
 static uint64_t first_piece(const struct stream_run *run)
 {
-	return run->at / SPOOL_PIECE;
+	return run->at / SPOOL_CHUNK;
 }
 
-static bool covers(const struct stream_run *run, uint64_t piece)
+static bool covers(const struct stream_run *run, uint64_t chunk)
 {
-	return !run->ending && piece >= first_piece(run) &&
-	       piece * SPOOL_PIECE < run->end;
+	return !run->ending && chunk >= first_piece(run) &&
+	       chunk * SPOOL_CHUNK < run->end;
 }
 
 static bool is_wanted(const struct stream_run *run)
@@ -44,7 +44,7 @@ static bool is_wanted(const struct stream_run *run)
 	struct stream_waiter *w;
 
 	DL_FOREACH (run->stream->waiters, w)
-		if (covers(run, w->piece))
+		if (covers(run, w->chunk))
 			return true;
 	return false;
 }
@@ -62,7 +62,7 @@ static bool is_in_the_way(const struct stream_run *run)
 	DL_FOREACH (s->waiters, w) {
 		covered = false;
 		DL_FOREACH (s->runs, other)
-			covered |= covers(other, w->piece);
+			covered |= covers(other, w->chunk);
 		if (!covered)
 			return true;
 	}
@@ -76,7 +76,7 @@ static uint64_t limit(const struct stream *s, const struct stream_run *but,
 	struct stream_run *run;
 
 	DL_FOREACH (s->runs, run) {
-		uint64_t start = first_piece(run) * SPOOL_PIECE;
+		uint64_t start = first_piece(run) * SPOOL_CHUNK;
 
 		if (run != but && !run->ending && start >= at && start < end)
 			end = start;
@@ -84,42 +84,42 @@ static uint64_t limit(const struct stream *s, const struct stream_run *but,
 	return end;
 }
 
-static uint64_t end_of(const struct stream *s, uint64_t at, uint64_t n_pieces)
+static uint64_t end_of(const struct stream *s, uint64_t at, uint64_t n_chunks)
 {
-	uint64_t end = at + n_pieces * SPOOL_PIECE;
+	uint64_t end = at + n_chunks * SPOOL_CHUNK;
 
 	return s->size >= 0 && end > (uint64_t)s->size ? (uint64_t)s->size
 						       : end;
 }
 
-/* A run that will come to the piece only after many others leaves it, and what
+/* A run that will come to the chunk only after many others leaves it, and what
  * comes after it, to a new one. True: one brings it soon. */
-static bool is_coming(struct stream *s, uint64_t piece, bool room,
+static bool is_coming(struct stream *s, uint64_t chunk, bool room,
 		      uint64_t *ret_end)
 {
 	struct stream_run *run;
 
 	DL_FOREACH (s->runs, run) {
-		if (!covers(run, piece))
+		if (!covers(run, chunk))
 			continue;
-		if (!room || s->no_range || piece - first_piece(run) < FAR)
+		if (!room || s->no_range || chunk - first_piece(run) < FAR)
 			return true;
 		*ret_end = run->end;
-		run->end = piece * SPOOL_PIECE;
+		run->end = chunk * SPOOL_CHUNK;
 	}
 	return false;
 }
 
-struct stream_run *stream_plan(struct stream *s, uint64_t piece,
+struct stream_run *stream_plan(struct stream *s, uint64_t chunk,
 			       uint64_t n_missing, const struct ctx *for_whom)
 {
 	bool room = s->n_runs < STREAM_RUNS &&
 		    s->streams->n_runs < STREAM_ALL_RUNS && n_missing;
-	uint64_t n = piece == s->next_at ? s->next_n * 2 : 1;
+	uint64_t n = chunk == s->next_at ? s->next_n * 2 : 1;
 	uint64_t end = UINT64_MAX;
 	struct stream_run *run;
 
-	if (is_coming(s, piece, room, &end) || !room)
+	if (is_coming(s, chunk, room, &end) || !room)
 		return NULL;
 	if (n > n_missing)
 		n = n_missing;
@@ -128,19 +128,19 @@ struct stream_run *stream_plan(struct stream *s, uint64_t piece,
 	if (n == 0)
 		n = 1;
 	run = xcalloc(1, sizeof(*run));
-	refs_init(&run->refs);
-	run->start = run->at = piece * SPOOL_PIECE;
+	refcount_init(&run->refcount);
+	run->start = run->at = chunk * SPOOL_CHUNK;
 	if (end > end_of(s, run->at, n))
 		end = end_of(s, run->at, n);
 	run->end = limit(s, NULL, run->at, end);
-	run->n_pieces = n;
+	run->n_chunks = n;
 	run->read_ms = clock_mono_ms();
 	run->stream = s;
-	refs_take(&s->refs);
+	refcount_take(&s->refcount);
 	/* Of no group: the places of the group are for threads that answer the
 	 * kernel. streams_cancel ends it. */
 	ctx_init(&run->ctx, NULL, -1);
-	run->ctx.class = for_whom->class;
+	run->ctx.who = for_whom->who;
 	run->ctx.caller = for_whom->caller;
 	DL_APPEND(s->runs, run);
 	s->n_runs++;
@@ -162,15 +162,15 @@ void stream_note_read(struct stream *s, uint64_t from, uint64_t to)
 	}
 }
 
-struct stream_run *stream_abandoned(struct stream *s, uint64_t piece)
+struct stream_run *stream_abandoned(struct stream *s, uint64_t chunk)
 {
 	struct stream_run *run;
 
 	DL_FOREACH (s->runs, run) {
-		if (!covers(run, piece) || is_wanted(run))
+		if (!covers(run, chunk) || is_wanted(run))
 			continue;
 		run->ending = true;
-		refs_take(&run->refs);
+		refcount_take(&run->refcount);
 		stream_changed(s);
 		return run;
 	}
@@ -284,7 +284,7 @@ static int begin(void *arg, const struct http_response *response)
 	return 0;
 }
 
-/* At the border of a piece: whether its readers are near enough to go on. */
+/* At the border of a chunk: whether its readers are near enough to go on. */
 static bool may_go_on(struct stream_run *run, bool at_end)
 {
 	struct stream *s = run->stream;
@@ -294,11 +294,11 @@ static bool may_go_on(struct stream_run *run, bool at_end)
 	mutex_lock(&all->lock);
 	for (;;) {
 		int64_t idle = s->no_range                    ? IDLE_WHOLE_MS
-			       : at_end && run->n_pieces == 1 ? LINGER_MS
+			       : at_end && run->n_chunks == 1 ? LINGER_MS
 							      : IDLE_MS;
 		uint64_t ahead = s->no_range         ? AHEAD_WHOLE
-				 : run->n_pieces > 1 ? SPOOL_PIECE
-						     : SPOOL_PIECE / 2;
+				 : run->n_chunks > 1 ? SPOOL_CHUNK
+						     : SPOOL_CHUNK / 2;
 		int64_t left = run->read_ms + idle - clock_mono_ms();
 
 		if (run->ending || all->stopping)
@@ -313,27 +313,27 @@ static bool may_go_on(struct stream_run *run, bool at_end)
 	return go_on;
 }
 
-/* Up to the end of the piece at most. */
+/* Up to the end of the chunk at most. */
 static int take_some(struct sink *sink, const char *data, size_t n)
 {
-	uint64_t piece = sink->at / SPOOL_PIECE, to = sink->at + n;
+	uint64_t chunk = sink->at / SPOOL_CHUNK, to = sink->at + n;
 	int r = 0;
 
 	if (!sink->file)
 		r = spool_write(sink->nameless, sink->at, data, n);
-	else if (!spool_has(sink->file, piece))
+	else if (!spool_has(sink->file, chunk))
 		r = spool_write(sink->file, sink->at, data, n);
 	else
 		sink->written = to;
 	if (r < 0)
 		return fail_write(sink->run, r);
 	sink->at = to;
-	if (to % SPOOL_PIECE != 0 && to != sink->end)
+	if (to % SPOOL_CHUNK != 0 && to != sink->end)
 		return 0;
 	/* One that turned out to be damaged while it was passed over has a
 	 * start that is not ours. */
-	if (sink->file && sink->written <= piece * SPOOL_PIECE)
-		spool_mark(sink->file, piece);
+	if (sink->file && sink->written <= chunk * SPOOL_CHUNK)
+		spool_mark(sink->file, chunk);
 	if (!show(sink))
 		return -ECANCELED;
 	return to >= sink->end || may_go_on(sink->run, false) ? 0 : -ECANCELED;
@@ -345,7 +345,7 @@ static int take(void *arg, const void *data, size_t n)
 	const char *at = data;
 
 	while (n) {
-		size_t room = (size_t)(SPOOL_PIECE - sink->at % SPOOL_PIECE);
+		size_t room = (size_t)(SPOOL_CHUNK - sink->at % SPOOL_CHUNK);
 		size_t some = n < room ? n : room;
 		int r;
 
@@ -378,7 +378,7 @@ static int settle_nameless(struct sink *sink)
 	return stream_use(&run->ctx, run->stream, &sink->file);
 }
 
-/* 416: of nothing no piece can be had. */
+/* 416: of nothing no chunk can be had. */
 static int take_nothing(struct sink *sink, const struct http_response *answer)
 {
 	struct stream_run *run = sink->run;
@@ -396,12 +396,12 @@ static int take_nothing(struct sink *sink, const struct http_response *answer)
 static int exchange(struct stream_run *run, struct sink *sink)
 {
 	cleanup(http_response_done) struct http_response answer = {0};
-	const struct bitbucket_piece piece = {sink->at, sink->end - sink->at};
+	const struct bitbucket_range chunk = {sink->at, sink->end - sink->at};
 	const struct http_sink http_sink = {take, begin, sink};
 	int r;
 
 	run->ctx.sentence[0] = '\0';
-	r = stream_exchange(&run->ctx, run->stream, &piece, &http_sink,
+	r = stream_exchange(&run->ctx, run->stream, &chunk, &http_sink,
 			    &answer);
 	if (r < 0)
 		return r;
@@ -450,9 +450,9 @@ static bool go_on(struct stream_run *run)
 
 	if (stream_use(&run->ctx, s, &file) < 0)
 		return false;
-	n = run->at < spool_file_size(file) && run->at % SPOOL_PIECE == 0
-		    ? stream_n_missing(file, run->at / SPOOL_PIECE,
-				       run->n_pieces * 2)
+	n = run->at < spool_file_size(file) && run->at % SPOOL_CHUNK == 0
+		    ? stream_n_missing(file, run->at / SPOOL_CHUNK,
+				       run->n_chunks * 2)
 		    : 0;
 	stream_unuse(s);
 	if (n == 0)
@@ -465,7 +465,7 @@ static bool go_on(struct stream_run *run)
 	mutex_unlock(&all->lock);
 	if (n == 0 || !may_go_on(run, true))
 		return false;
-	run->n_pieces = spool_n_pieces(n);
+	run->n_chunks = spool_n_pieces(n);
 	return true;
 }
 
@@ -476,8 +476,8 @@ static void end_run(struct stream_run *run, int r)
 
 	mutex_lock(&all->lock);
 	run->ending = true;
-	s->next_at = run->at / SPOOL_PIECE;
-	s->next_n = run->n_pieces;
+	s->next_at = run->at / SPOOL_CHUNK;
+	s->next_n = run->n_chunks;
 	if (r < 0 && r != -ECANCELED && r != -EINTR)
 		stream_failed(s, r, run->ctx.sentence);
 	DL_DELETE(s->runs, run);
@@ -529,7 +529,7 @@ int stream_start(struct stream_run *run)
 
 struct stream_run *stream_run_unref(struct stream_run *run)
 {
-	if (!run || !refs_drop(&run->refs))
+	if (!run || !refcount_drop(&run->refcount))
 		return NULL;
 	ctx_done(&run->ctx);
 	free(run);

@@ -1,6 +1,6 @@
 /*
- * model/dirlist: one lock over who has what open, and over what is kept. What is
- * let go of is freed outside of it.
+ * model/dirlist: one lock over who has what open, and over what is kept. What
+ * is let go of is freed outside of it.
  *
  * Invariants, under the lock: a listing that somebody has open counts in n_open
  * once, however many have it; one that is the newest of its directory and that
@@ -25,19 +25,19 @@ struct dirlist *dirlist_new(const struct dirlist_ops *ops, void *data,
 	l->ops = ops;
 	l->data = data;
 	l->n_bytes = sizeof(*l) + n_bytes;
-	refs_init(&l->refs_private);
+	refcount_init(&l->refcount_private);
 	return l;
 }
 
 struct dirlist *dirlist_ref(struct dirlist *l)
 {
-	refs_take(&l->refs_private);
+	refcount_take(&l->refcount_private);
 	return l;
 }
 
 struct dirlist *dirlist_unref(struct dirlist *l)
 {
-	if (!l || !refs_drop(&l->refs_private))
+	if (!l || !refcount_drop(&l->refcount_private))
 		return NULL;
 	check(l->n_open_private == 0);
 	if (l->ops->free_data)

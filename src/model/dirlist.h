@@ -65,7 +65,7 @@ struct dirlist {
 	 * that is found elsewhere may have other names there. */
 	const struct node *dir;
 	bool is_aside; /* nobody but its opener is to have it */
-	struct refs refs_private;
+	struct refcount refcount_private;
 	unsigned n_open_private;
 	size_t n_room_private;
 	char **texts_private;

@@ -43,7 +43,7 @@ int model_start(struct model *model, const struct model_kernel *kernel)
 	r = refresh_start(model, &model->refresh);
 	if (r < 0)
 		return r;
-	model->ahead = ahead_new(model);
+	model->prefetch = prefetch_new(model);
 	if (model->config.check_behind)
 		refresh_user(model->refresh);
 	return 0;
@@ -51,7 +51,7 @@ int model_start(struct model *model, const struct model_kernel *kernel)
 
 void model_stop(struct model *model)
 {
-	model->ahead = ahead_free(model->ahead);
+	model->prefetch = prefetch_free(model->prefetch);
 	model->refresh = refresh_stop(model->refresh);
 	model->started = false;
 }
@@ -211,8 +211,8 @@ int model_lookup(struct ctx *ctx, struct model *model, uint64_t parent,
 	return 0;
 }
 
-int model_walk(struct ctx *ctx, struct model *model, struct node *dir,
-	       const char *path, struct node **ret_node)
+int model_resolve(struct ctx *ctx, struct model *model, struct node *dir,
+		  const char *path, struct node **ret_node)
 {
 	struct node *node = node_ref(model->nodes, dir), *child = NULL;
 	char name[256];

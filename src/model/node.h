@@ -39,7 +39,7 @@
 
 struct provider;
 struct resource_file;
-struct git_view;
+struct checkout;
 
 /* What a node is beside its name: fixed for its life but for what is marked. */
 struct node_what {
@@ -53,7 +53,7 @@ struct node_what {
 			   * file in a tree when its path got its content */
 	struct oid oid; /* a git object; a directory's moves, under the lock */
 	const struct resource_file *file;
-	struct git_view *view; /* borrowed: the node of tree/ keeps it */
+	struct checkout *view; /* borrowed: the node of tree/ keeps it */
 	void *data;            /* owned: provider->free_data */
 };
 

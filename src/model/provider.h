@@ -1,6 +1,6 @@
 /*
- * model/provider: what stands behind a node. Private to tree/: the model hands a
- * request to the provider of its node.
+ * model/provider: what stands behind a node. Private to tree/: the model hands
+ * a request to the provider of its node.
  *
  * Implementations: forge (root, workspaces, repositories), meta (rows of the
  * resource table), git (trees), control (.bitbucketfs/).
@@ -60,10 +60,10 @@ struct provider {
 };
 
 extern const struct provider provider_root, provider_workspace,
-	provider_repository, provider_place, provider_meta, provider_stored,
+	provider_repository, provider_row_dir, provider_meta, provider_stored,
 	provider_link, provider_nowhere, provider_api, provider_tree,
 	provider_git, provider_refs, provider_control, provider_snapshot,
-	provider_errors, provider_refresh, provider_log, provider_download;
+	provider_errors, provider_refresh, provider_step_log, provider_download;
 
 /* `open` of a directory whose names are looked up alone. */
 int provider_open_nothing(struct ctx *, struct model *, struct node *dir,
@@ -78,7 +78,7 @@ struct model {
 	struct node_table *nodes;
 	struct problems *problems;
 	struct refresh *refresh;
-	struct ahead *ahead;
+	struct prefetch *prefetch;
 	struct dirlists *listings;
 	int64_t started_ms; /* wall clock */
 	bool started;       /* kernel is set */
@@ -100,8 +100,8 @@ void model_fill_entry(struct model *, const struct node_told *,
 		      const struct found *, struct model_entry *entry);
 /* The node of a path below dir, made as the kernel's lookups would make it but
  * not counted as its; *ret_node is a reference. -ENOENT. May wait. */
-int model_walk(struct ctx *, struct model *, struct node *dir, const char *path,
-	       struct node **ret_node);
+int model_resolve(struct ctx *, struct model *, struct node *dir,
+		  const char *path, struct node **ret_node);
 /* Telling the kernel; nothing before model_start. */
 void model_changed_entry(struct model *, const struct node *parent,
 			 const char *name);
@@ -122,28 +122,28 @@ struct repository_data {
 	char *workspace; /* slug */
 	struct catalog_repository repository;
 };
-const struct repository_data *forge_repository(const struct node *);
+const struct repository_data *hierarchy_repository(const struct node *);
 /* What paths call it: its uuid, or its slug where nobody told that. */
-const char *forge_repository_id(const struct repository_data *);
-const char *forge_workspace(const struct node *); /* its slug */
+const char *hierarchy_repository_id(const struct repository_data *);
+const char *hierarchy_workspace(const struct node *); /* its slug */
 /* tree/ of a repository's node. */
-int forge_found_tree(struct model *, struct node *repository,
-		     struct found *ret_found);
+int hierarchy_found_tree(struct model *, struct node *repository,
+			 struct found *ret_found);
 /* What desktops, shells and version control look for in every directory: it is
  * refused unless a listing has it (layout rule 5). */
-bool forge_is_probe(const char *name);
+bool hierarchy_is_probe(const char *name);
 /* Background and on-demand refreshes: what changed, for people, adds to said
  * (may be NULL). */
-int forge_refresh_root(struct ctx *, struct model *, struct buf *said);
-int forge_refresh_workspace(struct ctx *, struct model *, const char *workspace,
-			    struct buf *said);
-int forge_refresh_repository(struct ctx *, struct model *,
-			     const char *workspace, const char *name,
-			     struct buf *said);
+int hierarchy_refresh_root(struct ctx *, struct model *, struct buf *said);
+int hierarchy_refresh_workspace(struct ctx *, struct model *,
+				const char *workspace, struct buf *said);
+int hierarchy_refresh_repository(struct ctx *, struct model *,
+				 const char *workspace, const char *name,
+				 struct buf *said);
 
 /* views: a workspace's listing is newer than before (NULL: there was none). */
-void views_changed(struct model *, const char *workspace,
-		   const struct catalog_repositories *before);
+void repository_lists_changed(struct model *, const char *workspace,
+			      const struct catalog_repositories *before);
 
 /* meta: a file made of a document. */
 int meta_found(struct model *, const struct resource_file *,
@@ -172,10 +172,11 @@ struct git_commit_target {
 	 * none) whose tip it probably is; or NULL. */
 	const char *branch;
 };
-int git_found_commit(struct ctx *, struct model *, struct node *dir,
-		     const struct git_commit_target *, struct found *ret_found);
+int fixed_commit_found(struct ctx *, struct model *, struct node *dir,
+		       const struct git_commit_target *,
+		       struct found *ret_found);
 /* Whether the node is such a directory, of that commit. */
-bool git_is_commit(const struct node *, const char *hash);
+bool fixed_commit_is(const struct node *, const char *hash);
 
 /* "refs/heads/feature/x" as the mount calls it: "branches/feature/x"; any other
  * name part by part. Adds to out. */
@@ -189,20 +190,21 @@ int refs_lookup(struct ctx *, struct model *, struct node *dir,
 /* refresh/…/PATH/.now for the paths in a repository that git answers (tree,
  * branches, tags): asks again, adds to said what changed. repository NULL: the
  * kernel does not know it. */
-bool git_is_path(const char *path);
+bool git_refresh_is_path(const char *path);
 int git_refresh_path(struct ctx *, struct model *, struct node *repository,
 		     const char *workspace, const char *name, const char *path,
 		     struct buf *said);
 
 /* git: of the node of a tree. Asks for the ref (max_age_ms as in
- * clone_line_get) and moves what the kernel knows; *ret_moved may be NULL. */
-int git_view_check(struct ctx *, struct model *, struct node *tree,
+ * clone_tracking_get) and moves what the kernel knows; *ret_moved may be NULL.
+ */
+int checkout_check(struct ctx *, struct model *, struct node *tree,
 		   int64_t max_age_ms, bool *ret_moved);
 /* For the background: whether its ref is due to be asked again, ms until it
  * may be (INT64_MAX: not before somebody looks). */
-int64_t git_view_due_ms(struct model *, struct node *tree);
-void git_view_expire(struct node *tree); /* resumed from suspend */
-bool git_view_commit(struct node *tree, struct oid *ret_commit);
+int64_t checkout_due_ms(struct model *, struct node *tree);
+void checkout_expire(struct node *tree); /* resumed from suspend */
+bool checkout_commit(struct node *tree, struct oid *ret_commit);
 
 /* status: the texts of .bitbucketfs. */
 void status_text(struct model *, struct buf *out);

@@ -61,11 +61,11 @@ static int read_uses(struct cache_conn *conn, const struct call *call)
 	sqlite3_bind_int64(s, 3, minute_of(call));
 	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
 		int64_t minute = sqlite3_column_int64(s, 0);
-		int class = sqlite3_column_int(s, 1);
+		int who = sqlite3_column_int(s, 1);
 		int64_t n = sqlite3_column_int64(s, 2);
 
 		/* By the key of the table it cannot be, but for damage. */
-		if (class < 0 || class >= CACHE_LEDGER_CLASSES || n < 0 ||
+		if (who < 0 || who >= CACHE_LEDGER_CLASSES || n < 0 ||
 		    n > INT32_MAX)
 			continue;
 		if (!l->n_uses || l->uses[l->n_uses - 1].minute != minute) {
@@ -73,7 +73,7 @@ static int read_uses(struct cache_conn *conn, const struct call *call)
 				break;
 			l->uses[l->n_uses++].minute = minute;
 		}
-		l->uses[l->n_uses - 1].n[class] = (unsigned)n;
+		l->uses[l->n_uses - 1].n[who] = (unsigned)n;
 	}
 	return cache_stmt_end(s, rc);
 }
@@ -137,15 +137,13 @@ static int add_uses(struct cache_conn *conn, const struct call *call)
 	for (size_t i = 0; i < call->add->n_uses; i++) {
 		const struct cache_ledger_use *use = &call->add->uses[i];
 
-		for (int class = 0;
-		     rc == SQLITE_OK && class < CACHE_LEDGER_CLASSES;
-		     class ++) {
-			if (!use->n[class])
+		for (int who = 0; rc == SQLITE_OK && who < CACHE_LEDGER_CLASSES;
+		     who++) {
+			if (!use->n[who])
 				continue;
-			total += use->n[class];
+			total += use->n[who];
 			rc = run(conn, SQL_LEDGER_ADD, call,
-				 (int64_t[]){use->minute, class, use->n[class]},
-				 3);
+				 (int64_t[]){use->minute, who, use->n[who]}, 3);
 		}
 	}
 	if (rc == SQLITE_OK && total)

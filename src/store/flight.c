@@ -28,7 +28,7 @@ enum waiter_state {
 };
 
 struct sentence {
-	struct refs refs;
+	struct refcount refcount;
 	char text[512];
 };
 
@@ -65,20 +65,20 @@ static struct sentence *sentence_new(const char *text)
 {
 	struct sentence *s = xmalloc(sizeof(*s));
 
-	refs_init(&s->refs);
+	refcount_init(&s->refcount);
 	snprintf(s->text, sizeof(s->text), "%s", text ? text : "");
 	return s;
 }
 
 static struct sentence *sentence_ref(struct sentence *s)
 {
-	refs_take(&s->refs);
+	refcount_take(&s->refcount);
 	return s;
 }
 
 static struct sentence *sentence_unref(struct sentence *s)
 {
-	if (s && refs_drop(&s->refs))
+	if (s && refcount_drop(&s->refcount))
 		free(s);
 	return NULL;
 }

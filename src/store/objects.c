@@ -4,7 +4,7 @@
  */
 #include "objects_private.h"
 
-#include "store/tree_parse.h"
+#include "store/tree_list.h"
 
 #include "base/map.h"
 
@@ -224,7 +224,8 @@ static int parse_tree(struct ctx *ctx, struct objects *o, const struct oid *oid,
 	/* A large one is a mapped file. */
 	n_lost = objects_n_lost();
 	objects_guard();
-	r = tree_parse(git_odb_object_data(raw), git_odb_object_size(raw), &l);
+	r = tree_list_parse(git_odb_object_data(raw), git_odb_object_size(raw),
+			    &l);
 	objects_unguard();
 	git_odb_object_free(raw);
 	if (r == 0 && objects_n_lost() != n_lost) {

@@ -16,7 +16,7 @@
 #include "objects_private.h"
 
 #include "store/say.h"
-#include "store/tree_parse.h"
+#include "store/tree_list.h"
 
 #include "base/clock.h"
 #include "base/digest.h"
@@ -379,8 +379,8 @@ static bool is_tree_whole(struct walk *w, const struct oid *oid)
 	raw = read_tree(w, oid);
 	if (!raw)
 		return false;
-	if (tree_parse(git_odb_object_data(raw), git_odb_object_size(raw), &l) <
-	    0)
+	if (tree_list_parse(git_odb_object_data(raw), git_odb_object_size(raw),
+			    &l) < 0)
 		l = NULL;
 	git_odb_object_free(raw);
 	w->depth++;
@@ -424,7 +424,7 @@ static int check_marks(struct ctx *ctx, struct objects *o, bool locked)
 	struct seen *seen, *next;
 	bool *whole;
 	size_t n = 0;
-	int n_gone = 0, r = objects_whole_commits(o, SIZE_MAX, &commits, &n);
+	int n_gone = 0, r = objects_complete_commits(o, SIZE_MAX, &commits, &n);
 
 	if (r < 0)
 		return r;
@@ -442,7 +442,7 @@ static int check_marks(struct ctx *ctx, struct objects *o, bool locked)
 	for (size_t i = 0; i < n && r == 0; i++) {
 		if (whole[i])
 			continue;
-		r = objects_unmark_whole(o, &commits[i], locked);
+		r = objects_unmark_complete(o, &commits[i], locked);
 		n_gone++;
 	}
 	HASH_ITER (hh, w.seen, seen, next) {

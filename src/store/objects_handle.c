@@ -51,7 +51,7 @@ static int system_errno(const git_error *last)
 int objects_errno(int result)
 {
 	const git_error *last = git_error_last();
-	int class = last ? last->klass : GIT_ERROR_NONE;
+	int who = last ? last->klass : GIT_ERROR_NONE;
 	int system, refused = objects_alloc_refused();
 
 	/* It says that there is no memory, or something that follows from it.
@@ -73,10 +73,10 @@ int objects_errno(int result)
 	default:
 		break;
 	}
-	if (class == GIT_ERROR_NOMEMORY)
+	if (who == GIT_ERROR_NOMEMORY)
 		return -ENOMEM;
 	/* "invalid packfile" has whatever errno there was. */
-	system = class == GIT_ERROR_OS ? system_errno(last) : 0;
+	system = who == GIT_ERROR_OS ? system_errno(last) : 0;
 	return system && system != ENOENT ? -system : -EIO;
 }
 

@@ -12,7 +12,7 @@
  */
 #include "objects_private.h"
 
-#include "store/tree_parse.h"
+#include "store/tree_list.h"
 
 #include "base/clock.h"
 #include "base/map.h"

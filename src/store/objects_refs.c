@@ -45,7 +45,7 @@ static void whole_name(const struct oid *commit, char out[static 80])
 	snprintf(out, 80, WHOLE "%s", oid_hex(commit, hex));
 }
 
-int objects_mark_whole(struct objects *o, const struct oid *commit)
+int objects_mark_complete(struct objects *o, const struct oid *commit)
 {
 	cleanup(free) char *path = NULL;
 	cleanup(fd) int lock = -1;
@@ -70,8 +70,8 @@ int objects_mark_whole(struct objects *o, const struct oid *commit)
 	return r;
 }
 
-int objects_unmark_whole(struct objects *o, const struct oid *commit,
-			 bool locked)
+int objects_unmark_complete(struct objects *o, const struct oid *commit,
+			    bool locked)
 {
 	cleanup(fd) int lock = -1;
 	struct objects_handle *h;
@@ -88,7 +88,7 @@ int objects_unmark_whole(struct objects *o, const struct oid *commit,
 	return r == -ENOENT ? 0 : r;
 }
 
-bool objects_is_whole(struct objects *o, const struct oid *commit)
+bool objects_is_complete(struct objects *o, const struct oid *commit)
 {
 	struct objects_handle *h;
 	char name[80];
@@ -151,8 +151,8 @@ static int by_time(const void *a, const void *b)
 	return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
 }
 
-int objects_whole_commits(struct objects *o, size_t max, struct oid **ret_oids,
-			  size_t *ret_n)
+int objects_complete_commits(struct objects *o, size_t max,
+			     struct oid **ret_oids, size_t *ret_n)
 {
 	struct marks m = {.objects = o};
 	struct objects_handle *h;

@@ -1,8 +1,8 @@
 /*
  * store/spool. A settled file is one file on the disk, so that it appears and
  * goes as a whole: its bytes (sparse), then from the next 4 KiB on a map of 8
- * bytes a piece (spool_check.c), then a head of 512 bytes, which is found from
- * the end. Older versions wrote a map of one byte a piece, without sums: theirs
+ * bytes a chunk (spool_check.c), then a head of 512 bytes, which is found from
+ * the end. Older versions wrote a map of one byte a chunk, without sums: theirs
  * are read, too.
  */
 #include "spool_private.h"
@@ -165,7 +165,7 @@ static struct spool_file *file_new(struct spool *s, char *path, int fd)
 {
 	struct spool_file *f = xcalloc(1, sizeof(*f));
 
-	refs_init(&f->refs);
+	refcount_init(&f->refcount);
 	f->spool = s;
 	f->path = path;
 	f->fd = fd;
@@ -178,17 +178,17 @@ static struct spool_file *file_new(struct spool *s, char *path, int fd)
 static void be_settled(struct spool_file *f, const struct head *head)
 {
 	uint64_t n = spool_n_pieces(head->size);
-	struct spool_piece *pieces = xcalloc(n + 1, sizeof(*pieces));
+	struct spool_piece *chunks = xcalloc(n + 1, sizeof(*chunks));
 	struct stat st;
 
 	mutex_lock(&f->lock);
 	for (uint64_t i = 0; f->n_summed == head->size && i < n; i++)
-		pieces[i] = (struct spool_piece){.is_summed = true,
-						 .sum = f->pieces[i].sum};
-	free(f->pieces);
-	f->pieces = pieces;
+		chunks[i] = (struct spool_piece){.is_summed = true,
+						 .sum = f->chunks[i].sum};
+	free(f->chunks);
+	f->chunks = chunks;
 	f->size = head->size;
-	f->n_pieces = n;
+	f->n_chunks = n;
 	f->is_old = memcmp(head->magic, MAGIC, sizeof(MAGIC)) != 0;
 	memcpy(f->tag, head->tag, sizeof(f->tag));
 	if (fstat(f->fd, &st) == 0)
@@ -364,13 +364,13 @@ int spool_settle(struct spool_file *f, const char *key, uint64_t size,
 
 struct spool_file *spool_file_ref(struct spool_file *f)
 {
-	refs_take(&f->refs);
+	refcount_take(&f->refcount);
 	return f;
 }
 
 struct spool_file *spool_file_unref(struct spool_file *f)
 {
-	if (!f || !refs_drop(&f->refs))
+	if (!f || !refcount_drop(&f->refcount))
 		return NULL;
 	if (f->settled && !f->in_memory)
 		(void)spool_map_keep(f);
@@ -379,7 +379,7 @@ struct spool_file *spool_file_unref(struct spool_file *f)
 	spool_memory_drop(f);
 	fd_close(f->fd);
 	mutex_done(&f->lock);
-	free(f->pieces);
+	free(f->chunks);
 	free(f->path);
 	free(f);
 	return NULL;

@@ -1,14 +1,14 @@
 /*
- * store/spool, what is known of the bytes: which pieces are there, and a sum of
+ * store/spool, what is known of the bytes: which chunks are there, and a sum of
  * each, by which one that the disk or somebody else has damaged is told. It is
- * looked at when a piece is first read, and again after somebody else wrote to
+ * looked at when a chunk is first read, and again after somebody else wrote to
  * the file; what does not match is no longer there, so that it is fetched
  * again.
  *
  * Marks live in memory; the map on the disk gets those whose bytes were synced
- * before, so a piece that the map has is whole, whenever the power went. A mark
+ * before, so a chunk that the map has is whole, whenever the power went. A mark
  * and its sum are one record of 8 bytes, which the disk writes as one; another
- * process's mark is never undone but for a piece that was found damaged, only,
+ * process's mark is never undone but for a chunk that was found damaged, only,
  * at worst, not known.
  */
 #include "spool_private.h"
@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SYNC_EVERY 32 /* pieces */
+#define SYNC_EVERY 32 /* chunks */
 #define CHUNK (256 * KIB)
 #define LOOKS 3
 
@@ -98,33 +98,33 @@ void spool_write_end(struct spool_file *f)
 /* ---- sums ---- */
 
 /* Of the bytes on the disk. -ENODATA: there are not so many. */
-static int sum_of(const struct spool_file *f, uint64_t piece, uint64_t n,
+static int sum_of(const struct spool_file *f, uint64_t chunk, uint64_t n,
 		  uint32_t *ret_sum)
 {
-	cleanup(free) char *chunk = xmalloc(CHUNK);
-	uint64_t at = piece * SPOOL_PIECE, end = at + n;
+	cleanup(free) char *run = xmalloc(CHUNK);
+	uint64_t at = chunk * SPOOL_CHUNK, end = at + n;
 	uint32_t sum = 0;
 
 	while (at < end) {
 		size_t some = end - at < CHUNK ? (size_t)(end - at) : CHUNK;
-		ssize_t got = spool_read_at(f->fd, at, chunk, some);
+		ssize_t got = spool_read_at(f->fd, at, run, some);
 
 		if (got < 0)
 			return (int)got;
 		if ((size_t)got < some)
 			return -ENODATA;
-		sum = digest_crc32(sum, chunk, some);
+		sum = digest_crc32(sum, run, some);
 		at += some;
 	}
 	*ret_sum = sum;
 	return 0;
 }
 
-static uint64_t length_of(const struct spool_file *f, uint64_t piece)
+static uint64_t length_of(const struct spool_file *f, uint64_t chunk)
 {
-	uint64_t left = f->size - piece * SPOOL_PIECE;
+	uint64_t left = f->size - chunk * SPOOL_CHUNK;
 
-	return left < SPOOL_PIECE ? left : SPOOL_PIECE;
+	return left < SPOOL_CHUNK ? left : SPOOL_CHUNK;
 }
 
 void spool_sum_more(struct spool_file *f, uint64_t offset, const void *data,
@@ -137,18 +137,18 @@ void spool_sum_more(struct spool_file *f, uint64_t offset, const void *data,
 	if (f->n_summed != offset)
 		f->n_summed = UINT64_MAX;
 	while (n && f->n_summed != UINT64_MAX) {
-		uint64_t piece = f->n_summed / SPOOL_PIECE;
-		size_t room = (size_t)(SPOOL_PIECE - f->n_summed % SPOOL_PIECE);
+		uint64_t chunk = f->n_summed / SPOOL_CHUNK;
+		size_t room = (size_t)(SPOOL_CHUNK - f->n_summed % SPOOL_CHUNK);
 		size_t some = n < room ? n : room;
 		struct spool_piece *p;
 
-		if (piece == f->n_room) {
+		if (chunk == f->n_room) {
 			f->n_room = f->n_room ? 2 * f->n_room : 4;
-			f->pieces = xrealloc(f->pieces,
-					     f->n_room * sizeof(*f->pieces));
+			f->chunks = xrealloc(f->chunks,
+					     f->n_room * sizeof(*f->chunks));
 		}
-		p = &f->pieces[piece];
-		if (f->n_summed % SPOOL_PIECE == 0)
+		p = &f->chunks[chunk];
+		if (f->n_summed % SPOOL_CHUNK == 0)
 			*p = (struct spool_piece){.is_summed = true,
 						  .checked = f->round};
 		p->sum = digest_crc32(p->sum, at, some);
@@ -163,14 +163,14 @@ void spool_sum_more(struct spool_file *f, uint64_t offset, const void *data,
 
 int spool_map_read(struct spool_file *f)
 {
-	size_t size = record_size(f->is_old), n = (size_t)f->n_pieces * size;
+	size_t size = record_size(f->is_old), n = (size_t)f->n_chunks * size;
 	cleanup(free) char *map = xmalloc(n + 1);
 
 	if (spool_read_at(f->fd, spool_map_offset(f->size), map, n) !=
 	    (ssize_t)n)
 		return -ENOENT;
-	for (uint64_t i = 0; i < f->n_pieces; i++) {
-		struct spool_piece *p = &f->pieces[i];
+	for (uint64_t i = 0; i < f->n_chunks; i++) {
+		struct spool_piece *p = &f->chunks[i];
 		struct record record = {.has = (uint32_t)map[i * size]};
 
 		if (!f->is_old)
@@ -182,14 +182,14 @@ int spool_map_read(struct spool_file *f)
 	return 0;
 }
 
-static int write_record(struct spool_file *f, uint64_t piece,
+static int write_record(struct spool_file *f, uint64_t chunk,
 			const struct spool_piece *p)
 {
 	const struct record record = {.has = p->has, .sum = p->sum};
 	const char has = p->has;
 	size_t size = record_size(f->is_old);
 
-	return spool_write_at(f->fd, spool_map_offset(f->size) + piece * size,
+	return spool_write_at(f->fd, spool_map_offset(f->size) + chunk * size,
 			      f->is_old ? (const void *)&has : &record, size);
 }
 
@@ -204,25 +204,25 @@ int spool_map_keep(struct spool_file *f)
 		return 0;
 	}
 	f->keeping = true;
-	now = xcalloc(f->n_pieces + 1, sizeof(*now));
-	memcpy(now, f->pieces, f->n_pieces * sizeof(*now));
+	now = xcalloc(f->n_chunks + 1, sizeof(*now));
+	memcpy(now, f->chunks, f->n_chunks * sizeof(*now));
 	f->n_unkept = 0;
 	mutex_unlock(&f->lock);
 
 	if (fdatasync(f->fd) < 0)
 		r = -errno;
 	spool_write_begin(f);
-	for (uint64_t i = 0; r == 0 && i < f->n_pieces; i++)
+	for (uint64_t i = 0; r == 0 && i < f->n_chunks; i++)
 		if (now[i].has && !now[i].kept &&
 		    (now[i].is_summed || f->is_old))
 			r = write_record(f, i, &now[i]);
 	spool_write_end(f);
 
 	mutex_lock(&f->lock);
-	for (uint64_t i = 0; r == 0 && i < f->n_pieces; i++)
+	for (uint64_t i = 0; r == 0 && i < f->n_chunks; i++)
 		/* What has no sum was not written. */
-		f->pieces[i].kept =
-			f->pieces[i].has && now[i].has &&
+		f->chunks[i].kept =
+			f->chunks[i].has && now[i].has &&
 			(now[i].kept || now[i].is_summed || f->is_old);
 	if (r < 0)
 		f->n_unkept++; /* so that the last reference tries again */
@@ -231,16 +231,16 @@ int spool_map_keep(struct spool_file *f)
 	return r;
 }
 
-/* ---- pieces ---- */
+/* ---- chunks ---- */
 
-void spool_mark(struct spool_file *f, uint64_t piece)
+void spool_mark(struct spool_file *f, uint64_t chunk)
 {
 	struct spool_piece now;
 	bool due = false;
 
-	check(f->settled && piece < f->n_pieces);
+	check(f->settled && chunk < f->n_chunks);
 	mutex_lock(&f->lock);
-	now = f->pieces[piece];
+	now = f->chunks[chunk];
 	if (!now.is_summed)
 		now.checked = f->round;
 	mutex_unlock(&f->lock);
@@ -249,11 +249,11 @@ void spool_mark(struct spool_file *f, uint64_t piece)
 	/* Without a sum it is here, but for this process alone. */
 	if (!now.is_summed)
 		now.is_summed =
-			sum_of(f, piece, length_of(f, piece), &now.sum) == 0;
+			sum_of(f, chunk, length_of(f, chunk), &now.sum) == 0;
 	now.has = true;
 	mutex_lock(&f->lock);
-	if (!f->pieces[piece].has) {
-		f->pieces[piece] = now;
+	if (!f->chunks[chunk].has) {
+		f->chunks[chunk] = now;
 		f->n_marks++;
 		due = ++f->n_unkept >= SYNC_EVERY;
 	}
@@ -262,24 +262,24 @@ void spool_mark(struct spool_file *f, uint64_t piece)
 		(void)spool_map_keep(f);
 }
 
-bool spool_has(struct spool_file *f, uint64_t piece)
+bool spool_has(struct spool_file *f, uint64_t chunk)
 {
 	bool has;
 
 	mutex_lock(&f->lock);
-	has = f->settled && piece < f->n_pieces && f->pieces[piece].has;
+	has = f->settled && chunk < f->n_chunks && f->chunks[chunk].has;
 	mutex_unlock(&f->lock);
 	return has;
 }
 
 /* What it was marked with is not what is on the disk. */
-static void drop(struct spool_file *f, uint64_t piece, bool was_kept, bool say)
+static void drop(struct spool_file *f, uint64_t chunk, bool was_kept, bool say)
 {
 	static const struct spool_piece none;
 
 	if (was_kept) {
 		spool_write_begin(f);
-		(void)write_record(f, piece, &none);
+		(void)write_record(f, chunk, &none);
 		spool_write_end(f);
 	}
 	if (say)
@@ -287,16 +287,16 @@ static void drop(struct spool_file *f, uint64_t piece, bool was_kept, bool say)
 			  "A download or the log of a step that is kept here "
 			  "was damaged, %" PRIu64 " MiB from its start: what "
 			  "is damaged is fetched again.",
-			  piece);
+			  chunk);
 }
 
-/* The outcome of a look at the bytes of piece `p` (as it was before the look).
+/* The outcome of a look at the bytes of chunk `p` (as it was before the look).
  * 1: right; 0: dropped; -EAGAIN: it was written meanwhile. */
-static int judge(struct spool_file *f, uint64_t piece,
+static int judge(struct spool_file *f, uint64_t chunk,
 		 const struct spool_piece *p, uint64_t n_marks, unsigned round,
 		 int r, uint32_t sum)
 {
-	struct spool_piece *now = &f->pieces[piece];
+	struct spool_piece *now = &f->chunks[chunk];
 	bool was_kept, say;
 
 	mutex_lock(&f->lock);
@@ -322,11 +322,11 @@ static int judge(struct spool_file *f, uint64_t piece,
 	say = !f->said;
 	f->said = true;
 	mutex_unlock(&f->lock);
-	drop(f, piece, was_kept, say);
+	drop(f, chunk, was_kept, say);
 	return 0;
 }
 
-bool spool_check(struct spool_file *f, uint64_t piece)
+bool spool_check(struct spool_file *f, uint64_t chunk)
 {
 	look_for_others(f);
 	for (unsigned i = 0; i < LOOKS; i++) {
@@ -336,17 +336,17 @@ bool spool_check(struct spool_file *f, uint64_t piece)
 		unsigned round;
 		int r;
 
-		if (!spool_has(f, piece))
+		if (!spool_has(f, chunk))
 			return false;
 		mutex_lock(&f->lock);
-		p = f->pieces[piece];
+		p = f->chunks[chunk];
 		n_marks = f->n_marks;
 		round = f->round;
 		mutex_unlock(&f->lock);
 		if (p.checked == round)
 			return true;
-		r = sum_of(f, piece, length_of(f, piece), &sum);
-		r = judge(f, piece, &p, n_marks, round, r, sum);
+		r = sum_of(f, chunk, length_of(f, chunk), &sum);
+		r = judge(f, chunk, &p, n_marks, round, r, sum);
 		if (r >= 0)
 			return r > 0;
 	}
@@ -355,11 +355,11 @@ bool spool_check(struct spool_file *f, uint64_t piece)
 
 bool spool_check_growing(struct spool_file *f, uint64_t offset, uint64_t n)
 {
-	uint64_t piece = offset / SPOOL_PIECE;
+	uint64_t chunk = offset / SPOOL_CHUNK;
 
 	look_for_others(f);
-	for (; piece * SPOOL_PIECE < offset + n; piece++) {
-		uint64_t begin = piece * SPOOL_PIECE, length = 0;
+	for (; chunk * SPOOL_CHUNK < offset + n; chunk++) {
+		uint64_t begin = chunk * SPOOL_CHUNK, length = 0;
 		struct spool_piece p = {0};
 		uint32_t sum = 0;
 		unsigned round;
@@ -368,19 +368,19 @@ bool spool_check_growing(struct spool_file *f, uint64_t offset, uint64_t n)
 		round = f->round;
 		if (!f->settled && f->n_summed != UINT64_MAX &&
 		    begin < f->n_summed) {
-			p = f->pieces[piece];
+			p = f->chunks[chunk];
 			length = f->n_summed - begin;
 		}
 		mutex_unlock(&f->lock);
-		if (length > SPOOL_PIECE)
-			length = SPOOL_PIECE;
+		if (length > SPOOL_CHUNK)
+			length = SPOOL_CHUNK;
 		if (!length || p.checked == round)
 			continue;
-		if (sum_of(f, piece, length, &sum) < 0 || sum != p.sum)
+		if (sum_of(f, chunk, length, &sum) < 0 || sum != p.sum)
 			return false;
 		mutex_lock(&f->lock);
 		if (!f->settled)
-			f->pieces[piece].checked = round;
+			f->chunks[chunk].checked = round;
 		mutex_unlock(&f->lock);
 	}
 	return true;

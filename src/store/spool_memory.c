@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 /* Of one file, and of all together. */
-#define FILE_MOST SPOOL_PIECE
-#define MEMORY_MOST (16 * SPOOL_PIECE)
+#define FILE_MOST SPOOL_CHUNK
+#define MEMORY_MOST (16 * SPOOL_CHUNK)
 
 /* Its bytes, its map, its head. */
 static int copy(int from, int to)

@@ -29,17 +29,17 @@ struct spool_piece {
 };
 
 struct spool_file {
-	struct refs refs;
+	struct refcount refcount;
 	struct spool *spool;
 	int fd;
 	char *path; /* of a nameless one: its temporary one */
 	/* Once settled; fixed from then on. */
 	bool settled;
 	bool is_old; /* its map has no sums */
-	uint64_t size, n_pieces;
+	uint64_t size, n_chunks;
 	char tag[256];
 	struct mutex lock;
-	struct spool_piece *pieces; /* under lock */
+	struct spool_piece *chunks; /* under lock */
 	unsigned n_unkept;          /* under lock */
 	bool keeping;               /* under lock: somebody syncs */
 	uint64_t n_marks;           /* under lock: that were ever made */
@@ -47,7 +47,7 @@ struct spool_file {
 	/* Under lock: the disk did not take it; it is being copied. */
 	bool in_memory, moving;
 	/* Of a nameless one, under lock: so many bytes came in their order and
-	 * are in the sums; so many pieces have room. */
+	 * are in the sums; so many chunks have room. */
 	uint64_t n_summed, n_room;
 	/* Whoever else writes to it makes another mtime than our last write
 	 * did, and with it a new round. Under lock. */

@@ -13,7 +13,7 @@
 struct http_waiter {
 	struct http_slots *pool;
 	struct cond cond;
-	enum ctx_class class;
+	enum ctx_class who;
 	struct http_slot *slot; /* handed over */
 	struct http_waiter *prev, *next;
 };
@@ -78,7 +78,7 @@ static void wake_waiter(void *arg)
 struct http_slot *http_slots_take(struct ctx *ctx, struct http_slots *pool,
 				  const char *origin)
 {
-	struct http_waiter waiter = {.pool = pool, .class = ctx->class};
+	struct http_waiter waiter = {.pool = pool, .who = ctx->who};
 	struct ctx_waker waker = {.wake = wake_waiter, .arg = &waiter};
 
 	cond_init(&waiter.cond);
@@ -105,7 +105,7 @@ static struct http_waiter *first_waiter(struct http_slots *pool)
 	struct http_waiter *first = pool->waiters, *w;
 
 	DL_FOREACH (pool->waiters, w)
-		if (w->class < first->class)
+		if (w->who < first->who)
 			first = w;
 	return first;
 }

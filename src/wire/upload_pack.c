@@ -50,7 +50,7 @@ struct upload_pack *upload_pack_free(struct upload_pack *up)
 
 /* ---- Packets ------------------------------------------------------------- */
 
-int conversation_broken(struct upload_pack *up, const char *what)
+int upload_pack_conversation_broken(struct upload_pack *up, const char *what)
 {
 	up->surprised = true;
 	return ctx_fail(up->ctx, -EPROTO,
@@ -64,7 +64,8 @@ static int feed(void *arg, const void *data, size_t n)
 	int r = pktline_feed(&up->reader, data, n);
 
 	if (r == -EPROTO && !up->surprised && !up->ended_by_caller)
-		return conversation_broken(up, "a packet's length cannot be");
+		return upload_pack_conversation_broken(
+			up, "a packet's length cannot be");
 	return r;
 }
 
@@ -77,11 +78,13 @@ static int conversation_end(struct upload_pack *up, int r)
 		return r;
 	}
 	if (pktline_end(&up->reader) < 0)
-		return conversation_broken(up, "it was cut inside a packet");
+		return upload_pack_conversation_broken(
+			up, "it was cut inside a packet");
 	return 0;
 }
 
-int conversation_advertise(struct upload_pack *up, packet_fn *packet, void *arg)
+int upload_pack_conversation_advertise(struct upload_pack *up,
+				       packet_fn *packet, void *arg)
 {
 	struct http_sink sink = {.write = feed, .arg = up};
 
@@ -90,9 +93,9 @@ int conversation_advertise(struct upload_pack *up, packet_fn *packet, void *arg)
 		up, up->link->ops->advertise(up->ctx, up->link, &sink));
 }
 
-int conversation_exchange(struct upload_pack *up, bool v2,
-			  const struct buf *request, packet_fn *packet,
-			  void *arg)
+int upload_pack_conversation_exchange(struct upload_pack *up, bool v2,
+				      const struct buf *request,
+				      packet_fn *packet, void *arg)
 {
 	struct http_sink sink = {
 		.write = feed, .arg = up, .progress = &up->n_pack};
@@ -107,24 +110,24 @@ int conversation_exchange(struct upload_pack *up, bool v2,
 							request->len, &sink));
 }
 
-size_t line_length(const char *data, size_t n)
+size_t upload_pack_line_length(const char *data, size_t n)
 {
 	return n && data[n - 1] == '\n' ? n - 1 : n;
 }
 
-bool line_is(const char *data, size_t n, const char *text)
+bool upload_pack_line_is(const char *data, size_t n, const char *text)
 {
 	return n == strlen(text) && !memcmp(data, text, n);
 }
 
-bool line_begins(const char *data, size_t n, const char *text)
+bool upload_pack_line_begins(const char *data, size_t n, const char *text)
 {
 	size_t length = strlen(text);
 
 	return n >= length && !memcmp(data, text, length);
 }
 
-bool take_oid(const char *s, size_t n, char ret_oid[static 41])
+bool upload_pack_take_oid(const char *s, size_t n, char ret_oid[static 41])
 {
 	char oid[41];
 
@@ -154,11 +157,11 @@ static void clean_text(const char *data, size_t n,
 	out[length] = '\0';
 }
 
-int check_err_packet(struct upload_pack *up, const char *data, size_t n)
+int upload_pack_err_packet(struct upload_pack *up, const char *data, size_t n)
 {
 	char text[ERR_TEXT_MAX + 1];
 
-	if (!line_begins(data, n, "ERR "))
+	if (!upload_pack_line_begins(data, n, "ERR "))
 		return 0;
 	clean_text(data + 4, n - 4, text);
 	/* An object that is not there is no matter of abilities. */
@@ -169,7 +172,7 @@ int check_err_packet(struct upload_pack *up, const char *data, size_t n)
 	return ctx_fail(up->ctx, -EIO, "the git server says: %s", text);
 }
 
-int refuse_sha256(struct upload_pack *up)
+int upload_pack_refuse_sha256(struct upload_pack *up)
 {
 	return ctx_fail(up->ctx, -EOPNOTSUPP,
 			"this repository names its objects by SHA-256, which "
@@ -192,12 +195,13 @@ static int in_conversation(struct ctx *ctx, struct upload_pack *up,
 	if (!up->advertised && !remembered)
 		r = upload_pack_advertise(up);
 	if (r >= 0)
-		r = up->caps->sha256 ? refuse_sha256(up) : talk(up, arg);
+		r = up->caps->sha256 ? upload_pack_refuse_sha256(up)
+				     : talk(up, arg);
 	if (r < 0 && remembered && up->surprised && !up->handed_out) {
 		up->surprised = up->ended_by_caller = false;
 		r = upload_pack_advertise(up);
 		if (r >= 0)
-			r = up->caps->sha256 ? refuse_sha256(up)
+			r = up->caps->sha256 ? upload_pack_refuse_sha256(up)
 					     : talk(up, arg);
 	}
 	ctx_widen(ctx, up->deadline_ms);
@@ -239,33 +243,37 @@ static int listing_line(struct listing *listing, const char *line, size_t n)
 	int r;
 
 	if (strlen(line) != n || n_oid == n)
-		return conversation_broken(up, "a line that is no ref");
+		return upload_pack_conversation_broken(up,
+						       "a line that is no ref");
 	if (n_oid == 64)
-		return refuse_sha256(up);
-	if (!line_is(line, n_oid, "unborn") &&
-	    (n_oid != 40 || !take_oid(line, n_oid, oid)))
-		return conversation_broken(up, "a line that is no ref");
+		return upload_pack_refuse_sha256(up);
+	if (!upload_pack_line_is(line, n_oid, "unborn") &&
+	    (n_oid != 40 || !upload_pack_take_oid(line, n_oid, oid)))
+		return upload_pack_conversation_broken(up,
+						       "a line that is no ref");
 	name = line + n_oid + 1;
 	n_name = strcspn(name, " ");
 	if (!n_name)
-		return conversation_broken(up, "a ref without a name");
+		return upload_pack_conversation_broken(up,
+						       "a ref without a name");
 	for (s = name + n_name; s < end; s += strcspn(s, " ")) {
 		size_t length = strcspn(++s, " ");
 
-		if (line_begins(s, length, symref)) {
+		if (upload_pack_line_begins(s, length, symref)) {
 			target = s + sizeof(symref) - 1;
 			n_target = length - (sizeof(symref) - 1);
-		} else if (line_begins(s, length, peel)) {
-			if (!take_oid(s + sizeof(peel) - 1,
-				      length - (sizeof(peel) - 1), peeled))
-				return conversation_broken(
+		} else if (upload_pack_line_begins(s, length, peel)) {
+			if (!upload_pack_take_oid(s + sizeof(peel) - 1,
+						  length - (sizeof(peel) - 1),
+						  peeled))
+				return upload_pack_conversation_broken(
 					up, "a peeled value that is none");
 		}
 	}
-	if (!ref_wanted(name, listing->prefixes))
+	if (!upload_pack_ref_wanted(name, listing->prefixes))
 		return 0;
-	r = ref_list_add(&listing->list, oid, name, n_name, target, n_target,
-			 peeled);
+	r = upload_pack_ref_list_add(&listing->list, oid, name, n_name, target,
+				     n_target, peeled);
 	if (r < 0)
 		return ctx_fail(up->ctx, r, "the server has too many refs");
 	return 0;
@@ -285,12 +293,12 @@ static int listing_packet(void *arg, enum pktline_kind kind, const char *data,
 		return 0;
 	}
 	if (kind != PKTLINE_DATA || listing->ended)
-		return conversation_broken(listing->up,
-					   "a packet out of place");
-	r = check_err_packet(listing->up, data, n);
+		return upload_pack_conversation_broken(listing->up,
+						       "a packet out of place");
+	r = upload_pack_err_packet(listing->up, data, n);
 	if (r < 0)
 		return r;
-	n = line_length(data, n);
+	n = upload_pack_line_length(data, n);
 	line = xmemdup0(data, n);
 	return listing_line(listing, line, n);
 }
@@ -309,12 +317,14 @@ static int v2_ls_refs(struct listing *listing)
 	for (const char *const *p = listing->prefixes; p && *p; p++)
 		pktline_put(&request, "ref-prefix %s\n", *p);
 	pktline_flush(&request);
-	r = conversation_exchange(up, true, &request, listing_packet, listing);
+	r = upload_pack_conversation_exchange(up, true, &request,
+					      listing_packet, listing);
 	if (r < 0)
 		return r;
 	if (!listing->ended)
-		return conversation_broken(up, "the list of refs was cut");
-	ref_list_finish(&listing->list, listing->ret_refs);
+		return upload_pack_conversation_broken(
+			up, "the list of refs was cut");
+	upload_pack_ref_list_finish(&listing->list, listing->ret_refs);
 	return 0;
 }
 
@@ -328,9 +338,9 @@ static int ls_refs(struct upload_pack *up, void *arg)
 					      listing->ret_refs);
 	listing->up = up;
 	listing->ended = false;
-	ref_list_init(&listing->list);
+	upload_pack_ref_list_init(&listing->list);
 	r = v2_ls_refs(listing);
-	ref_list_done(&listing->list);
+	upload_pack_ref_list_done(&listing->list);
 	return r;
 }
 
@@ -345,17 +355,18 @@ int upload_pack_ls_refs(struct ctx *ctx, struct upload_pack *up,
 
 /* ---- A pack, multiplexed ------------------------------------------------- */
 
-int fetching_shallow(struct fetching *fetching, const char *data, size_t n)
+int upload_pack_fetching_shallow(struct fetching *fetching, const char *data,
+				 size_t n)
 {
 	struct upload_pack *up = fetching->up;
 	char oid[41];
 
-	n = line_length(data, n);
-	if (line_begins(data, n, "unshallow "))
+	n = upload_pack_line_length(data, n);
+	if (upload_pack_line_begins(data, n, "unshallow "))
 		return 0;
-	if (!line_begins(data, n, "shallow ") || n != 48 ||
-	    !take_oid(data + 8, n - 8, oid))
-		return conversation_broken(up, "no shallow line");
+	if (!upload_pack_line_begins(data, n, "shallow ") || n != 48 ||
+	    !upload_pack_take_oid(data + 8, n - 8, oid))
+		return upload_pack_conversation_broken(up, "no shallow line");
 	if (buf_add(&fetching->shallows, oid, sizeof(oid)) < 0)
 		return ctx_fail(up->ctx, -EMSGSIZE,
 				"the git server sent endless shallow lines");
@@ -377,7 +388,8 @@ static void fetching_begin_pack(struct fetching *fetching)
 				       fetching->shallows.data + at);
 }
 
-int fetching_side_band(struct fetching *fetching, const char *data, size_t n)
+int upload_pack_fetching_side_band(struct fetching *fetching, const char *data,
+				   size_t n)
 {
 	const struct upload_pack_fetch *fetch = fetching->fetch;
 	struct upload_pack *up = fetching->up;
@@ -403,16 +415,19 @@ int fetching_side_band(struct fetching *fetching, const char *data, size_t n)
 		clean_text(data + 1, n - 1, text);
 		return ctx_fail(up->ctx, -EIO, "the git server says: %s", text);
 	}
-	r = check_err_packet(up, data, n);
-	return r < 0 ? r : conversation_broken(up, "no such side band");
+	r = upload_pack_err_packet(up, data, n);
+	return r < 0 ? r
+		     : upload_pack_conversation_broken(up, "no such side band");
 }
 
-int fetching_end(const struct fetching *fetching)
+int upload_pack_fetching_end(const struct fetching *fetching)
 {
 	if (!fetching->ended)
-		return conversation_broken(fetching->up, "the pack was cut");
+		return upload_pack_conversation_broken(fetching->up,
+						       "the pack was cut");
 	if (!fetching->pack_began)
-		return conversation_broken(fetching->up, "there is no pack");
+		return upload_pack_conversation_broken(fetching->up,
+						       "there is no pack");
 	return 0;
 }
 
@@ -428,21 +443,22 @@ enum section {
 
 static int section_begin(struct fetching *fetching, const char *data, size_t n)
 {
-	int r = check_err_packet(fetching->up, data, n);
+	int r = upload_pack_err_packet(fetching->up, data, n);
 
 	if (r < 0)
 		return r;
-	n = line_length(data, n);
-	if (line_is(data, n, "packfile"))
+	n = upload_pack_line_length(data, n);
+	if (upload_pack_line_is(data, n, "packfile"))
 		fetching->state = SECTION_PACK;
-	else if (line_is(data, n, "shallow-info"))
+	else if (upload_pack_line_is(data, n, "shallow-info"))
 		fetching->state = SECTION_SHALLOW;
-	else if (line_is(data, n, "acknowledgments"))
+	else if (upload_pack_line_is(data, n, "acknowledgments"))
 		fetching->state = SECTION_ACKS;
-	else if (line_is(data, n, "wanted-refs"))
+	else if (upload_pack_line_is(data, n, "wanted-refs"))
 		fetching->state = SECTION_OTHER;
 	else
-		return conversation_broken(fetching->up, "no known section");
+		return upload_pack_conversation_broken(fetching->up,
+						       "no known section");
 	return 0;
 }
 
@@ -452,14 +468,14 @@ static int fetch_data(struct fetching *fetching, const char *data, size_t n)
 	case SECTION_NONE:
 		return section_begin(fetching, data, n);
 	case SECTION_SHALLOW:
-		if (!line_begins(data, n, "ERR "))
-			return fetching_shallow(fetching, data, n);
+		if (!upload_pack_line_begins(data, n, "ERR "))
+			return upload_pack_fetching_shallow(fetching, data, n);
 		__attribute__((fallthrough));
 	case SECTION_ACKS:
 	case SECTION_OTHER:
-		return check_err_packet(fetching->up, data, n);
+		return upload_pack_err_packet(fetching->up, data, n);
 	case SECTION_PACK:
-		return fetching_side_band(fetching, data, n);
+		return upload_pack_fetching_side_band(fetching, data, n);
 	}
 	return -EPROTO;
 }
@@ -490,7 +506,8 @@ static int fetch_packet(void *arg, enum pktline_kind kind, const char *data,
 			break;
 		return 0;
 	}
-	return conversation_broken(fetching->up, "a packet out of place");
+	return upload_pack_conversation_broken(fetching->up,
+					       "a packet out of place");
 }
 
 static int v2_fetch(struct upload_pack *up,
@@ -522,9 +539,10 @@ static int v2_fetch(struct upload_pack *up,
 	pktline_put(&request, "done\n");
 	pktline_flush(&request);
 
-	r = conversation_exchange(up, true, &request, fetch_packet, &fetching);
+	r = upload_pack_conversation_exchange(up, true, &request, fetch_packet,
+					      &fetching);
 	if (r >= 0)
-		r = fetching_end(&fetching);
+		r = upload_pack_fetching_end(&fetching);
 	buf_done(&fetching.shallows);
 	return r;
 }

@@ -67,13 +67,13 @@ bool upload_pack_caps_parse(const char *line, struct upload_pack_caps *ret)
 
 /* ---- Lists of refs ------------------------------------------------------- */
 
-void ref_list_init(struct ref_list *list)
+void upload_pack_ref_list_init(struct ref_list *list)
 {
 	memset(list, 0, sizeof(*list));
 	list->refs.names.max = NAMES_MAX;
 }
 
-void ref_list_done(struct ref_list *list)
+void upload_pack_ref_list_done(struct ref_list *list)
 {
 	upload_pack_refs_done(&list->refs);
 	free(list->places);
@@ -89,9 +89,10 @@ void upload_pack_refs_done(struct upload_pack_refs *refs)
 	buf_done(&refs->names);
 }
 
-int ref_list_add(struct ref_list *list, const char *oid, const char *name,
-		 size_t n_name, const char *target, size_t n_target,
-		 const char *peeled)
+int upload_pack_ref_list_add(struct ref_list *list, const char *oid,
+			     const char *name, size_t n_name,
+			     const char *target, size_t n_target,
+			     const char *peeled)
 {
 	struct upload_pack_refs *refs = &list->refs;
 	struct upload_pack_ref *ref;
@@ -123,7 +124,8 @@ int ref_list_add(struct ref_list *list, const char *oid, const char *name,
 	return 0;
 }
 
-void ref_list_finish(struct ref_list *list, struct upload_pack_refs *ret_refs)
+void upload_pack_ref_list_finish(struct ref_list *list,
+				 struct upload_pack_refs *ret_refs)
 {
 	for (size_t i = 0; i < list->refs.n_refs; i++) {
 		const char *names = list->refs.names.data;
@@ -139,7 +141,7 @@ void ref_list_finish(struct ref_list *list, struct upload_pack_refs *ret_refs)
 	memset(list, 0, sizeof(*list));
 }
 
-bool ref_wanted(const char *name, const char *const *prefixes)
+bool upload_pack_ref_wanted(const char *name, const char *const *prefixes)
 {
 	if (!prefixes || !prefixes[0])
 		return true;
@@ -176,16 +178,16 @@ static int v2_line(struct advert *advert, const char *line)
 	size_t n_key = strcspn(line, "=");
 	const char *value = line[n_key] ? line + n_key + 1 : "";
 
-	if (line_is(line, n_key, "agent")) {
+	if (upload_pack_line_is(line, n_key, "agent")) {
 		caps->agent = true;
-	} else if (line_is(line, n_key, "ls-refs")) {
+	} else if (upload_pack_line_is(line, n_key, "ls-refs")) {
 		advert->ls_refs = true;
 		caps->unborn = has_word(value, "unborn");
-	} else if (line_is(line, n_key, "fetch")) {
+	} else if (upload_pack_line_is(line, n_key, "fetch")) {
 		advert->fetch = true;
 		caps->shallow = has_word(value, "shallow");
 		caps->filter = has_word(value, "filter");
-	} else if (line_is(line, n_key, "object-format")) {
+	} else if (upload_pack_line_is(line, n_key, "object-format")) {
 		caps->object_format = true;
 		if (!strcmp(value, "sha1"))
 			advert->sha1 = true;
@@ -237,16 +239,18 @@ static int v0_line(struct advert *advert, const char *line, size_t n)
 			return 0;
 	}
 	if (strlen(line) != n)
-		return conversation_broken(advert->up, "a NUL in a ref");
-	if (line_begins(line, n, "shallow "))
+		return upload_pack_conversation_broken(advert->up,
+						       "a NUL in a ref");
+	if (upload_pack_line_begins(line, n, "shallow "))
 		return 0;
 	if (advert->caps.sha256)
 		return 0;
-	if (!take_oid(line, n, oid) || n < 42 || line[40] != ' ')
-		return conversation_broken(advert->up, "a line that is no ref");
+	if (!upload_pack_take_oid(line, n, oid) || n < 42 || line[40] != ' ')
+		return upload_pack_conversation_broken(advert->up,
+						       "a line that is no ref");
 	name = line + 41;
 	n -= 41;
-	if (line_is(name, n, "capabilities^{}"))
+	if (upload_pack_line_is(name, n, "capabilities^{}"))
 		return 0;
 	if (n > 3 && !memcmp(name + n - 3, "^{}", 3)) {
 		const char *last;
@@ -260,10 +264,10 @@ static int v0_line(struct advert *advert, const char *line, size_t n)
 			       sizeof(oid));
 		return 0;
 	}
-	if (advert->head && line_is(name, n, "HEAD"))
+	if (advert->head && upload_pack_line_is(name, n, "HEAD"))
 		target = advert->head;
-	r = ref_list_add(&advert->list, oid, name, n, target,
-			 target ? strlen(target) : 0, "");
+	r = upload_pack_ref_list_add(&advert->list, oid, name, n, target,
+				     target ? strlen(target) : 0, "");
 	if (r < 0)
 		return ctx_fail(advert->up->ctx, r,
 				"the server has too many refs");
@@ -275,27 +279,28 @@ static int advert_data(struct advert *advert, const char *data, size_t n)
 	cleanup(free) char *line = NULL;
 	int r;
 
-	r = check_err_packet(advert->up, data, n);
+	r = upload_pack_err_packet(advert->up, data, n);
 	if (r < 0)
 		return r;
-	n = line_length(data, n);
+	n = upload_pack_line_length(data, n);
 	switch (advert->state) {
 	case ADVERT_START:
-		if (line_begins(data, n, "# service=")) {
-			if (!line_is(data, n, "# service=git-upload-pack"))
+		if (upload_pack_line_begins(data, n, "# service=")) {
+			if (!upload_pack_line_is(data, n,
+						 "# service=git-upload-pack"))
 				break;
 			advert->state = ADVERT_SERVICE;
 			return 0;
 		}
 		__attribute__((fallthrough));
 	case ADVERT_BEGIN:
-		if (line_is(data, n, "version 2")) {
+		if (upload_pack_line_is(data, n, "version 2")) {
 			advert->state = ADVERT_V2;
 			advert->caps.v2 = true;
 			return 0;
 		}
 		advert->state = ADVERT_V0;
-		if (line_is(data, n, "version 1"))
+		if (upload_pack_line_is(data, n, "version 1"))
 			return 0;
 		__attribute__((fallthrough));
 	case ADVERT_V0:
@@ -308,7 +313,8 @@ static int advert_data(struct advert *advert, const char *data, size_t n)
 	case ADVERT_ENDED:
 		break;
 	}
-	return conversation_broken(advert->up, "the advertisement is none");
+	return upload_pack_conversation_broken(advert->up,
+					       "the advertisement is none");
 }
 
 static int advert_packet(void *arg, enum pktline_kind kind, const char *data,
@@ -330,12 +336,13 @@ static int advert_packet(void *arg, enum pktline_kind kind, const char *data,
 	case PKTLINE_DELIM:
 		break;
 	}
-	return conversation_broken(advert->up, "the advertisement is none");
+	return upload_pack_conversation_broken(advert->up,
+					       "the advertisement is none");
 }
 
 static void advert_done(struct advert *advert)
 {
-	ref_list_done(&advert->list);
+	upload_pack_ref_list_done(&advert->list);
 	free(advert->head);
 }
 DEFINE_CLEANUP_DONE(struct advert, advert_done);
@@ -345,20 +352,22 @@ int upload_pack_advertise(struct upload_pack *up)
 	cleanup(advert_done) struct advert advert = {.up = up};
 	int r;
 
-	ref_list_init(&advert.list);
-	r = conversation_advertise(up, advert_packet, &advert);
+	upload_pack_ref_list_init(&advert.list);
+	r = upload_pack_conversation_advertise(up, advert_packet, &advert);
 	if (r < 0)
 		return r;
 	if (advert.state != ADVERT_ENDED)
-		return conversation_broken(up, "the advertisement was cut");
+		return upload_pack_conversation_broken(
+			up, "the advertisement was cut");
 	if (advert.caps.v2 && !(advert.ls_refs && advert.fetch))
-		return conversation_broken(up, "no ls-refs, or no fetch");
+		return upload_pack_conversation_broken(
+			up, "no ls-refs, or no fetch");
 	if (advert.sha1)
 		advert.caps.sha256 = false;
 	advert.caps.known = advert.caps.v2 && !advert.caps.sha256;
 	*up->caps = advert.caps;
 	up->advertised = true;
 	upload_pack_refs_done(&up->v0_refs);
-	ref_list_finish(&advert.list, &up->v0_refs);
+	upload_pack_ref_list_finish(&advert.list, &up->v0_refs);
 	return 0;
 }

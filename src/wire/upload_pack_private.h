@@ -38,17 +38,19 @@ struct ref_list {
 	} * places;
 	size_t n_size;
 };
-void ref_list_init(struct ref_list *);
-void ref_list_done(struct ref_list *);
+void upload_pack_ref_list_init(struct ref_list *);
+void upload_pack_ref_list_done(struct ref_list *);
 /* name and target (may be NULL) are n bytes each. -EMSGSIZE over a maximum. */
-int ref_list_add(struct ref_list *, const char *oid, const char *name,
-		 size_t n_name, const char *target, size_t n_target,
-		 const char *peeled);
+int upload_pack_ref_list_add(struct ref_list *, const char *oid,
+			     const char *name, size_t n_name,
+			     const char *target, size_t n_target,
+			     const char *peeled);
 /* The list is empty after it. */
-void ref_list_finish(struct ref_list *, struct upload_pack_refs *ret_refs);
-DEFINE_CLEANUP_DONE(struct ref_list, ref_list_done);
+void upload_pack_ref_list_finish(struct ref_list *,
+				 struct upload_pack_refs *ret_refs);
+DEFINE_CLEANUP_DONE(struct ref_list, upload_pack_ref_list_done);
 
-bool ref_wanted(const char *name, const char *const *prefixes);
+bool upload_pack_ref_wanted(const char *name, const char *const *prefixes);
 
 /* ---- The conversation (upload_pack.c) ---- */
 
@@ -56,20 +58,22 @@ typedef int packet_fn(void *arg, enum pktline_kind, const char *data, size_t n);
 
 /* One request, its whole answer through packet; advertise: no request. What
  * the answer lacks at its end is the caller's to find out. */
-int conversation_advertise(struct upload_pack *, packet_fn *, void *arg);
-int conversation_exchange(struct upload_pack *, bool v2,
-			  const struct buf *request, packet_fn *, void *arg);
+int upload_pack_conversation_advertise(struct upload_pack *, packet_fn *,
+				       void *arg);
+int upload_pack_conversation_exchange(struct upload_pack *, bool v2,
+				      const struct buf *request, packet_fn *,
+				      void *arg);
 /* -EPROTO, with the sentence "the answer is not git's protocol: what". */
-int conversation_broken(struct upload_pack *, const char *what);
+int upload_pack_conversation_broken(struct upload_pack *, const char *what);
 /* The packet without its final LF. */
-size_t line_length(const char *data, size_t n);
-bool line_is(const char *data, size_t n, const char *text);
-bool line_begins(const char *data, size_t n, const char *text);
+size_t upload_pack_line_length(const char *data, size_t n);
+bool upload_pack_line_is(const char *data, size_t n, const char *text);
+bool upload_pack_line_begins(const char *data, size_t n, const char *text);
 /* -EIO with the server's sentence when the packet is an ERR, else 0. */
-int check_err_packet(struct upload_pack *, const char *data, size_t n);
+int upload_pack_err_packet(struct upload_pack *, const char *data, size_t n);
 /* The 40 digits with which s begins. */
-bool take_oid(const char *s, size_t n, char ret_oid[static 41]);
-int refuse_sha256(struct upload_pack *);
+bool upload_pack_take_oid(const char *s, size_t n, char ret_oid[static 41]);
+int upload_pack_refuse_sha256(struct upload_pack *);
 
 /* ---- What a server says of itself (upload_pack_advert.c) ---- */
 
@@ -86,10 +90,11 @@ struct fetching {
 	bool pack_began;
 	struct buf shallows; /* oids, each with its NUL */
 };
-int fetching_shallow(struct fetching *, const char *data, size_t n);
-int fetching_side_band(struct fetching *, const char *data, size_t n);
+int upload_pack_fetching_shallow(struct fetching *, const char *data, size_t n);
+int upload_pack_fetching_side_band(struct fetching *, const char *data,
+				   size_t n);
 /* 0 when the pack was there to its end. */
-int fetching_end(const struct fetching *);
+int upload_pack_fetching_end(const struct fetching *);
 
 /* ---- v0 (upload_pack_v0.c) ---- */
 

@@ -12,24 +12,24 @@
 int upload_pack_v0_ls_refs(struct upload_pack *up, const char *const *prefixes,
 			   struct upload_pack_refs *ret_refs)
 {
-	cleanup(ref_list_done) struct ref_list list;
+	cleanup(upload_pack_ref_list_done) struct ref_list list;
 	int r;
 
-	ref_list_init(&list);
+	upload_pack_ref_list_init(&list);
 	for (size_t i = 0; i < up->v0_refs.n_refs; i++) {
 		const struct upload_pack_ref *ref = &up->v0_refs.refs[i];
 
-		if (!ref_wanted(ref->name, prefixes))
+		if (!upload_pack_ref_wanted(ref->name, prefixes))
 			continue;
-		r = ref_list_add(&list, ref->oid, ref->name, strlen(ref->name),
-				 ref->target,
-				 ref->target ? strlen(ref->target) : 0,
-				 ref->peeled);
+		r = upload_pack_ref_list_add(
+			&list, ref->oid, ref->name, strlen(ref->name),
+			ref->target, ref->target ? strlen(ref->target) : 0,
+			ref->peeled);
 		if (r < 0)
 			return ctx_fail(up->ctx, r,
 					"the server has too many refs");
 	}
-	ref_list_finish(&list, ret_refs);
+	upload_pack_ref_list_finish(&list, ret_refs);
 	return 0;
 }
 
@@ -110,18 +110,20 @@ enum v0_state {
 static int v0_data(struct fetching *fetching, const char *data, size_t n)
 {
 	struct upload_pack *up = fetching->up;
-	size_t length = line_length(data, n);
+	size_t length = upload_pack_line_length(data, n);
 	int r;
 
 	if (fetching->state == V0_PACK)
-		return fetching_side_band(fetching, data, n);
-	r = check_err_packet(up, data, n);
+		return upload_pack_fetching_side_band(fetching, data, n);
+	r = upload_pack_err_packet(up, data, n);
 	if (r < 0)
 		return r;
 	if (fetching->state == V0_SHALLOW)
-		return fetching_shallow(fetching, data, n);
-	if (!line_is(data, length, "NAK") && !line_begins(data, length, "ACK "))
-		return conversation_broken(up, "neither ACK nor NAK");
+		return upload_pack_fetching_shallow(fetching, data, n);
+	if (!upload_pack_line_is(data, length, "NAK") &&
+	    !upload_pack_line_begins(data, length, "ACK "))
+		return upload_pack_conversation_broken(up,
+						       "neither ACK nor NAK");
 	fetching->state = V0_PACK;
 	return 0;
 }
@@ -143,7 +145,8 @@ static int v0_packet(void *arg, enum pktline_kind kind, const char *data,
 			return 0;
 		}
 	}
-	return conversation_broken(fetching->up, "a packet out of place");
+	return upload_pack_conversation_broken(fetching->up,
+					       "a packet out of place");
 }
 
 int upload_pack_v0_fetch(struct upload_pack *up,
@@ -164,9 +167,10 @@ int upload_pack_v0_fetch(struct upload_pack *up,
 	write_request(up, fetch, &request);
 	fetching.state = fetch->depth && up->caps->shallow ? V0_SHALLOW
 							   : V0_ACK;
-	r = conversation_exchange(up, false, &request, v0_packet, &fetching);
+	r = upload_pack_conversation_exchange(up, false, &request, v0_packet,
+					      &fetching);
 	if (r >= 0)
-		r = fetching_end(&fetching);
+		r = upload_pack_fetching_end(&fetching);
 	buf_done(&fetching.shallows);
 	return r;
 }

@@ -36,7 +36,7 @@ static inline struct http_response answer(long status)
 
 /* Of whom a request is. */
 struct asker {
-	enum ctx_class class;
+	enum ctx_class who;
 	int32_t thread;
 };
 __attribute__((unused)) static const struct asker anybody = {CTX_PERSON, 0};
@@ -46,7 +46,7 @@ static inline int admit(struct budget *b, const struct asker *who,
 			struct ctx *ctx)
 {
 	ctx_init(ctx, NULL, 20000);
-	ctx->class = who->class;
+	ctx->who = who->who;
 	ctx->caller = who->thread;
 	return budget_admit(ctx, b);
 }
@@ -116,7 +116,7 @@ __attribute__((unused)) static int ask_said(struct budget *b, struct asker who,
 	else if (sentence)
 		memcpy(sentence, ctx.sentence, sizeof(ctx.sentence));
 	/* What another one might do differently. */
-	assert_int_equal(ctx.refused, r == -EDQUOT && ctx.class != CTX_PERSON);
+	assert_int_equal(ctx.refused, r == -EDQUOT && ctx.who != CTX_PERSON);
 	ctx_done(&ctx);
 	return r;
 }

@@ -46,7 +46,7 @@ struct world {
 	struct bitbucket *bitbucket;
 	char dir[64];
 	struct cache *cache;
-	struct source *source;
+	struct read_through *source;
 	struct catalog *catalog;
 	const char *const *configured;
 	char said[4096]; /* what catalog wanted said */
@@ -349,11 +349,11 @@ __attribute__((unused)) static void sign_in(struct world *w, const char *email,
 __attribute__((unused)) static void remount(struct world *w)
 {
 	w->catalog = catalog_free(w->catalog);
-	source_free(w->source);
+	read_through_free(w->source);
 	cache_close(w->cache);
 	w->cache = NULL;
 	assert_int_equal(cache_open(w->dir, &w->cache), 0);
-	w->source = source_new(w->cache);
+	w->source = read_through_new(w->cache);
 	open_catalog(w);
 }
 
@@ -386,7 +386,7 @@ __attribute__((unused)) static int set_up(void **state)
 	assert_int_equal(http_new(&config, &w->http), 0);
 	w->budget = budget_new(NULL);
 	assert_int_equal(cache_open(w->dir, &w->cache), 0);
-	w->source = source_new(w->cache);
+	w->source = read_through_new(w->cache);
 	sign_in(w, "ada@example.com", "ATATsecret", NULL);
 	*state = w;
 	return 0;
@@ -397,7 +397,7 @@ __attribute__((unused)) static int tear_down(void **state)
 	struct world *w = *state;
 
 	catalog_free(w->catalog);
-	source_free(w->source);
+	read_through_free(w->source);
 	cache_close(w->cache);
 	bitbucket_free(w->bitbucket);
 	http_free(w->http);
@@ -457,7 +457,7 @@ __attribute__((unused)) static void expect_requests_at(struct world *w,
 
 /* "acme zoo": the names of the root. Or "-13". */
 __attribute__((unused)) static void expect_root_at(struct world *w,
-						   enum source_mode mode,
+						   enum read_through_mode mode,
 						   const char *want, int line)
 {
 	cleanup(catalog_workspaces_free) struct catalog_workspaces *all = NULL;
@@ -479,8 +479,8 @@ __attribute__((unused)) static void expect_root_at(struct world *w,
 
 /* "gadgets={a2} …" */
 __attribute__((unused)) static uint64_t
-expect_listing_at(struct world *w, const char *workspace, enum source_mode mode,
-		  const char *want, int line)
+expect_listing_at(struct world *w, const char *workspace,
+		  enum read_through_mode mode, const char *want, int line)
 {
 	cleanup(catalog_repositories_free) struct catalog_repositories *all =
 		NULL;
@@ -582,7 +582,8 @@ __attribute__((unused)) static void expect_repo_at(struct world *w,
 /* A word of the document of a repository found by name; returns its version. */
 __attribute__((unused)) static uint64_t
 expect_document_at(struct world *w, const char *workspace, const char *name,
-		   enum source_mode mode, int want, const char *word, int line)
+		   enum read_through_mode mode, int want, const char *word,
+		   int line)
 {
 	cleanup(catalog_repository_done) struct catalog_repository one = {0};
 	cleanup(catalog_document_done) struct catalog_document document = {0};

@@ -54,7 +54,7 @@ static void run_at(struct world *w, int64_t at, const char *command)
 }
 
 /* Who knows names in the mounts that start from now on; nobody, mostly. */
-static struct clone_names world_names;
+static struct clone_naming world_names;
 
 static void mount_start(struct mount *m, const char *dir, const char *url,
 			unsigned max_trees)
@@ -187,12 +187,12 @@ static struct clone *open_clone(struct world *w, const char *slug)
 /* Of the default branch. */
 static int known_head(struct clone *c, struct clone_head *head)
 {
-	return clone_line_known(clone_line(c, NULL), head);
+	return clone_tracking_known(clone_tracking(c, NULL), head);
 }
 
 static bool has_path_times(struct clone *c, int64_t *time_s)
 {
-	return clone_has_path_times(clone_line(c, NULL), time_s);
+	return clone_has_path_times(clone_tracking(c, NULL), time_s);
 }
 
 static char last_sentence[512];
@@ -203,7 +203,7 @@ static int get(struct clone *c, int64_t max_age_ms, struct clone_head *head)
 	int r;
 
 	ctx_init(&ctx, NULL, 60000);
-	r = clone_line_get(&ctx, clone_line(c, NULL), max_age_ms, head);
+	r = clone_tracking_get(&ctx, clone_tracking(c, NULL), max_age_ms, head);
 	snprintf(last_sentence, sizeof(last_sentence), "%s", ctx.sentence);
 	ctx_done(&ctx);
 	return r;
@@ -309,7 +309,7 @@ static int64_t time_at(struct clone *c, const struct clone_head *head,
 {
 	struct oid oid = at(c, &head->tree, path);
 
-	return clone_path_time(clone_line(c, NULL), path, &oid);
+	return clone_path_time(clone_tracking(c, NULL), path, &oid);
 }
 
 static void world_environment(void)

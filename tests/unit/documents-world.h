@@ -37,7 +37,7 @@ struct world {
 	struct bitbucket *bitbucket;
 	char dir[64];
 	struct cache *cache;
-	struct source *source;
+	struct read_through *source;
 	struct documents *documents;
 	struct scope *scope;
 	unsigned asked; /* requests seen by expect_requests */
@@ -334,7 +334,7 @@ static int set_up(void **state)
 				       w->budget, &w->bitbucket),
 			 0);
 	assert_int_equal(cache_open(w->dir, &w->cache), 0);
-	w->source = source_new(w->cache);
+	w->source = read_through_new(w->cache);
 	config.bitbucket = w->bitbucket;
 	config.source = w->source;
 	config.cache = w->cache;
@@ -352,7 +352,7 @@ static int tear_down(void **state)
 	give(w);
 	scope_unref(w->scope);
 	documents_free(w->documents);
-	source_free(w->source);
+	read_through_free(w->source);
 	cache_close(w->cache);
 	bitbucket_free(w->bitbucket);
 	http_free(w->http);
@@ -399,7 +399,7 @@ __attribute__((unused)) static void expect_requests_at(struct world *w,
  * errno. */
 __attribute__((unused)) static uint64_t
 expect_list_at(struct world *w, const struct resource *row,
-	       enum source_mode mode, const char *want, int line)
+	       enum read_through_mode mode, const char *want, int line)
 {
 	cleanup(collection_unref) struct collection *c = NULL;
 	cleanup(buf_done) struct buf ids = BUF_INIT(0);
@@ -441,7 +441,8 @@ expect_list_at(struct world *w, const struct resource *row,
 /* A word of the document of an item. */
 __attribute__((unused)) static void
 expect_item_at(struct world *w, const struct resource *row, const char *id,
-	       enum source_mode mode, int want, const char *word, int line)
+	       enum read_through_mode mode, int want, const char *word,
+	       int line)
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
 	cleanup(ctx_done) struct ctx ctx;

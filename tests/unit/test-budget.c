@@ -240,7 +240,7 @@ static void waits_out_a_short_pause(void **state)
 	pause = observe(b, 429);
 	assert_int_equal(budget_admit(&ctx, b), 0);
 	assert_true(clock_mono_ms() - began >= pause);
-	assert_int_equal(ctx.class, CTX_PERSON);
+	assert_int_equal(ctx.who, CTX_PERSON);
 }
 
 /* No time for the pause: the reason is the pause, not the clock. */

@@ -11,25 +11,25 @@ static void listing_costs_once(void **state)
 	struct world *w = *state;
 
 	w->odd_in_listing = true;
-	expect_root(w, SOURCE_READ, "acme zoo");
+	expect_root(w, READ_THROUGH, "acme zoo");
 	expect_requests(w, 1);
-	expect_listing(w, "acme", SOURCE_CACHED, "-2");
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_listing(w, "acme", READ_CACHED, "-2");
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	expect_requests(w, 1);
 	assert_non_null(strstr(w->said, "acme: 2 objects"));
-	expect_listing(w, "zoo", SOURCE_READ, "");
+	expect_listing(w, "zoo", READ_THROUGH, "");
 	expect_requests(w, 1);
-	expect_document(w, "acme", "widgets", SOURCE_READ, 0, "acme/widgets");
-	expect_document(w, "acme", "gadgets", SOURCE_READ, 0, "acme/gadgets");
+	expect_document(w, "acme", "widgets", READ_THROUGH, 0, "acme/widgets");
+	expect_document(w, "acme", "gadgets", READ_THROUGH, 0, "acme/gadgets");
 	expect_repo(w, "acme", "nothing", "-2");
 	expect_repo(w, "acme", ".git", "-2");
 	expect_repo(w, "zoo", "widgets", "-2");
 	expect_requests(w, 0);
 	remount(w);
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
-	expect_document(w, "acme", "widgets", SOURCE_READ, 0, "acme/widgets");
+	expect_document(w, "acme", "widgets", READ_THROUGH, 0, "acme/widgets");
 	expect_requests(w, 0);
 }
 
@@ -38,13 +38,13 @@ static void equal_versions(void **state)
 	struct world *w = *state;
 	uint64_t first, second;
 
-	first = expect_listing(w, "acme", SOURCE_READ,
+	first = expect_listing(w, "acme", READ_THROUGH,
 			       "gadgets={a2} old={a3} widgets={a1}");
-	second = expect_listing(w, "acme", SOURCE_ANEW,
+	second = expect_listing(w, "acme", READ_ANEW,
 				"gadgets={a2} old={a3} widgets={a1}");
 	assert_int_equal(first, second);
 	add(w, "acme", "fresh", "{a9}");
-	second = expect_listing(w, "acme", SOURCE_ANEW,
+	second = expect_listing(w, "acme", READ_ANEW,
 				"fresh={a9} gadgets={a2} old={a3} "
 				"widgets={a1}");
 	assert_int_not_equal(first, second);
@@ -56,30 +56,30 @@ static void updated_since(void **state)
 {
 	struct world *w = *state;
 
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	expect_requests(w, 1);
 	assert_null(strstr(tiny_got(w->tiny, w->asked - 1)->path, "q="));
 	clock_advance(9 * MINUTE);
-	expect_document(w, "acme", "gadgets", SOURCE_READ, 0, "acme/gadgets");
+	expect_document(w, "acme", "gadgets", READ_THROUGH, 0, "acme/gadgets");
 	repo(w, "{a3}")->description = "changed";
 	repo(w, "{a3}")->updated = "2026-02-03T04:05:06.789+00:00";
 	repo(w, "{a2}")->description = "not told";
 	add(w, "acme", "fresh", "{a9}");
 	repo(w, "{a9}")->updated = "2026-02-03T04:05:07+00:00";
 	repo(w, "{a1}")->gone = true;
-	expect_listing(w, "acme", SOURCE_REFRESH,
+	expect_listing(w, "acme", READ_REFRESH,
 		       "fresh={a9} gadgets={a2} old={a3} widgets={a1}");
 	expect_requests(w, 1);
 	assert_non_null(strstr(tiny_got(w->tiny, w->asked - 1)->path,
 			       "q=updated_on%3E%3D2026-01-02T03%3A04%3A05Z"));
 	/* The lifetimes of all begin anew, of what was not told too. */
 	clock_advance(9 * MINUTE);
-	expect_document(w, "acme", "old", SOURCE_READ, 0, "changed");
-	expect_document(w, "acme", "gadgets", SOURCE_READ, 0, "acme/gadgets");
+	expect_document(w, "acme", "old", READ_THROUGH, 0, "changed");
+	expect_document(w, "acme", "gadgets", READ_THROUGH, 0, "acme/gadgets");
 	expect_requests(w, 0);
 	/* To the second: what changed in that very one comes again. */
-	expect_listing(w, "acme", SOURCE_REFRESH,
+	expect_listing(w, "acme", READ_REFRESH,
 		       "fresh={a9} gadgets={a2} old={a3} widgets={a1}");
 	expect_requests(w, 1);
 	assert_non_null(strstr(tiny_got(w->tiny, w->asked - 1)->path,
@@ -87,13 +87,13 @@ static void updated_since(void **state)
 	/* Renamed. */
 	repo(w, "{a9}")->slug = "fresher";
 	repo(w, "{a9}")->updated = "2026-02-03T04:05:08+00:00";
-	expect_listing(w, "acme", SOURCE_REFRESH,
+	expect_listing(w, "acme", READ_REFRESH,
 		       "fresher={a9} gadgets={a2} old={a3} widgets={a1}");
 	expect_repo(w, "acme", "fresh", "-2");
 	/* An hour after the walk. */
 	clock_advance(60 * MINUTE);
 	w->asked = tiny_n_requests(w->tiny);
-	expect_listing(w, "acme", SOURCE_REFRESH,
+	expect_listing(w, "acme", READ_REFRESH,
 		       "fresher={a9} gadgets={a2} old={a3}");
 	expect_requests(w, 2);
 }
@@ -104,10 +104,10 @@ static void updated_since_nothing(void **state)
 	struct world *w = *state;
 
 	repo(w, "{a3}")->updated = "2026-02-03T04:05:06+00:00";
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	repo(w, "{a3}")->gone = true;
-	expect_listing(w, "acme", SOURCE_REFRESH, "gadgets={a2} widgets={a1}");
+	expect_listing(w, "acme", READ_REFRESH, "gadgets={a2} widgets={a1}");
 	expect_requests(w, 4);
 }
 
@@ -115,37 +115,37 @@ static void vanished_repositories(void **state)
 {
 	struct world *w = *state;
 
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	expect_requests(w, 1);
 	/* A listing with a hole in it: what answers itself stays. */
 	repo(w, "{a3}")->hidden = true;
-	expect_listing(w, "acme", SOURCE_ANEW,
+	expect_listing(w, "acme", READ_ANEW,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	expect_requests(w, 2);
 	/* What cannot be asked stays. */
 	repo(w, "{a3}")->status = 400;
-	expect_listing(w, "acme", SOURCE_ANEW,
+	expect_listing(w, "acme", READ_ANEW,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	assert_string_equal(w->said, "");
 	/* A single 404 changes nothing while the listing has it. */
 	repo(w, "{a3}")->hidden = false;
 	repo(w, "{a3}")->status = 404;
-	expect_document(w, "acme", "old", SOURCE_REFRESH, -ENOENT, "");
-	expect_document(w, "acme", "old", SOURCE_READ, 0, "acme/old");
-	expect_listing(w, "acme", SOURCE_ANEW,
+	expect_document(w, "acme", "old", READ_REFRESH, -ENOENT, "");
+	expect_document(w, "acme", "old", READ_THROUGH, 0, "acme/old");
+	expect_listing(w, "acme", READ_ANEW,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	/* Both. */
 	repo(w, "{a3}")->hidden = true;
-	expect_listing(w, "acme", SOURCE_ANEW, "gadgets={a2} widgets={a1}");
+	expect_listing(w, "acme", READ_ANEW, "gadgets={a2} widgets={a1}");
 	assert_non_null(strstr(w->said, "acme/old"));
 	expect_repo(w, "acme", "old", "-2");
 	/* And back again. */
 	repo(w, "{a3}")->hidden = false;
 	repo(w, "{a3}")->status = 0;
-	expect_listing(w, "acme", SOURCE_ANEW,
+	expect_listing(w, "acme", READ_ANEW,
 		       "gadgets={a2} old={a3} widgets={a1}");
-	expect_document(w, "acme", "old", SOURCE_READ, 0, "acme/old");
+	expect_document(w, "acme", "old", READ_THROUGH, 0, "acme/old");
 }
 
 static void many_vanish(void **state)
@@ -163,7 +163,7 @@ static void many_vanish(void **state)
 	}
 	ctx_init(&ctx, NULL, -1);
 	assert_int_equal(catalog_repositories(&ctx, w->catalog, "zoo",
-					      SOURCE_READ, &all),
+					      READ_THROUGH, &all),
 			 0);
 	assert_int_equal(all->n_items, 25);
 	all = catalog_repositories_free(all);
@@ -171,12 +171,12 @@ static void many_vanish(void **state)
 	for (size_t i = 0; i < 25; i++)
 		repo(w, uuids[i])->gone = true;
 	/* Twenty a refresh. */
-	assert_int_equal(catalog_repositories(&ctx, w->catalog, "zoo",
-					      SOURCE_ANEW, &all),
-			 0);
+	assert_int_equal(
+		catalog_repositories(&ctx, w->catalog, "zoo", READ_ANEW, &all),
+		0);
 	assert_int_equal(all->n_items, 5);
 	expect_requests(w, 21);
-	expect_listing(w, "zoo", SOURCE_ANEW, "");
+	expect_listing(w, "zoo", READ_ANEW, "");
 	expect_requests(w, 6);
 }
 
@@ -184,18 +184,18 @@ static void renamed_repository(void **state)
 {
 	struct world *w = *state;
 
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	repo(w, "{a3}")->slug = "new";
-	expect_listing(w, "acme", SOURCE_ANEW,
+	expect_listing(w, "acme", READ_ANEW,
 		       "gadgets={a2} new={a3} widgets={a1}");
 	expect_requests(w, 2);
 	expect_repo(w, "acme", "old", "-2");
-	expect_document(w, "acme", "new", SOURCE_READ, 0, "acme/new");
+	expect_document(w, "acme", "new", READ_THROUGH, 0, "acme/new");
 	expect_requests(w, 0);
 	/* Seen first in its own document: the listing is due then. */
 	repo(w, "{a3}")->slug = "newer";
-	expect_document(w, "acme", "new", SOURCE_REFRESH, 0, "acme/newer");
+	expect_document(w, "acme", "new", READ_REFRESH, 0, "acme/newer");
 	expect_requests(w, 1);
 	expect_repo(w, "acme", "newer", "{a3}");
 	expect_repo(w, "acme", "new", "-2");
@@ -211,7 +211,7 @@ static void asked_under_its_old_name(void **state)
 	struct catalog_age age;
 	struct ctx ctx;
 
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	ctx_init(&ctx, NULL, -1);
 	assert_int_equal(
@@ -223,10 +223,10 @@ static void asked_under_its_old_name(void **state)
 		cleanup(catalog_document_done) struct catalog_document d = {0};
 
 		assert_int_equal(catalog_document(&ctx, w->catalog, "acme",
-						  &old, SOURCE_REFRESH, &d),
+						  &old, READ_REFRESH, &d),
 				 0);
 		expect_requests(w, 1);
-		expect_listing(w, "acme", SOURCE_READ,
+		expect_listing(w, "acme", READ_THROUGH,
 			       "gadgets={a2} new={a3} widgets={a1}");
 		/* The first one's answer told of the name. */
 		expect_requests(w, i ? 0 : 1);
@@ -238,13 +238,13 @@ static void made_again(void **state)
 {
 	struct world *w = *state;
 
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	repo(w, "{a3}")->gone = true;
 	add(w, "acme", "old", "{a4}")->description = "another one";
-	expect_listing(w, "acme", SOURCE_ANEW,
+	expect_listing(w, "acme", READ_ANEW,
 		       "gadgets={a2} old={a4} widgets={a1}");
-	expect_document(w, "acme", "old", SOURCE_READ, 0, "another one");
+	expect_document(w, "acme", "old", READ_THROUGH, 0, "another one");
 	/* The one that had the name was asked for itself. */
 	expect_requests(w, 3);
 }
@@ -254,28 +254,28 @@ static void swapped_names(void **state)
 {
 	struct world *w = *state;
 
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	repo(w, "{a1}")->slug = "gadgets";
 	repo(w, "{a2}")->slug = "widgets";
-	expect_listing(w, "acme", SOURCE_REFRESH,
+	expect_listing(w, "acme", READ_REFRESH,
 		       "gadgets={a1} old={a3} widgets={a2}");
 	/* All were of the second that was asked for: seen at once. Else: */
 	repo(w, "{a1}")->slug = "widgets";
 	repo(w, "{a2}")->slug = "gadgets";
 	repo(w, "{a3}")->updated = "2026-02-03T04:05:06+00:00";
-	expect_listing(w, "acme", SOURCE_ANEW,
+	expect_listing(w, "acme", READ_ANEW,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	repo(w, "{a1}")->slug = "gadgets";
 	repo(w, "{a2}")->slug = "widgets";
 	repo(w, "{a1}")->updated = "2026-02-03T04:05:07+00:00";
 	w->asked = tiny_n_requests(w->tiny);
-	expect_listing(w, "acme", SOURCE_REFRESH,
+	expect_listing(w, "acme", READ_REFRESH,
 		       "gadgets={a1} old={a3} widgets={a2}");
 	/* What was updated, and all of it. */
 	expect_requests(w, 2);
-	expect_document(w, "acme", "gadgets", SOURCE_READ, 0, "{a1}");
-	expect_document(w, "acme", "widgets", SOURCE_READ, 0, "{a2}");
+	expect_document(w, "acme", "gadgets", READ_THROUGH, 0, "{a1}");
+	expect_document(w, "acme", "widgets", READ_THROUGH, 0, "{a2}");
 }
 
 /* Renamed without being updated, and a new one made of its name: the update
@@ -285,20 +285,20 @@ static void name_reused(void **state)
 	struct world *w = *state;
 
 	repo(w, "{a3}")->updated = "2026-02-03T04:05:06+00:00";
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	repo(w, "{a1}")->slug = "widgets-old";
 	add(w, "acme", "widgets", "{a9}")->updated =
 		"2026-02-03T04:05:07+00:00";
-	expect_listing(w, "acme", SOURCE_REFRESH,
+	expect_listing(w, "acme", READ_REFRESH,
 		       "gadgets={a2} old={a3} widgets={a9} widgets-old={a1}");
 	expect_requests(w, 3);
 	/* And the name comes back. */
 	repo(w, "{a9}")->gone = true;
 	repo(w, "{a1}")->slug = "widgets";
-	expect_listing(w, "acme", SOURCE_ANEW,
+	expect_listing(w, "acme", READ_ANEW,
 		       "gadgets={a2} old={a3} widgets={a1}");
-	expect_document(w, "acme", "widgets", SOURCE_READ, 0, "{a1}");
+	expect_document(w, "acme", "widgets", READ_THROUGH, 0, "{a1}");
 }
 
 /* An answer about another repository is nobody's document. */
@@ -306,20 +306,20 @@ static void answer_of_another(void **state)
 {
 	struct world *w = *state;
 
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	repo(w, "{a1}")->answers = "{a2}";
-	expect_document(w, "acme", "widgets", SOURCE_REFRESH, -EIO, "");
+	expect_document(w, "acme", "widgets", READ_REFRESH, -EIO, "");
 	repo(w, "{a1}")->answers = NULL;
 	/* The names are not believed any more: all are asked for. */
 	w->asked = tiny_n_requests(w->tiny);
-	expect_document(w, "acme", "widgets", SOURCE_READ, 0, "{a1}");
+	expect_document(w, "acme", "widgets", READ_THROUGH, 0, "{a1}");
 	assert_null(strstr(tiny_got(w->tiny, w->asked)->path, "q="));
 	expect_requests(w, 1);
 	/* It has gone from the list, and what answers is another: it stays. */
 	repo(w, "{a1}")->hidden = true;
 	repo(w, "{a1}")->answers = "{a2}";
-	expect_listing(w, "acme", SOURCE_ANEW,
+	expect_listing(w, "acme", READ_ANEW,
 		       "gadgets={a2} old={a3} widgets={a1}");
 }
 
@@ -330,7 +330,7 @@ static void same_file_name(void **state)
 	/* The second would be named like the first. */
 	add(w, "acme", ".workspace", "{a7}");
 	add(w, "acme", "%2Eworkspace", "{a8}");
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_listing(w, "acme", READ_THROUGH,
 		       "%2Eworkspace={a7} gadgets={a2} old={a3} "
 		       "widgets={a1}");
 	assert_non_null(strstr(w->said, "{a8}"));
@@ -344,19 +344,19 @@ static void refused_listing(void **state)
 {
 	struct world *w = *state;
 
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	ws(w, "acme")->listing_status = 410;
 	ws(w, "zoo")->listing_status = 403;
 	/* An error is never an empty directory. */
-	expect_listing(w, "zoo", SOURCE_READ, "-13");
-	expect_listing(w, "acme", SOURCE_ANEW, "-2");
+	expect_listing(w, "zoo", READ_THROUGH, "-13");
+	expect_listing(w, "acme", READ_ANEW, "-2");
 	/* What is cached stays served, how old it may be. */
 	clock_advance(24 * 60 * MINUTE);
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	expect_repo(w, "acme", "old", "{a3}");
-	expect_document(w, "acme", "old", SOURCE_READ, 0, "acme/old");
+	expect_document(w, "acme", "old", READ_THROUGH, 0, "acme/old");
 }
 
 static void unreadable_bytes(void **state)
@@ -370,12 +370,12 @@ static void unreadable_bytes(void **state)
 		 .ttl_ms = 9},
 	};
 
-	expect_root(w, SOURCE_READ, "acme zoo");
+	expect_root(w, READ_THROUGH, "acme zoo");
 	assert_int_equal(cache_put(w->cache, puts + 1, 1, NULL), 0);
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	assert_int_equal(cache_put(w->cache, puts, 1, NULL), 0);
-	expect_root(w, SOURCE_READ, "acme zoo");
+	expect_root(w, READ_THROUGH, "acme zoo");
 }
 
 /* ---- one by one ---- */
@@ -389,7 +389,7 @@ static void one_of_an_unlisted(void **state)
 	expect_repo(w, "foreign", "public", "{f1}");
 	assert_string_equal(tiny_got(w->tiny, 2)->path,
 			    "/repositories/foreign/public");
-	expect_document(w, "foreign", "public", SOURCE_READ, 0,
+	expect_document(w, "foreign", "public", READ_THROUGH, 0,
 			"foreign/public");
 	expect_repo(w, "foreign", "public", "{f1}");
 	expect_requests(w, 1);
@@ -404,7 +404,7 @@ static void one_of_an_unlisted(void **state)
 	clock_advance(11 * MINUTE);
 	expect_repo(w, "foreign", "nothing", "{f2}");
 	/* A listing decides from now on. */
-	expect_listing(w, "foreign", SOURCE_READ, "nothing={f2} public={f1}");
+	expect_listing(w, "foreign", READ_THROUGH, "nothing={f2} public={f1}");
 	expect_requests(w, 2);
 	expect_repo(w, "foreign", "third", "-2");
 	expect_requests(w, 0);
@@ -420,7 +420,7 @@ static void one_that_went(void **state)
 	repo(w, "{f1}")->gone = true;
 	clock_advance(24 * 60 * MINUTE);
 	expect_repo(w, "foreign", "public", "{f1}");
-	expect_document(w, "foreign", "public", SOURCE_READ, 0,
+	expect_document(w, "foreign", "public", READ_THROUGH, 0,
 			"foreign/public");
 }
 
@@ -435,7 +435,7 @@ static void one_renamed(void **state)
 	r->slug = "published";
 	expect_requests(w, 3);
 	/* Its document tells of it; the old alias goes with it. */
-	expect_document(w, "foreign", "public", SOURCE_REFRESH, 0,
+	expect_document(w, "foreign", "public", READ_REFRESH, 0,
 			"foreign/published");
 	expect_requests(w, 1);
 	expect_repo(w, "foreign", "published", "{f1}");
@@ -451,20 +451,19 @@ static void conditional_document(void **state)
 	struct world *w = *state;
 	uint64_t first, second;
 
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	expect_requests(w, 1);
-	first = expect_document(w, "acme", "old", SOURCE_REFRESH, 0, "old");
+	first = expect_document(w, "acme", "old", READ_REFRESH, 0, "old");
 	assert_null(tiny_header(tiny_got(w->tiny, 1), "If-None-Match"));
 	assert_string_equal(tiny_got(w->tiny, 1)->path,
 			    "/repositories/acme/%7Ba3%7D");
-	second = expect_document(w, "acme", "old", SOURCE_REFRESH, 0, "old");
+	second = expect_document(w, "acme", "old", READ_REFRESH, 0, "old");
 	assert_non_null(tiny_header(tiny_got(w->tiny, 2), "If-None-Match"));
 	assert_int_equal(first, second);
 	expect_requests(w, 2);
 	repo(w, "{a3}")->description = "changed";
-	second =
-		expect_document(w, "acme", "old", SOURCE_REFRESH, 0, "changed");
+	second = expect_document(w, "acme", "old", READ_REFRESH, 0, "changed");
 	assert_int_not_equal(first, second);
 	expect_requests(w, 1);
 }
@@ -475,9 +474,9 @@ static void old_versions(void **state)
 	cleanup(blob_unref) struct blob *body = NULL;
 	uint64_t first;
 
-	first = expect_document(w, "acme", "old", SOURCE_READ, 0, "acme/old");
+	first = expect_document(w, "acme", "old", READ_THROUGH, 0, "acme/old");
 	repo(w, "{a3}")->description = "changed";
-	expect_document(w, "acme", "old", SOURCE_REFRESH, 0, "changed");
+	expect_document(w, "acme", "old", READ_REFRESH, 0, "changed");
 	assert_int_equal(catalog_version(w->catalog, first, &body), 0);
 	assert_null(strstr(blob_data(body), "changed"));
 	body = blob_unref(body);
@@ -490,11 +489,10 @@ static void no_uuid(void **state)
 	struct world *w = *state;
 
 	add(w, "zoo", "nameless", "");
-	expect_listing(w, "zoo", SOURCE_READ, "nameless=name:zoo/nameless");
-	expect_document(w, "zoo", "nameless", SOURCE_READ, 0, "zoo/nameless");
+	expect_listing(w, "zoo", READ_THROUGH, "nameless=name:zoo/nameless");
+	expect_document(w, "zoo", "nameless", READ_THROUGH, 0, "zoo/nameless");
 	expect_requests(w, 1);
-	expect_document(w, "zoo", "nameless", SOURCE_REFRESH, 0,
-			"zoo/nameless");
+	expect_document(w, "zoo", "nameless", READ_REFRESH, 0, "zoo/nameless");
 	assert_string_equal(tiny_got(w->tiny, 1)->path,
 			    "/repositories/zoo/nameless");
 }
@@ -506,21 +504,23 @@ static void the_user(void **state)
 	cleanup(ctx_done) struct ctx ctx;
 
 	ctx_init(&ctx, NULL, -1);
-	assert_int_equal(catalog_user(&ctx, w->catalog, SOURCE_READ, &document),
-			 0);
+	assert_int_equal(
+		catalog_user(&ctx, w->catalog, READ_THROUGH, &document), 0);
 	assert_non_null(strstr(blob_data(document.body), "Ada"));
 	assert_int_equal(document.age.left_ms, 24 * 60 * MINUTE);
 	catalog_document_done(&document);
-	assert_int_equal(catalog_user(&ctx, w->catalog, SOURCE_READ, &document),
-			 0);
+	assert_int_equal(
+		catalog_user(&ctx, w->catalog, READ_THROUGH, &document), 0);
 	expect_requests(w, 1);
 	catalog_document_done(&document);
 	sign_in(w, NULL, NULL, NULL);
-	assert_int_equal(catalog_user(&ctx, w->catalog, SOURCE_READ, &document),
-			 -ENOENT);
+	assert_int_equal(
+		catalog_user(&ctx, w->catalog, READ_THROUGH, &document),
+		-ENOENT);
 	sign_in(w, NULL, "ATCTTtoken", NULL);
-	assert_int_equal(catalog_user(&ctx, w->catalog, SOURCE_READ, &document),
-			 -ENOENT);
+	assert_int_equal(
+		catalog_user(&ctx, w->catalog, READ_THROUGH, &document),
+		-ENOENT);
 	expect_requests(w, 0);
 }
 
@@ -531,11 +531,11 @@ static void look_around(void *arg)
 	struct world *w = arg;
 
 	for (int i = 0; i < 10; i++) {
-		expect_root(w, SOURCE_READ, "acme zoo");
+		expect_root(w, READ_THROUGH, "acme zoo");
 		expect_enter(w, "zoo", 0);
-		expect_listing(w, "acme", SOURCE_READ,
+		expect_listing(w, "acme", READ_THROUGH,
 			       "gadgets={a2} old={a3} widgets={a1}");
-		expect_document(w, "acme", "old", SOURCE_READ, 0, "acme/old");
+		expect_document(w, "acme", "old", READ_THROUGH, 0, "acme/old");
 		expect_repo(w, "acme", "none", "-2");
 	}
 }
@@ -558,10 +558,10 @@ static void without_network(void **state)
 	struct world *w = *state;
 	cleanup(free) char *url = xstrdup("http://127.0.0.1:1");
 
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
-	expect_root(w, SOURCE_READ, "acme zoo");
-	expect_listing(w, "acme", SOURCE_ANEW,
+	expect_root(w, READ_THROUGH, "acme zoo");
+	expect_listing(w, "acme", READ_ANEW,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	w->catalog = catalog_free(w->catalog);
 	w->bitbucket = bitbucket_free(w->bitbucket);
@@ -570,12 +570,12 @@ static void without_network(void **state)
 			 0);
 	remount(w);
 	clock_advance(7 * 24 * 60 * MINUTE);
-	expect_root(w, SOURCE_READ, "acme zoo");
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_root(w, READ_THROUGH, "acme zoo");
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
-	expect_document(w, "acme", "old", SOURCE_READ, 0, "acme/old");
+	expect_document(w, "acme", "old", READ_THROUGH, 0, "acme/old");
 	expect_repo(w, "acme", "none", "-2");
-	expect_listing(w, "zoo", SOURCE_READ, "-101");
+	expect_listing(w, "zoo", READ_THROUGH, "-101");
 }
 
 int main(void)

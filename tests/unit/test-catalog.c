@@ -7,16 +7,16 @@ static void the_root(void **state)
 {
 	struct world *w = *state;
 
-	expect_root(w, SOURCE_CACHED, "-2");
+	expect_root(w, READ_CACHED, "-2");
 	expect_requests(w, 0);
-	expect_root(w, SOURCE_READ, "acme zoo");
-	expect_root(w, SOURCE_READ, "acme zoo");
+	expect_root(w, READ_THROUGH, "acme zoo");
+	expect_root(w, READ_THROUGH, "acme zoo");
 	expect_enter(w, "acme", 0);
 	expect_requests(w, 1);
 	assert_string_equal(tiny_got(w->tiny, 0)->path,
 			    "/user/workspaces?pagelen=100");
 	remount(w);
-	expect_root(w, SOURCE_READ, "acme zoo");
+	expect_root(w, READ_THROUGH, "acme zoo");
 	expect_requests(w, 0);
 }
 
@@ -24,17 +24,17 @@ static void entered_by_name(void **state)
 {
 	struct world *w = *state;
 
-	expect_root(w, SOURCE_READ, "acme zoo");
+	expect_root(w, READ_THROUGH, "acme zoo");
 	expect_enter(w, "foreign", 0);
 	expect_requests(w, 2);
 	expect_enter(w, "foreign", 0);
-	expect_root(w, SOURCE_READ, "acme foreign zoo");
+	expect_root(w, READ_THROUGH, "acme foreign zoo");
 	expect_requests(w, 0);
 	/* For this mount. */
 	remount(w);
-	expect_root(w, SOURCE_READ, "acme zoo");
+	expect_root(w, READ_THROUGH, "acme zoo");
 	expect_enter(w, "foreign", 0);
-	expect_root(w, SOURCE_READ, "acme foreign zoo");
+	expect_root(w, READ_THROUGH, "acme foreign zoo");
 	expect_requests(w, 0);
 }
 
@@ -48,7 +48,7 @@ static void impossible_names(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		expect_enter(w, bad[i], -ENOENT);
 	expect_requests(w, 0);
-	expect_root(w, SOURCE_READ, "acme zoo");
+	expect_root(w, READ_THROUGH, "acme zoo");
 	expect_requests(w, 1);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		expect_enter(w, bad[i], -ENOENT);
@@ -82,7 +82,7 @@ static void refused_workspace(void **state)
 {
 	struct world *w = *state;
 
-	expect_root(w, SOURCE_READ, "acme zoo");
+	expect_root(w, READ_THROUGH, "acme zoo");
 	expect_enter(w, "secret", -EACCES);
 	expect_requests(w, 2);
 	/* Remembered for a moment only. */
@@ -91,7 +91,7 @@ static void refused_workspace(void **state)
 	clock_advance(2000);
 	expect_enter(w, "secret", -EACCES);
 	expect_requests(w, 1);
-	expect_root(w, SOURCE_READ, "acme zoo");
+	expect_root(w, READ_THROUGH, "acme zoo");
 }
 
 static void refused_list(void **state)
@@ -99,7 +99,7 @@ static void refused_list(void **state)
 	struct world *w = *state;
 
 	w->account_status = 403;
-	expect_root(w, SOURCE_READ, "-13");
+	expect_root(w, READ_THROUGH, "-13");
 	/* By name it may do all the same. */
 	expect_enter(w, "acme", 0);
 	expect_enter(w, "nobody", -ENOENT);
@@ -109,23 +109,23 @@ static void vanished_workspaces(void **state)
 {
 	struct world *w = *state;
 
-	expect_root(w, SOURCE_READ, "acme zoo");
+	expect_root(w, READ_THROUGH, "acme zoo");
 	/* Not listed any more, but there: stays. */
 	ws(w, "zoo")->member = false;
-	expect_root(w, SOURCE_REFRESH, "acme zoo");
+	expect_root(w, READ_REFRESH, "acme zoo");
 	expect_requests(w, 3);
 	assert_string_equal(w->said, "");
 	/* A server fault takes nothing away. */
 	ws(w, "zoo")->status = 400;
-	expect_root(w, SOURCE_REFRESH, "acme zoo");
+	expect_root(w, READ_REFRESH, "acme zoo");
 	/* A failing list neither. */
 	w->account_status = 403;
-	expect_root(w, SOURCE_REFRESH, "-13");
+	expect_root(w, READ_REFRESH, "-13");
 	clock_advance(60 * MINUTE);
-	expect_root(w, SOURCE_READ, "acme zoo");
+	expect_root(w, READ_THROUGH, "acme zoo");
 	w->account_status = 0;
 	ws(w, "zoo")->status = 403;
-	expect_root(w, SOURCE_REFRESH, "acme");
+	expect_root(w, READ_REFRESH, "acme");
 	assert_non_null(strstr(w->said, "zoo: "));
 }
 
@@ -134,21 +134,21 @@ static void renamed_workspace(void **state)
 	struct world *w = *state;
 	uint64_t version;
 
-	expect_root(w, SOURCE_READ, "acme zoo");
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_root(w, READ_THROUGH, "acme zoo");
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
-	version = expect_document(w, "acme", "old", SOURCE_READ, 0, "\"old\"");
+	version = expect_document(w, "acme", "old", READ_THROUGH, 0, "\"old\"");
 	expect_requests(w, 2);
 	ws(w, "acme")->slug = "apex";
 	for (size_t i = 0; i < 3; i++)
 		w->repos[i].workspace = "apex";
-	expect_root(w, SOURCE_REFRESH, "apex zoo");
+	expect_root(w, READ_REFRESH, "apex zoo");
 	expect_requests(w, 1);
 	/* Nothing is fetched again. */
-	expect_listing(w, "apex", SOURCE_READ,
+	expect_listing(w, "apex", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	assert_int_equal(
-		expect_document(w, "apex", "old", SOURCE_READ, 0, "\"old\""),
+		expect_document(w, "apex", "old", READ_THROUGH, 0, "\"old\""),
 		version);
 	expect_requests(w, 0);
 }
@@ -161,20 +161,20 @@ static void former_workspace_name(void **state)
 	struct world *w = *state;
 
 	sign_in(w, "ada@example.com", "ATATsecret", configured);
-	expect_root(w, SOURCE_READ, "acme foreign zoo");
+	expect_root(w, READ_THROUGH, "acme foreign zoo");
 	ws(w, "acme")->former = "acme-old";
 	expect_enter(w, "acme-old", -ENOENT);
-	expect_root(w, SOURCE_READ, "acme foreign zoo");
+	expect_root(w, READ_THROUGH, "acme foreign zoo");
 	/* One that was entered, and has another name by now. */
 	expect_enter(w, "secret", -EACCES);
 	ws(w, "secret")->status = 0;
 	clock_advance(3000);
 	expect_enter(w, "secret", 0);
-	expect_root(w, SOURCE_READ, "acme foreign secret zoo");
+	expect_root(w, READ_THROUGH, "acme foreign secret zoo");
 	ws(w, "secret")->member = true;
 	ws(w, "secret")->former = "secret";
 	ws(w, "secret")->slug = "secrets";
-	expect_root(w, SOURCE_REFRESH, "acme foreign secrets zoo");
+	expect_root(w, READ_REFRESH, "acme foreign secrets zoo");
 }
 
 /* A server between that knows no uuids of workspaces. */
@@ -183,14 +183,14 @@ static void without_uuids(void **state)
 	struct world *w = *state;
 
 	w->slugs_only = true;
-	expect_root(w, SOURCE_READ, "acme zoo");
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_root(w, READ_THROUGH, "acme zoo");
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	expect_requests(w, 3);
 	/* It is tried once. */
-	expect_listing(w, "acme", SOURCE_ANEW,
+	expect_listing(w, "acme", READ_ANEW,
 		       "gadgets={a2} old={a3} widgets={a1}");
-	expect_document(w, "acme", "old", SOURCE_REFRESH, 0, "old");
+	expect_document(w, "acme", "old", READ_REFRESH, 0, "old");
 	assert_string_equal(tiny_got(w->tiny, 4)->path,
 			    "/repositories/acme/%7Ba3%7D");
 	expect_requests(w, 2);
@@ -200,11 +200,11 @@ static void without_uuids(void **state)
 		w->repos[i].workspace = "apex";
 	ws(w, "foreign")->slug = "acme";
 	repo(w, "{f1}")->workspace = "acme";
-	expect_listing(w, "acme", SOURCE_ANEW, "-5");
-	expect_listing(w, "acme", SOURCE_READ,
+	expect_listing(w, "acme", READ_ANEW, "-5");
+	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
-	expect_root(w, SOURCE_REFRESH, "apex zoo");
-	expect_listing(w, "apex", SOURCE_ANEW,
+	expect_root(w, READ_REFRESH, "apex zoo");
+	expect_listing(w, "apex", READ_ANEW,
 		       "gadgets={a2} old={a3} widgets={a1}");
 }
 
@@ -213,14 +213,14 @@ static void uuid_of_another(void **state)
 {
 	struct world *w = *state;
 
-	expect_root(w, SOURCE_READ, "acme zoo");
+	expect_root(w, READ_THROUGH, "acme zoo");
 	ws(w, "acme")->slug = "gone";
 	ws(w, "gone")->gone = true;
 	for (size_t i = 0; i < 3; i++)
 		w->repos[i].workspace = "gone";
 	ws(w, "foreign")->slug = "acme";
 	repo(w, "{f1}")->workspace = "acme";
-	expect_listing(w, "acme", SOURCE_READ, "-2");
+	expect_listing(w, "acme", READ_THROUGH, "-2");
 }
 
 static void odd_workspace_names(void **state)
@@ -232,12 +232,12 @@ static void odd_workspace_names(void **state)
 	w->workspaces[w->n_workspaces++] =
 		(struct ws){.slug = "a/B c", .uuid = "{07}", .member = true};
 	add(w, "a/B c", "x", "{b1}");
-	expect_root(w, SOURCE_READ, "%2Ebitbucketfs a%2FB c acme zoo");
+	expect_root(w, READ_THROUGH, "%2Ebitbucketfs a%2FB c acme zoo");
 	expect_enter(w, "a%2FB c", 0);
 	expect_enter(w, "%2Ebitbucketfs", 0);
 	expect_requests(w, 1);
 	/* It is asked for by its uuid, for which no name is odd. */
-	expect_listing(w, "a%2FB c", SOURCE_READ, "x={b1}");
+	expect_listing(w, "a%2FB c", READ_THROUGH, "x={b1}");
 	assert_string_equal(tiny_got(w->tiny, 1)->path,
 			    "/repositories/%7B07%7D?sort=created_on&"
 			    "pagelen=100");
@@ -249,22 +249,22 @@ static void configured_ones(void **state)
 	struct world *w = *state;
 
 	sign_in(w, NULL, NULL, configured);
-	expect_root(w, SOURCE_READ, "acme foreign");
-	expect_root(w, SOURCE_REFRESH, "acme foreign");
+	expect_root(w, READ_THROUGH, "acme foreign");
+	expect_root(w, READ_REFRESH, "acme foreign");
 	expect_enter(w, "foreign", 0);
 	expect_requests(w, 0);
-	expect_listing(w, "foreign", SOURCE_READ, "public={f1}");
+	expect_listing(w, "foreign", READ_THROUGH, "public={f1}");
 	expect_repo(w, "foreign", "public", "{f1}");
 	expect_requests(w, 1);
 	expect_enter(w, "zoo", 0);
 	expect_requests(w, 1);
-	expect_root(w, SOURCE_READ, "acme foreign zoo");
+	expect_root(w, READ_THROUGH, "acme foreign zoo");
 	sign_in(w, NULL, "ATCTTtoken", configured + 1);
-	expect_root(w, SOURCE_READ, "acme");
+	expect_root(w, READ_THROUGH, "acme");
 	expect_requests(w, 0);
 	/* Beside those of an account. */
 	sign_in(w, "ada@example.com", "ATATsecret", configured);
-	expect_root(w, SOURCE_READ, "acme foreign zoo");
+	expect_root(w, READ_THROUGH, "acme foreign zoo");
 	expect_requests(w, 1);
 }
 

@@ -25,9 +25,9 @@ static void call(void *arg)
 {
 	struct caller *caller = arg;
 
-	caller->result = clone_line_get(&caller->ctx,
-					clone_line(caller->clone, NULL),
-					caller->max_age_ms, &caller->head);
+	caller->result = clone_tracking_get(&caller->ctx,
+					    clone_tracking(caller->clone, NULL),
+					    caller->max_age_ms, &caller->head);
 }
 
 static void caller_start(struct caller *caller, struct clone *clone,
@@ -118,9 +118,9 @@ static void test_last_waiter_leaves(void **state)
 	/* Nor does one wait for it who was cancelled before he came. */
 	ctx_init(&early, NULL, WAIT_MS);
 	ctx_cancel(&early);
-	assert_int_equal(
-		clone_line_get(&early, clone_line(c, NULL), 60000, &head),
-		-EINTR);
+	assert_int_equal(clone_tracking_get(&early, clone_tracking(c, NULL),
+					    60000, &head),
+			 -EINTR);
 	assert_true(ctx_left_ms(&early) > 0);
 	ctx_done(&early);
 	await_bytes(w);
@@ -251,9 +251,9 @@ static void churn(void *arg)
 		int r;
 
 		ctx_init(&ctx, NULL, which % 7 == 0 ? 60000 : which % 40);
-		r = clone_line_get(&ctx,
-				   clone_line(churner->clones[which % 3], NULL),
-				   which % 2 ? 0 : -1, &head);
+		r = clone_tracking_get(
+			&ctx, clone_tracking(churner->clones[which % 3], NULL),
+			which % 2 ? 0 : -1, &head);
 		if (r != 0 && r != -ETIMEDOUT)
 			churner->n_odd++;
 		if (r == 0 && (head.empty || head.time_s < T0))

@@ -11,7 +11,7 @@ static struct {
 	int failed;       /* it cannot be asked */
 	bool listed;
 	unsigned n_asked;
-	enum ctx_class class; /* of who asked last */
+	enum ctx_class who; /* of who asked last */
 	int32_t caller;
 	bool spent; /* but for people */
 } service;
@@ -28,10 +28,10 @@ static int name_now(void *arg, struct ctx *ctx, const char *uuid,
 	check(!strcmp(uuid, "{one-uuid}"));
 	mutex_lock(&service.lock);
 	service.n_asked++;
-	service.class = ctx->class;
+	service.who = ctx->who;
 	service.caller = ctx->caller;
 	failed = service.failed;
-	if (service.spent && ctx->class != CTX_PERSON) {
+	if (service.spent && ctx->who != CTX_PERSON) {
 		ctx->refused = true;
 		failed = -EDQUOT;
 	}
@@ -84,7 +84,7 @@ static int set_up(void **state)
 {
 	mutex_init(&service.lock);
 	serve("one", 0, true);
-	world_names = (struct clone_names){name_now, is_listed, NULL};
+	world_names = (struct clone_naming){name_now, is_listed, NULL};
 	return world_start(state);
 }
 
@@ -92,7 +92,7 @@ static int tear_down(void **state)
 {
 	int r = world_stop(state);
 
-	world_names = (struct clone_names){0};
+	world_names = (struct clone_naming){0};
 	mutex_done(&service.lock);
 	return r;
 }
@@ -231,16 +231,17 @@ static void an_old_directory_does_not_turn_it_back(void **state)
 
 /* ---- whose question it is ---- */
 
-static void get_for(struct clone *c, enum ctx_class class, int32_t caller)
+static void get_for(struct clone *c, enum ctx_class who, int32_t caller)
 {
 	struct clone_head head;
 	struct ctx ctx;
 
 	ctx_init(&ctx, NULL, -1);
-	ctx.class = class;
+	ctx.who = who;
 	ctx.caller = caller;
-	assert_int_equal(clone_line_get(&ctx, clone_line(c, NULL), -1, &head),
-			 0);
+	assert_int_equal(
+		clone_tracking_get(&ctx, clone_tracking(c, NULL), -1, &head),
+		0);
 	ctx_done(&ctx);
 }
 
@@ -255,11 +256,11 @@ static void asks_for_who_waits(void **state)
 	push(w, "one", T0 + 60, "echo two >a.txt");
 	get_for(c, CTX_REFRESH, 0);
 	expect_asked(1);
-	assert_int_equal(service.class, CTX_REFRESH);
+	assert_int_equal(service.who, CTX_REFRESH);
 	push(w, "one", T0 + 120, "echo three >a.txt");
 	get_for(c, CTX_WALK, 8);
 	expect_asked(1);
-	assert_int_equal(service.class, CTX_WALK);
+	assert_int_equal(service.who, CTX_WALK);
 	assert_int_equal(service.caller, 8);
 	/* What is refused to the background is left to people. */
 	push(w, "one", T0 + 180, "echo four >a.txt");
@@ -268,7 +269,7 @@ static void asks_for_who_waits(void **state)
 	expect_asked(1);
 	get_for(c, CTX_PERSON, 7);
 	expect_asked(1);
-	assert_int_equal(service.class, CTX_PERSON);
+	assert_int_equal(service.who, CTX_PERSON);
 	assert_int_equal(service.caller, 7);
 	get_for(c, CTX_PERSON, 7);
 	expect_asked(0);

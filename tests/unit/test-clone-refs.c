@@ -4,28 +4,28 @@
  */
 #include "clone-world.h"
 
-static struct clone_line *branch(struct clone *c, const char *name)
+static struct clone_tracking *branch(struct clone *c, const char *name)
 {
 	cleanup(free) char *ref = xasprintf("refs/heads/%s", name);
 
-	return clone_line(c, ref);
+	return clone_tracking(c, ref);
 }
 
-static struct clone_line *tag(struct clone *c, const char *name)
+static struct clone_tracking *tag(struct clone *c, const char *name)
 {
 	cleanup(free) char *ref = xasprintf("refs/tags/%s", name);
 
-	return clone_line(c, ref);
+	return clone_tracking(c, ref);
 }
 
-static int get_line(struct clone_line *line, int64_t max_age_ms,
+static int get_line(struct clone_tracking *line, int64_t max_age_ms,
 		    struct clone_head *head)
 {
 	struct ctx ctx;
 	int r;
 
 	ctx_init(&ctx, NULL, 60000);
-	r = clone_line_get(&ctx, line, max_age_ms, head);
+	r = clone_tracking_get(&ctx, line, max_age_ms, head);
 	snprintf(last_sentence, sizeof(last_sentence), "%s", ctx.sentence);
 	ctx_done(&ctx);
 	return r;
@@ -165,7 +165,8 @@ static void test_second_branch(void **state)
 	/* What leads to a commit that is here is there at once. */
 	assert_int_equal(get_line(tag(c, "noted"), 60000, &head), 0);
 	assert_int_equal(get_line(branch(c, "main"), 60000, &head), 0);
-	assert_int_equal(clone_line_known(branch(c, "feature/x"), &head), 0);
+	assert_int_equal(clone_tracking_known(branch(c, "feature/x"), &head),
+			 0);
 	assert_true(oid_equal(&head.commit, &expected));
 	assert_counts(w, 1, 2, 2);
 	assert_sound(w, "one");
@@ -181,7 +182,7 @@ static void test_each_ref_has_its_times(void **state)
 {
 	struct world *w = *state;
 	struct clone_head head;
-	struct clone_line *x;
+	struct clone_tracking *x;
 	struct clone *c;
 	int64_t time_s;
 	struct oid oid;
@@ -207,7 +208,7 @@ static void test_each_ref_has_its_times(void **state)
 	remount(w);
 	c = open_clone(w, "one");
 	x = branch(c, "x");
-	assert_int_equal(clone_line_known(x, &head), 0);
+	assert_int_equal(clone_tracking_known(x, &head), 0);
 	oid = at(c, &head.tree, "a.txt");
 	assert_int_equal(clone_path_time(x, "a.txt", &oid), T0 + 50);
 	assert_int_equal(known_head(c, &head), 0);
@@ -223,12 +224,13 @@ static void test_gone(void **state)
 	make_refs(w);
 	c = open_clone(w, "one");
 	assert_int_equal(get_line(branch(c, "feature/x"), 0, &head), 0);
-	assert_false(clone_line_is_gone(branch(c, "feature/x")));
+	assert_false(clone_tracking_is_gone(branch(c, "feature/x")));
 	run_at(w, T0, "git -C root/acme/one.git branch -D feature/x -q");
 	assert_int_equal(get_line(branch(c, "feature/x"), -1, &head), -ENOENT);
 	assert_non_null(strstr(last_sentence, "no branch feature/x"));
-	assert_true(clone_line_is_gone(branch(c, "feature/x")));
-	assert_int_equal(clone_line_known(branch(c, "feature/x"), &head), 0);
+	assert_true(clone_tracking_is_gone(branch(c, "feature/x")));
+	assert_int_equal(clone_tracking_known(branch(c, "feature/x"), &head),
+			 0);
 	assert_int_equal(get_line(tag(c, "none"), 60000, &head), -ENOENT);
 	assert_non_null(strstr(last_sentence, "no tag none"));
 	assert_counts(w, 1, 2, 1);
@@ -247,17 +249,17 @@ static void test_what_tags_lead_to(void **state)
 	assert_int_equal(get_line(tag(c, "of-tree"), 0, &head), 0);
 	tree = rev(w, "one", "main^{tree}");
 	assert_true(oid_equal(&head.tree, &tree));
-	assert_false(clone_line_is_no_tree(tag(c, "of-tree")));
+	assert_false(clone_tracking_is_no_tree(tag(c, "of-tree")));
 	assert_int_equal(get_line(tag(c, "noted"), 0, &head), 0);
 	assert_true(oid_equal(&head.tree, &tree));
-	assert_false(clone_line_is_no_tree(tag(c, "of-blob")));
+	assert_false(clone_tracking_is_no_tree(tag(c, "of-blob")));
 	assert_int_equal(get_line(tag(c, "of-blob"), 0, &head), -EIO);
 	assert_non_null(strstr(last_sentence, "neither a commit nor a tree"));
-	assert_true(clone_line_is_no_tree(tag(c, "of-blob")));
+	assert_true(clone_tracking_is_no_tree(tag(c, "of-blob")));
 	n = git_server_counts(&w->server).fetches;
 	remount(w);
 	c = open_clone(w, "one");
-	assert_true(clone_line_is_no_tree(tag(c, "of-blob")));
+	assert_true(clone_tracking_is_no_tree(tag(c, "of-blob")));
 	assert_int_equal(get_line(tag(c, "of-blob"), 60000, &head), -EIO);
 	assert_int_equal(git_server_counts(&w->server).fetches, n);
 }
@@ -443,7 +445,7 @@ static void test_clock_goes_back(void **state)
 	/* An answer from the future is no recent one. */
 	assert_int_equal(get_line(branch(c, "main"), 60000, &head), 0);
 	assert_int_equal(head.time_s, T0 + 1);
-	assert_int_equal(clone_line_known(branch(c, "main"), &head), 0);
+	assert_int_equal(clone_tracking_known(branch(c, "main"), &head), 0);
 	assert_int_equal(head.time_s, T0 + 1);
 	assert_int_equal(get(c, 60000, &head), 0);
 	assert_int_equal(head.time_s, T0 + 1);

@@ -182,19 +182,19 @@ static int real_time(void **state)
 }
 
 static int may(const struct credential *c, enum credential_door door,
-	       enum ctx_class class, bool urgent)
+	       enum ctx_class who, bool urgent)
 {
 	struct ctx ctx;
 	int r;
 
 	ctx_init(&ctx, NULL, -1);
-	ctx.class = class;
+	ctx.who = who;
 	ctx.urgent = urgent;
 	/* Looking takes nothing. */
 	r = credential_look(&ctx, c, door);
 	assert_int_equal(credential_admit(&ctx, c, door), r);
 	assert_true(r == 0 ? !ctx.refused
-			   : ctx.refused == (class == CTX_REFRESH));
+			   : ctx.refused == (who == CTX_REFRESH));
 	if (r < 0) {
 		assert_non_null(strstr(ctx.sentence, "not sent again before "
 						     "2026-"));

@@ -16,13 +16,14 @@ static void newest_are_first(void **state)
 {
 	struct world *w = *state;
 
-	expect_list(w, &open_things, SOURCE_READ, "");
+	expect_list(w, &open_things, READ_THROUGH, "");
 	expect_requests(w, 1);
 	many(w, 12);
 	add(w, 13, "CLOSED", 3);
-	expect_list(w, &open_things, SOURCE_ANEW, "12 11 10 9 8 7 6 5 4 3 2 1");
+	expect_list(w, &open_things, READ_ANEW, "12 11 10 9 8 7 6 5 4 3 2 1");
 	expect_requests(w, 3);
-	expect_list(w, &open_things, SOURCE_READ, "12 11 10 9 8 7 6 5 4 3 2 1");
+	expect_list(w, &open_things, READ_THROUGH,
+		    "12 11 10 9 8 7 6 5 4 3 2 1");
 	expect_requests(w, 0);
 }
 
@@ -31,7 +32,7 @@ static void exact_pages(void **state)
 	struct world *w = *state;
 
 	many(w, 10);
-	expect_list(w, &open_things, SOURCE_READ, "10 9 8 7 6 5 4 3 2 1");
+	expect_list(w, &open_things, READ_THROUGH, "10 9 8 7 6 5 4 3 2 1");
 	expect_requests(w, 2);
 }
 
@@ -45,7 +46,7 @@ static void ties_at_a_page_end(void **state)
 	add(w, 5, "OPEN", 1);
 	for (unsigned i = 6; i <= 8; i++)
 		add(w, i, "OPEN", 20);
-	expect_list(w, &open_things, SOURCE_READ, "6 7 8 1 2 3 4 5");
+	expect_list(w, &open_things, READ_THROUGH, "6 7 8 1 2 3 4 5");
 	/* One page that lacked some, asked for again with that moment. */
 	expect_requests(w, 3);
 }
@@ -57,7 +58,7 @@ static void more_in_a_moment_than_a_page(void **state)
 	for (unsigned i = 1; i <= 7; i++)
 		add(w, i, "OPEN", 9);
 	add(w, 8, "OPEN", 1);
-	expect_list(w, &open_things, SOURCE_READ, "-5");
+	expect_list(w, &open_things, READ_THROUGH, "-5");
 }
 
 static void one_goes_while_pages_are_walked(void **state)
@@ -66,10 +67,11 @@ static void one_goes_while_pages_are_walked(void **state)
 
 	many(w, 12);
 	w->goes_after = 11;
-	expect_list(w, &open_things, SOURCE_READ, "12 11 10 9 8 7 6 5 4 3 2 1");
+	expect_list(w, &open_things, READ_THROUGH,
+		    "12 11 10 9 8 7 6 5 4 3 2 1");
 	thing(w, 11)->gone = false;
 	w->goes_after = 3;
-	expect_list(w, &open_things, SOURCE_ANEW, "12 11 10 9 8 7 6 5 4 2 1");
+	expect_list(w, &open_things, READ_ANEW, "12 11 10 9 8 7 6 5 4 2 1");
 }
 
 static void pages_without_next(void **state)
@@ -80,7 +82,7 @@ static void pages_without_next(void **state)
 	/* By number: one that goes moves the others up, and one is missed; it
 	 * is looked for. */
 	w->goes_after = 12;
-	expect_list(w, &numbered_things, SOURCE_READ,
+	expect_list(w, &numbered_things, READ_THROUGH,
 		    "12 11 10 9 8 6 5 4 3 2 1 7");
 }
 
@@ -90,7 +92,8 @@ static void without_sizes(void **state)
 
 	many(w, 12);
 	w->sizeless = true;
-	expect_list(w, &open_things, SOURCE_READ, "12 11 10 9 8 7 6 5 4 3 2 1");
+	expect_list(w, &open_things, READ_THROUGH,
+		    "12 11 10 9 8 7 6 5 4 3 2 1");
 }
 
 static void sizes_that_lie(void **state)
@@ -99,10 +102,10 @@ static void sizes_that_lie(void **state)
 
 	many(w, 7);
 	w->size_lies = -100;
-	expect_list(w, &open_things, SOURCE_READ, "7 6 5 4 3 2 1");
-	expect_list(w, &numbered_things, SOURCE_ANEW, "7 6 5 4 3 2 1");
+	expect_list(w, &open_things, READ_THROUGH, "7 6 5 4 3 2 1");
+	expect_list(w, &numbered_things, READ_ANEW, "7 6 5 4 3 2 1");
 	w->size_lies = 100;
-	expect_list(w, &numbered_things, SOURCE_ANEW, "7 6 5 4 3 2 1");
+	expect_list(w, &numbered_things, READ_ANEW, "7 6 5 4 3 2 1");
 	assert_in_range(tiny_n_requests(w->tiny), 1, 20);
 }
 
@@ -112,7 +115,7 @@ static void a_list_in_circles(void **state)
 
 	many(w, 12);
 	w->in_circles = true;
-	expect_list(w, &numbered_things, SOURCE_READ, "-5");
+	expect_list(w, &numbered_things, READ_THROUGH, "-5");
 	assert_in_range(tiny_n_requests(w->tiny), 2, 30);
 }
 
@@ -122,11 +125,11 @@ static void entries_that_are_no_objects(void **state)
 	struct world *w = *state;
 
 	many(w, 3);
-	expect_list(w, &numbered_things, SOURCE_READ, "3 2 1");
+	expect_list(w, &numbered_things, READ_THROUGH, "3 2 1");
 	w->odd = true;
-	expect_list(w, &numbered_things, SOURCE_ANEW, "-5");
-	expect_list(w, &open_things, SOURCE_ANEW, "-5");
-	expect_list(w, &numbered_things, SOURCE_READ, "3 2 1");
+	expect_list(w, &numbered_things, READ_ANEW, "-5");
+	expect_list(w, &open_things, READ_ANEW, "-5");
+	expect_list(w, &numbered_things, READ_THROUGH, "3 2 1");
 }
 
 static void more_of_a_history_that_cannot_be_had(void **state)
@@ -141,19 +144,19 @@ static void more_of_a_history_that_cannot_be_had(void **state)
 
 	for (unsigned i = 1; i <= 13; i++)
 		add(w, i, "CLOSED", i);
-	expect_list(w, &closed_things, SOURCE_READ,
+	expect_list(w, &closed_things, READ_THROUGH,
 		    "13 12 11 10 9 8 7 6 5 4 3 2");
 	documents_free(w->documents);
 	w->documents = documents_new(&config);
 	w->status = 400;
 	w->asked = tiny_n_requests(w->tiny);
 	for (unsigned i = 0; i < 5; i++)
-		expect_list(w, &closed_things, SOURCE_READ,
+		expect_list(w, &closed_things, READ_THROUGH,
 			    "13 12 11 10 9 8 7 6 5 4 3 2");
 	expect_requests(w, 1);
 	w->status = 0;
 	clock_advance(2 * MINUTE);
-	expect_list(w, &closed_things, SOURCE_READ,
+	expect_list(w, &closed_things, READ_THROUGH,
 		    "13 12 11 10 9 8 7 6 5 4 3 2 1");
 }
 
@@ -164,13 +167,13 @@ static void a_history_is_bounded(void **state)
 
 	for (unsigned i = 1; i <= 12; i++)
 		add(w, i, "CLOSED", i);
-	expect_list(w, &closed_things, SOURCE_READ,
+	expect_list(w, &closed_things, READ_THROUGH,
 		    "12 11 10 9 8 7 6 5 4 3 2 1");
 	assert_int_equal(documents_file(w->documents, w->scope, "more", &file),
 			 -ENOENT);
 	add(w, 13, "CLOSED", 13);
 	w->asked = tiny_n_requests(w->tiny);
-	expect_list(w, &closed_things, SOURCE_ANEW,
+	expect_list(w, &closed_things, READ_ANEW,
 		    "13 12 11 10 9 8 7 6 5 4 3 2");
 	expect_requests(w, 3);
 	assert_int_equal(documents_file(w->documents, w->scope, "more", &file),
@@ -191,7 +194,7 @@ static const char *name_of(struct world *w, const char *title)
 	ctx_init(&ctx, NULL, -1);
 	assert_int_equal(
 		ASK(w, documents_collection(&ctx, w->documents, &open_things,
-					    w->scope, SOURCE_ANEW, &c, &age)),
+					    w->scope, READ_ANEW, &c, &age)),
 		0);
 	assert_int_equal(c->n_items, 1);
 	snprintf(name, sizeof(name), "%s", c->items[0].name);
@@ -224,7 +227,7 @@ static void equal_names_are_told_apart(void **state)
 	ctx_init(&ctx, NULL, -1);
 	assert_int_equal(
 		ASK(w, documents_collection(&ctx, w->documents, &open_things,
-					    w->scope, SOURCE_READ, &c, &age)),
+					    w->scope, READ_THROUGH, &c, &age)),
 		0);
 	assert_int_equal(c->n_items, 3);
 	assert_non_null(collection_find(c, "same"));
@@ -245,15 +248,16 @@ static void items_cost_nothing_after_their_list(void **state)
 	struct world *w = *state;
 
 	many(w, 12);
-	expect_list(w, &open_things, SOURCE_READ, "12 11 10 9 8 7 6 5 4 3 2 1");
+	expect_list(w, &open_things, READ_THROUGH,
+		    "12 11 10 9 8 7 6 5 4 3 2 1");
 	expect_requests(w, 3);
 	for (unsigned i = 1; i <= 12; i++) {
 		char id[8], word[16];
 
 		snprintf(id, sizeof(id), "%u", i);
 		snprintf(word, sizeof(word), "\"thing %u\"", i);
-		expect_item(w, &open_things, id, SOURCE_READ, 0, word);
-		expect_item(w, &open_things, id, SOURCE_CACHED, 0, word);
+		expect_item(w, &open_things, id, READ_THROUGH, 0, word);
+		expect_item(w, &open_things, id, READ_CACHED, 0, word);
 	}
 	expect_requests(w, 0);
 	/* All of them outdated: the list's pages, once. */
@@ -262,7 +266,7 @@ static void items_cost_nothing_after_their_list(void **state)
 		char id[8];
 
 		snprintf(id, sizeof(id), "%u", i);
-		expect_item(w, &open_things, id, SOURCE_READ, 0, "thing");
+		expect_item(w, &open_things, id, READ_THROUGH, 0, "thing");
 	}
 	expect_requests(w, 0); /* good enough for its own lifetime */
 	clock_advance(15 * MINUTE);
@@ -270,7 +274,7 @@ static void items_cost_nothing_after_their_list(void **state)
 		char id[8];
 
 		snprintf(id, sizeof(id), "%u", i);
-		expect_item(w, &open_things, id, SOURCE_READ, 0, "thing");
+		expect_item(w, &open_things, id, READ_THROUGH, 0, "thing");
 	}
 	expect_requests(w, 3);
 }
@@ -280,15 +284,15 @@ static void an_item_alone(void **state)
 	struct world *w = *state;
 
 	add(w, 7, "OPEN", 1);
-	expect_item(w, &open_things, "7", SOURCE_CACHED, -ENOENT, "");
+	expect_item(w, &open_things, "7", READ_CACHED, -ENOENT, "");
 	expect_requests(w, 0);
-	expect_item(w, &open_things, "7", SOURCE_READ, 0, "thing 7");
-	expect_item(w, &open_things, "7", SOURCE_READ, 0, "thing 7");
+	expect_item(w, &open_things, "7", READ_THROUGH, 0, "thing 7");
+	expect_item(w, &open_things, "7", READ_THROUGH, 0, "thing 7");
 	expect_requests(w, 1);
 	/* Of a row beside them it is the same document. */
 	free(w->scope->key);
 	w->scope->key = xstrdup("place/things/closed");
-	expect_item(w, &closed_things, "7", SOURCE_READ, 0, "thing 7");
+	expect_item(w, &closed_things, "7", READ_THROUGH, 0, "thing 7");
 	expect_requests(w, 0);
 }
 
@@ -297,11 +301,11 @@ static void an_item_that_is_not_there(void **state)
 	struct world *w = *state;
 
 	for (unsigned i = 0; i < 3; i++)
-		expect_item(w, &open_things, "9", SOURCE_READ, -ENOENT, "");
+		expect_item(w, &open_things, "9", READ_THROUGH, -ENOENT, "");
 	expect_requests(w, 1);
 	add(w, 9, "OPEN", 1);
 	clock_advance(11 * MINUTE);
-	expect_item(w, &open_things, "9", SOURCE_READ, 0, "thing 9");
+	expect_item(w, &open_things, "9", READ_THROUGH, 0, "thing 9");
 }
 
 static void a_final_item(void **state)
@@ -309,9 +313,9 @@ static void a_final_item(void **state)
 	struct world *w = *state;
 
 	add(w, 7, "FINAL", 1);
-	expect_item(w, &open_things, "7", SOURCE_READ, 0, "thing 7");
+	expect_item(w, &open_things, "7", READ_THROUGH, 0, "thing 7");
 	clock_advance(1000 * 24 * 60 * MINUTE);
-	expect_item(w, &open_things, "7", SOURCE_READ, 0, "thing 7");
+	expect_item(w, &open_things, "7", READ_THROUGH, 0, "thing 7");
 	expect_requests(w, 1);
 }
 
@@ -329,7 +333,7 @@ static void refusals_are_remembered(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		w->status = cases[i].status;
 		for (unsigned k = 0; k < 3; k++)
-			expect_list(w, &open_things, SOURCE_READ,
+			expect_list(w, &open_things, READ_THROUGH,
 				    cases[i].want);
 		expect_requests(w, cases[i].n_requests);
 		assert_int_equal(cache_remove(w->cache, "place/things"), 0);
@@ -337,10 +341,10 @@ static void refusals_are_remembered(void **state)
 	}
 	/* Signing in anew mends a 401: it is not kept. */
 	w->status = 401;
-	expect_list(w, &open_things, SOURCE_READ, "-13");
+	expect_list(w, &open_things, READ_THROUGH, "-13");
 	w->status = 0;
 	clock_advance(MINUTE);
-	expect_list(w, &open_things, SOURCE_READ, "");
+	expect_list(w, &open_things, READ_THROUGH, "");
 }
 
 static void a_refusal_takes_nothing_away(void **state)
@@ -349,12 +353,12 @@ static void a_refusal_takes_nothing_away(void **state)
 	struct world *w = *state;
 
 	many(w, 3);
-	expect_list(w, &open_things, SOURCE_READ, "3 2 1");
+	expect_list(w, &open_things, READ_THROUGH, "3 2 1");
 	for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
 		clock_advance(100 * MINUTE);
 		w->status = statuses[i];
-		expect_list(w, &open_things, SOURCE_READ, "3 2 1");
-		expect_item(w, &open_things, "2", SOURCE_READ, 0, "thing 2");
+		expect_list(w, &open_things, READ_THROUGH, "3 2 1");
+		expect_item(w, &open_things, "2", READ_THROUGH, 0, "thing 2");
 	}
 }
 
@@ -367,18 +371,18 @@ static void an_object(void **state)
 	ctx_init(&ctx, NULL, -1);
 	assert_int_equal(
 		ASK(w, documents_object(&ctx, w->documents, &one_thing,
-					w->scope, SOURCE_READ, &document)),
+					w->scope, READ_THROUGH, &document)),
 		-ENOENT);
 	assert_true(*ctx.sentence);
 	add(w, 7, "OPEN", 1);
 	assert_int_equal(
 		ASK(w, documents_object(&ctx, w->documents, &one_thing,
-					w->scope, SOURCE_READ, &document)),
+					w->scope, READ_THROUGH, &document)),
 		-ENOENT);
 	expect_requests(w, 1);
 	assert_int_equal(
 		ASK(w, documents_object(&ctx, w->documents, &one_thing,
-					w->scope, SOURCE_REFRESH, &document)),
+					w->scope, READ_REFRESH, &document)),
 		0);
 	assert_non_null(strstr(blob_data(document.body), "thing 7"));
 }
@@ -390,10 +394,10 @@ static void one_request_for_what_changed(void **state)
 	struct world *w = *state;
 
 	many(w, 12);
-	expect_list(w, &dated_things, SOURCE_READ,
+	expect_list(w, &dated_things, READ_THROUGH,
 		    "12 11 10 9 8 7 6 5 4 3 2 1");
 	expect_requests(w, 3);
-	expect_list(w, &dated_things, SOURCE_REFRESH,
+	expect_list(w, &dated_things, READ_REFRESH,
 		    "12 11 10 9 8 7 6 5 4 3 2 1");
 	expect_requests(w, 1);
 	/* One changed, one left, one came. */
@@ -402,27 +406,26 @@ static void one_request_for_what_changed(void **state)
 	thing(w, 11)->state = "CLOSED";
 	add(w, 13, "OPEN", 13);
 	memcpy(thing(w, 13)->updated, "2026-02-02", 10);
-	expect_list(w, &dated_things, SOURCE_REFRESH,
+	expect_list(w, &dated_things, READ_REFRESH,
 		    "13 12 10 9 8 7 6 5 4 3 2 1");
 	expect_requests(w, 1);
-	expect_item(w, &dated_things, "4", SOURCE_READ, 0, "2026-02-01");
+	expect_item(w, &dated_things, "4", READ_THROUGH, 0, "2026-02-01");
 	/* It is known where it is now. */
-	expect_item(w, &dated_things, "11", SOURCE_READ, 0, "CLOSED");
+	expect_item(w, &dated_things, "11", READ_THROUGH, 0, "CLOSED");
 	expect_requests(w, 0);
 	/* What was deleted tells nobody, but people who ask see it. */
 	thing(w, 2)->gone = true;
-	expect_list(w, &dated_things, SOURCE_REFRESH,
+	expect_list(w, &dated_things, READ_REFRESH,
 		    "13 12 10 9 8 7 6 5 4 3 2 1");
 	expect_requests(w, 1);
-	expect_list(w, &dated_things, SOURCE_ANEW, "13 12 10 9 8 7 6 5 4 3 1");
+	expect_list(w, &dated_things, READ_ANEW, "13 12 10 9 8 7 6 5 4 3 1");
 	expect_requests(w, 3);
 	/* And now and then it is seen anyway. */
 	thing(w, 3)->gone = true;
-	expect_list(w, &dated_things, SOURCE_REFRESH,
-		    "13 12 10 9 8 7 6 5 4 3 1");
+	expect_list(w, &dated_things, READ_REFRESH, "13 12 10 9 8 7 6 5 4 3 1");
 	clock_advance(6 * 60 * MINUTE);
 	w->asked = tiny_n_requests(w->tiny);
-	expect_list(w, &dated_things, SOURCE_REFRESH, "13 12 10 9 8 7 6 5 4 1");
+	expect_list(w, &dated_things, READ_REFRESH, "13 12 10 9 8 7 6 5 4 1");
 	expect_requests(w, 2);
 }
 
@@ -434,7 +437,7 @@ static void too_much_changed(void **state)
 	many(w, 200);
 	for (unsigned i = 200; i >= 1; i--)
 		buf_printf(&want, "%s%u", i < 200 ? " " : "", i);
-	expect_list(w, &dated_things, SOURCE_READ, want.data);
+	expect_list(w, &dated_things, READ_THROUGH, want.data);
 	expect_requests(w, 40);
 	for (unsigned i = 1; i <= 200; i++)
 		memcpy(thing(w, i)->updated, "2026-02-01", 10);
@@ -443,7 +446,7 @@ static void too_much_changed(void **state)
 	for (unsigned i = 200; i >= 1; i--)
 		if (i != 100)
 			buf_printf(&want, "%s%u", i < 200 ? " " : "", i);
-	expect_list(w, &dated_things, SOURCE_REFRESH, want.data);
+	expect_list(w, &dated_things, READ_REFRESH, want.data);
 	buf_done(&want);
 }
 
@@ -453,14 +456,14 @@ static void same_bytes_same_version(void **state)
 	uint64_t first;
 
 	many(w, 3);
-	first = expect_list(w, &dated_things, SOURCE_READ, "3 2 1");
-	assert_int_equal(expect_list(w, &dated_things, SOURCE_REFRESH, "3 2 1"),
+	first = expect_list(w, &dated_things, READ_THROUGH, "3 2 1");
+	assert_int_equal(expect_list(w, &dated_things, READ_REFRESH, "3 2 1"),
 			 first);
-	assert_int_equal(expect_list(w, &dated_things, SOURCE_ANEW, "3 2 1"),
+	assert_int_equal(expect_list(w, &dated_things, READ_ANEW, "3 2 1"),
 			 first);
 	memcpy(thing(w, 1)->updated, "2026-02-01", 10);
 	assert_int_not_equal(
-		expect_list(w, &dated_things, SOURCE_REFRESH, "3 2 1"), first);
+		expect_list(w, &dated_things, READ_REFRESH, "3 2 1"), first);
 }
 
 int main(void)

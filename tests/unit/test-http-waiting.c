@@ -395,7 +395,7 @@ static void test_people_go_first(void **state)
 	tiny_await(f->world.tiny, 1);
 	for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
 		prepare(&waiting[i], f, "/hello", group);
-		waiting[i].ctx.class = classes[i];
+		waiting[i].ctx.who = classes[i];
 		go(&waiting[i]);
 	}
 	/* With a waiting place, the queue is the next thing they come to. */

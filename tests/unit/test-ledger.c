@@ -45,12 +45,12 @@ static int64_t this_minute(void)
 	return clock_wall_ms() / MINUTE;
 }
 
-static int add(struct cache *c, const char *book, unsigned class, unsigned n)
+static int add(struct cache *c, const char *book, unsigned who, unsigned n)
 {
 	struct cache_ledger more = {.n_uses = 1}, now;
 
 	more.uses[0].minute = this_minute();
-	more.uses[0].n[class] = n;
+	more.uses[0].n[who] = n;
 	return cache_ledger_add(c, book, &more, true, &now);
 }
 
@@ -62,12 +62,12 @@ static struct cache_ledger read_book(struct cache *c, const char *book)
 	return l;
 }
 
-static unsigned in_hour(const struct cache_ledger *l, unsigned class)
+static unsigned in_hour(const struct cache_ledger *l, unsigned who)
 {
 	unsigned n = 0;
 
 	for (size_t i = 0; i < l->n_uses; i++)
-		n += l->uses[i].n[class];
+		n += l->uses[i].n[who];
 	return n;
 }
 
@@ -201,8 +201,8 @@ static void nothing_is_lost(void **state)
 	cache_close(crowd.caches[1]);
 	l = read_book(s->c, "api");
 	assert_int_equal(l.total, N_THREADS * N_ROUNDS);
-	for (unsigned class = 0; class < 3; class ++)
-		assert_int_equal(in_hour(&l, class), 2 * N_ROUNDS);
+	for (unsigned who = 0; who < 3; who++)
+		assert_int_equal(in_hour(&l, who), 2 * N_ROUNDS);
 }
 
 static void does_not_wait_for_a_writer(void **state)

@@ -1,5 +1,5 @@
 /*
- * store/spool: pieces that are there or not, through crashes, replacements and
+ * store/spool: chunks that are there or not, through crashes, replacements and
  * the bound.
  */
 #include "store/spool.h"
@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#define PIECE SPOOL_PIECE
+#define CHUNK SPOOL_CHUNK
 
 struct world {
 	char dir[64];
@@ -63,15 +63,15 @@ static struct spool_file *make(struct world *w, const char *key, uint64_t size)
 	return file;
 }
 
-static void fill_piece(struct spool_file *file, uint64_t piece, char byte)
+static void fill_piece(struct spool_file *file, uint64_t chunk, char byte)
 {
-	uint64_t at = piece * PIECE, left = spool_file_size(file) - at;
-	size_t n = (size_t)(left < PIECE ? left : PIECE);
+	uint64_t at = chunk * CHUNK, left = spool_file_size(file) - at;
+	size_t n = (size_t)(left < CHUNK ? left : CHUNK);
 	cleanup(free) char *data = xmalloc(n);
 
 	memset(data, byte, n);
 	assert_int_equal(spool_write(file, at, data, n), 0);
-	spool_mark(file, piece);
+	spool_mark(file, chunk);
 }
 
 static char byte_at(const struct spool_file *file, uint64_t offset)
@@ -82,15 +82,15 @@ static char byte_at(const struct spool_file *file, uint64_t offset)
 	return byte;
 }
 
-static void pieces(void **state)
+static void chunks(void **state)
 {
 	struct world *w = *state;
-	struct spool_file *file = make(w, "a", 2 * PIECE + 5), *found = NULL;
+	struct spool_file *file = make(w, "a", 2 * CHUNK + 5), *found = NULL;
 	int fd = -1;
 
-	assert_int_equal(spool_n_pieces(2 * PIECE + 5), 3);
+	assert_int_equal(spool_n_pieces(2 * CHUNK + 5), 3);
 	assert_int_equal(spool_n_pieces(0), 0);
-	assert_int_equal(spool_file_size(file), 2 * PIECE + 5);
+	assert_int_equal(spool_file_size(file), 2 * CHUNK + 5);
 	assert_string_equal(spool_file_tag(file), "tag");
 	for (uint64_t i = 0; i < 3; i++)
 		assert_false(spool_has(file, i));
@@ -100,7 +100,7 @@ static void pieces(void **state)
 	assert_false(spool_has(file, 1));
 	assert_true(spool_has(file, 2));
 	assert_int_equal(byte_at(file, 0), 'a');
-	assert_int_equal(byte_at(file, 2 * PIECE + 4), 'c');
+	assert_int_equal(byte_at(file, 2 * CHUNK + 4), 'c');
 	assert_int_equal(spool_dup(file, &fd), 0);
 	close(fd);
 	file = spool_file_unref(file);
@@ -110,7 +110,7 @@ static void pieces(void **state)
 	assert_true(spool_has(found, 0));
 	assert_false(spool_has(found, 1));
 	assert_true(spool_has(found, 2));
-	assert_int_equal(byte_at(found, PIECE - 1), 'a');
+	assert_int_equal(byte_at(found, CHUNK - 1), 'a');
 	spool_file_unref(found);
 	assert_int_equal(spool_find(w->spool, "b", &found), -ENOENT);
 }
@@ -169,8 +169,8 @@ static void the_oldest_go(void **state)
 	struct world *w = *state;
 	struct spool_file *held, *found = NULL;
 
-	again(w, 3 * PIECE);
-	held = make(w, "held", 2 * PIECE);
+	again(w, 3 * CHUNK);
+	held = make(w, "held", 2 * CHUNK);
 	fill_piece(held, 0, 'h');
 	fill_piece(held, 1, 'h');
 	for (int i = 0; i < 4; i++) {
@@ -178,7 +178,7 @@ static void the_oldest_go(void **state)
 		struct spool_file *file;
 
 		snprintf(key, sizeof(key), "f%d", i);
-		file = make(w, key, 2 * PIECE);
+		file = make(w, key, 2 * CHUNK);
 		fill_piece(file, 0, (char)('0' + i));
 		fill_piece(file, 1, (char)('0' + i));
 		spool_file_unref(file);
@@ -188,9 +188,9 @@ static void the_oldest_go(void **state)
 	assert_int_equal(byte_at(found, 0), '3');
 	spool_file_unref(found);
 	assert_int_equal(spool_find(w->spool, "f0", &found), -ENOENT);
-	assert_int_equal(byte_at(held, 2 * PIECE - 1), 'h');
+	assert_int_equal(byte_at(held, 2 * CHUNK - 1), 'h');
 	spool_file_unref(held);
-	assert_true(spool_disk_bytes(w->spool) <= 6 * PIECE);
+	assert_true(spool_disk_bytes(w->spool) <= 6 * CHUNK);
 }
 
 /* What a process that was killed had not synced does not count, and what it did
@@ -203,7 +203,7 @@ static void a_killed_writer(void **state)
 	int status;
 
 	if (pid == 0) {
-		struct spool_file *file = make(w, "k", 200 * PIECE);
+		struct spool_file *file = make(w, "k", 200 * CHUNK);
 
 		for (uint64_t i = 0; i < 100; i++)
 			fill_piece(file, i, 'k');
@@ -218,8 +218,8 @@ static void a_killed_writer(void **state)
 		if (!spool_has(found, i))
 			continue;
 		assert_true(i < 100);
-		assert_int_equal(byte_at(found, i * PIECE), 'k');
-		assert_int_equal(byte_at(found, (i + 1) * PIECE - 1), 'k');
+		assert_int_equal(byte_at(found, i * CHUNK), 'k');
+		assert_int_equal(byte_at(found, (i + 1) * CHUNK - 1), 'k');
 	}
 	spool_file_unref(found);
 }
@@ -228,12 +228,12 @@ static void a_killed_writer(void **state)
 static void a_disk_that_failed_once(void **state)
 {
 	struct world *w = *state;
-	struct spool_file *file = make(w, "d", 40 * PIECE);
+	struct spool_file *file = make(w, "d", 40 * CHUNK);
 	struct rlimit before, now;
 
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
 	now = before;
-	now.rlim_cur = 40 * PIECE; /* the map lies beyond it */
+	now.rlim_cur = 40 * CHUNK; /* the map lies beyond it */
 	signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
 	for (uint64_t i = 0; i < 32; i++)
@@ -355,15 +355,15 @@ static void damaged_under_us(void **state)
 {
 	struct world *w = *state;
 	cleanup(free) char *path = path_of(w, "a");
-	struct spool_file *file = make(w, "a", 2 * PIECE + 5);
+	struct spool_file *file = make(w, "a", 2 * CHUNK + 5);
 
 	listen_anew();
 	for (uint64_t i = 0; i < 3; i++)
 		fill_piece(file, i, 'a');
 	for (uint64_t i = 0; i < 3; i++)
 		assert_true(spool_check(file, i));
-	damage(path, PIECE + 7, "other");
-	damage(path, 2 * PIECE + 4, "x");
+	damage(path, CHUNK + 7, "other");
+	damage(path, 2 * CHUNK + 4, "x");
 	assert_true(spool_check(file, 0));
 	assert_true(spool_has(file, 1));
 	assert_false(spool_check(file, 1));
@@ -377,11 +377,11 @@ static void damaged_under_us(void **state)
 	assert_int_equal(spool_find(w->spool, "a", &file), 0);
 	assert_true(spool_check(file, 0));
 	assert_true(spool_check(file, 1));
-	assert_int_equal(byte_at(file, PIECE + 7), 'a');
+	assert_int_equal(byte_at(file, CHUNK + 7), 'a');
 	assert_false(spool_has(file, 2));
 	assert_int_equal(n_said, 1);
 	/* Cut, which takes the map along. */
-	assert_int_equal(truncate(path, (off_t)PIECE + 10), 0);
+	assert_int_equal(truncate(path, (off_t)CHUNK + 10), 0);
 	assert_true(spool_check(file, 0));
 	assert_false(spool_check(file, 1));
 	fill_piece(file, 1, 'a');
@@ -394,13 +394,13 @@ static void damaged_before(void **state)
 {
 	struct world *w = *state;
 	cleanup(free) char *path = path_of(w, "a");
-	struct spool_file *file = make(w, "a", 3 * PIECE);
+	struct spool_file *file = make(w, "a", 3 * CHUNK);
 
 	listen_anew();
 	for (uint64_t i = 0; i < 3; i++)
 		fill_piece(file, i, 'a');
 	spool_file_unref(file);
-	damage(path, 2 * PIECE, "other");
+	damage(path, 2 * CHUNK, "other");
 	for (unsigned i = 0; i < 2; i++) {
 		again(w, 0);
 		assert_int_equal(spool_find(w->spool, "a", &file), 0);
@@ -413,20 +413,20 @@ static void damaged_before(void **state)
 		assert_int_equal(n_said, 1);
 	}
 	/* What says how large it is, and of whom. */
-	damage(path, 3 * PIECE + 3 * 8 + 40, "tag");
+	damage(path, 3 * CHUNK + 3 * 8 + 40, "tag");
 	assert_int_equal(spool_find(w->spool, "a", &file), -ENOENT);
 	assert_int_equal(spool_find(w->spool, "a", &file), -ENOENT);
 	assert_int_equal(n_said, 2);
 	store_listen(NULL, NULL);
 }
 
-/* A map of one byte a piece, as it was before there were sums. */
+/* A map of one byte a chunk, as it was before there were sums. */
 static void without_sums(void **state)
 {
 	struct world *w = *state;
 	cleanup(free) char *path = path_of(w, "old");
-	const uint64_t size = 2 * PIECE + 5;
-	const size_t map = (2 * PIECE + 5 + 4095) / 4096 * 4096;
+	const uint64_t size = 2 * CHUNK + 5;
+	const size_t map = (2 * CHUNK + 5 + 4095) / 4096 * 4096;
 	cleanup(free) char *bytes = xcalloc(1, map + 3 + 512);
 	struct spool_file *file;
 
@@ -475,13 +475,13 @@ static void damaged_while_it_grows(void **state)
 	memset(line, 'l', 300000);
 	assert_int_equal(spool_new(w->spool, &file), 0);
 	assert_true(spool_check_growing(file, 0, 0));
-	for (; at < 2 * PIECE; at += 300000) {
+	for (; at < 2 * CHUNK; at += 300000) {
 		assert_int_equal(spool_write(file, at, line, 300000), 0);
 		assert_true(spool_check_growing(file, 0, at + 300000));
 	}
-	/* In what is part of a piece so far. */
+	/* In what is part of a chunk so far. */
 	damage(path, at - 1, "x");
-	assert_true(spool_check_growing(file, 0, PIECE));
+	assert_true(spool_check_growing(file, 0, CHUNK));
 	assert_false(spool_check_growing(file, at - 10, 10));
 	damage(path, at - 1, "l");
 	assert_true(spool_check_growing(file, at - 10, 10));
@@ -505,7 +505,7 @@ static void damaged_while_it_grows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(pieces),
+		T(chunks),
 		T(sizes),
 		T(a_nameless_one_leaves_nothing),
 		T(another_of_the_same_key),

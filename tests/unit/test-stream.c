@@ -1,5 +1,5 @@
 /*
- * remote/stream: each piece asked for once, however it comes; bytes that grow.
+ * remote/stream: each chunk asked for once, however it comes; bytes that grow.
  *
  * The API sends who asks for /big to another host of this test, or, where the
  * test says so, has the bytes itself.
@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#define BIG (5 * SPOOL_PIECE + 7)
+#define BIG (5 * SPOOL_CHUNK + 7)
 
 struct world {
 	struct tiny *api, *storage;
@@ -50,7 +50,7 @@ static void send_bytes(struct tiny_connection *c, struct world *w,
 		       uint64_t first, uint64_t end, uint64_t total,
 		       bool partial, char fill)
 {
-	cleanup(free) char *head = NULL, *piece = xmalloc(64 * KIB);
+	cleanup(free) char *head = NULL, *chunk = xmalloc(64 * KIB);
 	uint64_t stop = end;
 
 	if (partial)
@@ -76,9 +76,9 @@ static void send_bytes(struct tiny_connection *c, struct world *w,
 						   : 64 * KIB;
 
 		for (size_t i = 0; i < n; i++)
-			piece[i] = fill ? fill : byte_of(first + i);
+			chunk[i] = fill ? fill : byte_of(first + i);
 		atomic_fetch_add(&w->sent, n);
-		tiny_send(c, piece, n);
+		tiny_send(c, chunk, n);
 		first += n;
 	}
 }
@@ -299,11 +299,11 @@ static void a_link_that_has_had_its_time(void **state)
 	assert_int_equal(read_at(s, 0, 10, '\0'), 10);
 	tiny_await_idle(w->storage);
 	atomic_store(&w->expired, 1);
-	assert_int_equal(read_at(s, 4 * SPOOL_PIECE, 10, '\0'), 10);
+	assert_int_equal(read_at(s, 4 * SPOOL_CHUNK, 10, '\0'), 10);
 	assert_int_equal(tiny_n_requests(w->api), 2);
 	/* Refused again and again it is an error. */
 	atomic_store(&w->expired, 100);
-	assert_int_equal(read_at(s, 2 * SPOOL_PIECE, 10, '\0'), -EIO);
+	assert_int_equal(read_at(s, 2 * SPOOL_CHUNK, 10, '\0'), -EIO);
 	stream_unref(s);
 }
 
@@ -314,7 +314,7 @@ static void what_breaks_off_goes_on(void **state)
 
 	atomic_store(&w->breaks, 3);
 	read_all(s);
-	assert_true(atomic_load(&w->sent) < BIG + SPOOL_PIECE);
+	assert_true(atomic_load(&w->sent) < BIG + SPOOL_CHUNK);
 	stream_unref(s);
 }
 
@@ -337,7 +337,7 @@ static void another_one_while_it_is_read(void **state)
 	assert_int_equal(read_at(s, 0, 10, '\0'), 10);
 	tiny_await_idle(w->storage);
 	atomic_store(&w->tag, 7);
-	assert_int_equal(read_at(s, 4 * SPOOL_PIECE, 10, '\0'), -EIO);
+	assert_int_equal(read_at(s, 4 * SPOOL_CHUNK, 10, '\0'), -EIO);
 	/* What was there is there. */
 	assert_int_equal(read_at(s, 0, 10, '\0'), 10);
 	stream_unref(s);

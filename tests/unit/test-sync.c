@@ -196,10 +196,10 @@ no_lock_analysis static void unlock_unlocked(void)
 
 static void drop_too_often(void)
 {
-	struct refs r;
+	struct refcount r;
 
-	refs_init(&r);
-	if (refs_drop(&r) && refs_drop(&r))
+	refcount_init(&r);
+	if (refcount_drop(&r) && refcount_drop(&r))
 		_exit(0);
 }
 
@@ -240,12 +240,12 @@ static void bugs_are_found(void **state)
 static void refs_count(void **state)
 {
 	(void)state;
-	struct refs r;
+	struct refcount r;
 
-	refs_init(&r);
-	refs_take(&r);
-	assert_false(refs_drop(&r));
-	assert_true(refs_drop(&r));
+	refcount_init(&r);
+	refcount_take(&r);
+	assert_false(refcount_drop(&r));
+	assert_true(refcount_drop(&r));
 }
 
 struct self {
@@ -387,13 +387,13 @@ static void works_for_the_same(void **state)
 	cleanup(ctx_done) struct ctx parent, child, other;
 
 	ctx_init(&parent, group, 500);
-	assert_int_equal(parent.class, CTX_PERSON);
+	assert_int_equal(parent.who, CTX_PERSON);
 	assert_int_equal(parent.caller, 0);
-	parent.class = CTX_REFRESH;
+	parent.who = CTX_REFRESH;
 	parent.caller = 4711;
 	parent.refused = true;
 	ctx_init_like(&child, &parent);
-	assert_int_equal(child.class, CTX_REFRESH);
+	assert_int_equal(child.who, CTX_REFRESH);
 	assert_int_equal(child.caller, 4711);
 	assert_int_equal(child.deadline_ms, parent.deadline_ms);
 	assert_false(child.refused);

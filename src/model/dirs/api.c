@@ -140,7 +140,7 @@ void api_found(struct model *model, struct found *ret_found)
 }
 
 int api_ask(struct ctx *ctx, struct model *model, const struct node *dir,
-	    const char *name, enum source_mode mode,
+	    const char *name, enum read_through_mode mode,
 	    struct document_file *ret_file)
 {
 	cleanup(buf_done) struct buf path = BUF_INIT(16 * KIB);
@@ -164,20 +164,20 @@ static int api_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	int r;
 
 	ret_found->left_ms = FOREVER_MS;
-	if (forge_is_probe(name) || has_dots(name, strcspn(name, "?")))
+	if (hierarchy_is_probe(name) || has_dots(name, strcspn(name, "?")))
 		return 0;
 	if (!split(name, &parts)) {
 		found_dir(model, ret_found);
 		return 0;
 	}
-	r = api_ask(ctx, model, dir, name, SOURCE_READ, &file);
+	r = api_ask(ctx, model, dir, name, READ_THROUGH, &file);
 	if (r == -ENOENT) {
 		ret_found->left_ms = 60 * 1000;
 		return 0;
 	}
 	if (r < 0)
 		return r;
-	place_found_file(model, &file, model->started_ms, ret_found);
+	row_dir_found_file(model, &file, model->started_ms, ret_found);
 	return 0;
 }
 

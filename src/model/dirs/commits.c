@@ -1,6 +1,6 @@
 /*
- * model/dirs/commits: any commit by its id, and the files at the commit that an item
- * of the table names.
+ * model/dirs/commits: any commit by its id, and the files at the commit that an
+ * item of the table names.
  *
  * A shorter id, of seven digits or more, is a symbolic link to the whole one.
  * What the store has answers it; else one question, whose answer is the
@@ -25,7 +25,7 @@ static bool is_short_id(const char *name)
 static bool find_stored(struct model *model, struct node *dir, const char *name,
 			struct found *ret_found)
 {
-	const struct repository_data *d = forge_repository(dir->parent);
+	const struct repository_data *d = hierarchy_repository(dir->parent);
 	cleanup(clone_unref) struct clone *clone = NULL;
 	struct clone_head head;
 	struct oid id;
@@ -35,11 +35,11 @@ static bool find_stored(struct model *model, struct node *dir, const char *name,
 		       d->repository.slug, NULL, &clone) < 0 ||
 	    clone_resolve_short(clone, name, strlen(name), &id) < 0)
 		return false;
-	place_found_link(oid_hex(&id, hex),
-			 clone_known_commit(clone, &id, &head) == 0
-				 ? head.time_s * 1000
-				 : node_mtime_ms(model->nodes, dir),
-			 FOREVER_MS, ret_found);
+	row_dir_found_link(oid_hex(&id, hex),
+			   clone_known_commit(clone, &id, &head) == 0
+				   ? head.time_s * 1000
+				   : node_mtime_ms(model->nodes, dir),
+			   FOREVER_MS, ret_found);
 	return true;
 }
 
@@ -48,16 +48,16 @@ int commits_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
 	cleanup(json_free) struct json *json = NULL;
-	const struct place *p = place_of(dir);
+	const struct row_dir *p = row_dir_of(dir);
 	const char *hash = NULL;
 	int r;
 
 	if (!is_short_id(name))
-		return place_lookup_item(ctx, model, dir, name, ret_found);
+		return row_dir_lookup_item(ctx, model, dir, name, ret_found);
 	if (find_stored(model, dir, name, ret_found))
 		return 0;
 	r = documents_item(ctx, model->config.documents, p->row, p->scope, name,
-			   SOURCE_READ, &document);
+			   READ_THROUGH, &document);
 	if (r == -ENOENT) {
 		ret_found->left_ms = catalog_unknown_ms(model->config.catalog);
 		return 0;
@@ -72,8 +72,8 @@ int commits_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 				"Bitbucket answered with another commit than "
 				"%s.",
 				name);
-	place_found_link(hash, document.updated_ms,
-			 place_believe_ms(&document.age), ret_found);
+	row_dir_found_link(hash, document.updated_ms,
+			   row_dir_believe_ms(&document.age), ret_found);
 	return 0;
 }
 
@@ -106,7 +106,7 @@ static int nowhere_lookup(struct ctx *ctx, struct model *model,
 	(void)model;
 	(void)dir;
 	ret_found->left_ms = UNKNOWN_MS;
-	return forge_is_probe(name) ? 0 : nowhere(ctx);
+	return hierarchy_is_probe(name) ? 0 : nowhere(ctx);
 }
 
 static int nowhere_open(struct ctx *ctx, struct model *model, struct node *dir,
@@ -146,9 +146,9 @@ static int found_target(struct ctx *ctx, struct model *model, struct node *dir,
 	const char *full_name = json_str(json, "source.repository.full_name");
 	cleanup(free) char *source_name = full_name ? xstrdup(full_name) : NULL;
 	const struct resource *commits =
-		resource_find_row(place_rows(place_of(dir)), "commits");
+		resource_find_row(row_dir_rows(row_dir_of(dir)), "commits");
 	cleanup(scope_unref) struct scope *scope =
-		scope_below(place_of(dir)->scope, "commits");
+		scope_below(row_dir_of(dir)->scope, "commits");
 	struct clone_source source = {0};
 	const struct git_commit_target target = {
 		.hash = json_str(json, "source.commit.hash"),
@@ -165,16 +165,16 @@ static int found_target(struct ctx *ctx, struct model *model, struct node *dir,
 	}
 	read_source(source_name, &source);
 	source.uuid = json_str(json, "source.repository.uuid");
-	return git_found_commit(ctx, model, dir, &target, ret_found);
+	return fixed_commit_found(ctx, model, dir, &target, ret_found);
 }
 
 static int found_by_document(struct ctx *ctx, struct model *model,
-			     struct node *dir, enum source_mode mode,
+			     struct node *dir, enum read_through_mode mode,
 			     struct found *ret_found)
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
 	cleanup(json_free) struct json *json = NULL;
-	int r = place_document(ctx, model, dir, mode, &document);
+	int r = row_dir_document(ctx, model, dir, mode, &document);
 
 	if (r < 0)
 		return r;
@@ -183,22 +183,22 @@ static int found_by_document(struct ctx *ctx, struct model *model,
 		return ctx_fail(ctx, -EIO, "Its document is unreadable.");
 	r = found_target(ctx, model, dir, json, ret_found);
 	/* The source of an open one moves. */
-	if (r == 0 && place_believe_ms(&document.age) < ret_found->left_ms)
-		ret_found->left_ms = place_believe_ms(&document.age);
+	if (r == 0 && row_dir_believe_ms(&document.age) < ret_found->left_ms)
+		ret_found->left_ms = row_dir_believe_ms(&document.age);
 	return r;
 }
 
 int commits_found_tree(struct ctx *ctx, struct model *model, struct node *dir,
 		       const struct resource *row, const struct scope *scope,
-		       enum source_mode mode, struct found *ret_found)
+		       enum read_through_mode mode, struct found *ret_found)
 {
-	const struct place *p = place_of(dir);
+	const struct row_dir *p = row_dir_of(dir);
 	const struct git_commit_target target = {.hash = p->id};
 
 	(void)row;
 	(void)scope;
 	/* A commit's own needs no document. */
 	return text_is_oid(p->id)
-		       ? git_found_commit(ctx, model, dir, &target, ret_found)
+		       ? fixed_commit_found(ctx, model, dir, &target, ret_found)
 		       : found_by_document(ctx, model, dir, mode, ret_found);
 }

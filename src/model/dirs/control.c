@@ -1,5 +1,6 @@
 /*
- * model/dirs/control: .bitbucketfs/: texts about the mount, and names that ask again.
+ * model/dirs/control: .bitbucketfs/: texts about the mount, and names that ask
+ * again.
  *
  * A text is a snapshot: each look makes the bytes anew, and other bytes are
  * another inode. Only `errors` grows under its inode.
@@ -101,7 +102,7 @@ static void found_refresh(struct model *model, struct found *found)
 }
 
 static int found_user(struct ctx *ctx, struct model *model,
-		      enum source_mode mode, struct found *found)
+		      enum read_through_mode mode, struct found *found)
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
 	int r;
@@ -116,7 +117,7 @@ static int found_user(struct ctx *ctx, struct model *model,
 }
 
 static int find(struct ctx *ctx, struct model *model, struct node *dir,
-		enum control_name name, enum source_mode mode,
+		enum control_name name, enum read_through_mode mode,
 		struct found *found)
 {
 	struct buf text = BUF_INIT(0);
@@ -125,9 +126,9 @@ static int find(struct ctx *ctx, struct model *model, struct node *dir,
 	case CONTROL_ACCOUNT:
 		if (!catalog_has_user(model->config.catalog))
 			return -ENOENT;
-		return place_found_row(ctx, model, dir, &resource_account,
-				       scope_new("account", "", "", ""), mode,
-				       found);
+		return row_dir_found_row(ctx, model, dir, &resource_account,
+					 scope_new("account", "", "", ""), mode,
+					 found);
 	case CONTROL_API:
 		api_found(model, found);
 		return 0;
@@ -167,7 +168,7 @@ static bool is_known(struct ctx *ctx, struct model *model, struct node *dir,
 		     enum control_name name)
 {
 	struct found found;
-	bool known = find(ctx, model, dir, name, SOURCE_CACHED, &found) == 0;
+	bool known = find(ctx, model, dir, name, READ_CACHED, &found) == 0;
 
 	if (known && found.what.data && found.what.provider->free_data)
 		found.what.provider->free_data(found.what.data);
@@ -183,7 +184,7 @@ static int control_lookup(struct ctx *ctx, struct model *model,
 	for (size_t i = 0; i < N_CONTROL_NAMES; i++) {
 		if (strcmp(name, names[i].name) != 0)
 			continue;
-		r = find(ctx, model, dir, (enum control_name)i, SOURCE_READ,
+		r = find(ctx, model, dir, (enum control_name)i, READ_THROUGH,
 			 ret_found);
 		if (r != -ENOENT)
 			return r;
@@ -196,8 +197,7 @@ static bool name_found(struct dirlist_piece *piece,
 		       const struct dirlist_name *name, struct found *ret_found)
 {
 	return find(piece->ctx, piece->model, piece->dir,
-		    (enum control_name)name->tag, SOURCE_CACHED,
-		    ret_found) == 0;
+		    (enum control_name)name->tag, READ_CACHED, ret_found) == 0;
 }
 
 static const struct dirlist_ops ops_names = {.found = name_found};
@@ -311,7 +311,7 @@ static int refresh_api(struct ctx *ctx, struct model *model, struct node *node,
 		       struct buf *said)
 {
 	struct document_file file;
-	int r = api_ask(ctx, model, node->parent, node->name, SOURCE_REFRESH,
+	int r = api_ask(ctx, model, node->parent, node->name, READ_REFRESH,
 			&file);
 
 	if (r < 0)
@@ -328,7 +328,7 @@ static int refresh_user_now(struct ctx *ctx, struct model *model,
 			    const struct node *file, struct buf *said)
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
-	int r = catalog_user(ctx, model->config.catalog, SOURCE_REFRESH,
+	int r = catalog_user(ctx, model->config.catalog, READ_REFRESH,
 			     &document);
 	bool other = document.version != file->what.version;
 
@@ -347,15 +347,15 @@ static int refresh_place_now(struct ctx *ctx, struct model *model,
 {
 	struct node *root = node_get(model->nodes, NODE_ROOT_INO);
 	struct node *node = NULL, *place;
-	int r = model_walk(ctx, model, root, path, &node);
+	int r = model_resolve(ctx, model, root, path, &node);
 
 	node_unref(model->nodes, root);
 	if (r < 0)
 		return r;
 	/* A file is its directory's answer. */
 	place = S_ISDIR(node->what.mode) ? node : node->parent;
-	if (place->what.provider == &provider_place)
-		r = place_refresh(ctx, model, place, said);
+	if (place->what.provider == &provider_row_dir)
+		r = row_dir_refresh(ctx, model, place, said);
 	else if (place->what.provider == &provider_api && place != node)
 		r = refresh_api(ctx, model, node, said);
 	else if (place->what.provider == &provider_control &&
@@ -398,18 +398,18 @@ static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
 	node_path_below(dir, top, &path);
 	workspace = path.len ? path.data : NULL;
 	if (!workspace)
-		return forge_refresh_root(ctx, model, said);
+		return hierarchy_refresh_root(ctx, model, said);
 	whole = xstrdup(path.data);
 	name = strchr(workspace, '/');
 	if (!name)
-		return forge_refresh_workspace(ctx, model, workspace, said);
+		return hierarchy_refresh_workspace(ctx, model, workspace, said);
 	*name++ = '\0';
 	if (workspace[0] == '.' || name[0] == '.')
 		return refresh_place_now(ctx, model, whole, said);
 	rest = strchr(name, '/');
 	if (rest)
 		*rest++ = '\0';
-	if (rest && git_is_path(rest)) {
+	if (rest && git_refresh_is_path(rest)) {
 		r = refresh_git(ctx, model, workspace, name, rest, said);
 		return r == 0 && has_index(rest)
 			       ? refresh_place_now(ctx, model, whole, said)
@@ -417,7 +417,7 @@ static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
 	}
 	if (rest && !resource_find_file(resource_repository.files, rest))
 		return refresh_place_now(ctx, model, whole, said);
-	r = forge_refresh_repository(ctx, model, workspace, name, said);
+	r = hierarchy_refresh_repository(ctx, model, workspace, name, said);
 	if (r == 0 && !rest)
 		r = refresh_git(ctx, model, workspace, name, "tree", said);
 	return r;

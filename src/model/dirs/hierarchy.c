@@ -10,19 +10,20 @@
 
 #define CONTROL_NAME ".bitbucketfs"
 
-struct catalog_repositories *
-forge_known_listing(struct ctx *ctx, struct model *model, const char *workspace)
+struct catalog_repositories *hierarchy_known_listing(struct ctx *ctx,
+						     struct model *model,
+						     const char *workspace)
 {
 	struct catalog_repositories *list = NULL;
 
 	if (catalog_repositories(ctx, model->config.catalog, workspace,
-				 SOURCE_CACHED, &list) < 0)
+				 READ_CACHED, &list) < 0)
 		return NULL;
 	return list;
 }
 
-int64_t forge_workspace_mtime(const struct model *model,
-			      const struct catalog_repositories *list)
+int64_t hierarchy_workspace_mtime(const struct model *model,
+				  const struct catalog_repositories *list)
 {
 	int64_t newest = 0;
 
@@ -32,16 +33,16 @@ int64_t forge_workspace_mtime(const struct model *model,
 	return newest ? newest : model->started_ms;
 }
 
-struct catalog_repositories *forge_freshen(struct ctx *ctx, struct model *model,
-					   const char *workspace)
+struct catalog_repositories *
+hierarchy_freshen(struct ctx *ctx, struct model *model, const char *workspace)
 {
 	struct catalog_repositories *before =
-		forge_known_listing(ctx, model, workspace);
+		hierarchy_known_listing(ctx, model, workspace);
 	struct catalog_repositories *after = NULL;
 
 	if (!before || before->age.left_ms > 0 ||
 	    catalog_repositories(ctx, model->config.catalog, workspace,
-				 SOURCE_READ, &after) < 0)
+				 READ_THROUGH, &after) < 0)
 		return before;
 	if (after->age.stale)
 		refresh_workspace(model->refresh, workspace);
@@ -51,7 +52,7 @@ struct catalog_repositories *forge_freshen(struct ctx *ctx, struct model *model,
 
 /* Legal as slugs, all of them, so that a workspace never listed would be asked
  * for each; one that a listing has exists all the same. */
-bool forge_is_probe(const char *name)
+bool hierarchy_is_probe(const char *name)
 {
 	static const char *const names[] = {
 		".git",
@@ -115,14 +116,14 @@ static int root_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	if (age.stale)
 		refresh_root(model->refresh);
 	if (r == -ENOENT) {
-		ret_found->left_ms = age.left_ms > 0 ? place_believe_ms(&age)
-						     : FORGE_IMPOSSIBLE_MS;
+		ret_found->left_ms = age.left_ms > 0 ? row_dir_believe_ms(&age)
+						     : HIERARCHY_IMPOSSIBLE_MS;
 		return 0;
 	}
 	if (r < 0)
 		return r;
-	forge_found_workspace(ctx, model, w.slug, place_believe_ms(&age),
-			      ret_found);
+	hierarchy_found_workspace(ctx, model, w.slug, row_dir_believe_ms(&age),
+				  ret_found);
 	/* Entered by name: from now on it is listed. */
 	model_outdated(model, dir);
 	return 0;
@@ -142,9 +143,9 @@ static bool name_found(struct dirlist_piece *piece,
 	if (name->tag == list->n_items)
 		found_control(piece->model, ret_found);
 	else
-		forge_found_workspace(piece->ctx, piece->model, name->name,
-				      dirlist_left_ms(piece->listing),
-				      ret_found);
+		hierarchy_found_workspace(piece->ctx, piece->model, name->name,
+					  dirlist_left_ms(piece->listing),
+					  ret_found);
 	return true;
 }
 
@@ -161,7 +162,7 @@ static int root_open(struct ctx *ctx, struct model *model, struct node *dir,
 	int r;
 
 	(void)newest;
-	r = catalog_workspaces(ctx, model->config.catalog, SOURCE_READ, &list);
+	r = catalog_workspaces(ctx, model->config.catalog, READ_THROUGH, &list);
 	if (r < 0)
 		return r;
 	if (list->age.stale)
@@ -171,7 +172,7 @@ static int root_open(struct ctx *ctx, struct model *model, struct node *dir,
 		dirlist_add(l, list->items[i].slug, 0, S_IFDIR, (unsigned)i);
 	dirlist_add(l, CONTROL_NAME, 0, S_IFDIR, (unsigned)list->n_items);
 	dirlist_number(l, 0, node_book(model->nodes, dir, true), 0);
-	*ret_listing = dirlist_seal(l, place_believe_ms(&list->age));
+	*ret_listing = dirlist_seal(l, row_dir_believe_ms(&list->age));
 	return 0;
 }
 
@@ -183,7 +184,7 @@ static int root_attr(struct ctx *ctx, struct model *model, struct node *node,
 	(void)model;
 	(void)node;
 	(void)ret_size;
-	*ret_left_ms = FORGE_UNLISTED_MS;
+	*ret_left_ms = HIERARCHY_UNLISTED_MS;
 	return 0;
 }
 

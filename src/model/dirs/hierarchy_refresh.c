@@ -1,6 +1,6 @@
 /*
- * model/dirs/hierarchy_refresh: asking again for listings and documents, and telling the
- * kernel (and people) what changed by comparing before and after.
+ * model/dirs/hierarchy_refresh: asking again for listings and documents, and
+ * telling the kernel (and people) what changed by comparing before and after.
  *
  * In the background (nothing to be said) what is fresh is not asked for: many
  * may have wished for it before the first of them was answered.
@@ -26,7 +26,7 @@ static void name_changed(struct model *model, struct node *dir,
 
 	if (!child || !uuid ||
 	    (child->what.provider == &provider_repository &&
-	     strcmp(forge_repository(child)->repository.uuid, uuid) != 0))
+	     strcmp(hierarchy_repository(child)->repository.uuid, uuid) != 0))
 		model_drop_child(model, dir, name);
 	node_unref(model->nodes, child);
 }
@@ -78,7 +78,7 @@ static void sweep_repository(void *arg, struct node *node)
 
 	if (!is_swept(s, node))
 		return;
-	uuid = forge_repository(node)->repository.uuid;
+	uuid = hierarchy_repository(node)->repository.uuid;
 	for (size_t i = 0; i < list->n_items; i++) {
 		bool named = !strcmp(list->items[i].name, node->name);
 		bool same = !strcmp(list->items[i].uuid, uuid);
@@ -106,7 +106,8 @@ static void sweep(struct sweep *s)
 
 /* ---- */
 
-int forge_refresh_root(struct ctx *ctx, struct model *model, struct buf *said)
+int hierarchy_refresh_root(struct ctx *ctx, struct model *model,
+			   struct buf *said)
 {
 	cleanup(catalog_workspaces_free) struct catalog_workspaces *before =
 									   NULL,
@@ -117,13 +118,13 @@ int forge_refresh_root(struct ctx *ctx, struct model *model, struct buf *said)
 	size_t a = 0, b = 0, n_changes = 0;
 	int r = 0;
 
-	catalog_workspaces(ctx, catalog, SOURCE_CACHED, &before);
+	catalog_workspaces(ctx, catalog, READ_CACHED, &before);
 	if (!said && before && before->age.left_ms > 0) {
 		sweep(&(struct sweep){
 			.model = model, .dir = root, .workspaces = before});
 		goto out;
 	}
-	r = catalog_workspaces(ctx, catalog, SOURCE_REFRESH, &after);
+	r = catalog_workspaces(ctx, catalog, READ_REFRESH, &after);
 	if (r < 0)
 		goto out;
 	while ((before && a < before->n_items) || b < after->n_items) {
@@ -235,8 +236,8 @@ static size_t listing_changed(struct model *model, struct node *workspace,
 	return n_changes;
 }
 
-int forge_refresh_workspace(struct ctx *ctx, struct model *model,
-			    const char *workspace, struct buf *said)
+int hierarchy_refresh_workspace(struct ctx *ctx, struct model *model,
+				const char *workspace, struct buf *said)
 {
 	cleanup(catalog_repositories_free) struct catalog_repositories
 		*before = NULL,
@@ -246,7 +247,7 @@ int forge_refresh_workspace(struct ctx *ctx, struct model *model,
 	size_t n;
 	int r = 0;
 
-	catalog_repositories(ctx, catalog, workspace, SOURCE_CACHED, &before);
+	catalog_repositories(ctx, catalog, workspace, READ_CACHED, &before);
 	root = root_node(model);
 	node = node_child(model->nodes, root, workspace);
 	if (!said && before && before->age.left_ms > 0) {
@@ -257,12 +258,12 @@ int forge_refresh_workspace(struct ctx *ctx, struct model *model,
 		goto out;
 	}
 	r = catalog_repositories(ctx, catalog, workspace,
-				 said ? SOURCE_ANEW : SOURCE_REFRESH, &after);
+				 said ? READ_ANEW : READ_REFRESH, &after);
 	if (r < 0)
 		goto out;
 	n = listing_changed(model, node, before, after, said);
 	if (!before || before->version != after->version)
-		views_changed(model, workspace, before);
+		repository_lists_changed(model, workspace, before);
 	provider_say(said, "%zu repositories, %zu changed\n", after->n_items,
 		     n);
 out:
@@ -285,9 +286,9 @@ static bool is_renamed(struct ctx *ctx, struct model *model,
 	return r == -ENOENT;
 }
 
-int forge_refresh_repository(struct ctx *ctx, struct model *model,
-			     const char *workspace, const char *name,
-			     struct buf *said)
+int hierarchy_refresh_repository(struct ctx *ctx, struct model *model,
+				 const char *workspace, const char *name,
+				 struct buf *said)
 {
 	cleanup(catalog_repository_done) struct catalog_repository found = {0};
 	cleanup(catalog_document_done) struct catalog_document before = {0},
@@ -301,11 +302,10 @@ int forge_refresh_repository(struct ctx *ctx, struct model *model,
 	r = catalog_repository(ctx, catalog, workspace, name, &found, &age);
 	if (r < 0)
 		return r;
-	catalog_document(ctx, catalog, workspace, &found, SOURCE_CACHED,
-			 &before);
+	catalog_document(ctx, catalog, workspace, &found, READ_CACHED, &before);
 	if (!said && before.age.left_ms > 0)
 		return 0;
-	r = catalog_document(ctx, catalog, workspace, &found, SOURCE_REFRESH,
+	r = catalog_document(ctx, catalog, workspace, &found, READ_REFRESH,
 			     &after);
 	if (r < 0)
 		return r;

@@ -1,6 +1,6 @@
 /*
- * model/dirs/hierarchy: a repository as a directory: the files of its object, and the
- * rows of the table.
+ * model/dirs/hierarchy: a repository as a directory: the files of its object,
+ * and the rows of the table.
  */
 #include "model/dirs/hierarchy.h"
 
@@ -32,20 +32,20 @@ static uint64_t repository_hash(const struct node_what *what, uint64_t seed)
 	return seed;
 }
 
-const struct repository_data *forge_repository(const struct node *node)
+const struct repository_data *hierarchy_repository(const struct node *node)
 {
 	return node->what.data;
 }
 
-const char *forge_repository_id(const struct repository_data *d)
+const char *hierarchy_repository_id(const struct repository_data *d)
 {
 	return d->repository.uuid[0] == '{' ? d->repository.uuid
 					    : d->repository.slug;
 }
 
-void forge_found_repository(const char *workspace,
-			    const struct catalog_repository *repository,
-			    int64_t left_ms, struct found *found)
+void hierarchy_found_repository(const char *workspace,
+				const struct catalog_repository *repository,
+				int64_t left_ms, struct found *found)
 {
 	struct repository_data *d = xcalloc(1, sizeof(*d));
 
@@ -91,21 +91,21 @@ static int repository_document(struct ctx *ctx, struct model *model,
 {
 	cleanup(catalog_repositories_free) struct catalog_repositories *list =
 		NULL;
-	const struct repository_data *d = forge_repository(dir);
+	const struct repository_data *d = hierarchy_repository(dir);
 	struct catalog *catalog = model->config.catalog;
 	int r;
 
 	r = catalog_document(ctx, catalog, d->workspace, &d->repository,
-			     SOURCE_CACHED, ret_document);
+			     READ_CACHED, ret_document);
 	if (r == 0 && ret_document->age.left_ms > 0)
 		return 0;
 	if (r == 0)
-		list = forge_freshen(ctx, model, d->workspace);
+		list = hierarchy_freshen(ctx, model, d->workspace);
 	if (list) {
 		struct catalog_document fresh = {0};
 
 		if (catalog_document(ctx, catalog, d->workspace, &d->repository,
-				     SOURCE_CACHED, &fresh) == 0) {
+				     READ_CACHED, &fresh) == 0) {
 			catalog_document_done(ret_document);
 			*ret_document = fresh;
 		}
@@ -116,7 +116,7 @@ static int repository_document(struct ctx *ctx, struct model *model,
 	if (r == 0)
 		catalog_document_done(ret_document);
 	r = catalog_document(ctx, catalog, d->workspace, &d->repository,
-			     SOURCE_READ, ret_document);
+			     READ_THROUGH, ret_document);
 	/* It may have told that it is called otherwise by now. */
 	model_outdated(model, dir->parent);
 	if (r == 0 && ret_document->age.stale)
@@ -127,21 +127,21 @@ static int repository_document(struct ctx *ctx, struct model *model,
 
 static struct scope *repository_scope(const struct node *dir)
 {
-	const struct repository_data *d = forge_repository(dir);
+	const struct repository_data *d = hierarchy_repository(dir);
 
 	return scope_new(d->repository.key, d->workspace,
-			 d->repository.workspace, forge_repository_id(d));
+			 d->repository.workspace, hierarchy_repository_id(d));
 }
 
-int forge_found_tree(struct model *model, struct node *dir,
-		     struct found *ret_found)
+int hierarchy_found_tree(struct model *model, struct node *dir,
+			 struct found *ret_found)
 {
-	struct git_view *view = NULL;
-	int r = git_view_new(model, dir, NULL, NULL, &view);
+	struct checkout *view = NULL;
+	int r = checkout_new(model, dir, NULL, NULL, &view);
 
 	if (r < 0)
 		return r;
-	git_view_found(view, node_mtime_ms(model->nodes, dir), FOREVER_MS,
+	checkout_found(view, node_mtime_ms(model->nodes, dir), FOREVER_MS,
 		       ret_found);
 	return 0;
 }
@@ -158,16 +158,17 @@ static int lookup_row(struct ctx *ctx, struct model *model, struct node *dir,
 	int r;
 
 	if (!row || !row->needs)
-		return place_lookup_row(ctx, model, dir,
-					resource_repository.rows, scope, name,
-					ret_found);
+		return row_dir_lookup_row(ctx, model, dir,
+					  resource_repository.rows, scope, name,
+					  ret_found);
 	r = repository_document(ctx, model, dir, &document);
 	if (r < 0)
 		return r;
-	left_ms = place_believe_ms(&document.age);
-	if (place_is_there(row, &document))
-		r = place_lookup_row(ctx, model, dir, resource_repository.rows,
-				     scope, name, ret_found);
+	left_ms = row_dir_believe_ms(&document.age);
+	if (row_dir_is_there(row, &document))
+		r = row_dir_lookup_row(ctx, model, dir,
+				       resource_repository.rows, scope, name,
+				       ret_found);
 	ret_found->left_ms = left_ms;
 	return r;
 }
@@ -233,7 +234,7 @@ static int repository_lookup(struct ctx *ctx, struct model *model,
 		return r;
 	r = meta_found(model, file, &document, ret_found);
 	if (r == 0)
-		ret_found->left_ms = place_believe_ms(&document.age);
+		ret_found->left_ms = row_dir_believe_ms(&document.age);
 	return r;
 }
 
@@ -249,7 +250,7 @@ struct piece {
 
 static struct piece *piece_of(struct dirlist_piece *piece)
 {
-	const struct repository_data *d = forge_repository(piece->dir);
+	const struct repository_data *d = hierarchy_repository(piece->dir);
 	struct piece *own = piece->own;
 
 	if (own)
@@ -257,8 +258,8 @@ static struct piece *piece_of(struct dirlist_piece *piece)
 	own = piece->own = xcalloc(1, sizeof(*own));
 	own->scope = repository_scope(piece->dir);
 	own->have = catalog_document(piece->ctx, piece->model->config.catalog,
-				     d->workspace, &d->repository,
-				     SOURCE_CACHED, &own->document) == 0 &&
+				     d->workspace, &d->repository, READ_CACHED,
+				     &own->document) == 0 &&
 		    own->document.age.left_ms > 0;
 	return own;
 }
@@ -280,7 +281,7 @@ static bool name_found(struct dirlist_piece *piece,
 	struct piece *own = piece_of(piece);
 
 	if (name->tag >= TAG_ROW)
-		return place_row_found(
+		return row_dir_row_found(
 			piece, &resource_repository.rows[name->tag - TAG_ROW],
 			own->scope, ret_found);
 	return own->have &&
@@ -300,21 +301,21 @@ static int repository_open(struct ctx *ctx, struct model *model,
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
 	cleanup(scope_unref) struct scope *scope = repository_scope(dir);
-	const struct repository_data *d = forge_repository(dir);
+	const struct repository_data *d = hierarchy_repository(dir);
 	const struct resource_file *files = resource_repository.files;
 	struct dirlist *l = dirlist_new(&ops_names, NULL, 0);
 	bool known = catalog_document(ctx, model->config.catalog, d->workspace,
-				      &d->repository, SOURCE_CACHED,
+				      &d->repository, READ_CACHED,
 				      &document) == 0;
 	unsigned n = 0;
 
 	(void)newest;
 	for (; files[n].name; n++)
 		dirlist_add(l, files[n].name, n + 1, S_IFREG, n);
-	place_add_rows(ctx, model, resource_repository.rows, scope,
-		       known ? &document : NULL, n, TAG_ROW, l);
-	*ret_listing = dirlist_seal(l, known ? place_believe_ms(&document.age)
-					     : FORGE_MOMENT_MS);
+	row_dir_add_rows(ctx, model, resource_repository.rows, scope,
+			 known ? &document : NULL, n, TAG_ROW, l);
+	*ret_listing = dirlist_seal(l, known ? row_dir_believe_ms(&document.age)
+					     : HIERARCHY_MOMENT_MS);
 	return 0;
 }
 
@@ -323,19 +324,19 @@ static int repository_attr(struct ctx *ctx, struct model *model,
 			   uint64_t *ret_size)
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
-	const struct repository_data *d = forge_repository(node);
+	const struct repository_data *d = hierarchy_repository(node);
 	struct catalog_repositories *list;
 
 	(void)ret_size;
-	*ret_left_ms = FORGE_MOMENT_MS;
+	*ret_left_ms = HIERARCHY_MOMENT_MS;
 	if (catalog_document(ctx, model->config.catalog, d->workspace,
-			     &d->repository, SOURCE_CACHED, &document) < 0)
+			     &d->repository, READ_CACHED, &document) < 0)
 		return 0;
 	node_set_mtime_ms(model->nodes, node, document.updated_ms);
 	if (document.age.left_ms > 0) {
 		*ret_left_ms = document.age.left_ms;
 	} else {
-		list = forge_known_listing(ctx, model, d->workspace);
+		list = hierarchy_known_listing(ctx, model, d->workspace);
 		refresh_behind(model, d, list);
 		catalog_repositories_free(list);
 	}

@@ -1,5 +1,6 @@
 /*
- * model/dirs/hierarchy: a workspace as a directory: its repositories, and .workspace/.
+ * model/dirs/hierarchy: a workspace as a directory: its repositories, and
+ * .workspace/.
  */
 #include "model/dirs/hierarchy.h"
 
@@ -15,17 +16,17 @@ static void workspace_free(void *data)
 	free(w);
 }
 
-const char *forge_workspace(const struct node *node)
+const char *hierarchy_workspace(const struct node *node)
 {
 	return ((struct workspace_data *)node->what.data)->slug;
 }
 
-void forge_found_workspace(struct ctx *ctx, struct model *model,
-			   const char *slug, int64_t left_ms,
-			   struct found *found)
+void hierarchy_found_workspace(struct ctx *ctx, struct model *model,
+			       const char *slug, int64_t left_ms,
+			       struct found *found)
 {
 	cleanup(catalog_repositories_free) struct catalog_repositories *list =
-		forge_known_listing(ctx, model, slug);
+		hierarchy_known_listing(ctx, model, slug);
 	struct workspace_data *w = xcalloc(1, sizeof(*w));
 
 	w->slug = xstrdup(slug);
@@ -34,7 +35,8 @@ void forge_found_workspace(struct ctx *ctx, struct model *model,
 			{
 				.provider = &provider_workspace,
 				.mode = NODE_DIRECTORY,
-				.mtime_ms = forge_workspace_mtime(model, list),
+				.mtime_ms =
+					hierarchy_workspace_mtime(model, list),
 				.data = w,
 			},
 		.left_ms = left_ms,
@@ -45,15 +47,15 @@ void forge_found_workspace(struct ctx *ctx, struct model *model,
 
 /* About the workspace itself: keyed by its uuid, where that is known. */
 static int found_about(struct ctx *ctx, struct model *model, struct node *dir,
-		       enum source_mode mode, struct found *ret_found)
+		       enum read_through_mode mode, struct found *ret_found)
 {
 	cleanup(catalog_workspace_done) struct catalog_workspace w = {0};
 	cleanup(free) char *key = NULL;
-	const char *slug = forge_workspace(dir);
+	const char *slug = hierarchy_workspace(dir);
 
 	catalog_known_workspace(model->config.catalog, slug, &w);
 	key = xasprintf("about/%s", *w.uuid ? w.uuid : slug);
-	return place_found_row(
+	return row_dir_found_row(
 		ctx, model, dir, &resource_workspace,
 		scope_new(key, slug, *w.uuid ? w.uuid : w.slug, ""), mode,
 		ret_found);
@@ -66,23 +68,23 @@ static int workspace_lookup(struct ctx *ctx, struct model *model,
 	cleanup(catalog_repositories_free) struct catalog_repositories *list =
 		NULL;
 	cleanup(catalog_repository_done) struct catalog_repository found = {0};
-	const char *workspace = forge_workspace(dir);
+	const char *workspace = hierarchy_workspace(dir);
 	struct catalog *catalog = model->config.catalog;
 	struct catalog_age age = {0};
 	int r;
 
 	if (strcmp(name, resource_workspace.name) == 0)
-		return found_about(ctx, model, dir, SOURCE_READ, ret_found);
-	if (forge_is_probe(name)) {
-		list = forge_known_listing(ctx, model, workspace);
+		return found_about(ctx, model, dir, READ_THROUGH, ret_found);
+	if (hierarchy_is_probe(name)) {
+		list = hierarchy_known_listing(ctx, model, workspace);
 		if (!list) {
-			ret_found->left_ms = FORGE_IMPOSSIBLE_MS;
+			ret_found->left_ms = HIERARCHY_IMPOSSIBLE_MS;
 			return 0;
 		}
 	}
 	r = catalog_repository(ctx, catalog, workspace, name, &found, &age);
 	if ((r == 0 || r == -ENOENT) && age.stale && !list)
-		list = forge_freshen(ctx, model, workspace);
+		list = hierarchy_freshen(ctx, model, workspace);
 	if ((r == 0 || r == -ENOENT) && age.stale && list) {
 		catalog_repository_done(&found);
 		found = (struct catalog_repository){0};
@@ -92,14 +94,14 @@ static int workspace_lookup(struct ctx *ctx, struct model *model,
 		refresh_repository(model->refresh, workspace, name);
 	}
 	if (r == -ENOENT) {
-		ret_found->left_ms = age.left_ms > 0 ? place_believe_ms(&age)
-						     : FORGE_IMPOSSIBLE_MS;
+		ret_found->left_ms = age.left_ms > 0 ? row_dir_believe_ms(&age)
+						     : HIERARCHY_IMPOSSIBLE_MS;
 		return 0;
 	}
 	if (r < 0)
 		return r;
-	forge_found_repository(workspace, &found, place_believe_ms(&age),
-			       ret_found);
+	hierarchy_found_repository(workspace, &found, row_dir_believe_ms(&age),
+				   ret_found);
 	return 0;
 }
 
@@ -116,10 +118,10 @@ static bool name_found(struct dirlist_piece *piece,
 
 	if (name->tag == list->n_items)
 		return found_about(piece->ctx, piece->model, piece->dir,
-				   SOURCE_CACHED, ret_found) == 0;
-	forge_found_repository(forge_workspace(piece->dir),
-			       &list->items[name->tag],
-			       dirlist_left_ms(piece->listing), ret_found);
+				   READ_CACHED, ret_found) == 0;
+	hierarchy_found_repository(hierarchy_workspace(piece->dir),
+				   &list->items[name->tag],
+				   dirlist_left_ms(piece->listing), ret_found);
 	return true;
 }
 
@@ -132,11 +134,11 @@ static int workspace_open(struct ctx *ctx, struct model *model,
 			  struct node *dir, struct dirlist *newest,
 			  struct dirlist **ret_listing)
 {
-	const char *slug = forge_workspace(dir);
+	const char *slug = hierarchy_workspace(dir);
 	struct catalog_repositories *list = NULL;
 	struct dirlist *l;
 	int r = catalog_repositories(ctx, model->config.catalog, slug,
-				     SOURCE_READ, &list);
+				     READ_THROUGH, &list);
 
 	(void)newest;
 	if (r < 0)
@@ -149,7 +151,7 @@ static int workspace_open(struct ctx *ctx, struct model *model,
 	dirlist_add(l, resource_workspace.name, 0, S_IFDIR,
 		    (unsigned)list->n_items);
 	dirlist_number(l, 0, node_book(model->nodes, dir, true), 0);
-	*ret_listing = dirlist_seal(l, place_believe_ms(&list->age));
+	*ret_listing = dirlist_seal(l, row_dir_believe_ms(&list->age));
 	return 0;
 }
 
@@ -160,22 +162,22 @@ static int workspace_attr(struct ctx *ctx, struct model *model,
 {
 	cleanup(catalog_repositories_free) struct catalog_repositories *list =
 		NULL;
-	const char *slug = forge_workspace(node);
+	const char *slug = hierarchy_workspace(node);
 	bool listed = model_was_opened(model, node);
 
 	(void)ret_size;
-	*ret_left_ms = FORGE_UNLISTED_MS;
-	list = forge_known_listing(ctx, model, slug);
+	*ret_left_ms = HIERARCHY_UNLISTED_MS;
+	list = hierarchy_known_listing(ctx, model, slug);
 	if (!list)
 		return 0;
 	if (list->age.left_ms > 0) {
 		*ret_left_ms = list->age.left_ms;
 	} else if (listed) {
-		*ret_left_ms = FORGE_MOMENT_MS;
+		*ret_left_ms = HIERARCHY_MOMENT_MS;
 		refresh_workspace(model->refresh, slug);
 	}
 	node_set_mtime_ms(model->nodes, node,
-			  forge_workspace_mtime(model, list));
+			  hierarchy_workspace_mtime(model, list));
 	return 0;
 }
 

@@ -1,9 +1,9 @@
 /*
- * model/dirs/meta: files made of documents. A file's inode is one version of the
- * document seen through one file of the resource table: the bytes are rendered
- * for the size and again for a read, and a few recent ones are kept so that
- * `cat` renders once. Files that are stored as they are shown (stored) are read
- * piece by piece.
+ * model/dirs/meta: files made of documents. A file's inode is one version of
+ * the document seen through one file of the resource table: the bytes are
+ * rendered for the size and again for a read, and a few recent ones are kept so
+ * that `cat` renders once. Files that are stored as they are shown (stored) are
+ * read piece by piece.
  */
 #include "model/provider.h"
 

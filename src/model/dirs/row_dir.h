@@ -1,5 +1,6 @@
 /*
- * model/dirs/row_dir: directories of the resource table's rows. Private to tree/.
+ * model/dirs/row_dir: directories of the resource table's rows. Private to
+ * tree/.
  *
  * Two kinds of nodes have this provider: a row (a group, an object, a
  * collection), and an item of a collection. What a row cannot say is in
@@ -12,116 +13,120 @@
 
 #include "content/documents.h"
 
-struct place {
+struct row_dir {
 	const struct resource *row; /* of an item: its collection's */
 	struct scope *scope;        /* its own */
 	/* Of an item; NULL: the row itself. */
 	struct scope *collection;
 	char *id;
 };
-static inline struct place *place_of(const struct node *node)
+static inline struct row_dir *row_dir_of(const struct node *node)
 {
 	return node->what.data;
 }
 
 /* The rows that a place directory has, and its files. */
-const struct resource *place_rows(const struct place *);
-const struct resource_file *place_files(const struct place *);
+const struct resource *row_dir_rows(const struct row_dir *);
+const struct resource_file *row_dir_files(const struct row_dir *);
 
 /*
  * The name of a row in a directory: a directory of this provider, a text file,
  * or what its special makes of it. scope is the row's own and is taken. May
- * wait for the network, but not with SOURCE_CACHED.
+ * wait for the network, but not with READ_CACHED.
  */
-int place_found_row(struct ctx *, struct model *, struct node *dir,
-		    const struct resource *, struct scope *scope,
-		    enum source_mode, struct found *ret_found);
+int row_dir_found_row(struct ctx *, struct model *, struct node *dir,
+		      const struct resource *, struct scope *scope,
+		      enum read_through_mode, struct found *ret_found);
 /* Whether a row is there, by the document of the repository (NULL: not known,
  * then what needs something of it is not there). */
-bool place_is_there(const struct resource *,
-		    const struct catalog_document *repository);
+bool row_dir_is_there(const struct resource *,
+		      const struct catalog_document *repository);
 /* A name among rows: *ret_found's provider stays NULL when it is none. scope
  * is the directory's. */
-int place_lookup_row(struct ctx *, struct model *, struct node *dir,
-		     const struct resource *rows, const struct scope *scope,
-		     const char *name, struct found *ret_found);
+int row_dir_lookup_row(struct ctx *, struct model *, struct node *dir,
+		       const struct resource *rows, const struct scope *scope,
+		       const char *name, struct found *ret_found);
 /* Adds the rows that are there to a listing, with cookies base + position + 1
  * and tags tag + position. repository as above. Asks nobody. */
-void place_add_rows(struct ctx *, struct model *, const struct resource *rows,
-		    const struct scope *scope,
-		    const struct catalog_document *repository, uint64_t base,
-		    unsigned tag, struct dirlist *);
+void row_dir_add_rows(struct ctx *, struct model *, const struct resource *rows,
+		      const struct scope *scope,
+		      const struct catalog_document *repository, uint64_t base,
+		      unsigned tag, struct dirlist *);
 /* Of such a name: false where its attributes are known by asking alone. */
-bool place_row_found(struct dirlist_piece *, const struct resource *row,
-		     const struct scope *, struct found *ret_found);
+bool row_dir_row_found(struct dirlist_piece *, const struct resource *row,
+		       const struct scope *, struct found *ret_found);
 /* A symbolic link. */
-void place_found_link(const char *target, int64_t mtime_ms, int64_t left_ms,
-		      struct found *ret_found);
+void row_dir_found_link(const char *target, int64_t mtime_ms, int64_t left_ms,
+			struct found *ret_found);
 /* A file as it is stored. */
-void place_found_file(struct model *, const struct document_file *,
-		      int64_t mtime_ms, struct found *ret_found);
+void row_dir_found_file(struct model *, const struct document_file *,
+			int64_t mtime_ms, struct found *ret_found);
 
 /* The document behind an item's (or an object row's) files. */
-int place_document(struct ctx *, struct model *, struct node *dir,
-		   enum source_mode, struct catalog_document *ret_document);
+int row_dir_document(struct ctx *, struct model *, struct node *dir,
+		     enum read_through_mode,
+		     struct catalog_document *ret_document);
 /* The collection of a row's node; queues a refresh when it is stale. */
-int place_collection(struct ctx *, struct model *, struct node *dir,
-		     enum source_mode, struct collection **ret_collection,
-		     struct catalog_age *ret_age);
+int row_dir_collection(struct ctx *, struct model *, struct node *dir,
+		       enum read_through_mode,
+		       struct collection **ret_collection,
+		       struct catalog_age *ret_age);
 /* An item of a collection's node by its name; an unknown one is no error. */
-int place_lookup_item(struct ctx *, struct model *, struct node *dir,
-		      const char *name, struct found *ret_found);
+int row_dir_lookup_item(struct ctx *, struct model *, struct node *dir,
+			const char *name, struct found *ret_found);
 /* An item that its directory lists, as far as that is at hand: then it is the
  * listing that brings it up to date. Any other lives by itself. */
-bool place_is_listed(struct ctx *, struct model *, const struct place *item);
+bool row_dir_is_listed(struct ctx *, struct model *,
+		       const struct row_dir *item);
 /* How long the kernel may believe what is this old. */
-int64_t place_believe_ms(const struct catalog_age *);
+int64_t row_dir_believe_ms(const struct catalog_age *);
 /* Asks again for what is behind the node, and tells the kernel and, in said
  * (may be NULL), people what changed. In the background (said NULL) what is
  * fresh is not asked for. */
-int place_refresh(struct ctx *, struct model *, struct node *node,
-		  struct buf *said);
+int row_dir_refresh(struct ctx *, struct model *, struct node *node,
+		    struct buf *said);
 
 /* api: .bitbucketfs/api/ itself; the answer to the GET that a name in one of
  * its directories means (-ENOENT: it means none). */
 void api_found(struct model *, struct found *ret_found);
 int api_ask(struct ctx *, struct model *, const struct node *dir,
-	    const char *name, enum source_mode, struct document_file *ret_file);
+	    const char *name, enum read_through_mode,
+	    struct document_file *ret_file);
 
 /* The pin of a place's listing. */
-struct place_names {
-	const struct place_special *special; /* NULL: it has none */
+struct row_dir_names {
+	const struct row_dir_special *special; /* NULL: it has none */
 	void *special_data;
 	struct collection *collection; /* NULL: none, or not at hand */
 	struct catalog_age age;        /* of that, when it was listed */
 	int64_t left_ms;               /* the names are true for so long */
 };
 /* More fixed names than any row has: cookies below are theirs. */
-#define PLACE_FIRST_ITEM 256
-#define PLACE_TAG_SPECIAL 0x40000000u
+#define ROW_DIR_FIRST_ITEM 256
+#define ROW_DIR_TAG_SPECIAL 0x40000000u
 
-struct place_special {
+struct row_dir_special {
 	/* Makes the row's own node; NULL: a place directory. scope is
 	 * borrowed. */
 	int (*found)(struct ctx *, struct model *, struct node *dir,
 		     const struct resource *, const struct scope *scope,
-		     enum source_mode, struct found *ret_found);
+		     enum read_through_mode, struct found *ret_found);
 	/* Names of the place directory beyond files and rows; NULL: items. */
 	int (*lookup)(struct ctx *, struct model *, struct node *dir,
 		      const char *name, struct found *ret_found);
 	/* The same names in a listing: brings what they are of into
-	 * names->special, and adds them with cookies above PLACE_FIRST_ITEM and
-	 * tags from PLACE_TAG_SPECIAL on. 1: they are those of `newest` (NULL:
-	 * none). NULL: items. */
+	 * names->special, and adds them with cookies above ROW_DIR_FIRST_ITEM
+	 * and tags from ROW_DIR_TAG_SPECIAL on. 1: they are those of `newest`
+	 * (NULL: none). NULL: items. */
 	int (*open)(struct ctx *, struct model *, struct node *dir,
-		    struct place_names *names, const struct place_names *newest,
-		    struct dirlist *);
-	bool (*name_found)(struct dirlist_piece *, const struct place_names *,
+		    struct row_dir_names *names,
+		    const struct row_dir_names *newest, struct dirlist *);
+	bool (*name_found)(struct dirlist_piece *, const struct row_dir_names *,
 			   size_t i, struct found *ret_found);
 	void (*free_names)(void *special);
 };
 /* NULL: none. */
-const struct place_special *place_special(enum resource_special);
+const struct row_dir_special *row_dir_special(enum resource_special);
 
 /* commits: a short id leads to the whole one. */
 int commits_lookup(struct ctx *, struct model *, struct node *dir,
@@ -129,23 +134,29 @@ int commits_lookup(struct ctx *, struct model *, struct node *dir,
 /* The files at the commit of an item, as its document names it. */
 int commits_found_tree(struct ctx *, struct model *, struct node *dir,
 		       const struct resource *, const struct scope *scope,
-		       enum source_mode, struct found *ret_found);
+		       enum read_through_mode, struct found *ret_found);
 
 /* views: what .workspace/ makes of the workspace's listing; as above. */
-int views_index_lookup(struct ctx *, struct model *, struct node *dir,
-		       const char *name, struct found *ret_found);
-int views_index_open(struct ctx *, struct model *, struct node *dir,
-		     struct place_names *, const struct place_names *newest,
-		     struct dirlist *);
-bool views_index_found(struct dirlist_piece *, const struct place_names *,
-		       size_t i, struct found *ret_found);
-int views_project_lookup(struct ctx *, struct model *, struct node *dir,
-			 const char *name, struct found *ret_found);
-int views_project_open(struct ctx *, struct model *, struct node *dir,
-		       struct place_names *, const struct place_names *newest,
-		       struct dirlist *);
-bool views_project_found(struct dirlist_piece *, const struct place_names *,
-			 size_t i, struct found *ret_found);
-void views_project_free(void *links);
+int repository_lists_index_lookup(struct ctx *, struct model *,
+				  struct node *dir, const char *name,
+				  struct found *ret_found);
+int repository_lists_index_open(struct ctx *, struct model *, struct node *dir,
+				struct row_dir_names *,
+				const struct row_dir_names *newest,
+				struct dirlist *);
+bool repository_lists_index_found(struct dirlist_piece *,
+				  const struct row_dir_names *, size_t i,
+				  struct found *ret_found);
+int repository_lists_project_lookup(struct ctx *, struct model *,
+				    struct node *dir, const char *name,
+				    struct found *ret_found);
+int repository_lists_project_open(struct ctx *, struct model *,
+				  struct node *dir, struct row_dir_names *,
+				  const struct row_dir_names *newest,
+				  struct dirlist *);
+bool repository_lists_project_found(struct dirlist_piece *,
+				    const struct row_dir_names *, size_t i,
+				    struct found *ret_found);
+void repository_lists_project_free(void *links);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * model/dirs/row_dir, listing: the names of such a directory are, in this order: its
- * files, its rows, then its items (or what a special says). The first two are
- * fixed, so their cookies are positions below PLACE_FIRST_ITEM; items come and
- * go, and have a book's.
+ * model/dirs/row_dir, listing: the names of such a directory are, in this
+ * order: its files, its rows, then its items (or what a special says). The
+ * first two are fixed, so their cookies are positions below ROW_DIR_FIRST_ITEM;
+ * items come and go, and have a book's.
  *
  * A listing of a collection waits for the collection, one paged set; of all
  * else it never waits.
@@ -15,17 +15,17 @@
 
 /* What a name is, and its number among those. */
 enum tag {
-	TAG_INDEX = 0, /* of place_index */
+	TAG_INDEX = 0, /* of row_dir_index */
 	TAG_FILE = 0x10000000,
 	TAG_ROW = 0x20000000,
 	TAG_ITEM = 0x30000000,
-	TAG_SPECIAL = PLACE_TAG_SPECIAL,
+	TAG_SPECIAL = ROW_DIR_TAG_SPECIAL,
 };
 #define TAG_KIND 0x70000000u
 
 static void names_free(void *data)
 {
-	struct place_names *names = data;
+	struct row_dir_names *names = data;
 
 	if (names->special && names->special->free_names)
 		names->special->free_names(names->special_data);
@@ -43,8 +43,8 @@ static const struct catalog_document *document_of(struct dirlist_piece *piece)
 	if (document)
 		return document;
 	document = piece->own = xcalloc(1, sizeof(*document));
-	if (place_document(piece->ctx, piece->model, piece->dir, SOURCE_CACHED,
-			   document) == 0 &&
+	if (row_dir_document(piece->ctx, piece->model, piece->dir, READ_CACHED,
+			     document) == 0 &&
 	    !document->updated_ms)
 		document->updated_ms =
 			node_mtime_ms(piece->model->nodes, piece->dir);
@@ -62,7 +62,7 @@ static void piece_done(struct dirlist_piece *piece)
 
 /* As it is now: a listing may be open for long. */
 static struct catalog_age age_of(const struct dirlist_piece *piece,
-				 const struct place_names *names)
+				 const struct row_dir_names *names)
 {
 	struct catalog_age age = names->age;
 
@@ -75,18 +75,18 @@ static bool file_found(struct dirlist_piece *piece,
 		       const struct resource_file *file,
 		       struct found *ret_found)
 {
-	const struct place_names *names = piece->listing->data;
-	const struct place *p = place_of(piece->dir);
+	const struct row_dir_names *names = piece->listing->data;
+	const struct row_dir *p = row_dir_of(piece->dir);
 	const struct catalog_document *document;
 	struct catalog_age age;
 
 	if (names->collection) {
 		age = age_of(piece, names);
-		return place_stored_file(piece->model, piece->dir,
-					 names->collection, &age, file->name,
-					 ret_found) == 0;
+		return row_dir_stored_file(piece->model, piece->dir,
+					   names->collection, &age, file->name,
+					   ret_found) == 0;
 	}
-	if (place_is_collection(p))
+	if (row_dir_is_collection(p))
 		return false;
 	document = document_of(piece);
 	return document->body && document->age.left_ms > 0 &&
@@ -96,34 +96,34 @@ static bool file_found(struct dirlist_piece *piece,
 static bool item_found(struct dirlist_piece *piece, size_t i,
 		       struct found *ret_found)
 {
-	const struct place_names *names = piece->listing->data;
+	const struct row_dir_names *names = piece->listing->data;
 	const struct collection_item *item = &names->collection->items[i];
 	struct catalog_age age = age_of(piece, names);
 
-	if (place_is_parts(place_of(piece->dir)))
-		return place_stored_file(piece->model, piece->dir,
-					 names->collection, &age, item->name,
-					 ret_found) == 0;
-	place_found_item(piece->model, piece->dir, item->id, item->time_ms,
-			 place_believe_ms(&age), ret_found);
+	if (row_dir_is_parts(row_dir_of(piece->dir)))
+		return row_dir_stored_file(piece->model, piece->dir,
+					   names->collection, &age, item->name,
+					   ret_found) == 0;
+	row_dir_found_item(piece->model, piece->dir, item->id, item->time_ms,
+			   row_dir_believe_ms(&age), ret_found);
 	return true;
 }
 
 static bool name_found(struct dirlist_piece *piece,
 		       const struct dirlist_name *name, struct found *ret_found)
 {
-	const struct place_names *names = piece->listing->data;
-	const struct place *p = place_of(piece->dir);
+	const struct row_dir_names *names = piece->listing->data;
+	const struct row_dir *p = row_dir_of(piece->dir);
 	size_t i = name->tag & ~TAG_KIND;
 
 	switch ((enum tag)(name->tag & TAG_KIND)) {
 	case TAG_INDEX:
-		return file_found(piece, &place_index[i], ret_found);
+		return file_found(piece, &row_dir_index[i], ret_found);
 	case TAG_FILE:
-		return file_found(piece, &place_files(p)[i], ret_found);
+		return file_found(piece, &row_dir_files(p)[i], ret_found);
 	case TAG_ROW:
-		return place_row_found(piece, &place_rows(p)[i], p->scope,
-				       ret_found);
+		return row_dir_row_found(piece, &row_dir_rows(p)[i], p->scope,
+					 ret_found);
 	case TAG_ITEM:
 		return item_found(piece, i, ret_found);
 	case TAG_SPECIAL:
@@ -142,43 +142,45 @@ static const struct dirlist_ops ops_names = {
 /* ---- names ---- */
 
 static void add_fixed(struct ctx *ctx, struct model *model, struct node *dir,
-		      struct place_names *names, struct dirlist *l)
+		      struct row_dir_names *names, struct dirlist *l)
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
-	const struct place *p = place_of(dir);
-	const struct resource_file *files = place_files(p);
-	const struct resource *rows = place_rows(p);
+	const struct row_dir *p = row_dir_of(dir);
+	const struct resource_file *files = row_dir_files(p);
+	const struct resource *rows = row_dir_rows(p);
 	uint64_t cookie = 0;
 
-	if (place_is_parts(p))
+	if (row_dir_is_parts(p))
 		return;
-	for (unsigned i = 0; place_is_collection(p) && place_index[i].name; i++)
-		if (++cookie && (i != PLACE_MORE || (names->collection &&
-						     names->collection->more)))
-			dirlist_add(l, place_index[i].name, cookie, S_IFREG,
+	for (unsigned i = 0; row_dir_is_collection(p) && row_dir_index[i].name;
+	     i++)
+		if (++cookie &&
+		    (i != ROW_DIR_MORE ||
+		     (names->collection && names->collection->more)))
+			dirlist_add(l, row_dir_index[i].name, cookie, S_IFREG,
 				    TAG_INDEX + i);
 	for (unsigned i = 0; files && files[i].name; i++)
 		dirlist_add(l, files[i].name, ++cookie, S_IFREG, TAG_FILE + i);
 	if (!rows)
 		return;
 	/* It says what of the rows is there. */
-	if (files && !place_is_collection(p))
-		place_document(ctx, model, dir, SOURCE_CACHED, &document);
-	place_add_rows(ctx, model, rows, p->scope,
-		       document.body ? &document : NULL, cookie, TAG_ROW, l);
+	if (files && !row_dir_is_collection(p))
+		row_dir_document(ctx, model, dir, READ_CACHED, &document);
+	row_dir_add_rows(ctx, model, rows, p->scope,
+			 document.body ? &document : NULL, cookie, TAG_ROW, l);
 	for (; rows->name; rows++)
 		if ((rows->needs || rows->is_shy) && names->left_ms > MOMENT_MS)
 			names->left_ms = MOMENT_MS;
 }
 
 static void add_items(struct model *model, struct node *dir,
-		      struct place_names *names, struct dirlist *l)
+		      struct row_dir_names *names, struct dirlist *l)
 {
-	const struct place *p = place_of(dir);
+	const struct row_dir *p = row_dir_of(dir);
 	const struct collection *c = names->collection;
 	cleanup(free) const struct collection_item **items = NULL;
-	size_t n = place_listed(model, p->row, c, &items);
-	mode_t type = place_is_parts(p)     ? S_IFREG
+	size_t n = row_dir_listed(model, p->row, c, &items);
+	mode_t type = row_dir_is_parts(p)   ? S_IFREG
 		      : p->row->items->link ? S_IFLNK
 					    : S_IFDIR;
 	size_t first = l->n_names;
@@ -187,36 +189,36 @@ static void add_items(struct model *model, struct node *dir,
 		dirlist_add(l, items[i]->name, 0, type,
 			    TAG_ITEM + (unsigned)(items[i] - c->items));
 	dirlist_number(l, first, node_book(model->nodes, dir, true),
-		       PLACE_FIRST_ITEM);
+		       ROW_DIR_FIRST_ITEM);
 }
 
 /* ---- what they are of ---- */
 
 static int bring_collection(struct ctx *ctx, struct model *model,
-			    struct node *dir, struct place_names *names)
+			    struct node *dir, struct row_dir_names *names)
 {
-	const struct place *p = place_of(dir);
+	const struct row_dir *p = row_dir_of(dir);
 	int r;
 
 	if (p->row->is_lazy) {
 		/* Its index has attributes where they are at hand. */
-		if (place_collection(ctx, model, dir, SOURCE_CACHED,
-				     &names->collection, &names->age) == 0 &&
+		if (row_dir_collection(ctx, model, dir, READ_CACHED,
+				       &names->collection, &names->age) == 0 &&
 		    names->age.left_ms <= 0)
 			names->collection = collection_unref(names->collection);
 		return 0;
 	}
-	r = place_collection(ctx, model, dir, SOURCE_READ, &names->collection,
-			     &names->age);
+	r = row_dir_collection(ctx, model, dir, READ_THROUGH,
+			       &names->collection, &names->age);
 	if (r < 0)
 		return r;
-	names->left_ms = place_believe_ms(&names->age);
+	names->left_ms = row_dir_believe_ms(&names->age);
 	if (p->row->is_shy)
 		model_outdated(model, dir->parent);
 	return 0;
 }
 
-static size_t bytes_of(const struct place_names *names)
+static size_t bytes_of(const struct row_dir_names *names)
 {
 	const struct collection *c = names->collection;
 
@@ -233,11 +235,11 @@ static bool any_at_hand(struct ctx *ctx, struct model *model,
 		cleanup(catalog_document_done) struct catalog_document d = {0};
 
 		if (rows->kind == RESOURCE_COLLECTION
-			    ? place_is_at_hand(ctx, model, rows, scope)
+			    ? row_dir_is_at_hand(ctx, model, rows, scope)
 		    : rows->kind == RESOURCE_GROUP
 			    ? any_at_hand(ctx, model, rows->rows, below)
 			    : documents_object(ctx, model->config.documents,
-					       rows, below, SOURCE_CACHED,
+					       rows, below, READ_CACHED,
 					       &d) == 0)
 			return true;
 	}
@@ -247,7 +249,7 @@ static bool any_at_hand(struct ctx *ctx, struct model *model,
 /* A walk that has had its share would be refused in each of the rows: it is
  * refused once, here. Who has something below is let in to it. */
 static int refuse_walk(struct ctx *ctx, struct model *model,
-		       const struct place *p)
+		       const struct row_dir *p)
 {
 	return p->collection || p->row->kind != RESOURCE_GROUP ||
 			       p->row->special || !p->row->rows ||
@@ -257,19 +259,19 @@ static int refuse_walk(struct ctx *ctx, struct model *model,
 		       : budget_refuses(ctx, model->config.budget);
 }
 
-int place_open(struct ctx *ctx, struct model *model, struct node *dir,
-	       struct dirlist *newest, struct dirlist **ret_listing)
+int row_dir_open(struct ctx *ctx, struct model *model, struct node *dir,
+		 struct dirlist *newest, struct dirlist **ret_listing)
 {
-	const struct place *p = place_of(dir);
-	const struct place_special *special = place_special_of(p);
-	struct place_names *names = xcalloc(1, sizeof(*names));
+	const struct row_dir *p = row_dir_of(dir);
+	const struct row_dir_special *special = row_dir_special_of(p);
+	struct row_dir_names *names = xcalloc(1, sizeof(*names));
 	cleanup(dirlist_unref) struct dirlist *l =
 		dirlist_new(&ops_names, names, 0);
 	int r = 0;
 
 	names->special = special;
 	names->left_ms = FOREVER_MS;
-	if (place_is_collection(p))
+	if (row_dir_is_collection(p))
 		r = bring_collection(ctx, model, dir, names);
 	else
 		r = refuse_walk(ctx, model, p);
@@ -277,7 +279,7 @@ int place_open(struct ctx *ctx, struct model *model, struct node *dir,
 		r = special->open(ctx, model, dir, names,
 				  newest ? newest->data : NULL, l);
 	else if (r == 0 && names->collection &&
-		 (p->row->items || place_is_parts(p)))
+		 (p->row->items || row_dir_is_parts(p)))
 		add_items(model, dir, names, l);
 	if (r > 0)
 		*ret_listing = dirlist_ref(newest);

@@ -1,7 +1,7 @@
 /*
- * model/dirs/row_dir, what is listed: of a collection that grows for ever a directory
- * lists the newest few items, or none (layout rule 2). All of them are in its
- * indexes, and can be entered by name.
+ * model/dirs/row_dir, what is listed: of a collection that grows for ever a
+ * directory lists the newest few items, or none (layout rule 2). All of them
+ * are in its indexes, and can be entered by name.
  *
  * Newest is by number where the names are numbers: an old run that ends late
  * is not a new one. Else it is by time.
@@ -39,9 +39,9 @@ static size_t insert(const struct collection_item **newest, size_t n,
 	return n;
 }
 
-size_t place_listed(const struct model *model, const struct resource *row,
-		    const struct collection *c,
-		    const struct collection_item ***ret_items)
+size_t row_dir_listed(const struct model *model, const struct resource *row,
+		      const struct collection *c,
+		      const struct collection_item ***ret_items)
 {
 	size_t most = model->config.listed, n = 0;
 
@@ -63,11 +63,11 @@ size_t place_listed(const struct model *model, const struct resource *row,
 	return n;
 }
 
-bool place_lists(const struct model *model, const struct resource *row,
-		 const struct collection *c, const char *id)
+bool row_dir_lists(const struct model *model, const struct resource *row,
+		   const struct collection *c, const char *id)
 {
 	cleanup(free) const struct collection_item **items = NULL;
-	size_t n = place_listed(model, row, c, &items);
+	size_t n = row_dir_listed(model, row, c, &items);
 
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(items[i]->id, id))

@@ -7,48 +7,48 @@
 #include "model/dirs/row_dir.h"
 
 /* The files that every collection has, in the order of their names. */
-#define PLACE_MORE 2
-extern const struct resource_file place_index[];
+#define ROW_DIR_MORE 2
+extern const struct resource_file row_dir_index[];
 
-static inline bool place_is_collection(const struct place *p)
+static inline bool row_dir_is_collection(const struct row_dir *p)
 {
 	return !p->collection && p->row->kind == RESOURCE_COLLECTION;
 }
 
 /* Its items are files, and it has no index. */
-static inline bool place_is_parts(const struct place *p)
+static inline bool row_dir_is_parts(const struct row_dir *p)
 {
-	return place_is_collection(p) && p->row->paging == RESOURCE_PARTS;
+	return row_dir_is_collection(p) && p->row->paging == RESOURCE_PARTS;
 }
 
-static inline const struct place_special *
-place_special_of(const struct place *p)
+static inline const struct row_dir_special *
+row_dir_special_of(const struct row_dir *p)
 {
-	return place_special(p->collection ? p->row->items->special
-					   : p->row->special);
+	return row_dir_special(p->collection ? p->row->items->special
+					     : p->row->special);
 }
 
 /* An item of the collection's node, as it is known there. */
-void place_found_item(struct model *, struct node *dir, const char *id,
-		      int64_t time_ms, int64_t left_ms,
-		      struct found *ret_found);
+void row_dir_found_item(struct model *, struct node *dir, const char *id,
+			int64_t time_ms, int64_t left_ms,
+			struct found *ret_found);
 /* A file of a collection that is at hand. 1: it lacks the file. */
-int place_stored_file(struct model *, struct node *dir,
-		      const struct collection *, const struct catalog_age *,
-		      const char *name, struct found *ret_found);
+int row_dir_stored_file(struct model *, struct node *dir,
+			const struct collection *, const struct catalog_age *,
+			const char *name, struct found *ret_found);
 /* Whether the row's collection could be listed without asking. */
-bool place_is_at_hand(struct ctx *, struct model *, const struct resource *,
-		      const struct scope *parent);
+bool row_dir_is_at_hand(struct ctx *, struct model *, const struct resource *,
+			const struct scope *parent);
 /* The items of a row's collection that its directory lists; free the array.
  * They live as long as the collection. */
-size_t place_listed(const struct model *, const struct resource *,
-		    const struct collection *,
-		    const struct collection_item ***ret_items);
+size_t row_dir_listed(const struct model *, const struct resource *,
+		      const struct collection *,
+		      const struct collection_item ***ret_items);
 /* Whether that one is among them. */
-bool place_lists(const struct model *, const struct resource *,
-		 const struct collection *, const char *id);
+bool row_dir_lists(const struct model *, const struct resource *,
+		   const struct collection *, const char *id);
 /* The provider's. */
-int place_open(struct ctx *, struct model *, struct node *dir,
-	       struct dirlist *newest, struct dirlist **ret_listing);
+int row_dir_open(struct ctx *, struct model *, struct node *dir,
+		 struct dirlist *newest, struct dirlist **ret_listing);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * model/dirs/row_dir_refresh: asking again for what is behind a place, and telling the
- * kernel (and people) what changed by comparing before and after.
+ * model/dirs/row_dir_refresh: asking again for what is behind a place, and
+ * telling the kernel (and people) what changed by comparing before and after.
  */
 #include "model/dirs/row_dir.h"
 
@@ -24,7 +24,7 @@ static void tree_changed(struct model *model, struct node *item,
 	    !json_parse(blob_data(document->body), blob_len(document->body),
 			&json)) {
 		hash = json_str(json, "source.commit.hash");
-		if (hash && !git_is_commit(tree, hash))
+		if (hash && !fixed_commit_is(tree, hash))
 			model_drop_child(model, item, "tree");
 	}
 	node_unref(model->nodes, tree);
@@ -36,9 +36,9 @@ static void item_renewed(struct ctx *ctx, struct model *model,
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
 
-	if (place_document(ctx, model, node, SOURCE_CACHED, &document) == 0)
+	if (row_dir_document(ctx, model, node, READ_CACHED, &document) == 0)
 		tree_changed(model, node, &document);
-	files_changed(model, node, place_files(place_of(node)));
+	files_changed(model, node, row_dir_files(row_dir_of(node)));
 	if (time_ms)
 		node_set_mtime_ms(model->nodes, node, time_ms);
 	model_changed_inode(model, node, false);
@@ -46,8 +46,8 @@ static void item_renewed(struct ctx *ctx, struct model *model,
 
 static bool is_item(const struct node *node, const char *id)
 {
-	return node && node->what.provider == &provider_place &&
-	       place_of(node)->id && strcmp(place_of(node)->id, id) == 0;
+	return node && node->what.provider == &provider_row_dir &&
+	       row_dir_of(node)->id && strcmp(row_dir_of(node)->id, id) == 0;
 }
 
 /*
@@ -103,21 +103,21 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 {
 	cleanup(collection_unref) struct collection *before = NULL,
 						    *after = NULL;
-	struct place *p = place_of(dir);
+	struct row_dir *p = row_dir_of(dir);
 	struct document_file was = {0}, is = {0};
 	struct catalog_age age = {0};
 	size_t n;
 	int r;
 
-	place_collection(ctx, model, dir, SOURCE_CACHED, &before, &age);
+	row_dir_collection(ctx, model, dir, READ_CACHED, &before, &age);
 	documents_file(model->config.documents, p->scope, "index.json", &was);
 	if (!said && before && age.left_ms > 0)
 		return 0;
 	/* An index that nobody has looked at. */
 	if (p->row->is_lazy && !before)
 		return 0;
-	r = place_collection(ctx, model, dir,
-			     said ? SOURCE_ANEW : SOURCE_REFRESH, &after, &age);
+	r = row_dir_collection(ctx, model, dir, said ? READ_ANEW : READ_REFRESH,
+			       &after, &age);
 	if (r < 0)
 		return r;
 	documents_file(model->config.documents, p->scope, "index.json", &is);
@@ -148,15 +148,15 @@ static int refresh_document(struct ctx *ctx, struct model *model,
 							       after = {0};
 	int r;
 
-	place_document(ctx, model, dir, SOURCE_CACHED, &before);
+	row_dir_document(ctx, model, dir, READ_CACHED, &before);
 	if (!said && before.age.left_ms > 0)
 		return 0;
-	r = place_document(ctx, model, dir, SOURCE_REFRESH, &after);
+	r = row_dir_document(ctx, model, dir, READ_REFRESH, &after);
 	if (r < 0)
 		return r;
 	if (before.version != after.version) {
 		tree_changed(model, dir, &after);
-		files_changed(model, dir, place_files(place_of(dir)));
+		files_changed(model, dir, row_dir_files(row_dir_of(dir)));
 		model_changed_inode(model, dir, false);
 	}
 	provider_say(said, "%s: %s\n", dir->name,
@@ -164,16 +164,16 @@ static int refresh_document(struct ctx *ctx, struct model *model,
 	return 0;
 }
 
-int place_refresh(struct ctx *ctx, struct model *model, struct node *node,
-		  struct buf *said)
+int row_dir_refresh(struct ctx *ctx, struct model *model, struct node *node,
+		    struct buf *said)
 {
-	const struct place *p = place_of(node);
+	const struct row_dir *p = row_dir_of(node);
 	const struct resource_items *items = p->row->items;
 
 	/* In the background what a listing has is brought by it: outdated
 	 * items are two requests, not one each. */
 	if (p->collection && items->endpoint &&
-	    (said || !place_is_listed(ctx, model, p)))
+	    (said || !row_dir_is_listed(ctx, model, p)))
 		return refresh_document(ctx, model, node, said);
 	if (p->collection)
 		return refresh_collection(ctx, model, node->parent, said);

@@ -7,24 +7,25 @@
 
 static int found_default_tree(struct ctx *ctx, struct model *model,
 			      struct node *dir, const struct resource *row,
-			      const struct scope *scope, enum source_mode mode,
+			      const struct scope *scope,
+			      enum read_through_mode mode,
 			      struct found *ret_found)
 {
 	(void)ctx;
 	(void)row;
 	(void)scope;
 	(void)mode;
-	return forge_found_tree(model, dir, ret_found);
+	return hierarchy_found_tree(model, dir, ret_found);
 }
 
 static int open_refs(struct ctx *ctx, struct model *model, struct node *dir,
-		     enum clone_ref_kind kind, struct place_names *names,
-		     const struct place_names *newest, struct dirlist *l)
+		     enum clone_ref_kind kind, struct row_dir_names *names,
+		     const struct row_dir_names *newest, struct dirlist *l)
 {
 	struct refs_names *refs = NULL;
 	int r = refs_open(ctx, model, dir, kind,
 			  newest ? newest->special_data : NULL,
-			  PLACE_TAG_SPECIAL, PLACE_FIRST_ITEM, l, &refs);
+			  ROW_DIR_TAG_SPECIAL, ROW_DIR_FIRST_ITEM, l, &refs);
 
 	names->special_data = refs;
 	names->left_ms = 0;
@@ -32,31 +33,31 @@ static int open_refs(struct ctx *ctx, struct model *model, struct node *dir,
 }
 
 static bool refs_name_found(struct dirlist_piece *piece,
-			    const struct place_names *names, size_t i,
+			    const struct row_dir_names *names, size_t i,
 			    struct found *ret_found)
 {
 	return refs_names_found(piece, names->special_data, i, ret_found);
 }
 
-#define REFS_SPECIAL(word, kind)                                            \
-	static int word##_lookup(struct ctx *ctx, struct model *model,      \
-				 struct node *dir, const char *name,        \
-				 struct found *ret_found)                   \
-	{                                                                   \
-		return refs_lookup(ctx, model, dir, kind, name, ret_found); \
-	}                                                                   \
-	static int word##_open(struct ctx *ctx, struct model *model,        \
-			       struct node *dir, struct place_names *names, \
-			       const struct place_names *newest,            \
-			       struct dirlist *l)                           \
-	{                                                                   \
-		return open_refs(ctx, model, dir, kind, names, newest, l);  \
+#define REFS_SPECIAL(word, kind)                                              \
+	static int word##_lookup(struct ctx *ctx, struct model *model,        \
+				 struct node *dir, const char *name,          \
+				 struct found *ret_found)                     \
+	{                                                                     \
+		return refs_lookup(ctx, model, dir, kind, name, ret_found);   \
+	}                                                                     \
+	static int word##_open(struct ctx *ctx, struct model *model,          \
+			       struct node *dir, struct row_dir_names *names, \
+			       const struct row_dir_names *newest,            \
+			       struct dirlist *l)                             \
+	{                                                                     \
+		return open_refs(ctx, model, dir, kind, names, newest, l);    \
 	}
 
 REFS_SPECIAL(branches, CLONE_BRANCHES)
 REFS_SPECIAL(tags, CLONE_TAGS)
 
-static const struct place_special specials[] = {
+static const struct row_dir_special specials[] = {
 	[RESOURCE_DEFAULT_TREE] = {.found = found_default_tree},
 	[RESOURCE_BRANCHES] = {.lookup = branches_lookup,
 			       .open = branches_open,
@@ -68,22 +69,22 @@ static const struct place_special specials[] = {
 			   .free_names = refs_names_free},
 	[RESOURCE_COMMIT_TREE] = {.found = commits_found_tree},
 	[RESOURCE_COMMITS] = {.lookup = commits_lookup},
-	[RESOURCE_LOG] = {.found = log_found},
-	[RESOURCE_SERVICE_LOGS] = {.lookup = log_services_lookup,
-				   .open = log_services_open},
+	[RESOURCE_LOG] = {.found = step_log_found},
+	[RESOURCE_SERVICE_LOGS] = {.lookup = step_log_services_lookup,
+				   .open = step_log_services_open},
 	[RESOURCE_DOWNLOADS] = {.lookup = downloads_lookup,
 				.open = downloads_open,
 				.name_found = downloads_found},
-	[RESOURCE_REPOSITORIES] = {.lookup = views_index_lookup,
-				   .open = views_index_open,
-				   .name_found = views_index_found},
-	[RESOURCE_PROJECT_VIEW] = {.lookup = views_project_lookup,
-				   .open = views_project_open,
-				   .name_found = views_project_found,
-				   .free_names = views_project_free},
+	[RESOURCE_REPOSITORIES] = {.lookup = repository_lists_index_lookup,
+				   .open = repository_lists_index_open,
+				   .name_found = repository_lists_index_found},
+	[RESOURCE_PROJECT_VIEW] = {.lookup = repository_lists_project_lookup,
+				   .open = repository_lists_project_open,
+				   .name_found = repository_lists_project_found,
+				   .free_names = repository_lists_project_free},
 };
 
-const struct place_special *place_special(enum resource_special special)
+const struct row_dir_special *row_dir_special(enum resource_special special)
 {
 	return special < ARRAY_SIZE(specials) ? &specials[special] : NULL;
 }

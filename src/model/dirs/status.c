@@ -1,5 +1,6 @@
 /*
- * model/dirs/status: the texts of .bitbucketfs/: what the mount is, how it does.
+ * model/dirs/status: the texts of .bitbucketfs/: what the mount is, how it
+ * does.
  *
  * No clock that always runs is shown: equal states are equal bytes, so that
  * the file keeps its inode while nothing happens.
@@ -135,7 +136,8 @@ static void text_trees(struct model *model, struct buf *out)
 	}
 }
 
-static void text_health(const struct source_health *health, struct buf *out)
+static void text_health(const struct read_through_health *health,
+			struct buf *out)
 {
 	char when[24];
 
@@ -153,10 +155,10 @@ void status_text(struct model *model, struct buf *out)
 {
 	const struct model_config *c = &model->config;
 	char bytes[16], when[24];
-	struct source_health health;
+	struct read_through_health health;
 	size_t from = out->len, before;
 
-	source_health(c->source, &health);
+	read_through_health(c->source, &health);
 	status_budget_text(model, out);
 	buf_printf(out, "bitbucketfs: %s\n", VERSION);
 	buf_printf(out, "account: %s\n", c->account);
@@ -231,10 +233,10 @@ void status_json(struct model *model, struct buf *out)
 {
 	const struct model_config *c = &model->config;
 	cleanup(json_free) struct json *root = json_new_object();
-	struct source_health health;
+	struct read_through_health health;
 	struct json *o;
 
-	source_health(c->source, &health);
+	read_through_health(c->source, &health);
 	json_add_str(root, "version", VERSION);
 	json_add_str(root, "account", c->account);
 	json_add_str(root, "api_url", c->api_url);

@@ -1,6 +1,6 @@
 /*
- * model/dirs/status, what it says of requests: how many there were, what is left, who
- * has to wait, who walks.
+ * model/dirs/status, what it says of requests: how many there were, what is
+ * left, who has to wait, who walks.
  */
 #include "model/dirs/status.h"
 
@@ -26,9 +26,9 @@ static void text_quota(const struct budget_quota *q, struct buf *out)
 			   clock_format_iso8601(q->full_ms, when));
 	if (q->used > 0)
 		buf_puts(out, "; used in the last hour:");
-	for (int class = 0; q->used > 0 && class < CTX_CLASSES; class ++)
-		buf_printf(out, "%s %u by %s", class ? "," : "",
-			   q->by_class[class], class_names[class]);
+	for (int who = 0; q->used > 0 && who < CTX_CLASSES; who++)
+		buf_printf(out, "%s %u by %s", who ? "," : "", q->by_class[who],
+			   class_names[who]);
 	buf_putc(out, '\n');
 }
 
@@ -36,12 +36,12 @@ static void text_waits(const struct budget_state *s, struct buf *out)
 {
 	char when[24];
 
-	for (int class = 0; class < CTX_CLASSES; class ++)
-		if (s->waits_until_ms[class])
+	for (int who = 0; who < CTX_CLASSES; who++)
+		if (s->waits_until_ms[who])
 			buf_printf(out, "waiting: %s, until %s\n",
-				   class_names[class],
-				   clock_format_iso8601(
-					   s->waits_until_ms[class], when));
+				   class_names[who],
+				   clock_format_iso8601(s->waits_until_ms[who],
+							when));
 }
 
 void status_budget_text(struct model *model, struct buf *out)
@@ -82,8 +82,8 @@ static void json_quota(const struct budget_quota *q, struct json *o)
 {
 	struct json *by = json_add_object(o, "by");
 
-	for (int class = 0; class < CTX_CLASSES; class ++)
-		json_add_int(by, class_names[class], q->by_class[class]);
+	for (int who = 0; who < CTX_CLASSES; who++)
+		json_add_int(by, class_names[who], q->by_class[who]);
 	json_add_int(o, "used", q->used);
 	json_add_int(o, "limit", q->limit);
 	json_add_int(o, "left", q->left);
@@ -111,9 +111,8 @@ void status_budget_json(struct model *model, struct json *root)
 	json_quota(&s.api, json_add_object(o, "api"));
 	json_quota(&s.git, json_add_object(o, "git"));
 	o = json_add_object(root, "waits_until");
-	for (int class = 0; class < CTX_CLASSES; class ++)
-		status_json_time(o, class_names[class],
-				 s.waits_until_ms[class]);
+	for (int who = 0; who < CTX_CLASSES; who++)
+		status_json_time(o, class_names[who], s.waits_until_ms[who]);
 	walks = json_add_array(root, "walks");
 	for (size_t i = 0; i < s.n_walks; i++) {
 		o = json_append_object(walks);

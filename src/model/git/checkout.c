@@ -1,6 +1,6 @@
 /*
- * model/git/checkout: what a directory shows that is a tree: a ref, moved forward
- * when the ref moves, or a commit.
+ * model/git/checkout: what a directory shows that is a tree: a ref, moved
+ * forward when the ref moves, or a commit.
  *
  * Moving compares the two trees only where the kernel knows nodes: directories
  * keep their inode and take their new object; changed and vanished names are
@@ -15,19 +15,19 @@
 /* A recursion on a thread's small stack. */
 #define MAX_DEPTH 256
 
-int git_view_new(struct model *model, const struct node *repository,
-		 const char *ref, struct git_fixed *fixed,
-		 struct git_view **ret_view)
+int checkout_new(struct model *model, const struct node *repository,
+		 const char *ref, struct fixed_commit *fixed,
+		 struct checkout **ret_view)
 {
-	const struct repository_data *d = forge_repository(repository);
-	struct git_view *view;
+	const struct repository_data *d = hierarchy_repository(repository);
+	struct checkout *view;
 	struct clone *clone = NULL;
 	int r;
 
 	r = clone_open(model->config.clones, d->repository.uuid, d->workspace,
 		       d->repository.slug, NULL, &clone);
 	if (r < 0) {
-		git_fixed_free(fixed);
+		fixed_commit_free(fixed);
 		return r;
 	}
 	view = xcalloc(1, sizeof(*view));
@@ -40,41 +40,41 @@ int git_view_new(struct model *model, const struct node *repository,
 	return 0;
 }
 
-static void view_free(struct git_view *view)
+static void view_free(struct checkout *view)
 {
 	clone_unref(view->clone);
-	git_fixed_free(view->fixed);
+	fixed_commit_free(view->fixed);
 	free(view->ref);
 	cond_done(&view->idle);
 	mutex_done(&view->lock);
 	free(view);
 }
 
-void git_view_free_data(void *data)
+void checkout_free_data(void *data)
 {
 	view_free(data);
 }
 
 /* The same ref, the same commit. */
-bool git_view_same(const struct node_what *a, const struct node_what *b)
+bool checkout_same(const struct node_what *a, const struct node_what *b)
 {
-	const struct git_view *x = a->data, *y = b->data;
+	const struct checkout *x = a->data, *y = b->data;
 
 	if (!x->fixed != !y->fixed || !x->ref != !y->ref)
 		return false;
 	if (x->fixed)
-		return git_fixed_same(x->fixed, y->fixed);
+		return fixed_commit_same(x->fixed, y->fixed);
 	return !x->ref || strcmp(x->ref, y->ref) == 0;
 }
 
-uint64_t git_view_hash(const struct node_what *what, uint64_t seed)
+uint64_t checkout_hash(const struct node_what *what, uint64_t seed)
 {
-	const struct git_view *view = what->data;
+	const struct checkout *view = what->data;
 
-	return view->fixed ? git_fixed_hash(view->fixed, seed) : seed;
+	return view->fixed ? fixed_commit_hash(view->fixed, seed) : seed;
 }
 
-void git_view_found(struct git_view *view, int64_t mtime_ms, int64_t left_ms,
+void checkout_found(struct checkout *view, int64_t mtime_ms, int64_t left_ms,
 		    struct found *ret_found)
 {
 	*ret_found = (struct found){
@@ -92,12 +92,12 @@ void git_view_found(struct git_view *view, int64_t mtime_ms, int64_t left_ms,
 
 /* Of a ref that is followed. Not made by a listing of many names: whose insides
  * nobody looks at has none. */
-static struct clone_line *line_of(struct git_view *view)
+static struct clone_tracking *line_of(struct checkout *view)
 {
-	struct clone_line *line = atomic_load(&view->line);
+	struct clone_tracking *line = atomic_load(&view->line);
 
 	if (!line) {
-		line = clone_line(view->clone, view->ref);
+		line = clone_tracking(view->clone, view->ref);
 		atomic_store(&view->line, line);
 	}
 	return line;
@@ -111,12 +111,12 @@ static void wake(struct model *model, struct node *tree)
 		refresh_watch(model->refresh, tree);
 }
 
-void git_view_heard(struct model *model, struct node *node)
+void checkout_heard(struct model *model, struct node *node)
 {
-	struct git_view *view = node->what.view;
+	struct checkout *view = node->what.view;
 	int64_t now = clock_mono_ms();
 
-	/* After an idle hour it takes a look (git_view_ensure) to wake it. */
+	/* After an idle hour it takes a look (checkout_ensure) to wake it. */
 	if (now - atomic_load(&view->heard_ms) >= FOREVER_MS)
 		return;
 	atomic_store(&view->heard_ms, now);
@@ -127,11 +127,11 @@ void git_view_heard(struct model *model, struct node *node)
 	wake(model, node);
 }
 
-int64_t git_path_time_ms(const struct git_view *view, const struct node *dir,
-			 const struct node *tree, const char *name,
-			 const struct oid *oid)
+int64_t checkout_path_time_ms(const struct checkout *view,
+			      const struct node *dir, const struct node *tree,
+			      const char *name, const struct oid *oid)
 {
-	struct clone_line *line = atomic_load(&view->line);
+	struct clone_tracking *line = atomic_load(&view->line);
 	struct buf path = BUF_INIT(64 * KIB);
 	int64_t time_s;
 
@@ -152,7 +152,7 @@ int64_t git_path_time_ms(const struct git_view *view, const struct node *dir,
 
 struct mover {
 	struct model *model;
-	struct git_view *view;
+	struct checkout *view;
 	struct node *tree;
 	unsigned depth;
 };
@@ -265,7 +265,7 @@ static void drop_unlisted(struct mover *mover, struct node *dir,
 	node_each(mover->model->nodes, &provider_git, drop_rest, &rest);
 }
 
-static int read_or_empty(struct git_view *view, const struct oid *oid,
+static int read_or_empty(struct checkout *view, const struct oid *oid,
 			 struct tree_list **ret_list)
 {
 	static const struct oid none;
@@ -296,7 +296,8 @@ static int move_dir(struct mover *mover, struct node *dir,
 	if (lost)
 		before = NULL;
 	begin_book(model, dir, before);
-	mtime_ms = git_path_time_ms(mover->view, dir, mover->tree, NULL, to);
+	mtime_ms =
+		checkout_path_time_ms(mover->view, dir, mover->tree, NULL, to);
 	node_move(model->nodes, dir, from, to, mtime_ms);
 	mover->depth++;
 	move_names(mover, dir, before, after);
@@ -307,13 +308,13 @@ static int move_dir(struct mover *mover, struct node *dir,
 	return 0;
 }
 
-static int known(struct git_view *view, struct clone_head *head)
+static int known(struct checkout *view, struct clone_head *head)
 {
 	struct oid id;
 
 	if (!view->fixed)
-		return clone_line_known(line_of(view), head);
-	if (!git_fixed_known_id(view, &id))
+		return clone_tracking_known(line_of(view), head);
+	if (!fixed_commit_known_id(view, &id))
 		return -ENOENT;
 	return clone_known_commit(view->clone, &id, head);
 }
@@ -323,7 +324,7 @@ static int known(struct git_view *view, struct clone_head *head)
 static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 {
 	static const struct oid none;
-	struct git_view *view = tree->what.view;
+	struct checkout *view = tree->what.view;
 	struct mover mover = {model, view, tree, 0};
 	struct clone_head head;
 	struct oid from, to;
@@ -346,9 +347,9 @@ static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 		/* The kernel is not told of the time: to a program that has
 		 * just come here it would be a directory that changed. */
 		if (first)
-			node_move(
-				model->nodes, tree, &from, &to,
-				git_path_time_ms(view, tree, tree, NULL, &to));
+			node_move(model->nodes, tree, &from, &to,
+				  checkout_path_time_ms(view, tree, tree, NULL,
+							&to));
 		else
 			r = move_dir(&mover, tree, &from, &to);
 	}
@@ -378,7 +379,7 @@ static void leave_out(struct model *model, struct node *tree)
  * the time when there was a branch would hide it. */
 static void lose_branch(struct model *model, struct node *tree)
 {
-	struct git_view *view = tree->what.view;
+	struct checkout *view = tree->what.view;
 	bool news;
 
 	mutex_lock(&view->lock);
@@ -389,8 +390,8 @@ static void lose_branch(struct model *model, struct node *tree)
 		model_changed_inode(model, tree, true);
 }
 
-void git_tell_renamed(struct model *model, const struct node *node,
-		      struct clone *clone)
+void checkout_tell_renamed(struct model *model, const struct node *node,
+			   struct clone *clone)
 {
 	const struct repository_data *d;
 
@@ -398,43 +399,43 @@ void git_tell_renamed(struct model *model, const struct node *node,
 		node = node->parent;
 	if (!node)
 		return;
-	d = forge_repository(node);
+	d = hierarchy_repository(node);
 	if (clone_is_named(clone, d->workspace, d->repository.slug))
 		return;
 	refresh_root(model->refresh);
 	refresh_workspace(model->refresh, d->workspace);
 }
 
-int git_view_check(struct ctx *ctx, struct model *model, struct node *tree,
+int checkout_check(struct ctx *ctx, struct model *model, struct node *tree,
 		   int64_t max_age_ms, bool *ret_moved)
 {
-	struct git_view *view = tree->what.view;
+	struct checkout *view = tree->what.view;
 	int64_t began = clock_mono_ms(), checked;
 	struct clone_head head;
 	unsigned n_quiet = 0;
 	int r;
 
 	atomic_store(&view->asked_ms, began);
-	if (ctx->class == CTX_REFRESH)
+	if (ctx->who == CTX_REFRESH)
 		n_quiet = atomic_fetch_add(&view->n_quiet, 1);
 	if (max_age_ms == REFRESH_POLL)
 		max_age_ms = refresh_age_ms(model, n_quiet);
 	if (view->fixed) {
-		r = git_fixed_get(ctx, model, view, &head);
+		r = fixed_commit_get(ctx, model, view, &head);
 	} else {
-		r = clone_line_get(ctx, line_of(view), max_age_ms, &head);
-		checked = clone_line_checked_ms(line_of(view));
+		r = clone_tracking_get(ctx, line_of(view), max_age_ms, &head);
+		checked = clone_tracking_checked_ms(line_of(view));
 		atomic_store(&view->seen_ms, checked);
 		atomic_store(&view->asked_ms,
 			     refresh_asked_ms(began, checked, max_age_ms));
-		git_tell_renamed(model, tree, view->clone);
+		checkout_tell_renamed(model, tree, view->clone);
 		/* Its name goes with the list of names; who stands here goes on
 		 * seeing what there was. */
-		if (r == -ENOENT && git_view_is_shown(tree) &&
-		    clone_line_is_gone(line_of(view)))
+		if (r == -ENOENT && checkout_is_shown(tree) &&
+		    clone_tracking_is_gone(line_of(view)))
 			r = 0;
 		if (r == -EIO && view->ref &&
-		    clone_line_is_no_tree(line_of(view)))
+		    clone_tracking_is_no_tree(line_of(view)))
 			leave_out(model, tree);
 		if (r == -ENODATA)
 			lose_branch(model, tree);
@@ -450,9 +451,9 @@ int git_view_check(struct ctx *ctx, struct model *model, struct node *tree,
 	return r;
 }
 
-int git_view_ensure(struct ctx *ctx, struct model *model, struct node *tree)
+int checkout_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 {
-	struct git_view *view = tree->what.view;
+	struct checkout *view = tree->what.view;
 	int64_t now = clock_mono_ms(), old;
 	int64_t heard = atomic_exchange(&view->heard_ms, now);
 	struct clone_head head;
@@ -469,13 +470,13 @@ int git_view_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 	if (have && (view->fixed || (!expired && now - heard < FOREVER_MS)))
 		return 0;
 	if (view->fixed)
-		return git_view_check(ctx, model, tree, 0, NULL);
+		return checkout_check(ctx, model, tree, 0, NULL);
 	if (known(view, &head) < 0) {
-		r = git_view_check(ctx, model, tree, model->config.ttl_ms,
+		r = checkout_check(ctx, model, tree, model->config.ttl_ms,
 				   NULL);
 	} else {
 		old = ctx_narrow(ctx, MAX_WAIT_MS);
-		r = git_view_check(ctx, model, tree, model->config.ttl_ms,
+		r = checkout_check(ctx, model, tree, model->config.ttl_ms,
 				   NULL);
 		ctx_widen(ctx, old);
 		/* What we had no patience for goes on behind. */
@@ -490,25 +491,26 @@ int git_view_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 	return r;
 }
 
-int64_t git_view_due_ms(struct model *model, struct node *tree)
+int64_t checkout_due_ms(struct model *model, struct node *tree)
 {
-	struct git_view *view = tree->what.view;
+	struct checkout *view = tree->what.view;
 	int64_t now = clock_mono_ms(), due;
 
 	if (view->fixed || now - atomic_load(&view->heard_ms) >= FOREVER_MS ||
 	    !node_is_linked(model->nodes, tree))
 		return INT64_MAX;
 	/* Somebody else asked, for all refs together. */
-	if (clone_line_checked_ms(line_of(view)) != atomic_load(&view->seen_ms))
+	if (clone_tracking_checked_ms(line_of(view)) !=
+	    atomic_load(&view->seen_ms))
 		return 0;
 	due = atomic_load(&view->asked_ms) +
 	      refresh_pause_ms(model, atomic_load(&view->n_quiet)) - now;
 	return due > 0 ? due : 0;
 }
 
-void git_view_expire(struct node *tree)
+void checkout_expire(struct node *tree)
 {
-	struct git_view *view = tree->what.view;
+	struct checkout *view = tree->what.view;
 
 	atomic_store(&view->n_quiet, 0);
 	atomic_store(&view->asked_ms, 0);
@@ -517,9 +519,9 @@ void git_view_expire(struct node *tree)
 	mutex_unlock(&view->lock);
 }
 
-bool git_view_is_shown(struct node *tree)
+bool checkout_is_shown(struct node *tree)
 {
-	struct git_view *view = tree->what.view;
+	struct checkout *view = tree->what.view;
 	bool have;
 
 	mutex_lock(&view->lock);
@@ -528,9 +530,9 @@ bool git_view_is_shown(struct node *tree)
 	return have;
 }
 
-bool git_view_commit(struct node *tree, struct oid *ret_commit)
+bool checkout_commit(struct node *tree, struct oid *ret_commit)
 {
-	struct git_view *view = tree->what.view;
+	struct checkout *view = tree->what.view;
 	bool have;
 
 	mutex_lock(&view->lock);

@@ -20,7 +20,7 @@ static struct node *tree_of(struct node *node)
 /* Directories that lost their name keep showing what they showed. */
 static int look(struct ctx *ctx, struct model *model, struct node *dir)
 {
-	return git_view_ensure(ctx, model, tree_of(dir));
+	return checkout_ensure(ctx, model, tree_of(dir));
 }
 
 /* NULL, or why no file system could have a symbolic link with such a target
@@ -45,7 +45,8 @@ static const char *why_no_link(struct clone *clone, const struct oid *oid)
 }
 
 /* Whether the entry can be shown (layout rule 11); if not, a line says so,
- * under its own path. tree_parse knows the names, not what is behind them. */
+ * under its own path. tree_list_parse knows the names, not what is behind them.
+ */
 static bool can_be_shown(struct model *model, const struct node *dir,
 			 const struct tree_entry *e)
 {
@@ -73,7 +74,7 @@ static int bring_again(struct ctx *ctx, struct model *model, struct node *node)
 	if (r < 0)
 		return ctx_fail(ctx, r, "The cache cannot be read: %s.",
 				strerror(-r));
-	return git_view_check(ctx, model, tree_of(node), 0, NULL);
+	return checkout_check(ctx, model, tree_of(node), 0, NULL);
 }
 
 /* -ENOENT: see bring_again. */
@@ -88,8 +89,9 @@ static int found_entry(struct ctx *ctx, const struct node *dir,
 		[TREE_DIRECTORY] = NODE_DIRECTORY,
 		[TREE_SUBMODULE] = NODE_DIRECTORY,
 	};
-	struct git_view *view = dir->what.view;
-	int64_t mtime_ms = git_path_time_ms(view, dir, tree, e->name, &e->oid);
+	struct checkout *view = dir->what.view;
+	int64_t mtime_ms =
+		checkout_path_time_ms(view, dir, tree, e->name, &e->oid);
 	uint64_t size = 0;
 	int r;
 
@@ -366,7 +368,7 @@ static int git_attr(struct ctx *ctx, struct model *model, struct node *node,
 	(void)ctx;
 	(void)ret_left_ms;
 	(void)ret_size;
-	git_view_heard(model, node);
+	checkout_heard(model, node);
 	return 0;
 }
 
@@ -423,7 +425,7 @@ static int git_read(struct ctx *ctx, struct model *model, struct node *node,
 {
 	int r;
 
-	git_view_heard(model, node);
+	checkout_heard(model, node);
 	r = read_blob(ctx, node, offset, n, ret_data);
 	if (r == -ENOENT) {
 		r = bring_again(ctx, model, node);
@@ -446,7 +448,7 @@ static int git_readlink(struct ctx *ctx, struct model *model, struct node *node,
 {
 	int r;
 
-	git_view_heard(model, node);
+	checkout_heard(model, node);
 	r = clone_read_blob(ctx, node->what.view->clone, &node->what.oid,
 			    ret_target);
 	if (r == -ENOENT) {
@@ -463,9 +465,9 @@ const struct provider provider_tree = {
 	.lookup = git_lookup,
 	.open = git_open,
 	.attr = git_attr,
-	.same_data = git_view_same,
-	.hash_data = git_view_hash,
-	.free_data = git_view_free_data,
+	.same_data = checkout_same,
+	.hash_data = checkout_hash,
+	.free_data = checkout_free_data,
 };
 
 const struct provider provider_git = {

@@ -1,7 +1,8 @@
 /*
- * model/git/refs: branches/ and tags/: the names that git has, a slash in a name
- * being a directory. A name is a tree (model/git/files) which is brought when somebody
- * looks inside; names themselves cost one question for all of them.
+ * model/git/refs: branches/ and tags/: the names that git has, a slash in a
+ * name being a directory. A name is a tree (model/git/files) which is brought
+ * when somebody looks inside; names themselves cost one question for all of
+ * them.
  *
  * What the file names are is layout rule 11; a part of a name that is written
  * as it is comes before one that had to be written otherwise and looks the
@@ -101,10 +102,10 @@ enum refs_is refs_find(const struct clone_refs *refs, enum clone_ref_kind kind,
 	return REFS_DIRECTORY;
 }
 
-void refs_walk_begin(struct refs_walk *w, const struct clone_refs *refs,
+void refs_iter_begin(struct refs_iter *w, const struct clone_refs *refs,
 		     enum clone_ref_kind kind, const char *prefix)
 {
-	*w = (struct refs_walk){
+	*w = (struct refs_iter){
 		.refs = refs,
 		.kind = kind,
 		.prefix = prefix,
@@ -113,18 +114,18 @@ void refs_walk_begin(struct refs_walk *w, const struct clone_refs *refs,
 	};
 }
 
-const char *refs_walk_name(const struct refs_walk *w)
+const char *refs_iter_name(const struct refs_iter *w)
 {
 	return w->refs->names[w->kind][w->index];
 }
 
-static const char *walk_part(const struct refs_walk *w)
+static const char *walk_part(const struct refs_iter *w)
 {
-	return refs_walk_name(w) + w->n_prefix;
+	return refs_iter_name(w) + w->n_prefix;
 }
 
 /* Past all that begins with the first n bytes of the name and a slash. */
-static size_t past(const struct refs_walk *w, const char *name, size_t n)
+static size_t past(const struct refs_iter *w, const char *name, size_t n)
 {
 	char key[NAME_MOST + 2];
 
@@ -134,13 +135,13 @@ static size_t past(const struct refs_walk *w, const char *name, size_t n)
 	return clone_refs_seek(w->refs, w->kind, key);
 }
 
-bool refs_walk_step(struct refs_walk *w)
+bool refs_iter_step(struct refs_iter *w)
 {
 	const char *name, *slash;
 
 	while (w->next < w->refs->n_names[w->kind]) {
 		w->index = w->next;
-		name = refs_walk_name(w);
+		name = refs_iter_name(w);
 		if (strncmp(name, w->prefix, w->n_prefix) != 0)
 			return false;
 		slash = strchr(name + w->n_prefix, '/');
@@ -158,14 +159,14 @@ bool refs_walk_step(struct refs_walk *w)
 }
 
 /* Written as it is. */
-static bool is_plain(const struct refs_walk *w, const struct buf *file)
+static bool is_plain(const struct refs_iter *w, const struct buf *file)
 {
 	return file->len == w->n - w->n_prefix &&
 	       memcmp(file->data, walk_part(w), file->len) == 0;
 }
 
 /* What the part is called here; false: another one is called so. */
-bool refs_walk_file_name(const struct refs_walk *w, struct buf *out)
+bool refs_iter_file_name(const struct refs_iter *w, struct buf *out)
 {
 	char key[NAME_MOST + 256];
 	size_t index;
@@ -182,12 +183,12 @@ bool refs_walk_file_name(const struct refs_walk *w, struct buf *out)
 
 /* The name in the directory of that prefix which a file name means. */
 static bool find_file(const struct clone_refs *refs, enum clone_ref_kind kind,
-		      const char *prefix, const char *file, struct refs_walk *w)
+		      const char *prefix, const char *file, struct refs_iter *w)
 {
 	cleanup(buf_done) struct buf name = BUF_INIT(4 * KIB);
 	cleanup(free) char *whole = xasprintf("%s%s", prefix, file);
 
-	refs_walk_begin(w, refs, kind, prefix);
+	refs_iter_begin(w, refs, kind, prefix);
 	refs_file_name(&name, file, strlen(file), !*prefix);
 	w->n = strlen(whole);
 	if (!strchr(file, '/') && name.data && strcmp(name.data, file) == 0) {
@@ -198,8 +199,8 @@ static bool find_file(const struct clone_refs *refs, enum clone_ref_kind kind,
 	/* Only these are ever written otherwise. */
 	if (!strpbrk(file, "%~"))
 		return false;
-	while (refs_walk_step(w))
-		if (refs_walk_file_name(w, &name) &&
+	while (refs_iter_step(w))
+		if (refs_iter_file_name(w, &name) &&
 		    strcmp(name.data, file) == 0)
 			return true;
 	return false;
@@ -208,12 +209,12 @@ static bool find_file(const struct clone_refs *refs, enum clone_ref_kind kind,
 /* ---- nodes ---- */
 
 static void found_dir(struct model *model, const struct node *dir,
-		      const struct refs_walk *w, struct found *found)
+		      const struct refs_iter *w, struct found *found)
 {
 	struct refs_dir *d = xcalloc(1, sizeof(*d));
 
 	d->kind = w->kind;
-	d->prefix = xasprintf("%.*s/", (int)w->n, refs_walk_name(w));
+	d->prefix = xasprintf("%.*s/", (int)w->n, refs_iter_name(w));
 	*found = (struct found){
 		.what =
 			{
@@ -226,27 +227,27 @@ static void found_dir(struct model *model, const struct node *dir,
 	};
 }
 
-int refs_found(struct model *model, struct node *dir, const struct refs_walk *w,
+int refs_found(struct model *model, struct node *dir, const struct refs_iter *w,
 	       struct found *found)
 {
 	cleanup(free) char *ref = NULL;
-	struct git_view *view = NULL;
+	struct checkout *view = NULL;
 	int r;
 
 	if (w->is == REFS_DIRECTORY) {
 		found_dir(model, dir, w, found);
 		return 0;
 	}
-	ref = xasprintf("%s%s", kinds[w->kind].ref, refs_walk_name(w));
-	r = git_view_new(model, git_repository(dir), ref, NULL, &view);
+	ref = xasprintf("%s%s", kinds[w->kind].ref, refs_iter_name(w));
+	r = checkout_new(model, checkout_repository(dir), ref, NULL, &view);
 	if (r >= 0)
-		git_view_found(view, node_mtime_ms(model->nodes, dir),
+		checkout_found(view, node_mtime_ms(model->nodes, dir),
 			       FOREVER_MS, found);
 	return r;
 }
 
 bool refs_is_no_tree(struct model *model, const struct node *dir,
-		     const struct refs_walk *w)
+		     const struct refs_iter *w)
 {
 	cleanup(clone_unref) struct clone *clone = NULL;
 	struct oid commit;
@@ -265,14 +266,14 @@ int refs_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
 	struct node *top = refs_top(dir);
 	struct found found;
-	struct refs_walk w;
+	struct refs_iter w;
 	int r;
 
 	ret_found->left_ms = FOREVER_MS;
 	/* No part of a ref begins so. */
 	if (name[0] == '.')
 		return 0;
-	if (forge_is_probe(name)) {
+	if (hierarchy_is_probe(name)) {
 		if (refs_known(model, top, &refs) < 0) {
 			ret_found->left_ms = UNKNOWN_MS;
 			return 0;

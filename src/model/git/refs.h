@@ -39,7 +39,7 @@ enum refs_is refs_find(const struct clone_refs *, enum clone_ref_kind kind,
 
 /* The parts of names that follow a prefix, one after the other. refs and prefix
  * are borrowed. */
-struct refs_walk {
+struct refs_iter {
 	const struct clone_refs *refs;
 	enum clone_ref_kind kind;
 	const char *prefix;
@@ -50,21 +50,21 @@ struct refs_walk {
 	enum refs_is is;
 	size_t index, n; /* the name's bytes, with the prefix */
 };
-void refs_walk_begin(struct refs_walk *, const struct clone_refs *,
+void refs_iter_begin(struct refs_iter *, const struct clone_refs *,
 		     enum clone_ref_kind kind, const char *prefix);
-bool refs_walk_step(struct refs_walk *);
-const char *refs_walk_name(const struct refs_walk *);
+bool refs_iter_step(struct refs_iter *);
+const char *refs_iter_name(const struct refs_iter *);
 /* What the part is called here; false: another one is called so. */
-bool refs_walk_file_name(const struct refs_walk *, struct buf *out);
+bool refs_iter_file_name(const struct refs_iter *, struct buf *out);
 /* The names in dir begin with it. */
 const char *refs_prefix(const struct node *dir);
 /* What is there. */
-int refs_found(struct model *, struct node *dir, const struct refs_walk *,
+int refs_found(struct model *, struct node *dir, const struct refs_iter *,
 	       struct found *ret_found);
 /* A tag of a file, which cannot be shown: that is known of those that somebody
  * has looked into. */
 bool refs_is_no_tree(struct model *, const struct node *dir,
-		     const struct refs_walk *);
+		     const struct refs_iter *);
 /* The pin of a listing of them, and the names themselves, added to it with the
  * tags from `tag` on and cookies above base. 1: they are those of `newest`. */
 struct refs_names;

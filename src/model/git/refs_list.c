@@ -9,7 +9,7 @@
 #include "model/git/checkout.h"
 
 struct item {
-	size_t index, n; /* as in refs_walk */
+	size_t index, n; /* as in refs_iter */
 	enum refs_is is;
 };
 
@@ -38,7 +38,7 @@ bool refs_names_found(struct dirlist_piece *piece, const struct refs_names *l,
 		      size_t i, struct found *ret_found)
 {
 	const struct item *item = &l->items[i];
-	const struct refs_walk w = {
+	const struct refs_iter w = {
 		.refs = l->refs,
 		.kind = l->kind,
 		.is = item->is,
@@ -56,7 +56,7 @@ static void leave_out(struct refs_names *l, const char *name, size_t n)
 	l->n_left_out += n;
 }
 
-static void add_item(struct refs_names *l, const struct refs_walk *w)
+static void add_item(struct refs_names *l, const struct refs_iter *w)
 {
 	if (l->n_items == l->n_room) {
 		l->n_room = l->n_room ? 2 * l->n_room : 64;
@@ -107,7 +107,7 @@ static void say_left_out(struct model *model, const struct node *dir,
 
 /* A tag that is known to lead to a file. */
 static bool is_no_tree(struct model *model, const struct node *dir,
-		       const struct refs_walk *w, const char *file)
+		       const struct refs_iter *w, const char *file)
 {
 	if (!refs_is_no_tree(model, dir, w))
 		return false;
@@ -125,15 +125,15 @@ static struct refs_names *names_new(struct model *model, struct node *dir,
 	cleanup(buf_done) struct buf file = BUF_INIT(4 * KIB);
 	struct refs_names *names = xcalloc(1, sizeof(*names));
 	size_t first = l->n_names;
-	struct refs_walk w;
+	struct refs_iter w;
 
 	names->kind = kind;
 	names->refs = refs;
-	refs_walk_begin(&w, refs, kind, refs_prefix(dir));
-	while (refs_walk_step(&w)) {
-		if (refs_walk_name(&w)[w.n_prefix] == '.' ||
-		    !refs_walk_file_name(&w, &file)) {
-			leave_out(names, refs_walk_name(&w), 1);
+	refs_iter_begin(&w, refs, kind, refs_prefix(dir));
+	while (refs_iter_step(&w)) {
+		if (refs_iter_name(&w)[w.n_prefix] == '.' ||
+		    !refs_iter_file_name(&w, &file)) {
+			leave_out(names, refs_iter_name(&w), 1);
 		} else if (!is_no_tree(model, dir, &w, file.data)) {
 			dirlist_add_taken(l, xmemdup0(file.data, file.len), 0,
 					  S_IFDIR,

@@ -14,7 +14,7 @@
 #define MAX_WAIT_MS 3000
 
 struct refs_watch {
-	struct refs refs;
+	struct refcount refcount;
 	struct node *top; /* a reference */
 	enum clone_ref_kind kind;
 	struct clone *clone;                /* a reference */
@@ -27,7 +27,7 @@ struct refs_watch {
 
 static struct refs_watch *watch_free(struct model *model, struct refs_watch *w)
 {
-	if (!w || !refs_drop(&w->refs))
+	if (!w || !refcount_drop(&w->refcount))
 		return NULL;
 	clone_refs_unref(w->shown);
 	clone_unref(w->clone);
@@ -44,7 +44,7 @@ static struct refs_watch *watch_find(struct model *model,
 	mutex_lock(&model->lock);
 	LL_SEARCH_SCALAR(model->refs_watches, w, top, top);
 	if (w)
-		refs_take(&w->refs);
+		refcount_take(&w->refcount);
 	mutex_unlock(&model->lock);
 	return w;
 }
@@ -59,7 +59,7 @@ int refs_clone(struct model *model, const struct node *node,
 		repository = repository->parent;
 	if (!repository)
 		return -EINVAL;
-	d = forge_repository(repository);
+	d = hierarchy_repository(repository);
 	return clone_open(model->config.clones, d->repository.uuid,
 			  d->workspace, d->repository.slug, NULL, ret_clone);
 }
@@ -79,7 +79,7 @@ static int watch_get(struct model *model, struct node *top,
 		return r;
 	}
 	fresh = xcalloc(1, sizeof(*fresh));
-	refs_init(&fresh->refs);
+	refcount_init(&fresh->refcount);
 	fresh->top = node_ref(model->nodes, top);
 	fresh->kind = kind;
 	fresh->clone = clone;
@@ -89,7 +89,7 @@ static int watch_get(struct model *model, struct node *top,
 		LL_PREPEND(model->refs_watches, fresh);
 		w = steal(&fresh);
 	}
-	refs_take(&w->refs);
+	refcount_take(&w->refcount);
 	mutex_unlock(&model->lock);
 	watch_free(model, fresh);
 	*ret_watch = w;
@@ -227,7 +227,7 @@ static int ask(struct ctx *ctx, struct model *model, struct refs_watch *w,
 
 	atomic_store(&w->asked_ms, began);
 	r = clone_get_refs(ctx, w->clone, max_age_ms, ret_refs);
-	git_tell_renamed(model, w->top, w->clone);
+	checkout_tell_renamed(model, w->top, w->clone);
 	checked = clone_refs_checked_ms(w->clone);
 	atomic_store(&w->seen_ms, checked);
 	atomic_store(&w->asked_ms,
@@ -318,7 +318,7 @@ int refs_check(struct ctx *ctx, struct model *model, struct node *top,
 
 	if (!w)
 		return 0;
-	if (ctx->class == CTX_REFRESH)
+	if (ctx->who == CTX_REFRESH)
 		n_quiet = atomic_fetch_add(&w->n_quiet, 1);
 	if (max_age_ms == REFRESH_POLL)
 		max_age_ms = refresh_age_ms(model, n_quiet);

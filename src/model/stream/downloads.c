@@ -1,7 +1,7 @@
 /*
- * model/stream/downloads: the files under Downloads. The list has their sizes and
- * dates, so looking at them costs no request, and a file that was replaced is
- * another inode.
+ * model/stream/downloads: the files under Downloads. The list has their sizes
+ * and dates, so looking at them costs no request, and a file that was replaced
+ * is another inode.
  */
 #include "model/dirs/row_dir.h"
 #include "model/stream/streams.h"
@@ -19,14 +19,14 @@ static int found_download(struct ctx *ctx, struct model *model,
 	cleanup(scope_unref) struct scope *scope = NULL;
 	cleanup(json_free) struct json *json = NULL;
 	cleanup(free) char *path = NULL, *key = NULL;
-	const struct place *p = place_of(dir);
+	const struct row_dir *p = row_dir_of(dir);
 	struct documents *documents = model->config.documents;
 	struct stream_growth growth = {0};
 	int64_t size;
 	int failure, r;
 
 	r = documents_item(ctx, documents, p->row, p->scope, item->id,
-			   SOURCE_CACHED, &document);
+			   READ_CACHED, &document);
 	if (r == 0)
 		r = json_parse(blob_data(document.body),
 			       blob_len(document.body), &json);
@@ -57,7 +57,7 @@ static int found_download(struct ctx *ctx, struct model *model,
 				.mtime_ms = item->time_ms,
 				.data = steal(&stream),
 			},
-		.left_ms = place_believe_ms(age),
+		.left_ms = row_dir_believe_ms(age),
 	};
 	return 0;
 }
@@ -65,10 +65,10 @@ static int found_download(struct ctx *ctx, struct model *model,
 int downloads_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		     const char *name, struct found *ret_found)
 {
-	enum source_mode mode = SOURCE_READ;
+	enum read_through_mode mode = READ_THROUGH;
 	int r = 0;
 
-	if (forge_is_probe(name))
+	if (hierarchy_is_probe(name))
 		return 0;
 	/* Twice: its document may have gone from the cache alone. */
 	for (unsigned i = 0; i < 2; i++) {
@@ -76,10 +76,10 @@ int downloads_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		const struct collection_item *item;
 		struct catalog_age age;
 
-		r = place_collection(ctx, model, dir, mode, &c, &age);
+		r = row_dir_collection(ctx, model, dir, mode, &c, &age);
 		if (r < 0)
 			return r;
-		ret_found->left_ms = place_believe_ms(&age);
+		ret_found->left_ms = row_dir_believe_ms(&age);
 		item = collection_find(c, name);
 		if (!item)
 			return 0;
@@ -87,14 +87,14 @@ int downloads_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 				   ret_found);
 		if (r != -ENOENT)
 			return r;
-		mode = SOURCE_REFRESH;
+		mode = READ_REFRESH;
 	}
 	return 0;
 }
 
 int downloads_open(struct ctx *ctx, struct model *model, struct node *dir,
-		   struct place_names *names, const struct place_names *newest,
-		   struct dirlist *l)
+		   struct row_dir_names *names,
+		   const struct row_dir_names *newest, struct dirlist *l)
 {
 	const struct collection *c = names->collection;
 	size_t first = l->n_names;
@@ -103,21 +103,21 @@ int downloads_open(struct ctx *ctx, struct model *model, struct node *dir,
 	(void)newest;
 	for (size_t i = 0; c && i < c->n_items; i++)
 		dirlist_add(l, c->items[i].name, 0, S_IFREG,
-			    PLACE_TAG_SPECIAL + (unsigned)i);
+			    ROW_DIR_TAG_SPECIAL + (unsigned)i);
 	dirlist_number(l, first, node_book(model->nodes, dir, true),
-		       PLACE_FIRST_ITEM);
+		       ROW_DIR_FIRST_ITEM);
 	return 0;
 }
 
-bool downloads_found(struct dirlist_piece *piece,
-		     const struct place_names *names, size_t i,
+bool downloads_found(struct dirlist_piece *chunk,
+		     const struct row_dir_names *names, size_t i,
 		     struct found *ret_found)
 {
 	struct catalog_age age = names->age;
 
 	if (!age.stale)
-		age.left_ms = dirlist_left_ms(piece->listing);
-	return found_download(piece->ctx, piece->model, piece->dir,
+		age.left_ms = dirlist_left_ms(chunk->listing);
+	return found_download(chunk->ctx, chunk->model, chunk->dir,
 			      &names->collection->items[i], &age, false,
 			      ret_found) == 0;
 }
@@ -127,7 +127,7 @@ static int download_read(struct ctx *ctx, struct model *model,
 			 struct model_data *ret_data)
 {
 	(void)model;
-	return streams_read(ctx, node->what.data, offset, n, ret_data);
+	return stream_file_read(ctx, node->what.data, offset, n, ret_data);
 }
 
 static bool download_same(const struct node_what *a, const struct node_what *b)
@@ -137,7 +137,7 @@ static bool download_same(const struct node_what *a, const struct node_what *b)
 
 static uint64_t download_hash(const struct node_what *what, uint64_t seed)
 {
-	return streams_hash(what->data, seed);
+	return stream_file_hash(what->data, seed);
 }
 
 static void download_free(void *data)

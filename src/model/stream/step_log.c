@@ -1,6 +1,6 @@
 /*
- * model/stream/step_log: files whose bytes are a stream: the logs of a pipeline's steps, and
- * what downloads.c finds.
+ * model/stream/step_log: files whose bytes are a stream: the logs of a
+ * pipeline's steps, and what downloads.c finds.
  *
  * The log of a step that has ended is one more file that never changes; its
  * size is asked for when it is looked at (layout rule 3). While the step runs
@@ -30,8 +30,8 @@ struct log {
 
 /* ---- what all streams have in common ---- */
 
-int streams_read(struct ctx *ctx, struct stream *stream, off_t offset, size_t n,
-		 struct model_data *ret_data)
+int stream_file_read(struct ctx *ctx, struct stream *stream, off_t offset,
+		     size_t n, struct model_data *ret_data)
 {
 	size_t got = 0;
 	int fd = -1, r;
@@ -50,7 +50,7 @@ int streams_read(struct ctx *ctx, struct stream *stream, off_t offset, size_t n,
 	return 0;
 }
 
-uint64_t streams_hash(const struct stream *stream, uint64_t seed)
+uint64_t stream_file_hash(const struct stream *stream, uint64_t seed)
 {
 	for (const char *s = stream_key(stream); *s; s++)
 		seed = (seed ^ (unsigned char)*s) * 0x100000001b3ULL;
@@ -71,8 +71,8 @@ static int read_step(struct ctx *ctx, struct model *model, struct node *dir,
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
 	cleanup(json_free) struct json *json = NULL;
-	const struct resource_items *items = place_of(dir)->row->items;
-	int r = place_document(ctx, model, dir, SOURCE_READ, &document);
+	const struct resource_items *items = row_dir_of(dir)->row->items;
+	int r = row_dir_document(ctx, model, dir, READ_THROUGH, &document);
 
 	if (r < 0)
 		return r;
@@ -102,7 +102,7 @@ static void found(struct stream *stream, const struct step *step,
 	*ret_found = (struct found){
 		.what =
 			{
-				.provider = &provider_log,
+				.provider = &provider_step_log,
 				.mode = NODE_FILE,
 				.size = growth->size,
 				.mtime_ms = time_ms,
@@ -147,12 +147,12 @@ static int find(struct ctx *ctx, struct model *model, struct node *step_dir,
 	return 0;
 }
 
-int log_found(struct ctx *ctx, struct model *model, struct node *dir,
-	      const struct resource *row, const struct scope *scope,
-	      enum source_mode mode, struct found *ret_found)
+int step_log_found(struct ctx *ctx, struct model *model, struct node *dir,
+		   const struct resource *row, const struct scope *scope,
+		   enum read_through_mode mode, struct found *ret_found)
 {
 	/* Its size is known by asking for it. */
-	return mode == SOURCE_CACHED
+	return mode == READ_CACHED
 		       ? -ENOENT
 		       : find(ctx, model, dir, row->endpoint, scope, ret_found);
 }
@@ -186,29 +186,30 @@ static bool is_uuid(const char *name)
 }
 
 static int step_json(struct ctx *ctx, struct model *model,
-		     const struct node *dir, enum source_mode mode,
+		     const struct node *dir, enum read_through_mode mode,
 		     struct json **ret_json)
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
-	int r = place_document(ctx, model, dir->parent, mode, &document);
+	int r = row_dir_document(ctx, model, dir->parent, mode, &document);
 
 	return r < 0 ? r
 		     : json_parse(blob_data(document.body),
 				  blob_len(document.body), ret_json);
 }
 
-int log_services_lookup(struct ctx *ctx, struct model *model, struct node *dir,
-			const char *name, struct found *ret_found)
+int step_log_services_lookup(struct ctx *ctx, struct model *model,
+			     struct node *dir, const char *name,
+			     struct found *ret_found)
 {
 	cleanup(json_free) struct json *step = NULL;
 	cleanup(scope_unref) struct scope *scope = NULL;
-	const struct place *p = place_of(dir);
+	const struct row_dir *p = row_dir_of(dir);
 	const char *uuid = is_uuid(name) ? name : NULL;
 	int r;
 
-	if (forge_is_probe(name))
+	if (hierarchy_is_probe(name))
 		return 0;
-	r = step_json(ctx, model, dir, SOURCE_READ, &step);
+	r = step_json(ctx, model, dir, READ_THROUGH, &step);
 	if (r < 0)
 		return r;
 	for (const struct json *i = services_of(step); i && !uuid;
@@ -227,13 +228,14 @@ int log_services_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 }
 
 /* Names alone: their sizes are known by asking for them. */
-int log_services_open(struct ctx *ctx, struct model *model, struct node *dir,
-		      struct place_names *names,
-		      const struct place_names *newest, struct dirlist *l)
+int step_log_services_open(struct ctx *ctx, struct model *model,
+			   struct node *dir, struct row_dir_names *names,
+			   const struct row_dir_names *newest,
+			   struct dirlist *l)
 {
 	cleanup(json_free) struct json *step = NULL;
-	uint64_t cookie = PLACE_FIRST_ITEM;
-	int r = step_json(ctx, model, dir, SOURCE_READ, &step);
+	uint64_t cookie = ROW_DIR_FIRST_ITEM;
+	int r = step_json(ctx, model, dir, READ_THROUGH, &step);
 
 	(void)newest;
 	if (r < 0)
@@ -244,7 +246,7 @@ int log_services_open(struct ctx *ctx, struct model *model, struct node *dir,
 
 		if (service_name(i, &name))
 			dirlist_add_taken(l, xstrdup(name.data), ++cookie,
-					  S_IFREG, PLACE_TAG_SPECIAL);
+					  S_IFREG, ROW_DIR_TAG_SPECIAL);
 	}
 	return 0;
 }
@@ -268,7 +270,7 @@ static struct node *step_of(const struct node *node)
 {
 	struct node *dir = node->parent;
 
-	return place_of(dir)->collection ? dir : dir->parent;
+	return row_dir_of(dir)->collection ? dir : dir->parent;
 }
 
 /* Whether the step has ended meanwhile: what still comes is the end. */
@@ -285,8 +287,9 @@ static void look_at_step(struct ctx *ctx, struct model *model,
 		atomic_store(&log->ended, true);
 }
 
-static int log_attr(struct ctx *ctx, struct model *model, struct node *node,
-		    int64_t *ret_left_ms, uint64_t *ret_size)
+static int step_log_attr(struct ctx *ctx, struct model *model,
+			 struct node *node, int64_t *ret_left_ms,
+			 uint64_t *ret_size)
 {
 	struct log *log = node->what.data;
 	struct stream_growth growth;
@@ -313,30 +316,31 @@ static int log_attr(struct ctx *ctx, struct model *model, struct node *node,
 	return 0;
 }
 
-static int log_read(struct ctx *ctx, struct model *model, struct node *node,
-		    off_t offset, size_t n, struct model_data *ret_data)
+static int step_log_read(struct ctx *ctx, struct model *model,
+			 struct node *node, off_t offset, size_t n,
+			 struct model_data *ret_data)
 {
 	const struct log *log = node->what.data;
 
 	(void)model;
-	return streams_read(ctx, log->stream, offset, n, ret_data);
+	return stream_file_read(ctx, log->stream, offset, n, ret_data);
 }
 
-static bool log_same(const struct node_what *a, const struct node_what *b)
+static bool step_log_same(const struct node_what *a, const struct node_what *b)
 {
 	const struct log *x = a->data, *y = b->data;
 
 	return x->stream == y->stream;
 }
 
-static uint64_t log_hash(const struct node_what *what, uint64_t seed)
+static uint64_t step_log_hash(const struct node_what *what, uint64_t seed)
 {
 	const struct log *log = what->data;
 
-	return streams_hash(log->stream, seed);
+	return stream_file_hash(log->stream, seed);
 }
 
-static void log_free(void *data)
+static void step_log_free(void *data)
 {
 	struct log *log = data;
 
@@ -344,12 +348,12 @@ static void log_free(void *data)
 	free(log);
 }
 
-const struct provider provider_log = {
+const struct provider provider_step_log = {
 	.name = "log",
 	.grows = true,
-	.attr = log_attr,
-	.read = log_read,
-	.same_data = log_same,
-	.hash_data = log_hash,
-	.free_data = log_free,
+	.attr = step_log_attr,
+	.read = step_log_read,
+	.same_data = step_log_same,
+	.hash_data = step_log_hash,
+	.free_data = step_log_free,
 };

@@ -1,8 +1,8 @@
 /*
- * model/stream/streams: files whose bytes are streams (content/stream). Private to
- * tree/.
+ * model/stream/streams: files whose bytes are streams (content/stream). Private
+ * to tree/.
  *
- * log.c has the logs, downloads.c the downloads; both are specials of the
+ * step_log.c has the logs, downloads.c the downloads; both are specials of the
  * resource table (model/dirs/row_dir).
  */
 #ifndef MODEL_STREAM_STREAMS_H
@@ -13,32 +13,33 @@
 #include "content/stream.h"
 
 struct scope;
-struct place_names;
+struct row_dir_names;
 
 /* A row's file. */
-int log_found(struct ctx *, struct model *, struct node *dir,
-	      const struct resource *, const struct scope *, enum source_mode,
-	      struct found *ret_found);
+int step_log_found(struct ctx *, struct model *, struct node *dir,
+		   const struct resource *, const struct scope *,
+		   enum read_through_mode, struct found *ret_found);
 
 /* The directory of a step's services. */
-int log_services_lookup(struct ctx *, struct model *, struct node *dir,
-			const char *name, struct found *ret_found);
-int log_services_open(struct ctx *, struct model *, struct node *dir,
-		      struct place_names *, const struct place_names *newest,
-		      struct dirlist *);
+int step_log_services_lookup(struct ctx *, struct model *, struct node *dir,
+			     const char *name, struct found *ret_found);
+int step_log_services_open(struct ctx *, struct model *, struct node *dir,
+			   struct row_dir_names *,
+			   const struct row_dir_names *newest,
+			   struct dirlist *);
 
 /* The items of a collection. */
 int downloads_lookup(struct ctx *, struct model *, struct node *dir,
 		     const char *name, struct found *ret_found);
 int downloads_open(struct ctx *, struct model *, struct node *dir,
-		   struct place_names *, const struct place_names *newest,
+		   struct row_dir_names *, const struct row_dir_names *newest,
 		   struct dirlist *);
-bool downloads_found(struct dirlist_piece *, const struct place_names *,
+bool downloads_found(struct dirlist_piece *, const struct row_dir_names *,
 		     size_t i, struct found *ret_found);
 
 /* For a provider's read and hash_data. */
-int streams_read(struct ctx *, struct stream *, off_t offset, size_t n,
-		 struct model_data *ret_data);
-uint64_t streams_hash(const struct stream *, uint64_t seed);
+int stream_file_read(struct ctx *, struct stream *, off_t offset, size_t n,
+		     struct model_data *ret_data);
+uint64_t stream_file_hash(const struct stream *, uint64_t seed);
 
 #endif

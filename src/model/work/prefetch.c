@@ -1,9 +1,9 @@
 /*
- * model/work/prefetch: `grep OPEN acme/x/pullrequests/index.tsv` asks for one repository
- * after the other, each a round trip. Once the third sibling in a row is looked
- * at, the collections of the next ones are fetched behind it, four at a time,
- * as far as the budget lets the background go. The reader who comes to one of
- * them finds it in the cache, or joins its flight.
+ * model/work/prefetch: `grep OPEN acme/x/pullrequests/index.tsv` asks for one
+ * repository after the other, each a round trip. Once the third sibling in a
+ * row is looked at, the collections of the next ones are fetched behind it,
+ * four at a time, as far as the budget lets the background go. The reader who
+ * comes to one of them finds it in the cache, or joins its flight.
  *
  * Siblings are followed in the order of names, which is the shell's and
  * readdir's but for what a locale makes of dashes: near enough.
@@ -37,7 +37,7 @@ struct job {
 	int32_t caller; /* whose walk it is */
 };
 
-struct ahead {
+struct prefetch {
 	struct model *model;
 	struct mutex lock;
 	struct cond cond;
@@ -63,22 +63,22 @@ static void job_free(struct job *job)
 
 /* ---- fetching ---- */
 
-static void fetch(struct ahead *ahead, const struct job *job)
+static void fetch(struct prefetch *prefetch, const struct job *job)
 {
-	struct model *model = ahead->model;
+	struct model *model = prefetch->model;
 	struct node *root = node_get(model->nodes, NODE_ROOT_INO), *node = NULL;
 	cleanup(collection_unref) struct collection *c = NULL;
 	struct catalog_age age;
 	struct ctx ctx;
 
 	ctx_init(&ctx, model->config.group, JOB_MS);
-	ctx.class = CTX_REFRESH;
+	ctx.who = CTX_REFRESH;
 	ctx.caller = job->caller;
 	/* What fails here fails again for whoever asks, who is told. */
-	if (model_walk(&ctx, model, root, job->path, &node) == 0 &&
-	    node->what.provider == &provider_place)
-		(void)place_collection(&ctx, model, node, SOURCE_READ, &c,
-				       &age);
+	if (model_resolve(&ctx, model, root, job->path, &node) == 0 &&
+	    node->what.provider == &provider_row_dir)
+		(void)row_dir_collection(&ctx, model, node, READ_THROUGH, &c,
+					 &age);
 	ctx_done(&ctx);
 	node_unref(model->nodes, node);
 	node_unref(model->nodes, root);
@@ -86,38 +86,38 @@ static void fetch(struct ahead *ahead, const struct job *job)
 
 static void work(void *arg)
 {
-	struct ahead *ahead = arg;
+	struct prefetch *prefetch = arg;
 
-	mutex_lock(&ahead->lock);
-	while (!ahead->stopping) {
-		struct job *job = ahead->jobs;
+	mutex_lock(&prefetch->lock);
+	while (!prefetch->stopping) {
+		struct job *job = prefetch->jobs;
 
 		if (!job) {
-			ahead->n_idle++;
-			cond_wait(&ahead->cond, &ahead->lock);
-			ahead->n_idle--;
+			prefetch->n_idle++;
+			cond_wait(&prefetch->cond, &prefetch->lock);
+			prefetch->n_idle--;
 			continue;
 		}
-		LL_DELETE(ahead->jobs, job);
-		mutex_unlock(&ahead->lock);
-		fetch(ahead, job);
+		LL_DELETE(prefetch->jobs, job);
+		mutex_unlock(&prefetch->lock);
+		fetch(prefetch, job);
 		job_free(job);
-		mutex_lock(&ahead->lock);
+		mutex_lock(&prefetch->lock);
 	}
-	mutex_unlock(&ahead->lock);
+	mutex_unlock(&prefetch->lock);
 }
 
 /* ---- noticing ---- */
 
 /* The run of that collection, or the one that was heard of longest ago, for it
  * from now on. */
-static struct run *run_of(struct ahead *ahead, const char *workspace,
-			  const char *path) requires_lock(ahead->lock)
+static struct run *run_of(struct prefetch *prefetch, const char *workspace,
+			  const char *path) requires_lock(prefetch->lock)
 {
-	struct run *oldest = &ahead->runs[0];
+	struct run *oldest = &prefetch->runs[0];
 
 	for (size_t i = 0; i < RUNS; i++) {
-		struct run *run = &ahead->runs[i];
+		struct run *run = &prefetch->runs[i];
 
 		if (run->path && !strcmp(run->path, path) &&
 		    !strcmp(run->workspace, workspace))
@@ -157,22 +157,23 @@ static bool take_note(struct run *run, size_t at, size_t n_siblings,
 	return *ret_from < *ret_until;
 }
 
-static void queue(struct ahead *ahead, int32_t caller, char *path)
+static void queue(struct prefetch *prefetch, int32_t caller, char *path)
 {
 	struct job *job = xcalloc(1, sizeof(*job));
 	unsigned slot = THREADS;
 
 	job->path = path;
 	job->caller = caller;
-	mutex_lock(&ahead->lock);
-	LL_APPEND(ahead->jobs, job);
-	if (ahead->n_idle == 0 && ahead->n_threads < THREADS)
-		slot = ahead->n_threads++;
-	cond_signal(&ahead->cond);
-	mutex_unlock(&ahead->lock);
+	mutex_lock(&prefetch->lock);
+	LL_APPEND(prefetch->jobs, job);
+	if (prefetch->n_idle == 0 && prefetch->n_threads < THREADS)
+		slot = prefetch->n_threads++;
+	cond_signal(&prefetch->cond);
+	mutex_unlock(&prefetch->lock);
 	/* One that cannot be started is one less. */
 	if (slot < THREADS)
-		(void)thread_start("ahead", work, ahead, &ahead->threads[slot]);
+		(void)thread_start("ahead", work, prefetch,
+				   &prefetch->threads[slot]);
 }
 
 static size_t position_of(const struct catalog_repositories *list,
@@ -191,7 +192,8 @@ static size_t position_of(const struct catalog_repositories *list,
 	return low;
 }
 
-void ahead_note(struct ctx *ctx, struct ahead *ahead, struct node *collection)
+void prefetch_note(struct ctx *ctx, struct prefetch *prefetch,
+		   struct node *collection)
 {
 	cleanup(catalog_repositories_free) struct catalog_repositories *list =
 		NULL;
@@ -201,62 +203,62 @@ void ahead_note(struct ctx *ctx, struct ahead *ahead, struct node *collection)
 	size_t at, from, until;
 	bool any;
 
-	if (!ahead || ctx->class == CTX_REFRESH ||
-	    place_of(collection)->scope->n_ids > 0)
+	if (!prefetch || ctx->who == CTX_REFRESH ||
+	    row_dir_of(collection)->scope->n_ids > 0)
 		return;
 	while (repository && repository->what.provider != &provider_repository)
 		repository = repository->parent;
 	if (!repository)
 		return;
 	workspace = repository->parent->name;
-	if (catalog_repositories(ctx, ahead->model->config.catalog, workspace,
-				 SOURCE_CACHED, &list) < 0)
+	if (catalog_repositories(ctx, prefetch->model->config.catalog,
+				 workspace, READ_CACHED, &list) < 0)
 		return;
 	node_path_below(collection, repository, &path);
 	at = position_of(list, repository->name);
-	mutex_lock(&ahead->lock);
-	any = take_note(run_of(ahead, workspace, path.data), at, list->n_items,
-			&from, &until);
-	mutex_unlock(&ahead->lock);
-	if (!any || !budget_may_prefetch(ahead->model->config.budget,
+	mutex_lock(&prefetch->lock);
+	any = take_note(run_of(prefetch, workspace, path.data), at,
+			list->n_items, &from, &until);
+	mutex_unlock(&prefetch->lock);
+	if (!any || !budget_may_prefetch(prefetch->model->config.budget,
 					 (unsigned)(until - from)))
 		return;
 	for (; from < until; from++)
-		queue(ahead, ctx->caller,
+		queue(prefetch, ctx->caller,
 		      xasprintf("%s/%s/%s", workspace, list->items[from].name,
 				path.data));
 }
 
 /* ---- life ---- */
 
-struct ahead *ahead_new(struct model *model)
+struct prefetch *prefetch_new(struct model *model)
 {
-	struct ahead *ahead = xcalloc(1, sizeof(*ahead));
+	struct prefetch *prefetch = xcalloc(1, sizeof(*prefetch));
 
-	ahead->model = model;
-	mutex_init(&ahead->lock);
-	cond_init(&ahead->cond);
-	return ahead;
+	prefetch->model = model;
+	mutex_init(&prefetch->lock);
+	cond_init(&prefetch->cond);
+	return prefetch;
 }
 
-struct ahead *ahead_free(struct ahead *ahead)
+struct prefetch *prefetch_free(struct prefetch *prefetch)
 {
 	struct job *job, *next;
 
-	if (!ahead)
+	if (!prefetch)
 		return NULL;
-	mutex_lock(&ahead->lock);
-	ahead->stopping = true;
-	cond_broadcast(&ahead->cond);
-	mutex_unlock(&ahead->lock);
-	for (unsigned i = 0; i < ahead->n_threads; i++)
-		thread_join(ahead->threads[i]);
-	LL_FOREACH_SAFE(ahead->jobs, job, next)
+	mutex_lock(&prefetch->lock);
+	prefetch->stopping = true;
+	cond_broadcast(&prefetch->cond);
+	mutex_unlock(&prefetch->lock);
+	for (unsigned i = 0; i < prefetch->n_threads; i++)
+		thread_join(prefetch->threads[i]);
+	LL_FOREACH_SAFE(prefetch->jobs, job, next)
 	job_free(job);
 	for (size_t i = 0; i < RUNS; i++)
-		run_done(&ahead->runs[i]);
-	cond_done(&ahead->cond);
-	mutex_done(&ahead->lock);
-	free(ahead);
+		run_done(&prefetch->runs[i]);
+	cond_done(&prefetch->cond);
+	mutex_done(&prefetch->lock);
+	free(prefetch);
 	return NULL;
 }

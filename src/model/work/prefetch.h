@@ -1,6 +1,6 @@
 /*
- * model/work/prefetch: what a program that reads one file of every repository will read
- * next is fetched before it asks. Private to tree/.
+ * model/work/prefetch: what a program that reads one file of every repository
+ * will read next is fetched before it asks. Private to tree/.
  */
 #ifndef MODEL_WORK_PREFETCH_H
 #define MODEL_WORK_PREFETCH_H
@@ -8,14 +8,14 @@
 #include "model/node.h"
 
 struct model;
-struct ahead;
+struct prefetch;
 
-struct ahead *ahead_new(struct model *);
+struct prefetch *prefetch_new(struct model *);
 /* Joins its threads; their waits are of the cancelled group. NULL is fine. */
-struct ahead *ahead_free(struct ahead *);
+struct prefetch *prefetch_free(struct prefetch *);
 
 /* A file of this collection's directory is being looked up. Returns at once.
  * ahead NULL: nothing happens. */
-void ahead_note(struct ctx *, struct ahead *, struct node *collection);
+void prefetch_note(struct ctx *, struct prefetch *, struct node *collection);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * model/work/refresh: a queue of names without doubles, a list of watched directories
- * (trees, and those of branches and tags), one thread. The thread sleeps until
- * something is queued or a ref is due.
+ * model/work/refresh: a queue of names without doubles, a list of watched
+ * directories (trees, and those of branches and tags), one thread. The thread
+ * sleeps until something is queued or a ref is due.
  *
  * A machine that slept is seen by CLOCK_BOOTTIME running ahead of
  * CLOCK_MONOTONIC: then everything mutable is asked for again when somebody
@@ -118,7 +118,7 @@ void refresh_user(struct refresh *refresh)
 	queue(refresh, JOB_USER, NULL, NULL, NULL);
 }
 
-void refresh_place(struct refresh *refresh, struct node *place)
+void refresh_row_dir(struct refresh *refresh, struct node *place)
 {
 	char number[24];
 
@@ -189,7 +189,7 @@ static int refresh_user_now(struct ctx *ctx, struct model *model)
 
 	if (!catalog_has_user(model->config.catalog))
 		return catalog_check_token(ctx, model->config.catalog);
-	r = catalog_user(ctx, model->config.catalog, SOURCE_REFRESH, &document);
+	r = catalog_user(ctx, model->config.catalog, READ_REFRESH, &document);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -213,24 +213,25 @@ static void run_job(struct refresh *refresh, const struct job *job)
 	int r = 0;
 
 	ctx_init(&ctx, model->config.group, JOB_TIMEOUT_MS);
-	ctx.class = CTX_REFRESH;
+	ctx.who = CTX_REFRESH;
 	switch (job->kind) {
 	case JOB_ROOT:
-		r = forge_refresh_root(&ctx, model, NULL);
+		r = hierarchy_refresh_root(&ctx, model, NULL);
 		break;
 	case JOB_WORKSPACE:
-		r = forge_refresh_workspace(&ctx, model, job->workspace, NULL);
+		r = hierarchy_refresh_workspace(&ctx, model, job->workspace,
+						NULL);
 		break;
 	case JOB_REPOSITORY:
-		r = forge_refresh_repository(&ctx, model, job->workspace,
-					     job->name, NULL);
+		r = hierarchy_refresh_repository(&ctx, model, job->workspace,
+						 job->name, NULL);
 		break;
 	case JOB_USER:
 		r = refresh_user_now(&ctx, model);
 		say_checked(model, &ctx, r);
 		break;
 	case JOB_PLACE:
-		r = place_refresh(&ctx, model, job->place, NULL);
+		r = row_dir_refresh(&ctx, model, job->place, NULL);
 		break;
 	}
 	/* What the background may not spend, or send, nobody misses: status
@@ -287,7 +288,7 @@ static bool is_tree(const struct node *watched)
 
 static int64_t due_ms(struct model *model, struct node *watched)
 {
-	return is_tree(watched) ? git_view_due_ms(model, watched)
+	return is_tree(watched) ? checkout_due_ms(model, watched)
 				: refs_due_ms(model, watched);
 }
 
@@ -318,9 +319,9 @@ static void check_tree(struct refresh *refresh, struct node *tree)
 	int r;
 
 	ctx_init(&ctx, model->config.group, -1);
-	ctx.class = CTX_REFRESH;
+	ctx.who = CTX_REFRESH;
 	r = is_tree(tree)
-		    ? git_view_check(&ctx, model, tree, REFRESH_POLL, NULL)
+		    ? checkout_check(&ctx, model, tree, REFRESH_POLL, NULL)
 		    : refs_check(&ctx, model, tree, REFRESH_POLL, NULL);
 	if (r < 0 && r != -EINTR && !ctx.refused) {
 		node_path(tree, &path);
@@ -391,7 +392,7 @@ static void look_for_suspend(struct refresh *refresh)
 		n = watched_now(refresh, &trees);
 		for (size_t i = 0; i < n; i++) {
 			if (is_tree(trees[i]))
-				git_view_expire(trees[i]);
+				checkout_expire(trees[i]);
 			else
 				refs_expire(model, trees[i]);
 			node_unref(model->nodes, trees[i]);
@@ -400,7 +401,7 @@ static void look_for_suspend(struct refresh *refresh)
 		node_each(model->nodes, &provider_meta, outdated_file, model);
 		node_each(model->nodes, &provider_stored, outdated_file, model);
 		node_each(model->nodes, &provider_link, outdated_file, model);
-		node_each(model->nodes, &provider_place, outdated_dir, model);
+		node_each(model->nodes, &provider_row_dir, outdated_dir, model);
 		node_each(model->nodes, &provider_workspace, outdated_dir,
 			  model);
 		node_each(model->nodes, &provider_root, outdated_dir, model);

@@ -1,6 +1,6 @@
 /*
- * model/work/refresh: one background worker: revalidates what was served stale, and
- * asks for the refs of trees that were heard of within the hour.
+ * model/work/refresh: one background worker: revalidates what was served stale,
+ * and asks for the refs of trees that were heard of within the hour.
  *
  * Must never know how the kernel hears of changes.
  */
@@ -23,8 +23,9 @@ void refresh_workspace(struct refresh *, const char *workspace);
 void refresh_repository(struct refresh *, const char *workspace,
 			const char *name);
 void refresh_user(struct refresh *);
-/* What is behind a node of model/dirs/row_dir; a reference is held until it is done. */
-void refresh_place(struct refresh *, struct node *place);
+/* What is behind a node of model/dirs/row_dir; a reference is held until it is
+ * done. */
+void refresh_row_dir(struct refresh *, struct node *place);
 /* A tree, or the directory of branches or tags, begins to be watched; the
  * worker holds a reference on the node while it was heard of within the hour.
  */

@@ -1,6 +1,6 @@
 /*
- * model/git/commit: the files at one commit, wherever a place of the layout
- * names one: of a pull request, of a commit itself.
+ * model/git/fixed_commit: the files at one commit, wherever a place of the
+ * layout names one: of a pull request, of a commit itself.
  *
  * The service calls commits by their first twelve digits in many answers; git
  * wants all forty. They are completed when somebody looks inside: from what the
@@ -16,7 +16,7 @@
 #define HASH_LEAST 12
 #define SOURCES_MOST 4
 
-struct git_fixed {
+struct fixed_commit {
 	/* Fixed. */
 	char *hash;
 	char *branch; /* whose tip it may be, in the first source; NULL */
@@ -38,14 +38,14 @@ struct git_fixed {
 	int64_t refused_until_ms;
 };
 
-struct node *git_repository(struct node *node)
+struct node *checkout_repository(struct node *node)
 {
 	while (node && node->what.provider != &provider_repository)
 		node = node->parent;
 	return node;
 }
 
-struct git_fixed *git_fixed_free(struct git_fixed *fixed)
+struct fixed_commit *fixed_commit_free(struct fixed_commit *fixed)
 {
 	if (!fixed)
 		return NULL;
@@ -61,8 +61,9 @@ struct git_fixed *git_fixed_free(struct git_fixed *fixed)
 	return NULL;
 }
 
-static void set_source(struct git_fixed *fixed, size_t i, const char *workspace,
-		       const char *slug, const char *uuid)
+static void set_source(struct fixed_commit *fixed, size_t i,
+		       const char *workspace, const char *slug,
+		       const char *uuid)
 {
 	char **texts = fixed->texts + 3 * i;
 
@@ -72,7 +73,7 @@ static void set_source(struct git_fixed *fixed, size_t i, const char *workspace,
 	fixed->sources[i] = (struct clone_source){texts[0], texts[1], texts[2]};
 }
 
-static bool is_own(const struct git_fixed *fixed, size_t i)
+static bool is_own(const struct fixed_commit *fixed, size_t i)
 {
 	const struct clone_source *own = &fixed->sources[fixed->n_sources];
 
@@ -91,10 +92,10 @@ static bool is_name(const char *s)
 	return s && s[0] && strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
 }
 
-static struct git_fixed *fixed_new(const struct repository_data *repository,
-				   const struct git_commit_target *target)
+static struct fixed_commit *fixed_new(const struct repository_data *repository,
+				      const struct git_commit_target *target)
 {
-	struct git_fixed *fixed = xcalloc(1, sizeof(*fixed));
+	struct fixed_commit *fixed = xcalloc(1, sizeof(*fixed));
 
 	mutex_init(&fixed->lock);
 	fixed->hash = xstrdup(target->hash);
@@ -114,7 +115,7 @@ static struct git_fixed *fixed_new(const struct repository_data *repository,
 	}
 	set_source(fixed, fixed->n_sources, repository->workspace,
 		   repository->repository.slug,
-		   forge_repository_id(repository));
+		   hierarchy_repository_id(repository));
 	fixed->workspace = xstrdup(repository->repository.workspace);
 	return fixed;
 }
@@ -127,20 +128,21 @@ static bool is_same(const char *a, const char *b)
 	return strncmp(a, b, n < m ? n : m) == 0;
 }
 
-bool git_fixed_same(const struct git_fixed *a, const struct git_fixed *b)
+bool fixed_commit_same(const struct fixed_commit *a,
+		       const struct fixed_commit *b)
 {
 	return is_same(a->hash, b->hash);
 }
 
-bool git_is_commit(const struct node *node, const char *hash)
+bool fixed_commit_is(const struct node *node, const char *hash)
 {
-	const struct git_view *view = node->what.data;
+	const struct checkout *view = node->what.data;
 
 	return node->what.provider == &provider_tree && view->fixed &&
 	       is_same(view->fixed->hash, hash);
 }
 
-uint64_t git_fixed_hash(const struct git_fixed *fixed, uint64_t seed)
+uint64_t fixed_commit_hash(const struct fixed_commit *fixed, uint64_t seed)
 {
 	for (size_t i = 0; i < HASH_LEAST; i++)
 		seed = (seed ^ (unsigned char)fixed->hash[i]) *
@@ -150,7 +152,7 @@ uint64_t git_fixed_hash(const struct git_fixed *fixed, uint64_t seed)
 
 /* ---- the whole id ---- */
 
-static void learn(struct git_fixed *fixed, const struct oid *id)
+static void learn(struct fixed_commit *fixed, const struct oid *id)
 {
 	mutex_lock(&fixed->lock);
 	fixed->has_id = true;
@@ -175,10 +177,10 @@ static bool find_tip(const struct clone_refs *refs, const char *hash,
 	return false;
 }
 
-bool git_fixed_known_id(struct git_view *view, struct oid *ret_commit)
+bool fixed_commit_known_id(struct checkout *view, struct oid *ret_commit)
 {
 	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
-	struct git_fixed *fixed = view->fixed;
+	struct fixed_commit *fixed = view->fixed;
 	struct oid id;
 	bool has;
 
@@ -201,7 +203,7 @@ bool git_fixed_known_id(struct git_view *view, struct oid *ret_commit)
 /* In the list of a pull request's commits, which a walk has read before it
  * enters the files. */
 static bool find_listed(struct ctx *ctx, struct model *model,
-			const struct git_fixed *fixed, struct oid *ret_id)
+			const struct fixed_commit *fixed, struct oid *ret_id)
 {
 	cleanup(collection_unref) struct collection *c = NULL;
 	struct catalog_age age;
@@ -209,7 +211,7 @@ static bool find_listed(struct ctx *ctx, struct model *model,
 
 	if (!fixed->commits ||
 	    documents_collection(ctx, model->config.documents, fixed->commits,
-				 fixed->commits_scope, SOURCE_CACHED, &c,
+				 fixed->commits_scope, READ_CACHED, &c,
 				 &age) < 0)
 		return false;
 	for (size_t i = 0; i < c->n_items; i++)
@@ -219,11 +221,11 @@ static bool find_listed(struct ctx *ctx, struct model *model,
 }
 
 /* The branch may have moved since its repository was last asked. */
-static bool ask_git(struct ctx *ctx, struct model *model, struct git_view *view,
+static bool ask_git(struct ctx *ctx, struct model *model, struct checkout *view,
 		    struct oid *ret_id)
 {
 	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
-	struct git_fixed *fixed = view->fixed;
+	struct fixed_commit *fixed = view->fixed;
 
 	return fixed->branch && is_own(fixed, 0) &&
 	       clone_get_refs(ctx, view->clone, model->config.ttl_ms, &refs) ==
@@ -232,7 +234,7 @@ static bool ask_git(struct ctx *ctx, struct model *model, struct git_view *view,
 }
 
 static int ask_source(struct ctx *ctx, struct model *model,
-		      const struct git_fixed *fixed, size_t i, char id[41])
+		      const struct fixed_commit *fixed, size_t i, char id[41])
 {
 	const struct clone_source *source = &fixed->sources[i];
 	bool own = i == fixed->n_sources || is_own(fixed, i);
@@ -246,7 +248,7 @@ static int ask_source(struct ctx *ctx, struct model *model,
 }
 
 static int ask_service(struct ctx *ctx, struct model *model,
-		       struct git_fixed *fixed, struct oid *ret_id)
+		       struct fixed_commit *fixed, struct oid *ret_id)
 {
 	char id[41];
 	int r = -ENOENT;
@@ -267,13 +269,13 @@ static int ask_service(struct ctx *ctx, struct model *model,
 			fixed->hash, ctx->sentence);
 }
 
-int git_fixed_id(struct ctx *ctx, struct model *model, struct git_view *view,
-		 struct oid *ret_commit)
+int fixed_commit_id(struct ctx *ctx, struct model *model, struct checkout *view,
+		    struct oid *ret_commit)
 {
 	struct oid id;
 	int r;
 
-	if (git_fixed_known_id(view, ret_commit))
+	if (fixed_commit_known_id(view, ret_commit))
 		return 0;
 	if (!find_listed(ctx, model, view->fixed, &id) &&
 	    !ask_git(ctx, model, view, &id)) {
@@ -288,12 +290,12 @@ int git_fixed_id(struct ctx *ctx, struct model *model, struct git_view *view,
 	return 0;
 }
 
-static int get(struct ctx *ctx, struct model *model, struct git_view *view,
+static int get(struct ctx *ctx, struct model *model, struct checkout *view,
 	       struct clone_head *ret_head)
 {
-	struct git_fixed *fixed = view->fixed;
+	struct fixed_commit *fixed = view->fixed;
 	struct oid id;
-	int r = git_fixed_id(ctx, model, view, &id);
+	int r = fixed_commit_id(ctx, model, view, &id);
 
 	if (r < 0)
 		return r;
@@ -304,7 +306,7 @@ static int get(struct ctx *ctx, struct model *model, struct git_view *view,
 }
 
 /* 0, or the errno of a little while ago, with its sentence. */
-static int still_refused(struct ctx *ctx, struct git_fixed *fixed)
+static int still_refused(struct ctx *ctx, struct fixed_commit *fixed)
 {
 	int r = 0;
 
@@ -315,7 +317,7 @@ static int still_refused(struct ctx *ctx, struct git_fixed *fixed)
 	return r;
 }
 
-static void remember_refusal(const struct ctx *ctx, struct git_fixed *fixed,
+static void remember_refusal(const struct ctx *ctx, struct fixed_commit *fixed,
 			     int refused, int64_t for_ms)
 {
 	mutex_lock(&fixed->lock);
@@ -328,8 +330,8 @@ static void remember_refusal(const struct ctx *ctx, struct git_fixed *fixed,
 
 /* Each look of a walk opens the directory anew: what nobody has is not asked
  * for each time, of each of its sources. */
-int git_fixed_get(struct ctx *ctx, struct model *model, struct git_view *view,
-		  struct clone_head *ret_head)
+int fixed_commit_get(struct ctx *ctx, struct model *model,
+		     struct checkout *view, struct clone_head *ret_head)
 {
 	int r = still_refused(ctx, view->fixed);
 
@@ -342,14 +344,14 @@ int git_fixed_get(struct ctx *ctx, struct model *model, struct git_view *view,
 	return r;
 }
 
-int git_found_commit(struct ctx *ctx, struct model *model, struct node *dir,
-		     const struct git_commit_target *target,
-		     struct found *ret_found)
+int fixed_commit_found(struct ctx *ctx, struct model *model, struct node *dir,
+		       const struct git_commit_target *target,
+		       struct found *ret_found)
 {
-	struct node *repository = git_repository(dir);
+	struct node *repository = checkout_repository(dir);
 	int64_t mtime_ms = node_mtime_ms(model->nodes, dir);
 	size_t n = target->hash ? strlen(target->hash) : 0;
-	struct git_view *view = NULL;
+	struct checkout *view = NULL;
 	struct clone_head head;
 	struct oid id;
 	int r;
@@ -357,14 +359,14 @@ int git_found_commit(struct ctx *ctx, struct model *model, struct node *dir,
 	if (!repository || n < HASH_LEAST || n > 40 ||
 	    strspn(target->hash, "0123456789abcdef") != n)
 		return ctx_fail(ctx, -EIO, "There is no commit id here.");
-	r = git_view_new(model, repository, NULL,
-			 fixed_new(forge_repository(repository), target),
+	r = checkout_new(model, repository, NULL,
+			 fixed_new(hierarchy_repository(repository), target),
 			 &view);
 	if (r < 0)
 		return r;
-	if (git_fixed_known_id(view, &id) &&
+	if (fixed_commit_known_id(view, &id) &&
 	    clone_known_commit(view->clone, &id, &head) == 0)
 		mtime_ms = head.time_s * 1000;
-	git_view_found(view, mtime_ms, FOREVER_MS, ret_found);
+	checkout_found(view, mtime_ms, FOREVER_MS, ret_found);
 	return 0;
 }

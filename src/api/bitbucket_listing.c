@@ -277,7 +277,7 @@ static int walk_pages(struct ctx *ctx, struct walk *walk)
 	return follow(ctx, walk);
 }
 
-int bitbucket_walk_repositories(struct ctx *ctx, struct bitbucket *b,
+int bitbucket_page_repositories(struct ctx *ctx, struct bitbucket *b,
 				const char *workspace,
 				struct bitbucket_repositories *ret,
 				int64_t *ret_size)

@@ -1,7 +1,7 @@
 /*
- * store/tree_parse: what is shown of a tree object, whoever wrote it.
+ * store/tree_list: what is shown of a tree object, whoever wrote it.
  */
-#include "store/tree_parse.h"
+#include "store/tree_list.h"
 
 #include "corpora.h"
 
@@ -42,7 +42,7 @@ static void check_list(const struct tree_list *l)
 static void each_file(const char *name, const char *data, size_t n, bool ok)
 {
 	struct tree_list *l = NULL;
-	int r = tree_parse(data, n, &l);
+	int r = tree_list_parse(data, n, &l);
 
 	if (r != (ok ? 0 : -EBADMSG))
 		fail_msg("%s: %d", name, r);
@@ -78,13 +78,13 @@ static void each_mutation(const char *name, const char *data, size_t n, bool ok)
 	for (size_t i = 0; i < n; i++) {
 		cleanup(free) char *cut = xmemdup0(data, i);
 
-		if (tree_parse(cut, i, &l) == 0) {
+		if (tree_list_parse(cut, i, &l) == 0) {
 			check_list(l);
 			tree_list_unref(l);
 		}
 		for (size_t j = 0; j < sizeof(bytes); j++) {
 			copy[i] = bytes[j];
-			if (tree_parse(copy, n, &l) == 0) {
+			if (tree_list_parse(copy, n, &l) == 0) {
 				check_list(l);
 				tree_list_unref(l);
 			}
@@ -114,7 +114,7 @@ static struct tree_list *parse(struct buf *raw)
 	struct tree_list *l = NULL;
 
 	assert_int_equal(raw->failed, 0);
-	assert_int_equal(tree_parse(raw->data, raw->len, &l), 0);
+	assert_int_equal(tree_list_parse(raw->data, raw->len, &l), 0);
 	check_list(l);
 	return l;
 }
@@ -228,7 +228,7 @@ static void test_too_large(void **state)
 
 	(void)state;
 	/* Never read: the size alone decides. */
-	assert_int_equal(tree_parse("", TREE_MAX_BYTES + 1, &l), -EFBIG);
+	assert_int_equal(tree_list_parse("", TREE_MAX_BYTES + 1, &l), -EFBIG);
 	assert_null(l);
 }
 

@@ -9,7 +9,7 @@
  * Either way equal names are neighbours, so duplicates are found, the first of
  * which in the tree's own order is shown.
  */
-#include "store/tree_parse.h"
+#include "store/tree_list.h"
 
 #include <limits.h>
 #include <sys/stat.h>
@@ -173,7 +173,7 @@ static bool drop_duplicates(struct tree_list *l)
 	return true;
 }
 
-int tree_parse(const void *data, size_t n, struct tree_list **ret_list)
+int tree_list_parse(const void *data, size_t n, struct tree_list **ret_list)
 {
 	cleanup(tree_list_unref) struct tree_list *l = NULL;
 	struct raw_entry raw;
@@ -185,7 +185,7 @@ int tree_parse(const void *data, size_t n, struct tree_list **ret_list)
 	if (n > TREE_MAX_BYTES)
 		return -EFBIG;
 	l = xcalloc(1, sizeof(*l));
-	l->refs_private = 1;
+	l->refcount_private = 1;
 	l->n_bytes = n;
 	l->bytes = xmemdup0(n ? data : "", n);
 	c = (struct cursor){l->bytes, l->bytes + n};
@@ -231,7 +231,8 @@ size_t tree_list_size(const struct tree_list *l)
 
 struct tree_list *tree_list_ref(struct tree_list *l)
 {
-	check(__atomic_fetch_add(&l->refs_private, 1, __ATOMIC_RELAXED) > 0);
+	check(__atomic_fetch_add(&l->refcount_private, 1, __ATOMIC_RELAXED) >
+	      0);
 	return l;
 }
 
@@ -241,7 +242,7 @@ struct tree_list *tree_list_unref(struct tree_list *l)
 
 	if (!l)
 		return NULL;
-	old = __atomic_fetch_sub(&l->refs_private, 1, __ATOMIC_ACQ_REL);
+	old = __atomic_fetch_sub(&l->refcount_private, 1, __ATOMIC_ACQ_REL);
 	check(old > 0);
 	if (old == 1) {
 		free(l->by_name);

@@ -1,6 +1,6 @@
 /*
- * model/git/check: refresh/PATH/.now for what git answers: trees that somebody
- * has looked into, and the names of branches and tags.
+ * model/git/git_refresh: refresh/PATH/.now for what git answers: trees that
+ * somebody has looked into, and the names of branches and tags.
  */
 #include "model/git/checkout.h"
 #include "model/git/refs.h"
@@ -32,16 +32,16 @@ static void say_moved(const char *label, const struct oid *before,
 static int refresh_head(struct ctx *ctx, struct clone *clone, const char *label,
 			struct buf *said)
 {
-	struct clone_line *line = clone_line(clone, NULL);
+	struct clone_tracking *line = clone_tracking(clone, NULL);
 	struct clone_head before, after;
 	char hex[41];
 	int r;
 
-	if (clone_line_known(line, &before) < 0) {
+	if (clone_tracking_known(line, &before) < 0) {
 		say_nobody(label, said);
 		return 0;
 	}
-	r = clone_line_get(ctx, line, 0, &after);
+	r = clone_tracking_get(ctx, line, 0, &after);
 	if (r < 0)
 		return r;
 	if (before.empty != after.empty ||
@@ -103,9 +103,9 @@ static int refresh_tree(struct ctx *ctx, struct model *model, struct node *tree,
 	bool had, has, moved = false;
 	int r;
 
-	had = git_view_commit(tree, &before);
-	r = git_view_check(ctx, model, tree, 0, &moved);
-	has = git_view_commit(tree, &after);
+	had = checkout_commit(tree, &before);
+	r = checkout_check(ctx, model, tree, 0, &moved);
+	has = checkout_commit(tree, &after);
 	if (r == 0 && moved)
 		say_moved(label, had ? &before : NULL, has ? &after : NULL,
 			  said);
@@ -139,7 +139,7 @@ static struct node *walk(struct model *model, struct node *from, char *path,
 	return node;
 }
 
-bool git_is_path(const char *path)
+bool git_refresh_is_path(const char *path)
 {
 	return begins(path, "tree") || begins(path, "branches") ||
 	       begins(path, "tags");
@@ -159,7 +159,7 @@ int git_refresh_path(struct ctx *ctx, struct model *model,
 	node = walk(model, repository, label, &rest);
 	/* An index is beside the names. */
 	top = refs_top(S_ISDIR(node->what.mode) ? node : node->parent);
-	if (node->what.provider == &provider_tree && git_view_is_shown(node)) {
+	if (node->what.provider == &provider_tree && checkout_is_shown(node)) {
 		if (*rest && rest > label)
 			rest[-1] = '\0';
 		r = refresh_tree(ctx, model, node, label, said);

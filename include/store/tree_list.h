@@ -1,12 +1,12 @@
 /*
- * store/tree_parse: the raw bytes of a git tree object as a tree_list.
+ * store/tree_list: the raw bytes of a git tree object as a tree_list.
  *
  * Owns which entries can be shown (layout rule 11) and how one is found by
  * name. Must never know where the bytes come from. Whoever wrote the tree may
  * be hostile.
  */
-#ifndef STORE_TREE_PARSE_H
-#define STORE_TREE_PARSE_H
+#ifndef STORE_TREE_LIST_H
+#define STORE_TREE_LIST_H
 
 #include "store/objects.h"
 
@@ -15,6 +15,6 @@
 
 /* One reference; -EBADMSG when it is not a tree at all (a cut entry, a mode
  * that is no number), -EFBIG over TREE_MAX_BYTES. Copies the bytes. */
-int tree_parse(const void *data, size_t n, struct tree_list **ret_list);
+int tree_list_parse(const void *data, size_t n, struct tree_list **ret_list);
 
 #endif

@@ -18,7 +18,7 @@
 struct bed {
 	char dir[64];
 	struct cache *cache;
-	struct source *source;
+	struct read_through *source;
 };
 
 /* A document's far end: stores body, or fails. */
@@ -79,7 +79,7 @@ static int fetch(struct ctx *ctx, void *arg, const struct cache_entry *old)
 		if (ctx_check(ctx))
 			return ctx_check(ctx);
 	}
-	if (e->no_refreshes && ctx->class == CTX_REFRESH) {
+	if (e->no_refreshes && ctx->who == CTX_REFRESH) {
 		ctx->refused = true;
 		return ctx_fail(ctx, -EDQUOT, "Not now.");
 	}
@@ -106,7 +106,7 @@ static int set_up(void **state)
 	snprintf(bed->dir, sizeof(bed->dir), "/tmp/test-source-XXXXXX");
 	assert_non_null(mkdtemp(bed->dir));
 	assert_int_equal(cache_open(bed->dir, &bed->cache), 0);
-	bed->source = source_new(bed->cache);
+	bed->source = read_through_new(bed->cache);
 	*state = bed;
 	return 0;
 }
@@ -115,7 +115,7 @@ static int tear_down(void **state)
 {
 	struct bed *bed = *state;
 
-	source_free(bed->source);
+	read_through_free(bed->source);
 	cache_close(bed->cache);
 	file_remove_tree(bed->dir);
 	free(bed);
@@ -137,8 +137,9 @@ static void end_done(struct end *e)
 }
 
 /* The body, or NULL and the result. */
-static const char *got(struct bed *bed, struct end *e, enum source_mode mode,
-		       int *ret_r, bool *ret_stale, char sentence[512])
+static const char *got(struct bed *bed, struct end *e,
+		       enum read_through_mode mode, int *ret_r, bool *ret_stale,
+		       char sentence[512])
 {
 	static _Thread_local char body[64];
 	cleanup(ctx_done) struct ctx ctx;
@@ -146,8 +147,8 @@ static const char *got(struct bed *bed, struct end *e, enum source_mode mode,
 
 	ctx_init(&ctx, NULL, -1);
 	*ret_stale = false;
-	*ret_r = source_get(&ctx, bed->source, e->key, mode, fetch, e, &entry,
-			    ret_stale);
+	*ret_r = read_through_get(&ctx, bed->source, e->key, mode, fetch, e,
+				  &entry, ret_stale);
 	/* The deadline is the caller's again. */
 	assert_int_equal(ctx_left_ms(&ctx), INT64_MAX);
 	snprintf(sentence, 512, "%s", ctx.sentence);
@@ -159,7 +160,7 @@ static const char *got(struct bed *bed, struct end *e, enum source_mode mode,
 	return body;
 }
 
-static void expect(struct bed *bed, struct end *e, enum source_mode mode,
+static void expect(struct bed *bed, struct end *e, enum read_through_mode mode,
 		   const char *body, bool stale)
 {
 	char sentence[512];
@@ -174,7 +175,8 @@ static void expect(struct bed *bed, struct end *e, enum source_mode mode,
 }
 
 static void expect_failure(struct bed *bed, struct end *e,
-			   enum source_mode mode, int failure, const char *says)
+			   enum read_through_mode mode, int failure,
+			   const char *says)
 {
 	char sentence[512];
 	bool stale;
@@ -197,15 +199,15 @@ static void miss_then_fresh(void **state)
 	struct end e;
 
 	end_init(&e, bed, "repo/a");
-	expect_failure(bed, &e, SOURCE_CACHED, -ENOENT, NULL);
+	expect_failure(bed, &e, READ_CACHED, -ENOENT, NULL);
 	expect_calls(&e, 0);
-	expect(bed, &e, SOURCE_READ, "one", false);
+	expect(bed, &e, READ_THROUGH, "one", false);
 	assert_false(e.had_old);
 	assert_int_equal(e.left_ms, 60000);
 	e.body = "two";
 	clock_advance(TTL - 1);
-	expect(bed, &e, SOURCE_READ, "one", false);
-	expect(bed, &e, SOURCE_CACHED, "one", false);
+	expect(bed, &e, READ_THROUGH, "one", false);
+	expect(bed, &e, READ_CACHED, "one", false);
 	expect_calls(&e, 1);
 	end_done(&e);
 }
@@ -216,18 +218,18 @@ static void stale_for_a_lifetime(void **state)
 	struct end e;
 
 	end_init(&e, bed, "repo/a");
-	expect(bed, &e, SOURCE_READ, "one", false);
+	expect(bed, &e, READ_THROUGH, "one", false);
 	e.body = "two";
 	clock_advance(TTL + 1);
-	expect(bed, &e, SOURCE_READ, "one", true);
+	expect(bed, &e, READ_THROUGH, "one", true);
 	clock_advance(TTL - 2);
-	expect(bed, &e, SOURCE_READ, "one", true);
+	expect(bed, &e, READ_THROUGH, "one", true);
 	expect_calls(&e, 1);
 	/* What the background does then. */
-	expect(bed, &e, SOURCE_REFRESH, "two", false);
+	expect(bed, &e, READ_REFRESH, "two", false);
 	assert_true(e.had_old);
 	assert_int_equal(e.left_ms, 60000);
-	expect(bed, &e, SOURCE_READ, "two", false);
+	expect(bed, &e, READ_THROUGH, "two", false);
 	expect_calls(&e, 2);
 	end_done(&e);
 }
@@ -238,12 +240,12 @@ static void older_waits(void **state)
 	struct end e;
 
 	end_init(&e, bed, "repo/a");
-	expect(bed, &e, SOURCE_READ, "one", false);
+	expect(bed, &e, READ_THROUGH, "one", false);
 	e.body = "two";
 	clock_advance(2 * TTL + 1);
-	expect(bed, &e, SOURCE_CACHED, "one", true);
+	expect(bed, &e, READ_CACHED, "one", true);
 	expect_calls(&e, 1);
-	expect(bed, &e, SOURCE_READ, "two", false);
+	expect(bed, &e, READ_THROUGH, "two", false);
 	assert_int_equal(e.left_ms, 3000);
 	end_done(&e);
 }
@@ -251,29 +253,29 @@ static void older_waits(void **state)
 static void impatience(void **state)
 {
 	struct bed *bed = *state;
-	struct source_health health;
+	struct read_through_health health;
 	struct end e, f;
 
 	end_init(&e, bed, "repo/a");
 	end_init(&f, bed, "repo/b");
-	expect(bed, &e, SOURCE_READ, "one", false);
-	expect(bed, &f, SOURCE_READ, "one", false);
+	expect(bed, &e, READ_THROUGH, "one", false);
+	expect(bed, &f, READ_THROUGH, "one", false);
 	clock_advance(3 * TTL);
 	e.takes_ms = 3001;
 	e.body = "two";
-	expect(bed, &e, SOURCE_READ, "one", true);
+	expect(bed, &e, READ_THROUGH, "one", true);
 	expect_calls(&e, 2);
-	source_health(bed->source, &health);
+	read_through_health(bed->source, &health);
 	/* Slow is not away. */
 	assert_false(health.offline);
 	assert_int_equal(health.last_errno, ETIMEDOUT);
 	/* For a moment nobody else waits 3 s. */
 	f.body = "two";
-	expect(bed, &f, SOURCE_READ, "one", true);
+	expect(bed, &f, READ_THROUGH, "one", true);
 	expect_calls(&f, 1);
 	/* But the background has 60 s, and ends the disappointment. */
-	expect(bed, &e, SOURCE_REFRESH, "two", false);
-	expect(bed, &f, SOURCE_READ, "two", false);
+	expect(bed, &e, READ_REFRESH, "two", false);
+	expect(bed, &f, READ_THROUGH, "two", false);
 	end_done(&e);
 	end_done(&f);
 }
@@ -283,18 +285,18 @@ static void failure_with_old_bytes(void **state)
 	static const int failures[] = {-ENETUNREACH, -EACCES, -ENOENT, -EIO,
 				       -EDQUOT};
 	struct bed *bed = *state;
-	struct source_health health;
+	struct read_through_health health;
 	struct end e;
 
 	end_init(&e, bed, "repo/a");
-	expect(bed, &e, SOURCE_READ, "one", false);
+	expect(bed, &e, READ_THROUGH, "one", false);
 	for (size_t i = 0; i < ARRAY_SIZE(failures); i++) {
 		clock_advance(3 * TTL);
 		e.result = failures[i];
 		e.sentence = "No luck today.";
-		expect(bed, &e, SOURCE_READ, "one", true);
+		expect(bed, &e, READ_THROUGH, "one", true);
 		expect_calls(&e, 2 + (unsigned)i);
-		source_health(bed->source, &health);
+		read_through_health(bed->source, &health);
 		assert_int_equal(health.last_errno, -failures[i]);
 		assert_string_equal(health.last_sentence, "No luck today.");
 		assert_int_equal(health.offline, i == 0);
@@ -302,12 +304,12 @@ static void failure_with_old_bytes(void **state)
 		assert_int_equal(health.last_ok_ms, WALL);
 	}
 	/* A refresh on demand is told. */
-	expect_failure(bed, &e, SOURCE_REFRESH, -EDQUOT, "No luck");
-	expect(bed, &e, SOURCE_CACHED, "one", true);
+	expect_failure(bed, &e, READ_REFRESH, -EDQUOT, "No luck");
+	expect(bed, &e, READ_CACHED, "one", true);
 	e.result = 0;
 	e.body = "two";
-	expect(bed, &e, SOURCE_REFRESH, "two", false);
-	source_health(bed->source, &health);
+	expect(bed, &e, READ_REFRESH, "two", false);
+	read_through_health(bed->source, &health);
 	assert_int_equal(health.last_ok_ms, clock_wall_ms());
 	end_done(&e);
 }
@@ -315,30 +317,30 @@ static void failure_with_old_bytes(void **state)
 static void failure_without(void **state)
 {
 	struct bed *bed = *state;
-	struct source_health health;
+	struct read_through_health health;
 	struct end e;
 
 	end_init(&e, bed, "repo/a");
 	e.result = -ENETUNREACH;
 	e.sentence = "No connection to api.example.";
-	expect_failure(bed, &e, SOURCE_READ, -ENETUNREACH,
+	expect_failure(bed, &e, READ_THROUGH, -ENETUNREACH,
 		       "No connection to api.example, and nothing of it is "
 		       "cached yet.");
-	source_health(bed->source, &health);
+	read_through_health(bed->source, &health);
 	assert_true(health.offline);
 	assert_int_equal(health.last_ok_ms, 0);
 	/* Remembered for 2 s. */
-	expect_failure(bed, &e, SOURCE_READ, -ENETUNREACH, "No connection");
+	expect_failure(bed, &e, READ_THROUGH, -ENETUNREACH, "No connection");
 	clock_advance(1999);
-	expect_failure(bed, &e, SOURCE_READ, -ENETUNREACH, "No connection");
+	expect_failure(bed, &e, READ_THROUGH, -ENETUNREACH, "No connection");
 	expect_calls(&e, 1);
 	clock_advance(1);
-	expect_failure(bed, &e, SOURCE_READ, -ENETUNREACH, "No connection");
+	expect_failure(bed, &e, READ_THROUGH, -ENETUNREACH, "No connection");
 	expect_calls(&e, 2);
 	/* Whoever asks for a refresh means it. */
 	e.result = 0;
-	expect(bed, &e, SOURCE_REFRESH, "one", false);
-	source_health(bed->source, &health);
+	expect(bed, &e, READ_REFRESH, "one", false);
+	read_through_health(bed->source, &health);
 	assert_false(health.offline);
 	end_done(&e);
 }
@@ -350,7 +352,7 @@ static void failure_without_words(void **state)
 
 	end_init(&e, bed, "repo/a");
 	e.result = -EPROTO;
-	expect_failure(bed, &e, SOURCE_READ, -EPROTO, "could not be asked");
+	expect_failure(bed, &e, READ_THROUGH, -EPROTO, "could not be asked");
 	end_done(&e);
 }
 
@@ -361,7 +363,7 @@ static void nothing_was_kept(void **state)
 
 	end_init(&e, bed, "repo/a");
 	e.silent = true;
-	expect_failure(bed, &e, SOURCE_READ, -EIO, "did not keep");
+	expect_failure(bed, &e, READ_THROUGH, -EIO, "did not keep");
 	end_done(&e);
 }
 
@@ -372,17 +374,17 @@ static void negative_is_an_entry(void **state)
 
 	end_init(&e, bed, "slug/x/y");
 	e.negative = ENOENT;
-	expect(bed, &e, SOURCE_READ, "(negative)", false);
-	expect(bed, &e, SOURCE_READ, "(negative)", false);
+	expect(bed, &e, READ_THROUGH, "(negative)", false);
+	expect(bed, &e, READ_THROUGH, "(negative)", false);
 	expect_calls(&e, 1);
 	e.negative = 0;
 	clock_advance(TTL + 1);
 	/* Not beyond its lifetime, unless nobody can be asked. */
 	e.result = -ENETUNREACH;
-	expect(bed, &e, SOURCE_READ, "(negative)", true);
+	expect(bed, &e, READ_THROUGH, "(negative)", true);
 	e.result = 0;
 	clock_advance(10000);
-	expect(bed, &e, SOURCE_READ, "one", false);
+	expect(bed, &e, READ_THROUGH, "one", false);
 	end_done(&e);
 }
 
@@ -395,13 +397,14 @@ static void interrupted(void **state)
 	bool stale;
 
 	end_init(&e, bed, "repo/a");
-	expect(bed, &e, SOURCE_READ, "one", false);
+	expect(bed, &e, READ_THROUGH, "one", false);
 	clock_advance(3 * TTL);
 	ctx_init(&ctx, NULL, -1);
 	ctx_cancel(&ctx);
 	/* Old bytes or not: whoever pressed Ctrl-C wants to go. */
-	assert_int_equal(source_get(&ctx, bed->source, e.key, SOURCE_READ,
-				    fetch, &e, &entry, &stale),
+	assert_int_equal(read_through_get(&ctx, bed->source, e.key,
+					  READ_THROUGH, fetch, &e, &entry,
+					  &stale),
 			 -EINTR);
 	assert_null(entry);
 	expect_calls(&e, 1);
@@ -425,8 +428,9 @@ static void read_it(void *arg)
 	struct reader *r = arg;
 	cleanup(cache_entry_free) struct cache_entry *entry = NULL;
 
-	r->result = source_get(&r->ctx, r->bed->source, r->end->key,
-			       SOURCE_READ, fetch, r->end, &entry, &r->stale);
+	r->result = read_through_get(&r->ctx, r->bed->source, r->end->key,
+				     READ_THROUGH, fetch, r->end, &entry,
+				     &r->stale);
 	if (r->result == 0 && entry->body)
 		snprintf(r->body, sizeof(r->body), "%s",
 			 blob_data(entry->body));
@@ -538,7 +542,7 @@ static void leader_refused(void **state)
 	struct bed *bed = *state;
 	struct ctx_group *group = ctx_group_new(100);
 	struct reader leader, other;
-	struct source_health health;
+	struct read_through_health health;
 	struct end e;
 
 	end_init(&e, bed, "repo/a");
@@ -549,7 +553,7 @@ static void leader_refused(void **state)
 		usleep(1000);
 	reader_start(&other, bed, &e, group);
 	await_waiting(group, 1);
-	leader.ctx.class = CTX_REFRESH;
+	leader.ctx.who = CTX_REFRESH;
 	end_open(&e);
 	reader_end(&leader);
 	reader_end(&other);
@@ -557,7 +561,7 @@ static void leader_refused(void **state)
 	assert_int_equal(other.result, 0);
 	assert_string_equal(other.body, "one");
 	expect_calls(&e, 2);
-	source_health(bed->source, &health);
+	read_through_health(bed->source, &health);
 	assert_int_equal(health.last_failure_ms, 0);
 	end_done(&e);
 
@@ -567,11 +571,11 @@ static void leader_refused(void **state)
 	reader_start(&leader, bed, &e, group);
 	while (!atomic_load(&e.n_calls))
 		usleep(1000);
-	leader.ctx.class = CTX_REFRESH;
+	leader.ctx.who = CTX_REFRESH;
 	end_open(&e);
 	reader_end(&leader);
 	assert_int_equal(leader.result, -EDQUOT);
-	expect(bed, &e, SOURCE_READ, "one", false);
+	expect(bed, &e, READ_THROUGH, "one", false);
 	end_done(&e);
 	ctx_group_free(group);
 }
@@ -613,8 +617,8 @@ static void one_hangs(void **state)
 	reader_start(&hanging, bed, &e, NULL);
 	while (!atomic_load(&e.n_calls))
 		usleep(1000);
-	expect(bed, &f, SOURCE_READ, "one", false);
-	expect(bed, &f, SOURCE_READ, "one", false);
+	expect(bed, &f, READ_THROUGH, "one", false);
+	expect(bed, &f, READ_THROUGH, "one", false);
 	end_open(&e);
 	reader_end(&hanging);
 	assert_int_equal(hanging.result, 0);

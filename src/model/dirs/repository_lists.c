@@ -1,6 +1,7 @@
 /*
- * model/dirs/projects: a workspace's listing, seen from .workspace/: as one file of all
- * repositories, and as symbolic links in their projects' directories.
+ * model/dirs/repository_lists: a workspace's listing, seen from .workspace/: as
+ * one file of all repositories, and as symbolic links in their projects'
+ * directories.
  *
  * Nothing of it costs a request beyond the listing's own. Names are the mount's
  * (catalog_repository.name); a repository called as one of a project's own
@@ -9,13 +10,13 @@
 #include "model/dirs/row_dir.h"
 
 static int listing_of(struct ctx *ctx, struct model *model,
-		      const struct place *p, enum source_mode mode,
+		      const struct row_dir *p, enum read_through_mode mode,
 		      struct catalog_repositories **ret_list)
 {
 	int r = catalog_repositories(ctx, model->config.catalog,
 				     p->scope->workspace, mode, ret_list);
 
-	if (r == 0 && (*ret_list)->age.stale && mode == SOURCE_READ)
+	if (r == 0 && (*ret_list)->age.stale && mode == READ_THROUGH)
 		refresh_workspace(model->refresh, p->scope->workspace);
 	return r;
 }
@@ -29,7 +30,7 @@ static int64_t newest(struct ctx *ctx, struct model *model, struct node *dir)
 		NULL;
 	int64_t ms = 0;
 
-	if (listing_of(ctx, model, place_of(dir), SOURCE_CACHED, &list) == 0)
+	if (listing_of(ctx, model, row_dir_of(dir), READ_CACHED, &list) == 0)
 		for (size_t i = 0; i < list->n_items; i++)
 			if (list->items[i].updated_ms > ms)
 				ms = list->items[i].updated_ms;
@@ -37,35 +38,37 @@ static int64_t newest(struct ctx *ctx, struct model *model, struct node *dir)
 }
 
 static int found_index(struct ctx *ctx, struct model *model, struct node *dir,
-		       const char *name, enum source_mode mode,
+		       const char *name, enum read_through_mode mode,
 		       struct found *ret_found)
 {
-	const struct place *p = place_of(dir);
+	const struct row_dir *p = row_dir_of(dir);
 	struct document_file file;
 	int r = documents_repositories(ctx, model->config.documents,
 				       p->scope->workspace, name, mode, &file);
 
 	if (r < 0)
 		return r;
-	if (file.age.stale && mode == SOURCE_READ)
+	if (file.age.stale && mode == READ_THROUGH)
 		refresh_workspace(model->refresh, p->scope->workspace);
-	place_found_file(model, &file, newest(ctx, model, dir), ret_found);
+	row_dir_found_file(model, &file, newest(ctx, model, dir), ret_found);
 	return 0;
 }
 
-int views_index_lookup(struct ctx *ctx, struct model *model, struct node *dir,
-		       const char *name, struct found *ret_found)
+int repository_lists_index_lookup(struct ctx *ctx, struct model *model,
+				  struct node *dir, const char *name,
+				  struct found *ret_found)
 {
 	for (size_t i = 0; documents_repositories_files[i]; i++)
 		if (!strcmp(name, documents_repositories_files[i]))
-			return found_index(ctx, model, dir, name, SOURCE_READ,
+			return found_index(ctx, model, dir, name, READ_THROUGH,
 					   ret_found);
 	return 0;
 }
 
-int views_index_open(struct ctx *ctx, struct model *model, struct node *dir,
-		     struct place_names *names,
-		     const struct place_names *newest, struct dirlist *l)
+int repository_lists_index_open(struct ctx *ctx, struct model *model,
+				struct node *dir, struct row_dir_names *names,
+				const struct row_dir_names *newest,
+				struct dirlist *l)
 {
 	(void)ctx;
 	(void)model;
@@ -74,31 +77,31 @@ int views_index_open(struct ctx *ctx, struct model *model, struct node *dir,
 	(void)newest;
 	for (unsigned i = 0; documents_repositories_files[i]; i++)
 		dirlist_add(l, documents_repositories_files[i],
-			    PLACE_FIRST_ITEM + i + 1, S_IFREG,
-			    PLACE_TAG_SPECIAL + i);
+			    ROW_DIR_FIRST_ITEM + i + 1, S_IFREG,
+			    ROW_DIR_TAG_SPECIAL + i);
 	return 0;
 }
 
-bool views_index_found(struct dirlist_piece *piece,
-		       const struct place_names *names, size_t i,
-		       struct found *ret_found)
+bool repository_lists_index_found(struct dirlist_piece *piece,
+				  const struct row_dir_names *names, size_t i,
+				  struct found *ret_found)
 {
 	(void)names;
 	return found_index(piece->ctx, piece->model, piece->dir,
-			   documents_repositories_files[i], SOURCE_CACHED,
+			   documents_repositories_files[i], READ_CACHED,
 			   ret_found) == 0;
 }
 
 /* ---- projects/KEY/: one link per repository ---- */
 
-static bool is_own_name(const struct place *p, const char *name)
+static bool is_own_name(const struct row_dir *p, const char *name)
 {
-	return resource_find_file(place_files(p), name) ||
-	       resource_find_row(place_rows(p), name);
+	return resource_find_file(row_dir_files(p), name) ||
+	       resource_find_row(row_dir_rows(p), name);
 }
 
 /* The name of a repository's link; free it. */
-static char *link_name(const struct place *p,
+static char *link_name(const struct row_dir *p,
 		       const struct catalog_repository *repository)
 {
 	const char *name = repository->name;
@@ -108,7 +111,7 @@ static char *link_name(const struct place *p,
 		       : xstrdup(name);
 }
 
-static bool is_of_project(const struct place *p,
+static bool is_of_project(const struct row_dir *p,
 			  const struct catalog_repository *repository)
 {
 	return strcmp(repository->project, p->id) == 0;
@@ -119,24 +122,25 @@ static void found_link(const struct catalog_repository *repository,
 {
 	cleanup(free) char *target = xasprintf("../../../%s", repository->name);
 
-	place_found_link(target, repository->updated_ms, place_believe_ms(age),
-			 ret_found);
+	row_dir_found_link(target, repository->updated_ms,
+			   row_dir_believe_ms(age), ret_found);
 }
 
-int views_project_lookup(struct ctx *ctx, struct model *model, struct node *dir,
-			 const char *name, struct found *ret_found)
+int repository_lists_project_lookup(struct ctx *ctx, struct model *model,
+				    struct node *dir, const char *name,
+				    struct found *ret_found)
 {
 	cleanup(catalog_repositories_free) struct catalog_repositories *list =
 		NULL;
-	const struct place *p = place_of(dir);
+	const struct row_dir *p = row_dir_of(dir);
 	int r;
 
-	if (forge_is_probe(name))
+	if (hierarchy_is_probe(name))
 		return 0;
-	r = listing_of(ctx, model, p, SOURCE_READ, &list);
+	r = listing_of(ctx, model, p, READ_THROUGH, &list);
 	if (r < 0)
 		return r;
-	ret_found->left_ms = place_believe_ms(&list->age);
+	ret_found->left_ms = row_dir_believe_ms(&list->age);
 	for (size_t i = 0; i < list->n_items; i++) {
 		cleanup(free) char *link = NULL;
 
@@ -166,7 +170,7 @@ static void links_done(struct links *l)
 }
 DEFINE_CLEANUP_DONE(struct links, links_done);
 
-static void links_of(const struct place *p,
+static void links_of(const struct row_dir *p,
 		     const struct catalog_repositories *list, struct links *ret)
 {
 	ret->names = xcalloc(list->n_items + 1, sizeof(*ret->names));
@@ -186,7 +190,7 @@ struct project {
 	struct catalog_repositories *list;
 };
 
-void views_project_free(void *data)
+void repository_lists_project_free(void *data)
 {
 	struct project *project = data;
 
@@ -197,35 +201,36 @@ void views_project_free(void *data)
 	free(project);
 }
 
-int views_project_open(struct ctx *ctx, struct model *model, struct node *dir,
-		       struct place_names *names,
-		       const struct place_names *newest, struct dirlist *l)
+int repository_lists_project_open(struct ctx *ctx, struct model *model,
+				  struct node *dir, struct row_dir_names *names,
+				  const struct row_dir_names *newest,
+				  struct dirlist *l)
 {
-	const struct place *p = place_of(dir);
+	const struct row_dir *p = row_dir_of(dir);
 	struct project *project = xcalloc(1, sizeof(*project));
 	size_t first = l->n_names;
-	int r = listing_of(ctx, model, p, SOURCE_READ, &project->list);
+	int r = listing_of(ctx, model, p, READ_THROUGH, &project->list);
 
 	(void)newest;
 	names->special_data = project;
 	if (r < 0)
 		return r;
 	names->age = project->list->age;
-	names->left_ms = place_believe_ms(&names->age);
+	names->left_ms = row_dir_believe_ms(&names->age);
 	links_of(p, project->list, &project->links);
 	for (size_t i = 0; i < project->links.n; i++)
 		dirlist_add(l, project->links.names[i], 0, S_IFLNK,
-			    PLACE_TAG_SPECIAL + (unsigned)i);
+			    ROW_DIR_TAG_SPECIAL + (unsigned)i);
 	dirlist_number(l, first, node_book(model->nodes, dir, true),
-		       PLACE_FIRST_ITEM);
+		       ROW_DIR_FIRST_ITEM);
 	l->n_bytes += project->list->n_items *
 		      (sizeof(*project->list->items) + 200);
 	return 0;
 }
 
-bool views_project_found(struct dirlist_piece *piece,
-			 const struct place_names *names, size_t i,
-			 struct found *ret_found)
+bool repository_lists_project_found(struct dirlist_piece *piece,
+				    const struct row_dir_names *names, size_t i,
+				    struct found *ret_found)
 {
 	const struct project *project = names->special_data;
 	struct catalog_age age = names->age;
@@ -247,7 +252,7 @@ struct telling {
 static void tell_project(struct telling *t, struct node *dir)
 {
 	cleanup(links_done) struct links links = {0};
-	struct place *p = place_of(dir);
+	struct row_dir *p = row_dir_of(dir);
 
 	if (t->before)
 		links_of(p, t->before, &links);
@@ -260,7 +265,7 @@ static void tell_project(struct telling *t, struct node *dir)
 static void tell(void *arg, struct node *node)
 {
 	struct telling *t = arg;
-	const struct place *p = place_of(node);
+	const struct row_dir *p = row_dir_of(node);
 
 	if (strcmp(p->scope->workspace, t->workspace) != 0)
 		return;
@@ -273,10 +278,10 @@ static void tell(void *arg, struct node *node)
 		tell_project(t, node);
 }
 
-void views_changed(struct model *model, const char *workspace,
-		   const struct catalog_repositories *before)
+void repository_lists_changed(struct model *model, const char *workspace,
+			      const struct catalog_repositories *before)
 {
 	struct telling t = {model, workspace, before};
 
-	node_each(model->nodes, &provider_place, tell, &t);
+	node_each(model->nodes, &provider_row_dir, tell, &t);
 }
