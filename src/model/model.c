@@ -4,72 +4,7 @@
  * recorded among the problems here, where the path is known and the sentence
  * has just come up with the ctx.
  */
-#include "model/work/prefetch.h"
 #include "model/provider.h"
-#include "model/git/refs.h"
-
-#include "base/clock.h"
-#include "base/log.h"
-
-int model_new(const struct model_config *config, struct model **ret_model)
-{
-	struct model *model = xcalloc(1, sizeof(*model));
-	const struct node_what root = {
-		.provider = &provider_root,
-		.mode = NODE_DIRECTORY,
-		.mtime_ms = clock_wall_ms(),
-	};
-
-	model->config = *config;
-	if (model->config.ttl_ms <= 0)
-		model->config.ttl_ms = 60 * 1000;
-	if (!model->config.listed)
-		model->config.listed = 10;
-	model->started_ms = clock_wall_ms();
-	model->nodes = node_table_new(&root);
-	model->listings = dirlists_new(config->most_open, config->most_kept);
-	model->problems = problems_new();
-	mutex_init(&model->lock);
-	*ret_model = model;
-	return 0;
-}
-
-int model_start(struct model *model, const struct model_kernel *kernel)
-{
-	int r;
-
-	model->kernel = *kernel;
-	model->started = true;
-	r = refresh_start(model, &model->refresh);
-	if (r < 0)
-		return r;
-	model->prefetch = prefetch_new(model);
-	if (model->config.check_behind)
-		refresh_user(model->refresh);
-	return 0;
-}
-
-void model_stop(struct model *model)
-{
-	model->prefetch = prefetch_free(model->prefetch);
-	model->refresh = refresh_stop(model->refresh);
-	model->started = false;
-}
-
-struct model *model_free(struct model *model)
-{
-	if (!model)
-		return NULL;
-	model_stop(model);
-	meta_forget_rendered(model);
-	refs_forget(model, NULL);
-	node_table_free(model->nodes);
-	dirlists_free(model->listings);
-	problems_free(model->problems);
-	mutex_done(&model->lock);
-	free(model);
-	return NULL;
-}
 
 void model_say(struct model *model, const char *path, int errnum,
 	       const char *sentence)
@@ -320,32 +255,6 @@ int model_slice(struct blob *blob, off_t offset, size_t n,
 		.fd = -1,
 	};
 	return 0;
-}
-
-static const struct dirlist_ops ops_nothing;
-
-int provider_open_nothing(struct ctx *ctx, struct model *model,
-			  struct node *dir, struct dirlist *newest,
-			  struct dirlist **ret_listing)
-{
-	(void)ctx;
-	(void)model;
-	(void)dir;
-	*ret_listing = newest ? dirlist_ref(newest)
-			      : dirlist_seal(dirlist_new(&ops_nothing, NULL, 0),
-					     FOREVER_MS);
-	return 0;
-}
-
-void provider_say(struct buf *said, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (!said)
-		return;
-	va_start(ap, fmt);
-	buf_vprintf(said, fmt, ap);
-	va_end(ap);
 }
 
 void model_statfs(struct model *model, struct model_statfs *ret_statfs)

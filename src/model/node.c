@@ -558,7 +558,7 @@ void node_each(struct node_table *table, const struct provider *provider,
 	mutex_lock(&table->lock);
 	nodes = xcalloc(table->index.by_ino.n_nodes + 1, sizeof(*nodes));
 	while ((node = node_index_next(&table->index, &at, node))) {
-		if (node->what.provider == provider) {
+		if (!provider || node->what.provider == provider) {
 			node->refs++;
 			nodes[n++] = node;
 		}

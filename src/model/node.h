@@ -145,8 +145,8 @@ struct dirbook *node_book(struct node_table *, struct node *, bool make);
 struct listed *node_listed(struct node_table *, struct node *,
 			   struct dirlists *);
 
-/* Calls each for every known node whose provider is this one, with a reference
- * each, after the lock was released. */
+/* Calls each for every known node whose provider is this one (NULL: of any),
+ * with a reference each, after the lock was released. */
 void node_each(struct node_table *, const struct provider *,
 	       void (*each)(void *arg, struct node *), void *arg);
 

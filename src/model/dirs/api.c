@@ -7,7 +7,9 @@
  * cannot have are percent-encoded, what is encoded already stays ("/" in a
  * query can only be written %2F).
  */
+#include "model/dirs/api.h"
 #include "model/dirs/row_dir.h"
+#include "model/probe.h"
 
 #include "base/text.h"
 
@@ -93,8 +95,8 @@ static bool has_parameter(const char *query, const char *name)
 /* Below the directory `dir` of api/; "/repositories/acme". */
 static void add_path(const struct node *dir, struct buf *out)
 {
-	if (dir->what.provider != &provider_api ||
-	    dir->parent->what.provider == &provider_control)
+	/* api/ itself is in a directory of another kind. */
+	if (dir->parent->what.provider != dir->what.provider)
 		return;
 	add_path(dir->parent, out);
 	buf_putc(out, '/');
@@ -121,6 +123,8 @@ static void make_path(const struct node *dir, const char *name,
 		buf_printf(out, "%cpagelen=50", mark);
 }
 
+static const struct provider provider_api;
+
 static void found_dir(struct model *model, struct found *found)
 {
 	*found = (struct found){
@@ -139,9 +143,11 @@ void api_found(struct model *model, struct found *ret_found)
 	found_dir(model, ret_found);
 }
 
-int api_ask(struct ctx *ctx, struct model *model, const struct node *dir,
-	    const char *name, enum read_through_mode mode,
-	    struct document_file *ret_file)
+/* The answer to the GET that a name in one of its directories means; -ENOENT:
+ * it means none. */
+static int api_ask(struct ctx *ctx, struct model *model, const struct node *dir,
+		   const char *name, enum read_through_mode mode,
+		   struct document_file *ret_file)
 {
 	cleanup(buf_done) struct buf path = BUF_INIT(16 * KIB);
 	struct parts parts;
@@ -164,7 +170,7 @@ static int api_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	int r;
 
 	ret_found->left_ms = FOREVER_MS;
-	if (hierarchy_is_probe(name) || has_dots(name, strcspn(name, "?")))
+	if (probe_matches(name) || has_dots(name, strcspn(name, "?")))
 		return 0;
 	if (!split(name, &parts)) {
 		found_dir(model, ret_found);
@@ -181,8 +187,26 @@ static int api_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	return 0;
 }
 
-const struct provider provider_api = {
+static int api_refresh(struct ctx *ctx, struct model *model, struct node *dir,
+		       struct node *node, struct buf *said)
+{
+	struct document_file file;
+	int r = node ? api_ask(ctx, model, dir, node->name, READ_REFRESH, &file)
+		     : -ENOENT;
+
+	if (r < 0)
+		return r;
+	if (file.version != node->what.version)
+		model_changed_entry(model, dir, node->name);
+	buf_printf(said, "%s: %s\n", node->name,
+		   file.version == node->what.version ? "unchanged"
+						      : "updated");
+	return 0;
+}
+
+static const struct provider provider_api = {
 	.name = "api",
+	.refresh = api_refresh,
 	.lookup = api_lookup,
 	.open = provider_open_nothing,
 };

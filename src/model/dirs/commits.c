@@ -6,7 +6,10 @@
  * What the store has answers it; else one question, whose answer is the
  * document of the whole one, too.
  */
-#include "model/dirs/row_dir.h"
+#include "model/dirs/commits.h"
+#include "model/git/checkout.h"
+#include "model/repository.h"
+#include "model/probe.h"
 
 #include "base/text.h"
 
@@ -25,7 +28,7 @@ static bool is_short_id(const char *name)
 static bool find_stored(struct model *model, struct node *dir, const char *name,
 			struct found *ret_found)
 {
-	const struct repository_data *d = hierarchy_repository(dir->parent);
+	const struct repository_data *d = repository_of(dir->parent);
 	cleanup(clone_unref) struct clone *clone = NULL;
 	struct clone_head head;
 	struct oid id;
@@ -106,7 +109,7 @@ static int nowhere_lookup(struct ctx *ctx, struct model *model,
 	(void)model;
 	(void)dir;
 	ret_found->left_ms = UNKNOWN_MS;
-	return hierarchy_is_probe(name) ? 0 : nowhere(ctx);
+	return probe_matches(name) ? 0 : nowhere(ctx);
 }
 
 static int nowhere_open(struct ctx *ctx, struct model *model, struct node *dir,
@@ -119,7 +122,7 @@ static int nowhere_open(struct ctx *ctx, struct model *model, struct node *dir,
 	return nowhere(ctx);
 }
 
-const struct provider provider_nowhere = {
+static const struct provider provider_nowhere = {
 	.name = "nowhere",
 	.lookup = nowhere_lookup,
 	.open = nowhere_open,
@@ -150,7 +153,7 @@ static int found_target(struct ctx *ctx, struct model *model, struct node *dir,
 	cleanup(scope_unref) struct scope *scope =
 		scope_below(row_dir_of(dir)->scope, "commits");
 	struct clone_source source = {0};
-	const struct git_commit_target target = {
+	const struct checkout_target target = {
 		.hash = json_str(json, "source.commit.hash"),
 		.commits = commits,
 		.commits_scope = scope,
@@ -165,7 +168,7 @@ static int found_target(struct ctx *ctx, struct model *model, struct node *dir,
 	}
 	read_source(source_name, &source);
 	source.uuid = json_str(json, "source.repository.uuid");
-	return fixed_commit_found(ctx, model, dir, &target, ret_found);
+	return checkout_fixed_found(ctx, model, dir, &target, ret_found);
 }
 
 static int found_by_document(struct ctx *ctx, struct model *model,
@@ -193,12 +196,13 @@ int commits_found_tree(struct ctx *ctx, struct model *model, struct node *dir,
 		       enum read_through_mode mode, struct found *ret_found)
 {
 	const struct row_dir *p = row_dir_of(dir);
-	const struct git_commit_target target = {.hash = p->id};
+	const struct checkout_target target = {.hash = p->id};
 
 	(void)row;
 	(void)scope;
 	/* A commit's own needs no document. */
 	return text_is_oid(p->id)
-		       ? fixed_commit_found(ctx, model, dir, &target, ret_found)
+		       ? checkout_fixed_found(ctx, model, dir, &target,
+					      ret_found)
 		       : found_by_document(ctx, model, dir, mode, ret_found);
 }

@@ -5,14 +5,22 @@
  * A text is a snapshot: each look makes the bytes anew, and other bytes are
  * another inode. Only `errors` grows under its inode.
  */
-#include "model/provider.h"
+#include "model/dirs/control.h"
 
 #include "base/clock.h"
 #include "base/text.h"
 #include "table/resource.h"
+#include "model/dirs/api.h"
+#include "model/dirs/hierarchy.h"
+#include "model/dirs/meta.h"
 #include "model/dirs/row_dir.h"
+#include "model/dirs/snapshot.h"
+#include "model/dirs/status.h"
+#include "model/git/git_refresh.h"
 
 #define MOMENT_MS 1000
+
+static const struct provider provider_errors, provider_refresh;
 
 enum control_name {
 	CONTROL_ACCOUNT,
@@ -41,32 +49,13 @@ static const struct {
 	[CONTROL_USER] = {"user.json", S_IFREG},
 };
 
-static void found_blob(struct model *model, struct blob *blob, int64_t left_ms,
-		       struct found *found)
-{
-	*found = (struct found){
-		.what =
-			{
-				.provider = &provider_snapshot,
-				.mode = NODE_FILE,
-				.size = blob_len(blob),
-				/* What changes is of now, while it says the
-				 * same of when it began to. */
-				.mtime_ms = left_ms == FOREVER_MS
-						    ? model->started_ms
-						    : clock_wall_ms(),
-				.data = blob,
-			},
-		.left_ms = left_ms,
-	};
-}
-
 static void found_text(struct model *model, struct buf *text, int64_t left_ms,
 		       struct found *found)
 {
 	size_t n = text->len;
 
-	found_blob(model, blob_take(buf_steal(text, NULL), n), left_ms, found);
+	snapshot_found(model, blob_take(buf_steal(text, NULL), n), left_ms,
+		       found);
 }
 
 static void found_errors(struct model *model, struct found *found)
@@ -111,7 +100,7 @@ static int found_user(struct ctx *ctx, struct model *model,
 	if (r < 0)
 		return r;
 	if (document.age.stale)
-		refresh_user(model->refresh);
+		control_refresh_user(model);
 	document.updated_ms = model->started_ms;
 	return meta_found(model, resource_user, &document, found);
 }
@@ -229,41 +218,6 @@ static int control_attr(struct ctx *ctx, struct model *model, struct node *node,
 	return 0;
 }
 
-static int snapshot_read(struct ctx *ctx, struct model *model,
-			 struct node *node, off_t offset, size_t n,
-			 struct model_data *ret_data)
-{
-	(void)ctx;
-	(void)model;
-	model_slice(blob_ref(node->what.data), offset, n, ret_data);
-	/* Who has read what .now says may look at once at what changed, and at
-	 * .now again: the kernel is to have dropped its entry by then
-	 * (refresh_lookup). */
-	ret_data->after_told = strcmp(node->name, ".now") == 0;
-	return 0;
-}
-
-static bool snapshot_same(const struct node_what *a, const struct node_what *b)
-{
-	return blob_len(a->data) == blob_len(b->data) &&
-	       memcmp(blob_data(a->data), blob_data(b->data),
-		      blob_len(a->data)) == 0;
-}
-
-static uint64_t snapshot_hash(const struct node_what *what, uint64_t seed)
-{
-	const char *p = blob_data(what->data);
-
-	for (size_t i = 0; i < blob_len(what->data); i++)
-		seed = (seed ^ (unsigned char)p[i]) * 0x100000001b3ULL;
-	return seed;
-}
-
-static void snapshot_free(void *data)
-{
-	blob_unref(data);
-}
-
 static int errors_attr(struct ctx *ctx, struct model *model, struct node *node,
 		       int64_t *ret_left_ms, uint64_t *ret_size)
 {
@@ -290,7 +244,42 @@ static int errors_read(struct ctx *ctx, struct model *model, struct node *node,
 	return r < 0 ? r : model_slice(blob, 0, n, ret_data);
 }
 
-/* refresh/PATH/.now */
+/* ---- who the user is, in the background ---- */
+
+static int ask_user(struct ctx *ctx, struct model *model)
+{
+	cleanup(catalog_document_done) struct catalog_document document = {0};
+	int r;
+
+	if (!catalog_has_user(model->config.catalog))
+		return catalog_check_token(ctx, model->config.catalog);
+	r = catalog_user(ctx, model->config.catalog, READ_REFRESH, &document);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int run_user(struct ctx *ctx, struct model *model,
+		    const struct refresh_item *item)
+{
+	const struct model_config *c = &model->config;
+	int r = ask_user(ctx, model), told = model_promised(r);
+	bool failed = r < 0 && r != -EINTR && !ctx->refused;
+
+	(void)item;
+	/* The check behind the mount is over. */
+	if (c->check_behind && c->checked)
+		c->checked(c->checked_arg, failed ? -told : 0,
+			   ctx->sentence[0] ? ctx->sentence : strerror(-told));
+	return r;
+}
+
+void control_refresh_user(struct model *model)
+{
+	static const struct refresh_work work = {"user", run_user};
+
+	refresh_queue(model->refresh, &work, NULL, NULL, NULL);
+}
+
+/* ---- refresh/PATH/.now ---- */
 
 static int refresh_git(struct ctx *ctx, struct model *model,
 		       const char *workspace, const char *name,
@@ -307,33 +296,22 @@ static int refresh_git(struct ctx *ctx, struct model *model,
 	return r;
 }
 
-static int refresh_api(struct ctx *ctx, struct model *model, struct node *node,
-		       struct buf *said)
-{
-	struct document_file file;
-	int r = api_ask(ctx, model, node->parent, node->name, READ_REFRESH,
-			&file);
-
-	if (r < 0)
-		return r;
-	if (file.version != node->what.version)
-		model_changed_entry(model, node->parent, node->name);
-	buf_printf(said, "%s: %s\n", node->name,
-		   file.version == node->what.version ? "unchanged"
-						      : "updated");
-	return 0;
-}
-
-static int refresh_user_now(struct ctx *ctx, struct model *model,
-			    const struct node *file, struct buf *said)
+/* user.json, for whoever names it. */
+static int control_refresh(struct ctx *ctx, struct model *model,
+			   struct node *dir, struct node *file,
+			   struct buf *said)
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
-	int r = catalog_user(ctx, model->config.catalog, READ_REFRESH,
-			     &document);
-	bool other = document.version != file->what.version;
+	bool other;
+	int r;
 
+	(void)dir;
+	if (!file || strcmp(file->name, names[CONTROL_USER].name) != 0)
+		return -ENOENT;
+	r = catalog_user(ctx, model->config.catalog, READ_REFRESH, &document);
 	if (r < 0)
 		return r;
+	other = document.version != file->what.version;
 	if (other)
 		model_changed_entry(model, file->parent, file->name);
 	buf_printf(said, "%s: %s\n", file->name,
@@ -346,28 +324,18 @@ static int refresh_place_now(struct ctx *ctx, struct model *model,
 			     const char *path, struct buf *said)
 {
 	struct node *root = node_get(model->nodes, NODE_ROOT_INO);
-	struct node *node = NULL, *place;
+	struct node *node = NULL, *dir;
 	int r = model_resolve(ctx, model, root, path, &node);
 
 	node_unref(model->nodes, root);
 	if (r < 0)
 		return r;
 	/* A file is its directory's answer. */
-	place = S_ISDIR(node->what.mode) ? node : node->parent;
-	if (place->what.provider == &provider_row_dir)
-		r = row_dir_refresh(ctx, model, place, said);
-	else if (place->what.provider == &provider_api && place != node)
-		r = refresh_api(ctx, model, node, said);
-	else if (place->what.provider == &provider_control &&
-		 node->what.provider == &provider_meta)
-		r = refresh_user_now(ctx, model, node, said);
-	else if (place->what.provider == &provider_tree ||
-		 place->what.provider == &provider_git)
-		/* Below a commit: branches are not looked for here. */
-		r = buf_printf(said, "%s: a commit's, which never changes\n",
-			       node->name);
-	else
-		r = -ENOENT;
+	dir = S_ISDIR(node->what.mode) ? node : node->parent;
+	r = dir->what.provider->refresh
+		    ? dir->what.provider->refresh(
+			      ctx, model, dir, dir == node ? NULL : node, said)
+		    : -ENOENT;
 	node_unref(model->nodes, node);
 	return r;
 }
@@ -450,27 +418,20 @@ static int refresh_lookup(struct ctx *ctx, struct model *model,
 
 const struct provider provider_control = {
 	.name = "control",
+	.refresh = control_refresh,
 	.lookup = control_lookup,
 	.open = control_open,
 	.attr = control_attr,
 };
 
-const struct provider provider_snapshot = {
-	.name = "snapshot",
-	.read = snapshot_read,
-	.same_data = snapshot_same,
-	.hash_data = snapshot_hash,
-	.free_data = snapshot_free,
-};
-
-const struct provider provider_errors = {
+static const struct provider provider_errors = {
 	.name = "errors",
 	.grows = true,
 	.attr = errors_attr,
 	.read = errors_read,
 };
 
-const struct provider provider_refresh = {
+static const struct provider provider_refresh = {
 	.name = "refresh",
 	.lookup = refresh_lookup,
 	.open = provider_open_nothing,

@@ -45,47 +45,9 @@ hierarchy_freshen(struct ctx *ctx, struct model *model, const char *workspace)
 				 READ_THROUGH, &after) < 0)
 		return before;
 	if (after->age.stale)
-		refresh_workspace(model->refresh, workspace);
+		hierarchy_queue_workspace(model, workspace);
 	catalog_repositories_free(before);
 	return after;
-}
-
-/* Legal as slugs, all of them, so that a workspace never listed would be asked
- * for each; one that a listing has exists all the same. */
-bool hierarchy_is_probe(const char *name)
-{
-	static const char *const names[] = {
-		".git",
-		".hg",
-		".svn",
-		".jj",
-		".bzr",
-		".hidden",
-		".envrc",
-		".editorconfig",
-		".directory",
-		".ds_store",
-		".nomedia",
-		".xdg-volume-info",
-		".metadata",
-		".localized",
-		".gitignore",
-		".gitmodules",
-		".ignore",
-		".rgignore",
-		"autorun.inf",
-		"desktop.ini",
-		"thumbs.db",
-		".tool-versions",
-		".python-version",
-		".nvmrc",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(name, names[i]) == 0)
-			return true;
-	return strncmp(name, ".trash", strlen(".trash")) == 0 ||
-	       strncmp(name, "._", strlen("._")) == 0;
 }
 
 static void found_control(struct model *model, struct found *found)
@@ -93,7 +55,7 @@ static void found_control(struct model *model, struct found *found)
 	*found = (struct found){
 		.what =
 			{
-				.provider = &provider_control,
+				.provider = model->control,
 				.mode = NODE_DIRECTORY,
 				.mtime_ms = model->started_ms,
 			},
@@ -114,7 +76,7 @@ static int root_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	}
 	r = catalog_workspace(ctx, model->config.catalog, name, &w, &age);
 	if (age.stale)
-		refresh_root(model->refresh);
+		hierarchy_queue_root(model);
 	if (r == -ENOENT) {
 		ret_found->left_ms = age.left_ms > 0 ? row_dir_believe_ms(&age)
 						     : HIERARCHY_IMPOSSIBLE_MS;
@@ -166,7 +128,7 @@ static int root_open(struct ctx *ctx, struct model *model, struct node *dir,
 	if (r < 0)
 		return r;
 	if (list->age.stale)
-		refresh_root(model->refresh);
+		hierarchy_queue_root(model);
 	l = dirlist_new(&ops_names, list, list->n_items * 100);
 	for (size_t i = 0; i < list->n_items; i++)
 		dirlist_add(l, list->items[i].slug, 0, S_IFDIR, (unsigned)i);
@@ -188,9 +150,19 @@ static int root_attr(struct ctx *ctx, struct model *model, struct node *node,
 	return 0;
 }
 
+static int root_refresh(struct ctx *ctx, struct model *model, struct node *dir,
+			struct node *file, struct buf *said)
+{
+	(void)dir;
+	(void)file;
+	return hierarchy_refresh_root(ctx, model, said);
+}
+
 const struct provider provider_root = {
 	.name = "root",
 	.lookup = root_lookup,
 	.open = root_open,
 	.attr = root_attr,
+	.refresh = root_refresh,
+	.expiry = PROVIDER_EXPIRES_LISTING,
 };

@@ -9,6 +9,9 @@
 
 #include "model/dirs/row_dir.h"
 
+extern const struct provider provider_root, provider_workspace,
+	provider_repository;
+
 #define HIERARCHY_IMPOSSIBLE_MS (INT64_C(60) * 1000)
 #define HIERARCHY_MOMENT_MS 1000 /* while a refresh is under way */
 /* Of a directory that nobody listed: every path through it would ask. */
@@ -37,5 +40,20 @@ void hierarchy_found_workspace(struct ctx *ctx, struct model *model,
 void hierarchy_found_repository(const char *workspace,
 				const struct catalog_repository *repository,
 				int64_t left_ms, struct found *found);
+
+const char *hierarchy_workspace(const struct node *); /* its slug */
+
+/* Asking again: what changed, for people, adds to said (may be NULL). */
+int hierarchy_refresh_root(struct ctx *, struct model *, struct buf *said);
+int hierarchy_refresh_workspace(struct ctx *, struct model *,
+				const char *workspace, struct buf *said);
+int hierarchy_refresh_repository(struct ctx *, struct model *,
+				 const char *workspace, const char *name,
+				 struct buf *said);
+/* The same in the background, queued once however often it is asked for. */
+void hierarchy_queue_root(struct model *);
+void hierarchy_queue_workspace(struct model *, const char *workspace);
+void hierarchy_queue_repository(struct model *, const char *workspace,
+				const char *name);
 
 #endif

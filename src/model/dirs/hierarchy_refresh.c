@@ -5,7 +5,9 @@
  * In the background (nothing to be said) what is fresh is not asked for: many
  * may have wished for it before the first of them was answered.
  */
-#include "model/provider.h"
+#include "model/dirs/hierarchy.h"
+#include "model/dirs/repository_lists.h"
+#include "model/repository.h"
 
 #include "table/resource.h"
 
@@ -26,7 +28,7 @@ static void name_changed(struct model *model, struct node *dir,
 
 	if (!child || !uuid ||
 	    (child->what.provider == &provider_repository &&
-	     strcmp(hierarchy_repository(child)->repository.uuid, uuid) != 0))
+	     strcmp(repository_of(child)->repository.uuid, uuid) != 0))
 		model_drop_child(model, dir, name);
 	node_unref(model->nodes, child);
 }
@@ -78,7 +80,7 @@ static void sweep_repository(void *arg, struct node *node)
 
 	if (!is_swept(s, node))
 		return;
-	uuid = hierarchy_repository(node)->repository.uuid;
+	uuid = repository_of(node)->repository.uuid;
 	for (size_t i = 0; i < list->n_items; i++) {
 		bool named = !strcmp(list->items[i].name, node->name);
 		bool same = !strcmp(list->items[i].uuid, uuid);
@@ -282,7 +284,7 @@ static bool is_renamed(struct ctx *ctx, struct model *model,
 				   &found, &age);
 
 	if (r == 0 && age.stale)
-		refresh_workspace(model->refresh, workspace);
+		hierarchy_queue_workspace(model, workspace);
 	return r == -ENOENT;
 }
 
@@ -327,4 +329,48 @@ int hierarchy_refresh_repository(struct ctx *ctx, struct model *model,
 	node_unref(model->nodes, node);
 	node_unref(model->nodes, root);
 	return 0;
+}
+
+/* ---- in the background ---- */
+
+static int run_root(struct ctx *ctx, struct model *model,
+		    const struct refresh_item *item)
+{
+	(void)item;
+	return hierarchy_refresh_root(ctx, model, NULL);
+}
+
+static int run_workspace(struct ctx *ctx, struct model *model,
+			 const struct refresh_item *item)
+{
+	return hierarchy_refresh_workspace(ctx, model, item->workspace, NULL);
+}
+
+static int run_repository(struct ctx *ctx, struct model *model,
+			  const struct refresh_item *item)
+{
+	return hierarchy_refresh_repository(ctx, model, item->workspace,
+					    item->name, NULL);
+}
+
+void hierarchy_queue_root(struct model *model)
+{
+	static const struct refresh_work work = {"root", run_root};
+
+	refresh_queue(model->refresh, &work, NULL, NULL, NULL);
+}
+
+void hierarchy_queue_workspace(struct model *model, const char *workspace)
+{
+	static const struct refresh_work work = {"workspace", run_workspace};
+
+	refresh_queue(model->refresh, &work, workspace, NULL, NULL);
+}
+
+void hierarchy_queue_repository(struct model *model, const char *workspace,
+				const char *name)
+{
+	static const struct refresh_work work = {"repository", run_repository};
+
+	refresh_queue(model->refresh, &work, workspace, name, NULL);
 }

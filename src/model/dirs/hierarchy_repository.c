@@ -3,8 +3,10 @@
  * and the rows of the table.
  */
 #include "model/dirs/hierarchy.h"
+#include "model/repository.h"
 
-#include "model/git/checkout.h"
+#include "model/dirs/meta.h"
+#include "model/dirs/snapshot.h"
 
 static void repository_free(void *data)
 {
@@ -30,17 +32,6 @@ static uint64_t repository_hash(const struct node_what *what, uint64_t seed)
 	for (const char *p = d->repository.uuid; *p; p++)
 		seed = (seed ^ (unsigned char)*p) * 0x100000001b3ULL;
 	return seed;
-}
-
-const struct repository_data *hierarchy_repository(const struct node *node)
-{
-	return node->what.data;
-}
-
-const char *hierarchy_repository_id(const struct repository_data *d)
-{
-	return d->repository.uuid[0] == '{' ? d->repository.uuid
-					    : d->repository.slug;
 }
 
 void hierarchy_found_repository(const char *workspace,
@@ -78,10 +69,10 @@ static void refresh_behind(struct model *model, const struct repository_data *d,
 			   const struct catalog_repositories *list)
 {
 	if (list && list->age.left_ms <= 0)
-		refresh_workspace(model->refresh, d->workspace);
+		hierarchy_queue_workspace(model, d->workspace);
 	else
-		refresh_repository(model->refresh, d->workspace,
-				   d->repository.name);
+		hierarchy_queue_repository(model, d->workspace,
+					   d->repository.name);
 }
 
 /* The document behind a repository's files. */
@@ -91,7 +82,7 @@ static int repository_document(struct ctx *ctx, struct model *model,
 {
 	cleanup(catalog_repositories_free) struct catalog_repositories *list =
 		NULL;
-	const struct repository_data *d = hierarchy_repository(dir);
+	const struct repository_data *d = repository_of(dir);
 	struct catalog *catalog = model->config.catalog;
 	int r;
 
@@ -120,30 +111,17 @@ static int repository_document(struct ctx *ctx, struct model *model,
 	/* It may have told that it is called otherwise by now. */
 	model_outdated(model, dir->parent);
 	if (r == 0 && ret_document->age.stale)
-		refresh_repository(model->refresh, d->workspace,
-				   d->repository.name);
+		hierarchy_queue_repository(model, d->workspace,
+					   d->repository.name);
 	return r;
 }
 
 static struct scope *repository_scope(const struct node *dir)
 {
-	const struct repository_data *d = hierarchy_repository(dir);
+	const struct repository_data *d = repository_of(dir);
 
 	return scope_new(d->repository.key, d->workspace,
-			 d->repository.workspace, hierarchy_repository_id(d));
-}
-
-int hierarchy_found_tree(struct model *model, struct node *dir,
-			 struct found *ret_found)
-{
-	struct checkout *view = NULL;
-	int r = checkout_new(model, dir, NULL, NULL, &view);
-
-	if (r < 0)
-		return r;
-	checkout_found(view, node_mtime_ms(model->nodes, dir), FOREVER_MS,
-		       ret_found);
-	return 0;
+			 d->repository.workspace, repository_id(d));
 }
 
 /* A row, or what its needs make of it: then it is as old as they are. */
@@ -195,22 +173,6 @@ static const char ignore_text[] =
 	"/issues/*/\n"
 	"/downloads/\n";
 
-static void found_ignore(const struct model *model, struct found *ret_found)
-{
-	*ret_found = (struct found){
-		.what =
-			{
-				.provider = &provider_snapshot,
-				.mode = NODE_FILE,
-				.size = strlen(ignore_text),
-				.mtime_ms = model->started_ms,
-				.data = blob_new(ignore_text,
-						 strlen(ignore_text)),
-			},
-		.left_ms = FOREVER_MS,
-	};
-}
-
 static int repository_lookup(struct ctx *ctx, struct model *model,
 			     struct node *dir, const char *name,
 			     struct found *ret_found)
@@ -224,7 +186,9 @@ static int repository_lookup(struct ctx *ctx, struct model *model,
 	/* Not listed: it is about the mount, and nothing of the repository's.
 	 */
 	if (strcmp(name, ignore_name) == 0) {
-		found_ignore(model, ret_found);
+		snapshot_found(model,
+			       blob_new(ignore_text, strlen(ignore_text)),
+			       FOREVER_MS, ret_found);
 		return 0;
 	}
 	if (!file)
@@ -250,7 +214,7 @@ struct piece {
 
 static struct piece *piece_of(struct dirlist_piece *piece)
 {
-	const struct repository_data *d = hierarchy_repository(piece->dir);
+	const struct repository_data *d = repository_of(piece->dir);
 	struct piece *own = piece->own;
 
 	if (own)
@@ -301,7 +265,7 @@ static int repository_open(struct ctx *ctx, struct model *model,
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
 	cleanup(scope_unref) struct scope *scope = repository_scope(dir);
-	const struct repository_data *d = hierarchy_repository(dir);
+	const struct repository_data *d = repository_of(dir);
 	const struct resource_file *files = resource_repository.files;
 	struct dirlist *l = dirlist_new(&ops_names, NULL, 0);
 	bool known = catalog_document(ctx, model->config.catalog, d->workspace,
@@ -324,7 +288,7 @@ static int repository_attr(struct ctx *ctx, struct model *model,
 			   uint64_t *ret_size)
 {
 	cleanup(catalog_document_done) struct catalog_document document = {0};
-	const struct repository_data *d = hierarchy_repository(node);
+	const struct repository_data *d = repository_of(node);
 	struct catalog_repositories *list;
 
 	(void)ret_size;
@@ -345,6 +309,7 @@ static int repository_attr(struct ctx *ctx, struct model *model,
 
 const struct provider provider_repository = {
 	.name = "repository",
+	.kind = PROVIDER_REPOSITORY,
 	.lookup = repository_lookup,
 	.open = repository_open,
 	.attr = repository_attr,

@@ -3,6 +3,7 @@
  * .workspace/.
  */
 #include "model/dirs/hierarchy.h"
+#include "model/probe.h"
 
 struct workspace_data {
 	char *slug;
@@ -75,7 +76,7 @@ static int workspace_lookup(struct ctx *ctx, struct model *model,
 
 	if (strcmp(name, resource_workspace.name) == 0)
 		return found_about(ctx, model, dir, READ_THROUGH, ret_found);
-	if (hierarchy_is_probe(name)) {
+	if (probe_matches(name)) {
 		list = hierarchy_known_listing(ctx, model, workspace);
 		if (!list) {
 			ret_found->left_ms = HIERARCHY_IMPOSSIBLE_MS;
@@ -91,7 +92,7 @@ static int workspace_lookup(struct ctx *ctx, struct model *model,
 		r = catalog_repository(ctx, catalog, workspace, name, &found,
 				       &age);
 	} else if (r == 0 && age.stale) {
-		refresh_repository(model->refresh, workspace, name);
+		hierarchy_queue_repository(model, workspace, name);
 	}
 	if (r == -ENOENT) {
 		ret_found->left_ms = age.left_ms > 0 ? row_dir_believe_ms(&age)
@@ -144,7 +145,7 @@ static int workspace_open(struct ctx *ctx, struct model *model,
 	if (r < 0)
 		return r;
 	if (list->age.stale)
-		refresh_workspace(model->refresh, slug);
+		hierarchy_queue_workspace(model, slug);
 	l = dirlist_new(&ops_names, list, list->n_items * 300);
 	for (size_t i = 0; i < list->n_items; i++)
 		dirlist_add(l, list->items[i].name, 0, S_IFDIR, (unsigned)i);
@@ -174,11 +175,20 @@ static int workspace_attr(struct ctx *ctx, struct model *model,
 		*ret_left_ms = list->age.left_ms;
 	} else if (listed) {
 		*ret_left_ms = HIERARCHY_MOMENT_MS;
-		refresh_workspace(model->refresh, slug);
+		hierarchy_queue_workspace(model, slug);
 	}
 	node_set_mtime_ms(model->nodes, node,
 			  hierarchy_workspace_mtime(model, list));
 	return 0;
+}
+
+static int workspace_refresh(struct ctx *ctx, struct model *model,
+			     struct node *dir, struct node *file,
+			     struct buf *said)
+{
+	(void)file;
+	return hierarchy_refresh_workspace(ctx, model, hierarchy_workspace(dir),
+					   said);
 }
 
 const struct provider provider_workspace = {
@@ -186,5 +196,7 @@ const struct provider provider_workspace = {
 	.lookup = workspace_lookup,
 	.open = workspace_open,
 	.attr = workspace_attr,
+	.refresh = workspace_refresh,
+	.expiry = PROVIDER_EXPIRES_LISTING,
 	.free_data = workspace_free,
 };

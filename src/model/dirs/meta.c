@@ -5,7 +5,7 @@
  * that `cat` renders once. Files that are stored as they are shown (stored) are
  * read piece by piece.
  */
-#include "model/provider.h"
+#include "model/dirs/meta.h"
 
 #include "content/documents.h"
 
@@ -60,7 +60,7 @@ static struct blob *kept(struct model *model, uint64_t version,
 	return blob;
 }
 
-void meta_forget_rendered(struct model *model)
+static void forget_rendered(struct model *model)
 {
 	struct rendered *r, *next;
 
@@ -198,6 +198,7 @@ static void link_free(void *data)
 }
 
 const struct provider provider_link = {
+	.expiry = PROVIDER_EXPIRES_NAME,
 	.name = "link",
 	.readlink = link_readlink,
 	.same_data = link_same,
@@ -206,11 +207,14 @@ const struct provider provider_link = {
 };
 
 const struct provider provider_stored = {
+	.expiry = PROVIDER_EXPIRES_NAME,
 	.name = "stored",
 	.read = stored_read,
 };
 
 const struct provider provider_meta = {
+	.end = forget_rendered,
+	.expiry = PROVIDER_EXPIRES_NAME,
 	.name = "meta",
 	.read = meta_read,
 };

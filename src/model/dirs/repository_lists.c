@@ -7,17 +7,27 @@
  * (catalog_repository.name); a repository called as one of a project's own
  * names gives way (layout rule 11).
  */
-#include "model/dirs/row_dir.h"
+#include "model/dirs/repository_lists.h"
+#include "model/probe.h"
 
-static int listing_of(struct ctx *ctx, struct model *model,
-		      const struct row_dir *p, enum read_through_mode mode,
+/* The node of the workspace whose .workspace/ this is in. */
+static struct node *workspace_above(struct node *dir)
+{
+	while (dir->parent->parent)
+		dir = dir->parent;
+	return dir;
+}
+
+static int listing_of(struct ctx *ctx, struct model *model, struct node *dir,
+		      enum read_through_mode mode,
 		      struct catalog_repositories **ret_list)
 {
 	int r = catalog_repositories(ctx, model->config.catalog,
-				     p->scope->workspace, mode, ret_list);
+				     row_dir_of(dir)->scope->workspace, mode,
+				     ret_list);
 
 	if (r == 0 && (*ret_list)->age.stale && mode == READ_THROUGH)
-		refresh_workspace(model->refresh, p->scope->workspace);
+		refresh_node(model->refresh, workspace_above(dir));
 	return r;
 }
 
@@ -30,7 +40,7 @@ static int64_t newest(struct ctx *ctx, struct model *model, struct node *dir)
 		NULL;
 	int64_t ms = 0;
 
-	if (listing_of(ctx, model, row_dir_of(dir), READ_CACHED, &list) == 0)
+	if (listing_of(ctx, model, dir, READ_CACHED, &list) == 0)
 		for (size_t i = 0; i < list->n_items; i++)
 			if (list->items[i].updated_ms > ms)
 				ms = list->items[i].updated_ms;
@@ -49,7 +59,7 @@ static int found_index(struct ctx *ctx, struct model *model, struct node *dir,
 	if (r < 0)
 		return r;
 	if (file.age.stale && mode == READ_THROUGH)
-		refresh_workspace(model->refresh, p->scope->workspace);
+		refresh_node(model->refresh, workspace_above(dir));
 	row_dir_found_file(model, &file, newest(ctx, model, dir), ret_found);
 	return 0;
 }
@@ -135,9 +145,9 @@ int repository_lists_project_lookup(struct ctx *ctx, struct model *model,
 	const struct row_dir *p = row_dir_of(dir);
 	int r;
 
-	if (hierarchy_is_probe(name))
+	if (probe_matches(name))
 		return 0;
-	r = listing_of(ctx, model, p, READ_THROUGH, &list);
+	r = listing_of(ctx, model, dir, READ_THROUGH, &list);
 	if (r < 0)
 		return r;
 	ret_found->left_ms = row_dir_believe_ms(&list->age);
@@ -209,7 +219,7 @@ int repository_lists_project_open(struct ctx *ctx, struct model *model,
 	const struct row_dir *p = row_dir_of(dir);
 	struct project *project = xcalloc(1, sizeof(*project));
 	size_t first = l->n_names;
-	int r = listing_of(ctx, model, p, READ_THROUGH, &project->list);
+	int r = listing_of(ctx, model, dir, READ_THROUGH, &project->list);
 
 	(void)newest;
 	names->special_data = project;

@@ -2,8 +2,9 @@
  * model/dirs/row_dir: directories of rows and of items, but for their listing.
  */
 #include "model/dirs/row_dir_private.h"
+#include "model/probe.h"
 
-#include "model/work/prefetch.h"
+#include "model/dirs/meta.h"
 
 #define MOMENT_MS 1000
 #define UNLISTED_MS (INT64_C(60) * 1000)
@@ -28,6 +29,12 @@ const struct resource_file *row_dir_files(const struct row_dir *p)
 int64_t row_dir_believe_ms(const struct catalog_age *age)
 {
 	return age->stale ? MOMENT_MS : age->left_ms;
+}
+
+const struct row_dir_special *row_dir_special(const struct model *model,
+					      enum resource_special special)
+{
+	return special < ROW_DIR_SPECIALS ? &model->specials[special] : NULL;
 }
 
 /* ---- answers ---- */
@@ -60,9 +67,9 @@ int row_dir_document(struct ctx *ctx, struct model *model, struct node *dir,
 		r = documents_object(ctx, documents, p->row, p->scope, mode,
 				     ret_document);
 	if (r == 0 && ret_document->age.stale && mode == READ_THROUGH)
-		refresh_row_dir(model->refresh, row_dir_is_listed(ctx, model, p)
-							? dir->parent
-							: dir);
+		refresh_node(model->refresh, row_dir_is_listed(ctx, model, p)
+						     ? dir->parent
+						     : dir);
 	return r;
 }
 
@@ -76,7 +83,7 @@ int row_dir_collection(struct ctx *ctx, struct model *model, struct node *dir,
 				     p->scope, mode, ret_collection, ret_age);
 
 	if (r == 0 && ret_age->stale && mode == READ_THROUGH)
-		refresh_row_dir(model->refresh, dir);
+		refresh_node(model->refresh, dir);
 	return r;
 }
 
@@ -224,7 +231,8 @@ int row_dir_found_row(struct ctx *ctx, struct model *model, struct node *dir,
 		      const struct resource *row, struct scope *scope,
 		      enum read_through_mode mode, struct found *ret_found)
 {
-	const struct row_dir_special *special = row_dir_special(row->special);
+	const struct row_dir_special *special =
+		row_dir_special(model, row->special);
 	int r = 0;
 
 	if (special && special->found)
@@ -368,7 +376,8 @@ static int lookup_collection_file(struct ctx *ctx, struct model *model,
 	enum read_through_mode mode = READ_THROUGH;
 	int r = 0;
 
-	prefetch_note(ctx, model->prefetch, dir);
+	if (model->collection_seen)
+		model->collection_seen(ctx, model, dir);
 	/* Twice: its file may have gone from the cache alone. */
 	for (unsigned i = 0; i < 2; i++) {
 		cleanup(collection_unref) struct collection *c = NULL;
@@ -511,7 +520,7 @@ int row_dir_lookup_item(struct ctx *ctx, struct model *model, struct node *dir,
 	int r;
 
 	ret_found->left_ms = FOREVER_MS;
-	if (hierarchy_is_probe(name))
+	if (probe_matches(name))
 		return 0;
 	if (items->endpoint && items->is_name)
 		return items->is_name(name)
@@ -533,7 +542,7 @@ static int row_dir_lookup(struct ctx *ctx, struct model *model,
 			  struct found *ret_found)
 {
 	const struct row_dir *p = row_dir_of(dir);
-	const struct row_dir_special *special = row_dir_special_of(p);
+	const struct row_dir_special *special = row_dir_special_of(model, p);
 	const struct resource_file *file =
 		resource_find_file(row_dir_files(p), name);
 	int r;
@@ -584,7 +593,9 @@ static int row_dir_attr(struct ctx *ctx, struct model *model, struct node *node,
 }
 
 const struct provider provider_row_dir = {
-	.name = "place",
+	.name = "row",
+	.expiry = PROVIDER_EXPIRES_LISTING,
+	.refresh = row_dir_refresh,
 	.lookup = row_dir_lookup,
 	.open = row_dir_open,
 	.attr = row_dir_attr,

@@ -1,6 +1,5 @@
 /*
- * model/dirs/row_dir: directories of the resource table's rows. Private to
- * tree/.
+ * model/dirs/row_dir: directories of the resource table's rows.
  *
  * Two kinds of nodes have this provider: a row (a group, an object, a
  * collection), and an item of a collection. What a row cannot say is in
@@ -12,6 +11,8 @@
 #include "model/provider.h"
 
 #include "content/documents.h"
+
+extern const struct provider provider_row_dir;
 
 struct row_dir {
 	const struct resource *row; /* of an item: its collection's */
@@ -80,19 +81,6 @@ bool row_dir_is_listed(struct ctx *, struct model *,
 		       const struct row_dir *item);
 /* How long the kernel may believe what is this old. */
 int64_t row_dir_believe_ms(const struct catalog_age *);
-/* Asks again for what is behind the node, and tells the kernel and, in said
- * (may be NULL), people what changed. In the background (said NULL) what is
- * fresh is not asked for. */
-int row_dir_refresh(struct ctx *, struct model *, struct node *node,
-		    struct buf *said);
-
-/* api: .bitbucketfs/api/ itself; the answer to the GET that a name in one of
- * its directories means (-ENOENT: it means none). */
-void api_found(struct model *, struct found *ret_found);
-int api_ask(struct ctx *, struct model *, const struct node *dir,
-	    const char *name, enum read_through_mode,
-	    struct document_file *ret_file);
-
 /* The pin of a place's listing. */
 struct row_dir_names {
 	const struct row_dir_special *special; /* NULL: it has none */
@@ -125,38 +113,9 @@ struct row_dir_special {
 			   size_t i, struct found *ret_found);
 	void (*free_names)(void *special);
 };
-/* NULL: none. */
-const struct row_dir_special *row_dir_special(enum resource_special);
-
-/* commits: a short id leads to the whole one. */
-int commits_lookup(struct ctx *, struct model *, struct node *dir,
-		   const char *name, struct found *ret_found);
-/* The files at the commit of an item, as its document names it. */
-int commits_found_tree(struct ctx *, struct model *, struct node *dir,
-		       const struct resource *, const struct scope *scope,
-		       enum read_through_mode, struct found *ret_found);
-
-/* views: what .workspace/ makes of the workspace's listing; as above. */
-int repository_lists_index_lookup(struct ctx *, struct model *,
-				  struct node *dir, const char *name,
-				  struct found *ret_found);
-int repository_lists_index_open(struct ctx *, struct model *, struct node *dir,
-				struct row_dir_names *,
-				const struct row_dir_names *newest,
-				struct dirlist *);
-bool repository_lists_index_found(struct dirlist_piece *,
-				  const struct row_dir_names *, size_t i,
-				  struct found *ret_found);
-int repository_lists_project_lookup(struct ctx *, struct model *,
-				    struct node *dir, const char *name,
-				    struct found *ret_found);
-int repository_lists_project_open(struct ctx *, struct model *,
-				  struct node *dir, struct row_dir_names *,
-				  const struct row_dir_names *newest,
-				  struct dirlist *);
-bool repository_lists_project_found(struct dirlist_piece *,
-				    const struct row_dir_names *, size_t i,
-				    struct found *ret_found);
-void repository_lists_project_free(void *links);
+/* The table is model/specials.c. NULL: none. */
+const struct row_dir_special *row_dir_special(const struct model *,
+					      enum resource_special);
+#define ROW_DIR_SPECIALS (RESOURCE_PROJECT_VIEW + 1)
 
 #endif

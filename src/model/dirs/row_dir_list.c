@@ -10,6 +10,7 @@
 #include "model/dirs/row_dir_private.h"
 
 #include "api/budget.h"
+#include "model/dirs/meta.h"
 
 #define MOMENT_MS 1000
 
@@ -263,7 +264,7 @@ int row_dir_open(struct ctx *ctx, struct model *model, struct node *dir,
 		 struct dirlist *newest, struct dirlist **ret_listing)
 {
 	const struct row_dir *p = row_dir_of(dir);
-	const struct row_dir_special *special = row_dir_special_of(p);
+	const struct row_dir_special *special = row_dir_special_of(model, p);
 	struct row_dir_names *names = xcalloc(1, sizeof(*names));
 	cleanup(dirlist_unref) struct dirlist *l =
 		dirlist_new(&ops_names, names, 0);

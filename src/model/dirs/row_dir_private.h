@@ -22,10 +22,10 @@ static inline bool row_dir_is_parts(const struct row_dir *p)
 }
 
 static inline const struct row_dir_special *
-row_dir_special_of(const struct row_dir *p)
+row_dir_special_of(const struct model *model, const struct row_dir *p)
 {
-	return row_dir_special(p->collection ? p->row->items->special
-					     : p->row->special);
+	return row_dir_special(model, p->collection ? p->row->items->special
+						    : p->row->special);
 }
 
 /* An item of the collection's node, as it is known there. */
@@ -50,5 +50,7 @@ bool row_dir_lists(const struct model *, const struct resource *,
 /* The provider's. */
 int row_dir_open(struct ctx *, struct model *, struct node *dir,
 		 struct dirlist *newest, struct dirlist **ret_listing);
+int row_dir_refresh(struct ctx *, struct model *, struct node *node,
+		    struct node *file, struct buf *said);
 
 #endif

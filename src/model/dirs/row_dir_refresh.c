@@ -2,7 +2,7 @@
  * model/dirs/row_dir_refresh: asking again for what is behind a place, and
  * telling the kernel (and people) what changed by comparing before and after.
  */
-#include "model/dirs/row_dir.h"
+#include "model/dirs/row_dir_private.h"
 
 static void files_changed(struct model *model, struct node *dir,
 			  const struct resource_file *files)
@@ -24,7 +24,8 @@ static void tree_changed(struct model *model, struct node *item,
 	    !json_parse(blob_data(document->body), blob_len(document->body),
 			&json)) {
 		hash = json_str(json, "source.commit.hash");
-		if (hash && !fixed_commit_is(tree, hash))
+		if (hash && tree->what.provider->is_at &&
+		    !tree->what.provider->is_at(tree, hash))
 			model_drop_child(model, item, "tree");
 	}
 	node_unref(model->nodes, tree);
@@ -165,11 +166,12 @@ static int refresh_document(struct ctx *ctx, struct model *model,
 }
 
 int row_dir_refresh(struct ctx *ctx, struct model *model, struct node *node,
-		    struct buf *said)
+		    struct node *file, struct buf *said)
 {
 	const struct row_dir *p = row_dir_of(node);
 	const struct resource_items *items = p->row->items;
 
+	(void)file; /* a file is its directory's answer */
 	/* In the background what a listing has is brought by it: outdated
 	 * items are two requests, not one each. */
 	if (p->collection && items->endpoint &&

@@ -7,6 +7,8 @@
  */
 #include "model/dirs/status.h"
 
+#include "model/git/refs.h"
+
 #include "base/clock.h"
 #include "base/text.h"
 

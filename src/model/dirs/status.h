@@ -6,6 +6,11 @@
 
 #include "model/provider.h"
 
+/* The texts of .bitbucketfs. */
+void status_text(struct model *, struct buf *out);
+void status_json(struct model *, struct buf *out);
+extern const char status_readme[];
+
 /* Requests and quotas, as lines and as members of the root object. */
 void status_budget_text(struct model *, struct buf *out);
 void status_budget_json(struct model *, struct json *root);

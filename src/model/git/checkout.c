@@ -8,6 +8,7 @@
  * remember that they were not there.
  */
 #include "model/git/checkout.h"
+#include "model/repository.h"
 
 #include "base/clock.h"
 
@@ -15,19 +16,17 @@
 /* A recursion on a thread's small stack. */
 #define MAX_DEPTH 256
 
-int checkout_new(struct model *model, const struct node *repository,
-		 const char *ref, struct fixed_commit *fixed,
-		 struct checkout **ret_view)
+static const struct refresh_watching checkout_watching;
+
+int checkout_new(struct model *model, struct node *repository, const char *ref,
+		 struct fixed_commit *fixed, struct checkout **ret_view)
 {
-	const struct repository_data *d = hierarchy_repository(repository);
 	struct checkout *view;
 	struct clone *clone = NULL;
-	int r;
+	int r = repository_clone(model, repository, &clone);
 
-	r = clone_open(model->config.clones, d->repository.uuid, d->workspace,
-		       d->repository.slug, NULL, &clone);
 	if (r < 0) {
-		fixed_commit_free(fixed);
+		checkout_fixed_free(fixed);
 		return r;
 	}
 	view = xcalloc(1, sizeof(*view));
@@ -43,7 +42,7 @@ int checkout_new(struct model *model, const struct node *repository,
 static void view_free(struct checkout *view)
 {
 	clone_unref(view->clone);
-	fixed_commit_free(view->fixed);
+	checkout_fixed_free(view->fixed);
 	free(view->ref);
 	cond_done(&view->idle);
 	mutex_done(&view->lock);
@@ -63,7 +62,7 @@ bool checkout_same(const struct node_what *a, const struct node_what *b)
 	if (!x->fixed != !y->fixed || !x->ref != !y->ref)
 		return false;
 	if (x->fixed)
-		return fixed_commit_same(x->fixed, y->fixed);
+		return checkout_fixed_same(x->fixed, y->fixed);
 	return !x->ref || strcmp(x->ref, y->ref) == 0;
 }
 
@@ -71,7 +70,7 @@ uint64_t checkout_hash(const struct node_what *what, uint64_t seed)
 {
 	const struct checkout *view = what->data;
 
-	return view->fixed ? fixed_commit_hash(view->fixed, seed) : seed;
+	return view->fixed ? checkout_fixed_hash(view->fixed, seed) : seed;
 }
 
 void checkout_found(struct checkout *view, int64_t mtime_ms, int64_t left_ms,
@@ -108,7 +107,7 @@ static struct clone_tracking *line_of(struct checkout *view)
 static void wake(struct model *model, struct node *tree)
 {
 	if (atomic_exchange(&tree->what.view->n_quiet, 0) > 0)
-		refresh_watch(model->refresh, tree);
+		refresh_watch(model->refresh, tree, &checkout_watching);
 }
 
 void checkout_heard(struct model *model, struct node *node)
@@ -314,7 +313,7 @@ static int known(struct checkout *view, struct clone_head *head)
 
 	if (!view->fixed)
 		return clone_tracking_known(line_of(view), head);
-	if (!fixed_commit_known_id(view, &id))
+	if (!checkout_fixed_known_id(view, &id))
 		return -ENOENT;
 	return clone_known_commit(view->clone, &id, head);
 }
@@ -390,20 +389,19 @@ static void lose_branch(struct model *model, struct node *tree)
 		model_changed_inode(model, tree, true);
 }
 
-void checkout_tell_renamed(struct model *model, const struct node *node,
+void checkout_tell_renamed(struct model *model, struct node *node,
 			   struct clone *clone)
 {
 	const struct repository_data *d;
+	struct node *repository = repository_above(node);
 
-	while (node && node->what.provider != &provider_repository)
-		node = node->parent;
-	if (!node)
+	if (!repository)
 		return;
-	d = hierarchy_repository(node);
+	d = repository_of(repository);
 	if (clone_is_named(clone, d->workspace, d->repository.slug))
 		return;
-	refresh_root(model->refresh);
-	refresh_workspace(model->refresh, d->workspace);
+	refresh_node(model->refresh, repository->parent->parent);
+	refresh_node(model->refresh, repository->parent);
 }
 
 int checkout_check(struct ctx *ctx, struct model *model, struct node *tree,
@@ -421,7 +419,7 @@ int checkout_check(struct ctx *ctx, struct model *model, struct node *tree,
 	if (max_age_ms == REFRESH_POLL)
 		max_age_ms = refresh_age_ms(model, n_quiet);
 	if (view->fixed) {
-		r = fixed_commit_get(ctx, model, view, &head);
+		r = checkout_fixed_get(ctx, model, view, &head);
 	} else {
 		r = clone_tracking_get(ctx, line_of(view), max_age_ms, &head);
 		checked = clone_tracking_checked_ms(line_of(view));
@@ -487,11 +485,11 @@ int checkout_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 	}
 	/* Also when the look was broken off: the next one does not ask. */
 	if (r == 0 || have)
-		refresh_watch(model->refresh, tree);
+		refresh_watch(model->refresh, tree, &checkout_watching);
 	return r;
 }
 
-int64_t checkout_due_ms(struct model *model, struct node *tree)
+static int64_t watch_due_ms(struct model *model, struct node *tree)
 {
 	struct checkout *view = tree->what.view;
 	int64_t now = clock_mono_ms(), due;
@@ -508,16 +506,29 @@ int64_t checkout_due_ms(struct model *model, struct node *tree)
 	return due > 0 ? due : 0;
 }
 
-void checkout_expire(struct node *tree)
+static void watch_expire(struct model *model, struct node *tree)
 {
 	struct checkout *view = tree->what.view;
 
+	(void)model;
 	atomic_store(&view->n_quiet, 0);
 	atomic_store(&view->asked_ms, 0);
 	mutex_lock(&view->lock);
 	view->expired = true;
 	mutex_unlock(&view->lock);
 }
+
+static int watch_check(struct ctx *ctx, struct model *model, struct node *tree,
+		       int64_t max_age_ms)
+{
+	return checkout_check(ctx, model, tree, max_age_ms, NULL);
+}
+
+static const struct refresh_watching checkout_watching = {
+	.due_ms = watch_due_ms,
+	.ask = watch_check,
+	.expire = watch_expire,
+};
 
 bool checkout_is_shown(struct node *tree)
 {

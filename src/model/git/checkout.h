@@ -10,7 +10,9 @@
 
 #include "model/provider.h"
 
-struct fixed_commit; /* fixed_commit.c: which commit, and who has it */
+extern const struct provider provider_tree, provider_git;
+
+struct fixed_commit; /* checkout_fixed.c: which commit, and who has it */
 
 struct checkout {
 	/* Fixed. */
@@ -32,7 +34,7 @@ struct checkout {
 };
 
 /* Takes fixed. ref as in clone_tracking. */
-int checkout_new(struct model *, const struct node *repository, const char *ref,
+int checkout_new(struct model *, struct node *repository, const char *ref,
 		 struct fixed_commit *fixed, struct checkout **ret_view);
 /* Of provider_tree's nodes, whose data it is. */
 bool checkout_same(const struct node_what *a, const struct node_what *b);
@@ -54,21 +56,59 @@ int64_t checkout_path_time_ms(const struct checkout *, const struct node *dir,
 
 /* If the repository, which the node is below, told another name when git was
  * asked: its workspace's listing is asked for. */
-void checkout_tell_renamed(struct model *, const struct node *, struct clone *);
+void checkout_tell_renamed(struct model *, struct node *, struct clone *);
 
-/* fixed_commit.c. The node of the repository below which a node is. */
-struct node *checkout_repository(struct node *);
-struct fixed_commit *fixed_commit_free(struct fixed_commit *);
-bool fixed_commit_same(const struct fixed_commit *,
-		       const struct fixed_commit *);
-uint64_t fixed_commit_hash(const struct fixed_commit *, uint64_t seed);
+/* checkout_fixed.c */
+struct fixed_commit *checkout_fixed_free(struct fixed_commit *);
+bool checkout_fixed_same(const struct fixed_commit *,
+			 const struct fixed_commit *);
+uint64_t checkout_fixed_hash(const struct fixed_commit *, uint64_t seed);
 /* Its id, whole; asks for it where only the first digits are known. */
-int fixed_commit_id(struct ctx *, struct model *, struct checkout *,
-		    struct oid *ret_commit);
+int checkout_fixed_id(struct ctx *, struct model *, struct checkout *,
+		      struct oid *ret_commit);
 /* The same, if that needs no question. */
-bool fixed_commit_known_id(struct checkout *, struct oid *ret_commit);
+bool checkout_fixed_known_id(struct checkout *, struct oid *ret_commit);
+/* provider_tree's is_at. */
+bool checkout_fixed_is_at(const struct node *, const char *hash);
 /* Brings it. */
-int fixed_commit_get(struct ctx *, struct model *, struct checkout *,
-		     struct clone_head *ret_head);
+int checkout_fixed_get(struct ctx *, struct model *, struct checkout *,
+		       struct clone_head *ret_head);
+
+/*
+ * A directory of the files at one commit, below any node of a repository.
+ * Looking the name up fetches nothing; looking inside does, once. Lookups may
+ * shorten ret_found->left_ms (an hour) where the commit may become another:
+ * that one is another directory.
+ */
+struct resource;
+struct scope;
+struct checkout_target {
+	const char *hash; /* 12 to 40 hex digits */
+	/* A collection whose items' ids are whole, this commit's among them: if
+	 * it is at hand nobody is asked for the id. NULL: there is none. */
+	const struct resource *commits;
+	struct scope *commits_scope;
+	/* Who has it, first where it should be (a fork); the repository itself
+	 * is tried after them. Members may be NULL: passed over. */
+	const struct clone_source *sources;
+	size_t n_sources;
+	/* A branch of the first source (of the repository itself, if there is
+	 * none) whose tip it probably is; or NULL. */
+	const char *branch;
+};
+int checkout_fixed_found(struct ctx *, struct model *, struct node *dir,
+			 const struct checkout_target *,
+			 struct found *ret_found);
+
+/* tree/ of a repository's node. */
+int checkout_found_default(struct model *, struct node *repository,
+			   struct found *ret_found);
+
+/* Of the node of a tree. Asks for the ref (max_age_ms as in
+ * clone_tracking_get) and moves what the kernel knows; *ret_moved may be NULL.
+ */
+int checkout_check(struct ctx *, struct model *, struct node *tree,
+		   int64_t max_age_ms, bool *ret_moved);
+bool checkout_commit(struct node *tree, struct oid *ret_commit);
 
 #endif

@@ -2,6 +2,8 @@
  * model/git/git_refresh: refresh/PATH/.now for what git answers: trees that
  * somebody has looked into, and the names of branches and tags.
  */
+#include "model/git/git_refresh.h"
+
 #include "model/git/checkout.h"
 #include "model/git/refs.h"
 
@@ -122,7 +124,7 @@ static struct node *walk(struct model *model, struct node *from, char *path,
 {
 	struct node *node = node_ref(model->nodes, from), *child;
 
-	while (*path && node->what.provider != &provider_tree) {
+	while (*path && node->what.provider->kind != PROVIDER_CHECKOUT) {
 		size_t n = strcspn(path, "/");
 		char end = path[n];
 
@@ -159,7 +161,8 @@ int git_refresh_path(struct ctx *ctx, struct model *model,
 	node = walk(model, repository, label, &rest);
 	/* An index is beside the names. */
 	top = refs_top(S_ISDIR(node->what.mode) ? node : node->parent);
-	if (node->what.provider == &provider_tree && checkout_is_shown(node)) {
+	if (node->what.provider->kind == PROVIDER_CHECKOUT &&
+	    checkout_is_shown(node)) {
 		if (*rest && rest > label)
 			rest[-1] = '\0';
 		r = refresh_tree(ctx, model, node, label, said);

@@ -1,8 +1,8 @@
 /*
  * model/git/refs: branches/ and tags/: the names that git has, a slash in a
- * name being a directory. A name is a tree (model/git/files) which is brought
- * when somebody looks inside; names themselves cost one question for all of
- * them.
+ * name being a directory. A name is a tree (model/git/checkout_files) which is
+ * brought when somebody looks inside; names themselves cost one question for
+ * all of them.
  *
  * What the file names are is layout rule 11; a part of a name that is written
  * as it is comes before one that had to be written otherwise and looks the
@@ -10,6 +10,8 @@
  * server that has one all the same, the ref is shown.
  */
 #include "model/git/refs.h"
+#include "model/repository.h"
+#include "model/probe.h"
 
 #include "model/git/checkout.h"
 
@@ -239,7 +241,7 @@ int refs_found(struct model *model, struct node *dir, const struct refs_iter *w,
 		return 0;
 	}
 	ref = xasprintf("%s%s", kinds[w->kind].ref, refs_iter_name(w));
-	r = checkout_new(model, checkout_repository(dir), ref, NULL, &view);
+	r = checkout_new(model, repository_above(dir), ref, NULL, &view);
 	if (r >= 0)
 		checkout_found(view, node_mtime_ms(model->nodes, dir),
 			       FOREVER_MS, found);
@@ -253,7 +255,7 @@ bool refs_is_no_tree(struct model *model, const struct node *dir,
 	struct oid commit;
 
 	if (w->kind != CLONE_TAGS || w->is != REFS_LEAF ||
-	    refs_clone(model, dir, &clone) < 0)
+	    repository_clone(model, dir, &clone) < 0)
 		return false;
 	commit = clone_refs_commit(w->refs, w->kind, w->index);
 	return clone_is_no_tree(clone, &commit);
@@ -273,7 +275,7 @@ int refs_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	/* No part of a ref begins so. */
 	if (name[0] == '.')
 		return 0;
-	if (hierarchy_is_probe(name)) {
+	if (probe_matches(name)) {
 		if (refs_known(model, top, &refs) < 0) {
 			ret_found->left_ms = UNKNOWN_MS;
 			return 0;
@@ -347,6 +349,7 @@ static void dir_free(void *data)
 }
 
 const struct provider provider_refs = {
+	.end = refs_end,
 	.name = "refs",
 	.lookup = dir_lookup,
 	.open = dir_open,

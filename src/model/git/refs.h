@@ -1,5 +1,5 @@
 /*
- * model/git/refs: private to tree/: the directories of branches and of tags.
+ * model/git/refs: the directories of branches and of tags.
  *
  * refs.c: what names there are and what they lead to. refs_list.c: listing
  * them. refs_watch.c: bringing them up to date and telling the kernel.
@@ -8,6 +8,8 @@
 #define MODEL_GIT_REFS_H
 
 #include "model/provider.h"
+
+extern const struct provider provider_refs;
 
 /* Of a node of provider_refs: a directory that names have by their slashes. */
 struct refs_dir {
@@ -75,14 +77,19 @@ int refs_open(struct ctx *, struct model *, struct node *dir,
 bool refs_names_found(struct dirlist_piece *, const struct refs_names *,
 		      size_t i, struct found *ret_found);
 void refs_names_free(void *names);
-/* The copy of the repository that a node is in. */
-int refs_clone(struct model *, const struct node *, struct clone **ret_clone);
-
-/* For the background, of a watched top. */
-int64_t refs_due_ms(struct model *, struct node *top);
+/* provider_refs' end. */
+void refs_end(struct model *);
+/* Asks again for the names that are shown. */
 int refs_check(struct ctx *, struct model *, struct node *top,
 	       int64_t max_age_ms, struct buf *said);
-void refs_expire(struct model *, struct node *top);
-void refs_forget(struct model *, struct node *top); /* NULL: all */
+
+/* "refs/heads/feature/x" as the mount calls it: "branches/feature/x"; any other
+ * name part by part. Adds to out. */
+void refs_path(struct buf *out, const char *ref);
+/* The names in branches/ or tags/, whatever the directory is otherwise,
+ * as provider's members. One ls-refs (none within ttl), never a fetch. */
+int refs_lookup(struct ctx *, struct model *, struct node *dir,
+		enum clone_ref_kind kind, const char *name,
+		struct found *ret_found);
 
 #endif

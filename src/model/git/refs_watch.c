@@ -7,11 +7,14 @@
  * hour. It knows the list that the kernel's names are of.
  */
 #include "model/git/checkout.h"
+#include "model/repository.h"
 #include "model/git/refs.h"
 
 #include "base/clock.h"
 
 #define MAX_WAIT_MS 3000
+
+static const struct refresh_watching refs_watching;
 
 struct refs_watch {
 	struct refcount refcount;
@@ -49,21 +52,6 @@ static struct refs_watch *watch_find(struct model *model,
 	return w;
 }
 
-int refs_clone(struct model *model, const struct node *node,
-	       struct clone **ret_clone)
-{
-	const struct node *repository = node;
-	const struct repository_data *d;
-
-	while (repository && repository->what.provider != &provider_repository)
-		repository = repository->parent;
-	if (!repository)
-		return -EINVAL;
-	d = hierarchy_repository(repository);
-	return clone_open(model->config.clones, d->repository.uuid,
-			  d->workspace, d->repository.slug, NULL, ret_clone);
-}
-
 /* Find or make; the caller's reference. */
 static int watch_get(struct model *model, struct node *top,
 		     enum clone_ref_kind kind, struct refs_watch **ret_watch)
@@ -73,7 +61,7 @@ static int watch_get(struct model *model, struct node *top,
 	int r = 0;
 
 	if (!w)
-		r = refs_clone(model, top, &clone);
+		r = repository_clone(model, top, &clone);
 	if (w || r < 0) {
 		*ret_watch = w;
 		return r;
@@ -108,7 +96,7 @@ int refs_known(struct model *model, struct node *top,
 	       struct clone_refs **ret_refs)
 {
 	struct clone *clone = NULL;
-	int r = refs_clone(model, top, &clone);
+	int r = repository_clone(model, top, &clone);
 
 	if (r >= 0)
 		r = clone_known_refs(clone, ret_refs);
@@ -246,7 +234,7 @@ static int ensure(struct ctx *ctx, struct model *model, struct refs_watch *w,
 
 	/* Names that nobody had looked at for a while were asked for rarely. */
 	if (atomic_exchange(&w->n_quiet, 0) > 0)
-		refresh_watch(model->refresh, w->top);
+		refresh_watch(model->refresh, w->top, &refs_watching);
 	mutex_lock(&model->lock);
 	shown = w->shown;
 	mutex_unlock(&model->lock);
@@ -268,7 +256,7 @@ static int ensure(struct ctx *ctx, struct model *model, struct refs_watch *w,
 		return r;
 	if (!shown || now - heard >= FOREVER_MS) {
 		show(model, w, refs, NULL);
-		refresh_watch(model->refresh, w->top);
+		refresh_watch(model->refresh, w->top, &refs_watching);
 	}
 	*ret_refs = refs;
 	return 0;
@@ -287,7 +275,7 @@ int refs_ensure(struct ctx *ctx, struct model *model, struct node *top,
 	return r;
 }
 
-int64_t refs_due_ms(struct model *model, struct node *top)
+static int64_t watch_due_ms(struct model *model, struct node *top)
 {
 	struct refs_watch *w = watch_find(model, top);
 	int64_t now = clock_mono_ms(), due = INT64_MAX;
@@ -333,7 +321,7 @@ int refs_check(struct ctx *ctx, struct model *model, struct node *top,
 	return r;
 }
 
-void refs_expire(struct model *model, struct node *top)
+static void watch_expire(struct model *model, struct node *top)
 {
 	struct refs_watch *w = watch_find(model, top);
 
@@ -344,7 +332,8 @@ void refs_expire(struct model *model, struct node *top)
 	}
 }
 
-void refs_forget(struct model *model, struct node *top)
+/* NULL: all. */
+static void forget(struct model *model, struct node *top)
 {
 	struct refs_watch *w, *next, *gone = NULL;
 
@@ -361,4 +350,22 @@ void refs_forget(struct model *model, struct node *top)
 	{
 		watch_free(model, w);
 	}
+}
+
+static int watch_check(struct ctx *ctx, struct model *model, struct node *top,
+		       int64_t max_age_ms)
+{
+	return refs_check(ctx, model, top, max_age_ms, NULL);
+}
+
+static const struct refresh_watching refs_watching = {
+	.due_ms = watch_due_ms,
+	.ask = watch_check,
+	.expire = watch_expire,
+	.end = forget,
+};
+
+void refs_end(struct model *model)
+{
+	forget(model, NULL);
 }

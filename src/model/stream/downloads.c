@@ -4,9 +4,12 @@
  * is another inode.
  */
 #include "model/dirs/row_dir.h"
+#include "model/probe.h"
 #include "model/stream/streams.h"
 
 #include "content/stream.h"
+
+static const struct provider provider_download;
 
 /* size < 0: the list does not say it, so it is asked for, if that may be. */
 static int found_download(struct ctx *ctx, struct model *model,
@@ -68,7 +71,7 @@ int downloads_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	enum read_through_mode mode = READ_THROUGH;
 	int r = 0;
 
-	if (hierarchy_is_probe(name))
+	if (probe_matches(name))
 		return 0;
 	/* Twice: its document may have gone from the cache alone. */
 	for (unsigned i = 0; i < 2; i++) {
@@ -145,7 +148,7 @@ static void download_free(void *data)
 	stream_unref(data);
 }
 
-const struct provider provider_download = {
+static const struct provider provider_download = {
 	.name = "download",
 	.read = download_read,
 	.same_data = download_same,

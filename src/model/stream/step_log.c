@@ -10,11 +10,14 @@
  * another size; what it reads again is on our disk.
  */
 #include "model/dirs/row_dir.h"
+#include "model/probe.h"
 #include "model/stream/streams.h"
 
 #include "base/clock.h"
 #include "base/text.h"
 #include "content/stream.h"
+
+static const struct provider provider_step_log;
 
 #define MOMENT_MS 1000
 #define NOT_YET_MS 5000
@@ -207,7 +210,7 @@ int step_log_services_lookup(struct ctx *ctx, struct model *model,
 	const char *uuid = is_uuid(name) ? name : NULL;
 	int r;
 
-	if (hierarchy_is_probe(name))
+	if (probe_matches(name))
 		return 0;
 	r = step_json(ctx, model, dir, READ_THROUGH, &step);
 	if (r < 0)
@@ -348,7 +351,7 @@ static void step_log_free(void *data)
 	free(log);
 }
 
-const struct provider provider_step_log = {
+static const struct provider provider_step_log = {
 	.name = "log",
 	.grows = true,
 	.attr = step_log_attr,

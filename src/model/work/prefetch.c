@@ -11,6 +11,7 @@
 #include "model/work/prefetch.h"
 
 #include "model/dirs/row_dir.h"
+#include "model/repository.h"
 
 #include "base/clock.h"
 
@@ -192,13 +193,14 @@ static size_t position_of(const struct catalog_repositories *list,
 	return low;
 }
 
-void prefetch_note(struct ctx *ctx, struct prefetch *prefetch,
+void prefetch_note(struct ctx *ctx, struct model *model,
 		   struct node *collection)
 {
+	struct prefetch *prefetch = model->prefetch;
 	cleanup(catalog_repositories_free) struct catalog_repositories *list =
 		NULL;
 	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
-	const struct node *repository = collection;
+	const struct node *repository;
 	const char *workspace;
 	size_t at, from, until;
 	bool any;
@@ -206,8 +208,7 @@ void prefetch_note(struct ctx *ctx, struct prefetch *prefetch,
 	if (!prefetch || ctx->who == CTX_REFRESH ||
 	    row_dir_of(collection)->scope->n_ids > 0)
 		return;
-	while (repository && repository->what.provider != &provider_repository)
-		repository = repository->parent;
+	repository = repository_above(collection);
 	if (!repository)
 		return;
 	workspace = repository->parent->name;

@@ -1,6 +1,6 @@
 /*
  * model/work/prefetch: what a program that reads one file of every repository
- * will read next is fetched before it asks. Private to tree/.
+ * will read next is fetched before it asks.
  */
 #ifndef MODEL_WORK_PREFETCH_H
 #define MODEL_WORK_PREFETCH_H
@@ -16,6 +16,6 @@ struct prefetch *prefetch_free(struct prefetch *);
 
 /* A file of this collection's directory is being looked up. Returns at once.
  * ahead NULL: nothing happens. */
-void prefetch_note(struct ctx *, struct prefetch *, struct node *collection);
+void prefetch_note(struct ctx *, struct model *, struct node *collection);
 
 #endif

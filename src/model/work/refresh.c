@@ -9,8 +9,7 @@
  */
 #include "model/work/refresh.h"
 
-#include "model/dirs/row_dir.h"
-#include "model/git/refs.h"
+#include "model/provider.h"
 
 #include "base/clock.h"
 
@@ -21,25 +20,18 @@
 #define POLL_MS (INT64_C(30) * 1000)
 #define MOST_DOUBLED 3
 
-enum job_kind {
-	JOB_ROOT,
-	JOB_WORKSPACE,
-	JOB_REPOSITORY,
-	JOB_USER,
-	JOB_PLACE,
-};
-
 struct job {
-	enum job_kind kind;
+	const struct refresh_work *work;
 	struct job *next;
 	UT_hash_handle hh;
 	char *workspace, *name;
-	struct node *place; /* a reference */
+	struct node *node; /* a reference */
 	char key[];
 };
 
 struct watched {
-	struct node *tree; /* a reference */
+	struct node *node; /* a reference */
+	const struct refresh_watching *how;
 	struct watched *next;
 };
 
@@ -57,37 +49,34 @@ struct refresh {
 
 static void job_free(struct refresh *refresh, struct job *job)
 {
-	node_unref(refresh->model->nodes, job->place);
+	node_unref(refresh->model->nodes, job->node);
 	free(job->workspace);
 	free(job->name);
 	free(job);
 }
 
-static void queue(struct refresh *refresh, enum job_kind kind,
-		  const char *workspace, const char *name, struct node *place)
+void refresh_queue(struct refresh *refresh, const struct refresh_work *work,
+		   const char *workspace, const char *name, struct node *node)
 {
-	char key[16];
+	cleanup(buf_done) struct buf key = BUF_INIT(0);
 	struct job *job, *known;
-	size_t n, w, len;
 
 	if (!refresh)
 		return;
-	snprintf(key, sizeof(key), "%d/", (int)kind);
-	n = strlen(key);
-	w = workspace ? strlen(workspace) : 0;
-	len = n + w + 1 + (name ? strlen(name) : 0);
-	job = xcalloc(1, sizeof(*job) + len + 1);
-	snprintf(job->key, len + 1, "%s%s/%s", key, workspace ? workspace : "",
-		 name ? name : "");
-	job->kind = kind;
+	buf_printf(&key, "%s/%s/%s/%" PRIu64, work->name,
+		   workspace ? workspace : "", name ? name : "",
+		   node ? node->ino : 0);
+	job = xcalloc(1, sizeof(*job) + key.len + 1);
+	memcpy(job->key, key.data, key.len);
+	job->work = work;
 	job->workspace = workspace ? xstrdup(workspace) : NULL;
 	job->name = name ? xstrdup(name) : NULL;
-	job->place = place ? node_ref(refresh->model->nodes, place) : NULL;
+	job->node = node ? node_ref(refresh->model->nodes, node) : NULL;
 
 	mutex_lock(&refresh->lock);
-	HASH_FIND(hh, refresh->jobs, job->key, len, known);
+	HASH_FIND(hh, refresh->jobs, job->key, key.len, known);
 	if (!known && !refresh->stopping) {
-		HASH_ADD_KEYPTR(hh, refresh->jobs, job->key, len, job);
+		HASH_ADD_KEYPTR(hh, refresh->jobs, job->key, key.len, job);
 		LL_APPEND(refresh->first, job);
 		job = NULL;
 		cond_signal(&refresh->cond);
@@ -97,45 +86,32 @@ static void queue(struct refresh *refresh, enum job_kind kind,
 		job_free(refresh, job);
 }
 
-void refresh_root(struct refresh *refresh)
+static int refresh_one(struct ctx *ctx, struct model *model,
+		       const struct refresh_item *item)
 {
-	queue(refresh, JOB_ROOT, NULL, NULL, NULL);
+	return item->node->what.provider->refresh(ctx, model, item->node, NULL,
+						  NULL);
 }
 
-void refresh_workspace(struct refresh *refresh, const char *workspace)
+static const struct refresh_work work_node = {"node", refresh_one};
+
+void refresh_node(struct refresh *refresh, struct node *node)
 {
-	queue(refresh, JOB_WORKSPACE, workspace, NULL, NULL);
+	refresh_queue(refresh, &work_node, NULL, NULL, node);
 }
 
-void refresh_repository(struct refresh *refresh, const char *workspace,
-			const char *name)
-{
-	queue(refresh, JOB_REPOSITORY, workspace, name, NULL);
-}
-
-void refresh_user(struct refresh *refresh)
-{
-	queue(refresh, JOB_USER, NULL, NULL, NULL);
-}
-
-void refresh_row_dir(struct refresh *refresh, struct node *place)
-{
-	char number[24];
-
-	snprintf(number, sizeof(number), "%" PRIu64, place->ino);
-	queue(refresh, JOB_PLACE, NULL, number, place);
-}
-
-void refresh_watch(struct refresh *refresh, struct node *tree)
+void refresh_watch(struct refresh *refresh, struct node *node,
+		   const struct refresh_watching *how)
 {
 	struct watched *w, *found;
 
 	if (!refresh)
 		return;
 	w = xcalloc(1, sizeof(*w));
-	w->tree = node_ref(refresh->model->nodes, tree);
+	w->node = node_ref(refresh->model->nodes, node);
+	w->how = how;
 	mutex_lock(&refresh->lock);
-	LL_SEARCH_SCALAR(refresh->watched, found, tree, tree);
+	LL_SEARCH_SCALAR(refresh->watched, found, node, node);
 	if (!found && !refresh->stopping) {
 		LL_PREPEND(refresh->watched, w);
 		w = NULL;
@@ -143,7 +119,7 @@ void refresh_watch(struct refresh *refresh, struct node *tree)
 	cond_signal(&refresh->cond);
 	mutex_unlock(&refresh->lock);
 	if (w) {
-		node_unref(refresh->model->nodes, w->tree);
+		node_unref(refresh->model->nodes, w->node);
 		free(w);
 	}
 }
@@ -182,73 +158,36 @@ int64_t refresh_asked_ms(int64_t began_ms, int64_t checked_ms,
 	return clock_mono_ms() - age_ms;
 }
 
-static int refresh_user_now(struct ctx *ctx, struct model *model)
+/* What the background may not spend, or send, nobody misses: status says it,
+ * and whoever looks is told. */
+static void end(struct model *model, struct ctx *ctx, const char *path, int r)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
-	int r;
-
-	if (!catalog_has_user(model->config.catalog))
-		return catalog_check_token(ctx, model->config.catalog);
-	r = catalog_user(ctx, model->config.catalog, READ_REFRESH, &document);
-	return r == -ENOENT ? 0 : r;
-}
-
-/* The check behind the mount is over. */
-static void say_checked(struct model *model, const struct ctx *ctx, int r)
-{
-	const struct model_config *c = &model->config;
-	bool failed = r < 0 && r != -EINTR && !ctx->refused;
-
-	r = model_promised(r);
-	if (c->check_behind && c->checked)
-		c->checked(c->checked_arg, failed ? -r : 0,
-			   ctx->sentence[0] ? ctx->sentence : strerror(-r));
+	if (r < 0 && r != -EINTR && !ctx->refused) {
+		r = model_promised(r);
+		problems_add(model->problems, path, -r,
+			     ctx->sentence[0] ? ctx->sentence : strerror(-r));
+	}
+	ctx_done(ctx);
 }
 
 static void run_job(struct refresh *refresh, const struct job *job)
 {
 	struct model *model = refresh->model;
+	const struct refresh_item item = {job->workspace, job->name, job->node};
 	cleanup(buf_done) struct buf path = BUF_INIT(0);
 	struct ctx ctx;
-	int r = 0;
+	int r;
 
 	ctx_init(&ctx, model->config.group, JOB_TIMEOUT_MS);
 	ctx.who = CTX_REFRESH;
-	switch (job->kind) {
-	case JOB_ROOT:
-		r = hierarchy_refresh_root(&ctx, model, NULL);
-		break;
-	case JOB_WORKSPACE:
-		r = hierarchy_refresh_workspace(&ctx, model, job->workspace,
-						NULL);
-		break;
-	case JOB_REPOSITORY:
-		r = hierarchy_refresh_repository(&ctx, model, job->workspace,
-						 job->name, NULL);
-		break;
-	case JOB_USER:
-		r = refresh_user_now(&ctx, model);
-		say_checked(model, &ctx, r);
-		break;
-	case JOB_PLACE:
-		r = row_dir_refresh(&ctx, model, job->place, NULL);
-		break;
-	}
-	/* What the background may not spend, or send, nobody misses: status
-	 * says it, and whoever looks is told. */
-	if (r < 0 && r != -EINTR && !ctx.refused) {
-		if (job->place)
-			node_path(job->place, &path);
-		else
-			buf_printf(&path, "%s%s%s",
-				   job->workspace ? job->workspace : "/",
-				   job->name ? "/" : "",
-				   job->name ? job->name : "");
-		r = model_promised(r);
-		problems_add(model->problems, path.data, -r,
-			     ctx.sentence[0] ? ctx.sentence : strerror(-r));
-	}
-	ctx_done(&ctx);
+	r = job->work->run(&ctx, model, &item);
+	if (job->node)
+		node_path(job->node, &path);
+	else
+		buf_printf(&path, "%s%s%s",
+			   job->workspace ? job->workspace : "",
+			   job->name ? "/" : "", job->name ? job->name : "");
+	end(model, &ctx, path.len ? path.data : "/", r);
 }
 
 static struct job *next_job(struct refresh *refresh)
@@ -265,53 +204,49 @@ static struct job *next_job(struct refresh *refresh)
 	return job;
 }
 
-/* Watched trees as an array with references. */
-static size_t watched_now(struct refresh *refresh, struct node ***ret_trees)
+/* What is watched as an array, with a reference each. */
+static size_t watched_now(struct refresh *refresh, struct watched **ret)
 {
 	struct watched *w;
 	size_t n = 0;
 
 	mutex_lock(&refresh->lock);
 	LL_COUNT(refresh->watched, w, n);
-	*ret_trees = xcalloc(n + 1, sizeof(**ret_trees));
+	*ret = xcalloc(n + 1, sizeof(**ret));
 	n = 0;
-	LL_FOREACH (refresh->watched, w)
-		(*ret_trees)[n++] = node_ref(refresh->model->nodes, w->tree);
+	LL_FOREACH (refresh->watched, w) {
+		(*ret)[n] = *w;
+		node_ref(refresh->model->nodes, (*ret)[n++].node);
+	}
 	mutex_unlock(&refresh->lock);
 	return n;
 }
 
-static bool is_tree(const struct node *watched)
+static int64_t due_ms(struct refresh *refresh, const struct watched *w)
 {
-	return watched->what.provider == &provider_tree;
+	return w->how->due_ms(refresh->model, w->node);
 }
 
-static int64_t due_ms(struct model *model, struct node *watched)
-{
-	return is_tree(watched) ? checkout_due_ms(model, watched)
-				: refs_due_ms(model, watched);
-}
-
-static void unwatch(struct refresh *refresh, struct node *tree)
+static void unwatch(struct refresh *refresh, const struct watched *what)
 {
 	struct watched *w;
 
 	mutex_lock(&refresh->lock);
-	LL_SEARCH_SCALAR(refresh->watched, w, tree, tree);
+	LL_SEARCH_SCALAR(refresh->watched, w, node, what->node);
 	if (w)
 		LL_DELETE(refresh->watched, w);
 	mutex_unlock(&refresh->lock);
 	if (w)
-		node_unref(refresh->model->nodes, w->tree);
+		node_unref(refresh->model->nodes, w->node);
 	free(w);
 	/* Somebody may have looked again meanwhile. */
-	if (due_ms(refresh->model, tree) != INT64_MAX)
-		refresh_watch(refresh, tree);
-	else if (!is_tree(tree))
-		refs_forget(refresh->model, tree);
+	if (due_ms(refresh, what) != INT64_MAX)
+		refresh_watch(refresh, what->node, what->how);
+	else if (what->how->end)
+		what->how->end(refresh->model, what->node);
 }
 
-static void check_tree(struct refresh *refresh, struct node *tree)
+static void check_watched(struct refresh *refresh, const struct watched *w)
 {
 	struct model *model = refresh->model;
 	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
@@ -320,16 +255,9 @@ static void check_tree(struct refresh *refresh, struct node *tree)
 
 	ctx_init(&ctx, model->config.group, -1);
 	ctx.who = CTX_REFRESH;
-	r = is_tree(tree)
-		    ? checkout_check(&ctx, model, tree, REFRESH_POLL, NULL)
-		    : refs_check(&ctx, model, tree, REFRESH_POLL, NULL);
-	if (r < 0 && r != -EINTR && !ctx.refused) {
-		node_path(tree, &path);
-		r = model_promised(r);
-		problems_add(model->problems, path.data, -r,
-			     ctx.sentence[0] ? ctx.sentence : strerror(-r));
-	}
-	ctx_done(&ctx);
+	r = w->how->ask(&ctx, model, w->node, REFRESH_POLL);
+	node_path(w->node, &path);
+	end(model, &ctx, path.data, r);
 }
 
 static void run_jobs(struct refresh *refresh)
@@ -342,69 +270,62 @@ static void run_jobs(struct refresh *refresh)
 	}
 }
 
-/* Asks for the refs that are due; ms until the next one is. */
-static int64_t check_trees(struct refresh *refresh)
+/* Asks for what is due; ms until the next one is. */
+static int64_t check_all(struct refresh *refresh)
 {
-	struct node **trees;
-	size_t n = watched_now(refresh, &trees);
+	cleanup(free) struct watched *all = NULL;
+	size_t n = watched_now(refresh, &all);
 	int64_t next = POLL_MS;
 
 	for (size_t i = 0; i < n; i++) {
-		int64_t due = due_ms(refresh->model, trees[i]);
+		int64_t due = due_ms(refresh, &all[i]);
 
 		/* A slow git server is not to delay them. */
 		run_jobs(refresh);
 		if (due == 0) {
-			check_tree(refresh, trees[i]);
-			due = due_ms(refresh->model, trees[i]);
+			check_watched(refresh, &all[i]);
+			due = due_ms(refresh, &all[i]);
 		}
 		if (due == INT64_MAX)
-			unwatch(refresh, trees[i]);
+			unwatch(refresh, &all[i]);
 		else if (due < next)
 			next = due;
-		node_unref(refresh->model->nodes, trees[i]);
+		node_unref(refresh->model->nodes, all[i].node);
 	}
-	free(trees);
 	return next;
 }
 
-static void outdated_file(void *arg, struct node *node)
+static void expire(void *arg, struct node *node)
 {
 	struct model *model = arg;
 
-	if (node->parent)
-		model_changed_entry(model, node->parent, node->name);
-}
-
-static void outdated_dir(void *arg, struct node *node)
-{
-	model_changed_inode(arg, node, true);
+	switch (node->what.provider->expiry) {
+	case PROVIDER_KEEPS:
+		break;
+	case PROVIDER_EXPIRES_NAME:
+		if (node->parent)
+			model_changed_entry(model, node->parent, node->name);
+		break;
+	case PROVIDER_EXPIRES_LISTING:
+		model_changed_inode(model, node, true);
+		break;
+	}
 }
 
 static void look_for_suspend(struct refresh *refresh)
 {
 	int64_t ahead = clock_boot_ms() - clock_mono_ms();
 	struct model *model = refresh->model;
-	struct node **trees;
+	cleanup(free) struct watched *all = NULL;
 	size_t n;
 
 	if (ahead - refresh->ahead_ms > SUSPENDED_MS) {
-		n = watched_now(refresh, &trees);
+		n = watched_now(refresh, &all);
 		for (size_t i = 0; i < n; i++) {
-			if (is_tree(trees[i]))
-				checkout_expire(trees[i]);
-			else
-				refs_expire(model, trees[i]);
-			node_unref(model->nodes, trees[i]);
+			all[i].how->expire(model, all[i].node);
+			node_unref(model->nodes, all[i].node);
 		}
-		free(trees);
-		node_each(model->nodes, &provider_meta, outdated_file, model);
-		node_each(model->nodes, &provider_stored, outdated_file, model);
-		node_each(model->nodes, &provider_link, outdated_file, model);
-		node_each(model->nodes, &provider_row_dir, outdated_dir, model);
-		node_each(model->nodes, &provider_workspace, outdated_dir,
-			  model);
-		node_each(model->nodes, &provider_root, outdated_dir, model);
+		node_each(model->nodes, NULL, expire, model);
 	}
 	refresh->ahead_ms = ahead;
 }
@@ -418,7 +339,7 @@ static void refresh_main(void *arg)
 	while (!stopping) {
 		look_for_suspend(refresh);
 		run_jobs(refresh);
-		next = check_trees(refresh);
+		next = check_all(refresh);
 		clones_expire();
 		/* The kernel forgets thousands at a time. */
 		if (node_many_went(refresh->model->nodes))
@@ -466,7 +387,7 @@ struct refresh *refresh_stop(struct refresh *refresh)
 	job_free(refresh, job);
 	LL_FOREACH_SAFE(refresh->watched, w, next_w)
 	{
-		node_unref(refresh->model->nodes, w->tree);
+		node_unref(refresh->model->nodes, w->node);
 		free(w);
 	}
 	cond_done(&refresh->cond);

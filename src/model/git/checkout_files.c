@@ -1,5 +1,6 @@
 /*
- * model/git/files: the files of a commit, served from the object store.
+ * model/git/checkout_files: the files of a commit, served from the object
+ * store.
  *
  * Attributes are always at hand (a pack has the sizes), so a listing brings
  * them along; the kernel keeps everything for an hour and is told of changes.
@@ -460,8 +461,35 @@ static int git_readlink(struct ctx *ctx, struct model *model, struct node *node,
 	return fail_read(ctx, r);
 }
 
+int checkout_found_default(struct model *model, struct node *repository,
+			   struct found *ret_found)
+{
+	struct checkout *view = NULL;
+	int r = checkout_new(model, repository, NULL, NULL, &view);
+
+	if (r < 0)
+		return r;
+	checkout_found(view, node_mtime_ms(model->nodes, repository),
+		       FOREVER_MS, ret_found);
+	return 0;
+}
+
+/* Of a followed ref git_refresh_path is asked. */
+static int git_refresh(struct ctx *ctx, struct model *model, struct node *dir,
+		       struct node *file, struct buf *said)
+{
+	(void)ctx;
+	(void)model;
+	provider_say(said, "%s: a commit's, which never changes\n",
+		     file ? file->name : dir->name);
+	return 0;
+}
+
 const struct provider provider_tree = {
 	.name = "tree",
+	.kind = PROVIDER_CHECKOUT,
+	.refresh = git_refresh,
+	.is_at = checkout_fixed_is_at,
 	.lookup = git_lookup,
 	.open = git_open,
 	.attr = git_attr,
@@ -472,6 +500,7 @@ const struct provider provider_tree = {
 
 const struct provider provider_git = {
 	.name = "git",
+	.refresh = git_refresh,
 	.lookup = git_lookup,
 	.open = git_open,
 	.attr = git_attr,

@@ -1,7 +1,12 @@
 /*
- * model/dirs/row_dir: what the rows' specials are made of.
+ * model/specials: what the rows' specials are made of. model/dirs/row_dir gets
+ * the table from the model: it knows none of them.
  */
-#include "model/dirs/row_dir.h"
+#include "model/wiring.h"
+
+#include "model/dirs/commits.h"
+#include "model/dirs/repository_lists.h"
+#include "model/git/checkout.h"
 #include "model/git/refs.h"
 #include "model/stream/streams.h"
 
@@ -15,7 +20,7 @@ static int found_default_tree(struct ctx *ctx, struct model *model,
 	(void)row;
 	(void)scope;
 	(void)mode;
-	return hierarchy_found_tree(model, dir, ret_found);
+	return checkout_found_default(model, dir, ret_found);
 }
 
 static int open_refs(struct ctx *ctx, struct model *model, struct node *dir,
@@ -57,7 +62,7 @@ static bool refs_name_found(struct dirlist_piece *piece,
 REFS_SPECIAL(branches, CLONE_BRANCHES)
 REFS_SPECIAL(tags, CLONE_TAGS)
 
-static const struct row_dir_special specials[] = {
+const struct row_dir_special wiring_specials[ROW_DIR_SPECIALS] = {
 	[RESOURCE_DEFAULT_TREE] = {.found = found_default_tree},
 	[RESOURCE_BRANCHES] = {.lookup = branches_lookup,
 			       .open = branches_open,
@@ -83,8 +88,3 @@ static const struct row_dir_special specials[] = {
 				   .name_found = repository_lists_project_found,
 				   .free_names = repository_lists_project_free},
 };
-
-const struct row_dir_special *row_dir_special(enum resource_special special)
-{
-	return special < ARRAY_SIZE(specials) ? &specials[special] : NULL;
-}

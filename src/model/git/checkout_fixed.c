@@ -1,5 +1,5 @@
 /*
- * model/git/fixed_commit: the files at one commit, wherever a place of the
+ * model/git/checkout_fixed: the files at one commit, wherever a place of the
  * layout names one: of a pull request, of a commit itself.
  *
  * The service calls commits by their first twelve digits in many answers; git
@@ -9,6 +9,7 @@
  * into the repository's own store.
  */
 #include "model/git/checkout.h"
+#include "model/repository.h"
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -38,14 +39,7 @@ struct fixed_commit {
 	int64_t refused_until_ms;
 };
 
-struct node *checkout_repository(struct node *node)
-{
-	while (node && node->what.provider != &provider_repository)
-		node = node->parent;
-	return node;
-}
-
-struct fixed_commit *fixed_commit_free(struct fixed_commit *fixed)
+struct fixed_commit *checkout_fixed_free(struct fixed_commit *fixed)
 {
 	if (!fixed)
 		return NULL;
@@ -93,7 +87,7 @@ static bool is_name(const char *s)
 }
 
 static struct fixed_commit *fixed_new(const struct repository_data *repository,
-				      const struct git_commit_target *target)
+				      const struct checkout_target *target)
 {
 	struct fixed_commit *fixed = xcalloc(1, sizeof(*fixed));
 
@@ -114,8 +108,7 @@ static struct fixed_commit *fixed_new(const struct repository_data *repository,
 				   source->slug, source->uuid);
 	}
 	set_source(fixed, fixed->n_sources, repository->workspace,
-		   repository->repository.slug,
-		   hierarchy_repository_id(repository));
+		   repository->repository.slug, repository_id(repository));
 	fixed->workspace = xstrdup(repository->repository.workspace);
 	return fixed;
 }
@@ -128,21 +121,20 @@ static bool is_same(const char *a, const char *b)
 	return strncmp(a, b, n < m ? n : m) == 0;
 }
 
-bool fixed_commit_same(const struct fixed_commit *a,
-		       const struct fixed_commit *b)
+bool checkout_fixed_same(const struct fixed_commit *a,
+			 const struct fixed_commit *b)
 {
 	return is_same(a->hash, b->hash);
 }
 
-bool fixed_commit_is(const struct node *node, const char *hash)
+bool checkout_fixed_is_at(const struct node *node, const char *hash)
 {
 	const struct checkout *view = node->what.data;
 
-	return node->what.provider == &provider_tree && view->fixed &&
-	       is_same(view->fixed->hash, hash);
+	return view->fixed && is_same(view->fixed->hash, hash);
 }
 
-uint64_t fixed_commit_hash(const struct fixed_commit *fixed, uint64_t seed)
+uint64_t checkout_fixed_hash(const struct fixed_commit *fixed, uint64_t seed)
 {
 	for (size_t i = 0; i < HASH_LEAST; i++)
 		seed = (seed ^ (unsigned char)fixed->hash[i]) *
@@ -177,7 +169,7 @@ static bool find_tip(const struct clone_refs *refs, const char *hash,
 	return false;
 }
 
-bool fixed_commit_known_id(struct checkout *view, struct oid *ret_commit)
+bool checkout_fixed_known_id(struct checkout *view, struct oid *ret_commit)
 {
 	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
 	struct fixed_commit *fixed = view->fixed;
@@ -269,13 +261,13 @@ static int ask_service(struct ctx *ctx, struct model *model,
 			fixed->hash, ctx->sentence);
 }
 
-int fixed_commit_id(struct ctx *ctx, struct model *model, struct checkout *view,
-		    struct oid *ret_commit)
+int checkout_fixed_id(struct ctx *ctx, struct model *model,
+		      struct checkout *view, struct oid *ret_commit)
 {
 	struct oid id;
 	int r;
 
-	if (fixed_commit_known_id(view, ret_commit))
+	if (checkout_fixed_known_id(view, ret_commit))
 		return 0;
 	if (!find_listed(ctx, model, view->fixed, &id) &&
 	    !ask_git(ctx, model, view, &id)) {
@@ -295,7 +287,7 @@ static int get(struct ctx *ctx, struct model *model, struct checkout *view,
 {
 	struct fixed_commit *fixed = view->fixed;
 	struct oid id;
-	int r = fixed_commit_id(ctx, model, view, &id);
+	int r = checkout_fixed_id(ctx, model, view, &id);
 
 	if (r < 0)
 		return r;
@@ -330,8 +322,8 @@ static void remember_refusal(const struct ctx *ctx, struct fixed_commit *fixed,
 
 /* Each look of a walk opens the directory anew: what nobody has is not asked
  * for each time, of each of its sources. */
-int fixed_commit_get(struct ctx *ctx, struct model *model,
-		     struct checkout *view, struct clone_head *ret_head)
+int checkout_fixed_get(struct ctx *ctx, struct model *model,
+		       struct checkout *view, struct clone_head *ret_head)
 {
 	int r = still_refused(ctx, view->fixed);
 
@@ -344,11 +336,11 @@ int fixed_commit_get(struct ctx *ctx, struct model *model,
 	return r;
 }
 
-int fixed_commit_found(struct ctx *ctx, struct model *model, struct node *dir,
-		       const struct git_commit_target *target,
-		       struct found *ret_found)
+int checkout_fixed_found(struct ctx *ctx, struct model *model, struct node *dir,
+			 const struct checkout_target *target,
+			 struct found *ret_found)
 {
-	struct node *repository = checkout_repository(dir);
+	struct node *repository = repository_above(dir);
 	int64_t mtime_ms = node_mtime_ms(model->nodes, dir);
 	size_t n = target->hash ? strlen(target->hash) : 0;
 	struct checkout *view = NULL;
@@ -360,11 +352,10 @@ int fixed_commit_found(struct ctx *ctx, struct model *model, struct node *dir,
 	    strspn(target->hash, "0123456789abcdef") != n)
 		return ctx_fail(ctx, -EIO, "There is no commit id here.");
 	r = checkout_new(model, repository, NULL,
-			 fixed_new(hierarchy_repository(repository), target),
-			 &view);
+			 fixed_new(repository_of(repository), target), &view);
 	if (r < 0)
 		return r;
-	if (fixed_commit_known_id(view, &id) &&
+	if (checkout_fixed_known_id(view, &id) &&
 	    clone_known_commit(view->clone, &id, &head) == 0)
 		mtime_ms = head.time_s * 1000;
 	checkout_found(view, mtime_ms, FOREVER_MS, ret_found);

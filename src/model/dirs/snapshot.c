@@ -1,0 +1,70 @@
+/*
+ * model/dirs/snapshot: a text as it was when it was looked up: the node holds
+ * its bytes.
+ */
+#include "model/dirs/snapshot.h"
+
+#include "base/clock.h"
+
+static int snapshot_read(struct ctx *ctx, struct model *model,
+			 struct node *node, off_t offset, size_t n,
+			 struct model_data *ret_data)
+{
+	(void)ctx;
+	(void)model;
+	model_slice(blob_ref(node->what.data), offset, n, ret_data);
+	/* Who has read what .now says may look at once at what changed, and at
+	 * .now again: the kernel is to have dropped its entry by then
+	 * (model/dirs/control). */
+	ret_data->after_told = strcmp(node->name, ".now") == 0;
+	return 0;
+}
+
+static bool snapshot_same(const struct node_what *a, const struct node_what *b)
+{
+	return blob_len(a->data) == blob_len(b->data) &&
+	       memcmp(blob_data(a->data), blob_data(b->data),
+		      blob_len(a->data)) == 0;
+}
+
+static uint64_t snapshot_hash(const struct node_what *what, uint64_t seed)
+{
+	const char *p = blob_data(what->data);
+
+	for (size_t i = 0; i < blob_len(what->data); i++)
+		seed = (seed ^ (unsigned char)p[i]) * 0x100000001b3ULL;
+	return seed;
+}
+
+static void snapshot_free(void *data)
+{
+	blob_unref(data);
+}
+
+static const struct provider provider_snapshot = {
+	.name = "snapshot",
+	.read = snapshot_read,
+	.same_data = snapshot_same,
+	.hash_data = snapshot_hash,
+	.free_data = snapshot_free,
+};
+
+void snapshot_found(struct model *model, struct blob *blob, int64_t left_ms,
+		    struct found *found)
+{
+	*found = (struct found){
+		.what =
+			{
+				.provider = &provider_snapshot,
+				.mode = NODE_FILE,
+				.size = blob_len(blob),
+				/* What changes is of now, while it says the
+				 * same of when it began to. */
+				.mtime_ms = left_ms == FOREVER_MS
+						    ? model->started_ms
+						    : clock_wall_ms(),
+				.data = blob,
+			},
+		.left_ms = left_ms,
+	};
+}

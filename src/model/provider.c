@@ -1,0 +1,30 @@
+/*
+ * model/provider: what providers have in common.
+ */
+#include "model/provider.h"
+
+static const struct dirlist_ops ops_nothing;
+
+int provider_open_nothing(struct ctx *ctx, struct model *model,
+			  struct node *dir, struct dirlist *newest,
+			  struct dirlist **ret_listing)
+{
+	(void)ctx;
+	(void)model;
+	(void)dir;
+	*ret_listing = newest ? dirlist_ref(newest)
+			      : dirlist_seal(dirlist_new(&ops_nothing, NULL, 0),
+					     FOREVER_MS);
+	return 0;
+}
+
+void provider_say(struct buf *said, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!said)
+		return;
+	va_start(ap, fmt);
+	buf_vprintf(said, fmt, ap);
+	va_end(ap);
+}

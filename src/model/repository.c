@@ -1,0 +1,36 @@
+/*
+ * model/repository: which repository a node is in, and its copy.
+ */
+#include "model/repository.h"
+
+const struct repository_data *repository_of(const struct node *node)
+{
+	return node->what.data;
+}
+
+const char *repository_id(const struct repository_data *d)
+{
+	return d->repository.uuid[0] == '{' ? d->repository.uuid
+					    : d->repository.slug;
+}
+
+struct node *repository_above(struct node *node)
+{
+	while (node && node->what.provider->kind != PROVIDER_REPOSITORY)
+		node = node->parent;
+	return node;
+}
+
+int repository_clone(struct model *model, const struct node *node,
+		     struct clone **ret_clone)
+{
+	const struct repository_data *d;
+
+	while (node && node->what.provider->kind != PROVIDER_REPOSITORY)
+		node = node->parent;
+	if (!node)
+		return -EINVAL;
+	d = repository_of(node);
+	return clone_open(model->config.clones, d->repository.uuid,
+			  d->workspace, d->repository.slug, NULL, ret_clone);
+}

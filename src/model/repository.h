@@ -1,0 +1,24 @@
+/*
+ * model/repository: which repository a node is in, and its copy.
+ */
+#ifndef MODEL_REPOSITORY_H
+#define MODEL_REPOSITORY_H
+
+#include "model/provider.h"
+
+/* Of a repository's node (PROVIDER_REPOSITORY). */
+struct repository_data {
+	char *workspace; /* slug */
+	struct catalog_repository repository;
+};
+const struct repository_data *repository_of(const struct node *);
+/* What paths call it: its uuid, or its slug where nobody told that. */
+const char *repository_id(const struct repository_data *);
+/* The node of the repository at or above a node, borrowed; NULL: there is
+ * none. */
+struct node *repository_above(struct node *);
+/* The copy of the repository that a node is in; -EINVAL: it is in none. */
+int repository_clone(struct model *, const struct node *,
+		     struct clone **ret_clone);
+
+#endif

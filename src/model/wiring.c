@@ -1,0 +1,85 @@
+/*
+ * model/wiring: a model's beginning and end. Of the model's files this one
+ * alone knows them all; nobody below calls another by name where a member of a
+ * provider, or of struct model, will do.
+ */
+#include "model/wiring.h"
+
+#include "model/dirs/control.h"
+#include "model/dirs/hierarchy.h"
+#include "model/dirs/meta.h"
+#include "model/git/refs.h"
+#include "model/work/prefetch.h"
+
+#include "base/clock.h"
+
+/* Those that keep something in the model. */
+static const struct provider *const providers[] = {
+	&provider_meta,
+	&provider_refs,
+	NULL,
+};
+
+int model_new(const struct model_config *config, struct model **ret_model)
+{
+	struct model *model = xcalloc(1, sizeof(*model));
+	const struct node_what root = {
+		.provider = &provider_root,
+		.mode = NODE_DIRECTORY,
+		.mtime_ms = clock_wall_ms(),
+	};
+
+	model->config = *config;
+	if (model->config.ttl_ms <= 0)
+		model->config.ttl_ms = 60 * 1000;
+	if (!model->config.listed)
+		model->config.listed = 10;
+	model->started_ms = clock_wall_ms();
+	model->control = &provider_control;
+	model->specials = wiring_specials;
+	model->collection_seen = prefetch_note;
+	model->nodes = node_table_new(&root);
+	model->listings = dirlists_new(config->most_open, config->most_kept);
+	model->problems = problems_new();
+	mutex_init(&model->lock);
+	*ret_model = model;
+	return 0;
+}
+
+int model_start(struct model *model, const struct model_kernel *kernel)
+{
+	int r;
+
+	model->kernel = *kernel;
+	model->started = true;
+	r = refresh_start(model, &model->refresh);
+	if (r < 0)
+		return r;
+	model->prefetch = prefetch_new(model);
+	if (model->config.check_behind)
+		control_refresh_user(model);
+	return 0;
+}
+
+void model_stop(struct model *model)
+{
+	model->prefetch = prefetch_free(model->prefetch);
+	model->refresh = refresh_stop(model->refresh);
+	model->started = false;
+}
+
+struct model *model_free(struct model *model)
+{
+	if (!model)
+		return NULL;
+	model_stop(model);
+	for (size_t i = 0; providers[i]; i++)
+		if (providers[i]->end)
+			providers[i]->end(model);
+	node_table_free(model->nodes);
+	dirlists_free(model->listings);
+	problems_free(model->problems);
+	mutex_done(&model->lock);
+	free(model);
+	return NULL;
+}
