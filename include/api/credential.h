@@ -11,7 +11,7 @@
 #ifndef API_CREDENTIAL_H
 #define API_CREDENTIAL_H
 
-#include "base/sync.h"
+#include "base/ctx.h"
 
 enum credential_kind {
 	CREDENTIAL_ANONYMOUS,

@@ -61,6 +61,11 @@ static inline void free_cleanup(void *p)
 __attribute__((noreturn)) void defs_check_failed(const char *condition,
 						 const char *file, int line);
 
+/* Whoever can say it better than on standard error: base/log, once it knows
+ * where to. */
+typedef void defs_say(const char *condition, const char *file, int line);
+void defs_say_by(defs_say *);
+
 /* Allocation never fails in this program: these abort with a message. */
 void *xmalloc(size_t size) __attribute__((malloc, returns_nonnull));
 void *xcalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));

@@ -5,21 +5,18 @@
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
 
-#include "base/sync.h"
+#include "base/defs.h"
 
 void digest_sha1_hex(const void *data, size_t n, char out[static 41]);
-/* Of a head in memory (n_head may be 0), and n bytes of a file from there on.
- * -ENODATA when the file ends before; -EINTR when ctx (NULL: nobody) is
- * cancelled. */
-int digest_sha1_file(const struct ctx *ctx, const void *head, size_t n_head,
-		     int fd, uint64_t offset, uint64_t n,
-		     unsigned char ret_digest[static 20]);
 /* The same of what comes in pieces; the end may be asked for once. */
 struct digest_sha1;
 struct digest_sha1 *digest_sha1_new(void);
 void digest_sha1_add(struct digest_sha1 *, const void *data, size_t n);
 void digest_sha1_end(struct digest_sha1 *, char out[static 41]);
+void digest_sha1_end_bytes(struct digest_sha1 *,
+			   unsigned char ret_digest[static 20]);
 struct digest_sha1 *digest_sha1_free(struct digest_sha1 *);
+DEFINE_CLEANUP(struct digest_sha1 *, digest_sha1_free);
 /* CRC-32; before: of what came before it, 0 at the start. */
 uint32_t digest_crc32(uint32_t before, const void *data, size_t n);
 void digest_hmac_sha256_hex(const void *key, size_t n_key, const void *data,

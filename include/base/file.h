@@ -49,4 +49,11 @@ static inline void fd_cleanup(int *fd)
 	fd_close(*fd);
 }
 
+/* The SHA-1 of a head in memory (n_head may be 0), and n bytes of a file from
+ * there on. -ENODATA when the file ends before; -EINTR when ctx (NULL: nobody)
+ * is cancelled. */
+struct ctx;
+int file_sha1(const struct ctx *, const void *head, size_t n_head, int fd,
+	      uint64_t offset, uint64_t n, unsigned char ret_digest[static 20]);
+
 #endif

@@ -9,7 +9,7 @@
 #ifndef CLONE_CLONE_H
 #define CLONE_CLONE_H
 
-#include "base/sync.h"
+#include "base/ctx.h"
 #include "api/budget.h"
 #include "api/credential.h"
 #include "store/cache.h"

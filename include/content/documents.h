@@ -13,7 +13,7 @@
 #ifndef CONTENT_DOCUMENTS_H
 #define CONTENT_DOCUMENTS_H
 
-#include "base/sync.h"
+#include "base/ctx.h"
 #include "content/catalog.h"
 #include "table/resource.h"
 

@@ -8,7 +8,7 @@
 #ifndef CONTENT_READ_THROUGH_H
 #define CONTENT_READ_THROUGH_H
 
-#include "base/sync.h"
+#include "base/ctx.h"
 #include "store/cache.h"
 
 struct read_through;

@@ -14,7 +14,7 @@
 #ifndef CONTENT_STREAM_H
 #define CONTENT_STREAM_H
 
-#include "base/sync.h"
+#include "base/ctx.h"
 #include "api/bitbucket.h"
 #include "store/spool.h"
 

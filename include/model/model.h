@@ -10,17 +10,20 @@
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 
-#include "base/sync.h"
-#include "api/budget.h"
-#include "content/catalog.h"
-#include "clone/clone.h"
-#include "content/documents.h"
-#include "content/stream.h"
+#include "base/ctx.h"
+#include "base/mem.h"
 
 #include <sys/stat.h>
 
+struct budget;
+struct catalog;
+struct clones;
+struct documents;
+struct http;
 struct model;
 struct node;
+struct read_through;
+struct streams;
 
 /* How the kernel hears of changes: queued, never blocking, from any thread.
  * Whoever implements it calls the kernel from a thread of its own. */

@@ -8,7 +8,7 @@
 #ifndef STORE_FLIGHT_H
 #define STORE_FLIGHT_H
 
-#include "base/sync.h"
+#include "base/ctx.h"
 
 struct flight;
 struct flight *flight_new(int64_t remember_failures_ms);

@@ -15,19 +15,10 @@
 #define STORE_OBJECTS_H
 
 #include "base/mem.h"
-#include "base/sync.h"
+#include "base/ctx.h"
+#include "store/oid.h"
 
 #include <stdatomic.h>
-
-struct oid {
-	unsigned char bytes[20];
-};
-static inline bool oid_equal(const struct oid *a, const struct oid *b)
-{
-	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
-}
-char *oid_hex(const struct oid *, char out[static 41]); /* returns out */
-int oid_parse(const char *hex, struct oid *ret_oid);    /* -EINVAL */
 
 /* Once per process, after forking; idempotent. */
 int objects_global_init(void);

@@ -9,7 +9,7 @@
 #define WIRE_HTTP_H
 
 #include "base/mem.h"
-#include "base/sync.h"
+#include "base/ctx.h"
 
 struct http; /* a client: a set of at most n_connections exchanges at once */
 

@@ -6,7 +6,7 @@
 
 #include "api/bitbucket.h"
 
-#include "base/sync.h"
+#include "base/ctx.h"
 
 /* No listing has more pages: what a server can make us do has an end. */
 #define BITBUCKET_MOST_PAGES 1000

@@ -8,7 +8,7 @@
 
 #include "api/budget.h"
 
-#include "base/sync.h"
+#include "base/ctx.h"
 #include "store/cache_ledger.h"
 
 #define MINUTE_MS CACHE_LEDGER_MINUTE_MS

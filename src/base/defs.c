@@ -3,19 +3,32 @@
  * that never fails.
  */
 #include "base/defs.h"
-#include "base/log.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <unistd.h>
+
+static _Atomic(defs_say *) say_failed;
+
+void defs_say_by(defs_say *say)
+{
+	atomic_store(&say_failed, say);
+}
 
 void defs_check_failed(const char *condition, const char *file, int line)
 {
 	static atomic_flag failing = ATOMIC_FLAG_INIT;
+	defs_say *say = atomic_load(&say_failed);
 
-	/* Logging checks things too: say it once. */
-	if (!atomic_flag_test_and_set(&failing))
-		log_error("%s:%d: this must not happen: %s", file, line,
-			  condition);
+	/* Whoever says it checks things too: say it once. */
+	if (!atomic_flag_test_and_set(&failing)) {
+		if (say)
+			say(condition, file, line);
+		else
+			dprintf(STDERR_FILENO,
+				"%s:%d: this must not happen: %s\n", file, line,
+				condition);
+	}
 	abort();
 }
 

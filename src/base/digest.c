@@ -10,8 +10,6 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define PIECE ((size_t)256 << 10) /* of a file that is hashed */
-
 static void hex(const uint8_t *bytes, size_t n, char *out)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -32,45 +30,6 @@ void digest_sha1_hex(const void *data, size_t n, char out[static 41])
 	sha1_update(&sha1, n, data);
 	sha1_digest(&sha1, sizeof(digest), digest);
 	hex(digest, sizeof(digest), out);
-}
-
-/* -ENODATA at the end. */
-static ssize_t read_piece(int fd, uint64_t offset, void *data, size_t n)
-{
-	ssize_t done;
-
-	do
-		done = pread(fd, data, n, (off_t)offset);
-	while (done < 0 && errno == EINTR);
-	if (done < 0)
-		return -errno;
-	return done == 0 ? -ENODATA : done;
-}
-
-int digest_sha1_file(const struct ctx *ctx, const void *head, size_t n_head,
-		     int fd, uint64_t offset, uint64_t n,
-		     unsigned char ret_digest[static 20])
-{
-	cleanup(free) unsigned char *piece = xmalloc(PIECE);
-	struct sha1_ctx sha1;
-
-	sha1_init(&sha1);
-	sha1_update(&sha1, n_head, head);
-	while (n > 0) {
-		ssize_t done =
-			ctx_is_cancelled(ctx)
-				? -EINTR
-				: read_piece(fd, offset, piece,
-					     n < PIECE ? (size_t)n : PIECE);
-
-		if (done < 0)
-			return (int)done;
-		sha1_update(&sha1, (size_t)done, piece);
-		offset += (uint64_t)done;
-		n -= (uint64_t)done;
-	}
-	sha1_digest(&sha1, SHA1_DIGEST_SIZE, ret_digest);
-	return 0;
 }
 
 struct digest_sha1 {
@@ -96,6 +55,12 @@ void digest_sha1_end(struct digest_sha1 *d, char out[static 41])
 
 	sha1_digest(&d->sha1, sizeof(digest), digest);
 	hex(digest, sizeof(digest), out);
+}
+
+void digest_sha1_end_bytes(struct digest_sha1 *d,
+			   unsigned char ret_digest[static 20])
+{
+	sha1_digest(&d->sha1, SHA1_DIGEST_SIZE, ret_digest);
 }
 
 struct digest_sha1 *digest_sha1_free(struct digest_sha1 *d)

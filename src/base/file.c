@@ -3,6 +3,9 @@
  */
 #include "base/file.h"
 
+#include "base/ctx.h"
+#include "base/digest.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <fts.h>
@@ -15,6 +18,7 @@
 
 #define TEMPORARY ".tmp-"
 #define RECORD_MAX (64 * KIB)
+#define PIECE (256 * KIB) /* of a file that is hashed */
 
 int fd_close(int fd)
 {
@@ -293,5 +297,42 @@ int file_absolute(const char *path, char **ret_path)
 	if (!parent)
 		return -errno;
 	*ret_path = xasprintf("%s/%s", parent[1] ? parent : "", last);
+	return 0;
+}
+
+/* -ENODATA at the end. */
+static ssize_t read_piece(int fd, uint64_t offset, void *data, size_t n)
+{
+	ssize_t done;
+
+	do
+		done = pread(fd, data, n, (off_t)offset);
+	while (done < 0 && errno == EINTR);
+	if (done < 0)
+		return -errno;
+	return done == 0 ? -ENODATA : done;
+}
+
+int file_sha1(const struct ctx *ctx, const void *head, size_t n_head, int fd,
+	      uint64_t offset, uint64_t n, unsigned char ret_digest[static 20])
+{
+	cleanup(digest_sha1_free) struct digest_sha1 *sha1 = digest_sha1_new();
+	cleanup(free) unsigned char *piece = xmalloc(PIECE);
+
+	digest_sha1_add(sha1, head, n_head);
+	while (n > 0) {
+		ssize_t done =
+			ctx_is_cancelled(ctx)
+				? -EINTR
+				: read_piece(fd, offset, piece,
+					     n < PIECE ? (size_t)n : PIECE);
+
+		if (done < 0)
+			return (int)done;
+		digest_sha1_add(sha1, piece, (size_t)done);
+		offset += (uint64_t)done;
+		n -= (uint64_t)done;
+	}
+	digest_sha1_end_bytes(sha1, ret_digest);
 	return 0;
 }

@@ -32,14 +32,21 @@ static struct {
 	.most = LOG_LEVEL_INFO,
 };
 
+static void say_check(const char *condition, const char *file, int line)
+{
+	log_error("%s:%d: this must not happen: %s", file, line, condition);
+}
+
 void log_to_stderr(enum log_level most)
 {
+	defs_say_by(say_check);
 	atomic_store(&sink.most, (int)most);
 	atomic_store(&sink.to_syslog, false);
 }
 
 void log_to_syslog(enum log_level most)
 {
+	defs_say_by(say_check);
 	openlog("bitbucketfs", LOG_PID, LOG_DAEMON);
 	atomic_store(&sink.most, (int)most);
 	atomic_store(&sink.to_syslog, true);

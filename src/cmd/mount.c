@@ -14,9 +14,15 @@
 #include "cmd/preflight.h"
 #include "cmd/verdict.h"
 
+#include "api/budget.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "clone/clone.h"
+#include "content/catalog.h"
+#include "content/documents.h"
+#include "content/stream.h"
 #include "fs/session.h"
+#include "model/model.h"
 #include "store/say.h"
 
 #include <sys/stat.h>

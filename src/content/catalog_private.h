@@ -15,7 +15,7 @@
 
 #include "content/catalog.h"
 
-#include "base/sync.h"
+#include "base/ctx.h"
 #include "base/text.h"
 #include "store/cache.h"
 

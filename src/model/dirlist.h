@@ -15,7 +15,7 @@
 #ifndef MODEL_DIRLIST_H
 #define MODEL_DIRLIST_H
 
-#include "base/sync.h"
+#include "base/ctx.h"
 #include "model/dirbook.h"
 #include "model/shown.h"
 

@@ -9,6 +9,10 @@
 #ifndef MODEL_PROVIDER_H
 #define MODEL_PROVIDER_H
 
+#include "api/budget.h"
+#include "clone/clone.h"
+#include "content/catalog.h"
+#include "content/documents.h"
 #include "model/model.h"
 #include "model/node.h"
 #include "model/problems.h"

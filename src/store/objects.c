@@ -22,47 +22,6 @@ uint64_t objects_trees_parsed(void)
 	return atomic_load(&n_trees_parsed);
 }
 
-char *oid_hex(const struct oid *oid, char out[static 41])
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < sizeof(oid->bytes); i++) {
-		out[2 * i] = digits[oid->bytes[i] >> 4];
-		out[2 * i + 1] = digits[oid->bytes[i] & 15];
-	}
-	out[40] = '\0';
-	return out;
-}
-
-static int digit_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
-int oid_parse(const char *hex, struct oid *ret_oid)
-{
-	struct oid oid;
-
-	for (size_t i = 0; i < sizeof(oid.bytes); i++) {
-		int high = digit_of(hex[2 * i]), low;
-
-		if (high < 0)
-			return -EINVAL;
-		low = digit_of(hex[2 * i + 1]);
-		if (low < 0)
-			return -EINVAL;
-		oid.bytes[i] = (unsigned char)(high << 4 | low);
-	}
-	if (hex[2 * sizeof(oid.bytes)] != '\0')
-		return -EINVAL;
-	*ret_oid = oid;
-	return 0;
-}
-
 static git_oid git_oid_of(const struct oid *oid)
 {
 	git_oid id;
@@ -116,7 +75,7 @@ static int read_once(struct objects *o, struct reading *reading)
 {
 	git_oid id = git_oid_of(reading->oid);
 	git_odb_object *object = NULL;
-	unsigned n_lost = objects_n_lost();
+	unsigned n_lost = page_guard_n_lost();
 	struct objects_handle *h;
 	int r = objects_take(o, &h);
 
@@ -131,7 +90,7 @@ static int read_once(struct objects *o, struct reading *reading)
 		r = objects_errno(git_odb_read(&object, h->odb, &id));
 	objects_give(o, h);
 	/* Zeros of ours: nothing was read, whatever it looks like. */
-	if (objects_n_lost() != n_lost) {
+	if (page_guard_n_lost() != n_lost) {
 		git_odb_object_free(object);
 		return -EIO;
 	}
@@ -222,13 +181,13 @@ static int parse_tree(struct ctx *ctx, struct objects *o, const struct oid *oid,
 	if (r < 0)
 		return r;
 	/* A large one is a mapped file. */
-	n_lost = objects_n_lost();
-	objects_guard();
+	n_lost = page_guard_n_lost();
+	page_guard_begin();
 	r = tree_list_parse(git_odb_object_data(raw), git_odb_object_size(raw),
 			    &l);
-	objects_unguard();
+	page_guard_end();
 	git_odb_object_free(raw);
-	if (r == 0 && objects_n_lost() != n_lost) {
+	if (r == 0 && page_guard_n_lost() != n_lost) {
 		tree_list_unref(l);
 		r = -EIO;
 	}

@@ -215,8 +215,8 @@ static int check_content(const struct ctx *ctx, int fd, const struct stat *st,
 	n = snprintf(head, sizeof(head), "blob %llu",
 		     (unsigned long long)st->st_size);
 	atomic_fetch_add(&n_hashed, 1);
-	r = digest_sha1_file(ctx, head, (size_t)n + 1, fd, 0,
-			     (uint64_t)st->st_size, is);
+	r = file_sha1(ctx, head, (size_t)n + 1, fd, 0, (uint64_t)st->st_size,
+		      is);
 	if (r < 0 && r != -EIO && r != -ENODATA)
 		return r;
 	if (r < 0 || memcmp(is, oid->bytes, sizeof(is)) != 0)

@@ -56,7 +56,7 @@ static int check_trailer(struct ctx *ctx, int fd, const struct stat *st)
 {
 	unsigned char is[20], says[20];
 	uint64_t n = (uint64_t)st->st_size - sizeof(says);
-	int r = digest_sha1_file(ctx, NULL, 0, fd, 0, n, is);
+	int r = file_sha1(ctx, NULL, 0, fd, 0, n, is);
 
 	if (r == 0 && pread(fd, says, sizeof(says), (off_t)n) != sizeof(says))
 		r = -ENODATA;

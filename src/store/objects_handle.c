@@ -120,7 +120,7 @@ int objects_global_init(void)
 		return -ENOMEM;
 	set_options();
 	objects_alloc_init();
-	objects_guard_init();
+	page_guard_init();
 	objects_warm_init();
 	objects_keep_init();
 	objects_big_init();
@@ -186,7 +186,7 @@ int objects_take(struct objects *o, struct objects_handle **ret_handle)
 	generation = o->generation;
 	mutex_unlock(&o->lock);
 
-	objects_guard();
+	page_guard_begin();
 	objects_alloc_for(o);
 	if (!h)
 		r = handle_open(o, &h);
@@ -205,7 +205,7 @@ int objects_take(struct objects *o, struct objects_handle **ret_handle)
 
 void objects_give(struct objects *o, struct objects_handle *h)
 {
-	objects_unguard();
+	page_guard_end();
 	objects_alloc_for(NULL);
 	mutex_lock(&o->lock);
 	o->n_busy--;

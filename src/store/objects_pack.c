@@ -102,14 +102,14 @@ static int guarded(struct objects_pack *p,
 		   const void *data, size_t n)
 {
 	const struct objects *before = objects_alloc_for(p->objects);
-	unsigned n_lost = objects_n_lost();
+	unsigned n_lost = page_guard_n_lost();
 	int r;
 
-	objects_guard();
+	page_guard_begin();
 	r = call(p, data, n);
-	objects_unguard();
+	page_guard_end();
 	objects_alloc_for(before);
-	if (r >= 0 && objects_n_lost() == n_lost)
+	if (r >= 0 && page_guard_n_lost() == n_lost)
 		return 0;
 	return r < 0 ? indexer_errno(p, r) : -EBADMSG;
 }

@@ -5,15 +5,15 @@
  * directory and its locks, objects_keep.c what is kept in memory,
  * objects_pack.c taking in, objects_alloc.c libgit2's memory, objects_big.c big
  * files, objects_refs.c refs and shallow, objects_diff.c comparing,
- * objects_check.c what may be damaged, objects_guard.c pages that are gone,
- * objects_warm.c how many files are open.
+ * objects_check.c what may be damaged, objects_warm.c how many files are open.
  */
 #ifndef STORE_OBJECTS_PRIVATE_H
 #define STORE_OBJECTS_PRIVATE_H
 
 #include "store/objects.h"
+#include "store/page_guard.h"
 
-#include "base/sync.h"
+#include "base/ctx.h"
 
 #include <sys/types.h>
 
@@ -136,14 +136,6 @@ const struct objects *objects_alloc_for(const struct objects *);
 int objects_alloc_refused(void);
 /* The most bytes that were mapped at a time so far. */
 uint64_t objects_alloc_most(void);
-
-/* ---- pages that are gone ---- */
-
-void objects_guard_init(void);
-void objects_guard(void);
-void objects_unguard(void);
-/* How many this thread met so far. */
-unsigned objects_n_lost(void);
 
 /* ---- what is in doubt ---- */
 

@@ -5,7 +5,7 @@
 #ifndef STORE_PACK_PRIVATE_H
 #define STORE_PACK_PRIVATE_H
 
-#include "store/objects.h"
+#include "store/oid.h"
 
 struct pack {
 	int fd, index;

@@ -9,9 +9,9 @@
  * against the sizes that it and its base have, the chain against its length (it
  * may be a circle) and against what all of it writes.
  */
-#include "objects_private.h"
 #include "pack_private.h"
 
+#include "store/page_guard.h"
 #include "store/pack_read.h"
 
 #include "base/digest.h"
@@ -512,17 +512,17 @@ static void unmap_base(struct mapped *base)
 }
 
 /* A page of the base that the disk cannot read is nobody's end: see
- * objects_guard. */
+ * page_guard. */
 static int delta_apply_surely(struct delta *d, const struct mapped *base,
 			      struct target *t)
 {
-	unsigned n_lost = objects_n_lost();
+	unsigned n_lost = page_guard_n_lost();
 	int r;
 
-	objects_guard();
+	page_guard_begin();
 	r = delta_apply(d, base, t);
-	objects_unguard();
-	return objects_n_lost() == n_lost ? r : -EIO;
+	page_guard_end();
+	return page_guard_n_lost() == n_lost ? r : -EIO;
 }
 
 static int write_content(struct reading *g, unsigned i,

@@ -134,14 +134,6 @@ static const struct resource_file files[] = {
 	{NULL, NULL, NULL, NULL},
 };
 
-bool resource_is_number(const char *name)
-{
-	uint64_t value;
-
-	return *name != '0' && strlen(name) <= 18 &&
-	       text_parse_u64(name, INT64_MAX, &value) == 0;
-}
-
 /* ---- what is beside them ---- */
 
 const struct resource resource_repository = {

@@ -64,6 +64,7 @@
 
 /* The rows of a repository, each in its file. */
 extern const struct resource_column resource_pullrequest_columns[];
+extern const struct resource_file resource_pullrequest_files[];
 extern const struct resource_items resource_pullrequest_items;
 extern const struct resource resource_pullrequest_states[];
 extern const struct resource_items resource_commit_items;

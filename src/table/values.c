@@ -1,8 +1,10 @@
 /*
  * table/resource: values that several places have: people, first lines, keys
- * of Jira.
+ * of Jira, names that are numbers.
  */
 #include "table/rows.h"
+
+#include "base/text.h"
 
 #define MOST_KEYS 50 /* of one item */
 
@@ -118,4 +120,12 @@ void resource_jira(const struct json *item, const char *const *paths,
 		if (text)
 			left = add_keys(text, from, left, out);
 	}
+}
+
+bool resource_is_number(const char *name)
+{
+	uint64_t value;
+
+	return *name != '0' && strlen(name) <= 18 &&
+	       text_parse_u64(name, INT64_MAX, &value) == 0;
 }

@@ -8,7 +8,7 @@
 #include "api/budget.h"
 
 #include "base/clock.h"
-#include "base/sync.h"
+#include "base/ctx.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,6 +2,7 @@
  * base/digest: the published test vectors (RFC 3174, RFC 4231, RFC 4648).
  */
 #include "base/digest.h"
+#include "base/ctx.h"
 #include "base/file.h"
 
 #include <sys/mman.h>
@@ -49,14 +50,13 @@ static void sha1_of_a_file(void **state)
 
 	assert_int_equal(write(fd, "xbc", 3), 3);
 	ctx_init(&ctx, NULL, -1);
-	assert_int_equal(digest_sha1_file(&ctx, "a", 1, fd, 1, 2, out), 0);
+	assert_int_equal(file_sha1(&ctx, "a", 1, fd, 1, 2, out), 0);
 	assert_memory_equal(out, abc, sizeof(abc));
-	assert_int_equal(digest_sha1_file(NULL, "a", 1, fd, 1, 2, out), 0);
+	assert_int_equal(file_sha1(NULL, "a", 1, fd, 1, 2, out), 0);
 	assert_memory_equal(out, abc, sizeof(abc));
-	assert_int_equal(digest_sha1_file(&ctx, "a", 1, fd, 1, 3, out),
-			 -ENODATA);
+	assert_int_equal(file_sha1(&ctx, "a", 1, fd, 1, 3, out), -ENODATA);
 	ctx_cancel(&ctx);
-	assert_int_equal(digest_sha1_file(&ctx, "a", 1, fd, 1, 2, out), -EINTR);
+	assert_int_equal(file_sha1(&ctx, "a", 1, fd, 1, 2, out), -EINTR);
 	ctx_done(&ctx);
 }
 

@@ -22,12 +22,12 @@ struct content {
 };
 
 /* cmocka takes SIGBUS for itself while a test runs. */
-void objects_guard_init(void);
+void page_guard_init(void);
 
 /* A commit with blobs that do not compress, so that any damage hits one. */
 static void make(const struct scratch *s, struct content *c)
 {
-	objects_guard_init();
+	page_guard_init();
 	scratch_do(s, "git init -q -b main repo && cd repo && "
 		      "for i in $(seq 1 60); do "
 		      "openssl rand -hex 3000 2>/dev/null >$i || "

@@ -356,7 +356,7 @@ static void test_a_circle(void **state)
 #define TEN "0123456789"
 
 /* cmocka takes SIGBUS for itself while a test runs. */
-void objects_guard_init(void);
+void page_guard_init(void);
 
 static int base_fd = -1;
 
@@ -382,7 +382,7 @@ static void test_a_base_that_cannot_be_read(void **state)
 	struct oid middle;
 	char back;
 
-	objects_guard_init();
+	page_guard_init();
 	memset(middle.bytes, 0x22, 20);
 	add_entry(&m, 0x11, 3, 10, "", 0, TEN, 10);
 	back = (char)m.pack.len;

@@ -4,7 +4,7 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/sync.h"
+#include "base/ctx.h"
 
 #include <signal.h>
 #include <sys/resource.h>

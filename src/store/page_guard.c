@@ -1,12 +1,15 @@
 /*
- * libgit2 maps packs. A page of a map that the file has no more (somebody cut
- * it), or that the disk cannot read, is SIGBUS, which would end the mount and
- * every program that stands in it. Between objects_guard and objects_unguard
- * such a page is a page of zeros instead, for this process alone, and counted:
- * whoever used it has read nothing, whatever it made of it.
+ * store/page_guard: libgit2 maps packs. A page of a map that the file has no
+ * more (somebody cut it), or that the disk cannot read, is SIGBUS, which would
+ * end the mount and every program that stands in it. Between page_guard_begin
+ * and page_guard_end such a page is a page of zeros instead, for this process
+ * alone, and counted: whoever used it has read nothing, whatever it made of it.
  */
-#include "objects_private.h"
+#include "store/page_guard.h"
 
+#include "base/defs.h"
+
+#include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -32,7 +35,7 @@ static void page_is_gone(int signo, siginfo_t *info, void *context)
 	errno = saved;
 }
 
-void objects_guard_init(void)
+void page_guard_init(void)
 {
 	struct sigaction action = {
 		.sa_sigaction = page_is_gone,
@@ -44,18 +47,18 @@ void objects_guard_init(void)
 	sigaction(SIGBUS, &action, NULL);
 }
 
-void objects_guard(void)
+void page_guard_begin(void)
 {
 	depth++;
 }
 
-void objects_unguard(void)
+void page_guard_end(void)
 {
 	check(depth > 0);
 	depth--;
 }
 
-unsigned objects_n_lost(void)
+unsigned page_guard_n_lost(void)
 {
 	return n_lost;
 }

@@ -12,7 +12,7 @@
 
 #include "store/objects.h"
 
-#include "base/sync.h"
+#include "base/ctx.h"
 
 struct pack_read {
 	const char *objects; /* the directory of that name */

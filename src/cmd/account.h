@@ -9,7 +9,7 @@
 #ifndef CMD_ACCOUNT_H
 #define CMD_ACCOUNT_H
 
-#include "base/sync.h"
+#include "base/ctx.h"
 #include "api/bitbucket.h"
 
 struct account {

@@ -1,0 +1,112 @@
+/*
+ * base/ctx: the context that every function takes that may wait for the
+ * network.
+ *
+ * Lock order: a group's lock, the ctx's inner lock, the one lock that a waker
+ * (below) may take. So ctx_init, ctx_done, ctx_cancel, ctx_group_cancel,
+ * ctx_watch, ctx_unwatch, ctx_waiting_begin, ctx_waiting_end and ctx_sleep are
+ * called with no lock held; for the others it does not matter.
+ */
+#ifndef BASE_CTX_H
+#define BASE_CTX_H
+
+#include "base/sync.h"
+
+/*
+ * A ctx travels down with every request that may wait for the network: its
+ * deadline, whether somebody cancelled it (Ctrl-C, unmount), and, on the way
+ * back up, the sentence behind an errno. It belongs to the thread that waits;
+ * only ctx_cancel may come from another one.
+ */
+struct ctx_group;
+/* Whom it works for, in the order of going first where there is not enough for
+ * all. Whoever has to tell walks from people sets CTX_WALK. */
+enum ctx_class {
+	CTX_PERSON,
+	CTX_WALK,    /* a program that goes through everything */
+	CTX_REFRESH, /* nobody waits for it */
+};
+#define CTX_CLASSES 3
+struct ctx_waker {
+	void (*wake)(void *arg); /* never blocks; see "Lock order" above */
+	void *arg;
+	struct ctx_waker *next;
+};
+struct ctx {
+	int64_t deadline_ms; /* clock_mono_ms(); INT64_MAX: none */
+	atomic_bool cancelled;
+	struct mutex lock;
+	struct ctx_waker *wakers; /* under lock */
+	struct ctx_group *group;
+	struct ctx *prev, *next; /* in the group, under the group's lock */
+	bool waits;              /* holds one of the group's waiting places */
+	enum ctx_class who;
+	int32_t caller; /* the thread that waits for it; 0: not known */
+	/* Somebody asked for just this to be asked now (.now): it may try where
+	 * others are told to wait. */
+	bool urgent;
+	bool tries; /* api/budget's: its request was let through to try */
+	/* It failed for being of this class or caller: another one's may
+	 * succeed. Whoever shares the failure with others looks here. */
+	bool refused;
+	/* What it asked for was removed from the service, which says where that
+	 * was announced: it does not come back. */
+	bool announced;
+	char sentence[512]; /* "" or why it failed, for people */
+};
+
+/* group may be NULL. timeout_ms < 0: no deadline. */
+void ctx_init(struct ctx *, struct ctx_group *group, int64_t timeout_ms);
+/* Another one for the same work: group, deadline, class and caller are
+ * parent's. Cancelling parent does not cancel it. */
+void ctx_init_like(struct ctx *, const struct ctx *parent);
+void ctx_done(struct ctx *);
+void ctx_cancel(struct ctx *); /* from any thread; more than once is fine */
+/* 0, -EINTR when cancelled, -ETIMEDOUT past the deadline. */
+int ctx_check(const struct ctx *);
+int64_t ctx_left_ms(const struct ctx *); /* ≥ 0; INT64_MAX: no deadline */
+/* Brings the deadline forward to at most timeout_ms from now; returns the old
+ * one for ctx_widen. */
+int64_t ctx_narrow(struct ctx *, int64_t timeout_ms);
+void ctx_widen(struct ctx *, int64_t old_deadline_ms);
+/* While watched, wake is called at most once, on cancellation (at once, if it
+ * is cancelled already). After ctx_unwatch it does not run any more. */
+void ctx_watch(struct ctx *, struct ctx_waker *);
+void ctx_unwatch(struct ctx *, struct ctx_waker *);
+/* The ctx may be NULL for these: then nobody breaks it off. */
+bool ctx_is_cancelled(const struct ctx *);
+/* For a loop round cond_wait that looks at ctx_is_cancelled: between the two,
+ * which are called without the lock, cancelling broadcasts the cond. */
+struct ctx_waiting {
+	struct ctx_waker waker;
+	struct mutex *lock;
+	struct cond *cond;
+};
+void ctx_waiting_begin(struct ctx *, struct ctx_waiting *, struct mutex *lock,
+		       struct cond *);
+void ctx_waiting_end(struct ctx *, struct ctx_waiting *);
+/* Sleeps, in real time; 0, -EINTR, -ETIMEDOUT (when the deadline comes before
+ * the end, at once). */
+int ctx_sleep(struct ctx *, int64_t ms);
+/* Says why, for people: one sentence without a final newline, in which
+ * log_clean replaces secrets. fmt may print the old sentence. Returns errnum,
+ * so that `return ctx_fail(ctx, -EIO, "…")` reads well. */
+int ctx_fail(struct ctx *, int errnum, const char *fmt, ...) printf_like(3, 4);
+
+/*
+ * Whoever is about to wait for the network takes a waiting place: -EAGAIN when
+ * all of the group's are taken, so that threads remain for cached answers.
+ * Calls nest (the second is free); ctx_done gives the place back too.
+ */
+int ctx_wait_begin(struct ctx *);
+void ctx_wait_end(struct ctx *);
+
+/* All requests of a mount: cancelled together when it ends. */
+struct ctx_group *ctx_group_new(unsigned max_waiting);
+struct ctx_group *ctx_group_free(struct ctx_group *); /* must be empty */
+void ctx_group_cancel(struct ctx_group *);            /* present and future */
+unsigned ctx_group_waiting(struct ctx_group *);
+DEFINE_CLEANUP_DONE(struct ctx, ctx_done);
+DEFINE_CLEANUP(struct ctx_group *, ctx_group_free);
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * table/resource: what is said of one pull request: the columns of an index of
+ * them, and the files of each.
+ *
+ * The list gives a pull request whole, but for reviewers and participants,
+ * which have to be asked for (FACTS §5: fields).
+ */
+#include "table/rows.h"
+
+/* ---- values ---- */
+
+static bool has_approved(const struct json *participant)
+{
+	return json_bool(participant, "approved", false);
+}
+
+static bool wants_changes(const struct json *participant)
+{
+	const char *state = json_str(participant, "state");
+
+	return state && !strcmp(state, "changes_requested");
+}
+
+static void reviewers(const struct json *item, struct buf *out)
+{
+	resource_people(json_at(item, "reviewers"),
+			"nickname|display_name|uuid", NULL, out);
+}
+
+static void approvals(const struct json *item, struct buf *out)
+{
+	resource_people(json_at(item, "participants"), PERSON("user"),
+			has_approved, out);
+}
+
+static void requests(const struct json *item, struct buf *out)
+{
+	resource_people(json_at(item, "participants"), PERSON("user"),
+			wants_changes, out);
+}
+
+static void jira(const struct json *item, struct buf *out)
+{
+	static const char *const paths[] = {"title", "source.branch.name",
+					    "description", "summary.raw", NULL};
+
+	resource_jira(item, paths, out);
+}
+
+/* ---- a pull request ---- */
+
+#define STATE_COLUMNS                                                          \
+	{"id", "id", NULL}, {"state", "state", NULL},                          \
+		{"author", PERSON("author"), NULL},                            \
+		{"updated", "updated_on", NULL},                               \
+		{"created", "created_on", NULL},                               \
+		{"source", "source.branch.name", NULL},                        \
+		{"destination", "destination.branch.name", NULL},              \
+		{"reviewers", NULL, reviewers}, {"approved", NULL, approvals}, \
+		{"changes_requested", NULL, requests},                         \
+		{"comments", "comment_count", NULL},                           \
+		{"tasks", "task_count", NULL}, {"draft", "draft", NULL},       \
+		{"jira", NULL, jira},                                          \
+	{                                                                      \
+		"title", "title", NULL                                         \
+	}
+
+const struct resource_column resource_pullrequest_columns[] = {
+	STATE_COLUMNS,
+	{NULL, NULL, NULL},
+};
+
+static const struct resource_column info[] = {
+	STATE_COLUMNS,
+	{"source_repository", "source.repository.full_name", NULL},
+	{"source_commit", "source.commit.hash", NULL},
+	{"destination_repository", "destination.repository.full_name", NULL},
+	{"destination_commit", "destination.commit.hash", NULL},
+	{"merge_commit", "merge_commit.hash", NULL},
+	{"close_source_branch", "close_source_branch", NULL},
+	{"queued", "queued", NULL},
+	{"closed_by", PERSON("closed_by"), NULL},
+	{"reason", "reason", NULL},
+	{"url", "links.html.href", NULL},
+	{NULL, NULL, NULL},
+};
+
+const struct resource_file resource_pullrequest_files[] = {
+	{"description.md", resource_text, "summary.raw|description", NULL},
+	{"info", resource_info, NULL, info},
+	{"pullrequest.json", resource_json, NULL, NULL},
+	{"title", resource_text, "title", NULL},
+	{NULL, NULL, NULL, NULL},
+};
