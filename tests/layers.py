@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
-"""Holds the floors and the doors of the program, from its #include lines.
+"""Holds the floors and the doors of the program, from its #include lines, and
+that no files of a floor call each other in a circle, from its symbols.
 
     tests/layers.py [ROOT]         exit 1 and a line for each violation
     tests/layers.py --self-test    finds each kind of violation in a tree made
                                    for it, and none in a clean one
 
 Floors: an #include goes down, as BELOW says. Doors: a vendor's header is
-included in one place, as DOORS says. Besides: no file over 800 lines, and no
-function that cannot say how much it writes or hides its errors.
+included in one place, as DOORS says. Circles: x.c and x_*.c are one module, so
+is a folder of MODULES; modules of a floor may not need each other in a circle.
+Besides: a header in include/ is for another floor, one in src/ for its own; what
+a floor must never know is not dragged in by what it includes (NEVER_SEES); no
+file over 800 lines, no floor over a quarter of the program, and no function that
+cannot say how much it writes or hides its errors.
 """
 
 import fnmatch
@@ -60,7 +65,16 @@ DOORS = {
     "syslog": (("syslog.h", "sys/syslog.h"), ("src/base/log.c",)),
 }
 
+# What a floor sees of no other, however it is included.
+NEVER_SEES = {"fs": {"content", "clone", "api", "table", "wire", "store"}}
+
+# Folders that are one module: their files are its parts.
+MODULES = ("src/clone",)
+
 LINES_MOST = 800
+SHARE_MOST = 0.25
+# A program that is smaller than this has no floor that is too large.
+SHARE_FROM = 10000
 
 BANNED = set(
     """
@@ -104,7 +118,14 @@ def check_quoted(root, path, floor, header):
     target = header.split("/")[0] if "/" in header else floor
     if target not in FLOORS:
         return f"\"{header}\" is on no floor"
-    places = [f"include/{header}", f"src/{header}"]
+    places = [f"include/{header}"]
+    if target == floor:
+        places.append(f"src/{header}")
+    elif not (root / places[0]).is_file() and (root / "src" / header).is_file():
+        # Of a floor that it may not see at all, that is said below.
+        if target in BELOW[floor]:
+            return f"\"{header}\" is {target}/'s own"
+        places.append(f"src/{header}")
     if "/" not in header:
         # What lies beside it: the private header of a split module.
         places = [str(pathlib.PurePosixPath(path).parent / header)]
@@ -172,6 +193,140 @@ def check_length(text):
         yield n_lines, f"{n_lines} lines, {LINES_MOST} at most"
 
 
+# ---- what a header drags in ----
+
+def included(text):
+    for line in without_comments(text).split("\n"):
+        match = INCLUDE.match(line)
+        if match and match.group(1) and "/" in match.group(1):
+            yield match.group(1)
+
+
+def find_header(root, header):
+    for top in ("include", "src"):
+        if (root / top / header).is_file():
+            return root / top / header
+    return None
+
+
+def check_drags(root):
+    """Headers that a floor sees by way of others."""
+    for floor, never in sorted(NEVER_SEES.items()):
+        files = [f for top in ("include", "src")
+                 for f in sorted((root / top / floor).rglob("*.[ch]"))]
+        for file in files:
+            seen, todo = {}, [(h, h) for h in included(file.read_text())]
+            while todo:
+                header, by = todo.pop()
+                at = find_header(root, header)
+                if header in seen or not at:
+                    continue
+                seen[header] = by
+                todo += [(h, by) for h in included(at.read_text())]
+            for header, by in sorted(seen.items()):
+                # Including `by` itself may be the violation, said above.
+                if header.split("/")[0] in never and by.split("/")[0] not in never:
+                    yield (f"{file.relative_to(root).as_posix()}:1: \"{by}\" "
+                           f"drags in \"{header}\", of which {floor}/ must "
+                           "never know")
+
+
+def check_public(root):
+    """Headers in include/ that no other floor needs."""
+    needed = set()
+    for top in ("include", "src"):
+        for file in (root / top).rglob("*.[ch]"):
+            floor = file.relative_to(root / top).parts[0]
+            for header in included(file.read_text()):
+                if top == "include" or header.split("/")[0] != floor:
+                    needed.add(header)
+    for file in sorted((root / "include").rglob("*.h")):
+        header = file.relative_to(root / "include").as_posix()
+        if header not in needed:
+            yield f"include/{header}:1: only its own floor includes it: src/"
+
+
+# ---- circles ----
+
+FUNCTION = re.compile(
+    r"^(?!static\b|typedef\b|extern\b|else\b)[a-z][\w \t*]*?\b([a-z]\w*)"
+    r"\([^;{}]*\)[^;{}=()]*(?:\([^()]*\))?[^;{}=]*\{", re.MULTILINE)
+DATA = re.compile(
+    r"^(?!static\b|typedef\b|extern\b)(?:const )?(?:struct )?[a-z]\w*(?: const)? "
+    r"\*?(?:const )?([a-z]\w*)(?:\[[^\]]*\])*\s*=\s", re.MULTILINE)
+WORD = re.compile(r"(?<![\w.])(?<!->)[a-z_]\w*")
+# A file's own, whatever it is called elsewhere.
+STATIC = re.compile(r"^static\b[^;{}()=]*?\b([a-z]\w*)\s*[(\[=]", re.MULTILINE)
+
+
+def module_of(path, paths):
+    folder = path.rsplit("/", 1)[0]
+    if folder in MODULES:
+        return folder
+    stem = path[len(folder) + 1:-2]
+    beside = [p[len(folder) + 1:-2] for p in paths
+              if p.rsplit("/", 1)[0] == folder]
+    whole = [s for s in beside if stem == s or stem.startswith(s + "_")]
+    return f"{folder}/{min(whole, key=len)}"
+
+
+def needs_of(root, floor):
+    """module: {a module that it needs: a symbol}."""
+    texts = {f.relative_to(root).as_posix(): NO_CODE.sub(" ", f.read_text())
+             for f in sorted((root / "src" / floor).rglob("*.c"))}
+    defined = {}
+    for path, text in texts.items():
+        for pattern in (FUNCTION, DATA):
+            for match in pattern.finditer(text):
+                defined[match.group(1)] = module_of(path, texts)
+    needs = {module_of(path, texts): {} for path in texts}
+    for path, text in texts.items():
+        module = module_of(path, texts)
+        own = set(STATIC.findall(text))
+        for word in sorted(set(WORD.findall(text)) - own):
+            if defined.get(word, module) != module:
+                needs[module].setdefault(defined[word], word)
+    return needs
+
+
+def circle_of(needs, start):
+    """The way from a module back to itself, shortest first; None."""
+    ways = [[start]]
+    seen = set()
+    for way in ways:
+        for other in sorted(needs[way[-1]]):
+            if other == start:
+                return way + [start]
+            if other not in seen:
+                seen.add(other)
+                ways.append(way + [other])
+    return None
+
+
+def check_circles(root):
+    for floor in FLOORS:
+        needs, said = needs_of(root, floor), set()
+        for module in sorted(needs):
+            way = circle_of(needs, module)
+            if not way or set(way) & said:
+                continue
+            said.update(way)
+            steps = [f"{a} needs {needs[a][b]} of {b}"
+                     for a, b in zip(way, way[1:])]
+            yield f"{module}:1: a circle: {', '.join(steps)}"
+
+
+def check_shares(root):
+    lines = {floor: sum(f.read_text().count("\n") for top in ("include", "src")
+                        for f in (root / top / floor).rglob("*.[ch]"))
+             for floor in FLOORS}
+    total = sum(lines.values())
+    for floor, n_lines in lines.items():
+        if total > SHARE_FROM and n_lines > SHARE_MOST * total:
+            yield (f"src/{floor}:1: {n_lines} of {total} lines: "
+                   "more than a quarter of the program")
+
+
 def violations(root):
     """All of them, as lines to print; and how many files were read."""
     found, n_files = [], 0
@@ -192,6 +347,8 @@ def violations(root):
             for check in checks:
                 found += [f"{path}:{n}: {what}" for n, what in check]
             n_files += 1
+    for check in (check_drags, check_public, check_circles, check_shares):
+        found += check(root)
     return found, n_files
 
 
@@ -200,15 +357,25 @@ CLEAN = {
     "include/base/map.h": "#include <uthash.h>\n",
     "include/wire/http.h": '#include "base/mem.h"\n',
     "include/store/cache.h": '#include "base/mem.h"\n',
-    "include/remote/source.h": '#include "store/cache.h"\n',
-    "include/tree/node.h": '#include "remote/source.h"\n',
-    "include/fs/ops.h": '#include "tree/node.h"\n#include <fuse_lowlevel.h>\n',
+    "include/content/documents.h": '#include "store/cache.h"\n',
+    "include/model/model.h": '#include "base/mem.h"\n',
+    "include/fs/session.h": '#include "model/model.h"\n',
+    "src/model/node.h": '#include "content/documents.h"\n',
+    "src/model/node.c": '#include "model/node.h"\n#include "base/map.h"\n',
+    "src/fs/ops.h": '#include "model/model.h"\n#include <fuse_lowlevel.h>\n',
     "src/base/json.c": "#include <cjson/cJSON.h>\n",
     "src/wire/http.c": '#include "wire/http.h"\n# include <curl/curl.h>\n',
-    "src/store/cache_db.c": '#include "cache_private.h"\n#include <sqlite3.h>\n',
+    "src/store/cache_db.c": '#include "cache_private.h"\n#include <sqlite3.h>\n'
+    "int cache_open(void)\n{\n\treturn cache_get();\n}\n",
+    "src/store/cache.c": "int cache_get(void)\n{\n\treturn cache_open();\n}\n"
+    "static int flight_join(void)\n{\n\treturn 0;\n}\n",
     "src/store/cache_private.h": '#include "store/cache.h"\n',
-    "src/remote/source.c": '#include "wire/http.h"\n#include "store/cache.h"\n',
-    "src/cmd/mount.c": '#include "wire/http.h"\n#include "fs/ops.h"\n'
+    "src/store/flight.c": "int flight_join(void)\n{\n\treturn cache_get();\n}\n",
+    "src/clone/refs.c": "int clone_refs(void)\n{\n\treturn clone_fetch();\n}\n",
+    "src/clone/fetch.c": "int clone_fetch(void)\n{\n\treturn clone_refs();\n}\n",
+    "src/content/documents.c":
+        '#include "wire/http.h"\n#include "store/cache.h"\n',
+    "src/cmd/mount.c": '#include "wire/http.h"\n#include "fs/session.h"\n'
     '/* #include <curl/curl.h> strcpy(a, b) */\n'
     '// sprintf(x)\nconst char *s = "gets(x)"; int my_strcpy(int);\n',
     "tests/unit/test-http.c": '#include <curl/curl.h>\n#include "fs/ops.h"\n'
@@ -220,19 +387,38 @@ WRONG = {
     "upwards": (
         "src/base/mem.c", '#include "wire/http.h"\n', "1: base/ includes"),
     "upwards from a header": (
-        "include/tree/model.h", '#include "fs/ops.h"\n', "which is above it"),
+        "include/model/model.h", '#include "fs/session.h"\n',
+        "which is above it"),
     "upwards in angle brackets": (
-        "src/base/mem.c", "#include <tree/node.h>\n", "which is above it"),
+        "src/base/mem.c", "#include <model/model.h>\n", "which is above it"),
     "wire sees store": (
         "src/wire/link.c", '#include "store/cache.h"\n', "never meet"),
     "store sees wire": (
-        "include/store/flight.h", '#include "wire/http.h"\n', "never meet"),
-    "tree sees store": (
-        "src/tree/node.c", '#include "store/cache.h"\n', "past the floors"),
-    "fs sees remote": (
-        "src/fs/ops.c", '#include "remote/source.h"\n', "past the floors"),
-    "another floor's private header": (
+        "src/store/pack.h", '#include "wire/http.h"\n', "never meet"),
+    "model sees store": (
+        "src/model/problems.c", '#include "store/cache.h"\n',
+        "past the floors"),
+    "fs sees content": (
+        "src/fs/inval.c", '#include "content/documents.h"\n',
+        "past the floors"),
+    "fs sees what a header drags in": (
+        "include/model/model.h", '#include "content/documents.h"\n',
+        "drags in"),
+    "content sees clone": (
+        "src/content/catalog.c", '#include "clone/fetch.h"\n', "does not exist"),
+    "another floor's private header, not to be seen at all": (
         "src/wire/link.c", '#include "store/cache_private.h"\n', "never meet"),
+    "another floor's private header": (
+        "src/content/catalog.c", '#include "store/cache_private.h"\n',
+        "store/'s own"),
+    "a public header for nobody": (
+        "include/store/pack.h", "int x;\n", "only its own floor"),
+    "a circle": (
+        "src/store/cache.c", "int cache_get(void)\n{\n\treturn flight_join();"
+        "\n}\n", "a circle: src/store/cache needs flight_join"),
+    "a circle of data": (
+        "src/store/cache.c", "const struct x cache_get = {\n\tflight_join,\n};\n",
+        "a circle: src/store/cache needs flight_join"),
     "around the floors": (
         "src/wire/link.c", '#include "../store/cache_private.h"\n', "around"),
     "a missing header": (
@@ -250,23 +436,25 @@ WRONG = {
     "curl": ("src/wire/link.c", "#include <curl/easy.h>\n", "curl only"),
     "curl in a test's reach of cmd": (
         "src/cmd/status.c", "#include <curl/curl.h>\n", "curl only"),
-    "sqlite": ("src/store/flight.c", "#include <sqlite3.h>\n", "SQLite only"),
-    "libgit2": ("src/store/cache.c", "#include <git2.h>\n", "libgit2 only"),
+    "sqlite": ("src/store/pack.c", "#include <sqlite3.h>\n", "SQLite only"),
+    "libgit2": ("src/store/pack.c", "#include <git2.h>\n", "libgit2 only"),
     "libgit2's parts": (
-        "src/remote/clone.c", "#include <git2/odb.h>\n", "libgit2 only"),
+        "src/clone/clone.c", "#include <git2/odb.h>\n", "libgit2 only"),
     "cjson": (
-        "src/remote/source.c", "#include <cjson/cJSON.h>\n", "cJSON only"),
+        "src/content/source.c", "#include <cjson/cJSON.h>\n", "cJSON only"),
     "fuse": (
-        "include/tree/model.h", "#include <fuse_lowlevel.h>\n", "FUSE only"),
+        "src/model/model.c", "#include <fuse_lowlevel.h>\n", "FUSE only"),
     "fuse in a folder": (
-        "src/tree/node.c", "#include <fuse3/fuse.h>\n", "FUSE only"),
-    "pthread": ("src/store/flight.c", "#include <pthread.h>\n", "threads only"),
+        "src/model/dirs/rows.c", "#include <fuse3/fuse.h>\n", "FUSE only"),
+    "pthread": ("src/store/pack.c", "#include <pthread.h>\n", "threads only"),
     "threads.h": ("src/base/log.c", "#include <threads.h>\n", "threads only"),
-    "uthash": ("src/tree/node.c", "#include <uthash.h>\n", "uthash only"),
-    "utlist": ("src/tree/node.c", '#include "utlist.h"\n', "uthash only"),
+    "uthash": ("src/model/model.c", "#include <uthash.h>\n", "uthash only"),
+    "utlist": ("src/model/model.c", '#include "utlist.h"\n', "uthash only"),
     "nettle": ("src/cmd/account.c", "#include <nettle/sha1.h>\n", "nettle only"),
     "syslog": ("src/cmd/daemon.c", "#include <syslog.h>\n", "syslog only"),
     "too long": ("src/wire/link.c", "\n" * 801, "801 lines"),
+    "too large a floor": (
+        "src/wire/tables.c", None, "more than a quarter"),
     "too long, a test": ("tests/unit/test-link.c", "\n" * 801, "801 lines"),
 } | {
     name: ("src/wire/link.c", f"\nvoid f(void)\n{{\n\t{name} (a);\n}}\n",
@@ -296,9 +484,17 @@ def self_test():
     for what, (path, text, said) in WRONG.items():
         with tempfile.TemporaryDirectory() as name:
             root = pathlib.Path(name)
-            write_tree(root, CLEAN | {path: text})
+            files = {path: text}
+            if text is None:
+                # Of many files, none too long.
+                files = {path.replace(".c", f"{i}.c"): "\n" * 800
+                         for i in range(13)}
+                path = path.rsplit("/", 1)[0]
+            write_tree(root, CLEAN | files)
             found, _ = violations(root)
-            if len(found) != 1 or said not in found[0] or path not in found[0]:
+            by = "fs/" if said == "drags in" else path.rsplit(".", 1)[0]
+            if not found or said not in found[0] or by not in found[0] or (
+                    len(found) > 1 and said != "drags in"):
                 failures.append(f"{what}: expected \"{said}\", got {found}")
     for failure in failures:
         print(failure)

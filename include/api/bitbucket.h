@@ -66,6 +66,9 @@ int bitbucket_get_bytes(struct ctx *, struct bitbucket *, const char *path,
 			struct http_response *ret_response);
 /* "Range: bytes=…"; NULL when the whole is asked for. */
 char *bitbucket_range_header(const struct bitbucket_range *);
+/* Of a failed http_perform, which leaves words in ctx and not always a
+ * sentence: makes one. Returns r. */
+int bitbucket_end_sentence(struct ctx *, int r);
 
 /* Any list of the API, item by item. */
 enum bitbucket_paging {

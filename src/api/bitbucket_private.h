@@ -71,8 +71,6 @@ bool bitbucket_may_retry(struct ctx *, int r, const struct http_response *,
 			 int64_t *ret_wait_ms);
 /* Waits before trying again: 0, or as ctx_wait_begin and ctx_sleep say. */
 int bitbucket_pause(struct ctx *, int64_t ms);
-/* http_perform leaves words, not always a sentence. */
-int bitbucket_end_sentence(struct ctx *, int r);
 /*
  * A page's `next` as the URL to ask: mended where the service is known to get
  * it wrong (FACTS §5). NULL: there is none. -EPROTO when it leads elsewhere.

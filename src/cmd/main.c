@@ -4,12 +4,9 @@
 #include "cmd/command.h"
 
 #include "base/file.h"
-#include "base/log.h"
-#include "base/text.h"
 
 #include <fcntl.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <unistd.h>
 
 #define LINE_MAX_OPTIONS 256
@@ -44,33 +41,6 @@ static const char help_text[] =
 	"email and token in ~/.config/bitbucketfs/config (chmod 600). See\n"
 	"bitbucketfs(1) for everything, bitbucketfs(7) for what is in the "
 	"mount.\n";
-
-void command_say(const char *fmt, ...)
-{
-	cleanup(buf_done) struct buf clean = BUF_INIT(0);
-	char text[4096];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	log_clean(text);
-	/* A sentence may have the service's words in it. */
-	text_clean(&clean, text, strlen(text), "\n\t");
-	fprintf(stderr, "bitbucketfs: %s\n", clean.data ? clean.data : "");
-}
-
-enum command_exit command_usage(const char *fmt, ...)
-{
-	char text[4096];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	command_say("%s", text);
-	return COMMAND_USAGE;
-}
 
 static enum command_exit print(const char *text)
 {

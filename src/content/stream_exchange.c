@@ -6,8 +6,6 @@
  */
 #include "content/stream_private.h"
 
-#include "api/bitbucket_private.h"
-
 #include "base/clock.h"
 
 #include <inttypes.h>

@@ -1,0 +1,38 @@
+/*
+ * cmd/command: what every command says of itself.
+ */
+#include "cmd/command.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void command_say(const char *fmt, ...)
+{
+	cleanup(buf_done) struct buf clean = BUF_INIT(0);
+	char text[4096];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_clean(text);
+	/* A sentence may have the service's words in it. */
+	text_clean(&clean, text, strlen(text), "\n\t");
+	fprintf(stderr, "bitbucketfs: %s\n", clean.data ? clean.data : "");
+}
+
+enum command_exit command_usage(const char *fmt, ...)
+{
+	char text[4096];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	command_say("%s", text);
+	return COMMAND_USAGE;
+}
