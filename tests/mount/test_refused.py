@@ -1,7 +1,7 @@
 """A directory that cannot be listed, under the programs that people list with: each ends, and says so.
 
 The error comes at OPENDIR. An error that came from READDIR after an open that succeeded would be an empty directory to half of
-them, and others would repeat the call for ever. The errnos that can come are model_opens_with() in src/tree/model_dir.c; of
+them, and others would repeat the call for ever. The errnos that can come are model_opens_with() in src/model/model_dir.c; of
 those ENOSPC, EMFILE, ENFILE, ENOMEM, EAGAIN and EFBIG are for want of something on this machine, and made where that is tested;
 EINTR is Ctrl-C's.
 """

@@ -1,6 +1,6 @@
 /*
  * Answers as the service gives them, and programs that ask: what the tests of
- * remote/budget share.
+ * api/budget share.
  */
 #ifndef TESTS_BUDGET_WORLD_H
 #define TESTS_BUDGET_WORLD_H

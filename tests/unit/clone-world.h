@@ -1,5 +1,5 @@
 /*
- * The world of the tests of remote/clone: repositories made by git, served by
+ * The world of the tests of clone/clone: repositories made by git, served by
  * git behind the tiny server, and a mount's cache, client and clones on them.
  */
 #ifndef TESTS_CLONE_WORLD_H

@@ -1,5 +1,5 @@
 /*
- * remote/bitbucket, the listing of repositories: side by side, cut off, lying.
+ * api/bitbucket, the listing of repositories: side by side, cut off, lying.
  */
 #include "bitbucket-world.h"
 #include "corpora.h"

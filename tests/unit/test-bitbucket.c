@@ -1,5 +1,5 @@
 /*
- * remote/bitbucket, one request: refusals and their sentences, retries; and the
+ * api/bitbucket, one request: refusals and their sentences, retries; and the
  * workspaces.
  */
 #include "bitbucket-world.h"

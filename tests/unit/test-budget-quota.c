@@ -1,5 +1,5 @@
 /*
- * remote/budget: what is left, and who may spend it.
+ * api/budget: what is left, and who may spend it.
  */
 #include "budget-world.h"
 

@@ -1,5 +1,5 @@
 /*
- * remote/budget: that it is remembered, and shared by mounts and threads.
+ * api/budget: that it is remembered, and shared by mounts and threads.
  */
 #include "budget-world.h"
 

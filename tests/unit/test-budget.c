@@ -1,5 +1,5 @@
 /*
- * remote/budget: pauses and their ends.
+ * api/budget: pauses and their ends.
  */
 #include "budget-world.h"
 

@@ -1,5 +1,5 @@
 /*
- * remote/catalog, repositories and documents: identity by uuid, what costs a
+ * content/catalog, repositories and documents: identity by uuid, what costs a
  * request, what vanishes.
  */
 #include "catalog-world.h"

@@ -1,5 +1,5 @@
 /*
- * remote/catalog, the root: what is listed, entered by name, refused, renamed.
+ * content/catalog, the root: what is listed, entered by name, refused, renamed.
  */
 #include "catalog-world.h"
 

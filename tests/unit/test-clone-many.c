@@ -1,5 +1,5 @@
 /*
- * remote/clone when many want the same, some leave, and processes die: all
+ * clone/clone when many want the same, some leave, and processes die: all
  * share one fetch, and nothing half taken in stays.
  */
 #include "clone-world.h"

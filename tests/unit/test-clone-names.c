@@ -1,5 +1,5 @@
 /*
- * remote/clone: names that go over to other repositories. What git says under a
+ * clone/clone: names that go over to other repositories. What git says under a
  * name is the repository's only while that is its name.
  */
 #include "clone-world.h"

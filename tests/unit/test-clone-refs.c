@@ -1,5 +1,5 @@
 /*
- * remote/clone: the names of branches and tags, refs that are followed beside
+ * clone/clone: the names of branches and tags, refs that are followed beside
  * the default branch, and any commit, also of a fork.
  */
 #include "clone-world.h"

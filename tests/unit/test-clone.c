@@ -1,5 +1,5 @@
 /*
- * remote/clone against real git: what is brought and how often, what is left
+ * clone/clone against real git: what is brought and how often, what is left
  * when it fails, and what times paths have. test-clone-many has what happens
  * at once.
  */

@@ -1,5 +1,5 @@
 /*
- * remote/credential: which kind a pair is, what each door is told, and that no
+ * api/credential: which kind a pair is, what each door is told, and that no
  * secret shows.
  */
 #include "api/credential.h"

@@ -1,5 +1,5 @@
-/* tree/dirbook: a reader in the middle of a listing neither skips nor repeats a
- * name when others come and go. */
+/* model/dirbook: a reader in the middle of a listing neither skips nor repeats
+ * a name when others come and go. */
 #include "model/dirbook.h"
 
 #include <setjmp.h>

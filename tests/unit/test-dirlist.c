@@ -1,4 +1,4 @@
-/* tree/dirlist: who has which listing open, and what is kept. */
+/* model/dirlist: who has which listing open, and what is kept. */
 #include "model/dirlist.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /*
- * remote/documents: lists whole while items come and go, their files, their
+ * content/documents: lists whole while items come and go, their files, their
  * items, what is remembered of a refusal, and one request for what changed.
  */
 #include "documents-world.h"

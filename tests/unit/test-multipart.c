@@ -1,5 +1,5 @@
 /*
- * remote/multipart: the service's example, encodings, odd and broken answers.
+ * api/multipart: the service's example, encodings, odd and broken answers.
  */
 #include "api/multipart.h"
 

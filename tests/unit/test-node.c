@@ -1,4 +1,4 @@
-/* tree/node: identity, the kernel's counts, one node a name. */
+/* model/node: identity, the kernel's counts, one node a name. */
 #include "model/provider.h"
 
 #include <setjmp.h>

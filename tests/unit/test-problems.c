@@ -1,4 +1,4 @@
-/* tree/problems: lines, no repeats, a new generation past 1 MiB. */
+/* model/problems: lines, no repeats, a new generation past 1 MiB. */
 #include "model/problems.h"
 
 #include "base/clock.h"

@@ -1,5 +1,5 @@
 /*
- * remote/source: what is served, what is waited for, what is asked once.
+ * content/read_through: what is served, what is waited for, what is asked once.
  */
 #include "content/read_through.h"
 

@@ -1,5 +1,5 @@
 /*
- * remote/resource: pull requests, commits, refs and what is said of them:
+ * table/resource: pull requests, commits, refs and what is said of them:
  * columns, keys of Jira, links, and conversations, from whole, odd and broken
  * answers.
  */

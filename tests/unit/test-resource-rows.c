@@ -1,5 +1,5 @@
 /*
- * remote/resource: what holds of every row of the table, and that bodies which
+ * table/resource: what holds of every row of the table, and that bodies which
  * the service once sent (or mutations of them) pass through their rows whole.
  */
 #include "table/resource.h"

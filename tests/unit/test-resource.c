@@ -1,5 +1,5 @@
 /*
- * remote/resource: the files of a repository, from whole, odd and broken
+ * table/resource: the files of a repository, from whole, odd and broken
  * objects.
  */
 #include "table/resource.h"

@@ -1,4 +1,4 @@
-/* tree/shown: the plays in which the kernel could keep an outdated listing. */
+/* model/shown: the plays in which the kernel could keep an outdated listing. */
 #include "model/shown.h"
 
 #include <setjmp.h>

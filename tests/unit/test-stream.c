@@ -1,5 +1,5 @@
 /*
- * remote/stream: each chunk asked for once, however it comes; bytes that grow.
+ * content/stream: each chunk asked for once, however it comes; bytes that grow.
  *
  * The API sends who asks for /big to another host of this test, or, where the
  * test says so, has the bytes itself.
