@@ -11,8 +11,9 @@ included in one place, as DOORS says. Circles: x.c and x_*.c are one module, so
 is a folder of MODULES; modules of a floor may not need each other in a circle.
 Besides: a header in include/ is for another floor, one in src/ for its own; what
 a floor must never know is not dragged in by what it includes (NEVER_SEES); no
-file over 800 lines, no floor over a quarter of the program, and no function that
-cannot say how much it writes or hides its errors.
+file over 800 lines, no floor over a quarter of the program, no file that no
+meson.build lists, and no function that cannot say how much it writes or hides its
+errors.
 """
 
 import fnmatch
@@ -327,6 +328,45 @@ def check_shares(root):
                    "more than a quarter of the program")
 
 
+# ---- lists of files ----
+
+LISTED = re.compile(r"^ +'([\w./-]+)',$", re.MULTILINE)
+
+
+def list_in(file):
+    """The names of a meson.build: a line each."""
+    text = file.read_text() if file.is_file() else ""
+    return LISTED.findall(text) + re.findall(r"files\('(\S+)'\)", text)
+
+
+def check_list(file, names, beside):
+    """names, as the list in file has them, beside what lies there."""
+    several = [n for n in LISTED.findall(file.read_text())
+               if n in names] if file.is_file() else []
+    if several != sorted(set(several)):
+        yield f"{file}:1: not sorted, or a name twice"
+    for name in sorted(set(beside) - set(names)):
+        yield f"{file}:1: {name} is not listed, so it is not built"
+
+
+def check_lists(root):
+    """Files that are not built; meson itself says which are missing."""
+    sources = sorted((root / "src").rglob("*.c"))
+    folders = sorted({f.parent for f in sources})
+    found = list(check_list(
+        root / "src/meson.build", list_in(root / "src/meson.build"),
+        [f.relative_to(root / "src").as_posix() for f in folders]))
+    for folder in folders:
+        file = folder / "meson.build"
+        found += check_list(file, list_in(file),
+                            [f.name for f in sources if f.parent == folder])
+    tests = [f.stem.removeprefix("test-")
+             for f in (root / "tests/unit").glob("test-*.c")]
+    file = root / "tests/meson.build"
+    found += check_list(file, list_in(file), tests)
+    return [line.removeprefix(f"{root}/") for line in found]
+
+
 def violations(root):
     """All of them, as lines to print; and how many files were read."""
     found, n_files = [], 0
@@ -347,7 +387,8 @@ def violations(root):
             for check in checks:
                 found += [f"{path}:{n}: {what}" for n, what in check]
             n_files += 1
-    for check in (check_drags, check_public, check_circles, check_shares):
+    for check in (check_drags, check_public, check_circles, check_shares,
+                  check_lists):
         found += check(root)
     return found, n_files
 
@@ -419,6 +460,17 @@ WRONG = {
     "a circle of data": (
         "src/store/cache.c", "const struct x cache_get = {\n\tflight_join,\n};\n",
         "a circle: src/store/cache needs flight_join"),
+    "a file that is not built": (
+        "src/wire/meson.build", "sources += files(\n)\n", "http.c is not listed"),
+    "a list that is not sorted": (
+        "src/store/meson.build", "sources += files(\n  'cache_db.c',\n"
+        "  'cache.c',\n  'flight.c',\n)\n", "not sorted"),
+    "a folder that is not built": (
+        "src/meson.build", "foreach folder : [\n    'base',\n    'clone',\n"
+        "    'cmd',\n    'content',\n    'model',\n    'store',\n"
+        "  ]\nendforeach\n", "wire is not listed"),
+    "a test that is not built": (
+        "tests/meson.build", "\n", "http is not listed"),
     "around the floors": (
         "src/wire/link.c", '#include "../store/cache_private.h"\n', "around"),
     "a missing header": (
@@ -466,7 +518,22 @@ WRONG = {
 }
 
 
+def lists_of(files):
+    """The meson.build files that list all of them."""
+    lists = {"src/meson.build": set(), "tests/meson.build": set()}
+    for path in files:
+        folder, name = path.rsplit("/", 1)
+        if path.startswith("src/") and name.endswith(".c"):
+            lists["src/meson.build"].add(folder.removeprefix("src/"))
+            lists.setdefault(f"{folder}/meson.build", set()).add(name)
+        elif name.startswith("test-"):
+            lists["tests/meson.build"].add(name[len("test-"):-2])
+    return {path: "".join(f"  '{name}',\n" for name in sorted(names))
+            for path, names in lists.items()}
+
+
 def write_tree(root, files):
+    files = lists_of(files) | files
     for path, text in files.items():
         file = root / path
         file.parent.mkdir(parents=True, exist_ok=True)
