@@ -457,7 +457,7 @@ int objects_blob_file(struct ctx *ctx, struct objects *o, const struct oid *oid,
 		return r;
 	path = xasprintf("%s/big/%s", o->path, oid_hex(oid, hex));
 	for (;;) {
-		struct work *work;
+		struct work *work = NULL;
 
 		if (open_existing(ctx, path, NULL, size, ret_fd) == 0)
 			return 0;
