@@ -1,7 +1,7 @@
 /*
  * model/dirbook: a hash of names that were ever seen in a directory. Names that
- * are gone stay, so that they get their old cookie when they come back: a
- * directory has far fewer names in its life than would matter.
+ * are gone stay in it, so that they have their old cookie when they come back:
+ * few names come and go in the life of one directory.
  */
 #include "model/dirbook.h"
 
@@ -16,8 +16,9 @@ struct seen {
 
 struct dirbook {
 	struct mutex lock;
-	struct seen *seen; /* under lock */
-	uint64_t last;     /* under lock */
+	/* Under lock: */
+	struct seen *seen;
+	uint64_t last; /* the largest cookie that was given */
 };
 
 struct dirbook *dirbook_new(void)

@@ -18,11 +18,9 @@ struct dirbook_entry {
 	uint64_t cookie; /* > 0 */
 	size_t index;    /* in the names given */
 };
-/*
- * The names, each with its cookie (new ones get the next serials, in the order
- * given), sorted by cookie, without those up to `after`. *ret_entries is the
- * caller's (free).
- */
+/* The names with their cookies, sorted by cookie, those up to `after` left out.
+ * Names that were never seen get the next serials, in the order given.
+ * *ret_entries is the caller's (free). */
 void dirbook_order(struct dirbook *, size_t n,
 		   const char *(*name)(const void *names, size_t i),
 		   const void *names, uint64_t after,

@@ -1,10 +1,11 @@
 /*
- * model/dirlist: one lock over who has what open, and over what is kept. What
- * is let go of is freed outside of it.
+ * model/dirlist: one lock over the open directories and the kept listings.
+ * References are dropped outside of it, because freeing a listing calls its
+ * provider.
  *
- * Invariants, under the lock: a listing that somebody has open counts in n_open
- * once, however many have it; one that is the newest of its directory and that
- * nobody has open is in the row of those kept, and counts in n_kept.
+ * Invariants, under the lock: n_open counts a listing that is open once,
+ * however many openers it has; a listing that is the newest of its directory
+ * and that nobody has open is in the list of kept ones, and counts in n_kept.
  */
 #include "model/dirlist.h"
 
@@ -71,7 +72,7 @@ void dirlist_add_taken(struct dirlist *l, char *name, uint64_t cookie,
 {
 	size_t n = l->n_texts_private;
 
-	/* Room for twice as many whenever they are a power of two. */
+	/* The array doubles whenever it is full: n is a power of two then. */
 	if ((n & (n - 1)) == 0)
 		l->texts_private =
 			xrealloc(l->texts_private,
@@ -177,26 +178,29 @@ size_t dirlist_seek(const struct dirlist *l, uint64_t after)
 struct dirlists {
 	struct mutex lock;
 	size_t most_open, most_kept;
-	size_t n_open, n_kept; /* under lock: bytes */
-	struct listed *kept;   /* under lock: used longest ago first */
-	struct opened *opened; /* under lock */
+	/* Under lock: */
+	size_t n_open, n_kept; /* bytes */
+	struct listed *kept;   /* the longest unused first */
+	struct opened *opened;
 };
 
 struct listed {
 	struct dirlists *all;
-	struct dirlist *newest; /* under lock; NULL: none at hand */
-	struct shown shown;     /* under lock */
-	uint64_t n_forgets;     /* under lock */
-	bool is_kept;           /* under lock: in all->kept */
-	struct listed *prev, *next;
+	/* Under all->lock: */
+	struct dirlist *newest; /* NULL: none at hand */
+	struct shown shown;
+	uint64_t n_forgets;         /* how often the newest was forgotten */
+	bool is_kept;               /* in all->kept */
+	struct listed *prev, *next; /* in all->kept */
 };
 
 struct opened {
 	struct listed *listed;
 	struct node *node;       /* a reference */
 	struct dirlist *listing; /* a reference */
+	/* Under listed->all->lock: */
 	struct shown_opened shown;
-	struct opened *prev, *next; /* under lock */
+	struct opened *prev, *next;
 };
 
 struct dirlists *dirlists_new(size_t most_open, size_t most_kept)
@@ -233,8 +237,8 @@ void dirlists_bytes(struct dirlists *all, size_t *ret_open, size_t *ret_kept)
 	mutex_unlock(&all->lock);
 }
 
-/* Takes the newest away from its directory: who has it open keeps it. Returns
- * the reference, to be dropped outside the lock. */
+/* Takes the newest listing away from its directory; openers keep theirs. The
+ * caller drops the returned reference, outside the lock. */
 static struct dirlist *forget(struct dirlists *all, struct listed *d)
 	requires_lock(all->lock)
 {
@@ -246,8 +250,8 @@ static struct dirlist *forget(struct dirlists *all, struct listed *d)
 	return steal(&d->newest);
 }
 
-/* Nobody has the newest open: it stays while there is room. What has to go is
- * returned, to be dropped outside the lock: it may be another one. */
+/* Nobody has the newest listing open any more: it is kept, until evict needs
+ * the room. */
 static void keep(struct dirlists *all, struct listed *d)
 	requires_lock(all->lock)
 {
@@ -267,7 +271,8 @@ static void unkeep(struct dirlists *all, struct listed *d)
 	all->n_kept -= d->newest->n_bytes;
 }
 
-/* What is beyond the bound, one after the other. */
+/* Frees kept listings, the longest unused first, until they are within the
+ * bound. */
 static void evict(struct dirlists *all)
 {
 	struct dirlist *gone;
@@ -335,12 +340,13 @@ void listed_forget(struct listed *d)
 	dirlist_unref(gone);
 }
 
-/* Counts it as open, once more. */
+/* One more opener. False: over the bound. */
 static bool pin(struct dirlists *all, struct dirlist *l)
 	requires_lock(all->lock)
 {
 	if (l->n_open_private == 0) {
-		/* One that is too large by itself is open alone. */
+		/* A listing that is larger than the bound can be opened when
+		 * nothing else is: otherwise it never could. */
 		if (all->n_open > 0 &&
 		    all->n_open + l->n_bytes > all->most_open)
 			return false;
@@ -360,9 +366,14 @@ int listed_open(struct listed *d, struct node *node, struct dirlist *l,
 	bool fits, aside;
 
 	mutex_lock(&all->lock);
-	/* 1. A begins to bring the names. 2. They change; the refresh stores
-	 * the new ones and forgets the listing. 3. A comes here with the old
-	 * ones: as the newest they would be shown for all of their lifetime. */
+	/*
+	 * 1. A begins to bring the names.
+	 * 2. They change; the refresh stores the new names and forgets the
+	 *    listing (n_forgets).
+	 * 3. A comes here with the old names. As the newest listing they would
+	 *    be shown to everybody for all of their lifetime: they are served
+	 *    to A alone.
+	 */
 	aside = l->is_aside ||
 		(l != d->newest && d->n_forgets != look->n_forgets);
 	if (!aside && l != d->newest && d->newest &&

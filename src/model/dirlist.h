@@ -1,16 +1,17 @@
 /*
- * model/dirlist: the names of a directory as they were brought at OPENDIR, and
- * who has them open. Private to tree/.
+ * model/dirlist: the names of a directory as its provider brought them at
+ * OPENDIR, and who has the directory open. Private to model/.
  *
- * A listing is immutable and counted, and holds whatever its provider needs to
- * say the names again (the pin): READDIR serves it and cannot fail, also when
- * the cache has lost it meanwhile. Racing openers share one; a newer one
- * replaces it for later openers, each finishes its own. What nobody has open is
- * kept while it is the newest and there is room for it, so that a directory
- * that did not change is opened again without a question to anybody.
+ * A listing is immutable and counted. It holds whatever its provider needs to
+ * say the names again (the pin), so that READDIR is served from it and cannot
+ * fail, even when the cache has lost the names meanwhile. Racing openers share
+ * one listing; a newer one replaces it for later openers, and each opener
+ * finishes its own. A listing that nobody has open is kept while it is the
+ * newest one and there is room: so a directory that did not change is opened
+ * again without asking anybody.
  *
- * Bytes that are open are bounded for the mount, and so are those that are
- * kept. One lock, a leaf. Must never know what the names mean.
+ * Two bounds for the mount: bytes of open listings, and bytes of kept ones. One
+ * lock, a leaf. Must never know what the names mean.
  */
 #ifndef MODEL_DIRLIST_H
 #define MODEL_DIRLIST_H
@@ -31,7 +32,7 @@ struct dirlist_name {
 	const char *name;
 	uint64_t cookie; /* > 0 */
 	mode_t type;
-	unsigned tag; /* the provider's own word for it */
+	unsigned tag; /* the provider's own, to find the name's object again */
 };
 /* One READDIR. */
 struct dirlist_piece {
@@ -44,8 +45,8 @@ struct dirlist_piece {
 struct dirlist_ops {
 	/* The i-th name by cookie; NULL: it is in the listing's names. */
 	void (*at)(const struct dirlist *, size_t i, struct dirlist_name *ret);
-	/* What it is, with attributes: false where they are not at hand. Never
-	 * waits for the network. NULL: names alone. */
+	/* What the name is, with attributes. False: they are not at hand. Never
+	 * waits for the network. NULL: names without attributes. */
 	bool (*found)(struct dirlist_piece *, const struct dirlist_name *,
 		      struct found *ret_found);
 	void (*piece_done)(struct dirlist_piece *); /* of `own`; may be NULL */
@@ -57,14 +58,14 @@ struct dirlist {
 	void *data; /* the pin */
 	struct dirlist_name *names;
 	size_t n_names;
-	uint64_t version; /* equal ones are equal names */
-	int64_t left_ms;  /* unasked for so long, since … */
-	int64_t made_ms;  /* … then (clock_mono_ms) */
+	uint64_t version; /* equal versions: equal names and types */
+	int64_t left_ms;  /* true for so long without asking, from … */
+	int64_t made_ms;  /* … this moment on (clock_mono_ms) */
 	size_t n_bytes;   /* in memory, with the pin */
-	/* The node that brought it (compared, never followed): a directory
-	 * that is found elsewhere may have other names there. */
+	/* The node for which it was brought (compared, never followed): a
+	 * directory that roams may have other names at another place. */
 	const struct node *dir;
-	bool is_aside; /* nobody but its opener is to have it */
+	bool is_aside; /* served to its opener alone, never the newest */
 	struct refcount refcount_private;
 	unsigned n_open_private;
 	size_t n_room_private;
@@ -72,69 +73,71 @@ struct dirlist {
 	size_t n_texts_private;
 };
 
-/* Making one: names are added, then it is sealed. data is taken; n_bytes is
- * what it takes in memory, about. */
+/* Making a listing: names are added, then it is sealed. data is taken; n_bytes
+ * is about what data takes in memory. */
 struct dirlist *dirlist_new(const struct dirlist_ops *, void *data,
 			    size_t n_bytes);
 struct dirlist *dirlist_ref(struct dirlist *);
 struct dirlist *dirlist_unref(struct dirlist *);
 DEFINE_CLEANUP(struct dirlist *, dirlist_unref);
-/* The name is borrowed from the pin, or a constant; or the listing takes it. */
+/* dirlist_add borrows the name, from the pin or from a constant;
+ * dirlist_add_taken takes it. */
 void dirlist_add(struct dirlist *, const char *name, uint64_t cookie,
 		 mode_t type, unsigned tag);
 void dirlist_add_taken(struct dirlist *, char *name, uint64_t cookie,
 		       mode_t type, unsigned tag);
-/* Names from the first-th on come and go: their cookies are base and the
- * book's. */
+/* Names from the first-th on come and go: each gets the cookie that the book
+ * has for it, plus base. */
 void dirlist_number(struct dirlist *, size_t first, struct dirbook *,
 		    uint64_t base);
-/* Orders by cookie, and makes the version of the names. left_ms as above. */
+/* Sorts by cookie, and computes the version. left_ms as in struct dirlist. */
 struct dirlist *dirlist_seal(struct dirlist *, int64_t left_ms);
 /* What is left of left_ms; at least a second, for the kernel's sake. */
 int64_t dirlist_left_ms(const struct dirlist *);
 void dirlist_at(const struct dirlist *, size_t i, struct dirlist_name *ret);
-/* The position of the first name behind a cookie. */
+/* The position of the first name with a cookie larger than `after`. */
 size_t dirlist_seek(const struct dirlist *, uint64_t after);
 
-struct dirlists; /* a mount's */
+struct dirlists; /* all of a mount */
 /* In bytes; 0: the defaults. */
 struct dirlists *dirlists_new(size_t most_open, size_t most_kept);
-/* Also what was left open when the kernel went away. */
+/* Frees also what was still open when the kernel went away. */
 struct dirlists *dirlists_free(struct dirlists *);
 
-/* What a node has once it was opened; node->listed. */
+/* A directory that was opened at least once; node->listed. */
 struct listed;
 struct listed *listed_new(struct dirlists *);
 struct listed *listed_free(struct listed *);
-/* What there was when a bringing began; for listed_open. */
+/* What listed_newest saw before the provider was asked for names; listed_open
+ * compares. */
 struct listed_look {
-	bool fresh; /* nobody need be asked for another listing */
+	bool fresh;                   /* the newest listing is still good */
 	const struct dirlist *newest; /* compared, never followed */
 	uint64_t n_forgets;
 };
-/* The newest one, a reference, if it is at hand. */
+/* A reference to the newest listing, or NULL. */
 struct dirlist *listed_newest(struct listed *, struct listed_look *ret_look);
-/* Whoever opens it next asks. */
+/* The newest listing is no longer good: the next opener asks the provider. */
 void listed_forget(struct listed *);
 
 /* A directory that is open. */
 struct opened;
-/*
- * Opens what was brought (the reference is taken). Of two who raced the second
- * takes the first one's, if it says the same. What was brought while the newest
- * was forgotten (listed_forget) may be of before: it is shown to this opener
- * and never becomes the newest. -ENOMEM over the bound.
- */
+/* Opens the directory with the listing that was brought (the reference is
+ * taken). If another opener was first with an equal one, that one is shared. A
+ * listing that was forgotten (listed_forget) while it was being brought may
+ * have names of before: this opener is served from it, but it never becomes the
+ * newest. -ENOMEM over the bound. */
 int listed_open(struct listed *, struct node *, struct dirlist *,
 		const struct listed_look *, struct opened **ret_opened,
 		enum shown_reply *ret_reply);
 struct node *opened_node(const struct opened *);
 const struct dirlist *opened_listing(const struct opened *);
-/* It is read from the start. */
+/* A READDIR from cookie 0. */
 void opened_read(struct opened *);
-/* It is the newest; else only its names are good for anything. */
+/* Whether it is served from the newest listing. If not, its names may be shown,
+ * but no node may be made of them: see model_readdir. */
 bool opened_is_newest(const struct opened *);
-/* The node's reference is the caller's again. */
+/* The node's reference, which the caller drops. */
 struct node *opened_close(struct opened *);
 
 /* For status and tests. */

@@ -36,8 +36,9 @@ static int say_failure(struct model *model, struct ctx *ctx,
 	return r;
 }
 
-/* Names that are not there and interrupted calls are no problems. That the
- * service has not what it ought to have is one, and has a sentence. */
+/* Whether a failure is recorded as a problem. Not: names that do not exist, and
+ * calls that were interrupted. But ENOENT with a sentence is one: the service
+ * has not got what the layout promises. */
 static int failed(struct model *model, struct ctx *ctx, const struct node *node,
 		  const char *name, int r)
 {
@@ -65,7 +66,7 @@ static void fill(struct model *model, const struct node_told *told,
 	*attr = (struct model_attr){.attr_timeout = seconds(left_ms)};
 	attr->st.st_ino = told->ino;
 	attr->st.st_mode = told->mode;
-	/* A symlink's mode is nobody's permission: 0777 on every system. */
+	/* A symlink is 0777 on every system: umask does not apply. */
 	if (!S_ISLNK(told->mode))
 		attr->st.st_mode &= ~(model->config.umask & 0777);
 	attr->st.st_nlink = 1;
@@ -82,15 +83,16 @@ static void fill(struct model *model, const struct node_told *told,
 void model_fill_entry(struct model *model, const struct node_told *told,
 		      const struct found *found, struct model_entry *entry)
 {
-	/* Not found->what.size: another thread may have told a larger one. */
+	/* told->size, not found->what.size: of a growing file another thread
+	 * may have told the kernel a larger size since. */
 	fill(model, told, found->ask_attr ? 0 : found->left_ms, told->size,
 	     &entry->attr);
 	entry->ino = told->ino;
 	entry->entry_timeout = seconds(found->left_ms);
 }
 
-/* *ret_node is a reference, NULL when there is no such name (found then says
- * for how long). */
+/* *ret_node is a reference; NULL: there is no such name, and found->left_ms
+ * says for how long. */
 static int look_up(struct ctx *ctx, struct model *model, struct node *dir,
 		   const char *name, bool kernel, struct found *found,
 		   struct node **ret_node)
@@ -106,7 +108,9 @@ static int look_up(struct ctx *ctx, struct model *model, struct node *dir,
 			    : -ENOTDIR;
 		if (r < 0 || !found->what.provider)
 			break;
-		/* NULL: the directory moved on while we looked. */
+		/* NULL: the directory has another git object since it was
+		 * asked. The name of the old one must not come back: look
+		 * again. */
 		node = node_make(model->nodes, dir, name, &found->what,
 				 found->checked ? &found->expect : NULL,
 				 kernel);

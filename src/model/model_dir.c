@@ -40,7 +40,8 @@ bool model_opens_with(int r)
 	}
 }
 
-/* What there is no more is nothing that the directory lacks: see the header. */
+/* ENOENT would say that the directory was deleted, and ESTALE make the kernel
+ * repeat the call: see model_opendir in the header. */
 static int as_opened(int r)
 {
 	if (r == -ENOENT || r == -ESTALE)
@@ -48,11 +49,9 @@ static int as_opened(int r)
 	return model_opens_with(r) ? r : -EIO;
 }
 
-/*
- * df opens the directory that it is asked about, so that it is mounted by then,
- * and reads nothing of it: it is to hear of the mount, not to wait for a
- * network (layout rule 9).
- */
+/* df opens the directory that it is asked about, so that an automounter mounts
+ * it, and reads nothing of it: df wants to hear of the mount, not to wait for a
+ * network (layout rule 9). */
 static bool is_df(const struct ctx *ctx)
 {
 	char path[32];
@@ -187,8 +186,15 @@ void model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
 		bool known;
 
 		dirlist_at(l, i, &name);
-		/* Of an older one a name may have become another thing, which a
-		 * node made of the old one would take the name from. */
+		/*
+		 * 1. A has an older listing open, which has the name x.
+		 * 2. A newer listing is brought; in it x is another thing, and
+		 *    a lookup makes a node of that.
+		 * 3. A's READDIRPLUS makes a node of the x that it has: the
+		 *    newer node would lose its name, and the kernel would be
+		 *    shown the older thing.
+		 * So an older listing tells names alone.
+		 */
 		known = plus && l->ops->found && opened_is_newest(opened) &&
 			l->ops->found(&piece, &name, &found);
 		if (!emit_name(&reader, &name, known ? &found : NULL))

@@ -2,19 +2,20 @@
  * model/node: nodes, in the two tables of model/node_index, under one lock.
  *
  * Invariants: nlookup > 0 holds exactly one of refs; a child holds a reference
- * on its parent; a linked node is found by name, every node with refs > 0
- * by number. A node is freed by whoever drops the last reference, outside the
- * lock, and its parent's reference after it (a loop, not a recursion: trees
- * can be deep).
+ * on its parent; a linked node is found by name, every node with refs > 0 by
+ * number. A node is freed by whoever drops the last reference, outside the
+ * lock, and its parent's reference after it (a loop, not a recursion: trees can
+ * be deep).
  *
  * A directory that roams and is found at another place (7 among the open pull
  * requests, merged/7 later) becomes a new node, because a node's parent and
  * name are read without the lock. The new node takes the number, the kernel's
  * count and a reference on the old one, its former; the old one is retired: out
- * of the tables, and alive as long as its children, whoever has it open, or the
- * new one. The kernel moves its dentry when it sees the number under the new
- * name: a shell that stands there goes on, and its getcwd is right again. What
- * the kernel was told of the listing is the first one's, for all of them.
+ * of the tables, and alive as long as its children, its openers or the new node
+ * need it. The kernel moves its dentry when it sees the number under the new
+ * name: a shell that stands there goes on, and its getcwd is right again. All
+ * nodes of such a row share the first one's memory of what the kernel was told
+ * of the listing (node_book, node_listed).
  */
 #include "model/node.h"
 
@@ -24,11 +25,59 @@
 #define MANY_NODES 10000
 
 struct node_table {
-	atomic_size_t n_went; /* since node_many_went was true */
+	atomic_size_t n_went; /* nodes freed since node_many_went was true */
 	struct mutex lock;
-	struct node_index index; /* under lock */
-	struct node *retired;    /* under lock */
+	/* Under lock: */
+	struct node_index index;
+	struct node *retired;
 };
+
+/*
+ * VERSION = INODE
+ *
+ * OPEN is answered with ENOSYS (fs/ops): the kernel opens files by itself, we
+ * hear neither of an open(2) nor of a close(2), and the kernel keeps pages of
+ * an inode for as long as it likes. What a reader gets is therefore decided
+ * once, at LOOKUP, by the number that is answered. The rule that everything
+ * else lives by:
+ *
+ *     one inode number is one version of one file
+ *
+ * The number is a hash of the parent's number, the name, the mode and what the
+ * bytes are: a git object's id and the time at which its path got it; the
+ * version of a document (store/cache: other bytes, a larger version); a link's
+ * target; the bytes of a status text; the key of a stream. A directory has no
+ * version: parent, name, mode and identity make its number.
+ *
+ * These CANNOT happen:
+ *
+ * - Bytes of two versions in one page cache. Other bytes are another number,
+ *   so another node, which takes the name. A program that has the old one open
+ *   reads the old bytes to their end, a program that opens now the new ones.
+ * - A file of a length that its bytes do not have. The length is told with the
+ *   number; of a growing file it only rises.
+ * - A number that is two things. While the kernel knows it, a newcomer whose
+ *   hash is the same takes the next free one (insert).
+ * - A directory that gets another number because names in it changed: it keeps
+ *   its node (node_move), and whoever stands in it stays.
+ *
+ * These CAN happen, and callers have to be ready for them:
+ *
+ * - The bytes of an old version are gone from the cache. The read fails, and
+ *   the name is dropped, so that the next lookup finds the version of now.
+ * - The kernel forgets a file and looks it up again: it comes back under its
+ *   old number (rsync and tar remember numbers), unless that is taken.
+ * - Bytes that were there before come back. They get a number of their own: a
+ *   document has a larger version, a path of a tree a later time, a link or a
+ *   text the next free number. With the old number their mtime would go back,
+ *   and make and rsync -u would not see them.
+ * - A file grows (provider->grows: the log of a step that runs, errors). The
+ *   one exception: bytes that were told stay, more follow, under one number.
+ *   Its attributes have a short lifetime, and the kernel drops its pages when
+ *   it hears of another length or time.
+ * - A directory roams (provider->roams): parent and name are not in its hash.
+ *   It is found elsewhere under its number, and taken over there (take_over).
+ */
 
 /* FNV-1a, finished by a mixer, so that neighbours scatter. */
 static uint64_t mix(uint64_t h, const void *data, size_t n)
@@ -173,8 +222,8 @@ static void grow(struct node *node, uint64_t size, int64_t mtime_ms)
 		node->what.mtime_ms = mtime_ms;
 }
 
-/* Drops n references; the node when it was its last, to be destroyed outside
- * the lock. */
+/* Drops one reference. Returns the node if that was its last one: the caller
+ * destroys it outside the lock. */
 static struct node *drop(struct node_table *table, struct node *node)
 	requires_lock(table->lock)
 {
@@ -200,7 +249,8 @@ void node_unref(struct node_table *table, struct node *node)
 		mutex_unlock(&table->lock);
 		if (dead) {
 			atomic_fetch_add(&table->n_went, 1);
-			/* Short: as often as it was found elsewhere. */
+			/* A recursion, but a short one: one step for each time
+			 * that the directory was found elsewhere. */
 			node_unref(table, dead->former);
 			parent = dead->parent;
 			node_destroy(dead);
@@ -229,9 +279,10 @@ static void count_lookup(struct node *node)
 		node->refs++;
 }
 
-/* fresh has the number now, and what the kernel counted under it. *ret_gone:
- * the former, if nobody else holds it, to be freed outside the lock: otherwise
- * who is found at two places in turn would leave one a look. */
+/* fresh takes former's number, and what the kernel counted under it. *ret_gone
+ * is the former if nobody else holds it: to be freed outside the lock.
+ * Otherwise a directory that is found at two places in turn would leave a node
+ * behind at each look. */
 static void take_over(struct node_table *table, struct node *fresh,
 		      struct node *former, struct node **ret_gone)
 	requires_lock(table->lock)
@@ -240,7 +291,8 @@ static void take_over(struct node_table *table, struct node *fresh,
 	node_index_remove_ino(&table->index, former);
 	fresh->nlookup = former->nlookup;
 	former->nlookup = 0;
-	/* The kernel's reference goes to fresh, fresh's is former's. */
+	/* The kernel's reference moves from former to fresh; fresh holds one on
+	 * former. With a count > 0 the two balance on former. */
 	if (fresh->nlookup > 0)
 		fresh->refs++;
 	else
@@ -265,9 +317,10 @@ static struct node *insert(struct node_table *table, struct node *parent,
 
 	while (fresh->ino <= NODE_ROOT_INO ||
 	       (other = find_ino(table, fresh->ino))) {
-		/* What it was before it lost its name: the same again. A
-		 * directory that lost it was not moved since; in the place of
-		 * a file nothing else was shown since. */
+		/* A node that lost its name is found to be what it was: it gets
+		 * its name back, and the kernel sees one number. A file only if
+		 * nothing younger was shown in its place since: otherwise its
+		 * mtime would go back. */
 		if (fresh->ino > NODE_ROOT_INO && !other->linked &&
 		    other->parent->ino == parent->ino &&
 		    strcmp(other->name, fresh->name) == 0 &&
@@ -278,8 +331,9 @@ static struct node *insert(struct node_table *table, struct node *parent,
 			link_name(table, other);
 			return other;
 		}
-		/* A list that is outdated still has it at its old place: it
-		 * stays where the younger answer found it. */
+		/* A directory that roams, known at another place. It moves here
+		 * unless that place was told by a younger answer: otherwise an
+		 * outdated list, which still has it, would move it back. */
 		if (fresh->ino > NODE_ROOT_INO && roams(&fresh->what) &&
 		    same(other, &fresh->what) &&
 		    (!other->linked ||
@@ -298,8 +352,9 @@ static struct node *insert(struct node_table *table, struct node *parent,
 }
 
 /* A file that takes the place of another one is younger by a second at least
- * (layout rule 4): for what no cache remembers the times of, a status, a link.
- * Trees have a memory of their own, and go back nowhere. */
+ * (layout rule 4): a status or a link, whose times no cache remembers. Files of
+ * trees are left alone: their times come from git's history and do not go back.
+ */
 static void be_younger(struct node *fresh, const struct node *old)
 {
 	int64_t least_ms = old->what.mtime_ms + 1000;
@@ -332,14 +387,27 @@ static void told_of(const struct node *node, struct node_told *ret_told)
 	};
 }
 
-/* ret_node or ret_told is NULL; with the latter the kernel counts. */
+/*
+ * node_make and node_tell: ret_node or ret_told is NULL; with ret_told the
+ * kernel's count is raised.
+ *
+ * expect closes this race:
+ * 1. A reads a directory's tree object and finds a file in it.
+ * 2. The ref moves: the directory gets its new object, and the nodes of names
+ *    that changed are unlinked (model/git/checkout: move_dir).
+ * 3. A makes a node of the file of the old object: the kernel would believe it
+ *    for an hour, and nobody would tell of it again. With expect, 3. finds that
+ *    the directory has another object by now and fails; A looks again. If 3.
+ *    comes before 2., the move finds the node and unlinks it.
+ */
 static bool make(struct node_table *table, struct node *parent,
 		 const char *name, const struct node_what *what,
 		 const struct oid *expect, bool kernel, struct node **ret_node,
 		 struct node_told *ret_told)
 {
-	/* Made before the lock is taken, so that finding and creating are one
-	 * short critical section. */
+	/* Made before the lock is taken, so that finding and inserting are one
+	 * short critical section: otherwise two lookups would make two nodes.
+	 */
 	struct node *fresh = fresh_node(parent, name, what);
 	struct node *node = NULL, *gone = NULL;
 
@@ -412,9 +480,13 @@ void node_forget(struct node_table *table, uint64_t ino, uint64_t n)
 	if (ino == NODE_ROOT_INO)
 		return;
 	mutex_lock(&table->lock);
-	/* One critical section: 1. A finds the node. 2. B finds it elsewhere,
-	 * and the count goes to a new one (take_over). 3. A would give back
-	 * what the old one has no more. */
+	/*
+	 * Finding and counting are one critical section. Otherwise:
+	 * 1. A finds the node.
+	 * 2. B finds the directory elsewhere: the count goes to a new node,
+	 *    with the same number (take_over).
+	 * 3. A gives back a count that the old node no longer has.
+	 */
 	node = find_ino(table, ino);
 	if (node) {
 		check(n <= node->nlookup);
@@ -422,7 +494,7 @@ void node_forget(struct node_table *table, uint64_t ino, uint64_t n)
 		last = n > 0 && node->nlookup == 0;
 	}
 	mutex_unlock(&table->lock);
-	/* The reference that the count held. */
+	/* The reference that stood for all of the kernel's count. */
 	if (last)
 		node_unref(table, node);
 }
@@ -505,7 +577,9 @@ bool node_is_linked(struct node_table *table, const struct node *node)
 	return linked;
 }
 
-/* Cookies and listings go on from place to place. */
+/* The node that has the cookies and the listings of a directory that roams: the
+ * first one. Otherwise a reader in the middle of a listing would be given new
+ * cookies when the directory moves. */
 static struct node *first(struct node *node)
 {
 	while (node->former)

@@ -2,19 +2,16 @@
  * model/node: the node table: (parent, name) ↔ inode number ↔ node.
  *
  * Owns identity and the kernel's counts. One lock, and the only lock order of
- * the program: nothing else is ever taken under it. Must never know FUSE or
- * the network.
+ * the program: nothing else is ever taken under it. Must never know FUSE or the
+ * network.
  *
- * An inode number is computed from the parent's, the name and what the node is
- * (a file's object id or version), so that a node that the kernel forgot comes
- * back under the number it had: a directory keeps its number while it exists, a
- * file while its content stays. A number is never two things at once: while the
- * kernel knows it, a newcomer with the same number takes the next free one.
+ * What an inode number stands for, and what therefore can and cannot happen, is
+ * told in node.c ("Version = inode").
  *
- * A directory whose place is told by what it is (provider->roams: a pull
+ * A directory whose place is told by its content (provider->roams: a pull
  * request, which leaves the list of the open ones when it is merged) has a
- * number of its own, whatever its parent: it keeps it when it is found
- * elsewhere, and is at one place at a time.
+ * number of its own, whatever its parent: the directory keeps the number when
+ * it is found elsewhere, and is at one place at a time.
  */
 #ifndef MODEL_NODE_H
 #define MODEL_NODE_H
@@ -41,19 +38,22 @@ struct provider;
 struct resource_file;
 struct checkout;
 
-/* What a node is beside its name: fixed for its life but for what is marked. */
+/* What a node is, apart from its name. Fixed for the node's life, but for the
+ * members that are marked. */
 struct node_what {
 	const struct provider *provider;
 	mode_t mode; /* type and permissions */
-	/* Of files and symlinks: what was there when it was found. Of a
-	 * provider whose files grow it is under the lock (node_size). */
+	/* Of files and symlinks: their length when the node was made. Of a
+	 * provider whose files grow: under the table's lock (node_size). */
 	uint64_t size;
-	int64_t mtime_ms; /* may be renewed, under the lock */
-	uint64_t version; /* of a document; a serial of other contents; of a
-			   * file in a tree when its path got its content */
-	struct oid oid; /* a git object; a directory's moves, under the lock */
+	int64_t mtime_ms; /* may be renewed, under the table's lock */
+	/* of a document; a serial of other contents; of a file in a tree: the
+	 * time at which its path got its content */
+	uint64_t version;
+	/* a git object; of a directory it changes, under the table's lock */
+	struct oid oid;
 	const struct resource_file *file;
-	struct checkout *view; /* borrowed: the node of tree/ keeps it */
+	struct checkout *view; /* borrowed from the data of the node of tree/ */
 	void *data;            /* owned: provider->free_data */
 };
 
@@ -63,18 +63,18 @@ struct node {
 	struct node *parent; /* a reference; NULL for the root */
 	struct node_what what;
 
-	/* Under the table's lock. */
+	/* Under the table's lock: */
 	unsigned refs;    /* the kernel's lookups hold one together */
 	uint64_t nlookup; /* the kernel's count */
-	bool linked;      /* the name leads here */
+	bool linked;      /* a lookup of the name finds this node */
 	bool retired;     /* its number is another node's: see former */
-	/* A directory that is found under another name now is a node of its
-	 * own there, with the number and the kernel's count of this one. */
+	/* A directory that is found under another name gets a new node there,
+	 * with the number and the kernel's count of the old one, its former. */
 	struct node *former;   /* a reference, or NULL; fixed */
 	struct dirbook *book;  /* cookies, for a directory whose names change */
 	struct listed *listed; /* of a directory that was opened */
-	/* Of model/node_index; of the retired, which are in none of its tables,
-	 * the row that they are in. */
+	/* Chains of model/node_index. A retired node is in none of its tables:
+	 * the two link the table's list of retired nodes. */
 	struct node *next_by_ino, *next_by_name;
 	uint32_t name_hash; /* fixed */
 
@@ -85,7 +85,7 @@ struct node_table;
 struct node_table *node_table_new(const struct node_what *root);
 struct node_table *node_table_free(struct node_table *);
 
-/* A reference, or NULL: the number is not known (any more). */
+/* A reference, or NULL: no node has that number (any more). */
 struct node *node_get(struct node_table *, uint64_t ino);
 struct node *node_ref(struct node_table *, struct node *);
 void node_unref(struct node_table *, struct node *); /* NULL is fine */
@@ -93,14 +93,13 @@ void node_unref(struct node_table *, struct node *); /* NULL is fine */
 struct node *node_child(struct node_table *, struct node *parent,
 			const char *name);
 
-/*
- * The child of that name that is what `what` says: the one there (its mtime is
- * renewed if it is a directory, and one that grows has grown), or a new one, in
- * which case another one that had the name loses it. One critical section.
- * `what->data` is taken in every case. With expect, a git directory's object:
- * NULL when the parent has moved from it meanwhile (look again). kernel: the
- * reply will add one to the kernel's count.
- */
+/* The child of that name that is what `what` says: either the node that is
+ * there (a directory's mtime is renewed, a growing file's size raised), or a
+ * new one; another node that had the name then loses it. One critical section.
+ * `what->data` is taken in every case. expect (may be NULL) is the git object
+ * of the parent in which the name was looked up: NULL is returned when the
+ * parent has another object by now, and the caller must look again. kernel: the
+ * reply will add one to the kernel's count. */
 struct node *node_make(struct node_table *, struct node *parent,
 		       const char *name, const struct node_what *what,
 		       const struct oid *expect, bool kernel);
@@ -111,42 +110,44 @@ struct node_told {
 	uint64_t size;
 	int64_t mtime_ms;
 };
-/* The same for the kernel's count alone, in one look at the table: a listing
- * does it for each of its names. False instead of NULL. */
+/* node_make with kernel, without a reference for the caller, in one critical
+ * section: a listing calls it for each of its names. False: as NULL there. */
 bool node_tell(struct node_table *, struct node *parent, const char *name,
 	       const struct node_what *what, const struct oid *expect,
 	       struct node_told *ret_told);
 void node_now(struct node_table *, const struct node *,
 	      struct node_told *ret_told);
-/* The kernel gives n of its count back; also what was counted for a reply that
+/* The kernel gives back n of its count (FORGET), or a reply that was counted
  * could not be sent. */
 void node_forget(struct node_table *, uint64_t ino, uint64_t n);
-/* The name leads here no more; who holds the node keeps it. */
+/* A lookup of the name no longer finds the node. References stay good. */
 void node_unlink(struct node_table *, struct node *);
 
-/* A directory's object now; moving it from one object to another (false: it is
- * not at from). */
+/* A directory's git object now; node_move changes it from one to another
+ * (false: the directory is not at `from`). */
 struct oid node_oid(struct node_table *, const struct node *);
 bool node_move(struct node_table *, struct node *, const struct oid *from,
 	       const struct oid *to, int64_t mtime_ms);
 int64_t node_mtime_ms(struct node_table *, const struct node *);
 void node_set_mtime_ms(struct node_table *, struct node *, int64_t mtime_ms);
 uint64_t node_size(struct node_table *, const struct node *);
-/* A file that grows is this large, as of this time. What another thread has
- * told already is never taken back: neither becomes less. */
+/* A growing file has reached this size at this time. A smaller size or an older
+ * time changes nothing: another thread may have told the kernel more already.
+ */
 void node_grow(struct node_table *, struct node *, uint64_t size,
 	       int64_t mtime_ms);
 bool node_is_linked(struct node_table *, const struct node *);
-/* The directory's book, made at the first call with make; borrowed, lives as
+/* The directory's cookies; made at the first call with make. Borrowed, lives as
  * long as the node. */
 struct dirbook *node_book(struct node_table *, struct node *, bool make);
-/* Who has the directory open, and its newest listing: made at the first call
- * with listings, NULL without; borrowed, lives as long as the node. */
+/* Who has the directory open, and its newest listing. With listings: made at
+ * the first call; NULL: only what there is. Borrowed, lives as long as the
+ * node. */
 struct listed *node_listed(struct node_table *, struct node *,
 			   struct dirlists *);
 
-/* Calls each for every known node whose provider is this one (NULL: of any),
- * with a reference each, after the lock was released. */
+/* Calls each for every known node of this provider (NULL: of any), after the
+ * lock was released; the nodes are held by references meanwhile. */
 void node_each(struct node_table *, const struct provider *,
 	       void (*each)(void *arg, struct node *), void *arg);
 
@@ -156,7 +157,7 @@ void node_path(const struct node *, struct buf *out);
 void node_path_below(const struct node *, const struct node *ancestor,
 		     struct buf *out);
 size_t node_count(struct node_table *);
-/* True once after so many nodes went that their memory is worth giving back. */
+/* True once after many nodes were freed: their memory is worth giving back. */
 bool node_many_went(struct node_table *);
 
 #endif

@@ -36,7 +36,7 @@ static struct node **head(const struct node_slots *s, uint64_t hash)
 	return &s->heads[hash & (s->n_heads - 1)];
 }
 
-/* Which one is gone through is what the two tables differ in. */
+/* All that the two tables differ in: the hash of a node, and its link. */
 typedef uint64_t hash_of(const struct node *);
 typedef struct node **next_of(struct node *);
 

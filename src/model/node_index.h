@@ -3,11 +3,11 @@
  * whose lock guards it.
  *
  * Owns two tables of chains, which go through the nodes themselves; never a
- * node. There is a slot for each node at least, and the hash of a name lies in
- * its node: looking for what is not there, as a first listing does for each of
- * its names, touches a slot and a node or two. (uthash, of which the others
- * are, expands when a chain has ten, and takes 112 bytes of a node for two
- * tables.)
+ * node. There is a head for each node at least, and the hash of a name lies in
+ * its node: looking for a name that is not there, as a first listing does for
+ * each of its names, touches a head and a node or two. (uthash, which the other
+ * tables are, doubles only when a chain has ten nodes, and takes 112 bytes of
+ * each node for two tables.)
  */
 #ifndef MODEL_NODE_INDEX_H
 #define MODEL_NODE_INDEX_H
@@ -32,16 +32,17 @@ struct node *node_index_ino(const struct node_index *, uint64_t ino);
 void node_index_add_ino(struct node_index *, struct node *);
 void node_index_remove_ino(struct node_index *, struct node *);
 
-/* Of a name below the directory of that number. */
+/* The hash of a name in the directory with that number. */
 uint32_t node_index_hash(uint64_t parent_ino, const char *name);
 struct node *node_index_name(const struct node_index *, uint64_t parent_ino,
 			     const char *name, uint32_t hash);
-/* With name_hash made. */
+/* node->name_hash is set. */
 void node_index_add_name(struct node_index *, struct node *);
 void node_index_remove_name(struct node_index *, struct node *);
 
-/* All that have a number, in no order: the one after last, the first after
- * NULL; NULL at the end. *at begins as 0. Nothing is removed meanwhile. */
+/* Goes through all nodes that have a number, in no order: the one after last,
+ * the first one after NULL; NULL at the end. *at begins as 0. The table must
+ * not change meanwhile. */
 struct node *node_index_next(const struct node_index *, size_t *at,
 			     const struct node *last);
 

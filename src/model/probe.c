@@ -5,8 +5,9 @@
 
 #include "base/defs.h"
 
-/* Legal as slugs, all of them, so that a workspace never listed would be asked
- * for each; one that a listing has exists all the same. */
+/* All of them could be slugs: without this, each would be a request in a
+ * workspace that was never listed. A name that a listing has exists all the
+ * same. */
 bool probe_matches(const char *name)
 {
 	static const char *const names[] = {

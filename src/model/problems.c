@@ -1,16 +1,16 @@
 /*
  * model/problems: one growing buffer of lines under a lock, and a short memory
- * of what was said last, so that a walk that is refused a thousand times, or a
- * program that tries again and again, pushes out nothing else.
+ * of causes, so that a walk that is refused a thousand times, or a program that
+ * tries again and again, does not push out everything else.
  *
  * A cause is an errno and a sentence without its running numbers. Its first
  * problem is a line; those that follow are counted, and summed in one further
- * line once none came for a while, or after a minute. No clock runs for that:
- * whoever adds or looks brings the sums that are due.
+ * line once none came for a while, or after a minute. No timer runs for that:
+ * whoever adds or reads adds the sums that are due.
  *
- * What is left out (EILSEQ) is told by its path, whatever the sentence: summed,
- * nobody would hear of a name that no listing shows either. Up to N_LEFT_OUT of
- * a sentence are lines of their own.
+ * Names that are left out (EILSEQ) are told by their path even when the
+ * sentence is the same: no listing shows these names, so a sum would hide them.
+ * Up to N_LEFT_OUT of one sentence are lines of their own.
  */
 #include "model/problems.h"
 
@@ -26,10 +26,11 @@
 #define N_LEFT_OUT 16
 
 struct cause {
-	uint64_t sentence, path; /* hashes: they may be as long as they like */
+	uint64_t sentence, path; /* hashes: the texts may be of any length */
 	int errnum;
-	int64_t at_ms; /* of the last one, mono; 0: no cause */
-	/* What no line has summed yet; times: wall clock. */
+	int64_t at_ms; /* of the last repeat, mono; 0: the slot is free */
+	/* Repeats that no line has summed yet. first_ms, last_ms: wall clock.
+	 */
 	unsigned n;
 	int64_t since_ms; /* mono */
 	int64_t first_ms, last_ms;
@@ -38,8 +39,9 @@ struct cause {
 
 struct problems {
 	struct mutex lock;
-	struct buf text;      /* all of it under lock */
-	struct buf last_text; /* of the generation before */
+	/* Under lock: */
+	struct buf text;
+	struct buf last_text; /* of the generation before the newest */
 	uint64_t generation;  /* > 0 */
 	int64_t mtime_ms;     /* of text, and of last_text */
 	int64_t last_mtime_ms;
@@ -77,7 +79,7 @@ static size_t tail_offset(const struct buf *text, size_t n)
 	size_t at = text->len;
 
 	if (at > 0)
-		at--; /* the last line's own end */
+		at--; /* the newline that ends the last line */
 	for (; at > 0; at--)
 		if (text->data[at - 1] == '\n' && --n == 0)
 			break;
@@ -101,8 +103,8 @@ static uint64_t hash_path(const char *s)
 }
 
 /* A word that begins with a digit is a count or a time, which says nothing of
- * the cause; but for a session's, for which each is one. (A number within a
- * path, or in a name, is of that path.) */
+ * the cause, and is left out of the hash. A session's number stays: each
+ * session is a cause of its own. (So does a number within a path or a name.) */
 static uint64_t hash_sentence(const char *s)
 {
 	static const char session[] = "session ";
@@ -163,7 +165,8 @@ static void begin_anew(struct problems *problems) requires_lock(problems->lock)
 	problems->last_mtime_ms = problems->mtime_ms;
 	problems->text = kept;
 	problems->generation++;
-	/* Else `find -newer` and `rsync -u` could miss that it is another. */
+	/* Otherwise `find -newer` and `rsync -u` could miss that the text is
+	 * another one. */
 	problems->mtime_ms += 1000;
 }
 
@@ -189,7 +192,8 @@ static void sum_up(struct problems *problems, struct cause *c)
 	c->n = 0;
 }
 
-/* Those that have stopped, and those of a minute. */
+/* Adds the sums that are due: of causes that have stopped, and of those that
+ * have been going on for a minute. */
 static void bring_sums(struct problems *problems) requires_lock(problems->lock)
 {
 	int64_t now = clock_mono_ms();
@@ -205,7 +209,7 @@ static void bring_sums(struct problems *problems) requires_lock(problems->lock)
 	}
 }
 
-/* The one that it repeats; NULL: it is the first of its cause. */
+/* The cause that this problem repeats; NULL: it is the first of a new one. */
 static struct cause *repeated(struct problems *problems, const char *path,
 			      int errnum, const char *sentence)
 	requires_lock(problems->lock)
@@ -279,7 +283,7 @@ bool problems_add(struct problems *problems, const char *path, int errnum,
 
 /* ---- the text ---- */
 
-/* NULL: gone. */
+/* NULL: that generation is forgotten. */
 static const struct buf *text_of(const struct problems *problems,
 				 uint64_t generation)
 	requires_lock(problems->lock)

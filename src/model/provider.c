@@ -1,5 +1,5 @@
 /*
- * model/provider: what providers have in common.
+ * model/provider: helpers that several providers use.
  */
 #include "model/provider.h"
 

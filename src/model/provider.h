@@ -1,10 +1,10 @@
 /*
- * model/provider: what stands behind a node: the model hands a request to the
- * provider of its node. And what providers use of the model: its state, telling
- * the kernel, recording a failure.
+ * model/provider: a provider answers requests for its kind of node; the model
+ * hands each request to the provider of the node. And what providers use of the
+ * model: its state, telling the kernel, recording a failure.
  *
- * Implementations are in model/dirs, model/git and model/stream; this knows
- * none of them, and neither do the model's other files but wiring.c.
+ * Implementations are in model/dirs, model/git and model/stream; this header
+ * names none of them, and neither do the model's other files but wiring.c.
  */
 #ifndef MODEL_PROVIDER_H
 #define MODEL_PROVIDER_H
@@ -18,23 +18,24 @@
 #include "model/problems.h"
 #include "model/work/refresh.h"
 
-/* What a name in a directory is, before a node is made of it. */
+/* The answer of provider->lookup, before a node is made of it. */
 struct found {
 	struct node_what what; /* provider NULL: no such name */
-	int64_t left_ms;       /* how long that is true */
-	bool ask_attr;         /* attributes have another lifetime: attr() */
-	bool checked;          /* `expect` holds the directory's object */
+	int64_t left_ms;       /* for how long the answer is true */
+	/* attributes have a lifetime of their own: attr() tells it */
+	bool ask_attr;
+	bool checked; /* `expect` is the directory's git object (node_make) */
 	struct oid expect;
 };
 
-/* What others ask a node's provider for what it is. */
+/* What a provider's nodes are, for code that must know. */
 enum provider_kind {
 	PROVIDER_OTHER,
 	PROVIDER_REPOSITORY, /* data: struct repository_data */
 	PROVIDER_CHECKOUT,   /* the directory of the files at one commit */
 };
-/* What the kernel is told of its nodes when the machine slept: entries and
- * listings were promised for longer than they may be true. */
+/* After the machine slept: what of a node the kernel is told to drop. It was
+ * promised entries and listings for longer than they may be true by now. */
 enum provider_expiry {
 	PROVIDER_KEEPS,
 	PROVIDER_EXPIRES_NAME,
@@ -47,56 +48,58 @@ struct provider {
 	const char *name;
 	enum provider_kind kind;
 	enum provider_expiry expiry;
-	/* Its files grow under their inodes (layout rule 10): a name that is
-	 * looked up again tells the size that there is by now. */
+	/* Files of this provider grow under their inodes (layout rule 10): a
+	 * lookup of a known name also raises its size. */
 	bool grows;
-	/* -errno; an unknown name is 0 and found->what.provider NULL. */
+	/* -errno. A name that does not exist is 0, with found->what.provider
+	 * NULL. */
 	int (*lookup)(struct ctx *, struct model *, struct node *dir,
 		      const char *name, struct found *ret_found);
-	/*
-	 * Brings the names of a directory, sealed. This is where it is heard
-	 * that somebody looks; after it READDIR asks nobody. `newest` is the
-	 * last one that was brought, if it is at hand (else NULL): a reference
-	 * to it as the result says that it is still true. Not called while
-	 * what the listing's left_ms says has not passed.
-	 */
+	/* Brings the names of a directory, as a sealed listing. The only call
+	 * that tells a provider that somebody looks: READDIR asks nobody.
+	 * `newest` is the listing that was brought last, or NULL; returning a
+	 * reference to it says that it is still true. Not called before the
+	 * listing's left_ms is over. */
 	int (*open)(struct ctx *, struct model *, struct node *dir,
 		    struct dirlist *newest, struct dirlist **ret_listing);
-	/* Before the attributes of this node are told: brings them up to date
-	 * (NULL: they never change). Of a directory it never fails and never
-	 * waits for the network: its error would come out of readdir(3). */
+	/* Called before attributes of the node are told, to bring them up to
+	 * date (NULL: they never change). For a directory it never fails and
+	 * never waits for the network: readdir(3) would show the error. */
 	int (*attr)(struct ctx *, struct model *, struct node *,
 		    int64_t *ret_left_ms, uint64_t *ret_size);
 	int (*read)(struct ctx *, struct model *, struct node *, off_t offset,
 		    size_t n, struct model_data *ret_data);
 	int (*readlink)(struct ctx *, struct model *, struct node *,
 			struct blob **ret_target);
-	/* Asks again for what is behind a directory, or a file in it (NULL: the
-	 * directory itself), and tells the kernel what changed; what changed,
-	 * for people, adds to said (may be NULL: in the background, where what
-	 * is fresh is not asked for). NULL: nothing can be asked for. */
+	/* Asks the service again for a directory, or for a file in it (file
+	 * NULL: the directory itself), and tells the kernel what changed. said:
+	 * what changed, in words for people, is added. said NULL: in the
+	 * background, where an answer that is still fresh is not asked for
+	 * again. NULL: nothing can be asked for. */
 	int (*refresh)(struct ctx *, struct model *, struct node *dir,
 		       struct node *file, struct buf *said);
-	/* Of PROVIDER_CHECKOUT: whether it shows that commit for ever. */
+	/* Of PROVIDER_CHECKOUT: whether the node shows that commit and no
+	 * other. */
 	bool (*is_at)(const struct node *, const char *hash);
-	/* A directory that may be found under another name, in another
-	 * directory, and is the same one. NULL: none of the provider is. */
+	/* Whether the directory may be found under another name, in another
+	 * directory, and is the same one. NULL: never. */
 	bool (*roams)(const struct node_what *);
-	/* Identity by data; NULL: all of the provider are the same. */
+	/* Whether two nodes are the same by their data. NULL: always. */
 	bool (*same_data)(const struct node_what *a, const struct node_what *b);
 	uint64_t (*hash_data)(const struct node_what *what, uint64_t seed);
 	void (*free_data)(void *data);
-	/* The model ends: what is kept for this provider goes. */
+	/* The model ends: frees what it keeps for this provider. */
 	void (*end)(struct model *);
 };
 
-/* `open` of a directory whose names are looked up alone. */
+/* An `open` for directories that list nothing: names can only be looked up. */
 int provider_open_nothing(struct ctx *, struct model *, struct node *dir,
 			  struct dirlist *newest, struct dirlist **ret_listing);
-/* A line for people, if somebody asked: said may be NULL. */
+/* A line for people. said may be NULL: nobody asked, nothing happens. */
 void provider_say(struct buf *said, const char *fmt, ...) printf_like(2, 3);
 
-#define FOREVER_MS (INT64_C(3600) * 1000) /* the kernel's "long": an hour */
+/* An hour: the longest that the kernel is promised anything. */
+#define FOREVER_MS (INT64_C(3600) * 1000)
 
 struct prefetch;
 struct row_dir_special;
@@ -106,48 +109,50 @@ struct model {
 	struct node_table *nodes;
 	struct problems *problems;
 	struct refresh *refresh;
-	/* What wiring.c puts together, so that nobody below knows who it is. */
+	/* Set by wiring.c, so that files below need not know whose they are. */
 	const struct provider *control;         /* of .bitbucketfs/ */
 	const struct row_dir_special *specials; /* by enum resource_special */
 	struct prefetch *prefetch;
-	/* Somebody looks for a file of a collection. */
+	/* A file of a collection is being looked up. */
 	void (*collection_seen)(struct ctx *, struct model *,
 				struct node *collection);
 	struct dirlists *listings;
 	int64_t started_ms; /* wall clock */
 	bool started;       /* kernel is set */
 	struct model_kernel kernel;
-	struct mutex lock;         /* a leaf */
-	struct rendered *rendered; /* under lock: recent files of documents */
-	size_t n_rendered;         /* under lock: bytes */
-	struct refs_watch *refs_watches; /* under lock */
+	struct mutex lock; /* a leaf */
+	/* Under lock: */
+	struct rendered *rendered; /* recent files of documents */
+	size_t n_rendered;         /* bytes */
+	struct refs_watch *refs_watches;
 };
 
-/* model.c, for model_dir.c: a failure is recorded, with its sentence; an entry
- * of what was told of a node. */
+/* Records a failure of a node among the problems, with the ctx's sentence; and
+ * fills in a reply from what the node table told. (model.c, for model_dir.c) */
 int model_failed(struct model *, struct ctx *, const struct node *, int r);
-/* What the layout calls a server's fault (rule 8), whichever way it failed; why
- * a store's read failed, for a sentence. */
+/* -EIO for each of the errnos that are a server's fault (layout rule 8), others
+ * as they are; and why reading from the store failed, for a sentence. */
 int model_promised(int r);
 const char *model_why(int r);
 void model_fill_entry(struct model *, const struct node_told *,
 		      const struct found *, struct model_entry *entry);
-/* The node of a path below dir, made as the kernel's lookups would make it but
- * not counted as its; *ret_node is a reference. -ENOENT. May wait. */
+/* The node of a path below dir, made as the kernel's lookups would make it, but
+ * not counted as the kernel's. *ret_node is a reference. -ENOENT. May wait. */
 int model_resolve(struct ctx *, struct model *, struct node *dir,
 		  const char *path, struct node **ret_node);
-/* Telling the kernel; nothing before model_start. */
+/* Telling the kernel of a change; before model_start nothing happens. */
 void model_changed_entry(struct model *, const struct node *parent,
 			 const char *name);
 void model_changed_inode(struct model *, struct node *, bool content);
-/* The listing at hand is outdated: whoever opens the directory next asks. The
- * kernel needs no word of it. */
+/* The newest listing is outdated: the next opener asks the provider. The kernel
+ * is not told. */
 void model_outdated(struct model *, struct node *dir);
-/* Somebody has opened the directory since the kernel knows it. */
+/* Whether the directory was opened since the kernel knows it. */
 bool model_was_opened(struct model *, struct node *dir);
-/* Unlinks the known child, if there is one, and tells of the name. */
+/* Unlinks the child, if the table knows one, and tells the kernel of the name.
+ */
 void model_drop_child(struct model *, struct node *parent, const char *name);
-/* A slice of a blob for read; takes the reference. */
+/* A part of a blob as the answer to a READ; takes the blob's reference. */
 int model_slice(struct blob *blob, off_t offset, size_t n,
 		struct model_data *ret_data);
 

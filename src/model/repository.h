@@ -12,7 +12,8 @@ struct repository_data {
 	struct catalog_repository repository;
 };
 const struct repository_data *repository_of(const struct node *);
-/* What paths call it: its uuid, or its slug where nobody told that. */
+/* How API paths name the repository: its uuid, or its slug where the uuid is
+ * not known. */
 const char *repository_id(const struct repository_data *);
 /* The node of the repository at or above a node, borrowed; NULL: there is
  * none. */

@@ -1,25 +1,29 @@
 /*
  * model/shown: the kernel makes a copy of a listing while it is read from the
- * start, and answers by the copy whoever opens the directory later, if the
- * reply to OPENDIR allows it (keep_cache). It knows no versions: notify_inval_
- * inode, or a reply without keep_cache, drops the copy as it is at that moment.
- * Told without the module:
+ * start, and answers later openers from the copy, if the reply to OPENDIR
+ * allows it (keep_cache). The kernel knows no versions: notify_inval_inode, or
+ * a reply without keep_cache, drops the copy as it is at that moment. Without
+ * this module:
  *
  * 1. A opens the directory and reads it; the reply to its READDIR, of version
  *    1, is on its way: the kernel has not parsed it yet.
  * 2. The listing becomes version 2. The kernel is told, and drops its copy; or
  *    B opens, without keep_cache, and the kernel drops it.
  * 3. A's reply is parsed: the copy is made of version 1.
- * 4. C opens, with keep_cache, and is shown version 1. So is everybody after
- *    it, for the mtime of a directory does not tell.
+ * 4. C opens, with keep_cache, and is shown version 1. So is everybody after C,
+ *    because the mtime of a directory does not tell the kernel.
  *
- * When a reply has been parsed nobody tells us, but a directory is closed only
- * afterwards. So as long as one of an older version is open, whoever opens the
- * directory reads past the copy and makes none (SHOWN_PASS). The first who
- * opens it when there is none any more has the copy dropped (SHOWN_FILL); that
- * the kernel has done so is known when it is read for this one (a racing
- * OPENDIR's reply may be heeded before). From then on every READDIR that can
- * reach the copy is of this version, and it is kept (SHOWN_KEEP).
+ * Nothing tells us when a reply has been parsed, but a directory is closed only
+ * afterwards. So:
+ *
+ * - While an opener of an older version is open, later openers read past the
+ *   copy and make none (SHOWN_PASS).
+ * - The first who opens when no older opener is left has the copy dropped
+ *   (SHOWN_FILL). Its first READDIR shows that the kernel has done so; until
+ *   then others are told SHOWN_FILL, too, for their replies may be heeded
+ *   first.
+ * - From then on every READDIR that can reach the copy is of this version, and
+ *   the copy is kept (SHOWN_KEEP).
  */
 #include "model/shown.h"
 

@@ -2,8 +2,8 @@
  * model/shown: which version of a directory's names the kernel's copy of its
  * listing can be of, and what an OPENDIR may therefore say of that copy.
  *
- * Owns counts alone; whoever has it guards it. Must never know what the names
- * are.
+ * Owns counts alone; the caller's lock guards them (model/dirlist). Must never
+ * know what the names are.
  */
 #ifndef MODEL_SHOWN_H
 #define MODEL_SHOWN_H
@@ -12,12 +12,13 @@
 
 /* Of a directory; {0}: nobody has opened it. */
 struct shown {
-	uint64_t version;         /* the names' */
-	uint64_t serial;          /* how often the version was another one */
-	unsigned n_same, n_other; /* open, of this serial and of earlier ones */
-	bool filled; /* the copy is of this serial, or there is none */
+	uint64_t version; /* the names' */
+	uint64_t serial;  /* raised whenever the version changes */
+	unsigned n_same,
+		n_other; /* openers of this serial, and of earlier ones */
+	bool filled;     /* the kernel's copy, if any, is of this serial */
 };
-/* Of one that is open. */
+/* Of one opener. */
 struct shown_opened {
 	uint64_t serial;
 	bool fills; /* its OPENDIR had the kernel drop its copy */
@@ -29,10 +30,10 @@ enum shown_reply {
 };
 enum shown_reply shown_open(struct shown *, uint64_t version,
 			    struct shown_opened *ret_opened);
-/* It is served from the start. */
+/* A READDIR from the start: the kernel has heeded the reply to OPENDIR. */
 void shown_read(struct shown *, const struct shown_opened *);
 void shown_close(struct shown *, const struct shown_opened *);
-/* What it shows is no longer the newest. */
+/* The opener's names are not of the newest version. */
 bool shown_is_old(const struct shown *, const struct shown_opened *);
 
 #endif

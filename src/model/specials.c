@@ -1,6 +1,7 @@
 /*
- * model/specials: what the rows' specials are made of. model/dirs/row_dir gets
- * the table from the model: it knows none of them.
+ * model/specials: the functions behind each special of the resource table.
+ * model/dirs/row_dir gets this table from the model, and knows none of them by
+ * name.
  */
 #include "model/wiring.h"
 

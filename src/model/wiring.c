@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 
-/* Those that keep something in the model. */
+/* Providers that keep something in the model, to be freed at its end. */
 static const struct provider *const providers[] = {
 	&provider_meta,
 	&provider_refs,

@@ -1,5 +1,5 @@
 /*
- * model/wiring: what wiring.c puts into a model beside its own.
+ * model/wiring: tables that wiring.c puts into a model.
  */
 #ifndef MODEL_WIRING_H
 #define MODEL_WIRING_H

@@ -16,8 +16,8 @@
 #include <ctype.h>
 #include <strings.h>
 
-/* What has a meaning in a path or query and is left as it is; "+", which would
- * be a blank, is what it looks like. */
+/* Bytes with a meaning in a path or a query are left as they are. Not "+",
+ * which in a query would be read as a blank: it is encoded. */
 #define KEEP_PATH "!$'()*,;:@&=~"
 #define KEEP_QUERY KEEP_PATH "?/"
 
@@ -36,7 +36,8 @@ static void add_encoded(struct buf *out, const char *s, size_t n,
 	}
 }
 
-/* "%2e." leaves api_url as ".." would, and so may "a%2f..". */
+/* A segment of dots, encoded or not, would climb out of api_url: "%2e.", and
+ * also "a%2f..". */
 static bool has_dots(const char *s, size_t n)
 {
 	size_t n_dots = 0;
@@ -61,7 +62,7 @@ struct parts {
 	const char *query; /* NULL: none */
 };
 
-/* False: a directory. */
+/* False: the name is a directory's. */
 static bool split(const char *name, struct parts *ret)
 {
 	size_t n = strcspn(name, "?");
@@ -92,7 +93,7 @@ static bool has_parameter(const char *query, const char *name)
 	return false;
 }
 
-/* Below the directory `dir` of api/; "/repositories/acme". */
+/* Adds the path of a directory below api/: "/repositories/acme". */
 static void add_path(const struct node *dir, struct buf *out)
 {
 	/* api/ itself is in a directory of another kind. */
@@ -117,7 +118,7 @@ static void make_path(const struct node *dir, const char *name,
 		add_encoded(out, query, strlen(query), KEEP_QUERY);
 		mark = '&';
 	}
-	/* The most that every list takes: ten at a time is the service's way.
+	/* Fifty is what every list of the service allows; its default is ten.
 	 */
 	if (!parts->text && !has_parameter(query, "pagelen"))
 		buf_printf(out, "%cpagelen=50", mark);
@@ -143,8 +144,8 @@ void api_found(struct model *model, struct found *ret_found)
 	found_dir(model, ret_found);
 }
 
-/* The answer to the GET that a name in one of its directories means; -ENOENT:
- * it means none. */
+/* The answer to the GET that a name in a directory of api/ stands for; -ENOENT:
+ * it stands for none. */
 static int api_ask(struct ctx *ctx, struct model *model, const struct node *dir,
 		   const char *name, enum read_through_mode mode,
 		   struct document_file *ret_file)

@@ -6,7 +6,7 @@
 
 #include "model/provider.h"
 
-/* .bitbucketfs/api/ itself. */
+/* What the directory .bitbucketfs/api is. */
 void api_found(struct model *, struct found *ret_found);
 
 #endif

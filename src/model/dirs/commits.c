@@ -3,8 +3,8 @@
  * item of the table names.
  *
  * A shorter id, of seven digits or more, is a symbolic link to the whole one.
- * What the store has answers it; else one question, whose answer is the
- * document of the whole one, too.
+ * The store is looked into first; else one request completes the id, and its
+ * answer is kept as the document of the commit.
  */
 #include "model/dirs/commits.h"
 #include "model/git/checkout.h"
@@ -24,7 +24,7 @@ static bool is_short_id(const char *name)
 	return !name[n] && n >= SHORTEST && n < WHOLE;
 }
 
-/* In the store, without asking anybody. */
+/* Looks for the commit in the store; asks nobody. */
 static bool find_stored(struct model *model, struct node *dir, const char *name,
 			struct found *ret_found)
 {
@@ -82,7 +82,7 @@ int commits_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 
 /* ---- the files at a commit ---- */
 
-/* "workspace/slug" as a source; its text is changed. */
+/* Splits "workspace/slug" into a source; the text is changed. */
 static void read_source(char *full_name, struct clone_source *source)
 {
 	char *slash = full_name ? strchr(full_name, '/') : NULL;
@@ -94,7 +94,8 @@ static void read_source(char *full_name, struct clone_source *source)
 	source->slug = slash + 1;
 }
 
-/* A directory of files that nobody can name: looking inside says why. */
+/* The item names no commit: the directory exists, and looking inside says why
+ * it is empty. */
 static int nowhere(struct ctx *ctx)
 {
 	return ctx_fail(ctx, -ENODATA,
@@ -142,7 +143,7 @@ static void found_nowhere(struct model *model, struct node *dir,
 	};
 }
 
-/* A pull request's source. */
+/* The files at the source of a pull request. */
 static int found_target(struct ctx *ctx, struct model *model, struct node *dir,
 			const struct json *json, struct found *ret_found)
 {
@@ -185,7 +186,8 @@ static int found_by_document(struct ctx *ctx, struct model *model,
 		       &json))
 		return ctx_fail(ctx, -EIO, "Its document is unreadable.");
 	r = found_target(ctx, model, dir, json, ret_found);
-	/* The source of an open one moves. */
+	/* The source of an open pull request moves: the directory is good as
+	 * long as the document is. */
 	if (r == 0 && row_dir_believe_ms(&document.age) < ret_found->left_ms)
 		ret_found->left_ms = row_dir_believe_ms(&document.age);
 	return r;
@@ -200,7 +202,7 @@ int commits_found_tree(struct ctx *ctx, struct model *model, struct node *dir,
 
 	(void)row;
 	(void)scope;
-	/* A commit's own needs no document. */
+	/* A commit's own directory: the id is known without a document. */
 	return text_is_oid(p->id)
 		       ? checkout_fixed_found(ctx, model, dir, &target,
 					      ret_found)

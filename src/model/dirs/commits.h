@@ -7,7 +7,7 @@
 
 #include "model/dirs/row_dir.h"
 
-/* A short id leads to the whole one. */
+/* A short id is a symbolic link to the whole one. */
 int commits_lookup(struct ctx *, struct model *, struct node *dir,
 		   const char *name, struct found *ret_found);
 /* The files at the commit of an item, as its document names it. */

@@ -2,7 +2,7 @@
  * model/dirs/control: .bitbucketfs/: texts about the mount, and names that ask
  * again.
  *
- * A text is a snapshot: each look makes the bytes anew, and other bytes are
+ * A text is a snapshot: each lookup makes its bytes anew, and other bytes are
  * another inode. Only `errors` grows under its inode.
  */
 #include "model/dirs/control.h"
@@ -147,7 +147,7 @@ static int find(struct ctx *ctx, struct model *model, struct node *dir,
 	return -ENOENT;
 }
 
-/* Absent when nobody is signed in as a user. */
+/* Whether the name exists only if somebody is signed in as a user. */
 static bool is_somebodys(enum control_name name)
 {
 	return name == CONTROL_ACCOUNT || name == CONTROL_USER;
@@ -198,7 +198,8 @@ static int control_open(struct ctx *ctx, struct model *model, struct node *dir,
 
 	(void)newest;
 	for (unsigned i = 0; i < N_CONTROL_NAMES; i++) {
-		/* What is somebody's is listed once it is known. */
+		/* Names of a user are listed once it is known that there is
+		 * one. */
 		if (!is_somebodys((enum control_name)i) ||
 		    is_known(ctx, model, dir, (enum control_name)i))
 			dirlist_add(l, names[i].name, i + 1, names[i].type, i);
@@ -225,7 +226,7 @@ static int errors_attr(struct ctx *ctx, struct model *model, struct node *node,
 
 	(void)ctx;
 	*ret_left_ms = 0;
-	/* An old generation that is gone stays as large as it was. */
+	/* An old generation that is forgotten keeps the length it had. */
 	if (problems_stat(model->problems, node->what.version, &stat) == 0)
 		node_grow(model->nodes, node, stat.size, stat.mtime_ms);
 	*ret_size = node_size(model->nodes, node);
@@ -265,7 +266,7 @@ static int run_user(struct ctx *ctx, struct model *model,
 	bool failed = r < 0 && r != -EINTR && !ctx->refused;
 
 	(void)item;
-	/* The check behind the mount is over. */
+	/* The credential, which mount(8) did not wait for, is checked now. */
 	if (c->check_behind && c->checked)
 		c->checked(c->checked_arg, failed ? -told : 0,
 			   ctx->sentence[0] ? ctx->sentence : strerror(-told));
@@ -296,7 +297,7 @@ static int refresh_git(struct ctx *ctx, struct model *model,
 	return r;
 }
 
-/* user.json, for whoever names it. */
+/* Of the files here only user.json can be asked for again. */
 static int control_refresh(struct ctx *ctx, struct model *model,
 			   struct node *dir, struct node *file,
 			   struct buf *said)
@@ -319,7 +320,7 @@ static int control_refresh(struct ctx *ctx, struct model *model,
 	return 0;
 }
 
-/* What the table's rows made, below a repository or elsewhere. */
+/* A path that is a row's directory or file, in a repository or elsewhere. */
 static int refresh_place_now(struct ctx *ctx, struct model *model,
 			     const char *path, struct buf *said)
 {
@@ -330,7 +331,7 @@ static int refresh_place_now(struct ctx *ctx, struct model *model,
 	node_unref(model->nodes, root);
 	if (r < 0)
 		return r;
-	/* A file is its directory's answer. */
+	/* A file is made of its directory's answer. */
 	dir = S_ISDIR(node->what.mode) ? node : node->parent;
 	r = dir->what.provider->refresh
 		    ? dir->what.provider->refresh(
@@ -340,7 +341,8 @@ static int refresh_place_now(struct ctx *ctx, struct model *model,
 	return r;
 }
 
-/* A directory of git's with an index from REST, or that index. */
+/* Whether a path that git answers has also an index from REST: branches, tags,
+ * or the index itself. */
 static bool has_index(const char *rest)
 {
 	const struct resource *row =
@@ -408,8 +410,18 @@ static int refresh_lookup(struct ctx *ctx, struct model *model,
 		buf_done(&said);
 		return r;
 	}
-	/* The kernel is to keep no entry: finding an outdated one it would look
-	 * it up twice, and the second answer would say that nothing changed. */
+	/*
+	 * The kernel must not keep the entry, although its lifetime is 0:
+	 * 1. `cat .now`: the LOOKUP asks the service; the kernel keeps a
+	 *    dentry.
+	 * 2. `cat .now` again: the kernel revalidates its dentry by a LOOKUP,
+	 *    which asks again. The answer has other bytes, so another inode,
+	 *    and the kernel drops the dentry.
+	 * 3. It then looks the name up anew: the service is asked a third time,
+	 *    and the program reads that answer, "unchanged". Dropped now, the
+	 *    dentry is not there in 2.: one LOOKUP, one question. The READ of
+	 *    the text waits for that (model/dirs/snapshot).
+	 */
 	model_changed_entry(model, dir, ".now");
 	text_clean_buf(&said, 0, "\n\t");
 	found_text(model, &said, 0, ret_found);

@@ -9,7 +9,7 @@
 
 extern const struct provider provider_control;
 
-/* Asks who the user is, in the background, once. */
+/* Queues the question who the user is; in the background, once. */
 void control_refresh_user(struct model *);
 
 #endif

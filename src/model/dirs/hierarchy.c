@@ -2,9 +2,9 @@
  * model/dirs/hierarchy: the root as a directory; and what it has in common with
  * workspaces and repositories.
  *
- * A workspace's listing is one answer of many objects. Whenever one is at
- * hand, it is what gets refreshed: a thousand outdated `info` files are one
- * request together, not a thousand.
+ * A workspace's listing is one answer with the objects of all its repositories.
+ * Where there is a listing, the listing is what gets refreshed: a thousand
+ * outdated `info` files are one request together, not a thousand.
  */
 #include "model/dirs/hierarchy.h"
 
@@ -86,12 +86,13 @@ static int root_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		return r;
 	hierarchy_found_workspace(ctx, model, w.slug, row_dir_believe_ms(&age),
 				  ret_found);
-	/* Entered by name: from now on it is listed. */
+	/* A workspace that was entered by name is listed from now on. */
 	model_outdated(model, dir);
 	return 0;
 }
 
-/* The pin is the list; behind it comes .bitbucketfs. */
+/* The pin is the list of workspaces. The tag after its last one is
+ * .bitbucketfs. */
 static void names_free(void *data)
 {
 	catalog_workspaces_free(data);
@@ -138,7 +139,8 @@ static int root_open(struct ctx *ctx, struct model *model, struct node *dir,
 	return 0;
 }
 
-/* `df` and `stat` of the mount point answer from what is at hand. */
+/* Never asks: `df` and `stat` of the mount point must not wait for a network.
+ */
 static int root_attr(struct ctx *ctx, struct model *model, struct node *node,
 		     int64_t *ret_left_ms, uint64_t *ret_size)
 {

@@ -14,10 +14,11 @@ extern const struct provider provider_root, provider_workspace,
 
 #define HIERARCHY_IMPOSSIBLE_MS (INT64_C(60) * 1000)
 #define HIERARCHY_MOMENT_MS 1000 /* while a refresh is under way */
-/* Of a directory that nobody listed: every path through it would ask. */
+/* Attributes of a directory that was never listed: with a shorter lifetime
+ * every path through it would be a request. */
 #define HIERARCHY_UNLISTED_MS (INT64_C(60) * 1000)
 
-/* A listing that is at hand, of whatever age; NULL: it was never listed. */
+/* The cached listing of a workspace, of any age; NULL: it was never listed. */
 struct catalog_repositories *hierarchy_known_listing(struct ctx *ctx,
 						     struct model *model,
 						     const char *workspace);
@@ -25,15 +26,13 @@ struct catalog_repositories *hierarchy_known_listing(struct ctx *ctx,
  * the workspace's own mtime. */
 int64_t hierarchy_workspace_mtime(const struct model *model,
 				  const struct catalog_repositories *list);
-/*
- * Where a workspace was listed before, its listing is brought up to date as
- * the policy says (served stale, or waited for a little). Says nothing of a
- * failure: what is cached will do. NULL: it was never listed.
- */
+/* Brings the listing of a workspace up to date, as the policy says (served
+ * stale, or waited for a little). A failure is not told: the cached listing
+ * will do. NULL: the workspace was never listed. */
 struct catalog_repositories *
 hierarchy_freshen(struct ctx *ctx, struct model *model, const char *workspace);
 
-/* What a name in the root, or in a workspace, is. */
+/* What a workspace is in the root, and a repository in its workspace. */
 void hierarchy_found_workspace(struct ctx *ctx, struct model *model,
 			       const char *slug, int64_t left_ms,
 			       struct found *found);
@@ -43,14 +42,14 @@ void hierarchy_found_repository(const char *workspace,
 
 const char *hierarchy_workspace(const struct node *); /* its slug */
 
-/* Asking again: what changed, for people, adds to said (may be NULL). */
+/* Ask again, and tell the kernel. said as for provider->refresh. */
 int hierarchy_refresh_root(struct ctx *, struct model *, struct buf *said);
 int hierarchy_refresh_workspace(struct ctx *, struct model *,
 				const char *workspace, struct buf *said);
 int hierarchy_refresh_repository(struct ctx *, struct model *,
 				 const char *workspace, const char *name,
 				 struct buf *said);
-/* The same in the background, queued once however often it is asked for. */
+/* The same in the background; a repeated wish is queued once. */
 void hierarchy_queue_root(struct model *);
 void hierarchy_queue_workspace(struct model *, const char *workspace);
 void hierarchy_queue_repository(struct model *, const char *workspace,

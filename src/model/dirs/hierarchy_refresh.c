@@ -1,9 +1,10 @@
 /*
- * model/dirs/hierarchy_refresh: asking again for listings and documents, and
- * telling the kernel (and people) what changed by comparing before and after.
+ * model/dirs/hierarchy_refresh: asks again for listings and documents, and
+ * tells the kernel (and people) what changed by comparing before and after.
  *
- * In the background (nothing to be said) what is fresh is not asked for: many
- * may have wished for it before the first of them was answered.
+ * In the background (said NULL) an answer that is fresh is not asked for again:
+ * many readers may have queued the question before the first of them was
+ * answered.
  */
 #include "model/dirs/hierarchy.h"
 #include "model/dirs/repository_lists.h"
@@ -16,11 +17,9 @@ static struct node *root_node(struct model *model)
 	return node_get(model->nodes, NODE_ROOT_INO);
 }
 
-/*
- * The name means something else, or nothing, or something for the first time.
- * One that leads to the directory which it means is left alone: whoever stands
- * there would be cut off.
- */
+/* Tells the kernel that the name is another thing now, or nothing, or new. uuid
+ * is what it means now: a node with that uuid is left alone, otherwise a shell
+ * that stands in it would be cut off. */
 static void name_changed(struct model *model, struct node *dir,
 			 const char *name, const char *uuid)
 {
@@ -36,9 +35,14 @@ static void name_changed(struct model *model, struct node *dir,
 /* ---- what a reader heard before the background did ---- */
 
 /*
- * A list that was outdated ahead of its time (a name went over) may be brought
- * by whoever looks: then there is no list of before to compare with, and names
- * of before would lead on for as long as the kernel was told to believe them.
+ * What the kernel knows must be compared with a list that a reader brought:
+ * 1. A document tells that a repository was renamed: the listing is outdated
+ *    before its time, and a refresh is queued.
+ * 2. A reader opens the directory and brings the new listing.
+ * 3. The refresh finds it fresh. There is no listing of before to compare with,
+ *    and the kernel would go on believing the old name for as long as it was
+ *    promised. So every node that the kernel knows here is compared with the
+ *    list (sweep).
  */
 struct sweep {
 	struct model *model;
@@ -71,7 +75,9 @@ static void sweep_workspace(void *arg, struct node *node)
 	drop(s, node);
 }
 
-/* One that the list does not have may be newer than that. */
+/* A repository that the list does not have may be younger than the list: it
+ * stays. It goes if the list says that its name, or its uuid, belongs
+ * elsewhere. */
 static void sweep_repository(void *arg, struct node *node)
 {
 	struct sweep *s = arg;
@@ -156,8 +162,9 @@ out:
 	return r;
 }
 
-/* The kernel may have been told that there is none. (That it is gone again, it
- * hears when it asks next: somebody may stand in it.) */
+/* The kernel may believe that the row does not exist. (A row that vanished is
+ * not told: a program may stand in it, and the kernel hears when it asks next.)
+ */
 static void row_appeared(struct model *model, struct node *dir,
 			 const char *name)
 {
@@ -168,8 +175,8 @@ static void row_appeared(struct model *model, struct node *dir,
 	node_unref(model->nodes, child);
 }
 
-/* A repository's files are of a new version now, and so is what its object says
- * is there. */
+/* The repository's document has a new version: so have the files made of it,
+ * and other rows may exist by now. */
 static void files_changed(struct model *model, struct node *workspace,
 			  const char *name)
 {
@@ -274,7 +281,8 @@ out:
 	return r;
 }
 
-/* The document may say that it has another name by now. */
+/* Whether the document, just brought, says that the repository has another
+ * name. */
 static bool is_renamed(struct ctx *ctx, struct model *model,
 		       const char *workspace, const char *name)
 {
@@ -319,7 +327,7 @@ int hierarchy_refresh_repository(struct ctx *ctx, struct model *model,
 	provider_say(said, "%s: %s\n", name, renamed ? "gone" : "updated");
 	root = root_node(model);
 	node = node_child(model->nodes, root, workspace);
-	/* It may have told that it is called otherwise by now. */
+	/* The document may have told another name: the listing is outdated. */
 	if (node)
 		model_outdated(model, node);
 	if (node && renamed)

@@ -64,7 +64,8 @@ void hierarchy_found_repository(const char *workspace,
 	};
 }
 
-/* Outdated, and nobody waits for it; see the head of this file. */
+/* Queues the question for an outdated document: for the workspace's listing if
+ * there is one, which renews all of its repositories at once. */
 static void refresh_behind(struct model *model, const struct repository_data *d,
 			   const struct catalog_repositories *list)
 {
@@ -75,7 +76,7 @@ static void refresh_behind(struct model *model, const struct repository_data *d,
 					   d->repository.name);
 }
 
-/* The document behind a repository's files. */
+/* The document that a repository's files are made of. */
 static int repository_document(struct ctx *ctx, struct model *model,
 			       struct node *dir,
 			       struct catalog_document *ret_document)
@@ -108,7 +109,7 @@ static int repository_document(struct ctx *ctx, struct model *model,
 		catalog_document_done(ret_document);
 	r = catalog_document(ctx, catalog, d->workspace, &d->repository,
 			     READ_THROUGH, ret_document);
-	/* It may have told that it is called otherwise by now. */
+	/* The document may have told another name: the listing is outdated. */
 	model_outdated(model, dir->parent);
 	if (r == 0 && ret_document->age.stale)
 		hierarchy_queue_repository(model, d->workspace,
@@ -124,7 +125,8 @@ static struct scope *repository_scope(const struct node *dir)
 			 d->repository.workspace, repository_id(d));
 }
 
-/* A row, or what its needs make of it: then it is as old as they are. */
+/* A row of the repository. A row with needs exists as the document says, so its
+ * answer is good as long as the document is. */
 static int lookup_row(struct ctx *ctx, struct model *model, struct node *dir,
 		      const char *name, struct found *ret_found)
 {
@@ -151,11 +153,10 @@ static int lookup_row(struct ctx *ctx, struct model *model, struct node *dir,
 	return r;
 }
 
-/*
- * For rg and fd, which read it where they come from above: what is left are the
- * files of tree/ and the indexes. Patterns of directories alone, and none with
- * `!`: started inside one of them they search as they do anywhere.
- */
+/* For rg and fd: they read .ignore when they come from a directory above, and
+ * then search only the files of tree/ and the indexes. The patterns name
+ * directories alone, and none begins with `!`: started inside one of these
+ * directories, rg and fd search as anywhere. */
 static const char ignore_name[] = ".ignore";
 static const char ignore_text[] =
 	"# What `rg` and `fd` from above leave out (each directory a request "
@@ -183,8 +184,7 @@ static int repository_lookup(struct ctx *ctx, struct model *model,
 	int r;
 
 	ret_found->left_ms = FOREVER_MS;
-	/* Not listed: it is about the mount, and nothing of the repository's.
-	 */
+	/* Not listed: .ignore is the mount's, not the repository's. */
 	if (strcmp(name, ignore_name) == 0) {
 		snapshot_found(model,
 			       blob_new(ignore_text, strlen(ignore_text)),
@@ -202,13 +202,13 @@ static int repository_lookup(struct ctx *ctx, struct model *model,
 	return r;
 }
 
-/* Of the names, those from here on are rows. */
+/* Tags of a listing: a file's position; from here on, a row's. */
 #define TAG_ROW 0x1000u
 
-/* Once a READDIR. */
+/* What one READDIR needs for all of its names. */
 struct piece {
 	struct scope *scope;
-	bool have; /* the document is at hand, and may be believed */
+	bool have; /* the document is cached and fresh */
 	struct catalog_document document;
 };
 
@@ -258,7 +258,7 @@ static const struct dirlist_ops ops_names = {
 	.piece_done = piece_done,
 };
 
-/* Never waits: the names are what is known of the repository. */
+/* Never waits: the names follow from what is known of the repository. */
 static int repository_open(struct ctx *ctx, struct model *model,
 			   struct node *dir, struct dirlist *newest,
 			   struct dirlist **ret_listing)

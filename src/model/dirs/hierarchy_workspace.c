@@ -41,12 +41,14 @@ void hierarchy_found_workspace(struct ctx *ctx, struct model *model,
 				.data = w,
 			},
 		.left_ms = left_ms,
-		/* They live as long as its own listing does. */
+		/* The mtime is the listing's: attr() says how long it is good.
+		 */
 		.ask_attr = list != NULL,
 	};
 }
 
-/* About the workspace itself: keyed by its uuid, where that is known. */
+/* .workspace: its key is the workspace's uuid, or its slug while the uuid is
+ * not known. */
 static int found_about(struct ctx *ctx, struct model *model, struct node *dir,
 		       enum read_through_mode mode, struct found *ret_found)
 {
@@ -106,7 +108,7 @@ static int workspace_lookup(struct ctx *ctx, struct model *model,
 	return 0;
 }
 
-/* The pin is the listing; behind it comes .workspace. */
+/* The pin is the listing. The tag after its last repository is .workspace. */
 static void names_free(void *data)
 {
 	catalog_repositories_free(data);
@@ -156,7 +158,7 @@ static int workspace_open(struct ctx *ctx, struct model *model,
 	return 0;
 }
 
-/* Of what is at hand: nobody is waited for. */
+/* Never waits: from the cached listing. */
 static int workspace_attr(struct ctx *ctx, struct model *model,
 			  struct node *node, int64_t *ret_left_ms,
 			  uint64_t *ret_size)

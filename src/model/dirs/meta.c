@@ -2,8 +2,8 @@
  * model/dirs/meta: files made of documents. A file's inode is one version of
  * the document seen through one file of the resource table: the bytes are
  * rendered for the size and again for a read, and a few recent ones are kept so
- * that `cat` renders once. Files that are stored as they are shown (stored) are
- * read piece by piece.
+ * that `cat` renders once. Files that are stored as they are shown
+ * (provider_stored) are read piece by piece.
  */
 #include "model/dirs/meta.h"
 
@@ -18,7 +18,8 @@ struct rendered {
 	struct rendered *prev, *next;
 };
 
-/* The newest first; what is over MAX_RENDERED goes, the newest stays. */
+/* Keeps a rendering, the newest first. The oldest go while there are more than
+ * MAX_RENDERED bytes; the newest always stays. */
 static void keep(struct model *model, uint64_t version,
 		 const struct resource_file *file, struct blob *blob)
 {
@@ -72,7 +73,7 @@ static void forget_rendered(struct model *model)
 	model->n_rendered = 0;
 }
 
-/* body NULL: got from the cache when it is needed. */
+/* body NULL: the document is fetched from the cache if it is needed. */
 static int render(struct model *model, uint64_t version,
 		  const struct resource_file *file, struct blob *body,
 		  struct blob **ret_blob)
@@ -130,7 +131,7 @@ int meta_found(struct model *model, const struct resource_file *file,
 	return 0;
 }
 
-/* Whoever opens it again gets another version. */
+/* The name goes, so that the next lookup finds the version of now. */
 static void be_outdated(struct model *model, struct node *node)
 {
 	if (node_is_linked(model->nodes, node))

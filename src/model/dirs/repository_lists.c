@@ -10,7 +10,7 @@
 #include "model/dirs/repository_lists.h"
 #include "model/probe.h"
 
-/* The node of the workspace whose .workspace/ this is in. */
+/* The workspace that this directory is about, above .workspace/. */
 static struct node *workspace_above(struct node *dir)
 {
 	while (dir->parent->parent)
@@ -194,7 +194,7 @@ static void links_of(const struct row_dir *p,
 	}
 }
 
-/* The pin: the links and the listing that they are of. */
+/* The pin of a listing: the links, and the repositories that they are of. */
 struct project {
 	struct links links;
 	struct catalog_repositories *list;
@@ -266,7 +266,7 @@ static void tell_project(struct telling *t, struct node *dir)
 
 	if (t->before)
 		links_of(p, t->before, &links);
-	/* Some of them may lead elsewhere by now, or nowhere. */
+	/* Old links may lead elsewhere by now, or be gone. */
 	for (size_t i = 0; i < links.n; i++)
 		model_changed_entry(t->model, dir, links.names[i]);
 	model_changed_inode(t->model, dir, true);

@@ -7,7 +7,8 @@
 
 #include "model/dirs/row_dir.h"
 
-/* The listing is newer than before (NULL: there was none). */
+/* Tells the kernel that the workspace's listing is another one than `before`
+ * (NULL: there was none). */
 void repository_lists_changed(struct model *, const char *workspace,
 			      const struct catalog_repositories *before);
 

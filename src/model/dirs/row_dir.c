@@ -1,5 +1,5 @@
 /*
- * model/dirs/row_dir: directories of rows and of items, but for their listing.
+ * model/dirs/row_dir: looking up names in directories of rows and of items.
  */
 #include "model/dirs/row_dir_private.h"
 #include "model/probe.h"
@@ -109,8 +109,9 @@ static void row_dir_free(void *data)
 	free(p);
 }
 
-/* An item that says where it belongs: it is in one listing today, in another
- * one tomorrow. Its key is the same in all of them. */
+/* An item whose document says in which list it belongs (a pull request: open,
+ * merged): it moves from list to list, and its key is the same in all of them.
+ */
 static bool row_dir_roams(const struct node_what *what)
 {
 	const struct row_dir *p = what->data;
@@ -157,7 +158,7 @@ void row_dir_found_item(struct model *model, struct node *dir, const char *id,
 	const struct row_dir *p = row_dir_of(dir);
 	struct row_dir *item;
 
-	/* What has not begun has no time of its own. */
+	/* A run that has not begun has no time: its directory's is taken. */
 	if (!time_ms)
 		time_ms = node_mtime_ms(model->nodes, dir);
 	if (p->row->items->link) {
@@ -301,7 +302,7 @@ void row_dir_add_rows(struct ctx *ctx, struct model *model,
 				    tag + i);
 }
 
-/* A text's size is known by asking for it alone. */
+/* The size of a text is known only by asking for the text. */
 bool row_dir_row_found(struct dirlist_piece *piece, const struct resource *row,
 		       const struct scope *scope, struct found *ret_found)
 {
@@ -342,7 +343,7 @@ static int64_t newest(const struct collection *c, int64_t otherwise)
 	return newest ? newest : otherwise;
 }
 
-/* A file of the collection, from its index or a part. */
+/* Whether the collection has the file: of its index, or an item. */
 static bool has_file(const struct row_dir *p, const struct collection *c,
 		     const char *name)
 {
@@ -378,7 +379,8 @@ static int lookup_collection_file(struct ctx *ctx, struct model *model,
 
 	if (model->collection_seen)
 		model->collection_seen(ctx, model, dir);
-	/* Twice: its file may have gone from the cache alone. */
+	/* Twice: the cache may have dropped the stored file, and kept the
+	 * collection that names it. Then the collection is brought again. */
 	for (unsigned i = 0; i < 2; i++) {
 		cleanup(collection_unref) struct collection *c = NULL;
 		struct catalog_age age;
@@ -386,7 +388,8 @@ static int lookup_collection_file(struct ctx *ctx, struct model *model,
 		r = row_dir_collection(ctx, model, dir, mode, &c, &age);
 		if (r < 0)
 			return r;
-		/* Of what is listed without its index, this may be news. */
+		/* This lookup may have brought an index that the directory,
+		 * listed without it, can now show. */
 		if (row_dir_of(dir)->row->is_lazy && c->more)
 			model_outdated(model, dir);
 		r = row_dir_stored_file(model, dir, c, &age, name, ret_found);
@@ -400,7 +403,8 @@ static int lookup_collection_file(struct ctx *ctx, struct model *model,
 	return 0;
 }
 
-/* One that the collection does not have, or that was never listed. */
+/* An item that the collection does not have, or a collection that was never
+ * listed: asks for the item itself. */
 static int lookup_by_id(struct ctx *ctx, struct model *model, struct node *dir,
 			const char *name, struct found *ret_found)
 {
@@ -446,7 +450,8 @@ static int lookup_by_id(struct ctx *ctx, struct model *model, struct node *dir,
 	return 0;
 }
 
-/* A document that is at hand needs no listing to be believed. */
+/* Whether the item's own document is cached and fresh: then an outdated listing
+ * need not be asked. */
 static bool knows_item(struct ctx *ctx, struct model *model, struct node *dir,
 		       const char *id, int64_t *ret_left_ms)
 {
@@ -460,8 +465,9 @@ static bool knows_item(struct ctx *ctx, struct model *model, struct node *dir,
 	return document.age.left_ms > 0;
 }
 
-/* The item's document is younger than the list, and belongs to another one: the
- * list is outdated. An item has one place (layout rule 1). */
+/* Whether the item's document says that it belongs to another list: the
+ * document is younger, this list is outdated. An item is at one place (layout
+ * rule 1). */
 static bool is_elsewhere(struct ctx *ctx, struct model *model, struct node *dir,
 			 const char *id)
 {
@@ -478,8 +484,8 @@ static bool is_elsewhere(struct ctx *ctx, struct model *model, struct node *dir,
 	       strcmp(p->row->items->where(json), here) != 0;
 }
 
-/* Of those that may be asked for by themselves: an outdated listing is brought
- * up to date for what it has, not for what it lacks. */
+/* A name of an item that can be asked for by itself: an outdated listing is
+ * brought up to date for a name that it has, not for one that it lacks. */
 static int lookup_name(struct ctx *ctx, struct model *model, struct node *dir,
 		       const char *name, struct found *ret_found)
 {
@@ -567,7 +573,7 @@ static int row_dir_lookup(struct ctx *ctx, struct model *model,
 
 /* ---- attributes ---- */
 
-/* What is at hand says it; nobody is asked. */
+/* From the cache alone; asks nobody. */
 static int row_dir_attr(struct ctx *ctx, struct model *model, struct node *node,
 			int64_t *ret_left_ms, uint64_t *ret_size)
 {

@@ -1,11 +1,11 @@
 /*
- * model/dirs/row_dir, listing: the names of such a directory are, in this
- * order: its files, its rows, then its items (or what a special says). The
- * first two are fixed, so their cookies are positions below ROW_DIR_FIRST_ITEM;
- * items come and go, and have a book's.
+ * model/dirs/row_dir, listing: the names of a row directory are, in this order:
+ * its files, its rows, then its items (or what a special says). The first two
+ * are fixed, so their cookies are positions below ROW_DIR_FIRST_ITEM; items
+ * come and go, and have a book's.
  *
- * A listing of a collection waits for the collection, one paged set; of all
- * else it never waits.
+ * Listing a collection waits for the collection, which is one set of pages;
+ * other listings never wait.
  */
 #include "model/dirs/row_dir_private.h"
 
@@ -14,7 +14,7 @@
 
 #define MOMENT_MS 1000
 
-/* What a name is, and its number among those. */
+/* The kind of a name, and its position among the names of that kind. */
 enum tag {
 	TAG_INDEX = 0, /* of row_dir_index */
 	TAG_FILE = 0x10000000,
@@ -36,7 +36,7 @@ static void names_free(void *data)
 
 /* ---- attributes ---- */
 
-/* The document of the directory, once a READDIR. */
+/* The document of the directory, brought once for each READDIR. */
 static const struct catalog_document *document_of(struct dirlist_piece *piece)
 {
 	struct catalog_document *document = piece->own;
@@ -61,7 +61,7 @@ static void piece_done(struct dirlist_piece *piece)
 	free(document);
 }
 
-/* As it is now: a listing may be open for long. */
+/* The collection's age now: it may have been listed long ago. */
 static struct catalog_age age_of(const struct dirlist_piece *piece,
 				 const struct row_dir_names *names)
 {
@@ -164,7 +164,7 @@ static void add_fixed(struct ctx *ctx, struct model *model, struct node *dir,
 		dirlist_add(l, files[i].name, ++cookie, S_IFREG, TAG_FILE + i);
 	if (!rows)
 		return;
-	/* It says what of the rows is there. */
+	/* The document says which rows exist. */
 	if (files && !row_dir_is_collection(p))
 		row_dir_document(ctx, model, dir, READ_CACHED, &document);
 	row_dir_add_rows(ctx, model, rows, p->scope,
@@ -202,7 +202,8 @@ static int bring_collection(struct ctx *ctx, struct model *model,
 	int r;
 
 	if (p->row->is_lazy) {
-		/* Its index has attributes where they are at hand. */
+		/* The directory does not list items, but its index has
+		 * attributes if a fresh collection is cached. */
 		if (row_dir_collection(ctx, model, dir, READ_CACHED,
 				       &names->collection, &names->age) == 0 &&
 		    names->age.left_ms <= 0)
@@ -247,8 +248,9 @@ static bool any_at_hand(struct ctx *ctx, struct model *model,
 	return false;
 }
 
-/* A walk that has had its share would be refused in each of the rows: it is
- * refused once, here. Who has something below is let in to it. */
+/* A walk that has spent its share of requests would be refused in each of the
+ * rows below: it is refused once, here. If anything below is cached, it is let
+ * in. */
 static int refuse_walk(struct ctx *ctx, struct model *model,
 		       const struct row_dir *p)
 {

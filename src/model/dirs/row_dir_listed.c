@@ -22,7 +22,7 @@ static bool is_newer(const struct collection_item *a,
 	return strcmp(a->name, b->name) > 0;
 }
 
-/* The newest first. */
+/* Inserts an item into the newest ones, the newest first. */
 static size_t insert(const struct collection_item **newest, size_t n,
 		     size_t most, const struct collection_item *item)
 {

@@ -15,7 +15,7 @@ static inline bool row_dir_is_collection(const struct row_dir *p)
 	return !p->collection && p->row->kind == RESOURCE_COLLECTION;
 }
 
-/* Its items are files, and it has no index. */
+/* A collection whose items are files; it has no index. */
 static inline bool row_dir_is_parts(const struct row_dir *p)
 {
 	return row_dir_is_collection(p) && p->row->paging == RESOURCE_PARTS;
@@ -28,26 +28,27 @@ row_dir_special_of(const struct model *model, const struct row_dir *p)
 						    : p->row->special);
 }
 
-/* An item of the collection's node, as it is known there. */
+/* What an item in its collection's directory is. */
 void row_dir_found_item(struct model *, struct node *dir, const char *id,
 			int64_t time_ms, int64_t left_ms,
 			struct found *ret_found);
-/* A file of a collection that is at hand. 1: it lacks the file. */
+/* A file of a cached collection. 1: the collection lacks the file. */
 int row_dir_stored_file(struct model *, struct node *dir,
 			const struct collection *, const struct catalog_age *,
 			const char *name, struct found *ret_found);
-/* Whether the row's collection could be listed without asking. */
+/* Whether the row's collection is cached and fresh: it could be listed without
+ * asking. */
 bool row_dir_is_at_hand(struct ctx *, struct model *, const struct resource *,
 			const struct scope *parent);
-/* The items of a row's collection that its directory lists; free the array.
- * They live as long as the collection. */
+/* The items that the directory of a collection lists; the caller frees the
+ * array, the items belong to the collection. */
 size_t row_dir_listed(const struct model *, const struct resource *,
 		      const struct collection *,
 		      const struct collection_item ***ret_items);
-/* Whether that one is among them. */
+/* Whether the item with that id is among them. */
 bool row_dir_lists(const struct model *, const struct resource *,
 		   const struct collection *, const char *id);
-/* The provider's. */
+/* Members of the provider. */
 int row_dir_open(struct ctx *, struct model *, struct node *dir,
 		 struct dirlist *newest, struct dirlist **ret_listing);
 int row_dir_refresh(struct ctx *, struct model *, struct node *node,

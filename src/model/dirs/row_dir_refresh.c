@@ -1,6 +1,6 @@
 /*
- * model/dirs/row_dir_refresh: asking again for what is behind a place, and
- * telling the kernel (and people) what changed by comparing before and after.
+ * model/dirs/row_dir_refresh: asks again for a row's document or collection,
+ * and tells the kernel (and people) what changed by comparing before and after.
  */
 #include "model/dirs/row_dir_private.h"
 
@@ -11,8 +11,9 @@ static void files_changed(struct model *model, struct node *dir,
 		model_changed_entry(model, dir, files->name);
 }
 
-/* The files at the commit that its document names may be those of another one
- * by now. Told only then: who stands in them would be cut off. */
+/* The document may name another commit by now, so that tree/ is another one.
+ * Told only if it does: otherwise a shell that stands in tree/ would be cut
+ * off. */
 static void tree_changed(struct model *model, struct node *item,
 			 const struct catalog_document *document)
 {
@@ -31,7 +32,7 @@ static void tree_changed(struct model *model, struct node *item,
 	node_unref(model->nodes, tree);
 }
 
-/* The document behind it is another one. */
+/* The item has a new document. */
 static void item_renewed(struct ctx *ctx, struct model *model,
 			 struct node *node, int64_t time_ms)
 {
@@ -51,11 +52,9 @@ static bool is_item(const struct node *node, const char *id)
 	       row_dir_of(node)->id && strcmp(row_dir_of(node)->id, id) == 0;
 }
 
-/*
- * An item that the kernel may know: gone, another, or with a new document. A
- * directory of it may have been entered before it was listed, and exists when
- * it has just grown too old for the list: whoever stands there stays.
- */
+/* Tells the kernel of an item that vanished, came, or has a new document. In a
+ * bounded list (the newest items) an item that vanished only grew too old for
+ * the list: its directory exists, and whoever stands in it stays. */
 static void item_changed(struct ctx *ctx, struct model *model, struct node *dir,
 			 const struct collection_item *was,
 			 const struct collection_item *is, bool bounded)
@@ -114,7 +113,7 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 	documents_file(model->config.documents, p->scope, "index.json", &was);
 	if (!said && before && age.left_ms > 0)
 		return 0;
-	/* An index that nobody has looked at. */
+	/* Nobody has looked at the index, so it is not brought. */
 	if (p->row->is_lazy && !before)
 		return 0;
 	r = row_dir_collection(ctx, model, dir, said ? READ_ANEW : READ_REFRESH,
@@ -122,7 +121,7 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 	if (r < 0)
 		return r;
 	documents_file(model->config.documents, p->scope, "index.json", &is);
-	/* One without an index is told by its names. */
+	/* A collection without an index is compared by its names. */
 	if (was.version == is.version &&
 	    (is.version || (before && before->version == after->version))) {
 		provider_say(said, "%s: unchanged\n", dir->name);
@@ -171,9 +170,9 @@ int row_dir_refresh(struct ctx *ctx, struct model *model, struct node *node,
 	const struct row_dir *p = row_dir_of(node);
 	const struct resource_items *items = p->row->items;
 
-	(void)file; /* a file is its directory's answer */
-	/* In the background what a listing has is brought by it: outdated
-	 * items are two requests, not one each. */
+	(void)file; /* a file is made of its directory's answer */
+	/* In the background an item that is listed is renewed by its listing:
+	 * outdated items are two requests together, not one each. */
 	if (p->collection && items->endpoint &&
 	    (said || !row_dir_is_listed(ctx, model, p)))
 		return refresh_document(ctx, model, node, said);

@@ -13,9 +13,14 @@ static int snapshot_read(struct ctx *ctx, struct model *model,
 	(void)ctx;
 	(void)model;
 	model_slice(blob_ref(node->what.data), offset, n, ret_data);
-	/* Who has read what .now says may look at once at what changed, and at
-	 * .now again: the kernel is to have dropped its entry by then
-	 * (model/dirs/control). */
+	/*
+	 * 1. A program reads .now, and at once the file that changed, or .now
+	 *    again.
+	 * 2. The kernel has not yet heard of what changed (fs/inval is another
+	 *    thread): it answers from what it knew. So the reply to this READ
+	 *    is sent after the kernel was told, also of .now's own entry
+	 *    (model/dirs/control).
+	 */
 	ret_data->after_told = strcmp(node->name, ".now") == 0;
 	return 0;
 }
@@ -58,8 +63,9 @@ void snapshot_found(struct model *model, struct blob *blob, int64_t left_ms,
 				.provider = &provider_snapshot,
 				.mode = NODE_FILE,
 				.size = blob_len(blob),
-				/* What changes is of now, while it says the
-				 * same of when it began to. */
+				/* Texts that change have the time of the lookup
+				   that first found these bytes: the node stays.
+				 */
 				.mtime_ms = left_ms == FOREVER_MS
 						    ? model->started_ms
 						    : clock_wall_ms(),

@@ -7,7 +7,7 @@
 
 #include "model/provider.h"
 
-/* Takes the blob. */
+/* What a file with these bytes is; takes the blob. */
 void snapshot_found(struct model *, struct blob *, int64_t left_ms,
 		    struct found *ret_found);
 

@@ -64,7 +64,7 @@ static bool text_running(void *arg, const struct clone_progress *p)
 	return true;
 }
 
-/* The trees of which status says more than how many there are. */
+/* Of more trees than this, status tells only how many there are. */
 #define TREES_SAID 5
 
 struct trees {
@@ -108,7 +108,7 @@ static bool note_tree(void *arg, const struct clone_shown *shown)
 	struct trees *t = arg;
 	size_t at = t->n < TREES_SAID ? t->n : TREES_SAID;
 	size_t last = TREES_SAID - 1;
-	/* What waits for something is said before all others. */
+	/* Trees that wait for something come first. */
 	int64_t checked_ms = shown->held ? INT64_MAX : shown->head.checked_ms;
 
 	t->n++;
@@ -180,7 +180,7 @@ void status_text(struct model *model, struct buf *out)
 		out->len = before;
 		buf_puts(out, " none\n");
 	}
-	/* Names, and sentences of the service. */
+	/* Names and sentences are the service's: no control characters. */
 	text_clean_buf(out, from, "\n\t");
 }
 

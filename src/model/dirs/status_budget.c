@@ -1,6 +1,6 @@
 /*
- * model/dirs/status, what it says of requests: how many there were, what is
- * left, who has to wait, who walks.
+ * model/dirs/status, of requests: how many were sent, what is left of the
+ * quotas, who waits for them, who walks.
  */
 #include "model/dirs/status.h"
 

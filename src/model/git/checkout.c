@@ -1,6 +1,6 @@
 /*
- * model/git/checkout: what a directory shows that is a tree: a ref, moved
- * forward when the ref moves, or a commit.
+ * model/git/checkout: a directory that shows the files of a ref, and moves
+ * forward with it, or of one commit.
  *
  * Moving compares the two trees only where the kernel knows nodes: directories
  * keep their inode and take their new object; changed and vanished names are
@@ -13,7 +13,7 @@
 #include "base/clock.h"
 
 #define MAX_WAIT_MS 3000
-/* A recursion on a thread's small stack. */
+/* move_dir is a recursion, and a thread's stack is small. */
 #define MAX_DEPTH 256
 
 static const struct refresh_watching checkout_watching;
@@ -54,7 +54,7 @@ void checkout_free_data(void *data)
 	view_free(data);
 }
 
-/* The same ref, the same commit. */
+/* Whether both follow the same ref, or show the same commit. */
 bool checkout_same(const struct node_what *a, const struct node_what *b)
 {
 	const struct checkout *x = a->data, *y = b->data;
@@ -89,8 +89,9 @@ void checkout_found(struct checkout *view, int64_t mtime_ms, int64_t left_ms,
 	};
 }
 
-/* Of a ref that is followed. Not made by a listing of many names: whose insides
- * nobody looks at has none. */
+/* The tracking ref of a checkout that follows one; made at the first look
+ * inside. A listing of a thousand branches makes a thousand checkouts, and most
+ * of them are never looked into. */
 static struct clone_tracking *line_of(struct checkout *view)
 {
 	struct clone_tracking *line = atomic_load(&view->line);
@@ -102,8 +103,8 @@ static struct clone_tracking *line_of(struct checkout *view)
 	return line;
 }
 
-/* A tree that nobody had touched for a while is asked for rarely: from now on
- * it is not. */
+/* The background asks more and more rarely for a tree that nobody touches. From
+ * now on it asks once per ttl again. */
 static void wake(struct model *model, struct node *tree)
 {
 	if (atomic_exchange(&tree->what.view->n_quiet, 0) > 0)
@@ -115,7 +116,8 @@ void checkout_heard(struct model *model, struct node *node)
 	struct checkout *view = node->what.view;
 	int64_t now = clock_mono_ms();
 
-	/* After an idle hour it takes a look (checkout_ensure) to wake it. */
+	/* After an hour without a look the tree is no longer followed; only a
+	 * look inside (checkout_ensure) begins that anew. */
 	if (now - atomic_load(&view->heard_ms) >= FOREVER_MS)
 		return;
 	atomic_store(&view->heard_ms, now);
@@ -136,7 +138,7 @@ int64_t checkout_path_time_ms(const struct checkout *view,
 
 	if (view->fixed)
 		return atomic_load(&view->time_s) * 1000;
-	/* Paths are composed only once some path has a time of its own. */
+	/* Otherwise each name of a listing would be made a path for nothing. */
 	if (clone_has_path_times(line, &time_s)) {
 		node_path_below(dir, tree, &path);
 		if (name)
@@ -147,7 +149,7 @@ int64_t checkout_path_time_ms(const struct checkout *view,
 	return time_s * 1000;
 }
 
-/* Moving what the kernel knows. */
+/* ---- moving what the kernel knows ---- */
 
 struct mover {
 	struct model *model;
@@ -161,7 +163,9 @@ static const char *entry_name(const void *names, size_t i)
 	return ((const struct tree_list *)names)->entries[i].name;
 }
 
-/* Cookies were positions so far: the book begins with the same. */
+/* Until its first change a directory's cookies are positions (checkout_files:
+ * names_at). The book begins with the same ones, so that a reader in the middle
+ * of the listing finds its place. */
 static void begin_book(struct model *model, struct node *dir,
 		       const struct tree_list *list)
 {
@@ -182,7 +186,7 @@ static bool is_dir(const struct tree_entry *e)
 	return e->kind == TREE_DIRECTORY || e->kind == TREE_SUBMODULE;
 }
 
-/* A submodule is an empty directory: no object. */
+/* A submodule is an empty directory, which has no object. */
 static struct oid dir_oid(const struct tree_entry *e)
 {
 	return e->kind == TREE_DIRECTORY ? e->oid : (struct oid){{0}};
@@ -206,19 +210,22 @@ static void move_name(struct mover *mover, struct node *dir,
 	child = node_child(model->nodes, dir, is->name);
 	if (!child)
 		return;
-	/* Not the old list's: a move that failed leaves the child behind. */
+	/* The child's own object, not the one that the old list names. A reader
+	 * may have looked the child up in the new list since node_move gave its
+	 * directory the new object: then the child has moved already. */
 	from = node_oid(model->nodes, child);
 	to = dir_oid(is);
-	/* One that cannot be read goes by itself, and says why to whoever looks
-	 * inside: what stopped here would leave its neighbours for ever with
-	 * what they had, for the directory above has moved. */
+	/* A child that cannot be read is dropped alone: the lookup that follows
+	 * says why. If the move stopped here, its neighbours would keep what
+	 * they have for ever, because their directory has moved already. */
 	if (move_dir(mover, child, &from, &to) < 0)
 		model_drop_child(model, dir, is->name);
 	node_unref(model->nodes, child);
 }
 
-/* Every name of either list once. Git orders directories as if their names
- * ended in a slash, and hostile trees not at all: so by look-up. */
+/* Each name of either list once, found by look-up. Not by merging: git sorts
+ * directories as if their names ended in a slash, and a hostile tree is not
+ * sorted at all. */
 static void move_names(struct mover *mover, struct node *dir,
 		       const struct tree_list *before,
 		       const struct tree_list *after)
@@ -253,9 +260,10 @@ static void drop_rest(void *arg, struct node *node)
 		model_drop_child(rest->model, node->parent, node->name);
 }
 
-/* The old list is lost, so nobody can say what is in it and not in the new one:
- * whatever the kernel knows here goes. Otherwise a file that is deleted would
- * be there for as long as its name was promised. */
+/* The old list is lost: nobody can say which of its names are not in the new
+ * one, so every name that the kernel knows here is dropped unless the new list
+ * has it. Otherwise a deleted file would be there until the kernel's hour is
+ * over. */
 static void drop_unlisted(struct mover *mover, struct node *dir,
 			  const struct tree_list *after)
 {
@@ -272,7 +280,8 @@ static int read_or_empty(struct checkout *view, const struct oid *oid,
 	*ret_list = NULL;
 	return oid_equal(oid, &none)
 		       ? 0
-		       /* Not to be broken off: half a move is none. */
+		       /* No ctx: a cancelled caller must not leave half a move.
+			*/
 		       : clone_read_tree(NULL, view->clone, oid, ret_list);
 }
 
@@ -290,7 +299,7 @@ static int move_dir(struct mover *mover, struct node *dir,
 	r = read_or_empty(mover->view, to, &after);
 	if (r < 0)
 		return r;
-	/* The old one may be gone with a store that somebody deleted. */
+	/* The store of the old commit may have been deleted. */
 	lost = read_or_empty(mover->view, from, &before) < 0;
 	if (lost)
 		before = NULL;
@@ -318,8 +327,19 @@ static int known(struct checkout *view, struct clone_head *head)
 	return clone_known_commit(view->clone, &id, head);
 }
 
-/* Shows the head that is known once it is our turn: of two who asked, the one
- * with the older answer may come second. */
+/*
+ * Moves the directory to the newest head that is known.
+ *
+ * 1. A asks for the ref, and is told commit 1.
+ * 2. Somebody pushes. B asks, is told commit 2, and shows it.
+ * 3. A, which was delayed, shows commit 1: the kernel goes back to old files,
+ *    and keeps them until the next push, because no later answer differs from
+ *    2.
+ *
+ * So one thread moves at a time (`moving`), and a thread reads which head to
+ * show only when it is its turn, from the tracking ref (known), which has the
+ * newest answer, and not from its own answer.
+ */
 static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 {
 	static const struct oid none;
@@ -343,8 +363,8 @@ static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 		to = head.empty ? none : head.tree;
 		moved = !first && !oid_equal(&from, &to);
 		atomic_store(&view->time_s, head.time_s);
-		/* The kernel is not told of the time: to a program that has
-		 * just come here it would be a directory that changed. */
+		/* The first head is not told to the kernel: the program that
+		 * just came here would see its directory change under it. */
 		if (first)
 			node_move(model->nodes, tree, &from, &to,
 				  checkout_path_time_ms(view, tree, tree, NULL,
@@ -367,15 +387,17 @@ static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 	return r;
 }
 
-/* Only a look inside shows that a tag leads to a file. */
+/* The tag leads to a file: only looking inside could show that. Its name goes.
+ */
 static void leave_out(struct model *model, struct node *tree)
 {
 	model_drop_child(model, tree->parent, tree->name);
 	model_changed_inode(model, tree->parent, true);
 }
 
-/* Whoever opens the directory hears of it. The kernel's copy of a listing from
- * the time when there was a branch would hide it. */
+/* The default branch lost its last commit: whoever opens the directory is told
+ * so by an error. Otherwise the kernel would answer from its copy of an earlier
+ * listing, and nobody would be told. */
 static void lose_branch(struct model *model, struct node *tree)
 {
 	struct checkout *view = tree->what.view;
@@ -427,8 +449,8 @@ int checkout_check(struct ctx *ctx, struct model *model, struct node *tree,
 		atomic_store(&view->asked_ms,
 			     refresh_asked_ms(began, checked, max_age_ms));
 		checkout_tell_renamed(model, tree, view->clone);
-		/* Its name goes with the list of names; who stands here goes on
-		 * seeing what there was. */
+		/* The ref is gone. Its name goes with the list of names
+		 * (refs_watch); a program that stands here keeps its files. */
 		if (r == -ENOENT && checkout_is_shown(tree) &&
 		    clone_tracking_is_gone(line_of(view)))
 			r = 0;
@@ -477,13 +499,15 @@ int checkout_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 		r = checkout_check(ctx, model, tree, model->config.ttl_ms,
 				   NULL);
 		ctx_widen(ctx, old);
-		/* What we had no patience for goes on behind. */
+		/* The question goes on in the background: without this, its
+		 * answer would be looked for only after a pause. */
 		if (r == -ETIMEDOUT)
 			atomic_store(&view->asked_ms, 0);
 		if (r < 0 && r != -ENODATA && !atomic_load(&ctx->cancelled))
 			r = show_known(model, tree, NULL);
 	}
-	/* Also when the look was broken off: the next one does not ask. */
+	/* Also if this look was cancelled: heard_ms is renewed, so the next
+	 * look will not ask, and without the watch nobody would. */
 	if (r == 0 || have)
 		refresh_watch(model->refresh, tree, &checkout_watching);
 	return r;
@@ -497,7 +521,7 @@ static int64_t watch_due_ms(struct model *model, struct node *tree)
 	if (view->fixed || now - atomic_load(&view->heard_ms) >= FOREVER_MS ||
 	    !node_is_linked(model->nodes, tree))
 		return INT64_MAX;
-	/* Somebody else asked, for all refs together. */
+	/* One answer is for all refs of the repository: another watch asked. */
 	if (clone_tracking_checked_ms(line_of(view)) !=
 	    atomic_load(&view->seen_ms))
 		return 0;

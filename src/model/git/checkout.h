@@ -1,9 +1,9 @@
 /*
- * model/git/checkout: private to tree/: the state behind one directory that
- * shows a tree, and what git.c needs of it.
+ * model/git/checkout: the state of one directory that shows the files of a
+ * commit, and what checkout_files.c needs of it.
  *
  * Three kinds: the default branch and any other ref are followed, so that what
- * the kernel knows moves with them; a commit is what it is for ever.
+ * the kernel knows moves with them; a commit never changes.
  */
 #ifndef MODEL_GIT_CHECKOUT_H
 #define MODEL_GIT_CHECKOUT_H
@@ -12,7 +12,8 @@
 
 extern const struct provider provider_tree, provider_git;
 
-struct fixed_commit; /* checkout_fixed.c: which commit, and who has it */
+/* checkout_fixed.c: which commit, and which repositories may have it */
+struct fixed_commit;
 
 struct checkout {
 	/* Fixed. */
@@ -21,32 +22,42 @@ struct checkout {
 	struct fixed_commit *fixed; /* NULL: a ref is followed */
 
 	_Atomic(struct clone_tracking *) line; /* from the first look inside */
-	_Atomic int64_t heard_ms; /* monotonic: the kernel last asked */
-	_Atomic int64_t asked_ms; /* monotonic: the ref was last asked for */
-	_Atomic int64_t seen_ms;  /* wall: the server's answer we know of */
-	_Atomic unsigned n_quiet; /* asked behind since the kernel asked */
-	_Atomic int64_t time_s;   /* of a commit that is shown */
+	/* monotonic: when the kernel last asked for anything here */
+	_Atomic int64_t heard_ms;
+	/* monotonic: when the ref was last asked for */
+	_Atomic int64_t asked_ms;
+	/* wall: when the server gave the answer that is shown */
+	_Atomic int64_t seen_ms;
+	/* how often the background has asked since heard_ms */
+	_Atomic unsigned n_quiet;
+	_Atomic int64_t time_s; /* of the commit that is shown */
 	struct mutex lock;
-	struct cond idle;
-	bool have, moving, expired; /* under lock */
-	bool missing; /* under lock: the default branch is a name alone */
-	struct clone_head head; /* under lock */
+	struct cond idle; /* moving became false */
+	/* Under lock: */
+	bool have;    /* a head is shown */
+	bool moving;  /* a thread is moving what the kernel knows */
+	bool expired; /* the machine slept: the next look asks */
+	bool missing; /* the default branch is a name without a commit */
+	struct clone_head head;
 };
 
-/* Takes fixed. ref as in clone_tracking. */
+/* fixed is taken, also on failure. ref as in clone_tracking. */
 int checkout_new(struct model *, struct node *repository, const char *ref,
 		 struct fixed_commit *fixed, struct checkout **ret_view);
-/* Of provider_tree's nodes, whose data it is. */
+/* same_data, hash_data and free_data of provider_tree, whose nodes' data a
+ * checkout is. */
 bool checkout_same(const struct node_what *a, const struct node_what *b);
 uint64_t checkout_hash(const struct node_what *what, uint64_t seed);
 void checkout_free_data(void *data);
-/* A directory that shows it; takes the view. */
+/* What a directory is that shows the checkout; takes the checkout. */
 void checkout_found(struct checkout *, int64_t mtime_ms, int64_t left_ms,
 		    struct found *ret_found);
-/* Somebody looks inside: the first look brings the head; after an idle hour (or
- * with a head from an earlier mount) the ref is waited for, at most 3 s. */
+/* A program looks inside. The first look waits for the head. After an hour
+ * without a look, or with a head from an earlier mount, the ref is asked for
+ * again, and waited for at most 3 s. */
 int checkout_ensure(struct ctx *, struct model *, struct node *tree);
-/* Somebody uses what is known of the tree that a node is of. */
+/* A program uses what is known of the tree that the node is in: nothing is
+ * asked for, but the tree goes on being followed. */
 void checkout_heard(struct model *, struct node *);
 bool checkout_is_shown(struct node *tree); /* somebody has looked inside */
 /* Layout rule 4: the mtime of name (NULL: of dir itself) in dir. */
@@ -54,8 +65,9 @@ int64_t checkout_path_time_ms(const struct checkout *, const struct node *dir,
 			      const struct node *tree, const char *name,
 			      const struct oid *);
 
-/* If the repository, which the node is below, told another name when git was
- * asked: its workspace's listing is asked for. */
+/* Git was asked for the repository that the node is in: if the server named it
+ * otherwise, the workspace's listing and the list of workspaces are asked for
+ * again, in the background. */
 void checkout_tell_renamed(struct model *, struct node *, struct clone *);
 
 /* checkout_fixed.c */
@@ -63,37 +75,36 @@ struct fixed_commit *checkout_fixed_free(struct fixed_commit *);
 bool checkout_fixed_same(const struct fixed_commit *,
 			 const struct fixed_commit *);
 uint64_t checkout_fixed_hash(const struct fixed_commit *, uint64_t seed);
-/* Its id, whole; asks for it where only the first digits are known. */
+/* The commit's whole id; asks for it where only its first digits are known. */
 int checkout_fixed_id(struct ctx *, struct model *, struct checkout *,
 		      struct oid *ret_commit);
-/* The same, if that needs no question. */
+/* The same without asking anybody. False: only the first digits are known. */
 bool checkout_fixed_known_id(struct checkout *, struct oid *ret_commit);
 /* provider_tree's is_at. */
 bool checkout_fixed_is_at(const struct node *, const char *hash);
-/* Brings it. */
+/* The commit, fetched if the store does not have it. */
 int checkout_fixed_get(struct ctx *, struct model *, struct checkout *,
 		       struct clone_head *ret_head);
 
-/*
- * A directory of the files at one commit, below any node of a repository.
- * Looking the name up fetches nothing; looking inside does, once. Lookups may
- * shorten ret_found->left_ms (an hour) where the commit may become another:
- * that one is another directory.
- */
+/* A directory of the files at one commit, below any node of a repository.
+ * Looking up its name fetches nothing; looking inside fetches the commit once.
+ * Where the item may name another commit later, the caller shortens
+ * ret_found->left_ms (an hour here): the other commit is another directory. */
 struct resource;
 struct scope;
 struct checkout_target {
 	const char *hash; /* 12 to 40 hex digits */
-	/* A collection whose items' ids are whole, this commit's among them: if
-	 * it is at hand nobody is asked for the id. NULL: there is none. */
+	/* A collection of commits with whole ids, this one probably among them:
+	 * if the collection is in the cache, nobody is asked for the id. May be
+	 * NULL. */
 	const struct resource *commits;
 	struct scope *commits_scope;
-	/* Who has it, first where it should be (a fork); the repository itself
-	 * is tried after them. Members may be NULL: passed over. */
+	/* Repositories that may have it, the likeliest (a fork) first; the
+	 * repository itself is asked after them. Members may be NULL. */
 	const struct clone_source *sources;
 	size_t n_sources;
-	/* A branch of the first source (of the repository itself, if there is
-	 * none) whose tip it probably is; or NULL. */
+	/* A branch of the first source (without sources: of the repository
+	 * itself) whose tip it probably is; or NULL. */
 	const char *branch;
 };
 int checkout_fixed_found(struct ctx *, struct model *, struct node *dir,
@@ -104,9 +115,9 @@ int checkout_fixed_found(struct ctx *, struct model *, struct node *dir,
 int checkout_found_default(struct model *, struct node *repository,
 			   struct found *ret_found);
 
-/* Of the node of a tree. Asks for the ref (max_age_ms as in
- * clone_tracking_get) and moves what the kernel knows; *ret_moved may be NULL.
- */
+/* Of provider_tree's node. Asks for the ref (max_age_ms as in
+ * clone_tracking_get) and moves what the kernel knows to the new commit;
+ * ret_moved may be NULL. */
 int checkout_check(struct ctx *, struct model *, struct node *tree,
 		   int64_t max_age_ms, bool *ret_moved);
 bool checkout_commit(struct node *tree, struct oid *ret_commit);

@@ -3,7 +3,8 @@
  * store.
  *
  * Attributes are always at hand (a pack has the sizes), so a listing brings
- * them along; the kernel keeps everything for an hour and is told of changes.
+ * them along; the kernel is promised everything for an hour, and told of
+ * changes.
  */
 #include "model/git/checkout.h"
 
@@ -18,16 +19,18 @@ static struct node *tree_of(struct node *node)
 	return node;
 }
 
-/* Directories that lost their name keep showing what they showed. */
+/* Also for a directory that lost its name: its readers go on seeing its files.
+ */
 static int look(struct ctx *ctx, struct model *model, struct node *dir)
 {
 	return checkout_ensure(ctx, model, tree_of(dir));
 }
 
-/* NULL, or why no file system could have a symbolic link with such a target
- * (symlink(2)): half of it would be another target. An object that cannot be
- * read is no reason: reading the link says so. Not to be broken off, for what
- * is listed is kept for others. */
+/* Why no file system could have a symbolic link with this target (symlink(2));
+ * a truncated target would be another one. NULL: it could. An object that
+ * cannot be read is not a reason: reading the link tells of that. No ctx: a
+ * cancelled caller must not leave a name out of a listing that others will
+ * share. */
 static const char *why_no_link(struct clone *clone, const struct oid *oid)
 {
 	cleanup(blob_unref) struct blob *target = NULL;
@@ -45,9 +48,9 @@ static const char *why_no_link(struct clone *clone, const struct oid *oid)
 	return NULL;
 }
 
-/* Whether the entry can be shown (layout rule 11); if not, a line says so,
- * under its own path. tree_list_parse knows the names, not what is behind them.
- */
+/* Whether the entry can be shown (layout rule 11); if not, a problem is
+ * recorded under its path. tree_list_parse has judged the name; this judges its
+ * content. */
 static bool can_be_shown(struct model *model, const struct node *dir,
 			 const struct tree_entry *e)
 {
@@ -67,7 +70,8 @@ static bool can_be_shown(struct model *model, const struct node *dir,
 	return false;
 }
 
-/* The store lost something that this tree shows, or found it damaged. */
+/* The store lost an object of this tree, or found one damaged: checks it, and
+ * fetches the commit again. */
 static int bring_again(struct ctx *ctx, struct model *model, struct node *node)
 {
 	int r = clone_check(ctx, node->what.view->clone);
@@ -78,7 +82,7 @@ static int bring_again(struct ctx *ctx, struct model *model, struct node *node)
 	return checkout_check(ctx, model, tree_of(node), 0, NULL);
 }
 
-/* -ENOENT: see bring_again. */
+/* -ENOENT: the store lost the object (bring_again). */
 static int found_entry(struct ctx *ctx, const struct node *dir,
 		       const struct node *tree, const struct oid *dir_oid,
 		       const struct tree_entry *e, struct found *found)
@@ -111,7 +115,9 @@ static int found_entry(struct ctx *ctx, const struct node *dir,
 				.mode = modes[e->kind],
 				.size = size,
 				.mtime_ms = mtime_ms,
-				/* Content that comes back is another inode. */
+				/* Earlier content that comes back is another
+				 * inode: see "Version = inode" in model/node.c.
+				 */
 				.version = (uint64_t)mtime_ms,
 				.view = view,
 			},
@@ -119,7 +125,7 @@ static int found_entry(struct ctx *ctx, const struct node *dir,
 		.checked = true,
 		.expect = *dir_oid,
 	};
-	/* A submodule has no object here: an empty directory. */
+	/* A submodule is an empty directory without an object. */
 	if (e->kind != TREE_SUBMODULE)
 		found->what.oid = e->oid;
 	return 0;
@@ -155,7 +161,8 @@ static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
 	return 0;
 }
 
-/* lost: -ENOENT is no word about the name, which is in the tree. */
+/* *ret_lost: -ENOENT means that the object is lost, not that the name does not
+ * exist. */
 static int find_in(struct ctx *ctx, struct model *model, struct node *dir,
 		   const char *name, struct found *ret_found, bool *ret_lost)
 {
@@ -181,7 +188,9 @@ static int git_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	int r;
 
 	ret_found->left_ms = FOREVER_MS;
-	/* In no tree (layout rule 11): not worth bringing one. */
+	/* No tree that git accepts has it (layout rule 11), and every git
+	 * command looks for it: without this, each look would fetch the
+	 * repository. */
 	if (strcasecmp(name, ".git") == 0)
 		return 0;
 	r = find_in(ctx, model, dir, name, ret_found, &lost);
@@ -199,12 +208,13 @@ static const mode_t types[] = {
 	[TREE_SUBMODULE] = S_IFDIR,
 };
 
-/* The pin: the parsed tree, however often it is listed. */
+/* The pin of a listing: the parsed tree. */
 struct git_names {
 	struct oid oid;         /* of the directory */
 	struct tree_list *list; /* NULL: it is empty */
-	/* By cookie, those that can be shown; NULL: all, and cookies are
-	 * positions, as long as the directory never changed. */
+	/* The entries that are shown, by cookie. NULL: all of them, and cookies
+	 * are positions: the directory has not changed since the mount began.
+	 */
 	struct dirbook_entry *order;
 };
 
@@ -273,8 +283,8 @@ static uint64_t version_of(const struct oid *oid)
 	return version;
 }
 
-/* By cookie: positions while the directory never changed, the book's serials
- * since then. */
+/* The entries by cookie: positions as long as the directory has not changed,
+ * the book's serials since then. */
 static size_t order(struct model *model, struct node *dir,
 		    const struct tree_list *list, struct dirbook_entry **ret)
 {
@@ -361,8 +371,8 @@ static int git_open(struct ctx *ctx, struct model *model, struct node *dir,
 	return 0;
 }
 
-/* The time of what is there: nobody is asked. A program that looks at
- * attributes keeps the tree from being forgotten all the same. */
+/* Asks nobody: the node's time moves with the tree. A program that only looks
+ * at attributes keeps the tree followed all the same. */
 static int git_attr(struct ctx *ctx, struct model *model, struct node *node,
 		    int64_t *ret_left_ms, uint64_t *ret_size)
 {
@@ -373,8 +383,8 @@ static int git_attr(struct ctx *ctx, struct model *model, struct node *node,
 	return 0;
 }
 
-/* -EBADMSG: the node has another size than its object, for it was read from the
- * head of a damaged one, which nothing protects. */
+/* -EBADMSG: the object has another size than the node. The size was read from
+ * the head of a damaged pack entry, which no checksum protects. */
 static int read_blob(struct ctx *ctx, struct node *node, off_t offset, size_t n,
 		     struct model_data *ret_data)
 {
@@ -434,8 +444,8 @@ static int git_read(struct ctx *ctx, struct model *model, struct node *node,
 			r = read_blob(ctx, node, offset, n, ret_data);
 	}
 	if (r == -EBADMSG) {
-		/* The kernel believes that size: the name gets another inode.
-		 */
+		/* The kernel was told the wrong size: the name gets another
+		 * inode. */
 		model_drop_child(model, node->parent, node->name);
 		return ctx_fail(ctx, -EIO,
 				"The size of this file was read from a damaged "
@@ -474,7 +484,7 @@ int checkout_found_default(struct model *model, struct node *repository,
 	return 0;
 }
 
-/* Of a followed ref git_refresh_path is asked. */
+/* Of files at a fixed commit. Followed refs go by git_refresh_path. */
 static int git_refresh(struct ctx *ctx, struct model *model, struct node *dir,
 		       struct node *file, struct buf *said)
 {

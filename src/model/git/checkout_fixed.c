@@ -1,11 +1,11 @@
 /*
- * model/git/checkout_fixed: the files at one commit, wherever a place of the
- * layout names one: of a pull request, of a commit itself.
+ * model/git/checkout_fixed: the files at one commit, wherever the layout names
+ * one: in a pull request, in a commit's own directory.
  *
  * The service calls commits by their first twelve digits in many answers; git
- * wants all forty. They are completed when somebody looks inside: from what the
- * store has, from the branch's tip, from a list of commits that is at hand,
- * else by one question. A commit that only a fork has is fetched from there,
+ * wants all forty. The id is completed when a program looks inside: from the
+ * store, from the branch's tip, from a list of commits that is in the cache,
+ * else by one request. A commit that only a fork has is fetched from there,
  * into the repository's own store.
  */
 #include "model/git/checkout.h"
@@ -20,20 +20,21 @@
 struct fixed_commit {
 	/* Fixed. */
 	char *hash;
-	char *branch; /* whose tip it may be, in the first source; NULL */
+	/* of the first source; its tip may be the commit. May be NULL */
+	char *branch;
 	struct clone_source sources[SOURCES_MOST + 1];
-	size_t n_sources; /* the repository itself comes after them */
+	size_t n_sources; /* the repository itself is tried after them */
 	char *texts[3 * (SOURCES_MOST + 1)];
-	char *workspace; /* the repository's own, as paths call it */
-	const struct resource *commits; /* NULL: no list may have it */
+	char *workspace; /* of the repository itself, as paths name it */
+	const struct resource *commits; /* NULL: no list can have the commit */
 	struct scope *commits_scope;
 
 	struct mutex lock;
-	/* Under lock. */
+	/* Under lock: */
 	bool has_id;
 	struct oid id;
-	/* Nobody had the commit: what was said, and until when
-	 * (clock_mono_ms) nobody is asked again. */
+	/* No source had the commit: the errno and the sentence, and until when
+	 * (clock_mono_ms) the sources are not asked again. */
 	char *refusal;
 	int refused;
 	int64_t refused_until_ms;
@@ -73,14 +74,16 @@ static bool is_own(const struct fixed_commit *fixed, size_t i)
 
 	const struct clone_source *source = &fixed->sources[i];
 
-	/* Its name may be another's by now. */
+	/* The uuid decides: a fork's name may be another repository's by now.
+	 */
 	if (source->uuid && own->uuid)
 		return strcmp(source->uuid, own->uuid) == 0;
 	return strcmp(source->workspace, own->workspace) == 0 &&
 	       strcmp(source->slug, own->slug) == 0;
 }
 
-/* The service says it; it is to stay where it is put in a path. */
+/* Whether a name that the service told can be put into a URL's path and stay
+ * one part of it. */
 static bool is_name(const char *s)
 {
 	return s && s[0] && strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
@@ -113,7 +116,7 @@ static struct fixed_commit *fixed_new(const struct repository_data *repository,
 	return fixed;
 }
 
-/* Equal as far as both go. */
+/* Equal, as far as the shorter one goes. */
 static bool is_same(const char *a, const char *b)
 {
 	size_t n = strlen(a), m = strlen(b);
@@ -152,7 +155,7 @@ static void learn(struct fixed_commit *fixed, const struct oid *id)
 	mutex_unlock(&fixed->lock);
 }
 
-/* Among the tips that were last heard of. */
+/* The commit among the tips of the branches that were last told. */
 static bool find_tip(const struct clone_refs *refs, const char *hash,
 		     struct oid *ret_id)
 {
@@ -192,8 +195,8 @@ bool checkout_fixed_known_id(struct checkout *view, struct oid *ret_commit)
 	return true;
 }
 
-/* In the list of a pull request's commits, which a walk has read before it
- * enters the files. */
+/* The commit in the list of a pull request's commits. A program that walks has
+ * read that list before it enters the files. */
 static bool find_listed(struct ctx *ctx, struct model *model,
 			const struct fixed_commit *fixed, struct oid *ret_id)
 {
@@ -212,7 +215,8 @@ static bool find_listed(struct ctx *ctx, struct model *model,
 	return false;
 }
 
-/* The branch may have moved since its repository was last asked. */
+/* Asks git for the branch's tip: it may have moved since the refs were last
+ * asked for. */
 static bool ask_git(struct ctx *ctx, struct model *model, struct checkout *view,
 		    struct oid *ret_id)
 {
@@ -251,11 +255,13 @@ static int ask_service(struct ctx *ctx, struct model *model,
 		r = ask_source(ctx, model, fixed, i, id);
 		if (r == 0)
 			return oid_parse(id, ret_id);
-		/* A fork may be gone, or closed to us. */
+		/* A fork may be deleted, or be closed to this user: the next
+		 * source. */
 		if (r != -ENOENT && r != -EACCES)
 			return r;
 	}
-	/* That is no word about the directory which somebody looks into. */
+	/* ENOENT would say that the directory which the program is looking into
+	 * does not exist. */
 	return ctx_fail(ctx, r == -ENOENT ? -ENODATA : r,
 			"The commit %s is not to be had any more: %.300s",
 			fixed->hash, ctx->sentence);
@@ -291,13 +297,14 @@ static int get(struct ctx *ctx, struct model *model, struct checkout *view,
 
 	if (r < 0)
 		return r;
-	/* The repository itself is asked after them anyway. */
+	/* clone_get_commit asks the repository itself after the sources. */
 	return clone_get_commit(ctx, view->clone, &id, fixed->sources,
 				is_own(fixed, 0) ? 0 : fixed->n_sources,
 				ret_head);
 }
 
-/* 0, or the errno of a little while ago, with its sentence. */
+/* 0, or the errno of the last refusal while that is remembered, with its
+ * sentence. */
 static int still_refused(struct ctx *ctx, struct fixed_commit *fixed)
 {
 	int r = 0;
@@ -320,8 +327,8 @@ static void remember_refusal(const struct ctx *ctx, struct fixed_commit *fixed,
 	mutex_unlock(&fixed->lock);
 }
 
-/* Each look of a walk opens the directory anew: what nobody has is not asked
- * for each time, of each of its sources. */
+/* A refusal is remembered for a while: a walk opens the directory at each look,
+ * and each time would ask every source for a commit that none has. */
 int checkout_fixed_get(struct ctx *ctx, struct model *model,
 		       struct checkout *view, struct clone_head *ret_head)
 {

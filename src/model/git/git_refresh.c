@@ -29,8 +29,9 @@ static void say_moved(const char *label, const struct oid *before,
 		   after ? oid_hex(after, b) : "empty");
 }
 
-/* What an earlier mount left of the default branch: whoever looks inside next
- * would be shown that as long as it is young enough. */
+/* Nobody has looked inside in this mount, but an earlier one left a head: the
+ * next look would show that as long as it is young enough, so it is asked for.
+ */
 static int refresh_head(struct ctx *ctx, struct clone *clone, const char *label,
 			struct buf *said)
 {
@@ -56,7 +57,7 @@ static int refresh_head(struct ctx *ctx, struct clone *clone, const char *label,
 	return 0;
 }
 
-/* The same for branches and tags: the question is for the tips of all. */
+/* The same for branches and tags. One question brings the tips of all refs. */
 static int refresh_names(struct ctx *ctx, struct clone *clone,
 			 const char *label, struct buf *said)
 {
@@ -76,7 +77,7 @@ static int refresh_names(struct ctx *ctx, struct clone *clone,
 	return 0;
 }
 
-/* Nobody has looked inside in this mount, though the cache may have it. */
+/* The kernel knows no node of the path, but the cache may have an answer. */
 static int refresh_unseen(struct ctx *ctx, struct model *model,
 			  const char *workspace, const char *name,
 			  const char *path, struct buf *said)
@@ -117,8 +118,8 @@ static int refresh_tree(struct ctx *ctx, struct model *model, struct node *tree,
 	return r;
 }
 
-/* The node of the path, as far as the kernel knows it, or the tree on the way;
- * *ret_rest: what of the path is left. */
+/* The node of the path, or as far down as the kernel knows it, or the tree on
+ * the way; *ret_rest: the part of the path that is left. */
 static struct node *walk(struct model *model, struct node *from, char *path,
 			 char **ret_rest)
 {
@@ -159,7 +160,7 @@ int git_refresh_path(struct ctx *ctx, struct model *model,
 	if (!repository)
 		return refresh_unseen(ctx, model, workspace, name, path, said);
 	node = walk(model, repository, label, &rest);
-	/* An index is beside the names. */
+	/* A file among the names is the collection's index. */
 	top = refs_top(S_ISDIR(node->what.mode) ? node : node->parent);
 	if (node->what.provider->kind == PROVIDER_CHECKOUT &&
 	    checkout_is_shown(node)) {

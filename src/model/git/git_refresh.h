@@ -6,9 +6,9 @@
 
 #include "model/provider.h"
 
-/* For the paths in a repository that git answers (tree,
- * branches, tags): asks again, adds to said what changed. repository NULL: the
- * kernel does not know it. */
+/* Paths of a repository that git answers: tree, branches, tags. Asks again,
+ * adds to said what changed. repository may be NULL: the kernel does not know
+ * it. */
 bool git_refresh_is_path(const char *path);
 int git_refresh_path(struct ctx *, struct model *, struct node *repository,
 		     const char *workspace, const char *name, const char *path,

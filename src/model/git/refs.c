@@ -1,13 +1,13 @@
 /*
  * model/git/refs: branches/ and tags/: the names that git has, a slash in a
- * name being a directory. A name is a tree (model/git/checkout_files) which is
- * brought when somebody looks inside; names themselves cost one question for
- * all of them.
+ * name being a directory. A ref is a tree (model/git/checkout_files), which is
+ * fetched when a program looks inside; one question brings the names of all
+ * refs.
  *
- * What the file names are is layout rule 11; a part of a name that is written
- * as it is comes before one that had to be written otherwise and looks the
- * same. git allows no name that is both a ref and a directory of refs; of a
- * server that has one all the same, the ref is shown.
+ * File names follow layout rule 11; a part that is written as it is goes before
+ * another part whose escaped form looks the same. git allows no name that is
+ * both a ref and a directory of refs; if a server has one all the same, the ref
+ * is shown.
  */
 #include "model/git/refs.h"
 #include "model/repository.h"
@@ -39,7 +39,7 @@ struct node *refs_top(struct node *dir)
 	return dir;
 }
 
-/* The names in dir begin with it. */
+/* The prefix of all names in dir. */
 const char *refs_prefix(const struct node *dir)
 {
 	return dir->what.provider == &provider_refs ? dir_of(dir)->prefix : "";
@@ -126,7 +126,8 @@ static const char *walk_part(const struct refs_iter *w)
 	return refs_iter_name(w) + w->n_prefix;
 }
 
-/* Past all that begins with the first n bytes of the name and a slash. */
+/* The position of the first name that does not begin with the first n bytes and
+ * a slash: all names of the directory sort before those bytes and '/' + 1. */
 static size_t past(const struct refs_iter *w, const char *name, size_t n)
 {
 	char key[NAME_MOST + 2];
@@ -150,7 +151,8 @@ bool refs_iter_step(struct refs_iter *w)
 		w->n = slash ? (size_t)(slash - name) : strlen(name);
 		w->next = slash ? past(w, name, w->n) : w->index + 1;
 		w->is = refs_find(w->refs, w->kind, name, w->n, &w->index);
-		/* The ref of that name was there before, or it is none. */
+		/* Only a part that is what its first name says: if "x" is a
+		 * ref, "x/y" would otherwise be a second "x". */
 		if (w->n > w->n_prefix &&
 		    w->is == (slash ? REFS_DIRECTORY : REFS_LEAF))
 			return true;
@@ -160,14 +162,14 @@ bool refs_iter_step(struct refs_iter *w)
 	return false;
 }
 
-/* Written as it is. */
+/* The file name is the part itself, nothing is escaped. */
 static bool is_plain(const struct refs_iter *w, const struct buf *file)
 {
 	return file->len == w->n - w->n_prefix &&
 	       memcmp(file->data, walk_part(w), file->len) == 0;
 }
 
-/* What the part is called here; false: another one is called so. */
+/* False: a part that is written as it is has that file name. */
 bool refs_iter_file_name(const struct refs_iter *w, struct buf *out)
 {
 	char key[NAME_MOST + 256];
@@ -183,7 +185,7 @@ bool refs_iter_file_name(const struct refs_iter *w, struct buf *out)
 			 &index) == REFS_NOTHING;
 }
 
-/* The name in the directory of that prefix which a file name means. */
+/* The part that a file name stands for. */
 static bool find_file(const struct clone_refs *refs, enum clone_ref_kind kind,
 		      const char *prefix, const char *file, struct refs_iter *w)
 {
@@ -198,7 +200,7 @@ static bool find_file(const struct clone_refs *refs, enum clone_ref_kind kind,
 		if (w->is != REFS_NOTHING)
 			return true;
 	}
-	/* Only these are ever written otherwise. */
+	/* Escaped names have one of these two; no other needs the search. */
 	if (!strpbrk(file, "%~"))
 		return false;
 	while (refs_iter_step(w))
@@ -272,7 +274,7 @@ int refs_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	int r;
 
 	ret_found->left_ms = FOREVER_MS;
-	/* No part of a ref begins so. */
+	/* Git allows no part of a ref that begins with a dot. */
 	if (name[0] == '.')
 		return 0;
 	if (probe_matches(name)) {

@@ -11,23 +11,24 @@
 
 extern const struct provider provider_refs;
 
-/* Of a node of provider_refs: a directory that names have by their slashes. */
+/* Data of a node of provider_refs: the directory that a slash in names makes.
+ */
 struct refs_dir {
 	enum clone_ref_kind kind;
 	char *prefix; /* "feature/" */
 };
 
-/* The directory of all names of its kind, above or at this one. */
+/* The directory of all names of that kind: dir itself or above it. */
 struct node *refs_top(struct node *dir);
-/* The names, at most ttl old; the first look waits for them. */
+/* The names of all refs, at most ttl old; the first look waits for them. */
 int refs_ensure(struct ctx *, struct model *, struct node *top,
 		enum clone_ref_kind kind, struct clone_refs **ret_refs);
-/* Without a question; -ENOENT. */
+/* The names that are known, without asking; -ENOENT. */
 int refs_known(struct model *, struct node *top, struct clone_refs **ret_refs);
-/* Somebody has looked inside since the kernel knows it. */
+/* Whether a program has looked inside since the kernel knows the directory. */
 bool refs_is_shown(struct model *, struct node *top);
 
-/* A part of a name as a file name; top: in the directory of all. */
+/* A part of a ref's name as a file name; top: it is the first part. */
 void refs_file_name(struct buf *out, const char *part, size_t n, bool top);
 
 enum refs_is {
@@ -35,40 +36,43 @@ enum refs_is {
 	REFS_LEAF,      /* a ref */
 	REFS_DIRECTORY, /* refs begin with it and a slash */
 };
-/* What "feature/x" (n bytes) is; index of the ref, or of the first one. */
+/* What the name "feature/x" (n bytes) is; *ret_index: the ref, or of a
+ * directory its first ref. */
 enum refs_is refs_find(const struct clone_refs *, enum clone_ref_kind kind,
 		       const char *name, size_t n, size_t *ret_index);
 
-/* The parts of names that follow a prefix, one after the other. refs and prefix
- * are borrowed. */
+/* Iterates over the names that follow a prefix in a directory, each once. refs
+ * and prefix are borrowed. */
 struct refs_iter {
 	const struct clone_refs *refs;
 	enum clone_ref_kind kind;
 	const char *prefix;
 	size_t n_prefix, next;
-	size_t n_skipped; /* that can be neither */
+	/* parts that can be shown neither as a ref nor as a directory */
+	size_t n_skipped;
 	const char *skipped;
-	/* The one we are at. */
+	/* The current part: */
 	enum refs_is is;
-	size_t index, n; /* the name's bytes, with the prefix */
+	size_t index, n; /* length of the name up to its end, with the prefix */
 };
 void refs_iter_begin(struct refs_iter *, const struct clone_refs *,
 		     enum clone_ref_kind kind, const char *prefix);
 bool refs_iter_step(struct refs_iter *);
 const char *refs_iter_name(const struct refs_iter *);
-/* What the part is called here; false: another one is called so. */
+/* The file name of the part; false: another part has that name. */
 bool refs_iter_file_name(const struct refs_iter *, struct buf *out);
-/* The names in dir begin with it. */
+/* The prefix of all names in dir. */
 const char *refs_prefix(const struct node *dir);
-/* What is there. */
+/* Fills in a node of the current part. */
 int refs_found(struct model *, struct node *dir, const struct refs_iter *,
 	       struct found *ret_found);
-/* A tag of a file, which cannot be shown: that is known of those that somebody
- * has looked into. */
+/* Whether a tag leads to a file, and so cannot be shown. Known only of tags
+ * that somebody has looked into. */
 bool refs_is_no_tree(struct model *, const struct node *dir,
 		     const struct refs_iter *);
-/* The pin of a listing of them, and the names themselves, added to it with the
- * tags from `tag` on and cookies above base. 1: they are those of `newest`. */
+/* Brings the names of dir: the pin of a listing, and the names, added to the
+ * listing with the tags from `tag` on and cookies above base. 1: nothing was
+ * added, the names are those of `newest`. */
 struct refs_names;
 int refs_open(struct ctx *, struct model *, struct node *dir,
 	      enum clone_ref_kind kind, const struct refs_names *newest,
@@ -77,17 +81,18 @@ int refs_open(struct ctx *, struct model *, struct node *dir,
 bool refs_names_found(struct dirlist_piece *, const struct refs_names *,
 		      size_t i, struct found *ret_found);
 void refs_names_free(void *names);
-/* provider_refs' end. */
+/* The `end` of provider_refs. */
 void refs_end(struct model *);
-/* Asks again for the names that are shown. */
+/* Asks again for the names, if a program looks at them, and tells the kernel.
+ */
 int refs_check(struct ctx *, struct model *, struct node *top,
 	       int64_t max_age_ms, struct buf *said);
 
-/* "refs/heads/feature/x" as the mount calls it: "branches/feature/x"; any other
- * name part by part. Adds to out. */
+/* A ref's path in the mount: "refs/heads/feature/x" is "branches/feature/x";
+ * any other name part by part. Adds to out. */
 void refs_path(struct buf *out, const char *ref);
-/* The names in branches/ or tags/, whatever the directory is otherwise,
- * as provider's members. One ls-refs (none within ttl), never a fetch. */
+/* A name in branches/ or tags/, as provider->lookup. At most one ls-refs (none
+ * within ttl), never a fetch. */
 int refs_lookup(struct ctx *, struct model *, struct node *dir,
 		enum clone_ref_kind kind, const char *name,
 		struct found *ret_found);

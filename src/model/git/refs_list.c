@@ -1,8 +1,8 @@
 /*
  * model/git/refs_list: the names of a directory of branches or of tags.
  *
- * A repository can have a hundred thousand branches: the names are made of the
- * list of refs once, when it is another one than before.
+ * A repository can have a hundred thousand branches: the names are made only
+ * when the list of refs is another one than the newest listing's.
  */
 #include "model/git/refs.h"
 
@@ -13,7 +13,7 @@ struct item {
 	enum refs_is is;
 };
 
-/* The pin. */
+/* The pin of a listing. */
 struct refs_names {
 	enum clone_ref_kind kind;
 	struct clone_refs *refs; /* a reference */
@@ -105,7 +105,7 @@ static void say_left_out(struct model *model, const struct node *dir,
 
 /* ---- listing ---- */
 
-/* A tag that is known to lead to a file. */
+/* Whether a tag is known to lead to a file; a problem is recorded then. */
 static bool is_no_tree(struct model *model, const struct node *dir,
 		       const struct refs_iter *w, const char *file)
 {

@@ -1,10 +1,11 @@
 /*
  * model/git/refs_watch: the names in branches/ and tags/ kept up to date while
- * somebody looks: as for a tree, the kernel keeps them for an hour, the list is
- * asked for again once per ttl, and of what changed the kernel is told.
+ * a program looks: as for a tree, the kernel is promised them for an hour, the
+ * list is asked for again once per ttl, and the kernel is told of what changed.
  *
- * A watch is there from the first look inside until nobody was heard of for an
- * hour. It knows the list that the kernel's names are of.
+ * A watch exists from the first look inside until an hour after the last one.
+ * It holds the list that the kernel was last told of (`shown`): each newer list
+ * is compared with that, so no difference is left out between the two.
  */
 #include "model/git/checkout.h"
 #include "model/repository.h"
@@ -20,12 +21,16 @@ struct refs_watch {
 	struct refcount refcount;
 	struct node *top; /* a reference */
 	enum clone_ref_kind kind;
-	struct clone *clone;                /* a reference */
-	_Atomic int64_t heard_ms, asked_ms; /* monotonic */
-	_Atomic int64_t seen_ms;  /* wall: the server's answer we know of */
-	_Atomic unsigned n_quiet; /* asked behind since somebody looked */
-	struct clone_refs *shown; /* under model->lock */
-	struct refs_watch *next;  /* under model->lock */
+	struct clone *clone; /* a reference */
+	/* monotonic: the last look, the last question */
+	_Atomic int64_t heard_ms, asked_ms;
+	/* wall: when the server gave the answer that is shown */
+	_Atomic int64_t seen_ms;
+	/* how often the background has asked since heard_ms */
+	_Atomic unsigned n_quiet;
+	/* Under model->lock: */
+	struct clone_refs *shown;
+	struct refs_watch *next;
 };
 
 static struct refs_watch *watch_free(struct model *model, struct refs_watch *w)
@@ -52,7 +57,7 @@ static struct refs_watch *watch_find(struct model *model,
 	return w;
 }
 
-/* Find or make; the caller's reference. */
+/* Finds or makes the watch; *ret_watch is a reference. */
 static int watch_get(struct model *model, struct node *top,
 		     enum clone_ref_kind kind, struct refs_watch **ret_watch)
 {
@@ -106,7 +111,7 @@ int refs_known(struct model *model, struct node *top,
 
 /* ---- telling the kernel ---- */
 
-/* Where the part of a name that begins there ends. */
+/* The end of the part of a name that begins at `from`. */
 static size_t part_end(const char *name, size_t from)
 {
 	const char *slash = strchr(name + from, '/');
@@ -114,7 +119,8 @@ static size_t part_end(const char *name, size_t from)
 	return slash ? (size_t)(slash - name) : strlen(name);
 }
 
-/* A name came or went: of the path to it, tell what is another thing now. */
+/* A name came or went: tells of each part of its path that is something else
+ * now (a ref, a directory, or nothing). */
 static void tell_name(struct model *model, const struct refs_watch *w,
 		      const struct clone_refs *before,
 		      const struct clone_refs *after, const char *name)
@@ -182,7 +188,9 @@ static void outdated(void *arg, struct node *dir)
 		model_changed_inode(below->model, dir, true);
 }
 
-/* This list is what the kernel is told of from now on. */
+/* Tells the kernel what differs from the list that it was told of before, and
+ * makes this the one to compare with. The swap is one critical section: of two
+ * that race, the second compares with the first one's list. */
 static size_t show(struct model *model, struct refs_watch *w,
 		   struct clone_refs *refs, struct buf *said)
 {
@@ -197,7 +205,8 @@ static size_t show(struct model *model, struct refs_watch *w,
 	if (before && before != refs) {
 		n = tell_names(model, w, before, refs, said);
 	} else if (!before && node_book(model->nodes, w->top, false)) {
-		/* What was listed before the last idle hour. */
+		/* The last watch ended, and its list with it, but the kernel
+		 * may have listings of that time: all of them are outdated. */
 		model_changed_inode(model, w->top, true);
 		node_each(model->nodes, &provider_refs, outdated, &below);
 	}
@@ -232,7 +241,8 @@ static int ensure(struct ctx *ctx, struct model *model, struct refs_watch *w,
 	bool shown;
 	int r;
 
-	/* Names that nobody had looked at for a while were asked for rarely. */
+	/* The background asks more and more rarely for names that nobody looks
+	 * at. From now on it asks once per ttl again. */
 	if (atomic_exchange(&w->n_quiet, 0) > 0)
 		refresh_watch(model->refresh, w->top, &refs_watching);
 	mutex_lock(&model->lock);
@@ -244,7 +254,8 @@ static int ensure(struct ctx *ctx, struct model *model, struct refs_watch *w,
 		old = ctx_narrow(ctx, MAX_WAIT_MS);
 		r = ask(ctx, model, w, model->config.ttl_ms, &refs);
 		ctx_widen(ctx, old);
-		/* What we had no patience for goes on behind. */
+		/* The question goes on in the background: without this, its
+		 * answer would be looked for only after a pause. */
 		if (r == -ETIMEDOUT)
 			atomic_store(&w->asked_ms, 0);
 		if (r < 0 && !atomic_load(&ctx->cancelled))
@@ -286,7 +297,8 @@ static int64_t watch_due_ms(struct model *model, struct node *top)
 	    node_is_linked(model->nodes, top)) {
 		due = atomic_load(&w->asked_ms) +
 		      refresh_pause_ms(model, atomic_load(&w->n_quiet)) - now;
-		/* Somebody else asked, for all refs together. */
+		/* Due now, too, if another watch asked: one answer is for all
+		 * refs of the repository. */
 		if (due < 0 ||
 		    clone_refs_checked_ms(w->clone) != atomic_load(&w->seen_ms))
 			due = 0;
@@ -332,7 +344,7 @@ static void watch_expire(struct model *model, struct node *top)
 	}
 }
 
-/* NULL: all. */
+/* Ends the watch of a directory; NULL: all watches. */
 static void forget(struct model *model, struct node *top)
 {
 	struct refs_watch *w, *next, *gone = NULL;

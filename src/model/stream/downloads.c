@@ -11,7 +11,8 @@
 
 static const struct provider provider_download;
 
-/* size < 0: the list does not say it, so it is asked for, if that may be. */
+/* size < 0: the list has no size, so the download is asked for it, if the
+ * caller may wait. */
 static int found_download(struct ctx *ctx, struct model *model,
 			  struct node *dir, const struct collection_item *item,
 			  const struct catalog_age *age, bool may_wait,
@@ -73,7 +74,8 @@ int downloads_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 
 	if (probe_matches(name))
 		return 0;
-	/* Twice: its document may have gone from the cache alone. */
+	/* Twice: the cache may have dropped the item's document, and kept the
+	 * collection that names it. Then the collection is brought again. */
 	for (unsigned i = 0; i < 2; i++) {
 		cleanup(collection_unref) struct collection *c = NULL;
 		const struct collection_item *item;

@@ -1,13 +1,13 @@
 /*
  * model/stream/step_log: files whose bytes are a stream: the logs of a
- * pipeline's steps, and what downloads.c finds.
+ * pipeline's steps; and helpers that downloads.c uses, too.
  *
- * The log of a step that has ended is one more file that never changes; its
- * size is asked for when it is looked at (layout rule 3). While the step runs
- * its log grows under its inode: attributes are good for a second, so a program
- * that follows it asks for them, and that is when the service is asked for more
- * (content/stream says how often). The kernel drops its pages when it hears of
- * another size; what it reads again is on our disk.
+ * The log of a step that has ended never changes; its size is asked for when it
+ * is looked at (layout rule 3). While the step runs, its log grows under its
+ * inode: attributes are good for a second, so a program that follows the log
+ * asks for them, and that is when the service is asked for more (content/stream
+ * says how often). The kernel drops its pages when it hears of another size;
+ * what it reads again is on our disk.
  */
 #include "model/dirs/row_dir.h"
 #include "model/probe.h"
@@ -22,13 +22,14 @@ static const struct provider provider_step_log;
 #define MOMENT_MS 1000
 #define NOT_YET_MS 5000
 #define NEVER_MS (INT64_C(10) * 60 * 1000)
-/* A log that has just grown is not asked whether it has ended. */
+/* A log that grew within this time belongs to a step that runs: not asked. */
 #define QUIET_MS 8000
 
 struct log {
 	struct stream *stream;
-	_Atomic bool ended;  /* the step has; the stream may have to catch up */
-	_Atomic int failure; /* that was said; 0: none since */
+	_Atomic bool ended; /* the step has ended; the stream may lag behind */
+	/* the errno that was last recorded; 0: it worked since */
+	_Atomic int failure;
 };
 
 /* ---- what all streams have in common ---- */
@@ -40,7 +41,8 @@ int stream_file_read(struct ctx *ctx, struct stream *stream, off_t offset,
 	int fd = -1, r;
 
 	r = stream_read(ctx, stream, (uint64_t)offset, n, &fd, &got);
-	/* It was here when its inode was made. */
+	/* The stream was here when its inode was made: ENOENT would be wrong.
+	 */
 	if (r == -ENOENT)
 		r = -ESTALE;
 	if (r < 0)
@@ -68,7 +70,7 @@ struct step {
 	int64_t time_ms;
 };
 
-/* dir: an item of a collection whose items end. */
+/* dir: the step's directory, an item that ends one day. */
 static int read_step(struct ctx *ctx, struct model *model, struct node *dir,
 		     struct step *ret_step)
 {
@@ -116,7 +118,7 @@ static void found(struct stream *stream, const struct step *step,
 	};
 }
 
-/* What is at the endpoint, of the step whose directory this is. */
+/* The stream at the endpoint, of the step whose directory step_dir is. */
 static int find(struct ctx *ctx, struct model *model, struct node *step_dir,
 		const char *endpoint, const struct scope *scope,
 		struct found *ret_found)
@@ -154,7 +156,7 @@ int step_log_found(struct ctx *ctx, struct model *model, struct node *dir,
 		   const struct resource *row, const struct scope *scope,
 		   enum read_through_mode mode, struct found *ret_found)
 {
-	/* Its size is known by asking for it. */
+	/* The size of a log is known only by asking for the log. */
 	return mode == READ_CACHED
 		       ? -ENOENT
 		       : find(ctx, model, dir, row->endpoint, scope, ret_found);
@@ -162,7 +164,7 @@ int step_log_found(struct ctx *ctx, struct model *model, struct node *dir,
 
 /* ---- services: each container beside the step's own has a log ---- */
 
-/* The services that the step's object names; any other one by its uuid. */
+/* The services that the step's document names. Others can be named by uuid. */
 static const struct json *services_of(const struct json *step)
 {
 	const struct json *services = json_at(step, "services");
@@ -230,7 +232,7 @@ int step_log_services_lookup(struct ctx *ctx, struct model *model,
 		    ret_found);
 }
 
-/* Names alone: their sizes are known by asking for them. */
+/* Names without attributes: sizes are known only by asking for the logs. */
 int step_log_services_open(struct ctx *ctx, struct model *model,
 			   struct node *dir, struct row_dir_names *names,
 			   const struct row_dir_names *newest,
@@ -268,7 +270,7 @@ static void say_failure(struct ctx *ctx, struct model *model,
 		  ctx->sentence[0] ? ctx->sentence : strerror(-r));
 }
 
-/* A service's log is one directory further down. */
+/* The directory of the step: a service's log is one level further down. */
 static struct node *step_of(const struct node *node)
 {
 	struct node *dir = node->parent;
@@ -276,7 +278,8 @@ static struct node *step_of(const struct node *node)
 	return row_dir_of(dir)->collection ? dir : dir->parent;
 }
 
-/* Whether the step has ended meanwhile: what still comes is the end. */
+/* Asks whether the step has ended. If so, the bytes that still come are the
+ * last ones. */
 static void look_at_step(struct ctx *ctx, struct model *model,
 			 const struct node *node, struct log *log,
 			 const struct stream_growth *growth)
@@ -300,7 +303,8 @@ static int step_log_attr(struct ctx *ctx, struct model *model,
 	int r = stream_grow(ctx, log->stream, atomic_load(&log->ended), &growth,
 			    &failure);
 
-	/* Somebody has it, so there was something. */
+	/* Other failures are recorded, and the node's last size is told: a
+	 * program has the file, so it had bytes. */
 	if (r == -EINTR)
 		return r;
 	if (r < 0) {

@@ -1,6 +1,6 @@
 /*
  * model/stream/streams: files whose bytes are streams (content/stream). Private
- * to tree/.
+ * to model/.
  *
  * step_log.c has the logs, downloads.c the downloads; both are specials of the
  * resource table (model/dirs/row_dir).
@@ -15,7 +15,7 @@
 struct scope;
 struct row_dir_names;
 
-/* A row's file. */
+/* What the file of a step's log is. */
 int step_log_found(struct ctx *, struct model *, struct node *dir,
 		   const struct resource *, const struct scope *,
 		   enum read_through_mode, struct found *ret_found);
@@ -28,7 +28,7 @@ int step_log_services_open(struct ctx *, struct model *, struct node *dir,
 			   const struct row_dir_names *newest,
 			   struct dirlist *);
 
-/* The items of a collection. */
+/* The items of the collection of downloads. */
 int downloads_lookup(struct ctx *, struct model *, struct node *dir,
 		     const char *name, struct found *ret_found);
 int downloads_open(struct ctx *, struct model *, struct node *dir,

@@ -1,12 +1,13 @@
 /*
  * model/work/prefetch: `grep OPEN acme/x/pullrequests/index.tsv` asks for one
  * repository after the other, each a round trip. Once the third sibling in a
- * row is looked at, the collections of the next ones are fetched behind it,
- * four at a time, as far as the budget lets the background go. The reader who
- * comes to one of them finds it in the cache, or joins its flight.
+ * row is looked at, the collections of the next ones are fetched in the
+ * background, four at a time, as far as the budget allows. The reader who comes
+ * to one of them finds it in the cache, or joins the flight that is bringing
+ * it.
  *
- * Siblings are followed in the order of names, which is the shell's and
- * readdir's but for what a locale makes of dashes: near enough.
+ * Siblings are followed in the order of names, which is also the shell's and
+ * readdir's, except for what a locale makes of dashes.
  */
 #include "model/work/prefetch.h"
 
@@ -17,17 +18,17 @@
 
 #define THREADS 4
 #define RUNS 8     /* collections that are being followed */
-#define IN_A_ROW 3 /* looked at, before anything is fetched ahead */
+#define IN_A_ROW 3 /* siblings looked at before anything is fetched */
 #define WINDOW 8   /* siblings beyond the last one that was looked at */
-#define NEAR 4     /* a sibling further on is still the same walk */
+#define NEAR 4     /* a gap of so many siblings is still the same walk */
 #define FORGET_MS (INT64_C(60) * 1000)
 #define JOB_MS (INT64_C(60) * 1000)
 
-/* Somebody goes through the repositories of a workspace. */
+/* A program goes through the repositories of a workspace. */
 struct run {
-	char *workspace, *path; /* path: of the collection in a repository */
+	char *workspace, *path; /* path: the collection's, in a repository */
 	size_t last;            /* the sibling that was looked at */
-	size_t until;           /* those before were queued */
+	size_t until;           /* the siblings before this one were queued */
 	unsigned in_a_row;
 	int64_t at_ms;
 };
@@ -35,14 +36,15 @@ struct run {
 struct job {
 	struct job *next;
 	char *path;     /* below the root */
-	int32_t caller; /* whose walk it is */
+	int32_t caller; /* the process that walks */
 };
 
 struct prefetch {
 	struct model *model;
 	struct mutex lock;
 	struct cond cond;
-	struct run runs[RUNS]; /* all of it under lock */
+	/* Under lock: */
+	struct run runs[RUNS];
 	struct job *jobs;
 	struct thread *threads[THREADS];
 	unsigned n_threads, n_idle;
@@ -75,7 +77,8 @@ static void fetch(struct prefetch *prefetch, const struct job *job)
 	ctx_init(&ctx, model->config.group, JOB_MS);
 	ctx.who = CTX_REFRESH;
 	ctx.caller = job->caller;
-	/* What fails here fails again for whoever asks, who is told. */
+	/* Failures are not recorded: the reader who comes here meets them
+	 * again, and is told. */
 	if (model_resolve(&ctx, model, root, job->path, &node) == 0 &&
 	    node->what.provider == &provider_row_dir)
 		(void)row_dir_collection(&ctx, model, node, READ_THROUGH, &c,
@@ -110,8 +113,8 @@ static void work(void *arg)
 
 /* ---- noticing ---- */
 
-/* The run of that collection, or the one that was heard of longest ago, for it
- * from now on. */
+/* The run of that collection; else the one that was used longest ago, which is
+ * given to the collection. */
 static struct run *run_of(struct prefetch *prefetch, const char *workspace,
 			  const char *path) requires_lock(prefetch->lock)
 {
@@ -132,7 +135,7 @@ static struct run *run_of(struct prefetch *prefetch, const char *workspace,
 	return oldest;
 }
 
-/* The siblings from *ret_from on, before *ret_until, are to be fetched. */
+/* The siblings from *ret_from to before *ret_until are to be fetched. */
 static bool take_note(struct run *run, size_t at, size_t n_siblings,
 		      size_t *ret_from, size_t *ret_until)
 {
@@ -171,7 +174,7 @@ static void queue(struct prefetch *prefetch, int32_t caller, char *path)
 		slot = prefetch->n_threads++;
 	cond_signal(&prefetch->cond);
 	mutex_unlock(&prefetch->lock);
-	/* One that cannot be started is one less. */
+	/* If it cannot be started there is one thread less. */
 	if (slot < THREADS)
 		(void)thread_start("ahead", work, prefetch,
 				   &prefetch->threads[slot]);

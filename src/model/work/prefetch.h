@@ -11,11 +11,11 @@ struct model;
 struct prefetch;
 
 struct prefetch *prefetch_new(struct model *);
-/* Joins its threads; their waits are of the cancelled group. NULL is fine. */
+/* Joins the threads, whose waits end with the group. NULL is fine. */
 struct prefetch *prefetch_free(struct prefetch *);
 
 /* A file of this collection's directory is being looked up. Returns at once.
- * ahead NULL: nothing happens. */
+ * Before prefetch_new nothing happens. */
 void prefetch_note(struct ctx *, struct model *, struct node *collection);
 
 #endif

@@ -1,11 +1,11 @@
 /*
- * model/work/refresh: a queue of names without doubles, a list of watched
- * directories (trees, and those of branches and tags), one thread. The thread
- * sleeps until something is queued or a ref is due.
+ * model/work/refresh: a queue of work without doubles, a list of watched
+ * directories, one thread. The thread sleeps until something is queued or a
+ * directory is due.
  *
  * A machine that slept is seen by CLOCK_BOOTTIME running ahead of
- * CLOCK_MONOTONIC: then everything mutable is asked for again when somebody
- * looks.
+ * CLOCK_MONOTONIC: then everything that can change is asked for again when a
+ * program looks.
  */
 #include "model/work/refresh.h"
 
@@ -38,13 +38,14 @@ struct watched {
 struct refresh {
 	struct model *model;
 	struct thread *thread;
+	int64_t ahead_ms; /* boottime - monotonic; the worker's own */
 	struct mutex lock;
 	struct cond cond;
-	bool stopping;           /* all of it under lock */
+	/* Under lock: */
+	bool stopping;
 	struct job *jobs;        /* by key */
 	struct job *first;       /* in order */
-	struct watched *watched; /* the thread alone takes entries out */
-	int64_t ahead_ms;        /* boottime - monotonic; the thread's own */
+	struct watched *watched; /* the worker alone takes entries out */
 };
 
 static void job_free(struct refresh *refresh, struct job *job)
@@ -131,15 +132,16 @@ int64_t refresh_pause_ms(const struct model *model, unsigned n_quiet)
 }
 
 /*
- * One question is for all the watches of a repository, yet not at the same
- * moment:
- *   1. The first one that is due asks; its answer takes long, or the machine is
- *      busy.
- *   2. The others are due because there is news, one after the other.
- *   3. The last of them comes to it when the answer is no longer new.
- * It must not ask again, so what is young enough goes by the pause. And it
- * counts its pause from the answer: counted from 3., it would ask the next time
- * in between.
+ * One answer is for all watches of a repository, but they do not come to it at
+ * the same moment:
+ * 1. The first watch that is due asks. The answer takes long, or the machine is
+ *    busy.
+ * 2. The other watches become due, because the answer is another one than
+ *    theirs, and are checked one after the other.
+ * 3. When the last of them is checked the answer is no longer new. The last one
+ *    must not ask again, so an answer that is younger than most of the pause is
+ *    taken. And its pause is counted from the answer: counted from 3., it would
+ *    ask next time between two questions of the first.
  */
 int64_t refresh_age_ms(const struct model *model, unsigned n_quiet)
 {
@@ -151,15 +153,15 @@ int64_t refresh_asked_ms(int64_t began_ms, int64_t checked_ms,
 {
 	int64_t age_ms = clock_wall_ms() - checked_ms;
 
-	/* A clock that was set, or an answer that nobody may hear: what is of
-	 * long ago would be due again at once. */
+	/* The wall clock was set, or the answer is older than asked for:
+	 * counted from so long ago, the watch would be due again at once. */
 	if (age_ms < 0 || age_ms > max_age_ms)
 		return began_ms;
 	return clock_mono_ms() - age_ms;
 }
 
-/* What the background may not spend, or send, nobody misses: status says it,
- * and whoever looks is told. */
+/* A refusal (no budget, no network) is not recorded as a problem: nobody waits
+ * for the background, status tells of it, and a program that looks is told. */
 static void end(struct model *model, struct ctx *ctx, const char *path, int r)
 {
 	if (r < 0 && r != -EINTR && !ctx->refused) {
@@ -204,7 +206,7 @@ static struct job *next_job(struct refresh *refresh)
 	return job;
 }
 
-/* What is watched as an array, with a reference each. */
+/* A copy of the list of watched directories, with a reference on each. */
 static size_t watched_now(struct refresh *refresh, struct watched **ret)
 {
 	struct watched *w;
@@ -239,7 +241,14 @@ static void unwatch(struct refresh *refresh, const struct watched *what)
 	if (w)
 		node_unref(refresh->model->nodes, w->node);
 	free(w);
-	/* Somebody may have looked again meanwhile. */
+	/*
+	 * 1. This thread finds that nobody has looked for an hour.
+	 * 2. A program looks: refresh_watch finds the directory on the list,
+	 *    and adds nothing.
+	 * 3. This thread takes the directory off the list: a program looks, and
+	 *    nobody would ask again. So it is asked once more, now that it is
+	 *    off the list.
+	 */
 	if (due_ms(refresh, what) != INT64_MAX)
 		refresh_watch(refresh, what->node, what->how);
 	else if (what->how->end)
@@ -270,7 +279,7 @@ static void run_jobs(struct refresh *refresh)
 	}
 }
 
-/* Asks for what is due; ms until the next one is. */
+/* Asks for the directories that are due; ms until the next one is. */
 static int64_t check_all(struct refresh *refresh)
 {
 	cleanup(free) struct watched *all = NULL;
@@ -280,7 +289,8 @@ static int64_t check_all(struct refresh *refresh)
 	for (size_t i = 0; i < n; i++) {
 		int64_t due = due_ms(refresh, &all[i]);
 
-		/* A slow git server is not to delay them. */
+		/* Queued work goes between two questions: otherwise it would
+		 * wait until a slow git server has answered all of them. */
 		run_jobs(refresh);
 		if (due == 0) {
 			check_watched(refresh, &all[i]);
@@ -341,7 +351,7 @@ static void refresh_main(void *arg)
 		run_jobs(refresh);
 		next = check_all(refresh);
 		clones_expire();
-		/* The kernel forgets thousands at a time. */
+		/* The kernel forgets thousands of nodes at a time. */
 		if (node_many_went(refresh->model->nodes))
 			mem_give_back();
 		mutex_lock(&refresh->lock);

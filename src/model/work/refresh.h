@@ -1,7 +1,7 @@
 /*
- * model/work/refresh: one background worker: revalidates what was served stale,
- * and asks for what is watched (trees, the names of branches and tags) while it
- * was heard of within the hour.
+ * model/work/refresh: one background worker: revalidates answers that were
+ * served stale, and asks for watched directories (trees, the names of branches
+ * and tags) until an hour after a program last looked.
  *
  * Must never know how the kernel hears of changes, nor whose work it does.
  */
@@ -14,51 +14,54 @@ struct model;
 struct refresh;
 
 int refresh_start(struct model *, struct refresh **ret_refresh);
-/* Joins the worker; its waits are of the cancelled group. NULL is fine. */
+/* Joins the worker, whose waits end with the group. NULL is fine. */
 struct refresh *refresh_stop(struct refresh *);
 
-/* What a piece of work is for: what its queuer named. */
+/* What a piece of work is about, as it was queued. */
 struct refresh_item {
-	const char *workspace, *name; /* NULL where it named none */
+	const char *workspace, *name; /* NULL: not about one */
 	struct node *node;
 };
 struct refresh_work {
-	const char *name; /* pieces of work of one name are the same kind */
-	/* 0 or -errno, which goes to the problems. */
+	const char *name; /* part of the key: equal keys are queued once */
+	/* 0 or -errno, which is recorded among the problems. */
 	int (*run)(struct ctx *, struct model *, const struct refresh_item *);
 };
-/* Queued once however often it is asked for. Strings are copied; a reference on
- * node (may be NULL) is held until it is done. Returns at once. refresh NULL:
- * nothing happens. */
+/* Queues a piece of work, unless an equal one is queued. Strings are copied; a
+ * reference on node (may be NULL) is held until the work is done. Returns at
+ * once. Before refresh_start nothing happens. */
 void refresh_queue(struct refresh *, const struct refresh_work *,
 		   const char *workspace, const char *name, struct node *node);
-/* What is behind a node: its provider's refresh. */
+/* Queues the node's provider->refresh. */
 void refresh_node(struct refresh *, struct node *);
-/* A directory that is asked for again while somebody looks at it. */
+/* A kind of directory that is asked for again while programs look at it. */
 struct refresh_watching {
-	/* ms until it is due (0: now); INT64_MAX: not before somebody looks. */
+	/* ms until the directory is due (0: now); INT64_MAX: nobody looks at
+	 * it. */
 	int64_t (*due_ms)(struct model *, struct node *);
-	/* Asks, unless the last answer is at most max_age_ms old, and tells
-	 * the kernel what changed. */
+	/* Asks, unless the last answer is at most max_age_ms old, and tells the
+	 * kernel what changed. */
 	int (*ask)(struct ctx *, struct model *, struct node *,
 		   int64_t max_age_ms);
 	void (*expire)(struct model *, struct node *); /* the machine slept */
-	/* Nobody looked for long: it is watched no more. May be NULL. */
+	/* Nobody looked for an hour: the directory is no longer watched. May be
+	 * NULL. */
 	void (*end)(struct model *, struct node *);
 };
-/* It begins to be watched; the worker holds a reference on the node until it is
- * due no more. */
+/* Begins to watch a directory; the worker holds a reference on the node until
+ * due_ms says INT64_MAX. */
 void refresh_watch(struct refresh *, struct node *,
 		   const struct refresh_watching *);
-/* How long one that was asked for so often since somebody looked is not asked
- * for again: ttl, then 2, 4, 8 times that. */
+/* The pause before a directory is asked for again: ttl, and 2, 4, 8 times that
+ * when the background has asked n_quiet times since a program looked. */
 int64_t refresh_pause_ms(const struct model *, unsigned n_quiet);
-/* For the max_age_ms of a check: the watch is due, or another one's question
- * brought news; an answer of most of its pause is young enough. */
+/* As max_age_ms of `ask`: the worker asks because the watch is due. An answer
+ * of nine tenths of its pause is young enough (refresh_age_ms). */
 #define REFRESH_POLL (-1)
 int64_t refresh_age_ms(const struct model *, unsigned n_quiet);
-/* The monotonic time that the next pause of a watch begins at, which began its
- * check at began_ms: that of the answer (wall clock), if it is that young. */
+/* From when the next pause of a watch is counted, in monotonic time: from the
+ * answer (checked_ms, wall clock), if it is at most max_age_ms old; otherwise
+ * from the beginning of the check. */
 int64_t refresh_asked_ms(int64_t began_ms, int64_t checked_ms,
 			 int64_t max_age_ms);
 
