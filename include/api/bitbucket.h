@@ -26,7 +26,7 @@ DEFINE_CLEANUP(struct bitbucket *, bitbucket_free);
  * deadline and 60 s in all, for what may be retried (-ECONNRESET, -ETIMEDOUT
  * of a connect, 429 after the pause, 500, 502, 503, 504, 555: three times at
  * most). 0 for 200 and 304; else, with a sentence in ctx (made from the error
- * envelope's message and detail, string or object, FACTS §4):
+ * envelope's message and detail, string or object, src/api/README.md, 4):
  *   401, 403 -EACCES · 404, 410 -ENOENT · 429 and long pauses -EDQUOT ·
  *   5xx, 555, other 4xx -EIO · wire/http's own.
  * The body is at most 64 MiB.
@@ -158,7 +158,7 @@ DEFINE_CLEANUP_DONE(struct bitbucket_repositories, bitbucket_repositories_done);
  * time, on the client's connections), else one after the other by `next`. No
  * repository comes twice; fewer than `size` at the end: walked once more, then
  * -EIO. A `next` of another origin is not followed: -EPROTO (bitbucket.org/!api
- * is rewritten to api_url, FACTS §5).
+ * is rewritten to api_url, src/api/README.md, 10).
  */
 int bitbucket_list_repositories(struct ctx *, struct bitbucket *,
 				const char *workspace,

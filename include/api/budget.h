@@ -3,9 +3,9 @@
  * it, and when to pause.
  *
  * A quota is a number of requests in a rolling hour: one of the API, one of
- * git. What is left of it the service says (FACTS §4); where it does not, it is
- * counted here. Both are remembered in the cache's ledger, so that a restart
- * forgets nothing and mounts that share a cache share the count.
+ * git. What is left of it the service says (src/api/README.md, 7); where it
+ * does not, it is counted here. Both are remembered in the cache's ledger, so
+ * that a restart forgets nothing and mounts that share a cache share the count.
  *
  * Three classes spend. People may use everything; walks leave 30 % of the
  * quota, refreshes (and what is fetched ahead) 50 %. A walk is a session (what

@@ -1,12 +1,12 @@
 /*
  * api/credential: the secret, turned into what each door needs.
  *
- * Owns which kind a pair of strings is (FACTS §2: an API token is Basic with
- * the e-mail for REST and x-bitbucket-api-token-auth for git; an access token
- * is Bearer for REST and x-token-auth for git), and whether it may be sent:
- * refused often, the account is locked until somebody solves a captcha (FACTS
- * §4). Must never know FUSE or the cache. Its strings are registered with
- * log_redact and wiped when freed.
+ * Owns which kind a pair of strings is (src/api/README.md, 1: an API token is
+ * Basic with the e-mail for REST and x-bitbucket-api-token-auth for git; an
+ * access token is Bearer for REST and x-token-auth for git), and whether it may
+ * be sent: refused often, the account is locked until somebody solves a captcha
+ * (src/api/README.md, 3). Must never know FUSE or the cache. Its strings are
+ * registered with log_redact and wiped when freed.
  */
 #ifndef API_CREDENTIAL_H
 #define API_CREDENTIAL_H

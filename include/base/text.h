@@ -10,11 +10,11 @@
  * names further bytes to leave alone ("/" for paths), "" for none. */
 int text_percent_encode(struct buf *out, const char *s, const char *keep);
 /*
- * What a terminal would obey (layout rule 2): control bytes, and characters
- * that reorder text. Control bytes are C0 and DEL, and C1 however it comes: as
- * UTF-8 (0xc2 0x80 to 0xc2 0x9f, two bytes) or as a byte by itself. The others
- * are U+202A to U+202E and U+2066 to U+2069. How many bytes at s, of n > 0,
- * are one of them; 0: none.
+ * What a terminal would obey (src/model/README.md, 2): control bytes, and
+ * characters that reorder text. Control bytes are C0 and DEL, and C1 however it
+ * comes: as UTF-8 (0xc2 0x80 to 0xc2 0x9f, two bytes) or as a byte by itself.
+ * The others are U+202A to U+202E and U+2066 to U+2069. How many bytes at s, of
+ * n > 0, are one of them; 0: none.
  */
 size_t text_terminal(const char *s, size_t n);
 /* The bytes with those as \xNN, each byte, and \uNNNN, but for the ASCII
@@ -28,11 +28,11 @@ int text_tsv_value(struct buf *out, const char *s);
 /* One line of an `info` file, "key: value\n"; tabs and line ends of the value
  * become spaces, the rest is as text_clean. NULL value: nothing. */
 int text_info_line(struct buf *out, const char *key, const char *value);
-/* A name from the service as a file name (layout rule 11): offending bytes as
- * %XX (text_terminal's among them), over 255 bytes cut to end in ~ and eight
- * hex digits of its SHA-1. own_names: NULL-terminated names of ours that it
- * must not equal, or NULL. An empty name becomes "%". Two names may become the
- * same ("a/b" and "a%2Fb"). */
+/* A name from the service as a file name (src/model/README.md, 11): offending
+ * bytes as %XX (text_terminal's among them), over 255 bytes cut to end in ~ and
+ * eight hex digits of its SHA-1. own_names: NULL-terminated names of ours that
+ * it must not equal, or NULL. An empty name becomes "%". Two names may become
+ * the same ("a/b" and "a%2Fb"). */
 void text_file_name(struct buf *out, const char *name,
 		    const char *const *own_names);
 bool text_is_utf8(const char *s, size_t n);

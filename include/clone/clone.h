@@ -2,9 +2,10 @@
  * clone/clone: a repository's lazily filled copy: its refs, what they lead to,
  * any commit, brought when it is wanted; trees and blobs to read.
  *
- * Owns materialisation (two at a time, at most so many in ten minutes, layout
- * rule 13), what the refs were when they were last asked for, and the times of
- * files (rule 4). Must never know nodes or FUSE.
+ * Owns materialisation (two at a time, at most so many in ten minutes,
+ * src/model/README.md, 13), what the refs were when they were last asked for,
+ * and the times of files (src/model/README.md, 4). Must never know nodes or
+ * FUSE.
  */
 #ifndef CLONE_CLONE_H
 #define CLONE_CLONE_H
@@ -187,8 +188,8 @@ int clone_diff(struct clone *, const struct oid *before,
 			   const struct tree_entry *after),
 	       void *arg);
 /* The time (s) at which this cache saw this path of the ref get this content,
- * always after what was shown there before (rule 4). path "" is the root.
- * Cheap. */
+ * always after what was shown there before (src/model/README.md, 4). path "" is
+ * the root. Cheap. */
 int64_t clone_path_time(struct clone_tracking *, const char *path,
 			const struct oid *oid);
 /* False while no path has a time of its own: then every path has the time that

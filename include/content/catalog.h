@@ -58,7 +58,7 @@ DEFINE_CLEANUP(struct catalog_workspaces *, catalog_workspaces_free);
 /*
  * Those of the account (GET /user/workspaces, one request; with an access token
  * or anonymously: the configured ones, none), the configured ones, and those
- * entered by name since the start (layout rule 6).
+ * entered by name since the start (src/model/README.md, 6).
  */
 int catalog_workspaces(struct ctx *, struct catalog *, enum read_through_mode,
 		       struct catalog_workspaces **ret_workspaces);
@@ -104,8 +104,8 @@ DEFINE_CLEANUP(struct catalog_repositories *, catalog_repositories_free);
  * Storing it stores every repository's document too. One that an earlier
  * listing had and the new one lacks is asked for itself (at most 20 of them a
  * refresh; the rest stay until the next): it stays unless that says 403 or 404
- * or has another name by now (layout rule 8). 403, 404, 410 of the workspace
- * itself are errors; what is cached stays served.
+ * or has another name by now (src/model/README.md, 8). 403, 404, 410 of the
+ * workspace itself are errors; what is cached stays served.
  */
 int catalog_repositories(struct ctx *, struct catalog *, const char *workspace,
 			 enum read_through_mode,

@@ -1,6 +1,6 @@
 /*
  * content/read_through: read-through for documents: verdict, single flight,
- * fetch, store; and the policy of freshness (architecture.md: Freshness), so
+ * fetch, store; and the policy of freshness (src/README.md, Freshness), so
  * that nobody else decides when old bytes will do.
  *
  * Must never know JSON or what the documents are.

@@ -63,7 +63,8 @@ struct tree_entry {
 	const char *name; /* into the list; never altered */
 };
 /* A tree as the mount shows it: in git's order, without the entries that no
- * file system can show or git forbids (layout rule 11). Immutable, shared. */
+ * file system can show or git forbids (src/model/README.md, 11). Immutable,
+ * shared. */
 struct tree_list {
 	struct tree_entry *entries;
 	size_t n_entries;

@@ -160,8 +160,8 @@ struct resource {
 	bool is_beside;   /* its items are those of the row above, in another
 			   * state: merged/ in pullrequests/ */
 	bool is_shy;      /* listed only while it is at hand: in .bitbucketfs/
-			   * nothing is listed that costs anything (layout rule
-			   * 13) */
+			   * nothing is listed that costs anything
+			   * (src/model/README.md, 13) */
 	bool is_unlisted; /* found by its name alone */
 	/* There only where the object of the directory, the repository's or an
 	 * item's, has this member and not false; or NULL. */

@@ -62,7 +62,7 @@ static void list_strings(const struct json *array, struct buf *out)
 }
 
 /* What an API token calls the scope that OAuth and access tokens know by the
- * older name (FACTS §2). */
+ * older name (src/api/README.md, 2). */
 static void name_scope(const struct credential *credential, const char *scope,
 		       struct buf *out)
 {

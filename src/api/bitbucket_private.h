@@ -73,7 +73,8 @@ bool bitbucket_may_retry(struct ctx *, int r, const struct http_response *,
 int bitbucket_pause(struct ctx *, int64_t ms);
 /*
  * A page's `next` as the URL to ask: mended where the service is known to get
- * it wrong (FACTS §5). NULL: there is none. -EPROTO when it leads elsewhere.
+ * it wrong (src/api/README.md, 10). NULL: there is none. -EPROTO when it leads
+ * elsewhere.
  */
 int bitbucket_next_url(struct ctx *, struct bitbucket *,
 		       const struct json *page, char **ret_url);

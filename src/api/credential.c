@@ -7,7 +7,8 @@
 #include "base/digest.h"
 #include "base/log.h"
 
-/* Git over HTTPS wants these fixed names, never the e-mail (FACTS §2). */
+/* Git over HTTPS wants these fixed names, never the e-mail (src/api/README.md,
+ * 1). */
 #define GIT_USER_API_TOKEN "x-bitbucket-api-token-auth"
 #define GIT_USER_ACCESS_TOKEN "x-token-auth"
 
@@ -53,7 +54,8 @@ static const char *given(const char *s)
 	return s && *s ? s : NULL;
 }
 
-/* The token of an account; access tokens begin otherwise (FACTS §2). */
+/* The token of an account; access tokens begin otherwise (src/api/README.md,
+ * 1). */
 static bool is_api_token(const char *token)
 {
 	return token && !strncmp(token, "ATAT", 4);

@@ -298,7 +298,7 @@ int clone_job_ls_refs(struct clone_job *);
 int clone_job_fetch(struct clone_job *);
 /* Lets go of what the steps share. */
 void clone_job_done(struct clone_job *);
-/* -EDQUOT beyond the bound of layout rule 13; take: counts one. */
+/* -EDQUOT beyond the bound of src/model/README.md, 13; take: counts one. */
 int clone_admit_tree(struct ctx *, struct clones *, bool take);
 
 /* times.c */

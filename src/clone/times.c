@@ -1,9 +1,9 @@
 /*
- * What time a path of a ref has (layout rule 4): that at which this cache saw
- * the path get the content that it has: the commit's, or now, should the commit
- * be dated in the future; but at least a second after what was shown there
- * before. So a change always moves forward, also one back to older content, and
- * `make`, `rsync -u` and incremental backups see it.
+ * What time a path of a ref has (src/model/README.md, 4): that at which this
+ * cache saw the path get the content that it has: the commit's, or now, should
+ * the commit be dated in the future; but at least a second after what was shown
+ * there before. So a change always moves forward, also one back to older
+ * content, and `make`, `rsync -u` and incremental backups see it.
  *
  * There is a base, the time of the first commit that was seen; every path has
  * it until the head moves. Then what differs between the two trees is written

@@ -2,8 +2,9 @@
  * content/catalog, what source calls when something is to be asked for: ask,
  * and store what came, in one transaction.
  *
- * The rules of what a failure may take away (layout rule 8): a single 404 takes
- * nothing that is there, but for what it is about when its list lacks it too.
+ * The rules of what a failure may take away (src/model/README.md, 8): a single
+ * 404 takes nothing that is there, but for what it is about when its list lacks
+ * it too.
  */
 #include "content/catalog_private.h"
 

@@ -3,7 +3,7 @@
  * stored with every document in one transaction.
  *
  * What the new listing lacks vanishes only when it says so itself, or has
- * another name by now (layout rule 8).
+ * another name by now (src/model/README.md, 8).
  *
  * Most of the time it is one request for what was updated since the newest
  * change that is known, and the rest stays; once an hour, and when people ask,

@@ -307,7 +307,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 	fuse_reply_err(req, ENOSYS);
 }
 
-/* Off (layout rule 12): `ls -l` would send two a file otherwise. */
+/* Off (src/model/README.md, 12): `ls -l` would send two a file otherwise. */
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 			size_t size)
 {

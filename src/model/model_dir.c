@@ -51,7 +51,7 @@ static int as_opened(int r)
 
 /* df opens the directory that it is asked about, so that an automounter mounts
  * it, and reads nothing of it: df wants to hear of the mount, not to wait for a
- * network (layout rule 9). */
+ * network (src/model/README.md, 9). */
 static bool is_df(const struct ctx *ctx)
 {
 	char path[32];

@@ -352,8 +352,9 @@ static struct node *insert(struct node_table *table, struct node *parent,
 }
 
 /* A file that takes the place of another one is younger by a second at least
- * (layout rule 4): a status or a link, whose times no cache remembers. Files of
- * trees are left alone: their times come from git's history and do not go back.
+ * (src/model/README.md, 4): a status or a link, whose times no cache remembers.
+ * Files of trees are left alone: their times come from git's history and do not
+ * go back.
  */
 static void be_younger(struct node *fresh, const struct node *old)
 {

@@ -26,9 +26,9 @@
 
 #define NODE_ROOT_INO 1
 
-/* git's own modes for everything (layout rule 7): what one copies out of the
- * mount can be edited and removed. That nothing changes in the mount itself is
- * the kernel's matter, which has it mounted ro. */
+/* git's own modes for everything (src/model/README.md, 7): what one copies out
+ * of the mount can be edited and removed. That nothing changes in the mount
+ * itself is the kernel's matter, which has it mounted ro. */
 #define NODE_FILE (S_IFREG | 0644)
 #define NODE_EXECUTABLE (S_IFREG | 0755)
 #define NODE_LINK (S_IFLNK | 0777)

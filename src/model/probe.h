@@ -1,6 +1,7 @@
 /*
  * model/probe: what desktops, shells and version control look for in every
- * directory. Such a name is refused unless a listing has it (layout rule 5).
+ * directory. Such a name is refused unless a listing has it
+ * (src/model/README.md, 5).
  */
 #ifndef MODEL_PROBE_H
 #define MODEL_PROBE_H

@@ -48,8 +48,8 @@ struct provider {
 	const char *name;
 	enum provider_kind kind;
 	enum provider_expiry expiry;
-	/* Files of this provider grow under their inodes (layout rule 10): a
-	 * lookup of a known name also raises its size. */
+	/* Files of this provider grow under their inodes (src/model/README.md,
+	 * 10): a lookup of a known name also raises its size. */
 	bool grows;
 	/* -errno. A name that does not exist is 0, with found->what.provider
 	 * NULL. */
@@ -130,8 +130,9 @@ struct model {
 /* Records a failure of a node among the problems, with the ctx's sentence; and
  * fills in a reply from what the node table told. (model.c, for model_dir.c) */
 int model_failed(struct model *, struct ctx *, const struct node *, int r);
-/* -EIO for each of the errnos that are a server's fault (layout rule 8), others
- * as they are; and why reading from the store failed, for a sentence. */
+/* -EIO for each of the errnos that are a server's fault (src/model/README.md,
+ * 8), others as they are; and why reading from the store failed, for a
+ * sentence. */
 int model_promised(int r);
 const char *model_why(int r);
 void model_fill_entry(struct model *, const struct node_told *,

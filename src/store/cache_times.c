@@ -1,7 +1,8 @@
 /*
- * The times of files made of documents (layout rule 4): a document that is made
- * anew may say that it is older than the one before it, or nothing of its time;
- * what was shown under its key is what its files have to be younger than.
+ * The times of files made of documents (src/model/README.md, 4): a document
+ * that is made anew may say that it is older than the one before it, or nothing
+ * of its time; what was shown under its key is what its files have to be
+ * younger than.
  */
 #include "cache_private.h"
 

@@ -1,9 +1,9 @@
 /*
  * store/tree_list: the raw bytes of a git tree object as a tree_list.
  *
- * Owns which entries can be shown (layout rule 11) and how one is found by
- * name. Must never know where the bytes come from. Whoever wrote the tree may
- * be hostile.
+ * Owns which entries can be shown (src/model/README.md, 11) and how one is
+ * found by name. Must never know where the bytes come from. Whoever wrote the
+ * tree may be hostile.
  */
 #ifndef STORE_TREE_LIST_H
 #define STORE_TREE_LIST_H

@@ -2,8 +2,8 @@
  * table/resource: commits, and what they have in common with pull requests:
  * changes, comments, statuses.
  *
- * A commit named by its whole id never changes (FACTS §5): it is asked for
- * once. What is said of it does.
+ * A commit named by its whole id never changes (src/api/README.md, 13): it is
+ * asked for once. What is said of it does.
  */
 #include "table/rows.h"
 

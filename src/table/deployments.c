@@ -1,7 +1,7 @@
 /*
  * table/resource: where a repository is deployed to, and how its pipelines are
  * set up. These lists say how many there are, but not always where the next
- * page is (FACTS §5).
+ * page is (src/api/README.md, 9).
  */
 #include "table/rows.h"
 

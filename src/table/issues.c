@@ -1,6 +1,6 @@
 /*
- * table/resource: issues. The service took them away in August 2026 (FACTS
- * §1); a repository that says it has some is believed.
+ * table/resource: issues. The service took them away in August 2026
+ * (src/api/README.md, 16); a repository that says it has some is believed.
  */
 #include "table/rows.h"
 

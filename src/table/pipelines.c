@@ -1,9 +1,9 @@
 /*
  * table/resource: pipelines, their steps, and what tests said.
  *
- * Pages of pipelines and steps never say where the next one is (FACTS §5). What
- * has ended is final. The service calls a pipeline by its uuid; its name here
- * is its build number.
+ * Pages of pipelines and steps never say where the next one is
+ * (src/api/README.md, 9). What has ended is final. The service calls a pipeline
+ * by its uuid; its name here is its build number.
  */
 #include "table/rows.h"
 

@@ -3,7 +3,7 @@
  * them, and the files of each.
  *
  * The list gives a pull request whole, but for reviewers and participants,
- * which have to be asked for (FACTS §5: fields).
+ * which have to be asked for (src/api/README.md, 12: fields).
  */
 #include "table/rows.h"
 

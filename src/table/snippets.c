@@ -1,6 +1,7 @@
 /*
  * table/resource: a workspace's snippets. The list has what they are called;
- * their files, all of them, are one answer more (FACTS §5: multipart/related).
+ * their files, all of them, are one answer more (src/api/README.md, 15:
+ * multipart/related).
  */
 #include "table/rows.h"
 

@@ -13,7 +13,8 @@
 #include <time.h>
 
 #define ERROR_BODY_MAX (64 * KIB)
-/* A reset value above this is a moment, not a span (FACTS: both are seen). */
+/* A reset value above this is a moment, not a span (src/api/README.md, 7: both
+ * are seen). */
 #define LEAST_EPOCH_S INT64_C(1000000000)
 #define LONGEST_WAIT_S (INT64_C(366) * 24 * 3600)
 

@@ -47,7 +47,7 @@ def refs(git_dir, kind):
 
 
 def file_name(part, top):
-    """Layout rule 11."""
+    """src/model/README.md, 11."""
     try:
         part.decode()
         bad = part in OWN and top
@@ -134,7 +134,7 @@ def test_a_ref_is_what_git_checks_out(shared_bb, shared, tmp_path, name):
         for f in folders + files:
             path = os.path.join(place, f)
             st = os.lstat(os.path.join(have, os.path.relpath(path, want)))
-            assert int(st.st_mtime) == when, "rule 4: nothing was pushed since this cache saw it first"
+            assert int(st.st_mtime) == when, "src/model/README.md, 4: nothing was pushed since this cache saw it first"
             if not os.path.islink(path):
                 assert bool(st.st_mode & 0o111) == bool(os.lstat(path).st_mode & 0o111), f
 
@@ -235,7 +235,7 @@ def test_a_push_to_a_branch_is_seen(bb, mounts, tmp_path):
     times = {path: time for path, (_, time) in after.items() if not os.path.isdir(os.path.join(top, path))}
     m.unmount()
     again = inodes(mounts() / f"{W}/branches/feature/colours")
-    assert {path: again[path][1] for path in times} == times, "rule 4: remembered across mounts"
+    assert {path: again[path][1] for path in times} == times, "src/model/README.md, 4: remembered across mounts"
 
 
 def test_branches_come_and_go(bb, mounts):

@@ -233,7 +233,7 @@ def test_refresh_asks_again_and_says_what_changed(bb, mounts):
 
 
 def test_refresh_reads_as_long_as_it_says(bb, mounts):
-    """Rule 3, of a file whose looking up is the asking."""
+    """src/model/README.md, 3, of a file whose looking up is the asking."""
     m = mounts()
     fd = os.open(m / f"{C}/refresh/acme/.now", os.O_RDONLY)
     try:

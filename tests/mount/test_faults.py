@@ -201,7 +201,7 @@ def test_garbage_from_git_is_no_empty_tree(bb, m, match, kind, options):
     assert m.read("acme/widgets/tree/README.md").startswith("# widgets\n")
 
 
-# -- what the service refuses (rule 8)
+# -- what the service refuses (src/model/README.md, 8)
 
 @pytest.mark.parametrize("status, code", [(401, errno.EACCES), (403, errno.EACCES), (404, errno.ENOENT), (410, errno.ENOENT),
                                           (400, errno.EIO), (451, errno.EIO), (501, errno.EIO)])

@@ -26,7 +26,7 @@ def showable(name, seen):
 
 
 def oracle(git_dir, oid, path=b""):
-    """{path: what} of what rule 11 shows: the first of equal names, nothing that no file system can hold."""
+    """{path: what} of what src/model/README.md, 11 shows: the first of equal names, nothing that no file system can hold."""
     found = {}
     for mode, name, entry in raw_tree(git_dir, oid):
         below = os.path.join(path, name) if path else name

@@ -1,4 +1,4 @@
-"""Identity: renames, slugs that are made again, and what a 403, 404 or 410 may take away (rules 8 and 10)."""
+"""Identity: renames, slugs that are made again, and what a 403, 404 or 410 may take away (src/model/README.md, 8; src/model/README.md, 10)."""
 import errno
 import json
 import os

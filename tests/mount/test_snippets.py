@@ -18,7 +18,7 @@ def contents(files):
 
 
 def shown(name):
-    """As a file of the mount (layout rule 11)."""
+    """As a file of the mount (src/model/README.md, 11)."""
     return name.replace("%", "%25").replace("/", "%2F") if "/" in name else name
 
 

@@ -1,4 +1,4 @@
-"""Nothing of a stranger's moves a terminal (layout rule 2): what is written for people holds no byte that one would obey."""
+"""Nothing of a stranger's moves a terminal (src/model/README.md, 2): what is written for people holds no byte that one would obey."""
 import os
 import re
 

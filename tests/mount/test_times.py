@@ -1,4 +1,4 @@
-"""Layout rule 4: a change always moves forward, for the programs that compare times: make, find -newer, rsync -u."""
+"""src/model/README.md, 4: a change always moves forward, for the programs that compare times: make, find -newer, rsync -u."""
 import os
 import subprocess
 import time

@@ -86,7 +86,7 @@ def test_the_store_in_the_cache_is_a_sound_repository(shared_bb, shared):
 
 
 def test_everything_in_a_tree_named_by_its_commit_has_the_time_of_the_commit(shared_bb, shared):
-    """Rule 4, where nothing was pushed since this cache saw it first."""
+    """src/model/README.md, 4, where nothing was pushed since this cache saw it first."""
     when = int(gitrepo.git(shared_bb.repo_path("acme", "widgets"), "log", "-1", "--format=%ct", "HEAD"))
     for place, folders, names in os.walk(shared / "acme/widgets/tree"):
         for name in folders + names:

@@ -1,4 +1,4 @@
-"""Waiting well (rule 9): a slow network never makes the mount hang, and whoever waits can be sent home."""
+"""Waiting well (src/model/README.md, 9): a slow network never makes the mount hang, and whoever waits can be sent home."""
 import errno
 import os
 import re

@@ -5,7 +5,7 @@
  *
  * Nothing of it costs a request beyond the listing's own. Names are the mount's
  * (catalog_repository.name); a repository called as one of a project's own
- * names gives way (layout rule 11).
+ * names gives way (src/model/README.md, 11).
  */
 #include "model/dirs/repository_lists.h"
 #include "model/probe.h"

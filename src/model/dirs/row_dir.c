@@ -466,8 +466,8 @@ static bool knows_item(struct ctx *ctx, struct model *model, struct node *dir,
 }
 
 /* Whether the item's document says that it belongs to another list: the
- * document is younger, this list is outdated. An item is at one place (layout
- * rule 1). */
+ * document is younger, this list is outdated. An item is at one place
+ * (src/model/README.md, 1). */
 static bool is_elsewhere(struct ctx *ctx, struct model *model, struct node *dir,
 			 const char *id)
 {

@@ -1,7 +1,7 @@
 /*
  * model/dirs/row_dir, what is listed: of a collection that grows for ever a
- * directory lists the newest few items, or none (layout rule 2). All of them
- * are in its indexes, and can be entered by name.
+ * directory lists the newest few items, or none (src/model/README.md, 2). All
+ * of them are in its indexes, and can be entered by name.
  *
  * Newest is by number where the names are numbers: an old run that ends late
  * is not a new one. Else it is by time.

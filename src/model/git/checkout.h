@@ -60,7 +60,7 @@ int checkout_ensure(struct ctx *, struct model *, struct node *tree);
  * asked for, but the tree goes on being followed. */
 void checkout_heard(struct model *, struct node *);
 bool checkout_is_shown(struct node *tree); /* somebody has looked inside */
-/* Layout rule 4: the mtime of name (NULL: of dir itself) in dir. */
+/* src/model/README.md, 4: the mtime of name (NULL: of dir itself) in dir. */
 int64_t checkout_path_time_ms(const struct checkout *, const struct node *dir,
 			      const struct node *tree, const char *name,
 			      const struct oid *);

@@ -48,9 +48,9 @@ static const char *why_no_link(struct clone *clone, const struct oid *oid)
 	return NULL;
 }
 
-/* Whether the entry can be shown (layout rule 11); if not, a problem is
- * recorded under its path. tree_list_parse has judged the name; this judges its
- * content. */
+/* Whether the entry can be shown (src/model/README.md, 11); if not, a problem
+ * is recorded under its path. tree_list_parse has judged the name; this judges
+ * its content. */
 static bool can_be_shown(struct model *model, const struct node *dir,
 			 const struct tree_entry *e)
 {
@@ -188,8 +188,8 @@ static int git_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	int r;
 
 	ret_found->left_ms = FOREVER_MS;
-	/* No tree that git accepts has it (layout rule 11), and every git
-	 * command looks for it: without this, each look would fetch the
+	/* No tree that git accepts has it (src/model/README.md, 11), and every
+	 * git command looks for it: without this, each look would fetch the
 	 * repository. */
 	if (strcasecmp(name, ".git") == 0)
 		return 0;

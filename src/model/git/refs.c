@@ -4,10 +4,10 @@
  * fetched when a program looks inside; one question brings the names of all
  * refs.
  *
- * File names follow layout rule 11; a part that is written as it is goes before
- * another part whose escaped form looks the same. git allows no name that is
- * both a ref and a directory of refs; if a server has one all the same, the ref
- * is shown.
+ * File names follow src/model/README.md, 11; a part that is written as it is
+ * goes before another part whose escaped form looks the same. git allows no
+ * name that is both a ref and a directory of refs; if a server has one all the
+ * same, the ref is shown.
  */
 #include "model/git/refs.h"
 #include "model/repository.h"

@@ -3,11 +3,11 @@
  * pipeline's steps; and helpers that downloads.c uses, too.
  *
  * The log of a step that has ended never changes; its size is asked for when it
- * is looked at (layout rule 3). While the step runs, its log grows under its
- * inode: attributes are good for a second, so a program that follows the log
- * asks for them, and that is when the service is asked for more (content/stream
- * says how often). The kernel drops its pages when it hears of another size;
- * what it reads again is on our disk.
+ * is looked at (src/model/README.md, 3). While the step runs, its log grows
+ * under its inode: attributes are good for a second, so a program that follows
+ * the log asks for them, and that is when the service is asked for more
+ * (content/stream says how often). The kernel drops its pages when it hears of
+ * another size; what it reads again is on our disk.
  */
 #include "model/dirs/row_dir.h"
 #include "model/probe.h"
