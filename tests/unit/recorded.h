@@ -1,6 +1,10 @@
 /*
- * Bodies that the service once sent, where the machine has them, and mutations
- * of JSON: cut off, and with every value replaced by one of another type.
+ * Bodies in the shapes that the service sends, and mutations of JSON: cut off,
+ * and with every value replaced by one of another type.
+ *
+ * The project's own (corpora/answers) are written anew, with invented values,
+ * under the names of those that were recorded; where this machine has these,
+ * too (SHARED, or beside the project), they are read besides.
  */
 #ifndef TESTS_RECORDED_H
 #define TESTS_RECORDED_H
@@ -14,19 +18,23 @@
 
 #include <cmocka.h>
 
-/* The directory of recorded bodies; NULL, said loudly, where there is none. */
-__attribute__((unused)) static char *recorded_dir(void)
+/* Calls each with the directory of our own bodies, then with that of recorded
+ * ones, if there is one. */
+__attribute__((unused)) static void
+recorded_each(void (*each)(const char *dir, void *arg), void *arg)
 {
 	const char *shared = getenv("SHARED"), *corpora = getenv("CORPORA");
-	char *path = shared ? xasprintf("%s/bitbucket/recorded", shared)
-			    : xasprintf("%s/../../../shared/bitbucket/recorded",
-					corpora ? corpora : "tests/corpora");
+	cleanup(free) char *own = NULL, *recorded = NULL;
 
-	if (!access(path, R_OK | X_OK))
-		return path;
-	print_message("SKIPPED: no recorded bodies at %s\n", path);
-	free(path);
-	return NULL;
+	if (!corpora)
+		corpora = "tests/corpora";
+	own = xasprintf("%s/answers", corpora);
+	recorded = shared ? xasprintf("%s/bitbucket/recorded", shared)
+			  : xasprintf("%s/../../../shared/bitbucket/recorded",
+				      corpora);
+	each(own, arg);
+	if (!access(recorded, R_OK | X_OK))
+		each(recorded, arg);
 }
 
 __attribute__((unused)) static void

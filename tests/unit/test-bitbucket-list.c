@@ -265,17 +265,14 @@ static void corpora(void **state)
 				 false) > 10);
 }
 
-static void recorded_listings(void **state)
+static void read_listings(const char *dir, void *arg)
 {
 	static const char *const names[] = {"drone__go-scm/repos.json",
 					    "drone__go-scm/repos-2.json",
 					    "drone__go-scm/repos_empty.json",
 					    "drone__go-scm/repos_filter.json"};
-	struct world *w = *state;
-	cleanup(free) char *dir = recorded_dir();
+	struct world *w = arg;
 
-	if (!dir)
-		skip();
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		cleanup(buf_done) struct buf text = BUF_INIT(0),
 					     page = BUF_INIT(0);
@@ -301,6 +298,11 @@ static void recorded_listings(void **state)
 			assert_true(*all.items[k].workspace);
 		}
 	}
+}
+
+static void recorded_listings(void **state)
+{
+	recorded_each(read_listings, *state);
 }
 
 /* ---- mutations ---- */
@@ -330,6 +332,24 @@ static void read_mutated(const char *text, size_t n, void *arg)
 	bitbucket_workspace_done(&w);
 }
 
+static void read_objects(const char *dir, void *arg)
+{
+	static const char *const names[] = {
+		"drone__go-scm/repo.json",
+		"gildas__bitbucket-cli/repository.json",
+		"gildas__bitbucket-cli/workspace.json",
+	};
+
+	(void)arg;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		cleanup(buf_done) struct buf text = BUF_INIT(0);
+
+		recorded_read(dir, names[i], &text);
+		assert_true(mutate(text.data, text.len, read_mutated, NULL) >
+			    300);
+	}
+}
+
 static void mutated_objects(void **state)
 {
 	static const char ours[] =
@@ -337,22 +357,10 @@ static void mutated_objects(void **state)
 		"\"workspace\":{\"slug\":\"acme\",\"uuid\":\"{cd}\"},"
 		"\"updated_on\":\"2026-01-02T03:04:05+00:00\","
 		"\"created_on\":\"2026-01-02T03:04:05+00:00\"}";
-	static const char *const names[] = {
-		"drone__go-scm/repo.json",
-		"gildas__bitbucket-cli/repository.json",
-		"gildas__bitbucket-cli/workspace.json",
-	};
-	cleanup(free) char *dir = recorded_dir();
 
 	(void)state;
 	assert_true(mutate(ours, strlen(ours), read_mutated, NULL) > 80);
-	for (size_t i = 0; dir && i < ARRAY_SIZE(names); i++) {
-		cleanup(buf_done) struct buf text = BUF_INIT(0);
-
-		recorded_read(dir, names[i], &text);
-		assert_true(mutate(text.data, text.len, read_mutated, NULL) >
-			    300);
-	}
+	recorded_each(read_objects, NULL);
 }
 
 /* A page of three of which the first is mutated: the others are there. */
