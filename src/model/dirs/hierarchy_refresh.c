@@ -7,6 +7,7 @@
  * answered.
  */
 #include "model/dirs/hierarchy.h"
+#include "model/compare.h"
 #include "model/dirs/repository_lists.h"
 #include "model/repository.h"
 
@@ -123,7 +124,9 @@ int hierarchy_refresh_root(struct ctx *ctx, struct model *model,
 									   NULL;
 	struct catalog *catalog = model->config.catalog;
 	struct node *root = root_node(model);
-	size_t a = 0, b = 0, n_changes = 0;
+	struct compare compare;
+	struct compare_pair pair;
+	size_t n_changes = 0;
 	int r = 0;
 
 	catalog_workspaces(ctx, catalog, READ_CACHED, &before);
@@ -135,23 +138,18 @@ int hierarchy_refresh_root(struct ctx *ctx, struct model *model,
 	r = catalog_workspaces(ctx, catalog, READ_REFRESH, &after);
 	if (r < 0)
 		goto out;
-	while ((before && a < before->n_items) || b < after->n_items) {
-		const char *was = before && a < before->n_items
-					  ? before->items[a].slug
-					  : NULL;
-		const char *is = b < after->n_items ? after->items[b].slug
-						    : NULL;
-		int order = !was ? 1 : !is ? -1 : strcmp(was, is);
-
-		a += order <= 0;
-		b += order >= 0;
-		if (order == 0)
+	compare = (struct compare){
+		.before = COMPARE_SIDE(before ? before->items : NULL,
+				       before ? before->n_items : 0),
+		.after = COMPARE_SIDE(after->items, after->n_items),
+	};
+	while (compare_next(&compare, &pair)) {
+		if (pair.how == COMPARE_BOTH)
 			continue;
 		n_changes++;
-		provider_say(said, "%s: %s\n", order < 0 ? was : is,
-			     order < 0 ? "gone" : "new");
-		name_changed(model, root, order < 0 ? was : is,
-			     order < 0 ? NULL : "");
+		provider_say(said, "%s: %s\n", pair.name,
+			     compare_word(pair.how));
+		name_changed(model, root, pair.name, pair.is ? "" : NULL);
 	}
 	if (n_changes > 0)
 		model_changed_inode(model, root, true);
@@ -195,47 +193,37 @@ static void files_changed(struct model *model, struct node *workspace,
 	node_unref(model->nodes, node);
 }
 
-static int compare(const struct catalog_repository *was,
-		   const struct catalog_repository *is)
-{
-	return !was ? 1 : !is ? -1 : strcmp(was->name, is->name);
-}
-
 static size_t listing_changed(struct model *model, struct node *workspace,
 			      const struct catalog_repositories *before,
 			      const struct catalog_repositories *after,
 			      struct buf *said)
 {
-	size_t a = 0, b = 0, n_names = 0, n_changes = 0;
+	struct compare compare = {
+		.before = COMPARE_SIDE(before ? before->items : NULL,
+				       before ? before->n_items : 0),
+		.after = COMPARE_SIDE(after->items, after->n_items),
+	};
+	struct compare_pair pair;
+	size_t n_names = 0, n_changes = 0;
 
-	while ((before && a < before->n_items) || b < after->n_items) {
-		const struct catalog_repository *was =
-			before && a < before->n_items ? &before->items[a]
-						      : NULL;
-		const struct catalog_repository *is =
-			b < after->n_items ? &after->items[b] : NULL;
-		int order = compare(was, is);
-		bool other = order == 0 && strcmp(was->uuid, is->uuid) != 0;
+	while (compare_next(&compare, &pair)) {
+		const struct catalog_repository *was = pair.was, *is = pair.is;
+		bool other = was && is && strcmp(was->uuid, is->uuid) != 0;
 
-		a += order <= 0;
-		b += order >= 0;
-		if (order != 0 || other) {
+		if (pair.how != COMPARE_BOTH || other) {
 			n_names++;
 			n_changes++;
-			provider_say(said, "%s: %s\n",
-				     order < 0 ? was->name : is->name,
-				     order < 0 ? "gone"
-				     : other   ? "another repository now"
-					       : "new");
+			provider_say(said, "%s: %s\n", pair.name,
+				     other ? "another repository now"
+					   : compare_word(pair.how));
 			if (workspace)
-				name_changed(model, workspace,
-					     order < 0 ? was->name : is->name,
-					     order < 0 ? NULL : is->uuid);
+				name_changed(model, workspace, pair.name,
+					     is ? is->uuid : NULL);
 		} else if (was->updated_ms != is->updated_ms) {
 			n_changes++;
-			provider_say(said, "%s: updated\n", is->name);
+			provider_say(said, "%s: updated\n", pair.name);
 			if (workspace)
-				files_changed(model, workspace, is->name);
+				files_changed(model, workspace, pair.name);
 		}
 	}
 	if (workspace && n_names > 0)

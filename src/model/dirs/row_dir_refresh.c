@@ -2,6 +2,7 @@
  * model/dirs/row_dir_refresh: asks again for a row's document or collection,
  * and tells the kernel (and people) what changed by comparing before and after.
  */
+#include "model/compare.h"
 #include "model/dirs/row_dir_private.h"
 
 static void files_changed(struct model *model, struct node *dir,
@@ -69,31 +70,27 @@ static void item_changed(struct ctx *ctx, struct model *model, struct node *dir,
 	node_unref(model->nodes, node);
 }
 
-static size_t compare(struct ctx *ctx, struct model *model, struct node *dir,
-		      const struct collection *before,
-		      const struct collection *after, struct buf *said)
+static size_t tell_items(struct ctx *ctx, struct model *model, struct node *dir,
+			 const struct collection *before,
+			 const struct collection *after, struct buf *said)
 {
-	size_t a = 0, b = 0, n_changes = 0;
+	struct compare compare = {
+		.before = COMPARE_SIDE(before ? before->items : NULL,
+				       before ? before->n_items : 0),
+		.after = COMPARE_SIDE(after->items, after->n_items),
+	};
+	struct compare_pair pair;
+	size_t n_changes = 0;
 
-	while ((before && a < before->n_items) || b < after->n_items) {
-		const struct collection_item *was =
-			before && a < before->n_items ? &before->items[a]
-						      : NULL;
-		const struct collection_item *is =
-			b < after->n_items ? &after->items[b] : NULL;
-		int order = !was ? 1 : !is ? -1 : strcmp(was->name, is->name);
+	while (compare_next(&compare, &pair)) {
+		const struct collection_item *was = pair.was, *is = pair.is;
 
-		a += order <= 0;
-		b += order >= 0;
-		if (order == 0 && !strcmp(was->hash, is->hash))
+		if (was && is && !strcmp(was->hash, is->hash))
 			continue;
 		n_changes++;
-		provider_say(said, "%s: %s\n", order < 0 ? was->name : is->name,
-			     order < 0   ? "gone"
-			     : order > 0 ? "new"
-					 : "updated");
-		item_changed(ctx, model, dir, order <= 0 ? was : NULL,
-			     order >= 0 ? is : NULL, after->more);
+		provider_say(said, "%s: %s\n", pair.name,
+			     compare_word(pair.how));
+		item_changed(ctx, model, dir, was, is, after->more);
 	}
 	return n_changes;
 }
@@ -127,7 +124,7 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 		provider_say(said, "%s: unchanged\n", dir->name);
 		return 0;
 	}
-	n = compare(ctx, model, dir, before, after, said);
+	n = tell_items(ctx, model, dir, before, after, said);
 	model_changed_entry(model, dir, "index.tsv");
 	model_changed_entry(model, dir, "index.json");
 	model_changed_entry(model, dir, "more");

@@ -7,6 +7,7 @@
  * It holds the list that the kernel was last told of (`shown`): each newer list
  * is compared with that, so no difference is left out between the two.
  */
+#include "model/compare.h"
 #include "model/git/checkout.h"
 #include "model/repository.h"
 #include "model/git/refs.h"
@@ -153,25 +154,24 @@ static size_t tell_names(struct model *model, const struct refs_watch *w,
 			 const struct clone_refs *before,
 			 const struct clone_refs *after, struct buf *said)
 {
-	size_t n = before->n_names[w->kind], m = after->n_names[w->kind];
-	const char *const *was = before->names[w->kind];
-	const char *const *is = after->names[w->kind];
-	size_t a = 0, b = 0, n_changes = 0;
+	struct compare compare = {
+		.before = COMPARE_SIDE(before->names[w->kind],
+				       before->n_names[w->kind]),
+		.after = COMPARE_SIDE(after->names[w->kind],
+				      after->n_names[w->kind]),
+	};
+	struct compare_pair pair;
+	size_t n_changes = 0;
 
-	while (a < n || b < m) {
-		int order = a == n ? 1 : b == m ? -1 : strcmp(was[a], is[b]);
-		const char *name = order < 0 ? was[a] : is[b];
-
-		a += order <= 0;
-		b += order >= 0;
-		if (order == 0)
+	while (compare_next(&compare, &pair)) {
+		if (pair.how == COMPARE_BOTH)
 			continue;
 		n_changes++;
-		if (said)
-			buf_printf(said, "%s: %s\n", name,
-				   order < 0 ? "gone" : "new");
-		tell_name(model, w, before, after, name);
+		provider_say(said, "%s: %s\n", pair.name,
+			     compare_word(pair.how));
+		tell_name(model, w, before, after, pair.name);
 	}
+
 	return n_changes;
 }
 
