@@ -13,6 +13,7 @@
 #define CONTENT_CATALOG_H
 
 #include "api/bitbucket.h"
+#include "content/answer.h"
 #include "content/read_through.h"
 
 struct catalog_config {
@@ -37,13 +38,6 @@ int catalog_new(const struct catalog_config *, struct catalog **ret_catalog);
 struct catalog *catalog_free(struct catalog *);
 DEFINE_CLEANUP(struct catalog *, catalog_free);
 
-/* What every answer says of its age. */
-struct catalog_age {
-	int64_t left_ms; /* of the lifetime: for the kernel's timeouts; ≥ 0 */
-	bool stale;      /* a refresh is due: call again with READ_REFRESH from
-			  * the background */
-};
-
 struct catalog_workspace {
 	char *slug; /* its name in the mount */
 	char *uuid; /* "" while nobody told it */
@@ -51,7 +45,7 @@ struct catalog_workspace {
 struct catalog_workspaces {
 	struct catalog_workspace *items; /* sorted by slug */
 	size_t n_items;
-	struct catalog_age age;
+	struct answer_age age;
 };
 struct catalog_workspaces *catalog_workspaces_free(struct catalog_workspaces *);
 DEFINE_CLEANUP(struct catalog_workspaces *, catalog_workspaces_free);
@@ -71,7 +65,7 @@ int catalog_workspaces(struct ctx *, struct catalog *, enum read_through_mode,
  */
 int catalog_workspace(struct ctx *, struct catalog *, const char *slug,
 		      struct catalog_workspace *ret_workspace,
-		      struct catalog_age *ret_age);
+		      struct answer_age *ret_age);
 /* What is known of it without asking: the uuid is "" when nobody told it. */
 void catalog_known_workspace(struct catalog *, const char *name,
 			     struct catalog_workspace *ret_workspace);
@@ -93,7 +87,7 @@ DEFINE_CLEANUP_DONE(struct catalog_repository, catalog_repository_done);
 struct catalog_repositories {
 	struct catalog_repository *items; /* sorted by name */
 	size_t n_items;
-	struct catalog_age age;
+	struct answer_age age;
 	uint64_t version; /* equal versions are equal listings */
 };
 struct catalog_repositories *
@@ -118,21 +112,13 @@ int catalog_repositories(struct ctx *, struct catalog *, const char *workspace,
 int catalog_repository(struct ctx *, struct catalog *, const char *workspace,
 		       const char *name,
 		       struct catalog_repository *ret_repository,
-		       struct catalog_age *ret_age);
+		       struct answer_age *ret_age);
 
-struct catalog_document {
-	struct blob *body; /* JSON */
-	uint64_t version;
-	int64_t updated_ms;
-	struct catalog_age age;
-};
-void catalog_document_done(struct catalog_document *);
-DEFINE_CLEANUP_DONE(struct catalog_document, catalog_document_done);
 /* The document of a repository known by the calls above (its workspace and
  * slug say where to ask). */
 int catalog_document(struct ctx *, struct catalog *, const char *workspace,
 		     const struct catalog_repository *, enum read_through_mode,
-		     struct catalog_document *ret_document);
+		     struct answer_document *ret_document);
 /* As struct clone_naming wants it (clone/clone.h); catalog is the catalogue.
  * Not asked anonymously, whose quota is nobody's alone. */
 int catalog_name_now(void *catalog, struct ctx *, const char *uuid,
@@ -161,7 +147,7 @@ int64_t catalog_unknown_ms(struct catalog *);
 int catalog_check_token(struct ctx *, struct catalog *);
 /* GET /user; -ENOENT anonymously and for access tokens, without a request. */
 int catalog_user(struct ctx *, struct catalog *, enum read_through_mode,
-		 struct catalog_document *ret_document);
+		 struct answer_document *ret_document);
 /* Bytes of a version that a file of the mount was made of; -ESTALE. */
 int catalog_version(struct catalog *, uint64_t version, struct blob **ret_body);
 

@@ -55,7 +55,7 @@ DEFINE_CLEANUP(struct scope *, scope_unref);
  * for some minutes where nothing better is known. */
 int documents_object(struct ctx *, struct documents *, const struct resource *,
 		     const struct scope *, enum read_through_mode,
-		     struct catalog_document *ret_document);
+		     struct answer_document *ret_document);
 
 struct collection_item {
 	const char *name; /* file name, safe and unique in the collection */
@@ -83,12 +83,12 @@ int documents_collection(struct ctx *, struct documents *,
 			 const struct resource *, const struct scope *,
 			 enum read_through_mode,
 			 struct collection **ret_collection,
-			 struct catalog_age *ret_age);
+			 struct answer_age *ret_age);
 
 /* A file as it is stored: read with documents_read. */
 struct document_file {
 	uint64_t version, size;
-	struct catalog_age age;
+	struct answer_age age;
 };
 /* A file of a collection ("index.tsv", "index.json", "more", those of its row),
  * after documents_collection. Never waits. -ENOENT: there is none. */
@@ -107,7 +107,7 @@ int documents_text(struct ctx *, struct documents *, const struct resource *,
 int documents_item(struct ctx *, struct documents *, const struct resource *,
 		   const struct scope *collection, const char *id,
 		   enum read_through_mode,
-		   struct catalog_document *ret_document);
+		   struct answer_document *ret_document);
 
 /*
  * The id of the item with that number, of a row whose items have numbers, when

@@ -101,24 +101,10 @@ bool catalog_is_other(const char *expected, const char *got)
 	       strcasecmp(expected, got) != 0;
 }
 
-struct catalog_age catalog_age_of(const struct cache_entry *e, bool stale)
-{
-	return (struct catalog_age){
-		.left_ms = e->left_ms > 0 ? e->left_ms : 0,
-		.stale = stale,
-	};
-}
-
-/* A remembered failure, as if it had just happened. */
-int catalog_negative_of(struct ctx *ctx, const struct cache_entry *e)
-{
-	return ctx_fail(ctx, -e->negative, "%s", e->note);
-}
-
-int catalog_unknown(struct ctx *ctx, const char *name, struct catalog_age *age,
+int catalog_unknown(struct ctx *ctx, const char *name, struct answer_age *age,
 		    int64_t left_ms, bool stale)
 {
-	*age = (struct catalog_age){.left_ms = left_ms, .stale = stale};
+	*age = (struct answer_age){.left_ms = left_ms, .stale = stale};
 	return ctx_fail(ctx, -ENOENT, "There is no %s.", name);
 }
 
@@ -134,15 +120,6 @@ int catalog_get(struct ctx *ctx, struct catalog *c, const char *key,
 }
 
 /* ---- what is known without waiting ---- */
-
-struct cache_entry *catalog_peek(struct catalog *c, const char *key)
-{
-	struct cache_entry *entry = NULL;
-
-	if (cache_get(c->config.cache, key, &entry) <= CACHE_MISS)
-		return NULL;
-	return entry;
-}
 
 bool catalog_workspaces_of(const struct cache_entry *e,
 			   struct catalog_ws_list *ret)
@@ -166,7 +143,8 @@ const struct catalog_ws *catalog_ws_find(const struct catalog_ws_list *list,
 char *catalog_alias_uuid(struct catalog *c, const char *slug)
 {
 	cleanup(free) char *key = xasprintf("workspace/%s", slug);
-	cleanup(cache_entry_free) struct cache_entry *e = catalog_peek(c, key);
+	cleanup(cache_entry_free) struct cache_entry *e =
+		answer_peek(c->config.cache, key);
 
 	return e && e->body ? xstrdup(blob_data(e->body)) : NULL;
 }
@@ -184,7 +162,9 @@ void catalog_resolve(struct catalog *c, const char *name,
 		     struct workspace_ref *ret)
 {
 	cleanup(cache_entry_free) struct cache_entry *e =
-		catalog_has_user(c) ? catalog_peek(c, KEY_WORKSPACES) : NULL;
+		catalog_has_user(c)
+			? answer_peek(c->config.cache, KEY_WORKSPACES)
+			: NULL;
 	cleanup(catalog_ws_list_done) struct catalog_ws_list list = {0};
 	const struct catalog_ws *w = catalog_workspaces_of(e, &list)
 					     ? catalog_ws_find(&list, name)
@@ -288,8 +268,7 @@ int catalog_listing_of(struct catalog *c, const char *key,
 static int get_listing(struct ctx *ctx, struct catalog *c,
 		       const struct workspace_ref *w,
 		       enum read_through_mode mode,
-		       struct listing **ret_listing,
-		       struct catalog_age *ret_age)
+		       struct listing **ret_listing, struct answer_age *ret_age)
 {
 	cleanup(free) char *key = catalog_listing_key(w);
 	struct fetch f = {.workspace = w};
@@ -306,7 +285,7 @@ static int get_listing(struct ctx *ctx, struct catalog *c,
 			return r;
 		r = catalog_listing_of(c, key, e, ret_listing);
 		if (r == 0) {
-			*ret_age = catalog_age_of(e, stale);
+			*ret_age = answer_age_of(e, stale);
 			return 0;
 		}
 	}
@@ -332,7 +311,7 @@ int catalog_repositories(struct ctx *ctx, struct catalog *c,
 	cleanup(catalog_workspace_ref_done) struct workspace_ref w = {0};
 	cleanup(catalog_listing_unref) struct listing *l = NULL;
 	struct catalog_repositories *all;
-	struct catalog_age age;
+	struct answer_age age;
 	int r;
 
 	catalog_resolve(c, workspace, &w);
@@ -358,7 +337,8 @@ static bool repository_of(struct catalog *c, const char *uuid, const char *name,
 			  struct catalog_repository *ret)
 {
 	cleanup(free) char *key = xasprintf("repo/%s", uuid);
-	cleanup(cache_entry_free) struct cache_entry *e = catalog_peek(c, key);
+	cleanup(cache_entry_free) struct cache_entry *e =
+		answer_peek(c->config.cache, key);
 	cleanup(json_free) struct json *json = NULL;
 	cleanup(bitbucket_repository_done) struct bitbucket_repository got = {
 		0};
@@ -381,7 +361,7 @@ static bool repository_of(struct catalog *c, const char *uuid, const char *name,
 static int repository_by_name(struct ctx *ctx, struct catalog *c,
 			      const struct workspace_ref *w, const char *name,
 			      struct catalog_repository *ret,
-			      struct catalog_age *ret_age)
+			      struct answer_age *ret_age)
 {
 	cleanup(free) char *key = catalog_alias_key(w, name);
 	struct fetch f = {.workspace = w, .slug = name};
@@ -396,9 +376,9 @@ static int repository_by_name(struct ctx *ctx, struct catalog *c,
 
 		if (r < 0)
 			return r;
-		*ret_age = catalog_age_of(e, stale);
+		*ret_age = answer_age_of(e, stale);
 		if (!e->body)
-			return catalog_negative_of(ctx, e);
+			return answer_failed(ctx, e);
 		if (repository_of(c, blob_data(e->body), name, ret)) {
 			ret->workspace = xstrdup(w->key);
 			return 0;
@@ -411,12 +391,12 @@ static int repository_by_name(struct ctx *ctx, struct catalog *c,
 int catalog_repository(struct ctx *ctx, struct catalog *c,
 		       const char *workspace, const char *name,
 		       struct catalog_repository *ret_repository,
-		       struct catalog_age *ret_age)
+		       struct answer_age *ret_age)
 {
 	cleanup(catalog_workspace_ref_done) struct workspace_ref w = {0};
 	cleanup(catalog_listing_unref) struct listing *l = NULL;
 	const struct catalog_repository *found;
-	struct catalog_age age = {0};
+	struct answer_age age = {0};
 	int r;
 
 	catalog_resolve(c, workspace, &w);
@@ -452,47 +432,10 @@ int catalog_repository(struct ctx *ctx, struct catalog *c,
 
 /* ---- documents ---- */
 
-void catalog_document_done(struct catalog_document *d)
-{
-	blob_unref(d->body);
-	*d = (struct catalog_document){0};
-}
-
-static int64_t time_in(const struct blob *body)
-{
-	cleanup(json_free) struct json *json = NULL;
-	const char *text;
-	int64_t ms;
-
-	if (json_parse(blob_data(body), blob_len(body), &json))
-		return 0;
-	text = json_str(json, "updated_on");
-	if (!text || clock_parse_iso8601(text, &ms)) {
-		text = json_str(json, "created_on");
-		if (!text || clock_parse_iso8601(text, &ms))
-			return 0;
-	}
-	return ms;
-}
-
-static int document_of(struct ctx *ctx, const struct cache_entry *e, bool stale,
-		       struct catalog_document *ret)
-{
-	if (!e->body)
-		return catalog_negative_of(ctx, e);
-	*ret = (struct catalog_document){
-		.body = blob_ref(e->body),
-		.version = e->version,
-		.updated_ms = time_in(e->body),
-		.age = catalog_age_of(e, stale),
-	};
-	return 0;
-}
-
 int catalog_document(struct ctx *ctx, struct catalog *c, const char *workspace,
 		     const struct catalog_repository *repository,
 		     enum read_through_mode mode,
-		     struct catalog_document *ret_document)
+		     struct answer_document *ret_document)
 {
 	cleanup(catalog_workspace_ref_done) struct workspace_ref w = {0};
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
@@ -510,12 +453,14 @@ int catalog_document(struct ctx *ctx, struct catalog *c, const char *workspace,
 	}
 	r = catalog_get(ctx, c, repository->key, mode, catalog_fetch_document,
 			&f, &e, &stale);
-	return r < 0 ? r : document_of(ctx, e, stale, ret_document);
+	return r < 0 ? r
+		     : answer_document_of(ctx, e, stale, ANSWER_TIME,
+					  ret_document);
 }
 
 int catalog_user(struct ctx *ctx, struct catalog *c,
 		 enum read_through_mode mode,
-		 struct catalog_document *ret_document)
+		 struct answer_document *ret_document)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct fetch f = {0};
@@ -526,9 +471,11 @@ int catalog_user(struct ctx *ctx, struct catalog *c,
 		return ctx_fail(ctx, -ENOENT,
 				"Nobody is signed in as a user, so there is no "
 				"user.json.");
-	r = catalog_get(ctx, c, KEY_USER, mode, catalog_fetch_user, &f, &e,
+	r = catalog_get(ctx, c, ANSWER_USER, mode, catalog_fetch_user, &f, &e,
 			&stale);
-	return r < 0 ? r : document_of(ctx, e, stale, ret_document);
+	return r < 0 ? r
+		     : answer_document_of(ctx, e, stale, ANSWER_TIME,
+					  ret_document);
 }
 
 int64_t catalog_unknown_ms(struct catalog *c)
@@ -547,7 +494,7 @@ int catalog_check_token(struct ctx *ctx, struct catalog *c)
 		return 0;
 	path = bitbucket_workspace_path(c->workspaces[0]);
 	r = bitbucket_get(ctx, c->config.bitbucket, path, NULL, &reply);
-	return catalog_is_gone(reply.status) ? 0 : r;
+	return answer_is_gone(reply.status) ? 0 : r;
 }
 
 int catalog_version(struct catalog *c, uint64_t version, struct blob **ret_body)

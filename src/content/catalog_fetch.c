@@ -8,43 +8,13 @@
  */
 #include "content/catalog_private.h"
 
-#include "store/say.h"
-
-#define TTL_USER_MS (INT64_C(24) * 3600 * 1000)
-
-int catalog_put(struct ctx *ctx, struct catalog *c,
-		const struct cache_put *puts, size_t n)
-{
-	int r = cache_put(c->config.cache, puts, n, NULL);
-
-	if (r < 0)
-		return ctx_fail(ctx, r, "The cache cannot be written: %s.",
-				store_why(-r));
-	return 0;
-}
-
 /* The errno and sentence of a failure, remembered as the answer. */
 static int put_negative(struct ctx *ctx, struct catalog *c, const char *key,
 			int r)
 {
-	const struct cache_put negative = {
-		.key = key,
-		.negative = -r,
-		.note = ctx->sentence,
-		.ttl_ms = bitbucket_unknown_ms(c->config.bitbucket, ctx),
-	};
-
-	return catalog_put(ctx, c, &negative, 1);
-}
-
-bool catalog_is_gone(long status)
-{
-	return status == 403 || status == 404 || status == 410;
-}
-
-static const char *body_of(const struct bitbucket_reply *reply)
-{
-	return reply->body.data ? reply->body.data : "";
+	return answer_put_failure(
+		ctx, c->config.cache, key, r,
+		bitbucket_unknown_ms(c->config.bitbucket, ctx));
 }
 
 /* ---- workspaces ---- */
@@ -73,7 +43,7 @@ static int is_workspace_gone(struct ctx *ctx, struct catalog *c,
 
 	if (r == -EINTR)
 		return r;
-	return r < 0 && catalog_is_gone(reply.status);
+	return r < 0 && answer_is_gone(reply.status);
 }
 
 /* Those of the old list that the new one lacks and that are still there. */
@@ -134,14 +104,14 @@ int catalog_fetch_workspaces(struct ctx *ctx, void *arg,
 	r = catalog_encode_workspaces(&list, &text);
 	if (r < 0)
 		return r;
-	return catalog_put(ctx, c,
-			   &(struct cache_put){
-				   .key = KEY_WORKSPACES,
-				   .body = text.data,
-				   .n_body = text.len,
-				   .ttl_ms = c->config.ttl_workspaces_ms,
-			   },
-			   1);
+	return answer_put(ctx, c->config.cache,
+			  &(struct cache_put){
+				  .key = KEY_WORKSPACES,
+				  .body = text.data,
+				  .n_body = text.len,
+				  .ttl_ms = c->config.ttl_workspaces_ms,
+			  },
+			  1);
 }
 
 /* The second witness: what a workspace that is gone would answer as well. */
@@ -156,7 +126,7 @@ static bool are_repositories_gone(struct ctx *ctx, struct catalog *c,
 	buf_puts(&path, "?pagelen=1");
 	return bitbucket_get(ctx, c->config.bitbucket, path.data, NULL,
 			     &reply) < 0 &&
-	       catalog_is_gone(reply.status);
+	       answer_is_gone(reply.status);
 }
 
 int catalog_fetch_workspace(struct ctx *ctx, void *arg,
@@ -174,7 +144,7 @@ int catalog_fetch_workspace(struct ctx *ctx, void *arg,
 	/* Of an unknown one a 403 is an error, perhaps of the moment. One that
 	 * is there does not go for a single refusal: with it would go all that
 	 * is below it. */
-	if (r < 0 && old && old->body && catalog_is_gone(reply.status)) {
+	if (r < 0 && old && old->body && answer_is_gone(reply.status)) {
 		char sentence[sizeof(ctx->sentence)];
 		bool gone;
 
@@ -200,44 +170,20 @@ int catalog_fetch_workspace(struct ctx *ctx, void *arg,
 			 f->slug, w.slug);
 		return put_negative(ctx, c, key, -ENOENT);
 	}
-	return catalog_put(ctx, c,
-			   &(struct cache_put){
-				   .key = key,
-				   .body = w.uuid,
-				   .n_body = strlen(w.uuid),
-				   .ttl_ms = c->config.ttl_workspaces_ms,
-			   },
-			   1);
+	return answer_put(ctx, c->config.cache,
+			  &(struct cache_put){
+				  .key = key,
+				  .body = w.uuid,
+				  .n_body = strlen(w.uuid),
+				  .ttl_ms = c->config.ttl_workspaces_ms,
+			  },
+			  1);
 }
 
 /* ---- repositories ---- */
 
-void catalog_batch_done(struct batch *b)
-{
-	for (size_t i = 0; i < b->n; i++)
-		free((char *)(uintptr_t)b->puts[i].key);
-	free(b->puts);
-}
-
-/* key is the batch's from now on; body is borrowed. */
-void catalog_batch_add(struct batch *b, char *key, const void *body,
-		       size_t n_body, const char *etag, int64_t ttl_ms)
-{
-	if (b->n == b->size) {
-		b->size = b->size ? b->size * 2 : 16;
-		b->puts = xrealloc(b->puts, b->size * sizeof(*b->puts));
-	}
-	b->puts[b->n++] = (struct cache_put){
-		.key = key,
-		.body = body,
-		.n_body = n_body,
-		.etag = etag,
-		.ttl_ms = ttl_ms,
-	};
-}
-
 /* A repository's document and the alias of its slug. */
-void catalog_batch_repository(struct batch *b, const struct catalog *c,
+void catalog_batch_repository(struct answer_batch *b, const struct catalog *c,
 			      const struct workspace_ref *workspace,
 			      const char *key_uuid,
 			      const struct bitbucket_repository *r,
@@ -245,10 +191,10 @@ void catalog_batch_repository(struct batch *b, const struct catalog *c,
 {
 	int64_t ttl = c->config.ttl_repositories_ms;
 
-	catalog_batch_add(b, xasprintf("repo/%s", key_uuid), r->json, r->n_json,
-			  etag, ttl);
-	catalog_batch_add(b, catalog_alias_key(workspace, r->slug), key_uuid,
-			  strlen(key_uuid), NULL, ttl);
+	answer_batch_add(b, xasprintf("repo/%s", key_uuid), r->json, r->n_json,
+			 etag, ttl);
+	answer_batch_add(b, catalog_alias_key(workspace, r->slug), key_uuid,
+			 strlen(key_uuid), NULL, ttl);
 }
 
 int catalog_fetch_repository(struct ctx *ctx, void *arg,
@@ -258,7 +204,7 @@ int catalog_fetch_repository(struct ctx *ctx, void *arg,
 	struct catalog *c = f->catalog;
 	cleanup(bitbucket_repository_done) struct bitbucket_repository got = {
 		0};
-	cleanup(catalog_batch_done) struct batch batch = {0};
+	cleanup(answer_batch_done) struct answer_batch batch = {0};
 	cleanup(free) char *key = catalog_alias_key(f->workspace, f->slug);
 	cleanup(free) char *listing = catalog_listing_key(f->workspace);
 	/* What is known by name alone is asked for by names. */
@@ -280,8 +226,8 @@ int catalog_fetch_repository(struct ctx *ctx, void *arg,
 	catalog_batch_repository(&batch, c, f->workspace, got.uuid, &got, NULL);
 	if (old && old->body &&
 	    catalog_is_other(blob_data(old->body), got.uuid))
-		catalog_listing_next(c, listing);
-	r = catalog_put(ctx, c, batch.puts, batch.n);
+		answer_walk_next(c->config.cache, listing);
+	r = answer_put(ctx, c->config.cache, batch.puts, batch.n);
 	if (r < 0 || !strcmp(got.slug, f->slug))
 		return r;
 	/* The service knows it by its former name, too; here it has one. */
@@ -291,17 +237,6 @@ int catalog_fetch_repository(struct ctx *ctx, void *arg,
 }
 
 /* ---- documents ---- */
-
-static int touch(struct ctx *ctx, struct catalog *c, const char *key,
-		 int64_t ttl_ms)
-{
-	int r = cache_touch(c->config.cache, key, ttl_ms);
-
-	if (r < 0)
-		return ctx_fail(ctx, r, "The cache cannot be written: %s.",
-				store_why(-r));
-	return 0;
-}
 
 /* Renamed: whoever looks next learns it from the listing. But not from one that
  * knows it: a directory with the old name (a shell may stand in it) would have
@@ -314,9 +249,9 @@ static void note_new_slug(struct catalog *c, const struct fetch *f)
 	cleanup(free) char *alias =
 		catalog_alias_key(f->workspace, known->slug);
 	cleanup(cache_entry_free) struct cache_entry *list =
-		catalog_peek(c, key);
+		answer_peek(c->config.cache, key);
 	cleanup(cache_entry_free) struct cache_entry *name =
-		catalog_peek(c, alias);
+		answer_peek(c->config.cache, alias);
 	cleanup(catalog_listing_unref) struct listing *l = NULL;
 	bool listed = false;
 
@@ -332,7 +267,7 @@ static void note_new_slug(struct catalog *c, const struct fetch *f)
 	if (!listed)
 		return;
 	catalog_note_renamed(c, key, known->uuid);
-	catalog_listing_next(c, key);
+	answer_walk_next(c->config.cache, key);
 }
 
 int catalog_fetch_document(struct ctx *ctx, void *arg,
@@ -345,7 +280,7 @@ int catalog_fetch_document(struct ctx *ctx, void *arg,
 	cleanup(bitbucket_repository_done) struct bitbucket_repository got = {
 		0};
 	cleanup(json_free) struct json *json = NULL;
-	cleanup(catalog_batch_done) struct batch batch = {0};
+	cleanup(answer_batch_done) struct answer_batch batch = {0};
 	cleanup(free) char *path = bitbucket_repository_path(
 		f->workspace->key,
 		catalog_is_uuid(known->uuid) ? known->uuid : known->slug);
@@ -356,7 +291,8 @@ int catalog_fetch_document(struct ctx *ctx, void *arg,
 	if (r < 0)
 		return r;
 	if (reply.not_modified)
-		return touch(ctx, c, known->key, c->config.ttl_repositories_ms);
+		return answer_touch(ctx, c->config.cache, known->key,
+				    c->config.ttl_repositories_ms);
 	r = bitbucket_parse(ctx, &reply, path, &json);
 	if (r < 0)
 		return r;
@@ -366,7 +302,7 @@ int catalog_fetch_document(struct ctx *ctx, void *arg,
 				path);
 	/* Never under the uuid of the one that was meant. */
 	if (catalog_is_other(known->uuid, got.uuid)) {
-		catalog_listing_next(c, listing);
+		answer_walk_next(c->config.cache, listing);
 		return ctx_fail(ctx, -EIO,
 				"Bitbucket's answer to %s is about another "
 				"repository, %s; the listing is asked for "
@@ -376,7 +312,7 @@ int catalog_fetch_document(struct ctx *ctx, void *arg,
 	/* Under the key that was asked for, whatever it calls itself now. */
 	catalog_batch_repository(&batch, c, f->workspace, known->uuid, &got,
 				 reply.etag);
-	r = catalog_put(ctx, c, batch.puts, batch.n);
+	r = answer_put(ctx, c->config.cache, batch.puts, batch.n);
 	if (r < 0 || !strcmp(got.slug, known->slug))
 		return r;
 	note_new_slug(c, f);
@@ -387,28 +323,7 @@ int catalog_fetch_user(struct ctx *ctx, void *arg,
 		       const struct cache_entry *old)
 {
 	struct catalog *c = ((struct fetch *)arg)->catalog;
-	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
-	cleanup(json_free) struct json *json = NULL;
-	int r = bitbucket_get(ctx, c->config.bitbucket, "/user",
-			      old && old->body ? old->etag : NULL, &reply);
 
-	if (r < 0)
-		return r;
-	if (reply.not_modified)
-		return touch(ctx, c, KEY_USER, TTL_USER_MS);
-	r = bitbucket_parse(ctx, &reply, "/user", &json);
-	if (r < 0)
-		return r;
-	if (!json_is_object(json))
-		return ctx_fail(ctx, -EIO,
-				"Bitbucket's answer to /user is no account.");
-	return catalog_put(ctx, c,
-			   &(struct cache_put){
-				   .key = KEY_USER,
-				   .body = body_of(&reply),
-				   .n_body = reply.body.len,
-				   .etag = reply.etag,
-				   .ttl_ms = TTL_USER_MS,
-			   },
-			   1);
+	return answer_fetch_user(ctx, c->config.bitbucket, c->config.cache,
+				 old);
 }

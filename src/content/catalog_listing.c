@@ -13,7 +13,6 @@
  */
 #include "content/catalog_private.h"
 
-#include "base/clock.h"
 #include "base/map.h"
 
 struct member {
@@ -93,7 +92,7 @@ static int ask_fate(struct ctx *ctx, struct catalog *c,
 
 	if (r == -EINTR)
 		return r;
-	if (r < 0 && catalog_is_gone(reply.status))
+	if (r < 0 && answer_is_gone(reply.status))
 		return FATE_GOES;
 	if (r < 0) {
 		*more = false;
@@ -121,7 +120,7 @@ struct storing {
 	struct catalog *catalog;
 	const struct workspace_ref *workspace;
 	struct listing *listing;
-	struct batch batch;
+	struct answer_batch batch;
 	/* Seen when asked for itself; their JSON is borrowed by the batch. */
 	struct bitbucket_repository seen[MOST_ASKED];
 	unsigned n_seen;
@@ -132,7 +131,7 @@ struct storing {
 static void storing_done(struct storing *s)
 {
 	catalog_listing_unref(s->listing);
-	catalog_batch_done(&s->batch);
+	answer_batch_done(&s->batch);
 	for (unsigned i = 0; i < s->n_seen; i++)
 		bitbucket_repository_done(&s->seen[i]);
 	for (unsigned i = 0; i < s->n_removed; i++)
@@ -269,51 +268,17 @@ static void store_new(struct storing *s,
 /* ---- what was updated since ---- */
 
 #define WALK_EVERY_MS (INT64_C(3600) * 1000)
-#define WALKED "walked"
-
-static bool is_walk_due(struct catalog *c, const char *key)
-{
-	cleanup(blob_unref) struct blob *value = NULL;
-	int64_t at, now = clock_wall_ms();
-
-	if (cache_fact_get(c->config.cache, WALKED, key, strlen(key), &value) <
-		    0 ||
-	    blob_len(value) != sizeof(at))
-		return true;
-	memcpy(&at, blob_data(value), sizeof(at));
-	return now < at || now - at >= WALK_EVERY_MS;
-}
-
 void catalog_note_renamed(struct catalog *c, const char *key, const char *uuid)
 {
-	cleanup(blob_unref) struct blob *value = NULL;
+	int64_t at = answer_walked_ms(c->config.cache, key);
 	char text[24];
-	int64_t at;
 	int n;
 
-	if (cache_fact_get(c->config.cache, WALKED, key, strlen(key), &value) <
-		    0 ||
-	    blob_len(value) != sizeof(at))
+	if (!at)
 		return;
-	memcpy(&at, blob_data(value), sizeof(at));
 	n = snprintf(text, sizeof(text), "%lld", (long long)at);
 	(void)cache_fact_put(c->config.cache, "name-until", uuid, strlen(uuid),
 			     text, (size_t)n);
-}
-
-void catalog_listing_next(struct catalog *c, const char *key)
-{
-	(void)cache_fact_put(c->config.cache, WALKED, key, strlen(key), "", 0);
-	(void)cache_expire(c->config.cache, key);
-}
-
-static void was_walked(struct catalog *c, const char *key)
-{
-	int64_t now = clock_wall_ms();
-
-	/* Not kept, it is walked again: no more than that. */
-	(void)cache_fact_put(c->config.cache, WALKED, key, strlen(key), &now,
-			     sizeof(now));
 }
 
 static int64_t newest_change(const struct listing *l)
@@ -328,9 +293,8 @@ static int64_t newest_change(const struct listing *l)
 
 static void touch_later(struct storing *s, char *key)
 {
-	catalog_batch_add(&s->batch, key, NULL, 0, NULL,
-			  s->catalog->config.ttl_repositories_ms);
-	s->batch.puts[s->batch.n - 1].touch = true;
+	answer_batch_touch(&s->batch, key,
+			   s->catalog->config.ttl_repositories_ms);
 }
 
 /* Some slug is another repository's now than before. */
@@ -461,12 +425,13 @@ int catalog_fetch_listing(struct ctx *ctx, void *arg,
 	    catalog_decode_listing(blob_data(old->body), blob_len(old->body),
 				   &before))
 		before = NULL;
-	if (before && !f->anew && !is_walk_due(c, key))
+	if (before && !f->anew &&
+	    !answer_walk_is_due(c->config.cache, key, WALK_EVERY_MS))
 		r = update_listing(ctx, &s, before, &updated);
 	if (r == 1) {
 		r = walk_listing(ctx, &s, before, &all);
 		if (r == 0)
-			was_walked(c, key);
+			answer_was_walked(c->config.cache, key);
 	}
 	if (r < 0)
 		return r;
@@ -474,9 +439,9 @@ int catalog_fetch_listing(struct ctx *ctx, void *arg,
 	r = catalog_encode_listing(s.listing, &text);
 	if (r < 0)
 		return r;
-	catalog_batch_add(&s.batch, xstrdup(key), text.data, text.len, NULL,
-			  c->config.ttl_repositories_ms);
-	r = catalog_put(ctx, c, s.batch.puts, s.batch.n);
+	answer_batch_add(&s.batch, xstrdup(key), text.data, text.len, NULL,
+			 c->config.ttl_repositories_ms);
+	r = answer_put(ctx, c->config.cache, s.batch.puts, s.batch.n);
 	for (unsigned i = 0; r == 0 && i < s.n_removed; i++)
 		(void)cache_remove(c->config.cache, s.removed[i]);
 	return r;

@@ -99,7 +99,7 @@ int catalog_name_now(void *arg, struct ctx *ctx, const char *uuid,
 {
 	struct catalog *c = arg;
 	cleanup(catalog_repository_done) struct catalog_repository known = {0};
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(bitbucket_repository_done) struct bitbucket_repository got = {
 		0};
 	cleanup(json_free) struct json *json = NULL;
@@ -159,7 +159,7 @@ bool catalog_is_listed(void *arg, const char *uuid, const char *workspace,
 
 	catalog_resolve(c, workspace, &w);
 	key = catalog_listing_key(&w);
-	e = catalog_peek(c, key);
+	e = answer_peek(c->config.cache, key);
 	if (e && e->body) {
 		if (e->left_ms <= 0 || catalog_listing_of(c, key, e, &l) < 0)
 			return false;
@@ -171,7 +171,7 @@ bool catalog_is_listed(void *arg, const char *uuid, const char *workspace,
 	/* Of a workspace that was never listed. */
 	cache_entry_free(e);
 	alias = catalog_alias_key(&w, slug);
-	e = catalog_peek(c, alias);
+	e = answer_peek(c->config.cache, alias);
 	return e && e->body && e->left_ms > 0 &&
 	       !strcasecmp(blob_data(e->body), uuid);
 }

@@ -13,6 +13,7 @@
 #ifndef CONTENT_CATALOG_PRIVATE_H
 #define CONTENT_CATALOG_PRIVATE_H
 
+#include "content/answer_private.h"
 #include "content/catalog.h"
 
 #include "base/ctx.h"
@@ -21,7 +22,6 @@
 
 #define N_LISTINGS 8  /* listings kept decoded */
 #define MOST_ASKED 20 /* what vanished from a listing is asked for itself */
-#define KEY_USER "user"
 #define KEY_WORKSPACES "workspaces"
 
 extern const char *const catalog_root_names[];      /* own names there */
@@ -114,19 +114,14 @@ struct fetch {
 	bool anew; /* READ_ANEW */
 };
 
-struct catalog_age catalog_age_of(const struct cache_entry *, bool stale);
-/* A remembered failure, as if it had just happened. */
-int catalog_negative_of(struct ctx *, const struct cache_entry *);
 /* -ENOENT, and for how long. */
-int catalog_unknown(struct ctx *, const char *name, struct catalog_age *,
+int catalog_unknown(struct ctx *, const char *name, struct answer_age *,
 		    int64_t left_ms, bool stale);
 /* read_through_get for us. */
 int catalog_get(struct ctx *, struct catalog *, const char *key,
 		enum read_through_mode, read_through_fetch *fetch,
 		struct fetch *, struct cache_entry **ret_entry,
 		bool *ret_stale);
-/* What the cache has, of any age; NULL. */
-struct cache_entry *catalog_peek(struct catalog *, const char *key);
 /* False: it is no list. */
 bool catalog_workspaces_of(const struct cache_entry *,
 			   struct catalog_ws_list *ret);
@@ -160,27 +155,8 @@ read_through_fetch catalog_fetch_workspaces, catalog_fetch_workspace,
  * the former one (the fact "name-until", for clone/name.c). */
 void catalog_note_renamed(struct catalog *, const char *listing_key,
 			  const char *uuid);
-/* A name went over to another uuid: the next refresh of the listing walks all
- * of it. */
-void catalog_listing_next(struct catalog *, const char *listing_key);
-
-/* cache_put with a sentence. */
-int catalog_put(struct ctx *, struct catalog *, const struct cache_put *puts,
-		size_t n);
-bool catalog_is_gone(long status); /* 403, 404, 410 */
-
-/* Things to be stored together. Keys are the batch's, bodies are borrowed. */
-struct batch {
-	struct cache_put *puts;
-	size_t n, size;
-};
-
-void catalog_batch_done(struct batch *);
-DEFINE_CLEANUP_DONE(struct batch, catalog_batch_done);
-void catalog_batch_add(struct batch *, char *key, const void *body,
-		       size_t n_body, const char *etag, int64_t ttl_ms);
 /* A repository's document, under repo/<key_uuid>, and the alias of its slug. */
-void catalog_batch_repository(struct batch *, const struct catalog *,
+void catalog_batch_repository(struct answer_batch *, const struct catalog *,
 			      const struct workspace_ref *,
 			      const char *key_uuid,
 			      const struct bitbucket_repository *,

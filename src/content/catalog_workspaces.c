@@ -131,7 +131,7 @@ static struct catalog_workspaces *answer_of(struct catalog_ws_list *list)
 static int account_list(struct ctx *ctx, struct catalog *c,
 			enum read_through_mode mode,
 			struct catalog_ws_list *ret_list,
-			struct catalog_age *ret_age)
+			struct answer_age *ret_age)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct fetch f = {0};
@@ -139,7 +139,7 @@ static int account_list(struct ctx *ctx, struct catalog *c,
 	int r;
 
 	if (!catalog_has_user(c)) {
-		*ret_age = (struct catalog_age){
+		*ret_age = (struct answer_age){
 			.left_ms = c->config.ttl_workspaces_ms,
 		};
 		return 0;
@@ -159,7 +159,7 @@ static int account_list(struct ctx *ctx, struct catalog *c,
 					"The cached list of workspaces is "
 					"unreadable.");
 	}
-	*ret_age = catalog_age_of(e, stale);
+	*ret_age = answer_age_of(e, stale);
 	return 0;
 }
 
@@ -169,7 +169,7 @@ int catalog_workspaces(struct ctx *ctx, struct catalog *c,
 {
 	cleanup(catalog_ws_list_done) struct catalog_ws_list list = {0};
 	struct catalog_workspaces *w;
-	struct catalog_age age = {0};
+	struct answer_age age = {0};
 	int r = account_list(ctx, c, mode, &list, &age);
 
 	if (r < 0)
@@ -184,7 +184,7 @@ int catalog_workspaces(struct ctx *ctx, struct catalog *c,
 /* One that no list has: asked for by its name. */
 static int workspace_by_name(struct ctx *ctx, struct catalog *c,
 			     const char *name, struct catalog_workspace *ret,
-			     struct catalog_age *ret_age)
+			     struct answer_age *ret_age)
 {
 	cleanup(free) char *key = xasprintf("workspace/%s", name);
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
@@ -195,10 +195,10 @@ static int workspace_by_name(struct ctx *ctx, struct catalog *c,
 
 	if (r < 0)
 		return r;
-	*ret_age = catalog_age_of(e, stale);
+	*ret_age = answer_age_of(e, stale);
 	if (!e->body) {
 		leave(c, name);
-		return catalog_negative_of(ctx, e);
+		return answer_failed(ctx, e);
 	}
 	enter(c, name);
 	ret->slug = xstrdup(name);
@@ -208,10 +208,10 @@ static int workspace_by_name(struct ctx *ctx, struct catalog *c,
 
 int catalog_workspace(struct ctx *ctx, struct catalog *c, const char *name,
 		      struct catalog_workspace *ret_workspace,
-		      struct catalog_age *ret_age)
+		      struct answer_age *ret_age)
 {
 	cleanup(catalog_ws_list_done) struct catalog_ws_list list = {0};
-	struct catalog_age age = {.left_ms = c->config.ttl_unknown_ms};
+	struct answer_age age = {.left_ms = c->config.ttl_unknown_ms};
 	bool legal = text_is_workspace_id(name);
 	const struct catalog_ws *w;
 	int r = account_list(ctx, c, legal ? READ_THROUGH : READ_CACHED, &list,

@@ -6,8 +6,6 @@
  */
 #include "content/documents_private.h"
 
-#include "store/say.h"
-
 #include "base/clock.h"
 #include "base/text.h"
 
@@ -122,21 +120,9 @@ char *documents_item_key(const struct resource *row, const struct scope *scope,
 static int fetch_user(struct ctx *ctx, void *arg, const struct cache_entry *old)
 {
 	struct documents *d = arg;
-	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
-	int r = bitbucket_get(ctx, d->config.bitbucket, "/user", NULL, &reply);
 
-	(void)old;
-	if (r < 0)
-		return r;
-	return documents_put(ctx, d,
-			     &(struct cache_put){
-				     .key = "user",
-				     .body = reply.body.data,
-				     .n_body = reply.body.len,
-				     .etag = reply.etag,
-				     .ttl_ms = INT64_C(24) * 3600 * 1000,
-			     },
-			     1);
+	return answer_fetch_user(ctx, d->config.bitbucket, d->config.cache,
+				 old);
 }
 
 /* The account's uuid, from the document of /user. */
@@ -152,7 +138,7 @@ static int find_me(struct ctx *ctx, struct documents *d, char **ret_uuid)
 		return ctx_fail(ctx, -ENOENT,
 				"Nobody is signed in as a user, so there is "
 				"nothing of theirs.");
-	r = read_through_get(ctx, d->config.source, "user", READ_THROUGH,
+	r = read_through_get(ctx, d->config.source, ANSWER_USER, READ_THROUGH,
 			     fetch_user, d, &e, &stale);
 	if (r < 0)
 		return r;
@@ -218,42 +204,15 @@ int documents_path(struct ctx *ctx, struct documents *d, const char *endpoint,
 
 /* ---- storing ---- */
 
-int documents_put(struct ctx *ctx, struct documents *d,
-		  const struct cache_put *puts, size_t n)
-{
-	int r = cache_put(d->config.cache, puts, n, NULL);
-
-	if (r < 0)
-		return ctx_fail(ctx, r, "The cache cannot be written: %s.",
-				store_why(-r));
-	return 0;
-}
-
 int documents_refused(struct ctx *ctx, struct documents *d, const char *key,
 		      const struct cache_entry *old, int r, long status)
 {
-	const struct cache_put negative = {
-		.key = key,
-		.negative = -r,
-		.note = ctx->sentence,
-		.ttl_ms = status == 403 ? REFUSED_MS
-					: bitbucket_unknown_ms(
-						  d->config.bitbucket, ctx),
-	};
-
-	/* 401 may be mended by signing in anew, which is nobody's to wait. */
-	if ((old && old->body) ||
-	    (status != 403 && status != 404 && status != 410))
+	if ((old && old->body) || !answer_is_gone(status))
 		return r;
-	return documents_put(ctx, d, &negative, 1);
-}
-
-struct catalog_age documents_age(const struct cache_entry *e, bool stale)
-{
-	return (struct catalog_age){
-		.left_ms = e->left_ms > 0 ? e->left_ms : 0,
-		.stale = stale,
-	};
+	return answer_put_failure(
+		ctx, d->config.cache, key, r,
+		status == 403 ? REFUSED_MS
+			      : bitbucket_unknown_ms(d->config.bitbucket, ctx));
 }
 
 static int64_t most_ms(const struct resource *row)
@@ -267,14 +226,14 @@ static int64_t most_ms(const struct resource *row)
 /* An object without members. */
 static int put_nothing(struct ctx *ctx, const struct documents_fetch *f)
 {
-	return documents_put(ctx, f->documents,
-			     &(struct cache_put){
-				     .key = f->scope->key,
-				     .body = "{}",
-				     .n_body = 2,
-				     .ttl_ms = f->row->ttl_s * 1000,
-			     },
-			     1);
+	return answer_put(ctx, f->documents->config.cache,
+			  &(struct cache_put){
+				  .key = f->scope->key,
+				  .body = "{}",
+				  .n_body = 2,
+				  .ttl_ms = f->row->ttl_s * 1000,
+			  },
+			  1);
 }
 
 static int get_plain(struct ctx *ctx, const struct documents_fetch *f,
@@ -315,7 +274,8 @@ static int fetch_plain(struct ctx *ctx, void *arg,
 		return documents_refused(ctx, d, f->scope->key, old, r,
 					 reply.status);
 	if (reply.not_modified)
-		return cache_touch(d->config.cache, f->scope->key, ttl_ms);
+		return answer_touch(ctx, d->config.cache, f->scope->key,
+				    ttl_ms);
 	if (f->row->kind == RESOURCE_OBJECT) {
 		r = bitbucket_parse(ctx, &reply, path, &json);
 		if (r < 0)
@@ -326,8 +286,8 @@ static int fetch_plain(struct ctx *ctx, void *arg,
 					"object.",
 					path);
 	}
-	return documents_put(
-		ctx, d,
+	return answer_put(
+		ctx, d->config.cache,
 		&(struct cache_put){
 			.key = f->scope->key,
 			.body = reply.body.data ? reply.body.data : "",
@@ -338,39 +298,10 @@ static int fetch_plain(struct ctx *ctx, void *arg,
 		1);
 }
 
-static int64_t time_of(const struct blob *body, const char *path)
-{
-	cleanup(json_free) struct json *json = NULL;
-	const struct json *at;
-	int64_t ms;
-
-	if (!path || json_parse(blob_data(body), blob_len(body), &json))
-		return 0;
-	at = resource_at(json, path);
-	return at && json_is_string(at) &&
-			       !clock_parse_iso8601(json_str(at, ""), &ms)
-		       ? ms
-		       : 0;
-}
-
-static int document_of(struct ctx *ctx, const struct cache_entry *e, bool stale,
-		       const char *time_path, struct catalog_document *ret)
-{
-	if (!e->body)
-		return ctx_fail(ctx, -e->negative, "%s", e->note);
-	*ret = (struct catalog_document){
-		.body = blob_ref(e->body),
-		.version = e->version,
-		.updated_ms = time_of(e->body, time_path),
-		.age = documents_age(e, stale),
-	};
-	return 0;
-}
-
 int documents_object(struct ctx *ctx, struct documents *d,
 		     const struct resource *row, const struct scope *scope,
 		     enum read_through_mode mode,
-		     struct catalog_document *ret_document)
+		     struct answer_document *ret_document)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct documents_fetch f = {d, row, scope, NULL, mode == READ_ANEW};
@@ -379,8 +310,8 @@ int documents_object(struct ctx *ctx, struct documents *d,
 				 fetch_plain, &f, &e, &stale);
 
 	return r < 0 ? r
-		     : document_of(ctx, e, stale, "updated_on|created_on",
-				   ret_document);
+		     : answer_document_of(ctx, e, stale, ANSWER_TIME,
+					  ret_document);
 }
 
 int documents_text(struct ctx *ctx, struct documents *d,
@@ -397,9 +328,9 @@ int documents_text(struct ctx *ctx, struct documents *d,
 	if (r < 0)
 		return r;
 	if (!e->body)
-		return ctx_fail(ctx, -e->negative, "%s", e->note);
+		return answer_failed(ctx, e);
 	*ret_file = (struct document_file){e->version, e->n_body,
-					   documents_age(e, stale)};
+					   answer_age_of(e, stale)};
 	return 0;
 }
 
@@ -457,7 +388,7 @@ static int collection_of(struct ctx *ctx, struct documents *d, const char *key,
 	struct collection *c;
 
 	if (!e->body)
-		return ctx_fail(ctx, -e->negative, "%s", e->note);
+		return answer_failed(ctx, e);
 	c = kept(d, key, e->version);
 	if (!c) {
 		if (collection_decode(blob_data(e->body), e->n_body, &c)) {
@@ -479,7 +410,7 @@ static int collection_of(struct ctx *ctx, struct documents *d, const char *key,
  * thousand items reads the list of their names once. */
 static bool kept_and_fresh(struct documents *d, const char *key,
 			   enum read_through_mode mode, struct collection **ret,
-			   struct catalog_age *ret_age)
+			   struct answer_age *ret_age)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 
@@ -489,7 +420,7 @@ static bool kept_and_fresh(struct documents *d, const char *key,
 		return false;
 	*ret = kept(d, key, e->version);
 	if (*ret)
-		*ret_age = documents_age(e, false);
+		*ret_age = answer_age_of(e, false);
 	return *ret != NULL;
 }
 
@@ -497,7 +428,7 @@ static int get_collection(struct ctx *ctx, struct documents *d,
 			  const struct resource *row, const struct scope *scope,
 			  enum read_through_mode mode,
 			  struct collection **ret_collection,
-			  struct catalog_age *ret_age)
+			  struct answer_age *ret_age)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct documents_fetch f = {d, row, scope, NULL, mode == READ_ANEW};
@@ -512,7 +443,7 @@ static int get_collection(struct ctx *ctx, struct documents *d,
 			documents_fetch_collection, &f, &e, &stale);
 		if (r < 0)
 			return r;
-		*ret_age = documents_age(e, stale);
+		*ret_age = answer_age_of(e, stale);
 		r = collection_of(ctx, d, scope->key, e, ret_collection);
 		/* Garbage, and removed: as if it had never been here. */
 		if (r != -EBADMSG || tries > 0)
@@ -543,7 +474,7 @@ int documents_collection(struct ctx *ctx, struct documents *d,
 			 const struct resource *row, const struct scope *scope,
 			 enum read_through_mode mode,
 			 struct collection **ret_collection,
-			 struct catalog_age *ret_age)
+			 struct answer_age *ret_age)
 {
 	struct collection *more = NULL;
 	int r = get_collection(ctx, d, row, scope, mode, ret_collection,
@@ -579,7 +510,7 @@ int documents_file(struct documents *d, const struct scope *scope,
 	    !cache_is_sound(d->config.cache, e->version, key))
 		return -ENOENT;
 	*ret_file = (struct document_file){e->version, e->n_body,
-					   documents_age(e, e->left_ms < 0)};
+					   answer_age_of(e, e->left_ms < 0)};
 	return 0;
 }
 
@@ -635,20 +566,13 @@ static int fetch_item(struct ctx *ctx, void *arg, const struct cache_entry *old)
 	own = own_key(f, json);
 	if (own && strcmp(own, scope->key) != 0)
 		puts[n_puts++].key = own;
-	return documents_put(ctx, d, puts, n_puts);
-}
-
-static struct cache_entry *peek(struct documents *d, const char *key)
-{
-	struct cache_entry *e = NULL;
-
-	return cache_get(d->config.cache, key, &e) <= CACHE_MISS ? NULL : e;
+	return answer_put(ctx, d->config.cache, puts, n_puts);
 }
 
 /* Brings the collection up to date if it is the one that has the item. */
 static bool freshen(struct ctx *ctx, struct documents *d,
 		    const struct resource *row, const struct scope *scope,
-		    const char *id, struct catalog_age *ret_age)
+		    const char *id, struct answer_age *ret_age)
 {
 	cleanup(collection_unref) struct collection *c = NULL, *newer = NULL;
 
@@ -669,12 +593,13 @@ static bool freshen(struct ctx *ctx, struct documents *d,
 int documents_item(struct ctx *ctx, struct documents *d,
 		   const struct resource *row, const struct scope *scope,
 		   const char *id, enum read_through_mode mode,
-		   struct catalog_document *ret_document)
+		   struct answer_document *ret_document)
 {
 	cleanup(free) char *key = documents_item_key(row, scope, id);
-	cleanup(cache_entry_free) struct cache_entry *e = peek(d, key);
+	cleanup(cache_entry_free) struct cache_entry *e =
+		answer_peek(d->config.cache, key);
 	struct documents_fetch f = {d, row, scope, id, false};
-	struct catalog_age age = {0};
+	struct answer_age age = {0};
 	bool stale = false;
 	int r;
 
@@ -683,7 +608,7 @@ int documents_item(struct ctx *ctx, struct documents *d,
 	if (mode == READ_THROUGH && e && e->left_ms <= 0 &&
 	    freshen(ctx, d, row, scope, id, &age)) {
 		cache_entry_free(e);
-		e = peek(d, key);
+		e = answer_peek(d->config.cache, key);
 		/* It is not in the newer one. */
 		stale = age.stale || (e && e->left_ms <= 0);
 		mode = e ? READ_CACHED : mode;
@@ -691,9 +616,9 @@ int documents_item(struct ctx *ctx, struct documents *d,
 	if (!e || mode == READ_REFRESH || mode == READ_ANEW ||
 	    (mode == READ_THROUGH && e->left_ms <= 0)) {
 		if (!row->items->endpoint)
-			return e ? document_of(ctx, e, true,
-					       row->items->time_path,
-					       ret_document)
+			return e ? answer_document_of(ctx, e, true,
+						      row->items->time_path,
+						      ret_document)
 				 : ctx_fail(ctx, -ENOENT, "There is no %s.",
 					    id);
 		e = cache_entry_free(e);
@@ -702,5 +627,6 @@ int documents_item(struct ctx *ctx, struct documents *d,
 		if (r < 0)
 			return r;
 	}
-	return document_of(ctx, e, stale, row->items->time_path, ret_document);
+	return answer_document_of(ctx, e, stale, row->items->time_path,
+				  ret_document);
 }

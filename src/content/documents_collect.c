@@ -30,8 +30,7 @@ struct collecting {
 	struct taken *taken; /* names */
 	size_t n_items;
 	int64_t ttl_ms;
-	struct cache_put *puts;
-	size_t n_puts, size_puts;
+	struct answer_batch batch;
 };
 
 static void collecting_done(struct collecting *c)
@@ -42,27 +41,11 @@ static void collecting_done(struct collecting *c)
 		HASH_DEL(c->taken, t);
 		free(t);
 	}
-	for (size_t i = 0; i < c->n_puts; i++) {
-		free((char *)(uintptr_t)c->puts[i].key);
-		free((void *)(uintptr_t)c->puts[i].body);
-	}
-	free(c->puts);
+	answer_batch_done(&c->batch);
 	json_free(c->names);
 	json_free(c->whole);
 	buf_done(&c->tsv);
 	buf_done(&c->json);
-}
-
-/* key and body become the batch's. */
-static void add_put(struct collecting *c, char *key, char *body, size_t n,
-		    int64_t ttl_ms)
-{
-	if (c->n_puts == c->size_puts) {
-		c->size_puts = c->size_puts ? c->size_puts * 2 : 16;
-		c->puts = xrealloc(c->puts, c->size_puts * sizeof(*c->puts));
-	}
-	c->puts[c->n_puts++] = (struct cache_put){
-		.key = key, .body = body, .n_body = n, .ttl_ms = ttl_ms};
 }
 
 /* ---- names ---- */
@@ -188,7 +171,8 @@ static void take_named(struct collecting *c, const struct json *item)
 	json_add_str(entry, "hash", hash);
 	json_add_int(entry, "time", time_at(item, items->time_path));
 	n = text.len;
-	add_put(c, documents_item_key(c->row, c->scope, id.data),
+	answer_batch_own(
+		&c->batch, documents_item_key(c->row, c->scope, id.data),
 		buf_steal(&text, NULL), n, final ? FINAL_MS : c->ttl_ms);
 }
 
@@ -216,8 +200,9 @@ static int take_part(void *arg, const struct multipart_part *part)
 	json_add_str(entry, "name", name.data);
 	json_add_str(entry, "id", part->name);
 	json_add_str(entry, "hash", hash);
-	add_put(c, xasprintf("%s#%s", c->scope->key, name.data),
-		xmemdup0(part->data, part->n), part->n, c->ttl_ms);
+	answer_batch_own(&c->batch,
+			 xasprintf("%s#%s", c->scope->key, name.data),
+			 xmemdup0(part->data, part->n), part->n, c->ttl_ms);
 	return 0;
 }
 
@@ -248,8 +233,9 @@ void documents_collect_other(struct collecting *c, const struct json *item)
 	if (!id.len || id.failed || json_compact(item, &text) < 0)
 		return;
 	n = text.len;
-	add_put(c, documents_item_key(c->row, c->scope, id.data),
-		buf_steal(&text, NULL), n, c->row->ttl_s * 1000);
+	answer_batch_own(&c->batch,
+			 documents_item_key(c->row, c->scope, id.data),
+			 buf_steal(&text, NULL), n, c->row->ttl_s * 1000);
 }
 
 /* ---- all of it ---- */
@@ -258,8 +244,8 @@ static void add_file(struct collecting *c, const char *name, struct buf *text)
 {
 	size_t n = text->len;
 
-	add_put(c, xasprintf("%s#%s", c->scope->key, name),
-		buf_steal(text, NULL), n, c->ttl_ms);
+	answer_batch_own(&c->batch, xasprintf("%s#%s", c->scope->key, name),
+			 buf_steal(text, NULL), n, c->ttl_ms);
 }
 
 static int add_row_files(struct collecting *c)
@@ -312,9 +298,10 @@ static int store_names(struct ctx *ctx, struct collecting *c, bool more)
 		return r;
 	}
 	n = names.len;
-	add_put(c, xstrdup(c->scope->key), buf_steal(&names, NULL), n,
-		c->ttl_ms);
-	return documents_put(ctx, c->documents, c->puts, c->n_puts);
+	answer_batch_own(&c->batch, xstrdup(c->scope->key),
+			 buf_steal(&names, NULL), n, c->ttl_ms);
+	return answer_put(ctx, c->documents->config.cache, c->batch.puts,
+			  c->batch.n);
 }
 
 static int store(struct ctx *ctx, struct collecting *c, bool more)
@@ -453,7 +440,8 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 	r = store(ctx, c, more);
 	if (r == 0) {
 		expire_gone(c, old);
-		documents_was_listed(f);
+		if (f->row->is_dated)
+			answer_was_walked(d->config.cache, f->scope->key);
 	}
 	return r;
 }
@@ -492,7 +480,7 @@ int documents_fetch_collection(struct ctx *ctx, void *arg,
 	int r = f->row->paging == RESOURCE_PARTS ? fetch_parts(ctx, f, old, &c)
 						 : fetch_pages(ctx, f, old, &c);
 
-	big = c.n_puts > MANY_ITEMS || c.json.size > 128 * KIB;
+	big = c.batch.n > MANY_ITEMS || c.json.size > 128 * KIB;
 	collecting_done(&c);
 	/* Megabytes that were needed once, on a heap that would keep them. */
 	if (big)

@@ -32,14 +32,14 @@ static int fetch_mirrored(struct ctx *ctx, void *arg,
 	}
 	if (r < 0)
 		return documents_refused(ctx, d, m->key, old, r, status);
-	return documents_put(ctx, d,
-			     &(struct cache_put){
-				     .key = m->key,
-				     .body = body->data ? body->data : "",
-				     .n_body = body->len,
-				     .ttl_ms = TTL_MS,
-			     },
-			     1);
+	return answer_put(ctx, d->config.cache,
+			  &(struct cache_put){
+				  .key = m->key,
+				  .body = body->data ? body->data : "",
+				  .n_body = body->len,
+				  .ttl_ms = TTL_MS,
+			  },
+			  1);
 }
 
 int documents_mirror(struct ctx *ctx, struct documents *d, const char *path,
@@ -57,8 +57,8 @@ int documents_mirror(struct ctx *ctx, struct documents *d, const char *path,
 	if (r < 0)
 		return r;
 	if (!e->body)
-		return ctx_fail(ctx, -e->negative, "%s", e->note);
+		return answer_failed(ctx, e);
 	*ret_file = (struct document_file){e->version, e->n_body,
-					   documents_age(e, stale)};
+					   answer_age_of(e, stale)};
 	return 0;
 }

@@ -41,8 +41,8 @@ static int store(struct ctx *ctx, const struct documents_fetch *f,
 				"what it calls %s.",
 				f->id);
 	item_key = documents_item_key(f->row, f->scope, id);
-	return documents_put(
-		ctx, f->documents,
+	return answer_put(
+		ctx, f->documents->config.cache,
 		(struct cache_put[]){
 			{
 				.key = key,
@@ -203,7 +203,7 @@ int documents_numbered(struct ctx *ctx, struct documents *d,
 	if (r < 0)
 		return r;
 	if (!e->body)
-		return ctx_fail(ctx, -e->negative, "%s", e->note);
+		return answer_failed(ctx, e);
 	*ret_id = xmemdup0(blob_data(e->body), e->n_body);
 	return 0;
 }

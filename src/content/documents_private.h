@@ -10,6 +10,7 @@
 #ifndef CONTENT_DOCUMENTS_PRIVATE_H
 #define CONTENT_DOCUMENTS_PRIVATE_H
 
+#include "content/answer_private.h"
 #include "content/documents.h"
 #include "store/flight.h"
 
@@ -38,15 +39,10 @@ struct documents_fetch {
 
 char *documents_item_key(const struct resource *, const struct scope *,
 			 const char *id);
-/* cache_put with a sentence. */
-int documents_put(struct ctx *, struct documents *,
-		  const struct cache_put *puts, size_t n);
 /* After a failure with that status: remembered as the answer (0) where nothing
  * better is known and asking again soon is of no use, else r. */
 int documents_refused(struct ctx *, struct documents *, const char *key,
 		      const struct cache_entry *old, int r, long status);
-struct catalog_age documents_age(const struct cache_entry *, bool stale);
-
 /* documents_direct: the path to which the row's endpoint would redirect, from
  * the item that it is in, and how long that can be believed. NULL: the endpoint
  * itself has to be asked; likewise after an answer that _failed. */
@@ -66,7 +62,6 @@ void documents_collect_other(struct collecting *, const struct json *item);
 int documents_update(struct ctx *, struct documents_fetch *, const char *path,
 		     const struct cache_entry *old, struct collecting *,
 		     bool *ret_more);
-void documents_was_listed(struct documents_fetch *);
 /* An item as jq prints it inside of an array, which began with "[". */
 void documents_add_indented(struct buf *out, const struct json *item);
 int collection_decode(const char *text, size_t n, struct collection **ret);

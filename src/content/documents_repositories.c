@@ -47,7 +47,7 @@ static int add_repository(struct ctx *ctx, struct catalog *catalog,
 			  const struct catalog_repository *repository,
 			  struct buf *tsv, struct buf *array)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(json_free) struct json *json = NULL;
 
 	if (catalog_document(ctx, catalog, workspace, repository, READ_CACHED,
@@ -84,24 +84,24 @@ static int make(struct ctx *ctx, struct documents *d, const char *workspace,
 				"The index of %s's repositories is larger than "
 				"64 MiB.",
 				workspace);
-	return documents_put(ctx, d,
-			     (const struct cache_put[]){
-				     {
-					     .key = json_key,
-					     .body = array.data,
-					     .n_body = array.len,
-					     .etag = mark,
-					     .ttl_ms = TTL_MS,
-				     },
-				     {
-					     .key = tsv_key,
-					     .body = tsv.data,
-					     .n_body = tsv.len,
-					     .etag = mark,
-					     .ttl_ms = TTL_MS,
-				     },
-			     },
-			     2);
+	return answer_put(ctx, d->config.cache,
+			  (const struct cache_put[]){
+				  {
+					  .key = json_key,
+					  .body = array.data,
+					  .n_body = array.len,
+					  .etag = mark,
+					  .ttl_ms = TTL_MS,
+				  },
+				  {
+					  .key = tsv_key,
+					  .body = tsv.data,
+					  .n_body = tsv.len,
+					  .etag = mark,
+					  .ttl_ms = TTL_MS,
+				  },
+			  },
+			  2);
 }
 
 /* With the listing and, should the cache have lost a document since, once more

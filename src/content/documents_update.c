@@ -204,32 +204,6 @@ static int emit_all(struct update *u, struct collecting *c, bool *more)
 	return r;
 }
 
-#define FACTS "walked"
-
-static bool is_walk_due(const struct documents_fetch *f)
-{
-	cleanup(blob_unref) struct blob *value = NULL;
-	int64_t at, now = clock_wall_ms();
-
-	if (cache_fact_get(f->documents->config.cache, FACTS, f->scope->key,
-			   strlen(f->scope->key), &value) < 0 ||
-	    blob_len(value) != sizeof(at))
-		return true;
-	memcpy(&at, blob_data(value), sizeof(at));
-	return now < at || now - at >= WALK_EVERY_MS;
-}
-
-void documents_was_listed(struct documents_fetch *f)
-{
-	int64_t now = clock_wall_ms();
-
-	/* Not kept, it is walked again: no more than that. */
-	if (f->row->is_dated)
-		(void)cache_fact_put(f->documents->config.cache, FACTS,
-				     f->scope->key, strlen(f->scope->key), &now,
-				     sizeof(now));
-}
-
 int documents_update(struct ctx *ctx, struct documents_fetch *f,
 		     const char *path, const struct cache_entry *old,
 		     struct collecting *c, bool *ret_more)
@@ -246,7 +220,9 @@ int documents_update(struct ctx *ctx, struct documents_fetch *f,
 	int r;
 
 	if (!f->row->is_dated || f->anew || !old || !old->body ||
-	    is_walk_due(f) || !read_stored(&u, old, &more))
+	    answer_walk_is_due(f->documents->config.cache, f->scope->key,
+			       WALK_EVERY_MS) ||
+	    !read_stored(&u, old, &more))
 		return 1;
 	list.id = f->row->items->id_path;
 	list.path = changes = changes_path(&u, path);

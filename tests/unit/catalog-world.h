@@ -504,13 +504,13 @@ expect_listing_at(struct world *w, const char *workspace,
 	expect_listing_at(w, ws, mode, want, __LINE__)
 
 __attribute__((unused)) static int enter(struct world *w, const char *name,
-					 struct catalog_age *age)
+					 struct answer_age *age)
 {
 	cleanup(catalog_workspace_done) struct catalog_workspace one = {0};
 	cleanup(ctx_done) struct ctx ctx;
 	int r;
 
-	*age = (struct catalog_age){.left_ms = -1};
+	*age = (struct answer_age){.left_ms = -1};
 	ctx_init(&ctx, NULL, -1);
 	r = catalog_workspace(&ctx, w->catalog, name, &one, age);
 	if (r == 0)
@@ -523,7 +523,7 @@ __attribute__((unused)) static int enter(struct world *w, const char *name,
 __attribute__((unused)) static void
 expect_enter_at(struct world *w, const char *name, int want, int line)
 {
-	struct catalog_age age;
+	struct answer_age age;
 	int r = enter(w, name, &age);
 
 	if (r != want)
@@ -555,7 +555,7 @@ __attribute__((unused)) static void expect_repo_at(struct world *w,
 {
 	cleanup(catalog_repository_done) struct catalog_repository one = {0};
 	cleanup(ctx_done) struct ctx ctx;
-	struct catalog_age age = {.left_ms = -1};
+	struct answer_age age = {.left_ms = -1};
 	char number[16];
 	const char *is;
 	int r;
@@ -586,9 +586,9 @@ expect_document_at(struct world *w, const char *workspace, const char *name,
 		   int line)
 {
 	cleanup(catalog_repository_done) struct catalog_repository one = {0};
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(ctx_done) struct ctx ctx;
-	struct catalog_age age;
+	struct answer_age age;
 	int r;
 
 	ctx_init(&ctx, NULL, -1);

@@ -406,7 +406,7 @@ expect_list_at(struct world *w, const struct resource *row,
 	cleanup(blob_unref) struct blob *tsv = NULL;
 	cleanup(ctx_done) struct ctx ctx;
 	struct document_file file;
-	struct catalog_age age;
+	struct answer_age age;
 	size_t n = 0;
 	int r;
 
@@ -444,7 +444,7 @@ expect_item_at(struct world *w, const struct resource *row, const char *id,
 	       enum read_through_mode mode, int want, const char *word,
 	       int line)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(ctx_done) struct ctx ctx;
 	int r;
 

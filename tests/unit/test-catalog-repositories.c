@@ -208,7 +208,7 @@ static void asked_under_its_old_name(void **state)
 {
 	struct world *w = *state;
 	cleanup(catalog_repository_done) struct catalog_repository old = {0};
-	struct catalog_age age;
+	struct answer_age age;
 	struct ctx ctx;
 
 	expect_listing(w, "acme", READ_THROUGH,
@@ -220,7 +220,7 @@ static void asked_under_its_old_name(void **state)
 	w->asked = tiny_n_requests(w->tiny);
 	repo(w, "{a3}")->slug = "new";
 	for (unsigned i = 0; i < 3; i++) {
-		cleanup(catalog_document_done) struct catalog_document d = {0};
+		cleanup(answer_document_done) struct answer_document d = {0};
 
 		assert_int_equal(catalog_document(&ctx, w->catalog, "acme",
 						  &old, READ_REFRESH, &d),
@@ -500,7 +500,7 @@ static void no_uuid(void **state)
 static void the_user(void **state)
 {
 	struct world *w = *state;
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(ctx_done) struct ctx ctx;
 
 	ctx_init(&ctx, NULL, -1);
@@ -508,11 +508,11 @@ static void the_user(void **state)
 		catalog_user(&ctx, w->catalog, READ_THROUGH, &document), 0);
 	assert_non_null(strstr(blob_data(document.body), "Ada"));
 	assert_int_equal(document.age.left_ms, 24 * 60 * MINUTE);
-	catalog_document_done(&document);
+	answer_document_done(&document);
 	assert_int_equal(
 		catalog_user(&ctx, w->catalog, READ_THROUGH, &document), 0);
 	expect_requests(w, 1);
-	catalog_document_done(&document);
+	answer_document_done(&document);
 	sign_in(w, NULL, NULL, NULL);
 	assert_int_equal(
 		catalog_user(&ctx, w->catalog, READ_THROUGH, &document),

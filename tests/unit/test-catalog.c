@@ -63,7 +63,7 @@ static void impossible_names(void **state)
 static void unknown_names(void **state)
 {
 	struct world *w = *state;
-	struct catalog_age age;
+	struct answer_age age;
 
 	expect_enter(w, "nobody", -ENOENT);
 	expect_requests(w, 2);

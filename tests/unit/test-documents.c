@@ -188,7 +188,7 @@ static const char *name_of(struct world *w, const char *title)
 	static char name[300];
 	cleanup(collection_unref) struct collection *c = NULL;
 	cleanup(ctx_done) struct ctx ctx;
-	struct catalog_age age;
+	struct answer_age age;
 
 	w->name = title;
 	ctx_init(&ctx, NULL, -1);
@@ -220,7 +220,7 @@ static void equal_names_are_told_apart(void **state)
 	struct world *w = *state;
 	cleanup(collection_unref) struct collection *c = NULL;
 	cleanup(ctx_done) struct ctx ctx;
-	struct catalog_age age;
+	struct answer_age age;
 
 	many(w, 3);
 	w->name = "same";
@@ -365,7 +365,7 @@ static void a_refusal_takes_nothing_away(void **state)
 static void an_object(void **state)
 {
 	struct world *w = *state;
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(ctx_done) struct ctx ctx;
 
 	ctx_init(&ctx, NULL, -1);

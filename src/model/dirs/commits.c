@@ -49,7 +49,7 @@ static bool find_stored(struct model *model, struct node *dir, const char *name,
 int commits_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		   const char *name, struct found *ret_found)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(json_free) struct json *json = NULL;
 	const struct row_dir *p = row_dir_of(dir);
 	const char *hash = NULL;
@@ -176,7 +176,7 @@ static int found_by_document(struct ctx *ctx, struct model *model,
 			     struct node *dir, enum read_through_mode mode,
 			     struct found *ret_found)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(json_free) struct json *json = NULL;
 	int r = row_dir_document(ctx, model, dir, mode, &document);
 

@@ -93,7 +93,7 @@ static void found_refresh(struct model *model, struct found *found)
 static int found_user(struct ctx *ctx, struct model *model,
 		      enum read_through_mode mode, struct found *found)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	int r;
 
 	r = catalog_user(ctx, model->config.catalog, mode, &document);
@@ -249,7 +249,7 @@ static int errors_read(struct ctx *ctx, struct model *model, struct node *node,
 
 static int ask_user(struct ctx *ctx, struct model *model)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	int r;
 
 	if (!catalog_has_user(model->config.catalog))
@@ -302,7 +302,7 @@ static int control_refresh(struct ctx *ctx, struct model *model,
 			   struct node *dir, struct node *file,
 			   struct buf *said)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	bool other;
 	int r;
 

@@ -67,7 +67,7 @@ static int root_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		       const char *name, struct found *ret_found)
 {
 	cleanup(catalog_workspace_done) struct catalog_workspace w = {0};
-	struct catalog_age age = {0};
+	struct answer_age age = {0};
 	int r;
 
 	if (strcmp(name, CONTROL_NAME) == 0) {

@@ -275,7 +275,7 @@ static bool is_renamed(struct ctx *ctx, struct model *model,
 		       const char *workspace, const char *name)
 {
 	cleanup(catalog_repository_done) struct catalog_repository found = {0};
-	struct catalog_age age = {0};
+	struct answer_age age = {0};
 	int r = catalog_repository(ctx, model->config.catalog, workspace, name,
 				   &found, &age);
 
@@ -289,10 +289,10 @@ int hierarchy_refresh_repository(struct ctx *ctx, struct model *model,
 				 struct buf *said)
 {
 	cleanup(catalog_repository_done) struct catalog_repository found = {0};
-	cleanup(catalog_document_done) struct catalog_document before = {0},
-							       after = {0};
+	cleanup(answer_document_done) struct answer_document before = {0},
+							     after = {0};
 	struct catalog *catalog = model->config.catalog;
-	struct catalog_age age;
+	struct answer_age age;
 	struct node *root, *node;
 	bool renamed;
 	int r;

@@ -79,7 +79,7 @@ static void refresh_behind(struct model *model, const struct repository_data *d,
 /* The document that a repository's files are made of. */
 static int repository_document(struct ctx *ctx, struct model *model,
 			       struct node *dir,
-			       struct catalog_document *ret_document)
+			       struct answer_document *ret_document)
 {
 	cleanup(catalog_repositories_free) struct catalog_repositories *list =
 		NULL;
@@ -94,11 +94,11 @@ static int repository_document(struct ctx *ctx, struct model *model,
 	if (r == 0)
 		list = hierarchy_freshen(ctx, model, d->workspace);
 	if (list) {
-		struct catalog_document fresh = {0};
+		struct answer_document fresh = {0};
 
 		if (catalog_document(ctx, catalog, d->workspace, &d->repository,
 				     READ_CACHED, &fresh) == 0) {
-			catalog_document_done(ret_document);
+			answer_document_done(ret_document);
 			*ret_document = fresh;
 		}
 		if (ret_document->age.left_ms <= 0)
@@ -106,7 +106,7 @@ static int repository_document(struct ctx *ctx, struct model *model,
 		return 0;
 	}
 	if (r == 0)
-		catalog_document_done(ret_document);
+		answer_document_done(ret_document);
 	r = catalog_document(ctx, catalog, d->workspace, &d->repository,
 			     READ_THROUGH, ret_document);
 	/* The document may have told another name: the listing is outdated. */
@@ -130,7 +130,7 @@ static struct scope *repository_scope(const struct node *dir)
 static int lookup_row(struct ctx *ctx, struct model *model, struct node *dir,
 		      const char *name, struct found *ret_found)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(scope_unref) struct scope *scope = repository_scope(dir);
 	const struct resource *row =
 		resource_find_row(resource_repository.rows, name);
@@ -178,7 +178,7 @@ static int repository_lookup(struct ctx *ctx, struct model *model,
 			     struct node *dir, const char *name,
 			     struct found *ret_found)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	const struct resource_file *file =
 		resource_find_file(resource_repository.files, name);
 	int r;
@@ -209,7 +209,7 @@ static int repository_lookup(struct ctx *ctx, struct model *model,
 struct piece {
 	struct scope *scope;
 	bool have; /* the document is cached and fresh */
-	struct catalog_document document;
+	struct answer_document document;
 };
 
 static struct piece *piece_of(struct dirlist_piece *piece)
@@ -234,7 +234,7 @@ static void piece_done(struct dirlist_piece *piece)
 
 	if (own) {
 		scope_unref(own->scope);
-		catalog_document_done(&own->document);
+		answer_document_done(&own->document);
 	}
 	free(own);
 }
@@ -263,7 +263,7 @@ static int repository_open(struct ctx *ctx, struct model *model,
 			   struct node *dir, struct dirlist *newest,
 			   struct dirlist **ret_listing)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(scope_unref) struct scope *scope = repository_scope(dir);
 	const struct repository_data *d = repository_of(dir);
 	const struct resource_file *files = resource_repository.files;
@@ -287,7 +287,7 @@ static int repository_attr(struct ctx *ctx, struct model *model,
 			   struct node *node, int64_t *ret_left_ms,
 			   uint64_t *ret_size)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	const struct repository_data *d = repository_of(node);
 	struct catalog_repositories *list;
 

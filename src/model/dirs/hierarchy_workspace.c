@@ -73,7 +73,7 @@ static int workspace_lookup(struct ctx *ctx, struct model *model,
 	cleanup(catalog_repository_done) struct catalog_repository found = {0};
 	const char *workspace = hierarchy_workspace(dir);
 	struct catalog *catalog = model->config.catalog;
-	struct catalog_age age = {0};
+	struct answer_age age = {0};
 	int r;
 
 	if (strcmp(name, resource_workspace.name) == 0)

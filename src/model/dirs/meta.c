@@ -105,7 +105,7 @@ static int render(struct model *model, uint64_t version,
 }
 
 int meta_found(struct model *model, const struct resource_file *file,
-	       const struct catalog_document *document, struct found *ret_found)
+	       const struct answer_document *document, struct found *ret_found)
 {
 	cleanup(blob_unref) struct blob *blob = NULL;
 	int r;

@@ -11,6 +11,6 @@ extern const struct provider provider_meta, provider_stored, provider_link;
 
 /* What a file is that is made of a document. */
 int meta_found(struct model *, const struct resource_file *,
-	       const struct catalog_document *, struct found *ret_found);
+	       const struct answer_document *, struct found *ret_found);
 
 #endif

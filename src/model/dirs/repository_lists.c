@@ -128,7 +128,7 @@ static bool is_of_project(const struct row_dir *p,
 }
 
 static void found_link(const struct catalog_repository *repository,
-		       const struct catalog_age *age, struct found *ret_found)
+		       const struct answer_age *age, struct found *ret_found)
 {
 	cleanup(free) char *target = xasprintf("../../../%s", repository->name);
 
@@ -243,7 +243,7 @@ bool repository_lists_project_found(struct dirlist_piece *piece,
 				    struct found *ret_found)
 {
 	const struct project *project = names->special_data;
-	struct catalog_age age = names->age;
+	struct answer_age age = names->age;
 
 	if (!age.stale)
 		age.left_ms = dirlist_left_ms(piece->listing);

@@ -26,7 +26,7 @@ const struct resource_file *row_dir_files(const struct row_dir *p)
 	return p->collection ? p->row->items->files : p->row->files;
 }
 
-int64_t row_dir_believe_ms(const struct catalog_age *age)
+int64_t row_dir_believe_ms(const struct answer_age *age)
 {
 	return age->stale ? MOMENT_MS : age->left_ms;
 }
@@ -43,7 +43,7 @@ bool row_dir_is_listed(struct ctx *ctx, struct model *model,
 		       const struct row_dir *item)
 {
 	cleanup(collection_unref) struct collection *c = NULL;
-	struct catalog_age age;
+	struct answer_age age;
 
 	return item->collection && item->row->listing != RESOURCE_LISTS_NONE &&
 	       documents_collection(ctx, model->config.documents, item->row,
@@ -54,7 +54,7 @@ bool row_dir_is_listed(struct ctx *ctx, struct model *model,
 
 int row_dir_document(struct ctx *ctx, struct model *model, struct node *dir,
 		     enum read_through_mode mode,
-		     struct catalog_document *ret_document)
+		     struct answer_document *ret_document)
 {
 	const struct row_dir *p = row_dir_of(dir);
 	struct documents *documents = model->config.documents;
@@ -76,7 +76,7 @@ int row_dir_document(struct ctx *ctx, struct model *model, struct node *dir,
 int row_dir_collection(struct ctx *ctx, struct model *model, struct node *dir,
 		       enum read_through_mode mode,
 		       struct collection **ret_collection,
-		       struct catalog_age *ret_age)
+		       struct answer_age *ret_age)
 {
 	const struct row_dir *p = row_dir_of(dir);
 	int r = documents_collection(ctx, model->config.documents, p->row,
@@ -250,7 +250,7 @@ int row_dir_found_row(struct ctx *ctx, struct model *model, struct node *dir,
 }
 
 bool row_dir_is_there(const struct resource *row,
-		      const struct catalog_document *object)
+		      const struct answer_document *object)
 {
 	cleanup(json_free) struct json *json = NULL;
 
@@ -279,7 +279,7 @@ bool row_dir_is_at_hand(struct ctx *ctx, struct model *model,
 	cleanup(scope_unref) struct scope *scope =
 		scope_below(parent, row->name);
 	cleanup(collection_unref) struct collection *c = NULL;
-	struct catalog_age age;
+	struct answer_age age;
 
 	return documents_collection(ctx, model->config.documents, row, scope,
 				    READ_CACHED, &c, &age) == 0 &&
@@ -288,7 +288,7 @@ bool row_dir_is_at_hand(struct ctx *ctx, struct model *model,
 
 void row_dir_add_rows(struct ctx *ctx, struct model *model,
 		      const struct resource *rows, const struct scope *scope,
-		      const struct catalog_document *repository, uint64_t base,
+		      const struct answer_document *repository, uint64_t base,
 		      unsigned tag, struct dirlist *l)
 {
 	for (unsigned i = 0; rows && rows[i].name; i++)
@@ -320,7 +320,7 @@ static int lookup_document_file(struct ctx *ctx, struct model *model,
 				const struct resource_file *file,
 				struct found *ret_found)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	int r = row_dir_document(ctx, model, dir, READ_THROUGH, &document);
 
 	if (r < 0)
@@ -353,7 +353,7 @@ static bool has_file(const struct row_dir *p, const struct collection *c,
 
 int row_dir_stored_file(struct model *model, struct node *dir,
 			const struct collection *c,
-			const struct catalog_age *age, const char *name,
+			const struct answer_age *age, const char *name,
 			struct found *ret_found)
 {
 	const struct row_dir *p = row_dir_of(dir);
@@ -383,7 +383,7 @@ static int lookup_collection_file(struct ctx *ctx, struct model *model,
 	 * collection that names it. Then the collection is brought again. */
 	for (unsigned i = 0; i < 2; i++) {
 		cleanup(collection_unref) struct collection *c = NULL;
-		struct catalog_age age;
+		struct answer_age age;
 
 		r = row_dir_collection(ctx, model, dir, mode, &c, &age);
 		if (r < 0)
@@ -408,7 +408,7 @@ static int lookup_collection_file(struct ctx *ctx, struct model *model,
 static int lookup_by_id(struct ctx *ctx, struct model *model, struct node *dir,
 			const char *name, struct found *ret_found)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(json_free) struct json *json = NULL;
 	cleanup(free) char *target = NULL, *number_id = NULL;
 	const struct row_dir *p = row_dir_of(dir);
@@ -455,7 +455,7 @@ static int lookup_by_id(struct ctx *ctx, struct model *model, struct node *dir,
 static bool knows_item(struct ctx *ctx, struct model *model, struct node *dir,
 		       const char *id, int64_t *ret_left_ms)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	const struct row_dir *p = row_dir_of(dir);
 
 	if (documents_item(ctx, model->config.documents, p->row, p->scope, id,
@@ -471,7 +471,7 @@ static bool knows_item(struct ctx *ctx, struct model *model, struct node *dir,
 static bool is_elsewhere(struct ctx *ctx, struct model *model, struct node *dir,
 			 const char *id)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(json_free) struct json *json = NULL;
 	const struct row_dir *p = row_dir_of(dir);
 	const char *here = p->row->is_beside ? p->row->name : "";
@@ -492,7 +492,7 @@ static int lookup_name(struct ctx *ctx, struct model *model, struct node *dir,
 	cleanup(collection_unref) struct collection *c = NULL;
 	const struct collection_item *item = NULL;
 	const struct row_dir *p = row_dir_of(dir);
-	struct catalog_age age = {0};
+	struct answer_age age = {0};
 	int64_t left_ms;
 
 	if (row_dir_collection(ctx, model, dir, READ_CACHED, &c, &age) == 0)
@@ -522,7 +522,7 @@ int row_dir_lookup_item(struct ctx *ctx, struct model *model, struct node *dir,
 	cleanup(collection_unref) struct collection *c = NULL;
 	const struct resource_items *items = row_dir_of(dir)->row->items;
 	const struct collection_item *item;
-	struct catalog_age age = {0};
+	struct answer_age age = {0};
 	int r;
 
 	ret_found->left_ms = FOREVER_MS;
@@ -577,10 +577,10 @@ static int row_dir_lookup(struct ctx *ctx, struct model *model,
 static int row_dir_attr(struct ctx *ctx, struct model *model, struct node *node,
 			int64_t *ret_left_ms, uint64_t *ret_size)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(collection_unref) struct collection *c = NULL;
 	struct row_dir *p = row_dir_of(node);
-	struct catalog_age age;
+	struct answer_age age;
 
 	(void)ret_size;
 	if (p->collection &&

@@ -40,7 +40,7 @@ int row_dir_found_row(struct ctx *, struct model *, struct node *dir,
 /* Whether the row exists, by the document of the repository. NULL: the document
  * is not known, and rows that need something of it do not exist. */
 bool row_dir_is_there(const struct resource *,
-		      const struct catalog_document *repository);
+		      const struct answer_document *repository);
 /* A name among rows; if none has it, ret_found->what.provider stays NULL. scope
  * is the directory's. */
 int row_dir_lookup_row(struct ctx *, struct model *, struct node *dir,
@@ -50,7 +50,7 @@ int row_dir_lookup_row(struct ctx *, struct model *, struct node *dir,
  * tags tag + position. repository as above. Asks nobody. */
 void row_dir_add_rows(struct ctx *, struct model *, const struct resource *rows,
 		      const struct scope *scope,
-		      const struct catalog_document *repository, uint64_t base,
+		      const struct answer_document *repository, uint64_t base,
 		      unsigned tag, struct dirlist *);
 /* Such a name's node, for READDIRPLUS. False: its attributes are not at hand.
  */
@@ -66,13 +66,13 @@ void row_dir_found_file(struct model *, const struct document_file *,
 /* The document that the files of an item (or of an object row) are made of. */
 int row_dir_document(struct ctx *, struct model *, struct node *dir,
 		     enum read_through_mode,
-		     struct catalog_document *ret_document);
+		     struct answer_document *ret_document);
 /* The collection of a row's node; a stale one is served, and its refresh
  * queued. */
 int row_dir_collection(struct ctx *, struct model *, struct node *dir,
 		       enum read_through_mode,
 		       struct collection **ret_collection,
-		       struct catalog_age *ret_age);
+		       struct answer_age *ret_age);
 /* An item of a collection's node by its name; an unknown name is not an error.
  */
 int row_dir_lookup_item(struct ctx *, struct model *, struct node *dir,
@@ -83,15 +83,15 @@ int row_dir_lookup_item(struct ctx *, struct model *, struct node *dir,
 bool row_dir_is_listed(struct ctx *, struct model *,
 		       const struct row_dir *item);
 /* How long the kernel may believe an answer of this age. */
-int64_t row_dir_believe_ms(const struct catalog_age *);
+int64_t row_dir_believe_ms(const struct answer_age *);
 /* The pin of a row directory's listing. */
 struct row_dir_names {
 	const struct row_dir_special *special; /* NULL: it has none */
 	void *special_data;
 	struct collection
-		*collection;    /* NULL: not a collection's, or not cached */
-	struct catalog_age age; /* the collection's, when it was listed */
-	int64_t left_ms;        /* for how long the names are true */
+		*collection;   /* NULL: not a collection's, or not cached */
+	struct answer_age age; /* the collection's, when it was listed */
+	int64_t left_ms;       /* for how long the names are true */
 };
 /* Cookies below this are those of files and rows: no row has as many. */
 #define ROW_DIR_FIRST_ITEM 256

@@ -37,9 +37,9 @@ static void names_free(void *data)
 /* ---- attributes ---- */
 
 /* The document of the directory, brought once for each READDIR. */
-static const struct catalog_document *document_of(struct dirlist_piece *piece)
+static const struct answer_document *document_of(struct dirlist_piece *piece)
 {
-	struct catalog_document *document = piece->own;
+	struct answer_document *document = piece->own;
 
 	if (document)
 		return document;
@@ -54,18 +54,18 @@ static const struct catalog_document *document_of(struct dirlist_piece *piece)
 
 static void piece_done(struct dirlist_piece *piece)
 {
-	struct catalog_document *document = piece->own;
+	struct answer_document *document = piece->own;
 
 	if (document)
-		catalog_document_done(document);
+		answer_document_done(document);
 	free(document);
 }
 
 /* The collection's age now: it may have been listed long ago. */
-static struct catalog_age age_of(const struct dirlist_piece *piece,
-				 const struct row_dir_names *names)
+static struct answer_age age_of(const struct dirlist_piece *piece,
+				const struct row_dir_names *names)
 {
-	struct catalog_age age = names->age;
+	struct answer_age age = names->age;
 
 	if (!age.stale)
 		age.left_ms = dirlist_left_ms(piece->listing);
@@ -78,8 +78,8 @@ static bool file_found(struct dirlist_piece *piece,
 {
 	const struct row_dir_names *names = piece->listing->data;
 	const struct row_dir *p = row_dir_of(piece->dir);
-	const struct catalog_document *document;
-	struct catalog_age age;
+	const struct answer_document *document;
+	struct answer_age age;
 
 	if (names->collection) {
 		age = age_of(piece, names);
@@ -99,7 +99,7 @@ static bool item_found(struct dirlist_piece *piece, size_t i,
 {
 	const struct row_dir_names *names = piece->listing->data;
 	const struct collection_item *item = &names->collection->items[i];
-	struct catalog_age age = age_of(piece, names);
+	struct answer_age age = age_of(piece, names);
 
 	if (row_dir_is_parts(row_dir_of(piece->dir)))
 		return row_dir_stored_file(piece->model, piece->dir,
@@ -145,7 +145,7 @@ static const struct dirlist_ops ops_names = {
 static void add_fixed(struct ctx *ctx, struct model *model, struct node *dir,
 		      struct row_dir_names *names, struct dirlist *l)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	const struct row_dir *p = row_dir_of(dir);
 	const struct resource_file *files = row_dir_files(p);
 	const struct resource *rows = row_dir_rows(p);
@@ -234,7 +234,7 @@ static bool any_at_hand(struct ctx *ctx, struct model *model,
 	for (; rows && rows->name; rows++) {
 		cleanup(scope_unref) struct scope *below =
 			scope_below(scope, rows->name);
-		cleanup(catalog_document_done) struct catalog_document d = {0};
+		cleanup(answer_document_done) struct answer_document d = {0};
 
 		if (rows->kind == RESOURCE_COLLECTION
 			    ? row_dir_is_at_hand(ctx, model, rows, scope)

@@ -34,7 +34,7 @@ void row_dir_found_item(struct model *, struct node *dir, const char *id,
 			struct found *ret_found);
 /* A file of a cached collection. 1: the collection lacks the file. */
 int row_dir_stored_file(struct model *, struct node *dir,
-			const struct collection *, const struct catalog_age *,
+			const struct collection *, const struct answer_age *,
 			const char *name, struct found *ret_found);
 /* Whether the row's collection is cached and fresh: it could be listed without
  * asking. */

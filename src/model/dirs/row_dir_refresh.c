@@ -16,7 +16,7 @@ static void files_changed(struct model *model, struct node *dir,
  * Told only if it does: otherwise a shell that stands in tree/ would be cut
  * off. */
 static void tree_changed(struct model *model, struct node *item,
-			 const struct catalog_document *document)
+			 const struct answer_document *document)
 {
 	cleanup(json_free) struct json *json = NULL;
 	struct node *tree = node_child(model->nodes, item, "tree");
@@ -37,7 +37,7 @@ static void tree_changed(struct model *model, struct node *item,
 static void item_renewed(struct ctx *ctx, struct model *model,
 			 struct node *node, int64_t time_ms)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 
 	if (row_dir_document(ctx, model, node, READ_CACHED, &document) == 0)
 		tree_changed(model, node, &document);
@@ -102,7 +102,7 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 						    *after = NULL;
 	struct row_dir *p = row_dir_of(dir);
 	struct document_file was = {0}, is = {0};
-	struct catalog_age age = {0};
+	struct answer_age age = {0};
 	size_t n;
 	int r;
 
@@ -141,8 +141,8 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 static int refresh_document(struct ctx *ctx, struct model *model,
 			    struct node *dir, struct buf *said)
 {
-	cleanup(catalog_document_done) struct catalog_document before = {0},
-							       after = {0};
+	cleanup(answer_document_done) struct answer_document before = {0},
+							     after = {0};
 	int r;
 
 	row_dir_document(ctx, model, dir, READ_CACHED, &before);

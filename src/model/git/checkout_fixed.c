@@ -201,7 +201,7 @@ static bool find_listed(struct ctx *ctx, struct model *model,
 			const struct fixed_commit *fixed, struct oid *ret_id)
 {
 	cleanup(collection_unref) struct collection *c = NULL;
-	struct catalog_age age;
+	struct answer_age age;
 	size_t n = strlen(fixed->hash);
 
 	if (!fixed->commits ||

@@ -84,7 +84,7 @@ static int refresh_unseen(struct ctx *ctx, struct model *model,
 {
 	cleanup(catalog_repository_done) struct catalog_repository found = {0};
 	cleanup(clone_unref) struct clone *clone = NULL;
-	struct catalog_age age = {0};
+	struct answer_age age = {0};
 	int r = catalog_repository(ctx, model->config.catalog, workspace, name,
 				   &found, &age);
 

@@ -15,10 +15,10 @@ static const struct provider provider_download;
  * caller may wait. */
 static int found_download(struct ctx *ctx, struct model *model,
 			  struct node *dir, const struct collection_item *item,
-			  const struct catalog_age *age, bool may_wait,
+			  const struct answer_age *age, bool may_wait,
 			  struct found *ret_found)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(stream_unref) struct stream *stream = NULL;
 	cleanup(scope_unref) struct scope *scope = NULL;
 	cleanup(json_free) struct json *json = NULL;
@@ -79,7 +79,7 @@ int downloads_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	for (unsigned i = 0; i < 2; i++) {
 		cleanup(collection_unref) struct collection *c = NULL;
 		const struct collection_item *item;
-		struct catalog_age age;
+		struct answer_age age;
 
 		r = row_dir_collection(ctx, model, dir, mode, &c, &age);
 		if (r < 0)
@@ -118,7 +118,7 @@ bool downloads_found(struct dirlist_piece *chunk,
 		     const struct row_dir_names *names, size_t i,
 		     struct found *ret_found)
 {
-	struct catalog_age age = names->age;
+	struct answer_age age = names->age;
 
 	if (!age.stale)
 		age.left_ms = dirlist_left_ms(chunk->listing);

@@ -74,7 +74,7 @@ struct step {
 static int read_step(struct ctx *ctx, struct model *model, struct node *dir,
 		     struct step *ret_step)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(json_free) struct json *json = NULL;
 	const struct resource_items *items = row_dir_of(dir)->row->items;
 	int r = row_dir_document(ctx, model, dir, READ_THROUGH, &document);
@@ -194,7 +194,7 @@ static int step_json(struct ctx *ctx, struct model *model,
 		     const struct node *dir, enum read_through_mode mode,
 		     struct json **ret_json)
 {
-	cleanup(catalog_document_done) struct catalog_document document = {0};
+	cleanup(answer_document_done) struct answer_document document = {0};
 	int r = row_dir_document(ctx, model, dir->parent, mode, &document);
 
 	return r < 0 ? r

@@ -71,7 +71,7 @@ static void fetch(struct prefetch *prefetch, const struct job *job)
 	struct model *model = prefetch->model;
 	struct node *root = node_get(model->nodes, NODE_ROOT_INO), *node = NULL;
 	cleanup(collection_unref) struct collection *c = NULL;
-	struct catalog_age age;
+	struct answer_age age;
 	struct ctx ctx;
 
 	ctx_init(&ctx, model->config.group, JOB_MS);

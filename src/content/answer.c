@@ -1,0 +1,232 @@
+/*
+ * content/answer: see answer_private.h.
+ */
+#include "content/answer_private.h"
+
+#include "base/clock.h"
+#include "store/say.h"
+#include "table/resource.h"
+
+#define TTL_USER_MS (INT64_C(24) * 3600 * 1000)
+#define WALKED "walked"
+
+/* ---- what is at hand ---- */
+
+struct cache_entry *answer_peek(struct cache *cache, const char *key)
+{
+	struct cache_entry *e = NULL;
+
+	return cache_get(cache, key, &e) <= CACHE_MISS ? NULL : e;
+}
+
+struct cache_entry *answer_peek_version(struct cache *cache, const char *key)
+{
+	struct cache_entry *e = NULL;
+
+	return cache_stat(cache, key, &e) <= CACHE_MISS ? NULL : e;
+}
+
+struct answer_age answer_age_of(const struct cache_entry *e, bool stale)
+{
+	return (struct answer_age){
+		.left_ms = e->left_ms > 0 ? e->left_ms : 0,
+		.stale = stale,
+	};
+}
+
+int answer_failed(struct ctx *ctx, const struct cache_entry *e)
+{
+	return ctx_fail(ctx, -e->negative, "%s", e->note);
+}
+
+static int64_t time_in(const struct blob *body, const char *path)
+{
+	cleanup(json_free) struct json *json = NULL;
+	const struct json *at;
+	int64_t ms;
+
+	if (!path || json_parse(blob_data(body), blob_len(body), &json))
+		return 0;
+	at = resource_at(json, path);
+	return at && json_is_string(at) &&
+			       !clock_parse_iso8601(json_str(at, ""), &ms)
+		       ? ms
+		       : 0;
+}
+
+void answer_document_done(struct answer_document *d)
+{
+	blob_unref(d->body);
+	*d = (struct answer_document){0};
+}
+
+int answer_document_of(struct ctx *ctx, const struct cache_entry *e, bool stale,
+		       const char *time_path, struct answer_document *ret)
+{
+	if (!e->body)
+		return answer_failed(ctx, e);
+	*ret = (struct answer_document){
+		.body = blob_ref(e->body),
+		.version = e->version,
+		.updated_ms = time_in(e->body, time_path),
+		.age = answer_age_of(e, stale),
+	};
+	return 0;
+}
+
+/* ---- storing ---- */
+
+static int said(struct ctx *ctx, int r)
+{
+	return r < 0 ? ctx_fail(ctx, r, "The cache cannot be written: %s.",
+				store_why(-r))
+		     : 0;
+}
+
+int answer_put(struct ctx *ctx, struct cache *cache,
+	       const struct cache_put *puts, size_t n)
+{
+	return said(ctx, cache_put(cache, puts, n, NULL));
+}
+
+int answer_touch(struct ctx *ctx, struct cache *cache, const char *key,
+		 int64_t ttl_ms)
+{
+	return said(ctx, cache_touch(cache, key, ttl_ms));
+}
+
+int answer_put_failure(struct ctx *ctx, struct cache *cache, const char *key,
+		       int r, int64_t ttl_ms)
+{
+	return answer_put(ctx, cache,
+			  &(struct cache_put){
+				  .key = key,
+				  .negative = -r,
+				  .note = ctx->sentence,
+				  .ttl_ms = ttl_ms,
+			  },
+			  1);
+}
+
+bool answer_is_gone(long status)
+{
+	return status == 403 || status == 404 || status == 410;
+}
+
+/* ---- batches ---- */
+
+void answer_batch_done(struct answer_batch *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		free((char *)(uintptr_t)b->puts[i].key);
+	free(b->puts);
+	for (size_t i = 0; i < b->n_owned; i++)
+		free(b->owned[i]);
+	free(b->owned);
+}
+
+static struct cache_put *batch_grow(struct answer_batch *b)
+{
+	if (b->n == b->size) {
+		b->size = b->size ? b->size * 2 : 16;
+		b->puts = xrealloc(b->puts, b->size * sizeof(*b->puts));
+		b->owned = xrealloc(b->owned, b->size * sizeof(*b->owned));
+	}
+	return &b->puts[b->n++];
+}
+
+void answer_batch_add(struct answer_batch *b, char *key, const void *body,
+		      size_t n, const char *etag, int64_t ttl_ms)
+{
+	*batch_grow(b) = (struct cache_put){
+		.key = key,
+		.body = body,
+		.n_body = n,
+		.etag = etag,
+		.ttl_ms = ttl_ms,
+	};
+}
+
+void answer_batch_own(struct answer_batch *b, char *key, char *body, size_t n,
+		      int64_t ttl_ms)
+{
+	answer_batch_add(b, key, body, n, NULL, ttl_ms);
+	b->owned[b->n_owned++] = body;
+}
+
+void answer_batch_touch(struct answer_batch *b, char *key, int64_t ttl_ms)
+{
+	*batch_grow(b) = (struct cache_put){
+		.key = key,
+		.ttl_ms = ttl_ms,
+		.touch = true,
+	};
+}
+
+/* ---- lists that are brought up to date by what was changed since ---- */
+
+int64_t answer_walked_ms(struct cache *cache, const char *key)
+{
+	cleanup(blob_unref) struct blob *value = NULL;
+	int64_t at;
+
+	if (cache_fact_get(cache, WALKED, key, strlen(key), &value) < 0 ||
+	    blob_len(value) != sizeof(at))
+		return 0;
+	memcpy(&at, blob_data(value), sizeof(at));
+	return at;
+}
+
+bool answer_walk_is_due(struct cache *cache, const char *key, int64_t every_ms)
+{
+	int64_t at = answer_walked_ms(cache, key), now = clock_wall_ms();
+
+	return !at || now < at || now - at >= every_ms;
+}
+
+void answer_was_walked(struct cache *cache, const char *key)
+{
+	int64_t now = clock_wall_ms();
+
+	/* Not kept, it is walked again: no more than that. */
+	(void)cache_fact_put(cache, WALKED, key, strlen(key), &now,
+			     sizeof(now));
+}
+
+void answer_walk_next(struct cache *cache, const char *key)
+{
+	(void)cache_fact_put(cache, WALKED, key, strlen(key), "", 0);
+	(void)cache_expire(cache, key);
+}
+
+/* ---- the account ---- */
+
+int answer_fetch_user(struct ctx *ctx, struct bitbucket *bitbucket,
+		      struct cache *cache, const struct cache_entry *old)
+{
+	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
+	cleanup(json_free) struct json *json = NULL;
+	int r = bitbucket_get(ctx, bitbucket, "/user",
+			      old && old->body ? old->etag : NULL, &reply);
+
+	if (r < 0)
+		return r;
+	if (reply.not_modified)
+		return answer_touch(ctx, cache, ANSWER_USER, TTL_USER_MS);
+	r = bitbucket_parse(ctx, &reply, "/user", &json);
+	if (r < 0)
+		return r;
+	if (!json_is_object(json))
+		return ctx_fail(ctx, -EIO,
+				"Bitbucket's answer to /user is no account.");
+	return answer_put(
+		ctx, cache,
+		&(struct cache_put){
+			.key = ANSWER_USER,
+			.body = reply.body.data ? reply.body.data : "",
+			.n_body = reply.body.len,
+			.etag = reply.etag,
+			.ttl_ms = TTL_USER_MS,
+		},
+		1);
+}
