@@ -388,9 +388,12 @@ static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
 	if (rest && !resource_find_file(resource_repository.files, rest))
 		return refresh_place_now(ctx, model, whole, said);
 	r = hierarchy_refresh_repository(ctx, model, workspace, name, said);
-	if (r == 0 && !rest)
-		r = refresh_git(ctx, model, workspace, name, "tree", said);
-	return r;
+	if (r < 0 || rest)
+		return r;
+	r = refresh_git(ctx, model, workspace, name, "tree", said);
+	/* Of one that said just now that it has another name (or is gone) there
+	 * is no tree: otherwise that word of it would not be heard. */
+	return r == -ENOENT ? 0 : r;
 }
 
 static int refresh_lookup(struct ctx *ctx, struct model *model,
