@@ -8,6 +8,7 @@
 #include "clone/private.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -149,10 +150,7 @@ static struct clone_refs *names_of(char *bytes, size_t n)
 	}
 	for (kind = 0; kind < CLONE_REF_KINDS; kind++)
 		refs->n_names[kind] = order(names[kind], counts[kind]);
-	refs->version = 0xcbf29ce484222325ULL;
-	for (size_t i = 0; i < n; i++)
-		refs->version = (refs->version ^ (unsigned char)bytes[i]) *
-				0x100000001b3ULL;
+	refs->version = hash_bytes(HASH_INIT, bytes, n);
 	return steal(&refs);
 }
 

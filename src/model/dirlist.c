@@ -10,6 +10,7 @@
 #include "model/dirlist.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/map.h"
 
 #define MOST_OPEN ((size_t)256 * MIB)
@@ -113,26 +114,17 @@ static int by_cookie(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static uint64_t mix(uint64_t h, const void *data, size_t n)
-{
-	const unsigned char *p = data;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ p[i]) * 0x100000001b3ULL;
-	return h;
-}
-
 struct dirlist *dirlist_seal(struct dirlist *l, int64_t left_ms)
 {
-	uint64_t h = 0xcbf29ce484222325ULL;
+	uint64_t h = HASH_INIT;
 
 	if (l->n_names)
 		qsort(l->names, l->n_names, sizeof(*l->names), by_cookie);
 	for (size_t i = 0; i < l->n_names; i++) {
 		const struct dirlist_name *name = &l->names[i];
 
-		h = mix(h, name->name, strlen(name->name) + 1);
-		h = mix(h, &name->type, sizeof(name->type));
+		h = hash_bytes(h, name->name, strlen(name->name) + 1);
+		h = hash_bytes(h, &name->type, sizeof(name->type));
 	}
 	l->version = h;
 	l->left_ms = left_ms;

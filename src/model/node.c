@@ -22,6 +22,8 @@
 #include "model/node_index.h"
 #include "model/provider.h"
 
+#include "base/hash.h"
+
 #define MANY_NODES 10000
 
 struct node_table {
@@ -79,15 +81,10 @@ struct node_table {
  *   It is found elsewhere under its number, and taken over there (take_over).
  */
 
-/* FNV-1a, finished by a mixer, so that neighbours scatter. */
+/* Mixed, so that neighbours scatter. */
 static uint64_t mix(uint64_t h, const void *data, size_t n)
 {
-	const unsigned char *p = data;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ p[i]) * 0x100000001b3ULL;
-	h ^= h >> 32;
-	h *= 0x9e3779b97f4a7c15ULL;
+	h = hash_mix(hash_bytes(h, data, n));
 	return h ^ (h >> 29);
 }
 
@@ -99,7 +96,7 @@ static bool roams(const struct node_what *what)
 static uint64_t number_for(const struct node *parent, const char *name,
 			   const struct node_what *what)
 {
-	uint64_t h = 0xcbf29ce484222325ULL;
+	uint64_t h = HASH_INIT;
 
 	if (!roams(what)) {
 		h = mix(h, &parent->ino, sizeof(parent->ino));

@@ -11,6 +11,8 @@
 
 #include "model/node.h"
 
+#include "base/hash.h"
+
 #define HEADS_LEAST 64
 
 static void init(struct node_slots *s)
@@ -129,17 +131,12 @@ void node_index_remove_ino(struct node_index *index, struct node *node)
 	take(&index->by_ino, node, ino_hash, ino_next);
 }
 
-/* FNV-1a over the name, from the parent's number, which is a hash; and a
- * mixer, because the low bits choose the chain. */
+/* Over the name, from the parent's number, which is a hash; mixed, because the
+ * low bits choose the chain. */
 uint32_t node_index_hash(uint64_t parent_ino, const char *name)
 {
-	uint64_t h = 0xcbf29ce484222325ULL ^ parent_ino;
-
-	for (const unsigned char *p = (const unsigned char *)name; *p; p++)
-		h = (h ^ *p) * 0x100000001b3ULL;
-	h ^= h >> 32;
-	h *= 0x9e3779b97f4a7c15ULL;
-	return (uint32_t)(h >> 32);
+	return (uint32_t)(hash_mix(hash_text(HASH_INIT ^ parent_ino, name)) >>
+			  32);
 }
 
 struct node *node_index_name(const struct node_index *index,

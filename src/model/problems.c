@@ -15,6 +15,7 @@
 #include "model/problems.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/sync.h"
 #include "base/text.h"
@@ -88,27 +89,13 @@ static size_t tail_offset(const struct buf *text, size_t n)
 
 /* ---- causes ---- */
 
-static uint64_t hash_add(uint64_t h, unsigned char c)
-{
-	return (h ^ c) * 0x100000001b3ULL;
-}
-
-static uint64_t hash_path(const char *s)
-{
-	uint64_t h = 0xcbf29ce484222325ULL;
-
-	for (; *s; s++)
-		h = hash_add(h, (unsigned char)*s);
-	return h;
-}
-
 /* A word that begins with a digit is a count or a time, which says nothing of
  * the cause, and is left out of the hash. A session's number stays: each
  * session is a cause of its own. (So does a number within a path or a name.) */
 static uint64_t hash_sentence(const char *s)
 {
 	static const char session[] = "session ";
-	uint64_t h = 0xcbf29ce484222325ULL;
+	uint64_t h = HASH_INIT;
 	size_t n = strlen(session);
 
 	for (const char *at = s; *at; at++) {
@@ -118,7 +105,7 @@ static uint64_t hash_sentence(const char *s)
 		    !((size_t)(at - s) >= n && !strncmp(at - n, session, n)))
 			at += strcspn(at, " )") - 1;
 		else
-			h = hash_add(h, (unsigned char)*at);
+			h = hash_bytes(h, at, 1);
 	}
 	return h;
 }
@@ -214,7 +201,7 @@ static struct cause *repeated(struct problems *problems, const char *path,
 			      int errnum, const char *sentence)
 	requires_lock(problems->lock)
 {
-	uint64_t by_path = hash_path(path), by_sentence;
+	uint64_t by_path = hash_text(HASH_INIT, path), by_sentence;
 	struct cause *oldest = &problems->causes[0], *same = NULL;
 	unsigned n_same = 0;
 

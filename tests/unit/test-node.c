@@ -1,6 +1,8 @@
 /* model/node: identity, the kernel's counts, one node a name. */
 #include "model/provider.h"
 
+#include "base/hash.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -345,9 +347,7 @@ static bool is_same_item(const struct node_what *a, const struct node_what *b)
 
 static uint64_t item_hash(const struct node_what *what, uint64_t seed)
 {
-	for (const char *s = what->data; *s; s++)
-		seed = (seed ^ (unsigned char)*s) * 0x100000001b3ULL;
-	return seed;
+	return hash_text(seed, what->data);
 }
 
 static bool item_roams(const struct node_what *what)

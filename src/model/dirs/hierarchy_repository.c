@@ -8,6 +8,8 @@
 #include "model/dirs/meta.h"
 #include "model/dirs/snapshot.h"
 
+#include "base/hash.h"
+
 static void repository_free(void *data)
 {
 	struct repository_data *d = data;
@@ -29,9 +31,7 @@ static uint64_t repository_hash(const struct node_what *what, uint64_t seed)
 {
 	const struct repository_data *d = what->data;
 
-	for (const char *p = d->repository.uuid; *p; p++)
-		seed = (seed ^ (unsigned char)*p) * 0x100000001b3ULL;
-	return seed;
+	return hash_text(seed, d->repository.uuid);
 }
 
 void hierarchy_found_repository(const char *workspace,

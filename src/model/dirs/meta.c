@@ -9,6 +9,8 @@
 
 #include "content/documents.h"
 
+#include "base/hash.h"
+
 #define MAX_RENDERED (2 * MIB)
 
 struct rendered {
@@ -188,9 +190,7 @@ static bool link_same(const struct node_what *a, const struct node_what *b)
 
 static uint64_t link_hash(const struct node_what *what, uint64_t seed)
 {
-	for (const char *p = blob_data(what->data); *p; p++)
-		seed = (seed ^ (unsigned char)*p) * 0x100000001b3ULL;
-	return seed;
+	return hash_text(seed, blob_data(what->data));
 }
 
 static void link_free(void *data)

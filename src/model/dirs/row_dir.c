@@ -6,6 +6,8 @@
 
 #include "model/dirs/meta.h"
 
+#include "base/hash.h"
+
 #define MOMENT_MS 1000
 #define UNLISTED_MS (INT64_C(60) * 1000)
 
@@ -131,9 +133,7 @@ static uint64_t row_dir_hash(const struct node_what *what, uint64_t seed)
 {
 	const struct row_dir *p = what->data;
 
-	for (const char *s = p->scope->key; *s; s++)
-		seed = (seed ^ (unsigned char)*s) * 0x100000001b3ULL;
-	return seed;
+	return hash_text(seed, p->scope->key);
 }
 
 static void found_dir(struct row_dir *place, int64_t mtime_ms, int64_t left_ms,

@@ -5,6 +5,7 @@
 #include "model/dirs/snapshot.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 
 static int snapshot_read(struct ctx *ctx, struct model *model,
 			 struct node *node, off_t offset, size_t n,
@@ -34,11 +35,7 @@ static bool snapshot_same(const struct node_what *a, const struct node_what *b)
 
 static uint64_t snapshot_hash(const struct node_what *what, uint64_t seed)
 {
-	const char *p = blob_data(what->data);
-
-	for (size_t i = 0; i < blob_len(what->data); i++)
-		seed = (seed ^ (unsigned char)p[i]) * 0x100000001b3ULL;
-	return seed;
+	return hash_bytes(seed, blob_data(what->data), blob_len(what->data));
 }
 
 static void snapshot_free(void *data)

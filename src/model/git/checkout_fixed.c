@@ -12,6 +12,7 @@
 #include "model/repository.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/text.h"
 
 #define HASH_LEAST 12
@@ -139,10 +140,7 @@ bool checkout_fixed_is_at(const struct node *node, const char *hash)
 
 uint64_t checkout_fixed_hash(const struct fixed_commit *fixed, uint64_t seed)
 {
-	for (size_t i = 0; i < HASH_LEAST; i++)
-		seed = (seed ^ (unsigned char)fixed->hash[i]) *
-		       0x100000001b3ULL;
-	return seed;
+	return hash_bytes(seed, fixed->hash, HASH_LEAST);
 }
 
 /* ---- the whole id ---- */

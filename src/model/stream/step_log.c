@@ -14,6 +14,7 @@
 #include "model/stream/streams.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "content/stream.h"
 
@@ -57,9 +58,7 @@ int stream_file_read(struct ctx *ctx, struct stream *stream, off_t offset,
 
 uint64_t stream_file_hash(const struct stream *stream, uint64_t seed)
 {
-	for (const char *s = stream_key(stream); *s; s++)
-		seed = (seed ^ (unsigned char)*s) * 0x100000001b3ULL;
-	return seed;
+	return hash_text(seed, stream_key(stream));
 }
 
 /* ---- the step ---- */
