@@ -42,6 +42,9 @@ int file_home_path(const char *below, char **ret_path);
  * exist. */
 int file_absolute(const char *path, char **ret_path);
 
+/* flock(2), LOCK_SH or LOCK_EX; a signal does not end the wait. */
+int file_lock(int fd, int how);
+
 /* `cleanup(fd) int f = -1;` */
 int fd_close(int fd); /* -1 is fine; returns -1 */
 static inline void fd_cleanup(int *fd)

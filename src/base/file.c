@@ -13,12 +13,21 @@
 #include <pwd.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define TEMPORARY ".tmp-"
 #define RECORD_MAX (64 * KIB)
 #define PIECE (256 * KIB) /* of a file that is hashed */
+
+int file_lock(int fd, int how)
+{
+	while (flock(fd, how) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
 
 int fd_close(int fd)
 {

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/search.h"
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -70,20 +71,16 @@ struct oid clone_refs_want(const struct clone_refs *refs,
 	return oid_before(refs->names[kind][i], 2);
 }
 
+static bool is_before(const void *names, size_t i, const void *name)
+{
+	return strcmp(((const char *const *)names)[i], name) < 0;
+}
+
 size_t clone_refs_seek(const struct clone_refs *refs, enum clone_ref_kind kind,
 		       const char *name)
 {
-	size_t low = 0, high = refs->n_names[kind];
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (strcmp(refs->names[kind][middle], name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return search_first(refs->names[kind], refs->n_names[kind], name,
+			    is_before);
 }
 
 static int by_name(const void *a, const void *b)

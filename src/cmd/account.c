@@ -156,8 +156,9 @@ static int remember(const struct account *account, const char *name)
 
 	if (fd < 0)
 		return fd;
-	if (flock(fd, LOCK_EX))
-		return -errno;
+	r = file_lock(fd, LOCK_EX);
+	if (r < 0)
+		return r;
 	r = own_read(path, MAP_MAX, &before);
 	if (r && r != -ENOENT)
 		return r;

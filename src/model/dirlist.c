@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/map.h"
+#include "base/search.h"
 
 #define MOST_OPEN ((size_t)256 * MIB)
 #define MOST_KEPT ((size_t)16 * MIB)
@@ -148,21 +149,17 @@ void dirlist_at(const struct dirlist *l, size_t i, struct dirlist_name *ret)
 		*ret = l->names[i];
 }
 
+static bool is_up_to(const void *l, size_t i, const void *cookie)
+{
+	struct dirlist_name name;
+
+	dirlist_at(l, i, &name);
+	return name.cookie <= *(const uint64_t *)cookie;
+}
+
 size_t dirlist_seek(const struct dirlist *l, uint64_t after)
 {
-	size_t low = 0, high = l->n_names;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		struct dirlist_name name;
-
-		dirlist_at(l, middle, &name);
-		if (name.cookie <= after)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return search_first(l, l->n_names, &after, is_up_to);
 }
 
 /* ---- all ---- */

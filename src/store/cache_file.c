@@ -125,15 +125,16 @@ static int lock_files(const struct cache *c, int how, int *ret_fd)
 {
 	cleanup(free) char *path = xasprintf("%s/cache.lock", c->dir);
 	cleanup(fd) int fd = own_open(path, O_RDWR | O_CREAT, 0600);
+	int r;
 
 	/* Somebody removed the cache under us: it is begun anew. */
 	if (fd == -ENOENT && c->was_open && file_mkdirs(c->dir, 0700) == 0)
 		fd = own_open(path, O_RDWR | O_CREAT, 0600);
 	if (fd < 0)
 		return fd;
-	while (flock(fd, how) < 0)
-		if (errno != EINTR)
-			return -errno;
+	r = file_lock(fd, how);
+	if (r < 0)
+		return r;
 	*ret_fd = fd;
 	fd = -1;
 	return 0;

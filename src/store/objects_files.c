@@ -45,12 +45,13 @@ static const char head[] = "ref: refs/heads/main\n";
 static int flock_file(const char *path, int how, int *ret_fd)
 {
 	cleanup(fd) int fd = own_open(path, O_RDWR | O_CREAT, 0600);
+	int r;
 
 	if (fd < 0)
 		return fd;
-	while (flock(fd, how) < 0)
-		if (errno != EINTR)
-			return -errno;
+	r = file_lock(fd, how);
+	if (r < 0)
+		return r;
 	*ret_fd = fd;
 	fd = -1;
 	return 0;

@@ -11,6 +11,8 @@
  */
 #include "store/tree_list.h"
 
+#include "base/search.h"
+
 #include <limits.h>
 #include <sys/stat.h>
 
@@ -253,22 +255,21 @@ struct tree_list *tree_list_unref(struct tree_list *l)
 	return NULL;
 }
 
+static const struct tree_entry *at_name(const struct tree_list *l, size_t i)
+{
+	return &l->entries[l->by_name ? l->by_name[i] : i];
+}
+
+static bool is_before(const void *l, size_t i, const void *name)
+{
+	return strcmp(at_name(l, i)->name, name) < 0;
+}
+
 const struct tree_entry *tree_list_find(const struct tree_list *l,
 					const char *name)
 {
-	size_t from = 0, to = l->n_entries;
+	size_t i = search_first(l, l->n_entries, name, is_before);
+	const struct tree_entry *e = i < l->n_entries ? at_name(l, i) : NULL;
 
-	while (from < to) {
-		size_t mid = from + (to - from) / 2;
-		size_t i = l->by_name ? l->by_name[mid] : mid;
-		int order = strcmp(name, l->entries[i].name);
-
-		if (order == 0)
-			return &l->entries[i];
-		if (order < 0)
-			to = mid;
-		else
-			from = mid + 1;
-	}
-	return NULL;
+	return e && strcmp(e->name, name) == 0 ? e : NULL;
 }

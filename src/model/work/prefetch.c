@@ -15,6 +15,7 @@
 #include "model/repository.h"
 
 #include "base/clock.h"
+#include "base/search.h"
 
 #define THREADS 4
 #define RUNS 8     /* collections that are being followed */
@@ -180,20 +181,11 @@ static void queue(struct prefetch *prefetch, int32_t caller, char *path)
 				   &prefetch->threads[slot]);
 }
 
-static size_t position_of(const struct catalog_repositories *list,
-			  const char *name)
+static bool is_before(const void *list, size_t i, const void *name)
 {
-	size_t low = 0, high = list->n_items;
+	const struct catalog_repositories *all = list;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (strcmp(list->items[middle].name, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return strcmp(all->items[i].name, name) < 0;
 }
 
 void prefetch_note(struct ctx *ctx, struct model *model,
@@ -219,7 +211,7 @@ void prefetch_note(struct ctx *ctx, struct model *model,
 				 workspace, READ_CACHED, &list) < 0)
 		return;
 	node_path_below(collection, repository, &path);
-	at = position_of(list, repository->name);
+	at = search_first(list, list->n_items, repository->name, is_before);
 	mutex_lock(&prefetch->lock);
 	any = take_note(run_of(prefetch, workspace, path.data), at,
 			list->n_items, &from, &until);
