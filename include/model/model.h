@@ -35,6 +35,8 @@ struct model_kernel {
 	void *arg;
 };
 
+#define MODEL_TTL_MS (60 * 1000)
+
 struct model_config {
 	struct catalog *catalog; /* all borrowed */
 	struct documents *documents;
@@ -51,7 +53,7 @@ struct model_config {
 	uid_t uid; /* whose everything is, as stat(2) says */
 	gid_t gid;
 	mode_t umask;    /* bits that no mode has */
-	int64_t ttl_ms;  /* of git refs; 0: 60 s */
+	int64_t ttl_ms;  /* of git refs; 0: MODEL_TTL_MS */
 	unsigned listed; /* items of what grows for ever; 0: 10 */
 	/* Bytes of listings: that are open, that are kept beside; 0: the
 	 * defaults. */

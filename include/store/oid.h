@@ -6,12 +6,20 @@
 
 #include "base/defs.h"
 
+#define OID_BYTES 20
+
 struct oid {
-	unsigned char bytes[20];
+	unsigned char bytes[OID_BYTES];
 };
 static inline bool oid_equal(const struct oid *a, const struct oid *b)
 {
 	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+/* The name that no object has: of nothing known, of what is not there. */
+extern const struct oid oid_none;
+static inline bool oid_is_none(const struct oid *oid)
+{
+	return oid_equal(oid, &oid_none);
 }
 char *oid_hex(const struct oid *, char out[static 41]); /* returns out */
 /* 40 digits and no more; -EINVAL. */

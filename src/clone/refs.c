@@ -22,8 +22,6 @@
 #define BYTES_MOST (64 * MIB)
 #define NO_TREES_MOST 10000
 
-#define OID_BYTES sizeof(((struct oid *)NULL)->bytes)
-
 static const struct {
 	const char *prefix;
 	char letter;

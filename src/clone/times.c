@@ -21,7 +21,6 @@
 
 /* One move that lists more than this is no change but a new beginning. */
 #define MOVE_BYTES_MOST ((size_t)128 * MIB)
-#define OID_BYTES sizeof(((struct oid *)NULL)->bytes)
 
 struct change {
 	size_t offset, n_key; /* in move.keys */
@@ -264,12 +263,11 @@ static int note_after(struct move *m, const char *path, const struct oid *oid,
 /* When a path that is not there was last shown. */
 static int64_t time_gone(struct move *m, const char *path)
 {
-	static const struct oid none;
 	struct change *c;
 	int64_t time_s;
 
 	/* Its key is made like the others, and taken back. */
-	if (note(m, path, &none, &c) < 0)
+	if (note(m, path, &oid_none, &c) < 0)
 		return NO_TIME;
 	time_s = time_or(&m->tracking->times, m->keys.data + c->offset,
 			 c->n_key, NO_TIME);
@@ -280,9 +278,8 @@ static int64_t time_gone(struct move *m, const char *path)
 
 static int note_gone(struct move *m, const char *path, int64_t before_s)
 {
-	static const struct oid none;
 	struct change *c;
-	int r = note(m, path, &none, &c);
+	int r = note(m, path, &oid_none, &c);
 
 	if (r == 0)
 		c->time_s = before_s;

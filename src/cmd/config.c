@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/own.h"
 #include "base/text.h"
+#include "model/model.h"
 #include "wire/http.h"
 
 #include <fcntl.h>
@@ -23,7 +24,6 @@
 
 extern char **environ;
 
-#define TTL_DEFAULT_MS (60 * 1000)
 #define TREES_DEFAULT 100
 #define TREES_MAX 100000
 #define WALK_DEFAULT 100
@@ -41,7 +41,7 @@ extern char **environ;
 void config_init(struct config *config)
 {
 	memset(config, 0, sizeof(*config));
-	config->ttl_ms = TTL_DEFAULT_MS;
+	config->ttl_ms = MODEL_TTL_MS;
 	config->trees = TREES_DEFAULT;
 	config->walk = WALK_DEFAULT;
 	config->history = HISTORY_DEFAULT;

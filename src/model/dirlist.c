@@ -16,7 +16,6 @@
 
 #define MOST_OPEN ((size_t)256 * MIB)
 #define MOST_KEPT ((size_t)16 * MIB)
-#define MOMENT_MS 1000
 
 /* ---- one ---- */
 

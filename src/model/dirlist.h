@@ -22,6 +22,14 @@
 
 #include <sys/stat.h>
 
+/* How long the kernel may believe an answer where the answer does not say. An
+ * hour: the longest that the kernel is promised anything. */
+#define FOREVER_MS (INT64_C(3600) * 1000)
+#define MOMENT_MS INT64_C(1000) /* it may change at any time */
+/* That a name is not there; and attributes of a directory that was never
+ * listed: with a shorter lifetime every path through it would be a request. */
+#define UNKNOWN_MS (INT64_C(60) * 1000)
+
 struct ctx;
 struct model;
 struct node;

@@ -98,9 +98,6 @@ int provider_open_nothing(struct ctx *, struct model *, struct node *dir,
 /* A line for people. said may be NULL: nobody asked, nothing happens. */
 void provider_say(struct buf *said, const char *fmt, ...) printf_like(2, 3);
 
-/* An hour: the longest that the kernel is promised anything. */
-#define FOREVER_MS (INT64_C(3600) * 1000)
-
 struct prefetch;
 struct row_dir_special;
 

@@ -31,7 +31,7 @@ int model_new(const struct model_config *config, struct model **ret_model)
 
 	model->config = *config;
 	if (model->config.ttl_ms <= 0)
-		model->config.ttl_ms = 60 * 1000;
+		model->config.ttl_ms = MODEL_TTL_MS;
 	if (!model->config.listed)
 		model->config.listed = 10;
 	model->started_ms = clock_wall_ms();

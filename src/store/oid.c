@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+const struct oid oid_none;
+
 char *oid_hex(const struct oid *oid, char out[static 41])
 {
 	static const char digits[] = "0123456789abcdef";

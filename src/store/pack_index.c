@@ -12,8 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define OID_BYTES sizeof(((struct oid *)NULL)->bytes)
-
 #define PACK_HEAD 12 /* "PACK", version, number of objects */
 #define PACK_TAIL 20 /* the hash of it all */
 #define INDEX_HEAD 8

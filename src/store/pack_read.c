@@ -23,7 +23,6 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define OID_BYTES sizeof(((struct oid *)NULL)->bytes)
 #define PIECE (64 * KIB)
 
 #define ENTRY_HEAD 64 /* more than any header has */

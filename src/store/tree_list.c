@@ -16,7 +16,6 @@
 #include <limits.h>
 #include <sys/stat.h>
 
-#define OID_BYTES sizeof(((struct oid *)NULL)->bytes)
 /* "1 a\0" and an oid: the shortest entry that has a name. */
 #define ENTRY_BYTES_LEAST (4 + OID_BYTES)
 

@@ -179,7 +179,7 @@ static int api_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	}
 	r = api_ask(ctx, model, dir, name, READ_THROUGH, &file);
 	if (r == -ENOENT) {
-		ret_found->left_ms = 60 * 1000;
+		ret_found->left_ms = UNKNOWN_MS;
 		return 0;
 	}
 	if (r < 0)

@@ -15,7 +15,6 @@
 
 #define SHORTEST 7
 #define WHOLE 40
-#define UNKNOWN_MS (INT64_C(60) * 1000)
 
 static bool is_short_id(const char *name)
 {

@@ -18,8 +18,6 @@
 #include "model/dirs/status.h"
 #include "model/git/git_refresh.h"
 
-#define MOMENT_MS 1000
-
 static const struct provider provider_errors, provider_refresh;
 
 enum control_name {

@@ -79,7 +79,7 @@ static int root_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		hierarchy_queue_root(model);
 	if (r == -ENOENT) {
 		ret_found->left_ms = age.left_ms > 0 ? row_dir_believe_ms(&age)
-						     : HIERARCHY_IMPOSSIBLE_MS;
+						     : UNKNOWN_MS;
 		return 0;
 	}
 	if (r < 0)
@@ -148,7 +148,7 @@ static int root_attr(struct ctx *ctx, struct model *model, struct node *node,
 	(void)model;
 	(void)node;
 	(void)ret_size;
-	*ret_left_ms = HIERARCHY_UNLISTED_MS;
+	*ret_left_ms = UNKNOWN_MS;
 	return 0;
 }
 

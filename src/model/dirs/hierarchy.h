@@ -12,12 +12,6 @@
 extern const struct provider provider_root, provider_workspace,
 	provider_repository;
 
-#define HIERARCHY_IMPOSSIBLE_MS (INT64_C(60) * 1000)
-#define HIERARCHY_MOMENT_MS 1000 /* while a refresh is under way */
-/* Attributes of a directory that was never listed: with a shorter lifetime
- * every path through it would be a request. */
-#define HIERARCHY_UNLISTED_MS (INT64_C(60) * 1000)
-
 /* The cached listing of a workspace, of any age; NULL: it was never listed. */
 struct catalog_repositories *hierarchy_known_listing(struct ctx *ctx,
 						     struct model *model,

@@ -279,7 +279,7 @@ static int repository_open(struct ctx *ctx, struct model *model,
 	row_dir_add_rows(ctx, model, resource_repository.rows, scope,
 			 known ? &document : NULL, n, TAG_ROW, l);
 	*ret_listing = dirlist_seal(l, known ? row_dir_believe_ms(&document.age)
-					     : HIERARCHY_MOMENT_MS);
+					     : MOMENT_MS);
 	return 0;
 }
 
@@ -292,7 +292,7 @@ static int repository_attr(struct ctx *ctx, struct model *model,
 	struct catalog_repositories *list;
 
 	(void)ret_size;
-	*ret_left_ms = HIERARCHY_MOMENT_MS;
+	*ret_left_ms = MOMENT_MS;
 	if (catalog_document(ctx, model->config.catalog, d->workspace,
 			     &d->repository, READ_CACHED, &document) < 0)
 		return 0;

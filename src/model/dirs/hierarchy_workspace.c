@@ -81,7 +81,7 @@ static int workspace_lookup(struct ctx *ctx, struct model *model,
 	if (probe_matches(name)) {
 		list = hierarchy_known_listing(ctx, model, workspace);
 		if (!list) {
-			ret_found->left_ms = HIERARCHY_IMPOSSIBLE_MS;
+			ret_found->left_ms = UNKNOWN_MS;
 			return 0;
 		}
 	}
@@ -98,7 +98,7 @@ static int workspace_lookup(struct ctx *ctx, struct model *model,
 	}
 	if (r == -ENOENT) {
 		ret_found->left_ms = age.left_ms > 0 ? row_dir_believe_ms(&age)
-						     : HIERARCHY_IMPOSSIBLE_MS;
+						     : UNKNOWN_MS;
 		return 0;
 	}
 	if (r < 0)
@@ -169,14 +169,14 @@ static int workspace_attr(struct ctx *ctx, struct model *model,
 	bool listed = model_was_opened(model, node);
 
 	(void)ret_size;
-	*ret_left_ms = HIERARCHY_UNLISTED_MS;
+	*ret_left_ms = UNKNOWN_MS;
 	list = hierarchy_known_listing(ctx, model, slug);
 	if (!list)
 		return 0;
 	if (list->age.left_ms > 0) {
 		*ret_left_ms = list->age.left_ms;
 	} else if (listed) {
-		*ret_left_ms = HIERARCHY_MOMENT_MS;
+		*ret_left_ms = MOMENT_MS;
 		hierarchy_queue_workspace(model, slug);
 	}
 	node_set_mtime_ms(model->nodes, node,

@@ -8,9 +8,6 @@
 
 #include "base/hash.h"
 
-#define MOMENT_MS 1000
-#define UNLISTED_MS (INT64_C(60) * 1000)
-
 const struct resource_file row_dir_index[] = {
 	{"index.json", NULL, NULL, NULL},
 	{"index.tsv", NULL, NULL, NULL},
@@ -589,7 +586,7 @@ static int row_dir_attr(struct ctx *ctx, struct model *model, struct node *node,
 		node_set_mtime_ms(model->nodes, node, document.updated_ms);
 	if (!row_dir_is_collection(p) || p->row->is_lazy)
 		return 0;
-	*ret_left_ms = UNLISTED_MS;
+	*ret_left_ms = UNKNOWN_MS;
 	if (row_dir_collection(ctx, model, node, READ_CACHED, &c, &age) < 0)
 		return 0;
 	*ret_left_ms = age.left_ms > 0 ? age.left_ms : MOMENT_MS;

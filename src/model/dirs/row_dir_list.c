@@ -12,8 +12,6 @@
 #include "api/budget.h"
 #include "model/dirs/meta.h"
 
-#define MOMENT_MS 1000
-
 /* The kind of a name, and its position among the names of that kind. */
 enum tag {
 	TAG_INDEX = 0, /* of row_dir_index */

@@ -12,7 +12,6 @@
 
 #include "base/clock.h"
 
-#define MAX_WAIT_MS 3000
 /* move_dir is a recursion, and a thread's stack is small. */
 #define MAX_DEPTH 256
 
@@ -275,10 +274,8 @@ static void drop_unlisted(struct mover *mover, struct node *dir,
 static int read_or_empty(struct checkout *view, const struct oid *oid,
 			 struct tree_list **ret_list)
 {
-	static const struct oid none;
-
 	*ret_list = NULL;
-	return oid_equal(oid, &none)
+	return oid_is_none(oid)
 		       ? 0
 		       /* No ctx: a cancelled caller must not leave half a move.
 			*/
@@ -342,7 +339,6 @@ static int known(struct checkout *view, struct clone_head *head)
  */
 static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 {
-	static const struct oid none;
 	struct checkout *view = tree->what.view;
 	struct mover mover = {model, view, tree, 0};
 	struct clone_head head;
@@ -360,7 +356,7 @@ static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 	r = known(view, &head);
 	if (r == 0) {
 		from = node_oid(model->nodes, tree);
-		to = head.empty ? none : head.tree;
+		to = head.empty ? oid_none : head.tree;
 		moved = !first && !oid_equal(&from, &to);
 		atomic_store(&view->time_s, head.time_s);
 		/* The first head is not told to the kernel: the program that
@@ -495,7 +491,7 @@ int checkout_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 		r = checkout_check(ctx, model, tree, model->config.ttl_ms,
 				   NULL);
 	} else {
-		old = ctx_narrow(ctx, MAX_WAIT_MS);
+		old = ctx_narrow(ctx, CHECKOUT_WAIT_MS);
 		r = checkout_check(ctx, model, tree, model->config.ttl_ms,
 				   NULL);
 		ctx_widen(ctx, old);

@@ -10,6 +10,10 @@
 
 #include "model/provider.h"
 
+/* A reader waits at most so long for the server's word about a ref that is
+ * shown already; then it is asked in the background. */
+#define CHECKOUT_WAIT_MS 3000
+
 extern const struct provider provider_tree, provider_git;
 
 /* checkout_fixed.c: which commit, and which repositories may have it */

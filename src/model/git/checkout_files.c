@@ -134,7 +134,6 @@ static int found_entry(struct ctx *ctx, const struct node *dir,
 static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
 		    struct oid *ret_oid, struct tree_list **ret_list)
 {
-	static const struct oid none;
 	int r;
 
 	*ret_list = NULL;
@@ -142,7 +141,7 @@ static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
 	if (r < 0)
 		return r;
 	*ret_oid = node_oid(model->nodes, dir);
-	if (oid_equal(ret_oid, &none))
+	if (oid_is_none(ret_oid))
 		return 0;
 	r = clone_read_tree(ctx, dir->what.view->clone, ret_oid, ret_list);
 	if (r == -ENOENT) {

@@ -17,7 +17,6 @@
 
 #include "base/text.h"
 
-#define UNKNOWN_MS (INT64_C(60) * 1000)
 #define NAME_MOST 4096
 
 static const struct {

@@ -14,8 +14,6 @@
 
 #include "base/clock.h"
 
-#define MAX_WAIT_MS 3000
-
 static const struct refresh_watching refs_watching;
 
 struct refs_watch {
@@ -251,7 +249,7 @@ static int ensure(struct ctx *ctx, struct model *model, struct refs_watch *w,
 	r = clone_known_refs(w->clone, &refs);
 	if (r == 0 && (!shown || now - heard >= FOREVER_MS)) {
 		clone_refs_unref(steal(&refs));
-		old = ctx_narrow(ctx, MAX_WAIT_MS);
+		old = ctx_narrow(ctx, CHECKOUT_WAIT_MS);
 		r = ask(ctx, model, w, model->config.ttl_ms, &refs);
 		ctx_widen(ctx, old);
 		/* The question goes on in the background: without this, its

@@ -20,7 +20,6 @@
 
 static const struct provider provider_step_log;
 
-#define MOMENT_MS 1000
 #define NOT_YET_MS 5000
 #define NEVER_MS (INT64_C(10) * 60 * 1000)
 /* A log that grew within this time belongs to a step that runs: not asked. */
