@@ -7,7 +7,7 @@
 #include "base/map.h"
 
 struct note {
-	struct note *next;
+	struct note *prev, *next;
 	uint64_t ino; /* the parent's, with a name */
 	bool content;
 	char name[];
@@ -27,7 +27,7 @@ struct inval {
 	struct thread *thread, *answers;
 	struct mutex lock;
 	struct cond work, said, asked;
-	struct note *first, *last; /* all under lock */
+	struct note *notes; /* all under lock; the next to be told first */
 	uint64_t n_queued, n_said;
 	struct later *later; /* in the order of goals, and of ends */
 	bool stopping;
@@ -51,14 +51,11 @@ static struct note *take(struct inval *inval)
 	struct note *note;
 
 	mutex_lock(&inval->lock);
-	while (!inval->first && !inval->stopping)
+	while (!inval->notes && !inval->stopping)
 		cond_wait(&inval->work, &inval->lock);
-	note = inval->stopping ? NULL : inval->first;
-	if (note) {
-		inval->first = note->next;
-		if (!inval->first)
-			inval->last = NULL;
-	}
+	note = inval->stopping ? NULL : inval->notes;
+	if (note)
+		DL_DELETE(inval->notes, note);
 	mutex_unlock(&inval->lock);
 	return note;
 }
@@ -154,10 +151,8 @@ struct inval *inval_stop(struct inval *inval)
 	if (!inval)
 		return NULL;
 	inval_finish(inval);
-	for (note = inval->first; note; note = next) {
-		next = note->next;
+	DL_FOREACH_SAFE (inval->notes, note, next)
 		free(note);
-	}
 	cond_done(&inval->asked);
 	cond_done(&inval->said);
 	cond_done(&inval->work);
@@ -182,16 +177,14 @@ static void queue(struct inval *inval, uint64_t ino, const char *name,
 	note->content = content;
 	memcpy(note->name, name, n + 1);
 	mutex_lock(&inval->lock);
-	if (inval->stopping || (inval->last && same(inval->last, note))) {
+	/* utlist's head knows the last one. */
+	if (inval->stopping ||
+	    (inval->notes && same(inval->notes->prev, note))) {
 		mutex_unlock(&inval->lock);
 		free(note);
 		return;
 	}
-	if (inval->last)
-		inval->last->next = note;
-	else
-		inval->first = note;
-	inval->last = note;
+	DL_APPEND(inval->notes, note);
 	inval->n_queued++;
 	cond_signal(&inval->work);
 	mutex_unlock(&inval->lock);
