@@ -42,7 +42,8 @@ BELOW = {
 
 # vendor: (its headers, the files that may include them)
 DOORS = {
-    "curl": (("curl/*",), ("src/wire/http.c", "src/wire/http_errno.c")),
+    "curl": (("curl/*",), ("src/wire/http.c", "src/wire/http_errno.c",
+                           "src/wire/http_url.c")),
     "SQLite": (("sqlite3*.h",), ("src/store/cache*.c",)),
     "libgit2": (("git2.h", "git2/*"), ("src/store/objects*.c",)),
     "cJSON": (("cJSON*.h", "cjson/*"), ("src/base/json.c",)),

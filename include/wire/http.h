@@ -104,8 +104,21 @@ int http_perform(struct ctx *ctx, struct http *http,
 /* Exchanges since http_new, for `status`. */
 uint64_t http_n_requests(struct http *);
 
-/* Parts of a URL, as this module sees them. True when both have the same
- * scheme, host and port. */
+/* A URL and its parts, as curl sees them. */
+struct http_url {
+	char *text; /* without user, password and fragment */
+	char *base; /* "https://example.org", ":8443" if it is said */
+	const char *authority; /* what follows "://" in base */
+	char *origin;          /* "https://example.org:443" */
+	char *host;            /* in small letters; "[::1]" */
+	bool https;
+	bool loopback; /* 127/8, ::1, localhost */
+};
+void http_url_done(struct http_url *);
+DEFINE_CLEANUP_DONE(struct http_url, http_url_done);
+/* -EINVAL: no URL, or neither http nor https; -ERANGE: no such port. */
+int http_url_parse(const char *text, struct http_url *ret_url);
+/* True when both have the same scheme, host and port. */
 bool http_same_origin(const char *url_a, const char *url_b);
 bool http_is_loopback(const char *url); /* 127/8, ::1, localhost */
 

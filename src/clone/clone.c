@@ -10,17 +10,6 @@
 #include "base/file.h"
 #include "base/text.h"
 
-/* "https://host:port" of a URL. */
-static char *origin_of(const char *url)
-{
-	const char *host = strstr(url, "://");
-	size_t n;
-
-	host = host ? host + 3 : url;
-	n = (size_t)(host - url) + strcspn(host, "/?#");
-	return xmemdup0(url, n);
-}
-
 static void sweep(void *arg)
 {
 	struct clones *cs = arg;
@@ -31,6 +20,7 @@ static void sweep(void *arg)
 int clones_new(const struct clones_config *config, struct clones **ret_clones)
 {
 	cleanup(clones_free) struct clones *cs = xcalloc(1, sizeof(*cs));
+	cleanup(http_url_done) struct http_url url = {0};
 	size_t n = strlen(config->git_url);
 	int r;
 
@@ -41,7 +31,8 @@ int clones_new(const struct clones_config *config, struct clones **ret_clones)
 	while (n && config->git_url[n - 1] == '/')
 		n--;
 	cs->git_url = xmemdup0(config->git_url, n);
-	cs->origin = origin_of(cs->git_url);
+	r = http_url_parse(cs->git_url, &url);
+	cs->origin = xstrdup(r < 0 ? cs->git_url : url.base);
 	cs->dir = xstrdup(config->dir);
 	cs->credential = config->credential;
 	cs->http = config->http;

@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/own.h"
 #include "base/text.h"
+#include "wire/http.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -52,10 +53,9 @@ static int say(char why[static 1024], int errnum, const char *fmt, ...)
 /* "api.bitbucket.org:8080" of "https://api.bitbucket.org:8080/2.0". */
 static char *authority(const char *api_url)
 {
-	const char *start = strstr(api_url, "://");
+	cleanup(http_url_done) struct http_url url = {0};
 
-	start = start ? start + 3 : api_url;
-	return xmemdup0(start, strcspn(start, "/"));
+	return xstrdup(http_url_parse(api_url, &url) < 0 ? "" : url.authority);
 }
 
 char *account_host_name(const char *api_url)

@@ -138,49 +138,30 @@ static bool has_blank_or_control(const char *s)
 /* Host, optional port and path of an http or https URL; why it is none. */
 static const char *url_problem(const char *url)
 {
+	cleanup(http_url_done) struct http_url parsed = {0};
 	const char *host;
 	size_t n_host;
-	const char *colon;
-	uint64_t port;
+	int r;
 
 	if (has_blank_or_control(url))
 		return "has a blank or a control character in it";
-	if (!strncasecmp(url, "https://", 8))
-		host = url + 8;
-	else if (!strncasecmp(url, "http://", 7))
-		host = url + 7;
-	else
+	if (strncasecmp(url, "https://", 8) && strncasecmp(url, "http://", 7))
 		return "does not begin with https:// or http://";
+	host = strstr(url, "://") + 3;
 	if (strpbrk(host, "?#"))
 		return "has a query or a fragment";
 	n_host = strcspn(host, "/");
 	if (memchr(host, '@', n_host))
 		return "has a user name or a password in it, which belongs "
 		       "into BITBUCKETFS_TOKEN or the configuration file";
-	if (*host == '[') {
-		const char *end = memchr(host, ']', n_host);
-
-		if (!end || end == host + 1)
-			return "has no host";
-		colon = end + 1 < host + n_host ? end + 1 : NULL;
-		if (colon && *colon != ':')
-			return "has no host";
-	} else {
-		colon = memchr(host, ':', n_host);
-		if (!n_host || colon == host)
-			return "has no host";
-	}
-	if (colon) {
-		char digits[8] = "";
-		size_t n = (size_t)(host + n_host - colon) - 1;
-
-		if (!n || n >= sizeof(digits))
-			return "has an impossible port";
-		memcpy(digits, colon + 1, n);
-		if (text_parse_u64(digits, 65535, &port) || !port)
-			return "has an impossible port";
-	}
-	return NULL;
+	/* curl forgives both: "///host" and a port that is not there. */
+	if (!n_host || *host == ':')
+		return "has no host";
+	r = http_url_parse(url, &parsed);
+	if (host[n_host - 1] == ':' || r == -ERANGE ||
+	    (!r && !strcmp(strrchr(parsed.origin, ':'), ":0")))
+		return "has an impossible port";
+	return r ? "has no host" : NULL;
 }
 
 static int set_url(struct config *config, char **place, const char *value)
@@ -651,11 +632,12 @@ int config_finish(struct config *config)
 	if (!config->git_url && !strcmp(config->api_url, CONFIG_API_URL)) {
 		config->git_url = xstrdup(CONFIG_GIT_URL);
 	} else if (!config->git_url) {
-		const char *host = strstr(config->api_url, "://") + 3;
-		size_t n = (size_t)(host - config->api_url) +
-			   strcspn(host, "/");
+		cleanup(http_url_done) struct http_url url = {0};
 
-		config->git_url = xmemdup0(config->api_url, n);
+		r = http_url_parse(config->api_url, &url);
+		if (r < 0)
+			return config_fail(config, "api_url is no URL");
+		config->git_url = steal(&url.base);
 	}
 	if (config->token) {
 		r = check_cleartext(config, "api_url", config->api_url);

@@ -14,8 +14,6 @@
 
 #include "base/clock.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <signal.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -37,106 +35,6 @@ struct http {
 	atomic_uint_fast64_t n_requests;
 	struct http_slots pool;
 };
-
-/* ---- URLs ---------------------------------------------------------------- */
-
-struct url {
-	char *text;   /* without user, password and fragment */
-	char *origin; /* "https://example.org:443" */
-	char *host;
-	bool https;
-	bool loopback;
-};
-
-static void url_done(struct url *url)
-{
-	free(url->text);
-	free(url->origin);
-	free(url->host);
-	memset(url, 0, sizeof(*url));
-}
-DEFINE_CLEANUP_DONE(struct url, url_done);
-
-DEFINE_CLEANUP(CURLU *, curl_url_cleanup);
-
-static char *url_part(CURLU *parts, CURLUPart what, unsigned flags)
-{
-	char *part = NULL;
-	char *copy;
-
-	if (curl_url_get(parts, what, &part, flags))
-		return NULL;
-	copy = xstrdup(part);
-	curl_free(part);
-	return copy;
-}
-
-static bool host_is_loopback(const char *host)
-{
-	struct in_addr v4;
-
-	if (!strcmp(host, "localhost") || !strcmp(host, "[::1]"))
-		return true;
-	return inet_pton(AF_INET, host, &v4) == 1 &&
-	       ntohl(v4.s_addr) >> 24 == 127;
-}
-
-/* curl's own parser, so that its idea of the host is also ours. */
-static int url_parse(const char *text, struct url *ret)
-{
-	cleanup(url_done) struct url url = {0};
-	cleanup(curl_url_cleanup) CURLU *parts = curl_url();
-	cleanup(free) char *scheme = NULL;
-	cleanup(free) char *port = NULL;
-
-	if (!parts)
-		return -ENOMEM;
-	for (const char *s = text; *s; s++)
-		if ((unsigned char)*s <= ' ' || *s == 127)
-			return -EINVAL;
-	/* "." and ".." may be names that somebody gave to a thing. */
-	if (curl_url_set(parts, CURLUPART_URL, text,
-			 CURLU_NON_SUPPORT_SCHEME | CURLU_PATH_AS_IS))
-		return -EINVAL;
-	/* A user in the URL would become a header that nobody decided on. */
-	curl_url_set(parts, CURLUPART_USER, NULL, 0);
-	curl_url_set(parts, CURLUPART_PASSWORD, NULL, 0);
-	curl_url_set(parts, CURLUPART_OPTIONS, NULL, 0);
-	curl_url_set(parts, CURLUPART_FRAGMENT, NULL, 0);
-
-	scheme = url_part(parts, CURLUPART_SCHEME, 0);
-	if (!scheme || (strcmp(scheme, "http") && strcmp(scheme, "https")))
-		return -EINVAL;
-	url.host = url_part(parts, CURLUPART_HOST, 0);
-	port = url_part(parts, CURLUPART_PORT, CURLU_DEFAULT_PORT);
-	url.text = url_part(parts, CURLUPART_URL, 0);
-	if (!url.host || !url.host[0] || !port || !url.text)
-		return -EINVAL;
-	for (char *s = url.host; *s; s++)
-		*s = (char)tolower((unsigned char)*s);
-	url.https = !strcmp(scheme, "https");
-	url.loopback = host_is_loopback(url.host);
-	url.origin = xasprintf("%s://%s:%s", scheme, url.host, port);
-	*ret = url;
-	memset(&url, 0, sizeof(url));
-	return 0;
-}
-
-bool http_same_origin(const char *url_a, const char *url_b)
-{
-	cleanup(url_done) struct url a = {0};
-	cleanup(url_done) struct url b = {0};
-
-	return !url_parse(url_a, &a) && !url_parse(url_b, &b) &&
-	       !strcmp(a.origin, b.origin);
-}
-
-bool http_is_loopback(const char *text)
-{
-	cleanup(url_done) struct url url = {0};
-
-	return !url_parse(text, &url) && url.loopback;
-}
 
 /* ---- Slots --------------------------------------------------------------- */
 
@@ -220,7 +118,7 @@ struct hop {
 	const struct http_sink *sink;
 	struct http_response *response;
 	CURL *easy;
-	const struct url *url;
+	const struct http_url *url;
 	/* What became of it */
 	int64_t began_ms;
 	int64_t moved_ms;  /* when the last byte went either way */
@@ -626,7 +524,7 @@ static bool is_redirect(long status)
 }
 
 static int may_go(struct ctx *ctx, const struct http_request *request,
-		  const struct url *url)
+		  const struct http_url *url)
 {
 	if (request->authorization && !url->https && !url->loopback)
 		return ctx_fail(ctx, -EPERM,
@@ -654,17 +552,17 @@ static int check_request(struct ctx *ctx, const struct http_request *request)
 
 /* Where a 3xx leads, made absolute by curl; false: nowhere, it is the answer.
  */
-static bool redirect_target(struct hop *hop, struct url *ret)
+static bool redirect_target(struct hop *hop, struct http_url *ret)
 {
 	char *text = NULL;
 
 	curl_easy_getinfo(hop->easy, CURLINFO_REDIRECT_URL, &text);
-	return text && url_parse(text, ret) == 0;
+	return text && http_url_parse(text, ret) == 0;
 }
 
 static void say_location(struct hop *hop)
 {
-	cleanup(url_done) struct url target = {0};
+	cleanup(http_url_done) struct http_url target = {0};
 
 	if (is_redirect(hop->response->status) &&
 	    redirect_target(hop, &target) &&
@@ -677,10 +575,10 @@ static void say_location(struct hop *hop)
  * What a 3xx asks for: 1 to go on to *url, 0 when it is the answer. A body is
  * given to the one it was written for: it may hold a secret too.
  */
-static int redirect(struct hop *hop, struct url *url, const char **method,
+static int redirect(struct hop *hop, struct http_url *url, const char **method,
 		    bool *body, unsigned n_hops)
 {
-	cleanup(url_done) struct url target = {0};
+	cleanup(http_url_done) struct http_url target = {0};
 	long status = hop->response->status;
 
 	if (hop->request->no_redirects || !is_redirect(status) ||
@@ -701,14 +599,14 @@ static int redirect(struct hop *hop, struct url *url, const char **method,
 		*method = "GET";
 		*body = false;
 	}
-	url_done(url);
+	http_url_done(url);
 	*url = target;
 	memset(&target, 0, sizeof(target));
 	return 1;
 }
 
 static int perform_in_slot(struct http *http, struct http_slot *slot,
-			   struct hop *hop, struct url *url)
+			   struct hop *hop, struct http_url *url)
 {
 	cleanup(free) char *first_origin = xstrdup(url->origin);
 	bool body = hop->request->body != NULL;
@@ -748,7 +646,7 @@ int http_perform(struct ctx *ctx, struct http *http,
 		 const struct http_sink *sink,
 		 struct http_response *ret_response)
 {
-	cleanup(url_done) struct url url = {0};
+	cleanup(http_url_done) struct http_url url = {0};
 	struct hop hop = {.ctx = ctx,
 			  .request = request,
 			  .sink = sink,
@@ -757,9 +655,10 @@ int http_perform(struct ctx *ctx, struct http *http,
 	int r;
 
 	http_response_init(ret_response);
-	r = url_parse(request->url, &url);
+	r = http_url_parse(request->url, &url);
 	if (r < 0)
-		return ctx_fail(ctx, r, "not an http or https URL");
+		return ctx_fail(ctx, r == -ERANGE ? -EINVAL : r,
+				"not an http or https URL");
 	r = check_request(ctx, request);
 	if (r < 0)
 		return r;

@@ -55,20 +55,12 @@ static int answer_write(void *arg, const void *data, size_t n)
 }
 
 /* The host of a URL, for sentences: never its path's secrets or its query. */
-static void host_of(const char *url, char *out, size_t size)
+static void host_of(const char *text, char *out, size_t size)
 {
-	const char *start = strstr(url, "://");
-	const char *at;
-	size_t n;
+	cleanup(http_url_done) struct http_url url = {0};
 
-	start = start ? start + 3 : url;
-	n = strcspn(start, "/?#");
-	at = memchr(start, '@', n);
-	if (at) {
-		n -= (size_t)(at + 1 - start);
-		start = at + 1;
-	}
-	snprintf(out, size, "%.*s", (int)(n < size ? n : size - 1), start);
+	snprintf(out, size, "%s",
+		 http_url_parse(text, &url) < 0 ? "the server" : url.authority);
 }
 
 /* What a server says about its refusal in plain text, as one clean line. */

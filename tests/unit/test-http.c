@@ -340,6 +340,41 @@ static void test_no_line_end_in_a_header(void **state)
 	assert_int_equal(tiny_n_requests(f->world.tiny), 0);
 }
 
+static void check_parts(const char *text, const char *whole, const char *base,
+			const char *authority, const char *origin,
+			const char *host)
+{
+	cleanup(http_url_done) struct http_url url = {0};
+
+	assert_int_equal(http_url_parse(text, &url), 0);
+	assert_string_equal(url.text, whole);
+	assert_string_equal(url.base, base);
+	assert_string_equal(url.authority, authority);
+	assert_string_equal(url.origin, origin);
+	assert_string_equal(url.host, host);
+}
+
+static void test_parts(void **state)
+{
+	struct http_url url = {.https = true};
+
+	(void)state;
+	check_parts("https://A.org/a/../b?q#f", "https://A.org/a/../b?q",
+		    "https://A.org", "A.org", "https://a.org:443", "a.org");
+	check_parts("HTTP://u:p@[::1]:8080", "http://[::1]:8080/",
+		    "http://[::1]:8080", "[::1]:8080", "http://[::1]:8080",
+		    "[::1]");
+	check_parts("https://a.org:443?x=/", "https://a.org:443/?x=/",
+		    "https://a.org:443", "a.org:443", "https://a.org:443",
+		    "a.org");
+	assert_int_equal(http_url_parse("https://a:65536/", &url), -ERANGE);
+	assert_int_equal(http_url_parse("https://a b/", &url), -EINVAL);
+	assert_int_equal(http_url_parse("ssh://a/", &url), -EINVAL);
+	assert_int_equal(http_url_parse("https://", &url), -EINVAL);
+	/* What failed left nothing behind. */
+	assert_true(url.https && !url.text);
+}
+
 static void test_origins(void **state)
 {
 	(void)state;
@@ -461,6 +496,7 @@ int main(void)
 		TEST(test_no_credential_over_plain_http),
 		TEST(test_no_other_scheme),
 		TEST(test_no_line_end_in_a_header),
+		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_origins),
 		TEST(test_proxies),
 		TEST(test_heads),
