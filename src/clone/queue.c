@@ -100,8 +100,7 @@ static void close_job(struct clones *cs, struct clone_job *j)
 	struct clone_job *other;
 
 	check(j->clones == cs);
-	LL_FOREACH2(j->clone->joinable, other, next_joinable)
-	{
+	LL_FOREACH2 (j->clone->joinable, other, next_joinable) {
 		if (other == j)
 			break;
 	}
@@ -301,8 +300,7 @@ static struct clone_job *find_job(struct clones *cs, struct clone *c,
 	struct clone_job *j;
 
 	check(c->clones == cs);
-	LL_FOREACH2(c->joinable, j, next_joinable)
-	{
+	LL_FOREACH2 (c->joinable, j, next_joinable) {
 		if (!same_work(j, what))
 			continue;
 		if (what->all && !j->all && j->stage == CLONE_JOB_RUNNING)

@@ -348,16 +348,14 @@ static void forget(struct model *model, struct node *top)
 	struct refs_watch *w, *next, *gone = NULL;
 
 	mutex_lock(&model->lock);
-	LL_FOREACH_SAFE(model->refs_watches, w, next)
-	{
+	LL_FOREACH_SAFE (model->refs_watches, w, next) {
 		if (top && w->top != top)
 			continue;
 		LL_DELETE(model->refs_watches, w);
 		LL_PREPEND(gone, w);
 	}
 	mutex_unlock(&model->lock);
-	LL_FOREACH_SAFE(gone, w, next)
-	{
+	LL_FOREACH_SAFE (gone, w, next) {
 		watch_free(model, w);
 	}
 }

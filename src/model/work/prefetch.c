@@ -249,8 +249,8 @@ struct prefetch *prefetch_free(struct prefetch *prefetch)
 	mutex_unlock(&prefetch->lock);
 	for (unsigned i = 0; i < prefetch->n_threads; i++)
 		thread_join(prefetch->threads[i]);
-	LL_FOREACH_SAFE(prefetch->jobs, job, next)
-	job_free(job);
+	LL_FOREACH_SAFE (prefetch->jobs, job, next)
+		job_free(job);
 	for (size_t i = 0; i < RUNS; i++)
 		run_done(&prefetch->runs[i]);
 	cond_done(&prefetch->cond);

@@ -393,10 +393,9 @@ struct refresh *refresh_stop(struct refresh *refresh)
 	mutex_unlock(&refresh->lock);
 	thread_join(refresh->thread);
 	HASH_CLEAR(hh, refresh->jobs);
-	LL_FOREACH_SAFE(refresh->first, job, after)
-	job_free(refresh, job);
-	LL_FOREACH_SAFE(refresh->watched, w, next_w)
-	{
+	LL_FOREACH_SAFE (refresh->first, job, after)
+		job_free(refresh, job);
+	LL_FOREACH_SAFE (refresh->watched, w, next_w) {
 		node_unref(refresh->model->nodes, w->node);
 		free(w);
 	}
