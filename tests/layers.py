@@ -12,8 +12,9 @@ is a folder of MODULES; modules of a floor may not need each other in a circle.
 Besides: a header in include/ is for another floor, one in src/ for its own; what
 a floor must never know is not dragged in by what it includes (NEVER_SEES); no
 file over 800 lines, no floor over a quarter of the program, no file that no
-meson.build lists, and no function that cannot say how much it writes or hides its
-errors.
+meson.build lists, no function that nobody calls and none that leaves its file
+without need (FOR_TESTS), no symbol without its module's prefix (PREFIXES), and no
+function that cannot say how much it writes or hides its errors.
 """
 
 import fnmatch
@@ -72,6 +73,32 @@ NEVER_SEES = {"fs": {"content", "clone", "api", "table", "wire", "store"}}
 
 # Folders that are one module: their files are its parts.
 MODULES = ("src/clone",)
+
+# What only tests call: clocks and bounds that they set, what they look at.
+FOR_TESTS = set("""
+    clock_advance clock_fake clock_real clock_suspend ctx_group_waiting
+    cache_set_max_bytes objects_keep_big objects_big_hashed objects_alloc_most
+    objects_disk_bytes objects_trim spool_disk_bytes dirlists_bytes
+    credential_renewed upload_pack_patience answer_peek_version
+""".split())
+
+# What symbols of a file begin with beside its name, its name's beginning or its
+# folder's: what it is a set or a part of, by name.
+PREFIXES = {
+    "src/base/defs.c": "xasprintf xcalloc xmalloc xmemdup0 xrealloc xstrdup",
+    "src/base/file.c": "fd_close",
+    "src/base/mem.c": "blob buf",
+    "src/base/sync.c": "cond mutex thread",
+    "src/clone/*": "clones",
+    "src/cmd/*": "command",
+    "src/content/documents*": "scope collection",
+    "src/content/stream*": "streams",
+    "src/model/dirlist.c": "dirlists listed opened",
+    "src/model/*": "provider",
+    "src/model/stream/*": "stream_file",
+    # The rows of one table.
+    "src/table/*": "resource",
+}
 
 LINES_MOST = 800
 SHARE_MOST = 0.25
@@ -329,6 +356,66 @@ def check_shares(root):
                    "more than a quarter of the program")
 
 
+# ---- symbols ----
+
+def symbols_of(texts):
+    """(path, line, symbol) of what leaves its file."""
+    for path, text in texts.items():
+        for pattern in (FUNCTION, DATA):
+            for match in pattern.finditer(text):
+                line = text.count("\n", 0, match.start(1)) + 1
+                yield path, line, match.group(1)
+
+
+def has_prefix(path, symbol):
+    folder, name = path.rsplit("/", 1)
+    parts = name[:-2].split("_")
+    allowed = ["_".join(parts[:n + 1]) for n in range(len(parts))]
+    allowed += folder.split("/")[1:]
+    for place, more in PREFIXES.items():
+        if fnmatch.fnmatchcase(path, place):
+            allowed += more.split()
+    return any(symbol == p or symbol.startswith(p + "_") for p in allowed)
+
+
+def check_symbols(root):
+    """Symbols that nobody needs, or that say another module than theirs."""
+    def texts_of(files):
+        return {f.relative_to(root).as_posix():
+                NO_CODE.sub(blank, f.read_text()) for f in sorted(files)}
+
+    texts = texts_of((root / "src").rglob("*.c"))
+    headers = texts_of(f for top in ("include", "src")
+                       for f in (root / top).rglob("*.h"))
+    words = {path: set(WORD.findall(text)) for path, text in texts.items()}
+    # A header uses what it makes a macro or a cleanup of.
+    used_by_headers = set()
+    for text in headers.values():
+        text = text.replace("\\\n", " ")
+        for line in re.findall(r"^#\s*define[^\n]*|^DEFINE_\w+\(.*?\);|"
+                               r"^static inline.*?^\}", text,
+                               re.MULTILINE | re.DOTALL):
+            used_by_headers |= set(WORD.findall(line))
+    outside = set()
+    for top in ("tests/unit", "packaging"):
+        for file in (root / top).rglob("*.[ch]"):
+            outside |= set(WORD.findall(NO_CODE.sub(blank, file.read_text())))
+    for path, line, symbol in symbols_of(texts):
+        if symbol == "main":
+            continue
+        if not has_prefix(path, symbol):
+            yield f"{path}:{line}: {symbol} has not its module's prefix"
+        if symbol in used_by_headers or any(
+                symbol in words[other] for other in texts if other != path):
+            continue
+        own = len(re.findall(rf"\b{symbol}\b", texts[path])) > 1
+        if symbol in outside and (own or symbol in FOR_TESTS):
+            continue
+        why = ("only its own file uses it: static" if own else
+               "only tests use it" if symbol in outside else "nobody uses it")
+        yield f"{path}:{line}: {symbol}: {why}"
+
+
 # ---- lists of files ----
 
 LISTED = re.compile(r"^ +'([\w./-]+)',$", re.MULTILINE)
@@ -389,7 +476,7 @@ def violations(root):
                 found += [f"{path}:{n}: {what}" for n, what in check]
             n_files += 1
     for check in (check_drags, check_public, check_circles, check_shares,
-                  check_lists):
+                  check_lists, check_symbols):
         found += check(root)
     return found, n_files
 
@@ -419,9 +506,9 @@ CLEAN = {
         '#include "wire/http.h"\n#include "store/cache.h"\n',
     "src/cmd/mount.c": '#include "wire/http.h"\n#include "fs/session.h"\n'
     '/* #include <curl/curl.h> strcpy(a, b) */\n'
-    '// sprintf(x)\nconst char *s = "gets(x)"; int my_strcpy(int);\n',
+    '// sprintf(x)\nstatic const char *s = "gets(x)"; int my_strcpy(int);\n',
     "tests/unit/test-http.c": '#include <curl/curl.h>\n#include "fs/ops.h"\n'
-    'int git(void) { return system("git init"); }\n',
+    'int git(void) { return system("git init") + flight_land(); }\n',
 }
 
 # what is wrong: (the file, its text, what must be said of it)
@@ -456,11 +543,25 @@ WRONG = {
     "a public header for nobody": (
         "include/store/pack.h", "int x;\n", "only its own floor"),
     "a circle": (
-        "src/store/cache.c", "int cache_get(void)\n{\n\treturn flight_join();"
-        "\n}\n", "a circle: src/store/cache needs flight_join"),
+        "src/store/cache.c", "int cache_get(void)\n{\n\treturn flight_join() "
+        "+ cache_open();\n}\n", "a circle: src/store/cache needs flight_join"),
     "a circle of data": (
-        "src/store/cache.c", "const struct x cache_get = {\n\tflight_join,\n};\n",
+        "src/store/cache.c", "const struct x cache_get = {\n\tflight_join, "
+        "cache_open,\n};\n",
         "a circle: src/store/cache needs flight_join"),
+    "a function that nobody calls": (
+        "src/store/cache_sums.c", "int cache_sums(void)\n{\n\treturn 0;\n}\n",
+        "cache_sums: nobody uses it"),
+    "data that nobody uses": (
+        "src/store/cache_sums.c", "const int cache_sums[] = {0};\n",
+        "cache_sums: nobody uses it"),
+    "a function that only its file calls": (
+        "src/store/cache_sums.c", "int cache_sums(void)\n{\n\treturn 0;\n}\n"
+        "static int f(void)\n{\n\treturn cache_sums();\n}\n", "static"),
+    "another module's prefix": (
+        "src/cmd/config.c", "int flight_land(void)\n{\n\treturn 0;\n}\n"
+        "static int f(void)\n{\n\treturn flight_land();\n}\n",
+        "flight_land has not"),
     "a file that is not built": (
         "src/wire/meson.build", "sources += files(\n)\n", "http.c is not listed"),
     "a list that is not sorted": (
@@ -510,7 +611,7 @@ WRONG = {
         "src/wire/tables.c", None, "more than a quarter"),
     "too long, a test": ("tests/unit/test-link.c", "\n" * 801, "801 lines"),
 } | {
-    name: ("src/wire/link.c", f"\nvoid f(void)\n{{\n\t{name} (a);\n}}\n",
+    name: ("src/wire/link.c", f"\nstatic void f(void)\n{{\n\t{name} (a);\n}}\n",
            f"link.c:4: {name}() is banned")
     for name in BANNED_IN_PROGRAM
 } | {

@@ -175,10 +175,7 @@ int bitbucket_get_repository(struct ctx *, struct bitbucket *,
 /* An object as one of the above; -EBADMSG when it names no repository. */
 int bitbucket_read_repository(const struct json *,
 			      struct bitbucket_repository *ret);
-/* GET /workspaces/{ws}: its uuid. */
-int bitbucket_get_workspace(struct ctx *, struct bitbucket *, const char *slug,
-			    struct bitbucket_workspace *ret);
-/* An object as one of the above; -EBADMSG when it names no workspace. */
+/* An object as a workspace; -EBADMSG when it names none. */
 int bitbucket_read_workspace(const struct json *,
 			     struct bitbucket_workspace *ret);
 void bitbucket_workspace_done(struct bitbucket_workspace *);

@@ -21,7 +21,6 @@
 #define acquires(...) TSA(acquire_capability(__VA_ARGS__))
 #define releases(...) TSA(release_capability(__VA_ARGS__))
 #define requires_lock(...) TSA(requires_capability(__VA_ARGS__))
-#define excludes_lock(...) TSA(locks_excluded(__VA_ARGS__))
 #define no_lock_analysis TSA(no_thread_safety_analysis)
 
 /* Locking twice and unlocking what another thread holds are found (and end the

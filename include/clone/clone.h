@@ -62,7 +62,6 @@ int clone_open(struct clones *, const char *uuid, const char *workspace,
 	       struct clone **ret_clone);
 /* It has (still, or by what it told itself since) that name. */
 bool clone_is_named(struct clone *, const char *workspace, const char *slug);
-struct clone *clone_ref(struct clone *);
 struct clone *clone_unref(struct clone *);
 DEFINE_CLEANUP(struct clone *, clone_unref);
 
@@ -181,12 +180,6 @@ int clone_blob_file(struct ctx *, struct clone *, const struct oid *,
  * and the next clone_tracking_get, clone_get_commit bring what is not whole. 0,
  * or -errno of the machine. */
 int clone_check(struct ctx *, struct clone *);
-int clone_diff(struct clone *, const struct oid *before,
-	       const struct oid *after,
-	       int (*each)(void *arg, const char *path,
-			   const struct tree_entry *before,
-			   const struct tree_entry *after),
-	       void *arg);
 /* The time (s) at which this cache saw this path of the ref get this content,
  * always after what was shown there before (src/model/README.md, 4). path "" is
  * the root. Cheap. */

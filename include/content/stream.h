@@ -41,7 +41,6 @@ struct stream;
  */
 struct stream *stream_get(struct streams *, const char *key, const char *path,
 			  int64_t size);
-struct stream *stream_ref(struct stream *);
 struct stream *stream_unref(struct stream *); /* NULL is fine; returns NULL */
 DEFINE_CLEANUP(struct stream *, stream_unref);
 const char *stream_key(const struct stream *);

@@ -96,9 +96,6 @@ int cache_touch(struct cache *, const char *key, int64_t ttl_ms); /* -ENOENT */
 /* Makes it STALE by more than its lifetime: the next reader asks again. A key
  * that is not there is fine, here and below. */
 int cache_expire(struct cache *, const char *key);
-/* Every key beginning with prefix up to a '/' or its end ("repo/a" does not
- * touch "repo/ab"); NULL: all. */
-int cache_expire_below(struct cache *, const char *prefix);
 int cache_remove(struct cache *, const char *key);
 
 /* Facts: small values without a lifetime, in name spaces. */

@@ -159,26 +159,6 @@ int bitbucket_list_workspaces(struct ctx *ctx, struct bitbucket *b,
 	return 0;
 }
 
-int bitbucket_get_workspace(struct ctx *ctx, struct bitbucket *b,
-			    const char *slug, struct bitbucket_workspace *ret)
-{
-	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
-	cleanup(json_free) struct json *json = NULL;
-	cleanup(free) char *path = bitbucket_workspace_path(slug);
-	int r = bitbucket_get(ctx, b, path, NULL, &reply);
-
-	if (r < 0)
-		return r;
-	r = bitbucket_parse(ctx, &reply, path, &json);
-	if (r < 0)
-		return r;
-	if (bitbucket_read_workspace(json, ret))
-		return ctx_fail(ctx, -EIO,
-				"Bitbucket's answer to %s is no workspace.",
-				path);
-	return 0;
-}
-
 /* ---- repositories ---- */
 
 int bitbucket_get_repository(struct ctx *ctx, struct bitbucket *b,

@@ -30,8 +30,6 @@ void budget_window_add(struct window *, int64_t minute, enum ctx_class,
 		       unsigned n);
 void budget_window_add_all(struct window *, const struct window *);
 void budget_window_clear(struct window *);
-unsigned budget_window_at(const struct window *, int64_t minute,
-			  enum ctx_class);
 
 /* What the service said last. All times: wall clock. */
 struct said {
@@ -71,7 +69,6 @@ int64_t budget_quota_left(const struct quota *); /* ≥ 0 */
 int64_t budget_quota_reserve(const struct quota *, enum ctx_class);
 /* 0: the class may spend n now; else when it may, wall clock. */
 int64_t budget_quota_wait(const struct quota *, enum ctx_class, unsigned n);
-unsigned budget_quota_used(const struct quota *, enum ctx_class);
 /* What is left is reckoned from the service's word, not from our count alone.
  */
 bool budget_quota_is_told(const struct quota *);

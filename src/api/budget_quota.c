@@ -52,7 +52,7 @@ void budget_window_clear(struct window *w)
 	memset(w, 0, sizeof(*w));
 }
 
-unsigned budget_window_at(const struct window *w, int64_t minute,
+static unsigned window_at(const struct window *w, int64_t minute,
 			  enum ctx_class who)
 {
 	const struct slot *slot = &w->slots[slot_of(minute)];
@@ -79,10 +79,10 @@ void budget_quota_count(struct quota *q, enum ctx_class who, unsigned n)
 static unsigned used_at(const struct quota *q, int64_t minute,
 			enum ctx_class who)
 {
-	unsigned shared = budget_window_at(&q->ledger, minute, who) +
-			  budget_window_at(&q->writing, minute, who) +
-			  budget_window_at(&q->unwritten, minute, who);
-	unsigned own = budget_window_at(&q->own, minute, who);
+	unsigned shared = window_at(&q->ledger, minute, who) +
+			  window_at(&q->writing, minute, who) +
+			  window_at(&q->unwritten, minute, who);
+	unsigned own = window_at(&q->own, minute, who);
 
 	return shared > own ? shared : own;
 }
@@ -96,7 +96,7 @@ static unsigned used_in_minute(const struct quota *q, int64_t minute)
 	return n;
 }
 
-unsigned budget_quota_used(const struct quota *q, enum ctx_class who)
+static unsigned quota_used(const struct quota *q, enum ctx_class who)
 {
 	int64_t minute = clock_wall_ms() / MINUTE_MS;
 	unsigned n = 0;
@@ -188,7 +188,7 @@ static struct reckoning reckon(const struct quota *q)
 	struct reckoning r = {.left = budget_quota_limit(q)};
 
 	for (int who = 0; who < CTX_CLASSES; who++)
-		r.left -= budget_quota_used(q, (enum ctx_class)who);
+		r.left -= quota_used(q, (enum ctx_class)who);
 	hear_again(q, now, &r);
 	if (near_ms && near_ms <= now && now < near_ms + NEAR_MS &&
 	    r.left > most) {
@@ -268,7 +268,7 @@ void budget_quota_state(const struct quota *q, struct budget_quota *ret)
 		.reset_ms = r.told && q->said.reset_ms ? q->said.reset_ms : 0,
 	};
 	for (int who = 0; who < CTX_CLASSES; who++) {
-		ret->by_class[who] = budget_quota_used(q, (enum ctx_class)who);
+		ret->by_class[who] = quota_used(q, (enum ctx_class)who);
 		ret->used += ret->by_class[who];
 	}
 	if (ret->left < ret->limit)

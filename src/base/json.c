@@ -491,11 +491,6 @@ struct json *json_append_object(struct json *array)
 	return append(array, cJSON_CreateObject());
 }
 
-void json_append_str(struct json *array, const char *value)
-{
-	append(array, cJSON_CreateString(value));
-}
-
 void json_append_copy(struct json *array, const struct json *value)
 {
 	append(array, cJSON_Duplicate(c(value), true));

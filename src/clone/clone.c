@@ -168,15 +168,6 @@ bool clone_is_named(struct clone *c, const char *workspace, const char *slug)
 	return is;
 }
 
-struct clone *clone_ref(struct clone *c)
-{
-	mutex_lock(&c->clones->lock);
-	check(c->refs > 0);
-	c->refs++;
-	mutex_unlock(&c->clones->lock);
-	return c;
-}
-
 struct clone *clone_unref(struct clone *c)
 {
 	struct clone_tracking *tracking, *next;
@@ -297,21 +288,6 @@ int clone_check(struct ctx *ctx, struct clone *c)
 	int r = clone_store(c, &objects);
 
 	return r < 0 ? r : objects_check(ctx, objects);
-}
-
-int clone_diff(struct clone *c, const struct oid *before,
-	       const struct oid *after,
-	       int (*each)(void *arg, const char *path,
-			   const struct tree_entry *before,
-			   const struct tree_entry *after),
-	       void *arg)
-{
-	struct objects *objects;
-	int r = clone_store(c, &objects);
-
-	return r < 0 ? r
-		     : objects_diff_trees(NULL, objects, before, after, each,
-					  arg);
 }
 
 int clone_resolve_short(struct clone *c, const char *hex, size_t n,

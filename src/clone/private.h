@@ -252,8 +252,6 @@ void clone_name_offered(struct clone *, const char *workspace,
 			const char *slug);
 
 /* tracking.c */
-/* Both of that line, owned by the clone. */
-struct clone_tracking *clone_tracking_new(struct clone *, const char *ref);
 void clone_tracking_free(struct clone_tracking *);
 /* The head that memory or, at the first call, the facts of an earlier mount
  * have; -ENOENT. */
@@ -285,7 +283,6 @@ void clone_refs_no_tree(struct clone *, const struct oid *);
 int clone_queue_start(struct clones *);
 void clone_queue_cancel(struct clones *);
 void clone_queue_stop(struct clones *);
-void clone_job_unref(struct clone_job *);
 /* Somebody waits: for an answer of the server, for a commit. */
 int clone_queue_ls_refs(struct ctx *, struct clone *, bool all);
 int clone_queue_fetch(struct ctx *, struct clone *, const struct oid *commit,

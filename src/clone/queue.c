@@ -64,7 +64,7 @@ static struct clone_job *job_new(struct clones *cs, struct clone *c,
 	return j;
 }
 
-void clone_job_unref(struct clone_job *j)
+static void job_unref(struct clone_job *j)
 {
 	struct clones *cs = j->clones;
 	bool last;
@@ -203,7 +203,7 @@ static void end(struct clone_job *j, int r)
 	cond_broadcast(&j->changed);
 	cond_broadcast(&cs->work);
 	mutex_unlock(&cs->lock);
-	clone_job_unref(j);
+	job_unref(j);
 }
 
 static void work(void *arg)
@@ -273,10 +273,10 @@ void clone_queue_cancel(struct clones *cs)
 	mutex_unlock(&cs->lock);
 	while (n) {
 		ctx_cancel(&gone[--n]->ctx);
-		clone_job_unref(gone[n]);
+		job_unref(gone[n]);
 	}
 	DL_FOREACH_SAFE (queued, j, next) {
-		clone_job_unref(j);
+		job_unref(j);
 	}
 }
 
@@ -391,8 +391,8 @@ static void leave(struct clone_job *j)
 	if (cancel)
 		ctx_cancel(&j->ctx);
 	if (unqueued)
-		clone_job_unref(j);
-	clone_job_unref(j);
+		job_unref(j);
+	job_unref(j);
 }
 
 static int wait_for(struct ctx *ctx, struct clone_job *j)

@@ -125,7 +125,7 @@ int clone_get_commit(struct ctx *ctx, struct clone *c, const struct oid *commit,
 
 /* ---- lines ---- */
 
-struct clone_tracking *clone_tracking_new(struct clone *c, const char *ref)
+static struct clone_tracking *tracking_new(struct clone *c, const char *ref)
 {
 	struct clone_tracking *tracking = xcalloc(1, sizeof(*tracking));
 
@@ -150,7 +150,7 @@ struct clone_tracking *clone_tracking(struct clone *c, const char *ref)
 	if (!ref)
 		ref = "";
 	n = strlen(ref);
-	fresh = clone_tracking_new(c, ref);
+	fresh = tracking_new(c, ref);
 	mutex_lock(&c->clones->lock);
 	HASH_FIND(hh, c->trackings, ref, n, tracking);
 	if (!tracking) {

@@ -152,14 +152,6 @@ void preflight_place_done(struct preflight_place *place)
 	place->inside = NULL;
 }
 
-enum preflight_mount preflight_find(const char *mountinfo, const char *path)
-{
-	cleanup(preflight_place_done) struct preflight_place place;
-
-	preflight_look(mountinfo, path, &place);
-	return place.what;
-}
-
 int preflight_place(const char *path, struct preflight_place *ret_place)
 {
 	cleanup(buf_done) struct buf text = BUF_INIT(MOUNTINFO_MAX);

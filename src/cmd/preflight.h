@@ -32,7 +32,6 @@ DEFINE_CLEANUP_DONE(struct preflight_place, preflight_place_done);
  * and without symlinks. Nothing of the mount itself is touched. */
 void preflight_look(const char *mountinfo, const char *path,
 		    struct preflight_place *ret_place);
-enum preflight_mount preflight_find(const char *mountinfo, const char *path);
 /* The same from the kernel's own; -errno if it cannot be read. */
 int preflight_place(const char *path, struct preflight_place *ret_place);
 int preflight_mounted(const char *path);

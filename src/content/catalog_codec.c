@@ -4,8 +4,8 @@
  */
 #include "content/catalog_private.h"
 
-const char *const catalog_root_names[] = {".bitbucketfs", NULL};
-const char *const catalog_workspace_names[] = {".workspace", NULL};
+static const char *const root_names[] = {".bitbucketfs", NULL};
+static const char *const workspace_names[] = {".workspace", NULL};
 
 static char *file_name(const char *slug, const char *const *own_names)
 {
@@ -17,7 +17,7 @@ static char *file_name(const char *slug, const char *const *own_names)
 
 /* ---- workspaces ---- */
 
-void catalog_ws_done(struct catalog_ws *w)
+static void workspace_done(struct catalog_ws *w)
 {
 	free(w->name);
 	free(w->slug);
@@ -28,7 +28,7 @@ void catalog_ws_done(struct catalog_ws *w)
 void catalog_ws_list_done(struct catalog_ws_list *list)
 {
 	for (size_t i = 0; i < list->n_items; i++)
-		catalog_ws_done(&list->items[i]);
+		workspace_done(&list->items[i]);
 	free(list->items);
 	*list = (struct catalog_ws_list){0};
 }
@@ -39,7 +39,7 @@ void catalog_ws_add(struct catalog_ws_list *list, const char *slug,
 	list->items = xrealloc(list->items,
 			       (list->n_items + 1) * sizeof(*list->items));
 	list->items[list->n_items++] = (struct catalog_ws){
-		.name = file_name(slug, catalog_root_names),
+		.name = file_name(slug, root_names),
 		.slug = xstrdup(slug),
 		.uuid = xstrdup(uuid ? uuid : ""),
 	};
@@ -108,7 +108,7 @@ void catalog_repository_make(const char *slug, const char *uuid,
 			     struct catalog_repository *ret)
 {
 	*ret = (struct catalog_repository){
-		.name = file_name(slug, catalog_workspace_names),
+		.name = file_name(slug, workspace_names),
 		.slug = xstrdup(slug),
 		.uuid = xstrdup(uuid),
 		.project = xstrdup(project),

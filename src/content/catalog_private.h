@@ -24,9 +24,6 @@
 #define MOST_ASKED 20 /* what vanished from a listing is asked for itself */
 #define KEY_WORKSPACES "workspaces"
 
-extern const char *const catalog_root_names[];      /* own names there */
-extern const char *const catalog_workspace_names[]; /* and there */
-
 /* ---- catalog_codec: lists as they are stored ---- */
 
 /* A workspace of the stored list; name is the file name of its slug. */
@@ -37,9 +34,7 @@ struct catalog_ws_list {
 	struct catalog_ws *items;
 	size_t n_items;
 };
-void catalog_ws_done(struct catalog_ws *);
 void catalog_ws_list_done(struct catalog_ws_list *);
-DEFINE_CLEANUP_DONE(struct catalog_ws, catalog_ws_done);
 DEFINE_CLEANUP_DONE(struct catalog_ws_list, catalog_ws_list_done);
 /* Makes the name and adds; uuid may be NULL. */
 void catalog_ws_add(struct catalog_ws_list *, const char *slug,

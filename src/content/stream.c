@@ -111,12 +111,6 @@ struct stream *stream_get(struct streams *all, const char *key,
 	return s;
 }
 
-struct stream *stream_ref(struct stream *s)
-{
-	refcount_take(&s->refcount);
-	return s;
-}
-
 struct stream *stream_unref(struct stream *s)
 {
 	struct streams *all;

@@ -63,7 +63,7 @@ static bool refs_name_found(struct dirlist_piece *piece,
 REFS_SPECIAL(branches, CLONE_BRANCHES)
 REFS_SPECIAL(tags, CLONE_TAGS)
 
-const struct row_dir_special wiring_specials[ROW_DIR_SPECIALS] = {
+const struct row_dir_special specials_all[ROW_DIR_SPECIALS] = {
 	[RESOURCE_DEFAULT_TREE] = {.found = found_default_tree},
 	[RESOURCE_BRANCHES] = {.lookup = branches_lookup,
 			       .open = branches_open,

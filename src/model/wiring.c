@@ -36,7 +36,7 @@ int model_new(const struct model_config *config, struct model **ret_model)
 		model->config.listed = 10;
 	model->started_ms = clock_wall_ms();
 	model->control = &provider_control;
-	model->specials = wiring_specials;
+	model->specials = specials_all;
 	model->collection_seen = prefetch_note;
 	model->nodes = node_table_new(&root);
 	model->listings = dirlists_new(config->most_open, config->most_kept);

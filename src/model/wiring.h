@@ -6,6 +6,6 @@
 
 #include "model/dirs/row_dir.h"
 
-extern const struct row_dir_special wiring_specials[ROW_DIR_SPECIALS];
+extern const struct row_dir_special specials_all[ROW_DIR_SPECIALS];
 
 #endif

@@ -476,49 +476,8 @@ int cache_expire(struct cache *c, const char *key)
 {
 	cleanup(free) char *copy = xstrdup(key);
 
-	cache_memory_expire(c, key, false);
+	cache_memory_expire(c, key);
 	return cache_write(c, work_expire, copy);
-}
-
-struct below {
-	const char *key, *from, *to; /* key itself, and from ≤ … < to */
-};
-
-static int work_expire_below(struct cache *c, struct cache_conn *conn,
-			     void *arg)
-{
-	const struct below *below = arg;
-	sqlite3_stmt *s;
-	int rc = cache_stmt(
-		conn, below ? SQL_DOC_EXPIRE_BELOW : SQL_DOC_EXPIRE_ALL, &s);
-
-	(void)c;
-	if (rc != SQLITE_OK)
-		return rc;
-	if (below) {
-		bind_text(s, 1, below->key);
-		bind_text(s, 2, below->from);
-		bind_text(s, 3, below->to);
-	}
-	return cache_stmt_end(s, sqlite3_step(s));
-}
-
-int cache_expire_below(struct cache *c, const char *prefix)
-{
-	cleanup(free) char *from = NULL, *to = NULL;
-	struct below below;
-	size_t n = prefix ? strlen(prefix) : 0;
-
-	cache_memory_expire(c, prefix, true);
-	if (!prefix)
-		return cache_write(c, work_expire_below, NULL);
-	/* "repo/a" and "repo/a/": the same things below. '0' follows '/'. */
-	if (n && prefix[n - 1] == '/')
-		n--;
-	from = xasprintf("%.*s/", (int)n, prefix);
-	to = xasprintf("%.*s0", (int)n, prefix);
-	below = (struct below){.key = prefix, .from = from, .to = to};
-	return cache_write(c, work_expire_below, &below);
 }
 
 static int work_remove(struct cache *c, struct cache_conn *conn, void *arg)

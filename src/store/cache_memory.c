@@ -225,28 +225,16 @@ struct blob *cache_memory_read(struct cache *c, uint64_t version,
 	return piece;
 }
 
-/* below: every key from this one on, up to a '/' or its end; NULL: all. */
-static bool is_below(const char *key, const char *prefix)
-{
-	size_t n = prefix ? strlen(prefix) : 0;
-
-	if (n && prefix[n - 1] == '/')
-		n--;
-	return !prefix || (strncmp(key, prefix, n) == 0 &&
-			   (key[n] == '\0' || key[n] == '/'));
-}
-
-void cache_memory_expire(struct cache *c, const char *prefix, bool below)
+void cache_memory_expire(struct cache *c, const char *key)
 {
 	struct cache_memory_doc *doc;
 
 	if (!has_some(c))
 		return;
 	mutex_lock(&c->memory.lock);
-	DL_FOREACH (c->memory.list, doc)
-		if (below ? is_below(doc->key, prefix)
-			  : strcmp(doc->key, prefix) == 0)
-			doc->expired = true;
+	doc = find(c, key);
+	if (doc)
+		doc->expired = true;
 	mutex_unlock(&c->memory.lock);
 }
 

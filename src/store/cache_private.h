@@ -29,8 +29,6 @@ enum cache_sql {
 	SQL_DOC_PUT,
 	SQL_DOC_TOUCH,
 	SQL_DOC_EXPIRE,
-	SQL_DOC_EXPIRE_BELOW,
-	SQL_DOC_EXPIRE_ALL,
 	SQL_DOC_DELETE,
 	SQL_DOC_COUNT,
 	SQL_DOC_OLDEST,
@@ -143,7 +141,7 @@ struct cache_entry *cache_memory_get(struct cache *, const char *key,
 				     bool without_body);
 struct blob *cache_memory_read(struct cache *, uint64_t version,
 			       uint64_t offset, size_t n);
-void cache_memory_expire(struct cache *, const char *prefix, bool below);
+void cache_memory_expire(struct cache *, const char *key);
 void cache_memory_remove(struct cache *, const char *key);
 
 /* ---- the file ---- */

@@ -111,8 +111,10 @@ static int read_surely(struct ctx *ctx, struct objects *o,
 	return doubt ? read_once(o, reading) : r;
 }
 
-int objects_read_raw(struct ctx *ctx, struct objects *o, const struct oid *oid,
-		     int type, uint64_t max, git_odb_object **ret_object)
+/* The whole object; -EBADMSG when it is of another type, -EFBIG over max. To
+ * be freed with git_odb_object_free. */
+static int read_raw(struct ctx *ctx, struct objects *o, const struct oid *oid,
+		    int type, uint64_t max, git_odb_object **ret_object)
 {
 	struct reading reading = {.oid = oid, .type = type, .max = max};
 	int r = read_surely(ctx, o, &reading);
@@ -175,8 +177,7 @@ static int parse_tree(struct ctx *ctx, struct objects *o, const struct oid *oid,
 	struct tree_list *l;
 	unsigned n_lost;
 	size_t size;
-	int r = objects_read_raw(ctx, o, oid, GIT_OBJECT_TREE, TREE_MAX_BYTES,
-				 &raw);
+	int r = read_raw(ctx, o, oid, GIT_OBJECT_TREE, TREE_MAX_BYTES, &raw);
 
 	if (r < 0)
 		return r;
@@ -291,8 +292,8 @@ int objects_read_commit(struct ctx *ctx, struct objects *o,
 			const struct oid *oid, struct commit_info *ret_info)
 {
 	git_odb_object *raw;
-	int r = objects_read_raw(ctx, o, oid, GIT_OBJECT_COMMIT,
-				 COMMIT_BYTES_MOST, &raw);
+	int r = read_raw(ctx, o, oid, GIT_OBJECT_COMMIT, COMMIT_BYTES_MOST,
+			 &raw);
 
 	if (r < 0)
 		return r;
@@ -321,7 +322,7 @@ static int read_blob(struct ctx *ctx, struct objects *o, const struct oid *oid,
 		     uint64_t max, struct blob **ret_blob)
 {
 	git_odb_object *raw;
-	int r = objects_read_raw(ctx, o, oid, GIT_OBJECT_BLOB, max, &raw);
+	int r = read_raw(ctx, o, oid, GIT_OBJECT_BLOB, max, &raw);
 
 	if (r < 0)
 		return r;

@@ -374,9 +374,12 @@ static bool is_used(const struct big_file *f, int64_t now_ms, int64_t for_ms)
 	return used_ms > now_ms - for_ms && used_ms < now_ms + IN_USE_MS;
 }
 
-/* Whoever reads one that goes has it open and does not notice. One that is
- * allowed to be as large as big_file says must not put out all the others. */
-void objects_big_prune(const struct objects *o)
+/* Big files that nobody used for ten minutes go, the one used longest ago
+ * first, while all of them are over the bound; over twice the bound those that
+ * nobody used for half a minute. Whoever reads one that goes has it open and
+ * does not notice. One that is allowed to be as large as big_file says must not
+ * put out all the others. */
+static void prune(const struct objects *o)
 {
 	uint64_t one = atomic_load(&bytes_most);
 	uint64_t kept = atomic_load(&bytes_most_kept);
@@ -438,7 +441,7 @@ static int look_or_write(struct ctx *ctx, struct objects *o,
 	if (r == 0)
 		r = open_existing(ctx, path, oid, size, ret_fd);
 	if (r == 0)
-		objects_big_prune(o);
+		prune(o);
 	writer_give();
 	return r;
 }

@@ -98,11 +98,6 @@ int objects_take(struct objects *, struct objects_handle **ret_handle);
 void objects_give(struct objects *, struct objects_handle *);
 /* 0 or -ENOENT; looks for new packs, not too often. */
 int objects_find(struct objects *, struct objects_handle *, const struct oid *);
-/* The whole object; -EBADMSG when it is of another type, -EFBIG over max. To
- * be freed with git_odb_object_free. */
-int objects_read_raw(struct ctx *, struct objects *, const struct oid *,
-		     int type, uint64_t max,
-		     struct git_odb_object **ret_object);
 /* Says that so many bytes were read: once in a while handles are closed. */
 void objects_was_read(struct objects *, uint64_t n);
 /* The packs on the disk are more: every handle looks before its next use. */
@@ -182,10 +177,6 @@ int objects_fsync_dir(const char *path, const char *below);
 void objects_big_init(void);
 /* Files whose hash was looked at so far, by all stores of this process. */
 uint64_t objects_big_hashed(void);
-/* Those that nobody used for ten minutes go, the one used longest ago first,
- * while all of them are over the bound; over twice the bound those that nobody
- * used for half a minute. */
-void objects_big_prune(const struct objects *);
 
 /* ---- what is kept, for the whole process ---- */
 

@@ -67,7 +67,7 @@ static struct pack *pack_close(struct pack *p)
 }
 DEFINE_CLEANUP(struct pack *, pack_close);
 
-void packs_done(struct packs *packs)
+void pack_index_done(struct packs *packs)
 {
 	struct pack *p;
 
@@ -218,8 +218,8 @@ static bool is_open(const struct packs *packs, const char *name)
 	return false;
 }
 
-int packs_find(struct packs *packs, const struct oid *oid,
-	       const struct pack **ret_pack, uint64_t *ret_offset)
+int pack_index_find(struct packs *packs, const struct oid *oid,
+		    const struct pack **ret_pack, uint64_t *ret_offset)
 {
 	cleanup(free) char *dir = xasprintf("%s/pack", packs->objects);
 	struct dirent *e;

@@ -15,7 +15,7 @@ struct pack {
 	char *name;
 	struct pack *next;
 };
-/* Those of them that were needed are open, until packs_done. */
+/* Those of them that were needed are open, until pack_index_done. */
 struct packs {
 	const char *objects; /* the directory of that name */
 	struct pack *first;
@@ -23,9 +23,9 @@ struct packs {
 /* -ENOENT: in none, also not in those that were made since the last time. A
  * pack that cannot be read is no reason not to look at the others, but then the
  * answer. */
-int packs_find(struct packs *, const struct oid *, const struct pack **ret_pack,
-	       uint64_t *ret_offset);
-void packs_done(struct packs *);
+int pack_index_find(struct packs *, const struct oid *,
+		    const struct pack **ret_pack, uint64_t *ret_offset);
+void pack_index_done(struct packs *);
 
 /* -EBADMSG: no entry can begin there. */
 int pack_check_offset(const struct pack *, uint64_t offset);

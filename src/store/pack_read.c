@@ -437,7 +437,7 @@ static int find_chain(struct reading *g)
 {
 	const struct pack *pack;
 	uint64_t offset;
-	int r = packs_find(&g->packs, g->oid, &pack, &offset);
+	int r = pack_index_find(&g->packs, g->oid, &pack, &offset);
 
 	while (r == 0) {
 		struct entry *e = &g->chain[g->n_chain];
@@ -454,7 +454,8 @@ static int find_chain(struct reading *g)
 			return -EFBIG;
 		offset = e->base_offset;
 		if (e->type == ENTRY_REF_DELTA)
-			r = packs_find(&g->packs, &e->base_oid, &pack, &offset);
+			r = pack_index_find(&g->packs, &e->base_oid, &pack,
+					    &offset);
 		if (r == -ENOENT)
 			r = -EBADMSG;
 	}
@@ -618,6 +619,6 @@ int pack_read_blob(const struct pack_read *how, const struct oid *oid,
 	if (r == -ENOENT)
 		r = read_loose(&g);
 	free(g.chain);
-	packs_done(&g.packs);
+	pack_index_done(&g.packs);
 	return r;
 }

@@ -172,7 +172,7 @@ int upload_pack_err_packet(struct upload_pack *up, const char *data, size_t n)
 	return ctx_fail(up->ctx, -EIO, "the git server says: %s", text);
 }
 
-int upload_pack_refuse_sha256(struct upload_pack *up)
+static int refuse_sha256(struct upload_pack *up)
 {
 	return ctx_fail(up->ctx, -EOPNOTSUPP,
 			"this repository names its objects by SHA-256, which "
@@ -195,13 +195,12 @@ static int in_conversation(struct ctx *ctx, struct upload_pack *up,
 	if (!up->advertised && !remembered)
 		r = upload_pack_advertise(up);
 	if (r >= 0)
-		r = up->caps->sha256 ? upload_pack_refuse_sha256(up)
-				     : talk(up, arg);
+		r = up->caps->sha256 ? refuse_sha256(up) : talk(up, arg);
 	if (r < 0 && remembered && up->surprised && !up->handed_out) {
 		up->surprised = up->ended_by_caller = false;
 		r = upload_pack_advertise(up);
 		if (r >= 0)
-			r = up->caps->sha256 ? upload_pack_refuse_sha256(up)
+			r = up->caps->sha256 ? refuse_sha256(up)
 					     : talk(up, arg);
 	}
 	ctx_widen(ctx, up->deadline_ms);
@@ -246,7 +245,7 @@ static int listing_line(struct listing *listing, const char *line, size_t n)
 		return upload_pack_conversation_broken(up,
 						       "a line that is no ref");
 	if (n_oid == 64)
-		return upload_pack_refuse_sha256(up);
+		return refuse_sha256(up);
 	if (!upload_pack_line_is(line, n_oid, "unborn") &&
 	    (n_oid != 40 || !upload_pack_take_oid(line, n_oid, oid)))
 		return upload_pack_conversation_broken(up,

@@ -73,7 +73,6 @@ bool upload_pack_line_begins(const char *data, size_t n, const char *text);
 int upload_pack_err_packet(struct upload_pack *, const char *data, size_t n);
 /* The 40 digits with which s begins. */
 bool upload_pack_take_oid(const char *s, size_t n, char ret_oid[static 41]);
-int upload_pack_refuse_sha256(struct upload_pack *);
 
 /* ---- What a server says of itself (upload_pack_advert.c) ---- */
 

@@ -30,6 +30,14 @@ static const char mountinfo[] =
 	"66 22 0:56 /fuse.bitbucketfs /home/ada/liar rw - ext4 "
 	"fuse.bitbucketfs rw";
 
+static enum preflight_mount what_is(const char *text, const char *path)
+{
+	cleanup(preflight_place_done) struct preflight_place place;
+
+	preflight_look(text, path, &place);
+	return place.what;
+}
+
 static void test_find(void **state)
 {
 	static const struct {
@@ -50,16 +58,16 @@ static void test_find(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		if (preflight_find(mountinfo, cases[i].path) != cases[i].found)
+		if (what_is(mountinfo, cases[i].path) != cases[i].found)
 			fail_msg("%s", cases[i].path);
-	assert_int_equal(preflight_find("", "/"), PREFLIGHT_NOTHING);
-	assert_int_equal(preflight_find("garbage\n\n1 2 3 4\n", "/"),
+	assert_int_equal(what_is("", "/"), PREFLIGHT_NOTHING);
+	assert_int_equal(what_is("garbage\n\n1 2 3 4\n", "/"),
 			 PREFLIGHT_NOTHING);
 	/* Every prefix of a table is read without a look past its end. */
 	for (size_t n = 0; n < sizeof(mountinfo); n++) {
 		cleanup(free) char *cut = xmemdup0(mountinfo, n);
 
-		preflight_find(cut, "/home/ada/with blank\\and\ttab");
+		what_is(cut, "/home/ada/with blank\\and\ttab");
 	}
 	assert_int_equal(preflight_mounted("/proc"), PREFLIGHT_OTHER);
 }

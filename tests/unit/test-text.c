@@ -61,6 +61,12 @@ static void what_a_terminal_obeys(void **state)
 	cleanup(buf_done) struct buf b = BUF_INIT(0);
 
 	(void)state;
+	assert_int_equal(text_terminal("a\x1b", 2), 0);
+	assert_int_equal(text_terminal("\x1b[2J", 4), 1);
+	assert_int_equal(text_terminal("\xc2\x9b", 2), 2);
+	assert_int_equal(text_terminal("\xc2\x9b", 1), 0);
+	assert_int_equal(text_terminal("\xe2\x80\xae", 3), 3);
+	assert_int_equal(text_terminal("\xe2\x82\xac", 3), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		cleanup(buf_done) struct buf line = BUF_INIT(0);
 

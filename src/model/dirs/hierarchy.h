@@ -34,8 +34,6 @@ void hierarchy_found_repository(const char *workspace,
 				const struct catalog_repository *repository,
 				int64_t left_ms, struct found *found);
 
-const char *hierarchy_workspace(const struct node *); /* its slug */
-
 /* Ask again, and tell the kernel. said as for provider->refresh. */
 int hierarchy_refresh_root(struct ctx *, struct model *, struct buf *said);
 int hierarchy_refresh_workspace(struct ctx *, struct model *,

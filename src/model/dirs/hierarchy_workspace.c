@@ -17,7 +17,7 @@ static void workspace_free(void *data)
 	free(w);
 }
 
-const char *hierarchy_workspace(const struct node *node)
+static const char *slug_of(const struct node *node)
 {
 	return ((struct workspace_data *)node->what.data)->slug;
 }
@@ -54,7 +54,7 @@ static int found_about(struct ctx *ctx, struct model *model, struct node *dir,
 {
 	cleanup(catalog_workspace_done) struct catalog_workspace w = {0};
 	cleanup(free) char *key = NULL;
-	const char *slug = hierarchy_workspace(dir);
+	const char *slug = slug_of(dir);
 
 	catalog_known_workspace(model->config.catalog, slug, &w);
 	key = xasprintf("about/%s", *w.uuid ? w.uuid : slug);
@@ -71,7 +71,7 @@ static int workspace_lookup(struct ctx *ctx, struct model *model,
 	cleanup(catalog_repositories_free) struct catalog_repositories *list =
 		NULL;
 	cleanup(catalog_repository_done) struct catalog_repository found = {0};
-	const char *workspace = hierarchy_workspace(dir);
+	const char *workspace = slug_of(dir);
 	struct catalog *catalog = model->config.catalog;
 	struct answer_age age = {0};
 	int r;
@@ -122,8 +122,7 @@ static bool name_found(struct dirlist_piece *piece,
 	if (name->tag == list->n_items)
 		return found_about(piece->ctx, piece->model, piece->dir,
 				   READ_CACHED, ret_found) == 0;
-	hierarchy_found_repository(hierarchy_workspace(piece->dir),
-				   &list->items[name->tag],
+	hierarchy_found_repository(slug_of(piece->dir), &list->items[name->tag],
 				   dirlist_left_ms(piece->listing), ret_found);
 	return true;
 }
@@ -137,7 +136,7 @@ static int workspace_open(struct ctx *ctx, struct model *model,
 			  struct node *dir, struct dirlist *newest,
 			  struct dirlist **ret_listing)
 {
-	const char *slug = hierarchy_workspace(dir);
+	const char *slug = slug_of(dir);
 	struct catalog_repositories *list = NULL;
 	struct dirlist *l;
 	int r = catalog_repositories(ctx, model->config.catalog, slug,
@@ -165,7 +164,7 @@ static int workspace_attr(struct ctx *ctx, struct model *model,
 {
 	cleanup(catalog_repositories_free) struct catalog_repositories *list =
 		NULL;
-	const char *slug = hierarchy_workspace(node);
+	const char *slug = slug_of(node);
 	bool listed = model_was_opened(model, node);
 
 	(void)ret_size;
@@ -189,8 +188,7 @@ static int workspace_refresh(struct ctx *ctx, struct model *model,
 			     struct buf *said)
 {
 	(void)file;
-	return hierarchy_refresh_workspace(ctx, model, hierarchy_workspace(dir),
-					   said);
+	return hierarchy_refresh_workspace(ctx, model, slug_of(dir), said);
 }
 
 const struct provider provider_workspace = {

@@ -79,10 +79,8 @@ struct fixed_commit *checkout_fixed_free(struct fixed_commit *);
 bool checkout_fixed_same(const struct fixed_commit *,
 			 const struct fixed_commit *);
 uint64_t checkout_fixed_hash(const struct fixed_commit *, uint64_t seed);
-/* The commit's whole id; asks for it where only its first digits are known. */
-int checkout_fixed_id(struct ctx *, struct model *, struct checkout *,
-		      struct oid *ret_commit);
-/* The same without asking anybody. False: only the first digits are known. */
+/* The commit's whole id without asking anybody. False: only its first digits
+ * are known. */
 bool checkout_fixed_known_id(struct checkout *, struct oid *ret_commit);
 /* provider_tree's is_at. */
 bool checkout_fixed_is_at(const struct node *, const char *hash);

@@ -265,8 +265,9 @@ static int ask_service(struct ctx *ctx, struct model *model,
 			fixed->hash, ctx->sentence);
 }
 
-int checkout_fixed_id(struct ctx *ctx, struct model *model,
-		      struct checkout *view, struct oid *ret_commit)
+/* Its id, whole; asks for it where only the first digits are known. */
+static int whole_id(struct ctx *ctx, struct model *model, struct checkout *view,
+		    struct oid *ret_commit)
 {
 	struct oid id;
 	int r;
@@ -291,7 +292,7 @@ static int get(struct ctx *ctx, struct model *model, struct checkout *view,
 {
 	struct fixed_commit *fixed = view->fixed;
 	struct oid id;
-	int r = checkout_fixed_id(ctx, model, view, &id);
+	int r = whole_id(ctx, model, view, &id);
 
 	if (r < 0)
 		return r;
