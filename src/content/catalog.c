@@ -56,6 +56,7 @@ struct catalog *catalog_free(struct catalog *c)
 	free(c->entered);
 	for (size_t i = 0; i < N_LISTINGS; i++)
 		catalog_listing_unref(c->listings[i]);
+	catalog_known_unref(c->known);
 	catalog_names_done(c);
 	mutex_done(&c->lock);
 	free(c);
@@ -158,17 +159,71 @@ void catalog_workspace_ref_done(struct workspace_ref *w)
 	*w = (struct workspace_ref){0};
 }
 
+struct catalog_known *catalog_known_unref(struct catalog_known *known)
+{
+	if (!known || !refcount_drop(&known->refcount))
+		return NULL;
+	catalog_ws_list_done(&known->list);
+	free(known);
+	return NULL;
+}
+
+static struct catalog_known *known_kept(struct catalog *c, uint64_t version)
+{
+	struct catalog_known *known;
+
+	mutex_lock(&c->lock);
+	known = c->known && c->known->version == version ? c->known : NULL;
+	if (known)
+		refcount_take(&known->refcount);
+	mutex_unlock(&c->lock);
+	return known;
+}
+
+static void known_keep(struct catalog *c, struct catalog_known *known)
+{
+	struct catalog_known *out;
+
+	refcount_take(&known->refcount);
+	mutex_lock(&c->lock);
+	out = c->known;
+	c->known = known;
+	mutex_unlock(&c->lock);
+	catalog_known_unref(out);
+}
+
+struct catalog_known *catalog_known_get(struct catalog *c,
+					struct answer_age *ret_age)
+{
+	cleanup(cache_entry_free) struct cache_entry *e =
+		answer_peek_version(c->config.cache, KEY_WORKSPACES);
+	struct catalog_known *known;
+
+	if (!e || e->negative)
+		return NULL;
+	known = known_kept(c, e->version);
+	if (!known) {
+		cache_entry_free(e);
+		e = answer_peek(c->config.cache, KEY_WORKSPACES);
+		known = xcalloc(1, sizeof(*known));
+		refcount_init(&known->refcount);
+		if (!catalog_workspaces_of(e, &known->list))
+			return catalog_known_unref(known);
+		known->version = e->version;
+		known_keep(c, known);
+	}
+	if (ret_age)
+		*ret_age = answer_age_of(e, e->left_ms < 0);
+	return known;
+}
+
 void catalog_resolve(struct catalog *c, const char *name,
 		     struct workspace_ref *ret)
 {
-	cleanup(cache_entry_free) struct cache_entry *e =
-		catalog_has_user(c)
-			? answer_peek(c->config.cache, KEY_WORKSPACES)
-			: NULL;
-	cleanup(catalog_ws_list_done) struct catalog_ws_list list = {0};
-	const struct catalog_ws *w = catalog_workspaces_of(e, &list)
-					     ? catalog_ws_find(&list, name)
-					     : NULL;
+	cleanup(catalog_known_unref) struct catalog_known *known =
+		catalog_has_user(c) ? catalog_known_get(c, NULL) : NULL;
+	const struct catalog_ws *w = known ? catalog_ws_find(&known->list, name)
+					   : NULL;
 	cleanup(free) char *uuid = NULL;
 
 	if (w && *w->uuid)
@@ -182,6 +237,19 @@ void catalog_resolve(struct catalog *c, const char *name,
 	if (*ret->uuid)
 		bitbucket_name_workspace(c->config.bitbucket, ret->uuid,
 					 ret->slug);
+}
+
+void catalog_resolve_for(struct catalog *c, const char *name,
+			 const struct catalog_repository *repository,
+			 struct workspace_ref *ret)
+{
+	catalog_resolve(c, name, ret);
+	if (!repository->workspace || !strcmp(repository->workspace, ret->key))
+		return;
+	free(ret->key);
+	free(ret->uuid);
+	ret->key = xstrdup(repository->workspace);
+	ret->uuid = xstrdup(catalog_is_uuid(ret->key) ? ret->key : "");
 }
 
 void catalog_known_workspace(struct catalog *c, const char *name,
@@ -265,6 +333,25 @@ int catalog_listing_of(struct catalog *c, const char *key,
 	return 0;
 }
 
+/* The same without the bytes of what is decoded already: a look at each of a
+ * thousand repositories reads the list of them once. */
+static bool kept_and_fresh(struct catalog *c, const char *key,
+			   enum read_through_mode mode, struct listing **ret,
+			   struct answer_age *ret_age)
+{
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+
+	if (mode == READ_REFRESH || mode == READ_ANEW)
+		return false;
+	e = answer_peek_version(c->config.cache, key);
+	if (!e || e->negative || (mode == READ_THROUGH && e->left_ms < 0))
+		return false;
+	*ret = listing_kept(c, key, e->version);
+	if (*ret)
+		*ret_age = answer_age_of(e, e->left_ms < 0);
+	return *ret != NULL;
+}
+
 static int get_listing(struct ctx *ctx, struct catalog *c,
 		       const struct workspace_ref *w,
 		       enum read_through_mode mode,
@@ -274,6 +361,8 @@ static int get_listing(struct ctx *ctx, struct catalog *c,
 	struct fetch f = {.workspace = w};
 	int r = 0;
 
+	if (kept_and_fresh(c, key, mode, ret_listing, ret_age))
+		return 0;
 	/* Twice: unreadable bytes are removed and fetched anew. */
 	for (unsigned i = 0; i < 2; i++) {
 		cleanup(cache_entry_free) struct cache_entry *e = NULL;
@@ -437,20 +526,11 @@ int catalog_document(struct ctx *ctx, struct catalog *c, const char *workspace,
 		     enum read_through_mode mode,
 		     struct answer_document *ret_document)
 {
-	cleanup(catalog_workspace_ref_done) struct workspace_ref w = {0};
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	struct fetch f = {.workspace = &w, .repository = repository};
+	struct fetch f = {.repository = repository, .name = workspace};
 	bool stale = false;
 	int r;
 
-	catalog_resolve(c, workspace, &w);
-	/* Its own, also when that name is another workspace's by now. */
-	if (repository->workspace && strcmp(repository->workspace, w.key)) {
-		free(w.key);
-		free(w.uuid);
-		w.key = xstrdup(repository->workspace);
-		w.uuid = xstrdup(catalog_is_uuid(w.key) ? w.key : "");
-	}
 	r = catalog_get(ctx, c, repository->key, mode, catalog_fetch_document,
 			&f, &e, &stale);
 	return r < 0 ? r

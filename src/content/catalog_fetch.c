@@ -242,12 +242,11 @@ int catalog_fetch_repository(struct ctx *ctx, void *arg,
  * knows it: a directory with the old name (a shell may stand in it) would have
  * all of the listing walked each time its document runs out, and "name-until"
  * say of the old name that it was listed after it was given up. */
-static void note_new_slug(struct catalog *c, const struct fetch *f)
+static void note_new_slug(struct catalog *c, const struct workspace_ref *w,
+			  const struct catalog_repository *known)
 {
-	const struct catalog_repository *known = f->repository;
-	cleanup(free) char *key = catalog_listing_key(f->workspace);
-	cleanup(free) char *alias =
-		catalog_alias_key(f->workspace, known->slug);
+	cleanup(free) char *key = catalog_listing_key(w);
+	cleanup(free) char *alias = catalog_alias_key(w, known->slug);
 	cleanup(cache_entry_free) struct cache_entry *list =
 		answer_peek(c->config.cache, key);
 	cleanup(cache_entry_free) struct cache_entry *name =
@@ -276,18 +275,22 @@ int catalog_fetch_document(struct ctx *ctx, void *arg,
 	struct fetch *f = arg;
 	struct catalog *c = f->catalog;
 	const struct catalog_repository *known = f->repository;
+	cleanup(catalog_workspace_ref_done) struct workspace_ref w = {0};
 	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
 	cleanup(bitbucket_repository_done) struct bitbucket_repository got = {
 		0};
 	cleanup(json_free) struct json *json = NULL;
 	cleanup(answer_batch_done) struct answer_batch batch = {0};
-	cleanup(free) char *path = bitbucket_repository_path(
-		f->workspace->key,
-		catalog_is_uuid(known->uuid) ? known->uuid : known->slug);
-	cleanup(free) char *listing = catalog_listing_key(f->workspace);
-	int r = bitbucket_get(ctx, c->config.bitbucket, path,
-			      old && old->body ? old->etag : NULL, &reply);
+	cleanup(free) char *path = NULL, *listing = NULL;
+	int r;
 
+	catalog_resolve_for(c, f->name, known, &w);
+	path = bitbucket_repository_path(w.key, catalog_is_uuid(known->uuid)
+							? known->uuid
+							: known->slug);
+	listing = catalog_listing_key(&w);
+	r = bitbucket_get(ctx, c->config.bitbucket, path,
+			  old && old->body ? old->etag : NULL, &reply);
 	if (r < 0)
 		return r;
 	if (reply.not_modified)
@@ -310,12 +313,11 @@ int catalog_fetch_document(struct ctx *ctx, void *arg,
 				path, got.uuid);
 	}
 	/* Under the key that was asked for, whatever it calls itself now. */
-	catalog_batch_repository(&batch, c, f->workspace, known->uuid, &got,
-				 reply.etag);
+	catalog_batch_repository(&batch, c, &w, known->uuid, &got, reply.etag);
 	r = answer_put(ctx, c->config.cache, batch.puts, batch.n);
 	if (r < 0 || !strcmp(got.slug, known->slug))
 		return r;
-	note_new_slug(c, f);
+	note_new_slug(c, &w, known);
 	return 0;
 }
 

@@ -85,6 +85,7 @@ struct catalog {
 	char **entered; /* by name since the start */
 	size_t n_entered;
 	struct confirmed *confirmed;          /* catalog_names.c */
+	struct catalog_known *known;          /* of KEY_WORKSPACES */
 	struct listing *listings[N_LISTINGS]; /* the last used first */
 };
 
@@ -100,13 +101,19 @@ void catalog_workspace_ref_done(struct workspace_ref *);
 DEFINE_CLEANUP_DONE(struct workspace_ref, catalog_workspace_ref_done);
 void catalog_resolve(struct catalog *, const char *name,
 		     struct workspace_ref *ret);
+/* The same for what a repository is in: its own workspace, also when that name
+ * is another one's by now. */
+void catalog_resolve_for(struct catalog *, const char *name,
+			 const struct catalog_repository *,
+			 struct workspace_ref *ret);
 
 struct fetch {
 	struct catalog *catalog;
 	const struct workspace_ref *workspace;
 	const char *slug; /* of a repository or workspace */
 	const struct catalog_repository *repository;
-	bool anew; /* READ_ANEW */
+	const char *name; /* of the repository's workspace, in the mount */
+	bool anew;        /* READ_ANEW */
 };
 
 /* -ENOENT, and for how long. */
@@ -117,6 +124,17 @@ int catalog_get(struct ctx *, struct catalog *, const char *key,
 		enum read_through_mode, read_through_fetch *fetch,
 		struct fetch *, struct cache_entry **ret_entry,
 		bool *ret_stale);
+/* The stored list of workspaces, decoded once for each version of it; immutable
+ * and counted. NULL: there is none. ret_age may be NULL. */
+struct catalog_known {
+	struct refcount refcount;
+	uint64_t version;
+	struct catalog_ws_list list;
+};
+struct catalog_known *catalog_known_get(struct catalog *,
+					struct answer_age *ret_age);
+struct catalog_known *catalog_known_unref(struct catalog_known *);
+DEFINE_CLEANUP(struct catalog_known *, catalog_known_unref);
 /* False: it is no list. */
 bool catalog_workspaces_of(const struct cache_entry *,
 			   struct catalog_ws_list *ret);

@@ -133,6 +133,7 @@ static int account_list(struct ctx *ctx, struct catalog *c,
 			struct catalog_ws_list *ret_list,
 			struct answer_age *ret_age)
 {
+	cleanup(catalog_known_unref) struct catalog_known *known = NULL;
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct fetch f = {0};
 	bool stale = false;
@@ -142,6 +143,14 @@ static int account_list(struct ctx *ctx, struct catalog *c,
 		*ret_age = (struct answer_age){
 			.left_ms = c->config.ttl_workspaces_ms,
 		};
+		return 0;
+	}
+	if (mode == READ_THROUGH || mode == READ_CACHED)
+		known = catalog_known_get(c, ret_age);
+	if (known && (mode == READ_CACHED || !ret_age->stale)) {
+		for (size_t i = 0; i < known->list.n_items; i++)
+			catalog_ws_add(ret_list, known->list.items[i].slug,
+				       known->list.items[i].uuid);
 		return 0;
 	}
 	/* Twice: unreadable bytes are removed and fetched anew. */
