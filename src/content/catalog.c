@@ -477,6 +477,15 @@ static int repository_by_name(struct ctx *ctx, struct catalog *c,
 	return catalog_unknown(ctx, name, ret_age, 0, false);
 }
 
+static int unlisted(struct ctx *ctx, const char *name,
+		    const struct answer_age *age, struct answer_age *ret_age)
+{
+	int r = catalog_unknown(ctx, name, ret_age, age->left_ms, age->stale);
+
+	ret_age->listed = true;
+	return r;
+}
+
 int catalog_repository(struct ctx *ctx, struct catalog *c,
 		       const char *workspace, const char *name,
 		       struct catalog_repository *ret_repository,
@@ -509,10 +518,10 @@ int catalog_repository(struct ctx *ctx, struct catalog *c,
 		return repository_by_name(ctx, c, &w, name, ret_repository,
 					  ret_age);
 	}
+	age.listed = true;
 	found = catalog_listing_find(l, name);
 	if (!found)
-		return catalog_unknown(ctx, name, ret_age, age.left_ms,
-				       age.stale);
+		return unlisted(ctx, name, &age, ret_age);
 	catalog_repository_copy(found, ret_repository);
 	ret_repository->workspace = xstrdup(w.key);
 	*ret_age = age;
@@ -521,6 +530,38 @@ int catalog_repository(struct ctx *ctx, struct catalog *c,
 
 /* ---- documents ---- */
 
+/*
+ * A repository that is listed is as fresh as the listing, which brings every
+ * document: a thousand outdated ones are one request together, not a thousand.
+ * So an outdated document waits for the listing, as the policy says of that; a
+ * failure says nothing, what is cached will do. *ret_listed: the listing is
+ * what is outdated. False: the workspace was never listed.
+ */
+static bool freshen(struct ctx *ctx, struct catalog *c, const char *workspace,
+		    const struct catalog_repository *repository,
+		    enum read_through_mode mode, struct cache_entry **entry,
+		    bool *ret_listed)
+{
+	cleanup(catalog_workspace_ref_done) struct workspace_ref w = {0};
+	cleanup(catalog_listing_unref) struct listing *l = NULL, *newer = NULL;
+	struct cache_entry *e;
+	struct answer_age age;
+
+	catalog_resolve(c, workspace, &w);
+	if (get_listing(ctx, c, &w, READ_CACHED, &l, &age) < 0)
+		return false;
+	if (mode == READ_THROUGH && age.left_ms <= 0 &&
+	    get_listing(ctx, c, &w, READ_THROUGH, &newer, &age) == 0) {
+		e = answer_peek(c->config.cache, repository->key);
+		if (e) {
+			cache_entry_free(*entry);
+			*entry = e;
+		}
+	}
+	*ret_listed = age.left_ms <= 0;
+	return true;
+}
+
 int catalog_document(struct ctx *ctx, struct catalog *c, const char *workspace,
 		     const struct catalog_repository *repository,
 		     enum read_through_mode mode,
@@ -528,14 +569,31 @@ int catalog_document(struct ctx *ctx, struct catalog *c, const char *workspace,
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct fetch f = {.repository = repository, .name = workspace};
-	bool stale = false;
+	bool stale = false, fresh, listed = false;
 	int r;
 
+	if (mode == READ_THROUGH || mode == READ_CACHED)
+		e = answer_peek(c->config.cache, repository->key);
+	fresh = e && e->left_ms > 0;
+	if (e && !fresh &&
+	    freshen(ctx, c, workspace, repository, mode, &e, &listed)) {
+		r = answer_document_of(ctx, e, e->left_ms <= 0, ANSWER_TIME,
+				       ret_document);
+		ret_document->age.listed = listed;
+		return r;
+	}
+	if (e && (fresh || mode == READ_CACHED))
+		return answer_document_of(ctx, e, e->left_ms < 0, ANSWER_TIME,
+					  ret_document);
+	e = cache_entry_free(e);
 	r = catalog_get(ctx, c, repository->key, mode, catalog_fetch_document,
 			&f, &e, &stale);
-	return r < 0 ? r
-		     : answer_document_of(ctx, e, stale, ANSWER_TIME,
-					  ret_document);
+	if (r >= 0)
+		r = answer_document_of(ctx, e, stale, ANSWER_TIME,
+				       ret_document);
+	if (r >= 0)
+		ret_document->age.asked = true;
+	return r;
 }
 
 int catalog_user(struct ctx *ctx, struct catalog *c,

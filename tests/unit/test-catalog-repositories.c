@@ -234,6 +234,81 @@ static void asked_under_its_old_name(void **state)
 	ctx_done(&ctx);
 }
 
+/* What an outdated document of a repository known by its name is answered
+ * with, and says of itself. */
+static struct answer_age document_age(struct world *w, const char *workspace,
+				      const struct catalog_repository *one,
+				      enum read_through_mode mode)
+{
+	cleanup(answer_document_done) struct answer_document d = {0};
+	cleanup(ctx_done) struct ctx ctx;
+
+	ctx_init(&ctx, NULL, -1);
+	assert_int_equal(
+		catalog_document(&ctx, w->catalog, workspace, one, mode, &d),
+		0);
+	return d.age;
+}
+
+static void outdated_documents_come_with_the_listing(void **state)
+{
+	static const char *const names[] = {"gadgets", "old", "widgets"};
+	struct catalog_repository known[3] = {{0}};
+	struct world *w = *state;
+	cleanup(ctx_done) struct ctx ctx;
+	struct answer_age age;
+
+	expect_listing(w, "acme", READ_THROUGH,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	expect_requests(w, 1);
+	ctx_init(&ctx, NULL, -1);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(catalog_repository(&ctx, w->catalog, "acme",
+						    names[i], &known[i], &age),
+				 0);
+	/* Outdated by less than their lifetime: served, and what is to be
+	 * asked for is the listing, whether or not somebody would wait. */
+	clock_advance(11 * MINUTE);
+	for (size_t i = 0; i < 3; i++) {
+		age = document_age(w, "acme", &known[i], READ_THROUGH);
+		assert_true(age.stale && age.listed && !age.asked);
+		age = document_age(w, "acme", &known[i], READ_CACHED);
+		assert_true(age.stale && age.listed);
+	}
+	expect_requests(w, 0);
+	/* By more: waited for, once for all of them. */
+	clock_advance(24 * MINUTE);
+	for (size_t i = 0; i < 3; i++) {
+		age = document_age(w, "acme", &known[i], READ_THROUGH);
+		assert_true(!age.stale && !age.asked && age.left_ms > 0);
+	}
+	expect_requests(w, 1);
+	for (size_t i = 0; i < 3; i++)
+		catalog_repository_done(&known[i]);
+}
+
+static void of_a_workspace_never_listed_by_itself(void **state)
+{
+	struct world *w = *state;
+	cleanup(catalog_repository_done) struct catalog_repository one = {0};
+	cleanup(ctx_done) struct ctx ctx;
+	struct answer_age age;
+
+	ctx_init(&ctx, NULL, -1);
+	assert_int_equal(catalog_repository(&ctx, w->catalog, "acme", "widgets",
+					    &one, &age),
+			 0);
+	assert_false(age.listed);
+	w->asked = tiny_n_requests(w->tiny);
+	clock_advance(25 * MINUTE);
+	age = document_age(w, "acme", &one, READ_THROUGH);
+	assert_true(age.asked && !age.listed && !age.stale);
+	expect_requests(w, 1);
+	age = document_age(w, "acme", &one, READ_THROUGH);
+	assert_true(!age.asked);
+	expect_requests(w, 0);
+}
+
 static void made_again(void **state)
 {
 	struct world *w = *state;
@@ -589,6 +664,8 @@ int main(void)
 		T(many_vanish),
 		T(renamed_repository),
 		T(asked_under_its_old_name),
+		T(outdated_documents_come_with_the_listing),
+		T(of_a_workspace_never_listed_by_itself),
 		T(made_again),
 		T(swapped_names),
 		T(name_reused),

@@ -33,23 +33,6 @@ int64_t hierarchy_workspace_mtime(const struct model *model,
 	return newest ? newest : model->started_ms;
 }
 
-struct catalog_repositories *
-hierarchy_freshen(struct ctx *ctx, struct model *model, const char *workspace)
-{
-	struct catalog_repositories *before =
-		hierarchy_known_listing(ctx, model, workspace);
-	struct catalog_repositories *after = NULL;
-
-	if (!before || before->age.left_ms > 0 ||
-	    catalog_repositories(ctx, model->config.catalog, workspace,
-				 READ_THROUGH, &after) < 0)
-		return before;
-	if (after->age.stale)
-		hierarchy_queue_workspace(model, workspace);
-	catalog_repositories_free(before);
-	return after;
-}
-
 static void found_control(struct model *model, struct found *found)
 {
 	*found = (struct found){

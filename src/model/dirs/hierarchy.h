@@ -20,12 +20,6 @@ struct catalog_repositories *hierarchy_known_listing(struct ctx *ctx,
  * the workspace's own mtime. */
 int64_t hierarchy_workspace_mtime(const struct model *model,
 				  const struct catalog_repositories *list);
-/* Brings the listing of a workspace up to date, as the policy says (served
- * stale, or waited for a little). A failure is not told: the cached listing
- * will do. NULL: the workspace was never listed. */
-struct catalog_repositories *
-hierarchy_freshen(struct ctx *ctx, struct model *model, const char *workspace);
-
 /* What a workspace is in the root, and a repository in its workspace. */
 void hierarchy_found_workspace(struct ctx *ctx, struct model *model,
 			       const char *slug, int64_t left_ms,

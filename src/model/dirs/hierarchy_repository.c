@@ -64,56 +64,31 @@ void hierarchy_found_repository(const char *workspace,
 	};
 }
 
-/* Queues the question for an outdated document: for the workspace's listing if
- * there is one, which renews all of its repositories at once. */
+/* Outdated, and nobody waits for it; see the head of hierarchy.c. */
 static void refresh_behind(struct model *model, const struct repository_data *d,
-			   const struct catalog_repositories *list)
+			   const struct answer_age *age)
 {
-	if (list && list->age.left_ms <= 0)
+	if (age->listed)
 		hierarchy_queue_workspace(model, d->workspace);
 	else
 		hierarchy_queue_repository(model, d->workspace,
 					   d->repository.name);
 }
 
-/* The document that a repository's files are made of. */
+/* The document behind a repository's files. */
 static int repository_document(struct ctx *ctx, struct model *model,
 			       struct node *dir,
 			       struct answer_document *ret_document)
 {
-	cleanup(catalog_repositories_free) struct catalog_repositories *list =
-		NULL;
 	const struct repository_data *d = repository_of(dir);
-	struct catalog *catalog = model->config.catalog;
-	int r;
+	int r = catalog_document(ctx, model->config.catalog, d->workspace,
+				 &d->repository, READ_THROUGH, ret_document);
 
-	r = catalog_document(ctx, catalog, d->workspace, &d->repository,
-			     READ_CACHED, ret_document);
-	if (r == 0 && ret_document->age.left_ms > 0)
-		return 0;
-	if (r == 0)
-		list = hierarchy_freshen(ctx, model, d->workspace);
-	if (list) {
-		struct answer_document fresh = {0};
-
-		if (catalog_document(ctx, catalog, d->workspace, &d->repository,
-				     READ_CACHED, &fresh) == 0) {
-			answer_document_done(ret_document);
-			*ret_document = fresh;
-		}
-		if (ret_document->age.left_ms <= 0)
-			refresh_behind(model, d, list);
-		return 0;
-	}
-	if (r == 0)
-		answer_document_done(ret_document);
-	r = catalog_document(ctx, catalog, d->workspace, &d->repository,
-			     READ_THROUGH, ret_document);
-	/* The document may have told another name: the listing is outdated. */
-	model_outdated(model, dir->parent);
+	/* It may have told that it is called otherwise by now. */
+	if (r < 0 || ret_document->age.asked)
+		model_outdated(model, dir->parent);
 	if (r == 0 && ret_document->age.stale)
-		hierarchy_queue_repository(model, d->workspace,
-					   d->repository.name);
+		refresh_behind(model, d, &ret_document->age);
 	return r;
 }
 
@@ -289,7 +264,6 @@ static int repository_attr(struct ctx *ctx, struct model *model,
 {
 	cleanup(answer_document_done) struct answer_document document = {0};
 	const struct repository_data *d = repository_of(node);
-	struct catalog_repositories *list;
 
 	(void)ret_size;
 	*ret_left_ms = MOMENT_MS;
@@ -297,13 +271,10 @@ static int repository_attr(struct ctx *ctx, struct model *model,
 			     &d->repository, READ_CACHED, &document) < 0)
 		return 0;
 	node_set_mtime_ms(model->nodes, node, document.updated_ms);
-	if (document.age.left_ms > 0) {
+	if (document.age.left_ms > 0)
 		*ret_left_ms = document.age.left_ms;
-	} else {
-		list = hierarchy_known_listing(ctx, model, d->workspace);
-		refresh_behind(model, d, list);
-		catalog_repositories_free(list);
-	}
+	else
+		refresh_behind(model, d, &document.age);
 	return 0;
 }
 

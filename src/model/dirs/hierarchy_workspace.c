@@ -86,16 +86,10 @@ static int workspace_lookup(struct ctx *ctx, struct model *model,
 		}
 	}
 	r = catalog_repository(ctx, catalog, workspace, name, &found, &age);
-	if ((r == 0 || r == -ENOENT) && age.stale && !list)
-		list = hierarchy_freshen(ctx, model, workspace);
-	if ((r == 0 || r == -ENOENT) && age.stale && list) {
-		catalog_repository_done(&found);
-		found = (struct catalog_repository){0};
-		r = catalog_repository(ctx, catalog, workspace, name, &found,
-				       &age);
-	} else if (r == 0 && age.stale) {
+	if (age.stale && age.listed && !list)
+		hierarchy_queue_workspace(model, workspace);
+	else if (r == 0 && age.stale && !list)
 		hierarchy_queue_repository(model, workspace, name);
-	}
 	if (r == -ENOENT) {
 		ret_found->left_ms = age.left_ms > 0 ? row_dir_believe_ms(&age)
 						     : UNKNOWN_MS;
