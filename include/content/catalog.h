@@ -85,10 +85,11 @@ struct catalog_repository {
 void catalog_repository_done(struct catalog_repository *);
 DEFINE_CLEANUP_DONE(struct catalog_repository, catalog_repository_done);
 struct catalog_repositories {
-	struct catalog_repository *items; /* sorted by name */
+	const struct catalog_repository *items; /* sorted by name; shared */
 	size_t n_items;
 	struct answer_age age;
 	uint64_t version; /* equal versions are equal listings */
+	struct listing *listing_private;
 };
 struct catalog_repositories *
 catalog_repositories_free(struct catalog_repositories *);

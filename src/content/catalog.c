@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <strings.h>
 
+#define LISTINGS "repositories/"
 #define MINUTE_MS (INT64_C(60) * 1000)
 
 static int64_t or_default(int64_t value, int64_t otherwise)
@@ -263,7 +264,7 @@ void catalog_known_workspace(struct catalog *c, const char *name,
 
 char *catalog_listing_key(const struct workspace_ref *w)
 {
-	return xasprintf("repositories/%s", w->key);
+	return xasprintf(LISTINGS "%s", w->key);
 }
 
 char *catalog_alias_key(const struct workspace_ref *w, const char *slug)
@@ -327,6 +328,8 @@ int catalog_listing_of(struct catalog *c, const char *key,
 		}
 		l->key = xstrdup(key);
 		l->version = e->version;
+		for (size_t i = 0; i < l->n_items; i++)
+			l->items[i].workspace = xstrdup(key + strlen(LISTINGS));
 		listing_keep(c, l);
 	}
 	*ret = l;
@@ -386,9 +389,7 @@ catalog_repositories_free(struct catalog_repositories *r)
 {
 	if (!r)
 		return NULL;
-	for (size_t i = 0; i < r->n_items; i++)
-		catalog_repository_done(&r->items[i]);
-	free(r->items);
+	catalog_listing_unref(r->listing_private);
 	free(r);
 	return NULL;
 }
@@ -408,14 +409,11 @@ int catalog_repositories(struct ctx *ctx, struct catalog *c,
 	if (r < 0)
 		return r;
 	all = xcalloc(1, sizeof(*all));
-	all->items = xcalloc(l->n_items + 1, sizeof(*all->items));
+	all->items = l->items;
 	all->n_items = l->n_items;
-	for (size_t i = 0; i < l->n_items; i++) {
-		catalog_repository_copy(&l->items[i], &all->items[i]);
-		all->items[i].workspace = xstrdup(w.key);
-	}
 	all->age = age;
 	all->version = l->version;
+	all->listing_private = steal(&l);
 	*ret_repositories = all;
 	return 0;
 }
@@ -523,7 +521,6 @@ int catalog_repository(struct ctx *ctx, struct catalog *c,
 	if (!found)
 		return unlisted(ctx, name, &age, ret_age);
 	catalog_repository_copy(found, ret_repository);
-	ret_repository->workspace = xstrdup(w.key);
 	*ret_age = age;
 	return 0;
 }

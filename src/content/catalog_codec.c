@@ -99,6 +99,7 @@ void catalog_repository_copy(const struct catalog_repository *from,
 		.uuid = xstrdup(from->uuid),
 		.project = xstrdup(from->project),
 		.key = xstrdup(from->key),
+		.workspace = from->workspace ? xstrdup(from->workspace) : NULL,
 		.updated_ms = from->updated_ms,
 	};
 }
