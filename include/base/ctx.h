@@ -90,8 +90,12 @@ void ctx_waiting_end(struct ctx *, struct ctx_waiting *);
 int ctx_sleep(struct ctx *, int64_t ms);
 /* Says why, for people: one sentence without a final newline, in which
  * log_clean replaces secrets. fmt may print the old sentence. Returns errnum,
- * so that `return ctx_fail(ctx, -EIO, "…")` reads well. */
-int ctx_fail(struct ctx *, int errnum, const char *fmt, ...) printf_like(3, 4);
+ * so that `return ctx_fail(ctx, -EIO, "…")` reads well. At debug level the log
+ * says where that was: the file and line of the call. */
+#define ctx_fail(ctx, errnum, ...) \
+	ctx_fail_at(__FILE__, __LINE__, ctx, errnum, __VA_ARGS__)
+int ctx_fail_at(const char *file, int line, struct ctx *, int errnum,
+		const char *fmt, ...) printf_like(5, 6);
 
 /*
  * Whoever is about to wait for the network takes a waiting place: -EAGAIN when

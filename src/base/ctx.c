@@ -248,7 +248,8 @@ int ctx_sleep(struct ctx *ctx, int64_t ms)
 	return atomic_load(&ctx->cancelled) ? -EINTR : 0;
 }
 
-int ctx_fail(struct ctx *ctx, int errnum, const char *fmt, ...)
+int ctx_fail_at(const char *file, int line, struct ctx *ctx, int errnum,
+		const char *fmt, ...)
 {
 	cleanup(free) char *sentence = NULL;
 	va_list ap;
@@ -269,6 +270,10 @@ int ctx_fail(struct ctx *ctx, int errnum, const char *fmt, ...)
 		n--;
 	memcpy(ctx->sentence, sentence, n);
 	ctx->sentence[n] = '\0';
+	/* The build's way to the sources says nothing. */
+	while (!strncmp(file, "../", 3))
+		file += 3;
+	log_debug("%s:%d: errno %d: %s", file, line, -errnum, ctx->sentence);
 	return errnum;
 }
 

@@ -1,6 +1,7 @@
 /*
  * base/log: one line a message, and no secret in it.
  */
+#include "base/ctx.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sync.h"
@@ -189,6 +190,29 @@ static void talk(void *arg)
 	}
 }
 
+/* A failure is told with the line of its birth, at debug level alone. */
+static void failures_say_where(void **state)
+{
+	(void)state;
+	cleanup(ctx_done) struct ctx ctx;
+	int at, r;
+
+	log_redact("born-secret");
+	ctx_init(&ctx, NULL, -1);
+	capture();
+	ctx_fail(&ctx, -EIO, "Not told.");
+	log_to_stderr(LOG_LEVEL_DEBUG);
+	at = __LINE__ + 1;
+	r = ctx_fail(&ctx, -EACCES, "born-secret is 100%% wrong");
+	log_to_stderr(LOG_LEVEL_INFO);
+	cleanup(free) char *text = captured();
+	cleanup(free) char *line = xasprintf(
+		"tests/unit/test-log.c:%d: errno %d: " MARK " is 100%% wrong\n",
+		at, EACCES);
+	assert_int_equal(r, -EACCES);
+	assert_string_equal(text, line);
+}
+
 static void many_threads(void **state)
 {
 	(void)state;
@@ -222,6 +246,7 @@ int main(void)
 		cmocka_unit_test(keeps_errno),
 		cmocka_unit_test(replaces_secrets),
 		cmocka_unit_test(later_secrets_take_turns),
+		cmocka_unit_test(failures_say_where),
 		cmocka_unit_test(many_threads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
