@@ -79,7 +79,9 @@ def check_cites(root, path, text):
 
 
 def exists(root, folder, name):
-    """From the top, beside the paper, or where headers are."""
+    """From the top, beside the paper or below it, or where headers are."""
+    if "/" not in name and any(folder.rglob(name)):
+        return True
     if "*" in name:
         return any(any(base.glob(name)) for base in
                    (root, folder, root / "src", root / "include"))

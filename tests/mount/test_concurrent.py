@@ -1,10 +1,12 @@
 """Many at once: one fetch for all who wait, nothing torn, nothing corrupt."""
+import errno
 import os
 import subprocess
 import threading
 
 import pytest
 
+from bitbucket import children
 from conftest import SANITIZED, api, asked, await_true, checkout, git, same_trees
 
 pytestmark = pytest.mark.concurrent
@@ -204,3 +206,32 @@ def test_one_who_mounts_and_looks_and_goes_again_and_again(bb, mounts):
         together(5, read)
         assert m.process.returncode == 0, m.log
     assert asked(bb)
+
+
+def test_its_children_interrupt_nobody(bb, mounts):
+    """Who waits for a daemon in a thread of this process is not sent home because a git process of the service ended."""
+    m = mounts()
+    fault, ended = bb.fault("/2.0/", "stall"), []
+
+    def wait(name):
+        with pytest.raises(OSError) as e:
+            os.stat(m / name)
+        ended.append(e.value)
+
+    def fork():
+        for _ in range(200):
+            children.run(["true"])
+    waiting = [threading.Thread(target=wait, args=(f"nobody-{i}/nothing",)) for i in range(8)]
+    forking = [threading.Thread(target=fork) for _ in range(4)]
+    for thread in waiting:
+        thread.start()
+    fault.wait_hit()
+    for thread in forking:
+        thread.start()
+    for thread in forking:
+        thread.join()
+    assert ended == []
+    fault.remove()
+    for thread in waiting:
+        thread.join()
+    assert {e.errno for e in ended} == {errno.ENOENT}

@@ -1,14 +1,12 @@
 """The local Bitbucket's pull requests, commits, refs and diffs: what other tests build on must do what it says."""
 import http.client
 import json
-import os
 import subprocess
-import sys
 from urllib.parse import quote
 
 import pytest
 from bitbucket import gitread, gitrepo
-from test_local_bitbucket import CONFORM, OPENAPI, ask, git, look, walk
+from asking import ask, git, look, walk
 
 W, BUSY, REFS = "/repositories/acme/widgets", "/repositories/edge/busy", "/repositories/edge/refs"
 EVERY = "state=OPEN&state=MERGED&state=DECLINED&state=SUPERSEDED"
@@ -461,14 +459,3 @@ def test_another_process_steers_it(bb):
     assert ask(bb, f"{W}/pullrequests/19")[0] == 404 and ask(bb, f"{W}/pullrequests/19")[0] == 404
     assert ask(bb, f"{W}/pullrequests")[0] == 200 and len(pulls(bb, 19)["reviewers"]) == 1
     assert control("when", match=".", method="close")[0] == 400
-
-
-# -- the contract of the service
-
-@pytest.mark.skipif(not os.path.exists(CONFORM), reason="LOUD: ../shared/tools/conform.py is not there, the contract is unchecked")
-@pytest.mark.parametrize("ws,repo", [("edge", "refs"), ("ada-lindqvist", "widgets")])
-def test_conformance(bb, ws, repo):
-    a = bb.accounts["ada"]
-    done = subprocess.run([sys.executable, CONFORM, "--openapi", OPENAPI, "--url", bb.api_url, "--ws", ws, "--repo", repo,
-                           "--user", a.email, "--token", a.token], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout

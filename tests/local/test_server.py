@@ -1,6 +1,4 @@
 """The local Bitbucket itself: what other tests build on must do what it says."""
-import base64
-import errno
 import gzip
 import http.client
 import json
@@ -14,63 +12,7 @@ import time
 
 import pytest
 
-from bitbucket import children
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-TESTS = os.path.dirname(HERE)
-SHARED = os.path.join(os.path.dirname(os.path.dirname(TESTS)), "shared")
-CONFORM = os.path.join(SHARED, "tools", "conform.py")
-OPENAPI = os.path.join(SHARED, "bitbucket", "openapi-2026-10.json")
-
-
-def credential(account, user=None):
-    if account is None:
-        return {}
-    if account.kind == "access-token":
-        return {"Authorization": "Bearer " + account.token}
-    pair = f"{user or account.email or account.username}:{account.token}"
-    return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
-
-
-def ask(bb, path, account="ada", user=None, timeout=10, port=None, **headers):
-    """(status, headers, body) of a GET below the API, or of a whole target."""
-    conn = http.client.HTTPConnection("127.0.0.1", port or bb.port, timeout=timeout)
-    try:
-        a = bb.accounts[account] if account else None
-        conn.request("GET", path if port else "/2.0" + path, headers={**credential(a, user), **headers})
-        reply = conn.getresponse()
-        return reply.status, reply.headers, reply.read()
-    finally:
-        conn.close()
-
-
-def look(bb, path, **more):
-    status, _, body = ask(bb, path, **more)
-    return status, json.loads(body)
-
-
-def walk(bb, path):
-    items, pages = [], 0
-    while path:
-        status, body = look(bb, path)
-        assert status == 200, body
-        items += body["values"]
-        pages += 1
-        following = body.get("next", "")
-        assert not following or following.startswith(bb.api_url + "/")
-        path = following[len(bb.api_url):]
-    return items, pages
-
-
-def git(bb, *args, user="x-bitbucket-api-token-auth", account="ada", check=True):
-    """git with the credential of an account, which is in no argument and no file."""
-    env = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME")}
-    env.update(GIT_CONFIG_NOSYSTEM="1", GIT_CONFIG_GLOBAL=os.devnull, GIT_TERMINAL_PROMPT="0", GIT_CONFIG_COUNT="1",
-               GIT_CONFIG_KEY_0="http.extraHeader", GIT_CONFIG_VALUE_0="X-Test: 1")
-    if account:
-        pair = base64.b64encode(f"{user}:{bb.accounts[account].token}".encode()).decode()
-        env["GIT_CONFIG_VALUE_0"] = "Authorization: Basic " + pair
-    return subprocess.run(["git", *args], env=env, check=check, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+from asking import TESTS, ask, credential, git, look, walk
 
 
 # -- paging, fields, queries
@@ -251,35 +193,6 @@ def test_stall_until_removed(bb):
     fault.remove()
     reader.join(10)
     assert got == [200]
-
-
-def test_its_children_interrupt_nobody(bb, mounts):
-    """Who waits for a daemon in a thread of this process is not sent home because a git process of the service ended."""
-    m = mounts()
-    fault, ended = bb.fault("/2.0/", "stall"), []
-
-    def wait(name):
-        with pytest.raises(OSError) as e:
-            os.stat(m / name)
-        ended.append(e.value)
-
-    def fork():
-        for _ in range(200):
-            children.run(["true"])
-    waiting = [threading.Thread(target=wait, args=(f"nobody-{i}/nothing",)) for i in range(8)]
-    forking = [threading.Thread(target=fork) for _ in range(4)]
-    for thread in waiting:
-        thread.start()
-    fault.wait_hit()
-    for thread in forking:
-        thread.start()
-    for thread in forking:
-        thread.join()
-    assert ended == []
-    fault.remove()
-    for thread in waiting:
-        thread.join()
-    assert {e.errno for e in ended} == {errno.ENOENT}
 
 
 def test_stall_in_the_middle_notices_that_the_client_went(bb):
@@ -476,14 +389,3 @@ def test_it_runs_by_itself(bb, tmp_path):
     finally:
         process.kill()
         process.wait()
-
-
-# -- the contract of the service
-
-@pytest.mark.skipif(not os.path.exists(CONFORM), reason="LOUD: ../shared/tools/conform.py is not there, the contract is unchecked")
-@pytest.mark.parametrize("ws,repo", [("acme", "widgets"), ("edge", "hard"), ("edge", "empty")])
-def test_conformance(bb, ws, repo):
-    a = bb.accounts["ada"]
-    done = subprocess.run([sys.executable, CONFORM, "--openapi", OPENAPI, "--url", bb.api_url, "--ws", ws, "--repo", repo,
-                           "--user", a.email, "--token", a.token], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout

@@ -3,16 +3,13 @@ import email
 import hashlib
 import http.client
 import json
-import os
-import subprocess
-import sys
 from urllib.parse import quote
 
 import pytest
 from bitbucket import data_snippets, runs
 from bitbucket.data_files import TWO_GB
 from bitbucket.storage import Made
-from test_local_bitbucket import CONFORM, OPENAPI, ask, look, walk
+from asking import ask, look, walk
 
 WIDGETS = "/repositories/acme/widgets"
 RUNS = "/repositories/edge/runs"
@@ -524,13 +521,3 @@ def test_snippets_change(bb):
     bb.delete_snippet("acme", "made")
     bb.delete_snippet("acme", "Xqoz8B", spam=True)
     assert [ask(bb, f"/snippets/acme/{s}")[0] for s in ("made", "Xqoz8B")] == [404, 410]
-
-
-# -- the contract of the service
-
-@pytest.mark.skipif(not os.path.exists(CONFORM), reason="LOUD: ../shared/tools/conform.py is not there, the contract is unchecked")
-def test_conformance(bb):
-    a = bb.accounts["ada"]
-    done = subprocess.run([sys.executable, CONFORM, "--openapi", OPENAPI, "--url", bb.api_url, "--ws", "edge", "--repo", "runs",
-                           "--user", a.email, "--token", a.token], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout
