@@ -36,7 +36,6 @@ struct ctx {
 	int64_t deadline_ms; /* clock_mono_ms(); INT64_MAX: none */
 	atomic_bool cancelled;
 	struct mutex lock;
-	struct ctx_waker *wakers; /* under lock */
 	struct ctx_group *group;
 	struct ctx *prev, *next; /* in the group, under the group's lock */
 	bool waits;              /* holds one of the group's waiting places */
@@ -53,6 +52,8 @@ struct ctx {
 	 * was announced: it does not come back. */
 	bool announced;
 	char sentence[512]; /* "" or why it failed, for people */
+	/* Under lock: */
+	struct ctx_waker *wakers;
 };
 
 /* group may be NULL. timeout_ms < 0: no deadline. */

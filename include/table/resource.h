@@ -1,11 +1,11 @@
 /*
- * table/resource: the table. One row per name that the mount makes of the
- * API's answers: which endpoint answers, how it is paged, how long an answer
- * is believed, which files are made of it, which columns its index has. Adding
- * a resource is adding a row.
+ * table/resource: the table. One row per name that the mount makes of the API's
+ * answers: which endpoint answers, how it is paged, how long an answer is
+ * believed, which files are made of it, which columns its index has. Adding a
+ * resource is adding a row.
  *
- * The rows of a place are in src/table/, a file a place. Must never know
- * FUSE, nodes, the cache or the network.
+ * The rows of a place are in src/table/, a file a place. Must never know FUSE,
+ * nodes, the cache or the network.
  */
 #ifndef TABLE_RESOURCE_H
 #define TABLE_RESOURCE_H
@@ -15,10 +15,11 @@
 /* A value of an item: a column of index.tsv, a line of `info`. */
 struct resource_column {
 	const char *name; /* NULL ends the columns */
-	/* Where it is; alternatives between '|', the first that is there, not
-	 * empty if possible. Numbers and booleans as JSON writes them. */
+	/* Path of the value; alternatives are separated by '|': the first that
+	 * exists and is not empty is taken. Numbers and booleans as JSON writes
+	 * them. */
 	const char *path;
-	/* Instead, if not NULL: adds the value (one line). */
+	/* If not NULL, used instead of path: adds the value (one line). */
 	void (*render)(const struct json *item, struct buf *out);
 };
 
@@ -59,16 +60,16 @@ enum resource_paging {
 			    * index */
 };
 
-/* Which of a collection's items its directory lists. Every one of them can be
- * entered by its name, and the indexes have them all: a walk that enters what
- * is listed is not to cost more the older a repository grows. */
+/* Which of a collection's items its directory lists. All of them are in the
+ * indexes and can be entered by name; but a walk that enters every listed
+ * directory must not cost more and more as a repository grows older. */
 enum resource_listing {
 	RESOURCE_LISTS_ALL,
 	RESOURCE_LISTS_NEWEST, /* the newest few: `-o listed=N` */
 	RESOURCE_LISTS_NONE,   /* the indexes alone */
 };
 
-/* What is in a directory beside what a row can say; tree/ knows how. */
+/* What a directory has that a row cannot say; model/ knows how. */
 enum resource_special {
 	RESOURCE_PLAIN,
 	RESOURCE_DEFAULT_TREE, /* the files of the default branch */
@@ -77,7 +78,7 @@ enum resource_special {
 	RESOURCE_COMMIT_TREE,  /* the files at the item's commit */
 	RESOURCE_COMMITS,      /* any commit by lookup */
 	RESOURCE_LOG,          /* a step's log, which may grow */
-	RESOURCE_SERVICE_LOGS, /* those of a step's services, likewise */
+	RESOURCE_SERVICE_LOGS, /* the logs of a step's services, likewise */
 	RESOURCE_DOWNLOADS,    /* items are files, streamed */
 	RESOURCE_REPOSITORIES, /* repositories.tsv and .json: the workspace's
 				* listing */
@@ -88,92 +89,98 @@ struct resource;
 
 /* The items of a collection as directories. */
 struct resource_items {
-	/* Adds the file name (made safe by others) and what endpoints call
-	 * it; NULL: the value at *_path. */
+	/* Adds the item's file name (others escape it), and the id that
+	 * endpoints take; NULL: the value at *_path. */
 	void (*name)(const struct json *item, struct buf *out);
 	const char *name_path, *id_path;
-	bool is_numbered; /* names begin with the place in the list: "1-build"
-			   */
+	/* names begin with the position in the list: "1-build" */
+	bool is_numbered;
 	const char *time_path; /* alternatives; its directory's mtime */
-	/* It is in another place: the text of a symbolic link to it. NULL: it
-	 * is a directory here. */
+	/* The item's directory is elsewhere: adds the target of a symbolic link
+	 * to it. NULL: the item is a directory here. */
 	void (*link)(const char *id, struct buf *target);
-	/* One by its id, when the collection does not have it; NULL: those of
-	 * the collection are all. Placeholders as in a row's. */
+	/* Endpoint of one item by its id, for items that the collection does
+	 * not have; NULL: the collection has all. Placeholders as in a row's.
+	 */
 	const char *endpoint;
-	/* Names that may be asked for with it; NULL: none but those listed. An
-	 * answer whose id is another one (a short commit id) is that item. */
+	/* Whether a name may be asked for at that endpoint; NULL: only names
+	 * that are listed. An answer with another id (of a short commit id) is
+	 * the item with that id. */
 	bool (*is_name)(const char *name);
-	/* The names are numbers, and none of them is an id: the endpoint is
-	 * tried with the number, then the page where it has to be is looked
-	 * for. Of RESOURCE_NUMBERED, the newest first. */
+	/* Names are numbers, but ids are not: the endpoint is tried with the
+	 * number, then the page that must have it is looked for. Of
+	 * RESOURCE_NUMBERED lists, the newest first. */
 	bool has_numbers;
-	/* The name of the row beside the items where this one belongs
-	 * ("merged"), "" for among them; NULL: always among them. */
+	/* The row in which the item is found: a sibling row ("merged"), or ""
+	 * for this collection; NULL: always this one. */
 	const char *(*where)(const struct json *item);
-	/* The answer is final: it is never asked for again. */
+	/* Whether the answer is final: it is never asked for again. */
 	bool (*is_final)(const struct json *item);
-	/* Of items that are files (endpoint has their bytes): what another
-	 * content has another of; NULL: the whole item. */
+	/* Of items that are files (endpoint has their bytes): adds what differs
+	 * when the bytes differ; NULL: the whole item. */
 	void (*content)(const struct json *item, struct buf *out);
 	const struct resource_file *files;
 	const struct resource *rows;
 	enum resource_special special; /* in the directory of each */
 };
 
-/* Where the endpoint is known to redirect to: the item that the row is in has
- * a link to it. */
+/* The URL that the endpoint redirects to, known beforehand: the item above the
+ * row has a link to it. Saves the request that would be redirected. */
 struct resource_direct {
-	const char *link;     /* where the link is: "links.diff.href" */
-	const char *endpoint; /* what it begins with, without a query: what
-			       * follows after it is taken from the link */
+	const char *link; /* where the link is: "links.diff.href" */
+	/* how the link begins, without a query; what follows is taken from the
+	 * link */
+	const char *endpoint;
 };
 
 struct resource {
 	const char *name; /* in its directory; NULL ends the rows */
 	enum resource_kind kind;
-	/*
-	 * Below api_url, percent-encoded, with a query. {ws} {repo} are uuids
-	 * (slugs where nobody told these: a slug may be another's by now), {1}
-	 * {2} the ids of the items on the way, outermost first, {me} the
-	 * account's uuid.
-	 */
+	/* Below api_url, percent-encoded, with a query. {ws} {repo} are uuids
+	 * (slugs while a uuid is not known: a slug may be another repository's
+	 * later), {1} {2} the ids of the items on the way, outermost first,
+	 * {me} the account's uuid. */
 	const char *endpoint;
 	const struct resource_direct *direct; /* or NULL */
-	const char *q;  /* RESOURCE_NEWEST: the filter, not encoded; or NULL */
-	const char *id; /* what tells the items apart; NULL: those of items, or
-			 * "uuid" */
+	const char *q; /* RESOURCE_NEWEST: the filter, not encoded; or NULL */
+	/* path of what tells items apart; NULL: id of `items`, or "uuid" */
+	const char *id;
 	enum resource_paging paging;
 	enum resource_special special;
 	enum resource_listing listing;
 	int64_t ttl_s; /* how long an answer is believed */
-	/* The answer is final when the item that the row is below is. */
+	/* Whether the answer is final, by the item that the row is below. */
 	bool (*is_final_below)(const struct json *above);
-	bool may_lack;    /* 404: there is nothing, which is no error */
-	bool is_dated;    /* what was changed since can be asked for alone
-			   * (q=updated_on>=…) */
-	bool is_history;  /* grows for ever: bounded to the newest */
-	bool is_lazy;     /* what is in it is known otherwise (special): only
-			   * its index is asked for, when it is looked at */
-	bool is_computed; /* when it is asked for, which takes long or times
-			   * out (555): asked with patience */
-	bool is_beside;   /* its items are those of the row above, in another
-			   * state: merged/ in pullrequests/ */
+	bool may_lack; /* 404 means that there is nothing: not an error */
+	/* items changed since a time can be asked for alone (q=updated_on>=…)
+	 */
+	bool is_dated;
+	bool is_history; /* grows for ever: bounded to the newest */
+	/* its names come from elsewhere (special); only its index is asked for,
+	 * when somebody looks at it */
+	bool is_lazy;
+	/* computed by the service when asked for, which takes long or times out
+	 * (555): asked with patience */
+	bool is_computed;
+	/* its items are items of the row above in another state: merged/ in
+	 * pullrequests/ */
+	bool is_beside;
 	bool is_shy;      /* listed only while it is at hand: in .bitbucketfs/
 			   * nothing is listed that costs anything
 			   * (src/model/README.md, 13) */
 	bool is_unlisted; /* found by its name alone */
-	/* There only where the object of the directory, the repository's or an
-	 * item's, has this member and not false; or NULL. */
+	/* The row exists only if the directory's object (the repository's or an
+	 * item's) has this member and it is not false. NULL: always. */
 	const char *needs;
 	const struct resource_column *columns; /* of index.tsv */
-	/* Made of the whole answer; of a collection: an array of its items. */
+	/* Files made of the whole answer; of a collection: of an array of its
+	 * items. */
 	const struct resource_file *files;
 	const struct resource *rows;
 	const struct resource_items *items; /* NULL: lines of the index alone */
 };
 
-/* The places where rows begin. Their own answer is got by others. */
+/* The places where rows begin. Their own documents are fetched by content/. */
 extern const struct resource resource_repository; /* <ws>/<repo>/ */
 extern const struct resource resource_workspace;  /* <ws>/.workspace/ */
 extern const struct resource resource_account;    /* .bitbucketfs/account/ */
@@ -188,15 +195,15 @@ const struct resource_file *resource_find_file(const struct resource_file *,
 const struct resource *resource_find_row(const struct resource *rows,
 					 const char *name);
 
-/* Parses and renders. -EBADMSG when body is no JSON object; -EMSGSIZE over
- * 64 MiB. */
+/* Parses and renders. -EBADMSG: body is not a JSON object; -EMSGSIZE over 64
+ * MiB. */
 int resource_render(const struct resource_file *, const char *body, size_t n,
 		    struct buf *out);
-/* The value of a column, one line; nothing when it has none. */
+/* Adds the value of a column, one line; adds nothing if there is none. */
 void resource_value(const struct resource_column *, const struct json *item,
 		    struct buf *out);
-/* The first of the alternatives that is there, not empty if possible; or
- * NULL. */
+/* The first of the alternatives that exists and is not empty; else one that
+ * exists; else NULL. */
 const struct json *resource_at(const struct json *, const char *path);
 /* index.tsv: its first line; one line. */
 void resource_tsv_header(const struct resource_column *, struct buf *out);

@@ -17,11 +17,11 @@ struct http_config {
 	unsigned n_connections;     /* exchanges at once; 0: 4 */
 	const char *user_agent;     /* copied */
 	int64_t connect_timeout_ms; /* 0: 5 s */
-	/* No byte for so long, or twice as long without the first byte that a
-	 * sink can have: -ETIMEDOUT; 0: 30 s */
+	/* -ETIMEDOUT when no byte came for so long, or for twice as long no
+	 * byte that the sink can have; 0: 30 s */
 	int64_t stall_timeout_ms;
 };
-/* Only after the program has forked for good. 0 or -errno. */
+/* To be called after the last fork. 0 or -errno. */
 int http_new(const struct http_config *, struct http **ret_http);
 struct http *http_free(struct http *); /* no exchange may be under way */
 DEFINE_CLEANUP(struct http *, http_free);
@@ -29,18 +29,18 @@ DEFINE_CLEANUP(struct http *, http_free);
 struct http_request {
 	const char *method; /* NULL: GET, or POST with a body */
 	const char *url;    /* absolute; anything but http and https: -EINVAL */
-	/* The whole value of the Authorization header, or NULL. It is sent to
-	 * the scheme, host and port of url alone: a redirect elsewhere drops
-	 * it. Over plain http it goes to loopback addresses only, -EPERM. */
+	/* The whole value of the Authorization header, or NULL. It is sent only
+	 * to the scheme, host and port of url: a redirect elsewhere drops it.
+	 * Over plain http only to loopback addresses, -EPERM. */
 	const char *authorization;
 	const char *const
 		*headers; /* "Name: value", NULL-terminated, or NULL */
 	const void *body;
 	size_t n_body;
 	bool compressed; /* accept gzip; the sink sees plain bytes */
-	/* Hand 3xx out; else at most 5 are followed, but not from https to
-	 * http (-EPERM). A body goes to its own origin only (307, 308): any
-	 * other 3xx but 303 is handed out. */
+	/* 3xx are handed out. Otherwise at most 5 are followed, but not from
+	 * https to http (-EPERM). A body is sent on within its own origin only
+	 * (307, 308): any other 3xx but 303 is handed out. */
 	bool no_redirects;
 };
 
@@ -56,12 +56,12 @@ struct http_response {
 	bool rate_near_limit;   /* X-RateLimit-NearLimit: true */
 	int64_t content_length; /* -1: not said */
 	int64_t range_first;    /* of a 206: where its bytes begin; -1 */
-	int64_t range_total;    /* of a 206 or 416: of the whole; -1 */
+	int64_t range_total;    /* of a 206 or 416: length of the whole; -1 */
 	uint64_t n_received;    /* body bytes on the wire */
 	bool other_host;        /* the answer came from another host */
-	/* How often the host of url was asked: once, and again for each
-	 * redirect that stayed there; 0: the request did not get away. Known
-	 * after a failure, too. */
+	/* Requests that reached the host of url: 1, and one more for each
+	 * redirect that stayed there; 0: none got away. Set also after a
+	 * failure. */
 	unsigned n_asked;
 	/* The body of an answer that is not 2xx, at most 64 KiB,
 	 * NUL-terminated; the caller's: http_response_done. */
@@ -78,24 +78,21 @@ struct http_sink {
 	/* If not NULL: called once before the first byte, with the headers. */
 	int (*begin)(void *arg, const struct http_response *response);
 	void *arg;
-	/* NULL: each byte is progress. Else a count that `write` increases;
-	 * once it is not 0, only its growth is, and a server that goes on
-	 * sending anything else has stalled. */
+	/* NULL: each byte is progress. Otherwise a count that `write`
+	 * increases: once it is not 0, only its growth is progress, and a
+	 * server that sends anything else for too long has stalled. */
 	const uint64_t *progress;
 };
 
-/*
- * Waits for a free place, then for the network. 0 when an answer came,
- * whatever its status; else
- *   -EINTR cancelled · -ETIMEDOUT deadline, connect timeout or stall ·
- *   -ENETUNREACH no route, no name, connection refused, a proxy that refuses ·
- *   -EMFILE, -ENFILE, -ENOMEM this machine has no more ·
- *   -ECONNRESET broken off, truncated (after it began: the sink has seen
- *   part) · -EPROTO not HTTP, bad TLS · -EPERM, -EINVAL as above · what the
- *   sink returned · -EAGAIN no waiting place (ctx_wait_begin).
- * A sentence is left in ctx. A transfer that moves has no total but ctx's
- * deadline. *ret_response is to be done with also after a failure.
- */
+/* Waits for a free connection, then for the network. 0 when an answer came,
+ * whatever its status; else -EINTR cancelled · -ETIMEDOUT deadline, connect
+ * timeout or stall · -ENETUNREACH no route, no name, connection refused, a
+ * proxy that refuses · -EMFILE, -ENFILE, -ENOMEM this machine has no more ·
+ * -ECONNRESET broken off, truncated (after it began: the sink has seen part) ·
+ * -EPROTO not HTTP, bad TLS · -EPERM, -EINVAL as above · the sink's errno ·
+ * -EAGAIN no waiting place (ctx_wait_begin). A sentence is left in ctx. A
+ * transfer that moves has no deadline but ctx's. *ret_response must be freed
+ * also after a failure. */
 int http_perform(struct ctx *ctx, struct http *http,
 		 const struct http_request *request,
 		 const struct http_sink *sink /* NULL: body dropped */,

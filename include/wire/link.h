@@ -12,8 +12,8 @@
 struct link;
 
 struct link_ops {
-	/* The advertisement, protocol v2 asked for (a server without it
-	 * answers v0). */
+	/* Asks for the advertisement, in protocol v2 (a server without v2
+	 * answers in v0). */
 	int (*advertise)(struct ctx *, struct link *, const struct http_sink *);
 	/* One request, one answer. v2: says Git-Protocol: version=2. */
 	int (*exchange)(struct ctx *, struct link *, bool v2,
@@ -36,8 +36,9 @@ int link_http_new(struct http *http, const char *url, const char *authorization,
 		  struct link **ret_link);
 struct link *link_free(struct link *);
 
-/* Asked before each request that carries link's authorization (a negative errno
- * is what the request fails with), told the status of its answer. */
+/* admit is asked before each request that carries the link's authorization (a
+ * negative errno fails the request), and heard is told the status of the
+ * answer. */
 struct link_guard {
 	int (*admit)(void *arg, struct ctx *);
 	void (*heard)(void *arg, long status);

@@ -11,9 +11,9 @@
 #include "wire/link.h"
 
 /* What a server can do. Plain data: it may be remembered per host (as text,
- * below) and spares the advertisement's request; v0 cannot be remembered, its
- * refs come with the advertisement, nor can a SHA-256 repository, which says
- * nothing of its neighbours: both leave known false. */
+ * below), which saves the advertisement's request. known stays false where it
+ * cannot be remembered: v0 (its refs come with the advertisement) and a SHA-256
+ * repository (its neighbours may be SHA-1). */
 struct upload_pack_caps {
 	bool known;
 	bool v2;
@@ -27,8 +27,8 @@ struct upload_pack_caps {
 	bool agent;     /* requests may say agent */
 	bool object_format; /* requests may say object-format */
 };
-/* One line, without newline, for remembering; -EINVAL when not known. The
- * other way, false: not a line of ours. */
+/* As one line, without newline; -EINVAL when not known. And back; false: not a
+ * line of ours. */
 int upload_pack_caps_format(const struct upload_pack_caps *, struct buf *out);
 bool upload_pack_caps_parse(const char *line, struct upload_pack_caps *ret);
 
@@ -46,19 +46,17 @@ struct upload_pack_refs {
 void upload_pack_refs_done(struct upload_pack_refs *);
 DEFINE_CLEANUP_DONE(struct upload_pack_refs, upload_pack_refs_done);
 
-/*
- * One conversation with one repository. With caps->known (v2, remembered) no
- * advertisement is asked for; when the server then answers otherwise than the
- * memory says, it is asked for once and the request repeated; *caps then says
- * the new truth (compare, remember). link and caps are borrowed.
- */
+/* One conversation with one repository. With caps->known (v2, remembered) no
+ * advertisement is asked for; if the server's answer does not fit, the
+ * advertisement is asked for once and the request repeated, and *caps is what
+ * the server says now (compare, remember). link and caps are borrowed. */
 struct upload_pack;
 int upload_pack_new(struct link *, struct upload_pack_caps *caps,
 		    struct upload_pack **ret_up);
 struct upload_pack *upload_pack_free(struct upload_pack *);
-/* A call has ask_ms (60 s, unless this says otherwise) until its list of refs
- * is there, or the first byte of its pack; beyond that -ETIMEDOUT. From then on
- * only bytes of the pack are progress to the link. */
+/* A call has ask_ms (default 60 s) until its list of refs is complete, or until
+ * the first byte of its pack; then -ETIMEDOUT. After that byte only bytes of
+ * the pack are progress. */
 void upload_pack_patience(struct upload_pack *, int64_t ask_ms);
 DEFINE_CLEANUP(struct upload_pack *, upload_pack_free);
 
@@ -73,13 +71,14 @@ int upload_pack_ls_refs(struct ctx *, struct upload_pack *,
 			struct upload_pack_refs *ret_refs);
 
 struct upload_pack_fetch {
-	const char *const *wants;    /* 40 hex digits each, NULL-terminated */
-	const char *const *haves;    /* commits the store has whole, or NULL */
+	const char *const *wants; /* 40 hex digits each, NULL-terminated */
+	/* commits that the store has completely, or NULL */
+	const char *const *haves;
 	const char *const *shallows; /* which of them are shallow, or NULL */
 	unsigned depth;              /* 0: all history; also if not offered */
 	const char *filter; /* "blob:none" or NULL; dropped if not offered */
-	/* v2: deltas against what the haves have; at a depth it is this that
-	 * keeps their objects out of the pack. */
+	/* v2: deltas against objects of the haves; at a depth only this keeps
+	 * their objects out of the pack. */
 	bool thin;
 	/* The pack, in pieces. A negative errno ends the fetch with it. */
 	int (*pack)(void *arg, const void *data, size_t n);
@@ -89,10 +88,9 @@ struct upload_pack_fetch {
 	void (*progress)(void *arg, const char *text, size_t n);
 	void *arg;
 };
-/*
- * -EIO with the server's ERR sentence (also when a v0 server does not let one
- * want what is no tip), -EPROTO for an answer that is none, link's errors.
- */
+/* -EIO with the server's ERR sentence (also when a v0 server refuses a want
+ * that is not a tip), -EPROTO for an answer that is not git's protocol, the
+ * link's errors. */
 int upload_pack_fetch(struct ctx *, struct upload_pack *,
 		      const struct upload_pack_fetch *);
 

@@ -37,10 +37,11 @@ struct walk {
 	size_t n_pages;
 	struct worker workers[WORKERS];
 	struct mutex lock;
-	size_t n_taken;     /* under lock */
-	int failed;         /* under lock: the first failure */
-	bool refused;       /* under lock: its, see struct ctx */
-	char sentence[512]; /* under lock: its */
+	/* Under lock: */
+	size_t n_taken;
+	int failed;         /* the first failure */
+	bool refused;       /* its, see struct ctx */
+	char sentence[512]; /* its */
 };
 
 static void page_done(struct page *page)

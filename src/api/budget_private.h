@@ -111,7 +111,7 @@ struct budget {
 	unsigned walk;       /* N */
 	struct mutex lock;
 	struct cond ledger_free;
-	/* All below: under lock. */
+	/* Under lock: */
 	struct cache *cache; /* NULL: no ledger */
 	bool in_ledger;      /* one thread at a time reads or writes it */
 	int64_t synced_ms;   /* clock_mono_ms; INT64_MIN: never */

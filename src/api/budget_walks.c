@@ -58,9 +58,10 @@ struct walks {
 	budget_who_of *who_of;
 	void *arg;
 	struct mutex lock;
-	struct known known[N_KNOWN]; /* under lock, by the thread's number */
-	struct group *groups;        /* under lock, by walker.session */
-	int64_t fleeting_refused;    /* under lock: the minute */
+	/* Under lock: */
+	struct known known[N_KNOWN]; /* by the thread's number */
+	struct group *groups;        /* by walker.session */
+	int64_t fleeting_refused;    /* the minute */
 };
 
 struct walks *budget_walks_new(budget_who_of *who_of, void *arg)

@@ -29,7 +29,8 @@ struct row {
 
 struct credential_rows {
 	struct mutex lock;
-	struct row rows[CREDENTIAL_DOORS]; /* under lock */
+	/* Under lock: */
+	struct row rows[CREDENTIAL_DOORS];
 };
 
 static void forget(struct credential_rows *rows) requires_lock(rows->lock)

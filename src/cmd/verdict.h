@@ -15,11 +15,12 @@
 struct verdict {
 	struct mutex lock;
 	struct cond said;
-	bool is_said;   /* under lock */
-	char *sentence; /* under lock; NULL: nothing is wrong */
 	struct thread *waits;
 	void (*leave)(void *arg);
 	void *arg;
+	/* Under lock: */
+	bool is_said;
+	char *sentence; /* NULL: nothing is wrong */
 };
 void verdict_init(struct verdict *);
 /* Nobody waits any longer; what was not said is not said. */

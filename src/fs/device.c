@@ -1,18 +1,18 @@
 /*
  * fs/device: the bytes of the device pass through here, for two things.
  *
- * Before 3.17 libfuse offers FUSE_CAP_PARALLEL_DIROPS and then
- * forgets to tell the kernel (libfuse c9905341, #861). The kernel holds a mutex
- * of a directory around each lookup and listing then, in which no signal is
- * heard: one lookup that waits for the network would stop all others beside it,
- * known names included, and Ctrl-C would end none of them.
+ * Before 3.17 libfuse offers FUSE_CAP_PARALLEL_DIROPS and then forgets to tell
+ * the kernel (libfuse c9905341, #861). The kernel then holds a mutex of a
+ * directory around each lookup and listing, in which no signal is heard: one
+ * lookup that waits for the network would stop all others in the same
+ * directory, known names included, and Ctrl-C would end none of them.
  *
  * The answer to INIT is the first thing that is ever written to the device, and
- * the kernel sends nothing else before it has it. All other bytes pass as
- * they are.
+ * the kernel sends nothing else before it has that answer. All other bytes pass
+ * as they are.
  *
- * And the kernel's last word, ENODEV: who still waits for the network is told
- * to stop.
+ * And the kernel's last word, ENODEV: requests that still wait for the network
+ * are told to stop.
  */
 #include "fs/device.h"
 
@@ -47,8 +47,8 @@ static ssize_t device_writev(int fd, struct iovec *iov, int n, void *userdata)
 }
 
 /* libfuse's loop ends by waiting for each of its threads, and some of them may
- * wait for the network for a minute: nobody is there any more to hear what they
- * would say. */
+ * wait for the network for a minute, although nobody is left to hear their
+ * answers: they are cancelled. */
 static ssize_t heard(struct ops *ops, ssize_t n)
 {
 	if (n < 0 && errno == ENODEV) {

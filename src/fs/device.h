@@ -1,6 +1,6 @@
 /*
- * fs/device: the bytes that go over /dev/fuse, for what libfuse does not say
- * for us, or not to us.
+ * fs/device: the bytes that go over /dev/fuse: what libfuse does not tell the
+ * kernel for us, and what it does not tell us.
  */
 #ifndef FS_DEVICE_H
 #define FS_DEVICE_H

@@ -1,4 +1,7 @@
-/* fs/inval: a queue and a thread. See the header for why. */
+/*
+ * fs/inval: a queue of notes and the thread that tells them; a queue of replies
+ * that wait for that, and the thread that sends them. The header says why.
+ */
 #include "fs/inval.h"
 
 #include "fs/ops.h"
@@ -13,7 +16,7 @@ struct note {
 	char name[];
 };
 
-/* What waits for the telling. */
+/* A reply that waits until the notes up to `goal` were told. */
 struct later {
 	struct later *prev, *next;
 	uint64_t goal; /* n_said */
@@ -27,7 +30,8 @@ struct inval {
 	struct thread *thread, *answers;
 	struct mutex lock;
 	struct cond work, said, asked;
-	struct note *notes; /* all under lock; the next to be told first */
+	/* Under lock: */
+	struct note *notes; /* the next to be told first */
 	uint64_t n_queued, n_said;
 	struct later *later; /* in the order of goals, and of ends */
 	bool stopping;
@@ -75,8 +79,8 @@ static void inval_main(void *arg)
 	}
 }
 
-/* The next one to be answered, when it may be; NULL: it is over. Whoever waits
- * at the end is answered all the same. */
+/* The next reply, when it may be sent; NULL: the mount ends, and none is left.
+ * Replies that still wait at the end are sent all the same. */
 static struct later *take_later(struct inval *inval)
 {
 	struct later *later;
@@ -134,7 +138,8 @@ void inval_end(struct inval *inval)
 	cond_broadcast(&inval->said);
 	cond_broadcast(&inval->asked);
 	mutex_unlock(&inval->lock);
-	/* A reply after the session's end would be another one's. */
+	/* Replies go before the session ends: afterwards the request's memory
+	 * is another's. */
 	inval->answers = thread_join(inval->answers);
 }
 

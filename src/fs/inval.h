@@ -1,7 +1,11 @@
 /*
- * fs/inval: the only caller of fuse_lowlevel_notify_*, on its own thread,
- * holding nothing: a notification may wait in the kernel for a lookup that
- * waits for us.
+ * fs/inval: the only caller of fuse_lowlevel_notify_*, on a thread of its own
+ * that holds no lock. Otherwise:
+ *
+ * 1. A lookup in directory D waits for a lock (or a thread) of ours.
+ * 2. Whoever holds that lock notifies the kernel of a name in D.
+ * 3. The notification waits in the kernel for the lookup in D to end: nobody
+ *    goes on.
  */
 #ifndef FS_INVAL_H
 #define FS_INVAL_H
@@ -12,28 +16,26 @@ struct fuse_session;
 struct inval;
 
 int inval_start(struct fuse_session *, struct inval **ret_inval);
-/* Nothing more is told: before libfuse closes its descriptor, whose number the
- * next file gets. */
+/* Nothing more is told. To be called before libfuse closes its descriptor,
+ * whose number the next file gets. */
 void inval_end(struct inval *);
-/*
- * And waits for the one that is being told. While requests are still answered:
- * it may wait in the kernel for a lookup, and while it does, it keeps the
- * device open, so that closing the descriptor does not end the connection, nor
- * the lookup, nor it.
- */
+/* inval_end, and waits for the notification that is under way. To be called
+ * while requests are still answered: the notification may wait in the kernel
+ * for a lookup, and keeps the device open as long, so that closing the
+ * descriptor would not end the connection, nor the lookup, nor the
+ * notification. */
 void inval_finish(struct inval *);
-/* What is queued is dropped. */
+/* Drops what is queued. */
 struct inval *inval_stop(struct inval *);
 
-/* As struct model_kernel; they never wait. */
+/* The members of struct model_kernel; they never wait. */
 void inval_entry(void *inval, uint64_t parent_ino, const char *name);
 void inval_inode(void *inval, uint64_t ino, bool content);
-/*
- * Calls then(arg), on a thread of its own, once what was queued before was
- * told, or when timeout_ms are over: a notification waits in the kernel for as
- * long as a lookup in the same directory does. So a reply can come after the
- * kernel has heard of what it says, and no request waits here for the telling.
- */
+/* Calls then(arg), on a thread of its own, once everything that was queued
+ * before was told to the kernel, or when timeout_ms are over: a notification
+ * waits in the kernel for as long as a lookup in the same directory does. So a
+ * reply can come after the kernel has heard of what the reply says, and no
+ * request thread waits. */
 void inval_after(struct inval *, int64_t timeout_ms, void (*then)(void *arg),
 		 void *arg);
 

@@ -3,9 +3,10 @@
  * cancels, the model's answer, one reply.
  *
  * OPEN answers ENOSYS, once per mount: the kernel then opens by itself and
- * keeps pages. It needs what the model promises: true sizes at lookup, and an
- * inode whose content never changes. OPENDIR is answered: a directory that
- * cannot be listed fails there, where every program hears of it.
+ * keeps pages. That needs what the model promises: true sizes at lookup, and an
+ * inode whose content never changes (model/node.c: "Version = inode"). OPENDIR
+ * is answered: a directory that cannot be listed fails there, where every
+ * program hears of it.
  */
 #include "fs/ops.h"
 
@@ -33,8 +34,8 @@ static void begin(fuse_req_t req, struct ctx *ctx)
 		ctx_cancel(ctx);
 }
 
-/* Before the reply, which frees the request: afterwards nobody may touch the
- * ctx. */
+/* To be called before the reply: the reply frees the request, and an INTERRUPT
+ * that came after it would touch a ctx that is gone. */
 static void end(fuse_req_t req, struct ctx *ctx)
 {
 	fuse_req_interrupt_func(req, NULL, NULL);
@@ -225,7 +226,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino,
 	file->fh = (uintptr_t)opened.opened;
 	file->cache_readdir = opened.fill_copy;
 	file->keep_cache = opened.keep_copy;
-	/* Nobody will close what nobody has heard of. */
+	/* The kernel did not get the reply, so it will not send RELEASEDIR. */
 	if (fuse_reply_open(req, file) < 0)
 		model_closedir(ops->model, opened.opened);
 }

@@ -11,16 +11,16 @@
 
 #include <fuse_lowlevel.h>
 
-/* What a request finds as its user data. */
+/* The user data of each request. */
 struct ops {
 	struct model *model;
 	struct ctx_group *group;
 	struct inval *inval;
 	void (*ready)(void *arg);
 	void *ready_arg;
-	unsigned max_read;    /* as the option says; 0: it does not */
+	unsigned max_read;    /* as the option says; 0: not given */
 	bool parallel_dirops; /* the kernel can; set by INIT */
-	atomic_bool answered; /* INIT was; fs/device's own */
+	atomic_bool answered; /* INIT was answered; for fs/device alone */
 };
 extern const struct fuse_lowlevel_ops ops_table;
 

@@ -1,9 +1,10 @@
 /*
  * fs/session: the life of a mount.
  *
- * The kernel ends it (umount): the loop returns. A signal ends it: a thread of
- * ours takes it, cancels everything that waits, tells libfuse to leave its loop
- * and wakes the looping thread, which sleeps in a semaphore, until it has.
+ * The kernel ends it (umount): the loop returns. Or a signal ends it: our
+ * thread `signals` takes the signal, cancels everything that waits, tells
+ * libfuse to leave its loop, and wakes the looping thread, which sleeps in a
+ * semaphore, until it has left.
  */
 #include "fs/session.h"
 
@@ -27,9 +28,10 @@ struct session {
 	struct thread *signals;
 	struct mutex lock;
 	struct cond ended_cond;
-	bool ended; /* under lock: the loop has returned */
 	bool mounted;
 	sigset_t waited;
+	/* Under lock: */
+	bool ended; /* the loop has returned */
 };
 
 static void add_option(struct fuse_args *args, const char *option)
@@ -52,7 +54,7 @@ static void add_fsname(struct fuse_args *args, const char *fsname)
 	add_option(args, option.data);
 }
 
-/* The last one counts, as for libfuse. */
+/* The last max_read counts, as for libfuse. */
 static unsigned max_read(const char *const *options)
 {
 	static const char name[] = "max_read=";
@@ -157,8 +159,8 @@ static void wait_for_signals(void *arg)
 	mutex_lock(&session->lock);
 	ended = session->ended;
 	mutex_unlock(&session->lock);
-	/* What is told may wait in the kernel for a request that only the loop
-	 * can answer. */
+	/* A notification may wait in the kernel for a request that only the
+	 * loop can answer: it ends before the loop does. */
 	if (!ended)
 		inval_finish(session->inval);
 	fuse_session_exit(session->fuse);

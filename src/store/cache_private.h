@@ -96,10 +96,11 @@ struct cache {
 	} sums;
 	struct mutex lock;
 	struct cond reader_freed, writer_freed;
-	struct cache_conn *readers; /* idle; under lock */
-	unsigned n_readers;         /* idle and busy; under lock */
-	struct cache_conn *writer;  /* NULL: busy or not open; under lock */
-	bool writing;               /* under lock */
+	/* Under lock: */
+	struct cache_conn *readers; /* idle */
+	unsigned n_readers;         /* idle and busy */
+	struct cache_conn *writer;  /* NULL: busy or not open */
+	bool writing;
 };
 
 /*

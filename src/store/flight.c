@@ -56,9 +56,10 @@ struct flight_key {
 struct flight {
 	int64_t remember_ms;
 	struct mutex lock;
-	struct flight_key *keys;     /* under lock */
-	struct flight_key *failures; /* under lock */
-	unsigned n_failures;         /* under lock */
+	/* Under lock: */
+	struct flight_key *keys;
+	struct flight_key *failures;
+	unsigned n_failures;
 };
 
 static struct sentence *sentence_new(const char *text)

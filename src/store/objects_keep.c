@@ -37,8 +37,9 @@ struct keeper {
 	const size_t most;    /* bytes */
 	const int64_t for_ms; /* 0: until there is no room */
 	struct mutex lock;
-	struct kept *table, *order; /* under lock */
-	size_t n_bytes;             /* under lock */
+	/* Under lock: */
+	struct kept *table, *order;
+	size_t n_bytes;
 };
 
 static struct keeper keepers[N_KEPT] = {

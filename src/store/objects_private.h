@@ -51,39 +51,40 @@ struct objects {
 	unsigned handles_most;
 	struct mutex lock;
 	struct cond freed;
-	struct objects_handle *idle; /* under lock */
-	unsigned n_handles;          /* idle and busy; under lock */
-	unsigned n_busy;             /* of n_handles; under lock */
-	uint64_t n_read;     /* bytes, since handles were closed; under lock */
-	unsigned generation; /* of the packs on the disk; under lock */
-	unsigned epoch;      /* of the files behind them; under lock */
-	int64_t looked_ms;   /* when a miss last looked; under lock */
 
-	/* Ours alone, there while the store is warm or a name in it is used. */
-	char *tmp;            /* path/tmp-<pid>-<n>, or NULL; under lock */
-	int tmp_lock;         /* says: its owner lives; under lock */
-	unsigned n_tmp_users; /* under lock */
-	bool tmp_moving;      /* somebody makes or removes it; under lock */
 	struct cond tmp_moved;
-	unsigned n_tmp; /* names given in tmp; under lock */
 
-	struct cond read_done;           /* or checked */
-	struct objects_reading *reading; /* under lock */
-	bool checking;                   /* under lock */
-	bool check_missing;     /* under lock: and the marks of commits */
-	unsigned n_checks;      /* under lock: that ended */
-	int check_result;       /* under lock: of the last check */
-	uint64_t sound_stamp;   /* under lock: of the packs … */
-	int64_t sound_until_ms; /* … that were found sound; under lock */
-	unsigned n_packs;       /* about; under lock */
-	int64_t watched_ms;     /* under lock: when indexes were looked at */
-	struct objects_index *indexes; /* under lock: that are sound */
-	size_t n_indexes;              /* under lock */
+	struct cond read_done; /* or checked */
 
 	/* Under the lock of those that are warm (objects_warm.c). */
 	bool warm, cooling;
 	unsigned n_fds;
 	struct objects *prev, *next;
+	/* Under lock: */
+	struct objects_handle *idle;
+	unsigned n_handles;  /* idle and busy */
+	unsigned n_busy;     /* of n_handles */
+	uint64_t n_read;     /* bytes, since handles were closed */
+	unsigned generation; /* of the packs on the disk */
+	unsigned epoch;      /* of the files behind them */
+	int64_t looked_ms;   /* when a miss last looked */
+	/* Ours alone, there while the store is warm or a name in it is used. */
+	char *tmp;    /* path/tmp-<pid>-<n>, or NULL */
+	int tmp_lock; /* says: its owner lives */
+	unsigned n_tmp_users;
+	bool tmp_moving; /* somebody makes or removes it */
+	unsigned n_tmp;  /* names given in tmp */
+	struct objects_reading *reading;
+	bool checking;
+	bool check_missing;            /* and the marks of commits */
+	unsigned n_checks;             /* that ended */
+	int check_result;              /* of the last check */
+	uint64_t sound_stamp;          /* of the packs … */
+	int64_t sound_until_ms;        /* … that were found sound */
+	unsigned n_packs;              /* about */
+	int64_t watched_ms;            /* when indexes were looked at */
+	struct objects_index *indexes; /* that are sound */
+	size_t n_indexes;
 };
 
 /* ---- handles ---- */

@@ -39,11 +39,6 @@ struct spool_file {
 	uint64_t size, n_chunks;
 	char tag[256];
 	struct mutex lock;
-	struct spool_piece *chunks; /* under lock */
-	unsigned n_unkept;          /* under lock */
-	bool keeping;               /* under lock: somebody syncs */
-	uint64_t n_marks;           /* under lock: that were ever made */
-	bool said;                  /* under lock: that it was damaged */
 	/* Under lock: the disk did not take it; it is being copied. */
 	bool in_memory, moving;
 	/* Of a nameless one, under lock: so many bytes came in their order and
@@ -55,6 +50,12 @@ struct spool_file {
 	unsigned round;
 	unsigned n_writing;
 	uint64_t n_writes;
+	/* Under lock: */
+	struct spool_piece *chunks;
+	unsigned n_unkept;
+	bool keeping;     /* somebody syncs */
+	uint64_t n_marks; /* that were ever made */
+	bool said;        /* that it was damaged */
 };
 
 int spool_write_at(int fd, uint64_t offset, const void *data, size_t n);

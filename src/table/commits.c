@@ -195,8 +195,9 @@ static const struct resource below[] = {
 		.files = resource_comment_files,
 	},
 	/* Indexes alone: links to the pull requests would lead back here from
-	 * their commits/, and who follows links would walk for ever. Not
-	 * listed, for where its add-on is missing no walk could end well. */
+	 * their commits/, and a program that follows links would walk for ever.
+	 * Not listed: where the add-on that answers is missing, each walk would
+	 * end with a failure. */
 	{
 		.name = "pullrequests",
 		.kind = RESOURCE_COLLECTION,

@@ -171,7 +171,7 @@ static const struct resource_column known_host_columns[] = {
 	{NULL, NULL, NULL},
 };
 
-/* The service keeps the private half to itself, and so do we. */
+/* The service does not tell the private half. */
 static const struct resource_column key_pair_info[] = {
 	{"public_key", "public_key", NULL},
 	{NULL, NULL, NULL},

@@ -10,7 +10,8 @@ const struct resource_column resource_download_columns[] = {
 	{"user", PERSON("user"), NULL},  {NULL, NULL, NULL},
 };
 
-/* Each download of one changes its count, and not its bytes. */
+/* What makes the bytes others: not the count of downloads, which each download
+ * changes. */
 static void content(const struct json *item, struct buf *out)
 {
 	static const struct resource_column columns[] = {

@@ -17,9 +17,9 @@ static bool has_ended(const struct json *item)
 	return state && !strcmp(state, "COMPLETED");
 }
 
-/* A branch, a tag; of a pull request where it comes from. */
+/* The branch or tag; of a pull request the branch it comes from. */
 #define TARGET "target.ref_name|target.source|target.branch_name"
-/* What became of it; of one that goes on, what it does. */
+/* The result; of a run that has not ended, its stage. */
 #define RESULT "state.result.name|state.stage.name"
 
 const struct resource_column resource_pipeline_columns[] = {
@@ -193,8 +193,9 @@ static const struct resource_items step_items = {
 				.endpoint = STEP "/test_reports",
 				.ttl_s = 10 * MINUTE_S,
 				.may_lack = true,
-				/* Most steps have none, which is known only by
-				 * asking: no walk is to ask every step. */
+				/* Most steps have no test report, which is
+				 * known only by asking: a walk must not ask
+				 * every step. */
 				.is_unlisted = true,
 				.files = report_files,
 				.rows =

@@ -29,8 +29,8 @@ static const struct resource permissions[] = {
 	{0},
 };
 
-/* Below one name: the others of a project's directory are its repositories',
- * and these have to give way to ours. */
+/* Below one name: all other names of a project's directory are its
+ * repositories', and a repository with one of our names has to give way. */
 static const struct resource settings[] = {
 	OBJECT("branching-model", PROJECT "/branching-model", 10 * MINUTE_S,
 	       resource_branching_model),

@@ -1,9 +1,8 @@
 /*
  * table/resource: pull requests.
  *
- * What is below one that is
- * closed does not change any more, but for what people go on saying: so there
- * are two sets of rows, one for the open ones and one for the others.
+ * Of a closed pull request nothing changes any more but comments: so there are
+ * two sets of rows, one for open pull requests and one for the others.
  */
 #include "table/rows.h"
 

@@ -13,7 +13,7 @@ static void yes_no(const struct json *json, const char *path, struct buf *out)
 {
 	const struct json *at = json_at(json, path);
 
-	/* Neither true nor false: not said. */
+	/* Neither true nor false: counts as not said. */
 	if (at && json_bool(at, "", true) == json_bool(at, "", false))
 		buf_puts(out, json_bool(at, "", false) ? "yes" : "no");
 }
@@ -57,7 +57,7 @@ static const char *clone_href(const struct json *json, const char *name)
 	return NULL;
 }
 
-/* Without the caller's name, which the service puts before the host. */
+/* Without the user's name, which the service puts before the host. */
 static void clone_https(const struct json *json, struct buf *out)
 {
 	const char *href = clone_href(json, "https");
@@ -78,7 +78,7 @@ static void clone_https(const struct json *json, struct buf *out)
 	buf_puts(out, href);
 }
 
-/* Older objects name the host that serves no SSH since 2026-11-12. */
+/* Older answers name a host that serves no SSH since 2026-11-12. */
 static void clone_ssh(const struct json *json, struct buf *out)
 {
 	static const char *const moved[][2] = {

@@ -9,7 +9,9 @@
 #define MINUTE_S 60
 #define HOUR_S 3600
 #define DAY_S (24 * HOUR_S)
-#define FOREVER_S (INT64_C(10) * 365 * DAY_S) /* what cannot change */
+#define FOREVER_S                                                   \
+	(INT64_C(10) * 365 * DAY_S) /* an answer that cannot change \
+				     */
 
 /* People, in every place where the API has them. */
 #define PERSON(at) at ".nickname|" at ".display_name|" at ".uuid"
@@ -23,15 +25,15 @@
 #define COMMIT REPOSITORY "/commit/{1}"
 #define WORKSPACE "/workspaces/{ws}"
 
-/* A collection that has nothing but its index; whatever follows the columns
- * are further members (UNLISTED). */
+/* A collection that has only its index; the arguments after the columns are
+ * further members (UNLISTED). */
 #define LIST(its_name, its_endpoint, its_id, its_ttl_s, its_columns, ...) \
 	{                                                                 \
 		.name = its_name, .kind = RESOURCE_COLLECTION,            \
 		.endpoint = its_endpoint "?pagelen=100", .id = its_id,    \
 		.ttl_s = its_ttl_s, .columns = its_columns, __VA_ARGS__   \
 	}
-/* The same of those that never say where the next page is. */
+/* The same for a list that never says where the next page is. */
 #define NUMBERED_LIST(its_name, its_endpoint, its_id, its_ttl_s, its_columns,  \
 		      ...)                                                     \
 	{                                                                      \
@@ -40,15 +42,15 @@
 		.paging = RESOURCE_NUMBERED, .id = its_id, .ttl_s = its_ttl_s, \
 		.columns = its_columns, __VA_ARGS__                            \
 	}
-/* One object without anything below. */
+/* One object without rows below. */
 #define OBJECT(its_name, its_endpoint, its_ttl_s, its_files, ...) \
 	{                                                         \
 		.name = its_name, .kind = RESOURCE_OBJECT,        \
 		.endpoint = its_endpoint, .ttl_s = its_ttl_s,     \
 		.files = its_files, __VA_ARGS__                   \
 	}
-/* Found by its name alone: each directory that is listed is a request of every
- * walk. */
+/* Not listed, found by its name alone: each listed directory is a request of
+ * every walk. */
 #define UNLISTED .is_unlisted = true
 #define GROUP(its_name, its_rows)                                           \
 	{                                                                   \

@@ -1,7 +1,7 @@
 /*
- * table/resource: how a repository is set up, each answer in a directory of
- * its own: what is set here, and what is in force with what it inherits. The
- * second are found by their names.
+ * table/resource: how a repository is set up, each answer in a directory of its
+ * own: what is set in the repository, and what is in force together with what
+ * it inherits. The latter are not listed.
  */
 #include "table/rows.h"
 
@@ -29,7 +29,7 @@ static const struct resource_column restriction[] = {
 	{NULL, NULL, NULL},
 };
 
-/* The members are whether this repository has its own. */
+/* Each member tells whether this repository has a setting of its own. */
 static const struct resource_column override_info[] = {
 	{"default_merge_strategy", "override_settings.default_merge_strategy",
 	 NULL},

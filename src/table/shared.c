@@ -82,7 +82,8 @@ const struct resource_column resource_runner[] = {
 	{NULL, NULL, NULL},
 };
 
-/* The service hides what is secured, and so do we, should it not. */
+/* The value of a secured variable is never shown, even if the service sent it.
+ */
 static void variable_value(const struct json *item, struct buf *out)
 {
 	const char *value = json_str(item, "value");

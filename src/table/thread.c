@@ -32,7 +32,7 @@
 
 #include <inttypes.h>
 
-#define DEEPEST 8 /* deeper replies are no further in */
+#define DEEPEST 8 /* deeper replies are not indented further */
 #define NAME_MAX_BYTES 200
 #define MENTION_MAX_BYTES 100
 
@@ -200,7 +200,7 @@ static void read_comments(struct thread *t, const struct json *array)
 	qsort(t->comments, t->n, sizeof(*t->comments), by_time);
 }
 
-/* Each under what it answers; the others are roots. */
+/* Puts each comment under the one that it answers; others are roots. */
 static void link_comments(struct thread *t)
 {
 	t->roots = xcalloc(t->n + 1, sizeof(struct comment *));

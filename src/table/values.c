@@ -64,7 +64,7 @@ static size_t key_at(const char *text)
 	return n > digits ? n : 0;
 }
 
-/* Keys in out from `from` on are distinct; true: this one is new to them. */
+/* Whether the key is not yet among those in out from `from` on. */
 static bool is_new(const struct buf *out, size_t from, const char *key,
 		   size_t n)
 {
@@ -88,7 +88,7 @@ static unsigned add_keys(const char *text, size_t from, unsigned left,
 	while (*text && left) {
 		size_t n = 0;
 
-		/* A word of its own, at least to the left. */
+		/* A key begins a word: no letter or digit before it. */
 		if (!is_upper(before) && !is_digit(before) &&
 		    !(before >= 'a' && before <= 'z'))
 			n = key_at(text);

@@ -122,7 +122,8 @@ const struct resource resource_workspace = {
 				"&fields=%2Bvalues.reviewers",
 				.q = "state=\"OPEN\"",
 				.paging = RESOURCE_NEWEST,
-				/* Numbers are a repository's own. */
+				/* Numbers are unique within a repository only.
+				 */
 				.id = "links.self.href",
 				.ttl_s = 5 * MINUTE_S,
 				.columns = my_pullrequest,

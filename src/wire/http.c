@@ -3,12 +3,12 @@
  *
  * A client is n_connections slots. A slot is a curl multi handle with one easy
  * handle in it and belongs, while an exchange lasts, to the thread that
- * performs it: curl runs on the caller's thread, its callbacks too, and there
- * is nothing to lock round it. The one thing that another thread does to a
- * slot is curl_multi_wakeup, which may be called from anywhere.
+ * performs it: curl runs on the caller's thread, its callbacks too, so no lock
+ * is needed round it. The one thing that another thread does to a slot is
+ * curl_multi_wakeup, which may be called from anywhere.
  *
- * Redirects are followed here and not by curl, because here it is decided,
- * hop by hop, whether a credential goes along.
+ * Redirects are followed here and not by curl, because here it is decided, hop
+ * by hop, whether a credential goes along.
  */
 #include "http_private.h"
 
@@ -26,7 +26,7 @@
 #define REDIRECTS_MAX 5
 #define HEAD_MAX (256 * KIB)
 #define KEPT_PER_SLOT 2L
-/* curl tells the time of day itself meanwhile; this only bounds a mistake. */
+/* curl tells how long to wait; this bounds a mistake. */
 #define POLL_MAX_MS 60000
 
 struct http {
@@ -50,8 +50,8 @@ int http_new(const struct http_config *config, struct http **ret_http)
 
 	if (curl_global_init(CURL_GLOBAL_DEFAULT))
 		return -ENOMEM;
-	/* With CURLOPT_NOSIGNAL curl leaves this to us: TLS may write to a
-	 * connection that the server has closed. */
+	/* With CURLOPT_NOSIGNAL curl does not ignore SIGPIPE: TLS may write to
+	 * a connection that the server has closed. */
 	if (!sigaction(SIGPIPE, NULL, &pipe_action) &&
 	    pipe_action.sa_handler == SIG_DFL)
 		signal(SIGPIPE, SIG_IGN);
@@ -95,8 +95,8 @@ static int slot_handles(struct http_slot *slot)
 {
 	if (!slot->multi)
 		slot->multi = curl_multi_init();
-	/* Made while no descriptor was free it could never be woken: whoever
-	 * cancels would wait for the network. */
+	/* A multi handle that was made while no descriptor was free cannot be
+	 * woken: a cancelled request would go on waiting for the network. */
 	if (slot->multi && curl_multi_wakeup(slot->multi)) {
 		curl_multi_cleanup(slot->multi);
 		slot->multi = NULL;
@@ -119,24 +119,25 @@ struct hop {
 	struct http_response *response;
 	CURL *easy;
 	const struct http_url *url;
-	/* What became of it */
+	/* What became of it: */
 	int64_t began_ms;
-	int64_t moved_ms;  /* when the last byte went either way */
+	int64_t moved_ms;  /* when the last byte was sent or received */
 	bool is_moving;    /* the sink has had a byte */
 	uint64_t progress; /* what the sink counted so far */
 	curl_off_t down, up;
 	size_t n_head;
-	long n_sent;      /* bytes of the request */
-	bool head_done;   /* of the final answer */
-	bool encoded;     /* Content-Length is not the one the sink will see */
-	bool enough;      /* we ended it, and that is no failure */
-	int failed;       /* ended by the sink, or by a limit of ours */
+	long n_sent;    /* bytes of the request */
+	bool head_done; /* of the final answer */
+	/* Content-Length is not the length that the sink sees */
+	bool encoded;
+	bool enough;      /* we ended it because we have all we want */
+	int failed;       /* the errno of the sink, or of a limit of ours */
 	int socket_errno; /* why the last socket could not be made; 0 */
 	char error[CURL_ERROR_SIZE];
 };
 
-/* Something came or went. Of a sink that counts for itself nothing else is a
- * sign of life: keep-alives and chatter can go on for ever. */
+/* A byte was sent or received. For a sink that counts for itself only its count
+ * is a sign of life: keep-alives and chatter can go on for ever. */
 static void note_move(struct hop *hop)
 {
 	const uint64_t *progress = hop->sink ? hop->sink->progress : NULL;
@@ -188,7 +189,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 				       hop->url->host);
 		return 0;
 	}
-	/* What comes after the body are trailers, which may say nothing new. */
+	/* After the body come trailers, which may not change the head. */
 	if (hop->head_done)
 		return n;
 	if (n <= 2 && (line[0] == '\r' || line[0] == '\n'))
@@ -221,7 +222,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 		hop->enough = true;
 		r = -EMSGSIZE;
 	}
-	/* Also when the sink took its time: that was not the network's. */
+	/* The sink may have been slow: that is not the network's stall. */
 	note_move(hop);
 	return r < 0 ? 0 : n;
 }
@@ -248,7 +249,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose,
 			address->protocol);
 
 	(void)purpose;
-	/* curl tells no more than that it could not connect. */
+	/* curl only tells that it could not connect, not why. */
 	hop->socket_errno = fd < 0 ? errno : 0;
 	return fd;
 }
@@ -265,8 +266,8 @@ static void set_options(struct http *http, struct hop *hop, bool fresh)
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION,
 			 (long)CURL_SSLVERSION_TLSv1_2);
-	/* One exchange at a time has no use for HTTP/2, and its windows make a
-	 * long pack slower. */
+	/* HTTP/2 is of no use with one exchange at a time, and its windows slow
+	 * a long pack down. */
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
 			 (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
@@ -279,13 +280,13 @@ static void set_options(struct http *http, struct hop *hop, bool fresh)
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, hop);
 #if LIBCURL_VERSION_NUM >= 0x075700
-	/* Else whoever cancels waits for the resolver's thread. */
+	/* Otherwise a cancelled request waits for the resolver's thread. */
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 #endif
 	if (http->user_agent)
 		curl_easy_setopt(easy, CURLOPT_USERAGENT, http->user_agent);
-	/* The proxies of the environment are honoured, but none of them can
-	 * know what our loopback is. */
+	/* The environment's proxies are used, but not for loopback addresses:
+	 * another host's loopback is not ours. */
 	if (hop->url->loopback)
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	if (hop->request->compressed)
@@ -325,7 +326,7 @@ static struct curl_slist *header_list(const struct http_request *request,
 {
 	struct curl_slist *list = NULL;
 
-	if (body) /* else large bodies wait a second for a 100 */
+	if (body) /* otherwise large bodies wait a second for a 100 */
 		list = curl_slist_append(list, "Expect:");
 	for (size_t i = 0; request->headers && request->headers[i]; i++)
 		list = curl_slist_append(list, request->headers[i]);
@@ -352,8 +353,8 @@ static void wake_multi(void *multi)
 	curl_multi_wakeup(multi);
 }
 
-/* How long until it has stalled. Headers and the body of an error may drip,
- * too: they have a time in all. */
+/* How long until the hop has stalled. Headers and the body of an error may
+ * drip: they have one time limit in all. */
 static int64_t stalls_in(const struct http *http, const struct hop *hop)
 {
 	int64_t stall = hop->moved_ms + http->stall_timeout_ms;
@@ -400,7 +401,8 @@ static int drive(struct http *http, struct http_slot *slot, struct hop *hop,
 			wait = stall;
 		if (wait > POLL_MAX_MS)
 			wait = POLL_MAX_MS;
-		/* One more, since milliseconds are cut off. */
+		/* One more, because curl cuts off fractions of a millisecond.
+		 */
 		curl_multi_poll(slot->multi, NULL, 0, (int)wait + 1, NULL);
 	}
 }
@@ -420,14 +422,14 @@ static int explain(struct hop *hop, CURLcode result)
 	curl_easy_getinfo(hop->easy, CURLINFO_OS_ERRNO, &failure.os_errno);
 	curl_easy_getinfo(hop->easy, CURLINFO_HTTP_CONNECTCODE,
 			  &failure.connect_code);
-	/* What a proxy was sent the host has not seen. */
+	/* What was sent to a proxy that refused has not reached the host. */
 	if (failure.connect_code >= 300)
 		hop->n_sent = 0;
 	return http_explain(hop->ctx, &failure);
 }
 
-/* A kept connection that the server has closed meanwhile says nothing about
- * the network; curl sees most of them itself. */
+/* Whether a kept connection had been closed by the server meanwhile: that says
+ * nothing about the network. curl sees most of these itself. */
 static bool was_stale(const struct hop *hop, CURLcode result)
 {
 	long n_connects = 1;
@@ -475,7 +477,7 @@ static int perform_once(struct http *http, struct http_slot *slot,
 	curl_easy_getinfo(hop->easy, CURLINFO_REQUEST_SIZE, &hop->n_sent);
 	curl_easy_getinfo(hop->easy, CURLINFO_SIZE_DOWNLOAD_T, &n_received);
 	hop->response->n_received = (uint64_t)n_received;
-	/* An unfinished exchange closes its connection here. */
+	/* Removing an unfinished exchange closes its connection. */
 	curl_multi_remove_handle(slot->multi, hop->easy);
 	curl_easy_setopt(hop->easy, CURLOPT_HTTPHEADER, NULL);
 	header_list_free(headers);
@@ -499,7 +501,7 @@ static int perform_hop(struct http *http, struct http_slot *slot,
 		return r;
 	if (result && !hop->enough)
 		return explain(hop, result);
-	/* What a proxy wants for itself is no answer of the host. */
+	/* A 407 is the proxy's, not the host's answer. */
 	if (hop->response->status == 407)
 		return http_explain(hop->ctx, &(struct http_failure){
 						      .result = CURLE_PROXY,
@@ -550,8 +552,8 @@ static int check_request(struct ctx *ctx, const struct http_request *request)
 		   : 0;
 }
 
-/* Where a 3xx leads, made absolute by curl; false: nowhere, it is the answer.
- */
+/* Where a 3xx leads, made absolute by curl; false: it leads nowhere, and is the
+ * answer itself. */
 static bool redirect_target(struct hop *hop, struct http_url *ret)
 {
 	char *text = NULL;
@@ -571,10 +573,8 @@ static void say_location(struct hop *hop)
 		       strlen(target.text) + 1);
 }
 
-/*
- * What a 3xx asks for: 1 to go on to *url, 0 when it is the answer. A body is
- * given to the one it was written for: it may hold a secret too.
- */
+/* What to do about a 3xx: 1: go on to *url; 0: it is the answer. A body is sent
+ * only to the origin it was written for: it may hold a secret. */
 static int redirect(struct hop *hop, struct http_url *url, const char **method,
 		    bool *body, unsigned n_hops)
 {

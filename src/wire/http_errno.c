@@ -1,11 +1,11 @@
 /*
  * wire/http, what curl's failures mean: one table, and whose fault it is.
  *
- * curl's codes alone do not tell: without a free descriptor it "could not
+ * curl's codes alone do not tell: without a free descriptor curl "could not
  * connect", "could not resolve" or "could not read the CA certificates", and
  * behind a proxy the same words are about the proxy. So the machine's limits
- * are looked at first, then the proxy. What no network can be told from the
- * outside (the proxy included) is ENETUNREACH, so that what is cached is
+ * are looked at first, then the proxy. If the network (or the proxy) does not
+ * let us reach the host at all, that is ENETUNREACH, so that cached answers are
  * served.
  */
 #include "http_private.h"
@@ -15,8 +15,8 @@
 
 #include <curl/curl.h>
 
-/* A socket, a pair to be woken by, a resolver's: one that is free does not make
- * a connection. */
+/* A connection takes several descriptors: a socket, a pair for wake-ups, the
+ * resolver's. */
 #define N_FOR_A_CONNECTION 4
 
 int http_no_descriptor(void)
@@ -67,8 +67,8 @@ static const char *first_set(const char *const names[])
 	return NULL;
 }
 
-/* Which one curl takes from the environment, as host:port without its user and
- * password; "" when there is none. Whether it is used no_proxy decides, too. */
+/* The proxy that curl takes from the environment, as host:port without user and
+ * password; "": none. no_proxy may still exclude the host. */
 static void proxy_of(const char *url, char *out, size_t size)
 {
 	static const char *const https[] = {"https_proxy", "HTTPS_PROXY",
@@ -94,7 +94,7 @@ static void proxy_of(const char *url, char *out, size_t size)
 	snprintf(out, size, "%.*s", (int)(n < size ? n : size - 1), value);
 }
 
-/* curl names whom it tried to reach. */
+/* curl's words name the host that it tried to reach. */
 static bool is_about(const char *why, const char *proxy)
 {
 	size_t n = *proxy == '[' ? strcspn(proxy, "]") + 1
@@ -132,7 +132,7 @@ static int fail_proxy(struct ctx *ctx, const struct http_failure *f,
 
 /* ---- the table ---- */
 
-/* What the system says of a connection that could not be made. */
+/* The errno of a connection that could not be made. */
 static int fail_connect(struct ctx *ctx, const struct http_failure *f)
 {
 	switch (f->os_errno) {
@@ -191,8 +191,8 @@ static int by_code(struct ctx *ctx, const struct http_failure *f)
 	case CURLE_GOT_NOTHING:
 		return fail_broken_off(ctx, f);
 	case CURLE_SSL_CONNECT_ERROR:
-		/* Broken off in the middle of the handshake is the network's
-		 * doing; OpenSSL has only words for it. */
+		/* A handshake that is broken off is the network's doing;
+		 * OpenSSL has only words for it. */
 		if (f->os_errno == ECONNRESET ||
 		    strstr(f->why, "SSL_ERROR_SYSCALL") ||
 		    strstr(f->why, "unexpected eof") || strstr(f->why, "reset"))
@@ -224,7 +224,7 @@ static int by_code(struct ctx *ctx, const struct http_failure *f)
 		return http_fail_machine(ctx, ENOMEM);
 	case CURLE_URL_MALFORMAT:
 		return ctx_fail(ctx, -EINVAL, "not an http or https URL");
-	/* Nobody else's: curl, or how it is used here. */
+	/* Our own mistakes, or curl's. */
 	case CURLE_ABORTED_BY_CALLBACK:
 	case CURLE_BAD_FUNCTION_ARGUMENT:
 	case CURLE_FAILED_INIT:
@@ -238,9 +238,9 @@ static int by_code(struct ctx *ctx, const struct http_failure *f)
 		return ctx_fail(ctx, -EIO, "curl failed inside: %s",
 				curl_easy_strerror((CURLcode)f->result));
 	case CURLE_BAD_CONTENT_ENCODING:
-	case CURLE_UNSUPPORTED_PROTOCOL: /* curl's word for HTTP/0.9 */
+	case CURLE_UNSUPPORTED_PROTOCOL: /* what curl calls HTTP/0.9 */
 	case CURLE_WEIRD_SERVER_REPLY:
-	case CURLE_WRITE_ERROR: /* not ours: a broken encoding */
+	case CURLE_WRITE_ERROR: /* not our sink's: a broken encoding */
 	default:
 		return ctx_fail(ctx, -EPROTO,
 				"%s does not answer as an HTTP server does: %s",
@@ -249,7 +249,7 @@ static int by_code(struct ctx *ctx, const struct http_failure *f)
 	}
 }
 
-/* What curl reports when it could not open something. */
+/* Codes that curl reports when it could not open something. */
 static bool may_lack_descriptor(int result)
 {
 	switch (result) {
@@ -276,7 +276,7 @@ static int machine_errno(const struct http_failure *f)
 		case ENFILE:
 			return errnums[i];
 		case ENOMEM: {
-			/* curl's word when it could not make its pair. */
+			/* curl reports this when it could not make its pair. */
 			int none = http_no_descriptor();
 
 			return none ? none : ENOMEM;

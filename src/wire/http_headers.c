@@ -1,8 +1,9 @@
 /*
  * wire/http, the answer's head: lines in, struct http_response out.
  *
- * A header is a stranger's text: one that is too long to be kept whole is not
- * kept at all (half an ETag is another ETag), a number that is none is unsaid.
+ * A header is a stranger's text. One that is too long to be kept whole is not
+ * kept at all (half an ETag is another ETag); a number that cannot be parsed
+ * counts as not said.
  */
 #include "http_private.h"
 
@@ -62,7 +63,8 @@ bool http_response_error_body(struct http_response *response, const void *data,
 	return fits;
 }
 
-/* The leading whole number, "60, 60;w=3600" is 60; -1 when there is none. */
+/* The whole number at the beginning ("60, 60;w=3600" is 60); -1: there is none.
+ */
 static int64_t leading_number(const char *value)
 {
 	int64_t number = 0;
@@ -78,7 +80,7 @@ static int64_t leading_number(const char *value)
 	return number;
 }
 
-/* All of what is before end; -1. */
+/* The number that ends at `end`; -1: it is not one. */
 static int64_t range_number(const char *text, const char *end)
 {
 	int64_t number = 0;
@@ -105,8 +107,8 @@ static int month_of(const char *name)
 	return -1;
 }
 
-/* RFC 9110 §5.6.7: the preferred form and the two obsolete ones. strptime
- * would do, but its names are those of the locale. */
+/* RFC 9110 §5.6.7: the preferred form and the two obsolete ones. Not strptime,
+ * whose names of months are the locale's. */
 static bool parse_http_date(const char *text, int64_t *ret_wall_s)
 {
 	struct tm tm = {.tm_isdst = 0};
@@ -122,7 +124,8 @@ static bool parse_http_date(const char *text, int64_t *ret_wall_s)
 		   &tm.tm_sec, rest) == 7) {
 		if (strcmp(rest, "GMT"))
 			return false;
-		/* Two digits mean the one within fifty years. */
+		/* Two digits mean the year that is less than fifty years away.
+		 */
 		if (year < 100)
 			year += year < 70 ? 2000 : 1900;
 	} else if (sscanf(text, "%*3[A-Za-z] %3[A-Za-z] %2d %2d:%2d:%2d %4d",
@@ -170,8 +173,8 @@ static int64_t parse_reset(const char *value)
 	return seconds < LONGEST_WAIT_S ? seconds : LONGEST_WAIT_S;
 }
 
-/* RFC 9110 §14.4: "bytes 0-99/1234", with a star for the range or the whole
- * when it is not told. What contradicts itself is unsaid. */
+/* RFC 9110 §14.4: "bytes 0-99/1234", with a star for a range or a length that
+ * is not told. A range that contradicts itself counts as not said. */
 static void parse_content_range(struct http_response *response,
 				const char *value)
 {

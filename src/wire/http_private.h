@@ -7,28 +7,26 @@
 
 #include "wire/http.h"
 
-/* Everything "not said". */
+/* Sets every member to "not said". */
 void http_response_init(struct http_response *);
-/* Forgets what the headers said (a 1xx, or a redirect, came before). */
+/* Forgets the headers of an earlier answer (a 1xx, a redirect). */
 void http_response_forget(struct http_response *);
-/* One line of the answer's head, with or without its line end. What is not
- * known or makes no sense is as if it had not been said. */
+/* One line of the answer's head, with or without its line end. Unknown headers,
+ * and values that make no sense, count as not said. */
 void http_response_header(struct http_response *, const char *line, size_t n);
 
-/* The body of an answer that is not 2xx, up to the maximum: false when there
- * is no place for more. */
+/* Keeps a piece of the body of an answer that is not 2xx; false: the maximum is
+ * reached. */
 bool http_response_error_body(struct http_response *, const void *data,
 			      size_t n);
 
-/*
- * The places of a client. A slot belongs to the thread it was given to until
- * that one leaves it; of the class that goes first, who has waited longest gets
- * it next.
- */
+/* The slots of a client. A slot belongs to the thread that took it until that
+ * thread leaves it; then to the thread that has waited longest, of the class
+ * that goes first. */
 struct http_slot {
 	void *multi, *easy; /* curl's, made at the first use */
-	/* The rest is guarded by the pool's lock. */
-	char *origin; /* where its connection leads, or NULL */
+	/* Under the pool's lock: */
+	char *origin; /* the origin of its connection, or NULL */
 	bool busy;
 	uint64_t used;
 };
@@ -37,26 +35,28 @@ struct http_slots {
 	struct mutex lock;
 	struct http_slot *slots;
 	unsigned n_slots;
-	uint64_t n_given;            /* under lock */
-	struct http_waiter *waiters; /* under lock, in the order they came */
+	/* Under lock: */
+	uint64_t n_given;
+	struct http_waiter *waiters; /* in the order they came */
 };
 void http_slots_init(struct http_slots *, unsigned n_slots);
 void http_slots_done(
-	struct http_slots *); /* all free, their curl handles too */
-/* Waits; NULL when ctx ended first. A free slot that leads to origin is
- * preferred. */
+	/* frees also the curl handles; no slot may be taken */
+	struct http_slots *);
+/* Waits for a slot; NULL: ctx ended first. A free slot whose connection leads
+ * to origin is preferred. */
 struct http_slot *http_slots_take(struct ctx *, struct http_slots *,
 				  const char *origin);
 void http_slots_leave(struct http_slots *, struct http_slot *);
-/* From now on it leads there. */
+/* The slot's connection leads to this origin now. */
 void http_slots_lead(struct http_slots *, struct http_slot *,
 		     const char *origin);
 
 /* An exchange that curl ended, and what is known of it. */
 struct http_failure {
 	int result;        /* CURLcode, not CURLE_OK */
-	const char *host;  /* whom it was for */
-	const char *url;   /* whole; its path is not told */
+	const char *host;  /* the host of the request */
+	const char *url;   /* whole; sentences leave out its path */
 	const char *why;   /* curl's words, or "" */
 	int socket_errno;  /* the last socket could not be made; 0 */
 	long os_errno;     /* CURLINFO_OS_ERRNO */

@@ -1,15 +1,16 @@
 /*
- * wire/http, its places: who may perform an exchange now.
+ * wire/http, its slots: which thread may perform an exchange now.
  *
- * A slot is handed from the one who leaves to the one who has waited longest
- * among those of the first class that waits, under the lock: while somebody
- * waits no slot is free, so nobody of the same class overtakes.
+ * A thread that leaves its slot hands it, under the lock, to the thread that
+ * has waited longest in the first class that waits. A slot is never free while
+ * a thread waits: otherwise a newcomer could take it before those who came
+ * earlier.
  */
 #include "http_private.h"
 
 #include "base/map.h"
 
-/* Somebody who waits, on his own stack. */
+/* A waiting thread, on its own stack. */
 struct http_waiter {
 	struct http_slots *pool;
 	struct cond cond;
@@ -38,8 +39,8 @@ void http_slots_done(struct http_slots *pool)
 	mutex_done(&pool->lock);
 }
 
-/* The free slot that spoke to this origin last; else one that never spoke to
- * anybody; else the one that is longest idle. */
+/* The free slot whose connection leads to this origin; else one without a
+ * connection; else the one that is idle longest. */
 static struct http_slot *choose(struct http_slots *pool, const char *origin)
 	requires_lock(pool->lock)
 {

@@ -2,9 +2,9 @@
  * wire/link over HTTP (gitprotocol-http(5), "Smart Server Response").
  *
  * As git does, the first request (the advertisement) may be redirected, and
- * what follows goes to where it led: a renamed repository. A request with a
- * body is not redirected; its 3xx is an answer that is none, whereupon the
- * caller asks for the advertisement again.
+ * later requests go to where it led: a renamed repository. A request with a
+ * body is not redirected: its 3xx is a failure, whereupon the caller asks for
+ * the advertisement again.
  */
 #include "wire/link.h"
 
@@ -22,10 +22,11 @@ struct link_http {
 	struct link_guard guard; /* .admit NULL: none */
 };
 
-/* What the sink below knows of one exchange. */
+/* What the sink knows of one exchange. */
 struct answer {
 	struct ctx *ctx;
-	const char *content_type; /* the only one that is git's */
+	/* the content type that git's answer must have */
+	const char *content_type;
 	const struct http_sink *sink;
 };
 
@@ -156,7 +157,8 @@ static bool is_success(const struct http_response *response)
 	return response->status >= 200 && response->status < 300;
 }
 
-/* The repository is elsewhere now. The credential stays with its origin. */
+/* The repository has moved: later requests go to its new URL. The credential
+ * stays with the origin it was given for. */
 static bool follow(struct link_http *link, const char *location)
 {
 	size_t n = strlen(location);

@@ -37,14 +37,14 @@ static int parse_length(const char digits[static N_DIGITS], unsigned *ret)
 			return -EPROTO;
 		value = value * 16 + digit;
 	}
-	/* 0003 says nothing that is defined. */
+	/* 0003 is not defined. */
 	if (value == 3 || value > PKTLINE_MAX)
 		return -EPROTO;
 	*ret = value;
 	return 0;
 }
 
-/* The digits or the whole packet are there: what follows from it. */
+/* The four digits, or the whole packet, have come. */
 static int take(struct pktline_reader *reader)
 {
 	static const enum pktline_kind specials[] = {

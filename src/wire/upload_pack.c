@@ -2,17 +2,18 @@
  * wire/upload_pack: the conversation, and protocol v2 (gitprotocol-v2(5)).
  *
  * An answer is a stream of packets that drives a small state machine; it is
- * whole only if the flush that ends it was seen, whatever the connection says.
+ * complete only if the flush that ends it was seen, whatever the connection
+ * says.
  *
- * What is remembered of a server may be out of date or true of another of its
+ * What is remembered of a server may be out of date, or true of another of its
  * repositories. So an answer that does not fit the memory is a surprise: the
- * advertisement is asked for and the request repeated, once, and only while
- * the caller has seen nothing of a pack.
+ * advertisement is asked for and the request repeated, once, and only while the
+ * caller has seen no byte of a pack.
  *
- * A question ends after a minute in all, however lively the server is: a list
- * of refs that drips, progress on side band 2 and keep-alives (an empty side
- * band 1) would hold whoever waits as long as the server likes. Once a pack has
- * begun its own bytes alone are progress.
+ * A question ends after a minute in all, however lively the server is:
+ * otherwise a list of refs that drips, progress on side band 2 and keep-alives
+ * (an empty side band 1) would hold the caller as long as the server likes.
+ * Once a pack has begun, only bytes of the pack are progress.
  */
 #include "upload_pack_private.h"
 
@@ -72,7 +73,8 @@ static int feed(void *arg, const void *data, size_t n)
 static int conversation_end(struct upload_pack *up, int r)
 {
 	if (r < 0) {
-		/* The link's own: not git's content type, a strange status. */
+		/* -EPROTO from the link: not git's content type, or a strange
+		 * status. */
 		if (r == -EPROTO && !up->ended_by_caller)
 			up->surprised = true;
 		return r;
@@ -164,7 +166,8 @@ int upload_pack_err_packet(struct upload_pack *up, const char *data, size_t n)
 	if (!upload_pack_line_begins(data, n, "ERR "))
 		return 0;
 	clean_text(data + 4, n - 4, text);
-	/* An object that is not there is no matter of abilities. */
+	/* The server lacks the object: that does not mean that its abilities
+	 * are others than we remember. */
 	if (strstr(text, "not our ref"))
 		return ctx_fail(up->ctx, -ENOENT, "the git server says: %s",
 				text);
@@ -372,14 +375,15 @@ int upload_pack_fetching_shallow(struct fetching *fetching, const char *data,
 	return 0;
 }
 
-/* From here on nothing can be repeated. */
+/* From here on the request cannot be repeated: the caller sees bytes. */
 static void fetching_begin_pack(struct fetching *fetching)
 {
 	const struct upload_pack_fetch *fetch = fetching->fetch;
 
 	fetching->pack_began = true;
 	fetching->up->handed_out = true;
-	/* The question is answered; a pack takes as long as it comes. */
+	/* The question is answered in time; the pack may take the caller's
+	 * time. */
 	ctx_widen(fetching->up->ctx, fetching->up->deadline_ms);
 	if (fetch->shallow)
 		for (size_t at = 0; at < fetching->shallows.len; at += 41)
@@ -436,7 +440,7 @@ enum section {
 	SECTION_NONE, /* its header comes next */
 	SECTION_ACKS,
 	SECTION_SHALLOW,
-	SECTION_OTHER, /* nothing we asked for, nothing that harms */
+	SECTION_OTHER, /* a section that we did not ask for and can pass over */
 	SECTION_PACK,
 };
 

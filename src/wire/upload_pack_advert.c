@@ -58,7 +58,7 @@ bool upload_pack_caps_parse(const char *line, struct upload_pack_caps *ret)
 	for (size_t i = 0; i < ARRAY_SIZE(abilities); i++)
 		*(bool *)((char *)&caps + abilities[i].offset) =
 			has_word(line, abilities[i].name);
-	/* A line of ours is one that we would write. */
+	/* Only a line that we would write ourselves is believed. */
 	if (upload_pack_caps_format(&caps, &again) || strcmp(again.data, line))
 		return false;
 	*ret = caps;
@@ -155,7 +155,7 @@ bool upload_pack_ref_wanted(const char *name, const char *const *prefixes)
 
 enum advert_state {
 	ADVERT_START,   /* "# service" may come, over HTTP */
-	ADVERT_SERVICE, /* it came, and a flush must follow */
+	ADVERT_SERVICE, /* "# service" came, and a flush must follow */
 	ADVERT_BEGIN,   /* the first packet says which protocol */
 	ADVERT_V2,
 	ADVERT_V0,

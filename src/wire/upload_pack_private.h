@@ -16,15 +16,17 @@ struct upload_pack {
 	struct upload_pack_caps *caps; /* the caller's */
 	int64_t ask_ms;
 	bool advertised; /* *caps came from the server in this conversation */
-	struct upload_pack_refs v0_refs; /* came with it */
+	/* refs that came with the advertisement (v0) */
+	struct upload_pack_refs v0_refs;
 
-	/* Of the call under way */
+	/* Of the call that is under way: */
 	struct ctx *ctx;
 	bool surprised;       /* the answer is not what *caps promised */
 	bool handed_out;      /* the caller has seen bytes of a pack */
-	bool ended_by_caller; /* by an error of his */
-	int64_t deadline_ms;  /* ctx's own, which a pack has */
-	uint64_t n_pack;      /* bytes of the pack */
+	bool ended_by_caller; /* by an error of the caller's callback */
+	/* ctx's own deadline, which holds once the pack has begun */
+	int64_t deadline_ms;
+	uint64_t n_pack; /* bytes of the pack */
 	struct pktline_reader reader;
 };
 
@@ -32,7 +34,8 @@ struct upload_pack {
 
 struct ref_list {
 	struct upload_pack_refs refs;
-	/* Where names and targets begin in refs.names, which still moves. */
+	/* Offsets in refs.names of names and targets: while it grows, it moves.
+	 */
 	struct ref_place {
 		size_t name, target; /* target: SIZE_MAX without one */
 	} * places;
@@ -56,8 +59,8 @@ bool upload_pack_ref_wanted(const char *name, const char *const *prefixes);
 
 typedef int packet_fn(void *arg, enum pktline_kind, const char *data, size_t n);
 
-/* One request, its whole answer through packet; advertise: no request. What
- * the answer lacks at its end is the caller's to find out. */
+/* One request; each packet of the answer goes to the callback. advertise sends
+ * no request. Whether the answer is complete the caller has to find out. */
 int upload_pack_conversation_advertise(struct upload_pack *, packet_fn *,
 				       void *arg);
 int upload_pack_conversation_exchange(struct upload_pack *, bool v2,
@@ -76,7 +79,8 @@ bool upload_pack_take_oid(const char *s, size_t n, char ret_oid[static 41]);
 
 /* ---- What a server says of itself (upload_pack_advert.c) ---- */
 
-/* Asks for it; *up->caps (and, v0, v0_refs) are set when it came whole. */
+/* Asks for the advertisement; *up->caps (and, v0, v0_refs) are set only if it
+ * came to its end. */
 int upload_pack_advertise(struct upload_pack *);
 
 /* ---- A pack, multiplexed: the same in v0 and v2 (upload_pack.c) ---- */
@@ -92,7 +96,7 @@ struct fetching {
 int upload_pack_fetching_shallow(struct fetching *, const char *data, size_t n);
 int upload_pack_fetching_side_band(struct fetching *, const char *data,
 				   size_t n);
-/* 0 when the pack was there to its end. */
+/* 0: the pack came to its end. */
 int upload_pack_fetching_end(const struct fetching *);
 
 /* ---- v0 (upload_pack_v0.c) ---- */
