@@ -19,7 +19,7 @@
 #define ALL_MS 60000
 #define ALL_PATIENT_MS 120000
 #define FIRST_BACKOFF_MS 250
-/* What timed out once has been worked on, and may be ready in a while. */
+/* A request that timed out has been worked on, and may be ready in a while. */
 #define FIRST_PATIENT_BACKOFF_MS 1000
 #define LONGEST_RETRY_AFTER_S 10
 /* A timeout after more than this was a silence, not a connect. */
@@ -351,7 +351,7 @@ int bitbucket_admit(struct ctx *ctx, struct bitbucket *b)
 void bitbucket_observe(struct ctx *ctx, struct bitbucket *b,
 		       const struct http_response *answer)
 {
-	/* Another host was not sent it. */
+	/* Another host was not sent the credential. */
 	if (!answer->other_host)
 		credential_heard(b->credential, CREDENTIAL_REST,
 				 answer->status);
@@ -394,8 +394,8 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 		if (r == 0)
 			reply->status = answer.status;
 		if (r == 0 && is_good(answer.status, want)) {
-			/* That is asked to check the credential, perhaps
-			 * before the mount. */
+			/* Not /user: it is asked to check the credential,
+			 * perhaps before the mount. */
 			if (strcmp(path_of(b, url), "/user"))
 				atomic_store(&b->is_well, true);
 			reply->not_modified = answer.status == 304;
@@ -408,7 +408,8 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 					 clock_mono_ms() - began, &wait_ms))
 			return r < 0 ? bitbucket_end_sentence(ctx, r)
 				     : bitbucket_explain(ctx, b, url, &answer);
-		/* Known now, in case there is no time for another try. */
+		/* Explained before the pause, in case there is no time for
+		 * another try. */
 		if (r == 0)
 			r = bitbucket_explain(ctx, b, url, &answer);
 		else

@@ -40,8 +40,8 @@ struct walk {
 	/* Under lock: */
 	size_t n_taken;
 	int failed;         /* the first failure */
-	bool refused;       /* its, see struct ctx */
-	char sentence[512]; /* its */
+	bool refused;       /* of the first failure, as in struct ctx */
+	char sentence[512]; /* of the first failure */
 };
 
 static void page_done(struct page *page)
@@ -148,7 +148,7 @@ static int get_others(struct ctx *ctx, struct walk *walk)
 		ctx_init_like(&worker->ctx, ctx);
 	}
 	ctx_watch(ctx, &waker);
-	/* One that cannot be started is one less. */
+	/* A thread that cannot be started is one less. */
 	for (size_t i = 1; i < n_helpers; i++)
 		(void)thread_start("listing", work, &walk->workers[i],
 				   &walk->workers[i].thread);

@@ -29,12 +29,12 @@ struct pages {
 	struct bitbucket_list *list;
 	struct seen *seen;
 	size_t n_items;   /* handed on */
-	size_t n_odd;     /* that are none */
+	size_t n_odd;     /* values that are not items: passed over */
 	size_t n_page;    /* of the last page, seen before or not */
 	int64_t size;     /* as the last page said; -1: it did not */
 	int64_t largest;  /* of the sizes */
 	int64_t at_least; /* a page with a smaller size is not taken */
-	bool is_short;    /* that was such a page */
+	bool is_short;    /* the last page was smaller than that */
 	int64_t pagelen;  /* -1 */
 	char *last;       /* created_on of the last item */
 	bool full;        /* `most` reached, and there was another item */
@@ -54,7 +54,7 @@ static void pages_done(struct pages *p)
 }
 DEFINE_CLEANUP_DONE(struct pages, pages_done);
 
-/* False: it was there before. */
+/* False: an earlier page had the item. */
 static bool is_new(struct pages *p, const struct json *item)
 {
 	cleanup(buf_done) struct buf id = BUF_INIT(64 * KIB);

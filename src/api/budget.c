@@ -386,7 +386,7 @@ int64_t budget_observe(struct ctx *ctx, struct budget *b,
 		b->backoff_ms = FIRST_PAUSE_MS;
 	noted = b->pause_unwritten;
 	mutex_unlock(&b->lock);
-	/* Of a pause others must know. */
+	/* Other mounts must know of a pause. */
 	budget_sync(b, noted);
 	return pause;
 }

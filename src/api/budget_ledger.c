@@ -78,7 +78,7 @@ static bool begin(struct budget *b, struct quota *q, struct cache_ledger *add)
 
 static void read_said(struct quota *q, const struct cache_ledger_note *note)
 {
-	/* Ours is newer, or the same. */
+	/* What we heard is newer than the note, or the same. */
 	if (note->noted_ms <= q->said.noted_ms)
 		return;
 	q->said = (struct said){
@@ -100,7 +100,8 @@ static void read_pause(struct budget *b, const struct cache_ledger_note *note)
 	if (note->noted_ms == b->pause_noted_ms || b->pause_unwritten)
 		return;
 	b->pause_noted_ms = note->noted_ms;
-	/* Whatever an older program wrote there, or a clock that was wrong. */
+	/* An older program may have written anything, and a clock may have been
+	 * wrong. */
 	if (until > note->noted_ms + LONGEST_PAUSE_MS)
 		until = note->noted_ms + LONGEST_PAUSE_MS;
 	left = until - now < LONGEST_PAUSE_MS ? until - now : LONGEST_PAUSE_MS;
@@ -168,7 +169,7 @@ static int sync_quota(struct budget *b, struct quota *q, bool wait)
 	return r;
 }
 
-/* False when another thread is at it, or there is none. */
+/* False: another thread is at the ledger, or there is no ledger. */
 static bool take_ledger(struct budget *b, bool wait) requires_lock(b->lock)
 {
 	while (b->in_ledger && wait)
@@ -185,7 +186,7 @@ static void give_ledger(struct budget *b) requires_lock(b->lock)
 	cond_broadcast(&b->ledger_free);
 }
 
-/* What others counted during one round is the next round's. */
+/* What is counted during one round is written in the next. */
 static void sync_all(struct budget *b, bool wait) requires_lock(b->lock)
 {
 	bool look = clock_mono_ms() - b->synced_ms >= LOOK_MS;

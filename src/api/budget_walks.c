@@ -47,7 +47,7 @@ struct program {
 };
 
 struct group {
-	struct walker walker; /* who asked last */
+	struct walker walker; /* the process that asked last */
 	struct counts counts;
 	struct program programs[PROGRAMS_MOST];
 	int64_t last_minute, refused_minute; /* of the last one */
@@ -157,7 +157,8 @@ static struct known *known_of(struct walks *w, int32_t thread)
 
 void budget_walks_identify(struct walks *w, int32_t thread, struct walker *ret)
 {
-	/* Who is gone before it could be looked at comes and goes. */
+	/* A process that ended before it could be looked at counts as one that
+	 * comes and goes. */
 	struct walker walker = {.session = thread, .terminal = !thread};
 	int64_t now = clock_boot_ms();
 	struct budget_who who = {0};
@@ -262,7 +263,7 @@ static void count_program(struct group *g, const char *name)
 			least = n;
 		}
 	}
-	/* Another's place. */
+	/* The slot was another program's. */
 	if (strcmp(at->name, name) != 0) {
 		*at = (struct program){0};
 		snprintf(at->name, sizeof(at->name), "%s", name);

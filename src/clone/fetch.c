@@ -397,7 +397,8 @@ static void find_haves(struct clone_job *j, struct haves *h)
 		add_have(j, h, &head.commit);
 	if (objects_complete_commits(j->objects, HAVES_MOST, &whole, &n) < 0)
 		return;
-	/* The newest is the last. A tree that a tag led to is no commit. */
+	/* The newest fetch is the last. A tree that a tag led to is not a
+	 * commit. */
 	while (n--)
 		if (objects_read_commit(&j->ctx, j->objects, &whole[n],
 					&info) >= 0)
@@ -498,20 +499,21 @@ static int fetch_anywhere(struct clone_job *j)
 				 workspace, slug, j->ctx.sentence);
 		}
 	}
-	/* It may be called otherwise by now. */
+	/* The repository may have another name by now. */
 	if (clone_name_is_other(j)) {
 		j->ctx.sentence[0] = '\0';
 		r = fetch_from(j, j->workspace, j->slug);
 		if (r >= 0)
 			return r;
 	}
-	/* The one that should have it says why. That something is missing there
-	 * is no word about the name which somebody looks at. */
+	/* The sentence of the first source, which should have the commit. Its
+	 * ENOENT is about the commit there: passed on, it would say that the
+	 * name which a program looks at does not exist. */
 	return ctx_fail(&j->ctx, first == -ENOENT ? -ENODATA : first, "%s",
 			sentence);
 }
 
-/* It came; what is it? */
+/* The object is here: a commit, a tree that a tag leads to, or neither. */
 static int mark(struct clone_job *j)
 {
 	struct clone_head head;

@@ -99,7 +99,7 @@ static size_t order(const char **names, size_t n)
 	return kept;
 }
 
-/* How many bytes the first record has; 0: it is none. */
+/* The length of the first record; 0: there is not a whole one. */
 static size_t record_length(const char *p, size_t n, enum clone_ref_kind *kind)
 {
 	size_t n_head = 1 + 2 * OID_BYTES, n_name;
@@ -115,7 +115,7 @@ static size_t record_length(const char *p, size_t n, enum clone_ref_kind *kind)
 	return n_head + n_name + 1;
 }
 
-/* Takes the bytes; NULL when they are none of ours. */
+/* Takes the bytes; NULL: this program did not write them. */
 static struct clone_refs *names_of(char *bytes, size_t n)
 {
 	cleanup(clone_refs_unref) struct clone_refs *refs =
@@ -383,7 +383,7 @@ int clone_get_refs(struct ctx *ctx, struct clone *c, int64_t max_age_ms,
 	return clone_known_refs(c, ret_refs);
 }
 
-/* ---- what is no tree ---- */
+/* ---- refs that do not lead to a tree ---- */
 
 void clone_refs_no_tree(struct clone *c, const struct oid *oid)
 {

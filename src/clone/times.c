@@ -19,7 +19,7 @@
 
 #include "base/clock.h"
 
-/* One move that lists more than this is no change but a new beginning. */
+/* A move that changes more paths than this counts as a new beginning. */
 #define MOVE_BYTES_MOST ((size_t)128 * MIB)
 
 struct change {

@@ -455,17 +455,28 @@ static void forget_head(struct clone_tracking *tracking)
 }
 
 /*
- * The line is at to, whose commit is here; unless it is somewhere newer. A tip
- * may turn out to be another repository's (name.c) while it is on its way
- * here:
- *   1. A reader looks it up, and brings its commit, which takes a while.
- *   2. Somebody hears that the name went over: what was known is forgotten, on
- *      the disk, then in memory.
- *   3. The reader settles. The line would be at the other one's files again,
- * for this mount, and by way of the cache for the next. So the clone counts how
- * often it forgot, and a tip of before is looked up anew: -EAGAIN. Who comes
- * to 2. while the head is recorded here is seen by the last look, which takes
- * the record back; who comes later takes it back himself.
+ * The tracking ref is at `to` from now on, whose commit is in the store. One
+ * thread at a time (settling), because the times that are recorded are those of
+ * the move from the last head. Two races are closed here.
+ *
+ * An older answer comes later:
+ * 1. A asks for the ref, and is told commit 1 (serial n).
+ * 2. B asks, is told commit 2 (serial n + 1), and settles it.
+ * 3. A, whose fetch took longer, settles commit 1: the ref would go back, and
+ *    stay there until the next push. So a smaller serial changes nothing
+ *    (newer).
+ *
+ * The tip turns out to be another repository's (name.c) on its way here:
+ * 1. A looks the tip up, and fetches its commit, which takes a while.
+ * 2. B hears that the name went over to another repository: what was known is
+ *    forgotten, on the disk, then in memory (n_forgotten).
+ * 3. A settles: the ref would show the other repository's files, for this
+ *    mount, and by way of the cache for the next. So a tip of before 2. is
+ *    looked up anew: -EAGAIN.
+ *
+ * If 2. comes while the head is recorded here, the last look at n_forgotten
+ * finds it, and takes the record back; if 2. comes later, B itself takes it
+ * back.
  */
 static int settle(struct ctx *ctx, struct clone_tracking *tracking,
 		  const struct clone_head *to, const struct clone_tip *tip)

@@ -70,7 +70,8 @@ char *account_host_name(const char *api_url)
 	return name;
 }
 
-/* Whoever can write there reads what we fetch, and says what we show. */
+/* A user who can write there could read what we fetch and change what we show.
+ */
 static int check_ours(const char *dir, const char *prefix,
 		      char why[static 1024])
 {
@@ -80,7 +81,7 @@ static int check_ours(const char *dir, const char *prefix,
 	return r ? say(why, r, "the cache cannot be trusted: %s", reason) : 0;
 }
 
-/* Made by whoever is first; everybody uses what stands there in the end. */
+/* The first process makes the key; all use the one that is there in the end. */
 static int read_key(const char *host_dir, unsigned char key[static N_KEY])
 {
 	cleanup(free) char *path = xasprintf("%s/accounts.key", host_dir);

@@ -57,7 +57,8 @@ int daemon_fork(void)
 		fd_close(pipes[1]);
 		wait_for_child(child, pipes[0]);
 	}
-	/* Whatever we were started with: somebody may wait for its end. */
+	/* Descriptors that we were started with: a program may wait for their
+	 * end. */
 	if (pipes[1] > STDERR_FILENO + 1)
 		close_range(STDERR_FILENO + 1, (unsigned)pipes[1] - 1, 0);
 	close_range((unsigned)pipes[1] + 1, ~0U, 0);

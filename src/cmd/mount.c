@@ -95,8 +95,8 @@ static enum command_exit configure(struct program *p,
 	return r == -EACCES ? COMMAND_FAILED : COMMAND_USAGE;
 }
 
-/* A bare word that is neither a command nor a directory was meant as the one
- * as likely as the other. */
+/* A word that is neither a command nor a directory: as likely a misspelt
+ * command as a mount point. */
 static bool may_be_a_command(const char *word)
 {
 	struct stat st;
@@ -134,7 +134,7 @@ static enum command_exit find_mountpoint(struct program *p,
 	return COMMAND_FAILED;
 }
 
-/* Everything that this process may look at while it is mounted. */
+/* Every path that this process may look at while the mount is there. */
 static int check_below(const struct program *p, char why[static 512])
 {
 	cleanup(free) char *home = NULL;
@@ -206,7 +206,8 @@ static int open_stores(struct program *p)
 			.ttl_ms = USER_TTL_MS,
 		};
 
-		/* Not kept, it is asked for again: no more than that. */
+		/* If the answer is not cached, it is asked for again: nothing
+		 * worse. */
 		if (cache_put(p->cache, &user, 1, NULL))
 			log_debug("/user could not be cached");
 	}

@@ -249,7 +249,8 @@ int preflight_answers(const char *path, int timeout_ms)
 		waitpid(child, NULL, 0);
 		return answer;
 	}
-	/* It may be unkillable as long as the mount hangs: not waited for. */
+	/* The child may be unkillable as long as the mount hangs: not waited
+	 * for. */
 	kill(child, SIGKILL);
 	waitpid(child, NULL, WNOHANG);
 	return -ETIMEDOUT;
@@ -471,7 +472,7 @@ int preflight_check(const char *path, bool make, char why[static 512])
 		return say(why, -ENOENT,
 			   "there is no fusermount3, without which only root "
 			   "can mount: run sudo apt install fuse3");
-	/* Dead ones may lie on each other. */
+	/* Dead mounts may lie on top of each other. */
 	do
 		r = check_mounted(path, why);
 	while (r > 0);

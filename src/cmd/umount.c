@@ -70,7 +70,8 @@ static enum command_exit take_away(const struct preflight_place *place,
 	bool dead;
 	int r;
 
-	/* Before: afterwards the number may be another mount's. */
+	/* Before the umount: afterwards the device number may be another
+	 * mount's. */
 	life = lifeline_take(place->device, place->user, &daemon);
 	dead = life < 0 &&
 	       preflight_answers(path, ANSWER_TIMEOUT_MS) == -ENOTCONN;
@@ -113,7 +114,7 @@ enum command_exit command_umount(const struct command_line *line)
 		command_say("no Bitbucket is mounted at %s", path);
 		return COMMAND_FAILED;
 	}
-	/* Not we are in the way, when started from inside. */
+	/* Started from inside the mount, we would be in the way ourselves. */
 	if (chdir("/"))
 		command_say("there is no /: %s", strerror(errno));
 	return take_away(&place, path, line->lazy);

@@ -124,7 +124,7 @@ static int64_t time_at(const struct json *item, const char *path)
 
 /* ---- one item ---- */
 
-/* Whoever compares two listings sees by it what has changed. */
+/* Two listings are compared by it: an item with another hash has changed. */
 static void hash_of(const struct resource_items *items, const struct json *item,
 		    const struct buf *text, char out[static 41])
 {

@@ -49,7 +49,7 @@ static const char *tail_of(const char *href, const char *name)
 						      : NULL;
 }
 
-/* NULL: the link is none, or not of the commits that the item has. */
+/* NULL: there is no link, or it is not about the commits that the item has. */
 static const char *spec_of(const struct json *item, const char *path,
 			   const char *name)
 {

@@ -63,7 +63,7 @@ static int store(struct ctx *ctx, const struct documents_fetch *f,
 		2);
 }
 
-/* 0: it is stored; 1: this is no way to get it. */
+/* 0: the item is stored; 1: it cannot be had in this way. */
 static int try_number(struct ctx *ctx, const struct documents_fetch *f,
 		      int64_t number)
 {

@@ -136,7 +136,9 @@ static int serve(struct cache_entry **entry, bool stale,
 	return 0;
 }
 
-/* Nothing was asked, and who comes next may. */
+/* Refused for this class alone: nothing was asked, and the next caller, of
+ * another class, may ask. Otherwise a person would be served a walk's refusal.
+ */
 static bool refused(const struct ctx *ctx, int r)
 {
 	return r < 0 && ctx->refused;

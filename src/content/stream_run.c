@@ -49,7 +49,8 @@ static bool is_wanted(const struct stream_run *run)
 	return false;
 }
 
-/* Somebody waits for what no run brings, and there is no place for another. */
+/* A reader waits for bytes that no run will bring, and there is no slot for one
+ * more run. */
 static bool is_in_the_way(const struct stream_run *run)
 {
 	const struct stream *s = run->stream;

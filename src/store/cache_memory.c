@@ -110,7 +110,8 @@ static uint64_t put_one(struct cache *c, const struct cache_put *p, int64_t now)
 	return doc->version;
 }
 
-/* What is no word about the documents, but about the disk or the process. */
+/* Whether the errno is about the disk or the process, and not about a document.
+ */
 static bool is_no_place(int r)
 {
 	switch (-r) {

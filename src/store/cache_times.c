@@ -93,7 +93,7 @@ int64_t cache_mtime_ms(struct cache *c, uint64_t version, int64_t time_ms)
 		return t.shown_ms;
 	t.shown_ms = time_ms > t.least_ms ? time_ms : t.least_ms;
 	time_ms = t.shown_ms;
-	/* 0 is a time, too, but says that there is none. */
+	/* 0 stands for "no time". */
 	if (time_ms > 0 && cache_write_now(c, work_show, &t) == 0)
 		time_ms = t.shown_ms;
 	return time_ms;

@@ -293,7 +293,7 @@ int objects_find(struct objects *o, struct objects_handle *h,
 
 /* ---- opening ---- */
 
-/* What is no word about the repository, but about the machine. */
+/* Whether the errno is about this machine, and not about the repository. */
 static bool is_machines_fault(int r)
 {
 	switch (-r) {

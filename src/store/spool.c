@@ -234,7 +234,8 @@ ssize_t spool_read_at(int fd, uint64_t offset, void *data, size_t n)
 	return (ssize_t)got;
 }
 
-/* What is no file of ours, or cut, is as if it were not there. */
+/* A file that this program did not write, or a truncated one, counts as absent.
+ */
 static int read_head(int fd, struct head *head)
 {
 	struct stat st;
@@ -338,7 +339,7 @@ int spool_settle(struct spool_file *f, const char *key, uint64_t size,
 		return -EFBIG;
 	memcpy(head.tag, tag, strlen(tag) + 1);
 	prune(f->spool, path, size, f->spool->max_bytes);
-	/* Whatever lies beyond the end of the bytes is no mark. */
+	/* Anything beyond the end of the bytes is not a mark. */
 	if (ftruncate(f->fd, (off_t)size) < 0 ||
 	    ftruncate(f->fd, (off_t)(map + spool_map_size(size, false))) < 0)
 		return -errno;

@@ -9,9 +9,8 @@
 #define MINUTE_S 60
 #define HOUR_S 3600
 #define DAY_S (24 * HOUR_S)
-#define FOREVER_S                                                   \
-	(INT64_C(10) * 365 * DAY_S) /* an answer that cannot change \
-				     */
+/* Of an answer that cannot change. */
+#define FOREVER_S (INT64_C(10) * 365 * DAY_S)
 
 /* People, in every place where the API has them. */
 #define PERSON(at) at ".nickname|" at ".display_name|" at ".uuid"
