@@ -24,24 +24,24 @@ struct bitbucket {
 	const struct credential *credential;
 	struct http *http;
 	struct budget *budget;
-	/* Something but /user came well, since the mount. */
+	/* An answer other than /user's was good, since the mount. */
 	atomic_bool is_well;
 
 	struct mutex lock;
-	/* Under it. */
+	/* Under lock: */
 	struct bitbucket_name *names; /* by the uuid as it is in a path */
 	enum bitbucket_uuids uuids;
 };
 
 void bitbucket_names_done(struct bitbucket *);
 enum bitbucket_uuids bitbucket_uuids(struct bitbucket *);
-/* Once: the first word is the last. */
+/* Set once: later calls change nothing. */
 void bitbucket_set_uuids(struct bitbucket *, enum bitbucket_uuids);
 /* The same URL with the workspace's slug where its uuid is, and that uuid.
  * NULL: it has none, or the server takes uuids. */
 char *bitbucket_url_by_name(struct bitbucket *, const char *url,
 			    char **ret_uuid);
-/* What to ask for a path. */
+/* The URL of a path. */
 char *bitbucket_url(struct bitbucket *, const char *path);
 
 /* bitbucket_get, of an absolute URL of api_url's origin. */
@@ -56,8 +56,9 @@ enum bitbucket_want {
 int bitbucket_get_as(struct ctx *, struct bitbucket *, const char *url,
 		     enum bitbucket_want, const char *etag,
 		     struct bitbucket_reply *ret_reply);
-/* Before and after each request, exactly one for the other: whether the
- * credential may be sent and the budget has one left, and what came of it. */
+/* Before and after each request, one observe for each admit: whether the
+ * credential may be sent and the budget has a request left; and what the answer
+ * was. */
 int bitbucket_admit(struct ctx *, struct bitbucket *);
 void bitbucket_observe(struct ctx *, struct bitbucket *,
 		       const struct http_response *);

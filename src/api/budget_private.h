@@ -47,14 +47,15 @@ struct said {
 #define LONGEST_PAUSE_MS HOUR_MS
 #define LONGEST_BACKOFF_MS MINUTE_MS
 
-/* Not locked: the budget's lock is held. */
+/* Has no lock of its own: under the budget's. */
 struct quota {
 	const char *book;        /* its name in the ledger */
 	int64_t assumed;         /* its limit while the service says none */
 	struct window own;       /* all of this process */
-	struct window unwritten; /* of it: not in the ledger yet */
-	struct window writing;   /* of it: in the transaction under way */
-	struct window ledger;    /* as it was last read */
+	struct window unwritten; /* of these: not in the ledger yet */
+	/* of these: in the transaction that is under way */
+	struct window writing;
+	struct window ledger; /* as it was last read */
 	int64_t ledger_total, n_writing, n_unwritten;
 	unsigned n_under_way; /* admitted, not observed */
 	struct said said;
@@ -84,7 +85,7 @@ struct walker {
 	bool terminal;
 	char name[16]; /* printable */
 };
-/* Who it is; may read /proc, so no lock is held. */
+/* Which session the thread belongs to; may read /proc, so no lock is held. */
 void budget_walks_identify(struct walks *, int32_t thread, struct walker *ret);
 /* What one more request would make, with what there was in ten minutes. */
 struct walk_weight {
@@ -96,11 +97,13 @@ struct walk_weight {
 };
 void budget_walks_weigh(struct walks *, const struct walker *, unsigned most,
 			struct walk_weight *ret);
-/* It was let through: what is refused makes no walk longer. */
+/* The request was admitted. Refused ones are not counted: they make no walk
+ * longer. */
 void budget_walks_count(struct walks *, const struct walker *);
-/* It was refused as a walk: it is one as long as it goes on trying. */
+/* The request was refused as a walk's: the session stays a walk while it goes
+ * on trying. */
 void budget_walks_refused(struct walks *, const struct walker *, bool together);
-/* Those with more than threshold requests, most first. */
+/* The sessions with more than threshold requests, most first. */
 size_t budget_walks_list(struct walks *, unsigned threshold,
 			 struct budget_walk *ret, size_t n);
 
@@ -124,10 +127,10 @@ struct budget {
 	int64_t pause_noted_ms;  /* wall clock; what the ledger's note is of */
 	bool pause_unwritten;
 };
-/* Brings what was counted to the ledger and what others counted here. wait:
- * for whoever is writing; else it comes with the next. */
+/* Writes what was counted here to the ledger, and reads what others counted.
+ * wait: for another writer; otherwise it is left for the next time. */
 void budget_sync(struct budget *, bool wait);
-/* Reads it if that was over a second ago. */
+/* Reads the ledger if it was read more than a second ago. */
 void budget_look(struct budget *);
 
 #endif

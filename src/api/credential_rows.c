@@ -62,7 +62,7 @@ struct credential_rows *credential_rows_free(struct credential_rows *rows)
 	return NULL;
 }
 
-/* Whether it is answered here. */
+/* Whether there were enough refusals to send nothing. */
 static bool is_enough(const struct credential_rows *rows,
 		      enum credential_door door, enum ctx_class who)
 	requires_lock(rows->lock)

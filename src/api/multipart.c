@@ -279,7 +279,7 @@ static int take_part(struct slice s, bool first,
 		 extended(&name)) ||
 		parameter(h.disposition, "filename", &name) ||
 		(!first && name_of_id(h.id, &name));
-	/* A name with a NUL is none that we could show whole. */
+	/* A name with a NUL cannot be a file's name. */
 	if (named && strlen(name.data) != name.len)
 		named = false;
 	if (same(h.encoding, "base64"))
@@ -321,7 +321,8 @@ static const char *find_delimiter(const char *p, const char *body,
 			p++;
 			continue;
 		}
-		/* Not a longer boundary that begins like ours. */
+		/* Otherwise a longer boundary that begins like ours would end
+		 * the part. */
 		if (rest == end || memchr("\r\n \t", *rest, 4) ||
 		    is_last(rest, end)) {
 			*ret_rest = rest;

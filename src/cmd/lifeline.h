@@ -1,11 +1,11 @@
 /*
- * cmd/lifeline: how one waits for the end of a mount's daemon, which comes
- * after the end of the mount: it still writes into its cache.
+ * cmd/lifeline: waiting for the end of a mount's daemon, which comes after the
+ * end of the mount: the daemon still writes into its cache.
  *
  * Owns a socket without a place in any file system, called by the device number
  * of the mount, that nobody ever writes to: the kernel closes it when the
  * process ends, however that ends. A daemon that hangs answers no question, but
- * this works with it, too.
+ * its end is seen all the same.
  */
 #ifndef CMD_LIFELINE_H
 #define CMD_LIFELINE_H

@@ -23,7 +23,7 @@ struct verdict {
 	char *sentence; /* NULL: nothing is wrong */
 };
 void verdict_init(struct verdict *);
-/* Nobody waits any longer; what was not said is not said. */
+/* Nobody waits any longer; a verdict that comes later is dropped. */
 void verdict_done(struct verdict *);
 /* The check is over: errnum 0, or why it failed. From any thread. */
 void verdict_say(struct verdict *, int errnum, const char *sentence);
