@@ -7,51 +7,57 @@
  * it is: otherwise each name that is looked up in a directory of 100,000 would
  * have all of them inflated and parsed again. What nobody used for a minute
  * goes from there.
- *
- * Values are let go outside the lock.
  */
 #include "objects_private.h"
 
 #include "store/tree_list.h"
 
-#include "base/clock.h"
-#include "base/map.h"
+#include "base/lru.h"
 
 #define LARGE_TREE_MS (60 * 1000)
+#define ENTRY_BYTES 128 /* what each takes beside its value, about */
 
+/* The store first: objects_keep_forget forgets all that begins with it. */
 struct kept_key {
 	unsigned char bytes[sizeof(uint64_t) + sizeof(struct oid)];
 };
 
-struct kept {
-	struct kept_key key;
-	uint64_t store;
-	void *value;
-	size_t size;
-	int64_t used_ms;
-	struct kept *prev, *next; /* used longest ago first */
-	UT_hash_handle hh;
+static struct lru keepers[N_KEPT];
+
+static const size_t most[N_KEPT] = {
+	[KEPT_TREES] = 2 * MIB,
+	[KEPT_LARGE_TREES] = 64 * MIB,
+	[KEPT_BLOBS] = 16 * MIB,
 };
 
-struct keeper {
-	const size_t most;    /* bytes */
-	const int64_t for_ms; /* 0: until there is no room */
-	struct mutex lock;
-	/* Under lock: */
-	struct kept *table, *order;
-	size_t n_bytes;
-};
+static void *ref_tree(void *value)
+{
+	return tree_list_ref(value);
+}
 
-static struct keeper keepers[N_KEPT] = {
-	[KEPT_TREES] = {.most = 2 * MIB},
-	[KEPT_LARGE_TREES] = {.most = 64 * MIB, .for_ms = LARGE_TREE_MS},
-	[KEPT_BLOBS] = {.most = 16 * MIB},
-};
+static void unref_tree(void *value)
+{
+	tree_list_unref(value);
+}
+
+static void *ref_blob(void *value)
+{
+	return blob_ref(value);
+}
+
+static void unref_blob(void *value)
+{
+	blob_unref(value);
+}
+
+static const struct lru_values trees = {.ref = ref_tree, .unref = unref_tree};
+static const struct lru_values blobs = {.ref = ref_blob, .unref = unref_blob};
 
 void objects_keep_init(void)
 {
 	for (size_t i = 0; i < N_KEPT; i++)
-		mutex_init(&keepers[i].lock);
+		lru_init(&keepers[i], most[i],
+			 i == KEPT_BLOBS ? &blobs : &trees);
 }
 
 static struct kept_key key_of(const struct objects *o, const struct oid *oid)
@@ -63,120 +69,32 @@ static struct kept_key key_of(const struct objects *o, const struct oid *oid)
 	return key;
 }
 
-static void *value_ref(enum objects_kept what, void *value)
-{
-	if (what == KEPT_BLOBS)
-		return blob_ref(value);
-	return tree_list_ref(value);
-}
-
-static void value_unref(enum objects_kept what, void *value)
-{
-	if (what == KEPT_BLOBS)
-		blob_unref(value);
-	else
-		tree_list_unref(value);
-}
-
-/* From the table to the list of those to be let go. */
-static void evict(struct keeper *k, struct kept *e, struct kept **gone)
-	requires_lock(k->lock)
-{
-	HASH_DEL(k->table, e);
-	DL_DELETE(k->order, e);
-	k->n_bytes -= e->size;
-	DL_APPEND(*gone, e);
-}
-
-static void let_go(enum objects_kept what, struct kept *gone)
-{
-	while (gone) {
-		struct kept *e = gone;
-
-		DL_DELETE(gone, e);
-		value_unref(what, e->value);
-		free(e);
-	}
-}
-
 void *objects_keep_get(enum objects_kept what, const struct objects *o,
 		       const struct oid *oid)
 {
-	struct keeper *k = &keepers[what];
 	struct kept_key key = key_of(o, oid);
-	struct kept *e;
-	void *value = NULL;
 
-	mutex_lock(&k->lock);
-	HASH_FIND(hh, k->table, &key, sizeof(key), e);
-	if (e) {
-		DL_DELETE(k->order, e);
-		DL_APPEND(k->order, e);
-		e->used_ms = clock_mono_ms();
-		value = value_ref(what, e->value);
-	}
-	mutex_unlock(&k->lock);
-	return value;
+	return lru_get(&keepers[what], &key, sizeof(key));
 }
 
 void objects_keep_put(enum objects_kept what, const struct objects *o,
 		      const struct oid *oid, void *value, size_t size)
 {
-	struct keeper *k = &keepers[what];
-	struct kept *e, *old, *gone = NULL;
+	struct kept_key key = key_of(o, oid);
 
-	if (size > k->most / 2 && !k->for_ms)
+	/* Otherwise one value would drive half of the others out. */
+	if (what != KEPT_LARGE_TREES && size > most[what] / 2)
 		return;
-	e = xcalloc(1, sizeof(*e));
-	e->key = key_of(o, oid);
-	e->store = o->id;
-	e->value = value_ref(what, value);
-	e->size = size + sizeof(*e);
-	e->used_ms = clock_mono_ms();
-	mutex_lock(&k->lock);
-	HASH_FIND(hh, k->table, &e->key, sizeof(e->key), old);
-	if (old)
-		evict(k, old, &gone);
-	HASH_ADD(hh, k->table, key, sizeof(e->key), e);
-	DL_APPEND(k->order, e);
-	k->n_bytes += e->size;
-	while (k->n_bytes > k->most && k->order != e)
-		evict(k, k->order, &gone);
-	mutex_unlock(&k->lock);
-	let_go(what, gone);
+	lru_put(&keepers[what], &key, sizeof(key), value, size + ENTRY_BYTES);
 }
 
 void objects_keep_forget(const struct objects *o)
 {
-	for (enum objects_kept what = 0; what < N_KEPT; what++) {
-		struct keeper *k = &keepers[what];
-		struct kept *e, *next, *gone = NULL;
-
-		mutex_lock(&k->lock);
-		for (e = k->order; e; e = next) {
-			next = e->next;
-			if (e->store == o->id)
-				evict(k, e, &gone);
-		}
-		mutex_unlock(&k->lock);
-		let_go(what, gone);
-	}
+	for (size_t i = 0; i < N_KEPT; i++)
+		lru_forget(&keepers[i], &o->id, sizeof(o->id));
 }
 
 void objects_keep_expire(void)
 {
-	int64_t now = clock_mono_ms();
-
-	for (enum objects_kept what = 0; what < N_KEPT; what++) {
-		struct keeper *k = &keepers[what];
-		struct kept *gone = NULL;
-
-		if (!k->for_ms)
-			continue;
-		mutex_lock(&k->lock);
-		while (k->order && now - k->order->used_ms >= k->for_ms)
-			evict(k, k->order, &gone);
-		mutex_unlock(&k->lock);
-		let_go(what, gone);
-	}
+	lru_expire(&keepers[KEPT_LARGE_TREES], LARGE_TREE_MS);
 }

@@ -1,0 +1,44 @@
+/*
+ * base/lru: values by key, of which those used longest ago go when there is no
+ * room for all. Values are immutable and counted by whoever made them: a cache
+ * has one reference, each lru_get() gives another.
+ *
+ * May be called from any thread. Must never know what the values are.
+ */
+#ifndef BASE_LRU_H
+#define BASE_LRU_H
+
+#include "base/defs.h"
+#include "base/sync.h"
+
+struct lru_values {
+	void *(*ref)(void *value);  /* called under the lock: counts, no more */
+	void (*unref)(void *value); /* never called under the lock */
+};
+
+struct lru_entry;
+struct lru {
+	const struct lru_values *values;
+	size_t most; /* sum of sizes; the newest stays however large it is */
+	struct mutex lock;
+	/* Under lock: */
+	struct lru_entry *table;
+	struct lru_entry *order; /* used longest ago first */
+	size_t n_bytes;
+};
+
+void lru_init(struct lru *, size_t most, const struct lru_values *);
+void lru_done(struct lru *);
+
+/* A reference for the caller, and the value is the last used; NULL. */
+void *lru_get(struct lru *, const void *key, size_t n_key);
+/* In the place of the key's old value, if it has one. Takes a reference of its
+ * own. size in whatever unit `most` has. */
+void lru_put(struct lru *, const void *key, size_t n_key, void *value,
+	     size_t size);
+/* Lets go of what has a key that begins so; "" and 0: of everything. */
+void lru_forget(struct lru *, const void *prefix, size_t n_prefix);
+/* Lets go of what nobody used for so long. */
+void lru_expire(struct lru *, int64_t unused_ms);
+
+#endif
