@@ -119,8 +119,7 @@ struct model {
 	struct model_kernel kernel;
 	struct mutex lock; /* a leaf */
 	/* Under lock: */
-	struct rendered *rendered; /* recent files of documents */
-	size_t n_rendered;         /* bytes */
+	struct rendered *rendered; /* dirs/meta: recent files of documents */
 	struct refs_watch *refs_watches;
 };
 

@@ -10,69 +10,53 @@
 #include "content/documents.h"
 
 #include "base/hash.h"
+#include "base/lru.h"
 
 #define MAX_RENDERED (2 * MIB)
 
 struct rendered {
-	uint64_t version;
-	const struct resource_file *file;
-	struct blob *blob;
-	struct rendered *prev, *next;
+	struct lru files; /* struct blob */
 };
 
-/* Keeps a rendering, the newest first. The oldest go while there are more than
- * MAX_RENDERED bytes; the newest always stays. */
-static void keep(struct model *model, uint64_t version,
-		 const struct resource_file *file, struct blob *blob)
-{
-	struct rendered *r = xcalloc(1, sizeof(*r)), *dead = NULL, *last;
+/* A version seen through one file of the table. */
+struct rendered_key {
+	uint64_t version;
+	const struct resource_file *file;
+};
 
-	*r = (struct rendered){version, file, blob_ref(blob), NULL, NULL};
-	mutex_lock(&model->lock);
-	DL_PREPEND(model->rendered, r);
-	model->n_rendered += blob_len(blob);
-	while (model->n_rendered > MAX_RENDERED && model->rendered->next) {
-		last = model->rendered->prev;
-		DL_DELETE(model->rendered, last);
-		model->n_rendered -= blob_len(last->blob);
-		LL_PREPEND(dead, last);
-	}
-	mutex_unlock(&model->lock);
-	while (dead) {
-		last = dead;
-		dead = dead->next;
-		blob_unref(last->blob);
-		free(last);
-	}
+static void *ref_blob(void *value)
+{
+	return blob_ref(value);
 }
 
-static struct blob *kept(struct model *model, uint64_t version,
-			 const struct resource_file *file)
+static void unref_blob(void *value)
 {
-	struct blob *blob = NULL;
-	struct rendered *r;
+	blob_unref(value);
+}
+
+static const struct lru_values blobs = {.ref = ref_blob, .unref = unref_blob};
+
+/* Made at the first use: most models of tests render nothing. */
+static struct lru *rendered(struct model *model)
+{
+	struct lru *lru;
 
 	mutex_lock(&model->lock);
-	DL_FOREACH (model->rendered, r) {
-		if (r->version == version && r->file == file) {
-			blob = blob_ref(r->blob);
-			break;
-		}
+	if (!model->rendered) {
+		model->rendered = xcalloc(1, sizeof(*model->rendered));
+		lru_init(&model->rendered->files, MAX_RENDERED, &blobs);
 	}
+	lru = &model->rendered->files;
 	mutex_unlock(&model->lock);
-	return blob;
+	return lru;
 }
 
 static void forget_rendered(struct model *model)
 {
-	struct rendered *r, *next;
-
-	DL_FOREACH_SAFE (model->rendered, r, next) {
-		DL_DELETE(model->rendered, r);
-		blob_unref(r->blob);
-		free(r);
-	}
-	model->n_rendered = 0;
+	if (model->rendered)
+		lru_done(&model->rendered->files);
+	free(model->rendered);
+	model->rendered = NULL;
 }
 
 /* body NULL: the document is fetched from the cache if it is needed. */
@@ -82,10 +66,12 @@ static int render(struct model *model, uint64_t version,
 {
 	cleanup(buf_done) struct buf out = BUF_INIT(0);
 	cleanup(blob_unref) struct blob *source = NULL, *blob = NULL;
+	const struct rendered_key key = {version, file};
+	struct lru *lru = rendered(model);
 	size_t n;
 	int r = 0;
 
-	blob = kept(model, version, file);
+	blob = lru_get(lru, &key, sizeof(key));
 	if (!blob) {
 		if (body)
 			source = blob_ref(body);
@@ -100,7 +86,7 @@ static int render(struct model *model, uint64_t version,
 			return r;
 		n = out.len;
 		blob = blob_take(buf_steal(&out, NULL), n);
-		keep(model, version, file, blob);
+		lru_put(lru, &key, sizeof(key), blob, blob_len(blob));
 	}
 	*ret_blob = steal(&blob);
 	return 0;
