@@ -70,7 +70,7 @@ struct collection {
 	bool more;    /* bounded: there are older ones … */
 	int64_t most; /* … than so many */
 	uint64_t version;
-	char *key_private, *bytes_private;
+	char *bytes_private;
 };
 struct collection *collection_unref(struct collection *);
 DEFINE_CLEANUP(struct collection *, collection_unref);

@@ -21,6 +21,24 @@ static int64_t or_default(int64_t value, int64_t otherwise)
 	return value > 0 ? value : otherwise;
 }
 
+static void *listing_ref(void *listing)
+{
+	struct listing *l = listing;
+
+	refcount_take(&l->refcount);
+	return l;
+}
+
+static void listing_unref(void *listing)
+{
+	catalog_listing_unref(listing);
+}
+
+static const struct lru_values listings = {
+	.ref = listing_ref,
+	.unref = listing_unref,
+};
+
 int catalog_new(const struct catalog_config *config,
 		struct catalog **ret_catalog)
 {
@@ -41,6 +59,7 @@ int catalog_new(const struct catalog_config *config,
 		c->workspaces[i] = xstrdup(config->workspaces[i]);
 	c->config.workspaces = NULL;
 	mutex_init(&c->lock);
+	lru_init(&c->listings, N_LISTINGS, &listings);
 	*ret_catalog = c;
 	return 0;
 }
@@ -55,8 +74,7 @@ struct catalog *catalog_free(struct catalog *c)
 	for (size_t i = 0; i < c->n_entered; i++)
 		free(c->entered[i]);
 	free(c->entered);
-	for (size_t i = 0; i < N_LISTINGS; i++)
-		catalog_listing_unref(c->listings[i]);
+	lru_done(&c->listings);
 	catalog_known_unref(c->known);
 	catalog_names_done(c);
 	mutex_done(&c->lock);
@@ -274,44 +292,13 @@ char *catalog_alias_key(const struct workspace_ref *w, const char *slug)
 
 /* ---- repositories ---- */
 
-/* The decoded listing, moved to the front; a reference for the caller. */
+/* The decoded listing, if it is of this version; a reference. */
 static struct listing *listing_kept(struct catalog *c, const char *key,
 				    uint64_t version)
 {
-	struct listing *found = NULL;
+	struct listing *l = lru_get(&c->listings, key, strlen(key));
 
-	mutex_lock(&c->lock);
-	for (size_t i = 0; i < N_LISTINGS && c->listings[i]; i++) {
-		struct listing *l = c->listings[i];
-
-		if (l->version != version || strcmp(l->key, key))
-			continue;
-		memmove(c->listings + 1, c->listings, i * sizeof(*c->listings));
-		c->listings[0] = l;
-		refcount_take(&l->refcount);
-		found = l;
-		break;
-	}
-	mutex_unlock(&c->lock);
-	return found;
-}
-
-static void listing_keep(struct catalog *c, struct listing *l)
-{
-	struct listing *out;
-	size_t at = 0;
-
-	refcount_take(&l->refcount);
-	mutex_lock(&c->lock);
-	/* In the place of an older version of it, or of the last one. */
-	while (at < N_LISTINGS - 1 && c->listings[at] &&
-	       strcmp(c->listings[at]->key, l->key))
-		at++;
-	out = c->listings[at];
-	memmove(c->listings + 1, c->listings, at * sizeof(*c->listings));
-	c->listings[0] = l;
-	mutex_unlock(&c->lock);
-	catalog_listing_unref(out);
+	return l && l->version != version ? catalog_listing_unref(l) : l;
 }
 
 int catalog_listing_of(struct catalog *c, const char *key,
@@ -326,11 +313,10 @@ int catalog_listing_of(struct catalog *c, const char *key,
 			(void)cache_remove(c->config.cache, key);
 			return -EIO;
 		}
-		l->key = xstrdup(key);
 		l->version = e->version;
 		for (size_t i = 0; i < l->n_items; i++)
 			l->items[i].workspace = xstrdup(key + strlen(LISTINGS));
-		listing_keep(c, l);
+		lru_put(&c->listings, key, strlen(key), l, 1);
 	}
 	*ret = l;
 	return 0;

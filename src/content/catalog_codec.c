@@ -134,7 +134,6 @@ struct listing *catalog_listing_unref(struct listing *l)
 	for (size_t i = 0; i < l->n_items; i++)
 		catalog_repository_done(&l->items[i]);
 	free(l->items);
-	free(l->key);
 	free(l);
 	return NULL;
 }

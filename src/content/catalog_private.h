@@ -17,6 +17,7 @@
 #include "content/catalog.h"
 
 #include "base/ctx.h"
+#include "base/lru.h"
 #include "base/text.h"
 #include "store/cache.h"
 
@@ -46,7 +47,6 @@ int catalog_decode_workspaces(const char *text, size_t n,
 /* A listing, sorted by name; immutable and counted. */
 struct listing {
 	struct refcount refcount;
-	char *key; /* in the cache */
 	uint64_t version;
 	struct catalog_repository *items;
 	size_t n_items;
@@ -80,13 +80,13 @@ void catalog_repository_make(const char *slug, const char *uuid,
 struct catalog {
 	struct catalog_config config; /* workspaces: not used */
 	char **workspaces;            /* configured; NULL-terminated */
+	struct lru listings;          /* decoded ones, by key */
 	struct mutex lock;
 	/* All below: under lock. */
 	char **entered; /* by name since the start */
 	size_t n_entered;
-	struct confirmed *confirmed;          /* catalog_names.c */
-	struct catalog_known *known;          /* of KEY_WORKSPACES */
-	struct listing *listings[N_LISTINGS]; /* the last used first */
+	struct confirmed *confirmed; /* catalog_names.c */
+	struct catalog_known *known; /* of KEY_WORKSPACES */
 };
 
 void catalog_say(struct catalog *, int errnum, const char *path,

@@ -13,6 +13,24 @@
 #define COMPUTED_MS 120000
 #define NO_MORE_MS 60000
 
+static void *collection_ref(void *collection)
+{
+	struct collection *c = collection;
+
+	refcount_take(&c->refcount_private);
+	return c;
+}
+
+static void collection_let_go(void *collection)
+{
+	collection_unref(collection);
+}
+
+static const struct lru_values collections = {
+	.ref = collection_ref,
+	.unref = collection_let_go,
+};
+
 struct documents *documents_new(const struct documents_config *config)
 {
 	struct documents *d = xcalloc(1, sizeof(*d));
@@ -22,6 +40,7 @@ struct documents *documents_new(const struct documents_config *config)
 		d->config.history = 500;
 	d->making = flight_new(0);
 	mutex_init(&d->lock);
+	lru_init(&d->kept, N_COLLECTIONS, &collections);
 	return d;
 }
 
@@ -29,8 +48,7 @@ struct documents *documents_free(struct documents *d)
 {
 	if (!d)
 		return NULL;
-	for (size_t i = 0; i < N_COLLECTIONS; i++)
-		collection_unref(d->kept[i]);
+	lru_done(&d->kept);
 	flight_free(d->making);
 	mutex_done(&d->lock);
 	free(d);
@@ -343,43 +361,13 @@ int documents_read(struct documents *d, uint64_t version, uint64_t offset,
 
 /* ---- collections ---- */
 
+/* The decoded collection, if it is of this version; a reference. */
 static struct collection *kept(struct documents *d, const char *key,
 			       uint64_t version)
 {
-	struct collection *found = NULL;
+	struct collection *c = lru_get(&d->kept, key, strlen(key));
 
-	mutex_lock(&d->lock);
-	for (size_t i = 0; i < N_COLLECTIONS && d->kept[i]; i++) {
-		struct collection *c = d->kept[i];
-
-		if (c->version != version || strcmp(c->key_private, key))
-			continue;
-		memmove(d->kept + 1, d->kept, i * sizeof(*d->kept));
-		d->kept[0] = c;
-		refcount_take(&c->refcount_private);
-		found = c;
-		break;
-	}
-	mutex_unlock(&d->lock);
-	return found;
-}
-
-static void keep(struct documents *d, struct collection *c)
-{
-	struct collection *out;
-	size_t at = 0;
-
-	refcount_take(&c->refcount_private);
-	mutex_lock(&d->lock);
-	/* In the place of an older version of it, or of the last one. */
-	while (at < N_COLLECTIONS - 1 && d->kept[at] &&
-	       strcmp(d->kept[at]->key_private, c->key_private))
-		at++;
-	out = d->kept[at];
-	memmove(d->kept + 1, d->kept, at * sizeof(*d->kept));
-	d->kept[0] = c;
-	mutex_unlock(&d->lock);
-	collection_unref(out);
+	return c && c->version != version ? collection_unref(c) : c;
 }
 
 static int collection_of(struct ctx *ctx, struct documents *d, const char *key,
@@ -396,9 +384,8 @@ static int collection_of(struct ctx *ctx, struct documents *d, const char *key,
 			return ctx_fail(ctx, -EBADMSG,
 					"The cached %s is unreadable.", key);
 		}
-		c->key_private = xstrdup(key);
 		c->version = e->version;
-		keep(d, c);
+		lru_put(&d->kept, key, strlen(key), c, 1);
 		if (c->n_items > MANY_ITEMS)
 			mem_give_back();
 	}

@@ -546,7 +546,6 @@ struct collection *collection_unref(struct collection *c)
 		return NULL;
 	free(c->items);
 	free(c->bytes_private);
-	free(c->key_private);
 	free(c);
 	return NULL;
 }

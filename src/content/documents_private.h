@@ -14,6 +14,8 @@
 #include "content/documents.h"
 #include "store/flight.h"
 
+#include "base/lru.h"
+
 #define N_COLLECTIONS 8 /* kept decoded */
 #define MANY_ITEMS 20   /* more leave a heap behind that is worth trimming */
 #define FINAL_MS (INT64_C(10) * 365 * 24 * 3600 * 1000)
@@ -22,9 +24,8 @@
 struct documents {
 	struct documents_config config;
 	struct flight *making; /* of what is made without the network */
+	struct lru kept;       /* decoded collections, by key */
 	struct mutex lock;
-	/* Under lock, the last used first. */
-	struct collection *kept[N_COLLECTIONS];
 	/* Under lock: more of a history could not be had; clock_mono_ms. */
 	int64_t no_more_until_ms;
 };
