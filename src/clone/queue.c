@@ -93,7 +93,7 @@ static struct clone_job **queue_of(struct clones *cs, enum clone_job_kind kind)
 	return kind == CLONE_JOB_LS_REFS ? &cs->ls_refs : &cs->fetches;
 }
 
-/* Newcomers join it no more. */
+/* No newcomer joins the job from now on. */
 static void close_job(struct clones *cs, struct clone_job *j)
 	requires_lock(cs->lock)
 {
@@ -291,8 +291,8 @@ static void wake_waiters(void *arg)
 	mutex_unlock(&j->clones->lock);
 }
 
-/* One of the clone's that does what is wanted. A question that is out already
- * cannot be widened. */
+/* A job of the clone that does what is wanted. A question that was sent already
+ * cannot be widened to all refs. */
 static struct clone_job *find_job(struct clones *cs, struct clone *c,
 				  const struct clone_job *what)
 	requires_lock(cs->lock)
@@ -426,7 +426,7 @@ static int await_job(struct ctx *ctx, struct clone *c,
 		     const struct clone_job *what)
 {
 	struct clone_job *j;
-	/* Here, where it is known of which class it is: the job is everybody's.
+	/* Asked here and not by the job: the job is for all classes that wait.
 	 */
 	int r = credential_look(ctx, c->clones->credential, CREDENTIAL_GIT);
 
@@ -462,7 +462,7 @@ int clone_queue_fetch(struct ctx *ctx, struct clone *c,
 		.sources = sources,
 		.n_sources = n_sources,
 	};
-	/* Refused now rather than after waiting for a place. */
+	/* Otherwise the refusal would come only after waiting for a worker. */
 	int r = clone_admit_tree(ctx, c->clones, false);
 
 	return r < 0 ? r : await_job(ctx, c, &what);

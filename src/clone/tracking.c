@@ -382,7 +382,7 @@ static int store_times(struct clone_tracking *tracking, struct objects *objects,
 		return 0;
 	if (!to->empty && !clone_times_has_base(tracking))
 		return clone_times_begin(tracking, to->time_s, from);
-	/* What it differs from is not here any more. */
+	/* The last head is lost: there is nothing to compare with. */
 	if (!from)
 		return same_as_lost || to->empty
 			       ? 0
@@ -546,7 +546,7 @@ static void head_of(const struct clone_tip *tip, struct clone_head *head)
 
 /* ---- getting ---- */
 
-/* What is at hand will do. */
+/* Whether the known head is that of a young enough answer: nobody is asked. */
 static bool is_current(struct clone_tracking *tracking, int64_t since_ms,
 		       int64_t max_age_ms, struct clone_head *ret_head)
 {
@@ -687,7 +687,7 @@ int clone_tracking_known(struct clone_tracking *tracking,
 	ctx_init(&ctx, NULL, -1);
 	r = settle(&ctx, tracking, &head, &tip);
 	ctx_done(&ctx);
-	/* Nothing is known, for this time. */
+	/* What was known was just forgotten: nothing is known. */
 	if (r == -EAGAIN)
 		r = -ENOENT;
 	if (r >= 0)

@@ -97,14 +97,14 @@ int stream_exchange(struct ctx *, struct stream *,
 		    const struct bitbucket_range *, const struct http_sink *,
 		    struct http_response *ret_response);
 
-/* With the lock: something is another than it was. */
+/* With the lock: wakes readers; something changed. */
 void stream_changed(struct stream *);
-/* With the lock: everybody who waits gets this, and who comes within a moment.
- */
+/* With the lock: all waiting readers get this failure, and those who come
+ * within a moment. */
 void stream_failed(struct stream *, int r, const char *sentence);
-/* Nothing comes to a growing one any more, and nobody gets it. */
+/* A growing stream gets no more bytes, and no new reader finds it. */
 void stream_die(struct stream *);
-/* Its bytes are of that size: makes its file. */
+/* The stream's size is known: makes its file. */
 int stream_be_sized(struct ctx *, struct stream *, uint64_t size,
 		    const char *tag);
 /* The file, opened anew if need be, until stream_unuse. -ENOENT: there is none,

@@ -70,7 +70,8 @@ static bool is_in_the_way(const struct stream_run *run)
 	return false;
 }
 
-/* Where the run has to end for not bringing what another one brings. */
+/* Where a run that begins at `at` has to end, so that it does not bring bytes
+ * that another run is bringing. */
 static uint64_t limit(const struct stream *s, const struct stream_run *but,
 		      uint64_t at, uint64_t end)
 {
@@ -93,8 +94,8 @@ static uint64_t end_of(const struct stream *s, uint64_t at, uint64_t n_chunks)
 						       : end;
 }
 
-/* A run that will come to the chunk only after many others leaves it, and what
- * comes after it, to a new one. True: one brings it soon. */
+/* Whether a run will bring the chunk soon. A run that will come to it only
+ * after many other chunks leaves it, and what follows, to a new run. */
 static bool is_coming(struct stream *s, uint64_t chunk, bool room,
 		      uint64_t *ret_end)
 {
@@ -206,7 +207,7 @@ static bool show(struct sink *sink)
 	return go_on;
 }
 
-/* It is another range than was planned. */
+/* The server gives another range than was asked for. */
 static void set_range(struct sink *sink, uint64_t at, uint64_t end, bool whole)
 {
 	struct stream_run *run = sink->run;
@@ -285,7 +286,8 @@ static int begin(void *arg, const struct http_response *response)
 	return 0;
 }
 
-/* At the border of a chunk: whether its readers are near enough to go on. */
+/* At the end of a chunk: whether a reader is near enough for the run to go on.
+ */
 static bool may_go_on(struct stream_run *run, bool at_end)
 {
 	struct stream *s = run->stream;
@@ -331,8 +333,8 @@ static int take_some(struct sink *sink, const char *data, size_t n)
 	sink->at = to;
 	if (to % SPOOL_CHUNK != 0 && to != sink->end)
 		return 0;
-	/* One that turned out to be damaged while it was passed over has a
-	 * start that is not ours. */
+	/* A chunk that was found damaged while the run passed over it begins
+	 * with bytes that this run did not write: not marked. */
 	if (sink->file && sink->written <= chunk * SPOOL_CHUNK)
 		spool_mark(sink->file, chunk);
 	if (!show(sink))
@@ -350,7 +352,7 @@ static int take(void *arg, const void *data, size_t n)
 		size_t some = n < room ? n : room;
 		int r;
 
-		/* The rest is another run's by now, or surplus. */
+		/* The rest is surplus, or another run has taken it over. */
 		if (sink->at >= sink->end)
 			return -ECANCELED;
 		if (some > sink->end - sink->at)
@@ -379,7 +381,7 @@ static int settle_nameless(struct sink *sink)
 	return stream_use(&run->ctx, run->stream, &sink->file);
 }
 
-/* 416: of nothing no chunk can be had. */
+/* 416: the file is empty, and no range of it exists. */
 static int take_nothing(struct sink *sink, const struct http_response *answer)
 {
 	struct stream_run *run = sink->run;

@@ -61,8 +61,8 @@ struct spool_file {
 int spool_write_at(int fd, uint64_t offset, const void *data, size_t n);
 ssize_t spool_read_at(int fd, uint64_t offset, void *data, size_t n);
 
-/* Of whom the disk refused bytes up to there, unless he already is there: the
- * file is in memory now. -ENOSPC: it stays. */
+/* Moves a file into memory whose bytes up to `end` the disk refused, unless it
+ * is there already. -ENOSPC: there is no room for it. */
 int spool_memory_move(struct spool_file *, uint64_t end);
 void spool_memory_drop(struct spool_file *);
 
