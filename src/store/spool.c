@@ -403,20 +403,24 @@ const char *spool_file_tag(const struct spool_file *f)
 int spool_write(struct spool_file *f, uint64_t offset, const void *data,
 		size_t n)
 {
-	bool moving;
+	bool refused;
 	int r;
 
 	check(!f->settled || (offset <= f->size && n <= f->size - offset));
 	if (offset + n > SPOOL_MAX_FILE)
 		return -EFBIG;
 	spool_write_begin(f);
+	/* What is written while the file moves to memory would be in the old
+	 * one alone; and memory says for itself when it is full: a log that
+	 * goes on growing would take all of the machine's. */
 	mutex_lock(&f->lock);
-	moving = f->moving;
+	refused = f->moving || (f->in_memory && offset + n > SPOOL_MEMORY_FILE);
 	mutex_unlock(&f->lock);
-	r = moving ? -ENOSPC : spool_write_at(f->fd, offset, data, n);
-	if (is_full(r) && prune(f->spool, f->path, 0, 0))
+	r = refused ? -ENOSPC : spool_write_at(f->fd, offset, data, n);
+	if (!refused && is_full(r) && prune(f->spool, f->path, 0, 0))
 		r = spool_write_at(f->fd, offset, data, n);
-	if (is_full(r) && (r = spool_memory_move(f, offset + n)) == 0)
+	if (!refused && is_full(r) &&
+	    (r = spool_memory_move(f, offset + n)) == 0)
 		r = spool_write_at(f->fd, offset, data, n);
 	if (r == 0 && !f->settled)
 		spool_sum_more(f, offset, data, n);

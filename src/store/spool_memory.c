@@ -14,9 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Of one file, and of all together. */
-#define FILE_MOST SPOOL_CHUNK
-#define MEMORY_MOST (16 * SPOOL_CHUNK)
+/* Of all files together. */
+#define MEMORY_MOST (16 * SPOOL_MEMORY_FILE)
 
 /* Its bytes, its map, its head. */
 static int copy(int from, int to)
@@ -39,18 +38,18 @@ static int copy(int from, int to)
 
 static bool take_room(struct spool *s)
 {
-	uint64_t n = atomic_fetch_add(&s->n_memory, FILE_MOST);
+	uint64_t n = atomic_fetch_add(&s->n_memory, SPOOL_MEMORY_FILE);
 
-	if (n + FILE_MOST <= MEMORY_MOST)
+	if (n + SPOOL_MEMORY_FILE <= MEMORY_MOST)
 		return true;
-	atomic_fetch_sub(&s->n_memory, FILE_MOST);
+	atomic_fetch_sub(&s->n_memory, SPOOL_MEMORY_FILE);
 	return false;
 }
 
 void spool_memory_drop(struct spool_file *f)
 {
 	if (f->in_memory)
-		atomic_fetch_sub(&f->spool->n_memory, FILE_MOST);
+		atomic_fetch_sub(&f->spool->n_memory, SPOOL_MEMORY_FILE);
 }
 
 /* The one who may do it; the others are refused as the disk did. */
@@ -62,7 +61,8 @@ static bool begin(struct spool_file *f, uint64_t end)
 	/* What another one writes meanwhile would be in the old file alone, and
 	 * marked in the new one. */
 	may = !f->in_memory && !f->moving && f->n_writing <= 1 &&
-	      end <= FILE_MOST && (!f->settled || f->size <= FILE_MOST);
+	      end <= SPOOL_MEMORY_FILE &&
+	      (!f->settled || f->size <= SPOOL_MEMORY_FILE);
 	f->moving |= may;
 	mutex_unlock(&f->lock);
 	if (may && !take_room(f->spool)) {
@@ -89,7 +89,7 @@ int spool_memory_move(struct spool_file *f, uint64_t end)
 	f->in_memory = r == 0;
 	mutex_unlock(&f->lock);
 	if (r < 0) {
-		atomic_fetch_sub(&f->spool->n_memory, FILE_MOST);
+		atomic_fetch_sub(&f->spool->n_memory, SPOOL_MEMORY_FILE);
 		return r;
 	}
 	if (!f->settled)

@@ -12,6 +12,9 @@
 #include <sys/types.h>
 #include <time.h>
 
+/* The most bytes of one file that goes on in memory. */
+#define SPOOL_MEMORY_FILE SPOOL_CHUNK
+
 struct spool {
 	char *dir;
 	uint64_t max_bytes;

@@ -89,6 +89,24 @@ def test_small_logs_and_downloads_are_read_although_the_disk_is_full(bb, mounts,
     assert len(m.read("acme/widgets/downloads/large.bin")) == 5000000
 
 
+def test_a_log_that_grows_does_not_go_on_in_memory(bb, mounts, small):
+    """Nobody says how long it will be: what is over 1 MiB needs the disk, however it comes."""
+    n = bb.create_pipeline("acme", "widgets", ["Build"])
+    bb.append_log("acme", "widgets", n, "Build", "line\n" * 1000)
+    m = mounts()
+    steps = f"acme/widgets/pipelines/{n}/steps"
+    log = f"{steps}/{next(x for x in m.ls(steps) if x.startswith('1-'))}/log"
+    fill(small)
+    assert len(m.read(log)) == 5000
+    bb.append_log("acme", "widgets", n, "Build", "line\n" * 600000)
+    await_true(lambda: os.stat(m / log).st_size > 5000, "it is looked at again")
+    shown = m.read(log)
+    assert 5000 < len(shown) <= 1 << 20 and shown == ("line\n" * 300000)[:len(shown)]
+    os.unlink(os.path.join(small, "fill"))
+    m.unmount()
+    assert len(mounts().read(log)) == 3005000
+
+
 def tree(m):
     try:
         return "README.md" in m.ls("acme/widgets/tree")
