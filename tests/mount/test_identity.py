@@ -345,3 +345,14 @@ def test_a_pull_request_that_was_merged_is_at_one_place(bb, mounts):
     assert os.stat(closed_one).st_ino == os.stat(open_one).st_ino == was
     assert "state: MERGED" in m.read("acme/widgets/pullrequests/7/info")
     assert set(children) <= set(os.listdir(closed_one))
+
+
+def test_a_repository_without_a_uuid_is_asked_by_its_name(bb, mounts):
+    """Also for the commit of a pull request that only a fork had: there is none, and the mount goes on."""
+    bb.update_repo("acme", "widgets", {"uuid": None})
+    m = mounts()
+    assert "README.md" in m.ls("acme/widgets/pullrequests/7/tree")
+    with pytest.raises(OSError) as e:
+        m.ls("acme/widgets/pullrequests/16/tree")
+    assert e.value.errno == errno.ENODATA
+    assert "README.md" in m.ls("acme/widgets/tree")

@@ -235,10 +235,12 @@ static int ask_source(struct ctx *ctx, struct model *model,
 
 	if (own)
 		source = &fixed->sources[fixed->n_sources];
-	return catalog_commit_id(ctx, model->config.catalog,
-				 own ? fixed->workspace : source->workspace,
-				 source->uuid, own ? NULL : source->slug,
-				 fixed->hash, id);
+	/* By its slug only where nobody told a uuid: the name may be another
+	 * repository's by now. */
+	return catalog_commit_id(
+		ctx, model->config.catalog,
+		own ? fixed->workspace : source->workspace, source->uuid,
+		own && source->uuid ? NULL : source->slug, fixed->hash, id);
 }
 
 static int ask_service(struct ctx *ctx, struct model *model,
