@@ -238,10 +238,11 @@ void clone_refs_load(struct clone *c)
 	cleanup(free) char *space = NULL;
 	struct no_trees list = {0};
 	size_t n_uuid = strlen(c->uuid);
-	uint64_t ms = 0;
+	uint64_t ms = 0, n_forgotten;
 	bool recalled;
 
 	mutex_lock(&cs->lock);
+	n_forgotten = c->n_forgotten;
 	recalled = c->recalled;
 	mutex_unlock(&cs->lock);
 	if (recalled)
@@ -257,7 +258,8 @@ void clone_refs_load(struct clone *c)
 	mutex_lock(&cs->lock);
 	if (!c->recalled) {
 		c->recalled = true;
-		if (!c->names && names) {
+		/* Forgotten since they were read: another repository's. */
+		if (!c->names && names && c->n_forgotten == n_forgotten) {
 			c->names = steal(&names);
 			c->names_ms = (int64_t)ms;
 		}

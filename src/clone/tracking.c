@@ -231,10 +231,13 @@ int clone_tracking_load(struct clone_tracking *tracking,
 	struct clones *cs = c->clones;
 	struct objects *objects;
 	struct clone_head head;
-	bool loaded, has, recalled, here;
+	bool loaded, has, recalled, here, outdated;
+	uint64_t n_forgotten;
 	int r;
 
+again:
 	mutex_lock(&cs->lock);
+	n_forgotten = c->n_forgotten;
 	loaded = tracking->loaded;
 	has = tracking->has_head;
 	if (has)
@@ -253,7 +256,10 @@ int clone_tracking_load(struct clone_tracking *tracking,
 			       objects_has(objects, &head.tree)));
 	clone_times_load(tracking);
 	mutex_lock(&cs->lock);
-	if (!tracking->loaded) {
+	/* What was read may have been forgotten meanwhile, or be what somebody
+	 * who settles is about to take back: see settle. */
+	outdated = c->n_forgotten != n_forgotten;
+	if (!tracking->loaded && !outdated && !tracking->settling) {
 		tracking->loaded = true;
 		tracking->has_head = here;
 		tracking->has_lost = recalled && !here;
@@ -268,6 +274,8 @@ int clone_tracking_load(struct clone_tracking *tracking,
 	if (has)
 		*ret_head = tracking->head;
 	mutex_unlock(&cs->lock);
+	if (outdated)
+		goto again;
 	return has ? 0 : -ENOENT;
 }
 
@@ -516,18 +524,20 @@ static int settle(struct ctx *ctx, struct clone_tracking *tracking,
 		record_head(tracking, to);
 	mutex_lock(&cs->lock);
 	outdated = tracking->clone->n_forgotten != tip->n_forgotten;
-	if (outdated) {
-		tracking->has_head = tracking->loaded = false;
-	} else {
+	if (!outdated) {
 		tracking->has_head = true;
 		tracking->head = *to;
 		tracking->serial = serial;
 		tracking->has_lost = false;
 	}
 	mutex_unlock(&cs->lock);
+	/* On the disk first: who loads in between would have it in memory
+	 * again. */
 	if (outdated && !tip->unsure)
 		forget_head(tracking);
 	mutex_lock(&cs->lock);
+	if (outdated)
+		tracking->has_head = tracking->loaded = false;
 	tracking->settling = false;
 	cond_broadcast(&cs->settled);
 	mutex_unlock(&cs->lock);
