@@ -292,15 +292,20 @@ int objects_read_commit(struct ctx *ctx, struct objects *o,
 			const struct oid *oid, struct commit_info *ret_info)
 {
 	git_odb_object *raw;
+	unsigned n_lost;
 	int r = read_raw(ctx, o, oid, GIT_OBJECT_COMMIT, COMMIT_BYTES_MOST,
 			 &raw);
 
 	if (r < 0)
 		return r;
+	/* A large one is a mapped file. */
+	n_lost = page_guard_n_lost();
+	page_guard_begin();
 	r = parse_commit(git_odb_object_data(raw), git_odb_object_size(raw),
 			 ret_info);
+	page_guard_end();
 	git_odb_object_free(raw);
-	return r;
+	return page_guard_n_lost() == n_lost ? r : -EIO;
 }
 
 int objects_blob_size(struct ctx *ctx, struct objects *o, const struct oid *oid,

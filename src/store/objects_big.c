@@ -173,7 +173,7 @@ static void writer_give(void)
 
 /* Files that were hashed, or written, by this process, and since when nobody
  * wrote into them: a file is hashed when it is first used. */
-#define KNOWN_MOST 64
+#define KNOWN_MOST 256
 static struct {
 	struct mutex lock;
 	struct stat files[KNOWN_MOST]; /* under lock; a ring */
