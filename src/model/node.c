@@ -630,7 +630,8 @@ void node_each(struct node_table *table, const struct provider *provider,
 	mutex_lock(&table->lock);
 	nodes = xcalloc(table->index.by_ino.n_nodes + 1, sizeof(*nodes));
 	while ((node = node_index_next(&table->index, &at, node))) {
-		if (!provider || node->what.provider == provider) {
+		if (provider ? node->what.provider == provider
+			     : node->what.provider->expiry != PROVIDER_KEEPS) {
 			node->refs++;
 			nodes[n++] = node;
 		}

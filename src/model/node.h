@@ -146,8 +146,9 @@ struct dirbook *node_book(struct node_table *, struct node *, bool make);
 struct listed *node_listed(struct node_table *, struct node *,
 			   struct dirlists *);
 
-/* Calls each for every known node of this provider (NULL: of any), after the
- * lock was released; the nodes are held by references meanwhile. */
+/* Calls each for every known node of this provider (NULL: of any that expires,
+ * not of a million files in trees), after the lock was released; the nodes are
+ * held by references meanwhile. */
 void node_each(struct node_table *, const struct provider *,
 	       void (*each)(void *arg, struct node *), void *arg);
 

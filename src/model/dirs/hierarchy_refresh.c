@@ -329,13 +329,6 @@ int hierarchy_refresh_repository(struct ctx *ctx, struct model *model,
 
 /* ---- in the background ---- */
 
-static int run_root(struct ctx *ctx, struct model *model,
-		    const struct refresh_item *item)
-{
-	(void)item;
-	return hierarchy_refresh_root(ctx, model, NULL);
-}
-
 static int run_workspace(struct ctx *ctx, struct model *model,
 			 const struct refresh_item *item)
 {
@@ -349,18 +342,28 @@ static int run_repository(struct ctx *ctx, struct model *model,
 					    item->name, NULL);
 }
 
+/* By the node, as whoever has the node queues it: otherwise one thing would be
+ * queued twice, and asked for twice where the first failed. */
 void hierarchy_queue_root(struct model *model)
 {
-	static const struct refresh_work work = {"root", run_root};
+	struct node *root = root_node(model);
 
-	refresh_queue(model->refresh, &work, NULL, NULL, NULL);
+	refresh_node(model->refresh, root);
+	node_unref(model->nodes, root);
 }
 
 void hierarchy_queue_workspace(struct model *model, const char *workspace)
 {
 	static const struct refresh_work work = {"workspace", run_workspace};
+	struct node *root = root_node(model);
+	struct node *node = node_child(model->nodes, root, workspace);
 
-	refresh_queue(model->refresh, &work, workspace, NULL, NULL);
+	if (node)
+		refresh_node(model->refresh, node);
+	else
+		refresh_queue(model->refresh, &work, workspace, NULL, NULL);
+	node_unref(model->nodes, node);
+	node_unref(model->nodes, root);
 }
 
 void hierarchy_queue_repository(struct model *model, const char *workspace,

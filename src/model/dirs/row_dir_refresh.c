@@ -26,8 +26,9 @@ static void tree_changed(struct model *model, struct node *item,
 	    !json_parse(blob_data(document->body), blob_len(document->body),
 			&json)) {
 		hash = json_str(json, "source.commit.hash");
-		if (hash && tree->what.provider->is_at &&
-		    !tree->what.provider->is_at(tree, hash))
+		/* Also one that led nowhere while no commit was named. */
+		if (hash && (!tree->what.provider->is_at ||
+			     !tree->what.provider->is_at(tree, hash)))
 			model_drop_child(model, item, "tree");
 	}
 	node_unref(model->nodes, tree);
