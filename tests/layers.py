@@ -79,7 +79,7 @@ FOR_TESTS = set("""
     clock_advance clock_fake clock_real clock_suspend ctx_group_waiting
     cache_set_max_bytes objects_keep_big objects_big_hashed objects_alloc_most
     objects_disk_bytes objects_trim spool_disk_bytes dirlists_bytes
-    credential_renewed upload_pack_patience answer_peek_version
+    credential_renewed upload_pack_patience
 """.split())
 
 # What symbols of a file begin with beside its name, its name's beginning or its

@@ -352,17 +352,6 @@ static bool has_index(const char *rest)
 			      !strcmp(file, "/index.json"));
 }
 
-/* The listing at hand has no such name (any more). */
-static bool is_gone(struct ctx *ctx, struct model *model, const char *workspace,
-		    const char *name)
-{
-	cleanup(catalog_repository_done) struct catalog_repository found = {0};
-	struct answer_age age = {0};
-
-	return catalog_repository(ctx, model->config.catalog, workspace, name,
-				  &found, &age) == -ENOENT;
-}
-
 static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
 		       struct buf *said)
 {
@@ -402,7 +391,9 @@ static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
 	r = refresh_git(ctx, model, workspace, name, "tree", said);
 	/* Of one that said just now that it has another name (or is gone) there
 	 * is no tree: otherwise that word of it would not be heard. */
-	return r == -ENOENT && is_gone(ctx, model, workspace, name) ? 0 : r;
+	return r == -ENOENT && hierarchy_is_gone(ctx, model, workspace, name)
+		       ? 0
+		       : r;
 }
 
 static int refresh_lookup(struct ctx *ctx, struct model *model,

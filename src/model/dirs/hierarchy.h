@@ -35,6 +35,11 @@ int hierarchy_refresh_workspace(struct ctx *, struct model *,
 int hierarchy_refresh_repository(struct ctx *, struct model *,
 				 const char *workspace, const char *name,
 				 struct buf *said);
+/* Whether the workspace has no repository of that name (any more): its document
+ * may just have told another one. Where no listing is at hand it may wait for
+ * one request, unless the answer is. */
+bool hierarchy_is_gone(struct ctx *, struct model *, const char *workspace,
+		       const char *name);
 /* The same in the background; a repeated wish is queued once. */
 void hierarchy_queue_root(struct model *);
 void hierarchy_queue_workspace(struct model *, const char *workspace);

@@ -269,9 +269,7 @@ out:
 	return r;
 }
 
-/* Whether the document, just brought, says that the repository has another
- * name. */
-static bool is_renamed(struct ctx *ctx, struct model *model,
+bool hierarchy_is_gone(struct ctx *ctx, struct model *model,
 		       const char *workspace, const char *name)
 {
 	cleanup(catalog_repository_done) struct catalog_repository found = {0};
@@ -311,7 +309,7 @@ int hierarchy_refresh_repository(struct ctx *ctx, struct model *model,
 		provider_say(said, "%s: unchanged\n", name);
 		return 0;
 	}
-	renamed = is_renamed(ctx, model, workspace, name);
+	renamed = hierarchy_is_gone(ctx, model, workspace, name);
 	provider_say(said, "%s: %s\n", name, renamed ? "gone" : "updated");
 	root = root_node(model);
 	node = node_child(model->nodes, root, workspace);

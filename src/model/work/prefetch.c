@@ -177,7 +177,7 @@ static void queue(struct prefetch *prefetch, int32_t caller, char *path)
 	mutex_unlock(&prefetch->lock);
 	/* If it cannot be started there is one thread less. */
 	if (slot < THREADS)
-		(void)thread_start("ahead", work, prefetch,
+		(void)thread_start("prefetch", work, prefetch,
 				   &prefetch->threads[slot]);
 }
 
