@@ -301,6 +301,22 @@ def test_refresh_of_what_is_not_there(bb, mounts):
     assert asked(bb, mark) == []
 
 
+def test_a_refresh_says_that_git_refuses_what_the_api_has(bb, mounts):
+    """It is there by its object: that its files cannot be asked for is not kept quiet."""
+    m = mounts()
+    m.ls("acme/widgets/tree")
+    f = bb.fault(r"acme/widgets\.git/", "status", status=404)
+    fails(errno.ENOENT, m.refresh, "acme/widgets")
+    f.remove()
+
+    def said():
+        try:
+            return m.refresh("acme/widgets")
+        except FileNotFoundError:
+            return ""   # a failure is remembered for a moment
+    await_true(said, "git answers again")
+
+
 def test_refresh_lists_nothing(m, bb):
     mark = bb.log.mark()
     assert m.ls(".bitbucketfs/refresh") == [] == m.ls(".bitbucketfs/refresh/acme/widgets/tree")
