@@ -75,6 +75,10 @@ enum bitbucket_paging {
 	BITBUCKET_NEXT,     /* by `next` */
 	BITBUCKET_NUMBERED, /* page=2, 3 … while `size` says that there are
 			     * more, or by `next` */
+	BITBUCKET_ABREAST,  /* the first page alone, then, when it says its
+			     * size, the others side by side (four at a time,
+			     * on the client's connections), the rest by
+			     * `next` */
 	BITBUCKET_NEWEST,   /* the newest first, each page with a q below the
 			     * last created_on of the one before */
 	BITBUCKET_WHOLE,    /* one answer: an array, or its `values` */
@@ -88,8 +92,13 @@ struct bitbucket_list {
 	bool patient;   /* each page has 120 s, as a text has */
 	/* Each item once, in the service's order; a negative errno ends. */
 	int (*each)(void *arg, const struct json *item);
+	/* All that `each` was given is void: it is walked anew for what was
+	 * missing, and what is missing then is -EIO. NULL: only what was
+	 * missing is given, and a list that lacks some is believed. */
+	void (*restart)(void *arg);
 	void *arg;
-	long status; /* out: of the last answer; 0: there was none */
+	long status;  /* out: of the last answer; 0: there was none */
+	size_t n_odd; /* out: values that are no objects: passed over */
 };
 /*
  * All pages, one after the other; *ret_more when there are more than `most`
@@ -147,18 +156,15 @@ void bitbucket_repository_done(struct bitbucket_repository *);
 DEFINE_CLEANUP_DONE(struct bitbucket_repository, bitbucket_repository_done);
 struct bitbucket_repositories {
 	struct bitbucket_repository *items; /* in the service's order */
-	size_t n_items;
+	size_t n_items, size;
 	size_t n_odd; /* objects that name no repository: passed over */
 };
 void bitbucket_repositories_done(struct bitbucket_repositories *);
 DEFINE_CLEANUP_DONE(struct bitbucket_repositories, bitbucket_repositories_done);
 /*
- * GET /repositories/{ws}?sort=created_on&pagelen=100, whole objects. The first
- * page alone, then, when it says its size, the others side by side (four at a
- * time, on the client's connections), else one after the other by `next`. No
- * repository comes twice; fewer than `size` at the end: walked once more, then
- * -EIO. A `next` of another origin is not followed: -EPROTO (bitbucket.org/!api
- * is rewritten to api_url, src/api/README.md, 10).
+ * GET /repositories/{ws}?sort=created_on&pagelen=100, whole objects, walked
+ * BITBUCKET_ABREAST. A `next` of another origin is not followed: -EPROTO
+ * (bitbucket.org/!api is rewritten to api_url, src/api/README.md, 10).
  */
 int bitbucket_list_repositories(struct ctx *, struct bitbucket *,
 				const char *workspace,

@@ -110,53 +110,37 @@ int bitbucket_next_url(struct ctx *ctx, struct bitbucket *b,
 
 /* ---- workspaces ---- */
 
-static int list_workspaces_page(struct ctx *ctx, struct bitbucket *b,
-				char **url, struct bitbucket_workspaces *all)
+static int take_workspace(void *arg, const struct json *item)
 {
-	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
-	cleanup(json_free) struct json *page = NULL;
-	char *next = NULL;
-	int r = bitbucket_get_url(ctx, b, *url, NULL, &reply);
+	struct bitbucket_workspaces *all = arg;
+	/* An item is a membership; its workspace is a member of it. */
+	const struct json *workspace = json_at(item, "workspace");
 
-	if (r < 0)
-		return r;
-	r = bitbucket_parse(ctx, &reply, "/user/workspaces", &page);
-	if (r < 0)
-		return r;
-	if (bitbucket_read_workspaces(page, all))
-		return ctx_fail(ctx, -EIO,
-				"Bitbucket's answer to /user/workspaces is not "
-				"a listing.");
-	r = bitbucket_next_url(ctx, b, page, &next);
-	if (r < 0)
-		return r;
-	free(*url);
-	*url = next;
+	all->items =
+		xrealloc(all->items, (all->n_items + 1) * sizeof(*all->items));
+	if (!bitbucket_read_workspace(workspace ? workspace : item,
+				      &all->items[all->n_items]))
+		all->n_items++;
 	return 0;
 }
 
 int bitbucket_list_workspaces(struct ctx *ctx, struct bitbucket *b,
 			      struct bitbucket_workspaces *ret)
 {
-	cleanup(bitbucket_workspaces_done) struct bitbucket_workspaces all = {
-		0};
-	cleanup(free) char *url =
-		xasprintf("%s/user/workspaces?pagelen=100", b->api_url);
+	struct bitbucket_workspaces all = {0};
+	struct bitbucket_list list = {
+		.path = "/user/workspaces?pagelen=100",
+		.each = take_workspace,
+		.arg = &all,
+	};
+	bool more;
+	int r = bitbucket_list(ctx, b, &list, &more);
 
-	for (unsigned n_pages = 0; url; n_pages++) {
-		int r;
-
-		if (n_pages >= BITBUCKET_MOST_PAGES)
-			return ctx_fail(ctx, -EIO,
-					"Bitbucket's listing of the workspaces "
-					"does not end.");
-		r = list_workspaces_page(ctx, b, &url, &all);
-		if (r < 0)
-			return r;
-	}
-	*ret = all;
-	all = (struct bitbucket_workspaces){0};
-	return 0;
+	if (r < 0)
+		bitbucket_workspaces_done(&all);
+	else
+		*ret = all;
+	return r;
 }
 
 /* ---- repositories ---- */
@@ -183,41 +167,15 @@ int bitbucket_get_repository(struct ctx *ctx, struct bitbucket *b,
 	return 0;
 }
 
-int bitbucket_list_repositories(struct ctx *ctx, struct bitbucket *b,
-				const char *workspace,
-				struct bitbucket_repositories *ret)
-{
-	/* Page numbers shift when a repository goes while they are walked:
-	 * what came in the wrong moment is missed, and there the second time.
-	 */
-	for (unsigned walk = 0; walk < 2; walk++) {
-		cleanup(bitbucket_repositories_done) struct
-			bitbucket_repositories all = {0};
-		int64_t size = -1;
-		int r = bitbucket_page_repositories(ctx, b, workspace, &all,
-						    &size);
-
-		if (r < 0)
-			return r;
-		if ((int64_t)(all.n_items + all.n_odd) >= size) {
-			*ret = all;
-			all = (struct bitbucket_repositories){0};
-			return 0;
-		}
-		ctx_fail(ctx, -EIO,
-			 "Bitbucket says that %s has %lld repositories and "
-			 "lists %zu.",
-			 workspace, (long long)size, all.n_items + all.n_odd);
-	}
-	return -EIO;
-}
-
-static int take_updated(void *arg, const struct json *item)
+static int take_repository(void *arg, const struct json *item)
 {
 	struct bitbucket_repositories *all = arg;
 
-	all->items =
-		xrealloc(all->items, (all->n_items + 1) * sizeof(*all->items));
+	if (all->n_items == all->size) {
+		all->size = all->size ? 2 * all->size : 16;
+		all->items =
+			xrealloc(all->items, all->size * sizeof(*all->items));
+	}
 	if (bitbucket_read_repository(item, &all->items[all->n_items]))
 		all->n_odd++;
 	else
@@ -225,33 +183,62 @@ static int take_updated(void *arg, const struct json *item)
 	return 0;
 }
 
+static void restart(void *arg)
+{
+	bitbucket_repositories_done(arg);
+}
+
+static int list_repositories(struct ctx *ctx, struct bitbucket *b,
+			     struct bitbucket_list *list, const char *workspace,
+			     const char *query,
+			     struct bitbucket_repositories *ret, bool *ret_more)
+{
+	struct bitbucket_repositories all = {0};
+	cleanup(buf_done) struct buf path = BUF_INIT(0);
+	int r;
+
+	buf_puts(&path, "/repositories/");
+	text_percent_encode(&path, workspace, "");
+	buf_puts(&path, query);
+	list->path = path.data;
+	list->id = "uuid";
+	list->each = take_repository;
+	list->arg = &all;
+	r = bitbucket_list(ctx, b, list, ret_more);
+	all.n_odd += list->n_odd;
+	if (r < 0)
+		bitbucket_repositories_done(&all);
+	else
+		*ret = all;
+	return r;
+}
+
+int bitbucket_list_repositories(struct ctx *ctx, struct bitbucket *b,
+				const char *workspace,
+				struct bitbucket_repositories *ret)
+{
+	bool more;
+
+	return list_repositories(ctx, b,
+				 &(struct bitbucket_list){
+					 .paging = BITBUCKET_ABREAST,
+					 .restart = restart,
+				 },
+				 workspace, "?sort=created_on&pagelen=100", ret,
+				 &more);
+}
+
 int bitbucket_list_updated(struct ctx *ctx, struct bitbucket *b,
 			   const char *workspace, int64_t since_ms,
 			   struct bitbucket_repositories *ret, bool *ret_more)
 {
-	cleanup(bitbucket_repositories_done) struct bitbucket_repositories all =
-		{0};
-	cleanup(buf_done) struct buf path = BUF_INIT(0);
-	struct bitbucket_list list = {
-		.id = "uuid",
-		.most = 300,
-		.each = take_updated,
-		.arg = &all,
-	};
+	cleanup(buf_done) struct buf query = BUF_INIT(0);
 	char since[24];
-	int r;
 
 	/* To the second below: what changed within it comes again. */
 	clock_format_iso8601(since_ms, since);
-	buf_puts(&path, "/repositories/");
-	text_percent_encode(&path, workspace, "");
-	buf_puts(&path, "?pagelen=100&sort=-updated_on&q=updated_on%3E%3D");
-	text_percent_encode(&path, since, "");
-	list.path = path.data;
-	r = bitbucket_list(ctx, b, &list, ret_more);
-	if (r < 0)
-		return r;
-	*ret = all;
-	all = (struct bitbucket_repositories){0};
-	return 0;
+	buf_puts(&query, "?pagelen=100&sort=-updated_on&q=updated_on%3E%3D");
+	text_percent_encode(&query, since, "");
+	return list_repositories(ctx, b, &(struct bitbucket_list){.most = 300},
+				 workspace, query.data, ret, ret_more);
 }

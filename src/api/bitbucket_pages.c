@@ -42,7 +42,7 @@ struct pages {
 	unsigned n_idle;  /* pages since there was anything new */
 };
 
-static void pages_done(struct pages *p)
+static void forget_seen(struct pages *p)
 {
 	struct seen *seen, *next;
 
@@ -50,6 +50,11 @@ static void pages_done(struct pages *p)
 		HASH_DEL(p->seen, seen);
 		free(seen);
 	}
+}
+
+static void pages_done(struct pages *p)
+{
+	forget_seen(p);
 	free(p->last);
 }
 DEFINE_CLEANUP_DONE(struct pages, pages_done);
@@ -61,7 +66,8 @@ static bool is_new(struct pages *p, const struct json *item)
 	const struct json *at = p->list->id ? json_at(item, p->list->id) : NULL;
 	struct seen *seen;
 
-	if (!at || json_compact(at, &id) < 0 || !id.len)
+	if (!at || json_compact(at, &id) < 0 || !id.len ||
+	    !strcmp(id.data, "null"))
 		return true;
 	HASH_FIND(hh, p->seen, id.data, id.len, seen);
 	if (seen)
@@ -104,13 +110,13 @@ static int take_item(struct pages *p, const struct json *item)
 
 static int take_values(struct pages *p, const struct json *page)
 {
-	const struct json *values =
-		json_is_array(page) ? page : json_at(page, "values");
+	bool bare = json_is_array(page) && p->list->paging != BITBUCKET_ABREAST;
+	const struct json *values = bare ? page : json_at(page, "values");
 	int r = 0;
 
 	if (!json_is_array(values))
 		return ctx_fail(p->ctx, -EIO,
-				"Bitbucket's answer to %s is not a list.",
+				"Bitbucket's answer to %s is not a listing.",
 				p->list->path);
 	p->size = json_int(page, "size", -1);
 	if (p->size < 0)
@@ -128,24 +134,29 @@ static int take_values(struct pages *p, const struct json *page)
 	return r;
 }
 
-static int take_page(struct pages *p, const char *url, char **ret_next)
+int bitbucket_get_page(struct ctx *ctx, struct bitbucket *b,
+		       const struct bitbucket_list *list, const char *url,
+		       long *ret_status, struct json **ret_page)
 {
 	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
-	cleanup(json_free) struct json *page = NULL;
-	size_t had = p->n_items;
-	int r = bitbucket_get_as(p->ctx, p->bitbucket, url,
-				 p->list->patient ? BITBUCKET_SLOW_JSON
-						  : BITBUCKET_JSON,
+	int r = bitbucket_get_as(ctx, b, url,
+				 list->patient ? BITBUCKET_SLOW_JSON
+					       : BITBUCKET_JSON,
 				 NULL, &reply);
 
-	p->list->status = reply.status;
-	if (r < 0)
-		return r;
-	r = bitbucket_parse(p->ctx, &reply, p->list->path, &page);
-	if (r < 0)
-		return r;
-	buf_done(&reply.body);
-	r = take_values(p, page);
+	*ret_status = reply.status;
+	return r < 0 ? r : bitbucket_parse(ctx, &reply, list->path, ret_page);
+}
+
+static int take_page(struct pages *p, const char *url, char **ret_next)
+{
+	cleanup(json_free) struct json *page = NULL;
+	size_t had = p->n_items;
+	int r = bitbucket_get_page(p->ctx, p->bitbucket, p->list, url,
+				   &p->list->status, &page);
+
+	if (r >= 0)
+		r = take_values(p, page);
 	if (r < 0)
 		return r;
 	p->n_idle = p->n_items > had ? 0 : p->n_idle + 1;
@@ -166,11 +177,62 @@ static char *first_url(const struct pages *p)
 	return xasprintf("%s%s", p->bitbucket->api_url, p->list->path);
 }
 
-static char *numbered_url(const struct pages *p, size_t number)
+char *bitbucket_numbered_url(const char *url, size_t number)
 {
-	return xasprintf("%s%s%cpage=%zu", p->bitbucket->api_url, p->list->path,
-			 strchr(p->list->path, '?') ? '&' : '?', number);
+	return xasprintf("%s%cpage=%zu", url, strchr(url, '?') ? '&' : '?',
+			 number);
 }
+
+/* ---- side by side ---- */
+
+#define PAGELEN_MOST 100
+
+struct others {
+	struct pages *pages;
+	char *next; /* of the last page that was there */
+};
+
+static int take_other(void *arg, const struct json *page)
+{
+	struct others *o = arg;
+	int r = take_values(o->pages, page);
+
+	free(o->next);
+	o->next = NULL;
+	return r < 0 ? r
+		     : bitbucket_next_url(o->pages->ctx, o->pages->bitbucket,
+					  page, &o->next);
+}
+
+/* The first page said how many there are. *n: the page's number; *url: what
+ * follows it. */
+static int take_others(struct pages *p, size_t *n, char **url)
+{
+	cleanup(free) char *first = first_url(p);
+	struct others others = {.pages = p};
+	int64_t pagelen = p->pagelen;
+	int r;
+
+	if (p->size <= (int64_t)p->n_page)
+		return 0;
+	if (pagelen < 1 || pagelen > PAGELEN_MOST)
+		pagelen = PAGELEN_MOST;
+	if (p->size > BITBUCKET_MOST_PAGES * pagelen)
+		return ctx_fail(p->ctx, -EIO,
+				"Bitbucket says that %s has %lld items; that "
+				"is more than is believed.",
+				p->list->path, (long long)p->size);
+	*n = (size_t)((p->size + pagelen - 1) / pagelen);
+	if (*n == 1)
+		return 0;
+	r = bitbucket_get_abreast(p->ctx, p->bitbucket, p->list, first, *n,
+				  take_other, &others);
+	free(*url);
+	*url = others.next;
+	return r;
+}
+
+/* ---- by numbers, or `next` ---- */
 
 static int walk_numbers(struct pages *p)
 {
@@ -185,18 +247,20 @@ static int walk_numbers(struct pages *p)
 		r = take_page(p, url, &next);
 		free(url);
 		url = next;
+		if (r == 0 && n == 1 && p->list->paging == BITBUCKET_ABREAST)
+			r = take_others(p, &n, &url);
 		if (r < 0)
 			return r;
 		if (!url && p->list->paging == BITBUCKET_NUMBERED &&
-		    has_more(p, n))
-			url = numbered_url(p, n + 1);
-		if (p->full || p->list->paging == BITBUCKET_WHOLE) {
-			free(url);
-			url = NULL;
-		} else if (url && p->list->most &&
-			   p->n_items == p->list->most) {
+		    has_more(p, n)) {
+			cleanup(free) char *first = first_url(p);
+
+			url = bitbucket_numbered_url(first, n + 1);
+		}
+		if (p->list->most && url && p->n_items == p->list->most)
 			/* As many as are wanted, and there is a next page. */
 			p->full = true;
+		if (p->full || p->list->paging == BITBUCKET_WHOLE) {
 			free(url);
 			url = NULL;
 		}
@@ -363,6 +427,26 @@ int bitbucket_get_merged(struct ctx *ctx, struct bitbucket *b, const char *path,
 	return 0;
 }
 
+static bool is_missing(const struct pages *p)
+{
+	return !p->full && p->list->id && p->list->paging != BITBUCKET_WHOLE &&
+	       (int64_t)(p->n_items + p->n_odd) < p->largest;
+}
+
+/* Page numbers shift when an item goes while they are walked: what came in the
+ * wrong moment is missed, and there the second time. */
+static int walk_again(struct pages *p)
+{
+	p->again = !p->list->restart;
+	if (p->list->restart) {
+		forget_seen(p);
+		p->n_items = p->n_odd = 0;
+		p->largest = -1;
+		p->list->restart(p->list->arg);
+	}
+	return walk_numbers(p);
+}
+
 int bitbucket_list(struct ctx *ctx, struct bitbucket *b,
 		   struct bitbucket_list *list, bool *ret_more)
 {
@@ -381,17 +465,20 @@ int bitbucket_list(struct ctx *ctx, struct bitbucket *b,
 		r = walk_newest(&p);
 	} else {
 		r = walk_numbers(&p);
-		if (r == 0 && !p.full && list->id &&
-		    list->paging != BITBUCKET_WHOLE &&
-		    (int64_t)(p.n_items + p.n_odd) < p.largest) {
-			p.again = true;
-			r = walk_numbers(&p);
-		}
+		if (r == 0 && is_missing(&p))
+			r = walk_again(&p);
+		if (r == 0 && list->restart && is_missing(&p))
+			r = ctx_fail(ctx, -EIO,
+				     "Bitbucket says that %s has %lld items "
+				     "and lists %zu.",
+				     list->path, (long long)p.largest,
+				     p.n_items + p.n_odd);
 	}
 	if (r == 0 && p.n_odd && !p.n_items)
 		r = ctx_fail(ctx, -EIO,
 			     "What Bitbucket lists at %s are no objects.",
 			     list->path);
+	list->n_odd = p.n_odd;
 	if (r == 0)
 		*ret_more = p.full;
 	return r;

@@ -80,17 +80,16 @@ int bitbucket_pause(struct ctx *, int64_t ms);
 int bitbucket_next_url(struct ctx *, struct bitbucket *,
 		       const struct json *page, char **ret_url);
 
-/* The items of a page's `values`, read; odd ones are counted. -EBADMSG when
- * it is no page. */
-int bitbucket_read_repositories(const struct json *page,
-				struct bitbucket_repositories *add);
-int bitbucket_read_workspaces(const struct json *page,
-			      struct bitbucket_workspaces *add);
-/* bitbucket_list_repositories, one walk. The count is not checked: *ret_size is
- * the largest that a page said, -1: none did. */
-int bitbucket_page_repositories(struct ctx *, struct bitbucket *,
-				const char *workspace,
-				struct bitbucket_repositories *ret,
-				int64_t *ret_size);
+/* A page of a list: bitbucket_pages.c. */
+int bitbucket_get_page(struct ctx *, struct bitbucket *,
+		       const struct bitbucket_list *, const char *url,
+		       long *ret_status, struct json **ret_page);
+char *bitbucket_numbered_url(const char *url, size_t number);
+/* Pages 2 to n_pages of the list whose first is url, handed on in this order by
+ * the thread that calls; one that is not there any more is passed over. */
+typedef int bitbucket_take_page(void *arg, const struct json *page);
+int bitbucket_get_abreast(struct ctx *, struct bitbucket *,
+			  struct bitbucket_list *, const char *url,
+			  size_t n_pages, bitbucket_take_page *take, void *arg);
 
 #endif

@@ -109,26 +109,6 @@ int bitbucket_read_repository(const struct json *json,
 	return 0;
 }
 
-int bitbucket_read_repositories(const struct json *page,
-				struct bitbucket_repositories *add)
-{
-	const struct json *values = json_at(page, "values");
-	size_t n;
-
-	if (!json_is_array(values))
-		return -EBADMSG;
-	n = json_n_items(values);
-	add->items = xrealloc(add->items,
-			      (add->n_items + n + 1) * sizeof(*add->items));
-	for (const struct json *i = json_first(values); i; i = json_next(i)) {
-		if (bitbucket_read_repository(i, &add->items[add->n_items]))
-			add->n_odd++;
-		else
-			add->n_items++;
-	}
-	return 0;
-}
-
 static bool read_workspace(const struct json *json,
 			   struct bitbucket_workspace *ret)
 {
@@ -139,28 +119,6 @@ static bool read_workspace(const struct json *json,
 	ret->slug = xstrdup(slug);
 	ret->uuid = xstrdup(or_empty(uuid_at(json, "uuid")));
 	return true;
-}
-
-int bitbucket_read_workspaces(const struct json *page,
-			      struct bitbucket_workspaces *add)
-{
-	const struct json *values = json_at(page, "values");
-	size_t n;
-
-	if (!json_is_array(values))
-		return -EBADMSG;
-	n = json_n_items(values);
-	add->items = xrealloc(add->items,
-			      (add->n_items + n + 1) * sizeof(*add->items));
-	for (const struct json *i = json_first(values); i; i = json_next(i)) {
-		const struct json *workspace = json_at(i, "workspace");
-
-		/* An item is a membership; its workspace is a member of it. */
-		if (read_workspace(workspace ? workspace : i,
-				   &add->items[add->n_items]))
-			add->n_items++;
-	}
-	return 0;
 }
 
 int bitbucket_read_workspace(const struct json *json,
