@@ -1,325 +1,263 @@
 /*
- * A key exists while somebody leads it or while its failure is remembered.
- * Those who wait are a queue of structs on their own stacks; whoever lands
- * takes them out of the queue and writes into each what became of it, so that
- * nothing of the key is needed afterwards.
- *
- * Invariants, under the lock:
- * - a key is led (waiters possible), or failed (no waiters), never both;
- * - a waiter is in the queue of a led key, or its state is no longer WAITING;
- * - the failed keys are also in `failures`, the next to be forgotten first.
- *
- * What was decided for a waiter wins over its own cancellation: a leader that
- * is already cancelled lands with -EINTR at once, and the next one leads.
+ * store/flight: work by its key, the failures that are remembered, and the
+ * first form: the first who comes does it.
  */
-#include "store/flight.h"
+#include "flight_private.h"
 
 #include "base/clock.h"
-#include "base/map.h"
 
 /* However many keys fail, no more failures are remembered. */
 #define FAILURES_MOST 4096
 
-enum waiter_state {
-	WAITING,
-	WAITER_LEADS,
-	WAITER_LANDED,
-	WAITER_FAILED,
-};
-
-struct sentence {
-	struct refcount refcount;
-	char text[512];
-};
-
-struct waiter {
-	struct flight *flight;
-	struct cond changed;
-	bool cancelled;
-	enum waiter_state state;
-	int failure;               /* of WAITER_FAILED */
-	struct sentence *sentence; /* of WAITER_FAILED */
-	struct waiter *prev, *next;
-};
-
-struct flight_key {
-	bool led;
-	struct waiter *waiters; /* the next leader first */
-	int failure;
-	struct sentence *sentence;
-	int64_t forget_ms;
-	struct flight_key *prev, *next; /* in failures */
-	UT_hash_handle hh;
-	char name[];
-};
-
-struct flight {
-	int64_t remember_ms;
-	struct mutex lock;
-	/* Under lock: */
-	struct flight_key *keys;
-	struct flight_key *failures;
-	unsigned n_failures;
-};
-
-static struct sentence *sentence_new(const char *text)
-{
-	struct sentence *s = xmalloc(sizeof(*s));
-
-	refcount_init(&s->refcount);
-	snprintf(s->text, sizeof(s->text), "%s", text ? text : "");
-	return s;
-}
-
-static struct sentence *sentence_ref(struct sentence *s)
-{
-	refcount_take(&s->refcount);
-	return s;
-}
-
-static struct sentence *sentence_unref(struct sentence *s)
-{
-	if (s && refcount_drop(&s->refcount))
-		free(s);
-	return NULL;
-}
-
-struct flight *flight_new(int64_t remember_failures_ms)
+struct flight *flight_new_with(const struct flight_config *config)
 {
 	struct flight *f = xcalloc(1, sizeof(*f));
 
-	f->remember_ms = remember_failures_ms;
+	f->config = *config;
 	mutex_init(&f->lock);
 	return f;
 }
 
-static void key_free(struct flight *f, struct flight_key *k)
+struct flight *flight_new(int64_t remember_failures_ms)
+{
+	return flight_new_with(&(struct flight_config){
+		.remember_ms = remember_failures_ms,
+	});
+}
+
+/* ---- work ---- */
+
+struct flight_work *flight_work_new(struct flight *f, const char *key,
+				    bool by_caller) requires_lock(f->lock)
+{
+	size_t n = strlen(key);
+	struct flight_work *w = xcalloc(1, sizeof(*w) + n + 1);
+
+	w->flight = f;
+	ctx_init(&w->ctx, NULL, -1);
+	w->by_caller = by_caller;
+	w->refs = 1;
+	w->is_found = true;
+	memcpy(w->key, key, n + 1);
+	HASH_ADD_KEYPTR(hh, f->works, w->key, n, w);
+	return w;
+}
+
+struct flight_work *flight_work_find(struct flight *f, const char *key)
 	requires_lock(f->lock)
 {
-	check(!k->waiters);
-	if (k->failure) {
-		DL_DELETE(f->failures, k);
-		f->n_failures--;
-	}
-	HASH_DEL(f->keys, k);
-	sentence_unref(k->sentence);
-	free(k);
+	struct flight_work *w;
+
+	HASH_FIND_STR(f->works, key, w);
+	return w;
+}
+
+/* Nobody holds it any more. */
+void flight_work_free(struct flight_work *w)
+{
+	check(!w->waiters && !w->is_found);
+	if (w->value)
+		w->flight->config.values->unref(w->value);
+	ctx_done(&w->ctx);
+	free(w->sentence);
+	free(w);
+}
+
+struct flight_work *flight_work_ref(struct flight_work *w)
+{
+	mutex_lock(&w->flight->lock);
+	w->refs++;
+	mutex_unlock(&w->flight->lock);
+	return w;
+}
+
+struct flight_work *flight_work_unref(struct flight_work *w)
+{
+	struct flight *f = w->flight;
+	bool last;
+
+	mutex_lock(&f->lock);
+	last = --w->refs == 0;
+	mutex_unlock(&f->lock);
+	if (last)
+		flight_work_free(w);
+	return NULL;
+}
+
+void flight_work_hide(struct flight *f, struct flight_work *w)
+	requires_lock(f->lock)
+{
+	if (w->is_found)
+		HASH_DEL(f->works, w);
+	w->is_found = false;
+}
+
+/* Forgets a remembered failure; those that nobody holds any more are put before
+ * *gone, to be freed without the lock. */
+static void forget(struct flight *f, struct flight_work *w,
+		   struct flight_work **gone) requires_lock(f->lock)
+{
+	DL_DELETE(f->failures, w);
+	f->n_failures--;
+	flight_work_hide(f, w);
+	if (--w->refs == 0)
+		LL_PREPEND(*gone, w);
+}
+
+void flight_forget_old(struct flight *f, struct flight_work **gone)
+	requires_lock(f->lock)
+{
+	int64_t now = clock_mono_ms();
+
+	while (f->failures &&
+	       (f->failures->forget_ms <= now || f->n_failures > FAILURES_MOST))
+		forget(f, f->failures, gone);
+}
+
+void flight_free_all(struct flight_work *gone)
+{
+	struct flight_work *w, *next;
+
+	LL_FOREACH_SAFE (gone, w, next)
+		flight_work_free(w);
+}
+
+/* In the order of being forgotten, for not all are remembered equally long. */
+static void remember(struct flight *f, struct flight_work *w,
+		     int64_t remember_ms) requires_lock(f->lock)
+{
+	struct flight_work *before = f->failures ? f->failures->prev : NULL;
+
+	w->refs++;
+	w->forget_ms = clock_mono_ms() + remember_ms;
+	while (before && before->forget_ms > w->forget_ms)
+		before = before == f->failures ? NULL : before->prev;
+	if (before)
+		DL_APPEND_ELEM(f->failures, before, w);
+	else
+		DL_PREPEND(f->failures, w);
+	f->n_failures++;
+}
+
+void flight_forget(struct flight *f, const char *key)
+{
+	struct flight_work *w, *next, *gone = NULL;
+
+	mutex_lock(&f->lock);
+	DL_FOREACH_SAFE (f->failures, w, next)
+		if (!*key || strcmp(w->key, key) == 0)
+			forget(f, w, &gone);
+	mutex_unlock(&f->lock);
+	flight_free_all(gone);
 }
 
 struct flight *flight_free(struct flight *f)
 {
 	if (!f)
 		return NULL;
-	mutex_lock(&f->lock);
-	while (f->failures)
-		key_free(f, f->failures);
-	check(!f->keys);
-	mutex_unlock(&f->lock);
+	flight_forget(f, "");
+	check(!f->works);
 	mutex_done(&f->lock);
 	free(f);
 	return NULL;
 }
 
-static struct flight_key *key_find(struct flight *f, const char *name)
+/* ---- the end ---- */
+
+void flight_work_end(struct flight *f, struct flight_work *w,
+		     const struct flight_landing *l, bool is_remembered)
 	requires_lock(f->lock)
 {
-	struct flight_key *k;
+	int64_t remember_ms = l->remember_ms ? l->remember_ms
+					     : f->config.remember_ms;
 
-	HASH_FIND_STR(f->keys, name, k);
-	return k;
+	check(w->flight == f && l->result <= 0 && !w->ended);
+	w->ended = true;
+	w->result = l->result;
+	w->sentence = xstrdup(l->sentence ? l->sentence : "");
+	if (l->result == 0 && l->value)
+		w->value = f->config.values->ref(l->value);
+	while (w->waiters)
+		flight_tell(f, w, w->waiters, FLIGHT_WAITER_AT_END);
+	if (l->result < 0 && is_remembered && w->is_found && remember_ms > 0)
+		remember(f, w, remember_ms);
+	else
+		flight_work_hide(f, w);
 }
 
-static struct flight_key *key_new(struct flight *f, const char *name)
-	requires_lock(f->lock)
+/* ---- the first who comes does it ---- */
+
+int flight_join_value(struct ctx *ctx, struct flight *f, const char *key,
+		      void **ret_value)
 {
-	size_t n = strlen(name);
-	struct flight_key *k = xcalloc(1, sizeof(*k) + n + 1);
-
-	memcpy(k->name, name, n + 1);
-	HASH_ADD_KEYPTR(hh, f->keys, k->name, n, k);
-	return k;
-}
-
-static void forget_old_failures(struct flight *f) requires_lock(f->lock)
-{
-	int64_t now = clock_mono_ms();
-
-	while (f->failures &&
-	       (f->failures->forget_ms <= now || f->n_failures > FAILURES_MOST))
-		key_free(f, f->failures);
-}
-
-static void wake_cancelled(void *arg)
-{
-	struct waiter *w = arg;
-
-	mutex_lock(&w->flight->lock);
-	w->cancelled = true;
-	cond_signal(&w->changed);
-	mutex_unlock(&w->flight->lock);
-}
-
-/* The waiter's outcome; lets go of its sentence. */
-static int waiter_outcome(struct ctx *ctx, struct waiter *w)
-{
-	switch (w->state) {
-	case WAITER_LEADS:
-		return FLIGHT_LEAD;
-	case WAITER_LANDED:
-		return FLIGHT_LANDED;
-	case WAITER_FAILED:
-		ctx_fail(ctx, w->failure, "%s", w->sentence->text);
-		w->sentence = sentence_unref(w->sentence);
-		return w->failure;
-	case WAITING:
-		break;
-	}
-	check(false);
-	return -EIO;
-}
-
-/* Takes w, which gives up, out of its queue; false when something was decided
- * for it meanwhile. */
-static bool leave_queue(struct flight *f, struct waiter *w, const char *name)
-	requires_lock(f->lock)
-{
-	struct flight_key *k;
-
-	if (w->state != WAITING)
-		return false;
-	k = key_find(f, name);
-	check(k && k->led);
-	DL_DELETE(k->waiters, w);
-	return true;
-}
-
-static int wait_in_queue(struct ctx *ctx, struct flight *f, struct waiter *w,
-			 const char *name)
-{
-	struct ctx_waker waker = {.wake = wake_cancelled, .arg = w};
-	bool gave_up = false, had_place = ctx->waits;
-	int r, why = 0;
-
-	/* No lock may be held round these; w is in the queue already, so
-	 * nothing that happens meanwhile is missed. */
-	r = ctx_wait_begin(ctx);
-	if (r < 0) {
-		mutex_lock(&f->lock);
-		gave_up = leave_queue(f, w, name);
-		mutex_unlock(&f->lock);
-		return gave_up ? r : waiter_outcome(ctx, w);
-	}
-	ctx_watch(ctx, &waker);
-	mutex_lock(&f->lock);
-	while (w->state == WAITING) {
-		if (w->cancelled)
-			why = -EINTR;
-		else if (!cond_wait_until(&w->changed, &f->lock,
-					  ctx->deadline_ms))
-			why = -ETIMEDOUT;
-		if (why && (gave_up = leave_queue(f, w, name)))
-			break;
-	}
-	mutex_unlock(&f->lock);
-	ctx_unwatch(ctx, &waker);
-	if (!had_place)
-		ctx_wait_end(ctx);
-	return gave_up ? why : waiter_outcome(ctx, w);
-}
-
-int flight_join(struct ctx *ctx, struct flight *f, const char *key)
-{
-	struct sentence *sentence = NULL;
-	struct flight_key *k;
-	struct waiter w;
-	int r = ctx_check(ctx);
+	struct flight_work *w, *gone = NULL;
+	struct flight_waiter me;
+	bool ended = false;
+	int r = flight_check_ctx(f, ctx);
 
 	if (r < 0)
 		return r;
 	mutex_lock(&f->lock);
-	forget_old_failures(f);
-	k = key_find(f, key);
-	if (!k) {
-		key_new(f, key)->led = true;
-		mutex_unlock(&f->lock);
-		return FLIGHT_LEAD;
+	flight_forget_old(f, &gone);
+	w = flight_work_find(f, key);
+	if (w) {
+		check(w->by_caller);
+		w->refs++;
+		ended = w->ended;
+		if (!ended)
+			flight_queue_up(f, w, &me, FLIGHT_END);
+	} else {
+		(void)flight_work_new(f, key, true);
 	}
-	if (k->failure) {
-		r = k->failure;
-		sentence = sentence_ref(k->sentence);
-		mutex_unlock(&f->lock);
-		ctx_fail(ctx, r, "%s", sentence->text);
-		sentence_unref(sentence);
-		return r;
-	}
-	w = (struct waiter){.flight = f};
-	cond_init(&w.changed);
-	DL_APPEND(k->waiters, &w);
 	mutex_unlock(&f->lock);
-
-	r = wait_in_queue(ctx, f, &w, key);
-	cond_done(&w.changed);
+	flight_free_all(gone);
+	if (!w)
+		return FLIGHT_LEAD;
+	r = ended ? flight_work_outcome(ctx, w, ret_value)
+		  : flight_wait_in_queue(ctx, w, &me, ret_value);
+	flight_work_unref(w);
 	return r;
 }
 
-static void tell_first(struct flight_key *k, enum waiter_state state,
-		       int failure, struct sentence *sentence)
+int flight_join(struct ctx *ctx, struct flight *f, const char *key)
 {
-	struct waiter *w = k->waiters;
+	void *value = NULL;
+	int r = flight_join_value(ctx, f, key, &value);
 
-	DL_DELETE(k->waiters, w);
-	w->state = state;
-	w->failure = failure;
-	w->sentence = sentence;
-	/* Under the lock: w is gone as soon as its owner has the lock. */
-	cond_signal(&w->changed);
+	if (value)
+		f->config.values->unref(value);
+	return r;
+}
+
+void flight_land_as(struct flight *f, const char *key,
+		    const struct flight_landing *l)
+{
+	struct flight_work *w, *gone = NULL;
+	bool own = l->result == -EINTR || l->result == -EAGAIN, last = false;
+
+	mutex_lock(&f->lock);
+	w = flight_work_find(f, key);
+	check(w && w->by_caller && !w->ended);
+	if (own && w->waiters) {
+		/* Whose reference the leader's is from now on. */
+		flight_tell(f, w, w->waiters, FLIGHT_WAITER_LEADS);
+	} else {
+		flight_work_end(f, w, l, !own);
+		last = --w->refs == 0;
+	}
+	flight_forget_old(f, &gone);
+	mutex_unlock(&f->lock);
+	if (last)
+		flight_work_free(w);
+	flight_free_all(gone);
 }
 
 void flight_land(struct flight *f, const char *key, int result,
 		 const char *sentence)
 {
-	struct sentence *why = sentence_new(sentence);
-	struct flight_key *k;
-
-	check(result <= 0);
-	mutex_lock(&f->lock);
-	k = key_find(f, key);
-	check(k && k->led);
-	if (result == 0) {
-		while (k->waiters)
-			tell_first(k, WAITER_LANDED, 0, NULL);
-		key_free(f, k);
-	} else if (result == -EINTR || result == -EAGAIN) {
-		if (k->waiters)
-			tell_first(k, WAITER_LEADS, 0, NULL);
-		else
-			key_free(f, k);
-	} else {
-		while (k->waiters)
-			tell_first(k, WAITER_FAILED, result, sentence_ref(why));
-		k->led = false;
-		if (f->remember_ms > 0) {
-			k->failure = result;
-			k->sentence = sentence_ref(why);
-			k->forget_ms = clock_mono_ms() + f->remember_ms;
-			DL_APPEND(f->failures, k);
-			f->n_failures++;
-		} else {
-			key_free(f, k);
-		}
-	}
-	forget_old_failures(f);
-	mutex_unlock(&f->lock);
-	sentence_unref(why);
-}
-
-void flight_forget(struct flight *f, const char *key)
-{
-	struct flight_key *k;
-
-	mutex_lock(&f->lock);
-	k = key_find(f, key);
-	if (k && k->failure)
-		key_free(f, k);
-	mutex_unlock(&f->lock);
+	flight_land_as(f, key,
+		       &(struct flight_landing){
+			       .result = result,
+			       .sentence = sentence,
+		       });
 }

@@ -418,6 +418,164 @@ static void test_crowd(void **state)
 	flight_free(c.f);
 }
 
+/* ---- what a leader hands over ---- */
+
+struct counted {
+	struct refcount refcount;
+	atomic_uint *n_alive;
+};
+
+static struct counted *counted_new(atomic_uint *n_alive)
+{
+	struct counted *c = xcalloc(1, sizeof(*c));
+
+	refcount_init(&c->refcount);
+	c->n_alive = n_alive;
+	atomic_fetch_add(n_alive, 1);
+	return c;
+}
+
+static void *counted_ref(void *value)
+{
+	struct counted *c = value;
+
+	refcount_take(&c->refcount);
+	return value;
+}
+
+static void counted_unref(void *value)
+{
+	struct counted *c = value;
+
+	if (!refcount_drop(&c->refcount))
+		return;
+	atomic_fetch_sub(c->n_alive, 1);
+	free(c);
+}
+
+static const struct flight_values counted_values = {
+	.ref = counted_ref,
+	.unref = counted_unref,
+};
+
+struct taker {
+	struct flight *f;
+	struct ctx ctx;
+	struct thread *thread;
+	void *value;
+	int outcome;
+};
+
+static void join_for_value(void *arg)
+{
+	struct taker *t = arg;
+
+	t->outcome = flight_join_value(&t->ctx, t->f, "key", &t->value);
+}
+
+static void test_value_is_handed_to_all(void **state)
+{
+	struct flight *f = flight_new_with(&(struct flight_config){
+		.values = &counted_values,
+	});
+	struct ctx_group *group = ctx_group_new(100);
+	struct taker takers[8] = {0};
+	atomic_uint n_alive = 0;
+	struct counted *value;
+	struct ctx ctx;
+	void *none = &ctx;
+
+	(void)state;
+	ctx_init(&ctx, NULL, -1);
+	assert_int_equal(flight_join_value(&ctx, f, "key", &none), FLIGHT_LEAD);
+	for (size_t i = 0; i < ARRAY_SIZE(takers); i++) {
+		takers[i].f = f;
+		ctx_init(&takers[i].ctx, group, -1);
+		assert_int_equal(thread_start("taker", join_for_value,
+					      &takers[i], &takers[i].thread),
+				 0);
+	}
+	await_waiting(group, ARRAY_SIZE(takers));
+	value = counted_new(&n_alive);
+	flight_land_as(f, "key", &(struct flight_landing){.value = value});
+	for (size_t i = 0; i < ARRAY_SIZE(takers); i++) {
+		thread_join(takers[i].thread);
+		assert_int_equal(takers[i].outcome, FLIGHT_LANDED);
+		assert_ptr_equal(takers[i].value, value);
+		counted_unref(takers[i].value);
+		ctx_done(&takers[i].ctx);
+	}
+	/* The leader's own is the last one. */
+	assert_int_equal(atomic_load(&n_alive), 1);
+	counted_unref(value);
+	assert_int_equal(atomic_load(&n_alive), 0);
+	ctx_done(&ctx);
+	ctx_group_free(group);
+	flight_free(f);
+}
+
+/* Of disks, not of the network: no place is needed, no deadline looked at, and
+ * nobody need be there who could break it off. */
+static void test_local(void **state)
+{
+	struct flight *f = flight_new_with(&(struct flight_config){
+		.local = true,
+	});
+	struct ctx_group *none = ctx_group_new(0);
+	struct joiner j = {0};
+
+	(void)state;
+	assert_int_equal(flight_join(NULL, f, "key"), FLIGHT_LEAD);
+	joiner_start(&j, f, "key", none, 0);
+	/* It comes back soon only if it does not wait. */
+	for (int i = 0; i < 20 && !atomic_load(&j.done); i++) {
+		struct ctx pause;
+
+		ctx_init(&pause, NULL, -1);
+		ctx_sleep(&pause, 1);
+		ctx_done(&pause);
+	}
+	assert_false(atomic_load(&j.done));
+	ctx_cancel(&j.ctx);
+	assert_int_equal(joiner_end(&j), -EINTR);
+	flight_land(f, "key", -EIO, "The disk.");
+	assert_int_equal(flight_join(NULL, f, "key"), FLIGHT_LEAD);
+	flight_land(f, "key", 0, NULL);
+	joiner_done(&j);
+	ctx_group_free(none);
+	flight_free(f);
+}
+
+static void test_failures_are_remembered_as_told(void **state)
+{
+	struct scene *s = scene_new(2000);
+
+	(void)state;
+	clock_fake(1000, 1000);
+	assert_int_equal(flight_join(&s->ctx, s->f, "large"), FLIGHT_LEAD);
+	flight_land_as(s->f, "large",
+		       &(struct flight_landing){
+			       .result = -EFBIG,
+			       .sentence = "Too large.",
+			       .remember_ms = 60000,
+		       });
+	assert_int_equal(flight_join(&s->ctx, s->f, "key"), FLIGHT_LEAD);
+	flight_land(s->f, "key", -EIO, "No.");
+	clock_advance(2000);
+	/* The one that came later is forgotten earlier. */
+	assert_int_equal(flight_join(&s->ctx, s->f, "key"), FLIGHT_LEAD);
+	flight_land(s->f, "key", -EIO, "No.");
+	assert_int_equal(flight_join(&s->ctx, s->f, "large"), -EFBIG);
+	assert_string_equal(s->ctx.sentence, "Too large.");
+	clock_advance(57999);
+	assert_int_equal(flight_join(&s->ctx, s->f, "large"), -EFBIG);
+	flight_forget(s->f, "");
+	assert_int_equal(flight_join(&s->ctx, s->f, "large"), FLIGHT_LEAD);
+	flight_land(s->f, "large", 0, NULL);
+	clock_real();
+	scene_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -434,6 +592,9 @@ int main(void)
 		cmocka_unit_test(test_hand_over_again_and_again),
 		cmocka_unit_test(test_hand_over_races_cancellation),
 		cmocka_unit_test(test_crowd),
+		cmocka_unit_test(test_value_is_handed_to_all),
+		cmocka_unit_test(test_local),
+		cmocka_unit_test(test_failures_are_remembered_as_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,141 @@
+/*
+ * store/flight, the second form: work that somebody else does.
+ */
+#include "flight_private.h"
+
+enum flight_outcome flight_enter(struct flight *f, const char *key,
+				 struct flight_work **ret_work)
+{
+	struct flight_work *w, *gone = NULL;
+	bool leads;
+
+	mutex_lock(&f->lock);
+	flight_forget_old(f, &gone);
+	w = flight_work_find(f, key);
+	leads = !w;
+	if (leads)
+		w = flight_work_new(f, key, false);
+	check(!w->by_caller);
+	w->refs++;
+	w->n_entered++;
+	mutex_unlock(&f->lock);
+	flight_free_all(gone);
+	*ret_work = w;
+	return leads ? FLIGHT_LEAD : FLIGHT_JOINED;
+}
+
+int flight_wait(struct ctx *ctx, struct flight_work *w, uint64_t step,
+		void **ret_value)
+{
+	struct flight *f = w->flight;
+	struct flight_waiter me;
+	bool ended, there;
+	int r = 0;
+
+	mutex_lock(&f->lock);
+	there = step <= w->step;
+	ended = w->ended;
+	if (!there && !ended) {
+		r = flight_check_ctx(f, ctx);
+		if (r == 0)
+			flight_queue_up(f, w, &me, step);
+	}
+	mutex_unlock(&f->lock);
+	if (r < 0)
+		return r;
+	if (there)
+		return FLIGHT_STEP;
+	return ended ? flight_work_outcome(ctx, w, ret_value)
+		     : flight_wait_in_queue(ctx, w, &me, ret_value);
+}
+
+void flight_leave(struct flight_work *w)
+{
+	mutex_lock(&w->flight->lock);
+	check(w->n_entered > 0);
+	w->n_entered--;
+	mutex_unlock(&w->flight->lock);
+	flight_work_unref(w);
+}
+
+bool flight_give_up(struct flight_work *w)
+{
+	struct flight *f = w->flight;
+	bool last;
+
+	mutex_lock(&f->lock);
+	check(w->n_entered > 0);
+	last = --w->n_entered == 0 && !w->ended;
+	if (last)
+		flight_work_hide(f, w);
+	mutex_unlock(&f->lock);
+	if (last)
+		ctx_cancel(&w->ctx);
+	flight_work_unref(w);
+	return last;
+}
+
+int flight_work_result(struct flight_work *w)
+{
+	int r;
+
+	mutex_lock(&w->flight->lock);
+	r = w->ended ? w->result : 0;
+	mutex_unlock(&w->flight->lock);
+	return r;
+}
+
+struct ctx *flight_work_ctx(struct flight_work *w)
+{
+	return &w->ctx;
+}
+
+void flight_step(struct flight_work *w, uint64_t step)
+{
+	struct flight *f = w->flight;
+	struct flight_waiter *who, *next;
+
+	check(step < FLIGHT_END);
+	mutex_lock(&f->lock);
+	if (step > w->step)
+		w->step = step;
+	DL_FOREACH_SAFE (w->waiters, who, next)
+		if (who->step <= w->step)
+			flight_tell(f, w, who, FLIGHT_WAITER_AT_STEP);
+	mutex_unlock(&f->lock);
+}
+
+uint64_t flight_work_step(struct flight_work *w)
+{
+	uint64_t step;
+
+	mutex_lock(&w->flight->lock);
+	step = w->step;
+	mutex_unlock(&w->flight->lock);
+	return step;
+}
+
+void flight_close(struct flight_work *w)
+{
+	mutex_lock(&w->flight->lock);
+	if (!w->ended)
+		flight_work_hide(w->flight, w);
+	mutex_unlock(&w->flight->lock);
+}
+
+void flight_end(struct flight_work *w, const struct flight_landing *l)
+{
+	struct flight *f = w->flight;
+	struct flight_work *gone = NULL;
+	bool last;
+
+	mutex_lock(&f->lock);
+	check(!w->by_caller);
+	flight_work_end(f, w, l, w->n_entered > 0 && l->result != -EINTR);
+	last = --w->refs == 0;
+	flight_forget_old(f, &gone);
+	mutex_unlock(&f->lock);
+	if (last)
+		flight_work_free(w);
+	flight_free_all(gone);
+}
