@@ -231,9 +231,8 @@ static void a_proxy_is_not_there(void **state)
 	unsetenv("https_proxy");
 }
 
-/* Takes every free descriptor, and gives them back. */
-static void with_no_descriptor(struct fixture *f,
-			       const struct http_request *request)
+/* From here on no descriptor is free; the limit of before. */
+static struct rlimit take_all_descriptors(void)
 {
 	struct rlimit before, tight;
 	int fd = open("/", O_PATH | O_CLOEXEC);
@@ -244,9 +243,44 @@ static void with_no_descriptor(struct fixture *f,
 	tight = before;
 	tight.rlim_cur = (rlim_t)fd;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	return before;
+}
+
+static void with_no_descriptor(struct fixture *f,
+			       const struct http_request *request)
+{
+	struct rlimit before = take_all_descriptors();
+
 	assert_int_equal(perform(f, request), -EMFILE);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	assert_non_null(strstr(f->ctx.sentence, "ulimit -n"));
+}
+
+/* Of the test's own server: one that came while no descriptor was left is
+ * answered once there is one. */
+static void the_server_outlives_it(void **state)
+{
+	struct fixture *f = *state;
+	struct tiny *tiny = f->world.tiny;
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const char *ask = "GET /hello HTTP/1.1\r\n\r\n";
+	struct rlimit before;
+	char byte;
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	address.sin_port = htons((in_port_t)tiny->port);
+	before = take_all_descriptors();
+	assert_int_equal(
+		connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	mutex_lock(&tiny->lock);
+	while (!tiny->n_no_room)
+		cond_wait(&tiny->changed, &tiny->lock);
+	mutex_unlock(&tiny->lock);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(send(fd, ask, strlen(ask), MSG_NOSIGNAL), strlen(ask));
+	assert_int_equal(recv(fd, &byte, 1, 0), 1);
+	close(fd);
 }
 
 static void no_descriptor_is_left(void **state)
@@ -276,6 +310,7 @@ int main(void)
 		cmocka_unit_test(a_proxy_is_named),
 		TEST(a_proxy_refuses),
 		TEST(a_proxy_is_not_there),
+		TEST(the_server_outlives_it),
 		TEST(no_descriptor_is_left),
 	};
 
