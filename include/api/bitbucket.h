@@ -15,7 +15,7 @@
 struct bitbucket;
 /* api_url like "https://api.bitbucket.org/2.0" (copied, a final slash taken
  * off); the rest is borrowed. */
-int bitbucket_new(const char *api_url, const struct credential *, struct http *,
+int bitbucket_new(const char *api_url, struct credential *, struct http *,
 		  struct budget *, struct bitbucket **ret_bitbucket);
 struct bitbucket *bitbucket_free(struct bitbucket *);
 DEFINE_CLEANUP(struct bitbucket *, bitbucket_free);

@@ -45,6 +45,8 @@ int text_parse_duration(const char *s, int64_t *ret_seconds);
 bool text_is_workspace_id(const char *s);
 bool text_is_repo_slug(const char *s);
 bool text_is_oid(const char *s); /* 40 lower-case hex digits */
+/* Overwrites a secret before it is freed; NULL is nothing. */
+void text_wipe(char *secret);
 /* "1.5 MB", into a buffer of at least 16 bytes; returns it. */
 char *text_bytes(uint64_t n, char out[static 16]);
 

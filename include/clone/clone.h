@@ -40,7 +40,7 @@ struct clone_naming {
 struct clones_config {
 	const char *dir;     /* of the stores: dir/<uuid without braces>.git */
 	const char *git_url; /* "https://bitbucket.org" */
-	const struct credential *credential;
+	struct credential *credential;
 	struct http *http;     /* git's own client, not the API's */
 	struct cache *cache;   /* facts: heads, times, capabilities per host */
 	struct budget *budget; /* counts its requests; NULL: nobody does */

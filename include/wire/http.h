@@ -59,6 +59,7 @@ struct http_response {
 	int64_t range_total;    /* of a 206 or 416: length of the whole; -1 */
 	uint64_t n_received;    /* body bytes on the wire */
 	bool other_host;        /* the answer came from another host */
+	bool authorized;        /* whoever answered was sent the secret */
 	/* Requests that reached the host of url: 1, and one more for each
 	 * redirect that stayed there; 0: none got away. Set also after a
 	 * failure. */
@@ -97,6 +98,40 @@ int http_perform(struct ctx *ctx, struct http *http,
 		 const struct http_request *request,
 		 const struct http_sink *sink /* NULL: body dropped */,
 		 struct http_response *ret_response);
+
+/* What a request is sent with: owned, wiped when done. */
+struct http_authorization {
+	char *value;      /* of the Authorization header; NULL: it has none */
+	uint64_t version; /* the authorizer's, which knows what it means */
+};
+void http_authorization_done(struct http_authorization *);
+DEFINE_CLEANUP_DONE(struct http_authorization, http_authorization_done);
+
+/* Who knows the secret. Called on the caller's thread, holding nothing. */
+struct http_authorizer {
+	/* Before each request: what it is sent with. A negative errno, with
+	 * its sentence, means that it is not sent. */
+	int (*authorize)(void *arg, struct ctx *,
+			 struct http_authorization *ret);
+	/* After it, whatever became of it: the answer may be none. */
+	void (*heard)(void *arg, struct ctx *,
+		      const struct http_authorization *,
+		      const struct http_response *);
+	/* After a 401, heard before: 1 when another secret is there by now, 0
+	 * when there is none. */
+	int (*renew)(void *arg, struct ctx *,
+		     const struct http_authorization *);
+	void *arg;
+};
+/* http_perform with what the authorizer says in the place of
+ * request->authorization. What was refused (401) is asked once more if there is
+ * another secret by then, and never with the same: an account that is often
+ * refused is locked. */
+int http_perform_as(struct ctx *ctx, struct http *http,
+		    const struct http_request *request,
+		    const struct http_authorizer *as,
+		    const struct http_sink *sink,
+		    struct http_response *ret_response);
 
 /* Exchanges since http_new, for `status`. */
 uint64_t http_n_requests(struct http *);

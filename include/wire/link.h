@@ -27,24 +27,15 @@ struct link {
 
 /*
  * Over HTTP (gitprotocol-http(5)), v2: GET url/info/refs?service=…, POST
- * url/git-upload-pack. authorization as in http_request (Basic, with the git
- * user); url and authorization are copied, http is borrowed. Status codes
- * become errno with a sentence in ctx: 401 and 403 -EACCES, 404 and 410
- * -ENOENT, 429 -EDQUOT, 5xx -EIO; a content type that is not git's is -EPROTO.
+ * url/git-upload-pack. The authorizer (copied; NULL: nothing is authorized) is
+ * asked before each request to url's origin, as http_perform_as does; url is
+ * copied, http is borrowed. Status codes become errno with a sentence in ctx:
+ * 401 and 403 -EACCES, 404 and 410 -ENOENT, 429 -EDQUOT, 5xx -EIO; a content
+ * type that is not git's is -EPROTO.
  */
-int link_http_new(struct http *http, const char *url, const char *authorization,
-		  struct link **ret_link);
+int link_http_new(struct http *http, const char *url,
+		  const struct http_authorizer *, struct link **ret_link);
 struct link *link_free(struct link *);
-
-/* admit is asked before each request that carries the link's authorization (a
- * negative errno fails the request), and heard is told the status of the
- * answer. */
-struct link_guard {
-	int (*admit)(void *arg, struct ctx *);
-	void (*heard)(void *arg, long status);
-	void *arg;
-};
-void link_http_guard(struct link *, const struct link_guard *); /* copied */
 DEFINE_CLEANUP(struct link *, link_free);
 
 #endif

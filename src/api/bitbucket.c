@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-int bitbucket_new(const char *api_url, const struct credential *credential,
+int bitbucket_new(const char *api_url, struct credential *credential,
 		  struct http *http, struct budget *budget,
 		  struct bitbucket **ret_bitbucket)
 {

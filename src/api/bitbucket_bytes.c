@@ -57,19 +57,13 @@ static int get_once(struct ctx *ctx, struct bitbucket *b, const char *url,
 	const char *headers[] = {range, NULL};
 	const struct http_request request = {
 		.url = url,
-		.authorization = credential_rest(b->credential),
 		.headers = headers,
 		.no_redirects = true,
 	};
 	const struct http_sink sink = {hand_on, begin, w};
-	int r = bitbucket_admit(ctx, b);
 
-	if (r < 0)
-		return r;
 	http_response_done(answer);
-	r = http_perform(ctx, b->http, &request, &sink, answer);
-	bitbucket_observe(ctx, b, answer);
-	return r;
+	return bitbucket_perform(ctx, b, &request, &sink, answer);
 }
 
 static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,

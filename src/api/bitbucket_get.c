@@ -251,6 +251,47 @@ int bitbucket_explain(struct ctx *ctx, struct bitbucket *b, const char *url,
 	}
 }
 
+/* ---- a request's way ---- */
+
+static int authorize(void *arg, struct ctx *ctx, struct http_authorization *ret)
+{
+	struct bitbucket *b = arg;
+	int r = credential_authorize(ctx, b->credential, CREDENTIAL_REST, ret);
+
+	ctx->announced = false;
+	return r < 0 ? r : budget_admit(ctx, b->budget);
+}
+
+static void was_heard(void *arg, struct ctx *ctx,
+		      const struct http_authorization *sent,
+		      const struct http_response *answer)
+{
+	struct bitbucket *b = arg;
+
+	if (answer->authorized)
+		credential_heard(b->credential, CREDENTIAL_REST, sent,
+				 answer->status);
+	budget_observe(ctx, b->budget, answer);
+}
+
+static int renew(void *arg, struct ctx *ctx,
+		 const struct http_authorization *refused)
+{
+	struct bitbucket *b = arg;
+
+	return credential_renew(ctx, b->credential, refused);
+}
+
+int bitbucket_perform(struct ctx *ctx, struct bitbucket *b,
+		      const struct http_request *request,
+		      const struct http_sink *sink,
+		      struct http_response *ret_response)
+{
+	const struct http_authorizer as = {authorize, was_heard, renew, b};
+
+	return http_perform_as(ctx, b->http, request, &as, sink, ret_response);
+}
+
 /* ---- one GET ---- */
 
 /* What is still being made (202), or is nothing where there ought to be JSON
@@ -324,7 +365,6 @@ static int get_once(struct ctx *ctx, struct bitbucket *b, const char *url,
 	const char *headers[] = {accepts[want], condition, NULL};
 	const struct http_request request = {
 		.url = url,
-		.authorization = credential_rest(b->credential),
 		.headers = headers,
 		.compressed = true,
 	};
@@ -332,30 +372,12 @@ static int get_once(struct ctx *ctx, struct bitbucket *b, const char *url,
 	int r;
 
 	buf_clear(&reply->body);
-	r = http_perform(ctx, b->http, &request, &sink, answer);
+	r = bitbucket_perform(ctx, b, &request, &sink, answer);
 	if (r == -EMSGSIZE)
 		return ctx_fail(ctx, -EIO,
 				"Bitbucket's answer to %s is over 64 MiB.",
 				path_of(b, url));
 	return r;
-}
-
-int bitbucket_admit(struct ctx *ctx, struct bitbucket *b)
-{
-	int r = credential_admit(ctx, b->credential, CREDENTIAL_REST);
-
-	ctx->announced = false;
-	return r < 0 ? r : budget_admit(ctx, b->budget);
-}
-
-void bitbucket_observe(struct ctx *ctx, struct bitbucket *b,
-		       const struct http_response *answer)
-{
-	/* Another host was not sent the credential. */
-	if (!answer->other_host)
-		credential_heard(b->credential, CREDENTIAL_REST,
-				 answer->status);
-	budget_observe(ctx, b->budget, answer);
 }
 
 int bitbucket_end_sentence(struct ctx *ctx, int r)
@@ -385,12 +407,8 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 	for (unsigned attempt = 0;; attempt++) {
 		cleanup(http_response_done) struct http_response answer = {0};
 		int64_t began = clock_mono_ms(), wait_ms = 0;
-		int r = bitbucket_admit(ctx, b);
+		int r = get_once(ctx, b, url, want, etag, reply, &answer);
 
-		if (r < 0)
-			return r;
-		r = get_once(ctx, b, url, want, etag, reply, &answer);
-		bitbucket_observe(ctx, b, &answer);
 		if (r == 0)
 			reply->status = answer.status;
 		if (r == 0 && is_good(answer.status, want)) {

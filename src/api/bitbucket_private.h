@@ -21,7 +21,7 @@ enum bitbucket_uuids {
 struct bitbucket_name;
 struct bitbucket {
 	char *api_url; /* without a final slash */
-	const struct credential *credential;
+	struct credential *credential;
 	struct http *http;
 	struct budget *budget;
 	/* An answer other than /user's was good, since the mount. */
@@ -56,12 +56,12 @@ enum bitbucket_want {
 int bitbucket_get_as(struct ctx *, struct bitbucket *, const char *url,
 		     enum bitbucket_want, const char *etag,
 		     struct bitbucket_reply *ret_reply);
-/* Before and after each request, one observe for each admit: whether the
- * credential may be sent and the budget has a request left; and what the answer
- * was. */
-int bitbucket_admit(struct ctx *, struct bitbucket *);
-void bitbucket_observe(struct ctx *, struct bitbucket *,
-		       const struct http_response *);
+/* The way of each request to the API: http_perform with the credential, where
+ * that may be sent and the budget has a request left, both of which hear the
+ * answer. */
+int bitbucket_perform(struct ctx *, struct bitbucket *,
+		      const struct http_request *, const struct http_sink *,
+		      struct http_response *);
 /* The one table from an answer's status to errno and sentence. */
 int bitbucket_explain(struct ctx *, struct bitbucket *, const char *url,
 		      const struct http_response *);

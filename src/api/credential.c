@@ -1,31 +1,41 @@
 /*
- * api/credential: all that is derived from the secret is made once, at the
- * start, and wiped at the end.
+ * api/credential: what a door is told is made of the source's secret for each
+ * request, and wiped after it. Only the label is kept: the account does not
+ * change.
  */
 #include "api/credential_private.h"
 
+#include "store/flight.h"
+
 #include "base/digest.h"
 #include "base/log.h"
+#include "base/text.h"
+
+#include <inttypes.h>
 
 /* Git over HTTPS wants these fixed names, never the e-mail (src/api/README.md,
  * 1). */
 #define GIT_USER_API_TOKEN "x-bitbucket-api-token-auth"
 #define GIT_USER_ACCESS_TOKEN "x-token-auth"
 
+/* For so long a source that had no other secret is not asked again about the
+ * same one: a 401 comes to all requests that are under way. */
+#define NO_OTHER_MS 2000
+
 struct credential {
-	enum credential_kind kind;
+	struct credential_source source;
 	char *label; /* the e-mail or user name; "access-token", "anonymous" */
-	char *token;
-	char *rest, *git; /* NULL: anonymous */
+	atomic_int kind;         /* enum credential_kind */
+	struct flight *renewals; /* by the version that was refused */
 	struct credential_rows *rows;
 };
 
-static void wipe(char *secret)
+void credential_secret_done(struct credential_secret *secret)
 {
-	if (!secret)
-		return;
-	explicit_bzero(secret, strlen(secret));
-	free(secret);
+	text_wipe(secret->token);
+	free(secret->email);
+	free(secret->username);
+	*secret = (struct credential_secret){0};
 }
 
 static char *basic(const char *user, const char *token)
@@ -34,10 +44,10 @@ static char *basic(const char *user, const char *token)
 	char *coded, *value;
 
 	digest_base64(pair, strlen(pair), &coded);
-	wipe(pair);
+	text_wipe(pair);
 	log_redact(coded);
 	value = xasprintf("Basic %s", coded);
-	wipe(coded);
+	text_wipe(coded);
 	return value;
 }
 
@@ -61,34 +71,27 @@ static bool is_api_token(const char *token)
 	return token && !strncmp(token, "ATAT", 4);
 }
 
-static const char *what_is_wrong(const char *email, const char *username,
-				 const char *token)
+/* 0, -EINVAL or -EACCES as credential_new. */
+static int check_secret(const struct credential_secret *secret,
+			const char **ret_why)
 {
+	const char *email = given(secret->email);
+	const char *username = given(secret->username);
+	const char *token = given(secret->token);
+	const char *why = NULL;
+
 	if (has_control(email) || has_control(username))
-		return "the e-mail or user name has a control character in it";
-	if (has_control(token))
-		return "the token has a control character (a line end?) in it";
-	if (email && !token)
-		return "there is an e-mail but no token";
-	if (username && !token)
-		return "there is a user name but no token";
-	if (email && strchr(email, ':'))
-		return "the e-mail has a colon in it";
-	if (username && strchr(username, ':'))
-		return "the user name has a colon in it";
-	return NULL;
-}
-
-int credential_new(const char *email, const char *username, const char *token,
-		   struct credential **ret_credential, const char **ret_why)
-{
-	cleanup(credential_free) struct credential *c = xcalloc(1, sizeof(*c));
-	const char *why;
-
-	email = given(email);
-	username = given(username);
-	token = given(token);
-	why = what_is_wrong(email, username, token);
+		why = "the e-mail or user name has a control character in it";
+	else if (has_control(token))
+		why = "the token has a control character (a line end?) in it";
+	else if (email && !token)
+		why = "there is an e-mail but no token";
+	else if (username && !token)
+		why = "there is a user name but no token";
+	else if (email && strchr(email, ':'))
+		why = "the e-mail has a colon in it";
+	else if (username && strchr(username, ':'))
+		why = "the user name has a colon in it";
 	if (why) {
 		*ret_why = why;
 		return -EINVAL;
@@ -100,43 +103,154 @@ int credential_new(const char *email, const char *username, const char *token,
 			   "email in the configuration";
 		return -EACCES;
 	}
+	return 0;
+}
+
+static enum credential_kind kind_of(const struct credential_secret *secret)
+{
+	if (!given(secret->token))
+		return CREDENTIAL_ANONYMOUS;
+	if (given(secret->email))
+		return CREDENTIAL_API_TOKEN;
+	return given(secret->username) ? CREDENTIAL_BASIC
+				       : CREDENTIAL_ACCESS_TOKEN;
+}
+
+static const char *label_of(const struct credential_secret *secret)
+{
+	switch (kind_of(secret)) {
+	case CREDENTIAL_ANONYMOUS:
+		return "anonymous";
+	case CREDENTIAL_API_TOKEN:
+		return secret->email;
+	case CREDENTIAL_BASIC:
+		return secret->username;
+	case CREDENTIAL_ACCESS_TOKEN:
+		break;
+	}
+	return "access-token";
+}
+
+/* The whole value of the Authorization header; NULL: none. */
+static char *header_of(const struct credential_secret *secret,
+		       enum credential_door door)
+{
+	bool git = door == CREDENTIAL_GIT;
+
+	switch (kind_of(secret)) {
+	case CREDENTIAL_ANONYMOUS:
+		return NULL;
+	case CREDENTIAL_API_TOKEN:
+		return basic(git ? GIT_USER_API_TOKEN : secret->email,
+			     secret->token);
+	case CREDENTIAL_BASIC:
+		return basic(secret->username, secret->token);
+	case CREDENTIAL_ACCESS_TOKEN:
+		break;
+	}
+	return git ? basic(GIT_USER_ACCESS_TOKEN, secret->token)
+		   : xasprintf("Bearer %s", secret->token);
+}
+
+/* ---- the source ---- */
+
+static int get_fixed(void *arg, struct ctx *ctx, struct credential_secret *ret)
+{
+	const struct credential_secret *fixed = arg;
+
+	(void)ctx;
+	ret->email = fixed->email ? xstrdup(fixed->email) : NULL;
+	ret->username = fixed->username ? xstrdup(fixed->username) : NULL;
+	ret->token = fixed->token ? xstrdup(fixed->token) : NULL;
+	ret->version = fixed->version;
+	return 0;
+}
+
+static void free_fixed(void *arg)
+{
+	credential_secret_done(arg);
+	free(arg);
+}
+
+static struct credential_source
+fixed_source(const char *email, const char *username, const char *token)
+{
+	struct credential_secret *fixed = xcalloc(1, sizeof(*fixed));
+
+	fixed->email = email ? xstrdup(email) : NULL;
+	fixed->username = username ? xstrdup(username) : NULL;
+	fixed->token = token ? xstrdup(token) : NULL;
+	fixed->version = 1;
+	return (struct credential_source){
+		.get = get_fixed,
+		.free = free_fixed,
+		.arg = fixed,
+	};
+}
+
+/* The secret of now, which is one that may be sent. */
+static int take(struct ctx *ctx, const struct credential_source *source,
+		struct credential_secret *ret)
+{
+	cleanup(credential_secret_done) struct credential_secret secret = {0};
+	const char *why;
+	int r = source->get(source->arg, ctx, &secret);
+
+	if (r < 0)
+		return r;
+	r = check_secret(&secret, &why);
+	if (r < 0)
+		return ctx_fail(ctx, r, "The credential cannot be used: %s.",
+				why);
+	log_redact(given(secret.token));
+	*ret = secret;
+	secret = (struct credential_secret){0};
+	return 0;
+}
+
+int credential_new_from(struct ctx *ctx, const struct credential_source *source,
+			struct credential **ret_credential)
+{
+	cleanup(credential_secret_done) struct credential_secret secret = {0};
+	cleanup(credential_free) struct credential *c = xcalloc(1, sizeof(*c));
+	int r;
+
+	c->source = *source;
 	c->rows = credential_rows_new();
-	if (!token) {
-		c->kind = CREDENTIAL_ANONYMOUS;
-		c->label = xstrdup("anonymous");
-		*ret_credential = steal(&c);
-		return 0;
-	}
-	c->token = xstrdup(token);
-	log_redact(token);
-	if (email) {
-		c->kind = CREDENTIAL_API_TOKEN;
-		c->label = xstrdup(email);
-		c->rest = basic(email, token);
-		c->git = basic(GIT_USER_API_TOKEN, token);
-	} else if (username) {
-		c->kind = CREDENTIAL_BASIC;
-		c->label = xstrdup(username);
-		c->rest = basic(username, token);
-		c->git = xstrdup(c->rest);
-	} else {
-		c->kind = CREDENTIAL_ACCESS_TOKEN;
-		c->label = xstrdup("access-token");
-		c->rest = xasprintf("Bearer %s", token);
-		c->git = basic(GIT_USER_ACCESS_TOKEN, token);
-	}
+	c->renewals = flight_new(NO_OTHER_MS);
+	r = take(ctx, source, &secret);
+	if (r < 0)
+		return r;
+	c->label = xstrdup(label_of(&secret));
+	atomic_init(&c->kind, (int)kind_of(&secret));
 	*ret_credential = steal(&c);
 	return 0;
+}
+
+int credential_new(const char *email, const char *username, const char *token,
+		   struct credential **ret_credential, const char **ret_why)
+{
+	struct credential_source source = fixed_source(email, username, token);
+	cleanup(ctx_done) struct ctx ctx;
+	int r;
+
+	ctx_init(&ctx, NULL, -1);
+	r = check_secret(source.arg, ret_why);
+	if (r < 0) {
+		free_fixed(source.arg);
+		return r;
+	}
+	return credential_new_from(&ctx, &source, ret_credential);
 }
 
 struct credential *credential_free(struct credential *c)
 {
 	if (!c)
 		return NULL;
+	if (c->source.free)
+		c->source.free(c->source.arg);
 	credential_rows_free(c->rows);
-	wipe(c->token);
-	wipe(c->rest);
-	wipe(c->git);
+	flight_free(c->renewals);
 	free(c->label);
 	free(c);
 	return NULL;
@@ -144,7 +258,7 @@ struct credential *credential_free(struct credential *c)
 
 enum credential_kind credential_kind(const struct credential *c)
 {
-	return c->kind;
+	return (enum credential_kind)atomic_load(&c->kind);
 }
 
 const char *credential_label(const struct credential *c)
@@ -152,38 +266,37 @@ const char *credential_label(const struct credential *c)
 	return c->label;
 }
 
-const char *credential_rest(const struct credential *c)
+int credential_identity(struct ctx *ctx, const struct credential *c,
+			const void *key, size_t n_key, char **ret_identity)
 {
-	return c->rest;
-}
-
-const char *credential_git(const struct credential *c)
-{
-	return c->git;
-}
-
-char *credential_identity(const struct credential *c, const void *key,
-			  size_t n_key)
-{
+	cleanup(credential_secret_done) struct credential_secret secret = {0};
 	char hex[65];
+	int r = take(ctx, &c->source, &secret);
 
-	switch (c->kind) {
+	if (r < 0)
+		return r;
+	switch (kind_of(&secret)) {
 	case CREDENTIAL_ANONYMOUS:
-		return xstrdup("anonymous");
+		*ret_identity = xstrdup("anonymous");
+		return 0;
 	case CREDENTIAL_API_TOKEN:
-		return xasprintf("email:%s", c->label);
+		*ret_identity = xasprintf("email:%s", secret.email);
+		return 0;
 	case CREDENTIAL_BASIC:
-		return xasprintf("user:%s", c->label);
+		*ret_identity = xasprintf("user:%s", secret.username);
+		return 0;
 	case CREDENTIAL_ACCESS_TOKEN:
 		break;
 	}
-	digest_hmac_sha256_hex(key, n_key, c->token, strlen(c->token), hex);
-	return xasprintf("token:%s", hex);
+	digest_hmac_sha256_hex(key, n_key, secret.token, strlen(secret.token),
+			       hex);
+	*ret_identity = xasprintf("token:%s", hex);
+	return 0;
 }
 
 const char *credential_hint(const struct credential *c)
 {
-	switch (c->kind) {
+	switch (credential_kind(c)) {
 	case CREDENTIAL_ANONYMOUS:
 		return "nobody is signed in: set BITBUCKETFS_EMAIL and "
 		       "BITBUCKETFS_TOKEN to an API token with scopes";
@@ -205,7 +318,95 @@ const char *credential_hint(const struct credential *c)
 	       "account with it (BITBUCKETFS_EMAIL)";
 }
 
-struct credential_rows *credential_rows(const struct credential *c)
+/* ---- the doors ---- */
+
+int credential_authorize(struct ctx *ctx, struct credential *c,
+			 enum credential_door door,
+			 struct http_authorization *ret)
 {
-	return c->kind == CREDENTIAL_ANONYMOUS ? NULL : c->rows;
+	cleanup(credential_secret_done) struct credential_secret secret = {0};
+	int r = take(ctx, &c->source, &secret);
+
+	ctx->refused = false;
+	if (r < 0)
+		return r;
+	atomic_store(&c->kind, (int)kind_of(&secret));
+	if (kind_of(&secret) != CREDENTIAL_ANONYMOUS)
+		r = credential_rows_ask(ctx, c->rows, door, secret.version,
+					true, credential_hint(c));
+	if (r < 0)
+		return r;
+	ret->value = header_of(&secret, door);
+	ret->version = secret.version;
+	return 0;
+}
+
+int credential_look(struct ctx *ctx, struct credential *c,
+		    enum credential_door door)
+{
+	cleanup(credential_secret_done) struct credential_secret secret = {0};
+	int r = take(ctx, &c->source, &secret);
+
+	ctx->refused = false;
+	if (r < 0 || kind_of(&secret) == CREDENTIAL_ANONYMOUS)
+		return r;
+	return credential_rows_ask(ctx, c->rows, door, secret.version, false,
+				   credential_hint(c));
+}
+
+void credential_heard(struct credential *c, enum credential_door door,
+		      const struct http_authorization *sent, long status)
+{
+	if (sent->value)
+		credential_rows_heard(c->rows, door, sent->version, status);
+}
+
+/* 1: the source gives another secret than that version. */
+static int has_other(struct ctx *ctx, struct credential *c, uint64_t version)
+{
+	cleanup(credential_secret_done) struct credential_secret secret = {0};
+	int r = take(ctx, &c->source, &secret);
+
+	return r < 0 ? r : secret.version != version;
+}
+
+/* Makes the source bring another one. Whoever comes to lead when somebody else
+ * has just done so finds that and asks for nothing. */
+static int bring_other(struct ctx *ctx, struct credential *c, uint64_t version)
+{
+	int r = has_other(ctx, c, version);
+
+	if (r)
+		return r;
+	r = c->source.renew(c->source.arg, ctx, version);
+	return r < 0 ? r : has_other(ctx, c, version);
+}
+
+int credential_renew(struct ctx *ctx, struct credential *c,
+		     const struct http_authorization *refused)
+{
+	char key[24];
+	int r = refused->value ? has_other(ctx, c, refused->version) : 0;
+
+	if (r || !refused->value || !c->source.renew)
+		return r;
+	snprintf(key, sizeof(key), "%" PRIu64, refused->version);
+	r = flight_join(ctx, c->renewals, key);
+	if (r == FLIGHT_LANDED)
+		return has_other(ctx, c, refused->version);
+	if (r == FLIGHT_LEAD) {
+		r = bring_other(ctx, c, refused->version);
+		/* That there is no other is remembered as a failure is. */
+		flight_land(c->renewals, key,
+			    r > 0   ? 0
+			    : r < 0 ? r
+				    : -ENOKEY,
+			    ctx->sentence);
+	}
+	return r == -ENOKEY ? 0 : r;
+}
+
+void credential_renewed(struct credential *c)
+{
+	credential_rows_forget(c->rows);
 }

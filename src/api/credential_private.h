@@ -11,7 +11,13 @@
 struct credential_rows;
 struct credential_rows *credential_rows_new(void);
 struct credential_rows *credential_rows_free(struct credential_rows *);
-/* NULL: nobody is signed in, and nothing is sent. */
-struct credential_rows *credential_rows(const struct credential *);
+/* Whether the secret of that version may be sent: 0 or -EACCES, see
+ * credential_authorize. take: it is going to be sent now. */
+int credential_rows_ask(struct ctx *, struct credential_rows *,
+			enum credential_door, uint64_t version, bool take,
+			const char *hint);
+void credential_rows_heard(struct credential_rows *, enum credential_door,
+			   uint64_t version, long status);
+void credential_rows_forget(struct credential_rows *);
 
 #endif

@@ -13,6 +13,11 @@
  *
  * The minute is on the clock that goes on in suspend. Whoever is admitted after
  * it takes the turn: of many at once one sends the credential.
+ *
+ * A row is of all secrets that a source gave, for a source that brings a new
+ * one after each refusal would otherwise never be stopped. But a secret that
+ * the door has not refused yet is admitted whatever became of those before it:
+ * otherwise a new sign-in would wait for the minute of the old one.
  */
 #include "api/credential_private.h"
 
@@ -23,6 +28,9 @@
 
 struct row {
 	unsigned n_refused; /* in a row */
+	/* Versions of the secret: of the last 401, the newest that was heard
+	 * of; 0: none. */
+	uint64_t refused, newest;
 	/* clock_boot_ms: the last refusal or turn, the last urgent one's */
 	int64_t asked_ms, urgent_ms;
 };
@@ -64,17 +72,19 @@ struct credential_rows *credential_rows_free(struct credential_rows *rows)
 
 /* Whether there were enough refusals to send nothing. */
 static bool is_enough(const struct credential_rows *rows,
-		      enum credential_door door, enum ctx_class who)
-	requires_lock(rows->lock)
+		      enum credential_door door, uint64_t version,
+		      enum ctx_class who) requires_lock(rows->lock)
 {
-	unsigned n = rows->rows[door].n_refused;
+	const struct row *row = &rows->rows[door];
 	bool both = rows->rows[0].n_refused && rows->rows[1].n_refused;
 
-	return n >= (who == CTX_REFRESH || both ? 1 : REFUSALS_MOST);
+	return version <= row->refused &&
+	       row->n_refused >=
+		       (who == CTX_REFRESH || both ? 1 : REFUSALS_MOST);
 }
 
-static int refuse(struct ctx *ctx, const struct credential *c,
-		  enum credential_door door, int64_t left_ms)
+static int refuse(struct ctx *ctx, enum credential_door door, int64_t left_ms,
+		  const char *hint)
 {
 	char until[24];
 
@@ -84,21 +94,17 @@ static int refuse(struct ctx *ctx, const struct credential *c,
 			"Bitbucket refused the credential (401) several times "
 			"in a row%s, and it is not sent again before %s, so "
 			"that the account is not locked: %s.",
-			door == CREDENTIAL_GIT ? " for git" : "", until,
-			credential_hint(c));
+			door == CREDENTIAL_GIT ? " for git" : "", until, hint);
 }
 
-static int ask(struct ctx *ctx, const struct credential *c,
-	       enum credential_door door, bool take)
+int credential_rows_ask(struct ctx *ctx, struct credential_rows *rows,
+			enum credential_door door, uint64_t version, bool take,
+			const char *hint)
 {
-	struct credential_rows *rows = credential_rows(c);
 	int64_t now = clock_boot_ms(), left = 0;
 
-	ctx->refused = false;
-	if (!rows)
-		return 0;
 	mutex_lock(&rows->lock);
-	if (is_enough(rows, door, ctx->who)) {
+	if (is_enough(rows, door, version, ctx->who)) {
 		struct row *row = &rows->rows[door];
 
 		left = row->asked_ms + AGAIN_MS - now;
@@ -112,46 +118,35 @@ static int ask(struct ctx *ctx, const struct credential *c,
 			row->asked_ms = now;
 	}
 	mutex_unlock(&rows->lock);
-	return left > 0 ? refuse(ctx, c, door, left) : 0;
+	return left > 0 ? refuse(ctx, door, left, hint) : 0;
 }
 
-int credential_admit(struct ctx *ctx, const struct credential *c,
-		     enum credential_door door)
+void credential_rows_heard(struct credential_rows *rows,
+			   enum credential_door door, uint64_t version,
+			   long status)
 {
-	return ask(ctx, c, door, true);
-}
+	struct row *row = &rows->rows[door];
 
-int credential_look(struct ctx *ctx, const struct credential *c,
-		    enum credential_door door)
-{
-	return ask(ctx, c, door, false);
-}
-
-void credential_heard(const struct credential *c, enum credential_door door,
-		      long status)
-{
-	struct credential_rows *rows = credential_rows(c);
-	struct row *row;
-
-	if (!rows)
-		return;
 	mutex_lock(&rows->lock);
-	row = &rows->rows[door];
+	/* 1. A request leaves with the old secret. 2. Another one brings a new
+	 * secret, which is taken: the row ends. 3. The first is refused. Its
+	 * 401 says nothing of the secret that is sent from now on. */
+	if (version < row->newest)
+		goto out;
+	row->newest = version;
 	if (status == 401) {
 		row->n_refused++;
+		row->refused = version;
 		row->asked_ms = clock_boot_ms();
 	} else if (status >= 200 && status < 400) {
 		row->n_refused = 0;
 	}
+out:
 	mutex_unlock(&rows->lock);
 }
 
-void credential_renewed(const struct credential *c)
+void credential_rows_forget(struct credential_rows *rows)
 {
-	struct credential_rows *rows = credential_rows(c);
-
-	if (!rows)
-		return;
 	mutex_lock(&rows->lock);
 	forget(rows);
 	mutex_unlock(&rows->lock);

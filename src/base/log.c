@@ -71,10 +71,7 @@ void log_redact(const char *secret)
 		sink.secrets[at] = copy;
 	}
 	mutex_unlock(&sink.lock);
-	if (old) {
-		explicit_bzero(old, strlen(old));
-		free(old);
-	}
+	text_wipe(old);
 }
 
 /* The length of the longest secret that text begins with, or 0. */

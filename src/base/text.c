@@ -354,6 +354,14 @@ bool text_is_oid(const char *s)
 	return n == 40;
 }
 
+void text_wipe(char *secret)
+{
+	if (!secret)
+		return;
+	explicit_bzero(secret, strlen(secret));
+	free(secret);
+}
+
 char *text_bytes(uint64_t n, char out[static 16])
 {
 	static const char *const units[] = {"kB", "MB", "GB", "TB", "PB", "EB"};

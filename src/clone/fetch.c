@@ -87,18 +87,31 @@ struct clone_session *clone_session_free(struct clone_session *session)
 	return NULL;
 }
 
-static int may_send(void *arg, struct ctx *ctx)
+static int authorize(void *arg, struct ctx *ctx, struct http_authorization *ret)
 {
 	const struct clones *cs = arg;
 
-	return credential_admit(ctx, cs->credential, CREDENTIAL_GIT);
+	return credential_authorize(ctx, cs->credential, CREDENTIAL_GIT, ret);
 }
 
-static void was_heard(void *arg, long status)
+static void was_heard(void *arg, struct ctx *ctx,
+		      const struct http_authorization *sent,
+		      const struct http_response *answer)
 {
 	const struct clones *cs = arg;
 
-	credential_heard(cs->credential, CREDENTIAL_GIT, status);
+	(void)ctx;
+	if (answer->authorized)
+		credential_heard(cs->credential, CREDENTIAL_GIT, sent,
+				 answer->status);
+}
+
+static int renew(void *arg, struct ctx *ctx,
+		 const struct http_authorization *refused)
+{
+	const struct clones *cs = arg;
+
+	return credential_renew(ctx, cs->credential, refused);
 }
 
 static int connect_job(struct clone_job *j, const char *workspace,
@@ -120,12 +133,11 @@ static int connect_job(struct clone_job *j, const char *workspace,
 	j->session->since_ms = clock_mono_ms();
 	caps_recall(j);
 	r = link_http_new(j->clones->http, url.data,
-			  credential_git(j->clones->credential),
+			  &(struct http_authorizer){authorize, was_heard, renew,
+						    j->clones},
 			  &j->session->link);
 	if (r < 0)
 		return r;
-	link_http_guard(j->session->link,
-			&(struct link_guard){may_send, was_heard, j->clones});
 	return upload_pack_new(j->session->link, &j->session->caps,
 			       &j->session->up);
 }

@@ -192,7 +192,7 @@ struct clones {
 	/* Fixed. */
 	char *dir, *git_url;
 	char *origin; /* of git_url: what capabilities are remembered for */
-	const struct credential *credential;
+	struct credential *credential;
 	struct http *http;
 	struct cache *cache;
 	struct budget *budget; /* may be NULL */

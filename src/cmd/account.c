@@ -179,9 +179,9 @@ static int remember(const struct account *account, const char *name)
 	return file_write_atomic(path, 0600, after.data, after.len);
 }
 
-int account_find(struct account *account, const char *cache_dir,
-		 const char *api_url, const struct credential *credential,
-		 char why[static 1024])
+int account_find(struct ctx *ctx, struct account *account,
+		 const char *cache_dir, const char *api_url,
+		 const struct credential *credential, char why[static 1024])
 {
 	cleanup(free) char *host = account_host_name(api_url);
 	cleanup(free) char *map_path = NULL;
@@ -205,7 +205,10 @@ int account_find(struct account *account, const char *cache_dir,
 	if (r)
 		return say(why, r, "the cache directory %s cannot be used: %s",
 			   account->host_dir, strerror(-r));
-	account->identity = credential_identity(credential, key, N_KEY);
+	r = credential_identity(ctx, credential, key, N_KEY,
+				&account->identity);
+	if (r)
+		return say(why, r, "%s", ctx->sentence);
 	map_path = xasprintf("%s/accounts", account->host_dir);
 	/* A map that cannot be read costs a request, nothing else. */
 	if (own_read(map_path, MAP_MAX, &map))

@@ -27,9 +27,10 @@ DEFINE_CLEANUP_DONE(struct account, account_done);
 
 /* Looks the credential up in the map; dir stays NULL if it was never seen here
  * or its cache is gone. Makes directories, 0700, and the key of the map. 0 or
- * -errno with the sentence. Never waits for the network. */
-int account_find(struct account *, const char *cache_dir, const char *api_url,
-		 const struct credential *, char why[static 1024]);
+ * -errno with the sentence. Waits for nothing but the credential's source. */
+int account_find(struct ctx *, struct account *, const char *cache_dir,
+		 const char *api_url, const struct credential *,
+		 char why[static 1024]);
 /* Asks the service once whether the credential is good (anonymously: not at
  * all), names the account, makes its directory and, where the service took the
  * credential, remembers it in the map. A notice of what is odd but no reason to

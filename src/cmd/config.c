@@ -51,16 +51,9 @@ void config_init(struct config *config)
 	config->gid = getgid();
 }
 
-static void wipe(char *secret)
-{
-	if (secret)
-		explicit_bzero(secret, strlen(secret));
-}
-
 void config_wipe_token(struct config *config)
 {
-	wipe(config->token);
-	free(config->token);
+	text_wipe(config->token);
 	config->token = NULL;
 }
 
@@ -565,7 +558,7 @@ static void scrub_environment(const char *name)
 
 	for (char **e = environ; e && *e; e++)
 		if (!strncmp(*e, name, n) && (*e)[n] == '=')
-			wipe(*e + n + 1);
+			explicit_bzero(*e + n + 1, strlen(*e + n + 1));
 	unsetenv(name);
 }
 

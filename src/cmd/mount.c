@@ -167,19 +167,17 @@ static int could_not(const char *what, int r)
 static int sign_in(struct program *p, bool *ret_known)
 {
 	char why[1024] = "", note[512] = "";
-	int r = account_find(&p->account, p->config.cache_dir,
-			     p->config.api_url, p->credential, why);
+	cleanup(ctx_done) struct ctx ctx;
+	int r;
 
+	ctx_init(&ctx, NULL, -1);
+	r = account_find(&ctx, &p->account, p->config.cache_dir,
+			 p->config.api_url, p->credential, why);
 	*ret_known = !r && p->account.dir;
-	if (!r && !p->account.dir) {
-		struct ctx ctx;
-
-		ctx_init(&ctx, NULL, -1);
+	if (!r && !p->account.dir)
 		r = account_sign_in(&ctx, &p->account, p->bitbucket,
 				    p->credential, p->config.api_url,
 				    p->config.workspaces, why, note);
-		ctx_done(&ctx);
-	}
 	if (r)
 		command_say("%s", why);
 	else if (*note)

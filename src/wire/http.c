@@ -13,6 +13,7 @@
 #include "http_private.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 
 #include <signal.h>
 #include <strings.h>
@@ -335,8 +336,7 @@ static struct curl_slist *header_list(const struct http_request *request,
 			xasprintf("Authorization: %s", request->authorization);
 
 		list = curl_slist_append(list, line);
-		explicit_bzero(line, strlen(line));
-		free(line);
+		text_wipe(line);
 	}
 	return list;
 }
@@ -630,6 +630,7 @@ static int perform_in_slot(struct http *http, struct http_slot *slot,
 			n_asked++;
 		hop->response->n_asked = n_asked;
 		hop->response->other_host = !same;
+		hop->response->authorized = same && hop->request->authorization;
 		if (r < 0)
 			return r;
 		r = redirect(hop, url, &method, &body, n_hops);

@@ -17,9 +17,8 @@
 struct link_http {
 	struct link link;
 	struct http *http;
-	char *url; /* without a final slash */
-	char *authorization;
-	struct link_guard guard; /* .admit NULL: none */
+	char *url;                 /* without a final slash */
+	struct http_authorizer as; /* .authorize NULL: nothing is authorized */
 };
 
 /* What the sink knows of one exchange. */
@@ -96,7 +95,7 @@ static int status_errno(struct ctx *ctx, const struct link_http *link,
 	switch (response->status) {
 	case 401:
 		return ctx_fail(ctx, -EACCES,
-				link->authorization
+				response->authorized
 					? "%s refuses these credentials for "
 					  "git (401)%s"
 					: "%s wants credentials for this "
@@ -141,15 +140,11 @@ static int perform(struct ctx *ctx, struct link_http *link,
 		.progress = sink->progress,
 	};
 
-	bool guarded = link->guard.admit && request->authorization;
-	int r = guarded ? link->guard.admit(link->guard.arg, ctx) : 0;
-
-	if (r < 0)
-		return r;
-	r = http_perform(ctx, link->http, request, &checked, response);
-	if (guarded && !response->other_host)
-		link->guard.heard(link->guard.arg, response->status);
-	return r;
+	if (!link->as.authorize)
+		return http_perform(ctx, link->http, request, &checked,
+				    response);
+	return http_perform_as(ctx, link->http, request, &link->as, &checked,
+			       response);
 }
 
 static bool is_success(const struct http_response *response)
@@ -168,11 +163,8 @@ static bool follow(struct link_http *link, const char *location)
 	    (!strncasecmp(link->url, "https:", 6) &&
 	     strncasecmp(location, "https:", 6)))
 		return false;
-	if (link->authorization && !http_same_origin(link->url, location)) {
-		explicit_bzero(link->authorization,
-			       strlen(link->authorization));
-		free(steal(&link->authorization));
-	}
+	if (!http_same_origin(link->url, location))
+		link->as = (struct http_authorizer){0};
 	free(link->url);
 	link->url = xmemdup0(location, n - n_tail);
 	return true;
@@ -192,7 +184,6 @@ static int link_http_advertise(struct ctx *ctx, struct link *base,
 		cleanup(free) char *url = xasprintf("%s" ADVERTISE, link->url);
 		struct http_request request = {
 			.url = url,
-			.authorization = link->authorization,
 			.headers = headers,
 			.compressed = true,
 			.no_redirects = true,
@@ -224,7 +215,6 @@ static int link_http_exchange(struct ctx *ctx, struct link *base, bool v2,
 					     NULL};
 	struct http_request request = {
 		.url = url,
-		.authorization = link->authorization,
 		.headers = v2 ? headers : plain_headers,
 		.body = body,
 		.n_body = n,
@@ -245,17 +235,13 @@ static struct link *link_http_free(struct link *base)
 
 	if (!link)
 		return NULL;
-	if (link->authorization)
-		explicit_bzero(link->authorization,
-			       strlen(link->authorization));
-	free(link->authorization);
 	free(link->url);
 	free(link);
 	return NULL;
 }
 
-int link_http_new(struct http *http, const char *url, const char *authorization,
-		  struct link **ret_link)
+int link_http_new(struct http *http, const char *url,
+		  const struct http_authorizer *as, struct link **ret_link)
 {
 	static const struct link_ops ops = {
 		.advertise = link_http_advertise,
@@ -270,14 +256,10 @@ int link_http_new(struct http *http, const char *url, const char *authorization,
 	link->link.ops = &ops;
 	link->http = http;
 	link->url = xmemdup0(url, n);
-	link->authorization = authorization ? xstrdup(authorization) : NULL;
+	if (as)
+		link->as = *as;
 	*ret_link = &link->link;
 	return 0;
-}
-
-void link_http_guard(struct link *base, const struct link_guard *guard)
-{
-	((struct link_http *)base)->guard = *guard;
 }
 
 struct link *link_free(struct link *link)

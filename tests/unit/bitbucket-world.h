@@ -29,6 +29,9 @@ struct world {
 	char *fault;
 	bool stall; /* pages after the first do not come */
 	char *body;
+	/* What is let in, the rest gets 401; NULL: everybody. Under lock. */
+	char *only;
+	unsigned n_refuse_at_once; /* 401 come together, for so many requests */
 };
 
 __attribute__((unused)) static void world_say(struct world *w, char **place,
@@ -155,12 +158,32 @@ __attribute__((unused)) static bool many(struct tiny_connection *c,
 	return true;
 }
 
+/* Says 401 where not. */
+__attribute__((unused)) static bool
+is_let_in(struct tiny_connection *c, struct world *w,
+	  const struct tiny_request *request)
+{
+	cleanup(free) char *only = NULL;
+	const char *given = tiny_header(request, "Authorization");
+
+	mutex_lock(&w->lock);
+	only = w->only ? xstrdup(w->only) : NULL;
+	mutex_unlock(&w->lock);
+	if (!only || (given && !strcmp(given, only)))
+		return true;
+	tiny_await(w->tiny, w->n_refuse_at_once);
+	say_json(c, "401 Unauthorized", "", "{}");
+	return false;
+}
+
 __attribute__((unused)) static bool
 serve(struct tiny_connection *c, const struct tiny_request *request, void *arg)
 {
 	struct world *w = arg;
 	const char *path = request->path;
 
+	if (!is_let_in(c, w, request))
+		return true;
 	if (!strncmp(path, "/2.0/repositories/many?", 23))
 		return many(c, w, path);
 	if (!strncmp(path, "/2.0/body", 9) ||
@@ -217,6 +240,21 @@ world_sign_in(struct world *w, const char *email, const char *token)
 			 0);
 }
 
+__attribute__((unused)) static void
+world_sign_in_from(struct world *w, const struct credential_source *source)
+{
+	cleanup(free) char *url = xasprintf("%s/2.0/", w->tiny->url);
+	cleanup(ctx_done) struct ctx ctx;
+
+	w->bitbucket = bitbucket_free(w->bitbucket);
+	w->credential = credential_free(w->credential);
+	ctx_init(&ctx, NULL, -1);
+	assert_int_equal(credential_new_from(&ctx, source, &w->credential), 0);
+	assert_int_equal(bitbucket_new(url, w->credential, w->http, w->budget,
+				       &w->bitbucket),
+			 0);
+}
+
 __attribute__((unused)) static int set_up(void **state)
 {
 	struct world *w = xcalloc(1, sizeof(*w));
@@ -244,6 +282,7 @@ __attribute__((unused)) static int tear_down(void **state)
 	free(w->fail_with);
 	free(w->fault);
 	free(w->body);
+	free(w->only);
 	mutex_done(&w->lock);
 	free(w);
 	return 0;

@@ -69,9 +69,12 @@ static void end(struct fixture *f)
 
 static int find(struct fixture *f)
 {
+	cleanup(ctx_done) struct ctx ctx;
+
 	account_done(&f->account);
-	return account_find(&f->account, f->dir, f->api_url, f->credential,
-			    f->why);
+	ctx_init(&ctx, NULL, -1);
+	return account_find(&ctx, &f->account, f->dir, f->api_url,
+			    f->credential, f->why);
 }
 
 static int sign_in(struct fixture *f, const char *raw,

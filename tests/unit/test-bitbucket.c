@@ -34,8 +34,9 @@ static void one_get(void **state)
 	assert_string_equal(reply.etag, "\"e1\"");
 	request = tiny_got(w->tiny, 0);
 	assert_string_equal(request->path, "/2.0/body?x=%7B");
+	/* ada@example.com:ATATsecret */
 	assert_string_equal(tiny_header(request, "Authorization"),
-			    credential_rest(w->credential));
+			    "Basic YWRhQGV4YW1wbGUuY29tOkFUQVRzZWNyZXQ=");
 	assert_string_equal(tiny_header(request, "Accept"), "application/json");
 	assert_null(tiny_header(request, "If-None-Match"));
 	assert_int_equal(ctx_left_ms(&ctx) > 50000, true);
@@ -59,6 +60,179 @@ static void conditional(void **state)
 	assert_true(reply.not_modified);
 	assert_int_equal(reply.status, 304);
 	assert_string_equal(reply.etag, "\"e1\"");
+}
+
+/* ---- a secret that changes ---- */
+
+struct changing {
+	/* The version now, and what renewing makes it; 0: nothing. */
+	atomic_uint version, next;
+	atomic_uint n_renewed;
+};
+
+static int get_changing(void *arg, struct ctx *ctx,
+			struct credential_secret *ret)
+{
+	struct changing *s = arg;
+
+	(void)ctx;
+	ret->version = atomic_load(&s->version);
+	ret->token = xasprintf("token-%u", (unsigned)ret->version);
+	return 0;
+}
+
+static int renew_changing(void *arg, struct ctx *ctx, uint64_t version)
+{
+	struct changing *s = arg;
+	unsigned next = atomic_load(&s->next);
+
+	(void)ctx;
+	(void)version;
+	atomic_fetch_add(&s->n_renewed, 1);
+	if (next)
+		atomic_store(&s->version, next);
+	return 0;
+}
+
+static void sign_in_changing(struct world *w, struct changing *s)
+{
+	const struct credential_source source = {
+		.get = get_changing, .renew = renew_changing, .arg = s};
+
+	atomic_store(&s->version, 1);
+	world_say(w, &w->body, "{}");
+	world_say(w, &w->only, "Bearer token-2");
+	world_sign_in_from(w, &source);
+}
+
+/* One request with the secret of version `first`, one more with `then` (0:
+ * none) came. */
+static void assert_asked(struct world *w, unsigned n_before, unsigned first,
+			 unsigned then)
+{
+	char expected[32];
+
+	assert_int_equal(tiny_n_requests(w->tiny), n_before + 1 + !!then);
+	snprintf(expected, sizeof(expected), "Bearer token-%u", first);
+	assert_string_equal(
+		tiny_header(tiny_got(w->tiny, n_before), "Authorization"),
+		expected);
+	if (!then)
+		return;
+	snprintf(expected, sizeof(expected), "Bearer token-%u", then);
+	assert_string_equal(
+		tiny_header(tiny_got(w->tiny, n_before + 1), "Authorization"),
+		expected);
+}
+
+static void a_401_is_asked_again_with_another_secret(void **state)
+{
+	struct world *w = *state;
+	struct changing s = {.next = 2};
+	char sentence[512];
+
+	sign_in_changing(w, &s);
+	assert_int_equal(get(w, "/body", sentence), 0);
+	assert_asked(w, 0, 1, 2);
+	assert_int_equal(atomic_load(&s.n_renewed), 1);
+	assert_int_equal(get(w, "/body", sentence), 0);
+	assert_asked(w, 2, 2, 0);
+	/* Of another secret, which is refused as well, no third is sought. */
+	atomic_store(&s.next, 4);
+	atomic_store(&s.version, 3);
+	assert_int_equal(get(w, "/body", sentence), -EACCES);
+	assert_asked(w, 3, 3, 4);
+	assert_int_equal(atomic_load(&s.n_renewed), 2);
+	assert_non_null(strstr(sentence, "(401)"));
+}
+
+static void a_401_is_never_asked_again_with_the_same(void **state)
+{
+	struct world *w = *state;
+	struct changing s = {.next = 0};
+	char sentence[512];
+
+	sign_in_changing(w, &s);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(get(w, "/body", sentence), -EACCES);
+		assert_asked(w, i, 1, 0);
+	}
+	/* Then it is not sent at all. */
+	assert_int_equal(get(w, "/body", sentence), -EACCES);
+	assert_int_equal(tiny_n_requests(w->tiny), 3);
+	assert_non_null(strstr(sentence, "not sent again before"));
+	/* Until there is another one. */
+	atomic_store(&s.version, 2);
+	assert_int_equal(get(w, "/body", sentence), 0);
+	assert_asked(w, 3, 2, 0);
+}
+
+static int drop(void *arg, const void *data, size_t n)
+{
+	size_t *n_bytes = arg;
+
+	(void)data;
+	*n_bytes += n;
+	return 0;
+}
+
+/* Downloads and logs go the same way, and their sink sees one answer. */
+static void bytes_are_asked_again_with_another_secret(void **state)
+{
+	struct world *w = *state;
+	struct changing s = {.next = 2};
+	size_t n_bytes = 0;
+	const struct http_sink sink = {.write = drop, .arg = &n_bytes};
+	cleanup(http_response_done) struct http_response answer = {0};
+	cleanup(ctx_done) struct ctx ctx;
+
+	sign_in_changing(w, &s);
+	ctx_init(&ctx, NULL, 60000);
+	assert_int_equal(bitbucket_get_bytes(&ctx, w->bitbucket, "/body",
+					     &(struct bitbucket_range){0},
+					     &sink, &answer),
+			 0);
+	assert_int_equal(answer.status, 200);
+	assert_int_equal(n_bytes, 2);
+	assert_asked(w, 0, 1, 2);
+}
+
+#define AT_ONCE 4
+
+struct one_of_many {
+	struct world *w;
+	struct thread *thread;
+	int r;
+};
+
+static void get_body(void *arg)
+{
+	struct one_of_many *one = arg;
+	char sentence[512];
+
+	one->r = get(one->w, "/body", sentence);
+}
+
+static void refusals_at_once_renew_once(void **state)
+{
+	struct world *w = *state;
+	struct changing s = {.next = 2};
+	struct one_of_many ones[AT_ONCE];
+
+	sign_in_changing(w, &s);
+	w->n_refuse_at_once = AT_ONCE;
+	for (int i = 0; i < AT_ONCE; i++) {
+		ones[i] = (struct one_of_many){.w = w};
+		assert_int_equal(thread_start("one", get_body, &ones[i],
+					      &ones[i].thread),
+				 0);
+	}
+	for (int i = 0; i < AT_ONCE; i++) {
+		thread_join(ones[i].thread);
+		assert_int_equal(ones[i].r, 0);
+	}
+	assert_int_equal(tiny_n_requests(w->tiny), 2 * AT_ONCE);
+	assert_int_equal(atomic_load(&s.n_renewed), 1);
 }
 
 struct refusal {
@@ -372,6 +546,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(one_get),
+		T(a_401_is_asked_again_with_another_secret),
+		T(a_401_is_never_asked_again_with_the_same),
+		T(bytes_are_asked_again_with_another_secret),
+		T(refusals_at_once_renew_once),
 		T(conditional),
 		T(refused),
 		T(other_credentials),

@@ -285,13 +285,44 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* One that never changes: test-http-authorize.c has others. */
+static int authorize(void *arg, struct ctx *ctx, struct http_authorization *ret)
+{
+	(void)arg;
+	(void)ctx;
+	ret->value = xstrdup(AUTH);
+	return 0;
+}
+
+static void heard(void *arg, struct ctx *ctx,
+		  const struct http_authorization *sent,
+		  const struct http_response *response)
+{
+	(void)arg;
+	(void)ctx;
+	(void)response;
+	assert_string_equal(sent->value, AUTH);
+}
+
+static int renew(void *arg, struct ctx *ctx,
+		 const struct http_authorization *refused)
+{
+	(void)arg;
+	(void)ctx;
+	(void)refused;
+	return 0;
+}
+
+static const struct http_authorizer authorizer = {authorize, heard, renew,
+						  NULL};
+
 /* A conversation with scratch/name, or with what another server shows. */
 static void call(struct fixture *f, const char *name)
 {
 	cleanup(free) char *url = xasprintf("%s/%s", f->world.tiny->url, name);
 
 	hang_up(f);
-	assert_int_equal(link_http_new(f->http, url, AUTH, &f->link), 0);
+	assert_int_equal(link_http_new(f->http, url, &authorizer, &f->link), 0);
 	assert_int_equal(upload_pack_new(f->link, &f->caps, &f->up), 0);
 }
 
