@@ -89,7 +89,6 @@ FOR_TESTS = set("""
 # folder's: what it is a set or a part of, by name.
 PREFIXES = {
     "src/base/defs.c": "xasprintf xcalloc xmalloc xmemdup0 xrealloc xstrdup",
-    "src/base/file.c": "fd_close",
     "src/base/mem.c": "blob buf",
     "src/base/sync.c": "cond mutex thread",
     "src/clone/*": "clones",
@@ -98,7 +97,6 @@ PREFIXES = {
     "src/content/stream*": "streams",
     "src/model/dirlist.c": "dirlists listed opened",
     "src/model/*": "provider",
-    "src/model/stream/*": "stream_file",
     # The rows of one table.
     "src/table/*": "resource",
 }

@@ -46,10 +46,10 @@ int file_absolute(const char *path, char **ret_path);
 int file_lock(int fd, int how);
 
 /* `cleanup(fd) int f = -1;` */
-int fd_close(int fd); /* -1 is fine; returns -1 */
+int file_close(int fd); /* -1 is fine; returns -1 */
 static inline void fd_cleanup(int *fd)
 {
-	fd_close(*fd);
+	file_close(*fd);
 }
 
 /* The SHA-1 of a head in memory (n_head may be 0), and n bytes of a file from

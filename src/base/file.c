@@ -29,7 +29,7 @@ int file_lock(int fd, int how)
 	return 0;
 }
 
-int fd_close(int fd)
+int file_close(int fd)
 {
 	/* On Linux it is closed also when close says EINTR. */
 	if (fd >= 0)

@@ -226,7 +226,7 @@ static int check_entries(const char *path, int fd, const char *prefix,
 
 	if (!dir) {
 		r = -errno;
-		fd_close(fd);
+		file_close(fd);
 		return refuse(why, r, "%s: %s", path, strerror(-r));
 	}
 	while (!r && (entry = readdir(dir))) {
@@ -258,7 +258,7 @@ int own_directory(const char *path, const char *prefix,
 	/* One that we may not even read can still be seen to be another's. */
 	if (fd < 0 ? lstat(real, &st) : fstat(fd, &st)) {
 		r = -errno;
-		fd_close(fd);
+		file_close(fd);
 		return refuse(why, r, "%s: %s", real, strerror(-r));
 	}
 	if (!S_ISDIR(st.st_mode))
@@ -279,7 +279,7 @@ int own_directory(const char *path, const char *prefix,
 	else if (fd < 0)
 		r = refuse(why, -EACCES, "%s cannot be read", real);
 	if (r || !prefix) {
-		fd_close(fd);
+		file_close(fd);
 		return r;
 	}
 	return check_entries(real, fd, prefix, why);

@@ -61,7 +61,7 @@ static bool has_open(const struct search *s, int proc, const char *pid)
 	bool found = false;
 
 	if (!dir) {
-		fd_close(fd);
+		file_close(fd);
 		return false;
 	}
 	for (struct dirent *d; !found && (d = readdir(dir));)

@@ -49,12 +49,12 @@ int daemon_fork(void)
 	if (child < 0) {
 		int r = -errno;
 
-		fd_close(pipes[0]);
-		fd_close(pipes[1]);
+		file_close(pipes[0]);
+		file_close(pipes[1]);
 		return r;
 	}
 	if (child) {
-		fd_close(pipes[1]);
+		file_close(pipes[1]);
 		wait_for_child(child, pipes[0]);
 	}
 	/* Descriptors that we were started with: a program may wait for their
@@ -81,11 +81,11 @@ void daemon_ready(int fd)
 		dup2(null, STDOUT_FILENO);
 		dup2(null, STDERR_FILENO);
 		if (null > STDERR_FILENO)
-			fd_close(null);
+			file_close(null);
 	}
 	while (write(fd, "", 1) < 0 && errno == EINTR)
 		;
-	fd_close(fd);
+	file_close(fd);
 }
 
 void daemon_harden(void)

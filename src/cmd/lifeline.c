@@ -62,7 +62,7 @@ void lifeline_let_go(int fd)
 	/* Left open on purpose: the end of the process closes them. */
 	while (accept4(fd, NULL, NULL, SOCK_CLOEXEC) >= 0 || errno == EINTR)
 		;
-	fd_close(fd);
+	file_close(fd);
 }
 
 int lifeline_take(dev_t device, uid_t user, pid_t *ret_daemon)

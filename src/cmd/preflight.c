@@ -242,7 +242,7 @@ int preflight_answers(const char *path, int timeout_ms)
 		answer = statfs(path, &st) ? -errno : 0;
 		_exit(write(out, &answer, sizeof(answer)) < 0);
 	}
-	out = fd_close(out);
+	out = file_close(out);
 	ready = (struct pollfd){.fd = in, .events = POLLIN};
 	if (poll(&ready, 1, timeout_ms) > 0 &&
 	    read(in, &answer, sizeof(answer)) == sizeof(answer)) {
@@ -289,10 +289,10 @@ static int run_fusermount(const char *path, bool lazily, char words[static 256])
 			       "--", path, (char *)NULL);
 		_exit(127);
 	}
-	fd_close(pipes[1]);
+	file_close(pipes[1]);
 	if (child > 0)
 		read_words(pipes[0], words);
-	fd_close(pipes[0]);
+	file_close(pipes[0]);
 	if (child < 0)
 		return -EAGAIN;
 	while (waitpid(child, &status, 0) < 0)
@@ -328,7 +328,7 @@ int preflight_device(const char *device, char why[static 512])
 	int fd = open(device, O_RDWR | O_CLOEXEC);
 
 	if (fd >= 0) {
-		fd_close(fd);
+		file_close(fd);
 		return 0;
 	}
 	switch (errno) {

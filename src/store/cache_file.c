@@ -217,7 +217,7 @@ static int conn_open(const struct cache *c, bool writer,
 	fd = open(c->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 && errno != EEXIST)
 		return -errno;
-	fd_close(fd);
+	file_close(fd);
 	/* SQLite would follow a symlink. */
 	if (lstat(c->path, &st) < 0)
 		return -errno;

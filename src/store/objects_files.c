@@ -326,7 +326,7 @@ static void tmp_remove(char *dir, int lock)
 	if (dir)
 		file_remove_tree(dir);
 	free(dir);
-	fd_close(lock);
+	file_close(lock);
 }
 
 void objects_tmp_close(struct objects *o)

@@ -378,7 +378,7 @@ struct spool_file *spool_file_unref(struct spool_file *f)
 	else if (!f->settled)
 		unlink(f->path);
 	spool_memory_drop(f);
-	fd_close(f->fd);
+	file_close(f->fd);
 	mutex_done(&f->lock);
 	free(f->chunks);
 	free(f->path);

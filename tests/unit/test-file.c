@@ -390,9 +390,9 @@ static void closes(void **state)
 	(void)state;
 	int fd = open(".", O_RDONLY | O_CLOEXEC);
 
-	assert_int_equal(fd_close(fd), -1);
+	assert_int_equal(file_close(fd), -1);
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
-	assert_int_equal(fd_close(-1), -1);
+	assert_int_equal(file_close(-1), -1);
 }
 
 int main(void)

@@ -132,7 +132,7 @@ static int download_read(struct ctx *ctx, struct model *model,
 			 struct model_data *ret_data)
 {
 	(void)model;
-	return stream_file_read(ctx, node->what.data, offset, n, ret_data);
+	return stream_node_read(ctx, node->what.data, offset, n, ret_data);
 }
 
 static bool download_same(const struct node_what *a, const struct node_what *b)
@@ -142,7 +142,7 @@ static bool download_same(const struct node_what *a, const struct node_what *b)
 
 static uint64_t download_hash(const struct node_what *what, uint64_t seed)
 {
-	return stream_file_hash(what->data, seed);
+	return stream_node_hash(what->data, seed);
 }
 
 static void download_free(void *data)

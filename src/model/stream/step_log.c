@@ -1,6 +1,5 @@
 /*
- * model/stream/step_log: files whose bytes are a stream: the logs of a
- * pipeline's steps; and helpers that downloads.c uses, too.
+ * model/stream/step_log: the logs of a pipeline's steps.
  *
  * The log of a step that has ended never changes; its size is asked for when it
  * is looked at (src/model/README.md, 3). While the step runs, its log grows
@@ -14,7 +13,6 @@
 #include "model/stream/streams.h"
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/text.h"
 #include "content/stream.h"
 
@@ -31,34 +29,6 @@ struct log {
 	/* the errno that was last recorded; 0: it worked since */
 	_Atomic int failure;
 };
-
-/* ---- what all streams have in common ---- */
-
-int stream_file_read(struct ctx *ctx, struct stream *stream, off_t offset,
-		     size_t n, struct model_data *ret_data)
-{
-	size_t got = 0;
-	int fd = -1, r;
-
-	r = stream_read(ctx, stream, (uint64_t)offset, n, &fd, &got);
-	/* The stream was here when its inode was made: ENOENT would be wrong.
-	 */
-	if (r == -ENOENT)
-		r = -ESTALE;
-	if (r < 0)
-		return r;
-	*ret_data = (struct model_data){
-		.fd = fd,
-		.fd_offset = offset,
-		.n = got,
-	};
-	return 0;
-}
-
-uint64_t stream_file_hash(const struct stream *stream, uint64_t seed)
-{
-	return hash_text(seed, stream_key(stream));
-}
 
 /* ---- the step ---- */
 
@@ -328,7 +298,7 @@ static int step_log_read(struct ctx *ctx, struct model *model,
 	const struct log *log = node->what.data;
 
 	(void)model;
-	return stream_file_read(ctx, log->stream, offset, n, ret_data);
+	return stream_node_read(ctx, log->stream, offset, n, ret_data);
 }
 
 static bool step_log_same(const struct node_what *a, const struct node_what *b)
@@ -342,7 +312,7 @@ static uint64_t step_log_hash(const struct node_what *what, uint64_t seed)
 {
 	const struct log *log = what->data;
 
-	return stream_file_hash(log->stream, seed);
+	return stream_node_hash(log->stream, seed);
 }
 
 static void step_log_free(void *data)

@@ -37,9 +37,9 @@ int downloads_open(struct ctx *, struct model *, struct node *dir,
 bool downloads_found(struct dirlist_piece *, const struct row_dir_names *,
 		     size_t i, struct found *ret_found);
 
-/* For a provider's read and hash_data. */
-int stream_file_read(struct ctx *, struct stream *, off_t offset, size_t n,
+/* For a provider's read and hash_data (stream_node.c). */
+int stream_node_read(struct ctx *, struct stream *, off_t offset, size_t n,
 		     struct model_data *ret_data);
-uint64_t stream_file_hash(const struct stream *, uint64_t seed);
+uint64_t stream_node_hash(const struct stream *, uint64_t seed);
 
 #endif
