@@ -78,7 +78,7 @@ MODULES = ("src/clone",)
 FOR_TESTS = set("""
     clock_advance clock_fake clock_real clock_suspend ctx_group_waiting
     cache_set_max_bytes objects_keep_big objects_big_hashed objects_alloc_most
-    objects_disk_bytes objects_trim spool_disk_bytes dirlists_bytes
+    objects_disk_bytes objects_trim spool_disk_bytes listed_all_bytes
     credential_renewed upload_pack_patience
     flight_close flight_end flight_enter flight_give_up flight_leave flight_step
     flight_wait flight_work_ctx flight_work_ref flight_work_result
@@ -95,7 +95,6 @@ PREFIXES = {
     "src/cmd/*": "command",
     "src/content/documents*": "scope collection",
     "src/content/stream*": "streams",
-    "src/model/dirlist.c": "dirlists listed opened",
     "src/model/*": "provider",
     # The rows of one table.
     "src/table/*": "resource",

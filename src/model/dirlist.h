@@ -1,24 +1,18 @@
 /*
- * model/dirlist: the names of a directory as its provider brought them at
- * OPENDIR, and who has the directory open. Private to model/.
+ * model/dirlist: one listing: the names of a directory as its provider brought
+ * them at OPENDIR.
  *
  * A listing is immutable and counted. It holds whatever its provider needs to
  * say the names again (the pin), so that READDIR is served from it and cannot
- * fail, even when the cache has lost the names meanwhile. Racing openers share
- * one listing; a newer one replaces it for later openers, and each opener
- * finishes its own. A listing that nobody has open is kept while it is the
- * newest one and there is room: so a directory that did not change is opened
- * again without asking anybody.
- *
- * Two bounds for the mount: bytes of open listings, and bytes of kept ones. One
- * lock, a leaf. Must never know what the names mean.
+ * fail, even when the cache has lost the names meanwhile. Must never know what
+ * the names mean. Who has a listing open, and which one the kernel was told of,
+ * is in model/listed.
  */
 #ifndef MODEL_DIRLIST_H
 #define MODEL_DIRLIST_H
 
 #include "base/ctx.h"
 #include "model/dirbook.h"
-#include "model/shown.h"
 
 #include <sys/stat.h>
 
@@ -105,50 +99,5 @@ int64_t dirlist_left_ms(const struct dirlist *);
 void dirlist_at(const struct dirlist *, size_t i, struct dirlist_name *ret);
 /* The position of the first name with a cookie larger than `after`. */
 size_t dirlist_seek(const struct dirlist *, uint64_t after);
-
-struct dirlists; /* all of a mount */
-/* In bytes; 0: the defaults. */
-struct dirlists *dirlists_new(size_t most_open, size_t most_kept);
-/* Frees also what was still open when the kernel went away. */
-struct dirlists *dirlists_free(struct dirlists *);
-
-/* A directory that was opened at least once; node->listed. */
-struct listed;
-struct listed *listed_new(struct dirlists *);
-struct listed *listed_free(struct listed *);
-/* What listed_newest saw before the provider was asked for names; listed_open
- * compares. */
-struct listed_look {
-	bool fresh;                   /* the newest listing is still good */
-	const struct dirlist *newest; /* compared, never followed */
-	uint64_t n_forgets;
-};
-/* A reference to the newest listing, or NULL. */
-struct dirlist *listed_newest(struct listed *, struct listed_look *ret_look);
-/* The newest listing is no longer good: the next opener asks the provider. */
-void listed_forget(struct listed *);
-
-/* A directory that is open. */
-struct opened;
-/* Opens the directory with the listing that was brought (the reference is
- * taken). If another opener was first with an equal one, that one is shared. A
- * listing that was forgotten (listed_forget) while it was being brought may
- * have names of before: this opener is served from it, but it never becomes the
- * newest. -ENOMEM over the bound. */
-int listed_open(struct listed *, struct node *, struct dirlist *,
-		const struct listed_look *, struct opened **ret_opened,
-		enum shown_reply *ret_reply);
-struct node *opened_node(const struct opened *);
-const struct dirlist *opened_listing(const struct opened *);
-/* A READDIR from cookie 0. */
-void opened_read(struct opened *);
-/* Whether it is served from the newest listing. If not, its names may be shown,
- * but no node may be made of them: see model_readdir. */
-bool opened_is_newest(const struct opened *);
-/* The node's reference, which the caller drops. */
-struct node *opened_close(struct opened *);
-
-/* For status and tests. */
-void dirlists_bytes(struct dirlists *, size_t *ret_open, size_t *ret_kept);
 
 #endif

@@ -67,10 +67,10 @@ static const struct dirlist_ops ops_unread;
 static int bring(struct ctx *ctx, struct model *model, struct node *dir,
 		 struct model_opened *ret)
 {
-	struct listed *listed = node_listed(model->nodes, dir, model->listings);
+	struct listed *listed = node_listed(model->nodes, dir, true);
 	cleanup(dirlist_unref) struct dirlist *newest = NULL;
 	struct dirlist *brought = NULL;
-	enum shown_reply reply;
+	enum listed_copy_reply reply;
 	struct listed_look look;
 	bool aside;
 	int r = 0;
@@ -99,8 +99,8 @@ static int bring(struct ctx *ctx, struct model *model, struct node *dir,
 				"The directories that are open hold as many "
 				"names as this mount may keep in memory: close "
 				"some.");
-	ret->fill_copy = reply != SHOWN_PASS && !aside;
-	ret->keep_copy = reply == SHOWN_KEEP;
+	ret->fill_copy = reply != LISTED_COPY_PASS && !aside;
+	ret->keep_copy = reply == LISTED_COPY_KEEP;
 	return 0;
 }
 
@@ -124,7 +124,7 @@ int model_opendir(struct ctx *ctx, struct model *model, uint64_t ino,
 
 void model_closedir(struct model *model, struct opened *opened)
 {
-	node_unref(model->nodes, opened_close(opened));
+	node_unref(model->nodes, listed_close(opened));
 }
 
 /* ---- reading ---- */
@@ -170,14 +170,14 @@ static bool emit_dots(struct reader *reader, uint64_t cookie)
 void model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
 		   uint64_t cookie, bool plus, model_emit *emit, void *arg)
 {
-	const struct dirlist *l = opened_listing(opened);
-	struct reader reader = {model, opened_node(opened), emit, arg};
+	const struct dirlist *l = listed_opened_listing(opened);
+	struct reader reader = {model, listed_opened_node(opened), emit, arg};
 	struct dirlist_piece piece = {
 		.ctx = ctx, .model = model, .dir = reader.dir, .listing = l};
 	uint64_t after = cookie > N_DOTS ? cookie - N_DOTS : 0;
 
 	if (cookie == 0)
-		opened_read(opened);
+		listed_opened_read(opened);
 	if (!emit_dots(&reader, cookie))
 		return;
 	for (size_t i = dirlist_seek(l, after); i < l->n_names; i++) {
@@ -195,7 +195,8 @@ void model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
 		 *    shown the older thing.
 		 * So an older listing tells names alone.
 		 */
-		known = plus && l->ops->found && opened_is_newest(opened) &&
+		known = plus && l->ops->found &&
+			listed_opened_is_newest(opened) &&
 			l->ops->found(&piece, &name, &found);
 		if (!emit_name(&reader, &name, known ? &found : NULL))
 			break;
@@ -208,7 +209,7 @@ void model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
 
 void model_outdated(struct model *model, struct node *dir)
 {
-	struct listed *listed = node_listed(model->nodes, dir, NULL);
+	struct listed *listed = node_listed(model->nodes, dir, false);
 
 	if (listed)
 		listed_forget(listed);
@@ -216,5 +217,7 @@ void model_outdated(struct model *model, struct node *dir)
 
 bool model_was_opened(struct model *model, struct node *dir)
 {
-	return node_listed(model->nodes, dir, NULL) != NULL;
+	struct listed *listed = node_listed(model->nodes, dir, false);
+
+	return listed && listed_was_opened(listed);
 }

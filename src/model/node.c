@@ -15,7 +15,7 @@
  * need it. The kernel moves its dentry when it sees the number under the new
  * name: a shell that stands there goes on, and its getcwd is right again. All
  * nodes of such a row share the first one's memory of what the kernel was told
- * of the listing (node_book, node_listed).
+ * of the listing (node_listed).
  */
 #include "model/node.h"
 
@@ -28,6 +28,7 @@
 
 struct node_table {
 	atomic_size_t n_went; /* nodes freed since node_many_went was true */
+	struct listed_all *listings; /* borrowed */
 	struct mutex lock;
 	/* Under lock: */
 	struct node_index index;
@@ -124,11 +125,13 @@ static bool same(const struct node *node, const struct node_what *what)
 	return !is->provider->same_data || is->provider->same_data(is, what);
 }
 
-struct node_table *node_table_new(const struct node_what *root)
+struct node_table *node_table_new(const struct node_what *root,
+				  struct listed_all *listings)
 {
 	struct node_table *table = xcalloc(1, sizeof(*table));
 	struct node *node = xcalloc(1, sizeof(*node) + 1);
 
+	table->listings = listings;
 	mutex_init(&table->lock);
 	node->ino = NODE_ROOT_INO;
 	node->what = *root;
@@ -142,7 +145,6 @@ static void node_destroy(struct node *node)
 {
 	if (node->what.provider->free_data && node->what.data)
 		node->what.provider->free_data(node->what.data);
-	dirbook_free(node->book);
 	listed_free(node->listed);
 	free(node);
 }
@@ -301,7 +303,6 @@ static void take_over(struct node_table *table, struct node *fresh,
 		return;
 	}
 	fresh->former = steal(&former->former);
-	fresh->book = steal(&former->book);
 	fresh->listed = steal(&former->listed);
 	*ret_gone = former;
 }
@@ -585,23 +586,8 @@ static struct node *first(struct node *node)
 	return node;
 }
 
-struct dirbook *node_book(struct node_table *table, struct node *node,
-			  bool make)
-{
-	struct dirbook *fresh = make ? dirbook_new() : NULL, *book;
-
-	node = first(node);
-	mutex_lock(&table->lock);
-	if (!node->book)
-		node->book = steal(&fresh);
-	book = node->book;
-	mutex_unlock(&table->lock);
-	dirbook_free(fresh);
-	return book;
-}
-
 struct listed *node_listed(struct node_table *table, struct node *node,
-			   struct dirlists *listings)
+			   bool make)
 {
 	struct listed *fresh = NULL, *listed;
 
@@ -609,9 +595,9 @@ struct listed *node_listed(struct node_table *table, struct node *node,
 	mutex_lock(&table->lock);
 	listed = node->listed;
 	mutex_unlock(&table->lock);
-	if (listed || !listings)
+	if (listed || !make)
 		return listed;
-	fresh = listed_new(listings);
+	fresh = listed_new(table->listings);
 	mutex_lock(&table->lock);
 	if (!node->listed)
 		node->listed = steal(&fresh);
@@ -619,6 +605,14 @@ struct listed *node_listed(struct node_table *table, struct node *node,
 	mutex_unlock(&table->lock);
 	listed_free(fresh);
 	return listed;
+}
+
+struct dirbook *node_book(struct node_table *table, struct node *node,
+			  bool make)
+{
+	struct listed *listed = node_listed(table, node, make);
+
+	return listed ? listed_book(listed, make) : NULL;
 }
 
 void node_each(struct node_table *table, const struct provider *provider,

@@ -19,8 +19,7 @@
 #include "base/map.h"
 #include "base/sync.h"
 #include "clone/clone.h"
-#include "model/dirbook.h"
-#include "model/dirlist.h"
+#include "model/listed.h"
 
 #include <sys/stat.h>
 
@@ -71,8 +70,7 @@ struct node {
 	/* A directory that is found under another name gets a new node there,
 	 * with the number and the kernel's count of the old one, its former. */
 	struct node *former;   /* a reference, or NULL; fixed */
-	struct dirbook *book;  /* cookies, for a directory whose names change */
-	struct listed *listed; /* of a directory that was opened */
+	struct listed *listed; /* of a directory whose names the kernel knows */
 	/* Chains of model/node_index. A retired node is in none of its tables:
 	 * the two link the table's list of retired nodes. */
 	struct node *next_by_ino, *next_by_name;
@@ -82,7 +80,9 @@ struct node {
 };
 
 struct node_table;
-struct node_table *node_table_new(const struct node_what *root);
+/* listings: of the mount, borrowed. */
+struct node_table *node_table_new(const struct node_what *root,
+				  struct listed_all *listings);
 struct node_table *node_table_free(struct node_table *);
 
 /* A reference, or NULL: no node has that number (any more). */
@@ -137,14 +137,11 @@ uint64_t node_size(struct node_table *, const struct node *);
 void node_grow(struct node_table *, struct node *, uint64_t size,
 	       int64_t mtime_ms);
 bool node_is_linked(struct node_table *, const struct node *);
-/* The directory's cookies; made at the first call with make. Borrowed, lives as
- * long as the node. */
+/* What the kernel knows of the directory's names; made at the first call with
+ * make, else NULL. Borrowed, lives as long as the node. */
+struct listed *node_listed(struct node_table *, struct node *, bool make);
+/* Its cookies (listed_book). */
 struct dirbook *node_book(struct node_table *, struct node *, bool make);
-/* Who has the directory open, and its newest listing. With listings: made at
- * the first call; NULL: only what there is. Borrowed, lives as long as the
- * node. */
-struct listed *node_listed(struct node_table *, struct node *,
-			   struct dirlists *);
 
 /* Calls each for every known node of this provider (NULL: of any that expires,
  * not of a million files in trees), after the lock was released; the nodes are

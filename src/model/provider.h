@@ -113,7 +113,7 @@ struct model {
 	/* A file of a collection is being looked up. */
 	void (*collection_seen)(struct ctx *, struct model *,
 				struct node *collection);
-	struct dirlists *listings;
+	struct listed_all *listings;
 	int64_t started_ms; /* wall clock */
 	bool started;       /* kernel is set */
 	struct model_kernel kernel;

@@ -38,8 +38,8 @@ int model_new(const struct model_config *config, struct model **ret_model)
 	model->control = &provider_control;
 	model->specials = specials_all;
 	model->collection_seen = prefetch_note;
-	model->nodes = node_table_new(&root);
-	model->listings = dirlists_new(config->most_open, config->most_kept);
+	model->listings = listed_all_new(config->most_open, config->most_kept);
+	model->nodes = node_table_new(&root, model->listings);
 	model->problems = problems_new();
 	mutex_init(&model->lock);
 	*ret_model = model;
@@ -77,7 +77,7 @@ struct model *model_free(struct model *model)
 		if (providers[i]->end)
 			providers[i]->end(model);
 	node_table_free(model->nodes);
-	dirlists_free(model->listings);
+	listed_all_free(model->listings);
 	problems_free(model->problems);
 	mutex_done(&model->lock);
 	free(model);

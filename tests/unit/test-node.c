@@ -12,7 +12,12 @@ static const struct provider plain = {.name = "plain"};
 static struct node_table *new_table(struct node **ret_root)
 {
 	const struct node_what root = {.provider = &plain, .mode = S_IFDIR};
-	struct node_table *table = node_table_new(&root);
+	static struct listed_all *listings;
+	struct node_table *table;
+
+	if (!listings)
+		listings = listed_all_new(0, 0);
+	table = node_table_new(&root, listings);
 
 	*ret_root = node_get(table, NODE_ROOT_INO);
 	return table;

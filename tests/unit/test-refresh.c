@@ -35,7 +35,8 @@ static int setup(void **state)
 	scene = (struct scene){.open = false};
 	mutex_init(&scene.lock);
 	cond_init(&scene.changed);
-	scene.model.nodes = node_table_new(&root);
+	scene.model.listings = listed_all_new(0, 0);
+	scene.model.nodes = node_table_new(&root, scene.model.listings);
 	scene.model.problems = problems_new();
 	return refresh_start(&scene.model, &scene.refresh);
 }
@@ -46,6 +47,7 @@ static int teardown(void **state)
 	scene.refresh = refresh_stop(scene.refresh);
 	problems_free(scene.model.problems);
 	node_table_free(scene.model.nodes);
+	listed_all_free(scene.model.listings);
 	cond_done(&scene.changed);
 	mutex_done(&scene.lock);
 	return 0;

@@ -1,6 +1,6 @@
 /*
- * model/shown: the kernel makes a copy of a listing while it is read from the
- * start, and answers later openers from the copy, if the reply to OPENDIR
+ * model/listed_copy: the kernel makes a copy of a listing while it is read from
+ * the start, and answers later openers from the copy, if the reply to OPENDIR
  * allows it (keep_cache). The kernel knows no versions: notify_inval_inode, or
  * a reply without keep_cache, drops the copy as it is at that moment. Without
  * this module:
@@ -17,18 +17,18 @@
  * afterwards. So:
  *
  * - While an opener of an older version is open, later openers read past the
- *   copy and make none (SHOWN_PASS).
+ *   copy and make none (LISTED_COPY_PASS).
  * - The first who opens when no older opener is left has the copy dropped
- *   (SHOWN_FILL). Its first READDIR shows that the kernel has done so; until
- *   then others are told SHOWN_FILL, too, for their replies may be heeded
- *   first.
+ *   (LISTED_COPY_FILL). Its first READDIR shows that the kernel has done so;
+ * until then others are told LISTED_COPY_FILL, too, for their replies may be
+ * heeded first.
  * - From then on every READDIR that can reach the copy is of this version, and
- *   the copy is kept (SHOWN_KEEP).
+ *   the copy is kept (LISTED_COPY_KEEP).
  */
-#include "model/shown.h"
+#include "model/listed_copy.h"
 
-enum shown_reply shown_open(struct shown *s, uint64_t version,
-			    struct shown_opened *ret_opened)
+enum listed_copy_reply listed_copy_open(struct listed_copy *s, uint64_t version,
+					struct listed_copy_opened *ret_opened)
 {
 	if (!s->serial || s->version != version) {
 		s->version = version;
@@ -38,29 +38,32 @@ enum shown_reply shown_open(struct shown *s, uint64_t version,
 		s->filled = false;
 	}
 	s->n_same++;
-	*ret_opened = (struct shown_opened){
+	*ret_opened = (struct listed_copy_opened){
 		.serial = s->serial,
 		.fills = s->n_other == 0 && !s->filled,
 	};
 	if (s->n_other > 0)
-		return SHOWN_PASS;
-	return s->filled ? SHOWN_KEEP : SHOWN_FILL;
+		return LISTED_COPY_PASS;
+	return s->filled ? LISTED_COPY_KEEP : LISTED_COPY_FILL;
 }
 
-bool shown_is_old(const struct shown *s, const struct shown_opened *opened)
+bool listed_copy_is_old(const struct listed_copy *s,
+			const struct listed_copy_opened *opened)
 {
 	return opened->serial != s->serial;
 }
 
-void shown_read(struct shown *s, const struct shown_opened *opened)
+void listed_copy_read(struct listed_copy *s,
+		      const struct listed_copy_opened *opened)
 {
-	if (opened->fills && !shown_is_old(s, opened))
+	if (opened->fills && !listed_copy_is_old(s, opened))
 		s->filled = true;
 }
 
-void shown_close(struct shown *s, const struct shown_opened *opened)
+void listed_copy_close(struct listed_copy *s,
+		       const struct listed_copy_opened *opened)
 {
-	unsigned *n = shown_is_old(s, opened) ? &s->n_other : &s->n_same;
+	unsigned *n = listed_copy_is_old(s, opened) ? &s->n_other : &s->n_same;
 
 	check(*n > 0);
 	(*n)--;
