@@ -34,16 +34,3 @@ bool compare_next(struct compare *c, struct compare_pair *ret_pair)
 	};
 	return true;
 }
-
-const char *compare_word(enum compare_is how)
-{
-	switch (how) {
-	case COMPARE_GONE:
-		return "gone";
-	case COMPARE_NEW:
-		return "new";
-	case COMPARE_BOTH:
-		break;
-	}
-	return "updated";
-}

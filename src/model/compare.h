@@ -1,7 +1,6 @@
 /*
  * model/compare: a list of names before and after, walked side by side in
- * their order, so that whoever tells the kernel (or people) what changed sees
- * each name once: gone, new, or in both.
+ * their order, so that model/tell sees each name once: gone, new, or in both.
  *
  * Both are arrays sorted by strcmp, each name once, of structs whose first
  * member is the name (or of the names themselves). Nothing is copied.
@@ -37,7 +36,5 @@ struct compare_pair {
 };
 /* False: that was all. */
 bool compare_next(struct compare *, struct compare_pair *ret_pair);
-/* "gone", "new", "updated". */
-const char *compare_word(enum compare_is);
 
 #endif

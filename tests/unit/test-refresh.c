@@ -129,7 +129,7 @@ static int ask(struct ctx *ctx, struct model *model, struct node *node,
 	return 0;
 }
 
-static void ended(struct model *model, struct node *node)
+static bool ended(struct model *model, struct node *node)
 {
 	(void)model;
 	(void)node;
@@ -137,6 +137,7 @@ static void ended(struct model *model, struct node *node)
 	scene.n_ended++;
 	cond_broadcast(&scene.changed);
 	mutex_unlock(&scene.lock);
+	return true;
 }
 
 static void watched_until_nobody_looks(void **state)

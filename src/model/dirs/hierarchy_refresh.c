@@ -7,9 +7,9 @@
  * answered.
  */
 #include "model/dirs/hierarchy.h"
-#include "model/compare.h"
 #include "model/dirs/repository_lists.h"
 #include "model/repository.h"
+#include "model/tell.h"
 
 #include "table/resource.h"
 
@@ -115,6 +115,16 @@ static void sweep(struct sweep *s)
 
 /* ---- */
 
+static void workspace_changed(const struct tell *tell,
+			      const struct compare_pair *pair,
+			      enum tell_change change)
+{
+	(void)change;
+	name_changed(tell->model, tell->dir, pair->name, pair->is ? "" : NULL);
+}
+
+static const struct tell_how tell_workspaces = {.name = workspace_changed};
+
 int hierarchy_refresh_root(struct ctx *ctx, struct model *model,
 			   struct buf *said)
 {
@@ -124,9 +134,7 @@ int hierarchy_refresh_root(struct ctx *ctx, struct model *model,
 									   NULL;
 	struct catalog *catalog = model->config.catalog;
 	struct node *root = root_node(model);
-	struct compare compare;
-	struct compare_pair pair;
-	size_t n_changes = 0;
+	size_t n_changes;
 	int r = 0;
 
 	catalog_workspaces(ctx, catalog, READ_CACHED, &before);
@@ -138,21 +146,15 @@ int hierarchy_refresh_root(struct ctx *ctx, struct model *model,
 	r = catalog_workspaces(ctx, catalog, READ_REFRESH, &after);
 	if (r < 0)
 		goto out;
-	compare = (struct compare){
+	n_changes = tell_changes(&(struct tell){
+		.model = model,
+		.dir = root,
 		.before = COMPARE_SIDE(before ? before->items : NULL,
 				       before ? before->n_items : 0),
 		.after = COMPARE_SIDE(after->items, after->n_items),
-	};
-	while (compare_next(&compare, &pair)) {
-		if (pair.how == COMPARE_BOTH)
-			continue;
-		n_changes++;
-		provider_say(said, "%s: %s\n", pair.name,
-			     compare_word(pair.how));
-		name_changed(model, root, pair.name, pair.is ? "" : NULL);
-	}
-	if (n_changes > 0)
-		model_changed_inode(model, root, true);
+		.how = &tell_workspaces,
+		.said = said,
+	});
 	provider_say(said, "%zu workspaces, %zu changed\n", after->n_items,
 		     n_changes);
 out:
@@ -193,45 +195,33 @@ static void files_changed(struct model *model, struct node *workspace,
 	node_unref(model->nodes, node);
 }
 
-static size_t listing_changed(struct model *model, struct node *workspace,
-			      const struct catalog_repositories *before,
-			      const struct catalog_repositories *after,
-			      struct buf *said)
+static enum tell_change repository_differs(const void *was, const void *is)
 {
-	struct compare compare = {
-		.before = COMPARE_SIDE(before ? before->items : NULL,
-				       before ? before->n_items : 0),
-		.after = COMPARE_SIDE(after->items, after->n_items),
-	};
-	struct compare_pair pair;
-	size_t n_names = 0, n_changes = 0;
+	const struct catalog_repository *a = was, *b = is;
 
-	while (compare_next(&compare, &pair)) {
-		const struct catalog_repository *was = pair.was, *is = pair.is;
-		bool other = was && is && strcmp(was->uuid, is->uuid) != 0;
-
-		if (pair.how != COMPARE_BOTH || other) {
-			n_names++;
-			n_changes++;
-			provider_say(said, "%s: %s\n", pair.name,
-				     other ? "another repository now"
-					   : compare_word(pair.how));
-			if (workspace)
-				name_changed(model, workspace, pair.name,
-					     is ? is->uuid : NULL);
-		} else if (was->updated_ms != is->updated_ms) {
-			n_changes++;
-			provider_say(said, "%s: updated\n", pair.name);
-			if (workspace)
-				files_changed(model, workspace, pair.name);
-		}
-	}
-	if (workspace && n_names > 0)
-		model_changed_inode(model, workspace, true);
-	else if (workspace && n_changes > 0)
-		model_changed_inode(model, workspace, false);
-	return n_changes;
+	if (strcmp(a->uuid, b->uuid) != 0)
+		return TELL_REPLACED;
+	return a->updated_ms != b->updated_ms ? TELL_UPDATED : TELL_SAME;
 }
+
+static void repository_changed(const struct tell *tell,
+			       const struct compare_pair *pair,
+			       enum tell_change change)
+{
+	const struct catalog_repository *is = pair->is;
+
+	if (change == TELL_UPDATED)
+		files_changed(tell->model, tell->dir, pair->name);
+	else
+		name_changed(tell->model, tell->dir, pair->name,
+			     is ? is->uuid : NULL);
+}
+
+static const struct tell_how tell_repositories = {
+	.differs = repository_differs,
+	.name = repository_changed,
+	.replaced = "another repository now",
+};
 
 int hierarchy_refresh_workspace(struct ctx *ctx, struct model *model,
 				const char *workspace, struct buf *said)
@@ -258,7 +248,15 @@ int hierarchy_refresh_workspace(struct ctx *ctx, struct model *model,
 				 said ? READ_ANEW : READ_REFRESH, &after);
 	if (r < 0)
 		goto out;
-	n = listing_changed(model, node, before, after, said);
+	n = tell_changes(&(struct tell){
+		.model = model,
+		.dir = node,
+		.before = COMPARE_SIDE(before ? before->items : NULL,
+				       before ? before->n_items : 0),
+		.after = COMPARE_SIDE(after->items, after->n_items),
+		.how = &tell_repositories,
+		.said = said,
+	});
 	if (!before || before->version != after->version)
 		repository_lists_changed(model, workspace, before);
 	provider_say(said, "%zu repositories, %zu changed\n", after->n_items,

@@ -2,8 +2,8 @@
  * model/dirs/row_dir_refresh: asks again for a row's document or collection,
  * and tells the kernel (and people) what changed by comparing before and after.
  */
-#include "model/compare.h"
 #include "model/dirs/row_dir_private.h"
+#include "model/tell.h"
 
 static void files_changed(struct model *model, struct node *dir,
 			  const struct resource_file *files)
@@ -71,30 +71,32 @@ static void item_changed(struct ctx *ctx, struct model *model, struct node *dir,
 	node_unref(model->nodes, node);
 }
 
-static size_t tell_items(struct ctx *ctx, struct model *model, struct node *dir,
-			 const struct collection *before,
-			 const struct collection *after, struct buf *said)
+struct items {
+	struct ctx *ctx;
+	bool bounded;
+};
+
+static enum tell_change item_differs(const void *was, const void *is)
 {
-	struct compare compare = {
-		.before = COMPARE_SIDE(before ? before->items : NULL,
-				       before ? before->n_items : 0),
-		.after = COMPARE_SIDE(after->items, after->n_items),
-	};
-	struct compare_pair pair;
-	size_t n_changes = 0;
+	const struct collection_item *a = was, *b = is;
 
-	while (compare_next(&compare, &pair)) {
-		const struct collection_item *was = pair.was, *is = pair.is;
-
-		if (was && is && !strcmp(was->hash, is->hash))
-			continue;
-		n_changes++;
-		provider_say(said, "%s: %s\n", pair.name,
-			     compare_word(pair.how));
-		item_changed(ctx, model, dir, was, is, after->more);
-	}
-	return n_changes;
+	return strcmp(a->hash, b->hash) != 0 ? TELL_UPDATED : TELL_SAME;
 }
+
+static void tell_item(const struct tell *tell, const struct compare_pair *pair,
+		      enum tell_change change)
+{
+	const struct items *items = tell->arg;
+
+	(void)change;
+	item_changed(items->ctx, tell->model, tell->dir, pair->was, pair->is,
+		     items->bounded);
+}
+
+static const struct tell_how tell_items = {
+	.differs = item_differs,
+	.name = tell_item,
+};
 
 static int refresh_collection(struct ctx *ctx, struct model *model,
 			      struct node *dir, struct buf *said)
@@ -125,12 +127,21 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 		provider_say(said, "%s: unchanged\n", dir->name);
 		return 0;
 	}
-	n = tell_items(ctx, model, dir, before, after, said);
 	model_changed_entry(model, dir, "index.tsv");
 	model_changed_entry(model, dir, "index.json");
 	model_changed_entry(model, dir, "more");
 	files_changed(model, dir, p->row->files);
-	model_changed_inode(model, dir, true);
+	n = tell_changes(&(struct tell){
+		.model = model,
+		.dir = dir,
+		.before = COMPARE_SIDE(before ? before->items : NULL,
+				       before ? before->n_items : 0),
+		.after = COMPARE_SIDE(after->items, after->n_items),
+		.how = &tell_items,
+		.arg = &(struct items){ctx, after->more},
+		.said = said,
+		.renewed = true,
+	});
 	if (p->row->items)
 		provider_say(said, "%s: updated, %zu items, %zu changed\n",
 			     dir->name, after->n_items, n);

@@ -4,13 +4,15 @@
  * list is asked for again once per ttl, and the kernel is told of what changed.
  *
  * A watch exists from the first look inside until an hour after the last one.
- * It holds the list that the kernel was last told of (`shown`): each newer list
- * is compared with that, so no difference is left out between the two.
+ * The list that the kernel was last told of is in the directory's memory
+ * (model/listed): each newer list is compared with that one. No name is
+ * answered from a list that was not told: otherwise, if the name were gone from
+ * the next list already, neither of the two that are compared would have it.
  */
-#include "model/compare.h"
 #include "model/git/checkout.h"
-#include "model/repository.h"
 #include "model/git/refs.h"
+#include "model/repository.h"
+#include "model/tell.h"
 
 #include "base/clock.h"
 
@@ -27,16 +29,13 @@ struct refs_watch {
 	_Atomic int64_t seen_ms;
 	/* how often the background has asked since heard_ms */
 	_Atomic unsigned n_quiet;
-	/* Under model->lock: */
-	struct clone_refs *shown;
-	struct refs_watch *next;
+	struct refs_watch *next; /* under model->lock */
 };
 
 static struct refs_watch *watch_free(struct model *model, struct refs_watch *w)
 {
 	if (!w || !refcount_drop(&w->refcount))
 		return NULL;
-	clone_refs_unref(w->shown);
 	clone_unref(w->clone);
 	node_unref(model->nodes, w->top);
 	free(w);
@@ -56,35 +55,70 @@ static struct refs_watch *watch_find(struct model *model,
 	return w;
 }
 
-/* Finds or makes the watch; *ret_watch is a reference. */
-static int watch_get(struct model *model, struct node *top,
-		     enum clone_ref_kind kind, struct refs_watch **ret_watch)
+static struct refs_watch *watch_new(struct model *model, struct node *top,
+				    enum clone_ref_kind kind,
+				    struct clone *clone)
 {
-	struct refs_watch *w = watch_find(model, top), *fresh;
-	struct clone *clone = NULL;
-	int r = 0;
+	struct refs_watch *w = xcalloc(1, sizeof(*w));
 
-	if (!w)
-		r = repository_clone(model, top, &clone);
-	if (w || r < 0) {
-		*ret_watch = w;
-		return r;
-	}
-	fresh = xcalloc(1, sizeof(*fresh));
-	refcount_init(&fresh->refcount);
-	fresh->top = node_ref(model->nodes, top);
-	fresh->kind = kind;
-	fresh->clone = clone;
+	refcount_init(&w->refcount);
+	w->top = node_ref(model->nodes, top);
+	w->kind = kind;
+	w->clone = clone;
+	/* Nobody has looked within the hour: the first look asks. */
+	atomic_store(&w->heard_ms, clock_mono_ms() - FOREVER_MS);
+	return w;
+}
+
+/*
+ * Notes a look in the watch of a directory, and returns a reference to it.
+ * NULL: it has none; then `fresh` (may be NULL) becomes it. *ret_quiet_ms: how
+ * long ago the look before was. One critical section, as in watch_end:
+ * 1. The worker sees that nobody has looked for an hour.
+ * 2. A program finds the watch.
+ * 3. The worker ends the watch.
+ * 4. The program notes its look in what is no longer a watch: it is shown names
+ *    that nobody asks for again.
+ */
+static struct refs_watch *note_look(struct model *model, const struct node *top,
+				    struct refs_watch **fresh,
+				    int64_t *ret_quiet_ms)
+{
+	int64_t now = clock_mono_ms();
+	struct refs_watch *w;
+
 	mutex_lock(&model->lock);
 	LL_SEARCH_SCALAR(model->refs_watches, w, top, top);
-	if (!w) {
-		LL_PREPEND(model->refs_watches, fresh);
-		w = steal(&fresh);
+	if (!w && fresh) {
+		LL_PREPEND(model->refs_watches, *fresh);
+		w = steal(fresh);
 	}
-	refcount_take(&w->refcount);
+	if (w) {
+		refcount_take(&w->refcount);
+		*ret_quiet_ms = now - atomic_exchange(&w->heard_ms, now);
+	}
 	mutex_unlock(&model->lock);
+	return w;
+}
+
+/* A program looks: *ret_watch is a reference. */
+static int watch_look(struct model *model, struct node *top,
+		      enum clone_ref_kind kind, struct refs_watch **ret_watch,
+		      int64_t *ret_quiet_ms)
+{
+	struct refs_watch *fresh;
+	struct clone *clone = NULL;
+	int r;
+
+	*ret_watch = note_look(model, top, NULL, ret_quiet_ms);
+	if (*ret_watch)
+		return 0;
+	r = repository_clone(model, top, &clone);
+	if (r < 0)
+		return r;
+	fresh = watch_new(model, top, kind, clone);
+	*ret_watch = note_look(model, top, &fresh, ret_quiet_ms);
 	watch_free(model, fresh);
-	*ret_watch = w;
 	return 0;
 }
 
@@ -118,26 +152,38 @@ static size_t part_end(const char *name, size_t from)
 	return slash ? (size_t)(slash - name) : strlen(name);
 }
 
+/* The two lists that are compared. */
+struct lists {
+	enum clone_ref_kind kind;
+	const struct clone_refs *before, *after;
+};
+
 /* A name came or went: tells of each part of its path that is something else
- * now (a ref, a directory, or nothing). */
-static void tell_name(struct model *model, const struct refs_watch *w,
-		      const struct clone_refs *before,
-		      const struct clone_refs *after, const char *name)
+ * now (a ref, a directory, or nothing). Of a directory of refs on the way also
+ * that its listing changed. */
+static void tell_name(const struct tell *tell, const struct compare_pair *pair,
+		      enum tell_change change)
 {
-	struct node *dir = node_ref(model->nodes, w->top), *child;
+	struct model *model = tell->model;
+	const struct lists *lists = tell->arg;
+	struct node *dir = node_ref(model->nodes, tell->dir), *child;
 	size_t from = 0, end, index;
 
+	(void)change;
 	while (dir) {
 		cleanup(buf_done) struct buf file = BUF_INIT(4 * KIB);
 		enum refs_is was, is;
 
-		end = part_end(name, from);
-		was = refs_find(before, w->kind, name, end, &index);
-		is = refs_find(after, w->kind, name, end, &index);
-		refs_file_name(&file, name + from, end - from, !from);
+		end = part_end(pair->name, from);
+		was = refs_find(lists->before, lists->kind, pair->name, end,
+				&index);
+		is = refs_find(lists->after, lists->kind, pair->name, end,
+			       &index);
+		refs_file_name(&file, pair->name + from, end - from, !from);
 		if (was != is) {
 			model_drop_child(model, dir, file.data);
-			model_changed_inode(model, dir, true);
+			if (dir != tell->dir)
+				model_changed_inode(model, dir, true);
 		}
 		child = was == is && is == REFS_DIRECTORY
 				? node_child(model->nodes, dir, file.data)
@@ -148,30 +194,7 @@ static void tell_name(struct model *model, const struct refs_watch *w,
 	}
 }
 
-static size_t tell_names(struct model *model, const struct refs_watch *w,
-			 const struct clone_refs *before,
-			 const struct clone_refs *after, struct buf *said)
-{
-	struct compare compare = {
-		.before = COMPARE_SIDE(before->names[w->kind],
-				       before->n_names[w->kind]),
-		.after = COMPARE_SIDE(after->names[w->kind],
-				      after->n_names[w->kind]),
-	};
-	struct compare_pair pair;
-	size_t n_changes = 0;
-
-	while (compare_next(&compare, &pair)) {
-		if (pair.how == COMPARE_BOTH)
-			continue;
-		n_changes++;
-		provider_say(said, "%s: %s\n", pair.name,
-			     compare_word(pair.how));
-		tell_name(model, w, before, after, pair.name);
-	}
-
-	return n_changes;
-}
+static const struct tell_how tell_names = {.name = tell_name};
 
 struct below {
 	struct model *model;
@@ -186,29 +209,55 @@ static void outdated(void *arg, struct node *dir)
 		model_changed_inode(below->model, dir, true);
 }
 
-/* Tells the kernel what differs from the list that it was told of before, and
- * makes this the one to compare with. The swap is one critical section: of two
- * that race, the second compares with the first one's list. */
-static size_t show(struct model *model, struct refs_watch *w,
-		   struct clone_refs *refs, struct buf *said)
+static size_t tell_refs(struct model *model, const struct refs_watch *w,
+			const struct clone_refs *before,
+			const struct clone_refs *after, struct buf *said)
 {
+	const enum clone_ref_kind kind = w->kind;
+
+	return tell_changes(&(struct tell){
+		.model = model,
+		.dir = w->top,
+		.before = COMPARE_SIDE(before->names[kind],
+				       before->n_names[kind]),
+		.after = COMPARE_SIDE(after->names[kind], after->n_names[kind]),
+		.how = &tell_names,
+		.arg = &(struct lists){kind, before, after},
+		.said = said,
+	});
+}
+
+static void refs_free(void *refs)
+{
+	clone_refs_unref(refs);
+}
+
+/* Tells the kernel what differs between the newest list and the one that it was
+ * told of before. The newest is read in this thread's turn (model/listed: its
+ * play is of two threads that bring lists). */
+static size_t show(struct model *model, struct refs_watch *w, struct buf *said)
+{
+	struct listed *listed = node_listed(model->nodes, w->top, true);
+	const struct clone_refs *before = listed_tell_begin(listed);
 	struct below below = {model, w->top};
-	struct clone_refs *before;
+	struct clone_refs *refs = NULL;
 	size_t n = 0;
 
-	mutex_lock(&model->lock);
-	before = w->shown;
-	w->shown = clone_refs_ref(refs);
-	mutex_unlock(&model->lock);
-	if (before && before != refs) {
-		n = tell_names(model, w, before, refs, said);
-	} else if (!before && node_book(model->nodes, w->top, false)) {
-		/* The last watch ended, and its list with it, but the kernel
-		 * may have listings of that time: all of them are outdated. */
-		model_changed_inode(model, w->top, true);
-		node_each(model->nodes, &provider_refs, outdated, &below);
+	if (clone_known_refs(w->clone, &refs) == 0 && before != refs) {
+		if (before) {
+			n = tell_refs(model, w, before, refs, said);
+		} else if (node_book(model->nodes, w->top, false)) {
+			/* The last watch ended, and its list with it, but the
+			 * kernel may have listings of that time: all of them
+			 * are outdated. */
+			model_changed_inode(model, w->top, true);
+			node_each(model->nodes, &provider_refs, outdated,
+				  &below);
+		}
+		listed_tell_keep(listed, clone_refs_ref(refs), refs_free);
 	}
-	clone_refs_unref(before);
+	listed_tell_end(listed);
+	clone_refs_unref(refs);
 	return n;
 }
 
@@ -230,24 +279,23 @@ static int ask(struct ctx *ctx, struct model *model, struct refs_watch *w,
 	return r;
 }
 
+/* The list for a reader. quiet_ms: nobody else has looked for so long. */
 static int ensure(struct ctx *ctx, struct model *model, struct refs_watch *w,
-		  struct clone_refs **ret_refs)
+		  int64_t quiet_ms, struct clone_refs **ret_refs)
 {
-	int64_t now = clock_mono_ms(), old;
-	int64_t heard = atomic_exchange(&w->heard_ms, now);
+	struct listed *listed = node_listed(model->nodes, w->top, true);
 	struct clone_refs *refs = NULL;
-	bool shown;
+	bool told = listed_told(listed);
+	bool asks = !told || quiet_ms >= FOREVER_MS;
+	int64_t old;
 	int r;
 
 	/* The background asks more and more rarely for names that nobody looks
 	 * at. From now on it asks once per ttl again. */
 	if (atomic_exchange(&w->n_quiet, 0) > 0)
 		refresh_watch(model->refresh, w->top, &refs_watching);
-	mutex_lock(&model->lock);
-	shown = w->shown;
-	mutex_unlock(&model->lock);
 	r = clone_known_refs(w->clone, &refs);
-	if (r == 0 && (!shown || now - heard >= FOREVER_MS)) {
+	if (r == 0 && asks) {
 		clone_refs_unref(steal(&refs));
 		old = ctx_narrow(ctx, CHECKOUT_WAIT_MS);
 		r = ask(ctx, model, w, model->config.ttl_ms, &refs);
@@ -261,25 +309,27 @@ static int ensure(struct ctx *ctx, struct model *model, struct refs_watch *w,
 	} else if (r < 0) {
 		r = ask(ctx, model, w, model->config.ttl_ms, &refs);
 	}
-	if (r < 0)
-		return r;
-	if (!shown || now - heard >= FOREVER_MS) {
-		show(model, w, refs, NULL);
+	if (r == 0 && listed_told(listed) != refs)
+		show(model, w, NULL);
+	/* Also if this look was cancelled: heard_ms is renewed, so the next
+	 * look will not ask, and without the watch nobody would. */
+	if (asks && (r == 0 || told))
 		refresh_watch(model->refresh, w->top, &refs_watching);
-	}
-	*ret_refs = refs;
-	return 0;
+	if (r == 0)
+		*ret_refs = refs;
+	return r;
 }
 
 int refs_ensure(struct ctx *ctx, struct model *model, struct node *top,
 		enum clone_ref_kind kind, struct clone_refs **ret_refs)
 {
 	struct refs_watch *w = NULL;
-	int r = watch_get(model, top, kind, &w);
+	int64_t quiet_ms = 0;
+	int r = watch_look(model, top, kind, &w, &quiet_ms);
 
 	if (r < 0)
 		return r;
-	r = ensure(ctx, model, w, ret_refs);
+	r = ensure(ctx, model, w, quiet_ms, ret_refs);
 	watch_free(model, w);
 	return r;
 }
@@ -322,7 +372,7 @@ int refs_check(struct ctx *ctx, struct model *model, struct node *top,
 		max_age_ms = refresh_age_ms(model, n_quiet);
 	r = ask(ctx, model, w, max_age_ms, &refs);
 	if (r >= 0) {
-		n = show(model, w, refs, said);
+		n = show(model, w, said);
 		if (said)
 			buf_printf(said, "%s: %zu, %zu changed\n", top->name,
 				   refs->n_names[w->kind], n);
@@ -342,22 +392,31 @@ static void watch_expire(struct model *model, struct node *top)
 	}
 }
 
-/* Ends the watch of a directory; NULL: all watches. */
-static void forget(struct model *model, struct node *top)
+/* Ends the watch, unless a program has looked since watch_due_ms said that
+ * nobody does. */
+static bool watch_end(struct model *model, struct node *top)
 {
-	struct refs_watch *w, *next, *gone = NULL;
+	bool linked = node_is_linked(model->nodes, top), looked = false;
+	struct listed *listed = node_listed(model->nodes, top, true);
+	struct refs_watch *w;
 
 	mutex_lock(&model->lock);
-	LL_FOREACH_SAFE (model->refs_watches, w, next) {
-		if (top && w->top != top)
-			continue;
+	LL_SEARCH_SCALAR(model->refs_watches, w, top, top);
+	looked = w && linked &&
+		 clock_mono_ms() - atomic_load(&w->heard_ms) < FOREVER_MS;
+	if (w && !looked)
 		LL_DELETE(model->refs_watches, w);
-		LL_PREPEND(gone, w);
-	}
 	mutex_unlock(&model->lock);
-	LL_FOREACH_SAFE (gone, w, next) {
-		watch_free(model, w);
-	}
+	if (looked)
+		return false;
+	/* A repository can have a hundred thousand refs: who is not told of
+	 * them needs no list. A program that looks from now on is a watch of
+	 * its own, and shows a list anew. */
+	listed_tell_begin(listed);
+	listed_tell_keep(listed, NULL, NULL);
+	listed_tell_end(listed);
+	watch_free(model, w);
+	return true;
 }
 
 static int watch_check(struct ctx *ctx, struct model *model, struct node *top,
@@ -370,10 +429,14 @@ static const struct refresh_watching refs_watching = {
 	.due_ms = watch_due_ms,
 	.ask = watch_check,
 	.expire = watch_expire,
-	.end = forget,
+	.end = watch_end,
 };
 
 void refs_end(struct model *model)
 {
-	forget(model, NULL);
+	struct refs_watch *w, *next;
+
+	LL_FOREACH_SAFE (model->refs_watches, w, next)
+		watch_free(model, w);
+	model->refs_watches = NULL;
 }

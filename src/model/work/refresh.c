@@ -232,6 +232,7 @@ static int64_t due_ms(struct refresh *refresh, const struct watched *w)
 static void unwatch(struct refresh *refresh, const struct watched *what)
 {
 	struct watched *w;
+	bool ended;
 
 	mutex_lock(&refresh->lock);
 	LL_SEARCH_SCALAR(refresh->watched, w, node, what->node);
@@ -246,13 +247,14 @@ static void unwatch(struct refresh *refresh, const struct watched *what)
 	 * 2. A program looks: refresh_watch finds the directory on the list,
 	 *    and adds nothing.
 	 * 3. This thread takes the directory off the list: a program looks, and
-	 *    nobody would ask again. So it is asked once more, now that it is
-	 *    off the list.
+	 *    nobody would ask again.
+	 * So it is decided now, when the directory is off the list: a look from
+	 * here on adds it.
 	 */
-	if (due_ms(refresh, what) != INT64_MAX)
+	ended = what->how->end ? what->how->end(refresh->model, what->node)
+			       : due_ms(refresh, what) == INT64_MAX;
+	if (!ended)
 		refresh_watch(refresh, what->node, what->how);
-	else if (what->how->end)
-		what->how->end(refresh->model, what->node);
 }
 
 static void check_watched(struct refresh *refresh, const struct watched *w)

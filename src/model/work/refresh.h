@@ -44,9 +44,10 @@ struct refresh_watching {
 	int (*ask)(struct ctx *, struct model *, struct node *,
 		   int64_t max_age_ms);
 	void (*expire)(struct model *, struct node *); /* the machine slept */
-	/* Nobody looked for an hour: the directory is no longer watched. May be
-	 * NULL. */
-	void (*end)(struct model *, struct node *);
+	/* due_ms said that nobody looks, and the directory is off the worker's
+	 * list: what is kept for it goes. False: a program has looked since
+	 * then, the directory is watched again. NULL: due_ms is asked again. */
+	bool (*end)(struct model *, struct node *);
 };
 /* Begins to watch a directory; the worker holds a reference on the node until
  * due_ms says INT64_MAX. */
