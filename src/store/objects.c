@@ -4,9 +4,8 @@
  */
 #include "objects_private.h"
 
+#include "store/flight.h"
 #include "store/tree_list.h"
-
-#include "base/map.h"
 
 #include <git2.h>
 
@@ -126,43 +125,6 @@ static int read_raw(struct ctx *ctx, struct objects *o, const struct oid *oid,
 	return 0;
 }
 
-static bool is_being_read(const struct objects *o, const struct oid *oid)
-{
-	const struct objects_reading *other;
-
-	DL_FOREACH (o->reading, other)
-		if (oid_equal(&other->oid, oid))
-			return true;
-	return false;
-}
-
-/* Only one reads what is kept; the others wait and find it. 0 or -EINTR. */
-static int reading_begin(struct ctx *ctx, struct objects *o,
-			 struct objects_reading *reading)
-{
-	struct ctx_waiting waiting;
-	bool busy;
-
-	ctx_waiting_begin(ctx, &waiting, &o->lock, &o->read_done);
-	mutex_lock(&o->lock);
-	while ((busy = is_being_read(o, &reading->oid)) &&
-	       !ctx_is_cancelled(ctx))
-		cond_wait(&o->read_done, &o->lock);
-	if (!busy)
-		DL_APPEND(o->reading, reading);
-	mutex_unlock(&o->lock);
-	ctx_waiting_end(ctx, &waiting);
-	return busy ? -EINTR : 0;
-}
-
-static void reading_end(struct objects *o, struct objects_reading *reading)
-{
-	mutex_lock(&o->lock);
-	DL_DELETE(o->reading, reading);
-	cond_broadcast(&o->read_done);
-	mutex_unlock(&o->lock);
-}
-
 static struct tree_list *kept_tree(struct objects *o, const struct oid *oid)
 {
 	struct tree_list *l = objects_keep_get(KEPT_TREES, o, oid);
@@ -206,22 +168,24 @@ static int parse_tree(struct ctx *ctx, struct objects *o, const struct oid *oid,
 int objects_read_tree(struct ctx *ctx, struct objects *o, const struct oid *oid,
 		      struct tree_list **ret_list)
 {
-	struct objects_reading reading = {.oid = *oid};
 	struct tree_list *l = kept_tree(o, oid);
+	void *value = NULL;
 	int r = 0;
 
 	if (!l) {
-		r = reading_begin(ctx, o, &reading);
-		if (r < 0)
-			return r;
-		l = kept_tree(o, oid);
-		if (!l)
-			r = parse_tree(ctx, o, oid, &l);
-		reading_end(o, &reading);
+		r = objects_keep_join(ctx, KEPT_TREES, o, oid, &value);
+		l = value;
 	}
-	if (r == 0)
-		*ret_list = l;
-	return r;
+	if (r == FLIGHT_LEAD && !l) {
+		/* Perhaps it was read between the look and the join. */
+		l = kept_tree(o, oid);
+		r = l ? 0 : parse_tree(ctx, o, oid, &l);
+		objects_keep_land(KEPT_TREES, o, oid, r, l);
+	}
+	if (r < 0)
+		return r;
+	*ret_list = l;
+	return 0;
 }
 
 /* git takes an id in capital letters too, in the bytes of a commit. */
@@ -341,21 +305,23 @@ static int read_kept_blob(struct ctx *ctx, struct objects *o,
 			  const struct oid *oid, uint64_t max,
 			  struct blob **ret_blob)
 {
-	struct objects_reading reading = {.oid = *oid};
-	struct blob *b;
-	int r;
+	void *value = NULL;
+	struct blob *b = NULL;
+	int r = objects_keep_join(ctx, KEPT_BLOBS, o, oid, &value);
 
-	r = reading_begin(ctx, o, &reading);
 	if (r < 0)
 		return r;
+	if (r == FLIGHT_LANDED) {
+		*ret_blob = value;
+		return 0;
+	}
 	b = objects_keep_get(KEPT_BLOBS, o, oid);
-	if (!b)
-		r = read_blob(ctx, o, oid, max, &b);
+	r = b ? 0 : read_blob(ctx, o, oid, max, &b);
 	if (r == 0) {
 		objects_keep_put(KEPT_BLOBS, o, oid, b, blob_len(b));
 		*ret_blob = b;
 	}
-	reading_end(o, &reading);
+	objects_keep_land(KEPT_BLOBS, o, oid, r, b);
 	return r;
 }
 

@@ -489,8 +489,10 @@ int objects_check_pack_locked(struct objects *o, const char *name)
 	return r;
 }
 
-/* Waits for the check that is under way. False when it is none for us: it left
- * marks of commits that are not whole, or was broken off. */
+/* Waits for the check that is under way. False when that one is not enough: it
+ * does not look at marks and the caller needs that, or it was broken off. Not a
+ * store/flight, because a check that is not enough must be waited for all the
+ * same: two at a time would read all packs twice. */
 static bool join_check(struct ctx *ctx, struct objects *o, bool missing,
 		       int *ret_result) requires_lock(o->lock)
 {
@@ -498,7 +500,7 @@ static bool join_check(struct ctx *ctx, struct objects *o, bool missing,
 	unsigned n = o->n_checks;
 
 	while (o->checking && o->n_checks == n && !ctx_is_cancelled(ctx))
-		cond_wait(&o->read_done, &o->lock);
+		cond_wait(&o->checked, &o->lock);
 	*ret_result = ctx_is_cancelled(ctx) ? -EINTR : o->check_result;
 	return ctx_is_cancelled(ctx) || (enough && *ret_result != -EINTR);
 }
@@ -509,7 +511,7 @@ static int check_once(struct ctx *ctx, struct objects *o, bool missing)
 	bool joined = false;
 	int r = 0;
 
-	ctx_waiting_begin(ctx, &waiting, &o->lock, &o->read_done);
+	ctx_waiting_begin(ctx, &waiting, &o->lock, &o->checked);
 	mutex_lock(&o->lock);
 	while (o->checking && !joined)
 		joined = join_check(ctx, o, missing, &r);
@@ -526,7 +528,7 @@ static int check_once(struct ctx *ctx, struct objects *o, bool missing)
 	o->checking = false;
 	o->n_checks++;
 	o->check_result = r;
-	cond_broadcast(&o->read_done);
+	cond_broadcast(&o->checked);
 	mutex_unlock(&o->lock);
 	return r;
 }

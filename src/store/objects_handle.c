@@ -373,7 +373,7 @@ int objects_open(const char *path, struct objects **ret_objects)
 	mutex_init(&o->lock);
 	cond_init(&o->freed);
 	cond_init(&o->tmp_moved);
-	cond_init(&o->read_done);
+	cond_init(&o->checked);
 	if (r == 0)
 		r = file_absolute(path, &o->path);
 	if (r == 0)
@@ -398,9 +398,9 @@ struct objects *objects_close(struct objects *o)
 	objects_warm_forget(o);
 	objects_keep_forget(o);
 	objects_close_idle(o);
-	check(o->n_handles == 0 && !o->reading);
+	check(o->n_handles == 0);
 	objects_tmp_close(o);
-	cond_done(&o->read_done);
+	cond_done(&o->checked);
 	cond_done(&o->tmp_moved);
 	cond_done(&o->freed);
 	mutex_done(&o->lock);

@@ -7,12 +7,18 @@
  * it is: otherwise each name that is looked up in a directory of 100,000 would
  * have all of them inflated and parsed again. What nobody used for a minute
  * goes from there.
+ *
+ * What is kept is read by one thread for all who want it at the time: a tree of
+ * 100,000 names takes a second to inflate and to parse.
  */
 #include "objects_private.h"
 
+#include "store/flight.h"
 #include "store/tree_list.h"
 
 #include "base/lru.h"
+
+#include <inttypes.h>
 
 #define LARGE_TREE_MS (60 * 1000)
 #define ENTRY_BYTES 128 /* what each takes beside its value, about */
@@ -23,6 +29,7 @@ struct kept_key {
 };
 
 static struct lru keepers[N_KEPT];
+static struct flight *reads[N_KEPT];
 
 static const size_t most[N_KEPT] = {
 	[KEPT_TREES] = 2 * MIB,
@@ -52,12 +59,20 @@ static void unref_blob(void *value)
 
 static const struct lru_values trees = {.ref = ref_tree, .unref = unref_tree};
 static const struct lru_values blobs = {.ref = ref_blob, .unref = unref_blob};
+static const struct flight_values read_trees = {ref_tree, unref_tree};
+static const struct flight_values read_blobs = {ref_blob, unref_blob};
 
 void objects_keep_init(void)
 {
-	for (size_t i = 0; i < N_KEPT; i++)
-		lru_init(&keepers[i], most[i],
-			 i == KEPT_BLOBS ? &blobs : &trees);
+	for (size_t i = 0; i < N_KEPT; i++) {
+		bool is_blob = i == KEPT_BLOBS;
+
+		lru_init(&keepers[i], most[i], is_blob ? &blobs : &trees);
+		reads[i] = flight_new_with(&(struct flight_config){
+			.values = is_blob ? &read_blobs : &read_trees,
+			.local = true,
+		});
+	}
 }
 
 static struct kept_key key_of(const struct objects *o, const struct oid *oid)
@@ -86,6 +101,40 @@ void objects_keep_put(enum objects_kept what, const struct objects *o,
 	if (what != KEPT_LARGE_TREES && size > most[what] / 2)
 		return;
 	lru_put(&keepers[what], &key, sizeof(key), value, size + ENTRY_BYTES);
+}
+
+/* A store's number and 40 digits. */
+#define READ_KEY 64
+
+static const char *read_key(char key[READ_KEY], const struct objects *o,
+			    const struct oid *oid)
+{
+	char hex[41];
+
+	snprintf(key, READ_KEY, "%" PRIx64 " %s", o->id, oid_hex(oid, hex));
+	return key;
+}
+
+int objects_keep_join(struct ctx *ctx, enum objects_kept what,
+		      const struct objects *o, const struct oid *oid,
+		      void **ret_value)
+{
+	char key[READ_KEY];
+
+	return flight_join_value(ctx, reads[what], read_key(key, o, oid),
+				 ret_value);
+}
+
+void objects_keep_land(enum objects_kept what, const struct objects *o,
+		       const struct oid *oid, int r, void *value)
+{
+	char key[READ_KEY];
+
+	flight_land_as(reads[what], read_key(key, o, oid),
+		       &(struct flight_landing){
+			       .result = r,
+			       .value = r < 0 ? NULL : value,
+		       });
 }
 
 void objects_keep_forget(const struct objects *o)

@@ -38,13 +38,6 @@ struct objects_index {
 	struct timespec mtime;
 };
 
-/* A tree or a blob that somebody is reading: others who want the same one
- * wait. */
-struct objects_reading {
-	struct oid oid;
-	struct objects_reading *prev, *next;
-};
-
 struct objects {
 	char *path;
 	uint64_t id; /* of this object, never used again in this process */
@@ -54,7 +47,7 @@ struct objects {
 
 	struct cond tmp_moved;
 
-	struct cond read_done; /* or checked */
+	struct cond checked;
 
 	/* Under the lock of those that are warm (objects_warm.c). */
 	bool warm, cooling;
@@ -74,7 +67,6 @@ struct objects {
 	unsigned n_tmp_users;
 	bool tmp_moving; /* somebody makes or removes it */
 	unsigned n_tmp;  /* names given in tmp */
-	struct objects_reading *reading;
 	bool checking;
 	bool check_missing;            /* and the marks of commits */
 	unsigned n_checks;             /* that ended */
@@ -198,5 +190,13 @@ void *objects_keep_get(enum objects_kept, const struct objects *,
 void objects_keep_put(enum objects_kept, const struct objects *,
 		      const struct oid *, void *value, size_t size);
 void objects_keep_forget(const struct objects *); /* all of this store */
+/* Of all who want the same thing one reads it. FLIGHT_LEAD: this caller, who
+ * looks once more with get, and ends with land; FLIGHT_LANDED, with a reference
+ * to what the reader got; how the reader failed; -EINTR. Trees, large or not,
+ * are KEPT_TREES here. */
+int objects_keep_join(struct ctx *, enum objects_kept, const struct objects *,
+		      const struct oid *, void **ret_value);
+void objects_keep_land(enum objects_kept, const struct objects *,
+		       const struct oid *, int r, void *value);
 
 #endif
