@@ -9,13 +9,13 @@
  */
 #include "objects_private.h"
 
+#include "store/flight.h"
 #include "store/pack_read.h"
 #include "store/say.h"
 
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/file.h"
-#include "base/map.h"
 #include "base/own.h"
 
 #include <dirent.h>
@@ -48,22 +48,15 @@ void objects_keep_big(uint64_t n)
 	atomic_store(&bytes_most_kept, n);
 }
 
-/* One file that somebody looks at or makes; who else wants it waits. */
-struct work {
-	unsigned n_users;
-	bool done;
-	int result; /* when it is done; -EINTR: it was broken off */
-	struct work *prev, *next;
-	char path[];
-};
+/* By path: of all who want a file one looks at it, or makes it. */
+static struct flight *making;
 
-/* One writer for the process: the bound is the disk's and the processor's
- * time. */
+/* One writer for the process: the bound is the disk's and the processor's time.
+ * Not a store/flight, because those who wait here want different files. */
 static struct {
 	struct mutex lock;
 	struct cond changed;
-	struct work *works; /* under lock: that are not done */
-	bool writing;       /* under lock */
+	bool writing; /* under lock */
 } desk;
 
 static atomic_uint_fast64_t n_hashed;
@@ -77,70 +70,7 @@ void objects_big_init(void)
 {
 	mutex_init(&desk.lock);
 	cond_init(&desk.changed);
-}
-
-static struct work *find_work(const char *path) requires_lock(desk.lock)
-{
-	struct work *w;
-
-	DL_FOREACH (desk.works, w)
-		if (strcmp(w->path, path) == 0)
-			return w;
-	return NULL;
-}
-
-static struct work *begin_work(const char *path) requires_lock(desk.lock)
-{
-	size_t n = strlen(path) + 1;
-	struct work *w = xcalloc(1, sizeof(*w) + n);
-
-	memcpy(w->path, path, n);
-	w->n_users = 1;
-	DL_APPEND(desk.works, w);
-	return w;
-}
-
-static void drop_work(struct work *w) requires_lock(desk.lock)
-{
-	if (--w->n_users == 0)
-		free(w);
-}
-
-/* 1: it is ours, until end_work. 0: somebody's ended, so it is there now; or
- * he left, and somebody else has to do it: look again. -EINTR; or how his
- * failed. */
-static int join_work(struct ctx *ctx, const char *path, struct work **ret_work)
-{
-	struct ctx_waiting waiting;
-	struct work *w;
-	int r = 1;
-
-	ctx_waiting_begin(ctx, &waiting, &desk.lock, &desk.changed);
-	mutex_lock(&desk.lock);
-	w = find_work(path);
-	if (w) {
-		w->n_users++;
-		while (!w->done && !ctx_is_cancelled(ctx))
-			cond_wait(&desk.changed, &desk.lock);
-		r = !w->done ? -EINTR : w->result == -EINTR ? 0 : w->result;
-		drop_work(w);
-	} else {
-		*ret_work = begin_work(path);
-	}
-	mutex_unlock(&desk.lock);
-	ctx_waiting_end(ctx, &waiting);
-	return r;
-}
-
-static void end_work(struct work *w, int result)
-{
-	mutex_lock(&desk.lock);
-	DL_DELETE(desk.works, w);
-	w->done = true;
-	w->result = result;
-	drop_work(w);
-	cond_broadcast(&desk.changed);
-	mutex_unlock(&desk.lock);
+	making = flight_new_with(&(struct flight_config){.local = true});
 }
 
 /* 0 or -EINTR. */
@@ -425,7 +355,7 @@ static void prune(const struct objects *o)
 		closedir(d);
 }
 
-/* It is ours to look at, or to make. */
+/* By the one who leads: looks at the file, or makes it. */
 static int look_or_write(struct ctx *ctx, struct objects *o,
 			 const struct oid *oid, uint64_t size, const char *path,
 			 int *ret_fd)
@@ -459,18 +389,14 @@ int objects_blob_file(struct ctx *ctx, struct objects *o, const struct oid *oid,
 	if (r < 0)
 		return r;
 	path = xasprintf("%s/big/%s", o->path, oid_hex(oid, hex));
-	for (;;) {
-		struct work *work = NULL;
-
+	do {
 		if (open_existing(ctx, path, NULL, size, ret_fd) == 0)
 			return 0;
-		r = join_work(ctx, path, &work);
-		if (r < 0)
-			return r;
-		if (r == 0)
-			continue;
-		r = look_or_write(ctx, o, oid, size, path, ret_fd);
-		end_work(work, r);
+		r = flight_join(ctx, making, path);
+	} while (r == FLIGHT_LANDED);
+	if (r != FLIGHT_LEAD)
 		return r;
-	}
+	r = look_or_write(ctx, o, oid, size, path, ret_fd);
+	flight_land(making, path, r, NULL);
+	return r;
 }
