@@ -1,5 +1,6 @@
 /*
- * base/mem: growable bytes with a maximum.
+ * base/mem: growable bytes with a maximum (buf), bytes that readers share
+ * (blob).
  *
  * Must never know who uses them.
  */

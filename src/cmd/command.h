@@ -23,9 +23,9 @@ struct command_line {
 };
 typedef enum command_exit command_run(const struct command_line *);
 
-command_run command_mount;
-command_run command_status;
-command_run command_umount;
+command_run mount_command;
+command_run status_command;
+command_run umount_command;
 
 /* "bitbucketfs: <sentence>" to stderr, with secrets taken out. */
 void command_say(const char *fmt, ...) printf_like(1, 2);

@@ -69,8 +69,8 @@ static const struct command {
 	command_run *run;
 	bool mounts; /* takes -f, -d, -o */
 } commands[] = {
-	{"mount", command_mount, true},      {"status", command_status, false},
-	{"umount", command_umount, false},   {"help", command_help, false},
+	{"mount", mount_command, true},      {"status", status_command, false},
+	{"umount", umount_command, false},   {"help", command_help, false},
 	{"version", command_version, false},
 };
 
@@ -250,7 +250,7 @@ static enum command_exit run_helper(struct parse *parse)
 	if (r || parse->fake)
 		return (enum command_exit)r;
 	parse->line.named = true;
-	return command_mount(&parse->line);
+	return mount_command(&parse->line);
 }
 
 int main(int argc, char **argv)
@@ -282,12 +282,12 @@ int main(int argc, char **argv)
 		if (!command->mounts && parse.has_mount_options)
 			return (int)command_usage("%s takes no -f, -d or -o",
 						  command->name);
-		if (parse.line.lazy && command->run != command_umount)
+		if (parse.line.lazy && command->run != umount_command)
 			return (int)command_usage("%s takes no --lazy",
 						  command->name);
 		return (int)command->run(&parse.line);
 	}
 	if (parse.line.lazy)
 		return (int)command_usage("only umount takes --lazy");
-	return (int)command_mount(&parse.line);
+	return (int)mount_command(&parse.line);
 }

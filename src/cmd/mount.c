@@ -473,7 +473,7 @@ static int run(struct program *p, const struct command_line *line)
 	return r;
 }
 
-enum command_exit command_mount(const struct command_line *line)
+enum command_exit mount_command(const struct command_line *line)
 {
 	struct program program = {.lifeline = -1, .ready_fd = -1};
 	enum command_exit end;

@@ -8,7 +8,7 @@
 
 #define STATUS_MAX MIB
 
-enum command_exit command_status(const struct command_line *line)
+enum command_exit status_command(const struct command_line *line)
 {
 	cleanup(buf_done) struct buf text = BUF_INIT(STATUS_MAX);
 	cleanup(free) char *path = NULL;

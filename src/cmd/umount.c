@@ -94,7 +94,7 @@ static enum command_exit take_away(const struct preflight_place *place,
 	return COMMAND_OK;
 }
 
-enum command_exit command_umount(const struct command_line *line)
+enum command_exit umount_command(const struct command_line *line)
 {
 	cleanup(preflight_place_done) struct preflight_place place = {0};
 	cleanup(free) char *path = NULL;

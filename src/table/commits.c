@@ -11,7 +11,7 @@
 
 /* ---- shared with pull requests ---- */
 
-const struct resource_column resource_change_columns[] = {
+const struct resource_column commits_change_columns[] = {
 	{"status", "status", NULL},         {"added", "lines_added", NULL},
 	{"removed", "lines_removed", NULL}, {"old", "old.path", NULL},
 	{"new", "new.path", NULL},          {NULL, NULL, NULL},
@@ -27,7 +27,7 @@ static void comment_state(const struct json *item, struct buf *out)
 		buf_puts(out, "resolved");
 }
 
-const struct resource_column resource_comment_columns[] = {
+const struct resource_column commits_comment_columns[] = {
 	{"id", "id", NULL},
 	{"author", PERSON("user"), NULL},
 	{"created", "created_on", NULL},
@@ -40,12 +40,12 @@ const struct resource_column resource_comment_columns[] = {
 	{NULL, NULL, NULL},
 };
 
-const struct resource_file resource_comment_files[] = {
-	{"thread.md", resource_thread, NULL, NULL},
+const struct resource_file commits_comment_files[] = {
+	{"thread.md", conversation_render, NULL, NULL},
 	{NULL, NULL, NULL, NULL},
 };
 
-const struct resource_column resource_status_columns[] = {
+const struct resource_column commits_status_columns[] = {
 	{"key", "key", NULL},
 	{"state", "state", NULL},
 	{"name", "name", NULL},
@@ -63,20 +63,20 @@ static void jira(const struct json *item, struct buf *out)
 {
 	static const char *const paths[] = {"message", "summary.raw", NULL};
 
-	resource_jira(item, paths, out);
+	values_jira(item, paths, out);
 }
 
 static void title(const struct json *item, struct buf *out)
 {
-	resource_first_line(item, "message|summary.raw", out);
+	values_first_line(item, "message|summary.raw", out);
 }
 
 static void parents(const struct json *item, struct buf *out)
 {
-	resource_people(json_at(item, "parents"), "hash", NULL, out);
+	values_people(json_at(item, "parents"), "hash", NULL, out);
 }
 
-const struct resource_column resource_commit_columns[] = {
+const struct resource_column commits_columns[] = {
 	{"hash", "hash", NULL},
 	{"date", "date", NULL},
 	{"author", PERSON("author.user") "|author.raw", NULL},
@@ -182,7 +182,7 @@ static const struct resource below[] = {
 		.endpoint = REPOSITORY "/diffstat/{1}?pagelen=500",
 		.ttl_s = FOREVER_S,
 		.is_computed = true,
-		.columns = resource_change_columns,
+		.columns = commits_change_columns,
 		.rows = diff,
 	},
 	{
@@ -191,8 +191,8 @@ static const struct resource below[] = {
 		.endpoint = COMMIT "/comments?pagelen=100",
 		.id = "id",
 		.ttl_s = 10 * MINUTE_S,
-		.columns = resource_comment_columns,
-		.files = resource_comment_files,
+		.columns = commits_comment_columns,
+		.files = commits_comment_files,
 	},
 	/* Indexes alone: links to the pull requests would lead back here from
 	 * their commits/, and a program that follows links would walk for ever.
@@ -205,7 +205,7 @@ static const struct resource below[] = {
 		.id = "id",
 		.ttl_s = 10 * MINUTE_S,
 		.is_unlisted = true,
-		.columns = resource_pullrequest_columns,
+		.columns = pullrequest_columns,
 	},
 	{
 		.name = "reports",
@@ -221,7 +221,7 @@ static const struct resource below[] = {
 		.endpoint = COMMIT "/statuses?pagelen=100",
 		.id = "links.self.href",
 		.ttl_s = 2 * MINUTE_S,
-		.columns = resource_status_columns,
+		.columns = commits_status_columns,
 	},
 	RESOURCE_TREE_ROW,
 	{0},
@@ -236,7 +236,7 @@ static bool is_final(const struct json *item)
 	return hash && text_is_oid(hash);
 }
 
-const struct resource_items resource_commit_items = {
+const struct resource_items commits_items = {
 	.name_path = "hash",
 	.id_path = "hash",
 	.time_path = "date",

@@ -10,7 +10,7 @@
 
 /* ---- deployments ---- */
 
-const struct resource_column resource_deployment_columns[] = {
+const struct resource_column deployments_columns[] = {
 	{"number", "number", NULL},
 	{"state", "state.name", NULL},
 	{"status", "state.status.name", NULL},
@@ -26,7 +26,7 @@ const struct resource_column resource_deployment_columns[] = {
 
 static const struct resource_file deployment_files[] = {
 	{"deployment.json", resource_json, NULL, NULL},
-	{"info", resource_info, NULL, resource_deployment_columns},
+	{"info", resource_info, NULL, deployments_columns},
 	{NULL, NULL, NULL, NULL},
 };
 
@@ -45,7 +45,7 @@ static bool is_over(const struct json *item)
 	return state && !strcmp(state, "COMPLETED");
 }
 
-const struct resource_items resource_deployment_items = {
+const struct resource_items deployments_items = {
 	.name_path = "uuid",
 	.id_path = "uuid",
 	.time_path = "last_update_time|state.completed_on|state.started_on|"
@@ -58,7 +58,7 @@ const struct resource_items resource_deployment_items = {
 
 /* ---- environments ---- */
 
-const struct resource_column resource_environment_columns[] = {
+const struct resource_column deployments_environment_columns[] = {
 	{"name", "name", NULL},
 	{"type", "environment_type.name|category.name", NULL},
 	{"rank", "rank", NULL},
@@ -71,7 +71,7 @@ const struct resource_column resource_environment_columns[] = {
 
 static const struct resource_file environment_files[] = {
 	{"environment.json", resource_json, NULL, NULL},
-	{"info", resource_info, NULL, resource_environment_columns},
+	{"info", resource_info, NULL, deployments_environment_columns},
 	{NULL, NULL, NULL, NULL},
 };
 
@@ -79,11 +79,11 @@ static const struct resource environment_rows[] = {
 	NUMBERED_LIST("variables",
 		      REPOSITORY
 		      "/deployments_config/environments/{1}/variables",
-		      "uuid", 30 * MINUTE_S, resource_variable, UNLISTED),
+		      "uuid", 30 * MINUTE_S, shared_variable, UNLISTED),
 	{0},
 };
 
-const struct resource_items resource_environment_items = {
+const struct resource_items deployments_environment_items = {
 	.name_path = "name|slug|uuid",
 	.id_path = "uuid",
 	.files = environment_files,
@@ -98,7 +98,7 @@ static const struct resource_column config_info[] = {
 	{NULL, NULL, NULL},
 };
 
-const struct resource_file resource_pipelines_settings[] = {
+const struct resource_file deployments_pipelines_settings[] = {
 	{"info", resource_info, NULL, config_info},
 	{"pipelines-config.json", resource_json, NULL, NULL},
 	{NULL, NULL, NULL, NULL},
@@ -191,11 +191,11 @@ static const struct resource ssh_rows[] = {
 	{0},
 };
 
-const struct resource resource_pipelines_settings_rows[] = {
+const struct resource deployments_pipelines_settings_rows[] = {
 	NUMBERED_LIST("caches", CONFIG_2 "/caches", "uuid", 10 * MINUTE_S,
 		      cache_columns, UNLISTED),
 	NUMBERED_LIST("runners", CONFIG_2 "/runners", "uuid", 2 * MINUTE_S,
-		      resource_runner, UNLISTED),
+		      shared_runner, UNLISTED),
 	{
 		.name = "schedules",
 		.kind = RESOURCE_COLLECTION,
@@ -213,6 +213,6 @@ const struct resource resource_pipelines_settings_rows[] = {
 		.rows = ssh_rows,
 	},
 	NUMBERED_LIST("variables", CONFIG "/variables", "uuid", 30 * MINUTE_S,
-		      resource_variable, UNLISTED),
+		      shared_variable, UNLISTED),
 	{0},
 };

@@ -4,7 +4,7 @@
  */
 #include "table/rows.h"
 
-const struct resource_column resource_download_columns[] = {
+const struct resource_column downloads_columns[] = {
 	{"name", "name", NULL},          {"size", "size", NULL},
 	{"created", "created_on", NULL}, {"downloads", "downloads", NULL},
 	{"user", PERSON("user"), NULL},  {NULL, NULL, NULL},
@@ -23,7 +23,7 @@ static void content(const struct json *item, struct buf *out)
 	resource_tsv_line(columns, item, out);
 }
 
-const struct resource_items resource_download_items = {
+const struct resource_items downloads_items = {
 	.name_path = "name",
 	.id_path = "name",
 	.time_path = "created_on",

@@ -6,7 +6,7 @@
 
 #define ISSUE REPOSITORY "/issues/{1}"
 
-const struct resource_column resource_issue_columns[] = {
+const struct resource_column issues_columns[] = {
 	{"id", "id", NULL},
 	{"state", "state", NULL},
 	{"kind", "kind", NULL},
@@ -22,7 +22,7 @@ const struct resource_column resource_issue_columns[] = {
 
 static const struct resource_file files[] = {
 	{"content.md", resource_text, "content.raw", NULL},
-	{"info", resource_info, NULL, resource_issue_columns},
+	{"info", resource_info, NULL, issues_columns},
 	{"issue.json", resource_json, NULL, NULL},
 	{"title", resource_text, "title", NULL},
 	{NULL, NULL, NULL, NULL},
@@ -35,18 +35,18 @@ static const struct resource rows[] = {
 		.endpoint = ISSUE "/comments?pagelen=100",
 		.id = "id",
 		.ttl_s = 5 * MINUTE_S,
-		.columns = resource_comment_columns,
-		.files = resource_comment_files,
+		.columns = commits_comment_columns,
+		.files = commits_comment_files,
 	},
 	{0},
 };
 
-const struct resource_items resource_issue_items = {
+const struct resource_items issues_items = {
 	.name_path = "id",
 	.id_path = "id",
 	.time_path = "updated_on|created_on",
 	.endpoint = ISSUE,
-	.is_name = resource_is_number,
+	.is_name = values_is_number,
 	.files = files,
 	.rows = rows,
 };

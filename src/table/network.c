@@ -13,7 +13,7 @@ static const struct resource_column fork_columns[] = {
 	{NULL, NULL, NULL},
 };
 
-const struct resource resource_network_rows[] = {
+const struct resource network_rows[] = {
 	{
 		.name = "forks",
 		.kind = RESOURCE_COLLECTION,
@@ -22,6 +22,6 @@ const struct resource resource_network_rows[] = {
 		.columns = fork_columns,
 	},
 	LIST("watchers", REPOSITORY "/watchers", "uuid", 1 * HOUR_S,
-	     resource_person),
+	     shared_person),
 	{0},
 };

@@ -22,7 +22,7 @@ static bool has_ended(const struct json *item)
 /* The result; of a run that has not ended, its stage. */
 #define RESULT "state.result.name|state.stage.name"
 
-const struct resource_column resource_pipeline_columns[] = {
+const struct resource_column pipelines_columns[] = {
 	{"number", "build_number", NULL},
 	{"state", "state.name", NULL},
 	{"result", RESULT, NULL},
@@ -221,12 +221,12 @@ static const struct resource_items step_items = {
 		},
 };
 
-const struct resource_items resource_pipeline_items = {
+const struct resource_items pipelines_items = {
 	.name_path = "build_number",
 	.id_path = "uuid",
 	.time_path = "completed_on|created_on",
 	.endpoint = PIPELINE,
-	.is_name = resource_is_number,
+	.is_name = values_is_number,
 	.has_numbers = true,
 	.is_final = has_ended,
 	.files = pipeline_files,

@@ -5,7 +5,7 @@
 
 #define PROJECT WORKSPACE "/projects/{1}"
 
-const struct resource_column resource_project_columns[] = {
+const struct resource_column projects_columns[] = {
 	{"key", "key", NULL},
 	{"name", "name", NULL},
 	{"private", "is_private", NULL},
@@ -16,16 +16,16 @@ const struct resource_column resource_project_columns[] = {
 };
 
 static const struct resource_file files[] = {
-	{"info", resource_info, NULL, resource_project_columns},
+	{"info", resource_info, NULL, projects_columns},
 	{"project.json", resource_json, NULL, NULL},
 	{NULL, NULL, NULL, NULL},
 };
 
 static const struct resource permissions[] = {
 	LIST("groups", PROJECT "/permissions-config/groups", "group.slug",
-	     30 * MINUTE_S, resource_group_permission),
+	     30 * MINUTE_S, shared_group_permission),
 	LIST("users", PROJECT "/permissions-config/users", "user.uuid",
-	     30 * MINUTE_S, resource_user_permission),
+	     30 * MINUTE_S, shared_user_permission),
 	{0},
 };
 
@@ -33,13 +33,13 @@ static const struct resource permissions[] = {
  * repositories', and a repository with one of our names has to give way. */
 static const struct resource settings[] = {
 	OBJECT("branching-model", PROJECT "/branching-model", 10 * MINUTE_S,
-	       resource_branching_model),
+	       shared_branching_model),
 	OBJECT("branching-model-settings", PROJECT "/branching-model/settings",
-	       30 * MINUTE_S, resource_branching_settings),
+	       30 * MINUTE_S, shared_branching_settings),
 	LIST("default-reviewers", PROJECT "/default-reviewers", "user.uuid",
-	     30 * MINUTE_S, resource_default_reviewer),
+	     30 * MINUTE_S, shared_default_reviewer),
 	LIST("deploy-keys", PROJECT "/deploy-keys", "id", 30 * MINUTE_S,
-	     resource_deploy_key),
+	     shared_deploy_key),
 	GROUP("permissions", permissions),
 	{0},
 };
@@ -49,7 +49,7 @@ static const struct resource rows[] = {
 	{0},
 };
 
-const struct resource_items resource_project_items = {
+const struct resource_items projects_items = {
 	.name_path = "key",
 	.id_path = "key",
 	.time_path = "updated_on|created_on",

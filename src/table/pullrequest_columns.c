@@ -23,20 +23,20 @@ static bool wants_changes(const struct json *participant)
 
 static void reviewers(const struct json *item, struct buf *out)
 {
-	resource_people(json_at(item, "reviewers"),
-			"nickname|display_name|uuid", NULL, out);
+	values_people(json_at(item, "reviewers"), "nickname|display_name|uuid",
+		      NULL, out);
 }
 
 static void approvals(const struct json *item, struct buf *out)
 {
-	resource_people(json_at(item, "participants"), PERSON("user"),
-			has_approved, out);
+	values_people(json_at(item, "participants"), PERSON("user"),
+		      has_approved, out);
 }
 
 static void requests(const struct json *item, struct buf *out)
 {
-	resource_people(json_at(item, "participants"), PERSON("user"),
-			wants_changes, out);
+	values_people(json_at(item, "participants"), PERSON("user"),
+		      wants_changes, out);
 }
 
 static void jira(const struct json *item, struct buf *out)
@@ -44,7 +44,7 @@ static void jira(const struct json *item, struct buf *out)
 	static const char *const paths[] = {"title", "source.branch.name",
 					    "description", "summary.raw", NULL};
 
-	resource_jira(item, paths, out);
+	values_jira(item, paths, out);
 }
 
 /* ---- a pull request ---- */
@@ -65,7 +65,7 @@ static void jira(const struct json *item, struct buf *out)
 		"title", "title", NULL                                         \
 	}
 
-const struct resource_column resource_pullrequest_columns[] = {
+const struct resource_column pullrequest_columns[] = {
 	STATE_COLUMNS,
 	{NULL, NULL, NULL},
 };
@@ -85,7 +85,7 @@ static const struct resource_column info[] = {
 	{NULL, NULL, NULL},
 };
 
-const struct resource_file resource_pullrequest_files[] = {
+const struct resource_file pullrequest_files[] = {
 	{"description.md", resource_text, "summary.raw|description", NULL},
 	{"info", resource_info, NULL, info},
 	{"pullrequest.json", resource_json, NULL, NULL},

@@ -140,28 +140,28 @@ static const struct resource_items closed_commits = {
 		.name = "changes", .kind = RESOURCE_COLLECTION,              \
 		.endpoint = PULLREQUEST "/diffstat?pagelen=500",             \
 		.direct = (its_direct), .ttl_s = (ttl), .is_computed = true, \
-		.columns = resource_change_columns, .rows = (its_rows),      \
+		.columns = commits_change_columns, .rows = (its_rows),       \
 	}
 #define COMMENTS(ttl)                                                        \
 	{                                                                    \
 		.name = "comments", .kind = RESOURCE_COLLECTION,             \
 		.endpoint = PULLREQUEST "/comments?pagelen=100", .id = "id", \
-		.ttl_s = (ttl), .columns = resource_comment_columns,         \
-		.files = resource_comment_files,                             \
+		.ttl_s = (ttl), .columns = commits_comment_columns,          \
+		.files = commits_comment_files,                              \
 	}
-#define COMMITS(ttl, its_items)                                           \
-	{                                                                 \
-		.name = "commits", .kind = RESOURCE_COLLECTION,           \
-		.endpoint = PULLREQUEST "/commits?pagelen=100",           \
-		.listing = RESOURCE_LISTS_NONE, .ttl_s = (ttl),           \
-		.columns = resource_commit_columns, .items = (its_items), \
+#define COMMITS(ttl, its_items)                                   \
+	{                                                         \
+		.name = "commits", .kind = RESOURCE_COLLECTION,   \
+		.endpoint = PULLREQUEST "/commits?pagelen=100",   \
+		.listing = RESOURCE_LISTS_NONE, .ttl_s = (ttl),   \
+		.columns = commits_columns, .items = (its_items), \
 	}
 #define STATUSES(ttl)                                            \
 	{                                                        \
 		.name = "statuses", .kind = RESOURCE_COLLECTION, \
 		.endpoint = PULLREQUEST "/statuses?pagelen=100", \
 		.id = "links.self.href", .ttl_s = (ttl),         \
-		.columns = resource_status_columns,              \
+		.columns = commits_status_columns,               \
 	}
 #define TASKS(ttl)                                                        \
 	{                                                                 \
@@ -204,11 +204,11 @@ static const struct resource closed_below[] = {
 	{                                                                      \
 		.name_path = "id", .id_path = "id",                            \
 		.time_path = "updated_on|created_on", .endpoint = PULLREQUEST, \
-		.is_name = resource_is_number, .where = where,                 \
-		.files = resource_pullrequest_files, .rows = (its_rows),       \
+		.is_name = values_is_number, .where = where,                   \
+		.files = pullrequest_files, .rows = (its_rows),                \
 	}
 
-const struct resource_items resource_pullrequest_items = ITEMS(below);
+const struct resource_items pullrequests_items = ITEMS(below);
 static const struct resource_items closed_items = ITEMS(closed_below);
 
 #define IN_STATE(row_name, state)                                              \
@@ -217,11 +217,10 @@ static const struct resource_items closed_items = ITEMS(closed_below);
 		.endpoint = PULLREQUESTS, .q = "state=\"" state "\"",          \
 		.paging = RESOURCE_NEWEST, .listing = RESOURCE_LISTS_NONE,     \
 		.ttl_s = 10 * MINUTE_S, .is_history = true, .is_beside = true, \
-		.columns = resource_pullrequest_columns,                       \
-		.items = &closed_items,                                        \
+		.columns = pullrequest_columns, .items = &closed_items,        \
 	}
 
-const struct resource resource_pullrequest_states[] = {
+const struct resource pullrequests_states[] = {
 	IN_STATE("declined", "DECLINED"),
 	IN_STATE("merged", "MERGED"),
 	IN_STATE("superseded", "SUPERSEDED"),

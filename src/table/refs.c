@@ -8,15 +8,15 @@ static void branch_jira(const struct json *item, struct buf *out)
 {
 	static const char *const paths[] = {"name", "target.message", NULL};
 
-	resource_jira(item, paths, out);
+	values_jira(item, paths, out);
 }
 
 static void branch_title(const struct json *item, struct buf *out)
 {
-	resource_first_line(item, "target.message|target.summary.raw", out);
+	values_first_line(item, "target.message|target.summary.raw", out);
 }
 
-const struct resource_column resource_branch_columns[] = {
+const struct resource_column refs_branch_columns[] = {
 	{"name", "name", NULL},
 	{"hash", "target.hash", NULL},
 	{"date", "target.date", NULL},
@@ -32,16 +32,16 @@ static void tag_jira(const struct json *item, struct buf *out)
 	static const char *const paths[] = {"name", "message", "target.message",
 					    NULL};
 
-	resource_jira(item, paths, out);
+	values_jira(item, paths, out);
 }
 
 /* A lightweight tag has no message of its own. */
 static void tag_title(const struct json *item, struct buf *out)
 {
-	resource_first_line(item, "message|target.message", out);
+	values_first_line(item, "message|target.message", out);
 }
 
-const struct resource_column resource_tag_columns[] = {
+const struct resource_column refs_tag_columns[] = {
 	{"name", "name", NULL},
 	{"hash", "target.hash", NULL},
 	{"date", "date|target.date", NULL},

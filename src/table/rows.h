@@ -64,71 +64,71 @@
 	}
 
 /* The rows of a repository, each in its file. */
-extern const struct resource_column resource_pullrequest_columns[];
-extern const struct resource_file resource_pullrequest_files[];
-extern const struct resource_items resource_pullrequest_items;
-extern const struct resource resource_pullrequest_states[];
-extern const struct resource_items resource_commit_items;
-extern const struct resource_column resource_commit_columns[];
-extern const struct resource_column resource_branch_columns[];
-extern const struct resource_column resource_tag_columns[];
-extern const struct resource resource_network_rows[];
-extern const struct resource resource_settings_rows[];
-extern const struct resource resource_pipelines_settings_rows[];
-extern const struct resource_file resource_pipelines_settings[];
-extern const struct resource_column resource_pipeline_columns[];
-extern const struct resource_items resource_pipeline_items;
-extern const struct resource_column resource_download_columns[];
-extern const struct resource_items resource_download_items;
-extern const struct resource_column resource_deployment_columns[];
-extern const struct resource_items resource_deployment_items;
-extern const struct resource_column resource_environment_columns[];
-extern const struct resource_items resource_environment_items;
-extern const struct resource_column resource_issue_columns[];
-extern const struct resource_items resource_issue_items;
+extern const struct resource_column pullrequest_columns[];
+extern const struct resource_file pullrequest_files[];
+extern const struct resource_items pullrequests_items;
+extern const struct resource pullrequests_states[];
+extern const struct resource_items commits_items;
+extern const struct resource_column commits_columns[];
+extern const struct resource_column refs_branch_columns[];
+extern const struct resource_column refs_tag_columns[];
+extern const struct resource network_rows[];
+extern const struct resource settings_rows[];
+extern const struct resource deployments_pipelines_settings_rows[];
+extern const struct resource_file deployments_pipelines_settings[];
+extern const struct resource_column pipelines_columns[];
+extern const struct resource_items pipelines_items;
+extern const struct resource_column downloads_columns[];
+extern const struct resource_items downloads_items;
+extern const struct resource_column deployments_columns[];
+extern const struct resource_items deployments_items;
+extern const struct resource_column deployments_environment_columns[];
+extern const struct resource_items deployments_environment_items;
+extern const struct resource_column issues_columns[];
+extern const struct resource_items issues_items;
 /* Of a workspace. */
-extern const struct resource_column resource_project_columns[];
-extern const struct resource_items resource_project_items;
-extern const struct resource_column resource_snippet_columns[];
-extern const struct resource_items resource_snippet_items;
+extern const struct resource_column projects_columns[];
+extern const struct resource_items projects_items;
+extern const struct resource_column snippets_columns[];
+extern const struct resource_items snippets_items;
 
-/* Columns and files that several places have: resource_shared.c. */
-extern const struct resource_column resource_person[];
-extern const struct resource_column resource_default_reviewer[];
-extern const struct resource_column resource_deploy_key[];
-extern const struct resource_column resource_group_permission[];
-extern const struct resource_column resource_user_permission[];
-extern const struct resource_column resource_hook[];
-extern const struct resource_column resource_runner[];
-extern const struct resource_column resource_variable[];
-extern const struct resource_column resource_commit[];
-extern const struct resource_file resource_branching_model[];
-extern const struct resource_file resource_branching_settings[];
-extern const struct resource_file resource_effective_branching_model[];
+/* Columns and files that several places have: shared.c. */
+extern const struct resource_column shared_person[];
+extern const struct resource_column shared_default_reviewer[];
+extern const struct resource_column shared_deploy_key[];
+extern const struct resource_column shared_group_permission[];
+extern const struct resource_column shared_user_permission[];
+extern const struct resource_column shared_hook[];
+extern const struct resource_column shared_runner[];
+extern const struct resource_column shared_variable[];
+extern const struct resource_column shared_commit[];
+extern const struct resource_file shared_branching_model[];
+extern const struct resource_file shared_branching_settings[];
+extern const struct resource_file shared_effective_branching_model[];
 
 /* Of pull requests and of commits. */
-extern const struct resource_column resource_change_columns[];
-extern const struct resource_column resource_status_columns[];
-extern const struct resource_column resource_comment_columns[];
-extern const struct resource_file resource_comment_files[];
+extern const struct resource_column commits_change_columns[];
+extern const struct resource_column commits_status_columns[];
+extern const struct resource_column commits_comment_columns[];
+extern const struct resource_file commits_comment_files[];
 
 /* "ada, grace": of an array, the values at a path of each, those who `want`
  * (NULL: all). */
-void resource_people(const struct json *array, const char *path,
-		     bool (*want)(const struct json *), struct buf *out);
+void values_people(const struct json *array, const char *path,
+		   bool (*want)(const struct json *), struct buf *out);
 /* The first line of the text at path (alternatives as in a column's). */
-void resource_first_line(const struct json *item, const char *path,
-			 struct buf *out);
+void values_first_line(const struct json *item, const char *path,
+		       struct buf *out);
 /* "WID-12,WID-7": the distinct Jira keys in all the texts at these paths (NULL
  * ends them), in order. */
-void resource_jira(const struct json *item, const char *const *paths,
-		   struct buf *out);
+void values_jira(const struct json *item, const char *const *paths,
+		 struct buf *out);
 /* A file of a collection of comments: the conversation, for people. */
-int resource_thread(const struct resource_file *, const struct json *comments,
-		    struct buf *out);
+int conversation_render(const struct resource_file *,
+			const struct json *comments, struct buf *out);
 
 /* Names that are numbers: pull requests, pipelines. At most 18 digits, no
  * leading zero. */
-bool resource_is_number(const char *name);
+bool values_is_number(const char *name);
 
 #endif

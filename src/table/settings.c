@@ -9,13 +9,13 @@
 
 static void users(const struct json *item, struct buf *out)
 {
-	resource_people(json_at(item, "users"), "nickname|display_name|uuid",
-			NULL, out);
+	values_people(json_at(item, "users"), "nickname|display_name|uuid",
+		      NULL, out);
 }
 
 static void groups(const struct json *item, struct buf *out)
 {
-	resource_people(json_at(item, "groups"), "slug|name", NULL, out);
+	values_people(json_at(item, "groups"), "slug|name", NULL, out);
 }
 
 static const struct resource_column restriction[] = {
@@ -48,32 +48,31 @@ static const struct resource_file override_files[] = {
 
 static const struct resource permissions[] = {
 	LIST("groups", REPOSITORY "/permissions-config/groups", "group.slug",
-	     30 * MINUTE_S, resource_group_permission),
+	     30 * MINUTE_S, shared_group_permission),
 	LIST("users", REPOSITORY "/permissions-config/users", "user.uuid",
-	     30 * MINUTE_S, resource_user_permission),
+	     30 * MINUTE_S, shared_user_permission),
 	{0},
 };
 
-const struct resource resource_settings_rows[] = {
+const struct resource settings_rows[] = {
 	LIST("branch-restrictions", REPOSITORY "/branch-restrictions", "id",
 	     30 * MINUTE_S, restriction),
 	OBJECT("branching-model", REPOSITORY "/branching-model", 10 * MINUTE_S,
-	       resource_branching_model),
+	       shared_branching_model),
 	OBJECT("branching-model-settings",
 	       REPOSITORY "/branching-model/settings", 30 * MINUTE_S,
-	       resource_branching_settings, UNLISTED),
+	       shared_branching_settings, UNLISTED),
 	LIST("default-reviewers", REPOSITORY "/default-reviewers", "uuid",
-	     30 * MINUTE_S, resource_person),
+	     30 * MINUTE_S, shared_person),
 	LIST("deploy-keys", REPOSITORY "/deploy-keys", "id", 30 * MINUTE_S,
-	     resource_deploy_key),
+	     shared_deploy_key),
 	OBJECT("effective-branching-model",
 	       REPOSITORY "/effective-branching-model", 10 * MINUTE_S,
-	       resource_effective_branching_model, UNLISTED),
+	       shared_effective_branching_model, UNLISTED),
 	LIST("effective-default-reviewers",
 	     REPOSITORY "/effective-default-reviewers", "user.uuid",
-	     30 * MINUTE_S, resource_default_reviewer, UNLISTED),
-	LIST("hooks", REPOSITORY "/hooks", "uuid", 30 * MINUTE_S,
-	     resource_hook),
+	     30 * MINUTE_S, shared_default_reviewer, UNLISTED),
+	LIST("hooks", REPOSITORY "/hooks", "uuid", 30 * MINUTE_S, shared_hook),
 	OBJECT("override-settings", REPOSITORY "/override-settings",
 	       30 * MINUTE_S, override_files, UNLISTED),
 	GROUP("permissions", permissions),
@@ -82,8 +81,8 @@ const struct resource resource_settings_rows[] = {
 		.kind = RESOURCE_OBJECT,
 		.endpoint = REPOSITORY "/pipelines_config",
 		.ttl_s = 30 * MINUTE_S,
-		.files = resource_pipelines_settings,
-		.rows = resource_pipelines_settings_rows,
+		.files = deployments_pipelines_settings,
+		.rows = deployments_pipelines_settings_rows,
 	},
 	{0},
 };

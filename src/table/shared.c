@@ -6,7 +6,7 @@
 
 /* ---- people and what they may ---- */
 
-const struct resource_column resource_person[] = {
+const struct resource_column shared_person[] = {
 	{"nickname", "nickname", NULL},
 	{"name", "display_name", NULL},
 	{"uuid", "uuid", NULL},
@@ -14,7 +14,7 @@ const struct resource_column resource_person[] = {
 	{NULL, NULL, NULL},
 };
 
-const struct resource_column resource_default_reviewer[] = {
+const struct resource_column shared_default_reviewer[] = {
 	{"nickname", "user.nickname", NULL},
 	{"name", "user.display_name", NULL},
 	{"from", "reviewer_type", NULL},
@@ -23,14 +23,14 @@ const struct resource_column resource_default_reviewer[] = {
 	{NULL, NULL, NULL},
 };
 
-const struct resource_column resource_group_permission[] = {
+const struct resource_column shared_group_permission[] = {
 	{"group", "group.slug|group.name", NULL},
 	{"permission", "permission", NULL},
 	{"name", "group.name", NULL},
 	{NULL, NULL, NULL},
 };
 
-const struct resource_column resource_user_permission[] = {
+const struct resource_column shared_user_permission[] = {
 	{"user", PERSON("user"), NULL},
 	{"permission", "permission", NULL},
 	{"name", "user.display_name", NULL},
@@ -40,7 +40,7 @@ const struct resource_column resource_user_permission[] = {
 
 /* ---- keys, hooks, runners, variables ---- */
 
-const struct resource_column resource_deploy_key[] = {
+const struct resource_column shared_deploy_key[] = {
 	{"id", "id", NULL},
 	{"label", "label", NULL},
 	{"comment", "comment", NULL},
@@ -52,10 +52,10 @@ const struct resource_column resource_deploy_key[] = {
 
 static void events(const struct json *item, struct buf *out)
 {
-	resource_people(json_at(item, "events"), "", NULL, out);
+	values_people(json_at(item, "events"), "", NULL, out);
 }
 
-const struct resource_column resource_hook[] = {
+const struct resource_column shared_hook[] = {
 	{"url", "url", NULL},
 	{"active", "active", NULL},
 	{"description", "description", NULL},
@@ -68,10 +68,10 @@ const struct resource_column resource_hook[] = {
 
 static void labels(const struct json *item, struct buf *out)
 {
-	resource_people(json_at(item, "labels"), "", NULL, out);
+	values_people(json_at(item, "labels"), "", NULL, out);
 }
 
-const struct resource_column resource_runner[] = {
+const struct resource_column shared_runner[] = {
 	{"name", "name", NULL},
 	{"status", "state.status", NULL},
 	{"labels", NULL, labels},
@@ -92,7 +92,7 @@ static void variable_value(const struct json *item, struct buf *out)
 		buf_puts(out, value);
 }
 
-const struct resource_column resource_variable[] = {
+const struct resource_column shared_variable[] = {
 	{"key", "key", NULL},
 	{"secured", "secured", NULL},
 	{"value", NULL, variable_value},
@@ -104,10 +104,10 @@ const struct resource_column resource_variable[] = {
 
 static void subject(const struct json *item, struct buf *out)
 {
-	resource_first_line(item, "message", out);
+	values_first_line(item, "message", out);
 }
 
-const struct resource_column resource_commit[] = {
+const struct resource_column shared_commit[] = {
 	{"hash", "hash", NULL},
 	{"date", "date", NULL},
 	{"author", PERSON("author.user") "|author.raw", NULL},
@@ -161,19 +161,19 @@ static const struct resource_column settings_info[] = {
 	{NULL, NULL, NULL},
 };
 
-const struct resource_file resource_branching_model[] = {
+const struct resource_file shared_branching_model[] = {
 	{"branching-model.json", resource_json, NULL, NULL},
 	{"info", resource_info, NULL, model_info},
 	{NULL, NULL, NULL, NULL},
 };
 
-const struct resource_file resource_branching_settings[] = {
+const struct resource_file shared_branching_settings[] = {
 	{"branching-model-settings.json", resource_json, NULL, NULL},
 	{"info", resource_info, NULL, settings_info},
 	{NULL, NULL, NULL, NULL},
 };
 
-const struct resource_file resource_effective_branching_model[] = {
+const struct resource_file shared_effective_branching_model[] = {
 	{"effective-branching-model.json", resource_json, NULL, NULL},
 	{"info", resource_info, NULL, model_info},
 	{NULL, NULL, NULL, NULL},

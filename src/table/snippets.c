@@ -7,7 +7,7 @@
 
 #define SNIPPET "/snippets/{ws}/{1}"
 
-const struct resource_column resource_snippet_columns[] = {
+const struct resource_column snippets_columns[] = {
 	{"id", "id", NULL},
 	{"private", "is_private", NULL},
 	{"owner", PERSON("owner"), NULL},
@@ -19,7 +19,7 @@ const struct resource_column resource_snippet_columns[] = {
 };
 
 static const struct resource_file files[] = {
-	{"info", resource_info, NULL, resource_snippet_columns},
+	{"info", resource_info, NULL, snippets_columns},
 	{"snippet.json", resource_json, NULL, NULL},
 	{"title", resource_text, "title", NULL},
 	{NULL, NULL, NULL, NULL},
@@ -32,8 +32,8 @@ static const struct resource rows[] = {
 		.endpoint = SNIPPET "/comments?pagelen=100",
 		.id = "id",
 		.ttl_s = 5 * MINUTE_S,
-		.columns = resource_comment_columns,
-		.files = resource_comment_files,
+		.columns = commits_comment_columns,
+		.files = commits_comment_files,
 	},
 	{
 		.name = "commits",
@@ -42,7 +42,7 @@ static const struct resource rows[] = {
 		.id = "hash",
 		.ttl_s = 10 * MINUTE_S,
 		.is_history = true,
-		.columns = resource_commit,
+		.columns = shared_commit,
 	},
 	{
 		.name = "files",
@@ -54,7 +54,7 @@ static const struct resource rows[] = {
 	{0},
 };
 
-const struct resource_items resource_snippet_items = {
+const struct resource_items snippets_items = {
 	.name_path = "id",
 	.id_path = "id",
 	.time_path = "updated_on|created_on",

@@ -8,8 +8,8 @@
 
 #define MOST_KEYS 50 /* of one item */
 
-void resource_people(const struct json *array, const char *path,
-		     bool (*want)(const struct json *), struct buf *out)
+void values_people(const struct json *array, const char *path,
+		   bool (*want)(const struct json *), struct buf *out)
 {
 	bool first = true;
 
@@ -25,8 +25,8 @@ void resource_people(const struct json *array, const char *path,
 	}
 }
 
-void resource_first_line(const struct json *item, const char *path,
-			 struct buf *out)
+void values_first_line(const struct json *item, const char *path,
+		       struct buf *out)
 {
 	const struct json *at = resource_at(item, path);
 	const char *text = at ? json_str(at, "") : NULL;
@@ -108,8 +108,8 @@ static unsigned add_keys(const char *text, size_t from, unsigned left,
 	return left;
 }
 
-void resource_jira(const struct json *item, const char *const *paths,
-		   struct buf *out)
+void values_jira(const struct json *item, const char *const *paths,
+		 struct buf *out)
 {
 	size_t from = out->len;
 	unsigned left = MOST_KEYS;
@@ -122,7 +122,7 @@ void resource_jira(const struct json *item, const char *const *paths,
 	}
 }
 
-bool resource_is_number(const char *name)
+bool values_is_number(const char *name)
 {
 	uint64_t value;
 

@@ -53,8 +53,8 @@ static const struct resource_column repository_permission[] = {
 
 static void reviewers(const struct json *item, struct buf *out)
 {
-	resource_people(json_at(item, "reviewers"),
-			"nickname|display_name|uuid", NULL, out);
+	values_people(json_at(item, "reviewers"), "nickname|display_name|uuid",
+		      NULL, out);
 }
 
 static void jira(const struct json *item, struct buf *out)
@@ -62,7 +62,7 @@ static void jira(const struct json *item, struct buf *out)
 	static const char *const paths[] = {"title", "source.branch.name",
 					    "description", "summary.raw", NULL};
 
-	resource_jira(item, paths, out);
+	values_jira(item, paths, out);
 }
 
 static const struct resource_column my_pullrequest[] = {
@@ -94,9 +94,9 @@ static const struct resource gpg_rows[] = {
 
 static const struct resource pipelines_rows[] = {
 	NUMBERED_LIST("runners", WORKSPACE "/pipelines-config/runners", "uuid",
-		      2 * MINUTE_S, resource_runner),
+		      2 * MINUTE_S, shared_runner),
 	NUMBERED_LIST("variables", WORKSPACE "/pipelines-config/variables",
-		      "uuid", 30 * MINUTE_S, resource_variable),
+		      "uuid", 30 * MINUTE_S, shared_variable),
 	{0},
 };
 
@@ -111,7 +111,7 @@ const struct resource resource_workspace = {
 		(const struct resource[]){
 			GROUP("gpg", gpg_rows),
 			LIST("hooks", WORKSPACE "/hooks", "uuid", 30 * MINUTE_S,
-			     resource_hook),
+			     shared_hook),
 			LIST("members", WORKSPACE "/members", "user.uuid",
 			     1 * HOUR_S, member),
 			{
@@ -140,8 +140,8 @@ const struct resource resource_workspace = {
 				.kind = RESOURCE_COLLECTION,
 				.endpoint = WORKSPACE "/projects?pagelen=100",
 				.ttl_s = 30 * MINUTE_S,
-				.columns = resource_project_columns,
-				.items = &resource_project_items,
+				.columns = projects_columns,
+				.items = &projects_items,
 			},
 			LIST("repository-permissions",
 			     WORKSPACE "/permissions/repositories", NULL,
@@ -151,8 +151,8 @@ const struct resource resource_workspace = {
 				.kind = RESOURCE_COLLECTION,
 				.endpoint = "/snippets/{ws}?pagelen=100",
 				.ttl_s = 10 * MINUTE_S,
-				.columns = resource_snippet_columns,
-				.items = &resource_snippet_items,
+				.columns = snippets_columns,
+				.items = &snippets_items,
 			},
 			{0},
 		},

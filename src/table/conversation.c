@@ -54,7 +54,7 @@ struct person {
 	char key[];
 };
 
-struct thread {
+struct conversation {
 	struct comment *comments; /* in the order in which they were made */
 	size_t n;
 	struct comment *by_id;
@@ -64,7 +64,7 @@ struct thread {
 	struct buf *out;
 };
 
-static void thread_done(struct thread *t)
+static void conversation_done(struct conversation *t)
 {
 	struct person *p, *next;
 
@@ -76,7 +76,7 @@ static void thread_done(struct thread *t)
 	free(t->comments);
 	free(t->roots);
 }
-DEFINE_CLEANUP_DONE(struct thread, thread_done);
+DEFINE_CLEANUP_DONE(struct conversation, conversation_done);
 
 /* ---- reading ---- */
 
@@ -89,7 +89,7 @@ static const char *name_of(const struct json *user)
 	return text && *text ? text : "(account gone)";
 }
 
-static void add_person(struct thread *t, const char *key, size_t n,
+static void add_person(struct conversation *t, const char *key, size_t n,
 		       const char *name)
 {
 	struct person *p;
@@ -104,7 +104,7 @@ static void add_person(struct thread *t, const char *key, size_t n,
 }
 
 /* How a text mentions them: @{account_id}, or with the uuid. */
-static void know_person(struct thread *t, const struct json *user)
+static void know_person(struct conversation *t, const struct json *user)
 {
 	const char *account = json_str(user, "account_id");
 	const char *uuid = json_str(user, "uuid");
@@ -179,7 +179,7 @@ static int by_place(const void *a, const void *b)
 	return order ? order : (x->at > y->at) - (x->at < y->at);
 }
 
-static void read_comments(struct thread *t, const struct json *array)
+static void read_comments(struct conversation *t, const struct json *array)
 {
 	t->comments = xcalloc(json_n_items(array) + 1, sizeof(*t->comments));
 	for (const struct json *i = json_first(array); i; i = json_next(i)) {
@@ -201,7 +201,7 @@ static void read_comments(struct thread *t, const struct json *array)
 }
 
 /* Puts each comment under the one that it answers; others are roots. */
-static void link_comments(struct thread *t)
+static void link_comments(struct conversation *t)
 {
 	t->roots = xcalloc(t->n + 1, sizeof(struct comment *));
 	for (size_t i = 0; i < t->n; i++) {
@@ -254,7 +254,7 @@ static void write_short(struct buf *out, const char *text)
 }
 
 /* A line, with names in the place of ids where somebody is mentioned. */
-static void write_line(struct thread *t, const char *line, size_t n)
+static void write_line(struct conversation *t, const char *line, size_t n)
 {
 	const char *end = line + n;
 
@@ -294,7 +294,8 @@ static size_t trimmed(const char *text)
 }
 
 /* Lines end in \n, \r\n or \r. */
-static void write_text(struct thread *t, const char *text, unsigned indent)
+static void write_text(struct conversation *t, const char *text,
+		       unsigned indent)
 {
 	const char *end = text + trimmed(text);
 
@@ -322,7 +323,7 @@ static void write_time(struct buf *out, int64_t ms)
 	buf_printf(out, "%.10s %.5s", text, text + 11);
 }
 
-static void write_head(struct thread *t, const struct comment *c)
+static void write_head(struct conversation *t, const struct comment *c)
 {
 	const struct json *resolution = json_at(c->json, "resolution");
 	int64_t resolved_ms = time_of(resolution, "created_on");
@@ -360,7 +361,7 @@ static void write_head(struct thread *t, const struct comment *c)
 	buf_putc(t->out, '\n');
 }
 
-static void write_comment(struct thread *t, const struct comment *c,
+static void write_comment(struct conversation *t, const struct comment *c,
 			  unsigned depth)
 {
 	unsigned indent = 2 * (depth < DEEPEST ? depth : DEEPEST);
@@ -376,7 +377,7 @@ static void write_comment(struct thread *t, const struct comment *c,
 	write_text(t, text, indent + 2);
 }
 
-static void write_thread(struct thread *t, const struct comment *root)
+static void write_thread(struct conversation *t, const struct comment *root)
 {
 	const struct comment *c = root;
 	unsigned depth = 0;
@@ -396,7 +397,7 @@ static void write_thread(struct thread *t, const struct comment *root)
 	}
 }
 
-static void write_place(struct thread *t, const struct comment *c)
+static void write_place(struct conversation *t, const struct comment *c)
 {
 	cleanup(buf_done) struct buf path = BUF_INIT(t->out->max);
 
@@ -414,7 +415,7 @@ static void write_place(struct thread *t, const struct comment *c)
 	buf_puts(t->out, c->old ? " (before the change)\n" : "\n");
 }
 
-static void write_title(struct thread *t)
+static void write_title(struct conversation *t)
 {
 	const struct json *first = t->comments[0].json;
 	const char *title = json_str(first, "pullrequest.title");
@@ -440,10 +441,10 @@ static void write_title(struct thread *t)
 	buf_puts(t->out, "Times are UTC.\n");
 }
 
-int resource_thread(const struct resource_file *file,
-		    const struct json *comments, struct buf *out)
+int conversation_render(const struct resource_file *file,
+			const struct json *comments, struct buf *out)
 {
-	cleanup(thread_done) struct thread t = {.out = out};
+	cleanup(conversation_done) struct conversation t = {.out = out};
 
 	(void)file;
 	read_comments(&t, comments);
