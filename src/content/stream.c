@@ -2,8 +2,19 @@
  * content/stream: the table of streams, their files, and reading.
  *
  * A reader looks whether his chunks are there, and waits for those that are
- * not; whoever finds that nobody brings his chunk starts a run. What was looked
- * at without the lock may be outdated when he begins to wait: n_changes tells.
+ * not; whoever finds that nobody brings his chunk starts a run.
+ *
+ * A chunk comes between looking and waiting:
+ * 1. A looks into the spool, without the lock: its chunk is not there.
+ * 2. A run brings the chunk, and wakes everybody who waits.
+ * 3. A begins to wait, for a change that has been.
+ * So A notes n_changes before it looks, and waits only while it is the same.
+ *
+ * The run of a chunk fails:
+ * 1. A waits for a chunk; its run fails, and A is woken.
+ * 2. A finds that nobody brings its chunk, and would start another run, which
+ *    fails alike, and so on.
+ * So a failure (n_failures) since A began to wait is A's, whoever asked.
  */
 #include "content/stream_private.h"
 
@@ -27,6 +38,17 @@ struct streams *streams_new(const struct streams_config *config)
 	return all;
 }
 
+/* Everybody who waits looks again, and sees `stopping`. The lock of each of the
+ * streams is `all`'s, which the analysis does not know. */
+static void wake_everybody(struct streams *all)
+	requires_lock(all->lock) no_lock_analysis
+{
+	struct stream *s, *next;
+
+	HASH_ITER (hh, all->table, s, next)
+		stream_changed(s);
+}
+
 /* One run that is not cancelled yet, with a reference. */
 static struct stream_run *one_run(struct streams *all)
 {
@@ -35,8 +57,8 @@ static struct stream_run *one_run(struct streams *all)
 
 	mutex_lock(&all->lock);
 	all->stopping = true;
+	wake_everybody(all);
 	HASH_ITER (hh, all->table, s, next) {
-		stream_changed(s);
 		DL_FOREACH (s->runs, run) {
 			if (found || atomic_load(&run->ctx.cancelled))
 				continue;
@@ -144,13 +166,14 @@ const char *stream_key(const struct stream *s)
 	return s->key;
 }
 
-void stream_changed(struct stream *s)
+void stream_changed(struct stream *s) requires_lock(s->streams->lock)
 {
 	s->n_changes++;
 	cond_broadcast(&s->changed);
 }
 
 void stream_failed(struct stream *s, int r, const char *sentence)
+	requires_lock(s->streams->lock)
 {
 	s->n_failures++;
 	s->failed = r;
@@ -161,8 +184,10 @@ void stream_failed(struct stream *s, int r, const char *sentence)
 
 /* ---- files ---- */
 
-/* With the lock: one that is open for nothing, taken from its stream. */
+/* Over OPEN_MOST open files: the one that nobody used for longest, taken from
+ * its stream; the caller closes it. */
 static struct spool_file *longest_unused(struct streams *all)
+	requires_lock(all->lock)
 {
 	struct stream *s, *next, *oldest = NULL;
 
@@ -182,19 +207,18 @@ static struct spool_file *longest_unused(struct streams *all)
 static void adopt(struct stream *s, struct spool_file *file)
 {
 	struct spool_file *surplus = file, *idle;
-	struct streams *all = s->streams;
 
-	mutex_lock(&all->lock);
+	mutex_lock(&s->streams->lock);
 	if (!s->file) {
 		s->file = steal(&surplus);
 		s->size = (int64_t)spool_file_size(file);
 		snprintf(s->tag, sizeof(s->tag), "%s", spool_file_tag(file));
-		all->n_open++;
+		s->streams->n_open++;
 		stream_changed(s);
 	}
 	s->n_using++;
-	idle = longest_unused(all);
-	mutex_unlock(&all->lock);
+	idle = longest_unused(s->streams);
+	mutex_unlock(&s->streams->lock);
 	spool_file_unref(surplus);
 	spool_file_unref(idle);
 }
@@ -303,22 +327,21 @@ static int wait_once(struct ctx *ctx, struct stream *s, uint64_t chunk,
 		     uint64_t n_missing, uint64_t n_changes,
 		     uint64_t n_failures)
 {
-	struct streams *all = s->streams;
 	struct stream_run *run;
 	int64_t until = clock_mono_ms() + LOOK_AGAIN_MS;
 	int r = 0;
 
 	if (until > ctx->deadline_ms)
 		until = ctx->deadline_ms;
-	mutex_lock(&all->lock);
+	mutex_lock(&s->streams->lock);
 	if (s->n_failures != n_failures || clock_mono_ms() < s->failed_until_ms)
 		r = ctx_fail(ctx, s->failed, "%s", s->sentence);
-	else if (all->stopping)
+	else if (s->streams->stopping)
 		r = -EINTR;
 	run = r == 0 ? stream_plan(s, chunk, n_missing, ctx) : NULL;
 	if (r == 0 && !run && s->n_changes == n_changes && !ctx_check(ctx))
-		cond_wait_until(&s->changed, &all->lock, until);
-	mutex_unlock(&all->lock);
+		cond_wait_until(&s->changed, &s->streams->lock, until);
+	mutex_unlock(&s->streams->lock);
 	if (run)
 		r = stream_start(run);
 	return r < 0 ? r : ctx_check(ctx);

@@ -113,9 +113,10 @@ static void fill(const struct stream *s, struct stream_growth *growth)
 	};
 }
 
-/* With the lock: may a caller go with what is there? While somebody asks and
- * nothing is there yet, nobody knows whether there is something. */
-static bool is_enough(const struct stream *s)
+/* Whether a caller is served with what is there, instead of asking or waiting
+ * for who asks. While somebody asks and nothing has come yet, nobody knows
+ * whether there is anything: an empty file would be a lie. */
+static bool is_enough(const struct stream *s) requires_lock(s->streams->lock)
 {
 	if (s->dead || (!s->growing && s->size >= 0))
 		return true;
@@ -128,13 +129,13 @@ static bool is_enough(const struct stream *s)
 static int become_asker(struct ctx *ctx, struct stream *s,
 			struct stream_growth *growth)
 {
-	struct streams *all = s->streams;
 	int r = 0;
 
-	mutex_lock(&all->lock);
+	mutex_lock(&s->streams->lock);
 	while (r == 0 && s->asking && !is_enough(s)) {
-		cond_wait_until(&s->changed, &all->lock, clock_mono_ms() + 250);
-		r = all->stopping ? -EINTR : ctx_check(ctx);
+		cond_wait_until(&s->changed, &s->streams->lock,
+				clock_mono_ms() + 250);
+		r = s->streams->stopping ? -EINTR : ctx_check(ctx);
 	}
 	if (r == 0 && is_enough(s)) {
 		fill(s, growth);
@@ -145,7 +146,7 @@ static int become_asker(struct ctx *ctx, struct stream *s,
 	} else if (r == 0) {
 		s->asking = true;
 	}
-	mutex_unlock(&all->lock);
+	mutex_unlock(&s->streams->lock);
 	return r;
 }
 
@@ -249,12 +250,11 @@ static int ask(struct ctx *ctx, struct stream *s, bool has_ended)
 static void after(struct stream *s, int r, const char *sentence,
 		  struct stream_growth *growth)
 {
-	struct streams *all = s->streams;
-	int64_t now = clock_mono_ms(), least = all->config.grow_ms;
+	int64_t now = clock_mono_ms(), least = s->streams->config.grow_ms;
 	int64_t interval = s->grew_mono_ms ? (now - s->grew_mono_ms) / 4
 					   : least;
 
-	mutex_lock(&all->lock);
+	mutex_lock(&s->streams->lock);
 	if (interval > INTERVAL_MOST_MS)
 		interval = INTERVAL_MOST_MS;
 	if (interval < least)
@@ -266,7 +266,7 @@ static void after(struct stream *s, int r, const char *sentence,
 	else
 		stream_changed(s);
 	fill(s, growth);
-	mutex_unlock(&all->lock);
+	mutex_unlock(&s->streams->lock);
 }
 
 static int grow(struct ctx *ctx, struct stream *s, bool has_ended,

@@ -12,8 +12,9 @@
 
 #include "base/map.h"
 
-#define STREAM_RUNS 4      /* exchanges of one stream at once */
-#define STREAM_ALL_RUNS 48 /* of all */
+#define STREAM_RUNS 4         /* exchanges of one stream at once */
+#define STREAM_ALL_RUNS 48    /* of all */
+#define STREAM_CHUNKS_MOST 64 /* of one exchange */
 
 /* Somebody who waits for a chunk, on his own stack. */
 struct stream_waiter {
@@ -97,11 +98,12 @@ int stream_exchange(struct ctx *, struct stream *,
 		    const struct bitbucket_range *, const struct http_sink *,
 		    struct http_response *ret_response);
 
-/* With the lock: wakes readers; something changed. */
-void stream_changed(struct stream *);
-/* With the lock: all waiting readers get this failure, and those who come
- * within a moment. */
-void stream_failed(struct stream *, int r, const char *sentence);
+/* Wakes everybody who waits for a change of the stream. */
+void stream_changed(struct stream *s) requires_lock(s->streams->lock);
+/* Fails the readers who wait now, and those who come within FAILED_MS: else
+ * each of them would ask the service again, and be told the same. */
+void stream_failed(struct stream *s, int r, const char *sentence)
+	requires_lock(s->streams->lock);
 /* A growing stream gets no more bytes, and no new reader finds it. */
 void stream_die(struct stream *);
 /* The stream's size is known: makes its file. */
@@ -115,17 +117,39 @@ void stream_unuse(struct stream *);
 int stream_use_sized(struct ctx *, struct stream *,
 		     struct spool_file **ret_file);
 
-/* With the lock: a new run for the chunk, to be started (without the lock), or
- * NULL: one brings it, or others have to end first. n_missing: so many chunks
- * from there on are missing. */
-struct stream_run *stream_plan(struct stream *, uint64_t chunk,
-			       uint64_t n_missing, const struct ctx *for_whom);
+/* ---- which run brings which chunks (stream_plan.c) ---- */
+
+/*
+ * A new run that brings the chunk; the caller starts it, without the lock
+ * (stream_start). NULL: a run brings the chunk already, or every slot for a run
+ * is taken. n_missing: how many chunks from this one on are not there.
+ */
+struct stream_run *stream_plan(struct stream *s, uint64_t chunk,
+			       uint64_t n_missing, const struct ctx *for_whom)
+	requires_lock(s->streams->lock);
+/* A reader of the stream waits for a chunk that the run will bring. */
+bool stream_run_is_awaited(const struct stream *s, const struct stream_run *)
+	requires_lock(s->streams->lock);
+/* A reader of the stream waits for a chunk that no run will bring, and every
+ * slot for a run is taken. */
+bool stream_run_blocks_reader(const struct stream *s)
+	requires_lock(s->streams->lock);
+/* The run, which is at its end, gets a new end: at most n_chunks further. Bytes
+ * up to there. */
+uint64_t stream_run_extend(const struct stream *s, struct stream_run *,
+			   uint64_t n_chunks) requires_lock(s->streams->lock);
+/* A reader reads [from, to): the runs there keep going. */
+void stream_note_read(struct stream *s, uint64_t from, uint64_t to)
+	requires_lock(s->streams->lock);
+/* A reader who waited for the chunk gave up, and is out of the list of waiters.
+ * The run that nobody waits for any more, with a reference, for the caller to
+ * cancel without the lock; or NULL. */
+struct stream_run *stream_abandoned(struct stream *s, uint64_t chunk)
+	requires_lock(s->streams->lock);
+
+/* ---- runs (stream_run.c) ---- */
+
 int stream_start(struct stream_run *);
-/* With the lock: somebody reads from there to there. */
-void stream_note_read(struct stream *, uint64_t from, uint64_t to);
-/* With the lock: the run that nobody waits for any more after a waiter for the
- * chunk left; a reference, to be cancelled without the lock. */
-struct stream_run *stream_abandoned(struct stream *, uint64_t chunk);
 struct stream_run *stream_run_unref(struct stream_run *);
 void stream_join_ended(struct streams *);
 

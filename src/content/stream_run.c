@@ -1,6 +1,6 @@
 /*
  * content/stream, the exchanges of what is sized: a run is a thread that brings
- * neighbouring chunks.
+ * neighbouring chunks; which ones, stream_plan.c decides.
  *
  * The first exchange of a reader is one chunk, each that goes on where it ended
  * has twice as many. A run does not get far ahead of its readers: it pauses (in
@@ -8,8 +8,23 @@
  * ends when they do not. So a look at the end of a large file costs one chunk,
  * and a copy of it few requests.
  *
- * A server that gives the whole alone is read from the start, once, and further
- * ahead, because a run that ends would have to begin anew.
+ * A server that gives nothing but the whole is read from the start, once, and
+ * further ahead, because a run that ends would have to begin anew.
+ *
+ * A chunk is damaged while a run passes over it:
+ * 1. Run R comes to chunk 3, which is there already: R drops the server's
+ * bytes.
+ * 2. In the middle of it A reads chunk 3, and the spool finds it damaged: it is
+ *    not there any more.
+ * 3. R writes the rest of the chunk. If it marked it at its end, the damaged
+ *    first half would count as right.
+ * So R marks a chunk only if it wrote all of it: sink.written.
+ *
+ * A run ends before it is known:
+ * 1. A makes run R, puts it into the list of runs, and starts its thread.
+ * 2. The thread ends at once; R is in the list of those that are to be joined.
+ * 3. B joins that list; but A has not stored R's thread yet.
+ * So the thread waits until `started`, which is set with `thread`.
  */
 #include "content/stream_private.h"
 
@@ -17,8 +32,6 @@
 
 #include <inttypes.h>
 
-#define PIECES_MOST 64
-#define FAR 8
 #define LINGER_MS 300 /* whether somebody reads on, after one chunk */
 #define IDLE_MS 2000
 #define IDLE_WHOLE_MS 30000
@@ -26,184 +39,31 @@
 #define TRIES 4
 #define BACKOFF_MS 250
 
-/* ---- with the lock ---- */
-
-static uint64_t first_piece(const struct stream_run *run)
-{
-	return run->at / SPOOL_CHUNK;
-}
-
-static bool covers(const struct stream_run *run, uint64_t chunk)
-{
-	return !run->ending && chunk >= first_piece(run) &&
-	       chunk * SPOOL_CHUNK < run->end;
-}
-
-static bool is_wanted(const struct stream_run *run)
-{
-	struct stream_waiter *w;
-
-	DL_FOREACH (run->stream->waiters, w)
-		if (covers(run, w->chunk))
-			return true;
-	return false;
-}
-
-/* A reader waits for bytes that no run will bring, and there is no slot for one
- * more run. */
-static bool is_in_the_way(const struct stream_run *run)
-{
-	const struct stream *s = run->stream;
-	struct stream_waiter *w;
-	struct stream_run *other;
-	bool covered;
-
-	if (s->n_runs < STREAM_RUNS && s->streams->n_runs < STREAM_ALL_RUNS)
-		return false;
-	DL_FOREACH (s->waiters, w) {
-		covered = false;
-		DL_FOREACH (s->runs, other)
-			covered |= covers(other, w->chunk);
-		if (!covered)
-			return true;
-	}
-	return false;
-}
-
-/* Where a run that begins at `at` has to end, so that it does not bring bytes
- * that another run is bringing. */
-static uint64_t limit(const struct stream *s, const struct stream_run *but,
-		      uint64_t at, uint64_t end)
-{
-	struct stream_run *run;
-
-	DL_FOREACH (s->runs, run) {
-		uint64_t start = first_piece(run) * SPOOL_CHUNK;
-
-		if (run != but && !run->ending && start >= at && start < end)
-			end = start;
-	}
-	return end;
-}
-
-static uint64_t end_of(const struct stream *s, uint64_t at, uint64_t n_chunks)
-{
-	uint64_t end = at + n_chunks * SPOOL_CHUNK;
-
-	return s->size >= 0 && end > (uint64_t)s->size ? (uint64_t)s->size
-						       : end;
-}
-
-/* Whether a run will bring the chunk soon. A run that will come to it only
- * after many other chunks leaves it, and what follows, to a new run. */
-static bool is_coming(struct stream *s, uint64_t chunk, bool room,
-		      uint64_t *ret_end)
-{
-	struct stream_run *run;
-
-	DL_FOREACH (s->runs, run) {
-		if (!covers(run, chunk))
-			continue;
-		if (!room || s->no_range || chunk - first_piece(run) < FAR)
-			return true;
-		*ret_end = run->end;
-		run->end = chunk * SPOOL_CHUNK;
-	}
-	return false;
-}
-
-struct stream_run *stream_plan(struct stream *s, uint64_t chunk,
-			       uint64_t n_missing, const struct ctx *for_whom)
-{
-	bool room = s->n_runs < STREAM_RUNS &&
-		    s->streams->n_runs < STREAM_ALL_RUNS && n_missing;
-	uint64_t n = chunk == s->next_at ? s->next_n * 2 : 1;
-	uint64_t end = UINT64_MAX;
-	struct stream_run *run;
-
-	if (is_coming(s, chunk, room, &end) || !room)
-		return NULL;
-	if (n > n_missing)
-		n = n_missing;
-	if (n > PIECES_MOST)
-		n = PIECES_MOST;
-	if (n == 0)
-		n = 1;
-	run = xcalloc(1, sizeof(*run));
-	refcount_init(&run->refcount);
-	run->start = run->at = chunk * SPOOL_CHUNK;
-	if (end > end_of(s, run->at, n))
-		end = end_of(s, run->at, n);
-	run->end = limit(s, NULL, run->at, end);
-	run->n_chunks = n;
-	run->read_ms = clock_mono_ms();
-	run->stream = s;
-	refcount_take(&s->refcount);
-	/* Of no group: the places of the group are for threads that answer the
-	 * kernel. streams_cancel ends it. */
-	ctx_init(&run->ctx, NULL, -1);
-	run->ctx.who = for_whom->who;
-	run->ctx.caller = for_whom->caller;
-	DL_APPEND(s->runs, run);
-	s->n_runs++;
-	s->streams->n_runs++;
-	return run;
-}
-
-void stream_note_read(struct stream *s, uint64_t from, uint64_t to)
-{
-	struct stream_run *run;
-
-	DL_FOREACH (s->runs, run) {
-		if (to <= run->start || from > run->end)
-			continue;
-		if (to > run->near)
-			run->near = to;
-		run->read_ms = clock_mono_ms();
-		stream_changed(s);
-	}
-}
-
-struct stream_run *stream_abandoned(struct stream *s, uint64_t chunk)
-{
-	struct stream_run *run;
-
-	DL_FOREACH (s->runs, run) {
-		if (!covers(run, chunk) || is_wanted(run))
-			continue;
-		run->ending = true;
-		refcount_take(&run->refcount);
-		stream_changed(s);
-		return run;
-	}
-	return NULL;
-}
-
 /* ---- what comes ---- */
 
 struct sink {
 	struct stream_run *run;
 	struct spool_file *file;     /* NULL: its size is not known yet */
 	struct spool_file *nameless; /* the server does not tell the size */
-	uint64_t at, end;            /* as in run, where others look */
-	uint64_t written;            /* from there on it was we who wrote */
+	uint64_t at, end;            /* copied from and to run, with the lock */
+	uint64_t written;            /* from there on this run wrote */
 	char tag[128];
 };
 
-/* Shows how far it is, and sees whether others have taken some of what was to
- * come; false: it has been told to end. */
-static bool show(struct sink *sink)
+/* Tells the readers how far the run is, and takes over its end, which a new run
+ * may have brought forward. False: the run has been told to end. */
+static bool show_progress(struct sink *sink)
 {
 	struct stream_run *run = sink->run;
-	struct streams *all = run->stream->streams;
+	struct stream *s = run->stream;
 	bool go_on;
 
-	mutex_lock(&all->lock);
+	mutex_lock(&s->streams->lock);
 	run->at = sink->at;
 	sink->end = run->end;
-	go_on = !run->ending && !all->stopping;
-	stream_changed(run->stream);
-	mutex_unlock(&all->lock);
+	go_on = !run->ending && !s->streams->stopping;
+	stream_changed(s);
+	mutex_unlock(&s->streams->lock);
 	return go_on;
 }
 
@@ -211,19 +71,19 @@ static bool show(struct sink *sink)
 static void set_range(struct sink *sink, uint64_t at, uint64_t end, bool whole)
 {
 	struct stream_run *run = sink->run;
-	struct streams *all = run->stream->streams;
+	struct stream *s = run->stream;
 
-	mutex_lock(&all->lock);
+	mutex_lock(&s->streams->lock);
 	sink->at = run->at = at;
 	sink->end = run->end = end;
 	if (sink->written > at)
 		sink->written = at;
 	if (whole) {
 		run->start = 0;
-		run->stream->no_range = true;
+		s->no_range = true;
 	}
-	stream_changed(run->stream);
-	mutex_unlock(&all->lock);
+	stream_changed(s);
+	mutex_unlock(&s->streams->lock);
 }
 
 static int fail_write(struct stream_run *run, int r)
@@ -286,38 +146,50 @@ static int begin(void *arg, const struct http_response *response)
 	return 0;
 }
 
-/* At the end of a chunk: whether a reader is near enough for the run to go on.
- */
-static bool may_go_on(struct stream_run *run, bool at_end)
+/* With how many bytes more than its readers have read a run goes on. */
+static uint64_t may_be_ahead(const struct stream *s,
+			     const struct stream_run *run)
+{
+	return s->no_range         ? AHEAD_WHOLE
+	       : run->n_chunks > 1 ? SPOOL_CHUNK
+				   : SPOOL_CHUNK / 2;
+}
+
+/* For how long a run pauses for readers who do not come. */
+static int64_t patience_ms(const struct stream *s, const struct stream_run *run,
+			   bool at_end)
+{
+	return s->no_range                    ? IDLE_WHOLE_MS
+	       : at_end && run->n_chunks == 1 ? LINGER_MS
+					      : IDLE_MS;
+}
+
+/* Pauses at the end of a chunk (at_end: of an exchange) until a reader is near
+ * enough for the run to go on. False: it ends. */
+static bool pause_for_readers(struct stream_run *run, bool at_end)
 {
 	struct stream *s = run->stream;
-	struct streams *all = s->streams;
 	bool go_on = false;
 
-	mutex_lock(&all->lock);
+	mutex_lock(&s->streams->lock);
 	for (;;) {
-		int64_t idle = s->no_range                    ? IDLE_WHOLE_MS
-			       : at_end && run->n_chunks == 1 ? LINGER_MS
-							      : IDLE_MS;
-		uint64_t ahead = s->no_range         ? AHEAD_WHOLE
-				 : run->n_chunks > 1 ? SPOOL_CHUNK
-						     : SPOOL_CHUNK / 2;
-		int64_t left = run->read_ms + idle - clock_mono_ms();
+		int64_t until = run->read_ms + patience_ms(s, run, at_end);
 
-		if (run->ending || all->stopping)
+		if (run->ending || s->streams->stopping)
 			break;
-		go_on = run->near + ahead >= run->at || is_wanted(run);
-		if (go_on || left <= 0 || is_in_the_way(run))
+		go_on = run->near + may_be_ahead(s, run) >= run->at ||
+			stream_run_is_awaited(s, run);
+		if (go_on || clock_mono_ms() >= until ||
+		    stream_run_blocks_reader(s))
 			break;
-		cond_wait_until(&s->changed, &all->lock,
-				clock_mono_ms() + left);
+		cond_wait_until(&s->changed, &s->streams->lock, until);
 	}
-	mutex_unlock(&all->lock);
+	mutex_unlock(&s->streams->lock);
 	return go_on;
 }
 
-/* Up to the end of the chunk at most. */
-static int take_some(struct sink *sink, const char *data, size_t n)
+/* Bytes of one chunk. -ECANCELED: the run ends here. */
+static int take_in_chunk(struct sink *sink, const char *data, size_t n)
 {
 	uint64_t chunk = sink->at / SPOOL_CHUNK, to = sink->at + n;
 	int r = 0;
@@ -333,13 +205,14 @@ static int take_some(struct sink *sink, const char *data, size_t n)
 	sink->at = to;
 	if (to % SPOOL_CHUNK != 0 && to != sink->end)
 		return 0;
-	/* A chunk that was found damaged while the run passed over it begins
-	 * with bytes that this run did not write: not marked. */
+	/* See "A chunk is damaged while a run passes over it". */
 	if (sink->file && sink->written <= chunk * SPOOL_CHUNK)
 		spool_mark(sink->file, chunk);
-	if (!show(sink))
+	if (!show_progress(sink))
 		return -ECANCELED;
-	return to >= sink->end || may_go_on(sink->run, false) ? 0 : -ECANCELED;
+	return to >= sink->end || pause_for_readers(sink->run, false)
+		       ? 0
+		       : -ECANCELED;
 }
 
 static int take(void *arg, const void *data, size_t n)
@@ -352,12 +225,12 @@ static int take(void *arg, const void *data, size_t n)
 		size_t some = n < room ? n : room;
 		int r;
 
-		/* The rest is surplus, or another run has taken it over. */
+		/* More than was asked for, or a new run has taken the rest. */
 		if (sink->at >= sink->end)
 			return -ECANCELED;
 		if (some > sink->end - sink->at)
 			some = (size_t)(sink->end - sink->at);
-		r = take_some(sink, at, some);
+		r = take_in_chunk(sink, at, some);
 		if (r < 0)
 			return r;
 		at += some;
@@ -366,7 +239,7 @@ static int take(void *arg, const void *data, size_t n)
 	return 0;
 }
 
-/* All of what had no size has come. */
+/* The server told no size, and its answer is over: its length is the size. */
 static int settle_nameless(struct sink *sink)
 {
 	struct stream_run *run = sink->run;
@@ -413,8 +286,8 @@ static int exchange(struct stream_run *run, struct sink *sink)
 	return sink->nameless && !sink->file ? settle_nameless(sink) : 0;
 }
 
-/* Brings what is missing up to the run's end; what broke off goes on where it
- * broke. */
+/* Brings what is missing up to the run's end. An exchange that broke off is
+ * followed by one for the rest. */
 static int bring(struct stream_run *run)
 {
 	struct sink sink = {.run = run, .at = run->at, .written = run->at};
@@ -423,7 +296,7 @@ static int bring(struct stream_run *run)
 
 	if (r == -ENOENT)
 		r = 0;
-	show(&sink);
+	show_progress(&sink);
 	while (r == 0 && sink.at < sink.end) {
 		uint64_t before = sink.at;
 
@@ -436,18 +309,18 @@ static int bring(struct stream_run *run)
 		if (r == -ECONNRESET && ++tries < TRIES)
 			r = ctx_sleep(&run->ctx, (int64_t)BACKOFF_MS << tries);
 	}
-	show(&sink);
+	show_progress(&sink);
 	spool_file_unref(sink.nameless);
 	if (sink.file)
 		stream_unuse(run->stream);
 	return r;
 }
 
-/* Another exchange, where the last one ended. */
+/* Another exchange, where the last one ended: from before the pause on the run
+ * covers its chunks, so that a reader who comes to them waits for this run. */
 static bool go_on(struct stream_run *run)
 {
 	struct stream *s = run->stream;
-	struct streams *all = s->streams;
 	struct spool_file *file;
 	uint64_t n;
 
@@ -460,13 +333,10 @@ static bool go_on(struct stream_run *run)
 	stream_unuse(s);
 	if (n == 0)
 		return false;
-	/* From here on it brings what comes next, should somebody want it. */
-	mutex_lock(&all->lock);
-	run->end = limit(s, run, run->at,
-			 end_of(s, run->at, n < PIECES_MOST ? n : PIECES_MOST));
-	n = run->end - run->at;
-	mutex_unlock(&all->lock);
-	if (n == 0 || !may_go_on(run, true))
+	mutex_lock(&s->streams->lock);
+	n = stream_run_extend(s, run, n);
+	mutex_unlock(&s->streams->lock);
+	if (n == 0 || !pause_for_readers(run, true))
 		return false;
 	run->n_chunks = spool_n_pieces(n);
 	return true;
@@ -475,9 +345,8 @@ static bool go_on(struct stream_run *run)
 static void end_run(struct stream_run *run, int r)
 {
 	struct stream *s = run->stream;
-	struct streams *all = s->streams;
 
-	mutex_lock(&all->lock);
+	mutex_lock(&s->streams->lock);
 	run->ending = true;
 	s->next_at = run->at / SPOOL_CHUNK;
 	s->next_n = run->n_chunks;
@@ -485,10 +354,10 @@ static void end_run(struct stream_run *run, int r)
 		stream_failed(s, r, run->ctx.sentence);
 	DL_DELETE(s->runs, run);
 	s->n_runs--;
-	all->n_runs--;
+	s->streams->n_runs--;
 	stream_changed(s);
-	LL_PREPEND(all->ended, run);
-	mutex_unlock(&all->lock);
+	LL_PREPEND(s->streams->ended, run);
+	mutex_unlock(&s->streams->lock);
 	stream_unref(s);
 }
 
@@ -511,17 +380,16 @@ static void run_main(void *arg)
 int stream_start(struct stream_run *run)
 {
 	struct stream *s = run->stream;
-	struct streams *all = s->streams;
 	struct thread *thread = NULL;
 	int r;
 
-	stream_join_ended(all);
+	stream_join_ended(s->streams);
 	r = thread_start("stream", run_main, run, &thread);
-	mutex_lock(&all->lock);
+	mutex_lock(&s->streams->lock);
 	run->thread = thread;
 	run->started = true;
 	stream_changed(s);
-	mutex_unlock(&all->lock);
+	mutex_unlock(&s->streams->lock);
 	if (r < 0) {
 		snprintf(run->ctx.sentence, sizeof(run->ctx.sentence),
 			 "No thread could be started: %s.", strerror(-r));
