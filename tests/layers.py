@@ -13,8 +13,9 @@ Besides: a header in include/ is for another floor, one in src/ for its own; wha
 a floor must never know is not dragged in by what it includes (NEVER_SEES); no
 file over 800 lines, no floor over a quarter of the program, no file that no
 meson.build lists, no function that nobody calls and none that leaves its file
-without need (FOR_TESTS), no symbol without its module's prefix (PREFIXES), and no
-function that cannot say how much it writes or hides its errors.
+without need (FOR_TESTS), no symbol without its module's prefix (PREFIXES), no
+request that waits until the kernel was told of a change (WAITS), and no function
+that cannot say how much it writes or hides its errors.
 """
 
 import fnmatch
@@ -73,6 +74,12 @@ NEVER_SEES = {"fs": {"content", "clone", "api", "table", "wire", "store"}}
 
 # Folders that are one module: their files are its parts.
 MODULES = ("src/clone",)
+
+# What runs in a thread of a request, what it must not call, however deep, and
+# how model/ tells the kernel.
+REQUESTS = ("src/fs/ops.c",)
+WAITS = {"cond_wait", "cond_wait_until", "thread_join"}
+KERNEL_TELLS = {"entry", "inode", "arg"}
 
 # What only tests call: clocks and bounds that they set, what they look at.
 FOR_TESTS = set("""
@@ -417,6 +424,58 @@ def check_symbols(root):
         yield f"{path}:{line}: {symbol}: {why}"
 
 
+# ---- waiting for the kernel ----
+
+BODY = re.compile(r"^[a-z][^;{}=()]*?\b([a-z]\w*)\([^;{}]*\)[^;{}()=]*"
+                  r"(?:\([^()]*\))?\s*\n\{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+
+
+def way_to_wait(calls, start):
+    """The way from a function to a call that waits, shortest first; None."""
+    ways, seen = [[start]], {start}
+    for way in ways:
+        for other in sorted(calls.get(way[-1], ())):
+            if other in WAITS:
+                return way + [other]
+            if other not in seen:
+                seen.add(other)
+                ways.append(way + [other])
+    return None
+
+
+def check_waits(root):
+    """That no request waits until the kernel was told of a change: the kernel
+    may hear of it only when the request is answered. model/ can tell by the
+    members of struct model_kernel alone; neither those, nor what runs in a
+    request's thread (REQUESTS), leads to a call that waits."""
+    calls, where, roots = {}, {}, set()
+    for file in sorted((root / "src/fs").rglob("*.c")):
+        path = file.relative_to(root).as_posix()
+        for name, body in BODY.findall(NO_CODE.sub(blank, file.read_text())):
+            calls[name] = set(WORD.findall(body))
+            where[name] = path
+            if path in REQUESTS:
+                roots.add(name)
+            if "struct model_kernel" in body:
+                roots |= {told for told in calls[name]
+                          if told.startswith("inval_")}
+    for name in sorted(roots & set(where)):
+        way = way_to_wait(calls, name)
+        # Of a way that leads over another root, that one is said.
+        if way and not set(way[1:]) & roots:
+            yield (f"{where[name]}:1: a request waits: "
+                   f"{' calls '.join(way)}")
+    header = root / "include/model/model.h"
+    text = NO_CODE.sub(blank, header.read_text()) if header.is_file() else ""
+    kernel = re.search(r"^struct model_kernel \{(.*?)^\}", text,
+                       re.MULTILINE | re.DOTALL)
+    members = re.findall(r"\(\*(\w+)\)|\*(\w+);", kernel.group(1)) if kernel else []
+    more = {a or b for a, b in members} - KERNEL_TELLS
+    if more:
+        yield (f"include/model/model.h:1: struct model_kernel has {min(more)}: "
+               "it queues what the kernel is told, no more")
+
+
 # ---- lists of files ----
 
 LISTED = re.compile(r"^ +'([\w./-]+)',$", re.MULTILINE)
@@ -477,7 +536,7 @@ def violations(root):
                 found += [f"{path}:{n}: {what}" for n, what in check]
             n_files += 1
     for check in (check_drags, check_public, check_circles, check_shares,
-                  check_lists, check_symbols):
+                  check_lists, check_symbols, check_waits):
         found += check(root)
     return found, n_files
 
@@ -488,11 +547,20 @@ CLEAN = {
     "include/wire/http.h": '#include "base/mem.h"\n',
     "include/store/cache.h": '#include "base/mem.h"\n',
     "include/content/documents.h": '#include "store/cache.h"\n',
-    "include/model/model.h": '#include "base/mem.h"\n',
+    "include/model/model.h": '#include "base/mem.h"\n'
+    "struct model_kernel {\n\tvoid (*entry)(void *arg);\n\tvoid *arg;\n};\n",
     "include/fs/session.h": '#include "model/model.h"\n',
     "src/model/node.h": '#include "content/documents.h"\n',
     "src/model/node.c": '#include "model/node.h"\n#include "base/map.h"\n',
     "src/fs/ops.h": '#include "model/model.h"\n#include <fuse_lowlevel.h>\n',
+    "src/fs/ops.c": "static void op_read(void)\n{\n\tinval_after();\n}\n",
+    "src/fs/inval.c": "static void take(void)\n{\n\tcond_wait();\n}\n"
+    "static void inval_main(void)\n{\n\ttake();\n}\n"
+    "static void queue(void)\n{\n\tcond_signal();\n}\n"
+    "void inval_after(void)\n{\n\tqueue();\n}\n"
+    "void inval_entry(void)\n{\n\tqueue();\n}\n",
+    "src/fs/session.c": "static void session_kernel(struct model_kernel *k)\n"
+    "{\n\t*k = (struct model_kernel){inval_entry};\n}\n",
     "src/base/json.c": "#include <cjson/cJSON.h>\n",
     "src/wire/http.c": '#include "wire/http.h"\n# include <curl/curl.h>\n',
     "src/store/cache_db.c": '#include "cache_private.h"\n#include <sqlite3.h>\n'
@@ -570,10 +638,23 @@ WRONG = {
         "  'cache.c',\n  'flight.c',\n)\n", "not sorted"),
     "a folder that is not built": (
         "src/meson.build", "foreach folder : [\n    'base',\n    'clone',\n"
-        "    'cmd',\n    'content',\n    'model',\n    'store',\n"
+        "    'cmd',\n    'content',\n    'fs',\n    'model',\n    'store',\n"
         "  ]\nendforeach\n", "wire is not listed"),
     "a test that is not built": (
         "tests/meson.build", "\n", "http is not listed"),
+    "a request that waits for the kernel": (
+        "src/fs/ops.c", "static void flush(void)\n{\n\tcond_wait_until();\n}\n"
+        "static void op_read(void)\n{\n\tinval_after();\n\tflush();\n}\n",
+        "a request waits: flush calls cond_wait_until"),
+    "telling the kernel waits": (
+        "src/fs/inval.c", "static void queue(void)\n{\n\tcond_wait();\n}\n"
+        "void inval_entry(void)\n{\n\tqueue();\n}\n"
+        "void inval_after(void)\n{\n}\n",
+        "a request waits: inval_entry calls queue calls cond_wait"),
+    "a model that can wait for the kernel": (
+        "include/model/model.h", "struct model_kernel {\n\tvoid (*entry)(void "
+        "*arg);\n\tvoid (*flush)(void *arg);\n\tvoid *arg;\n};\n",
+        "struct model_kernel has flush"),
     "around the floors": (
         "src/wire/link.c", '#include "../store/cache_private.h"\n', "around"),
     "a missing header": (
