@@ -33,7 +33,6 @@ int checkout_new(struct model *model, struct node *repository, const char *ref,
 	view->ref = ref ? xstrdup(ref) : NULL;
 	view->fixed = fixed;
 	mutex_init(&view->lock);
-	cond_init(&view->idle);
 	*ret_view = view;
 	return 0;
 }
@@ -43,7 +42,6 @@ static void view_free(struct checkout *view)
 	clone_unref(view->clone);
 	checkout_fixed_free(view->fixed);
 	free(view->ref);
-	cond_done(&view->idle);
 	mutex_done(&view->lock);
 	free(view);
 }
@@ -333,23 +331,22 @@ static int known(struct checkout *view, struct clone_head *head)
  *    and keeps them until the next push, because no later answer differs from
  *    2.
  *
- * So one thread moves at a time (`moving`), and a thread reads which head to
- * show only when it is its turn, from the tracking ref (known), which has the
- * newest answer, and not from its own answer.
+ * So one thread tells at a time (model/listed), and reads which head to show
+ * only in its turn, from the tracking ref (known), which has the newest answer,
+ * and not from its own answer. What was told is the node's object.
  */
 static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 {
 	struct checkout *view = tree->what.view;
+	struct listed *listed = node_listed(model->nodes, tree, true);
 	struct mover mover = {model, view, tree, 0};
 	struct clone_head head;
 	struct oid from, to;
 	bool first, moved = false;
 	int r;
 
+	(void)listed_tell_begin(listed);
 	mutex_lock(&view->lock);
-	while (view->moving)
-		cond_wait(&view->idle, &view->lock);
-	view->moving = true;
 	first = !view->have;
 	mutex_unlock(&view->lock);
 
@@ -375,9 +372,8 @@ static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 		view->missing = false;
 		view->head = head;
 	}
-	view->moving = false;
-	cond_broadcast(&view->idle);
 	mutex_unlock(&view->lock);
+	listed_tell_end(listed);
 	if (r == 0 && ret_moved)
 		*ret_moved = moved;
 	return r;

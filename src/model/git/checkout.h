@@ -36,10 +36,8 @@ struct checkout {
 	_Atomic unsigned n_quiet;
 	_Atomic int64_t time_s; /* of the commit that is shown */
 	struct mutex lock;
-	struct cond idle; /* moving became false */
 	/* Under lock: */
 	bool have;    /* a head is shown */
-	bool moving;  /* a thread is moving what the kernel knows */
 	bool expired; /* the machine slept: the next look asks */
 	bool missing; /* the default branch is a name without a commit */
 	struct clone_head head;
