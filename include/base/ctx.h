@@ -52,8 +52,7 @@ struct ctx {
 	 * was announced: it does not come back. */
 	bool announced;
 	char sentence[512]; /* "" or why it failed, for people */
-	/* Under lock: */
-	struct ctx_waker *wakers;
+	struct ctx_waker *wakers under_lock;
 };
 
 /* group may be NULL. timeout_ms < 0: no deadline. */

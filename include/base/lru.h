@@ -21,10 +21,9 @@ struct lru {
 	const struct lru_values *values;
 	size_t most; /* sum of sizes; the newest stays however large it is */
 	struct mutex lock;
-	/* Under lock: */
-	struct lru_entry *table;
-	struct lru_entry *order; /* used longest ago first */
-	size_t n_bytes;
+	struct lru_entry *table under_lock;
+	struct lru_entry *order under_lock; /* used longest ago first */
+	size_t n_bytes under_lock;
 };
 
 void lru_init(struct lru *, size_t most, const struct lru_values *);

@@ -21,6 +21,11 @@
 #define acquires(...) TSA(acquire_capability(__VA_ARGS__))
 #define releases(...) TSA(release_capability(__VA_ARGS__))
 #define requires_lock(...) TSA(requires_capability(__VA_ARGS__))
+/* A member that is read and written with the lock of its struct held (of
+ * another one: a comment says whose). C cannot name one member in another, so
+ * clang only finds where no lock at all is held. What makes a struct assigns it
+ * as a whole, before others see it. */
+#define under_lock TSA(guarded_var)
 #define no_lock_analysis TSA(no_thread_safety_analysis)
 
 /* Locking twice and unlocking what another thread holds are found (and end the

@@ -53,6 +53,7 @@ void bitbucket_names_done(struct bitbucket *b)
 {
 	struct bitbucket_name *name, *next;
 
+	mutex_lock(&b->lock);
 	HASH_ITER (hh, b->names, name, next) {
 		HASH_DEL(b->names, name);
 		free(name->segment);
@@ -60,6 +61,7 @@ void bitbucket_names_done(struct bitbucket *b)
 		free(name->slug);
 		free(name);
 	}
+	mutex_unlock(&b->lock);
 }
 
 /* Where in a URL of ours the workspace is; NULL: nowhere. */

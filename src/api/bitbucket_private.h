@@ -28,9 +28,8 @@ struct bitbucket {
 	atomic_bool is_well;
 
 	struct mutex lock;
-	/* Under lock: */
-	struct bitbucket_name *names; /* by the uuid as it is in a path */
-	enum bitbucket_uuids uuids;
+	struct bitbucket_name *names under_lock; /* by the uuid as in a path */
+	enum bitbucket_uuids uuids under_lock;
 };
 
 void bitbucket_names_done(struct bitbucket *);

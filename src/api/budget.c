@@ -37,24 +37,26 @@
 struct budget *budget_new(const struct budget_config *config)
 {
 	static const struct budget_config plain;
-	struct budget *b = xcalloc(1, sizeof(*b));
+	struct budget *b = xmalloc(sizeof(*b));
 
 	if (!config)
 		config = &plain;
+	*b = (struct budget){
+		.walks = budget_walks_new(config->who_of ? config->who_of
+							 : budget_who_from_proc,
+					  config->arg),
+		.walk = config->walk ? config->walk : BUDGET_WALK_DEFAULT,
+		.synced_ms = INT64_MIN / 2,
+		.backoff_ms = FIRST_PAUSE_MS,
+		.asked_ms = clock_boot_ms(),
+		.urgent_ms = FIRST_URGENT_MS,
+	};
 	mutex_init(&b->lock);
 	cond_init(&b->ledger_free);
-	b->walks = budget_walks_new(config->who_of ? config->who_of
-						   : budget_who_from_proc,
-				    config->arg);
-	b->walk = config->walk ? config->walk : BUDGET_WALK_DEFAULT;
-	b->synced_ms = INT64_MIN / 2;
 	budget_quota_init(&b->api, "api",
 			  config->api_hour ? config->api_hour
 					   : BUDGET_API_HOUR);
 	budget_quota_init(&b->git, "git", BUDGET_GIT_HOUR);
-	b->backoff_ms = FIRST_PAUSE_MS;
-	b->asked_ms = clock_boot_ms();
-	b->urgent_ms = FIRST_URGENT_MS;
 	return b;
 }
 

@@ -32,6 +32,7 @@ static void write_said(const struct said *said, struct cache_ledger_note *note)
 }
 
 static void write_pause(const struct budget *b, struct cache_ledger_note *note)
+	requires_lock(b->lock)
 {
 	int64_t left = b->paused_until_ms - clock_boot_ms();
 

@@ -114,18 +114,24 @@ struct budget {
 	unsigned walk;       /* N */
 	struct mutex lock;
 	struct cond ledger_free;
-	/* Under lock: */
-	struct cache *cache; /* NULL: no ledger */
-	bool in_ledger;      /* one thread at a time reads or writes it */
-	int64_t synced_ms;   /* clock_mono_ms; INT64_MIN: never */
-	struct quota api, git;
-	uint64_t n_requests, n_git_seen;
-	int64_t paused_until_ms; /* clock_boot_ms; 0: never paused */
-	int64_t asked_ms;        /* clock_boot_ms: the service was last asked */
-	int64_t urgent_ms;       /* so long after that an urgent one may try */
-	int64_t backoff_ms;      /* of the next 429 that says nothing */
-	int64_t pause_noted_ms;  /* wall clock; what the ledger's note is of */
-	bool pause_unwritten;
+	struct cache *cache under_lock; /* NULL: no ledger */
+	bool in_ledger under_lock;    /* a thread reads or writes the ledger */
+	int64_t synced_ms under_lock; /* clock_mono_ms; INT64_MIN / 2: never */
+	struct quota api under_lock, git under_lock;
+	uint64_t n_requests under_lock;
+	uint64_t n_git_seen under_lock;     /* what budget_count_git was told */
+	int64_t paused_until_ms under_lock; /* clock_boot_ms; 0: never paused */
+	/* clock_boot_ms: when the service answered last, or a request to it
+	 * was admitted */
+	int64_t asked_ms under_lock;
+	int64_t urgent_ms
+		under_lock; /* so long after that an urgent ctx tries */
+	int64_t backoff_ms under_lock; /* the pause of the next 429 that says no
+					* time */
+	/* Wall clock: when the pause was noted, here or by another mount */
+	int64_t pause_noted_ms under_lock;
+	bool pause_unwritten
+		under_lock; /* that note is not in the ledger yet */
 };
 /* Writes what was counted here to the ledger, and reads what others counted.
  * wait: for another writer; otherwise it is left for the next time. */

@@ -58,19 +58,20 @@ struct walks {
 	budget_who_of *who_of;
 	void *arg;
 	struct mutex lock;
-	/* Under lock: */
-	struct known known[N_KNOWN]; /* by the thread's number */
-	struct group *groups;        /* by walker.session */
-	int64_t fleeting_refused;    /* the minute */
+	struct known known[N_KNOWN] under_lock; /* by the thread's number */
+	struct group *groups under_lock;        /* by walker.session */
+	int64_t fleeting_refused under_lock;    /* the minute */
 };
 
 struct walks *budget_walks_new(budget_who_of *who_of, void *arg)
 {
-	struct walks *w = xcalloc(1, sizeof(*w));
+	struct walks *w = xmalloc(sizeof(*w));
 
-	w->who_of = who_of;
-	w->fleeting_refused = INT64_MIN / 2;
-	w->arg = arg;
+	*w = (struct walks){
+		.who_of = who_of,
+		.arg = arg,
+		.fleeting_refused = INT64_MIN / 2,
+	};
 	mutex_init(&w->lock);
 	return w;
 }
@@ -81,10 +82,12 @@ struct walks *budget_walks_free(struct walks *w)
 
 	if (!w)
 		return NULL;
+	mutex_lock(&w->lock);
 	HASH_ITER (hh, w->groups, g, next) {
 		HASH_DEL(w->groups, g);
 		free(g);
 	}
+	mutex_unlock(&w->lock);
 	mutex_done(&w->lock);
 	free(w);
 	return NULL;

@@ -37,8 +37,7 @@ struct row {
 
 struct credential_rows {
 	struct mutex lock;
-	/* Under lock: */
-	struct row rows[CREDENTIAL_DOORS];
+	struct row rows[CREDENTIAL_DOORS] under_lock;
 };
 
 static void forget(struct credential_rows *rows) requires_lock(rows->lock)

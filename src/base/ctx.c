@@ -14,8 +14,8 @@
 
 struct ctx_group {
 	struct mutex lock;
-	struct ctx *members; /* under lock */
-	bool cancelled;      /* under lock */
+	struct ctx *members under_lock;
+	bool cancelled under_lock;
 	atomic_uint n_waiting;
 	unsigned max_waiting;
 };
@@ -34,7 +34,9 @@ struct ctx_group *ctx_group_free(struct ctx_group *group)
 {
 	if (!group)
 		return NULL;
+	mutex_lock(&group->lock);
 	check(!group->members && atomic_load(&group->n_waiting) == 0);
+	mutex_unlock(&group->lock);
 	mutex_done(&group->lock);
 	free(group);
 	return NULL;
@@ -65,18 +67,12 @@ static int64_t deadline_in(int64_t timeout_ms)
 
 void ctx_init(struct ctx *ctx, struct ctx_group *group, int64_t timeout_ms)
 {
-	ctx->deadline_ms = deadline_in(timeout_ms);
-	atomic_init(&ctx->cancelled, false);
+	*ctx = (struct ctx){
+		.deadline_ms = deadline_in(timeout_ms),
+		.group = group,
+		.who = CTX_PERSON,
+	};
 	mutex_init(&ctx->lock);
-	ctx->wakers = NULL;
-	ctx->group = group;
-	ctx->prev = ctx->next = NULL;
-	ctx->waits = false;
-	ctx->who = CTX_PERSON;
-	ctx->caller = 0;
-	ctx->urgent = ctx->tries = false;
-	ctx->refused = ctx->announced = false;
-	ctx->sentence[0] = '\0';
 	if (!group)
 		return;
 	mutex_lock(&group->lock);
@@ -112,7 +108,9 @@ void ctx_done(struct ctx *ctx)
 			group->members = ctx->next;
 		mutex_unlock(&group->lock);
 	}
+	mutex_lock(&ctx->lock);
 	check(!ctx->wakers);
+	mutex_unlock(&ctx->lock);
 	mutex_done(&ctx->lock);
 }
 
@@ -211,7 +209,7 @@ void ctx_waiting_end(struct ctx *ctx, struct ctx_waiting *w)
 struct sleeper {
 	struct mutex lock;
 	struct cond cond;
-	bool woken; /* under lock */
+	bool woken under_lock;
 };
 
 static void wake_sleeper(void *arg)

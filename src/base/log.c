@@ -23,8 +23,9 @@
 
 static struct {
 	struct mutex lock;
-	char *secrets[N_SECRETS]; /* under lock */
-	size_t n_secrets, turn;   /* under lock */
+	char *secrets[N_SECRETS] under_lock;
+	size_t n_secrets under_lock, turn under_lock;
+
 	atomic_int most;
 	atomic_bool to_syslog;
 } sink = {

@@ -12,7 +12,7 @@
 
 void verdict_init(struct verdict *v)
 {
-	*v = (struct verdict){.is_said = false};
+	*v = (struct verdict){.waits = NULL};
 	mutex_init(&v->lock);
 	cond_init(&v->said);
 }
@@ -21,7 +21,9 @@ void verdict_done(struct verdict *v)
 {
 	verdict_say(v, 0, NULL);
 	v->waits = thread_join(v->waits);
+	mutex_lock(&v->lock);
 	free(v->sentence);
+	mutex_unlock(&v->lock);
 	cond_done(&v->said);
 	mutex_done(&v->lock);
 }

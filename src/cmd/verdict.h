@@ -18,9 +18,8 @@ struct verdict {
 	struct thread *waits;
 	void (*leave)(void *arg);
 	void *arg;
-	/* Under lock: */
-	bool is_said;
-	char *sentence; /* NULL: nothing is wrong */
+	bool is_said under_lock;
+	char *sentence under_lock; /* NULL: nothing is wrong */
 };
 void verdict_init(struct verdict *);
 /* Nobody waits any longer; a verdict that comes later is dropped. */

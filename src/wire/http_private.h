@@ -26,9 +26,10 @@ bool http_response_error_body(struct http_response *, const void *data,
 struct http_slot {
 	void *multi, *easy; /* curl's, made at the first use */
 	/* Under the pool's lock: */
-	char *origin; /* the origin of its connection, or NULL */
-	bool busy;
-	uint64_t used;
+	char *origin under_lock; /* the origin of its connection, or NULL */
+	bool busy under_lock;
+	uint64_t used
+		under_lock; /* when it was given last: the pool's n_given */
 };
 struct http_waiter;
 struct http_slots {
@@ -36,8 +37,8 @@ struct http_slots {
 	struct http_slot *slots;
 	unsigned n_slots;
 	/* Under lock: */
-	uint64_t n_given;
-	struct http_waiter *waiters; /* in the order they came */
+	uint64_t n_given under_lock;
+	struct http_waiter *waiters under_lock; /* in the order they came */
 };
 void http_slots_init(struct http_slots *, unsigned n_slots);
 void http_slots_done(

@@ -21,20 +21,22 @@ struct http_waiter {
 
 void http_slots_init(struct http_slots *pool, unsigned n_slots)
 {
+	*pool = (struct http_slots){
+		.slots = xcalloc(n_slots, sizeof(*pool->slots)),
+		.n_slots = n_slots,
+	};
 	mutex_init(&pool->lock);
-	pool->slots = xcalloc(n_slots, sizeof(*pool->slots));
-	pool->n_slots = n_slots;
-	pool->n_given = 0;
-	pool->waiters = NULL;
 }
 
 void http_slots_done(struct http_slots *pool)
 {
+	mutex_lock(&pool->lock);
 	check(!pool->waiters);
 	for (unsigned i = 0; i < pool->n_slots; i++) {
 		check(!pool->slots[i].busy);
 		free(pool->slots[i].origin);
 	}
+	mutex_unlock(&pool->lock);
 	free(pool->slots);
 	mutex_done(&pool->lock);
 }
