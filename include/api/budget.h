@@ -32,7 +32,7 @@
 #define BUDGET_ANONYMOUS_HOUR 60 /* of an address */
 #define BUDGET_GIT_HOUR 60000
 
-/* Who a thread belongs to. -errno when it is gone. */
+/* Which session a thread is of. -errno when the thread has ended. */
 struct budget_who {
 	int32_t session; /* 0: not to be seen from here */
 	bool terminal;   /* the session has one */
@@ -49,27 +49,29 @@ struct budget_config {
 #define BUDGET_WALK_DEFAULT 100
 
 struct budget;
-struct budget *budget_new(const struct budget_config *); /* NULL: as it comes */
+/* NULL: all defaults. */
+struct budget *budget_new(const struct budget_config *);
 struct budget *budget_free(struct budget *);
 DEFINE_CLEANUP(struct budget *, budget_free);
 
-/* From now on the ledger is in this cache (borrowed); what was counted before
- * is added to it. NULL: in none any more; what was not written yet is written
- * now. A ledger that cannot be read or written fails nobody's request. */
+/* From now on the ledger is in this cache (borrowed), and the requests made so
+ * far are added to it. NULL: writes what is not in the ledger yet, and uses
+ * none from now on. A ledger that cannot be read or written fails no request.
+ */
 void budget_attach(struct budget *, struct cache *);
 
 /*
  * Before each request to the API: 0, and then budget_observe is called exactly
- * once. Decides of whom the request is (ctx's class, for people and walks by
- * ctx's caller). During a pause: waits for its end if that is at most 10 s away
- * and before ctx's deadline, else -EDQUOT at once with the sentence that says
- * until when. -EDQUOT at once also when the class may spend no more;
+ * once. Sets ctx's class to person or walk, by the session of ctx's caller
+ * (a refresh stays one). During a pause: waits for its end if that is at most
+ * 10 s away and before ctx's deadline, else -EDQUOT at once with the sentence
+ * that says until when. -EDQUOT at once also when the class may spend no more;
  * ctx->refused is set when another class still may. -EINTR, -ETIMEDOUT as ctx
  * says, -EAGAIN without a waiting place.
  *
- * One request in five minutes may try although the service's word (a pause,
- * nothing remaining) forbids it; one of an urgent ctx a second after the last,
- * then two, up to a minute. ctx->tries is set then.
+ * Although the service forbids it (a pause, nothing remaining), one request in
+ * five minutes is let through; of urgent ones the first a second after the last
+ * request, then two seconds, up to a minute. ctx->tries is set then.
  */
 int budget_admit(struct ctx *, struct budget *);
 /*

@@ -1,19 +1,28 @@
 /*
  * api/budget: admits, refuses, pauses.
  *
- * The end of a pause is on the clock that goes on in suspend: the service's
- * does too. Several requests are under way when the first 429 comes; theirs
- * come while the pause has begun and do not double it.
+ * The end of a pause is on the clock that goes on in suspend, as the service's
+ * own clock does.
  *
- * What the service says may be a lie or a mistake (a Retry-After of a day, a
- * date in 2099), and nobody but the service can take it back. So no pause is
- * longer than the quota's hour, and now and then one request tries: the first
- * that comes when the service was not asked for five minutes, and one that
- * somebody asks for by name (.now) much earlier. An answer other than 429 ends
- * the pause, here and, by the ledger, for the other mounts.
+ * A pause is doubled once, not by each of the requests that were under way:
  *
- * What is admitted is taken off what is left until it is observed: of many at
- * once none is let through on what another one is about to use.
+ *   1. A, B and C are sent.
+ *   2. A is answered with 429: a pause of 1 s begins, the next will be of 2 s.
+ *   3. B and C are answered with 429. The pause of 2. goes on, unchanged.
+ *
+ * What the service says may be wrong (a Retry-After of a day, a date in 2099),
+ * and only the service can say better. So no pause is longer than the quota's
+ * hour, and while a pause forbids everything some requests are let through all
+ * the same: the first that comes when the service was not asked for five
+ * minutes, and an urgent one (.now) much earlier. Any answer but 429 ends the
+ * pause, here and, by the ledger, in the other mounts.
+ *
+ * A request that was admitted is taken off what is left at once:
+ *
+ *   1. One request is left. A is admitted and sent.
+ *   2. B asks. With A counted only when its answer comes, B would be admitted,
+ *      too, and be answered with 429; B is refused.
+ *   3. A is answered: it is counted as often as the service was asked.
  */
 #include "api/budget_private.h"
 
@@ -22,15 +31,15 @@
 
 #define FIRST_PAUSE_MS 1000
 #define LONGEST_WAIT_MS 10000
-/* While the service's word forbids everything, one request in so long finds
- * out whether it still holds. */
+/* During a pause one request is let through in so long. */
 #define TRY_MS (5 * MINUTE_MS)
 #define FIRST_URGENT_MS 1000
-/* In the reserve a walk is made by N × left / this: N is where it begins, of
- * a quota of 1,000. */
+/* When no more is left than walks leave to others, N × left / 300 requests make
+ * a walk instead of N: with all of that reserve of a quota of 1,000 left, N do.
+ */
 #define WALK_PER_LEFT 300
 #define WALK_LEAST 3
-/* The ceiling over all that are no walks: beyond this times N, N / that. */
+/* Once all that are not walks have made 4 × N requests, N / 10 make a walk. */
 #define PEOPLE_TIMES 4
 #define PEOPLE_SHARE 10
 
@@ -165,7 +174,7 @@ static int refuse_class(struct ctx *ctx, const struct asking *a)
 			(long long)a->limit, when);
 }
 
-/* How long until it may try although the service's word forbids it. */
+/* How long until a request is let through although the service forbids it. */
 static int64_t tries_in(const struct ctx *ctx, const struct budget *b)
 	requires_lock(b->lock)
 {
@@ -181,7 +190,9 @@ static void look_whether_to_try(struct ctx *ctx, struct budget *b,
 	a->tries_ms = left;
 	if (a->pause_ms > 0 && left < a->pause_ms && (left <= 0 || ctx->urgent))
 		a->pause_ms = left;
-	/* The reserve of a class is ours; what is used up, the service's. */
+	/* A person is refused when nothing is left. If the service said so, it
+	 * may be wrong; if it was counted here, trying would only use more. The
+	 * reserve of a class is a rule of our own: nothing to try. */
 	else if (a->until_ms && left <= 0 && ctx->who == CTX_PERSON &&
 		 budget_quota_is_told(&b->api))
 		a->until_ms = 0;
@@ -304,7 +315,8 @@ static int64_t with_jitter(int64_t ms)
 	return ms + (int64_t)(random % (uint32_t)(ms / 4 + 50));
 }
 
-/* For the ledger, whose readers know a note by its time. */
+/* Another mount reads a note of the ledger once, and tells a new one by its
+ * time: two notes in the same millisecond would be taken for one. */
 static void note_pause(struct budget *b) requires_lock(b->lock)
 {
 	int64_t now = clock_wall_ms();
@@ -379,7 +391,7 @@ int64_t budget_observe(struct ctx *ctx, struct budget *b,
 		b->asked_ms = clock_boot_ms();
 	if (ctx->tries)
 		heed_try(b, answer);
-	/* One try each time that somebody asks for it by name. */
+	/* Otherwise each retry of this request would be let through. */
 	if (answer->status == 429)
 		ctx->urgent = false;
 	if (answer->status == 429)
@@ -388,7 +400,8 @@ int64_t budget_observe(struct ctx *ctx, struct budget *b,
 		b->backoff_ms = FIRST_PAUSE_MS;
 	noted = b->pause_unwritten;
 	mutex_unlock(&b->lock);
-	/* Other mounts must know of a pause. */
+	/* A pause is written now, at the cost of waiting for another writer:
+	 * other mounts would go on asking until the next time. */
 	budget_sync(b, noted);
 	return pause;
 }

@@ -1,10 +1,25 @@
 /*
- * api/budget, the ledger: what was counted here goes there, what others
- * counted comes here, in one transaction.
+ * api/budget, the ledger: one transaction adds what this process has counted
+ * and reads what all mounts that share the cache have.
  *
- * Nobody waits for it: while one thread is at it, or another process is
- * writing, what others count is left for the next time. Until then it is in
- * memory and counts all the same.
+ * Requests do not wait for it: while one thread is at the ledger, or another
+ * process writes to it, the counts of other threads stay in memory for the next
+ * transaction. They count all the same.
+ *
+ * The budget's lock is not held during the transaction, so others count
+ * meanwhile. That is what a quota's `writing` is for:
+ *
+ *   1. A moves `unwritten` into `writing` and lets go of the lock.
+ *   2. B counts a request: it is in `unwritten`, which A does not write. B
+ *      reckons what is left: `writing` has what A is at. Without it, A's
+ *      requests would be missing until 4., and B be admitted on them.
+ *   3. A's transaction adds `writing` to the ledger and reads the whole.
+ *   4. A has the lock again: `ledger` is what was read, `writing` is empty. B's
+ *      request is in `unwritten` still. Where the transaction failed, `writing`
+ *      goes back to what is `unwritten`.
+ *
+ * One thread at a time does that (in_ledger): the transaction of a second one
+ * would add the `writing` of the first once more.
  */
 #include "api/budget_private.h"
 
@@ -12,7 +27,7 @@
 
 #define LOOK_MS 1000
 #define ROUNDS 16
-/* In the note of a pause, instead of its end. */
+/* In the note of a pause, in the place of its end: there is no pause now. */
 #define PAUSE_ENDED 0
 
 enum note {
@@ -43,7 +58,8 @@ static void write_pause(const struct budget *b, struct cache_ledger_note *note)
 	};
 }
 
-/* Moves what is unwritten into the transaction. False: there is nothing. */
+/* Moves what is unwritten into `writing` and into the transaction. False: there
+ * is nothing to write. */
 static bool begin(struct budget *b, struct quota *q, struct cache_ledger *add)
 	requires_lock(b->lock)
 {
@@ -79,7 +95,7 @@ static bool begin(struct budget *b, struct quota *q, struct cache_ledger *add)
 
 static void read_said(struct quota *q, const struct cache_ledger_note *note)
 {
-	/* What we heard is newer than the note, or the same. */
+	/* This process has heard later, or wrote the note itself. */
 	if (note->noted_ms <= q->said.noted_ms)
 		return;
 	q->said = (struct said){
@@ -98,16 +114,17 @@ static void read_pause(struct budget *b, const struct cache_ledger_note *note)
 	int64_t now = clock_wall_ms(), boot = clock_boot_ms();
 	int64_t until = note->numbers[0], left;
 
+	/* Read before; or about to be replaced by a newer one of our own. */
 	if (note->noted_ms == b->pause_noted_ms || b->pause_unwritten)
 		return;
 	b->pause_noted_ms = note->noted_ms;
-	/* An older program may have written anything, and a clock may have been
-	 * wrong. */
+	/* The note may be of another version of this program, or of a moment
+	 * at which the clock was wrong. */
 	if (until > note->noted_ms + LONGEST_PAUSE_MS)
 		until = note->noted_ms + LONGEST_PAUSE_MS;
 	left = until - now < LONGEST_PAUSE_MS ? until - now : LONGEST_PAUSE_MS;
 	if (left <= 0) {
-		/* Another mount's try was answered. */
+		/* The service has answered another mount: go on at once. */
 		if (note->numbers[0] == PAUSE_ENDED)
 			b->paused_until_ms = boot;
 		return;
@@ -120,14 +137,26 @@ static void read_pause(struct budget *b, const struct cache_ledger_note *note)
 					: LONGEST_BACKOFF_MS;
 }
 
-/* first: the total counts from elsewhere than ours did so far. */
+/*
+ * Takes over what was read; n_written of its total are what this process has
+ * just added. said.at_total is a moment in the quota's total, so where the
+ * total begins somewhere else it moves along:
+ *
+ *   1. The service says "100 are left" at a total of 5, counted since the
+ * start.
+ *   2. The ledger is opened: its total is 5,000.
+ *   3. Unmoved, 4,995 requests would seem to have been made since 1., and
+ *      nothing to be left.
+ *
+ * So at the first time, and when the database was lost (its total is smaller
+ * than what was read before).
+ */
 static void load(struct budget *b, struct quota *q,
 		 const struct cache_ledger *found, int64_t n_written,
 		 bool first) requires_lock(b->lock)
 {
 	int64_t others = found->total - q->ledger_total - n_written;
 
-	/* Likewise when the database was lost: others < 0. */
 	if (first || others < 0)
 		q->said.at_total += others;
 	q->ledger_total = found->total;
@@ -144,7 +173,8 @@ static void load(struct budget *b, struct quota *q,
 
 /* ---- both ---- */
 
-/* The lock is held, and released meanwhile; in_ledger is ours. */
+/* One transaction of one quota. The lock is released while it lasts; in_ledger
+ * is this thread's. */
 static int sync_quota(struct budget *b, struct quota *q, bool wait)
 	requires_lock(b->lock)
 {
@@ -187,7 +217,9 @@ static void give_ledger(struct budget *b) requires_lock(b->lock)
 	cond_broadcast(&b->ledger_free);
 }
 
-/* What is counted during one round is written in the next. */
+/* Again while others count during the transaction: whoever waits for the ledger
+ * (a pause, the end) wants everything to be written. The rounds have an end,
+ * for others may go on counting. */
 static void sync_all(struct budget *b, bool wait) requires_lock(b->lock)
 {
 	bool look = clock_mono_ms() - b->synced_ms >= LOOK_MS;
@@ -224,7 +256,7 @@ void budget_look(struct budget *b)
 		budget_sync(b, false);
 }
 
-/* Before anything is written: where the totals begin. */
+/* Reads where the ledger's total begins, before anything is added to it. */
 static void open_book(struct budget *b, struct quota *q) requires_lock(b->lock)
 {
 	struct cache *cache = b->cache;

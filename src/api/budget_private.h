@@ -1,7 +1,7 @@
 /*
- * api/budget, inside: budget.c admits and pauses, budget_quota.c counts and
- * reckons, budget_ledger.c shares the count, budget_walks.c tells walks from
- * people.
+ * api/budget, inside: budget.c admits and pauses, budget_quota.c counts
+ * requests and reckons what is left, budget_ledger.c shares the count with
+ * other mounts, budget_walks.c tells walks from people.
  */
 #ifndef API_BUDGET_PRIVATE_H
 #define API_BUDGET_PRIVATE_H
@@ -16,9 +16,10 @@
 #define HOUR_MINUTES CACHE_LEDGER_MINUTES
 
 /*
- * Requests by the minute of the wall clock and by class. A slot says which
- * minute it is of: one that is not of the hour that is asked for, because it is
- * old or because the clock went back, counts nothing.
+ * Requests by the minute of the wall clock and by class, a slot for each minute
+ * of an hour. A slot names its minute: when the clock is set back or an hour
+ * has gone by, the slot's requests are those of another minute and count
+ * nothing.
  */
 struct window {
 	struct slot {
@@ -31,35 +32,42 @@ void budget_window_add(struct window *, int64_t minute, enum ctx_class,
 void budget_window_add_all(struct window *, const struct window *);
 void budget_window_clear(struct window *);
 
-/* What the service said last. All times: wall clock. */
+/* The rate headers of the last answer that had any. All times: wall clock. */
 struct said {
 	int64_t noted_ms;  /* 0: never anything */
 	int64_t limit;     /* 0: not said */
 	int64_t remaining; /* -1: not said */
-	int64_t at_total;  /* the quota's total when it said `remaining` */
+	int64_t at_total;  /* the quota's total when `remaining` was said */
 	int64_t reset_ms;  /* 0: not said */
-	int64_t near_ms;   /* when it said that the limit is near; 0: it is not
+	int64_t near_ms;   /* when the limit was said to be near; 0: it is not
 			    */
 };
 
-/* No number of a server may stop us for longer than a quota's window: one lie
- * in a header would shut everybody out. */
+/* No pause is longer than the quota's window, whatever a header says: otherwise
+ * one wrong Retry-After would keep every mount from the service for years. */
 #define LONGEST_PAUSE_MS HOUR_MS
 #define LONGEST_BACKOFF_MS MINUTE_MS
 
-/* Has no lock of its own: under the budget's. */
+/*
+ * One quota: of the API, of git. All members are under the budget's lock.
+ *
+ * Each request is in exactly one of `ledger`, `writing` and `unwritten`, so
+ * that their sum is what all mounts have used. `own` has the requests of this
+ * process once more: a ledger that was deleted or cannot be read makes the sum
+ * no smaller than that.
+ */
 struct quota {
 	const char *book;        /* its name in the ledger */
 	int64_t assumed;         /* its limit while the service says none */
-	struct window own;       /* all of this process */
-	struct window unwritten; /* of these: not in the ledger yet */
-	/* of these: in the transaction that is under way */
-	struct window writing;
-	struct window ledger; /* as it was last read */
+	struct window own;       /* of this process, wherever else they are */
+	struct window unwritten; /* of this process, not written yet */
+	struct window writing;   /* of this process, being written just now */
+	struct window ledger;    /* of all mounts, as last read */
+	/* The sums of these since the ledger was made, not of an hour. */
 	int64_t ledger_total, n_writing, n_unwritten;
-	unsigned n_under_way; /* admitted, not observed */
+	unsigned n_under_way; /* requests admitted, not observed */
 	struct said said;
-	bool said_unwritten;
+	bool said_unwritten; /* `said` is newer than the ledger's note */
 };
 void budget_quota_init(struct quota *, const char *book, int64_t assumed);
 void budget_quota_count(struct quota *, enum ctx_class, unsigned n);
@@ -70,8 +78,8 @@ int64_t budget_quota_left(const struct quota *); /* ≥ 0 */
 int64_t budget_quota_reserve(const struct quota *, enum ctx_class);
 /* 0: the class may spend n now; else when it may, wall clock. */
 int64_t budget_quota_wait(const struct quota *, enum ctx_class, unsigned n);
-/* What is left is reckoned from the service's word, not from our count alone.
- */
+/* Whether what is left comes from the service's headers, not from counting
+ * alone: then the service may be wrong, and a request may try. */
 bool budget_quota_is_told(const struct quota *);
 void budget_quota_state(const struct quota *, struct budget_quota *ret);
 
@@ -85,23 +93,29 @@ struct walker {
 	bool terminal;
 	char name[16]; /* printable */
 };
-/* Which session the thread belongs to; may read /proc, so no lock is held. */
+/* The session of a thread. May read /proc: call it with no lock held. */
 void budget_walks_identify(struct walks *, int32_t thread, struct walker *ret);
-/* What one more request would make, with what there was in ten minutes. */
+/* How a walker's next request would look, after those of the last ten minutes.
+ */
 struct walk_weight {
-	unsigned caused; /* by the session, without this one … */
-	bool together;   /* … or by all that come and go without a terminal */
-	unsigned weight; /* what tells whether it is a walk */
-	unsigned people; /* by all sessions that caused at most `most` */
-	char name[16];   /* printable: the program that caused most of it */
+	/* Requests of the session so far; together: of all the sessions that
+	 * have no terminal and caused few each. */
+	unsigned caused;
+	bool together;
+	unsigned weight; /* above the threshold the session is a walk */
+	unsigned people; /* requests of the sessions with at most `most` each */
+	char name[16];   /* printable: the program that caused most of `caused`
+			  */
 };
 void budget_walks_weigh(struct walks *, const struct walker *, unsigned most,
 			struct walk_weight *ret);
-/* The request was admitted. Refused ones are not counted: they make no walk
- * longer. */
+/* The request was admitted. A refused one is not counted: the service was not
+ * asked. */
 void budget_walks_count(struct walks *, const struct walker *);
-/* The request was refused as a walk's: the session stays a walk while it goes
- * on trying. */
+/* The request was refused because the session is a walk; the session stays one
+ * until it has not been refused for ten minutes. Otherwise it would be a person
+ * as soon as its oldest requests are forgotten, and spend what is left for
+ * people. */
 void budget_walks_refused(struct walks *, const struct walker *, bool together);
 /* The sessions with more than threshold requests, most first. */
 size_t budget_walks_list(struct walks *, unsigned threshold,

@@ -2,13 +2,14 @@
  * api/budget, one quota: how much was used, how much is left, when there
  * will be more.
  *
- * What the service says goes before what is counted: others use the account,
- * too. Its word holds until the moment at which, it says, the window begins
- * anew; what was used since is taken off. After that moment all of the limit is
- * assumed to be there again, less what was used since the word: the next answer
- * tells better. Without a word an hour's own count is all there is. A minute
- * leaves it when the whole of it is an hour ago, so that it never says more
- * than a rolling hour would.
+ * What the service says goes before what is counted here, because programs that
+ * we know nothing of use the account, too. "100 remain, for 745 s" holds for
+ * these 745 s, less the requests made since. After that the whole limit is
+ * assumed to be there again, less the requests made since; the next answer says
+ * better. Where the service said nothing, the requests of the last hour are
+ * taken off the limit. A minute is forgotten when all of it is an hour ago: a
+ * little late, for to believe in more than the service's rolling hour has would
+ * cost a 429.
  */
 #include "api/budget_private.h"
 
@@ -75,7 +76,8 @@ void budget_quota_count(struct quota *q, enum ctx_class who, unsigned n)
 	q->n_unwritten += n;
 }
 
-/* A ledger that was lost or cannot be read does not make ours less. */
+/* Not less than this process's own requests, when the ledger was deleted or
+ * cannot be read. */
 static unsigned used_at(const struct quota *q, int64_t minute,
 			enum ctx_class who)
 {
@@ -160,7 +162,7 @@ struct reckoning {
 	bool told;
 };
 
-/* The service's word, if it holds still. */
+/* Corrects the count by what the service said, if that still holds. */
 static void hear_again(const struct quota *q, int64_t now, struct reckoning *r)
 {
 	const struct said *said = &q->said;
@@ -236,7 +238,8 @@ int64_t budget_quota_wait(const struct quota *q, enum ctx_class who, unsigned n)
 		if (missing <= 0)
 			return (m + HOUR_MINUTES) * MINUTE_MS;
 	}
-	/* What is under way is missing, or the limit is that small. */
+	/* Not for what was used in this hour: too many are under way, or the
+	 * limit is smaller than the reserve and n. */
 	return now + MINUTE_MS;
 }
 

@@ -1,14 +1,15 @@
 /*
- * api/budget, walks: who asks, and how often each of them did in the last
- * ten minutes.
+ * api/budget, walks: which session asks, and how many requests each session
+ * caused in the last ten minutes.
  *
- * FUSE names a thread; /proc tells its session. That is asked only when a
- * request is about to be made, and remembered for a second. Times are of the
- * clock that does not jump.
+ * FUSE names a thread; /proc says which session that is of. /proc is read only
+ * when a request is about to be made, and the answer remembered for a second.
+ * Minutes are of the clock that does not jump.
  *
- * By session, for a process group is one command: each turn of a loop, each
- * program of xargs would begin anew. Not by a common ancestor: below a desktop
- * or a container all have one, and a person would pay for a walk beside him.
+ * Counted by session. By process group, each turn of a shell's loop and each
+ * program that xargs starts would begin at nothing. By common ancestor, a
+ * person at one terminal would be refused for the walk at another, for below a
+ * desktop or in a container everything has the same ancestor.
  */
 #include "api/budget_private.h"
 
@@ -23,9 +24,10 @@
 #define KNOWN_MS 1000
 #define GROUPS_MOST 1024
 #define WALK_MINUTES 10
-/* Sessions without a terminal that caused no more count together. */
+/* Sessions without a terminal and with no more requests than this count as one
+ * (cron starts a new session each minute). */
 #define FLEETING_MOST 10
-/* Of each session so many are told apart: those that asked most. */
+/* So many programs of a session are told apart: those that asked most. */
 #define PROGRAMS_MOST 4
 
 struct known {
@@ -50,7 +52,7 @@ struct group {
 	struct walker walker; /* the process that asked last */
 	struct counts counts;
 	struct program programs[PROGRAMS_MOST];
-	int64_t last_minute, refused_minute; /* of the last one */
+	int64_t last_minute, refused_minute; /* the last request, refusal */
 	UT_hash_handle hh;
 };
 
@@ -160,8 +162,8 @@ static struct known *known_of(struct walks *w, int32_t thread)
 
 void budget_walks_identify(struct walks *w, int32_t thread, struct walker *ret)
 {
-	/* A process that ended before it could be looked at counts as one that
-	 * comes and goes. */
+	/* If the process has ended before /proc was read: a session of its own
+	 * without a terminal, which counts together with its like. */
 	struct walker walker = {.session = thread, .terminal = !thread};
 	int64_t now = clock_boot_ms();
 	struct budget_who who = {0};
@@ -211,7 +213,8 @@ static bool is_recent(int64_t minute)
 	return minute > this_minute() - WALK_MINUTES;
 }
 
-/* Each minute takes a tenth off what a request counts. */
+/* The requests of the last ten minutes, each a tenth less for every minute
+ * since. */
 static unsigned faded_count_of(const struct counts *c)
 {
 	int64_t now = this_minute();
@@ -236,8 +239,8 @@ static void count_one(struct counts *c)
 	c->slots[at].n++;
 }
 
-/* The program that asked most: a walk is told by the name of what walks, not of
- * the `df` that somebody says behind it. */
+/* The program that asked most: a refusal names what has walked, not the `df`
+ * that somebody runs in the same session afterwards. */
 static const struct program *busiest(const struct group *g)
 {
 	const struct program *most = &g->programs[0];
@@ -266,7 +269,7 @@ static void count_program(struct group *g, const char *name)
 			least = n;
 		}
 	}
-	/* The slot was another program's. */
+	/* A new program, in an empty slot or that of who asked least. */
 	if (strcmp(at->name, name) != 0) {
 		*at = (struct program){0};
 		snprintf(at->name, sizeof(at->name), "%s", name);
@@ -274,8 +277,8 @@ static void count_program(struct group *g, const char *name)
 	count_one(&at->counts);
 }
 
-/* Those that are quiet for ten minutes go, and when all are busy the one that
- * was quiet for longest. */
+/* Forgets the sessions without a request for ten minutes; if there are none,
+ * the one whose last request is the oldest. */
 static void make_room(struct walks *w) requires_lock(w->lock)
 {
 	struct group *g, *next, *oldest = NULL;
