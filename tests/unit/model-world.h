@@ -136,9 +136,12 @@ static void world_send(struct tiny_connection *c,
 		from = first < n ? (size_t)first : n;
 		to = n_bounds > 1 && last + 1 < n ? (size_t)last + 1 : n;
 		status = from < n ? 206 : 416;
+		piece = from < n ? xasprintf("%zu-%zu", from, to - 1)
+				 : xstrdup("*");
 		head = xasprintf("HTTP/1.1 %ld X\r\nContent-Range: bytes "
-				 "%zu-%zu/%zu\r\nContent-Length: %zu\r\n\r\n",
-				 status, from, to ? to - 1 : 0, n, to - from);
+				 "%s/%zu\r\nContent-Length: %zu\r\n\r\n",
+				 status, piece, n, to - from);
+		free(piece);
 	} else {
 		head = xasprintf("HTTP/1.1 %ld X\r\nContent-Type: "
 				 "application/json\r\nContent-Length: "
