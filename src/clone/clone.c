@@ -6,6 +6,8 @@
  */
 #include "clone/private.h"
 
+#include "store/flight.h"
+
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -26,7 +28,7 @@ int clones_new(const struct clones_config *config, struct clones **ret_clones)
 
 	mutex_init(&cs->lock);
 	cond_init(&cs->work);
-	cond_init(&cs->opened);
+	cs->opening = flight_new_with(&(struct flight_config){.local = true});
 	cond_init(&cs->settled);
 	while (n && config->git_url[n - 1] == '/')
 		n--;
@@ -73,7 +75,7 @@ struct clones *clones_free(struct clones *cs)
 	check(!cs->clones);
 	mutex_done(&cs->lock);
 	cond_done(&cs->work);
-	cond_done(&cs->opened);
+	flight_free(cs->opening);
 	cond_done(&cs->settled);
 	free(cs->brought);
 	free(cs->git_url);
@@ -206,39 +208,39 @@ struct clone *clone_unref(struct clone *c)
 	return NULL;
 }
 
-int clone_store(struct clone *c, struct objects **ret_objects)
+static int open_store(struct clone *c)
 {
-	struct clones *cs = c->clones;
-	struct objects *objects = atomic_load(&c->objects);
-	int r;
+	struct objects *objects;
+	int r = objects_open(c->path, &objects);
 
-	if (objects) {
-		*ret_objects = objects;
-		return 0;
-	}
-	mutex_lock(&cs->lock);
-	while (c->opening)
-		cond_wait(&cs->opened, &cs->lock);
-	objects = atomic_load(&c->objects);
-	c->opening = !objects;
-	mutex_unlock(&cs->lock);
-	if (objects) {
-		*ret_objects = objects;
-		return 0;
-	}
-	r = objects_open(c->path, &objects);
 	/* Somebody removed the cache under us: it is begun anew. */
-	if (r == -ENOENT && file_mkdirs(cs->dir, 0700) == 0)
+	if (r == -ENOENT && file_mkdirs(c->clones->dir, 0700) == 0)
 		r = objects_open(c->path, &objects);
-	mutex_lock(&cs->lock);
 	if (r >= 0)
 		atomic_store(&c->objects, objects);
-	c->opening = false;
-	cond_broadcast(&cs->opened);
-	mutex_unlock(&cs->lock);
+	return r;
+}
+
+/*
+ * One opens it for all who want it:
+ * 1. A looks: it is not open.
+ * 2. B, who leads, opens it and lands.
+ * 3. A joins and leads, and would open it a second time: so A looks again.
+ */
+int clone_store(struct clone *c, struct objects **ret_objects)
+{
+	int r = FLIGHT_LANDED;
+
+	while (r == FLIGHT_LANDED && !atomic_load(&c->objects))
+		r = flight_join(NULL, c->clones->opening, c->path);
+	if (r == FLIGHT_LEAD) {
+		if (!atomic_load(&c->objects))
+			r = open_store(c);
+		flight_land(c->clones->opening, c->path, r < 0 ? r : 0, NULL);
+	}
 	if (r < 0)
 		return r;
-	*ret_objects = objects;
+	*ret_objects = atomic_load(&c->objects);
 	return 0;
 }
 

@@ -155,7 +155,6 @@ struct clone {
 	/* Under clones->lock. */
 	unsigned refs;
 	char *workspace, *slug, *main_branch;
-	bool opening;                     /* somebody is in objects_open */
 	struct clone_tracking *trackings; /* by ref */
 	bool has_tip;
 	struct clone_tip tip; /* of the default branch */
@@ -198,13 +197,13 @@ struct clones {
 	struct budget *budget; /* may be NULL */
 	struct clone_naming ask_names;
 	unsigned max_trees;
+	struct flight *opening; /* of stores, by path */
 	struct thread *workers[CLONE_WORKERS];
 	struct thread *sweeper;
 	atomic_bool stop_sweeping;
 
 	struct mutex lock;
 	struct cond work;    /* for the workers: something to do, or stop */
-	struct cond opened;  /* an objects_open ended */
 	struct cond settled; /* a line did */
 	/* Under it. */
 	struct clone *clones; /* by uuid */
