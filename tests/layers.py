@@ -87,9 +87,7 @@ FOR_TESTS = set("""
     cache_set_max_bytes objects_keep_big objects_big_hashed objects_alloc_most
     objects_disk_bytes objects_trim spool_disk_bytes listed_all_bytes
     credential_renewed upload_pack_patience
-    flight_close flight_end flight_enter flight_give_up flight_leave flight_step
-    flight_wait flight_work_ctx flight_work_ref flight_work_result
-    flight_work_step
+    flight_leave flight_step flight_work_step
 """.split())
 
 # What symbols of a file begin with beside its name, its name's beginning or its

@@ -124,9 +124,9 @@ bool clone_rename(struct clones *cs, struct clone *c, const char *workspace,
 	check(c->clones == cs);
 	changed = replace(&c->workspace, workspace);
 	changed = replace(&c->slug, slug) || changed;
-	/* They were the old name's. */
-	for (size_t i = 0; changed && i < CLONE_FAILURES; i++)
-		c->failures[i].errnum = 0;
+	/* What failed did so under the old name. */
+	if (changed)
+		flight_forget(c->jobs, "");
 	return changed;
 }
 
@@ -149,6 +149,7 @@ int clone_open(struct clones *cs, const char *uuid, const char *workspace,
 		c->refs = 1;
 		c->uuid = xstrdup(uuid);
 		c->path = path_of(cs, uuid);
+		c->jobs = flight_new(CLONE_REMEMBER_MS);
 		(void)clone_rename(cs, c, workspace, slug);
 		atomic_init(&c->objects, NULL);
 		HASH_ADD_KEYPTR(hh, cs->clones, c->uuid, strlen(c->uuid), c);
@@ -192,8 +193,7 @@ struct clone *clone_unref(struct clone *c)
 		HASH_DEL(c->trackings, tracking);
 		clone_tracking_free(tracking);
 	}
-	for (size_t i = 0; i < CLONE_FAILURES; i++)
-		free(c->failures[i].sentence);
+	flight_free(c->jobs);
 	clone_session_free(c->session);
 	clone_refs_unref(c->names);
 	free(c->no_trees);

@@ -22,20 +22,20 @@
 
 static int fail_store(struct clone_job *j, int r)
 {
-	if (j->ctx.sentence[0])
+	if (j->ctx->sentence[0])
 		return r;
 	/* Of what came: what is here is found out when it is read. */
 	if (r == -EBADMSG)
-		return ctx_fail(&j->ctx, -EIO,
+		return ctx_fail(j->ctx, -EIO,
 				"%s/%s: the server's pack is damaged",
 				j->workspace, j->slug);
 	if (r == -EFBIG)
-		return ctx_fail(&j->ctx, r,
+		return ctx_fail(j->ctx, r,
 				"%s/%s: the server's pack is refused: it has "
 				"more than 32 GB, or an object of more than "
 				"1 GB as a change of another one",
 				j->workspace, j->slug);
-	return ctx_fail(&j->ctx, r, "the object store of %s/%s: %s",
+	return ctx_fail(j->ctx, r, "the object store of %s/%s: %s",
 			j->workspace, j->slug, store_why(-r));
 }
 
@@ -126,7 +126,7 @@ static int connect_job(struct clone_job *j, const char *workspace,
 	text_percent_encode(&url, slug, "");
 	buf_puts(&url, ".git");
 	if (url.failed)
-		return ctx_fail(&j->ctx, -ENAMETOOLONG,
+		return ctx_fail(j->ctx, -ENAMETOOLONG,
 				"the name of the repository is too long");
 	j->session = clone_session_free(j->session);
 	j->session = xcalloc(1, sizeof(*j->session));
@@ -189,7 +189,7 @@ static int choose_tip(struct clone_job *j, const struct upload_pack_refs *refs,
 	set_branch(tip, target ? target : main_ref);
 	tip->empty = !ref || !ref->oid[0];
 	if (!tip->empty && oid_parse(ref->oid, &tip->commit) < 0)
-		return ctx_fail(&j->ctx, -EPROTO,
+		return ctx_fail(j->ctx, -EPROTO,
 				"%s/%s: the server's HEAD is no object id",
 				j->workspace, j->slug);
 	tip->want = tip->commit;
@@ -229,7 +229,7 @@ static int ask_for_others(struct clone_job *j, const char *const *all,
 	int r = 0;
 
 	if (!*ret_names) {
-		r = upload_pack_ls_refs(&j->ctx, j->session->up, all, &refs);
+		r = upload_pack_ls_refs(j->ctx, j->session->up, all, &refs);
 		if (r < 0)
 			return r;
 		*ret_names = clone_refs_new(&refs);
@@ -259,8 +259,8 @@ static int ask_once(struct clone_job *j, struct clone_tip *ret_tip,
 	mutex_lock(&j->clones->lock);
 	tip.serial = ++j->clones->n_asked;
 	mutex_unlock(&j->clones->lock);
-	r = upload_pack_ls_refs(&j->ctx, j->session->up,
-				j->all ? all : prefixes, &refs);
+	r = upload_pack_ls_refs(j->ctx, j->session->up, j->all ? all : prefixes,
+				&refs);
 	if (r < 0)
 		return r;
 	caps_remember(j);
@@ -343,7 +343,7 @@ static int take_pack(void *arg, const void *data, size_t n)
 {
 	struct clone_job *j = arg;
 	struct objects_progress progress;
-	int r = ctx_check(&j->ctx);
+	int r = ctx_check(j->ctx);
 
 	if (r >= 0)
 		r = objects_pack_write(j->pack, data, n);
@@ -412,8 +412,8 @@ static void find_haves(struct clone_job *j, struct haves *h)
 	/* The newest fetch is the last. A tree that a tag led to is not a
 	 * commit. */
 	while (n--)
-		if (objects_read_commit(&j->ctx, j->objects, &whole[n],
-					&info) >= 0)
+		if (objects_read_commit(j->ctx, j->objects, &whole[n], &info) >=
+		    0)
 			add_have(j, h, &whole[n]);
 	free(whole);
 }
@@ -432,9 +432,9 @@ static int receive(struct clone_job *j, const struct haves *h)
 		.shallow = take_shallow,
 		.arg = j,
 	};
-	int r = upload_pack_fetch(&j->ctx, j->session->up, &fetch);
+	int r = upload_pack_fetch(j->ctx, j->session->up, &fetch);
 
-	return r < 0 ? r : ctx_check(&j->ctx);
+	return r < 0 ? r : ctx_check(j->ctx);
 }
 
 static int commit_pack(struct clone_job *j)
@@ -492,7 +492,7 @@ static bool may_be_elsewhere(int r)
 
 static int fetch_anywhere(struct clone_job *j)
 {
-	char sentence[sizeof(j->ctx.sentence)] = "";
+	char sentence[sizeof(j->ctx->sentence)] = "";
 	int r = -EIO, first = 0;
 
 	for (size_t i = 0; i <= j->n_sources; i++) {
@@ -501,19 +501,19 @@ static int fetch_anywhere(struct clone_job *j)
 					    : j->sources[i].workspace;
 		const char *slug = own ? j->slug : j->sources[i].slug;
 
-		j->ctx.sentence[0] = '\0';
+		j->ctx->sentence[0] = '\0';
 		r = fetch_from(j, workspace, slug);
 		if (r >= 0 || !may_be_elsewhere(r))
 			return r;
 		if (!first) {
 			first = r;
 			snprintf(sentence, sizeof(sentence), "%s/%s: %.400s",
-				 workspace, slug, j->ctx.sentence);
+				 workspace, slug, j->ctx->sentence);
 		}
 	}
 	/* The repository may have another name by now. */
 	if (clone_name_is_other(j)) {
-		j->ctx.sentence[0] = '\0';
+		j->ctx->sentence[0] = '\0';
 		r = fetch_from(j, j->workspace, j->slug);
 		if (r >= 0)
 			return r;
@@ -521,7 +521,7 @@ static int fetch_anywhere(struct clone_job *j)
 	/* The sentence of the first source, which should have the commit. Its
 	 * ENOENT is about the commit there: passed on, it would say that the
 	 * name which a program looks at does not exist. */
-	return ctx_fail(&j->ctx, first == -ENOENT ? -ENODATA : first, "%s",
+	return ctx_fail(j->ctx, first == -ENOENT ? -ENODATA : first, "%s",
 			sentence);
 }
 
@@ -530,18 +530,18 @@ static int mark(struct clone_job *j)
 {
 	struct clone_head head;
 	char hex[41];
-	int r = clone_commit_read(&j->ctx, j->objects, &j->commit, &head);
+	int r = clone_commit_read(j->ctx, j->objects, &j->commit, &head);
 
 	if (r == -EBADMSG) {
 		clone_refs_no_tree(j->clone, &j->commit);
-		return ctx_fail(&j->ctx, -EIO,
+		return ctx_fail(j->ctx, -EIO,
 				"%s/%s: %.12s is neither a commit nor a tree",
 				j->workspace, j->slug,
 				oid_hex(&j->commit, hex));
 	}
 	if (r == -ENOENT)
 		return ctx_fail(
-			&j->ctx, -EIO,
+			j->ctx, -EIO,
 			"%s/%s: the server's pack lacks the commit that "
 			"was asked for, or its tree",
 			j->workspace, j->slug);
@@ -560,9 +560,9 @@ static int bring_and_mark(struct clone_job *j)
 
 	if (r < 0)
 		return r;
-	r = clone_commit_read(&j->ctx, j->objects, &j->commit, &head);
+	r = clone_commit_read(j->ctx, j->objects, &j->commit, &head);
 	if (r < 0 && r != -EBADMSG) {
-		r = objects_check(&j->ctx, j->objects);
+		r = objects_check(j->ctx, j->objects);
 		if (r < 0)
 			return fail_store(j, r);
 		r = fetch_anywhere(j);
@@ -580,11 +580,11 @@ int clone_job_fetch(struct clone_job *j)
 	if (r < 0)
 		return fail_store(j, r);
 	/* Another process may have brought it while this waited. */
-	if (clone_commit_is_here(&j->ctx, j->objects, &j->commit, &head))
+	if (clone_commit_is_here(j->ctx, j->objects, &j->commit, &head))
 		return 0;
 	if (clone_is_no_tree(j->clone, &j->commit))
 		return mark(j);
-	r = clone_admit_tree(&j->ctx, j->clones, true);
+	r = clone_admit_tree(j->ctx, j->clones, true);
 	return r < 0 ? r : bring_and_mark(j);
 }
 

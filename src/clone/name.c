@@ -287,22 +287,22 @@ static int name_now(struct clone_job *j, char **ret_workspace, char **ret_slug)
 		int32_t caller;
 
 		mutex_lock(&j->clones->lock);
-		j->ctx.who = who = j->who;
-		j->ctx.caller = caller = j->caller;
+		j->ctx->who = who = j->who;
+		j->ctx->caller = caller = j->caller;
 		mutex_unlock(&j->clones->lock);
-		j->ctx.refused = false;
-		r = names->now(names->arg, &j->ctx, j->clone->uuid,
-			       j->workspace, j->slug, ret_workspace, ret_slug,
+		j->ctx->refused = false;
+		r = names->now(names->arg, j->ctx, j->clone->uuid, j->workspace,
+			       j->slug, ret_workspace, ret_slug,
 			       &j->confirmed_ms);
 		mutex_lock(&j->clones->lock);
-		again = r < 0 && j->ctx.refused &&
+		again = r < 0 && j->ctx->refused &&
 			(j->who != who || j->caller != caller);
 		mutex_unlock(&j->clones->lock);
 	} while (again);
 	/* Git has no reserves, and who comes was looked at (await_job). */
-	j->ctx.who = CTX_PERSON;
-	j->ctx.caller = 0;
-	j->ctx.refused = false;
+	j->ctx->who = CTX_PERSON;
+	j->ctx->caller = 0;
+	j->ctx->refused = false;
 	return r;
 }
 
@@ -315,12 +315,12 @@ static int confirm(struct clone_job *j)
 	bool same;
 	int r;
 
-	deadline = ctx_narrow(&j->ctx, CONFIRM_MS);
+	deadline = ctx_narrow(j->ctx, CONFIRM_MS);
 	r = name_now(j, &workspace, &slug);
-	ctx_widen(&j->ctx, deadline);
+	ctx_widen(j->ctx, deadline);
 	if (r < 0)
-		return atomic_load(&j->ctx.cancelled) ? -EINTR : r;
-	j->ctx.sentence[0] = '\0';
+		return ctx_is_cancelled(j->ctx) ? -EINTR : r;
+	j->ctx->sentence[0] = '\0';
 	if (!clone_is_name(workspace) || !clone_is_name(slug))
 		return -EBADMSG;
 	same = strcmp(workspace, j->workspace) == 0 &&
@@ -377,7 +377,7 @@ int clone_name_judge(struct clone_job *j, struct clone_tip *tip,
 	/* It is not there any more, so this is another one's answer. */
 	if (r == -ENOENT && first)
 		return r;
-	j->ctx.sentence[0] = '\0';
+	j->ctx->sentence[0] = '\0';
 	tip->unsure = true;
 	if (first || (r != -ENOENT && is_listed(j)))
 		return CLONE_NAME_TAKE;

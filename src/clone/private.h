@@ -20,7 +20,6 @@
 #define CLONE_REMEMBER_MS 2000
 /* What comes is too large: it is the same at the next look, and costs much. */
 #define CLONE_REMEMBER_LARGE_MS (INT64_C(60) * 60 * 1000)
-#define CLONE_FAILURES 4
 #define CLONE_TREES_DEFAULT 100
 #define CLONE_TREES_WINDOW_MS (INT64_C(10) * 60 * 1000)
 #define CLONE_TIMES_MOST 200000
@@ -50,11 +49,6 @@ enum clone_job_kind {
 	CLONE_JOB_LS_REFS, /* for the refs of a repository */
 	CLONE_JOB_FETCH,   /* one commit */
 };
-enum clone_job_stage {
-	CLONE_JOB_QUEUED,
-	CLONE_JOB_RUNNING,
-	CLONE_JOB_DONE,
-};
 
 /* A conversation with a repository's git server. */
 struct clone_session {
@@ -65,15 +59,17 @@ struct clone_session {
 };
 struct clone_session *clone_session_free(struct clone_session *);
 
-/* Something to do for one clone, for all who want it at the time. */
+/* Something to do for one clone, for all who want it at the time. In a queue
+ * or of a worker until it is freed. */
 struct clone_job {
 	/* Fixed. */
 	enum clone_job_kind kind;
-	struct clone *clone;   /* a reference */
-	struct clones *clones; /* so that waiters need not ask the clone */
-	char *main_branch;     /* may be NULL */
-	int64_t since_ms;      /* clock_mono_ms */
-	struct ctx ctx;        /* the worker's; cancelled by who leaves last */
+	struct clone *clone;      /* a reference */
+	struct clones *clones;    /* so that waiters need not ask the clone */
+	char *main_branch;        /* may be NULL */
+	int64_t since_ms;         /* clock_mono_ms */
+	struct flight_work *work; /* what those who want it entered */
+	struct ctx *ctx; /* of work; cancelled by the last who gives up */
 	struct oid commit, want;            /* of a CLONE_JOB_FETCH */
 	const struct clone_source *sources; /* before the repository itself */
 	size_t n_sources;
@@ -82,20 +78,14 @@ struct clone_job {
 
 	/* Under clones->lock. */
 	char *workspace, *slug; /* the worker's alone to change */
-	unsigned refs; /* each waiter's, and one of the queue or the worker */
-	unsigned n_waiters;
 	/* For whom REST is asked: the last to come of the foremost class. */
 	enum ctx_class who;
 	int32_t caller;
-	enum clone_job_stage stage;
-	bool all; /* of a CLONE_JOB_LS_REFS, fixed from RUNNING: not only the
+	bool is_running;
+	bool all; /* of a CLONE_JOB_LS_REFS, fixed once it runs: not only the
 		     head */
 	struct objects_progress progress;
-	int result; /* from here: when DONE */
-	char sentence[512];
-	struct clone_job *prev, *next;   /* in one of the lists of clones */
-	struct clone_job *next_joinable; /* in the clone's */
-	struct cond changed;
+	struct clone_job *prev, *next; /* in one of the lists of clones */
 
 	/* The worker's alone. */
 	struct clone_session *session;
@@ -139,18 +129,11 @@ struct clone_tracking {
 	UT_hash_handle hh;
 };
 
-struct clone_failure {
-	enum clone_job_kind kind;
-	struct oid commit;
-	int errnum;       /* 0: none */
-	int64_t until_ms; /* clock_mono_ms */
-	char *sentence;
-};
-
 struct clone {
 	/* Fixed. */
 	struct clones *clones;
 	char *uuid, *path;
+	struct flight *jobs; /* who wants what, and what failed lately */
 
 	/* Under clones->lock. */
 	unsigned refs;
@@ -175,9 +158,6 @@ struct clone {
 	int64_t wanted_ms;    /* clock_mono_ms: somebody wanted names */
 	struct oid *no_trees; /* that are known to be no tree */
 	size_t n_no_trees;
-	struct clone_job *joinable; /* who comes now joins; no references */
-	struct clone_failure failures[CLONE_FAILURES]; /* a ring */
-	unsigned next_failure;
 	/* By the old protocol, in which a fetch needs the refs before it: the
 	 * last question's, for a fetch that follows at once. */
 	struct clone_session *session;

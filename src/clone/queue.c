@@ -2,17 +2,26 @@
  * Who waits for what, and the workers that bring it.
  *
  * There are two kinds of jobs, each with its queue: asking a repository for its
- * refs (short), and bringing a commit. A clone has at most one of each that
- * newcomers join: a question (of all refs, if that is wanted), and the same
- * commit. Four workers take from both queues, but at most two of them bring, so
- * a question never waits behind fetches. A job that was abandoned may still be
- * ending when the next one of its kind is queued: that one waits for it.
+ * refs (ls-refs, short), and fetching a commit. Those who want the same join
+ * one flight of the clone (store/flight), whose work the job is: a question (of
+ * all refs, if that is wanted), or one commit. Four workers take from both
+ * queues, but at most two of them fetch, so a question never waits for fetches.
+ * A job that was given up may still be ending when the next one of its kind is
+ * queued: that one waits for it.
  *
- * The last waiter to leave takes its job with it: out of its queue, or by
- * cancelling the worker's ctx. ctx_cancel, ctx_watch and ctx_unwatch are called
- * with no lock held.
+ * When the last who waits gives up, the job goes out of its queue, or its ctx
+ * is cancelled.
+ *
+ * Lock order: clones->lock, then the flight's. What the flight says and what is
+ * in the queues are one state for whoever joins:
+ * 1. A wants the head alone, and enters the flight as the first.
+ * 2. B wants all refs, and enters before A's job is in the queue.
+ * 3. B finds no job to widen, and would wait for an answer without the names.
+ * So 1. and the queueing are one step under clones->lock.
  */
 #include "clone/private.h"
+
+#include "store/flight.h"
 
 #include "base/clock.h"
 
@@ -39,7 +48,8 @@ static void copy_sources(struct clone_job *j,
 }
 
 static struct clone_job *job_new(struct clones *cs, struct clone *c,
-				 const struct clone_job *what)
+				 const struct clone_job *what,
+				 struct flight_work *work)
 	requires_lock(cs->lock)
 {
 	struct clone_job *j = xcalloc(1, sizeof(*j));
@@ -57,26 +67,15 @@ static struct clone_job *job_new(struct clones *cs, struct clone *c,
 	if (c->main_branch)
 		j->main_branch = xstrdup(c->main_branch);
 	j->since_ms = clock_mono_ms();
-	ctx_init(&j->ctx, NULL, -1);
-	cond_init(&j->changed);
-	j->refs = 1;
-	j->stage = CLONE_JOB_QUEUED;
+	j->work = work;
+	j->ctx = flight_work_ctx(work);
 	return j;
 }
 
-static void job_unref(struct clone_job *j)
+/* In no list any more. */
+static void job_free(struct clone_job *j)
 {
-	struct clones *cs = j->clones;
-	bool last;
-
-	mutex_lock(&cs->lock);
-	last = --j->refs == 0;
-	mutex_unlock(&cs->lock);
-	if (!last)
-		return;
 	clone_job_done(j);
-	ctx_done(&j->ctx);
-	cond_done(&j->changed);
 	for (size_t i = 0; i < 2 * j->n_sources; i++)
 		free(j->texts[i]);
 	free(j->texts);
@@ -93,32 +92,23 @@ static struct clone_job **queue_of(struct clones *cs, enum clone_job_kind kind)
 	return kind == CLONE_JOB_LS_REFS ? &cs->ls_refs : &cs->fetches;
 }
 
-/* No newcomer joins the job from now on. */
-static void close_job(struct clones *cs, struct clone_job *j)
-	requires_lock(cs->lock)
+static struct clone_job *find_in(struct clone_job *list,
+				 const struct flight_work *work)
 {
-	struct clone_job *other;
+	struct clone_job *j;
 
-	check(j->clones == cs);
-	LL_FOREACH2 (j->clone->joinable, other, next_joinable) {
-		if (other == j)
+	DL_FOREACH (list, j) {
+		if (j->work == work)
 			break;
 	}
-	if (other)
-		LL_DELETE2(j->clone->joinable, j, next_joinable);
+	return j;
 }
 
-/* Takes a queued job out; its reference is now the caller's to drop. */
-static void unqueue(struct clones *cs, struct clone_job *j)
-	requires_lock(cs->lock)
+/* It was never begun, or nobody wants it. */
+static void break_off(struct clone_job *j)
 {
-	struct clone_job **queue = queue_of(cs, j->kind);
-
-	DL_DELETE(*queue, j);
-	j->stage = CLONE_JOB_DONE;
-	j->result = -EINTR;
-	close_job(cs, j);
-	cond_broadcast(&j->changed);
+	flight_end(j->work, &(struct flight_landing){.result = -EINTR});
+	job_free(j);
 }
 
 /* ---- the workers ---- */
@@ -159,51 +149,37 @@ static struct clone_job *next_job(struct clones *cs) requires_lock(cs->lock)
 		return NULL;
 	queue = queue_of(cs, j->kind);
 	DL_DELETE(*queue, j);
-	j->stage = CLONE_JOB_RUNNING;
+	j->is_running = true;
 	cs->n_fetching += j->kind == CLONE_JOB_FETCH;
 	DL_APPEND(cs->running, j);
 	return j;
 }
 
-static void remember(struct clones *cs, struct clone_job *j, int r)
-	requires_lock(cs->lock)
-{
-	struct clone *c = j->clone;
-	struct clone_failure *f = &c->failures[c->next_failure];
-
-	check(j->clones == cs);
-	c->next_failure = (c->next_failure + 1) % CLONE_FAILURES;
-	free(f->sentence);
-	*f = (struct clone_failure){
-		.kind = j->kind,
-		.commit = j->commit,
-		.errnum = r,
-		.until_ms = clock_mono_ms() + (r == -EFBIG
-						       ? CLONE_REMEMBER_LARGE_MS
-						       : CLONE_REMEMBER_MS),
-		.sentence = xstrdup(j->sentence),
-	};
-}
-
+/*
+ * First the flight, then the list: whoever enters in between finds no work, and
+ * queues a job that waits until this one is out of the list (first_of). The
+ * other way round he would join work of which no job can be found.
+ */
 static void end(struct clone_job *j, int r)
 {
 	struct clones *cs = j->clones;
-	bool wanted;
+	/* Otherwise other work could have its address while this is listed. */
+	struct flight_work *work = flight_work_ref(j->work);
 
+	flight_end(work,
+		   &(struct flight_landing){
+			   .result = r < 0 ? r : 0,
+			   .sentence = j->ctx->sentence,
+			   .remember_ms = r == -EFBIG ? CLONE_REMEMBER_LARGE_MS
+						      : 0,
+		   });
 	mutex_lock(&cs->lock);
 	DL_DELETE(cs->running, j);
 	cs->n_fetching -= j->kind == CLONE_JOB_FETCH;
-	wanted = j->n_waiters > 0;
-	j->stage = CLONE_JOB_DONE;
-	j->result = r;
-	memcpy(j->sentence, j->ctx.sentence, sizeof(j->sentence));
-	close_job(cs, j);
-	if (wanted && r < 0 && r != -EINTR)
-		remember(cs, j, r);
-	cond_broadcast(&j->changed);
 	cond_broadcast(&cs->work);
 	mutex_unlock(&cs->lock);
-	job_unref(j);
+	flight_work_unref(work);
+	job_free(j);
 }
 
 static void work(void *arg)
@@ -252,188 +228,153 @@ void clone_queue_stop(struct clones *cs)
 
 void clone_queue_cancel(struct clones *cs)
 {
-	struct clone_job *gone[CLONE_WORKERS], *queued = NULL, *j, *next;
+	struct flight_work *running[CLONE_WORKERS];
+	struct clone_job *queued, *j, *next;
 	size_t n = 0;
 
 	mutex_lock(&cs->lock);
 	cs->cancelled = true;
-	DL_FOREACH_SAFE (cs->ls_refs, j, next) {
-		unqueue(cs, j);
-		DL_APPEND(queued, j);
-	}
-	DL_FOREACH_SAFE (cs->fetches, j, next) {
-		unqueue(cs, j);
-		DL_APPEND(queued, j);
-	}
+	queued = cs->ls_refs;
+	DL_CONCAT(queued, cs->fetches);
+	cs->ls_refs = cs->fetches = NULL;
 	DL_FOREACH (cs->running, j) {
 		check(n < CLONE_WORKERS);
-		j->refs++;
-		gone[n++] = j;
+		running[n++] = flight_work_ref(j->work);
 	}
 	mutex_unlock(&cs->lock);
 	while (n) {
-		ctx_cancel(&gone[--n]->ctx);
-		job_unref(gone[n]);
+		ctx_cancel(flight_work_ctx(running[--n]));
+		flight_work_unref(running[n]);
 	}
-	DL_FOREACH_SAFE (queued, j, next) {
-		job_unref(j);
-	}
+	DL_FOREACH_SAFE (queued, j, next)
+		break_off(j);
 }
 
 /* ---- those who wait ---- */
 
-static void wake_waiters(void *arg)
-{
-	struct clone_job *j = arg;
-
-	mutex_lock(&j->clones->lock);
-	cond_broadcast(&j->changed);
-	mutex_unlock(&j->clones->lock);
-}
-
-/* A job of the clone that does what is wanted. A question that was sent already
- * cannot be widened to all refs. */
-static struct clone_job *find_job(struct clones *cs, struct clone *c,
-				  const struct clone_job *what)
+/* The job does what is wanted, too. False: it is a question that was sent
+ * already, which cannot be widened to all refs. */
+static bool take_part(struct clones *cs, struct clone_job *j,
+		      const struct ctx *ctx, const struct clone_job *what)
 	requires_lock(cs->lock)
 {
-	struct clone_job *j;
-
-	check(c->clones == cs);
-	LL_FOREACH2 (c->joinable, j, next_joinable) {
-		if (!same_work(j, what))
-			continue;
-		if (what->all && !j->all && j->stage == CLONE_JOB_RUNNING)
-			continue;
-		if (what->all && !j->all)
-			j->all = true;
-		break;
+	check(j->clones == cs);
+	if (what->all && !j->all && j->is_running)
+		return false;
+	j->all = j->all || what->all;
+	if (ctx->who <= j->who) {
+		j->who = ctx->who;
+		j->caller = ctx->caller;
 	}
+	return true;
+}
+
+static struct clone_job *enqueue(struct clones *cs, const struct ctx *ctx,
+				 struct clone *c, const struct clone_job *what,
+				 struct flight_work *work)
+	requires_lock(cs->lock)
+{
+	struct clone_job *j = job_new(cs, c, what, work), **queue;
+
+	j->ctx->urgent = ctx->urgent;
+	j->who = ctx->who;
+	queue = queue_of(cs, j->kind);
+	DL_APPEND(*queue, j);
+	cond_signal(&cs->work);
 	return j;
 }
 
-static const struct clone_failure *find_failure(struct clones *cs,
-						const struct clone *c,
-						const struct clone_job *what)
-	requires_lock(cs->lock)
+/* What a remembered failure, or a question that is too narrow, is to somebody
+ * who entered: false, he has to enter again. */
+static bool is_for(struct clones *cs, const struct ctx *ctx, struct clone *c,
+		   const char *key, const struct clone_job *what,
+		   struct flight_work *work) requires_lock(cs->lock)
 {
-	check(c->clones == cs);
-	for (size_t i = 0; i < CLONE_FAILURES; i++) {
-		const struct clone_failure *f = &c->failures[i];
+	int failure = flight_work_result(work);
+	struct clone_job *j = NULL;
 
-		if (f->errnum && f->kind == what->kind &&
-		    clock_mono_ms() < f->until_ms &&
-		    (f->kind == CLONE_JOB_LS_REFS ||
-		     oid_equal(&f->commit, &what->commit)))
-			return f;
+	if (failure == -EFBIG && ctx->urgent) {
+		/* Just this is asked for now. */
+		flight_forget(c->jobs, key);
+		return false;
 	}
-	return NULL;
+	if (failure < 0)
+		return true;
+	j = find_in(cs->running, work);
+	if (!j)
+		j = find_in(*queue_of(cs, what->kind), work);
+	if (j && take_part(cs, j, ctx, what))
+		return true;
+	flight_close(work);
+	return false;
 }
 
 static int join(struct ctx *ctx, struct clone *c, const struct clone_job *what,
-		struct clone_job **ret_job)
+		struct flight_work **ret_work)
 {
 	struct clones *cs = c->clones;
-	char sentence[sizeof(ctx->sentence)] = "";
-	const struct clone_failure *failure;
-	struct clone_job *j, **queue;
-	int r = 0;
+	char key[41] = "refs";
+	struct flight_work *work;
+	bool joined = false;
 
-	mutex_lock(&cs->lock);
-	j = find_job(cs, c, what);
-	failure = j ? NULL : find_failure(cs, c, what);
-	if (failure && failure->errnum == -EFBIG && ctx->urgent)
-		failure = NULL; /* just this is asked for now */
-	if (cs->cancelled) {
-		r = -EINTR;
-		snprintf(sentence, sizeof(sentence), "the mount is ending");
-	} else if (failure) {
-		r = failure->errnum;
-		snprintf(sentence, sizeof(sentence), "%s", failure->sentence);
-	} else {
-		if (!j) {
-			j = job_new(cs, c, what);
-			j->ctx.urgent = ctx->urgent;
-			j->who = ctx->who;
-			LL_PREPEND2(c->joinable, j, next_joinable);
-			queue = queue_of(cs, j->kind);
-			DL_APPEND(*queue, j);
-			cond_signal(&cs->work);
+	if (what->kind == CLONE_JOB_FETCH)
+		oid_hex(&what->commit, key);
+	while (!joined) {
+		mutex_lock(&cs->lock);
+		if (cs->cancelled) {
+			mutex_unlock(&cs->lock);
+			return ctx_fail(ctx, -EINTR, "the mount is ending");
 		}
-		if (ctx->who <= j->who) {
-			j->who = ctx->who;
-			j->caller = ctx->caller;
-		}
-		j->refs++;
-		j->n_waiters++;
-		*ret_job = j;
-	}
-	mutex_unlock(&cs->lock);
-	return r < 0 ? ctx_fail(ctx, r, "%s", sentence) : 0;
-}
-
-/* Gives up waiting, if it is not over. */
-static void leave(struct clone_job *j)
-{
-	struct clones *cs = j->clones;
-	bool unqueued = false, cancel = false;
-
-	mutex_lock(&cs->lock);
-	if (--j->n_waiters == 0 && j->stage != CLONE_JOB_DONE) {
-		unqueued = j->stage == CLONE_JOB_QUEUED;
-		cancel = !unqueued;
-		if (unqueued)
-			unqueue(cs, j);
+		if (flight_enter(c->jobs, key, &work) == FLIGHT_LEAD)
+			joined = take_part(cs, enqueue(cs, ctx, c, what, work),
+					   ctx, what);
 		else
-			close_job(cs, j);
+			joined = is_for(cs, ctx, c, key, what, work);
+		mutex_unlock(&cs->lock);
+		if (!joined)
+			(void)flight_give_up(work);
 	}
-	mutex_unlock(&cs->lock);
-	if (cancel)
-		ctx_cancel(&j->ctx);
-	if (unqueued)
-		job_unref(j);
-	job_unref(j);
+	*ret_work = work;
+	return 0;
 }
 
-static int wait_for(struct ctx *ctx, struct clone_job *j)
+/* A job that nobody has begun goes with the last who wanted it. */
+static void unqueue(struct clones *cs, const struct flight_work *work)
 {
-	struct ctx_waker waker = {.wake = wake_waiters, .arg = j};
-	char sentence[sizeof(j->sentence)] = "";
-	struct clones *cs = j->clones;
-	bool done, failed = false;
-	int r = 0;
+	struct clone_job *j;
 
-	ctx_watch(ctx, &waker);
 	mutex_lock(&cs->lock);
-	/* Before each wait: who was cancelled before it began to watch will not
-	 * be woken again. */
-	while (j->stage != CLONE_JOB_DONE && (r = ctx_check(ctx)) >= 0)
-		(void)cond_wait_until(&j->changed, &cs->lock, ctx->deadline_ms);
-	done = j->stage == CLONE_JOB_DONE;
-	if (done) {
-		r = j->result;
-		failed = r < 0;
-		if (failed)
-			memcpy(sentence, j->sentence, sizeof(sentence));
-	}
+	j = find_in(cs->ls_refs, work);
+	if (j)
+		DL_DELETE(cs->ls_refs, j);
+	else if ((j = find_in(cs->fetches, work)))
+		DL_DELETE(cs->fetches, j);
 	mutex_unlock(&cs->lock);
-	ctx_unwatch(ctx, &waker);
-	leave(j);
-	return failed ? ctx_fail(ctx, r, "%s", sentence) : r;
+	if (j)
+		break_off(j);
 }
 
 static int await_job(struct ctx *ctx, struct clone *c,
 		     const struct clone_job *what)
 {
-	struct clone_job *j;
-	/* Asked here and not by the job: the job is for all classes that wait.
-	 */
-	int r = credential_look(ctx, c->clones->credential, CREDENTIAL_GIT);
+	struct flight_work *work = NULL;
+	int r;
 
-	if (r >= 0)
-		r = join(ctx, c, what, &j);
-
-	return r < 0 ? r : wait_for(ctx, j);
+	do {
+		/* Asked here and not by the job: the job is for all classes
+		 * that wait. */
+		r = credential_look(ctx, c->clones->credential, CREDENTIAL_GIT);
+		if (r >= 0)
+			r = join(ctx, c, what, &work);
+		if (r < 0)
+			return r;
+		r = flight_wait(ctx, work, FLIGHT_END, NULL);
+		flight_work_ref(work);
+		if (flight_give_up(work))
+			unqueue(c->clones, work);
+		flight_work_unref(work);
+	} while (r == FLIGHT_BROKEN_OFF);
+	return r < 0 ? r : 0;
 }
 
 int clone_queue_ls_refs(struct ctx *ctx, struct clone *c, bool all)

@@ -37,7 +37,7 @@ static void snapshot_job(struct snapshot *s, const struct clone_job *j)
 		.n_objects = j->progress.n_objects,
 		.n_objects_total = j->progress.n_objects_total,
 		.since_ms = j->since_ms,
-		.waiting = j->stage == CLONE_JOB_QUEUED,
+		.waiting = !j->is_running,
 	};
 }
 
