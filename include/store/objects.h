@@ -41,9 +41,10 @@ void objects_trim(struct objects *);
 void objects_keep_expire(void);
 
 /* Something that ought to be here is not: packs are checked, damaged ones set
- * aside, and commits that are not whole (any more) lose their mark, so that
- * they are brought again. 0, or -errno of the machine. Reads that fail do the
- * first part themselves: a damaged object is read from elsewhere, or -ENOENT.
+ * aside, and commits of which less is here than their mark says lose it, so
+ * that they are fetched again. 0, or -errno of the machine. Reads that fail do
+ * the first part themselves: a damaged object is read from elsewhere, or
+ * -ENOENT.
  */
 int objects_check(struct ctx *, struct objects *);
 
@@ -139,13 +140,30 @@ int objects_pack_commit(struct objects_pack *, const char *const *shallow,
 struct objects_pack *objects_pack_drop(struct objects_pack *);
 DEFINE_CLEANUP(struct objects_pack *, objects_pack_drop);
 
-/* refs/bitbucketfs/commits/<oid> says: this commit's tree is whole here. It
- * keeps git gc from it, too. */
-int objects_mark_complete(struct objects *, const struct oid *commit);
-bool objects_is_complete(struct objects *, const struct oid *commit);
-/* Whole commits, newest mark last, at most max: 40 hex digits each. */
-int objects_complete_commits(struct objects *, size_t max,
-			     struct oid **ret_oids, size_t *ret_n);
+/*
+ * How much of a commit is here; each degree has all of those before it. What is
+ * shown needs a degree: names and kinds OBJECTS_TREES, sizes and bytes
+ * OBJECTS_COMPLETE. A tree that a tag leads to counts as a commit.
+ *
+ * A degree is what a mark says (a ref, which keeps git gc from it, too): set
+ * when so much had come, taken back by objects_check. So to ask costs no walk.
+ * Only OBJECTS_COMPLETE is marked, for every fetch brings all; one that leaves
+ * the blobs out gets a mark for OBJECTS_TREES (objects_refs.c: mark_spaces).
+ */
+enum objects_presence {
+	OBJECTS_ABSENT,
+	OBJECTS_COMMIT,   /* the commit: its tree's id and its time */
+	OBJECTS_TREES,    /* all trees below it */
+	OBJECTS_COMPLETE, /* all blobs in them */
+};
+int objects_mark(struct objects *, const struct oid *commit,
+		 enum objects_presence);
+/* At least so much of it is here. */
+bool objects_is_present(struct objects *, const struct oid *commit,
+			enum objects_presence at_least);
+/* Commits that are marked so, newest mark last, at most max. */
+int objects_marked(struct objects *, enum objects_presence, size_t max,
+		   struct oid **ret_oids, size_t *ret_n);
 /* The commit whose id begins with n digits (4 to 40). -ENOENT; -EEXIST when
  * several objects do; -EINVAL. */
 int objects_resolve_short(struct objects *, const char *hex, size_t n,

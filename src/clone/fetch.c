@@ -2,7 +2,7 @@
  * What a worker does for a job: it asks a repository for its refs, or fetches a
  * commit. Nothing is recorded before everything is here, so that a job which
  * ends anywhere has changed nothing that anybody sees: of a fetch first the
- * pack, then the mark that its commit is whole.
+ * pack, then the mark that its commit is complete.
  */
 #include "clone/private.h"
 
@@ -401,21 +401,23 @@ static void find_haves(struct clone_job *j, struct haves *h)
 {
 	struct commit_info info;
 	struct clone_head head;
-	struct oid *whole = NULL;
+	struct oid *commits = NULL;
 	size_t n = 0;
 
 	if (clone_tracking_load(clone_tracking(j->clone, NULL), &head) >= 0 &&
-	    !head.empty && objects_is_complete(j->objects, &head.commit))
+	    !head.empty &&
+	    objects_is_present(j->objects, &head.commit, OBJECTS_COMPLETE))
 		add_have(j, h, &head.commit);
-	if (objects_complete_commits(j->objects, HAVES_MOST, &whole, &n) < 0)
+	if (objects_marked(j->objects, OBJECTS_COMPLETE, HAVES_MOST, &commits,
+			   &n) < 0)
 		return;
 	/* The newest fetch is the last. A tree that a tag led to is not a
 	 * commit. */
 	while (n--)
-		if (objects_read_commit(j->ctx, j->objects, &whole[n], &info) >=
-		    0)
-			add_have(j, h, &whole[n]);
-	free(whole);
+		if (objects_read_commit(j->ctx, j->objects, &commits[n],
+					&info) >= 0)
+			add_have(j, h, &commits[n]);
+	free(commits);
 }
 
 static int receive(struct clone_job *j, const struct haves *h)
@@ -547,7 +549,7 @@ static int mark(struct clone_job *j)
 			j->workspace, j->slug);
 	if (r < 0)
 		return fail_store(j, r);
-	r = objects_mark_complete(j->objects, &j->commit);
+	r = objects_mark(j->objects, &j->commit, j->presence);
 	return r < 0 ? fail_store(j, r) : 0;
 }
 
@@ -580,7 +582,8 @@ int clone_job_fetch(struct clone_job *j)
 	if (r < 0)
 		return fail_store(j, r);
 	/* Another process may have brought it while this waited. */
-	if (clone_commit_is_here(j->ctx, j->objects, &j->commit, &head))
+	if (clone_commit_is_present(j->ctx, j->objects, &j->commit, j->presence,
+				    &head))
 		return 0;
 	if (clone_is_no_tree(j->clone, &j->commit))
 		return mark(j);

@@ -15,6 +15,10 @@
 #include "clone/clone.h"
 #include "wire/upload_pack.h"
 
+/* So much of a commit is fetched before it is shown. Blobs that come later
+ * need another degree here, and a size that may be unknown. */
+#define CLONE_SHOWN OBJECTS_COMPLETE
+
 #define CLONE_WORKERS 4
 #define CLONE_FETCHES 2 /* at once; so two workers are left for questions */
 #define CLONE_REMEMBER_MS 2000
@@ -71,6 +75,7 @@ struct clone_job {
 	struct flight_work *work; /* what those who want it entered */
 	struct ctx *ctx; /* of work; cancelled by the last who gives up */
 	struct oid commit, want;            /* of a CLONE_JOB_FETCH */
+	enum objects_presence presence;     /* so much of it is fetched */
 	const struct clone_source *sources; /* before the repository itself */
 	size_t n_sources;
 	struct clone_source *copies; /* what they are made of */
@@ -122,7 +127,7 @@ struct clone_tracking {
 	bool loaded;   /* the facts of earlier mounts were looked at */
 	bool settling; /* somebody records a move */
 	bool has_head;
-	struct clone_head head; /* whole in the store */
+	struct clone_head head; /* of which CLONE_SHOWN is here */
 	uint64_t serial;        /* of the question that led to it */
 	bool has_lost;          /* a head of the facts that the store lacks */
 	struct oid lost;
@@ -235,12 +240,14 @@ void clone_tracking_free(struct clone_tracking *);
 /* The head that memory or, at the first call, the facts of an earlier mount
  * have; -ENOENT. */
 int clone_tracking_load(struct clone_tracking *, struct clone_head *ret_head);
-/* What an id leads to, if all of it is here: fills commit, tree and time_s.
+/* What an id leads to, if it and its tree are here: fills commit, tree, time_s.
  * -ENOENT; -EBADMSG neither a commit nor a tree. */
 int clone_commit_read(struct ctx *, struct objects *, const struct oid *,
 		      struct clone_head *ret_head);
-bool clone_commit_is_here(struct ctx *, struct objects *, const struct oid *,
-			  struct clone_head *ret_head);
+/* The same, if at least so much of it is here. */
+bool clone_commit_is_present(struct ctx *, struct objects *, const struct oid *,
+			     enum objects_presence at_least,
+			     struct clone_head *ret_head);
 
 /* refs.c */
 /* What the server said; answers of branches and tags alone. */
@@ -265,7 +272,7 @@ void clone_queue_stop(struct clones *);
 /* Somebody waits: for an answer of the server, for a commit. */
 int clone_queue_ls_refs(struct ctx *, struct clone *, bool all);
 int clone_queue_fetch(struct ctx *, struct clone *, const struct oid *commit,
-		      const struct oid *want,
+		      const struct oid *want, enum objects_presence,
 		      const struct clone_source *sources, size_t n_sources);
 
 /* fetch.c: what a worker does for a job, its own failures with a sentence

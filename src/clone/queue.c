@@ -58,6 +58,7 @@ static struct clone_job *job_new(struct clones *cs, struct clone *c,
 	j->all = what->all;
 	j->commit = what->commit;
 	j->want = what->want;
+	j->presence = what->presence;
 	copy_sources(j, what->sources, what->n_sources);
 	j->clone = c;
 	c->refs++;
@@ -117,7 +118,8 @@ static bool same_work(const struct clone_job *a, const struct clone_job *b)
 {
 	return a->clone == b->clone && a->kind == b->kind &&
 	       (a->kind == CLONE_JOB_LS_REFS ||
-		oid_equal(&a->commit, &b->commit));
+		(a->presence == b->presence &&
+		 oid_equal(&a->commit, &b->commit)));
 }
 
 /* The first whose like is not at work. */
@@ -313,12 +315,13 @@ static int join(struct ctx *ctx, struct clone *c, const struct clone_job *what,
 		struct flight_work **ret_work)
 {
 	struct clones *cs = c->clones;
-	char key[41] = "refs";
+	char key[64] = "refs", hex[41];
 	struct flight_work *work;
 	bool joined = false;
 
 	if (what->kind == CLONE_JOB_FETCH)
-		oid_hex(&what->commit, key);
+		snprintf(key, sizeof(key), "%s %d", oid_hex(&what->commit, hex),
+			 what->presence);
 	while (!joined) {
 		mutex_lock(&cs->lock);
 		if (cs->cancelled) {
@@ -393,6 +396,7 @@ int clone_queue_ls_refs(struct ctx *ctx, struct clone *c, bool all)
 
 int clone_queue_fetch(struct ctx *ctx, struct clone *c,
 		      const struct oid *commit, const struct oid *want,
+		      enum objects_presence presence,
 		      const struct clone_source *sources, size_t n_sources)
 {
 	const struct clone_job what = {
@@ -400,6 +404,7 @@ int clone_queue_fetch(struct ctx *ctx, struct clone *c,
 		.clone = c,
 		.commit = *commit,
 		.want = *want,
+		.presence = presence,
 		.sources = sources,
 		.n_sources = n_sources,
 	};

@@ -4,8 +4,8 @@
  * Three steps lead to a head, each of them shared by all who want it: ask what
  * the ref is, bring its commit, settle. Settling records the move, by one at a
  * time; its order matters to who is killed in between: the mark that the commit
- * is whole (made when it was brought), the times of what changed, the head. A
- * head of the facts is believed when its commit is marked.
+ * is complete (made when it was fetched), the times of what changed, the head.
+ * A head of the facts is believed when its commit is marked.
  */
 #include "clone/private.h"
 
@@ -45,10 +45,12 @@ int clone_commit_read(struct ctx *ctx, struct objects *objects,
 	return 0;
 }
 
-bool clone_commit_is_here(struct ctx *ctx, struct objects *objects,
-			  const struct oid *oid, struct clone_head *ret_head)
+bool clone_commit_is_present(struct ctx *ctx, struct objects *objects,
+			     const struct oid *oid,
+			     enum objects_presence at_least,
+			     struct clone_head *ret_head)
 {
-	return objects_is_complete(objects, oid) &&
+	return objects_is_present(objects, oid, at_least) &&
 	       clone_commit_read(ctx, objects, oid, ret_head) >= 0;
 }
 
@@ -61,7 +63,7 @@ int clone_known_commit(struct clone *c, const struct oid *commit,
 
 	if (r < 0)
 		return r;
-	if (!clone_commit_is_here(NULL, objects, commit, &head))
+	if (!clone_commit_is_present(NULL, objects, commit, CLONE_SHOWN, &head))
 		return -ENOENT;
 	*ret_head = head;
 	return 0;
@@ -95,9 +97,10 @@ static int bring(struct ctx *ctx, struct clone *c, const struct oid *commit,
 
 	if (r < 0)
 		return fail_store(ctx, r);
-	if (clone_commit_is_here(ctx, objects, commit, head))
+	if (clone_commit_is_present(ctx, objects, commit, CLONE_SHOWN, head))
 		return 0;
-	r = clone_queue_fetch(ctx, c, commit, want, sources, n_sources);
+	r = clone_queue_fetch(ctx, c, commit, want, CLONE_SHOWN, sources,
+			      n_sources);
 	return r < 0 ? r : read_brought(ctx, c, commit, head);
 }
 
@@ -252,8 +255,9 @@ again:
 	recalled = recall_head(tracking, &head);
 	/* Somebody may have deleted the store since. */
 	here = recalled &&
-	       (head.empty || (objects_is_complete(objects, &head.commit) &&
-			       objects_has(objects, &head.tree)));
+	       (head.empty ||
+		(objects_is_present(objects, &head.commit, CLONE_SHOWN) &&
+		 objects_has(objects, &head.tree)));
 	clone_times_load(tracking);
 	mutex_lock(&cs->lock);
 	/* What was read may have been forgotten meanwhile, or be what somebody
@@ -689,7 +693,8 @@ int clone_tracking_known(struct clone_tracking *tracking,
 	if (!tip.empty) {
 		r = clone_store(tracking->clone, &objects);
 		if (r >= 0 &&
-		    !clone_commit_is_here(NULL, objects, &tip.commit, &head))
+		    !clone_commit_is_present(NULL, objects, &tip.commit,
+					     CLONE_SHOWN, &head))
 			r = -ENOENT;
 		if (r < 0)
 			return r;

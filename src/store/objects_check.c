@@ -2,8 +2,8 @@
  * What is in doubt is checked: after a read that failed, or when an object is
  * not here that ought to be. A pack whose bytes are not those of its checksum
  * is set aside (path/broken/, the last ones only), with its index; then every
- * commit that is said to be whole is walked, and what is not whole any more
- * loses its mark: so it is brought again by whoever wants it.
+ * commit that is marked is walked, and one of which less is here than its mark
+ * says loses it: so it is fetched again by whoever wants it.
  *
  * libgit2 believes an index: offsets and counts that are garbage lead it out of
  * its maps, and the mount ends. So an index is hashed before it is used, again
@@ -326,7 +326,7 @@ void objects_watch(struct objects *o)
 		closedir(d);
 }
 
-/* ---- what is whole ---- */
+/* ---- how much of a commit is here ---- */
 
 struct seen {
 	struct oid oid;
@@ -335,7 +335,8 @@ struct seen {
 struct walk {
 	const struct ctx *ctx; /* cancelled: what it says is worth nothing */
 	struct objects_handle *handle;
-	struct seen *seen; /* trees below which all is here */
+	enum objects_presence wanted;
+	struct seen *seen; /* trees below which all that is wanted is here */
 	unsigned depth;
 };
 
@@ -365,13 +366,23 @@ static git_odb_object *read_tree(const struct walk *w, const struct oid *oid)
 	return raw;
 }
 
+static bool is_tree_present(struct walk *w, const struct oid *oid);
+
+static bool is_entry_present(struct walk *w, const struct tree_entry *e)
+{
+	if (e->kind == TREE_DIRECTORY)
+		return is_tree_present(w, &e->oid);
+	return e->kind == TREE_SUBMODULE || w->wanted < OBJECTS_COMPLETE ||
+	       has(w, &e->oid);
+}
+
 /* A tree that no file system can show is here all the same. */
-static bool is_tree_whole(struct walk *w, const struct oid *oid)
+static bool is_tree_present(struct walk *w, const struct oid *oid)
 {
 	cleanup(tree_list_unref) struct tree_list *l = NULL;
 	git_odb_object *raw;
 	struct seen *seen;
-	bool whole = true;
+	bool present = true;
 
 	HASH_FIND(hh, w->seen, oid, sizeof(*oid), seen);
 	if (seen || w->depth == DEPTH_MOST || ctx_is_cancelled(w->ctx))
@@ -384,24 +395,18 @@ static bool is_tree_whole(struct walk *w, const struct oid *oid)
 		l = NULL;
 	git_odb_object_free(raw);
 	w->depth++;
-	for (size_t i = 0; l && whole && i < l->n_entries; i++) {
-		const struct tree_entry *e = &l->entries[i];
-
-		if (e->kind == TREE_DIRECTORY)
-			whole = is_tree_whole(w, &e->oid);
-		else if (e->kind != TREE_SUBMODULE)
-			whole = has(w, &e->oid);
-	}
+	for (size_t i = 0; l && present && i < l->n_entries; i++)
+		present = is_entry_present(w, &l->entries[i]);
 	w->depth--;
-	if (whole) {
+	if (present) {
 		seen = xcalloc(1, sizeof(*seen));
 		seen->oid = *oid;
 		HASH_ADD(hh, w->seen, oid, sizeof(seen->oid), seen);
 	}
-	return whole;
+	return present;
 }
 
-static bool is_commit_whole(struct walk *w, const struct oid *commit)
+static bool is_commit_present(struct walk *w, const struct oid *commit)
 {
 	git_commit *c = NULL;
 	struct oid tree;
@@ -410,48 +415,66 @@ static bool is_commit_whole(struct walk *w, const struct oid *commit)
 	git_oid_fromraw(&id, commit->bytes);
 	/* A tag may lead to a tree. */
 	if (git_commit_lookup(&c, w->handle->repo, &id) < 0)
-		return is_tree_whole(w, commit);
+		return is_tree_present(w, commit);
 	memcpy(tree.bytes, git_commit_tree_id(c)->id, sizeof(tree.bytes));
 	git_commit_free(c);
-	return is_tree_whole(w, &tree);
+	return is_tree_present(w, &tree);
 }
 
-/* How many marks went, or -errno. */
-static int check_marks(struct ctx *ctx, struct objects *o, bool locked)
+/* How many marks of that degree went, or -errno. */
+static int check_marks_of(struct ctx *ctx, struct objects *o,
+			  enum objects_presence presence, bool locked)
 {
-	struct walk w = {.ctx = ctx};
+	struct walk w = {.ctx = ctx, .wanted = presence};
 	struct oid *commits = NULL;
 	struct seen *seen, *next;
-	bool *whole;
+	bool *present;
 	size_t n = 0;
-	int n_gone = 0, r = objects_complete_commits(o, SIZE_MAX, &commits, &n);
+	int n_gone = 0, r = objects_marked(o, presence, SIZE_MAX, &commits, &n);
 
-	if (r < 0)
+	if (r < 0 || n == 0) {
+		free(commits);
 		return r;
+	}
 	r = objects_take(o, &w.handle);
 	if (r < 0) {
 		free(commits);
 		return r;
 	}
-	whole = xcalloc(n + 1, sizeof(*whole));
+	present = xcalloc(n, sizeof(*present));
 	for (size_t i = 0; i < n; i++)
-		whole[i] = is_commit_whole(&w, &commits[i]);
+		present[i] = is_commit_present(&w, &commits[i]);
 	objects_give(o, w.handle);
 	/* Without descriptors or memory all of it looks as if it were gone. */
 	r = ctx_is_cancelled(ctx) ? -EINTR : objects_probe(o);
 	for (size_t i = 0; i < n && r == 0; i++) {
-		if (whole[i])
+		if (present[i])
 			continue;
-		r = objects_unmark_complete(o, &commits[i], locked);
+		r = objects_unmark(o, &commits[i], presence, locked);
 		n_gone++;
 	}
 	HASH_ITER (hh, w.seen, seen, next) {
 		HASH_DEL(w.seen, seen);
 		free(seen);
 	}
-	free(whole);
+	free(present);
 	free(commits);
 	return r < 0 ? r : n_gone;
+}
+
+static int check_marks(struct ctx *ctx, struct objects *o, bool locked)
+{
+	int n_gone = 0;
+
+	for (enum objects_presence p = OBJECTS_COMMIT; p <= OBJECTS_COMPLETE;
+	     p++) {
+		int r = check_marks_of(ctx, o, p, locked);
+
+		if (r < 0)
+			return r;
+		n_gone += r;
+	}
+	return n_gone;
 }
 
 /* ---- all of it ---- */

@@ -137,8 +137,8 @@ int objects_check_locked(struct objects *);
 /* The same of objects/pack/<name>: 1, 0. */
 int objects_check_pack_locked(struct objects *, const char *name);
 /* locked: the exclusive lock is held. */
-int objects_unmark_complete(struct objects *, const struct oid *commit,
-			    bool locked);
+int objects_unmark(struct objects *, const struct oid *commit,
+		   enum objects_presence, bool locked);
 
 /* ---- the directory ---- */
 

@@ -1,6 +1,6 @@
 /*
- * Refs and `shallow`. That a commit's tree is whole here is said by a ref, so
- * git itself keeps it and a person sees it with `git for-each-ref`.
+ * Refs and `shallow`. How much of a commit is here is said by a ref, so git
+ * itself keeps it and a person sees it with `git for-each-ref`.
  *
  * Refs are written under the store's lock: whoever opens the store under it
  * knows that a lock file of libgit2's has no owner any more.
@@ -15,7 +15,11 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define WHOLE "refs/bitbucketfs/commits/"
+/* Where the marks of a degree are: a ref for each commit, named by its id. */
+static const char *const mark_spaces[] = {
+	[OBJECTS_COMPLETE] = "refs/bitbucketfs/commits/",
+};
+
 #define SHALLOW_BYTES_MOST (64 * MIB)
 
 static git_oid git_oid_of(const struct oid *oid)
@@ -38,14 +42,24 @@ static int set_ref(struct objects_handle *h, const char *name,
 	return r;
 }
 
-static void whole_name(const struct oid *commit, char out[static 80])
+/* NULL: there are no marks of that degree. */
+static const char *mark_space(enum objects_presence presence)
+{
+	return presence < ARRAY_SIZE(mark_spaces) ? mark_spaces[presence]
+						  : NULL;
+}
+
+static void mark_name(const struct oid *commit, enum objects_presence presence,
+		      char out[static 80])
 {
 	char hex[41];
 
-	snprintf(out, 80, WHOLE "%s", oid_hex(commit, hex));
+	check(mark_space(presence));
+	snprintf(out, 80, "%s%s", mark_space(presence), oid_hex(commit, hex));
 }
 
-int objects_mark_complete(struct objects *o, const struct oid *commit)
+int objects_mark(struct objects *o, const struct oid *commit,
+		 enum objects_presence presence)
 {
 	cleanup(free) char *path = NULL;
 	cleanup(fd) int lock = -1;
@@ -57,7 +71,7 @@ int objects_mark_complete(struct objects *o, const struct oid *commit)
 		r = objects_take(o, &h);
 	if (r < 0)
 		return r;
-	whole_name(commit, name);
+	mark_name(commit, presence, name);
 	r = objects_find(o, h, commit);
 	if (r == 0)
 		r = objects_errno(set_ref(h, name, commit));
@@ -70,8 +84,8 @@ int objects_mark_complete(struct objects *o, const struct oid *commit)
 	return r;
 }
 
-int objects_unmark_complete(struct objects *o, const struct oid *commit,
-			    bool locked)
+int objects_unmark(struct objects *o, const struct oid *commit,
+		   enum objects_presence presence, bool locked)
 {
 	cleanup(fd) int lock = -1;
 	struct objects_handle *h;
@@ -82,32 +96,43 @@ int objects_unmark_complete(struct objects *o, const struct oid *commit,
 		r = objects_take(o, &h);
 	if (r < 0)
 		return r;
-	whole_name(commit, name);
+	mark_name(commit, presence, name);
 	r = objects_errno(git_reference_remove(h->repo, name));
 	objects_give(o, h);
 	return r == -ENOENT ? 0 : r;
 }
 
-bool objects_is_complete(struct objects *o, const struct oid *commit)
+static bool is_marked(struct objects *o, const struct oid *commit,
+		      enum objects_presence presence)
 {
 	struct objects_handle *h;
 	char name[80];
 	git_oid id;
-	bool whole;
+	bool is;
 
 	if (objects_take(o, &h) < 0)
 		return false;
-	whole_name(commit, name);
-	whole = git_reference_name_to_id(&id, h->repo, name) == 0 &&
-		memcmp(id.id, commit->bytes, sizeof(commit->bytes)) == 0;
-	if (whole && objects_find(o, h, commit) < 0) {
+	mark_name(commit, presence, name);
+	is = git_reference_name_to_id(&id, h->repo, name) == 0 &&
+	     memcmp(id.id, commit->bytes, sizeof(commit->bytes)) == 0;
+	if (is && objects_find(o, h, commit) < 0) {
 		/* Another process has just marked it, and the packs were looked
 		 * at just before. */
 		objects_packs_changed(o);
-		whole = objects_find(o, h, commit) == 0;
+		is = objects_find(o, h, commit) == 0;
 	}
 	objects_give(o, h);
-	return whole;
+	return is;
+}
+
+bool objects_is_present(struct objects *o, const struct oid *commit,
+			enum objects_presence at_least)
+{
+	for (enum objects_presence p = at_least; p <= OBJECTS_COMPLETE; p++)
+		if (mark_space(p) && is_marked(o, commit, p))
+			return true;
+	return at_least == OBJECTS_ABSENT ||
+	       (at_least == OBJECTS_COMMIT && objects_has(o, commit));
 }
 
 struct mark {
@@ -117,6 +142,7 @@ struct mark {
 
 struct marks {
 	const struct objects *objects;
+	const char *space;
 	struct mark *items;
 	size_t n, room;
 };
@@ -128,7 +154,7 @@ static int add_mark(const char *name, void *arg)
 	struct mark mark = {0};
 	struct stat st;
 
-	if (oid_parse(name + strlen(WHOLE), &mark.commit) < 0)
+	if (oid_parse(name + strlen(m->space), &mark.commit) < 0)
 		return 0;
 	/* One that git has packed away is an old one. */
 	if (stat(path, &st) == 0)
@@ -151,18 +177,26 @@ static int by_time(const void *a, const void *b)
 	return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
 }
 
-int objects_complete_commits(struct objects *o, size_t max,
-			     struct oid **ret_oids, size_t *ret_n)
+int objects_marked(struct objects *o, enum objects_presence presence,
+		   size_t max, struct oid **ret_oids, size_t *ret_n)
 {
-	struct marks m = {.objects = o};
+	struct marks m = {.objects = o, .space = mark_space(presence)};
+	char glob[80];
 	struct objects_handle *h;
 	struct oid *oids;
 	size_t skip;
-	int r = objects_take(o, &h);
+	int r;
 
+	if (!m.space) {
+		*ret_oids = NULL;
+		*ret_n = 0;
+		return 0;
+	}
+	r = objects_take(o, &h);
 	if (r < 0)
 		return r;
-	r = git_reference_foreach_glob(h->repo, WHOLE "*", add_mark, &m);
+	snprintf(glob, sizeof(glob), "%s*", m.space);
+	r = git_reference_foreach_glob(h->repo, glob, add_mark, &m);
 	r = objects_errno(r);
 	objects_give(o, h);
 	if (r < 0) {

@@ -42,7 +42,7 @@ static void make(const struct scratch *s, struct content *c)
 static void take(struct scratch *s, const struct content *c)
 {
 	assert_int_equal(scratch_take(s->o, &c->pack, 3000, NULL, 0), 0);
-	assert_int_equal(objects_mark_complete(s->o, &c->commit), 0);
+	assert_int_equal(objects_mark(s->o, &c->commit, OBJECTS_COMPLETE), 0);
 }
 
 /* How many blobs could not be had; those that could be are right. */
@@ -121,11 +121,11 @@ static void bring_again(struct scratch *s, const struct content *c,
 {
 	if (read_all(s, c) > 0)
 		assert_int_equal(objects_check(NULL, s->o), 0);
-	if (!objects_is_complete(s->o, &c->commit))
+	if (!objects_is_present(s->o, &c->commit, OBJECTS_COMPLETE))
 		take(s, c);
 	if (read_all(s, c) != 0)
 		fail_msg("not healed: %s", what);
-	assert_true(objects_is_complete(s->o, &c->commit));
+	assert_true(objects_is_present(s->o, &c->commit, OBJECTS_COMPLETE));
 }
 
 static void heal(struct scratch *s, const struct content *c, const char *what)
@@ -212,11 +212,11 @@ static void test_another_pack_stays(void **state)
 	take(s, &c);
 	do_damage(s, damages[0]);
 	assert_int_equal(scratch_take(s->o, &other, 3000, NULL, 0), 0);
-	assert_int_equal(objects_mark_complete(s->o, &first), 0);
+	assert_int_equal(objects_mark(s->o, &first, OBJECTS_COMPLETE), 0);
 	assert_true(read_all(s, &c) > 0);
 	assert_int_equal(objects_check(NULL, s->o), 0);
-	assert_true(objects_is_complete(s->o, &first));
-	assert_false(objects_is_complete(s->o, &c.commit));
+	assert_true(objects_is_present(s->o, &first, OBJECTS_COMPLETE));
+	assert_false(objects_is_present(s->o, &c.commit, OBJECTS_COMPLETE));
 	scratch_expect(s, "ls store.git/broken/*.pack | wc -l", "1\n");
 	buf_done(&c.pack);
 }
@@ -418,8 +418,9 @@ static void test_descriptors_are_bounded(void **state)
 		assert_int_equal(objects_open(path, &stores[i]), 0);
 		assert_int_equal(
 			scratch_take(stores[i], &c.pack, 30000, NULL, 0), 0);
-		assert_int_equal(objects_mark_complete(stores[i], &c.commit),
-				 0);
+		assert_int_equal(
+			objects_mark(stores[i], &c.commit, OBJECTS_COMPLETE),
+			0);
 		assert_true(count_fds() < before + 40);
 	}
 	for (unsigned round = 0; round < 3; round++)
@@ -428,7 +429,8 @@ static void test_descriptors_are_bounded(void **state)
 
 			s->o = stores[i];
 			assert_int_equal(read_all(s, &c), 0);
-			assert_true(objects_is_complete(s->o, &c.commit));
+			assert_true(objects_is_present(s->o, &c.commit,
+						       OBJECTS_COMPLETE));
 			s->o = own;
 			assert_true(count_fds() < before + 40);
 		}
@@ -493,7 +495,7 @@ static void test_no_descriptors(void **state)
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 	}
 	assert_int_equal(read_all(s, &c), 0);
-	assert_true(objects_is_complete(s->o, &c.commit));
+	assert_true(objects_is_present(s->o, &c.commit, OBJECTS_COMPLETE));
 	scratch_expect(s, "ls store.git/broken 2>/dev/null | wc -l", "0\n");
 	scratch_expect_clean(s);
 	buf_done(&c.pack);

@@ -270,8 +270,8 @@ static void expect_works(struct scratch *s, const struct buf *pack,
 	else if (strcmp(n_broken, "0\n") == 0)
 		assert_true(objects_has(s->o, &commit));
 	assert_int_equal(scratch_take(s->o, pack, 1000, NULL, 0), 0);
-	assert_int_equal(objects_mark_complete(s->o, &commit), 0);
-	assert_true(objects_is_complete(s->o, &commit));
+	assert_int_equal(objects_mark(s->o, &commit, OBJECTS_COMPLETE), 0);
+	assert_true(objects_is_present(s->o, &commit, OBJECTS_COMPLETE));
 	scratch_fsck(s);
 	scratch_expect(s, "ls -d store.git.broken-* 2>/dev/null | wc -l",
 		       n_broken ? n_broken : "0\n");
@@ -494,7 +494,8 @@ static void take_until_killed(struct scratch *s, const struct buf *packs,
 		check(objects_open(s->store, &o) == 0);
 		for (size_t i = 0; i < n; i++) {
 			check(scratch_take(o, &packs[i], 700, NULL, 0) == 0);
-			check(objects_mark_complete(o, &commits[i]) == 0);
+			check(objects_mark(o, &commits[i], OBJECTS_COMPLETE) ==
+			      0);
 			check(objects_set_branch(o, "main", &commits[i]) == 0);
 		}
 		objects_close(o);
@@ -538,7 +539,8 @@ static void test_kill(void **state)
 			       "0\n");
 		scratch_expect(s, "ls -d store.git/tmp-* | wc -l", "1\n");
 		for (size_t j = 0; j < 4; j++)
-			if (objects_is_complete(s->o, &commits[j]))
+			if (objects_is_present(s->o, &commits[j],
+					       OBJECTS_COMPLETE))
 				assert_true(objects_has(s->o, &commits[j]));
 		if (i % 5 == 4) /* it takes a while */
 			scratch_fsck(s);

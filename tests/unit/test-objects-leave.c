@@ -266,14 +266,14 @@ static void test_marks_stay_when_a_check_is_left(void **state)
 
 	make(s, s->o, "a");
 	commit = scratch_oid(s, "git -C a rev-parse HEAD");
-	assert_int_equal(objects_mark_complete(s->o, &commit), 0);
+	assert_int_equal(objects_mark(s->o, &commit, OBJECTS_COMPLETE), 0);
 	ctx_init(&ctx, NULL, -1);
 	ctx_cancel(&ctx);
 	assert_int_equal(objects_check(&ctx, s->o), -EINTR);
 	ctx_done(&ctx);
-	assert_true(objects_is_complete(s->o, &commit));
+	assert_true(objects_is_present(s->o, &commit, OBJECTS_COMPLETE));
 	assert_int_equal(objects_check(NULL, s->o), 0);
-	assert_true(objects_is_complete(s->o, &commit));
+	assert_true(objects_is_present(s->o, &commit, OBJECTS_COMPLETE));
 }
 
 /* Somebody wrote into it since it was known: its hash is looked at. */

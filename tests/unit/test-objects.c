@@ -68,11 +68,12 @@ static void test_an_empty_store(void **state)
 	assert_int_equal(objects_read_blob(NULL, s->o, &oid, 100, &b), -ENOENT);
 	assert_int_equal(objects_blob_size(NULL, s->o, &oid, &size), -ENOENT);
 	assert_int_equal(objects_blob_file(NULL, s->o, &oid, &fd), -ENOENT);
-	assert_int_equal(objects_mark_complete(s->o, &oid), -ENOENT);
+	assert_int_equal(objects_mark(s->o, &oid, OBJECTS_COMPLETE), -ENOENT);
 	assert_int_equal(objects_set_branch(s->o, "main", &oid), -ENOENT);
-	assert_false(objects_is_complete(s->o, &oid));
+	assert_false(objects_is_present(s->o, &oid, OBJECTS_COMPLETE));
 	assert_false(objects_is_shallow(s->o, &oid));
-	assert_int_equal(objects_complete_commits(s->o, 10, &oids, &n), 0);
+	assert_int_equal(objects_marked(s->o, OBJECTS_COMPLETE, 10, &oids, &n),
+			 0);
 	assert_int_equal(n, 0);
 	free(oids);
 	assert_int_equal(objects_disk_bytes(s->o), 0);
@@ -266,7 +267,7 @@ static void test_shallow(void **state)
 	assert_false(objects_has(s->o, &parent));
 	assert_true(objects_is_shallow(s->o, &head));
 	assert_false(objects_is_shallow(s->o, &parent));
-	assert_int_equal(objects_mark_complete(s->o, &head), 0);
+	assert_int_equal(objects_mark(s->o, &head, OBJECTS_COMPLETE), 0);
 	assert_int_equal(objects_set_branch(s->o, "main", &head), 0);
 	scratch_fsck(s);
 	scratch_expect(s, "git --git-dir=store.git log --format=%s",
@@ -282,7 +283,7 @@ static void test_shallow(void **state)
 		   "cat old.git/objects/pack/*.pack");
 	assert_int_equal(scratch_take(s->o, &older, 100, shallow, 2), 0);
 	assert_true(objects_is_shallow(s->o, &parent));
-	assert_int_equal(objects_mark_complete(s->o, &parent), 0);
+	assert_int_equal(objects_mark(s->o, &parent, OBJECTS_COMPLETE), 0);
 	scratch_expect(s, "wc -l <store.git/shallow", "2\n");
 	scratch_fsck(s);
 	/* Nonsense is refused before anything appears. */
@@ -349,29 +350,35 @@ static void test_refs(void **state)
 			xasprintf("git -C repo rev-parse HEAD~%d", i);
 
 		commits[i] = scratch_oid(s, line);
-		assert_false(objects_is_complete(s->o, &commits[i]));
-		assert_int_equal(objects_mark_complete(s->o, &commits[i]), 0);
-		assert_true(objects_is_complete(s->o, &commits[i]));
+		assert_false(objects_is_present(s->o, &commits[i],
+						OBJECTS_COMPLETE));
+		assert_int_equal(
+			objects_mark(s->o, &commits[i], OBJECTS_COMPLETE), 0);
+		assert_true(objects_is_present(s->o, &commits[i],
+					       OBJECTS_COMPLETE));
 		/* The file system's clock is coarse. */
 		scratch_do(s, "sleep 0.02");
 	}
 	tree = scratch_oid(s, "git -C repo rev-parse HEAD^{tree}");
-	assert_false(objects_is_complete(s->o, &tree));
-	assert_int_equal(objects_complete_commits(s->o, 10, &oids, &n), 0);
+	assert_false(objects_is_present(s->o, &tree, OBJECTS_COMPLETE));
+	assert_int_equal(objects_marked(s->o, OBJECTS_COMPLETE, 10, &oids, &n),
+			 0);
 	assert_int_equal(n, 4);
 	assert_memory_equal(oids, commits, sizeof(commits));
 	free(oids);
 	/* A new mark is the newest; at most the newest two. */
-	assert_int_equal(objects_mark_complete(s->o, &commits[0]), 0);
-	assert_int_equal(objects_complete_commits(s->o, 2, &oids, &n), 0);
+	assert_int_equal(objects_mark(s->o, &commits[0], OBJECTS_COMPLETE), 0);
+	assert_int_equal(objects_marked(s->o, OBJECTS_COMPLETE, 2, &oids, &n),
+			 0);
 	assert_int_equal(n, 2);
 	assert_true(oid_equal(&oids[0], &commits[3]));
 	assert_true(oid_equal(&oids[1], &commits[0]));
 	free(oids);
 	/* git may pack them away. */
 	scratch_do(s, "git --git-dir=store.git pack-refs --all");
-	assert_true(objects_is_complete(s->o, &commits[2]));
-	assert_int_equal(objects_complete_commits(s->o, 10, &oids, &n), 0);
+	assert_true(objects_is_present(s->o, &commits[2], OBJECTS_COMPLETE));
+	assert_int_equal(objects_marked(s->o, OBJECTS_COMPLETE, 10, &oids, &n),
+			 0);
 	assert_int_equal(n, 4);
 	free(oids);
 	assert_int_equal(objects_set_branch(s->o, "a", &commits[1]), 0);
@@ -396,7 +403,8 @@ static void test_refs(void **state)
 		      "|| true");
 	scratch_reopen(s);
 	for (int i = 0; i < 4; i++)
-		assert_true(objects_is_complete(s->o, &commits[i]));
+		assert_true(objects_is_present(s->o, &commits[i],
+					       OBJECTS_COMPLETE));
 }
 
 static void test_packs_of_others_are_seen(void **state)
