@@ -601,11 +601,11 @@ WRONG = {
         "include/model/model.h", '#include "content/documents.h"\n',
         "drags in"),
     "content sees clone": (
-        "src/content/catalog.c", '#include "clone/fetch.h"\n', "does not exist"),
+        "src/content/documents.c", '#include "clone/fetch.h"\n', "does not exist"),
     "another floor's private header, not to be seen at all": (
         "src/wire/link.c", '#include "store/cache_private.h"\n', "never meet"),
     "another floor's private header": (
-        "src/content/catalog.c", '#include "store/cache_private.h"\n',
+        "src/content/documents.c", '#include "store/cache_private.h"\n',
         "store/'s own"),
     "a public header for nobody": (
         "include/store/pack.h", "int x;\n", "only its own floor"),

@@ -169,11 +169,8 @@ DEFINE_CLEANUP_DONE(struct bitbucket_repositories, bitbucket_repositories_done);
 int bitbucket_list_repositories(struct ctx *, struct bitbucket *,
 				const char *workspace,
 				struct bitbucket_repositories *ret);
-/* Those updated at that time or later (wall clock), the newest change first;
- * *ret_more: there are more than 300. */
-int bitbucket_list_updated(struct ctx *, struct bitbucket *,
-			   const char *workspace, int64_t since_ms,
-			   struct bitbucket_repositories *ret, bool *ret_more);
+/* The same items one by one: bitbucket_list.each, its arg the repositories. */
+int bitbucket_take_repository(void *repositories, const struct json *item);
 /* GET /repositories/{ws}/{slug or {uuid}}. */
 int bitbucket_get_repository(struct ctx *, struct bitbucket *,
 			     const char *workspace, const char *slug_or_uuid,

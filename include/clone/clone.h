@@ -20,7 +20,8 @@
 struct clones; /* all of a mount's */
 struct clone;  /* one repository's; counted */
 
-/* Who knows what repositories are called: the catalogue. From any thread. */
+/* Who knows what repositories are called: content/documents. From any thread.
+ */
 struct clone_naming {
 	/* What the repository of that uuid, called so until now, is called, by
 	 * its own object; an answer of the last 60 s will do, and when it was

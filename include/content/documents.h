@@ -1,6 +1,8 @@
 /*
  * content/documents: the answers behind the rows of the resource table, read
- * through the cache: objects, collections and their items, texts.
+ * through the cache: objects, collections and their items, texts. And which
+ * workspace or repository a name means: both are kept by their uuids, so that a
+ * rename fetches nothing again and a re-created slug shows nothing old.
  *
  * A collection is stored, in one transaction, as a short list of its items'
  * names, as the files that the mount shows of it (index.tsv, index.json, what
@@ -14,7 +16,9 @@
 #define CONTENT_DOCUMENTS_H
 
 #include "base/ctx.h"
-#include "content/catalog.h"
+#include "api/bitbucket.h"
+#include "content/answer.h"
+#include "content/read_through.h"
 #include "table/resource.h"
 
 struct documents;
@@ -22,8 +26,16 @@ struct documents_config {
 	struct bitbucket *bitbucket; /* borrowed, as all here */
 	struct read_through *source;
 	struct cache *cache;
-	struct catalog *catalog; /* the listings, and whether there is a user */
-	unsigned history;        /* items of a history at first; 0: 500 */
+	const struct credential *credential;
+	const char *const
+		*workspaces; /* configured, NULL-terminated, or NULL */
+	unsigned history;    /* items of a history at first; 0: 500 */
+	/* Told of what an operator should know (an object that names no
+	 * repository, a vanished workspace): errnum positive, path below the
+	 * mount. May be NULL. From any thread. */
+	void (*say)(void *arg, const char *path, int errnum,
+		    const char *sentence);
+	void *say_arg;
 };
 struct documents *documents_new(const struct documents_config *);
 struct documents *documents_free(struct documents *);
@@ -35,6 +47,7 @@ DEFINE_CLEANUP(struct documents *, documents_free);
 struct scope {
 	struct refcount refcount;
 	char *workspace; /* its name in the mount; "" outside of one */
+	char *slug;      /* the service's, where it may differ: a listing's */
 	/* What paths call them: uuids, or slugs where nobody told these. */
 	char *workspace_id, *repository_id;
 	char *key;
@@ -47,6 +60,11 @@ struct scope *scope_below(const struct scope *, const char *row_name);
 /* Of an item of that row's collection, whose scope this is. */
 struct scope *scope_item(const struct scope *, const struct resource *row,
 			 const char *id);
+/* Of resource_workspaces; of resource_repositories, by the workspace's name:
+ * from the cache alone, never fails. */
+struct scope *documents_root_scope(void);
+struct scope *documents_listing_scope(struct documents *,
+				      const char *workspace);
 struct scope *scope_ref(struct scope *);
 struct scope *scope_unref(struct scope *);
 DEFINE_CLEANUP(struct scope *, scope_unref);
@@ -61,6 +79,9 @@ struct collection_item {
 	const char *name; /* file name, safe and unique in the collection */
 	const char *id;   /* for endpoints */
 	const char *hash; /* of its document */
+	/* Of workspaces and repositories, whose ids are uuids ("" of a
+	 * workspace: not told): as the service says; else NULL. */
+	const char *slug, *project;
 	int64_t time_ms;
 };
 struct collection {
@@ -78,7 +99,20 @@ const struct collection_item *collection_find(const struct collection *,
 					      const char *name);
 const struct collection_item *collection_find_id(const struct collection *,
 						 const char *id);
-/* ceil(n/pagelen) requests when it is fetched, one at least. */
+/* The newest time; 0: there is none. */
+int64_t collection_newest(const struct collection *);
+/*
+ * ceil(n/pagelen) requests when it is fetched, one at least.
+ *
+ * Of repositories, storing the listing stores every document too. One that an
+ * earlier listing had and the new one lacks is asked for itself (at most 20 of
+ * them a refresh; the rest stay until the next): it stays unless that says 403
+ * or 404 or has another name by now (src/model/README.md, 8).
+ *
+ * Workspaces are those of the account (one request; with an access token or
+ * anonymously: none), the configured ones, and those entered by name since the
+ * start (src/model/README.md, 6).
+ */
 int documents_collection(struct ctx *, struct documents *,
 			 const struct resource *, const struct scope *,
 			 enum read_through_mode,
@@ -98,6 +132,78 @@ int documents_file(struct documents *, const struct scope *, const char *name,
 int documents_text(struct ctx *, struct documents *, const struct resource *,
 		   const struct scope *, enum read_through_mode,
 		   struct document_file *ret_file);
+
+/* ---- names of workspaces and repositories ---- */
+
+/*
+ * Whether there is a workspace of that name. What the list has costs nothing
+ * more than the list; a legal name that it lacks one request
+ * (GET /workspaces/{ws}), and it is then among the entered ones. -ENOENT
+ * (remembered; *ret_age says how long) · -EACCES … An illegal name is -ENOENT
+ * without a request.
+ */
+int documents_find_workspace(struct ctx *, struct documents *, const char *name,
+			     struct answer_age *ret_age);
+
+struct documents_repository {
+	char *name; /* file name in the mount: the slug, made safe */
+	char *slug; /* as the service says */
+	char *uuid;
+	char *project;      /* its key; "" when not told */
+	char *key;          /* of its document in the cache: "repo/{uuid}" */
+	char *workspace;    /* what paths call it: its uuid, or its slug where
+			     * nobody told the uuid */
+	int64_t updated_ms; /* wall clock: the directory's mtime */
+};
+void documents_repository_done(struct documents_repository *);
+DEFINE_CLEANUP_DONE(struct documents_repository, documents_repository_done);
+/* An item of a listing, whose scope this is. */
+void documents_repository_make(const struct scope *listing,
+			       const struct collection_item *,
+			       struct documents_repository *ret);
+/*
+ * One by its name in the mount. With a listing at hand (also a stale one) from
+ * there, an unknown name -ENOENT without a request; without one: one request
+ * for this repository alone. Negative answers are remembered.
+ */
+int documents_find_repository(struct ctx *, struct documents *,
+			      const char *workspace, const char *name,
+			      struct documents_repository *ret_repository,
+			      struct answer_age *ret_age);
+/* The scope of the listing that it is of: its own workspace's, also when that
+ * name is another one's by now. */
+struct scope *documents_repository_scope(const char *workspace,
+					 const struct documents_repository *);
+/* As struct clone_naming wants it (clone/clone.h). Not asked anonymously, whose
+ * quota is nobody's alone. */
+int documents_name_now(void *documents, struct ctx *, const char *uuid,
+		       const char *workspace, const char *slug,
+		       char **ret_workspace, char **ret_slug,
+		       int64_t *ret_asked_ms);
+bool documents_is_listed(void *documents, const char *uuid,
+			 const char *workspace, const char *slug);
+/* The whole id of a commit of which the first digits are known, in a repository
+ * by its uuid, for its name may be another's by now; by its slug (either may be
+ * NULL) where that is not known, or the server may know no uuids: the digits
+ * tell the commit anyway. One request (GET …/commit/{id}), remembered for ever.
+ * The answer is 40 hex digits that begin with those. */
+int documents_commit_id(struct ctx *, struct documents *, const char *workspace,
+			const char *uuid, const char *slug, const char *hash,
+			char ret_id[static 41]);
+
+/* ---- the account ---- */
+
+/* Whether somebody is signed in as a user: not anonymously, nor with an access
+ * token, which is nobody's. */
+bool documents_has_user(const struct documents *);
+/* GET /user; -ENOENT anonymously and for access tokens, without a request. */
+int documents_user(struct ctx *, struct documents *, enum read_through_mode,
+		   struct answer_document *ret_document);
+/* Whether an access token is still taken, which has no /user: GET of the first
+ * configured workspace. 0 also where that says nothing of the token. */
+int documents_check_token(struct ctx *, struct documents *);
+
+/* ---- items and files ---- */
 
 /*
  * The document of an item. One that the collection has is as fresh as that;
@@ -139,7 +245,15 @@ int documents_mirror(struct ctx *, struct documents *, const char *path,
 		     bool text, enum read_through_mode,
 		     struct document_file *ret_file);
 
-/* A piece of a stored version; -ESTALE when it is gone. */
+/* For how long a name that the service does not have is unknown. */
+int64_t documents_unknown_ms(struct documents *);
+/* The time of a file made of a stored version: cache_mtime_ms. */
+int64_t documents_mtime_ms(struct documents *, uint64_t version,
+			   int64_t time_ms);
+/* Bytes of a version that a file of the mount was made of; a piece of it.
+ * -ESTALE when it is gone. */
+int documents_version(struct documents *, uint64_t version,
+		      struct blob **ret_body);
 int documents_read(struct documents *, uint64_t version, uint64_t offset,
 		   size_t n, struct blob **ret_piece);
 /* The endpoint with its placeholders filled in; free it. -errno: {me} is not

@@ -16,7 +16,6 @@
 #include <sys/stat.h>
 
 struct budget;
-struct catalog;
 struct clones;
 struct documents;
 struct http;
@@ -38,8 +37,7 @@ struct model_kernel {
 #define MODEL_TTL_MS (60 * 1000)
 
 struct model_config {
-	struct catalog *catalog; /* all borrowed */
-	struct documents *documents;
+	struct documents *documents; /* all borrowed */
 	struct streams *streams;
 	struct read_through *source;
 	struct clones *clones;
@@ -73,7 +71,7 @@ void model_stop(struct model *);
 struct model *model_free(struct model *);
 DEFINE_CLEANUP(struct model *, model_free);
 
-/* Something that catalog wants said (catalog_config.say). */
+/* Something that documents want said (documents_config.say). */
 void model_say(struct model *, const char *path, int errnum,
 	       const char *sentence);
 

@@ -80,9 +80,14 @@ enum resource_special {
 	RESOURCE_LOG,          /* a step's log, which may grow */
 	RESOURCE_SERVICE_LOGS, /* the logs of a step's services, likewise */
 	RESOURCE_DOWNLOADS,    /* items are files, streamed */
-	RESOURCE_REPOSITORIES, /* repositories.tsv and .json: the workspace's
-				* listing */
-	RESOURCE_PROJECT_VIEW, /* symlinks to the project's repositories */
+	/* The items have an identity beside their names, and are kept by their
+	 * uuids: workspaces, and the repositories of one. content/ knows how.
+	 */
+	RESOURCE_WORKSPACES,
+	RESOURCE_REPOSITORIES,
+	RESOURCE_REPOSITORY_FILES, /* repositories.tsv and .json: all
+				    * repositories of the workspace */
+	RESOURCE_PROJECT_VIEW,     /* symlinks to the project's repositories */
 };
 
 struct resource;
@@ -93,6 +98,9 @@ struct resource_items {
 	 * endpoints take; NULL: the value at *_path. */
 	void (*name)(const struct json *item, struct buf *out);
 	const char *name_path, *id_path;
+	/* Their documents are kept under this and the id, wherever the
+	 * collection is; NULL: under the collection's key. */
+	const char *key;
 	/* names begin with the position in the list: "1-build" */
 	bool is_numbered;
 	const char *time_path; /* alternatives; its directory's mtime */
@@ -180,14 +188,15 @@ struct resource {
 	const struct resource_items *items; /* NULL: lines of the index alone */
 };
 
-/* The places where rows begin. Their own documents are fetched by content/. */
-extern const struct resource resource_repository; /* <ws>/<repo>/ */
-extern const struct resource resource_workspace;  /* <ws>/.workspace/ */
-extern const struct resource resource_account;    /* .bitbucketfs/account/ */
+/* The places where rows begin. */
+extern const struct resource resource_workspaces;   /* the root */
+extern const struct resource resource_repositories; /* <ws>/ */
+extern const struct resource resource_repository;   /* <ws>/<repo>/ */
+extern const struct resource resource_workspace;    /* <ws>/.workspace/ */
+extern const struct resource resource_account;      /* .bitbucketfs/account/ */
 /* Of <ws>/.workspace/repositories.tsv. */
 extern const struct resource_column resource_repository_columns[];
-/* .bitbucketfs/user.json, made of /user. */
-extern const struct resource_file resource_user[];
+extern const struct resource resource_user; /* .bitbucketfs/user.json */
 
 size_t resource_n_files(const struct resource_file *files); /* NULL: 0 */
 const struct resource_file *resource_find_file(const struct resource_file *,

@@ -3,7 +3,6 @@
  */
 #include "api/bitbucket_private.h"
 
-#include "base/clock.h"
 #include "base/text.h"
 
 int bitbucket_new(const char *api_url, struct credential *credential,
@@ -167,7 +166,7 @@ int bitbucket_get_repository(struct ctx *ctx, struct bitbucket *b,
 	return 0;
 }
 
-static int take_repository(void *arg, const struct json *item)
+int bitbucket_take_repository(void *arg, const struct json *item)
 {
 	struct bitbucket_repositories *all = arg;
 
@@ -188,57 +187,31 @@ static void restart(void *arg)
 	bitbucket_repositories_done(arg);
 }
 
-static int list_repositories(struct ctx *ctx, struct bitbucket *b,
-			     struct bitbucket_list *list, const char *workspace,
-			     const char *query,
-			     struct bitbucket_repositories *ret, bool *ret_more)
+int bitbucket_list_repositories(struct ctx *ctx, struct bitbucket *b,
+				const char *workspace,
+				struct bitbucket_repositories *ret)
 {
 	struct bitbucket_repositories all = {0};
 	cleanup(buf_done) struct buf path = BUF_INIT(0);
+	struct bitbucket_list list = {
+		.paging = BITBUCKET_ABREAST,
+		.id = "uuid",
+		.each = bitbucket_take_repository,
+		.restart = restart,
+		.arg = &all,
+	};
+	bool more;
 	int r;
 
 	buf_puts(&path, "/repositories/");
 	text_percent_encode(&path, workspace, "");
-	buf_puts(&path, query);
-	list->path = path.data;
-	list->id = "uuid";
-	list->each = take_repository;
-	list->arg = &all;
-	r = bitbucket_list(ctx, b, list, ret_more);
-	all.n_odd += list->n_odd;
+	buf_puts(&path, "?sort=created_on&pagelen=100");
+	list.path = path.data;
+	r = bitbucket_list(ctx, b, &list, &more);
+	all.n_odd += list.n_odd;
 	if (r < 0)
 		bitbucket_repositories_done(&all);
 	else
 		*ret = all;
 	return r;
-}
-
-int bitbucket_list_repositories(struct ctx *ctx, struct bitbucket *b,
-				const char *workspace,
-				struct bitbucket_repositories *ret)
-{
-	bool more;
-
-	return list_repositories(ctx, b,
-				 &(struct bitbucket_list){
-					 .paging = BITBUCKET_ABREAST,
-					 .restart = restart,
-				 },
-				 workspace, "?sort=created_on&pagelen=100", ret,
-				 &more);
-}
-
-int bitbucket_list_updated(struct ctx *ctx, struct bitbucket *b,
-			   const char *workspace, int64_t since_ms,
-			   struct bitbucket_repositories *ret, bool *ret_more)
-{
-	cleanup(buf_done) struct buf query = BUF_INIT(0);
-	char since[24];
-
-	/* To the second below: what changed within it comes again. */
-	clock_format_iso8601(since_ms, since);
-	buf_puts(&query, "?pagelen=100&sort=-updated_on&q=updated_on%3E%3D");
-	text_percent_encode(&query, since, "");
-	return list_repositories(ctx, b, &(struct bitbucket_list){.most = 300},
-				 workspace, query.data, ret, ret_more);
 }

@@ -11,7 +11,7 @@
  * When the name turns out to be another's, what was learnt after the name was
  * last known to be right is forgotten. In the cache there is for that, in the
  * space "learnt": when the state that is kept was learnt, when the name was
- * confirmed since, and the name; in "name-until" (the catalogue's): when a
+ * confirmed since, and the name; in "name-until" (content's): when a
  * whole listing last had the former name.
  */
 #include "clone/private.h"

@@ -18,7 +18,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "clone/clone.h"
-#include "content/catalog.h"
 #include "content/documents.h"
 #include "content/stream.h"
 #include "fs/session.h"
@@ -50,7 +49,6 @@ struct program {
 	struct account account;
 	struct cache *cache;
 	struct read_through *source;
-	struct catalog *catalog;
 	struct documents *documents;
 	struct spool *spool;
 	struct streams *streams;
@@ -248,16 +246,8 @@ static int build_remote(struct program *p)
 	return r ? could_not("the API cannot be used", r) : 0;
 }
 
-static int build_catalog(struct program *p)
+static int build_content(struct program *p)
 {
-	struct catalog_config catalog = {
-		.bitbucket = p->bitbucket,
-		.cache = p->cache,
-		.credential = p->credential,
-		.workspaces = (const char *const *)p->config.workspaces,
-		.say = say_to_model,
-		.say_arg = p,
-	};
 	cleanup(free) char *dir = xasprintf("%s/git", p->account.dir);
 	cleanup(free) char *spool = xasprintf("%s/spool", p->account.dir);
 	struct streams_config streams = {
@@ -277,21 +267,22 @@ static int build_catalog(struct program *p)
 	struct documents_config documents = {
 		.bitbucket = p->bitbucket,
 		.cache = p->cache,
+		.credential = p->credential,
+		.workspaces = (const char *const *)p->config.workspaces,
 		.history = p->config.history,
+		.say = say_to_model,
+		.say_arg = p,
 	};
 	int r;
 
 	p->source = read_through_new(p->cache);
-	catalog.source = documents.source = p->source;
-	r = catalog_new(&catalog, &p->catalog);
-	clones.names = (struct clone_naming){catalog_name_now,
-					     catalog_is_listed, p->catalog};
-	if (!r)
-		r = file_mkdirs(dir, 0700);
+	documents.source = p->source;
+	p->documents = documents_new(&documents);
+	clones.names = (struct clone_naming){documents_name_now,
+					     documents_is_listed, p->documents};
+	r = file_mkdirs(dir, 0700);
 	if (!r)
 		r = clones_new(&clones, &p->clones);
-	documents.catalog = p->catalog;
-	p->documents = documents_new(&documents);
 	if (!r)
 		r = spool_open(spool, 0, &p->spool);
 	streams.spool = p->spool;
@@ -307,7 +298,6 @@ static void say_verdict(void *arg, int errnum, const char *sentence)
 static int build_model(struct program *p, bool known)
 {
 	struct model_config model = {
-		.catalog = p->catalog,
 		.documents = p->documents,
 		.streams = p->streams,
 		.source = p->source,
@@ -435,7 +425,6 @@ static void take_down(struct program *p)
 	p->spool = spool_close(p->spool);
 	p->clones = clones_free(p->clones);
 	p->documents = documents_free(p->documents);
-	p->catalog = catalog_free(p->catalog);
 	p->source = read_through_free(p->source);
 	if (p->budget)
 		budget_attach(p->budget, NULL);
@@ -465,7 +454,7 @@ static int run(struct program *p, const struct command_line *line)
 	if (!r)
 		r = open_stores(p);
 	if (!r)
-		r = build_catalog(p);
+		r = build_content(p);
 	if (!r)
 		r = build_model(p, known);
 	if (!r)

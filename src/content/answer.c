@@ -7,7 +7,6 @@
 #include "store/say.h"
 #include "table/resource.h"
 
-#define TTL_USER_MS (INT64_C(24) * 3600 * 1000)
 #define WALKED "walked"
 
 /* ---- what is at hand ---- */
@@ -197,36 +196,4 @@ void answer_walk_next(struct cache *cache, const char *key)
 {
 	(void)cache_fact_put(cache, WALKED, key, strlen(key), "", 0);
 	(void)cache_expire(cache, key);
-}
-
-/* ---- the account ---- */
-
-int answer_fetch_user(struct ctx *ctx, struct bitbucket *bitbucket,
-		      struct cache *cache, const struct cache_entry *old)
-{
-	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
-	cleanup(json_free) struct json *json = NULL;
-	int r = bitbucket_get(ctx, bitbucket, "/user",
-			      old && old->body ? old->etag : NULL, &reply);
-
-	if (r < 0)
-		return r;
-	if (reply.not_modified)
-		return answer_touch(ctx, cache, ANSWER_USER, TTL_USER_MS);
-	r = bitbucket_parse(ctx, &reply, "/user", &json);
-	if (r < 0)
-		return r;
-	if (!json_is_object(json))
-		return ctx_fail(ctx, -EIO,
-				"Bitbucket's answer to /user is no account.");
-	return answer_put(
-		ctx, cache,
-		&(struct cache_put){
-			.key = ANSWER_USER,
-			.body = reply.body.data ? reply.body.data : "",
-			.n_body = reply.body.len,
-			.etag = reply.etag,
-			.ttl_ms = TTL_USER_MS,
-		},
-		1);
 }

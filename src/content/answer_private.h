@@ -1,7 +1,7 @@
 /*
  * content/answer, inside: what is done with every answer, whatever it is about:
  * looked at, put, remembered as a failure, made a document. The floor of
- * content: catalog and documents stand on it, and it knows neither.
+ * content: documents stand on it, and it knows nothing of them.
  */
 #ifndef CONTENT_ANSWER_PRIVATE_H
 #define CONTENT_ANSWER_PRIVATE_H
@@ -68,12 +68,5 @@ void answer_was_walked(struct cache *, const char *key);
 int64_t answer_walked_ms(struct cache *, const char *key);
 /* The next time it is walked whole, and that is now due. */
 void answer_walk_next(struct cache *, const char *key);
-
-/* ---- the account ---- */
-
-/* Fetches GET /user under ANSWER_USER, with the validator of old. */
-#define ANSWER_USER "user"
-int answer_fetch_user(struct ctx *, struct bitbucket *, struct cache *,
-		      const struct cache_entry *old);
 
 #endif

@@ -1,17 +1,21 @@
 /*
- * content/documents: answers, made of what source has or brings.
+ * content/documents: answers, made of what source has or brings: objects and
+ * texts; and what all of documents share.
  *
- * An item is as fresh as its collection: a hundred outdated items are two
- * requests for the pages that have them, not a hundred.
+ * Nothing is held in memory but the workspaces entered by name, what
+ * repositories were lately confirmed to be called, and a few decoded
+ * collections, which are found again by key and version: the cache is the one
+ * place where things are.
  */
 #include "content/documents_private.h"
 
 #include "base/clock.h"
 #include "base/text.h"
 
+#include <stdarg.h>
+
 #define DOCUMENT_MS 60000
 #define COMPUTED_MS 120000
-#define NO_MORE_MS 60000
 
 static void *collection_ref(void *collection)
 {
@@ -34,13 +38,21 @@ static const struct lru_values collections = {
 struct documents *documents_new(const struct documents_config *config)
 {
 	struct documents *d = xcalloc(1, sizeof(*d));
+	size_t n = 0;
 
 	d->config = *config;
 	if (!d->config.history)
 		d->config.history = 500;
+	while (config->workspaces && config->workspaces[n])
+		n++;
+	d->workspaces = xcalloc(n + 1, sizeof(*d->workspaces));
+	for (size_t i = 0; i < n; i++)
+		d->workspaces[i] = xstrdup(config->workspaces[i]);
+	d->config.workspaces = NULL;
 	d->making = flight_new(0);
 	mutex_init(&d->lock);
 	lru_init(&d->kept, N_COLLECTIONS, &collections);
+	documents_names_init(d);
 	return d;
 }
 
@@ -48,11 +60,33 @@ struct documents *documents_free(struct documents *d)
 {
 	if (!d)
 		return NULL;
+	for (size_t i = 0; d->workspaces[i]; i++)
+		free(d->workspaces[i]);
+	free(d->workspaces);
+	for (size_t i = 0; i < d->n_entered; i++)
+		free(d->entered[i]);
+	free(d->entered);
+	lru_done(&d->confirmed);
 	lru_done(&d->kept);
 	flight_free(d->making);
 	mutex_done(&d->lock);
 	free(d);
 	return NULL;
+}
+
+void documents_say(struct documents *d, int errnum, const char *path,
+		   const char *fmt, ...)
+{
+	cleanup(buf_done) struct buf text = BUF_INIT(4 * KIB);
+	va_list ap;
+
+	if (!d->config.say)
+		return;
+	va_start(ap, fmt);
+	buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	d->config.say(d->config.say_arg, path, errnum,
+		      text.data ? text.data : "");
 }
 
 /* ---- scopes ---- */
@@ -65,6 +99,7 @@ struct scope *scope_new(const char *key, const char *workspace,
 	refcount_init(&s->refcount);
 	s->key = xstrdup(key);
 	s->workspace = xstrdup(workspace);
+	s->slug = xstrdup(workspace);
 	s->workspace_id = xstrdup(workspace_id);
 	s->repository_id = xstrdup(repository_id);
 	return s;
@@ -77,6 +112,7 @@ static struct scope *scope_copy(const struct scope *from, char *key)
 	refcount_init(&s->refcount);
 	s->key = key;
 	s->workspace = xstrdup(from->workspace);
+	s->slug = xstrdup(from->slug);
 	s->workspace_id = xstrdup(from->workspace_id);
 	s->repository_id = xstrdup(from->repository_id);
 	for (; s->n_ids < from->n_ids; s->n_ids++)
@@ -112,6 +148,7 @@ struct scope *scope_unref(struct scope *s)
 	for (unsigned i = 0; i < s->n_ids; i++)
 		free(s->ids[i]);
 	free(s->workspace);
+	free(s->slug);
 	free(s->workspace_id);
 	free(s->repository_id);
 	free(s->key);
@@ -125,6 +162,8 @@ char *documents_item_key(const struct resource *row, const struct scope *scope,
 	size_t n = strlen(scope->key);
 	struct buf key = BUF_INIT(0);
 
+	if (row->items && row->items->key)
+		return xasprintf("%s%s", row->items->key, id);
 	if (row->is_beside)
 		n -= strlen(row->name) + 1;
 	buf_add(&key, scope->key, n);
@@ -135,32 +174,17 @@ char *documents_item_key(const struct resource *row, const struct scope *scope,
 
 /* ---- endpoints ---- */
 
-static int fetch_user(struct ctx *ctx, void *arg, const struct cache_entry *old)
-{
-	struct documents *d = arg;
-
-	return answer_fetch_user(ctx, d->config.bitbucket, d->config.cache,
-				 old);
-}
-
 /* The account's uuid, from the document of /user. */
 static int find_me(struct ctx *ctx, struct documents *d, char **ret_uuid)
 {
-	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+	cleanup(answer_document_done) struct answer_document user = {0};
 	cleanup(json_free) struct json *json = NULL;
 	const char *uuid = NULL;
-	bool stale;
-	int r;
+	int r = documents_user(ctx, d, READ_THROUGH, &user);
 
-	if (!catalog_has_user(d->config.catalog))
-		return ctx_fail(ctx, -ENOENT,
-				"Nobody is signed in as a user, so there is "
-				"nothing of theirs.");
-	r = read_through_get(ctx, d->config.source, ANSWER_USER, READ_THROUGH,
-			     fetch_user, d, &e, &stale);
 	if (r < 0)
 		return r;
-	if (e->body && !json_parse(blob_data(e->body), e->n_body, &json))
+	if (!json_parse(blob_data(user.body), blob_len(user.body), &json))
 		uuid = json_str(json, "uuid");
 	if (!uuid)
 		return ctx_fail(ctx, -ENOENT,
@@ -233,7 +257,7 @@ int documents_refused(struct ctx *ctx, struct documents *d, const char *key,
 			      : bitbucket_unknown_ms(d->config.bitbucket, ctx));
 }
 
-static int64_t most_ms(const struct resource *row)
+int64_t documents_most_ms(const struct resource *row)
 {
 	return row->kind == RESOURCE_TEXT || row->is_computed ? COMPUTED_MS
 							      : DOCUMENT_MS;
@@ -339,9 +363,9 @@ int documents_text(struct ctx *ctx, struct documents *d,
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct documents_fetch f = {d, row, scope, NULL, mode == READ_ANEW};
 	bool stale = false;
-	int r = read_through_get_within(ctx, d->config.source, most_ms(row),
-					scope->key, mode, fetch_plain, &f, &e,
-					&stale);
+	int r = read_through_get_within(ctx, d->config.source,
+					documents_most_ms(row), scope->key,
+					mode, fetch_plain, &f, &e, &stale);
 
 	if (r < 0)
 		return r;
@@ -359,261 +383,57 @@ int documents_read(struct documents *d, uint64_t version, uint64_t offset,
 				  ret_piece);
 }
 
-/* ---- collections ---- */
-
-/* The decoded collection, if it is of this version; a reference. */
-static struct collection *kept(struct documents *d, const char *key,
-			       uint64_t version)
+int documents_version(struct documents *d, uint64_t version,
+		      struct blob **ret_body)
 {
-	struct collection *c = lru_get(&d->kept, key, strlen(key));
-
-	return c && c->version != version ? collection_unref(c) : c;
+	return cache_get_version(d->config.cache, version, ret_body);
 }
 
-static int collection_of(struct ctx *ctx, struct documents *d, const char *key,
-			 const struct cache_entry *e, struct collection **ret)
+int64_t documents_mtime_ms(struct documents *d, uint64_t version,
+			   int64_t time_ms)
 {
-	struct collection *c;
-
-	if (!e->body)
-		return answer_failed(ctx, e);
-	c = kept(d, key, e->version);
-	if (!c) {
-		if (collection_decode(blob_data(e->body), e->n_body, &c)) {
-			(void)cache_remove(d->config.cache, key);
-			return ctx_fail(ctx, -EBADMSG,
-					"The cached %s is unreadable.", key);
-		}
-		c->version = e->version;
-		lru_put(&d->kept, key, strlen(key), c, 1);
-		if (c->n_items > MANY_ITEMS)
-			mem_give_back();
-	}
-	*ret = c;
-	return 0;
+	return cache_mtime_ms(d->config.cache, version, time_ms);
 }
 
-/* The same without the bytes of what is decoded already: a look at each of a
- * thousand items reads the list of their names once. */
-static bool kept_and_fresh(struct documents *d, const char *key,
-			   enum read_through_mode mode, struct collection **ret,
-			   struct answer_age *ret_age)
+int64_t documents_unknown_ms(struct documents *d)
 {
-	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-
-	if (mode == READ_REFRESH || mode == READ_ANEW ||
-	    cache_stat(d->config.cache, key, &e) <= CACHE_MISS || e->negative ||
-	    (mode == READ_THROUGH && e->left_ms < 0))
-		return false;
-	*ret = kept(d, key, e->version);
-	if (*ret)
-		*ret_age = answer_age_of(e, false);
-	return *ret != NULL;
+	return bitbucket_unknown_ms(d->config.bitbucket, NULL);
 }
 
-static int get_collection(struct ctx *ctx, struct documents *d,
-			  const struct resource *row, const struct scope *scope,
-			  enum read_through_mode mode,
-			  struct collection **ret_collection,
-			  struct answer_age *ret_age)
-{
-	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	struct documents_fetch f = {d, row, scope, NULL, mode == READ_ANEW};
-	bool stale = false;
-	int r;
+/* ---- the account ---- */
 
-	if (kept_and_fresh(d, scope->key, mode, ret_collection, ret_age))
-		return 0;
-	for (unsigned tries = 0;; tries++) {
-		r = read_through_get_within(
-			ctx, d->config.source, most_ms(row), scope->key, mode,
-			documents_fetch_collection, &f, &e, &stale);
-		if (r < 0)
-			return r;
-		*ret_age = answer_age_of(e, stale);
-		r = collection_of(ctx, d, scope->key, e, ret_collection);
-		/* Garbage, and removed: as if it had never been here. */
-		if (r != -EBADMSG || tries > 0)
-			return r;
-		ctx->sentence[0] = '\0';
-		e = cache_entry_free(e);
-	}
+bool documents_has_user(const struct documents *d)
+{
+	enum credential_kind kind = credential_kind(d->config.credential);
+
+	return kind == CREDENTIAL_API_TOKEN || kind == CREDENTIAL_BASIC;
 }
 
-static bool may_ask_for_more(struct documents *d)
-{
-	bool may;
-
-	mutex_lock(&d->lock);
-	may = d->no_more_until_ms <= clock_mono_ms();
-	mutex_unlock(&d->lock);
-	return may;
-}
-
-static void ask_for_no_more(struct documents *d)
-{
-	mutex_lock(&d->lock);
-	d->no_more_until_ms = clock_mono_ms() + NO_MORE_MS;
-	mutex_unlock(&d->lock);
-}
-
-int documents_collection(struct ctx *ctx, struct documents *d,
-			 const struct resource *row, const struct scope *scope,
-			 enum read_through_mode mode,
-			 struct collection **ret_collection,
-			 struct answer_age *ret_age)
-{
-	struct collection *more = NULL;
-	int r = get_collection(ctx, d, row, scope, mode, ret_collection,
-			       ret_age);
-
-	/* Of a mount that wanted fewer. */
-	if (r < 0 || mode != READ_THROUGH || !row->is_history ||
-	    !(*ret_collection)->more ||
-	    (*ret_collection)->most >= d->config.history ||
-	    !may_ask_for_more(d))
-		return r;
-	r = get_collection(ctx, d, row, scope, READ_ANEW, &more, ret_age);
-	if (r == -EINTR) {
-		*ret_collection = collection_unref(*ret_collection);
-		return r;
-	}
-	if (r == 0) {
-		collection_unref(*ret_collection);
-		*ret_collection = more;
-	} else {
-		ask_for_no_more(d);
-	}
-	return 0;
-}
-
-int documents_file(struct documents *d, const struct scope *scope,
-		   const char *name, struct document_file *ret_file)
-{
-	cleanup(free) char *key = xasprintf("%s#%s", scope->key, name);
-	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-
-	if (cache_stat(d->config.cache, key, &e) <= CACHE_MISS || e->negative ||
-	    !cache_is_sound(d->config.cache, e->version, key))
-		return -ENOENT;
-	*ret_file = (struct document_file){e->version, e->n_body,
-					   answer_age_of(e, e->left_ms < 0)};
-	return 0;
-}
-
-/* ---- items ---- */
-
-/* The key that the item has by its own id; NULL: it does not say. */
-static char *own_key(const struct documents_fetch *f, const struct json *item)
-{
-	const struct resource_column id = {"", f->row->items->id_path, NULL};
-	cleanup(buf_done) struct buf value = BUF_INIT(64 * KIB);
-
-	resource_value(&id, item, &value);
-	return value.len ? documents_item_key(f->row, f->scope, value.data)
-			 : NULL;
-}
-
-static int fetch_item(struct ctx *ctx, void *arg, const struct cache_entry *old)
-{
-	struct documents_fetch *f = arg;
-	struct documents *d = f->documents;
-	const struct resource_items *items = f->row->items;
-	cleanup(scope_unref) struct scope *scope =
-		scope_item(f->scope, f->row, f->id);
-	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
-	cleanup(json_free) struct json *json = NULL;
-	cleanup(buf_done) struct buf text = BUF_INIT(0);
-	cleanup(free) char *path = NULL, *own = NULL;
-	struct cache_put puts[2];
-	size_t n_puts = 1;
-	bool final;
-	int r = documents_path(ctx, d, items->endpoint, scope, &path);
-
-	if (r < 0)
-		return r;
-	r = bitbucket_get(ctx, d->config.bitbucket, path, NULL, &reply);
-	if (r < 0)
-		return documents_refused(ctx, d, scope->key, old, r,
-					 reply.status);
-	r = bitbucket_parse(ctx, &reply, path, &json);
-	if (r < 0)
-		return r;
-	if (!json_is_object(json) || json_compact(json, &text) < 0)
-		return ctx_fail(ctx, -EIO,
-				"Bitbucket's answer to %s is no object.", path);
-	final = items->is_final && items->is_final(json);
-	puts[0] = (struct cache_put){
-		.key = scope->key,
-		.body = text.data,
-		.n_body = text.len,
-		.ttl_ms = final ? FINAL_MS : f->row->ttl_s * 1000,
-	};
-	puts[1] = puts[0];
-	own = own_key(f, json);
-	if (own && strcmp(own, scope->key) != 0)
-		puts[n_puts++].key = own;
-	return answer_put(ctx, d->config.cache, puts, n_puts);
-}
-
-/* Brings the collection up to date if it is the one that has the item. */
-static bool freshen(struct ctx *ctx, struct documents *d,
-		    const struct resource *row, const struct scope *scope,
-		    const char *id, struct answer_age *ret_age)
-{
-	cleanup(collection_unref) struct collection *c = NULL, *newer = NULL;
-
-	/* Where no walk meets the items, one that was entered by its name is
-	 * one request, and the collection would be ten. */
-	if (row->listing == RESOURCE_LISTS_NONE && row->items->endpoint)
-		return false;
-	if (documents_collection(ctx, d, row, scope, READ_CACHED, &c, ret_age) <
-		    0 ||
-	    !collection_find_id(c, id))
-		return false;
-	if (ret_age->left_ms > 0)
-		return true;
-	return documents_collection(ctx, d, row, scope, READ_THROUGH, &newer,
-				    ret_age) == 0;
-}
-
-int documents_item(struct ctx *ctx, struct documents *d,
-		   const struct resource *row, const struct scope *scope,
-		   const char *id, enum read_through_mode mode,
+int documents_user(struct ctx *ctx, struct documents *d,
+		   enum read_through_mode mode,
 		   struct answer_document *ret_document)
 {
-	cleanup(free) char *key = documents_item_key(row, scope, id);
-	cleanup(cache_entry_free) struct cache_entry *e =
-		answer_peek(d->config.cache, key);
-	struct documents_fetch f = {d, row, scope, id, false};
-	struct answer_age age = {0};
-	bool stale = false;
+	cleanup(scope_unref) struct scope *scope = NULL;
+
+	if (!documents_has_user(d))
+		return ctx_fail(ctx, -ENOENT,
+				"Nobody is signed in as a user, so there is "
+				"nothing of theirs.");
+	scope = scope_new(resource_user.name, "", "", "");
+	return documents_object(ctx, d, &resource_user, scope, mode,
+				ret_document);
+}
+
+int documents_check_token(struct ctx *ctx, struct documents *d)
+{
+	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
+	cleanup(free) char *path = NULL;
 	int r;
 
-	if (mode == READ_CACHED && !e)
-		return -ENOENT;
-	if (mode == READ_THROUGH && e && e->left_ms <= 0 &&
-	    freshen(ctx, d, row, scope, id, &age)) {
-		cache_entry_free(e);
-		e = answer_peek(d->config.cache, key);
-		/* It is not in the newer one. */
-		stale = age.stale || (e && e->left_ms <= 0);
-		mode = e ? READ_CACHED : mode;
-	}
-	if (!e || mode == READ_REFRESH || mode == READ_ANEW ||
-	    (mode == READ_THROUGH && e->left_ms <= 0)) {
-		if (!row->items->endpoint)
-			return e ? answer_document_of(ctx, e, true,
-						      row->items->time_path,
-						      ret_document)
-				 : ctx_fail(ctx, -ENOENT, "There is no %s.",
-					    id);
-		e = cache_entry_free(e);
-		r = read_through_get(ctx, d->config.source, key, mode,
-				     fetch_item, &f, &e, &stale);
-		if (r < 0)
-			return r;
-	}
-	return answer_document_of(ctx, e, stale, row->items->time_path,
-				  ret_document);
+	if (credential_kind(d->config.credential) != CREDENTIAL_ACCESS_TOKEN ||
+	    !d->workspaces[0])
+		return 0;
+	path = bitbucket_workspace_path(d->workspaces[0]);
+	r = bitbucket_get(ctx, d->config.bitbucket, path, NULL, &reply);
+	return answer_is_gone(reply.status) ? 0 : r;
 }

@@ -376,7 +376,7 @@ static void expire_gone(const struct collecting *c,
 
 	if (!row->items || !row->items->where || row->is_history || !old ||
 	    !old->body ||
-	    collection_decode(blob_data(old->body), old->n_body, &before))
+	    collection_decode(row, blob_data(old->body), old->n_body, &before))
 		return;
 	for (size_t i = 0; i < before->n_items; i++) {
 		const struct collection_item *item = &before->items[i];
@@ -486,87 +486,4 @@ int documents_fetch_collection(struct ctx *ctx, void *arg,
 	if (big)
 		mem_give_back();
 	return r;
-}
-
-/* ---- as it is stored ---- */
-
-static int by_name(const void *a, const void *b)
-{
-	const struct collection_item *x = a, *y = b;
-
-	return strcmp(x->name, y->name);
-}
-
-int collection_decode(const char *text, size_t n, struct collection **ret)
-{
-	cleanup(json_free) struct json *top = NULL;
-	const struct json *items;
-	struct collection *c;
-	size_t n_bytes = 0;
-	char *at;
-
-	if (json_parse(text, n, &top))
-		return -EBADMSG;
-	items = json_at(top, "items");
-	if (!json_is_array(items))
-		return -EBADMSG;
-	for (const struct json *i = json_first(items); i; i = json_next(i)) {
-		if (!json_str(i, "name") || !json_str(i, "id") ||
-		    !json_str(i, "hash"))
-			return -EBADMSG;
-		n_bytes += strlen(json_str(i, "name")) +
-			   strlen(json_str(i, "id")) +
-			   strlen(json_str(i, "hash")) + 3;
-	}
-	c = xcalloc(1, sizeof(*c));
-	refcount_init(&c->refcount_private);
-	c->more = json_bool(top, "more", false);
-	c->most = json_int(top, "most", 0);
-	c->items = xcalloc(json_n_items(items) + 1, sizeof(*c->items));
-	c->bytes_private = at = xmalloc(n_bytes + 1);
-	for (const struct json *i = json_first(items); i; i = json_next(i)) {
-		struct collection_item *item = &c->items[c->n_items++];
-
-		item->name = at;
-		at = stpcpy(at, json_str(i, "name")) + 1;
-		item->id = at;
-		at = stpcpy(at, json_str(i, "id")) + 1;
-		item->hash = at;
-		at = stpcpy(at, json_str(i, "hash")) + 1;
-		item->time_ms = json_int(i, "time", 0);
-	}
-	qsort(c->items, c->n_items, sizeof(*c->items), by_name);
-	*ret = c;
-	return 0;
-}
-
-struct collection *collection_unref(struct collection *c)
-{
-	if (!c || !refcount_drop(&c->refcount_private))
-		return NULL;
-	free(c->items);
-	free(c->bytes_private);
-	free(c);
-	return NULL;
-}
-
-static int name_against_item(const void *name, const void *item)
-{
-	return strcmp(name, ((const struct collection_item *)item)->name);
-}
-
-const struct collection_item *collection_find(const struct collection *c,
-					      const char *name)
-{
-	return bsearch(name, c->items, c->n_items, sizeof(*c->items),
-		       name_against_item);
-}
-
-const struct collection_item *collection_find_id(const struct collection *c,
-						 const char *id)
-{
-	for (size_t i = 0; i < c->n_items; i++)
-		if (!strcmp(c->items[i].id, id))
-			return &c->items[i];
-	return NULL;
 }

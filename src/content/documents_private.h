@@ -2,10 +2,11 @@
  * content/documents, inside: what its files share.
  *
  * Keys in the cache, with K a scope's key ("repo/{uuid}/pullrequests"):
- *   K            an object, a text, or a collection's names (collection.c)
+ *   K            an object, a text, or a collection's names
  *   K#<file>     a file of a collection, as the mount shows it
  *   K/@<id>      an item of it, compact; of rows beside the items (merged/)
  *                under the key of the row above, so that an item has one
+ * Those of workspaces and repositories are in documents_identity.c.
  */
 #ifndef CONTENT_DOCUMENTS_PRIVATE_H
 #define CONTENT_DOCUMENTS_PRIVATE_H
@@ -16,25 +17,36 @@
 
 #include "base/lru.h"
 
-#define N_COLLECTIONS 8 /* kept decoded */
-#define MANY_ITEMS 20   /* more leave a heap behind that is worth trimming */
+#define N_COLLECTIONS 16 /* kept decoded */
+#define MANY_ITEMS 20    /* more leave a heap behind that is worth trimming */
 #define FINAL_MS (INT64_C(10) * 365 * 24 * 3600 * 1000)
 #define REFUSED_MS (INT64_C(5) * 60 * 1000)
 
+#define MOST_ASKED 20 /* what vanished from a list is asked for itself */
+#define UNKNOWN_NAME_MS (INT64_C(5) * 60 * 1000)
+#define REPOSITORIES_MS (resource_repositories.ttl_s * 1000)
+
 struct documents {
-	struct documents_config config;
+	struct documents_config config; /* workspaces: not used */
+	char **workspaces;              /* configured; NULL-terminated */
 	struct flight *making; /* of what is made without the network */
 	struct lru kept;       /* decoded collections, by key */
+	struct lru confirmed;  /* documents_names.c */
 	struct mutex lock;
 	/* Under lock: more of a history could not be had; clock_mono_ms. */
 	int64_t no_more_until_ms;
+	char **entered; /* workspaces, by name since the start */
+	size_t n_entered;
 };
+
+void documents_say(struct documents *, int errnum, const char *path,
+		   const char *fmt, ...) printf_like(4, 5);
 
 struct documents_fetch {
 	struct documents *documents;
 	const struct resource *row;
 	const struct scope *scope;
-	const char *id; /* of an item */
+	const char *id; /* of an item; or the name that is asked for */
 	bool anew;      /* READ_ANEW */
 };
 
@@ -44,6 +56,97 @@ char *documents_item_key(const struct resource *, const struct scope *,
  * better is known and asking again soon is of no use, else r. */
 int documents_refused(struct ctx *, struct documents *, const char *key,
 		      const struct cache_entry *old, int r, long status);
+int64_t documents_most_ms(const struct resource *);
+
+/* ---- documents_items ---- */
+
+/* The collection that the cache has, of any age, from memory if it is there;
+ * NULL. Unreadable bytes are removed. */
+struct collection *documents_known(struct documents *, const struct resource *,
+				   const char *key, struct answer_age *ret_age);
+/* documents_collection, of what is stored as one. */
+int documents_collection_stored(struct ctx *, struct documents *,
+				const struct resource *, const struct scope *,
+				enum read_through_mode,
+				struct collection **ret_collection,
+				struct answer_age *ret_age);
+
+/* ---- documents_list: as it is stored ---- */
+
+/* It is stored as lines: workspaces, repositories. */
+static inline bool documents_is_listing(const struct resource *row)
+{
+	return row->special == RESOURCE_WORKSPACES ||
+	       row->special == RESOURCE_REPOSITORIES;
+}
+/* -EBADMSG: it is none. */
+int collection_decode(const struct resource *, const char *text, size_t n,
+		      struct collection **ret);
+/* The file name of a slug in that row's directory; free it. */
+char *documents_name_of(const struct resource *, const char *slug);
+
+/* Lines to be stored; texts but the name are borrowed. */
+struct documents_line {
+	char *name;
+	const char *slug, *uuid, *project; /* project NULL: of a workspace */
+	int64_t updated_ms;
+};
+struct documents_lines {
+	const struct resource *row;
+	struct documents_line *lines;
+	size_t n, size;
+};
+void documents_lines_done(struct documents_lines *);
+DEFINE_CLEANUP_DONE(struct documents_lines, documents_lines_done);
+void documents_lines_add(struct documents_lines *, const char *slug,
+			 const char *uuid, const char *project,
+			 int64_t updated_ms);
+/* Sorted by name; of two with the same name the later by uuid is left out, and
+ * told. */
+int documents_lines_encode(struct documents_lines *,
+			   void (*left_out)(void *arg,
+					    const struct documents_line *),
+			   void *arg, struct buf *out);
+
+/* ---- documents_workspaces ---- */
+
+read_through_fetch documents_fetch_workspaces;
+/* The account's, the configured and the entered ones. */
+int documents_workspaces(struct ctx *, struct documents *,
+			 enum read_through_mode, struct collection **ret,
+			 struct answer_age *ret_age);
+
+/* ---- documents_identity ---- */
+
+bool documents_is_uuid(const char *id); /* really one, not "name:…" */
+/* Both are uuids, and not the same: what came is about another one. */
+bool documents_is_other(const char *expected, const char *got);
+char *documents_listing_key(const char *workspace_id);
+char *documents_alias_key(const struct scope *workspace, const char *slug);
+/* -ENOENT, and for how long. */
+int documents_unknown(struct ctx *, const char *name, struct answer_age *,
+		      int64_t left_ms, bool stale);
+/* The failure r and its sentence, remembered as the answer. */
+int documents_put_unknown(struct ctx *, struct documents *, const char *key,
+			  int r);
+/* The answer is about a workspace that has the name by now: -EIO. */
+int documents_other_workspace(struct ctx *, struct documents *,
+			      const struct scope *workspace);
+/* A repository's document, and the alias of its slug. */
+void documents_batch_repository(struct answer_batch *,
+				const struct scope *workspace,
+				const char *key_uuid,
+				const struct bitbucket_repository *,
+				const char *etag);
+/* A repository has another name now: remembers when a whole listing last had
+ * the former one (the fact "name-until", for clone/name.c). */
+void documents_note_renamed(struct documents *, const char *listing_key,
+			    const char *uuid);
+read_through_fetch documents_fetch_repository, documents_fetch_repositories;
+void documents_names_init(struct documents *);
+
+/* ---- */
+
 /* documents_direct: the path to which the row's endpoint would redirect, from
  * the item that it is in, and how long that can be believed. NULL: the endpoint
  * itself has to be asked; likewise after an answer that _failed. */
@@ -63,8 +166,16 @@ void documents_collect_other(struct collecting *, const struct json *item);
 int documents_update(struct ctx *, struct documents_fetch *, const char *path,
 		     const struct cache_entry *old, struct collecting *,
 		     bool *ret_more);
+/* Whether a list can be brought up to date from the old one: it was walked
+ * whole within every_ms, because what was deleted tells nobody. */
+bool documents_may_update(const struct documents_fetch *,
+			  const struct cache_entry *old, int64_t every_ms);
+/* bitbucket_list of what was changed since, whatever its path. 1: there is more
+ * than list->most. */
+int documents_list_changed(struct ctx *, const struct documents_fetch *,
+			   const char *path, const char *since,
+			   struct bitbucket_list *);
 /* An item as jq prints it inside of an array, which began with "[". */
 void documents_add_indented(struct buf *out, const struct json *item);
-int collection_decode(const char *text, size_t n, struct collection **ret);
 
 #endif

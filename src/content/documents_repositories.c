@@ -16,13 +16,9 @@ const char *const documents_repositories_files[] = {
 	NULL,
 };
 
-static char *key_of(struct documents *d, const char *workspace,
-		    const char *name)
+static char *key_of(const struct scope *scope, const char *name)
 {
-	cleanup(catalog_workspace_done) struct catalog_workspace w = {0};
-
-	catalog_known_workspace(d->config.catalog, workspace, &w);
-	return xasprintf("about/%s#%s", *w.uuid ? w.uuid : workspace, name);
+	return xasprintf("about/%s#%s", scope->workspace_id, name);
 }
 
 /* What was made of this version of the listing. */
@@ -42,16 +38,16 @@ static bool is_made(struct documents *d, const char *key, uint64_t version,
 }
 
 /* -ESTALE: a document is no longer in the cache. */
-static int add_repository(struct ctx *ctx, struct catalog *catalog,
-			  const char *workspace,
-			  const struct catalog_repository *repository,
-			  struct buf *tsv, struct buf *array)
+static int add_repository(struct ctx *ctx, struct documents *d,
+			  const struct scope *scope,
+			  const struct collection_item *item, struct buf *tsv,
+			  struct buf *array)
 {
 	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(json_free) struct json *json = NULL;
 
-	if (catalog_document(ctx, catalog, workspace, repository, READ_CACHED,
-			     &document) < 0 ||
+	if (documents_item(ctx, d, &resource_repositories, scope, item->id,
+			   READ_CACHED, &document) < 0 ||
 	    json_parse(blob_data(document.body), blob_len(document.body),
 		       &json))
 		return -ESTALE;
@@ -60,8 +56,8 @@ static int add_repository(struct ctx *ctx, struct catalog *catalog,
 	return tsv->failed ? tsv->failed : array->failed;
 }
 
-static int make(struct ctx *ctx, struct documents *d, const char *workspace,
-		const struct catalog_repositories *list)
+static int make(struct ctx *ctx, struct documents *d, const struct scope *scope,
+		const struct collection *list)
 {
 	cleanup(buf_done) struct buf tsv = BUF_INIT(CACHE_MAX_BODY);
 	cleanup(buf_done) struct buf array = BUF_INIT(CACHE_MAX_BODY);
@@ -69,13 +65,13 @@ static int make(struct ctx *ctx, struct documents *d, const char *workspace,
 	cleanup(free) char *json_key = NULL, *tsv_key = NULL;
 	int r = 0;
 
-	json_key = key_of(d, workspace, documents_repositories_files[0]);
-	tsv_key = key_of(d, workspace, documents_repositories_files[1]);
+	json_key = key_of(scope, documents_repositories_files[0]);
+	tsv_key = key_of(scope, documents_repositories_files[1]);
 	resource_tsv_header(resource_repository_columns, &tsv);
 	buf_puts(&array, "[");
 	for (size_t i = 0; r == 0 && i < list->n_items; i++)
-		r = add_repository(ctx, d->config.catalog, workspace,
-				   &list->items[i], &tsv, &array);
+		r = add_repository(ctx, d, scope, &list->items[i], &tsv,
+				   &array);
 	if (r == -ESTALE)
 		return r;
 	buf_puts(&array, array.len > 1 ? "\n]\n" : "]\n");
@@ -83,7 +79,7 @@ static int make(struct ctx *ctx, struct documents *d, const char *workspace,
 		return ctx_fail(ctx, -EFBIG,
 				"The index of %s's repositories is larger than "
 				"64 MiB.",
-				workspace);
+				scope->slug);
 	return answer_put(ctx, d->config.cache,
 			  (const struct cache_put[]){
 				  {
@@ -108,38 +104,36 @@ static int make(struct ctx *ctx, struct documents *d, const char *workspace,
  * with a new one, walked whole: of what did not change it brings no document
  * otherwise. */
 static int make_anew(struct ctx *ctx, struct documents *d,
-		     const char *workspace,
-		     const struct catalog_repositories *list)
+		     const struct scope *scope, const struct collection *list)
 {
-	cleanup(catalog_repositories_free) struct catalog_repositories *newer =
-		NULL;
-	int r = make(ctx, d, workspace, list);
+	cleanup(collection_unref) struct collection *newer = NULL;
+	struct answer_age age;
+	int r = make(ctx, d, scope, list);
 
 	if (r != -ESTALE)
 		return r;
-	r = catalog_repositories(ctx, d->config.catalog, workspace, READ_ANEW,
-				 &newer);
+	r = documents_collection(ctx, d, &resource_repositories, scope,
+				 READ_ANEW, &newer, &age);
 	if (r == 0)
-		r = make(ctx, d, workspace, newer);
+		r = make(ctx, d, scope, newer);
 	return r == -ESTALE ? ctx_fail(ctx, -EIO,
 				       "The cache does not keep the "
 				       "repositories of %s.",
-				       workspace)
+				       scope->slug)
 			    : r;
 }
 
 /* One of those who want it makes it. */
 static int make_once(struct ctx *ctx, struct documents *d,
-		     const char *workspace,
-		     const struct catalog_repositories *list)
+		     const struct scope *scope, const struct collection *list)
 {
 	cleanup(free) char *key =
-		xasprintf("%s@%" PRIu64, workspace, list->version);
+		xasprintf("%s@%" PRIu64, scope->key, list->version);
 	int r = flight_join(ctx, d->making, key);
 
 	if (r != FLIGHT_LEAD)
 		return r < 0 ? r : 0;
-	r = make_anew(ctx, d, workspace, list);
+	r = make_anew(ctx, d, scope, list);
 	flight_land(d->making, key, r, ctx->sentence);
 	return r;
 }
@@ -149,23 +143,24 @@ int documents_repositories(struct ctx *ctx, struct documents *d,
 			   enum read_through_mode mode,
 			   struct document_file *ret_file)
 {
+	cleanup(scope_unref) struct scope *scope =
+		documents_listing_scope(d, workspace);
+	cleanup(free) char *key = key_of(scope, name);
+
 	/* Again: a newer listing may have come meanwhile. */
 	for (unsigned i = 0; i < 3; i++) {
-		cleanup(catalog_repositories_free) struct catalog_repositories
-			*list = NULL;
-		cleanup(free) char *key = NULL;
-		int r = catalog_repositories(ctx, d->config.catalog, workspace,
-					     mode, &list);
+		cleanup(collection_unref) struct collection *list = NULL;
+		int r = documents_collection(ctx, d, &resource_repositories,
+					     scope, mode, &list,
+					     &ret_file->age);
 
 		if (r < 0)
 			return r;
-		key = key_of(d, workspace, name);
-		ret_file->age = list->age;
 		if (is_made(d, key, list->version, ret_file))
 			return 0;
 		if (mode == READ_CACHED)
 			return -ENOENT;
-		r = make_once(ctx, d, workspace, list);
+		r = make_once(ctx, d, scope, list);
 		if (r < 0)
 			return r;
 	}

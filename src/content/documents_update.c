@@ -144,17 +144,6 @@ static int take_changed(void *arg, const struct json *item)
 	return 0;
 }
 
-static char *changes_path(const struct update *u, const char *path)
-{
-	cleanup(free) char *q = xasprintf("updated_on>=%s", u->since);
-	struct buf out = BUF_INIT(0);
-
-	buf_printf(&out, "%s%csort=-updated_on&q=", path,
-		   strchr(path, '?') ? '&' : '?');
-	text_percent_encode(&out, q, "");
-	return buf_steal(&out, NULL);
-}
-
 static int newest_first(const void *a, const void *b)
 {
 	const struct entry *x = *(struct entry *const *)a;
@@ -204,6 +193,36 @@ static int emit_all(struct update *u, struct collecting *c, bool *more)
 	return r;
 }
 
+/* ---- what any dated list has ---- */
+
+bool documents_may_update(const struct documents_fetch *f,
+			  const struct cache_entry *old, int64_t every_ms)
+{
+	return !f->anew && old && old->body &&
+	       !answer_walk_is_due(f->documents->config.cache, f->scope->key,
+				   every_ms);
+}
+
+int documents_list_changed(struct ctx *ctx, const struct documents_fetch *f,
+			   const char *path, const char *since,
+			   struct bitbucket_list *list)
+{
+	cleanup(buf_done) struct buf changes = BUF_INIT(0);
+	bool too_many = false;
+	int r;
+
+	buf_printf(&changes, "%s%csort=-updated_on&q=updated_on%%3E%%3D", path,
+		   strchr(path, '?') ? '&' : '?');
+	text_percent_encode(&changes, since, "");
+	list->path = changes.data;
+	r = bitbucket_list(ctx, f->documents->config.bitbucket, list,
+			   &too_many);
+	list->path = NULL;
+	return r == 0 && too_many ? 1 : r;
+}
+
+/* ---- */
+
 int documents_update(struct ctx *ctx, struct documents_fetch *f,
 		     const char *path, const struct cache_entry *old,
 		     struct collecting *c, bool *ret_more)
@@ -215,23 +234,16 @@ int documents_update(struct ctx *ctx, struct documents_fetch *f,
 		.each = take_changed,
 		.arg = &u,
 	};
-	cleanup(free) char *changes = NULL;
-	bool more = false, too_many = false;
+	bool more = false;
 	int r;
 
-	if (!f->row->is_dated || f->anew || !old || !old->body ||
-	    answer_walk_is_due(f->documents->config.cache, f->scope->key,
-			       WALK_EVERY_MS) ||
+	if (!f->row->is_dated || !documents_may_update(f, old, WALK_EVERY_MS) ||
 	    !read_stored(&u, old, &more))
 		return 1;
 	list.id = f->row->items->id_path;
-	list.path = changes = changes_path(&u, path);
-	r = bitbucket_list(ctx, f->documents->config.bitbucket, &list,
-			   &too_many);
-	if (r < 0)
+	r = documents_list_changed(ctx, f, path, u.since, &list);
+	if (r != 0)
 		return r;
-	if (too_many)
-		return 1;
 	if (emit_all(&u, c, &more) < 0)
 		return ctx_fail(ctx, -EIO,
 				"What is stored of %s changed while it was "

@@ -11,7 +11,6 @@
 
 #include "api/budget.h"
 #include "clone/clone.h"
-#include "content/catalog.h"
 #include "content/documents.h"
 #include "model/model.h"
 #include "model/node.h"

@@ -9,7 +9,7 @@
 /* Of a repository's node (PROVIDER_REPOSITORY). */
 struct repository_data {
 	char *workspace; /* slug */
-	struct catalog_repository repository;
+	struct documents_repository repository;
 };
 const struct repository_data *repository_of(const struct node *);
 /* How API paths name the repository: its uuid, or its slug where the uuid is

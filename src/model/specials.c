@@ -81,9 +81,10 @@ const struct row_dir_special specials_all[ROW_DIR_SPECIALS] = {
 	[RESOURCE_DOWNLOADS] = {.lookup = downloads_lookup,
 				.open = downloads_open,
 				.name_found = downloads_found},
-	[RESOURCE_REPOSITORIES] = {.lookup = repository_lists_index_lookup,
-				   .open = repository_lists_index_open,
-				   .name_found = repository_lists_index_found},
+	[RESOURCE_REPOSITORY_FILES] = {.lookup = repository_lists_index_lookup,
+				       .open = repository_lists_index_open,
+				       .name_found =
+					       repository_lists_index_found},
 	[RESOURCE_PROJECT_VIEW] = {.lookup = repository_lists_project_lookup,
 				   .open = repository_lists_project_open,
 				   .name_found = repository_lists_project_found,

@@ -104,7 +104,7 @@ const struct resource resource_workspace = {
 	.name = ".workspace",
 	.kind = RESOURCE_OBJECT,
 	.endpoint = WORKSPACE,
-	.special = RESOURCE_REPOSITORIES,
+	.special = RESOURCE_REPOSITORY_FILES,
 	.ttl_s = 1 * HOUR_S,
 	.files = workspace_files,
 	.rows =
@@ -207,7 +207,31 @@ const struct resource resource_account = {
 		},
 };
 
-const struct resource_file resource_user[] = {
-	{"user.json", resource_json, NULL, NULL},
-	{NULL, NULL, NULL, NULL},
+const struct resource resource_user = {
+	.name = "user",
+	.kind = RESOURCE_OBJECT,
+	.endpoint = "/user",
+	.ttl_s = 1 * DAY_S,
+	.files =
+		(const struct resource_file[]){
+			{"user.json", resource_json, NULL, NULL},
+			{NULL, NULL, NULL, NULL},
+		},
+};
+
+/* ---- the root, and what is in a workspace ---- */
+
+static const struct resource_items workspace_items = {
+	.name_path = "slug",
+	.id_path = "uuid",
+};
+
+const struct resource resource_workspaces = {
+	.name = "",
+	.kind = RESOURCE_COLLECTION,
+	.endpoint = "/user/workspaces?pagelen=100",
+	.special = RESOURCE_WORKSPACES,
+	.ttl_s = 10 * MINUTE_S,
+	.rows = (const struct resource[]){GROUP(".bitbucketfs", NULL), {0}},
+	.items = &workspace_items,
 };

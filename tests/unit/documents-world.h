@@ -336,6 +336,7 @@ static int set_up(void **state)
 	assert_int_equal(cache_open(w->dir, &w->cache), 0);
 	w->source = read_through_new(w->cache);
 	config.bitbucket = w->bitbucket;
+	config.credential = w->credential;
 	config.source = w->source;
 	config.cache = w->cache;
 	w->documents = documents_new(&config);

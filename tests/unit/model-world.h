@@ -40,7 +40,6 @@ struct world {
 	struct cache *cache;
 	struct spool *spool;
 	struct read_through *source;
-	struct catalog *catalog;
 	struct documents *documents;
 	struct streams *streams;
 	struct clones *clones;
@@ -380,16 +379,11 @@ static void world_open_stores(struct world *w)
 
 static void world_open_content(struct world *w)
 {
-	const struct catalog_config catalog = {
+	const struct documents_config documents = {
 		.bitbucket = w->bitbucket,
 		.cache = w->cache,
 		.source = w->source,
 		.credential = w->credential,
-	};
-	struct documents_config documents = {
-		.bitbucket = w->bitbucket,
-		.cache = w->cache,
-		.source = w->source,
 		.history = 100,
 	};
 	const struct streams_config streams = {
@@ -399,8 +393,6 @@ static void world_open_content(struct world *w)
 	};
 	cleanup(free) char *git = xasprintf("%s/git", w->dir);
 
-	check(!catalog_new(&catalog, &w->catalog));
-	documents.catalog = w->catalog;
 	w->documents = documents_new(&documents);
 	w->streams = streams_new(&streams);
 	check(!clones_new(&(struct clones_config){.dir = git,
@@ -414,7 +406,6 @@ static void world_open_content(struct world *w)
 static void world_open_model(struct world *w)
 {
 	const struct model_config config = {
-		.catalog = w->catalog,
 		.documents = w->documents,
 		.streams = w->streams,
 		.source = w->source,
@@ -484,7 +475,6 @@ static int world_tear_down(void **state)
 	streams_free(w->streams);
 	clones_free(w->clones);
 	documents_free(w->documents);
-	catalog_free(w->catalog);
 	read_through_free(w->source);
 	spool_close(w->spool);
 	cache_close(w->cache);

@@ -100,7 +100,7 @@ static void repository_free(void *data)
 	struct repository_data *d = data;
 
 	free(d->workspace);
-	catalog_repository_done(&d->repository);
+	documents_repository_done(&d->repository);
 	free(d);
 }
 

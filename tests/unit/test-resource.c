@@ -58,7 +58,7 @@ static const struct resource_file *find(const char *name)
 	const struct resource_file *file =
 		resource_find_file(resource_repository.files, name);
 
-	return file ? file : resource_find_file(resource_user, name);
+	return file ? file : resource_find_file(resource_user.files, name);
 }
 
 static void expect(const char *name, const char *json, const char *want)
@@ -89,9 +89,9 @@ static void the_table(void **state)
 	for (size_t i = 0; i < 3; i++)
 		assert_ptr_equal(resource_find_file(files, files[i].name),
 				 &files[i]);
-	assert_int_equal(resource_n_files(resource_user), 1);
+	assert_int_equal(resource_n_files(resource_user.files), 1);
 	assert_int_equal(resource_n_files(NULL), 0);
-	assert_null(resource_find_file(resource_user, "info"));
+	assert_null(resource_find_file(resource_user.files, "info"));
 	assert_null(resource_find_file(files, ""));
 	assert_non_null(resource_find_row(resource_repository.rows, "tree"));
 	assert_null(resource_find_row(resource_repository.rows, "info"));
@@ -214,7 +214,7 @@ static void too_long(void **state)
 static void render_all(const char *text, size_t n, void *arg)
 {
 	const struct resource_file *const places[] = {resource_repository.files,
-						      resource_user};
+						      resource_user.files};
 
 	for (size_t p = 0; p < ARRAY_SIZE(places); p++) {
 		const struct resource_file *file = places[p];

@@ -61,7 +61,8 @@ int commits_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	r = documents_item(ctx, model->config.documents, p->row, p->scope, name,
 			   READ_THROUGH, &document);
 	if (r == -ENOENT) {
-		ret_found->left_ms = catalog_unknown_ms(model->config.catalog);
+		ret_found->left_ms =
+			documents_unknown_ms(model->config.documents);
 		return 0;
 	}
 	if (r < 0)

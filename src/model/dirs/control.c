@@ -94,13 +94,13 @@ static int found_user(struct ctx *ctx, struct model *model,
 	cleanup(answer_document_done) struct answer_document document = {0};
 	int r;
 
-	r = catalog_user(ctx, model->config.catalog, mode, &document);
+	r = documents_user(ctx, model->config.documents, mode, &document);
 	if (r < 0)
 		return r;
 	if (document.age.stale)
 		control_refresh_user(model);
 	document.updated_ms = model->started_ms;
-	return meta_found(model, resource_user, &document, found);
+	return meta_found(model, resource_user.files, &document, found);
 }
 
 static int find(struct ctx *ctx, struct model *model, struct node *dir,
@@ -111,7 +111,7 @@ static int find(struct ctx *ctx, struct model *model, struct node *dir,
 
 	switch (name) {
 	case CONTROL_ACCOUNT:
-		if (!catalog_has_user(model->config.catalog))
+		if (!documents_has_user(model->config.documents))
 			return -ENOENT;
 		return row_dir_found_row(ctx, model, dir, &resource_account,
 					 scope_new("account", "", "", ""), mode,
@@ -250,9 +250,10 @@ static int ask_user(struct ctx *ctx, struct model *model)
 	cleanup(answer_document_done) struct answer_document document = {0};
 	int r;
 
-	if (!catalog_has_user(model->config.catalog))
-		return catalog_check_token(ctx, model->config.catalog);
-	r = catalog_user(ctx, model->config.catalog, READ_REFRESH, &document);
+	if (!documents_has_user(model->config.documents))
+		return documents_check_token(ctx, model->config.documents);
+	r = documents_user(ctx, model->config.documents, READ_REFRESH,
+			   &document);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -307,7 +308,8 @@ static int control_refresh(struct ctx *ctx, struct model *model,
 	(void)dir;
 	if (!file || strcmp(file->name, names[CONTROL_USER].name) != 0)
 		return -ENOENT;
-	r = catalog_user(ctx, model->config.catalog, READ_REFRESH, &document);
+	r = documents_user(ctx, model->config.documents, READ_REFRESH,
+			   &document);
 	if (r < 0)
 		return r;
 	other = document.version != file->what.version;

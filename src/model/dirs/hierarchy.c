@@ -10,26 +10,47 @@
 
 #define CONTROL_NAME ".bitbucketfs"
 
-struct catalog_repositories *hierarchy_known_listing(struct ctx *ctx,
-						     struct model *model,
-						     const char *workspace)
+int hierarchy_listing(struct ctx *ctx, struct model *model,
+		      const char *workspace, enum read_through_mode mode,
+		      struct collection **ret_list, struct answer_age *ret_age)
 {
-	struct catalog_repositories *list = NULL;
+	cleanup(scope_unref) struct scope *scope =
+		documents_listing_scope(model->config.documents, workspace);
 
-	if (catalog_repositories(ctx, model->config.catalog, workspace,
-				 READ_CACHED, &list) < 0)
-		return NULL;
-	return list;
+	return documents_collection(ctx, model->config.documents,
+				    &resource_repositories, scope, mode,
+				    ret_list, ret_age);
+}
+
+int hierarchy_workspaces(struct ctx *ctx, struct model *model,
+			 enum read_through_mode mode,
+			 struct collection **ret_list,
+			 struct answer_age *ret_age)
+{
+	cleanup(scope_unref) struct scope *scope = documents_root_scope();
+
+	return documents_collection(ctx, model->config.documents,
+				    &resource_workspaces, scope, mode, ret_list,
+				    ret_age);
+}
+
+struct collection *hierarchy_known_listing(struct ctx *ctx, struct model *model,
+					   const char *workspace,
+					   struct answer_age *ret_age)
+{
+	struct collection *list = NULL;
+
+	return hierarchy_listing(ctx, model, workspace, READ_CACHED, &list,
+				 ret_age) < 0
+		       ? NULL
+		       : list;
 }
 
 int64_t hierarchy_workspace_mtime(const struct model *model,
-				  const struct catalog_repositories *list)
+				  const struct collection *list)
 {
-	int64_t newest = 0;
+	int64_t newest = list ? collection_newest(list) : 0;
 
-	for (size_t i = 0; list && i < list->n_items; i++)
-		if (list->items[i].updated_ms > newest)
-			newest = list->items[i].updated_ms;
 	return newest ? newest : model->started_ms;
 }
 
@@ -49,7 +70,6 @@ static void found_control(struct model *model, struct found *found)
 static int root_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		       const char *name, struct found *ret_found)
 {
-	cleanup(catalog_workspace_done) struct catalog_workspace w = {0};
 	struct answer_age age = {0};
 	int r;
 
@@ -57,7 +77,7 @@ static int root_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		found_control(model, ret_found);
 		return 0;
 	}
-	r = catalog_workspace(ctx, model->config.catalog, name, &w, &age);
+	r = documents_find_workspace(ctx, model->config.documents, name, &age);
 	if (age.stale)
 		hierarchy_queue_root(model);
 	if (r == -ENOENT) {
@@ -67,7 +87,7 @@ static int root_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	}
 	if (r < 0)
 		return r;
-	hierarchy_found_workspace(ctx, model, w.slug, row_dir_believe_ms(&age),
+	hierarchy_found_workspace(ctx, model, name, row_dir_believe_ms(&age),
 				  ret_found);
 	/* A workspace that was entered by name is listed from now on. */
 	model_outdated(model, dir);
@@ -78,13 +98,13 @@ static int root_lookup(struct ctx *ctx, struct model *model, struct node *dir,
  * .bitbucketfs. */
 static void names_free(void *data)
 {
-	catalog_workspaces_free(data);
+	collection_unref(data);
 }
 
 static bool name_found(struct dirlist_piece *piece,
 		       const struct dirlist_name *name, struct found *ret_found)
 {
-	const struct catalog_workspaces *list = piece->listing->data;
+	const struct collection *list = piece->listing->data;
 
 	if (name->tag == list->n_items)
 		found_control(piece->model, ret_found);
@@ -103,22 +123,23 @@ static const struct dirlist_ops ops_names = {
 static int root_open(struct ctx *ctx, struct model *model, struct node *dir,
 		     struct dirlist *newest, struct dirlist **ret_listing)
 {
-	struct catalog_workspaces *list = NULL;
+	struct collection *list = NULL;
+	struct answer_age age;
 	struct dirlist *l;
 	int r;
 
 	(void)newest;
-	r = catalog_workspaces(ctx, model->config.catalog, READ_THROUGH, &list);
+	r = hierarchy_workspaces(ctx, model, READ_THROUGH, &list, &age);
 	if (r < 0)
 		return r;
-	if (list->age.stale)
+	if (age.stale)
 		hierarchy_queue_root(model);
 	l = dirlist_new(&ops_names, list, list->n_items * 100);
 	for (size_t i = 0; i < list->n_items; i++)
-		dirlist_add(l, list->items[i].slug, 0, S_IFDIR, (unsigned)i);
+		dirlist_add(l, list->items[i].name, 0, S_IFDIR, (unsigned)i);
 	dirlist_add(l, CONTROL_NAME, 0, S_IFDIR, (unsigned)list->n_items);
 	dirlist_number(l, 0, node_book(model->nodes, dir, true), 0);
-	*ret_listing = dirlist_seal(l, row_dir_believe_ms(&list->age));
+	*ret_listing = dirlist_seal(l, row_dir_believe_ms(&age));
 	return 0;
 }
 

@@ -13,20 +13,33 @@ extern const struct provider provider_root, provider_workspace,
 	provider_repository;
 
 /* The cached listing of a workspace, of any age; NULL: it was never listed. */
-struct catalog_repositories *hierarchy_known_listing(struct ctx *ctx,
-						     struct model *model,
-						     const char *workspace);
+struct collection *hierarchy_known_listing(struct ctx *ctx, struct model *model,
+					   const char *workspace,
+					   struct answer_age *ret_age);
+/* The listing of a workspace; the list of workspaces. */
+int hierarchy_listing(struct ctx *, struct model *, const char *workspace,
+		      enum read_through_mode, struct collection **ret_list,
+		      struct answer_age *ret_age);
+int hierarchy_workspaces(struct ctx *, struct model *, enum read_through_mode,
+			 struct collection **ret_list,
+			 struct answer_age *ret_age);
 /* The newest change of a workspace's repositories, as far as they are known:
  * the workspace's own mtime. */
 int64_t hierarchy_workspace_mtime(const struct model *model,
-				  const struct catalog_repositories *list);
+				  const struct collection *list);
 /* What a workspace is in the root, and a repository in its workspace. */
 void hierarchy_found_workspace(struct ctx *ctx, struct model *model,
 			       const char *slug, int64_t left_ms,
 			       struct found *found);
 void hierarchy_found_repository(const char *workspace,
-				const struct catalog_repository *repository,
+				const struct documents_repository *repository,
 				int64_t left_ms, struct found *found);
+
+/* The document of a repository. */
+int hierarchy_document(struct ctx *, struct model *, const char *workspace,
+		       const struct documents_repository *,
+		       enum read_through_mode,
+		       struct answer_document *ret_document);
 
 /* Ask again, and tell the kernel. said as for provider->refresh. */
 int hierarchy_refresh_root(struct ctx *, struct model *, struct buf *said);

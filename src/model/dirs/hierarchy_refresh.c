@@ -48,8 +48,8 @@ static void name_changed(struct model *model, struct node *dir,
 struct sweep {
 	struct model *model;
 	struct node *dir;
-	const struct catalog_workspaces *workspaces;
-	const struct catalog_repositories *repositories;
+	const struct collection *workspaces;
+	const struct collection *repositories;
 	size_t n_dropped;
 };
 
@@ -71,7 +71,7 @@ static void sweep_workspace(void *arg, struct node *node)
 	if (!is_swept(s, node))
 		return;
 	for (size_t i = 0; i < s->workspaces->n_items; i++)
-		if (!strcmp(s->workspaces->items[i].slug, node->name))
+		if (!strcmp(s->workspaces->items[i].name, node->name))
 			return;
 	drop(s, node);
 }
@@ -82,7 +82,7 @@ static void sweep_workspace(void *arg, struct node *node)
 static void sweep_repository(void *arg, struct node *node)
 {
 	struct sweep *s = arg;
-	const struct catalog_repositories *list = s->repositories;
+	const struct collection *list = s->repositories;
 	const char *uuid;
 
 	if (!is_swept(s, node))
@@ -90,7 +90,7 @@ static void sweep_repository(void *arg, struct node *node)
 	uuid = repository_of(node)->repository.uuid;
 	for (size_t i = 0; i < list->n_items; i++) {
 		bool named = !strcmp(list->items[i].name, node->name);
-		bool same = !strcmp(list->items[i].uuid, uuid);
+		bool same = !strcmp(list->items[i].id, uuid);
 
 		if (named && same)
 			return;
@@ -128,22 +128,20 @@ static const struct tell_how tell_workspaces = {.name = workspace_changed};
 int hierarchy_refresh_root(struct ctx *ctx, struct model *model,
 			   struct buf *said)
 {
-	cleanup(catalog_workspaces_free) struct catalog_workspaces *before =
-									   NULL,
-								   *after =
-									   NULL;
-	struct catalog *catalog = model->config.catalog;
+	cleanup(collection_unref) struct collection *before = NULL,
+						    *after = NULL;
+	struct answer_age age = {0};
 	struct node *root = root_node(model);
 	size_t n_changes;
 	int r = 0;
 
-	catalog_workspaces(ctx, catalog, READ_CACHED, &before);
-	if (!said && before && before->age.left_ms > 0) {
+	hierarchy_workspaces(ctx, model, READ_CACHED, &before, &age);
+	if (!said && before && age.left_ms > 0) {
 		sweep(&(struct sweep){
 			.model = model, .dir = root, .workspaces = before});
 		goto out;
 	}
-	r = catalog_workspaces(ctx, catalog, READ_REFRESH, &after);
+	r = hierarchy_workspaces(ctx, model, READ_REFRESH, &after, &age);
 	if (r < 0)
 		goto out;
 	n_changes = tell_changes(&(struct tell){
@@ -197,24 +195,24 @@ static void files_changed(struct model *model, struct node *workspace,
 
 static enum tell_change repository_differs(const void *was, const void *is)
 {
-	const struct catalog_repository *a = was, *b = is;
+	const struct collection_item *a = was, *b = is;
 
-	if (strcmp(a->uuid, b->uuid) != 0)
+	if (strcmp(a->id, b->id) != 0)
 		return TELL_REPLACED;
-	return a->updated_ms != b->updated_ms ? TELL_UPDATED : TELL_SAME;
+	return a->time_ms != b->time_ms ? TELL_UPDATED : TELL_SAME;
 }
 
 static void repository_changed(const struct tell *tell,
 			       const struct compare_pair *pair,
 			       enum tell_change change)
 {
-	const struct catalog_repository *is = pair->is;
+	const struct collection_item *is = pair->is;
 
 	if (change == TELL_UPDATED)
 		files_changed(tell->model, tell->dir, pair->name);
 	else
 		name_changed(tell->model, tell->dir, pair->name,
-			     is ? is->uuid : NULL);
+			     is ? is->id : NULL);
 }
 
 static const struct tell_how tell_repositories = {
@@ -226,26 +224,25 @@ static const struct tell_how tell_repositories = {
 int hierarchy_refresh_workspace(struct ctx *ctx, struct model *model,
 				const char *workspace, struct buf *said)
 {
-	cleanup(catalog_repositories_free) struct catalog_repositories
-		*before = NULL,
-		*after = NULL;
-	struct catalog *catalog = model->config.catalog;
+	cleanup(collection_unref) struct collection *before = NULL,
+						    *after = NULL;
+	struct answer_age age = {0};
 	struct node *root, *node;
 	size_t n;
 	int r = 0;
 
-	catalog_repositories(ctx, catalog, workspace, READ_CACHED, &before);
+	hierarchy_listing(ctx, model, workspace, READ_CACHED, &before, &age);
 	root = root_node(model);
 	node = node_child(model->nodes, root, workspace);
-	if (!said && before && before->age.left_ms > 0) {
+	if (!said && before && age.left_ms > 0) {
 		if (node)
 			sweep(&(struct sweep){.model = model,
 					      .dir = node,
 					      .repositories = before});
 		goto out;
 	}
-	r = catalog_repositories(ctx, catalog, workspace,
-				 said ? READ_ANEW : READ_REFRESH, &after);
+	r = hierarchy_listing(ctx, model, workspace,
+			      said ? READ_ANEW : READ_REFRESH, &after, &age);
 	if (r < 0)
 		goto out;
 	n = tell_changes(&(struct tell){
@@ -270,10 +267,11 @@ out:
 bool hierarchy_is_gone(struct ctx *ctx, struct model *model,
 		       const char *workspace, const char *name)
 {
-	cleanup(catalog_repository_done) struct catalog_repository found = {0};
+	cleanup(documents_repository_done) struct documents_repository found = {
+		0};
 	struct answer_age age = {0};
-	int r = catalog_repository(ctx, model->config.catalog, workspace, name,
-				   &found, &age);
+	int r = documents_find_repository(ctx, model->config.documents,
+					  workspace, name, &found, &age);
 
 	if (r == 0 && age.stale)
 		hierarchy_queue_workspace(model, workspace);
@@ -284,23 +282,25 @@ int hierarchy_refresh_repository(struct ctx *ctx, struct model *model,
 				 const char *workspace, const char *name,
 				 struct buf *said)
 {
-	cleanup(catalog_repository_done) struct catalog_repository found = {0};
+	cleanup(documents_repository_done) struct documents_repository found = {
+		0};
 	cleanup(answer_document_done) struct answer_document before = {0},
 							     after = {0};
-	struct catalog *catalog = model->config.catalog;
+	struct documents *documents = model->config.documents;
 	struct answer_age age;
 	struct node *root, *node;
 	bool renamed;
 	int r;
 
-	r = catalog_repository(ctx, catalog, workspace, name, &found, &age);
+	r = documents_find_repository(ctx, documents, workspace, name, &found,
+				      &age);
 	if (r < 0)
 		return r;
-	catalog_document(ctx, catalog, workspace, &found, READ_CACHED, &before);
+	hierarchy_document(ctx, model, workspace, &found, READ_CACHED, &before);
 	if (!said && before.age.left_ms > 0)
 		return 0;
-	r = catalog_document(ctx, catalog, workspace, &found, READ_REFRESH,
-			     &after);
+	r = hierarchy_document(ctx, model, workspace, &found, READ_REFRESH,
+			       &after);
 	if (r < 0)
 		return r;
 	if (before.version == after.version) {

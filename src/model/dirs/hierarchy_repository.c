@@ -14,7 +14,7 @@ static void repository_free(void *data)
 {
 	struct repository_data *d = data;
 
-	catalog_repository_done(&d->repository);
+	documents_repository_done(&d->repository);
 	free(d->workspace);
 	free(d);
 }
@@ -35,13 +35,13 @@ static uint64_t repository_hash(const struct node_what *what, uint64_t seed)
 }
 
 void hierarchy_found_repository(const char *workspace,
-				const struct catalog_repository *repository,
+				const struct documents_repository *repository,
 				int64_t left_ms, struct found *found)
 {
 	struct repository_data *d = xcalloc(1, sizeof(*d));
 
 	d->workspace = xstrdup(workspace);
-	d->repository = (struct catalog_repository){
+	d->repository = (struct documents_repository){
 		.name = xstrdup(repository->name),
 		.slug = xstrdup(repository->slug),
 		.uuid = xstrdup(repository->uuid),
@@ -75,14 +75,28 @@ static void refresh_behind(struct model *model, const struct repository_data *d,
 					   d->repository.name);
 }
 
+int hierarchy_document(struct ctx *ctx, struct model *model,
+		       const char *workspace,
+		       const struct documents_repository *repository,
+		       enum read_through_mode mode,
+		       struct answer_document *ret_document)
+{
+	cleanup(scope_unref) struct scope *scope =
+		documents_repository_scope(workspace, repository);
+
+	return documents_item(ctx, model->config.documents,
+			      &resource_repositories, scope, repository->uuid,
+			      mode, ret_document);
+}
+
 /* The document behind a repository's files. */
 static int repository_document(struct ctx *ctx, struct model *model,
 			       struct node *dir,
 			       struct answer_document *ret_document)
 {
 	const struct repository_data *d = repository_of(dir);
-	int r = catalog_document(ctx, model->config.catalog, d->workspace,
-				 &d->repository, READ_THROUGH, ret_document);
+	int r = hierarchy_document(ctx, model, d->workspace, &d->repository,
+				   READ_THROUGH, ret_document);
 
 	/* It may have told that it is called otherwise by now. */
 	if (r < 0 || ret_document->age.asked)
@@ -196,9 +210,9 @@ static struct piece *piece_of(struct dirlist_piece *piece)
 		return own;
 	own = piece->own = xcalloc(1, sizeof(*own));
 	own->scope = repository_scope(piece->dir);
-	own->have = catalog_document(piece->ctx, piece->model->config.catalog,
-				     d->workspace, &d->repository, READ_CACHED,
-				     &own->document) == 0 &&
+	own->have = hierarchy_document(piece->ctx, piece->model, d->workspace,
+				       &d->repository, READ_CACHED,
+				       &own->document) == 0 &&
 		    own->document.age.left_ms > 0;
 	return own;
 }
@@ -243,9 +257,9 @@ static int repository_open(struct ctx *ctx, struct model *model,
 	const struct repository_data *d = repository_of(dir);
 	const struct resource_file *files = resource_repository.files;
 	struct dirlist *l = dirlist_new(&ops_names, NULL, 0);
-	bool known = catalog_document(ctx, model->config.catalog, d->workspace,
-				      &d->repository, READ_CACHED,
-				      &document) == 0;
+	bool known = hierarchy_document(ctx, model, d->workspace,
+					&d->repository, READ_CACHED,
+					&document) == 0;
 	unsigned n = 0;
 
 	(void)newest;
@@ -267,8 +281,8 @@ static int repository_attr(struct ctx *ctx, struct model *model,
 
 	(void)ret_size;
 	*ret_left_ms = MOMENT_MS;
-	if (catalog_document(ctx, model->config.catalog, d->workspace,
-			     &d->repository, READ_CACHED, &document) < 0)
+	if (hierarchy_document(ctx, model, d->workspace, &d->repository,
+			       READ_CACHED, &document) < 0)
 		return 0;
 	node_set_mtime_ms(model->nodes, node, document.updated_ms);
 	if (document.age.left_ms > 0)

@@ -26,8 +26,9 @@ void hierarchy_found_workspace(struct ctx *ctx, struct model *model,
 			       const char *slug, int64_t left_ms,
 			       struct found *found)
 {
-	cleanup(catalog_repositories_free) struct catalog_repositories *list =
-		hierarchy_known_listing(ctx, model, slug);
+	struct answer_age age;
+	cleanup(collection_unref) struct collection *list =
+		hierarchy_known_listing(ctx, model, slug, &age);
 	struct workspace_data *w = xcalloc(1, sizeof(*w));
 
 	w->slug = xstrdup(slug);
@@ -52,40 +53,40 @@ void hierarchy_found_workspace(struct ctx *ctx, struct model *model,
 static int found_about(struct ctx *ctx, struct model *model, struct node *dir,
 		       enum read_through_mode mode, struct found *ret_found)
 {
-	cleanup(catalog_workspace_done) struct catalog_workspace w = {0};
 	cleanup(free) char *key = NULL;
 	const char *slug = slug_of(dir);
+	cleanup(scope_unref) struct scope *scope =
+		documents_listing_scope(model->config.documents, slug);
 
-	catalog_known_workspace(model->config.catalog, slug, &w);
-	key = xasprintf("about/%s", *w.uuid ? w.uuid : slug);
-	return row_dir_found_row(
-		ctx, model, dir, &resource_workspace,
-		scope_new(key, slug, *w.uuid ? w.uuid : w.slug, ""), mode,
-		ret_found);
+	key = xasprintf("about/%s", scope->workspace_id);
+	return row_dir_found_row(ctx, model, dir, &resource_workspace,
+				 scope_new(key, slug, scope->workspace_id, ""),
+				 mode, ret_found);
 }
 
 static int workspace_lookup(struct ctx *ctx, struct model *model,
 			    struct node *dir, const char *name,
 			    struct found *ret_found)
 {
-	cleanup(catalog_repositories_free) struct catalog_repositories *list =
-		NULL;
-	cleanup(catalog_repository_done) struct catalog_repository found = {0};
+	cleanup(collection_unref) struct collection *list = NULL;
+	cleanup(documents_repository_done) struct documents_repository found = {
+		0};
 	const char *workspace = slug_of(dir);
-	struct catalog *catalog = model->config.catalog;
+	struct documents *documents = model->config.documents;
 	struct answer_age age = {0};
 	int r;
 
 	if (strcmp(name, resource_workspace.name) == 0)
 		return found_about(ctx, model, dir, READ_THROUGH, ret_found);
 	if (probe_matches(name)) {
-		list = hierarchy_known_listing(ctx, model, workspace);
+		list = hierarchy_known_listing(ctx, model, workspace, &age);
 		if (!list) {
 			ret_found->left_ms = UNKNOWN_MS;
 			return 0;
 		}
 	}
-	r = catalog_repository(ctx, catalog, workspace, name, &found, &age);
+	r = documents_find_repository(ctx, documents, workspace, name, &found,
+				      &age);
 	if (age.stale && age.listed && !list)
 		hierarchy_queue_workspace(model, workspace);
 	else if (r == 0 && age.stale && !list)
@@ -102,21 +103,33 @@ static int workspace_lookup(struct ctx *ctx, struct model *model,
 	return 0;
 }
 
-/* The pin is the listing. The tag after its last repository is .workspace. */
+/* The pin of a listing. The tag after its last repository is .workspace. */
+struct names {
+	struct scope *scope;
+	struct collection *list;
+};
+
 static void names_free(void *data)
 {
-	catalog_repositories_free(data);
+	struct names *names = data;
+
+	scope_unref(names->scope);
+	collection_unref(names->list);
+	free(names);
 }
 
 static bool name_found(struct dirlist_piece *piece,
 		       const struct dirlist_name *name, struct found *ret_found)
 {
-	const struct catalog_repositories *list = piece->listing->data;
+	cleanup(documents_repository_done) struct documents_repository r = {0};
+	const struct names *names = piece->listing->data;
+	const struct collection *list = names->list;
 
 	if (name->tag == list->n_items)
 		return found_about(piece->ctx, piece->model, piece->dir,
 				   READ_CACHED, ret_found) == 0;
-	hierarchy_found_repository(slug_of(piece->dir), &list->items[name->tag],
+	documents_repository_make(names->scope, &list->items[name->tag], &r);
+	hierarchy_found_repository(slug_of(piece->dir), &r,
 				   dirlist_left_ms(piece->listing), ret_found);
 	return true;
 }
@@ -131,23 +144,27 @@ static int workspace_open(struct ctx *ctx, struct model *model,
 			  struct dirlist **ret_listing)
 {
 	const char *slug = slug_of(dir);
-	struct catalog_repositories *list = NULL;
+	struct collection *list = NULL;
+	struct answer_age age;
+	struct names *names;
 	struct dirlist *l;
-	int r = catalog_repositories(ctx, model->config.catalog, slug,
-				     READ_THROUGH, &list);
+	int r = hierarchy_listing(ctx, model, slug, READ_THROUGH, &list, &age);
 
 	(void)newest;
 	if (r < 0)
 		return r;
-	if (list->age.stale)
+	if (age.stale)
 		hierarchy_queue_workspace(model, slug);
-	l = dirlist_new(&ops_names, list, list->n_items * 300);
+	names = xcalloc(1, sizeof(*names));
+	names->list = list;
+	names->scope = documents_listing_scope(model->config.documents, slug);
+	l = dirlist_new(&ops_names, names, list->n_items * 300);
 	for (size_t i = 0; i < list->n_items; i++)
 		dirlist_add(l, list->items[i].name, 0, S_IFDIR, (unsigned)i);
 	dirlist_add(l, resource_workspace.name, 0, S_IFDIR,
 		    (unsigned)list->n_items);
 	dirlist_number(l, 0, node_book(model->nodes, dir, true), 0);
-	*ret_listing = dirlist_seal(l, row_dir_believe_ms(&list->age));
+	*ret_listing = dirlist_seal(l, row_dir_believe_ms(&age));
 	return 0;
 }
 
@@ -156,18 +173,18 @@ static int workspace_attr(struct ctx *ctx, struct model *model,
 			  struct node *node, int64_t *ret_left_ms,
 			  uint64_t *ret_size)
 {
-	cleanup(catalog_repositories_free) struct catalog_repositories *list =
-		NULL;
+	cleanup(collection_unref) struct collection *list = NULL;
 	const char *slug = slug_of(node);
+	struct answer_age age;
 	bool listed = model_was_opened(model, node);
 
 	(void)ret_size;
 	*ret_left_ms = UNKNOWN_MS;
-	list = hierarchy_known_listing(ctx, model, slug);
+	list = hierarchy_known_listing(ctx, model, slug, &age);
 	if (!list)
 		return 0;
-	if (list->age.left_ms > 0) {
-		*ret_left_ms = list->age.left_ms;
+	if (age.left_ms > 0) {
+		*ret_left_ms = age.left_ms;
 	} else if (listed) {
 		*ret_left_ms = MOMENT_MS;
 		hierarchy_queue_workspace(model, slug);

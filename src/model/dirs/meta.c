@@ -76,8 +76,8 @@ static int render(struct model *model, uint64_t version,
 		if (body)
 			source = blob_ref(body);
 		else
-			r = catalog_version(model->config.catalog, version,
-					    &source);
+			r = documents_version(model->config.documents, version,
+					      &source);
 		if (!source)
 			return r;
 		r = resource_render(file, blob_data(source), blob_len(source),
@@ -107,10 +107,10 @@ int meta_found(struct model *model, const struct resource_file *file,
 				.provider = &provider_meta,
 				.mode = NODE_FILE,
 				.size = blob_len(blob),
-				.mtime_ms =
-					catalog_mtime_ms(model->config.catalog,
-							 document->version,
-							 document->updated_ms),
+				.mtime_ms = documents_mtime_ms(
+					model->config.documents,
+					document->version,
+					document->updated_ms),
 				.version = document->version,
 				.file = file,
 			},

@@ -4,7 +4,7 @@
  * directories.
  *
  * Nothing of it costs a request beyond the listing's own. Names are the mount's
- * (catalog_repository.name); a repository called as one of a project's own
+ * (collection_item.name); a repository called as one of a project's own
  * names gives way (src/model/README.md, 11).
  */
 #include "model/dirs/repository_lists.h"
@@ -19,14 +19,16 @@ static struct node *workspace_above(struct node *dir)
 }
 
 static int listing_of(struct ctx *ctx, struct model *model, struct node *dir,
-		      enum read_through_mode mode,
-		      struct catalog_repositories **ret_list)
+		      enum read_through_mode mode, struct collection **ret_list,
+		      struct answer_age *ret_age)
 {
-	int r = catalog_repositories(ctx, model->config.catalog,
-				     row_dir_of(dir)->scope->workspace, mode,
-				     ret_list);
+	struct documents *documents = model->config.documents;
+	cleanup(scope_unref) struct scope *scope = documents_listing_scope(
+		documents, row_dir_of(dir)->scope->workspace);
+	int r = documents_collection(ctx, documents, &resource_repositories,
+				     scope, mode, ret_list, ret_age);
 
-	if (r == 0 && (*ret_list)->age.stale && mode == READ_THROUGH)
+	if (r == 0 && ret_age->stale && mode == READ_THROUGH)
 		refresh_node(model->refresh, workspace_above(dir));
 	return r;
 }
@@ -36,14 +38,12 @@ static int listing_of(struct ctx *ctx, struct model *model, struct node *dir,
 /* The newest change of a workspace's repositories. */
 static int64_t newest(struct ctx *ctx, struct model *model, struct node *dir)
 {
-	cleanup(catalog_repositories_free) struct catalog_repositories *list =
-		NULL;
+	cleanup(collection_unref) struct collection *list = NULL;
+	struct answer_age age;
 	int64_t ms = 0;
 
-	if (listing_of(ctx, model, dir, READ_CACHED, &list) == 0)
-		for (size_t i = 0; i < list->n_items; i++)
-			if (list->items[i].updated_ms > ms)
-				ms = list->items[i].updated_ms;
+	if (listing_of(ctx, model, dir, READ_CACHED, &list, &age) == 0)
+		ms = collection_newest(list);
 	return ms ? ms : node_mtime_ms(model->nodes, dir);
 }
 
@@ -112,7 +112,7 @@ static bool is_own_name(const struct row_dir *p, const char *name)
 
 /* The name of a repository's link; free it. */
 static char *link_name(const struct row_dir *p,
-		       const struct catalog_repository *repository)
+		       const struct collection_item *repository)
 {
 	const char *name = repository->name;
 
@@ -122,35 +122,35 @@ static char *link_name(const struct row_dir *p,
 }
 
 static bool is_of_project(const struct row_dir *p,
-			  const struct catalog_repository *repository)
+			  const struct collection_item *repository)
 {
 	return strcmp(repository->project, p->id) == 0;
 }
 
-static void found_link(const struct catalog_repository *repository,
+static void found_link(const struct collection_item *repository,
 		       const struct answer_age *age, struct found *ret_found)
 {
 	cleanup(free) char *target = xasprintf("../../../%s", repository->name);
 
-	row_dir_found_link(target, repository->updated_ms,
-			   row_dir_believe_ms(age), ret_found);
+	row_dir_found_link(target, repository->time_ms, row_dir_believe_ms(age),
+			   ret_found);
 }
 
 int repository_lists_project_lookup(struct ctx *ctx, struct model *model,
 				    struct node *dir, const char *name,
 				    struct found *ret_found)
 {
-	cleanup(catalog_repositories_free) struct catalog_repositories *list =
-		NULL;
+	cleanup(collection_unref) struct collection *list = NULL;
 	const struct row_dir *p = row_dir_of(dir);
+	struct answer_age age;
 	int r;
 
 	if (probe_matches(name))
 		return 0;
-	r = listing_of(ctx, model, dir, READ_THROUGH, &list);
+	r = listing_of(ctx, model, dir, READ_THROUGH, &list, &age);
 	if (r < 0)
 		return r;
-	ret_found->left_ms = row_dir_believe_ms(&list->age);
+	ret_found->left_ms = row_dir_believe_ms(&age);
 	for (size_t i = 0; i < list->n_items; i++) {
 		cleanup(free) char *link = NULL;
 
@@ -159,7 +159,7 @@ int repository_lists_project_lookup(struct ctx *ctx, struct model *model,
 		link = link_name(p, &list->items[i]);
 		if (strcmp(link, name) != 0)
 			continue;
-		found_link(&list->items[i], &list->age, ret_found);
+		found_link(&list->items[i], &age, ret_found);
 		return 0;
 	}
 	return 0;
@@ -167,7 +167,7 @@ int repository_lists_project_lookup(struct ctx *ctx, struct model *model,
 
 struct links {
 	char **names;
-	const struct catalog_repository **repositories;
+	const struct collection_item **repositories;
 	size_t n;
 };
 
@@ -180,8 +180,8 @@ static void links_done(struct links *l)
 }
 DEFINE_CLEANUP_DONE(struct links, links_done);
 
-static void links_of(const struct row_dir *p,
-		     const struct catalog_repositories *list, struct links *ret)
+static void links_of(const struct row_dir *p, const struct collection *list,
+		     struct links *ret)
 {
 	ret->names = xcalloc(list->n_items + 1, sizeof(*ret->names));
 	ret->repositories =
@@ -197,7 +197,7 @@ static void links_of(const struct row_dir *p,
 /* The pin of a listing: the links, and the repositories that they are of. */
 struct project {
 	struct links links;
-	struct catalog_repositories *list;
+	struct collection *list;
 };
 
 void repository_lists_project_free(void *data)
@@ -207,7 +207,7 @@ void repository_lists_project_free(void *data)
 	if (!project)
 		return;
 	links_done(&project->links);
-	catalog_repositories_free(project->list);
+	collection_unref(project->list);
 	free(project);
 }
 
@@ -219,13 +219,13 @@ int repository_lists_project_open(struct ctx *ctx, struct model *model,
 	const struct row_dir *p = row_dir_of(dir);
 	struct project *project = xcalloc(1, sizeof(*project));
 	size_t first = l->n_names;
-	int r = listing_of(ctx, model, dir, READ_THROUGH, &project->list);
+	int r = listing_of(ctx, model, dir, READ_THROUGH, &project->list,
+			   &names->age);
 
 	(void)newest;
 	names->special_data = project;
 	if (r < 0)
 		return r;
-	names->age = project->list->age;
 	names->left_ms = row_dir_believe_ms(&names->age);
 	links_of(p, project->list, &project->links);
 	for (size_t i = 0; i < project->links.n; i++)
@@ -256,7 +256,7 @@ bool repository_lists_project_found(struct dirlist_piece *piece,
 struct telling {
 	struct model *model;
 	const char *workspace;
-	const struct catalog_repositories *before; /* NULL: none */
+	const struct collection *before; /* NULL: none */
 };
 
 static void tell_project(struct telling *t, struct node *dir)
@@ -279,7 +279,7 @@ static void tell(void *arg, struct node *node)
 
 	if (strcmp(p->scope->workspace, t->workspace) != 0)
 		return;
-	if (!p->collection && p->row->special == RESOURCE_REPOSITORIES)
+	if (!p->collection && p->row->special == RESOURCE_REPOSITORY_FILES)
 		for (size_t i = 0; documents_repositories_files[i]; i++)
 			model_changed_entry(t->model, node,
 					    documents_repositories_files[i]);
@@ -289,7 +289,7 @@ static void tell(void *arg, struct node *node)
 }
 
 void repository_lists_changed(struct model *model, const char *workspace,
-			      const struct catalog_repositories *before)
+			      const struct collection *before)
 {
 	struct telling t = {model, workspace, before};
 

@@ -10,7 +10,7 @@
 /* Tells the kernel that the workspace's listing is another one than `before`
  * (NULL: there was none). */
 void repository_lists_changed(struct model *, const char *workspace,
-			      const struct catalog_repositories *before);
+			      const struct collection *before);
 
 int repository_lists_index_lookup(struct ctx *, struct model *,
 				  struct node *dir, const char *name,

@@ -181,8 +181,8 @@ void row_dir_found_file(struct model *model, const struct document_file *file,
 				.provider = &provider_stored,
 				.mode = NODE_FILE,
 				.size = file->size,
-				.mtime_ms = catalog_mtime_ms(
-					model->config.catalog, file->version,
+				.mtime_ms = documents_mtime_ms(
+					model->config.documents, file->version,
 					mtime_ms),
 				.version = file->version,
 			},
@@ -425,7 +425,8 @@ static int lookup_by_id(struct ctx *ctx, struct model *model, struct node *dir,
 		r = documents_item(ctx, model->config.documents, p->row,
 				   p->scope, id, READ_THROUGH, &document);
 	if (r == -ENOENT) {
-		ret_found->left_ms = catalog_unknown_ms(model->config.catalog);
+		ret_found->left_ms =
+			documents_unknown_ms(model->config.documents);
 		return 0;
 	}
 	if (r < 0)

@@ -237,8 +237,8 @@ static int ask_source(struct ctx *ctx, struct model *model,
 		source = &fixed->sources[fixed->n_sources];
 	/* By its slug only where nobody told a uuid: the name may be another
 	 * repository's by now. */
-	return catalog_commit_id(
-		ctx, model->config.catalog,
+	return documents_commit_id(
+		ctx, model->config.documents,
 		own ? fixed->workspace : source->workspace, source->uuid,
 		own && source->uuid ? NULL : source->slug, fixed->hash, id);
 }
@@ -340,7 +340,7 @@ int checkout_fixed_get(struct ctx *ctx, struct model *model,
 	r = get(ctx, model, view, ret_head);
 	if (r == -ENODATA || r == -EACCES)
 		remember_refusal(ctx, view->fixed, r,
-				 catalog_unknown_ms(model->config.catalog));
+				 documents_unknown_ms(model->config.documents));
 	return r;
 }
 

@@ -82,11 +82,12 @@ static int refresh_unseen(struct ctx *ctx, struct model *model,
 			  const char *workspace, const char *name,
 			  const char *path, struct buf *said)
 {
-	cleanup(catalog_repository_done) struct catalog_repository found = {0};
+	cleanup(documents_repository_done) struct documents_repository found = {
+		0};
 	cleanup(clone_unref) struct clone *clone = NULL;
 	struct answer_age age = {0};
-	int r = catalog_repository(ctx, model->config.catalog, workspace, name,
-				   &found, &age);
+	int r = documents_find_repository(ctx, model->config.documents,
+					  workspace, name, &found, &age);
 
 	if (r < 0)
 		return r;

@@ -183,7 +183,7 @@ static void queue(struct prefetch *prefetch, int32_t caller, char *path)
 
 static bool is_before(const void *list, size_t i, const void *name)
 {
-	const struct catalog_repositories *all = list;
+	const struct collection *all = list;
 
 	return strcmp(all->items[i].name, name) < 0;
 }
@@ -192,11 +192,12 @@ void prefetch_note(struct ctx *ctx, struct model *model,
 		   struct node *collection)
 {
 	struct prefetch *prefetch = model->prefetch;
-	cleanup(catalog_repositories_free) struct catalog_repositories *list =
-		NULL;
+	cleanup(scope_unref) struct scope *scope = NULL;
+	cleanup(collection_unref) struct collection *list = NULL;
 	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
 	const struct node *repository;
 	const char *workspace;
+	struct answer_age age;
 	size_t at, from, until;
 	bool any;
 
@@ -207,8 +208,10 @@ void prefetch_note(struct ctx *ctx, struct model *model,
 	if (!repository)
 		return;
 	workspace = repository->parent->name;
-	if (catalog_repositories(ctx, prefetch->model->config.catalog,
-				 workspace, READ_CACHED, &list) < 0)
+	scope = documents_listing_scope(model->config.documents, workspace);
+	if (documents_collection(ctx, model->config.documents,
+				 &resource_repositories, scope, READ_CACHED,
+				 &list, &age) < 0)
 		return;
 	node_path_below(collection, repository, &path);
 	at = search_first(list, list->n_items, repository->name, is_before);

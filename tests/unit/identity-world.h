@@ -1,11 +1,11 @@
 /*
  * A tiny Bitbucket whose workspaces and repositories the test changes, a
- * catalogue on top of it, and what is expected of both.
+ * documents on top of it, and what is expected of both.
  */
-#ifndef TESTS_CATALOG_WORLD_H
-#define TESTS_CATALOG_WORLD_H
+#ifndef TESTS_IDENTITY_WORLD_H
+#define TESTS_IDENTITY_WORLD_H
 
-#include "content/catalog.h"
+#include "content/documents.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -47,9 +47,9 @@ struct world {
 	char dir[64];
 	struct cache *cache;
 	struct read_through *source;
-	struct catalog *catalog;
+	struct documents *documents;
 	const char *const *configured;
-	char said[4096]; /* what catalog wanted said */
+	char said[4096]; /* what documents wanted said */
 	/* The service; changed only between requests. */
 	struct mutex lock;
 	struct ws workspaces[MOST];
@@ -308,9 +308,9 @@ __attribute__((unused)) static void say(void *arg, const char *path, int errnum,
 	snprintf(w->said + n, sizeof(w->said) - n, "%s: %s\n", path, sentence);
 }
 
-__attribute__((unused)) static void open_catalog(struct world *w)
+__attribute__((unused)) static void open_documents(struct world *w)
 {
-	const struct catalog_config config = {
+	const struct documents_config config = {
 		.bitbucket = w->bitbucket,
 		.source = w->source,
 		.cache = w->cache,
@@ -320,9 +320,9 @@ __attribute__((unused)) static void open_catalog(struct world *w)
 		.say_arg = w,
 	};
 
-	catalog_free(w->catalog);
-	w->catalog = NULL;
-	assert_int_equal(catalog_new(&config, &w->catalog), 0);
+	documents_free(w->documents);
+	w->documents = NULL;
+	w->documents = documents_new(&config);
 }
 
 __attribute__((unused)) static void sign_in(struct world *w, const char *email,
@@ -331,7 +331,7 @@ __attribute__((unused)) static void sign_in(struct world *w, const char *email,
 {
 	const char *why;
 
-	w->catalog = catalog_free(w->catalog);
+	w->documents = documents_free(w->documents);
 	bitbucket_free(w->bitbucket);
 	credential_free(w->credential);
 	w->bitbucket = NULL;
@@ -342,19 +342,19 @@ __attribute__((unused)) static void sign_in(struct world *w, const char *email,
 	assert_int_equal(bitbucket_new(w->tiny->url, w->credential, w->http,
 				       w->budget, &w->bitbucket),
 			 0);
-	open_catalog(w);
+	open_documents(w);
 }
 
 /* As after an unmount and a mount. */
 __attribute__((unused)) static void remount(struct world *w)
 {
-	w->catalog = catalog_free(w->catalog);
+	w->documents = documents_free(w->documents);
 	read_through_free(w->source);
 	cache_close(w->cache);
 	w->cache = NULL;
 	assert_int_equal(cache_open(w->dir, &w->cache), 0);
 	w->source = read_through_new(w->cache);
-	open_catalog(w);
+	open_documents(w);
 }
 
 __attribute__((unused)) static int set_up(void **state)
@@ -380,7 +380,7 @@ __attribute__((unused)) static int set_up(void **state)
 	w->n_workspaces = ARRAY_SIZE(workspaces);
 	memcpy(w->repos, repos, sizeof(repos));
 	w->n_repos = ARRAY_SIZE(repos);
-	snprintf(w->dir, sizeof(w->dir), "/tmp/test-catalog-XXXXXX");
+	snprintf(w->dir, sizeof(w->dir), "/tmp/test-identity-XXXXXX");
 	assert_non_null(mkdtemp(w->dir));
 	w->tiny = tiny_new(serve, w);
 	assert_int_equal(http_new(&config, &w->http), 0);
@@ -396,7 +396,7 @@ __attribute__((unused)) static int tear_down(void **state)
 {
 	struct world *w = *state;
 
-	catalog_free(w->catalog);
+	documents_free(w->documents);
 	read_through_free(w->source);
 	cache_close(w->cache);
 	bitbucket_free(w->bitbucket);
@@ -460,41 +460,67 @@ __attribute__((unused)) static void expect_root_at(struct world *w,
 						   enum read_through_mode mode,
 						   const char *want, int line)
 {
-	cleanup(catalog_workspaces_free) struct catalog_workspaces *all = NULL;
+	cleanup(scope_unref) struct scope *root = documents_root_scope();
+	cleanup(collection_unref) struct collection *all = NULL;
+	struct answer_age age;
 	cleanup(buf_done) struct buf is = BUF_INIT(0);
 	cleanup(ctx_done) struct ctx ctx;
 	int r;
 
 	ctx_init(&ctx, NULL, -1);
-	r = catalog_workspaces(&ctx, w->catalog, mode, &all);
+	r = documents_collection(&ctx, w->documents, &resource_workspaces, root,
+				 mode, &all, &age);
 	if (r)
 		buf_printf(&is, "%d", r);
 	for (size_t i = 0; all && i < all->n_items; i++)
-		buf_printf(&is, "%s%s", i ? " " : "", all->items[i].slug);
+		buf_printf(&is, "%s%s", i ? " " : "", all->items[i].name);
 	if (strcmp(is.data ? is.data : "", want))
 		fail_msg("line %d: '%s', not '%s' (%s)", line, is.data, want,
 			 ctx.sentence);
 }
 #define expect_root(w, mode, want) expect_root_at(w, mode, want, __LINE__)
 
+__attribute__((unused)) static int
+repositories(struct ctx *ctx, struct world *w, const char *workspace,
+	     enum read_through_mode mode, struct collection **ret)
+{
+	cleanup(scope_unref) struct scope *scope =
+		documents_listing_scope(w->documents, workspace);
+	struct answer_age age;
+
+	return documents_collection(ctx, w->documents, &resource_repositories,
+				    scope, mode, ret, &age);
+}
+
+__attribute__((unused)) static int
+document_of(struct ctx *ctx, struct world *w, const char *workspace,
+	    const struct documents_repository *repository,
+	    enum read_through_mode mode, struct answer_document *ret)
+{
+	cleanup(scope_unref) struct scope *scope =
+		documents_repository_scope(workspace, repository);
+
+	return documents_item(ctx, w->documents, &resource_repositories, scope,
+			      repository->uuid, mode, ret);
+}
+
 /* "gadgets={a2} …" */
 __attribute__((unused)) static uint64_t
 expect_listing_at(struct world *w, const char *workspace,
 		  enum read_through_mode mode, const char *want, int line)
 {
-	cleanup(catalog_repositories_free) struct catalog_repositories *all =
-		NULL;
+	cleanup(collection_unref) struct collection *all = NULL;
 	cleanup(buf_done) struct buf is = BUF_INIT(0);
 	cleanup(ctx_done) struct ctx ctx;
 	int r;
 
 	ctx_init(&ctx, NULL, -1);
-	r = catalog_repositories(&ctx, w->catalog, workspace, mode, &all);
+	r = repositories(&ctx, w, workspace, mode, &all);
 	if (r)
 		buf_printf(&is, "%d", r);
 	for (size_t i = 0; all && i < all->n_items; i++)
 		buf_printf(&is, "%s%s=%s", i ? " " : "", all->items[i].name,
-			   all->items[i].uuid);
+			   all->items[i].id);
 	if (strcmp(is.data ? is.data : "", want))
 		fail_msg("line %d: '%s', not '%s' (%s)", line, is.data, want,
 			 ctx.sentence);
@@ -506,16 +532,13 @@ expect_listing_at(struct world *w, const char *workspace,
 __attribute__((unused)) static int enter(struct world *w, const char *name,
 					 struct answer_age *age)
 {
-	cleanup(catalog_workspace_done) struct catalog_workspace one = {0};
 	cleanup(ctx_done) struct ctx ctx;
 	int r;
 
 	*age = (struct answer_age){.left_ms = -1};
 	ctx_init(&ctx, NULL, -1);
-	r = catalog_workspace(&ctx, w->catalog, name, &one, age);
-	if (r == 0)
-		assert_string_equal(one.slug, name);
-	else
+	r = documents_find_workspace(&ctx, w->documents, name, age);
+	if (r != 0)
 		assert_true(*ctx.sentence);
 	return r;
 }
@@ -553,7 +576,8 @@ __attribute__((unused)) static void expect_repo_at(struct world *w,
 						   const char *name,
 						   const char *want, int line)
 {
-	cleanup(catalog_repository_done) struct catalog_repository one = {0};
+	cleanup(documents_repository_done) struct documents_repository one = {
+		0};
 	cleanup(ctx_done) struct ctx ctx;
 	struct answer_age age = {.left_ms = -1};
 	char number[16];
@@ -561,7 +585,8 @@ __attribute__((unused)) static void expect_repo_at(struct world *w,
 	int r;
 
 	ctx_init(&ctx, NULL, -1);
-	r = catalog_repository(&ctx, w->catalog, workspace, name, &one, &age);
+	r = documents_find_repository(&ctx, w->documents, workspace, name, &one,
+				      &age);
 	snprintf(number, sizeof(number), "%d", r);
 	is = r ? number : one.uuid;
 	if (strcmp(is, want))
@@ -585,18 +610,19 @@ expect_document_at(struct world *w, const char *workspace, const char *name,
 		   enum read_through_mode mode, int want, const char *word,
 		   int line)
 {
-	cleanup(catalog_repository_done) struct catalog_repository one = {0};
+	cleanup(documents_repository_done) struct documents_repository one = {
+		0};
 	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(ctx_done) struct ctx ctx;
 	struct answer_age age;
 	int r;
 
 	ctx_init(&ctx, NULL, -1);
-	r = catalog_repository(&ctx, w->catalog, workspace, name, &one, &age);
+	r = documents_find_repository(&ctx, w->documents, workspace, name, &one,
+				      &age);
 	if (r)
 		fail_msg("line %d: %s: %d", line, name, r);
-	r = catalog_document(&ctx, w->catalog, workspace, &one, mode,
-			     &document);
+	r = document_of(&ctx, w, workspace, &one, mode, &document);
 	if (r != want)
 		fail_msg("line %d: %d, not %d (%s)", line, r, want,
 			 ctx.sentence);

@@ -1,7 +1,8 @@
 /*
- * content/catalog, the root: what is listed, entered by name, refused, renamed.
+ * content/documents, the root: what is listed, entered by name, refused,
+ * renamed.
  */
-#include "catalog-world.h"
+#include "identity-world.h"
 
 static void the_root(void **state)
 {

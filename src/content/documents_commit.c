@@ -1,8 +1,8 @@
 /*
- * content/catalog: what a short commit id is short for. A commit never gets
+ * content/documents: what a short commit id is short for. A commit never gets
  * another id, so the answer is a fact.
  */
-#include "content/catalog_private.h"
+#include "content/documents_private.h"
 
 #include "base/text.h"
 
@@ -11,7 +11,7 @@ static bool is_whole_of(const char *id, const char *hash)
 	return id && text_is_oid(id) && strncmp(id, hash, strlen(hash)) == 0;
 }
 
-static int ask(struct ctx *ctx, struct catalog *c, const char *workspace,
+static int ask(struct ctx *ctx, struct documents *d, const char *workspace,
 	       const char *slug, const char *hash, char ret_id[static 41])
 {
 	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
@@ -20,7 +20,7 @@ static int ask(struct ctx *ctx, struct catalog *c, const char *workspace,
 		bitbucket_repository_path(workspace, slug);
 	cleanup(free) char *path = xasprintf("%s/commit/%s", repository, hash);
 	const char *id;
-	int r = bitbucket_get(ctx, c->config.bitbucket, path, NULL, &reply);
+	int r = bitbucket_get(ctx, d->config.bitbucket, path, NULL, &reply);
 
 	if (r >= 0)
 		r = bitbucket_parse(ctx, &reply, "the commit", &json);
@@ -36,12 +36,13 @@ static int ask(struct ctx *ctx, struct catalog *c, const char *workspace,
 	return 0;
 }
 
-static int commit_id(struct ctx *ctx, struct catalog *c, const char *workspace,
-		     const char *slug, const char *hash, char ret_id[static 41])
+static int commit_id(struct ctx *ctx, struct documents *d,
+		     const char *workspace, const char *slug, const char *hash,
+		     char ret_id[static 41])
 {
 	cleanup(blob_unref) struct blob *known = NULL;
 	cleanup(free) char *key = xasprintf("%s/%s/%s", workspace, slug, hash);
-	struct cache *cache = c->config.cache;
+	struct cache *cache = d->config.cache;
 	size_t n = strlen(hash);
 	int r;
 
@@ -55,7 +56,7 @@ static int commit_id(struct ctx *ctx, struct catalog *c, const char *workspace,
 	r = ctx_wait_begin(ctx);
 	if (r < 0)
 		return r;
-	r = ask(ctx, c, workspace, slug, hash, ret_id);
+	r = ask(ctx, d, workspace, slug, hash, ret_id);
 	ctx_wait_end(ctx);
 	if (r >= 0)
 		(void)cache_fact_put(cache, "commit-id", key, strlen(key),
@@ -63,16 +64,17 @@ static int commit_id(struct ctx *ctx, struct catalog *c, const char *workspace,
 	return r;
 }
 
-int catalog_commit_id(struct ctx *ctx, struct catalog *c, const char *workspace,
-		      const char *uuid, const char *slug, const char *hash,
-		      char ret_id[static 41])
+int documents_commit_id(struct ctx *ctx, struct documents *d,
+			const char *workspace, const char *uuid,
+			const char *slug, const char *hash,
+			char ret_id[static 41])
 {
 	int r;
 
 	if (!uuid)
-		return commit_id(ctx, c, workspace, slug, hash, ret_id);
-	r = commit_id(ctx, c, workspace, uuid, hash, ret_id);
-	if (r != -ENOENT || !slug || bitbucket_takes_uuids(c->config.bitbucket))
+		return commit_id(ctx, d, workspace, slug, hash, ret_id);
+	r = commit_id(ctx, d, workspace, uuid, hash, ret_id);
+	if (r != -ENOENT || !slug || bitbucket_takes_uuids(d->config.bitbucket))
 		return r;
-	return commit_id(ctx, c, workspace, slug, hash, ret_id);
+	return commit_id(ctx, d, workspace, slug, hash, ret_id);
 }

@@ -1,8 +1,8 @@
 /*
- * content/catalog, repositories and documents: identity by uuid, what costs a
+ * content/documents, repositories: identity by uuid, what costs a
  * request, what vanishes.
  */
-#include "catalog-world.h"
+#include "identity-world.h"
 
 /* ---- listings ---- */
 
@@ -152,8 +152,7 @@ static void many_vanish(void **state)
 {
 	static char slugs[25][8], uuids[25][8];
 	struct world *w = *state;
-	cleanup(catalog_repositories_free) struct catalog_repositories *all =
-		NULL;
+	cleanup(collection_unref) struct collection *all = NULL;
 	cleanup(ctx_done) struct ctx ctx;
 
 	for (size_t i = 0; i < 25; i++) {
@@ -162,18 +161,14 @@ static void many_vanish(void **state)
 		add(w, "zoo", slugs[i], uuids[i]);
 	}
 	ctx_init(&ctx, NULL, -1);
-	assert_int_equal(catalog_repositories(&ctx, w->catalog, "zoo",
-					      READ_THROUGH, &all),
-			 0);
+	assert_int_equal(repositories(&ctx, w, "zoo", READ_THROUGH, &all), 0);
 	assert_int_equal(all->n_items, 25);
-	all = catalog_repositories_free(all);
+	all = collection_unref(all);
 	expect_requests(w, 1);
 	for (size_t i = 0; i < 25; i++)
 		repo(w, uuids[i])->gone = true;
 	/* Twenty a refresh. */
-	assert_int_equal(
-		catalog_repositories(&ctx, w->catalog, "zoo", READ_ANEW, &all),
-		0);
+	assert_int_equal(repositories(&ctx, w, "zoo", READ_ANEW, &all), 0);
 	assert_int_equal(all->n_items, 5);
 	expect_requests(w, 21);
 	expect_listing(w, "zoo", READ_ANEW, "");
@@ -207,24 +202,25 @@ static void renamed_repository(void **state)
 static void asked_under_its_old_name(void **state)
 {
 	struct world *w = *state;
-	cleanup(catalog_repository_done) struct catalog_repository old = {0};
+	cleanup(documents_repository_done) struct documents_repository old = {
+		0};
 	struct answer_age age;
 	struct ctx ctx;
 
 	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");
 	ctx_init(&ctx, NULL, -1);
-	assert_int_equal(
-		catalog_repository(&ctx, w->catalog, "acme", "old", &old, &age),
-		0);
+	assert_int_equal(documents_find_repository(&ctx, w->documents, "acme",
+						   "old", &old, &age),
+			 0);
 	w->asked = tiny_n_requests(w->tiny);
 	repo(w, "{a3}")->slug = "new";
 	for (unsigned i = 0; i < 3; i++) {
 		cleanup(answer_document_done) struct answer_document d = {0};
 
-		assert_int_equal(catalog_document(&ctx, w->catalog, "acme",
-						  &old, READ_REFRESH, &d),
-				 0);
+		assert_int_equal(
+			document_of(&ctx, w, "acme", &old, READ_REFRESH, &d),
+			0);
 		expect_requests(w, 1);
 		expect_listing(w, "acme", READ_THROUGH,
 			       "gadgets={a2} new={a3} widgets={a1}");
@@ -237,23 +233,21 @@ static void asked_under_its_old_name(void **state)
 /* What an outdated document of a repository known by its name is answered
  * with, and says of itself. */
 static struct answer_age document_age(struct world *w, const char *workspace,
-				      const struct catalog_repository *one,
+				      const struct documents_repository *one,
 				      enum read_through_mode mode)
 {
 	cleanup(answer_document_done) struct answer_document d = {0};
 	cleanup(ctx_done) struct ctx ctx;
 
 	ctx_init(&ctx, NULL, -1);
-	assert_int_equal(
-		catalog_document(&ctx, w->catalog, workspace, one, mode, &d),
-		0);
+	assert_int_equal(document_of(&ctx, w, workspace, one, mode, &d), 0);
 	return d.age;
 }
 
 static void outdated_documents_come_with_the_listing(void **state)
 {
 	static const char *const names[] = {"gadgets", "old", "widgets"};
-	struct catalog_repository known[3] = {{0}};
+	struct documents_repository known[3] = {{0}};
 	struct world *w = *state;
 	cleanup(ctx_done) struct ctx ctx;
 	struct answer_age age;
@@ -263,8 +257,9 @@ static void outdated_documents_come_with_the_listing(void **state)
 	expect_requests(w, 1);
 	ctx_init(&ctx, NULL, -1);
 	for (size_t i = 0; i < 3; i++)
-		assert_int_equal(catalog_repository(&ctx, w->catalog, "acme",
-						    names[i], &known[i], &age),
+		assert_int_equal(documents_find_repository(&ctx, w->documents,
+							   "acme", names[i],
+							   &known[i], &age),
 				 0);
 	/* Outdated by less than their lifetime: served, and what is to be
 	 * asked for is the listing, whether or not somebody would wait. */
@@ -284,19 +279,20 @@ static void outdated_documents_come_with_the_listing(void **state)
 	}
 	expect_requests(w, 1);
 	for (size_t i = 0; i < 3; i++)
-		catalog_repository_done(&known[i]);
+		documents_repository_done(&known[i]);
 }
 
 static void of_a_workspace_never_listed_by_itself(void **state)
 {
 	struct world *w = *state;
-	cleanup(catalog_repository_done) struct catalog_repository one = {0};
+	cleanup(documents_repository_done) struct documents_repository one = {
+		0};
 	cleanup(ctx_done) struct ctx ctx;
 	struct answer_age age;
 
 	ctx_init(&ctx, NULL, -1);
-	assert_int_equal(catalog_repository(&ctx, w->catalog, "acme", "widgets",
-					    &one, &age),
+	assert_int_equal(documents_find_repository(&ctx, w->documents, "acme",
+						   "widgets", &one, &age),
 			 0);
 	assert_false(age.listed);
 	w->asked = tiny_n_requests(w->tiny);
@@ -552,10 +548,10 @@ static void old_versions(void **state)
 	first = expect_document(w, "acme", "old", READ_THROUGH, 0, "acme/old");
 	repo(w, "{a3}")->description = "changed";
 	expect_document(w, "acme", "old", READ_REFRESH, 0, "changed");
-	assert_int_equal(catalog_version(w->catalog, first, &body), 0);
+	assert_int_equal(documents_version(w->documents, first, &body), 0);
 	assert_null(strstr(blob_data(body), "changed"));
 	body = blob_unref(body);
-	assert_int_equal(catalog_version(w->catalog, 123456789, &body),
+	assert_int_equal(documents_version(w->documents, 123456789, &body),
 			 -ESTALE);
 }
 
@@ -580,21 +576,21 @@ static void the_user(void **state)
 
 	ctx_init(&ctx, NULL, -1);
 	assert_int_equal(
-		catalog_user(&ctx, w->catalog, READ_THROUGH, &document), 0);
+		documents_user(&ctx, w->documents, READ_THROUGH, &document), 0);
 	assert_non_null(strstr(blob_data(document.body), "Ada"));
 	assert_int_equal(document.age.left_ms, 24 * 60 * MINUTE);
 	answer_document_done(&document);
 	assert_int_equal(
-		catalog_user(&ctx, w->catalog, READ_THROUGH, &document), 0);
+		documents_user(&ctx, w->documents, READ_THROUGH, &document), 0);
 	expect_requests(w, 1);
 	answer_document_done(&document);
 	sign_in(w, NULL, NULL, NULL);
 	assert_int_equal(
-		catalog_user(&ctx, w->catalog, READ_THROUGH, &document),
+		documents_user(&ctx, w->documents, READ_THROUGH, &document),
 		-ENOENT);
 	sign_in(w, NULL, "ATCTTtoken", NULL);
 	assert_int_equal(
-		catalog_user(&ctx, w->catalog, READ_THROUGH, &document),
+		documents_user(&ctx, w->documents, READ_THROUGH, &document),
 		-ENOENT);
 	expect_requests(w, 0);
 }
@@ -638,7 +634,7 @@ static void without_network(void **state)
 	expect_root(w, READ_THROUGH, "acme zoo");
 	expect_listing(w, "acme", READ_ANEW,
 		       "gadgets={a2} old={a3} widgets={a1}");
-	w->catalog = catalog_free(w->catalog);
+	w->documents = documents_free(w->documents);
 	w->bitbucket = bitbucket_free(w->bitbucket);
 	assert_int_equal(bitbucket_new(url, w->credential, w->http, w->budget,
 				       &w->bitbucket),

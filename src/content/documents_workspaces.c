@@ -1,0 +1,400 @@
+/*
+ * content/documents, the root: the account's workspaces, the configured ones,
+ * and those that somebody entered by name. Which workspace a name means.
+ */
+#include "content/documents_private.h"
+
+#include "base/text.h"
+
+#include <strings.h>
+
+#define ENTERED_MOST 1000
+#define ROOT "workspaces"
+#define TTL_MS (resource_workspaces.ttl_s * 1000)
+
+struct scope *documents_root_scope(void)
+{
+	return scope_new(ROOT, "", "", "");
+}
+
+static char *alias_key(const char *slug)
+{
+	return xasprintf("workspace/%s", slug);
+}
+
+/* The uuid that `workspace/<slug>` tells; NULL when it is none, "" when the
+ * workspace is there and has none. */
+static char *alias_uuid(struct documents *d, const char *slug)
+{
+	cleanup(free) char *key = alias_key(slug);
+	cleanup(cache_entry_free) struct cache_entry *e =
+		answer_peek(d->config.cache, key);
+
+	return e && e->body ? xstrdup(blob_data(e->body)) : NULL;
+}
+
+/* The account's list; empty when this credential has none. */
+static int account_list(struct ctx *ctx, struct documents *d,
+			enum read_through_mode mode, struct collection **ret,
+			struct answer_age *ret_age)
+{
+	cleanup(scope_unref) struct scope *root = NULL;
+
+	if (!documents_has_user(d)) {
+		*ret_age = (struct answer_age){.left_ms = TTL_MS};
+		return collection_decode(&resource_workspaces, "[]", 2, ret);
+	}
+	root = documents_root_scope();
+	return documents_collection_stored(ctx, d, &resource_workspaces, root,
+					   mode, ret, ret_age);
+}
+
+/* ---- what a name means ---- */
+
+struct scope *documents_listing_scope(struct documents *d, const char *name)
+{
+	struct answer_age age;
+	cleanup(collection_unref) struct collection *known =
+		documents_has_user(d)
+			? documents_known(d, &resource_workspaces, ROOT, &age)
+			: NULL;
+	const struct collection_item *item =
+		known ? collection_find(known, name) : NULL;
+	cleanup(free) char *uuid = NULL, *key = NULL;
+	const char *slug = item ? item->slug : name, *id;
+	struct scope *s;
+
+	uuid = item && *item->id ? xstrdup(item->id) : alias_uuid(d, slug);
+	id = uuid && *uuid ? uuid : slug;
+	if (id == uuid)
+		bitbucket_name_workspace(d->config.bitbucket, uuid, slug);
+	key = documents_listing_key(id);
+	s = scope_new(key, name, id, "");
+	free(s->slug);
+	s->slug = xstrdup(slug);
+	return s;
+}
+
+/* ---- by name ---- */
+
+static bool is_configured(const struct documents *d, const char *slug)
+{
+	for (size_t i = 0; d->workspaces[i]; i++)
+		if (!strcmp(d->workspaces[i], slug))
+			return true;
+	return false;
+}
+
+/* Remembers that somebody was there; the mount lists it from now on. */
+static void enter(struct documents *d, const char *slug)
+{
+	bool known = false;
+
+	mutex_lock(&d->lock);
+	for (size_t i = 0; !known && i < d->n_entered; i++)
+		known = !strcmp(d->entered[i], slug);
+	if (!known && d->n_entered < ENTERED_MOST) {
+		d->entered = xrealloc(d->entered,
+				      (d->n_entered + 1) * sizeof(*d->entered));
+		d->entered[d->n_entered++] = xstrdup(slug);
+	}
+	mutex_unlock(&d->lock);
+}
+
+static void leave(struct documents *d, const char *slug)
+{
+	mutex_lock(&d->lock);
+	for (size_t i = 0; i < d->n_entered; i++) {
+		if (!strcmp(d->entered[i], slug)) {
+			free(d->entered[i]);
+			d->entered[i] = d->entered[--d->n_entered];
+			break;
+		}
+	}
+	mutex_unlock(&d->lock);
+}
+
+/* By its former name, too, it is one directory. */
+static bool is_among(const struct collection *list, const char *slug,
+		     const char *uuid)
+{
+	for (size_t i = 0; i < list->n_items; i++)
+		if (!strcmp(list->items[i].slug, slug) ||
+		    (uuid && *uuid && !strcasecmp(list->items[i].id, uuid)))
+			return true;
+	return false;
+}
+
+/* The second witness: what a workspace that is gone would answer as well. */
+static bool are_repositories_gone(struct ctx *ctx, struct documents *d,
+				  const char *slug)
+{
+	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
+	cleanup(buf_done) struct buf path = BUF_INIT(0);
+
+	buf_puts(&path, "/repositories/");
+	text_percent_encode(&path, slug, "");
+	buf_puts(&path, "?pagelen=1");
+	return bitbucket_get(ctx, d->config.bitbucket, path.data, NULL,
+			     &reply) < 0 &&
+	       answer_is_gone(reply.status);
+}
+
+static int fetch_by_name(struct ctx *ctx, void *arg,
+			 const struct cache_entry *old)
+{
+	const struct documents_fetch *f = arg;
+	struct documents *d = f->documents;
+	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
+	cleanup(bitbucket_workspace_done) struct bitbucket_workspace w = {0};
+	cleanup(json_free) struct json *json = NULL;
+	cleanup(free) char *path = bitbucket_workspace_path(f->id);
+	cleanup(free) char *key = alias_key(f->id);
+	int r = bitbucket_get(ctx, d->config.bitbucket, path, NULL, &reply);
+
+	/* Of an unknown one a 403 is an error, perhaps of the moment. One that
+	 * is there does not go for a single refusal: with it would go all that
+	 * is below it. */
+	if (r < 0 && old && old->body && answer_is_gone(reply.status)) {
+		char sentence[sizeof(ctx->sentence)];
+		bool gone;
+
+		memcpy(sentence, ctx->sentence, sizeof(sentence));
+		gone = are_repositories_gone(ctx, d, f->id);
+		ctx_fail(ctx, r, "%s", sentence);
+		return gone ? documents_put_unknown(ctx, d, key, r) : r;
+	}
+	if (r == -ENOENT)
+		return documents_put_unknown(ctx, d, key, r);
+	if (r >= 0)
+		r = bitbucket_parse(ctx, &reply, path, &json);
+	if (r < 0)
+		return r;
+	if (bitbucket_read_workspace(json, &w))
+		return ctx_fail(ctx, -EIO,
+				"Bitbucket's answer to %s is no workspace.",
+				path);
+	/* The service knows it by its former name, too; here it has one. */
+	if (strcmp(w.slug, f->id)) {
+		ctx_fail(ctx, -ENOENT, "The workspace %s is %s by now.", f->id,
+			 w.slug);
+		return documents_put_unknown(ctx, d, key, -ENOENT);
+	}
+	return answer_put(ctx, d->config.cache,
+			  &(struct cache_put){
+				  .key = key,
+				  .body = w.uuid,
+				  .n_body = strlen(w.uuid),
+				  .ttl_ms = TTL_MS,
+			  },
+			  1);
+}
+
+/* One that no list has: asked for by its name. */
+static int by_name(struct ctx *ctx, struct documents *d, const char *name,
+		   struct answer_age *ret_age)
+{
+	cleanup(free) char *key = alias_key(name);
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+	struct documents_fetch f = {.documents = d, .id = name};
+	bool stale = false;
+	int r = read_through_get(ctx, d->config.source, key, READ_THROUGH,
+				 fetch_by_name, &f, &e, &stale);
+
+	if (r < 0)
+		return r;
+	*ret_age = answer_age_of(e, stale);
+	if (!e->body) {
+		leave(d, name);
+		return answer_failed(ctx, e);
+	}
+	enter(d, name);
+	return 0;
+}
+
+int documents_find_workspace(struct ctx *ctx, struct documents *d,
+			     const char *name, struct answer_age *ret_age)
+{
+	cleanup(collection_unref) struct collection *list = NULL;
+	cleanup(free) char *uuid = NULL;
+	struct answer_age age = {.left_ms = UNKNOWN_NAME_MS};
+	bool legal = text_is_workspace_id(name);
+	int r = account_list(ctx, d, legal ? READ_THROUGH : READ_CACHED, &list,
+			     &age);
+
+	if (r == -EINTR)
+		return r;
+	if (r == 0 && collection_find(list, name)) {
+		*ret_age = age;
+		return 0;
+	}
+	if (is_configured(d, name)) {
+		uuid = alias_uuid(d, name);
+		if (!list || !is_among(list, name, uuid)) {
+			*ret_age = age;
+			return 0;
+		}
+	}
+	if (!legal)
+		return documents_unknown(ctx, name, ret_age, age.left_ms,
+					 age.stale);
+	/* Also when the list could not be had (a missing scope): the one
+	 * request says more than the list's failure does. */
+	return by_name(ctx, d, name, ret_age);
+}
+
+/* ---- all of them ---- */
+
+static void add_lines(struct documents_lines *lines,
+		      const struct collection *list)
+{
+	for (size_t i = 0; i < list->n_items; i++)
+		documents_lines_add(lines, list->items[i].slug,
+				    list->items[i].id, NULL, 0);
+}
+
+/* *list with that one, unless it is there. */
+static int add_other(struct documents *d, const char *slug,
+		     struct collection **list)
+{
+	cleanup(documents_lines_done) struct documents_lines lines = {
+		.row = &resource_workspaces,
+	};
+	cleanup(free) char *uuid = alias_uuid(d, slug);
+	cleanup(buf_done) struct buf text = BUF_INIT(0);
+	struct collection *longer = NULL;
+	int r;
+
+	if (is_among(*list, slug, uuid))
+		return 0;
+	add_lines(&lines, *list);
+	documents_lines_add(&lines, slug, uuid ? uuid : "", NULL, 0);
+	r = documents_lines_encode(&lines, NULL, NULL, &text);
+	if (r == 0)
+		r = collection_decode(&resource_workspaces, text.data, text.len,
+				      &longer);
+	if (r < 0)
+		return r;
+	collection_unref(*list);
+	*list = longer;
+	return 0;
+}
+
+int documents_workspaces(struct ctx *ctx, struct documents *d,
+			 enum read_through_mode mode, struct collection **ret,
+			 struct answer_age *ret_age)
+{
+	char **entered;
+	size_t n;
+	int r = account_list(ctx, d, mode, ret, ret_age);
+
+	for (size_t i = 0; r == 0 && d->workspaces[i]; i++)
+		r = add_other(d, d->workspaces[i], ret);
+	mutex_lock(&d->lock);
+	n = d->n_entered;
+	entered = xcalloc(n + 1, sizeof(*entered));
+	for (size_t i = 0; i < n; i++)
+		entered[i] = xstrdup(d->entered[i]);
+	mutex_unlock(&d->lock);
+	for (size_t i = 0; i < n; i++) {
+		if (r == 0)
+			r = add_other(d, entered[i], ret);
+		free(entered[i]);
+	}
+	free(entered);
+	return r;
+}
+
+/* ---- asking ---- */
+
+/* Whether one that the list lacks answers 403 or 404 itself. 1, 0, -EINTR. */
+static int is_gone(struct ctx *ctx, struct documents *d,
+		   const struct collection_item *w)
+{
+	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
+	cleanup(free) char *path =
+		bitbucket_workspace_path(*w->id ? w->id : w->slug);
+	int r = bitbucket_get(ctx, d->config.bitbucket, path, NULL, &reply);
+
+	if (r == -EINTR)
+		return r;
+	return r < 0 && answer_is_gone(reply.status);
+}
+
+static bool has(const struct documents_lines *lines,
+		const struct collection_item *w)
+{
+	for (size_t i = 0; i < lines->n; i++)
+		if (!strcmp(lines->lines[i].slug, w->slug) ||
+		    (*w->id && !strcmp(lines->lines[i].uuid, w->id)))
+			return true;
+	return false;
+}
+
+/* Those of the old list that the new one lacks and that are still there. */
+static int keep_vanished(struct ctx *ctx, struct documents *d,
+			 const struct collection *before,
+			 struct documents_lines *lines)
+{
+	unsigned n_asked = 0;
+
+	for (size_t i = 0; i < before->n_items; i++) {
+		const struct collection_item *w = &before->items[i];
+		int gone = 0;
+
+		if (has(lines, w))
+			continue;
+		if (n_asked++ < MOST_ASKED)
+			gone = is_gone(ctx, d, w);
+		if (gone < 0)
+			return gone;
+		if (gone)
+			documents_say(d, ENOENT, w->name,
+				      "The workspace %s is no longer one of "
+				      "the account's.",
+				      w->slug);
+		else
+			documents_lines_add(lines, w->slug, w->id, NULL, 0);
+	}
+	return 0;
+}
+
+int documents_fetch_workspaces(struct ctx *ctx, void *arg,
+			       const struct cache_entry *old)
+{
+	struct documents *d = ((struct documents_fetch *)arg)->documents;
+	cleanup(bitbucket_workspaces_done) struct bitbucket_workspaces all = {
+		0};
+	cleanup(documents_lines_done) struct documents_lines lines = {
+		.row = &resource_workspaces,
+	};
+	cleanup(collection_unref) struct collection *before = NULL;
+	cleanup(buf_done) struct buf text = BUF_INIT(0);
+	int r = bitbucket_list_workspaces(ctx, d->config.bitbucket, &all);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < all.n_items; i++) {
+		const struct collection_item w = {.slug = all.items[i].slug,
+						  .id = all.items[i].uuid};
+
+		if (!has(&lines, &w))
+			documents_lines_add(&lines, w.slug, w.id, NULL, 0);
+	}
+	if (old && old->body &&
+	    !collection_decode(&resource_workspaces, blob_data(old->body),
+			       blob_len(old->body), &before))
+		r = keep_vanished(ctx, d, before, &lines);
+	if (r == 0)
+		r = documents_lines_encode(&lines, NULL, NULL, &text);
+	if (r < 0)
+		return r;
+	return answer_put(ctx, d->config.cache,
+			  &(struct cache_put){
+				  .key = ROOT,
+				  .body = text.data,
+				  .n_body = text.len,
+				  .ttl_ms = TTL_MS,
+			  },
+			  1);
+}
