@@ -30,7 +30,9 @@ DEFINE_CLEANUP(struct spool *, spool_close);
 uint64_t spool_disk_bytes(struct spool *);
 
 struct spool_file;
-/* The settled file of that key (any text), with one reference; -ENOENT. */
+/* The settled file of that key (any text), with one reference. -ENOENT: there
+ * is none, or what is there is no file of this program's; -EMFILE, -EIO and
+ * their like: it could not be read. */
 int spool_find(struct spool *, const char *key, struct spool_file **ret_file);
 /* A nameless one, with one reference. */
 int spool_new(struct spool *, struct spool_file **ret_file);

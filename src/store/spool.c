@@ -270,6 +270,13 @@ static void say_unreadable(const char *path)
 			  "was damaged: it is fetched again.");
 }
 
+/* What stands under the name of a file of ours and is none (own_open): as if
+ * nothing stood there. */
+static bool is_no_file(int r)
+{
+	return r == -ENOENT || r == -ELOOP || r == -EISDIR || r == -EPERM;
+}
+
 int spool_find(struct spool *s, const char *key, struct spool_file **ret_file)
 {
 	static const struct timespec used_now[2] = {
@@ -282,6 +289,8 @@ int spool_find(struct spool *s, const char *key, struct spool_file **ret_file)
 	struct head head;
 	int r = fd < 0 ? fd : read_head(fd, &head);
 
+	if (fd < 0 && is_no_file(r))
+		return -ENOENT;
 	if (r == 0) {
 		/* By hand, for most file systems are mounted relatime. */
 		futimens(fd, used_now);

@@ -2,13 +2,13 @@
  * store/spool: chunks that are there or not, through crashes, replacements and
  * the bound.
  */
-#include "store/spool.h"
-
+#include "../../src/store/spool_private.h"
 #include "base/digest.h"
 #include "base/file.h"
 #include "store/say.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -307,6 +307,209 @@ static void strange_files(void **state)
 	assert_true(spool_find(w->spool, "a", &found) < 0);
 }
 
+/* What has the name of a file of ours and is none: as if nothing were there. */
+static void what_is_no_file(void **state)
+{
+	static const char name[] = "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8";
+	struct world *w = *state;
+	struct spool_file *found = NULL;
+	cleanup(free) char *path = xasprintf("%s/%s", w->dir, name);
+	struct stat st;
+
+	assert_int_equal(symlink("/dev/null", path), 0);
+	assert_int_equal(spool_find(w->spool, "a", &found), -ENOENT);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(spool_find(w->spool, "a", &found), -ENOENT);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(spool_find(w->spool, "a", &found), -ENOENT);
+	/* It is not ours to remove. */
+	assert_int_equal(stat(path, &st), 0);
+}
+
+/* ---- several processes ---- */
+
+/* A process that does this with a spool of its own on the same directory. */
+static void elsewhere(struct world *w, void (*work)(struct spool *))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		struct spool *spool;
+
+		check(!spool_open(w->dir, 0, &spool));
+		work(spool);
+		spool_close(spool);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void write_second(struct spool *spool)
+{
+	struct spool_file *file = NULL;
+
+	check(!spool_find(spool, "s", &file));
+	check(spool_has(file, 0) && spool_check(file, 0));
+	check(!spool_has(file, 1));
+	fill_piece(file, 1, 'b');
+	spool_file_unref(file);
+}
+
+static void make_anew(struct spool *spool)
+{
+	struct spool_file *file = NULL;
+
+	check(!spool_new(spool, &file));
+	check(!spool_settle(file, "s", 3 * CHUNK, "other"));
+	fill_piece(file, 0, 'z');
+	spool_file_unref(file);
+}
+
+/* Two mounts of one cache: what each of them marks stays, what one replaces the
+ * other goes on reading. */
+static void two_processes(void **state)
+{
+	struct world *w = *state;
+	struct spool_file *file = make(w, "s", 3 * CHUNK), *found = NULL;
+
+	fill_piece(file, 0, 'a');
+	spool_file_unref(file);
+	assert_int_equal(spool_find(w->spool, "s", &file), 0);
+	elsewhere(w, write_second);
+	/* Not known here, so it may come twice; its bytes are not harmed. */
+	assert_false(spool_has(file, 1));
+	assert_int_equal(byte_at(file, CHUNK), 'b');
+	fill_piece(file, 2, 'c');
+	for (uint64_t i = 0; i < 3; i++)
+		assert_int_equal(spool_check(file, i), i != 1);
+	spool_file_unref(file);
+	assert_int_equal(spool_find(w->spool, "s", &file), 0);
+	for (uint64_t i = 0; i < 3; i++)
+		assert_true(spool_check(file, i));
+
+	elsewhere(w, make_anew);
+	assert_true(spool_check(file, 2));
+	assert_int_equal(byte_at(file, 0), 'a');
+	assert_string_equal(spool_file_tag(file), "tag");
+	assert_int_equal(spool_find(w->spool, "s", &found), 0);
+	assert_string_equal(spool_file_tag(found), "other");
+	assert_int_equal(byte_at(found, 0), 'z');
+	assert_false(spool_has(found, 2));
+	spool_file_unref(found);
+	/* What the older one has to keep does not come into the newer one. */
+	fill_piece(file, 1, 'b');
+	spool_file_unref(file);
+	assert_int_equal(spool_find(w->spool, "s", &found), 0);
+	assert_false(spool_has(found, 1));
+	spool_file_unref(found);
+}
+
+/* ---- a full disk: going on in memory ---- */
+
+#define N_WRITERS 4
+#define REGION (64 * KIB)
+
+struct writer {
+	struct spool_file *file;
+	struct thread *thread;
+	unsigned number;
+	atomic_bool *stop;
+	char last; /* what the last write that was taken wrote */
+	unsigned n_refused;
+};
+
+static void write_on(void *arg)
+{
+	struct writer *me = arg;
+	cleanup(free) char *data = xmalloc(REGION);
+
+	for (char byte = 'a'; !atomic_load(me->stop);
+	     byte = byte == 'z' ? 'a' : (char)(byte + 1)) {
+		int r;
+
+		memset(data, byte, REGION);
+		r = spool_write(me->file, me->number * REGION, data, REGION);
+		if (r == 0)
+			me->last = byte;
+		else if (r == -ENOSPC)
+			me->n_refused++;
+		else
+			check(false);
+	}
+}
+
+/* A write that was taken is there after the move, whenever it came. */
+static void moved_while_it_is_written(void **state)
+{
+	struct world *w = *state;
+	struct spool_file *file = make(w, "m", CHUNK);
+	struct writer writers[N_WRITERS];
+	atomic_bool stop = false;
+	int r;
+
+	for (unsigned i = 0; i < N_WRITERS; i++) {
+		writers[i] = (struct writer){
+			.file = file, .number = i, .stop = &stop};
+		assert_int_equal(thread_start("writer", write_on, &writers[i],
+					      &writers[i].thread),
+				 0);
+	}
+	/* As a write that the disk refused does it, again and again until no
+	 * other write is under way. */
+	do {
+		spool_write_begin(file);
+		r = spool_memory_move(file, CHUNK);
+		spool_write_end(file);
+	} while (r == -ENOSPC);
+	assert_int_equal(r, 0);
+	for (unsigned i = 0; i < 100; i++)
+		sched_yield();
+	atomic_store(&stop, true);
+	for (unsigned i = 0; i < N_WRITERS; i++)
+		thread_join(writers[i].thread);
+	for (unsigned i = 0; i < N_WRITERS; i++)
+		for (uint64_t at = 0; writers[i].last && at < REGION; at++)
+			assert_int_equal(byte_at(file, i * REGION + at),
+					 writers[i].last);
+	spool_file_unref(file);
+}
+
+static void not_moved_under_another_write(void **state)
+{
+	struct world *w = *state;
+	struct spool_file *file = make(w, "m", CHUNK);
+	int fd = -1;
+	char byte = 0;
+
+	assert_int_equal(spool_write(file, 0, "disk", 4), 0);
+	assert_int_equal(spool_dup(file, &fd), 0);
+	/* Two writes are under way, and the disk refuses one of them. */
+	spool_write_begin(file);
+	spool_write_begin(file);
+	assert_int_equal(spool_memory_move(file, 10), -ENOSPC);
+	spool_write_end(file);
+	/* Now it is alone. Whoever comes while it moves is refused, too. */
+	file->moving = true;
+	assert_int_equal(spool_memory_move(file, 10), -ENOSPC);
+	assert_int_equal(spool_write(file, 0, "x", 1), -ENOSPC);
+	file->moving = false;
+	assert_int_equal(byte_at(file, 0), 'd');
+	assert_int_equal(spool_memory_move(file, 10), 0);
+	spool_write_end(file);
+	assert_int_equal(spool_memory_move(file, 10), -ENOSPC); /* once */
+	assert_int_equal(spool_write(file, 0, "memory", 6), 0);
+	assert_int_equal(byte_at(file, 0), 'm');
+	/* Whoever had it open before goes on with what there was. */
+	assert_int_equal(pread(fd, &byte, 1, 0), 1);
+	assert_int_equal(byte, 'd');
+	close(fd);
+	spool_file_unref(file);
+}
+
 /* ---- damage ---- */
 
 static unsigned n_said;
@@ -514,6 +717,10 @@ int main(void)
 		T(a_disk_that_failed_once),
 		T(temporaries_of_the_dead),
 		T(strange_files),
+		T(what_is_no_file),
+		T(two_processes),
+		T(moved_while_it_is_written),
+		T(not_moved_under_another_write),
 		T(damaged_under_us),
 		T(damaged_before),
 		T(without_sums),
