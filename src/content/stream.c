@@ -24,7 +24,6 @@
 #include <unistd.h>
 
 #define OPEN_MOST 32 /* spool files kept open while nobody reads */
-#define FAILED_MS 2000
 #define LOOK_AGAIN_MS 250
 
 struct streams *streams_new(const struct streams_config *config)
@@ -35,6 +34,7 @@ struct streams *streams_new(const struct streams_config *config)
 	if (all->config.grow_ms <= 0)
 		all->config.grow_ms = 5000;
 	mutex_init(&all->lock);
+	all->asking = flight_new(STREAM_FAILED_MS);
 	return all;
 }
 
@@ -96,6 +96,7 @@ struct streams *streams_free(struct streams *all)
 			usleep(1000);
 	}
 	check(!all->table);
+	flight_free(all->asking);
 	mutex_done(&all->lock);
 	free(all);
 	return NULL;
@@ -116,6 +117,7 @@ struct stream *stream_get(struct streams *all, const char *key,
 	fresh->listed = true;
 	cond_init(&fresh->changed);
 	mutex_lock(&all->lock);
+	snprintf(fresh->id, sizeof(fresh->id), "%" PRIu64, all->n_made++);
 	HASH_FIND_STR(all->table, key, s);
 	if (s) {
 		refcount_take(&s->refcount);
@@ -177,7 +179,7 @@ void stream_failed(struct stream *s, int r, const char *sentence)
 {
 	s->n_failures++;
 	s->failed = r;
-	s->failed_until_ms = clock_mono_ms() + FAILED_MS;
+	s->failed_until_ms = clock_mono_ms() + STREAM_FAILED_MS;
 	snprintf(s->sentence, sizeof(s->sentence), "%s", sentence);
 	stream_changed(s);
 }
@@ -203,10 +205,13 @@ static struct spool_file *longest_unused(struct streams *all)
 	return oldest ? steal(&oldest->file) : NULL;
 }
 
-/* The stream's file from now on, unless somebody was faster. With n_using. */
-static void adopt(struct stream *s, struct spool_file *file)
+/* A settled file becomes the stream's, unless it has one already; the caller
+ * uses what is the stream's now. -EINPROGRESS: that grows. */
+static int adopt(struct stream *s, struct spool_file *file,
+		 struct spool_file **ret_file)
 {
 	struct spool_file *surplus = file, *idle;
+	int r = 0;
 
 	mutex_lock(&s->streams->lock);
 	if (!s->file) {
@@ -216,11 +221,17 @@ static void adopt(struct stream *s, struct spool_file *file)
 		s->streams->n_open++;
 		stream_changed(s);
 	}
-	s->n_using++;
+	if (s->growing) {
+		r = -EINPROGRESS;
+	} else {
+		s->n_using++;
+		*ret_file = s->file;
+	}
 	idle = longest_unused(s->streams);
 	mutex_unlock(&s->streams->lock);
 	spool_file_unref(surplus);
 	spool_file_unref(idle);
+	return r;
 }
 
 static int no_disk(struct ctx *ctx, int r)
@@ -244,36 +255,44 @@ static int make_file(struct ctx *ctx, struct stream *s, uint64_t size,
 	return 0;
 }
 
+/* The open file: 1, -EINPROGRESS, or 0: there is none. */
+static int use_open(struct stream *s, struct spool_file **ret_file,
+		    int64_t *ret_size, char *ret_tag)
+{
+	int r = 0;
+
+	mutex_lock(&s->streams->lock);
+	*ret_size = s->size;
+	memcpy(ret_tag, s->tag, sizeof(s->tag));
+	s->used_ms = clock_mono_ms();
+	if (s->growing) {
+		r = -EINPROGRESS;
+	} else if (s->file) {
+		s->n_using++;
+		*ret_file = s->file;
+		r = 1;
+	}
+	mutex_unlock(&s->streams->lock);
+	return r;
+}
+
 int stream_use(struct ctx *ctx, struct stream *s, struct spool_file **ret_file)
 {
-	struct streams *all = s->streams;
 	struct spool_file *file = NULL;
 	char tag[sizeof(s->tag)];
 	int64_t size;
-	int r = 0;
+	int r = use_open(s, ret_file, &size, tag);
 
-	mutex_lock(&all->lock);
-	size = s->size;
-	memcpy(tag, s->tag, sizeof(tag));
-	if (s->file)
-		s->n_using++;
-	*ret_file = s->file;
-	s->used_ms = clock_mono_ms();
-	mutex_unlock(&all->lock);
-	if (*ret_file)
-		return 0;
-	if (spool_find(all->config.spool, s->key, &file) == 0 && size >= 0 &&
-	    spool_file_size(file) != (uint64_t)size)
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (spool_find(s->streams->config.spool, s->key, &file) == 0 &&
+	    size >= 0 && spool_file_size(file) != (uint64_t)size)
 		file = spool_file_unref(file);
 	if (!file && size < 0)
 		return -ENOENT;
 	if (!file)
 		r = make_file(ctx, s, (uint64_t)size, tag, &file);
-	if (r < 0)
-		return r;
-	adopt(s, file);
-	*ret_file = s->file;
-	return 0;
+	return r < 0 ? r : adopt(s, file, ret_file);
 }
 
 void stream_unuse(struct stream *s)
@@ -285,7 +304,7 @@ void stream_unuse(struct stream *s)
 }
 
 int stream_be_sized(struct ctx *ctx, struct stream *s, uint64_t size,
-		    const char *tag)
+		    const char *tag, struct spool_file **ret_file)
 {
 	struct spool_file *file = NULL;
 	int r;
@@ -293,11 +312,7 @@ int stream_be_sized(struct ctx *ctx, struct stream *s, uint64_t size,
 	if (strlen(tag) >= sizeof(s->tag))
 		tag = "";
 	r = make_file(ctx, s, size, tag, &file);
-	if (r < 0)
-		return r;
-	adopt(s, file);
-	stream_unuse(s);
-	return 0;
+	return r < 0 ? r : adopt(s, file, ret_file);
 }
 
 uint64_t stream_n_missing(struct spool_file *file, uint64_t chunk, uint64_t max)
@@ -422,8 +437,9 @@ static int wait_for(struct ctx *ctx, struct stream *s, struct spool_file *file,
 
 /* ---- reading ---- */
 
-static int read_growing(struct ctx *ctx, struct stream *s, uint64_t offset,
-			size_t n, int *ret_fd, size_t *ret_n)
+/* False: it does not grow. */
+static bool read_growing(struct ctx *ctx, struct stream *s, uint64_t offset,
+			 size_t n, int *ret_fd, size_t *ret_n, int *ret_result)
 {
 	struct spool_file *file = NULL;
 	uint64_t length;
@@ -435,7 +451,7 @@ static int read_growing(struct ctx *ctx, struct stream *s, uint64_t offset,
 		file = spool_file_ref(s->file);
 	mutex_unlock(&s->streams->lock);
 	if (!file)
-		return -EAGAIN;
+		return false;
 	*ret_n = offset >= length      ? 0
 		 : n > length - offset ? (size_t)(length - offset)
 				       : n;
@@ -449,7 +465,8 @@ static int read_growing(struct ctx *ctx, struct stream *s, uint64_t offset,
 		ctx_fail(ctx, r, "No file could be opened: %s.", strerror(-r));
 	}
 	spool_file_unref(file);
-	return r;
+	*ret_result = r;
+	return true;
 }
 
 int stream_use_sized(struct ctx *ctx, struct stream *s,
@@ -470,11 +487,12 @@ int stream_read(struct ctx *ctx, struct stream *s, uint64_t offset, size_t n,
 {
 	struct spool_file *file;
 	uint64_t size, chunk;
-	int r = read_growing(ctx, s, offset, n, ret_fd, ret_n);
+	int r;
 
-	if (r != -EAGAIN)
-		return r;
-	r = stream_use_sized(ctx, s, &file);
+	do
+		if (read_growing(ctx, s, offset, n, ret_fd, ret_n, &r))
+			return r;
+	while ((r = stream_use_sized(ctx, s, &file)) == -EINPROGRESS);
 	if (r < 0)
 		return r;
 	size = spool_file_size(file);

@@ -25,7 +25,8 @@ struct sink {
 	uint64_t at;    /* of what comes next */
 	int64_t total;
 	char tag[128];
-	bool other; /* it is not what it was */
+	bool other;   /* it is not what it was */
+	bool *landed; /* of the caller: the others who want to ask go on */
 };
 
 static int begin(void *arg, const struct http_response *response)
@@ -62,6 +63,14 @@ static bool is_same(const struct sink *sink, const char *data, size_t n)
 	return true;
 }
 
+/* Whoever waited for the asker looks at what there is. Once a flight. */
+static void land(struct stream *s, bool *landed, int r, const char *sentence)
+{
+	if (!*landed)
+		flight_land(s->streams->asking, s->id, r, sentence);
+	*landed = true;
+}
+
 static int append(struct sink *sink, const char *data, size_t n)
 {
 	struct stream *s = sink->stream;
@@ -79,6 +88,7 @@ static int append(struct sink *sink, const char *data, size_t n)
 	s->grew_wall_ms = clock_wall_ms();
 	stream_changed(s);
 	mutex_unlock(&s->streams->lock);
+	land(s, sink->landed, 0, NULL);
 	return 0;
 }
 
@@ -125,48 +135,98 @@ static bool is_enough(const struct stream *s) requires_lock(s->streams->lock)
 	return s->growing && clock_mono_ms() < s->ask_again_ms;
 }
 
-/* 0: the caller asks, and ends that with after(); 1: *growth is filled. */
-static int become_asker(struct ctx *ctx, struct stream *s,
-			struct stream_growth *growth)
+/* Whether the caller is served with what is there: *growth. */
+static bool serve(struct stream *s, struct stream_growth *growth)
 {
+	bool enough;
+
+	mutex_lock(&s->streams->lock);
+	enough = is_enough(s);
+	if (enough)
+		fill(s, growth);
+	mutex_unlock(&s->streams->lock);
+	return enough;
+}
+
+/* The caller leads the flight. 0: he asks; 1: *growth is filled, somebody asked
+ * before he led; -EINTR: nobody asks any more. */
+static int begin_asking(struct stream *s, struct stream_growth *growth,
+			bool *landed)
+{
+	bool has_some;
 	int r = 0;
 
 	mutex_lock(&s->streams->lock);
-	while (r == 0 && s->asking && !is_enough(s)) {
-		cond_wait_until(&s->changed, &s->streams->lock,
-				clock_mono_ms() + 250);
-		r = s->streams->stopping ? -EINTR : ctx_check(ctx);
-	}
-	if (r == 0 && is_enough(s)) {
+	has_some = s->length > 0;
+	if (is_enough(s)) {
 		fill(s, growth);
 		r = 1;
-	} else if (r == 0 && !s->growing &&
-		   clock_mono_ms() < s->failed_until_ms) {
-		r = ctx_fail(ctx, s->failed, "%s", s->sentence);
-	} else if (r == 0) {
+	} else if (s->streams->stopping) {
+		r = -EINTR;
+	} else {
 		s->asking = true;
 	}
 	mutex_unlock(&s->streams->lock);
+	*landed = false;
+	if (r != 0 || has_some)
+		land(s, landed, r < 0 ? r : 0, NULL);
 	return r;
 }
 
+/*
+ * 0: the caller asks, and ends that with after(); 1: *growth is filled.
+ *
+ * One asks, the others wait for him only as long as nothing is there: his
+ * flight lands with the first bytes, and from then on is_enough serves
+ * everybody until he has ended.
+ */
+static int become_asker(struct ctx *ctx, struct stream *s,
+			struct stream_growth *growth, bool *landed)
+{
+	int r;
+
+	while (!serve(s, growth)) {
+		r = flight_join(ctx, s->streams->asking, s->id);
+		if (r == FLIGHT_LEAD)
+			return begin_asking(s, growth, landed);
+		if (r < 0)
+			return r;
+	}
+	return 1;
+}
+
+/*
+ * 0: the stream has a file that grows; 1: it has a sized one.
+ *
+ * 1. A finds no file, and joins the flight of who asks.
+ * 2. That one gives up; or another mount of the same cache settles the file.
+ * 3. A leads. If it made a file now, it would ask again for all that is on the
+ *    disk, and take the place of a sized file that others are using.
+ * So A looks once more, and gives way to what somebody else made.
+ */
 static int make_growing(struct ctx *ctx, struct stream *s)
 {
 	struct spool_file *file = NULL;
-	int r;
+	int r = stream_use(ctx, s, &file);
 
-	if (s->growing)
-		return 0;
+	if (r == 0)
+		stream_unuse(s);
+	if (r != -ENOENT)
+		return r == -EINPROGRESS ? 0 : r == 0 ? 1 : r;
 	r = spool_new(s->streams->config.spool, &file);
 	if (r < 0)
 		return ctx_fail(ctx, r, "The cache cannot be written: %s.",
 				strerror(-r));
 	mutex_lock(&s->streams->lock);
-	s->file = file;
-	s->growing = true;
-	s->streams->n_open++;
+	r = s->file ? 1 : 0;
+	if (r == 0) {
+		s->file = steal(&file);
+		s->growing = true;
+		s->streams->n_open++;
+	}
 	mutex_unlock(&s->streams->lock);
-	return 0;
+	spool_file_unref(file);
+	return r;
 }
 
 /* The service has no such thing (yet). */
@@ -213,7 +273,7 @@ void stream_die(struct stream *s)
 	mutex_unlock(&all->lock);
 }
 
-static int ask(struct ctx *ctx, struct stream *s, bool has_ended)
+static int ask(struct ctx *ctx, struct stream *s, bool has_ended, bool *landed)
 {
 	cleanup(http_response_done) struct http_response answer = {0};
 	struct sink sink = {
@@ -222,6 +282,7 @@ static int ask(struct ctx *ctx, struct stream *s, bool has_ended)
 		.file = s->file,
 		.first = s->length,
 		.total = -1,
+		.landed = landed,
 	};
 	const struct bitbucket_range chunk = {s->length, 0};
 	const struct http_sink http_sink = {take, begin, &sink};
@@ -247,8 +308,7 @@ static int ask(struct ctx *ctx, struct stream *s, bool has_ended)
 	return r == 0 && has_ended ? settle(&sink) : r;
 }
 
-static void after(struct stream *s, int r, const char *sentence,
-		  struct stream_growth *growth)
+static void after(struct stream *s, struct stream_growth *growth)
 {
 	int64_t now = clock_mono_ms(), least = s->streams->config.grow_ms;
 	int64_t interval = s->grew_mono_ms ? (now - s->grew_mono_ms) / 4
@@ -261,10 +321,7 @@ static void after(struct stream *s, int r, const char *sentence,
 		interval = least;
 	s->ask_again_ms = now + interval;
 	s->asking = false;
-	if (r < 0 && r != -EINTR && !s->growing)
-		stream_failed(s, r, sentence);
-	else
-		stream_changed(s);
+	stream_changed(s);
 	fill(s, growth);
 	mutex_unlock(&s->streams->lock);
 }
@@ -272,18 +329,22 @@ static void after(struct stream *s, int r, const char *sentence,
 static int grow(struct ctx *ctx, struct stream *s, bool has_ended,
 		struct stream_growth *ret_growth, int *ret_failure)
 {
-	bool had;
-	int r = become_asker(ctx, s, ret_growth);
+	bool had, landed;
+	int r = become_asker(ctx, s, ret_growth, &landed);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
 	had = s->length > 0;
 	r = make_growing(ctx, s);
 	if (r == 0)
-		r = ask(ctx, s, has_ended);
+		r = ask(ctx, s, has_ended, &landed);
+	if (r > 0)
+		r = 0;
 	if (r < 0 && !s->length && s->growing)
 		make_nothing(s);
-	after(s, r, ctx->sentence, ret_growth);
+	after(s, ret_growth);
+	/* What this caller alone was refused, the next one may be given. */
+	land(s, &landed, r < 0 && ctx->refused ? -EAGAIN : r, ctx->sentence);
 	if (r < 0 && !had && !s->length)
 		return r;
 	*ret_failure = r;
@@ -293,26 +354,20 @@ static int grow(struct ctx *ctx, struct stream *s, bool has_ended,
 int stream_grow(struct ctx *ctx, struct stream *s, bool has_ended,
 		struct stream_growth *ret_growth, int *ret_failure)
 {
-	struct streams *all = s->streams;
 	struct spool_file *file;
-	bool grows;
-	int r = -ENOENT;
+	int r;
 
 	*ret_failure = 0;
-	mutex_lock(&all->lock);
-	grows = s->growing || s->dead;
-	mutex_unlock(&all->lock);
-	if (!grows)
-		/* It may have ended before, also for another mount. */
-		r = has_ended ? stream_use_sized(ctx, s, &file)
-			      : stream_use(ctx, s, &file);
-	if (r == -ENOENT && !(has_ended && !grows))
+	/* It may have ended before, also for another mount. */
+	r = has_ended ? stream_use_sized(ctx, s, &file)
+		      : stream_use(ctx, s, &file);
+	if (r == -EINPROGRESS || (r == -ENOENT && !has_ended))
 		return grow(ctx, s, has_ended, ret_growth, ret_failure);
 	if (r < 0)
 		return r;
 	stream_unuse(s);
-	mutex_lock(&all->lock);
+	mutex_lock(&s->streams->lock);
 	fill(s, ret_growth);
-	mutex_unlock(&all->lock);
+	mutex_unlock(&s->streams->lock);
 	return 0;
 }

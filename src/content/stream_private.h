@@ -11,10 +11,12 @@
 #include "content/stream.h"
 
 #include "base/map.h"
+#include "store/flight.h"
 
 #define STREAM_RUNS 4         /* exchanges of one stream at once */
 #define STREAM_ALL_RUNS 48    /* of all */
 #define STREAM_CHUNKS_MOST 64 /* of one exchange */
+#define STREAM_FAILED_MS 2000 /* a failure is remembered */
 
 /* Somebody who waits for a chunk, on his own stack. */
 struct stream_waiter {
@@ -42,6 +44,7 @@ struct stream {
 	struct refcount refcount;
 	struct streams *streams;
 	char *key, *path;
+	char id[24]; /* of no other stream, also of the same key */
 	UT_hash_handle hh;
 	bool listed;  /* in the table */
 	int64_t size; /* -1: not known */
@@ -67,7 +70,7 @@ struct stream {
 	char sentence[512];
 	/* Of a growing one: file is nameless and has `length` bytes. */
 	bool growing;
-	bool asking; /* somebody asks the service */
+	bool asking; /* the leader of the flight of its id asks the service */
 	bool dead;
 	uint64_t length;
 	int64_t ask_again_ms, grew_mono_ms, grew_wall_ms;
@@ -78,8 +81,12 @@ struct streams {
 	struct mutex lock;
 	struct stream *table;     /* by key */
 	struct stream_run *ended; /* threads to join */
+	uint64_t n_made;
 	unsigned n_runs, n_open;
 	bool stopping;
+	/* Who asks for what was appended, by the stream's id (stream_grow.c).
+	 */
+	struct flight *asking;
 };
 
 /* An answer as it comes, against what was asked for. */
@@ -100,18 +107,19 @@ int stream_exchange(struct ctx *, struct stream *,
 
 /* Wakes everybody who waits for a change of the stream. */
 void stream_changed(struct stream *s) requires_lock(s->streams->lock);
-/* Fails the readers who wait now, and those who come within FAILED_MS: else
- * each of them would ask the service again, and be told the same. */
+/* Fails the readers who wait now, and those who come within STREAM_FAILED_MS:
+ * else each of them would ask the service again, and be told the same. */
 void stream_failed(struct stream *s, int r, const char *sentence)
 	requires_lock(s->streams->lock);
 /* A growing stream gets no more bytes, and no new reader finds it. */
 void stream_die(struct stream *);
-/* The stream's size is known: makes its file. */
-int stream_be_sized(struct ctx *, struct stream *, uint64_t size,
-		    const char *tag);
-/* The file, opened anew if need be, until stream_unuse. -ENOENT: there is none,
- * and no size to make one. */
+/* The stream's settled file, opened anew if need be, until stream_unuse.
+ * -ENOENT: there is none, and no size to make one. -EINPROGRESS: it grows, so
+ * its file has no size. */
 int stream_use(struct ctx *, struct stream *, struct spool_file **ret_file);
+/* The same when the size is known: makes the file. */
+int stream_be_sized(struct ctx *, struct stream *, uint64_t size,
+		    const char *tag, struct spool_file **ret_file);
 void stream_unuse(struct stream *);
 /* The same, asking for the size (and the first chunk) if need be. */
 int stream_use_sized(struct ctx *, struct stream *,

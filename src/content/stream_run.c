@@ -108,12 +108,9 @@ static int open_file(struct sink *sink, int64_t total)
 		return r < 0 ? fail_write(sink->run, r) : 0;
 	}
 	r = stream_use(ctx, s, &sink->file);
-	if (r == -ENOENT) {
-		r = stream_be_sized(ctx, s, (uint64_t)total, sink->tag);
-		if (r == 0)
-			r = stream_use(ctx, s, &sink->file);
-	}
-	return r;
+	return r == -ENOENT ? stream_be_sized(ctx, s, (uint64_t)total,
+					      sink->tag, &sink->file)
+			    : r;
 }
 
 static int begin(void *arg, const struct http_response *response)
@@ -350,7 +347,8 @@ static void end_run(struct stream_run *run, int r)
 	run->ending = true;
 	s->next_at = run->at / SPOOL_CHUNK;
 	s->next_n = run->n_chunks;
-	if (r < 0 && r != -ECANCELED && r != -EINTR)
+	/* -EINPROGRESS: it grows now; its readers look again. */
+	if (r < 0 && r != -ECANCELED && r != -EINTR && r != -EINPROGRESS)
 		stream_failed(s, r, run->ctx.sentence);
 	DL_DELETE(s->runs, run);
 	s->n_runs--;

@@ -4,8 +4,7 @@
  * The API sends who asks for /big to another host of this test, or, where the
  * test says so, has the bytes itself.
  */
-#include "content/stream.h"
-
+#include "../../src/content/stream_private.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "tiny-server.h"
@@ -140,7 +139,7 @@ static bool serve_api(struct tiny_connection *c,
 
 	while (!strcmp(request->path, "/log") && atomic_load(&w->slow_log))
 		usleep(1000);
-	if (!strcmp(request->path, "/log") && atomic_load(&w->length))
+	if (!strncmp(request->path, "/log", 4) && atomic_load(&w->length))
 		return send_range(c, request, w, atomic_load(&w->length),
 				  atomic_load(&w->fill));
 	if (!strcmp(request->path, "/big")) {
@@ -597,6 +596,89 @@ static void nobody_sees_less_than_was_asked_for(void **state)
 	stream_unref(s);
 }
 
+/* The mount ends: nothing begins any more, whoever still asks. */
+static void nothing_is_asked_at_the_end(void **state)
+{
+	struct world *w = *state;
+	struct stream *log = stream_get(w->streams, "log", "/log", -1);
+	struct stream *s = big(w, BIG);
+	struct stream_growth growth;
+	cleanup(ctx_done) struct ctx ctx;
+	int failure;
+
+	atomic_store(&w->fill, 'x');
+	atomic_store(&w->length, 1000);
+	streams_cancel(w->streams);
+	ctx_init(&ctx, NULL, 10000);
+	assert_int_equal(stream_grow(&ctx, log, false, &growth, &failure),
+			 -EINTR);
+	assert_int_equal(stream_grow(&ctx, log, true, &growth, &failure),
+			 -EINTR);
+	assert_int_equal(read_at(s, 0, 1, '\0'), -EINTR);
+	assert_int_equal(tiny_n_requests(w->api), 0);
+	stream_unref(log);
+	stream_unref(s);
+}
+
+/* A file that grows has no size: whoever wants a sized one is told so, and does
+ * not get it as if it were one. */
+static void what_grows_is_not_used_as_sized(void **state)
+{
+	struct world *w = *state;
+	struct stream *s = stream_get(w->streams, "log", "/log", -1);
+	struct spool_file *file = NULL;
+	cleanup(ctx_done) struct ctx ctx;
+
+	atomic_store(&w->fill, 'x');
+	atomic_store(&w->length, 1000);
+	grow(s, false, 1000);
+	ctx_init(&ctx, NULL, 10000);
+	assert_int_equal(stream_use(&ctx, s, &file), -EINPROGRESS);
+	assert_int_equal(stream_use_sized(&ctx, s, &file), -EINPROGRESS);
+	grow(s, true, 1000);
+	assert_int_equal(stream_use(&ctx, s, &file), 0);
+	assert_int_equal(spool_file_size(file), 1000);
+	stream_unuse(s);
+	stream_unref(s);
+}
+
+/* 1. A asks for a log; B waits for A. 2. Another mount finds its end, and
+ * settles it in the cache that both share. 3. A is cancelled, B is to ask: it
+ * looks into the cache first. */
+static void somebody_else_had_the_end_of_it(void **state)
+{
+	struct world *w = *state;
+	struct streams_config config = w->streams->config;
+	struct streams *others = streams_new(&config);
+	struct stream *s = stream_get(w->streams, "log", "/log", -1);
+	struct stream *other = stream_get(others, "log", "/log2", -1);
+	struct reader a = {.stream = s}, b = {.stream = s};
+
+	atomic_store(&w->fill, 'x');
+	atomic_store(&w->length, 1000);
+	atomic_store(&w->slow_log, true);
+	ctx_init(&a.ctx, NULL, 10000);
+	ctx_init(&b.ctx, NULL, 10000);
+	assert_int_equal(thread_start("a", grow_once, &a, &a.thread), 0);
+	tiny_await(w->api, 1);
+	assert_int_equal(thread_start("b", grow_once, &b, &b.thread), 0);
+	grow(other, true, 1000);
+	assert_int_equal(tiny_n_requests(w->api), 2);
+	ctx_cancel(&a.ctx);
+	thread_join(a.thread);
+	assert_int_equal(a.result, -EINTR);
+	thread_join(b.thread);
+	assert_int_equal(b.result, 0);
+	assert_int_equal(b.offset, 1000);
+	assert_int_equal(tiny_n_requests(w->api), 2);
+	atomic_store(&w->slow_log, false);
+	ctx_done(&a.ctx);
+	ctx_done(&b.ctx);
+	stream_unref(s);
+	stream_unref(other);
+	streams_free(others);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -618,6 +700,9 @@ int main(void)
 		T(no_log_at_all),
 		T(whoever_left_before_he_asked),
 		T(nobody_sees_less_than_was_asked_for),
+		T(nothing_is_asked_at_the_end),
+		T(what_grows_is_not_used_as_sized),
+		T(somebody_else_had_the_end_of_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
