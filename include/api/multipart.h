@@ -1,8 +1,7 @@
 /*
- * api/multipart: the parts of a multipart answer (RFC 2046), decoded.
- *
- * The input is a stranger's: nothing of it is believed but its bytes. Must
- * never know who sent it or what the parts are.
+ * api/multipart: the parts of a multipart answer (RFC 2046), decoded. A server
+ * wrote the input, so each length and name in it is checked. Must never know
+ * who sent it or what the parts are.
  */
 #ifndef API_MULTIPART_H
 #define API_MULTIPART_H

@@ -19,8 +19,8 @@
  * only ctx_cancel may come from another one.
  */
 struct ctx_group;
-/* Whom it works for, in the order of going first where there is not enough for
- * all. Whoever has to tell walks from people sets CTX_WALK. */
+/* Whom a ctx works for. Where there is not enough for all, those named first go
+ * first. CTX_WALK is set by whoever can tell walks from people (api/budget). */
 enum ctx_class {
 	CTX_PERSON,
 	CTX_WALK,    /* a program that goes through everything */
@@ -41,14 +41,14 @@ struct ctx {
 	bool waits;              /* holds one of the group's waiting places */
 	enum ctx_class who;
 	int32_t caller; /* the thread that waits for it; 0: not known */
-	/* Somebody asked for just this to be asked now (.now): it may try where
-	 * others are told to wait. */
+	/* Somebody asked by name for this to be asked now (.now): it is let
+	 * through where others wait for the end of a pause. */
 	bool urgent;
-	bool tries; /* api/budget's: its request was let through to try */
-	/* It failed for being of this class or caller: another one's may
-	 * succeed. Whoever shares the failure with others looks here. */
+	bool tries; /* set by api/budget: let through during a pause */
+	/* The failure is of this ctx's class or caller, and another ctx may
+	 * succeed: whoever passes a failure on to others looks here. */
 	bool refused;
-	/* What it asked for was removed from the service, which says where that
+	/* The service says that what was asked for was removed, and where that
 	 * was announced: it does not come back. */
 	bool announced;
 	char sentence[512]; /* "" or why it failed, for people */
@@ -57,8 +57,8 @@ struct ctx {
 
 /* group may be NULL. timeout_ms < 0: no deadline. */
 void ctx_init(struct ctx *, struct ctx_group *group, int64_t timeout_ms);
-/* Another one for the same work: group, deadline, class and caller are
- * parent's. Cancelling parent does not cancel it. */
+/* Another ctx for the same work: with parent's group, deadline, class and
+ * caller. Cancelling parent does not cancel it. */
 void ctx_init_like(struct ctx *, const struct ctx *parent);
 void ctx_done(struct ctx *);
 void ctx_cancel(struct ctx *); /* from any thread; more than once is fine */
@@ -73,7 +73,7 @@ void ctx_widen(struct ctx *, int64_t old_deadline_ms);
  * is cancelled already). After ctx_unwatch it does not run any more. */
 void ctx_watch(struct ctx *, struct ctx_waker *);
 void ctx_unwatch(struct ctx *, struct ctx_waker *);
-/* The ctx may be NULL for these: then nobody breaks it off. */
+/* The ctx may be NULL for these: then nothing cancels the wait. */
 bool ctx_is_cancelled(const struct ctx *);
 /* For a loop round cond_wait that looks at ctx_is_cancelled: between the two,
  * which are called without the lock, cancelling broadcasts the cond. */

@@ -61,8 +61,8 @@ static inline void free_cleanup(void *p)
 __attribute__((noreturn)) void defs_check_failed(const char *condition,
 						 const char *file, int line);
 
-/* Whoever can say it better than on standard error: base/log, once it knows
- * where to. */
+/* Who says that a check failed, instead of standard error: base/log, once it
+ * knows where messages go. */
 typedef void defs_say(const char *condition, const char *file, int line);
 void defs_say_by(defs_say *);
 
@@ -76,7 +76,7 @@ char *xmemdup0(const void *p, size_t n)
 char *xasprintf(const char *fmt, ...) printf_like(1, 2)
 	__attribute__((malloc, returns_nonnull));
 
-/* Never: they cannot say how much they write, or hide errors. */
+/* Banned: they cannot say how much they write, or hide errors. */
 #pragma GCC poison strcpy strcat sprintf vsprintf gets strtok atoi atol
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * base/digest: the door to nettle. Hashes as lower-case hex. And a sum that is
- * fast, against disks, not people.
+ * base/digest: the door to nettle. Hashes as lower-case hex; and CRC-32, fast,
+ * which finds what a disk has damaged but not what people have forged.
  */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H

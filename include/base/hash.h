@@ -1,7 +1,7 @@
 /*
  * base/hash: FNV-1a with 64 bits (draft-eastlake-fnv-21), for tables in memory,
  * versions of listings and inode numbers: fast and the same on each machine and
- * in each version of the program. Not for what an enemy may choose freely.
+ * in each version of the program. Not for keys that an attacker can choose.
  */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H

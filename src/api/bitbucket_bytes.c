@@ -22,7 +22,8 @@ char *bitbucket_range_header(const struct bitbucket_range *piece)
 		       : NULL;
 }
 
-/* Notes whether anything was handed on: then nothing may be asked again. */
+/* Notes whether the sink was given bytes: a retry would give it the same bytes
+ * again. */
 struct watched {
 	const struct http_sink *sink;
 	bool began;

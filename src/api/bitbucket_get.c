@@ -19,10 +19,12 @@
 #define ALL_MS 60000
 #define ALL_PATIENT_MS 120000
 #define FIRST_BACKOFF_MS 250
-/* A request that timed out has been worked on, and may be ready in a while. */
+/* After a 555 the service may go on computing: the answer may be ready after a
+ * longer pause. */
 #define FIRST_PATIENT_BACKOFF_MS 1000
 #define LONGEST_RETRY_AFTER_S 10
-/* A timeout after more than this was a silence, not a connect. */
+/* A connect has timed out before that; a later timeout was a silence of the
+ * server. */
 #define CONNECT_MS 10000
 #define BODY_MAX ((size_t)64 * MIB)
 #define MESSAGE_MAX 300
@@ -40,7 +42,7 @@ static int take_body(void *arg, const void *data, size_t n)
 	return buf_add(arg, data, n);
 }
 
-/* The path of a URL for sentences: nobody needs the host in each of them. */
+/* The path of a URL, for sentences: the host is the same in each of them. */
 static const char *path_of(const struct bitbucket *b, const char *url)
 {
 	size_t n = strlen(b->api_url);
@@ -294,8 +296,8 @@ int bitbucket_perform(struct ctx *ctx, struct bitbucket *b,
 
 /* ---- one GET ---- */
 
-/* What is still being made (202), or is nothing where there ought to be JSON
- * (204), is no answer: kept, it would be one for as long as an answer lives. */
+/* A 202 (the answer is being prepared), or a 204 where JSON was asked for, is
+ * not an answer: it would be cached as one for the answer's lifetime. */
 static bool is_good(long status, enum bitbucket_want want)
 {
 	if (status == 202 || (status == 204 && (want == BITBUCKET_JSON ||
@@ -412,8 +414,8 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 		if (r == 0)
 			reply->status = answer.status;
 		if (r == 0 && is_good(answer.status, want)) {
-			/* Not /user: it is asked to check the credential,
-			 * perhaps before the mount. */
+			/* A good /user does not count: it is asked for to check
+			 * the credential, perhaps before the mount. */
 			if (strcmp(path_of(b, url), "/user"))
 				atomic_store(&b->is_well, true);
 			reply->not_modified = answer.status == 304;
@@ -426,8 +428,8 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 					 clock_mono_ms() - began, &wait_ms))
 			return r < 0 ? bitbucket_end_sentence(ctx, r)
 				     : bitbucket_explain(ctx, b, url, &answer);
-		/* Explained before the pause, in case there is no time for
-		 * another try. */
+		/* The sentence is made before the pause, in case there is no
+		 * time for another try. */
 		if (r == 0)
 			r = bitbucket_explain(ctx, b, url, &answer);
 		else
@@ -440,8 +442,8 @@ static int get_patiently(struct ctx *ctx, struct bitbucket *b, const char *url,
 	}
 }
 
-/* "/repositories/%7B…%7D/%7B…": the repository's uuid is no other workspace's,
- * whatever the workspace is called. */
+/* "/repositories/%7B…%7D/%7B…": a repository's uuid is of one workspace, so the
+ * answer cannot be about another one, whatever its name. */
 static bool names_repository(const char *url)
 {
 	const char *at = strstr(url, "/repositories/");
@@ -453,8 +455,9 @@ static bool names_repository(const char *url)
 	return strncmp(at, "/%7B", 4) == 0;
 }
 
-/* The answer names the workspace that was meant; an empty list or a diff need
- * name nobody. */
+/* Whether the answer names the workspace that was meant. A slug may be another
+ * workspace's by now; an empty list or a diff, which name nobody, are not
+ * believed. */
 static bool is_about(const struct bitbucket_reply *reply, const char *url,
 		     const char *uuid)
 {

@@ -1,9 +1,10 @@
 /*
- * api/bitbucket, workspaces by uuid: they are asked for by {uuid}, which no
- * rename changes. A server in between that knows them by their slugs alone (a
- * team's proxy with routes of its own) answers 404 to that: then the slug is
- * tried, once, and used from then on if the answer names the uuid that was
- * meant. A service that took one uuid is never asked by a slug instead.
+ * api/bitbucket, workspaces by uuid: a path has a workspace's {uuid}, which no
+ * rename changes. A team's proxy with routes of its own may know workspaces by
+ * their slugs alone, and answers 404. Then the slug is tried, once, and used
+ * from then on if the answer names the uuid that was meant. Once a uuid was
+ * taken, no slug is tried: a 404 would otherwise be asked twice, and could be
+ * answered for whoever has that slug by now.
  */
 #include "api/bitbucket_private.h"
 

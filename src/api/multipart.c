@@ -1,9 +1,8 @@
 /*
- * api/multipart: a walk from delimiter to delimiter.
- *
- * The line break before a delimiter belongs to it (RFC 2046 §5.1.1). Which one
- * that is, CRLF or LF alone, the lines of the part's own headers say: a part
- * whose content ends in CR keeps it.
+ * api/multipart: from delimiter to delimiter. The line break before a delimiter
+ * belongs to the delimiter (RFC 2046 §5.1.1). Whether it is CRLF or LF alone,
+ * the lines of the part's own headers say: a part whose content ends in CR
+ * keeps that CR.
  */
 #include "api/multipart.h"
 
@@ -38,7 +37,7 @@ static bool same(struct slice s, const char *text)
 
 /* ---- parameters: ; name="value" ---- */
 
-/* One parameter, and *s behind it. False: there is none. */
+/* Takes one parameter off *s. False: there is none. */
 static bool next_parameter(struct slice *s, struct slice *name,
 			   struct buf *value)
 {
@@ -208,7 +207,7 @@ struct headers {
 	bool crlf; /* how its lines end */
 };
 
-/* The lines before the empty one; *s behind it. False: there is none. */
+/* Takes the lines up to the empty one off *s. False: there is none. */
 static bool take_headers(struct slice *s, struct headers *h)
 {
 	while (s->n) {
@@ -321,8 +320,8 @@ static const char *find_delimiter(const char *p, const char *body,
 			p++;
 			continue;
 		}
-		/* Otherwise a longer boundary that begins like ours would end
-		 * the part. */
+		/* Without a line end or a blank after it, it is a longer
+		 * boundary that begins like this one. */
 		if (rest == end || memchr("\r\n \t", *rest, 4) ||
 		    is_last(rest, end)) {
 			*ret_rest = rest;

@@ -20,7 +20,7 @@ void defs_check_failed(const char *condition, const char *file, int line)
 	static atomic_flag failing = ATOMIC_FLAG_INIT;
 	defs_say *say = atomic_load(&say_failed);
 
-	/* Whoever says it checks things too: say it once. */
+	/* What says it may fail a check itself: said once, not for ever. */
 	if (!atomic_flag_test_and_set(&failing)) {
 		if (say)
 			say(condition, file, line);

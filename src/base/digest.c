@@ -84,7 +84,7 @@ void digest_hmac_sha256_hex(const void *key, size_t n_key, const void *data,
 	hmac_sha256_update(&hmac, n, data);
 	hmac_sha256_digest(&hmac, sizeof(digest), digest);
 	hex(digest, sizeof(digest), out);
-	/* It holds what is derived from the key. */
+	/* The state of the hash is derived from the key. */
 	explicit_bzero(&hmac, sizeof(hmac));
 }
 

@@ -31,7 +31,8 @@ int file_lock(int fd, int how)
 
 int file_close(int fd)
 {
-	/* On Linux it is closed also when close says EINTR. */
+	/* Linux closes the descriptor also when close() says EINTR: closing it
+	 * again could close that of another thread. */
 	if (fd >= 0)
 		close(fd);
 	return -1;
@@ -107,8 +108,9 @@ int file_write_atomic(const char *path, mode_t mode, const void *data, size_t n)
 	cleanup(fd) int fd = -1;
 	int r;
 
-	/* Its name does not grow with path's, which may have 255 bytes. What a
-	 * dead process with our id left behind is passed over. */
+	/* Named by process and number, not by path, whose last part may have
+	 * all of 255 bytes. A file that a dead process with this id has left
+	 * behind is passed over. */
 	do {
 		free(beside);
 		beside = xasprintf("%.*s" TEMPORARY "%ld-%u", (int)n_dir(path),
@@ -293,7 +295,7 @@ int file_absolute(const char *path, char **ret_path)
 	while (n > 1 && own[n - 1] == '/')
 		own[--n] = '\0';
 	last = own + n_dir(own);
-	/* These have no last part of their own. */
+	/* Such a path has no last part that could be missing. */
 	if (!*last || strcmp(last, ".") == 0 || strcmp(last, "..") == 0) {
 		parent = realpath(own, NULL);
 		if (!parent)

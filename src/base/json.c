@@ -12,7 +12,8 @@
 #include <math.h>
 
 #define DEPTH_MOST 200
-/* A document may stand inside of one that we build. */
+/* Deeper than what is parsed: a parsed document may be a member of one that is
+ * built. */
 #define PRINT_DEPTH_MOST 220
 /* cJSON makes 64 bytes of each. */
 #define VALUES_MOST (4 * 1000 * 1000)
@@ -186,7 +187,7 @@ static int scan(struct scan *s)
 	return 0;
 }
 
-/* A document that is worth giving its memory back. */
+/* For documents of this size pages go back to the system. */
 #define LARGE_BYTES (4 * MIB)
 #define LARGE_MARK 1
 
@@ -221,7 +222,8 @@ int json_parse(const char *text, size_t n, struct json **ret_json)
 	return 0;
 }
 
-/* Otherwise the hundreds of megabytes that a document of 64 MB took stay. */
+/* Without mem_give_back, glibc would keep the hundreds of megabytes that a
+ * document of 64 MB takes. */
 struct json *json_free(struct json *json)
 {
 	cJSON *root = (cJSON *)json;
@@ -339,7 +341,7 @@ static void print_number(double value, struct buf *out)
 {
 	char text[40];
 
-	/* What jq makes of 1e999. */
+	/* As jq prints 1e999. */
 	if (!isfinite(value))
 		value = isnan(value) ? 0
 				     : copysign(1.7976931348623157e308, value);

@@ -31,7 +31,8 @@ void lru_done(struct lru *lru)
 	mutex_done(&lru->lock);
 }
 
-/* From the table to the list of what is to be let go. */
+/* Moves an entry from the table to the list of those to be freed without the
+ * lock. */
 static void take_out(struct lru *lru, struct lru_entry *e,
 		     struct lru_entry **gone) requires_lock(lru->lock)
 {

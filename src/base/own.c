@@ -76,7 +76,7 @@ static int check_step(void *arg, const char *path, const struct stat *st,
 		      bool last, char why[static OWN_WHY_MAX])
 {
 	(void)arg;
-	/* The last one is judged by own_directory, more strictly. */
+	/* What the way leads to is judged by own_directory, more strictly. */
 	if (last && !S_ISLNK(st->st_mode))
 		return 0;
 	if (!is_trusted(st->st_uid))
@@ -236,7 +236,7 @@ static int check_entries(const char *path, int fd, const char *prefix,
 		    !strcmp(entry->d_name, "..") ||
 		    strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
 			continue;
-		/* Gone again: another process's temporary file. */
+		/* It has gone meanwhile: another process's temporary file. */
 		if (!fstatat(dirfd(dir), entry->d_name, &st,
 			     AT_SYMLINK_NOFOLLOW))
 			r = check_entry(path, entry->d_name, &st, why);
@@ -255,7 +255,8 @@ int own_directory(const char *path, const char *prefix,
 	if (r || !real)
 		return r;
 	fd = open(real, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	/* One that we may not even read can still be seen to be another's. */
+	/* A directory that this process may not open can still be seen to
+	 * belong to another user. */
 	if (fd < 0 ? lstat(real, &st) : fstat(fd, &st)) {
 		r = -errno;
 		file_close(fd);

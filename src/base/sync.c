@@ -78,7 +78,8 @@ bool cond_wait_until(struct cond *c, struct mutex *m, int64_t until_ms)
 	if (until_ms <= now)
 		return false;
 	left = until_ms - now;
-	/* In real time, also where a test set the clock. */
+	/* CLOCK_MONOTONIC itself, not clock_mono_ms, which a test may have
+	 * stopped. */
 	check(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
 	t.tv_sec += left / 1000;
 	t.tv_nsec += left % 1000 * 1000000;
@@ -110,8 +111,8 @@ static void *thread_main(void *arg)
 int thread_start(const char *name, void (*run)(void *arg), void *arg,
 		 struct thread **ret_thread)
 {
-	/* Blocked, a fault would end the program all the same, but without
-	 * whoever wants to tell of it. */
+	/* A fault whose signal is blocked ends the program without running the
+	 * handler that logs it. */
 	static const int faults[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
 				     SIGABRT, SIGTRAP, SIGSYS};
 	cleanup(free) struct thread *thread = xcalloc(1, sizeof(*thread));
@@ -157,8 +158,9 @@ static void nothing(int signal)
 
 void thread_self_main(void)
 {
-	/* Without SA_RESTART the call comes back with EINTR. By default SIGURG
-	 * is ignored, so that a late one harms nobody. */
+	/* Without SA_RESTART a system call comes back with EINTR. SIGURG,
+	 * because it is ignored by default: one that comes late, after the
+	 * handler has gone, ends nothing. */
 	struct sigaction action = {.sa_handler = nothing};
 	sigset_t one;
 

@@ -233,7 +233,7 @@ static void cut(struct buf *out, size_t start, const char *name, bool escaped)
 	size_t at = start + MAX_NAME - CUT_TAIL;
 	char sha1[41];
 
-	/* Never through a character, nor through a %XX where it is one. */
+	/* Cut neither inside of a character nor of a %XX. */
 	while (at > start && ((unsigned char)out->data[at] & 0xc0) == 0x80)
 		at--;
 	for (size_t back = 1; escaped && back <= 2; back++)
@@ -256,7 +256,8 @@ void text_file_name(struct buf *out, const char *name,
 		const unsigned char *p = (const unsigned char *)name + i;
 		bool bad = offends(p, n - i, &len);
 
-		/* The first byte, when it is the whole name that offends. */
+		/* or the first byte, of a name that as a whole may not be used
+		 */
 		if (bad || (escape && *p == '%') || (own && i == 0)) {
 			buf_printf(out, "%%%02X", *p);
 			len = 1;

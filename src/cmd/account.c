@@ -70,8 +70,8 @@ char *account_host_name(const char *api_url)
 	return name;
 }
 
-/* A user who can write there could read what we fetch and change what we show.
- */
+/* Another user who may write to this directory could read what is fetched and
+ * change what is shown. */
 static int check_ours(const char *dir, const char *prefix,
 		      char why[static 1024])
 {
@@ -96,7 +96,8 @@ static int read_key(const char *host_dir, unsigned char key[static N_KEY])
 		if (!r)
 			r = file_write_atomic(broken ? path : beside, 0600, key,
 					      N_KEY);
-		/* link() does not replace another process's. */
+		/* link() fails where another process has just made its key;
+		 * that one is used. */
 		if (!r && !broken && link(beside, path) && errno != EEXIST)
 			r = -errno;
 		if (!broken)
@@ -379,8 +380,8 @@ int account_sign_in(struct ctx *ctx, struct account *account,
 	r = file_mkdirs(account->dir, 0700);
 	if (!r && check_ours(account->dir, "", why))
 		return -EPERM;
-	/* Of a token about which nothing could be asked nobody knows whether
-	 * it is good: the next mount asks again. */
+	/* Without a workspace to ask for, nobody knows whether an access token
+	 * is good: not remembered, so the next mount asks again. */
 	if (!r && taken)
 		r = remember(account, name);
 	if (r)

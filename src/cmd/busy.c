@@ -37,7 +37,8 @@ static void add_name(struct search *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	/* A process names itself: nothing of it moves a terminal. */
+	/* A process chooses its name, and could send codes to the terminal by
+	 * it. */
 	for (char *c = text; *c; c++)
 		if (iscntrl((unsigned char)*c))
 			*c = '?';
@@ -83,8 +84,8 @@ static bool has_mapped(const struct search *s, const char *pid)
 	       strstr(text.data, wanted);
 }
 
-/* Who waits for an answer has nothing open yet, and no trace but the path that
- * it was started with. */
+/* A process that waits for the mount's first answer has no file open yet: only
+ * its arguments tell that it is about to use the mount. */
 static bool was_told(const struct search *s, const char *pid)
 {
 	cleanup(buf_done) struct buf text = BUF_INIT(COMMAND_MAX + 1);

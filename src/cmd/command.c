@@ -20,7 +20,8 @@ void command_say(const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	log_clean(text);
-	/* A sentence may have the service's words in it. */
+	/* A sentence may quote the service, whose text could send codes to the
+	 * terminal. */
 	text_clean(&clean, text, strlen(text), "\n\t");
 	fprintf(stderr, "bitbucketfs: %s\n", clean.data ? clean.data : "");
 }

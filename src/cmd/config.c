@@ -147,7 +147,8 @@ static const char *url_problem(const char *url)
 	if (memchr(host, '@', n_host))
 		return "has a user name or a password in it, which belongs "
 		       "into BITBUCKETFS_TOKEN or the configuration file";
-	/* curl forgives both: "///host" and a port that is not there. */
+	/* curl takes "///host", and a port that is empty, for something else
+	 * than was meant. */
 	if (!n_host || *host == ':')
 		return "has no host";
 	r = http_url_parse(url, &parsed);
@@ -532,7 +533,8 @@ int config_read_file(struct config *config, const char *path)
 	explicit_bzero(bytes, n);
 	if (r)
 		return r;
-	/* It says whom the credential is shown. */
+	/* Whoever may write to it could send the credential to another host
+	 * (api_url). */
 	if (own_others_may_write(&st))
 		return config_fail(
 			config,
@@ -592,7 +594,8 @@ int config_read_environment(struct config *config)
 			email = xstrdup(value);
 		if (setting->set == set_username && email)
 			set_email(config, email);
-		/* Also after a failure: the secret does not stay. */
+		/* Also after a failure: otherwise the token would stay in
+		 * /proc/PID/environ. */
 		if (setting->set == set_token)
 			scrub_environment(setting->environment);
 		r = r ? r : bad;

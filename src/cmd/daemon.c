@@ -57,8 +57,8 @@ int daemon_fork(void)
 		file_close(pipes[1]);
 		wait_for_child(child, pipes[0]);
 	}
-	/* Descriptors that we were started with: a program may wait for their
-	 * end. */
+	/* Closes what the starting program left open: it may wait until nobody
+	 * has it open any more, for the whole life of the mount. */
 	if (pipes[1] > STDERR_FILENO + 1)
 		close_range(STDERR_FILENO + 1, (unsigned)pipes[1] - 1, 0);
 	close_range((unsigned)pipes[1] + 1, ~0U, 0);
@@ -71,10 +71,12 @@ void daemon_ready(int fd)
 
 	if (fd < 0)
 		return;
-	/* Only now, so that Ctrl-C reached us while somebody waited. */
+	/* Only when the mount is ready: until then Ctrl-C at the terminal has
+	 * to end this process. */
 	setsid();
+	/* From the directory of the start, which otherwise stays busy. */
 	if (chdir("/"))
-		return; /* it cannot fail; and if, a directory stays busy */
+		return;
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
 		dup2(null, STDIN_FILENO);

@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 #define QUEUE 64
-/* A daemon that ends may still hold the number of the new one's mount. */
+/* A daemon that is about to end may still hold the name: the device number of
+ * its mount may be given to a new mount at once. */
 #define HOLD_MS 1000
 #define HOLD_STEP_MS 20
 
@@ -59,7 +60,8 @@ void lifeline_let_go(int fd)
 {
 	if (fd < 0)
 		return;
-	/* Left open on purpose: the end of the process closes them. */
+	/* The connections are left open: the end of this process closes them,
+	 * which is what umount waits for. */
 	while (accept4(fd, NULL, NULL, SOCK_CLOEXEC) >= 0 || errno == EINTR)
 		;
 	file_close(fd);
@@ -79,7 +81,8 @@ int lifeline_take(dev_t device, uid_t user, pid_t *ret_daemon)
 		return -errno;
 	if (connect(fd, (struct sockaddr *)&name, n))
 		return -ECONNREFUSED;
-	/* Anybody can take a name: who has it must be who mounted. */
+	/* Any process may bind this name first. Only one of the user who
+	 * mounted is believed. */
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n_peer))
 		return -errno;
 	if (peer.uid != user && peer.uid != 0)

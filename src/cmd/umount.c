@@ -70,8 +70,8 @@ static enum command_exit take_away(const struct preflight_place *place,
 	bool dead;
 	int r;
 
-	/* Before the umount: afterwards the device number may be another
-	 * mount's. */
+	/* Connected before the umount: afterwards the number may be that of
+	 * another mount. */
 	life = lifeline_take(place->device, place->user, &daemon);
 	dead = life < 0 &&
 	       preflight_answers(path, ANSWER_TIMEOUT_MS) == -ENOTCONN;
@@ -114,7 +114,8 @@ enum command_exit umount_command(const struct command_line *line)
 		command_say("no Bitbucket is mounted at %s", path);
 		return COMMAND_FAILED;
 	}
-	/* Started from inside the mount, we would be in the way ourselves. */
+	/* A working directory inside the mount would keep it busy: this
+	 * process's own. */
 	if (chdir("/"))
 		command_say("there is no /: %s", strerror(errno));
 	return take_away(&place, path, line->lazy);

@@ -27,7 +27,7 @@
 #define REDIRECTS_MAX 5
 #define HEAD_MAX (256 * KIB)
 #define KEPT_PER_SLOT 2L
-/* curl tells how long to wait; this bounds a mistake. */
+/* curl says how long to wait; should it be wrong, this is the longest. */
 #define POLL_MAX_MS 60000
 
 struct http {
@@ -51,8 +51,9 @@ int http_new(const struct http_config *config, struct http **ret_http)
 
 	if (curl_global_init(CURL_GLOBAL_DEFAULT))
 		return -ENOMEM;
-	/* With CURLOPT_NOSIGNAL curl does not ignore SIGPIPE: TLS may write to
-	 * a connection that the server has closed. */
+	/* With CURLOPT_NOSIGNAL curl does not ignore SIGPIPE, and OpenSSL may
+	 * write to a connection that the server has closed: that would end the
+	 * daemon. */
 	if (!sigaction(SIGPIPE, NULL, &pipe_action) &&
 	    pipe_action.sa_handler == SIG_DFL)
 		signal(SIGPIPE, SIG_IGN);
@@ -96,8 +97,9 @@ static int slot_handles(struct http_slot *slot)
 {
 	if (!slot->multi)
 		slot->multi = curl_multi_init();
-	/* A multi handle that was made while no descriptor was free cannot be
-	 * woken: a cancelled request would go on waiting for the network. */
+	/* curl_multi_init succeeds also when no descriptor was free for the
+	 * pair that wakes it. Without the pair a cancelled request would go on
+	 * waiting for the network. */
 	if (slot->multi && curl_multi_wakeup(slot->multi)) {
 		curl_multi_cleanup(slot->multi);
 		slot->multi = NULL;
@@ -129,16 +131,17 @@ struct hop {
 	size_t n_head;
 	long n_sent;    /* bytes of the request */
 	bool head_done; /* of the final answer */
-	/* Content-Length is not the length that the sink sees */
+	/* the answer is compressed: Content-Length is not what the sink gets */
 	bool encoded;
-	bool enough;      /* we ended it because we have all we want */
+	bool enough;      /* all that is kept of an error has come */
 	int failed;       /* the errno of the sink, or of a limit of ours */
 	int socket_errno; /* why the last socket could not be made; 0 */
 	char error[CURL_ERROR_SIZE];
 };
 
-/* A byte was sent or received. For a sink that counts for itself only its count
- * is a sign of life: keep-alives and chatter can go on for ever. */
+/* A byte was sent or received. For a sink with a count of its own only a larger
+ * count is progress: otherwise a server that sends keep-alives and nothing else
+ * would never time out. */
 static void note_move(struct hop *hop)
 {
 	const uint64_t *progress = hop->sink ? hop->sink->progress : NULL;
@@ -190,7 +193,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 				       hop->url->host);
 		return 0;
 	}
-	/* After the body come trailers, which may not change the head. */
+	/* Trailers follow the body. They may not change the head, which the
+	 * sink has seen already. */
 	if (hop->head_done)
 		return n;
 	if (n <= 2 && (line[0] == '\r' || line[0] == '\n'))
@@ -223,7 +227,8 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 		hop->enough = true;
 		r = -EMSGSIZE;
 	}
-	/* The sink may have been slow: that is not the network's stall. */
+	/* Once more, because the sink may have taken long: the time it took
+	 * would be counted as the server's silence. */
 	note_move(hop);
 	return r < 0 ? 0 : n;
 }
@@ -267,8 +272,8 @@ static void set_options(struct http *http, struct hop *hop, bool fresh)
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION,
 			 (long)CURL_SSLVERSION_TLSv1_2);
-	/* HTTP/2 is of no use with one exchange at a time, and its windows slow
-	 * a long pack down. */
+	/* HTTP/2 shares a connection between exchanges, of which there is one
+	 * at a time here, and its windows slow down a long pack. */
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
 			 (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
@@ -281,13 +286,13 @@ static void set_options(struct http *http, struct hop *hop, bool fresh)
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, hop);
 #if LIBCURL_VERSION_NUM >= 0x075700
-	/* Otherwise a cancelled request waits for the resolver's thread. */
+	/* Without this a cancelled request waits until the resolver's thread
+	 * has its answer. */
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 #endif
 	if (http->user_agent)
 		curl_easy_setopt(easy, CURLOPT_USERAGENT, http->user_agent);
-	/* The environment's proxies are used, but not for loopback addresses:
-	 * another host's loopback is not ours. */
+	/* Through a proxy, 127.0.0.1 would be the proxy's own machine. */
 	if (hop->url->loopback)
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	if (hop->request->compressed)
@@ -327,7 +332,7 @@ static struct curl_slist *header_list(const struct http_request *request,
 {
 	struct curl_slist *list = NULL;
 
-	if (body) /* otherwise large bodies wait a second for a 100 */
+	if (body) /* or a large body waits a second for "100 Continue" */
 		list = curl_slist_append(list, "Expect:");
 	for (size_t i = 0; request->headers && request->headers[i]; i++)
 		list = curl_slist_append(list, request->headers[i]);
@@ -353,8 +358,9 @@ static void wake_multi(void *multi)
 	curl_multi_wakeup(multi);
 }
 
-/* How long until the hop has stalled. Headers and the body of an error may
- * drip: they have one time limit in all. */
+/* How long until the hop has stalled: no byte for the stall timeout. The head
+ * and the body of an error have twice that in all, because a server can send
+ * them byte by byte for ever. */
 static int64_t stalls_in(const struct http *http, const struct hop *hop)
 {
 	int64_t stall = hop->moved_ms + http->stall_timeout_ms;
@@ -401,8 +407,8 @@ static int drive(struct http *http, struct http_slot *slot, struct hop *hop,
 			wait = stall;
 		if (wait > POLL_MAX_MS)
 			wait = POLL_MAX_MS;
-		/* One more, because curl cuts off fractions of a millisecond.
-		 */
+		/* One millisecond more: curl drops fractions, and would wait 0
+		 * ms again and again until the time is over. */
 		curl_multi_poll(slot->multi, NULL, 0, (int)wait + 1, NULL);
 	}
 }
@@ -422,14 +428,16 @@ static int explain(struct hop *hop, CURLcode result)
 	curl_easy_getinfo(hop->easy, CURLINFO_OS_ERRNO, &failure.os_errno);
 	curl_easy_getinfo(hop->easy, CURLINFO_HTTP_CONNECTCODE,
 			  &failure.connect_code);
-	/* What was sent to a proxy that refused has not reached the host. */
+	/* A proxy that refused to connect has not passed the request on: it is
+	 * not counted. */
 	if (failure.connect_code >= 300)
 		hop->n_sent = 0;
 	return http_explain(hop->ctx, &failure);
 }
 
-/* Whether a kept connection had been closed by the server meanwhile: that says
- * nothing about the network. curl sees most of these itself. */
+/* Whether the server had closed the kept connection before the request was
+ * sent. That says nothing of the network, so the request is sent once more.
+ * curl notices most of these itself. */
 static bool was_stale(const struct hop *hop, CURLcode result)
 {
 	long n_connects = 1;

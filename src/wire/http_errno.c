@@ -94,7 +94,8 @@ static void proxy_of(const char *url, char *out, size_t size)
 	snprintf(out, size, "%.*s", (int)(n < size ? n : size - 1), value);
 }
 
-/* curl's words name the host that it tried to reach. */
+/* Whether curl's text is about the proxy: it names the host to which curl tried
+ * to connect. */
 static bool is_about(const char *why, const char *proxy)
 {
 	size_t n = *proxy == '[' ? strcspn(proxy, "]") + 1
@@ -191,8 +192,9 @@ static int by_code(struct ctx *ctx, const struct http_failure *f)
 	case CURLE_GOT_NOTHING:
 		return fail_broken_off(ctx, f);
 	case CURLE_SSL_CONNECT_ERROR:
-		/* A handshake that is broken off is the network's doing;
-		 * OpenSSL has only words for it. */
+		/* A connection that is lost during the handshake is an error of
+		 * TLS to curl; only OpenSSL's text tells it from a bad
+		 * certificate. */
 		if (f->os_errno == ECONNRESET ||
 		    strstr(f->why, "SSL_ERROR_SYSCALL") ||
 		    strstr(f->why, "unexpected eof") || strstr(f->why, "reset"))
@@ -224,7 +226,7 @@ static int by_code(struct ctx *ctx, const struct http_failure *f)
 		return http_fail_machine(ctx, ENOMEM);
 	case CURLE_URL_MALFORMAT:
 		return ctx_fail(ctx, -EINVAL, "not an http or https URL");
-	/* Our own mistakes, or curl's. */
+	/* Bugs, of this program or of curl. */
 	case CURLE_ABORTED_BY_CALLBACK:
 	case CURLE_BAD_FUNCTION_ARGUMENT:
 	case CURLE_FAILED_INIT:
@@ -276,7 +278,8 @@ static int machine_errno(const struct http_failure *f)
 		case ENFILE:
 			return errnums[i];
 		case ENOMEM: {
-			/* curl reports this when it could not make its pair. */
+			/* curl says this also when it had no descriptors for
+			 * its wake-up pair. */
 			int none = http_no_descriptor();
 
 			return none ? none : ENOMEM;

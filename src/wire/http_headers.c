@@ -14,8 +14,8 @@
 #include <time.h>
 
 #define ERROR_BODY_MAX (64 * KIB)
-/* A reset value above this is a moment, not a span (src/api/README.md, 7: both
- * are seen). */
+/* x-ratelimit-reset is seconds left or a moment, by the capture
+ * (src/api/README.md, 7); a number above this is a moment. */
 #define LEAST_EPOCH_S INT64_C(1000000000)
 #define LONGEST_WAIT_S (INT64_C(366) * 24 * 3600)
 
@@ -213,7 +213,7 @@ void http_response_header(struct http_response *response, const char *line,
 	cleanup(free) char *name = NULL;
 	char *value, *end;
 
-	/* A NUL inside would make the name or the value another one. */
+	/* As a C string it would end at a NUL: another name, another value. */
 	if (memchr(line, '\0', n))
 		return;
 	name = xmemdup0(line, n);

@@ -48,7 +48,8 @@ static int parse(CURLU *parts, const char *text)
 	for (const char *s = text; *s; s++)
 		if ((unsigned char)*s <= ' ' || *s == 127)
 			return -EINVAL;
-	/* "." and ".." may be names that somebody gave to a thing. */
+	/* curl would resolve "." and ".." in a path, but a branch or a file of
+	 * the API may be called so. */
 	switch (curl_url_set(parts, CURLUPART_URL, text,
 			     CURLU_NON_SUPPORT_SCHEME | CURLU_PATH_AS_IS)) {
 	case CURLUE_OK:
@@ -58,7 +59,8 @@ static int parse(CURLU *parts, const char *text)
 	default:
 		return -EINVAL;
 	}
-	/* A user in the URL would become a header that nobody decided on. */
+	/* Of a user in the URL curl would make an Authorization header, past
+	 * the rules about which host gets one. */
 	curl_url_set(parts, CURLUPART_USER, NULL, 0);
 	curl_url_set(parts, CURLUPART_PASSWORD, NULL, 0);
 	curl_url_set(parts, CURLUPART_OPTIONS, NULL, 0);
@@ -93,7 +95,8 @@ int http_url_parse(const char *text, struct http_url *ret)
 	url.https = !strcmp(scheme, "https");
 	url.loopback = host_is_loopback(url.host);
 	url.origin = xasprintf("%s://%s:%s", scheme, url.host, port);
-	/* Of curl's own writing: nothing odd is in it any more. */
+	/* curl has written this text anew, so scheme, "://" and host are where
+	 * they belong. */
 	n = strlen(scheme) + strlen("://");
 	url.base = xmemdup0(url.text, n + strcspn(url.text + n, "/?"));
 	url.authority = url.base + n;

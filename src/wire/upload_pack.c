@@ -73,8 +73,9 @@ static int feed(void *arg, const void *data, size_t n)
 static int conversation_end(struct upload_pack *up, int r)
 {
 	if (r < 0) {
-		/* -EPROTO from the link: not git's content type, or a strange
-		 * status. */
+		/* The link says -EPROTO for a content type that is not git's
+		 * and for a strange status: the server may not have what is
+		 * remembered of it. */
 		if (r == -EPROTO && !up->ended_by_caller)
 			up->surprised = true;
 		return r;
@@ -166,8 +167,9 @@ int upload_pack_err_packet(struct upload_pack *up, const char *data, size_t n)
 	if (!upload_pack_line_begins(data, n, "ERR "))
 		return 0;
 	clean_text(data + 4, n - 4, text);
-	/* The server lacks the object: that does not mean that its abilities
-	 * are others than we remember. */
+	/* "not our ref" is about the object. It does not mean that the server
+	 * has other abilities than are remembered, so nothing is asked again.
+	 */
 	if (strstr(text, "not our ref"))
 		return ctx_fail(up->ctx, -ENOENT, "the git server says: %s",
 				text);
@@ -375,15 +377,16 @@ int upload_pack_fetching_shallow(struct fetching *fetching, const char *data,
 	return 0;
 }
 
-/* From here on the request cannot be repeated: the caller sees bytes. */
+/* From here on the request cannot be repeated: the caller has begun to take the
+ * pack. */
 static void fetching_begin_pack(struct fetching *fetching)
 {
 	const struct upload_pack_fetch *fetch = fetching->fetch;
 
 	fetching->pack_began = true;
 	fetching->up->handed_out = true;
-	/* The question is answered in time; the pack may take the caller's
-	 * time. */
+	/* The answer has begun within its minute; the pack itself may take
+	 * as long as the caller allows. */
 	ctx_widen(fetching->up->ctx, fetching->up->deadline_ms);
 	if (fetch->shallow)
 		for (size_t at = 0; at < fetching->shallows.len; at += 41)
@@ -440,7 +443,7 @@ enum section {
 	SECTION_NONE, /* its header comes next */
 	SECTION_ACKS,
 	SECTION_SHALLOW,
-	SECTION_OTHER, /* a section that we did not ask for and can pass over */
+	SECTION_OTHER, /* a section that was not asked for: passed over */
 	SECTION_PACK,
 };
 

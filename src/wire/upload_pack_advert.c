@@ -58,7 +58,8 @@ bool upload_pack_caps_parse(const char *line, struct upload_pack_caps *ret)
 	for (size_t i = 0; i < ARRAY_SIZE(abilities); i++)
 		*(bool *)((char *)&caps + abilities[i].offset) =
 			has_word(line, abilities[i].name);
-	/* Only a line that we would write ourselves is believed. */
+	/* A line that this program would not write itself is not believed: the
+	 * cache may be damaged. */
 	if (upload_pack_caps_format(&caps, &again) || strcmp(again.data, line))
 		return false;
 	*ret = caps;

@@ -21,8 +21,8 @@ struct upload_pack {
 
 	/* Of the call that is under way: */
 	struct ctx *ctx;
-	bool surprised;       /* the answer is not what *caps promised */
-	bool handed_out;      /* the caller has seen bytes of a pack */
+	bool surprised;  /* the answer contradicts *caps: see upload_pack.c */
+	bool handed_out; /* the caller has seen bytes of a pack */
 	bool ended_by_caller; /* by an error of the caller's callback */
 	/* ctx's own deadline, which holds once the pack has begun */
 	int64_t deadline_ms;
@@ -59,8 +59,8 @@ bool upload_pack_ref_wanted(const char *name, const char *const *prefixes);
 
 typedef int packet_fn(void *arg, enum pktline_kind, const char *data, size_t n);
 
-/* One request; each packet of the answer goes to the callback. advertise sends
- * no request. Whether the answer is complete the caller has to find out. */
+/* One request (advertise: none); each packet of the answer goes to the
+ * callback, which has to find out whether the answer is complete. */
 int upload_pack_conversation_advertise(struct upload_pack *, packet_fn *,
 				       void *arg);
 int upload_pack_conversation_exchange(struct upload_pack *, bool v2,
