@@ -182,7 +182,7 @@ void model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
 		return;
 	for (size_t i = dirlist_seek(l, after); i < l->n_names; i++) {
 		struct dirlist_name name;
-		struct found found;
+		struct found found = {0};
 		bool known;
 
 		dirlist_at(l, i, &name);

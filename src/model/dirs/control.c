@@ -154,7 +154,7 @@ static bool is_somebodys(enum control_name name)
 static bool is_known(struct ctx *ctx, struct model *model, struct node *dir,
 		     enum control_name name)
 {
-	struct found found;
+	struct found found = {0};
 	bool known = find(ctx, model, dir, name, READ_CACHED, &found) == 0;
 
 	if (known && found.what.data && found.what.provider->free_data)
