@@ -354,6 +354,19 @@ static int list_move(struct move *m, struct objects *objects,
 	return r;
 }
 
+/* It became empty, and that was too much to write down path by path. A path
+ * that comes now may have been there, with any time up to the base; a move that
+ * is written down leaves the root's last time at least. */
+static bool was_forgotten(struct clone_times *t, const struct clone_head *from)
+{
+	bool was;
+
+	mutex_lock(&t->lock);
+	was = from->empty && t->has_base && t->n_paths == 0;
+	mutex_unlock(&t->lock);
+	return was;
+}
+
 int clone_times_move(struct clone_tracking *tracking, struct objects *objects,
 		     const struct clone_head *from, const struct clone_head *to)
 {
@@ -367,15 +380,17 @@ int clone_times_move(struct clone_tracking *tracking, struct objects *objects,
 
 	/* What another mount wrote down meanwhile. */
 	clone_times_load(tracking);
+	if (was_forgotten(t, from))
+		return clone_times_begin(tracking, to->time_s, from);
 	r = list_move(&m, objects, from, to);
 	mutex_lock(&t->lock);
 	if (r >= 0 && t->n_paths + m.n_changes > CLONE_TIMES_MOST)
 		r = -EMSGSIZE;
 	mutex_unlock(&t->lock);
-	if (r < 0 && !to->empty) {
+	if (r < 0) {
 		/* Too much, or what was there cannot be read. */
 		r = clone_times_begin(tracking, to->time_s, from);
-	} else if (r >= 0) {
+	} else {
 		r = store_move(&m);
 		mutex_lock(&t->lock);
 		for (size_t i = 0; i < m.n_changes; i++)

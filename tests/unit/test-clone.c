@@ -241,6 +241,50 @@ static void test_too_many_times(void **state)
 	assert_int_equal(base_s, T0 + 3);
 }
 
+/* A large repository becomes empty: its times are forgotten, but not that they
+ * were, so what comes back is younger than what was shown there. */
+static void too_many_times_to_be_emptied(struct world *w, bool remounted)
+{
+	struct clone_head head;
+	struct clone *c;
+
+	make_repository(w, "one");
+	import_many(w, "one", T0 + 1000, "a");
+	c = open_clone(w, "one");
+	assert_int_equal(get_now(c, &head), 0);
+	assert_int_equal(time_at(c, &head, "d7/f9"), T0 + 1000);
+	run_at(w, T0, "git -C root/acme/one.git update-ref -d refs/heads/main");
+	assert_int_equal(get_now(c, &head), 0);
+	assert_true(head.empty);
+	if (remounted) {
+		remount(w);
+		c = open_clone(w, "one");
+		assert_int_equal(known_head(c, &head), 0);
+		assert_true(head.empty);
+	}
+	push(w, "one", T0 + 5, "mkdir d7; echo b >d7/f9");
+	assert_int_equal(get_now(c, &head), 0);
+	assert_in_range(time_at(c, &head, "d7/f9"), T0 + 1001, T0 + 1010);
+	remount(w);
+	c = open_clone(w, "one");
+	assert_int_equal(get(c, INT64_MAX, &head), 0);
+	assert_in_range(time_at(c, &head, "d7/f9"), T0 + 1001, T0 + 1010);
+	/* From there on as always. */
+	push(w, "one", T0 + 2000, "echo c >d7/f9");
+	assert_int_equal(get_now(c, &head), 0);
+	assert_int_equal(time_at(c, &head, "d7/f9"), T0 + 2000);
+}
+
+static void test_too_many_times_to_be_emptied(void **state)
+{
+	too_many_times_to_be_emptied(*state, false);
+}
+
+static void test_too_many_times_emptied_and_remounted(void **state)
+{
+	too_many_times_to_be_emptied(*state, true);
+}
+
 /* A fetch brings what the store lacks only. */
 static void test_moved_is_cheap(void **state)
 {
@@ -569,6 +613,8 @@ int main(int argc, char **argv)
 		test(test_times_never_fall),
 		test(test_moved_is_cheap),
 		test(test_too_many_times),
+		test(test_too_many_times_to_be_emptied),
+		test(test_too_many_times_emptied_and_remounted),
 		test(test_empty),
 		test(test_old_protocol),
 		test(test_head_is_not_main),
