@@ -263,7 +263,9 @@ static bool take_part(struct clones *cs, struct clone_job *j,
 	check(j->clones == cs);
 	if (what->all && !j->all && j->is_running)
 		return false;
-	j->all = j->all || what->all;
+	/* Of a running one the worker reads it, without the lock. */
+	if (what->all && !j->all)
+		j->all = true;
 	if (ctx->who <= j->who) {
 		j->who = ctx->who;
 		j->caller = ctx->caller;
