@@ -214,6 +214,9 @@ void resource_value(const struct resource_column *, const struct json *item,
 /* The first of the alternatives that exists and is not empty; else one that
  * exists; else NULL. */
 const struct json *resource_at(const struct json *, const char *path);
+/* The first of the alternatives that is a time (clock_parse_iso8601), wall
+ * clock in ms; 0: none is, or path is NULL. */
+int64_t resource_time(const struct json *, const char *path);
 /* index.tsv: its first line; one line. */
 void resource_tsv_header(const struct resource_column *, struct buf *out);
 void resource_tsv_line(const struct resource_column *, const struct json *item,

@@ -41,16 +41,10 @@ int answer_failed(struct ctx *ctx, const struct cache_entry *e)
 static int64_t time_in(const struct blob *body, const char *path)
 {
 	cleanup(json_free) struct json *json = NULL;
-	const struct json *at;
-	int64_t ms;
 
 	if (!path || json_parse(blob_data(body), blob_len(body), &json))
 		return 0;
-	at = resource_at(json, path);
-	return at && json_is_string(at) &&
-			       !clock_parse_iso8601(json_str(at, ""), &ms)
-		       ? ms
-		       : 0;
+	return resource_time(json, path);
 }
 
 void answer_document_done(struct answer_document *d)

@@ -4,7 +4,6 @@
  */
 #include "content/documents_private.h"
 
-#include "base/clock.h"
 #include "base/digest.h"
 #include "base/map.h"
 #include "base/text.h"
@@ -111,17 +110,6 @@ static void make_unique(struct collecting *c, const char *id, struct buf *name)
 	HASH_ADD_KEYPTR(hh, c->taken, t->name, name->len, t);
 }
 
-static int64_t time_at(const struct json *item, const char *path)
-{
-	const struct json *at = path ? resource_at(item, path) : NULL;
-	int64_t ms;
-
-	return at && json_is_string(at) &&
-			       !clock_parse_iso8601(json_str(at, ""), &ms)
-		       ? ms
-		       : 0;
-}
-
 /* ---- one item ---- */
 
 /* Two listings are compared by it: an item with another hash has changed. */
@@ -169,7 +157,7 @@ static void take_named(struct collecting *c, const struct json *item)
 	json_add_str(entry, "name", name.data);
 	json_add_str(entry, "id", id.data);
 	json_add_str(entry, "hash", hash);
-	json_add_int(entry, "time", time_at(item, items->time_path));
+	json_add_int(entry, "time", resource_time(item, items->time_path));
 	n = text.len;
 	answer_batch_own(
 		&c->batch, documents_item_key(c->row, c->scope, id.data),

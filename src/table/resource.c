@@ -4,7 +4,10 @@
  */
 #include "table/resource.h"
 
+#include "base/clock.h"
 #include "base/text.h"
+
+#define PATH_MOST 128
 
 size_t resource_n_files(const struct resource_file *files)
 {
@@ -42,26 +45,49 @@ static bool is_empty(const struct json *value)
 	return text && !*text;
 }
 
+/* Takes the first alternative off *path; NULL: there is none left. */
+static const char *next_path(const char **path, char one[static PATH_MOST])
+{
+	size_t n;
+
+	if (!*path)
+		return NULL;
+	n = strcspn(*path, "|");
+	check(n < PATH_MOST);
+	memcpy(one, *path, n);
+	one[n] = '\0';
+	*path = (*path)[n] ? *path + n + 1 : NULL;
+	return one;
+}
+
 const struct json *resource_at(const struct json *json, const char *path)
 {
 	const struct json *empty = NULL;
-	char one[128];
+	char one[PATH_MOST];
 
-	while (path) {
-		size_t n = strcspn(path, "|");
-		const struct json *value;
+	while (next_path(&path, one)) {
+		const struct json *value = json_at(json, one);
 
-		check(n < sizeof(one));
-		memcpy(one, path, n);
-		one[n] = '\0';
-		value = json_at(json, one);
 		if (value && !is_empty(value))
 			return value;
 		if (!empty)
 			empty = value;
-		path = path[n] ? path + n + 1 : NULL;
 	}
 	return empty;
+}
+
+int64_t resource_time(const struct json *json, const char *path)
+{
+	char one[PATH_MOST];
+	int64_t ms;
+
+	while (next_path(&path, one)) {
+		const char *text = json_str(json, one);
+
+		if (text && !clock_parse_iso8601(text, &ms))
+			return ms;
+	}
+	return 0;
 }
 
 void resource_value(const struct resource_column *column,

@@ -86,6 +86,25 @@ static void a_document_has_its_age_and_its_time(void **state)
 	ctx_done(&ctx);
 }
 
+/* A date that nobody can read is as good as none: the next one counts. */
+static void a_time_that_is_none_is_passed_over(void **state)
+{
+	struct bed *bed = *state;
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+	cleanup(answer_document_done) struct answer_document d = {0};
+	struct ctx ctx;
+
+	ctx_init(&ctx, NULL, -1);
+	put(bed, "a",
+	    "{\"updated_on\": \"yesterday\", "
+	    "\"created_on\": \"2026-01-02T03:04:05Z\"}");
+	e = answer_peek(bed->cache, "a");
+	assert_int_equal(answer_document_of(&ctx, e, false, ANSWER_TIME, &d),
+			 0);
+	assert_int_equal(d.updated_ms, INT64_C(1767323045000));
+	ctx_done(&ctx);
+}
+
 static void an_outdated_one_has_no_time_left(void **state)
 {
 	struct bed *bed = *state;
@@ -175,6 +194,7 @@ int main(void)
 #define ONE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		ONE(a_document_has_its_age_and_its_time),
+		ONE(a_time_that_is_none_is_passed_over),
 		ONE(an_outdated_one_has_no_time_left),
 		ONE(a_failure_is_remembered_with_its_sentence),
 		ONE(a_batch_owns_what_it_was_given),
