@@ -115,8 +115,8 @@ static int read_entry(struct cache_conn *conn, sqlite3_stmt *s,
 		return SQLITE_OK;
 	rc = read_piece(conn, (int64_t)e->version, 0, (int64_t)e->n_body,
 			&e->body);
-	return rc == SQLITE_OK
-		       ? cache_sum_check(conn, (int64_t)e->version, e->body)
+	return rc == SQLITE_OK && sqlite3_column_type(s, 8) != SQLITE_NULL
+		       ? cache_sum_compare(e->body, sqlite3_column_int64(s, 8))
 		       : rc;
 }
 
@@ -130,6 +130,7 @@ static int work_get(struct cache *c, struct cache_conn *conn, void *arg)
 	if (rc != SQLITE_OK)
 		return rc;
 	bind_text(s, 1, get->key);
+	sqlite3_bind_int(s, 2, !get->without_body);
 	rc = sqlite3_step(s);
 	if (rc == SQLITE_ROW) {
 		get->entry = cache_entry_free(get->entry);

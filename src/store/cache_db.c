@@ -12,8 +12,10 @@ static const char *const texts[N_SQL] = {
 	[SQL_COMMIT] = "COMMIT",
 	[SQL_ROLLBACK] = "ROLLBACK",
 	[SQL_DOC_GET] = "SELECT d.body_id, length(b.bytes), d.negative, d.etag,"
-			" d.note, d.fetched, d.ttl, d.expired FROM doc d"
-			" LEFT JOIN body b ON b.id = d.body_id WHERE d.key = ?",
+			" d.note, d.fetched, d.ttl, d.expired, CASE WHEN ?2"
+			" THEN (SELECT sum FROM body_sum WHERE id = b.id) END"
+			" FROM doc d LEFT JOIN body b ON b.id = d.body_id"
+			" WHERE d.key = ?1",
 	[SQL_DOC_BODY_ID] = "SELECT body_id FROM doc WHERE key = ?",
 	[SQL_DOC_PUT] = "INSERT OR REPLACE INTO doc (key, body_id, negative,"
 			" etag, note, fetched, ttl, expired)"

@@ -179,6 +179,7 @@ int cache_times_follow(struct cache_conn *, int64_t before, int64_t after);
 /* cache_sums.c: SQLite codes; -EBADMSG: the bytes are not those that were put.
  */
 int cache_sum_put(struct cache_conn *, int64_t id, const void *data, size_t n);
+int cache_sum_compare(const struct blob *whole, int64_t sum);
 int cache_sum_check(struct cache_conn *, int64_t id, const struct blob *whole);
 int cache_sum_check_stored(struct cache_conn *, int64_t id);
 bool cache_sum_is_known(struct cache *, int64_t id); /* as sound */

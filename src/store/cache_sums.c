@@ -42,15 +42,22 @@ static int get_sum(struct cache_conn *conn, int64_t id, uint32_t *ret_sum)
 	return rc == SQLITE_OK && !found ? -ENOENT : rc;
 }
 
+int cache_sum_compare(const struct blob *whole, int64_t sum)
+{
+	return digest_crc32(0, blob_data(whole), blob_len(whole)) ==
+			       (uint32_t)sum
+		       ? SQLITE_OK
+		       : -EBADMSG;
+}
+
 int cache_sum_check(struct cache_conn *conn, int64_t id,
 		    const struct blob *whole)
 {
 	uint32_t sum = 0;
 	int rc = get_sum(conn, id, &sum);
 
-	if (rc == SQLITE_OK &&
-	    digest_crc32(0, blob_data(whole), blob_len(whole)) != sum)
-		return -EBADMSG;
+	if (rc == SQLITE_OK)
+		return cache_sum_compare(whole, sum);
 	return rc == -ENOENT ? SQLITE_OK : rc;
 }
 
