@@ -85,6 +85,7 @@ enum resource_special {
 	 */
 	RESOURCE_WORKSPACES,
 	RESOURCE_REPOSITORIES,
+	RESOURCE_REPOSITORY,       /* in the directory of each */
 	RESOURCE_REPOSITORY_FILES, /* repositories.tsv and .json: all
 				    * repositories of the workspace */
 	RESOURCE_PROJECT_VIEW,     /* symlinks to the project's repositories */

@@ -4,11 +4,12 @@
 #ifndef MODEL_REPOSITORY_H
 #define MODEL_REPOSITORY_H
 
-#include "model/provider.h"
+#include "model/dirs/row_dir.h"
 
 /* Of a repository's node (PROVIDER_REPOSITORY). */
 struct repository_data {
-	char *workspace; /* slug */
+	struct row_dir dir; /* an item of resource_repositories */
+	char *workspace;    /* slug */
 	struct documents_repository repository;
 };
 const struct repository_data *repository_of(const struct node *);

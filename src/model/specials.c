@@ -6,6 +6,7 @@
 #include "model/wiring.h"
 
 #include "model/dirs/commits.h"
+#include "model/dirs/hierarchy.h"
 #include "model/dirs/repository_lists.h"
 #include "model/git/checkout.h"
 #include "model/git/refs.h"
@@ -81,6 +82,7 @@ const struct row_dir_special specials_all[ROW_DIR_SPECIALS] = {
 	[RESOURCE_DOWNLOADS] = {.lookup = downloads_lookup,
 				.open = downloads_open,
 				.name_found = downloads_found},
+	[RESOURCE_REPOSITORY] = {.lookup = hierarchy_lookup_ignore},
 	[RESOURCE_REPOSITORY_FILES] = {.lookup = repository_lists_index_lookup,
 				       .open = repository_lists_index_open,
 				       .name_found =

@@ -258,6 +258,7 @@ static const struct resource_items repository_items = {
 	.endpoint = "/repositories/{ws}/{1}",
 	.files = files,
 	.rows = rows,
+	.special = RESOURCE_REPOSITORY,
 };
 
 const struct resource resource_repositories = {

@@ -7,7 +7,7 @@
 #ifndef MODEL_DIRS_HIERARCHY_H
 #define MODEL_DIRS_HIERARCHY_H
 
-#include "model/dirs/row_dir.h"
+#include "model/dirs/row_dir_private.h"
 
 extern const struct provider provider_root, provider_workspace,
 	provider_repository;
@@ -31,15 +31,12 @@ int64_t hierarchy_workspace_mtime(const struct model *model,
 void hierarchy_found_workspace(struct ctx *ctx, struct model *model,
 			       const char *slug, int64_t left_ms,
 			       struct found *found);
-void hierarchy_found_repository(const char *workspace,
-				const struct documents_repository *repository,
+void hierarchy_found_repository(struct scope *listing,
+				struct documents_repository *, /* moved */
 				int64_t left_ms, struct found *found);
-
-/* The document of a repository. */
-int hierarchy_document(struct ctx *, struct model *, const char *workspace,
-		       const struct documents_repository *,
-		       enum read_through_mode,
-		       struct answer_document *ret_document);
+/* A special: .ignore. */
+int hierarchy_lookup_ignore(struct ctx *, struct model *, struct node *dir,
+			    const char *name, struct found *ret_found);
 
 /* Ask again, and tell the kernel. said as for provider->refresh. */
 int hierarchy_refresh_root(struct ctx *, struct model *, struct buf *said);

@@ -286,6 +286,7 @@ int hierarchy_refresh_repository(struct ctx *ctx, struct model *model,
 		0};
 	cleanup(answer_document_done) struct answer_document before = {0},
 							     after = {0};
+	cleanup(scope_unref) struct scope *scope = NULL;
 	struct documents *documents = model->config.documents;
 	struct answer_age age;
 	struct node *root, *node;
@@ -296,11 +297,13 @@ int hierarchy_refresh_repository(struct ctx *ctx, struct model *model,
 				      &age);
 	if (r < 0)
 		return r;
-	hierarchy_document(ctx, model, workspace, &found, READ_CACHED, &before);
+	scope = documents_repository_scope(workspace, &found);
+	documents_item(ctx, documents, &resource_repositories, scope,
+		       found.uuid, READ_CACHED, &before);
 	if (!said && before.age.left_ms > 0)
 		return 0;
-	r = hierarchy_document(ctx, model, workspace, &found, READ_REFRESH,
-			       &after);
+	r = documents_item(ctx, documents, &resource_repositories, scope,
+			   found.uuid, READ_REFRESH, &after);
 	if (r < 0)
 		return r;
 	if (before.version == after.version) {
@@ -366,6 +369,16 @@ void hierarchy_queue_repository(struct model *model, const char *workspace,
 				const char *name)
 {
 	static const struct refresh_work work = {"repository", run_repository};
+	struct node *root = root_node(model), *node = NULL;
+	struct node *parent = node_child(model->nodes, root, workspace);
 
-	refresh_queue(model->refresh, &work, workspace, name, NULL);
+	if (parent)
+		node = node_child(model->nodes, parent, name);
+	if (node)
+		refresh_node(model->refresh, node);
+	else
+		refresh_queue(model->refresh, &work, workspace, name, NULL);
+	node_unref(model->nodes, node);
+	node_unref(model->nodes, parent);
+	node_unref(model->nodes, root);
 }

@@ -68,6 +68,7 @@ static int workspace_lookup(struct ctx *ctx, struct model *model,
 			    struct node *dir, const char *name,
 			    struct found *ret_found)
 {
+	cleanup(scope_unref) struct scope *scope = NULL;
 	cleanup(collection_unref) struct collection *list = NULL;
 	cleanup(documents_repository_done) struct documents_repository found = {
 		0};
@@ -98,7 +99,8 @@ static int workspace_lookup(struct ctx *ctx, struct model *model,
 	}
 	if (r < 0)
 		return r;
-	hierarchy_found_repository(workspace, &found, row_dir_believe_ms(&age),
+	scope = documents_repository_scope(workspace, &found);
+	hierarchy_found_repository(scope, &found, row_dir_believe_ms(&age),
 				   ret_found);
 	return 0;
 }
@@ -129,7 +131,7 @@ static bool name_found(struct dirlist_piece *piece,
 		return found_about(piece->ctx, piece->model, piece->dir,
 				   READ_CACHED, ret_found) == 0;
 	documents_repository_make(names->scope, &list->items[name->tag], &r);
-	hierarchy_found_repository(slug_of(piece->dir), &r,
+	hierarchy_found_repository(names->scope, &r,
 				   dirlist_left_ms(piece->listing), ret_found);
 	return true;
 }

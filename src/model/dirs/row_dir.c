@@ -51,6 +51,14 @@ bool row_dir_is_listed(struct ctx *ctx, struct model *model,
 	       row_dir_lists(model, item->row, c, item->id);
 }
 
+void row_dir_refresh_document(struct ctx *ctx, struct model *model,
+			      struct node *dir)
+{
+	bool listed = row_dir_is_listed(ctx, model, row_dir_of(dir));
+
+	refresh_node(model->refresh, listed ? dir->parent : dir);
+}
+
 int row_dir_document(struct ctx *ctx, struct model *model, struct node *dir,
 		     enum read_through_mode mode,
 		     struct answer_document *ret_document)
@@ -65,10 +73,12 @@ int row_dir_document(struct ctx *ctx, struct model *model, struct node *dir,
 	else
 		r = documents_object(ctx, documents, p->row, p->scope, mode,
 				     ret_document);
+	/* A repository's may have told that it is called otherwise by now. */
+	if (row_dir_is_repository(p) && mode == READ_THROUGH &&
+	    (r < 0 || ret_document->age.asked))
+		model_outdated(model, dir->parent);
 	if (r == 0 && ret_document->age.stale && mode == READ_THROUGH)
-		refresh_node(model->refresh, row_dir_is_listed(ctx, model, p)
-						     ? dir->parent
-						     : dir);
+		row_dir_refresh_document(ctx, model, dir);
 	return r;
 }
 
@@ -246,8 +256,8 @@ int row_dir_found_row(struct ctx *ctx, struct model *model, struct node *dir,
 	return r;
 }
 
-bool row_dir_is_there(const struct resource *row,
-		      const struct answer_document *object)
+static bool is_there(const struct resource *row,
+		     const struct answer_document *object)
 {
 	cleanup(json_free) struct json *json = NULL;
 
@@ -258,9 +268,9 @@ bool row_dir_is_there(const struct resource *row,
 		json_at(json, row->needs) && json_bool(json, row->needs, true));
 }
 
-int row_dir_lookup_row(struct ctx *ctx, struct model *model, struct node *dir,
-		       const struct resource *rows, const struct scope *scope,
-		       const char *name, struct found *ret_found)
+static int lookup_row(struct ctx *ctx, struct model *model, struct node *dir,
+		      const struct resource *rows, const struct scope *scope,
+		      const char *name, struct found *ret_found)
 {
 	const struct resource *row = resource_find_row(rows, name);
 
@@ -289,8 +299,7 @@ void row_dir_add_rows(struct ctx *ctx, struct model *model,
 		      unsigned tag, struct dirlist *l)
 {
 	for (unsigned i = 0; rows && rows[i].name; i++)
-		if (!rows[i].is_unlisted &&
-		    row_dir_is_there(&rows[i], repository) &&
+		if (!rows[i].is_unlisted && is_there(&rows[i], repository) &&
 		    (!rows[i].is_shy ||
 		     row_dir_is_at_hand(ctx, model, &rows[i], scope)))
 			dirlist_add(l, rows[i].name, base + i + 1,
@@ -541,19 +550,40 @@ int row_dir_lookup_item(struct ctx *ctx, struct model *model, struct node *dir,
 	return 0;
 }
 
-static int row_dir_lookup(struct ctx *ctx, struct model *model,
-			  struct node *dir, const char *name,
-			  struct found *ret_found)
+/* A row with needs exists as the document says, so its answer is good as long
+ * as the document is. */
+static int lookup_needy(struct ctx *ctx, struct model *model, struct node *dir,
+			const struct resource *row, struct found *ret_found)
+{
+	cleanup(answer_document_done) struct answer_document document = {0};
+	const struct row_dir *p = row_dir_of(dir);
+	int r = row_dir_document(ctx, model, dir, READ_THROUGH, &document);
+
+	if (r == 0 && is_there(row, &document))
+		r = row_dir_found_row(ctx, model, dir, row,
+				      scope_below(p->scope, row->name),
+				      READ_THROUGH, ret_found);
+	if (r == 0)
+		ret_found->left_ms = row_dir_believe_ms(&document.age);
+	return r;
+}
+
+int row_dir_lookup(struct ctx *ctx, struct model *model, struct node *dir,
+		   const char *name, struct found *ret_found)
 {
 	const struct row_dir *p = row_dir_of(dir);
 	const struct row_dir_special *special = row_dir_special_of(model, p);
 	const struct resource_file *file =
 		resource_find_file(row_dir_files(p), name);
+	const struct resource *row;
 	int r;
 
 	ret_found->left_ms = FOREVER_MS;
-	r = row_dir_lookup_row(ctx, model, dir, row_dir_rows(p), p->scope, name,
-			       ret_found);
+	row = resource_find_row(row_dir_rows(p), name);
+	if (row && row->needs && row_dir_is_repository(p))
+		return lookup_needy(ctx, model, dir, row, ret_found);
+	r = lookup_row(ctx, model, dir, row_dir_rows(p), p->scope, name,
+		       ret_found);
 	if (r < 0 || ret_found->what.provider)
 		return r;
 	if (row_dir_is_parts(p) ||

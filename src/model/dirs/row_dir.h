@@ -37,17 +37,9 @@ const struct resource_file *row_dir_files(const struct row_dir *);
 int row_dir_found_row(struct ctx *, struct model *, struct node *dir,
 		      const struct resource *, struct scope *scope,
 		      enum read_through_mode, struct found *ret_found);
-/* Whether the row exists, by the document of the repository. NULL: the document
- * is not known, and rows that need something of it do not exist. */
-bool row_dir_is_there(const struct resource *,
-		      const struct answer_document *repository);
-/* A name among rows; if none has it, ret_found->what.provider stays NULL. scope
- * is the directory's. */
-int row_dir_lookup_row(struct ctx *, struct model *, struct node *dir,
-		       const struct resource *rows, const struct scope *scope,
-		       const char *name, struct found *ret_found);
 /* Adds the rows that exist to a listing, with cookies base + position + 1 and
- * tags tag + position. repository as above. Asks nobody. */
+ * tags tag + position. repository: the document that says which of those with
+ * `needs` exist; NULL: it is not known, and none of them does. Asks nobody. */
 void row_dir_add_rows(struct ctx *, struct model *, const struct resource *rows,
 		      const struct scope *scope,
 		      const struct answer_document *repository, uint64_t base,

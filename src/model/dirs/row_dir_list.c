@@ -140,6 +140,12 @@ static const struct dirlist_ops ops_names = {
 
 /* ---- names ---- */
 
+static void limit(struct row_dir_names *names, int64_t left_ms)
+{
+	if (names->left_ms > left_ms)
+		names->left_ms = left_ms;
+}
+
 static void add_fixed(struct ctx *ctx, struct model *model, struct node *dir,
 		      struct row_dir_names *names, struct dirlist *l)
 {
@@ -168,8 +174,10 @@ static void add_fixed(struct ctx *ctx, struct model *model, struct node *dir,
 	row_dir_add_rows(ctx, model, rows, p->scope,
 			 document.body ? &document : NULL, cookie, TAG_ROW, l);
 	for (; rows->name; rows++)
-		if ((rows->needs || rows->is_shy) && names->left_ms > MOMENT_MS)
-			names->left_ms = MOMENT_MS;
+		if (rows->needs && row_dir_is_repository(p) && document.body)
+			limit(names, row_dir_believe_ms(&document.age));
+		else if (rows->needs || rows->is_shy)
+			limit(names, MOMENT_MS);
 }
 
 static void add_items(struct model *model, struct node *dir,

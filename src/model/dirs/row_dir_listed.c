@@ -67,8 +67,11 @@ bool row_dir_lists(const struct model *model, const struct resource *row,
 		   const struct collection *c, const char *id)
 {
 	cleanup(free) const struct collection_item **items = NULL;
-	size_t n = row_dir_listed(model, row, c, &items);
+	size_t n;
 
+	if (row->listing == RESOURCE_LISTS_ALL)
+		return collection_find_id(c, id) != NULL;
+	n = row_dir_listed(model, row, c, &items);
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(items[i]->id, id))
 			return true;

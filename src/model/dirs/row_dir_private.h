@@ -15,6 +15,13 @@ static inline bool row_dir_is_collection(const struct row_dir *p)
 	return !p->collection && p->row->kind == RESOURCE_COLLECTION;
 }
 
+/* A repository: its workspace's listing has it, and its rows exist as its
+ * document says. */
+static inline bool row_dir_is_repository(const struct row_dir *p)
+{
+	return p->collection && p->row->special == RESOURCE_REPOSITORIES;
+}
+
 /* A collection whose items are files; it has no index. */
 static inline bool row_dir_is_parts(const struct row_dir *p)
 {
@@ -28,6 +35,8 @@ row_dir_special_of(const struct model *model, const struct row_dir *p)
 						    : p->row->special);
 }
 
+/* The document is outdated, and nobody waits for it. */
+void row_dir_refresh_document(struct ctx *, struct model *, struct node *dir);
 /* What an item in its collection's directory is. */
 void row_dir_found_item(struct model *, struct node *dir, const char *id,
 			int64_t time_ms, int64_t left_ms,
@@ -49,6 +58,8 @@ size_t row_dir_listed(const struct model *, const struct resource *,
 bool row_dir_lists(const struct model *, const struct resource *,
 		   const struct collection *, const char *id);
 /* Members of the provider. */
+int row_dir_lookup(struct ctx *, struct model *, struct node *dir,
+		   const char *name, struct found *ret_found);
 int row_dir_open(struct ctx *, struct model *, struct node *dir,
 		 struct dirlist *newest, struct dirlist **ret_listing);
 int row_dir_refresh(struct ctx *, struct model *, struct node *node,
