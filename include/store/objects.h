@@ -109,14 +109,15 @@ int objects_read_blob(struct ctx *, struct objects *, const struct oid *,
  * streamed there once, one at a time, so that memory stays bounded: for blobs
  * over 8 MB. The caller closes it. -EFBIG over objects_limit_big, and what is
  * stored as a longer chain of deltas than git makes. */
-/* Over it, or over what one file may have if that is more, those go that were
- * not used for ten minutes, the oldest first; over twice that, those that were
- * not used for half a minute. */
+/* Of the big files of all stores in one directory, over it (or over what one
+ * file may have, if that is more) those go that were not used for ten minutes,
+ * the one used longest ago first; over twice that, those that were not used for
+ * half a minute. */
 #define OBJECTS_BIG_BYTES ((uint64_t)4 << 30)
 #define OBJECTS_BIG_FILE ((uint64_t)16 << 30)
 /* For the whole process; OBJECTS_BIG_FILE, if it is not called. */
 void objects_limit_big(uint64_t n);
-/* Of all files of a store; OBJECTS_BIG_BYTES, if it is not called. */
+/* Of the files of all stores; OBJECTS_BIG_BYTES, if it is not called. */
 void objects_keep_big(uint64_t n);
 int objects_blob_file(struct ctx *, struct objects *, const struct oid *,
 		      int *ret_fd);

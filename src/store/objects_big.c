@@ -279,10 +279,73 @@ static int write_file(struct ctx *ctx, struct objects *o, const struct oid *oid,
 }
 
 struct big_file {
-	char name[41];
+	char *path;
 	struct timespec used;
 	uint64_t size;
 };
+struct big_files {
+	struct big_file *items;
+	size_t n, room;
+	uint64_t sum;
+};
+
+static void note_file(struct big_files *files, const char *dir,
+		      const char *name, const struct stat *st)
+{
+	if (files->n == files->room) {
+		files->room = files->room ? 2 * files->room : 64;
+		files->items = xrealloc(files->items,
+					files->room * sizeof(*files->items));
+	}
+	files->items[files->n++] = (struct big_file){
+		.path = xasprintf("%s/%s", dir, name),
+		.used = st->st_atim,
+		.size = (uint64_t)st->st_size,
+	};
+	files->sum += (uint64_t)st->st_size;
+}
+
+static void list_store(struct big_files *files, const char *store)
+{
+	cleanup(free) char *dir = xasprintf("%s/big", store);
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	struct stat st;
+	struct oid oid;
+
+	while (d && (e = readdir(d)))
+		if (oid_parse(e->d_name, &oid) >= 0 &&
+		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			note_file(files, dir, e->d_name, &st);
+	if (d)
+		closedir(d);
+}
+
+static bool is_store(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 4 && strcmp(name + n - 4, ".git") == 0;
+}
+
+/* Of this store and of those beside it, whoever has them open. */
+static void list_stores(struct big_files *files, const struct objects *o)
+{
+	cleanup(free) char *dir =
+		xmemdup0(o->path, (size_t)(strrchr(o->path, '/') - o->path));
+	DIR *d = opendir(*dir ? dir : "/");
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (is_store(e->d_name)) {
+			cleanup(free) char *store =
+				xasprintf("%s/%s", dir, e->d_name);
+
+			list_store(files, store);
+		}
+	if (d)
+		closedir(d);
+}
 
 static int by_use(const void *a, const void *b)
 {
@@ -305,54 +368,32 @@ static bool is_used(const struct big_file *f, int64_t now_ms, int64_t for_ms)
 }
 
 /* Big files that nobody used for ten minutes go, the one used longest ago
- * first, while all of them are over the bound; over twice the bound those that
- * nobody used for half a minute. Whoever reads one that goes has it open and
- * does not notice. One that is allowed to be as large as big_file says must not
- * put out all the others. */
+ * first, while those of all stores are over the bound; over twice the bound
+ * those that nobody used for half a minute. Whoever reads one that goes has it
+ * open and does not notice. One that is allowed to be as large as big_file says
+ * must not put out all the others. */
 static void prune(const struct objects *o)
 {
 	uint64_t one = atomic_load(&bytes_most);
 	uint64_t kept = atomic_load(&bytes_most_kept);
 	uint64_t most = kept > one ? kept : one;
 	int64_t now_ms = clock_wall_ms();
-	cleanup(free) char *dir = xasprintf("%s/big", o->path);
-	cleanup(free) struct big_file *files = NULL;
-	size_t n = 0, room = 0;
-	uint64_t sum = 0;
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	struct stat st;
+	struct big_files files = {0};
 
-	while (d && (e = readdir(d))) {
-		struct oid oid;
+	list_stores(&files, o);
+	if (files.n)
+		qsort(files.items, files.n, sizeof(*files.items), by_use);
+	for (size_t i = 0; i < files.n; i++) {
+		const struct big_file *f = &files.items[i];
+		bool over = files.sum / IN_USE_TIMES > most;
 
-		if (oid_parse(e->d_name, &oid) < 0 ||
-		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		if (n == room) {
-			room = room ? 2 * room : 64;
-			files = xrealloc(files, room * sizeof(*files));
-		}
-		files[n] = (struct big_file){
-			.used = st.st_atim,
-			.size = (uint64_t)st.st_size,
-		};
-		oid_hex(&oid, files[n].name);
-		sum += files[n++].size;
+		if (files.sum > most &&
+		    !is_used(f, now_ms, over ? BEING_READ_MS : IN_USE_MS) &&
+		    unlink(f->path) == 0)
+			files.sum -= f->size;
+		free(f->path);
 	}
-	if (n)
-		qsort(files, n, sizeof(*files), by_use);
-	for (size_t i = 0; i < n && sum > most; i++) {
-		bool over = sum / IN_USE_TIMES > most;
-
-		if (is_used(&files[i], now_ms,
-			    over ? BEING_READ_MS : IN_USE_MS))
-			continue;
-		if (unlinkat(dirfd(d), files[i].name, 0) == 0)
-			sum -= files[i].size;
-	}
-	if (d)
-		closedir(d);
+	free(files.items);
 }
 
 /* By the one who leads: looks at the file, or makes it. */

@@ -640,6 +640,36 @@ static void test_big_files_are_pruned(void **state)
 	objects_limit_big(OBJECTS_BIG_FILE);
 }
 
+/* However many stores there are beside it, the bound is of all together. */
+static void test_big_files_of_all_stores_are_pruned(void **state)
+{
+	struct scratch *s = *state;
+	struct oid oid;
+
+	scratch_do(s, "git init -q -b main repo && cd repo && "
+		      "head -c 9000000 /dev/zero >big && git add . && "
+		      "git commit -q -m x");
+	scratch_take_all(s, "repo");
+	oid = scratch_oid(s, "git -C repo rev-parse HEAD:big");
+	objects_limit_big(OBJECTS_BIG_BYTES);
+	/* Used 1, 2 and 3 hours ago, and one just now. */
+	scratch_do(s, "for i in 1 2 3; do mkdir -p $i.git/big; "
+		      "n=$i.git/big/${i}2345678901234567890123456789012345678"
+		      "90; truncate -s 1500M $n; "
+		      "touch -a -d \"$i hours ago\" $n; done; "
+		      "mkdir -p 4.git/big other/big; "
+		      "truncate -s 2000M 4.git/big/"
+		      "4234567890123456789012345678901234567890; "
+		      "truncate -s 5000M other/big/"
+		      "4234567890123456789012345678901234567890");
+	expect_file(s, &oid);
+	scratch_expect(s,
+		       "ls -d [1-4].git/big/* other/big/* store.git/big/* "
+		       "| cut -c1-6 | xargs",
+		       "1.git/ 4.git/ other/ store.\n");
+	objects_limit_big(OBJECTS_BIG_FILE);
+}
+
 /* ---- differences ---- */
 
 static char kind_letter(const struct tree_entry *e)
@@ -743,6 +773,7 @@ int main(void)
 		SCRATCH_TEST(test_a_large_tree_goes_when_nobody_uses_it),
 		SCRATCH_TEST(test_blob_file),
 		SCRATCH_TEST(test_big_files_are_pruned),
+		SCRATCH_TEST(test_big_files_of_all_stores_are_pruned),
 		SCRATCH_TEST(test_diff),
 	};
 
