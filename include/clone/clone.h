@@ -1,6 +1,6 @@
 /*
  * clone/clone: a repository's lazily filled copy: its refs, what they lead to,
- * any commit, brought when it is wanted; trees and blobs to read.
+ * any commit, fetched when it is wanted; trees and blobs to read.
  *
  * Owns materialisation (two at a time, at most so many in ten minutes,
  * src/model/README.md, 13), what the refs were when they were last asked for,
@@ -122,17 +122,17 @@ struct clone_head {
 	char branch[256];        /* "main"; "" when unknown, and of a tag */
 };
 /*
- * What the ref leads to, its commit whole in the store. If the last check is at
- * most max_age_ms old (wall clock) nothing is asked (INT64_MAX: never, when
- * there is a head at all); else one ls-refs (with the capabilities' request
- * before it on a host never seen), and one fetch if the commit is not here, of
- * what differs from the commits that are. All callers at once are one job
- * (asking never waits behind the two fetches that may run); a job whose last
- * waiter left is cancelled. -EINTR, -ETIMEDOUT as ctx says; -EDQUOT beyond
- * max_trees; -ENOENT when the ref is gone; -ENODATA when the default branch is
- * a name alone while there are other refs; -EACCES, -EIO, -EOPNOTSUPP (SHA-256)
- * … with sentences; failures are remembered for 2 s. A failure changes nothing
- * that is there.
+ * What the ref leads to, its commit complete in the store. If the last check is
+ * at most max_age_ms old (wall clock) nothing is asked (INT64_MAX: never,
+ * when there is a head at all); else one ls-refs (with the capabilities'
+ * request before it on a host never seen), and one fetch if the commit is not
+ * here, of what differs from the commits that are. All callers at once are one
+ * job (an ls-refs never waits for the two fetches that may run); a job whose
+ * last waiter gave up is cancelled. -EINTR, -ETIMEDOUT as ctx says; -EDQUOT
+ * beyond max_trees; -ENOENT when the ref is gone; -ENODATA when the default
+ * branch is a name alone while there are other refs; -EACCES, -EIO, -EOPNOTSUPP
+ * (SHA-256) … with sentences; failures are remembered for 2 s. A failure
+ * changes nothing that is there.
  */
 int clone_tracking_get(struct ctx *, struct clone_tracking *,
 		       int64_t max_age_ms, struct clone_head *ret_head);
@@ -163,7 +163,7 @@ int clone_resolve_short(struct clone *, const char *hex, size_t n,
 
 /* Reading what is here: local, never waits for the network; quick, unless a
  * damaged pack is found out or a big file is made: cancelling ctx (NULL: nobody
- * does) breaks that off, -EINTR. -ENOENT is something to be brought (again):
+ * does) breaks that off, -EINTR. -ENOENT is something to be fetched (again):
  * see clone_check. */
 int clone_read_tree(struct ctx *, struct clone *, const struct oid *,
 		    struct tree_list **ret_list);
@@ -178,7 +178,7 @@ int clone_read_blob(struct ctx *, struct clone *, const struct oid *,
 int clone_blob_file(struct ctx *, struct clone *, const struct oid *,
 		    int *ret_fd);
 /* Something of a commit that is here is -ENOENT: what is damaged is set aside,
- * and the next clone_tracking_get, clone_get_commit bring what is not whole. 0,
+ * and the next clone_tracking_get, clone_get_commit fetch what is missing. 0,
  * or -errno of the machine. */
 int clone_check(struct ctx *, struct clone *);
 /* The time (s) at which this cache saw this path of the ref get this content,

@@ -29,7 +29,7 @@ int clones_new(const struct clones_config *config, struct clones **ret_clones)
 	mutex_init(&cs->lock);
 	cond_init(&cs->work);
 	cs->opening = flight_new_with(&(struct flight_config){.local = true});
-	cond_init(&cs->settled);
+	cond_init(&cs->published);
 	while (n && config->git_url[n - 1] == '/')
 		n--;
 	cs->git_url = xmemdup0(config->git_url, n);
@@ -43,7 +43,7 @@ int clones_new(const struct clones_config *config, struct clones **ret_clones)
 	cs->ask_names = config->names;
 	cs->max_trees = config->max_trees ? config->max_trees
 					  : CLONE_TREES_DEFAULT;
-	cs->brought = xcalloc(cs->max_trees, sizeof(*cs->brought));
+	cs->fetched_ms = xcalloc(cs->max_trees, sizeof(*cs->fetched_ms));
 	r = objects_global_init();
 	if (config->big_file)
 		objects_limit_big(config->big_file);
@@ -76,8 +76,8 @@ struct clones *clones_free(struct clones *cs)
 	mutex_done(&cs->lock);
 	cond_done(&cs->work);
 	flight_free(cs->opening);
-	cond_done(&cs->settled);
-	free(cs->brought);
+	cond_done(&cs->published);
+	free(cs->fetched_ms);
 	free(cs->git_url);
 	free(cs->origin);
 	free(cs->dir);

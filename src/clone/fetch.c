@@ -18,7 +18,7 @@
 /* Commits that are here and may spare bytes: each makes the server compare
  * another tree. */
 #define HAVES_MOST 8
-#define TALK_MS 10000
+#define SESSION_MS 10000
 
 static int fail_store(struct clone_job *j, int r)
 {
@@ -58,9 +58,9 @@ static void caps_remember(struct clone_job *j)
 	const char *origin = j->clones->origin;
 	int r;
 
-	/* A SHA-256 repository says nothing of its neighbours, nor does a
-	 * server of v0 (its line is emptied, so that it is not asked in v2
-	 * for nothing each time). */
+	/* A SHA-256 repository says nothing of the host's others. A server
+	 * that speaks v0 alone is remembered by an empty fact: without one it
+	 * would be asked for v2 first, in vain, by each job. */
 	if (j->session->caps.sha256)
 		return;
 	if (upload_pack_caps_format(&j->session->caps, &caps) < 0)
@@ -196,7 +196,7 @@ static int choose_tip(struct clone_job *j, const struct upload_pack_refs *refs,
 	return 0;
 }
 
-static void keep_talk(struct clone_job *j)
+static void keep_session(struct clone_job *j)
 {
 	struct clone_session *old;
 
@@ -209,21 +209,22 @@ static void keep_talk(struct clone_job *j)
 	clone_session_free(old);
 }
 
-/* Goes on with what was kept, if that is of now. */
-static bool go_on_talking(struct clone_job *j)
+/* Takes over the clone's kept session, unless it is too old to be open still.
+ */
+static bool take_session(struct clone_job *j)
 {
 	mutex_lock(&j->clones->lock);
 	j->session = steal(&j->clone->session);
 	mutex_unlock(&j->clones->lock);
-	if (j->session && clock_mono_ms() - j->session->since_ms > TALK_MS)
+	if (j->session && clock_mono_ms() - j->session->since_ms > SESSION_MS)
 		j->session = clone_session_free(j->session);
 	return j->session;
 }
 
-/* An empty repository and one whose default branch is a name alone look the
- * same to who asks for that branch. */
-static int ask_for_others(struct clone_job *j, const char *const *all,
-			  struct clone_tip *tip, struct clone_refs **ret_names)
+/* An answer about the default branch alone is the same for an empty repository
+ * and for one whose default branch does not exist: the other refs tell. */
+static int ls_other_refs(struct clone_job *j, const char *const *all,
+			 struct clone_tip *tip, struct clone_refs **ret_names)
 {
 	cleanup(upload_pack_refs_done) struct upload_pack_refs refs = {0};
 	int r = 0;
@@ -239,8 +240,8 @@ static int ask_for_others(struct clone_job *j, const char *const *all,
 	return 0;
 }
 
-static int ask_once(struct clone_job *j, struct clone_tip *ret_tip,
-		    struct clone_refs **ret_names)
+static int ls_refs_once(struct clone_job *j, struct clone_tip *ret_tip,
+			struct clone_refs **ret_names)
 {
 	cleanup(upload_pack_refs_done) struct upload_pack_refs refs = {0};
 	cleanup(clone_refs_unref) struct clone_refs *names = NULL;
@@ -257,7 +258,7 @@ static int ask_once(struct clone_job *j, struct clone_tip *ret_tip,
 	/* Before the question: what is pushed meanwhile is not in it. */
 	tip.checked_ms = clock_wall_ms();
 	mutex_lock(&j->clones->lock);
-	tip.serial = ++j->clones->n_asked;
+	tip.serial = ++j->clones->n_ls_refs;
 	mutex_unlock(&j->clones->lock);
 	r = upload_pack_ls_refs(j->ctx, j->session->up, j->all ? all : prefixes,
 				&refs);
@@ -269,7 +270,7 @@ static int ask_once(struct clone_job *j, struct clone_tip *ret_tip,
 		return r;
 	names = j->all ? clone_refs_new(&refs) : NULL;
 	if (tip.empty)
-		r = ask_for_others(j, all, &tip, &names);
+		r = ls_other_refs(j, all, &tip, &names);
 	if (r < 0)
 		return r;
 	*ret_tip = tip;
@@ -284,7 +285,7 @@ int clone_job_ls_refs(struct clone_job *j)
 	for (;;) {
 		cleanup(clone_refs_unref) struct clone_refs *names = NULL;
 		struct clone_tip tip = {0};
-		int r = ask_once(j, &tip, &names);
+		int r = ls_refs_once(j, &tip, &names);
 
 		if (r == -ENOENT && !renamed && clone_name_is_other(j)) {
 			renamed = true;
@@ -300,12 +301,12 @@ int clone_job_ls_refs(struct clone_job *j)
 			return r < 0 ? r : 0;
 		clone_name_learnt(j->clone, j, &tip);
 		clone_refs_learn(j->clone, &tip, steal(&names));
-		keep_talk(j);
+		keep_session(j);
 		return 0;
 	}
 }
 
-/* ---- bringing a commit ---- */
+/* ---- fetching a commit ---- */
 
 int clone_admit_tree(struct ctx *ctx, struct clones *cs, bool take)
 {
@@ -316,14 +317,14 @@ int clone_admit_tree(struct ctx *ctx, struct clones *cs, bool take)
 	bool full;
 
 	mutex_lock(&cs->lock);
-	full = cs->n_brought >= cs->max_trees;
+	full = cs->n_fetched >= cs->max_trees;
 	if (full)
-		oldest = cs->brought[cs->next_brought];
+		oldest = cs->fetched_ms[cs->next_fetched];
 	full = full && now - oldest < CLONE_TREES_WINDOW_MS;
 	if (!full && take) {
-		cs->brought[cs->next_brought] = now;
-		cs->next_brought = (cs->next_brought + 1) % cs->max_trees;
-		cs->n_brought++;
+		cs->fetched_ms[cs->next_fetched] = now;
+		cs->next_fetched = (cs->next_fetched + 1) % cs->max_trees;
+		cs->n_fetched++;
 	}
 	mutex_unlock(&cs->lock);
 	if (!full)
@@ -395,8 +396,8 @@ static void add_have(struct clone_job *j, struct haves *h,
 	h->n++;
 }
 
-/* What was shown so far spares most of the bytes: the default branch, and what
- * came last. */
+/* Commits that are complete here, so that the server leaves their objects out:
+ * the default branch's, and those that were fetched last. */
 static void find_haves(struct clone_job *j, struct haves *h)
 {
 	struct commit_info info;
@@ -471,13 +472,14 @@ static int fetch_from(struct clone_job *j, const char *workspace,
 	static const struct haves none;
 	struct haves h = {.n = 0};
 	bool own = workspace == j->workspace;
-	int r = own && go_on_talking(j) ? 0 : connect_job(j, workspace, slug);
+	int r = own && take_session(j) ? 0 : connect_job(j, workspace, slug);
 
 	if (r >= 0) {
 		find_haves(j, &h);
 		r = take_in(j, &h);
 	}
-	/* What was built on may be damaged: once more, with nothing. */
+	/* A have that the pack was built on may be damaged here: once more,
+	 * without haves. */
 	if (r == -EBADMSG && h.n)
 		r = take_in(j, &none);
 	if (r >= 0)
@@ -486,7 +488,8 @@ static int fetch_from(struct clone_job *j, const char *workspace,
 	return r < 0 ? fail_store(j, r) : 0;
 }
 
-/* A source may be gone, or closed to us, or without the commit. */
+/* The errors after which the next source is tried: this one is gone, may not be
+ * read, or has not the commit. */
 static bool may_be_elsewhere(int r)
 {
 	return r == -ENOENT || r == -EACCES || r == -EIO;
@@ -553,9 +556,10 @@ static int mark(struct clone_job *j)
 	return r < 0 ? fail_store(j, r) : 0;
 }
 
-/* A commit that came and is not here: what was built on, or what bears the same
- * name, is damaged. */
-static int bring_and_mark(struct clone_job *j)
+/* If the commit cannot be read after its pack was taken in, a pack that was
+ * here before (a base of a delta, or one with the same name) is damaged: packs
+ * are checked, and it is fetched once more. */
+static int fetch_and_mark(struct clone_job *j)
 {
 	struct clone_head head;
 	int r = fetch_anywhere(j);
@@ -581,14 +585,14 @@ int clone_job_fetch(struct clone_job *j)
 
 	if (r < 0)
 		return fail_store(j, r);
-	/* Another process may have brought it while this waited. */
+	/* Another process may have fetched it while this job was queued. */
 	if (clone_commit_is_present(j->ctx, j->objects, &j->commit, j->presence,
 				    &head))
 		return 0;
 	if (clone_is_no_tree(j->clone, &j->commit))
 		return mark(j);
 	r = clone_admit_tree(j->ctx, j->clones, true);
-	return r < 0 ? r : bring_and_mark(j);
+	return r < 0 ? r : fetch_and_mark(j);
 }
 
 void clone_job_done(struct clone_job *j)

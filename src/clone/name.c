@@ -107,7 +107,7 @@ static int note_head(void *arg, const struct cache_fact *f)
 	return 0;
 }
 
-/* On disk: no head and no list of names is recalled any more. */
+/* On the disk: no later mount recalls a head or a list of names. */
 static void forget_facts(struct clone *c)
 {
 	struct cache *cache = c->clones->cache;
@@ -123,7 +123,7 @@ static void forget_facts(struct clone *c)
 	(void)cache_fact_put(cache, "refs", c->uuid, heads.n_uuid, "-", 1);
 }
 
-/* In memory: it is recalled from disk when it is needed next. */
+/* In memory: what is needed next is recalled from the disk. */
 static void forget_memory(struct clone *c)
 {
 	struct clones *cs = c->clones;
@@ -168,7 +168,8 @@ static void name_check(struct clone *c)
 	if (c->confirmed_ms > until)
 		until = c->confirmed_ms;
 	doubt = c->learnt_ms > until;
-	/* A directory of the old name would lead back to the other one. */
+	/* Otherwise a directory that still has the old name would offer it,
+	 * and lead back to the other repository. */
 	if (unsure) {
 		free(c->former);
 		c->former = c->learnt_as;
@@ -178,7 +179,8 @@ static void name_check(struct clone *c)
 	}
 	c->learnt_as = steal(&name);
 	mutex_unlock(&cs->lock);
-	/* In this order: settle() (tracking.c) looks at the memory last. */
+	/* The disk first: publish() (tracking.c) takes its own record on the
+	 * disk back when it finds memory forgotten. */
 	if (doubt)
 		forget_facts(c);
 	if (doubt || unsure)
@@ -194,7 +196,8 @@ static bool same_tip(const struct clone_tip *a, const struct clone_tip *b)
 	       (a->empty || oid_equal(&a->commit, &b->commit));
 }
 
-/* What earlier mounts left is what is shown, too. */
+/* An answer is compared with what is shown, which may be what an earlier mount
+ * left in the cache. */
 static void load_known(struct clone *c)
 {
 	cleanup(blob_unref) struct blob *fact = NULL;
@@ -273,9 +276,9 @@ void clone_name_offered(struct clone *c, const char *workspace,
 	name_check(c);
 }
 
-/* Spends what those who wait may spend: without their class a poll of the
- * background would take what is kept for people. Who comes while it is refused
- * to others asks again, as himself. */
+/* Asks REST in the class of those who wait: otherwise a poll in the background
+ * would spend the requests that are kept for people. If that class is refused
+ * and a waiter of another one has come meanwhile, asks again as that one. */
 static int name_now(struct clone_job *j, char **ret_workspace, char **ret_slug)
 {
 	const struct clone_naming *names = &j->clones->ask_names;
@@ -299,7 +302,8 @@ static int name_now(struct clone_job *j, char **ret_workspace, char **ret_slug)
 			(j->who != who || j->caller != caller);
 		mutex_unlock(&j->clones->lock);
 	} while (again);
-	/* Git has no reserves, and who comes was looked at (await_job). */
+	/* Requests to git are not of a class: await_job asked for each waiter.
+	 */
 	j->ctx->who = CTX_PERSON;
 	j->ctx->caller = 0;
 	j->ctx->refused = false;
@@ -374,7 +378,8 @@ int clone_name_judge(struct clone_job *j, struct clone_tip *tip,
 		tip->confirmed_ms = j->confirmed_ms;
 	if (r == 0)
 		return CLONE_NAME_TAKE;
-	/* It is not there any more, so this is another one's answer. */
+	/* REST says that the repository is gone: git's answer under its name is
+	 * another repository's. */
 	if (r == -ENOENT && first)
 		return r;
 	j->ctx->sentence[0] = '\0';
@@ -409,7 +414,8 @@ void clone_name_learnt(struct clone *c, const struct clone_job *j,
 		c->learnt_as = full_name(j->workspace, j->slug);
 	}
 	mutex_unlock(&cs->lock);
-	/* What is not kept was not learnt, to the next mount. */
+	/* Otherwise the next mount would believe the name of an answer that was
+	 * not kept. */
 	if (store && !tip->unsure)
 		learnt_store(c);
 }

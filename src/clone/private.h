@@ -1,12 +1,13 @@
 /*
  * The inside of clone/clone, shared by its files: clone.c (finding and
- * reading), tracking.c (refs that are followed, and single commits),
- * refs.c (the names that a repository has), queue.c (who waits for
- * what, and the workers), fetch.c (the steps of a worker: asking,
- * fetching), times.c (what time a path has) and status.c.
+ * reading), tracking.c (tracking refs, and single commits), refs.c (the names
+ * that a repository has), queue.c (who waits for what, and the workers),
+ * fetch.c (the steps of a worker: ls-refs, fetch), times.c (what time a path
+ * has), name.c (whether an answer is this repository's) and status.c.
  *
- * Lock order: none. clones->lock and a line's times.lock are leaves, never
- * held together nor across a call of the cache, the store or the network.
+ * Lock order: clones->lock, then that of a clone's flight (queue.c). Neither it
+ * nor a tracking ref's times.lock is held across a call of the cache, the
+ * objects or the network, nor both together.
  */
 #ifndef CLONE_PRIVATE_H
 #define CLONE_PRIVATE_H
@@ -43,9 +44,9 @@ struct clone_tip {
 	uint64_t serial;    /* of the question; 0: an earlier mount's */
 	/* Of an answer: name.c. */
 	bool moved;           /* other than what was known, or the first */
-	int64_t confirmed_ms; /* wall: the repository was asked for its name; 0:
-			       * it was not */
-	bool unsure;          /* it could not be: shown, but not kept on disk */
+	int64_t confirmed_ms; /* wall: when REST confirmed the name; 0: not */
+	bool unsure;          /* REST could not be asked: the tip is shown, but
+			       * not kept on disk */
 	uint64_t n_forgotten; /* of the clone, when this was looked up */
 };
 
@@ -69,7 +70,7 @@ struct clone_job {
 	/* Fixed. */
 	enum clone_job_kind kind;
 	struct clone *clone;      /* a reference */
-	struct clones *clones;    /* so that waiters need not ask the clone */
+	struct clones *clones;    /* the clone's */
 	char *main_branch;        /* may be NULL */
 	int64_t since_ms;         /* clock_mono_ms */
 	struct flight_work *work; /* what those who want it entered */
@@ -83,7 +84,8 @@ struct clone_job {
 
 	/* Under clones->lock. */
 	char *workspace, *slug; /* the worker's alone to change */
-	/* For whom REST is asked: the last to come of the foremost class. */
+	/* In whose name REST is asked: of those who wait the last to come of
+	 * the foremost class. */
 	enum ctx_class who;
 	int32_t caller;
 	bool is_running;
@@ -124,12 +126,12 @@ struct clone_tracking {
 	struct clone_times times;
 
 	/* Under clones->lock. */
-	bool loaded;   /* the facts of earlier mounts were looked at */
-	bool settling; /* somebody records a move */
+	bool loaded;     /* the facts of earlier mounts were looked at */
+	bool publishing; /* somebody records a move */
 	bool has_head;
 	struct clone_head head; /* of which CLONE_SHOWN is here */
 	uint64_t serial;        /* of the question that led to it */
-	bool has_lost;          /* a head of the facts that the store lacks */
+	bool has_lost;          /* the facts name a head that the store lacks */
 	struct oid lost;
 	UT_hash_handle hh;
 };
@@ -188,18 +190,18 @@ struct clones {
 	atomic_bool stop_sweeping;
 
 	struct mutex lock;
-	struct cond work;    /* for the workers: something to do, or stop */
-	struct cond settled; /* a line did */
+	struct cond work;      /* for the workers: something to do, or stop */
+	struct cond published; /* a tracking ref is no longer publishing */
 	/* Under it. */
 	struct clone *clones; /* by uuid */
 	bool cancelled, stop;
 	struct clone_job *ls_refs, *fetches; /* queues, the first first */
 	struct clone_job *running;
 	unsigned n_fetching;
-	uint64_t n_asked; /* questions: each has the next serial */
-	int64_t *brought; /* a ring of max_trees times, clock_boot_ms */
-	unsigned next_brought;
-	uint64_t n_brought;
+	uint64_t n_ls_refs;  /* questions: each has the next serial */
+	int64_t *fetched_ms; /* a ring of max_trees times, clock_boot_ms */
+	unsigned next_fetched;
+	uint64_t n_fetched;
 };
 
 /* clone.c */
@@ -209,8 +211,8 @@ bool clone_is_name(const char *);
 int clone_store(struct clone *, struct objects **ret_objects);
 
 /* It is called so from now on. True: it was not. */
-bool clone_rename(struct clones *, struct clone *, const char *workspace,
-		  const char *slug);
+bool clone_rename(struct clones *cs, struct clone *, const char *workspace,
+		  const char *slug) requires_lock(cs->lock);
 
 /* name.c */
 enum clone_name_verdict {
@@ -290,9 +292,10 @@ void clone_times_done(struct clone_times *);
 /* Takes in what the cache has. */
 void clone_times_load(struct clone_tracking *);
 bool clone_times_has_base(struct clone_tracking *);
-/* Forgets all times but this one, which is moved behind what was shown: what
- * memory knows of that, and from (NULL: nothing else is known). 0, or -errno:
- * on the disk is what there was. */
+/* Forgets the times of all paths: from now on each has base_s, or, if something
+ * was shown with that time or a later one (as memory knows, or with the time of
+ * `from`; NULL: of nothing), the second after it. 0; or -errno, and the disk is
+ * as it was. */
 int clone_times_begin(struct clone_tracking *, int64_t base_s,
 		      const struct clone_head *from);
 /* The head moves from one tree to another (either may be empty). */

@@ -1,5 +1,5 @@
 /*
- * Who waits for what, and the workers that bring it.
+ * Who waits for what, and the workers that do it.
  *
  * There are two kinds of jobs, each with its queue: asking a repository for its
  * refs (ls-refs, short), and fetching a commit. Those who want the same join
@@ -298,7 +298,7 @@ static bool is_for(struct clones *cs, const struct ctx *ctx, struct clone *c,
 	struct clone_job *j = NULL;
 
 	if (failure == -EFBIG && ctx->urgent) {
-		/* Just this is asked for now. */
+		/* .now asks for just this, however large it is. */
 		flight_forget(c->jobs, key);
 		return false;
 	}
@@ -410,7 +410,7 @@ int clone_queue_fetch(struct ctx *ctx, struct clone *c,
 		.sources = sources,
 		.n_sources = n_sources,
 	};
-	/* Otherwise the refusal would come only after waiting for a worker. */
+	/* Otherwise -EDQUOT would come only after waiting for a worker. */
 	int r = clone_admit_tree(ctx, c->clones, false);
 
 	return r < 0 ? r : await_job(ctx, c, &what);

@@ -99,7 +99,7 @@ static size_t order(const char **names, size_t n)
 	return kept;
 }
 
-/* The length of the first record; 0: there is not a whole one. */
+/* The length of the first record; 0: none, or it is cut. */
 static size_t record_length(const char *p, size_t n, enum clone_ref_kind *kind)
 {
 	size_t n_head = 1 + 2 * OID_BYTES, n_name;

@@ -71,7 +71,7 @@ void clones_shown(struct clones *cs,
 {
 	struct snapshot *snapshots;
 	struct clone *c, *next;
-	struct clone_tracking *tracking, *next_line;
+	struct clone_tracking *tracking, *next_tracking;
 	struct clone_shown shown;
 	size_t n = 0;
 
@@ -81,7 +81,7 @@ void clones_shown(struct clones *cs,
 	snapshots = xcalloc(n + 1, sizeof(*snapshots));
 	n = 0;
 	HASH_ITER (hh, cs->clones, c, next) {
-		HASH_ITER (hh, c->trackings, tracking, next_line) {
+		HASH_ITER (hh, c->trackings, tracking, next_tracking) {
 			if (!tracking->has_head)
 				continue;
 			snapshot_names(&snapshots[n], c->workspace, c->slug);

@@ -123,7 +123,8 @@ void clone_times_load(struct clone_tracking *tracking)
 {
 	cleanup(free) char *space = space_name(tracking);
 
-	/* Without them times are younger than they could be: no failure. */
+	/* Without the stored times paths are younger than they could be, which
+	 * is no reason to fail. */
 	(void)cache_fact_each(cache_of(tracking), space, load_one,
 			      &tracking->times);
 }
@@ -160,8 +161,8 @@ int clone_times_begin(struct clone_tracking *tracking, int64_t base_s,
 
 	base_s = not_after_now(base_s);
 	mutex_lock(&t->lock);
-	/* Nobody knows any more which paths changed: all are newer than all
-	 * that was shown. */
+	/* Which paths changed is no longer known: each gets a later time than
+	 * any path was shown with. */
 	if (from && from->time_s > t->last_s)
 		t->last_s = from->time_s;
 	if ((from || t->has_base) && base_s <= t->last_s)
@@ -169,13 +170,13 @@ int clone_times_begin(struct clone_tracking *tracking, int64_t base_s,
 	forget_paths(t);
 	set_base(t, base_s);
 	mutex_unlock(&t->lock);
-	/* At once: with a base alone gone, who is killed in between would begin
-	 * anew from the commit's own time, and what was shown would be older
-	 * than it was. */
+	/* In one transaction: a process that was killed after the old base was
+	 * deleted would leave none, and the next mount would begin from the
+	 * commit's own time, earlier than what was shown. */
 	return cache_fact_replace(cache, space, &base, 1);
 }
 
-/* What memory says of a key; otherwise, if it says nothing. */
+/* What memory says of a key; otherwise_s, if it says nothing. */
 static int64_t time_or(struct clone_times *t, const void *key, size_t n_key,
 		       int64_t otherwise_s)
 {
@@ -199,7 +200,7 @@ static int64_t time_of(struct clone_times *t, const void *key, size_t n_key)
 	return time_or(t, key, n_key, base_s);
 }
 
-/* The place of a new change, its key made; its times are the caller's. */
+/* Adds a change with its key; the caller fills in its time. */
 static int note(struct move *m, const char *path, const struct oid *oid,
 		struct change **ret_change)
 {
@@ -251,8 +252,8 @@ static int note_after(struct move *m, const char *path, const struct oid *oid,
 	if (r < 0)
 		return r;
 	c->time_s = m->to_s > before_s ? m->to_s : before_s + 1;
-	/* What is younger than what it follows was written down by another
-	 * mount, for this same move. */
+	/* A known time after before_s was recorded by another mount, for this
+	 * same move: both show the same. */
 	known_s = time_or(&m->tracking->times, m->keys.data + c->offset,
 			  c->n_key, NO_TIME);
 	if (before_s != NO_TIME && known_s > before_s)
@@ -378,7 +379,7 @@ int clone_times_move(struct clone_tracking *tracking, struct objects *objects,
 	struct clone_times *t = &tracking->times;
 	int r;
 
-	/* What another mount wrote down meanwhile. */
+	/* What another mount has recorded since. */
 	clone_times_load(tracking);
 	if (was_forgotten(t, from))
 		return clone_times_begin(tracking, to->time_s, from);

@@ -1,11 +1,11 @@
 /*
- * What can be shown of a clone: the refs that are followed, and single commits.
+ * What can be shown of a clone: the heads of tracking refs, and single commits.
  *
- * Three steps lead to a head, each of them shared by all who want it: ask what
- * the ref is, bring its commit, settle. Settling records the move, by one at a
- * time; its order matters to who is killed in between: the mark that the commit
- * is complete (made when it was fetched), the times of what changed, the head.
- * A head of the facts is believed when its commit is marked.
+ * Three steps lead to a head: ls-refs, the fetch of its commit (each shared by
+ * all who want it, queue.c), and publish(), which records the move. The order
+ * in which it records matters if the process is killed in between: the mark
+ * that the commit is complete (made when it was fetched), the times of what
+ * changed, the head. A head of the facts is believed when its commit is marked.
  */
 #include "clone/private.h"
 
@@ -75,8 +75,9 @@ static int fail_store(struct ctx *ctx, int r)
 			store_why(-r));
 }
 
-/* After it came; a store that somebody empties meanwhile is no loop. */
-static int read_brought(struct ctx *ctx, struct clone *c,
+/* The commit was fetched a moment ago. If somebody has emptied the store since,
+ * that is an error here: fetching again could go on for ever. */
+static int read_fetched(struct ctx *ctx, struct clone *c,
 			const struct oid *commit, struct clone_head *head)
 {
 	struct objects *objects;
@@ -88,9 +89,10 @@ static int read_brought(struct ctx *ctx, struct clone *c,
 }
 
 /* Fills in what a commit says of itself. */
-static int bring(struct ctx *ctx, struct clone *c, const struct oid *commit,
-		 const struct oid *want, const struct clone_source *sources,
-		 size_t n_sources, struct clone_head *head)
+static int fetch_commit(struct ctx *ctx, struct clone *c,
+			const struct oid *commit, const struct oid *want,
+			const struct clone_source *sources, size_t n_sources,
+			struct clone_head *head)
 {
 	struct objects *objects;
 	int r = clone_store(c, &objects);
@@ -101,7 +103,7 @@ static int bring(struct ctx *ctx, struct clone *c, const struct oid *commit,
 		return 0;
 	r = clone_queue_fetch(ctx, c, commit, want, CLONE_SHOWN, sources,
 			      n_sources);
-	return r < 0 ? r : read_brought(ctx, c, commit, head);
+	return r < 0 ? r : read_fetched(ctx, c, commit, head);
 }
 
 int clone_get_commit(struct ctx *ctx, struct clone *c, const struct oid *commit,
@@ -118,7 +120,7 @@ int clone_get_commit(struct ctx *ctx, struct clone *c, const struct oid *commit,
 	r = ctx_wait_begin(ctx);
 	if (r < 0)
 		return r;
-	r = bring(ctx, c, commit, commit, sources, n_sources, &head);
+	r = fetch_commit(ctx, c, commit, commit, sources, n_sources, &head);
 	ctx_wait_end(ctx);
 	if (r < 0)
 		return r;
@@ -126,7 +128,7 @@ int clone_get_commit(struct ctx *ctx, struct clone *c, const struct oid *commit,
 	return 0;
 }
 
-/* ---- lines ---- */
+/* ---- tracking refs ---- */
 
 static struct clone_tracking *tracking_new(struct clone *c, const char *ref)
 {
@@ -166,7 +168,7 @@ struct clone_tracking *clone_tracking(struct clone *c, const char *ref)
 	return tracking;
 }
 
-static char *line_key(const struct clone_tracking *tracking)
+static char *head_key(const struct clone_tracking *tracking)
 {
 	return xasprintf("%s%s%s", tracking->clone->uuid,
 			 tracking->ref[0] ? "/" : "", tracking->ref);
@@ -196,7 +198,7 @@ static bool recall_head(struct clone_tracking *tracking,
 {
 	cleanup(blob_unref) struct blob *text = NULL, *checked = NULL;
 	struct cache *cache = tracking->clone->clones->cache;
-	cleanup(free) char *key = line_key(tracking);
+	cleanup(free) char *key = head_key(tracking);
 	uint64_t ms = 0;
 
 	*head = (struct clone_head){0};
@@ -210,7 +212,8 @@ static bool recall_head(struct clone_tracking *tracking,
 	return true;
 }
 
-/* The default branch's head says what its tip was, too. */
+/* The head of the default branch, as an earlier mount left it, is also what the
+ * server said last. */
 static void recall_tip(struct clones *cs, struct clone *c,
 		       const struct clone_head *head) requires_lock(cs->lock)
 {
@@ -260,10 +263,10 @@ again:
 		 objects_has(objects, &head.tree)));
 	clone_times_load(tracking);
 	mutex_lock(&cs->lock);
-	/* What was read may have been forgotten meanwhile, or be what somebody
-	 * who settles is about to take back: see settle. */
+	/* Not installed when name.c forgot it while it was read, nor while a
+	 * thread is publishing, which may be about to take it back. */
 	outdated = c->n_forgotten != n_forgotten;
-	if (!tracking->loaded && !outdated && !tracking->settling) {
+	if (!tracking->loaded && !outdated && !tracking->publishing) {
 		tracking->loaded = true;
 		tracking->has_head = here;
 		tracking->has_lost = recalled && !here;
@@ -313,7 +316,7 @@ static bool find_name(const struct clone_refs *names, const char *ref,
 	return false;
 }
 
-static enum tip_state line_tip(struct clone_tracking *tracking,
+static enum tip_state find_tip(struct clone_tracking *tracking,
 			       struct clone_tip *tip)
 {
 	cleanup(clone_refs_unref) struct clone_refs *names = NULL;
@@ -323,7 +326,7 @@ static enum tip_state line_tip(struct clone_tracking *tracking,
 	bool has;
 
 	*tip = (struct clone_tip){0};
-	/* Before anything of it is read: see settle(). */
+	/* Before the tip is read: see publish(). */
 	mutex_lock(&c->clones->lock);
 	n_forgotten = c->n_forgotten;
 	mutex_unlock(&c->clones->lock);
@@ -360,25 +363,25 @@ int64_t clone_tracking_checked_ms(struct clone_tracking *tracking)
 {
 	struct clone_tip tip;
 
-	return line_tip(tracking, &tip) == TIP_UNKNOWN ? 0 : tip.checked_ms;
+	return find_tip(tracking, &tip) == TIP_UNKNOWN ? 0 : tip.checked_ms;
 }
 
 bool clone_tracking_is_gone(struct clone_tracking *tracking)
 {
 	struct clone_tip tip;
 
-	return line_tip(tracking, &tip) == TIP_GONE;
+	return find_tip(tracking, &tip) == TIP_GONE;
 }
 
 bool clone_tracking_is_no_tree(struct clone_tracking *tracking)
 {
 	struct clone_tip tip;
 
-	return line_tip(tracking, &tip) == TIP_KNOWN && !tip.empty &&
+	return find_tip(tracking, &tip) == TIP_KNOWN && !tip.empty &&
 	       clone_is_no_tree(tracking->clone, &tip.commit);
 }
 
-/* ---- settling ---- */
+/* ---- publishing ---- */
 
 static bool same_commit(const struct clone_head *a, const struct clone_head *b)
 {
@@ -404,7 +407,7 @@ static int store_times(struct clone_tracking *tracking, struct objects *objects,
 	return clone_times_move(tracking, objects, from, to);
 }
 
-/* False: they are known to this mount alone. */
+/* False: the cache did not take them, they are in this mount's memory alone. */
 static bool record_times(struct clone_tracking *tracking,
 			 struct objects *objects, const struct clone_head *from,
 			 const struct clone_head *to, bool same_as_lost)
@@ -425,7 +428,7 @@ static void record_head(struct clone_tracking *tracking,
 			const struct clone_head *h)
 {
 	struct cache *cache = tracking->clone->clones->cache;
-	cleanup(free) char *key = line_key(tracking);
+	cleanup(free) char *key = head_key(tracking);
 	char text[512], commit[41], tree[41];
 	cleanup(blob_unref) struct blob *old = NULL;
 	int n = snprintf(text, sizeof(text), "%s %s %" PRId64 " %d %s",
@@ -436,7 +439,7 @@ static void record_head(struct clone_tracking *tracking,
 	    strcmp(blob_data(old), text) != 0)
 		(void)cache_fact_put(cache, "head", key, strlen(key), text,
 				     (size_t)n);
-	/* When the others were asked for is known for all of them together. */
+	/* Of other refs the time of the last ls-refs is one fact, by refs.c. */
 	if (tracking->ref[0])
 		return;
 	n = snprintf(text, sizeof(text), "%" PRId64, h->checked_ms);
@@ -444,8 +447,8 @@ static void record_head(struct clone_tracking *tracking,
 			     (size_t)n);
 }
 
-/* For people who look into the store with git: a name that it cannot take is
- * no failure of the tree. */
+/* For people who look into the store with git. That git's refs cannot take a
+ * name does not make the tree fail. */
 static void set_store_branch(const struct clone_tracking *tracking,
 			     struct objects *objects,
 			     const struct clone_head *old,
@@ -460,7 +463,7 @@ static void set_store_branch(const struct clone_tracking *tracking,
 
 static void forget_head(struct clone_tracking *tracking)
 {
-	cleanup(free) char *key = line_key(tracking);
+	cleanup(free) char *key = head_key(tracking);
 
 	(void)cache_fact_put(tracking->clone->clones->cache, "head", key,
 			     strlen(key), "-", 1);
@@ -468,13 +471,15 @@ static void forget_head(struct clone_tracking *tracking)
 
 /*
  * The tracking ref is at `to` from now on, whose commit is in the store. One
- * thread at a time (settling), because the times that are recorded are those of
- * the move from the last head. Two races are closed here.
+ * thread at a time (`publishing`), because the times that are recorded are
+ * those of the move from the last head. That is a lock and not a store/flight:
+ * two threads may publish different tips, and the second has to do its own work
+ * after the first. Two races are closed here.
  *
  * An older answer comes later:
  * 1. A asks for the ref, and is told commit 1 (serial n).
- * 2. B asks, is told commit 2 (serial n + 1), and settles it.
- * 3. A, whose fetch took longer, settles commit 1: the ref would go back, and
+ * 2. B asks, is told commit 2 (serial n + 1), and publishes it.
+ * 3. A, whose fetch took longer, publishes commit 1: the ref would go back, and
  *    stay there until the next push. So a smaller serial changes nothing
  *    (newer).
  *
@@ -482,7 +487,7 @@ static void forget_head(struct clone_tracking *tracking)
  * 1. A looks the tip up, and fetches its commit, which takes a while.
  * 2. B hears that the name went over to another repository: what was known is
  *    forgotten, on the disk, then in memory (n_forgotten).
- * 3. A settles: the ref would show the other repository's files, for this
+ * 3. A publishes: the ref would show the other repository's files, for this
  *    mount, and by way of the cache for the next. So a tip of before 2. is
  *    looked up anew: -EAGAIN.
  *
@@ -490,8 +495,8 @@ static void forget_head(struct clone_tracking *tracking)
  * finds it, and takes the record back; if 2. comes later, B itself takes it
  * back.
  */
-static int settle(struct ctx *ctx, struct clone_tracking *tracking,
-		  const struct clone_head *to, const struct clone_tip *tip)
+static int publish(struct ctx *ctx, struct clone_tracking *tracking,
+		   const struct clone_head *to, const struct clone_tip *tip)
 {
 	struct clones *cs = tracking->clone->clones;
 	uint64_t serial = tip->serial;
@@ -504,8 +509,8 @@ static int settle(struct ctx *ctx, struct clone_tracking *tracking,
 		return fail_store(ctx, r);
 	known = clone_tracking_load(tracking, &from) >= 0;
 	mutex_lock(&cs->lock);
-	while (tracking->settling)
-		cond_wait(&cs->settled, &cs->lock);
+	while (tracking->publishing)
+		cond_wait(&cs->published, &cs->lock);
 	known = tracking->has_head;
 	from = tracking->head;
 	newer = known && tracking->serial >= serial &&
@@ -513,7 +518,7 @@ static int settle(struct ctx *ctx, struct clone_tracking *tracking,
 	same_as_lost = tracking->has_lost && !to->empty &&
 		       oid_equal(&tracking->lost, &to->commit);
 	outdated = tracking->clone->n_forgotten != tip->n_forgotten;
-	tracking->settling = !newer && !outdated;
+	tracking->publishing = !newer && !outdated;
 	if (newer && !outdated && tracking->serial == serial)
 		tracking->head.checked_ms = to->checked_ms;
 	mutex_unlock(&cs->lock);
@@ -535,15 +540,15 @@ static int settle(struct ctx *ctx, struct clone_tracking *tracking,
 		tracking->has_lost = false;
 	}
 	mutex_unlock(&cs->lock);
-	/* On the disk first: who loads in between would have it in memory
-	 * again. */
+	/* The disk first: otherwise a thread that loads in between would take
+	 * the forgotten head into memory again. */
 	if (outdated && !tip->unsure)
 		forget_head(tracking);
 	mutex_lock(&cs->lock);
 	if (outdated)
 		tracking->has_head = tracking->loaded = false;
-	tracking->settling = false;
-	cond_broadcast(&cs->settled);
+	tracking->publishing = false;
+	cond_broadcast(&cs->published);
 	mutex_unlock(&cs->lock);
 	return outdated ? -EAGAIN : 0;
 }
@@ -560,7 +565,8 @@ static void head_of(const struct clone_tip *tip, struct clone_head *head)
 
 /* ---- getting ---- */
 
-/* Whether the known head is that of a young enough answer: nobody is asked. */
+/* Whether the known head is that of a young enough answer, so that no ls-refs
+ * is needed. */
 static bool is_current(struct clone_tracking *tracking, int64_t since_ms,
 		       int64_t max_age_ms, struct clone_head *ret_head)
 {
@@ -570,7 +576,7 @@ static bool is_current(struct clone_tracking *tracking, int64_t since_ms,
 	if (clone_tracking_load(tracking, &head) < 0)
 		return false;
 	if (max_age_ms != INT64_MAX) {
-		if (line_tip(tracking, &tip) != TIP_KNOWN ||
+		if (find_tip(tracking, &tip) != TIP_KNOWN ||
 		    !is_recent(tip.checked_ms, since_ms, max_age_ms))
 			return false;
 		head_of(&tip, &at);
@@ -609,7 +615,7 @@ static int get_once(struct ctx *ctx, struct clone_tracking *tracking,
 {
 	struct clone_tip tip;
 	struct clone_head head;
-	enum tip_state state = line_tip(tracking, &tip);
+	enum tip_state state = find_tip(tracking, &tip);
 	int r;
 
 	if (state == TIP_UNKNOWN ||
@@ -617,7 +623,7 @@ static int get_once(struct ctx *ctx, struct clone_tracking *tracking,
 		r = clone_queue_ls_refs(ctx, tracking->clone, tracking->ref[0]);
 		if (r < 0)
 			return r;
-		state = line_tip(tracking, &tip);
+		state = find_tip(tracking, &tip);
 	}
 	if (state != TIP_KNOWN)
 		return fail_gone(ctx, tracking);
@@ -625,12 +631,12 @@ static int get_once(struct ctx *ctx, struct clone_tracking *tracking,
 		return fail_missing(ctx, &tip);
 	head_of(&tip, &head);
 	if (!tip.empty) {
-		r = bring(ctx, tracking->clone, &tip.commit, &tip.want, NULL, 0,
-			  &head);
+		r = fetch_commit(ctx, tracking->clone, &tip.commit, &tip.want,
+				 NULL, 0, &head);
 		if (r < 0)
 			return r;
 	}
-	r = settle(ctx, tracking, &head, &tip);
+	r = publish(ctx, tracking, &head, &tip);
 	if (r < 0)
 		return r;
 	*ret_head = head;
@@ -676,7 +682,8 @@ int clone_tracking_get(struct ctx *ctx, struct clone_tracking *tracking,
 	return r;
 }
 
-/* A ref that nobody looked at yet may lead to a commit that is here. */
+/* A ref without a head here may lead to a commit that was fetched for another
+ * one. */
 int clone_tracking_known(struct clone_tracking *tracking,
 			 struct clone_head *ret_head)
 {
@@ -686,7 +693,7 @@ int clone_tracking_known(struct clone_tracking *tracking,
 	struct ctx ctx;
 	int r = clone_tracking_load(tracking, ret_head);
 
-	if (r != -ENOENT || line_tip(tracking, &tip) != TIP_KNOWN ||
+	if (r != -ENOENT || find_tip(tracking, &tip) != TIP_KNOWN ||
 	    tip.missing)
 		return r;
 	head_of(&tip, &head);
@@ -700,9 +707,9 @@ int clone_tracking_known(struct clone_tracking *tracking,
 			return r;
 	}
 	ctx_init(&ctx, NULL, -1);
-	r = settle(&ctx, tracking, &head, &tip);
+	r = publish(&ctx, tracking, &head, &tip);
 	ctx_done(&ctx);
-	/* What was known was just forgotten: nothing is known. */
+	/* name.c has just forgotten the tip. */
 	if (r == -EAGAIN)
 		r = -ENOENT;
 	if (r >= 0)
