@@ -174,16 +174,16 @@ static struct spool_file *file_new(struct spool *s, char *path, int fd)
 	return f;
 }
 
-/* Sums that were made of the bytes as they came stay. */
+/* Keeps the sums that were made of the bytes as they came. */
 static void be_settled(struct spool_file *f, const struct head *head)
 {
 	uint64_t n = spool_n_pieces(head->size);
-	struct spool_piece *chunks = xcalloc(n + 1, sizeof(*chunks));
+	struct spool_chunk *chunks = xcalloc(n + 1, sizeof(*chunks));
 	struct stat st;
 
 	mutex_lock(&f->lock);
 	for (uint64_t i = 0; f->n_summed == head->size && i < n; i++)
-		chunks[i] = (struct spool_piece){.is_summed = true,
+		chunks[i] = (struct spool_chunk){.is_summed = true,
 						 .sum = f->chunks[i].sum};
 	free(f->chunks);
 	f->chunks = chunks;
@@ -261,7 +261,7 @@ static int read_head(int fd, struct head *head)
 		       : -ENOENT;
 }
 
-/* Nobody may find it again, so that it is said once. */
+/* Unlinked before it is said, so that it is said once. */
 static void say_unreadable(const char *path)
 {
 	if (unlink(path) == 0)
@@ -270,8 +270,8 @@ static void say_unreadable(const char *path)
 			  "was damaged: it is fetched again.");
 }
 
-/* What stands under the name of a file of ours and is none (own_open): as if
- * nothing stood there. */
+/* The errors of own_open for something that is not a file of this user's: as if
+ * there were none. */
 static bool is_no_file(int r)
 {
 	return r == -ENOENT || r == -ELOOP || r == -EISDIR || r == -EPERM;
@@ -360,7 +360,7 @@ int spool_settle(struct spool_file *f, const char *key, uint64_t size,
 				   &head, sizeof(head));
 	if (r < 0)
 		return is_full(r) ? -ENOSPC : r;
-	/* What is in memory is found by nobody. */
+	/* A file in memory has no name to be found by. */
 	if (!f->in_memory) {
 		if (rename(f->path, path) < 0)
 			return -errno;
@@ -419,8 +419,8 @@ int spool_write(struct spool_file *f, uint64_t offset, const void *data,
 	if (offset + n > SPOOL_MAX_FILE)
 		return -EFBIG;
 	spool_write_begin(f);
-	/* What is written while the file moves to memory would be in the old
-	 * one alone; and memory says for itself when it is full: a log that
+	/* While the file moves to memory a write would land in the old one
+	 * alone. And in memory it has a bound of its own: otherwise a log that
 	 * goes on growing would take all of the machine's. */
 	mutex_lock(&f->lock);
 	refused = f->moving || (f->in_memory && offset + n > SPOOL_MEMORY_FILE);

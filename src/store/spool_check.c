@@ -1,15 +1,16 @@
 /*
  * store/spool, what is known of the bytes: which chunks are there, and a sum of
- * each, by which one that the disk or somebody else has damaged is told. It is
- * looked at when a chunk is first read, and again after somebody else wrote to
- * the file; what does not match is no longer there, so that it is fetched
- * again.
+ * each, by which a chunk is found out that the disk or somebody else damaged.
+ * The bytes are compared with it when a chunk is first read, and again after
+ * somebody else wrote to the file; a chunk that does not match is dropped, so
+ * that it is fetched again. The races are told in spool_private.h.
  *
- * Marks live in memory; the map on the disk gets those whose bytes were synced
- * before, so a chunk that the map has is whole, whenever the power went. A mark
- * and its sum are one record of 8 bytes, which the disk writes as one; another
- * process's mark is never undone but for a chunk that was found damaged, only,
- * at worst, not known.
+ * Marks live in memory. The map on the disk gets those whose bytes were synced
+ * before, so a chunk that the map has is complete, whenever the power went. A
+ * mark and its sum are one record of 8 bytes, which the disk writes as one. Of
+ * a file that several processes have open each writes its own marks only: a
+ * mark of another process is removed for a chunk that was found damaged, and is
+ * otherwise at worst not known here.
  */
 #include "spool_private.h"
 
@@ -52,7 +53,7 @@ static bool is_later(const struct timespec *a, const struct timespec *b)
 				      : a->tv_nsec > b->tv_nsec;
 }
 
-/* Begins a new round when somebody else wrote. */
+/* Begins a round if somebody else wrote. */
 static void look_for_others(struct spool_file *f)
 {
 	uint64_t n_writes;
@@ -133,14 +134,14 @@ void spool_sum_more(struct spool_file *f, uint64_t offset, const void *data,
 	const char *at = data;
 
 	mutex_lock(&f->lock);
-	/* Out of order: the sums are made of what is on the disk then. */
+	/* Out of order: spool_mark makes the sums, of what is on the disk. */
 	if (f->n_summed != offset)
 		f->n_summed = UINT64_MAX;
 	while (n && f->n_summed != UINT64_MAX) {
 		uint64_t chunk = f->n_summed / SPOOL_CHUNK;
 		size_t room = (size_t)(SPOOL_CHUNK - f->n_summed % SPOOL_CHUNK);
 		size_t some = n < room ? n : room;
-		struct spool_piece *p;
+		struct spool_chunk *p;
 
 		if (chunk == f->n_room) {
 			f->n_room = f->n_room ? 2 * f->n_room : 4;
@@ -149,7 +150,7 @@ void spool_sum_more(struct spool_file *f, uint64_t offset, const void *data,
 		}
 		p = &f->chunks[chunk];
 		if (f->n_summed % SPOOL_CHUNK == 0)
-			*p = (struct spool_piece){.is_summed = true,
+			*p = (struct spool_chunk){.is_summed = true,
 						  .checked = f->round};
 		p->sum = digest_crc32(p->sum, at, some);
 		f->n_summed += some;
@@ -170,7 +171,7 @@ int spool_map_read(struct spool_file *f)
 	    (ssize_t)n)
 		return -ENOENT;
 	for (uint64_t i = 0; i < f->n_chunks; i++) {
-		struct spool_piece *p = &f->chunks[i];
+		struct spool_chunk *p = &f->chunks[i];
 		struct record record = {.has = (uint32_t)map[i * size]};
 
 		if (!f->is_old)
@@ -183,7 +184,7 @@ int spool_map_read(struct spool_file *f)
 }
 
 static int write_record(struct spool_file *f, uint64_t chunk,
-			const struct spool_piece *p)
+			const struct spool_chunk *p)
 {
 	const struct record record = {.has = p->has, .sum = p->sum};
 	const char has = p->has;
@@ -195,7 +196,7 @@ static int write_record(struct spool_file *f, uint64_t chunk,
 
 int spool_map_keep(struct spool_file *f)
 {
-	cleanup(free) struct spool_piece *now = NULL;
+	cleanup(free) struct spool_chunk *now = NULL;
 	int r = 0;
 
 	mutex_lock(&f->lock);
@@ -220,7 +221,7 @@ int spool_map_keep(struct spool_file *f)
 
 	mutex_lock(&f->lock);
 	for (uint64_t i = 0; r == 0 && i < f->n_chunks; i++)
-		/* What has no sum was not written. */
+		/* A mark without a sum was not written to the map. */
 		f->chunks[i].kept =
 			f->chunks[i].has && now[i].has &&
 			(now[i].kept || now[i].is_summed || f->is_old);
@@ -235,7 +236,7 @@ int spool_map_keep(struct spool_file *f)
 
 void spool_mark(struct spool_file *f, uint64_t chunk)
 {
-	struct spool_piece now;
+	struct spool_chunk now;
 	bool due = false;
 
 	check(f->settled && chunk < f->n_chunks);
@@ -246,7 +247,7 @@ void spool_mark(struct spool_file *f, uint64_t chunk)
 	mutex_unlock(&f->lock);
 	if (now.has)
 		return;
-	/* Without a sum it is here, but for this process alone. */
+	/* If no sum can be made the chunk is here for this process alone. */
 	if (!now.is_summed)
 		now.is_summed =
 			sum_of(f, chunk, length_of(f, chunk), &now.sum) == 0;
@@ -272,10 +273,10 @@ bool spool_has(struct spool_file *f, uint64_t chunk)
 	return has;
 }
 
-/* What it was marked with is not what is on the disk. */
+/* The bytes of the chunk do not match its sum. */
 static void drop(struct spool_file *f, uint64_t chunk, bool was_kept, bool say)
 {
-	static const struct spool_piece none;
+	static const struct spool_chunk none;
 
 	if (was_kept) {
 		spool_write_begin(f);
@@ -290,13 +291,14 @@ static void drop(struct spool_file *f, uint64_t chunk, bool was_kept, bool say)
 			  chunk);
 }
 
-/* The outcome of a look at the bytes of chunk `p` (as it was before the look).
- * 1: right; 0: dropped; -EAGAIN: it was written meanwhile. */
+/* The bytes of the chunk were read (r, sum); p is what was known of it before,
+ * as of n_marks and round. 1: they are right; 0: dropped; -EAGAIN: it was
+ * written meanwhile. */
 static int judge(struct spool_file *f, uint64_t chunk,
-		 const struct spool_piece *p, uint64_t n_marks, unsigned round,
+		 const struct spool_chunk *p, uint64_t n_marks, unsigned round,
 		 int r, uint32_t sum)
 {
-	struct spool_piece *now = &f->chunks[chunk];
+	struct spool_chunk *now = &f->chunks[chunk];
 	bool was_kept, say;
 
 	mutex_lock(&f->lock);
@@ -318,7 +320,7 @@ static int judge(struct spool_file *f, uint64_t chunk,
 		return -EAGAIN;
 	}
 	was_kept = now->kept;
-	*now = (struct spool_piece){0};
+	*now = (struct spool_chunk){0};
 	say = !f->said;
 	f->said = true;
 	mutex_unlock(&f->lock);
@@ -330,7 +332,7 @@ bool spool_check(struct spool_file *f, uint64_t chunk)
 {
 	look_for_others(f);
 	for (unsigned i = 0; i < LOOKS; i++) {
-		struct spool_piece p;
+		struct spool_chunk p;
 		uint64_t n_marks;
 		uint32_t sum = 0;
 		unsigned round;
@@ -360,7 +362,7 @@ bool spool_check_growing(struct spool_file *f, uint64_t offset, uint64_t n)
 	look_for_others(f);
 	for (; chunk * SPOOL_CHUNK < offset + n; chunk++) {
 		uint64_t begin = chunk * SPOOL_CHUNK, length = 0;
-		struct spool_piece p = {0};
+		struct spool_chunk p = {0};
 		uint32_t sum = 0;
 		unsigned round;
 

@@ -1,8 +1,8 @@
 /*
- * store/spool: a small file that a full disk does not take goes on in memory:
- * the log of a step is read, though it is not kept. Its descriptor is another
- * one from then on, under the same number; whoever has a duplicate goes on with
- * what there was.
+ * store/spool: a small file for which the disk has no place goes on in memory:
+ * the log of a step is read, though it is not kept. From then on the file's
+ * descriptor, under the same number, is one of memory; a duplicate that was
+ * made before stays one of the old file, and reads what was there then.
  */
 #include "spool_private.h"
 
@@ -17,7 +17,7 @@
 /* Of all files together. */
 #define MEMORY_MOST (16 * SPOOL_MEMORY_FILE)
 
-/* Its bytes, its map, its head. */
+/* All of a file: bytes, map, head. */
 static int copy(int from, int to)
 {
 	uint64_t at = 0;
@@ -52,14 +52,16 @@ void spool_memory_drop(struct spool_file *f)
 		atomic_fetch_sub(&f->spool->n_memory, SPOOL_MEMORY_FILE);
 }
 
-/* The one who may do it; the others are refused as the disk did. */
+/* True for the one thread that may move it; other writers are refused, as by
+ * the disk. */
 static bool begin(struct spool_file *f, uint64_t end)
 {
 	bool may;
 
 	mutex_lock(&f->lock);
-	/* What another one writes meanwhile would be in the old file alone, and
-	 * marked in the new one. */
+	/* Another thread's write that is under way would land in the old file,
+	 * and be marked in the new one: so this write has to be the only one.
+	 */
 	may = !f->in_memory && !f->moving && f->n_writing <= 1 &&
 	      end <= SPOOL_MEMORY_FILE &&
 	      (!f->settled || f->size <= SPOOL_MEMORY_FILE);
