@@ -138,6 +138,7 @@ static int git_set_up(void **state)
 		(struct model_kernel){.entry = told_entry, .inode = told_inode};
 	scene.model.started = true;
 	d->workspace = xstrdup("acme");
+	d->repository.workspace = xstrdup("acme");
 	d->repository.slug = xstrdup("widgets");
 	d->repository.uuid = xstrdup("{widgets-uuid}");
 	root = node_get(scene.model.nodes, NODE_ROOT_INO);
