@@ -29,9 +29,9 @@ static void walk(const struct resource *row, const char *place)
 
 int main(void)
 {
-	print("WS/.workspace", resource_workspace.endpoint);
+	print("WS/.workspace", resource_workspace->endpoint);
 	walk(resource_repository.rows, "WS/REPO");
-	walk(resource_workspace.rows, "WS/.workspace");
+	walk(resource_workspace->rows, "WS/.workspace");
 	walk(resource_account.rows, ".bitbucketfs/account");
 	return 0;
 }

@@ -83,6 +83,7 @@ enum resource_special {
 	/* The items have an identity beside their names, and are kept by their
 	 * uuids: workspaces, and the repositories of one. content/ knows how.
 	 */
+	RESOURCE_CONTROL, /* .bitbucketfs */
 	RESOURCE_WORKSPACES,
 	RESOURCE_REPOSITORIES,
 	RESOURCE_REPOSITORY,       /* in the directory of each */
@@ -193,7 +194,7 @@ struct resource {
 extern const struct resource resource_workspaces;   /* the root */
 extern const struct resource resource_repositories; /* <ws>/ */
 extern const struct resource resource_repository;   /* <ws>/<repo>/ */
-extern const struct resource resource_workspace;    /* <ws>/.workspace/ */
+extern const struct resource resource_workspace[];  /* <ws>/.workspace/ */
 extern const struct resource resource_account;      /* .bitbucketfs/account/ */
 /* Of <ws>/.workspace/repositories.tsv. */
 extern const struct resource_column resource_repository_columns[];

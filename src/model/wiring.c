@@ -24,8 +24,10 @@ int model_new(const struct model_config *config, struct model **ret_model)
 {
 	struct model *model = xcalloc(1, sizeof(*model));
 	const struct node_what root = {
-		.provider = &provider_root,
+		.provider = &provider_row_dir,
 		.mode = NODE_DIRECTORY,
+		.data = row_dir_new(&resource_workspaces,
+				    documents_root_scope()),
 		.mtime_ms = clock_wall_ms(),
 	};
 

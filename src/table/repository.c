@@ -267,6 +267,6 @@ const struct resource resource_repositories = {
 	.endpoint = "/repositories/{ws}?sort=created_on&pagelen=100",
 	.special = RESOURCE_REPOSITORIES,
 	.ttl_s = 10 * MINUTE_S,
-	.rows = (const struct resource[]){GROUP(".workspace", NULL), {0}},
+	.rows = resource_workspace,
 	.items = &repository_items,
 };

@@ -100,62 +100,70 @@ static const struct resource pipelines_rows[] = {
 	{0},
 };
 
-const struct resource resource_workspace = {
-	.name = ".workspace",
-	.kind = RESOURCE_OBJECT,
-	.endpoint = WORKSPACE,
-	.special = RESOURCE_REPOSITORY_FILES,
-	.ttl_s = 1 * HOUR_S,
-	.files = workspace_files,
-	.rows =
-		(const struct resource[]){
-			GROUP("gpg", gpg_rows),
-			LIST("hooks", WORKSPACE "/hooks", "uuid", 30 * MINUTE_S,
-			     shared_hook),
-			LIST("members", WORKSPACE "/members", "user.uuid",
-			     1 * HOUR_S, member),
-			{
-				.name = "my-pullrequests",
-				.kind = RESOURCE_COLLECTION,
-				.endpoint = WORKSPACE
-				"/pullrequests/{me}?pagelen=50"
-				"&fields=%2Bvalues.reviewers",
-				.q = "state=\"OPEN\"",
-				.paging = RESOURCE_NEWEST,
-				/* Numbers are unique within a repository only.
-				 */
-				.id = "links.self.href",
-				.ttl_s = 5 * MINUTE_S,
-				.columns = my_pullrequest,
+const struct resource resource_workspace[] = {
+	{
+		.name = ".workspace",
+		.kind = RESOURCE_OBJECT,
+		.endpoint = WORKSPACE,
+		.special = RESOURCE_REPOSITORY_FILES,
+		.ttl_s = 1 * HOUR_S,
+		.files = workspace_files,
+		.rows =
+			(const struct resource[]){
+				GROUP("gpg", gpg_rows),
+				LIST("hooks", WORKSPACE "/hooks", "uuid",
+				     30 * MINUTE_S, shared_hook),
+				LIST("members", WORKSPACE "/members",
+				     "user.uuid", 1 * HOUR_S, member),
+				{
+					.name = "my-pullrequests",
+					.kind = RESOURCE_COLLECTION,
+					.endpoint = WORKSPACE
+					"/pullrequests/{me}?pagelen=50"
+					"&fields=%2Bvalues.reviewers",
+					.q = "state=\"OPEN\"",
+					.paging = RESOURCE_NEWEST,
+					/* Numbers are unique within a
+					 * repository only.
+					 */
+					.id = "links.self.href",
+					.ttl_s = 5 * MINUTE_S,
+					.columns = my_pullrequest,
+				},
+				LIST("my-repository-permissions",
+				     "/user/workspaces/{ws}/permissions/"
+				     "repositories",
+				     "repository.uuid", 30 * MINUTE_S,
+				     repository_permission),
+				LIST("permissions", WORKSPACE "/permissions",
+				     "user.uuid", 30 * MINUTE_S, membership),
+				GROUP("pipelines", pipelines_rows),
+				{
+					.name = "projects",
+					.kind = RESOURCE_COLLECTION,
+					.endpoint = WORKSPACE
+					"/projects?pagelen=100",
+					.ttl_s = 30 * MINUTE_S,
+					.columns = projects_columns,
+					.items = &projects_items,
+				},
+				LIST("repository-permissions",
+				     WORKSPACE "/permissions/repositories",
+				     NULL, 30 * MINUTE_S,
+				     repository_permission),
+				{
+					.name = "snippets",
+					.kind = RESOURCE_COLLECTION,
+					.endpoint =
+						"/snippets/{ws}?pagelen=100",
+					.ttl_s = 10 * MINUTE_S,
+					.columns = snippets_columns,
+					.items = &snippets_items,
+				},
+				{0},
 			},
-			LIST("my-repository-permissions",
-			     "/user/workspaces/{ws}/permissions/repositories",
-			     "repository.uuid", 30 * MINUTE_S,
-			     repository_permission),
-			LIST("permissions", WORKSPACE "/permissions",
-			     "user.uuid", 30 * MINUTE_S, membership),
-			GROUP("pipelines", pipelines_rows),
-			{
-				.name = "projects",
-				.kind = RESOURCE_COLLECTION,
-				.endpoint = WORKSPACE "/projects?pagelen=100",
-				.ttl_s = 30 * MINUTE_S,
-				.columns = projects_columns,
-				.items = &projects_items,
-			},
-			LIST("repository-permissions",
-			     WORKSPACE "/permissions/repositories", NULL,
-			     30 * MINUTE_S, repository_permission),
-			{
-				.name = "snippets",
-				.kind = RESOURCE_COLLECTION,
-				.endpoint = "/snippets/{ws}?pagelen=100",
-				.ttl_s = 10 * MINUTE_S,
-				.columns = snippets_columns,
-				.items = &snippets_items,
-			},
-			{0},
-		},
+	},
+	{0},
 };
 
 /* ---- the account ---- */
@@ -232,6 +240,14 @@ const struct resource resource_workspaces = {
 	.endpoint = "/user/workspaces?pagelen=100",
 	.special = RESOURCE_WORKSPACES,
 	.ttl_s = 10 * MINUTE_S,
-	.rows = (const struct resource[]){GROUP(".bitbucketfs", NULL), {0}},
+	.rows =
+		(const struct resource[]){
+			{
+				.name = ".bitbucketfs",
+				.kind = RESOURCE_GROUP,
+				.special = RESOURCE_CONTROL,
+			},
+			{0},
+		},
 	.items = &workspace_items,
 };

@@ -7,7 +7,7 @@
 #include "recorded.h"
 
 static const struct resource *const places[] = {
-	&resource_repository, &resource_workspace, &resource_account};
+	&resource_repository, resource_workspace, &resource_account};
 
 /* ---- every row ---- */
 

@@ -1,14 +1,14 @@
 /*
- * model/dirs/hierarchy: the root as a directory; and what it has in common with
- * workspaces and repositories.
+ * model/dirs/hierarchy: the root and workspaces, which are collections like any
+ * other (model/dirs/row_dir) but for their names: one may be entered that is
+ * not listed, and what a name means can change.
  *
  * A workspace's listing is one answer with the objects of all its repositories.
  * Where there is a listing, the listing is what gets refreshed: a thousand
  * outdated `info` files are one request together, not a thousand.
  */
 #include "model/dirs/hierarchy.h"
-
-#define CONTROL_NAME ".bitbucketfs"
+#include "model/probe.h"
 
 int hierarchy_listing(struct ctx *ctx, struct model *model,
 		      const char *workspace, enum read_through_mode mode,
@@ -22,41 +22,33 @@ int hierarchy_listing(struct ctx *ctx, struct model *model,
 				    ret_list, ret_age);
 }
 
-int hierarchy_workspaces(struct ctx *ctx, struct model *model,
-			 enum read_through_mode mode,
-			 struct collection **ret_list,
-			 struct answer_age *ret_age)
-{
-	cleanup(scope_unref) struct scope *scope = documents_root_scope();
-
-	return documents_collection(ctx, model->config.documents,
-				    &resource_workspaces, scope, mode, ret_list,
-				    ret_age);
-}
-
-struct collection *hierarchy_known_listing(struct ctx *ctx, struct model *model,
-					   const char *workspace,
-					   struct answer_age *ret_age)
+/* The cached listing of a workspace, of any age; NULL: it was never listed. */
+static struct collection *known_listing(struct ctx *ctx, struct model *model,
+					const char *workspace)
 {
 	struct collection *list = NULL;
+	struct answer_age age;
 
 	return hierarchy_listing(ctx, model, workspace, READ_CACHED, &list,
-				 ret_age) < 0
+				 &age) < 0
 		       ? NULL
 		       : list;
 }
 
-int64_t hierarchy_workspace_mtime(const struct model *model,
-				  const struct collection *list)
-{
-	int64_t newest = list ? collection_newest(list) : 0;
+/* ---- the root ---- */
 
-	return newest ? newest : model->started_ms;
-}
-
-static void found_control(struct model *model, struct found *found)
+int hierarchy_found_control(struct ctx *ctx, struct model *model,
+			    struct node *dir, const struct resource *row,
+			    const struct scope *scope,
+			    enum read_through_mode mode,
+			    struct found *ret_found)
 {
-	*found = (struct found){
+	(void)ctx;
+	(void)dir;
+	(void)row;
+	(void)scope;
+	(void)mode;
+	*ret_found = (struct found){
 		.what =
 			{
 				.provider = model->control,
@@ -65,21 +57,35 @@ static void found_control(struct model *model, struct found *found)
 			},
 		.left_ms = FOREVER_MS,
 	};
+	return 0;
 }
 
-static int root_lookup(struct ctx *ctx, struct model *model, struct node *dir,
-		       const char *name, struct found *ret_found)
+/* Its scope is its name alone: which workspace has it is looked up each time.
+ * The mtime is the newest change of its repositories, as far as they are known:
+ * attr() says how long that is good. */
+static void found_workspace(struct ctx *ctx, struct model *model,
+			    const char *name, int64_t left_ms,
+			    struct found *found)
+{
+	cleanup(collection_unref) struct collection *list =
+		known_listing(ctx, model, name);
+	int64_t newest = list ? collection_newest(list) : 0;
+
+	row_dir_found_dir(&resource_repositories, scope_new("", name, "", ""),
+			  newest ? newest : model->started_ms, left_ms,
+			  list != NULL, found);
+}
+
+int hierarchy_lookup_workspace(struct ctx *ctx, struct model *model,
+			       struct node *dir, const char *name,
+			       struct found *ret_found)
 {
 	struct answer_age age = {0};
-	int r;
+	int r = documents_find_workspace(ctx, model->config.documents, name,
+					 &age);
 
-	if (strcmp(name, CONTROL_NAME) == 0) {
-		found_control(model, ret_found);
-		return 0;
-	}
-	r = documents_find_workspace(ctx, model->config.documents, name, &age);
 	if (age.stale)
-		hierarchy_queue_root(model);
+		refresh_node(model->refresh, dir);
 	if (r == -ENOENT) {
 		ret_found->left_ms = age.left_ms > 0 ? row_dir_believe_ms(&age)
 						     : UNKNOWN_MS;
@@ -87,88 +93,121 @@ static int root_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	}
 	if (r < 0)
 		return r;
-	hierarchy_found_workspace(ctx, model, name, row_dir_believe_ms(&age),
-				  ret_found);
+	found_workspace(ctx, model, name, row_dir_believe_ms(&age), ret_found);
 	/* A workspace that was entered by name is listed from now on. */
 	model_outdated(model, dir);
 	return 0;
 }
 
-/* The pin is the list of workspaces. The tag after its last one is
- * .bitbucketfs. */
-static void names_free(void *data)
+bool hierarchy_workspace_found(struct dirlist_piece *piece,
+			       const struct row_dir_names *names, size_t i,
+			       struct found *ret_found)
 {
-	collection_unref(data);
-}
-
-static bool name_found(struct dirlist_piece *piece,
-		       const struct dirlist_name *name, struct found *ret_found)
-{
-	const struct collection *list = piece->listing->data;
-
-	if (name->tag == list->n_items)
-		found_control(piece->model, ret_found);
-	else
-		hierarchy_found_workspace(piece->ctx, piece->model, name->name,
-					  dirlist_left_ms(piece->listing),
-					  ret_found);
+	found_workspace(piece->ctx, piece->model,
+			names->collection->items[i].name,
+			dirlist_left_ms(piece->listing), ret_found);
 	return true;
 }
 
-static const struct dirlist_ops ops_names = {
-	.found = name_found,
-	.free_data = names_free,
-};
+/* ---- workspaces ---- */
 
-static int root_open(struct ctx *ctx, struct model *model, struct node *dir,
-		     struct dirlist *newest, struct dirlist **ret_listing)
+/* .workspace: its key is the workspace's uuid, or its slug while the uuid is
+ * not known. */
+int hierarchy_found_about(struct ctx *ctx, struct model *model,
+			  struct node *dir, const struct resource *row,
+			  const struct scope *scope,
+			  enum read_through_mode mode, struct found *ret_found)
 {
-	struct collection *list = NULL;
-	struct answer_age age;
-	struct dirlist *l;
+	cleanup(scope_unref) struct scope *listing = documents_listing_scope(
+		model->config.documents, scope->workspace);
+	cleanup(free) char *key = xasprintf("about/%s", listing->workspace_id);
+
+	(void)ctx;
+	(void)mode;
+	row_dir_found_dir(
+		row,
+		scope_new(key, scope->workspace, listing->workspace_id, ""),
+		node_mtime_ms(model->nodes, dir), FOREVER_MS, false, ret_found);
+	return 0;
+}
+
+int hierarchy_lookup_repository(struct ctx *ctx, struct model *model,
+				struct node *dir, const char *name,
+				struct found *ret_found)
+{
+	cleanup(scope_unref) struct scope *scope = NULL;
+	cleanup(collection_unref) struct collection *list = NULL;
+	cleanup(documents_repository_done) struct documents_repository found = {
+		0};
+	const char *workspace = row_dir_of(dir)->scope->workspace;
+	struct answer_age age = {0};
 	int r;
 
-	(void)newest;
-	r = hierarchy_workspaces(ctx, model, READ_THROUGH, &list, &age);
+	if (probe_matches(name)) {
+		list = known_listing(ctx, model, workspace);
+		if (!list) {
+			ret_found->left_ms = UNKNOWN_MS;
+			return 0;
+		}
+	}
+	r = documents_find_repository(ctx, model->config.documents, workspace,
+				      name, &found, &age);
+	if (age.stale && age.listed && !list)
+		refresh_node(model->refresh, dir);
+	else if (r == 0 && age.stale && !list)
+		hierarchy_queue_repository(model, workspace, name);
+	if (r == -ENOENT) {
+		ret_found->left_ms = age.left_ms > 0 ? row_dir_believe_ms(&age)
+						     : UNKNOWN_MS;
+		return 0;
+	}
 	if (r < 0)
 		return r;
-	if (age.stale)
-		hierarchy_queue_root(model);
-	l = dirlist_new(&ops_names, list, list->n_items * 100);
-	for (size_t i = 0; i < list->n_items; i++)
-		dirlist_add(l, list->items[i].name, 0, S_IFDIR, (unsigned)i);
-	dirlist_add(l, CONTROL_NAME, 0, S_IFDIR, (unsigned)list->n_items);
-	dirlist_number(l, 0, node_book(model->nodes, dir, true), 0);
-	*ret_listing = dirlist_seal(l, row_dir_believe_ms(&age));
+	scope = documents_repository_scope(workspace, &found);
+	hierarchy_found_repository(scope, &found, row_dir_believe_ms(&age),
+				   ret_found);
 	return 0;
 }
 
-/* Never asks: `df` and `stat` of the mount point must not wait for a network.
- */
-static int root_attr(struct ctx *ctx, struct model *model, struct node *node,
-		     int64_t *ret_left_ms, uint64_t *ret_size)
+bool hierarchy_repository_found(struct dirlist_piece *piece,
+				const struct row_dir_names *names, size_t i,
+				struct found *ret_found)
 {
+	cleanup(documents_repository_done) struct documents_repository r = {0};
+
+	documents_repository_make(names->special_data,
+				  &names->collection->items[i], &r);
+	hierarchy_found_repository(names->special_data, &r,
+				   dirlist_left_ms(piece->listing), ret_found);
+	return true;
+}
+
+/* ---- both ---- */
+
+int hierarchy_open(struct ctx *ctx, struct model *model, struct node *dir,
+		   struct row_dir_names *names,
+		   const struct row_dir_names *newest, struct dirlist *l)
+{
+	const struct collection *c = names->collection;
+	const struct resource *rows = row_dir_of(dir)->row->rows;
+	size_t first = l->n_names;
+
 	(void)ctx;
-	(void)model;
-	(void)node;
-	(void)ret_size;
-	*ret_left_ms = UNKNOWN_MS;
+	(void)newest;
+	if (row_dir_of(dir)->row->special == RESOURCE_REPOSITORIES)
+		names->special_data =
+			row_dir_collection_scope(model, row_dir_of(dir));
+	for (size_t i = 0; i < c->n_items; i++)
+		dirlist_add(l, c->items[i].name, 0, S_IFDIR,
+			    ROW_DIR_TAG_SPECIAL + (unsigned)i);
+	for (unsigned i = 0; rows[i].name; i++)
+		dirlist_add(l, rows[i].name, 0, S_IFDIR, ROW_DIR_TAG_ROW + i);
+	dirlist_number(l, first, node_book(model->nodes, dir, true),
+		       ROW_DIR_FIRST_ITEM);
 	return 0;
 }
 
-static int root_refresh(struct ctx *ctx, struct model *model, struct node *dir,
-			struct node *file, struct buf *said)
+void hierarchy_free_names(void *special)
 {
-	(void)dir;
-	(void)file;
-	return hierarchy_refresh_root(ctx, model, said);
+	scope_unref(special);
 }
-
-const struct provider provider_root = {
-	.name = "root",
-	.lookup = root_lookup,
-	.open = root_open,
-	.attr = root_attr,
-	.refresh = root_refresh,
-	.expiry = PROVIDER_EXPIRES_LISTING,
-};

@@ -1,42 +1,50 @@
 /*
- * model/dirs/hierarchy, inside: what its files share.
- *
- * hierarchy.c the root, hierarchy_workspace.c workspaces,
- * hierarchy_repository.c repositories, hierarchy_refresh.c asking again.
+ * model/dirs/hierarchy: what the root, workspaces and repositories have beyond
+ * a row: specials for model/dirs/row_dir, and asking again.
  */
 #ifndef MODEL_DIRS_HIERARCHY_H
 #define MODEL_DIRS_HIERARCHY_H
 
 #include "model/dirs/row_dir_private.h"
 
-extern const struct provider provider_root, provider_workspace,
-	provider_repository;
+extern const struct provider provider_repository;
 
-/* The cached listing of a workspace, of any age; NULL: it was never listed. */
-struct collection *hierarchy_known_listing(struct ctx *ctx, struct model *model,
-					   const char *workspace,
-					   struct answer_age *ret_age);
-/* The listing of a workspace; the list of workspaces. */
+/* The listing of a workspace. */
 int hierarchy_listing(struct ctx *, struct model *, const char *workspace,
 		      enum read_through_mode, struct collection **ret_list,
 		      struct answer_age *ret_age);
-int hierarchy_workspaces(struct ctx *, struct model *, enum read_through_mode,
-			 struct collection **ret_list,
-			 struct answer_age *ret_age);
-/* The newest change of a workspace's repositories, as far as they are known:
- * the workspace's own mtime. */
-int64_t hierarchy_workspace_mtime(const struct model *model,
-				  const struct collection *list);
-/* What a workspace is in the root, and a repository in its workspace. */
-void hierarchy_found_workspace(struct ctx *ctx, struct model *model,
-			       const char *slug, int64_t left_ms,
-			       struct found *found);
+/* What a repository is in its workspace. */
 void hierarchy_found_repository(struct scope *listing,
 				struct documents_repository *, /* moved */
 				int64_t left_ms, struct found *found);
-/* A special: .ignore. */
+
+/* Members of struct row_dir_special: of .bitbucketfs and .workspace; */
+int hierarchy_found_control(struct ctx *, struct model *, struct node *dir,
+			    const struct resource *, const struct scope *,
+			    enum read_through_mode, struct found *ret_found);
+int hierarchy_found_about(struct ctx *, struct model *, struct node *dir,
+			  const struct resource *, const struct scope *,
+			  enum read_through_mode, struct found *ret_found);
+/* of the root, of a workspace, of a repository (.ignore); */
+int hierarchy_lookup_workspace(struct ctx *, struct model *, struct node *dir,
+			       const char *name, struct found *ret_found);
+int hierarchy_lookup_repository(struct ctx *, struct model *, struct node *dir,
+				const char *name, struct found *ret_found);
 int hierarchy_lookup_ignore(struct ctx *, struct model *, struct node *dir,
 			    const char *name, struct found *ret_found);
+bool hierarchy_workspace_found(struct dirlist_piece *,
+			       const struct row_dir_names *, size_t i,
+			       struct found *ret_found);
+bool hierarchy_repository_found(struct dirlist_piece *,
+				const struct row_dir_names *, size_t i,
+				struct found *ret_found);
+/* of the first two. */
+int hierarchy_open(struct ctx *, struct model *, struct node *dir,
+		   struct row_dir_names *, const struct row_dir_names *newest,
+		   struct dirlist *);
+void hierarchy_free_names(void *special);
+int hierarchy_refresh(struct ctx *, struct model *, struct node *dir,
+		      struct buf *said);
 
 /* Ask again, and tell the kernel. said as for provider->refresh. */
 int hierarchy_refresh_root(struct ctx *, struct model *, struct buf *said);
@@ -51,8 +59,6 @@ int hierarchy_refresh_repository(struct ctx *, struct model *,
 bool hierarchy_is_gone(struct ctx *, struct model *, const char *workspace,
 		       const char *name);
 /* The same in the background; a repeated wish is queued once. */
-void hierarchy_queue_root(struct model *);
-void hierarchy_queue_workspace(struct model *, const char *workspace);
 void hierarchy_queue_repository(struct model *, const char *workspace,
 				const char *name);
 

@@ -104,7 +104,7 @@ static void sweep_repository(void *arg, struct node *node)
 static void sweep(struct sweep *s)
 {
 	if (s->workspaces)
-		node_each(s->model->nodes, &provider_workspace, sweep_workspace,
+		node_each(s->model->nodes, &provider_row_dir, sweep_workspace,
 			  s);
 	else
 		node_each(s->model->nodes, &provider_repository,
@@ -135,13 +135,13 @@ int hierarchy_refresh_root(struct ctx *ctx, struct model *model,
 	size_t n_changes;
 	int r = 0;
 
-	hierarchy_workspaces(ctx, model, READ_CACHED, &before, &age);
+	row_dir_collection(ctx, model, root, READ_CACHED, &before, &age);
 	if (!said && before && age.left_ms > 0) {
 		sweep(&(struct sweep){
 			.model = model, .dir = root, .workspaces = before});
 		goto out;
 	}
-	r = hierarchy_workspaces(ctx, model, READ_REFRESH, &after, &age);
+	r = row_dir_collection(ctx, model, root, READ_REFRESH, &after, &age);
 	if (r < 0)
 		goto out;
 	n_changes = tell_changes(&(struct tell){
@@ -264,6 +264,39 @@ out:
 	return r;
 }
 
+int hierarchy_refresh(struct ctx *ctx, struct model *model, struct node *dir,
+		      struct buf *said)
+{
+	const struct row_dir *p = row_dir_of(dir);
+
+	return p->row->special == RESOURCE_WORKSPACES
+		       ? hierarchy_refresh_root(ctx, model, said)
+		       : hierarchy_refresh_workspace(ctx, model,
+						     p->scope->workspace, said);
+}
+
+static int run_workspace(struct ctx *ctx, struct model *model,
+			 const struct refresh_item *item)
+{
+	return hierarchy_refresh_workspace(ctx, model, item->workspace, NULL);
+}
+
+/* By the node, as whoever has the node queues it: otherwise one thing would be
+ * queued twice, and asked for twice where the first failed. */
+static void queue_workspace(struct model *model, const char *workspace)
+{
+	static const struct refresh_work work = {"workspace", run_workspace};
+	struct node *root = root_node(model);
+	struct node *node = node_child(model->nodes, root, workspace);
+
+	if (node)
+		refresh_node(model->refresh, node);
+	else
+		refresh_queue(model->refresh, &work, workspace, NULL, NULL);
+	node_unref(model->nodes, node);
+	node_unref(model->nodes, root);
+}
+
 bool hierarchy_is_gone(struct ctx *ctx, struct model *model,
 		       const char *workspace, const char *name)
 {
@@ -274,7 +307,7 @@ bool hierarchy_is_gone(struct ctx *ctx, struct model *model,
 					  workspace, name, &found, &age);
 
 	if (r == 0 && age.stale)
-		hierarchy_queue_workspace(model, workspace);
+		queue_workspace(model, workspace);
 	return r == -ENOENT;
 }
 
@@ -328,41 +361,11 @@ int hierarchy_refresh_repository(struct ctx *ctx, struct model *model,
 
 /* ---- in the background ---- */
 
-static int run_workspace(struct ctx *ctx, struct model *model,
-			 const struct refresh_item *item)
-{
-	return hierarchy_refresh_workspace(ctx, model, item->workspace, NULL);
-}
-
 static int run_repository(struct ctx *ctx, struct model *model,
 			  const struct refresh_item *item)
 {
 	return hierarchy_refresh_repository(ctx, model, item->workspace,
 					    item->name, NULL);
-}
-
-/* By the node, as whoever has the node queues it: otherwise one thing would be
- * queued twice, and asked for twice where the first failed. */
-void hierarchy_queue_root(struct model *model)
-{
-	struct node *root = root_node(model);
-
-	refresh_node(model->refresh, root);
-	node_unref(model->nodes, root);
-}
-
-void hierarchy_queue_workspace(struct model *model, const char *workspace)
-{
-	static const struct refresh_work work = {"workspace", run_workspace};
-	struct node *root = root_node(model);
-	struct node *node = node_child(model->nodes, root, workspace);
-
-	if (node)
-		refresh_node(model->refresh, node);
-	else
-		refresh_queue(model->refresh, &work, workspace, NULL, NULL);
-	node_unref(model->nodes, node);
-	node_unref(model->nodes, root);
 }
 
 void hierarchy_queue_repository(struct model *model, const char *workspace,

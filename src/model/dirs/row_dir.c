@@ -82,14 +82,25 @@ int row_dir_document(struct ctx *ctx, struct model *model, struct node *dir,
 	return r;
 }
 
+struct scope *row_dir_collection_scope(const struct model *model,
+				       const struct row_dir *p)
+{
+	return p->row->special == RESOURCE_REPOSITORIES
+		       ? documents_listing_scope(model->config.documents,
+						 p->scope->workspace)
+		       : scope_ref(p->scope);
+}
+
 int row_dir_collection(struct ctx *ctx, struct model *model, struct node *dir,
 		       enum read_through_mode mode,
 		       struct collection **ret_collection,
 		       struct answer_age *ret_age)
 {
 	const struct row_dir *p = row_dir_of(dir);
+	cleanup(scope_unref) struct scope *scope =
+		row_dir_collection_scope(model, p);
 	int r = documents_collection(ctx, model->config.documents, p->row,
-				     p->scope, mode, ret_collection, ret_age);
+				     scope, mode, ret_collection, ret_age);
 
 	if (r == 0 && ret_age->stale && mode == READ_THROUGH)
 		refresh_node(model->refresh, dir);
@@ -98,8 +109,7 @@ int row_dir_collection(struct ctx *ctx, struct model *model, struct node *dir,
 
 /* ---- nodes ---- */
 
-static struct row_dir *row_dir_new(const struct resource *row,
-				   struct scope *scope)
+struct row_dir *row_dir_new(const struct resource *row, struct scope *scope)
 {
 	struct row_dir *p = xcalloc(1, sizeof(*p));
 
@@ -157,6 +167,13 @@ static void found_dir(struct row_dir *place, int64_t mtime_ms, int64_t left_ms,
 		.left_ms = left_ms,
 		.ask_attr = ask_attr,
 	};
+}
+
+void row_dir_found_dir(const struct resource *row, struct scope *scope,
+		       int64_t mtime_ms, int64_t left_ms, bool ask_attr,
+		       struct found *found)
+{
+	found_dir(row_dir_new(row, scope), mtime_ms, left_ms, ask_attr, found);
 }
 
 void row_dir_found_item(struct model *model, struct node *dir, const char *id,
@@ -249,9 +266,9 @@ int row_dir_found_row(struct ctx *ctx, struct model *model, struct node *dir,
 	else if (row->kind == RESOURCE_TEXT)
 		r = found_text(ctx, model, dir, row, scope, mode, ret_found);
 	else
-		found_dir(row_dir_new(row, scope_ref(scope)),
-			  node_mtime_ms(model->nodes, dir), FOREVER_MS,
-			  row->kind == RESOURCE_COLLECTION, ret_found);
+		row_dir_found_dir(row, scope_ref(scope),
+				  node_mtime_ms(model->nodes, dir), FOREVER_MS,
+				  row->kind == RESOURCE_COLLECTION, ret_found);
 	scope_unref(scope);
 	return r;
 }
@@ -341,11 +358,8 @@ static int lookup_document_file(struct ctx *ctx, struct model *model,
 
 static int64_t newest(const struct collection *c, int64_t otherwise)
 {
-	int64_t newest = 0;
+	int64_t newest = collection_newest(c);
 
-	for (size_t i = 0; i < c->n_items; i++)
-		if (c->items[i].time_ms > newest)
-			newest = c->items[i].time_ms;
 	return newest ? newest : otherwise;
 }
 
@@ -587,7 +601,7 @@ int row_dir_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	if (r < 0 || ret_found->what.provider)
 		return r;
 	if (row_dir_is_parts(p) ||
-	    (row_dir_is_collection(p) &&
+	    (row_dir_is_collection(p) && !row_dir_is_listing(p) &&
 	     (file || resource_find_file(row_dir_index, name))))
 		return lookup_collection_file(ctx, model, dir, name, ret_found);
 	if (file)
@@ -601,7 +615,8 @@ int row_dir_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 
 /* ---- attributes ---- */
 
-/* From the cache alone; asks nobody. */
+/* From the cache alone: `df` and `stat` of the mount point must not wait for a
+ * network. Of a workspace that somebody lists, a refresh is queued. */
 static int row_dir_attr(struct ctx *ctx, struct model *model, struct node *node,
 			int64_t *ret_left_ms, uint64_t *ret_size)
 {
@@ -618,9 +633,17 @@ static int row_dir_attr(struct ctx *ctx, struct model *model, struct node *node,
 	if (!row_dir_is_collection(p) || p->row->is_lazy)
 		return 0;
 	*ret_left_ms = UNKNOWN_MS;
-	if (row_dir_collection(ctx, model, node, READ_CACHED, &c, &age) < 0)
+	if (p->row->special == RESOURCE_WORKSPACES ||
+	    row_dir_collection(ctx, model, node, READ_CACHED, &c, &age) < 0)
 		return 0;
-	*ret_left_ms = age.left_ms > 0 ? age.left_ms : MOMENT_MS;
+	if (age.left_ms > 0) {
+		*ret_left_ms = age.left_ms;
+	} else if (!row_dir_is_listing(p)) {
+		*ret_left_ms = MOMENT_MS;
+	} else if (model_was_opened(model, node)) {
+		*ret_left_ms = MOMENT_MS;
+		refresh_node(model->refresh, node);
+	}
 	node_set_mtime_ms(model->nodes, node,
 			  newest(c, node_mtime_ms(model->nodes, node)));
 	return 0;

@@ -16,7 +16,9 @@ extern const struct provider provider_row_dir;
 
 struct row_dir {
 	const struct resource *row; /* of an item: its collection's */
-	struct scope *scope;        /* of the row or the item itself */
+	/* Of the row or the item itself. A workspace's has its name alone,
+	 * which may come to mean another one. */
+	struct scope *scope;
 	/* Of an item: its collection's scope, and its id. NULL: a row's node.
 	 */
 	struct scope *collection;
@@ -48,6 +50,10 @@ void row_dir_add_rows(struct ctx *, struct model *, const struct resource *rows,
  */
 bool row_dir_row_found(struct dirlist_piece *, const struct resource *row,
 		       const struct scope *, struct found *ret_found);
+/* What a directory is. scope is taken. */
+void row_dir_found_dir(const struct resource *, struct scope *,
+		       int64_t mtime_ms, int64_t left_ms, bool ask_attr,
+		       struct found *ret_found);
 /* What a symbolic link is. */
 void row_dir_found_link(const char *target, int64_t mtime_ms, int64_t left_ms,
 			struct found *ret_found);
@@ -109,7 +115,12 @@ struct row_dir_special {
 	bool (*name_found)(struct dirlist_piece *, const struct row_dir_names *,
 			   size_t i, struct found *ret_found);
 	void (*free_names)(void *special);
+	/* As the provider's; NULL: as the row says. */
+	int (*refresh)(struct ctx *, struct model *, struct node *dir,
+		       struct buf *said);
 };
+/* What the root is. */
+struct row_dir *row_dir_new(const struct resource *, struct scope *);
 /* Functions of a special, from model/specials.c. NULL: it has none. */
 const struct row_dir_special *row_dir_special(const struct model *,
 					      enum resource_special);

@@ -16,7 +16,7 @@
 enum tag {
 	TAG_INDEX = 0, /* of row_dir_index */
 	TAG_FILE = 0x10000000,
-	TAG_ROW = 0x20000000,
+	TAG_ROW = ROW_DIR_TAG_ROW,
 	TAG_ITEM = 0x30000000,
 	TAG_SPECIAL = ROW_DIR_TAG_SPECIAL,
 };
@@ -155,7 +155,8 @@ static void add_fixed(struct ctx *ctx, struct model *model, struct node *dir,
 	const struct resource *rows = row_dir_rows(p);
 	uint64_t cookie = 0;
 
-	if (row_dir_is_parts(p))
+	/* A listing's are among its items (model/dirs/hierarchy). */
+	if (row_dir_is_parts(p) || row_dir_is_listing(p))
 		return;
 	for (unsigned i = 0; row_dir_is_collection(p) && row_dir_index[i].name;
 	     i++)

@@ -8,12 +8,25 @@
 
 /* The files that every collection has, in the order of their names. */
 #define ROW_DIR_MORE 2
+/* The tag of a name of a listing that is a row's, with its position. */
+#define ROW_DIR_TAG_ROW 0x20000000u
 extern const struct resource_file row_dir_index[];
 
 static inline bool row_dir_is_collection(const struct row_dir *p)
 {
 	return !p->collection && p->row->kind == RESOURCE_COLLECTION;
 }
+
+/* The root or a workspace: a collection without an index. */
+static inline bool row_dir_is_listing(const struct row_dir *p)
+{
+	return !p->collection && (p->row->special == RESOURCE_WORKSPACES ||
+				  p->row->special == RESOURCE_REPOSITORIES);
+}
+
+/* The scope of the collection: what a workspace's name means now; free it. */
+struct scope *row_dir_collection_scope(const struct model *,
+				       const struct row_dir *);
 
 /* A repository: its workspace's listing has it, and its rows exist as its
  * document says. */

@@ -178,7 +178,10 @@ int row_dir_refresh(struct ctx *ctx, struct model *model, struct node *node,
 {
 	const struct row_dir *p = row_dir_of(node);
 	const struct resource_items *items = p->row->items;
+	const struct row_dir_special *special = row_dir_special_of(model, p);
 
+	if (special && special->refresh)
+		return special->refresh(ctx, model, node, said);
 	(void)file; /* a file is made of its directory's answer */
 	/* In the background an item that is listed is renewed by its listing:
 	 * outdated items are two requests together, not one each. */
