@@ -12,6 +12,16 @@
 
 #include <cmocka.h>
 
+static size_t n_bytes(struct lru *lru)
+{
+	size_t n;
+
+	mutex_lock(&lru->lock);
+	n = lru->n_bytes;
+	mutex_unlock(&lru->lock);
+	return n;
+}
+
 static void *ref(void *value)
 {
 	return blob_ref(value);
@@ -75,7 +85,7 @@ static void test_replaced(void **state)
 	put(&lru, "a", "new", 3);
 	has(&lru, "a", "new");
 	has(&lru, "b", "B");
-	assert_int_equal(lru.n_bytes, 4);
+	assert_int_equal(n_bytes(&lru), 4);
 	lru_done(&lru);
 	assert_string_equal(blob_data(old), "old");
 	blob_unref(old);
@@ -114,7 +124,7 @@ static void test_forget_by_prefix(void **state)
 	has(&lru, "1", "D");
 	lru_forget(&lru, "", 0);
 	has(&lru, "2/a", NULL);
-	assert_int_equal(lru.n_bytes, 0);
+	assert_int_equal(n_bytes(&lru), 0);
 	lru_done(&lru);
 }
 
@@ -166,7 +176,7 @@ static void test_many_threads(void **state)
 			thread_start("user", use, &from[i], &threads[i]), 0);
 	for (size_t i = 0; i < 4; i++)
 		thread_join(threads[i]);
-	assert_true(shared.n_bytes <= 10);
+	assert_true(n_bytes(&shared) <= 10);
 	lru_done(&shared);
 }
 
