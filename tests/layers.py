@@ -88,6 +88,7 @@ FOR_TESTS = set("""
     objects_disk_bytes objects_trim spool_disk_bytes listed_all_bytes
     credential_renewed upload_pack_patience
     flight_leave flight_step flight_work_step
+    stream_source_url
 """.split())
 
 # What symbols of a file begin with beside its name, its name's beginning or its

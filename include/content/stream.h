@@ -2,12 +2,12 @@
  * content/stream: things too large for the cache of documents, and things that
  * grow: downloads and logs, chunk by chunk in the spool.
  *
- * A stream is the bytes behind one endpoint. Of a sized one, chunks come when
- * they are read: neighbours in one exchange, which runs a little ahead of its
- * reader and ends when nobody reads on; never is a chunk asked for twice, or
- * held in memory. A growing one gets what was appended, and becomes a sized one
- * when it has ended. Who waits may leave (ctx); the exchange of the last one
- * ends with him.
+ * A stream is the bytes of one source (content/stream_source). Of a sized one,
+ * chunks come when they are read: neighbours in one exchange, which runs a
+ * little ahead of its reader and ends when nobody reads on; never is a chunk
+ * asked for twice, or held in memory. A growing one gets what was appended, and
+ * becomes a sized one when it has ended. Who waits may leave (ctx); the
+ * exchange of the last one ends with him.
  *
  * Must never know nodes or FUSE. Every call that may wait takes a ctx.
  */
@@ -16,6 +16,7 @@
 
 #include "base/ctx.h"
 #include "api/bitbucket.h"
+#include "content/stream_source.h"
 #include "store/spool.h"
 
 struct streams;
@@ -41,6 +42,9 @@ struct stream;
  */
 struct stream *stream_get(struct streams *, const char *key, const char *path,
 			  int64_t size);
+/* The same of a source, which is the stream's from now on. */
+struct stream *stream_get_from(struct streams *, const char *key,
+			       struct stream_source *, int64_t size);
 struct stream *stream_unref(struct stream *); /* NULL is fine; returns NULL */
 DEFINE_CLEANUP(struct stream *, stream_unref);
 const char *stream_key(const struct stream *);

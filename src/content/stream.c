@@ -104,35 +104,66 @@ struct streams *streams_free(struct streams *all)
 
 /* ---- streams ---- */
 
-struct stream *stream_get(struct streams *all, const char *key,
-			  const char *path, int64_t size)
+static struct stream *find(struct streams *all, const char *key)
+	requires_lock(all->lock)
+{
+	struct stream *s;
+
+	HASH_FIND_STR(all->table, key, s);
+	if (s)
+		refcount_take(&s->refcount);
+	return s;
+}
+
+static void stream_free(struct stream *s)
+{
+	if (!s)
+		return;
+	check(!s->runs && !s->waiters);
+	spool_file_unref(s->file);
+	cond_done(&s->changed);
+	stream_source_free(s->source);
+	free(s->key);
+	free(s);
+}
+
+struct stream *stream_get_from(struct streams *all, const char *key,
+			       struct stream_source *source, int64_t size)
 {
 	struct stream *s, *fresh = xcalloc(1, sizeof(*fresh));
 
 	refcount_init(&fresh->refcount);
 	fresh->streams = all;
 	fresh->key = xstrdup(key);
-	fresh->path = xstrdup(path);
+	fresh->source = source;
 	fresh->size = size;
 	fresh->listed = true;
 	cond_init(&fresh->changed);
 	mutex_lock(&all->lock);
 	snprintf(fresh->id, sizeof(fresh->id), "%" PRIu64, all->n_made++);
-	HASH_FIND_STR(all->table, key, s);
-	if (s) {
-		refcount_take(&s->refcount);
-	} else {
+	s = find(all, key);
+	if (!s) {
 		HASH_ADD_KEYPTR(hh, all->table, fresh->key, strlen(key), fresh);
 		s = steal(&fresh);
 	}
 	mutex_unlock(&all->lock);
-	if (fresh) {
-		cond_done(&fresh->changed);
-		free(fresh->key);
-		free(fresh->path);
-		free(fresh);
-	}
+	stream_free(fresh);
 	return s;
+}
+
+struct stream *stream_get(struct streams *all, const char *key,
+			  const char *path, int64_t size)
+{
+	struct stream *s;
+
+	mutex_lock(&all->lock);
+	s = find(all, key);
+	mutex_unlock(&all->lock);
+	return s ? s
+		 : stream_get_from(all, key,
+				   stream_source_api(all->config.bitbucket,
+						     all->config.http, path),
+				   size);
 }
 
 struct stream *stream_unref(struct stream *s)
@@ -153,13 +184,7 @@ struct stream *stream_unref(struct stream *s)
 	mutex_unlock(&all->lock);
 	if (!last)
 		return NULL;
-	check(!s->runs && !s->waiters);
-	spool_file_unref(s->file);
-	cond_done(&s->changed);
-	free(s->url);
-	free(s->key);
-	free(s->path);
-	free(s);
+	stream_free(s);
 	return NULL;
 }
 
@@ -205,9 +230,7 @@ static struct spool_file *longest_unused(struct streams *all)
 	return oldest ? steal(&oldest->file) : NULL;
 }
 
-/* A settled file becomes the stream's, unless it has one already; the caller
- * uses what is the stream's now. -EINPROGRESS: that grows. */
-static int adopt(struct stream *s, struct spool_file *file,
+int stream_adopt(struct stream *s, struct spool_file *file,
 		 struct spool_file **ret_file)
 {
 	struct spool_file *surplus = file, *idle;
@@ -255,7 +278,15 @@ static int make_file(struct ctx *ctx, struct stream *s, uint64_t size,
 	return 0;
 }
 
-/* The open file: 1, -EINPROGRESS, or 0: there is none. */
+/*
+ * The open file: 1; -EINPROGRESS, -ENOENT; or 0: look on the disk.
+ *
+ * 1. Run R has brought a file of unknown size, and gives it its name.
+ * 2. A, who waits for the size, finds it on the disk and makes it the stream's.
+ * 3. R marks its chunks, in the file that it has open; A's has no chunk, so all
+ *    of it comes once more.
+ * So while a run finds the size out, nobody looks on the disk.
+ */
 static int use_open(struct stream *s, struct spool_file **ret_file,
 		    int64_t *ret_size, char *ret_tag)
 {
@@ -271,6 +302,8 @@ static int use_open(struct stream *s, struct spool_file **ret_file,
 		s->n_using++;
 		*ret_file = s->file;
 		r = 1;
+	} else if (s->size < 0 && s->n_runs) {
+		r = -ENOENT;
 	}
 	mutex_unlock(&s->streams->lock);
 	return r;
@@ -292,7 +325,7 @@ int stream_use(struct ctx *ctx, struct stream *s, struct spool_file **ret_file)
 		return -ENOENT;
 	if (!file)
 		r = make_file(ctx, s, (uint64_t)size, tag, &file);
-	return r < 0 ? r : adopt(s, file, ret_file);
+	return r < 0 ? r : stream_adopt(s, file, ret_file);
 }
 
 void stream_unuse(struct stream *s)
@@ -312,7 +345,7 @@ int stream_be_sized(struct ctx *ctx, struct stream *s, uint64_t size,
 	if (strlen(tag) >= sizeof(s->tag))
 		tag = "";
 	r = make_file(ctx, s, size, tag, &file);
-	return r < 0 ? r : adopt(s, file, ret_file);
+	return r < 0 ? r : stream_adopt(s, file, ret_file);
 }
 
 uint64_t stream_n_missing(struct spool_file *file, uint64_t chunk, uint64_t max)
@@ -460,7 +493,7 @@ static bool read_growing(struct ctx *ctx, struct stream *s, uint64_t offset,
 		r = ctx_fail(ctx, -EIO,
 			     "What had come of %s was damaged on the disk of "
 			     "the cache; it is asked for anew.",
-			     s->path);
+			     s->source->name);
 	} else if ((r = spool_dup(file, ret_fd)) < 0) {
 		ctx_fail(ctx, r, "No file could be opened: %s.", strerror(-r));
 	}

@@ -25,26 +25,24 @@ struct sink {
 	uint64_t at;    /* of what comes next */
 	int64_t total;
 	char tag[128];
-	bool other;   /* it is not what it was */
-	bool *landed; /* of the caller: the others who want to ask go on */
+	bool is_whole; /* all comes, from 0 on */
+	bool other;    /* it is not what it was */
+	bool *landed;  /* of the caller: the others who want to ask go on */
 };
 
-static int begin(void *arg, const struct http_response *response)
+static int begin(void *arg, const struct stream_head *head)
 {
 	struct sink *sink = arg;
-	struct stream_answer answer;
-	int r = stream_read_answer(sink->ctx, sink->stream, response,
-				   sink->first, &answer);
 
-	if (r < 0)
-		return r;
-	sink->at = answer.first;
-	sink->total = answer.total;
-	memcpy(sink->tag, response->etag, sizeof(sink->tag));
-	if (answer.total >= 0 && (uint64_t)answer.total < sink->first) {
+	sink->is_whole = head->span == STREAM_SPAN_WHOLE;
+	sink->at = sink->is_whole ? 0 : sink->first;
+	memcpy(sink->tag, head->tag, sizeof(sink->tag));
+	if (head->total >= 0 && (uint64_t)head->total < sink->first) {
 		sink->other = true;
 		return -ESTALE;
 	}
+	if (head->span != STREAM_SPAN_NONE)
+		sink->total = head->total;
 	return 0;
 }
 
@@ -80,7 +78,7 @@ static int append(struct sink *sink, const char *data, size_t n)
 		return ctx_fail(sink->ctx, r,
 				r == -EFBIG ? "%s is larger than any file here."
 					    : "The cache has no place for %s.",
-				s->path);
+				s->source->name);
 	sink->at += n;
 	mutex_lock(&s->streams->lock);
 	s->length = sink->at;
@@ -275,36 +273,30 @@ void stream_die(struct stream *s)
 
 static int ask(struct ctx *ctx, struct stream *s, bool has_ended, bool *landed)
 {
-	cleanup(http_response_done) struct http_response answer = {0};
 	struct sink sink = {
 		.ctx = ctx,
 		.stream = s,
 		.file = s->file,
 		.first = s->length,
+		.at = s->length,
 		.total = -1,
 		.landed = landed,
 	};
-	const struct bitbucket_range chunk = {s->length, 0};
-	const struct http_sink http_sink = {take, begin, &sink};
+	const struct stream_range range = {s->length, 0};
+	const struct stream_sink taker = {begin, take, &sink};
 	int64_t deadline = ctx_narrow(ctx, s->length ? PATIENCE_MS : INT64_MAX);
-	int r;
+	int r = stream_exchange(ctx, s, &range, &taker);
 
-	ctx->sentence[0] = '\0';
-	r = stream_exchange(ctx, s, &chunk, &http_sink, &answer);
 	ctx_widen(ctx, deadline);
-	if (r == 0 && answer.status == 416) {
-		sink.other = answer.range_total >= 0 &&
-			     (uint64_t)answer.range_total < sink.first;
-	} else if (r == 0 && answer.status == 200 && sink.at < sink.first) {
+	if (r == 0 && sink.is_whole && sink.at < sink.first)
 		sink.other = true; /* all came, and it is less */
-	}
 	if (sink.other) {
 		stream_die(s);
 		return 0;
 	}
-	if (r == 0 && sink.total >= 0 && sink.at != (uint64_t)sink.total &&
-	    answer.status != 416)
-		r = ctx_fail(ctx, -ECONNRESET, "Not all of %s came.", s->path);
+	if (r == 0 && sink.total >= 0 && sink.at != (uint64_t)sink.total)
+		r = ctx_fail(ctx, -ECONNRESET, "Not all of %s came.",
+			     s->source->name);
 	return r == 0 && has_ended ? settle(&sink) : r;
 }
 

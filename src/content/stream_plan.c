@@ -41,8 +41,13 @@ static uint64_t first_chunk(const struct stream_run *run)
 	return run->at / SPOOL_CHUNK;
 }
 
+/* While the size is not known everybody waits for that, and a run brings it
+ * however far it is: else a server that gives the whole, and does not say how
+ * long it is, would be asked again by whoever waits for the first chunk. */
 static bool covers(const struct stream_run *run, uint64_t chunk)
 {
+	if (run->stream->size < 0)
+		return !run->ending;
 	return !run->ending && chunk >= first_chunk(run) &&
 	       chunk * SPOOL_CHUNK < run->end;
 }
@@ -114,7 +119,7 @@ static uint64_t end_within_file(const struct stream *s, uint64_t from,
 static bool is_near(const struct stream *s, const struct stream_run *run,
 		    uint64_t chunk)
 {
-	return s->no_range || chunk - first_chunk(run) < FAR;
+	return s->size < 0 || s->no_range || chunk - first_chunk(run) < FAR;
 }
 
 /* How many chunks the first exchange of a new run brings. */

@@ -43,7 +43,8 @@ struct stream_run {
 struct stream {
 	struct refcount refcount;
 	struct streams *streams;
-	char *key, *path;
+	char *key;
+	struct stream_source *source;
 	char id[24]; /* of no other stream, also of the same key */
 	UT_hash_handle hh;
 	bool listed;  /* in the table */
@@ -58,12 +59,7 @@ struct stream {
 	struct stream_run *runs;
 	unsigned n_runs;
 	uint64_t next_at, next_n; /* where a run ended, and its n_chunks */
-	/* Where the API said that the bytes are; NULL: nowhere. */
-	char *url;
-	int64_t url_until_ms;
-	bool locating; /* one asks the API, the others wait */
-	bool direct;   /* the API has the bytes itself */
-	bool no_range; /* the server gives the whole alone */
+	bool no_range;            /* the server gives the whole alone */
 	uint64_t n_failures;
 	int failed;
 	int64_t failed_until_ms;
@@ -89,21 +85,11 @@ struct streams {
 	struct flight *asking;
 };
 
-/* An answer as it comes, against what was asked for. */
-struct stream_answer {
-	uint64_t first; /* of the bytes that come */
-	int64_t total;  /* of the whole; -1: not said */
-};
-/* Of a 200 or 206. -EIO with a sentence when it is no answer to that. */
-int stream_read_answer(struct ctx *, struct stream *,
-		       const struct http_response *, uint64_t asked_first,
-		       struct stream_answer *ret_answer);
-
-/* One exchange, at the API or where it said that the bytes are: 0 for 200, 206
- * and 416. A URL that has had its time is asked for anew, once. */
-int stream_exchange(struct ctx *, struct stream *,
-		    const struct bitbucket_range *, const struct http_sink *,
-		    struct http_response *ret_response);
+/* One exchange with the source, as stream_source_ops.get; -EIO also when the
+ * answer is of other bytes than the stream's. In the sink's head a length that
+ * the source did not say is the stream's size. */
+int stream_exchange(struct ctx *, struct stream *, const struct stream_range *,
+		    const struct stream_sink *);
 
 /* Wakes everybody who waits for a change of the stream. */
 void stream_changed(struct stream *s) requires_lock(s->streams->lock);
@@ -117,6 +103,11 @@ void stream_die(struct stream *);
  * -ENOENT: there is none, and no size to make one. -EINPROGRESS: it grows, so
  * its file has no size. */
 int stream_use(struct ctx *, struct stream *, struct spool_file **ret_file);
+/* A settled file, whose reference is taken, becomes the stream's, unless it has
+ * one already; the caller uses what is the stream's now. -EINPROGRESS: that
+ * grows. */
+int stream_adopt(struct stream *, struct spool_file *,
+		 struct spool_file **ret_file);
 /* The same when the size is known: makes the file. */
 int stream_be_sized(struct ctx *, struct stream *, uint64_t size,
 		    const char *tag, struct spool_file **ret_file);

@@ -91,7 +91,7 @@ static int fail_write(struct stream_run *run, int r)
 	return ctx_fail(&run->ctx, r,
 			r == -EFBIG ? "%s is larger than any file here."
 				    : "The cache has no place for %s.",
-			run->stream->path);
+			run->stream->source->name);
 }
 
 /* With the total the file is made; without it, one that has no name yet. */
@@ -113,21 +113,32 @@ static int open_file(struct sink *sink, int64_t total)
 			    : r;
 }
 
-static int begin(void *arg, const struct http_response *response)
+/* The file is empty: no range of it exists. */
+static int take_nothing(struct sink *sink, const struct stream_head *head)
+{
+	struct stream_run *run = sink->run;
+
+	if (sink->at != 0 || head->total > 0 || sink->file)
+		return ctx_fail(&run->ctx, -EIO,
+				"%s is shorter than it was said to be.",
+				run->stream->source->name);
+	set_range(sink, 0, 0, false);
+	return open_file(sink, 0);
+}
+
+static int begin(void *arg, const struct stream_head *head)
 {
 	struct sink *sink = arg;
 	struct stream_run *run = sink->run;
-	struct stream_answer answer;
-	bool whole = response->status == 200;
+	bool whole = head->span == STREAM_SPAN_WHOLE;
 	uint64_t end;
-	int r = stream_read_answer(&run->ctx, run->stream, response, sink->at,
-				   &answer);
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	memcpy(sink->tag, response->etag, sizeof(sink->tag));
+	if (head->span == STREAM_SPAN_NONE)
+		return take_nothing(sink, head);
+	memcpy(sink->tag, head->tag, sizeof(sink->tag));
 	if (!sink->file)
-		r = open_file(sink, answer.total);
+		r = open_file(sink, head->total);
 	if (r < 0)
 		return r;
 	end = whole ? UINT64_MAX : sink->end;
@@ -137,7 +148,7 @@ static int begin(void *arg, const struct http_response *response)
 		return ctx_fail(&run->ctx, -EIO,
 				"The server gives pieces of %s, but does not "
 				"say how large it is.",
-				run->stream->path);
+				run->stream->source->name);
 	if (whole || end != sink->end)
 		set_range(sink, whole ? 0 : sink->at, end, whole);
 	return 0;
@@ -248,39 +259,19 @@ static int settle_nameless(struct sink *sink)
 	for (uint64_t i = 0; i < spool_n_pieces(size); i++)
 		spool_mark(sink->nameless, i);
 	set_range(sink, size, size, true);
-	return stream_use(&run->ctx, run->stream, &sink->file);
-}
-
-/* 416: the file is empty, and no range of it exists. */
-static int take_nothing(struct sink *sink, const struct http_response *answer)
-{
-	struct stream_run *run = sink->run;
-
-	if (sink->at != 0 || answer->range_total > 0 || sink->file)
-		return ctx_fail(&run->ctx, -EIO,
-				"%s is shorter than it was said to be.",
-				run->stream->path);
-	set_range(sink, 0, 0, false);
-	return open_file(sink, 0);
+	return stream_adopt(run->stream, steal(&sink->nameless), &sink->file);
 }
 
 /* ---- the thread ---- */
 
 static int exchange(struct stream_run *run, struct sink *sink)
 {
-	cleanup(http_response_done) struct http_response answer = {0};
-	const struct bitbucket_range chunk = {sink->at, sink->end - sink->at};
-	const struct http_sink http_sink = {take, begin, sink};
-	int r;
+	const struct stream_range range = {sink->at, sink->end - sink->at};
+	const struct stream_sink taker = {begin, take, sink};
+	int r = stream_exchange(&run->ctx, run->stream, &range, &taker);
 
-	run->ctx.sentence[0] = '\0';
-	r = stream_exchange(&run->ctx, run->stream, &chunk, &http_sink,
-			    &answer);
-	if (r < 0)
-		return r;
-	if (answer.status == 416)
-		return take_nothing(sink, &answer);
-	return sink->nameless && !sink->file ? settle_nameless(sink) : 0;
+	return r == 0 && sink->nameless && !sink->file ? settle_nameless(sink)
+						       : r;
 }
 
 /* Brings what is missing up to the run's end. An exchange that broke off is
@@ -302,7 +293,7 @@ static int bring(struct stream_run *run)
 			tries = 0;
 		if (r == 0 && sink.at == before && sink.at < sink.end)
 			r = ctx_fail(&run->ctx, -EIO, "Nothing of %s came.",
-				     run->stream->path);
+				     run->stream->source->name);
 		if (r == -ECONNRESET && ++tries < TRIES)
 			r = ctx_sleep(&run->ctx, (int64_t)BACKOFF_MS << tries);
 	}
