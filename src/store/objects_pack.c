@@ -10,11 +10,14 @@
  */
 #include "objects_private.h"
 
+#include "store/pack_read.h"
+
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/own.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <git2.h>
 #include <sys/file.h>
@@ -249,6 +252,26 @@ static int install(const struct objects_pack *p, const char *name)
 	return r;
 }
 
+/* libgit2 reads sizes of deltas from 2 GB on as others, and then says that the
+ * delta cannot be applied, as of a damaged one. */
+static bool makes_too_large(const struct objects_pack *p)
+{
+	DIR *d = opendir(p->dir);
+	bool too_large = false;
+	struct dirent *e;
+
+	while (d && !too_large && (e = readdir(d))) {
+		cleanup(free) char *path =
+			xasprintf("%s/%s", p->dir, e->d_name);
+
+		too_large = strncmp(e->d_name, "pack", 4) == 0 &&
+			    pack_read_largest_delta(path) > OBJECTS_BLOCK_MOST;
+	}
+	if (d)
+		closedir(d);
+	return too_large;
+}
+
 /* The part of committing that reads and writes much. */
 static int finish_index(struct objects_pack *p)
 {
@@ -258,7 +281,8 @@ static int finish_index(struct objects_pack *p)
 		r = -EBADMSG;
 	if (r < 0 || atomic_load(&p->n_objects_total) == 0)
 		return r;
-	return guarded(p, call_commit, NULL, 0);
+	r = guarded(p, call_commit, NULL, 0);
+	return r == -EBADMSG && makes_too_large(p) ? -EFBIG : r;
 }
 
 int objects_pack_commit(struct objects_pack *pack, const char *const *shallow,

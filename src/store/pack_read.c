@@ -25,6 +25,7 @@
 
 #define PIECE (64 * KIB)
 
+#define PACK_HEAD 12
 #define ENTRY_HEAD 64 /* more than any header has */
 
 /* Types of entries. */
@@ -621,4 +622,60 @@ int pack_read_blob(const struct pack_read *how, const struct oid *oid,
 	free(g.chain);
 	pack_index_done(&g.packs);
 	return r;
+}
+
+/* ---- how large what deltas make is ---- */
+
+static int skip_rest(struct inflater *f)
+{
+	cleanup(free) unsigned char *piece = xmalloc(PIECE);
+	size_t n = PIECE;
+	int r = 0;
+
+	while (r == 0 && n == PIECE)
+		r = inflater_read(f, piece, PIECE, &n);
+	return r;
+}
+
+/* The size of what the entry makes, if it is a delta, else 0; and where the
+ * next one begins. */
+static int read_claim(const struct pack *p, uint64_t offset, uint64_t *ret_size,
+		      uint64_t *ret_next)
+{
+	cleanup(inflater_free) struct inflater *f = NULL;
+	struct delta d = {.n = 0};
+	struct entry e;
+	uint64_t base;
+	int r = read_entry(p, offset, &e);
+
+	if (r == 0)
+		r = inflater_new(p->fd, e.data, &f);
+	if (r < 0)
+		return r;
+	*ret_size = 0;
+	d.inflater = f;
+	d.size = e.size;
+	if (e.type == ENTRY_OFS_DELTA || e.type == ENTRY_REF_DELTA) {
+		r = delta_size(&d, &base);
+		if (r == 0)
+			r = delta_size(&d, ret_size);
+	}
+	if (r == 0)
+		r = skip_rest(f);
+	*ret_next = f->at - f->z.avail_in;
+	return r;
+}
+
+uint64_t pack_read_largest_delta(const char *path)
+{
+	struct pack p = {.fd = -1};
+	uint64_t most = 0, size, at = PACK_HEAD;
+
+	if (pack_open_file(path, &p.fd, &p.size) < 0)
+		return 0;
+	while (p.size > PACK_HEAD + OID_BYTES &&
+	       read_claim(&p, at, &size, &at) == 0)
+		most = size > most ? size : most;
+	close(p.fd);
+	return most;
 }

@@ -31,4 +31,8 @@ struct pack_read {
 int pack_read_blob(const struct pack_read *, const struct oid *, uint64_t size,
 		   int fd);
 
+/* The most bytes that a delta of the pack file says it makes; of as much of the
+ * file as can be read. Inflates all of it. */
+uint64_t pack_read_largest_delta(const char *path);
+
 #endif

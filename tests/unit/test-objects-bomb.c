@@ -103,7 +103,7 @@ static int take(struct scratch *s, struct bomb *b)
 		memcpy(byte, hex + i, 2);
 		buf_putc(&b->pack, (char)strtoul(byte, NULL, 16));
 	}
-	assert_true(b->pack.len < 8 * KIB);
+	assert_true(b->pack.len < 16 * KIB);
 	r = scratch_take(s->o, &b->pack, 4096, NULL, 0);
 	buf_done(&b->pack);
 	return r;
@@ -173,11 +173,30 @@ static void test_it_is_refused_over_the_bound(void **state)
 	assert_int_equal(take(s, &b), 0);
 }
 
+/* libgit2 cannot say by how much it is too large. */
+static void test_it_is_refused_over_what_libgit2_knows(void **state)
+{
+	static const unsigned times[] = {4, 64};
+	struct scratch *s = *state;
+	struct bomb b;
+
+	for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+		begin(&b);
+		multiply(&b, 32);
+		multiply(&b, 32);
+		multiply(&b, times[i]);
+		assert_int_equal(take(s, &b), -EFBIG);
+		scratch_expect(s, "ls store.git/objects/pack", "");
+	}
+	scratch_expect_clean(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCRATCH_TEST(test_it_costs_no_memory),
 		SCRATCH_TEST(test_it_is_refused_over_the_bound),
+		SCRATCH_TEST(test_it_is_refused_over_what_libgit2_knows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
