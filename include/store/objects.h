@@ -78,8 +78,8 @@ struct tree_list {
 	char *bytes;
 };
 /* Counted; -ENOENT absent, -EBADMSG not a tree. A few recent ones are kept, of
- * large ones at least the newest; of who reads one at the same time one parses
- * it. */
+ * large ones at least the newest; of all who read the same tree at a time one
+ * parses it. */
 int objects_read_tree(struct ctx *, struct objects *, const struct oid *,
 		      struct tree_list **ret_list);
 struct tree_list *tree_list_ref(struct tree_list *);

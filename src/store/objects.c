@@ -88,7 +88,7 @@ static int read_once(struct objects *o, struct reading *reading)
 	if (r == 0 && !reading->header)
 		r = objects_errno(git_odb_read(&object, h->odb, &id));
 	objects_give(o, h);
-	/* Zeros of ours: nothing was read, whatever it looks like. */
+	/* Some of what was read were zeros in the place of lost pages. */
 	if (page_guard_n_lost() != n_lost) {
 		git_odb_object_free(object);
 		return -EIO;
@@ -97,8 +97,9 @@ static int read_once(struct objects *o, struct reading *reading)
 	return r;
 }
 
-/* What cannot be read is looked into, and read once more: a damaged pack is set
- * aside then, so that it is -ENOENT, or read from another one. */
+/* After a failure that damage may explain the packs are checked, and the object
+ * is read once more: from another pack, or -ENOENT if the only pack that had it
+ * was set aside. */
 static int read_surely(struct ctx *ctx, struct objects *o,
 		       struct reading *reading)
 {

@@ -26,12 +26,13 @@
 /* What git itself makes. */
 #define CHAIN_MOST 50
 
-/* In use: whoever reads two files in turn opens each of them anew for every
- * piece, and would have each of them streamed anew for every piece, if writing
- * one removed the other. */
+/* A file that was opened so lately is in use. A reader opens it for every piece
+ * that it reads: if it went in between, a program that reads two files in turn
+ * would have each of them written anew for every piece. */
 #define IN_USE_MS ((int64_t)10 * 60 * 1000)
-/* But a walk through many has used each of them a moment ago: over this many
- * times the bound those go too that nobody is reading just now. */
+/* But a program that walks through many files has used each of them lately:
+ * over this many times the bound a file is in use only if it was opened within
+ * BEING_READ_MS. */
 #define IN_USE_TIMES 2
 #define BEING_READ_MS ((int64_t)30 * 1000)
 
@@ -101,8 +102,8 @@ static void writer_give(void)
 
 /* ---- what was found to be right ---- */
 
-/* Files that were hashed, or written, by this process, and since when nobody
- * wrote into them: a file is hashed when it is first used. */
+/* Files that this process has hashed or written, as they were then: one that is
+ * still the same is not hashed again. */
 #define KNOWN_MOST 256
 static struct {
 	struct mutex lock;
@@ -155,8 +156,8 @@ static int check_content(const struct ctx *ctx, int fd, const struct stat *st,
 	return 0;
 }
 
-/* -ENOENT also when it is there and cut, or damaged. oid: what it must be;
- * NULL: -EAGAIN when that is not known and would have to be looked at. */
+/* -ENOENT also for a file that is cut or damaged. oid: what its content must
+ * be; NULL: does not hash it, -EAGAIN if that would be needed. */
 static int open_existing(const struct ctx *ctx, const char *path,
 			 const struct oid *oid, uint64_t size, int *ret_fd)
 {
@@ -239,8 +240,8 @@ static int stream(struct ctx *ctx, struct objects *o, const struct oid *oid,
 	return pack_read_blob(&how, oid, size, fd);
 }
 
-/* What is damaged is looked into, and read once more, perhaps from another
- * pack. */
+/* After a failure that damage may explain the packs are checked, and the blob
+ * is read once more, perhaps from another pack. */
 static int stream_surely(struct ctx *ctx, struct objects *o,
 			 const struct oid *oid, uint64_t size, int fd)
 {
@@ -357,8 +358,8 @@ static int by_use(const void *a, const void *b)
 	return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
 }
 
-/* A time that lies ahead is no use but a clock that was set back; a little
- * ahead is the file system's coarse clock. */
+/* A time far ahead does not count as a use: the clock was set back since. A
+ * little ahead is the file system's coarse clock. */
 static bool is_used(const struct big_file *f, int64_t now_ms, int64_t for_ms)
 {
 	int64_t used_ms = (int64_t)f->used.tv_sec * 1000 +

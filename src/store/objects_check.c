@@ -121,9 +121,11 @@ static int move_to(const char *dir, const char *path)
 	return rename(path, to) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* 1, or 0 when the files are no longer those that were looked at; -errno. Two
- * of these at a time, or a pack that is being installed, do no harm beyond a
- * good pack in broken/; who cannot bear that holds the exclusive lock. */
+/* 1; 0 when the files are no longer those that were looked at; -errno. If
+ * another thread does the same, or installs a pack, at the same time, a good
+ * pack may get into broken/ (and is fetched again); the exclusive lock prevents
+ * that.
+ */
 static int put_aside(struct objects *o, const struct pack_files *p)
 {
 	cleanup(free) char *dir = xasprintf("%s/broken", o->path);
@@ -273,8 +275,8 @@ static void know_index(struct objects *o, const struct stat *st)
 	mutex_unlock(&o->lock);
 }
 
-/* No lock is taken, for the caller may have it: at worst a good pack that came
- * just now is set aside. */
+/* Takes no lock, for the caller may hold it: at worst a good pack that is being
+ * installed is set aside, and fetched again. */
 static void watch_index(struct objects *o, const char *dir, const char *name)
 {
 	cleanup(pack_files_done) struct pack_files p = {0};
@@ -333,7 +335,7 @@ struct seen {
 	UT_hash_handle hh;
 };
 struct walk {
-	const struct ctx *ctx; /* cancelled: what it says is worth nothing */
+	const struct ctx *ctx; /* cancelled: the answers mean nothing */
 	struct objects_handle *handle;
 	enum objects_presence wanted;
 	struct seen *seen; /* trees below which all that is wanted is here */
@@ -490,7 +492,7 @@ static int check_all(struct ctx *ctx, struct objects *o, bool missing,
 		objects_packs_replaced(o);
 	if (n > 0 || missing)
 		r = check_marks(ctx, o, locked);
-	/* Broken off: whoever waits for it has to do it himself. */
+	/* Whoever waits for this check begins another one (join_check). */
 	if (ctx_is_cancelled(ctx))
 		return -EINTR;
 	return r < 0 && n == 0 ? r : n + (r > 0 ? r : 0);
@@ -579,8 +581,8 @@ int objects_doubt(struct ctx *ctx, struct objects *o, int r, unsigned epoch)
 	if (checked < 0)
 		return checked;
 	if (checked == 0 && r == -EBADMSG)
-		return 0; /* it is of another type, and has a right to be */
-	/* Whatever libgit2 keeps of it may be what is wrong. */
+		return 0; /* not damaged: it is an object of another type */
+	/* The packs are sound, so what a handle has in memory may be wrong. */
 	if (checked == 0)
 		objects_packs_replaced(o);
 	return 1;

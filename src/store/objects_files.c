@@ -301,7 +301,8 @@ void objects_sweep_all(const char *dir, const atomic_bool *stop)
 		if (!has_suffix(e->d_name, ".git"))
 			continue;
 		name = xasprintf("%s/bitbucketfs.lock", path);
-		/* Who has it sweeps himself, or is about to make a directory.
+		/* A process that holds the lock sweeps by itself, or is about
+		 * to make its directory.
 		 */
 		if (flock_file(name, LOCK_EX | LOCK_NB, &lock) == 0)
 			sweep_dead(path);
@@ -310,7 +311,8 @@ void objects_sweep_all(const char *dir, const atomic_bool *stop)
 		closedir(d);
 }
 
-/* With the lock of the store's files: else a sweep takes it for a dead's. */
+/* With the lock of the store's files: otherwise a sweep that runs between mkdir
+ * and flock would take the directory for one of a dead process. */
 static int tmp_make_again(struct objects *o)
 {
 	cleanup(fd) int lock = -1;

@@ -22,16 +22,16 @@ struct git_odb;
 struct git_odb_object;
 struct git_repository;
 
-/* One user at a time. */
+/* A repository of libgit2's, used by one thread at a time. */
 struct objects_handle {
 	struct git_repository *repo;
 	struct git_odb *odb;
-	unsigned generation; /* of the packs that it knows */
-	unsigned epoch;      /* another one's is never used again */
+	unsigned generation; /* the store's, when it last looked for packs */
+	unsigned epoch;      /* the store's, when it was opened */
 	struct objects_handle *next;
 };
 
-/* An index, as it was when its bytes were looked at. */
+/* The index of a pack, as it was when its bytes were hashed. */
 struct objects_index {
 	ino_t inode;
 	off_t size;
@@ -40,42 +40,45 @@ struct objects_index {
 
 struct objects {
 	char *path;
-	uint64_t id; /* of this object, never used again in this process */
+	uint64_t id; /* of this struct; unique in the process, for keys */
 	unsigned handles_most;
 	struct mutex lock;
-	struct cond freed;
+	struct cond freed;     /* a handle was given back */
+	struct cond tmp_moved; /* tmp_moving is false again */
+	struct cond checked;   /* checking is false again */
 
-	struct cond tmp_moved;
-
-	struct cond checked;
-
-	/* Under the lock of those that are warm (objects_warm.c). */
+	/* Under the lock of objects_warm.c: */
 	bool warm, cooling;
 	unsigned n_fds;
 	struct objects *prev, *next;
 	/* Under lock: */
 	struct objects_handle *idle;
-	unsigned n_handles;  /* idle and busy */
-	unsigned n_busy;     /* of n_handles */
-	uint64_t n_read;     /* bytes, since handles were closed */
-	unsigned generation; /* of the packs on the disk */
-	unsigned epoch;      /* of the files behind them */
-	int64_t looked_ms;   /* when a miss last looked */
-	/* Ours alone, there while the store is warm or a name in it is used. */
+	unsigned n_handles; /* idle and busy */
+	unsigned n_busy;    /* of n_handles */
+	uint64_t n_read;    /* bytes, since handles were closed */
+	/* Grows with each pack that came: a handle of an older one looks for
+	 * packs before it is used. */
+	unsigned generation;
+	/* Grows when a pack went or got another file under its name: a handle
+	 * of an older one is closed, for it has the old file mapped. */
+	unsigned epoch;
+	int64_t looked_ms; /* when a miss last made a handle look for packs */
+	/* A directory for this process alone, there while the store is warm or
+	 * a name in it is used. */
 	char *tmp;    /* path/tmp-<pid>-<n>, or NULL */
-	int tmp_lock; /* says: its owner lives */
+	int tmp_lock; /* held: other processes see that the owner lives */
 	unsigned n_tmp_users;
-	bool tmp_moving; /* somebody makes or removes it */
-	unsigned n_tmp;  /* names given in tmp */
-	bool checking;
-	bool check_missing;            /* and the marks of commits */
-	unsigned n_checks;             /* that ended */
-	int check_result;              /* of the last check */
-	uint64_t sound_stamp;          /* of the packs … */
-	int64_t sound_until_ms;        /* … that were found sound */
-	unsigned n_packs;              /* about */
-	int64_t watched_ms;            /* when indexes were looked at */
-	struct objects_index *indexes; /* that are sound */
+	bool tmp_moving;        /* a thread makes or removes tmp */
+	unsigned n_tmp;         /* names given in tmp */
+	bool checking;          /* a thread is in objects_check.c: check_all */
+	bool check_missing;     /* which looks at marks, too */
+	unsigned n_checks;      /* that ended */
+	int check_result;       /* of the last one */
+	uint64_t sound_stamp;   /* of the packs on the disk … */
+	int64_t sound_until_ms; /* … which until then count as sound */
+	unsigned n_packs;       /* about */
+	int64_t watched_ms;     /* when indexes were last looked for */
+	struct objects_index *indexes; /* that were hashed and are sound */
 	size_t n_indexes;
 };
 
@@ -93,9 +96,10 @@ void objects_give(struct objects *, struct objects_handle *);
 int objects_find(struct objects *, struct objects_handle *, const struct oid *);
 /* Says that so many bytes were read: once in a while handles are closed. */
 void objects_was_read(struct objects *, uint64_t n);
-/* The packs on the disk are more: every handle looks before its next use. */
+/* A pack came: every handle looks for packs before its next use. */
 void objects_packs_changed(struct objects *);
-/* Some went, or others have their names: no handle is used any more. */
+/* A pack went, or has another file under its name: every handle is closed, not
+ * used again. */
 void objects_packs_replaced(struct objects *);
 /* Closes what is open for speed alone. */
 void objects_close_idle(struct objects *);
@@ -103,21 +107,21 @@ void objects_close_idle(struct objects *);
 /* ---- which stores have files open ---- */
 
 void objects_warm_init(void);
-/* It is being used; those used longest ago close their files when there are too
- * many in the process. */
+/* The store is being used. The stores that were used longest ago close their
+ * files when the process has too many open. */
 void objects_warm_use(struct objects *);
 void objects_warm_grew(struct objects *); /* by a pack */
-/* Its owner closes it. */
+/* The store is being closed. */
 void objects_warm_forget(struct objects *);
 
 /* ---- libgit2's memory ---- */
 
-/* Nothing larger is made a change of another object by git (512 MB), nor does
- * libgit2 hold it whole here. */
+/* libgit2 holds an object in one block; a larger one is refused. Git makes no
+ * deltas of objects over 512 MB (core.bigFileThreshold). */
 #define OBJECTS_BLOCK_MOST ((size_t)1 << 30)
 void objects_alloc_init(void);
-/* What this thread asks libgit2 for is of that store, until the one before is
- * given back: large blocks are files of it. NULL: of none. */
+/* Large blocks that this thread makes libgit2 allocate are files of that store
+ * (NULL: memory) until this is called with what it returned. */
 const struct objects *objects_alloc_for(const struct objects *);
 /* Why this thread was refused a block since the last call: 0; -EFBIG, over the
  * bound; or what the disk said. */
@@ -150,15 +154,17 @@ int objects_make_dirs(const char *path);
 /* False when a pack is not what its index says, by a quick look. Counts them.
  */
 bool objects_packs_are_sound(struct objects *);
-/* With the exclusive lock held; keeps the last one only. */
+/* With the exclusive lock held: renames the store, in the place of one that was
+ * set aside before. */
 int objects_set_aside(const char *path, const char *why);
-/* With the exclusive lock held: our own directory, and the dead's away. */
+/* With the exclusive lock held: makes the directory of this process, and
+ * removes those of processes that are dead. */
 int objects_tmp_open(struct objects *);
 void objects_tmp_close(struct objects *);
-/* Removes it unless a name in it is being used. */
+/* Removes the directory unless a name in it is being used. */
 void objects_tmp_cool(struct objects *);
-/* A name in it that nobody has, in use until objects_tmp_done; makes the
- * directory if it is not there. */
+/* A new name in the directory, in use until objects_tmp_done; makes the
+ * directory if need be. */
 int objects_tmp_name(struct objects *, const char *what, char **ret_path);
 void objects_tmp_done(struct objects *);
 /* Bytes of the regular files in path/below. */
