@@ -229,7 +229,8 @@ static int64_t due_ms(struct refresh *refresh, const struct watched *w)
 	return w->how->due_ms(refresh->model, w->node);
 }
 
-static void unwatch(struct refresh *refresh, const struct watched *what)
+/* True: it is watched no more. */
+static bool unwatch(struct refresh *refresh, const struct watched *what)
 {
 	struct watched *w;
 	bool ended;
@@ -255,6 +256,7 @@ static void unwatch(struct refresh *refresh, const struct watched *what)
 			       : due_ms(refresh, what) == INT64_MAX;
 	if (!ended)
 		refresh_watch(refresh, what->node, what->how);
+	return ended;
 }
 
 static void check_watched(struct refresh *refresh, const struct watched *w)
@@ -298,9 +300,9 @@ static int64_t check_all(struct refresh *refresh)
 			check_watched(refresh, &all[i]);
 			due = due_ms(refresh, &all[i]);
 		}
-		if (due == INT64_MAX)
-			unwatch(refresh, &all[i]);
-		else if (due < next)
+		if (due == INT64_MAX && !unwatch(refresh, &all[i]))
+			due = due_ms(refresh, &all[i]);
+		if (due < next)
 			next = due;
 		node_unref(refresh->model->nodes, all[i].node);
 	}
