@@ -8,8 +8,9 @@
 A comment cites a paper of the project by its path and a number or a heading:
 "src/api/README.md, 9". The number is an item of that paper's list, the heading is
 there. RFCs, and git's and the kernel's manuals, are cited by their names; nothing
-else outside of the project is. Files and folders that a paper names exist, and
-each folder of src has a paper.
+else outside of the project is. Files and folders that a paper or a comment of the
+program names exist (git's own: "git's tree-walk.c"), and each folder of src has a
+paper.
 """
 
 import pathlib
@@ -107,6 +108,32 @@ def check_paper(root, path, text):
             yield f"names {name}, which does not exist"
 
 
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+# "node.c", "src/api/get.h", "model/dirs/row_dir", not "x/y" of anything.
+IN_COMMENT = re.compile(r"(?<![\w./-])([\w./-]+\.[ch])\b(?!:\d)|(?<![\w./-])"
+                        r"((?:%s)/[a-z_/]+[a-z_])(?![\w./*-])")
+
+
+def check_comments(root, path, text):
+    """Modules and files that comments of the program name."""
+    floors = sorted(f.name for f in (root / "src").iterdir() if f.is_dir())
+    named = re.compile(IN_COMMENT.pattern % "|".join(floors))
+    files = [f for top in ("src", "include") for f in (root / top).rglob("*.[ch]")]
+    names = {f.name for f in files} | {
+        f.relative_to(root).as_posix() for f in files} | {
+        f.relative_to(root / f.relative_to(root).parts[0]).as_posix() for f in files}
+    modules = {f[:-2] for f in names} | {
+        f.rsplit("/", 1)[0] for f in names if "/" in f}
+    for comment in COMMENT.findall(text):
+        flat = unwrapped(comment)
+        for match in named.finditer(flat):
+            file, module = match.groups()
+            if "git's" in flat[max(0, match.start() - 60):match.start()]:
+                continue
+            if file and file not in names or module and module not in modules:
+                yield f"names {file or module}, which does not exist"
+
+
 def check_folders(root):
     for folder in sorted({f.parent for f in (root / "src").rglob("*.c")}):
         while folder != root:
@@ -124,6 +151,9 @@ def violations(root):
         text = file.read_text(encoding="utf-8", errors="replace")
         for what in check_cites(root, path, text):
             found.add(f"{path}: {what}")
+        if path.startswith(("src/", "include/")) and path.endswith((".c", ".h")):
+            found |= {f"{path}: {what}"
+                      for what in check_comments(root, path, text)}
         if path.endswith(".md"):
             found |= {f"{path}: {what}" for what in check_paper(root, path, text)}
         n_files += 1
@@ -137,7 +167,8 @@ CLEAN = {
     "src/api/get.c":
         "/*\n * As src/api/README.md,\n * 2 says; RFC 9110 §5.6.7 (src/README.md,\n"
         " * Freshness; src/README.md, \"Version = inode\").\n */\n",
-    "include/api/get.h": "/* As git's gitformat-pack(5) has it. */\n",
+    "include/api/get.h": "/* As git's gitformat-pack(5) has it, and its\n"
+        " * tree-walk.c; see get.c, api/get, src/api/get.c. */\n",
     "tests/run.py": '"""What src/api/README.md, 1 promises."""\n',
 }
 # what: (path, its text, what is said)
@@ -162,6 +193,11 @@ WRONG = {
     "a section of none": ("src/api/get.c", "/* as §4 */\n", "not in the project"),
     "a link": ("README.md", "[code](src/CODE.md)\n", "links to src/CODE.md"),
     "a file": ("src/api/README.md", "1. `put.c`\n2. \n", "names put.c"),
+    "a file in a comment": (
+        "src/api/get.c", "/* as get.h, and\n * put.c, say */\n",
+        "names put.c, which does not exist"),
+    "a module in a comment": (
+        "include/api/get.h", "/* api/put */\n", "names api/put, which does not"),
     "a path": ("README.md", "`src/model/node.c`\n", "names src/model/node.c"),
     "a folder": ("src/wire/http.c", "\n", "src/wire: has no README.md"),
 }

@@ -222,10 +222,10 @@ static int64_t committer_time(const char *line, const char *end)
 
 /*
  * "tree <40 digits>\n" and more: that is all that git itself demands of a
- * commit before it checks its files out (commit.c: parse_commit_buffer). Then
- * come parents, an author, "committer … <seconds> <zone>\n", an empty line; a
- * commit that lacks one of these, or has a NUL among them, has files all the
- * same.
+ * commit before it checks its files out (git's commit.c: parse_commit_buffer).
+ * Then come parents, an author, "committer … <seconds> <zone>\n", an empty
+ * line; a commit that lacks one of these, or has a NUL among them, has files
+ * all the same.
  */
 static int parse_commit(const char *text, size_t n,
 			struct commit_info *ret_info)
