@@ -372,6 +372,63 @@ static void forgets_what_may_be_another_s(void **state)
 	assert_int_equal(known_head(c, &head), -ENOENT);
 }
 
+/* So many times that reading them takes a while. */
+static void add_times(struct world *w)
+{
+	enum {
+		N = 200000,
+		KEY = 8 + OID_BYTES
+	};
+	cleanup(free) struct cache_fact *facts = xcalloc(N, sizeof(*facts));
+	cleanup(free) char *keys = xcalloc(N, KEY);
+	static const int64_t time_s = T0;
+
+	for (size_t i = 0; i < N; i++) {
+		snprintf(keys + i * KEY, 8, "%zu", i);
+		facts[i] = (struct cache_fact){
+			.key = keys + i * KEY,
+			.n_key = KEY,
+			.value = &time_s,
+			.n_value = sizeof(time_s),
+		};
+	}
+	assert_int_equal(cache_fact_put_many(w->mount.cache, "times:{one-uuid}",
+					     facts, N),
+			 0);
+}
+
+static void load_head(void *arg)
+{
+	struct clone_head head;
+
+	(void)known_head(arg, &head);
+}
+
+/* A head is read from the cache, and forgotten before it is in memory: whoever
+ * read it does not put it there. */
+static void forgets_what_is_being_read(void **state)
+{
+	struct world *w = *state;
+	struct thread *thread;
+	struct clone_head head;
+	struct clone *c;
+	int64_t time_s;
+
+	make_repository(w, "one");
+	c = open_as(w, "one");
+	assert_int_equal(get_now(c, &head), 0);
+	add_times(w);
+	remount(w);
+	c = open_as(w, "one");
+	assert_int_equal(thread_start("loader", load_head, c, &thread), 0);
+	/* It reads the times after the head. */
+	while (!has_path_times(c, &time_s))
+		sched_yield();
+	assert_ptr_equal(open_as(w, "two"), c);
+	thread_join(thread);
+	assert_int_equal(known_head(c, &head), -ENOENT);
+}
+
 static void an_outdated_directory_does_not_lead_back(void **state)
 {
 	struct world *w = *state;
@@ -435,6 +492,7 @@ int main(int argc, char **argv)
 		names_test(shown_while_listed),
 		names_test(held_otherwise),
 		names_test(forgets_what_may_be_another_s),
+		names_test(forgets_what_is_being_read),
 		names_test(an_outdated_directory_does_not_lead_back),
 		names_test(keeps_what_was_confirmed_since),
 	};
