@@ -110,7 +110,7 @@ static int repository_attr(struct ctx *ctx, struct model *model,
 	if (document.age.left_ms > 0)
 		*ret_left_ms = document.age.left_ms;
 	else
-		row_dir_refresh_document(ctx, model, node);
+		row_dir_refresh_document(ctx, model, node, &document.age);
 	return 0;
 }
 

@@ -52,9 +52,12 @@ bool row_dir_is_listed(struct ctx *ctx, struct model *model,
 }
 
 void row_dir_refresh_document(struct ctx *ctx, struct model *model,
-			      struct node *dir)
+			      struct node *dir, const struct answer_age *age)
 {
-	bool listed = row_dir_is_listed(ctx, model, row_dir_of(dir));
+	const struct row_dir *p = row_dir_of(dir);
+	bool listed = p->row->listing == RESOURCE_LISTS_ALL
+			      ? age->listed
+			      : row_dir_is_listed(ctx, model, p);
 
 	refresh_node(model->refresh, listed ? dir->parent : dir);
 }
@@ -78,7 +81,7 @@ int row_dir_document(struct ctx *ctx, struct model *model, struct node *dir,
 	    (r < 0 || ret_document->age.asked))
 		model_outdated(model, dir->parent);
 	if (r == 0 && ret_document->age.stale && mode == READ_THROUGH)
-		row_dir_refresh_document(ctx, model, dir);
+		row_dir_refresh_document(ctx, model, dir, &ret_document->age);
 	return r;
 }
 

@@ -49,7 +49,8 @@ row_dir_special_of(const struct model *model, const struct row_dir *p)
 }
 
 /* The document is outdated, and nobody waits for it. */
-void row_dir_refresh_document(struct ctx *, struct model *, struct node *dir);
+void row_dir_refresh_document(struct ctx *, struct model *, struct node *dir,
+			      const struct answer_age *);
 /* What an item in its collection's directory is. */
 void row_dir_found_item(struct model *, struct node *dir, const char *id,
 			int64_t time_ms, int64_t left_ms,
