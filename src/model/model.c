@@ -91,6 +91,19 @@ void model_fill_entry(struct model *model, const struct node_told *told,
 	entry->entry_timeout = seconds(found->left_ms);
 }
 
+/* Whoever looks a name up is told its size, also where that has to be asked
+ * for. */
+static int ask_size(struct ctx *ctx, struct model *model, struct node *dir,
+		    const char *name, struct found *found)
+{
+	int r = found->what.provider->size(ctx, model, dir, name, found);
+
+	found->no_size = false;
+	if (r != 0)
+		provider_found_nothing(found);
+	return r < 0 ? r : 0;
+}
+
 /* *ret_node is a reference; NULL: there is no such name, and found->left_ms
  * says for how long. */
 static int look_up(struct ctx *ctx, struct model *model, struct node *dir,
@@ -106,6 +119,8 @@ static int look_up(struct ctx *ctx, struct model *model, struct node *dir,
 			    ? dir->what.provider->lookup(ctx, model, dir, name,
 							 found)
 			    : -ENOTDIR;
+		if (r == 0 && found->no_size)
+			r = ask_size(ctx, model, dir, name, found);
 		if (r < 0 || !found->what.provider)
 			break;
 		/* NULL: the directory has another git object since it was

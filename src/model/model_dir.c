@@ -198,6 +198,10 @@ void model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
 		known = plus && l->ops->found &&
 			listed_opened_is_newest(opened) &&
 			l->ops->found(&piece, &name, &found);
+		if (known && found.no_size) {
+			provider_found_nothing(&found);
+			known = false;
+		}
 		if (!emit_name(&reader, &name, known ? &found : NULL))
 			break;
 	}

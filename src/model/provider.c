@@ -18,6 +18,15 @@ int provider_open_nothing(struct ctx *ctx, struct model *model,
 	return 0;
 }
 
+void provider_found_nothing(struct found *found)
+{
+	const struct provider *provider = found->what.provider;
+
+	if (provider && provider->free_data && found->what.data)
+		provider->free_data(found->what.data);
+	found->what = (struct node_what){0};
+}
+
 void provider_say(struct buf *said, const char *fmt, ...)
 {
 	va_list ap;

@@ -25,6 +25,10 @@ struct found {
 	bool ask_attr;
 	bool checked; /* `expect` is the directory's git object (node_make) */
 	struct oid expect;
+	/* Not yet: what.size is known only by asking for it (provider->size).
+	 * LOOKUP asks before it replies; READDIRPLUS tells the name alone, so
+	 * that a listing of many costs nothing. what.data may be NULL then. */
+	bool no_size;
 };
 
 /* What a provider's nodes are, for code that must know. */
@@ -54,6 +58,11 @@ struct provider {
 	 * NULL. */
 	int (*lookup)(struct ctx *, struct model *, struct node *dir,
 		      const char *name, struct found *ret_found);
+	/* Of what lookup found with no_size: asks for the size, sets it and
+	 * what else is known only then. 1: there is no such name, for
+	 * found->left_ms. The name is in dir, what.data stays the found's. */
+	int (*size)(struct ctx *, struct model *, struct node *dir,
+		    const char *name, struct found *found);
 	/* Brings the names of a directory, as a sealed listing. The only call
 	 * that tells a provider that somebody looks: READDIR asks nobody.
 	 * `newest` is the listing that was brought last, or NULL; returning a
@@ -94,6 +103,8 @@ struct provider {
 /* An `open` for directories that list nothing: names can only be looked up. */
 int provider_open_nothing(struct ctx *, struct model *, struct node *dir,
 			  struct dirlist *newest, struct dirlist **ret_listing);
+/* Nothing was found; frees what a node would have been made of. */
+void provider_found_nothing(struct found *);
 /* A line for people. said may be NULL: nobody asked, nothing happens. */
 void provider_say(struct buf *said, const char *fmt, ...) printf_like(2, 3);
 

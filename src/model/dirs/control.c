@@ -157,8 +157,8 @@ static bool is_known(struct ctx *ctx, struct model *model, struct node *dir,
 	struct found found = {0};
 	bool known = find(ctx, model, dir, name, READ_CACHED, &found) == 0;
 
-	if (known && found.what.data && found.what.provider->free_data)
-		found.what.provider->free_data(found.what.data);
+	if (known)
+		provider_found_nothing(&found);
 	return known;
 }
 

@@ -11,12 +11,11 @@
 
 static const struct provider provider_download;
 
-/* size < 0: the list has no size, so the download is asked for it, if the
- * caller may wait. */
+/* Where the list has no size the download is asked for it when somebody looks
+ * (download_size). */
 static int found_download(struct ctx *ctx, struct model *model,
 			  struct node *dir, const struct collection_item *item,
-			  const struct answer_age *age, bool may_wait,
-			  struct found *ret_found)
+			  const struct answer_age *age, struct found *ret_found)
 {
 	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(stream_unref) struct stream *stream = NULL;
@@ -25,9 +24,8 @@ static int found_download(struct ctx *ctx, struct model *model,
 	cleanup(free) char *path = NULL, *key = NULL;
 	const struct row_dir *p = row_dir_of(dir);
 	struct documents *documents = model->config.documents;
-	struct stream_growth growth = {0};
 	int64_t size;
-	int failure, r;
+	int r;
 
 	r = documents_item(ctx, documents, p->row, p->scope, item->id,
 			   READ_CACHED, &document);
@@ -46,24 +44,40 @@ static int found_download(struct ctx *ctx, struct model *model,
 				? json_str(json, "created_on")
 				: "");
 	stream = stream_get(model->config.streams, key, path, size);
-	growth.size = (uint64_t)size;
-	if (size < 0)
-		r = may_wait ? stream_grow(ctx, stream, true, &growth, &failure)
-			     : -ENOENT;
-	if (r < 0)
-		return r;
 	*ret_found = (struct found){
 		.what =
 			{
 				.provider = &provider_download,
 				.mode = NODE_FILE,
-				.size = growth.size,
+				.size = size < 0 ? 0 : (uint64_t)size,
 				.mtime_ms = item->time_ms,
 				.data = steal(&stream),
 			},
 		.left_ms = row_dir_believe_ms(age),
+		.no_size = size < 0,
 	};
 	return 0;
+}
+
+/* A download that is gone is no name any more if the list, brought again, has
+ * not got it either. */
+static int download_size(struct ctx *ctx, struct model *model, struct node *dir,
+			 const char *name, struct found *found)
+{
+	cleanup(collection_unref) struct collection *c = NULL;
+	struct stream_growth growth = {0};
+	struct answer_age age;
+	int failure;
+	int r = stream_grow(ctx, found->what.data, true, &growth, &failure);
+
+	found->what.size = growth.size;
+	if (r != -ENOENT)
+		return r;
+	if (row_dir_collection(ctx, model, dir, READ_REFRESH, &c, &age) < 0 ||
+	    collection_find(c, name))
+		return r;
+	found->left_ms = row_dir_believe_ms(&age);
+	return 1;
 }
 
 int downloads_lookup(struct ctx *ctx, struct model *model, struct node *dir,
@@ -88,8 +102,7 @@ int downloads_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		item = collection_find(c, name);
 		if (!item)
 			return 0;
-		r = found_download(ctx, model, dir, item, &age, true,
-				   ret_found);
+		r = found_download(ctx, model, dir, item, &age, ret_found);
 		if (r != -ENOENT)
 			return r;
 		mode = READ_REFRESH;
@@ -123,7 +136,7 @@ bool downloads_found(struct dirlist_piece *chunk,
 	if (!age.stale)
 		age.left_ms = dirlist_left_ms(chunk->listing);
 	return found_download(chunk->ctx, chunk->model, chunk->dir,
-			      &names->collection->items[i], &age, false,
+			      &names->collection->items[i], &age,
 			      ret_found) == 0;
 }
 
@@ -152,6 +165,7 @@ static void download_free(void *data)
 
 static const struct provider provider_download = {
 	.name = "download",
+	.size = download_size,
 	.read = download_read,
 	.same_data = download_same,
 	.hash_data = download_hash,

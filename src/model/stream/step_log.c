@@ -25,6 +25,7 @@ static const struct provider provider_step_log;
 
 struct log {
 	struct stream *stream;
+	char *path;         /* the stream's */
 	_Atomic bool ended; /* the step has ended; the stream may lag behind */
 	/* the errno that was last recorded; 0: it worked since */
 	_Atomic int failure;
@@ -62,40 +63,14 @@ static int read_step(struct ctx *ctx, struct model *model, struct node *dir,
 
 /* ---- found ---- */
 
-static void found(struct stream *stream, const struct step *step,
-		  const struct stream_growth *growth, struct found *ret_found)
-{
-	struct log *log = xcalloc(1, sizeof(*log));
-	int64_t time_ms = growth->ended && step->time_ms ? step->time_ms
-			  : growth->grew_ms              ? growth->grew_ms
-							 : step->time_ms;
-
-	log->stream = stream;
-	atomic_store(&log->ended, step->ended);
-	*ret_found = (struct found){
-		.what =
-			{
-				.provider = &provider_step_log,
-				.mode = NODE_FILE,
-				.size = growth->size,
-				.mtime_ms = time_ms,
-				.data = log,
-			},
-		.left_ms = growth->ended ? FOREVER_MS : MOMENT_MS,
-		.ask_attr = !growth->ended,
-	};
-}
-
 /* The stream at the endpoint, of the step whose directory step_dir is. */
 static int find(struct ctx *ctx, struct model *model, struct node *step_dir,
 		const char *endpoint, const struct scope *scope,
 		struct found *ret_found)
 {
-	cleanup(stream_unref) struct stream *stream = NULL;
 	cleanup(free) char *path = NULL, *key = NULL;
-	struct stream_growth growth = {.dead = true};
+	struct log *log;
 	struct step step;
-	int failure = 0;
 	int r = read_step(ctx, model, step_dir, &step);
 
 	if (r == 0)
@@ -105,18 +80,55 @@ static int find(struct ctx *ctx, struct model *model, struct node *step_dir,
 		return r;
 	/* A step that is run again has another log. */
 	key = xasprintf("%s#%lld", scope->key, (long long)step.run);
-	for (unsigned i = 0; r == 0 && growth.dead && i < 2; i++) {
-		stream_unref(stream);
-		stream = stream_get(model->config.streams, key, path, -1);
-		r = stream_grow(ctx, stream, step.ended, &growth, &failure);
+	log = xcalloc(1, sizeof(*log));
+	log->stream = stream_get(model->config.streams, key, path, -1);
+	log->path = steal(&path);
+	atomic_store(&log->ended, step.ended);
+	*ret_found = (struct found){
+		.what =
+			{
+				.provider = &provider_step_log,
+				.mode = NODE_FILE,
+				.mtime_ms = step.time_ms,
+				.data = log,
+			},
+		.no_size = true,
+	};
+	return 0;
+}
+
+/* Asks for the log, whose size is known only by that. A stream that is dead has
+ * a successor. */
+static int step_log_size(struct ctx *ctx, struct model *model, struct node *dir,
+			 const char *name, struct found *found)
+{
+	struct log *log = found->what.data;
+	bool ended = atomic_load(&log->ended);
+	struct stream_growth growth = {0};
+	int failure = 0, r;
+
+	(void)dir;
+	(void)name;
+	r = stream_grow(ctx, log->stream, ended, &growth, &failure);
+	if (r == 0 && growth.dead) {
+		struct stream *dead = log->stream;
+
+		log->stream = stream_get(model->config.streams,
+					 stream_key(dead), log->path, -1);
+		stream_unref(dead);
+		r = stream_grow(ctx, log->stream, ended, &growth, &failure);
 	}
 	if (r == -ENOENT) {
-		ret_found->left_ms = step.ended ? NEVER_MS : NOT_YET_MS;
-		return 0;
+		found->left_ms = ended ? NEVER_MS : NOT_YET_MS;
+		return 1;
 	}
 	if (r < 0)
 		return r;
-	found(steal(&stream), &step, &growth, ret_found);
+	found->what.size = growth.size;
+	if (growth.grew_ms && !(growth.ended && found->what.mtime_ms))
+		found->what.mtime_ms = growth.grew_ms;
+	found->left_ms = growth.ended ? FOREVER_MS : MOMENT_MS;
+	found->ask_attr = !growth.ended;
 	return 0;
 }
 
@@ -124,10 +136,13 @@ int step_log_found(struct ctx *ctx, struct model *model, struct node *dir,
 		   const struct resource *row, const struct scope *scope,
 		   enum read_through_mode mode, struct found *ret_found)
 {
-	/* The size of a log is known only by asking for the log. */
-	return mode == READ_CACHED
-		       ? -ENOENT
-		       : find(ctx, model, dir, row->endpoint, scope, ret_found);
+	if (mode != READ_CACHED)
+		return find(ctx, model, dir, row->endpoint, scope, ret_found);
+	*ret_found = (struct found){
+		.what = {.provider = &provider_step_log, .mode = NODE_FILE},
+		.no_size = true,
+	};
+	return 0;
 }
 
 /* ---- services: each container beside the step's own has a log ---- */
@@ -320,12 +335,14 @@ static void step_log_free(void *data)
 	struct log *log = data;
 
 	stream_unref(log->stream);
+	free(log->path);
 	free(log);
 }
 
 static const struct provider provider_step_log = {
 	.name = "log",
 	.grows = true,
+	.size = step_log_size,
 	.attr = step_log_attr,
 	.read = step_log_read,
 	.same_data = step_log_same,
