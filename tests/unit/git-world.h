@@ -180,6 +180,18 @@ static void server(const char *command)
 	run_at(scene.world, T0, all);
 }
 
+/* Somebody else asks for this repository's refs, and shows nothing. */
+static void ask_elsewhere(void)
+{
+	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
+	struct clone *c = open_clone(scene.world, "widgets");
+	struct ctx ctx;
+
+	ctx_init(&ctx, NULL, 60000);
+	assert_int_equal(clone_get_refs(&ctx, c, -1, &refs), 0);
+	ctx_done(&ctx);
+}
+
 static void forget_told(void)
 {
 	mutex_lock(&scene.lock);
