@@ -60,7 +60,8 @@ def test_the_sentences_name_places_that_there_are():
 # What never leaves the program: told as another one, or of a command of its own.
 INSIDE = {"EBADMSG": "told as EIO", "EPROTO": "told as EIO", "ECONNRESET": "told as EIO", "ECANCELED": "told as EINTR",
           "EMSGSIZE": "a buffer of ours", "ERANGE": "a number of ours", "EEXIST": "a file of ours", "ECONNREFUSED": "umount's",
-          "EDEADLK": "before mounting", "EXDEV": "removing the cache", "ENOTEMPTY": "before mounting", "EWOULDBLOCK": "EAGAIN"}
+          "EDEADLK": "before mounting", "EXDEV": "removing the cache", "ENOTEMPTY": "before mounting", "EWOULDBLOCK": "EAGAIN",
+          "EINPROGRESS": "a stream that grows: looked for again", "ENOKEY": "no other secret: the 401 is told as EACCES"}
 
 
 def test_every_errno_of_the_sources_has_its_line():
