@@ -116,7 +116,8 @@ void flight_forget(struct flight *, const char *key);
 /* ---- somebody else does it ---- */
 
 /* Work under one key. A reference for each who entered, until flight_leave or
- * flight_give_up, and one for whoever does it, until flight_end. */
+ * flight_give_up, and one for whoever does it, until flight_end. It does not
+ * keep its flight: whoever has a reference has something that does. */
 struct flight_work;
 struct flight_work *flight_work_ref(struct flight_work *);
 struct flight_work *flight_work_unref(struct flight_work *);

@@ -230,7 +230,12 @@ void clone_queue_stop(struct clones *cs)
 
 void clone_queue_cancel(struct clones *cs)
 {
-	struct flight_work *running[CLONE_WORKERS];
+	/* A work does not keep its flight, which is the clone's: a worker that
+	 * ends its job now would let go of the last of both. */
+	struct {
+		struct flight_work *work;
+		struct clone *clone;
+	} running[CLONE_WORKERS];
 	struct clone_job *queued, *j, *next;
 	size_t n = 0;
 
@@ -241,12 +246,15 @@ void clone_queue_cancel(struct clones *cs)
 	cs->ls_refs = cs->fetches = NULL;
 	DL_FOREACH (cs->running, j) {
 		check(n < CLONE_WORKERS);
-		running[n++] = flight_work_ref(j->work);
+		running[n].work = flight_work_ref(j->work);
+		running[n++].clone = j->clone;
+		j->clone->refs++;
 	}
 	mutex_unlock(&cs->lock);
 	while (n) {
-		ctx_cancel(flight_work_ctx(running[--n]));
-		flight_work_unref(running[n]);
+		ctx_cancel(flight_work_ctx(running[--n].work));
+		flight_work_unref(running[n].work);
+		clone_unref(running[n].clone);
 	}
 	DL_FOREACH_SAFE (queued, j, next)
 		break_off(j);
