@@ -121,7 +121,7 @@ static bool await_page(struct abreast *a, size_t i)
 static int hand_on(struct abreast *a, bitbucket_take_page *take, void *arg)
 {
 	for (size_t i = 1; i < a->n_pages && await_page(a, i); i++) {
-		int r = a->pages[i].json ? take(arg, a->pages[i].json) : 0;
+		int r = take(arg, a->pages[i].json);
 
 		a->pages[i].json = json_free(a->pages[i].json);
 		if (r < 0)

@@ -189,16 +189,22 @@ char *bitbucket_numbered_url(const char *url, size_t number)
 
 struct others {
 	struct pages *pages;
-	char *next; /* of the last page that was there */
+	char *next; /* of the last page; NULL: it is not there any more */
 };
 
+/* The `next` of the page before one that went is that one's number: followed,
+ * it would be a 404 that fails the list, where the count only says that some
+ * are missing. */
 static int take_other(void *arg, const struct json *page)
 {
 	struct others *o = arg;
-	int r = take_values(o->pages, page);
+	int r;
 
 	free(o->next);
 	o->next = NULL;
+	if (!page)
+		return 0;
+	r = take_values(o->pages, page);
 	return r < 0 ? r
 		     : bitbucket_next_url(o->pages->ctx, o->pages->bitbucket,
 					  page, &o->next);

@@ -85,7 +85,7 @@ int bitbucket_get_page(struct ctx *, struct bitbucket *,
 		       long *ret_status, struct json **ret_page);
 char *bitbucket_numbered_url(const char *url, size_t number);
 /* Pages 2 to n_pages of the list whose first is url, handed on in this order by
- * the thread that calls; one that is not there any more is passed over. */
+ * the thread that calls; NULL for one that is not there any more. */
 typedef int bitbucket_take_page(void *arg, const struct json *page);
 int bitbucket_get_abreast(struct ctx *, struct bitbucket *,
 			  struct bitbucket_list *, const char *url,

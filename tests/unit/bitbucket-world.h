@@ -24,6 +24,7 @@ struct world {
 	char *fail_with; /* an answer's head and body */
 	bool sizeless;   /* pages without size */
 	bool shrinks;    /* the first walk misses one, the second does not */
+	bool last_goes;  /* deleted before page 3 is asked for */
 	atomic_uint n_walks, n_faults;
 	unsigned n_faulty; /* answers of /faulty before a good one */
 	char *fault;
@@ -109,11 +110,12 @@ __attribute__((unused)) static void say_page(struct tiny_connection *c,
 					     unsigned first, unsigned last)
 {
 	cleanup(buf_done) struct buf body = BUF_INIT(0);
+	bool gone = w->last_goes && atomic_load(&w->n_walks) > 1;
 
 	buf_printf(&body, "{\"pagelen\":100,\"page\":%u,", page);
 	if (!w->sizeless)
-		buf_printf(&body, "\"size\":%u,", w->n_announced);
-	if (last < w->n_repositories)
+		buf_printf(&body, "\"size\":%u,", w->n_announced - gone);
+	if (last < w->n_repositories - gone)
 		buf_printf(&body,
 			   "\"next\":\"%s/2.0/repositories/many?"
 			   "sort=created_on&pagelen=100&page=%u\",",
@@ -147,7 +149,7 @@ __attribute__((unused)) static bool many(struct tiny_connection *c,
 	}
 	if (last > w->n_repositories)
 		last = w->n_repositories;
-	if (first > last) {
+	if (first > last || (w->last_goes && page == 3)) {
 		say_json(c, "404 Not Found", "", "{}");
 		return true;
 	}

@@ -188,6 +188,16 @@ static void misses_one(void **state)
 	expect_many(w, 300, 6);
 }
 
+/* The only one of page 3 was deleted after page 2 said that it is `next`. */
+static void last_page_goes(void **state)
+{
+	struct world *w = *state;
+
+	w->n_repositories = w->n_announced = 201;
+	w->last_goes = true;
+	expect_many(w, 200, 5);
+}
+
 static void never_enough(void **state)
 {
 	struct world *w = *state;
@@ -414,6 +424,7 @@ int main(void)
 		T(without_size),
 		T(grows),
 		T(misses_one),
+		T(last_page_goes),
 		T(never_enough),
 		T(encoded_paths),
 		T(corpora),
