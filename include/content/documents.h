@@ -47,7 +47,7 @@ DEFINE_CLEANUP(struct documents *, documents_free);
 struct scope {
 	struct refcount refcount;
 	char *workspace; /* its name in the mount; "" outside of one */
-	char *slug;      /* the service's, where it may differ: a listing's */
+	char *slug;      /* the service's name of it */
 	/* What paths call them: uuids, or slugs where nobody told these. */
 	char *workspace_id, *repository_id;
 	char *key;
@@ -55,7 +55,8 @@ struct scope {
 	unsigned n_ids;
 };
 struct scope *scope_new(const char *key, const char *workspace,
-			const char *workspace_id, const char *repository_id);
+			const char *slug, const char *workspace_id,
+			const char *repository_id);
 struct scope *scope_below(const struct scope *, const char *row_name);
 /* Of an item of that row's collection, whose scope this is. */
 struct scope *scope_item(const struct scope *, const struct resource *row,
@@ -149,11 +150,12 @@ struct documents_repository {
 	char *name; /* file name in the mount: the slug, made safe */
 	char *slug; /* as the service says */
 	char *uuid;
-	char *project;      /* its key; "" when not told */
-	char *key;          /* of its document in the cache: "repo/{uuid}" */
-	char *workspace;    /* what paths call it: its uuid, or its slug where
-			     * nobody told the uuid */
-	int64_t updated_ms; /* wall clock: the directory's mtime */
+	char *project;        /* its key; "" when not told */
+	char *key;            /* of its document in the cache: "repo/{uuid}" */
+	char *workspace;      /* what paths call it: its uuid, or its slug where
+			       * nobody told the uuid */
+	char *workspace_slug; /* the service's name of it */
+	int64_t updated_ms;   /* wall clock: the directory's mtime */
 };
 void documents_repository_done(struct documents_repository *);
 DEFINE_CLEANUP_DONE(struct documents_repository, documents_repository_done);

@@ -92,14 +92,15 @@ void documents_say(struct documents *d, int errnum, const char *path,
 /* ---- scopes ---- */
 
 struct scope *scope_new(const char *key, const char *workspace,
-			const char *workspace_id, const char *repository_id)
+			const char *slug, const char *workspace_id,
+			const char *repository_id)
 {
 	struct scope *s = xcalloc(1, sizeof(*s));
 
 	refcount_init(&s->refcount);
 	s->key = xstrdup(key);
 	s->workspace = xstrdup(workspace);
-	s->slug = xstrdup(workspace);
+	s->slug = xstrdup(slug);
 	s->workspace_id = xstrdup(workspace_id);
 	s->repository_id = xstrdup(repository_id);
 	return s;
@@ -419,7 +420,7 @@ int documents_user(struct ctx *ctx, struct documents *d,
 		return ctx_fail(ctx, -ENOENT,
 				"Nobody is signed in as a user, so there is "
 				"nothing of theirs.");
-	scope = scope_new(resource_user.name, "", "", "");
+	scope = scope_new(resource_user.name, "", "", "", "");
 	return documents_object(ctx, d, &resource_user, scope, mode,
 				ret_document);
 }

@@ -102,6 +102,7 @@ void documents_repository_done(struct documents_repository *r)
 	free(r->project);
 	free(r->key);
 	free(r->workspace);
+	free(r->workspace_slug);
 	*r = (struct documents_repository){0};
 }
 
@@ -117,6 +118,7 @@ void documents_repository_make(const struct scope *workspace,
 		.key = documents_item_key(&resource_repositories, workspace,
 					  item->id),
 		.workspace = xstrdup(workspace->workspace_id),
+		.workspace_slug = xstrdup(workspace->slug),
 		.updated_ms = item->time_ms,
 	};
 }
@@ -126,7 +128,7 @@ struct scope *documents_repository_scope(const char *workspace,
 {
 	cleanup(free) char *key = documents_listing_key(r->workspace);
 
-	return scope_new(key, workspace, r->workspace, "");
+	return scope_new(key, workspace, r->workspace_slug, r->workspace, "");
 }
 
 /* ---- by name ---- */

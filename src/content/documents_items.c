@@ -248,13 +248,24 @@ static bool freshen(struct ctx *ctx, struct documents *d,
 		    struct answer_age *ret_age)
 {
 	cleanup(collection_unref) struct collection *c = NULL, *newer = NULL;
+	cleanup(scope_unref) struct scope *now = NULL;
 	bool all = row->special == RESOURCE_REPOSITORIES;
 
 	/* Where no walk meets the items, one that was entered by its name is
 	 * one request, and the collection would be ten. */
 	if (row->listing == RESOURCE_LISTS_NONE && row->items->endpoint)
 		return false;
-	c = documents_known(d, row, scope->key, ret_age);
+	/* The directory was made when nobody had told the workspace's uuid: by
+	 * now it may be listed by that, and would be listed by its name, too.
+	 */
+	if (all && !documents_is_uuid(scope->workspace_id)) {
+		now = documents_listing_scope(d, scope->workspace);
+		c = documents_known(d, row, now->key, ret_age);
+		if (c)
+			scope = now;
+	}
+	if (!c)
+		c = documents_known(d, row, scope->key, ret_age);
 	if (!c || (!all && !collection_find_id(c, id)))
 		return false;
 	if (ret_age->left_ms > 0 || mode == READ_CACHED)

@@ -14,7 +14,7 @@
 
 struct scope *documents_root_scope(void)
 {
-	return scope_new(ROOT, "", "", "");
+	return scope_new(ROOT, "", "", "", "");
 }
 
 static char *alias_key(const char *slug)
@@ -62,17 +62,13 @@ struct scope *documents_listing_scope(struct documents *d, const char *name)
 		known ? collection_find(known, name) : NULL;
 	cleanup(free) char *uuid = NULL, *key = NULL;
 	const char *slug = item ? item->slug : name, *id;
-	struct scope *s;
 
 	uuid = item && *item->id ? xstrdup(item->id) : alias_uuid(d, slug);
 	id = uuid && *uuid ? uuid : slug;
 	if (id == uuid)
 		bitbucket_name_workspace(d->config.bitbucket, uuid, slug);
 	key = documents_listing_key(id);
-	s = scope_new(key, name, id, "");
-	free(s->slug);
-	s->slug = xstrdup(slug);
-	return s;
+	return scope_new(key, name, slug, id, "");
 }
 
 /* ---- by name ---- */

@@ -340,7 +340,7 @@ static int set_up(void **state)
 	config.source = w->source;
 	config.cache = w->cache;
 	w->documents = documents_new(&config);
-	w->scope = scope_new("place/things", "acme", "acme", "widgets");
+	w->scope = scope_new("place/things", "acme", "acme", "acme", "widgets");
 	*state = w;
 	take_back(w);
 	return 0;

@@ -244,6 +244,69 @@ static void odd_workspace_names(void **state)
 			    "pagelen=100");
 }
 
+/* Its uuid is told only after directories were made by its name: there is one
+ * listing of it from then on, and they are brought up to date by that. */
+static void uuid_known_later(void **state)
+{
+	static const char *const configured[] = {"acme", NULL};
+	struct world *w = *state;
+	cleanup(documents_repository_done) struct documents_repository one = {
+		0};
+	cleanup(answer_document_done) struct answer_document document = {0};
+	cleanup(ctx_done) struct ctx ctx;
+	struct answer_age age;
+
+	ctx_init(&ctx, NULL, -1);
+	sign_in(w, "ada@example.com", "ATATsecret", configured);
+	w->account_status = 403;
+	expect_root(w, READ_THROUGH, "-13");
+	expect_listing(w, "acme", READ_THROUGH,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	assert_int_equal(documents_find_repository(&ctx, w->documents, "acme",
+						   "old", &one, &age),
+			 0);
+	assert_string_equal(one.workspace, "acme");
+	w->account_status = 0;
+	expect_root(w, READ_REFRESH, "acme zoo");
+	expect_listing(w, "acme", READ_THROUGH,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	expect_requests(w, 4);
+	clock_advance(60 * MINUTE);
+	assert_int_equal(
+		document_of(&ctx, w, "acme", &one, READ_THROUGH, &document), 0);
+	assert_true(document.age.left_ms > 0);
+	assert_non_null(strstr(tiny_got(w->tiny, w->asked)->path,
+			       "/repositories/%7B01%7D?"));
+	expect_listing(w, "acme", READ_THROUGH,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	expect_requests(w, 1);
+}
+
+/* A workspace without a uuid whose file name is not its name. */
+static void scope_of_a_repository(void **state)
+{
+	struct world *w = *state;
+	cleanup(documents_repository_done) struct documents_repository one = {
+		0};
+	cleanup(scope_unref) struct scope *scope = NULL;
+	cleanup(ctx_done) struct ctx ctx;
+	struct answer_age age;
+
+	w->workspaces[w->n_workspaces++] =
+		(struct ws){.slug = ".bitbucketfs", .uuid = "", .member = true};
+	add(w, ".bitbucketfs", "x", "{b1}");
+	expect_root(w, READ_THROUGH, "%2Ebitbucketfs acme zoo");
+	expect_listing(w, "%2Ebitbucketfs", READ_THROUGH, "x={b1}");
+	ctx_init(&ctx, NULL, -1);
+	assert_int_equal(documents_find_repository(&ctx, w->documents,
+						   "%2Ebitbucketfs", "x", &one,
+						   &age),
+			 0);
+	scope = documents_repository_scope("%2Ebitbucketfs", &one);
+	assert_string_equal(scope->workspace, "%2Ebitbucketfs");
+	assert_string_equal(scope->slug, ".bitbucketfs");
+}
+
 static void configured_ones(void **state)
 {
 	static const char *const configured[] = {"foreign", "acme", NULL};
@@ -284,6 +347,8 @@ int main(void)
 		T(without_uuids),
 		T(uuid_of_another),
 		T(odd_workspace_names),
+		T(uuid_known_later),
+		T(scope_of_a_repository),
 		T(configured_ones),
 	};
 

@@ -114,8 +114,8 @@ static int find(struct ctx *ctx, struct model *model, struct node *dir,
 		if (!documents_has_user(model->config.documents))
 			return -ENOENT;
 		return row_dir_found_row(ctx, model, dir, &resource_account,
-					 scope_new("account", "", "", ""), mode,
-					 found);
+					 scope_new("account", "", "", "", ""),
+					 mode, found);
 	case CONTROL_API:
 		api_found(model, found);
 		return 0;

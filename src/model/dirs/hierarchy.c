@@ -71,7 +71,8 @@ static void found_workspace(struct ctx *ctx, struct model *model,
 		known_listing(ctx, model, name);
 	int64_t newest = list ? collection_newest(list) : 0;
 
-	row_dir_found_dir(&resource_repositories, scope_new("", name, "", ""),
+	row_dir_found_dir(&resource_repositories,
+			  scope_new("", name, name, "", ""),
 			  newest ? newest : model->started_ms, left_ms,
 			  list != NULL, found);
 }
@@ -124,10 +125,11 @@ int hierarchy_found_about(struct ctx *ctx, struct model *model,
 
 	(void)ctx;
 	(void)mode;
-	row_dir_found_dir(
-		row,
-		scope_new(key, scope->workspace, listing->workspace_id, ""),
-		node_mtime_ms(model->nodes, dir), FOREVER_MS, false, ret_found);
+	row_dir_found_dir(row,
+			  scope_new(key, scope->workspace, listing->slug,
+				    listing->workspace_id, ""),
+			  node_mtime_ms(model->nodes, dir), FOREVER_MS, false,
+			  ret_found);
 	return 0;
 }
 

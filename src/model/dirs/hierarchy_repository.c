@@ -46,6 +46,7 @@ void hierarchy_found_repository(struct scope *listing,
 	*repository = (struct documents_repository){0};
 	d->dir.row = &resource_repositories;
 	d->dir.scope = scope_new(d->repository.key, d->workspace,
+				 d->repository.workspace_slug,
 				 d->repository.workspace, repository_id(d));
 	d->dir.collection = scope_ref(listing);
 	d->dir.id = d->repository.uuid;
