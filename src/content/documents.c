@@ -313,6 +313,11 @@ static int fetch_plain(struct ctx *ctx, void *arg,
 	}
 	if (r == -ENOENT && f->row->may_lack && reply.status == 404)
 		return put_nothing(ctx, f);
+	/* Stored, a refusal of /user would pass for an answer that came: status
+	 * and log would call well an account that is refused, and a token that
+	 * was given its scope meanwhile would be of no use for minutes. */
+	if (r < 0 && f->row == &resource_user)
+		return r;
 	if (r < 0)
 		return documents_refused(ctx, d, f->scope->key, old, r,
 					 reply.status);

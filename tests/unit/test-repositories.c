@@ -595,6 +595,34 @@ static void the_user(void **state)
 	expect_requests(w, 0);
 }
 
+/* An error of the moment: nothing of it is stored, and it is no success. */
+static void the_user_refused(void **state)
+{
+	struct world *w = *state;
+	cleanup(answer_document_done) struct answer_document document = {0};
+	cleanup(ctx_done) struct ctx ctx;
+	struct read_through_health health;
+
+	ctx_init(&ctx, NULL, -1);
+	for (unsigned i = 0; i < 2; i++) {
+		w->account_status = i ? 404 : 403;
+		for (unsigned k = 0; k < 2; k++)
+			assert_int_equal(documents_user(&ctx, w->documents,
+							READ_THROUGH,
+							&document),
+					 i ? -ENOENT : -EACCES);
+		expect_requests(w, 1);
+		read_through_health(w->source, &health);
+		assert_int_equal(health.last_errno, i ? ENOENT : EACCES);
+		assert_int_equal(health.last_ok_ms, 0);
+		clock_advance(3000);
+	}
+	w->account_status = 0;
+	assert_int_equal(
+		documents_user(&ctx, w->documents, READ_THROUGH, &document), 0);
+	expect_requests(w, 1);
+}
+
 /* ---- many at once ---- */
 
 static void look_around(void *arg)
@@ -676,6 +704,7 @@ int main(void)
 		T(old_versions),
 		T(no_uuid),
 		T(the_user),
+		T(the_user_refused),
 		T(many_at_once),
 		T(without_network),
 	};
