@@ -88,8 +88,10 @@ struct bitbucket_list {
 	enum bitbucket_paging paging;
 	const char *q;  /* NEWEST: the filter to begin with, or NULL */
 	const char *id; /* path of what tells items apart; NULL: nothing does */
-	size_t most;    /* items; 0: 100,000, beyond which it is -EIO */
-	bool patient;   /* each page has 120 s, as a text has */
+	/* Instead of id: an item's identity, to be freed; NULL: it has none. */
+	char *(*identify)(const struct json *item);
+	size_t most;  /* items; 0: 100,000, beyond which it is -EIO */
+	bool patient; /* each page has 120 s, as a text has */
 	/* Each item once, in the service's order; a negative errno ends. */
 	int (*each)(void *arg, const struct json *item);
 	/* All that `each` was given is void: it is walked anew for what was
@@ -169,8 +171,11 @@ DEFINE_CLEANUP_DONE(struct bitbucket_repositories, bitbucket_repositories_done);
 int bitbucket_list_repositories(struct ctx *, struct bitbucket *,
 				const char *workspace,
 				struct bitbucket_repositories *ret);
-/* The same items one by one: bitbucket_list.each, its arg the repositories. */
+/* The same items one by one: bitbucket_list.each, its arg the repositories, and
+ * bitbucket_list.identify: struct bitbucket_repository's uuid. By the member
+ * alone, all those without a good one would be one and the same. */
 int bitbucket_take_repository(void *repositories, const struct json *item);
+char *bitbucket_repository_identity(const struct json *item);
 /* GET /repositories/{ws}/{slug or {uuid}}. */
 int bitbucket_get_repository(struct ctx *, struct bitbucket *,
 			     const char *workspace, const char *slug_or_uuid,

@@ -59,22 +59,42 @@ static void pages_done(struct pages *p)
 }
 DEFINE_CLEANUP_DONE(struct pages, pages_done);
 
+static bool are_told_apart(const struct bitbucket_list *list)
+{
+	return list->identify || list->id;
+}
+
+/* What tells the item apart, to be freed; NULL: nothing does. */
+static char *identity_of(const struct bitbucket_list *list,
+			 const struct json *item)
+{
+	const struct json *at = list->id ? json_at(item, list->id) : NULL;
+	struct buf id = BUF_INIT(64 * KIB);
+
+	if (list->identify)
+		return list->identify(item);
+	if (at && json_compact(at, &id) == 0 && id.len &&
+	    strcmp(id.data, "null") != 0 && strcmp(id.data, "\"\"") != 0)
+		return buf_steal(&id, NULL);
+	buf_done(&id);
+	return NULL;
+}
+
 /* False: an earlier page had the item. */
 static bool is_new(struct pages *p, const struct json *item)
 {
-	cleanup(buf_done) struct buf id = BUF_INIT(64 * KIB);
-	const struct json *at = p->list->id ? json_at(item, p->list->id) : NULL;
+	cleanup(free) char *id = identity_of(p->list, item);
+	size_t n = id ? strlen(id) : 0;
 	struct seen *seen;
 
-	if (!at || json_compact(at, &id) < 0 || !id.len ||
-	    !strcmp(id.data, "null"))
+	if (!id)
 		return true;
-	HASH_FIND(hh, p->seen, id.data, id.len, seen);
+	HASH_FIND(hh, p->seen, id, n, seen);
 	if (seen)
 		return false;
-	seen = xcalloc(1, sizeof(*seen) + id.len + 1);
-	memcpy(seen->id, id.data, id.len);
-	HASH_ADD_KEYPTR(hh, p->seen, seen->id, id.len, seen);
+	seen = xcalloc(1, sizeof(*seen) + n + 1);
+	memcpy(seen->id, id, n);
+	HASH_ADD_KEYPTR(hh, p->seen, seen->id, n, seen);
 	return true;
 }
 
@@ -435,7 +455,8 @@ int bitbucket_get_merged(struct ctx *ctx, struct bitbucket *b, const char *path,
 
 static bool is_missing(const struct pages *p)
 {
-	return !p->full && p->list->id && p->list->paging != BITBUCKET_WHOLE &&
+	return !p->full && are_told_apart(p->list) &&
+	       p->list->paging != BITBUCKET_WHOLE &&
 	       (int64_t)(p->n_items + p->n_odd) < p->largest;
 }
 

@@ -69,35 +69,57 @@ static int64_t time_at(const struct json *json, const char *path)
 	return text && !clock_parse_iso8601(text, &ms) ? ms : 0;
 }
 
-int bitbucket_read_repository(const struct json *json,
-			      struct bitbucket_repository *ret)
+/* What a repository is called. *ret_workspace: free it. False: nothing. */
+static bool read_names(const struct json *json, const char **ret_slug,
+		       char **ret_workspace)
 {
 	const char *slug = json_str(json, "slug");
 	const char *full = json_str(json, "full_name");
 	const char *workspace = json_str(json, "workspace.slug");
-	const char *uuid = uuid_at(json, "uuid");
 	const char *slash = full ? strchr(full, '/') : NULL;
-	cleanup(free) char *first = NULL;
-	cleanup(buf_done) struct buf text = BUF_INIT(0);
 
-	if (!json_is_object(json))
-		return -EBADMSG;
 	if ((!slug || !*slug) && full)
 		slug = slash ? slash + 1 : full;
-	if (!slug || !*slug)
-		return -EBADMSG;
-	if ((!workspace || !*workspace) && slash) {
-		first = xmemdup0(full, (size_t)(slash - full));
-		workspace = first;
-	}
-	if (json_compact(json, &text))
+	if (!json_is_object(json) || !slug || !*slug)
+		return false;
+	*ret_slug = slug;
+	*ret_workspace = (!workspace || !*workspace) && slash
+				 ? xmemdup0(full, (size_t)(slash - full))
+				 : xstrdup(or_empty(workspace));
+	return true;
+}
+
+static char *identity(const struct json *json, const char *workspace,
+		      const char *slug)
+{
+	const char *uuid = uuid_at(json, "uuid");
+
+	return uuid ? xstrdup(uuid) : xasprintf("name:%s/%s", workspace, slug);
+}
+
+char *bitbucket_repository_identity(const struct json *json)
+{
+	cleanup(free) char *workspace = NULL;
+	const char *slug;
+
+	return read_names(json, &slug, &workspace)
+		       ? identity(json, workspace, slug)
+		       : NULL;
+}
+
+int bitbucket_read_repository(const struct json *json,
+			      struct bitbucket_repository *ret)
+{
+	cleanup(free) char *workspace = NULL;
+	cleanup(buf_done) struct buf text = BUF_INIT(0);
+	const char *slug;
+
+	if (!read_names(json, &slug, &workspace) || json_compact(json, &text))
 		return -EBADMSG;
 	*ret = (struct bitbucket_repository){
 		.slug = xstrdup(slug),
-		.uuid = uuid ? xstrdup(uuid)
-			     : xasprintf("name:%s/%s", or_empty(workspace),
-					 slug),
-		.workspace = xstrdup(or_empty(workspace)),
+		.uuid = identity(json, workspace, slug),
+		.workspace = steal(&workspace),
 		.workspace_uuid =
 			xstrdup(or_empty(uuid_at(json, "workspace.uuid"))),
 		.project = xstrdup(or_empty(json_str(json, "project.key"))),

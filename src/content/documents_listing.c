@@ -331,7 +331,7 @@ static int update_listing(struct ctx *ctx, const struct documents_fetch *f,
 	cleanup(members_done) struct members now = {0};
 	cleanup(free) char *path = NULL;
 	struct bitbucket_list list = {
-		.id = "uuid",
+		.identify = bitbucket_repository_identity,
 		.most = MOST_UPDATED,
 		.each = bitbucket_take_repository,
 		.arg = all,

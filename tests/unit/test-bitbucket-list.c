@@ -244,6 +244,32 @@ static int list_body(struct world *w, const char *data,
 	return list(w, "body", all, sentence);
 }
 
+/* Uuids that are none tell nothing apart: their names do. */
+static void no_uuids(void **state)
+{
+	static const char *const uuids[] = {"\"\"", "\"odd\"", "null", "7"};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(uuids); i++) {
+		cleanup(bitbucket_repositories_done) struct
+			bitbucket_repositories all = {0};
+		cleanup(free) char *body =
+			xasprintf("{\"size\":2,\"values\":["
+				  "{\"full_name\":\"w/a\",\"uuid\":%s},"
+				  "{\"full_name\":\"w/a\",\"uuid\":%s},"
+				  "{\"full_name\":\"w/b\",\"uuid\":%s}]}",
+				  uuids[i], uuids[i], uuids[i]);
+		char sentence[512];
+		int r = list_body(w, body, &all, sentence);
+
+		if (r)
+			fail_msg("%s: %d: %s", uuids[i], r, sentence);
+		assert_int_equal(all.n_items, 2);
+		assert_string_equal(all.items[0].uuid, "name:w/a");
+		assert_string_equal(all.items[1].uuid, "name:w/b");
+	}
+}
+
 static struct world *corpus_world;
 
 static void corpus_file(const char *name, const char *data, size_t n, bool ok)
@@ -427,6 +453,7 @@ int main(void)
 		T(last_page_goes),
 		T(never_enough),
 		T(encoded_paths),
+		T(no_uuids),
 		T(corpora),
 		T(recorded_listings),
 		cmocka_unit_test(mutated_objects),
