@@ -82,7 +82,8 @@ struct collection_item {
 	const char *hash; /* of its document */
 	/* Of workspaces and repositories, whose ids are uuids ("" of a
 	 * workspace: not told): as the service says; else NULL. */
-	const char *slug, *project;
+	const char *slug;
+	const char *project; /* of repositories, "" when not told; else NULL */
 	int64_t time_ms;
 };
 struct collection {

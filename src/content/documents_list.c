@@ -98,9 +98,12 @@ static bool read_line(const struct resource *row, const struct json *from,
 		      struct made *made, struct collection_item *ret)
 {
 	const char *uuid = json_str(from, "uuid");
+	const char *project = json_str(from, "project");
 
 	ret->slug = json_str(from, "slug");
-	ret->project = json_str(from, "project");
+	/* Those who compare projects compare texts, also of a foreign line. */
+	if (row->special == RESOURCE_REPOSITORIES)
+		ret->project = project ? project : "";
 	ret->time_ms = json_int(from, "updated", 0);
 	ret->id = uuid ? uuid : "";
 	if (!ret->slug || !*ret->slug ||

@@ -449,6 +449,29 @@ static void unreadable_bytes(void **state)
 	expect_root(w, READ_THROUGH, "acme zoo");
 }
 
+/* Lines without a project, of another program or another time. */
+static void line_without_project(void **state)
+{
+	static const char body[] = "[{\"slug\":\"gadgets\",\"uuid\":\"{a2}\"},"
+				   "{\"slug\":\"old\",\"uuid\":\"{a3}\","
+				   "\"project\":null,\"updated\":7}]";
+	const struct cache_put put = {.key = "repositories/{01}",
+				      .body = body,
+				      .n_body = strlen(body),
+				      .ttl_ms = MINUTE};
+	struct world *w = *state;
+	cleanup(collection_unref) struct collection *all = NULL;
+	cleanup(ctx_done) struct ctx ctx;
+
+	ctx_init(&ctx, NULL, -1);
+	expect_root(w, READ_THROUGH, "acme zoo");
+	assert_int_equal(cache_put(w->cache, &put, 1, NULL), 0);
+	assert_int_equal(repositories(&ctx, w, "acme", READ_CACHED, &all), 0);
+	assert_int_equal(all->n_items, 2);
+	for (size_t i = 0; i < all->n_items; i++)
+		assert_string_equal(all->items[i].project, "");
+}
+
 /* ---- one by one ---- */
 
 static void one_of_an_unlisted(void **state)
@@ -697,6 +720,7 @@ int main(void)
 		T(same_file_name),
 		T(refused_listing),
 		T(unreadable_bytes),
+		T(line_without_project),
 		T(one_of_an_unlisted),
 		T(one_that_went),
 		T(one_renamed),
