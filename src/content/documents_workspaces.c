@@ -241,30 +241,79 @@ int documents_find_workspace(struct ctx *ctx, struct documents *d,
 
 /* ---- all of them ---- */
 
-static void add_lines(struct documents_lines *lines,
-		      const struct collection *list)
+static bool has(const struct documents_lines *lines, const char *slug,
+		const char *uuid)
 {
-	for (size_t i = 0; i < list->n_items; i++)
-		documents_lines_add(lines, list->items[i].slug,
-				    list->items[i].id, NULL, 0);
+	for (size_t i = 0; i < lines->n; i++)
+		if (!strcmp(lines->lines[i].slug, slug) ||
+		    (*uuid && !strcasecmp(lines->lines[i].uuid, uuid)))
+			return true;
+	return false;
 }
 
-/* *list with that one, unless it is there. */
-static int add_other(struct documents *d, const char *slug,
-		     struct collection **list)
+/* Workspaces beside the account's, each once. */
+struct others {
+	struct other {
+		char *slug, *uuid; /* uuid "": not known */
+	} * items;
+	size_t n;
+};
+
+static void others_done(struct others *o)
+{
+	for (size_t i = 0; i < o->n; i++) {
+		free(o->items[i].slug);
+		free(o->items[i].uuid);
+	}
+	free(o->items);
+}
+DEFINE_CLEANUP_DONE(struct others, others_done);
+
+/* The configured ones and those entered, by their names alone. */
+static void names_of_others(struct documents *d, struct others *ret)
+{
+	size_t n_configured = 0;
+
+	while (d->workspaces[n_configured])
+		n_configured++;
+	mutex_lock(&d->lock);
+	ret->items =
+		xcalloc(n_configured + d->n_entered + 1, sizeof(*ret->items));
+	for (size_t i = 0; i < n_configured; i++)
+		ret->items[ret->n++].slug = xstrdup(d->workspaces[i]);
+	for (size_t i = 0; i < d->n_entered; i++)
+		ret->items[ret->n++].slug = xstrdup(d->entered[i]);
+	mutex_unlock(&d->lock);
+}
+
+/* *list with those that it lacks. Encoded once for all of them: once for each,
+ * a thousand took a second at every look at the root. */
+static int add_others(struct documents *d, struct others *others,
+		      struct collection **list)
 {
 	cleanup(documents_lines_done) struct documents_lines lines = {
 		.row = &resource_workspaces,
 	};
-	cleanup(free) char *uuid = alias_uuid(d, slug);
 	cleanup(buf_done) struct buf text = BUF_INIT(0);
 	struct collection *longer = NULL;
+	size_t n_listed = (*list)->n_items;
 	int r;
 
-	if (is_among(*list, slug, uuid))
+	for (size_t i = 0; i < n_listed; i++)
+		documents_lines_add(&lines, (*list)->items[i].slug,
+				    (*list)->items[i].id, NULL, 0);
+	for (size_t i = 0; i < others->n; i++) {
+		struct other *other = &others->items[i];
+
+		other->uuid = alias_uuid(d, other->slug);
+		if (!other->uuid)
+			other->uuid = xstrdup("");
+		if (!has(&lines, other->slug, other->uuid))
+			documents_lines_add(&lines, other->slug, other->uuid,
+					    NULL, 0);
+	}
+	if (lines.n == n_listed)
 		return 0;
-	add_lines(&lines, *list);
-	documents_lines_add(&lines, slug, uuid ? uuid : "", NULL, 0);
 	r = documents_lines_encode(&lines, NULL, NULL, &text);
 	if (r == 0)
 		r = collection_decode(&resource_workspaces, text.data, text.len,
@@ -280,25 +329,13 @@ int documents_workspaces(struct ctx *ctx, struct documents *d,
 			 enum read_through_mode mode, struct collection **ret,
 			 struct answer_age *ret_age)
 {
-	char **entered;
-	size_t n;
+	cleanup(others_done) struct others others = {0};
 	int r = account_list(ctx, d, mode, ret, ret_age);
 
-	for (size_t i = 0; r == 0 && d->workspaces[i]; i++)
-		r = add_other(d, d->workspaces[i], ret);
-	mutex_lock(&d->lock);
-	n = d->n_entered;
-	entered = xcalloc(n + 1, sizeof(*entered));
-	for (size_t i = 0; i < n; i++)
-		entered[i] = xstrdup(d->entered[i]);
-	mutex_unlock(&d->lock);
-	for (size_t i = 0; i < n; i++) {
-		if (r == 0)
-			r = add_other(d, entered[i], ret);
-		free(entered[i]);
-	}
-	free(entered);
-	return r;
+	if (r < 0)
+		return r;
+	names_of_others(d, &others);
+	return add_others(d, &others, ret);
 }
 
 /* ---- asking ---- */
@@ -317,16 +354,6 @@ static int is_gone(struct ctx *ctx, struct documents *d,
 	return r < 0 && answer_is_gone(reply.status);
 }
 
-static bool has(const struct documents_lines *lines,
-		const struct collection_item *w)
-{
-	for (size_t i = 0; i < lines->n; i++)
-		if (!strcmp(lines->lines[i].slug, w->slug) ||
-		    (*w->id && !strcmp(lines->lines[i].uuid, w->id)))
-			return true;
-	return false;
-}
-
 /* Those of the old list that the new one lacks and that are still there. */
 static int keep_vanished(struct ctx *ctx, struct documents *d,
 			 const struct collection *before,
@@ -338,7 +365,7 @@ static int keep_vanished(struct ctx *ctx, struct documents *d,
 		const struct collection_item *w = &before->items[i];
 		int gone = 0;
 
-		if (has(lines, w))
+		if (has(lines, w->slug, w->id))
 			continue;
 		if (n_asked++ < MOST_ASKED)
 			gone = is_gone(ctx, d, w);
@@ -371,11 +398,10 @@ int documents_fetch_workspaces(struct ctx *ctx, void *arg,
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < all.n_items; i++) {
-		const struct collection_item w = {.slug = all.items[i].slug,
-						  .id = all.items[i].uuid};
+		const struct bitbucket_workspace *w = &all.items[i];
 
-		if (!has(&lines, &w))
-			documents_lines_add(&lines, w.slug, w.id, NULL, 0);
+		if (!has(&lines, w->slug, w->uuid))
+			documents_lines_add(&lines, w->slug, w->uuid, NULL, 0);
 	}
 	if (old && old->body &&
 	    !collection_decode(&resource_workspaces, blob_data(old->body),

@@ -332,6 +332,27 @@ static void configured_ones(void **state)
 	expect_requests(w, 1);
 }
 
+/* Configured, entered and the account's: each once, however often named. */
+static void each_once(void **state)
+{
+	static const char *const configured[] = {"foreign", "acme", "foreign",
+						 "b", NULL};
+	struct world *w = *state;
+
+	ws(w, "secret")->status = 0;
+	sign_in(w, "ada@example.com", "ATATsecret", configured);
+	expect_enter(w, "secret", 0);
+	expect_enter(w, "foreign", 0);
+	expect_root(w, READ_THROUGH, "acme b foreign secret zoo");
+	/* One that was configured by a name that it no longer has. */
+	ws(w, "foreign")->member = true;
+	ws(w, "foreign")->slug = "zz";
+	expect_root(w, READ_REFRESH, "acme b foreign secret zoo zz");
+	ws(w, "secret")->member = true;
+	ws(w, "secret")->slug = "open";
+	expect_root(w, READ_REFRESH, "acme b foreign open zoo zz");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -350,6 +371,7 @@ int main(void)
 		T(uuid_known_later),
 		T(scope_of_a_repository),
 		T(configured_ones),
+		T(each_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
