@@ -82,6 +82,9 @@ int documents_collection_stored(struct ctx *ctx, struct documents *d,
 {
 	struct documents_fetch f = {d, row, scope, NULL, mode == READ_ANEW};
 
+	/* The scope of a workspace's directory is its name alone: with it, the
+	 * listings of all workspaces would be one. */
+	check(*scope->key);
 	if (mode == READ_THROUGH || mode == READ_CACHED) {
 		struct collection *c =
 			documents_known(d, row, scope->key, ret_age);
@@ -275,6 +278,16 @@ static bool freshen(struct ctx *ctx, struct documents *d,
 	       all;
 }
 
+/*
+ * Whoever wants it at once (READ_THROUGH, READ_CACHED) gets, in this order:
+ *   1. what the cache has, while that is fresh;
+ *   2. what the cache has, once the collection that lists it was brought up
+ *      to date (freshen); with READ_CACHED as it is, or -ENOENT, and no more;
+ *   3. of a row whose items have no endpoint: what the cache has, of any age,
+ *      else -ENOENT;
+ *   4. the answer to a GET of its own. READ_REFRESH and READ_ANEW begin here,
+ *      but for the rows of 3.
+ */
 int documents_item(struct ctx *ctx, struct documents *d,
 		   const struct resource *row, const struct scope *scope,
 		   const char *id, enum read_through_mode mode,

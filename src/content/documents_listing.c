@@ -172,9 +172,9 @@ static void keep_line(struct storing *s, const struct collection_item *old)
 }
 
 /* One that the walk lacks; now: what it has. */
-static int store_missing(struct ctx *ctx, struct storing *s,
-			 const struct collection_item *old,
-			 const struct members *now, bool *more)
+static int store_vanished(struct ctx *ctx, struct storing *s,
+			  const struct collection_item *old,
+			  const struct members *now, bool *more)
 {
 	bool name_taken = member_of(now->slugs, old->slug);
 	struct bitbucket_repository *seen = NULL;
@@ -268,7 +268,7 @@ static int store_old(struct ctx *ctx, struct storing *s,
 
 		if (!member_of(now->uuids, old->id)) {
 			if (walked)
-				r = store_missing(ctx, s, old, now, &more);
+				r = store_vanished(ctx, s, old, now, &more);
 			else
 				keep_unchanged(s, old);
 			continue;

@@ -264,6 +264,7 @@ static const struct resource_items repository_items = {
 const struct resource resource_repositories = {
 	.name = "",
 	.kind = RESOURCE_COLLECTION,
+	/* To be read: what is asked for is in bitbucket_list_repositories. */
 	.endpoint = "/repositories/{ws}?sort=created_on&pagelen=100",
 	.special = RESOURCE_REPOSITORIES,
 	.ttl_s = 10 * MINUTE_S,
