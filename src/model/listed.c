@@ -247,6 +247,17 @@ void listed_tell_keep(struct listed *d, void *list,
 		free_gone(gone);
 }
 
+void *listed_tell_take(struct listed *d)
+{
+	void *told;
+
+	mutex_lock(&d->all->lock);
+	check(d->is_telling);
+	told = steal(&d->told);
+	mutex_unlock(&d->all->lock);
+	return told;
+}
+
 void listed_tell_end(struct listed *d)
 {
 	mutex_lock(&d->all->lock);

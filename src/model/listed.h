@@ -60,13 +60,17 @@ struct dirbook *listed_book(struct listed *, bool make);
  * So one thread tells of a directory at a time, and reads which list is the
  * newest only when it is its turn, not before. No lock is held meanwhile.
  */
-/* Waits for the turn of the calling thread. The list that the kernel was told
- * of last, borrowed until listed_tell_end; NULL: none, or it was dropped. */
+/* Waits for the turn of the calling thread, which holds no lock. The list that
+ * the kernel was told of last, borrowed until listed_tell_end; NULL: none, or
+ * it was dropped. */
 const void *listed_tell_begin(struct listed *);
 /* In its turn: `list` is what the kernel is told of; it is taken, and freed by
- * free_list when another one follows. NULL: nothing is remembered. */
+ * free_list when another one follows. */
 void listed_tell_keep(struct listed *, void *list,
 		      void (*free_list)(void *list));
+/* In its turn: nothing is remembered any more. The list that was, or NULL, is
+ * the caller's to free: without the lock that he may hold. */
+void *listed_tell_take(struct listed *);
 void listed_tell_end(struct listed *);
 /* The list that the kernel was told of last: to be compared, never followed. */
 const void *listed_told(struct listed *);

@@ -208,6 +208,15 @@ static void what_was_told_is_kept_until_the_next(void **state)
 	assert_ptr_equal(listed_tell_begin(d), b);
 	listed_tell_end(d);
 	assert_ptr_equal(listed_told(d), b);
+	(void)listed_tell_begin(d);
+	assert_ptr_equal(listed_tell_take(d), b);
+	assert_null(listed_tell_take(d));
+	listed_tell_end(d);
+	assert_null(listed_told(d));
+	assert_int_equal(n_freed, 1);
+	(void)listed_tell_begin(d);
+	listed_tell_keep(d, b, free_list);
+	listed_tell_end(d);
 	listed_free(d);
 	assert_int_equal(n_freed, 2);
 }

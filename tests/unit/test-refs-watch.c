@@ -6,6 +6,21 @@
 
 /* ---- what happens ---- */
 
+const void *__real_listed_tell_begin(struct listed *);
+const void *__wrap_listed_tell_begin(struct listed *);
+
+/* What happens before the next thread asks for its turn to tell. */
+static _Atomic(void (*)(void)) before_turn;
+
+const void *__wrap_listed_tell_begin(struct listed *d)
+{
+	void (*play)(void) = atomic_exchange(&before_turn, NULL);
+
+	if (play)
+		play();
+	return __real_listed_tell_begin(d);
+}
+
 /* A program looks a name up: whether it is there. */
 static bool look(const char *name)
 {
@@ -123,6 +138,28 @@ static void a_look_at_the_end_keeps_the_watch(void **state)
 	expect_told("x listing ");
 }
 
+static void x_is_looked_up(void)
+{
+	assert_true(look("x"));
+}
+
+/* The play at watch_end. */
+static void a_look_before_the_list_goes_keeps_both(void **state)
+{
+	(void)state;
+	clock_fake(1000000, T0 * INT64_C(1000));
+	server("branch x main");
+	assert_true(look("main"));
+	an_hour();
+	atomic_store(&before_turn, x_is_looked_up);
+	assert_false(scene.how->end(&scene.model, scene.top));
+	assert_null(atomic_load(&before_turn));
+	forget_told();
+	server("branch -D x");
+	check_now();
+	expect_told("x listing ");
+}
+
 static void after_the_end_a_look_begins_anew(void **state)
 {
 	(void)state;
@@ -202,6 +239,7 @@ int main(void)
 		T(the_older_list_is_not_shown_last),
 		T(no_name_is_answered_from_a_list_that_was_not_told),
 		T(a_look_at_the_end_keeps_the_watch),
+		T(a_look_before_the_list_goes_keeps_both),
 		T(after_the_end_a_look_begins_anew),
 		T(an_unlinked_one_ends),
 		T(many_at_once),

@@ -392,29 +392,44 @@ static void watch_expire(struct model *model, struct node *top)
 	}
 }
 
-/* Ends the watch, unless a program has looked since watch_due_ms said that
- * nobody does. */
+/*
+ * Ends the watch, unless a program has looked since watch_due_ms said that
+ * nobody does.
+ *
+ * 1. The worker takes the watch away.
+ * 2. A program looks: it is a watch of its own. It is shown the list that the
+ *    kernel was told of, with a name x, which the kernel may keep for an hour.
+ * 3. The worker drops that list.
+ * 4. The next list is without x: there is none to compare it with, and nobody
+ *    tells the kernel that x is gone.
+ * So the watch and its list go in one critical section: whoever looks finds
+ * both, or neither and has a list shown anew. It is in this thread's turn,
+ * because another thread may be comparing with the list; and the turn comes
+ * first, because nobody may wait for it with a lock held.
+ */
 static bool watch_end(struct model *model, struct node *top)
 {
 	bool linked = node_is_linked(model->nodes, top), looked = false;
 	struct listed *listed = node_listed(model->nodes, top, true);
+	struct clone_refs *told = NULL;
 	struct refs_watch *w;
 
+	(void)listed_tell_begin(listed);
 	mutex_lock(&model->lock);
 	LL_SEARCH_SCALAR(model->refs_watches, w, top, top);
 	looked = w && linked &&
 		 clock_mono_ms() - atomic_load(&w->heard_ms) < FOREVER_MS;
 	if (w && !looked)
 		LL_DELETE(model->refs_watches, w);
+	/* A repository can have a hundred thousand refs: who is not told of
+	 * them needs no list. */
+	if (!looked)
+		told = listed_tell_take(listed);
 	mutex_unlock(&model->lock);
+	listed_tell_end(listed);
 	if (looked)
 		return false;
-	/* A repository can have a hundred thousand refs: who is not told of
-	 * them needs no list. A program that looks from now on is a watch of
-	 * its own, and shows a list anew. */
-	listed_tell_begin(listed);
-	listed_tell_keep(listed, NULL, NULL);
-	listed_tell_end(listed);
+	clone_refs_unref(told);
 	watch_free(model, w);
 	return true;
 }
