@@ -127,6 +127,22 @@ static void what_changes_is_told(void **state)
 	node_unref(scene.model.nodes, dir);
 }
 
+/* As in test-refs-watch: the play at refresh_age_ms. */
+static void what_another_watch_asked_for_is_not_asked_for_again(void **state)
+{
+	(void)state;
+	assert_int_equal(look("a.txt"), 0);
+	push(scene.world, "widgets", T0 + 1, "echo two >a.txt");
+	ask_elsewhere();
+	assert_int_equal(scene.how->due_ms(&scene.model, tree), 0);
+	push(scene.world, "widgets", T0 + 2, "echo three >a.txt");
+	assert_int_equal(check_tree(NULL), 0);
+	expect_commit("main~");
+	assert_true(scene.how->due_ms(&scene.model, tree) > 0);
+	assert_int_equal(check_tree(NULL), 0);
+	expect_commit("main");
+}
+
 /* The play at show_known. */
 static void an_older_head_is_not_shown_last(void **state)
 {
@@ -235,6 +251,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		C(the_first_head_is_not_told),
 		C(what_changes_is_told),
+		C(what_another_watch_asked_for_is_not_asked_for_again),
 		C(an_older_head_is_not_shown_last),
 		C(a_lost_branch_is_told_once),
 		C(nobody_looks_for_an_hour),

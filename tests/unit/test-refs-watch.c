@@ -116,9 +116,29 @@ static void no_name_is_answered_from_a_list_that_was_not_told(void **state)
 	ask_elsewhere();
 	assert_true(look("x"));
 	expect_told("x listing ");
+	/* The worker sees that other watch's answer first. */
+	check_now();
+	expect_told("");
 	server("branch -D x");
 	check_now();
 	expect_told("x listing ");
+}
+
+/* The play at refresh_age_ms: the answer that another watch got is taken,
+ * however old it has become meanwhile, and not asked for again. */
+static void what_another_watch_asked_for_is_not_asked_for_again(void **state)
+{
+	(void)state;
+	assert_true(look("main"));
+	server("branch x main");
+	ask_elsewhere();
+	assert_int_equal(scene.how->due_ms(&scene.model, scene.top), 0);
+	server("branch y main");
+	check_now();
+	expect_told("x listing ");
+	assert_true(scene.how->due_ms(&scene.model, scene.top) > 0);
+	check_now();
+	expect_told("y listing ");
 }
 
 /* A look between the worker's question whether anybody looks, and the end. */
@@ -238,6 +258,7 @@ int main(void)
 		T(what_changes_is_told),
 		T(the_older_list_is_not_shown_last),
 		T(no_name_is_answered_from_a_list_that_was_not_told),
+		T(what_another_watch_asked_for_is_not_asked_for_again),
 		T(a_look_at_the_end_keeps_the_watch),
 		T(a_look_before_the_list_goes_keeps_both),
 		T(after_the_end_a_look_begins_anew),

@@ -418,6 +418,13 @@ void checkout_tell_renamed(struct model *model, struct node *node,
 	refresh_node(model->refresh, repository->parent);
 }
 
+/* One answer is for all refs of the repository: another watch asked. */
+static bool has_news(struct checkout *view)
+{
+	return clone_tracking_checked_ms(line_of(view)) !=
+	       atomic_load(&view->seen_ms);
+}
+
 int checkout_check(struct ctx *ctx, struct model *model, struct node *tree,
 		   int64_t max_age_ms, bool *ret_moved)
 {
@@ -425,13 +432,15 @@ int checkout_check(struct ctx *ctx, struct model *model, struct node *tree,
 	int64_t began = clock_mono_ms(), checked;
 	struct clone_head head;
 	unsigned n_quiet = 0;
+	bool news = !view->fixed && has_news(view);
 	int r;
 
 	atomic_store(&view->asked_ms, began);
 	if (ctx->who == CTX_REFRESH)
 		n_quiet = atomic_fetch_add(&view->n_quiet, 1);
 	if (max_age_ms == REFRESH_POLL)
-		max_age_ms = refresh_age_ms(model, n_quiet);
+		max_age_ms = news ? REFRESH_NEWS_AGE_MS
+				  : refresh_age_ms(model, n_quiet);
 	if (view->fixed) {
 		r = checkout_fixed_get(ctx, model, view, &head);
 	} else {
@@ -513,9 +522,7 @@ static int64_t watch_due_ms(struct model *model, struct node *tree)
 	if (view->fixed || now - atomic_load(&view->heard_ms) >= FOREVER_MS ||
 	    !node_is_linked(model->nodes, tree))
 		return INT64_MAX;
-	/* One answer is for all refs of the repository: another watch asked. */
-	if (clone_tracking_checked_ms(line_of(view)) !=
-	    atomic_load(&view->seen_ms))
+	if (has_news(view))
 		return 0;
 	due = atomic_load(&view->asked_ms) +
 	      refresh_pause_ms(model, atomic_load(&view->n_quiet)) - now;

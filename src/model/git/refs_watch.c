@@ -361,15 +361,18 @@ int refs_check(struct ctx *ctx, struct model *model, struct node *top,
 	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
 	struct refs_watch *w = watch_find(model, top);
 	unsigned n_quiet = 0;
+	bool news;
 	size_t n;
 	int r = 0;
 
 	if (!w)
 		return 0;
+	news = clone_refs_checked_ms(w->clone) != atomic_load(&w->seen_ms);
 	if (ctx->who == CTX_REFRESH)
 		n_quiet = atomic_fetch_add(&w->n_quiet, 1);
 	if (max_age_ms == REFRESH_POLL)
-		max_age_ms = refresh_age_ms(model, n_quiet);
+		max_age_ms = news ? REFRESH_NEWS_AGE_MS
+				  : refresh_age_ms(model, n_quiet);
 	r = ask(ctx, model, w, max_age_ms, &refs);
 	if (r >= 0) {
 		n = show(model, w, said);

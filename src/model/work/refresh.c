@@ -138,10 +138,13 @@ int64_t refresh_pause_ms(const struct model *model, unsigned n_quiet)
  *    busy.
  * 2. The other watches become due, because the answer is another one than
  *    theirs, and are checked one after the other.
- * 3. When the last of them is checked the answer is no longer new. The last one
- *    must not ask again, so an answer that is younger than most of the pause is
- *    taken. And its pause is counted from the answer: counted from 3., it would
- *    ask next time between two questions of the first.
+ * 3. When the last of them is checked the answer is no longer new: its age is
+ *    counted from before the question. The last one must not ask again, so an
+ *    answer that a watch has not seen is taken at any age
+ *    (REFRESH_NEWS_AGE_MS). And its pause is counted from the answer: counted
+ *    from 3., it would ask next time between two questions of the first.
+ * 4. A watch that has seen the answer is due a moment before the others: it
+ *    takes one that is younger than most of its pause.
  */
 int64_t refresh_age_ms(const struct model *model, unsigned n_quiet)
 {

@@ -57,8 +57,11 @@ void refresh_watch(struct refresh *, struct node *,
  * when the background has asked n_quiet times since a program looked. */
 int64_t refresh_pause_ms(const struct model *, unsigned n_quiet);
 /* As max_age_ms of `ask`: the worker asks because the watch is due. An answer
- * of nine tenths of its pause is young enough (refresh_age_ms). */
+ * of nine tenths of its pause is young enough (refresh_age_ms); one that
+ * another watch of the repository got, and that this one has not seen, always
+ * is, but for those of before a long sleep. */
 #define REFRESH_POLL (-1)
+#define REFRESH_NEWS_AGE_MS (INT64_C(3600) * 1000)
 int64_t refresh_age_ms(const struct model *, unsigned n_quiet);
 /* From when the next pause of a watch is counted, in monotonic time: from the
  * answer (checked_ms, wall clock), if it is at most max_age_ms old; otherwise
