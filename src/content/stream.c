@@ -34,7 +34,8 @@ struct streams *streams_new(const struct streams_config *config)
 	if (all->config.grow_ms <= 0)
 		all->config.grow_ms = 5000;
 	mutex_init(&all->lock);
-	all->asking = flight_new(STREAM_FAILED_MS);
+	/* Failures are the stream's, whoever asked: see stream_failed. */
+	all->asking = flight_new(0);
 	return all;
 }
 

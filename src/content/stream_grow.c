@@ -147,9 +147,10 @@ static bool serve(struct stream *s, struct stream_growth *growth)
 }
 
 /* The caller leads the flight. 0: he asks; 1: *growth is filled, somebody asked
- * before he led; -EINTR: nobody asks any more. */
-static int begin_asking(struct stream *s, struct stream_growth *growth,
-			bool *landed)
+ * before he led; -EINTR: nobody asks any more; or how whoever asked a moment
+ * ago failed, a run too. */
+static int begin_asking(struct ctx *ctx, struct stream *s,
+			struct stream_growth *growth, bool *landed)
 {
 	bool has_some;
 	int r = 0;
@@ -161,13 +162,16 @@ static int begin_asking(struct stream *s, struct stream_growth *growth,
 		r = 1;
 	} else if (s->streams->stopping) {
 		r = -EINTR;
+	} else if (!s->growing && clock_mono_ms() < s->failed_until_ms) {
+		r = ctx_fail(ctx, s->failed, "%s", s->sentence);
 	} else {
 		s->asking = true;
 	}
 	mutex_unlock(&s->streams->lock);
 	*landed = false;
+	/* The next one to lead sees for himself what this one has seen. */
 	if (r != 0 || has_some)
-		land(s, landed, r < 0 ? r : 0, NULL);
+		land(s, landed, r < 0 ? -EAGAIN : 0, NULL);
 	return r;
 }
 
@@ -186,7 +190,7 @@ static int become_asker(struct ctx *ctx, struct stream *s,
 	while (!serve(s, growth)) {
 		r = flight_join(ctx, s->streams->asking, s->id);
 		if (r == FLIGHT_LEAD)
-			return begin_asking(s, growth, landed);
+			return begin_asking(ctx, s, growth, landed);
 		if (r < 0)
 			return r;
 	}
@@ -300,7 +304,9 @@ static int ask(struct ctx *ctx, struct stream *s, bool has_ended, bool *landed)
 	return r == 0 && has_ended ? settle(&sink) : r;
 }
 
-static void after(struct stream *s, struct stream_growth *growth)
+/* failure: 0, or what is everybody's. */
+static void after(struct stream *s, int failure, const char *sentence,
+		  struct stream_growth *growth)
 {
 	int64_t now = clock_mono_ms(), least = s->streams->config.grow_ms;
 	int64_t interval = s->grew_mono_ms ? (now - s->grew_mono_ms) / 4
@@ -313,7 +319,10 @@ static void after(struct stream *s, struct stream_growth *growth)
 		interval = least;
 	s->ask_again_ms = now + interval;
 	s->asking = false;
-	stream_changed(s);
+	if (failure < 0 && !s->growing)
+		stream_failed(s, failure, sentence);
+	else
+		stream_changed(s);
 	fill(s, growth);
 	mutex_unlock(&s->streams->lock);
 }
@@ -321,7 +330,7 @@ static void after(struct stream *s, struct stream_growth *growth)
 static int grow(struct ctx *ctx, struct stream *s, bool has_ended,
 		struct stream_growth *ret_growth, int *ret_failure)
 {
-	bool had, landed;
+	bool had, landed, own;
 	int r = become_asker(ctx, s, ret_growth, &landed);
 
 	if (r != 0)
@@ -334,9 +343,10 @@ static int grow(struct ctx *ctx, struct stream *s, bool has_ended,
 		r = 0;
 	if (r < 0 && !s->length && s->growing)
 		make_nothing(s);
-	after(s, ret_growth);
 	/* What this caller alone was refused, the next one may be given. */
-	land(s, &landed, r < 0 && ctx->refused ? -EAGAIN : r, ctx->sentence);
+	own = r < 0 && (r == -EINTR || r == -EAGAIN || ctx->refused);
+	after(s, own ? 0 : r, ctx->sentence, ret_growth);
+	land(s, &landed, own ? -EAGAIN : r, ctx->sentence);
 	if (r < 0 && !had && !s->length)
 		return r;
 	*ret_failure = r;

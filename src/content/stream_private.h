@@ -93,8 +93,9 @@ int stream_exchange(struct ctx *, struct stream *, const struct stream_range *,
 
 /* Wakes everybody who waits for a change of the stream. */
 void stream_changed(struct stream *s) requires_lock(s->streams->lock);
-/* Fails the readers who wait now, and those who come within STREAM_FAILED_MS:
- * else each of them would ask the service again, and be told the same. */
+/* Fails the readers who wait now, and whoever asks within STREAM_FAILED_MS,
+ * also for what grows: else each of them would ask the service again, and be
+ * told the same. */
 void stream_failed(struct stream *s, int r, const char *sentence)
 	requires_lock(s->streams->lock);
 /* A growing stream gets no more bytes, and no new reader finds it. */

@@ -189,6 +189,7 @@ static int tear_down(void **state)
 {
 	struct world *w = *state;
 
+	clock_real();
 	streams_free(w->streams);
 	spool_close(w->spool);
 	bitbucket_free(w->bitbucket);
@@ -534,6 +535,58 @@ static void no_log_at_all(void **state)
 	stream_unref(s);
 }
 
+static int grow_now(struct stream *s, bool has_ended)
+{
+	struct stream_growth growth;
+	cleanup(ctx_done) struct ctx ctx;
+	int failure, r;
+
+	ctx_init(&ctx, NULL, 10000);
+	r = stream_grow(&ctx, s, has_ended, &growth, &failure);
+	assert_true(r == 0 || *ctx.sentence);
+	return r;
+}
+
+/* Whether it grows or is sized, it is the same thing of the service: what was
+ * refused to one who asked is remembered for both. */
+static void a_failure_is_remembered_for_both(void **state)
+{
+	struct world *w = *state;
+	struct stream *s = stream_get(w->streams, "log", "/log", -1);
+
+	assert_int_equal(grow_now(s, false), -ENOENT);
+	assert_int_equal(tiny_n_requests(w->api), 1);
+	assert_int_equal(grow_now(s, true), -ENOENT);
+	assert_int_equal(read_at(s, 0, 1, '\0'), -ENOENT);
+	assert_int_equal(grow_now(s, false), -ENOENT);
+	assert_int_equal(tiny_n_requests(w->api), 1);
+	stream_unref(s);
+	s = stream_get(w->streams, "other", "/log", -1);
+	assert_int_equal(grow_now(s, true), -ENOENT);
+	assert_int_equal(tiny_n_requests(w->api), 2);
+	assert_int_equal(grow_now(s, false), -ENOENT);
+	assert_int_equal(grow_now(s, true), -ENOENT);
+	assert_int_equal(tiny_n_requests(w->api), 2);
+	stream_unref(s);
+}
+
+/* It is remembered from the failure on, not from whoever was told of it. */
+static void a_failure_is_forgotten_in_its_time(void **state)
+{
+	struct world *w = *state;
+	struct stream *s = stream_get(w->streams, "log", "/log", -1);
+
+	clock_fake(1000000, INT64_C(1700000000000));
+	assert_int_equal(grow_now(s, false), -ENOENT);
+	clock_advance(STREAM_FAILED_MS - 1);
+	assert_int_equal(grow_now(s, false), -ENOENT);
+	assert_int_equal(tiny_n_requests(w->api), 1);
+	clock_advance(2);
+	assert_int_equal(grow_now(s, false), -ENOENT);
+	assert_int_equal(tiny_n_requests(w->api), 2);
+	stream_unref(s);
+}
+
 /* Who leaves before he has asked holds up nobody who comes after him. */
 static void whoever_left_before_he_asked(void **state)
 {
@@ -698,6 +751,8 @@ int main(void)
 		T(nothing_was_appended_twice),
 		T(less_than_there_was),
 		T(no_log_at_all),
+		T(a_failure_is_remembered_for_both),
+		T(a_failure_is_forgotten_in_its_time),
 		T(whoever_left_before_he_asked),
 		T(nobody_sees_less_than_was_asked_for),
 		T(nothing_is_asked_at_the_end),
