@@ -2,8 +2,8 @@
  * model/listed_copy: which version of a directory's names the kernel's copy of
  * its listing can be of, and what an OPENDIR may therefore say of that copy.
  *
- * Owns counts alone; the caller's lock guards them (model/dirlist). Must never
- * know what the names are.
+ * Owns counts alone; model/listed's lock guards them. Must never know what
+ * the names are.
  */
 #ifndef MODEL_LISTED_COPY_H
 #define MODEL_LISTED_COPY_H

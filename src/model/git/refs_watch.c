@@ -285,6 +285,8 @@ static int ensure(struct ctx *ctx, struct model *model, struct refs_watch *w,
 {
 	struct listed *listed = node_listed(model->nodes, w->top, true);
 	struct clone_refs *refs = NULL;
+	/* `told` is the node's, and may outlive the watch (refs_check shows by
+	 * a watch that ended meanwhile); `asks` is of this watch alone. */
 	bool told = listed_told(listed);
 	bool asks = !told || quiet_ms >= FOREVER_MS;
 	int64_t old;
