@@ -125,7 +125,9 @@ int objects_blob_file(struct ctx *, struct objects *, const struct oid *,
 /* Taking in a pack, in pieces, as it comes from the network. Nothing of it is
  * visible before objects_pack_commit; dropping it leaves nothing behind. */
 struct objects_pack;
-int objects_pack_begin(struct objects *, struct objects_pack **ret_pack);
+/* thin: it may have changes of objects that are here, and not in it. */
+int objects_pack_begin(struct objects *, bool thin,
+		       struct objects_pack **ret_pack);
 int objects_pack_write(struct objects_pack *, const void *data, size_t n);
 struct objects_progress {
 	uint64_t n_bytes;
@@ -135,9 +137,12 @@ void objects_pack_progress(const struct objects_pack *,
 			   struct objects_progress *ret_progress);
 /* shallow: commits whose parents are not here (40 hex digits each, added to
  * the repository's `shallow` file under a lock, before the pack appears). An
- * empty pack (0 objects) is fine. Consumes the pack, also on failure. */
-int objects_pack_commit(struct objects_pack *, const char *const *shallow,
-			size_t n_shallow);
+ * empty pack (0 objects) is fine. -EBADMSG, damaged: the pack, or, of a thin
+ * one, what is here; -EFBIG, an object is too large as a change of another one
+ * (of a thin pack not always told from -EBADMSG); -EINTR. Consumes the pack,
+ * also on failure. */
+int objects_pack_commit(struct ctx *, struct objects_pack *,
+			const char *const *shallow, size_t n_shallow);
 struct objects_pack *objects_pack_drop(struct objects_pack *);
 DEFINE_CLEANUP(struct objects_pack *, objects_pack_drop);
 

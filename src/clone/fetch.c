@@ -447,14 +447,14 @@ static int commit_pack(struct clone_job *j)
 
 	for (size_t i = 0; i < j->n_shallow; i++)
 		shallow[i] = j->shallow[i];
-	r = objects_pack_commit(steal(&j->pack), shallow, j->n_shallow);
+	r = objects_pack_commit(j->ctx, steal(&j->pack), shallow, j->n_shallow);
 	free(shallow);
 	return r;
 }
 
 static int take_in(struct clone_job *j, const struct haves *h)
 {
-	int r = objects_pack_begin(j->objects, &j->pack);
+	int r = objects_pack_begin(j->objects, h->n > 0, &j->pack);
 
 	if (r < 0)
 		return r;

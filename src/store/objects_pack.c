@@ -30,7 +30,8 @@
 
 struct objects_pack {
 	struct objects *objects;
-	char *dir;    /* NULL: it was not begun */
+	char *dir; /* NULL: it was not begun */
+	bool thin;
 	git_odb *odb; /* completes a thin pack; no handle is held so long */
 	struct git_indexer *indexer;
 	git_indexer_progress progress; /* the indexer counts in it */
@@ -48,7 +49,8 @@ static int note_progress(const git_indexer_progress *progress, void *arg)
 	return 0;
 }
 
-int objects_pack_begin(struct objects *o, struct objects_pack **ret_pack)
+int objects_pack_begin(struct objects *o, bool thin,
+		       struct objects_pack **ret_pack)
 {
 	cleanup(objects_pack_drop) struct objects_pack *p =
 		xcalloc(1, sizeof(*p));
@@ -57,6 +59,7 @@ int objects_pack_begin(struct objects *o, struct objects_pack **ret_pack)
 	int r = objects_tmp_name(o, "pack", &p->dir);
 
 	p->objects = o;
+	p->thin = thin;
 	if (r < 0)
 		return r;
 	if (mkdir(p->dir, 0700) < 0)
@@ -253,27 +256,32 @@ static int install(const struct objects_pack *p, const char *name)
 }
 
 /* libgit2 reads sizes of deltas from 2 GB on as others, and then says that the
- * delta cannot be applied, as of a damaged one. */
-static bool makes_too_large(const struct objects_pack *p)
+ * delta cannot be applied, as of a damaged one: -EFBIG, or it is damaged;
+ * -EINTR, cancelled. */
+static int why_damaged(const struct ctx *ctx, const struct objects_pack *p)
 {
 	DIR *d = opendir(p->dir);
-	bool too_large = false;
+	int r = -EBADMSG;
 	struct dirent *e;
 
-	while (d && !too_large && (e = readdir(d))) {
+	while (d && r == -EBADMSG && (e = readdir(d))) {
 		cleanup(free) char *path =
 			xasprintf("%s/%s", p->dir, e->d_name);
+		uint64_t size = 0;
 
-		too_large = strncmp(e->d_name, "pack", 4) == 0 &&
-			    pack_read_largest_delta(path) > OBJECTS_BLOCK_MOST;
+		if (strncmp(e->d_name, "pack", 4) == 0 &&
+		    pack_read_largest_delta(ctx, path, &size) < 0)
+			r = -EINTR;
+		else if (size > OBJECTS_BLOCK_MOST)
+			r = -EFBIG;
 	}
 	if (d)
 		closedir(d);
-	return too_large;
+	return r;
 }
 
 /* The part of committing that reads and writes much. */
-static int finish_index(struct objects_pack *p)
+static int finish_index(const struct ctx *ctx, struct objects_pack *p)
 {
 	int r = p->failed;
 
@@ -282,16 +290,18 @@ static int finish_index(struct objects_pack *p)
 	if (r < 0 || atomic_load(&p->n_objects_total) == 0)
 		return r;
 	r = guarded(p, call_commit, NULL, 0);
-	return r == -EBADMSG && makes_too_large(p) ? -EFBIG : r;
+	/* What a thin one says it makes is no word of what is wrong: it may be
+	 * a base that is here, and the caller must hear that. */
+	return r == -EBADMSG && !p->thin ? why_damaged(ctx, p) : r;
 }
 
-int objects_pack_commit(struct objects_pack *pack, const char *const *shallow,
-			size_t n_shallow)
+int objects_pack_commit(struct ctx *ctx, struct objects_pack *pack,
+			const char *const *shallow, size_t n_shallow)
 {
 	cleanup(objects_pack_drop) struct objects_pack *p = pack;
 	struct objects *o = p->objects;
 	cleanup(fd) int lock = -1;
-	int r = finish_index(p);
+	int r = finish_index(ctx, p);
 
 	if (r < 0)
 		return r;

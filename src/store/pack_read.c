@@ -626,21 +626,22 @@ int pack_read_blob(const struct pack_read *how, const struct oid *oid,
 
 /* ---- how large what deltas make is ---- */
 
-static int skip_rest(struct inflater *f)
+static int skip_rest(const struct ctx *ctx, struct inflater *f)
 {
 	cleanup(free) unsigned char *piece = xmalloc(PIECE);
 	size_t n = PIECE;
 	int r = 0;
 
 	while (r == 0 && n == PIECE)
-		r = inflater_read(f, piece, PIECE, &n);
+		r = ctx_is_cancelled(ctx) ? -EINTR
+					  : inflater_read(f, piece, PIECE, &n);
 	return r;
 }
 
 /* The size of what the entry makes, if it is a delta, else 0; and where the
  * next one begins. */
-static int read_claim(const struct pack *p, uint64_t offset, uint64_t *ret_size,
-		      uint64_t *ret_next)
+static int read_claim(const struct ctx *ctx, const struct pack *p,
+		      uint64_t offset, uint64_t *ret_size, uint64_t *ret_next)
 {
 	cleanup(inflater_free) struct inflater *f = NULL;
 	struct delta d = {.n = 0};
@@ -661,21 +662,25 @@ static int read_claim(const struct pack *p, uint64_t offset, uint64_t *ret_size,
 			r = delta_size(&d, ret_size);
 	}
 	if (r == 0)
-		r = skip_rest(f);
+		r = skip_rest(ctx, f);
 	*ret_next = f->at - f->z.avail_in;
 	return r;
 }
 
-uint64_t pack_read_largest_delta(const char *path)
+int pack_read_largest_delta(const struct ctx *ctx, const char *path,
+			    uint64_t *ret_size)
 {
 	struct pack p = {.fd = -1};
 	uint64_t most = 0, size, at = PACK_HEAD;
+	int r = pack_open_file(path, &p.fd, &p.size);
 
-	if (pack_open_file(path, &p.fd, &p.size) < 0)
-		return 0;
-	while (p.size > PACK_HEAD + OID_BYTES &&
-	       read_claim(&p, at, &size, &at) == 0)
-		most = size > most ? size : most;
-	close(p.fd);
-	return most;
+	while (r == 0 && p.size > PACK_HEAD + OID_BYTES) {
+		r = read_claim(ctx, &p, at, &size, &at);
+		if (r == 0)
+			most = size > most ? size : most;
+	}
+	if (p.fd >= 0)
+		close(p.fd);
+	*ret_size = most;
+	return r == -EINTR ? r : 0;
 }

@@ -32,7 +32,9 @@ int pack_read_blob(const struct pack_read *, const struct oid *, uint64_t size,
 		   int fd);
 
 /* The most bytes that a delta of the pack file says it makes; of as much of the
- * file as can be read. Inflates all of it. */
-uint64_t pack_read_largest_delta(const char *path);
+ * file as can be read. Inflates all of it, which may be GBs: -EINTR, cancelled
+ * (ctx as above). */
+int pack_read_largest_delta(const struct ctx *, const char *path,
+			    uint64_t *ret_size);
 
 #endif

@@ -120,19 +120,26 @@ static inline struct oid scratch_oid(const struct scratch *s, const char *line)
 }
 
 /* Takes in bytes in pieces of n. */
-static inline int scratch_take(struct objects *o, const struct buf *pack,
-			       size_t piece, const char *const *shallow,
-			       size_t n_shallow)
+static inline int scratch_take_as(struct ctx *ctx, struct objects *o, bool thin,
+				  const struct buf *pack, size_t piece,
+				  const char *const *shallow, size_t n_shallow)
 {
 	cleanup(objects_pack_drop) struct objects_pack *p = NULL;
-	int r = objects_pack_begin(o, &p);
+	int r = objects_pack_begin(o, thin, &p);
 
 	assert_int_equal(r, 0);
 	for (size_t at = 0; r == 0 && at < pack->len; at += piece)
 		r = objects_pack_write(p, pack->data + at,
 				       pack->len - at < piece ? pack->len - at
 							      : piece);
-	return objects_pack_commit(steal(&p), shallow, n_shallow);
+	return objects_pack_commit(ctx, steal(&p), shallow, n_shallow);
+}
+
+static inline int scratch_take(struct objects *o, const struct buf *pack,
+			       size_t piece, const char *const *shallow,
+			       size_t n_shallow)
+{
+	return scratch_take_as(NULL, o, false, pack, piece, shallow, n_shallow);
 }
 
 /* Everything that can be reached in the repository dir/repo. */

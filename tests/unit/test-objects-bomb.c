@@ -92,7 +92,8 @@ static void multiply(struct bomb *b, unsigned times)
 	b->size *= times;
 }
 
-static int take(struct scratch *s, struct bomb *b)
+static int take_as(struct ctx *ctx, struct scratch *s, bool thin,
+		   struct bomb *b)
 {
 	char hex[41], byte[3] = "";
 	int r;
@@ -104,9 +105,14 @@ static int take(struct scratch *s, struct bomb *b)
 		buf_putc(&b->pack, (char)strtoul(byte, NULL, 16));
 	}
 	assert_true(b->pack.len < 16 * KIB);
-	r = scratch_take(s->o, &b->pack, 4096, NULL, 0);
+	r = scratch_take_as(ctx, s->o, thin, &b->pack, 4096, NULL, 0);
 	buf_done(&b->pack);
 	return r;
+}
+
+static int take(struct scratch *s, struct bomb *b)
+{
+	return take_as(NULL, s, false, b);
 }
 
 static uint64_t data_now(const struct scratch *s)
@@ -191,12 +197,54 @@ static void test_it_is_refused_over_what_libgit2_knows(void **state)
 	scratch_expect_clean(s);
 }
 
+static void begin_over_what_libgit2_knows(struct bomb *b)
+{
+	begin(b);
+	multiply(b, 32);
+	multiply(b, 32);
+	multiply(b, 4);
+}
+
+/* Why it cannot be taken in is found by inflating all of it: who is cancelled
+ * does not wait for that. */
+static void test_looking_why_is_broken_off(void **state)
+{
+	struct scratch *s = *state;
+	struct ctx ctx;
+	struct bomb b;
+
+	ctx_init(&ctx, NULL, -1);
+	ctx_cancel(&ctx);
+	begin_over_what_libgit2_knows(&b);
+	assert_int_equal(take_as(&ctx, s, false, &b), -EINTR);
+	ctx_done(&ctx);
+	scratch_expect(s, "ls store.git/objects/pack", "");
+	scratch_expect_clean(s);
+}
+
+/* A base that is here may be what is damaged: that is what the caller hears,
+ * who fetches once more then, without building on what is here. */
+static void test_of_a_thin_one_too_large_is_damaged(void **state)
+{
+	struct scratch *s = *state;
+	struct bomb b;
+
+	begin_over_what_libgit2_knows(&b);
+	assert_int_equal(take_as(NULL, s, true, &b), -EBADMSG);
+	begin_over_what_libgit2_knows(&b);
+	assert_int_equal(take_as(NULL, s, false, &b), -EFBIG);
+	scratch_expect(s, "ls store.git/objects/pack", "");
+	scratch_expect_clean(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCRATCH_TEST(test_it_costs_no_memory),
 		SCRATCH_TEST(test_it_is_refused_over_the_bound),
 		SCRATCH_TEST(test_it_is_refused_over_what_libgit2_knows),
+		SCRATCH_TEST(test_looking_why_is_broken_off),
+		SCRATCH_TEST(test_of_a_thin_one_too_large_is_damaged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -451,7 +451,7 @@ static void test_descriptors_are_bounded(void **state)
 static int try_to_take(struct objects *o, const struct buf *pack)
 {
 	struct objects_pack *p;
-	int r = objects_pack_begin(o, &p);
+	int r = objects_pack_begin(o, false, &p);
 
 	if (r < 0)
 		return r;
@@ -463,7 +463,7 @@ static int try_to_take(struct objects *o, const struct buf *pack)
 		objects_pack_drop(p);
 		return r;
 	}
-	return objects_pack_commit(p, NULL, 0);
+	return objects_pack_commit(NULL, p, NULL, 0);
 }
 
 static void test_no_descriptors(void **state)

@@ -248,11 +248,11 @@ static void test_writing_after_a_failure(void **state)
 	struct scratch *s = *state;
 	struct objects_pack *p;
 
-	assert_int_equal(objects_pack_begin(s->o, &p), 0);
+	assert_int_equal(objects_pack_begin(s->o, false, &p), 0);
 	assert_int_equal(objects_pack_write(p, "garbage garbage", 15),
 			 -EBADMSG);
 	assert_int_equal(objects_pack_write(p, "PACK", 4), -EBADMSG);
-	assert_int_equal(objects_pack_commit(p, NULL, 0), -EBADMSG);
+	assert_int_equal(objects_pack_commit(NULL, p, NULL, 0), -EBADMSG);
 	scratch_expect_clean(s);
 }
 
@@ -410,7 +410,7 @@ static void take_half_and_stay(struct scratch *s, const struct buf *pack,
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	check(objects_open(s->store, &o) == 0);
-	check(objects_pack_begin(o, &p) == 0);
+	check(objects_pack_begin(o, false, &p) == 0);
 	check(objects_pack_write(p, pack->data, pack->len / 2) == 0);
 	check(write(fd, "x", 1) == 1);
 	pause();

@@ -221,7 +221,7 @@ static void test_pieces_and_progress(void **state)
 	commit = scratch_oid(s, "git -C repo rev-parse HEAD");
 	pack = scratch_run(s, "cd repo && git pack-objects --all --revs -q "
 			      "--stdout </dev/null");
-	assert_int_equal(objects_pack_begin(s->o, &p), 0);
+	assert_int_equal(objects_pack_begin(s->o, false, &p), 0);
 	objects_pack_progress(p, &progress);
 	assert_int_equal(progress.n_bytes, 0);
 	assert_int_equal(progress.n_objects_total, 0);
@@ -233,14 +233,14 @@ static void test_pieces_and_progress(void **state)
 	assert_int_equal(progress.n_objects_total,
 			 (unsigned char)pack.data[11]);
 	assert_false(objects_has(s->o, &commit));
-	assert_int_equal(objects_pack_commit(steal(&p), NULL, 0), 0);
+	assert_int_equal(objects_pack_commit(NULL, steal(&p), NULL, 0), 0);
 	assert_true(objects_has(s->o, &commit));
 	/* The same again is fine, and is there once. */
 	assert_int_equal(scratch_take(s->o, &pack, 11, NULL, 0), 0);
 	scratch_expect(s, "ls store.git/objects/pack/*.pack | wc -l", "1\n");
 	scratch_fsck(s);
 	/* Half of one that is dropped. */
-	assert_int_equal(objects_pack_begin(s->o, &p), 0);
+	assert_int_equal(objects_pack_begin(s->o, false, &p), 0);
 	assert_int_equal(objects_pack_write(p, pack.data, pack.len / 2), 0);
 	p = objects_pack_drop(p);
 	assert_null(objects_pack_drop(NULL));
