@@ -74,8 +74,8 @@ DEFINE_CLEANUP(struct flight *, flight_free);
 
 /* How the work ended. */
 struct flight_landing {
-	int result; /* 0 or -errno */
-	const char *sentence;
+	int result;           /* 0 or -errno */
+	const char *sentence; /* NULL, "": none; the waiters keep theirs */
 	void *value; /* of 0; each who waits gets a reference; NULL: none */
 	int64_t remember_ms; /* of a failure; 0: as the flight's */
 };

@@ -24,9 +24,10 @@ void flight_tell(struct flight *f, struct flight_work *w,
 	cond_signal(&who->changed);
 }
 
+/* Whoever landed without a sentence does not empty the waiter's. */
 static int fail(struct ctx *ctx, int r, const char *sentence)
 {
-	return ctx ? ctx_fail(ctx, r, "%s", sentence) : r;
+	return ctx && sentence[0] ? ctx_fail(ctx, r, "%s", sentence) : r;
 }
 
 /* What the work's end is to somebody who waited for it. */

@@ -179,7 +179,6 @@ static void test_failure_is_remembered(void **state)
 	assert_int_equal(flight_join(&s->ctx, s->f, "key"), FLIGHT_LEAD);
 	flight_land(s->f, "key", -EIO, NULL);
 	assert_int_equal(flight_join(&s->ctx, s->f, "key"), -EIO);
-	assert_string_equal(s->ctx.sentence, "");
 	flight_forget(s->f, "key");
 	flight_forget(s->f, "never heard of");
 	assert_int_equal(flight_join(&s->ctx, s->f, "key"), FLIGHT_LEAD);
@@ -546,6 +545,35 @@ static void test_local(void **state)
 	flight_free(f);
 }
 
+/* What a waiter has to say already is not emptied by a leader who says nothing.
+ */
+static void test_failure_without_a_sentence(void **state)
+{
+	static const char *const silent[] = {NULL, ""};
+	struct scene *s = scene_new(1000);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(silent); i++) {
+		struct joiner *j = &s->joiners[i];
+
+		assert_int_equal(flight_join(&s->ctx, s->f, "key"),
+				 FLIGHT_LEAD);
+		joiner_start(j, s->f, "key", s->group, -1);
+		await_waiting(s->group, 1);
+		/* It waits: its thread looks at the sentence no earlier. */
+		ctx_fail(&j->ctx, -EIO, "said before");
+		flight_land(s->f, "key", -EACCES, silent[i]);
+		assert_int_equal(joiner_end(j), -EACCES);
+		assert_string_equal(j->ctx.sentence, "said before");
+		/* Nor by one that is remembered. */
+		ctx_fail(&s->ctx, -EIO, "said before");
+		assert_int_equal(flight_join(&s->ctx, s->f, "key"), -EACCES);
+		assert_string_equal(s->ctx.sentence, "said before");
+		flight_forget(s->f, "key");
+	}
+	scene_free(s);
+}
+
 static void test_failures_are_remembered_as_told(void **state)
 {
 	struct scene *s = scene_new(2000);
@@ -594,6 +622,7 @@ int main(void)
 		cmocka_unit_test(test_crowd),
 		cmocka_unit_test(test_value_is_handed_to_all),
 		cmocka_unit_test(test_local),
+		cmocka_unit_test(test_failure_without_a_sentence),
 		cmocka_unit_test(test_failures_are_remembered_as_told),
 	};
 
