@@ -5,7 +5,9 @@
  * Lock order: a group's lock, the ctx's inner lock, the one lock that a waker
  * (below) may take. So ctx_init, ctx_done, ctx_cancel, ctx_group_cancel,
  * ctx_watch, ctx_unwatch, ctx_waiting_begin, ctx_waiting_end and ctx_sleep are
- * called with no lock held; for the others it does not matter.
+ * called with no lock held; for the others it does not matter. Nor does it for
+ * ctx_init and ctx_done of a ctx of no group that nobody watches any more: they
+ * take no lock but its own, which nobody else can want.
  */
 #ifndef BASE_CTX_H
 #define BASE_CTX_H
