@@ -296,11 +296,13 @@ static struct clone_job *enqueue(struct clones *cs, const struct ctx *ctx,
 	return j;
 }
 
-/* What a remembered failure, or a question that is too narrow, is to somebody
- * who entered: false, he has to enter again. */
-static bool is_for(struct clones *cs, const struct ctx *ctx, struct clone *c,
-		   const char *key, const struct clone_job *what,
-		   struct flight_work *work) requires_lock(cs->lock)
+/* Of work that somebody found when he entered. True: it serves him. False: it
+ * is retired, a remembered failure forgotten or a question that is too narrow
+ * closed, and whoever enters the key again finds new work. */
+static bool serve_or_retire(struct clones *cs, const struct ctx *ctx,
+			    struct clone *c, const char *key,
+			    const struct clone_job *what,
+			    struct flight_work *work) requires_lock(cs->lock)
 {
 	int failure = flight_work_result(work);
 	struct clone_job *j = NULL;
@@ -342,7 +344,7 @@ static int join(struct ctx *ctx, struct clone *c, const struct clone_job *what,
 			joined = take_part(cs, enqueue(cs, ctx, c, what, work),
 					   ctx, what);
 		else
-			joined = is_for(cs, ctx, c, key, what, work);
+			joined = serve_or_retire(cs, ctx, c, key, what, work);
 		mutex_unlock(&cs->lock);
 		if (!joined)
 			(void)flight_give_up(work);
