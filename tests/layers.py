@@ -87,7 +87,6 @@ FOR_TESTS = set("""
     cache_set_max_bytes objects_keep_big objects_big_hashed objects_alloc_most
     objects_disk_bytes objects_trim spool_disk_bytes listed_all_bytes
     credential_renewed upload_pack_patience
-    flight_leave flight_step flight_work_step
     stream_source_url
 """.split())
 

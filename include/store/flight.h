@@ -8,13 +8,12 @@
  * - Whoever comes first leads and does the work on his own thread: flight_join,
  *   flight_land. If he breaks off, the next of those who wait leads.
  * - Whoever comes first has the work done by another thread and waits like
- *   everybody: flight_enter, flight_wait, flight_leave or flight_give_up. Those
- *   who wait may do so for a step of it; when the last one gives up, the ctx of
- *   the work is cancelled.
+ *   everybody: flight_enter, flight_wait, flight_give_up. When the last one
+ *   gives up before its end, the ctx of the work is cancelled.
  *
  * The races, and what closes them (all under the one lock of the flight, a
- * leaf: flight_enter, flight_step, flight_close, flight_forget may be called
- * with a lock held):
+ * leaf: flight_enter, flight_close, flight_forget may be called with a lock
+ * held):
  *
  * Landed between looking and joining:
  * 1. A looks into the cache: nothing.
@@ -40,12 +39,6 @@
  * 2. Its thread ends the work, and lets go of it.
  * 3. A cancels a ctx that is gone. So the ctx is a part of the work, which
  *    lives until A has left.
- *
- * A step before the wait for it:
- * 1. A looks whether its chunk is there: it is not.
- * 2. The work says step n, which brought that chunk.
- * 3. A waits for step n, and would wait for the next one. So steps are numbers
- *    that only grow, and a wait for one that is past ends at once.
  *
  * Must never know what is fetched.
  */
@@ -85,7 +78,6 @@ enum flight_outcome {
 	FLIGHT_LANDED, /* somebody did since you came: look again */
 	/* Of flight_enter and flight_wait: */
 	FLIGHT_JOINED,     /* the work is under way, or its failure known */
-	FLIGHT_STEP,       /* it is as far as you wanted */
 	FLIGHT_BROKEN_OFF, /* cancelled: enter again, if you still want it */
 };
 
@@ -115,9 +107,9 @@ void flight_forget(struct flight *, const char *key);
 
 /* ---- somebody else does it ---- */
 
-/* Work under one key. A reference for each who entered, until flight_leave or
- * flight_give_up, and one for whoever does it, until flight_end. It does not
- * keep its flight: whoever has a reference has something that does. */
+/* Work under one key. A reference for each who entered, until flight_give_up,
+ * and one for whoever does it, until flight_end. It does not keep its flight:
+ * whoever has a reference has something that does. */
 struct flight_work;
 struct flight_work *flight_work_ref(struct flight_work *);
 struct flight_work *flight_work_unref(struct flight_work *);
@@ -127,16 +119,11 @@ struct flight_work *flight_work_unref(struct flight_work *);
 enum flight_outcome flight_enter(struct flight *, const char *key,
 				 struct flight_work **ret_work);
 /*
- * Until the work is at that step (FLIGHT_END: until its end). FLIGHT_STEP;
- * FLIGHT_LANDED, with the value; FLIGHT_BROKEN_OFF, it ended with -EINTR; how
- * it failed, with the sentence in ctx; or, while it goes on, -EINTR,
- * -ETIMEDOUT, -EAGAIN as of flight_join. ret_value may be NULL.
+ * Until the work ends. FLIGHT_LANDED, with the value; FLIGHT_BROKEN_OFF, it
+ * ended with -EINTR; how it failed, with the sentence in ctx; or, while it goes
+ * on, -EINTR, -ETIMEDOUT, -EAGAIN as of flight_join. ret_value may be NULL.
  */
-#define FLIGHT_END UINT64_MAX
-int flight_wait(struct ctx *ctx, struct flight_work *, uint64_t step,
-		void **ret_value);
-/* The work goes on, whoever is left. */
-void flight_leave(struct flight_work *);
+int flight_wait(struct ctx *ctx, struct flight_work *, void **ret_value);
 /* The work is cancelled if nobody is left who entered and it has not ended:
  * then true, and whoever enters from now on finds new work. */
 bool flight_give_up(struct flight_work *);
@@ -145,8 +132,6 @@ int flight_work_result(struct flight_work *);
 
 /* For whoever does it: */
 struct ctx *flight_work_ctx(struct flight_work *); /* of no group */
-void flight_step(struct flight_work *, uint64_t step);
-uint64_t flight_work_step(struct flight_work *);
 void flight_close(struct flight_work *); /* whoever enters finds new work */
 /* -EINTR: everybody enters again; every other failure is everybody's. Gives the
  * reference of whoever does it back. Not remembered: what nobody waited for. */

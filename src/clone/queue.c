@@ -383,7 +383,7 @@ static int await_job(struct ctx *ctx, struct clone *c,
 			r = join(ctx, c, what, &work);
 		if (r < 0)
 			return r;
-		r = flight_wait(ctx, work, FLIGHT_END, NULL);
+		r = flight_wait(ctx, work, NULL);
 		flight_work_ref(work);
 		if (flight_give_up(work))
 			unqueue(c->clones, work);

@@ -205,7 +205,7 @@ int flight_join_value(struct ctx *ctx, struct flight *f, const char *key,
 		w->refs++;
 		ended = w->ended;
 		if (!ended)
-			flight_queue_up(f, w, &me, FLIGHT_END);
+			flight_queue_up(f, w, &me);
 	} else {
 		(void)flight_work_new(f, key, true);
 	}

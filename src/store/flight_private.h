@@ -27,14 +27,12 @@
 enum flight_waiter_state {
 	FLIGHT_WAITING,
 	FLIGHT_WAITER_LEADS,
-	FLIGHT_WAITER_AT_STEP,
 	FLIGHT_WAITER_AT_END,
 };
 
 struct flight_waiter {
 	struct flight *flight;
 	struct cond changed;
-	uint64_t step;
 	bool cancelled;
 	enum flight_waiter_state state;
 	struct flight_waiter *prev, *next;
@@ -50,7 +48,6 @@ struct flight_work {
 	unsigned refs;
 	unsigned n_entered; /* of the second form */
 	bool is_found, ended;
-	uint64_t step;
 	struct flight_waiter *waiters; /* the next leader first */
 	int64_t forget_ms;
 	struct flight_work *prev, *next; /* in failures */
@@ -96,8 +93,7 @@ void flight_free_all(struct flight_work *gone);
 int flight_check_ctx(const struct flight *, const struct ctx *);
 /* Into the queue of the work, for flight_wait_in_queue. */
 void flight_queue_up(struct flight *f, struct flight_work *,
-		     struct flight_waiter *me, uint64_t step)
-	requires_lock(f->lock);
+		     struct flight_waiter *me) requires_lock(f->lock);
 /* What was decided for the waiter, or why it left. */
 int flight_wait_in_queue(struct ctx *, struct flight_work *,
 			 struct flight_waiter *me, void **ret_value);

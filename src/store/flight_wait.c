@@ -52,8 +52,6 @@ static int waiter_outcome(struct ctx *ctx, struct flight_work *w,
 	switch (me->state) {
 	case FLIGHT_WAITER_LEADS:
 		return FLIGHT_LEAD;
-	case FLIGHT_WAITER_AT_STEP:
-		return FLIGHT_STEP;
 	case FLIGHT_WAITER_AT_END:
 		return flight_work_outcome(ctx, w, ret_value);
 	case FLIGHT_WAITING:
@@ -137,10 +135,9 @@ int flight_wait_in_queue(struct ctx *ctx, struct flight_work *w,
 }
 
 void flight_queue_up(struct flight *f, struct flight_work *w,
-		     struct flight_waiter *me, uint64_t step)
-	requires_lock(f->lock)
+		     struct flight_waiter *me) requires_lock(f->lock)
 {
-	*me = (struct flight_waiter){.flight = f, .step = step};
+	*me = (struct flight_waiter){.flight = f};
 	cond_init(&me->changed);
 	DL_APPEND(w->waiters, me);
 }

@@ -24,38 +24,25 @@ enum flight_outcome flight_enter(struct flight *f, const char *key,
 	return leads ? FLIGHT_LEAD : FLIGHT_JOINED;
 }
 
-int flight_wait(struct ctx *ctx, struct flight_work *w, uint64_t step,
-		void **ret_value)
+int flight_wait(struct ctx *ctx, struct flight_work *w, void **ret_value)
 {
 	struct flight *f = w->flight;
 	struct flight_waiter me;
-	bool ended, there;
+	bool ended;
 	int r = 0;
 
 	mutex_lock(&f->lock);
-	there = step <= w->step;
 	ended = w->ended;
-	if (!there && !ended) {
+	if (!ended) {
 		r = flight_check_ctx(f, ctx);
 		if (r == 0)
-			flight_queue_up(f, w, &me, step);
+			flight_queue_up(f, w, &me);
 	}
 	mutex_unlock(&f->lock);
 	if (r < 0)
 		return r;
-	if (there)
-		return FLIGHT_STEP;
 	return ended ? flight_work_outcome(ctx, w, ret_value)
 		     : flight_wait_in_queue(ctx, w, &me, ret_value);
-}
-
-void flight_leave(struct flight_work *w)
-{
-	mutex_lock(&w->flight->lock);
-	check(w->n_entered > 0);
-	w->n_entered--;
-	mutex_unlock(&w->flight->lock);
-	flight_work_unref(w);
 }
 
 bool flight_give_up(struct flight_work *w)
@@ -88,31 +75,6 @@ int flight_work_result(struct flight_work *w)
 struct ctx *flight_work_ctx(struct flight_work *w)
 {
 	return &w->ctx;
-}
-
-void flight_step(struct flight_work *w, uint64_t step)
-{
-	struct flight *f = w->flight;
-	struct flight_waiter *who, *next;
-
-	check(step < FLIGHT_END);
-	mutex_lock(&f->lock);
-	if (step > w->step)
-		w->step = step;
-	DL_FOREACH_SAFE (w->waiters, who, next)
-		if (who->step <= w->step)
-			flight_tell(f, w, who, FLIGHT_WAITER_AT_STEP);
-	mutex_unlock(&f->lock);
-}
-
-uint64_t flight_work_step(struct flight_work *w)
-{
-	uint64_t step;
-
-	mutex_lock(&w->flight->lock);
-	step = w->step;
-	mutex_unlock(&w->flight->lock);
-	return step;
 }
 
 void flight_close(struct flight_work *w)

@@ -51,7 +51,6 @@ static void scene_free(struct scene *s)
 
 struct passenger {
 	struct flight_work *work;
-	uint64_t step;
 	struct ctx ctx;
 	struct thread *thread;
 	atomic_int outcome;
@@ -61,14 +60,13 @@ static void wait_aboard(void *arg)
 {
 	struct passenger *p = arg;
 
-	atomic_store(&p->outcome, flight_wait(&p->ctx, p->work, p->step, NULL));
+	atomic_store(&p->outcome, flight_wait(&p->ctx, p->work, NULL));
 }
 
 static void passenger_start(struct passenger *p, struct flight *f,
-			    struct ctx_group *group, uint64_t step)
+			    struct ctx_group *group)
 {
 	assert_int_equal(flight_enter(f, "key", &p->work), FLIGHT_JOINED);
-	p->step = step;
 	ctx_init(&p->ctx, group, -1);
 	assert_int_equal(thread_start("passenger", wait_aboard, p, &p->thread),
 			 0);
@@ -90,68 +88,36 @@ static void test_work_ends_for_all(void **state)
 	(void)state;
 	assert_int_equal(flight_enter(s->f, "key", &work), FLIGHT_LEAD);
 	for (size_t i = 0; i < 3; i++)
-		passenger_start(&p[i], s->f, s->group, FLIGHT_END);
+		passenger_start(&p[i], s->f, s->group);
 	await_waiting(s->group, 3);
 	flight_end(work, &(struct flight_landing){.result = 0});
-	assert_int_equal(flight_wait(&s->ctx, work, FLIGHT_END, NULL),
-			 FLIGHT_LANDED);
-	flight_leave(work);
+	assert_int_equal(flight_wait(&s->ctx, work, NULL), FLIGHT_LANDED);
+	assert_false(flight_give_up(work));
 	for (size_t i = 0; i < 3; i++) {
 		assert_int_equal(passenger_end(&p[i]), FLIGHT_LANDED);
-		flight_leave(p[i].work);
+		assert_false(flight_give_up(p[i].work));
 	}
 	/* A failure is everybody's, and of who comes within 2 s. */
 	assert_int_equal(flight_enter(s->f, "key", &work), FLIGHT_LEAD);
-	passenger_start(&p[0], s->f, s->group, FLIGHT_END);
+	passenger_start(&p[0], s->f, s->group);
 	await_waiting(s->group, 1);
 	flight_end(work, &(struct flight_landing){-EIO, "No.", NULL, 0});
 	assert_int_equal(passenger_end(&p[0]), -EIO);
-	flight_leave(p[0].work);
-	flight_leave(work);
+	assert_false(flight_give_up(p[0].work));
+	assert_false(flight_give_up(work));
 	assert_int_equal(flight_enter(s->f, "key", &work), FLIGHT_JOINED);
 	assert_int_equal(flight_work_result(work), -EIO);
-	assert_int_equal(flight_wait(&s->ctx, work, FLIGHT_END, NULL), -EIO);
+	assert_int_equal(flight_wait(&s->ctx, work, NULL), -EIO);
 	assert_string_equal(s->ctx.sentence, "No.");
-	flight_leave(work);
+	assert_false(flight_give_up(work));
 	flight_forget(s->f, "key");
 	assert_int_equal(flight_enter(s->f, "key", &work), FLIGHT_LEAD);
-	flight_leave(work);
+	assert_true(flight_give_up(work));
 	/* What nobody waits for any more is not remembered. */
 	flight_end(work, &(struct flight_landing){-EIO, "No.", NULL, 0});
 	assert_int_equal(flight_enter(s->f, "key", &work), FLIGHT_LEAD);
 	flight_end(work, &(struct flight_landing){.result = 0});
-	flight_leave(work);
-	scene_free(s);
-}
-
-static void test_steps(void **state)
-{
-	struct scene *s = scene_new(0);
-	struct passenger first = {0}, second = {0}, end = {0};
-	struct flight_work *work;
-
-	(void)state;
-	assert_int_equal(flight_enter(s->f, "key", &work), FLIGHT_LEAD);
-	passenger_start(&first, s->f, s->group, 1);
-	passenger_start(&second, s->f, s->group, 5);
-	passenger_start(&end, s->f, s->group, FLIGHT_END);
-	await_waiting(s->group, 3);
-	flight_step(work, 2);
-	assert_int_equal(passenger_end(&first), FLIGHT_STEP);
-	assert_int_equal(ctx_group_waiting(s->group), 2);
-	/* It only grows, and who comes late does not wait. */
-	flight_step(work, 1);
-	assert_int_equal(flight_work_step(work), 2);
-	assert_int_equal(flight_wait(&s->ctx, work, 2, NULL), FLIGHT_STEP);
-	/* The end comes before the step: look again. */
-	flight_step(work, 4);
-	flight_end(work, &(struct flight_landing){.result = 0});
-	assert_int_equal(passenger_end(&second), FLIGHT_LANDED);
-	assert_int_equal(passenger_end(&end), FLIGHT_LANDED);
-	flight_leave(first.work);
-	flight_leave(second.work);
-	flight_leave(end.work);
-	flight_leave(work);
+	assert_false(flight_give_up(work));
 	scene_free(s);
 }
 
@@ -174,11 +140,9 @@ static void test_last_who_gives_up_cancels(void **state)
 	assert_ptr_not_equal(other, work);
 	flight_end(work, &(struct flight_landing){.result = -EINTR});
 	assert_int_equal(ctx_check(flight_work_ctx(other)), 0);
-	/* Who leaves does not cancel it, however few are left. */
-	flight_leave(flight_work_ref(other));
-	assert_int_equal(ctx_check(flight_work_ctx(other)), 0);
-	flight_work_unref(other);
 	flight_end(other, &(struct flight_landing){.result = 0});
+	/* Nobody gives up what has ended. */
+	assert_false(flight_give_up(other));
 	scene_free(s);
 }
 
@@ -190,19 +154,19 @@ static void test_closed_and_broken_off(void **state)
 
 	(void)state;
 	assert_int_equal(flight_enter(s->f, "key", &work), FLIGHT_LEAD);
-	passenger_start(&p, s->f, s->group, FLIGHT_END);
+	passenger_start(&p, s->f, s->group);
 	await_waiting(s->group, 1);
 	flight_close(work);
 	assert_int_equal(flight_enter(s->f, "key", &other), FLIGHT_LEAD);
 	flight_end(other, &(struct flight_landing){.result = 0});
-	flight_leave(other);
+	assert_false(flight_give_up(other));
 	flight_end(work, &(struct flight_landing){.result = -EINTR});
 	assert_int_equal(passenger_end(&p), FLIGHT_BROKEN_OFF);
-	flight_leave(p.work);
-	flight_leave(work);
+	assert_false(flight_give_up(p.work));
+	assert_false(flight_give_up(work));
 	assert_int_equal(flight_enter(s->f, "key", &work), FLIGHT_LEAD);
 	flight_end(work, &(struct flight_landing){.result = 0});
-	flight_leave(work);
+	assert_false(flight_give_up(work));
 	scene_free(s);
 }
 
@@ -226,13 +190,9 @@ static void do_work(void *arg)
 {
 	struct doer *d = arg;
 	struct ctx *ctx = flight_work_ctx(d->work);
-	uint64_t step = 0;
+	int r = ctx_sleep(ctx, 3);
 
-	while (step < 3 && ctx_sleep(ctx, 1) == 0)
-		flight_step(d->work, ++step);
-	flight_end(d->work, &(struct flight_landing){
-				    .result = step < 3 ? -EINTR : 0,
-			    });
+	flight_end(d->work, &(struct flight_landing){.result = r});
 }
 
 static void come_and_go(void *arg)
@@ -254,16 +214,10 @@ static void come_and_go(void *arg)
 			check(thread_start("doer", do_work, d, &d->thread) ==
 			      0);
 		}
-		r = flight_wait(&ctx, work,
-				i % 2 ? FLIGHT_END : flight_work_step(work) + 1,
-				NULL);
+		r = flight_wait(&ctx, work, NULL);
 		/* Somebody waited for it all the time. */
 		check(r != FLIGHT_BROKEN_OFF);
-		if (r < 0)
-			atomic_fetch_add(&h->n_broken_off,
-					 flight_give_up(work));
-		else
-			flight_leave(work);
+		atomic_fetch_add(&h->n_broken_off, flight_give_up(work));
 		atomic_fetch_add(&h->n_landed, r == FLIGHT_LANDED);
 		ctx_done(&ctx);
 	}
@@ -293,7 +247,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_work_ends_for_all),
-		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_last_who_gives_up_cancels),
 		cmocka_unit_test(test_closed_and_broken_off),
 		cmocka_unit_test(test_hall),
