@@ -30,7 +30,7 @@ DEFINE_CLEANUP(struct spool *, spool_close);
 uint64_t spool_disk_bytes(struct spool *);
 
 struct spool_file;
-/* The settled file of that key (any text), with one reference. -ENOENT: there
+/* The published file of that key (any text), with one reference. -ENOENT: there
  * is none, or what is there is no file of this program's; -EMFILE, -EIO and
  * their like: it could not be read. */
 int spool_find(struct spool *, const char *key, struct spool_file **ret_file);
@@ -46,17 +46,17 @@ DEFINE_CLEANUP(struct spool_file *, spool_file_unref);
  * the bytes were called by whoever had them (an ETag), "" for nothing, less
  * than 256 bytes. Another file of that key is replaced. The oldest files go.
  */
-int spool_settle(struct spool_file *, const char *key, uint64_t size,
-		 const char *tag);
-/* Of a settled file. */
+int spool_publish(struct spool_file *, const char *key, uint64_t size,
+		  const char *tag);
+/* Of a published file. */
 uint64_t spool_file_size(const struct spool_file *);
 const char *spool_file_tag(const struct spool_file *);
 
 /* Without a place on the disk older files go first, then it is -ENOSPC. Of a
- * settled file nothing beyond its size may be written. */
+ * published file nothing beyond its size may be written. */
 int spool_write(struct spool_file *, uint64_t offset, const void *data,
 		size_t n);
-/* The chunk is whole, on a settled file. Every so often marks are synced; a
+/* The chunk is whole, on a published file. Every so often marks are synced; a
  * failure of that costs them in a crash alone. */
 void spool_mark(struct spool_file *, uint64_t chunk);
 bool spool_has(struct spool_file *, uint64_t chunk);
@@ -66,7 +66,7 @@ bool spool_check(struct spool_file *, uint64_t chunk);
 /* Whether what was written to a nameless file, one after the other, is what
  * these bytes of it are. */
 bool spool_check_growing(struct spool_file *, uint64_t offset, uint64_t n);
-static inline uint64_t spool_n_pieces(uint64_t size)
+static inline uint64_t spool_n_chunks(uint64_t size)
 {
 	return (size + SPOOL_CHUNK - 1) / SPOOL_CHUNK;
 }

@@ -272,7 +272,7 @@ static int make_file(struct ctx *ctx, struct stream *s, uint64_t size,
 	int r = spool_new(s->streams->config.spool, &file);
 
 	if (r == 0)
-		r = spool_settle(file, s->key, size, tag);
+		r = spool_publish(file, s->key, size, tag);
 	if (r < 0)
 		return no_disk(ctx, r);
 	*ret_file = steal(&file);
@@ -351,7 +351,7 @@ int stream_be_sized(struct ctx *ctx, struct stream *s, uint64_t size,
 
 uint64_t stream_n_missing(struct spool_file *file, uint64_t chunk, uint64_t max)
 {
-	uint64_t n = 0, n_chunks = spool_n_pieces(spool_file_size(file));
+	uint64_t n = 0, n_chunks = spool_n_chunks(spool_file_size(file));
 
 	while (n < max && chunk + n < n_chunks && !spool_has(file, chunk + n))
 		n++;

@@ -201,7 +201,7 @@ static int become_asker(struct ctx *ctx, struct stream *s,
  * 0: the stream has a file that grows; 1: it has a sized one.
  *
  * 1. A finds no file, and joins the flight of who asks.
- * 2. That one gives up; or another mount of the same cache settles the file.
+ * 2. That one gives up; or another mount of the same cache publishes the file.
  * 3. A leads. If it made a file now, it would ask again for all that is on the
  *    disk, and take the place of a sized file that others are using.
  * So A looks once more, and gives way to what somebody else made.
@@ -244,17 +244,17 @@ static void make_nothing(struct stream *s)
 	spool_file_unref(file);
 }
 
-static int settle(struct sink *sink)
+static int publish(struct sink *sink)
 {
 	struct stream *s = sink->stream;
 	uint64_t size = sink->at > sink->first ? sink->at : sink->first;
-	int r = spool_settle(sink->file, s->key, size, sink->tag);
+	int r = spool_publish(sink->file, s->key, size, sink->tag);
 
 	if (r < 0)
 		return ctx_fail(sink->ctx, r,
 				"The cache cannot be written: %s.",
 				strerror(-r));
-	for (uint64_t i = 0; i < spool_n_pieces(size); i++)
+	for (uint64_t i = 0; i < spool_n_chunks(size); i++)
 		spool_mark(sink->file, i);
 	mutex_lock(&s->streams->lock);
 	s->size = (int64_t)size;
@@ -301,7 +301,7 @@ static int ask(struct ctx *ctx, struct stream *s, bool has_ended, bool *landed)
 	if (r == 0 && sink.total >= 0 && sink.at != (uint64_t)sink.total)
 		r = ctx_fail(ctx, -ECONNRESET, "Not all of %s came.",
 			     s->source->name);
-	return r == 0 && has_ended ? settle(&sink) : r;
+	return r == 0 && has_ended ? publish(&sink) : r;
 }
 
 /* failure: 0, or what is everybody's. */

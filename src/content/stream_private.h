@@ -100,12 +100,12 @@ void stream_failed(struct stream *s, int r, const char *sentence)
 	requires_lock(s->streams->lock);
 /* A growing stream gets no more bytes, and no new reader finds it. */
 void stream_die(struct stream *);
-/* The stream's settled file, opened anew if need be, until stream_unuse.
+/* The stream's published file, opened anew if need be, until stream_unuse.
  * -ENOENT: there is none, and no size to make one. -EINPROGRESS: it grows, so
  * its file has no size. */
 int stream_use(struct ctx *, struct stream *, struct spool_file **ret_file);
-/* A settled file, whose reference is taken, becomes the stream's, unless it has
- * one already; the caller uses what is the stream's now. -EINPROGRESS: that
+/* A published file, whose reference is taken, becomes the stream's, unless it
+ * has one already; the caller uses what is the stream's now. -EINPROGRESS: that
  * grows. */
 int stream_adopt(struct stream *, struct spool_file *,
 		 struct spool_file **ret_file);

@@ -248,15 +248,15 @@ static int take(void *arg, const void *data, size_t n)
 }
 
 /* The server told no size, and its answer is over: its length is the size. */
-static int settle_nameless(struct sink *sink)
+static int publish_nameless(struct sink *sink)
 {
 	struct stream_run *run = sink->run;
 	uint64_t size = sink->at;
-	int r = spool_settle(sink->nameless, run->stream->key, size, "");
+	int r = spool_publish(sink->nameless, run->stream->key, size, "");
 
 	if (r < 0)
 		return fail_write(run, r);
-	for (uint64_t i = 0; i < spool_n_pieces(size); i++)
+	for (uint64_t i = 0; i < spool_n_chunks(size); i++)
 		spool_mark(sink->nameless, i);
 	set_range(sink, size, size, true);
 	return stream_adopt(run->stream, steal(&sink->nameless), &sink->file);
@@ -270,7 +270,7 @@ static int exchange(struct stream_run *run, struct sink *sink)
 	const struct stream_sink taker = {begin, take, sink};
 	int r = stream_exchange(&run->ctx, run->stream, &range, &taker);
 
-	return r == 0 && sink->nameless && !sink->file ? settle_nameless(sink)
+	return r == 0 && sink->nameless && !sink->file ? publish_nameless(sink)
 						       : r;
 }
 
@@ -326,7 +326,7 @@ static bool go_on(struct stream_run *run)
 	mutex_unlock(&s->streams->lock);
 	if (n == 0 || !pause_for_readers(run, true))
 		return false;
-	run->n_chunks = spool_n_pieces(n);
+	run->n_chunks = spool_n_chunks(n);
 	return true;
 }
 

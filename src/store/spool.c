@@ -1,5 +1,5 @@
 /*
- * store/spool. A settled file is one file on the disk, so that it appears and
+ * store/spool. A published file is one file on the disk, so that it appears and
  * goes as a whole: its bytes (sparse), then from the next 4 KiB on a map of 8
  * bytes a chunk (spool_check.c), then a head of 512 bytes, which is found from
  * the end. Older versions wrote a map of one byte a chunk, without sums: theirs
@@ -91,7 +91,7 @@ static int by_use(const void *a, const void *b)
 	return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
 }
 
-/* All settled files; free them. */
+/* All published files; free them. */
 static size_t list_entries(const struct spool *s, struct entry **ret,
 			   uint64_t *ret_sum)
 {
@@ -175,9 +175,9 @@ static struct spool_file *file_new(struct spool *s, char *path, int fd)
 }
 
 /* Keeps the sums that were made of the bytes as they came. */
-static void be_settled(struct spool_file *f, const struct head *head)
+static void be_published(struct spool_file *f, const struct head *head)
 {
-	uint64_t n = spool_n_pieces(head->size);
+	uint64_t n = spool_n_chunks(head->size);
 	struct spool_chunk *chunks = xcalloc(n + 1, sizeof(*chunks));
 	struct stat st;
 
@@ -193,7 +193,7 @@ static void be_settled(struct spool_file *f, const struct head *head)
 	memcpy(f->tag, head->tag, sizeof(f->tag));
 	if (fstat(f->fd, &st) == 0)
 		f->mtime = st.st_mtim;
-	f->settled = true;
+	f->published = true;
 	mutex_unlock(&f->lock);
 }
 
@@ -296,7 +296,7 @@ int spool_find(struct spool *s, const char *key, struct spool_file **ret_file)
 		futimens(fd, used_now);
 		f = file_new(s, xstrdup(path), fd);
 		fd = -1;
-		be_settled(f, &head);
+		be_published(f, &head);
 		r = spool_map_read(f);
 	}
 	if (r == -ENOENT && (f || fd >= 0))
@@ -335,15 +335,15 @@ int spool_new(struct spool *s, struct spool_file **ret_file)
 	return 0;
 }
 
-int spool_settle(struct spool_file *f, const char *key, uint64_t size,
-		 const char *tag)
+int spool_publish(struct spool_file *f, const char *key, uint64_t size,
+		  const char *tag)
 {
 	cleanup(free) char *path = path_of(f->spool, key);
 	struct head head = {.magic = MAGIC, .size = size};
 	uint64_t map = spool_map_offset(size);
 	int r;
 
-	check(!f->settled && strlen(tag) < sizeof(head.tag));
+	check(!f->published && strlen(tag) < sizeof(head.tag));
 	if (size > SPOOL_MAX_FILE)
 		return -EFBIG;
 	memcpy(head.tag, tag, strlen(tag) + 1);
@@ -368,7 +368,7 @@ int spool_settle(struct spool_file *f, const char *key, uint64_t size,
 		f->path = steal(&path);
 		atomic_store(&f->spool->homeless, false);
 	}
-	be_settled(f, &head);
+	be_published(f, &head);
 	return 0;
 }
 
@@ -382,9 +382,9 @@ struct spool_file *spool_file_unref(struct spool_file *f)
 {
 	if (!f || !refcount_drop(&f->refcount))
 		return NULL;
-	if (f->settled && !f->in_memory)
+	if (f->published && !f->in_memory)
 		(void)spool_map_keep(f);
-	else if (!f->settled)
+	else if (!f->published)
 		unlink(f->path);
 	spool_memory_drop(f);
 	file_close(f->fd);
@@ -397,13 +397,13 @@ struct spool_file *spool_file_unref(struct spool_file *f)
 
 uint64_t spool_file_size(const struct spool_file *f)
 {
-	check(f->settled);
+	check(f->published);
 	return f->size;
 }
 
 const char *spool_file_tag(const struct spool_file *f)
 {
-	check(f->settled);
+	check(f->published);
 	return f->tag;
 }
 
@@ -415,7 +415,7 @@ int spool_write(struct spool_file *f, uint64_t offset, const void *data,
 	bool refused;
 	int r;
 
-	check(!f->settled || (offset <= f->size && n <= f->size - offset));
+	check(!f->published || (offset <= f->size && n <= f->size - offset));
 	if (offset + n > SPOOL_MAX_FILE)
 		return -EFBIG;
 	spool_write_begin(f);
@@ -431,7 +431,7 @@ int spool_write(struct spool_file *f, uint64_t offset, const void *data,
 	if (!refused && is_full(r) &&
 	    (r = spool_memory_move(f, offset + n)) == 0)
 		r = spool_write_at(f->fd, offset, data, n);
-	if (r == 0 && !f->settled)
+	if (r == 0 && !f->published)
 		spool_sum_more(f, offset, data, n);
 	spool_write_end(f);
 	/* The disk's quota is not the service's. */

@@ -37,7 +37,7 @@ static size_t record_size(bool is_old)
 
 uint64_t spool_map_size(uint64_t size, bool is_old)
 {
-	return spool_n_pieces(size) * record_size(is_old);
+	return spool_n_chunks(size) * record_size(is_old);
 }
 
 /* ---- who wrote ---- */
@@ -239,7 +239,7 @@ void spool_mark(struct spool_file *f, uint64_t chunk)
 	struct spool_chunk now;
 	bool due = false;
 
-	check(f->settled && chunk < f->n_chunks);
+	check(f->published && chunk < f->n_chunks);
 	mutex_lock(&f->lock);
 	now = f->chunks[chunk];
 	if (!now.is_summed)
@@ -268,7 +268,7 @@ bool spool_has(struct spool_file *f, uint64_t chunk)
 	bool has;
 
 	mutex_lock(&f->lock);
-	has = f->settled && chunk < f->n_chunks && f->chunks[chunk].has;
+	has = f->published && chunk < f->n_chunks && f->chunks[chunk].has;
 	mutex_unlock(&f->lock);
 	return has;
 }
@@ -368,7 +368,7 @@ bool spool_check_growing(struct spool_file *f, uint64_t offset, uint64_t n)
 
 		mutex_lock(&f->lock);
 		round = f->round;
-		if (!f->settled && f->n_summed != UINT64_MAX &&
+		if (!f->published && f->n_summed != UINT64_MAX &&
 		    begin < f->n_summed) {
 			p = f->chunks[chunk];
 			length = f->n_summed - begin;
@@ -381,7 +381,7 @@ bool spool_check_growing(struct spool_file *f, uint64_t offset, uint64_t n)
 		if (sum_of(f, chunk, length, &sum) < 0 || sum != p.sum)
 			return false;
 		mutex_lock(&f->lock);
-		if (!f->settled)
+		if (!f->published)
 			f->chunks[chunk].checked = round;
 		mutex_unlock(&f->lock);
 	}

@@ -64,7 +64,7 @@ static bool begin(struct spool_file *f, uint64_t end)
 	 */
 	may = !f->in_memory && !f->moving && f->n_writing <= 1 &&
 	      end <= SPOOL_MEMORY_FILE &&
-	      (!f->settled || f->size <= SPOOL_MEMORY_FILE);
+	      (!f->published || f->size <= SPOOL_MEMORY_FILE);
 	f->moving |= may;
 	mutex_unlock(&f->lock);
 	if (may && !take_room(f->spool)) {
@@ -94,7 +94,7 @@ int spool_memory_move(struct spool_file *f, uint64_t end)
 		atomic_fetch_sub(&f->spool->n_memory, SPOOL_MEMORY_FILE);
 		return r;
 	}
-	if (!f->settled)
+	if (!f->published)
 		unlink(f->path);
 	if (!atomic_exchange(&f->spool->homeless, true))
 		store_say(

@@ -31,7 +31,7 @@ struct spool {
  * round, and a chunk's bytes are right as of one round (`checked`).
  */
 struct spool_chunk {
-	bool has;         /* its bytes are here; of a settled file */
+	bool has;         /* its bytes are here; of a published file */
 	bool kept;        /* and the map on the disk says so */
 	bool is_summed;   /* sum is known */
 	uint32_t sum;     /* CRC-32 of its bytes */
@@ -39,7 +39,7 @@ struct spool_chunk {
 };
 
 /*
- * A file: nameless while its size is not known, then settled (for good), with
+ * A file: nameless while its size is not known, then published (for good), with
  * the size, the map and a name.
  *
  * That somebody else wrote is told by the file's mtime, which our own writes
@@ -71,8 +71,8 @@ struct spool_file {
 	int fd;
 	char *path; /* of a nameless file: a temporary one */
 
-	/* Fixed once settled. */
-	bool settled;
+	/* Fixed once published. */
+	bool published;
 	bool is_old; /* the map is of a version that had no sums */
 	uint64_t size, n_chunks;
 	char tag[256];

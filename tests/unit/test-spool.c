@@ -53,13 +53,13 @@ static void again(struct world *w, uint64_t max_bytes)
 	assert_int_equal(spool_open(w->dir, max_bytes, &w->spool), 0);
 }
 
-/* A settled file of that size; nothing of it is there. */
+/* A published file of that size; nothing of it is there. */
 static struct spool_file *make(struct world *w, const char *key, uint64_t size)
 {
 	struct spool_file *file = NULL;
 
 	assert_int_equal(spool_new(w->spool, &file), 0);
-	assert_int_equal(spool_settle(file, key, size, "tag"), 0);
+	assert_int_equal(spool_publish(file, key, size, "tag"), 0);
 	return file;
 }
 
@@ -88,8 +88,8 @@ static void chunks(void **state)
 	struct spool_file *file = make(w, "a", 2 * CHUNK + 5), *found = NULL;
 	int fd = -1;
 
-	assert_int_equal(spool_n_pieces(2 * CHUNK + 5), 3);
-	assert_int_equal(spool_n_pieces(0), 0);
+	assert_int_equal(spool_n_chunks(2 * CHUNK + 5), 3);
+	assert_int_equal(spool_n_chunks(0), 0);
 	assert_int_equal(spool_file_size(file), 2 * CHUNK + 5);
 	assert_string_equal(spool_file_tag(file), "tag");
 	for (uint64_t i = 0; i < 3; i++)
@@ -126,7 +126,7 @@ static void sizes(void **state)
 	assert_int_equal(spool_find(w->spool, "empty", &file), 0);
 	spool_file_unref(file);
 	assert_int_equal(spool_new(w->spool, &file), 0);
-	assert_int_equal(spool_settle(file, "huge", SPOOL_MAX_FILE + 1, ""),
+	assert_int_equal(spool_publish(file, "huge", SPOOL_MAX_FILE + 1, ""),
 			 -EFBIG);
 	spool_file_unref(file);
 }
@@ -364,7 +364,7 @@ static void make_anew(struct spool *spool)
 	struct spool_file *file = NULL;
 
 	check(!spool_new(spool, &file));
-	check(!spool_settle(file, "s", 3 * CHUNK, "other"));
+	check(!spool_publish(file, "s", 3 * CHUNK, "other"));
 	fill_piece(file, 0, 'z');
 	spool_file_unref(file);
 }
@@ -693,8 +693,8 @@ static void damaged_while_it_grows(void **state)
 	assert_true(spool_check_growing(file, 0, at));
 	/* Settled, it is held against what came, not against what is there. */
 	damage(path, 5, "x");
-	assert_int_equal(spool_settle(file, "log", at, ""), 0);
-	for (uint64_t i = 0; i < spool_n_pieces(at); i++) {
+	assert_int_equal(spool_publish(file, "log", at, ""), 0);
+	for (uint64_t i = 0; i < spool_n_chunks(at); i++) {
 		spool_mark(file, i);
 		assert_int_equal(spool_check(file, i), i != 0);
 	}

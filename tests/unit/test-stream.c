@@ -696,7 +696,7 @@ static void what_grows_is_not_used_as_sized(void **state)
 }
 
 /* 1. A asks for a log; B waits for A. 2. Another mount finds its end, and
- * settles it in the cache that both share. 3. A is cancelled, B is to ask: it
+ * publishes it in the cache that both share. 3. A is cancelled, B is to ask: it
  * looks into the cache first. */
 static void somebody_else_had_the_end_of_it(void **state)
 {
