@@ -55,7 +55,7 @@ DOORS = {
     ),
     "threads": (
         ("pthread.h", "threads.h", "semaphore.h"),
-        ("src/base/sync.c", "include/base/sync.h"),
+        ("include/base/sync.h",),
     ),
     "uthash": (
         ("uthash.h", "utlist.h", "utarray.h", "utstring.h", "utringbuffer.h"),
@@ -95,8 +95,6 @@ FOR_TESTS = set("""
 PREFIXES = {
     # What a C programmer calls an allocation that cannot fail.
     "src/base/defs.c": "xasprintf xcalloc xmalloc xmemdup0 xrealloc xstrdup",
-    # One door to pthread.
-    "src/base/sync.c": "cond mutex thread",
     "src/clone/*": "clones",
     "src/content/documents*": "scope collection",
     "src/content/stream*": "streams",
