@@ -95,9 +95,7 @@ FOR_TESTS = set("""
 PREFIXES = {
     # What a C programmer calls an allocation that cannot fail.
     "src/base/defs.c": "xasprintf xcalloc xmalloc xmemdup0 xrealloc xstrdup",
-    "src/clone/*": "clones",
     "src/content/documents*": "scope collection",
-    "src/content/stream*": "streams",
     # Columns and files that other rows have, too: table/resource.h.
     "src/table/workspace.c": "resource",
 }

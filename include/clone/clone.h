@@ -17,8 +17,8 @@
 #include "store/objects.h"
 #include "wire/http.h"
 
-struct clones; /* all of a mount's */
-struct clone;  /* one repository's; counted */
+struct clone_set; /* all of a mount's */
+struct clone;     /* one repository's; counted */
 
 /* Who knows what repositories are called: content/documents. From any thread.
  */
@@ -38,7 +38,7 @@ struct clone_naming {
 	void *arg;
 };
 
-struct clones_config {
+struct clone_set_config {
 	const char *dir;     /* of the stores: dir/<uuid without braces>.git */
 	const char *git_url; /* "https://bitbucket.org" */
 	struct credential *credential;
@@ -49,16 +49,17 @@ struct clones_config {
 	struct clone_naming names; /* now is NULL: names are believed */
 	uint64_t big_file; /* bytes of a file at most; 0: OBJECTS_BIG_FILE */
 };
-/* Starts its threads. clones_free stops them (running fetches are cancelled)
+/* Starts its threads. clone_set_free stops them (running fetches are cancelled)
  * and may be called only when no call is under way and no clone is held. */
-int clones_new(const struct clones_config *, struct clones **ret_clones);
-void clones_cancel(struct clones *); /* every wait ends now: unmounting */
-struct clones *clones_free(struct clones *);
-DEFINE_CLEANUP(struct clones *, clones_free);
+int clone_set_new(const struct clone_set_config *,
+		  struct clone_set **ret_clones);
+void clone_set_cancel(struct clone_set *); /* every wait ends now: unmounting */
+struct clone_set *clone_set_free(struct clone_set *);
+DEFINE_CLEANUP(struct clone_set *, clone_set_free);
 
 /* Find or make; the store on disk is opened at the first need. main_branch is
  * REST's word for it, or NULL. A rename: call again with the new names. */
-int clone_open(struct clones *, const char *uuid, const char *workspace,
+int clone_open(struct clone_set *, const char *uuid, const char *workspace,
 	       const char *slug, const char *main_branch,
 	       struct clone **ret_clone);
 /* It has (still, or by what it told itself since) that name. */
@@ -199,21 +200,21 @@ struct clone_progress {
 	int64_t since_ms;                    /* clock_mono_ms */
 	bool waiting;                        /* for one of the two places */
 };
-void clones_running(struct clones *,
-		    bool (*each)(void *arg, const struct clone_progress *),
-		    void *arg);
+void clone_set_running(struct clone_set *,
+		       bool (*each)(void *arg, const struct clone_progress *),
+		       void *arg);
 /* Tree objects that were parsed since the start, by all clones. */
-uint64_t clones_trees_parsed(void);
+uint64_t clone_trees_parsed(void);
 /* Gives back what was kept for speed and is not used: call it now and then. */
-void clones_expire(void);
+void clone_expire_all(void);
 struct clone_shown {
 	const char *workspace, *slug;
 	const char *ref; /* "" for the default branch */
 	bool held;       /* it has moved, but perhaps under another's name */
 	struct clone_head head;
 };
-void clones_shown(struct clones *,
-		  bool (*each)(void *arg, const struct clone_shown *),
-		  void *arg);
+void clone_set_shown(struct clone_set *,
+		     bool (*each)(void *arg, const struct clone_shown *),
+		     void *arg);
 
 #endif

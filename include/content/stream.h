@@ -19,20 +19,21 @@
 #include "content/stream_source.h"
 #include "store/spool.h"
 
-struct streams;
-struct streams_config {
+struct stream_set;
+struct stream_set_config {
 	struct bitbucket *bitbucket; /* borrowed, as all here */
 	struct http *http;           /* for the storage hosts */
 	struct spool *spool;
 	/* How often a growing one is asked for, at most; 0: 5 s. */
 	int64_t grow_ms;
 };
-struct streams *streams_new(const struct streams_config *);
+struct stream_set *stream_set_new(const struct stream_set_config *);
 /* Ends what is under way, and whatever would begin: before threads of the
  * mount are waited for. */
-void streams_cancel(struct streams *);
-struct streams *streams_free(struct streams *); /* no stream may be left */
-DEFINE_CLEANUP(struct streams *, streams_free);
+void stream_set_cancel(struct stream_set *);
+struct stream_set *
+stream_set_free(struct stream_set *); /* no stream may be left */
+DEFINE_CLEANUP(struct stream_set *, stream_set_free);
 
 struct stream;
 /*
@@ -40,10 +41,10 @@ struct stream;
  * it. Equal keys are equal bytes, for ever. path: the endpoint, as for
  * bitbucket_get. size: as the service told it; -1: it did not. Never waits.
  */
-struct stream *stream_get(struct streams *, const char *key, const char *path,
-			  int64_t size);
+struct stream *stream_get(struct stream_set *, const char *key,
+			  const char *path, int64_t size);
 /* The same of a source, which is the stream's from now on. */
-struct stream *stream_get_from(struct streams *, const char *key,
+struct stream *stream_get_from(struct stream_set *, const char *key,
 			       struct stream_source *, int64_t size);
 struct stream *stream_unref(struct stream *); /* NULL is fine; returns NULL */
 DEFINE_CLEANUP(struct stream *, stream_unref);

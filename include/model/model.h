@@ -16,13 +16,13 @@
 #include <sys/stat.h>
 
 struct budget;
-struct clones;
+struct clone_set;
 struct documents;
 struct http;
 struct model;
 struct node;
 struct read_through;
-struct streams;
+struct stream_set;
 
 /* How the kernel hears of changes: queued, never blocking, from any thread.
  * Whoever implements it calls the kernel from a thread of its own. */
@@ -38,9 +38,9 @@ struct model_kernel {
 
 struct model_config {
 	struct documents *documents; /* all borrowed */
-	struct streams *streams;
+	struct stream_set *streams;
 	struct read_through *source;
-	struct clones *clones;
+	struct clone_set *clones;
 	struct budget *budget;
 	struct http *api_http, *git_http;
 	struct ctx_group *group; /* of all requests; background work joins it */

@@ -14,14 +14,15 @@
 
 static void sweep(void *arg)
 {
-	struct clones *cs = arg;
+	struct clone_set *cs = arg;
 
 	objects_sweep_all(cs->dir, &cs->stop_sweeping);
 }
 
-int clones_new(const struct clones_config *config, struct clones **ret_clones)
+int clone_set_new(const struct clone_set_config *config,
+		  struct clone_set **ret_clones)
 {
-	cleanup(clones_free) struct clones *cs = xcalloc(1, sizeof(*cs));
+	cleanup(clone_set_free) struct clone_set *cs = xcalloc(1, sizeof(*cs));
 	cleanup(http_url_done) struct http_url url = {0};
 	size_t n = strlen(config->git_url);
 	int r;
@@ -59,12 +60,12 @@ int clones_new(const struct clones_config *config, struct clones **ret_clones)
 	return 0;
 }
 
-void clones_cancel(struct clones *cs)
+void clone_set_cancel(struct clone_set *cs)
 {
 	clone_queue_cancel(cs);
 }
 
-struct clones *clones_free(struct clones *cs)
+struct clone_set *clone_set_free(struct clone_set *cs)
 {
 	if (!cs)
 		return NULL;
@@ -88,7 +89,7 @@ struct clones *clones_free(struct clones *cs)
 /* ---- one clone ---- */
 
 /* dir/<uuid without braces>.git */
-static char *path_of(const struct clones *cs, const char *uuid)
+static char *path_of(const struct clone_set *cs, const char *uuid)
 {
 	cleanup(buf_done) struct buf name = BUF_INIT(KIB);
 	size_t n = strlen(uuid);
@@ -116,7 +117,7 @@ static bool replace(char **p, const char *s)
 	return true;
 }
 
-bool clone_rename(struct clones *cs, struct clone *c, const char *workspace,
+bool clone_rename(struct clone_set *cs, struct clone *c, const char *workspace,
 		  const char *slug) requires_lock(cs->lock)
 {
 	bool changed;
@@ -130,7 +131,7 @@ bool clone_rename(struct clones *cs, struct clone *c, const char *workspace,
 	return changed;
 }
 
-int clone_open(struct clones *cs, const char *uuid, const char *workspace,
+int clone_open(struct clone_set *cs, const char *uuid, const char *workspace,
 	       const char *slug, const char *main_branch,
 	       struct clone **ret_clone)
 {
@@ -174,7 +175,7 @@ bool clone_is_named(struct clone *c, const char *workspace, const char *slug)
 struct clone *clone_unref(struct clone *c)
 {
 	struct clone_tracking *tracking, *next;
-	struct clones *cs;
+	struct clone_set *cs;
 	bool last;
 
 	if (!c)

@@ -89,7 +89,7 @@ struct clone_session *clone_session_free(struct clone_session *session)
 
 static int authorize(void *arg, struct ctx *ctx, struct http_authorization *ret)
 {
-	const struct clones *cs = arg;
+	const struct clone_set *cs = arg;
 
 	return credential_authorize(ctx, cs->credential, CREDENTIAL_GIT, ret);
 }
@@ -98,7 +98,7 @@ static void was_heard(void *arg, struct ctx *ctx,
 		      const struct http_authorization *sent,
 		      const struct http_response *answer)
 {
-	const struct clones *cs = arg;
+	const struct clone_set *cs = arg;
 
 	(void)ctx;
 	if (answer->authorized)
@@ -109,7 +109,7 @@ static void was_heard(void *arg, struct ctx *ctx,
 static int renew(void *arg, struct ctx *ctx,
 		 const struct http_authorization *refused)
 {
-	const struct clones *cs = arg;
+	const struct clone_set *cs = arg;
 
 	return credential_renew(ctx, cs->credential, refused);
 }
@@ -308,7 +308,7 @@ int clone_job_ls_refs(struct clone_job *j)
 
 /* ---- fetching a commit ---- */
 
-int clone_admit_tree(struct ctx *ctx, struct clones *cs, bool take)
+int clone_admit_tree(struct ctx *ctx, struct clone_set *cs, bool take)
 {
 	int64_t now = clock_boot_ms(), oldest = 0;
 	char at[16] = "";

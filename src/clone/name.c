@@ -35,7 +35,7 @@ static char *full_name(const char *workspace, const char *slug)
 
 static void learnt_load(struct clone *c)
 {
-	struct clones *cs = c->clones;
+	struct clone_set *cs = c->clones;
 	cleanup(blob_unref) struct blob *fact = NULL;
 	cleanup(free) char *name = NULL;
 	long long learnt = 0, confirmed = 0;
@@ -59,7 +59,7 @@ static void learnt_load(struct clone *c)
 
 static void learnt_store(struct clone *c)
 {
-	struct clones *cs = c->clones;
+	struct clone_set *cs = c->clones;
 	cleanup(free) char *text = NULL;
 
 	mutex_lock(&cs->lock);
@@ -126,7 +126,7 @@ static void forget_facts(struct clone *c)
 /* In memory: what is needed next is recalled from the disk. */
 static void forget_memory(struct clone *c)
 {
-	struct clones *cs = c->clones;
+	struct clone_set *cs = c->clones;
 	struct clone_refs *names;
 	struct clone_tracking *tracking, *next;
 
@@ -150,7 +150,7 @@ static void forget_memory(struct clone *c)
 /* After a rename. */
 static void name_check(struct clone *c)
 {
-	struct clones *cs = c->clones;
+	struct clone_set *cs = c->clones;
 	cleanup(free) char *name = NULL;
 	bool same, doubt, unsure;
 	int64_t until;
@@ -212,7 +212,7 @@ static void load_known(struct clone *c)
 static void take_name(struct clone_job *j, const char *workspace,
 		      const char *slug)
 {
-	struct clones *cs = j->clones;
+	struct clone_set *cs = j->clones;
 	struct clone *c = j->clone;
 
 	mutex_lock(&cs->lock);
@@ -235,7 +235,7 @@ static bool is_former(const struct clone *c, const char *name)
 }
 
 /* The name that it is known to have, "workspace/slug". */
-static void keep_name(struct clones *cs, struct clone *c, const char *name)
+static void keep_name(struct clone_set *cs, struct clone *c, const char *name)
 	requires_lock(cs->lock)
 {
 	const char *slash = strchr(name, '/');
@@ -251,7 +251,7 @@ static void keep_name(struct clones *cs, struct clone *c, const char *name)
 void clone_name_offered(struct clone *c, const char *workspace,
 			const char *slug)
 {
-	struct clones *cs = c->clones;
+	struct clone_set *cs = c->clones;
 	const struct clone_naming *names = &cs->ask_names;
 	cleanup(free) char *offered = full_name(workspace, slug);
 	bool doubted;
@@ -398,7 +398,7 @@ bool clone_name_is_other(struct clone_job *j)
 void clone_name_learnt(struct clone *c, const struct clone_job *j,
 		       const struct clone_tip *tip)
 {
-	struct clones *cs = c->clones;
+	struct clone_set *cs = c->clones;
 	bool store;
 
 	learnt_load(c);

@@ -70,7 +70,7 @@ struct clone_job {
 	/* Fixed. */
 	enum clone_job_kind kind;
 	struct clone *clone;      /* a reference */
-	struct clones *clones;    /* the clone's */
+	struct clone_set *clones; /* the clone's */
 	char *main_branch;        /* may be NULL */
 	int64_t since_ms;         /* clock_mono_ms */
 	struct flight_work *work; /* what those who want it entered */
@@ -138,7 +138,7 @@ struct clone_tracking {
 
 struct clone {
 	/* Fixed. */
-	struct clones *clones;
+	struct clone_set *clones;
 	char *uuid, *path;
 	struct flight *jobs; /* who wants what, and what failed lately */
 
@@ -174,7 +174,7 @@ struct clone {
 	_Atomic(struct objects *) objects;
 };
 
-struct clones {
+struct clone_set {
 	/* Fixed. */
 	char *dir, *git_url;
 	char *origin; /* of git_url: what capabilities are remembered for */
@@ -211,7 +211,7 @@ bool clone_is_name(const char *);
 int clone_store(struct clone *, struct objects **ret_objects);
 
 /* It is called so from now on. True: it was not. */
-bool clone_rename(struct clones *cs, struct clone *, const char *workspace,
+bool clone_rename(struct clone_set *cs, struct clone *, const char *workspace,
 		  const char *slug) requires_lock(cs->lock);
 
 /* name.c */
@@ -268,9 +268,9 @@ bool clone_refs_same(const struct clone_refs *, const struct clone_refs *);
 void clone_refs_no_tree(struct clone *, const struct oid *);
 
 /* queue.c */
-int clone_queue_start(struct clones *);
-void clone_queue_cancel(struct clones *);
-void clone_queue_stop(struct clones *);
+int clone_queue_start(struct clone_set *);
+void clone_queue_cancel(struct clone_set *);
+void clone_queue_stop(struct clone_set *);
 /* Somebody waits: for an answer of the server, for a commit. */
 int clone_queue_ls_refs(struct ctx *, struct clone *, bool all);
 int clone_queue_fetch(struct ctx *, struct clone *, const struct oid *commit,
@@ -284,7 +284,7 @@ int clone_job_fetch(struct clone_job *);
 /* Lets go of what the steps share. */
 void clone_job_done(struct clone_job *);
 /* -EDQUOT beyond the bound of src/model/README.md, 13; take: counts one. */
-int clone_admit_tree(struct ctx *, struct clones *, bool take);
+int clone_admit_tree(struct ctx *, struct clone_set *, bool take);
 
 /* times.c */
 void clone_times_init(struct clone_times *);

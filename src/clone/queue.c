@@ -47,7 +47,7 @@ static void copy_sources(struct clone_job *j,
 	j->sources = copies;
 }
 
-static struct clone_job *job_new(struct clones *cs, struct clone *c,
+static struct clone_job *job_new(struct clone_set *cs, struct clone *c,
 				 const struct clone_job *what,
 				 struct flight_work *work)
 	requires_lock(cs->lock)
@@ -88,7 +88,8 @@ static void job_free(struct clone_job *j)
 	free(j);
 }
 
-static struct clone_job **queue_of(struct clones *cs, enum clone_job_kind kind)
+static struct clone_job **queue_of(struct clone_set *cs,
+				   enum clone_job_kind kind)
 {
 	return kind == CLONE_JOB_LS_REFS ? &cs->ls_refs : &cs->fetches;
 }
@@ -123,7 +124,7 @@ static bool same_work(const struct clone_job *a, const struct clone_job *b)
 }
 
 /* The first whose like is not at work. */
-static struct clone_job *first_of(struct clones *cs, struct clone_job *queue)
+static struct clone_job *first_of(struct clone_set *cs, struct clone_job *queue)
 	requires_lock(cs->lock)
 {
 	struct clone_job *j, *other;
@@ -139,7 +140,7 @@ static struct clone_job *first_of(struct clones *cs, struct clone_job *queue)
 	return j;
 }
 
-static struct clone_job *next_job(struct clones *cs) requires_lock(cs->lock)
+static struct clone_job *next_job(struct clone_set *cs) requires_lock(cs->lock)
 {
 	struct clone_job *j = NULL, **queue;
 
@@ -164,7 +165,7 @@ static struct clone_job *next_job(struct clones *cs) requires_lock(cs->lock)
  */
 static void end(struct clone_job *j, int r)
 {
-	struct clones *cs = j->clones;
+	struct clone_set *cs = j->clones;
 	/* Otherwise other work could have its address while this is listed. */
 	struct flight_work *work = flight_work_ref(j->work);
 
@@ -186,7 +187,7 @@ static void end(struct clone_job *j, int r)
 
 static void work(void *arg)
 {
-	struct clones *cs = arg;
+	struct clone_set *cs = arg;
 	struct clone_job *j;
 	int r;
 
@@ -204,7 +205,7 @@ static void work(void *arg)
 	}
 }
 
-int clone_queue_start(struct clones *cs)
+int clone_queue_start(struct clone_set *cs)
 {
 	char name[16];
 	int r;
@@ -218,7 +219,7 @@ int clone_queue_start(struct clones *cs)
 	return 0;
 }
 
-void clone_queue_stop(struct clones *cs)
+void clone_queue_stop(struct clone_set *cs)
 {
 	mutex_lock(&cs->lock);
 	cs->stop = true;
@@ -228,7 +229,7 @@ void clone_queue_stop(struct clones *cs)
 		cs->workers[i] = thread_join(cs->workers[i]);
 }
 
-void clone_queue_cancel(struct clones *cs)
+void clone_queue_cancel(struct clone_set *cs)
 {
 	/* A work does not keep its flight, which is the clone's: a worker that
 	 * ends its job now would let go of the last of both. */
@@ -264,7 +265,7 @@ void clone_queue_cancel(struct clones *cs)
 
 /* The job does what is wanted, too. False: it is a question that was sent
  * already, which cannot be widened to all refs. */
-static bool take_part(struct clones *cs, struct clone_job *j,
+static bool take_part(struct clone_set *cs, struct clone_job *j,
 		      const struct ctx *ctx, const struct clone_job *what)
 	requires_lock(cs->lock)
 {
@@ -281,7 +282,7 @@ static bool take_part(struct clones *cs, struct clone_job *j,
 	return true;
 }
 
-static struct clone_job *enqueue(struct clones *cs, const struct ctx *ctx,
+static struct clone_job *enqueue(struct clone_set *cs, const struct ctx *ctx,
 				 struct clone *c, const struct clone_job *what,
 				 struct flight_work *work)
 	requires_lock(cs->lock)
@@ -299,7 +300,7 @@ static struct clone_job *enqueue(struct clones *cs, const struct ctx *ctx,
 /* Of work that somebody found when he entered. True: it serves him. False: it
  * is retired, a remembered failure forgotten or a question that is too narrow
  * closed, and whoever enters the key again finds new work. */
-static bool serve_or_retire(struct clones *cs, const struct ctx *ctx,
+static bool serve_or_retire(struct clone_set *cs, const struct ctx *ctx,
 			    struct clone *c, const char *key,
 			    const struct clone_job *what,
 			    struct flight_work *work) requires_lock(cs->lock)
@@ -326,7 +327,7 @@ static bool serve_or_retire(struct clones *cs, const struct ctx *ctx,
 static int join(struct ctx *ctx, struct clone *c, const struct clone_job *what,
 		struct flight_work **ret_work)
 {
-	struct clones *cs = c->clones;
+	struct clone_set *cs = c->clones;
 	char key[64] = "refs", hex[41];
 	struct flight_work *work;
 	bool joined = false;
@@ -354,7 +355,7 @@ static int join(struct ctx *ctx, struct clone *c, const struct clone_job *what,
 }
 
 /* A job that nobody has begun goes with the last who wanted it. */
-static void unqueue(struct clones *cs, const struct flight_work *work)
+static void unqueue(struct clone_set *cs, const struct flight_work *work)
 {
 	struct clone_job *j;
 

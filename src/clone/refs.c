@@ -232,7 +232,7 @@ static int load_no_tree(void *arg, const struct cache_fact *f)
 
 void clone_refs_load(struct clone *c)
 {
-	struct clones *cs = c->clones;
+	struct clone_set *cs = c->clones;
 	cleanup(blob_unref) struct blob *bytes = NULL, *checked = NULL;
 	cleanup(clone_refs_unref) struct clone_refs *names = NULL;
 	cleanup(free) char *space = NULL;
@@ -299,7 +299,7 @@ void clone_refs_learn(struct clone *c, const struct clone_tip *tip,
 		      struct clone_refs *names)
 {
 	cleanup(clone_refs_unref) struct clone_refs *now = NULL, *old = NULL;
-	struct clones *cs = c->clones;
+	struct clone_set *cs = c->clones;
 	bool newer, changed = false, kept = true;
 
 	clone_refs_load(c);
@@ -390,7 +390,7 @@ int clone_get_refs(struct ctx *ctx, struct clone *c, int64_t max_age_ms,
 void clone_refs_no_tree(struct clone *c, const struct oid *oid)
 {
 	cleanup(free) char *space = no_tree_space(c);
-	struct clones *cs = c->clones;
+	struct clone_set *cs = c->clones;
 
 	clone_refs_load(c);
 	(void)cache_fact_put(cs->cache, space, oid->bytes, OID_BYTES, "", 0);

@@ -41,9 +41,9 @@ static void snapshot_job(struct snapshot *s, const struct clone_job *j)
 	};
 }
 
-void clones_running(struct clones *cs,
-		    bool (*each)(void *arg, const struct clone_progress *),
-		    void *arg)
+void clone_set_running(struct clone_set *cs,
+		       bool (*each)(void *arg, const struct clone_progress *),
+		       void *arg)
 {
 	struct snapshot *snapshots;
 	struct clone_job *j;
@@ -65,9 +65,9 @@ void clones_running(struct clones *cs,
 	snapshots_free(snapshots, n);
 }
 
-void clones_shown(struct clones *cs,
-		  bool (*each)(void *arg, const struct clone_shown *),
-		  void *arg)
+void clone_set_shown(struct clone_set *cs,
+		     bool (*each)(void *arg, const struct clone_shown *),
+		     void *arg)
 {
 	struct snapshot *snapshots;
 	struct clone *c, *next;
@@ -103,12 +103,12 @@ void clones_shown(struct clones *cs,
 	snapshots_free(snapshots, n);
 }
 
-uint64_t clones_trees_parsed(void)
+uint64_t clone_trees_parsed(void)
 {
 	return objects_trees_parsed();
 }
 
-void clones_expire(void)
+void clone_expire_all(void)
 {
 	objects_keep_expire();
 }

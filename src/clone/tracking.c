@@ -214,7 +214,7 @@ static bool recall_head(struct clone_tracking *tracking,
 
 /* The head of the default branch, as an earlier mount left it, is also what the
  * server said last. */
-static void recall_tip(struct clones *cs, struct clone *c,
+static void recall_tip(struct clone_set *cs, struct clone *c,
 		       const struct clone_head *head) requires_lock(cs->lock)
 {
 	check(c->clones == cs);
@@ -234,7 +234,7 @@ int clone_tracking_load(struct clone_tracking *tracking,
 			struct clone_head *ret_head)
 {
 	struct clone *c = tracking->clone;
-	struct clones *cs = c->clones;
+	struct clone_set *cs = c->clones;
 	struct objects *objects;
 	struct clone_head head;
 	bool loaded, has, recalled, here, outdated;
@@ -498,7 +498,7 @@ static void forget_head(struct clone_tracking *tracking)
 static int publish(struct ctx *ctx, struct clone_tracking *tracking,
 		   const struct clone_head *to, const struct clone_tip *tip)
 {
-	struct clones *cs = tracking->clone->clones;
+	struct clone_set *cs = tracking->clone->clones;
 	uint64_t serial = tip->serial;
 	struct clone_head from;
 	struct objects *objects;

@@ -51,8 +51,8 @@ struct program {
 	struct read_through *source;
 	struct documents *documents;
 	struct spool *spool;
-	struct streams *streams;
-	struct clones *clones;
+	struct stream_set *streams;
+	struct clone_set *clones;
 	struct ctx_group *group;
 	struct model *model;
 	struct session *session;
@@ -250,11 +250,11 @@ static int build_content(struct program *p)
 {
 	cleanup(free) char *dir = xasprintf("%s/git", p->account.dir);
 	cleanup(free) char *spool = xasprintf("%s/spool", p->account.dir);
-	struct streams_config streams = {
+	struct stream_set_config streams = {
 		.bitbucket = p->bitbucket,
 		.http = p->storage_http,
 	};
-	struct clones_config clones = {
+	struct clone_set_config clones = {
 		.dir = dir,
 		.git_url = p->config.git_url,
 		.credential = p->credential,
@@ -282,11 +282,11 @@ static int build_content(struct program *p)
 					     documents_is_listed, p->documents};
 	r = file_mkdirs(dir, 0700);
 	if (!r)
-		r = clones_new(&clones, &p->clones);
+		r = clone_set_new(&clones, &p->clones);
 	if (!r)
 		r = spool_open(spool, 0, &p->spool);
 	streams.spool = p->spool;
-	p->streams = streams_new(&streams);
+	p->streams = stream_set_new(&streams);
 	return r ? could_not("the cache cannot be used", r) : 0;
 }
 
@@ -412,18 +412,18 @@ static void take_down(struct program *p)
 	if (p->group)
 		ctx_group_cancel(p->group);
 	if (p->clones)
-		clones_cancel(p->clones);
+		clone_set_cancel(p->clones);
 	if (p->streams)
-		streams_cancel(p->streams);
+		stream_set_cancel(p->streams);
 	if (p->model)
 		model_stop(p->model);
 	p->session = session_free(p->session);
 	verdict_done(&p->verdict);
 	store_listen(NULL, NULL);
 	p->model = model_free(p->model);
-	p->streams = streams_free(p->streams);
+	p->streams = stream_set_free(p->streams);
 	p->spool = spool_close(p->spool);
-	p->clones = clones_free(p->clones);
+	p->clones = clone_set_free(p->clones);
 	p->documents = documents_free(p->documents);
 	p->source = read_through_free(p->source);
 	if (p->budget)

@@ -26,9 +26,9 @@
 #define OPEN_MOST 32 /* spool files kept open while nobody reads */
 #define LOOK_AGAIN_MS 250
 
-struct streams *streams_new(const struct streams_config *config)
+struct stream_set *stream_set_new(const struct stream_set_config *config)
 {
-	struct streams *all = xcalloc(1, sizeof(*all));
+	struct stream_set *all = xcalloc(1, sizeof(*all));
 
 	all->config = *config;
 	if (all->config.grow_ms <= 0)
@@ -41,7 +41,7 @@ struct streams *streams_new(const struct streams_config *config)
 
 /* Everybody who waits looks again, and sees `stopping`. The lock of each of the
  * streams is `all`'s, which the analysis does not know. */
-static void wake_everybody(struct streams *all)
+static void wake_everybody(struct stream_set *all)
 	requires_lock(all->lock) no_lock_analysis
 {
 	struct stream *s, *next;
@@ -51,7 +51,7 @@ static void wake_everybody(struct streams *all)
 }
 
 /* One run that is not cancelled yet, with a reference. */
-static struct stream_run *one_run(struct streams *all)
+static struct stream_run *one_run(struct stream_set *all)
 {
 	struct stream_run *run, *found = NULL;
 	struct stream *s, *next;
@@ -71,7 +71,7 @@ static struct stream_run *one_run(struct streams *all)
 	return found;
 }
 
-void streams_cancel(struct streams *all)
+void stream_set_cancel(struct stream_set *all)
 {
 	struct stream_run *run;
 
@@ -81,13 +81,13 @@ void streams_cancel(struct streams *all)
 	}
 }
 
-struct streams *streams_free(struct streams *all)
+struct stream_set *stream_set_free(struct stream_set *all)
 {
 	bool none = false;
 
 	if (!all)
 		return NULL;
-	streams_cancel(all);
+	stream_set_cancel(all);
 	while (!none) {
 		stream_join_ended(all);
 		mutex_lock(&all->lock);
@@ -105,7 +105,7 @@ struct streams *streams_free(struct streams *all)
 
 /* ---- streams ---- */
 
-static struct stream *find(struct streams *all, const char *key)
+static struct stream *find(struct stream_set *all, const char *key)
 	requires_lock(all->lock)
 {
 	struct stream *s;
@@ -128,7 +128,7 @@ static void stream_free(struct stream *s)
 	free(s);
 }
 
-struct stream *stream_get_from(struct streams *all, const char *key,
+struct stream *stream_get_from(struct stream_set *all, const char *key,
 			       struct stream_source *source, int64_t size)
 {
 	struct stream *s, *fresh = xcalloc(1, sizeof(*fresh));
@@ -152,7 +152,7 @@ struct stream *stream_get_from(struct streams *all, const char *key,
 	return s;
 }
 
-struct stream *stream_get(struct streams *all, const char *key,
+struct stream *stream_get(struct stream_set *all, const char *key,
 			  const char *path, int64_t size)
 {
 	struct stream *s;
@@ -169,7 +169,7 @@ struct stream *stream_get(struct streams *all, const char *key,
 
 struct stream *stream_unref(struct stream *s)
 {
-	struct streams *all;
+	struct stream_set *all;
 	bool last;
 
 	if (!s)
@@ -214,7 +214,7 @@ void stream_failed(struct stream *s, int r, const char *sentence)
 
 /* Over OPEN_MOST open files: the one that nobody used for longest, taken from
  * its stream; the caller closes it. */
-static struct spool_file *longest_unused(struct streams *all)
+static struct spool_file *longest_unused(struct stream_set *all)
 	requires_lock(all->lock)
 {
 	struct stream *s, *next, *oldest = NULL;
@@ -363,7 +363,7 @@ uint64_t stream_n_missing(struct spool_file *file, uint64_t chunk, uint64_t max)
 static void wake_waiter(void *arg)
 {
 	struct stream_waiter *waiter = arg;
-	struct streams *all = waiter->stream->streams;
+	struct stream_set *all = waiter->stream->streams;
 
 	mutex_lock(&all->lock);
 	cond_broadcast(&waiter->stream->changed);

@@ -265,7 +265,7 @@ static int publish(struct sink *sink)
 
 void stream_die(struct stream *s)
 {
-	struct streams *all = s->streams;
+	struct stream_set *all = s->streams;
 
 	mutex_lock(&all->lock);
 	s->dead = true;

@@ -146,8 +146,8 @@ static struct stream_run *run_new(struct stream *s, uint64_t chunk,
 	run->stream = s;
 	refcount_take(&s->refcount);
 	/* Of no group, for the places of the mount's group are for threads that
-	 * answer the kernel: runs would take all of them. streams_cancel ends
-	 * it. */
+	 * answer the kernel: runs would take all of them. stream_set_cancel
+	 * ends it. */
 	ctx_init(&run->ctx, NULL, -1);
 	run->ctx.who = for_whom->who;
 	run->ctx.caller = for_whom->caller;

@@ -42,7 +42,7 @@ struct stream_run {
 
 struct stream {
 	struct refcount refcount;
-	struct streams *streams;
+	struct stream_set *streams;
 	char *key;
 	struct stream_source *source;
 	char id[24]; /* of no other stream, also of the same key */
@@ -72,8 +72,8 @@ struct stream {
 	int64_t ask_again_ms, grew_mono_ms, grew_wall_ms;
 };
 
-struct streams {
-	struct streams_config config;
+struct stream_set {
+	struct stream_set_config config;
 	struct mutex lock;
 	struct stream *table;     /* by key */
 	struct stream_run *ended; /* threads to join */
@@ -151,7 +151,7 @@ struct stream_run *stream_abandoned(struct stream *s, uint64_t chunk)
 
 int stream_start(struct stream_run *);
 struct stream_run *stream_run_unref(struct stream_run *);
-void stream_join_ended(struct streams *);
+void stream_join_ended(struct stream_set *);
 
 /* How many chunks from there on are missing, at most max. */
 uint64_t stream_n_missing(struct spool_file *, uint64_t chunk, uint64_t max);

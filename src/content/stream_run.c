@@ -353,7 +353,7 @@ static void end_run(struct stream_run *run, int r)
 static void run_main(void *arg)
 {
 	struct stream_run *run = arg;
-	struct streams *all = run->stream->streams;
+	struct stream_set *all = run->stream->streams;
 	int r;
 
 	mutex_lock(&all->lock);
@@ -396,7 +396,7 @@ struct stream_run *stream_run_unref(struct stream_run *run)
 	return NULL;
 }
 
-void stream_join_ended(struct streams *all)
+void stream_join_ended(struct stream_set *all)
 {
 	struct stream_run *run, *next;
 

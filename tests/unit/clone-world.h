@@ -27,7 +27,7 @@ struct mount {
 	struct cache *cache;
 	struct credential *credential;
 	struct http *http;
-	struct clones *clones;
+	struct clone_set *clones;
 };
 struct world {
 	char dir[64]; /* root/ cache/ work/ */
@@ -68,8 +68,8 @@ static void mount_start(struct mount *m, const char *dir, const char *url,
 	check(!cache_open(cache, &m->cache));
 	check(!credential_new(NULL, NULL, NULL, &m->credential, &why));
 	check(!http_new(&http, &m->http));
-	check(!clones_new(
-		&(struct clones_config){
+	check(!clone_set_new(
+		&(struct clone_set_config){
 			.dir = stores,
 			.git_url = url,
 			.credential = m->credential,
@@ -83,7 +83,7 @@ static void mount_start(struct mount *m, const char *dir, const char *url,
 
 static void mount_stop(struct mount *m)
 {
-	m->clones = clones_free(m->clones);
+	m->clones = clone_set_free(m->clones);
 	m->http = http_free(m->http);
 	m->credential = credential_free(m->credential);
 	m->cache = cache_close(m->cache);

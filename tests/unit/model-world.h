@@ -41,8 +41,8 @@ struct world {
 	struct spool *spool;
 	struct read_through *source;
 	struct documents *documents;
-	struct streams *streams;
-	struct clones *clones;
+	struct stream_set *streams;
+	struct clone_set *clones;
 	struct ctx_group *group;
 	struct model *model;
 	char sentence[512]; /* of the last failure */
@@ -386,7 +386,7 @@ static void world_open_content(struct world *w)
 		.credential = w->credential,
 		.history = 100,
 	};
-	const struct streams_config streams = {
+	const struct stream_set_config streams = {
 		.bitbucket = w->bitbucket,
 		.http = w->http,
 		.spool = w->spool,
@@ -394,13 +394,14 @@ static void world_open_content(struct world *w)
 	cleanup(free) char *git = xasprintf("%s/git", w->dir);
 
 	w->documents = documents_new(&documents);
-	w->streams = streams_new(&streams);
-	check(!clones_new(&(struct clones_config){.dir = git,
-						  .git_url = w->tiny->url,
-						  .credential = w->credential,
-						  .http = w->http,
-						  .cache = w->cache},
-			  &w->clones));
+	w->streams = stream_set_new(&streams);
+	check(!clone_set_new(
+		&(struct clone_set_config){.dir = git,
+					   .git_url = w->tiny->url,
+					   .credential = w->credential,
+					   .http = w->http,
+					   .cache = w->cache},
+		&w->clones));
 }
 
 static void world_open_model(struct world *w)
@@ -469,11 +470,11 @@ static int world_tear_down(void **state)
 
 	ctx_group_cancel(w->group);
 	model_stop(w->model);
-	clones_cancel(w->clones);
-	streams_cancel(w->streams);
+	clone_set_cancel(w->clones);
+	stream_set_cancel(w->streams);
 	model_free(w->model);
-	streams_free(w->streams);
-	clones_free(w->clones);
+	stream_set_free(w->streams);
+	clone_set_free(w->clones);
 	documents_free(w->documents);
 	read_through_free(w->source);
 	spool_close(w->spool);

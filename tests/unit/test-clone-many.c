@@ -73,7 +73,7 @@ static size_t running(struct world *w, struct clone_progress *out)
 {
 	struct clone_progress *end = out;
 
-	clones_running(w->mount.clones, copy_progress, &end);
+	clone_set_running(w->mount.clones, copy_progress, &end);
 	return (size_t)(end - out);
 }
 
@@ -192,7 +192,7 @@ static void test_unmount(void **state)
 		caller_start(&callers[i], c[i], 0, -1);
 	}
 	await_running(w, progress, 3);
-	clones_cancel(w->mount.clones);
+	clone_set_cancel(w->mount.clones);
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(caller_end(&callers[i]), -EINTR);
 	assert_int_equal(get_now(c[0], &head), -EINTR);

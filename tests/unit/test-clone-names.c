@@ -334,7 +334,7 @@ static void held_otherwise(void **state)
 	serve("one", -EDQUOT, false);
 	assert_int_equal(get_now(c, &head), 0);
 	expect_head(&head, old);
-	clones_shown(w->mount.clones, see_held, &held);
+	clone_set_shown(w->mount.clones, see_held, &held);
 	assert_true(held);
 	/* Its own page is gone: the listing is no word against that. */
 	serve("one", -ENOENT, true);
@@ -343,7 +343,7 @@ static void held_otherwise(void **state)
 	serve("one", 0, false);
 	assert_int_equal(get_now(c, &head), 0);
 	expect_head(&head, rev(w, "one", "main"));
-	clones_shown(w->mount.clones, see_held, &held);
+	clone_set_shown(w->mount.clones, see_held, &held);
 	assert_false(held);
 }
 

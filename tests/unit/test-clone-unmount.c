@@ -1,8 +1,8 @@
 /*
- * clone/clone when a mount ends: what clones_cancel breaks off lets go of its
- * clone while clones_cancel still holds on to it. The linker leads the calls
- * below through here (tests/meson.build), so that it is no matter of luck who
- * comes first.
+ * clone/clone when a mount ends: what clone_set_cancel breaks off lets go of
+ * its clone while clone_set_cancel still holds on to it. The linker leads the
+ * calls below through here (tests/meson.build), so that it is no matter of luck
+ * who comes first.
  */
 #include "clone-world.h"
 
@@ -85,7 +85,7 @@ static void test_cancelled_by_the_last(void **state)
 	assert_int_equal(thread_start("caller", call, NULL, &caller.thread), 0);
 	git_server_await_held(&w->server, 1);
 	unmounting = w;
-	clones_cancel(w->mount.clones);
+	clone_set_cancel(w->mount.clones);
 	unmounting = NULL;
 	assert_int_equal(w->n_clones, 0);
 	assert_int_equal(caller.result, -EINTR);

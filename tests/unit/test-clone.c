@@ -596,7 +596,7 @@ static void test_shown(void **state)
 	c = open_clone(w, "one");
 	open_clone(w, "two"); /* not looked at */
 	assert_int_equal(get_now(c, &head), 0);
-	clones_shown(w->mount.clones, count_shown, &n);
+	clone_set_shown(w->mount.clones, count_shown, &n);
 	assert_int_equal(n, 1);
 	assert_int_equal(
 		clone_open(w->mount.clones, "u", "..", "x", NULL, &none),

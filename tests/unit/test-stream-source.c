@@ -19,19 +19,19 @@
 struct world {
 	char dir[64];
 	struct spool *spool;
-	struct streams *streams; /* without API and without HTTP */
+	struct stream_set *streams; /* without API and without HTTP */
 };
 
 static int set_up(void **state)
 {
 	struct world *w = xcalloc(1, sizeof(*w));
-	struct streams_config config = {.grow_ms = 1};
+	struct stream_set_config config = {.grow_ms = 1};
 
 	snprintf(w->dir, sizeof(w->dir), "/tmp/source-XXXXXX");
 	assert_non_null(mkdtemp(w->dir));
 	assert_int_equal(spool_open(w->dir, 0, &w->spool), 0);
 	config.spool = w->spool;
-	w->streams = streams_new(&config);
+	w->streams = stream_set_new(&config);
 	*state = w;
 	return 0;
 }
@@ -40,7 +40,7 @@ static int tear_down(void **state)
 {
 	struct world *w = *state;
 
-	streams_free(w->streams);
+	stream_set_free(w->streams);
 	spool_close(w->spool);
 	assert_int_equal(file_remove_tree(w->dir), 0);
 	free(w);
@@ -344,7 +344,7 @@ static void a_url_with_headers(void **state)
 	assert_non_null(tiny_header(tiny_got(tiny, 2), "Range"));
 	assert_null(tiny_header(tiny_got(tiny, 2), "Authorization"));
 	/* Ends the runs, which may still hold a connection. */
-	w->streams = streams_free(w->streams);
+	w->streams = stream_set_free(w->streams);
 	http_free(http);
 	tiny_free(tiny);
 }

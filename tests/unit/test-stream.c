@@ -24,7 +24,7 @@ struct world {
 	struct bitbucket *bitbucket;
 	char dir[64];
 	struct spool *spool;
-	struct streams *streams;
+	struct stream_set *streams;
 	/* What the servers do; changed between requests. */
 	atomic_uint expired;  /* so many answers of the storage are 403 */
 	atomic_uint breaks;   /* so many answers break off in the middle */
@@ -160,7 +160,7 @@ static int set_up(void **state)
 {
 	struct world *w = xcalloc(1, sizeof(*w));
 	const struct http_config http = {.user_agent = "test"};
-	struct streams_config config = {.grow_ms = 50};
+	struct stream_set_config config = {.grow_ms = 50};
 	const char *why;
 
 	snprintf(w->dir, sizeof(w->dir), "/tmp/stream-XXXXXX");
@@ -180,7 +180,7 @@ static int set_up(void **state)
 	config.bitbucket = w->bitbucket;
 	config.http = w->http;
 	config.spool = w->spool;
-	w->streams = streams_new(&config);
+	w->streams = stream_set_new(&config);
 	*state = w;
 	return 0;
 }
@@ -190,7 +190,7 @@ static int tear_down(void **state)
 	struct world *w = *state;
 
 	clock_real();
-	streams_free(w->streams);
+	stream_set_free(w->streams);
 	spool_close(w->spool);
 	bitbucket_free(w->bitbucket);
 	http_free(w->http);
@@ -421,7 +421,7 @@ static void whoever_waits_may_leave(void **state)
 	thread_join(one.thread);
 	assert_int_equal(one.result, -EINTR);
 	/* The mount ends. */
-	streams_cancel(w->streams);
+	stream_set_cancel(w->streams);
 	thread_join(two.thread);
 	assert_int_equal(two.result, -EINTR);
 	ctx_done(&one.ctx);
@@ -661,7 +661,7 @@ static void nothing_is_asked_at_the_end(void **state)
 
 	atomic_store(&w->fill, 'x');
 	atomic_store(&w->length, 1000);
-	streams_cancel(w->streams);
+	stream_set_cancel(w->streams);
 	ctx_init(&ctx, NULL, 10000);
 	assert_int_equal(stream_grow(&ctx, log, false, &growth, &failure),
 			 -EINTR);
@@ -701,8 +701,8 @@ static void what_grows_is_not_used_as_sized(void **state)
 static void somebody_else_had_the_end_of_it(void **state)
 {
 	struct world *w = *state;
-	struct streams_config config = w->streams->config;
-	struct streams *others = streams_new(&config);
+	struct stream_set_config config = w->streams->config;
+	struct stream_set *others = stream_set_new(&config);
 	struct stream *s = stream_get(w->streams, "log", "/log", -1);
 	struct stream *other = stream_get(others, "log", "/log2", -1);
 	struct reader a = {.stream = s}, b = {.stream = s};
@@ -729,7 +729,7 @@ static void somebody_else_had_the_end_of_it(void **state)
 	ctx_done(&b.ctx);
 	stream_unref(s);
 	stream_unref(other);
-	streams_free(others);
+	stream_set_free(others);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -128,7 +128,7 @@ static void text_trees(struct model *model, struct buf *out)
 {
 	struct trees t = {0};
 
-	clones_shown(model->config.clones, note_tree, &t);
+	clone_set_shown(model->config.clones, note_tree, &t);
 	if (t.n > TREES_SAID)
 		buf_printf(out, "trees: %zu shown; newest %d\n", t.n,
 			   TREES_SAID);
@@ -170,7 +170,7 @@ void status_text(struct model *model, struct buf *out)
 	text_health(&health, out);
 	buf_printf(out, "cache: %s, %" PRIu64 " documents, %s\n", c->cache_dir,
 		   health.n_documents, text_bytes(health.n_bytes, bytes));
-	clones_running(c->clones, text_running, out);
+	clone_set_running(c->clones, text_running, out);
 	text_trees(model, out);
 	buf_puts(out, "problems:");
 	before = out->len;
@@ -254,9 +254,9 @@ void status_json(struct model *model, struct buf *out)
 	json_add_str(o, "directory", c->cache_dir);
 	json_add_int(o, "documents", (int64_t)health.n_documents);
 	json_add_int(o, "bytes", (int64_t)health.n_bytes);
-	json_add_int(o, "trees_parsed", (int64_t)clones_trees_parsed());
-	clones_running(c->clones, json_running,
-		       json_add_array(root, "fetching"));
-	clones_shown(c->clones, json_shown, json_add_array(root, "trees"));
+	json_add_int(o, "trees_parsed", (int64_t)clone_trees_parsed());
+	clone_set_running(c->clones, json_running,
+			  json_add_array(root, "fetching"));
+	clone_set_shown(c->clones, json_shown, json_add_array(root, "trees"));
 	json_pretty(root, out);
 }

@@ -357,7 +357,7 @@ static void refresh_main(void *arg)
 		look_for_suspend(refresh);
 		run_jobs(refresh);
 		next = check_all(refresh);
-		clones_expire();
+		clone_expire_all();
 		/* The kernel forgets thousands of nodes at a time. */
 		if (node_many_went(refresh->model->nodes))
 			mem_give_back();
