@@ -95,7 +95,6 @@ FOR_TESTS = set("""
 PREFIXES = {
     # What a C programmer calls an allocation that cannot fail.
     "src/base/defs.c": "xasprintf xcalloc xmalloc xmemdup0 xrealloc xstrdup",
-    "src/content/documents*": "scope collection",
     # Columns and files that other rows have, too: table/resource.h.
     "src/table/workspace.c": "resource",
 }

@@ -18,7 +18,9 @@
 #include "base/ctx.h"
 #include "api/bitbucket.h"
 #include "content/answer.h"
+#include "content/collection.h"
 #include "content/read_through.h"
+#include "content/scope.h"
 #include "table/resource.h"
 
 struct documents;
@@ -41,34 +43,11 @@ struct documents *documents_new(const struct documents_config *);
 struct documents *documents_free(struct documents *);
 DEFINE_CLEANUP(struct documents *, documents_free);
 
-/* Where a row is meant: what its endpoint's placeholders stand for, and the
- * key that its things have in the cache. Immutable, counted. */
-#define SCOPE_IDS 3
-struct scope {
-	struct refcount refcount;
-	char *workspace; /* its name in the mount; "" outside of one */
-	char *slug;      /* the service's name of it */
-	/* What paths call them: uuids, or slugs where nobody told these. */
-	char *workspace_id, *repository_id;
-	char *key;
-	char *ids[SCOPE_IDS]; /* of items, outermost first */
-	unsigned n_ids;
-};
-struct scope *scope_new(const char *key, const char *workspace,
-			const char *slug, const char *workspace_id,
-			const char *repository_id);
-struct scope *scope_below(const struct scope *, const char *row_name);
-/* Of an item of that row's collection, whose scope this is. */
-struct scope *scope_item(const struct scope *, const struct resource *row,
-			 const char *id);
 /* Of resource_workspaces; of resource_repositories, by the workspace's name:
  * from the cache alone, never fails. */
 struct scope *documents_root_scope(void);
 struct scope *documents_listing_scope(struct documents *,
 				      const char *workspace);
-struct scope *scope_ref(struct scope *);
-struct scope *scope_unref(struct scope *);
-DEFINE_CLEANUP(struct scope *, scope_unref);
 
 /* The one object of a RESOURCE_OBJECT row. -ENOENT, -EACCES … are remembered
  * for some minutes where nothing better is known. */
@@ -76,33 +55,6 @@ int documents_object(struct ctx *, struct documents *, const struct resource *,
 		     const struct scope *, enum read_through_mode,
 		     struct answer_document *ret_document);
 
-struct collection_item {
-	const char *name; /* file name, safe and unique in the collection */
-	const char *id;   /* for endpoints */
-	const char *hash; /* of its document */
-	/* Of workspaces and repositories, whose ids are uuids ("" of a
-	 * workspace: not told): as the service says; else NULL. */
-	const char *slug;
-	const char *project; /* of repositories, "" when not told; else NULL */
-	int64_t time_ms;
-};
-struct collection {
-	struct refcount refcount_private;
-	struct collection_item *items; /* sorted by name */
-	size_t n_items;
-	bool more;    /* bounded: there are older ones … */
-	int64_t most; /* … than so many */
-	uint64_t version;
-	char *bytes_private;
-};
-struct collection *collection_unref(struct collection *);
-DEFINE_CLEANUP(struct collection *, collection_unref);
-const struct collection_item *collection_find(const struct collection *,
-					      const char *name);
-const struct collection_item *collection_find_id(const struct collection *,
-						 const char *id);
-/* The newest time; 0: there is none. */
-int64_t collection_newest(const struct collection *);
 /*
  * ceil(n/pagelen) requests when it is fetched, one at least.
  *

@@ -197,7 +197,7 @@ extern const struct resource resource_repository;   /* <ws>/<repo>/ */
 extern const struct resource resource_workspace[];  /* <ws>/.workspace/ */
 extern const struct resource resource_account;      /* .bitbucketfs/account/ */
 /* Of <ws>/.workspace/repositories.tsv. */
-extern const struct resource_column resource_repository_columns[];
+extern const struct resource_column workspace_repository_columns[];
 extern const struct resource resource_user; /* .bitbucketfs/user.json */
 
 size_t resource_n_files(const struct resource_file *files); /* NULL: 0 */

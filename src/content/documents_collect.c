@@ -159,9 +159,9 @@ static void take_named(struct collecting *c, const struct json *item)
 	json_add_str(entry, "hash", hash);
 	json_add_int(entry, "time", resource_time(item, items->time_path));
 	n = text.len;
-	answer_batch_own(
-		&c->batch, documents_item_key(c->row, c->scope, id.data),
-		buf_steal(&text, NULL), n, final ? FINAL_MS : c->ttl_ms);
+	answer_batch_own(&c->batch, scope_item_key(c->row, c->scope, id.data),
+			 buf_steal(&text, NULL), n,
+			 final ? FINAL_MS : c->ttl_ms);
 }
 
 void documents_add_indented(struct buf *out, const struct json *item)
@@ -221,8 +221,7 @@ void documents_collect_other(struct collecting *c, const struct json *item)
 	if (!id.len || id.failed || json_compact(item, &text) < 0)
 		return;
 	n = text.len;
-	answer_batch_own(&c->batch,
-			 documents_item_key(c->row, c->scope, id.data),
+	answer_batch_own(&c->batch, scope_item_key(c->row, c->scope, id.data),
 			 buf_steal(&text, NULL), n, c->row->ttl_s * 1000);
 }
 
@@ -369,7 +368,7 @@ static void expire_gone(const struct collecting *c,
 	for (size_t i = 0; i < before->n_items; i++) {
 		const struct collection_item *item = &before->items[i];
 		cleanup(free) char *key =
-			documents_item_key(row, c->scope, item->id);
+			scope_item_key(row, c->scope, item->id);
 		struct taken *t;
 
 		HASH_FIND(hh, c->taken, item->name, strlen(item->name), t);

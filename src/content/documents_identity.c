@@ -71,8 +71,7 @@ void documents_batch_repository(struct answer_batch *b,
 				const char *etag)
 {
 	answer_batch_add(
-		b,
-		documents_item_key(&resource_repositories, workspace, key_uuid),
+		b, scope_item_key(&resource_repositories, workspace, key_uuid),
 		r->json, r->n_json, etag, REPOSITORIES_MS);
 	answer_batch_add(b, documents_alias_key(workspace, r->slug), key_uuid,
 			 strlen(key_uuid), NULL, REPOSITORIES_MS);
@@ -115,8 +114,8 @@ void documents_repository_make(const struct scope *workspace,
 		.slug = xstrdup(item->slug),
 		.uuid = xstrdup(item->id),
 		.project = xstrdup(item->project),
-		.key = documents_item_key(&resource_repositories, workspace,
-					  item->id),
+		.key = scope_item_key(&resource_repositories, workspace,
+				      item->id),
 		.workspace = xstrdup(workspace->workspace_id),
 		.workspace_slug = xstrdup(workspace->slug),
 		.updated_ms = item->time_ms,
@@ -140,7 +139,7 @@ static bool repository_of(struct documents *d, const struct scope *workspace,
 			  struct documents_repository *ret)
 {
 	cleanup(free) char *key =
-		documents_item_key(&resource_repositories, workspace, uuid);
+		scope_item_key(&resource_repositories, workspace, uuid);
 	cleanup(cache_entry_free) struct cache_entry *e =
 		answer_peek(d->config.cache, key);
 	cleanup(json_free) struct json *json = NULL;
@@ -152,7 +151,7 @@ static bool repository_of(struct documents *d, const struct scope *workspace,
 	    json_parse(blob_data(e->body), blob_len(e->body), &json) ||
 	    bitbucket_read_repository(json, &got))
 		return false;
-	its_name = documents_name_of(&resource_repositories, got.slug);
+	its_name = collection_name_of(&resource_repositories, got.slug);
 	if (strcmp(its_name, name))
 		return false;
 	documents_repository_make(workspace,
@@ -342,7 +341,7 @@ int documents_fetch_repository(struct ctx *ctx, void *arg,
 
 	if (r < 0)
 		return r;
-	key = documents_item_key(f->row, f->scope, f->id);
+	key = scope_item_key(f->row, f->scope, f->id);
 	if (reply.not_modified)
 		return answer_touch(ctx, d->config.cache, key, REPOSITORIES_MS);
 	r = bitbucket_parse(ctx, &reply, path, &json);

@@ -190,8 +190,7 @@ static char *own_key(const struct documents_fetch *f, const struct json *item)
 	cleanup(buf_done) struct buf value = BUF_INIT(64 * KIB);
 
 	resource_value(&id, item, &value);
-	return value.len ? documents_item_key(f->row, f->scope, value.data)
-			 : NULL;
+	return value.len ? scope_item_key(f->row, f->scope, value.data) : NULL;
 }
 
 static int fetch_item(struct ctx *ctx, void *arg, const struct cache_entry *old)
@@ -293,7 +292,7 @@ int documents_item(struct ctx *ctx, struct documents *d,
 		   const char *id, enum read_through_mode mode,
 		   struct answer_document *ret_document)
 {
-	cleanup(free) char *key = documents_item_key(row, scope, id);
+	cleanup(free) char *key = scope_item_key(row, scope, id);
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct documents_fetch f = {d, row, scope, id, false};
 	struct answer_age age = {0};

@@ -131,7 +131,7 @@ static int ask_fate(struct ctx *ctx, struct documents *d,
 struct storing {
 	struct documents *documents;
 	const struct scope *workspace;
-	struct documents_lines lines;
+	struct collection_lines lines;
 	struct answer_batch batch;
 	/* Seen when asked for itself; the batch and the lines borrow of them.
 	 */
@@ -143,7 +143,7 @@ struct storing {
 
 static void storing_done(struct storing *s)
 {
-	documents_lines_done(&s->lines);
+	collection_lines_done(&s->lines);
 	answer_batch_done(&s->batch);
 	for (unsigned i = 0; i < s->n_seen; i++)
 		bitbucket_repository_done(&s->seen[i]);
@@ -167,8 +167,8 @@ static void forget_alias(struct storing *s, const char *slug)
 
 static void keep_line(struct storing *s, const struct collection_item *old)
 {
-	documents_lines_add(&s->lines, old->slug, old->id, old->project,
-			    old->time_ms);
+	collection_lines_add(&s->lines, old->slug, old->id, old->project,
+			     old->time_ms);
 }
 
 /* One that the walk lacks; now: what it has. */
@@ -198,9 +198,8 @@ static int store_vanished(struct ctx *ctx, struct storing *s,
 			xasprintf("%s/%s", s->workspace->workspace, old->name);
 
 		if (!seen->slug)
-			remove_later(s,
-				     documents_item_key(&resource_repositories,
-							s->workspace, old->id));
+			remove_later(s, scope_item_key(&resource_repositories,
+						       s->workspace, old->id));
 		if (!name_taken)
 			documents_say(s->documents, ENOENT, path,
 				      "The repository %s/%s is no longer "
@@ -213,8 +212,8 @@ static int store_vanished(struct ctx *ctx, struct storing *s,
 				 : name_taken)
 		return 0;
 	if (fate == FATE_RENAMED)
-		documents_lines_add(&s->lines, seen->slug, old->id,
-				    seen->project, seen->updated_ms);
+		collection_lines_add(&s->lines, seen->slug, old->id,
+				     seen->project, seen->updated_ms);
 	else
 		keep_line(s, old);
 	/* Asked for and there: its document is news. */
@@ -232,8 +231,8 @@ static void store_new(struct storing *s,
 	for (size_t i = 0; i < all->n_items; i++) {
 		const struct bitbucket_repository *item = &all->items[i];
 
-		documents_lines_add(&s->lines, item->slug, item->uuid,
-				    item->project, item->updated_ms);
+		collection_lines_add(&s->lines, item->slug, item->uuid,
+				     item->project, item->updated_ms);
 		documents_batch_repository(&s->batch, s->workspace, item->uuid,
 					   item, NULL);
 	}
@@ -248,8 +247,8 @@ static void touch_later(struct storing *s, char *key)
 static void keep_unchanged(struct storing *s, const struct collection_item *old)
 {
 	keep_line(s, old);
-	touch_later(s, documents_item_key(&resource_repositories, s->workspace,
-					  old->id));
+	touch_later(s, scope_item_key(&resource_repositories, s->workspace,
+				      old->id));
 	touch_later(s, documents_alias_key(s->workspace, old->slug));
 }
 
@@ -283,7 +282,7 @@ static int store_old(struct ctx *ctx, struct storing *s,
 	return r;
 }
 
-static void say_left_out(void *arg, const struct documents_line *line)
+static void say_left_out(void *arg, const struct collection_line *line)
 {
 	struct storing *s = arg;
 
@@ -414,7 +413,7 @@ int documents_fetch_repositories(struct ctx *ctx, void *arg,
 			answer_was_walked(d->config.cache, f->scope->key);
 	}
 	if (r == 0)
-		r = documents_lines_encode(&s.lines, say_left_out, &s, &text);
+		r = collection_lines_encode(&s.lines, say_left_out, &s, &text);
 	if (r < 0)
 		return r;
 	answer_batch_add(&s.batch, xstrdup(f->scope->key), text.data, text.len,

@@ -40,7 +40,7 @@ static int store(struct ctx *ctx, const struct documents_fetch *f,
 				"Bitbucket does not say the id of "
 				"what it calls %s.",
 				f->id);
-	item_key = documents_item_key(f->row, f->scope, id);
+	item_key = scope_item_key(f->row, f->scope, id);
 	return answer_put(
 		ctx, f->documents->config.cache,
 		(struct cache_put[]){

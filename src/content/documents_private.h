@@ -12,6 +12,7 @@
 #define CONTENT_DOCUMENTS_PRIVATE_H
 
 #include "content/answer_private.h"
+#include "content/collection_private.h"
 #include "content/documents.h"
 #include "store/flight.h"
 
@@ -50,8 +51,6 @@ struct documents_fetch {
 	bool anew;      /* READ_ANEW */
 };
 
-char *documents_item_key(const struct resource *, const struct scope *,
-			 const char *id);
 /* After a failure with that status: remembered as the answer (0) where nothing
  * better is known and asking again soon is of no use, else r. */
 int documents_refused(struct ctx *, struct documents *, const char *key,
@@ -70,43 +69,6 @@ int documents_collection_stored(struct ctx *, struct documents *,
 				enum read_through_mode,
 				struct collection **ret_collection,
 				struct answer_age *ret_age);
-
-/* ---- documents_list: as it is stored ---- */
-
-/* It is stored as lines: workspaces, repositories. */
-static inline bool documents_is_listing(const struct resource *row)
-{
-	return row->special == RESOURCE_WORKSPACES ||
-	       row->special == RESOURCE_REPOSITORIES;
-}
-/* -EBADMSG: it is none. */
-int collection_decode(const struct resource *, const char *text, size_t n,
-		      struct collection **ret);
-/* The file name of a slug in that row's directory; free it. */
-char *documents_name_of(const struct resource *, const char *slug);
-
-/* Lines to be stored; texts but the name are borrowed. */
-struct documents_line {
-	char *name;
-	const char *slug, *uuid, *project; /* project NULL: of a workspace */
-	int64_t updated_ms;
-};
-struct documents_lines {
-	const struct resource *row;
-	struct documents_line *lines;
-	size_t n, size;
-};
-void documents_lines_done(struct documents_lines *);
-DEFINE_CLEANUP_DONE(struct documents_lines, documents_lines_done);
-void documents_lines_add(struct documents_lines *, const char *slug,
-			 const char *uuid, const char *project,
-			 int64_t updated_ms);
-/* Sorted by name; of two with the same name the later by uuid is left out, and
- * told. */
-int documents_lines_encode(struct documents_lines *,
-			   void (*left_out)(void *arg,
-					    const struct documents_line *),
-			   void *arg, struct buf *out);
 
 /* ---- documents_workspaces ---- */
 

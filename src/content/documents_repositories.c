@@ -51,7 +51,7 @@ static int add_repository(struct ctx *ctx, struct documents *d,
 	    json_parse(blob_data(document.body), blob_len(document.body),
 		       &json))
 		return -ESTALE;
-	resource_tsv_line(resource_repository_columns, json, tsv);
+	resource_tsv_line(workspace_repository_columns, json, tsv);
 	documents_add_indented(array, json);
 	return tsv->failed ? tsv->failed : array->failed;
 }
@@ -67,7 +67,7 @@ static int make(struct ctx *ctx, struct documents *d, const struct scope *scope,
 
 	json_key = key_of(scope, documents_repositories_files[0]);
 	tsv_key = key_of(scope, documents_repositories_files[1]);
-	resource_tsv_header(resource_repository_columns, &tsv);
+	resource_tsv_header(workspace_repository_columns, &tsv);
 	buf_puts(&array, "[");
 	for (size_t i = 0; r == 0 && i < list->n_items; i++)
 		r = add_repository(ctx, d, scope, &list->items[i], &tsv,

@@ -80,7 +80,7 @@ static int stored_item(const struct update *u, const char *id,
 		       struct json **ret_item)
 {
 	const struct documents_fetch *f = u->fetch;
-	cleanup(free) char *key = documents_item_key(f->row, f->scope, id);
+	cleanup(free) char *key = scope_item_key(f->row, f->scope, id);
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 
 	if (cache_get(f->documents->config.cache, key, &e) <= CACHE_MISS ||

@@ -241,7 +241,7 @@ int documents_find_workspace(struct ctx *ctx, struct documents *d,
 
 /* ---- all of them ---- */
 
-static bool has(const struct documents_lines *lines, const char *slug,
+static bool has(const struct collection_lines *lines, const char *slug,
 		const char *uuid)
 {
 	for (size_t i = 0; i < lines->n; i++)
@@ -291,7 +291,7 @@ static void names_of_others(struct documents *d, struct others *ret)
 static int add_others(struct documents *d, struct others *others,
 		      struct collection **list)
 {
-	cleanup(documents_lines_done) struct documents_lines lines = {
+	cleanup(collection_lines_done) struct collection_lines lines = {
 		.row = &resource_workspaces,
 	};
 	cleanup(buf_done) struct buf text = BUF_INIT(0);
@@ -300,8 +300,8 @@ static int add_others(struct documents *d, struct others *others,
 	int r;
 
 	for (size_t i = 0; i < n_listed; i++)
-		documents_lines_add(&lines, (*list)->items[i].slug,
-				    (*list)->items[i].id, NULL, 0);
+		collection_lines_add(&lines, (*list)->items[i].slug,
+				     (*list)->items[i].id, NULL, 0);
 	for (size_t i = 0; i < others->n; i++) {
 		struct other *other = &others->items[i];
 
@@ -309,12 +309,12 @@ static int add_others(struct documents *d, struct others *others,
 		if (!other->uuid)
 			other->uuid = xstrdup("");
 		if (!has(&lines, other->slug, other->uuid))
-			documents_lines_add(&lines, other->slug, other->uuid,
-					    NULL, 0);
+			collection_lines_add(&lines, other->slug, other->uuid,
+					     NULL, 0);
 	}
 	if (lines.n == n_listed)
 		return 0;
-	r = documents_lines_encode(&lines, NULL, NULL, &text);
+	r = collection_lines_encode(&lines, NULL, NULL, &text);
 	if (r == 0)
 		r = collection_decode(&resource_workspaces, text.data, text.len,
 				      &longer);
@@ -357,7 +357,7 @@ static int is_gone(struct ctx *ctx, struct documents *d,
 /* Those of the old list that the new one lacks and that are still there. */
 static int keep_vanished(struct ctx *ctx, struct documents *d,
 			 const struct collection *before,
-			 struct documents_lines *lines)
+			 struct collection_lines *lines)
 {
 	unsigned n_asked = 0;
 
@@ -377,7 +377,7 @@ static int keep_vanished(struct ctx *ctx, struct documents *d,
 				      "the account's.",
 				      w->slug);
 		else
-			documents_lines_add(lines, w->slug, w->id, NULL, 0);
+			collection_lines_add(lines, w->slug, w->id, NULL, 0);
 	}
 	return 0;
 }
@@ -388,7 +388,7 @@ int documents_fetch_workspaces(struct ctx *ctx, void *arg,
 	struct documents *d = ((struct documents_fetch *)arg)->documents;
 	cleanup(bitbucket_workspaces_done) struct bitbucket_workspaces all = {
 		0};
-	cleanup(documents_lines_done) struct documents_lines lines = {
+	cleanup(collection_lines_done) struct collection_lines lines = {
 		.row = &resource_workspaces,
 	};
 	cleanup(collection_unref) struct collection *before = NULL;
@@ -401,14 +401,14 @@ int documents_fetch_workspaces(struct ctx *ctx, void *arg,
 		const struct bitbucket_workspace *w = &all.items[i];
 
 		if (!has(&lines, w->slug, w->uuid))
-			documents_lines_add(&lines, w->slug, w->uuid, NULL, 0);
+			collection_lines_add(&lines, w->slug, w->uuid, NULL, 0);
 	}
 	if (old && old->body &&
 	    !collection_decode(&resource_workspaces, blob_data(old->body),
 			       blob_len(old->body), &before))
 		r = keep_vanished(ctx, d, before, &lines);
 	if (r == 0)
-		r = documents_lines_encode(&lines, NULL, NULL, &text);
+		r = collection_lines_encode(&lines, NULL, NULL, &text);
 	if (r < 0)
 		return r;
 	return answer_put(ctx, d->config.cache,

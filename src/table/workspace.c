@@ -4,7 +4,7 @@
 #include "table/rows.h"
 
 /* The repositories of the listing, one line each. */
-const struct resource_column resource_repository_columns[] = {
+const struct resource_column workspace_repository_columns[] = {
 	{"slug", "slug", NULL},
 	{"name", "name", NULL},
 	{"project", "project.key", NULL},

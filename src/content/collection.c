@@ -1,12 +1,14 @@
 /*
- * content/documents: collections as they are stored, JSON that people can read.
+ * content/collection: collections as they are stored, JSON that people can
+ * read.
  *
  * A collection is {"more","most","items":[{"name","id","hash","time"}]}. Of
  * workspaces and repositories, whose names follow from their slugs, it is an
  * array: [{"slug","uuid","project","updated"}], of workspaces the first two.
  */
-#include "content/documents_private.h"
+#include "content/collection_private.h"
 
+#include "base/json.h"
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -78,7 +80,7 @@ static void name_of(const struct resource *row, const char *slug,
 	text_file_name(name, slug, own);
 }
 
-char *documents_name_of(const struct resource *row, const char *slug)
+char *collection_name_of(const struct resource *row, const char *slug)
 {
 	struct buf name = BUF_INIT(0);
 
@@ -152,7 +154,7 @@ static void leave_out_twins(struct collection *c)
 }
 
 /* Twice: c NULL, for the length of all texts; then c is filled. False: an item
- * is none. */
+ * lacks what every item has. */
 static bool read_items(const struct resource *row, const struct json *items,
 		       bool lines, struct collection *c, size_t *ret_n_bytes)
 {
@@ -196,7 +198,7 @@ int collection_decode(const struct resource *row, const char *text, size_t n,
 
 	if (json_parse(text, n, &top))
 		return -EBADMSG;
-	lines = documents_is_listing(row);
+	lines = collection_is_listing(row);
 	items = lines ? top : json_at(top, "items");
 	if (!json_is_array(items) ||
 	    !read_items(row, items, lines, NULL, &n_bytes))
@@ -216,23 +218,23 @@ int collection_decode(const struct resource *row, const char *text, size_t n,
 
 /* ---- encoding lines ---- */
 
-void documents_lines_done(struct documents_lines *l)
+void collection_lines_done(struct collection_lines *l)
 {
 	for (size_t i = 0; i < l->n; i++)
 		free(l->lines[i].name);
 	free(l->lines);
 }
 
-void documents_lines_add(struct documents_lines *l, const char *slug,
-			 const char *uuid, const char *project,
-			 int64_t updated_ms)
+void collection_lines_add(struct collection_lines *l, const char *slug,
+			  const char *uuid, const char *project,
+			  int64_t updated_ms)
 {
 	if (l->n == l->size) {
 		l->size = l->size ? 2 * l->size : 16;
 		l->lines = xrealloc(l->lines, l->size * sizeof(*l->lines));
 	}
-	l->lines[l->n++] = (struct documents_line){
-		.name = documents_name_of(l->row, slug),
+	l->lines[l->n++] = (struct collection_line){
+		.name = collection_name_of(l->row, slug),
 		.slug = slug,
 		.uuid = uuid,
 		.project = project,
@@ -242,16 +244,16 @@ void documents_lines_add(struct documents_lines *l, const char *slug,
 
 static int by_name_and_uuid(const void *a, const void *b)
 {
-	const struct documents_line *x = a, *y = b;
+	const struct collection_line *x = a, *y = b;
 	int order = strcmp(x->name, y->name);
 
 	return order ? order : strcmp(x->uuid, y->uuid);
 }
 
-int documents_lines_encode(struct documents_lines *l,
-			   void (*left_out)(void *arg,
-					    const struct documents_line *),
-			   void *arg, struct buf *out)
+int collection_lines_encode(struct collection_lines *l,
+			    void (*left_out)(void *arg,
+					     const struct collection_line *),
+			    void *arg, struct buf *out)
 {
 	cleanup(json_free) struct json *array = json_new_array();
 	const char *before = NULL;
@@ -259,7 +261,7 @@ int documents_lines_encode(struct documents_lines *l,
 	if (l->n)
 		qsort(l->lines, l->n, sizeof(*l->lines), by_name_and_uuid);
 	for (size_t i = 0; i < l->n; i++) {
-		const struct documents_line *line = &l->lines[i];
+		const struct collection_line *line = &l->lines[i];
 		struct json *item;
 
 		if (before && !strcmp(before, line->name)) {

@@ -1,0 +1,89 @@
+/*
+ * content/scope: where a row is meant, and the keys of its things in the cache.
+ */
+#include "content/scope.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+struct scope *scope_new(const char *key, const char *workspace,
+			const char *slug, const char *workspace_id,
+			const char *repository_id)
+{
+	struct scope *s = xcalloc(1, sizeof(*s));
+
+	refcount_init(&s->refcount);
+	s->key = xstrdup(key);
+	s->workspace = xstrdup(workspace);
+	s->slug = xstrdup(slug);
+	s->workspace_id = xstrdup(workspace_id);
+	s->repository_id = xstrdup(repository_id);
+	return s;
+}
+
+static struct scope *scope_copy(const struct scope *from, char *key)
+{
+	struct scope *s = xcalloc(1, sizeof(*s));
+
+	refcount_init(&s->refcount);
+	s->key = key;
+	s->workspace = xstrdup(from->workspace);
+	s->slug = xstrdup(from->slug);
+	s->workspace_id = xstrdup(from->workspace_id);
+	s->repository_id = xstrdup(from->repository_id);
+	for (; s->n_ids < from->n_ids; s->n_ids++)
+		s->ids[s->n_ids] = xstrdup(from->ids[s->n_ids]);
+	return s;
+}
+
+struct scope *scope_below(const struct scope *scope, const char *row_name)
+{
+	return scope_copy(scope, xasprintf("%s/%s", scope->key, row_name));
+}
+
+char *scope_item_key(const struct resource *row, const struct scope *scope,
+		     const char *id)
+{
+	size_t n = strlen(scope->key);
+	struct buf key = BUF_INIT(0);
+
+	if (row->items && row->items->key)
+		return xasprintf("%s%s", row->items->key, id);
+	if (row->is_beside)
+		n -= strlen(row->name) + 1;
+	buf_add(&key, scope->key, n);
+	buf_puts(&key, "/@");
+	text_percent_encode(&key, id, "{}");
+	return buf_steal(&key, NULL);
+}
+
+struct scope *scope_item(const struct scope *scope, const struct resource *row,
+			 const char *id)
+{
+	struct scope *s = scope_copy(scope, scope_item_key(row, scope, id));
+
+	check(s->n_ids < SCOPE_IDS);
+	s->ids[s->n_ids++] = xstrdup(id);
+	return s;
+}
+
+struct scope *scope_ref(struct scope *s)
+{
+	refcount_take(&s->refcount);
+	return s;
+}
+
+struct scope *scope_unref(struct scope *s)
+{
+	if (!s || !refcount_drop(&s->refcount))
+		return NULL;
+	for (unsigned i = 0; i < s->n_ids; i++)
+		free(s->ids[i]);
+	free(s->workspace);
+	free(s->slug);
+	free(s->workspace_id);
+	free(s->repository_id);
+	free(s->key);
+	free(s);
+	return NULL;
+}
