@@ -15,8 +15,9 @@ static void walk(const struct resource *row, const char *place)
 {
 	for (; row && row->name; row++) {
 		const struct resource_items *items = row->items;
-		cleanup(free) char *here = xasprintf("%s/%s", place, row->name);
-		cleanup(free) char *item = xasprintf("%s/ID", here);
+		cleanup(free) char *here =
+			mem_asprintf("%s/%s", place, row->name);
+		cleanup(free) char *item = mem_asprintf("%s/ID", here);
 
 		print(here, row->endpoint);
 		walk(row->rows, here);

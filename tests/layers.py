@@ -13,9 +13,9 @@ Besides: a header in include/ is for another floor, one in src/ for its own; wha
 a floor must never know is not dragged in by what it includes (NEVER_SEES); no
 file over 800 lines, no floor over a quarter of the program, no file that no
 meson.build lists, no function that nobody calls and none that leaves its file
-without need (FOR_TESTS), no symbol without its module's prefix (PREFIXES), no
-request that waits until the kernel was told of a change (WAITS), and no function
-that cannot say how much it writes or hides its errors.
+without need (FOR_TESTS), no symbol without its module's prefix, no request
+that waits until the kernel was told of a change (WAITS), and no function that
+cannot say how much it writes or hides its errors.
 """
 
 import fnmatch
@@ -89,15 +89,6 @@ FOR_TESTS = set("""
     credential_renewed upload_pack_patience
     stream_source_url
 """.split())
-
-# What symbols of a file begin with beside its name, its name's beginning or its
-# folder's: what it is a set or a part of, by name.
-PREFIXES = {
-    # What a C programmer calls an allocation that cannot fail.
-    "src/base/defs.c": "xasprintf xcalloc xmalloc xmemdup0 xrealloc xstrdup",
-    # Columns and files that other rows have, too: table/resource.h.
-    "src/table/workspace.c": "resource",
-}
 
 LINES_MOST = 800
 SHARE_MOST = 0.25
@@ -370,6 +361,8 @@ def symbols_of(texts):
 
 
 def has_prefix(path, symbol, of):
+    """Its file's name, the beginning of that, or its folder's; without
+    exception."""
     # A constant is one of its struct's: const struct provider provider_root.
     if of and symbol.startswith(of + "_"):
         return True
@@ -377,9 +370,6 @@ def has_prefix(path, symbol, of):
     parts = name[:-2].split("_")
     allowed = ["_".join(parts[:n + 1]) for n in range(len(parts))]
     allowed += folder.split("/")[1:]
-    for place, more in PREFIXES.items():
-        if fnmatch.fnmatchcase(path, place):
-            allowed += more.split()
     return any(symbol == p or symbol.startswith(p + "_") for p in allowed)
 
 

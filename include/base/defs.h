@@ -66,14 +66,16 @@ __attribute__((noreturn)) void defs_check_failed(const char *condition,
 typedef void defs_say(const char *condition, const char *file, int line);
 void defs_say_by(defs_say *);
 
-/* Allocation never fails in this program: these abort with a message. */
-void *xmalloc(size_t size) __attribute__((malloc, returns_nonnull));
-void *xcalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));
-void *xrealloc(void *p, size_t size) __attribute__((returns_nonnull));
-char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull));
-char *xmemdup0(const void *p, size_t n)
+/* Allocation never fails in this program: these abort with a message
+ * (src/base/mem.c). They are here because every file may use them. */
+void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull));
+void *mem_calloc(size_t n, size_t size)
+	__attribute__((malloc, returns_nonnull));
+void *mem_realloc(void *p, size_t size) __attribute__((returns_nonnull));
+char *mem_strdup(const char *s) __attribute__((malloc, returns_nonnull));
+char *mem_dup0(const void *p, size_t n)
 	__attribute__((malloc, returns_nonnull)); /* adds a final NUL */
-char *xasprintf(const char *fmt, ...) printf_like(1, 2)
+char *mem_asprintf(const char *fmt, ...) printf_like(1, 2)
 	__attribute__((malloc, returns_nonnull));
 
 /* Banned: they cannot say how much they write, or hide errors. */

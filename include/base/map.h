@@ -11,7 +11,7 @@
 #include "base/defs.h"
 
 #define HASH_NONFATAL_OOM 0
-#define uthash_malloc(n) xmalloc(n)
+#define uthash_malloc(n) mem_alloc(n)
 #define uthash_fatal(msg) defs_check_failed(msg, __FILE__, __LINE__)
 /* The default, HASH_JEN, falls through in a switch, which clang refuses. */
 #define HASH_FUNCTION(key, n_key, value) HASH_FNV(key, n_key, value)

@@ -16,8 +16,8 @@ int bitbucket_new(const char *api_url, struct credential *credential,
 		n--;
 	if (!n)
 		return -EINVAL;
-	b = xcalloc(1, sizeof(*b));
-	b->api_url = xmemdup0(api_url, n);
+	b = mem_calloc(1, sizeof(*b));
+	b->api_url = mem_dup0(api_url, n);
 	b->credential = credential;
 	b->http = http;
 	b->budget = budget;
@@ -79,9 +79,9 @@ static char *mend_next(const struct bitbucket *b, const char *next)
 	char *url, *amp;
 
 	if (!strncmp(next, OTHER_DOOR, n) && strchr("/?", next[n]))
-		url = xasprintf("%s%s", b->api_url, next + n);
+		url = mem_asprintf("%s%s", b->api_url, next + n);
 	else
-		url = xstrdup(next);
+		url = mem_strdup(next);
 	amp = strchr(url, '?') ? NULL : strchr(url, '&');
 	if (amp)
 		*amp = '?';
@@ -115,8 +115,8 @@ static int take_workspace(void *arg, const struct json *item)
 	/* An item is a membership; its workspace is a member of it. */
 	const struct json *workspace = json_at(item, "workspace");
 
-	all->items =
-		xrealloc(all->items, (all->n_items + 1) * sizeof(*all->items));
+	all->items = mem_realloc(all->items,
+				 (all->n_items + 1) * sizeof(*all->items));
 	if (!bitbucket_read_workspace(workspace ? workspace : item,
 				      &all->items[all->n_items]))
 		all->n_items++;
@@ -172,8 +172,8 @@ int bitbucket_take_repository(void *arg, const struct json *item)
 
 	if (all->n_items == all->size) {
 		all->size = all->size ? 2 * all->size : 16;
-		all->items =
-			xrealloc(all->items, all->size * sizeof(*all->items));
+		all->items = mem_realloc(all->items,
+					 all->size * sizeof(*all->items));
 	}
 	if (bitbucket_read_repository(item, &all->items[all->n_items]))
 		all->n_odd++;

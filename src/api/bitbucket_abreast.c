@@ -177,7 +177,7 @@ int bitbucket_get_abreast(struct ctx *ctx, struct bitbucket *b,
 	};
 	int r;
 
-	a.pages = xcalloc(n_pages, sizeof(*a.pages));
+	a.pages = mem_calloc(n_pages, sizeof(*a.pages));
 	mutex_init(&a.lock);
 	cond_init(&a.done);
 	r = run(ctx, &a, take, arg);

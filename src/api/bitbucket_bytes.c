@@ -15,10 +15,10 @@
 char *bitbucket_range_header(const struct bitbucket_range *piece)
 {
 	if (piece->n)
-		return xasprintf("Range: bytes=%" PRIu64 "-%" PRIu64,
-				 piece->first, piece->first + piece->n - 1);
+		return mem_asprintf("Range: bytes=%" PRIu64 "-%" PRIu64,
+				    piece->first, piece->first + piece->n - 1);
 	return piece->first
-		       ? xasprintf("Range: bytes=%" PRIu64 "-", piece->first)
+		       ? mem_asprintf("Range: bytes=%" PRIu64 "-", piece->first)
 		       : NULL;
 }
 
@@ -124,7 +124,7 @@ int bitbucket_get_bytes(struct ctx *ctx, struct bitbucket *b, const char *path,
 			return 0;
 		}
 		free(url);
-		url = xstrdup(to);
+		url = mem_strdup(to);
 	}
 	return ctx_fail(ctx, -EPROTO, "Bitbucket redirects %s in circles.",
 			path);

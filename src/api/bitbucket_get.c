@@ -363,7 +363,7 @@ static int get_once(struct ctx *ctx, struct bitbucket *b, const char *url,
 		    struct bitbucket_reply *reply, struct http_response *answer)
 {
 	cleanup(free) char *condition =
-		etag && *etag ? xasprintf("If-None-Match: %s", etag) : NULL;
+		etag && *etag ? mem_asprintf("If-None-Match: %s", etag) : NULL;
 	const char *headers[] = {accepts[want], condition, NULL};
 	const struct http_request request = {
 		.url = url,

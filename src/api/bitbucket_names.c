@@ -37,15 +37,15 @@ void bitbucket_name_workspace(struct bitbucket *b, const char *uuid,
 	mutex_lock(&b->lock);
 	HASH_FIND_STR(b->names, segment, name);
 	if (!name) {
-		name = xcalloc(1, sizeof(*name));
+		name = mem_calloc(1, sizeof(*name));
 		name->segment = steal(&segment);
-		name->uuid = xstrdup(uuid);
+		name->uuid = mem_strdup(uuid);
 		HASH_ADD_KEYPTR(hh, b->names, name->segment,
 				strlen(name->segment), name);
 	}
 	if (!name->slug || strcmp(name->slug, slug)) {
 		free(name->slug);
-		name->slug = xstrdup(slug);
+		name->slug = mem_strdup(slug);
 	}
 	mutex_unlock(&b->lock);
 }
@@ -92,14 +92,14 @@ char *bitbucket_url_by_name(struct bitbucket *b, const char *url,
 	if (!at || strncmp(at, "%7B", 3))
 		return NULL;
 	n = strcspn(at, "/?");
-	segment = xmemdup0(at, n);
+	segment = mem_dup0(at, n);
 	mutex_lock(&b->lock);
 	HASH_FIND_STR(b->names, segment, name);
 	if (name && b->uuids != BITBUCKET_UUIDS_TAKEN) {
 		slug = encoded(name->slug);
-		by_name = xasprintf("%.*s%s%s", (int)(at - url), url, slug,
-				    at + n);
-		*ret_uuid = xstrdup(name->uuid);
+		by_name = mem_asprintf("%.*s%s%s", (int)(at - url), url, slug,
+				       at + n);
+		*ret_uuid = mem_strdup(name->uuid);
 	}
 	mutex_unlock(&b->lock);
 	return by_name;
@@ -130,7 +130,7 @@ void bitbucket_set_uuids(struct bitbucket *b, enum bitbucket_uuids uuids)
 
 char *bitbucket_url(struct bitbucket *b, const char *path)
 {
-	cleanup(free) char *url = xasprintf("%s%s", b->api_url, path);
+	cleanup(free) char *url = mem_asprintf("%s%s", b->api_url, path);
 	cleanup(free) char *uuid = NULL, *by_name = NULL;
 
 	if (bitbucket_uuids(b) == BITBUCKET_UUIDS_REFUSED)

@@ -92,7 +92,7 @@ static bool is_new(struct pages *p, const struct json *item)
 	HASH_FIND(hh, p->seen, id, n, seen);
 	if (seen)
 		return false;
-	seen = xcalloc(1, sizeof(*seen) + n + 1);
+	seen = mem_calloc(1, sizeof(*seen) + n + 1);
 	memcpy(seen->id, id, n);
 	HASH_ADD_KEYPTR(hh, p->seen, seen->id, n, seen);
 	return true;
@@ -112,7 +112,7 @@ static int take_item(struct pages *p, const struct json *item)
 	p->n_page++;
 	if (created) {
 		free(p->last);
-		p->last = xstrdup(created);
+		p->last = mem_strdup(created);
 	}
 	if (!json_is_object(item)) {
 		p->n_odd++;
@@ -194,13 +194,13 @@ static bool has_more(const struct pages *p, size_t n_pages)
 
 static char *first_url(const struct pages *p)
 {
-	return xasprintf("%s%s", p->bitbucket->api_url, p->list->path);
+	return mem_asprintf("%s%s", p->bitbucket->api_url, p->list->path);
 }
 
 char *bitbucket_numbered_url(const char *url, size_t number)
 {
-	return xasprintf("%s%cpage=%zu", url, strchr(url, '?') ? '&' : '?',
-			 number);
+	return mem_asprintf("%s%cpage=%zu", url, strchr(url, '?') ? '&' : '?',
+			    number);
 }
 
 /* ---- side by side ---- */
@@ -299,11 +299,11 @@ static int walk_numbers(struct pages *p)
 static char *newest_url(const struct pages *p, const char *below, bool with)
 {
 	const char *filter = p->list->q ? p->list->q : "";
-	cleanup(free) char *bound = below ? xasprintf("%screated_on%s%s",
-						      *filter ? " AND " : "",
-						      with ? "<=" : "<", below)
-					  : xstrdup("");
-	cleanup(free) char *q = xasprintf("%s%s", filter, bound);
+	cleanup(free) char *bound =
+		below ? mem_asprintf("%screated_on%s%s", *filter ? " AND " : "",
+				     with ? "<=" : "<", below)
+		      : mem_strdup("");
+	cleanup(free) char *q = mem_asprintf("%s%s", filter, bound);
 	struct buf url = BUF_INIT(0);
 
 	buf_printf(&url, "%s%s%csort=-created_on", p->bitbucket->api_url,
@@ -353,7 +353,7 @@ static int walk_newest(struct pages *p)
 		}
 		if (more) {
 			free(below);
-			below = xstrdup(p->last);
+			below = mem_strdup(p->last);
 		}
 	}
 	return 0;
@@ -413,7 +413,7 @@ int bitbucket_get_merged(struct ctx *ctx, struct bitbucket *b, const char *path,
 {
 	cleanup(json_free) struct json *first = NULL;
 	cleanup(buf_done) struct buf values = BUF_INIT(0);
-	cleanup(free) char *url = xasprintf("%s%s", b->api_url, path);
+	cleanup(free) char *url = mem_asprintf("%s%s", b->api_url, path);
 	size_t n = 0;
 	int r = get_json(ctx, b, url, path, ret_status, &first);
 

@@ -84,8 +84,8 @@ static bool read_names(const struct json *json, const char **ret_slug,
 		return false;
 	*ret_slug = slug;
 	*ret_workspace = (!workspace || !*workspace) && slash
-				 ? xmemdup0(full, (size_t)(slash - full))
-				 : xstrdup(or_empty(workspace));
+				 ? mem_dup0(full, (size_t)(slash - full))
+				 : mem_strdup(or_empty(workspace));
 	return true;
 }
 
@@ -94,7 +94,8 @@ static char *identity(const struct json *json, const char *workspace,
 {
 	const char *uuid = uuid_at(json, "uuid");
 
-	return uuid ? xstrdup(uuid) : xasprintf("name:%s/%s", workspace, slug);
+	return uuid ? mem_strdup(uuid)
+		    : mem_asprintf("name:%s/%s", workspace, slug);
 }
 
 char *bitbucket_repository_identity(const struct json *json)
@@ -117,12 +118,12 @@ int bitbucket_read_repository(const struct json *json,
 	if (!read_names(json, &slug, &workspace) || json_compact(json, &text))
 		return -EBADMSG;
 	*ret = (struct bitbucket_repository){
-		.slug = xstrdup(slug),
+		.slug = mem_strdup(slug),
 		.uuid = identity(json, workspace, slug),
 		.workspace = steal(&workspace),
 		.workspace_uuid =
-			xstrdup(or_empty(uuid_at(json, "workspace.uuid"))),
-		.project = xstrdup(or_empty(json_str(json, "project.key"))),
+			mem_strdup(or_empty(uuid_at(json, "workspace.uuid"))),
+		.project = mem_strdup(or_empty(json_str(json, "project.key"))),
 		.updated_ms = time_at(json, "updated_on"),
 	};
 	if (!ret->updated_ms)
@@ -138,8 +139,8 @@ static bool read_workspace(const struct json *json,
 
 	if (!slug || !*slug)
 		return false;
-	ret->slug = xstrdup(slug);
-	ret->uuid = xstrdup(or_empty(uuid_at(json, "uuid")));
+	ret->slug = mem_strdup(slug);
+	ret->uuid = mem_strdup(or_empty(uuid_at(json, "uuid")));
 	return true;
 }
 

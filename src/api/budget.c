@@ -46,7 +46,7 @@
 struct budget *budget_new(const struct budget_config *config)
 {
 	static const struct budget_config plain;
-	struct budget *b = xmalloc(sizeof(*b));
+	struct budget *b = mem_alloc(sizeof(*b));
 
 	if (!config)
 		config = &plain;

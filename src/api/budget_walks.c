@@ -67,7 +67,7 @@ struct walks {
 
 struct walks *budget_walks_new(budget_who_of *who_of, void *arg)
 {
-	struct walks *w = xmalloc(sizeof(*w));
+	struct walks *w = mem_alloc(sizeof(*w));
 
 	*w = (struct walks){
 		.who_of = who_of,
@@ -116,7 +116,7 @@ static const char *next_word(const char *at, char *word, size_t n)
 int budget_who_from_proc(void *arg, int32_t thread, struct budget_who *ret)
 {
 	cleanup(buf_done) struct buf text = BUF_INIT(0);
-	cleanup(free) char *path = xasprintf("/proc/%d/stat", (int)thread);
+	cleanup(free) char *path = mem_asprintf("/proc/%d/stat", (int)thread);
 	const char *name, *end, *at;
 	char word[16];
 	uint64_t session;
@@ -308,7 +308,7 @@ static struct group *find_or_make(struct walks *w, const struct walker *walker)
 		return g;
 	if (HASH_COUNT(w->groups) >= GROUPS_MOST)
 		make_room(w);
-	g = xcalloc(1, sizeof(*g));
+	g = mem_calloc(1, sizeof(*g));
 	g->walker = *walker;
 	g->refused_minute = INT64_MIN / 2;
 	HASH_ADD(hh, w->groups, walker.session, sizeof(g->walker.session), g);

@@ -40,13 +40,13 @@ void credential_secret_done(struct credential_secret *secret)
 
 static char *basic(const char *user, const char *token)
 {
-	char *pair = xasprintf("%s:%s", user, token);
+	char *pair = mem_asprintf("%s:%s", user, token);
 	char *coded, *value;
 
 	digest_base64(pair, strlen(pair), &coded);
 	text_wipe(pair);
 	log_redact(coded);
-	value = xasprintf("Basic %s", coded);
+	value = mem_asprintf("Basic %s", coded);
 	text_wipe(coded);
 	return value;
 }
@@ -149,7 +149,7 @@ static char *header_of(const struct credential_secret *secret,
 		break;
 	}
 	return git ? basic(GIT_USER_ACCESS_TOKEN, secret->token)
-		   : xasprintf("Bearer %s", secret->token);
+		   : mem_asprintf("Bearer %s", secret->token);
 }
 
 /* ---- the source ---- */
@@ -159,9 +159,9 @@ static int get_fixed(void *arg, struct ctx *ctx, struct credential_secret *ret)
 	const struct credential_secret *fixed = arg;
 
 	(void)ctx;
-	ret->email = fixed->email ? xstrdup(fixed->email) : NULL;
-	ret->username = fixed->username ? xstrdup(fixed->username) : NULL;
-	ret->token = fixed->token ? xstrdup(fixed->token) : NULL;
+	ret->email = fixed->email ? mem_strdup(fixed->email) : NULL;
+	ret->username = fixed->username ? mem_strdup(fixed->username) : NULL;
+	ret->token = fixed->token ? mem_strdup(fixed->token) : NULL;
 	ret->version = fixed->version;
 	return 0;
 }
@@ -175,11 +175,11 @@ static void free_fixed(void *arg)
 static struct credential_source
 fixed_source(const char *email, const char *username, const char *token)
 {
-	struct credential_secret *fixed = xcalloc(1, sizeof(*fixed));
+	struct credential_secret *fixed = mem_calloc(1, sizeof(*fixed));
 
-	fixed->email = email ? xstrdup(email) : NULL;
-	fixed->username = username ? xstrdup(username) : NULL;
-	fixed->token = token ? xstrdup(token) : NULL;
+	fixed->email = email ? mem_strdup(email) : NULL;
+	fixed->username = username ? mem_strdup(username) : NULL;
+	fixed->token = token ? mem_strdup(token) : NULL;
 	fixed->version = 1;
 	return (struct credential_source){
 		.get = get_fixed,
@@ -212,7 +212,8 @@ int credential_new_from(struct ctx *ctx, const struct credential_source *source,
 			struct credential **ret_credential)
 {
 	cleanup(credential_secret_done) struct credential_secret secret = {0};
-	cleanup(credential_free) struct credential *c = xcalloc(1, sizeof(*c));
+	cleanup(credential_free) struct credential *c =
+		mem_calloc(1, sizeof(*c));
 	int r;
 
 	c->source = *source;
@@ -221,7 +222,7 @@ int credential_new_from(struct ctx *ctx, const struct credential_source *source,
 	r = take(ctx, source, &secret);
 	if (r < 0)
 		return r;
-	c->label = xstrdup(label_of(&secret));
+	c->label = mem_strdup(label_of(&secret));
 	atomic_init(&c->kind, (int)kind_of(&secret));
 	*ret_credential = steal(&c);
 	return 0;
@@ -277,20 +278,20 @@ int credential_identity(struct ctx *ctx, const struct credential *c,
 		return r;
 	switch (kind_of(&secret)) {
 	case CREDENTIAL_ANONYMOUS:
-		*ret_identity = xstrdup("anonymous");
+		*ret_identity = mem_strdup("anonymous");
 		return 0;
 	case CREDENTIAL_API_TOKEN:
-		*ret_identity = xasprintf("email:%s", secret.email);
+		*ret_identity = mem_asprintf("email:%s", secret.email);
 		return 0;
 	case CREDENTIAL_BASIC:
-		*ret_identity = xasprintf("user:%s", secret.username);
+		*ret_identity = mem_asprintf("user:%s", secret.username);
 		return 0;
 	case CREDENTIAL_ACCESS_TOKEN:
 		break;
 	}
 	digest_hmac_sha256_hex(key, n_key, secret.token, strlen(secret.token),
 			       hex);
-	*ret_identity = xasprintf("token:%s", hex);
+	*ret_identity = mem_asprintf("token:%s", hex);
 	return 0;
 }
 

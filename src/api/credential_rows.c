@@ -51,7 +51,7 @@ static void forget(struct credential_rows *rows) requires_lock(rows->lock)
 
 struct credential_rows *credential_rows_new(void)
 {
-	struct credential_rows *rows = xcalloc(1, sizeof(*rows));
+	struct credential_rows *rows = mem_calloc(1, sizeof(*rows));
 
 	mutex_init(&rows->lock);
 	mutex_lock(&rows->lock);

@@ -133,7 +133,7 @@ static int base64_value(unsigned char c)
 
 static int decode_base64(struct slice s, struct buf *out)
 {
-	cleanup(free) char *bytes = xmalloc(s.n / 4 * 3 + 4);
+	cleanup(free) char *bytes = mem_alloc(s.n / 4 * 3 + 4);
 	unsigned bits = 0, n_bits = 0, n_padding = 0;
 	size_t n = 0, n_digits = 0;
 
@@ -344,7 +344,7 @@ int multipart_each(const char *content_type, const char *body, size_t n,
 	    !parameter((struct slice){content_type, strlen(content_type)},
 		       "boundary", &boundary))
 		return -EBADMSG;
-	delimiter = xasprintf("--%s", boundary.data);
+	delimiter = mem_asprintf("--%s", boundary.data);
 	at = find_delimiter(body, body, end, delimiter, &rest);
 	for (size_t i = 0; at; i++) {
 		const char *start, *next;

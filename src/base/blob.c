@@ -13,7 +13,7 @@ struct blob {
 
 static struct blob *blob_wrap(char *data, size_t n)
 {
-	struct blob *b = xcalloc(1, sizeof(*b));
+	struct blob *b = mem_calloc(1, sizeof(*b));
 
 	refcount_init(&b->refcount);
 	b->data = data;
@@ -23,13 +23,13 @@ static struct blob *blob_wrap(char *data, size_t n)
 
 struct blob *blob_new(const void *data, size_t n)
 {
-	return blob_wrap(xmemdup0(data, n), n);
+	return blob_wrap(mem_dup0(data, n), n);
 }
 
 struct blob *blob_take(void *data, size_t n)
 {
 	check(n < SIZE_MAX);
-	char *own = xrealloc(data, n + 1);
+	char *own = mem_realloc(data, n + 1);
 	own[n] = '\0';
 	return blob_wrap(own, n);
 }

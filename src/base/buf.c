@@ -37,7 +37,7 @@ static int buf_grow(struct buf *b, size_t n)
 		size = max + 1;
 	if (size < need)
 		size = need;
-	b->data = xrealloc(b->data, size);
+	b->data = mem_realloc(b->data, size);
 	b->size = size;
 	b->data[b->len] = '\0';
 	return 0;
@@ -111,7 +111,7 @@ void buf_clear(struct buf *b)
 
 char *buf_steal(struct buf *b, size_t *ret_len)
 {
-	char *data = b->data ? b->data : xmemdup0(NULL, 0);
+	char *data = b->data ? b->data : mem_dup0(NULL, 0);
 
 	if (ret_len)
 		*ret_len = b->len;

@@ -22,7 +22,7 @@ struct ctx_group {
 
 struct ctx_group *ctx_group_new(unsigned max_waiting)
 {
-	struct ctx_group *group = xcalloc(1, sizeof(*group));
+	struct ctx_group *group = mem_calloc(1, sizeof(*group));
 
 	mutex_init(&group->lock);
 	atomic_init(&group->n_waiting, 0);

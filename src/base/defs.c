@@ -1,10 +1,8 @@
 /*
- * base/defs: the end of the program when it finds a bug of its own, and memory
- * that never fails.
+ * base/defs: the end of the program when it finds a bug of its own.
  */
 #include "base/defs.h"
 
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -30,54 +28,4 @@ void defs_check_failed(const char *condition, const char *file, int line)
 				condition);
 	}
 	abort();
-}
-
-void *xmalloc(size_t size)
-{
-	void *p = malloc(size ? size : 1);
-	check(p);
-	return p;
-}
-
-void *xcalloc(size_t n, size_t size)
-{
-	void *p = calloc(n ? n : 1, size ? size : 1);
-	check(p);
-	return p;
-}
-
-void *xrealloc(void *old, size_t size)
-{
-	void *p = realloc(old, size ? size : 1);
-	check(p);
-	return p;
-}
-
-char *xstrdup(const char *s)
-{
-	char *copy = strdup(s);
-	check(copy);
-	return copy;
-}
-
-char *xmemdup0(const void *p, size_t n)
-{
-	check(n < SIZE_MAX);
-	char *copy = xmalloc(n + 1);
-	if (n)
-		memcpy(copy, p, n);
-	copy[n] = '\0';
-	return copy;
-}
-
-char *xasprintf(const char *fmt, ...)
-{
-	char *text = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	int n = vasprintf(&text, fmt, ap);
-	va_end(ap);
-	check(n >= 0);
-	return text;
 }

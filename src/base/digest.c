@@ -38,7 +38,7 @@ struct digest_sha1 {
 
 struct digest_sha1 *digest_sha1_new(void)
 {
-	struct digest_sha1 *d = xcalloc(1, sizeof(*d));
+	struct digest_sha1 *d = mem_calloc(1, sizeof(*d));
 
 	sha1_init(&d->sha1);
 	return d;
@@ -92,7 +92,7 @@ void digest_base64(const void *data, size_t n, char **ret_text)
 {
 	check(n < SIZE_MAX / 2);
 	size_t len = BASE64_ENCODE_RAW_LENGTH(n);
-	char *text = xmalloc(len + 1);
+	char *text = mem_alloc(len + 1);
 
 	base64_encode_raw(text, n, data);
 	text[len] = '\0';

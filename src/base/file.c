@@ -92,7 +92,7 @@ static size_t n_dir(const char *path)
 
 static int sync_dir(const char *path)
 {
-	cleanup(free) char *dir = xmemdup0(path, n_dir(path));
+	cleanup(free) char *dir = mem_dup0(path, n_dir(path));
 	cleanup(fd) int fd = -1;
 
 	fd = open(*dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -113,9 +113,9 @@ int file_write_atomic(const char *path, mode_t mode, const void *data, size_t n)
 	 * behind is passed over. */
 	do {
 		free(beside);
-		beside = xasprintf("%.*s" TEMPORARY "%ld-%u", (int)n_dir(path),
-				   path, (long)getpid(),
-				   atomic_fetch_add(&serial, 1));
+		beside = mem_asprintf("%.*s" TEMPORARY "%ld-%u",
+				      (int)n_dir(path), path, (long)getpid(),
+				      atomic_fetch_add(&serial, 1));
 		fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
 			  mode);
 	} while (fd < 0 && errno == EEXIST);
@@ -162,7 +162,7 @@ int file_sweep(const char *path)
 
 int file_mkdirs(const char *path, mode_t mode)
 {
-	cleanup(free) char *part = xstrdup(path);
+	cleanup(free) char *part = mem_strdup(path);
 	struct stat st;
 
 	if (!*path)
@@ -210,7 +210,7 @@ static int remove_one(const FTSENT *e)
 
 int file_remove_tree(const char *path)
 {
-	cleanup(free) char *root = xstrdup(path);
+	cleanup(free) char *root = mem_strdup(path);
 	char *const roots[] = {root, NULL};
 	int r = 0;
 
@@ -229,8 +229,8 @@ int file_remove_tree(const char *path)
 static char *join(const char *above, const char *below)
 {
 	if (!below || !*below)
-		return xstrdup(above);
-	return xasprintf("%s/%s", above, below);
+		return mem_strdup(above);
+	return mem_asprintf("%s/%s", above, below);
 }
 
 /* mount(8) starts its helpers without HOME or with root's, sudo(8) as root with
@@ -244,7 +244,7 @@ static bool is_somebody_else_s(const char *home)
 
 int file_home_path(const char *below, char **ret_path)
 {
-	cleanup(free) char *bytes = xmalloc(RECORD_MAX);
+	cleanup(free) char *bytes = mem_alloc(RECORD_MAX);
 	const char *home = getenv("HOME");
 	struct passwd user, *found = NULL;
 
@@ -285,7 +285,7 @@ int file_xdg_path(enum file_xdg which, const char *below, char **ret_path)
 
 int file_absolute(const char *path, char **ret_path)
 {
-	cleanup(free) char *own = xstrdup(path);
+	cleanup(free) char *own = mem_strdup(path);
 	cleanup(free) char *parent = NULL;
 	const char *last;
 	size_t n = strlen(own);
@@ -303,11 +303,11 @@ int file_absolute(const char *path, char **ret_path)
 		*ret_path = steal(&parent);
 		return 0;
 	}
-	cleanup(free) char *above = xmemdup0(own, n_dir(own));
+	cleanup(free) char *above = mem_dup0(own, n_dir(own));
 	parent = realpath(*above ? above : ".", NULL);
 	if (!parent)
 		return -errno;
-	*ret_path = xasprintf("%s/%s", parent[1] ? parent : "", last);
+	*ret_path = mem_asprintf("%s/%s", parent[1] ? parent : "", last);
 	return 0;
 }
 
@@ -328,7 +328,7 @@ int file_sha1(const struct ctx *ctx, const void *head, size_t n_head, int fd,
 	      uint64_t offset, uint64_t n, unsigned char ret_digest[static 20])
 {
 	cleanup(digest_sha1_free) struct digest_sha1 *sha1 = digest_sha1_new();
-	cleanup(free) unsigned char *piece = xmalloc(PIECE);
+	cleanup(free) unsigned char *piece = mem_alloc(PIECE);
 
 	digest_sha1_add(sha1, head, n_head);
 	while (n > 0) {

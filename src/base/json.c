@@ -32,7 +32,7 @@ static const struct json *j(const cJSON *item)
  * the parser means bad text. */
 __attribute__((constructor)) static void use_own_memory(void)
 {
-	cJSON_Hooks hooks = {.malloc_fn = xmalloc, .free_fn = free};
+	cJSON_Hooks hooks = {.malloc_fn = mem_alloc, .free_fn = free};
 
 	cJSON_InitHooks(&hooks);
 }
@@ -99,7 +99,7 @@ static bool scan_escape(struct scan *s)
 	}
 	if (unit == 0 || is_high(unit) || is_low(unit)) {
 		if (!s->mended)
-			s->mended = xmemdup0(s->text, s->n);
+			s->mended = mem_dup0(s->text, s->n);
 		memcpy(s->mended + s->at, "\\ufffd", 6);
 	}
 	s->at += 6;

@@ -59,7 +59,7 @@ void log_redact(const char *secret)
 
 	if (!secret || strlen(secret) < 4)
 		return;
-	copy = xstrdup(secret);
+	copy = mem_strdup(secret);
 	mutex_lock(&sink.lock);
 	for (size_t i = 0; i < sink.n_secrets && !old; i++)
 		if (strcmp(sink.secrets[i], copy) == 0)
@@ -166,7 +166,7 @@ static void say(enum log_level level, const char *fmt, va_list ap)
 		line = one_line(message, &n);
 		syslog(priorities[level], "%.*s", (int)n - 1, line);
 	} else {
-		whole = xasprintf(
+		whole = mem_asprintf(
 			"%s%s", level <= LOG_LEVEL_WARN ? "bitbucketfs: " : "",
 			message);
 		line = one_line(whole, &n);

@@ -73,7 +73,7 @@ void *lru_get(struct lru *lru, const void *key, size_t n_key)
 void lru_put(struct lru *lru, const void *key, size_t n_key, void *value,
 	     size_t size)
 {
-	struct lru_entry *e = xcalloc(1, sizeof(*e) + n_key), *old;
+	struct lru_entry *e = mem_calloc(1, sizeof(*e) + n_key), *old;
 	struct lru_entry *gone = NULL;
 
 	memcpy(e->key, key, n_key);

@@ -35,8 +35,8 @@ static int refuse(char why[static OWN_WHY_MAX], int errnum, const char *fmt,
 /* The group that useradd(8) makes for each user: their name, nobody in it. */
 static bool is_private_group(gid_t gid)
 {
-	cleanup(free) char *user_bytes = xmalloc(RECORD_MAX);
-	cleanup(free) char *group_bytes = xmalloc(RECORD_MAX);
+	cleanup(free) char *user_bytes = mem_alloc(RECORD_MAX);
+	cleanup(free) char *group_bytes = mem_alloc(RECORD_MAX);
 	struct passwd user, *found_user;
 	struct group group, *found_group;
 
@@ -103,7 +103,7 @@ static char *next_name(char **rest)
 	n = strcspn(*rest, "/");
 	if (!n)
 		return NULL;
-	name = xmemdup0(*rest, n);
+	name = mem_dup0(*rest, n);
 	*rest += n;
 	return name;
 }
@@ -117,7 +117,7 @@ static int follow(const char *path, char **rest, char **whole, char **done)
 	if (n < 0)
 		return -errno;
 	target[n] = 0;
-	longer = xasprintf("%s/%s", target, *rest);
+	longer = mem_asprintf("%s/%s", target, *rest);
 	free(*whole);
 	*whole = *rest = longer;
 	if (target[0] == '/')
@@ -128,8 +128,8 @@ static int follow(const char *path, char **rest, char **whole, char **done)
 int own_walk(const char *path, own_step *step, void *arg, char **ret_path,
 	     char why[static OWN_WHY_MAX])
 {
-	cleanup(free) char *whole = xstrdup(path);
-	cleanup(free) char *done = xstrdup("");
+	cleanup(free) char *whole = mem_strdup(path);
+	cleanup(free) char *done = mem_strdup("");
 	char *rest = whole;
 	int links = 0;
 
@@ -151,7 +151,7 @@ int own_walk(const char *path, own_step *step, void *arg, char **ret_path,
 				*slash = 0;
 			continue;
 		}
-		here = xasprintf("%s/%s", done, name);
+		here = mem_asprintf("%s/%s", done, name);
 		if (lstat(here, &st)) {
 			r = -errno;
 			return r == -ENOENT ? 0
@@ -173,7 +173,7 @@ int own_walk(const char *path, own_step *step, void *arg, char **ret_path,
 		free(done);
 		done = steal(&here);
 	}
-	*ret_path = *done ? steal(&done) : xstrdup("/");
+	*ret_path = *done ? steal(&done) : mem_strdup("/");
 	return 0;
 }
 

@@ -30,7 +30,7 @@ int thread_start(const char *name, void (*run)(void *arg), void *arg,
 	 * handler that logs it. */
 	static const int faults[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
 				     SIGABRT, SIGTRAP, SIGSYS};
-	cleanup(free) struct thread *thread = xcalloc(1, sizeof(*thread));
+	cleanup(free) struct thread *thread = mem_calloc(1, sizeof(*thread));
 	sigset_t blocked, before;
 	pthread_attr_t attr;
 	int r;

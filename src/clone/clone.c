@@ -22,7 +22,8 @@ static void sweep(void *arg)
 int clone_set_new(const struct clone_set_config *config,
 		  struct clone_set **ret_clones)
 {
-	cleanup(clone_set_free) struct clone_set *cs = xcalloc(1, sizeof(*cs));
+	cleanup(clone_set_free) struct clone_set *cs =
+		mem_calloc(1, sizeof(*cs));
 	cleanup(http_url_done) struct http_url url = {0};
 	size_t n = strlen(config->git_url);
 	int r;
@@ -33,10 +34,10 @@ int clone_set_new(const struct clone_set_config *config,
 	cond_init(&cs->published);
 	while (n && config->git_url[n - 1] == '/')
 		n--;
-	cs->git_url = xmemdup0(config->git_url, n);
+	cs->git_url = mem_dup0(config->git_url, n);
 	r = http_url_parse(cs->git_url, &url);
-	cs->origin = xstrdup(r < 0 ? cs->git_url : url.base);
-	cs->dir = xstrdup(config->dir);
+	cs->origin = mem_strdup(r < 0 ? cs->git_url : url.base);
+	cs->dir = mem_strdup(config->dir);
 	cs->credential = config->credential;
 	cs->http = config->http;
 	cs->cache = config->cache;
@@ -44,7 +45,7 @@ int clone_set_new(const struct clone_set_config *config,
 	cs->ask_names = config->names;
 	cs->max_trees = config->max_trees ? config->max_trees
 					  : CLONE_TREES_DEFAULT;
-	cs->fetched_ms = xcalloc(cs->max_trees, sizeof(*cs->fetched_ms));
+	cs->fetched_ms = mem_calloc(cs->max_trees, sizeof(*cs->fetched_ms));
 	r = objects_global_init();
 	if (config->big_file)
 		objects_limit_big(config->big_file);
@@ -96,11 +97,11 @@ static char *path_of(const struct clone_set *cs, const char *uuid)
 	cleanup(free) char *bare = NULL;
 
 	if (n > 2 && uuid[0] == '{' && uuid[n - 1] == '}')
-		bare = xmemdup0(uuid + 1, n - 2);
+		bare = mem_dup0(uuid + 1, n - 2);
 	else
-		bare = xstrdup(uuid);
+		bare = mem_strdup(uuid);
 	text_file_name(&name, bare, NULL);
-	return xasprintf("%s/%s.git", cs->dir, name.data);
+	return mem_asprintf("%s/%s.git", cs->dir, name.data);
 }
 
 bool clone_is_name(const char *s)
@@ -113,7 +114,7 @@ static bool replace(char **p, const char *s)
 	if (*p && s ? strcmp(*p, s) == 0 : !*p && !s)
 		return false;
 	free(*p);
-	*p = s ? xstrdup(s) : NULL;
+	*p = s ? mem_strdup(s) : NULL;
 	return true;
 }
 
@@ -145,10 +146,10 @@ int clone_open(struct clone_set *cs, const char *uuid, const char *workspace,
 	if (c) {
 		c->refs++;
 	} else {
-		c = xcalloc(1, sizeof(*c));
+		c = mem_calloc(1, sizeof(*c));
 		c->clones = cs;
 		c->refs = 1;
-		c->uuid = xstrdup(uuid);
+		c->uuid = mem_strdup(uuid);
 		c->path = path_of(cs, uuid);
 		c->jobs = flight_new(CLONE_REMEMBER_MS);
 		(void)clone_rename(cs, c, workspace, slug);

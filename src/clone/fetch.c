@@ -129,7 +129,7 @@ static int connect_job(struct clone_job *j, const char *workspace,
 		return ctx_fail(j->ctx, -ENAMETOOLONG,
 				"the name of the repository is too long");
 	j->session = clone_session_free(j->session);
-	j->session = xcalloc(1, sizeof(*j->session));
+	j->session = mem_calloc(1, sizeof(*j->session));
 	j->session->since_ms = clock_mono_ms();
 	caps_recall(j);
 	r = link_http_new(j->clones->http, url.data,
@@ -246,7 +246,7 @@ static int ls_refs_once(struct clone_job *j, struct clone_tip *ret_tip,
 	cleanup(upload_pack_refs_done) struct upload_pack_refs refs = {0};
 	cleanup(clone_refs_unref) struct clone_refs *names = NULL;
 	cleanup(free) char *main_ref =
-		j->main_branch ? xasprintf("refs/heads/%s", j->main_branch)
+		j->main_branch ? mem_asprintf("refs/heads/%s", j->main_branch)
 			       : NULL;
 	const char *prefixes[] = {"HEAD", main_ref, NULL};
 	const char *all[] = {"HEAD", "refs/heads/", "refs/tags/", NULL};
@@ -364,7 +364,7 @@ static void take_shallow(void *arg, const char *oid)
 	if (j->n_shallow == SHALLOW_MOST || !text_is_oid(oid))
 		return;
 	if (!j->shallow)
-		j->shallow = xcalloc(SHALLOW_MOST, sizeof(*j->shallow));
+		j->shallow = mem_calloc(SHALLOW_MOST, sizeof(*j->shallow));
 	snprintf(j->shallow[j->n_shallow++], sizeof(*j->shallow), "%s", oid);
 }
 
@@ -442,7 +442,7 @@ static int receive(struct clone_job *j, const struct haves *h)
 
 static int commit_pack(struct clone_job *j)
 {
-	const char **shallow = xcalloc(j->n_shallow + 1, sizeof(*shallow));
+	const char **shallow = mem_calloc(j->n_shallow + 1, sizeof(*shallow));
 	int r;
 
 	for (size_t i = 0; i < j->n_shallow; i++)

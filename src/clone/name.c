@@ -28,7 +28,7 @@
 
 static char *full_name(const char *workspace, const char *slug)
 {
-	return xasprintf("%s/%s", workspace, slug);
+	return mem_asprintf("%s/%s", workspace, slug);
 }
 
 /* ---- what is kept ---- */
@@ -46,7 +46,7 @@ static void learnt_load(struct clone *c)
 	    sscanf(blob_data(fact), "%lld %lld %n", &learnt, &confirmed, &at) ==
 		    2 &&
 	    at)
-		name = xstrdup((const char *)blob_data(fact) + at);
+		name = mem_strdup((const char *)blob_data(fact) + at);
 	mutex_lock(&cs->lock);
 	if (!c->learnt_loaded) {
 		c->learnt_loaded = true;
@@ -63,8 +63,8 @@ static void learnt_store(struct clone *c)
 	cleanup(free) char *text = NULL;
 
 	mutex_lock(&cs->lock);
-	text = xasprintf("%" PRId64 " %" PRId64 " %s", c->learnt_ms,
-			 c->confirmed_ms, c->learnt_as ? c->learnt_as : "");
+	text = mem_asprintf("%" PRId64 " %" PRId64 " %s", c->learnt_ms,
+			    c->confirmed_ms, c->learnt_as ? c->learnt_as : "");
 	mutex_unlock(&cs->lock);
 	(void)cache_fact_put(cs->cache, LEARNT, c->uuid, strlen(c->uuid), text,
 			     strlen(text));
@@ -102,8 +102,8 @@ static int note_head(void *arg, const struct cache_fact *f)
 	    (f->n_key > heads->n_uuid && key[heads->n_uuid] != '/'))
 		return 0;
 	heads->keys =
-		xrealloc(heads->keys, (heads->n + 1) * sizeof(*heads->keys));
-	heads->keys[heads->n++] = xmemdup0(key, f->n_key);
+		mem_realloc(heads->keys, (heads->n + 1) * sizeof(*heads->keys));
+	heads->keys[heads->n++] = mem_dup0(key, f->n_key);
 	return 0;
 }
 
@@ -221,8 +221,8 @@ static void take_name(struct clone_job *j, const char *workspace,
 	c->former_ms = clock_mono_ms();
 	free(j->workspace);
 	free(j->slug);
-	j->workspace = xstrdup(workspace);
-	j->slug = xstrdup(slug);
+	j->workspace = mem_strdup(workspace);
+	j->slug = mem_strdup(slug);
 	clone_rename(cs, c, workspace, slug);
 	mutex_unlock(&cs->lock);
 	name_check(c);
@@ -243,7 +243,7 @@ static void keep_name(struct clone_set *cs, struct clone *c, const char *name)
 
 	if (!slash)
 		return;
-	workspace = xmemdup0(name, (size_t)(slash - name));
+	workspace = mem_dup0(name, (size_t)(slash - name));
 	if (clone_is_name(workspace) && clone_is_name(slash + 1))
 		(void)clone_rename(cs, c, workspace, slash + 1);
 }

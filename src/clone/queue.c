@@ -28,9 +28,9 @@
 static void copy_sources(struct clone_job *j,
 			 const struct clone_source *sources, size_t n)
 {
-	struct clone_source *copies = xcalloc(n + 1, sizeof(*copies));
+	struct clone_source *copies = mem_calloc(n + 1, sizeof(*copies));
 
-	j->texts = xcalloc(2 * n + 1, sizeof(*j->texts));
+	j->texts = mem_calloc(2 * n + 1, sizeof(*j->texts));
 	for (size_t i = 0; i < n; i++) {
 		size_t k = j->n_sources;
 
@@ -38,8 +38,8 @@ static void copy_sources(struct clone_job *j,
 		    !clone_is_name(sources[i].slug))
 			continue;
 		j->n_sources++;
-		j->texts[2 * k] = xstrdup(sources[i].workspace);
-		j->texts[2 * k + 1] = xstrdup(sources[i].slug);
+		j->texts[2 * k] = mem_strdup(sources[i].workspace);
+		j->texts[2 * k + 1] = mem_strdup(sources[i].slug);
 		copies[k].workspace = j->texts[2 * k];
 		copies[k].slug = j->texts[2 * k + 1];
 	}
@@ -52,7 +52,7 @@ static struct clone_job *job_new(struct clone_set *cs, struct clone *c,
 				 struct flight_work *work)
 	requires_lock(cs->lock)
 {
-	struct clone_job *j = xcalloc(1, sizeof(*j));
+	struct clone_job *j = mem_calloc(1, sizeof(*j));
 
 	j->kind = what->kind;
 	j->all = what->all;
@@ -63,10 +63,10 @@ static struct clone_job *job_new(struct clone_set *cs, struct clone *c,
 	j->clone = c;
 	c->refs++;
 	j->clones = cs;
-	j->workspace = xstrdup(c->workspace);
-	j->slug = xstrdup(c->slug);
+	j->workspace = mem_strdup(c->workspace);
+	j->slug = mem_strdup(c->slug);
 	if (c->main_branch)
-		j->main_branch = xstrdup(c->main_branch);
+		j->main_branch = mem_strdup(c->main_branch);
 	j->since_ms = clock_mono_ms();
 	j->work = work;
 	j->ctx = flight_work_ctx(work);

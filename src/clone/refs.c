@@ -119,7 +119,7 @@ static size_t record_length(const char *p, size_t n, enum clone_ref_kind *kind)
 static struct clone_refs *names_of(char *bytes, size_t n)
 {
 	cleanup(clone_refs_unref) struct clone_refs *refs =
-		xcalloc(1, sizeof(*refs));
+		mem_calloc(1, sizeof(*refs));
 	const char **names[CLONE_REF_KINDS];
 	size_t counts[CLONE_REF_KINDS] = {0}, step;
 	enum clone_ref_kind kind;
@@ -134,7 +134,7 @@ static struct clone_refs *names_of(char *bytes, size_t n)
 		counts[kind]++;
 	}
 	for (kind = 0; kind < CLONE_REF_KINDS; kind++) {
-		names[kind] = xcalloc(counts[kind] + 1, sizeof(**names));
+		names[kind] = mem_calloc(counts[kind] + 1, sizeof(**names));
 		refs->names_private[kind] = names[kind];
 		refs->names[kind] = names[kind];
 		counts[kind] = 0;
@@ -211,7 +211,7 @@ struct clone_refs *clone_refs_new(const struct upload_pack_refs *from)
 
 static char *no_tree_space(const struct clone *c)
 {
-	return xasprintf("no-tree:%s", c->uuid);
+	return mem_asprintf("no-tree:%s", c->uuid);
 }
 
 struct no_trees {
@@ -225,7 +225,8 @@ static int load_no_tree(void *arg, const struct cache_fact *f)
 
 	if (f->n_key != OID_BYTES || list->n == NO_TREES_MOST)
 		return 0;
-	list->oids = xrealloc(list->oids, (list->n + 1) * sizeof(*list->oids));
+	list->oids =
+		mem_realloc(list->oids, (list->n + 1) * sizeof(*list->oids));
 	memcpy(list->oids[list->n++].bytes, f->key, OID_BYTES);
 	return 0;
 }
@@ -248,7 +249,7 @@ void clone_refs_load(struct clone *c)
 	if (recalled)
 		return;
 	if (cache_fact_get(cs->cache, "refs", c->uuid, n_uuid, &bytes) >= 0)
-		names = names_of(xmemdup0(blob_data(bytes), blob_len(bytes)),
+		names = names_of(mem_dup0(blob_data(bytes), blob_len(bytes)),
 				 blob_len(bytes));
 	if (cache_fact_get(cs->cache, "refs-checked", c->uuid, n_uuid,
 			   &checked) >= 0)
@@ -396,8 +397,8 @@ void clone_refs_no_tree(struct clone *c, const struct oid *oid)
 	(void)cache_fact_put(cs->cache, space, oid->bytes, OID_BYTES, "", 0);
 	mutex_lock(&cs->lock);
 	if (c->n_no_trees < NO_TREES_MOST) {
-		c->no_trees = xrealloc(c->no_trees,
-				       (c->n_no_trees + 1) * sizeof(*oid));
+		c->no_trees = mem_realloc(c->no_trees,
+					  (c->n_no_trees + 1) * sizeof(*oid));
 		c->no_trees[c->n_no_trees++] = *oid;
 	}
 	mutex_unlock(&cs->lock);

@@ -13,8 +13,8 @@ struct snapshot {
 static void snapshot_names(struct snapshot *s, const char *workspace,
 			   const char *slug)
 {
-	s->workspace = xstrdup(workspace);
-	s->slug = xstrdup(slug);
+	s->workspace = mem_strdup(workspace);
+	s->slug = mem_strdup(slug);
 }
 
 static void snapshots_free(struct snapshot *snapshots, size_t n)
@@ -51,7 +51,7 @@ void clone_set_running(struct clone_set *cs,
 
 	mutex_lock(&cs->lock);
 	DL_COUNT(cs->fetches, j, n_waiting);
-	snapshots = xcalloc(n_waiting + CLONE_FETCHES, sizeof(*snapshots));
+	snapshots = mem_calloc(n_waiting + CLONE_FETCHES, sizeof(*snapshots));
 	DL_FOREACH (cs->running, j) {
 		if (j->kind == CLONE_JOB_FETCH)
 			snapshot_job(&snapshots[n++], j);
@@ -78,14 +78,14 @@ void clone_set_shown(struct clone_set *cs,
 	mutex_lock(&cs->lock);
 	HASH_ITER (hh, cs->clones, c, next)
 		n += HASH_COUNT(c->trackings);
-	snapshots = xcalloc(n + 1, sizeof(*snapshots));
+	snapshots = mem_calloc(n + 1, sizeof(*snapshots));
 	n = 0;
 	HASH_ITER (hh, cs->clones, c, next) {
 		HASH_ITER (hh, c->trackings, tracking, next_tracking) {
 			if (!tracking->has_head)
 				continue;
 			snapshot_names(&snapshots[n], c->workspace, c->slug);
-			snapshots[n].ref = xstrdup(tracking->ref);
+			snapshots[n].ref = mem_strdup(tracking->ref);
 			snapshots[n].held = c->held;
 			snapshots[n++].head = tracking->head;
 		}

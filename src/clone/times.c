@@ -61,8 +61,8 @@ void clone_times_done(struct clone_times *t)
 
 static char *space_name(const struct clone_tracking *tracking)
 {
-	return xasprintf("times:%s%s%s", tracking->clone->uuid,
-			 tracking->ref[0] ? "/" : "", tracking->ref);
+	return mem_asprintf("times:%s%s%s", tracking->clone->uuid,
+			    tracking->ref[0] ? "/" : "", tracking->ref);
 }
 
 static struct cache *cache_of(const struct clone_tracking *tracking)
@@ -83,7 +83,7 @@ static void add(struct clone_times *t, const void *key, size_t n_key,
 			p->time_s = time_s;
 		return;
 	}
-	p = xmalloc(sizeof(*p) + n_key);
+	p = mem_alloc(sizeof(*p) + n_key);
 	p->time_s = time_s;
 	p->n_key = n_key;
 	memcpy(p->key, key, n_key);
@@ -215,8 +215,8 @@ static int note(struct move *m, const char *path, const struct oid *oid,
 		return -EMSGSIZE;
 	if (m->n_changes == m->n_room) {
 		m->n_room = m->n_room ? m->n_room * 2 : 64;
-		m->changes =
-			xrealloc(m->changes, m->n_room * sizeof(*m->changes));
+		m->changes = mem_realloc(m->changes,
+					 m->n_room * sizeof(*m->changes));
 	}
 	*ret_change = &m->changes[m->n_changes++];
 	**ret_change = (struct change){.offset = offset, .n_key = n_key};
@@ -328,7 +328,7 @@ static int store_move(struct move *m)
 {
 	cleanup(free) char *space = space_name(m->tracking);
 	cleanup(free) struct cache_fact *facts =
-		xcalloc(m->n_changes + 1, sizeof(*facts));
+		mem_calloc(m->n_changes + 1, sizeof(*facts));
 
 	for (size_t i = 0; i < m->n_changes; i++)
 		facts[i] = (struct cache_fact){
@@ -413,7 +413,7 @@ int64_t clone_path_time(struct clone_tracking *tracking, const char *path,
 
 	if (clone_has_path_times(tracking, &time_s)) {
 		if (n_key > sizeof(here))
-			key = xmalloc(n_key);
+			key = mem_alloc(n_key);
 		memcpy(key, path, n_path);
 		memcpy(key + n_path, oid->bytes, OID_BYTES);
 		time_s = time_of(&tracking->times, key, n_key);

@@ -132,10 +132,10 @@ int clone_get_commit(struct ctx *ctx, struct clone *c, const struct oid *commit,
 
 static struct clone_tracking *tracking_new(struct clone *c, const char *ref)
 {
-	struct clone_tracking *tracking = xcalloc(1, sizeof(*tracking));
+	struct clone_tracking *tracking = mem_calloc(1, sizeof(*tracking));
 
 	tracking->clone = c;
-	tracking->ref = xstrdup(ref);
+	tracking->ref = mem_strdup(ref);
 	clone_times_init(&tracking->times);
 	return tracking;
 }
@@ -170,8 +170,8 @@ struct clone_tracking *clone_tracking(struct clone *c, const char *ref)
 
 static char *head_key(const struct clone_tracking *tracking)
 {
-	return xasprintf("%s%s%s", tracking->clone->uuid,
-			 tracking->ref[0] ? "/" : "", tracking->ref);
+	return mem_asprintf("%s%s%s", tracking->clone->uuid,
+			    tracking->ref[0] ? "/" : "", tracking->ref);
 }
 
 /* "commit tree time empty branch" */

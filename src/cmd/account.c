@@ -55,7 +55,8 @@ static char *authority(const char *api_url)
 {
 	cleanup(http_url_done) struct http_url url = {0};
 
-	return xstrdup(http_url_parse(api_url, &url) < 0 ? "" : url.authority);
+	return mem_strdup(http_url_parse(api_url, &url) < 0 ? ""
+							    : url.authority);
 }
 
 char *account_host_name(const char *api_url)
@@ -84,8 +85,8 @@ static int check_ours(const char *dir, const char *prefix,
 /* The first process makes the key; all use the one that is there in the end. */
 static int read_key(const char *host_dir, unsigned char key[static N_KEY])
 {
-	cleanup(free) char *path = xasprintf("%s/accounts.key", host_dir);
-	cleanup(free) char *beside = xasprintf("%s.%d", path, (int)getpid());
+	cleanup(free) char *path = mem_asprintf("%s/accounts.key", host_dir);
+	cleanup(free) char *beside = mem_asprintf("%s.%d", path, (int)getpid());
 	cleanup(buf_done) struct buf bytes = BUF_INIT(N_KEY + 1);
 	int r = own_read(path, N_KEY + 1, &bytes);
 
@@ -139,7 +140,7 @@ static char *find_in_map(const struct buf *map, const char *identity)
 		    line[n_identity] == '\t') {
 			const char *name = line + n_identity + 1;
 
-			return xmemdup0(name, (size_t)(end - name));
+			return mem_dup0(name, (size_t)(end - name));
 		}
 		line = *end ? end + 1 : end;
 	}
@@ -148,8 +149,9 @@ static char *find_in_map(const struct buf *map, const char *identity)
 
 static int remember(const struct account *account, const char *name)
 {
-	cleanup(free) char *path = xasprintf("%s/accounts", account->host_dir);
-	cleanup(free) char *lock = xasprintf("%s.lock", path);
+	cleanup(free) char *path =
+		mem_asprintf("%s/accounts", account->host_dir);
+	cleanup(free) char *lock = mem_asprintf("%s.lock", path);
 	cleanup(buf_done) struct buf before = BUF_INIT(MAP_MAX);
 	cleanup(buf_done) struct buf after = BUF_INIT(MAP_MAX);
 	cleanup(fd) int fd = own_open(lock, O_RDWR | O_CREAT, 0600);
@@ -194,7 +196,7 @@ int account_find(struct ctx *ctx, struct account *account,
 	int r;
 
 	memset(account, 0, sizeof(*account));
-	account->host_dir = xasprintf("%s/%s", cache_dir, host);
+	account->host_dir = mem_asprintf("%s/%s", cache_dir, host);
 	r = check_ours(cache_dir, NULL, why);
 	if (r)
 		return r;
@@ -210,14 +212,14 @@ int account_find(struct ctx *ctx, struct account *account,
 				&account->identity);
 	if (r)
 		return say(why, r, "%s", ctx->sentence);
-	map_path = xasprintf("%s/accounts", account->host_dir);
+	map_path = mem_asprintf("%s/accounts", account->host_dir);
 	/* A map that cannot be read costs a request, nothing else. */
 	if (own_read(map_path, MAP_MAX, &map))
 		return 0;
 	name = find_in_map(&map, account->identity);
 	if (!name || !is_account_name(name))
 		return 0;
-	dir = xasprintf("%s/%s", account->host_dir, name);
+	dir = mem_asprintf("%s/%s", account->host_dir, name);
 	if (lstat(dir, &st))
 		return 0;
 	r = check_ours(dir, "", why);
@@ -232,7 +234,7 @@ static char *hashed_name(const char *prefix, const char *identity)
 
 	/* The identity of an access token is a keyed hash already. */
 	digest_hmac_sha256_hex("", 0, identity, strlen(identity), hex);
-	return xasprintf("%s-%.16s", prefix, hex);
+	return mem_asprintf("%s-%.16s", prefix, hex);
 }
 
 /* The uuid of /user without its braces; NULL when there is none that can be a
@@ -250,7 +252,7 @@ static char *uuid_name(const char *body, size_t n)
 		return NULL;
 	if (*uuid == '{')
 		uuid++;
-	name = xmemdup0(uuid, strcspn(uuid, "}"));
+	name = mem_dup0(uuid, strcspn(uuid, "}"));
 	return is_account_name(name) ? steal(&name) : NULL;
 }
 
@@ -324,7 +326,7 @@ static int check_access_token(struct ctx *ctx, struct account *account,
 			 "them with -o workspaces=…, else the mount begins "
 			 "empty");
 	} else {
-		path = xasprintf("/workspaces/%s", workspaces[0]);
+		path = mem_asprintf("/workspaces/%s", workspaces[0]);
 		r = bitbucket_get(ctx, bitbucket, path, NULL, &reply);
 		/* 403: the token is good and lacks a scope that is not needed
 		 * for the rest. */
@@ -360,7 +362,7 @@ int account_sign_in(struct ctx *ctx, struct account *account,
 	note[0] = 0;
 	switch (credential_kind(credential)) {
 	case CREDENTIAL_ANONYMOUS:
-		name = xstrdup("anonymous");
+		name = mem_strdup("anonymous");
 		break;
 	case CREDENTIAL_API_TOKEN:
 	case CREDENTIAL_BASIC:
@@ -376,7 +378,7 @@ int account_sign_in(struct ctx *ctx, struct account *account,
 	ctx_widen(ctx, old);
 	if (r)
 		return r;
-	account->dir = xasprintf("%s/%s", account->host_dir, name);
+	account->dir = mem_asprintf("%s/%s", account->host_dir, name);
 	r = file_mkdirs(account->dir, 0700);
 	if (!r && check_ours(account->dir, "", why))
 		return -EPERM;

@@ -56,7 +56,7 @@ static bool is_on(const struct search *s, int proc, const char *link)
 
 static bool has_open(const struct search *s, int proc, const char *pid)
 {
-	cleanup(free) char *path = xasprintf("%s/fd", pid);
+	cleanup(free) char *path = mem_asprintf("%s/fd", pid);
 	int fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	bool found = false;
@@ -75,7 +75,7 @@ static bool has_open(const struct search *s, int proc, const char *pid)
 static bool has_mapped(const struct search *s, const char *pid)
 {
 	cleanup(buf_done) struct buf text = BUF_INIT(MAPS_MAX);
-	cleanup(free) char *path = xasprintf("/proc/%s/maps", pid);
+	cleanup(free) char *path = mem_asprintf("/proc/%s/maps", pid);
 	char wanted[32];
 
 	snprintf(wanted, sizeof(wanted), " %02x:%02x ", major(s->device),
@@ -89,7 +89,7 @@ static bool has_mapped(const struct search *s, const char *pid)
 static bool was_told(const struct search *s, const char *pid)
 {
 	cleanup(buf_done) struct buf text = BUF_INIT(COMMAND_MAX + 1);
-	cleanup(free) char *path = xasprintf("/proc/%s/cmdline", pid);
+	cleanup(free) char *path = mem_asprintf("/proc/%s/cmdline", pid);
 	size_t n = strlen(s->path);
 
 	if (file_read(path, COMMAND_MAX, &text) || !text.data)
@@ -103,9 +103,9 @@ static bool was_told(const struct search *s, const char *pid)
 
 static const char *way(const struct search *s, int proc, const char *pid)
 {
-	cleanup(free) char *cwd = xasprintf("%s/cwd", pid);
-	cleanup(free) char *root = xasprintf("%s/root", pid);
-	cleanup(free) char *exe = xasprintf("%s/exe", pid);
+	cleanup(free) char *cwd = mem_asprintf("%s/cwd", pid);
+	cleanup(free) char *root = mem_asprintf("%s/root", pid);
+	cleanup(free) char *exe = mem_asprintf("%s/exe", pid);
 
 	if (is_on(s, proc, cwd))
 		return "stands in it";
@@ -123,7 +123,7 @@ static const char *way(const struct search *s, int proc, const char *pid)
 static void name_process(struct search *s, const char *pid, const char *how)
 {
 	cleanup(buf_done) struct buf comm = BUF_INIT(KIB);
-	cleanup(free) char *path = xasprintf("/proc/%s/comm", pid);
+	cleanup(free) char *path = mem_asprintf("/proc/%s/comm", pid);
 
 	if (file_read(path, 256, &comm) || !comm.len)
 		return;

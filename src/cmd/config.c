@@ -90,7 +90,7 @@ int config_fail(struct config *config, const char *fmt, ...)
 static void put(char **place, const char *value)
 {
 	free(*place);
-	*place = value && *value ? xstrdup(value) : NULL;
+	*place = value && *value ? mem_strdup(value) : NULL;
 }
 
 /*
@@ -196,7 +196,7 @@ static int set_cache_dir(struct config *config, const char *value)
 	if (value[0] == '~' && (value[1] == '/' || !value[1]))
 		r = file_home_path(value[1] ? value + 2 : "", &path);
 	else if (value[0] == '/')
-		path = xstrdup(value);
+		path = mem_strdup(value);
 	else
 		r = file_absolute(value, &path);
 	if (r)
@@ -209,14 +209,14 @@ static int set_cache_dir(struct config *config, const char *value)
 
 static int set_workspaces(struct config *config, const char *value)
 {
-	char **list = xcalloc(WORKSPACES_MAX + 1, sizeof(*list));
+	char **list = mem_calloc(WORKSPACES_MAX + 1, sizeof(*list));
 	const char *separators = ":, \t";
 	size_t n = 0;
 	int r = 0;
 
 	while (!r && *(value += strspn(value, separators))) {
 		size_t length = strcspn(value, separators);
-		char *id = xmemdup0(value, length);
+		char *id = mem_dup0(value, length);
 		bool known = false;
 
 		value += length;
@@ -241,7 +241,7 @@ static int set_workspaces(struct config *config, const char *value)
 		return r ? r : config_fail(config, "names no workspace");
 	}
 	free_strings(config->workspaces);
-	config->workspaces = xrealloc(list, (n + 1) * sizeof(*list));
+	config->workspaces = mem_realloc(list, (n + 1) * sizeof(*list));
 	return 0;
 }
 
@@ -347,7 +347,7 @@ static int set_big_file(struct config *config, const char *value)
 {
 	static const char units[] = "KMGT";
 	size_t n = strspn(value, "0123456789");
-	cleanup(free) char *digits = xmemdup0(value, n);
+	cleanup(free) char *digits = mem_dup0(value, n);
 	const char *unit = value[n] ? strchr(units, value[n] & ~0x20) : NULL;
 	unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
 	const char *end = value + n + (unit ? 1 : 0);
@@ -401,7 +401,7 @@ int config_apply(struct config *config, const char *place,
 
 	if (!setting->set(config, value))
 		return 0;
-	said = xstrdup(config->why);
+	said = mem_strdup(config->why);
 	return config_fail(config, "%s%s %s", place, name, said);
 }
 
@@ -478,7 +478,7 @@ int config_parse(struct config *config, const char *name, const char *bytes,
 				   CONFIG_FILE_MAX);
 	if (memchr(bytes, 0, n))
 		return config_fail(config, "%s: has a NUL byte in it", name);
-	copy = xmemdup0(bytes, n);
+	copy = mem_dup0(bytes, n);
 	/* Some editors begin a file with U+FEFF. */
 	for (char *line = copy + (strncmp(copy, "\xef\xbb\xbf", 3) ? 0 : 3);
 	     !r && line;) {
@@ -491,7 +491,7 @@ int config_parse(struct config *config, const char *name, const char *bytes,
 		length = strlen(line);
 		if (length && line[length - 1] == '\r')
 			line[length - 1] = 0;
-		place = xasprintf("%s:%u: ", name, ++number);
+		place = mem_asprintf("%s:%u: ", name, ++number);
 		r = parse_line(config, place, line, &seen, &secret);
 		keep_email(config, &email);
 		line = next;
@@ -521,7 +521,7 @@ int config_read_file(struct config *config, const char *path)
 	if (!S_ISREG(st.st_mode))
 		return config_fail(config, "%s is no regular file", path);
 	/* One byte more than allowed, to see that there is one more. */
-	bytes = xmalloc(CONFIG_FILE_MAX + 1);
+	bytes = mem_alloc(CONFIG_FILE_MAX + 1);
 	while (n <= CONFIG_FILE_MAX &&
 	       (got = read(fd, bytes + n, CONFIG_FILE_MAX + 1 - n)) != 0) {
 		if (got < 0 && errno != EINTR)
@@ -591,7 +591,7 @@ int config_read_environment(struct config *config)
 		/* A username in the environment hides the file's e-mail, but
 		 * not one of the environment itself. */
 		if (setting->set == set_email && *value)
-			email = xstrdup(value);
+			email = mem_strdup(value);
 		if (setting->set == set_username && email)
 			set_email(config, email);
 		/* Also after a failure: otherwise the token would stay in
@@ -622,11 +622,11 @@ int config_finish(struct config *config)
 	int r = 0;
 
 	if (!config->api_url)
-		config->api_url = xstrdup(CONFIG_API_URL);
+		config->api_url = mem_strdup(CONFIG_API_URL);
 	/* A server of one's own has both: its credential must not go to
 	 * bitbucket.org because only one of the two was named. */
 	if (!config->git_url && !strcmp(config->api_url, CONFIG_API_URL)) {
-		config->git_url = xstrdup(CONFIG_GIT_URL);
+		config->git_url = mem_strdup(CONFIG_GIT_URL);
 	} else if (!config->git_url) {
 		cleanup(http_url_done) struct http_url url = {0};
 

@@ -113,16 +113,16 @@ static void pass_on(struct config *config, const char *option)
 {
 	size_t n = config->n_fuse_options;
 
-	config->fuse_options = xrealloc(
+	config->fuse_options = mem_realloc(
 		config->fuse_options, (n + 2) * sizeof(*config->fuse_options));
-	config->fuse_options[n] = xstrdup(option);
+	config->fuse_options[n] = mem_strdup(option);
 	config->fuse_options[n + 1] = NULL;
 	config->n_fuse_options = n + 1;
 }
 
 static int read_option(struct config *config, const char *option, bool sloppy)
 {
-	cleanup(free) char *name = xmemdup0(option, strcspn(option, "="));
+	cleanup(free) char *name = mem_dup0(option, strcspn(option, "="));
 	const char *value = option[strlen(name)] ? option + strlen(name) + 1
 						 : NULL;
 	const struct config_setting *setting = config_find(name);
@@ -177,7 +177,7 @@ static int read_option(struct config *config, const char *option, bool sloppy)
 
 int config_read_options(struct config *config, const char *text, bool sloppy)
 {
-	cleanup(free) char *option = xmalloc(strlen(text) + 1);
+	cleanup(free) char *option = mem_alloc(strlen(text) + 1);
 	size_t n = 0;
 	int r;
 

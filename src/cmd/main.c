@@ -224,9 +224,9 @@ static bool is_helper(const char *name)
 /* mount -N: a path, or the number of a process. */
 static int enter_namespace(const char *name)
 {
-	cleanup(free) char *path = strchr(name, '/')
-					   ? xstrdup(name)
-					   : xasprintf("/proc/%s/ns/mnt", name);
+	cleanup(free) char *path =
+		strchr(name, '/') ? mem_strdup(name)
+				  : mem_asprintf("/proc/%s/ns/mnt", name);
 	cleanup(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 || setns(fd, CLONE_NEWNS)) {
@@ -256,9 +256,9 @@ static enum command_exit run_helper(struct parse *parse)
 int main(int argc, char **argv)
 {
 	cleanup(free) const char **options =
-		xcalloc(LINE_MAX_OPTIONS, sizeof(*options));
+		mem_calloc(LINE_MAX_OPTIONS, sizeof(*options));
 	cleanup(free) const char **operands =
-		xcalloc((size_t)argc + 1, sizeof(*operands));
+		mem_calloc((size_t)argc + 1, sizeof(*operands));
 	struct parse parse = {
 		.line = {.options = options, .operands = operands},
 		.helper = is_helper(argc ? argv[0] : NULL),

@@ -189,8 +189,8 @@ static int open_stores(struct program *p)
 	int r = cache_open(p->account.dir, &p->cache);
 
 	if (r) {
-		why = xasprintf("the cache in %s cannot be opened",
-				p->account.dir);
+		why = mem_asprintf("the cache in %s cannot be opened",
+				   p->account.dir);
 		return could_not(why, r);
 	}
 	if (p->account.user_json) {
@@ -248,8 +248,8 @@ static int build_remote(struct program *p)
 
 static int build_content(struct program *p)
 {
-	cleanup(free) char *dir = xasprintf("%s/git", p->account.dir);
-	cleanup(free) char *spool = xasprintf("%s/spool", p->account.dir);
+	cleanup(free) char *dir = mem_asprintf("%s/git", p->account.dir);
+	cleanup(free) char *spool = mem_asprintf("%s/spool", p->account.dir);
 	struct stream_set_config streams = {
 		.bitbucket = p->bitbucket,
 		.http = p->storage_http,
@@ -371,7 +371,7 @@ static void hold_lifeline(struct program *p)
 static int mount_and_serve(struct program *p, bool debug)
 {
 	cleanup(free) char *fsname =
-		xasprintf("bitbucket:%s", credential_label(p->credential));
+		mem_asprintf("bitbucket:%s", credential_label(p->credential));
 	struct session_config session = {
 		.model = p->model,
 		.group = p->group,
@@ -390,7 +390,7 @@ static int mount_and_serve(struct program *p, bool debug)
 	r = session_mount(p->session);
 	if (r) {
 		cleanup(free) char *what =
-			xasprintf("mounting at %s failed", p->mountpoint);
+			mem_asprintf("mounting at %s failed", p->mountpoint);
 
 		return could_not(what, r);
 	}

@@ -45,7 +45,7 @@ static int say(char why[static 512], int errnum, const char *fmt, ...)
 /* Space, tab, newline and backslash are written as three octal digits. */
 static char *plain(const char *field, size_t n)
 {
-	char *text = xmalloc(n + 1);
+	char *text = mem_alloc(n + 1);
 	size_t length = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -84,7 +84,7 @@ static const char *field(const char *line, const char *end, unsigned n,
 /* "user_id=1000" among the last field's options. */
 static uid_t user_of(const char *options, size_t n)
 {
-	cleanup(free) char *text = xmemdup0(options, n);
+	cleanup(free) char *text = mem_dup0(options, n);
 	const char *user = strstr(text, "user_id=");
 
 	return user ? (uid_t)strtoul(user + strlen("user_id="), NULL, 10) : 0;
@@ -205,9 +205,9 @@ int preflight_path(const char *mountpoint, char **ret_path)
 			break;
 		target[n] = 0;
 		next = target[0] == '/'
-			       ? xstrdup(target)
-			       : xasprintf("%.*s/%s", (int)(slash - path), path,
-					   target);
+			       ? mem_strdup(target)
+			       : mem_asprintf("%.*s/%s", (int)(slash - path),
+					      path, target);
 		r = file_absolute(next, &resolved);
 		if (r)
 			return r;
@@ -364,7 +364,7 @@ static bool is_in_path(const char *program)
 	for (;;) {
 		size_t n = strcspn(path, ":");
 		cleanup(free) char *file =
-			xasprintf("%.*s/%s", (int)n, path, program);
+			mem_asprintf("%.*s/%s", (int)n, path, program);
 
 		if (n && !access(file, X_OK))
 			return true;

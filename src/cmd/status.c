@@ -25,7 +25,7 @@ enum command_exit status_command(const struct command_line *line)
 					       : "~/bitbucket");
 		return COMMAND_FAILED;
 	}
-	file = xasprintf("%s/.bitbucketfs/status", path);
+	file = mem_asprintf("%s/.bitbucketfs/status", path);
 	r = file_read(file, STATUS_MAX, &text);
 	if (r == -ENOTCONN) {
 		command_say("the mount at %s is dead (its daemon is gone): "

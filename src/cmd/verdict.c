@@ -32,7 +32,7 @@ void verdict_say(struct verdict *v, int errnum, const char *sentence)
 {
 	mutex_lock(&v->lock);
 	if (!v->is_said && errnum)
-		v->sentence = xstrdup(sentence);
+		v->sentence = mem_strdup(sentence);
 	v->is_said = true;
 	cond_broadcast(&v->said);
 	mutex_unlock(&v->lock);
@@ -48,7 +48,7 @@ static void wait_and_leave(void *arg)
 	while (!v->is_said && cond_wait_until(&v->said, &v->lock, until))
 		;
 	if (v->sentence)
-		sentence = xstrdup(v->sentence);
+		sentence = mem_strdup(v->sentence);
 	mutex_unlock(&v->lock);
 	if (sentence)
 		command_say("mounted, from the cache: %s", sentence);

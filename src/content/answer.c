@@ -122,8 +122,8 @@ static struct cache_put *batch_grow(struct answer_batch *b)
 {
 	if (b->n == b->size) {
 		b->size = b->size ? b->size * 2 : 16;
-		b->puts = xrealloc(b->puts, b->size * sizeof(*b->puts));
-		b->owned = xrealloc(b->owned, b->size * sizeof(*b->owned));
+		b->puts = mem_realloc(b->puts, b->size * sizeof(*b->puts));
+		b->owned = mem_realloc(b->owned, b->size * sizeof(*b->owned));
 	}
 	return &b->puts[b->n++];
 }

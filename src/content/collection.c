@@ -203,12 +203,12 @@ int collection_decode(const struct resource *row, const char *text, size_t n,
 	if (!json_is_array(items) ||
 	    !read_items(row, items, lines, NULL, &n_bytes))
 		return -EBADMSG;
-	c = xcalloc(1, sizeof(*c));
+	c = mem_calloc(1, sizeof(*c));
 	refcount_init(&c->refcount_private);
 	c->more = !lines && json_bool(top, "more", false);
 	c->most = lines ? 0 : json_int(top, "most", 0);
-	c->items = xcalloc(json_n_items(items) + 1, sizeof(*c->items));
-	c->bytes_private = xmalloc(n_bytes + 1);
+	c->items = mem_calloc(json_n_items(items) + 1, sizeof(*c->items));
+	c->bytes_private = mem_alloc(n_bytes + 1);
 	read_items(row, items, lines, c, &n_bytes);
 	qsort(c->items, c->n_items, sizeof(*c->items), by_name);
 	leave_out_twins(c);
@@ -231,7 +231,7 @@ void collection_lines_add(struct collection_lines *l, const char *slug,
 {
 	if (l->n == l->size) {
 		l->size = l->size ? 2 * l->size : 16;
-		l->lines = xrealloc(l->lines, l->size * sizeof(*l->lines));
+		l->lines = mem_realloc(l->lines, l->size * sizeof(*l->lines));
 	}
 	l->lines[l->n++] = (struct collection_line){
 		.name = collection_name_of(l->row, slug),

@@ -37,7 +37,7 @@ static const struct lru_values collections = {
 
 struct documents *documents_new(const struct documents_config *config)
 {
-	struct documents *d = xcalloc(1, sizeof(*d));
+	struct documents *d = mem_calloc(1, sizeof(*d));
 	size_t n = 0;
 
 	d->config = *config;
@@ -45,9 +45,9 @@ struct documents *documents_new(const struct documents_config *config)
 		d->config.history = 500;
 	while (config->workspaces && config->workspaces[n])
 		n++;
-	d->workspaces = xcalloc(n + 1, sizeof(*d->workspaces));
+	d->workspaces = mem_calloc(n + 1, sizeof(*d->workspaces));
 	for (size_t i = 0; i < n; i++)
-		d->workspaces[i] = xstrdup(config->workspaces[i]);
+		d->workspaces[i] = mem_strdup(config->workspaces[i]);
 	d->config.workspaces = NULL;
 	d->making = flight_new(0);
 	mutex_init(&d->lock);
@@ -106,7 +106,7 @@ static int find_me(struct ctx *ctx, struct documents *d, char **ret_uuid)
 	if (!uuid)
 		return ctx_fail(ctx, -ENOENT,
 				"Bitbucket does not say who is signed in.");
-	*ret_uuid = xstrdup(uuid);
+	*ret_uuid = mem_strdup(uuid);
 	return 0;
 }
 

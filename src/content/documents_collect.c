@@ -88,7 +88,7 @@ static bool is_taken(const struct collecting *c, const struct buf *name)
  * the same, too, by how many there were. */
 static void make_unique(struct collecting *c, const char *id, struct buf *name)
 {
-	cleanup(free) char *plain = xstrdup(name->data);
+	cleanup(free) char *plain = mem_strdup(name->data);
 	size_t n = strnlen(plain, 255 - 9);
 	unsigned n_taken = HASH_COUNT(c->taken);
 	struct taken *t;
@@ -98,14 +98,15 @@ static void make_unique(struct collecting *c, const char *id, struct buf *name)
 		n--;
 	for (unsigned i = 0; is_taken(c, name); i++) {
 		cleanup(free) char *text =
-			i ? xasprintf("%s#%u", id, n_taken + i) : xstrdup(id);
+			i ? mem_asprintf("%s#%u", id, n_taken + i)
+			  : mem_strdup(id);
 		char hex[41];
 
 		digest_sha1_hex(text, strlen(text), hex);
 		buf_clear(name);
 		buf_printf(name, "%.*s~%.8s", (int)n, plain, hex);
 	}
-	t = xcalloc(1, sizeof(*t) + name->len + 1);
+	t = mem_calloc(1, sizeof(*t) + name->len + 1);
 	memcpy(t->name, name->data, name->len);
 	HASH_ADD_KEYPTR(hh, c->taken, t->name, name->len, t);
 }
@@ -189,8 +190,8 @@ static int take_part(void *arg, const struct multipart_part *part)
 	json_add_str(entry, "id", part->name);
 	json_add_str(entry, "hash", hash);
 	answer_batch_own(&c->batch,
-			 xasprintf("%s#%s", c->scope->key, name.data),
-			 xmemdup0(part->data, part->n), part->n, c->ttl_ms);
+			 mem_asprintf("%s#%s", c->scope->key, name.data),
+			 mem_dup0(part->data, part->n), part->n, c->ttl_ms);
 	return 0;
 }
 
@@ -231,7 +232,7 @@ static void add_file(struct collecting *c, const char *name, struct buf *text)
 {
 	size_t n = text->len;
 
-	answer_batch_own(&c->batch, xasprintf("%s#%s", c->scope->key, name),
+	answer_batch_own(&c->batch, mem_asprintf("%s#%s", c->scope->key, name),
 			 buf_steal(text, NULL), n, c->ttl_ms);
 }
 
@@ -285,7 +286,7 @@ static int store_names(struct ctx *ctx, struct collecting *c, bool more)
 		return r;
 	}
 	n = names.len;
-	answer_batch_own(&c->batch, xstrdup(c->scope->key),
+	answer_batch_own(&c->batch, mem_strdup(c->scope->key),
 			 buf_steal(&names, NULL), n, c->ttl_ms);
 	return answer_put(ctx, c->documents->config.cache, c->batch.puts,
 			  c->batch.n);
@@ -437,7 +438,7 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 static int64_t ttl_of(const struct documents_fetch *f)
 {
 	cleanup(free) char *above =
-		xmemdup0(f->scope->key,
+		mem_dup0(f->scope->key,
 			 strlen(f->scope->key) - strlen(f->row->name) - 1);
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	cleanup(json_free) struct json *json = NULL;

@@ -18,7 +18,8 @@ static int ask(struct ctx *ctx, struct documents *d, const char *workspace,
 	cleanup(json_free) struct json *json = NULL;
 	cleanup(free) char *repository =
 		bitbucket_repository_path(workspace, slug);
-	cleanup(free) char *path = xasprintf("%s/commit/%s", repository, hash);
+	cleanup(free) char *path =
+		mem_asprintf("%s/commit/%s", repository, hash);
 	const char *id;
 	int r = bitbucket_get(ctx, d->config.bitbucket, path, NULL, &reply);
 
@@ -41,7 +42,8 @@ static int commit_id(struct ctx *ctx, struct documents *d,
 		     char ret_id[static 41])
 {
 	cleanup(blob_unref) struct blob *known = NULL;
-	cleanup(free) char *key = xasprintf("%s/%s/%s", workspace, slug, hash);
+	cleanup(free) char *key =
+		mem_asprintf("%s/%s/%s", workspace, slug, hash);
 	struct cache *cache = d->config.cache;
 	size_t n = strlen(hash);
 	int r;

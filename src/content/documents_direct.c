@@ -20,7 +20,7 @@ static char *item_key(const struct scope *scope)
 	for (const char *s = scope->key; (s = strstr(s, "/@")); s++)
 		at = s;
 	end = at ? strchr(at + 1, '/') : NULL;
-	return end ? xmemdup0(scope->key, (size_t)(end - scope->key)) : NULL;
+	return end ? mem_dup0(scope->key, (size_t)(end - scope->key)) : NULL;
 }
 
 /* Whether it can go into a path as it is, and leads nowhere else. */
@@ -88,7 +88,7 @@ char *documents_direct(struct ctx *ctx, const struct documents_fetch *f,
 				    f->scope, &path) < 0)
 		return NULL;
 	*ret_left_ms = e->left_ms;
-	return xasprintf("%s%s", path, spec);
+	return mem_asprintf("%s%s", path, spec);
 }
 
 bool documents_direct_failed(struct ctx *ctx, long status)

@@ -31,12 +31,12 @@ bool documents_is_other(const char *expected, const char *got)
 
 char *documents_listing_key(const char *workspace_id)
 {
-	return xasprintf("repositories/%s", workspace_id);
+	return mem_asprintf("repositories/%s", workspace_id);
 }
 
 char *documents_alias_key(const struct scope *workspace, const char *slug)
 {
-	return xasprintf("slug/%s/%s", workspace->workspace_id, slug);
+	return mem_asprintf("slug/%s/%s", workspace->workspace_id, slug);
 }
 
 int documents_unknown(struct ctx *ctx, const char *name, struct answer_age *age,
@@ -110,14 +110,14 @@ void documents_repository_make(const struct scope *workspace,
 			       struct documents_repository *ret)
 {
 	*ret = (struct documents_repository){
-		.name = xstrdup(item->name),
-		.slug = xstrdup(item->slug),
-		.uuid = xstrdup(item->id),
-		.project = xstrdup(item->project),
+		.name = mem_strdup(item->name),
+		.slug = mem_strdup(item->slug),
+		.uuid = mem_strdup(item->id),
+		.project = mem_strdup(item->project),
 		.key = scope_item_key(&resource_repositories, workspace,
 				      item->id),
-		.workspace = xstrdup(workspace->workspace_id),
-		.workspace_slug = xstrdup(workspace->slug),
+		.workspace = mem_strdup(workspace->workspace_id),
+		.workspace_slug = mem_strdup(workspace->slug),
 		.updated_ms = item->time_ms,
 	};
 }
@@ -277,7 +277,7 @@ static char *slug_in(const struct cache_entry *old)
 	    json_parse(blob_data(old->body), old->n_body, &json))
 		return NULL;
 	slug = json_str(json, "slug");
-	return slug ? xstrdup(slug) : NULL;
+	return slug ? mem_strdup(slug) : NULL;
 }
 
 static void forget_alias(const struct documents_fetch *f, const char *slug)

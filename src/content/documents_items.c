@@ -170,7 +170,7 @@ int documents_collection(struct ctx *ctx, struct documents *d,
 int documents_file(struct documents *d, const struct scope *scope,
 		   const char *name, struct document_file *ret_file)
 {
-	cleanup(free) char *key = xasprintf("%s#%s", scope->key, name);
+	cleanup(free) char *key = mem_asprintf("%s#%s", scope->key, name);
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 
 	if (cache_stat(d->config.cache, key, &e) <= CACHE_MISS || e->negative ||

@@ -65,7 +65,7 @@ static void members_add(struct members *m, struct member **set, const char *key,
 static void members_of(const struct bitbucket_repositories *all,
 		       struct members *ret)
 {
-	ret->places = xcalloc(2 * all->n_items + 1, sizeof(*ret->places));
+	ret->places = mem_calloc(2 * all->n_items + 1, sizeof(*ret->places));
 	for (size_t i = 0; i < all->n_items; i++) {
 		const struct bitbucket_repository *item = &all->items[i];
 
@@ -194,8 +194,8 @@ static int store_vanished(struct ctx *ctx, struct storing *s,
 	if (fate != FATE_STAYS && !name_taken)
 		forget_alias(s, old->slug);
 	if (fate == FATE_GOES) {
-		cleanup(free) char *path =
-			xasprintf("%s/%s", s->workspace->workspace, old->name);
+		cleanup(free) char *path = mem_asprintf(
+			"%s/%s", s->workspace->workspace, old->name);
 
 		if (!seen->slug)
 			remove_later(s, scope_item_key(&resource_repositories,
@@ -416,8 +416,8 @@ int documents_fetch_repositories(struct ctx *ctx, void *arg,
 		r = collection_lines_encode(&s.lines, say_left_out, &s, &text);
 	if (r < 0)
 		return r;
-	answer_batch_add(&s.batch, xstrdup(f->scope->key), text.data, text.len,
-			 NULL, REPOSITORIES_MS);
+	answer_batch_add(&s.batch, mem_strdup(f->scope->key), text.data,
+			 text.len, NULL, REPOSITORIES_MS);
 	r = answer_put(ctx, d->config.cache, s.batch.puts, s.batch.n);
 	for (unsigned i = 0; r == 0 && i < s.n_removed; i++)
 		(void)cache_remove(d->config.cache, s.removed[i]);

@@ -47,7 +47,7 @@ int documents_mirror(struct ctx *ctx, struct documents *d, const char *path,
 		     struct document_file *ret_file)
 {
 	cleanup(free) char *key =
-		xasprintf("api/%s%s", text ? "text" : "json", path);
+		mem_asprintf("api/%s%s", text ? "text" : "json", path);
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct mirrored m = {d, key, path, text};
 	bool stale = false;

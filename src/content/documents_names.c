@@ -64,8 +64,8 @@ static int recall(struct documents *d, const char *uuid, bool urgent,
 		    (one->failed ? FAILED_MS : CONFIRMED_MS))
 		found = one->failed ? one->failed : 1;
 	if (found == 1) {
-		*ret_workspace = xstrdup(one->workspace);
-		*ret_slug = xstrdup(one->slug);
+		*ret_workspace = mem_strdup(one->workspace);
+		*ret_slug = mem_strdup(one->slug);
 		*ret_asked_ms = one->wall_ms;
 	}
 	confirmed_unref(one);
@@ -76,11 +76,11 @@ static void remember(struct documents *d, const char *uuid,
 		     const char *workspace, const char *slug, int failed,
 		     int64_t at_ms, int64_t wall_ms)
 {
-	struct confirmed *one = xcalloc(1, sizeof(*one));
+	struct confirmed *one = mem_calloc(1, sizeof(*one));
 
 	refcount_init(&one->refcount);
-	one->workspace = xstrdup(workspace);
-	one->slug = xstrdup(slug);
+	one->workspace = mem_strdup(workspace);
+	one->slug = mem_strdup(slug);
 	one->failed = failed;
 	one->at_ms = at_ms;
 	one->wall_ms = wall_ms;
@@ -107,8 +107,8 @@ int documents_name_now(void *arg, struct ctx *ctx, const char *uuid,
 		return r < 0 ? r : 0;
 	/* Without a uuid there is nothing but the name. */
 	if (!documents_is_uuid(uuid)) {
-		*ret_workspace = xstrdup(workspace);
-		*ret_slug = xstrdup(slug);
+		*ret_workspace = mem_strdup(workspace);
+		*ret_slug = mem_strdup(slug);
 		*ret_asked_ms = wall_ms;
 		return 0;
 	}
@@ -133,7 +133,7 @@ int documents_name_now(void *arg, struct ctx *ctx, const char *uuid,
 	}
 	if (!*got.workspace) {
 		free(got.workspace);
-		got.workspace = xstrdup(workspace);
+		got.workspace = mem_strdup(workspace);
 	}
 	if (strcmp(got.workspace, workspace))
 		(void)cache_expire(d->config.cache, "workspaces");

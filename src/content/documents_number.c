@@ -17,7 +17,7 @@
 
 static char *number_key(const struct scope *scope, const char *number)
 {
-	return xasprintf("%s/#%s", scope->key, number);
+	return mem_asprintf("%s/#%s", scope->key, number);
 }
 
 static int64_t number_of(const struct resource *row, const struct json *item)
@@ -105,8 +105,8 @@ static int try_page(struct ctx *ctx, const struct documents_fetch *f,
 
 	if (r < 0)
 		return r;
-	paged = xasprintf("%s%cpage=%" PRId64, path,
-			  strchr(path, '?') ? '&' : '?', at);
+	paged = mem_asprintf("%s%cpage=%" PRId64, path,
+			     strchr(path, '?') ? '&' : '?', at);
 	r = bitbucket_get(ctx, d->config.bitbucket, paged, NULL, &reply);
 	if (r == 0)
 		r = bitbucket_parse(ctx, &reply, paged, &json);
@@ -204,6 +204,6 @@ int documents_numbered(struct ctx *ctx, struct documents *d,
 		return r;
 	if (!e->body)
 		return answer_failed(ctx, e);
-	*ret_id = xmemdup0(blob_data(e->body), e->n_body);
+	*ret_id = mem_dup0(blob_data(e->body), e->n_body);
 	return 0;
 }

@@ -18,7 +18,7 @@ const char *const documents_repositories_files[] = {
 
 static char *key_of(const struct scope *scope, const char *name)
 {
-	return xasprintf("about/%s#%s", scope->workspace_id, name);
+	return mem_asprintf("about/%s#%s", scope->workspace_id, name);
 }
 
 /* What was made of this version of the listing. */
@@ -26,7 +26,7 @@ static bool is_made(struct documents *d, const char *key, uint64_t version,
 		    struct document_file *ret_file)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	cleanup(free) char *mark = xasprintf("%" PRIu64, version);
+	cleanup(free) char *mark = mem_asprintf("%" PRIu64, version);
 
 	if (cache_stat(d->config.cache, key, &e) <= CACHE_MISS || e->negative ||
 	    strcmp(e->etag, mark) != 0 ||
@@ -61,7 +61,7 @@ static int make(struct ctx *ctx, struct documents *d, const struct scope *scope,
 {
 	cleanup(buf_done) struct buf tsv = BUF_INIT(CACHE_MAX_BODY);
 	cleanup(buf_done) struct buf array = BUF_INIT(CACHE_MAX_BODY);
-	cleanup(free) char *mark = xasprintf("%" PRIu64, list->version);
+	cleanup(free) char *mark = mem_asprintf("%" PRIu64, list->version);
 	cleanup(free) char *json_key = NULL, *tsv_key = NULL;
 	int r = 0;
 
@@ -128,7 +128,7 @@ static int make_once(struct ctx *ctx, struct documents *d,
 		     const struct scope *scope, const struct collection *list)
 {
 	cleanup(free) char *key =
-		xasprintf("%s@%" PRIu64, scope->key, list->version);
+		mem_asprintf("%s@%" PRIu64, scope->key, list->version);
 	int r = flight_join(ctx, d->making, key);
 
 	if (r != FLIGHT_LEAD)

@@ -61,13 +61,13 @@ static struct entry *entry_of(struct update *u, const char *id)
 	HASH_FIND_STR(u->by_id, id, e);
 	if (e)
 		return e;
-	e = xcalloc(1, sizeof(*e));
-	e->id = xstrdup(id);
+	e = mem_calloc(1, sizeof(*e));
+	e->id = mem_strdup(id);
 	e->index = u->n;
 	if (u->n == u->size) {
 		u->size = u->size ? 2 * u->size : 64;
-		u->entries =
-			xrealloc(u->entries, u->size * sizeof(struct entry *));
+		u->entries = mem_realloc(u->entries,
+					 u->size * sizeof(struct entry *));
 	}
 	u->entries[u->n++] = e;
 	HASH_ADD_KEYPTR(hh, u->by_id, e->id, strlen(e->id), e);
@@ -114,7 +114,7 @@ static bool read_stored(struct update *u, const struct cache_entry *old,
 			return false;
 		if (!u->since || updated_ms > u->since_ms) {
 			free(u->since);
-			u->since = xstrdup(json_str(item, "updated_on"));
+			u->since = mem_strdup(json_str(item, "updated_on"));
 			u->since_ms = updated_ms;
 		}
 	}

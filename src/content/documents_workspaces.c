@@ -19,7 +19,7 @@ struct scope *documents_root_scope(void)
 
 static char *alias_key(const char *slug)
 {
-	return xasprintf("workspace/%s", slug);
+	return mem_asprintf("workspace/%s", slug);
 }
 
 /* The uuid that `workspace/<slug>` tells; NULL when it is none, "" when the
@@ -30,7 +30,7 @@ static char *alias_uuid(struct documents *d, const char *slug)
 	cleanup(cache_entry_free) struct cache_entry *e =
 		answer_peek(d->config.cache, key);
 
-	return e && e->body ? xstrdup(blob_data(e->body)) : NULL;
+	return e && e->body ? mem_strdup(blob_data(e->body)) : NULL;
 }
 
 /* The account's list; empty when this credential has none. */
@@ -63,7 +63,7 @@ struct scope *documents_listing_scope(struct documents *d, const char *name)
 	cleanup(free) char *uuid = NULL, *key = NULL;
 	const char *slug = item ? item->slug : name, *id;
 
-	uuid = item && *item->id ? xstrdup(item->id) : alias_uuid(d, slug);
+	uuid = item && *item->id ? mem_strdup(item->id) : alias_uuid(d, slug);
 	id = uuid && *uuid ? uuid : slug;
 	if (id == uuid)
 		bitbucket_name_workspace(d->config.bitbucket, uuid, slug);
@@ -90,9 +90,9 @@ static void enter(struct documents *d, const char *slug)
 	for (size_t i = 0; !known && i < d->n_entered; i++)
 		known = !strcmp(d->entered[i], slug);
 	if (!known && d->n_entered < ENTERED_MOST) {
-		d->entered = xrealloc(d->entered,
-				      (d->n_entered + 1) * sizeof(*d->entered));
-		d->entered[d->n_entered++] = xstrdup(slug);
+		d->entered = mem_realloc(
+			d->entered, (d->n_entered + 1) * sizeof(*d->entered));
+		d->entered[d->n_entered++] = mem_strdup(slug);
 	}
 	mutex_unlock(&d->lock);
 }
@@ -277,12 +277,12 @@ static void names_of_others(struct documents *d, struct others *ret)
 	while (d->workspaces[n_configured])
 		n_configured++;
 	mutex_lock(&d->lock);
-	ret->items =
-		xcalloc(n_configured + d->n_entered + 1, sizeof(*ret->items));
+	ret->items = mem_calloc(n_configured + d->n_entered + 1,
+				sizeof(*ret->items));
 	for (size_t i = 0; i < n_configured; i++)
-		ret->items[ret->n++].slug = xstrdup(d->workspaces[i]);
+		ret->items[ret->n++].slug = mem_strdup(d->workspaces[i]);
 	for (size_t i = 0; i < d->n_entered; i++)
-		ret->items[ret->n++].slug = xstrdup(d->entered[i]);
+		ret->items[ret->n++].slug = mem_strdup(d->entered[i]);
 	mutex_unlock(&d->lock);
 }
 
@@ -307,7 +307,7 @@ static int add_others(struct documents *d, struct others *others,
 
 		other->uuid = alias_uuid(d, other->slug);
 		if (!other->uuid)
-			other->uuid = xstrdup("");
+			other->uuid = mem_strdup("");
 		if (!has(&lines, other->slug, other->uuid))
 			collection_lines_add(&lines, other->slug, other->uuid,
 					     NULL, 0);

@@ -30,7 +30,7 @@ struct read_through {
 
 struct read_through *read_through_new(struct cache *cache)
 {
-	struct read_through *s = xcalloc(1, sizeof(*s));
+	struct read_through *s = mem_calloc(1, sizeof(*s));
 
 	s->cache = cache;
 	s->flight = flight_new(FAILURES_REMEMBERED_MS);
@@ -245,7 +245,7 @@ int read_through_get_within(struct ctx *ctx, struct read_through *s,
 		return serve(&entry, true, ret_entry, ret_stale);
 	}
 	if (is_offline(r) && *ctx->sentence) {
-		cleanup(free) char *why = xstrdup(ctx->sentence);
+		cleanup(free) char *why = mem_strdup(ctx->sentence);
 		size_t n = strlen(why);
 
 		if (n && why[n - 1] == '.')

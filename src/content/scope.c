@@ -10,35 +10,35 @@ struct scope *scope_new(const char *key, const char *workspace,
 			const char *slug, const char *workspace_id,
 			const char *repository_id)
 {
-	struct scope *s = xcalloc(1, sizeof(*s));
+	struct scope *s = mem_calloc(1, sizeof(*s));
 
 	refcount_init(&s->refcount);
-	s->key = xstrdup(key);
-	s->workspace = xstrdup(workspace);
-	s->slug = xstrdup(slug);
-	s->workspace_id = xstrdup(workspace_id);
-	s->repository_id = xstrdup(repository_id);
+	s->key = mem_strdup(key);
+	s->workspace = mem_strdup(workspace);
+	s->slug = mem_strdup(slug);
+	s->workspace_id = mem_strdup(workspace_id);
+	s->repository_id = mem_strdup(repository_id);
 	return s;
 }
 
 static struct scope *scope_copy(const struct scope *from, char *key)
 {
-	struct scope *s = xcalloc(1, sizeof(*s));
+	struct scope *s = mem_calloc(1, sizeof(*s));
 
 	refcount_init(&s->refcount);
 	s->key = key;
-	s->workspace = xstrdup(from->workspace);
-	s->slug = xstrdup(from->slug);
-	s->workspace_id = xstrdup(from->workspace_id);
-	s->repository_id = xstrdup(from->repository_id);
+	s->workspace = mem_strdup(from->workspace);
+	s->slug = mem_strdup(from->slug);
+	s->workspace_id = mem_strdup(from->workspace_id);
+	s->repository_id = mem_strdup(from->repository_id);
 	for (; s->n_ids < from->n_ids; s->n_ids++)
-		s->ids[s->n_ids] = xstrdup(from->ids[s->n_ids]);
+		s->ids[s->n_ids] = mem_strdup(from->ids[s->n_ids]);
 	return s;
 }
 
 struct scope *scope_below(const struct scope *scope, const char *row_name)
 {
-	return scope_copy(scope, xasprintf("%s/%s", scope->key, row_name));
+	return scope_copy(scope, mem_asprintf("%s/%s", scope->key, row_name));
 }
 
 char *scope_item_key(const struct resource *row, const struct scope *scope,
@@ -48,7 +48,7 @@ char *scope_item_key(const struct resource *row, const struct scope *scope,
 	struct buf key = BUF_INIT(0);
 
 	if (row->items && row->items->key)
-		return xasprintf("%s%s", row->items->key, id);
+		return mem_asprintf("%s%s", row->items->key, id);
 	if (row->is_beside)
 		n -= strlen(row->name) + 1;
 	buf_add(&key, scope->key, n);
@@ -63,7 +63,7 @@ struct scope *scope_item(const struct scope *scope, const struct resource *row,
 	struct scope *s = scope_copy(scope, scope_item_key(row, scope, id));
 
 	check(s->n_ids < SCOPE_IDS);
-	s->ids[s->n_ids++] = xstrdup(id);
+	s->ids[s->n_ids++] = mem_strdup(id);
 	return s;
 }
 

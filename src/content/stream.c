@@ -28,7 +28,7 @@
 
 struct stream_set *stream_set_new(const struct stream_set_config *config)
 {
-	struct stream_set *all = xcalloc(1, sizeof(*all));
+	struct stream_set *all = mem_calloc(1, sizeof(*all));
 
 	all->config = *config;
 	if (all->config.grow_ms <= 0)
@@ -131,11 +131,11 @@ static void stream_free(struct stream *s)
 struct stream *stream_get_from(struct stream_set *all, const char *key,
 			       struct stream_source *source, int64_t size)
 {
-	struct stream *s, *fresh = xcalloc(1, sizeof(*fresh));
+	struct stream *s, *fresh = mem_calloc(1, sizeof(*fresh));
 
 	refcount_init(&fresh->refcount);
 	fresh->streams = all;
-	fresh->key = xstrdup(key);
+	fresh->key = mem_strdup(key);
 	fresh->source = source;
 	fresh->size = size;
 	fresh->listed = true;

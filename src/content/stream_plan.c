@@ -138,7 +138,7 @@ static uint64_t first_n_chunks(const struct stream *s, uint64_t chunk,
 static struct stream_run *run_new(struct stream *s, uint64_t chunk,
 				  const struct ctx *for_whom)
 {
-	struct stream_run *run = xcalloc(1, sizeof(*run));
+	struct stream_run *run = mem_calloc(1, sizeof(*run));
 
 	refcount_init(&run->refcount);
 	run->start = run->at = chunk * SPOOL_CHUNK;

@@ -158,14 +158,14 @@ struct stream_source *stream_source_url(struct http *http, const char *name,
 					const char *url,
 					const char *const *headers)
 {
-	struct url_source *u = xcalloc(1, sizeof(*u));
+	struct url_source *u = mem_calloc(1, sizeof(*u));
 
-	u->base = (struct stream_source){&url_ops, xstrdup(name)};
+	u->base = (struct stream_source){&url_ops, mem_strdup(name)};
 	u->http = http;
-	u->url = xstrdup(url);
+	u->url = mem_strdup(url);
 	for (size_t i = 0; headers && headers[i]; i++) {
 		check(i < HEADERS_MOST);
-		u->headers[i] = xstrdup(headers[i]);
+		u->headers[i] = mem_strdup(headers[i]);
 	}
 	return &u->base;
 }

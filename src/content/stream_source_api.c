@@ -51,7 +51,7 @@ static bool is_located(struct api_source *api, char **ret_link)
 	mutex_lock(&api->lock);
 	located = api->is_direct ||
 		  (api->link && clock_mono_ms() < api->link_until_ms);
-	*ret_link = located && !api->is_direct ? xstrdup(api->link) : NULL;
+	*ret_link = located && !api->is_direct ? mem_strdup(api->link) : NULL;
 	mutex_unlock(&api->lock);
 	return located;
 }
@@ -82,7 +82,7 @@ static void note_located(struct asker *asker, const char *link)
 
 	mutex_lock(&api->lock);
 	old = api->link;
-	api->link = link ? xstrdup(link) : NULL;
+	api->link = link ? mem_strdup(link) : NULL;
 	api->link_until_ms = clock_mono_ms() + LINK_MS;
 	api->is_direct = !link;
 	mutex_unlock(&api->lock);
@@ -123,7 +123,7 @@ static int ask_api(struct stream_http *h, struct asker *asker, char **ret_link)
 	h->began = NULL;
 	if (r == 0 && answer.status >= 300 && answer.status < 400) {
 		note_located(asker, answer.location);
-		*ret_link = xstrdup(answer.location);
+		*ret_link = mem_strdup(answer.location);
 	} else if (r == 0 && answer.status == 416) {
 		note_located(asker, NULL);
 		r = stream_http_none(h, &answer);
@@ -181,9 +181,9 @@ static const struct stream_source_ops api_ops = {api_get, api_done};
 struct stream_source *stream_source_api(struct bitbucket *bitbucket,
 					struct http *storage, const char *path)
 {
-	struct api_source *api = xcalloc(1, sizeof(*api));
+	struct api_source *api = mem_calloc(1, sizeof(*api));
 
-	api->base = (struct stream_source){&api_ops, xstrdup(path)};
+	api->base = (struct stream_source){&api_ops, mem_strdup(path)};
 	api->bitbucket = bitbucket;
 	api->storage = storage;
 	api->locating = flight_new(0);

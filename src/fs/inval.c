@@ -110,7 +110,7 @@ static void answers_main(void *arg)
 
 int inval_start(struct fuse_session *session, struct inval **ret_inval)
 {
-	struct inval *inval = xcalloc(1, sizeof(*inval));
+	struct inval *inval = mem_calloc(1, sizeof(*inval));
 	int r;
 
 	inval->session = session;
@@ -176,7 +176,7 @@ static void queue(struct inval *inval, uint64_t ino, const char *name,
 		  bool content)
 {
 	size_t n = strlen(name);
-	struct note *note = xcalloc(1, sizeof(*note) + n + 1);
+	struct note *note = mem_calloc(1, sizeof(*note) + n + 1);
 
 	note->ino = ino;
 	note->content = content;
@@ -208,7 +208,7 @@ void inval_inode(void *inval, uint64_t ino, bool content)
 void inval_after(struct inval *inval, int64_t timeout_ms,
 		 void (*then)(void *arg), void *arg)
 {
-	struct later *later = xcalloc(1, sizeof(*later));
+	struct later *later = mem_calloc(1, sizeof(*later));
 	bool stopping;
 
 	later->then = then;

@@ -173,7 +173,7 @@ static void reply_delayed(void *arg)
 
 static void reply_after_told(fuse_req_t req, const struct model_data *data)
 {
-	struct delayed *delayed = xcalloc(1, sizeof(*delayed));
+	struct delayed *delayed = mem_calloc(1, sizeof(*delayed));
 
 	delayed->req = req;
 	delayed->data = *data;
@@ -275,8 +275,10 @@ static bool add_name(void *arg, const char *name, uint64_t cookie, mode_t type,
 static void read_dir(fuse_req_t req, size_t size, off_t offset, bool plus,
 		     const struct fuse_file_info *file)
 {
-	struct names names = {
-		.req = req, .plus = plus, .bytes = xmalloc(size), .size = size};
+	struct names names = {.req = req,
+			      .plus = plus,
+			      .bytes = mem_alloc(size),
+			      .size = size};
 	struct ctx ctx;
 
 	begin(req, &ctx);

@@ -104,7 +104,7 @@ int session_new(const struct session_config *config,
 		struct session **ret_session)
 {
 	cleanup(session_free) struct session *session =
-		xcalloc(1, sizeof(*session));
+		mem_calloc(1, sizeof(*session));
 	int r;
 
 	session->config = *config;

@@ -23,7 +23,7 @@ struct dirbook {
 
 struct dirbook *dirbook_new(void)
 {
-	struct dirbook *book = xcalloc(1, sizeof(*book));
+	struct dirbook *book = mem_calloc(1, sizeof(*book));
 
 	mutex_init(&book->lock);
 	return book;
@@ -52,7 +52,7 @@ static uint64_t cookie_of(struct dirbook *book, const char *name)
 
 	HASH_FIND(hh, book->seen, name, n, s);
 	if (!s) {
-		s = xcalloc(1, sizeof(*s) + n + 1);
+		s = mem_calloc(1, sizeof(*s) + n + 1);
 		memcpy(s->name, name, n + 1);
 		s->cookie = ++book->last;
 		HASH_ADD_KEYPTR(hh, book->seen, s->name, n, s);
@@ -73,7 +73,7 @@ void dirbook_order(struct dirbook *book, size_t n,
 		   const void *names, uint64_t after,
 		   struct dirbook_entry **ret_entries, size_t *ret_n)
 {
-	struct dirbook_entry *entries = xcalloc(n + 1, sizeof(*entries));
+	struct dirbook_entry *entries = mem_calloc(n + 1, sizeof(*entries));
 	size_t kept = 0;
 
 	mutex_lock(&book->lock);

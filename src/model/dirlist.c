@@ -10,7 +10,7 @@
 struct dirlist *dirlist_new(const struct dirlist_ops *ops, void *data,
 			    size_t n_bytes)
 {
-	struct dirlist *l = xcalloc(1, sizeof(*l));
+	struct dirlist *l = mem_calloc(1, sizeof(*l));
 
 	l->ops = ops;
 	l->data = data;
@@ -45,8 +45,8 @@ void dirlist_add(struct dirlist *l, const char *name, uint64_t cookie,
 {
 	if (l->n_names == l->n_room_private) {
 		l->n_room_private = l->n_names ? 2 * l->n_names : 16;
-		l->names = xrealloc(l->names,
-				    l->n_room_private * sizeof(*l->names));
+		l->names = mem_realloc(l->names,
+				       l->n_room_private * sizeof(*l->names));
 	}
 	l->names[l->n_names++] = (struct dirlist_name){
 		.name = name,
@@ -63,9 +63,9 @@ void dirlist_add_taken(struct dirlist *l, char *name, uint64_t cookie,
 
 	/* The array doubles whenever it is full: n is a power of two then. */
 	if ((n & (n - 1)) == 0)
-		l->texts_private =
-			xrealloc(l->texts_private,
-				 (n ? 2 * n : 1) * sizeof(*l->texts_private));
+		l->texts_private = mem_realloc(
+			l->texts_private,
+			(n ? 2 * n : 1) * sizeof(*l->texts_private));
 	l->texts_private[l->n_texts_private++] = name;
 	l->n_bytes += sizeof(*l->texts_private) + strlen(name) + 1;
 	dirlist_add(l, name, cookie, type, tag);

@@ -50,7 +50,7 @@ struct opened {
 
 struct listed_all *listed_all_new(size_t most_open, size_t most_kept)
 {
-	struct listed_all *all = xcalloc(1, sizeof(*all));
+	struct listed_all *all = mem_calloc(1, sizeof(*all));
 
 	mutex_init(&all->lock);
 	cond_init(&all->turn);
@@ -137,7 +137,7 @@ static void evict(struct listed_all *all)
 
 struct listed *listed_new(struct listed_all *all)
 {
-	struct listed *d = xcalloc(1, sizeof(*d));
+	struct listed *d = mem_calloc(1, sizeof(*d));
 
 	d->all = all;
 	return d;
@@ -299,7 +299,7 @@ int listed_open(struct listed *d, struct node *node, struct dirlist *l,
 		enum listed_copy_reply *ret_reply)
 {
 	struct listed_all *all = d->all;
-	struct opened *o = xcalloc(1, sizeof(*o));
+	struct opened *o = mem_calloc(1, sizeof(*o));
 	struct dirlist *gone = NULL;
 	bool fits, aside;
 

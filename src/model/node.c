@@ -128,8 +128,8 @@ static bool same(const struct node *node, const struct node_what *what)
 struct node_table *node_table_new(const struct node_what *root,
 				  struct listed_all *listings)
 {
-	struct node_table *table = xcalloc(1, sizeof(*table));
-	struct node *node = xcalloc(1, sizeof(*node) + 1);
+	struct node_table *table = mem_calloc(1, sizeof(*table));
+	struct node *node = mem_calloc(1, sizeof(*node) + 1);
 
 	table->listings = listings;
 	mutex_init(&table->lock);
@@ -367,7 +367,7 @@ static struct node *fresh_node(const struct node *parent, const char *name,
 			       const struct node_what *what)
 {
 	size_t n = strlen(name);
-	struct node *fresh = xcalloc(1, sizeof(*fresh) + n + 1);
+	struct node *fresh = mem_calloc(1, sizeof(*fresh) + n + 1);
 
 	fresh->what = *what;
 	fresh->name_hash = node_index_hash(parent->ino, name);
@@ -622,7 +622,7 @@ void node_each(struct node_table *table, const struct provider *provider,
 	size_t n = 0, at = 0;
 
 	mutex_lock(&table->lock);
-	nodes = xcalloc(table->index.by_ino.n_nodes + 1, sizeof(*nodes));
+	nodes = mem_calloc(table->index.by_ino.n_nodes + 1, sizeof(*nodes));
 	while ((node = node_index_next(&table->index, &at, node))) {
 		if (provider ? node->what.provider == provider
 			     : node->what.provider->expiry != PROVIDER_KEEPS) {

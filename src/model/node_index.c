@@ -18,7 +18,7 @@
 static void init(struct node_slots *s)
 {
 	*s = (struct node_slots){.n_heads = HEADS_LEAST};
-	s->heads = xcalloc(s->n_heads, sizeof(*s->heads));
+	s->heads = mem_calloc(s->n_heads, sizeof(*s->heads));
 }
 
 void node_index_init(struct node_index *index)
@@ -68,7 +68,7 @@ static inline void resize(struct node_slots *s, size_t n_heads, hash_of *hash,
 	struct node_slots old = *s;
 
 	s->n_heads = n_heads;
-	s->heads = xcalloc(n_heads, sizeof(*s->heads));
+	s->heads = mem_calloc(n_heads, sizeof(*s->heads));
 	for (size_t i = 0; i < old.n_heads; i++) {
 		struct node *node = old.heads[i], *after;
 

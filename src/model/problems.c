@@ -51,7 +51,7 @@ struct problems {
 
 struct problems *problems_new(void)
 {
-	struct problems *problems = xcalloc(1, sizeof(*problems));
+	struct problems *problems = mem_calloc(1, sizeof(*problems));
 
 	mutex_init(&problems->lock);
 	problems->text = (struct buf)BUF_INIT(2 * MAX_TEXT);
@@ -240,8 +240,8 @@ static void count_repeat(struct cause *c, const char *path,
 	c->last_ms = now;
 	free(c->last_path);
 	free(c->last_sentence);
-	c->last_path = xstrdup(path);
-	c->last_sentence = xstrdup(sentence);
+	c->last_path = mem_strdup(path);
+	c->last_sentence = mem_strdup(sentence);
 }
 
 bool problems_add(struct problems *problems, const char *path, int errnum,

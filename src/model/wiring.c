@@ -22,7 +22,7 @@ static const struct provider *const providers[] = {
 
 int model_new(const struct model_config *config, struct model **ret_model)
 {
-	struct model *model = xcalloc(1, sizeof(*model));
+	struct model *model = mem_calloc(1, sizeof(*model));
 	const struct node_what root = {
 		.provider = &provider_row_dir,
 		.mode = NODE_DIRECTORY,

@@ -35,7 +35,7 @@ static char *column_dup(sqlite3_stmt *s, int at)
 {
 	const char *text = (const char *)sqlite3_column_text(s, at);
 
-	return xstrdup(text ? text : "");
+	return mem_strdup(text ? text : "");
 }
 
 static int64_t legal_ttl(int64_t ttl_ms)
@@ -64,7 +64,7 @@ static int read_piece(struct cache_conn *conn, int64_t id, int64_t from,
 		sqlite3_blob_close(handle);
 		return rc == SQLITE_ERROR ? SQLITE_CORRUPT : rc;
 	}
-	data = xmalloc((size_t)n + 1);
+	data = mem_alloc((size_t)n + 1);
 	data[n] = '\0';
 	if (n > 0)
 		rc = sqlite3_blob_read(handle, data, (int)n, (int)from);
@@ -134,7 +134,7 @@ static int work_get(struct cache *c, struct cache_conn *conn, void *arg)
 	rc = sqlite3_step(s);
 	if (rc == SQLITE_ROW) {
 		get->entry = cache_entry_free(get->entry);
-		get->entry = xcalloc(1, sizeof(*get->entry));
+		get->entry = mem_calloc(1, sizeof(*get->entry));
 		rc = read_entry(conn, s, get->without_body, get->entry);
 		if (rc == -EBADMSG)
 			get->damaged = (int64_t)get->entry->version;
@@ -406,7 +406,7 @@ static int work_put(struct cache *c, struct cache_conn *conn, void *arg)
 int cache_put(struct cache *c, const struct cache_put *puts, size_t n,
 	      uint64_t *ret_versions)
 {
-	cleanup(free) uint64_t *versions = xcalloc(n + 1, sizeof(*versions));
+	cleanup(free) uint64_t *versions = mem_calloc(n + 1, sizeof(*versions));
 	struct put put = {.puts = puts, .n = n, .versions = versions};
 	int r;
 
@@ -475,7 +475,7 @@ static int work_expire(struct cache *c, struct cache_conn *conn, void *arg)
 
 int cache_expire(struct cache *c, const char *key)
 {
-	cleanup(free) char *copy = xstrdup(key);
+	cleanup(free) char *copy = mem_strdup(key);
 
 	cache_memory_expire(c, key);
 	return cache_write(c, work_expire, copy);
@@ -496,7 +496,7 @@ static int work_remove(struct cache *c, struct cache_conn *conn, void *arg)
 
 int cache_remove(struct cache *c, const char *key)
 {
-	cleanup(free) char *copy = xstrdup(key);
+	cleanup(free) char *copy = mem_strdup(key);
 
 	cache_memory_remove(c, key);
 	return cache_write(c, work_remove, copy);
@@ -531,7 +531,8 @@ int cache_stats(struct cache *c, struct cache_stats *ret_stats)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		cleanup(free) char *path = xasprintf("%s%s", c->path, parts[i]);
+		cleanup(free) char *path =
+			mem_asprintf("%s%s", c->path, parts[i]);
 		struct stat st;
 
 		if (stat(path, &st) == 0)

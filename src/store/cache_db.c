@@ -324,11 +324,11 @@ int cache_read(struct cache *c, cache_work *work, void *arg)
 
 int cache_open(const char *dir, struct cache **ret_cache)
 {
-	cleanup(cache_close) struct cache *c = xcalloc(1, sizeof(*c));
+	cleanup(cache_close) struct cache *c = mem_calloc(1, sizeof(*c));
 	int r;
 
-	c->dir = xstrdup(dir);
-	c->path = xasprintf("%s/cache.db", dir);
+	c->dir = mem_strdup(dir);
+	c->path = mem_asprintf("%s/cache.db", dir);
 	atomic_init(&c->max_bytes, CACHE_MAX_BYTES);
 	atomic_init(&c->swept_ms, clock_wall_ms());
 	atomic_init(&c->read_failed, false);

@@ -123,7 +123,7 @@ bool cache_is_damage(int rc)
 /* Waits for the other processes; the result is to be closed. */
 static int lock_files(const struct cache *c, int how, int *ret_fd)
 {
-	cleanup(free) char *path = xasprintf("%s/cache.lock", c->dir);
+	cleanup(free) char *path = mem_asprintf("%s/cache.lock", c->dir);
 	cleanup(fd) int fd = own_open(path, O_RDWR | O_CREAT, 0600);
 	int r;
 
@@ -168,11 +168,11 @@ static int set_aside_locked(const struct cache *c, dev_t device, ino_t inode,
 	if (st.st_dev != device || st.st_ino != inode)
 		return 0;
 	remove_older_broken(c);
-	to = xasprintf("%s.broken-%lld", c->path,
-		       (long long)(clock_wall_ms() / 1000));
+	to = mem_asprintf("%s.broken-%lld", c->path,
+			  (long long)(clock_wall_ms() / 1000));
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		cleanup(free) char *a = xasprintf("%s%s", c->path, parts[i]);
-		cleanup(free) char *b = xasprintf("%s%s", to, parts[i]);
+		cleanup(free) char *a = mem_asprintf("%s%s", c->path, parts[i]);
+		cleanup(free) char *b = mem_asprintf("%s%s", to, parts[i]);
 
 		if (rename(a, b) < 0 && errno != ENOENT)
 			return -errno;
@@ -223,7 +223,7 @@ static int conn_open(const struct cache *c, bool writer,
 		return -errno;
 	if (S_ISREG(st.st_mode) && !own_is(&st))
 		return -EPERM;
-	*ret_conn = conn = xcalloc(1, sizeof(*conn));
+	*ret_conn = conn = mem_calloc(1, sizeof(*conn));
 	conn->device = st.st_dev;
 	conn->inode = st.st_ino;
 	if (!S_ISREG(st.st_mode))
@@ -267,7 +267,7 @@ static int quick_check(struct sqlite3 *db)
 
 static bool closed_in_peace(const struct cache *c)
 {
-	cleanup(free) char *wal = xasprintf("%s-wal", c->path);
+	cleanup(free) char *wal = mem_asprintf("%s-wal", c->path);
 	struct stat st;
 
 	return stat(wal, &st) < 0 || st.st_size == 0;

@@ -93,10 +93,10 @@ static uint64_t put_one(struct cache *c, const struct cache_put *p, int64_t now)
 		}
 		return 0;
 	}
-	doc = xcalloc(1, sizeof(*doc));
-	doc->key = xstrdup(p->key);
-	doc->etag = xstrdup(p->etag ? p->etag : "");
-	doc->note = xstrdup(p->note ? p->note : "");
+	doc = mem_calloc(1, sizeof(*doc));
+	doc->key = mem_strdup(p->key);
+	doc->etag = mem_strdup(p->etag ? p->etag : "");
+	doc->note = mem_strdup(p->note ? p->note : "");
 	doc->negative = p->body ? 0 : p->negative;
 	doc->fetched_ms = now;
 	doc->ttl_ms = p->ttl_ms;
@@ -184,9 +184,9 @@ struct cache_entry *cache_memory_get(struct cache *c, const char *key,
 	if (doc) {
 		int64_t left = doc->fetched_ms - clock_wall_ms() + doc->ttl_ms;
 
-		e = xcalloc(1, sizeof(*e));
-		e->etag = xstrdup(doc->etag);
-		e->note = xstrdup(doc->note);
+		e = mem_calloc(1, sizeof(*e));
+		e->etag = mem_strdup(doc->etag);
+		e->note = mem_strdup(doc->note);
 		e->negative = doc->negative;
 		e->version = doc->version;
 		e->fetched_ms = doc->fetched_ms;

@@ -78,7 +78,7 @@ int cache_sum_check_stored(struct cache_conn *conn, int64_t id)
 		sqlite3_blob_close(handle);
 		return rc == SQLITE_ERROR ? SQLITE_OK : rc;
 	}
-	chunk = xmalloc((size_t)CHUNK);
+	chunk = mem_alloc((size_t)CHUNK);
 	n = sqlite3_blob_bytes(handle);
 	for (int64_t at = 0; rc == SQLITE_OK && at < n; at += CHUNK) {
 		int64_t some = n - at < CHUNK ? n - at : CHUNK;

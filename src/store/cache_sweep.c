@@ -40,7 +40,7 @@ static int drop_oldest(struct cache_conn *conn)
 	if (rc == SQLITE_ROW) {
 		const char *text = (const char *)sqlite3_column_text(s, 0);
 
-		key = text ? xstrdup(text) : NULL;
+		key = text ? mem_strdup(text) : NULL;
 		id = sqlite3_column_int64(s, 1);
 	}
 	rc = cache_stmt_end(s, rc);

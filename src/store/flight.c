@@ -11,7 +11,7 @@
 
 struct flight *flight_new_with(const struct flight_config *config)
 {
-	struct flight *f = xcalloc(1, sizeof(*f));
+	struct flight *f = mem_calloc(1, sizeof(*f));
 
 	f->config = *config;
 	mutex_init(&f->lock);
@@ -31,7 +31,7 @@ struct flight_work *flight_work_new(struct flight *f, const char *key,
 				    bool by_caller) requires_lock(f->lock)
 {
 	size_t n = strlen(key);
-	struct flight_work *w = xcalloc(1, sizeof(*w) + n + 1);
+	struct flight_work *w = mem_calloc(1, sizeof(*w) + n + 1);
 
 	w->flight = f;
 	ctx_init(&w->ctx, NULL, -1);
@@ -174,7 +174,7 @@ void flight_work_end(struct flight *f, struct flight_work *w,
 	check(w->flight == f && l->result <= 0 && !w->ended);
 	w->ended = true;
 	w->result = l->result;
-	w->sentence = xstrdup(l->sentence ? l->sentence : "");
+	w->sentence = mem_strdup(l->sentence ? l->sentence : "");
 	if (l->result == 0 && l->value)
 		w->value = f->config.values->ref(l->value);
 	while (w->waiters)

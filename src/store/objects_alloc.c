@@ -72,7 +72,7 @@ static int open_nameless(void)
 
 	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
 		return fd < 0 ? -errno : fd;
-	path = xasprintf("%s/tmp-block-XXXXXX", worker->path);
+	path = mem_asprintf("%s/tmp-block-XXXXXX", worker->path);
 	fd = mkostemp(path, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -120,7 +120,7 @@ static void *big_block(size_t n)
 		refused = r;
 		return NULL;
 	}
-	b = xcalloc(1, sizeof(*b));
+	b = mem_calloc(1, sizeof(*b));
 	b->at = at;
 	b->size = n;
 	mutex_lock(&blocks.lock);

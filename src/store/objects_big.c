@@ -225,7 +225,7 @@ static int scratch(void *arg, int *ret_fd)
 static int stream(struct ctx *ctx, struct objects *o, const struct oid *oid,
 		  uint64_t size, int fd)
 {
-	cleanup(free) char *objects = xasprintf("%s/objects", o->path);
+	cleanup(free) char *objects = mem_asprintf("%s/objects", o->path);
 	const struct pack_read how = {
 		.objects = objects,
 		.bytes_most = atomic_load(&bytes_most),
@@ -295,11 +295,11 @@ static void note_file(struct big_files *files, const char *dir,
 {
 	if (files->n == files->room) {
 		files->room = files->room ? 2 * files->room : 64;
-		files->items = xrealloc(files->items,
-					files->room * sizeof(*files->items));
+		files->items = mem_realloc(files->items,
+					   files->room * sizeof(*files->items));
 	}
 	files->items[files->n++] = (struct big_file){
-		.path = xasprintf("%s/%s", dir, name),
+		.path = mem_asprintf("%s/%s", dir, name),
 		.used = st->st_atim,
 		.size = (uint64_t)st->st_size,
 	};
@@ -308,7 +308,7 @@ static void note_file(struct big_files *files, const char *dir,
 
 static void list_store(struct big_files *files, const char *store)
 {
-	cleanup(free) char *dir = xasprintf("%s/big", store);
+	cleanup(free) char *dir = mem_asprintf("%s/big", store);
 	DIR *d = opendir(dir);
 	struct dirent *e;
 	struct stat st;
@@ -333,14 +333,14 @@ static bool is_store(const char *name)
 static void list_stores(struct big_files *files, const struct objects *o)
 {
 	cleanup(free) char *dir =
-		xmemdup0(o->path, (size_t)(strrchr(o->path, '/') - o->path));
+		mem_dup0(o->path, (size_t)(strrchr(o->path, '/') - o->path));
 	DIR *d = opendir(*dir ? dir : "/");
 	struct dirent *e;
 
 	while (d && (e = readdir(d)))
 		if (is_store(e->d_name)) {
 			cleanup(free) char *store =
-				xasprintf("%s/%s", dir, e->d_name);
+				mem_asprintf("%s/%s", dir, e->d_name);
 
 			list_store(files, store);
 		}
@@ -430,7 +430,7 @@ int objects_blob_file(struct ctx *ctx, struct objects *o, const struct oid *oid,
 		r = -EFBIG;
 	if (r < 0)
 		return r;
-	path = xasprintf("%s/big/%s", o->path, oid_hex(oid, hex));
+	path = mem_asprintf("%s/big/%s", o->path, oid_hex(oid, hex));
 	do {
 		if (open_existing(ctx, path, NULL, size, ret_fd) == 0)
 			return 0;

@@ -116,7 +116,7 @@ static bool is_the_same(const char *path, const struct stat *was)
 
 static int move_to(const char *dir, const char *path)
 {
-	cleanup(free) char *to = xasprintf("%s%s", dir, strrchr(path, '/'));
+	cleanup(free) char *to = mem_asprintf("%s%s", dir, strrchr(path, '/'));
 
 	return rename(path, to) < 0 && errno != ENOENT ? -errno : 0;
 }
@@ -128,7 +128,7 @@ static int move_to(const char *dir, const char *path)
  */
 static int put_aside(struct objects *o, const struct pack_files *p)
 {
-	cleanup(free) char *dir = xasprintf("%s/broken", o->path);
+	cleanup(free) char *dir = mem_asprintf("%s/broken", o->path);
 	int r;
 
 	if (!is_the_same(p->index, &p->index_st) ||
@@ -168,8 +168,9 @@ static int check_one(struct ctx *ctx, struct objects *o, const char *dir,
 	cleanup(fd) int lock = -1;
 	int r;
 
-	p.index = xasprintf("%s/%s", dir, name);
-	p.pack = xasprintf("%s/%.*s.pack", dir, (int)(strlen(name) - 4), name);
+	p.index = mem_asprintf("%s/%s", dir, name);
+	p.pack = mem_asprintf("%s/%.*s.pack", dir, (int)(strlen(name) - 4),
+			      name);
 	r = check_pack(ctx, &p);
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -206,7 +207,7 @@ static uint64_t stamp_of(const char *dir, unsigned *ret_n)
 /* How many were set aside, or -errno. */
 static int check_packs(struct ctx *ctx, struct objects *o, bool locked)
 {
-	cleanup(free) char *dir = xasprintf("%s/objects/pack", o->path);
+	cleanup(free) char *dir = mem_asprintf("%s/objects/pack", o->path);
 	int64_t now = clock_mono_ms();
 	unsigned n_packs;
 	uint64_t stamp = stamp_of(dir, &n_packs);
@@ -265,8 +266,8 @@ static void know_index(struct objects *o, const struct stat *st)
 	while (i < o->n_indexes && o->indexes[i].inode != st->st_ino)
 		i++;
 	if (i == o->n_indexes)
-		o->indexes = xrealloc(o->indexes,
-				      ++o->n_indexes * sizeof(*o->indexes));
+		o->indexes = mem_realloc(o->indexes,
+					 ++o->n_indexes * sizeof(*o->indexes));
 	o->indexes[i] = (struct objects_index){
 		.inode = st->st_ino,
 		.size = st->st_size,
@@ -283,7 +284,7 @@ static void watch_index(struct objects *o, const char *dir, const char *name)
 	cleanup(fd) int fd = -1;
 	int r;
 
-	p.index = xasprintf("%s/%s", dir, name);
+	p.index = mem_asprintf("%s/%s", dir, name);
 	r = open_file(p.index, &p.index_st, &fd);
 	if (r > 0 && p.index_st.st_size >= INDEX_LEAST)
 		r = check_trailer(NULL, fd, &p.index_st);
@@ -293,7 +294,8 @@ static void watch_index(struct objects *o, const char *dir, const char *name)
 		know_index(o, &p.index_st);
 	if (r != 0)
 		return;
-	p.pack = xasprintf("%s/%.*s.pack", dir, (int)(strlen(name) - 4), name);
+	p.pack = mem_asprintf("%s/%.*s.pack", dir, (int)(strlen(name) - 4),
+			      name);
 	if (stat(p.pack, &p.pack_st) < 0)
 		p.pack_st = (struct stat){0};
 	if (put_aside(o, &p) > 0)
@@ -316,7 +318,7 @@ void objects_watch(struct objects *o)
 	mutex_unlock(&o->lock);
 	if (!due)
 		return;
-	dir = xasprintf("%s/objects/pack", o->path);
+	dir = mem_asprintf("%s/objects/pack", o->path);
 	d = opendir(dir);
 	while (d && (e = readdir(d)))
 		if (is_index(e->d_name) &&
@@ -401,7 +403,7 @@ static bool is_tree_present(struct walk *w, const struct oid *oid)
 		present = is_entry_present(w, &l->entries[i]);
 	w->depth--;
 	if (present) {
-		seen = xcalloc(1, sizeof(*seen));
+		seen = mem_calloc(1, sizeof(*seen));
 		seen->oid = *oid;
 		HASH_ADD(hh, w->seen, oid, sizeof(seen->oid), seen);
 	}
@@ -443,7 +445,7 @@ static int check_marks_of(struct ctx *ctx, struct objects *o,
 		free(commits);
 		return r;
 	}
-	present = xcalloc(n, sizeof(*present));
+	present = mem_calloc(n, sizeof(*present));
 	for (size_t i = 0; i < n; i++)
 		present[i] = is_commit_present(&w, &commits[i]);
 	objects_give(o, w.handle);
@@ -505,8 +507,8 @@ int objects_check_locked(struct objects *o)
 
 int objects_check_pack_locked(struct objects *o, const char *name)
 {
-	cleanup(free) char *dir = xasprintf("%s/objects/pack", o->path);
-	cleanup(free) char *index = xasprintf("%s.idx", name);
+	cleanup(free) char *dir = mem_asprintf("%s/objects/pack", o->path);
+	cleanup(free) char *index = mem_asprintf("%s.idx", name);
 	int r = check_one(NULL, o, dir, index, true);
 
 	if (r > 0)

@@ -59,7 +59,7 @@ static int flock_file(const char *path, int how, int *ret_fd)
 
 int objects_lock(const char *path, int how, int *ret_fd)
 {
-	cleanup(free) char *name = xasprintf("%s/bitbucketfs.lock", path);
+	cleanup(free) char *name = mem_asprintf("%s/bitbucketfs.lock", path);
 
 	for (int tries = 0; tries < 100; tries++) {
 		cleanup(fd) int fd = -1;
@@ -82,7 +82,7 @@ int objects_lock(const char *path, int how, int *ret_fd)
 static int put_file(const char *path, const char *name, const char *text,
 		    bool (*is_good)(const char *text, size_t n))
 {
-	cleanup(free) char *file = xasprintf("%s/%s", path, name);
+	cleanup(free) char *file = mem_asprintf("%s/%s", path, name);
 	cleanup(buf_done) struct buf old = BUF_INIT(64 * KIB);
 
 	if (own_read(file, 64 * KIB, &old) == 0 && is_good(old.data, old.len))
@@ -113,7 +113,7 @@ int objects_make_dirs(const char *path)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(dirs); i++) {
-		cleanup(free) char *dir = xasprintf("%s/%s", path, dirs[i]);
+		cleanup(free) char *dir = mem_asprintf("%s/%s", path, dirs[i]);
 
 		r = file_mkdirs(dir, 0700);
 	}
@@ -136,8 +136,9 @@ static bool has_suffix(const char *s, const char *suffix)
 static bool pack_is_sound(const char *dir, const char *index)
 {
 	size_t n = strlen(index) - strlen(".idx");
-	cleanup(free) char *a = xasprintf("%s/%s", dir, index);
-	cleanup(free) char *b = xasprintf("%s/%.*s.pack", dir, (int)n, index);
+	cleanup(free) char *a = mem_asprintf("%s/%s", dir, index);
+	cleanup(free) char *b =
+		mem_asprintf("%s/%.*s.pack", dir, (int)n, index);
 	/* A FIFO in their place would be waited for, for ever. */
 	cleanup(fd) int fa = open(a, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	cleanup(fd) int fb = open(b, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -155,7 +156,7 @@ static bool pack_is_sound(const char *dir, const char *index)
 
 bool objects_packs_are_sound(struct objects *o)
 {
-	cleanup(free) char *dir = xasprintf("%s/objects/pack", o->path);
+	cleanup(free) char *dir = mem_asprintf("%s/objects/pack", o->path);
 	DIR *d = opendir(dir);
 	bool sound = true;
 	unsigned n = 0;
@@ -177,7 +178,7 @@ bool objects_packs_are_sound(struct objects *o)
 static void remove_older_broken(const char *path)
 {
 	const char *name = strrchr(path, '/') + 1;
-	cleanup(free) char *parent = xmemdup0(path, (size_t)(name - path));
+	cleanup(free) char *parent = mem_dup0(path, (size_t)(name - path));
 	DIR *d = opendir(parent);
 	struct dirent *e;
 
@@ -187,7 +188,7 @@ static void remove_older_broken(const char *path)
 		if (strncmp(e->d_name, name, n) == 0 &&
 		    strncmp(e->d_name + n, ".broken-", 8) == 0) {
 			cleanup(free) char *old =
-				xasprintf("%s%s", parent, e->d_name);
+				mem_asprintf("%s%s", parent, e->d_name);
 
 			file_remove_tree(old);
 		}
@@ -198,8 +199,8 @@ static void remove_older_broken(const char *path)
 
 int objects_set_aside(const char *path, const char *why)
 {
-	cleanup(free) char *to = xasprintf("%s.broken-%lld", path,
-					   (long long)clock_wall_ms() / 1000);
+	cleanup(free) char *to = mem_asprintf(
+		"%s.broken-%lld", path, (long long)clock_wall_ms() / 1000);
 
 	remove_older_broken(path);
 	if (rename(path, to) < 0)
@@ -214,7 +215,7 @@ int objects_set_aside(const char *path, const char *why)
  * which is held, so there is no living owner. */
 static void sweep_half_written(const struct objects *o)
 {
-	cleanup(free) char *refs = xasprintf("%s/refs", o->path);
+	cleanup(free) char *refs = mem_asprintf("%s/refs", o->path);
 	char *const below[] = {refs, NULL};
 	FTS *fts = fts_open(below, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
 	DIR *d = opendir(o->path);
@@ -246,8 +247,8 @@ static void sweep_dead(const char *path)
 
 		if (strncmp(e->d_name, "tmp-", 4) != 0)
 			continue;
-		dir = xasprintf("%s/%s", path, e->d_name);
-		lock = xasprintf("%s/lock", dir);
+		dir = mem_asprintf("%s/%s", path, e->d_name);
+		lock = mem_asprintf("%s/lock", dir);
 		if (flock_file(lock, LOCK_EX | LOCK_NB, &fd) != -EWOULDBLOCK)
 			file_remove_tree(dir);
 	}
@@ -262,13 +263,13 @@ static int tmp_make(struct objects *o)
 
 	for (unsigned n = 1;; n++) {
 		free(dir);
-		dir = xasprintf("%s/tmp-%ld-%u", o->path, (long)getpid(), n);
+		dir = mem_asprintf("%s/tmp-%ld-%u", o->path, (long)getpid(), n);
 		if (mkdir(dir, 0700) == 0)
 			break;
 		if (errno != EEXIST)
 			return -errno;
 	}
-	lock = xasprintf("%s/lock", dir);
+	lock = mem_asprintf("%s/lock", dir);
 	r = flock_file(lock, LOCK_EX | LOCK_NB, &fd);
 	if (r < 0) {
 		file_remove_tree(dir);
@@ -294,13 +295,14 @@ void objects_sweep_all(const char *dir, const atomic_bool *stop)
 	struct dirent *e;
 
 	while (d && !atomic_load(stop) && (e = readdir(d))) {
-		cleanup(free) char *path = xasprintf("%s/%s", dir, e->d_name);
+		cleanup(free) char *path =
+			mem_asprintf("%s/%s", dir, e->d_name);
 		cleanup(free) char *name = NULL;
 		cleanup(fd) int lock = -1;
 
 		if (!has_suffix(e->d_name, ".git"))
 			continue;
-		name = xasprintf("%s/bitbucketfs.lock", path);
+		name = mem_asprintf("%s/bitbucketfs.lock", path);
 		/* A process that holds the lock sweeps by itself, or is about
 		 * to make its directory.
 		 */
@@ -414,13 +416,13 @@ int objects_tmp_name(struct objects *o, const char *what, char **ret_path)
 			return r;
 		}
 	}
-	*ret_path = xasprintf("%s/%s-%u", o->tmp, what, n);
+	*ret_path = mem_asprintf("%s/%s-%u", o->tmp, what, n);
 	return 0;
 }
 
 uint64_t objects_dir_bytes(const char *path, const char *below)
 {
-	cleanup(free) char *dir = xasprintf("%s/%s", path, below);
+	cleanup(free) char *dir = mem_asprintf("%s/%s", path, below);
 	DIR *d = opendir(dir);
 	uint64_t sum = 0;
 	struct dirent *e;
@@ -438,7 +440,7 @@ uint64_t objects_dir_bytes(const char *path, const char *below)
 
 int objects_fsync_dir(const char *path, const char *below)
 {
-	cleanup(free) char *dir = xasprintf("%s/%s", path, below);
+	cleanup(free) char *dir = mem_asprintf("%s/%s", path, below);
 	cleanup(fd) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;

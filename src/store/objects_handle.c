@@ -82,7 +82,7 @@ int objects_errno(int result)
 
 int objects_probe(const struct objects *o)
 {
-	cleanup(free) char *dir = xasprintf("%s/objects/pack", o->path);
+	cleanup(free) char *dir = mem_asprintf("%s/objects/pack", o->path);
 	cleanup(fd) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 && errno != ENOENT && errno != ENOTDIR ? -errno : 0;
@@ -142,7 +142,8 @@ DEFINE_CLEANUP(struct objects_handle *, handle_free);
 
 static int handle_open(struct objects *o, struct objects_handle **ret_handle)
 {
-	cleanup(handle_free) struct objects_handle *h = xcalloc(1, sizeof(*h));
+	cleanup(handle_free) struct objects_handle *h =
+		mem_calloc(1, sizeof(*h));
 	int r;
 
 	/* Before the packs are looked at, never after. */
@@ -363,7 +364,7 @@ static int open_or_set_aside(struct objects *o)
 int objects_open(const char *path, struct objects **ret_objects)
 {
 	static atomic_uint_fast64_t last_id;
-	cleanup(objects_close) struct objects *o = xcalloc(1, sizeof(*o));
+	cleanup(objects_close) struct objects *o = mem_calloc(1, sizeof(*o));
 	int r = objects_global_init();
 
 	o->id = atomic_fetch_add(&last_id, 1) + 1;

@@ -53,8 +53,8 @@ int objects_pack_begin(struct objects *o, bool thin,
 		       struct objects_pack **ret_pack)
 {
 	cleanup(objects_pack_drop) struct objects_pack *p =
-		xcalloc(1, sizeof(*p));
-	cleanup(free) char *objects = xasprintf("%s/objects", o->path);
+		mem_calloc(1, sizeof(*p));
+	cleanup(free) char *objects = mem_asprintf("%s/objects", o->path);
 	git_indexer_options options = GIT_INDEXER_OPTIONS_INIT;
 	int r = objects_tmp_name(o, "pack", &p->dir);
 
@@ -79,7 +79,7 @@ int objects_pack_begin(struct objects *o, bool thin,
 /* A full disk, no descriptors: libgit2 does not always say so. */
 static int machine_errno(const struct objects_pack *p)
 {
-	cleanup(free) char *name = xasprintf("%s/probe", p->dir);
+	cleanup(free) char *name = mem_asprintf("%s/probe", p->dir);
 	cleanup(fd) int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	char page[4096] = {0};
 	int r = fd < 0 ? -errno : 0;
@@ -186,7 +186,7 @@ void objects_pack_progress(const struct objects_pack *p,
 static int merge_shallow(const struct objects *o, const char *const *shallow,
 			 size_t n)
 {
-	cleanup(free) char *path = xasprintf("%s/shallow", o->path);
+	cleanup(free) char *path = mem_asprintf("%s/shallow", o->path);
 	cleanup(buf_done) struct buf text = BUF_INIT(SHALLOW_BYTES_MOST);
 	cleanup(buf_done) struct buf old = BUF_INIT(SHALLOW_BYTES_MOST);
 	bool changed = false;
@@ -216,9 +216,9 @@ static int rename_into_place(const struct objects_pack *p, const char *name,
 			     const char *as, const char *suffix)
 {
 	cleanup(free) char *from =
-		xasprintf("%s/pack-%s.%s", p->dir, name, suffix);
-	cleanup(free) char *to = xasprintf("%s/objects/pack/pack-%s.%s",
-					   p->objects->path, as, suffix);
+		mem_asprintf("%s/pack-%s.%s", p->dir, name, suffix);
+	cleanup(free) char *to = mem_asprintf("%s/objects/pack/pack-%s.%s",
+					      p->objects->path, as, suffix);
 
 	return rename(from, to) < 0 ? -errno : 0;
 }
@@ -227,11 +227,11 @@ static int rename_into_place(const struct objects_pack *p, const char *name,
 static int install(const struct objects_pack *p, const char *name)
 {
 	cleanup(free) char *base =
-		xasprintf("%s/objects/pack/pack-%s", p->objects->path, name);
-	cleanup(free) char *index = xasprintf("%s.idx", base);
-	cleanup(free) char *file = xasprintf("pack-%s", name);
-	cleanup(free) char *unique = xasprintf("%s %s %lld", name, p->dir,
-					       (long long)clock_wall_ms());
+		mem_asprintf("%s/objects/pack/pack-%s", p->objects->path, name);
+	cleanup(free) char *index = mem_asprintf("%s.idx", base);
+	cleanup(free) char *file = mem_asprintf("pack-%s", name);
+	cleanup(free) char *unique = mem_asprintf("%s %s %lld", name, p->dir,
+						  (long long)clock_wall_ms());
 	const char *as = name;
 	char other[41];
 	int r = 0;
@@ -266,7 +266,7 @@ static int why_damaged(const struct ctx *ctx, const struct objects_pack *p)
 
 	while (d && r == -EBADMSG && (e = readdir(d))) {
 		cleanup(free) char *path =
-			xasprintf("%s/%s", p->dir, e->d_name);
+			mem_asprintf("%s/%s", p->dir, e->d_name);
 		uint64_t size = 0;
 
 		if (strncmp(e->d_name, "pack", 4) == 0 &&

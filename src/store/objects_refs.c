@@ -78,7 +78,7 @@ int objects_mark(struct objects *o, const struct oid *commit,
 	objects_give(o, h);
 	/* libgit2 does not write a ref that says so already; its time is the
 	 * order of the marks. */
-	path = xasprintf("%s/%s", o->path, name);
+	path = mem_asprintf("%s/%s", o->path, name);
 	if (r == 0)
 		utimensat(AT_FDCWD, path, NULL, 0);
 	return r;
@@ -150,7 +150,8 @@ struct marks {
 static int add_mark(const char *name, void *arg)
 {
 	struct marks *m = arg;
-	cleanup(free) char *path = xasprintf("%s/%s", m->objects->path, name);
+	cleanup(free) char *path =
+		mem_asprintf("%s/%s", m->objects->path, name);
 	struct mark mark = {0};
 	struct stat st;
 
@@ -161,7 +162,7 @@ static int add_mark(const char *name, void *arg)
 		mark.marked = st.st_mtim;
 	if (m->n == m->room) {
 		m->room = m->room ? 2 * m->room : 64;
-		m->items = xrealloc(m->items, m->room * sizeof(*m->items));
+		m->items = mem_realloc(m->items, m->room * sizeof(*m->items));
 	}
 	m->items[m->n++] = mark;
 	return 0;
@@ -206,7 +207,7 @@ int objects_marked(struct objects *o, enum objects_presence presence,
 	if (m.n)
 		qsort(m.items, m.n, sizeof(*m.items), by_time);
 	skip = m.n > max ? m.n - max : 0;
-	oids = xmalloc((m.n - skip + 1) * sizeof(*oids));
+	oids = mem_alloc((m.n - skip + 1) * sizeof(*oids));
 	for (size_t i = skip; i < m.n; i++)
 		oids[i - skip] = m.items[i].commit;
 	free(m.items);
@@ -249,7 +250,7 @@ int objects_resolve_short(struct objects *o, const char *hex, size_t n,
 
 bool objects_is_shallow(struct objects *o, const struct oid *commit)
 {
-	cleanup(free) char *path = xasprintf("%s/shallow", o->path);
+	cleanup(free) char *path = mem_asprintf("%s/shallow", o->path);
 	cleanup(buf_done) struct buf text = BUF_INIT(SHALLOW_BYTES_MOST);
 	char hex[41];
 
@@ -265,7 +266,7 @@ static int drop_ref(const char *name, void *repo)
 int objects_set_branch(struct objects *o, const char *branch,
 		       const struct oid *commit)
 {
-	cleanup(free) char *name = xasprintf("refs/heads/%s", branch);
+	cleanup(free) char *name = mem_asprintf("refs/heads/%s", branch);
 	cleanup(fd) int lock = -1;
 	git_reference *head = NULL;
 	struct objects_handle *h;

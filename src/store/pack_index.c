@@ -117,16 +117,16 @@ static int read_index_head(struct pack *p, uint64_t size)
 static int pack_open(const char *objects, const char *name,
 		     struct pack **ret_pack)
 {
-	cleanup(pack_close) struct pack *p = xcalloc(1, sizeof(*p));
+	cleanup(pack_close) struct pack *p = mem_calloc(1, sizeof(*p));
 	int n = (int)strlen(name) - 4;
-	cleanup(free) char *index = xasprintf("%s/pack/%s", objects, name);
+	cleanup(free) char *index = mem_asprintf("%s/pack/%s", objects, name);
 	cleanup(free) char *pack =
-		xasprintf("%s/pack/%.*s.pack", objects, n, name);
+		mem_asprintf("%s/pack/%.*s.pack", objects, n, name);
 	uint64_t size;
 	int r;
 
 	p->fd = p->index = -1;
-	p->name = xstrdup(name);
+	p->name = mem_strdup(name);
 	r = pack_open_file(index, &p->index, &size);
 	if (r == 0)
 		r = read_index_head(p, size);
@@ -221,7 +221,7 @@ static bool is_open(const struct packs *packs, const char *name)
 int pack_index_find(struct packs *packs, const struct oid *oid,
 		    const struct pack **ret_pack, uint64_t *ret_offset)
 {
-	cleanup(free) char *dir = xasprintf("%s/pack", packs->objects);
+	cleanup(free) char *dir = mem_asprintf("%s/pack", packs->objects);
 	struct dirent *e;
 	int r = -ENOENT, said = -ENOENT;
 	DIR *d;

@@ -58,7 +58,7 @@ DEFINE_CLEANUP(struct inflater *, inflater_free);
 
 static int inflater_new(int fd, uint64_t at, struct inflater **ret_inflater)
 {
-	struct inflater *f = xcalloc(1, sizeof(*f));
+	struct inflater *f = mem_calloc(1, sizeof(*f));
 
 	f->fd = fd;
 	f->at = at;
@@ -132,7 +132,7 @@ DEFINE_CLEANUP(struct target *, target_free);
 
 static struct target *target_new(const struct ctx *ctx, int fd, uint64_t size)
 {
-	struct target *t = xcalloc(1, sizeof(*t));
+	struct target *t = mem_calloc(1, sizeof(*t));
 	char head[32];
 	int n = snprintf(head, sizeof(head), "blob %llu",
 			 (unsigned long long)size);
@@ -206,7 +206,7 @@ static int target_end(struct target *t, const struct oid *oid)
 
 static int inflate_to(struct inflater *f, struct target *t)
 {
-	cleanup(free) unsigned char *piece = xmalloc(PIECE);
+	cleanup(free) unsigned char *piece = mem_alloc(PIECE);
 	size_t n;
 	int r;
 
@@ -532,7 +532,7 @@ static int write_content(struct reading *g, unsigned i,
 	const struct entry *e = &g->chain[i];
 	bool is_delta = i + 1 < g->n_chain;
 	cleanup(inflater_free) struct inflater *inflater = NULL;
-	struct delta *d = is_delta ? xcalloc(1, sizeof(*d)) : NULL;
+	struct delta *d = is_delta ? mem_calloc(1, sizeof(*d)) : NULL;
 	uint64_t size = e->size;
 	int r = is_delta ? delta_open(e, base->size, d, &size)
 			 : inflater_new(e->pack->fd, e->data, &inflater);
@@ -582,7 +582,7 @@ static int read_loose(struct reading *g)
 	int r;
 
 	oid_hex(g->oid, hex);
-	path = xasprintf("%s/%.2s/%s", g->how->objects, hex, hex + 2);
+	path = mem_asprintf("%s/%.2s/%s", g->how->objects, hex, hex + 2);
 	r = pack_open_file(path, &fd, &size);
 	if (r == 0)
 		r = inflater_new(fd, 0, &f);
@@ -615,7 +615,7 @@ int pack_read_blob(const struct pack_read *how, const struct oid *oid,
 
 	if (size > how->bytes_most)
 		return -EFBIG;
-	g.chain = xcalloc(how->chain_most + 1, sizeof(*g.chain));
+	g.chain = mem_calloc(how->chain_most + 1, sizeof(*g.chain));
 	r = read_packed(&g);
 	if (r == -ENOENT)
 		r = read_loose(&g);
@@ -628,7 +628,7 @@ int pack_read_blob(const struct pack_read *how, const struct oid *oid,
 
 static int skip_rest(const struct ctx *ctx, struct inflater *f)
 {
-	cleanup(free) unsigned char *piece = xmalloc(PIECE);
+	cleanup(free) unsigned char *piece = mem_alloc(PIECE);
 	size_t n = PIECE;
 	int r = 0;
 

@@ -40,7 +40,7 @@ static char *path_of(const struct spool *s, const char *key)
 	char hex[41];
 
 	digest_sha1_hex(key, strlen(key), hex);
-	return xasprintf("%s/%s", s->dir, hex);
+	return mem_asprintf("%s/%s", s->dir, hex);
 }
 
 int spool_open(const char *dir, uint64_t max_bytes, struct spool **ret_spool)
@@ -52,8 +52,8 @@ int spool_open(const char *dir, uint64_t max_bytes, struct spool **ret_spool)
 		r = file_sweep(dir);
 	if (r < 0)
 		return r;
-	s = xcalloc(1, sizeof(*s));
-	s->dir = xstrdup(dir);
+	s = mem_calloc(1, sizeof(*s));
+	s->dir = mem_strdup(dir);
 	s->max_bytes = max_bytes ? max_bytes : SPOOL_MAX_BYTES;
 	*ret_spool = s;
 	return 0;
@@ -108,7 +108,7 @@ static size_t list_entries(const struct spool *s, struct entry **ret,
 			continue;
 		if (n == room) {
 			room = room ? 2 * room : 64;
-			entries = xrealloc(entries, room * sizeof(*entries));
+			entries = mem_realloc(entries, room * sizeof(*entries));
 		}
 		entries[n] = (struct entry){
 			.used = st.st_atim,
@@ -147,7 +147,7 @@ static bool prune(struct spool *s, const char *but, uint64_t more,
 		qsort(entries, n, sizeof(*entries), by_use);
 	for (size_t i = 0; i < n && sum + more > bound; i++) {
 		cleanup(free) char *path =
-			xasprintf("%s/%s", s->dir, entries[i].name);
+			mem_asprintf("%s/%s", s->dir, entries[i].name);
 
 		if (!strcmp(entries[i].name, slash + 1))
 			continue;
@@ -163,7 +163,7 @@ static bool prune(struct spool *s, const char *but, uint64_t more,
 
 static struct spool_file *file_new(struct spool *s, char *path, int fd)
 {
-	struct spool_file *f = xcalloc(1, sizeof(*f));
+	struct spool_file *f = mem_calloc(1, sizeof(*f));
 
 	refcount_init(&f->refcount);
 	f->spool = s;
@@ -178,7 +178,7 @@ static struct spool_file *file_new(struct spool *s, char *path, int fd)
 static void be_published(struct spool_file *f, const struct head *head)
 {
 	uint64_t n = spool_n_chunks(head->size);
-	struct spool_chunk *chunks = xcalloc(n + 1, sizeof(*chunks));
+	struct spool_chunk *chunks = mem_calloc(n + 1, sizeof(*chunks));
 	struct stat st;
 
 	mutex_lock(&f->lock);
@@ -294,7 +294,7 @@ int spool_find(struct spool *s, const char *key, struct spool_file **ret_file)
 	if (r == 0) {
 		/* By hand, for most file systems are mounted relatime. */
 		futimens(fd, used_now);
-		f = file_new(s, xstrdup(path), fd);
+		f = file_new(s, mem_strdup(path), fd);
 		fd = -1;
 		be_published(f, &head);
 		r = spool_map_read(f);
@@ -315,8 +315,8 @@ int spool_new(struct spool *s, struct spool_file **ret_file)
 
 	do {
 		free(path);
-		path = xasprintf("%s/" TMP "%ld-%u", s->dir, (long)getpid(),
-				 atomic_fetch_add(&s->serial, 1));
+		path = mem_asprintf("%s/" TMP "%ld-%u", s->dir, (long)getpid(),
+				    atomic_fetch_add(&s->serial, 1));
 		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 		/* Somebody removed the cache under us: it is begun anew. */
 		if (fd < 0 && errno == ENOENT && !made) {

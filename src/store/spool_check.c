@@ -102,7 +102,7 @@ void spool_write_end(struct spool_file *f)
 static int sum_of(const struct spool_file *f, uint64_t chunk, uint64_t n,
 		  uint32_t *ret_sum)
 {
-	cleanup(free) char *run = xmalloc(CHUNK);
+	cleanup(free) char *run = mem_alloc(CHUNK);
 	uint64_t at = chunk * SPOOL_CHUNK, end = at + n;
 	uint32_t sum = 0;
 
@@ -145,8 +145,8 @@ void spool_sum_more(struct spool_file *f, uint64_t offset, const void *data,
 
 		if (chunk == f->n_room) {
 			f->n_room = f->n_room ? 2 * f->n_room : 4;
-			f->chunks = xrealloc(f->chunks,
-					     f->n_room * sizeof(*f->chunks));
+			f->chunks = mem_realloc(f->chunks,
+						f->n_room * sizeof(*f->chunks));
 		}
 		p = &f->chunks[chunk];
 		if (f->n_summed % SPOOL_CHUNK == 0)
@@ -165,7 +165,7 @@ void spool_sum_more(struct spool_file *f, uint64_t offset, const void *data,
 int spool_map_read(struct spool_file *f)
 {
 	size_t size = record_size(f->is_old), n = (size_t)f->n_chunks * size;
-	cleanup(free) char *map = xmalloc(n + 1);
+	cleanup(free) char *map = mem_alloc(n + 1);
 
 	if (spool_read_at(f->fd, spool_map_offset(f->size), map, n) !=
 	    (ssize_t)n)
@@ -205,7 +205,7 @@ int spool_map_keep(struct spool_file *f)
 		return 0;
 	}
 	f->keeping = true;
-	now = xcalloc(f->n_chunks + 1, sizeof(*now));
+	now = mem_calloc(f->n_chunks + 1, sizeof(*now));
 	memcpy(now, f->chunks, f->n_chunks * sizeof(*now));
 	f->n_unkept = 0;
 	mutex_unlock(&f->lock);

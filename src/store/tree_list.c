@@ -134,7 +134,7 @@ static int compare_by_name(const void *a, const void *b, void *arg)
 
 static void index_names(struct tree_list *l)
 {
-	l->by_name = xmalloc(l->n_entries * sizeof(*l->by_name));
+	l->by_name = mem_alloc(l->n_entries * sizeof(*l->by_name));
 	for (size_t i = 0; i < l->n_entries; i++)
 		l->by_name[i] = (unsigned)i;
 	qsort_r(l->by_name, l->n_entries, sizeof(*l->by_name), compare_by_name,
@@ -185,17 +185,17 @@ int tree_list_parse(const void *data, size_t n, struct tree_list **ret_list)
 
 	if (n > TREE_MAX_BYTES)
 		return -EFBIG;
-	l = xcalloc(1, sizeof(*l));
+	l = mem_calloc(1, sizeof(*l));
 	l->refcount_private = 1;
 	l->n_bytes = n;
-	l->bytes = xmemdup0(n ? data : "", n);
+	l->bytes = mem_dup0(n ? data : "", n);
 	c = (struct cursor){l->bytes, l->bytes + n};
 	while ((r = next_entry(&c, &raw)) > 0)
 		n_entries++;
 	if (r < 0)
 		return r;
 	check(n_entries <= n / (ENTRY_BYTES_LEAST - 1));
-	l->entries = xmalloc((n_entries + 1) * sizeof(*l->entries));
+	l->entries = mem_alloc((n_entries + 1) * sizeof(*l->entries));
 	c = (struct cursor){l->bytes, l->bytes + n};
 	while (next_entry(&c, &raw) > 0) {
 		struct tree_entry *e = &l->entries[l->n_entries];

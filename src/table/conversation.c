@@ -97,7 +97,7 @@ static void add_person(struct conversation *t, const char *key, size_t n,
 	HASH_FIND(hh, t->people, key, n, p);
 	if (p || !n)
 		return;
-	p = xcalloc(1, sizeof(*p) + n + 1);
+	p = mem_calloc(1, sizeof(*p) + n + 1);
 	memcpy(p->key, key, n);
 	p->name = name;
 	HASH_ADD_KEYPTR(hh, t->people, p->key, n, p);
@@ -181,7 +181,7 @@ static int by_place(const void *a, const void *b)
 
 static void read_comments(struct conversation *t, const struct json *array)
 {
-	t->comments = xcalloc(json_n_items(array) + 1, sizeof(*t->comments));
+	t->comments = mem_calloc(json_n_items(array) + 1, sizeof(*t->comments));
 	for (const struct json *i = json_first(array); i; i = json_next(i)) {
 		struct comment *c = &t->comments[t->n];
 
@@ -203,7 +203,7 @@ static void read_comments(struct conversation *t, const struct json *array)
 /* Puts each comment under the one that it answers; others are roots. */
 static void link_comments(struct conversation *t)
 {
-	t->roots = xcalloc(t->n + 1, sizeof(struct comment *));
+	t->roots = mem_calloc(t->n + 1, sizeof(struct comment *));
 	for (size_t i = 0; i < t->n; i++) {
 		struct comment *c = &t->comments[i], *above = NULL, *same;
 

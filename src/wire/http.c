@@ -58,11 +58,11 @@ int http_new(const struct http_config *config, struct http **ret_http)
 	    pipe_action.sa_handler == SIG_DFL)
 		signal(SIGPIPE, SIG_IGN);
 
-	http = xcalloc(1, sizeof(*http));
+	http = mem_calloc(1, sizeof(*http));
 	http_slots_init(&http->pool, config->n_connections
 					     ? config->n_connections
 					     : DEFAULT_CONNECTIONS);
-	http->user_agent = config->user_agent ? xstrdup(config->user_agent)
+	http->user_agent = config->user_agent ? mem_strdup(config->user_agent)
 					      : NULL;
 	http->connect_timeout_ms =
 		or_default(config->connect_timeout_ms, DEFAULT_CONNECT_MS);
@@ -337,8 +337,8 @@ static struct curl_slist *header_list(const struct http_request *request,
 	for (size_t i = 0; request->headers && request->headers[i]; i++)
 		list = curl_slist_append(list, request->headers[i]);
 	if (authorized) {
-		char *line =
-			xasprintf("Authorization: %s", request->authorization);
+		char *line = mem_asprintf("Authorization: %s",
+					  request->authorization);
 
 		list = curl_slist_append(list, line);
 		text_wipe(line);
@@ -616,7 +616,7 @@ static int redirect(struct hop *hop, struct http_url *url, const char **method,
 static int perform_in_slot(struct http *http, struct http_slot *slot,
 			   struct hop *hop, struct http_url *url)
 {
-	cleanup(free) char *first_origin = xstrdup(url->origin);
+	cleanup(free) char *first_origin = mem_strdup(url->origin);
 	bool body = hop->request->body != NULL;
 	const char *method = hop->request->method ? hop->request->method
 			     : body               ? "POST"

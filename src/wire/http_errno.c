@@ -100,7 +100,7 @@ static bool is_about(const char *why, const char *proxy)
 {
 	size_t n = *proxy == '[' ? strcspn(proxy, "]") + 1
 				 : strcspn(proxy, ":");
-	cleanup(free) char *host = xmemdup0(proxy, n);
+	cleanup(free) char *host = mem_dup0(proxy, n);
 
 	return n && strstr(why, host);
 }

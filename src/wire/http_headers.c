@@ -55,8 +55,8 @@ bool http_response_error_body(struct http_response *response, const void *data,
 
 	if (!fits)
 		n = space;
-	response->error_body =
-		xrealloc(response->error_body, response->n_error_body + n + 1);
+	response->error_body = mem_realloc(response->error_body,
+					   response->n_error_body + n + 1);
 	memcpy(response->error_body + response->n_error_body, data, n);
 	response->n_error_body += n;
 	response->error_body[response->n_error_body] = '\0';
@@ -216,7 +216,7 @@ void http_response_header(struct http_response *response, const char *line,
 	/* As a C string it would end at a NUL: another name, another value. */
 	if (memchr(line, '\0', n))
 		return;
-	name = xmemdup0(line, n);
+	name = mem_dup0(line, n);
 	value = strchr(name, ':');
 	if (!value)
 		return;

@@ -22,7 +22,7 @@ struct http_waiter {
 void http_slots_init(struct http_slots *pool, unsigned n_slots)
 {
 	*pool = (struct http_slots){
-		.slots = xcalloc(n_slots, sizeof(*pool->slots)),
+		.slots = mem_calloc(n_slots, sizeof(*pool->slots)),
 		.n_slots = n_slots,
 	};
 	mutex_init(&pool->lock);
@@ -133,7 +133,7 @@ void http_slots_leave(struct http_slots *pool, struct http_slot *slot)
 void http_slots_lead(struct http_slots *pool, struct http_slot *slot,
 		     const char *origin)
 {
-	char *old, *new = xstrdup(origin);
+	char *old, *new = mem_strdup(origin);
 
 	mutex_lock(&pool->lock);
 	old = slot->origin;

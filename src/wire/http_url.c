@@ -28,7 +28,7 @@ static char *part_of(CURLU *parts, CURLUPart what, unsigned flags)
 
 	if (curl_url_get(parts, what, &part, flags))
 		return NULL;
-	copy = xstrdup(part);
+	copy = mem_strdup(part);
 	curl_free(part);
 	return copy;
 }
@@ -94,11 +94,11 @@ int http_url_parse(const char *text, struct http_url *ret)
 		*s = (char)tolower((unsigned char)*s);
 	url.https = !strcmp(scheme, "https");
 	url.loopback = host_is_loopback(url.host);
-	url.origin = xasprintf("%s://%s:%s", scheme, url.host, port);
+	url.origin = mem_asprintf("%s://%s:%s", scheme, url.host, port);
 	/* curl has written this text anew, so scheme, "://" and host are where
 	 * they belong. */
 	n = strlen(scheme) + strlen("://");
-	url.base = xmemdup0(url.text, n + strcspn(url.text + n, "/?"));
+	url.base = mem_dup0(url.text, n + strcspn(url.text + n, "/?"));
 	url.authority = url.base + n;
 	*ret = url;
 	memset(&url, 0, sizeof(url));

@@ -166,7 +166,7 @@ static bool follow(struct link_http *link, const char *location)
 	if (!http_same_origin(link->url, location))
 		link->as = (struct http_authorizer){0};
 	free(link->url);
-	link->url = xmemdup0(location, n - n_tail);
+	link->url = mem_dup0(location, n - n_tail);
 	return true;
 }
 
@@ -181,7 +181,8 @@ static int link_http_advertise(struct ctx *ctx, struct link *base,
 
 	for (unsigned n_hops = 0;; n_hops++) {
 		cleanup(http_response_done) struct http_response response = {0};
-		cleanup(free) char *url = xasprintf("%s" ADVERTISE, link->url);
+		cleanup(free) char *url =
+			mem_asprintf("%s" ADVERTISE, link->url);
 		struct http_request request = {
 			.url = url,
 			.headers = headers,
@@ -210,7 +211,7 @@ static int link_http_exchange(struct ctx *ctx, struct link *base, bool v2,
 		"Git-Protocol: version=2", NULL};
 	struct link_http *link = (struct link_http *)base;
 	cleanup(http_response_done) struct http_response response = {0};
-	cleanup(free) char *url = xasprintf("%s/git-upload-pack", link->url);
+	cleanup(free) char *url = mem_asprintf("%s/git-upload-pack", link->url);
 	const char *const plain_headers[] = {headers[0], headers[1], headers[2],
 					     NULL};
 	struct http_request request = {
@@ -248,14 +249,14 @@ int link_http_new(struct http *http, const char *url,
 		.exchange = link_http_exchange,
 		.free = link_http_free,
 	};
-	struct link_http *link = xcalloc(1, sizeof(*link));
+	struct link_http *link = mem_calloc(1, sizeof(*link));
 	size_t n = strlen(url);
 
 	while (n && url[n - 1] == '/')
 		n--;
 	link->link.ops = &ops;
 	link->http = http;
-	link->url = xmemdup0(url, n);
+	link->url = mem_dup0(url, n);
 	if (as)
 		link->as = *as;
 	*ret_link = &link->link;

@@ -26,7 +26,7 @@
 int upload_pack_new(struct link *link, struct upload_pack_caps *caps,
 		    struct upload_pack **ret_up)
 {
-	struct upload_pack *up = xcalloc(1, sizeof(*up));
+	struct upload_pack *up = mem_calloc(1, sizeof(*up));
 
 	up->link = link;
 	up->caps = caps;
@@ -303,7 +303,7 @@ static int listing_packet(void *arg, enum pktline_kind kind, const char *data,
 	if (r < 0)
 		return r;
 	n = upload_pack_line_length(data, n);
-	line = xmemdup0(data, n);
+	line = mem_dup0(data, n);
 	return listing_line(listing, line, n);
 }
 

@@ -112,10 +112,10 @@ int upload_pack_ref_list_add(struct ref_list *list, const char *oid,
 		return refs->names.failed;
 	if (refs->n_refs == list->n_size) {
 		list->n_size = list->n_size ? list->n_size * 2 : 16;
-		refs->refs = xrealloc(refs->refs,
-				      list->n_size * sizeof(*refs->refs));
-		list->places = xrealloc(list->places,
-					list->n_size * sizeof(*list->places));
+		refs->refs = mem_realloc(refs->refs,
+					 list->n_size * sizeof(*refs->refs));
+		list->places = mem_realloc(
+			list->places, list->n_size * sizeof(*list->places));
 	}
 	list->places[refs->n_refs] = place;
 	ref = &refs->refs[refs->n_refs++];
@@ -216,7 +216,7 @@ static void v0_capabilities(struct advert *advert, const char *list)
 	if (symref && (symref == list || symref[-1] == ' ')) {
 		symref += sizeof(head) - 1;
 		free(advert->head);
-		advert->head = xmemdup0(symref, strcspn(symref, " "));
+		advert->head = mem_dup0(symref, strcspn(symref, " "));
 	}
 }
 
@@ -305,10 +305,10 @@ static int advert_data(struct advert *advert, const char *data, size_t n)
 			return 0;
 		__attribute__((fallthrough));
 	case ADVERT_V0:
-		line = xmemdup0(data, n);
+		line = mem_dup0(data, n);
 		return v0_line(advert, line, n);
 	case ADVERT_V2:
-		line = xmemdup0(data, n);
+		line = mem_dup0(data, n);
 		return v2_line(advert, line);
 	case ADVERT_SERVICE:
 	case ADVERT_ENDED:

@@ -48,7 +48,7 @@ static int check_wants(struct upload_pack *up, const char *const *wants)
 
 	if (up->caps->any_want)
 		return 0;
-	tips = xcalloc(refs->n_refs * 2 + 1, sizeof(*tips));
+	tips = mem_calloc(refs->n_refs * 2 + 1, sizeof(*tips));
 	for (size_t i = 0; i < refs->n_refs; i++) {
 		tips[n_tips++] = refs->refs[i].oid;
 		if (refs->refs[i].peeled[0])

@@ -40,7 +40,7 @@ __attribute__((unused)) static void world_say(struct world *w, char **place,
 {
 	mutex_lock(&w->lock);
 	free(*place);
-	*place = xstrdup(text);
+	*place = mem_strdup(text);
 	mutex_unlock(&w->lock);
 }
 
@@ -50,7 +50,7 @@ __attribute__((unused)) static char *world_text(struct world *w,
 	char *text;
 
 	mutex_lock(&w->lock);
-	text = xstrdup(*place);
+	text = mem_strdup(*place);
 	mutex_unlock(&w->lock);
 	return text;
 }
@@ -63,9 +63,9 @@ __attribute__((unused)) static void say_json(struct tiny_connection *c,
 					     const char *body)
 {
 	cleanup(free) char *head =
-		xasprintf("HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
-			  "%sContent-Length: %zu\r\n\r\n",
-			  status, headers, strlen(body));
+		mem_asprintf("HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
+			     "%sContent-Length: %zu\r\n\r\n",
+			     status, headers, strlen(body));
 
 	tiny_say(c, head);
 	tiny_say(c, body);
@@ -85,8 +85,8 @@ __attribute__((unused)) static bool say_fault(struct tiny_connection *c,
 	}
 	body += 4;
 	{
-		cleanup(free) char *length =
-			xasprintf("Content-Length: %zu\r\n\r\n", strlen(body));
+		cleanup(free) char *length = mem_asprintf(
+			"Content-Length: %zu\r\n\r\n", strlen(body));
 
 		tiny_send(c, text, (size_t)(body - text) - 2);
 		tiny_say(c, length);
@@ -169,7 +169,7 @@ is_let_in(struct tiny_connection *c, struct world *w,
 	const char *given = tiny_header(request, "Authorization");
 
 	mutex_lock(&w->lock);
-	only = w->only ? xstrdup(w->only) : NULL;
+	only = w->only ? mem_strdup(w->only) : NULL;
 	mutex_unlock(&w->lock);
 	if (!only || (given && !strcmp(given, only)))
 		return true;
@@ -228,7 +228,7 @@ serve(struct tiny_connection *c, const struct tiny_request *request, void *arg)
 __attribute__((unused)) static void
 world_sign_in(struct world *w, const char *email, const char *token)
 {
-	cleanup(free) char *url = xasprintf("%s/2.0/", w->tiny->url);
+	cleanup(free) char *url = mem_asprintf("%s/2.0/", w->tiny->url);
 	const char *why;
 
 	bitbucket_free(w->bitbucket);
@@ -245,7 +245,7 @@ world_sign_in(struct world *w, const char *email, const char *token)
 __attribute__((unused)) static void
 world_sign_in_from(struct world *w, const struct credential_source *source)
 {
-	cleanup(free) char *url = xasprintf("%s/2.0/", w->tiny->url);
+	cleanup(free) char *url = mem_asprintf("%s/2.0/", w->tiny->url);
 	cleanup(ctx_done) struct ctx ctx;
 
 	w->bitbucket = bitbucket_free(w->bitbucket);
@@ -259,7 +259,7 @@ world_sign_in_from(struct world *w, const struct credential_source *source)
 
 __attribute__((unused)) static int set_up(void **state)
 {
-	struct world *w = xcalloc(1, sizeof(*w));
+	struct world *w = mem_calloc(1, sizeof(*w));
 	const struct http_config config = {.user_agent = "test",
 					   .n_connections = 4};
 

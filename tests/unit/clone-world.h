@@ -43,7 +43,7 @@ struct world {
 /* Runs it in the world's directory; git's dates are `at`, s. */
 static void run_at(struct world *w, int64_t at, const char *command)
 {
-	cleanup(free) char *all = xasprintf(
+	cleanup(free) char *all = mem_asprintf(
 		"cd %s && exec >/dev/null && export "
 		"GIT_AUTHOR_DATE='%lld +0000' GIT_COMMITTER_DATE='%lld +0000' "
 		"&& set -e; %s",
@@ -59,8 +59,8 @@ static struct clone_naming world_names;
 static void mount_start(struct mount *m, const char *dir, const char *url,
 			unsigned max_trees)
 {
-	cleanup(free) char *cache = xasprintf("%s/cache", dir);
-	cleanup(free) char *stores = xasprintf("%s/cache/git", dir);
+	cleanup(free) char *cache = mem_asprintf("%s/cache", dir);
+	cleanup(free) char *stores = mem_asprintf("%s/cache/git", dir);
 	struct http_config http = {.user_agent = "git/test"};
 	const char *why;
 
@@ -104,7 +104,7 @@ static void remount(struct world *w)
 
 static int world_start(void **state)
 {
-	struct world *w = xcalloc(1, sizeof(*w));
+	struct world *w = mem_calloc(1, sizeof(*w));
 	cleanup(free) char *root = NULL;
 	const char *tmp = getenv("TMPDIR");
 
@@ -112,7 +112,7 @@ static int world_start(void **state)
 		 tmp ? tmp : "/tmp");
 	check(mkdtemp(w->dir));
 	setenv("HOME", w->dir, 1);
-	root = xasprintf("%s/root", w->dir);
+	root = mem_asprintf("%s/root", w->dir);
 	git_server_start(&w->server, root);
 	snprintf(w->url, sizeof(w->url), "%s", w->server.tiny->url);
 	mount_start(&w->mount, w->dir, w->url, 0);
@@ -136,7 +136,7 @@ static int world_stop(void **state)
 /* acme/<slug> with a.txt, b.txt, dir/c.txt on main, at T0. */
 static void make_repository(struct world *w, const char *slug)
 {
-	cleanup(free) char *command = xasprintf(
+	cleanup(free) char *command = mem_asprintf(
 		"mkdir -p work root/acme && git init -q -b main work/%s && "
 		"cd work/%s && mkdir dir && echo one >a.txt && echo b >b.txt "
 		"&& echo c >dir/c.txt && git add . && git commit -q -m one && "
@@ -150,17 +150,17 @@ static void make_repository(struct world *w, const char *slug)
 static void push(struct world *w, const char *slug, int64_t at,
 		 const char *change)
 {
-	cleanup(free) char *command =
-		xasprintf("cd work/%s && %s && git add -A . && git commit -q "
-			  "--allow-empty -m at-%lld && git push -q origin main",
-			  slug, change, (long long)at);
+	cleanup(free) char *command = mem_asprintf(
+		"cd work/%s && %s && git add -A . && git commit -q "
+		"--allow-empty -m at-%lld && git push -q origin main",
+		slug, change, (long long)at);
 
 	run_at(w, at, command);
 }
 
 static struct oid rev(struct world *w, const char *slug, const char *what)
 {
-	cleanup(free) char *command = xasprintf(
+	cleanup(free) char *command = mem_asprintf(
 		"git -C %s/root/acme/%s.git rev-parse %s", w->dir, slug, what);
 	FILE *f = popen(command, "re");
 	char hex[42] = "";
@@ -175,7 +175,7 @@ static struct oid rev(struct world *w, const char *slug, const char *what)
 
 static struct clone *open_clone(struct world *w, const char *slug)
 {
-	cleanup(free) char *uuid = xasprintf("{%s-uuid}", slug);
+	cleanup(free) char *uuid = mem_asprintf("{%s-uuid}", slug);
 	struct clone *c = NULL;
 
 	assert_int_equal(
@@ -246,7 +246,7 @@ static int count_file(const char *path, const struct stat *st, int type,
 
 static void count_files(struct world *w)
 {
-	cleanup(free) char *stores = xasprintf("%s/cache/git", w->dir);
+	cleanup(free) char *stores = mem_asprintf("%s/cache/git", w->dir);
 
 	n_packs_found = n_temporary_found = 0;
 	check(!nftw(stores, count_file, 16, FTW_PHYS));
@@ -267,11 +267,11 @@ static unsigned n_temporary(struct world *w)
 
 static void assert_sound(struct world *w, const char *slug)
 {
-	cleanup(free) char *command =
-		xasprintf("git --git-dir=cache/git/%s-uuid.git fsck --strict "
-			  "2>&1 && git --git-dir=cache/git/%s-uuid.git log -1 "
-			  "2>&1",
-			  slug, slug);
+	cleanup(free) char *command = mem_asprintf(
+		"git --git-dir=cache/git/%s-uuid.git fsck --strict "
+		"2>&1 && git --git-dir=cache/git/%s-uuid.git log -1 "
+		"2>&1",
+		slug, slug);
 
 	run_at(w, T0, command);
 	/* Nobody is fetching: nothing half taken in may lie about. */
@@ -293,7 +293,7 @@ static struct oid at(struct clone *c, const struct oid *tree, const char *path)
 	cleanup(tree_list_unref) struct tree_list *list = NULL;
 	const char *slash = strchr(path, '/');
 	cleanup(free) char *name =
-		xmemdup0(path, slash ? (size_t)(slash - path) : strlen(path));
+		mem_dup0(path, slash ? (size_t)(slash - path) : strlen(path));
 	const struct tree_entry *e;
 
 	if (!path[0])

@@ -22,14 +22,15 @@ static size_t corpora_each(const char *where, const char *suffix,
 {
 	const char *root = getenv("CORPORA");
 	cleanup(free) char *path =
-		xasprintf("%s/%s", root ? root : "tests/corpora", where);
+		mem_asprintf("%s/%s", root ? root : "tests/corpora", where);
 	DIR *dir = opendir(path);
 	size_t n_files = 0;
 
 	if (!dir)
 		fail_msg("no corpus %s", path);
 	for (struct dirent *d; (d = readdir(dir));) {
-		cleanup(free) char *file = xasprintf("%s/%s", path, d->d_name);
+		cleanup(free) char *file =
+			mem_asprintf("%s/%s", path, d->d_name);
 		cleanup(buf_done) struct buf bytes = BUF_INIT(0);
 		size_t n_name = strlen(d->d_name);
 

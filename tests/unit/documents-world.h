@@ -94,10 +94,10 @@ __attribute__((unused)) static struct thing *thing(struct world *w, unsigned id)
 
 static void answer(struct tiny_connection *c, long status, const char *body)
 {
-	cleanup(free) char *head =
-		xasprintf("HTTP/1.1 %ld X\r\nContent-Type: application/json\r\n"
-			  "Content-Length: %zu\r\n\r\n",
-			  status, strlen(body));
+	cleanup(free) char *head = mem_asprintf(
+		"HTTP/1.1 %ld X\r\nContent-Type: application/json\r\n"
+		"Content-Length: %zu\r\n\r\n",
+		status, strlen(body));
 
 	tiny_say(c, head);
 	tiny_say(c, body);
@@ -105,7 +105,7 @@ static void answer(struct tiny_connection *c, long status, const char *body)
 
 static char *decoded(const char *path)
 {
-	char *text = xcalloc(1, strlen(path) + 1), *to = text;
+	char *text = mem_calloc(1, strlen(path) + 1), *to = text;
 	unsigned byte;
 
 	while (*path) {
@@ -315,7 +315,7 @@ __attribute__((unused)) static const struct resource one_thing = {
 
 static int set_up(void **state)
 {
-	struct world *w = xcalloc(1, sizeof(*w));
+	struct world *w = mem_calloc(1, sizeof(*w));
 	const struct http_config http = {.user_agent = "test"};
 	struct documents_config config = {.history = 12};
 	const char *why;

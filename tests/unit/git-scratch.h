@@ -26,7 +26,7 @@ struct scratch {
 
 static inline int scratch_set_up(void **state)
 {
-	struct scratch *s = xcalloc(1, sizeof(*s));
+	struct scratch *s = mem_calloc(1, sizeof(*s));
 
 	snprintf(s->dir, sizeof(s->dir), "/tmp/test-objects-XXXXXX");
 	assert_non_null(mkdtemp(s->dir));
@@ -65,7 +65,7 @@ static inline void scratch_reopen(struct scratch *s)
 static inline struct buf scratch_run(const struct scratch *s, const char *line)
 {
 	cleanup(free) char *script =
-		xasprintf("set -e; cd %s; { %s\n}", s->dir, line);
+		mem_asprintf("set -e; cd %s; { %s\n}", s->dir, line);
 	struct buf said = BUF_INIT(64 * MIB);
 	int out[2], status;
 	char piece[4096];
@@ -145,7 +145,7 @@ static inline int scratch_take(struct objects *o, const struct buf *pack,
 /* Everything that can be reached in the repository dir/repo. */
 static inline void scratch_take_all(const struct scratch *s, const char *repo)
 {
-	cleanup(free) char *line = xasprintf(
+	cleanup(free) char *line = mem_asprintf(
 		"cd %s && git pack-objects --all --revs -q --stdout </dev/null",
 		repo);
 	cleanup(buf_done) struct buf pack = scratch_run(s, line);

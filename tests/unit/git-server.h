@@ -31,7 +31,7 @@ struct git_server {
 
 static char *git_server_env(const char *name, const char *value)
 {
-	return xasprintf("%s=%s", name, value ? value : "");
+	return mem_asprintf("%s=%s", name, value ? value : "");
 }
 
 /* What http-backend writes for this request. */

@@ -122,7 +122,7 @@ static int git_set_up(void **state)
 {
 	const struct node_what what = {.provider = &plain,
 				       .mode = NODE_DIRECTORY};
-	struct repository_data *d = xcalloc(1, sizeof(*d));
+	struct repository_data *d = mem_calloc(1, sizeof(*d));
 	struct node *root, *acme, *widgets;
 
 	world_start(state);
@@ -137,10 +137,10 @@ static int git_set_up(void **state)
 	scene.model.kernel =
 		(struct model_kernel){.entry = told_entry, .inode = told_inode};
 	scene.model.started = true;
-	d->workspace = xstrdup("acme");
-	d->repository.workspace = xstrdup("acme");
-	d->repository.slug = xstrdup("widgets");
-	d->repository.uuid = xstrdup("{widgets-uuid}");
+	d->workspace = mem_strdup("acme");
+	d->repository.workspace = mem_strdup("acme");
+	d->repository.slug = mem_strdup("widgets");
+	d->repository.uuid = mem_strdup("{widgets-uuid}");
 	root = node_get(scene.model.nodes, NODE_ROOT_INO);
 	acme = make(root, "acme", &plain, NULL);
 	widgets = make(acme, "widgets", &of_repository, d);
@@ -175,7 +175,7 @@ static int git_tear_down(void **state)
 static void server(const char *command)
 {
 	cleanup(free) char *all =
-		xasprintf("git -C root/acme/widgets.git %s", command);
+		mem_asprintf("git -C root/acme/widgets.git %s", command);
 
 	run_at(scene.world, T0, all);
 }

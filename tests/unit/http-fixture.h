@@ -35,7 +35,7 @@ static const unsigned char hello_gz[] = {
 static inline void answer_big(struct tiny_connection *c, const char *status)
 {
 	char line[256];
-	char *bytes = xcalloc(1, BIG);
+	char *bytes = mem_calloc(1, BIG);
 
 	memset(bytes, 'b', BIG);
 	snprintf(line, sizeof(line),
@@ -244,7 +244,7 @@ struct fixture {
 
 static inline int set_up_with(void **state, const struct http_config *config)
 {
-	struct fixture *f = xcalloc(1, sizeof(*f));
+	struct fixture *f = mem_calloc(1, sizeof(*f));
 
 	f->world.tiny = tiny_new(answer, &f->world);
 	f->world.other = tiny_new(answer, &f->world);
@@ -280,7 +280,8 @@ static inline int perform(struct fixture *f, const struct http_request *request)
 
 static inline int get(struct fixture *f, const char *path)
 {
-	cleanup(free) char *url = xasprintf("%s%s", f->world.tiny->url, path);
+	cleanup(free) char *url =
+		mem_asprintf("%s%s", f->world.tiny->url, path);
 	struct http_request request = {.url = url, .authorization = AUTH};
 
 	return perform(f, &request);

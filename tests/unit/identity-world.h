@@ -68,10 +68,10 @@ __attribute__((unused)) static void answer(struct tiny_connection *c,
 					   long status, const char *headers,
 					   const char *body)
 {
-	cleanup(free) char *head =
-		xasprintf("HTTP/1.1 %ld X\r\nContent-Type: application/json\r\n"
-			  "%sContent-Length: %zu\r\n\r\n",
-			  status, headers, strlen(body));
+	cleanup(free) char *head = mem_asprintf(
+		"HTTP/1.1 %ld X\r\nContent-Type: application/json\r\n"
+		"%sContent-Length: %zu\r\n\r\n",
+		status, headers, strlen(body));
 
 	tiny_say(c, head);
 	tiny_say(c, body);
@@ -94,7 +94,7 @@ __attribute__((unused)) static bool names(const char *path, const char *slug,
 		return true;
 	if (*uuid != '{')
 		return false;
-	coded = xasprintf("%%7B%.*s%%7D", (int)strlen(uuid) - 2, uuid + 1);
+	coded = mem_asprintf("%%7B%.*s%%7D", (int)strlen(uuid) - 2, uuid + 1);
 	return !strcmp(path, coded);
 }
 
@@ -219,7 +219,7 @@ serve_repository(struct tiny_connection *c, struct world *w,
 		}
 		snprintf(sha, sizeof(sha), "%zu-%zu", strlen(r->slug),
 			 strlen(r->description ? r->description : ""));
-		etag = xasprintf("ETag: \"%s\"\r\n", sha);
+		etag = mem_asprintf("ETag: \"%s\"\r\n", sha);
 		if (given && strstr(etag, given)) {
 			answer(c, 304, etag, "");
 			return;
@@ -255,8 +255,8 @@ __attribute__((unused)) static void serve_workspace(struct tiny_connection *c,
 			refuse(c, ws->status);
 			return;
 		}
-		body = xasprintf("{\"slug\":\"%s\",\"uuid\":\"%s\"}", ws->slug,
-				 ws->uuid);
+		body = mem_asprintf("{\"slug\":\"%s\",\"uuid\":\"%s\"}",
+				    ws->slug, ws->uuid);
 		answer(c, 200, "", body);
 		return;
 	}
@@ -267,7 +267,7 @@ __attribute__((unused)) static bool
 serve(struct tiny_connection *c, const struct tiny_request *request, void *arg)
 {
 	struct world *w = arg;
-	cleanup(free) char *path = xstrdup(request->path);
+	cleanup(free) char *path = mem_strdup(request->path);
 	char *rest, *slash;
 
 	path[strcspn(path, "?")] = '\0';
@@ -372,7 +372,7 @@ __attribute__((unused)) static int set_up(void **state)
 		{.workspace = "foreign", .slug = "public", .uuid = "{f1}"},
 	};
 	const struct http_config config = {.user_agent = "test"};
-	struct world *w = xcalloc(1, sizeof(*w));
+	struct world *w = mem_calloc(1, sizeof(*w));
 
 	clock_fake(1000000, WALL);
 	mutex_init(&w->lock);

@@ -59,7 +59,7 @@ struct world {
 /* Decoded, and without braces. */
 static char *world_path(const char *path)
 {
-	char *text = xcalloc(1, strlen(path) + 1), *to = text;
+	char *text = mem_calloc(1, strlen(path) + 1), *to = text;
 	unsigned byte;
 
 	while (*path) {
@@ -85,9 +85,9 @@ static void world_says(struct world *w, const char *path, const char *body)
 		i++;
 	check(i < ARRAY_SIZE(w->answers));
 	if (i == w->n_answers)
-		w->answers[w->n_answers++].path = xstrdup(path);
+		w->answers[w->n_answers++].path = mem_strdup(path);
 	free(w->answers[i].body);
-	w->answers[i].body = xstrdup(body);
+	w->answers[i].body = mem_strdup(body);
 	w->answers[i].status = 200;
 	mutex_unlock(&w->lock);
 }
@@ -135,19 +135,19 @@ static void world_send(struct tiny_connection *c,
 		from = first < n ? (size_t)first : n;
 		to = n_bounds > 1 && last + 1 < n ? (size_t)last + 1 : n;
 		status = from < n ? 206 : 416;
-		piece = from < n ? xasprintf("%zu-%zu", from, to - 1)
-				 : xstrdup("*");
-		head = xasprintf("HTTP/1.1 %ld X\r\nContent-Range: bytes "
-				 "%s/%zu\r\nContent-Length: %zu\r\n\r\n",
-				 status, piece, n, to - from);
+		piece = from < n ? mem_asprintf("%zu-%zu", from, to - 1)
+				 : mem_strdup("*");
+		head = mem_asprintf("HTTP/1.1 %ld X\r\nContent-Range: bytes "
+				    "%s/%zu\r\nContent-Length: %zu\r\n\r\n",
+				    status, piece, n, to - from);
 		free(piece);
 	} else {
-		head = xasprintf("HTTP/1.1 %ld X\r\nContent-Type: "
-				 "application/json\r\nContent-Length: "
-				 "%zu\r\n\r\n",
-				 status, n);
+		head = mem_asprintf("HTTP/1.1 %ld X\r\nContent-Type: "
+				    "application/json\r\nContent-Length: "
+				    "%zu\r\n\r\n",
+				    status, n);
 	}
-	piece = xmemdup0(body + from, to - from);
+	piece = mem_dup0(body + from, to - from);
 	tiny_say(c, head);
 	tiny_say(c, piece);
 }
@@ -165,7 +165,7 @@ static bool world_serve(struct tiny_connection *c,
 	buf_printf(&w->asked, "%s\n", path);
 	answer = world_answer(w, path);
 	status = answer ? answer->status : 404;
-	body = xstrdup(answer ? answer->body : "{}");
+	body = mem_strdup(answer ? answer->body : "{}");
 	mutex_unlock(&w->lock);
 	world_send(c, request, status, body);
 	return true;
@@ -191,14 +191,14 @@ static void world_has_repositories(struct world *w, const char *const *names)
 
 	buf_puts(&list, "{\"values\":[");
 	for (size_t i = 0; names[i]; i++) {
-		cleanup(free) char *one = xasprintf(
+		cleanup(free) char *one = mem_asprintf(
 			"{\"slug\":\"%s\",\"full_name\":\"acme/%s\","
 			"\"uuid\":\"{%s}\",\"name\":\"%s\",\"has_issues\":true,"
 			"\"workspace\":{\"slug\":\"acme\",\"uuid\":\"{acme}\"},"
 			"\"updated_on\":\"2026-01-02T03:04:05+00:00\"}",
 			names[i], names[i], names[i], names[i]);
 		cleanup(free) char *path =
-			xasprintf("/repositories/acme/%s", names[i]);
+			mem_asprintf("/repositories/acme/%s", names[i]);
 
 		world_says(w, path, one);
 		buf_printf(&list, "%s%s", i ? "," : "", one);
@@ -235,7 +235,7 @@ static char *world_told(struct world *w)
 	char *told;
 
 	mutex_lock(&w->lock);
-	told = xstrdup(w->told.len ? w->told.data : "");
+	told = mem_strdup(w->told.len ? w->told.data : "");
 	buf_clear(&w->told);
 	mutex_unlock(&w->lock);
 	return told;
@@ -289,11 +289,11 @@ static char *world_cat(struct world *w, const char *path)
 		r = model_read(&ctx, w->model, entry.ino, 0, 1 << 20, &data);
 	ctx_done(&ctx);
 	if (r < 0)
-		return xasprintf("%d", r);
+		return mem_asprintf("%d", r);
 	if (data.fd < 0) {
-		text = xmemdup0(blob_data(data.blob) + data.offset, data.n);
+		text = mem_dup0(blob_data(data.blob) + data.offset, data.n);
 	} else {
-		text = xcalloc(1, data.n + 1);
+		text = mem_calloc(1, data.n + 1);
 		n = pread(data.fd, text, data.n, data.fd_offset);
 		check(n == (ssize_t)data.n);
 		close(data.fd);
@@ -327,7 +327,7 @@ static char *world_ls(struct world *w, const char *path)
 	int r = world_look(w, path, &entry);
 
 	if (r < 0)
-		return xasprintf("%d", r);
+		return mem_asprintf("%d", r);
 	ctx_init(&ctx, NULL, 60000);
 	r = model_opendir(&ctx, w->model, entry.ino, &opened);
 	if (r == 0) {
@@ -338,7 +338,7 @@ static char *world_ls(struct world *w, const char *path)
 	ctx_done(&ctx);
 	if (r < 0)
 		buf_printf(&out, "%d", r);
-	return out.len ? buf_steal(&out, NULL) : xstrdup("");
+	return out.len ? buf_steal(&out, NULL) : mem_strdup("");
 }
 
 /* Frees what it is given. */
@@ -363,7 +363,7 @@ static void world_expect_in(char *is, const char *part, int line)
 static void world_open_stores(struct world *w)
 {
 	const struct http_config http = {.user_agent = "test"};
-	cleanup(free) char *spool = xasprintf("%s/spool", w->dir);
+	cleanup(free) char *spool = mem_asprintf("%s/spool", w->dir);
 	const char *why;
 
 	check(!http_new(&http, &w->http));
@@ -391,7 +391,7 @@ static void world_open_content(struct world *w)
 		.http = w->http,
 		.spool = w->spool,
 	};
-	cleanup(free) char *git = xasprintf("%s/git", w->dir);
+	cleanup(free) char *git = mem_asprintf("%s/git", w->dir);
 
 	w->documents = documents_new(&documents);
 	w->streams = stream_set_new(&streams);
@@ -435,7 +435,7 @@ static void world_open_model(struct world *w)
 static int world_set_up(void **state)
 {
 	static const char *const widgets[] = {"widgets", NULL};
-	struct world *w = xcalloc(1, sizeof(*w));
+	struct world *w = mem_calloc(1, sizeof(*w));
 
 	clock_fake(1000000, WALL);
 	mutex_init(&w->lock);

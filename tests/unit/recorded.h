@@ -28,9 +28,10 @@ recorded_each(void (*each)(const char *dir, void *arg), void *arg)
 
 	if (!corpora)
 		corpora = "tests/corpora";
-	own = xasprintf("%s/answers", corpora);
-	recorded = shared ? xasprintf("%s/bitbucket/recorded", shared)
-			  : xasprintf("%s/../../../shared/bitbucket/recorded",
+	own = mem_asprintf("%s/answers", corpora);
+	recorded =
+		shared ? mem_asprintf("%s/bitbucket/recorded", shared)
+		       : mem_asprintf("%s/../../../shared/bitbucket/recorded",
 				      corpora);
 	each(own, arg);
 	if (!access(recorded, R_OK | X_OK))
@@ -40,7 +41,7 @@ recorded_each(void (*each)(const char *dir, void *arg), void *arg)
 __attribute__((unused)) static void
 recorded_read(const char *dir, const char *name, struct buf *ret_text)
 {
-	cleanup(free) char *path = xasprintf("%s/%s", dir, name);
+	cleanup(free) char *path = mem_asprintf("%s/%s", dir, name);
 
 	if (file_read(path, 16 * MIB, ret_text))
 		fail_msg("cannot read %s", path);
@@ -95,7 +96,7 @@ mutate(const char *text, size_t n, void (*each)(const char *, size_t, void *),
 
 	for (size_t cut = 0; cut < n; cut += 37, n_mutations++) {
 		/* Exactly so much memory: a read past the end is found. */
-		char *piece = xmalloc(cut ? cut : 1);
+		char *piece = mem_alloc(cut ? cut : 1);
 
 		memcpy(piece, text, cut);
 		each(piece, cut, arg);

@@ -45,7 +45,7 @@ static void begin(struct fixture *f, const char *email, const char *token)
 	snprintf(f->dir, sizeof(f->dir), "/tmp/test-account-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	f->server = tiny_new(answer, f);
-	f->api_url = xasprintf("%s/2.0", f->server->url);
+	f->api_url = mem_asprintf("%s/2.0", f->server->url);
 	assert_int_equal(http_new(&config, &f->http), 0);
 	f->budget = budget_new(NULL);
 	assert_int_equal(
@@ -97,7 +97,7 @@ static int sign_in(struct fixture *f, const char *raw,
 
 static mode_t mode_of(const char *dir, const char *name)
 {
-	cleanup(free) char *path = xasprintf("%s/%s", dir, name);
+	cleanup(free) char *path = mem_asprintf("%s/%s", dir, name);
 	struct stat st;
 
 	assert_int_equal(stat(path, &st), 0);
@@ -128,8 +128,8 @@ static void test_api_token(void **state)
 	assert_int_equal(sign_in(&f, OK USER, NULL), 0);
 	assert_string_equal(f.account.user_json, USER);
 	assert_string_equal(f.account.user_etag, "\"abc\"");
-	dir = xasprintf("%s/c788b2da-b7a2-404c-9e26-d3f077557007",
-			f.account.host_dir);
+	dir = mem_asprintf("%s/c788b2da-b7a2-404c-9e26-d3f077557007",
+			   f.account.host_dir);
 	assert_string_equal(f.account.dir, dir);
 	assert_int_equal(f.server->n_requests, 1);
 	assert_string_equal(f.server->requests[0]->path, "/2.0/user");
@@ -142,7 +142,7 @@ static void test_api_token(void **state)
 	assert_int_equal(mode_of(f.account.host_dir, "."), 0700);
 	assert_int_equal(mode_of(f.account.host_dir, "accounts"), 0600);
 	assert_int_equal(mode_of(f.account.host_dir, "accounts.key"), 0600);
-	map = xasprintf("%s/accounts", f.account.host_dir);
+	map = mem_asprintf("%s/accounts", f.account.host_dir);
 	assert_int_equal(file_read(map, MIB, &text), 0);
 	assert_null(strstr(text.data, "hunter2"));
 
@@ -187,7 +187,7 @@ static void test_access_token(void **state)
 	/* Good, but without that scope. */
 	assert_int_equal(sign_in(&f, STATUS("403 Forbidden"), workspaces), 0);
 	assert_non_null(strstr(f.account.dir, "/token-"));
-	map = xasprintf("%s/accounts", f.account.host_dir);
+	map = mem_asprintf("%s/accounts", f.account.host_dir);
 	assert_int_equal(file_read(map, MIB, &text), 0);
 	assert_null(strstr(text.data, "hunter2"));
 	assert_int_equal(find(&f), 0);
@@ -283,7 +283,7 @@ static void test_odd_maps(void **state)
 	assert_int_equal(find(&f), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
 		cleanup(free) char *map =
-			xasprintf("%s/accounts", f.account.host_dir);
+			mem_asprintf("%s/accounts", f.account.host_dir);
 
 		assert_int_equal(
 			file_write_atomic(map, 0600, maps[i], strlen(maps[i])),

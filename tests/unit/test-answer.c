@@ -23,7 +23,7 @@ struct bed {
 
 static int set_up(void **state)
 {
-	struct bed *bed = xcalloc(1, sizeof(*bed));
+	struct bed *bed = mem_calloc(1, sizeof(*bed));
 
 	clock_fake(1000, WALL);
 	snprintf(bed->dir, sizeof(bed->dir), "/tmp/test-answer-XXXXXX");
@@ -153,10 +153,10 @@ static void a_batch_owns_what_it_was_given(void **state)
 	put(bed, "old", "1");
 	clock_advance(TTL - 1);
 	for (unsigned i = 0; i < 40; i++)
-		answer_batch_own(&batch, xasprintf("own/%u", i),
-				 xasprintf("%u", i), i < 10 ? 1 : 2, TTL);
-	answer_batch_add(&batch, xstrdup("borrowed"), "b", 1, "etag", TTL);
-	answer_batch_touch(&batch, xstrdup("old"), TTL);
+		answer_batch_own(&batch, mem_asprintf("own/%u", i),
+				 mem_asprintf("%u", i), i < 10 ? 1 : 2, TTL);
+	answer_batch_add(&batch, mem_strdup("borrowed"), "b", 1, "etag", TTL);
+	answer_batch_touch(&batch, mem_strdup("old"), TTL);
 	assert_int_equal(answer_put(&ctx, bed->cache, batch.puts, batch.n), 0);
 	e = answer_peek(bed->cache, "own/39");
 	assert_string_equal(blob_data(e->body), "39");

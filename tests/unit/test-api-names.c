@@ -7,7 +7,7 @@ static char *last_asked(struct world *w)
 {
 	unsigned n = tiny_n_requests(w->tiny);
 
-	return xstrdup(n ? tiny_got(w->tiny, n - 1)->path : "");
+	return mem_strdup(n ? tiny_got(w->tiny, n - 1)->path : "");
 }
 
 /* Looks the name up; the last path that was asked for. */

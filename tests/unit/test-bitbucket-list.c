@@ -21,7 +21,7 @@ static void expect_many(struct world *w, unsigned n, unsigned n_requests)
 	cleanup(bitbucket_repositories_done) struct bitbucket_repositories all =
 		{0};
 	unsigned before = tiny_n_requests(w->tiny);
-	cleanup(free) bool *seen = xcalloc(n + 1, sizeof(*seen));
+	cleanup(free) bool *seen = mem_calloc(n + 1, sizeof(*seen));
 	char sentence[512];
 	int r = list(w, "many", &all, sentence);
 
@@ -254,11 +254,11 @@ static void no_uuids(void **state)
 		cleanup(bitbucket_repositories_done) struct
 			bitbucket_repositories all = {0};
 		cleanup(free) char *body =
-			xasprintf("{\"size\":2,\"values\":["
-				  "{\"full_name\":\"w/a\",\"uuid\":%s},"
-				  "{\"full_name\":\"w/a\",\"uuid\":%s},"
-				  "{\"full_name\":\"w/b\",\"uuid\":%s}]}",
-				  uuids[i], uuids[i], uuids[i]);
+			mem_asprintf("{\"size\":2,\"values\":["
+				     "{\"full_name\":\"w/a\",\"uuid\":%s},"
+				     "{\"full_name\":\"w/a\",\"uuid\":%s},"
+				     "{\"full_name\":\"w/b\",\"uuid\":%s}]}",
+				     uuids[i], uuids[i], uuids[i]);
 		char sentence[512];
 		int r = list_body(w, body, &all, sentence);
 

@@ -36,8 +36,8 @@ static bool serve(struct tiny_connection *c, const struct tiny_request *request,
 		by_uuid ? w->knows_uuids
 			: !strncmp(request->path, BY_SLUG, strlen(BY_SLUG));
 	cleanup(free) char *body =
-		xasprintf("{\"uuid\":\"%s\"}", by_uuid ? UUID : w->acme);
-	cleanup(free) char *text = xasprintf(
+		mem_asprintf("{\"uuid\":\"%s\"}", by_uuid ? UUID : w->acme);
+	cleanup(free) char *text = mem_asprintf(
 		"HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
 		"Content-Length: %zu\r\n\r\n%s",
 		known ? "200 OK" : "404 Not Found", strlen(body), body);
@@ -48,14 +48,14 @@ static bool serve(struct tiny_connection *c, const struct tiny_request *request,
 
 static int set_up(void **state)
 {
-	struct world *w = xcalloc(1, sizeof(*w));
+	struct world *w = mem_calloc(1, sizeof(*w));
 	const struct http_config config = {.user_agent = "test"};
 	cleanup(free) char *url = NULL;
 	const char *why;
 
 	w->acme = UUID;
 	w->tiny = tiny_new(serve, w);
-	url = xasprintf("%s/2.0", w->tiny->url);
+	url = mem_asprintf("%s/2.0", w->tiny->url);
 	assert_int_equal(http_new(&config, &w->http), 0);
 	w->budget = budget_new(NULL);
 	assert_int_equal(credential_new(NULL, NULL, NULL, &w->credential, &why),

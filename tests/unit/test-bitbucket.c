@@ -77,7 +77,7 @@ static int get_changing(void *arg, struct ctx *ctx,
 
 	(void)ctx;
 	ret->version = atomic_load(&s->version);
-	ret->token = xasprintf("token-%u", (unsigned)ret->version);
+	ret->token = mem_asprintf("token-%u", (unsigned)ret->version);
 	return 0;
 }
 
@@ -469,7 +469,7 @@ static void read_errors(const char *dir, void *arg)
 
 		recorded_read(dir, names[i], &text);
 		assert_int_equal(json_parse(text.data, text.len, &json), 0);
-		answer = xasprintf("HTTP/1.1 404 No\r\n\r\n%s", text.data);
+		answer = mem_asprintf("HTTP/1.1 404 No\r\n\r\n%s", text.data);
 		world_say(w, &w->fault, answer);
 		assert_int_equal(get(w, "/faulty", sentence), -ENOENT);
 		/* What the service said is told. */
@@ -497,7 +497,7 @@ static void workspaces(void **state)
 		0};
 	cleanup(ctx_done) struct ctx ctx;
 	/* Malformed as the service once sent it: & for ?. */
-	cleanup(free) char *body = xasprintf(
+	cleanup(free) char *body = mem_asprintf(
 		"{\"values\":[null,{\"workspace\":{\"slug\":\"acme\",\"uuid\":"
 		"\"{ab-12}\"}},{\"workspace\":null},{\"workspace\":{\"uuid\":"
 		"\"{1}\"}},{\"slug\":\"flat\"}],"

@@ -14,7 +14,7 @@ struct scene {
 
 static int set_up(void **state)
 {
-	struct scene *s = xcalloc(1, sizeof(*s));
+	struct scene *s = mem_calloc(1, sizeof(*s));
 
 	fake_time(NULL);
 	snprintf(s->dir, sizeof(s->dir), "/tmp/test-budget-XXXXXX");
@@ -273,7 +273,7 @@ static void a_lost_ledger_fails_nobody(void **state)
 {
 	struct scene *s = *state;
 	cleanup(budget_free) struct budget *b = attached(s, 300);
-	cleanup(free) char *path = xasprintf("%s/cache.db", s->dir);
+	cleanup(free) char *path = mem_asprintf("%s/cache.db", s->dir);
 
 	assert_int_equal(ask_said(b, PERSON(1000), 300, 200, 600, NULL), 0);
 	assert_int_equal(ask_often(b, PERSON(1000), 49), 49);

@@ -45,8 +45,8 @@ static void assert_said(dev_t device, const char *path, const char *inside,
 	struct preflight_place place = {.device = device,
 					.inside = (char *)(uintptr_t)inside};
 	cleanup(buf_done) struct buf names = BUF_INIT(0);
-	cleanup(free) char *expected = pid ? xasprintf("(%d) %s", (int)pid, how)
-					   : xstrdup(how);
+	cleanup(free) char *expected =
+		pid ? mem_asprintf("(%d) %s", (int)pid, how) : mem_strdup(how);
 
 	busy_name(&place, path, &names);
 	if (!names.data || !strstr(names.data, expected))
@@ -125,7 +125,7 @@ static void a_name_moves_no_terminal(void **state)
 
 static void be_told(void *arg, int in, int out)
 {
-	char *path = xasprintf("%s/acme", (const char *)arg);
+	char *path = mem_asprintf("%s/acme", (const char *)arg);
 
 	dup2(in, STDIN_FILENO);
 	check(write(out, "", 1) == 1);
@@ -136,7 +136,7 @@ static void who_waits_for_an_answer_was_told(void **state)
 {
 	static char path[] = "/mnt/bitbucketfs-busy";
 	struct child c = child_start(be_told, path);
-	cleanup(free) char *proc = xasprintf("/proc/%d/comm", (int)c.pid);
+	cleanup(free) char *proc = mem_asprintf("/proc/%d/comm", (int)c.pid);
 	char comm[32] = "";
 
 	(void)state;

@@ -36,7 +36,7 @@ struct scene {
 
 static int set_up(void **state)
 {
-	struct scene *s = xcalloc(1, sizeof(*s));
+	struct scene *s = mem_calloc(1, sizeof(*s));
 
 	snprintf(s->dir, sizeof(s->dir), "/tmp/test-cache-XXXXXX");
 	assert_non_null(mkdtemp(s->dir));
@@ -107,7 +107,7 @@ static unsigned count_broken(const struct scene *s)
 
 static void make_cache(struct scene *s)
 {
-	cleanup(free) char *body = xcalloc(1, 300001);
+	cleanup(free) char *body = mem_calloc(1, 300001);
 
 	memset(body, 'x', 300000);
 	assert_int_equal(cache_open(s->dir, &s->c), 0);
@@ -118,7 +118,7 @@ static void make_cache(struct scene *s)
 
 static void overwrite(const struct scene *s, off_t at, size_t n)
 {
-	cleanup(free) char *garbage = xmalloc(n);
+	cleanup(free) char *garbage = mem_alloc(n);
 	cleanup(fd) int fd = open(s->path, O_WRONLY | O_CLOEXEC);
 
 	memset(garbage, 0xa5, n);
@@ -266,7 +266,7 @@ static void test_upgrade_from_version_1(void **state)
 	struct scene *s = *state;
 	const char *root = getenv("CORPORA");
 	cleanup(free) char *v1 =
-		xasprintf("%s/cache/v1.sql", root ? root : "tests/corpora");
+		mem_asprintf("%s/cache/v1.sql", root ? root : "tests/corpora");
 	cleanup(buf_done) struct buf text = BUF_INIT(0);
 	cleanup(blob_unref) struct blob *value = NULL;
 	struct cache_ledger ledger = {.n_uses = 1, .uses = {{.n = {5}}}};
@@ -483,7 +483,7 @@ static void test_removed_while_open(void **state)
 static void fill_the_disk(struct scene *s)
 {
 	const struct rlimit limit = {2 * MIB, 2 * MIB};
-	cleanup(free) char *body = xmalloc(4 * MIB);
+	cleanup(free) char *body = mem_alloc(4 * MIB);
 	struct cache_put puts[] = {
 		{.key = "key", .body = "other", .n_body = 5},
 		{.key = "large", .body = body, .n_body = 4 * MIB},
@@ -637,7 +637,7 @@ static void damage_body(struct scene *s)
 	int n = 0;
 
 	check(fd >= 0 && fstat(fd, &st) == 0);
-	bytes = xmalloc((size_t)st.st_size);
+	bytes = mem_alloc((size_t)st.st_size);
 	check(pread(fd, bytes, (size_t)st.st_size, 0) == st.st_size);
 	for (at = bytes; (at = memmem(at, (size_t)(bytes + st.st_size - at),
 				      body, sizeof(body) - 1));

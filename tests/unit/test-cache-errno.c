@@ -125,7 +125,7 @@ struct scene {
 
 static int scene_begin(void **state)
 {
-	struct scene *s = xcalloc(1, sizeof(*s));
+	struct scene *s = mem_calloc(1, sizeof(*s));
 
 	snprintf(s->dir, sizeof(s->dir), "/tmp/test-cache-errno-XXXXXX");
 	assert_non_null(mkdtemp(s->dir));

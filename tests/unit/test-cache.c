@@ -24,7 +24,7 @@ struct scene {
 
 static int set_up(void **state)
 {
-	struct scene *s = xcalloc(1, sizeof(*s));
+	struct scene *s = mem_calloc(1, sizeof(*s));
 
 	snprintf(s->dir, sizeof(s->dir), "/tmp/test-cache-XXXXXX");
 	assert_non_null(mkdtemp(s->dir));
@@ -186,7 +186,7 @@ static void test_clock_that_went_back(void **state)
 static void test_etag_note_and_odd_bodies(void **state)
 {
 	struct scene *s = *state;
-	cleanup(free) char *long_etag = xmalloc(5001);
+	cleanup(free) char *long_etag = mem_alloc(5001);
 	char body[] = "a\0b\0";
 	struct cache_put puts[] = {
 		{.key = "etag", .body = "x", .n_body = 1, .etag = "W/\"1\""},
@@ -419,7 +419,7 @@ static void test_put_many(void **state)
 static void test_size_bound(void **state)
 {
 	struct scene *s = *state;
-	cleanup(free) char *body = xcalloc(1, 100001);
+	cleanup(free) char *body = mem_calloc(1, 100001);
 	struct cache_stats stats;
 	uint64_t superseded;
 	char key[16];

@@ -12,7 +12,7 @@ static char *digits(const char *what, size_t n)
 	struct oid oid = rev(scene.world, "widgets", what);
 	char hex[41];
 
-	return xmemdup0(oid_hex(&oid, hex), n);
+	return mem_dup0(oid_hex(&oid, hex), n);
 }
 
 /* A node `name` of that commit, below branches/ (any directory will do). */

@@ -36,8 +36,8 @@ static int name_now(void *arg, struct ctx *ctx, const char *uuid,
 		failed = -EDQUOT;
 	}
 	if (!failed) {
-		*ret_workspace = xstrdup(workspace);
-		*ret_slug = xstrdup(service.slug);
+		*ret_workspace = mem_strdup(workspace);
+		*ret_slug = mem_strdup(service.slug);
 		*ret_asked_ms = clock_wall_ms();
 	}
 	mutex_unlock(&service.lock);
@@ -379,8 +379,8 @@ static void add_times(struct world *w)
 		N = 200000,
 		KEY = 8 + OID_BYTES
 	};
-	cleanup(free) struct cache_fact *facts = xcalloc(N, sizeof(*facts));
-	cleanup(free) char *keys = xcalloc(N, KEY);
+	cleanup(free) struct cache_fact *facts = mem_calloc(N, sizeof(*facts));
+	cleanup(free) char *keys = mem_calloc(N, KEY);
 	static const int64_t time_s = T0;
 
 	for (size_t i = 0; i < N; i++) {

@@ -6,14 +6,14 @@
 
 static struct clone_tracking *branch(struct clone *c, const char *name)
 {
-	cleanup(free) char *ref = xasprintf("refs/heads/%s", name);
+	cleanup(free) char *ref = mem_asprintf("refs/heads/%s", name);
 
 	return clone_tracking(c, ref);
 }
 
 static struct clone_tracking *tag(struct clone *c, const char *name)
 {
-	cleanup(free) char *ref = xasprintf("refs/tags/%s", name);
+	cleanup(free) char *ref = mem_asprintf("refs/tags/%s", name);
 
 	return clone_tracking(c, ref);
 }
@@ -325,7 +325,7 @@ static void test_fork(void **state)
 	main = head.commit;
 	n = git_server_counts(&w->server).fetched;
 	{
-		cleanup(free) char *path = xasprintf("%s/id", w->dir);
+		cleanup(free) char *path = mem_asprintf("%s/id", w->dir);
 		cleanup(buf_done) struct buf id = BUF_INIT(100);
 
 		check(!file_read(path, 100, &id));

@@ -169,7 +169,7 @@ static void test_times_never_fall(void **state)
 static void import_many(struct world *w, const char *slug, int64_t at,
 			const char *text)
 {
-	cleanup(free) char *command = xasprintf(
+	cleanup(free) char *command = mem_asprintf(
 		"awk 'BEGIN { printf \"blob\\nmark :1\\ndata "
 		"<<END\\n%s\\nEND\\n"
 		"commit refs/heads/main\\ncommitter A <a@example.com> %lld "
@@ -185,7 +185,7 @@ static void import_many(struct world *w, const char *slug, int64_t at,
 /* As who is killed there: the cache takes no new base. */
 static void refuse_bases(struct world *w, bool refuse)
 {
-	cleanup(free) char *command = xasprintf(
+	cleanup(free) char *command = mem_asprintf(
 		"python3 - <<'END'\n"
 		"import sqlite3\n"
 		"with sqlite3.connect('cache/cache.db') as db:\n"
@@ -457,7 +457,7 @@ static void test_refused(void **state)
 	struct clone_head head;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		cleanup(free) char *slug = xasprintf("r%zu", i);
+		cleanup(free) char *slug = mem_asprintf("r%zu", i);
 		struct clone *c = open_clone(w, slug);
 
 		mutex_lock(&w->server.lock);

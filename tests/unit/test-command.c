@@ -45,7 +45,7 @@ static char *heard(struct ear *ear)
 		all += n;
 	close(ear->read);
 	text[all] = '\0';
-	return xstrdup(text);
+	return mem_strdup(text);
 }
 
 static struct ear listen_to_pipe(void)

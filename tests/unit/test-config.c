@@ -348,7 +348,7 @@ static void test_file(void **state)
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
-	path = xasprintf("%s/config", dir);
+	path = mem_asprintf("%s/config", dir);
 	config_init(&config);
 	assert_int_equal(config_read_file(&config, path), 0);
 

@@ -384,8 +384,8 @@ static int get_changing(void *arg, struct ctx *ctx,
 	(void)ctx;
 	atomic_fetch_add(&s->n_got, 1);
 	ret->version = version;
-	ret->token = s->token ? xstrdup(s->token)
-			      : xasprintf("token-%u", version);
+	ret->token = s->token ? mem_strdup(s->token)
+			      : mem_asprintf("token-%u", version);
 	return 0;
 }
 

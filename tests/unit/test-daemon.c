@@ -28,7 +28,7 @@ static int set_up(void **state)
 	(void)state;
 	if (!mkdtemp(dir))
 		return -1;
-	report = xasprintf("%s/report", dir);
+	report = mem_asprintf("%s/report", dir);
 	return 0;
 }
 
@@ -57,8 +57,8 @@ static void is_ready(int fd)
 	daemon_ready(fd);
 	check(getcwd(cwd, sizeof(cwd)) != NULL);
 	check(!fstat(STDERR_FILENO, &err) && !stat("/dev/null", &null));
-	text = xasprintf("%s %s %s", getsid(0) == getpid() ? "session" : "-",
-			 cwd, err.st_rdev == null.st_rdev ? "null" : "-");
+	text = mem_asprintf("%s %s %s", getsid(0) == getpid() ? "session" : "-",
+			    cwd, err.st_rdev == null.st_rdev ? "null" : "-");
 	check(!file_write_atomic(report, 0600, text, strlen(text)));
 	free(text);
 }

@@ -13,7 +13,7 @@ static struct dirlist *of(const char *names, size_t n_bytes, int64_t left_ms)
 	uint64_t cookie = 0;
 
 	for (; *names; names++)
-		dirlist_add_taken(l, xmemdup0(names, 1), ++cookie, S_IFREG, 0);
+		dirlist_add_taken(l, mem_dup0(names, 1), ++cookie, S_IFREG, 0);
 	return dirlist_seal(l, left_ms);
 }
 

@@ -291,7 +291,7 @@ static void an_item_alone(void **state)
 	expect_requests(w, 1);
 	/* Of a row beside them it is the same document. */
 	free(w->scope->key);
-	w->scope->key = xstrdup("place/things/closed");
+	w->scope->key = mem_strdup("place/things/closed");
 	expect_item(w, &closed_things, "7", READ_THROUGH, 0, "thing 7");
 	expect_requests(w, 0);
 }

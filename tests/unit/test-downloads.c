@@ -6,7 +6,7 @@
 
 static void says_file(struct world *w, const char *created, const char *size)
 {
-	cleanup(free) char *list = xasprintf(
+	cleanup(free) char *list = mem_asprintf(
 		"{\"values\":[{\"name\":\"a.zip\",%s\"created_on\":\"%s\"}]}",
 		size, created);
 

@@ -68,7 +68,7 @@ struct scene {
 
 static int set_up(void **state)
 {
-	struct scene *s = xcalloc(1, sizeof(*s));
+	struct scene *s = mem_calloc(1, sizeof(*s));
 	struct http_config config = {.stall_timeout_ms = STALL_MS};
 
 	s->tiny = tiny_new(answer, &s->endless);

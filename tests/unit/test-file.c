@@ -92,7 +92,7 @@ static void writes_large(void **state)
 {
 	(void)state;
 	const size_t n = 3 * MIB + 1;
-	cleanup(free) char *data = xmalloc(n);
+	cleanup(free) char *data = mem_alloc(n);
 	cleanup(buf_done) struct buf b = BUF_INIT(0);
 
 	for (size_t i = 0; i < n; i++)
@@ -162,8 +162,8 @@ static pid_t dead_pid(void)
 static void sweeps_what_the_dead_left(void **state)
 {
 	(void)state;
-	cleanup(free) char *dead = xasprintf("s/.tmp-%d-0", (int)dead_pid());
-	cleanup(free) char *alive = xasprintf("s/.tmp-%d-0", (int)getpid());
+	cleanup(free) char *dead = mem_asprintf("s/.tmp-%d-0", (int)dead_pid());
+	cleanup(free) char *alive = mem_asprintf("s/.tmp-%d-0", (int)getpid());
 
 	assert_int_equal(mkdir("s", 0700), 0);
 	write_text(dead, "x");
@@ -179,7 +179,7 @@ static void sweeps_what_the_dead_left(void **state)
 	/* Names of a process that had our id are in nobody's way. */
 	for (int i = 0; i < 200; i++) {
 		cleanup(free) char *taken =
-			xasprintf("s/.tmp-%d-%d", (int)getpid(), i);
+			mem_asprintf("s/.tmp-%d-%d", (int)getpid(), i);
 		close(open(taken, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	}
 	write_text("s/f", "y");
@@ -201,7 +201,7 @@ static void makes_directories(void **state)
 	assert_int_equal(file_mkdirs("m/a/b", 0755), 0);
 	assert_int_equal(stat("m/a/b", &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
-	cleanup(free) char *absolute = xasprintf("%s/m/x/y", top);
+	cleanup(free) char *absolute = mem_asprintf("%s/m/x/y", top);
 	assert_int_equal(file_mkdirs(absolute, 0755), 0);
 	assert_int_equal(stat(absolute, &st), 0);
 	assert_int_equal(file_mkdirs("/", 0700), 0);
@@ -233,7 +233,7 @@ static void removes_trees(void **state)
 	assert_int_equal(symlink("nowhere", "r/dangling"), 0);
 	assert_int_equal(mkfifo("r/fifo", 0600), 0);
 	for (int i = 0; i < 300; i++) {
-		cleanup(free) char *path = xasprintf("r/a/b/c/%d", i);
+		cleanup(free) char *path = mem_asprintf("r/a/b/c/%d", i);
 		write_text(path, "");
 	}
 	assert_int_equal(file_remove_tree("r"), 0);
@@ -317,7 +317,7 @@ static void expect_home(const char *want)
 static void homes(void **state)
 {
 	const struct passwd *user = getpwuid(getuid());
-	cleanup(free) char *entry = user ? xstrdup(user->pw_dir) : NULL;
+	cleanup(free) char *entry = user ? mem_strdup(user->pw_dir) : NULL;
 
 	(void)state;
 	setenv("HOME", top, 1);
@@ -330,12 +330,12 @@ static void homes(void **state)
 	expect_home(entry);
 	unsetenv("XDG_CACHE_HOME");
 	if (entry) {
-		cleanup(free) char *cache = xasprintf("%s/.cache/a", entry);
+		cleanup(free) char *cache = mem_asprintf("%s/.cache/a", entry);
 
 		expect_xdg(FILE_XDG_CACHE, "a", cache);
 	}
 	if (geteuid() == 0) {
-		cleanup(free) char *theirs = xasprintf("%s/theirs", top);
+		cleanup(free) char *theirs = mem_asprintf("%s/theirs", top);
 
 		assert_int_equal(mkdir(theirs, 0755), 0);
 		assert_int_equal(chown(theirs, 65534, 65534), 0);
@@ -348,7 +348,7 @@ static void expect_absolute(const char *path, const char *below)
 {
 	cleanup(free) char *got = NULL;
 	cleanup(free) char *real = realpath(top, NULL);
-	cleanup(free) char *want = xasprintf("%s%s", real, below);
+	cleanup(free) char *want = mem_asprintf("%s%s", real, below);
 
 	assert_int_equal(file_absolute(path, &got), 0);
 	assert_string_equal(got, want);
@@ -371,7 +371,7 @@ static void absolute_paths(void **state)
 	/* The last part stays what it is. */
 	expect_absolute("last", "/last");
 	expect_absolute("last/", "/last");
-	cleanup(free) char *inside = xasprintf("%s/way/x", top);
+	cleanup(free) char *inside = mem_asprintf("%s/way/x", top);
 	expect_absolute(inside, "/abs/in/x");
 	cleanup(free) char *root = NULL;
 	assert_int_equal(file_absolute("/", &root), 0);

@@ -33,7 +33,7 @@ struct scene {
 
 static struct scene *scene_new(int64_t remember_ms)
 {
-	struct scene *s = xcalloc(1, sizeof(*s));
+	struct scene *s = mem_calloc(1, sizeof(*s));
 
 	s->f = flight_new(remember_ms);
 	s->group = ctx_group_new(100);
@@ -208,7 +208,7 @@ static void come_and_go(void *arg)
 
 		ctx_init(&ctx, NULL, (n + i) % 5);
 		if (flight_enter(h->f, "key", &work) == FLIGHT_LEAD) {
-			d = xcalloc(1, sizeof(*d));
+			d = mem_calloc(1, sizeof(*d));
 			*d = (struct doer){h, work, NULL, doers};
 			doers = d;
 			check(thread_start("doer", do_work, d, &d->thread) ==

@@ -88,7 +88,7 @@ struct scene {
 
 static struct scene *scene_new(int64_t remember_ms)
 {
-	struct scene *s = xcalloc(1, sizeof(*s));
+	struct scene *s = mem_calloc(1, sizeof(*s));
 
 	s->f = flight_new(remember_ms);
 	s->group = ctx_group_new(100);
@@ -426,7 +426,7 @@ struct counted {
 
 static struct counted *counted_new(atomic_uint *n_alive)
 {
-	struct counted *c = xcalloc(1, sizeof(*c));
+	struct counted *c = mem_calloc(1, sizeof(*c));
 
 	refcount_init(&c->refcount);
 	c->n_alive = n_alive;

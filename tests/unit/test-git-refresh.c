@@ -51,13 +51,13 @@ static void of_a_tree_the_two_commits(void **state)
 	ctx_init(&ctx, NULL, 60000);
 	assert_int_equal(checkout_ensure(&ctx, &scene.model, tree), 0);
 	ctx_done(&ctx);
-	same = xasprintf("tree: unchanged, commit %.12s\n",
-			 oid_hex(&before, a));
+	same = mem_asprintf("tree: unchanged, commit %.12s\n",
+			    oid_hex(&before, a));
 	expect("tree", same);
 	push(scene.world, "widgets", T0 + 1, "echo two >a.txt");
 	after = rev(scene.world, "widgets", "main");
-	moved = xasprintf("tree: %.12s -> %.12s\n", oid_hex(&before, a),
-			  oid_hex(&after, b));
+	moved = mem_asprintf("tree: %.12s -> %.12s\n", oid_hex(&before, a),
+			     oid_hex(&after, b));
 	/* Of a path below it is the tree that is asked for. */
 	expect("tree/dir/c.txt", moved);
 	node_unref(scene.model.nodes, tree);

@@ -12,7 +12,8 @@
 
 static void says(struct world *w, const char *path, const char *repositories)
 {
-	cleanup(free) char *list = xasprintf("{\"values\":[%s]}", repositories);
+	cleanup(free) char *list =
+		mem_asprintf("{\"values\":[%s]}", repositories);
 
 	world_says(w, path, list);
 }
@@ -28,7 +29,7 @@ static uint64_t number(struct world *w, const char *path)
 static char *again(struct world *w, const char *path)
 {
 	cleanup(free) char *now =
-		xasprintf(".bitbucketfs/refresh/%s.now", path);
+		mem_asprintf(".bitbucketfs/refresh/%s.now", path);
 
 	return world_cat(w, now);
 }

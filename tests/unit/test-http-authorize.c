@@ -39,9 +39,10 @@ static bool answer(struct tiny_connection *c,
 	cleanup(free) char *text = NULL;
 
 	if (!strncmp(request->path, "/away", 5)) {
-		text = xasprintf("HTTP/1.1 302 Found\r\nLocation: %s/there\r\n"
-				 "Content-Length: 0\r\n\r\n",
-				 f->other->url);
+		text = mem_asprintf(
+			"HTTP/1.1 302 Found\r\nLocation: %s/there\r\n"
+			"Content-Length: 0\r\n\r\n",
+			f->other->url);
 		tiny_say(c, text);
 		return true;
 	}
@@ -50,10 +51,11 @@ static bool answer(struct tiny_connection *c,
 			    "Content-Length: 6\r\n\r\nGo off");
 		return true;
 	}
-	text = xasprintf("HTTP/1.1 200 OK\r\nContent-Type: %s\r\n"
-			 "Content-Length: %zu\r\n\r\n%s",
-			 f->type ? f->type : "text/plain", request->n_body + 2,
-			 request->n_body ? request->body : "");
+	text = mem_asprintf("HTTP/1.1 200 OK\r\nContent-Type: %s\r\n"
+			    "Content-Length: %zu\r\n\r\n%s",
+			    f->type ? f->type : "text/plain",
+			    request->n_body + 2,
+			    request->n_body ? request->body : "");
 	tiny_say(c, text);
 	tiny_say(c, "ok");
 	return true;
@@ -68,7 +70,7 @@ static int authorize(void *arg, struct ctx *ctx, struct http_authorization *ret)
 		return ctx_fail(ctx, f->refuses, "It may not be sent.");
 	if (f->is_nobody)
 		return 0;
-	ret->value = xstrdup(f->is_new ? NEW : OLD);
+	ret->value = mem_strdup(f->is_new ? NEW : OLD);
 	ret->version = f->is_new ? 2 : 1;
 	return 0;
 }
@@ -111,7 +113,7 @@ static int take(void *arg, const void *data, size_t n)
 static int set_up(void **state)
 {
 	const struct http_config config = {.user_agent = "test"};
-	struct fixture *f = xcalloc(1, sizeof(*f));
+	struct fixture *f = mem_calloc(1, sizeof(*f));
 
 	f->only = NEW;
 	f->tiny = tiny_new(answer, f);
@@ -138,7 +140,7 @@ static int tear_down(void **state)
 static int perform(struct fixture *f, const char *path,
 		   struct http_response *ret_response)
 {
-	cleanup(free) char *url = xasprintf("%s%s", f->tiny->url, path);
+	cleanup(free) char *url = mem_asprintf("%s%s", f->tiny->url, path);
 	const struct http_request request = {.url = url};
 	const struct http_authorizer as = {authorize, heard, renew, f};
 	const struct http_sink sink = {.write = take, .arg = f};
@@ -243,7 +245,7 @@ static void who_saw_no_secret_refused_none(void **state)
 static void a_link_asks_again(void **state)
 {
 	struct fixture *f = *state;
-	cleanup(free) char *url = xasprintf("%s/a/b.git", f->tiny->url);
+	cleanup(free) char *url = mem_asprintf("%s/a/b.git", f->tiny->url);
 	cleanup(link_free) struct link *link = NULL;
 	const struct http_authorizer as = {authorize, heard, renew, f};
 	const struct http_sink sink = {.write = take, .arg = f};

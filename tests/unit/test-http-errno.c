@@ -286,8 +286,9 @@ static void the_server_outlives_it(void **state)
 static void no_descriptor_is_left(void **state)
 {
 	struct fixture *f = *state;
-	cleanup(free) char *url = xasprintf("%s/hello", f->world.tiny->url);
-	cleanup(free) char *other = xasprintf("%s/hello", f->world.other->url);
+	cleanup(free) char *url = mem_asprintf("%s/hello", f->world.tiny->url);
+	cleanup(free) char *other =
+		mem_asprintf("%s/hello", f->world.other->url);
 	struct http_request here = {.url = url}, there = {.url = other};
 	struct http_request far = {.url = "https://api.invalid/secret"};
 

@@ -86,7 +86,7 @@ static void test_nobody_there(void **state)
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, n), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &n), 0);
-	url = xasprintf("http://127.0.0.1:%u/", ntohs(address.sin_port));
+	url = mem_asprintf("http://127.0.0.1:%u/", ntohs(address.sin_port));
 	request.url = url;
 	assert_int_equal(perform(f, &request), -ENETUNREACH);
 	assert_non_null(strstr(f->ctx.sentence, "refused"));
@@ -111,7 +111,7 @@ static void test_no_tls_there(void **state)
 {
 	struct fixture *f = *state;
 	cleanup(free) char *url =
-		xasprintf("https://127.0.0.1:%u/hello", f->world.tiny->port);
+		mem_asprintf("https://127.0.0.1:%u/hello", f->world.tiny->port);
 	struct http_request request = {.url = url, .authorization = AUTH};
 
 	/* The tiny server waits for the end of a head that never comes. */
@@ -160,8 +160,8 @@ static void test_no_handshake(void **state)
 		check(!listen(rude.fd, 1));
 		check(!getsockname(rude.fd, (struct sockaddr *)&address, &n));
 		check(!thread_start("rude", be_rude, &rude, &thread));
-		url = xasprintf("https://127.0.0.1:%u/",
-				ntohs(address.sin_port));
+		url = mem_asprintf("https://127.0.0.1:%u/",
+				   ntohs(address.sin_port));
 		request.url = url;
 		r = perform(f, &request);
 		thread_join(thread);
@@ -231,7 +231,7 @@ static void test_a_waiting_place_is_needed(void **state)
 	struct fixture *f = *state;
 	cleanup(ctx_group_free) struct ctx_group *group = ctx_group_new(1);
 	struct ctx first, second;
-	cleanup(free) char *url = xasprintf("%s/hello", f->world.tiny->url);
+	cleanup(free) char *url = mem_asprintf("%s/hello", f->world.tiny->url);
 	struct http_request request = {.url = url};
 
 	ctx_init(&first, group, 10000);
@@ -278,7 +278,7 @@ static void run(void *arg)
 {
 	struct runner *runner = arg;
 	cleanup(free) char *url =
-		xasprintf("%s%s", runner->f->world.tiny->url, runner->path);
+		mem_asprintf("%s%s", runner->f->world.tiny->url, runner->path);
 	struct http_request request = {.url = url};
 	struct http_sink sink = {.begin = count_begun, .arg = runner};
 	struct http_response response;

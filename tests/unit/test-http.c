@@ -97,7 +97,7 @@ static void test_an_error_body_has_a_maximum(void **state)
 static void test_without_a_sink_the_body_is_dropped(void **state)
 {
 	struct fixture *f = *state;
-	cleanup(free) char *url = xasprintf("%s/big", f->world.tiny->url);
+	cleanup(free) char *url = mem_asprintf("%s/big", f->world.tiny->url);
 	struct http_request request = {.url = url};
 
 	assert_int_equal(
@@ -122,8 +122,8 @@ static void test_the_sink_can_end_it(void **state)
 static void test_a_large_body_goes_up(void **state)
 {
 	struct fixture *f = *state;
-	cleanup(free) char *url = xasprintf("%s/echo", f->world.tiny->url);
-	cleanup(free) char *body = xcalloc(1, BIG);
+	cleanup(free) char *url = mem_asprintf("%s/echo", f->world.tiny->url);
+	cleanup(free) char *body = mem_calloc(1, BIG);
 	static const char *const headers[] = {
 		"Content-Type: application/x-test", NULL};
 	struct http_request request = {
@@ -145,8 +145,9 @@ static void test_a_large_body_goes_up(void **state)
 static void test_gzip(void **state)
 {
 	struct fixture *f = *state;
-	cleanup(free) char *url = xasprintf("%s/gzip", f->world.tiny->url);
-	cleanup(free) char *bad = xasprintf("%s/bad-gzip", f->world.tiny->url);
+	cleanup(free) char *url = mem_asprintf("%s/gzip", f->world.tiny->url);
+	cleanup(free) char *bad =
+		mem_asprintf("%s/bad-gzip", f->world.tiny->url);
 	struct http_request request = {.url = url, .compressed = true};
 
 	assert_int_equal(perform(f, &request), 0);
@@ -166,7 +167,7 @@ static void test_gzip(void **state)
 static void test_head(void **state)
 {
 	struct fixture *f = *state;
-	cleanup(free) char *url = xasprintf("%s/hello", f->world.tiny->url);
+	cleanup(free) char *url = mem_asprintf("%s/hello", f->world.tiny->url);
 	struct http_request request = {.url = url, .method = "HEAD"};
 
 	/* The server sends a body all the same: curl must not wait for it. */
@@ -222,8 +223,8 @@ static void test_back_home_it_is_sent_again(void **state)
 static void test_a_user_in_a_url_is_not_sent(void **state)
 {
 	struct fixture *f = *state;
-	cleanup(free) char *url = xasprintf("http://me:pw@127.0.0.1:%u/hello",
-					    f->world.tiny->port);
+	cleanup(free) char *url = mem_asprintf(
+		"http://me:pw@127.0.0.1:%u/hello", f->world.tiny->port);
 	struct http_request request = {.url = url};
 
 	assert_int_equal(perform(f, &request), 0);
@@ -257,8 +258,9 @@ static void test_redirects_lead_to_http_only(void **state)
 static void test_redirects_are_handed_out_if_asked(void **state)
 {
 	struct fixture *f = *state;
-	cleanup(free) char *url = xasprintf("%s/here", f->world.tiny->url);
-	cleanup(free) char *hello = xasprintf("%s/hello", f->world.tiny->url);
+	cleanup(free) char *url = mem_asprintf("%s/here", f->world.tiny->url);
+	cleanup(free) char *hello =
+		mem_asprintf("%s/hello", f->world.tiny->url);
 	struct http_request request = {.url = url, .no_redirects = true};
 
 	assert_int_equal(perform(f, &request), 0);
@@ -282,7 +284,7 @@ static void test_a_body_stays_with_its_origin(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		cleanup(free) char *url =
-			xasprintf("%s%s", f->world.tiny->url, cases[i].path);
+			mem_asprintf("%s%s", f->world.tiny->url, cases[i].path);
 		struct http_request request = {
 			.url = url, .body = "secret", .n_body = 6};
 
@@ -329,7 +331,7 @@ static void test_no_other_scheme(void **state)
 static void test_no_line_end_in_a_header(void **state)
 {
 	struct fixture *f = *state;
-	cleanup(free) char *url = xasprintf("%s/hello", f->world.tiny->url);
+	cleanup(free) char *url = mem_asprintf("%s/hello", f->world.tiny->url);
 	static const char *const headers[] = {"A: b\r\nC: d", NULL};
 	struct http_request request = {.url = url, .headers = headers};
 
@@ -404,7 +406,7 @@ static void test_proxies(void **state)
 {
 	struct fixture *f = *state;
 	cleanup(free) char *proxy =
-		xasprintf("http://127.0.0.1:%u", f->world.other->port);
+		mem_asprintf("http://127.0.0.1:%u", f->world.other->port);
 	struct http_request request = {.url = "http://example.invalid/p"};
 
 	setenv("http_proxy", proxy, 1);

@@ -40,7 +40,7 @@ static void expect_compact(const struct json *json, const char *want)
 /* Bytes without a NUL behind them, so that a read past their end is found. */
 static int parse_exactly(const char *data, size_t n, struct json **ret_json)
 {
-	cleanup(free) char *exact = xmalloc(n);
+	cleanup(free) char *exact = mem_alloc(n);
 
 	if (n)
 		memcpy(exact, data, n);
@@ -54,7 +54,7 @@ static void each_good(const char *name, const char *data, size_t n, bool ok)
 	cleanup(buf_done) struct buf want = BUF_INIT(0);
 	cleanup(buf_done) struct buf compact = BUF_INIT(0);
 	const char *root = getenv("CORPORA");
-	cleanup(free) char *path = xasprintf(
+	cleanup(free) char *path = mem_asprintf(
 		"%s/json/ok/%s.pretty", root ? root : "tests/corpora", name);
 
 	(void)ok;
@@ -106,7 +106,7 @@ static void each_mutated(const char *name, const char *data, size_t n, bool ok)
 		for (size_t i = 0; i < sizeof(bytes); i++) {
 			cleanup(json_free) struct json *json = NULL;
 			cleanup(buf_done) struct buf out = BUF_INIT(0);
-			cleanup(free) char *copy = xmemdup0(data, n);
+			cleanup(free) char *copy = mem_dup0(data, n);
 			copy[at] = bytes[i];
 			if (parse_exactly(copy, n, &json) == 0)
 				assert_int_equal(json_pretty(json, &out), 0);
@@ -125,7 +125,7 @@ static void too_many_values(void **state)
 {
 	(void)state;
 	const size_t n = 4 * 1000 * 1000;
-	cleanup(free) char *text = xmalloc(2 * n + 3);
+	cleanup(free) char *text = mem_alloc(2 * n + 3);
 	struct json *json = NULL;
 
 	text[0] = '[';

@@ -19,7 +19,7 @@ struct scene {
 
 static int set_up(void **state)
 {
-	struct scene *s = xcalloc(1, sizeof(*s));
+	struct scene *s = mem_calloc(1, sizeof(*s));
 
 	snprintf(s->dir, sizeof(s->dir), "/tmp/test-ledger-XXXXXX");
 	assert_non_null(mkdtemp(s->dir));

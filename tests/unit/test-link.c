@@ -53,8 +53,8 @@ static const char make_repositories[] =
 static int run_shell(const char *script, struct buf *ret_said)
 {
 	cleanup(free) char *text =
-		xasprintf("SCRATCH=%s; export SCRATCH; cd \"$SCRATCH\"\n%s",
-			  scratch, script);
+		mem_asprintf("SCRATCH=%s; export SCRATCH; cd \"$SCRATCH\"\n%s",
+			     scratch, script);
 	const char *argv[] = {"sh", "-c", text, NULL};
 	posix_spawn_file_actions_t actions;
 	int pipe_fds[2], status = 0;
@@ -172,8 +172,8 @@ static bool answer_git(struct tiny_connection *c,
 	const char *said = tiny_header(request, "Git-Protocol");
 	bool v2 = world->v2 && said && !strcmp(said, "version=2");
 	size_t n_path = strcspn(request->path + 1, "/");
-	cleanup(free) char *repository =
-		xasprintf("%s/%.*s", scratch, (int)n_path, request->path + 1);
+	cleanup(free) char *repository = mem_asprintf(
+		"%s/%.*s", scratch, (int)n_path, request->path + 1);
 	char bytes[16384], line[256];
 	size_t n_sent = 0;
 	ssize_t n;
@@ -253,7 +253,7 @@ struct fixture {
 static int set_up(void **state)
 {
 	struct http_config config = {.user_agent = "not this one"};
-	struct fixture *f = xcalloc(1, sizeof(*f));
+	struct fixture *f = mem_calloc(1, sizeof(*f));
 
 	f->world.v2 = true;
 	f->world.tiny = tiny_new(answer, &f->world);
@@ -290,7 +290,7 @@ static int authorize(void *arg, struct ctx *ctx, struct http_authorization *ret)
 {
 	(void)arg;
 	(void)ctx;
-	ret->value = xstrdup(AUTH);
+	ret->value = mem_strdup(AUTH);
 	return 0;
 }
 
@@ -319,7 +319,8 @@ static const struct http_authorizer authorizer = {authorize, heard, renew,
 /* A conversation with scratch/name, or with what another server shows. */
 static void call(struct fixture *f, const char *name)
 {
-	cleanup(free) char *url = xasprintf("%s/%s", f->world.tiny->url, name);
+	cleanup(free) char *url =
+		mem_asprintf("%s/%s", f->world.tiny->url, name);
 
 	hang_up(f);
 	assert_int_equal(link_http_new(f->http, url, &authorizer, &f->link), 0);
@@ -350,7 +351,7 @@ static void write_progress(void *arg, const char *text, size_t n)
 
 static FILE *scratch_file(const char *name)
 {
-	cleanup(free) char *path = xasprintf("%s/%s", scratch, name);
+	cleanup(free) char *path = mem_asprintf("%s/%s", scratch, name);
 	FILE *file = fopen(path, "we");
 
 	assert_non_null(file);

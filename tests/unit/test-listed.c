@@ -24,7 +24,7 @@ static struct dirlist *of(const char *names, size_t n_bytes, int64_t left_ms)
 	uint64_t cookie = 0;
 
 	for (; *names; names++)
-		dirlist_add_taken(l, xmemdup0(names, 1), ++cookie, S_IFREG, 0);
+		dirlist_add_taken(l, mem_dup0(names, 1), ++cookie, S_IFREG, 0);
 	return dirlist_seal(l, left_ms);
 }
 
@@ -193,7 +193,7 @@ static void free_list(void *list)
 static void what_was_told_is_kept_until_the_next(void **state)
 {
 	struct listed *d = listed_new(*state);
-	char *a = xstrdup("a"), *b = xstrdup("b");
+	char *a = mem_strdup("a"), *b = mem_strdup("b");
 
 	assert_null(listed_told(d));
 	assert_null(listed_tell_begin(d));
@@ -229,7 +229,7 @@ static void take_turns(void *arg)
 	(void)arg;
 	for (unsigned i = 0; i < 500; i++) {
 		const int *told = listed_tell_begin(told_of);
-		int *next = xmalloc(sizeof(*next));
+		int *next = mem_alloc(sizeof(*next));
 
 		assert_int_equal(atomic_fetch_add(&n_telling, 1), 0);
 		*next = (told ? *told : 0) + 1;

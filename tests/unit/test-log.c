@@ -76,7 +76,7 @@ static void levels_and_prefixes(void **state)
 static void one_line_each(void **state)
 {
 	(void)state;
-	cleanup(free) char *much = xmalloc(10001);
+	cleanup(free) char *much = mem_alloc(10001);
 
 	memset(much, 'x', 10000);
 	much[10000] = '\0';
@@ -114,7 +114,7 @@ static void keeps_errno(void **state)
 
 static void expect_clean(const char *text, const char *want)
 {
-	cleanup(free) char *copy = xstrdup(text);
+	cleanup(free) char *copy = mem_strdup(text);
 
 	log_clean(copy);
 	assert_string_equal(copy, want);
@@ -145,7 +145,7 @@ static void replaces_secrets(void **state)
 
 	capture();
 	log_error("token %s is wrong", "s3cr3t");
-	cleanup(free) char *much = xmalloc(10000);
+	cleanup(free) char *much = mem_alloc(10000);
 	memset(much, 'x', 9999);
 	much[9999] = '\0';
 	/* Across the end of the longest line. */
@@ -206,7 +206,7 @@ static void failures_say_where(void **state)
 	r = ctx_fail(&ctx, -EACCES, "born-secret is 100%% wrong");
 	log_to_stderr(LOG_LEVEL_INFO);
 	cleanup(free) char *text = captured();
-	cleanup(free) char *line = xasprintf(
+	cleanup(free) char *line = mem_asprintf(
 		"tests/unit/test-log.c:%d: errno %d: " MARK " is 100%% wrong\n",
 		at, EACCES);
 	assert_int_equal(r, -EACCES);

@@ -76,7 +76,7 @@ static void buf_default_maximum(void **state)
 {
 	(void)state;
 	cleanup(buf_done) struct buf b = BUF_INIT(0);
-	cleanup(free) char *mib = xcalloc(1, MIB);
+	cleanup(free) char *mib = mem_calloc(1, MIB);
 
 	for (int i = 0; i < 64; i++)
 		assert_int_equal(buf_add(&b, mib, MIB), 0);
@@ -122,7 +122,7 @@ static void blobs_are_counted(void **state)
 	assert_null(blob_unref(NULL));
 
 	/* Bytes that end with their memory get their NUL all the same. */
-	char *own = xmalloc(3);
+	char *own = mem_alloc(3);
 	memcpy(own, "abc", 3);
 	cleanup(blob_unref) struct blob *b = blob_take(own, 3);
 	assert_memory_equal(blob_data(b), "abc", 4);
@@ -192,11 +192,11 @@ static void cleanup_idiom(void **state)
 static void allocators(void **state)
 {
 	(void)state;
-	cleanup(free) void *nothing = xmalloc(0);
-	cleanup(free) char *zeros = xcalloc(3, 4);
-	cleanup(free) char *copy = xmemdup0("a\0b", 3);
-	cleanup(free) char *text = xasprintf("%s-%d", "x", 5);
-	cleanup(free) char *more = xrealloc(NULL, 8);
+	cleanup(free) void *nothing = mem_alloc(0);
+	cleanup(free) char *zeros = mem_calloc(3, 4);
+	cleanup(free) char *copy = mem_dup0("a\0b", 3);
+	cleanup(free) char *text = mem_asprintf("%s-%d", "x", 5);
+	cleanup(free) char *more = mem_realloc(NULL, 8);
 
 	assert_non_null(nothing);
 	assert_non_null(more);

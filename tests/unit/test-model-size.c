@@ -46,7 +46,7 @@ static bool found(bool is_large, struct found *ret)
 		.what = {.provider = &file_provider,
 			 .mode = NODE_FILE,
 			 .size = is_large ? 0 : 7,
-			 .data = xcalloc(1, 1)},
+			 .data = mem_calloc(1, 1)},
 		.left_ms = 1000,
 		.no_size = is_large,
 	};

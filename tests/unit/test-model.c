@@ -90,7 +90,7 @@ static int open_dir(struct ctx *ctx, struct model *model, struct node *dir,
 		return scene.fails;
 	l = dirlist_new(&ops_names, NULL, 0);
 	for (const char *name = scene.names; *name; name++)
-		dirlist_add_taken(l, xmemdup0(name, 1), ++cookie, S_IFREG, 0);
+		dirlist_add_taken(l, mem_dup0(name, 1), ++cookie, S_IFREG, 0);
 	*ret_listing = dirlist_seal(l, scene.left_ms);
 	return 0;
 }

@@ -56,7 +56,7 @@ static int print(void *arg, const struct multipart_part *part)
 static int parts_of(const char *type, const char *body, size_t n,
 		    struct buf *out)
 {
-	char *exact = xmalloc(n ? n : 1);
+	char *exact = mem_alloc(n ? n : 1);
 	int r;
 
 	memcpy(exact, body, n);
@@ -109,10 +109,10 @@ static void every_cut(void **state)
 static void part(const char *headers, const char *content, const char *want)
 {
 	cleanup(free) char *body =
-		xasprintf("--b\r\n\r\n\r\n--b\r\n%s\r\n\r\n%s"
-			  "\r\n--b--",
-			  headers, content);
-	cleanup(free) char *all = xasprintf("-=\n%s\n", want);
+		mem_asprintf("--b\r\n\r\n\r\n--b\r\n%s\r\n\r\n%s"
+			     "\r\n--b--",
+			     headers, content);
+	cleanup(free) char *all = mem_asprintf("-=\n%s\n", want);
 
 	expect("multipart/mixed; boundary=b", body, all);
 }
@@ -182,7 +182,7 @@ static void broken(void **state)
 	expect_bad(TYPE, "--==x==\nContent-ID: x\n--==x==--");
 	expect_bad(TYPE, "x--==x==--");
 	for (size_t i = 0; i < ARRAY_SIZE(encoded); i++) {
-		cleanup(free) char *body = xasprintf(
+		cleanup(free) char *body = mem_asprintf(
 			"--b\nContent-Transfer-Encoding: %s\n\n%s\n--b--",
 			encoded[i][0], encoded[i][1]);
 
@@ -208,7 +208,7 @@ static void corpus_file(const char *name, const char *data, size_t n, bool ok)
 	int r;
 
 	assert_non_null(body);
-	type = xmemdup0(data, (size_t)(body - data));
+	type = mem_dup0(data, (size_t)(body - data));
 	body++;
 	r = parts_of(type, body, n - (size_t)(body - data), &out);
 	if (r != (ok ? 0 : -EBADMSG))

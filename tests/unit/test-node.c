@@ -372,7 +372,7 @@ static struct node_what item(const char *id)
 {
 	return (struct node_what){.provider = &items,
 				  .mode = NODE_DIRECTORY,
-				  .data = xstrdup(id)};
+				  .data = mem_strdup(id)};
 }
 
 static int64_t item_ms;

@@ -37,7 +37,7 @@ static void put_number(struct buf *out, uint64_t n)
 static void put_entry(struct bomb *b, unsigned type, const struct buf *data)
 {
 	unsigned long n = compressBound(data->len);
-	cleanup(free) unsigned char *deflated = xmalloc(n);
+	cleanup(free) unsigned char *deflated = mem_alloc(n);
 	size_t back = b->pack.len - b->last, at = 9;
 	unsigned char distance[10];
 
@@ -118,9 +118,9 @@ static int take(struct scratch *s, struct bomb *b)
 static uint64_t data_now(const struct scratch *s)
 {
 	cleanup(free) char *line =
-		xasprintf("sed -n 's/VmData:\\s*\\([0-9]*\\) kB/\\1/p' "
-			  "/proc/%d/status",
-			  getpid());
+		mem_asprintf("sed -n 's/VmData:\\s*\\([0-9]*\\) kB/\\1/p' "
+			     "/proc/%d/status",
+			     getpid());
 	cleanup(buf_done) struct buf said = scratch_run(s, line);
 
 	return strtoull(said.data, NULL, 10) * KIB;

@@ -66,7 +66,7 @@ static unsigned read_all(struct scratch *s, const struct content *c)
 			continue;
 		r = objects_read_blob(NULL, s->o, &l->entries[i].oid, MIB, &b);
 		if (r == 0) {
-			cleanup(free) char *file = xasprintf(
+			cleanup(free) char *file = mem_asprintf(
 				"%s/repo/%s", s->dir, l->entries[i].name);
 			cleanup(buf_done) struct buf want = BUF_INIT(MIB);
 
@@ -108,10 +108,10 @@ static const char *const damages[] = {
 static void do_damage(const struct scratch *s, const char *what)
 {
 	cleanup(free) char *line =
-		xasprintf("P=$(echo store.git/objects/pack/*.pack); "
-			  "I=$(echo store.git/objects/pack/*.idx); "
-			  "chmod +w $P $I; %s",
-			  what);
+		mem_asprintf("P=$(echo store.git/objects/pack/*.pack); "
+			     "I=$(echo store.git/objects/pack/*.idx); "
+			     "chmod +w $P $I; %s",
+			     what);
 
 	scratch_do(s, line);
 }
@@ -413,7 +413,7 @@ static void test_descriptors_are_bounded(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 	before = count_fds();
 	for (unsigned i = 0; i < N_STORES; i++) {
-		cleanup(free) char *path = xasprintf("%s/%u.git", s->dir, i);
+		cleanup(free) char *path = mem_asprintf("%s/%u.git", s->dir, i);
 
 		assert_int_equal(objects_open(path, &stores[i]), 0);
 		assert_int_equal(
@@ -504,9 +504,9 @@ static void test_no_descriptors(void **state)
 /* 77: no such disk can be made here. */
 static int on_a_small_disk(struct scratch *s, const struct content *c)
 {
-	cleanup(free) char *dir = xasprintf("%s/small", s->dir);
-	cleanup(free) char *store = xasprintf("%s/small.git", dir);
-	cleanup(free) char *fill = xasprintf("%s/fill", dir);
+	cleanup(free) char *dir = mem_asprintf("%s/small", s->dir);
+	cleanup(free) char *store = mem_asprintf("%s/small.git", dir);
+	cleanup(free) char *fill = mem_asprintf("%s/fill", dir);
 	struct objects *o = NULL;
 	char page[4096] = {1};
 	int fd, r;

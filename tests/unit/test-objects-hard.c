@@ -43,7 +43,8 @@ static struct oid craft(const struct scratch *s, const char *python)
 		"print(last.hexdigest())\n"
 		"END\n"
 		"python3 w.py";
-	cleanup(free) char *line = xasprintf("%s%s%s", before, python, after);
+	cleanup(free) char *line =
+		mem_asprintf("%s%s%s", before, python, after);
 	struct oid oid = scratch_oid(s, line);
 	cleanup(buf_done) struct buf pack = scratch_run(s, "cat pack");
 
@@ -110,14 +111,14 @@ static void test_garbage_as_tree_and_commit(void **state)
 	assert_int_equal(objects_read_tree(NULL, s->o, &oid, &l), -EBADMSG);
 	for (size_t i = 0; i < ARRAY_SIZE(commits); i++) {
 		cleanup(free) char *line =
-			xasprintf("w('commit', %s)", commits[i]);
+			mem_asprintf("w('commit', %s)", commits[i]);
 
 		oid = craft(s, line);
 		if (objects_read_commit(NULL, s->o, &oid, &info) != -EBADMSG)
 			fail_msg("%s", commits[i]);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
-		cleanup(free) char *line = xasprintf(
+		cleanup(free) char *line = mem_asprintf(
 			"w('commit', b'tree 4b825dc642cb6eb9a060e54bf8d69288f"
 			"bee4904\\nauthor x\\n%s\\n\\nmessage')",
 			times[i].line);
@@ -192,7 +193,7 @@ static void make_pack(struct scratch *s, struct buf *ret_pack)
 
 static void expect_refused(struct scratch *s, const char *data, size_t n)
 {
-	struct buf bad = {.data = xmemdup0(data, n), .len = n};
+	struct buf bad = {.data = mem_dup0(data, n), .len = n};
 	int r = scratch_take(s->o, &bad, 1000, NULL, 0);
 
 	assert_int_equal(r, -EBADMSG);
@@ -510,7 +511,7 @@ static void test_kill(void **state)
 	unsigned seed = (unsigned)getpid();
 
 	for (size_t i = 0; i < ARRAY_SIZE(packs); i++) {
-		cleanup(free) char *line = xasprintf(
+		cleanup(free) char *line = mem_asprintf(
 			"test -d repo || git init -q -b main repo; cd repo; "
 			"seq %zu 5000 >a; git add .; git commit -q -m x; "
 			"git pack-objects --revs --all -q --stdout </dev/null",

@@ -99,7 +99,7 @@ static int end(struct caller *c)
 static bool sleeps(struct caller *c)
 {
 	cleanup(free) char *path =
-		xasprintf("/proc/self/task/%d/stat", atomic_load(&c->tid));
+		mem_asprintf("/proc/self/task/%d/stat", atomic_load(&c->tid));
 	cleanup(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char line[256] = "";
 
@@ -120,16 +120,16 @@ static void await_sleep(struct caller *c)
 static struct oid make(const struct scratch *s, struct objects *o,
 		       const char *name)
 {
-	cleanup(free) char *make = xasprintf(
+	cleanup(free) char *make = mem_asprintf(
 		"git init -q -b main %s && cd %s && head -c 3000000 "
 		"/dev/urandom >big && git add . && git commit -q -m x",
 		name, name);
-	cleanup(free) char *list =
-		xasprintf("cd %s && git pack-objects --all --revs -q --stdout "
-			  "</dev/null",
-			  name);
+	cleanup(free) char *list = mem_asprintf(
+		"cd %s && git pack-objects --all --revs -q --stdout "
+		"</dev/null",
+		name);
 	cleanup(free) char *id =
-		xasprintf("git -C %s rev-parse HEAD:big", name);
+		mem_asprintf("git -C %s rev-parse HEAD:big", name);
 	cleanup(buf_done) struct buf pack = {0};
 
 	scratch_do(s, make);
@@ -149,7 +149,7 @@ static void damage(const struct scratch *s)
 static void test_waiting_for_the_writer(void **state)
 {
 	struct scratch *s = *state;
-	cleanup(free) char *path = xasprintf("%s/other.git", s->dir);
+	cleanup(free) char *path = mem_asprintf("%s/other.git", s->dir);
 	cleanup(objects_close) struct objects *other = NULL;
 	struct oid a = make(s, s->o, "a"), b;
 	struct caller writer, waiter, patient;

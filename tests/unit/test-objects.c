@@ -192,8 +192,8 @@ static void test_every_object(void **state)
 		assert_int_equal(oid_parse(line, &oid), 0);
 		assert_true(objects_has(s->o, &oid));
 		if (strncmp(line + 41, "blob", 4) == 0) {
-			cleanup(free) char *cat =
-				xasprintf("git -C repo cat-file blob %s", line);
+			cleanup(free) char *cat = mem_asprintf(
+				"git -C repo cat-file blob %s", line);
 			cleanup(buf_done) struct buf content =
 				scratch_run(s, cat);
 
@@ -347,7 +347,7 @@ static void test_refs(void **state)
 	scratch_take_all(s, "repo");
 	for (int i = 0; i < 4; i++) {
 		cleanup(free) char *line =
-			xasprintf("git -C repo rev-parse HEAD~%d", i);
+			mem_asprintf("git -C repo rev-parse HEAD~%d", i);
 
 		commits[i] = scratch_oid(s, line);
 		assert_false(objects_is_present(s->o, &commits[i],
@@ -482,7 +482,7 @@ static void look_at_tree(void *arg)
 /* A directory of so many names, as a tree object of the store. */
 static struct oid make_directory(struct scratch *s, unsigned n)
 {
-	cleanup(free) char *line = xasprintf(
+	cleanup(free) char *line = mem_asprintf(
 		"rm -rf repo && git init -q -b main repo && cd repo && "
 		"b=$(git hash-object -w -t blob /dev/null) && "
 		"seq -f \"100644 blob $b\tname-%%06.0f\" %u | git mktree "
@@ -567,7 +567,7 @@ static void test_a_large_tree_goes_when_nobody_uses_it(void **state)
 static void expect_file(struct scratch *s, const struct oid *oid)
 {
 	cleanup(buf_done) struct buf content = scratch_run(s, "cat repo/big");
-	cleanup(free) char *read = xmalloc(content.len + 1);
+	cleanup(free) char *read = mem_alloc(content.len + 1);
 	cleanup(fd) int fd = -1;
 
 	assert_int_equal(objects_blob_file(NULL, s->o, oid, &fd), 0);
@@ -592,16 +592,16 @@ static void test_blob_file(void **state)
 	before = objects_disk_bytes(s->o);
 	expect_file(s, &oid);
 	assert_int_equal(objects_disk_bytes(s->o), before + 10000000);
-	line = xasprintf("stat -c %%i store.git/big/%s >inode",
-			 oid_hex(&oid, hex));
+	line = mem_asprintf("stat -c %%i store.git/big/%s >inode",
+			    oid_hex(&oid, hex));
 	scratch_do(s, line);
 	expect_file(s, &oid);
 	free(line);
-	line = xasprintf("stat -c %%i store.git/big/%s | cmp - inode", hex);
+	line = mem_asprintf("stat -c %%i store.git/big/%s | cmp - inode", hex);
 	scratch_do(s, line);
 	/* Cut, as by a power failure: written anew. */
 	free(line);
-	line = xasprintf("truncate -s 4096 store.git/big/%s", hex);
+	line = mem_asprintf("truncate -s 4096 store.git/big/%s", hex);
 	scratch_do(s, line);
 	expect_file(s, &oid);
 	scratch_expect_clean(s);

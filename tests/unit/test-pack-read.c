@@ -20,7 +20,7 @@
 static int scratch_file(void *arg, int *ret_fd)
 {
 	struct scratch *s = arg;
-	cleanup(free) char *path = xasprintf("%s/base-XXXXXX", s->dir);
+	cleanup(free) char *path = mem_asprintf("%s/base-XXXXXX", s->dir);
 
 	*ret_fd = mkstemp(path);
 	if (*ret_fd < 0)
@@ -48,8 +48,8 @@ static const struct bounds usual = {64 * MIB, 50, scratch_file, NULL};
 static int read_it(struct scratch *s, const struct bounds *b,
 		   const char *objects, const struct oid *oid, uint64_t size)
 {
-	cleanup(free) char *dir = xasprintf("%s/%s", s->dir, objects);
-	cleanup(free) char *out = xasprintf("%s/out", s->dir);
+	cleanup(free) char *dir = mem_asprintf("%s/%s", s->dir, objects);
+	cleanup(free) char *out = mem_asprintf("%s/out", s->dir);
 	cleanup(fd) int fd = open(out, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	const struct pack_read how = {
 		.objects = dir,
@@ -110,7 +110,7 @@ static void expect_all(struct scratch *s, const struct bounds *b)
 
 static void expect_packed(struct scratch *s, unsigned n_deltas)
 {
-	cleanup(free) char *line = xasprintf("%u\n", n_deltas);
+	cleanup(free) char *line = mem_asprintf("%u\n", n_deltas);
 
 	scratch_expect(s, "ls repo/.git/objects/?? 2>/dev/null | wc -l", "0\n");
 	scratch_expect(s,
@@ -304,9 +304,9 @@ static void write_made(struct scratch *s, struct made *m)
 	static const char zeros[40];
 	cleanup(buf_done) struct buf pack = BUF_INIT(MIB);
 	cleanup(buf_done) struct buf index = BUF_INIT(MIB);
-	cleanup(free) char *base = xasprintf("%s/made/pack/pack-1", s->dir);
-	cleanup(free) char *pack_path = xasprintf("%s.pack", base);
-	cleanup(free) char *index_path = xasprintf("%s.idx", base);
+	cleanup(free) char *base = mem_asprintf("%s/made/pack/pack-1", s->dir);
+	cleanup(free) char *pack_path = mem_asprintf("%s.pack", base);
+	cleanup(free) char *index_path = mem_asprintf("%s.idx", base);
 
 	scratch_do(s, "rm -rf made && mkdir -p made/pack");
 	buf_add(&pack, "PACK\0\0\0\2", 8);
@@ -483,8 +483,8 @@ static void put_file(struct scratch *s, const char *name,
 		     const struct buf *bytes, unsigned *seed, bool spoil)
 {
 	cleanup(free) char *path =
-		xasprintf("%s/made/pack/pack-1.%s", s->dir, name);
-	cleanup(free) char *copy = xmemdup0(bytes->data, bytes->len);
+		mem_asprintf("%s/made/pack/pack-1.%s", s->dir, name);
+	cleanup(free) char *copy = mem_dup0(bytes->data, bytes->len);
 	size_t n = bytes->len;
 
 	for (int i = rand_r(seed) % 3; spoil && i >= 0; i--)
@@ -526,7 +526,7 @@ static void test_mutations(void **state)
 					    r == -EFBIG);
 				continue;
 			}
-			path = xasprintf("%s/out", s->dir);
+			path = mem_asprintf("%s/out", s->dir);
 			assert_int_equal(file_read(path, MIB, &out), 0);
 			buf_printf(&whole, "blob %zu", out.len);
 			buf_putc(&whole, '\0');

@@ -37,7 +37,7 @@ static int hear(void *arg, enum pktline_kind kind, const char *data, size_t n)
 
 static int feed_in(const char *data, size_t n, size_t step, struct heard *heard)
 {
-	struct pktline_reader *reader = xmalloc(sizeof(*reader));
+	struct pktline_reader *reader = mem_alloc(sizeof(*reader));
 	int r = 0;
 
 	pktline_reader_init(reader, hear, heard);
@@ -124,7 +124,7 @@ static void test_writes(void **state)
 static void test_writes_nothing_too_long(void **state)
 {
 	cleanup(buf_done) struct buf out = BUF_INIT(0);
-	cleanup(free) char *text = xcalloc(1, PKTLINE_MAX);
+	cleanup(free) char *text = mem_calloc(1, PKTLINE_MAX);
 
 	(void)state;
 	memset(text, 'x', PKTLINE_MAX - 4);

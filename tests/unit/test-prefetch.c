@@ -30,7 +30,7 @@ static int set_up(void **state)
 
 static char *index_of(unsigned i)
 {
-	return xasprintf("acme/%s/pipelines/index.tsv", names[i]);
+	return mem_asprintf("acme/%s/pipelines/index.tsv", names[i]);
 }
 
 /* A program reads the index of the i-th repository. */
@@ -38,7 +38,7 @@ static void read_index(struct world *w, unsigned i)
 {
 	cleanup(free) char *path = index_of(i);
 	cleanup(free) char *answer =
-		xasprintf("/repositories/acme/%s/pipelines", names[i]);
+		mem_asprintf("/repositories/acme/%s/pipelines", names[i]);
 
 	world_says(w, answer, "{\"values\":[]}");
 	assert_int_equal(world_stat(w, path), 0);
@@ -46,7 +46,7 @@ static void read_index(struct world *w, unsigned i)
 
 static unsigned n_asked(struct world *w, unsigned i)
 {
-	cleanup(free) char *path = xasprintf("/%s/pipelines", names[i]);
+	cleanup(free) char *path = mem_asprintf("/%s/pipelines", names[i]);
 
 	return world_asked(w, path);
 }
@@ -79,8 +79,8 @@ static void after_the_third_the_next_ones(void **state)
 	struct world *w = *state;
 
 	for (unsigned i = 0; i < MANY; i++) {
-		cleanup(free) char *path =
-			xasprintf("/repositories/acme/%s/pipelines", names[i]);
+		cleanup(free) char *path = mem_asprintf(
+			"/repositories/acme/%s/pipelines", names[i]);
 
 		world_says(w, path, "{\"values\":[]}");
 	}

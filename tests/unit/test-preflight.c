@@ -65,7 +65,7 @@ static void test_find(void **state)
 			 PREFLIGHT_NOTHING);
 	/* Every prefix of a table is read without a look past its end. */
 	for (size_t n = 0; n < sizeof(mountinfo); n++) {
-		cleanup(free) char *cut = xmemdup0(mountinfo, n);
+		cleanup(free) char *cut = mem_dup0(mountinfo, n);
 
 		what_is(cut, "/home/ada/with blank\\and\ttab");
 	}
@@ -116,10 +116,10 @@ static int teardown(void **state)
 
 static void test_path(void **state)
 {
-	cleanup(free) char *real = xasprintf("%s/real", dir);
-	cleanup(free) char *link = xasprintf("%s/link", dir);
-	cleanup(free) char *again = xasprintf("%s/again", dir);
-	cleanup(free) char *loop = xasprintf("%s/loop", dir);
+	cleanup(free) char *real = mem_asprintf("%s/real", dir);
+	cleanup(free) char *link = mem_asprintf("%s/link", dir);
+	cleanup(free) char *again = mem_asprintf("%s/again", dir);
+	cleanup(free) char *loop = mem_asprintf("%s/loop", dir);
 	cleanup(free) char *home = NULL;
 	char *path = NULL;
 
@@ -134,7 +134,7 @@ static void test_path(void **state)
 	assert_int_equal(preflight_path(loop, &path), 0);
 	free(path);
 	/* Missing: its name all the same. */
-	home = xasprintf("%s/bitbucket", dir);
+	home = mem_asprintf("%s/bitbucket", dir);
 	assert_int_equal(preflight_path(home, &path), 0);
 	assert_string_equal(path, home);
 	free(path);
@@ -153,7 +153,7 @@ static void test_answers(void **state)
 
 static void test_device(void **state)
 {
-	cleanup(free) char *device = xasprintf("%s/device", dir);
+	cleanup(free) char *device = mem_asprintf("%s/device", dir);
 	char why[512] = "";
 
 	(void)state;
@@ -172,10 +172,10 @@ static void test_device(void **state)
 
 static void test_check(void **state)
 {
-	cleanup(free) char *missing = xasprintf("%s/missing", dir);
-	cleanup(free) char *file = xasprintf("%s/file", dir);
-	cleanup(free) char *full = xasprintf("%s/full", dir);
-	cleanup(free) char *in_it = xasprintf("%s/.hidden", full);
+	cleanup(free) char *missing = mem_asprintf("%s/missing", dir);
+	cleanup(free) char *file = mem_asprintf("%s/file", dir);
+	cleanup(free) char *full = mem_asprintf("%s/full", dir);
+	cleanup(free) char *in_it = mem_asprintf("%s/.hidden", full);
 	char why[512] = "";
 
 	(void)state;

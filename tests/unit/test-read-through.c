@@ -100,7 +100,7 @@ static int fetch(struct ctx *ctx, void *arg, const struct cache_entry *old)
 
 static int set_up(void **state)
 {
-	struct bed *bed = xcalloc(1, sizeof(*bed));
+	struct bed *bed = mem_calloc(1, sizeof(*bed));
 
 	clock_fake(1000000, WALL);
 	snprintf(bed->dir, sizeof(bed->dir), "/tmp/test-source-XXXXXX");
@@ -587,7 +587,7 @@ static void races(void **state)
 
 	clock_real();
 	for (unsigned round = 0; round < 200; round++) {
-		cleanup(free) char *key = xasprintf("repo/%u", round);
+		cleanup(free) char *key = mem_asprintf("repo/%u", round);
 		struct reader readers[4];
 		struct end e;
 

@@ -678,7 +678,7 @@ static void many_at_once(void **state)
 static void without_network(void **state)
 {
 	struct world *w = *state;
-	cleanup(free) char *url = xstrdup("http://127.0.0.1:1");
+	cleanup(free) char *url = mem_strdup("http://127.0.0.1:1");
 
 	expect_listing(w, "acme", READ_THROUGH,
 		       "gadgets={a2} old={a3} widgets={a1}");

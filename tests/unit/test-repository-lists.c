@@ -40,7 +40,7 @@ static char *target(struct world *w, const char *path)
 	if (r == 0)
 		r = model_readlink(&ctx, w->model, entry.ino, &blob);
 	ctx_done(&ctx);
-	text = r < 0 ? xasprintf("%d", r) : xstrdup(blob_data(blob));
+	text = r < 0 ? mem_asprintf("%d", r) : mem_strdup(blob_data(blob));
 	blob_unref(blob);
 	return text;
 }

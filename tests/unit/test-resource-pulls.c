@@ -10,7 +10,7 @@
 /* The row at a path like "pullrequests/merged"; "@" is an item of one. */
 static const struct resource *row_at(const char *path)
 {
-	cleanup(free) char *copy = xstrdup(path);
+	cleanup(free) char *copy = mem_strdup(path);
 	const struct resource *row = &resource_repository;
 	bool item = false;
 	char *rest = copy, *name;
@@ -215,7 +215,7 @@ static void jira_keys(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
 		cleanup(free) char *item =
-			xasprintf("{\"message\":\"%s\"}", pairs[i][0]);
+			mem_asprintf("{\"message\":\"%s\"}", pairs[i][0]);
 
 		expect_column("commits", "jira", item, pairs[i][1]);
 	}

@@ -126,7 +126,7 @@ static void every_row(void **state)
 static const struct resource *row_at(const struct resource *place,
 				     const char *path)
 {
-	cleanup(free) char *copy = xstrdup(path);
+	cleanup(free) char *copy = mem_strdup(path);
 	const struct resource *row = place;
 	bool inside = false;
 

@@ -162,22 +162,22 @@ static void clone_links(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(https); i++) {
-		cleanup(free) char *json =
-			xasprintf("{\"links\":{\"clone\":[{\"name\":\"https\","
-				  "\"href\":\"%s\"}]}}",
-				  https[i][0]);
+		cleanup(free) char *json = mem_asprintf(
+			"{\"links\":{\"clone\":[{\"name\":\"https\","
+			"\"href\":\"%s\"}]}}",
+			https[i][0]);
 		cleanup(free) char *want =
-			xasprintf("clone_https: %s\n", https[i][1]);
+			mem_asprintf("clone_https: %s\n", https[i][1]);
 
 		expect_info(json, want);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(ssh); i++) {
 		cleanup(free) char *json =
-			xasprintf("{\"links\":{\"clone\":[{\"name\":\"ssh\","
-				  "\"href\":\"%s\"}]}}",
-				  ssh[i][0]);
+			mem_asprintf("{\"links\":{\"clone\":[{\"name\":\"ssh\","
+				     "\"href\":\"%s\"}]}}",
+				     ssh[i][0]);
 		cleanup(free) char *want =
-			xasprintf("clone_ssh: %s\n", ssh[i][1]);
+			mem_asprintf("clone_ssh: %s\n", ssh[i][1]);
 
 		expect_info(json, want);
 	}

@@ -11,7 +11,7 @@
 static char *pull(unsigned id, const char *state, const char *hash,
 		  unsigned minute)
 {
-	return xasprintf(
+	return mem_asprintf(
 		"{\"id\":%u,\"title\":\"change %u\",\"state\":\"%s\","
 		"\"created_on\":\"2026-01-02T03:00:00+00:00\","
 		"\"updated_on\":\"2026-01-02T03:%02u:00+00:00\","
@@ -30,7 +30,7 @@ static void says_pulls(struct world *w, unsigned n, unsigned minute)
 	for (unsigned id = n; id > 0; id--) {
 		cleanup(free) char *one =
 			pull(id, "OPEN", "0123456789ab", id == 1 ? minute : 4);
-		cleanup(free) char *path = xasprintf(LIST "/%u", id);
+		cleanup(free) char *path = mem_asprintf(LIST "/%u", id);
 
 		buf_printf(&list, "%s%s", id < n ? "," : "", one);
 		world_says(w, path, one);
@@ -114,7 +114,7 @@ static void an_item_roams(void **state)
 {
 	struct world *w = *state;
 	cleanup(free) char *merged = pull(2, "MERGED", "0123456789ab", 6);
-	cleanup(free) char *list = xasprintf("{\"values\":[%s]}", merged);
+	cleanup(free) char *list = mem_asprintf("{\"values\":[%s]}", merged);
 	uint64_t ino;
 
 	expect_in(world_ls(w, DIR), "2/ ");

@@ -28,7 +28,7 @@ struct world {
 
 static int set_up(void **state)
 {
-	struct world *w = xcalloc(1, sizeof(*w));
+	struct world *w = mem_calloc(1, sizeof(*w));
 
 	snprintf(w->dir, sizeof(w->dir), "/tmp/spool-XXXXXX");
 	assert_non_null(mkdtemp(w->dir));
@@ -67,7 +67,7 @@ static void fill_piece(struct spool_file *file, uint64_t chunk, char byte)
 {
 	uint64_t at = chunk * CHUNK, left = spool_file_size(file) - at;
 	size_t n = (size_t)(left < CHUNK ? left : CHUNK);
-	cleanup(free) char *data = xmalloc(n);
+	cleanup(free) char *data = mem_alloc(n);
 
 	memset(data, byte, n);
 	assert_int_equal(spool_write(file, at, data, n), 0);
@@ -271,7 +271,7 @@ static void temporaries_of_the_dead(void **state)
 	assert_int_equal(read(fds[0], &byte, 1), 1);
 	close(fds[0]);
 	close(fds[1]);
-	path = xasprintf("%s/.tmp-%ld-0", w->dir, (long)pid);
+	path = mem_asprintf("%s/.tmp-%ld-0", w->dir, (long)pid);
 	assert_int_equal(access(path, F_OK), 0);
 	again(w, 0);
 	assert_int_equal(access(path, F_OK), 0);
@@ -288,11 +288,11 @@ static void strange_files(void **state)
 	static const char name[] = "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8";
 	struct world *w = *state;
 	struct spool_file *found = NULL;
-	cleanup(free) char *path = xasprintf("%s/%s", w->dir, name);
+	cleanup(free) char *path = mem_asprintf("%s/%s", w->dir, name);
 	static const size_t sizes_of[] = {0, 1, 511, 512, 4608, 100000};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes_of); i++) {
-		cleanup(free) char *junk = xcalloc(1, sizes_of[i] + 1);
+		cleanup(free) char *junk = mem_calloc(1, sizes_of[i] + 1);
 
 		memset(junk, 0xff, sizes_of[i]);
 		assert_int_equal(
@@ -313,7 +313,7 @@ static void what_is_no_file(void **state)
 	static const char name[] = "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8";
 	struct world *w = *state;
 	struct spool_file *found = NULL;
-	cleanup(free) char *path = xasprintf("%s/%s", w->dir, name);
+	cleanup(free) char *path = mem_asprintf("%s/%s", w->dir, name);
 	struct stat st;
 
 	assert_int_equal(symlink("/dev/null", path), 0);
@@ -425,7 +425,7 @@ struct writer {
 static void write_on(void *arg)
 {
 	struct writer *me = arg;
-	cleanup(free) char *data = xmalloc(REGION);
+	cleanup(free) char *data = mem_alloc(REGION);
 
 	for (char byte = 'a'; !atomic_load(me->stop);
 	     byte = byte == 'z' ? 'a' : (char)(byte + 1)) {
@@ -534,7 +534,7 @@ static char *path_of(const struct world *w, const char *key)
 	char hex[41];
 
 	digest_sha1_hex(key, strlen(key), hex);
-	return xasprintf("%s/%s", w->dir, hex);
+	return mem_asprintf("%s/%s", w->dir, hex);
 }
 
 /* Somebody else's bytes, so that they can be told by the file's time, too. */
@@ -630,7 +630,7 @@ static void without_sums(void **state)
 	cleanup(free) char *path = path_of(w, "old");
 	const uint64_t size = 2 * CHUNK + 5;
 	const size_t map = (2 * CHUNK + 5 + 4095) / 4096 * 4096;
-	cleanup(free) char *bytes = xcalloc(1, map + 3 + 512);
+	cleanup(free) char *bytes = mem_calloc(1, map + 3 + 512);
 	struct spool_file *file;
 
 	listen_anew();
@@ -663,14 +663,14 @@ static void without_sums(void **state)
 
 static char *growing_path(const struct world *w, unsigned serial)
 {
-	return xasprintf("%s/.tmp-%ld-%u", w->dir, (long)getpid(), serial);
+	return mem_asprintf("%s/.tmp-%ld-%u", w->dir, (long)getpid(), serial);
 }
 
 static void damaged_while_it_grows(void **state)
 {
 	struct world *w = *state;
 	cleanup(free) char *path = growing_path(w, 0);
-	cleanup(free) char *line = xcalloc(1, 300001);
+	cleanup(free) char *line = mem_calloc(1, 300001);
 	struct spool_file *file = NULL;
 	uint64_t at = 0;
 

@@ -11,11 +11,11 @@
 
 static void says_step(struct world *w, const char *state, const char *more)
 {
-	cleanup(free) char *step = xasprintf(
+	cleanup(free) char *step = mem_asprintf(
 		"{\"uuid\":\"{s1}\",\"name\":\"Build\",\"started_on\":"
 		"\"2026-09-21T14:00:00Z\",\"state\":{\"name\":\"%s\"}%s}",
 		state, more);
-	cleanup(free) char *steps = xasprintf("{\"values\":[%s]}", step);
+	cleanup(free) char *steps = mem_asprintf("{\"values\":[%s]}", step);
 
 	world_says(w, STEP, step);
 	world_says(w, STEPS, steps);
@@ -27,7 +27,7 @@ static int set_up(void **state)
 		"{\"uuid\":\"{p1}\",\"build_number\":1,"
 		"\"created_on\":\"2026-09-21T14:00:00Z\","
 		"\"state\":{\"name\":\"IN_PROGRESS\"}}";
-	cleanup(free) char *list = xasprintf("{\"values\":[%s]}", pipeline);
+	cleanup(free) char *list = mem_asprintf("{\"values\":[%s]}", pipeline);
 	struct world *w;
 
 	world_set_up(state);

@@ -24,7 +24,7 @@ struct world {
 
 static int set_up(void **state)
 {
-	struct world *w = xcalloc(1, sizeof(*w));
+	struct world *w = mem_calloc(1, sizeof(*w));
 	struct stream_set_config config = {.grow_ms = 1};
 
 	snprintf(w->dir, sizeof(w->dir), "/tmp/source-XXXXXX");
@@ -67,7 +67,7 @@ static char byte_of(uint64_t offset)
 static int send_some(struct memory *m, uint64_t at, uint64_t end,
 		     const struct stream_sink *sink)
 {
-	cleanup(free) char *data = xmalloc(64 * KIB);
+	cleanup(free) char *data = mem_alloc(64 * KIB);
 	int r = 0;
 
 	while (r == 0 && at < end) {
@@ -127,9 +127,9 @@ static const struct stream_source_ops memory_ops = {memory_get, memory_done};
 
 static struct memory *memory_new(uint64_t n)
 {
-	struct memory *m = xcalloc(1, sizeof(*m));
+	struct memory *m = mem_calloc(1, sizeof(*m));
 
-	m->base = (struct stream_source){&memory_ops, xstrdup("memory")};
+	m->base = (struct stream_source){&memory_ops, mem_strdup("memory")};
 	atomic_store(&m->n, n);
 	return m;
 }
@@ -139,7 +139,7 @@ static struct memory *memory_new(uint64_t n)
 static int64_t read_at(struct stream *s, uint64_t offset, size_t n)
 {
 	cleanup(fd) int fd = -1;
-	cleanup(free) char *data = xmalloc(n + 1);
+	cleanup(free) char *data = mem_alloc(n + 1);
 	cleanup(ctx_done) struct ctx ctx;
 	size_t got = 0;
 	int r;
@@ -316,8 +316,8 @@ static bool serve(struct tiny_connection *c, const struct tiny_request *request,
 static int64_t read_url(struct world *w, struct http *http, const char *base,
 			const char *path, const char *header)
 {
-	cleanup(free) char *url = xasprintf("%s%s", base, path);
-	cleanup(free) char *key = xasprintf("%s %s", path, header);
+	cleanup(free) char *url = mem_asprintf("%s%s", base, path);
+	cleanup(free) char *key = mem_asprintf("%s %s", path, header);
 	const char *headers[] = {header, NULL};
 	struct stream *s = stream_get_from(
 		w->streams, key,

@@ -49,11 +49,11 @@ static void send_bytes(struct tiny_connection *c, struct world *w,
 		       uint64_t first, uint64_t end, uint64_t total,
 		       bool partial, char fill)
 {
-	cleanup(free) char *head = NULL, *chunk = xmalloc(64 * KIB);
+	cleanup(free) char *head = NULL, *chunk = mem_alloc(64 * KIB);
 	uint64_t stop = end;
 
 	if (partial)
-		head = xasprintf(
+		head = mem_asprintf(
 			"HTTP/1.1 206 P\r\nETag: \"%u\"\r\n"
 			"Content-Range: bytes %llu-%llu/%llu\r\n"
 			"Content-Length: %llu\r\n\r\n",
@@ -61,10 +61,10 @@ static void send_bytes(struct tiny_connection *c, struct world *w,
 			(unsigned long long)end - 1, (unsigned long long)total,
 			(unsigned long long)(end - first));
 	else
-		head = xasprintf("HTTP/1.1 200 OK\r\nETag: \"%u\"\r\n"
-				 "Content-Length: %llu\r\n\r\n",
-				 atomic_load(&w->tag),
-				 (unsigned long long)total);
+		head = mem_asprintf("HTTP/1.1 200 OK\r\nETag: \"%u\"\r\n"
+				    "Content-Length: %llu\r\n\r\n",
+				    atomic_load(&w->tag),
+				    (unsigned long long)total);
 	tiny_say(c, head);
 	if (end - first > 1 && atomic_load(&w->breaks)) {
 		atomic_fetch_sub(&w->breaks, 1);
@@ -100,7 +100,7 @@ static bool send_range(struct tiny_connection *c,
 	if (last >= total)
 		last = total ? total - 1 : 0;
 	if (first >= total) {
-		cleanup(free) char *head = xasprintf(
+		cleanup(free) char *head = mem_asprintf(
 			"HTTP/1.1 416 N\r\nContent-Range: bytes */%llu\r\n"
 			"Content-Length: 0\r\n\r\n",
 			(unsigned long long)total);
@@ -143,7 +143,7 @@ static bool serve_api(struct tiny_connection *c,
 		return send_range(c, request, w, atomic_load(&w->length),
 				  atomic_load(&w->fill));
 	if (!strcmp(request->path, "/big")) {
-		head = xasprintf(
+		head = mem_asprintf(
 			"HTTP/1.1 302 Found\r\nLocation: %s/x?sig=%u\r\n"
 			"Content-Length: 0\r\n\r\n",
 			w->storage->url, tiny_n_requests(w->api));
@@ -158,7 +158,7 @@ static bool serve_api(struct tiny_connection *c,
 
 static int set_up(void **state)
 {
-	struct world *w = xcalloc(1, sizeof(*w));
+	struct world *w = mem_calloc(1, sizeof(*w));
 	const struct http_config http = {.user_agent = "test"};
 	struct stream_set_config config = {.grow_ms = 50};
 	const char *why;
@@ -208,7 +208,7 @@ static int tear_down(void **state)
 static int64_t read_at(struct stream *s, uint64_t offset, size_t n, char fill)
 {
 	cleanup(fd) int fd = -1;
-	cleanup(free) char *data = xmalloc(n + 1);
+	cleanup(free) char *data = mem_alloc(n + 1);
 	cleanup(ctx_done) struct ctx ctx;
 	size_t got = 0;
 	int r;
@@ -283,7 +283,7 @@ static void a_size_that_is_not_true(void **state)
 	struct world *w = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
-		cleanup(free) char *key = xasprintf("lie%zu", i);
+		cleanup(free) char *key = mem_asprintf("lie%zu", i);
 		struct stream *s = stream_get(w->streams, key, "/big", lies[i]);
 
 		assert_int_equal(read_at(s, 0, 1, '\0'), -EIO);

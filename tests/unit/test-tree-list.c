@@ -68,7 +68,7 @@ static void test_corpora(void **state)
 static void each_mutation(const char *name, const char *data, size_t n, bool ok)
 {
 	static const char bytes[] = {'\0', ' ', '/', '.', '7', '8', '\xff'};
-	cleanup(free) char *copy = xmemdup0(data, n);
+	cleanup(free) char *copy = mem_dup0(data, n);
 	struct tree_list *l;
 
 	(void)name;
@@ -76,7 +76,7 @@ static void each_mutation(const char *name, const char *data, size_t n, bool ok)
 	if (n > 2000)
 		return;
 	for (size_t i = 0; i < n; i++) {
-		cleanup(free) char *cut = xmemdup0(data, i);
+		cleanup(free) char *cut = mem_dup0(data, i);
 
 		if (tree_list_parse(cut, i, &l) == 0) {
 			check_list(l);

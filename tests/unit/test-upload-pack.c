@@ -303,7 +303,7 @@ static void corpus_cut(const char *name, const char *data, size_t n, bool ok)
 	if (n > 4 && !memcmp(data + n - 4, "0002", 4))
 		n_needed -= 4;
 	for (size_t cut = 0; cut < n_needed; cut++) {
-		cleanup(free) char *part = xmemdup0(data, cut);
+		cleanup(free) char *part = mem_dup0(data, cut);
 
 		if (converse(corpus_kind, (struct bytes){part, cut}, 0, NULL) >=
 		    0)
@@ -322,7 +322,7 @@ static void corpus_damaged(const char *name, const char *data, size_t n,
 	(void)ok;
 	for (size_t at = 0; at < n; at++)
 		for (size_t i = 0; i < ARRAY_SIZE(damages); i++) {
-			cleanup(free) char *damaged = xmemdup0(data, n);
+			cleanup(free) char *damaged = mem_dup0(data, n);
 
 			damaged[at] = (char)(damaged[at] ^ damages[i]);
 			converse(corpus_kind, (struct bytes){damaged, n}, 0,

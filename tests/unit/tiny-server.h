@@ -109,7 +109,7 @@ tiny_header(const struct tiny_request *request, const char *name)
 static bool tiny_read_request(struct tiny_connection *c,
 			      struct tiny_request *request)
 {
-	char *head = xcalloc(1, 64 * KIB);
+	char *head = mem_calloc(1, 64 * KIB);
 	size_t n = 0;
 	const char *length;
 
@@ -127,7 +127,7 @@ static bool tiny_read_request(struct tiny_connection *c,
 	sscanf(head, "%15s %511s", request->method, request->path);
 	length = tiny_header(request, "Content-Length");
 	request->n_body = length ? strtoul(length, NULL, 10) : 0;
-	request->body = xcalloc(1, request->n_body + 1);
+	request->body = mem_calloc(1, request->n_body + 1);
 	for (size_t at = 0; at < request->n_body;) {
 		ssize_t got = recv(c->fd, request->body + at,
 				   request->n_body - at, 0);
@@ -153,7 +153,7 @@ static void tiny_serve(void *arg)
 	bool going_on = true;
 
 	while (going_on) {
-		struct tiny_request *request = xcalloc(1, sizeof(*request));
+		struct tiny_request *request = mem_calloc(1, sizeof(*request));
 
 		if (!tiny_read_request(c, request)) {
 			free(request);
@@ -219,7 +219,7 @@ static void tiny_accept(void *arg)
 	int fd;
 
 	while ((fd = tiny_accept_one(tiny)) >= 0) {
-		struct tiny_connection *c = xcalloc(1, sizeof(*c));
+		struct tiny_connection *c = mem_calloc(1, sizeof(*c));
 
 		c->tiny = tiny;
 		c->fd = fd;
@@ -240,7 +240,7 @@ static void tiny_accept(void *arg)
 
 static struct tiny *tiny_new(tiny_handler *handler, void *arg)
 {
-	struct tiny *tiny = xcalloc(1, sizeof(*tiny));
+	struct tiny *tiny = mem_calloc(1, sizeof(*tiny));
 	struct sockaddr_in address = {.sin_family = AF_INET};
 	socklen_t n = sizeof(address);
 

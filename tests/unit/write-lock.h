@@ -23,7 +23,7 @@ struct write_lock {
  * calls WAL_WRITE_LOCK. The cache is open and was written to. */
 static inline void write_lock_hold(const char *dir, struct write_lock *lock)
 {
-	cleanup(free) char *path = xasprintf("%s/cache.db-shm", dir);
+	cleanup(free) char *path = mem_asprintf("%s/cache.db-shm", dir);
 	char byte;
 
 	assert_int_equal(pipe(lock->ready), 0);

@@ -148,7 +148,8 @@ static int found_target(struct ctx *ctx, struct model *model, struct node *dir,
 			const struct json *json, struct found *ret_found)
 {
 	const char *full_name = json_str(json, "source.repository.full_name");
-	cleanup(free) char *source_name = full_name ? xstrdup(full_name) : NULL;
+	cleanup(free) char *source_name = full_name ? mem_strdup(full_name)
+						    : NULL;
 	const struct resource *commits =
 		resource_find_row(row_dir_rows(row_dir_of(dir)), "commits");
 	cleanup(scope_unref) struct scope *scope =

@@ -369,7 +369,7 @@ static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
 	workspace = path.len ? path.data : NULL;
 	if (!workspace)
 		return hierarchy_refresh_root(ctx, model, said);
-	whole = xstrdup(path.data);
+	whole = mem_strdup(path.data);
 	name = strchr(workspace, '/');
 	if (!name)
 		return hierarchy_refresh_workspace(ctx, model, workspace, said);

@@ -121,7 +121,8 @@ int hierarchy_found_about(struct ctx *ctx, struct model *model,
 {
 	cleanup(scope_unref) struct scope *listing = documents_listing_scope(
 		model->config.documents, scope->workspace);
-	cleanup(free) char *key = xasprintf("about/%s", listing->workspace_id);
+	cleanup(free) char *key =
+		mem_asprintf("about/%s", listing->workspace_id);
 
 	(void)ctx;
 	(void)mode;

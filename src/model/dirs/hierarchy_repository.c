@@ -39,9 +39,9 @@ void hierarchy_found_repository(struct scope *listing,
 				struct documents_repository *repository,
 				int64_t left_ms, struct found *found)
 {
-	struct repository_data *d = xcalloc(1, sizeof(*d));
+	struct repository_data *d = mem_calloc(1, sizeof(*d));
 
-	d->workspace = xstrdup(listing->workspace);
+	d->workspace = mem_strdup(listing->workspace);
 	d->repository = *repository;
 	*repository = (struct documents_repository){0};
 	d->dir.row = &resource_repositories;

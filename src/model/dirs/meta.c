@@ -43,7 +43,7 @@ static struct lru *rendered(struct model *model)
 
 	mutex_lock(&model->lock);
 	if (!model->rendered) {
-		model->rendered = xcalloc(1, sizeof(*model->rendered));
+		model->rendered = mem_calloc(1, sizeof(*model->rendered));
 		lru_init(&model->rendered->files, MAX_RENDERED, &blobs);
 	}
 	lru = &model->rendered->files;

@@ -117,8 +117,9 @@ static char *link_name(const struct row_dir *p,
 	const char *name = repository->name;
 
 	return is_own_name(p, name)
-		       ? xasprintf("%%%02X%s", (unsigned char)name[0], name + 1)
-		       : xstrdup(name);
+		       ? mem_asprintf("%%%02X%s", (unsigned char)name[0],
+				      name + 1)
+		       : mem_strdup(name);
 }
 
 static bool is_of_project(const struct row_dir *p,
@@ -130,7 +131,8 @@ static bool is_of_project(const struct row_dir *p,
 static void found_link(const struct collection_item *repository,
 		       const struct answer_age *age, struct found *ret_found)
 {
-	cleanup(free) char *target = xasprintf("../../../%s", repository->name);
+	cleanup(free) char *target =
+		mem_asprintf("../../../%s", repository->name);
 
 	row_dir_found_link(target, repository->time_ms, row_dir_believe_ms(age),
 			   ret_found);
@@ -183,9 +185,9 @@ DEFINE_CLEANUP_DONE(struct links, links_done);
 static void links_of(const struct row_dir *p, const struct collection *list,
 		     struct links *ret)
 {
-	ret->names = xcalloc(list->n_items + 1, sizeof(*ret->names));
+	ret->names = mem_calloc(list->n_items + 1, sizeof(*ret->names));
 	ret->repositories =
-		xcalloc(list->n_items + 1, sizeof(*ret->repositories));
+		mem_calloc(list->n_items + 1, sizeof(*ret->repositories));
 	for (size_t i = 0; i < list->n_items; i++) {
 		if (!is_of_project(p, &list->items[i]))
 			continue;
@@ -217,7 +219,7 @@ int repository_lists_project_open(struct ctx *ctx, struct model *model,
 				  struct dirlist *l)
 {
 	const struct row_dir *p = row_dir_of(dir);
-	struct project *project = xcalloc(1, sizeof(*project));
+	struct project *project = mem_calloc(1, sizeof(*project));
 	size_t first = l->n_names;
 	int r = listing_of(ctx, model, dir, READ_THROUGH, &project->list,
 			   &names->age);

@@ -114,7 +114,7 @@ int row_dir_collection(struct ctx *ctx, struct model *model, struct node *dir,
 
 struct row_dir *row_dir_new(const struct resource *row, struct scope *scope)
 {
-	struct row_dir *p = xcalloc(1, sizeof(*p));
+	struct row_dir *p = mem_calloc(1, sizeof(*p));
 
 	p->row = row;
 	p->scope = scope;
@@ -198,7 +198,7 @@ void row_dir_found_item(struct model *model, struct node *dir, const char *id,
 	}
 	item = row_dir_new(p->row, scope_item(p->scope, p->row, id));
 	item->collection = scope_ref(p->scope);
-	item->id = xstrdup(id);
+	item->id = mem_strdup(id);
 	found_dir(item, time_ms, left_ms, false, found);
 }
 
@@ -465,7 +465,7 @@ static int lookup_by_id(struct ctx *ctx, struct model *model, struct node *dir,
 		row_dir_found_item(model, dir, id, document.updated_ms, left_ms,
 				   ret_found);
 	} else if (!p->row->is_beside) {
-		target = xasprintf("%s/%s", where, name);
+		target = mem_asprintf("%s/%s", where, name);
 		row_dir_found_link(target, document.updated_ms, left_ms,
 				   ret_found);
 	} else {

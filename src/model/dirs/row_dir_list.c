@@ -41,7 +41,7 @@ static const struct answer_document *document_of(struct dirlist_piece *piece)
 
 	if (document)
 		return document;
-	document = piece->own = xcalloc(1, sizeof(*document));
+	document = piece->own = mem_calloc(1, sizeof(*document));
 	if (row_dir_document(piece->ctx, piece->model, piece->dir, READ_CACHED,
 			     document) == 0 &&
 	    !document->updated_ms)
@@ -274,7 +274,7 @@ int row_dir_open(struct ctx *ctx, struct model *model, struct node *dir,
 {
 	const struct row_dir *p = row_dir_of(dir);
 	const struct row_dir_special *special = row_dir_special_of(model, p);
-	struct row_dir_names *names = xcalloc(1, sizeof(*names));
+	struct row_dir_names *names = mem_calloc(1, sizeof(*names));
 	cleanup(dirlist_unref) struct dirlist *l =
 		dirlist_new(&ops_names, names, 0);
 	int r = 0;

@@ -50,7 +50,7 @@ size_t row_dir_listed(const struct model *model, const struct resource *row,
 		return 0;
 	if (row->listing == RESOURCE_LISTS_ALL || c->n_items < most)
 		most = c->n_items;
-	*ret_items = xcalloc(most + 1, sizeof(**ret_items));
+	*ret_items = mem_calloc(most + 1, sizeof(**ret_items));
 	if (row->listing == RESOURCE_LISTS_ALL) {
 		while (n < c->n_items) {
 			(*ret_items)[n] = &c->items[n];

@@ -28,9 +28,9 @@ int checkout_new(struct model *model, struct node *repository, const char *ref,
 		checkout_fixed_free(fixed);
 		return r;
 	}
-	view = xcalloc(1, sizeof(*view));
+	view = mem_calloc(1, sizeof(*view));
 	view->clone = clone;
-	view->ref = ref ? xstrdup(ref) : NULL;
+	view->ref = ref ? mem_strdup(ref) : NULL;
 	view->fixed = fixed;
 	mutex_init(&view->lock);
 	*ret_view = view;

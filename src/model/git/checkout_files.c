@@ -296,7 +296,7 @@ static size_t order(struct model *model, struct node *dir,
 			      &n);
 		return n;
 	}
-	entries = *ret = xcalloc(list->n_entries + 1, sizeof(*entries));
+	entries = *ret = mem_calloc(list->n_entries + 1, sizeof(*entries));
 	for (; n < list->n_entries; n++)
 		entries[n] = (struct dirbook_entry){n + 1, n};
 	return n;
@@ -312,7 +312,7 @@ static bool *hidden_links(struct model *model, const struct node *dir,
 		    can_be_shown(model, dir, &list->entries[i]))
 			continue;
 		if (!hidden)
-			hidden = xcalloc(list->n_entries, sizeof(*hidden));
+			hidden = mem_calloc(list->n_entries, sizeof(*hidden));
 		hidden[i] = true;
 	}
 	return hidden;
@@ -324,7 +324,7 @@ static struct dirlist *names_new(struct model *model, struct node *dir,
 {
 	cleanup(free) bool *hidden = list ? hidden_links(model, dir, list)
 					  : NULL;
-	struct git_names *names = xcalloc(1, sizeof(*names));
+	struct git_names *names = mem_calloc(1, sizeof(*names));
 	size_t n = list ? list->n_entries : 0, n_ordered = 0, n_shown = 0;
 	struct dirlist *l;
 

@@ -63,9 +63,9 @@ static void set_source(struct fixed_commit *fixed, size_t i,
 {
 	char **texts = fixed->texts + 3 * i;
 
-	texts[0] = xstrdup(workspace);
-	texts[1] = xstrdup(slug);
-	texts[2] = uuid && uuid[0] == '{' ? xstrdup(uuid) : NULL;
+	texts[0] = mem_strdup(workspace);
+	texts[1] = mem_strdup(slug);
+	texts[2] = uuid && uuid[0] == '{' ? mem_strdup(uuid) : NULL;
 	fixed->sources[i] = (struct clone_source){texts[0], texts[1], texts[2]};
 }
 
@@ -93,11 +93,11 @@ static bool is_name(const char *s)
 static struct fixed_commit *fixed_new(const struct repository_data *repository,
 				      const struct checkout_target *target)
 {
-	struct fixed_commit *fixed = xcalloc(1, sizeof(*fixed));
+	struct fixed_commit *fixed = mem_calloc(1, sizeof(*fixed));
 
 	mutex_init(&fixed->lock);
-	fixed->hash = xstrdup(target->hash);
-	fixed->branch = target->branch ? xstrdup(target->branch) : NULL;
+	fixed->hash = mem_strdup(target->hash);
+	fixed->branch = target->branch ? mem_strdup(target->branch) : NULL;
 	fixed->has_id = oid_parse(fixed->hash, &fixed->id) == 0;
 	if (target->commits) {
 		fixed->commits = target->commits;
@@ -113,7 +113,7 @@ static struct fixed_commit *fixed_new(const struct repository_data *repository,
 	}
 	set_source(fixed, fixed->n_sources, repository->workspace,
 		   repository->repository.slug, repository_id(repository));
-	fixed->workspace = xstrdup(repository->repository.workspace);
+	fixed->workspace = mem_strdup(repository->repository.workspace);
 	return fixed;
 }
 
@@ -322,7 +322,7 @@ static void remember_refusal(const struct ctx *ctx, struct fixed_commit *fixed,
 {
 	mutex_lock(&fixed->lock);
 	free(fixed->refusal);
-	fixed->refusal = xstrdup(ctx->sentence);
+	fixed->refusal = mem_strdup(ctx->sentence);
 	fixed->refused = refused;
 	fixed->refused_until_ms = clock_mono_ms() + for_ms;
 	mutex_unlock(&fixed->lock);

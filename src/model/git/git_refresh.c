@@ -153,7 +153,7 @@ int git_refresh_path(struct ctx *ctx, struct model *model,
 		     struct node *repository, const char *workspace,
 		     const char *name, const char *path, struct buf *said)
 {
-	cleanup(free) char *label = xstrdup(path);
+	cleanup(free) char *label = mem_strdup(path);
 	struct node *node, *top;
 	char *rest;
 	int r = 0;

@@ -50,7 +50,7 @@ void refs_file_name(struct buf *out, const char *part, size_t n, bool top)
 {
 	static const char *const own[] = {"index.json", "index.tsv", "more",
 					  NULL};
-	cleanup(free) char *name = xmemdup0(part, n);
+	cleanup(free) char *name = mem_dup0(part, n);
 
 	text_file_name(out, name, top ? own : NULL);
 }
@@ -189,7 +189,7 @@ static bool find_file(const struct clone_refs *refs, enum clone_ref_kind kind,
 		      const char *prefix, const char *file, struct refs_iter *w)
 {
 	cleanup(buf_done) struct buf name = BUF_INIT(4 * KIB);
-	cleanup(free) char *whole = xasprintf("%s%s", prefix, file);
+	cleanup(free) char *whole = mem_asprintf("%s%s", prefix, file);
 
 	refs_iter_begin(w, refs, kind, prefix);
 	refs_file_name(&name, file, strlen(file), !*prefix);
@@ -214,10 +214,10 @@ static bool find_file(const struct clone_refs *refs, enum clone_ref_kind kind,
 static void found_dir(struct model *model, const struct node *dir,
 		      const struct refs_iter *w, struct found *found)
 {
-	struct refs_dir *d = xcalloc(1, sizeof(*d));
+	struct refs_dir *d = mem_calloc(1, sizeof(*d));
 
 	d->kind = w->kind;
-	d->prefix = xasprintf("%.*s/", (int)w->n, refs_iter_name(w));
+	d->prefix = mem_asprintf("%.*s/", (int)w->n, refs_iter_name(w));
 	*found = (struct found){
 		.what =
 			{
@@ -241,7 +241,7 @@ int refs_found(struct model *model, struct node *dir, const struct refs_iter *w,
 		found_dir(model, dir, w, found);
 		return 0;
 	}
-	ref = xasprintf("%s%s", kinds[w->kind].ref, refs_iter_name(w));
+	ref = mem_asprintf("%s%s", kinds[w->kind].ref, refs_iter_name(w));
 	r = checkout_new(model, repository_above(dir), ref, NULL, &view);
 	if (r >= 0)
 		checkout_found(view, node_mtime_ms(model->nodes, dir),

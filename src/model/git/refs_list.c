@@ -60,7 +60,7 @@ static void add_item(struct refs_names *l, const struct refs_iter *w)
 {
 	if (l->n_items == l->n_room) {
 		l->n_room = l->n_room ? 2 * l->n_room : 64;
-		l->items = xrealloc(l->items, l->n_room * sizeof(*l->items));
+		l->items = mem_realloc(l->items, l->n_room * sizeof(*l->items));
 	}
 	l->items[l->n_items++] = (struct item){
 		.index = w->index,
@@ -123,7 +123,7 @@ static struct refs_names *names_new(struct model *model, struct node *dir,
 				    uint64_t base, struct dirlist *l)
 {
 	cleanup(buf_done) struct buf file = BUF_INIT(4 * KIB);
-	struct refs_names *names = xcalloc(1, sizeof(*names));
+	struct refs_names *names = mem_calloc(1, sizeof(*names));
 	size_t first = l->n_names;
 	struct refs_iter w;
 
@@ -135,7 +135,7 @@ static struct refs_names *names_new(struct model *model, struct node *dir,
 		    !refs_iter_file_name(&w, &file)) {
 			leave_out(names, refs_iter_name(&w), 1);
 		} else if (!is_no_tree(model, dir, &w, file.data)) {
-			dirlist_add_taken(l, xmemdup0(file.data, file.len), 0,
+			dirlist_add_taken(l, mem_dup0(file.data, file.len), 0,
 					  S_IFDIR,
 					  tag + (unsigned)names->n_items);
 			add_item(names, &w);

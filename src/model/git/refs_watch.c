@@ -59,7 +59,7 @@ static struct refs_watch *watch_new(struct model *model, struct node *top,
 				    enum clone_ref_kind kind,
 				    struct clone *clone)
 {
-	struct refs_watch *w = xcalloc(1, sizeof(*w));
+	struct refs_watch *w = mem_calloc(1, sizeof(*w));
 
 	refcount_init(&w->refcount);
 	w->top = node_ref(model->nodes, top);

@@ -39,10 +39,10 @@ static int found_download(struct ctx *ctx, struct model *model,
 	if (r < 0)
 		return r;
 	size = json_int(json, "size", -1);
-	key = xasprintf("%s#%lld#%s", scope->key, (long long)size,
-			json_str(json, "created_on")
-				? json_str(json, "created_on")
-				: "");
+	key = mem_asprintf("%s#%lld#%s", scope->key, (long long)size,
+			   json_str(json, "created_on")
+				   ? json_str(json, "created_on")
+				   : "");
 	stream = stream_get(model->config.streams, key, path, size);
 	*ret_found = (struct found){
 		.what =

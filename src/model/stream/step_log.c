@@ -79,8 +79,8 @@ static int find(struct ctx *ctx, struct model *model, struct node *step_dir,
 	if (r < 0)
 		return r;
 	/* A step that is run again has another log. */
-	key = xasprintf("%s#%lld", scope->key, (long long)step.run);
-	log = xcalloc(1, sizeof(*log));
+	key = mem_asprintf("%s#%lld", scope->key, (long long)step.run);
+	log = mem_calloc(1, sizeof(*log));
 	log->stream = stream_get(model->config.streams, key, path, -1);
 	log->path = steal(&path);
 	atomic_store(&log->ended, step.ended);
@@ -233,7 +233,7 @@ int step_log_services_open(struct ctx *ctx, struct model *model,
 		cleanup(buf_done) struct buf name = BUF_INIT(64 * KIB);
 
 		if (service_name(i, &name))
-			dirlist_add_taken(l, xstrdup(name.data), ++cookie,
+			dirlist_add_taken(l, mem_strdup(name.data), ++cookie,
 					  S_IFREG, ROW_DIR_TAG_SPECIAL);
 	}
 	return 0;

@@ -131,8 +131,8 @@ static struct run *run_of(struct prefetch *prefetch, const char *workspace,
 			oldest = run;
 	}
 	run_done(oldest);
-	oldest->workspace = xstrdup(workspace);
-	oldest->path = xstrdup(path);
+	oldest->workspace = mem_strdup(workspace);
+	oldest->path = mem_strdup(path);
 	return oldest;
 }
 
@@ -164,7 +164,7 @@ static bool take_note(struct run *run, size_t at, size_t n_siblings,
 
 static void queue(struct prefetch *prefetch, int32_t caller, char *path)
 {
-	struct job *job = xcalloc(1, sizeof(*job));
+	struct job *job = mem_calloc(1, sizeof(*job));
 	unsigned slot = THREADS;
 
 	job->path = path;
@@ -224,15 +224,15 @@ void prefetch_note(struct ctx *ctx, struct model *model,
 		return;
 	for (; from < until; from++)
 		queue(prefetch, ctx->caller,
-		      xasprintf("%s/%s/%s", workspace, list->items[from].name,
-				path.data));
+		      mem_asprintf("%s/%s/%s", workspace,
+				   list->items[from].name, path.data));
 }
 
 /* ---- life ---- */
 
 struct prefetch *prefetch_new(struct model *model)
 {
-	struct prefetch *prefetch = xcalloc(1, sizeof(*prefetch));
+	struct prefetch *prefetch = mem_calloc(1, sizeof(*prefetch));
 
 	prefetch->model = model;
 	mutex_init(&prefetch->lock);

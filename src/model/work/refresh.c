@@ -67,11 +67,11 @@ void refresh_queue(struct refresh *refresh, const struct refresh_work *work,
 	buf_printf(&key, "%s/%s/%s/%" PRIu64, work->name,
 		   workspace ? workspace : "", name ? name : "",
 		   node ? node->ino : 0);
-	job = xcalloc(1, sizeof(*job) + key.len + 1);
+	job = mem_calloc(1, sizeof(*job) + key.len + 1);
 	memcpy(job->key, key.data, key.len);
 	job->work = work;
-	job->workspace = workspace ? xstrdup(workspace) : NULL;
-	job->name = name ? xstrdup(name) : NULL;
+	job->workspace = workspace ? mem_strdup(workspace) : NULL;
+	job->name = name ? mem_strdup(name) : NULL;
 	job->node = node ? node_ref(refresh->model->nodes, node) : NULL;
 
 	mutex_lock(&refresh->lock);
@@ -108,7 +108,7 @@ void refresh_watch(struct refresh *refresh, struct node *node,
 
 	if (!refresh)
 		return;
-	w = xcalloc(1, sizeof(*w));
+	w = mem_calloc(1, sizeof(*w));
 	w->node = node_ref(refresh->model->nodes, node);
 	w->how = how;
 	mutex_lock(&refresh->lock);
@@ -217,7 +217,7 @@ static size_t watched_now(struct refresh *refresh, struct watched **ret)
 
 	mutex_lock(&refresh->lock);
 	LL_COUNT(refresh->watched, w, n);
-	*ret = xcalloc(n + 1, sizeof(**ret));
+	*ret = mem_calloc(n + 1, sizeof(**ret));
 	n = 0;
 	LL_FOREACH (refresh->watched, w) {
 		(*ret)[n] = *w;
@@ -373,7 +373,7 @@ static void refresh_main(void *arg)
 
 int refresh_start(struct model *model, struct refresh **ret_refresh)
 {
-	struct refresh *refresh = xcalloc(1, sizeof(*refresh));
+	struct refresh *refresh = mem_calloc(1, sizeof(*refresh));
 	int r;
 
 	refresh->model = model;
