@@ -1,6 +1,8 @@
 /*
- * table/resource: what is said of one pull request: the columns of an index of
- * them, and the files of each.
+ * table/resource: what is said of one pull request: the columns of each
+ * index.tsv of them (pullrequests/ and its states, .workspace/my-pullrequests),
+ * and the files of each. A column of both an index and `info` is in the
+ * INDEX_AND_INFO_… below.
  *
  * The list gives a pull request whole, but for reviewers and participants,
  * which have to be asked for (src/api/README.md, 12: fields).
@@ -49,29 +51,48 @@ static void jira(const struct json *item, struct buf *out)
 
 /* ---- a pull request ---- */
 
-#define STATE_COLUMNS                                                          \
-	{"id", "id", NULL}, {"state", "state", NULL},                          \
-		{"author", PERSON("author"), NULL},                            \
-		{"updated", "updated_on", NULL},                               \
-		{"created", "created_on", NULL},                               \
-		{"source", "source.branch.name", NULL},                        \
-		{"destination", "destination.branch.name", NULL},              \
-		{"reviewers", NULL, reviewers}, {"approved", NULL, approvals}, \
-		{"changes_requested", NULL, requests},                         \
-		{"comments", "comment_count", NULL},                           \
-		{"tasks", "task_count", NULL}, {"draft", "draft", NULL},       \
-		{"jira", NULL, jira},                                          \
-	{                                                                      \
-		"title", "title", NULL                                         \
+/* In each index.tsv and in `info`, in this order; between them stands what a
+ * list of the account's own leaves out. */
+#define INDEX_AND_INFO_STATE           \
+	{"id", "id", NULL},            \
+	{                              \
+		"state", "state", NULL \
 	}
+#define INDEX_AND_INFO_BRANCHES                                           \
+	{"updated", "updated_on", NULL}, {"created", "created_on", NULL}, \
+		{"source", "source.branch.name", NULL},                   \
+		{"destination", "destination.branch.name", NULL},         \
+	{                                                                 \
+		"reviewers", NULL, reviewers                              \
+	}
+#define INDEX_AND_INFO_REST                                                 \
+	{"comments", "comment_count", NULL}, {"tasks", "task_count", NULL}, \
+		{"draft", "draft", NULL}, {"jira", NULL, jira},             \
+	{                                                                   \
+		"title", "title", NULL                                      \
+	}
+#define INDEX_AND_INFO                                                  \
+	INDEX_AND_INFO_STATE, {"author", PERSON("author"), NULL},       \
+		INDEX_AND_INFO_BRANCHES, {"approved", NULL, approvals}, \
+		{"changes_requested", NULL, requests}, INDEX_AND_INFO_REST
 
 const struct resource_column pullrequest_columns[] = {
-	STATE_COLUMNS,
+	INDEX_AND_INFO,
+	{NULL, NULL, NULL},
+};
+
+/* Those of one's own: of many repositories, by one author; participants are not
+ * asked for. */
+const struct resource_column pullrequest_my_columns[] = {
+	{"repository", "destination.repository.full_name", NULL},
+	INDEX_AND_INFO_STATE,
+	INDEX_AND_INFO_BRANCHES,
+	INDEX_AND_INFO_REST,
 	{NULL, NULL, NULL},
 };
 
 static const struct resource_column info[] = {
-	STATE_COLUMNS,
+	INDEX_AND_INFO,
 	{"source_repository", "source.repository.full_name", NULL},
 	{"source_commit", "source.commit.hash", NULL},
 	{"destination_repository", "destination.repository.full_name", NULL},

@@ -1,5 +1,8 @@
 /*
- * table/resource: pull requests.
+ * table/resource: pull requests: what is below each of them, and the lists of
+ * those that are merged, declined, superseded. The columns of index.tsv and the
+ * files of each are in pullrequest_columns.c, the row "pullrequests" itself in
+ * repository.c.
  *
  * Of a closed pull request nothing changes any more but comments: so there are
  * two sets of rows, one for open pull requests and one for the others.

@@ -65,6 +65,7 @@
 
 /* The rows of a repository, each in its file. */
 extern const struct resource_column pullrequest_columns[];
+extern const struct resource_column pullrequest_my_columns[];
 extern const struct resource_file pullrequest_files[];
 extern const struct resource_items pullrequests_items;
 extern const struct resource pullrequests_states[];

@@ -51,37 +51,6 @@ static const struct resource_column repository_permission[] = {
 	{NULL, NULL, NULL},
 };
 
-static void reviewers(const struct json *item, struct buf *out)
-{
-	values_people(json_at(item, "reviewers"), "nickname|display_name|uuid",
-		      NULL, out);
-}
-
-static void jira(const struct json *item, struct buf *out)
-{
-	static const char *const paths[] = {"title", "source.branch.name",
-					    "description", "summary.raw", NULL};
-
-	values_jira(item, paths, out);
-}
-
-static const struct resource_column my_pullrequest[] = {
-	{"repository", "destination.repository.full_name", NULL},
-	{"id", "id", NULL},
-	{"state", "state", NULL},
-	{"updated", "updated_on", NULL},
-	{"created", "created_on", NULL},
-	{"source", "source.branch.name", NULL},
-	{"destination", "destination.branch.name", NULL},
-	{"reviewers", NULL, reviewers},
-	{"comments", "comment_count", NULL},
-	{"tasks", "task_count", NULL},
-	{"draft", "draft", NULL},
-	{"jira", NULL, jira},
-	{"title", "title", NULL},
-	{NULL, NULL, NULL},
-};
-
 static const struct resource gpg_rows[] = {
 	{
 		.name = "public-key",
@@ -128,7 +97,7 @@ const struct resource resource_workspace[] = {
 					 */
 					.id = "links.self.href",
 					.ttl_s = 5 * MINUTE_S,
-					.columns = my_pullrequest,
+					.columns = pullrequest_my_columns,
 				},
 				LIST("my-repository-permissions",
 				     "/user/workspaces/{ws}/permissions/"
