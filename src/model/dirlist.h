@@ -18,7 +18,7 @@
 
 /* How long the kernel may believe an answer where the answer does not say. An
  * hour: the longest that the kernel is promised anything. */
-#define FOREVER_MS (INT64_C(3600) * 1000)
+#define LONGEST_MS (INT64_C(3600) * 1000)
 #define MOMENT_MS INT64_C(1000) /* it may change at any time */
 /* That a name is not there; and attributes of a directory that was never
  * listed: with a shorter lifetime every path through it would be a request. */

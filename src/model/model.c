@@ -205,7 +205,7 @@ int model_getattr(struct ctx *ctx, struct model *model, uint64_t ino,
 		  struct model_attr *ret_attr)
 {
 	struct node *node = node_get(model->nodes, ino);
-	int64_t left_ms = FOREVER_MS;
+	int64_t left_ms = LONGEST_MS;
 	struct node_told told;
 	uint64_t size;
 	int r = 0;

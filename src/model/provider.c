@@ -14,7 +14,7 @@ int provider_open_nothing(struct ctx *ctx, struct model *model,
 	(void)dir;
 	*ret_listing = newest ? dirlist_ref(newest)
 			      : dirlist_seal(dirlist_new(&ops_nothing, NULL, 0),
-					     FOREVER_MS);
+					     LONGEST_MS);
 	return 0;
 }
 

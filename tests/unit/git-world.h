@@ -234,7 +234,7 @@ static void let_go(struct thread *thread)
 
 static void an_hour(void)
 {
-	clock_advance(FOREVER_MS + 1000);
+	clock_advance(LONGEST_MS + 1000);
 }
 
 #endif

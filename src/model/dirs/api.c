@@ -135,7 +135,7 @@ static void found_dir(struct model *model, struct found *found)
 				.mode = NODE_DIRECTORY,
 				.mtime_ms = model->started_ms,
 			},
-		.left_ms = FOREVER_MS,
+		.left_ms = LONGEST_MS,
 	};
 }
 
@@ -170,7 +170,7 @@ static int api_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	struct parts parts;
 	int r;
 
-	ret_found->left_ms = FOREVER_MS;
+	ret_found->left_ms = LONGEST_MS;
 	if (probe_matches(name) || has_dots(name, strcspn(name, "?")))
 		return 0;
 	if (!split(name, &parts)) {

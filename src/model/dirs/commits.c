@@ -41,7 +41,7 @@ static bool find_stored(struct model *model, struct node *dir, const char *name,
 			   clone_known_commit(clone, &id, &head) == 0
 				   ? head.time_s * 1000
 				   : node_mtime_ms(model->nodes, dir),
-			   FOREVER_MS, ret_found);
+			   LONGEST_MS, ret_found);
 	return true;
 }
 
@@ -139,7 +139,7 @@ static void found_nowhere(struct model *model, struct node *dir,
 				.mode = NODE_DIRECTORY,
 				.mtime_ms = node_mtime_ms(model->nodes, dir),
 			},
-		.left_ms = FOREVER_MS,
+		.left_ms = LONGEST_MS,
 	};
 }
 

@@ -84,7 +84,7 @@ static void found_refresh(struct model *model, struct found *found)
 				.mode = NODE_DIRECTORY,
 				.mtime_ms = model->started_ms,
 			},
-		.left_ms = FOREVER_MS,
+		.left_ms = LONGEST_MS,
 	};
 }
 
@@ -121,7 +121,7 @@ static int find(struct ctx *ctx, struct model *model, struct node *dir,
 		return 0;
 	case CONTROL_README:
 		buf_puts(&text, status_readme);
-		found_text(model, &text, FOREVER_MS, found);
+		found_text(model, &text, LONGEST_MS, found);
 		return 0;
 	case CONTROL_ERRORS:
 		found_errors(model, found);
@@ -176,7 +176,7 @@ static int control_lookup(struct ctx *ctx, struct model *model,
 		if (r != -ENOENT)
 			return r;
 	}
-	ret_found->left_ms = FOREVER_MS;
+	ret_found->left_ms = LONGEST_MS;
 	return 0;
 }
 

@@ -55,7 +55,7 @@ int hierarchy_found_control(struct ctx *ctx, struct model *model,
 				.mode = NODE_DIRECTORY,
 				.mtime_ms = model->started_ms,
 			},
-		.left_ms = FOREVER_MS,
+		.left_ms = LONGEST_MS,
 	};
 	return 0;
 }
@@ -129,7 +129,7 @@ int hierarchy_found_about(struct ctx *ctx, struct model *model,
 	row_dir_found_dir(row,
 			  scope_new(key, scope->workspace, listing->slug,
 				    listing->workspace_id, ""),
-			  node_mtime_ms(model->nodes, dir), FOREVER_MS, false,
+			  node_mtime_ms(model->nodes, dir), LONGEST_MS, false,
 			  ret_found);
 	return 0;
 }

@@ -93,7 +93,7 @@ int hierarchy_lookup_ignore(struct ctx *ctx, struct model *model,
 	if (strcmp(name, ignore_name) == 0)
 		snapshot_found(model,
 			       blob_new(ignore_text, strlen(ignore_text)),
-			       FOREVER_MS, ret_found);
+			       LONGEST_MS, ret_found);
 	return 0;
 }
 

@@ -270,7 +270,7 @@ int row_dir_found_row(struct ctx *ctx, struct model *model, struct node *dir,
 		r = found_text(ctx, model, dir, row, scope, mode, ret_found);
 	else
 		row_dir_found_dir(row, scope_ref(scope),
-				  node_mtime_ms(model->nodes, dir), FOREVER_MS,
+				  node_mtime_ms(model->nodes, dir), LONGEST_MS,
 				  row->kind == RESOURCE_COLLECTION, ret_found);
 	scope_unref(scope);
 	return r;
@@ -549,7 +549,7 @@ int row_dir_lookup_item(struct ctx *ctx, struct model *model, struct node *dir,
 	struct answer_age age = {0};
 	int r;
 
-	ret_found->left_ms = FOREVER_MS;
+	ret_found->left_ms = LONGEST_MS;
 	if (probe_matches(name))
 		return 0;
 	if (items->endpoint && items->is_name)
@@ -595,7 +595,7 @@ int row_dir_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	const struct resource *row;
 	int r;
 
-	ret_found->left_ms = FOREVER_MS;
+	ret_found->left_ms = LONGEST_MS;
 	row = resource_find_row(row_dir_rows(p), name);
 	if (row && row->needs && row_dir_is_repository(p))
 		return lookup_needy(ctx, model, dir, row, ret_found);

@@ -280,7 +280,7 @@ int row_dir_open(struct ctx *ctx, struct model *model, struct node *dir,
 	int r = 0;
 
 	names->special = special;
-	names->left_ms = FOREVER_MS;
+	names->left_ms = LONGEST_MS;
 	if (row_dir_is_collection(p))
 		r = bring_collection(ctx, model, dir, names);
 	else

@@ -63,7 +63,7 @@ void snapshot_found(struct model *model, struct blob *blob, int64_t left_ms,
 				/* Texts that change have the time of the lookup
 				   that first found these bytes: the node stays.
 				 */
-				.mtime_ms = left_ms == FOREVER_MS
+				.mtime_ms = left_ms == LONGEST_MS
 						    ? model->started_ms
 						    : clock_wall_ms(),
 				.data = blob,

@@ -115,7 +115,7 @@ void checkout_heard(struct model *model, struct node *node)
 
 	/* After an hour without a look the tree is no longer followed; only a
 	 * look inside (checkout_ensure) begins that anew. */
-	if (now - atomic_load(&view->heard_ms) >= FOREVER_MS)
+	if (now - atomic_load(&view->heard_ms) >= LONGEST_MS)
 		return;
 	atomic_store(&view->heard_ms, now);
 	if (!atomic_load(&view->n_quiet))
@@ -488,7 +488,7 @@ int checkout_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 	expired = view->expired;
 	view->expired = false;
 	mutex_unlock(&view->lock);
-	if (have && (view->fixed || (!expired && now - heard < FOREVER_MS)))
+	if (have && (view->fixed || (!expired && now - heard < LONGEST_MS)))
 		return 0;
 	if (view->fixed)
 		return checkout_check(ctx, model, tree, 0, NULL);
@@ -519,7 +519,7 @@ static int64_t watch_due_ms(struct model *model, struct node *tree)
 	struct checkout *view = tree->what.view;
 	int64_t now = clock_mono_ms(), due;
 
-	if (view->fixed || now - atomic_load(&view->heard_ms) >= FOREVER_MS ||
+	if (view->fixed || now - atomic_load(&view->heard_ms) >= LONGEST_MS ||
 	    !node_is_linked(model->nodes, tree))
 		return INT64_MAX;
 	if (has_news(view))

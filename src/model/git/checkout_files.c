@@ -121,7 +121,7 @@ static int found_entry(struct ctx *ctx, const struct node *dir,
 				.version = (uint64_t)mtime_ms,
 				.view = view,
 			},
-		.left_ms = FOREVER_MS,
+		.left_ms = LONGEST_MS,
 		.checked = true,
 		.expect = *dir_oid,
 	};
@@ -186,7 +186,7 @@ static int git_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	bool lost = false;
 	int r;
 
-	ret_found->left_ms = FOREVER_MS;
+	ret_found->left_ms = LONGEST_MS;
 	/* No tree that git accepts has it (src/model/README.md, 11), and every
 	 * git command looks for it: without this, each look would fetch the
 	 * repository. */
@@ -479,7 +479,7 @@ int checkout_found_default(struct model *model, struct node *repository,
 	if (r < 0)
 		return r;
 	checkout_found(view, node_mtime_ms(model->nodes, repository),
-		       FOREVER_MS, ret_found);
+		       LONGEST_MS, ret_found);
 	return 0;
 }
 

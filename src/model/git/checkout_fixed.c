@@ -366,6 +366,6 @@ int checkout_fixed_found(struct ctx *ctx, struct model *model, struct node *dir,
 	if (checkout_fixed_known_id(view, &id) &&
 	    clone_known_commit(view->clone, &id, &head) == 0)
 		mtime_ms = head.time_s * 1000;
-	checkout_found(view, mtime_ms, FOREVER_MS, ret_found);
+	checkout_found(view, mtime_ms, LONGEST_MS, ret_found);
 	return 0;
 }

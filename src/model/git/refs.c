@@ -226,7 +226,7 @@ static void found_dir(struct model *model, const struct node *dir,
 				.mtime_ms = node_mtime_ms(model->nodes, dir),
 				.data = d,
 			},
-		.left_ms = FOREVER_MS,
+		.left_ms = LONGEST_MS,
 	};
 }
 
@@ -245,7 +245,7 @@ int refs_found(struct model *model, struct node *dir, const struct refs_iter *w,
 	r = checkout_new(model, repository_above(dir), ref, NULL, &view);
 	if (r >= 0)
 		checkout_found(view, node_mtime_ms(model->nodes, dir),
-			       FOREVER_MS, found);
+			       LONGEST_MS, found);
 	return r;
 }
 
@@ -272,7 +272,7 @@ int refs_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	struct refs_iter w;
 	int r;
 
-	ret_found->left_ms = FOREVER_MS;
+	ret_found->left_ms = LONGEST_MS;
 	/* Git allows no part of a ref that begins with a dot. */
 	if (name[0] == '.')
 		return 0;

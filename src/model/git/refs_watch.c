@@ -66,7 +66,7 @@ static struct refs_watch *watch_new(struct model *model, struct node *top,
 	w->kind = kind;
 	w->clone = clone;
 	/* Nobody has looked within the hour: the first look asks. */
-	atomic_store(&w->heard_ms, clock_mono_ms() - FOREVER_MS);
+	atomic_store(&w->heard_ms, clock_mono_ms() - LONGEST_MS);
 	return w;
 }
 
@@ -288,7 +288,7 @@ static int ensure(struct ctx *ctx, struct model *model, struct refs_watch *w,
 	/* `told` is the node's, and may outlive the watch (refs_check shows by
 	 * a watch that ended meanwhile); `asks` is of this watch alone. */
 	bool told = listed_told(listed);
-	bool asks = !told || quiet_ms >= FOREVER_MS;
+	bool asks = !told || quiet_ms >= LONGEST_MS;
 	int64_t old;
 	int r;
 
@@ -343,7 +343,7 @@ static int64_t watch_due_ms(struct model *model, struct node *top)
 
 	if (!w)
 		return due;
-	if (now - atomic_load(&w->heard_ms) < FOREVER_MS &&
+	if (now - atomic_load(&w->heard_ms) < LONGEST_MS &&
 	    node_is_linked(model->nodes, top)) {
 		due = atomic_load(&w->asked_ms) +
 		      refresh_pause_ms(model, atomic_load(&w->n_quiet)) - now;
@@ -423,7 +423,7 @@ static bool watch_end(struct model *model, struct node *top)
 	mutex_lock(&model->lock);
 	LL_SEARCH_SCALAR(model->refs_watches, w, top, top);
 	looked = w && linked &&
-		 clock_mono_ms() - atomic_load(&w->heard_ms) < FOREVER_MS;
+		 clock_mono_ms() - atomic_load(&w->heard_ms) < LONGEST_MS;
 	if (w && !looked)
 		LL_DELETE(model->refs_watches, w);
 	/* A repository can have a hundred thousand refs: who is not told of

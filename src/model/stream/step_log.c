@@ -127,7 +127,7 @@ static int step_log_size(struct ctx *ctx, struct model *model, struct node *dir,
 	found->what.size = growth.size;
 	if (growth.grew_ms && !(growth.ended && found->what.mtime_ms))
 		found->what.mtime_ms = growth.grew_ms;
-	found->left_ms = growth.ended ? FOREVER_MS : MOMENT_MS;
+	found->left_ms = growth.ended ? LONGEST_MS : MOMENT_MS;
 	found->ask_attr = !growth.ended;
 	return 0;
 }
@@ -298,7 +298,7 @@ static int step_log_attr(struct ctx *ctx, struct model *model,
 	say_failure(ctx, model, node, log, failure);
 	node_grow(model->nodes, node, growth.size, growth.grew_ms);
 	*ret_size = node_size(model->nodes, node);
-	*ret_left_ms = growth.ended || growth.dead ? FOREVER_MS : MOMENT_MS;
+	*ret_left_ms = growth.ended || growth.dead ? LONGEST_MS : MOMENT_MS;
 	if (growth.dead && node_is_linked(model->nodes, node))
 		model_drop_child(model, node->parent, node->name);
 	if (!growth.ended && !growth.dead)
