@@ -129,7 +129,8 @@ struct model {
 	struct model_kernel kernel;
 	struct mutex lock; /* a leaf */
 	/* Under lock: */
-	struct rendered *rendered; /* dirs/meta: recent files of documents */
+	struct rendered
+		*rendered; /* dirs/row_file: recent files of documents */
 	struct refs_watch *refs_watches;
 };
 

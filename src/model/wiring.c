@@ -7,7 +7,7 @@
 
 #include "model/dirs/control.h"
 #include "model/dirs/hierarchy.h"
-#include "model/dirs/meta.h"
+#include "model/dirs/row_file.h"
 #include "model/git/refs.h"
 #include "model/work/prefetch.h"
 
@@ -15,7 +15,7 @@
 
 /* Providers that keep something in the model, to be freed at its end. */
 static const struct provider *const providers[] = {
-	&provider_meta,
+	&provider_row_file,
 	&provider_refs,
 	NULL,
 };

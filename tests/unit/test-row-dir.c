@@ -1,6 +1,6 @@
 /*
- * model/dirs/row_dir, meta, commits: directories made from rows of the table:
- * files of documents, items, indexes, and what is told when they change.
+ * model/dirs/row_dir, row_file, commits: directories made from rows of the
+ * table: files of documents, items, indexes, and what is told when they change.
  */
 #include "model-world.h"
 

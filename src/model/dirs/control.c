@@ -12,7 +12,7 @@
 #include "table/resource.h"
 #include "model/dirs/api.h"
 #include "model/dirs/hierarchy.h"
-#include "model/dirs/meta.h"
+#include "model/dirs/row_file.h"
 #include "model/dirs/row_dir.h"
 #include "model/dirs/snapshot.h"
 #include "model/dirs/status.h"
@@ -100,7 +100,7 @@ static int found_user(struct ctx *ctx, struct model *model,
 	if (document.age.stale)
 		control_refresh_user(model);
 	document.updated_ms = model->started_ms;
-	return meta_found(model, resource_user.files, &document, found);
+	return row_file_found(model, resource_user.files, &document, found);
 }
 
 static int find(struct ctx *ctx, struct model *model, struct node *dir,

@@ -4,7 +4,7 @@
 #include "model/dirs/row_dir_private.h"
 #include "model/probe.h"
 
-#include "model/dirs/meta.h"
+#include "model/dirs/row_file.h"
 
 #include "base/hash.h"
 
@@ -353,7 +353,7 @@ static int lookup_document_file(struct ctx *ctx, struct model *model,
 		return r;
 	if (!document.updated_ms)
 		document.updated_ms = node_mtime_ms(model->nodes, dir);
-	r = meta_found(model, file, &document, ret_found);
+	r = row_file_found(model, file, &document, ret_found);
 	if (r == 0)
 		ret_found->left_ms = row_dir_believe_ms(&document.age);
 	return r;

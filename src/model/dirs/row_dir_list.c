@@ -10,7 +10,7 @@
 #include "model/dirs/row_dir_private.h"
 
 #include "api/budget.h"
-#include "model/dirs/meta.h"
+#include "model/dirs/row_file.h"
 
 /* The kind of a name, and its position among the names of that kind. */
 enum tag {
@@ -89,7 +89,7 @@ static bool file_found(struct dirlist_piece *piece,
 		return false;
 	document = document_of(piece);
 	return document->body && document->age.left_ms > 0 &&
-	       meta_found(piece->model, file, document, ret_found) == 0;
+	       row_file_found(piece->model, file, document, ret_found) == 0;
 }
 
 static bool item_found(struct dirlist_piece *piece, size_t i,

@@ -1,11 +1,12 @@
 /*
- * model/dirs/meta: files made of documents. A file's inode is one version of
- * the document seen through one file of the resource table: the bytes are
- * rendered for the size and again for a read, and a few recent ones are kept so
- * that `cat` renders once. Files that are stored as they are shown
- * (provider_stored) are read piece by piece.
+ * model/dirs/row_file: `info` and other files made of documents. A file's inode
+ * is one version of the document seen through one file of the resource table
+ * (struct resource_file): the bytes are rendered for the size and again for a
+ * read, and a few recent ones are kept so that `cat` renders once. Files that
+ * are stored as they are shown (provider_stored: index.tsv) are read piece by
+ * piece.
  */
-#include "model/dirs/meta.h"
+#include "model/dirs/row_file.h"
 
 #include "content/documents.h"
 
@@ -92,8 +93,9 @@ static int render(struct model *model, uint64_t version,
 	return 0;
 }
 
-int meta_found(struct model *model, const struct resource_file *file,
-	       const struct answer_document *document, struct found *ret_found)
+int row_file_found(struct model *model, const struct resource_file *file,
+		   const struct answer_document *document,
+		   struct found *ret_found)
 {
 	cleanup(blob_unref) struct blob *blob = NULL;
 	int r;
@@ -104,7 +106,7 @@ int meta_found(struct model *model, const struct resource_file *file,
 	*ret_found = (struct found){
 		.what =
 			{
-				.provider = &provider_meta,
+				.provider = &provider_row_file,
 				.mode = NODE_FILE,
 				.size = blob_len(blob),
 				.mtime_ms = documents_mtime_ms(
@@ -126,8 +128,9 @@ static void be_outdated(struct model *model, struct node *node)
 		model_drop_child(model, node->parent, node->name);
 }
 
-static int meta_read(struct ctx *ctx, struct model *model, struct node *node,
-		     off_t offset, size_t n, struct model_data *ret_data)
+static int row_file_read(struct ctx *ctx, struct model *model,
+			 struct node *node, off_t offset, size_t n,
+			 struct model_data *ret_data)
 {
 	struct blob *blob = NULL;
 	int r;
@@ -199,9 +202,9 @@ const struct provider provider_stored = {
 	.read = stored_read,
 };
 
-const struct provider provider_meta = {
+const struct provider provider_row_file = {
 	.end = forget_rendered,
 	.expiry = PROVIDER_EXPIRES_NAME,
-	.name = "meta",
-	.read = meta_read,
+	.name = "row_file",
+	.read = row_file_read,
 };
