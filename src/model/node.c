@@ -359,7 +359,7 @@ static void be_younger(struct node *fresh, const struct node *old)
 	int64_t least_ms = old->what.mtime_ms + 1000;
 
 	if (!S_ISDIR(fresh->what.mode) && !S_ISDIR(old->what.mode) &&
-	    !fresh->what.view && fresh->what.mtime_ms < least_ms)
+	    !fresh->what.checkout && fresh->what.mtime_ms < least_ms)
 		fresh->what.mtime_ms = least_ms;
 }
 
@@ -425,7 +425,7 @@ static bool make(struct node_table *table, struct node *parent,
 			fresh = NULL;
 		else if (what->provider->grows)
 			grow(node, what->size, what->mtime_ms);
-		else if (S_ISDIR(what->mode) && !what->view)
+		else if (S_ISDIR(what->mode) && !what->checkout)
 			node->what.mtime_ms = what->mtime_ms;
 		if (kernel)
 			count_lookup(node);

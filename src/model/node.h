@@ -52,8 +52,9 @@ struct node_what {
 	/* a git object; of a directory it changes, under the table's lock */
 	struct oid oid;
 	const struct resource_file *file;
-	struct checkout *view; /* borrowed from the data of the node of tree/ */
-	void *data;            /* owned: provider->free_data */
+	/* of what is in a tree: borrowed from the data of the node of tree/ */
+	struct checkout *checkout;
+	void *data; /* owned: provider->free_data */
 };
 
 struct node {

@@ -6,6 +6,10 @@
  * keep their inode and take their new object; changed and vanished names are
  * unlinked and told; names that appeared are told too, because the kernel may
  * remember that they were not there.
+ *
+ * Names in it are looked up and listed by checkout_files.c, which has both
+ * providers: of tree/ itself (provider_tree) and of what is in it
+ * (provider_git).
  */
 #include "model/git/checkout.h"
 #include "model/repository.h"
@@ -18,9 +22,9 @@
 static const struct refresh_watching checkout_watching;
 
 int checkout_new(struct model *model, struct node *repository, const char *ref,
-		 struct fixed_commit *fixed, struct checkout **ret_view)
+		 struct fixed_commit *fixed, struct checkout **ret_checkout)
 {
-	struct checkout *view;
+	struct checkout *checkout;
 	struct clone *clone = NULL;
 	int r = repository_clone(model, repository, &clone);
 
@@ -28,27 +32,27 @@ int checkout_new(struct model *model, struct node *repository, const char *ref,
 		checkout_fixed_free(fixed);
 		return r;
 	}
-	view = mem_calloc(1, sizeof(*view));
-	view->clone = clone;
-	view->ref = ref ? mem_strdup(ref) : NULL;
-	view->fixed = fixed;
-	mutex_init(&view->lock);
-	*ret_view = view;
+	checkout = mem_calloc(1, sizeof(*checkout));
+	checkout->clone = clone;
+	checkout->ref = ref ? mem_strdup(ref) : NULL;
+	checkout->fixed = fixed;
+	mutex_init(&checkout->lock);
+	*ret_checkout = checkout;
 	return 0;
 }
 
-static void view_free(struct checkout *view)
+static void free_checkout(struct checkout *checkout)
 {
-	clone_unref(view->clone);
-	checkout_fixed_free(view->fixed);
-	free(view->ref);
-	mutex_done(&view->lock);
-	free(view);
+	clone_unref(checkout->clone);
+	checkout_fixed_free(checkout->fixed);
+	free(checkout->ref);
+	mutex_done(&checkout->lock);
+	free(checkout);
 }
 
 void checkout_free_data(void *data)
 {
-	view_free(data);
+	free_checkout(data);
 }
 
 /* Whether both follow the same ref, or show the same commit. */
@@ -65,13 +69,14 @@ bool checkout_same(const struct node_what *a, const struct node_what *b)
 
 uint64_t checkout_hash(const struct node_what *what, uint64_t seed)
 {
-	const struct checkout *view = what->data;
+	const struct checkout *checkout = what->data;
 
-	return view->fixed ? checkout_fixed_hash(view->fixed, seed) : seed;
+	return checkout->fixed ? checkout_fixed_hash(checkout->fixed, seed)
+			       : seed;
 }
 
-void checkout_found(struct checkout *view, int64_t mtime_ms, int64_t left_ms,
-		    struct found *ret_found)
+void checkout_found(struct checkout *checkout, int64_t mtime_ms,
+		    int64_t left_ms, struct found *ret_found)
 {
 	*ret_found = (struct found){
 		.what =
@@ -79,8 +84,8 @@ void checkout_found(struct checkout *view, int64_t mtime_ms, int64_t left_ms,
 				.provider = &provider_tree,
 				.mode = NODE_DIRECTORY,
 				.mtime_ms = mtime_ms,
-				.view = view,
-				.data = view,
+				.checkout = checkout,
+				.data = checkout,
 			},
 		.left_ms = left_ms,
 	};
@@ -89,58 +94,59 @@ void checkout_found(struct checkout *view, int64_t mtime_ms, int64_t left_ms,
 /* The tracking ref of a checkout that follows one; made at the first look
  * inside. A listing of a thousand branches makes a thousand checkouts, and most
  * of them are never looked into. */
-static struct clone_tracking *line_of(struct checkout *view)
+static struct clone_tracking *tracking_of(struct checkout *checkout)
 {
-	struct clone_tracking *line = atomic_load(&view->line);
+	struct clone_tracking *tracking = atomic_load(&checkout->tracking);
 
-	if (!line) {
-		line = clone_tracking(view->clone, view->ref);
-		atomic_store(&view->line, line);
+	if (!tracking) {
+		tracking = clone_tracking(checkout->clone, checkout->ref);
+		atomic_store(&checkout->tracking, tracking);
 	}
-	return line;
+	return tracking;
 }
 
 /* The background asks more and more rarely for a tree that nobody touches. From
  * now on it asks once per ttl again. */
 static void wake(struct model *model, struct node *tree)
 {
-	if (atomic_exchange(&tree->what.view->n_quiet, 0) > 0)
+	if (atomic_exchange(&tree->what.checkout->n_quiet, 0) > 0)
 		refresh_watch(model->refresh, tree, &checkout_watching);
 }
 
 void checkout_heard(struct model *model, struct node *node)
 {
-	struct checkout *view = node->what.view;
+	struct checkout *checkout = node->what.checkout;
 	int64_t now = clock_mono_ms();
 
 	/* After an hour without a look the tree is no longer followed; only a
 	 * look inside (checkout_ensure) begins that anew. */
-	if (now - atomic_load(&view->heard_ms) >= LONGEST_MS)
+	if (now - atomic_load(&checkout->heard_ms) >= LONGEST_MS)
 		return;
-	atomic_store(&view->heard_ms, now);
-	if (!atomic_load(&view->n_quiet))
+	atomic_store(&checkout->heard_ms, now);
+	if (!atomic_load(&checkout->n_quiet))
 		return;
 	while (node->what.provider != &provider_tree)
 		node = node->parent;
 	wake(model, node);
 }
 
-int64_t checkout_path_time_ms(const struct checkout *view,
+int64_t checkout_path_time_ms(const struct checkout *checkout,
 			      const struct node *dir, const struct node *tree,
 			      const char *name, const struct oid *oid)
 {
-	struct clone_tracking *line = atomic_load(&view->line);
+	struct clone_tracking *tracking = atomic_load(&checkout->tracking);
 	struct buf path = BUF_INIT(64 * KIB);
 	int64_t time_s;
 
-	if (view->fixed)
-		return atomic_load(&view->time_s) * 1000;
+	if (checkout->fixed)
+		return atomic_load(&checkout->time_s) * 1000;
 	/* Otherwise each name of a listing would be made a path for nothing. */
-	if (clone_has_path_times(line, &time_s)) {
+	if (clone_has_path_times(tracking, &time_s)) {
 		node_path_below(dir, tree, &path);
 		if (name)
 			buf_printf(&path, "%s%s", path.len ? "/" : "", name);
-		time_s = clone_path_time(line, path.data ? path.data : "", oid);
+		time_s = clone_path_time(tracking, path.data ? path.data : "",
+					 oid);
 		buf_done(&path);
 	}
 	return time_s * 1000;
@@ -150,7 +156,7 @@ int64_t checkout_path_time_ms(const struct checkout *view,
 
 struct mover {
 	struct model *model;
-	struct checkout *view;
+	struct checkout *checkout;
 	struct node *tree;
 	unsigned depth;
 };
@@ -269,7 +275,7 @@ static void drop_unlisted(struct mover *mover, struct node *dir,
 	node_each(mover->model->nodes, &provider_git, drop_rest, &rest);
 }
 
-static int read_or_empty(struct checkout *view, const struct oid *oid,
+static int read_or_empty(struct checkout *checkout, const struct oid *oid,
 			 struct tree_list **ret_list)
 {
 	*ret_list = NULL;
@@ -277,7 +283,7 @@ static int read_or_empty(struct checkout *view, const struct oid *oid,
 		       ? 0
 		       /* No ctx: a cancelled caller must not leave half a move.
 			*/
-		       : clone_read_tree(NULL, view->clone, oid, ret_list);
+		       : clone_read_tree(NULL, checkout->clone, oid, ret_list);
 }
 
 static int move_dir(struct mover *mover, struct node *dir,
@@ -291,16 +297,16 @@ static int move_dir(struct mover *mover, struct node *dir,
 
 	if (oid_equal(from, to))
 		return 0;
-	r = read_or_empty(mover->view, to, &after);
+	r = read_or_empty(mover->checkout, to, &after);
 	if (r < 0)
 		return r;
 	/* The store of the old commit may have been deleted. */
-	lost = read_or_empty(mover->view, from, &before) < 0;
+	lost = read_or_empty(mover->checkout, from, &before) < 0;
 	if (lost)
 		before = NULL;
 	begin_book(model, dir, before);
-	mtime_ms =
-		checkout_path_time_ms(mover->view, dir, mover->tree, NULL, to);
+	mtime_ms = checkout_path_time_ms(mover->checkout, dir, mover->tree,
+					 NULL, to);
 	node_move(model->nodes, dir, from, to, mtime_ms);
 	mover->depth++;
 	move_names(mover, dir, before, after);
@@ -311,15 +317,15 @@ static int move_dir(struct mover *mover, struct node *dir,
 	return 0;
 }
 
-static int known(struct checkout *view, struct clone_head *head)
+static int known(struct checkout *checkout, struct clone_head *head)
 {
 	struct oid id;
 
-	if (!view->fixed)
-		return clone_tracking_known(line_of(view), head);
-	if (!checkout_fixed_known_id(view, &id))
+	if (!checkout->fixed)
+		return clone_tracking_known(tracking_of(checkout), head);
+	if (!checkout_fixed_known_id(checkout, &id))
 		return -ENOENT;
-	return clone_known_commit(view->clone, &id, head);
+	return clone_known_commit(checkout->clone, &id, head);
 }
 
 /*
@@ -337,42 +343,42 @@ static int known(struct checkout *view, struct clone_head *head)
  */
 static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 {
-	struct checkout *view = tree->what.view;
+	struct checkout *checkout = tree->what.checkout;
 	struct listed *listed = node_listed(model->nodes, tree, true);
-	struct mover mover = {model, view, tree, 0};
+	struct mover mover = {model, checkout, tree, 0};
 	struct clone_head head;
 	struct oid from, to;
 	bool first, moved = false;
 	int r;
 
 	(void)listed_tell_begin(listed);
-	mutex_lock(&view->lock);
-	first = !view->have;
-	mutex_unlock(&view->lock);
+	mutex_lock(&checkout->lock);
+	first = !checkout->have;
+	mutex_unlock(&checkout->lock);
 
-	r = known(view, &head);
+	r = known(checkout, &head);
 	if (r == 0) {
 		from = node_oid(model->nodes, tree);
 		to = head.empty ? oid_none : head.tree;
 		moved = !first && !oid_equal(&from, &to);
-		atomic_store(&view->time_s, head.time_s);
+		atomic_store(&checkout->time_s, head.time_s);
 		/* The first head is not told to the kernel: the program that
 		 * just came here would see its directory change under it. */
 		if (first)
 			node_move(model->nodes, tree, &from, &to,
-				  checkout_path_time_ms(view, tree, tree, NULL,
-							&to));
+				  checkout_path_time_ms(checkout, tree, tree,
+							NULL, &to));
 		else
 			r = move_dir(&mover, tree, &from, &to);
 	}
 
-	mutex_lock(&view->lock);
+	mutex_lock(&checkout->lock);
 	if (r == 0) {
-		view->have = true;
-		view->missing = false;
-		view->head = head;
+		checkout->have = true;
+		checkout->missing = false;
+		checkout->head = head;
 	}
-	mutex_unlock(&view->lock);
+	mutex_unlock(&checkout->lock);
 	listed_tell_end(listed);
 	if (r == 0 && ret_moved)
 		*ret_moved = moved;
@@ -392,13 +398,13 @@ static void leave_out(struct model *model, struct node *tree)
  * listing, and nobody would be told. */
 static void lose_branch(struct model *model, struct node *tree)
 {
-	struct checkout *view = tree->what.view;
+	struct checkout *checkout = tree->what.checkout;
 	bool news;
 
-	mutex_lock(&view->lock);
-	news = view->have && !view->missing;
-	view->missing = true;
-	mutex_unlock(&view->lock);
+	mutex_lock(&checkout->lock);
+	news = checkout->have && !checkout->missing;
+	checkout->missing = true;
+	mutex_unlock(&checkout->lock);
 	if (news)
 		model_changed_inode(model, tree, true);
 }
@@ -419,44 +425,45 @@ void checkout_tell_renamed(struct model *model, struct node *node,
 }
 
 /* One answer is for all refs of the repository: another watch asked. */
-static bool has_news(struct checkout *view)
+static bool has_news(struct checkout *checkout)
 {
-	return clone_tracking_checked_ms(line_of(view)) !=
-	       atomic_load(&view->seen_ms);
+	return clone_tracking_checked_ms(tracking_of(checkout)) !=
+	       atomic_load(&checkout->seen_ms);
 }
 
 int checkout_check(struct ctx *ctx, struct model *model, struct node *tree,
 		   int64_t max_age_ms, bool *ret_moved)
 {
-	struct checkout *view = tree->what.view;
+	struct checkout *checkout = tree->what.checkout;
 	int64_t began = clock_mono_ms(), checked;
 	struct clone_head head;
 	unsigned n_quiet = 0;
-	bool news = !view->fixed && has_news(view);
+	bool news = !checkout->fixed && has_news(checkout);
 	int r;
 
-	atomic_store(&view->asked_ms, began);
+	atomic_store(&checkout->asked_ms, began);
 	if (ctx->who == CTX_REFRESH)
-		n_quiet = atomic_fetch_add(&view->n_quiet, 1);
+		n_quiet = atomic_fetch_add(&checkout->n_quiet, 1);
 	if (max_age_ms == REFRESH_POLL)
 		max_age_ms = news ? REFRESH_NEWS_AGE_MS
 				  : refresh_age_ms(model, n_quiet);
-	if (view->fixed) {
-		r = checkout_fixed_get(ctx, model, view, &head);
+	if (checkout->fixed) {
+		r = checkout_fixed_get(ctx, model, checkout, &head);
 	} else {
-		r = clone_tracking_get(ctx, line_of(view), max_age_ms, &head);
-		checked = clone_tracking_checked_ms(line_of(view));
-		atomic_store(&view->seen_ms, checked);
-		atomic_store(&view->asked_ms,
+		r = clone_tracking_get(ctx, tracking_of(checkout), max_age_ms,
+				       &head);
+		checked = clone_tracking_checked_ms(tracking_of(checkout));
+		atomic_store(&checkout->seen_ms, checked);
+		atomic_store(&checkout->asked_ms,
 			     refresh_asked_ms(began, checked, max_age_ms));
-		checkout_tell_renamed(model, tree, view->clone);
+		checkout_tell_renamed(model, tree, checkout->clone);
 		/* The ref is gone. Its name goes with the list of names
 		 * (refs_watch); a program that stands here keeps its files. */
 		if (r == -ENOENT && checkout_is_shown(tree) &&
-		    clone_tracking_is_gone(line_of(view)))
+		    clone_tracking_is_gone(tracking_of(checkout)))
 			r = 0;
-		if (r == -EIO && view->ref &&
-		    clone_tracking_is_no_tree(line_of(view)))
+		if (r == -EIO && checkout->ref &&
+		    clone_tracking_is_no_tree(tracking_of(checkout)))
 			leave_out(model, tree);
 		if (r == -ENODATA)
 			lose_branch(model, tree);
@@ -474,25 +481,25 @@ int checkout_check(struct ctx *ctx, struct model *model, struct node *tree,
 
 int checkout_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 {
-	struct checkout *view = tree->what.view;
+	struct checkout *checkout = tree->what.checkout;
 	int64_t now = clock_mono_ms(), old;
-	int64_t heard = atomic_exchange(&view->heard_ms, now);
+	int64_t heard = atomic_exchange(&checkout->heard_ms, now);
 	struct clone_head head;
 	bool have, expired;
 	int r;
 
-	if (atomic_load(&view->n_quiet))
+	if (atomic_load(&checkout->n_quiet))
 		wake(model, tree);
-	mutex_lock(&view->lock);
-	have = view->have && !view->missing;
-	expired = view->expired;
-	view->expired = false;
-	mutex_unlock(&view->lock);
-	if (have && (view->fixed || (!expired && now - heard < LONGEST_MS)))
+	mutex_lock(&checkout->lock);
+	have = checkout->have && !checkout->missing;
+	expired = checkout->expired;
+	checkout->expired = false;
+	mutex_unlock(&checkout->lock);
+	if (have && (checkout->fixed || (!expired && now - heard < LONGEST_MS)))
 		return 0;
-	if (view->fixed)
+	if (checkout->fixed)
 		return checkout_check(ctx, model, tree, 0, NULL);
-	if (known(view, &head) < 0) {
+	if (known(checkout, &head) < 0) {
 		r = checkout_check(ctx, model, tree, model->config.ttl_ms,
 				   NULL);
 	} else {
@@ -503,7 +510,7 @@ int checkout_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 		/* The question goes on in the background: without this, its
 		 * answer would be looked for only after a pause. */
 		if (r == -ETIMEDOUT)
-			atomic_store(&view->asked_ms, 0);
+			atomic_store(&checkout->asked_ms, 0);
 		if (r < 0 && r != -ENODATA && !atomic_load(&ctx->cancelled))
 			r = show_known(model, tree, NULL);
 	}
@@ -516,29 +523,30 @@ int checkout_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 
 static int64_t watch_due_ms(struct model *model, struct node *tree)
 {
-	struct checkout *view = tree->what.view;
+	struct checkout *checkout = tree->what.checkout;
 	int64_t now = clock_mono_ms(), due;
 
-	if (view->fixed || now - atomic_load(&view->heard_ms) >= LONGEST_MS ||
+	if (checkout->fixed ||
+	    now - atomic_load(&checkout->heard_ms) >= LONGEST_MS ||
 	    !node_is_linked(model->nodes, tree))
 		return INT64_MAX;
-	if (has_news(view))
+	if (has_news(checkout))
 		return 0;
-	due = atomic_load(&view->asked_ms) +
-	      refresh_pause_ms(model, atomic_load(&view->n_quiet)) - now;
+	due = atomic_load(&checkout->asked_ms) +
+	      refresh_pause_ms(model, atomic_load(&checkout->n_quiet)) - now;
 	return due > 0 ? due : 0;
 }
 
 static void watch_expire(struct model *model, struct node *tree)
 {
-	struct checkout *view = tree->what.view;
+	struct checkout *checkout = tree->what.checkout;
 
 	(void)model;
-	atomic_store(&view->n_quiet, 0);
-	atomic_store(&view->asked_ms, 0);
-	mutex_lock(&view->lock);
-	view->expired = true;
-	mutex_unlock(&view->lock);
+	atomic_store(&checkout->n_quiet, 0);
+	atomic_store(&checkout->asked_ms, 0);
+	mutex_lock(&checkout->lock);
+	checkout->expired = true;
+	mutex_unlock(&checkout->lock);
 }
 
 static int watch_check(struct ctx *ctx, struct model *model, struct node *tree,
@@ -555,24 +563,24 @@ static const struct refresh_watching checkout_watching = {
 
 bool checkout_is_shown(struct node *tree)
 {
-	struct checkout *view = tree->what.view;
+	struct checkout *checkout = tree->what.checkout;
 	bool have;
 
-	mutex_lock(&view->lock);
-	have = view->have;
-	mutex_unlock(&view->lock);
+	mutex_lock(&checkout->lock);
+	have = checkout->have;
+	mutex_unlock(&checkout->lock);
 	return have;
 }
 
 bool checkout_commit(struct node *tree, struct oid *ret_commit)
 {
-	struct checkout *view = tree->what.view;
+	struct checkout *checkout = tree->what.checkout;
 	bool have;
 
-	mutex_lock(&view->lock);
-	have = view->have && !view->head.empty;
+	mutex_lock(&checkout->lock);
+	have = checkout->have && !checkout->head.empty;
 	if (have)
-		*ret_commit = view->head.commit;
-	mutex_unlock(&view->lock);
+		*ret_commit = checkout->head.commit;
+	mutex_unlock(&checkout->lock);
 	return have;
 }

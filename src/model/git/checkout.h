@@ -25,7 +25,8 @@ struct checkout {
 	char *ref;                  /* NULL: the default branch, or a commit */
 	struct fixed_commit *fixed; /* NULL: a ref is followed */
 
-	_Atomic(struct clone_tracking *) line; /* from the first look inside */
+	/* NULL before the first look inside */
+	_Atomic(struct clone_tracking *) tracking;
 	/* monotonic: when the kernel last asked for anything here */
 	_Atomic int64_t heard_ms;
 	/* monotonic: when the ref was last asked for */
@@ -45,7 +46,7 @@ struct checkout {
 
 /* fixed is taken, also on failure. ref as in clone_tracking. */
 int checkout_new(struct model *, struct node *repository, const char *ref,
-		 struct fixed_commit *fixed, struct checkout **ret_view);
+		 struct fixed_commit *fixed, struct checkout **ret_checkout);
 /* same_data, hash_data and free_data of provider_tree, whose nodes' data a
  * checkout is. */
 bool checkout_same(const struct node_what *a, const struct node_what *b);

@@ -1,6 +1,6 @@
 /*
- * model/git/checkout_files: the files of a commit, served from the object
- * store.
+ * model/git/checkout, its providers: lookup, listing, attributes and reading of
+ * the files of a commit, served from the object store.
  *
  * Attributes are always at hand (a pack has the sizes), so a listing brings
  * them along; the kernel is promised everything for an hour, and told of
@@ -55,9 +55,10 @@ static bool can_be_shown(struct model *model, const struct node *dir,
 			 const struct tree_entry *e)
 {
 	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
-	const char *why = e->kind == TREE_SYMLINK
-				  ? why_no_link(dir->what.view->clone, &e->oid)
-				  : NULL;
+	const char *why =
+		e->kind == TREE_SYMLINK
+			? why_no_link(dir->what.checkout->clone, &e->oid)
+			: NULL;
 	char sentence[128];
 
 	if (!why)
@@ -74,7 +75,7 @@ static bool can_be_shown(struct model *model, const struct node *dir,
  * fetches the commit again. */
 static int bring_again(struct ctx *ctx, struct model *model, struct node *node)
 {
-	int r = clone_check(ctx, node->what.view->clone);
+	int r = clone_check(ctx, node->what.checkout->clone);
 
 	if (r < 0)
 		return ctx_fail(ctx, r, "The cache cannot be read: %s.",
@@ -94,14 +95,14 @@ static int found_entry(struct ctx *ctx, const struct node *dir,
 		[TREE_DIRECTORY] = NODE_DIRECTORY,
 		[TREE_SUBMODULE] = NODE_DIRECTORY,
 	};
-	struct checkout *view = dir->what.view;
+	struct checkout *checkout = dir->what.checkout;
 	int64_t mtime_ms =
-		checkout_path_time_ms(view, dir, tree, e->name, &e->oid);
+		checkout_path_time_ms(checkout, dir, tree, e->name, &e->oid);
 	uint64_t size = 0;
 	int r;
 
 	if (!S_ISDIR(modes[e->kind])) {
-		r = clone_blob_size(ctx, view->clone, &e->oid, &size);
+		r = clone_blob_size(ctx, checkout->clone, &e->oid, &size);
 		if (r < 0)
 			return ctx_fail(ctx, r,
 					"The object of this file cannot be "
@@ -119,7 +120,7 @@ static int found_entry(struct ctx *ctx, const struct node *dir,
 				 * inode: see "Version = inode" in model/node.c.
 				 */
 				.version = (uint64_t)mtime_ms,
-				.view = view,
+				.checkout = checkout,
 			},
 		.left_ms = LONGEST_MS,
 		.checked = true,
@@ -143,13 +144,13 @@ static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
 	*ret_oid = node_oid(model->nodes, dir);
 	if (oid_is_none(ret_oid))
 		return 0;
-	r = clone_read_tree(ctx, dir->what.view->clone, ret_oid, ret_list);
+	r = clone_read_tree(ctx, dir->what.checkout->clone, ret_oid, ret_list);
 	if (r == -ENOENT) {
 		r = bring_again(ctx, model, dir);
 		if (r < 0)
 			return r;
 		*ret_oid = node_oid(model->nodes, dir);
-		r = clone_read_tree(ctx, dir->what.view->clone, ret_oid,
+		r = clone_read_tree(ctx, dir->what.checkout->clone, ret_oid,
 				    ret_list);
 	}
 	if (r < 0)
@@ -388,7 +389,7 @@ static int read_blob(struct ctx *ctx, struct node *node, off_t offset, size_t n,
 		     struct model_data *ret_data)
 {
 	cleanup(blob_unref) struct blob *blob = NULL;
-	struct clone *clone = node->what.view->clone;
+	struct clone *clone = node->what.checkout->clone;
 	cleanup(fd) int fd = -1;
 	struct stat st;
 	int r;
@@ -459,12 +460,12 @@ static int git_readlink(struct ctx *ctx, struct model *model, struct node *node,
 	int r;
 
 	checkout_heard(model, node);
-	r = clone_read_blob(ctx, node->what.view->clone, &node->what.oid,
+	r = clone_read_blob(ctx, node->what.checkout->clone, &node->what.oid,
 			    ret_target);
 	if (r == -ENOENT) {
 		r = bring_again(ctx, model, node);
 		if (r >= 0)
-			r = clone_read_blob(ctx, node->what.view->clone,
+			r = clone_read_blob(ctx, node->what.checkout->clone,
 					    &node->what.oid, ret_target);
 	}
 	return fail_read(ctx, r);
@@ -473,12 +474,12 @@ static int git_readlink(struct ctx *ctx, struct model *model, struct node *node,
 int checkout_found_default(struct model *model, struct node *repository,
 			   struct found *ret_found)
 {
-	struct checkout *view = NULL;
-	int r = checkout_new(model, repository, NULL, NULL, &view);
+	struct checkout *checkout = NULL;
+	int r = checkout_new(model, repository, NULL, NULL, &checkout);
 
 	if (r < 0)
 		return r;
-	checkout_found(view, node_mtime_ms(model->nodes, repository),
+	checkout_found(checkout, node_mtime_ms(model->nodes, repository),
 		       LONGEST_MS, ret_found);
 	return 0;
 }

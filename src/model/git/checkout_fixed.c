@@ -133,9 +133,9 @@ bool checkout_fixed_same(const struct fixed_commit *a,
 
 bool checkout_fixed_is_at(const struct node *node, const char *hash)
 {
-	const struct checkout *view = node->what.data;
+	const struct checkout *checkout = node->what.data;
 
-	return view->fixed && is_same(view->fixed->hash, hash);
+	return checkout->fixed && is_same(checkout->fixed->hash, hash);
 }
 
 uint64_t checkout_fixed_hash(const struct fixed_commit *fixed, uint64_t seed)
@@ -170,10 +170,10 @@ static bool find_tip(const struct clone_refs *refs, const char *hash,
 	return false;
 }
 
-bool checkout_fixed_known_id(struct checkout *view, struct oid *ret_commit)
+bool checkout_fixed_known_id(struct checkout *checkout, struct oid *ret_commit)
 {
 	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
-	struct fixed_commit *fixed = view->fixed;
+	struct fixed_commit *fixed = checkout->fixed;
 	struct oid id;
 	bool has;
 
@@ -182,9 +182,9 @@ bool checkout_fixed_known_id(struct checkout *view, struct oid *ret_commit)
 	id = fixed->id;
 	mutex_unlock(&fixed->lock);
 	if (!has)
-		has = clone_resolve_short(view->clone, fixed->hash,
+		has = clone_resolve_short(checkout->clone, fixed->hash,
 					  strlen(fixed->hash), &id) == 0 ||
-		      (clone_known_refs(view->clone, &refs) == 0 &&
+		      (clone_known_refs(checkout->clone, &refs) == 0 &&
 		       find_tip(refs, fixed->hash, &id));
 	if (!has)
 		return false;
@@ -215,15 +215,15 @@ static bool find_listed(struct ctx *ctx, struct model *model,
 
 /* Asks git for the branch's tip: it may have moved since the refs were last
  * asked for. */
-static bool ask_git(struct ctx *ctx, struct model *model, struct checkout *view,
-		    struct oid *ret_id)
+static bool ask_git(struct ctx *ctx, struct model *model,
+		    struct checkout *checkout, struct oid *ret_id)
 {
 	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
-	struct fixed_commit *fixed = view->fixed;
+	struct fixed_commit *fixed = checkout->fixed;
 
 	return fixed->branch && is_own(fixed, 0) &&
-	       clone_get_refs(ctx, view->clone, model->config.ttl_ms, &refs) ==
-		       0 &&
+	       clone_get_refs(ctx, checkout->clone, model->config.ttl_ms,
+			      &refs) == 0 &&
 	       find_tip(refs, fixed->hash, ret_id);
 }
 
@@ -268,38 +268,38 @@ static int ask_service(struct ctx *ctx, struct model *model,
 }
 
 /* Its id, whole; asks for it where only the first digits are known. */
-static int whole_id(struct ctx *ctx, struct model *model, struct checkout *view,
-		    struct oid *ret_commit)
+static int whole_id(struct ctx *ctx, struct model *model,
+		    struct checkout *checkout, struct oid *ret_commit)
 {
 	struct oid id;
 	int r;
 
-	if (checkout_fixed_known_id(view, ret_commit))
+	if (checkout_fixed_known_id(checkout, ret_commit))
 		return 0;
-	if (!find_listed(ctx, model, view->fixed, &id) &&
-	    !ask_git(ctx, model, view, &id)) {
+	if (!find_listed(ctx, model, checkout->fixed, &id) &&
+	    !ask_git(ctx, model, checkout, &id)) {
 		r = ctx_check(ctx);
 		if (r >= 0)
-			r = ask_service(ctx, model, view->fixed, &id);
+			r = ask_service(ctx, model, checkout->fixed, &id);
 		if (r < 0)
 			return r;
 	}
-	learn(view->fixed, &id);
+	learn(checkout->fixed, &id);
 	*ret_commit = id;
 	return 0;
 }
 
-static int get(struct ctx *ctx, struct model *model, struct checkout *view,
+static int get(struct ctx *ctx, struct model *model, struct checkout *checkout,
 	       struct clone_head *ret_head)
 {
-	struct fixed_commit *fixed = view->fixed;
+	struct fixed_commit *fixed = checkout->fixed;
 	struct oid id;
-	int r = whole_id(ctx, model, view, &id);
+	int r = whole_id(ctx, model, checkout, &id);
 
 	if (r < 0)
 		return r;
 	/* clone_get_commit asks the repository itself after the sources. */
-	return clone_get_commit(ctx, view->clone, &id, fixed->sources,
+	return clone_get_commit(ctx, checkout->clone, &id, fixed->sources,
 				is_own(fixed, 0) ? 0 : fixed->n_sources,
 				ret_head);
 }
@@ -331,15 +331,15 @@ static void remember_refusal(const struct ctx *ctx, struct fixed_commit *fixed,
 /* A refusal is remembered for a while: a walk opens the directory at each look,
  * and each time would ask every source for a commit that none has. */
 int checkout_fixed_get(struct ctx *ctx, struct model *model,
-		       struct checkout *view, struct clone_head *ret_head)
+		       struct checkout *checkout, struct clone_head *ret_head)
 {
-	int r = still_refused(ctx, view->fixed);
+	int r = still_refused(ctx, checkout->fixed);
 
 	if (r < 0)
 		return r;
-	r = get(ctx, model, view, ret_head);
+	r = get(ctx, model, checkout, ret_head);
 	if (r == -ENODATA || r == -EACCES)
-		remember_refusal(ctx, view->fixed, r,
+		remember_refusal(ctx, checkout->fixed, r,
 				 documents_unknown_ms(model->config.documents));
 	return r;
 }
@@ -351,7 +351,7 @@ int checkout_fixed_found(struct ctx *ctx, struct model *model, struct node *dir,
 	struct node *repository = repository_above(dir);
 	int64_t mtime_ms = node_mtime_ms(model->nodes, dir);
 	size_t n = target->hash ? strlen(target->hash) : 0;
-	struct checkout *view = NULL;
+	struct checkout *checkout = NULL;
 	struct clone_head head;
 	struct oid id;
 	int r;
@@ -360,12 +360,13 @@ int checkout_fixed_found(struct ctx *ctx, struct model *model, struct node *dir,
 	    strspn(target->hash, "0123456789abcdef") != n)
 		return ctx_fail(ctx, -EIO, "There is no commit id here.");
 	r = checkout_new(model, repository, NULL,
-			 fixed_new(repository_of(repository), target), &view);
+			 fixed_new(repository_of(repository), target),
+			 &checkout);
 	if (r < 0)
 		return r;
-	if (checkout_fixed_known_id(view, &id) &&
-	    clone_known_commit(view->clone, &id, &head) == 0)
+	if (checkout_fixed_known_id(checkout, &id) &&
+	    clone_known_commit(checkout->clone, &id, &head) == 0)
 		mtime_ms = head.time_s * 1000;
-	checkout_found(view, mtime_ms, LONGEST_MS, ret_found);
+	checkout_found(checkout, mtime_ms, LONGEST_MS, ret_found);
 	return 0;
 }

@@ -35,16 +35,16 @@ static void say_moved(const char *label, const struct oid *before,
 static int refresh_head(struct ctx *ctx, struct clone *clone, const char *label,
 			struct buf *said)
 {
-	struct clone_tracking *line = clone_tracking(clone, NULL);
+	struct clone_tracking *tracking = clone_tracking(clone, NULL);
 	struct clone_head before, after;
 	char hex[41];
 	int r;
 
-	if (clone_tracking_known(line, &before) < 0) {
+	if (clone_tracking_known(tracking, &before) < 0) {
 		say_nobody(label, said);
 		return 0;
 	}
-	r = clone_tracking_get(ctx, line, 0, &after);
+	r = clone_tracking_get(ctx, tracking, 0, &after);
 	if (r < 0)
 		return r;
 	if (before.empty != after.empty ||

@@ -234,7 +234,7 @@ int refs_found(struct model *model, struct node *dir, const struct refs_iter *w,
 	       struct found *found)
 {
 	cleanup(free) char *ref = NULL;
-	struct checkout *view = NULL;
+	struct checkout *checkout = NULL;
 	int r;
 
 	if (w->is == REFS_DIRECTORY) {
@@ -242,9 +242,9 @@ int refs_found(struct model *model, struct node *dir, const struct refs_iter *w,
 		return 0;
 	}
 	ref = mem_asprintf("%s%s", kinds[w->kind].ref, refs_iter_name(w));
-	r = checkout_new(model, repository_above(dir), ref, NULL, &view);
+	r = checkout_new(model, repository_above(dir), ref, NULL, &checkout);
 	if (r >= 0)
-		checkout_found(view, node_mtime_ms(model->nodes, dir),
+		checkout_found(checkout, node_mtime_ms(model->nodes, dir),
 			       LONGEST_MS, found);
 	return r;
 }
