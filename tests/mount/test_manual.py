@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 
+import pytest
+
 from harness import BINARY, TOP
 
 TABLE = os.path.join(os.path.dirname(BINARY), "..", "tests", "api-table")
@@ -36,6 +38,21 @@ def test_the_page_is_what_the_table_says():
     page = os.path.join(TOP, "packaging", "api-page")
     done = subprocess.run([page, TABLE, "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_operation_of_the_page_is_shown_with_its_sentence():
+    """A line that begins with a dot would be a macro that nobody knows, and be missing from what people read."""
+    shown = re.sub(r"\s+", "", subprocess.run(["mandoc", "-T", "utf8", os.path.join(TOP, "packaging", "bitbucketfs-api.7")],
+                                              check=True, capture_output=True, text=True).stdout).replace("\b", "")
+    for operation, sentence in lines().items():
+        if sentence:
+            assert re.sub(r"\s+", "", sentence) in shown, operation
+
+
+@pytest.mark.parametrize("page", ["bitbucketfs.1", "bitbucketfs.7", "bitbucketfs-api.7"])
+def test_mandoc_finds_nothing_to_say_of_a_page(page):
+    said = subprocess.run(["mandoc", "-T", "lint", os.path.join(TOP, "packaging", page)], capture_output=True, text=True)
+    assert said.stdout + said.stderr == ""
 
 
 def test_every_endpoint_of_the_table_is_an_operation():
