@@ -23,7 +23,7 @@ static void texts_are_of_their_bytes(void **state)
 	struct world *w = *state;
 	struct model_entry a, b, c;
 
-	expect_in(world_cat(w, ".bitbucketfs/README"), "mounted read-only");
+	expect_in(world_cat(w, ".bitbucketfs/README"), "read-only");
 	assert_int_equal(world_look(w, ".bitbucketfs/status", &a), 0);
 	assert_int_equal(world_look(w, ".bitbucketfs/status", &b), 0);
 	/* Nothing happened: the same inode. */
@@ -33,6 +33,32 @@ static void texts_are_of_their_bytes(void **state)
 	assert_int_not_equal(a.ino, c.ino);
 	/* Nobody was asked. */
 	assert_int_equal(world_asked(w, "/"), 0);
+}
+
+/* A terminal of 24 lines shows all of it, the best of the mount included. */
+static void its_readme_is_one_screen(void **state)
+{
+	static const char *const best[] = {
+		"/info",         "tree/",
+		"pullrequests/", "index.tsv",
+		"thread.md",     "pipelines/",
+		".workspace/",   "Search in index.tsv\nand in tree/",
+		"errors",        "api/PATH",
+		"refresh/PATH/", "man 7 ",
+	};
+	cleanup(free) char *text = world_cat(*state, ".bitbucketfs/README");
+	unsigned n_lines = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(best); i++)
+		if (!strstr(text, best[i]))
+			fail_msg("no %s in %s", best[i], text);
+	for (const char *line = text; *line; n_lines++) {
+		size_t n = strcspn(line, "\n");
+
+		assert_in_range(n, 0, 79);
+		line += n + 1;
+	}
+	assert_in_range(n_lines, 10, 24);
 }
 
 static void errors_grow_under_their_inode(void **state)
@@ -146,6 +172,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(its_names),
 		T(texts_are_of_their_bytes),
+		T(its_readme_is_one_screen),
 		T(errors_grow_under_their_inode),
 		T(the_root_is_asked_again),
 		T(a_workspace_is_asked_again),

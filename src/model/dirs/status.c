@@ -14,36 +14,32 @@
 
 #include <inttypes.h>
 
+/* A screen of 24 lines. */
 const char status_readme[] =
-	"This folder is Bitbucket, mounted read-only by bitbucketfs.\n"
+	"Bitbucket, read-only. WS is a workspace, REPO a repository of it.\n"
 	"\n"
-	"  WORKSPACE/                        your workspaces; any other one "
-	"can\n"
-	"                                    be entered by name\n"
-	"  WORKSPACE/REPOSITORY/info         one `key: value` a line, for "
-	"grep\n"
-	"  WORKSPACE/REPOSITORY/repository.json\n"
-	"  WORKSPACE/REPOSITORY/description\n"
-	"  WORKSPACE/REPOSITORY/tree/        the files of the default branch,\n"
-	"                                    fetched when you first look "
-	"inside\n"
-	"                                    (search there, and in the "
-	"index.tsv\n"
-	"                                    of pullrequests/, commits/ ...)\n"
-	"  WORKSPACE/REPOSITORY/branches/    those of each branch; tags/ "
-	"likewise,\n"
-	"                                    commits/ID/tree/ those of any "
-	"commit\n"
+	"WS/REPO/info                 one `key: value` a line, for grep\n"
+	"        tree/                the files of the default branch\n"
+	"        branches/NAME/       those of others; tags/NAME/ likewise,\n"
+	"        commits/ID/tree/     and those of any commit\n"
+	"        pullrequests/        index.tsv: the open ones, a line each\n"
+	"            12/comments/thread.md    what was said about number 12\n"
+	"            12/changes/diff          12/tree/ 12/commits/ ...\n"
+	"        pipelines/3/steps/1-build/log    for tail -f while it runs\n"
+	"        downloads/ deployments/ environments/ network/ settings/\n"
+	"WS/.workspace/               all its repositories in one table,\n"
+	"                             my-pullrequests/ members/ projects/ ...\n"
 	"\n"
-	"In this directory:\n"
+	"Every list has an index.tsv and an index.json. Search in index.tsv\n"
+	"and in tree/ (rg does so by itself): grep -r over the rest asks for\n"
+	"each thing, and an hour has 1,000 requests. Much is not listed, but\n"
+	"any workspace, pull request or commit is entered by its name.\n"
 	"\n"
-	"  status, status.json               account, requests, cache, "
-	"fetches\n"
-	"  errors                            the last problems, newest last\n"
-	"  user.json                         the signed-in account\n"
-	"  refresh/PATH/.now                 reading it asks again for PATH\n"
-	"\n"
-	"More: man bitbucketfs, man 7 bitbucketfs\n";
+	".bitbucketfs/errors          why something failed: see it first\n"
+	"        status               account, requests left, cache, fetches\n"
+	"        api/PATH.json        any GET: api/repositories/WS/REPO.json\n"
+	"        refresh/PATH/.now    reading it asks again for PATH\n"
+	"More: man 7 bitbucketfs, man bitbucketfs\n";
 
 static bool text_running(void *arg, const struct clone_progress *p)
 {
