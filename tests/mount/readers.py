@@ -76,3 +76,19 @@ def stat_and_read(path):
         return os.read(fd, size + 1)
     finally:
         os.close(fd)
+
+
+def comm(pid):
+    with open(f"/proc/{pid}/comm") as f:
+        return f.read().strip()
+
+
+def standing(where, **more):
+    """A process that stands there. Not by cwd=, as then this one, which is the service, waits for it."""
+    p = subprocess.Popen(["sh", "-c", 'cd "$0" && exec sleep 60', where], **more)
+
+    def there():
+        assert p.poll() is None
+        return os.readlink(f"/proc/{p.pid}/cwd") == where and comm(p.pid) == "sleep"
+    await_true(there, "it stands there")
+    return p

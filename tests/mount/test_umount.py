@@ -8,15 +8,10 @@ import time
 import pytest
 
 from background import NOBODY, as_user, becoming
-from conftest import BINARY, PATIENCE, SANITIZED, TOP, await_true, mounted
-from readers import await_waiting, interrupt, readers, seconds
+from conftest import BINARY, PATIENCE, SANITIZED, await_true, mounted
+from readers import await_waiting, comm, interrupt, readers, seconds, standing
 
 ENDS_WITHIN = 5 if SANITIZED else 1
-
-
-def comm(pid):
-    with open(f"/proc/{pid}/comm") as f:
-        return f.read().strip()
 
 
 def state(pid):
@@ -83,17 +78,6 @@ def test_a_dead_mount_is_taken_away_without_a_wait(mounts):
 
 
 # -- in use
-
-def standing(where, **more):
-    """A process that stands there. Not by cwd=, as then this one, which is the service, waits for it."""
-    p = subprocess.Popen(["sh", "-c", 'cd "$0" && exec sleep 60', where], **more)
-
-    def there():
-        assert p.poll() is None
-        return os.readlink(f"/proc/{p.pid}/cwd") == where and comm(p.pid) == "sleep"
-    await_true(there, "it stands there")
-    return p
-
 
 def in_its_directory(m):
     return standing(m / "acme"), "stands in it"
@@ -220,34 +204,3 @@ def test_a_connection_that_the_kernel_aborts_ends_the_daemon(bb, mounts):
         assert time.monotonic() - began < ENDS_WITHIN
         for p in all:
             assert p.wait(PATIENCE) != 0
-
-
-def test_quickstart_stop_waits_for_the_daemon_and_says_who_is_in_the_way(background, mounts, tmp_path):
-    """Of a checkout of its own, in which the program is built already."""
-    top, home = tmp_path / "checkout", mounts.place / "home"
-    (top / "build/src").mkdir(parents=True)
-    os.symlink(os.path.join(TOP, "packaging"), top / "packaging")
-    os.symlink(BINARY, top / "build/src/bitbucketfs")
-    where = home / "bitbucket"
-    home.mkdir(exist_ok=True)
-    where.mkdir()
-    state_dir = mounts.place / "xdg-state/bitbucketfs/quickstart"
-    state_dir.mkdir(parents=True)
-    (state_dir / "mounts").write_bytes(bytes(where) + b"\0")
-    assert background(where=str(where), cache=state_dir / "cache").returncode == 0
-    subprocess.run(["grep", "-r", "no such text anywhere", where / "acme/widgets/tree"])
-
-    def stop():
-        return subprocess.run([top / "packaging/quickstart", "--stop"], env=mounts.environment(), capture_output=True, text=True,
-                              timeout=PATIENCE)
-    user = standing(str(where / "acme"))
-    try:
-        done = stop()
-        assert done.returncode == 1 and f"sleep ({user.pid}) stands in it" in done.stderr and mounted(str(where)), done
-    finally:
-        user.kill()
-        user.wait()
-    done = stop()
-    assert (done.returncode, done.stderr) == (0, "") and done.stdout.endswith("==> all of it is down\n"), done
-    assert background.await_end(background.daemons[0]) == 0
-    assert not os.path.exists(state_dir) and not where.exists()
