@@ -2,13 +2,14 @@
  * wire/upload_pack: the conversation, and protocol v2 (gitprotocol-v2(5)).
  *
  * An answer is a stream of packets that drives a small state machine; it is
- * complete only if the flush that ends it was seen, whatever the connection
- * says.
+ * complete only if the flush that ends it was seen: a connection that ends
+ * early looks as if it had ended well, and refs would be missing from the list.
  *
- * What is remembered of a server may be out of date, or true of another of its
- * repositories. So an answer that does not fit the memory is a surprise: the
- * advertisement is asked for and the request repeated, once, and only while the
- * caller has seen no byte of a pack.
+ * The abilities that are remembered of a server may be out of date, or those of
+ * another of its repositories. So an answer that does not fit them is a
+ * surprise: the advertisement is asked for and the request repeated, once, and
+ * only while the caller has seen no byte of a pack: it would get the pack's
+ * beginning twice.
  *
  * A question ends after a minute in all, however lively the server is:
  * otherwise a list of refs that drips, progress on side band 2 and keep-alives
@@ -144,7 +145,8 @@ bool upload_pack_take_oid(const char *s, size_t n, char ret_oid[static 41])
 	return true;
 }
 
-/* A stranger's text as one line for people. */
+/* A stranger's text as one line for people: without control characters, which
+ * would command their terminal. */
 static void clean_text(const char *data, size_t n,
 		       char out[static ERR_TEXT_MAX + 1])
 {
@@ -187,7 +189,7 @@ static int refuse_sha256(struct upload_pack *up)
 /* ---- Memory and surprise ------------------------------------------------- */
 
 static int in_conversation(struct ctx *ctx, struct upload_pack *up,
-			   int (*talk)(struct upload_pack *, void *arg),
+			   int (*command)(struct upload_pack *, void *arg),
 			   void *arg)
 {
 	bool remembered = !up->advertised && up->caps->known;
@@ -200,13 +202,13 @@ static int in_conversation(struct ctx *ctx, struct upload_pack *up,
 	if (!up->advertised && !remembered)
 		r = upload_pack_advertise(up);
 	if (r >= 0)
-		r = up->caps->sha256 ? refuse_sha256(up) : talk(up, arg);
+		r = up->caps->sha256 ? refuse_sha256(up) : command(up, arg);
 	if (r < 0 && remembered && up->surprised && !up->handed_out) {
 		up->surprised = up->ended_by_caller = false;
 		r = upload_pack_advertise(up);
 		if (r >= 0)
 			r = up->caps->sha256 ? refuse_sha256(up)
-					     : talk(up, arg);
+					     : command(up, arg);
 	}
 	ctx_widen(ctx, up->deadline_ms);
 	up->ctx = NULL;
@@ -377,8 +379,8 @@ int upload_pack_fetching_shallow(struct fetching *fetching, const char *data,
 	return 0;
 }
 
-/* From here on the request cannot be repeated: the caller has begun to take the
- * pack. */
+/* From here on the request cannot be repeated: the caller has begun to take in
+ * the pack. */
 static void fetching_begin_pack(struct fetching *fetching)
 {
 	const struct upload_pack_fetch *fetch = fetching->fetch;
@@ -440,7 +442,7 @@ int upload_pack_fetching_end(const struct fetching *fetching)
 /* ---- fetch --------------------------------------------------------------- */
 
 enum section {
-	SECTION_NONE, /* its header comes next */
+	SECTION_NONE, /* a section's header comes next */
 	SECTION_ACKS,
 	SECTION_SHALLOW,
 	SECTION_OTHER, /* a section that was not asked for: passed over */

@@ -167,7 +167,7 @@ struct advert {
 	struct upload_pack *up;
 	enum advert_state state;
 	struct upload_pack_caps caps;
-	bool ls_refs, fetch, sha1; /* v2: it has these */
+	bool ls_refs, fetch, sha1; /* v2: the server offers these */
 	struct ref_list list;      /* v0 */
 	bool capable;              /* v0: the first line was there */
 	char *head;                /* v0: where HEAD points, or NULL */
@@ -363,6 +363,7 @@ int upload_pack_advertise(struct upload_pack *up)
 	if (advert.caps.v2 && !(advert.ls_refs && advert.fetch))
 		return upload_pack_conversation_broken(
 			up, "no ls-refs, or no fetch");
+	/* A server may offer both, in any order: then SHA-1 is asked for. */
 	if (advert.sha1)
 		advert.caps.sha256 = false;
 	advert.caps.known = advert.caps.v2 && !advert.caps.sha256;

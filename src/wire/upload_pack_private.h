@@ -23,7 +23,7 @@ struct upload_pack {
 	struct ctx *ctx;
 	bool surprised;  /* the answer contradicts *caps: see upload_pack.c */
 	bool handed_out; /* the caller has seen bytes of a pack */
-	bool ended_by_caller; /* by an error of the caller's callback */
+	bool ended_by_caller; /* by a failure of the caller's callback */
 	/* ctx's own deadline, which holds once the pack has begun */
 	int64_t deadline_ms;
 	uint64_t n_pack; /* bytes of the pack */
@@ -34,8 +34,8 @@ struct upload_pack {
 
 struct ref_list {
 	struct upload_pack_refs refs;
-	/* Offsets in refs.names of names and targets: while it grows, it moves.
-	 */
+	/* Offsets of names and targets in refs.names, not pointers: the buffer
+	 * moves as it grows. */
 	struct ref_place {
 		size_t name, target; /* target: SIZE_MAX without one */
 	} * places;
@@ -72,7 +72,8 @@ int upload_pack_conversation_broken(struct upload_pack *, const char *what);
 size_t upload_pack_line_length(const char *data, size_t n);
 bool upload_pack_line_is(const char *data, size_t n, const char *text);
 bool upload_pack_line_begins(const char *data, size_t n, const char *text);
-/* -EIO with the server's sentence when the packet is an ERR, else 0. */
+/* 0, or of an ERR packet -EIO (-ENOENT: the server does not have the object)
+ * with the server's sentence. */
 int upload_pack_err_packet(struct upload_pack *, const char *data, size_t n);
 /* The 40 digits with which s begins. */
 bool upload_pack_take_oid(const char *s, size_t n, char ret_oid[static 41]);

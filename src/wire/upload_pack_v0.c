@@ -33,7 +33,8 @@ int upload_pack_v0_ls_refs(struct upload_pack *up, const char *const *prefixes,
 	return 0;
 }
 
-/* ---- May it be wanted? --------------------------------------------------- */
+/* ---- Whether the server offers what is wanted -----------------------------
+ */
 
 static int compare_oids(const void *a, const void *b)
 {
