@@ -52,8 +52,8 @@ DEFINE_CLEANUP(struct cache_entry *, cache_entry_free);
  * database is a MISS (logged once), never the caller's error; so are bytes that
  * are not those that were put, which is said. */
 int cache_get(struct cache *, const char *key, struct cache_entry **ret_entry);
-/* The same without the bytes (nor a look whether they are damaged): n_body and
- * version tell of them. */
+/* The same without the bytes, and without a look whether they are damaged; of
+ * the bytes n_body and version tell. */
 int cache_stat(struct cache *, const char *key, struct cache_entry **ret_entry);
 /* False: the bytes of that version are damaged, and the key (for the sentence)
  * has to be fetched again. Reads them once in a process, or now and then. */
@@ -62,7 +62,8 @@ bool cache_is_sound(struct cache *, uint64_t version, const char *key);
  * (superseded bodies are kept for a day); -ESTALE when they are gone, or are
  * damaged, which is said. */
 int cache_get_version(struct cache *, uint64_t version, struct blob **ret_body);
-/* A piece of them, shorter at the end; memory for the piece alone. -ESTALE. */
+/* A piece of a version's bytes, shorter at their end; takes memory for the
+ * piece alone. -ESTALE, as above. */
 int cache_read_version(struct cache *, uint64_t version, uint64_t offset,
 		       size_t n, struct blob **ret_piece);
 
@@ -93,8 +94,8 @@ int cache_put(struct cache *, const struct cache_put *puts, size_t n,
 /* The bytes are still true (304, or a failed refresh that says when to ask
  * again): lifetime begins anew. */
 int cache_touch(struct cache *, const char *key, int64_t ttl_ms); /* -ENOENT */
-/* Makes it STALE by more than its lifetime: the next reader asks again. A key
- * that is not there is fine, here and below. */
+/* Makes a document STALE by more than its lifetime: the next reader asks again.
+ * A key that is not there is fine, here and below. */
 int cache_expire(struct cache *, const char *key);
 int cache_remove(struct cache *, const char *key);
 
@@ -114,9 +115,9 @@ int cache_fact_put_many(struct cache *, const char *space,
 int cache_fact_each(struct cache *, const char *space,
 		    int (*each)(void *arg, const struct cache_fact *),
 		    void *arg);
-/* They alone are the facts of that space from now on (n 0: there are none): all
- * of it in one transaction, so that who is killed, or has no room, keeps what
- * there was. */
+/* Replaces all facts of a space (n 0: there are none then) in one transaction:
+ * a process that is killed in the middle, or finds no room, leaves what there
+ * was. */
 int cache_fact_replace(struct cache *, const char *space,
 		       const struct cache_fact *facts, size_t n);
 

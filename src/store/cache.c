@@ -1,10 +1,11 @@
 /*
- * Documents. A document is a row; its bytes are another one, whose id is their
- * version. Bytes that no document has any more are kept for a day, because a
- * file's inode is a version and its reader may not have finished.
+ * Documents. A document is a row of `doc`; its bytes are a row of `body`, whose
+ * id is their version. Bytes that no document has any more are kept for a day,
+ * because a file's inode is a version: whoever reads the old file would get
+ * ESTALE in its middle.
  *
- * The lifetime is counted when a document is read, from the wall clock: the
- * database outlives the boot.
+ * What is left of the lifetime is counted when a document is read, by the wall
+ * clock: the database outlives the boot, with which other clocks begin anew.
  */
 #include "cache_private.h"
 
@@ -15,7 +16,7 @@
 #include <sys/stat.h>
 
 #define SWEEP_EVERY_MS ((int64_t)3600 * 1000)
-/* For ever; sums with the clock stay far from the end of the numbers. */
+/* Stands for ever. Not INT64_MAX, which a sum with the clock would pass. */
 #define TTL_MOST_MS (INT64_MAX / 4)
 #define ETAG_MOST 1024
 #define NOTE_MOST 1024
@@ -25,7 +26,7 @@ static int bind_text(sqlite3_stmt *s, int at, const char *text)
 	return sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);
 }
 
-/* A blob of length 0 is not NULL. */
+/* SQLite takes a NULL pointer for NULL, which is a negative answer. */
 static int bind_bytes(sqlite3_stmt *s, int at, const void *data, size_t n)
 {
 	return sqlite3_bind_blob64(s, at, n ? data : "", n, SQLITE_STATIC);
@@ -47,8 +48,17 @@ static int64_t legal_ttl(int64_t ttl_ms)
 
 /* ---- reading ---- */
 
-/* Straight into our own memory, without a second copy in SQLite's. A statement
- * is in the middle of reading, so the row cannot go meanwhile. */
+/*
+ * Reads straight into memory of ours: sqlite3_column_blob would make a second
+ * copy in SQLite's.
+ *
+ * The caller's statement, which gave id and n, is not reset yet, so what it saw
+ * of the database still holds. Otherwise:
+ * 1. A reads that body 7 has n bytes.
+ * 2. B, another thread or process, sweeps body 7.
+ * 3. A opens body 7: SQLITE_ERROR, which means a damaged database, and A would
+ *    set the whole cache aside.
+ */
 static int read_piece(struct cache_conn *conn, int64_t id, int64_t from,
 		      int64_t n, struct blob **ret_piece)
 {
@@ -78,15 +88,18 @@ struct get {
 	const char *key;
 	bool without_body;
 	struct cache_entry *entry;
-	int64_t damaged; /* the body that is */
+	int64_t damaged; /* id of the body whose bytes are */
 };
 
 static int64_t count_left(const struct cache_entry *e, bool expired)
 {
 	int64_t now = clock_wall_ms(), left = e->fetched_ms - now + e->ttl_ms;
 
+	/* The clock went back: the document would stay FRESH until the clock
+	 * has come to where it was. */
 	if (e->fetched_ms > now)
 		left = -1;
+	/* By more than the lifetime: a reader would serve it once more. */
 	if (expired && left > -e->ttl_ms - 1)
 		left = -e->ttl_ms - 1;
 	return left;
@@ -200,7 +213,9 @@ struct get_version {
 	struct blob *piece;
 };
 
-/* A piece alone has no sum: all of them are looked at with the first one. */
+/* A sum is that of a whole body. So the first piece compares all bytes, and the
+ * caller notes the body as sound; comparing them with each piece would read a
+ * large body as often as it has pieces. */
 static int check_piece(struct cache *c, struct cache_conn *conn, int64_t id,
 		       uint64_t from, bool is_whole, const struct blob *piece)
 {
@@ -338,7 +353,8 @@ static int write_doc(struct cache_conn *conn, const struct cache_put *p,
 	if (id)
 		sqlite3_bind_int64(s, 2, id);
 	sqlite3_bind_int(s, 3, id ? 0 : p->negative);
-	/* Half a validator would be a wrong one; half a sentence is not. */
+	/* A cut ETag would be a wrong one, so none is kept; a cut sentence can
+	 * be read. */
 	bind_text(s, 4, strlen(etag) <= ETAG_MOST ? etag : "");
 	sqlite3_bind_text(s, 5, note, (int)strnlen(note, NOTE_MOST),
 			  SQLITE_STATIC);
@@ -373,6 +389,8 @@ static int put_one(struct cache_conn *conn, const struct cache_put *p,
 	rc = find_body(conn, p->key, &old);
 	if (rc == SQLITE_OK && p->body && old)
 		rc = is_same_body(conn, old, p, &same);
+	/* Equal bytes keep their version: with a new one their file would get a
+	 * new inode, and the kernel would read it again. */
 	if (same)
 		id = old;
 	else if (rc == SQLITE_OK && p->body)
@@ -446,11 +464,14 @@ int cache_touch(struct cache *c, const char *key, int64_t ttl_ms)
 	struct touch touch = {.key = key, .ttl_ms = ttl_ms};
 	cleanup(cache_entry_free) struct cache_entry *e =
 		cache_memory_get(c, key, false);
+	/* A document in memory hides that on the disk: a lifetime that began
+	 * anew there alone would be seen by nobody. */
 	int r = e ? -ENOSPC : cache_write(c, work_touch, &touch);
 
 	if (r == 0 || r == -ENOENT)
 		return r;
-	/* What the disk cannot note is noted in memory, bytes and all. */
+	/* The disk cannot take the new lifetime: the document is copied into
+	 * memory with it, otherwise each read would ask again. */
 	if (!e && get_entry(c, key, false, &e) <= CACHE_MISS)
 		return r;
 	return cache_memory_put(

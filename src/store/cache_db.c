@@ -1,5 +1,5 @@
 /*
- * Connections, statements, and the transactions round work.
+ * Connections, statements, and the transactions in which work runs.
  */
 #include "cache_private.h"
 
@@ -78,7 +78,8 @@ static const char *const texts[N_SQL] = {
 			     " FROM ledger_note WHERE book = ?",
 };
 
-/* Who is true is the writer, until give_writer. */
+/* True: this thread is the writer, until give_writer. False, without `wait`
+ * only: another one is. */
 static bool become_writer(struct cache *c, bool wait)
 {
 	bool mine;
@@ -92,7 +93,15 @@ static bool become_writer(struct cache *c, bool wait)
 	return mine;
 }
 
-/* The writer's own connection. */
+/*
+ * The connection for writing, opened if need be; for the writer alone. One
+ * whose file was set aside is closed, here and in take_reader:
+ * 1. A and B, two processes, have cache.db open.
+ * 2. A finds it damaged, renames it, and makes a new one.
+ * 3. B would write into the renamed file, where nobody looks.
+ * If 2 comes between this look and the write, one answer is lost, and is asked
+ * for again.
+ */
 static int writer_conn(struct cache *c, struct cache_conn **ret_conn)
 {
 	struct cache_conn *conn;
@@ -116,7 +125,8 @@ static int take_writer(struct cache *c, struct cache_conn **ret_conn)
 	return writer_conn(c, ret_conn);
 }
 
-/* conn may be NULL: it could not be opened, or is closed. */
+/* conn NULL: it could not be opened, or was closed; the next writer opens one.
+ */
 static void give_writer(struct cache *c, struct cache_conn *conn)
 {
 	mutex_lock(&c->lock);
@@ -126,8 +136,9 @@ static void give_writer(struct cache *c, struct cache_conn *conn)
 	mutex_unlock(&c->lock);
 }
 
-/* A file without tables, somebody having removed or set it aside, gets them; a
- * damaged one goes. */
+/* For a reader that finds no tables of today, or damage: opening the connection
+ * for writing makes the tables (the file before was removed or set aside) and
+ * sets a damaged file aside. */
 static int mend(struct cache *c)
 {
 	struct cache_conn *conn = NULL;
@@ -188,7 +199,7 @@ int cache_stmt(struct cache_conn *conn, enum cache_sql which,
 					SQLITE_PREPARE_PERSISTENT,
 					&conn->stmts[which], NULL);
 	*ret_stmt = conn->stmts[which];
-	/* The text is right, so the tables are not. */
+	/* The texts are right, so the tables are not those of this program. */
 	return rc == SQLITE_ERROR ? SQLITE_CORRUPT : rc;
 }
 
@@ -266,7 +277,7 @@ int cache_write_now(struct cache *c, cache_work *work, void *arg)
 	r = cache_errno(conn->db, rc);
 	sqlite3_busy_timeout(conn->db, CACHE_BUSY_MS);
 	give_writer(c, conn);
-	/* Once more, as they all do: the file is set aside then. */
+	/* cache_write does the work once more, and sets the file aside. */
 	return cache_is_damage(rc) ? cache_write(c, work, arg) : r;
 }
 
@@ -337,7 +348,8 @@ int cache_open(const char *dir, struct cache **ret_cache)
 	cond_init(&c->reader_freed);
 	cond_init(&c->writer_freed);
 	r = cache_write(c, cache_sweep_old, NULL);
-	if (r < 0 && r != -EBUSY) /* another process has a lot to write */
+	/* -EBUSY: another process writes for long. Sweeping can wait. */
+	if (r < 0 && r != -EBUSY)
 		return r;
 	c->was_open = true;
 	*ret_cache = steal(&c);
@@ -357,7 +369,8 @@ struct cache *cache_close(struct cache *c)
 		c->n_readers--;
 	}
 	check(c->n_readers == 0);
-	/* Last, because the last connection brings the -wal home. */
+	/* Last: as the last connection closes, SQLite copies the -wal into the
+	 * database. */
 	cache_conn_free(c->writer);
 	cond_done(&c->writer_freed);
 	cache_memory_done(c);

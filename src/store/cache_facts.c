@@ -1,7 +1,7 @@
 /*
  * Facts: small values under (space, key). They are read out in portions, so
  * that the callback runs while no connection is taken: it may use the cache
- * itself.
+ * itself, and would else wait for the connection that its own thread holds.
  */
 #include "cache_private.h"
 
@@ -14,7 +14,7 @@ static void bind_fact(sqlite3_stmt *s, const char *space, const void *key,
 		      size_t n_key)
 {
 	sqlite3_bind_text(s, 1, space, -1, SQLITE_STATIC);
-	/* A blob of length 0 is not NULL. */
+	/* SQLite takes a NULL pointer for NULL, which no key may be. */
 	sqlite3_bind_blob64(s, 2, n_key ? key : "", n_key, SQLITE_STATIC);
 }
 
@@ -182,7 +182,8 @@ int cache_fact_each(struct cache *c, const char *space,
 			if (r < 0)
 				return r;
 		}
-		/* The next one in the order of bytes. */
+		/* The last key with a NUL after it is the next one in the order
+		 * of bytes: no fact comes twice or is left out. */
 		buf_clear(&p.from);
 		buf_add(&p.from, fact.key, fact.n_key);
 		buf_putc(&p.from, '\0');

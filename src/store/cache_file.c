@@ -2,18 +2,24 @@
  * The file cache.db: opening it, and what happens when it is damaged.
  *
  * Setting aside renames the file; whoever has it open (another process, other
- * connections of this one) goes on with the old file until the next use of the
- * connection, when the path's inode is no longer the connection's. So nothing
- * may touch the new files by way of an old connection: the last one to close
- * deletes its -wal by name, and that SQLite looks first whether the database
- * was moved is no promise between processes. SQLITE_FCNTL_PERSIST_WAL forbids
- * it; the -wal is cut to nothing instead, through its descriptor, and an empty
- * one says that the last process closed in peace.
+ * connections of this one) keeps the old file until the next use of the
+ * connection, when the path's inode is not the connection's any more. An old
+ * connection must not touch the new files:
+ * 1. A sets cache.db and cache.db-wal aside, and makes both anew.
+ * 2. B closes the last connection to the old file. SQLite deletes cache.db-wal
+ *    by its name: it is the new one, with all that A wrote. (SQLite looks first
+ *    whether the database was moved, but A may move it after that look.)
+ * SQLITE_FCNTL_PERSIST_WAL forbids the deletion. The -wal is cut to nothing
+ * instead, through its descriptor, and an empty one says that the last process
+ * closed in peace.
  *
  * dir/cache.lock (flock) is held shared while a connection is being opened and
- * exclusively while the file is made, checked, upgraded or set aside. The file
- * cache.db itself is never opened here but by SQLite: closing any descriptor
- * of it would drop the POSIX locks of every connection of this process.
+ * exclusively while the file is made, checked, upgraded or set aside: a reader
+ * would take a file that is half made for a damaged one.
+ *
+ * The file cache.db itself is opened by SQLite alone: closing any other
+ * descriptor of it would drop the POSIX locks of every connection of this
+ * process. (conn_open makes it with O_EXCL, when no connection has it.)
  */
 #include "cache_private.h"
 
@@ -39,13 +45,13 @@
  * What it misses shows itself as SQLITE_CORRUPT later. */
 #define CHECK_BYTES_MOST (16 * MIB)
 
-/* The one table from SQLite's codes to errno; system: that of the last call
- * which failed, also when rc is no failure of any. */
+/* The one table from SQLite's codes to errno. system: the errno of the last
+ * system call that failed, which may have nothing to do with rc. */
 int cache_errno_of(int rc, int system)
 {
 	if (rc <= 0) /* SQLITE_OK, or -errno of the work's own */
 		return rc;
-	/* The disk's quota is not the service's. */
+	/* EDQUOT says to people that the service's quota is used up. */
 	if (system == EDQUOT)
 		system = ENOSPC;
 	switch (rc) {
@@ -54,7 +60,7 @@ int cache_errno_of(int rc, int system)
 	case SQLITE_IOERR_SHORT_READ:
 	case SQLITE_IOERR_CORRUPTFS:
 	case SQLITE_IOERR_DATA:
-		/* The call itself went well. */
+		/* No system call failed: `system` is an old errno. */
 		return -EIO;
 	}
 	switch (rc & 0xff) {
@@ -83,7 +89,8 @@ int cache_errno_of(int rc, int system)
 	}
 }
 
-/* Of a write that failed at COMMIT, SQLite keeps the errno with the file. */
+/* Of a write that failed at COMMIT, SQLite keeps the errno with the file, and
+ * not with the connection. */
 static int write_errno(struct sqlite3 *db)
 {
 	static const int which[] = {SQLITE_FCNTL_JOURNAL_POINTER,
@@ -120,14 +127,15 @@ bool cache_is_damage(int rc)
 	       ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB);
 }
 
-/* Waits for the other processes; the result is to be closed. */
+/* Waits until the other processes have unlocked; closing *ret_fd unlocks. */
 static int lock_files(const struct cache *c, int how, int *ret_fd)
 {
 	cleanup(free) char *path = mem_asprintf("%s/cache.lock", c->dir);
 	cleanup(fd) int fd = own_open(path, O_RDWR | O_CREAT, 0600);
 	int r;
 
-	/* Somebody removed the cache under us: it is begun anew. */
+	/* Somebody removed the directory of an open cache: it is made anew,
+	 * otherwise nothing would be kept until the next start. */
 	if (fd == -ENOENT && c->was_open && file_mkdirs(c->dir, 0700) == 0)
 		fd = own_open(path, O_RDWR | O_CREAT, 0600);
 	if (fd < 0)
@@ -153,8 +161,11 @@ static void remove_older_broken(const struct cache *c)
 }
 
 /*
- * The exclusive lock is held. Only if the path still is this very file; of
- * those that were set aside the last one is kept.
+ * The exclusive lock is held. Of files that were set aside the last one is
+ * kept. The path must still lead to the file that was found damaged:
+ * 1. A and B find it damaged.
+ * 2. A sets it aside, and begins anew.
+ * 3. B, which waited for the lock, would set A's new file aside.
  */
 static int set_aside_locked(const struct cache *c, dev_t device, ino_t inode,
 			    const char *why)
@@ -204,8 +215,9 @@ struct cache_conn *cache_conn_free(struct cache_conn *conn)
 	return NULL;
 }
 
-/* A lock on the files is held. Reads the file for the first time, so SQLITE_
- * NOTADB shows here. *ret_conn also on failure, once the file is known. */
+/* A lock on the files is held. Reads the file for the first time, so what is
+ * not a database shows here (SQLITE_NOTADB). *ret_conn is set on failure too,
+ * once the inode is known: whoever sets the file aside needs it. */
 static int conn_open(const struct cache *c, bool writer,
 		     struct cache_conn **ret_conn)
 {
@@ -213,12 +225,13 @@ static int conn_open(const struct cache *c, bool writer,
 	struct stat st;
 	int fd, rc, keep = 1;
 
-	/* SQLite would make it with the umask's mode. O_EXCL: see the top. */
+	/* SQLite would make the file with the umask's mode, and others could
+	 * read it. O_EXCL: see the top. */
 	fd = open(c->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 && errno != EEXIST)
 		return -errno;
 	file_close(fd);
-	/* SQLite would follow a symlink. */
+	/* SQLite would follow a symlink, to a file of somebody else's. */
 	if (lstat(c->path, &st) < 0)
 		return -errno;
 	if (S_ISREG(st.st_mode) && !own_is(&st))
@@ -289,8 +302,8 @@ static int conn_open_first(const struct cache *c, struct cache_conn **ret_conn)
 	return cache_schema_upgrade((*ret_conn)->db);
 }
 
-/* A writer's connection: whoever opens one makes sure of the tables, too,
- * because the file may have been set aside a moment ago. */
+/* Makes the tables, too: the file may have been set aside a moment ago, and
+ * what is at the path now is empty. */
 int cache_open_writer(const struct cache *c, struct cache_conn **ret_conn)
 {
 	cleanup(fd) int lock = -1;
@@ -313,7 +326,6 @@ int cache_open_writer(const struct cache *c, struct cache_conn **ret_conn)
 	return rc;
 }
 
-/* 0, -errno, or a positive SQLite code when only a writer can mend it. */
 int cache_open_reader(const struct cache *c, struct cache_conn **ret_conn)
 {
 	cleanup(fd) int lock = -1;
@@ -333,7 +345,6 @@ int cache_open_reader(const struct cache *c, struct cache_conn **ret_conn)
 	return 0;
 }
 
-/* False when the path is another file by now, or none. */
 bool cache_conn_is_current(const struct cache *c, const struct cache_conn *conn)
 {
 	struct stat st;

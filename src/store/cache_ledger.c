@@ -1,7 +1,8 @@
 /*
  * The ledger: a row for each minute and class that something was used in, one
- * for the total, one for each note. Rows older than an hour, and those from the
- * future, go with the next addition.
+ * for the total, one for each note. With each addition those go that are older
+ * than an hour, and those from the future: a clock that went back would count
+ * them for as long as it was ahead.
  */
 #include "cache_private.h"
 
@@ -64,7 +65,8 @@ static int read_uses(struct cache_conn *conn, const struct call *call)
 		int who = sqlite3_column_int(s, 1);
 		int64_t n = sqlite3_column_int64(s, 2);
 
-		/* By the key of the table it cannot be, but for damage. */
+		/* Only a damaged row is like that; it would count beyond the
+		 * array. */
 		if (who < 0 || who >= CACHE_LEDGER_CLASSES || n < 0 ||
 		    n > INT32_MAX)
 			continue;

@@ -1,8 +1,8 @@
 /*
- * Documents that the disk could not take: they are kept in memory, the newest
- * ones, so that what one reads is shown although the disk is full. Nobody else
- * sees them, and they end with the process. While there are some, they go
- * before those on the disk.
+ * Documents that the disk could not take: the newest of them are kept in
+ * memory, so that what one reads is shown although the disk is full. No other
+ * process sees them, and they end with this one. A document in memory goes
+ * before that on the disk with the same key, which is older.
  */
 #include "cache_private.h"
 
@@ -11,7 +11,7 @@
 #include "store/say.h"
 
 #define MEMORY_MOST (16 * MIB)
-/* Far from those of the database. */
+/* No version of the database is as large: equal versions are equal bytes. */
 #define VERSIONS_FROM ((uint64_t)1 << 62)
 
 struct cache_memory_doc {
@@ -165,6 +165,7 @@ void cache_memory_was_put(struct cache *c, const struct cache_put *puts,
 	for (size_t i = 0; i < n; i++) {
 		struct cache_memory_doc *doc = find(c, puts[i].key);
 
+		/* A touch gave the disk no bytes: those here are the newest. */
 		if (doc && !puts[i].touch)
 			drop(c, doc);
 	}

@@ -4,7 +4,8 @@
  * cache_file.c owns the file, cache_db.c connections and statements,
  * cache_schema.c the tables, cache.c documents, cache_sweep.c what goes by
  * itself, cache_sums.c damaged bytes, cache_memory.c what the disk cannot take,
- * cache_facts.c facts, cache_ledger.c the ledger.
+ * cache_times.c the times that files are shown with, cache_facts.c facts,
+ * cache_ledger.c the ledger.
  */
 #ifndef STORE_CACHE_PRIVATE_H
 #define STORE_CACHE_PRIVATE_H
@@ -62,13 +63,16 @@ enum cache_sql {
 struct cache_conn {
 	struct sqlite3 *db;
 	struct sqlite3_stmt *stmts[N_SQL];
-	dev_t device; /* of the file that it has open: the path may be */
-	ino_t inode;  /* another one by now, see cache_set_aside */
+	/* Of the file that the connection has open; the path may lead to
+	 * another one by now: see cache_conn_is_current. */
+	dev_t device;
+	ino_t inode;
 	struct cache_conn *next;
 };
 
-/* One writer, so that writers of this process queue here and not in SQLite's
- * polling; readers never wait for it. */
+/* Connections for reading. Besides there is one for writing, for which the
+ * writers of this process queue: in SQLite they would poll for each other's
+ * lock, and give up after CACHE_BUSY_MS. Readers never wait for the writer. */
 #define CACHE_READERS_MOST 3
 
 #define CACHE_SUMS_KNOWN 256
@@ -78,18 +82,20 @@ struct cache {
 	char *path; /* dir/cache.db */
 	atomic_uint_fast64_t max_bytes;
 	atomic_int_fast64_t swept_ms; /* wall clock */
-	atomic_bool read_failed;      /* said once */
-	bool was_open; /* its directory was there; fixed once it is open */
-	/* What the disk could not take. */
+	atomic_bool read_failed;      /* it was told: once is enough */
+	/* cache_open succeeded, so a directory that is missing was removed, and
+	 * is made anew. Fixed then. */
+	bool was_open;
+	/* Documents that the disk could not take. */
 	struct {
 		struct mutex lock;
 		struct cache_memory_doc *table, *list; /* under lock */
 		size_t n_bytes;                        /* under lock */
 		uint64_t n_versions;                   /* under lock */
-		atomic_size_t n;
-		atomic_bool homeless; /* said */
+		atomic_size_t n;      /* documents; 0: the lock is not needed */
+		atomic_bool homeless; /* that the disk takes nothing was told */
 	} memory;
-	/* Under lock, rings of the bodies last looked at. */
+	/* Under lock: rings of the bodies whose sums were compared last. */
 	struct {
 		int64_t sound[CACHE_SUMS_KNOWN], damaged[CACHE_SUMS_KNOWN];
 		size_t n_sound, n_damaged;
@@ -106,8 +112,8 @@ struct cache {
 /*
  * Work on a connection returns SQLITE_OK, another SQLite code, or -errno for
  * an outcome of its own. For writing it runs inside a transaction, which its
- * failure undoes. It may be called a second time: when the database turns out
- * to be damaged it is set aside, and the work begins anew on an empty one.
+ * failure undoes. Work may be called a second time: a database that turns out
+ * to be damaged is set aside, and the work begins anew on an empty one.
  */
 typedef int cache_work(struct cache *, struct cache_conn *, void *arg);
 int cache_read(struct cache *, cache_work *, void *arg);  /* 0 or -errno */
@@ -131,13 +137,15 @@ int cache_run_numbers(struct cache_conn *, enum cache_sql,
 
 void cache_memory_init(struct cache *);
 void cache_memory_done(struct cache *);
-/* After the disk failed with r: 0 when they are kept in memory, else r. */
+/* After the disk failed with r: 0 when the documents are kept in memory, else
+ * r. */
 int cache_memory_put(struct cache *, int r, const struct cache_put *puts,
 		     size_t n, uint64_t *ret_versions);
-/* The disk has them. */
+/* The disk has taken these documents: older ones with their keys are dropped
+ * from memory, where they would hide the new ones. */
 void cache_memory_was_put(struct cache *, const struct cache_put *puts,
 			  size_t n);
-/* NULL: not here. */
+/* NULL: there is no such document in memory. */
 struct cache_entry *cache_memory_get(struct cache *, const char *key,
 				     bool without_body);
 struct blob *cache_memory_read(struct cache *, uint64_t version,
@@ -150,8 +158,8 @@ void cache_memory_remove(struct cache *, const char *key);
 /* How long SQLite waits for another process. */
 #define CACHE_BUSY_MS 5000
 
-/* An SQLite code, or -errno, as an errno; db (may be NULL) for that of the
- * system call behind it. */
+/* An SQLite code, or -errno, as an errno; db (may be NULL) knows that of the
+ * system call that failed. */
 int cache_errno(struct sqlite3 *db, int rc);
 int cache_errno_of(int rc, int system);
 bool cache_is_damage(int rc);
@@ -161,9 +169,10 @@ DEFINE_CLEANUP(struct cache_conn *, cache_conn_free);
 int cache_open_writer(const struct cache *, struct cache_conn **ret_conn);
 /* 0, -errno, or a positive SQLite code when only a writer can mend it. */
 int cache_open_reader(const struct cache *, struct cache_conn **ret_conn);
-/* False when the path is another file by now, or none. */
+/* False: the path leads to another file by now, or to none, and the connection
+ * must not be used any more. */
 bool cache_conn_is_current(const struct cache *, const struct cache_conn *);
-/* Unless somebody did already. */
+/* Sets the file of the connection aside, unless somebody has. */
 int cache_set_aside(const struct cache *, const struct cache_conn *,
 		    const char *why);
 
@@ -183,11 +192,13 @@ int cache_sum_compare(const struct blob *whole, int64_t sum);
 int cache_sum_check(struct cache_conn *, int64_t id, const struct blob *whole);
 int cache_sum_check_stored(struct cache_conn *, int64_t id);
 bool cache_sum_is_known(struct cache *, int64_t id); /* as sound */
-/* The outcome of a check; damage is said once. key may be NULL. */
+/* Remembers the outcome of a check, and tells people once that a body is
+ * damaged. key (for the sentence) may be NULL. */
 void cache_sum_note(struct cache *, int64_t id, const char *key, int rc);
 
-/* What has to go once in a while: for cache_open, and inside a put. */
+/* Inside a put: drops documents over max_bytes. */
 int cache_keep_bound(struct cache *, struct cache_conn *);
+/* In cache_open, and inside a put every hour: drops what is old. */
 int cache_sweep_old(struct cache *, struct cache_conn *, void *unused);
 
 #endif

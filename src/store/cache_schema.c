@@ -9,9 +9,10 @@
 
 static const char *const steps[] = {
 	/*
-	 * 1. A body's id is the version of its bytes: AUTOINCREMENT, because
-	 * an id must not come again when its row is gone. superseded: since
-	 * when no document has it, NULL while one does.
+	 * 1. A body's id is the version of its bytes. AUTOINCREMENT: without
+	 * it the id of a row that is gone comes again, and who reads the old
+	 * version would get other bytes. superseded: since when no document
+	 * has the body, NULL while one does.
 	 */
 	"CREATE TABLE body ("
 	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -32,8 +33,9 @@ static const char *const steps[] = {
 	" PRIMARY KEY (space, key)) WITHOUT ROWID;",
 	/*
 	 * 2. What the size bound needs: the sum of all bodies, kept by the
-	 * database itself (several processes write), and the order of going.
-	 * An expired document keeps the time when it was fetched.
+	 * database itself (several processes write), and the order in which
+	 * documents go. That is why an expired document keeps the time when it
+	 * was fetched.
 	 */
 	"ALTER TABLE doc ADD COLUMN expired INTEGER NOT NULL DEFAULT 0;"
 	"CREATE INDEX doc_fetched ON doc (fetched);"
@@ -67,7 +69,7 @@ static const char *const steps[] = {
 	" PRIMARY KEY (book, which)) WITHOUT ROWID;",
 	/*
 	 * 4. With what time a version was shown (0: it was not), and the least
-	 * that it may have, because another one was shown before it.
+	 * that it may have, because another version was shown before it.
 	 */
 	"CREATE TABLE body_time ("
 	" id INTEGER PRIMARY KEY,"
@@ -75,7 +77,8 @@ static const char *const steps[] = {
 	" least INTEGER NOT NULL);"
 	"CREATE TRIGGER body_time_out AFTER DELETE ON body BEGIN"
 	" DELETE FROM body_time WHERE id = old.id; END;",
-	/* 5. By what damaged bytes are told; not of those that were there. */
+	/* 5. Sums, by which damaged bytes are told; the bodies that are there
+	 * at this step get none. */
 	"CREATE TABLE body_sum ("
 	" id INTEGER PRIMARY KEY,"
 	" sum INTEGER NOT NULL);"
@@ -135,12 +138,17 @@ int cache_schema_upgrade(struct sqlite3 *db)
 	rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 	if (rc != SQLITE_OK)
 		return rc;
-	/* Once more, inside: another process may have been faster. */
+	/* take_steps reads the version once more, inside the transaction:
+	 * 1. A and B read an older version.
+	 * 2. A takes the steps.
+	 * 3. B would take them again: SQL fails, and B would set the file
+	 * aside. The lock of cache_file.c closes that too, but not if somebody
+	 * has removed its file. */
 	rc = take_steps(db);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
 	if (rc != SQLITE_OK)
 		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-	/* Half a schema, or one that is not ours: SQL itself fails. */
+	/* SQL itself fails on half a schema, or another program's. */
 	return rc == SQLITE_ERROR ? SQLITE_CORRUPT : rc;
 }

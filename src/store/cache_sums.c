@@ -1,10 +1,11 @@
 /*
- * The sums of bodies: what a disk has damaged inside of a row is no damage to
- * SQLite. A document whose bytes are not those that were put is a miss; it is
- * fetched again, and the put replaces the row.
+ * The sums of bodies. SQLite does not notice what a disk damages inside of a
+ * row: without sums the mount would show it. A document whose bytes are not
+ * those that were put is a miss; it is fetched again, and the put replaces the
+ * row.
  *
- * The sum is beside the body and not in it, because a column after the bytes is
- * found by reading all of them. Rows of older versions have none.
+ * The sum is in a table of its own: a column after the bytes is found only by
+ * reading all of them. Bodies of older versions of the program have none.
  */
 #include "cache_private.h"
 
@@ -24,7 +25,7 @@ int cache_sum_put(struct cache_conn *conn, int64_t id, const void *data,
 		(int64_t[]){id, digest_crc32(0, n ? data : "", n)}, 2);
 }
 
-/* -ENOENT: it has none. */
+/* -ENOENT: the body has no sum. */
 static int get_sum(struct cache_conn *conn, int64_t id, uint32_t *ret_sum)
 {
 	sqlite3_stmt *s;
@@ -73,7 +74,7 @@ int cache_sum_check_stored(struct cache_conn *conn, int64_t id)
 		return rc == -ENOENT ? SQLITE_OK : rc;
 	rc = sqlite3_blob_open(conn->db, "main", "body", "bytes", id, 0,
 			       &handle);
-	/* SQLITE_ERROR: there is no such row (any more). */
+	/* SQLITE_ERROR: the body is gone, and nothing to be damaged. */
 	if (rc != SQLITE_OK) {
 		sqlite3_blob_close(handle);
 		return rc == SQLITE_ERROR ? SQLITE_OK : rc;

@@ -1,7 +1,7 @@
 /*
- * What goes by itself: bytes that nothing has had for a day, negative answers
- * long past their lifetime, and over the size bound what was fetched longest
- * ago.
+ * What goes by itself: bytes that no document has had for a day, negative
+ * answers long past their lifetime, and over the size bound the documents that
+ * were fetched longest ago.
  */
 #include "cache_private.h"
 
@@ -26,7 +26,8 @@ static int read_total(struct cache_conn *conn, uint64_t *ret_total)
 	return cache_stmt_end(s, rc);
 }
 
-/* One document that was fetched longest ago, with its bytes. -ENOENT: none. */
+/* Removes the document that was fetched longest ago, and its bytes. -ENOENT: no
+ * document has any. */
 static int drop_oldest(struct cache_conn *conn)
 {
 	cleanup(free) char *key = NULL;
@@ -62,7 +63,8 @@ int cache_keep_bound(struct cache *c, struct cache_conn *conn)
 
 	if (rc != SQLITE_OK || total <= most)
 		return rc;
-	/* Somewhat below the bound, so that not every put has to. */
+	/* Down to somewhat below the bound: otherwise each put from now on
+	 * would have to drop documents. */
 	most -= most / 16;
 	rc = cache_run_numbers(conn, SQL_BODY_SWEEP, &for_ever, 1);
 	while (rc == SQLITE_OK) {

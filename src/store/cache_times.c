@@ -1,8 +1,9 @@
 /*
- * The times of files made of documents (src/model/README.md, 4): a document
- * that is made anew may say that it is older than the one before it, or nothing
- * of its time; what was shown under its key is what its files have to be
- * younger than.
+ * The times of files made of documents (src/model/README.md, 4). A new version
+ * of a document may say that it is older than the version before it, or nothing
+ * of its time: rsync -u and make would take the changed file for an unchanged
+ * one. So it is remembered with what time each version was shown, and the next
+ * one under its key is shown younger than that.
  */
 #include "cache_private.h"
 
@@ -63,7 +64,13 @@ static int work_get_times(struct cache *c, struct cache_conn *conn, void *arg)
 	return get_times(conn, arg);
 }
 
-/* arg->shown_ms: what is to be shown; what another one showed meanwhile wins.
+/*
+ * Remembers arg->shown_ms, unless another time was remembered meanwhile:
+ * 1. A reads that a version was not shown yet, and decides on a time.
+ * 2. B, another thread or process, decides on another one (the wall clock has
+ *    moved), remembers and shows it.
+ * 3. A would show the same file with a second time.
+ * So A gets B's.
  */
 static int work_show(struct cache *c, struct cache_conn *conn, void *arg)
 {

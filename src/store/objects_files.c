@@ -1,7 +1,7 @@
 /*
  * The store's directory: a bare repository, and beside what git knows
  *
- *	bitbucketfs.lock	flock, whenever names are given: see below
+ *	bitbucketfs.lock	flock, whenever something gets a name: see below
  *	big/<oid>		large blobs as files
  *	tmp-<pid>-<n>/		one per open store, with a file `lock` that its
  *				owner holds as long as it lives
@@ -9,9 +9,12 @@
  * bitbucketfs.lock is held while the store is opened, a pack is installed,
  * `shallow` or a ref is written.
  *
- * A lock dies with its process (also in another PID namespace), so whoever gets
- * the lock of a temporary directory knows that its owner is gone. Making and
- * locking one's own happens under bitbucketfs.lock, as sweeping does.
+ * A lock ends with its process (in any PID namespace), so whoever gets the lock
+ * of a temporary directory knows that its owner is gone. Making a directory and
+ * locking it happens under bitbucketfs.lock, as sweeping does. Otherwise:
+ * 1. A makes tmp-7-1.
+ * 2. B sweeps. Nobody has locked tmp-7-1, so B removes it.
+ * 3. A locks it: -ENOENT, and the store cannot be opened.
  */
 #include "objects_private.h"
 
@@ -27,8 +30,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* preciousObjects: a `git gc` by hand must not take away what is only named by
- * the mount. */
+/* preciousObjects: `git gc` by hand would remove what only the mount has a name
+ * for. */
 static const char config[] = "[core]\n"
 			     "\trepositoryformatversion = 1\n"
 			     "\tfilemode = true\n"
@@ -68,7 +71,12 @@ int objects_lock(const char *path, int how, int *ret_fd)
 
 		if (r < 0)
 			return r;
-		/* While we waited it may have been set aside, lock and all. */
+		/* The name must still be that of the file that was locked:
+		 * 1. A has the lock, and B waits for it.
+		 * 2. A sets the store aside, lock and all, and unlocks.
+		 * 3. B has the lock of the old store; C makes a new one and
+		 *    locks that. Both would write to the new one.
+		 */
 		if (fstat(fd, &a) == 0 && stat(name, &b) == 0 &&
 		    a.st_dev == b.st_dev && a.st_ino == b.st_ino) {
 			*ret_fd = fd;
@@ -131,21 +139,23 @@ static bool has_suffix(const char *s, const char *suffix)
 	return n > n_suffix && strcmp(s + n - n_suffix, suffix) == 0;
 }
 
-/* A pack's last 20 bytes are its checksum; an index's last 40 are those and
- * its own (gitformat-pack). A cut file shows itself. */
+/* A pack ends with its checksum (20 bytes), an index with that of its pack and
+ * its own (gitformat-pack). So a file that was cut is found without hashing
+ * it. */
 static bool pack_is_sound(const char *dir, const char *index)
 {
 	size_t n = strlen(index) - strlen(".idx");
 	cleanup(free) char *a = mem_asprintf("%s/%s", dir, index);
 	cleanup(free) char *b =
 		mem_asprintf("%s/%.*s.pack", dir, (int)n, index);
-	/* A FIFO in their place would be waited for, for ever. */
+	/* O_NONBLOCK: opening a FIFO waits for a writer, for ever. */
 	cleanup(fd) int fa = open(a, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	cleanup(fd) int fb = open(b, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	unsigned char x[20], y[20];
 	struct stat sa, sb;
 
-	/* What cannot be opened, for whatever reason, libgit2 passes over. */
+	/* libgit2 passes over a pack that cannot be opened. It may be sound,
+	 * and the reason ours (EMFILE): it is not set aside. */
 	if (fa < 0 || fb < 0)
 		return true;
 	return fstat(fa, &sa) == 0 && fstat(fb, &sb) == 0 &&
@@ -210,9 +220,9 @@ int objects_set_aside(const char *path, const char *why)
 	return 0;
 }
 
-/* What a process that was killed left of a file that it was about to rename:
- * libgit2's locks of refs, and ours. All of it is made under the store's lock,
- * which is held, so there is no living owner. */
+/* Removes what a process that was killed left of files that it was about to
+ * rename: libgit2's locks of refs, and ours. All of it is made under the
+ * store's lock, which is held, so there is no living owner. */
 static void sweep_half_written(const struct objects *o)
 {
 	cleanup(free) char *refs = mem_asprintf("%s/refs", o->path);
@@ -313,8 +323,7 @@ void objects_sweep_all(const char *dir, const atomic_bool *stop)
 		closedir(d);
 }
 
-/* With the lock of the store's files: otherwise a sweep that runs between mkdir
- * and flock would take the directory for one of a dead process. */
+/* Under the store's lock: see the top. */
 static int tmp_make_again(struct objects *o)
 {
 	cleanup(fd) int lock = -1;
@@ -361,7 +370,13 @@ void objects_tmp_cool(struct objects *o)
 	mutex_unlock(&o->lock);
 }
 
-/* Until objects_tmp_done it stays. */
+/*
+ * The directory is there, and stays, until objects_tmp_done. It is made without
+ * o->lock; o->tmp_moving keeps other threads away meanwhile:
+ * 1. A and B need a name, and find no directory.
+ * 2. A makes tmp-7-1, and B tmp-7-2.
+ * 3. B puts its own into o->tmp: nobody would remove A's, nor close its lock.
+ */
 static int tmp_use(struct objects *o)
 {
 	bool is_mine;
@@ -404,9 +419,10 @@ int objects_tmp_name(struct objects *o, const char *what, char **ret_path)
 	mutex_lock(&o->lock);
 	n = ++o->n_tmp;
 	mutex_unlock(&o->lock);
-	/* Somebody may have set the store aside or removed it: then into what
-	 * is there now. It has no lock of ours, so a sweep may take it; that is
-	 * an error of one pack. */
+	/* Somebody may have set the store aside, or removed it: then the
+	 * directory is made anew in the store that is there now. Nobody has
+	 * locked it, so another process may sweep it; that costs one pack,
+	 * which is fetched again. o->tmp stays as it is while it has users. */
 	if (access(o->tmp, F_OK) < 0) {
 		r = objects_make_dirs(o->path);
 		if (r == 0)

@@ -1,11 +1,12 @@
 /*
  * Handles: libgit2's options, the pool, opening and closing a store.
  *
- * An odb reads under a mutex of its own, so every user gets a whole repository
- * handle from a pool of about twice the cores; packs and their windows are
- * shared by libgit2 below that. libgit2 itself looks for new packs at every
- * miss; here a miss is first tried without, and a look at the directory serves
- * all handles and comes at most once in 100 ms.
+ * libgit2's odb reads under a mutex of its own: readers of one odb would queue.
+ * So every user gets a whole repository handle from a pool of about twice the
+ * cores; packs and their windows are shared by libgit2 below that. libgit2
+ * itself would read the directory of packs at every miss; here a handle first
+ * looks in the packs that it knows, and the directory is read for all handles
+ * once in 100 ms at most.
  */
 #include "objects_private.h"
 
@@ -23,13 +24,15 @@
  * handle has the pack open, and has no option for it. So handles are closed
  * after so many bytes; opening one takes some 0.3 ms. */
 #define CLOSE_AFTER_BYTES (8 * MIB)
-/* No code of Linux is larger. */
+/* No errno of Linux is larger. */
 #define ERRNO_MOST 134
-/* An indexer makes room for what the header claims: 12 bytes cost at most this
- * many pointers, which nobody touches. */
+/* An indexer allocates a pointer for each object that a pack's header claims,
+ * so a stranger's 12 bytes would take all memory. As many as this, never
+ * written, take address space alone. */
 #define PACK_OBJECTS_MOST ((size_t)16 * 1000 * 1000)
 
-/* libgit2 puts the system's words at the end of its own and clears errno. */
+/* libgit2 clears errno, but puts the system's words for it at the end of its
+ * own. */
 static int system_errno(const git_error *last)
 {
 	const char *text = last && last->message ? last->message : "";
@@ -41,7 +44,8 @@ static int system_errno(const git_error *last)
 
 		if (n > n_words + 2 && strcmp(text + n - n_words, words) == 0 &&
 		    memcmp(text + n - n_words - 2, ": ", 2) == 0)
-			/* The disk's quota is not the service's. */
+			/* EDQUOT says to people that the service's quota is
+			 * used up. */
 			return e == EDQUOT ? ENOSPC : e;
 	}
 	return 0;
@@ -54,8 +58,8 @@ int objects_errno(int result)
 	int who = last ? last->klass : GIT_ERROR_NONE;
 	int system, refused = objects_alloc_refused();
 
-	/* It says that there is no memory, or something that follows from it.
-	 */
+	/* libgit2 says that there is no memory, or what followed from that; the
+	 * reason is what refused it. */
 	if (result < 0 && refused < 0)
 		return refused;
 
@@ -75,7 +79,7 @@ int objects_errno(int result)
 	}
 	if (who == GIT_ERROR_NOMEMORY)
 		return -ENOMEM;
-	/* "invalid packfile" has whatever errno there was. */
+	/* Other errors ("invalid packfile") carry an old errno. */
 	system = who == GIT_ERROR_OS ? system_errno(last) : 0;
 	return system && system != ENOENT ? -system : -EIO;
 }
@@ -94,8 +98,8 @@ static void set_options(void)
 
 	git_libgit2_opts(GIT_OPT_SET_EXTENSIONS, extensions,
 			 ARRAY_SIZE(extensions));
-	/* Hashes are verified when a pack comes in; here it would halve the
-	 * speed of reading. */
+	/* Hashes are verified when a pack comes in; verifying them with each
+	 * read would halve its speed. */
 	git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
 	git_libgit2_opts(GIT_OPT_ENABLE_CACHING, 0);
 	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
@@ -146,7 +150,12 @@ static int handle_open(struct objects *o, struct objects_handle **ret_handle)
 		mem_calloc(1, sizeof(*h));
 	int r;
 
-	/* Before the packs are looked at, never after. */
+	/* Before libgit2 looks for packs:
+	 * 1. A opens a handle, which reads the directory of packs.
+	 * 2. B takes in a pack: the store's generation is 8.
+	 * 3. A gives its handle generation 8. It does not know B's pack and
+	 *    would never look for it: -ENOENT for what is in there.
+	 */
 	mutex_lock(&o->lock);
 	h->generation = o->generation;
 	h->epoch = o->epoch;
@@ -210,6 +219,7 @@ void objects_give(struct objects *o, struct objects_handle *h)
 	objects_alloc_for(NULL);
 	mutex_lock(&o->lock);
 	o->n_busy--;
+	/* One of an older epoch is closed: it has a replaced pack mapped. */
 	if (h && h->epoch == o->epoch) {
 		h->next = o->idle;
 		o->idle = steal(&h);
@@ -275,6 +285,8 @@ int objects_find(struct objects *o, struct objects_handle *h,
 	git_oid_fromraw(&id, oid->bytes);
 	if (git_odb_exists_ext(h->odb, &id, GIT_ODB_LOOKUP_NO_REFRESH))
 		return 0;
+	/* Another process may have taken in a pack. Without the pause each look
+	 * for what is not here would read the directory. */
 	mutex_lock(&o->lock);
 	if (now < o->looked_ms || now - o->looked_ms >= LOOK_EVERY_MS) {
 		o->looked_ms = now;

@@ -50,7 +50,8 @@ static bool is_busy(struct objects *o)
 	return busy;
 }
 
-/* Its packs, and the lock of its temporary directory. */
+/* The files that a store has open: its packs, and the lock of its temporary
+ * directory. */
 static unsigned count_fds(struct objects *o)
 {
 	unsigned n;
@@ -70,7 +71,7 @@ static void take_out(struct objects *o) requires_lock(warm.lock)
 		atomic_store(&warm.newest, NULL);
 }
 
-/* The one used longest ago of those that nobody uses. */
+/* Of the stores that nobody uses the one that was used longest ago; NULL. */
 static struct objects *oldest(const struct objects *but)
 	requires_lock(warm.lock)
 {
@@ -81,7 +82,14 @@ static struct objects *oldest(const struct objects *but)
 	return o;
 }
 
-/* One store too many, or NULL; it stays allocated until it is cool. */
+/*
+ * A store whose files are to be closed, for there are too many; NULL. They are
+ * closed without warm.lock:
+ * 1. A takes a store out of the list, and closes its files.
+ * 2. B closes the store: objects_close frees it.
+ * 3. A would read what is freed.
+ * So A sets `cooling`, and B waits for A in objects_warm_forget.
+ */
 static struct objects *one_too_many(const struct objects *but)
 {
 	struct objects *o = NULL;
@@ -114,6 +122,9 @@ void objects_warm_use(struct objects *o)
 	unsigned n_fds;
 	bool is_new;
 
+	/* Most uses are of the store used last, and need no lock. It may be
+	 * taken out right after this look, but not now: the caller has a
+	 * handle, and a store with a busy one is passed over (is_busy). */
 	if (atomic_load(&warm.newest) == o)
 		return;
 	n_fds = count_fds(o);

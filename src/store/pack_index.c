@@ -1,7 +1,7 @@
 /*
- * Finding an object in the packs of a directory: the index of each is bisected
- * where it lies, by reading, because a file that somebody cuts while it is
- * mapped would be our end.
+ * Finding an object in the packs of a directory. The index of each is bisected
+ * by reading, and not mapped: if somebody cut a mapped file, SIGBUS would end
+ * the program.
  */
 #include "pack_private.h"
 
@@ -113,7 +113,7 @@ static int read_index_head(struct pack *p, uint64_t size)
 	return 0;
 }
 
-/* name: of the index. */
+/* name: the index's, in objects/pack. */
 static int pack_open(const char *objects, const char *name,
 		     struct pack **ret_pack)
 {
@@ -170,7 +170,7 @@ static int read_offset(const struct pack *p, uint32_t i, uint64_t *ret_offset)
 	return pack_check_offset(p, offset);
 }
 
-/* -ENOENT: not in this one. */
+/* -ENOENT: not in this pack. */
 static int pack_find(const struct pack *p, const struct oid *oid,
 		     uint64_t *ret_offset)
 {

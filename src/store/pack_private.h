@@ -15,14 +15,15 @@ struct pack {
 	char *name;
 	struct pack *next;
 };
-/* Those of them that were needed are open, until pack_index_done. */
+/* The packs of a store. One is opened when an object is looked for in it, and
+ * stays open until pack_index_done. */
 struct packs {
 	const char *objects; /* the directory of that name */
 	struct pack *first;
 };
-/* -ENOENT: in none, also not in those that were made since the last time. A
- * pack that cannot be read is no reason not to look at the others, but then the
- * answer. */
+/* -ENOENT: in no pack, and packs that were made since the last call were looked
+ * at. One that cannot be read does not end the search; but if no other pack has
+ * the object, its errno is the answer, for the object may be in it. */
 int pack_index_find(struct packs *, const struct oid *,
 		    const struct pack **ret_pack, uint64_t *ret_offset);
 void pack_index_done(struct packs *);
@@ -31,7 +32,7 @@ void pack_index_done(struct packs *);
 int pack_check_offset(const struct pack *, uint64_t offset);
 /* A regular file, to be closed. */
 int pack_open_file(const char *path, int *ret_fd, uint64_t *ret_size);
-/* The whole of it, at that place; -EBADMSG when the file ends before. */
+/* All n bytes from that offset; -EBADMSG when the file ends before. */
 int pack_read_at(int fd, void *data, size_t n, uint64_t at);
 
 #endif

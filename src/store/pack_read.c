@@ -1,13 +1,13 @@
 /*
  * A blob's way out of a pack: the index gives its entry; an entry is a header
  * and deflated bytes; the bytes are the content, or a delta to another entry's.
- * The chain of deltas is followed down to an entry that is none, whose content
- * is inflated into a file; then each delta is read as a stream and applied to
- * the mapped file before it, into the next one.
+ * The chain of deltas is followed down to an entry that is not a delta, whose
+ * content is inflated into a file; then each delta is read as a stream and
+ * applied to the mapped file before it, into the next one.
  *
- * What bounds all of it: an entry's place is checked against its file, a delta
- * against the sizes that it and its base have, the chain against its length (it
- * may be a circle) and against what all of it writes.
+ * Bounds: an entry's place is checked against its file, a delta against the
+ * sizes that it and its base claim, the chain against a length (it may be a
+ * circle) and against the bytes that all of it writes.
  */
 #include "pack_private.h"
 
@@ -26,15 +26,16 @@
 #define PIECE (64 * KIB)
 
 #define PACK_HEAD 12
-#define ENTRY_HEAD 64 /* more than any header has */
+#define ENTRY_HEAD 64 /* no header of an entry is longer */
 
 /* Types of entries. */
 #define ENTRY_BLOB 3
 #define ENTRY_OFS_DELTA 6
 #define ENTRY_REF_DELTA 7
 
-/* Larger files than this are not made deltas of by git, so that a chain of the
- * usual length writes no more than some 25 GB. */
+/* So much a chain may always write. Git makes no deltas of files over 512 MB,
+ * so a chain of the usual 50 writes some 25 GB: a lower bound would refuse
+ * blobs that git itself has packed. */
 #define CHAIN_BYTES_LEAST ((uint64_t)32 << 30)
 
 /* ---- deflated bytes, from a place in a file on ---- */
@@ -189,8 +190,10 @@ static int target_add(struct target *t, const void *data, size_t n)
 	return r;
 }
 
-/* oid: whose content it must be; NULL: of a base, which the last one's hash
- * vouches for. */
+/* oid: the object whose content it must be. NULL: the content is that of a
+ * base; if it is wrong, so is what the deltas make of it, and the blob's hash
+ * tells.
+ */
 static int target_end(struct target *t, const struct oid *oid)
 {
 	char is[41], expected[41];
@@ -224,13 +227,13 @@ struct entry {
 	const struct pack *pack;
 	unsigned type;
 	uint64_t size;        /* of what its bytes inflate to */
-	uint64_t data;        /* where they begin */
+	uint64_t data;        /* where those bytes begin */
 	uint64_t base_offset; /* of an ENTRY_OFS_DELTA, in the same pack */
 	struct oid base_oid;  /* of an ENTRY_REF_DELTA */
 };
 
-/* How far back the base is: git's encoding, in which no number has two forms.
- */
+/* By how many bytes the base begins before the delta: git's encoding of
+ * offsets, in which no number has two forms. */
 static int parse_distance(const unsigned char *head, size_t *at,
 			  uint64_t *ret_distance)
 {
@@ -404,7 +407,8 @@ static int insert(struct delta *d, unsigned n, struct target *t)
 	return target_add(t, bytes, n);
 }
 
-/* Every operation adds a byte at least, so the target's size bounds them. */
+/* Every operation adds a byte at least, so the target's size bounds how many
+ * there are. */
 static int delta_apply(struct delta *d, const struct mapped *base,
 		       struct target *t)
 {
@@ -429,7 +433,8 @@ struct reading {
 	const struct oid *oid;
 	uint64_t size;
 	int fd;
-	struct entry *chain; /* the blob's own first, what is no delta last */
+	struct entry
+		*chain; /* the blob's own first; all but the last: deltas */
 	unsigned n_chain;
 	uint64_t n_written;
 };
@@ -457,13 +462,16 @@ static int find_chain(struct reading *g)
 		if (e->type == ENTRY_REF_DELTA)
 			r = pack_index_find(&g->packs, &e->base_oid, &pack,
 					    &offset);
+		/* The base is missing. -ENOENT would mean the blob itself, and
+		 * it would be looked for among the loose objects. */
 		if (r == -ENOENT)
 			r = -EBADMSG;
 	}
 	return r;
 }
 
-/* Where the content of chain[i] goes: the blob's own to the caller. */
+/* Where the content of chain[i] goes: the blob's own to the caller's file, a
+ * base's to a scratch file. */
 static int chain_target(struct reading *g, unsigned i, uint64_t size,
 			struct target **ret_target)
 {
@@ -485,7 +493,7 @@ static int chain_target(struct reading *g, unsigned i, uint64_t size,
 	return r;
 }
 
-/* Takes the file of a base in exchange for a mapping of it. */
+/* Maps the file of a base, and closes it, also on failure. */
 static int map_base(struct target *t, struct mapped *ret_base)
 {
 	void *bytes = NULL;
@@ -512,8 +520,8 @@ static void unmap_base(struct mapped *base)
 	*base = (struct mapped){0};
 }
 
-/* A page of the base that the disk cannot read is nobody's end: see
- * page_guard. */
+/* A page of the base that the disk cannot read would end the program (SIGBUS);
+ * page_guard puts zeroes there, and the content is given up. */
 static int delta_apply_surely(struct delta *d, const struct mapped *base,
 			      struct target *t)
 {
@@ -624,7 +632,7 @@ int pack_read_blob(const struct pack_read *how, const struct oid *oid,
 	return r;
 }
 
-/* ---- how large what deltas make is ---- */
+/* ---- how large the objects are that deltas make ---- */
 
 static int skip_rest(const struct ctx *ctx, struct inflater *f)
 {
@@ -638,8 +646,8 @@ static int skip_rest(const struct ctx *ctx, struct inflater *f)
 	return r;
 }
 
-/* The size of what the entry makes, if it is a delta, else 0; and where the
- * next one begins. */
+/* The size of the object that a delta makes (0: the entry is not a delta), and
+ * where the next entry begins. */
 static int read_claim(const struct ctx *ctx, const struct pack *p,
 		      uint64_t offset, uint64_t *ret_size, uint64_t *ret_next)
 {

@@ -3,9 +3,9 @@
  * into a file as a stream, however large it is.
  *
  * Owns reading the formats of a pack, its index (version 2), a delta and a
- * loose object (git's Documentation/gitformat-pack.txt), each byte of which may
- * be a stranger's. For what libgit2 would inflate whole in memory; the door to
- * zlib. Must never know what the blob is for.
+ * loose object (git's Documentation/gitformat-pack.txt); any byte of them may
+ * be wrong, or a stranger's. For blobs that libgit2 would inflate whole in
+ * memory; the door to zlib. Must never know what the blob is for.
  */
 #ifndef STORE_PACK_READ_H
 #define STORE_PACK_READ_H
@@ -18,9 +18,9 @@ struct pack_read {
 	const char *objects; /* the directory of that name */
 	uint64_t bytes_most; /* of the blob, and of what it is a delta of */
 	unsigned chain_most; /* deltas, one upon the other */
-	/* An empty file for reading and writing, to be closed; there may be two
-	 * at a time. Where what a delta is applied to is inflated and mapped.
-	 */
+	/* Makes an empty file for reading and writing, which pack_read_blob
+	 * closes: the base of a delta is inflated into it, and mapped. Two are
+	 * open at a time at most. */
 	int (*scratch)(void *arg, int *ret_fd);
 	void *arg;
 	const struct ctx *ctx; /* NULL: nobody breaks it off */
@@ -31,9 +31,9 @@ struct pack_read {
 int pack_read_blob(const struct pack_read *, const struct oid *, uint64_t size,
 		   int fd);
 
-/* The most bytes that a delta of the pack file says it makes; of as much of the
- * file as can be read. Inflates all of it, which may be GBs: -EINTR, cancelled
- * (ctx as above). */
+/* The size of the largest object that a delta of the pack file claims to make,
+ * of the entries up to one that cannot be read. Inflates the whole file, which
+ * may be GBs: -EINTR, cancelled (ctx as above). */
 int pack_read_largest_delta(const struct ctx *, const char *path,
 			    uint64_t *ret_size);
 
