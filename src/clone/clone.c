@@ -1,10 +1,10 @@
 /*
  * The clones of a mount: finding one, opening its store, reading what is there.
  *
- * A clone is in the table of clones as long as somebody holds it, and with it
- * its lines.
+ * A clone is in the table of clones as long as somebody holds it, and so are
+ * its tracking refs.
  */
-#include "clone/private.h"
+#include "clone/clone_private.h"
 
 #include "store/flight.h"
 

@@ -4,7 +4,7 @@
  * ends anywhere has changed nothing that anybody sees: of a fetch first the
  * pack, then the mark that its commit is complete.
  */
-#include "clone/private.h"
+#include "clone/clone_private.h"
 
 #include "store/say.h"
 

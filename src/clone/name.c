@@ -14,7 +14,7 @@
  * confirmed since, and the name; in "name-until" (content's): when a
  * whole listing last had the former name.
  */
-#include "clone/private.h"
+#include "clone/clone_private.h"
 
 #include "base/clock.h"
 #include "base/text.h"

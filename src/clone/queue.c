@@ -19,7 +19,7 @@
  * 3. B finds no job to widen, and would wait for an answer without the names.
  * So 1. and the queueing are one step under clones->lock.
  */
-#include "clone/private.h"
+#include "clone/clone_private.h"
 
 #include "store/flight.h"
 
@@ -185,7 +185,8 @@ static void end(struct clone_job *j, int r)
 	job_free(j);
 }
 
-static void work(void *arg)
+/* A worker's thread: takes what enqueue has put into the queues. */
+static void run_worker(void *arg)
 {
 	struct clone_set *cs = arg;
 	struct clone_job *j;
@@ -212,7 +213,7 @@ int clone_queue_start(struct clone_set *cs)
 
 	for (unsigned i = 0; i < CLONE_WORKERS; i++) {
 		snprintf(name, sizeof(name), "clone-%u", i + 1);
-		r = thread_start(name, work, cs, &cs->workers[i]);
+		r = thread_start(name, run_worker, cs, &cs->workers[i]);
 		if (r < 0)
 			return r;
 	}
@@ -272,7 +273,8 @@ static bool take_part(struct clone_set *cs, struct clone_job *j,
 	check(j->clones == cs);
 	if (what->all && !j->all && j->is_running)
 		return false;
-	/* Of a running one the worker reads it, without the lock. */
+	/* Only of a job that is still queued: once it runs, its worker reads
+	 * `all` without the lock. */
 	if (what->all && !j->all)
 		j->all = true;
 	if (ctx->who <= j->who) {
@@ -282,6 +284,7 @@ static bool take_part(struct clone_set *cs, struct clone_job *j,
 	return true;
 }
 
+/* Into its queue, from which run_worker takes it. */
 static struct clone_job *enqueue(struct clone_set *cs, const struct ctx *ctx,
 				 struct clone *c, const struct clone_job *what,
 				 struct flight_work *work)

@@ -5,7 +5,7 @@
  * ref a letter of its kind, its own object, the commit that it leads to, the
  * name with its NUL. An answer with the same bytes is the same list.
  */
-#include "clone/private.h"
+#include "clone/clone_private.h"
 
 #include "base/clock.h"
 #include "base/hash.h"

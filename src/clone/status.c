@@ -1,7 +1,7 @@
 /*
  * What `status` wants to know of the clones: snapshots, told with no lock held.
  */
-#include "clone/private.h"
+#include "clone/clone_private.h"
 
 struct snapshot {
 	char *workspace, *slug, *ref;

@@ -15,7 +15,7 @@
  * The cache is the truth, memory a copy of it. Another mount may write at the
  * same time; but the time of a key never falls, so both take the greater one.
  */
-#include "clone/private.h"
+#include "clone/clone_private.h"
 
 #include "base/clock.h"
 

@@ -7,7 +7,7 @@
  * that the commit is complete (made when it was fetched), the times of what
  * changed, the head. A head of the facts is believed when its commit is marked.
  */
-#include "clone/private.h"
+#include "clone/clone_private.h"
 
 #include "store/say.h"
 

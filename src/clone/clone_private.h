@@ -1,16 +1,16 @@
 /*
- * The inside of clone/clone, shared by its files: clone.c (finding and
- * reading), tracking.c (tracking refs, and single commits), refs.c (the names
- * that a repository has), queue.c (who waits for what, and the workers),
- * fetch.c (the steps of a worker: ls-refs, fetch), times.c (what time a path
- * has), name.c (whether an answer is this repository's) and status.c.
+ * clone/clone, inside: what its files share: clone.c (finding and reading),
+ * tracking.c (tracking refs, and single commits), refs.c (the names that a
+ * repository has), queue.c (who waits for what, and the workers), fetch.c (the
+ * steps of a worker: ls-refs, fetch), times.c (what time a path has), name.c
+ * (whether an answer is this repository's) and status.c.
  *
  * Lock order: clones->lock, then that of a clone's flight (queue.c). Neither it
  * nor a tracking ref's times.lock is held across a call of the cache, the
  * objects or the network, nor both together.
  */
-#ifndef CLONE_PRIVATE_H
-#define CLONE_PRIVATE_H
+#ifndef CLONE_CLONE_PRIVATE_H
+#define CLONE_CLONE_PRIVATE_H
 
 #include "base/map.h"
 #include "clone/clone.h"
@@ -153,7 +153,8 @@ struct clone {
 	int64_t names_ms;         /* wall clock: when they were asked for */
 	uint64_t names_serial;
 	bool names_unsure;
-	/* name.c: what the state is of that is known. */
+	/* name.c: under which name the state that is known was learnt, and
+	 * whether that name was right. */
 	bool learnt_loaded;
 	char *learnt_as; /* "workspace/slug", or NULL: not told */
 	int64_t learnt_ms, confirmed_ms; /* wall clock */
