@@ -508,31 +508,45 @@ static bool is_elsewhere(struct ctx *ctx, struct model *model, struct node *dir,
 	       strcmp(p->row->items->where(json), here) != 0;
 }
 
-/* A name of an item that can be asked for by itself: an outdated listing is
- * brought up to date for a name that it has, not for one that it lacks. */
+/* The item of that name in the listing, and for how long that is true; an
+ * outdated listing is brought up to date for a name that it has, not for one
+ * that it lacks. NULL: the name has to be asked for by itself. The item belongs
+ * to *c, which the caller lets go of. */
+static const struct collection_item *
+find_listed(struct ctx *ctx, struct model *model, struct node *dir,
+	    const char *name, struct collection **c, int64_t *ret_left_ms)
+{
+	const struct row_dir *p = row_dir_of(dir);
+	const struct collection_item *item;
+	struct answer_age age;
+
+	if (row_dir_collection(ctx, model, dir, READ_CACHED, c, &age) < 0)
+		return NULL;
+	item = collection_find(*c, name);
+	*ret_left_ms = age.left_ms;
+	if (!item || age.left_ms > 0)
+		return item;
+	/* One item is one request, the listing would be many. */
+	if (p->row->listing == RESOURCE_LISTS_NONE)
+		return NULL;
+	if (knows_item(ctx, model, dir, item->id, ret_left_ms))
+		return item;
+	*c = collection_unref(*c);
+	if (row_dir_collection(ctx, model, dir, READ_THROUGH, c, &age) < 0)
+		return NULL;
+	*ret_left_ms = row_dir_believe_ms(&age);
+	return collection_find(*c, name);
+}
+
+/* A name of an item that can be asked for by itself. */
 static int lookup_name(struct ctx *ctx, struct model *model, struct node *dir,
 		       const char *name, struct found *ret_found)
 {
 	cleanup(collection_unref) struct collection *c = NULL;
-	const struct collection_item *item = NULL;
-	const struct row_dir *p = row_dir_of(dir);
-	struct answer_age age = {0};
-	int64_t left_ms;
+	const struct collection_item *item;
+	int64_t left_ms = 0;
 
-	if (row_dir_collection(ctx, model, dir, READ_CACHED, &c, &age) == 0)
-		item = collection_find(c, name);
-	left_ms = age.left_ms;
-	if (item && left_ms <= 0 && p->row->listing == RESOURCE_LISTS_NONE) {
-		item = NULL;
-	} else if (item && left_ms <= 0 &&
-		   !knows_item(ctx, model, dir, item->id, &left_ms)) {
-		c = collection_unref(c);
-		item = NULL;
-		if (row_dir_collection(ctx, model, dir, READ_THROUGH, &c,
-				       &age) == 0)
-			item = collection_find(c, name);
-		left_ms = row_dir_believe_ms(&age);
-	}
+	item = find_listed(ctx, model, dir, name, &c, &left_ms);
 	if (!item || is_elsewhere(ctx, model, dir, item->id))
 		return lookup_by_id(ctx, model, dir, name, ret_found);
 	row_dir_found_item(model, dir, item->id, item->time_ms, left_ms,
