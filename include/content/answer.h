@@ -12,8 +12,8 @@ struct answer_age {
 	int64_t left_ms; /* of the lifetime: for the kernel's timeouts; ≥ 0 */
 	bool stale;      /* a refresh is due: call again with READ_REFRESH from
 			  * the background */
-	bool listed;     /* it is as old as the list that it is of: that is
-			  * what to refresh */
+	bool listed;     /* an item that is as old as its collection: the
+			  * collection is what to refresh */
 	bool asked;      /* it was asked for just now, by itself */
 };
 

@@ -105,28 +105,30 @@ struct documents_repository {
 	char *uuid;
 	char *project;        /* its key; "" when not told */
 	char *key;            /* of its document in the cache: "repo/{uuid}" */
-	char *workspace;      /* what paths call it: its uuid, or its slug where
+	char *workspace;      /* in the API's paths: its uuid, or its slug where
 			       * nobody told the uuid */
 	char *workspace_slug; /* the service's name of it */
 	int64_t updated_ms;   /* wall clock: the directory's mtime */
 };
 void documents_repository_done(struct documents_repository *);
 DEFINE_CLEANUP_DONE(struct documents_repository, documents_repository_done);
-/* An item of a listing, whose scope this is. */
+/* The repository that an item of a workspace's listing is; listing is that
+ * listing's scope. */
 void documents_repository_make(const struct scope *listing,
 			       const struct collection_item *,
 			       struct documents_repository *ret);
 /*
- * One by its name in the mount. With a listing at hand (also a stale one) from
- * there, an unknown name -ENOENT without a request; without one: one request
- * for this repository alone. Negative answers are remembered.
+ * The repository that has this name in the mount. While the workspace's listing
+ * is at hand (also a stale one) it is taken from there, and a name that it
+ * lacks is -ENOENT without a request; else one request asks for this repository
+ * alone. Negative answers are remembered.
  */
 int documents_find_repository(struct ctx *, struct documents *,
 			      const char *workspace, const char *name,
 			      struct documents_repository *ret_repository,
 			      struct answer_age *ret_age);
-/* The scope of the listing that it is of: its own workspace's, also when that
- * name is another one's by now. */
+/* The scope of the listing that the repository is of: its own workspace's, also
+ * when that name is another one's by now. */
 struct scope *documents_repository_scope(const char *workspace,
 					 const struct documents_repository *);
 /* As struct clone_naming wants it (clone/clone.h). Not asked anonymously, whose

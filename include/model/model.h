@@ -62,6 +62,7 @@ struct model_config {
 	void (*checked)(void *arg, int errnum, const char *sentence);
 	void *checked_arg;
 };
+/* These four are in src/model/wiring.c, the one that knows all providers. */
 int model_new(const struct model_config *, struct model **ret_model);
 /* Starts the background worker; kernel is copied. Before it, changes are not
  * told. */

@@ -105,10 +105,6 @@ int objects_blob_size(struct ctx *, struct objects *, const struct oid *,
  * max. Recently read blobs over 128 KiB are kept for the next piece. */
 int objects_read_blob(struct ctx *, struct objects *, const struct oid *,
 		      uint64_t max, struct blob **ret_blob);
-/* The content as a file descriptor on a file of the store (path/big/<oid>),
- * streamed there once, one at a time, so that memory stays bounded: for blobs
- * over 8 MB. The caller closes it. -EFBIG over objects_limit_big, and what is
- * stored as a longer chain of deltas than git makes. */
 /* Of the big files of all stores in one directory, over it (or over what one
  * file may have, if that is more) those go that were not used for ten minutes,
  * the one used longest ago first; over twice that, those that were not used for
@@ -119,6 +115,10 @@ int objects_read_blob(struct ctx *, struct objects *, const struct oid *,
 void objects_limit_big(uint64_t n);
 /* Of the files of all stores; OBJECTS_BIG_BYTES, if it is not called. */
 void objects_keep_big(uint64_t n);
+/* The content as a file descriptor on a file of the store (path/big/<oid>),
+ * streamed there once, one at a time, so that memory stays bounded: for blobs
+ * over 8 MB. The caller closes it. -EFBIG over objects_limit_big, and what is
+ * stored as a longer chain of deltas than git makes. */
 int objects_blob_file(struct ctx *, struct objects *, const struct oid *,
 		      int *ret_fd);
 

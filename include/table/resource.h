@@ -80,10 +80,10 @@ enum resource_special {
 	RESOURCE_LOG,          /* a step's log, which may grow */
 	RESOURCE_SERVICE_LOGS, /* the logs of a step's services, likewise */
 	RESOURCE_DOWNLOADS,    /* items are files, streamed */
+	RESOURCE_CONTROL,      /* .bitbucketfs */
 	/* The items have an identity beside their names, and are kept by their
 	 * uuids: workspaces, and the repositories of one. content/ knows how.
 	 */
-	RESOURCE_CONTROL, /* .bitbucketfs */
 	RESOURCE_WORKSPACES,
 	RESOURCE_REPOSITORIES,
 	RESOURCE_REPOSITORY,       /* in the directory of each */

@@ -146,7 +146,8 @@ int documents_collection(struct ctx *ctx, struct documents *d,
 					    ret_age);
 	r = documents_collection_stored(ctx, d, row, scope, mode,
 					ret_collection, ret_age);
-	/* Of a mount that wanted fewer. */
+	/* What is stored may be bounded to fewer items than this mount wants
+	 * (-o history): then all are brought anew. */
 	if (r < 0 || mode != READ_THROUGH || !row->is_history ||
 	    !(*ret_collection)->more ||
 	    (*ret_collection)->most >= d->config.history ||

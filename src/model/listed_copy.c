@@ -20,8 +20,8 @@
  *   copy and make none (LISTED_COPY_PASS).
  * - The first who opens when no older opener is left has the copy dropped
  *   (LISTED_COPY_FILL). Its first READDIR shows that the kernel has done so;
- * until then others are told LISTED_COPY_FILL, too, for their replies may be
- * heeded first.
+ *   until then others are told LISTED_COPY_FILL, too, for their replies may be
+ *   heeded first.
  * - From then on every READDIR that can reach the copy is of this version, and
  *   the copy is kept (LISTED_COPY_KEEP).
  */

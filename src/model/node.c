@@ -36,7 +36,7 @@ struct node_table {
 };
 
 /*
- * VERSION = INODE
+ * Version = inode
  *
  * OPEN is answered with ENOSYS (fs/ops): the kernel opens files by itself, we
  * hear neither of an open(2) nor of a close(2), and the kernel keeps pages of

@@ -129,21 +129,21 @@ struct model {
 	struct model_kernel kernel;
 	struct mutex lock; /* a leaf */
 	/* Under lock: */
-	struct rendered
-		*rendered; /* dirs/row_file: recent files of documents */
+	struct rendered *rendered; /* by dirs/row_file: recent files */
 	struct refs_watch *refs_watches;
 };
 
-/* Records a failure of a node among the problems, with the ctx's sentence; and
- * fills in a reply from what the node table told. (model.c, for model_dir.c) */
+/* Records a failure of a node among the problems, with the ctx's sentence.
+ * (This and model_fill_entry: model.c, for model_dir.c.) */
 int model_failed(struct model *, struct ctx *, const struct node *, int r);
-/* -EIO for each of the errnos that are a server's fault (src/model/README.md,
- * 8), others as they are; and why reading from the store failed, for a
- * sentence. */
-int model_promised(int r);
-const char *model_why(int r);
+/* Fills in a reply from what the node table told. */
 void model_fill_entry(struct model *, const struct node_told *,
 		      const struct found *, struct model_entry *entry);
+/* -EIO for each of the errnos that are a server's fault (src/model/README.md,
+ * 8), others as they are. */
+int model_promised(int r);
+/* Why reading from the store failed, for a sentence. */
+const char *model_why(int r);
 /* The node of a path below dir, made as the kernel's lookups would make it, but
  * not counted as the kernel's. *ret_node is a reference. -ENOENT. May wait. */
 int model_resolve(struct ctx *, struct model *, struct node *dir,

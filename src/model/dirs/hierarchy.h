@@ -18,27 +18,29 @@ void hierarchy_found_repository(struct scope *listing,
 				struct documents_repository *, /* moved */
 				int64_t left_ms, struct found *found);
 
-/* Members of struct row_dir_special: of .bitbucketfs and .workspace; */
+/* From here to hierarchy_refresh: members of struct row_dir_special.
+ * found: of .bitbucketfs and of .workspace. */
 int hierarchy_found_control(struct ctx *, struct model *, struct node *dir,
 			    const struct resource *, const struct scope *,
 			    enum read_through_mode, struct found *ret_found);
 int hierarchy_found_about(struct ctx *, struct model *, struct node *dir,
 			  const struct resource *, const struct scope *,
 			  enum read_through_mode, struct found *ret_found);
-/* of the root, of a workspace, of a repository (.ignore); */
+/* lookup: of the root, of a workspace and of a repository (.ignore). */
 int hierarchy_lookup_workspace(struct ctx *, struct model *, struct node *dir,
 			       const char *name, struct found *ret_found);
 int hierarchy_lookup_repository(struct ctx *, struct model *, struct node *dir,
 				const char *name, struct found *ret_found);
 int hierarchy_lookup_ignore(struct ctx *, struct model *, struct node *dir,
 			    const char *name, struct found *ret_found);
+/* name_found: of the root and of a workspace. */
 bool hierarchy_workspace_found(struct dirlist_piece *,
 			       const struct row_dir_names *, size_t i,
 			       struct found *ret_found);
 bool hierarchy_repository_found(struct dirlist_piece *,
 				const struct row_dir_names *, size_t i,
 				struct found *ret_found);
-/* of the first two. */
+/* open, free_names, refresh: of both. */
 int hierarchy_open(struct ctx *, struct model *, struct node *dir,
 		   struct row_dir_names *, const struct row_dir_names *newest,
 		   struct dirlist *);
