@@ -69,12 +69,13 @@ int cache_read_version(struct cache *, uint64_t version, uint64_t offset,
 
 /*
  * The time that a file made of this version has, ms: time_ms (what the bytes
- * say of themselves; now, should that lie in the future), but at least a second
- * more than what the version before it under the same key was shown with. What
- * is told once is remembered with the bytes, unless somebody is writing just
- * now: that is not waited for.
+ * say of themselves; now, should that lie in the future), but not before
+ * least_ms (0: none), and at least a second more than what the version before
+ * it under the same key was shown with. What is told once is remembered with
+ * the bytes, unless somebody is writing just now: that is not waited for.
  */
-int64_t cache_mtime_ms(struct cache *, uint64_t version, int64_t time_ms);
+int64_t cache_mtime_ms(struct cache *, uint64_t version, int64_t time_ms,
+		       int64_t least_ms);
 
 struct cache_put {
 	const char *key;
@@ -86,9 +87,14 @@ struct cache_put {
 	int64_t ttl_ms;
 	bool touch; /* nothing is put: what is there, if anything, is still
 		     * true, and its lifetime begins anew */
+	/* Not 0: other bytes (and etag) made of the same answer, in the place
+	 * of that version; the lifetime goes on. ttl_ms is what is left of it.
+	 */
+	uint64_t instead_of;
 };
 /* All or none of them, in one transaction. Same bytes keep their version.
- * ret_versions: NULL or n places. 0 or -errno (-ENOSPC …): nothing changed. */
+ * ret_versions: NULL or n places. 0 or -errno (-ENOSPC …; -ESTALE: one was to
+ * be put instead of a version that is not the newest): nothing changed. */
 int cache_put(struct cache *, const struct cache_put *puts, size_t n,
 	      uint64_t *ret_versions);
 /* The bytes are still true (304, or a failed refresh that says when to ask

@@ -314,7 +314,7 @@ int documents_version(struct documents *d, uint64_t version,
 int64_t documents_mtime_ms(struct documents *d, uint64_t version,
 			   int64_t time_ms)
 {
-	return cache_mtime_ms(d->config.cache, version, time_ms);
+	return cache_mtime_ms(d->config.cache, version, time_ms, 0);
 }
 
 int64_t documents_unknown_ms(struct documents *d)

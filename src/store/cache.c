@@ -363,6 +363,21 @@ static int write_doc(struct cache_conn *conn, const struct cache_put *p,
 	return cache_stmt_end(s, sqlite3_step(s));
 }
 
+/* The same answer in other bytes. */
+static int renew_doc(struct cache_conn *conn, const struct cache_put *p,
+		     int64_t id)
+{
+	sqlite3_stmt *s;
+	int rc = cache_stmt(conn, SQL_DOC_RENEW, &s);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	sqlite3_bind_int64(s, 1, id);
+	bind_text(s, 2, p->etag ? p->etag : "");
+	bind_text(s, 3, p->key);
+	return cache_stmt_end(s, sqlite3_step(s));
+}
+
 static int touch_one(struct cache_conn *conn, const char *key, int64_t ttl_ms,
 		     int64_t now)
 {
@@ -387,6 +402,8 @@ static int put_one(struct cache_conn *conn, const struct cache_put *p,
 	if (p->touch)
 		return touch_one(conn, p->key, p->ttl_ms, now);
 	rc = find_body(conn, p->key, &old);
+	if (rc == SQLITE_OK && p->instead_of && (uint64_t)old != p->instead_of)
+		return -ESTALE;
 	if (rc == SQLITE_OK && p->body && old)
 		rc = is_same_body(conn, old, p, &same);
 	/* Equal bytes keep their version: with a new one their file would get a
@@ -400,7 +417,8 @@ static int put_one(struct cache_conn *conn, const struct cache_put *p,
 	if (rc == SQLITE_OK && old && id && !same)
 		rc = cache_times_follow(conn, old, id);
 	if (rc == SQLITE_OK)
-		rc = write_doc(conn, p, id, now);
+		rc = p->instead_of ? renew_doc(conn, p, id)
+				   : write_doc(conn, p, id, now);
 	if (rc == SQLITE_OK)
 		*ret_version = (uint64_t)id;
 	return rc;

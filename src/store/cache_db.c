@@ -20,6 +20,8 @@ static const char *const texts[N_SQL] = {
 	[SQL_DOC_PUT] = "INSERT OR REPLACE INTO doc (key, body_id, negative,"
 			" etag, note, fetched, ttl, expired)"
 			" VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+	[SQL_DOC_RENEW] = "UPDATE doc SET body_id = ?, etag = ?"
+			  " WHERE key = ?",
 	[SQL_DOC_TOUCH] = "UPDATE doc SET fetched = ?, ttl = ?, expired = 0"
 			  " WHERE key = ?",
 	[SQL_DOC_EXPIRE] = "UPDATE doc SET expired = 1 WHERE key = ?",

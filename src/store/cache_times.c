@@ -80,14 +80,15 @@ static int work_show(struct cache *c, struct cache_conn *conn, void *arg)
 	(void)c;
 	if (rc != SQLITE_OK)
 		return rc;
-	if (now.shown_ms) {
+	if (now.shown_ms && now.shown_ms >= t->least_ms) {
 		*t = now;
 		return SQLITE_OK;
 	}
 	return put_times(conn, t);
 }
 
-int64_t cache_mtime_ms(struct cache *c, uint64_t version, int64_t time_ms)
+int64_t cache_mtime_ms(struct cache *c, uint64_t version, int64_t time_ms,
+		       int64_t least_ms)
 {
 	struct times t = {.id = (int64_t)version};
 	int64_t now = clock_wall_ms();
@@ -96,8 +97,10 @@ int64_t cache_mtime_ms(struct cache *c, uint64_t version, int64_t time_ms)
 		time_ms = now;
 	if (!version || cache_read(c, work_get_times, &t) < 0)
 		return time_ms;
-	if (t.shown_ms)
+	if (t.shown_ms && t.shown_ms >= least_ms)
 		return t.shown_ms;
+	if (least_ms > t.least_ms)
+		t.least_ms = least_ms;
 	t.shown_ms = time_ms > t.least_ms ? time_ms : t.least_ms;
 	time_ms = t.shown_ms;
 	/* 0 stands for "no time". */

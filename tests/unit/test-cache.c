@@ -258,31 +258,94 @@ static void test_times(void **state)
 	uint64_t one, two, three, other;
 
 	one = put(s->c, "key", "one", 1000);
-	assert_int_equal(cache_mtime_ms(s->c, one, was), was);
+	assert_int_equal(cache_mtime_ms(s->c, one, was, 0), was);
 	/* Told once, for ever. */
-	assert_int_equal(cache_mtime_ms(s->c, one, was + hour), was);
+	assert_int_equal(cache_mtime_ms(s->c, one, was + hour, 0), was);
 	/* Its own time, where that is later; else a second after. */
 	two = put(s->c, "key", "two", 1000);
-	assert_int_equal(cache_mtime_ms(s->c, two, was + hour), was + hour);
+	assert_int_equal(cache_mtime_ms(s->c, two, was + hour, 0), was + hour);
 	reopen(s);
 	one = put(s->c, "key", "one", 1000);
 	assert_true(one > two);
-	assert_int_equal(cache_mtime_ms(s->c, one, was), was + hour + 1000);
+	assert_int_equal(cache_mtime_ms(s->c, one, was, 0), was + hour + 1000);
 	/* The same bytes once more are no change. */
 	assert_int_equal(put(s->c, "key", "one", 1000), one);
-	assert_int_equal(cache_mtime_ms(s->c, one, 0), was + hour + 1000);
+	assert_int_equal(cache_mtime_ms(s->c, one, 0, 0), was + hour + 1000);
 	/* One that nobody looked at hands on what it has to be after. */
 	two = put(s->c, "key", "two", 1000);
 	three = put(s->c, "key", "three", 1000);
 	assert_true(three > two);
-	assert_int_equal(cache_mtime_ms(s->c, three, was), was + hour + 2000);
+	assert_int_equal(cache_mtime_ms(s->c, three, was, 0),
+			 was + hour + 2000);
 	/* What lies in the future is of now. */
 	other = put(s->c, "other", "x", 1000);
-	assert_int_equal(cache_mtime_ms(s->c, other, START_MS + hour),
+	assert_int_equal(cache_mtime_ms(s->c, other, START_MS + hour, 0),
 			 clock_wall_ms());
+	/* What is made of the same bytes in another way is younger, and so is
+	 * what comes after them. */
+	assert_int_equal(cache_mtime_ms(s->c, three, was, was + 2 * hour),
+			 was + 2 * hour);
+	assert_int_equal(cache_mtime_ms(s->c, three, was, 0), was + 2 * hour);
+	assert_int_equal(cache_mtime_ms(s->c, three, was, was + hour),
+			 was + 2 * hour);
+	two = put(s->c, "key", "two", 1000);
+	assert_int_equal(cache_mtime_ms(s->c, two, was, 0),
+			 was + 2 * hour + 1000);
 	/* Bytes that are in no cache have the time that they say. */
-	assert_int_equal(cache_mtime_ms(s->c, 0, was), was);
-	assert_int_equal(cache_mtime_ms(s->c, 1 << 20, was), was);
+	assert_int_equal(cache_mtime_ms(s->c, 0, was, 0), was);
+	assert_int_equal(cache_mtime_ms(s->c, 1 << 20, was, 0), was);
+}
+
+static int put_instead(struct cache *c, const char *body, uint64_t of,
+		       uint64_t *ret_version)
+{
+	uint64_t versions[2];
+	const struct cache_put puts[] = {
+		{.key = "beside", .body = body, .n_body = strlen(body)},
+		{
+			.key = "key",
+			.body = body,
+			.n_body = strlen(body),
+			.etag = "made",
+			.instead_of = of,
+		},
+	};
+	int r = cache_put(c, puts, ARRAY_SIZE(puts), versions);
+
+	if (r == 0)
+		*ret_version = versions[1];
+	return r;
+}
+
+/* The same answer in other bytes is as old as it was. */
+static void test_put_instead(void **state)
+{
+	struct scene *s = *state;
+	uint64_t one = put(s->c, "key", "one", 60000), two = 0, same = 0;
+	struct cache_entry *e;
+
+	clock_advance(20000);
+	assert_int_equal(put_instead(s->c, "two", one, &two), 0);
+	assert_true(two > one);
+	e = get(s->c, "key");
+	assert_string_equal(blob_data(e->body), "two");
+	assert_string_equal(e->etag, "made");
+	assert_int_equal(e->fetched_ms, START_MS);
+	assert_int_equal(e->left_ms, 40000);
+	cache_entry_free(e);
+	expect_version(s->c, one, "one");
+	/* Whoever made it of what is no longer the newest changes nothing. */
+	assert_int_equal(put_instead(s->c, "old", one, &same), -ESTALE);
+	expect_body(s->c, "key", "two");
+	expect_body(s->c, "beside", "two");
+	/* The same bytes are the same version; what is expired stays so. */
+	cache_expire(s->c, "key");
+	assert_int_equal(put_instead(s->c, "two", two, &same), 0);
+	assert_int_equal(same, two);
+	assert_int_equal(verdict(s->c, "key"), CACHE_STALE);
+	assert_int_equal(cache_remove(s->c, "key"), 0);
+	assert_int_equal(put_instead(s->c, "two", two, &same), -ESTALE);
+	assert_int_equal(verdict(s->c, "key"), CACHE_MISS);
 }
 
 static void test_hourly_sweep(void **state)
@@ -661,6 +724,7 @@ int main(void)
 		TEST(test_etag_note_and_odd_bodies),
 		TEST(test_versions),
 		TEST(test_times),
+		TEST(test_put_instead),
 		TEST(test_hourly_sweep),
 		TEST(test_negative),
 		TEST(test_touch_expire_remove),
