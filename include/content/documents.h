@@ -204,9 +204,15 @@ int documents_mirror(struct ctx *, struct documents *, const char *path,
 
 /* For how long a name that the service does not have is unknown. */
 int64_t documents_unknown_ms(struct documents *);
-/* The time of a file made of a stored version: cache_mtime_ms. */
+/* The time of a file that is stored as it is shown: cache_mtime_ms. And of one
+ * that is rendered of a stored version: also younger than what another program
+ * rendered of that. */
 int64_t documents_mtime_ms(struct documents *, uint64_t version,
 			   int64_t time_ms);
+int64_t documents_rendered_ms(struct documents *, uint64_t version,
+			      int64_t time_ms);
+/* By which rules this program derives: a text. */
+extern const char documents_derivation[];
 /* Bytes of a version that a file of the mount was made of; a piece of it.
  * -ESTALE when it is gone. */
 int documents_version(struct documents *, uint64_t version,

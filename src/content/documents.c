@@ -53,6 +53,8 @@ struct documents *documents_new(const struct documents_config *config)
 	mutex_init(&d->lock);
 	lru_init(&d->kept, N_COLLECTIONS, &collections);
 	documents_names_init(d);
+	if (d->config.cache)
+		documents_derived_init(d);
 	return d;
 }
 

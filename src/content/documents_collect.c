@@ -10,6 +10,8 @@
 
 #include "api/multipart.h"
 
+#include <inttypes.h>
+
 /* Names of ours in every collection's directory. */
 static const char *const own_names[] = {"index.tsv", "index.json", "more",
 					NULL};
@@ -29,6 +31,10 @@ struct collecting {
 	struct taken *taken; /* names */
 	size_t n_items;
 	int64_t ttl_ms;
+	int64_t most; /* of a history */
+	/* Not 0: made anew of that version of index.json. The documents of
+	 * items stay as they are. */
+	uint64_t again;
 	struct answer_batch batch;
 };
 
@@ -159,6 +165,8 @@ static void take_named(struct collecting *c, const struct json *item)
 	json_add_str(entry, "id", id.data);
 	json_add_str(entry, "hash", hash);
 	json_add_int(entry, "time", resource_time(item, items->time_path));
+	if (c->again)
+		return;
 	n = text.len;
 	answer_batch_own(&c->batch, scope_item_key(c->row, c->scope, id.data),
 			 buf_steal(&text, NULL), n,
@@ -257,13 +265,33 @@ static void add_more(struct collecting *c)
 {
 	struct buf text = BUF_INIT(0);
 
-	buf_printf(&text, "These are the newest %u; there are older ones.\n",
-		   c->documents->config.history);
+	buf_printf(&text,
+		   "These are the newest %" PRId64 "; there are older ones.\n",
+		   c->most);
 	if (c->row->items && c->row->items->endpoint)
 		buf_puts(&text, "Each can be entered by its name, though it is "
 				"not listed.\n");
 	buf_puts(&text, "To list more, mount with -o history=N.\n");
 	add_file(c, "more", &text);
+}
+
+/* Another reader may have asked since index.json was read: then nothing is put,
+ * for what is made of the answer of before must not take the place of what
+ * came. */
+static void replace(struct collecting *c)
+{
+	cleanup(free) char *json = mem_asprintf("%s#index.json", c->scope->key);
+
+	for (size_t i = 0; i < c->batch.n; i++) {
+		struct cache_put *put = &c->batch.puts[i];
+		cleanup(cache_entry_free) struct cache_entry *e =
+			answer_peek_version(c->documents->config.cache,
+					    put->key);
+
+		put->instead_of = e ? e->version : 0;
+		if (!strcmp(put->key, json))
+			put->instead_of = c->again;
+	}
 }
 
 /* And with them all that was made. */
@@ -276,7 +304,7 @@ static int store_names(struct ctx *ctx, struct collecting *c, bool more)
 	int r;
 
 	json_add_bool(top, "more", more);
-	json_add_int(top, "most", c->documents->config.history);
+	json_add_int(top, "most", c->most);
 	items = json_add_array(top, "items");
 	for (const struct json *i = json_first(c->names); i; i = json_next(i))
 		json_append_copy(items, i);
@@ -288,6 +316,9 @@ static int store_names(struct ctx *ctx, struct collecting *c, bool more)
 	n = names.len;
 	answer_batch_own(&c->batch, mem_strdup(c->scope->key),
 			 buf_steal(&names, NULL), n, c->ttl_ms);
+	c->batch.puts[c->batch.n - 1].etag = documents_derivation;
+	if (c->again)
+		replace(c);
 	return answer_put(ctx, c->documents->config.cache, c->batch.puts,
 			  c->batch.n);
 }
@@ -378,6 +409,14 @@ static void expire_gone(const struct collecting *c,
 	}
 }
 
+static void begin(struct collecting *c)
+{
+	if (resource_n_files(c->row->files))
+		c->whole = json_new_array();
+	resource_tsv_header(c->row->columns, &c->tsv);
+	buf_puts(&c->json, "[");
+}
+
 static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 		       const struct cache_entry *old, struct collecting *c)
 {
@@ -402,10 +441,7 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 		return r;
 	direct = documents_direct(ctx, f, old, &left_ms);
 	list.path = direct ? direct : path;
-	if (resource_n_files(f->row->files))
-		c->whole = json_new_array();
-	resource_tsv_header(f->row->columns, &c->tsv);
-	buf_puts(&c->json, "[");
+	begin(c);
 	r = documents_update(ctx, f, path, old, c, &more);
 	if (r < 0)
 		return r;
@@ -451,27 +487,97 @@ static int64_t ttl_of(const struct documents_fetch *f)
 	return f->row->ttl_s * 1000;
 }
 
+static void collecting_init(struct collecting *c, struct documents *d,
+			    const struct resource *row,
+			    const struct scope *scope)
+{
+	*c = (struct collecting){
+		.documents = d,
+		.row = row,
+		.scope = scope,
+		.tsv = BUF_INIT(CACHE_MAX_BODY),
+		.json = BUF_INIT(CACHE_MAX_BODY),
+		.names = json_new_array(),
+		.most = d->config.history,
+	};
+}
+
+static void collecting_end(struct collecting *c)
+{
+	bool big = c->batch.n > MANY_ITEMS || c->json.size > 128 * KIB;
+
+	collecting_done(c);
+	/* Megabytes that were needed once, on a heap that would keep them. */
+	if (big)
+		mem_give_back();
+}
+
 int documents_fetch_collection(struct ctx *ctx, void *arg,
 			       const struct cache_entry *old)
 {
 	struct documents_fetch *f = arg;
-	struct collecting c = {
-		.documents = f->documents,
-		.row = f->row,
-		.scope = f->scope,
-		.ttl_ms = ttl_of(f),
-		.tsv = BUF_INIT(CACHE_MAX_BODY),
-		.json = BUF_INIT(CACHE_MAX_BODY),
-		.names = json_new_array(),
-	};
-	bool big;
-	int r = f->row->paging == RESOURCE_PARTS ? fetch_parts(ctx, f, old, &c)
-						 : fetch_pages(ctx, f, old, &c);
+	struct collecting c;
+	int r;
 
-	big = c.batch.n > MANY_ITEMS || c.json.size > 128 * KIB;
-	collecting_done(&c);
-	/* Megabytes that were needed once, on a heap that would keep them. */
-	if (big)
-		mem_give_back();
+	collecting_init(&c, f->documents, f->row, f->scope);
+	c.ttl_ms = ttl_of(f);
+	r = f->row->paging == RESOURCE_PARTS ? fetch_parts(ctx, f, old, &c)
+					     : fetch_pages(ctx, f, old, &c);
+	collecting_end(&c);
 	return r;
+}
+
+/* ---- again, of what is kept ---- */
+
+/* index.json has all items, in the order in which they came. NULL: it is not
+ * kept. */
+static struct json *kept_items(struct documents *d, const struct scope *scope,
+			       uint64_t *ret_version)
+{
+	cleanup(free) char *key = mem_asprintf("%s#index.json", scope->key);
+	cleanup(cache_entry_free) struct cache_entry *e =
+		answer_peek(d->config.cache, key);
+	cleanup(json_free) struct json *items = NULL;
+
+	if (!e || !e->body || json_parse(blob_data(e->body), e->n_body, &items))
+		return NULL;
+	*ret_version = e->version;
+	return json_is_array(items) ? steal(&items) : NULL;
+}
+
+/* 1: too little is kept. */
+static int collect_kept(struct ctx *ctx, struct collecting *c)
+{
+	cleanup(json_free) struct json *items =
+		kept_items(c->documents, c->scope, &c->again);
+	cleanup(cache_entry_free) struct cache_entry *e =
+		answer_peek(c->documents->config.cache, c->scope->key);
+	cleanup(collection_unref) struct collection *before = NULL;
+
+	if (!items || !e || !e->body ||
+	    collection_decode(c->row, blob_data(e->body), e->n_body, &before))
+		return 1;
+	c->most = before->most;
+	begin(c);
+	for (const struct json *i = json_first(items); i; i = json_next(i))
+		if (documents_collect_item(c, i) < 0)
+			return 1;
+	return store(ctx, c, before->more);
+}
+
+void documents_collect_again(struct documents *d, const struct resource *row,
+			     const struct scope *scope,
+			     const struct cache_entry *names)
+{
+	cleanup(ctx_done) struct ctx ctx;
+	struct collecting c;
+
+	ctx_init(&ctx, NULL, -1);
+	collecting_init(&c, d, row, scope);
+	c.ttl_ms = names->left_ms > 0 ? names->left_ms : 0;
+	/* Of parts the names of before are all that there is. */
+	if (row->paging == RESOURCE_PARTS || collect_kept(&ctx, &c) > 0)
+		if (names->left_ms >= -names->ttl_ms)
+			(void)cache_expire(d->config.cache, scope->key);
+	collecting_end(&c);
 }

@@ -44,25 +44,52 @@ static struct collection *decoded(struct documents *d,
 
 /* Without the bytes of what is decoded already: a look at each of a thousand
  * items reads the list of their names once. */
-struct collection *documents_known(struct documents *d,
-				   const struct resource *row, const char *key,
-				   struct answer_age *ret_age)
+static struct collection *known(struct documents *d, const struct resource *row,
+				const char *key, const struct cache_entry *e,
+				struct answer_age *ret_age)
 {
-	cleanup(cache_entry_free) struct cache_entry *e =
-		answer_peek_version(d->config.cache, key);
+	cleanup(cache_entry_free) struct cache_entry *whole = NULL;
 	struct collection *c;
 
 	if (!e || e->negative)
 		return NULL;
 	c = kept(d, key, e->version);
 	if (!c) {
-		cache_entry_free(e);
-		e = answer_peek(d->config.cache, key);
+		e = whole = answer_peek(d->config.cache, key);
 		c = e && e->body ? decoded(d, row, key, e) : NULL;
 	}
 	if (c)
 		*ret_age = answer_age_of(e, e->left_ms < 0);
 	return c;
+}
+
+struct collection *documents_known(struct documents *d,
+				   const struct resource *row, const char *key,
+				   struct answer_age *ret_age)
+{
+	cleanup(cache_entry_free) struct cache_entry *e =
+		answer_peek_version(d->config.cache, key);
+
+	return known(d, row, key, e, ret_age);
+}
+
+/* The same, as this program derives it. What a listing has is derived when it
+ * is decoded. */
+static struct collection *known_of_today(struct documents *d,
+					 const struct resource *row,
+					 const struct scope *scope,
+					 struct answer_age *ret_age)
+{
+	cleanup(cache_entry_free) struct cache_entry *e =
+		answer_peek_version(d->config.cache, scope->key);
+
+	if (e && !e->negative && !collection_is_listing(row) &&
+	    !documents_is_of_today(e)) {
+		documents_collect_again(d, row, scope, e);
+		cache_entry_free(e);
+		e = answer_peek_version(d->config.cache, scope->key);
+	}
+	return known(d, row, scope->key, e, ret_age);
 }
 
 static read_through_fetch *fetch_of(const struct resource *row)
@@ -86,8 +113,7 @@ int documents_collection_stored(struct ctx *ctx, struct documents *d,
 	 * listings of all workspaces would be one. */
 	check(*scope->key);
 	if (mode == READ_THROUGH || mode == READ_CACHED) {
-		struct collection *c =
-			documents_known(d, row, scope->key, ret_age);
+		struct collection *c = known_of_today(d, row, scope, ret_age);
 
 		if (c && (mode == READ_CACHED || !ret_age->stale)) {
 			*ret_collection = c;

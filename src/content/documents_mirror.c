@@ -37,9 +37,22 @@ static int fetch_mirrored(struct ctx *ctx, void *arg,
 				  .key = m->key,
 				  .body = body->data ? body->data : "",
 				  .n_body = body->len,
+				  .etag = documents_derivation,
 				  .ttl_ms = TTL_MS,
 			  },
 			  1);
+}
+
+/* The pages that another program merged are not kept: they are asked for again,
+ * and what it made of them is what there is without a network. */
+static void expire_older(struct documents *d, const char *key)
+{
+	cleanup(cache_entry_free) struct cache_entry *e =
+		answer_peek_version(d->config.cache, key);
+
+	if (e && !e->negative && e->left_ms >= -e->ttl_ms &&
+	    !documents_is_of_today(e))
+		(void)cache_expire(d->config.cache, key);
 }
 
 int documents_mirror(struct ctx *ctx, struct documents *d, const char *path,
@@ -51,8 +64,12 @@ int documents_mirror(struct ctx *ctx, struct documents *d, const char *path,
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct mirrored m = {d, key, path, text};
 	bool stale = false;
-	int r = read_through_get(ctx, d->config.source, key, mode,
-				 fetch_mirrored, &m, &e, &stale);
+	int r;
+
+	if (!text)
+		expire_older(d, key);
+	r = read_through_get(ctx, d->config.source, key, mode, fetch_mirrored,
+			     &m, &e, &stale);
 
 	if (r < 0)
 		return r;

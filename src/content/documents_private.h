@@ -38,6 +38,9 @@ struct documents {
 	int64_t no_more_until_ms;
 	char **entered; /* workspaces, by name since the start */
 	size_t n_entered;
+	/* Of what another program derived: documents_derived.c. */
+	int64_t derived_since_ms;
+	uint64_t derived_below;
 };
 
 void documents_say(struct documents *, int errnum, const char *path,
@@ -116,6 +119,13 @@ char *documents_direct(struct ctx *, const struct documents_fetch *,
 		       const struct cache_entry *old, int64_t *ret_left_ms);
 bool documents_direct_failed(struct ctx *, long status);
 
+/* ---- documents_derived ---- */
+
+/* Whether what is stored was derived by the rules of today:
+ * documents_derivation is the etag of a collection. */
+bool documents_is_of_today(const struct cache_entry *);
+void documents_derived_init(struct documents *);
+
 /* documents_collect: what source calls for a collection. */
 read_through_fetch documents_fetch_collection;
 struct collecting;
@@ -123,6 +133,12 @@ struct collecting;
 int documents_collect_item(struct collecting *, const struct json *item);
 /* One that is not of this collection (any more): its document alone. */
 void documents_collect_other(struct collecting *, const struct json *item);
+/* What another program derived of the answer (names is the collection's entry)
+ * is made anew of what is kept: no request, and it is as fresh as it was. Where
+ * too little is kept, it is outdated. */
+void documents_collect_again(struct documents *, const struct resource *,
+			     const struct scope *,
+			     const struct cache_entry *names);
 /* documents_update: the items of a dated collection from what is stored and
  * what was changed since. 1: it has to be walked whole; 0; -errno. */
 int documents_update(struct ctx *, struct documents_fetch *, const char *path,

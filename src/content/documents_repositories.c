@@ -21,12 +21,18 @@ static char *key_of(const struct scope *scope, const char *name)
 	return mem_asprintf("about/%s#%s", scope->workspace_id, name);
 }
 
+/* Of which listing it is made, and by which rules. */
+static char *mark_of(uint64_t version)
+{
+	return mem_asprintf("%" PRIu64 " %s", version, documents_derivation);
+}
+
 /* What was made of this version of the listing. */
 static bool is_made(struct documents *d, const char *key, uint64_t version,
 		    struct document_file *ret_file)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	cleanup(free) char *mark = mem_asprintf("%" PRIu64, version);
+	cleanup(free) char *mark = mark_of(version);
 
 	if (cache_stat(d->config.cache, key, &e) <= CACHE_MISS || e->negative ||
 	    strcmp(e->etag, mark) != 0 ||
@@ -61,7 +67,7 @@ static int make(struct ctx *ctx, struct documents *d, const struct scope *scope,
 {
 	cleanup(buf_done) struct buf tsv = BUF_INIT(CACHE_MAX_BODY);
 	cleanup(buf_done) struct buf array = BUF_INIT(CACHE_MAX_BODY);
-	cleanup(free) char *mark = mem_asprintf("%" PRIu64, list->version);
+	cleanup(free) char *mark = mark_of(list->version);
 	cleanup(free) char *json_key = NULL, *tsv_key = NULL;
 	int r = 0;
 

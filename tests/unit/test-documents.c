@@ -466,6 +466,144 @@ static void same_bytes_same_version(void **state)
 		expect_list(w, &dated_things, READ_REFRESH, "3 2 1"), first);
 }
 
+/* ---- what another program derived ---- */
+
+/* As if it had made other names and another index of the same answer. */
+static void derive_otherwise(struct world *w, int64_t left_ms, bool json)
+{
+	static const char names[] = "{\"more\":true,\"most\":3,\"items\":["
+				    "{\"name\":\"old\",\"id\":\"2\","
+				    "\"hash\":\"\",\"time\":1}]}";
+	const struct cache_put puts[] = {
+		{
+			.key = "place/things",
+			.body = names,
+			.n_body = strlen(names),
+			.etag = "another",
+			.ttl_ms = left_ms,
+		},
+		{
+			.key = "place/things#index.tsv",
+			.body = "2\n",
+			.n_body = 2,
+			.ttl_ms = left_ms,
+		},
+	};
+
+	assert_int_equal(cache_put(w->cache, puts, ARRAY_SIZE(puts), NULL), 0);
+	if (!json)
+		assert_int_equal(
+			cache_remove(w->cache, "place/things#index.json"), 0);
+}
+
+static void expect_names(struct world *w, enum read_through_mode mode,
+			 int64_t left_ms, const char *want)
+{
+	cleanup(collection_unref) struct collection *c = NULL;
+	cleanup(buf_done) struct buf names = BUF_INIT(0);
+	cleanup(ctx_done) struct ctx ctx;
+	struct answer_age age;
+
+	ctx_init(&ctx, NULL, -1);
+	assert_int_equal(
+		ASK(w, documents_collection(&ctx, w->documents, &open_things,
+					    w->scope, mode, &c, &age)),
+		0);
+	for (size_t i = 0; i < c->n_items; i++)
+		buf_printf(&names, "%s%s", i ? "," : "", c->items[i].name);
+	assert_string_equal(names.data, want);
+	assert_int_equal(age.left_ms, left_ms);
+}
+
+static struct document_file stored_file(struct world *w, const char *name)
+{
+	struct document_file file;
+
+	assert_int_equal(documents_file(w->documents, w->scope, name, &file),
+			 0);
+	return file;
+}
+
+static void derived_anew_without_a_request(void **state)
+{
+	struct world *w = *state;
+	struct document_file was, is;
+
+	many(w, 2);
+	expect_list(w, &open_things, READ_THROUGH, "2 1");
+	expect_requests(w, 1);
+	derive_otherwise(w, 5 * MINUTE, true);
+	was = stored_file(w, "index.tsv");
+	clock_advance(2 * MINUTE);
+	expect_names(w, READ_CACHED, 3 * MINUTE, "thing 1,thing 2");
+	is = stored_file(w, "index.tsv");
+	assert_true(is.version > was.version);
+	/* How the list was bounded when it was walked is kept. */
+	assert_true(stored_file(w, "more").size > 0);
+	expect_list(w, &open_things, READ_THROUGH, "2 1");
+	assert_int_equal(stored_file(w, "index.tsv").version, is.version);
+	/* What had expired is not fresh by that. */
+	derive_otherwise(w, 0, true);
+	clock_advance(1);
+	expect_names(w, READ_CACHED, 0, "thing 1,thing 2");
+	expect_requests(w, 0);
+	/* An item is as old as it was, too. */
+	clock_advance(9 * MINUTE);
+	expect_item(w, &open_things, "1", READ_THROUGH, 0, "thing 1");
+	expect_requests(w, 1);
+}
+
+static void too_little_kept_to_derive(void **state)
+{
+	struct world *w = *state;
+
+	many(w, 2);
+	expect_list(w, &open_things, READ_THROUGH, "2 1");
+	expect_requests(w, 1);
+	derive_otherwise(w, 60 * MINUTE, false);
+	/* Without a network it is all that there is. */
+	expect_names(w, READ_CACHED, 0, "old");
+	expect_requests(w, 0);
+	expect_names(w, READ_THROUGH, 10 * MINUTE, "thing 1,thing 2");
+	expect_requests(w, 1);
+}
+
+/* What is rendered at each look has no bytes to compare. */
+static void rendered_by_another_program(void **state)
+{
+	struct world *w = *state;
+	const struct documents_config config = {
+		.bitbucket = w->bitbucket,
+		.credential = w->credential,
+		.source = w->source,
+		.cache = w->cache,
+	};
+	const struct cache_put put = {
+		.key = "old", .body = "{}", .n_body = 2, .ttl_ms = MINUTE};
+	uint64_t old, new;
+
+	assert_int_equal(cache_put(w->cache, &put, 1, &old), 0);
+	assert_int_equal(cache_fact_put(w->cache, "derived", "", 0, "x", 1), 0);
+	documents_free(w->documents);
+	clock_advance(MINUTE);
+	w->documents = documents_new(&config);
+	assert_int_equal(documents_rendered_ms(w->documents, old, WALL),
+			 WALL + MINUTE);
+	/* Once: the next start is of the same program. */
+	documents_free(w->documents);
+	clock_advance(MINUTE);
+	w->documents = documents_new(&config);
+	assert_int_equal(documents_rendered_ms(w->documents, old, WALL),
+			 WALL + MINUTE);
+	assert_int_equal(cache_put(w->cache,
+				   &(struct cache_put){.key = "new",
+						       .body = "{}",
+						       .n_body = 2},
+				   1, &new),
+			 0);
+	assert_int_equal(documents_rendered_ms(w->documents, new, WALL), WALL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -493,6 +631,9 @@ int main(void)
 		T(one_request_for_what_changed),
 		T(too_much_changed),
 		T(same_bytes_same_version),
+		T(derived_anew_without_a_request),
+		T(too_little_kept_to_derive),
+		T(rendered_by_another_program),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,7 +109,7 @@ int row_file_found(struct model *model, const struct resource_file *file,
 				.provider = &provider_row_file,
 				.mode = NODE_FILE,
 				.size = blob_len(blob),
-				.mtime_ms = documents_mtime_ms(
+				.mtime_ms = documents_rendered_ms(
 					model->config.documents,
 					document->version,
 					document->updated_ms),
@@ -202,9 +202,17 @@ const struct provider provider_stored = {
 	.read = stored_read,
 };
 
+/* What another program made of the same version is another file. */
+static uint64_t row_file_hash(const struct node_what *what, uint64_t seed)
+{
+	(void)what;
+	return hash_text(seed, documents_derivation);
+}
+
 const struct provider provider_row_file = {
 	.end = forget_rendered,
 	.expiry = PROVIDER_EXPIRES_NAME,
 	.name = "row_file",
 	.read = row_file_read,
+	.hash_data = row_file_hash,
 };
