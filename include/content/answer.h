@@ -12,9 +12,9 @@ struct answer_age {
 	int64_t left_ms; /* of the lifetime: for the kernel's timeouts; ≥ 0 */
 	bool stale;      /* a refresh is due: call again with READ_REFRESH from
 			  * the background */
-	bool listed;     /* an item that is as old as its collection: the
-			  * collection is what to refresh */
-	bool asked;      /* it was asked for just now, by itself */
+	bool from_collection; /* an item that is as old as its collection: the
+			       * collection is what to refresh */
+	bool asked;           /* it was asked for just now, by itself */
 };
 
 struct answer_document {

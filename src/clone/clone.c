@@ -144,11 +144,11 @@ int clone_open(struct clone_set *cs, const char *uuid, const char *workspace,
 	mutex_lock(&cs->lock);
 	HASH_FIND_STR(cs->clones, uuid, c);
 	if (c) {
-		c->refs++;
+		c->refcount++;
 	} else {
 		c = mem_calloc(1, sizeof(*c));
 		c->clones = cs;
-		c->refs = 1;
+		c->refcount = 1;
 		c->uuid = mem_strdup(uuid);
 		c->path = path_of(cs, uuid);
 		c->jobs = flight_new(CLONE_REMEMBER_MS);
@@ -183,8 +183,8 @@ struct clone *clone_unref(struct clone *c)
 		return NULL;
 	cs = c->clones;
 	mutex_lock(&cs->lock);
-	check(c->refs > 0);
-	last = --c->refs == 0;
+	check(c->refcount > 0);
+	last = --c->refcount == 0;
 	if (last)
 		HASH_DEL(cs->clones, c);
 	mutex_unlock(&cs->lock);

@@ -143,7 +143,7 @@ struct clone {
 	struct flight *jobs; /* who wants what, and what failed lately */
 
 	/* Under clones->lock. */
-	unsigned refs;
+	unsigned refcount;
 	char *workspace, *slug, *main_branch;
 	struct clone_tracking *trackings; /* by ref */
 	bool has_tip;
@@ -216,7 +216,7 @@ bool clone_rename(struct clone_set *cs, struct clone *, const char *workspace,
 		  const char *slug) requires_lock(cs->lock);
 
 /* name.c */
-enum clone_name_verdict {
+enum clone_name_judgement {
 	CLONE_NAME_TAKE,  /* the answer is the repository's, as far as is known
 			   */
 	CLONE_NAME_HOLD,  /* it may be another's: what there was stays */

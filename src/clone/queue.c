@@ -61,7 +61,7 @@ static struct clone_job *job_new(struct clone_set *cs, struct clone *c,
 	j->presence = what->presence;
 	copy_sources(j, what->sources, what->n_sources);
 	j->clone = c;
-	c->refs++;
+	c->refcount++;
 	j->clones = cs;
 	j->workspace = mem_strdup(c->workspace);
 	j->slug = mem_strdup(c->slug);
@@ -250,7 +250,7 @@ void clone_queue_cancel(struct clone_set *cs)
 		check(n < CLONE_WORKERS);
 		running[n].work = flight_work_ref(j->work);
 		running[n++].clone = j->clone;
-		j->clone->refs++;
+		j->clone->refcount++;
 	}
 	mutex_unlock(&cs->lock);
 	while (n) {

@@ -261,7 +261,7 @@ int documents_find_repository(struct ctx *ctx, struct documents *d,
 	if (item)
 		documents_repository_make(scope, item, ret);
 	*ret_age = age;
-	ret_age->listed = true;
+	ret_age->from_collection = true;
 	return item ? 0 : ctx_fail(ctx, -ENOENT, "There is no %s.", name);
 }
 

@@ -323,7 +323,7 @@ int documents_item(struct ctx *ctx, struct documents *d,
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct documents_fetch f = {d, row, scope, id, false};
 	struct answer_age age = {0};
-	bool stale = false, listed = false, asked = false;
+	bool stale = false, from_collection = false, asked = false;
 	int r;
 
 	if (mode == READ_THROUGH || mode == READ_CACHED ||
@@ -333,14 +333,14 @@ int documents_item(struct ctx *ctx, struct documents *d,
 		return -ENOENT;
 	if ((mode == READ_THROUGH || mode == READ_CACHED) && e &&
 	    e->left_ms <= 0) {
-		listed = freshen(ctx, d, row, scope, id, mode, &age);
-		if (listed && mode == READ_THROUGH) {
+		from_collection = freshen(ctx, d, row, scope, id, mode, &age);
+		if (from_collection && mode == READ_THROUGH) {
 			cache_entry_free(e);
 			e = answer_peek(d->config.cache, key);
 		}
 		/* It is not in the newer one. */
 		stale = age.stale || (e && e->left_ms <= 0);
-		if (listed && e)
+		if (from_collection && e)
 			mode = READ_CACHED;
 	}
 	if (mode != READ_CACHED && !(e && e->left_ms > 0)) {
@@ -363,7 +363,8 @@ int documents_item(struct ctx *ctx, struct documents *d,
 	r = answer_document_of(ctx, e, stale, row->items->time_path,
 			       ret_document);
 	if (r == 0) {
-		ret_document->age.listed = listed && age.left_ms <= 0;
+		ret_document->age.from_collection = from_collection &&
+						    age.left_ms <= 0;
 		ret_document->age.asked = asked;
 	}
 	return r;

@@ -30,21 +30,21 @@ struct read_through {
 
 struct read_through *read_through_new(struct cache *cache)
 {
-	struct read_through *s = mem_calloc(1, sizeof(*s));
+	struct read_through *rt = mem_calloc(1, sizeof(*rt));
 
-	s->cache = cache;
-	s->flight = flight_new(FAILURES_REMEMBERED_MS);
-	mutex_init(&s->lock);
-	return s;
+	rt->cache = cache;
+	rt->flight = flight_new(FAILURES_REMEMBERED_MS);
+	mutex_init(&rt->lock);
+	return rt;
 }
 
-struct read_through *read_through_free(struct read_through *s)
+struct read_through *read_through_free(struct read_through *rt)
 {
-	if (!s)
+	if (!rt)
 		return NULL;
-	flight_free(s->flight);
-	mutex_done(&s->lock);
-	free(s);
+	flight_free(rt->flight);
+	mutex_done(&rt->lock);
+	free(rt);
 	return NULL;
 }
 
@@ -54,67 +54,67 @@ static bool is_offline(int r)
 }
 
 /* impatient: the time that ran out was ours, which says little. */
-static void note_outcome(struct read_through *s, int r, const char *sentence,
+static void note_outcome(struct read_through *rt, int r, const char *sentence,
 			 bool impatient)
 {
 	int64_t wall = clock_wall_ms();
 
 	if (r == -EINTR || r == -EAGAIN)
 		return;
-	mutex_lock(&s->lock);
+	mutex_lock(&rt->lock);
 	if (r == 0) {
-		s->health.offline = false;
-		s->health.last_ok_ms = wall;
-		s->back_off_until_ms = 0;
+		rt->health.offline = false;
+		rt->health.last_ok_ms = wall;
+		rt->back_off_until_ms = 0;
 	} else {
 		if (!impatient)
-			s->health.offline = is_offline(r);
-		s->health.last_failure_ms = wall;
-		s->health.last_errno = -r;
-		snprintf(s->health.last_sentence,
-			 sizeof(s->health.last_sentence), "%s", sentence);
+			rt->health.offline = is_offline(r);
+		rt->health.last_failure_ms = wall;
+		rt->health.last_errno = -r;
+		snprintf(rt->health.last_sentence,
+			 sizeof(rt->health.last_sentence), "%s", sentence);
 	}
-	mutex_unlock(&s->lock);
+	mutex_unlock(&rt->lock);
 }
 
-static void be_disappointed(struct read_through *s)
+static void be_disappointed(struct read_through *rt)
 {
-	mutex_lock(&s->lock);
-	s->back_off_until_ms = clock_mono_ms() + DISAPPOINTED_MS;
-	mutex_unlock(&s->lock);
+	mutex_lock(&rt->lock);
+	rt->back_off_until_ms = clock_mono_ms() + DISAPPOINTED_MS;
+	mutex_unlock(&rt->lock);
 }
 
-static bool is_disappointed(struct read_through *s)
+static bool is_disappointed(struct read_through *rt)
 {
 	bool yes;
 
-	mutex_lock(&s->lock);
-	yes = s->back_off_until_ms > clock_mono_ms();
-	mutex_unlock(&s->lock);
+	mutex_lock(&rt->lock);
+	yes = rt->back_off_until_ms > clock_mono_ms();
+	mutex_unlock(&rt->lock);
 	return yes;
 }
 
-void read_through_health(struct read_through *s,
+void read_through_health(struct read_through *rt,
 			 struct read_through_health *ret_health)
 {
 	struct cache_stats stats;
 
-	mutex_lock(&s->lock);
-	*ret_health = s->health;
-	mutex_unlock(&s->lock);
-	if (cache_stats(s->cache, &stats) == 0) {
+	mutex_lock(&rt->lock);
+	*ret_health = rt->health;
+	mutex_unlock(&rt->lock);
+	if (cache_stats(rt->cache, &stats) == 0) {
 		ret_health->n_documents = stats.n_documents;
 		ret_health->n_bytes = stats.n_bytes;
 	}
 }
 
-static void look(struct read_through *s, const char *key,
+static void look(struct read_through *rt, const char *key,
 		 struct cache_entry **entry)
 {
 	struct cache_entry *fresh = NULL;
 
 	/* A failed read is a MISS to us, and said where it happened. */
-	if (cache_get(s->cache, key, &fresh) <= CACHE_MISS)
+	if (cache_get(rt->cache, key, &fresh) <= CACHE_MISS)
 		fresh = NULL;
 	cache_entry_free(*entry);
 	*entry = fresh;
@@ -145,7 +145,7 @@ static bool refused(const struct ctx *ctx, int r)
 }
 
 /* We lead: fetches, unless somebody did between our look and now. */
-static int lead(struct ctx *ctx, struct read_through *s, const char *key,
+static int lead(struct ctx *ctx, struct read_through *rt, const char *key,
 		enum read_through_mode mode, read_through_fetch *fetch,
 		void *arg, struct cache_entry **entry)
 {
@@ -153,10 +153,10 @@ static int lead(struct ctx *ctx, struct read_through *s, const char *key,
 	bool impatient = mode == READ_THROUGH && *entry, late;
 	int r;
 
-	look(s, key, entry);
+	look(rt, key, entry);
 	if (*entry && (*entry)->left_ms >= 0 &&
 	    (mode == READ_THROUGH || (*entry)->fetched_ms > before_ms)) {
-		flight_land(s->flight, key, 0, NULL);
+		flight_land(rt->flight, key, 0, NULL);
 		return 0;
 	}
 	ctx->sentence[0] = '\0';
@@ -164,7 +164,7 @@ static int lead(struct ctx *ctx, struct read_through *s, const char *key,
 	if (r < 0 && atomic_load(&ctx->cancelled))
 		r = -EINTR;
 	if (r == 0)
-		look(s, key, entry);
+		look(rt, key, entry);
 	if (r == 0 && !*entry)
 		r = ctx_fail(ctx, -EIO,
 			     "The cache did not keep what was fetched.");
@@ -173,43 +173,43 @@ static int lead(struct ctx *ctx, struct read_through *s, const char *key,
 			 strerror(-r));
 	late = r == -ETIMEDOUT && ctx_check(ctx) == -ETIMEDOUT;
 	if (!refused(ctx, r))
-		note_outcome(s, r, ctx->sentence, impatient && late);
+		note_outcome(rt, r, ctx->sentence, impatient && late);
 	/* Our own deadline is not everybody's, nor is our share of a quota. */
-	flight_land(s->flight, key, late || refused(ctx, r) ? -EAGAIN : r,
+	flight_land(rt->flight, key, late || refused(ctx, r) ? -EAGAIN : r,
 		    ctx->sentence);
 	/* It may be ready by the next look, so that one asks. */
 	if (r == -EBUSY)
-		flight_forget(s->flight, key);
+		flight_forget(rt->flight, key);
 	return r;
 }
 
-static int refresh(struct ctx *ctx, struct read_through *s, const char *key,
+static int refresh(struct ctx *ctx, struct read_through *rt, const char *key,
 		   enum read_through_mode mode, read_through_fetch *fetch,
 		   void *arg, struct cache_entry **entry)
 {
 	for (unsigned i = 0; i < TRIES; i++) {
-		int r = flight_join(ctx, s->flight, key);
+		int r = flight_join(ctx, rt->flight, key);
 
 		if (r < 0)
 			return r;
 		if (r == FLIGHT_LEAD)
-			return lead(ctx, s, key, mode, fetch, arg, entry);
-		look(s, key, entry);
+			return lead(ctx, rt, key, mode, fetch, arg, entry);
+		look(rt, key, entry);
 		if (*entry)
 			return 0;
 	}
 	return ctx_fail(ctx, -EIO, "The cache did not keep what was fetched.");
 }
 
-int read_through_get(struct ctx *ctx, struct read_through *s, const char *key,
+int read_through_get(struct ctx *ctx, struct read_through *rt, const char *key,
 		     enum read_through_mode mode, read_through_fetch *fetch,
 		     void *arg, struct cache_entry **ret_entry, bool *ret_stale)
 {
-	return read_through_get_within(ctx, s, DOCUMENT_MS, key, mode, fetch,
+	return read_through_get_within(ctx, rt, DOCUMENT_MS, key, mode, fetch,
 				       arg, ret_entry, ret_stale);
 }
 
-int read_through_get_within(struct ctx *ctx, struct read_through *s,
+int read_through_get_within(struct ctx *ctx, struct read_through *rt,
 			    int64_t most_ms, const char *key,
 			    enum read_through_mode mode,
 			    read_through_fetch *fetch, void *arg,
@@ -220,20 +220,20 @@ int read_through_get_within(struct ctx *ctx, struct read_through *s,
 	bool had;
 	int r;
 
-	look(s, key, &entry);
+	look(rt, key, &entry);
 	if (mode == READ_CACHED && !entry)
 		return -ENOENT;
 	if (mode == READ_CACHED || (mode == READ_THROUGH && good_enough(entry)))
 		return serve(&entry, false, ret_entry, ret_stale);
-	if (mode == READ_THROUGH && entry && is_disappointed(s))
+	if (mode == READ_THROUGH && entry && is_disappointed(rt))
 		return serve(&entry, true, ret_entry, ret_stale);
 	if (mode == READ_REFRESH || mode == READ_ANEW)
-		flight_forget(s->flight, key);
+		flight_forget(rt->flight, key);
 
 	had = entry != NULL;
 	deadline = ctx_narrow(ctx, mode == READ_THROUGH && had ? IMPATIENT_MS
 							       : most_ms);
-	r = refresh(ctx, s, key, mode, fetch, arg, &entry);
+	r = refresh(ctx, rt, key, mode, fetch, arg, &entry);
 	ctx_widen(ctx, deadline);
 	if (r == 0)
 		return serve(&entry, false, ret_entry, ret_stale);
@@ -241,7 +241,7 @@ int read_through_get_within(struct ctx *ctx, struct read_through *s,
 		return r;
 	if (entry) {
 		if (is_offline(r))
-			be_disappointed(s);
+			be_disappointed(rt);
 		return serve(&entry, true, ret_entry, ret_stale);
 	}
 	if (is_offline(r) && *ctx->sentence) {

@@ -138,7 +138,7 @@ struct stream *stream_get_from(struct stream_set *all, const char *key,
 	fresh->key = mem_strdup(key);
 	fresh->source = source;
 	fresh->size = size;
-	fresh->listed = true;
+	fresh->in_table = true;
 	cond_init(&fresh->changed);
 	mutex_lock(&all->lock);
 	snprintf(fresh->id, sizeof(fresh->id), "%" PRIu64, all->n_made++);
@@ -178,7 +178,7 @@ struct stream *stream_unref(struct stream *s)
 	/* Under the lock, so that nobody finds what is about to go. */
 	mutex_lock(&all->lock);
 	last = refcount_drop(&s->refcount);
-	if (last && s->listed)
+	if (last && s->in_table)
 		HASH_DEL(all->table, s);
 	if (last && s->file)
 		all->n_open--;

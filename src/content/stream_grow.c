@@ -269,9 +269,9 @@ void stream_die(struct stream *s)
 
 	mutex_lock(&all->lock);
 	s->dead = true;
-	if (s->listed)
+	if (s->in_table)
 		HASH_DEL(all->table, s);
-	s->listed = false;
+	s->in_table = false;
 	mutex_unlock(&all->lock);
 }
 

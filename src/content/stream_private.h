@@ -47,8 +47,8 @@ struct stream {
 	struct stream_source *source;
 	char id[24]; /* of no other stream, also of the same key */
 	UT_hash_handle hh;
-	bool listed;  /* in the table */
-	int64_t size; /* -1: not known */
+	bool in_table; /* found by its key */
+	int64_t size;  /* -1: not known */
 	char tag[256];
 	struct spool_file *file; /* NULL: not open */
 	unsigned n_using;        /* of file, without the lock */

@@ -1,11 +1,11 @@
 /*
  * model/node: nodes, in the two tables of model/node_index, under one lock.
  *
- * Invariants: nlookup > 0 holds exactly one of refs; a child holds a reference
- * on its parent; a linked node is found by name, every node with refs > 0 by
- * number. A node is freed by whoever drops the last reference, outside the
- * lock, and its parent's reference after it (a loop, not a recursion: trees can
- * be deep).
+ * Invariants: nlookup > 0 holds exactly one of refcount; a child holds a
+ * reference on its parent; a linked node is found by name, every node with
+ * refcount > 0 by number. A node is freed by whoever drops the last reference,
+ * outside the lock, and its parent's reference after it (a loop, not a
+ * recursion: trees can be deep).
  *
  * A directory that roams and is found at another place (7 among the open pull
  * requests, merged/7 later) becomes a new node, because a node's parent and
@@ -135,7 +135,7 @@ struct node_table *node_table_new(const struct node_what *root,
 	mutex_init(&table->lock);
 	node->ino = NODE_ROOT_INO;
 	node->what = *root;
-	node->refs = 1;
+	node->refcount = 1;
 	node_index_init(&table->index);
 	node_index_add_ino(&table->index, node);
 	return table;
@@ -199,7 +199,7 @@ struct node *node_get(struct node_table *table, uint64_t ino)
 	mutex_lock(&table->lock);
 	node = find_ino(table, ino);
 	if (node)
-		node->refs++;
+		node->refcount++;
 	mutex_unlock(&table->lock);
 	return node;
 }
@@ -207,8 +207,8 @@ struct node *node_get(struct node_table *table, uint64_t ino)
 struct node *node_ref(struct node_table *table, struct node *node)
 {
 	mutex_lock(&table->lock);
-	check(node->refs > 0);
-	node->refs++;
+	check(node->refcount > 0);
+	node->refcount++;
 	mutex_unlock(&table->lock);
 	return node;
 }
@@ -226,8 +226,8 @@ static void grow(struct node *node, uint64_t size, int64_t mtime_ms)
 static struct node *drop(struct node_table *table, struct node *node)
 	requires_lock(table->lock)
 {
-	check(node->refs > 0);
-	if (--node->refs > 0)
+	check(node->refcount > 0);
+	if (--node->refcount > 0)
 		return NULL;
 	check(node->nlookup == 0);
 	unlink_name(table, node);
@@ -267,7 +267,7 @@ struct node *node_child(struct node_table *table, struct node *parent,
 	mutex_lock(&table->lock);
 	node = node_index_name(&table->index, parent->ino, name, hash);
 	if (node)
-		node->refs++;
+		node->refcount++;
 	mutex_unlock(&table->lock);
 	return node;
 }
@@ -275,7 +275,7 @@ struct node *node_child(struct node_table *table, struct node *parent,
 static void count_lookup(struct node *node)
 {
 	if (node->nlookup++ == 0)
-		node->refs++;
+		node->refcount++;
 }
 
 /* fresh takes former's number, and what the kernel counted under it. *ret_gone
@@ -293,10 +293,10 @@ static void take_over(struct node_table *table, struct node *fresh,
 	/* The kernel's reference moves from former to fresh; fresh holds one on
 	 * former. With a count > 0 the two balance on former. */
 	if (fresh->nlookup > 0)
-		fresh->refs++;
+		fresh->refcount++;
 	else
-		former->refs++;
-	if (former->refs > 1) {
+		former->refcount++;
+	if (former->refcount > 1) {
 		former->retired = true;
 		DL_APPEND2(table->retired, former, next_by_ino, next_by_name);
 		fresh->former = former;
@@ -341,8 +341,8 @@ static struct node *insert(struct node_table *table, struct node *parent,
 		}
 		fresh->ino++;
 	}
-	check(parent->refs > 0);
-	parent->refs++;
+	check(parent->refcount > 0);
+	parent->refcount++;
 	fresh->parent = parent;
 	node_index_add_ino(&table->index, fresh);
 	link_name(table, fresh);
@@ -430,7 +430,7 @@ static bool make(struct node_table *table, struct node *parent,
 		if (kernel)
 			count_lookup(node);
 		if (ret_node) {
-			node->refs++;
+			node->refcount++;
 			*ret_node = node;
 		} else {
 			told_of(node, ret_told);
@@ -626,7 +626,7 @@ void node_each(struct node_table *table, const struct provider *provider,
 	while ((node = node_index_next(&table->index, &at, node))) {
 		if (provider ? node->what.provider == provider
 			     : node->what.provider->expiry != PROVIDER_KEEPS) {
-			node->refs++;
+			node->refcount++;
 			nodes[n++] = node;
 		}
 	}

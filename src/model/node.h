@@ -64,10 +64,10 @@ struct node {
 	struct node_what what;
 
 	/* Under the table's lock: */
-	unsigned refs;    /* the kernel's lookups hold one together */
-	uint64_t nlookup; /* the kernel's count */
-	bool linked;      /* a lookup of the name finds this node */
-	bool retired;     /* its number is another node's: see former */
+	unsigned refcount; /* the kernel's lookups hold one together */
+	uint64_t nlookup;  /* the kernel's count */
+	bool linked;       /* a lookup of the name finds this node */
+	bool retired;      /* its number is another node's: see former */
 	/* A directory that is found under another name gets a new node there,
 	 * with the number and the kernel's count of the old one, its former. */
 	struct node *former;   /* a reference, or NULL; fixed */

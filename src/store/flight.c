@@ -36,7 +36,7 @@ struct flight_work *flight_work_new(struct flight *f, const char *key,
 	w->flight = f;
 	ctx_init(&w->ctx, NULL, -1);
 	w->by_caller = by_caller;
-	w->refs = 1;
+	w->refcount = 1;
 	w->is_found = true;
 	memcpy(w->key, key, n + 1);
 	HASH_ADD_KEYPTR(hh, f->works, w->key, n, w);
@@ -66,7 +66,7 @@ void flight_work_free(struct flight_work *w)
 struct flight_work *flight_work_ref(struct flight_work *w)
 {
 	mutex_lock(&w->flight->lock);
-	w->refs++;
+	w->refcount++;
 	mutex_unlock(&w->flight->lock);
 	return w;
 }
@@ -77,7 +77,7 @@ struct flight_work *flight_work_unref(struct flight_work *w)
 	bool last;
 
 	mutex_lock(&f->lock);
-	last = --w->refs == 0;
+	last = --w->refcount == 0;
 	mutex_unlock(&f->lock);
 	if (last)
 		flight_work_free(w);
@@ -100,7 +100,7 @@ static void forget(struct flight *f, struct flight_work *w,
 	DL_DELETE(f->failures, w);
 	f->n_failures--;
 	flight_work_hide(f, w);
-	if (--w->refs == 0)
+	if (--w->refcount == 0)
 		LL_PREPEND(*gone, w);
 }
 
@@ -128,7 +128,7 @@ static void remember(struct flight *f, struct flight_work *w,
 {
 	struct flight_work *before = f->failures ? f->failures->prev : NULL;
 
-	w->refs++;
+	w->refcount++;
 	w->forget_ms = clock_mono_ms() + remember_ms;
 	while (before && before->forget_ms > w->forget_ms)
 		before = before == f->failures ? NULL : before->prev;
@@ -202,7 +202,7 @@ int flight_join_value(struct ctx *ctx, struct flight *f, const char *key,
 	w = flight_work_find(f, key);
 	if (w) {
 		check(w->by_caller);
-		w->refs++;
+		w->refcount++;
 		ended = w->ended;
 		if (!ended)
 			flight_queue_up(f, w, &me);
@@ -243,7 +243,7 @@ void flight_land_as(struct flight *f, const char *key,
 		flight_tell(f, w, w->waiters, FLIGHT_WAITER_LEADS);
 	} else {
 		flight_work_end(f, w, l, !own);
-		last = --w->refs == 0;
+		last = --w->refcount == 0;
 	}
 	flight_forget_old(f, &gone);
 	mutex_unlock(&f->lock);

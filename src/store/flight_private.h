@@ -45,7 +45,7 @@ struct flight_work {
 	bool by_caller; /* the first form */
 
 	/* Under the lock of flight: */
-	unsigned refs;
+	unsigned refcount;
 	unsigned n_entered; /* of the second form */
 	bool is_found, ended;
 	struct flight_waiter *waiters; /* the next leader first */

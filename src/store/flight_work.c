@@ -16,7 +16,7 @@ enum flight_outcome flight_enter(struct flight *f, const char *key,
 	if (leads)
 		w = flight_work_new(f, key, false);
 	check(!w->by_caller);
-	w->refs++;
+	w->refcount++;
 	w->n_entered++;
 	mutex_unlock(&f->lock);
 	flight_free_all(gone);
@@ -94,7 +94,7 @@ void flight_end(struct flight_work *w, const struct flight_landing *l)
 	mutex_lock(&f->lock);
 	check(!w->by_caller);
 	flight_work_end(f, w, l, w->n_entered > 0 && l->result != -EINTR);
-	last = --w->refs == 0;
+	last = --w->refcount == 0;
 	flight_forget_old(f, &gone);
 	mutex_unlock(&f->lock);
 	if (last)

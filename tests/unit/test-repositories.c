@@ -266,9 +266,9 @@ static void outdated_documents_come_with_the_listing(void **state)
 	clock_advance(11 * MINUTE);
 	for (size_t i = 0; i < 3; i++) {
 		age = document_age(w, "acme", &known[i], READ_THROUGH);
-		assert_true(age.stale && age.listed && !age.asked);
+		assert_true(age.stale && age.from_collection && !age.asked);
 		age = document_age(w, "acme", &known[i], READ_CACHED);
-		assert_true(age.stale && age.listed);
+		assert_true(age.stale && age.from_collection);
 	}
 	expect_requests(w, 0);
 	/* By more: waited for, once for all of them. */
@@ -294,11 +294,11 @@ static void of_a_workspace_never_listed_by_itself(void **state)
 	assert_int_equal(documents_find_repository(&ctx, w->documents, "acme",
 						   "widgets", &one, &age),
 			 0);
-	assert_false(age.listed);
+	assert_false(age.from_collection);
 	w->asked = tiny_n_requests(w->tiny);
 	clock_advance(25 * MINUTE);
 	age = document_age(w, "acme", &one, READ_THROUGH);
-	assert_true(age.asked && !age.listed && !age.stale);
+	assert_true(age.asked && !age.from_collection && !age.stale);
 	expect_requests(w, 1);
 	age = document_age(w, "acme", &one, READ_THROUGH);
 	assert_true(!age.asked);

@@ -155,7 +155,7 @@ int hierarchy_lookup_repository(struct ctx *ctx, struct model *model,
 	}
 	r = documents_find_repository(ctx, model->config.documents, workspace,
 				      name, &found, &age);
-	if (age.stale && age.listed && !list)
+	if (age.stale && age.from_collection && !list)
 		refresh_node(model->refresh, dir);
 	else if (r == 0 && age.stale && !list)
 		hierarchy_queue_repository(model, workspace, name);

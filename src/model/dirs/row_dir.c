@@ -56,7 +56,7 @@ void row_dir_refresh_document(struct ctx *ctx, struct model *model,
 {
 	const struct row_dir *p = row_dir_of(dir);
 	bool listed = p->row->listing == RESOURCE_LISTS_ALL
-			      ? age->listed
+			      ? age->from_collection
 			      : row_dir_is_listed(ctx, model, p);
 
 	refresh_node(model->refresh, listed ? dir->parent : dir);
