@@ -1,7 +1,8 @@
 /*
  * content/read_through: read-through for documents: verdict, single flight,
- * fetch, store; and the policy of freshness (src/README.md, Freshness), so
- * that nobody else decides when old bytes will do.
+ * fetch, store; and the policy of freshness (src/README.md, Freshness): when
+ * old bytes will do is decided here, but for an item that its collection has
+ * (documents_item, which brings the collection up to date instead).
  *
  * Must never know JSON or what the documents are.
  */
