@@ -294,7 +294,15 @@ static void replace(struct collecting *c)
 	}
 }
 
-/* And with them all that was made. */
+/*
+ * Stores the names, and with them all that was made of the collection, in one
+ * transaction after the last page:
+ * 1. A walks the pages, for seconds. The cache has the listing of before.
+ * 2. B lists the directory, and reads index.tsv.
+ * 3. A's walk fails.
+ * If A stored each page, B would see the names of one listing and the index of
+ * another, and after 3 half a collection would count as all of it.
+ */
 static int store_names(struct ctx *ctx, struct collecting *c, bool more)
 {
 	cleanup(json_free) struct json *top = json_new_object();

@@ -13,7 +13,15 @@
 
 /* ---- collections ---- */
 
-/* The decoded collection, if it is of this version; a reference. */
+/*
+ * The decoded collection, if it is of this version; a reference. Decoded ones
+ * are kept by key, while others bring new ones:
+ * 1. A reads in the cache that the collection is of version 7, and how old.
+ * 2. B has the last page of version 8, stores it, and keeps it in 7's place.
+ * 3. A finds 8, and would say of it the age of 7.
+ * 4. C, slower than B, keeps 7 in 8's place: D would list what is outdated.
+ * So everybody compares, and decodes what the cache has.
+ */
 static struct collection *kept(struct documents *d, const char *key,
 			       uint64_t version)
 {

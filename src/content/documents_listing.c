@@ -3,8 +3,12 @@
  * was updated since; compared with the listing of before, stored with every
  * document in one transaction.
  *
- * What the new listing lacks vanishes only when it says so itself, or has
- * another name by now (src/model/README.md, 8).
+ * A listing is walked in several requests, while repositories come and go:
+ * 1. A asks for page 1, which ends with the 100th.
+ * 2. The 7th is deleted: what was the 101st is the 100th.
+ * 3. A asks for page 2, which begins after it. It is on no page of A's.
+ * So what the walk lacks is asked for itself, and vanishes only when it is
+ * gone, or has another name by now (src/model/README.md, 8).
  *
  * Most of the time it is one request for what was updated since the newest
  * change that is known, and the rest stays; once an hour, and when people ask,

@@ -3,7 +3,12 @@
  * what was changed since the newest change that is stored, whatever its state
  * now, instead of all pages. The rest is rebuilt from the stored items.
  *
- * What was deleted tells nobody, so that now and then all of it is walked.
+ * Now and then all of it is walked, for what was deleted tells nobody, nor does
+ * what was changed behind a walk:
+ * 1. A walks: item 5, of 10:00, is on page 1.
+ * 2. Item 5 is changed at 10:01, item 9 at 10:02.
+ * 3. Page 2 has item 9, of 10:02: the newest change that is stored.
+ * 4. B asks for what was changed since 10:02: item 5 stays as of 10:00.
  */
 #include "content/documents_private.h"
 
