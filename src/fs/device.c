@@ -1,5 +1,6 @@
 /*
- * fs/device: the bytes of the device pass through here, for two things.
+ * fs/device: the bytes of the device pass through here, for two things: the
+ * answer to INIT gets a flag, and ENODEV cancels what waits.
  *
  * Before 3.17 libfuse offers FUSE_CAP_PARALLEL_DIROPS and then forgets to tell
  * the kernel (libfuse c9905341, #861). The kernel then holds a mutex of a
@@ -11,8 +12,10 @@
  * the kernel sends nothing else before it has that answer. All other bytes pass
  * as they are.
  *
- * And the kernel's last word, ENODEV: requests that still wait for the network
- * are told to stop.
+ * ENODEV says that the kernel has ended the mount. Requests that still wait for
+ * the network are cancelled: libfuse's loop ends by waiting for each of its
+ * threads, and the process would stay for a minute, although nobody is left to
+ * hear the answers.
  */
 #include "fs/device.h"
 
@@ -24,7 +27,8 @@
 
 #define FIXED_IN 317
 
-/* The answer's minor number must know the flag, which came with 7.25. */
+/* An answer of another length is for a protocol before 7.23, which does not
+ * know the flag. */
 static bool is_init(const struct iovec *iov, int n)
 {
 	const struct fuse_out_header *head = iov[0].iov_base;
@@ -46,9 +50,7 @@ static ssize_t device_writev(int fd, struct iovec *iov, int n, void *userdata)
 	return writev(fd, iov, n);
 }
 
-/* libfuse's loop ends by waiting for each of its threads, and some of them may
- * wait for the network for a minute, although nobody is left to hear their
- * answers: they are cancelled. */
+/* What the kernel said: n bytes, or why there are none. */
 static ssize_t heard(struct ops *ops, ssize_t n)
 {
 	if (n < 0 && errno == ENODEV) {

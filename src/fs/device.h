@@ -1,6 +1,6 @@
 /*
- * fs/device: the bytes that go over /dev/fuse: what libfuse does not tell the
- * kernel for us, and what it does not tell us.
+ * fs/device: the bytes that go over /dev/fuse, for one thing that libfuse does
+ * not tell the kernel, and one that it does not tell this program.
  */
 #ifndef FS_DEVICE_H
 #define FS_DEVICE_H

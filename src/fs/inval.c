@@ -1,6 +1,7 @@
 /*
- * fs/inval: a queue of notes and the thread that tells them; a queue of replies
- * that wait for that, and the thread that sends them. The header says why.
+ * fs/inval: a queue of notes and the thread that tells them to the kernel; a
+ * queue of replies that wait for notes to be told, and the thread that sends
+ * them. The header says why.
  */
 #include "fs/inval.h"
 
@@ -19,7 +20,7 @@ struct note {
 /* A reply that waits until the notes up to `goal` were told. */
 struct later {
 	struct later *prev, *next;
-	uint64_t goal; /* n_said */
+	uint64_t goal; /* sent once n_said is as large */
 	int64_t until_ms;
 	void (*then)(void *arg);
 	void *arg;
@@ -44,8 +45,8 @@ static void tell(struct inval *inval, const struct note *note)
 						 note->name,
 						 strlen(note->name));
 	else
-		/* From 0 to the end drops pages and listings; a negative
-		 * offset the attributes alone. */
+		/* Offset 0, to the end: the kernel drops pages, listings and
+		 * attributes; a negative offset: the attributes alone. */
 		fuse_lowlevel_notify_inval_inode(inval->session, note->ino,
 						 note->content ? 0 : -1, 0);
 }
@@ -138,8 +139,10 @@ void inval_end(struct inval *inval)
 	cond_broadcast(&inval->said);
 	cond_broadcast(&inval->asked);
 	mutex_unlock(&inval->lock);
-	/* Replies go before the session ends: afterwards the request's memory
-	 * is another's. */
+	/* 1. A reply waits for a note that is not told any more.
+	 * 2. The session ends, and libfuse frees its requests.
+	 * 3. The reply would use a request that is freed.
+	 * So the replies are sent before this returns. */
 	inval->answers = thread_join(inval->answers);
 }
 
@@ -182,7 +185,8 @@ static void queue(struct inval *inval, uint64_t ino, const char *name,
 	note->content = content;
 	memcpy(note->name, name, n + 1);
 	mutex_lock(&inval->lock);
-	/* utlist's head knows the last one. */
+	/* The last note, which is not told yet, may say the same. (utlist's
+	 * head has the last one as prev.) */
 	if (inval->stopping ||
 	    (inval->notes && same(inval->notes->prev, note))) {
 		mutex_unlock(&inval->lock);

@@ -16,8 +16,9 @@ struct fuse_session;
 struct inval;
 
 int inval_start(struct fuse_session *, struct inval **ret_inval);
-/* Nothing more is told. To be called before libfuse closes its descriptor,
- * whose number the next file gets. */
+/* From now on the kernel is told nothing more. To be called before libfuse
+ * closes its descriptor: the next file gets the same number, and a note would
+ * be written into it. */
 void inval_end(struct inval *);
 /* inval_end, and waits for the notification that is under way. To be called
  * while requests are still answered: the notification may wait in the kernel

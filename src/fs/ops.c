@@ -34,8 +34,12 @@ static void begin(fuse_req_t req, struct ctx *ctx)
 		ctx_cancel(ctx);
 }
 
-/* To be called before the reply: the reply frees the request, and an INTERRUPT
- * that came after it would touch a ctx that is gone. */
+/*
+ * To be called before the reply:
+ * 1. A thread of libfuse's reads an INTERRUPT, and finds A's request.
+ * 2. A replies, and returns: its ctx is gone.
+ * 3. That thread calls `interrupted` with A's ctx.
+ */
 static void end(fuse_req_t req, struct ctx *ctx)
 {
 	fuse_req_interrupt_func(req, NULL, NULL);
@@ -46,7 +50,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct ops *ops = userdata;
 
-	/* The kernel sends no INTERRUPT for asynchronous readahead. */
+	/* ASYNC_READ: the kernel sends no INTERRUPT for asynchronous readahead,
+	 * so Ctrl-C would not end a read that waits. */
 	conn->want &= ~(unsigned)(FUSE_CAP_ASYNC_READ |
 				  FUSE_CAP_READDIRPLUS_AUTO |
 				  FUSE_CAP_NO_OPENDIR_SUPPORT);
@@ -55,7 +60,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 		       FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_AUTO_INVAL_DATA |
 		       FUSE_CAP_NO_OPEN_SUPPORT);
 	ops->parallel_dirops = conn->capable & FUSE_CAP_PARALLEL_DIROPS;
-	/* libfuse ends the mount if this is not what the option said. */
+	/* libfuse ends the mount if this differs from the option. */
 	conn->max_read = ops->max_read;
 	conn->time_gran = 1000000; /* milliseconds */
 	if (ops->ready)
@@ -88,7 +93,8 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		fuse_reply_err(req, -r);
 		return;
 	}
-	/* Number 0 with a lifetime: the name is known not to be there. */
+	/* Inode 0 with a lifetime says that the name is known not to be there.
+	 * A reply that the kernel did not get gave it no reference. */
 	entry_param(&entry, &param);
 	if (fuse_reply_entry(req, &param) < 0 && entry.ino)
 		model_forget(ops->model, entry.ino, 1);
@@ -310,7 +316,8 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 	fuse_reply_err(req, ENOSYS);
 }
 
-/* Off (src/model/README.md, 12): `ls -l` would send two a file otherwise. */
+/* ENOSYS switches extended attributes off (src/model/README.md, 12): otherwise
+ * `ls -l` would send two requests a file. */
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 			size_t size)
 {

@@ -1,10 +1,10 @@
 /*
  * fs/session: the life of a mount.
  *
- * The kernel ends it (umount): the loop returns. Or a signal ends it: our
- * thread `signals` takes the signal, cancels everything that waits, tells
- * libfuse to leave its loop, and wakes the looping thread, which sleeps in a
- * semaphore, until it has left.
+ * The kernel ends the mount (umount): the loop returns. Or a signal ends it:
+ * our thread `signals` takes the signal, cancels everything that waits, tells
+ * libfuse to leave its loop, and kicks the looping thread, which sleeps in a
+ * semaphore, until it has left. One kick may be lost: base/sync.h.
  */
 #include "fs/session.h"
 
@@ -159,8 +159,10 @@ static void wait_for_signals(void *arg)
 	mutex_lock(&session->lock);
 	ended = session->ended;
 	mutex_unlock(&session->lock);
-	/* A notification may wait in the kernel for a request that only the
-	 * loop can answer: it ends before the loop does. */
+	/* 1. The thread `inval` notifies; the kernel lets it wait for a lookup.
+	 * 2. The loop ends: nobody answers the lookup.
+	 * 3. The notification waits for ever, and so does thread_join.
+	 * So it ends before the loop does. */
 	if (!ended)
 		inval_finish(session->inval);
 	fuse_session_exit(session->fuse);
@@ -201,7 +203,7 @@ int session_loop(struct session *session)
 	session->ended = true;
 	cond_broadcast(&session->ended_cond);
 	mutex_unlock(&session->lock);
-	/* If no signal came, the thread still waits for one. */
+	/* If no signal came, the thread `signals` still waits for one. */
 	kill(getpid(), SIGUSR2);
 	session->signals = thread_join(session->signals);
 	inval_end(session->inval);
