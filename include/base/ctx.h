@@ -5,9 +5,9 @@
  * Lock order: a group's lock, the ctx's inner lock, the one lock that a waker
  * (below) may take. So ctx_init, ctx_done, ctx_cancel, ctx_group_cancel,
  * ctx_watch, ctx_unwatch, ctx_waiting_begin, ctx_waiting_end and ctx_sleep are
- * called with no lock held; for the others it does not matter. Nor does it for
- * ctx_init and ctx_done of a ctx of no group that nobody watches any more: they
- * take no lock but its own, which nobody else can want.
+ * called with no lock held; the others may be called with one. So may ctx_init
+ * and ctx_done of a ctx that has no group and is not watched any more: they
+ * take only its own lock, which no other thread can want.
  */
 #ifndef BASE_CTX_H
 #define BASE_CTX_H
@@ -26,7 +26,7 @@ struct ctx_group;
 enum ctx_class {
 	CTX_PERSON,
 	CTX_WALK,    /* a program that goes through everything */
-	CTX_REFRESH, /* nobody waits for it */
+	CTX_REFRESH, /* in the background: nobody waits for it */
 };
 #define CTX_CLASSES 3
 struct ctx_waker {
@@ -42,18 +42,19 @@ struct ctx {
 	struct ctx *prev, *next; /* in the group, under the group's lock */
 	bool waits;              /* holds one of the group's waiting places */
 	enum ctx_class who;
-	int32_t caller; /* the thread that waits for it; 0: not known */
-	/* Somebody asked by name for this to be asked now (.now): it is let
-	 * through where others wait for the end of a pause. */
+	int32_t caller; /* the thread that asked the kernel; 0: not known */
+	/* Somebody asked for news by name (.now): the request is let through
+	 * where others wait for the end of a pause. */
 	bool urgent;
 	bool tries; /* set by api/budget: let through during a pause */
-	/* The failure is of this ctx's class or caller, and another ctx may
-	 * succeed: whoever passes a failure on to others looks here. */
+	/* The failure is about this ctx's class or caller, and another ctx may
+	 * succeed: otherwise a walk that is refused would fail for people, too,
+	 * who wait for the same answer. */
 	bool refused;
-	/* The service says that what was asked for was removed, and where that
-	 * was announced: it does not come back. */
+	/* The service says that the endpoint was removed, and where that was
+	 * announced: it does not come back, and asking again is of no use. */
 	bool announced;
-	char sentence[512]; /* "" or why it failed, for people */
+	char sentence[512]; /* "", or why the request failed, for people */
 	struct ctx_waker *wakers under_lock;
 };
 
@@ -71,8 +72,8 @@ int64_t ctx_left_ms(const struct ctx *); /* ≥ 0; INT64_MAX: no deadline */
  * one for ctx_widen. */
 int64_t ctx_narrow(struct ctx *, int64_t timeout_ms);
 void ctx_widen(struct ctx *, int64_t old_deadline_ms);
-/* While watched, wake is called at most once, on cancellation (at once, if it
- * is cancelled already). After ctx_unwatch it does not run any more. */
+/* While watched, wake is called at most once, on cancellation (at once, if the
+ * ctx is cancelled already). After ctx_unwatch it does not run any more. */
 void ctx_watch(struct ctx *, struct ctx_waker *);
 void ctx_unwatch(struct ctx *, struct ctx_waker *);
 /* The ctx may be NULL for these: then nothing cancels the wait. */

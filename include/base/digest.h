@@ -8,7 +8,7 @@
 #include "base/defs.h"
 
 void digest_sha1_hex(const void *data, size_t n, char out[static 41]);
-/* The same of what comes in pieces; the end may be asked for once. */
+/* SHA-1 of bytes that come in pieces; one of the ends may be called, once. */
 struct digest_sha1;
 struct digest_sha1 *digest_sha1_new(void);
 void digest_sha1_add(struct digest_sha1 *, const void *data, size_t n);
@@ -17,7 +17,7 @@ void digest_sha1_end_bytes(struct digest_sha1 *,
 			   unsigned char ret_digest[static 20]);
 struct digest_sha1 *digest_sha1_free(struct digest_sha1 *);
 DEFINE_CLEANUP(struct digest_sha1 *, digest_sha1_free);
-/* CRC-32; before: of what came before it, 0 at the start. */
+/* CRC-32. before: the CRC of the bytes before these, 0 at the start. */
 uint32_t digest_crc32(uint32_t before, const void *data, size_t n);
 void digest_hmac_sha256_hex(const void *key, size_t n_key, const void *data,
 			    size_t n, char out[static 65]);

@@ -13,9 +13,9 @@
 int file_read(const char *path, size_t max, struct buf *ret_bytes);
 /* From where the descriptor stands; it is not closed. */
 int file_read_fd(int fd, size_t max, struct buf *ret_bytes);
-/* Written beside, synced, renamed: a reader sees the old or the new bytes, also
- * after a power cut. mode as for open(2). The temporary file is called
- * ".tmp-<pid>-<n>". */
+/* Writes a temporary file beside path (".tmp-<pid>-<n>"), syncs it, renames it:
+ * a reader sees the old or the new bytes, also after a power cut. mode as for
+ * open(2). */
 int file_write_atomic(const char *path, mode_t mode, const void *data,
 		      size_t n);
 /* Removes the temporary files in this directory whose process is dead. */
@@ -25,15 +25,16 @@ int file_mkdirs(const char *path, mode_t mode);
 /* rm -r, not following symlinks and not into other file systems; a missing path
  * is fine. Goes on after a failure; returns the first. */
 int file_remove_tree(const char *path);
-/* below may be "" or NULL: the place itself.
- * "$XDG_CACHE_HOME/…" or ".cache/…" of the home; -ENOENT without either.
- * Relative values are ignored, as the XDG Base Directory Specification says. */
 enum file_xdg {
 	FILE_XDG_CACHE,
 	FILE_XDG_CONFIG,
 	FILE_XDG_STATE,
 	FILE_XDG_RUNTIME, /* no fallback: -ENOENT */
 };
+/* A path below one of those places; below "" or NULL: the place itself. Of
+ * FILE_XDG_CACHE: "$XDG_CACHE_HOME/…", or ".cache/…" of the home; -ENOENT
+ * without either. Relative values are ignored, as the XDG Base Directory
+ * Specification says. */
 int file_xdg_path(enum file_xdg, const char *below, char **ret_path);
 /* $HOME, but the home of the passwd entry where it is not set or belongs to
  * another user. */

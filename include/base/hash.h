@@ -8,7 +8,7 @@
 
 #include "base/defs.h"
 
-/* What a hash begins with: FNV's offset basis. */
+/* A hash begins with FNV's offset basis. */
 #define HASH_INIT UINT64_C(0xcbf29ce484222325)
 
 /* The hash so far, and n bytes more. */

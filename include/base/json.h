@@ -11,9 +11,9 @@
 
 struct json; /* a cJSON node under another name */
 
-/* -EBADMSG when it is not JSON (or deeper than 200 levels, or trailing bytes
- * other than white space), -EMSGSIZE over four million values. Numbers are
- * doubles: integers beyond 2^53 keep their first 15 digits, and are written
+/* -EBADMSG when the text is not JSON (or has over 200 levels, or after its end
+ * other bytes than white space), -EMSGSIZE over four million values. Numbers
+ * are doubles: integers beyond 2^53 keep their first 15 digits, and are written
  * without an exponent. U+0000 and lone surrogates, which C and UTF-8 cannot
  * hold, become U+FFFD. Of members with the same name the first is found, all
  * are printed. */
@@ -24,7 +24,7 @@ DEFINE_CLEANUP(struct json *, json_free);
 /* Borrowed from the tree; NULL when a step is missing or null. path is like
  * "source.branch.name", "" the value itself. */
 const struct json *json_at(const struct json *, const char *path);
-/* NULL when it is not there or is no string. */
+/* NULL when nothing is there, or not a string. */
 const char *json_str(const struct json *, const char *path);
 int64_t json_int(const struct json *, const char *path, int64_t otherwise);
 bool json_bool(const struct json *, const char *path, bool otherwise);

@@ -12,7 +12,7 @@
 #include "base/sync.h"
 
 struct lru_values {
-	void *(*ref)(void *value);  /* called under the lock: counts, no more */
+	void *(*ref)(void *value);  /* called under the lock: only counts */
 	void (*unref)(void *value); /* never called under the lock */
 };
 
@@ -29,15 +29,16 @@ struct lru {
 void lru_init(struct lru *, size_t most, const struct lru_values *);
 void lru_done(struct lru *);
 
-/* A reference for the caller, and the value is the last used; NULL. */
+/* A reference for the caller, and the value counts as the last used; NULL:
+ * there is none of that key. */
 void *lru_get(struct lru *, const void *key, size_t n_key);
-/* In the place of the key's old value, if it has one. Takes a reference of its
- * own. size in whatever unit `most` has. */
+/* Replaces the key's old value, if there is one. Takes a reference of its own.
+ * size is in the unit of `most`. */
 void lru_put(struct lru *, const void *key, size_t n_key, void *value,
 	     size_t size);
-/* Lets go of what has a key that begins so; "" and 0: of everything. */
+/* Drops the values whose keys begin with prefix; "" and 0: all. */
 void lru_forget(struct lru *, const void *prefix, size_t n_prefix);
-/* Lets go of what nobody used for so long. */
+/* Drops the values that nobody got or put for so long. */
 void lru_expire(struct lru *, int64_t unused_ms);
 
 #endif

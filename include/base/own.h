@@ -1,7 +1,7 @@
 /*
  * base/own: directories and files that nobody but this user can have put where
- * they are. What stands in them is believed, so it is looked at as ssh(1) looks
- * at its keys.
+ * they are. The program believes what is in them (a cache, a token), so it
+ * looks at them as ssh(1) looks at its keys.
  *
  * Ours: it belongs to the effective user, and nobody else may write to it: not
  * the group either, unless that is the user's own without other members.
@@ -20,10 +20,11 @@ struct stat;
 /*
  * Is this directory ours, and the way to it safe? Each directory on the way
  * must belong to this user or root, and others may write to it only if it is
- * sticky, like /tmp; a symlink on the way must belong to one of the two. What
- * is missing is fine: who makes it owns it. Of what is in the directory itself,
- * every name that begins with prefix must be a file or directory of ours (NULL:
- * not looked at). 0, -EPERM or another -errno, with the sentence.
+ * sticky, like /tmp; a symlink on the way must belong to one of the two. A
+ * directory that is missing is fine: whoever makes it owns it. Of what is in
+ * the directory itself, every name that begins with prefix must be a file or
+ * directory of ours (NULL: not looked at). 0, -EPERM or another -errno, with
+ * the sentence.
  */
 int own_directory(const char *path, const char *prefix,
 		  char why[static OWN_WHY_MAX]);

@@ -1,6 +1,6 @@
 /*
- * base/search: binary search for a place, which bsearch(3) does not tell of
- * what is missing.
+ * base/search: binary search for the place of a key; bsearch(3) says nothing of
+ * a key that is missing.
  */
 #ifndef BASE_SEARCH_H
 #define BASE_SEARCH_H

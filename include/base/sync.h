@@ -21,15 +21,16 @@
 #define acquires(...) TSA(acquire_capability(__VA_ARGS__))
 #define releases(...) TSA(release_capability(__VA_ARGS__))
 #define requires_lock(...) TSA(requires_capability(__VA_ARGS__))
-/* A member that is read and written with the lock of its struct held (of
- * another one: a comment says whose). C cannot name one member in another, so
- * clang only finds where no lock at all is held. What makes a struct assigns it
- * as a whole, before others see it. */
+/* A member that is read and written with the lock of its struct held (a comment
+ * says so if it is another struct's lock). C cannot name one member in another,
+ * so clang finds only where no lock at all is held. A function that makes a
+ * struct needs no lock: it assigns the struct as a whole, before others see it.
+ */
 #define under_lock TSA(guarded_var)
 #define no_lock_analysis TSA(no_thread_safety_analysis)
 
-/* Locking twice and unlocking what another thread holds are found (and end the
- * program), in every build. */
+/* In every build the program ends when a thread locks a mutex twice, or unlocks
+ * one that another thread holds. */
 struct TSA(capability("mutex")) mutex {
 	pthread_mutex_t native;
 };
@@ -65,13 +66,17 @@ int thread_start(const char *name, void (*run)(void *arg), void *arg,
 		 struct thread **ret_thread);
 struct thread *thread_join(struct thread *); /* NULL is fine; returns NULL */
 /* thread_kick_main interrupts a system call (EINTR) of the thread that called
- * thread_self_main; without one it does nothing. Uses SIGURG, which nobody
- * else may handle. A kick before the call is not remembered: repeat it until
- * it had its effect. */
+ * thread_self_main; if none did, it does nothing. Uses SIGURG, which nothing
+ * else may handle. A kick is lost if it comes before the system call:
+ * 1. The main thread looks whether it is to end: not yet.
+ * 2. Another thread says so, and kicks.
+ * 3. The main thread begins the system call, and sleeps in it.
+ * So kick again until the main thread says that it has ended. */
 void thread_self_main(void);
 void thread_kick_main(void);
 
-/* A shared object's count. refcount_drop is true for who must free it. */
+/* A shared object's count. refcount_drop is true for the last holder, who frees
+ * the object. */
 struct refcount {
 	atomic_uint n;
 };

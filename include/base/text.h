@@ -13,14 +13,16 @@ int text_percent_encode(struct buf *out, const char *s, const char *keep);
  * What a terminal would obey (src/model/README.md, 2): control bytes, and
  * characters that reorder text. Control bytes are C0 and DEL, and C1 however it
  * comes: as UTF-8 (0xc2 0x80 to 0xc2 0x9f, two bytes) or as a byte by itself.
- * The others are U+202A to U+202E and U+2066 to U+2069. How many bytes at s, of
- * n > 0, are one of them; 0: none.
+ * The characters are U+202A to U+202E and U+2066 to U+2069. Returns how many of
+ * the n > 0 bytes at s are one such byte or character; 0: s begins with
+ * neither.
  */
 size_t text_terminal(const char *s, size_t n);
-/* The bytes with those as \xNN, each byte, and \uNNNN, but for the ASCII
- * characters in keep ("\n\t"). */
+/* Adds the bytes, with what a terminal would obey escaped: control bytes as
+ * \xNN, each of them, characters as \uNNNN; the ASCII characters in keep
+ * ("\n\t") stay. */
 int text_clean(struct buf *out, const char *s, size_t n, const char *keep);
-/* The same of what is in a buffer already, from an offset on. */
+/* The same for what is in a buffer already, from an offset on. */
 int text_clean_buf(struct buf *, size_t from, const char *keep);
 /* A value of a .tsv: tab, newline, carriage return, backslash as \t \n \r \\,
  * the rest as text_clean. */

@@ -78,7 +78,8 @@ int buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 	va_end(again);
 	check(n >= 0);
 	if ((size_t)n >= room) {
-		/* It was cut: nothing of it may stay if it is too long. */
+		/* The text was cut. If it is too long nothing of it may stay:
+		 * what one call adds is there wholly or not at all. */
 		if (b->data)
 			b->data[b->len] = '\0';
 		int r = buf_grow(b, (size_t)n);

@@ -87,7 +87,8 @@ static int days_in(int year, int month)
 	return days[month - 1];
 }
 
-/* Exactly n digits; NULL in *at after anything else. */
+/* Reads exactly n digits; after anything else *at is NULL, with which the
+ * readers after this one do nothing. */
 static int digits(const char **at, int n)
 {
 	int value = 0;
@@ -178,7 +179,8 @@ int clock_parse_iso8601(const char *text, int64_t *ret_wall_ms)
 
 char *clock_format_iso8601(int64_t wall_ms, char out[static 24])
 {
-	/* Four digits for the year are all that the form has. */
+	/* The form has four digits for the year: later ones would lose their
+	 * first. */
 	const int64_t first = days_of(0, 1, 1) * DAY_S;
 	const int64_t last = days_of(10000, 1, 1) * DAY_S - 1;
 	int64_t seconds = wall_ms / 1000 - (wall_ms % 1000 < 0);

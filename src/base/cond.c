@@ -52,7 +52,7 @@ bool cond_wait_until(struct cond *c, struct mutex *m, int64_t until_ms)
 		return false;
 	left = until_ms - now;
 	/* CLOCK_MONOTONIC itself, not clock_mono_ms, which a test may have
-	 * stopped. */
+	 * stopped: its time is long past for the kernel, or far ahead. */
 	check(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
 	t.tv_sec += left / 1000;
 	t.tv_nsec += left % 1000 * 1000000;

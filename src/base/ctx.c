@@ -1,9 +1,12 @@
 /*
  * base/ctx: deadlines, cancelling, waiting places.
  *
- * A group's waiting places are an atomic count and not under its lock, so that
- * ctx_wait_begin and ctx_wait_end are outside of the lock order: whoever holds
- * the lock that a waker takes may call them.
+ * A group's waiting places are an atomic count and not under the group's lock,
+ * so that ctx_wait_begin and ctx_wait_end are outside of the lock order. With
+ * the lock:
+ * 1. A holds lock L and calls ctx_wait_begin, which wants the group's lock.
+ * 2. B cancels the group: it holds the group's lock, and a waker wants L.
+ * 3. Nobody goes on.
  */
 #include "base/ctx.h"
 #include "base/clock.h"
@@ -75,6 +78,9 @@ void ctx_init(struct ctx *ctx, struct ctx_group *group, int64_t timeout_ms)
 	mutex_init(&ctx->lock);
 	if (!group)
 		return;
+	/* In one step, so that no ctx is missed: cancelling the group either
+	 * came before, and is read here, or finds this ctx among the members.
+	 */
 	mutex_lock(&group->lock);
 	atomic_store(&ctx->cancelled, group->cancelled);
 	ctx->next = group->members;
@@ -158,6 +164,10 @@ void ctx_watch(struct ctx *ctx, struct ctx_waker *waker)
 	mutex_lock(&ctx->lock);
 	waker->next = ctx->wakers;
 	ctx->wakers = waker;
+	/* Under the lock, like ctx_cancel's look at the wakers:
+	 * 1. A looks: the ctx is not cancelled.
+	 * 2. B cancels it, and finds no waker.
+	 * 3. A puts its waker in, and sleeps until its deadline. */
 	if (atomic_load(&ctx->cancelled))
 		waker->wake(waker->arg);
 	mutex_unlock(&ctx->lock);
@@ -183,6 +193,10 @@ static void wake_waiting(void *arg)
 {
 	struct ctx_waiting *w = arg;
 
+	/* With the lock:
+	 * 1. A, with the lock, looks: the ctx is not cancelled.
+	 * 2. B cancels it, and broadcasts.
+	 * 3. A waits for the next broadcast, which does not come. */
 	mutex_lock(w->lock);
 	cond_broadcast(w->cond);
 	mutex_unlock(w->lock);
@@ -253,7 +267,8 @@ int ctx_fail_at(const char *file, int line, struct ctx *ctx, int errnum,
 	va_list ap;
 	size_t n;
 
-	/* Cleaned before it is cut: half a secret would not be found. */
+	/* Secrets are replaced before the sentence is cut: half a secret would
+	 * not be found, and stay. */
 	va_start(ap, fmt);
 	check(vasprintf(&sentence, fmt, ap) >= 0);
 	va_end(ap);
@@ -268,7 +283,8 @@ int ctx_fail_at(const char *file, int line, struct ctx *ctx, int errnum,
 		n--;
 	memcpy(ctx->sentence, sentence, n);
 	ctx->sentence[n] = '\0';
-	/* The build's way to the sources says nothing. */
+	/* The way from the build directory to the sources tells nobody
+	 * anything. */
 	while (!strncmp(file, "../", 3))
 		file += 3;
 	log_debug("%s:%d: errno %d: %s", file, line, -errnum, ctx->sentence);

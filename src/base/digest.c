@@ -84,7 +84,8 @@ void digest_hmac_sha256_hex(const void *key, size_t n_key, const void *data,
 	hmac_sha256_update(&hmac, n, data);
 	hmac_sha256_digest(&hmac, sizeof(digest), digest);
 	hex(digest, sizeof(digest), out);
-	/* The state of the hash is derived from the key. */
+	/* Somebody who reads the state could forge with it, as with the key
+	 * from which it is made. */
 	explicit_bzero(&hmac, sizeof(hmac));
 }
 

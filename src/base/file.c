@@ -31,8 +31,10 @@ int file_lock(int fd, int how)
 
 int file_close(int fd)
 {
-	/* Linux closes the descriptor also when close() says EINTR: closing it
-	 * again could close that of another thread. */
+	/* Linux closes the descriptor also when close() says EINTR. Not again:
+	 * 1. A's close() says EINTR; descriptor 7 is free.
+	 * 2. B opens a file, and gets 7.
+	 * 3. A would close B's file. */
 	if (fd >= 0)
 		close(fd);
 	return -1;
@@ -108,9 +110,9 @@ int file_write_atomic(const char *path, mode_t mode, const void *data, size_t n)
 	cleanup(fd) int fd = -1;
 	int r;
 
-	/* Named by process and number, not by path, whose last part may have
-	 * all of 255 bytes. A file that a dead process with this id has left
-	 * behind is passed over. */
+	/* Named by process and number, not after the path, whose last part may
+	 * have all of 255 bytes. EEXIST: a dead process with this id has left
+	 * the file, and the next number is taken. */
 	do {
 		free(beside);
 		beside = mem_asprintf("%.*s" TEMPORARY "%ld-%u",
@@ -173,7 +175,8 @@ int file_mkdirs(const char *path, mode_t mode)
 		part[i] = '\0';
 		if (mkdir(part, mode) < 0 && errno != EEXIST) {
 			int errnum = errno;
-			/* What is there need not be ours to write. */
+			/* A directory that is there is fine, though mkdir says
+			 * EROFS or EACCES of one that is not ours to write. */
 			if (stat(part, &st) < 0 || !S_ISDIR(st.st_mode))
 				return -errnum;
 		}
@@ -192,7 +195,8 @@ static int remove_one(const FTSENT *e)
 	case FTS_D:
 		return 0;
 	case FTS_DP:
-		/* Another file system that is mounted here stays whole. */
+		/* EBUSY: another file system is mounted here. FTS_XDEV left
+		 * alone what is in it. */
 		if (rmdir(e->fts_accpath) == 0 || errno == ENOENT)
 			return 0;
 		return errno == EBUSY ? -EXDEV : -errno;
@@ -295,7 +299,7 @@ int file_absolute(const char *path, char **ret_path)
 	while (n > 1 && own[n - 1] == '/')
 		own[--n] = '\0';
 	last = own + n_dir(own);
-	/* Such a path has no last part that could be missing. */
+	/* "/", "." and ".." are there: they are resolved as a whole. */
 	if (!*last || strcmp(last, ".") == 0 || strcmp(last, "..") == 0) {
 		parent = realpath(own, NULL);
 		if (!parent)

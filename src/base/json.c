@@ -1,8 +1,9 @@
 /*
  * base/json: the only file that sees cJSON.
  *
- * cJSON parses, but its stack, its memory and its idea of numbers and strings
- * are not ours: a scan of the text comes first. And it prints with tabs and
+ * cJSON parses, but recurses as deep as the text says, takes as much memory as
+ * the text says, and takes numbers and strings that are not JSON or loses a
+ * part of them. So a scan of the text comes first. cJSON prints with tabs and
  * loses digits, so the printer is our own.
  */
 #include "base/json.h"
@@ -15,7 +16,7 @@
 /* Deeper than what is parsed: a parsed document may be a member of one that is
  * built. */
 #define PRINT_DEPTH_MOST 220
-/* cJSON makes 64 bytes of each. */
+/* Of each value cJSON makes 64 bytes, so a document of 64 MB could take GBs. */
 #define VALUES_MOST (4 * 1000 * 1000)
 
 static const cJSON *c(const struct json *json)
@@ -28,8 +29,9 @@ static const struct json *j(const cJSON *item)
 	return (const struct json *)item;
 }
 
-/* Before main, because it is global: memory that never fails, so that NULL from
- * the parser means bad text. */
+/* Memory that never fails, so that NULL from the parser means bad text. Before
+ * main, because the hooks are global: no thread may parse while they are set.
+ */
 __attribute__((constructor)) static void use_own_memory(void)
 {
 	cJSON_Hooks hooks = {.malloc_fn = mem_alloc, .free_fn = free};
@@ -49,7 +51,8 @@ static char peek(const struct scan *s)
 	return s->at < s->n ? s->text[s->at] : '\0';
 }
 
-/* The four digits of "\uXXXX" at this place; -1 when it is something else. */
+/* The value of the four digits of "\uXXXX" at this place; -1: something else is
+ * there. */
 static int unit_at(const struct scan *s, size_t at)
 {
 	int value = 0;
@@ -80,8 +83,9 @@ static bool is_low(int unit)
 	return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
-/* cJSON ends the string at U+0000, also where the digits are none, and refuses
- * a document with half a pair. */
+/* cJSON ends a string at U+0000, takes "\uZZZZ" for that, and refuses a
+ * document with half a surrogate pair. So what is not hexadecimal is refused
+ * here, and U+0000 and lone surrogates become U+FFFD. */
 static bool scan_escape(struct scan *s)
 {
 	int unit = unit_at(s, s->at);
@@ -128,7 +132,7 @@ static bool scan_digits(struct scan *s)
 	return s->at > start;
 }
 
-/* RFC 8259, section 6; cJSON takes what strtod takes. */
+/* RFC 8259, section 6. cJSON takes what strtod takes: "01", "1.", "-.5". */
 static bool scan_number(struct scan *s)
 {
 	if (peek(s) == '-')
@@ -215,7 +219,8 @@ int json_parse(const char *text, size_t n, struct json **ret_json)
 	for (; end < text + n; end++)
 		if (!memchr(" \t\r\n", *end, 4))
 			return -EBADMSG;
-	/* cJSON has no use for the number of an object or an array. */
+	/* The mark goes where cJSON keeps the value of a number, which it does
+	 * not use in an object or an array. */
 	if (n > LARGE_BYTES && is_container((cJSON *)json))
 		((cJSON *)json)->valueint = LARGE_MARK;
 	*ret_json = steal(&json);
@@ -341,17 +346,18 @@ static void print_number(double value, struct buf *out)
 {
 	char text[40];
 
-	/* As jq prints 1e999. */
+	/* As jq prints 1e999: "inf" would not be JSON. */
 	if (!isfinite(value))
 		value = isnan(value) ? 0
 				     : copysign(1.7976931348623157e308, value);
-	/* Ids are integers and stay such. */
+	/* Ids are integers, and are printed without an exponent: whoever takes
+	 * them for a part of a path would get another path. */
 	if (value == floor(value) && fabs(value) < 1e21) {
 		buf_printf(out, "%.0f", value);
 		return;
 	}
-	/* The shortest form that reads back as the same number: all have 15
-	 * good digits, but for the tiny ones. */
+	/* The shortest form that reads back as the same number. 15 digits are
+	 * right for every double but the tiny ones. */
 	for (int n = fabs(value) < DBL_MIN ? 1 : 15; n <= 17; n++) {
 		snprintf(text, sizeof(text), "%.*g", n, value);
 		if (strtod(text, NULL) == value)

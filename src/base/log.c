@@ -3,9 +3,9 @@
  * only then written, with one call, so that lines of several threads never mix
  * and a secret is never cut in two.
  *
- * The first secrets are kept for ever (they are what the user gave us), the
- * later ones take turns: the tokens of a long-running mount, of which only the
- * newest are alive.
+ * The first secrets are kept for ever (the user gave them to us); later ones,
+ * the tokens of a long-running mount, replace each other in turn, for only the
+ * newest are still good.
  */
 #include "base/log.h"
 #include "base/sync.h"
@@ -99,7 +99,8 @@ void log_clean(char *text)
 
 	mutex_lock(&sink.lock);
 	for (const char *from = text; *from;) {
-		/* Secrets may overlap: what any of them covers goes. */
+		/* Secrets may overlap: what any of them covers is replaced. If
+		 * only the first were, the rest of the second would stay. */
 		const char *end = from;
 		for (const char *at = from; at == from || at < end; at++) {
 			size_t n = secret_at(at);
@@ -118,7 +119,8 @@ void log_clean(char *text)
 	*to = '\0';
 }
 
-/* Makes one line of it: nothing that moves a terminal, a maximum, a newline. */
+/* One line of the text, of bounded length, with a newline, and without bytes
+ * that a terminal obeys. */
 static char *one_line(const char *text, size_t *ret_n)
 {
 	struct buf line = BUF_INIT(0);
@@ -170,7 +172,7 @@ static void say(enum log_level level, const char *fmt, va_list ap)
 			"%s%s", level <= LOG_LEVEL_WARN ? "bitbucketfs: " : "",
 			message);
 		line = one_line(whole, &n);
-		/* When it fails nobody is left to be told. */
+		/* If this fails nobody is left to be told. */
 		ssize_t written = write(STDERR_FILENO, line, n);
 		(void)written;
 	}

@@ -1,8 +1,9 @@
 /*
  * base/lru: a hash table, and the same entries in a list by their last use.
  *
- * What goes is taken out under the lock and let go outside of it: the end of a
- * value may be long (a tree of 100,000 names), or take locks of its own.
+ * A value that goes is taken out under the lock, and its reference dropped
+ * without it: freeing the value may take long (a tree of 100,000 names), or
+ * take other locks.
  */
 #include "base/lru.h"
 
@@ -64,6 +65,8 @@ void *lru_get(struct lru *lru, const void *key, size_t n_key)
 		DL_DELETE(lru->order, e);
 		DL_APPEND(lru->order, e);
 		e->used_ms = clock_mono_ms();
+		/* Under the lock: afterwards another thread may take the entry
+		 * out, and drop the last reference. */
 		value = lru->values->ref(e->value);
 	}
 	mutex_unlock(&lru->lock);

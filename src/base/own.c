@@ -1,7 +1,7 @@
 /*
- * base/own: the way is walked name by name, because realpath(3) would not show
- * the directories in which its symlinks stand: who may write there leads them
- * elsewhere.
+ * base/own: a path is walked name by name. realpath(3) would not show the
+ * directories in which the symlinks of the path stand, and whoever may write to
+ * one of those can lead a symlink elsewhere.
  */
 #include "base/own.h"
 
@@ -32,7 +32,8 @@ static int refuse(char why[static OWN_WHY_MAX], int errnum, const char *fmt,
 	return errnum;
 }
 
-/* The group that useradd(8) makes for each user: their name, nobody in it. */
+/* Whether it is the group that useradd(8) makes for this user: called like the
+ * user, and nobody else is in it. */
 static bool is_private_group(gid_t gid)
 {
 	cleanup(free) char *user_bytes = mem_alloc(RECORD_MAX);
@@ -62,8 +63,8 @@ bool own_is(const struct stat *st)
 	return st->st_uid == geteuid() && !own_others_may_write(st);
 }
 
-/* Whoever owns / can do all there is to be done: in a user namespace that is
- * not 0. */
+/* This user, root, and the owner of /, who can replace everything anyway: in a
+ * user namespace that is not uid 0. */
 static bool is_trusted(uid_t uid)
 {
 	struct stat top;
@@ -76,7 +77,8 @@ static int check_step(void *arg, const char *path, const struct stat *st,
 		      bool last, char why[static OWN_WHY_MAX])
 {
 	(void)arg;
-	/* What the way leads to is judged by own_directory, more strictly. */
+	/* The place to which the path leads is judged by own_directory, more
+	 * strictly. */
 	if (last && !S_ISLNK(st->st_mode))
 		return 0;
 	if (!is_trusted(st->st_uid))
@@ -93,7 +95,7 @@ static int check_step(void *arg, const char *path, const struct stat *st,
 	return 0;
 }
 
-/* Takes the first name off rest; NULL: there is none left. */
+/* Takes the first name off rest; NULL: no name is left. */
 static char *next_name(char **rest)
 {
 	size_t n;
@@ -216,7 +218,7 @@ static int check_entry(const char *dir, const char *name, const struct stat *st,
 	return 0;
 }
 
-/* fd is taken. */
+/* Closes fd. */
 static int check_entries(const char *path, int fd, const char *prefix,
 			 char why[static OWN_WHY_MAX])
 {
@@ -236,7 +238,8 @@ static int check_entries(const char *path, int fd, const char *prefix,
 		    !strcmp(entry->d_name, "..") ||
 		    strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
 			continue;
-		/* It has gone meanwhile: another process's temporary file. */
+		/* An entry that is gone by now was another process's temporary
+		 * file. */
 		if (!fstatat(dirfd(dir), entry->d_name, &st,
 			     AT_SYMLINK_NOFOLLOW))
 			r = check_entry(path, entry->d_name, &st, why);
@@ -255,8 +258,8 @@ int own_directory(const char *path, const char *prefix,
 	if (r || !real)
 		return r;
 	fd = open(real, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	/* A directory that this process may not open can still be seen to
-	 * belong to another user. */
+	/* Of a directory that this process may not open lstat tells the owner,
+	 * and that sentence says more than EACCES. */
 	if (fd < 0 ? lstat(real, &st) : fstat(fd, &st)) {
 		r = -errno;
 		file_close(fd);
@@ -292,7 +295,11 @@ int own_open(const char *path, int flags, mode_t mode)
 	struct stat st;
 	int opened;
 
-	/* O_NONBLOCK: a FIFO would wait for its other end. */
+	/* O_NONBLOCK: opening a FIFO would wait for its other end, for ever.
+	 * The file itself is judged after it was opened:
+	 * 1. A looks at the path: a file of this user's.
+	 * 2. B, who may write to the directory, replaces it.
+	 * 3. A opens, and believes, B's file. */
 	fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
 	if (fd < 0)
 		return errno == ENXIO ? -EPERM : -errno;

@@ -71,7 +71,7 @@ size_t text_terminal(const char *s, size_t n)
 	    ((p[1] == 0x80 && p[2] >= 0xaa && p[2] <= 0xae) ||
 	     (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)))
 		return 3;
-	return p[0] < 0xa0; /* where no character continues with it */
+	return p[0] < 0xa0; /* C1, and not inside of a UTF-8 character */
 }
 
 static void escape(struct buf *out, const char *s, size_t n)
@@ -88,8 +88,8 @@ static void escape(struct buf *out, const char *s, size_t n)
 		buf_printf(out, "\\x%02x", p[i]);
 }
 
-/* The length of what can be copied as it is: up to the next byte that is
- * text_terminal's or in special. */
+/* How many bytes can be copied as they are: up to the next one that a terminal
+ * obeys (text_terminal) or that is in special. */
 static size_t harmless(const char *s, size_t n, const char *special)
 {
 	size_t at = 0, len;
@@ -233,7 +233,8 @@ static void cut(struct buf *out, size_t start, const char *name, bool escaped)
 	size_t at = start + MAX_NAME - CUT_TAIL;
 	char sha1[41];
 
-	/* Cut neither inside of a character nor of a %XX. */
+	/* Cut neither inside of a character, which would not be UTF-8, nor of a
+	 * %XX, of which half would be another name. */
 	while (at > start && ((unsigned char)out->data[at] & 0xc0) == 0x80)
 		at--;
 	for (size_t back = 1; escaped && back <= 2; back++)
@@ -256,8 +257,7 @@ void text_file_name(struct buf *out, const char *name,
 		const unsigned char *p = (const unsigned char *)name + i;
 		bool bad = offends(p, n - i, &len);
 
-		/* or the first byte, of a name that as a whole may not be used
-		 */
+		/* Of a name that may not be used as a whole, the first byte. */
 		if (bad || (escape && *p == '%') || (own && i == 0)) {
 			buf_printf(out, "%%%02X", *p);
 			len = 1;

@@ -26,8 +26,8 @@ static void *thread_main(void *arg)
 int thread_start(const char *name, void (*run)(void *arg), void *arg,
 		 struct thread **ret_thread)
 {
-	/* A fault whose signal is blocked ends the program without running the
-	 * handler that logs it. */
+	/* A fault whose signal is blocked ends the program without the handler
+	 * that logs it. */
 	static const int faults[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
 				     SIGABRT, SIGTRAP, SIGSYS};
 	cleanup(free) struct thread *thread = mem_calloc(1, sizeof(*thread));
@@ -43,7 +43,9 @@ int thread_start(const char *name, void (*run)(void *arg), void *arg,
 	sigfillset(&blocked);
 	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
 		sigdelset(&blocked, faults[i]);
-	/* The new thread begins with the mask of this one. */
+	/* The new thread begins with the mask of this one: signals are blocked
+	 * from its first instruction on, and go to the thread that waits for
+	 * them. */
 	check(pthread_sigmask(SIG_SETMASK, &blocked, &before) == 0);
 	r = pthread_create(&thread->native, &attr, thread_main, thread);
 	check(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
@@ -73,9 +75,9 @@ static void nothing(int signal)
 
 void thread_self_main(void)
 {
-	/* Without SA_RESTART a system call comes back with EINTR. SIGURG,
-	 * because it is ignored by default: one that comes late, after the
-	 * handler has gone, ends nothing. */
+	/* No SA_RESTART: a system call returns EINTR. SIGURG is ignored by
+	 * default, so a kick that comes late, after the handler has gone, does
+	 * not end the program. */
 	struct sigaction action = {.sa_handler = nothing};
 	sigset_t one;
 
