@@ -237,10 +237,11 @@ static int install(const struct objects_pack *p, const char *name)
 	int r = 0;
 
 	if (access(index, F_OK) == 0) {
-		/* A pack of this name is here already and was fetched all the
-		 * same: perhaps the one that is here is damaged, and then it
-		 * is set aside. libgit2 knows a pack by its path as long as
-		 * anybody has it open: the good one needs another name. */
+		/* A pack of this name is here and was fetched all the same,
+		 * perhaps because it is damaged. Then it is set aside, and ours
+		 * gets another name: libgit2 knows a pack by its path, and
+		 * would go on reading the damaged one while anybody has it
+		 * open. */
 		r = objects_check_pack_locked(p->objects, file);
 		if (r <= 0)
 			return r;
@@ -255,9 +256,10 @@ static int install(const struct objects_pack *p, const char *name)
 	return r;
 }
 
-/* libgit2 reads sizes of deltas from 2 GB on as others, and then says that the
- * delta cannot be applied, as of a damaged one: -EFBIG, or it is damaged;
- * -EINTR, cancelled. */
+/* Of a pack with a delta that libgit2 cannot apply: whether the delta is too
+ * large or damaged, which libgit2 does not tell apart (it misreads the size of
+ * a delta of 2 GB or more). -EFBIG: one is too large; -EBADMSG: none is, so the
+ * pack is damaged; -EINTR: cancelled. */
 static int why_damaged(const struct ctx *ctx, const struct objects_pack *p)
 {
 	DIR *d = opendir(p->dir);
@@ -290,8 +292,9 @@ static int finish_index(const struct ctx *ctx, struct objects_pack *p)
 	if (r < 0 || atomic_load(&p->n_objects_total) == 0)
 		return r;
 	r = guarded(p, call_commit, NULL, 0);
-	/* What a thin one says it makes is no word of what is wrong: it may be
-	 * a base that is here, and the caller must hear that. */
+	/* Of a thin pack it stays -EBADMSG: what is damaged may be a base in
+	 * the store, and after -EFBIG the caller would not ask for a pack that
+	 * needs no base. */
 	return r == -EBADMSG && !p->thin ? why_damaged(ctx, p) : r;
 }
 
