@@ -1,6 +1,6 @@
 /*
- * content/documents: answers, made of what source has or brings: objects and
- * texts; and what all of documents share.
+ * content/documents: answers, made of what is read through the cache: objects
+ * and texts; and what all of documents share.
  *
  * Nothing is held in memory but the workspaces entered by name, what
  * repositories were lately confirmed to be called, and a few decoded

@@ -265,7 +265,7 @@ int documents_find_repository(struct ctx *ctx, struct documents *d,
 	return item ? 0 : ctx_fail(ctx, -ENOENT, "There is no %s.", name);
 }
 
-/* ---- what source calls ---- */
+/* ---- what read_through calls ---- */
 
 /* The name that the document had before. */
 static char *slug_in(const struct cache_entry *old)

@@ -126,7 +126,7 @@ bool documents_direct_failed(struct ctx *, long status);
 bool documents_is_of_today(const struct cache_entry *);
 void documents_derived_init(struct documents *);
 
-/* documents_collect: what source calls for a collection. */
+/* documents_collect: what read_through calls for a collection. */
 read_through_fetch documents_fetch_collection;
 struct collecting;
 /* One item, in the order of the index. */
