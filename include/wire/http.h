@@ -150,6 +150,9 @@ void http_url_done(struct http_url *);
 DEFINE_CLEANUP_DONE(struct http_url, http_url_done);
 /* -EINVAL: no URL, or neither http nor https; -ERANGE: no such port. */
 int http_url_parse(const char *text, struct http_url *ret_url);
+/* Where a link in an answer from base leads, absolute or not (RFC 3986); free
+ * it. NULL: nowhere. */
+char *http_url_join(const char *base, const char *link);
 /* True when both have the same scheme, host and port. */
 bool http_same_origin(const char *url_a, const char *url_b);
 bool http_is_loopback(const char *url); /* 127/8, ::1, localhost */

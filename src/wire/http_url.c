@@ -105,6 +105,16 @@ int http_url_parse(const char *text, struct http_url *ret)
 	return 0;
 }
 
+char *http_url_join(const char *base, const char *link)
+{
+	cleanup(curl_url_cleanup) CURLU *parts = curl_url();
+
+	/* The second is resolved against the first. */
+	if (!parts || parse(parts, base) < 0 || parse(parts, link) < 0)
+		return NULL;
+	return part_of(parts, CURLUPART_URL, 0);
+}
+
 bool http_same_origin(const char *url_a, const char *url_b)
 {
 	cleanup(http_url_done) struct http_url a = {0};
