@@ -83,6 +83,24 @@ enum bitbucket_paging {
 			     * last created_on of the one before */
 	BITBUCKET_WHOLE,    /* one answer: an array, or its `values` */
 };
+/* What is remembered of a list from one time to the next, by the caller: before
+ * bitbucket_list as it was, or as it begins; after it, as it is. */
+struct bitbucket_known {
+	/* The pair last agreed, where fewer (n, odd ones among them) came than
+	 * the service's `size` says: what is missing is looked for in a second
+	 * walk only when the pair is another one. size -1: none is missing. */
+	int64_t size, n;
+	bool no_pagelen; /* the endpoint refuses `pagelen` */
+};
+#define BITBUCKET_UNKNOWN ((struct bitbucket_known){.size = -1})
+/* How a list came. */
+enum bitbucket_came {
+	BITBUCKET_CAME_WHOLE,
+	BITBUCKET_CAME_AS_BEFORE, /* `size` says more, by as many as before */
+	BITBUCKET_CAME_SHORT,     /* `size` says more */
+	BITBUCKET_CAME_CUT,       /* it goes on where it cannot be followed: at
+				   * another host, or in circles */
+};
 struct bitbucket_list {
 	const char *path; /* with its query; without q and sort for NEWEST */
 	enum bitbucket_paging paging;
@@ -94,20 +112,25 @@ struct bitbucket_list {
 	bool patient; /* each page has 120 s, as a text has */
 	/* Each item once, in the service's order; a negative errno ends. */
 	int (*each)(void *arg, const struct json *item);
+	/* Instead of each: a whole page as it came, which may be taken. An
+	 * answer that is no list is one, too. */
+	int (*each_page)(void *arg, struct json **page);
 	/* All that `each` was given is void: it is walked anew for what was
-	 * missing, and what is missing then is -EIO. NULL: only what was
-	 * missing is given, and a list that lacks some is believed. */
+	 * missing. NULL: only what was missing is given. */
 	void (*restart)(void *arg);
 	void *arg;
 	long status;  /* out: of the last answer; 0: there was none */
 	size_t n_odd; /* out: values that are no objects: passed over */
+	struct bitbucket_known *known; /* in and out; NULL: nothing */
+	enum bitbucket_came came;      /* out */
 };
 /*
  * All pages, one after the other; *ret_more when there are more than `most`
  * (which was not 0). No item comes twice. Where fewer came than the service's
  * `size` says (page numbers shift while items go) it is walked once more for
- * the missing ones. Failures as of bitbucket_get; -EPROTO for a `next` that
- * leads elsewhere, -EIO for an answer that is no list.
+ * the missing ones; then the list is taken as it came. A `next` of another host
+ * is never asked there. Failures as of bitbucket_get; -EIO for an answer that
+ * is no list, and for one that is cut off before its first item.
  */
 int bitbucket_list(struct ctx *, struct bitbucket *, struct bitbucket_list *,
 		   bool *ret_more);
@@ -115,7 +138,8 @@ int bitbucket_list(struct ctx *, struct bitbucket *, struct bitbucket_list *,
 /*
  * One GET as people would want to see it: JSON pretty-printed, and where it is
  * a page, the `values` of all pages in one (`next`, `previous`, `page` and
- * `pagelen` go, `size` is theirs). -EFBIG over 64 MiB or 200 pages; failures as
+ * `pagelen` go, `size` is theirs; a `next` is left where it could not be
+ * followed). -EFBIG over 64 MiB or 200 pages; failures as
  * of bitbucket_get, whose status is in *ret_status.
  */
 int bitbucket_get_merged(struct ctx *, struct bitbucket *, const char *path,
@@ -137,11 +161,13 @@ struct bitbucket_workspace {
 struct bitbucket_workspaces {
 	struct bitbucket_workspace *items;
 	size_t n_items;
+	enum bitbucket_came came;
 };
 void bitbucket_workspaces_done(struct bitbucket_workspaces *);
 DEFINE_CLEANUP_DONE(struct bitbucket_workspaces, bitbucket_workspaces_done);
 /* GET /user/workspaces, all pages (pagelen=100). Odd items are passed over. */
 int bitbucket_list_workspaces(struct ctx *, struct bitbucket *,
+			      struct bitbucket_known *,
 			      struct bitbucket_workspaces *ret);
 
 struct bitbucket_repository {
@@ -160,16 +186,14 @@ struct bitbucket_repositories {
 	struct bitbucket_repository *items; /* in the service's order */
 	size_t n_items, size;
 	size_t n_odd; /* objects that name no repository: passed over */
+	enum bitbucket_came came;
 };
 void bitbucket_repositories_done(struct bitbucket_repositories *);
 DEFINE_CLEANUP_DONE(struct bitbucket_repositories, bitbucket_repositories_done);
-/*
- * GET /repositories/{ws}?sort=created_on&pagelen=100, whole objects, walked
- * BITBUCKET_ABREAST. A `next` of another origin is not followed: -EPROTO
- * (bitbucket.org/!api is rewritten to api_url, src/api/README.md, 10).
- */
+/* GET /repositories/{ws}?sort=created_on&pagelen=100, whole objects, walked
+ * BITBUCKET_ABREAST. */
 int bitbucket_list_repositories(struct ctx *, struct bitbucket *,
-				const char *workspace,
+				const char *workspace, struct bitbucket_known *,
 				struct bitbucket_repositories *ret);
 /* The same items one by one: bitbucket_list.each, its arg the repositories, and
  * bitbucket_list.identify: struct bitbucket_repository's uuid. By the member

@@ -69,44 +69,6 @@ int bitbucket_parse(struct ctx *ctx, const struct bitbucket_reply *reply,
 	return 0;
 }
 
-/* ---- paging ---- */
-
-#define OTHER_DOOR "https://bitbucket.org/!api/2.0"
-
-static char *mend_next(const struct bitbucket *b, const char *next)
-{
-	size_t n = strlen(OTHER_DOOR);
-	char *url, *amp;
-
-	if (!strncmp(next, OTHER_DOOR, n) && strchr("/?", next[n]))
-		url = mem_asprintf("%s%s", b->api_url, next + n);
-	else
-		url = mem_strdup(next);
-	amp = strchr(url, '?') ? NULL : strchr(url, '&');
-	if (amp)
-		*amp = '?';
-	return url;
-}
-
-int bitbucket_next_url(struct ctx *ctx, struct bitbucket *b,
-		       const struct json *page, char **ret_url)
-{
-	const char *next = json_str(page, "next");
-	cleanup(free) char *url = NULL;
-
-	if (!next || !*next) {
-		*ret_url = NULL;
-		return 0;
-	}
-	url = mend_next(b, next);
-	if (!http_same_origin(url, b->api_url))
-		return ctx_fail(ctx, -EPROTO,
-				"A listing of Bitbucket goes on at another "
-				"host; that is not followed.");
-	*ret_url = steal(&url);
-	return 0;
-}
-
 /* ---- workspaces ---- */
 
 static int take_workspace(void *arg, const struct json *item)
@@ -124,17 +86,21 @@ static int take_workspace(void *arg, const struct json *item)
 }
 
 int bitbucket_list_workspaces(struct ctx *ctx, struct bitbucket *b,
+			      struct bitbucket_known *known,
 			      struct bitbucket_workspaces *ret)
 {
 	struct bitbucket_workspaces all = {0};
 	struct bitbucket_list list = {
 		.path = "/user/workspaces?pagelen=100",
+		.id = "workspace.uuid",
 		.each = take_workspace,
 		.arg = &all,
+		.known = known,
 	};
 	bool more;
 	int r = bitbucket_list(ctx, b, &list, &more);
 
+	all.came = list.came;
 	if (r < 0)
 		bitbucket_workspaces_done(&all);
 	else
@@ -189,6 +155,7 @@ static void restart(void *arg)
 
 int bitbucket_list_repositories(struct ctx *ctx, struct bitbucket *b,
 				const char *workspace,
+				struct bitbucket_known *known,
 				struct bitbucket_repositories *ret)
 {
 	struct bitbucket_repositories all = {0};
@@ -199,6 +166,7 @@ int bitbucket_list_repositories(struct ctx *ctx, struct bitbucket *b,
 		.each = bitbucket_take_repository,
 		.restart = restart,
 		.arg = &all,
+		.known = known,
 	};
 	bool more;
 	int r;
@@ -209,6 +177,7 @@ int bitbucket_list_repositories(struct ctx *ctx, struct bitbucket *b,
 	list.path = path.data;
 	r = bitbucket_list(ctx, b, &list, &more);
 	all.n_odd += list.n_odd;
+	all.came = list.came;
 	if (r < 0)
 		bitbucket_repositories_done(&all);
 	else

@@ -33,6 +33,7 @@ struct abreast {
 	struct cond done;
 	/* Under lock: */
 	size_t n_taken;
+	bool unnumbered;    /* the server takes no numbers */
 	int failed;         /* the first failure */
 	bool refused;       /* of the first failure, as in struct ctx */
 	long status;        /* of its answer */
@@ -52,7 +53,7 @@ static bool take_number(struct abreast *a, size_t *ret_index)
 	bool any;
 
 	mutex_lock(&a->lock);
-	any = !a->failed && a->n_taken < a->n_pages;
+	any = !a->failed && !a->unnumbered && a->n_taken < a->n_pages;
 	if (any)
 		*ret_index = a->n_taken++;
 	mutex_unlock(&a->lock);
@@ -77,6 +78,14 @@ static void fail(struct abreast *a, int r, long status, const struct ctx *ctx)
 		wake_workers(a);
 }
 
+/* A 400 is a number that is none; a server that does not know the parameter
+ * gives its first page again. */
+static bool is_unnumbered(int r, long status, const struct json *json, size_t n)
+{
+	return r < 0 ? status == 400
+		     : json_int(json, "page", (int64_t)n) != (int64_t)n;
+}
+
 static void work(void *arg)
 {
 	struct worker *worker = arg;
@@ -89,31 +98,33 @@ static void work(void *arg)
 		long status = 0;
 		int r = bitbucket_get_page(&worker->ctx, a->bitbucket, a->list,
 					   url, &status, &json);
+		bool unnumbered = is_unnumbered(r, status, json, i + 1);
 
 		/* A page that was there when the first said how many there are
 		 * may be beyond the end by now: the count says the rest. */
-		if (r < 0 && status != 404 && status != 400) {
+		if (r < 0 && status != 404 && !unnumbered) {
 			fail(a, r, status, &worker->ctx);
 			return;
 		}
 		worker->ctx.sentence[0] = '\0';
 		mutex_lock(&a->lock);
 		a->pages[i].json = json;
-		a->pages[i].done = true;
+		a->pages[i].done = !unnumbered;
+		a->unnumbered = a->unnumbered || unnumbered;
 		cond_broadcast(&a->done);
 		mutex_unlock(&a->lock);
 	}
 }
 
-/* False: a worker failed. */
+/* False: it does not come. */
 static bool await_page(struct abreast *a, size_t i)
 {
 	bool came;
 
 	mutex_lock(&a->lock);
-	while (!a->pages[i].done && !a->failed)
+	while (!a->pages[i].done && !a->failed && !a->unnumbered)
 		cond_wait(&a->done, &a->lock);
-	came = !a->failed;
+	came = a->pages[i].done && !a->failed;
 	mutex_unlock(&a->lock);
 	return came;
 }
@@ -121,7 +132,7 @@ static bool await_page(struct abreast *a, size_t i)
 static int hand_on(struct abreast *a, bitbucket_take_page *take, void *arg)
 {
 	for (size_t i = 1; i < a->n_pages && await_page(a, i); i++) {
-		int r = take(arg, a->pages[i].json);
+		int r = take(arg, i + 1, a->pages[i].json);
 
 		a->pages[i].json = json_free(a->pages[i].json);
 		if (r < 0)
@@ -159,7 +170,7 @@ static int run(struct ctx *ctx, struct abreast *a, bitbucket_take_page *take,
 	if (ctx_is_cancelled(ctx))
 		return -EINTR;
 	if (!a->failed)
-		return 0;
+		return a->unnumbered;
 	ctx->refused = a->refused;
 	return ctx_fail(ctx, a->failed, "%s", a->sentence);
 }

@@ -522,18 +522,12 @@ int bitbucket_get_as(struct ctx *ctx, struct bitbucket *b, const char *url,
 	return r;
 }
 
-int bitbucket_get_url(struct ctx *ctx, struct bitbucket *b, const char *url,
-		      const char *etag, struct bitbucket_reply *ret_reply)
-{
-	return bitbucket_get_as(ctx, b, url, BITBUCKET_JSON, etag, ret_reply);
-}
-
 int bitbucket_get(struct ctx *ctx, struct bitbucket *b, const char *path,
 		  const char *etag, struct bitbucket_reply *ret_reply)
 {
 	cleanup(free) char *url = bitbucket_url(b, path);
 
-	return bitbucket_get_url(ctx, b, url, etag, ret_reply);
+	return bitbucket_get_as(ctx, b, url, BITBUCKET_JSON, etag, ret_reply);
 }
 
 int bitbucket_get_parts(struct ctx *ctx, struct bitbucket *b, const char *path,

@@ -1,63 +1,90 @@
 /*
  * api/bitbucket, any list: page after page, each item handed on as its page
- * comes, so that memory holds one page.
+ * comes, so that memory holds one page. Where a list goes on is decided in
+ * bitbucket_page.c.
  *
  * Page numbers shift while items come and go, so nothing is trusted twice:
  * items are told apart by their id, and what `size` promised and no page had is
- * looked for in a second walk. The newest-first walk does not number at all: a
- * page's q begins below the last item of the one before. Should several items
- * have been made in that very microsecond, the `size` of the next page is too
- * small, and it is asked for again with that moment included.
+ * looked for in a second walk, unless it was looked for in vain the last time.
+ * The newest-first walk does not number at all: a page's q begins below the
+ * last item of the one before. Should several items have been made in that very
+ * microsecond, the `size` of the next page is too small, and it is asked for
+ * again with that moment included.
  */
 #include "api/bitbucket_private.h"
 
 #include "base/map.h"
 #include "base/text.h"
 
+#include <strings.h>
+
 #define MOST_ITEMS 100000
-/* Pages in a row without anything new: it goes round in circles. */
-#define MOST_IDLE 20
 
 struct seen {
 	UT_hash_handle hh;
-	char id[];
+	char text[];
 };
 
 struct pages {
 	struct ctx *ctx;
 	struct bitbucket *bitbucket;
 	struct bitbucket_list *list;
-	struct seen *seen;
+	char *path;         /* the list's, as it is asked */
+	char *first;        /* URL whose pages are numbered */
+	struct seen *seen;  /* identities of items */
+	struct seen *asked; /* URLs of pages: one that comes again is none */
+	struct bitbucket_page page; /* the last that came */
+	struct bitbucket_walked walked;
 	size_t n_items;   /* handed on */
 	size_t n_odd;     /* values that are not items: passed over */
-	size_t n_page;    /* of the last page, seen before or not */
-	int64_t size;     /* as the last page said; -1: it did not */
-	int64_t largest;  /* of the sizes */
+	int64_t promised; /* items, as the service counts them; -1 */
 	int64_t at_least; /* a page with a smaller size is not taken */
 	bool is_short;    /* the last page was smaller than that */
-	int64_t pagelen;  /* -1 */
 	char *last;       /* created_on of the last item */
+	bool is_tie;      /* it may be of the next one, too */
 	bool full;        /* `most` reached, and there was another item */
 	bool again;       /* the second walk: little of it is new */
-	unsigned n_idle;  /* pages since there was anything new */
+	bool gap;         /* the next page was not there by its number */
+	bool cut;
 };
 
-static void forget_seen(struct pages *p)
+static void forget(struct seen **set)
 {
 	struct seen *seen, *next;
 
-	HASH_ITER (hh, p->seen, seen, next) {
-		HASH_DEL(p->seen, seen);
+	HASH_ITER (hh, *set, seen, next) {
+		HASH_DEL(*set, seen);
 		free(seen);
 	}
 }
 
+/* False: the set had it. */
+static bool add_new(struct seen **set, const char *text)
+{
+	size_t n = strlen(text);
+	struct seen *seen;
+
+	HASH_FIND(hh, *set, text, n, seen);
+	if (seen)
+		return false;
+	seen = mem_calloc(1, sizeof(*seen) + n + 1);
+	memcpy(seen->text, text, n);
+	HASH_ADD_KEYPTR(hh, *set, seen->text, n, seen);
+	return true;
+}
+
 static void pages_done(struct pages *p)
 {
-	forget_seen(p);
+	forget(&p->seen);
+	forget(&p->asked);
+	bitbucket_page_done(&p->page);
+	free(p->path);
+	free(p->first);
 	free(p->last);
 }
 DEFINE_CLEANUP_DONE(struct pages, pages_done);
+
+/* ---- items ---- */
 
 static bool are_told_apart(const struct bitbucket_list *list)
 {
@@ -84,18 +111,8 @@ static char *identity_of(const struct bitbucket_list *list,
 static bool is_new(struct pages *p, const struct json *item)
 {
 	cleanup(free) char *id = identity_of(p->list, item);
-	size_t n = id ? strlen(id) : 0;
-	struct seen *seen;
 
-	if (!id)
-		return true;
-	HASH_FIND(hh, p->seen, id, n, seen);
-	if (seen)
-		return false;
-	seen = mem_calloc(1, sizeof(*seen) + n + 1);
-	memcpy(seen->id, id, n);
-	HASH_ADD_KEYPTR(hh, p->seen, seen->id, n, seen);
-	return true;
+	return !id || add_new(&p->seen, id);
 }
 
 static int does_not_end(const struct pages *p)
@@ -104,16 +121,25 @@ static int does_not_end(const struct pages *p)
 			p->list->path);
 }
 
+/* Without a fraction of the second, or equal to the one before: others may have
+ * been made in that moment. */
+static void take_moment(struct pages *p, const struct json *item)
+{
+	const char *created = json_str(item, "created_on");
+
+	if (!created)
+		return;
+	p->is_tie = !strchr(created, '.') ||
+		    (p->last && !strcmp(p->last, created));
+	free(p->last);
+	p->last = mem_strdup(created);
+}
+
 static int take_item(struct pages *p, const struct json *item)
 {
 	size_t most = p->list->most ? p->list->most : MOST_ITEMS;
-	const char *created = json_str(item, "created_on");
 
-	p->n_page++;
-	if (created) {
-		free(p->last);
-		p->last = mem_strdup(created);
-	}
+	take_moment(p, item);
 	if (!json_is_object(item)) {
 		p->n_odd++;
 		return 0;
@@ -128,30 +154,51 @@ static int take_item(struct pages *p, const struct json *item)
 	return p->list->each(p->list->arg, item);
 }
 
-static int take_values(struct pages *p, const struct json *page)
+/* ---- pages ---- */
+
+static int take_values(struct pages *p, const struct json *values)
 {
-	bool bare = json_is_array(page) && p->list->paging != BITBUCKET_ABREAST;
-	const struct json *values = bare ? page : json_at(page, "values");
+	size_t had = p->n_items;
 	int r = 0;
+
+	if (p->page.size > p->promised)
+		p->promised = p->page.size;
+	for (const struct json *i = json_first(values); i && r == 0;
+	     i = json_next(i))
+		r = take_item(p, i);
+	p->walked.n_came = p->n_items + p->n_odd;
+	p->walked.n_empty = p->page.n_values ? 0 : p->walked.n_empty + 1;
+	/* The second walk has little that is new, an empty page nothing old. */
+	if (p->n_items > had || p->again)
+		p->walked.n_idle = 0;
+	else if (p->page.n_values)
+		p->walked.n_idle++;
+	return r;
+}
+
+/* url: what was asked for the answer. */
+static int take_whole(struct pages *p, const char *url, struct json **json)
+{
+	bitbucket_page_read(p->bitbucket->api_url, url, *json, &p->page);
+	(void)add_new(&p->asked, url);
+	p->walked.n_came += p->page.n_values;
+	p->walked.n_empty = p->page.n_values ? 0 : p->walked.n_empty + 1;
+	return p->list->each_page(p->list->arg, json);
+}
+
+static int take_json(struct pages *p, const char *url, const struct json *json)
+{
+	bool bare = json_is_array(json) && p->list->paging != BITBUCKET_ABREAST;
+	const struct json *values = bare ? json : json_at(json, "values");
 
 	if (!json_is_array(values))
 		return ctx_fail(p->ctx, -EIO,
 				"Bitbucket's answer to %s is not a listing.",
 				p->list->path);
-	p->size = json_int(page, "size", -1);
-	if (p->size < 0)
-		p->size = -1;
-	p->is_short = p->size < p->at_least;
-	if (p->is_short)
-		return 0;
-	p->n_page = 0;
-	if (p->size > p->largest)
-		p->largest = p->size;
-	p->pagelen = json_int(page, "pagelen", -1);
-	for (const struct json *i = json_first(values); i && r == 0;
-	     i = json_next(i))
-		r = take_item(p, i);
-	return r;
+	bitbucket_page_read(p->bitbucket->api_url, url, json, &p->page);
+	(void)add_new(&p->asked, url);
+	p->is_short = p->page.size >= 0 && p->page.size < p->at_least;
+	return p->is_short ? 0 : take_values(p, values);
 }
 
 int bitbucket_get_page(struct ctx *ctx, struct bitbucket *b,
@@ -168,130 +215,157 @@ int bitbucket_get_page(struct ctx *ctx, struct bitbucket *b,
 	return r < 0 ? r : bitbucket_parse(ctx, &reply, list->path, ret_page);
 }
 
-static int take_page(struct pages *p, const char *url, char **ret_next)
+static int take_page(struct pages *p, const char *url)
 {
 	cleanup(json_free) struct json *page = NULL;
-	size_t had = p->n_items;
 	int r = bitbucket_get_page(p->ctx, p->bitbucket, p->list, url,
 				   &p->list->status, &page);
 
-	if (r >= 0)
-		r = take_values(p, page);
 	if (r < 0)
 		return r;
-	p->n_idle = p->n_items > had ? 0 : p->n_idle + 1;
-	if (p->n_idle > MOST_IDLE && !p->again)
-		return does_not_end(p);
-	return bitbucket_next_url(p->ctx, p->bitbucket, page, ret_next);
-}
-
-static bool has_more(const struct pages *p, size_t n_pages)
-{
-	int64_t pagelen = p->pagelen > 0 ? p->pagelen : (int64_t)p->n_page;
-
-	return p->n_page > 0 && p->size > (int64_t)n_pages * pagelen;
-}
-
-static char *first_url(const struct pages *p)
-{
-	return mem_asprintf("%s%s", p->bitbucket->api_url, p->list->path);
-}
-
-char *bitbucket_numbered_url(const char *url, size_t number)
-{
-	return mem_asprintf("%s%cpage=%zu", url, strchr(url, '?') ? '&' : '?',
-			    number);
+	return p->list->each_page ? take_whole(p, url, &page)
+				  : take_json(p, url, page);
 }
 
 /* ---- side by side ---- */
 
-#define PAGELEN_MOST 100
-
-struct others {
-	struct pages *pages;
-	char *next; /* of the last page; NULL: it is not there any more */
-};
-
-/* The `next` of the page before one that went is that one's number: followed,
- * it would be a 404 that fails the list, where the count only says that some
- * are missing. */
-static int take_other(void *arg, const struct json *page)
+static int take_other(void *arg, size_t number, const struct json *page)
 {
-	struct others *o = arg;
-	int r;
+	struct pages *p = arg;
+	cleanup(free) char *url = bitbucket_numbered_url(p->first, number);
 
-	free(o->next);
-	o->next = NULL;
-	if (!page)
-		return 0;
-	r = take_values(o->pages, page);
-	return r < 0 ? r
-		     : bitbucket_next_url(o->pages->ctx, o->pages->bitbucket,
-					  page, &o->next);
+	p->walked.n_pages = number;
+	if (page)
+		return take_json(p, url, page);
+	/* The `next` of the page before one that went is that one's number:
+	 * followed, it would be a 404 that fails the list, where the count only
+	 * says that some are missing. */
+	p->page.goes = BITBUCKET_GOES_NOWHERE;
+	return 0;
 }
 
-/* The first page said how many there are. *n: the page's number; *url: what
- * follows it. */
-static int take_others(struct pages *p, size_t *n, char **url)
+/* The first page said how many there are. */
+static int take_others(struct pages *p)
 {
-	cleanup(free) char *first = first_url(p);
-	struct others others = {.pages = p};
-	int64_t pagelen = p->pagelen;
+	size_t n_pages;
 	int r;
 
-	if (p->size <= (int64_t)p->n_page)
+	if (p->page.goes == BITBUCKET_GOES_NOWHERE || p->page.n_values == 0 ||
+	    p->page.size <= (int64_t)p->page.n_values)
 		return 0;
-	if (pagelen < 1 || pagelen > PAGELEN_MOST)
-		pagelen = PAGELEN_MOST;
-	if (p->size > BITBUCKET_MOST_PAGES * pagelen)
-		return ctx_fail(p->ctx, -EIO,
-				"Bitbucket says that %s has %lld items; that "
-				"is more than is believed.",
-				p->list->path, (long long)p->size);
-	*n = (size_t)((p->size + pagelen - 1) / pagelen);
-	if (*n == 1)
+	n_pages = (size_t)((p->page.size + p->page.pagelen - 1) /
+			   p->page.pagelen);
+	if (n_pages < 2)
 		return 0;
-	r = bitbucket_get_abreast(p->ctx, p->bitbucket, p->list, first, *n,
-				  take_other, &others);
-	free(*url);
-	*url = others.next;
-	return r;
+	r = bitbucket_get_abreast(p->ctx, p->bitbucket, p->list, p->first,
+				  n_pages, take_other, p);
+	p->gap = p->walked.numbers_refused = r == 1;
+	return r < 0 ? r : 0;
 }
 
 /* ---- by numbers, or `next` ---- */
 
-static int walk_numbers(struct pages *p)
+/* Where the list goes on; NULL: nowhere. */
+static char *turn(struct pages *p, enum bitbucket_turn *ret_turn)
 {
-	cleanup(free) char *url = first_url(p);
+	char *url;
 
-	for (size_t n = 1; url; n++) {
-		char *next = NULL;
+	/* It goes round in circles: the count says whether that was all. */
+	if (p->page.goes == BITBUCKET_GOES_ON &&
+	    !add_new(&p->asked, p->page.next)) {
+		bitbucket_page_done(&p->page);
+		p->page.goes = BITBUCKET_GOES_ELSEWHERE;
+	}
+	*ret_turn = bitbucket_turn(&p->page, &p->walked, p->list->paging);
+	switch (*ret_turn) {
+	case BITBUCKET_TURN_NEXT:
+		return mem_strdup(p->page.next);
+	case BITBUCKET_TURN_NUMBER:
+		return bitbucket_numbered_url(p->first, p->walked.n_pages + 1);
+	case BITBUCKET_TURN_CODE:
+		url = bitbucket_coded_url(p->first, p->page.next);
+		if (add_new(&p->asked, url))
+			return url;
+		free(url);
+		p->cut = true;
+		break;
+	case BITBUCKET_TURN_CUT:
+		p->cut = true;
+		break;
+	case BITBUCKET_TURN_END:
+		break;
+	}
+	return NULL;
+}
+
+/* The page was not there where nobody promised it: the list goes on in another
+ * way, or ends. */
+static bool was_a_guess(struct pages *p, enum bitbucket_turn turned)
+{
+	if (p->list->status != 400 && p->list->status != 404)
+		return false;
+	switch (turned) {
+	case BITBUCKET_TURN_NUMBER:
+		p->walked.numbers_refused = true;
+		break;
+	case BITBUCKET_TURN_CODE:
+		p->walked.codes_refused = true;
+		break;
+	case BITBUCKET_TURN_NEXT:
+		if (!p->gap)
+			return false;
+		p->page.goes = BITBUCKET_GOES_NOWHERE;
+		break;
+	case BITBUCKET_TURN_CUT:
+	case BITBUCKET_TURN_END:
+		return false;
+	}
+	p->ctx->sentence[0] = '\0';
+	return true;
+}
+
+/* From the page on that came last. */
+static int walk_on(struct pages *p)
+{
+	enum bitbucket_turn turned;
+	char *url;
+
+	while ((url = turn(p, &turned))) {
+		cleanup(free) char *this = url;
 		int r;
 
-		if (n > BITBUCKET_MOST_PAGES)
+		/* As many as are wanted, and there is a next page. */
+		p->full = p->full ||
+			  (p->list->most && p->n_items == p->list->most);
+		if (p->full)
+			return 0;
+		if (p->walked.n_pages >= BITBUCKET_MOST_PAGES)
 			return does_not_end(p);
-		r = take_page(p, url, &next);
-		free(url);
-		url = next;
-		if (r == 0 && n == 1 && p->list->paging == BITBUCKET_ABREAST)
-			r = take_others(p, &n, &url);
-		if (r < 0)
+		r = take_page(p, this);
+		if (r < 0 && !was_a_guess(p, turned))
 			return r;
-		if (!url && p->list->paging == BITBUCKET_NUMBERED &&
-		    has_more(p, n)) {
-			cleanup(free) char *first = first_url(p);
-
-			url = bitbucket_numbered_url(first, n + 1);
-		}
-		if (p->list->most && url && p->n_items == p->list->most)
-			/* As many as are wanted, and there is a next page. */
-			p->full = true;
-		if (p->full || p->list->paging == BITBUCKET_WHOLE) {
-			free(url);
-			url = NULL;
-		}
+		if (r < 0)
+			continue;
+		p->gap = false;
+		p->walked.n_pages++;
 	}
 	return 0;
+}
+
+static int walk_numbers(struct pages *p)
+{
+	int r;
+
+	free(p->first);
+	p->first = mem_asprintf("%s%s", p->bitbucket->api_url, p->path);
+	/* Whoever asked for a page by its number asked for those from there. */
+	p->walked.numbers_refused = strstr(p->path, "page=") &&
+				    p->list->each_page;
+	r = take_page(p, p->first);
+	p->walked.n_pages = 1;
+	if (r == 0 && p->list->paging == BITBUCKET_ABREAST)
+		r = take_others(p);
+	return r < 0 ? r : walk_on(p);
 }
 
 /* ---- the newest first ---- */
@@ -307,7 +381,7 @@ static char *newest_url(const struct pages *p, const char *below, bool with)
 	struct buf url = BUF_INIT(0);
 
 	buf_printf(&url, "%s%s%csort=-created_on", p->bitbucket->api_url,
-		   p->list->path, strchr(p->list->path, '?') ? '&' : '?');
+		   p->path, strchr(p->path, '?') ? '&' : '?');
 	if (*q) {
 		buf_puts(&url, "&q=");
 		text_percent_encode(&url, q, "");
@@ -315,149 +389,78 @@ static char *newest_url(const struct pages *p, const char *below, bool with)
 	return buf_steal(&url, NULL);
 }
 
+/* Whether the next page can begin below the last item of this one. had: items
+ * before it; below: where it began, that moment included or not. */
+static bool can_go_below(const struct pages *p, size_t had, const char *below,
+			 bool with)
+{
+	if (p->page.n_values == 0 || !p->last)
+		return false;
+	/* All that came is of one moment and was there before. */
+	return !(with && p->n_items == had && !strcmp(below, p->last));
+}
+
 static int walk_newest(struct pages *p)
 {
 	cleanup(free) char *below = NULL;
-	bool more = true, with = false;
-	int64_t left = 0;
+	int64_t left = -1;
+	bool with = false;
 
-	for (size_t n = 1; more; n++) {
-		cleanup(free) char *url = newest_url(p, below, with),
-				   *next = NULL;
+	for (size_t n = 1;; n++) {
 		size_t had = p->n_items;
 		int r;
 
 		if (n > BITBUCKET_MOST_PAGES)
 			return does_not_end(p);
+		free(p->first);
+		p->first = newest_url(p, below, with);
 		/* Without some of that very moment it is not taken. */
-		p->at_least = !below || with ? -1 : left > 0 ? left : 0;
-		r = take_page(p, url, &next);
+		p->at_least = with ? -1 : left;
+		r = take_page(p, p->first);
 		if (r < 0)
 			return r;
 		if (p->is_short) {
 			with = true;
 			continue;
 		}
-		left = p->size - (int64_t)p->n_page;
-		more = next != NULL && p->last;
-		if (with && p->n_items == had && more &&
-		    !strcmp(below, p->last))
-			return ctx_fail(p->ctx, -EIO,
-					"More items of %s were made in one "
-					"moment than a page holds.",
-					p->list->path);
-		with = false;
+		left = p->page.size < 0
+			       ? -1
+			       : p->page.size - (int64_t)p->page.n_values;
+		p->promised = left > 0 ? (int64_t)p->walked.n_came + left : -1;
+		if (p->page.goes == BITBUCKET_GOES_NOWHERE)
+			return 0;
 		if (p->list->most && p->n_items >= p->list->most) {
-			p->full = p->full || more;
-			more = false;
+			p->full = true;
+			return 0;
 		}
-		if (more) {
-			free(below);
-			below = mem_strdup(p->last);
+		if (!can_go_below(p, had, below, with)) {
+			p->at_least = -1;
+			p->walked.n_pages = 1;
+			return walk_on(p);
 		}
-	}
-	return 0;
-}
-
-/* ---- one GET, its pages merged ---- */
-
-#define MOST_MERGED 200
-
-/* The values of a page, after those that are there. */
-static void merge_values(const struct json *page, size_t *n, struct buf *values)
-{
-	const struct json *array = json_at(page, "values");
-
-	for (const struct json *i = json_first(array); i; i = json_next(i)) {
-		buf_puts(values, (*n)++ ? ",\n    " : "\n    ");
-		json_pretty_inside(i, 2, values);
+		/* No size tells whether some of that moment are missing. */
+		with = left < 0 && p->is_tie;
+		free(below);
+		below = mem_strdup(p->last);
 	}
 }
 
-/* The first page's other members, and the values of all. */
-static void write_merged(const struct json *first, const struct buf *values,
-			 size_t n, struct buf *out)
-{
-	static const char *const paging[] = {"next",    "previous", "page",
-					     "pagelen", "size",     "values"};
-
-	buf_printf(out, "{\n  \"size\": %zu", n);
-	for (const struct json *i = json_first(first); i; i = json_next(i)) {
-		bool ours = false;
-
-		for (size_t k = 0; k < ARRAY_SIZE(paging); k++)
-			ours = ours || strcmp(json_key(i), paging[k]) == 0;
-		if (ours)
-			continue;
-		buf_puts(out, ",\n  ");
-		json_pretty_key(json_key(i), out);
-		json_pretty_inside(i, 1, out);
-	}
-	buf_puts(out, ",\n  \"values\": [");
-	buf_add(out, values->data ? values->data : "", values->len);
-	buf_puts(out, n ? "\n  ]\n}\n" : "]\n}\n");
-}
-
-static int get_json(struct ctx *ctx, struct bitbucket *b, const char *url,
-		    const char *path, long *ret_status, struct json **ret_json)
-{
-	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
-	int r = bitbucket_get_url(ctx, b, url, NULL, &reply);
-
-	*ret_status = reply.status;
-	return r < 0 ? r : bitbucket_parse(ctx, &reply, path, ret_json);
-}
-
-int bitbucket_get_merged(struct ctx *ctx, struct bitbucket *b, const char *path,
-			 struct buf *out, long *ret_status)
-{
-	cleanup(json_free) struct json *first = NULL;
-	cleanup(buf_done) struct buf values = BUF_INIT(0);
-	cleanup(free) char *url = mem_asprintf("%s%s", b->api_url, path);
-	size_t n = 0;
-	int r = get_json(ctx, b, url, path, ret_status, &first);
-
-	if (r < 0)
-		return r;
-	if (!json_is_array(json_at(first, "values")))
-		return json_pretty(first, out);
-	merge_values(first, &n, &values);
-	free(url);
-	url = NULL;
-	r = bitbucket_next_url(ctx, b, first, &url);
-	for (unsigned pages = 1; r == 0 && url; pages++) {
-		cleanup(json_free) struct json *page = NULL;
-		cleanup(free) char *this = NULL;
-
-		if (pages == MOST_MERGED || values.failed)
-			return ctx_fail(ctx, -EFBIG,
-					"%s has more than 64 MiB or %d pages: "
-					"ask for one of them with page=.",
-					path, MOST_MERGED);
-		r = get_json(ctx, b, url, path, ret_status, &page);
-		this = steal(&url);
-		if (r < 0)
-			return r;
-		merge_values(page, &n, &values);
-		r = bitbucket_next_url(ctx, b, page, &url);
-		if (r == 0 && url && !strcmp(url, this))
-			return ctx_fail(ctx, -EIO,
-					"Bitbucket's list at %s does not end.",
-					path);
-	}
-	if (r < 0)
-		return r;
-	write_merged(first, &values, n, out);
-	if (values.failed || out->failed)
-		return ctx_fail(ctx, -EFBIG, "%s has more than 64 MiB.", path);
-	return 0;
-}
+/* ---- all of it ---- */
 
 static bool is_missing(const struct pages *p)
 {
-	return !p->full && are_told_apart(p->list) &&
+	return !p->full && !p->cut && are_told_apart(p->list) &&
 	       p->list->paging != BITBUCKET_WHOLE &&
-	       (int64_t)(p->n_items + p->n_odd) < p->largest;
+	       (int64_t)p->walked.n_came < p->promised;
+}
+
+/* They were looked for the last time, in vain. */
+static bool is_agreed(const struct pages *p)
+{
+	const struct bitbucket_known *known = p->list->known;
+
+	return known && known->size == p->promised &&
+	       known->n == (int64_t)p->walked.n_came;
 }
 
 /* Page numbers shift when an item goes while they are walked: what came in the
@@ -465,48 +468,104 @@ static bool is_missing(const struct pages *p)
 static int walk_again(struct pages *p)
 {
 	p->again = !p->list->restart;
+	p->walked = (struct bitbucket_walked){.n_came = p->walked.n_came};
+	forget(&p->asked);
 	if (p->list->restart) {
-		forget_seen(p);
-		p->n_items = p->n_odd = 0;
-		p->largest = -1;
+		forget(&p->seen);
+		p->n_items = p->n_odd = p->walked.n_came = 0;
+		p->promised = -1;
 		p->list->restart(p->list->arg);
 	}
 	return walk_numbers(p);
 }
 
+static int walk(struct pages *p)
+{
+	int r;
+
+	if (p->list->paging == BITBUCKET_NEWEST)
+		return walk_newest(p);
+	r = walk_numbers(p);
+	return r == 0 && is_missing(p) && !is_agreed(p) ? walk_again(p) : r;
+}
+
+/* Once: the endpoint refuses the length of the pages that was asked for, so it
+ * is asked without one. */
+static bool can_do_without(struct pages *p, int r)
+{
+	char *bare;
+
+	if (r >= 0 || p->list->status != 400 || p->walked.n_came ||
+	    !strcasestr(p->ctx->sentence, "invalid pagelen"))
+		return false;
+	bare = bitbucket_url_without(p->path, "pagelen");
+	if (!strcmp(bare, p->path)) {
+		free(bare);
+		return false;
+	}
+	free(p->path);
+	p->path = bare;
+	p->ctx->sentence[0] = '\0';
+	return true;
+}
+
+static void tell(const struct pages *p, bool no_pagelen)
+{
+	struct bitbucket_list *list = p->list;
+	struct bitbucket_known *known = list->known;
+	int64_t lacks = p->promised - (int64_t)p->walked.n_came;
+
+	list->n_odd = p->n_odd;
+	list->came = BITBUCKET_CAME_WHOLE;
+	if (p->cut)
+		list->came = BITBUCKET_CAME_CUT;
+	else if (is_missing(p))
+		list->came = known && known->size >= 0 &&
+					     known->size - known->n == lacks
+				     ? BITBUCKET_CAME_AS_BEFORE
+				     : BITBUCKET_CAME_SHORT;
+	if (!known)
+		return;
+	*known = BITBUCKET_UNKNOWN;
+	known->no_pagelen = no_pagelen;
+	known->n = (int64_t)p->walked.n_came;
+	if (is_missing(p))
+		known->size = p->promised;
+}
+
 int bitbucket_list(struct ctx *ctx, struct bitbucket *b,
 		   struct bitbucket_list *list, bool *ret_more)
 {
+	bool bare = list->known && list->known->no_pagelen;
 	cleanup(pages_done) struct pages p = {
 		.ctx = ctx,
 		.bitbucket = b,
 		.list = list,
-		.size = -1,
-		.largest = -1,
+		.path = bare ? bitbucket_url_without(list->path, "pagelen")
+			     : mem_strdup(list->path),
+		.promised = -1,
 		.at_least = -1,
-		.pagelen = -1,
 	};
-	int r;
+	int r = walk(&p);
 
-	if (list->paging == BITBUCKET_NEWEST) {
-		r = walk_newest(&p);
-	} else {
-		r = walk_numbers(&p);
-		if (r == 0 && is_missing(&p))
-			r = walk_again(&p);
-		if (r == 0 && list->restart && is_missing(&p))
-			r = ctx_fail(ctx, -EIO,
-				     "Bitbucket says that %s has %lld items "
-				     "and lists %zu.",
-				     list->path, (long long)p.largest,
-				     p.n_items + p.n_odd);
+	if (can_do_without(&p, r)) {
+		bare = true;
+		r = walk(&p);
 	}
+	/* An error is never an empty list. */
+	if (r == 0 && p.cut && !p.walked.n_came)
+		r = ctx_fail(
+			ctx, -EIO,
+			"Bitbucket's list at %s goes on at another host or "
+			"in circles; that is not followed.",
+			list->path);
 	if (r == 0 && p.n_odd && !p.n_items)
 		r = ctx_fail(ctx, -EIO,
 			     "What Bitbucket lists at %s are no objects.",
 			     list->path);
-	list->n_odd = p.n_odd;
-	if (r == 0)
-		*ret_more = p.full;
-	return r;
+	if (r < 0)
+		return r;
+	tell(&p, bare);
+	*ret_more = p.full;
+	return 0;
 }

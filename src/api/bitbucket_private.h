@@ -43,15 +43,13 @@ char *bitbucket_url_by_name(struct bitbucket *, const char *url,
 /* The URL of a path. */
 char *bitbucket_url(struct bitbucket *, const char *path);
 
-/* bitbucket_get, of an absolute URL of api_url's origin. */
-int bitbucket_get_url(struct ctx *, struct bitbucket *, const char *url,
-		      const char *etag, struct bitbucket_reply *ret_reply);
 enum bitbucket_want {
 	BITBUCKET_JSON,
 	BITBUCKET_SLOW_JSON, /* with patience: see bitbucket_get_text */
 	BITBUCKET_TEXT,      /* with patience */
 	BITBUCKET_PARTS,
 };
+/* bitbucket_get, of an absolute URL of api_url's origin. */
 int bitbucket_get_as(struct ctx *, struct bitbucket *, const char *url,
 		     enum bitbucket_want, const char *etag,
 		     struct bitbucket_reply *ret_reply);
@@ -71,22 +69,65 @@ bool bitbucket_may_retry(struct ctx *, int r, const struct http_response *,
 			 int64_t *ret_wait_ms);
 /* Waits before trying again: 0, or as ctx_wait_begin and ctx_sleep say. */
 int bitbucket_pause(struct ctx *, int64_t ms);
-/*
- * A page's `next` as the URL to ask: mended where the service is known to get
- * it wrong (src/api/README.md, 10). NULL: there is none. -EPROTO when it leads
- * elsewhere.
- */
-int bitbucket_next_url(struct ctx *, struct bitbucket *,
-		       const struct json *page, char **ret_url);
+
+/* ---- what a page says: bitbucket_page.c ---- */
+
+enum bitbucket_goes {
+	BITBUCKET_GOES_NOWHERE, /* it has no `next` */
+	BITBUCKET_GOES_ON,      /* `next` is of api_url */
+	BITBUCKET_GOES_ELSEWHERE,
+};
+struct bitbucket_page {
+	/* -1: not said, or not to be believed. What is no `pagelen` is what the
+	 * page has. */
+	int64_t size, pagelen, number;
+	size_t n_values;
+	enum bitbucket_goes goes;
+	/* What to ask; of ELSEWHERE the `page` that it names, encoded, or NULL.
+	 */
+	char *next;
+};
+void bitbucket_page_done(struct bitbucket_page *);
+DEFINE_CLEANUP_DONE(struct bitbucket_page, bitbucket_page_done);
+/* Of the answer to `asked`; in the place of the page before, or of zeros. A
+ * `next` is mended where the service is known to get it wrong
+ * (src/api/README.md, 10). */
+void bitbucket_page_read(const char *api_url, const char *asked,
+			 const struct json *page, struct bitbucket_page *ret);
+
+/* What is known of the pages before, this one among them. */
+struct bitbucket_walked {
+	size_t n_pages, n_came;
+	unsigned n_empty, n_idle; /* the last in a row: without a value; without
+				   * a new one */
+	bool numbers_refused, codes_refused; /* asked for and not there */
+};
+enum bitbucket_turn {
+	BITBUCKET_TURN_END,
+	BITBUCKET_TURN_NEXT,   /* page->next is asked */
+	BITBUCKET_TURN_NUMBER, /* page=N */
+	BITBUCKET_TURN_CODE,   /* page=page->next, of the list's own URL */
+	BITBUCKET_TURN_CUT,    /* there is more, which cannot be had */
+};
+enum bitbucket_turn bitbucket_turn(const struct bitbucket_page *,
+				   const struct bitbucket_walked *,
+				   enum bitbucket_paging);
+/* The same URL with another page, or without a parameter; free it. */
+char *bitbucket_numbered_url(const char *url, size_t number);
+char *bitbucket_coded_url(const char *url, const char *code);
+char *bitbucket_url_without(const char *url, const char *parameter);
+
+/* ---- pages ---- */
 
 /* A page of a list: bitbucket_pages.c. */
 int bitbucket_get_page(struct ctx *, struct bitbucket *,
 		       const struct bitbucket_list *, const char *url,
 		       long *ret_status, struct json **ret_page);
-char *bitbucket_numbered_url(const char *url, size_t number);
 /* Pages 2 to n_pages of the list whose first is url, handed on in this order by
- * the thread that calls; NULL for one that is not there any more. */
-typedef int bitbucket_take_page(void *arg, const struct json *page);
+ * the thread that calls; NULL for one that is not there any more. 1: the server
+ * knows no numbers, and the rest did not come. */
+typedef int bitbucket_take_page(void *arg, size_t number,
+				const struct json *page);
 int bitbucket_get_abreast(struct ctx *, struct bitbucket *,
 			  struct bitbucket_list *, const char *url,
 			  size_t n_pages, bitbucket_take_page *take, void *arg);

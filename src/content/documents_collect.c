@@ -425,10 +425,22 @@ static void begin(struct collecting *c)
 	buf_puts(&c->json, "[");
 }
 
+static void learn(const struct documents_fetch *f,
+		  const struct bitbucket_list *list)
+{
+	cleanup(free) char *place = documents_place(f->documents, f->scope);
+
+	documents_learn_list(f->documents, f->row->endpoint, f->scope->key,
+			     list->known);
+	documents_say_list(f->documents, place, list->came, list->known);
+}
+
 static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 		       const struct cache_entry *old, struct collecting *c)
 {
 	struct documents *d = f->documents;
+	struct bitbucket_known known =
+		documents_known_list(d, f->row->endpoint, f->scope->key);
 	struct bitbucket_list list = {
 		.paging = paging_of(f->row),
 		.q = f->row->q,
@@ -439,6 +451,7 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 		.patient = f->row->is_computed,
 		.each = take_item,
 		.arg = c,
+		.known = &known,
 	};
 	cleanup(free) char *path = NULL, *direct = NULL;
 	int64_t left_ms = 0;
@@ -471,6 +484,7 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 					 list.status);
 	r = store(ctx, c, more);
 	if (r == 0) {
+		learn(f, &list);
 		expire_gone(c, old);
 		if (f->row->is_dated)
 			answer_was_walked(d->config.cache, f->scope->key);

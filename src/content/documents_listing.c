@@ -256,13 +256,19 @@ static void keep_unchanged(struct storing *s, const struct collection_item *old)
 	touch_later(s, documents_alias_key(s->workspace, old->slug));
 }
 
-/* Those of the old listing, now that the new one has come: walked whole, or
- * what was updated of it. */
+/* What the new listing is. */
+enum listing {
+	LISTING_WHOLE,
+	LISTING_IN_PART, /* what it lacks is no sign of anything */
+	LISTING_UPDATES, /* what was updated */
+};
+
+/* Those of the old listing, now that the new one has come. */
 static int store_old(struct ctx *ctx, struct storing *s,
 		     const struct collection *before, const struct members *now,
-		     bool walked)
+		     enum listing listing)
 {
-	bool more = true;
+	bool more = listing == LISTING_WHOLE;
 	int r = 0;
 
 	for (size_t i = 0; i < before->n_items && r == 0; i++) {
@@ -270,10 +276,10 @@ static int store_old(struct ctx *ctx, struct storing *s,
 		const struct member *is = member_of(now->slugs, old->slug);
 
 		if (!member_of(now->uuids, old->id)) {
-			if (walked)
-				r = store_vanished(ctx, s, old, now, &more);
-			else
+			if (listing == LISTING_UPDATES)
 				keep_unchanged(s, old);
+			else
+				r = store_vanished(ctx, s, old, now, &more);
 			continue;
 		}
 		if (!is || strcmp(is->uuid, old->id) != 0)
@@ -362,7 +368,7 @@ static int update_listing(struct ctx *ctx, const struct documents_fetch *f,
 	if (has_changed_hands(before, &now))
 		return 1;
 	store_new(s, all);
-	return store_old(ctx, s, before, &now, false);
+	return store_old(ctx, s, before, &now, LISTING_UPDATES);
 }
 
 static int walk_listing(struct ctx *ctx, struct storing *s,
@@ -371,8 +377,12 @@ static int walk_listing(struct ctx *ctx, struct storing *s,
 {
 	cleanup(members_done) struct members now = {0};
 	struct documents *d = s->documents;
+	const char *endpoint = resource_repositories.endpoint;
+	const char *key = s->workspace->key;
+	struct bitbucket_known known = documents_known_list(d, endpoint, key);
 	int r = bitbucket_list_repositories(ctx, d->config.bitbucket,
-					    s->workspace->workspace_id, all);
+					    s->workspace->workspace_id, &known,
+					    all);
 
 	if (r >= 0)
 		r = check_workspace(ctx, s, all);
@@ -383,9 +393,15 @@ static int walk_listing(struct ctx *ctx, struct storing *s,
 			      "%zu objects in the listing of %s name no "
 			      "repository and are left out.",
 			      all->n_odd, s->workspace->slug);
+	documents_learn_list(d, endpoint, key, &known);
+	documents_say_list(d, s->workspace->workspace, all->came, &known);
 	store_new(s, all);
 	members_of(all, &now);
-	return before ? store_old(ctx, s, before, &now, true) : 0;
+	return before ? store_old(ctx, s, before, &now,
+				  documents_is_complete(all->came)
+					  ? LISTING_WHOLE
+					  : LISTING_IN_PART)
+		      : 0;
 }
 
 int documents_fetch_repositories(struct ctx *ctx, void *arg,

@@ -119,6 +119,24 @@ char *documents_direct(struct ctx *, const struct documents_fetch *,
 		       const struct cache_entry *old, int64_t *ret_left_ms);
 bool documents_direct_failed(struct ctx *, long status);
 
+/* documents_known: what is remembered of a list, by its endpoint as in the
+ * table and its key. */
+struct bitbucket_known
+documents_known_list(struct documents *, const char *endpoint, const char *key);
+/* The list has come: remembers what changed of that. */
+void documents_learn_list(struct documents *, const char *endpoint,
+			  const char *key, const struct bitbucket_known *);
+/* As complete as it ever is: what it lacks may be gone. */
+static inline bool documents_is_complete(enum bitbucket_came came)
+{
+	return came == BITBUCKET_CAME_WHOLE || came == BITBUCKET_CAME_AS_BEFORE;
+}
+/* Says what it lacks, unless that is as before. */
+void documents_say_list(struct documents *, const char *place,
+			enum bitbucket_came, const struct bitbucket_known *);
+/* Where the scope's directory is in the mount; free it. */
+char *documents_place(struct documents *, const struct scope *);
+
 /* ---- documents_derived ---- */
 
 /* Whether what is stored was derived by the rules of today:

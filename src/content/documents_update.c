@@ -212,7 +212,11 @@ int documents_list_changed(struct ctx *ctx, const struct documents_fetch *f,
 			   const char *path, const char *since,
 			   struct bitbucket_list *list)
 {
+	struct documents *d = f->documents;
+	cleanup(free) char *key = mem_asprintf("%s?updated_on", f->scope->key);
 	cleanup(buf_done) struct buf changes = BUF_INIT(0);
+	struct bitbucket_known known =
+		documents_known_list(d, f->row->endpoint, key);
 	bool too_many = false;
 	int r;
 
@@ -220,10 +224,14 @@ int documents_list_changed(struct ctx *ctx, const struct documents_fetch *f,
 		   strchr(path, '?') ? '&' : '?');
 	text_percent_encode(&changes, since, "");
 	list->path = changes.data;
-	r = bitbucket_list(ctx, f->documents->config.bitbucket, list,
-			   &too_many);
+	list->known = &known;
+	r = bitbucket_list(ctx, d->config.bitbucket, list, &too_many);
 	list->path = NULL;
-	return r == 0 && too_many ? 1 : r;
+	if (r == 0)
+		documents_learn_list(d, f->row->endpoint, key, &known);
+	list->known = NULL;
+	/* Cut off, it may lack a change that nobody asks for again. */
+	return r == 0 && (too_many || list->came == BITBUCKET_CAME_CUT) ? 1 : r;
 }
 
 /* ---- */

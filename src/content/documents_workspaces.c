@@ -356,10 +356,10 @@ static int is_gone(struct ctx *ctx, struct documents *d,
 
 /* Those of the old list that the new one lacks and that are still there. */
 static int keep_vanished(struct ctx *ctx, struct documents *d,
-			 const struct collection *before,
+			 const struct collection *before, bool complete,
 			 struct collection_lines *lines)
 {
-	unsigned n_asked = 0;
+	unsigned n_asked = complete ? 0 : MOST_ASKED;
 
 	for (size_t i = 0; i < before->n_items; i++) {
 		const struct collection_item *w = &before->items[i];
@@ -393,10 +393,15 @@ int documents_fetch_workspaces(struct ctx *ctx, void *arg,
 	};
 	cleanup(collection_unref) struct collection *before = NULL;
 	cleanup(buf_done) struct buf text = BUF_INIT(0);
-	int r = bitbucket_list_workspaces(ctx, d->config.bitbucket, &all);
+	const char *endpoint = resource_workspaces.endpoint;
+	struct bitbucket_known known = documents_known_list(d, endpoint, ROOT);
+	int r = bitbucket_list_workspaces(ctx, d->config.bitbucket, &known,
+					  &all);
 
 	if (r < 0)
 		return r;
+	documents_learn_list(d, endpoint, ROOT, &known);
+	documents_say_list(d, "", all.came, &known);
 	for (size_t i = 0; i < all.n_items; i++) {
 		const struct bitbucket_workspace *w = &all.items[i];
 
@@ -406,7 +411,8 @@ int documents_fetch_workspaces(struct ctx *ctx, void *arg,
 	if (old && old->body &&
 	    !collection_decode(&resource_workspaces, blob_data(old->body),
 			       blob_len(old->body), &before))
-		r = keep_vanished(ctx, d, before, &lines);
+		r = keep_vanished(ctx, d, before,
+				  documents_is_complete(all.came), &lines);
 	if (r == 0)
 		r = collection_lines_encode(&lines, NULL, NULL, &text);
 	if (r < 0)

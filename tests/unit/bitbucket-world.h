@@ -25,6 +25,9 @@ struct world {
 	bool sizeless;   /* pages without size */
 	bool shrinks;    /* the first walk misses one, the second does not */
 	bool last_goes;  /* deleted before page 3 is asked for */
+	bool coded;      /* a page is code=N: numbers are refused */
+	bool unnumbered; /* the same, and numbers are not heard of */
+	unsigned hidden; /* so many are on their pages, and not shown */
 	atomic_uint n_walks, n_faults;
 	unsigned n_faulty; /* answers of /faulty before a good one */
 	char *fault;
@@ -118,11 +121,15 @@ __attribute__((unused)) static void say_page(struct tiny_connection *c,
 	if (last < w->n_repositories - gone)
 		buf_printf(&body,
 			   "\"next\":\"%s/2.0/repositories/many?"
-			   "sort=created_on&pagelen=100&page=%u\",",
-			   w->tiny->url, page + 1);
+			   "sort=created_on&pagelen=100&%s=%u\",",
+			   w->tiny->url,
+			   w->coded || w->unnumbered ? "code" : "page",
+			   page + 1);
 	buf_puts(&body, "\"values\":[");
-	for (unsigned i = first; i < last; i++) {
-		if (i > first)
+	if (first < w->hidden)
+		first = w->hidden < last ? w->hidden : last;
+	for (unsigned i = first, began = first; i < last; i++) {
+		if (i > began)
 			buf_putc(&body, ',');
 		add_repository(&body, i);
 	}
@@ -133,10 +140,16 @@ __attribute__((unused)) static void say_page(struct tiny_connection *c,
 __attribute__((unused)) static bool many(struct tiny_connection *c,
 					 struct world *w, const char *path)
 {
-	const char *number = strstr(path, "&page=");
+	bool codes = w->coded || w->unnumbered;
+	const char *number = strstr(path, codes ? "&code=" : "&page=");
 	unsigned page = number ? (unsigned)strtoul(number + 6, NULL, 10) : 1;
 	unsigned first = (page - 1) * 100, last = page * 100;
 
+	if (w->coded && strstr(path, "&page=")) {
+		say_json(c, "400 Bad Request", "",
+			 "{\"error\":{\"message\":\"Invalid page\"}}");
+		return true;
+	}
 	if (page == 1)
 		atomic_fetch_add(&w->n_walks, 1);
 	if (page == w->fail_page) {

@@ -49,6 +49,8 @@ struct world {
 	long status;         /* not 0: of every answer */
 	unsigned goes_after; /* after the first page this one is gone */
 	bool sizeless, odd, in_circles;
+	bool no_pagelen;  /* `pagelen` is refused */
+	struct buf said;  /* "PATH ERRNO SENTENCE\n" */
 	int size_lies;    /* added to the size, if there is one */
 	const char *name; /* of every thing, instead of "thing N" */
 };
@@ -216,6 +218,10 @@ static bool serve(struct tiny_connection *c, const struct tiny_request *request,
 	if (w->status) {
 		answer(c, w->status,
 		       "{\"type\":\"error\",\"error\":{\"message\":\"No\"}}");
+	} else if (w->no_pagelen && strstr(path, "pagelen=")) {
+		answer(c, 400,
+		       "{\"type\":\"error\",\"error\":{\"message\":"
+		       "\"Invalid pagelen\"}}");
 	} else if (!strncmp(path, "/things?", 8)) {
 		serve_list(c, w, path + 8);
 	} else if (sscanf(path, "/things/%u", &id) == 1) {
@@ -304,6 +310,15 @@ __attribute__((unused)) static const struct resource numbered_things = {
 	.columns = columns,
 	.items = &items,
 };
+__attribute__((unused)) static const struct resource long_things = {
+	.name = "long",
+	.kind = RESOURCE_COLLECTION,
+	.endpoint = "/things?a=b&pagelen=100",
+	.paging = RESOURCE_NUMBERED,
+	.ttl_s = 600,
+	.columns = columns,
+	.items = &items,
+};
 __attribute__((unused)) static const struct resource one_thing = {
 	.name = "one",
 	.kind = RESOURCE_OBJECT,
@@ -313,11 +328,48 @@ __attribute__((unused)) static const struct resource one_thing = {
 
 /* ---- the world ---- */
 
+static void say(void *arg, const char *path, int errnum, const char *sentence)
+{
+	struct world *w = arg;
+
+	buf_printf(&w->said, "%s %s %s\n", path, strerrorname_np(errnum),
+		   sentence);
+}
+
+static void mount(struct world *w)
+{
+	struct documents_config config = {
+		.history = 12,
+		.bitbucket = w->bitbucket,
+		.credential = w->credential,
+		.say = say,
+		.say_arg = w,
+	};
+
+	assert_int_equal(cache_open(w->dir, &w->cache), 0);
+	w->source = read_through_new(w->cache);
+	config.source = w->source;
+	config.cache = w->cache;
+	w->documents = documents_new(&config);
+}
+
+static void unmount(struct world *w)
+{
+	documents_free(w->documents);
+	read_through_free(w->source);
+	cache_close(w->cache);
+}
+
+__attribute__((unused)) static void remount(struct world *w)
+{
+	unmount(w);
+	mount(w);
+}
+
 static int set_up(void **state)
 {
 	struct world *w = mem_calloc(1, sizeof(*w));
 	const struct http_config http = {.user_agent = "test"};
-	struct documents_config config = {.history = 12};
 	const char *why;
 
 	clock_fake(1000000, WALL);
@@ -333,13 +385,7 @@ static int set_up(void **state)
 	assert_int_equal(bitbucket_new(w->tiny->url, w->credential, w->http,
 				       w->budget, &w->bitbucket),
 			 0);
-	assert_int_equal(cache_open(w->dir, &w->cache), 0);
-	w->source = read_through_new(w->cache);
-	config.bitbucket = w->bitbucket;
-	config.credential = w->credential;
-	config.source = w->source;
-	config.cache = w->cache;
-	w->documents = documents_new(&config);
+	mount(w);
 	w->scope = scope_new("place/things", "acme", "acme", "acme", "widgets");
 	*state = w;
 	take_back(w);
@@ -352,9 +398,7 @@ static int tear_down(void **state)
 
 	give(w);
 	scope_unref(w->scope);
-	documents_free(w->documents);
-	read_through_free(w->source);
-	cache_close(w->cache);
+	unmount(w);
 	bitbucket_free(w->bitbucket);
 	http_free(w->http);
 	tiny_free(w->tiny);
@@ -362,6 +406,7 @@ static int tear_down(void **state)
 	credential_free(w->credential);
 	assert_int_equal(file_remove_tree(w->dir), 0);
 	mutex_done(&w->lock);
+	buf_done(&w->said);
 	free(w);
 	clock_real();
 	return 0;
@@ -395,6 +440,18 @@ __attribute__((unused)) static void expect_requests_at(struct world *w,
 	w->asked = all;
 }
 #define expect_requests(w, n) expect_requests_at(w, n, __LINE__)
+
+/* One line that begins so, since the last time; "": nothing. */
+__attribute__((unused)) static void expect_said_at(struct world *w,
+						   const char *want, int line)
+{
+	const char *said = w->said.len ? w->said.data : "";
+
+	if (strncmp(said, want, strlen(want)) || (!*want && *said))
+		fail_msg("line %d: %s", line, said);
+	buf_clear(&w->said);
+}
+#define expect_said(w, want) expect_said_at(w, want, __LINE__)
 
 /* The ids of index.tsv in its order, and that the names are as many. Or the
  * errno. */

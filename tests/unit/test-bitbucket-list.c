@@ -11,7 +11,8 @@ static int list(struct world *w, const char *workspace,
 	int r;
 
 	ctx_init(&ctx, NULL, 60000);
-	r = bitbucket_list_repositories(&ctx, w->bitbucket, workspace, ret);
+	r = bitbucket_list_repositories(&ctx, w->bitbucket, workspace, NULL,
+					ret);
 	snprintf(sentence, 512, "%s", ctx.sentence);
 	return r;
 }
@@ -67,9 +68,9 @@ static void side_by_side(void **state)
 	w->n_repositories = w->n_announced = 1000;
 	w->stall = true;
 	ctx_init(&ctx, NULL, 1000);
-	assert_int_equal(
-		bitbucket_list_repositories(&ctx, w->bitbucket, "many", &all),
-		-ETIMEDOUT);
+	assert_int_equal(bitbucket_list_repositories(&ctx, w->bitbucket, "many",
+						     NULL, &all),
+			 -ETIMEDOUT);
 	assert_true(clock_mono_ms() - began < 10000);
 	/* The first, and four that wait at once. */
 	assert_int_equal(tiny_n_requests(w->tiny), 5);
@@ -89,7 +90,7 @@ static void list_in_thread(void *arg)
 	struct bitbucket_repositories all = {0};
 
 	t->result = bitbucket_list_repositories(&t->ctx, t->world->bitbucket,
-						"many", &all);
+						"many", NULL, &all);
 	bitbucket_repositories_done(&all);
 }
 
@@ -198,20 +199,73 @@ static void last_page_goes(void **state)
 	expect_many(w, 200, 5);
 }
 
+static void expect_known(struct world *w, struct bitbucket_known *known,
+			 size_t n, enum bitbucket_came came, unsigned at_least,
+			 unsigned n_requests)
+{
+	cleanup(bitbucket_repositories_done) struct bitbucket_repositories all =
+		{0};
+	unsigned before = tiny_n_requests(w->tiny);
+	cleanup(ctx_done) struct ctx ctx;
+
+	ctx_init(&ctx, NULL, 60000);
+	assert_int_equal(bitbucket_list_repositories(&ctx, w->bitbucket, "many",
+						     known, &all),
+			 0);
+	assert_int_equal(all.n_items, n);
+	assert_int_equal(all.came, came);
+	assert_in_range(tiny_n_requests(w->tiny) - before, at_least,
+			n_requests);
+}
+
 static void never_enough(void **state)
 {
 	struct world *w = *state;
-	cleanup(bitbucket_repositories_done) struct bitbucket_repositories all =
-		{0};
-	char sentence[512];
+	struct bitbucket_known known = BITBUCKET_UNKNOWN;
 
 	/* The third page is not there (404) and the count is wrong. */
 	w->n_repositories = 199;
 	w->n_announced = 300;
-	assert_int_equal(list(w, "many", &all, sentence), -EIO);
-	assert_non_null(strstr(sentence, "300"));
-	assert_int_equal(tiny_n_requests(w->tiny), 6);
-	assert_null(all.items);
+	expect_known(w, &known, 199, BITBUCKET_CAME_SHORT, 6, 6);
+	assert_int_equal(known.size, 300);
+	assert_int_equal(known.n, 199);
+	expect_known(w, &known, 199, BITBUCKET_CAME_AS_BEFORE, 3, 3);
+	/* One more, by both: as many are missing as before. */
+	w->n_repositories = 200;
+	w->n_announced = 301;
+	expect_known(w, &known, 200, BITBUCKET_CAME_AS_BEFORE, 8, 8);
+	w->n_repositories = 190;
+	expect_known(w, &known, 190, BITBUCKET_CAME_SHORT, 8, 8);
+	w->n_announced = 190;
+	expect_known(w, &known, 190, BITBUCKET_CAME_WHOLE, 2, 2);
+	assert_int_equal(known.size, -1);
+}
+
+/* Numbers are an optimisation, `next` is the way back. */
+static void numbers_are_refused(void **state)
+{
+	struct world *w = *state;
+	struct bitbucket_known known = BITBUCKET_UNKNOWN;
+
+	w->n_repositories = w->n_announced = 1000;
+	w->coded = true;
+	expect_known(w, &known, 1000, BITBUCKET_CAME_WHOLE, 11, 10 + 4);
+	/* Or not known: the first page comes again. */
+	w->coded = false;
+	w->unnumbered = true;
+	expect_known(w, &known, 1000, BITBUCKET_CAME_WHOLE, 11, 10 + 4);
+}
+
+/* The account may not see what is on them. */
+static void empty_pages(void **state)
+{
+	struct world *w = *state;
+	struct bitbucket_known known = BITBUCKET_UNKNOWN;
+
+	w->n_repositories = 6050;
+	w->hidden = 6000;
+	w->sizeless = true;
+	expect_known(w, &known, 50, BITBUCKET_CAME_WHOLE, 61, 61);
 }
 
 static void encoded_paths(void **state)
@@ -452,6 +506,8 @@ int main(void)
 		T(misses_one),
 		T(last_page_goes),
 		T(never_enough),
+		T(numbers_are_refused),
+		T(empty_pages),
 		T(encoded_paths),
 		T(no_uuids),
 		T(corpora),

@@ -58,7 +58,10 @@ static void more_in_a_moment_than_a_page(void **state)
 	for (unsigned i = 1; i <= 7; i++)
 		add(w, i, "OPEN", 9);
 	add(w, 8, "OPEN", 1);
-	expect_list(w, &open_things, READ_THROUGH, "-5");
+	/* Not to be told apart by time: by `next`, from there on. */
+	expect_list(w, &open_things, READ_THROUGH, "1 2 3 4 5 6 7 8");
+	w->sizeless = true;
+	expect_list(w, &open_things, READ_ANEW, "1 2 3 4 5 6 7 8");
 }
 
 static void one_goes_while_pages_are_walked(void **state)
@@ -94,6 +97,23 @@ static void without_sizes(void **state)
 	w->sizeless = true;
 	expect_list(w, &open_things, READ_THROUGH,
 		    "12 11 10 9 8 7 6 5 4 3 2 1");
+	/* Each page once. */
+	expect_requests(w, 3);
+}
+
+/* Whole seconds, as of what was imported: the moment is included. */
+static void ties_without_sizes(void **state)
+{
+	struct world *w = *state;
+
+	for (unsigned i = 1; i <= 12; i++)
+		add(w, i, "OPEN", 20 - i / 3);
+	for (unsigned i = 1; i <= 12; i++)
+		memcpy(strchr(thing(w, i)->created, '.'), "+00:00", 7);
+	w->sizeless = true;
+	expect_list(w, &open_things, READ_THROUGH,
+		    "1 2 3 4 5 6 7 8 9 10 11 12");
+	expect_requests(w, 4);
 }
 
 static void sizes_that_lie(void **state)
@@ -109,14 +129,60 @@ static void sizes_that_lie(void **state)
 	assert_in_range(tiny_n_requests(w->tiny), 1, 20);
 }
 
+/* A `next` that was asked for is none: the count leads on. */
 static void a_list_in_circles(void **state)
 {
 	struct world *w = *state;
 
 	many(w, 12);
 	w->in_circles = true;
-	expect_list(w, &numbered_things, READ_THROUGH, "-5");
-	assert_in_range(tiny_n_requests(w->tiny), 2, 30);
+	expect_list(w, &numbered_things, READ_THROUGH,
+		    "12 11 10 9 8 7 6 5 4 3 2 1");
+	expect_requests(w, 3);
+}
+
+/* Looked for once, and again when the count is another one. */
+static void a_count_that_is_too_large(void **state)
+{
+	struct world *w = *state;
+
+	many(w, 7);
+	w->size_lies = 1;
+	expect_list(w, &numbered_things, READ_THROUGH, "7 6 5 4 3 2 1");
+	expect_requests(w, 4);
+	expect_said(w, "acme EBADMSG Bitbucket says that there are 8 and lists "
+		       "7,");
+	expect_list(w, &numbered_things, READ_ANEW, "7 6 5 4 3 2 1");
+	expect_requests(w, 2);
+	expect_said(w, "");
+	thing(w, 3)->gone = true;
+	expect_list(w, &numbered_things, READ_ANEW, "7 6 5 4 2 1");
+	expect_requests(w, 4);
+	expect_said(w, "");
+	w->size_lies = 0;
+	expect_list(w, &numbered_things, READ_ANEW, "7 6 5 4 2 1");
+	expect_requests(w, 2);
+	/* Of the newest first each page is walked once. */
+	w->size_lies = 30;
+	expect_list(w, &open_things, READ_ANEW, "7 6 5 4 2 1");
+	expect_requests(w, 2);
+	expect_said(w, "acme EBADMSG Bitbucket says that there are 36 and "
+		       "lists 6,");
+}
+
+/* In the cache: the next mount knows. */
+static void a_page_length_that_is_refused(void **state)
+{
+	struct world *w = *state;
+
+	many(w, 7);
+	w->no_pagelen = true;
+	expect_list(w, &long_things, READ_THROUGH, "7 6 5 4 3 2 1");
+	expect_requests(w, 3);
+	assert_string_equal(tiny_got(w->tiny, 1)->path, "/things?a=b");
+	remount(w);
+	expect_list(w, &long_things, READ_ANEW, "7 6 5 4 3 2 1");
+	expect_requests(w, 2);
 }
 
 /* An error is never an empty directory. */
@@ -614,8 +680,11 @@ int main(void)
 		T(one_goes_while_pages_are_walked),
 		T(pages_without_next),
 		T(without_sizes),
+		T(ties_without_sizes),
 		T(sizes_that_lie),
 		T(a_list_in_circles),
+		T(a_count_that_is_too_large),
+		T(a_page_length_that_is_refused),
 		T(entries_that_are_no_objects),
 		T(a_history_is_bounded),
 		T(more_of_a_history_that_cannot_be_had),

@@ -148,6 +148,27 @@ static void vanished_repositories(void **state)
 	expect_document(w, "acme", "old", READ_THROUGH, 0, "acme/old");
 }
 
+/* A listing that lacks more than ever is no sign that something went. */
+static void vanished_from_a_short_listing(void **state)
+{
+	struct world *w = *state;
+
+	expect_listing(w, "acme", READ_THROUGH,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	expect_requests(w, 1);
+	repo(w, "{a3}")->hidden = true;
+	repo(w, "{a3}")->status = 404;
+	w->uncounted = 1;
+	expect_listing(w, "acme", READ_ANEW,
+		       "gadgets={a2} old={a3} widgets={a1}");
+	/* Looked for once more, and not asked itself. */
+	expect_requests(w, 2);
+	assert_non_null(strstr(w->said, "there are 3 and lists 2"));
+	/* By as many as the last time: that is how this service counts. */
+	expect_listing(w, "acme", READ_ANEW, "gadgets={a2} widgets={a1}");
+	expect_requests(w, 2);
+}
+
 static void many_vanish(void **state)
 {
 	static char slugs[25][8], uuids[25][8];
@@ -708,6 +729,7 @@ int main(void)
 		T(updated_since),
 		T(updated_since_nothing),
 		T(vanished_repositories),
+		T(vanished_from_a_short_listing),
 		T(many_vanish),
 		T(renamed_repository),
 		T(asked_under_its_old_name),
