@@ -1,6 +1,6 @@
 /*
- * base/log: one sink for what operators read, stderr or syslog, with secrets
- * taken out.
+ * base/log: one sink for what operators read, stderr, a file or syslog, with
+ * secrets taken out.
  *
  * Must never know what a message means. Only whoever turns a failure into a
  * decision logs it, once.
@@ -18,6 +18,9 @@ enum log_level {
 };
 
 void log_to_stderr(enum log_level most); /* the start: stderr, INFO */
+/* With the time (UTC) and the level before each line. The descriptor stays the
+ * caller's, and open. */
+void log_to_fd(int fd, enum log_level most);
 void log_to_syslog(enum log_level most);
 /* Every later message has this text replaced by "…". Texts under 4 bytes are
  * not registered. The first 8 are kept until the process ends, of later ones

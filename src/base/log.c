@@ -8,6 +8,7 @@
  * newest are still good.
  */
 #include "base/log.h"
+#include "base/clock.h"
 #include "base/sync.h"
 #include "base/text.h"
 
@@ -27,10 +28,22 @@ static struct {
 	size_t n_secrets under_lock, turn under_lock;
 
 	atomic_int most;
-	atomic_bool to_syslog;
+	atomic_int fd; /* -1: syslog */
+	atomic_bool is_stamped;
 } sink = {
 	.lock = MUTEX_INITIALIZER,
 	.most = LOG_LEVEL_INFO,
+	.fd = STDERR_FILENO,
+};
+
+static const struct {
+	const char *name;
+	int priority;
+} levels[] = {
+	[LOG_LEVEL_ERROR] = {"error", LOG_ERR},
+	[LOG_LEVEL_WARN] = {"warning", LOG_WARNING},
+	[LOG_LEVEL_INFO] = {"info", LOG_INFO},
+	[LOG_LEVEL_DEBUG] = {"debug", LOG_DEBUG},
 };
 
 static void say_check(const char *condition, const char *file, int line)
@@ -38,19 +51,28 @@ static void say_check(const char *condition, const char *file, int line)
 	log_error("%s:%d: this must not happen: %s", file, line, condition);
 }
 
-void log_to_stderr(enum log_level most)
+static void log_to(int fd, bool is_stamped, enum log_level most)
 {
 	defs_say_by(say_check);
 	atomic_store(&sink.most, (int)most);
-	atomic_store(&sink.to_syslog, false);
+	atomic_store(&sink.is_stamped, is_stamped);
+	atomic_store(&sink.fd, fd);
+}
+
+void log_to_stderr(enum log_level most)
+{
+	log_to(STDERR_FILENO, false, most);
+}
+
+void log_to_fd(int fd, enum log_level most)
+{
+	log_to(fd, true, most);
 }
 
 void log_to_syslog(enum log_level most)
 {
-	defs_say_by(say_check);
 	openlog("bitbucketfs", LOG_PID, LOG_DAEMON);
-	atomic_store(&sink.most, (int)most);
-	atomic_store(&sink.to_syslog, true);
+	log_to(-1, false, most);
 }
 
 void log_redact(const char *secret)
@@ -143,18 +165,26 @@ static char *one_line(const char *text, size_t *ret_n)
 	return buf_steal(&line, ret_n);
 }
 
+/* What comes before a message: who speaks, to somebody at a terminal; when and
+ * how badly, in a log. */
+static char *head(enum log_level level)
+{
+	char when[24];
+
+	if (atomic_load(&sink.is_stamped))
+		return mem_asprintf(
+			"%s %s: ", clock_format_iso8601(clock_wall_ms(), when),
+			levels[level].name);
+	return mem_strdup(level <= LOG_LEVEL_WARN ? "bitbucketfs: " : "");
+}
+
 static void say(enum log_level level, const char *fmt, va_list ap)
 	printf_like(2, 0);
 static void say(enum log_level level, const char *fmt, va_list ap)
 {
-	static const int priorities[] = {
-		[LOG_LEVEL_ERROR] = LOG_ERR,
-		[LOG_LEVEL_WARN] = LOG_WARNING,
-		[LOG_LEVEL_INFO] = LOG_INFO,
-		[LOG_LEVEL_DEBUG] = LOG_DEBUG,
-	};
-	int errnum = errno;
+	int errnum = errno, fd = atomic_load(&sink.fd);
 	cleanup(free) char *message = NULL;
+	cleanup(free) char *before = NULL;
 	cleanup(free) char *whole = NULL;
 	cleanup(free) char *line = NULL;
 	size_t n;
@@ -164,16 +194,15 @@ static void say(enum log_level level, const char *fmt, va_list ap)
 	if (vasprintf(&message, fmt, ap) < 0)
 		abort();
 	log_clean(message);
-	if (atomic_load(&sink.to_syslog)) {
+	if (fd < 0) {
 		line = one_line(message, &n);
-		syslog(priorities[level], "%.*s", (int)n - 1, line);
+		syslog(levels[level].priority, "%.*s", (int)n - 1, line);
 	} else {
-		whole = mem_asprintf(
-			"%s%s", level <= LOG_LEVEL_WARN ? "bitbucketfs: " : "",
-			message);
+		before = head(level);
+		whole = mem_asprintf("%s%s", before, message);
 		line = one_line(whole, &n);
 		/* If this fails nobody is left to be told. */
-		ssize_t written = write(STDERR_FILENO, line, n);
+		ssize_t written = write(fd, line, n);
 		(void)written;
 	}
 	errno = errnum;

@@ -1,6 +1,7 @@
 /*
  * base/log: one line a message, and no secret in it.
  */
+#include "base/clock.h"
 #include "base/ctx.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -71,6 +72,27 @@ static void levels_and_prefixes(void **state)
 				  "three\n"
 				  "four\n"
 				  "bitbucketfs: five\n");
+}
+
+/* -f, log_file: when, and how badly. */
+static void a_log_has_time_and_level(void **state)
+{
+	(void)state;
+	capture();
+	clock_fake(0, 1793437263000);
+	log_to_fd(STDERR_FILENO, LOG_LEVEL_DEBUG);
+	log_error("one");
+	log_warn("two\nlines");
+	log_info("three");
+	clock_advance(1000);
+	log_debug("four");
+	clock_real();
+	log_to_stderr(LOG_LEVEL_INFO);
+	cleanup(free) char *text = captured();
+	assert_string_equal(text, "2026-10-31T09:01:03Z error: one\n"
+				  "2026-10-31T09:01:03Z warning: two lines\n"
+				  "2026-10-31T09:01:03Z info: three\n"
+				  "2026-10-31T09:01:04Z debug: four\n");
 }
 
 static void one_line_each(void **state)
@@ -242,6 +264,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(levels_and_prefixes),
+		cmocka_unit_test(a_log_has_time_and_level),
 		cmocka_unit_test(one_line_each),
 		cmocka_unit_test(keeps_errno),
 		cmocka_unit_test(replaces_secrets),
