@@ -14,8 +14,14 @@
 struct http; /* a client: a set of at most n_connections exchanges at once */
 
 struct http_config {
-	unsigned n_connections;     /* exchanges at once; 0: 4 */
-	const char *user_agent;     /* copied */
+	unsigned n_connections; /* exchanges at once; 0: 4 */
+	const char *user_agent; /* copied, as all texts here */
+	/* Certificates (PEM) to trust besides the system's; NULL: none. */
+	const char *ca_file;
+	/* "http://user:password@host:port", or socks5h:// and its kin; NULL: as
+	 * http_proxy and its kin say. no_proxy is heeded in both cases, and
+	 * loopback addresses are asked without one. */
+	const char *proxy;
 	int64_t connect_timeout_ms; /* 0: 5 s */
 	/* -ETIMEDOUT when no byte came for so long, or for twice as long no
 	 * byte that the sink can have; 0: 30 s */

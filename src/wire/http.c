@@ -31,7 +31,7 @@
 #define POLL_MAX_MS 60000
 
 struct http {
-	char *user_agent;
+	char *user_agent, *ca_file, *proxy;
 	int64_t connect_timeout_ms, stall_timeout_ms;
 	atomic_uint_fast64_t n_requests;
 	struct http_slots pool;
@@ -42,6 +42,11 @@ struct http {
 static int64_t or_default(int64_t value, int64_t otherwise)
 {
 	return value > 0 ? value : otherwise;
+}
+
+static char *copied(const char *text)
+{
+	return text ? mem_strdup(text) : NULL;
 }
 
 int http_new(const struct http_config *config, struct http **ret_http)
@@ -62,8 +67,9 @@ int http_new(const struct http_config *config, struct http **ret_http)
 	http_slots_init(&http->pool, config->n_connections
 					     ? config->n_connections
 					     : DEFAULT_CONNECTIONS);
-	http->user_agent = config->user_agent ? mem_strdup(config->user_agent)
-					      : NULL;
+	http->user_agent = copied(config->user_agent);
+	http->ca_file = copied(config->ca_file);
+	http->proxy = copied(config->proxy);
 	http->connect_timeout_ms =
 		or_default(config->connect_timeout_ms, DEFAULT_CONNECT_MS);
 	http->stall_timeout_ms =
@@ -83,6 +89,8 @@ struct http *http_free(struct http *http)
 	}
 	http_slots_done(&http->pool);
 	free(http->user_agent);
+	free(http->ca_file);
+	text_wipe(http->proxy);
 	free(http);
 	curl_global_cleanup();
 	return NULL;
@@ -292,9 +300,17 @@ static void set_options(struct http *http, struct hop *hop, bool fresh)
 #endif
 	if (http->user_agent)
 		curl_easy_setopt(easy, CURLOPT_USERAGENT, http->user_agent);
+	/* Debian's curl looks into the system's directory of certificates
+	 * beside this file. */
+	if (http->ca_file) {
+		curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
+		curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, http->ca_file);
+	}
 	/* Through a proxy, 127.0.0.1 would be the proxy's own machine. */
 	if (hop->url->loopback)
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	else if (http->proxy)
+		curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy);
 	if (hop->request->compressed)
 		curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
 	if (fresh)
@@ -413,12 +429,13 @@ static int drive(struct http *http, struct http_slot *slot, struct hop *hop,
 	}
 }
 
-static int explain(struct hop *hop, CURLcode result)
+static int explain(const struct http *http, struct hop *hop, CURLcode result)
 {
 	struct http_failure failure = {
 		.result = (int)result,
 		.host = hop->url->host,
 		.url = hop->url->text,
+		.proxy = http->proxy,
 		.why = hop->error,
 		.socket_errno = hop->socket_errno,
 	};
@@ -508,13 +525,14 @@ static int perform_hop(struct http *http, struct http_slot *slot,
 	if (r < 0)
 		return r;
 	if (result && !hop->enough)
-		return explain(hop, result);
+		return explain(http, hop, result);
 	/* A 407 is the proxy's, not the host's answer. */
 	if (hop->response->status == 407)
 		return http_explain(hop->ctx, &(struct http_failure){
 						      .result = CURLE_PROXY,
 						      .host = hop->url->host,
 						      .url = hop->url->text,
+						      .proxy = http->proxy,
 						      .why = "",
 						      .connect_code = 407,
 					      });

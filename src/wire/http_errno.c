@@ -67,15 +67,18 @@ static const char *first_set(const char *const names[])
 	return NULL;
 }
 
-/* The proxy that curl takes from the environment, as host:port without user and
- * password; "": none. no_proxy may still exclude the host. */
-static void proxy_of(const char *url, char *out, size_t size)
+/* The proxy that curl takes, as host:port without user and password; "": none.
+ * no_proxy may still exclude the host. */
+static void proxy_of(const struct http_failure *f, char *out, size_t size)
 {
 	static const char *const https[] = {"https_proxy", "HTTPS_PROXY",
 					    "all_proxy", "ALL_PROXY", NULL};
 	static const char *const http[] = {"http_proxy", "all_proxy",
 					   "ALL_PROXY", NULL};
-	const char *value = first_set(strncmp(url, "https:", 6) ? http : https);
+	const char *value = f->proxy ? f->proxy
+				     : first_set(strncmp(f->url, "https:", 6)
+							 ? http
+							 : https);
 	const char *scheme, *at;
 	size_t n;
 
@@ -206,13 +209,13 @@ static int by_code(struct ctx *ctx, const struct http_failure *f)
 		return fail_tls(ctx, f,
 				" (does this machine's clock go right, and "
 				"does it have the certificate authority of a "
-				"proxy in between?)");
+				"proxy in between, or ca_file name it?)");
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_CRL_BADFILE:
 		return fail_tls(ctx, f,
-				" (this machine's certificate authorities "
-				"cannot be read: is ca-certificates "
-				"installed?)");
+				" (the certificate authorities cannot be read: "
+				"is ca-certificates installed, and what "
+				"ca_file names a file of PEM?)");
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CIPHER:
 	case CURLE_SSL_CLIENTCERT:
@@ -297,7 +300,7 @@ int http_explain(struct ctx *ctx, const struct http_failure *f)
 
 	if (errnum)
 		return http_fail_machine(ctx, errnum);
-	proxy_of(f->url, proxy, sizeof(proxy));
+	proxy_of(f, proxy, sizeof(proxy));
 	if (f->result == CURLE_COULDNT_RESOLVE_PROXY ||
 	    f->result == CURLE_PROXY || f->connect_code >= 300)
 		return fail_proxy(ctx, f, proxy);

@@ -58,6 +58,7 @@ struct http_failure {
 	int result;        /* CURLcode, not CURLE_OK */
 	const char *host;  /* the host of the request */
 	const char *url;   /* whole; sentences leave out its path */
+	const char *proxy; /* the client's own; NULL: the environment's */
 	const char *why;   /* curl's words, or "" */
 	int socket_errno;  /* the last socket could not be made; 0 */
 	long os_errno;     /* CURLINFO_OS_ERRNO */
