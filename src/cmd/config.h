@@ -2,10 +2,11 @@
  * cmd/config: what the user wants, from three places: mount options, the
  * environment, the configuration file (in this precedence), else defaults.
  *
- * Owns the names of the settings and what values they may have. Must never know
- * what the settings do. The only secret is the token; it comes from the
- * environment or the file, never from an option, and is wiped as soon as the
- * credential is made of it.
+ * Owns the names of the settings and what values they may have; one table, so
+ * that each can be given in each of the places. Must never know what the
+ * settings do. Secrets are the token and what a proxy's URL may have before its
+ * host; they come from the environment or the file, never from an option. The
+ * token is wiped as soon as the credential is made of it.
  */
 #ifndef CMD_CONFIG_H
 #define CMD_CONFIG_H
@@ -24,6 +25,9 @@ struct config {
 	char *email, *username, *token;
 	char *api_url, *git_url; /* without a final slash */
 	char *cache_dir;         /* absolute */
+	char *ca_file;           /* absolute; NULL: the system's alone */
+	char *proxy;             /* a URL; NULL: as the environment says */
+	char *log_file;          /* absolute; NULL: syslog */
 	char **workspaces;       /* NULL-terminated; NULL: none */
 	int64_t ttl_ms;
 	unsigned trees, walk;
@@ -44,6 +48,28 @@ struct config {
 	char why[1024];
 };
 
+/* A line of the table of settings. */
+struct config_setting {
+	/* As an option (-o name=), as a key of the file and, in capitals after
+	 * BITBUCKETFS_, in the environment. */
+	const char *name;
+	const char *value; /* what it is set to, for people; NULL: true */
+	const char *what;  /* the same in some words */
+	int (*set)(struct config *, const struct config_setting *,
+		   const char *value);
+	size_t at; /* of its member in struct config, where one function sets
+		    * several */
+	uint64_t most;
+	enum {
+		CONFIG_PLAIN,
+		CONFIG_NAME,   /* given as nothing hides those below */
+		CONFIG_SECRET, /* the same, and no option */
+		CONFIG_URL,    /* secret where it has a password in it */
+	} kind;
+};
+/* In the order of the manual; NULL: no more. */
+const struct config_setting *config_setting(size_t i);
+
 /* Every setting at its default; cache_dir is left NULL until config_finish. */
 void config_init(struct config *);
 void config_done(struct config *); /* wipes the token */
@@ -59,8 +85,8 @@ int config_parse(struct config *, const char *name, const char *bytes, size_t n,
 /* That file; a missing one is fine. One with a token that the group or others
  * can read is refused. */
 int config_read_file(struct config *, const char *path);
-/* BITBUCKETFS_*. The value of the token is overwritten where it stands, in the
- * memory that /proc/PID/environ shows, and then unset. */
+/* BITBUCKETFS_*. Values that may be secrets are overwritten where they stand,
+ * in the memory that /proc/PID/environ shows, and then unset. */
 int config_read_environment(struct config *);
 /* The text of one -o: comma-separated, "\," is a comma. sloppy: unknown ones
  * are passed over, as mount -s asks. */

@@ -2,7 +2,7 @@
  * cmd/config: precedence, the file's syntax, what is refused and how it is
  * said.
  */
-#include "cmd/config.h"
+#include "cmd/config_private.h"
 
 #include "corpora.h"
 
@@ -11,16 +11,15 @@
 
 extern char **environ;
 
-static const char *const variables[] = {
-	"BITBUCKETFS_EMAIL",   "BITBUCKETFS_USERNAME", "BITBUCKETFS_TOKEN",
-	"BITBUCKETFS_API_URL", "BITBUCKETFS_GIT_URL",  "BITBUCKETFS_CACHE_DIR",
-};
-
 static int setup(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(variables); i++)
-		unsetenv(variables[i]);
+	for (size_t i = 0; config_setting(i); i++) {
+		cleanup(free) char *variable =
+			config_variable(config_setting(i)->name);
+
+		unsetenv(variable);
+	}
 	setenv("HOME", "/home/nobody", 1);
 	unsetenv("XDG_CACHE_HOME");
 	return 0;
@@ -194,14 +193,26 @@ static void test_options(void **state)
 		NULL);
 	options("submodules=off,lfs=off", NULL);
 	options("submodules=on", "submodules can only be off");
-	options("lfs", "lfs can only be off");
+	options("lfs=on", "lfs can only be off");
+	options("lfs", "-o lfs needs a value: -o lfs=off");
 	options("colour=blue", "there is no option -o colour");
 	options("colour=hunter2", "there is no option -o colour");
 	options("token=hunter2", "BITBUCKETFS_TOKEN");
 	options("Password=hunter2", "BITBUCKETFS_TOKEN");
 	options("secret=hunter2", "BITBUCKETFS_TOKEN");
 	options("token", "BITBUCKETFS_TOKEN");
-	options("email=ada@example.com", "BITBUCKETFS_EMAIL");
+	options("proxy=http://me:hunter2@proxy.corp:3128", "BITBUCKETFS_PROXY");
+	options("proxy=http://hunter2@proxy.corp", "BITBUCKETFS_PROXY");
+	options("proxy=socks5h://[::1]:1080", NULL);
+	options("proxy=proxy.corp:3128", "does not begin with");
+	options("proxy=http://x:0", "impossible port");
+	options("proxy=http:// x", "a blank");
+	options("ca_file=/nonexistent", "'/nonexistent' cannot be read");
+	options("allow_other=1", "neither true nor false");
+	options("workspace=acme", "did you mean workspaces?");
+	options("TTL=5m", "did you mean ttl?");
+	options("cachedir=/x", "did you mean cache_dir?");
+	options("clone_fd,max_threads=9,max_idle_threads=9", NULL);
 	options("ttl=abc", "-o ttl 'abc' is no time");
 	options("ttl", "needs a value");
 	options("trees=0", "from 1 to");
@@ -241,7 +252,6 @@ static void test_options(void **state)
 	options("umask=089", "no mask of modes");
 	options("umask=1000", "no mask of modes");
 	options("uid=0,gid=root,umask=0077", NULL);
-	options("max_threads=0", "no such number");
 }
 
 static void test_options_of_libfuse(void **state)
@@ -270,6 +280,201 @@ static void test_options_of_libfuse(void **state)
 	assert_int_equal(config_read_options(&config, "colour", true), 0);
 	assert_int_equal(config_read_options(&config, "token=x", true),
 			 -EINVAL);
+}
+
+/* ---- the table: each setting in each of the places ---- */
+
+/* Two values of each. */
+static const struct {
+	const char *name, *values[2];
+} examples[] = {
+	{"email", {"ada@example.com", "ben@example.com"}},
+	{"username", {"ada", "ben"}},
+	{"token", {"a#b", "b;c"}},
+	{"api_url", {"https://one.example/2.0", "https://two.example/2.0"}},
+	{"git_url", {"https://one.example", "https://two.example"}},
+	{"ca_file", {"/dev/null", "/proc/self/maps"}},
+	{"proxy", {"http://one.example:3128", "socks5h://two.example"}},
+	{"cache_dir", {"/one", "~/two"}},
+	{"log_file", {"/one/log", "~/log"}},
+	{"workspaces", {"acme:edge", "acme"}},
+	{"ttl", {"5m", "2h"}},
+	{"trees", {"7", "8"}},
+	{"walk", {"7", "8"}},
+	{"history", {"7", "8"}},
+	{"listed", {"7", "8"}},
+	{"big_file", {"500M", "1T"}},
+	{"uid", {"7", "8"}},
+	{"gid", {"7", "8"}},
+	{"umask", {"027", "077"}},
+	{"submodules", {"off", "off"}},
+	{"lfs", {"off", "off"}},
+	{"allow_other", {"true", "false"}},
+	{"allow_root", {"true", "false"}},
+	{"auto_unmount", {"true", "false"}},
+	{"noexec", {"true", "false"}},
+	{"max_read", {"4096", "8192"}},
+	{"context", {"one", "two"}},
+	{"fscontext", {"one", "two"}},
+	{"defcontext", {"one", "two"}},
+	{"rootcontext", {"one", "two"}},
+};
+
+static void add_list(struct buf *out, char **list)
+{
+	for (; list && *list; list++)
+		buf_printf(out, " %s", *list);
+	buf_puts(out, ";");
+}
+
+/* All that was said. */
+static char *whole(const struct config *c)
+{
+	struct buf out = BUF_INIT(0);
+
+	buf_printf(&out, "%s %s %s %s %s %s %s %s %s", c->email, c->username,
+		   c->token, c->api_url, c->git_url, c->ca_file, c->proxy,
+		   c->cache_dir, c->log_file);
+	add_list(&out, c->workspaces);
+	buf_printf(&out, " %lld %u %u %u %u %llu %u %u %o",
+		   (long long)c->ttl_ms, c->trees, c->walk, c->history,
+		   c->listed, (unsigned long long)c->big_file, c->uid, c->gid,
+		   c->umask);
+	add_list(&out, c->fuse_options);
+	return buf_steal(&out, NULL);
+}
+
+enum place {
+	PLACE_FILE = 1,
+	PLACE_ENVIRONMENT = 2,
+	PLACE_OPTION = 4,
+};
+
+/* The whole after it was given there, in a line each; or "-EINVAL". */
+static char *given(const char *name, const char *const values[3],
+		   unsigned places)
+{
+	cleanup(config_done) struct config config;
+	cleanup(free) char *line = mem_asprintf("%s = %s\n", name, values[0]);
+	cleanup(free) char *option = mem_asprintf("%s=%s", name, values[2]);
+	cleanup(free) char *variable = config_variable(name);
+	int r = 0;
+
+	config_init(&config);
+	if (places & PLACE_FILE)
+		r = parse(&config, line);
+	if (places & PLACE_ENVIRONMENT)
+		setenv(variable, values[1], 1);
+	if (!r)
+		r = config_read_environment(&config);
+	unsetenv(variable);
+	if (!r && (places & PLACE_OPTION))
+		r = config_read_options(&config, option, false);
+	return r ? mem_strdup(config.why) : whole(&config);
+}
+
+static void expect_given(const char *name, const char *const values[3],
+			 unsigned places, const char *want)
+{
+	cleanup(free) char *is = given(name, values, places);
+
+	if (strcmp(is, want) != 0)
+		fail_msg("%s in %u: '%s' is not '%s'", name, places, is, want);
+}
+
+static void each_in_each_place(const char *name, const char *one,
+			       const char *two, bool is_option)
+{
+	const char *const same[3] = {one, one, one};
+	const char *const rise[3] = {two, one, two};
+	cleanup(free) char *nothing = given(name, same, 0);
+	cleanup(free) char *want = given(name, same, PLACE_FILE);
+	cleanup(free) char *other = given(name, rise, PLACE_FILE);
+	cleanup(free) char *refused = NULL;
+
+	/* What is off already has no effect. */
+	assert_true(!strcmp(want, nothing) == !strcmp(one, "off"));
+	expect_given(name, same, PLACE_ENVIRONMENT, want);
+	/* The environment is stronger than the file ... */
+	expect_given(name, rise, PLACE_FILE | PLACE_ENVIRONMENT, want);
+	if (!is_option) {
+		refused = given(name, same, PLACE_OPTION);
+		assert_non_null(strstr(refused, "can be seen by everybody"));
+		return;
+	}
+	expect_given(name, same, PLACE_OPTION, want);
+	/* ... and the command line than both. */
+	expect_given(name, rise, PLACE_ENVIRONMENT | PLACE_OPTION, other);
+	expect_given(name, rise, PLACE_FILE | PLACE_ENVIRONMENT | PLACE_OPTION,
+		     other);
+}
+
+static void test_each_setting_in_each_place(void **state)
+{
+	const struct config_setting *setting;
+
+	(void)state;
+	for (size_t i = 0; (setting = config_setting(i)); i++) {
+		size_t e = 0;
+
+		while (e < ARRAY_SIZE(examples) &&
+		       strcmp(examples[e].name, setting->name) != 0)
+			e++;
+		if (e == ARRAY_SIZE(examples))
+			fail_msg("%s has no example", setting->name);
+		each_in_each_place(setting->name, examples[e].values[0],
+				   examples[e].values[1],
+				   setting->kind != CONFIG_SECRET);
+	}
+}
+
+static void test_comments(void **state)
+{
+	cleanup(config_done) struct config config;
+
+	(void)state;
+	config_init(&config);
+	assert_int_equal(parse(&config,
+			       "; one\n # two\nemail = a@b.c # me\n"
+			       "token=#a#b;c \t;mine\nttl = 5m ;\ntrees = #9\n"
+			       "cache_dir = /a;b#c\n"),
+			 0);
+	assert_string_equal(config.email, "a@b.c");
+	assert_string_equal(config.token, "#a#b;c");
+	assert_int_equal(config.ttl_ms, 300000);
+	assert_int_equal(config.trees, 100);
+	assert_string_equal(config.cache_dir, "/a;b#c");
+	assert_int_equal(parse(&config, "Email = a@b.c\n"), -EINVAL);
+	assert_non_null(strstr(config.why, "did you mean email?"));
+}
+
+static void test_a_proxy_s_password_is_a_secret(void **state)
+{
+	static const char line[] = "proxy = http://me:hunter2@proxy.corp\n";
+	static char variable[] =
+		"BITBUCKETFS_PROXY=http://me:hunter2@proxy.corp";
+	cleanup(config_done) struct config config;
+	char *mine[] = {variable, NULL};
+	char **before = environ;
+	bool secret;
+
+	(void)state;
+	config_init(&config);
+	assert_int_equal(
+		config_parse(&config, "file", line, strlen(line), &secret), 0);
+	assert_true(secret);
+	assert_int_equal(config_parse(&config, "file", "proxy = http://x\n", 17,
+				      &secret),
+			 0);
+	assert_false(secret);
+	environ = mine;
+	assert_int_equal(config_read_environment(&config), 0);
+	environ = before;
+	assert_string_equal(config.proxy, "http://me:hunter2@proxy.corp");
+	assert_null(memmem(variable, sizeof(variable), "hunter2", 7));
+	assert_int_equal(parse(&config, "proxy = ftp://me:hunter2@x\n"),
+			 -EINVAL);
+	assert_null(strstr(config.why, "hunter2"));
 }
 
 static int finish(const char *text, struct config *config)
@@ -389,6 +594,10 @@ int main(void)
 				       setup),
 		cmocka_unit_test_setup(test_options, setup),
 		cmocka_unit_test_setup(test_options_of_libfuse, setup),
+		cmocka_unit_test_setup(test_each_setting_in_each_place, setup),
+		cmocka_unit_test_setup(test_comments, setup),
+		cmocka_unit_test_setup(test_a_proxy_s_password_is_a_secret,
+				       setup),
 		cmocka_unit_test_setup(test_defaults, setup),
 		cmocka_unit_test_setup(test_cleartext, setup),
 		cmocka_unit_test_setup(test_file, setup),
