@@ -12,6 +12,7 @@
 #include "cmd/daemon.h"
 #include "cmd/lifeline.h"
 #include "cmd/preflight.h"
+#include "cmd/refusal.h"
 #include "cmd/verdict.h"
 
 #include "api/budget.h"
@@ -24,7 +25,7 @@
 #include "model/model.h"
 #include "store/say.h"
 
-#include <sys/stat.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #define USER_AGENT "bitbucketfs/" VERSION
@@ -60,7 +61,26 @@ struct program {
 	struct verdict verdict;
 	bool is_checked_behind;
 	int ready_fd; /* -1 in the foreground */
+	int log_fd;   /* of log_file; -1: none */
 };
+
+/* Somebody else's words about a proxy could have its password in them. */
+static void redact_proxy(const char *url)
+{
+	const char *host = url ? strstr(url, "://") : NULL;
+	const char *end = host ? strrchr(host, '@') : NULL;
+	cleanup(free) char *user = NULL;
+	char *colon;
+
+	if (!end)
+		return;
+	user = mem_dup0(host + 3, (size_t)(end - host - 3));
+	log_redact(user);
+	colon = strchr(user, ':');
+	if (colon)
+		log_redact(colon + 1);
+	explicit_bzero(user, strlen(user));
+}
 
 static enum command_exit configure(struct program *p,
 				   const struct command_line *line)
@@ -83,6 +103,7 @@ static enum command_exit configure(struct program *p,
 		command_say("%s", p->config.why);
 		return COMMAND_USAGE;
 	}
+	redact_proxy(p->config.proxy);
 	r = credential_new(p->config.email, p->config.username, p->config.token,
 			   &p->credential, &problem);
 	config_wipe_token(&p->config);
@@ -93,16 +114,6 @@ static enum command_exit configure(struct program *p,
 	return r == -EACCES ? COMMAND_FAILED : COMMAND_USAGE;
 }
 
-/* A word that is neither a command nor a directory: as likely a misspelt
- * command as a mount point. */
-static bool may_be_a_command(const char *word)
-{
-	struct stat st;
-
-	return word[strspn(word, "abcdefghijklmnopqrstuvwxyz")] == 0 &&
-	       lstat(word, &st) && errno == ENOENT;
-}
-
 static enum command_exit find_mountpoint(struct program *p,
 					 const struct command_line *line)
 {
@@ -110,16 +121,8 @@ static enum command_exit find_mountpoint(struct program *p,
 		line->n_operands ? line->operands[line->n_operands - 1] : NULL;
 	int r;
 
-	if (line->n_operands > 2)
-		return command_usage("more than a SOURCE and a MOUNTPOINT were "
-				     "given");
 	if (given && !*given)
 		return command_usage("the mount point is empty");
-	if (!line->named && line->n_operands == 1 && may_be_a_command(given))
-		return command_usage("'%s' is neither a command (mount, "
-				     "status, umount, help, version) nor a "
-				     "directory to mount at",
-				     given);
 	r = preflight_path(given, &p->mountpoint);
 	if (!r)
 		return COMMAND_OK;
@@ -145,6 +148,12 @@ static int check_below(const struct program *p, char why[static 512])
 	    !file_xdg_path(FILE_XDG_CONFIG, "bitbucketfs/config", &config))
 		r = preflight_below(p->mountpoint, "the configuration file",
 				    config, why);
+	if (!r && p->config.ca_file)
+		r = preflight_below(p->mountpoint, "the ca_file",
+				    p->config.ca_file, why);
+	if (!r && p->config.log_file)
+		r = preflight_below(p->mountpoint, "the log_file",
+				    p->config.log_file, why);
 	if (!r && !file_home_path("", &home))
 		r = preflight_below(p->mountpoint, "the home directory", home,
 				    why);
@@ -221,21 +230,29 @@ static void say_to_model(void *arg, const char *path, int errnum,
 		model_say(p->model, path, errnum, sentence);
 }
 
+static int new_http(const struct program *p, unsigned n_connections,
+		    const char *user_agent, struct http **ret_http)
+{
+	const struct http_config config = {
+		.n_connections = n_connections,
+		.user_agent = user_agent,
+		.ca_file = p->config.ca_file,
+		.proxy = p->config.proxy,
+	};
+
+	return http_new(&config, ret_http);
+}
+
 static int build_remote(struct program *p)
 {
-	struct http_config api = {.n_connections = API_CONNECTIONS,
-				  .user_agent = USER_AGENT};
-	struct http_config git = {.n_connections = GIT_CONNECTIONS,
-				  .user_agent = GIT_USER_AGENT};
 	struct budget_config budget = {.walk = p->config.walk};
-	struct http_config storage = {.n_connections = STORAGE_CONNECTIONS,
-				      .user_agent = USER_AGENT};
-	int r = http_new(&api, &p->api_http);
+	int r = new_http(p, API_CONNECTIONS, USER_AGENT, &p->api_http);
 
 	if (!r)
-		r = http_new(&git, &p->git_http);
+		r = new_http(p, GIT_CONNECTIONS, GIT_USER_AGENT, &p->git_http);
 	if (!r)
-		r = http_new(&storage, &p->storage_http);
+		r = new_http(p, STORAGE_CONNECTIONS, USER_AGENT,
+			     &p->storage_http);
 	if (r)
 		return could_not("the network library cannot be used", r);
 	if (credential_kind(p->credential) == CREDENTIAL_ANONYMOUS)
@@ -332,12 +349,22 @@ static int build_model(struct program *p, bool known)
 	return 0;
 }
 
+static void say_mounted(const struct program *p)
+{
+	log_info("%s is mounted at %s", credential_label(p->credential),
+		 p->mountpoint);
+}
+
 /* From now on nobody sees standard error. */
 static void leave_terminal(void *arg)
 {
 	struct program *p = arg;
 
-	log_to_syslog(LOG_LEVEL_INFO);
+	if (p->log_fd >= 0)
+		log_to_fd(p->log_fd, LOG_LEVEL_INFO);
+	else
+		log_to_syslog(LOG_LEVEL_INFO);
+	say_mounted(p);
 	daemon_ready(p->ready_fd);
 }
 
@@ -346,11 +373,11 @@ static void ready(void *arg)
 {
 	struct program *p = arg;
 
-	log_info("%s is mounted at %s", credential_label(p->credential),
-		 p->mountpoint);
 	if (p->ready_fd >= 0)
 		verdict_await(&p->verdict, p->is_checked_behind, leave_terminal,
 			      p);
+	else
+		say_mounted(p);
 }
 
 /* Without it umount cannot wait for our end; that is no reason to end now. */
@@ -382,18 +409,24 @@ static int mount_and_serve(struct program *p, bool debug)
 		.ready = ready,
 		.ready_arg = p,
 	};
+	cleanup(free) char *words = NULL;
+	cleanup(free) char *sentence = NULL;
 	struct model_kernel kernel;
+	struct refusal refusal;
 	int r = session_new(&session, &p->session);
 
 	if (r)
 		return could_not("libfuse refused to begin", r);
+	refusal_listen(&refusal);
 	r = session_mount(p->session);
+	words = refusal_heard(&refusal);
 	if (r) {
-		cleanup(free) char *what =
-			mem_asprintf("mounting at %s failed", p->mountpoint);
-
-		return could_not(what, r);
+		sentence = refusal_sentence(p->mountpoint, words, -r);
+		command_say("%s", sentence);
+		return r;
 	}
+	if (*words)
+		log_warn("%s", words);
 	session_kernel(p->session, &kernel);
 	r = model_start(p->model, &kernel);
 	if (r)
@@ -462,16 +495,49 @@ static int run(struct program *p, const struct command_line *line)
 	return r;
 }
 
+/* After the fork, which closes all that is open. O_NONBLOCK: who is slow to
+ * read it does not make the mount wait. */
+static enum command_exit open_log(struct program *p)
+{
+	p->log_fd = open(p->config.log_file,
+			 O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY |
+				 O_NONBLOCK,
+			 0600);
+	if (p->log_fd >= 0)
+		return COMMAND_OK;
+	command_say("log_file %s cannot be written: %s", p->config.log_file,
+		    strerror(errno));
+	return COMMAND_USAGE;
+}
+
+static enum command_exit start(struct program *p,
+			       const struct command_line *line)
+{
+	enum log_level most = line->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
+
+	if (!line->foreground) {
+		p->ready_fd = daemon_fork();
+		if (p->ready_fd < 0) {
+			could_not("going to the background failed",
+				  p->ready_fd);
+			return COMMAND_FAILED;
+		}
+	}
+	if (p->config.log_file && open_log(p) != COMMAND_OK)
+		return COMMAND_USAGE;
+	if (line->foreground)
+		log_to_fd(p->log_fd >= 0 ? p->log_fd : STDERR_FILENO, most);
+	return run(p, line) ? COMMAND_FAILED : COMMAND_OK;
+}
+
 enum command_exit mount_command(const struct command_line *line)
 {
-	struct program program = {.lifeline = -1, .ready_fd = -1};
+	struct program program = {.lifeline = -1, .ready_fd = -1, .log_fd = -1};
 	enum command_exit end;
 	char why[512] = "";
 
 	verdict_init(&program.verdict);
-	log_to_stderr(line->debug        ? LOG_LEVEL_DEBUG
-		      : line->foreground ? LOG_LEVEL_INFO
-					 : LOG_LEVEL_WARN);
+	log_to_stderr(LOG_LEVEL_WARN);
 	end = configure(&program, line);
 	if (end == COMMAND_OK)
 		end = find_mountpoint(&program, line);
@@ -481,16 +547,8 @@ enum command_exit mount_command(const struct command_line *line)
 		command_say("%s", why);
 		end = COMMAND_FAILED;
 	}
-	if (end == COMMAND_OK && !line->foreground) {
-		program.ready_fd = daemon_fork();
-		if (program.ready_fd < 0) {
-			could_not("going to the background failed",
-				  program.ready_fd);
-			end = COMMAND_FAILED;
-		}
-	}
-	if (end == COMMAND_OK && run(&program, line))
-		end = COMMAND_FAILED;
+	if (end == COMMAND_OK)
+		end = start(&program, line);
 	take_down(&program);
 	return end;
 }
