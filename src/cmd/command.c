@@ -37,3 +37,11 @@ enum command_exit command_usage(const char *fmt, ...)
 	command_say("%s", text);
 	return COMMAND_USAGE;
 }
+
+enum command_exit command_print(const char *text, size_t n)
+{
+	if (fwrite(text, 1, n, stdout) == n && !fflush(stdout))
+		return COMMAND_OK;
+	command_say("the output could not be written: %s", strerror(errno));
+	return COMMAND_FAILED;
+}

@@ -1,5 +1,6 @@
 /*
- * cmd/command: what a command of the program is. main.c has the table.
+ * cmd/command: what a command of the program is, the table of them, and how
+ * they speak.
  */
 #ifndef CMD_COMMAND_H
 #define CMD_COMMAND_H
@@ -8,8 +9,9 @@
 
 enum command_exit {
 	COMMAND_OK = 0,
-	COMMAND_FAILED = 1, /* it could not be done */
-	COMMAND_USAGE = 2,  /* it was asked for wrongly; configuration */
+	COMMAND_FAILED = 1,      /* it could not be done */
+	COMMAND_USAGE = 2,       /* it was asked for wrongly; configuration */
+	COMMAND_NOT_MOUNTED = 3, /* there is nothing to tell the status of */
 };
 
 /* The command line, taken apart. Strings are those of argv. */
@@ -19,17 +21,20 @@ struct command_line {
 	size_t n_options;
 	const char **operands; /* without the command's name */
 	size_t n_operands;
-	bool named; /* the command was given by its name */
 };
 typedef enum command_exit command_run(const struct command_line *);
 
 command_run mount_command;
 command_run status_command;
 command_run umount_command;
+command_run help_command;
+command_run version_command;
 
 /* "bitbucketfs: <sentence>" to stderr, with secrets taken out. */
 void command_say(const char *fmt, ...) printf_like(1, 2);
-/* The sentence and "Try 'bitbucketfs --help'." */
+/* The same; COMMAND_USAGE. */
 enum command_exit command_usage(const char *fmt, ...) printf_like(1, 2);
+/* To stdout, or a sentence about why not. */
+enum command_exit command_print(const char *text, size_t n);
 
 #endif

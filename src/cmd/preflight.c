@@ -146,6 +146,38 @@ void preflight_look(const char *mountinfo, const char *path,
 	}
 }
 
+size_t preflight_find(const char *mountinfo, uid_t user, struct buf *ret_points)
+{
+	size_t n_found = 0;
+
+	for (const char *line = mountinfo; *line;) {
+		const char *end = strchrnul(line, '\n');
+		cleanup(preflight_place_done) struct preflight_place place;
+		size_t n;
+		const char *written = field(line, end, 4, &n);
+
+		read_line(line, end, &place);
+		if (written && place.what == PREFLIGHT_OURS &&
+		    place.user == user) {
+			cleanup(free) char *point = plain(written, n);
+
+			buf_printf(ret_points, "%s%s", n_found++ ? ", " : "",
+				   point);
+		}
+		line = *end ? end + 1 : end;
+	}
+	return n_found;
+}
+
+size_t preflight_others(struct buf *ret_points)
+{
+	cleanup(buf_done) struct buf text = BUF_INIT(MOUNTINFO_MAX);
+
+	if (file_read(MOUNTINFO, MOUNTINFO_MAX, &text) || !text.data)
+		return 0;
+	return preflight_find(text.data, getuid(), ret_points);
+}
+
 void preflight_place_done(struct preflight_place *place)
 {
 	free(place->inside);

@@ -36,6 +36,12 @@ void preflight_look(const char *mountinfo, const char *path,
 int preflight_place(const char *path, struct preflight_place *ret_place);
 int preflight_mounted(const char *path);
 
+/* Where a user has Bitbuckets mounted, with ", " between them; how many. */
+size_t preflight_find(const char *mountinfo, uid_t user,
+		      struct buf *ret_points);
+/* Where this user has them. */
+size_t preflight_others(struct buf *ret_points);
+
 /* A mount point as the kernel names it: absolute, no symlinks, also when what
  * is mounted there does not answer. NULL: the default, ~/bitbucket. */
 int preflight_path(const char *mountpoint, char **ret_path);

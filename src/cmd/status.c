@@ -8,23 +8,32 @@
 
 #define STATUS_MAX MIB
 
+static enum command_exit say_where(const char *asked)
+{
+	cleanup(buf_done) struct buf points = BUF_INIT(4 * KIB);
+	size_t n = preflight_others(&points);
+
+	if (n)
+		command_say("no Bitbucket is mounted at %s; yours %s at %s "
+			    "(bitbucketfs status MOUNTPOINT)",
+			    asked, n == 1 ? "is" : "are", points.data);
+	else
+		command_say("no Bitbucket is mounted at %s", asked);
+	return COMMAND_NOT_MOUNTED;
+}
+
 enum command_exit status_command(const struct command_line *line)
 {
 	cleanup(buf_done) struct buf text = BUF_INIT(STATUS_MAX);
+	const char *asked = line->n_operands ? line->operands[0]
+					     : "~/bitbucket";
 	cleanup(free) char *path = NULL;
 	cleanup(free) char *file = NULL;
 	int r;
 
-	if (line->n_operands > 1)
-		return command_usage("status takes one mount point at most");
-	r = preflight_path(line->n_operands ? line->operands[0] : NULL, &path);
-	if (r || preflight_mounted(path) != PREFLIGHT_OURS) {
-		command_say("no Bitbucket is mounted at %s",
-			    path               ? path
-			    : line->n_operands ? line->operands[0]
-					       : "~/bitbucket");
-		return COMMAND_FAILED;
-	}
+	r = preflight_path(line->n_operands ? asked : NULL, &path);
+	if (r || preflight_mounted(path) != PREFLIGHT_OURS)
+		return say_where(path ? path : asked);
 	file = mem_asprintf("%s/.bitbucketfs/status", path);
 	r = file_read(file, STATUS_MAX, &text);
 	if (r == -ENOTCONN) {
@@ -37,12 +46,5 @@ enum command_exit status_command(const struct command_line *line)
 		command_say("%s cannot be read: %s", file, strerror(-r));
 		return COMMAND_FAILED;
 	}
-	if (fwrite(text.data ? text.data : "", 1, text.len, stdout) !=
-		    text.len ||
-	    fflush(stdout)) {
-		command_say("the output could not be written: %s",
-			    strerror(errno));
-		return COMMAND_FAILED;
-	}
-	return COMMAND_OK;
+	return command_print(text.data ? text.data : "", text.len);
 }

@@ -100,8 +100,6 @@ enum command_exit umount_command(const struct command_line *line)
 	cleanup(free) char *path = NULL;
 	int r;
 
-	if (line->n_operands > 1)
-		return command_usage("umount takes one mount point at most");
 	r = preflight_path(line->n_operands ? line->operands[0] : NULL, &path);
 	if (r) {
 		command_say("%s is no mount point: %s",

@@ -74,6 +74,17 @@ def test_the_sentences_name_places_that_there_are():
 
 
 
+def test_the_manual_has_every_option():
+    said = subprocess.run([BINARY, "help", "options"], check=True, capture_output=True, text=True).stdout
+    names = [line.split()[0].split("=") for line in said.splitlines()]
+    shown = subprocess.run(["mandoc", "-T", "ascii", os.path.join(TOP, "packaging", "bitbucketfs.1")], check=True,
+                           capture_output=True, text=True).stdout
+    shown = re.sub(r".\x08", "", shown).split("Mount options\n")[1].split("\nSIGNING IN\n")[0].replace(",", " ").split()
+    assert len(names) > 25
+    for name, *value in names:
+        assert any(word.startswith(name + "=") if value else word == name for word in shown), name
+
+
 # What never leaves the program: told as another one, or of a command of its own.
 INSIDE = {"EBADMSG": "told as EIO", "EPROTO": "told as EIO", "ECONNRESET": "told as EIO", "ECANCELED": "told as EINTR",
           "EMSGSIZE": "a buffer of ours", "ERANGE": "a number of ours", "EEXIST": "a file of ours", "ECONNREFUSED": "umount's",

@@ -5,6 +5,7 @@ import re
 import signal
 import stat
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -54,10 +55,43 @@ def test_help(mounts):
 @pytest.mark.parametrize("arguments", [
     ["--no-such-option"], ["-q"], ["-o"], ["-o", "no_such_option", "x/y"], ["statsu"], ["unmount"], ["a/b", "c/d", "e/f"], [""],
     ["status", "a", "b"], ["umount", "a", "b"], ["status", "-f"], ["status", "--lazy"], ["--lazy", "a/b"],
+    ["version", "a"], ["-h", "extra"], ["help", "extra"], ["status", "-v"],
 ], ids=" ".join)
 def test_what_was_asked_wrongly_ends_with_2_and_one_sentence(bb, mounts, arguments):
     one_sentence(mounts.run(*arguments), 2)
     assert asked(bb) == []
+
+
+def test_a_misspelt_command_mounts_nothing(bb, mounts, place):
+    assert "'stauts': did you mean status?" in one_sentence(mounts.run("stauts", place), 2)
+    assert "no command 'login'" in one_sentence(mounts.run("login", place), 2)
+    assert not mounted(place) and asked(bb) == []
+
+
+@pytest.mark.parametrize("command", ["mount", "status", "umount", "help", "version"])
+def test_each_command_has_its_help(mounts, command):
+    said = {mounts.run(*words).stdout for words in (("help", command), (command, "--help"), (command, "-h"), ("-h", command))}
+    assert len(said) == 1 and said.pop().startswith("Usage: bitbucketfs")
+
+
+def test_the_help_has_every_option_once(mounts):
+    """A line each of `help options`, which completions read, in all of help, in 80 columns."""
+    options = mounts.run("help", "options").stdout
+    names = [line.split()[0] for line in options.splitlines()]
+    general, of_mount = mounts.run("--help").stdout, mounts.run("help", "mount").stdout
+    assert len(names) == len(set(names)) > 25 and {"ttl=TIME", "allow_other", "ca_file=FILE"} <= set(names)
+    assert options in of_mount and [w for w in general.split() if w in names] == names
+    assert max(map(len, (options + of_mount).splitlines())) <= 80
+
+
+def test_status_without_a_mount_names_those_that_there_are(mounts):
+    said = one_sentence(mounts.run("status"), 3)
+    assert said.startswith(f"no Bitbucket is mounted at {mounts.place}/home/bitbucket")
+    m = mounts()
+    said = one_sentence(mounts.run("status"), 3)
+    assert "; yours " in said and m.path in said
+    assert one_sentence(mounts.run("status", mounts.place), 3).startswith(f"no Bitbucket is mounted at {mounts.place}; yours ")
+    assert mounts.run("status", m.path).returncode == 0
 
 
 def test_a_path_that_is_called_like_a_command_is_a_path(background, tmp_path):
@@ -205,7 +239,7 @@ def test_several_stale_mounts_that_lie_on_each_other(mounts):
 
 
 def test_umount_and_status_commands(background, mounts, place):
-    assert one_sentence(mounts.run("status", place), 1) == f"no Bitbucket is mounted at {place}"
+    assert one_sentence(mounts.run("status", place), 3).startswith(f"no Bitbucket is mounted at {place}")
     assert one_sentence(mounts.run("umount", place), 1) == f"no Bitbucket is mounted at {place}"
     assert background(where=place).returncode == 0
     done = mounts.run("status", place)
@@ -319,6 +353,20 @@ def test_an_ordinary_user_mounts_with_fusermount3(as_nobody):
             os.listdir(where)           # root has no business there: no allow_other
     assert as_user(BINARY, "umount", where).returncode == 0
     assert background.await_end(background.daemons[0]) == 0
+    assert not mounted(where)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="NOT TESTED: needs another user's directory")
+def test_where_fusermount3_does_not_mount_it_is_one_sentence(as_nobody):
+    background, where = as_nobody
+    with tempfile.TemporaryDirectory() as shared:
+        os.chmod(shared, 0o1777)
+        assert one_sentence(background(shared, run_as=NOBODY), 1) == \
+            f"{shared}: it is not mounted, because the directory is another user's: take one of your own"
+    with open("/etc/fuse.conf") as f:
+        if re.search(r"^user_allow_other", f.read(), re.MULTILINE):
+            return
+    assert "user_allow_other into that file" in one_sentence(background("-o", "allow_other", where, run_as=NOBODY), 1)
     assert not mounted(where)
 
 

@@ -72,6 +72,20 @@ static void test_find(void **state)
 	assert_int_equal(preflight_mounted("/proc"), PREFLIGHT_OTHER);
 }
 
+static void test_whose(void **state)
+{
+	cleanup(buf_done) struct buf points = BUF_INIT(KIB);
+
+	(void)state;
+	assert_int_equal(preflight_find(mountinfo, 1000, &points), 1);
+	assert_string_equal(points.data, "/home/ada/bitbucket");
+	buf_clear(&points);
+	assert_int_equal(preflight_find(mountinfo, 0, &points), 3);
+	assert_string_equal(points.data, "/home/ada/with blank\\and\ttab, "
+					 "/home/ada/twice, /home/ada/optional");
+	assert_int_equal(preflight_find(mountinfo, 1, &points), 0);
+}
+
 static void test_look(void **state)
 {
 	static const struct {
@@ -198,9 +212,10 @@ static void test_check(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_find),   cmocka_unit_test(test_look),
-		cmocka_unit_test(test_path),   cmocka_unit_test(test_answers),
-		cmocka_unit_test(test_device), cmocka_unit_test(test_check),
+		cmocka_unit_test(test_find),    cmocka_unit_test(test_whose),
+		cmocka_unit_test(test_look),    cmocka_unit_test(test_path),
+		cmocka_unit_test(test_answers), cmocka_unit_test(test_device),
+		cmocka_unit_test(test_check),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,0 +1,323 @@
+/*
+ * cmd/arguments: options may stand anywhere; the first operand that is a
+ * command's name is the command, and what is left is for that command.
+ */
+#include "cmd/arguments.h"
+#include "cmd/config.h"
+#include "cmd/suggest.h"
+
+#include "base/mem.h"
+
+#include <ctype.h>
+#include <sys/stat.h>
+
+#define OPTIONS_MAX 256
+
+static const struct command commands[] = {
+	{"mount", mount_command, 2, "a SOURCE and a MOUNTPOINT",
+	 .mounts = true},
+	{"status", status_command, 1, "one MOUNTPOINT"},
+	{"umount", umount_command, 1, "one MOUNTPOINT", .lazy = true},
+	{"help", help_command, 1, "one COMMAND"},
+	{"version", version_command, 0, "no operand"},
+};
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+static char *meant_command(const char *name)
+{
+	struct suggest suggest = {.word = name};
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		suggest_try(&suggest, commands[i].name);
+	return suggest_words(&suggest);
+}
+
+struct parse {
+	struct arguments *to;
+	bool help, version;
+	char of_mount; /* an option that only mounting takes; 0: none */
+};
+
+static const struct {
+	const char *name;
+	char letter; /* 0: it has none */
+} long_options[] = {
+	{"--foreground", 'f'}, {"--debug", 'd'}, {"--help", 'h'},
+	{"--version", 'V'},    {"--lazy", 0},
+};
+
+static enum command_exit no_option(const char *arg, size_t n)
+{
+	cleanup(free) char *name = mem_dup0(arg, n);
+	cleanup(free) char *meant = NULL;
+	struct suggest suggest = {.word = name};
+	const struct config_setting *setting;
+
+	for (size_t i = 0; i < ARRAY_SIZE(long_options); i++)
+		suggest_try(&suggest, long_options[i].name);
+	for (size_t i = 0; (setting = config_setting(i)); i++)
+		if (setting->kind != CONFIG_SECRET &&
+		    !strcmp(setting->name, name + 2))
+			return command_usage(
+				"there is no option %s: write "
+				"-o %s%s%s",
+				name, setting->name, setting->value ? "=" : "",
+				setting->value ? setting->value : "");
+	meant = suggest_words(&suggest);
+	return command_usage("there is no option %s%s", name, meant);
+}
+
+static int parse_letter(struct parse *parse, char letter)
+{
+	struct arguments *to = parse->to;
+
+	switch (letter) {
+	case 'f':
+		if (to->helper)
+			to->fake = true;
+		else
+			to->line.foreground = true;
+		break;
+	case 'd':
+		to->line.foreground = to->line.debug = true;
+		break;
+	case 'h':
+		parse->help = true;
+		return 0;
+	case 'V':
+		parse->version = true;
+		return 0;
+	case 's':
+		if (to->helper)
+			to->line.sloppy = true;
+		else
+			command_say("-s (one thread, in other programs of "
+				    "FUSE) is ignored: one reader that waits "
+				    "would stop all others");
+		break;
+	/* What mount(8) tells its helpers and is no matter here: no mtab,
+	 * verbose, read-only, read-write. */
+	case 'n':
+	case 'v':
+	case 'r':
+	case 'w':
+		break;
+	default:
+		return command_usage("there is no option -%c", letter);
+	}
+	parse->of_mount = letter;
+	return 0;
+}
+
+static int parse_long(struct parse *parse, const char *arg)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(long_options); i++) {
+		if (strcmp(long_options[i].name, arg) != 0)
+			continue;
+		if (long_options[i].letter)
+			return parse_letter(parse, long_options[i].letter);
+		parse->to->line.lazy = true;
+		return 0;
+	}
+	return (int)no_option(arg, strcspn(arg, "="));
+}
+
+static int parse_value(struct parse *parse, char letter, const char *value)
+{
+	struct command_line *line = &parse->to->line;
+
+	parse->of_mount = letter;
+	if (letter == 'N')
+		parse->to->namespace = value;
+	if (letter != 'o')
+		return 0;
+	if (line->n_options == OPTIONS_MAX)
+		return command_usage("more than %d times -o", OPTIONS_MAX);
+	line->options[line->n_options++] = value;
+	return 0;
+}
+
+/* One argument of short options; *next is the argument after it, or NULL, and
+ * is set to NULL when it was used up. */
+static int parse_short(struct parse *parse, const char *arg, const char **next)
+{
+	int r = 0;
+
+	for (arg++; !r && *arg; arg++) {
+		const char *value = arg[1] ? arg + 1 : *next;
+
+		if (!strchr("ot", *arg) &&
+		    (*arg != 'N' || !parse->to->helper)) {
+			r = parse_letter(parse, *arg);
+			continue;
+		}
+		if (!value)
+			return command_usage("-%c needs a value", *arg);
+		if (!arg[1])
+			*next = NULL;
+		return parse_value(parse, *arg, value);
+	}
+	return r;
+}
+
+static int parse_all(struct parse *parse, int argc, char **argv)
+{
+	struct command_line *line = &parse->to->line;
+	bool only_operands = false;
+
+	for (int i = 1; i < argc; i++) {
+		const char *next = i + 1 < argc ? argv[i + 1] : NULL;
+		bool had_next = next != NULL;
+		int r = 0;
+
+		if (only_operands || argv[i][0] != '-' || !argv[i][1])
+			line->operands[line->n_operands++] = argv[i];
+		else if (!strcmp(argv[i], "--"))
+			only_operands = true;
+		else if (argv[i][1] == '-')
+			r = parse_long(parse, argv[i]);
+		else
+			r = parse_short(parse, argv[i], &next);
+		if (r)
+			return r;
+		if (had_next && !next)
+			i++;
+	}
+	return 0;
+}
+
+/* ---- which command ---- */
+
+/* As mount(8) finds it: mount.bitbucketfs, mount.fuse.bitbucketfs. */
+static bool is_helper(const char *name)
+{
+	const char *slash = name ? strrchr(name, '/') : NULL;
+
+	return name && !strncmp(slash ? slash + 1 : name, "mount.", 6);
+}
+
+static bool is_word(const char *text)
+{
+	for (const char *c = text; *c; c++)
+		if (!isalpha((unsigned char)*c) && (c == text || *c != '-'))
+			return false;
+	return *text;
+}
+
+/* A word in the place of a command that is none. As a mount point it has to be
+ * a directory. As a SOURCE any text will do, but a person has no reason to
+ * write one: what mount(8) passes on comes with options, or by a helper's name,
+ * and only a word that is near to a command's is no SOURCE there either. */
+static enum command_exit check_word(const struct command_line *line)
+{
+	static const char *const sources[] = {"none", "bitbucket",
+					      "bitbucketfs"};
+	const char *word = line->operands[0];
+	cleanup(free) char *meant = meant_command(word);
+	struct stat st;
+
+	if (!is_word(word) || line->n_operands > 2)
+		return COMMAND_OK;
+	if (line->n_operands == 1) {
+		if (!lstat(word, &st) || errno != ENOENT)
+			return COMMAND_OK;
+		return command_usage("'%s' is neither a command (mount, "
+				     "status, umount, help, version) nor a "
+				     "directory to mount at%s",
+				     word, meant);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
+		if (!strcmp(word, sources[i]))
+			return COMMAND_OK;
+	if (line->n_options && !*meant)
+		return COMMAND_OK;
+	return command_usage("there is no command '%s'%s (A SOURCE of that "
+			     "name goes after the word mount.)",
+			     word, *meant ? meant : ".");
+}
+
+/* Takes the command's name off the operands. */
+static void take_name(struct arguments *to)
+{
+	to->command = to->line.n_operands ? find_command(to->line.operands[0])
+					  : NULL;
+	if (!to->command)
+		return;
+	to->line.operands++;
+	to->line.n_operands--;
+}
+
+static enum command_exit check_command(const struct parse *parse)
+{
+	const struct command *command = parse->to->command;
+	const struct command_line *line = &parse->to->line;
+
+	if (!command->mounts && parse->of_mount)
+		return command_usage("%s takes no -%c, which is for mounting",
+				     command->name, parse->of_mount);
+	if (line->lazy && !command->lazy)
+		return command_usage("%s takes no --lazy", command->name);
+	if (line->n_operands > command->n_operands)
+		return command_usage("%s takes %s%s, and '%s' is more",
+				     command->name, command->takes,
+				     command->n_operands ? " at most" : "",
+				     line->operands[command->n_operands]);
+	return COMMAND_OK;
+}
+
+/* --help after a command, or after what would be mounted at, is about that. */
+static void ask_for_help(struct arguments *to, const char *first)
+{
+	static const char *topic[1];
+
+	take_name(to);
+	topic[0] = to->command                    ? to->command->name
+		   : first && !strchr(first, '/') ? first
+						  : "mount";
+	to->line.operands = topic;
+	to->line.n_operands = first ? 1 : 0;
+	to->command = find_command("help");
+}
+
+enum command_exit arguments_read(int argc, char **argv, struct arguments *to)
+{
+	struct parse parse = {.to = to};
+	const char *first;
+	int r;
+
+	*to = (struct arguments){.helper = is_helper(argc ? argv[0] : NULL)};
+	to->all = mem_calloc((size_t)argc + 1, sizeof(*to->all));
+	to->line.operands = to->all;
+	to->line.options = mem_calloc(OPTIONS_MAX, sizeof(*to->line.options));
+	r = parse_all(&parse, argc, argv);
+	if (r)
+		return (enum command_exit)r;
+	first = to->line.n_operands ? to->line.operands[0] : NULL;
+	if (parse.help) {
+		ask_for_help(to, first);
+		return COMMAND_OK;
+	}
+	if (parse.version)
+		to->command = find_command("version");
+	else if (!to->helper)
+		take_name(to);
+	if (!to->command) {
+		to->command = find_command("mount");
+		if (first && !to->helper && check_word(&to->line) != COMMAND_OK)
+			return COMMAND_USAGE;
+	}
+	return check_command(&parse);
+}
+
+void arguments_done(struct arguments *arguments)
+{
+	free(arguments->line.options);
+	free(arguments->all);
+}

@@ -1,0 +1,172 @@
+/*
+ * bitbucketfs help [COMMAND | options]. What can be set is told
+ * from the table of settings; completions ask `help options` for it.
+ */
+#include "cmd/command.h"
+#include "cmd/config.h"
+#include "cmd/suggest.h"
+
+#include "base/mem.h"
+
+#define WIDTH 79
+#define N_NAME 20
+
+static const char general[] =
+	"Usage: bitbucketfs [options] [SOURCE] [MOUNTPOINT]\n"
+	"       bitbucketfs COMMAND [MOUNTPOINT]\n"
+	"\n"
+	"Mounts Bitbucket Cloud at MOUNTPOINT (default: ~/bitbucket), read-"
+	"only.\n"
+	"SOURCE is what mount(8) and fstab(5) put first; any text will do.\n"
+	"\n"
+	"Commands:\n"
+	"  mount [SOURCE] [MOUNTPOINT]  the same as without a command\n"
+	"  status [MOUNTPOINT]          what the mount says about itself\n"
+	"  umount [--lazy] [MOUNTPOINT] takes the mount away, and its daemon\n"
+	"  help [COMMAND]               this text; that of a command\n"
+	"  help options                 what -o can set, a line each\n"
+	"  version                      the version\n"
+	"\n"
+	"Options:\n"
+	"  -f, --foreground  stay in the foreground, log to standard error\n"
+	"  -d, --debug       the same, with every step\n"
+	"  -o OPT,OPT…       ";
+static const char general_end[] =
+	"\n"
+	"                    and what mount(8) and fstab(5) say to others\n"
+	"  -h, --help        this text; after a command, that of the command\n"
+	"  -V, --version     the version\n"
+	"\n"
+	"Signing in: BITBUCKETFS_EMAIL and BITBUCKETFS_TOKEN in the "
+	"environment, or\n"
+	"email and token in ~/.config/bitbucketfs/config (chmod 600). See\n"
+	"bitbucketfs(1) for everything, bitbucketfs(7) for what is in the "
+	"mount.\n";
+static const char of_mount[] =
+	"Usage: bitbucketfs [mount] [-f] [-d] [-o OPT,OPT…] [SOURCE] "
+	"[MOUNTPOINT]\n"
+	"\n"
+	"Mounts Bitbucket at MOUNTPOINT (default: ~/bitbucket), and goes to "
+	"the\n"
+	"background when the mount answers. SOURCE is ignored.\n"
+	"\n"
+	"  -f, --foreground  stay in the foreground, log to standard error\n"
+	"  -d, --debug       the same, with every step\n"
+	"  -o OPT,OPT…       as follow\n"
+	"\n";
+static const char of_mount_end[] =
+	"\n"
+	"Each of them can also stand in ~/.config/bitbucketfs/config (ttl = "
+	"5m) and in\n"
+	"the environment (BITBUCKETFS_TTL=5m). The command line is stronger "
+	"than the\n"
+	"environment, and that than the file. token is no option.\n";
+static const char of_status[] =
+	"Usage: bitbucketfs status [MOUNTPOINT]\n"
+	"\n"
+	"Prints what the mount at MOUNTPOINT (default: ~/bitbucket) says about "
+	"itself:\n"
+	"account, requests left, cache, what is being fetched, problems. "
+	"Exits with 3\n"
+	"when no Bitbucket is mounted there, and names those that are "
+	"elsewhere.\n";
+static const char of_umount[] =
+	"Usage: bitbucketfs umount [--lazy] [MOUNTPOINT]\n"
+	"\n"
+	"Takes the mount at MOUNTPOINT (default: ~/bitbucket) away, and waits "
+	"until its\n"
+	"daemon has ended. One that is in use stays, and it is said by whom.\n"
+	"\n"
+	"  --lazy  takes it from its place all the same; the daemon ends when "
+	"nobody\n"
+	"          uses it any more\n";
+static const char of_help[] = "Usage: bitbucketfs help [COMMAND | options]\n"
+			      "       bitbucketfs COMMAND --help\n";
+static const char of_version[] = "Usage: bitbucketfs version\n";
+
+/* "name=VALUE" as it is written after -o. */
+static char *written(const struct config_setting *setting)
+{
+	return setting->value
+		       ? mem_asprintf("%s=%s", setting->name, setting->value)
+		       : mem_strdup(setting->name);
+}
+
+/* All of them in a paragraph, as far in as the text before it. */
+static void add_names(struct buf *out)
+{
+	const struct config_setting *setting;
+	size_t column = N_NAME;
+
+	for (size_t i = 0; (setting = config_setting(i)); i++) {
+		cleanup(free) char *name = written(setting);
+		size_t n = strlen(name);
+
+		if (setting->kind == CONFIG_SECRET)
+			continue;
+		if (column + 1 + n > WIDTH) {
+			buf_printf(out, "\n%*s", N_NAME, "");
+			column = N_NAME;
+		} else if (column > N_NAME) {
+			buf_putc(out, ' ');
+			column++;
+		}
+		buf_puts(out, name);
+		column += n;
+	}
+}
+
+static void add_lines(struct buf *out)
+{
+	const struct config_setting *setting;
+
+	for (size_t i = 0; (setting = config_setting(i)); i++) {
+		cleanup(free) char *name = written(setting);
+
+		if (setting->kind != CONFIG_SECRET)
+			buf_printf(out, "%-*s %s\n", N_NAME, name,
+				   setting->what);
+	}
+}
+
+static const struct {
+	const char *name, *text, *end;
+	void (*add)(struct buf *);
+} topics[] = {
+	{"mount", of_mount, of_mount_end, add_lines},
+	{"status", of_status, NULL, NULL},
+	{"umount", of_umount, NULL, NULL},
+	{"help", of_help, NULL, NULL},
+	{"version", of_version, NULL, NULL},
+	{"options", "", NULL, add_lines},
+};
+
+static enum command_exit print(const char *text, void (*add)(struct buf *),
+			       const char *end)
+{
+	cleanup(buf_done) struct buf out = BUF_INIT(64 * KIB);
+
+	buf_puts(&out, text);
+	if (add)
+		add(&out);
+	buf_puts(&out, end ? end : "");
+	return command_print(out.data, out.len);
+}
+
+enum command_exit help_command(const struct command_line *line)
+{
+	const char *name = line->n_operands ? line->operands[0] : NULL;
+	struct suggest suggest = {.word = name};
+	cleanup(free) char *meant = NULL;
+
+	if (!name)
+		return print(general, add_names, general_end);
+	for (size_t i = 0; i < ARRAY_SIZE(topics); i++) {
+		if (!strcmp(topics[i].name, name))
+			return print(topics[i].text, topics[i].add,
+				     topics[i].end);
+		suggest_try(&suggest, topics[i].name);
+	}
+	meant = suggest_words(&suggest);
+	return command_usage("there is no command '%s'%s", name, meant);
+}
