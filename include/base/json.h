@@ -31,6 +31,7 @@ bool json_bool(const struct json *, const char *path, bool otherwise);
 bool json_is_array(const struct json *);
 bool json_is_object(const struct json *);
 bool json_is_string(const struct json *);
+bool json_is_bool(const struct json *);
 size_t json_n_items(const struct json *);
 /* for (const struct json *i = json_first(a); i; i = json_next(i)) */
 const struct json *json_first(const struct json *);

@@ -12,6 +12,13 @@
 
 #include "base/json.h"
 
+enum resource_form {
+	RESOURCE_AS_IT_IS, /* but a list is "a,b,c" */
+	RESOURCE_TIME,     /* 2026-10-31T09:01:00Z, however the service writes
+			    * it; what is no time as it is */
+	RESOURCE_TRUTH,    /* true or false, else nothing is said */
+};
+
 /* A value of an item: a column of index.tsv, a line of `info`. */
 struct resource_column {
 	const char *name; /* NULL ends the columns */
@@ -21,6 +28,7 @@ struct resource_column {
 	const char *path;
 	/* If not NULL, used instead of path: adds the value (one line). */
 	void (*render)(const struct json *item, struct buf *out);
+	enum resource_form form;
 };
 
 /* A plain file made of a JSON answer. */
@@ -165,6 +173,9 @@ struct resource {
 	/* items changed since a time can be asked for alone (q=updated_on>=…)
 	 */
 	bool is_dated;
+	/* The order of its indexes: by the time at these paths, the newest
+	 * first. NULL: as the items come. */
+	const char *newest;
 	bool is_history; /* grows for ever: bounded to the newest */
 	/* its names come from elsewhere (special); only its index is asked for,
 	 * when somebody looks at it */

@@ -295,6 +295,11 @@ bool json_is_string(const struct json *json)
 	return cJSON_IsString(c(json));
 }
 
+bool json_is_bool(const struct json *json)
+{
+	return cJSON_IsBool(c(json));
+}
+
 size_t json_n_items(const struct json *json)
 {
 	return json ? (size_t)cJSON_GetArraySize(c(json)) : 0;

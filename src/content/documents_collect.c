@@ -28,7 +28,8 @@ struct collecting {
 	struct json *names; /* what is stored of the collection itself */
 	struct json *whole; /* of those whose row makes files of all */
 	struct buf tsv, json;
-	struct taken *taken; /* names */
+	struct documents_order order; /* of a row that has one */
+	struct taken *taken;          /* names */
 	size_t n_items;
 	int64_t ttl_ms;
 	int64_t most; /* of a history */
@@ -49,6 +50,7 @@ static void collecting_done(struct collecting *c)
 	answer_batch_done(&c->batch);
 	json_free(c->names);
 	json_free(c->whole);
+	documents_order_done(&c->order);
 	buf_done(&c->tsv);
 	buf_done(&c->json);
 }
@@ -205,9 +207,15 @@ static int take_part(void *arg, const struct multipart_part *part)
 
 int documents_collect_item(struct collecting *c, const struct json *item)
 {
+	size_t tsv_from = c->tsv.len, json_from = c->json.len;
+
 	c->n_items++;
 	resource_tsv_line(c->row->columns, item, &c->tsv);
 	documents_add_indented(&c->json, item);
+	if (c->row->newest)
+		documents_order_add(&c->order,
+				    resource_time(item, c->row->newest),
+				    tsv_from, &c->tsv, json_from, &c->json);
 	if (c->whole)
 		json_append_copy(c->whole, item);
 	if (c->row->items)
@@ -335,6 +343,7 @@ static int store(struct ctx *ctx, struct collecting *c, bool more)
 {
 	int r;
 
+	documents_order_apply(&c->order, &c->tsv, &c->json);
 	buf_puts(&c->json, c->json.len > 1 ? "\n]\n" : "]\n");
 	if (c->json.failed || c->tsv.failed)
 		return ctx_fail(ctx, -EFBIG,

@@ -33,7 +33,7 @@ bool documents_is_of_today(const struct cache_entry *e)
 	return strcmp(e->etag, documents_derivation) == 0;
 }
 
-/* A version that is larger than all that there are. */
+/* A version that is larger than all that there are, and of no document. */
 static uint64_t next_version(struct cache *cache)
 {
 	uint64_t version = 0;
@@ -49,6 +49,7 @@ static uint64_t next_version(struct cache *cache)
 		      },
 		      1, &version) < 0)
 		return 0;
+	(void)cache_remove(cache, SPACE);
 	return version;
 }
 

@@ -157,6 +157,21 @@ void documents_collect_other(struct collecting *, const struct json *item);
 void documents_collect_again(struct documents *, const struct resource *,
 			     const struct scope *,
 			     const struct cache_entry *names);
+/* documents_order: where the items of an index are written. */
+struct documents_place;
+struct documents_order {
+	struct documents_place *places;
+	size_t n, size;
+};
+void documents_order_done(struct documents_order *);
+/* The item whose line and object begin there, and are the last ones. */
+void documents_order_add(struct documents_order *, int64_t time_ms,
+			 size_t tsv_from, const struct buf *tsv,
+			 size_t json_from, const struct buf *json);
+/* The newest first; json still lacks its end. */
+void documents_order_apply(struct documents_order *, struct buf *tsv,
+			   struct buf *json);
+
 /* documents_update: the items of a dated collection from what is stored and
  * what was changed since. 1: it has to be walked whole; 0; -errno. */
 int documents_update(struct ctx *, struct documents_fetch *, const char *path,

@@ -30,12 +30,13 @@ static void comment_state(const struct json *item, struct buf *out)
 const struct resource_column commits_comment_columns[] = {
 	{"id", "id", NULL},
 	{"author", PERSON("user"), NULL},
-	{"created", "created_on", NULL},
-	{"updated", "updated_on", NULL},
+	{"created", "created_on", NULL, RESOURCE_TIME},
+	{"updated", "updated_on", NULL, RESOURCE_TIME},
 	{"file", "inline.path", NULL},
 	{"line", "inline.to|inline.from", NULL},
 	{"parent", "parent.id", NULL},
 	{"state", NULL, comment_state},
+	{"url", "links.html.href", NULL},
 	{"text", "content.raw", NULL},
 	{NULL, NULL, NULL},
 };
@@ -50,8 +51,8 @@ const struct resource_column commits_status_columns[] = {
 	{"state", "state", NULL},
 	{"name", "name", NULL},
 	{"ref", "refname", NULL},
-	{"created", "created_on", NULL},
-	{"updated", "updated_on", NULL},
+	{"created", "created_on", NULL, RESOURCE_TIME},
+	{"updated", "updated_on", NULL, RESOURCE_TIME},
 	{"url", "url", NULL},
 	{"description", "description", NULL},
 	{NULL, NULL, NULL},
@@ -78,16 +79,17 @@ static void parents(const struct json *item, struct buf *out)
 
 const struct resource_column commits_columns[] = {
 	{"hash", "hash", NULL},
-	{"date", "date", NULL},
+	{"date", "date", NULL, RESOURCE_TIME},
 	{"author", PERSON("author.user") "|author.raw", NULL},
 	{"jira", NULL, jira},
+	{"url", "links.html.href", NULL},
 	{"title", NULL, title},
 	{NULL, NULL, NULL},
 };
 
 static const struct resource_column info[] = {
 	{"hash", "hash", NULL},
-	{"date", "date", NULL},
+	{"date", "date", NULL, RESOURCE_TIME},
 	{"author", PERSON("author.user") "|author.raw", NULL},
 	{"author_raw", "author.raw", NULL},
 	{"committer", PERSON("committer.user") "|committer.raw", NULL},
@@ -141,10 +143,14 @@ static const struct resource annotations[] = {
 };
 
 static const struct resource_column report_columns[] = {
-	{"id", "external_id|uuid", NULL}, {"type", "report_type", NULL},
-	{"result", "result", NULL},       {"reporter", "reporter", NULL},
-	{"created", "created_on", NULL},  {"updated", "updated_on", NULL},
-	{"title", "title", NULL},         {NULL, NULL, NULL},
+	{"id", "external_id|uuid", NULL},
+	{"type", "report_type", NULL},
+	{"result", "result", NULL},
+	{"reporter", "reporter", NULL},
+	{"created", "created_on", NULL, RESOURCE_TIME},
+	{"updated", "updated_on", NULL, RESOURCE_TIME},
+	{"title", "title", NULL},
+	{NULL, NULL, NULL},
 };
 
 static const struct resource_column report_info[] = {
@@ -154,8 +160,8 @@ static const struct resource_column report_info[] = {
 	{"type", "report_type", NULL},
 	{"result", "result", NULL},
 	{"reporter", "reporter", NULL},
-	{"created", "created_on", NULL},
-	{"updated", "updated_on", NULL},
+	{"created", "created_on", NULL, RESOURCE_TIME},
+	{"updated", "updated_on", NULL, RESOURCE_TIME},
 	{"details", "details", NULL},
 	{"link", "link", NULL},
 	{NULL, NULL, NULL},
@@ -205,6 +211,7 @@ static const struct resource below[] = {
 		.id = "id",
 		.ttl_s = 10 * MINUTE_S,
 		.is_unlisted = true,
+		.newest = PULLREQUESTS_NEWEST,
 		.columns = pullrequest_columns,
 	},
 	{

@@ -8,15 +8,13 @@
  *
  *	# 3 comments on pull request 12: Add a cache
  *
- *	Times are UTC.
- *
  *	## src/cache.c:42
  *
- *	- **Ada Lindqvist** · 2026-10-03 14:02 · resolved by Grace · #101
+ *	- **Ada Lindqvist** · 2026-10-03T14:02:00Z · resolved by Grace · #101
  *
  *	  Why not the other way round?
  *
- *	  - **Grace** · 2026-10-03 15:20 · #102
+ *	  - **Grace** · 2026-10-03T15:20:00Z · #102
  *
  *	    Because it would be slower.
  *
@@ -320,7 +318,7 @@ static void write_time(struct buf *out, int64_t ms)
 	char text[24];
 
 	clock_format_iso8601(ms, text);
-	buf_printf(out, "%.10s %.5s", text, text + 11);
+	buf_puts(out, text);
 }
 
 static void write_head(struct conversation *t, const struct comment *c)
@@ -434,11 +432,10 @@ static void write_title(struct conversation *t)
 		buf_puts(t->out, ": ");
 		write_short(t->out, title);
 	}
-	buf_puts(t->out, "\n\n");
+	buf_putc(t->out, '\n');
 	if (t->n_resolved)
-		buf_printf(t->out, "%zu of %zu threads resolved. ",
+		buf_printf(t->out, "\n%zu of %zu threads resolved.\n",
 			   t->n_resolved, t->n_roots);
-	buf_puts(t->out, "Times are UTC.\n");
 }
 
 int conversation_render(const struct resource_file *file,

@@ -17,9 +17,9 @@ const struct resource_column deployments_columns[] = {
 	{"environment", "environment.name|environment.uuid", NULL},
 	{"release", "release.name", NULL},
 	{"commit", "release.commit.hash", NULL},
-	{"started", "state.started_on", NULL},
-	{"completed", "state.completed_on", NULL},
-	{"updated", "last_update_time", NULL},
+	{"started", "state.started_on", NULL, RESOURCE_TIME},
+	{"completed", "state.completed_on", NULL, RESOURCE_TIME},
+	{"updated", "last_update_time", NULL, RESOURCE_TIME},
 	{"uuid", "uuid", NULL},
 	{NULL, NULL, NULL},
 };
@@ -64,7 +64,7 @@ const struct resource_column deployments_environment_columns[] = {
 	{"rank", "rank", NULL},
 	{"slug", "slug", NULL},
 	{"lock", "lock.name", NULL},
-	{"hidden", "hidden", NULL},
+	{"hidden", "hidden", NULL, RESOURCE_TRUTH},
 	{"uuid", "uuid", NULL},
 	{NULL, NULL, NULL},
 };
@@ -93,7 +93,7 @@ const struct resource_items deployments_environment_items = {
 /* ---- settings/pipelines ---- */
 
 static const struct resource_column config_info[] = {
-	{"enabled", "enabled", NULL},
+	{"enabled", "enabled", NULL, RESOURCE_TRUTH},
 	{"repository", "repository.full_name", NULL},
 	{NULL, NULL, NULL},
 };
@@ -107,7 +107,7 @@ const struct resource_file deployments_pipelines_settings[] = {
 static const struct resource_column cache_columns[] = {
 	{"name", "name", NULL},
 	{"size", "file_size_bytes", NULL},
-	{"created", "created_on", NULL},
+	{"created", "created_on", NULL, RESOURCE_TIME},
 	{"path", "path", NULL},
 	{"pipeline", "pipeline_uuid", NULL},
 	{"uuid", "uuid", NULL},
@@ -116,12 +116,12 @@ static const struct resource_column cache_columns[] = {
 
 static const struct resource_column schedule_columns[] = {
 	{"uuid", "uuid", NULL},
-	{"enabled", "enabled", NULL},
+	{"enabled", "enabled", NULL, RESOURCE_TRUTH},
 	{"cron", "cron_pattern", NULL},
 	{"target", "target.ref_name|target.selector.pattern", NULL},
 	{"selector", "target.selector.pattern|target.selector.type", NULL},
-	{"created", "created_on", NULL},
-	{"updated", "updated_on", NULL},
+	{"created", "created_on", NULL, RESOURCE_TIME},
+	{"updated", "updated_on", NULL, RESOURCE_TIME},
 	{NULL, NULL, NULL},
 };
 
@@ -134,7 +134,7 @@ static const struct resource_file schedule_files[] = {
 static const struct resource_column execution_columns[] = {
 	{"type", "type", NULL},
 	{"pipeline", "pipeline.build_number|pipeline.uuid", NULL},
-	{"created", "created_on|pipeline.created_on", NULL},
+	{"created", "created_on|pipeline.created_on", NULL, RESOURCE_TIME},
 	{"error", "error.message|error.key", NULL},
 	{NULL, NULL, NULL},
 };

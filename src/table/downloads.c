@@ -5,9 +5,12 @@
 #include "table/rows.h"
 
 const struct resource_column downloads_columns[] = {
-	{"name", "name", NULL},          {"size", "size", NULL},
-	{"created", "created_on", NULL}, {"downloads", "downloads", NULL},
-	{"user", PERSON("user"), NULL},  {NULL, NULL, NULL},
+	{"name", "name", NULL},
+	{"size", "size", NULL},
+	{"created", "created_on", NULL, RESOURCE_TIME},
+	{"downloads", "downloads", NULL},
+	{"user", PERSON("user"), NULL},
+	{NULL, NULL, NULL},
 };
 
 /* What makes the bytes others: not the count of downloads, which each download

@@ -13,9 +13,10 @@ const struct resource_column issues_columns[] = {
 	{"priority", "priority", NULL},
 	{"reporter", PERSON("reporter"), NULL},
 	{"assignee", PERSON("assignee"), NULL},
-	{"updated", "updated_on", NULL},
-	{"created", "created_on", NULL},
+	{"updated", "updated_on", NULL, RESOURCE_TIME},
+	{"created", "created_on", NULL, RESOURCE_TIME},
 	{"votes", "votes", NULL},
+	{"url", "links.html.href", NULL},
 	{"title", "title", NULL},
 	{NULL, NULL, NULL},
 };

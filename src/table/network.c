@@ -6,9 +6,10 @@
 static const struct resource_column fork_columns[] = {
 	{"full_name", "full_name", NULL},
 	{"owner", PERSON("owner"), NULL},
-	{"private", "is_private", NULL},
-	{"created", "created_on", NULL},
-	{"updated", "updated_on", NULL},
+	{"private", "is_private", NULL, RESOURCE_TRUTH},
+	{"created", "created_on", NULL, RESOURCE_TIME},
+	{"updated", "updated_on", NULL, RESOURCE_TIME},
+	{"url", "links.html.href", NULL},
 	{"description", "description", NULL},
 	{NULL, NULL, NULL},
 };

@@ -8,9 +8,10 @@
 const struct resource_column projects_columns[] = {
 	{"key", "key", NULL},
 	{"name", "name", NULL},
-	{"private", "is_private", NULL},
-	{"updated", "updated_on", NULL},
-	{"created", "created_on", NULL},
+	{"private", "is_private", NULL, RESOURCE_TRUTH},
+	{"updated", "updated_on", NULL, RESOURCE_TIME},
+	{"created", "created_on", NULL, RESOURCE_TIME},
+	{"url", "links.html.href", NULL},
 	{"description", "description", NULL},
 	{NULL, NULL, NULL},
 };

@@ -58,18 +58,19 @@ static void jira(const struct json *item, struct buf *out)
 	{                              \
 		"state", "state", NULL \
 	}
-#define INDEX_AND_INFO_BRANCHES                                           \
-	{"updated", "updated_on", NULL}, {"created", "created_on", NULL}, \
-		{"source", "source.branch.name", NULL},                   \
-		{"destination", "destination.branch.name", NULL},         \
-	{                                                                 \
-		"reviewers", NULL, reviewers                              \
+#define INDEX_AND_INFO_BRANCHES                                   \
+	{"updated", "updated_on", NULL, RESOURCE_TIME},           \
+		{"created", "created_on", NULL, RESOURCE_TIME},   \
+		{"source", "source.branch.name", NULL},           \
+		{"destination", "destination.branch.name", NULL}, \
+	{                                                         \
+		"reviewers", NULL, reviewers                      \
 	}
 #define INDEX_AND_INFO_REST                                                 \
 	{"comments", "comment_count", NULL}, {"tasks", "task_count", NULL}, \
-		{"draft", "draft", NULL}, {"jira", NULL, jira},             \
+		{"draft", "draft", NULL, RESOURCE_TRUTH},                   \
 	{                                                                   \
-		"title", "title", NULL                                      \
+		"jira", NULL, jira                                          \
 	}
 #define INDEX_AND_INFO                                                  \
 	INDEX_AND_INFO_STATE, {"author", PERSON("author"), NULL},       \
@@ -78,6 +79,8 @@ static void jira(const struct json *item, struct buf *out)
 
 const struct resource_column pullrequest_columns[] = {
 	INDEX_AND_INFO,
+	{"url", "links.html.href", NULL},
+	{"title", "title", NULL},
 	{NULL, NULL, NULL},
 };
 
@@ -88,18 +91,21 @@ const struct resource_column pullrequest_my_columns[] = {
 	INDEX_AND_INFO_STATE,
 	INDEX_AND_INFO_BRANCHES,
 	INDEX_AND_INFO_REST,
+	{"url", "links.html.href", NULL},
+	{"title", "title", NULL},
 	{NULL, NULL, NULL},
 };
 
 static const struct resource_column info[] = {
 	INDEX_AND_INFO,
+	{"title", "title", NULL},
 	{"source_repository", "source.repository.full_name", NULL},
 	{"source_commit", "source.commit.hash", NULL},
 	{"destination_repository", "destination.repository.full_name", NULL},
 	{"destination_commit", "destination.commit.hash", NULL},
 	{"merge_commit", "merge_commit.hash", NULL},
-	{"close_source_branch", "close_source_branch", NULL},
-	{"queued", "queued", NULL},
+	{"close_source_branch", "close_source_branch", NULL, RESOURCE_TRUTH},
+	{"queued", "queued", NULL, RESOURCE_TRUTH},
 	{"closed_by", PERSON("closed_by"), NULL},
 	{"reason", "reason", NULL},
 	{"url", "links.html.href", NULL},

@@ -45,7 +45,7 @@ static void event_kind(const struct json *item, struct buf *out)
 static const struct resource_column event_columns[] = {
 	{"date",
 	 "update.date|comment.created_on|approval.date|changes_requested.date",
-	 NULL},
+	 NULL, RESOURCE_TIME},
 	{"event", NULL, event_kind},
 	{"author", EVENT_PERSON, NULL},
 	{"state", "update.state", NULL},
@@ -59,11 +59,12 @@ static const struct resource_column task_columns[] = {
 	{"id", "id", NULL},
 	{"state", "state", NULL},
 	{"author", PERSON("creator"), NULL},
-	{"created", "created_on", NULL},
-	{"updated", "updated_on", NULL},
-	{"resolved", "resolved_on", NULL},
+	{"created", "created_on", NULL, RESOURCE_TIME},
+	{"updated", "updated_on", NULL, RESOURCE_TIME},
+	{"resolved", "resolved_on", NULL, RESOURCE_TIME},
 	{"resolved_by", PERSON("resolved_by"), NULL},
 	{"comment", "comment.id", NULL},
+	{"url", "links.html.href", NULL},
 	{"text", "content.raw", NULL},
 	{NULL, NULL, NULL},
 };
@@ -220,7 +221,8 @@ static const struct resource_items closed_items = ITEMS(closed_below);
 		.endpoint = PULLREQUESTS, .q = "state=\"" state "\"",          \
 		.paging = RESOURCE_NEWEST, .listing = RESOURCE_LISTS_NONE,     \
 		.ttl_s = 10 * MINUTE_S, .is_history = true, .is_beside = true, \
-		.columns = pullrequest_columns, .items = &closed_items,        \
+		.newest = PULLREQUESTS_NEWEST, .columns = pullrequest_columns, \
+		.items = &closed_items,                                        \
 	}
 
 const struct resource pullrequests_states[] = {

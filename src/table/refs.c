@@ -19,10 +19,11 @@ static void branch_title(const struct json *item, struct buf *out)
 const struct resource_column refs_branch_columns[] = {
 	{"name", "name", NULL},
 	{"hash", "target.hash", NULL},
-	{"date", "target.date", NULL},
+	{"date", "target.date", NULL, RESOURCE_TIME},
 	{"author", PERSON("target.author.user") "|target.author.raw", NULL},
 	{"merge_strategy", "default_merge_strategy", NULL},
 	{"jira", NULL, branch_jira},
+	{"url", "links.html.href", NULL},
 	{"title", NULL, branch_title},
 	{NULL, NULL, NULL},
 };
@@ -44,12 +45,13 @@ static void tag_title(const struct json *item, struct buf *out)
 const struct resource_column refs_tag_columns[] = {
 	{"name", "name", NULL},
 	{"hash", "target.hash", NULL},
-	{"date", "date|target.date", NULL},
+	{"date", "date|target.date", NULL, RESOURCE_TIME},
 	{"author",
 	 PERSON("tagger.user") "|tagger.raw|" PERSON(
 		 "target.author.user") "|target.author.raw",
 	 NULL},
 	{"jira", NULL, tag_jira},
+	{"url", "links.html.href", NULL},
 	{"title", NULL, tag_title},
 	{NULL, NULL, NULL},
 };

@@ -9,30 +9,6 @@
 
 /* ---- info ---- */
 
-static void yes_no(const struct json *json, const char *path, struct buf *out)
-{
-	const struct json *at = json_at(json, path);
-
-	/* Neither true nor false: counts as not said. */
-	if (at && json_bool(at, "", true) == json_bool(at, "", false))
-		buf_puts(out, json_bool(at, "", false) ? "yes" : "no");
-}
-
-static void is_private(const struct json *json, struct buf *out)
-{
-	yes_no(json, "is_private", out);
-}
-
-static void has_issues(const struct json *json, struct buf *out)
-{
-	yes_no(json, "has_issues", out);
-}
-
-static void has_wiki(const struct json *json, struct buf *out)
-{
-	yes_no(json, "has_wiki", out);
-}
-
 static void size(const struct json *json, struct buf *out)
 {
 	int64_t value = json_int(json, "size", -1);
@@ -108,18 +84,18 @@ static const struct resource_column info[] = {
 	{"workspace", "workspace.slug", NULL},
 	{"project", "project.key", NULL},
 	{"description", "description", NULL},
-	{"private", NULL, is_private},
+	{"private", "is_private", NULL, RESOURCE_TRUTH},
 	{"language", "language", NULL},
 	{"size", NULL, size},
-	{"created", "created_on", NULL},
-	{"updated", "updated_on", NULL},
+	{"created", "created_on", NULL, RESOURCE_TIME},
+	{"updated", "updated_on", NULL, RESOURCE_TIME},
 	{"main_branch", "mainbranch.name", NULL},
 	{"scm", "scm", NULL},
 	{"fork_policy", "fork_policy", NULL},
 	{"parent", "parent.full_name", NULL},
 	{"website", "website", NULL},
-	{"has_issues", NULL, has_issues},
-	{"has_wiki", NULL, has_wiki},
+	{"has_issues", "has_issues", NULL, RESOURCE_TRUTH},
+	{"has_wiki", "has_wiki", NULL, RESOURCE_TRUTH},
 	{"owner", "owner.display_name", NULL},
 	{"url", "links.html.href", NULL},
 	{"clone_https", NULL, clone_https},
@@ -150,6 +126,7 @@ static const struct resource rows[] = {
 		.is_dated = true,
 		.paging = RESOURCE_NEWEST,
 		.ttl_s = 5 * MINUTE_S,
+		.newest = PULLREQUESTS_NEWEST,
 		.columns = pullrequest_columns,
 		.rows = pullrequests_states,
 		.items = &pullrequests_items,

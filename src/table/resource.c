@@ -90,6 +90,35 @@ int64_t resource_time(const struct json *json, const char *path)
 	return 0;
 }
 
+static void add_value(const struct json *value, struct buf *out)
+{
+	if (json_is_string(value))
+		buf_puts(out, json_str(value, ""));
+	else
+		json_compact(value, out);
+}
+
+static void add_list(const struct json *array, struct buf *out)
+{
+	for (const struct json *i = json_first(array); i; i = json_next(i)) {
+		if (i != json_first(array))
+			buf_putc(out, ',');
+		add_value(i, out);
+	}
+}
+
+static void add_time(const struct json *value, struct buf *out)
+{
+	const char *text = json_str(value, "");
+	char form[24];
+	int64_t ms;
+
+	if (text && !clock_parse_iso8601(text, &ms))
+		buf_puts(out, clock_format_iso8601(ms, form));
+	else
+		add_value(value, out);
+}
+
 void resource_value(const struct resource_column *column,
 		    const struct json *item, struct buf *out)
 {
@@ -100,10 +129,14 @@ void resource_value(const struct resource_column *column,
 		return;
 	}
 	value = resource_at(item, column->path);
-	if (value && json_is_string(value))
-		buf_puts(out, json_str(value, ""));
+	if (value && column->form == RESOURCE_TRUTH && !json_is_bool(value))
+		return;
+	if (value && column->form == RESOURCE_TIME)
+		add_time(value, out);
+	else if (value && json_is_array(value))
+		add_list(value, out);
 	else if (value)
-		json_compact(value, out);
+		add_value(value, out);
 }
 
 /* ---- index.tsv ---- */
@@ -151,10 +184,8 @@ int resource_info(const struct resource_file *file, const struct json *json,
 	for (const struct resource_column *c = file->columns; c->name; c++) {
 		buf_clear(&value);
 		resource_value(c, json, &value);
-		/* An empty string is a value, too. */
-		if (value.len || (c->path && resource_at(json, c->path)))
-			text_info_line(out, c->name,
-				       value.len ? value.data : "");
+		if (value.len)
+			text_info_line(out, c->name, value.data);
 	}
 	return out->failed;
 }

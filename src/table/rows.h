@@ -20,6 +20,8 @@
 	REPOSITORY "/pullrequests"                                     \
 		   "?pagelen=50&fields=%2Bvalues.reviewers,%2Bvalues." \
 		   "participants"
+/* Their order in an index. */
+#define PULLREQUESTS_NEWEST "updated_on|created_on"
 #define PULLREQUEST REPOSITORY "/pullrequests/{1}"
 #define COMMIT REPOSITORY "/commit/{1}"
 #define WORKSPACE "/workspaces/{ws}"
@@ -113,7 +115,7 @@ extern const struct resource_column commits_status_columns[];
 extern const struct resource_column commits_comment_columns[];
 extern const struct resource_file commits_comment_files[];
 
-/* "ada, grace": of an array, the values at a path of each, those who `want`
+/* "ada,grace": of an array, the values at a path of each, those who `want`
  * (NULL: all). */
 void values_people(const struct json *array, const char *path,
 		   bool (*want)(const struct json *), struct buf *out);

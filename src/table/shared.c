@@ -44,8 +44,8 @@ const struct resource_column shared_deploy_key[] = {
 	{"id", "id", NULL},
 	{"label", "label", NULL},
 	{"comment", "comment", NULL},
-	{"added", "created_on|added_on", NULL},
-	{"last_used", "last_used", NULL},
+	{"added", "created_on|added_on", NULL, RESOURCE_TIME},
+	{"last_used", "last_used", NULL, RESOURCE_TIME},
 	{"key", "key", NULL},
 	{NULL, NULL, NULL},
 };
@@ -57,10 +57,10 @@ static void events(const struct json *item, struct buf *out)
 
 const struct resource_column shared_hook[] = {
 	{"url", "url", NULL},
-	{"active", "active", NULL},
+	{"active", "active", NULL, RESOURCE_TRUTH},
 	{"description", "description", NULL},
-	{"created", "created_at", NULL},
-	{"secret", "secret_set", NULL},
+	{"created", "created_at", NULL, RESOURCE_TIME},
+	{"secret", "secret_set", NULL, RESOURCE_TRUTH},
 	{"uuid", "uuid", NULL},
 	{"events", NULL, events},
 	{NULL, NULL, NULL},
@@ -76,8 +76,8 @@ const struct resource_column shared_runner[] = {
 	{"status", "state.status", NULL},
 	{"labels", NULL, labels},
 	{"version", "state.version.version", NULL},
-	{"updated", "state.updated_on|updated_on", NULL},
-	{"created", "created_on", NULL},
+	{"updated", "state.updated_on|updated_on", NULL, RESOURCE_TIME},
+	{"created", "created_on", NULL, RESOURCE_TIME},
 	{"uuid", "uuid", NULL},
 	{NULL, NULL, NULL},
 };
@@ -94,7 +94,7 @@ static void variable_value(const struct json *item, struct buf *out)
 
 const struct resource_column shared_variable[] = {
 	{"key", "key", NULL},
-	{"secured", "secured", NULL},
+	{"secured", "secured", NULL, RESOURCE_TRUTH},
 	{"value", NULL, variable_value},
 	{"uuid", "uuid", NULL},
 	{NULL, NULL, NULL},
@@ -109,15 +109,16 @@ static void subject(const struct json *item, struct buf *out)
 
 const struct resource_column shared_commit[] = {
 	{"hash", "hash", NULL},
-	{"date", "date", NULL},
+	{"date", "date", NULL, RESOURCE_TIME},
 	{"author", PERSON("author.user") "|author.raw", NULL},
+	{"url", "links.html.href", NULL},
 	{"message", NULL, subject},
 	{NULL, NULL, NULL},
 };
 
 /* ---- branching models ---- */
 
-/* "feature/ bugfix/": the prefixes that are in use. */
+/* "feature=feature/,bugfix=fix/": the prefixes that are in use. */
 static void prefixes(const struct json *json, struct buf *out)
 {
 	const struct json *types = json_at(json, "branch_types");
@@ -130,7 +131,7 @@ static void prefixes(const struct json *json, struct buf *out)
 		const char *prefix = json_str(i, "prefix");
 
 		if (prefix && json_bool(i, "enabled", true))
-			buf_printf(out, "%s%s=%s", out->len > start ? " " : "",
+			buf_printf(out, "%s%s=%s", out->len > start ? "," : "",
 				   kind ? kind : "", prefix);
 	}
 }
@@ -139,23 +140,27 @@ static const struct resource_column model_info[] = {
 	{"development", "development.name", NULL},
 	{"development_branch", "development.branch.name", NULL},
 	{"development_commit", "development.branch.target.hash", NULL},
-	{"development_is_main", "development.use_mainbranch", NULL},
+	{"development_is_main", "development.use_mainbranch", NULL,
+	 RESOURCE_TRUTH},
 	{"production", "production.name", NULL},
 	{"production_branch", "production.branch.name", NULL},
 	{"production_commit", "production.branch.target.hash", NULL},
-	{"production_is_main", "production.use_mainbranch", NULL},
+	{"production_is_main", "production.use_mainbranch", NULL,
+	 RESOURCE_TRUTH},
 	{"prefixes", NULL, prefixes},
 	{NULL, NULL, NULL},
 };
 
 static const struct resource_column settings_info[] = {
 	{"development", "development.name", NULL},
-	{"development_valid", "development.is_valid", NULL},
-	{"development_is_main", "development.use_mainbranch", NULL},
+	{"development_valid", "development.is_valid", NULL, RESOURCE_TRUTH},
+	{"development_is_main", "development.use_mainbranch", NULL,
+	 RESOURCE_TRUTH},
 	{"production", "production.name", NULL},
-	{"production_enabled", "production.enabled", NULL},
-	{"production_valid", "production.is_valid", NULL},
-	{"production_is_main", "production.use_mainbranch", NULL},
+	{"production_enabled", "production.enabled", NULL, RESOURCE_TRUTH},
+	{"production_valid", "production.is_valid", NULL, RESOURCE_TRUTH},
+	{"production_is_main", "production.use_mainbranch", NULL,
+	 RESOURCE_TRUTH},
 	{"prefixes", NULL, prefixes},
 	{"default_branch_deletion", "default_branch_deletion", NULL},
 	{NULL, NULL, NULL},

@@ -9,11 +9,12 @@
 
 const struct resource_column snippets_columns[] = {
 	{"id", "id", NULL},
-	{"private", "is_private", NULL},
+	{"private", "is_private", NULL, RESOURCE_TRUTH},
 	{"owner", PERSON("owner"), NULL},
 	{"creator", PERSON("creator"), NULL},
-	{"updated", "updated_on", NULL},
-	{"created", "created_on", NULL},
+	{"updated", "updated_on", NULL, RESOURCE_TIME},
+	{"created", "created_on", NULL, RESOURCE_TIME},
+	{"url", "links.html.href", NULL},
 	{"title", "title", NULL},
 	{NULL, NULL, NULL},
 };

@@ -20,7 +20,7 @@ void values_people(const struct json *array, const char *path,
 
 		if (!name || !json_is_string(name) || (want && !want(i)))
 			continue;
-		buf_printf(out, "%s%s", first ? "" : ", ", json_str(name, ""));
+		buf_printf(out, "%s%s", first ? "" : ",", json_str(name, ""));
 		first = false;
 	}
 }

@@ -8,15 +8,16 @@ const struct resource_column workspace_repository_columns[] = {
 	{"slug", "slug", NULL},
 	{"name", "name", NULL},
 	{"project", "project.key", NULL},
-	{"private", "is_private", NULL},
+	{"private", "is_private", NULL, RESOURCE_TRUTH},
 	{"language", "language", NULL},
 	{"size", "size", NULL},
-	{"updated", "updated_on", NULL},
-	{"created", "created_on", NULL},
+	{"updated", "updated_on", NULL, RESOURCE_TIME},
+	{"created", "created_on", NULL, RESOURCE_TIME},
 	{"main_branch", "mainbranch.name", NULL},
 	{"parent", "parent.full_name", NULL},
-	{"issues", "has_issues", NULL},
+	{"issues", "has_issues", NULL, RESOURCE_TRUTH},
 	{"uuid", "uuid", NULL},
+	{"url", "links.html.href", NULL},
 	{"description", "description", NULL},
 	{NULL, NULL, NULL},
 };
@@ -29,17 +30,20 @@ static const struct resource_file workspace_files[] = {
 static const struct resource_column member[] = {
 	{"nickname", "user.nickname", NULL},
 	{"name", "user.display_name", NULL},
-	{"added", "added_on", NULL},
-	{"last_accessed", "last_accessed", NULL},
+	{"added", "added_on", NULL, RESOURCE_TIME},
+	{"last_accessed", "last_accessed", NULL, RESOURCE_TIME},
 	{"uuid", "user.uuid", NULL},
 	{"account_id", "user.account_id", NULL},
 	{NULL, NULL, NULL},
 };
 
 static const struct resource_column membership[] = {
-	{"user", PERSON("user"), NULL},      {"permission", "permission", NULL},
-	{"name", "user.display_name", NULL}, {"added", "added_on", NULL},
-	{"uuid", "user.uuid", NULL},         {NULL, NULL, NULL},
+	{"user", PERSON("user"), NULL},
+	{"permission", "permission", NULL},
+	{"name", "user.display_name", NULL},
+	{"added", "added_on", NULL, RESOURCE_TIME},
+	{"uuid", "user.uuid", NULL},
+	{NULL, NULL, NULL},
 };
 
 static const struct resource_column repository_permission[] = {
@@ -97,6 +101,7 @@ const struct resource resource_workspace[] = {
 					 */
 					.id = "links.self.href",
 					.ttl_s = 5 * MINUTE_S,
+					.newest = PULLREQUESTS_NEWEST,
 					.columns = pullrequest_my_columns,
 				},
 				LIST("my-repository-permissions",
@@ -148,19 +153,23 @@ static const struct resource_column ssh_key[] = {
 	{"label", "label", NULL},
 	{"comment", "comment", NULL},
 	{"fingerprint", "fingerprint", NULL},
-	{"created", "created_on", NULL},
-	{"last_used", "last_used", NULL},
-	{"expires", "expires_on", NULL},
+	{"created", "created_on", NULL, RESOURCE_TIME},
+	{"last_used", "last_used", NULL, RESOURCE_TIME},
+	{"expires", "expires_on", NULL, RESOURCE_TIME},
 	{"uuid", "uuid", NULL},
 	{"key", "key", NULL},
 	{NULL, NULL, NULL},
 };
 
 static const struct resource_column gpg_key[] = {
-	{"key_id", "key_id", NULL},           {"name", "name", NULL},
-	{"fingerprint", "fingerprint", NULL}, {"created", "created_on", NULL},
-	{"added", "added_on", NULL},          {"last_used", "last_used", NULL},
-	{"expires", "expires_on", NULL},      {NULL, NULL, NULL},
+	{"key_id", "key_id", NULL},
+	{"name", "name", NULL},
+	{"fingerprint", "fingerprint", NULL},
+	{"created", "created_on", NULL, RESOURCE_TIME},
+	{"added", "added_on", NULL, RESOURCE_TIME},
+	{"last_used", "last_used", NULL, RESOURCE_TIME},
+	{"expires", "expires_on", NULL, RESOURCE_TIME},
+	{NULL, NULL, NULL},
 };
 
 #define SHY_LIST(its_name, its_endpoint, its_id, its_columns)                \

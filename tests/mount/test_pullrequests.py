@@ -56,12 +56,15 @@ def test_the_index_has_a_line_for_each_open_one(shared_bb, listed):
     text = listed.read(PULLS + "/index.tsv")
     assert len(api(shared_bb, mark)) == 1, "nine are one page"
     assert text.splitlines()[0] == ("id\tstate\tauthor\tupdated\tcreated\tsource\tdestination\treviewers\tapproved\t"
-                                    "changes_requested\tcomments\ttasks\tdraft\tjira\ttitle")
-    assert ("7\tOPEN\tben\t2026-11-01T09:01:00.407436+00:00\t2026-10-29T09:00:00.383619+00:00\tfeature/WID-12-threads\tmain\t"
-            "ada, chen, erik, old colleague\tchen\tada\t30\t3\tfalse\tWID-12,LEGAL2-7\tWID-12: number the threads\n") in text
+                                    "changes_requested\tcomments\ttasks\tdraft\tjira\turl\ttitle")
+    assert ("7\tOPEN\tben\t2026-11-01T09:01:00Z\t2026-10-29T09:00:00Z\tfeature/WID-12-threads\tmain\t"
+            "ada,chen,erik,old colleague\tchen\tada\t30\t3\tfalse\tWID-12,LEGAL2-7\t"
+            "https://bitbucket.org/acme/widgets/pull-requests/7\tWID-12: number the threads\n") in text
     mark = shared_bb.log.mark()
-    assert [r["id"] for r in rows(listed, PULLS)] == ["18", "17", "14", "6", "9", "16", "7", "5", "8"]
-    assert {str(p["id"]) for p in json.loads(listed.read(PULLS + "/index.json"))} == {r["id"] for r in rows(listed, PULLS)}
+    assert {r["id"] for r in rows(listed, PULLS)} == set("18 17 14 6 9 16 7 5 8".split())
+    changed = [r["updated"] for r in rows(listed, PULLS)]
+    assert changed == sorted(changed, reverse=True) and changed != sorted(changed), "by the last change, the newest first"
+    assert [str(p["id"]) for p in json.loads(listed.read(PULLS + "/index.json"))] == [r["id"] for r in rows(listed, PULLS)]
     assert "more" not in listed.ls(PULLS) and api(shared_bb, mark) == []
 
 
@@ -83,7 +86,8 @@ def test_the_same_moment_where_a_page_ends(bb, mounts):
     mark = bb.log.mark()
     found = rows(m, BUSY)
     assert all(r["state"] == "OPEN" for r in found) and len({r["id"] for r in found}) == len(found) == 122
-    assert found[49]["created"] == found[50]["created"]
+    made = sorted((r["created"] for r in found), reverse=True)
+    assert made[49] == made[50]
     assert len(api(bb, mark)) == 3 + 1, "the second page is asked for again, with that moment included"
     mark = bb.log.mark()
     subprocess.run(["ls", "-l", m / BUSY], check=True, stdout=subprocess.DEVNULL)
@@ -341,15 +345,13 @@ def test_tasks_statuses_activity(listed):
 THREAD = """\
 # 3 comments on pull request 5: Let the caller choose a colour
 
-Times are UTC.
-
 ## Conversation
 
-- **Dana Petrova** · 2026-10-30 09:08 · deleted · #503
+- **Dana Petrova** · 2026-10-30T09:08:23Z · deleted · #503
 
   *This comment was deleted.*
 
-- **Dana Petrova** · 2026-10-31 09:08 · #504
+- **Dana Petrova** · 2026-10-31T09:08:24Z · #504
 
   The guide has a new page for it.
 
@@ -359,11 +361,11 @@ Times are UTC.
 
 ## src/colour.c:1
 
-- **Ada Lindqvist** · 2026-10-30 09:08 · #501
+- **Ada Lindqvist** · 2026-10-30T09:08:21Z · #501
 
   What does `colour_of("")` return?
 
-  - **Chen Wei** · 2026-10-30 09:08 · #502
+  - **Chen Wei** · 2026-10-30T09:08:22Z · #502
 
     0, which is plain.
 """
@@ -589,8 +591,8 @@ def test_a_long_history_is_bounded_and_says_so(bb, mounts):
     m = mounts("history=60", "walk=100000")
     m.ls("edge")
     mark = bb.log.mark()
-    newest = [r["id"] for r in rows(m, BUSY + "/merged")]
-    assert len(newest) == 60 and newest == sorted(newest, key=int, reverse=True) and len(api(bb, mark)) == 2
+    newest = [int(r["id"]) for r in rows(m, BUSY + "/merged")]
+    assert len(set(newest)) == 60 and len(api(bb, mark)) == 2
     assert "the newest 60" in m.read(BUSY + "/merged/more") and "history=N" in m.read(BUSY + "/merged/more")
     assert "more" in m.ls(BUSY + "/merged") and len(json.loads(m.read(BUSY + "/merged/index.json"))) == 60
     mark = bb.log.mark()

@@ -37,9 +37,9 @@ HOOK = "url active description created secret uuid events"
 RUNNERS = "name status labels version updated created uuid"
 VARIABLE = "key secured value uuid"
 COMMENT = "id author created updated parent deleted text"
-PULL = "id state author updated created source destination reviewers approved changes_requested comments tasks draft jira title"
-REMARK = "id author created updated file line parent state text"
-COMMIT = "hash date author jira title"
+PULL = "id state author updated created source destination reviewers approved changes_requested comments tasks draft jira url title"
+REMARK = "id author created updated file line parent state url text"
+COMMIT = "hash date author jira url title"
 STATUS = "key state name ref created updated url description"
 
 
@@ -72,7 +72,7 @@ ROWS = [
     Row("acme/widgets/pullrequests/7/commits", R + "/pullrequests/7/commits?pagelen=100", "", COMMIT),
     Row("acme/widgets/pullrequests/7/statuses", R + "/pullrequests/7/statuses?pagelen=100", "", STATUS),
     Row("acme/widgets/pullrequests/7/tasks", R + "/pullrequests/7/tasks?pagelen=100", "",
-        "id state author created updated resolved resolved_by comment text"),
+        "id state author created updated resolved resolved_by comment url text"),
     Row("acme/widgets/pullrequests/declined", R + PULL_LIST + "%22DECLINED%22", PULLS, PULL, item="info"),
     Row("acme/widgets/pullrequests/merged", R + PULL_LIST + "%22MERGED%22", PULLS, PULL, item="info"),
     Row("acme/widgets/pullrequests/superseded", R + PULL_LIST + "%22SUPERSEDED%22", PULLS, PULL, item="info"),
@@ -86,7 +86,7 @@ ROWS = [
     Row("acme/widgets/environments/Staging/variables",
         R + "/deployments_config/environments/{environments/Staging}/variables?pagelen=100", PIPELINE, VARIABLE),
     Row("acme/widgets/network/forks", R + "/forks?pagelen=100&sort=created_on", "",
-        "full_name owner private created updated description"),
+        "full_name owner private created updated url description"),
     Row("acme/widgets/network/watchers", R + "/watchers?pagelen=100", "", PERSON),
     # its settings
     Row("acme/widgets/settings/branch-restrictions", R + "/branch-restrictions?pagelen=100", ADMIN,
@@ -123,13 +123,13 @@ ROWS = [
     Row("acme/.workspace/members", W + "/members?pagelen=100", "", "nickname name added last_accessed uuid account_id"),
     Row("acme/.workspace/my-pullrequests", W + "/pullrequests/{me}?pagelen=50&fields=%2Bvalues.reviewers&sort=-created_on"
         "&q=state%3D%22OPEN%22", PULLS,
-        "repository id state updated created source destination reviewers comments tasks draft jira title"),
+        "repository id state updated created source destination reviewers comments tasks draft jira url title"),
     Row("acme/.workspace/my-repository-permissions", "/user/workspaces/acme/permissions/repositories?pagelen=100", "",
         "repository user permission name uuid"),
     Row("acme/.workspace/permissions", W + "/permissions?pagelen=100", "", "user permission name added uuid"),
     Row("acme/.workspace/pipelines/runners", W + "/pipelines-config/runners?pagelen=100", RUNNER, RUNNERS),
     Row("acme/.workspace/pipelines/variables", W + "/pipelines-config/variables?pagelen=100", PIPELINE, VARIABLE),
-    Row("acme/.workspace/projects", W + "/projects?pagelen=100", PROJECT, "key name private updated created description",
+    Row("acme/.workspace/projects", W + "/projects?pagelen=100", PROJECT, "key name private updated created url description",
         item="info"),
     Row("acme/.workspace/projects/PROD/settings/branching-model", PROD + "/branching-model", "",
         files=("branching-model.json", "info")),
@@ -146,7 +146,7 @@ ROWS = [
     Row("acme/.workspace/repository-permissions", W + "/permissions/repositories?pagelen=100", "",
         "repository user permission name uuid"),
     Row("acme/.workspace/snippets", "/snippets/acme?pagelen=100", SNIPPET,
-        "id private owner creator updated created title", item="info"),
+        "id private owner creator updated created url title", item="info"),
     # the account
     Row(".bitbucketfs/account/emails", "/user/emails?pagelen=100", "", "email primary confirmed"),
     Row(".bitbucketfs/account/gpg-keys", "/users/{me}/gpg-keys?pagelen=100", "read:gpg-key:bitbucket",
@@ -343,6 +343,8 @@ def check_contents(bb, m, row):
         return
     every = items(bb, target)
     lines = m.read(row.path + "/index.tsv").split("\n")
+    if " destination " in row.columns:    # pull requests
+        every.sort(key=lambda i: i["updated_on"], reverse=True)
     assert json.loads(m.read(row.path + "/index.json")) == every
     assert lines[0] == row.columns.replace(" ", "\t")
     assert len(lines) == 1 + len(every) + 1 and lines[-1] == ""

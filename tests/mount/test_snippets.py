@@ -28,7 +28,7 @@ def test_a_snippet_is_a_directory(shared):
     assert shared.read(S + "/kypj/title") == "How we deploy\n"
     assert "private: true\n" in shared.read(S + "/kypj/info")
     lines = shared.read(S + "/index.tsv").split("\n")
-    assert lines[0] == "id\tprivate\towner\tcreator\tupdated\tcreated\ttitle"
+    assert lines[0] == "id\tprivate\towner\tcreator\tupdated\tcreated\turl\ttitle"
     assert [line.split("\t")[0] for line in lines[1:-1]] and any("kypj\ttrue\t" in line for line in lines)
     assert sum(line.endswith("Grüße \u2013 an alle") for line in lines) == 1
 

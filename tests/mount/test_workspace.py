@@ -11,7 +11,7 @@ from conftest import api, await_true
 from test_review import begin_again
 
 W = "acme/.workspace"
-COLUMNS = "slug name project private language size updated created main_branch parent issues uuid description"
+COLUMNS = "slug name project private language size updated created main_branch parent issues uuid url description"
 
 
 def lines(m, path):
@@ -261,6 +261,6 @@ def test_issues_where_there_still_are_some(bb, mounts):
     bb.fault("/issues", "status", status=200, body=json.dumps(found), headers={"Content-Type": "application/json"})
     assert m.ls("acme/widgets/issues") == ["7", "index.json", "index.tsv"]
     assert lines(m, "acme/widgets/issues/index.tsv")[1] == [
-        "7", "open", "bug", "", "ada", "", "", "2026-01-01T00:00:00+00:00", "", "It turns\\tleft"]
+        "7", "open", "bug", "", "ada", "", "", "2026-01-01T00:00:00Z", "", "", "It turns\\tleft"]
     assert m.read("acme/widgets/issues/7/content.md") == "Why?\n"
     assert m.read("acme/widgets/issues/7/title") == "It turns\tleft\n"

@@ -119,25 +119,25 @@ static void pull_requests(void **state)
 	expect_header("pullrequests",
 		      "id\tstate\tauthor\tupdated\tcreated\tsource\t"
 		      "destination\treviewers\tapproved\tchanges_requested\t"
-		      "comments\ttasks\tdraft\tjira\ttitle\n");
+		      "comments\ttasks\tdraft\tjira\turl\ttitle\n");
 	expect_line("pullrequests", pull,
-		    "12\tOPEN\tada\t2026-11-02T10:00:00+00:00\t"
-		    "2026-11-01T10:00:00+00:00\tfix/WID-9\tmain\t"
-		    "grace, Linus\tgrace\tbob\t4\t1\ttrue\t"
-		    "WID-3,WID-9,AB2-77\tWID-3: a\\ttab\n");
+		    "12\tOPEN\tada\t2026-11-02T10:00:00Z\t"
+		    "2026-11-01T10:00:00Z\tfix/WID-9\tmain\t"
+		    "grace,Linus\tgrace\tbob\t4\t1\ttrue\t"
+		    "WID-3,WID-9,AB2-77\thttps://h/12\tWID-3: a\\ttab\n");
 	expect_file("pullrequests/merged", "info", pull,
 		    "id: 12\nstate: OPEN\nauthor: ada\n"
-		    "updated: 2026-11-02T10:00:00+00:00\n"
-		    "created: 2026-11-01T10:00:00+00:00\n"
+		    "updated: 2026-11-02T10:00:00Z\n"
+		    "created: 2026-11-01T10:00:00Z\n"
 		    "source: fix/WID-9\ndestination: main\n"
-		    "reviewers: grace, Linus\napproved: grace\n"
+		    "reviewers: grace,Linus\napproved: grace\n"
 		    "changes_requested: bob\ncomments: 4\ntasks: 1\n"
 		    "draft: true\njira: WID-3,WID-9,AB2-77\n"
 		    "title: WID-3: a tab\nsource_repository: ada/widgets\n"
 		    "source_commit: 0123456789ab\n"
 		    "destination_repository: acme/widgets\n"
 		    "destination_commit: ba9876543210\n"
-		    "close_source_branch: true\nqueued: false\nreason: \n"
+		    "close_source_branch: true\nqueued: false\n"
 		    "url: https://h/12\n");
 	expect_file("pullrequests", "title", pull, "WID-3: a\ttab\n");
 	expect_file("pullrequests", "description.md", pull,
@@ -157,7 +157,7 @@ static void odd_pull_requests(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(odd); i++)
 		expect_line("pullrequests", odd[i],
-			    "\t\t\t\t\t\t\t\t\t\t\t\t\t\t\n");
+			    "\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\n");
 }
 
 static void places(void **state)
@@ -286,13 +286,13 @@ static void commits(void **state)
 	(void)state;
 	expect_line("commits", item,
 		    "0123456789012345678901234567890123456789\t"
-		    "2026-11-01T10:00:00+00:00\tA <a@b>\tWID-1,WID-2\t"
+		    "2026-11-01T10:00:00Z\tA <a@b>\tWID-1,WID-2\t\t"
 		    "WID-1: one\n");
 	expect_file("commits", "message", item, "WID-1: one\n\nAnd WID-2.\n");
 	expect_file("commits", "info", item,
 		    "hash: 0123456789012345678901234567890123456789\n"
-		    "date: 2026-11-01T10:00:00+00:00\nauthor: A <a@b>\n"
-		    "author_raw: A <a@b>\nparents: aa, bb\n"
+		    "date: 2026-11-01T10:00:00Z\nauthor: A <a@b>\n"
+		    "author_raw: A <a@b>\nparents: aa,bb\n"
 		    "jira: WID-1,WID-2\ntitle: WID-1: one\n");
 	assert_true(items->is_final(json));
 	json_free(json);
@@ -305,27 +305,27 @@ static void refs(void **state)
 	(void)state;
 	expect_header("branches",
 		      "name\thash\tdate\tauthor\tmerge_strategy\tjira\t"
-		      "title\n");
+		      "url\ttitle\n");
 	expect_line("branches",
 		    "{\"name\":\"fix/WID-2\",\"target\":{\"hash\":\"ab\","
 		    "\"date\":\"d\",\"author\":{\"user\":" ADA "},"
 		    "\"message\":\"WID-1\\nWID-2\"},"
 		    "\"default_merge_strategy\":\"squash\"}",
-		    "fix/WID-2\tab\td\tada\tsquash\tWID-2,WID-1\tWID-1\n");
-	expect_header("tags", "name\thash\tdate\tauthor\tjira\ttitle\n");
+		    "fix/WID-2\tab\td\tada\tsquash\tWID-2,WID-1\t\tWID-1\n");
+	expect_header("tags", "name\thash\tdate\tauthor\tjira\turl\ttitle\n");
 	expect_line("tags",
 		    "{\"name\":\"v1\",\"message\":\"One\\n\",\"date\":\"t\","
 		    "\"tagger\":{\"raw\":\"T <t@u>\"},\"target\":{\"hash\":"
 		    "\"ab\",\"date\":\"d\",\"message\":\"Work\"}}",
-		    "v1\tab\tt\tT <t@u>\t\tOne\n");
+		    "v1\tab\tt\tT <t@u>\t\t\tOne\n");
 	expect_line("tags",
 		    "{\"name\":\"v1\",\"message\":null,\"date\":null,"
 		    "\"tagger\":null,\"target\":{\"hash\":\"ab\",\"date\":"
 		    "\"d\",\"message\":\"Work\",\"author\":{\"user\":" ADA
 		    "}}}",
-		    "v1\tab\td\tada\t\tWork\n");
-	expect_line("branches", "{\"target\":null}", "\t\t\t\t\t\t\n");
-	expect_line("tags", "{}", "\t\t\t\t\t\n");
+		    "v1\tab\td\tada\t\t\tWork\n");
+	expect_line("branches", "{\"target\":null}", "\t\t\t\t\t\t\t\n");
+	expect_line("tags", "{}", "\t\t\t\t\t\t\n");
 }
 
 static void links(void **state)
@@ -415,49 +415,49 @@ static void conversations(void **state)
 		thread,
 		"# 7 comments on pull request 12: Add a\n"
 		"\n"
-		"1 of 5 threads resolved. Times are UTC.\n"
+		"1 of 5 threads resolved.\n"
 		"\n"
 		"## Conversation\n"
 		"\n"
-		"- **Ada Lindqvist** · 2026-10-03 14:01 · #101\n"
+		"- **Ada Lindqvist** · 2026-10-03T14:01:00Z · #101\n"
 		"\n"
 		"  Why?\n"
 		"\n"
 		"  I mean it.\n"
 		"\n"
-		"  - **Grace** · 2026-10-03 14:02 · #102\n"
+		"  - **Grace** · 2026-10-03T14:02:00Z · #102\n"
 		"\n"
 		"    Because.\n"
 		"\n"
-		"  - **Grace** · 2026-10-03 14:03 · deleted · #103\n"
+		"  - **Grace** · 2026-10-03T14:03:00Z · deleted · #103\n"
 		"\n"
 		"    *This comment was deleted.*\n"
 		"\n"
-		"    - **Ada Lindqvist** · 2026-10-03 14:06 · #104\n"
+		"    - **Ada Lindqvist** · 2026-10-03T14:06:00Z · #104\n"
 		"\n"
 		"      Ask @Ada Lindqvist and @Grace and @{x}.\n"
 		"\n"
-		"- **Grace** · 2026-10-03 14:08 · pending, not sent yet · "
+		"- **Grace** · 2026-10-03T14:08:00Z · pending, not sent yet · "
 		"answers #999, which is gone · #108\n"
 		"\n"
 		"  *This comment has no text.*\n"
 		"\n"
 		"## a\\tb:3-7\n"
 		"\n"
-		"- **Grace** · 2026-10-03 14:07 · #107\n"
+		"- **Grace** · 2026-10-03T14:07:00Z · #107\n"
 		"\n"
 		"  One.\n"
 		"\n"
 		"## src/cache.c:9 (before the change)\n"
 		"\n"
-		"- **Grace** · 2026-10-03 14:04 · #105\n"
+		"- **Grace** · 2026-10-03T14:04:00Z · #105\n"
 		"\n"
 		"  \\x1b[31mred\\x07\n"
 		"\n"
 		"## src/cache.c:42\n"
 		"\n"
-		"- **(account gone)** · 2026-10-03 14:05 · outdated · "
-		"resolved by Grace, 2026-10-03 14:09 · #106\n"
+		"- **(account gone)** · 2026-10-03T14:05:00Z · outdated · "
+		"resolved by Grace, 2026-10-03T14:09:00Z · #106\n"
 		"\n"
 		"  Not @{ this\n");
 }
@@ -467,7 +467,7 @@ static void odd_comments(void **state)
 	(void)state;
 	expect_thread("[null,1,\"x\",[]]", "No comments.\n");
 	expect_thread("{}", "No comments.\n");
-	expect_thread("[{}]", "# 1 comment\n\nTimes are UTC.\n\n"
+	expect_thread("[{}]", "# 1 comment\n\n"
 			      "## Conversation\n\n- **(account gone)**\n\n"
 			      "  *This comment has no text.*\n");
 	/* Circles: to itself, to each other. */
@@ -477,7 +477,7 @@ static void odd_comments(void **state)
 		      "\"content\":{\"raw\":\"b\"}},"
 		      "{\"id\":3,\"parent\":{\"id\":2},"
 		      "\"content\":{\"raw\":\"c\"}}]",
-		      "# 3 comments\n\nTimes are UTC.\n\n## Conversation\n\n"
+		      "# 3 comments\n\n## Conversation\n\n"
 		      "- **(account gone)** · answers #1, which is gone · #1\n"
 		      "\n  a\n\n"
 		      "- **(account gone)** · answers #3, which is gone · #2\n"
@@ -485,7 +485,7 @@ static void odd_comments(void **state)
 		      "  - **(account gone)** · #3\n\n    c\n");
 	expect_thread("[{\"id\":5,\"commit\":{\"hash\":"
 		      "\"0123456789abcdef\"},\"content\":{\"raw\":\"x\"}}]",
-		      "# 1 comment on commit 0123456789ab\n\nTimes are UTC.\n\n"
+		      "# 1 comment on commit 0123456789ab\n\n"
 		      "## Conversation\n\n- **(account gone)** · #5\n\n  x\n");
 }
 

@@ -324,13 +324,13 @@ static const struct {
 	 "{\"uuid\":\"{1}\",\"url\":\"https://x\",\"active\":true,"
 	 "\"description\":\"a\\tb\",\"events\":[\"repo:push\",1,\"repo:fork\"]"
 	 "}",
-	 "https://x\ttrue\ta\\tb\t\t\t{1}\trepo:push, repo:fork\n"},
+	 "https://x\ttrue\ta\\tb\t\t\t{1}\trepo:push,repo:fork\n"},
 	{0, "settings/branch-restrictions",
 	 "{\"id\":7,\"kind\":\"push\",\"branch_match_kind\":\"glob\","
 	 "\"pattern\":\"release/*\",\"value\":null,\"users\":[{\"nickname\":"
 	 "\"ada\"},{\"display_name\":\"Ben\"}],\"groups\":[{\"slug\":\"devs\"}]"
 	 "}",
-	 "7\tpush\tglob\trelease/*\t\tada, Ben\tdevs\n"},
+	 "7\tpush\tglob\trelease/*\t\tada,Ben\tdevs\n"},
 	{0, "settings/branch-restrictions",
 	 "{\"id\":8,\"kind\":\"delete\",\"pattern\":\"\",\"branch_type\":"
 	 "\"production\"}",
@@ -344,7 +344,7 @@ static const struct {
 	{0, "settings/pipelines/runners",
 	 "{\"name\":\"r\",\"labels\":[\"self.hosted\",\"linux\"],\"state\":{"
 	 "\"status\":\"ONLINE\",\"version\":{\"version\":\"1.2\"}}}",
-	 "r\tONLINE\tself.hosted, linux\t1.2\t\t\t\n"},
+	 "r\tONLINE\tself.hosted,linux\t1.2\t\t\t\n"},
 	{0, "deployments",
 	 "{\"uuid\":\"{1}\",\"number\":3,\"state\":{\"name\":\"COMPLETED\","
 	 "\"status\":{\"name\":\"FAILED\"}},\"environment\":{\"uuid\":\"{2}\"},"
@@ -353,11 +353,11 @@ static const struct {
 	{1, "snippets/@/commits",
 	 "{\"hash\":\"ab\",\"date\":\"d\",\"message\":\"one\\ntwo\","
 	 "\"author\":{\"raw\":\"A <a@b>\"}}",
-	 "ab\td\tA <a@b>\tone\n"},
+	 "ab\td\tA <a@b>\t\tone\n"},
 	{1, "my-pullrequests",
 	 "{\"id\":1,\"title\":\"t\",\"reviewers\":[{\"nickname\":\"a\"},null],"
 	 "\"destination\":{\"repository\":null}}",
-	 "\t1\t\t\t\t\t\ta\t\t\t\t\tt\n"},
+	 "\t1\t\t\t\t\t\ta\t\t\t\t\t\tt\n"},
 	{2, "emails", "{\"email\":\"a@b\",\"is_primary\":true}",
 	 "a@b\ttrue\t\n"},
 };

@@ -35,18 +35,18 @@ static const char whole_info[] =
 	"workspace: acme\n"
 	"project: WID\n"
 	"description: Things that turn.\n"
-	"private: yes\n"
+	"private: true\n"
 	"language: c\n"
 	"size: 4711\n"
-	"created: 2020-01-02T03:04:05.678901+00:00\n"
-	"updated: 2026-11-01T00:00:00+00:00\n"
+	"created: 2020-01-02T03:04:05Z\n"
+	"updated: 2026-11-01T00:00:00Z\n"
 	"main_branch: main\n"
 	"scm: git\n"
 	"fork_policy: allow_forks\n"
 	"parent: forge/widgets\n"
 	"website: https://example.com\n"
-	"has_issues: no\n"
-	"has_wiki: no\n"
+	"has_issues: false\n"
+	"has_wiki: false\n"
 	"owner: Ada \\x07L.\n"
 	"url: https://bitbucket.org/acme/widgets\n"
 	"clone_https: https://bitbucket.org/acme/widgets.git\n"
@@ -130,7 +130,7 @@ static void odd_members(void **state)
 {
 	(void)state;
 	expect_info("{}", "");
-	expect_info("{\"language\":\"\"}", "language: \n");
+	expect_info("{\"language\":\"\"}", "");
 	expect_info("{\"is_private\":\"yes\",\"size\":-1,\"has_wiki\":1,"
 		    "\"website\":null,\"mainbranch\":null,\"parent\":null,"
 		    "\"owner\":[],\"links\":{\"clone\":{}}}",
