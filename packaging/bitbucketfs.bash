@@ -1,25 +1,51 @@
 # bash completion for bitbucketfs
 # shellcheck shell=bash
 
+# What may stand after -o, of which $1 is written: the program itself says it, a
+# "name=VALUE what" or a "name what" a line. Each candidate with all of $1.
+_bitbucketfs_option() {
+	local last=${1##*,} head=${1%"${1##*,}"} name names value=${1##*=}
+	mapfile -t names < <(bitbucketfs help options 2>/dev/null |
+		cut -d ' ' -f 1)
+	for name in "${names[@]}"; do
+		if [[ $last != *=* ]]; then
+			[[ $name != "$last"* ]] ||
+				printf '%s\n' "$head${name/=*/=}"
+			continue
+		fi
+		case $name in
+		"${last%%=*}=DIRECTORY") compgen -d -- "$value" ;;
+		"${last%%=*}=FILE") compgen -f -- "$value" ;;
+		"${last%%=*}=USER") compgen -u -- "$value" ;;
+		"${last%%=*}=GROUP") compgen -g -- "$value" ;;
+		"${last%%=*}=off") compgen -W off -- "$value" ;;
+		esac | while IFS= read -r value; do
+			printf '%s\n' "$head${last%%=*}=$value"
+		done
+	done
+}
+
 _bitbucketfs() {
-	local cur prev words cword commands options
-	_init_completion -n =, || return
-	commands='mount status umount help version'
-	options='-f -d -o -h -V --help --version --lazy'
+	local cur prev words cword breaks='' stem=''
+	_init_completion -n =: || return
 	case $prev in
 	-o)
-		local head=
-		[[ $cur == *,* ]] && head=${cur%,*},
-		mapfile -t COMPREPLY < <(compgen -P "$head" -W 'api_url= git_url=
-			workspaces= cache_dir= ttl= trees= walk= history= listed= uid= gid= umask=
-			allow_other allow_root auto_unmount noexec submodules=off lfs=off' -- "${cur##*,}")
+		mapfile -t COMPREPLY < <(_bitbucketfs_option "$cur")
 		compopt -o nospace
+		[[ ${cur##*,} == *=* ]] && compopt -o filenames
+		# Readline replaces what stands after the last of its breaks
+		# alone.
+		[[ $COMP_WORDBREAKS == *=* ]] && breaks+='='
+		[[ $COMP_WORDBREAKS == *:* ]] && breaks+=':'
+		[ -z "$breaks" ] || stem=${cur%"${cur##*["$breaks"]}"}
+		COMPREPLY=("${COMPREPLY[@]#"$stem"}")
 		return
 		;;
 	esac
 	case $cur in
 	-*)
-		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '-f --foreground -d --debug
+			-o -h --help -V --version --lazy' -- "$cur")
 		return
 		;;
 	esac
@@ -31,12 +57,17 @@ _bitbucketfs() {
 		[ ${#COMPREPLY[@]} -gt 0 ] || _filedir -d
 		return
 		;;
-	*' help '* | *' version '*) return ;;
+	*' help '*)
+		mapfile -t COMPREPLY < <(compgen -W 'mount status umount help
+			version options' -- "$cur")
+		return
+		;;
+	*' version '*) return ;;
 	esac
 	_filedir -d
 	if [ "$cword" = 1 ]; then
-		mapfile -t -O ${#COMPREPLY[@]} COMPREPLY \
-			< <(compgen -W "$commands" -- "$cur")
+		mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W \
+			'mount status umount help version' -- "$cur")
 	fi
 }
 complete -F _bitbucketfs bitbucketfs

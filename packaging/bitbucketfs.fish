@@ -1,0 +1,46 @@
+# fish completion for bitbucketfs
+
+# What may stand after -o: the program itself says it, a "name=VALUE what" or a
+# "name what" a line.
+function __bitbucketfs_option
+    set -l token (string replace -r '^-o' '' -- (commandline -ct))
+    set -l head (string match -r '^.*,' -- $token)
+    set -l key (string match -rg '([a-z_]+)=[^,]*$' -- $token)
+    set -l value (string match -rg '=([^,=]*)$' -- $token)
+    bitbucketfs help options 2>/dev/null | while read -l name what
+        if not set -q key[1]
+            printf '%s%s\t%s\n' "$head" (string replace -r '=.*' = -- $name) (string trim -- $what)
+        else
+            switch $name
+                case "$key=FILE" "$key=DIRECTORY"
+                    printf "$head$key=%s\n" (__fish_complete_path "$value")
+                case "$key=USER"
+                    printf "$head$key=%s\n" (__fish_complete_users)
+                case "$key=GROUP"
+                    printf "$head$key=%s\n" (__fish_complete_groups)
+                case "$key=off"
+                    echo "$head$key=off"
+            end
+        end
+    end
+end
+
+set -l commands mount status umount help version
+set -l none "not __fish_seen_subcommand_from $commands"
+
+complete -c bitbucketfs -f
+complete -c bitbucketfs -n $none -a mount -d 'mount Bitbucket, as without a command'
+complete -c bitbucketfs -n $none -a status -d 'what the mount says about itself'
+complete -c bitbucketfs -n $none -a umount -d 'take the mount away, and its daemon'
+complete -c bitbucketfs -n $none -a help -d 'the help, of a command too'
+complete -c bitbucketfs -n $none -a version -d 'the version'
+complete -c bitbucketfs -n "$none; or __fish_seen_subcommand_from mount" -a '(__fish_complete_directories)'
+complete -c bitbucketfs -n '__fish_seen_subcommand_from status umount' \
+    -a '(findmnt -rn -t fuse.bitbucketfs -o TARGET 2>/dev/null)'
+complete -c bitbucketfs -n '__fish_seen_subcommand_from help' -a "$commands options"
+complete -c bitbucketfs -s f -l foreground -d 'stay in the foreground, log to standard error'
+complete -c bitbucketfs -s d -l debug -d 'the same, with every step'
+complete -c bitbucketfs -x -s o -d 'what is set' -a '(__bitbucketfs_option)'
+complete -c bitbucketfs -n '__fish_seen_subcommand_from umount' -l lazy -d 'take it from its place though it is in use'
+complete -c bitbucketfs -s h -l help -d help
+complete -c bitbucketfs -s V -l version -d 'the version'

@@ -1,0 +1,64 @@
+#compdef bitbucketfs
+# zsh completion for bitbucketfs
+
+# What may stand after -o: the program itself says it, a "name=VALUE what" or a
+# "name what" a line.
+_bitbucketfs_option() {
+	local name what
+	local -a specs
+	while read -r name what; do
+		case ${name#*=} in
+		$name) specs+=("${name}[$what]") ;;
+		DIRECTORY) specs+=("${name%%=*}[$what]:directory:_files -/") ;;
+		FILE) specs+=("${name%%=*}[$what]:file:_files") ;;
+		USER) specs+=("${name%%=*}[$what]:user:_users") ;;
+		GROUP) specs+=("${name%%=*}[$what]:group:_groups") ;;
+		off) specs+=("${name%%=*}[$what]:off:(off)") ;;
+		*) specs+=("${name%%=*}[$what]:${name#*=}: ") ;;
+		esac
+	done < <(bitbucketfs help options 2>/dev/null)
+	_values -s , option $specs
+}
+
+_bitbucketfs_first() {
+	local -a commands=(
+		'mount:mount Bitbucket, as without a command'
+		'status:what the mount says about itself'
+		'umount:take the mount away, and its daemon'
+		'help:the help, of a command too'
+		'version:the version'
+	)
+	_describe -t commands command commands
+	_files -/
+}
+
+_bitbucketfs_mounted() {
+	local -a points=(${(f)"$(findmnt -rn -t fuse.bitbucketfs -o TARGET 2>/dev/null)"})
+	compadd -a points || _files -/
+}
+
+_bitbucketfs() {
+	local context state state_descr line
+	local -A opt_args
+	_arguments -s -S -C \
+		'(-f --foreground)'{-f,--foreground}'[stay in the foreground, log to standard error]' \
+		'(-d --debug)'{-d,--debug}'[the same, with every step]' \
+		'*-o+[what is set]:option:_bitbucketfs_option' \
+		'--lazy[of umount: take it from its place though it is in use]' \
+		'(-)'{-h,--help}'[help]' \
+		'(-)'{-V,--version}'[the version]' \
+		'1: :_bitbucketfs_first' \
+		'2: :->second'
+	case $state in
+	second)
+		case $line[1] in
+		status | umount) _bitbucketfs_mounted ;;
+		help) compadd mount status umount help version options ;;
+		version) ;;
+		*) _files -/ ;;
+		esac
+		;;
+	esac
+}
+
+_bitbucketfs "$@"
