@@ -1,13 +1,13 @@
 /*
  * store/spool: large things as files of the cache, of which some chunks may be
- * there and others not yet. Bytes of a chunk (SPOOL_CHUNK, aligned) count when
- * it is whole, after a crash only when it had been synced, and while they are
- * what had come.
+ * there and others not yet. A chunk's bytes (SPOOL_CHUNK, aligned) count when
+ * the chunk is whole, after a crash only if it had been synced, and as long as
+ * they are those that came.
  *
  * A file has no name while its size is not known: it grows, and is gone with
- * its last reference. Settled, it has a name and outlives the program, until
- * the sum of the files is over the bound: those used longest ago go; who has
- * one open keeps it. Several processes may share the directory.
+ * its last reference. Once published it has a name and outlives the program,
+ * until the sum of the files is over the bound: those used longest ago go;
+ * whoever has one open keeps it. Several processes may share the directory.
  *
  * Must never know where the bytes come from. Safe from any thread.
  */

@@ -6,8 +6,8 @@
  * the kernel writes it out and takes its pages when it needs them. Blocks over
  * the bound are refused.
  *
- * A block of a file begins a page, which the C library's never do: what is
- * freed is looked for among the files only then.
+ * A block that is a file begins at a page, which a block of the C library never
+ * does: only such a block is looked for among the files when it is freed.
  */
 #include "objects_private.h"
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define PACK_HEAD 12 /* "PACK", version, number of objects */
-#define PACK_TAIL 20 /* the hash of it all */
+#define PACK_TAIL 20 /* the hash of all before it */
 #define INDEX_HEAD 8
 #define INDEX_FANOUT (256 * 4)
 #define INDEX_EACH (20 + 4 + 4) /* oid, CRC, offset */

@@ -13,8 +13,8 @@
 /* Larger tree objects are refused. */
 #define TREE_MAX_BYTES ((size_t)64 * MIB)
 
-/* One reference; -EBADMSG when it is not a tree at all (a cut entry, a mode
- * that is no number), -EFBIG over TREE_MAX_BYTES. Copies the bytes. */
+/* One reference; -EBADMSG when data is not a tree at all (a cut entry, a mode
+ * that is not a number), -EFBIG over TREE_MAX_BYTES. Copies the bytes. */
 int tree_list_parse(const void *data, size_t n, struct tree_list **ret_list);
 
 #endif

@@ -691,7 +691,8 @@ static void damaged_while_it_grows(void **state)
 	assert_int_equal(spool_write(file, at, line, 300000), 0);
 	at += 300000;
 	assert_true(spool_check_growing(file, 0, at));
-	/* Settled, it is held against what came, not against what is there. */
+	/* A published file is compared with what came, not with what is there.
+	 */
 	damage(path, 5, "x");
 	assert_int_equal(spool_publish(file, "log", at, ""), 0);
 	for (uint64_t i = 0; i < spool_n_chunks(at); i++) {
