@@ -184,7 +184,7 @@ int documents_numbered(struct ctx *, struct documents *,
 		       char **ret_id);
 
 /*
- * repositories.tsv and repositories.json of a workspace, made of its listing
+ * index.tsv and index.json of a workspace's repositories, made of its listing
  * and of the documents that came with it: no request beyond the listing's own.
  * name is one of documents_repositories_files. With READ_CACHED it is what
  * was made of the listing at hand before, else -ENOENT.

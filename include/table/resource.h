@@ -95,8 +95,9 @@ enum resource_special {
 	RESOURCE_WORKSPACES,
 	RESOURCE_REPOSITORIES,
 	RESOURCE_REPOSITORY,       /* in the directory of each */
-	RESOURCE_REPOSITORY_FILES, /* repositories.tsv and .json: all
-				    * repositories of the workspace */
+	RESOURCE_ABOUT_WORKSPACE,  /* kept by the workspace's uuid, too */
+	RESOURCE_REPOSITORY_FILES, /* the indexes of all repositories of the
+				    * workspace */
 	RESOURCE_PROJECT_VIEW,     /* symlinks to the project's repositories */
 };
 
@@ -207,7 +208,7 @@ extern const struct resource resource_repositories; /* <ws>/ */
 extern const struct resource resource_repository;   /* <ws>/<repo>/ */
 extern const struct resource resource_workspace[];  /* <ws>/.workspace/ */
 extern const struct resource resource_account;      /* .bitbucketfs/account/ */
-/* Of <ws>/.workspace/repositories.tsv. */
+/* Of <ws>/.workspace/repositories/index.tsv. */
 extern const struct resource_column workspace_repository_columns[];
 extern const struct resource resource_user; /* .bitbucketfs/user.json */
 

@@ -1,5 +1,5 @@
 /*
- * content/documents, repositories.tsv and repositories.json: a workspace's
+ * content/documents, the indexes of a workspace's repositories: its
  * listing brought every repository's document along, so a line of each is made
  * without asking. What is made is stored under the version of the listing
  * that it was made of (as its etag), and made once by whoever comes first.
@@ -11,14 +11,15 @@
 #define TTL_MS (INT64_C(10) * 60 * 1000) /* its age is the listing's */
 
 const char *const documents_repositories_files[] = {
-	"repositories.json",
-	"repositories.tsv",
+	"index.json",
+	"index.tsv",
 	NULL,
 };
 
 static char *key_of(const struct scope *scope, const char *name)
 {
-	return mem_asprintf("about/%s#%s", scope->workspace_id, name);
+	return mem_asprintf("about/%s/repositories#%s", scope->workspace_id,
+			    name);
 }
 
 /* Of which listing it is made, and by which rules. */

@@ -64,6 +64,15 @@ static bool refs_name_found(struct dirlist_piece *piece,
 REFS_SPECIAL(branches, CLONE_BRANCHES)
 REFS_SPECIAL(tags, CLONE_TAGS)
 
+/* repositories/ is made of the listing of the workspace above it. */
+static int refresh_repositories(struct ctx *ctx, struct model *model,
+				struct node *dir, struct buf *said)
+{
+	while (dir->parent->parent)
+		dir = dir->parent;
+	return hierarchy_refresh(ctx, model, dir, said);
+}
+
 const struct row_dir_special specials_all[ROW_DIR_SPECIALS] = {
 	[RESOURCE_DEFAULT_TREE] = {.found = found_default_tree},
 	[RESOURCE_BRANCHES] = {.lookup = branches_lookup,
@@ -94,11 +103,12 @@ const struct row_dir_special specials_all[ROW_DIR_SPECIALS] = {
 				   .free_names = hierarchy_free_names,
 				   .refresh = hierarchy_refresh},
 	[RESOURCE_REPOSITORY] = {.lookup = hierarchy_lookup_ignore},
-	[RESOURCE_REPOSITORY_FILES] = {.found = hierarchy_found_about,
-				       .lookup = repository_lists_index_lookup,
+	[RESOURCE_ABOUT_WORKSPACE] = {.found = hierarchy_found_about},
+	[RESOURCE_REPOSITORY_FILES] = {.lookup = repository_lists_index_lookup,
 				       .open = repository_lists_index_open,
 				       .name_found =
-					       repository_lists_index_found},
+					       repository_lists_index_found,
+				       .refresh = refresh_repositories},
 	[RESOURCE_PROJECT_VIEW] = {.lookup = repository_lists_project_lookup,
 				   .open = repository_lists_project_open,
 				   .name_found = repository_lists_project_found,

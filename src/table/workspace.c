@@ -78,7 +78,7 @@ const struct resource resource_workspace[] = {
 		.name = ".workspace",
 		.kind = RESOURCE_OBJECT,
 		.endpoint = WORKSPACE,
-		.special = RESOURCE_REPOSITORY_FILES,
+		.special = RESOURCE_ABOUT_WORKSPACE,
 		.ttl_s = 1 * HOUR_S,
 		.files = workspace_files,
 		.rows =
@@ -120,6 +120,11 @@ const struct resource resource_workspace[] = {
 					.ttl_s = 30 * MINUTE_S,
 					.columns = projects_columns,
 					.items = &projects_items,
+				},
+				{
+					.name = "repositories",
+					.kind = RESOURCE_GROUP,
+					.special = RESOURCE_REPOSITORY_FILES,
 				},
 				LIST("repository-permissions",
 				     WORKSPACE "/permissions/repositories",

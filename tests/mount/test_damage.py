@@ -229,7 +229,7 @@ DOCUMENTS = {
     "an item": ("key LIKE 'repo/%/pullrequests/@%'", lambda m: m.read(f"{R}/pullrequests/7/info")),
     "the names of a collection": ("key LIKE 'repo/%/pullrequests'", lambda m: m.ls(f"{R}/pullrequests")),
     "an index": ("key LIKE 'repo/%/pullrequests#index.tsv'", lambda m: m.read(f"{R}/pullrequests/index.tsv")),
-    "the index of repositories": ("key LIKE 'about/%#repositories.tsv'", lambda m: m.read("acme/.workspace/repositories.tsv")),
+    "the index of repositories": ("key LIKE 'about/%/repositories#index.tsv'", lambda m: m.read("acme/.workspace/repositories/index.tsv")),
 }
 
 

@@ -67,7 +67,7 @@ def test_every_endpoint_of_the_table_is_an_operation():
 
 def test_the_sentences_name_places_that_there_are():
     places = {place for place, _ in table()} | {"WS", "WS/REPO", "WS/REPO/tree", "WS/REPO/repository.json",
-                                                "WS/.workspace/repositories.tsv"}
+                                                "WS/.workspace/repositories"}
     for operation, sentence in lines().items():
         for place in re.findall(r"(?<!/)\bWS(?:/[\w.-]+)*", re.sub(r"\.bitbucketfs/api/\S+", "", sentence)):
             assert place in places, (operation, place)

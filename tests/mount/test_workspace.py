@@ -20,7 +20,7 @@ def lines(m, path):
 
 def test_its_names(shared):
     assert shared.ls(W) == ["gpg", "hooks", "members", "my-pullrequests", "my-repository-permissions", "permissions", "pipelines",
-                            "projects", "repositories.json", "repositories.tsv", "repository-permissions", "snippets",
+                            "projects", "repositories", "repository-permissions", "snippets",
                             "workspace.json"]
 
 
@@ -35,21 +35,21 @@ def test_its_names_cost_nothing(bb, mounts):
     assert api(bb, mark) == ["GET /2.0/workspaces/acme"]
 
 
-# ---- repositories.tsv, repositories.json
+# ---- repositories/
 
 
 def test_repositories_are_what_the_listing_said(bb, mounts):
     m = mounts()
     names = m.ls("acme")
     mark = bb.log.mark()
-    table = lines(m, W + "/repositories.tsv")
-    objects = json.loads(m.read(W + "/repositories.json"))
+    table = lines(m, W + "/repositories/index.tsv")
+    objects = json.loads(m.read(W + "/repositories/index.json"))
     assert api(bb, mark) == []
     assert table[0] == COLUMNS.split() and [row[0] for row in table[1:]] == names == [o["slug"] for o in objects]
     assert objects == [json.loads(m.read(f"acme/{name}/repository.json")) for name in names]
     widgets = next(row for row in table if row[0] == "widgets")
     assert widgets[2:5] == ["PROD", "true", "c"]
-    for name in ("repositories.tsv", "repositories.json"):
+    for name in ("repositories/index.tsv", "repositories/index.json"):
         assert os.stat(m / f"{W}/{name}").st_size == len(m.read(f"{W}/{name}", "rb"))
     assert api(bb, mark) == []
 
@@ -58,12 +58,12 @@ def test_a_thousand_repositories_are_one_read(bb, mounts):
     m = mounts()
     m.ls("monolith-labs")
     mark = bb.log.mark()
-    assert len(lines(m, "monolith-labs/.workspace/repositories.tsv")) == 1001
-    with open(m / "monolith-labs/.workspace/repositories.json", "rb") as f:
+    assert len(lines(m, "monolith-labs/.workspace/repositories/index.tsv")) == 1001
+    with open(m / "monolith-labs/.workspace/repositories/index.json", "rb") as f:
         f.seek(-200, os.SEEK_END)
         tail = f.read()
     assert tail.endswith(b"  }\n]\n") and len(tail) == 200
-    assert len(json.loads(m.read("monolith-labs/.workspace/repositories.json"))) == 1000
+    assert len(json.loads(m.read("monolith-labs/.workspace/repositories/index.json"))) == 1000
     assert api(bb, mark) == []
 
 
@@ -71,7 +71,11 @@ def test_without_a_listing_they_ask_for_it(bb, mounts):
     m = mounts()
     os.stat(m / W)
     mark = bb.log.mark()
-    m.read(W + "/repositories.tsv"), m.read(W + "/repositories.json"), m.ls("acme")
+    subprocess.run(["ls", "-l", m / W], check=True, stdout=subprocess.DEVNULL)
+    assert m.ls(W + "/repositories") == ["index.json", "index.tsv"]
+    assert api(bb, mark) == ["GET /2.0/workspaces/acme"], "one directory, one answer"
+    mark = bb.log.mark()
+    m.read(W + "/repositories/index.tsv"), m.read(W + "/repositories/index.json"), m.ls("acme")
     assert api(bb, mark) == ["GET /2.0/repositories/acme?sort=created_on&pagelen=100"]
 
 
@@ -80,41 +84,41 @@ def test_fifty_readers_at_once_are_one_listing(bb, mounts):
     os.stat(m / "monolith-labs/.workspace")
     mark = bb.log.mark()
     with ThreadPoolExecutor(50) as many:
-        texts = list(many.map(m.read, [f"monolith-labs/.workspace/repositories.{'tsv' if i % 2 else 'json'}" for i in range(50)]))
+        texts = list(many.map(m.read, [f"monolith-labs/.workspace/repositories/index.{'tsv' if i % 2 else 'json'}" for i in range(50)]))
     assert len(set(texts)) == 2 and len(api(bb, mark)) == 10
 
 
 def test_repositories_follow_the_listing(bb, m):
     m.ls("acme")
-    before = m.read(W + "/repositories.tsv")
-    held = os.open(m / f"{W}/repositories.tsv", os.O_RDONLY)
+    before = m.read(W + "/repositories/index.tsv")
+    held = os.open(m / f"{W}/repositories/index.tsv", os.O_RDONLY)
     bb.update_repo("acme", "widgets", language="zig")
     bb.create_repo("acme", "brand-new", project="OPS")
     m.refresh("acme")
-    table = {row[0]: row for row in lines(m, W + "/repositories.tsv")}
+    table = {row[0]: row for row in lines(m, W + "/repositories/index.tsv")}
     assert table["widgets"][4] == "zig" and table["brand-new"][2] == "OPS"
-    assert {o["slug"] for o in json.loads(m.read(W + "/repositories.json"))} >= {"brand-new", "widgets"}
+    assert {o["slug"] for o in json.loads(m.read(W + "/repositories/index.json"))} >= {"brand-new", "widgets"}
     assert os.pread(held, len(before.encode()) + 10, 0).decode() == before
     os.close(held)
 
 
 def test_repositories_follow_a_listing_that_ran_out(bb, mounts):
     m = mounts()
-    m.ls("acme"), m.read(W + "/repositories.tsv")
+    m.ls("acme"), m.read(W + "/repositories/index.tsv")
     bb.create_repo("acme", "brand-new", project="OPS")
     m = begin_again(mounts, m, ago=700)
-    await_true(lambda: "brand-new" in m.read(W + "/repositories.tsv"), "the newer listing")
+    await_true(lambda: "brand-new" in m.read(W + "/repositories/index.tsv"), "the newer listing")
 
 
 def test_offline_they_are_the_same_bytes(bb, mounts):
     m = mounts()
     m.ls("acme")
-    before = m.read(W + "/repositories.tsv")
+    before = m.read(W + "/repositories/index.tsv")
     m.unmount()
     bb.offline()
     m = mounts()
-    assert m.read(W + "/repositories.tsv") == before
-    assert len(json.loads(m.read(W + "/repositories.json"))) == len(m.ls("acme")), "made of what is cached"
+    assert m.read(W + "/repositories/index.tsv") == before
+    assert len(json.loads(m.read(W + "/repositories/index.json"))) == len(m.ls("acme")), "made of what is cached"
     m.unmount()
     bb.online()
 
@@ -122,7 +126,7 @@ def test_offline_they_are_the_same_bytes(bb, mounts):
 def test_an_odd_object_among_them_costs_only_itself(bb, mounts):
     bb.update_repo("acme", "widgets", {"size": [], "description": "tab\there\nand \\", "mainbranch": 7, "project": "P"})
     m = mounts()
-    row = next(r for r in lines(m, W + "/repositories.tsv") if r[0] == "widgets")
+    row = next(r for r in lines(m, W + "/repositories/index.tsv") if r[0] == "widgets")
     assert row[-1] == "tab\\there\\nand \\\\" and row[2] == "" and row[8] == ""
     assert "widgets" not in [n for key in ("PROD", "OPS", "DOC") for n in m.ls(f"{W}/projects/{key}")]
 
@@ -137,7 +141,7 @@ def test_a_project_leads_to_its_repositories(bb, mounts):
     assert m.ls(W + "/projects/PROD") == ["billing", "firmware", "info", "project.json", "settings", "website", "widgets"]
     assert os.readlink(m / f"{W}/projects/PROD/widgets") == "../../../widgets"
     assert m.read(W + "/projects/PROD/widgets/info") == m.read("acme/widgets/info")
-    table = lines(m, W + "/repositories.tsv")
+    table = lines(m, W + "/repositories/index.tsv")
     for key in ("PROD", "OPS", "DOC"):
         want = {row[0] for row in table if row[2] == key}
         assert {n for n in m.ls(f"{W}/projects/{key}") if os.path.islink(m / f"{W}/projects/{key}/{n}")} == want and want

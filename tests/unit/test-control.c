@@ -114,8 +114,7 @@ static void a_workspace_is_asked_again(void **state)
 	world_refuses(w, "/repositories/acme/widgets", 404);
 	expect(world_cat(w, ".bitbucketfs/refresh/acme/.now"),
 	       "gadgets: new\nwidgets: gone\n1 repositories, 2 changed\n");
-	expect(world_told(w), "gadgets widgets :content repositories.json "
-			      "repositories.tsv .now ");
+	expect(world_told(w), "gadgets widgets :content .now ");
 	/* By cookie: who came later is later. */
 	expect(world_ls(w, "acme"), ".workspace/ gadgets/ ");
 }

@@ -50,12 +50,13 @@ static void the_listing_as_files(void **state)
 	struct world *w = *state;
 
 	expect_in(world_ls(w, "acme"), "gadgets/ info/ site/");
-	expect_in(world_cat(w, "acme/.workspace/repositories.tsv"), "gadgets");
-	expect_in(world_cat(w, "acme/.workspace/repositories.json"),
+	expect_in(world_cat(w, "acme/.workspace/repositories/index.tsv"),
+		  "gadgets");
+	expect_in(world_cat(w, "acme/.workspace/repositories/index.json"),
 		  "\"full_name\": \"acme/site\"");
 	assert_int_equal(world_asked(w, "/repositories/acme"), 1);
-	expect_in(world_ls(w, "acme/.workspace"),
-		  "repositories.json repositories.tsv ");
+	expect(world_ls(w, "acme/.workspace/repositories"),
+	       "index.json index.tsv ");
 }
 
 static void links_in_projects(void **state)
@@ -82,6 +83,8 @@ static void a_newer_listing_is_told(void **state)
 
 	expect_in(world_ls(w, "acme"), "site/");
 	expect_in(world_ls(w, "acme/.workspace/projects/WEB"), "site ");
+	expect_in(world_cat(w, "acme/.workspace/repositories/index.tsv"),
+		  "site");
 	free(world_told(w));
 	world_says(w, "/repositories/acme",
 		   "{\"values\":[" REPOSITORY("gadgets", "WEB") "]}");
@@ -89,7 +92,7 @@ static void a_newer_listing_is_told(void **state)
 	world_refuses(w, "/repositories/acme/site", 404);
 	expect_in(world_cat(w, ".bitbucketfs/refresh/acme/.now"),
 		  "site: gone\n");
-	expect_in(world_told(w), "repositories.tsv");
+	expect_in(world_told(w), "index.tsv");
 	expect(target(w, "acme/.workspace/projects/WEB/gadgets"),
 	       "../../../gadgets");
 	expect(target(w, "acme/.workspace/projects/WEB/site"), "-2");

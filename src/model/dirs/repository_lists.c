@@ -1,6 +1,6 @@
 /*
  * model/dirs/repository_lists: a workspace's listing, seen from .workspace/: as
- * one file of all repositories, and as symbolic links in their projects'
+ * the indexes of all repositories, and as symbolic links in their projects'
  * directories.
  *
  * Nothing of it costs a request beyond the listing's own. Names are the mount's
@@ -33,7 +33,7 @@ static int listing_of(struct ctx *ctx, struct model *model, struct node *dir,
 	return r;
 }
 
-/* ---- repositories.tsv, repositories.json ---- */
+/* ---- repositories/ ---- */
 
 /* The newest change of a workspace's repositories. */
 static int64_t newest(struct ctx *ctx, struct model *model, struct node *dir)
