@@ -9,7 +9,8 @@
  *   flight_land. If he breaks off, the next of those who wait leads.
  * - Whoever comes first has the work done by another thread and waits like
  *   everybody: flight_enter, flight_wait, flight_give_up. When the last one
- *   gives up before its end, the ctx of the work is cancelled.
+ *   gives up before its end, the ctx of the work is cancelled, unless somebody
+ *   left it to go on (flight_leave).
  *
  * The races, and what closes them (all under the one lock of the flight, a
  * leaf: flight_enter, flight_close, flight_forget may be called with a lock
@@ -127,6 +128,9 @@ int flight_wait(struct ctx *ctx, struct flight_work *, void **ret_value);
 /* The work is cancelled if nobody is left who entered and it has not ended:
  * then true, and whoever enters from now on finds new work. */
 bool flight_give_up(struct flight_work *);
+/* The same, but the work goes on to its own end, whoever gives up from now on:
+ * until then whoever enters finds it. False: it had ended. */
+bool flight_leave(struct flight_work *);
 /* 0, or the failure that it ended with. */
 int flight_work_result(struct flight_work *);
 

@@ -48,6 +48,7 @@ struct flight_work {
 	unsigned refcount;
 	unsigned n_entered; /* of the second form */
 	bool is_found, ended;
+	bool goes_on; /* also when nobody is left who entered */
 	struct flight_waiter *waiters; /* the next leader first */
 	int64_t forget_ms;
 	struct flight_work *prev, *next; /* in failures */

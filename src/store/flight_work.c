@@ -45,6 +45,21 @@ int flight_wait(struct ctx *ctx, struct flight_work *w, void **ret_value)
 		     : flight_wait_in_queue(ctx, w, &me, ret_value);
 }
 
+bool flight_leave(struct flight_work *w)
+{
+	struct flight *f = w->flight;
+	bool goes_on;
+
+	mutex_lock(&f->lock);
+	check(w->n_entered > 0);
+	w->n_entered--;
+	w->goes_on = true;
+	goes_on = !w->ended;
+	mutex_unlock(&f->lock);
+	flight_work_unref(w);
+	return goes_on;
+}
+
 bool flight_give_up(struct flight_work *w)
 {
 	struct flight *f = w->flight;
@@ -52,7 +67,7 @@ bool flight_give_up(struct flight_work *w)
 
 	mutex_lock(&f->lock);
 	check(w->n_entered > 0);
-	last = --w->n_entered == 0 && !w->ended;
+	last = --w->n_entered == 0 && !w->ended && !w->goes_on;
 	if (last)
 		flight_work_hide(f, w);
 	mutex_unlock(&f->lock);

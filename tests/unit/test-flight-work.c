@@ -243,11 +243,40 @@ static void test_hall(void **state)
 	flight_free(h.f);
 }
 
+/* Somebody's time was over: the work is not his alone any more. */
+static void test_left_work_goes_on(void **state)
+{
+	struct scene *s = scene_new(2000);
+	struct flight_work *work, *same, *fresh;
+
+	(void)state;
+	assert_int_equal(flight_enter(s->f, "key", &work), FLIGHT_LEAD);
+	assert_true(flight_leave(work));
+	/* It is found, and whoever gives it up does not end it. */
+	assert_int_equal(flight_enter(s->f, "key", &same), FLIGHT_JOINED);
+	assert_ptr_equal(same, work);
+	assert_false(flight_give_up(same));
+	assert_false(ctx_is_cancelled(flight_work_ctx(work)));
+	assert_int_equal(flight_enter(s->f, "key", &same), FLIGHT_JOINED);
+	flight_end(work, &(struct flight_landing){.result = 0});
+	assert_int_equal(flight_wait(&s->ctx, same, NULL), FLIGHT_LANDED);
+	assert_false(flight_leave(same));
+	/* A failure for which nobody waited is not remembered. */
+	assert_int_equal(flight_enter(s->f, "key", &work), FLIGHT_LEAD);
+	assert_true(flight_leave(work));
+	flight_end(work, &(struct flight_landing){.result = -EIO});
+	assert_int_equal(flight_enter(s->f, "key", &fresh), FLIGHT_LEAD);
+	flight_end(fresh, &(struct flight_landing){.result = 0});
+	assert_false(flight_give_up(fresh));
+	scene_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_work_ends_for_all),
 		cmocka_unit_test(test_last_who_gives_up_cancels),
+		cmocka_unit_test(test_left_work_goes_on),
 		cmocka_unit_test(test_closed_and_broken_off),
 		cmocka_unit_test(test_hall),
 	};
