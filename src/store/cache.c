@@ -399,6 +399,8 @@ static int put_one(struct cache_conn *conn, const struct cache_put *p,
 	bool same = false;
 	int rc;
 
+	if (p->drop)
+		return SQLITE_OK;
 	if (p->touch)
 		return touch_one(conn, p->key, p->ttl_ms, now);
 	rc = find_body(conn, p->key, &old);
@@ -424,12 +426,28 @@ static int put_one(struct cache_conn *conn, const struct cache_put *p,
 	return rc;
 }
 
+/* All keys that begin with this one, which is not empty. */
+static int drop(struct cache_conn *conn, const char *key)
+{
+	cleanup(free) char *to = xstrdup(key);
+	int rc;
+
+	to[strlen(to) - 1]++;
+	rc = cache_run_range(conn, SQL_BODY_DROP, key, to, 0);
+	return rc == SQLITE_OK ? cache_run_range(conn, SQL_DOC_DROP, key, to, 0)
+			       : rc;
+}
+
+/* First what goes: what is put is written in its place. */
 static int work_put(struct cache *c, struct cache_conn *conn, void *arg)
 {
 	struct put *put = arg;
 	int64_t now = clock_wall_ms(), swept = atomic_load(&c->swept_ms);
 	int rc = SQLITE_OK;
 
+	for (size_t i = 0; rc == SQLITE_OK && i < put->n; i++)
+		if (put->puts[i].drop)
+			rc = drop(conn, put->puts[i].key);
 	for (size_t i = 0; rc == SQLITE_OK && i < put->n; i++)
 		rc = put_one(conn, &put->puts[i], now, &put->versions[i]);
 	if (rc == SQLITE_OK)
@@ -447,8 +465,9 @@ int cache_put(struct cache *c, const struct cache_put *puts, size_t n,
 	int r;
 
 	for (size_t i = 0; i < n; i++) {
-		check(puts[i].key &&
-		      (puts[i].body || puts[i].negative > 0 || puts[i].touch));
+		check(puts[i].key && (!puts[i].drop || *puts[i].key) &&
+		      (puts[i].body || puts[i].negative > 0 || puts[i].touch ||
+		       puts[i].drop));
 		if (puts[i].body && puts[i].n_body > CACHE_MAX_BODY)
 			return -EFBIG;
 	}

@@ -32,6 +32,9 @@ static const char *const texts[N_SQL] = {
 			   " ORDER BY fetched, body_id LIMIT 1",
 	[SQL_DOC_SWEEP_NEGATIVE] = "DELETE FROM doc WHERE body_id IS NULL"
 				   " AND fetched < ?1 AND fetched + ttl < ?1",
+	[SQL_DOC_DROP] = "DELETE FROM doc WHERE key >= ?1 AND key < ?2",
+	[SQL_DOC_SWEEP_PASSING] = "DELETE FROM doc WHERE key >= ?1"
+				  " AND key < ?2 AND fetched + ttl < ?3",
 	[SQL_BODY_LENGTH] = "SELECT length(bytes) FROM body WHERE id = ?",
 	[SQL_BODY_SAME] = "SELECT 1 FROM body WHERE id = ?1"
 			  " AND length(bytes) = ?2 AND bytes = ?3",
@@ -40,6 +43,11 @@ static const char *const texts[N_SQL] = {
 	[SQL_BODY_DELETE] = "DELETE FROM body WHERE id = ?",
 	[SQL_BODY_SWEEP] = "DELETE FROM body WHERE superseded IS NOT NULL"
 			   " AND superseded < ?",
+	[SQL_BODY_DROP] = "DELETE FROM body WHERE id IN (SELECT body_id"
+			  " FROM doc WHERE key >= ?1 AND key < ?2)",
+	[SQL_BODY_SWEEP_PASSING] = "DELETE FROM body WHERE id IN"
+				   " (SELECT body_id FROM doc WHERE key >= ?1"
+				   " AND key < ?2 AND fetched + ttl < ?3)",
 	[SQL_TIME_GET] = "SELECT shown, least FROM body_time WHERE id = ?",
 	[SQL_TIME_PUT] = "INSERT OR REPLACE INTO body_time (id, shown, least)"
 			 " SELECT ?1, ?2, ?3"
@@ -245,6 +253,21 @@ int cache_run_key(struct cache_conn *conn, enum cache_sql which,
 	if (rc != SQLITE_OK)
 		return rc;
 	sqlite3_bind_text(s, 1, key, -1, SQLITE_STATIC);
+	return cache_stmt_end(s, sqlite3_step(s));
+}
+
+int cache_run_range(struct cache_conn *conn, enum cache_sql which,
+		    const char *from, const char *to, int64_t number)
+{
+	sqlite3_stmt *s;
+	int rc = cache_stmt(conn, which, &s);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	sqlite3_bind_text(s, 1, from, -1, SQLITE_STATIC);
+	sqlite3_bind_text(s, 2, to, -1, SQLITE_STATIC);
+	if (sqlite3_bind_parameter_count(s) > 2)
+		sqlite3_bind_int64(s, 3, number);
 	return cache_stmt_end(s, sqlite3_step(s));
 }
 

@@ -80,11 +80,25 @@ static bool is_same(const struct cache_memory_doc *old,
 		memcmp(blob_data(old->body), p->body, p->n_body) == 0);
 }
 
+static void drop_all(struct cache *c, const char *prefix)
+	requires_lock(c->memory.lock)
+{
+	struct cache_memory_doc *doc, *next;
+
+	DL_FOREACH_SAFE (c->memory.list, doc, next)
+		if (!strncmp(doc->key, prefix, strlen(prefix)))
+			drop(c, doc);
+}
+
 static uint64_t put_one(struct cache *c, const struct cache_put *p, int64_t now)
 	requires_lock(c->memory.lock)
 {
 	struct cache_memory_doc *old = find(c, p->key), *doc;
 
+	if (p->drop) {
+		drop_all(c, p->key);
+		return 0;
+	}
 	if (p->touch) {
 		if (old) {
 			old->fetched_ms = now;
@@ -166,7 +180,9 @@ void cache_memory_was_put(struct cache *c, const struct cache_put *puts,
 		struct cache_memory_doc *doc = find(c, puts[i].key);
 
 		/* A touch gave the disk no bytes: those here are the newest. */
-		if (doc && !puts[i].touch)
+		if (puts[i].drop)
+			drop_all(c, puts[i].key);
+		else if (doc && !puts[i].touch)
 			drop(c, doc);
 	}
 	mutex_unlock(&c->memory.lock);

@@ -35,12 +35,16 @@ enum cache_sql {
 	SQL_DOC_COUNT,
 	SQL_DOC_OLDEST,
 	SQL_DOC_SWEEP_NEGATIVE,
+	SQL_DOC_DROP,
+	SQL_DOC_SWEEP_PASSING,
 	SQL_BODY_LENGTH,
 	SQL_BODY_SAME,
 	SQL_BODY_PUT,
 	SQL_BODY_SUPERSEDE,
 	SQL_BODY_DELETE,
 	SQL_BODY_SWEEP,
+	SQL_BODY_DROP,
+	SQL_BODY_SWEEP_PASSING,
 	SQL_TIME_GET,
 	SQL_TIME_PUT,
 	SQL_SUM_GET,
@@ -131,6 +135,9 @@ int cache_stmt_end(struct sqlite3_stmt *, int rc);
 
 /* Binds one key, or n numbers; steps; ends. An SQLite code. */
 int cache_run_key(struct cache_conn *, enum cache_sql, const char *key);
+/* Of two keys and a number, which may not be used. */
+int cache_run_range(struct cache_conn *, enum cache_sql, const char *from,
+		    const char *to, int64_t number);
 int cache_run_numbers(struct cache_conn *, enum cache_sql,
 		      const int64_t *numbers, int n);
 

@@ -1,7 +1,7 @@
 /*
  * What goes by itself: bytes that no document has had for a day, negative
- * answers long past their lifetime, and over the size bound the documents that
- * were fetched longest ago.
+ * answers long past their lifetime, what passes, and over the size bound the
+ * documents that were fetched longest ago.
  */
 #include "cache_private.h"
 
@@ -77,6 +77,20 @@ int cache_keep_bound(struct cache *c, struct cache_conn *conn)
 	return rc == -ENOENT ? SQLITE_OK : rc;
 }
 
+/* The bytes go with it: nobody was shown them. */
+static int sweep_passing(struct cache_conn *conn, int64_t now)
+{
+	static const char from[] = CACHE_PASSING;
+	char to[] = CACHE_PASSING;
+	int rc;
+
+	to[sizeof(to) - 2]++;
+	rc = cache_run_range(conn, SQL_BODY_SWEEP_PASSING, from, to, now);
+	return rc == SQLITE_OK ? cache_run_range(conn, SQL_DOC_SWEEP_PASSING,
+						 from, to, now)
+			       : rc;
+}
+
 int cache_sweep_old(struct cache *c, struct cache_conn *conn, void *unused)
 {
 	int64_t now = clock_wall_ms();
@@ -89,5 +103,5 @@ int cache_sweep_old(struct cache *c, struct cache_conn *conn, void *unused)
 	if (rc == SQLITE_OK)
 		rc = cache_run_numbers(conn, SQL_DOC_SWEEP_NEGATIVE,
 				       (int64_t[]){now - NEGATIVE_KEPT_MS}, 1);
-	return rc;
+	return rc == SQLITE_OK ? sweep_passing(conn, now) : rc;
 }

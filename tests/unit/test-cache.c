@@ -363,6 +363,48 @@ static void test_hourly_sweep(void **state)
 	expect_body(s->c, "key", "two");
 }
 
+/* In the transaction that puts something in its place, bytes and all. */
+static void test_drop(void **state)
+{
+	struct scene *s = *state;
+	uint64_t a = put(s->c, "~list#a", "page a", 1000);
+	struct cache_entry *e = NULL;
+	struct cache_put puts[] = {
+		{.key = "list", .body = "items", .n_body = 5, .ttl_ms = 1000},
+		{.key = "~list#", .drop = true},
+	};
+
+	put(s->c, "~list#b", "page b", 1000);
+	put(s->c, "~list$", "another", 1000);
+	put(s->c, "~lis", "another", 1000);
+	assert_int_equal(cache_put(s->c, puts, 2, NULL), 0);
+	expect_body(s->c, "list", "items");
+	expect_body(s->c, "~list$", "another");
+	expect_body(s->c, "~lis", "another");
+	assert_int_equal(cache_get(s->c, "~list#a", &e), CACHE_MISS);
+	assert_int_equal(cache_get(s->c, "~list#b", &e), CACHE_MISS);
+	/* Not kept for a day, as what was shown is. */
+	expect_version(s->c, a, NULL);
+}
+
+/* What passes goes by itself when its lifetime is over. */
+static void test_passing(void **state)
+{
+	struct scene *s = *state;
+	uint64_t old = put(s->c, "~list#a", "page a", 3600 * 1000);
+	struct cache_entry *e = NULL;
+
+	put(s->c, "list", "items", 1000);
+	clock_advance(1800 * 1000);
+	put(s->c, "~list#b", "page b", 3600 * 1000);
+	clock_advance(1800 * 1000 + 1);
+	put(s->c, "other", "x", 1000); /* an hour went by: sweeps */
+	assert_int_equal(cache_get(s->c, "~list#a", &e), CACHE_MISS);
+	expect_version(s->c, old, NULL);
+	expect_body(s->c, "~list#b", "page b");
+	expect_body(s->c, "list", "items");
+}
+
 static void test_negative(void **state)
 {
 	struct scene *s = *state;
@@ -726,6 +768,8 @@ int main(void)
 		TEST(test_times),
 		TEST(test_put_instead),
 		TEST(test_hourly_sweep),
+		TEST(test_drop),
+		TEST(test_passing),
 		TEST(test_negative),
 		TEST(test_touch_expire_remove),
 		TEST(test_expire_one),
