@@ -173,7 +173,9 @@ void budget_walks_identify(struct walks *w, int32_t thread, struct walker *ret)
 	mutex_lock(&w->lock);
 	k = known_of(w, thread);
 	is_known = k->thread == thread && k->until_ms > now;
-	if (is_known)
+	/* Of a process that has ended meanwhile it is what there is to know:
+	 * the lists that it began go on. */
+	if (k->thread == thread)
 		walker = k->walker;
 	mutex_unlock(&w->lock);
 	if (!is_known && thread && w->who_of(w->arg, thread, &who) == 0) {
