@@ -101,6 +101,24 @@ enum bitbucket_came {
 	BITBUCKET_CAME_CUT,       /* it goes on where it cannot be followed: at
 				   * another host, or in circles */
 };
+/*
+ * Pages that came once and are kept, so that a list that was broken off goes on
+ * where it ended: which URLs are asked for follows from what they answered.
+ * Several are called at once, from any thread.
+ */
+struct bitbucket_kept_page {
+	const char *url;
+	struct buf *body;      /* may be taken; NULL: it was kept */
+	int64_t size, pagelen; /* -1: it does not say */
+	bool has_next;
+};
+struct bitbucket_kept {
+	/* What came for that URL; NULL: nothing, or it is too old. */
+	struct blob *(*look)(void *arg, const char *url);
+	/* Told of each page, of the kept ones as well. */
+	void (*came)(void *arg, const struct bitbucket_kept_page *);
+	void *arg;
+};
 struct bitbucket_list {
 	const char *path; /* with its query; without q and sort for NEWEST */
 	enum bitbucket_paging paging;
@@ -119,6 +137,7 @@ struct bitbucket_list {
 	 * missing. NULL: only what was missing is given. */
 	void (*restart)(void *arg);
 	void *arg;
+	const struct bitbucket_kept *kept; /* NULL: nothing is */
 	long status;  /* out: of the last answer; 0: there was none */
 	size_t n_odd; /* out: values that are no objects: passed over */
 	struct bitbucket_known *known; /* in and out; NULL: nothing */
@@ -168,6 +187,7 @@ DEFINE_CLEANUP_DONE(struct bitbucket_workspaces, bitbucket_workspaces_done);
 /* GET /user/workspaces, all pages (pagelen=100). Odd items are passed over. */
 int bitbucket_list_workspaces(struct ctx *, struct bitbucket *,
 			      struct bitbucket_known *,
+			      const struct bitbucket_kept *,
 			      struct bitbucket_workspaces *ret);
 
 struct bitbucket_repository {
@@ -194,6 +214,7 @@ DEFINE_CLEANUP_DONE(struct bitbucket_repositories, bitbucket_repositories_done);
  * BITBUCKET_ABREAST. */
 int bitbucket_list_repositories(struct ctx *, struct bitbucket *,
 				const char *workspace, struct bitbucket_known *,
+				const struct bitbucket_kept *,
 				struct bitbucket_repositories *ret);
 /* The same items one by one: bitbucket_list.each, its arg the repositories, and
  * bitbucket_list.identify: struct bitbucket_repository's uuid. By the member

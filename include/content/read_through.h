@@ -56,6 +56,47 @@ int read_through_get_within(struct ctx *, struct read_through *,
 			    void *arg, struct cache_entry **ret_entry,
 			    bool *ret_stale);
 
+/*
+ * The same for a list, which may take longer than anybody waits: it is fetched
+ * on a thread of its own. most_ms is the waiter's time; when it is over, what
+ * came so far decides: -EBUSY with a sentence that says how much, or -ETIMEDOUT
+ * when nothing did, and the list goes on: until it is stored, or refused, or
+ * fails. Whoever wants it meanwhile joins it. When all who waited were
+ * cancelled before, it is broken off.
+ */
+struct read_through_list {
+	read_through_fetch *fetch;
+	/* A copy of arg for the thread, which is given back when the list has
+	 * ended: from any thread. */
+	void *(*keep)(void *arg);
+	void (*let_go)(void *kept);
+	const char *what; /* for people: "acme's repositories" */
+};
+int read_through_get_list(struct ctx *, struct read_through *, int64_t most_ms,
+			  const char *key, enum read_through_mode,
+			  const struct read_through_list *, void *arg,
+			  struct cache_entry **ret_entry, bool *ret_stale);
+/* Said by the fetch of a list: so many pages have come, of so many (0: not
+ * known). */
+void read_through_came(struct read_through *, const char *key, size_t n_pages,
+		       size_t n_pages_all);
+/* The lists that are being fetched, told with no lock held. */
+struct read_through_progress {
+	char *what;
+	size_t n_pages, n_pages_all;
+	int64_t since_ms; /* wall clock */
+	bool is_behind;   /* somebody's time was over */
+};
+void read_through_running(struct read_through *,
+			  void (*each)(void *arg,
+				       const struct read_through_progress *),
+			  void *arg);
+/* Breaks off the lists that are being fetched, and waits until they have ended:
+ * before what their fetches use goes. More than once is fine. */
+void read_through_break_off(struct read_through *);
+/* The same, and no other begins: -EINTR. */
+void read_through_end(struct read_through *);
+
 /* How it went lately, for `status`. */
 struct read_through_health {
 	bool offline;            /* the last exchange found no network */

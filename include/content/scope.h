@@ -25,6 +25,8 @@ struct scope {
 struct scope *scope_new(const char *key, const char *workspace,
 			const char *slug, const char *workspace_id,
 			const char *repository_id);
+/* One that is another thread's. */
+struct scope *scope_copy(const struct scope *);
 struct scope *scope_below(const struct scope *, const char *row_name);
 /* Of an item of that row's collection, whose scope this is. */
 struct scope *scope_item(const struct scope *, const struct resource *row,

@@ -91,9 +91,9 @@ struct cache_put {
 	 * of that version; the lifetime goes on. ttl_ms is what is left of it.
 	 */
 	uint64_t instead_of;
-	bool drop;  /* nothing is put: every document whose key begins with
-		     * this key goes before all else, with its bytes, which
-		     * nobody was shown */
+	bool drop; /* nothing is put: every document whose key begins with
+		    * this key goes before all else, with its bytes, which
+		    * nobody was shown */
 };
 /* A key that begins with it is of something that passes: once its lifetime is
  * over it goes by itself. */

@@ -87,6 +87,7 @@ static int take_workspace(void *arg, const struct json *item)
 
 int bitbucket_list_workspaces(struct ctx *ctx, struct bitbucket *b,
 			      struct bitbucket_known *known,
+			      const struct bitbucket_kept *kept,
 			      struct bitbucket_workspaces *ret)
 {
 	struct bitbucket_workspaces all = {0};
@@ -96,6 +97,7 @@ int bitbucket_list_workspaces(struct ctx *ctx, struct bitbucket *b,
 		.each = take_workspace,
 		.arg = &all,
 		.known = known,
+		.kept = kept,
 	};
 	bool more;
 	int r = bitbucket_list(ctx, b, &list, &more);
@@ -156,6 +158,7 @@ static void restart(void *arg)
 int bitbucket_list_repositories(struct ctx *ctx, struct bitbucket *b,
 				const char *workspace,
 				struct bitbucket_known *known,
+				const struct bitbucket_kept *kept,
 				struct bitbucket_repositories *ret)
 {
 	struct bitbucket_repositories all = {0};
@@ -167,6 +170,7 @@ int bitbucket_list_repositories(struct ctx *ctx, struct bitbucket *b,
 		.restart = restart,
 		.arg = &all,
 		.known = known,
+		.kept = kept,
 	};
 	bool more;
 	int r;

@@ -201,18 +201,59 @@ static int take_json(struct pages *p, const char *url, const struct json *json)
 	return p->is_short ? 0 : take_values(p, values);
 }
 
+/* body NULL: it was kept. What is no page is not. */
+static void tell_of_page(const struct bitbucket_list *list, const char *url,
+			 const struct json *page, struct buf *body)
+{
+	if (!list->kept || !json_is_array(json_at(page, "values")))
+		return;
+	list->kept->came(list->kept->arg,
+			 &(struct bitbucket_kept_page){
+				 .url = url,
+				 .body = body,
+				 .size = json_int(page, "size", -1),
+				 .pagelen = json_int(page, "pagelen", -1),
+				 .has_next = json_str(page, "next") != NULL,
+			 });
+}
+
+/* The page that is kept of that URL; NULL. */
+static struct json *kept_page(const struct bitbucket_list *list,
+			      const char *url)
+{
+	cleanup(blob_unref) struct blob *bytes = NULL;
+	struct json *page = NULL;
+
+	if (list->kept)
+		bytes = list->kept->look(list->kept->arg, url);
+	return bytes && !json_parse(blob_data(bytes), blob_len(bytes), &page)
+		       ? page
+		       : NULL;
+}
+
 int bitbucket_get_page(struct ctx *ctx, struct bitbucket *b,
 		       const struct bitbucket_list *list, const char *url,
 		       long *ret_status, struct json **ret_page)
 {
 	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
-	int r = bitbucket_get_as(ctx, b, url,
-				 list->patient ? BITBUCKET_SLOW_JSON
-					       : BITBUCKET_JSON,
-				 NULL, &reply);
+	struct json *page = kept_page(list, url);
+	int r = 0;
 
-	*ret_status = reply.status;
-	return r < 0 ? r : bitbucket_parse(ctx, &reply, list->path, ret_page);
+	*ret_status = 200;
+	if (!page) {
+		r = bitbucket_get_as(ctx, b, url,
+				     list->patient ? BITBUCKET_SLOW_JSON
+						   : BITBUCKET_JSON,
+				     NULL, &reply);
+		*ret_status = reply.status;
+	}
+	if (r == 0 && !page)
+		r = bitbucket_parse(ctx, &reply, list->path, &page);
+	if (r < 0)
+		return r;
+	tell_of_page(list, url, page, reply.body.data ? &reply.body : NULL);
+	*ret_page = page;
+	return 0;
 }
 
 static int take_page(struct pages *p, const char *url)
@@ -467,6 +508,8 @@ static bool is_agreed(const struct pages *p)
  * wrong moment is missed, and there the second time. */
 static int walk_again(struct pages *p)
 {
+	/* Asked anew: those that are kept lack it. */
+	p->list->kept = NULL;
 	p->again = !p->list->restart;
 	p->walked = (struct bitbucket_walked){.n_came = p->walked.n_came};
 	forget(&p->asked);

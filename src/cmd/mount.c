@@ -448,6 +448,9 @@ static void take_down(struct program *p)
 		clone_set_cancel(p->clones);
 	if (p->streams)
 		stream_set_cancel(p->streams);
+	/* Its lists tell the model of what they find. */
+	if (p->source)
+		read_through_end(p->source);
 	if (p->model)
 		model_stop(p->model);
 	p->session = session_free(p->session);

@@ -147,6 +147,11 @@ void answer_batch_own(struct answer_batch *b, char *key, char *body, size_t n,
 	b->owned[b->n_owned++] = body;
 }
 
+void answer_batch_drop(struct answer_batch *b, char *key)
+{
+	*batch_grow(b) = (struct cache_put){.key = key, .drop = true};
+}
+
 void answer_batch_touch(struct answer_batch *b, char *key, int64_t ttl_ms)
 {
 	*batch_grow(b) = (struct cache_put){

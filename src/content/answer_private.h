@@ -55,6 +55,9 @@ void answer_batch_add(struct answer_batch *, char *key, const void *body,
 /* body becomes the batch's, too. */
 void answer_batch_own(struct answer_batch *, char *key, char *body, size_t n,
 		      int64_t ttl_ms);
+/* Everything under keys that begin with this one, which becomes the batch's,
+ * goes: cache_put's drop. */
+void answer_batch_drop(struct answer_batch *, char *key);
 /* What is under key is still true: its lifetime begins anew. */
 void answer_batch_touch(struct answer_batch *, char *key, int64_t ttl_ms);
 

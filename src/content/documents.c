@@ -62,6 +62,7 @@ struct documents *documents_free(struct documents *d)
 {
 	if (!d)
 		return NULL;
+	read_through_break_off(d->config.source);
 	for (size_t i = 0; d->workspaces[i]; i++)
 		free(d->workspaces[i]);
 	free(d->workspaces);
@@ -270,7 +271,12 @@ int documents_object(struct ctx *ctx, struct documents *d,
 		     struct answer_document *ret_document)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	struct documents_fetch f = {d, row, scope, NULL, mode == READ_ANEW};
+	struct documents_fetch f = {
+		.documents = d,
+		.row = row,
+		.scope = scope,
+		.anew = mode == READ_ANEW,
+	};
 	bool stale = false;
 	int r = read_through_get(ctx, d->config.source, scope->key, mode,
 				 fetch_plain, &f, &e, &stale);
@@ -285,7 +291,12 @@ int documents_text(struct ctx *ctx, struct documents *d,
 		   enum read_through_mode mode, struct document_file *ret_file)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	struct documents_fetch f = {d, row, scope, NULL, mode == READ_ANEW};
+	struct documents_fetch f = {
+		.documents = d,
+		.row = row,
+		.scope = scope,
+		.anew = mode == READ_ANEW,
+	};
 	bool stale = false;
 	int r = read_through_get_within(ctx, d->config.source,
 					documents_most_ms(row), scope->key,

@@ -335,6 +335,8 @@ static int store_names(struct ctx *ctx, struct collecting *c, bool more)
 	c->batch.puts[c->batch.n - 1].etag = documents_derivation;
 	if (c->again)
 		replace(c);
+	else
+		documents_pages_drop(c->scope->key, &c->batch);
 	return answer_put(ctx, c->documents->config.cache, c->batch.puts,
 			  c->batch.n);
 }
@@ -450,6 +452,7 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 	struct documents *d = f->documents;
 	struct bitbucket_known known =
 		documents_known_list(d, f->row->endpoint, f->scope->key);
+	cleanup(documents_pages_done) struct documents_pages pages;
 	struct bitbucket_list list = {
 		.paging = paging_of(f->row),
 		.q = f->row->q,
@@ -461,12 +464,16 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 		.each = take_item,
 		.arg = c,
 		.known = &known,
+		.kept = &pages.kept,
 	};
 	cleanup(free) char *path = NULL, *direct = NULL;
 	int64_t left_ms = 0;
 	bool more = false;
-	int r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
+	int r;
 
+	documents_pages_init(&pages, d, f->scope->key,
+			     DOCUMENTS_PAGES_YOUNG_MS);
+	r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
 	if (r < 0)
 		return r;
 	direct = documents_direct(ctx, f, old, &left_ms);
@@ -488,6 +495,7 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 	if (r == -ENOENT && f->row->may_lack && list.status == 404 &&
 	    !c->n_items)
 		r = 0;
+	documents_pages_end(&pages, r);
 	if (r < 0)
 		return documents_refused(ctx, d, f->scope->key, old, r,
 					 list.status);

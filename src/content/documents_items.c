@@ -108,6 +108,45 @@ static read_through_fetch *fetch_of(const struct resource *row)
 		       : documents_fetch_collection;
 }
 
+/* The list as people call it: "acme's repositories", "comments of 12 of
+ * acme/widgets". */
+static char *what_is(const struct resource *row, const struct scope *scope)
+{
+	struct buf what = BUF_INIT(0);
+
+	if (row->special == RESOURCE_WORKSPACES)
+		return mem_strdup("the workspaces");
+	if (row->special == RESOURCE_REPOSITORIES)
+		return mem_asprintf("%s's repositories", scope->workspace);
+	buf_puts(&what, row->name);
+	for (unsigned i = scope->n_ids; i > 0; i--)
+		buf_printf(&what, " of %s", scope->ids[i - 1]);
+	if (*scope->workspace)
+		buf_printf(&what, " of %s", scope->workspace);
+	if (*scope->slug && *scope->repository_id)
+		buf_printf(&what, "/%s", scope->slug);
+	return buf_steal(&what, NULL);
+}
+
+static void *keep_fetch(void *arg)
+{
+	const struct documents_fetch *f = arg;
+	struct documents_fetch *kept = mem_alloc(sizeof(*kept));
+
+	*kept = *f;
+	kept->id = NULL;
+	kept->scope = kept->own_scope = scope_copy(f->scope);
+	return kept;
+}
+
+static void let_fetch_go(void *arg)
+{
+	struct documents_fetch *kept = arg;
+
+	scope_unref(kept->own_scope);
+	free(kept);
+}
+
 int documents_collection_stored(struct ctx *ctx, struct documents *d,
 				const struct resource *row,
 				const struct scope *scope,
@@ -115,7 +154,18 @@ int documents_collection_stored(struct ctx *ctx, struct documents *d,
 				struct collection **ret_collection,
 				struct answer_age *ret_age)
 {
-	struct documents_fetch f = {d, row, scope, NULL, mode == READ_ANEW};
+	struct documents_fetch f = {
+		.documents = d,
+		.row = row,
+		.scope = scope,
+		.anew = mode == READ_ANEW,
+	};
+	cleanup(free) char *what = NULL;
+	struct read_through_list list = {
+		.fetch = fetch_of(row),
+		.keep = keep_fetch,
+		.let_go = let_fetch_go,
+	};
 
 	/* The scope of a workspace's directory is its name alone: with it, the
 	 * listings of all workspaces would be one. */
@@ -129,13 +179,14 @@ int documents_collection_stored(struct ctx *ctx, struct documents *d,
 		}
 		collection_unref(c);
 	}
+	list.what = what = what_is(row, scope);
 	/* Twice: garbage is removed, as if it had never been here. */
 	for (unsigned i = 0; i < 2; i++) {
 		cleanup(cache_entry_free) struct cache_entry *e = NULL;
 		bool stale = false;
-		int r = read_through_get_within(
+		int r = read_through_get_list(
 			ctx, d->config.source, documents_most_ms(row),
-			scope->key, mode, fetch_of(row), &f, &e, &stale);
+			scope->key, mode, &list, &f, &e, &stale);
 
 		if (r < 0)
 			return r;
@@ -329,7 +380,8 @@ int documents_item(struct ctx *ctx, struct documents *d,
 {
 	cleanup(free) char *key = scope_item_key(row, scope, id);
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	struct documents_fetch f = {d, row, scope, id, false};
+	struct documents_fetch f = {
+		.documents = d, .row = row, .scope = scope, .id = id};
 	struct answer_age age = {0};
 	bool stale = false, from_collection = false, asked = false;
 	int r;

@@ -376,14 +376,19 @@ static int walk_listing(struct ctx *ctx, struct storing *s,
 			struct bitbucket_repositories *all)
 {
 	cleanup(members_done) struct members now = {0};
+	cleanup(documents_pages_done) struct documents_pages pages;
 	struct documents *d = s->documents;
 	const char *endpoint = resource_repositories.endpoint;
 	const char *key = s->workspace->key;
 	struct bitbucket_known known = documents_known_list(d, endpoint, key);
-	int r = bitbucket_list_repositories(ctx, d->config.bitbucket,
-					    s->workspace->workspace_id, &known,
-					    all);
+	int r;
 
+	documents_pages_init(&pages, d, s->workspace->key,
+			     DOCUMENTS_PAGES_YOUNG_MS);
+	r = bitbucket_list_repositories(ctx, d->config.bitbucket,
+					s->workspace->workspace_id, &known,
+					&pages.kept, all);
+	documents_pages_end(&pages, r);
 	if (r >= 0)
 		r = check_workspace(ctx, s, all);
 	if (r < 0)
@@ -438,6 +443,7 @@ int documents_fetch_repositories(struct ctx *ctx, void *arg,
 		return r;
 	answer_batch_add(&s.batch, mem_strdup(f->scope->key), text.data,
 			 text.len, NULL, REPOSITORIES_MS);
+	documents_pages_drop(f->scope->key, &s.batch);
 	r = answer_put(ctx, d->config.cache, s.batch.puts, s.batch.n);
 	for (unsigned i = 0; r == 0 && i < s.n_removed; i++)
 		(void)cache_remove(d->config.cache, s.removed[i]);

@@ -4,6 +4,7 @@
  * Keys in the cache, with K a scope's key ("repo/{uuid}/pullrequests"):
  *   K            an object, a text, or a collection's names
  *   K#<file>     a file of a collection, as the mount shows it
+ *   ~K#<hash>    a page of it, while it is being fetched
  *   K/@<id>      an item of it, compact; of rows beside the items (merged/)
  *                under the key of the row above, so that an item has one
  * Those of workspaces and repositories are in documents_identity.c.
@@ -50,8 +51,9 @@ struct documents_fetch {
 	struct documents *documents;
 	const struct resource *row;
 	const struct scope *scope;
-	const char *id; /* of an item; or the name that is asked for */
-	bool anew;      /* READ_ANEW */
+	const char *id;          /* of an item; or the name that is asked for */
+	bool anew;               /* READ_ANEW */
+	struct scope *own_scope; /* of a copy for another thread: scope */
 };
 
 /* After a failure with that status: remembered as the answer (0) where nothing
@@ -143,6 +145,36 @@ char *documents_place(struct documents *, const struct scope *);
  * documents_derivation is the etag of a collection. */
 bool documents_is_of_today(const struct cache_entry *);
 void documents_derived_init(struct documents *);
+
+/* ---- documents_pages: those of a list that is being fetched ---- */
+
+#define DOCUMENTS_PAGES_MS (INT64_C(3600) * 1000)
+/* Where page numbers may have shifted meanwhile. */
+#define DOCUMENTS_PAGES_YOUNG_MS (INT64_C(10) * 60 * 1000)
+struct documents_pages {
+	struct bitbucket_kept kept; /* for bitbucket_list */
+	struct documents *documents;
+	const char *key; /* the list's, borrowed */
+	int64_t most_age_ms, began_ms;
+	struct thread *writer; /* fixed once all pages have come */
+	struct mutex lock;
+	struct cond changed;
+	/* Under lock: */
+	struct answer_batch waiting; /* to be written */
+	size_t n_waiting;            /* bytes */
+	bool is_writing, ending;
+	size_t n_pages, n_pages_all;
+};
+/* Older pages than most_age_ms are asked for again. */
+void documents_pages_init(struct documents_pages *, struct documents *,
+			  const char *key, int64_t most_age_ms);
+void documents_pages_done(struct documents_pages *);
+DEFINE_CLEANUP_DONE(struct documents_pages, documents_pages_done);
+/* All pages have come, before what is made of them is stored; or, with r < 0,
+ * the list is broken off, and what came of it is written. */
+void documents_pages_end(struct documents_pages *, int r);
+/* The batch stores the list: they go. */
+void documents_pages_drop(const char *key, struct answer_batch *);
 
 /* documents_collect: what read_through calls for a collection. */
 read_through_fetch documents_fetch_collection;

@@ -386,6 +386,8 @@ int documents_fetch_workspaces(struct ctx *ctx, void *arg,
 			       const struct cache_entry *old)
 {
 	struct documents *d = ((struct documents_fetch *)arg)->documents;
+	cleanup(documents_pages_done) struct documents_pages pages;
+	cleanup(answer_batch_done) struct answer_batch batch = {0};
 	cleanup(bitbucket_workspaces_done) struct bitbucket_workspaces all = {
 		0};
 	cleanup(collection_lines_done) struct collection_lines lines = {
@@ -395,9 +397,12 @@ int documents_fetch_workspaces(struct ctx *ctx, void *arg,
 	cleanup(buf_done) struct buf text = BUF_INIT(0);
 	const char *endpoint = resource_workspaces.endpoint;
 	struct bitbucket_known known = documents_known_list(d, endpoint, ROOT);
-	int r = bitbucket_list_workspaces(ctx, d->config.bitbucket, &known,
-					  &all);
+	int r;
 
+	documents_pages_init(&pages, d, ROOT, DOCUMENTS_PAGES_YOUNG_MS);
+	r = bitbucket_list_workspaces(ctx, d->config.bitbucket, &known,
+				      &pages.kept, &all);
+	documents_pages_end(&pages, r);
 	if (r < 0)
 		return r;
 	documents_learn_list(d, endpoint, ROOT, &known);
@@ -417,12 +422,8 @@ int documents_fetch_workspaces(struct ctx *ctx, void *arg,
 		r = collection_lines_encode(&lines, NULL, NULL, &text);
 	if (r < 0)
 		return r;
-	return answer_put(ctx, d->config.cache,
-			  &(struct cache_put){
-				  .key = ROOT,
-				  .body = text.data,
-				  .n_body = text.len,
-				  .ttl_ms = TTL_MS,
-			  },
-			  1);
+	answer_batch_add(&batch, mem_strdup(ROOT), text.data, text.len, NULL,
+			 TTL_MS);
+	documents_pages_drop(ROOT, &batch);
+	return answer_put(ctx, d->config.cache, batch.puts, batch.n);
 }

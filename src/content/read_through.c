@@ -9,24 +9,14 @@
  * After such a disappointment, other readers with old bytes do not wait at all
  * for a moment: a directory of them would take 3 s each.
  */
-#include "content/read_through.h"
+#include "read_through_private.h"
 
 #include "base/clock.h"
-#include "store/flight.h"
 
 #define DOCUMENT_MS 60000
 #define IMPATIENT_MS 3000
 #define DISAPPOINTED_MS 5000
 #define FAILURES_REMEMBERED_MS 2000
-#define TRIES 3
-
-struct read_through {
-	struct cache *cache;
-	struct flight *flight;
-	struct mutex lock;
-	struct read_through_health health; /* under lock */
-	int64_t back_off_until_ms;         /* under lock; clock_mono_ms */
-};
 
 struct read_through *read_through_new(struct cache *cache)
 {
@@ -34,7 +24,9 @@ struct read_through *read_through_new(struct cache *cache)
 
 	rt->cache = cache;
 	rt->flight = flight_new(FAILURES_REMEMBERED_MS);
+	rt->lists = flight_new(FAILURES_REMEMBERED_MS);
 	mutex_init(&rt->lock);
+	read_through_lists_init(rt);
 	return rt;
 }
 
@@ -42,6 +34,7 @@ struct read_through *read_through_free(struct read_through *rt)
 {
 	if (!rt)
 		return NULL;
+	read_through_lists_done(rt);
 	flight_free(rt->flight);
 	mutex_done(&rt->lock);
 	free(rt);
@@ -53,9 +46,8 @@ static bool is_offline(int r)
 	return r == -ENETUNREACH || r == -ETIMEDOUT || r == -ECONNRESET;
 }
 
-/* impatient: the time that ran out was ours, which says little. */
-static void note_outcome(struct read_through *rt, int r, const char *sentence,
-			 bool impatient)
+void read_through_note(struct read_through *rt, int r, const char *sentence,
+		       bool impatient)
 {
 	int64_t wall = clock_wall_ms();
 
@@ -108,8 +100,8 @@ void read_through_health(struct read_through *rt,
 	}
 }
 
-static void look(struct read_through *rt, const char *key,
-		 struct cache_entry **entry)
+void read_through_look(struct read_through *rt, const char *key,
+		       struct cache_entry **entry)
 {
 	struct cache_entry *fresh = NULL;
 
@@ -136,69 +128,128 @@ static int serve(struct cache_entry **entry, bool stale,
 	return 0;
 }
 
-/* Refused for this class alone: nothing was asked, and the next caller, of
- * another class, may ask. Otherwise a person would be served a walk's refusal.
- */
-static bool refused(const struct ctx *ctx, int r)
-{
-	return r < 0 && ctx->refused;
-}
-
-/* We lead: fetches, unless somebody did between our look and now. */
-static int lead(struct ctx *ctx, struct read_through *rt, const char *key,
-		enum read_through_mode mode, read_through_fetch *fetch,
-		void *arg, struct cache_entry **entry)
+bool read_through_came_meanwhile(struct read_through *rt,
+				 const struct read_through_ask *ask,
+				 struct cache_entry **entry)
 {
 	int64_t before_ms = *entry ? (*entry)->fetched_ms : INT64_MIN;
-	bool impatient = mode == READ_THROUGH && *entry, late;
+
+	read_through_look(rt, ask->key, entry);
+	return *entry && (*entry)->left_ms >= 0 &&
+	       (ask->mode == READ_THROUGH || (*entry)->fetched_ms > before_ms);
+}
+
+int read_through_fetch_now(struct ctx *ctx, struct read_through *rt,
+			   const char *key, read_through_fetch *fetch,
+			   void *arg, struct cache_entry **entry)
+{
 	int r;
 
-	look(rt, key, entry);
-	if (*entry && (*entry)->left_ms >= 0 &&
-	    (mode == READ_THROUGH || (*entry)->fetched_ms > before_ms)) {
-		flight_land(rt->flight, key, 0, NULL);
-		return 0;
-	}
 	ctx->sentence[0] = '\0';
 	r = fetch(ctx, arg, *entry);
 	if (r < 0 && atomic_load(&ctx->cancelled))
 		r = -EINTR;
 	if (r == 0)
-		look(rt, key, entry);
+		read_through_look(rt, key, entry);
 	if (r == 0 && !*entry)
 		r = ctx_fail(ctx, -EIO,
 			     "The cache did not keep what was fetched.");
 	if (r < 0 && !*ctx->sentence)
 		ctx_fail(ctx, r, "Bitbucket could not be asked: %s.",
 			 strerror(-r));
-	late = r == -ETIMEDOUT && ctx_check(ctx) == -ETIMEDOUT;
-	if (!refused(ctx, r))
-		note_outcome(rt, r, ctx->sentence, impatient && late);
-	/* Our own deadline is not everybody's, nor is our share of a quota. */
-	flight_land(rt->flight, key, late || refused(ctx, r) ? -EAGAIN : r,
-		    ctx->sentence);
-	/* It may be ready by the next look, so that one asks. */
-	if (r == -EBUSY)
-		flight_forget(rt->flight, key);
 	return r;
 }
 
-static int refresh(struct ctx *ctx, struct read_through *rt, const char *key,
-		   enum read_through_mode mode, read_through_fetch *fetch,
-		   void *arg, struct cache_entry **entry)
+/* We lead: fetches, unless somebody did between our look and now. */
+static int lead(struct ctx *ctx, struct read_through *rt,
+		const struct read_through_ask *ask, struct cache_entry **entry)
 {
-	for (unsigned i = 0; i < TRIES; i++) {
-		int r = flight_join(ctx, rt->flight, key);
+	bool impatient = ask->mode == READ_THROUGH && *entry, late, refused;
+	int r;
+
+	if (read_through_came_meanwhile(rt, ask, entry)) {
+		flight_land(rt->flight, ask->key, 0, NULL);
+		return 0;
+	}
+	r = read_through_fetch_now(ctx, rt, ask->key, ask->fetch, ask->arg,
+				   entry);
+	late = r == -ETIMEDOUT && ctx_check(ctx) == -ETIMEDOUT;
+	refused = read_through_refused(ctx, r);
+	if (!refused)
+		read_through_note(rt, r, ctx->sentence, impatient && late);
+	/* Our own deadline is not everybody'rt, nor is our share of a quota. */
+	flight_land(rt->flight, ask->key, late || refused ? -EAGAIN : r,
+		    ctx->sentence);
+	/* It may be ready by the next look, so that one asks. */
+	if (r == -EBUSY)
+		flight_forget(rt->flight, ask->key);
+	return r;
+}
+
+static int refresh(struct ctx *ctx, struct read_through *rt,
+		   const struct read_through_ask *ask,
+		   struct cache_entry **entry)
+{
+	if (ask->list)
+		return read_through_bring_list(ctx, rt, ask, entry);
+	for (unsigned i = 0; i < READ_THROUGH_TRIES; i++) {
+		int r = flight_join(ctx, rt->flight, ask->key);
 
 		if (r < 0)
 			return r;
 		if (r == FLIGHT_LEAD)
-			return lead(ctx, rt, key, mode, fetch, arg, entry);
-		look(rt, key, entry);
+			return lead(ctx, rt, ask, entry);
+		read_through_look(rt, ask->key, entry);
 		if (*entry)
 			return 0;
 	}
 	return ctx_fail(ctx, -EIO, "The cache did not keep what was fetched.");
+}
+
+static int get(struct ctx *ctx, struct read_through *rt,
+	       const struct read_through_ask *ask, int64_t most_ms,
+	       struct cache_entry **ret_entry, bool *ret_stale)
+{
+	cleanup(cache_entry_free) struct cache_entry *entry = NULL;
+	enum read_through_mode mode = ask->mode;
+	int64_t deadline;
+	bool had;
+	int r;
+
+	read_through_look(rt, ask->key, &entry);
+	if (mode == READ_CACHED && !entry)
+		return -ENOENT;
+	if (mode == READ_CACHED || (mode == READ_THROUGH && good_enough(entry)))
+		return serve(&entry, false, ret_entry, ret_stale);
+	if (mode == READ_THROUGH && entry && is_disappointed(rt))
+		return serve(&entry, true, ret_entry, ret_stale);
+	if (mode == READ_REFRESH || mode == READ_ANEW)
+		flight_forget(ask->list ? rt->lists : rt->flight, ask->key);
+
+	had = entry != NULL;
+	deadline = ctx_narrow(ctx, mode == READ_THROUGH && had ? IMPATIENT_MS
+							       : most_ms);
+	r = refresh(ctx, rt, ask, &entry);
+	ctx_widen(ctx, deadline);
+	if (r == 0)
+		return serve(&entry, false, ret_entry, ret_stale);
+	if (r == -EINTR || mode == READ_REFRESH || mode == READ_ANEW)
+		return r;
+	if (entry) {
+		if (is_offline(r) || r == -EBUSY)
+			be_disappointed(rt);
+		return serve(&entry, true, ret_entry, ret_stale);
+	}
+	if (is_offline(r) && *ctx->sentence) {
+		cleanup(free) char *why = mem_strdup(ctx->sentence);
+		size_t n = strlen(why);
+
+		if (n && why[n - 1] == '.')
+			why[n - 1] = '\0';
+		return ctx_fail(ctx, r, "%s, and nothing of it is cached yet.",
+				why);
+	}
+	return r;
 }
 
 int read_through_get(struct ctx *ctx, struct read_through *rt, const char *key,
@@ -215,43 +266,28 @@ int read_through_get_within(struct ctx *ctx, struct read_through *rt,
 			    read_through_fetch *fetch, void *arg,
 			    struct cache_entry **ret_entry, bool *ret_stale)
 {
-	cleanup(cache_entry_free) struct cache_entry *entry = NULL;
-	int64_t deadline;
-	bool had;
-	int r;
+	const struct read_through_ask ask = {
+		.key = key,
+		.mode = mode,
+		.fetch = fetch,
+		.arg = arg,
+	};
 
-	look(rt, key, &entry);
-	if (mode == READ_CACHED && !entry)
-		return -ENOENT;
-	if (mode == READ_CACHED || (mode == READ_THROUGH && good_enough(entry)))
-		return serve(&entry, false, ret_entry, ret_stale);
-	if (mode == READ_THROUGH && entry && is_disappointed(rt))
-		return serve(&entry, true, ret_entry, ret_stale);
-	if (mode == READ_REFRESH || mode == READ_ANEW)
-		flight_forget(rt->flight, key);
+	return get(ctx, rt, &ask, most_ms, ret_entry, ret_stale);
+}
 
-	had = entry != NULL;
-	deadline = ctx_narrow(ctx, mode == READ_THROUGH && had ? IMPATIENT_MS
-							       : most_ms);
-	r = refresh(ctx, rt, key, mode, fetch, arg, &entry);
-	ctx_widen(ctx, deadline);
-	if (r == 0)
-		return serve(&entry, false, ret_entry, ret_stale);
-	if (r == -EINTR || mode == READ_REFRESH || mode == READ_ANEW)
-		return r;
-	if (entry) {
-		if (is_offline(r))
-			be_disappointed(rt);
-		return serve(&entry, true, ret_entry, ret_stale);
-	}
-	if (is_offline(r) && *ctx->sentence) {
-		cleanup(free) char *why = mem_strdup(ctx->sentence);
-		size_t n = strlen(why);
+int read_through_get_list(struct ctx *ctx, struct read_through *rt,
+			  int64_t most_ms, const char *key,
+			  enum read_through_mode mode,
+			  const struct read_through_list *list, void *arg,
+			  struct cache_entry **ret_entry, bool *ret_stale)
+{
+	const struct read_through_ask ask = {
+		.key = key,
+		.mode = mode,
+		.arg = arg,
+		.list = list,
+	};
 
-		if (n && why[n - 1] == '.')
-			why[n - 1] = '\0';
-		return ctx_fail(ctx, r, "%s, and nothing of it is cached yet.",
-				why);
-	}
-	return r;
+	return get(ctx, rt, &ask, most_ms, ret_entry, ret_stale);
 }

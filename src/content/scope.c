@@ -21,7 +21,8 @@ struct scope *scope_new(const char *key, const char *workspace,
 	return s;
 }
 
-static struct scope *scope_copy(const struct scope *from, char *key)
+/* key is the copy's from now on. */
+static struct scope *copy_as(const struct scope *from, char *key)
 {
 	struct scope *s = mem_calloc(1, sizeof(*s));
 
@@ -36,9 +37,14 @@ static struct scope *scope_copy(const struct scope *from, char *key)
 	return s;
 }
 
+struct scope *scope_copy(const struct scope *scope)
+{
+	return copy_as(scope, mem_strdup(scope->key));
+}
+
 struct scope *scope_below(const struct scope *scope, const char *row_name)
 {
-	return scope_copy(scope, mem_asprintf("%s/%s", scope->key, row_name));
+	return copy_as(scope, mem_asprintf("%s/%s", scope->key, row_name));
 }
 
 char *scope_item_key(const struct resource *row, const struct scope *scope,
@@ -60,7 +66,7 @@ char *scope_item_key(const struct resource *row, const struct scope *scope,
 struct scope *scope_item(const struct scope *scope, const struct resource *row,
 			 const char *id)
 {
-	struct scope *s = scope_copy(scope, scope_item_key(row, scope, id));
+	struct scope *s = copy_as(scope, scope_item_key(row, scope, id));
 
 	check(s->n_ids < SCOPE_IDS);
 	s->ids[s->n_ids++] = mem_strdup(id);

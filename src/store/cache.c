@@ -429,7 +429,7 @@ static int put_one(struct cache_conn *conn, const struct cache_put *p,
 /* All keys that begin with this one, which is not empty. */
 static int drop(struct cache_conn *conn, const char *key)
 {
-	cleanup(free) char *to = xstrdup(key);
+	cleanup(free) char *to = mem_strdup(key);
 	int rc;
 
 	to[strlen(to) - 1]++;

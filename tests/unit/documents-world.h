@@ -48,6 +48,7 @@ struct world {
 	size_t n_things;
 	long status;         /* not 0: of every answer */
 	unsigned goes_after; /* after the first page this one is gone */
+	unsigned good_pages; /* not 0: after so many all answers are 400 */
 	bool sizeless, odd, in_circles;
 	bool no_pagelen;  /* `pagelen` is refused */
 	struct buf said;  /* "PATH ERRNO SENTENCE\n" */
@@ -201,6 +202,8 @@ static void serve_list(struct tiny_connection *c, struct world *w,
 			   w->tiny->url, page_text ? "" : "x=1", page + 1);
 	buf_putc(&body, '}');
 	answer(c, 200, body.data);
+	if (w->good_pages && !--w->good_pages)
+		w->status = 400;
 	if (w->goes_after)
 		thing(w, w->goes_after)->gone = true;
 	w->goes_after = 0;

@@ -12,7 +12,7 @@ static int list(struct world *w, const char *workspace,
 
 	ctx_init(&ctx, NULL, 60000);
 	r = bitbucket_list_repositories(&ctx, w->bitbucket, workspace, NULL,
-					ret);
+					NULL, ret);
 	snprintf(sentence, 512, "%s", ctx.sentence);
 	return r;
 }
@@ -69,7 +69,7 @@ static void side_by_side(void **state)
 	w->stall = true;
 	ctx_init(&ctx, NULL, 1000);
 	assert_int_equal(bitbucket_list_repositories(&ctx, w->bitbucket, "many",
-						     NULL, &all),
+						     NULL, NULL, &all),
 			 -ETIMEDOUT);
 	assert_true(clock_mono_ms() - began < 10000);
 	/* The first, and four that wait at once. */
@@ -90,7 +90,7 @@ static void list_in_thread(void *arg)
 	struct bitbucket_repositories all = {0};
 
 	t->result = bitbucket_list_repositories(&t->ctx, t->world->bitbucket,
-						"many", NULL, &all);
+						"many", NULL, NULL, &all);
 	bitbucket_repositories_done(&all);
 }
 
@@ -210,7 +210,7 @@ static void expect_known(struct world *w, struct bitbucket_known *known,
 
 	ctx_init(&ctx, NULL, 60000);
 	assert_int_equal(bitbucket_list_repositories(&ctx, w->bitbucket, "many",
-						     known, &all),
+						     known, NULL, &all),
 			 0);
 	assert_int_equal(all.n_items, n);
 	assert_int_equal(all.came, came);

@@ -507,7 +507,8 @@ static void workspaces(void **state)
 	ctx_init(&ctx, NULL, 60000);
 	world_say(w, &w->body, body);
 	assert_int_equal(
-		bitbucket_list_workspaces(&ctx, w->bitbucket, NULL, &all), 0);
+		bitbucket_list_workspaces(&ctx, w->bitbucket, NULL, NULL, &all),
+		0);
 	assert_int_equal(all.n_items, 3);
 	assert_string_equal(all.items[0].slug, "acme");
 	assert_string_equal(all.items[0].uuid, "{ab-12}");
@@ -527,7 +528,7 @@ static int list_workspaces(struct world *w, const char *values,
 
 	ctx_init(&ctx, NULL, 60000);
 	world_say(w, &w->body, body);
-	return bitbucket_list_workspaces(&ctx, w->bitbucket, NULL, all);
+	return bitbucket_list_workspaces(&ctx, w->bitbucket, NULL, NULL, all);
 }
 
 static void workspaces_go_on_elsewhere(void **state)

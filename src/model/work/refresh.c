@@ -163,11 +163,12 @@ int64_t refresh_asked_ms(int64_t began_ms, int64_t checked_ms,
 	return clock_mono_ms() - age_ms;
 }
 
-/* A refusal (no budget, no network) is not recorded as a problem: nobody waits
- * for the background, status tells of it, and a program that looks is told. */
+/* A refusal (no budget, no network) is not recorded as a problem, nor a list
+ * that is still coming (EBUSY): nobody waits for the background, status tells
+ * of it, and a program that looks is told. */
 static void end(struct model *model, struct ctx *ctx, const char *path, int r)
 {
-	if (r < 0 && r != -EINTR && !ctx->refused) {
+	if (r < 0 && r != -EINTR && r != -EBUSY && !ctx->refused) {
 		r = model_promised(r);
 		problems_add(model->problems, path, -r,
 			     ctx->sentence[0] ? ctx->sentence : strerror(-r));
