@@ -60,6 +60,18 @@ static bool text_running(void *arg, const struct clone_progress *p)
 	return true;
 }
 
+static void text_listing(void *arg, const struct read_through_progress *p)
+{
+	struct buf *out = arg;
+	char since[24];
+
+	buf_printf(out, "listing: %s, page %zu", p->what, p->n_pages);
+	if (p->n_pages_all)
+		buf_printf(out, " of %zu", p->n_pages_all);
+	buf_printf(out, ", since %s\n",
+		   clock_format_iso8601(p->since_ms, since));
+}
+
 /* Of more trees than this, status tells only how many there are. */
 #define TREES_SAID 5
 
@@ -167,6 +179,7 @@ void status_text(struct model *model, struct buf *out)
 	buf_printf(out, "cache: %s, %" PRIu64 " documents, %s\n", c->cache_dir,
 		   health.n_documents, text_bytes(health.n_bytes, bytes));
 	clone_set_running(c->clones, text_running, out);
+	read_through_running(c->source, text_listing, out);
 	text_trees(model, out);
 	buf_puts(out, "problems:");
 	before = out->len;
@@ -191,6 +204,20 @@ static bool json_running(void *arg, const struct clone_progress *p)
 	json_add_int(o, "objects", p->n_objects);
 	json_add_int(o, "objects_total", p->n_objects_total);
 	return true;
+}
+
+static void json_listing(void *arg, const struct read_through_progress *p)
+{
+	struct json *o = json_append_object(arg);
+
+	json_add_str(o, "what", p->what);
+	json_add_int(o, "pages", (int64_t)p->n_pages);
+	if (p->n_pages_all)
+		json_add_int(o, "pages_total", (int64_t)p->n_pages_all);
+	else
+		json_add_null(o, "pages_total");
+	status_json_time(o, "since", p->since_ms);
+	json_add_bool(o, "behind", p->is_behind);
 }
 
 static bool json_shown(void *arg, const struct clone_shown *shown)
@@ -253,6 +280,8 @@ void status_json(struct model *model, struct buf *out)
 	json_add_int(o, "trees_parsed", (int64_t)clone_trees_parsed());
 	clone_set_running(c->clones, json_running,
 			  json_add_array(root, "fetching"));
+	read_through_running(c->source, json_listing,
+			     json_add_array(root, "listing"));
 	clone_set_shown(c->clones, json_shown, json_add_array(root, "trees"));
 	json_pretty(root, out);
 }

@@ -1,0 +1,47 @@
+"""Lists that take long: they go on behind whoever waited, and from where they were broken off."""
+import glob
+import sqlite3
+import subprocess
+
+from harness import await_true
+
+PAGES = r"GET /2.0/repositories/monolith-labs\?"
+
+
+def listing(m):
+    """What the status says of the one list that is under way, or None."""
+    found = m.status()["listing"]
+    assert len(found) < 2
+    return found[0] if found else None
+
+
+def n_kept(m):
+    (name,) = glob.glob(m.cache + "/**/cache.db", recursive=True)
+    db = sqlite3.connect(f"file:{name}?mode=ro", uri=True)
+    try:
+        return db.execute("SELECT count(*) FROM doc WHERE key LIKE '~%'").fetchone()[0]
+    finally:
+        db.close()
+
+
+def test_killed_in_the_middle(bb, mounts):
+    """The pages that came are not asked for again: by no other mount, though the first had no time to say that it ends."""
+    m = mounts()
+    m.ls()
+    bb.when(PAGES, 5, "fault", PAGES, "stall")
+    mark = bb.log.mark()
+    with subprocess.Popen(["ls", m / "monolith-labs"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as ls:
+        some = await_true(lambda: (lambda x: x and x["pages"] >= 5 and x)(listing(m)), "half of the pages")
+        assert some["what"] == "monolith-labs's repositories" and some["pages_total"] == 10 and not some["behind"]
+        assert f"listing: {some['what']}, page " in m.read(".bitbucketfs/status")
+        kept = await_true(lambda: n_kept(m) >= some["pages"] and n_kept(m), "they are kept")
+        m.kill()
+        ls.wait()
+    bb.faults.clear()
+    assert len(bb.log.since(mark, match=PAGES)) <= kept + 4, "those under way"
+    mark = bb.log.mark()
+    n = mounts()
+    assert len(n.ls("monolith-labs")) == 1000
+    asked = [e["target"] for e in bb.log.since(mark, match=PAGES)]
+    assert len(asked) <= 10 - kept + 1, asked
+    assert n.status()["listing"] == [] and n_kept(n) == 0
