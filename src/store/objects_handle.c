@@ -51,6 +51,25 @@ static int system_errno(const git_error *last)
 	return 0;
 }
 
+/* Whether the errno is about this machine, and not about the repository. */
+static bool is_machines_fault(int r)
+{
+	switch (-r) {
+	case EACCES:
+	case EPERM:
+	case EROFS:
+	case ENOSPC:
+	case EDQUOT:
+	case ENOMEM:
+	case EMFILE:
+	case ENFILE:
+	case EBUSY:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* The one table from libgit2's codes to errno. */
 int objects_errno(int result)
 {
@@ -81,7 +100,8 @@ int objects_errno(int result)
 		return -ENOMEM;
 	/* Other errors ("invalid packfile") carry an old errno. */
 	system = who == GIT_ERROR_OS ? system_errno(last) : 0;
-	return system && system != ENOENT ? -system : -EIO;
+	/* Of others garbage is the cause: an offset that cannot be mapped. */
+	return is_machines_fault(-system) ? -system : -EIO;
 }
 
 int objects_probe(const struct objects *o)
@@ -305,25 +325,6 @@ int objects_find(struct objects *o, struct objects_handle *h,
 }
 
 /* ---- opening ---- */
-
-/* Whether the errno is about this machine, and not about the repository. */
-static bool is_machines_fault(int r)
-{
-	switch (-r) {
-	case EACCES:
-	case EPERM:
-	case EROFS:
-	case ENOSPC:
-	case EDQUOT:
-	case ENOMEM:
-	case EMFILE:
-	case ENFILE:
-	case EBUSY:
-		return true;
-	default:
-		return false;
-	}
-}
 
 /* Under the exclusive lock. -EBADMSG: broken, to be set aside. */
 static int open_locked(struct objects *o)
