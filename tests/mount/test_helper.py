@@ -8,6 +8,7 @@ import pytest
 
 from background import NOBODY, as_user
 from conftest import BINARY, PATIENCE, asked, mounted
+from harness import await_true
 
 DANA = 61234
 
@@ -123,6 +124,8 @@ def dana(bb, mounts):
         with open(f"/etc/{name}") as old, open(f"{place}/etc/{name}", "w") as new:
             new.write(old.read() + line)
     yield place
+    # umount(8) does not wait for the daemon, which still writes its cache.
+    await_true(lambda: subprocess.run(["pgrep", "-u", str(DANA)], stdout=subprocess.DEVNULL).returncode, "the end of dana's daemon")
     shutil.rmtree(place)
 
 
