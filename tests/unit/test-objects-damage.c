@@ -105,12 +105,14 @@ static const char *const damages[] = {
 	"2>/dev/null",
 };
 
+/* Indexes are looked at every 20 ms. What is written into one in between may
+ * lead libgit2 out of its map, whatever is done: that is not what is tested. */
 static void do_damage(const struct scratch *s, const char *what)
 {
 	cleanup(free) char *line =
 		mem_asprintf("P=$(echo store.git/objects/pack/*.pack); "
 			     "I=$(echo store.git/objects/pack/*.idx); "
-			     "chmod +w $P $I; %s",
+			     "chmod +w $P $I; %s; sleep 0.03",
 			     what);
 
 	scratch_do(s, line);
