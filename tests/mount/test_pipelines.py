@@ -220,7 +220,9 @@ def test_a_log_that_shrank_is_another_file(bb, mounts):
 def test_a_step_that_has_not_begun_has_no_log(bb, mounts):
     m = mounts()
     assert "log" not in m.ls(step(m, f"{P}/4", 3))
+    mark = bb.log.mark()
     fails(errno.ENOENT, os.stat, m / f"{step(m, P + '/4', 3)}/log")
+    assert asked(bb, mark, LOGS) == [], "the step's own document says so"
 
 
 def test_tests_and_services_of_a_step(bb, mounts):

@@ -611,7 +611,10 @@ int row_dir_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 
 	ret_found->left_ms = LONGEST_MS;
 	row = resource_find_row(row_dir_rows(p), name);
-	if (row && row->needs && row_dir_is_repository(p))
+	/* A group of rows costs nothing, and may have what nobody tells of: the
+	 * logs of a step's services. */
+	if (row && row->needs &&
+	    (row_dir_is_repository(p) || row->kind != RESOURCE_GROUP))
 		return lookup_needy(ctx, model, dir, row, ret_found);
 	r = lookup_row(ctx, model, dir, row_dir_rows(p), p->scope, name,
 		       ret_found);
