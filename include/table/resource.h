@@ -150,6 +150,9 @@ struct resource_direct {
 	/* how the link begins, without a query; what follows is taken from the
 	 * link */
 	const char *endpoint;
+	/* The item's commits are its last, so that the link is, too. NULL: it
+	 * is as old as the item. */
+	bool (*is_final)(const struct json *item);
 };
 
 struct resource {

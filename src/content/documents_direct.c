@@ -6,7 +6,7 @@
  * The link is as old as the document that has it, while the redirect tells the
  * commits of now: the link serves where nothing is at hand, the answer is
  * believed no longer than the document, and whoever asks for it again asks for
- * the redirect.
+ * the redirect. Of an item that is closed both lead to the same for ever.
  */
 #include "content/documents_private.h"
 
@@ -77,17 +77,18 @@ char *documents_direct(struct ctx *ctx, const struct documents_fetch *f,
 	if (!direct || f->anew || (old && old->body))
 		return NULL;
 	key = item_key(f->scope);
-	if (!key ||
-	    cache_get(f->documents->config.cache, key, &e) != CACHE_FRESH ||
-	    !e->body || e->left_ms <= 0 ||
-	    json_parse(blob_data(e->body), e->n_body, &json))
+	e = key ? answer_peek(f->documents->config.cache, key) : NULL;
+	if (!e || !e->body || json_parse(blob_data(e->body), e->n_body, &json))
+		return NULL;
+	*ret_left_ms = direct->is_final && direct->is_final(json) ? FINAL_MS
+								  : e->left_ms;
+	if (*ret_left_ms <= 0)
 		return NULL;
 	name = strrchr(direct->endpoint, '}') + 1;
 	spec = spec_of(json, direct->link, name);
 	if (!spec || documents_path(ctx, f->documents, direct->endpoint,
 				    f->scope, &path) < 0)
 		return NULL;
-	*ret_left_ms = e->left_ms;
 	return mem_asprintf("%s%s", path, spec);
 }
 

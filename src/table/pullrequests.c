@@ -22,6 +22,11 @@ static const char *where(const struct json *item)
 					    : "superseded";
 }
 
+static bool is_closed(const struct json *item)
+{
+	return *where(item) != '\0';
+}
+
 /* ---- what is below ---- */
 
 /* An event is {"pull_request": …, "<its kind>": …}. */
@@ -79,10 +84,12 @@ static const struct resource_column conflict_columns[] = {
 static const struct resource_direct direct_diff = {
 	.link = "links.diff.href",
 	.endpoint = REPOSITORY "/diff/",
+	.is_final = is_closed,
 };
 static const struct resource_direct direct_diffstat = {
 	.link = "links.diffstat.href",
 	.endpoint = REPOSITORY "/diffstat/",
+	.is_final = is_closed,
 };
 
 static const struct resource diff[] = {
@@ -101,6 +108,7 @@ static const struct resource closed_diff[] = {
 		.name = "diff",
 		.kind = RESOURCE_TEXT,
 		.endpoint = PULLREQUEST "/diff",
+		.direct = &direct_diff,
 		.ttl_s = FOREVER_S,
 	},
 	{0},
@@ -139,12 +147,13 @@ static const struct resource_items closed_commits = {
 		.endpoint = PULLREQUEST "/activity?pagelen=50",               \
 		.ttl_s = (ttl), .is_history = true, .columns = event_columns, \
 	}
-#define CHANGES(ttl, its_rows, its_direct)                                   \
-	{                                                                    \
-		.name = "changes", .kind = RESOURCE_COLLECTION,              \
-		.endpoint = PULLREQUEST "/diffstat?pagelen=500",             \
-		.direct = (its_direct), .ttl_s = (ttl), .is_computed = true, \
-		.columns = commits_change_columns, .rows = (its_rows),       \
+#define CHANGES(ttl, its_rows)                                          \
+	{                                                               \
+		.name = "changes", .kind = RESOURCE_COLLECTION,         \
+		.endpoint = PULLREQUEST "/diffstat?pagelen=500",        \
+		.direct = &direct_diffstat, .ttl_s = (ttl),             \
+		.is_computed = true, .columns = commits_change_columns, \
+		.rows = (its_rows),                                     \
 	}
 #define COMMENTS(ttl)                                                        \
 	{                                                                    \
@@ -176,7 +185,7 @@ static const struct resource_items closed_commits = {
 
 static const struct resource below[] = {
 	ACTIVITY(5 * MINUTE_S),
-	CHANGES(5 * MINUTE_S, diff, &direct_diffstat),
+	CHANGES(5 * MINUTE_S, diff),
 	COMMENTS(2 * MINUTE_S),
 	COMMITS(5 * MINUTE_S, &commits),
 	{
@@ -196,7 +205,7 @@ static const struct resource below[] = {
 };
 
 static const struct resource closed_below[] = {
-	ACTIVITY(10 * MINUTE_S), CHANGES(FOREVER_S, closed_diff, NULL),
+	ACTIVITY(10 * MINUTE_S), CHANGES(FOREVER_S, closed_diff),
 	COMMENTS(10 * MINUTE_S), COMMITS(FOREVER_S, &closed_commits),
 	STATUSES(10 * MINUTE_S), TASKS(10 * MINUTE_S),
 	RESOURCE_TREE_ROW,       {0},

@@ -308,8 +308,10 @@ def test_it_is_believed_no_longer_than_the_pull_request(bb, mounts):
 def test_what_is_below_a_merged_one_is_asked_for_once(bb, mounts):
     m = mounts()
     m.ls("acme")
+    m.read(PULLS + "/2/info")
+    mark = bb.log.mark()
     kept = (m.read(PULLS + "/2/changes/diff"), m.read(PULLS + "/2/changes/index.tsv"), m.read(PULLS + "/2/commits/index.tsv"))
-    assert "quiet" in kept[0]
+    assert "quiet" in kept[0] and len(api(bb, mark)) == 3, "its commits are known: no redirects"
     status = m.status()
     m.unmount()
     mark = bb.log.mark()
@@ -317,6 +319,10 @@ def test_what_is_below_a_merged_one_is_asked_for_once(bb, mounts):
     assert kept == (again.read(PULLS + "/2/changes/diff"), again.read(PULLS + "/2/changes/index.tsv"),
                     again.read(PULLS + "/2/commits/index.tsv"))
     assert api(bb, mark) == [] and status
+    again.unmount()
+    run_out(again, 24 * 3600, match="%pullrequests%")
+    assert kept[0] == mounts().read(PULLS + "/2/changes/diff")
+    assert not [line for line in api(bb, mark) if "diff" in line], "for ever: what its document says has no end, either"
 
 
 def test_commits_lead_to_the_commits_of_the_repository(shared_bb, listed):
