@@ -11,12 +11,12 @@
 
 struct json; /* a cJSON node under another name */
 
-/* -EBADMSG when the text is not JSON (or has over 200 levels, or after its end
- * other bytes than white space), -EMSGSIZE over four million values. Numbers
- * are doubles: integers beyond 2^53 keep their first 15 digits, and are written
- * without an exponent. U+0000 and lone surrogates, which C and UTF-8 cannot
- * hold, become U+FFFD. Of members with the same name the first is found, all
- * are printed. */
+/* -EBADMSG when it is not JSON (or deeper than 200 levels, or trailing bytes
+ * other than white space), -EMSGSIZE over four million values. A number that a
+ * double cannot hold keeps its text. What is no JSON, but written by others, is
+ * mended: bytes that are no UTF-8, U+0000 and lone surrogates, which C and
+ * UTF-8 cannot hold, become U+FFFD, NaN and Infinity null. Of members with the
+ * same name the last is there. */
 int json_parse(const char *text, size_t n, struct json **ret_json);
 struct json *json_free(struct json *); /* the root only; returns NULL */
 DEFINE_CLEANUP(struct json *, json_free);

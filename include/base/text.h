@@ -38,6 +38,10 @@ int text_info_line(struct buf *out, const char *key, const char *value);
 void text_file_name(struct buf *out, const char *name,
 		    const char *const *own_names);
 bool text_is_utf8(const char *s, size_t n);
+/* The length of the well-formed UTF-8 character that the n > 0 bytes begin with
+ * (RFC 3629: no overlong forms, no surrogates, nothing over U+10FFFF); 0: there
+ * is none. */
+size_t text_utf8_char(const char *s, size_t n);
 /* A whole decimal number; -EINVAL (signs, blanks, rests), -ERANGE. */
 int text_parse_u64(const char *s, uint64_t max, uint64_t *ret_value);
 /* "90", "90s", "5m", "2h", "1d": seconds. -EINVAL, -ERANGE (over 10 years). */

@@ -3,21 +3,22 @@
  *
  * cJSON parses, but recurses as deep as the text says, takes as much memory as
  * the text says, and takes numbers and strings that are not JSON or loses a
- * part of them. So a scan of the text comes first. cJSON prints with tabs and
- * loses digits, so the printer is our own.
+ * part of them. So a scan of the text comes first (json_scan.c), and a number
+ * that a double cannot hold keeps its text. cJSON prints with tabs and loses
+ * digits, so the printer is our own.
  */
 #include "base/json.h"
+
+#include "base/json_scan.h"
+#include "base/map.h"
 
 #include <cjson/cJSON.h>
 #include <float.h>
 #include <math.h>
 
-#define DEPTH_MOST 200
 /* Deeper than what is parsed: a parsed document may be a member of one that is
  * built. */
-#define PRINT_DEPTH_MOST 220
-/* Of each value cJSON makes 64 bytes, so a document of 64 MB could take GBs. */
-#define VALUES_MOST (4 * 1000 * 1000)
+#define PRINT_DEPTH_MOST (JSON_DEPTH_MOST + 20)
 
 static const cJSON *c(const struct json *json)
 {
@@ -39,158 +40,6 @@ __attribute__((constructor)) static void use_own_memory(void)
 	cJSON_InitHooks(&hooks);
 }
 
-struct scan {
-	const char *text;
-	size_t n, at;
-	size_t depth, n_values;
-	char *mended; /* a copy of text, once something had to be replaced */
-};
-
-static char peek(const struct scan *s)
-{
-	return s->at < s->n ? s->text[s->at] : '\0';
-}
-
-/* The value of the four digits of "\uXXXX" at this place; -1: something else is
- * there. */
-static int unit_at(const struct scan *s, size_t at)
-{
-	int value = 0;
-
-	if (s->n < 6 || at > s->n - 6 || s->text[at] != '\\' ||
-	    s->text[at + 1] != 'u')
-		return -1;
-	for (size_t i = at + 2; i < at + 6; i++) {
-		char ch = s->text[i];
-		int digit = ch >= '0' && ch <= '9'   ? ch - '0'
-			    : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10
-			    : ch >= 'A' && ch <= 'F' ? ch - 'A' + 10
-						     : -1;
-		if (digit < 0)
-			return -1;
-		value = value * 16 + digit;
-	}
-	return value;
-}
-
-static bool is_high(int unit)
-{
-	return unit >= 0xd800 && unit <= 0xdbff;
-}
-
-static bool is_low(int unit)
-{
-	return unit >= 0xdc00 && unit <= 0xdfff;
-}
-
-/* cJSON ends a string at U+0000, takes "\uZZZZ" for that, and refuses a
- * document with half a surrogate pair. So what is not hexadecimal is refused
- * here, and U+0000 and lone surrogates become U+FFFD. */
-static bool scan_escape(struct scan *s)
-{
-	int unit = unit_at(s, s->at);
-
-	if (unit < 0) {
-		s->at++;
-		if (peek(s) == 'u')
-			return false;
-		s->at++;
-		return true;
-	}
-	if (is_high(unit) && is_low(unit_at(s, s->at + 6))) {
-		s->at += 12;
-		return true;
-	}
-	if (unit == 0 || is_high(unit) || is_low(unit)) {
-		if (!s->mended)
-			s->mended = mem_dup0(s->text, s->n);
-		memcpy(s->mended + s->at, "\\ufffd", 6);
-	}
-	s->at += 6;
-	return true;
-}
-
-static bool scan_string(struct scan *s)
-{
-	s->at++;
-	while (s->at < s->n && s->text[s->at] != '"') {
-		if (s->text[s->at] != '\\')
-			s->at++;
-		else if (!scan_escape(s))
-			return false;
-	}
-	s->at++;
-	return true;
-}
-
-static bool scan_digits(struct scan *s)
-{
-	size_t start = s->at;
-
-	while (peek(s) >= '0' && peek(s) <= '9')
-		s->at++;
-	return s->at > start;
-}
-
-/* RFC 8259, section 6. cJSON takes what strtod takes: "01", "1.", "-.5". */
-static bool scan_number(struct scan *s)
-{
-	if (peek(s) == '-')
-		s->at++;
-	if (peek(s) == '0')
-		s->at++;
-	else if (!scan_digits(s))
-		return false;
-	if (peek(s) == '.') {
-		s->at++;
-		if (!scan_digits(s))
-			return false;
-	}
-	if (peek(s) == 'e' || peek(s) == 'E') {
-		s->at++;
-		if (peek(s) == '+' || peek(s) == '-')
-			s->at++;
-		if (!scan_digits(s))
-			return false;
-	}
-	return !(peek(s) >= '0' && peek(s) <= '9');
-}
-
-static int scan(struct scan *s)
-{
-	while (s->at < s->n) {
-		switch (s->text[s->at]) {
-		case '"':
-			if (!scan_string(s))
-				return -EBADMSG;
-			break;
-		case '{':
-		case '[':
-			if (++s->depth > DEPTH_MOST)
-				return -EBADMSG;
-			__attribute__((fallthrough));
-		case ',':
-			if (++s->n_values > VALUES_MOST)
-				return -EMSGSIZE;
-			s->at++;
-			break;
-		case '}':
-		case ']':
-			s->depth -= s->depth > 0;
-			s->at++;
-			break;
-		case '-':
-		case '0' ... '9':
-			if (!scan_number(s))
-				return -EBADMSG;
-			break;
-		default:
-			s->at++;
-		}
-	}
-	return 0;
-}
-
 /* For documents of this size pages go back to the system. */
 #define LARGE_BYTES (4 * MIB)
 #define LARGE_MARK 1
@@ -200,25 +49,120 @@ static bool is_container(const cJSON *item)
 	return cJSON_IsObject(item) || cJSON_IsArray(item);
 }
 
+/* ---- numbers as they were written ---- */
+
+struct keeping {
+	const struct json_scan *scan;
+	size_t n_seen; /* numbers so far, in the order of the text */
+	size_t n_kept;
+};
+
+/* cJSON does not use the text of a number, but frees it and copies it. */
+static void keep_numbers(struct keeping *k, cJSON *item)
+{
+	const struct json_scan *s = k->scan;
+
+	for (; item && k->n_kept < s->n_numbers; item = item->next) {
+		const struct json_number *kept = &s->numbers[k->n_kept];
+
+		if (is_container(item)) {
+			keep_numbers(k, item->child);
+		} else if (cJSON_IsNumber(item) && k->n_seen++ == kept->index) {
+			item->valuestring =
+				mem_dup0(s->text + kept->at, kept->n);
+			k->n_kept++;
+		}
+	}
+}
+
+/* ---- members of the same name ---- */
+
+#define FEW_MEMBERS 16
+
+struct member {
+	UT_hash_handle hh;
+	cJSON *item;
+};
+
+static void drop(cJSON *object, cJSON *member)
+{
+	cJSON_Delete(cJSON_DetachItemViaPointer(object, member));
+}
+
+static void drop_of_few(cJSON *object)
+{
+	cJSON *next;
+
+	for (cJSON *i = object->child; i; i = next) {
+		const cJSON *later = i->next;
+
+		next = i->next;
+		while (later && strcmp(later->string, i->string) != 0)
+			later = later->next;
+		if (later)
+			drop(object, i);
+	}
+}
+
+static void drop_of_many(cJSON *object, size_t n)
+{
+	cleanup(free) struct member *members = mem_calloc(n, sizeof(*members));
+	struct member *names = NULL, *had, *m = members;
+	cJSON *next;
+
+	for (cJSON *i = object->child; i; i = next, m++) {
+		next = i->next;
+		HASH_FIND_STR(names, i->string, had);
+		if (had) {
+			HASH_DEL(names, had);
+			drop(object, had->item);
+		}
+		m->item = i;
+		HASH_ADD_KEYPTR(hh, names, i->string, strlen(i->string), m);
+	}
+	HASH_CLEAR(hh, names);
+}
+
+/* Of members with the same name the last is what others read, too (jq, Python,
+ * browsers): the index and the document would differ. */
+static void drop_same_names(cJSON *item)
+{
+	for (; item; item = item->next) {
+		size_t n = 0;
+
+		if (!is_container(item))
+			continue;
+		if (cJSON_IsObject(item)) {
+			for (const cJSON *i = item->child; i; i = i->next)
+				n++;
+			if (n <= FEW_MEMBERS)
+				drop_of_few(item);
+			else
+				drop_of_many(item, n);
+		}
+		drop_same_names(item->child);
+	}
+}
+
 int json_parse(const char *text, size_t n, struct json **ret_json)
 {
-	struct scan s = {.text = text, .n = n};
-	cleanup(free) char *mended = NULL;
+	cleanup(json_scan_done) struct json_scan s = {0};
 	cleanup(json_free) struct json *json = NULL;
+	struct keeping keeping = {.scan = &s};
 	const char *end = NULL;
-	int r = scan(&s);
+	int r = json_scan(text, n, &s);
 
-	mended = s.mended;
 	if (r < 0)
 		return r;
-	if (mended)
-		text = mended;
-	json = (struct json *)cJSON_ParseWithLengthOpts(text, n, &end, false);
+	json = (struct json *)cJSON_ParseWithLengthOpts(s.mended, s.n_mended,
+							&end, false);
 	if (!json)
 		return -EBADMSG;
-	for (; end < text + n; end++)
+	for (; end < s.mended + s.n_mended; end++)
 		if (!memchr(" \t\r\n", *end, 4))
 			return -EBADMSG;
+	keep_numbers(&keeping, (cJSON *)json);
+	drop_same_names((cJSON *)json);
 	/* The mark goes where cJSON keeps the value of a number, which it does
 	 * not use in an object or an array. */
 	if (n > LARGE_BYTES && is_container((cJSON *)json))
@@ -267,6 +211,14 @@ int64_t json_int(const struct json *json, const char *path, int64_t otherwise)
 {
 	const cJSON *item = c(json_at(json, path));
 
+	if (cJSON_IsNumber(item) && item->valuestring &&
+	    !strpbrk(item->valuestring, ".eE")) {
+		long long n;
+
+		errno = 0;
+		n = strtoll(item->valuestring, NULL, 10);
+		return errno ? otherwise : n;
+	}
 	if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble) ||
 	    fabs(item->valuedouble) >= 9.2e18)
 		return otherwise;
@@ -351,10 +303,7 @@ static void print_number(double value, struct buf *out)
 {
 	char text[40];
 
-	/* As jq prints 1e999: "inf" would not be JSON. */
-	if (!isfinite(value))
-		value = isnan(value) ? 0
-				     : copysign(1.7976931348623157e308, value);
+	check(isfinite(value)); /* what is not has its text */
 	/* Ids are integers, and are printed without an exponent: whoever takes
 	 * them for a part of a path would get another path. */
 	if (value == floor(value) && fabs(value) < 1e21) {
@@ -406,6 +355,8 @@ static void print(const cJSON *item, bool pretty, int depth, struct buf *out)
 {
 	if (cJSON_IsString(item))
 		print_string(item->valuestring, out);
+	else if (cJSON_IsNumber(item) && item->valuestring)
+		buf_puts(out, item->valuestring);
 	else if (cJSON_IsNumber(item))
 		print_number(item->valuedouble, out);
 	else if (cJSON_IsBool(item))

@@ -22,8 +22,6 @@ int text_percent_encode(struct buf *out, const char *s, const char *keep)
 	return out->failed;
 }
 
-/* The length of the well-formed UTF-8 character at s, 0 if there is none
- * (RFC 3629: no overlong forms, no surrogates, nothing over U+10FFFF). */
 static size_t utf8_char(const unsigned char *s, size_t n)
 {
 	unsigned char low = 0x80, high = 0xbf;
@@ -55,6 +53,11 @@ static size_t utf8_char(const unsigned char *s, size_t n)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
 	return len;
+}
+
+size_t text_utf8_char(const char *s, size_t n)
+{
+	return utf8_char((const unsigned char *)s, n);
 }
 
 size_t text_terminal(const char *s, size_t n)

@@ -167,7 +167,7 @@ static void walks(void **state)
 	assert_false(json_bool(json, "source", false));
 	assert_int_equal(json_int(json, "half", 0), -2);
 	assert_int_equal(json_int(json, "huge", 7), 7);
-	assert_true(json_int(json, "big", 0) == INT64_C(9007199254740992));
+	assert_true(json_int(json, "big", 0) == INT64_C(9007199254740993));
 	/* A step longer than any name. */
 	char path[400];
 	memset(path, 'a', 399);
@@ -211,9 +211,24 @@ static void big_integers(void **state)
 	cleanup(json_free) struct json *json = parsed(
 		"[9007199254740991, 123456789012345678, -1e20, 1e22, 1e999]");
 
-	expect_compact(json, "[9007199254740991,123456789012345680,"
-			     "-100000000000000000000,1e+22,"
-			     "1.7976931348623157e+308]");
+	expect_compact(json, "[9007199254740991,123456789012345678,"
+			     "-100000000000000000000,1e+22,1e999]");
+}
+
+static void integers_to_64_bits(void **state)
+{
+	(void)state;
+	cleanup(json_free) struct json *json = parsed(
+		"{\"most\":9223372036854775807,\"least\":-9223372036854775808,"
+		"\"over\":9223372036854775808,\"far\":123456789012345678901234,"
+		"\"half\":0.1234567890123456789,\"endless\":1e999}");
+
+	assert_true(json_int(json, "most", 7) == INT64_MAX);
+	assert_true(json_int(json, "least", 7) == INT64_MIN);
+	assert_true(json_int(json, "over", 7) == 7);
+	assert_true(json_int(json, "far", 7) == 7);
+	assert_true(json_int(json, "half", 7) == 0);
+	assert_true(json_int(json, "endless", 7) == 7);
 }
 
 static void doubles_come_back(void **state)
@@ -232,7 +247,9 @@ static void doubles_come_back(void **state)
 		memcpy(&d, &x, sizeof(d));
 		if (!(d - d == 0))
 			continue;
-		snprintf(text, sizeof(text), "%.17g", d);
+		/* What is longer keeps its text. */
+		snprintf(text, sizeof(text), "%.15g", d);
+		d = strtod(text, NULL);
 		json = parsed(text);
 		assert_int_equal(json_compact(json, &out), 0);
 		back = strtod(out.data, NULL);
@@ -335,6 +352,7 @@ int main(void)
 		cmocka_unit_test(walks),
 		cmocka_unit_test(walks_items),
 		cmocka_unit_test(big_integers),
+		cmocka_unit_test(integers_to_64_bits),
 		cmocka_unit_test(doubles_come_back),
 		cmocka_unit_test(builds),
 		cmocka_unit_test(prints_within_bounds),
