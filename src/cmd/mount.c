@@ -395,6 +395,29 @@ static void hold_lifeline(struct program *p)
 			 strerror(-r));
 }
 
+static int mount_session(struct program *p, const struct session_config *config)
+{
+	cleanup(free) char *words = NULL;
+	cleanup(free) char *sentence = NULL;
+	struct refusal refusal;
+	int r;
+
+	refusal_listen(&refusal);
+	r = session_new(config, &p->session);
+	if (!r)
+		r = session_mount(p->session);
+	words = refusal_heard(&refusal);
+	if (r) {
+		sentence = refusal_sentence(p->mountpoint, words, -r);
+		command_say("%s", sentence);
+	} else if (*words && config->debug) {
+		log_debug("%s", words);
+	} else if (*words) {
+		log_warn("%s", words);
+	}
+	return r;
+}
+
 static int mount_and_serve(struct program *p, bool debug)
 {
 	cleanup(free) char *fsname =
@@ -409,24 +432,11 @@ static int mount_and_serve(struct program *p, bool debug)
 		.ready = ready,
 		.ready_arg = p,
 	};
-	cleanup(free) char *words = NULL;
-	cleanup(free) char *sentence = NULL;
 	struct model_kernel kernel;
-	struct refusal refusal;
-	int r = session_new(&session, &p->session);
+	int r = mount_session(p, &session);
 
 	if (r)
-		return could_not("libfuse refused to begin", r);
-	refusal_listen(&refusal);
-	r = session_mount(p->session);
-	words = refusal_heard(&refusal);
-	if (r) {
-		sentence = refusal_sentence(p->mountpoint, words, -r);
-		command_say("%s", sentence);
 		return r;
-	}
-	if (*words)
-		log_warn("%s", words);
 	session_kernel(p->session, &kernel);
 	r = model_start(p->model, &kernel);
 	if (r)
