@@ -22,7 +22,7 @@ START = {
 
 
 def environment(**more):
-    return {**more, "PATH": os.path.dirname(BINARY) + ":" + os.environ["PATH"], "HOME": "/nonexistent", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+    return {**more, "PATH": os.path.dirname(BINARY) + ":" + os.environ["PATH"], "TERM": "dumb", "LC_ALL": "C.UTF-8"}
 
 
 class Typing:
@@ -32,7 +32,7 @@ class Typing:
         argv, first = START[shell]
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execvpe(argv[0], argv, environment(FUNCTIONS=functions))
+            os.execvpe(argv[0], argv, environment(FUNCTIONS=functions, HOME=functions))
         self.n, self.seen = 0, ""
         self.run(first)
 
@@ -86,18 +86,18 @@ def test_the_word_goes_on(shell, line, after):
     assert said.rstrip(" ,/") == after, said
 
 
-def fish(line):
+def fish(line, home):
     done = subprocess.run(["fish", "-N", "-c", f"source {PACKAGING}/bitbucketfs.fish; complete -C {line!r}"], check=True,
-                          capture_output=True, text=True, env=environment())
+                          capture_output=True, text=True, env=environment(HOME=home))
     return [word.split("\t")[0] for word in done.stdout.splitlines()]
 
 
-def test_each_offers_every_option_and_command():
+def test_each_offers_every_option_and_command(tmp_path):
     """zsh takes the names from the same output as fish and bash."""
     said = subprocess.run([BINARY, "help", "options"], check=True, capture_output=True, text=True).stdout
     options = sorted(re.sub("=.*", "=", line.split()[0]) for line in said.splitlines())
     done = subprocess.run(["bash", "-c", f"complete() {{ :; }}; . {PACKAGING}/bitbucketfs.bash; _bitbucketfs_option ttl=5,"],
-                          check=True, capture_output=True, text=True, env=environment())
+                          check=True, capture_output=True, text=True, env=environment(HOME=str(tmp_path)))
     assert sorted(done.stdout.split()) == ["ttl=5," + name for name in options]
     for name in ("bash", "zsh", "fish"):
         with open(os.path.join(PACKAGING, "bitbucketfs." + name), encoding="utf-8") as f:
@@ -107,8 +107,8 @@ def test_each_offers_every_option_and_command():
         assert "help options" in text, name
     if not shutil.which("fish"):
         pytest.skip("NOT TESTED: there is no fish")
-    assert sorted(fish("bitbucketfs -o ")) == options
-    assert fish("bitbucketfs -o ttl=5,tre") == ["ttl=5,trees="]
-    assert fish("bitbucketfs -o cache_dir=/et") == ["cache_dir=/etc/"]
-    assert set(fish("bitbucketfs help ")) == COMMANDS | {"options"}
-    assert fish("bitbucketfs stat") == ["status"] and fish("bitbucketfs umount --la") == ["--lazy"]
+    assert sorted(fish("bitbucketfs -o ", str(tmp_path))) == options
+    assert fish("bitbucketfs -o ttl=5,tre", str(tmp_path)) == ["ttl=5,trees="]
+    assert fish("bitbucketfs -o cache_dir=/et", str(tmp_path)) == ["cache_dir=/etc/"]
+    assert set(fish("bitbucketfs help ", str(tmp_path))) == COMMANDS | {"options"}
+    assert fish("bitbucketfs stat", str(tmp_path)) == ["status"] and fish("bitbucketfs umount --la", str(tmp_path)) == ["--lazy"]

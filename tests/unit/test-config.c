@@ -207,7 +207,7 @@ static void test_options(void **state)
 	options("proxy=proxy.corp:3128", "does not begin with");
 	options("proxy=http://x:0", "impossible port");
 	options("proxy=http:// x", "a blank");
-	options("ca_file=/nonexistent", "'/nonexistent' cannot be read");
+	options("ca_file=/dev/null/x", "'/dev/null/x' cannot be read");
 	options("allow_other=1", "neither true nor false");
 	options("workspace=acme", "did you mean workspaces?");
 	options("TTL=5m", "did you mean ttl?");
