@@ -59,6 +59,8 @@ void json_add_null(struct json *object, const char *key);
 struct json *json_add_object(struct json *object, const char *key);
 struct json *json_add_array(struct json *object, const char *key);
 struct json *json_append_object(struct json *array);
+void json_add_copy(struct json *object, const char *key,
+		   const struct json *value);
 void json_append_copy(struct json *array, const struct json *value);
 
 #endif

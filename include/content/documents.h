@@ -195,6 +195,12 @@ int documents_repositories(struct ctx *, struct documents *,
 			   enum read_through_mode,
 			   struct document_file *ret_file);
 
+/* A file that is made with lists (resource_file.with) of an item, whose scope
+ * and document these are: no request. The same until one of them changes. */
+int documents_made(struct ctx *, struct documents *, const struct scope *,
+		   const struct resource_file *, const struct answer_document *,
+		   struct document_file *ret_file);
+
 /* Any GET below api_url, by its percent-encoded path (with a query): JSON
  * pretty-printed with all pages merged, or, as text, its bytes. Believed for a
  * minute. */

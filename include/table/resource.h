@@ -40,6 +40,10 @@ struct resource_file {
 		      struct buf *out);
 	const char *path;                      /* for resource_text */
 	const struct resource_column *columns; /* for resource_info */
+	/* Of an item: rows below it whose lists the file shows, when they are
+	 * at hand; NULL ends them. The answer is then {"item": …} with a
+	 * member for each of these rows, an array. */
+	const char *const *with;
 };
 /* Renderers: the answer pretty-printed; a line for each column that has a
  * value; the text at path (alternatives as above), ended by a newline. */

@@ -455,6 +455,12 @@ struct json *json_append_object(struct json *array)
 	return append(array, cJSON_CreateObject());
 }
 
+void json_add_copy(struct json *object, const char *key,
+		   const struct json *value)
+{
+	add(object, key, cJSON_Duplicate(c(value), true));
+}
+
 void json_append_copy(struct json *array, const struct json *value)
 {
 	append(array, cJSON_Duplicate(c(value), true));

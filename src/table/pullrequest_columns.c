@@ -116,6 +116,8 @@ const struct resource_file pullrequest_files[] = {
 	{"description.md", resource_text, "summary.raw|description", NULL},
 	{"info", resource_info, NULL, info},
 	{"pullrequest.json", resource_json, NULL, NULL},
+	{"summary.md", pullrequest_summary, NULL, info,
+	 (const char *const[]){"tasks", "statuses", NULL}},
 	{"title", resource_text, "title", NULL},
 	{NULL, NULL, NULL, NULL},
 };

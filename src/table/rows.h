@@ -70,6 +70,8 @@ extern const struct resource_column pullrequest_columns[];
 extern const struct resource_column pullrequest_my_columns[];
 extern const struct resource_file pullrequest_files[];
 extern const struct resource_items pullrequests_items;
+int pullrequest_summary(const struct resource_file *, const struct json *with,
+			struct buf *out);
 extern const struct resource pullrequests_states[];
 extern const struct resource_items commits_items;
 extern const struct resource_column commits_columns[];

@@ -15,7 +15,7 @@ from test_rows import ask
 
 BUSY = "edge/busy/pullrequests"
 PULLS = "acme/widgets/pullrequests"
-ITEM = {"activity", "changes", "comments", "commits", "description.md", "info", "pullrequest.json", "statuses", "tasks", "title",
+ITEM = {"activity", "changes", "comments", "commits", "description.md", "info", "pullrequest.json", "statuses", "summary.md", "tasks", "title",
         "tree"}
 ROWS = {"activity": "activity?pagelen=50", "changes": "diffstat?pagelen=500", "comments": "comments?pagelen=100",
         "commits": "commits?pagelen=100", "conflicts": "conflicts?pagelen=500", "statuses": "statuses?pagelen=100",
@@ -148,9 +148,35 @@ def test_ls_l_of_a_pull_request_is_one_request(bb, mounts):
     assert len(api(bb, mark)) == 1, api(bb, mark)
     assert {line.split()[-1] for line in out.splitlines()[1:]} >= ITEM
     assert int(os.stat(m / f"{PULLS}/7").st_mtime) == 1793523660
-    for name in ("info", "title", "description.md", "pullrequest.json"):
+    for name in ("info", "title", "description.md", "pullrequest.json", "summary.md"):
         assert len(m.read(f"{PULLS}/7/{name}", "rb")) == os.stat(m / f"{PULLS}/7/{name}").st_size
     assert len(api(bb, mark)) == 1
+
+
+def test_a_summary_has_what_is_at_hand(bb, mounts):
+    m = mounts()
+    summary = m / (PULLS + "/7/summary.md")
+    m.ls(PULLS)
+    mark = bb.log.mark()
+    before, was = m.read(PULLS + "/7/summary.md"), os.stat(summary)
+    assert before.startswith("id: 7\nstate: OPEN\n")
+    assert "\n\n# WID-12: number the threads\n\nCloses WID-12 " in before and "\n- chen: approved\n" in before
+    assert "\n- ada: changes requested\n" in before and "\n- erik: waiting\n" in before and "## Tasks" not in before
+    assert api(bb, mark) == []
+    held = os.open(summary, os.O_RDONLY)
+    m.ls(PULLS + "/7/tasks"), m.ls(PULLS + "/7/statuses")
+    assert len(api(bb, mark)) == 2
+    await_true(lambda: "## Statuses" in m.read(PULLS + "/7/summary.md"), "the summary has the lists that came")
+    after, now = m.read(PULLS + "/7/summary.md"), os.stat(summary)
+    assert "\n- [x] Remove the warning (ada)\n" in after and "\n- FAILED: widgets #38 https://" in after
+    assert now.st_ino != was.st_ino and now.st_mtime > was.st_mtime and now.st_size == len(after.encode())
+    assert os.pread(held, 1 << 20, 0).decode() == before, "who reads the old one finishes it"
+    os.close(held)
+    assert len(api(bb, mark)) == 2
+    m.unmount()
+    bb.offline()
+    assert mounts().read(PULLS + "/7/summary.md") == after
+    bb.online()
 
 
 # ---- what is missing in them

@@ -144,6 +144,34 @@ static void pull_requests(void **state)
 		    "Closes WID-3, AB2-77.\n");
 }
 
+static void summaries(void **state)
+{
+	(void)state;
+	expect_file("pullrequests", "summary.md",
+		    "{\"item\":{\"id\":12,\"title\":\"A \\u001b[2J cache\\n\","
+		    "\"description\":\"One\\r\\n\\ttwo\\u202e\\n\\n\","
+		    "\"reviewers\":[" GRACE ",{}," ADA "],\"participants\":"
+		    "[{\"user\":" GRACE ",\"approved\":true},{\"user\":" ADA
+		    ",\"state\":\"changes_requested\"}]},"
+		    "\"tasks\":[{\"state\":\"RESOLVED\",\"content\":{\"raw\":"
+		    "\"Do\\nit\"},\"creator\":" ADA "},{}],"
+		    "\"statuses\":[{\"state\":\"FAILED\",\"key\":\"build\","
+		    "\"url\":\"https://h/1\"},{}]}",
+		    "id: 12\nreviewers: grace,ada\napproved: grace\n"
+		    "changes_requested: ada\ntitle: A \\x1b[2J cache \n"
+		    "\n# A \\x1b[2J cache\n\nOne\n\ttwo\\u202e\n"
+		    "\n## Reviewers\n\n- grace: approved\n"
+		    "- account gone: waiting\n- ada: changes requested\n"
+		    "\n## Tasks\n\n- [x] Do (ada)\n- [ ]  (account gone)\n"
+		    "\n## Statuses\n\n- FAILED: build https://h/1\n- : \n");
+	/* Lists that are empty, or odd, and nothing at all. */
+	expect_file("pullrequests", "summary.md",
+		    "{\"item\":{\"reviewers\":{},\"title\":7},\"tasks\":[],"
+		    "\"statuses\":{}}",
+		    "title: 7\n\n# \n");
+	expect_file("pullrequests", "summary.md", "{}", "\n# \n");
+}
+
 static void odd_pull_requests(void **state)
 {
 	static const char *const odd[] = {
@@ -691,6 +719,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pull_requests),
+		cmocka_unit_test(summaries),
 		cmocka_unit_test(odd_pull_requests),
 		cmocka_unit_test(places),
 		cmocka_unit_test(jira_keys),

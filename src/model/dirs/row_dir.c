@@ -107,6 +107,8 @@ int row_dir_collection(struct ctx *ctx, struct model *model, struct node *dir,
 
 	if (r == 0 && ret_age->stale && mode == READ_THROUGH)
 		refresh_node(model->refresh, dir);
+	if (r == 0 && mode != READ_CACHED)
+		row_dir_tell_made(ctx, model, dir);
 	return r;
 }
 
@@ -341,6 +343,24 @@ bool row_dir_row_found(struct dirlist_piece *piece, const struct resource *row,
 
 /* ---- lookup ---- */
 
+int row_dir_document_file(struct ctx *ctx, struct model *model,
+			  struct node *dir, const struct resource_file *file,
+			  const struct answer_document *document,
+			  struct found *ret_found)
+{
+	struct document_file made;
+	int r;
+
+	if (!file->with)
+		return row_file_found(model, file, document, ret_found);
+	r = documents_made(ctx, model->config.documents, row_dir_of(dir)->scope,
+			   file, document, &made);
+	if (r == 0)
+		row_dir_found_file(model, &made, document->updated_ms,
+				   ret_found);
+	return r;
+}
+
 static int lookup_document_file(struct ctx *ctx, struct model *model,
 				struct node *dir,
 				const struct resource_file *file,
@@ -353,7 +373,7 @@ static int lookup_document_file(struct ctx *ctx, struct model *model,
 		return r;
 	if (!document.updated_ms)
 		document.updated_ms = node_mtime_ms(model->nodes, dir);
-	r = row_file_found(model, file, &document, ret_found);
+	r = row_dir_document_file(ctx, model, dir, file, &document, ret_found);
 	if (r == 0)
 		ret_found->left_ms = row_dir_believe_ms(&document.age);
 	return r;

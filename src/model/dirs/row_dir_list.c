@@ -85,7 +85,9 @@ static bool file_found(struct dirlist_piece *piece,
 					   names->collection, &age, file->name,
 					   ret_found) == 0;
 	}
-	if (row_dir_is_collection(p))
+	/* What is made with lists is stored, which READDIR does not wait for.
+	 */
+	if (row_dir_is_collection(p) || file->with)
 		return false;
 	document = document_of(piece);
 	return document->body && document->age.left_ms > 0 &&

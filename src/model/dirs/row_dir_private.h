@@ -55,6 +55,14 @@ void row_dir_refresh_document(struct ctx *, struct model *, struct node *dir,
 void row_dir_found_item(struct model *, struct node *dir, const char *id,
 			int64_t time_ms, int64_t left_ms,
 			struct found *ret_found);
+/* A file of the directory's document: rendered of it, or made with lists. */
+int row_dir_document_file(struct ctx *, struct model *, struct node *dir,
+			  const struct resource_file *,
+			  const struct answer_document *,
+			  struct found *ret_found);
+/* The directory's collection may have come, or changed: files above it that are
+ * made with it are told to be others. */
+void row_dir_tell_made(struct ctx *, struct model *, struct node *dir);
 /* A file of a cached collection. 1: the collection lacks the file. */
 int row_dir_stored_file(struct model *, struct node *dir,
 			const struct collection *, const struct answer_age *,

@@ -12,6 +12,45 @@ static void files_changed(struct model *model, struct node *dir,
 		model_changed_entry(model, dir, files->name);
 }
 
+static bool is_made_with(const struct resource_file *file, const char *row)
+{
+	for (size_t i = 0; file->with && file->with[i]; i++)
+		if (!strcmp(file->with[i], row))
+			return true;
+	return false;
+}
+
+/* Told only if it does: otherwise whoever reads tasks/ and the summary in turn
+ * would have it looked up each time. */
+static void tell_made(struct ctx *ctx, struct model *model, struct node *item,
+		      const struct resource_file *file)
+{
+	cleanup(answer_document_done) struct answer_document document = {0};
+	struct node *node = node_child(model->nodes, item, file->name);
+	struct found is = {0};
+
+	if (node &&
+	    (row_dir_document(ctx, model, item, READ_CACHED, &document) < 0 ||
+	     row_dir_document_file(ctx, model, item, file, &document, &is) <
+		     0 ||
+	     is.what.version != node->what.version))
+		model_changed_entry(model, item, file->name);
+	node_unref(model->nodes, node);
+}
+
+void row_dir_tell_made(struct ctx *ctx, struct model *model, struct node *dir)
+{
+	struct node *above = dir->parent;
+	const struct resource_file *file;
+
+	if (!above || above->what.provider != &provider_row_dir)
+		return;
+	file = row_dir_files(row_dir_of(above));
+	for (; file && file->name; file++)
+		if (is_made_with(file, row_dir_of(dir)->row->name))
+			tell_made(ctx, model, above, file);
+}
+
 /* The document may name another commit by now, so that tree/ is another one.
  * Told only if it does: otherwise a shell that stands in tree/ would be cut
  * off. */

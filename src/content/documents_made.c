@@ -1,0 +1,96 @@
+/*
+ * content/documents, files that are made of several answers: of a document, and
+ * of lists below it that happen to be at hand. They ask for nothing. What is
+ * made is stored under the versions that it was made of (as its etag), so that
+ * what one reads stays as large as it was said to be; when a list comes or
+ * changes, it is made anew, as another version.
+ */
+#include "content/documents_private.h"
+
+#include <inttypes.h>
+
+/* The kept items of a row below; NULL. */
+static struct cache_entry *list_at_hand(struct documents *d,
+					const struct scope *scope,
+					const char *row, bool body)
+{
+	cleanup(free) char *key =
+		mem_asprintf("%s/%s#index.json", scope->key, row);
+	struct cache_entry *e = (body ? answer_peek : answer_peek_version)(
+		d->config.cache, key);
+
+	return e && e->negative ? cache_entry_free(e) : e;
+}
+
+static char *mark_of(struct documents *d, const struct scope *scope,
+		     const struct resource_file *file, uint64_t version)
+{
+	struct buf mark = BUF_INIT(0);
+
+	buf_printf(&mark, "%s %" PRIu64, documents_derivation, version);
+	for (size_t i = 0; file->with[i]; i++) {
+		cleanup(cache_entry_free) struct cache_entry *e =
+			list_at_hand(d, scope, file->with[i], false);
+
+		buf_printf(&mark, " %" PRIu64, e ? e->version : 0);
+	}
+	return buf_steal(&mark, NULL);
+}
+
+static int render(struct documents *d, const struct scope *scope,
+		  const struct resource_file *file,
+		  const struct answer_document *document, struct buf *out)
+{
+	cleanup(json_free) struct json *all = json_new_object();
+	cleanup(json_free) struct json *item = NULL;
+	int r = json_parse(blob_data(document->body), blob_len(document->body),
+			   &item);
+
+	if (r < 0)
+		return r;
+	json_add_copy(all, "item", item);
+	for (size_t i = 0; file->with[i]; i++) {
+		cleanup(cache_entry_free) struct cache_entry *e =
+			list_at_hand(d, scope, file->with[i], true);
+		cleanup(json_free) struct json *list = NULL;
+
+		if (e && e->body &&
+		    !json_parse(blob_data(e->body), e->n_body, &list))
+			json_add_copy(all, file->with[i], list);
+	}
+	return file->render(file, all, out);
+}
+
+int documents_made(struct ctx *ctx, struct documents *d,
+		   const struct scope *scope, const struct resource_file *file,
+		   const struct answer_document *document,
+		   struct document_file *ret_file)
+{
+	cleanup(free) char *key = mem_asprintf("%s#%s", scope->key, file->name);
+	cleanup(free) char *mark = mark_of(d, scope, file, document->version);
+	cleanup(cache_entry_free) struct cache_entry *e =
+		answer_peek_version(d->config.cache, key);
+	cleanup(buf_done) struct buf out = BUF_INIT(CACHE_MAX_BODY);
+	struct cache_put put = {.key = key, .etag = mark, .ttl_ms = FINAL_MS};
+	uint64_t version;
+	int r = 0;
+
+	*ret_file = (struct document_file){.age = document->age};
+	if (e && !e->negative && !strcmp(e->etag, mark) &&
+	    cache_is_sound(d->config.cache, e->version, key)) {
+		ret_file->version = e->version;
+		ret_file->size = e->n_body;
+		return 0;
+	}
+	r = render(d, scope, file, document, &out);
+	put.body = out.data ? out.data : "";
+	put.n_body = out.len;
+	if (r == 0)
+		r = cache_put(d->config.cache, &put, 1, &version);
+	if (r < 0)
+		return ctx_fail(ctx, r, "%s of %s cannot be made: %s.",
+				file->name, scope->key, strerror(-r));
+	ret_file->version = version;
+	ret_file->size = out.len;
+	return 0;
+}
