@@ -52,7 +52,7 @@ static const char of_mount[] =
 	"\n"
 	"  -f, --foreground  stay in the foreground, log to standard error\n"
 	"  -d, --debug       the same, with every step\n"
-	"  -o OPT,OPT…       as follow\n"
+	"  -o OPT,OPT…       any of these\n"
 	"\n";
 static const char of_mount_end[] =
 	"\n"
