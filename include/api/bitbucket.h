@@ -128,6 +128,9 @@ struct bitbucket_list {
 	char *(*identify)(const struct json *item);
 	size_t most;  /* items; 0: 100,000, beyond which it is -EIO */
 	bool patient; /* each page has 120 s, as a text has */
+	/* It is sorted by created_on, the oldest first, and takes a q: what was
+	 * broken off goes on by time, because numbers shift. */
+	bool by_created;
 	/* Each item once, in the service's order; a negative errno ends. */
 	int (*each)(void *arg, const struct json *item);
 	/* Instead of each: a whole page as it came, which may be taken. An

@@ -165,6 +165,7 @@ int bitbucket_list_repositories(struct ctx *ctx, struct bitbucket *b,
 	cleanup(buf_done) struct buf path = BUF_INIT(0);
 	struct bitbucket_list list = {
 		.paging = BITBUCKET_ABREAST,
+		.by_created = true,
 		.identify = bitbucket_repository_identity,
 		.each = bitbucket_take_repository,
 		.restart = restart,

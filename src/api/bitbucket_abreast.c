@@ -74,7 +74,8 @@ static void fail(struct abreast *a, int r, long status, const struct ctx *ctx)
 		cond_broadcast(&a->done);
 	}
 	mutex_unlock(&a->lock);
-	if (first)
+	/* Out of requests: those that were spent shall bring their pages. */
+	if (first && r != -EDQUOT)
 		wake_workers(a);
 }
 

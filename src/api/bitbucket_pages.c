@@ -11,42 +11,13 @@
  * microsecond, the `size` of the next page is too small, and it is asked for
  * again with that moment included.
  */
-#include "api/bitbucket_private.h"
+#include "bitbucket_pages_private.h"
 
-#include "base/map.h"
 #include "base/text.h"
 
 #include <strings.h>
 
 #define MOST_ITEMS 100000
-
-struct seen {
-	UT_hash_handle hh;
-	char text[];
-};
-
-struct pages {
-	struct ctx *ctx;
-	struct bitbucket *bitbucket;
-	struct bitbucket_list *list;
-	char *path;         /* the list's, as it is asked */
-	char *first;        /* URL whose pages are numbered */
-	struct seen *seen;  /* identities of items */
-	struct seen *asked; /* URLs of pages: one that comes again is none */
-	struct bitbucket_page page; /* the last that came */
-	struct bitbucket_walked walked;
-	size_t n_items;   /* handed on */
-	size_t n_odd;     /* values that are not items: passed over */
-	int64_t promised; /* items, as the service counts them; -1 */
-	int64_t at_least; /* a page with a smaller size is not taken */
-	bool is_short;    /* the last page was smaller than that */
-	char *last;       /* created_on of the last item */
-	bool is_tie;      /* it may be of the next one, too */
-	bool full;        /* `most` reached, and there was another item */
-	bool again;       /* the second walk: little of it is new */
-	bool gap;         /* the next page was not there by its number */
-	bool cut;
-};
 
 static void forget(struct seen **set)
 {
@@ -81,6 +52,7 @@ static void pages_done(struct pages *p)
 	free(p->path);
 	free(p->first);
 	free(p->last);
+	free(p->segment);
 }
 DEFINE_CLEANUP_DONE(struct pages, pages_done);
 
@@ -115,7 +87,7 @@ static bool is_new(struct pages *p, const struct json *item)
 	return !id || add_new(&p->seen, id);
 }
 
-static int does_not_end(const struct pages *p)
+int bitbucket_pages_do_not_end(const struct pages *p)
 {
 	return ctx_fail(p->ctx, -EIO, "Bitbucket's list at %s does not end.",
 			p->list->path);
@@ -131,6 +103,8 @@ static void take_moment(struct pages *p, const struct json *item)
 		return;
 	p->is_tie = !strchr(created, '.') ||
 		    (p->last && !strcmp(p->last, created));
+	p->is_unsorted = p->is_unsorted ||
+			 (p->last && strcmp(p->last, created) > 0);
 	free(p->last);
 	p->last = mem_strdup(created);
 }
@@ -148,7 +122,7 @@ static int take_item(struct pages *p, const struct json *item)
 		return 0;
 	if (p->n_items == most) {
 		p->full = true;
-		return p->list->most ? 0 : does_not_end(p);
+		return p->list->most ? 0 : bitbucket_pages_do_not_end(p);
 	}
 	p->n_items++;
 	return p->list->each(p->list->arg, item);
@@ -166,7 +140,7 @@ static int take_values(struct pages *p, const struct json *values)
 	for (const struct json *i = json_first(values); i && r == 0;
 	     i = json_next(i))
 		r = take_item(p, i);
-	p->walked.n_came = p->n_items + p->n_odd;
+	p->walked.n_came = p->n_items + p->n_odd - p->n_before;
 	p->walked.n_empty = p->page.n_values ? 0 : p->walked.n_empty + 1;
 	/* The second walk has little that is new, an empty page nothing old. */
 	if (p->n_items > had || p->again)
@@ -186,7 +160,8 @@ static int take_whole(struct pages *p, const char *url, struct json **json)
 	return p->list->each_page(p->list->arg, json);
 }
 
-static int take_json(struct pages *p, const char *url, const struct json *json)
+int bitbucket_pages_take_json(struct pages *p, const char *url,
+			      const struct json *json)
 {
 	bool bare = json_is_array(json) && p->list->paging != BITBUCKET_ABREAST;
 	const struct json *values = bare ? json : json_at(json, "values");
@@ -201,62 +176,7 @@ static int take_json(struct pages *p, const char *url, const struct json *json)
 	return p->is_short ? 0 : take_values(p, values);
 }
 
-/* body NULL: it was kept. What is no page is not. */
-static void tell_of_page(const struct bitbucket_list *list, const char *url,
-			 const struct json *page, struct buf *body)
-{
-	if (!list->kept || !json_is_array(json_at(page, "values")))
-		return;
-	list->kept->came(list->kept->arg,
-			 &(struct bitbucket_kept_page){
-				 .url = url,
-				 .body = body,
-				 .size = json_int(page, "size", -1),
-				 .pagelen = json_int(page, "pagelen", -1),
-				 .has_next = json_str(page, "next") != NULL,
-			 });
-}
-
-/* The page that is kept of that URL; NULL. */
-static struct json *kept_page(const struct bitbucket_list *list,
-			      const char *url)
-{
-	cleanup(blob_unref) struct blob *bytes = NULL;
-	struct json *page = NULL;
-
-	if (list->kept)
-		bytes = list->kept->look(list->kept->arg, url);
-	return bytes && !json_parse(blob_data(bytes), blob_len(bytes), &page)
-		       ? page
-		       : NULL;
-}
-
-int bitbucket_get_page(struct ctx *ctx, struct bitbucket *b,
-		       const struct bitbucket_list *list, const char *url,
-		       long *ret_status, struct json **ret_page)
-{
-	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
-	struct json *page = kept_page(list, url);
-	int r = 0;
-
-	*ret_status = 200;
-	if (!page) {
-		r = bitbucket_get_as(ctx, b, url,
-				     list->patient ? BITBUCKET_SLOW_JSON
-						   : BITBUCKET_JSON,
-				     NULL, &reply);
-		*ret_status = reply.status;
-	}
-	if (r == 0 && !page)
-		r = bitbucket_parse(ctx, &reply, list->path, &page);
-	if (r < 0)
-		return r;
-	tell_of_page(list, url, page, reply.body.data ? &reply.body : NULL);
-	*ret_page = page;
-	return 0;
-}
-
-static int take_page(struct pages *p, const char *url)
+int bitbucket_pages_take(struct pages *p, const char *url)
 {
 	cleanup(json_free) struct json *page = NULL;
 	int r = bitbucket_get_page(p->ctx, p->bitbucket, p->list, url,
@@ -265,7 +185,7 @@ static int take_page(struct pages *p, const char *url)
 	if (r < 0)
 		return r;
 	return p->list->each_page ? take_whole(p, url, &page)
-				  : take_json(p, url, page);
+				  : bitbucket_pages_take_json(p, url, page);
 }
 
 /* ---- side by side ---- */
@@ -277,7 +197,7 @@ static int take_other(void *arg, size_t number, const struct json *page)
 
 	p->walked.n_pages = number;
 	if (page)
-		return take_json(p, url, page);
+		return bitbucket_pages_take_json(p, url, page);
 	/* The `next` of the page before one that went is that one's number:
 	 * followed, it would be a 404 that fails the list, where the count only
 	 * says that some are missing. */
@@ -366,7 +286,7 @@ static bool was_a_guess(struct pages *p, enum bitbucket_turn turned)
 }
 
 /* From the page on that came last. */
-static int walk_on(struct pages *p)
+int bitbucket_pages_walk_on(struct pages *p)
 {
 	enum bitbucket_turn turned;
 	char *url;
@@ -381,8 +301,8 @@ static int walk_on(struct pages *p)
 		if (p->full)
 			return 0;
 		if (p->walked.n_pages >= BITBUCKET_MOST_PAGES)
-			return does_not_end(p);
-		r = take_page(p, this);
+			return bitbucket_pages_do_not_end(p);
+		r = bitbucket_pages_take(p, this);
 		if (r < 0 && !was_a_guess(p, turned))
 			return r;
 		if (r < 0)
@@ -395,29 +315,39 @@ static int walk_on(struct pages *p)
 
 static int walk_numbers(struct pages *p)
 {
+	bool resumes = p->list->by_created && p->list->kept && !p->segment;
 	int r;
 
 	free(p->first);
-	p->first = mem_asprintf("%s%s", p->bitbucket->api_url, p->path);
+	p->first = p->segment ? mem_strdup(p->segment)
+			      : mem_asprintf("%s%s", p->bitbucket->api_url,
+					     p->path);
+	r = resumes ? bitbucket_pages_replay(p) : 0;
+	if (r != 0)
+		return r < 0 ? r : 0;
 	/* Whoever asked for a page by its number asked for those from there. */
 	p->walked.numbers_refused = strstr(p->path, "page=") &&
 				    p->list->each_page;
-	r = take_page(p, p->first);
+	r = bitbucket_pages_take(p, p->first);
 	p->walked.n_pages = 1;
+	if (r == 0 && resumes && p->segment)
+		bitbucket_pages_count_before(p);
 	if (r == 0 && p->list->paging == BITBUCKET_ABREAST)
 		r = take_others(p);
-	return r < 0 ? r : walk_on(p);
+	return r < 0 ? r : bitbucket_pages_walk_on(p);
 }
 
 /* ---- the newest first ---- */
 
-static char *newest_url(const struct pages *p, const char *below, bool with)
+/* sign: of created_on, and the moment; NULL: all of it. */
+char *bitbucket_pages_newest_url(const struct pages *p, const char *moment,
+				 const char *sign)
 {
 	const char *filter = p->list->q ? p->list->q : "";
 	cleanup(free) char *bound =
-		below ? mem_asprintf("%screated_on%s%s", *filter ? " AND " : "",
-				     with ? "<=" : "<", below)
-		      : mem_strdup("");
+		moment ? mem_asprintf("%screated_on%s%s",
+				      *filter ? " AND " : "", sign, moment)
+		       : mem_strdup("");
 	cleanup(free) char *q = mem_asprintf("%s%s", filter, bound);
 	struct buf url = BUF_INIT(0);
 
@@ -446,18 +376,22 @@ static int walk_newest(struct pages *p)
 	cleanup(free) char *below = NULL;
 	int64_t left = -1;
 	bool with = false;
+	int taken = bitbucket_pages_take_newer(p);
 
+	if (taken < 0 || p->full)
+		return taken;
 	for (size_t n = 1;; n++) {
 		size_t had = p->n_items;
 		int r;
 
 		if (n > BITBUCKET_MOST_PAGES)
-			return does_not_end(p);
+			return bitbucket_pages_do_not_end(p);
 		free(p->first);
-		p->first = newest_url(p, below, with);
+		p->first =
+			bitbucket_pages_newest_url(p, below, with ? "<=" : "<");
 		/* Without some of that very moment it is not taken. */
 		p->at_least = with ? -1 : left;
-		r = take_page(p, p->first);
+		r = bitbucket_pages_take(p, p->first);
 		if (r < 0)
 			return r;
 		if (p->is_short) {
@@ -477,7 +411,7 @@ static int walk_newest(struct pages *p)
 		if (!can_go_below(p, had, below, with)) {
 			p->at_least = -1;
 			p->walked.n_pages = 1;
-			return walk_on(p);
+			return bitbucket_pages_walk_on(p);
 		}
 		/* No size tells whether some of that moment are missing. */
 		with = left < 0 && p->is_tie;
@@ -500,8 +434,8 @@ static bool is_agreed(const struct pages *p)
 {
 	const struct bitbucket_known *known = p->list->known;
 
-	return known && known->size == p->promised &&
-	       known->n == (int64_t)p->walked.n_came;
+	return known && known->size == p->promised + (int64_t)p->n_before &&
+	       known->n == (int64_t)(p->walked.n_came + p->n_before);
 }
 
 /* Page numbers shift when an item goes while they are walked: what came in the
@@ -510,10 +444,10 @@ static int walk_again(struct pages *p)
 {
 	/* Asked anew: those that are kept lack it. */
 	p->list->kept = NULL;
-	p->again = !p->list->restart;
+	p->again = !p->list->restart || p->segment;
 	p->walked = (struct bitbucket_walked){.n_came = p->walked.n_came};
 	forget(&p->asked);
-	if (p->list->restart) {
+	if (!p->again) {
 		forget(&p->seen);
 		p->n_items = p->n_odd = p->walked.n_came = 0;
 		p->promised = -1;
@@ -571,9 +505,9 @@ static void tell(const struct pages *p, bool no_pagelen)
 		return;
 	*known = BITBUCKET_UNKNOWN;
 	known->no_pagelen = no_pagelen;
-	known->n = (int64_t)p->walked.n_came;
+	known->n = (int64_t)(p->walked.n_came + p->n_before);
 	if (is_missing(p))
-		known->size = p->promised;
+		known->size = p->promised + (int64_t)p->n_before;
 }
 
 int bitbucket_list(struct ctx *ctx, struct bitbucket *b,

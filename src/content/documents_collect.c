@@ -472,7 +472,9 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 	int r;
 
 	documents_pages_init(&pages, d, f->scope->key,
-			     DOCUMENTS_PAGES_YOUNG_MS);
+			     f->row->paging == RESOURCE_NEWEST
+				     ? DOCUMENTS_PAGES_MS
+				     : DOCUMENTS_PAGES_YOUNG_MS);
 	r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
 	if (r < 0)
 		return r;

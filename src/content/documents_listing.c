@@ -383,8 +383,7 @@ static int walk_listing(struct ctx *ctx, struct storing *s,
 	struct bitbucket_known known = documents_known_list(d, endpoint, key);
 	int r;
 
-	documents_pages_init(&pages, d, s->workspace->key,
-			     DOCUMENTS_PAGES_YOUNG_MS);
+	documents_pages_init(&pages, d, s->workspace->key, DOCUMENTS_PAGES_MS);
 	r = bitbucket_list_repositories(ctx, d->config.bitbucket,
 					s->workspace->workspace_id, &known,
 					&pages.kept, all);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "tiny-server.h"
 
 #include <setjmp.h>
@@ -48,8 +49,10 @@ struct world {
 	size_t n_things;
 	long status;         /* not 0: of every answer */
 	unsigned goes_after; /* after the first page this one is gone */
-	unsigned good_pages; /* not 0: after so many all answers are 400 */
+	unsigned good_pages; /* not 0: after so many all answers are … */
+	long then_status;    /* … this one; 0: 400 */
 	bool sizeless, odd, in_circles;
+	bool is_unsorted; /* as they were added */
 	bool no_pagelen;  /* `pagelen` is refused */
 	struct buf said;  /* "PATH ERRNO SENTENCE\n" */
 	int size_lies;    /* added to the size, if there is one */
@@ -134,6 +137,7 @@ static bool is_wanted(const struct thing *t, const char *query)
 {
 	const char *below = bound(query, "created_on<");
 	const char *since = bound(query, "updated_on>=");
+	const char *from = bound(query, "created_on>=");
 	char state[32];
 
 	snprintf(state, sizeof(state), "state=\"%s\"", t->state);
@@ -143,6 +147,8 @@ static bool is_wanted(const struct thing *t, const char *query)
 		    ? strncmp(t->created, below + 1, strlen(t->created)) > 0
 		    : below && strncmp(t->created, below, strlen(t->created)) >=
 				       0)
+		return false;
+	if (from && strncmp(t->created, from, 26) < 0)
 		return false;
 	return !since || strncmp(t->updated, since, 26) >= 0;
 }
@@ -170,6 +176,28 @@ static int newest_first(const void *a, const void *b)
 	return order ? order : (x->id > y->id) - (x->id < y->id);
 }
 
+static int oldest_first(const void *a, const void *b)
+{
+	const struct thing *x = *(struct thing *const *)a;
+	const struct thing *y = *(struct thing *const *)b;
+	int order = strcmp(x->created, y->created);
+
+	return order ? order : (x->id > y->id) - (x->id < y->id);
+}
+
+/* The same query, encoded as it may be, with that page. */
+static void say_next(const struct world *w, const char *query, size_t page,
+		     struct buf *body)
+{
+	const char *old = strstr(query, "&page=");
+	cleanup(free) char *rest =
+		mem_dup0(query, old ? (size_t)(old - query) : strlen(query));
+
+	buf_printf(body, ",\"next\":\"%s/things?", w->tiny->url);
+	text_percent_encode(body, rest, "=&:");
+	buf_printf(body, "&page=%zu\"", page);
+}
+
 static void serve_list(struct tiny_connection *c, struct world *w,
 		       const char *query)
 {
@@ -181,7 +209,10 @@ static void serve_list(struct tiny_connection *c, struct world *w,
 	for (size_t i = 0; i < w->n_things; i++)
 		if (is_wanted(&w->things[i], query))
 			wanted[n++] = &w->things[i];
-	qsort(wanted, n, sizeof(wanted[0]), newest_first);
+	if (!w->is_unsorted)
+		qsort(wanted, n, sizeof(wanted[0]),
+		      strstr(query, "sort=created_on") ? oldest_first
+						       : newest_first);
 	buf_puts(&body, "{");
 	if (!w->sizeless)
 		buf_printf(&body, "\"size\":%d,", (int)n + w->size_lies);
@@ -198,12 +229,11 @@ static void serve_list(struct tiny_connection *c, struct world *w,
 	if (w->in_circles)
 		buf_printf(&body, ",\"next\":\"%s/things?a=b\"", w->tiny->url);
 	else if (n > page * PAGE)
-		buf_printf(&body, ",\"next\":\"%s/things?%s&page=%zu\"",
-			   w->tiny->url, page_text ? "" : "x=1", page + 1);
+		say_next(w, query, page + 1, &body);
 	buf_putc(&body, '}');
 	answer(c, 200, body.data);
 	if (w->good_pages && !--w->good_pages)
-		w->status = 400;
+		w->status = w->then_status ? w->then_status : 400;
 	if (w->goes_after)
 		thing(w, w->goes_after)->gone = true;
 	w->goes_after = 0;
