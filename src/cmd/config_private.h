@@ -26,4 +26,26 @@ void config_free_strings(char **strings);
 /* The sentence; -EINVAL. */
 int config_fail(struct config *, const char *fmt, ...) printf_like(2, 3);
 
+/* Each puts a value into the member of a setting, or says why it is none; what
+ * they say is the end of a sentence. */
+typedef int config_set(struct config *, const struct config_setting *,
+		       const char *value);
+config_set config_set_name;
+config_set config_set_token;
+config_set config_set_url;
+config_set config_set_proxy;
+config_set config_set_path;
+config_set config_set_ca_file;
+config_set config_set_workspaces;
+config_set config_set_time;
+config_set config_set_number;
+config_set config_set_size;
+config_set config_set_uid;
+config_set config_set_gid;
+config_set config_set_umask;
+config_set config_set_off;
+config_set config_set_flag;
+config_set config_set_fuse_text;
+config_set config_set_fuse_number;
+
 #endif
