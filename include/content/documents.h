@@ -201,6 +201,15 @@ int documents_made(struct ctx *, struct documents *, const struct scope *,
 		   const struct resource_file *, const struct answer_document *,
 		   struct document_file *ret_file);
 
+/*
+ * What waits in a workspace for the account's review, of the lists of pull
+ * requests that are at hand: no request. name is one of documents_review_files.
+ * -ENOENT: nobody is signed in as a user, or it is not known who.
+ */
+extern const char *const documents_review_files[]; /* NULL-terminated */
+int documents_review(struct ctx *, struct documents *, const char *workspace,
+		     const char *name, struct document_file *ret_file);
+
 /* Any GET below api_url, by its percent-encoded path (with a query): JSON
  * pretty-printed with all pages merged, or, as text, its bytes. Believed for a
  * minute. */

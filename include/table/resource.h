@@ -102,6 +102,7 @@ enum resource_special {
 	RESOURCE_ABOUT_WORKSPACE,  /* kept by the workspace's uuid, too */
 	RESOURCE_REPOSITORY_FILES, /* the indexes of all repositories of the
 				    * workspace */
+	RESOURCE_REVIEW,           /* what waits for the account's review */
 	RESOURCE_PROJECT_VIEW,     /* symlinks to the project's repositories */
 };
 
@@ -217,6 +218,8 @@ extern const struct resource resource_workspace[];  /* <ws>/.workspace/ */
 extern const struct resource resource_account;      /* .bitbucketfs/account/ */
 /* Of <ws>/.workspace/repositories/index.tsv. */
 extern const struct resource_column workspace_repository_columns[];
+/* Of <ws>/.workspace/review-requested/index.tsv. */
+extern const struct resource_column pullrequest_review_columns[];
 extern const struct resource resource_user; /* .bitbucketfs/user.json */
 
 size_t resource_n_files(const struct resource_file *files); /* NULL: 0 */

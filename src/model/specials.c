@@ -8,6 +8,7 @@
 #include "model/dirs/commits.h"
 #include "model/dirs/hierarchy.h"
 #include "model/dirs/repository_lists.h"
+#include "model/dirs/review.h"
 #include "model/git/checkout.h"
 #include "model/git/refs.h"
 #include "model/stream/streams.h"
@@ -109,6 +110,7 @@ const struct row_dir_special specials_all[ROW_DIR_SPECIALS] = {
 				       .name_found =
 					       repository_lists_index_found,
 				       .refresh = refresh_repositories},
+	[RESOURCE_REVIEW] = {.lookup = review_lookup, .open = review_open},
 	[RESOURCE_PROJECT_VIEW] = {.lookup = repository_lists_project_lookup,
 				   .open = repository_lists_project_open,
 				   .name_found = repository_lists_project_found,

@@ -96,6 +96,15 @@ const struct resource_column pullrequest_my_columns[] = {
 	{NULL, NULL, NULL},
 };
 
+/* Those of many repositories, by others. */
+const struct resource_column pullrequest_review_columns[] = {
+	{"repository", "destination.repository.full_name", NULL},
+	INDEX_AND_INFO,
+	{"url", "links.html.href", NULL},
+	{"title", "title", NULL},
+	{NULL, NULL, NULL},
+};
+
 static const struct resource_column info[] = {
 	INDEX_AND_INFO,
 	{"title", "title", NULL},

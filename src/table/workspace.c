@@ -131,6 +131,11 @@ const struct resource resource_workspace[] = {
 				     NULL, 30 * MINUTE_S,
 				     repository_permission),
 				{
+					.name = "review-requested",
+					.kind = RESOURCE_GROUP,
+					.special = RESOURCE_REVIEW,
+				},
+				{
 					.name = "snippets",
 					.kind = RESOURCE_COLLECTION,
 					.endpoint =

@@ -20,7 +20,7 @@ def lines(m, path):
 
 def test_its_names(shared):
     assert shared.ls(W) == ["gpg", "hooks", "members", "my-pullrequests", "my-repository-permissions", "permissions", "pipelines",
-                            "projects", "repositories", "repository-permissions", "snippets",
+                            "projects", "repositories", "repository-permissions", "review-requested", "snippets",
                             "workspace.json"]
 
 
@@ -129,6 +129,31 @@ def test_an_odd_object_among_them_costs_only_itself(bb, mounts):
     row = next(r for r in lines(m, W + "/repositories/index.tsv") if r[0] == "widgets")
     assert row[-1] == "tab\\there\\nand \\\\" and row[2] == "" and row[8] == ""
     assert "widgets" not in [n for key in ("PROD", "OPS", "DOC") for n in m.ls(f"{W}/projects/{key}")]
+
+
+# ---- review-requested/
+
+
+def test_what_waits_for_my_review(bb, mounts):
+    m = mounts()
+    m.ls("acme")
+    mark = bb.log.mark()
+    assert m.ls(W + "/review-requested") == ["index.json", "index.tsv", "more"]
+    assert "of 0 of 7 repositories" in m.read(W + "/review-requested/more") and api(bb, mark) == []
+    m.ls("acme/widgets/pullrequests"), m.ls("acme/billing/pullrequests")
+    mark = bb.log.mark()
+    await_true(lambda: "of 2 of 7 repositories" in m.read(W + "/review-requested/more"), "made of what came")
+    head, *found = lines(m, W + "/review-requested/index.tsv")
+    assert head[:4] == ["repository", "id", "state", "author"] and head[-2:] == ["url", "title"]
+    # Neither the account's own, nor those that it approved (9) or wants changed (7); by the last change.
+    assert [f[:2] for f in found] == [["acme/billing", "1"], ["acme/widgets", "5"]]
+    assert [p["id"] for p in json.loads(m.read(W + "/review-requested/index.json"))] == [1, 5]
+    assert "The oldest list is of 20" in m.read(W + "/review-requested/more") and api(bb, mark) == []
+    m.unmount()
+    # An access token is nobody's.
+    with pytest.raises(OSError) as e:
+        mounts(account="workspace-token").ls(W + "/review-requested")
+    assert e.value.errno == errno.ENODATA
 
 
 # ---- projects

@@ -1,0 +1,270 @@
+/*
+ * content/documents, review-requested/: the open pull requests of a workspace
+ * that wait for the account's review: it is a reviewer, and has neither
+ * approved nor asked for changes. The service has no such list; this one is
+ * made of the lists of pull requests that are at hand, asks for nothing, and
+ * says in `more` how much of the workspace that is.
+ *
+ * The files are stored with what they were made of (a digest of the lists'
+ * versions and ages) as their etag, and made anew when that is another one.
+ */
+#include "content/documents_private.h"
+
+#include "base/clock.h"
+#include "base/digest.h"
+
+#include <inttypes.h>
+
+#define BELIEVED_MS 1000 /* a list may come at any time */
+
+const char *const documents_review_files[] = {
+	"index.json",
+	"index.tsv",
+	"more",
+	NULL,
+};
+
+struct review {
+	struct documents *documents;
+	struct scope *listing;
+	struct collection *repositories;
+	char *me;
+	/* Lists at hand, how old the oldest and the newest are: wall clock. */
+	size_t n_lists;
+	int64_t oldest_ms, newest_ms;
+	struct buf tsv, json, more;
+	struct documents_order order;
+	char mark[41];
+};
+
+static void review_done(struct review *v)
+{
+	scope_unref(v->listing);
+	collection_unref(v->repositories);
+	free(v->me);
+	buf_done(&v->tsv);
+	buf_done(&v->json);
+	buf_done(&v->more);
+	documents_order_done(&v->order);
+}
+DEFINE_CLEANUP_DONE(struct review, review_done);
+
+static char *key_of(const struct review *v, const char *name)
+{
+	return mem_asprintf("about/%s/review-requested#%s",
+			    v->listing->workspace_id, name);
+}
+
+static struct cache_entry *list_of(const struct review *v, size_t i, bool body)
+{
+	cleanup(free) char *repository =
+		scope_item_key(&resource_repositories, v->listing,
+			       v->repositories->items[i].id);
+	cleanup(free) char *key =
+		mem_asprintf("%s/pullrequests#index.json", repository);
+	struct cache_entry *e = (body ? answer_peek : answer_peek_version)(
+		v->documents->config.cache, key);
+
+	return e && e->negative ? cache_entry_free(e) : e;
+}
+
+/* ---- of what it is made ---- */
+
+static int find_me(struct ctx *ctx, struct review *v)
+{
+	cleanup(answer_document_done) struct answer_document user = {0};
+	cleanup(json_free) struct json *json = NULL;
+	int r = documents_user(ctx, v->documents, READ_CACHED, &user);
+	const char *uuid;
+
+	if (r < 0)
+		return r;
+	if (json_parse(blob_data(user.body), blob_len(user.body), &json))
+		json = NULL;
+	uuid = json_str(json, "uuid");
+	if (!uuid || !*uuid)
+		return ctx_fail(ctx, -ENOENT,
+				"Bitbucket has not said who is signed in.");
+	v->me = mem_strdup(uuid);
+	return 0;
+}
+
+/* Without a listing there are no repositories. */
+static void look_at_lists(struct ctx *ctx, struct review *v)
+{
+	cleanup(buf_done) struct buf of = BUF_INIT(0);
+	struct answer_age age;
+
+	if (documents_collection(ctx, v->documents, &resource_repositories,
+				 v->listing, READ_CACHED, &v->repositories,
+				 &age) < 0)
+		v->repositories = NULL;
+	buf_printf(&of, "%s %s %zu", documents_derivation, v->me,
+		   v->repositories ? v->repositories->n_items : 0);
+	for (size_t i = 0; v->repositories && i < v->repositories->n_items;
+	     i++) {
+		cleanup(cache_entry_free) struct cache_entry *e =
+			list_of(v, i, false);
+
+		if (!e)
+			continue;
+		buf_printf(&of, "\n%s %" PRIu64 " %" PRId64,
+			   v->repositories->items[i].id, e->version,
+			   e->fetched_ms);
+		if (!v->n_lists++ || e->fetched_ms < v->oldest_ms)
+			v->oldest_ms = e->fetched_ms;
+		if (e->fetched_ms > v->newest_ms)
+			v->newest_ms = e->fetched_ms;
+	}
+	digest_sha1_hex(of.data, of.len, v->mark);
+}
+
+/* ---- making it ---- */
+
+static const struct json *of_me(const struct json *array, const char *path,
+				const char *me)
+{
+	if (!json_is_array(array))
+		return NULL;
+	for (const struct json *i = json_first(array); i; i = json_next(i)) {
+		const char *uuid = json_str(i, path);
+
+		if (uuid && !strcmp(uuid, me))
+			return i;
+	}
+	return NULL;
+}
+
+static bool waits_for_me(const struct json *pull, const char *me)
+{
+	const struct json *said =
+		of_me(json_at(pull, "participants"), "user.uuid", me);
+	const char *is = json_str(pull, "state");
+	const char *state = json_str(said, "state");
+
+	return is && !strcmp(is, "OPEN") &&
+	       of_me(json_at(pull, "reviewers"), "uuid", me) &&
+	       !json_bool(said, "approved", false) &&
+	       !(state && !strcmp(state, "changes_requested"));
+}
+
+static void add_pull(struct review *v, const struct json *pull)
+{
+	size_t tsv_from = v->tsv.len, json_from = v->json.len;
+
+	resource_tsv_line(pullrequest_review_columns, pull, &v->tsv);
+	documents_add_indented(&v->json, pull);
+	documents_order_add(&v->order, resource_time(pull, "updated_on"),
+			    tsv_from, &v->tsv, json_from, &v->json);
+}
+
+static void add_list(struct review *v, size_t i)
+{
+	cleanup(cache_entry_free) struct cache_entry *e = list_of(v, i, true);
+	cleanup(json_free) struct json *list = NULL;
+
+	/* Most lists have nothing of the account, and need not be parsed. */
+	if (!e || !e->body ||
+	    !memmem(blob_data(e->body), e->n_body, v->me, strlen(v->me)) ||
+	    json_parse(blob_data(e->body), e->n_body, &list) ||
+	    !json_is_array(list))
+		return;
+	for (const struct json *p = json_first(list); p; p = json_next(p))
+		if (waits_for_me(p, v->me))
+			add_pull(v, p);
+}
+
+static void say_more(struct review *v)
+{
+	char oldest[24], newest[24];
+
+	buf_printf(&v->more,
+		   "Made of the pull requests of %zu of %zu repositories: of "
+		   "those whose list is at hand.\n",
+		   v->n_lists, v->repositories ? v->repositories->n_items : 0);
+	if (v->n_lists)
+		buf_printf(&v->more,
+			   "The oldest list is of %s, the newest of %s.\n",
+			   clock_format_iso8601(v->oldest_ms, oldest),
+			   clock_format_iso8601(v->newest_ms, newest));
+	buf_puts(&v->more, "To have more of them, or newer ones, look at "
+			   "pullrequests/ of the repositories.\n");
+}
+
+static int store(struct ctx *ctx, struct review *v)
+{
+	const struct buf *texts[] = {&v->json, &v->tsv, &v->more};
+	cleanup(answer_batch_done) struct answer_batch batch = {0};
+
+	for (size_t i = 0; documents_review_files[i]; i++) {
+		if (texts[i]->failed)
+			return ctx_fail(ctx, -EFBIG,
+					"What waits for a review in %s is "
+					"larger than 64 MiB.",
+					v->listing->slug);
+		answer_batch_add(&batch, key_of(v, documents_review_files[i]),
+				 texts[i]->data, texts[i]->len, v->mark,
+				 FINAL_MS);
+	}
+	return answer_put(ctx, v->documents->config.cache, batch.puts, batch.n);
+}
+
+static int make(struct ctx *ctx, struct review *v)
+{
+	resource_tsv_header(pullrequest_review_columns, &v->tsv);
+	buf_puts(&v->json, "[");
+	for (size_t i = 0; v->repositories && i < v->repositories->n_items; i++)
+		add_list(v, i);
+	documents_order_apply(&v->order, &v->tsv, &v->json);
+	buf_puts(&v->json, v->json.len > 1 ? "\n]\n" : "]\n");
+	say_more(v);
+	return store(ctx, v);
+}
+
+/* ---- */
+
+static bool is_made(const struct review *v, const char *name,
+		    struct document_file *ret_file)
+{
+	cleanup(free) char *key = key_of(v, name);
+	cleanup(cache_entry_free) struct cache_entry *e =
+		answer_peek_version(v->documents->config.cache, key);
+
+	if (!e || e->negative || strcmp(e->etag, v->mark) != 0 ||
+	    !cache_is_sound(v->documents->config.cache, e->version, key))
+		return false;
+	*ret_file = (struct document_file){
+		.version = e->version,
+		.size = e->n_body,
+		.age = {.left_ms = BELIEVED_MS},
+	};
+	return true;
+}
+
+int documents_review(struct ctx *ctx, struct documents *d,
+		     const char *workspace, const char *name,
+		     struct document_file *ret_file)
+{
+	cleanup(review_done) struct review v = {
+		.documents = d,
+		.listing = documents_listing_scope(d, workspace),
+		.tsv = BUF_INIT(CACHE_MAX_BODY),
+		.json = BUF_INIT(CACHE_MAX_BODY),
+		.more = BUF_INIT(64 * KIB),
+	};
+	int r = find_me(ctx, &v);
+
+	if (r < 0)
+		return r;
+	look_at_lists(ctx, &v);
+	if (is_made(&v, name, ret_file))
+		return 0;
+	r = make(ctx, &v);
+	if (r == 0 && !is_made(&v, name, ret_file))
+		r = ctx_fail(
+			ctx, -EIO,
+			"The cache did not keep what waits for a review in "
+			"%s.",
+			workspace);
+	return r;
+}
