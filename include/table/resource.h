@@ -178,7 +178,7 @@ struct resource {
 	int64_t ttl_s; /* how long an answer is believed */
 	/* Whether the answer is final, by the item that the row is below. */
 	bool (*is_final_below)(const struct json *above);
-	bool may_lack; /* 404 means that there is nothing: not an error */
+	bool may_lack; /* 404 and 204 mean that there is nothing: no error */
 	/* items changed since a time can be asked for alone (q=updated_on>=…)
 	 */
 	bool is_dated;

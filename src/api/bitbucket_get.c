@@ -296,12 +296,12 @@ int bitbucket_perform(struct ctx *ctx, struct bitbucket *b,
 
 /* ---- one GET ---- */
 
-/* A 202 (the answer is being prepared), or a 204 where JSON was asked for, is
- * not an answer: it would be cached as one for the answer's lifetime. */
+/* A 202 (the answer is being prepared), or a 204 where more than a text was
+ * asked for, is not an answer: it would be cached as one for the answer's
+ * lifetime. */
 static bool is_good(long status, enum bitbucket_want want)
 {
-	if (status == 202 || (status == 204 && (want == BITBUCKET_JSON ||
-						want == BITBUCKET_SLOW_JSON)))
+	if (status == 202 || (status == 204 && want != BITBUCKET_TEXT))
 		return false;
 	return (status >= 200 && status < 300) || status == 304;
 }

@@ -230,7 +230,7 @@ static int fetch_plain(struct ctx *ctx, void *arg,
 	} else if (direct && ttl_ms > left_ms) {
 		ttl_ms = left_ms;
 	}
-	if (r == -ENOENT && f->row->may_lack && reply.status == 404)
+	if (r < 0 && documents_is_nothing(f->row, reply.status))
 		return put_nothing(ctx, f);
 	/* Stored, a refusal of /user would pass for an answer that came: status
 	 * and log would call well an account that is refused, and a token that

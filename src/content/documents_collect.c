@@ -494,8 +494,7 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 	} else if (direct && c->ttl_ms > left_ms) {
 		c->ttl_ms = left_ms;
 	}
-	if (r == -ENOENT && f->row->may_lack && list.status == 404 &&
-	    !c->n_items)
+	if (r < 0 && documents_is_nothing(f->row, list.status) && !c->n_items)
 		r = 0;
 	documents_pages_end(&pages, r);
 	if (r < 0)

@@ -60,6 +60,11 @@ struct documents_fetch {
  * better is known and asking again soon is of no use, else r. */
 int documents_refused(struct ctx *, struct documents *, const char *key,
 		      const struct cache_entry *old, int r, long status);
+/* By that status the service says that there is nothing of what may lack. */
+static inline bool documents_is_nothing(const struct resource *row, long status)
+{
+	return row->may_lack && (status == 404 || status == 204);
+}
 int64_t documents_most_ms(const struct resource *);
 
 /* ---- documents_items ---- */

@@ -23,6 +23,22 @@ struct bitbucket_range stream_http_range(const struct stream_range *range)
 	return (struct bitbucket_range){range->first, range->n};
 }
 
+/* As of the API: bitbucket_explain. */
+static int errno_of(long status)
+{
+	switch (status) {
+	case 202:
+		return -EBUSY;
+	case 204:
+		return -ENODATA;
+	case 404:
+	case 410:
+		return -ENOENT;
+	default:
+		return -EIO;
+	}
+}
+
 static int begin(void *arg, const struct http_response *response)
 {
 	struct stream_http *h = arg;
@@ -36,7 +52,7 @@ static int begin(void *arg, const struct http_response *response)
 	if (h->began)
 		h->began(h->began_arg);
 	if (!is_range && response->status != 200)
-		return ctx_fail(h->ctx, -EIO,
+		return ctx_fail(h->ctx, errno_of(response->status),
 				"Whoever has %s answered %ld, without bytes.",
 				h->source->name, response->status);
 	if (is_range && (response->range_first < 0 ||
@@ -115,7 +131,7 @@ int stream_http_end(struct stream_http *h, const struct http_response *answer)
 		return stream_http_none(h, answer);
 	if (status == 200 || status == 206)
 		return 0;
-	return ctx_fail(h->ctx, status == 404 || status == 410 ? -ENOENT : -EIO,
+	return ctx_fail(h->ctx, errno_of(status),
 			"The storage host, to which Bitbucket sends who asks "
 			"for %s, answered %ld.",
 			h->source->name, status);

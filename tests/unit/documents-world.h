@@ -248,7 +248,9 @@ static bool serve(struct tiny_connection *c, const struct tiny_request *request,
 	unsigned id;
 
 	mutex_lock(&w->lock);
-	if (w->status) {
+	if (w->status == 204) {
+		tiny_say(c, "HTTP/1.1 204 Nothing\r\n\r\n");
+	} else if (w->status) {
 		answer(c, w->status,
 		       "{\"type\":\"error\",\"error\":{\"message\":\"No\"}}");
 	} else if (w->no_pagelen && strstr(path, "pagelen=")) {
@@ -340,6 +342,16 @@ __attribute__((unused)) static const struct resource numbered_things = {
 	.endpoint = "/things?a=b",
 	.paging = RESOURCE_NUMBERED,
 	.ttl_s = 600,
+	.columns = columns,
+	.items = &items,
+};
+__attribute__((unused)) static const struct resource lacking_things = {
+	.name = "lacking",
+	.kind = RESOURCE_COLLECTION,
+	.endpoint = "/things?a=b",
+	.paging = RESOURCE_NUMBERED,
+	.ttl_s = 600,
+	.may_lack = true,
 	.columns = columns,
 	.items = &items,
 };

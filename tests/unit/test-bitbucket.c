@@ -267,6 +267,11 @@ static const struct refusal refusals[] = {
 	 "\r\n<p>",
 	 -EIO, "answered 400 to /faulty.", NULL},
 	{"HTTP/1.1 302 Found\r\n\r\n", -EIO, "answered 302", NULL},
+	{"HTTP/1.1 202 Accepted\r\n\r\n", -EBUSY, "still preparing", "(202)"},
+	{"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\n\r\n"
+	 "{\"values\":[]}",
+	 -EBUSY, "still preparing", "(202)"},
+	{"HTTP/1.1 204 No Content\r\n\r\n", -ENODATA, "nothing (204)", NULL},
 	{"HTTP/1.1 429 Too Many\r\nRetry-After: 600\r\n"
 	 "Content-Type: text/plain\r\n\r\n"
 	 "Rate limit for this resource has been exceeded",

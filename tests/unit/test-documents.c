@@ -413,6 +413,23 @@ static void refusals_are_remembered(void **state)
 	expect_list(w, &open_things, READ_THROUGH, "");
 }
 
+static void nothing_of_what_may_lack(void **state)
+{
+	struct world *w = *state;
+
+	for (long status = 204; status <= 404; status += 200) {
+		w->status = status;
+		expect_list(w, &lacking_things, READ_ANEW, "");
+		expect_requests(w, 1);
+	}
+	w->status = 202;
+	expect_list(w, &lacking_things, READ_ANEW, "-16");
+	expect_list(w, &open_things, READ_ANEW, "-16");
+	/* Of another list it is an error. */
+	w->status = 204;
+	expect_list(w, &open_things, READ_ANEW, "-61");
+}
+
 static void a_refusal_takes_nothing_away(void **state)
 {
 	static const long statuses[] = {401, 403, 404, 410, 400};
@@ -695,6 +712,7 @@ int main(void)
 		T(an_item_that_is_not_there),
 		T(a_final_item),
 		T(refusals_are_remembered),
+		T(nothing_of_what_may_lack),
 		T(a_refusal_takes_nothing_away),
 		T(an_object),
 		T(one_request_for_what_changed),

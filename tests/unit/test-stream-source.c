@@ -307,6 +307,10 @@ static bool serve(struct tiny_connection *c, const struct tiny_request *request,
 		tiny_say(c, "HTTP/1.1 403 F\r\nContent-Length: 0\r\n\r\n");
 	else if (!strcmp(request->path, "/gone"))
 		tiny_say(c, "HTTP/1.1 404 N\r\nContent-Length: 0\r\n\r\n");
+	else if (!strcmp(request->path, "/later"))
+		tiny_say(c, "HTTP/1.1 202 A\r\nContent-Length: 4\r\n\r\nwait");
+	else if (!strcmp(request->path, "/nothing"))
+		tiny_say(c, "HTTP/1.1 204 N\r\n\r\n");
 	else
 		tiny_say(c, "HTTP/1.1 206 P\r\nContent-Range: bytes 0-3/4\r\n"
 			    "Content-Length: 4\r\n\r\naaaa");
@@ -343,6 +347,11 @@ static void a_url_with_headers(void **state)
 	assert_int_equal(tiny_n_requests(tiny), 3);
 	assert_non_null(tiny_header(tiny_got(tiny, 2), "Range"));
 	assert_null(tiny_header(tiny_got(tiny, 2), "Authorization"));
+	assert_int_equal(read_url(w, http, tiny->url, "/later", "X-Key: open"),
+			 -EBUSY);
+	assert_int_equal(
+		read_url(w, http, tiny->url, "/nothing", "X-Key: open"),
+		-ENODATA);
 	/* Ends the runs, which may still hold a connection. */
 	w->streams = stream_set_free(w->streams);
 	http_free(http);
