@@ -19,10 +19,16 @@ struct link_ops {
 	int (*exchange)(struct ctx *, struct link *, bool v2,
 			const void *request, size_t n,
 			const struct http_sink *);
+	/* After an exchange that was answered with `missing`: asks once where
+	 * the repository is now, within the same host. 1: there, and later
+	 * requests go there; 0: nowhere else. */
+	int (*look_for)(struct ctx *, struct link *);
 	struct link *(*free)(struct link *);
 };
 struct link {
 	const struct link_ops *ops;
+	const char *url; /* where the next request goes; the link's */
+	bool missing;    /* the last exchange: no such repository (404) */
 };
 
 /*

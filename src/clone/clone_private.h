@@ -3,7 +3,8 @@
  * tracking.c (tracking refs, and single commits), refs.c (the names that a
  * repository has), queue.c (who waits for what, and the workers), fetch.c (the
  * steps of a worker: ls-refs, fetch), times.c (what time a path has), name.c
- * (whether an answer is this repository's) and status.c.
+ * (whether an answer is this repository's), moved.c (where else a commit may
+ * be) and status.c.
  *
  * Lock order: clones->lock, then that of a clone's flight (queue.c). Neither it
  * nor a tracking ref's times.lock is held across a call of the cache, the
@@ -237,6 +238,14 @@ void clone_name_learnt(struct clone *, const struct clone_job *,
  * known. After a rename what may be the other one's is forgotten. */
 void clone_name_offered(struct clone *, const char *workspace,
 			const char *slug);
+
+/* moved.c */
+/* The URL to which the name was redirected; NULL: it was not. Free it. */
+char *clone_moved_recall(struct clone_set *, const char *workspace,
+			 const char *slug);
+/* url "": it leads nowhere any more. */
+void clone_moved_note(struct clone_set *, const char *workspace,
+		      const char *slug, const char *url);
 
 /* tracking.c */
 void clone_tracking_free(struct clone_tracking *);

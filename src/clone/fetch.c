@@ -114,25 +114,35 @@ static int renew(void *arg, struct ctx *ctx,
 	return credential_renew(ctx, cs->credential, refused);
 }
 
-static int connect_job(struct clone_job *j, const char *workspace,
-		       const char *slug)
+static char *url_of(const struct clone_set *cs, const char *workspace,
+		    const char *slug)
 {
-	cleanup(buf_done) struct buf url = BUF_INIT(8 * KIB);
-	int r;
+	struct buf url = BUF_INIT(8 * KIB);
 
-	buf_printf(&url, "%s/", j->clones->git_url);
+	buf_printf(&url, "%s/", cs->git_url);
 	text_percent_encode(&url, workspace, "");
 	buf_putc(&url, '/');
 	text_percent_encode(&url, slug, "");
 	buf_puts(&url, ".git");
-	if (url.failed)
+	if (!url.failed)
+		return buf_steal(&url, NULL);
+	buf_done(&url);
+	return NULL;
+}
+
+/* url NULL: its name is too long for one. */
+static int connect_to(struct clone_job *j, const char *url)
+{
+	int r;
+
+	if (!url)
 		return ctx_fail(j->ctx, -ENAMETOOLONG,
 				"the name of the repository is too long");
 	j->session = clone_session_free(j->session);
 	j->session = mem_calloc(1, sizeof(*j->session));
 	j->session->since_ms = clock_mono_ms();
 	caps_recall(j);
-	r = link_http_new(j->clones->http, url.data,
+	r = link_http_new(j->clones->http, url,
 			  &(struct http_authorizer){authorize, was_heard, renew,
 						    j->clones},
 			  &j->session->link);
@@ -250,8 +260,9 @@ static int ls_refs_once(struct clone_job *j, struct clone_tip *ret_tip,
 			       : NULL;
 	const char *prefixes[] = {"HEAD", main_ref, NULL};
 	const char *all[] = {"HEAD", "refs/heads/", "refs/tags/", NULL};
+	cleanup(free) char *url = url_of(j->clones, j->workspace, j->slug);
 	struct clone_tip tip = {0};
-	int r = connect_job(j, j->workspace, j->slug);
+	int r = connect_to(j, url);
 
 	if (r < 0)
 		return r;
@@ -466,22 +477,61 @@ static int take_in(struct clone_job *j, const struct haves *h)
 	return r;
 }
 
-static int fetch_from(struct clone_job *j, const char *workspace,
-		      const char *slug)
+static int take_in_with_haves(struct clone_job *j)
 {
 	static const struct haves none;
 	struct haves h = {.n = 0};
-	bool own = workspace == j->workspace;
-	int r = own && take_session(j) ? 0 : connect_job(j, workspace, slug);
+	int r;
 
-	if (r >= 0) {
-		find_haves(j, &h);
-		r = take_in(j, &h);
-	}
+	find_haves(j, &h);
+	r = take_in(j, &h);
 	/* A have that the pack was built on may be damaged here: once more,
 	 * without haves. */
-	if (r == -EBADMSG && h.n)
-		r = take_in(j, &none);
+	return r == -EBADMSG && h.n ? take_in(j, &none) : r;
+}
+
+/* From where the name was redirected to before, or from its own place; where
+ * that has no repository, from where it is redirected to now. */
+static int fetch_by_url(struct clone_job *j, const char *workspace,
+			const char *slug, const char *url)
+{
+	struct clone_set *cs = j->clones;
+	cleanup(free) char *moved = clone_moved_recall(cs, workspace, slug);
+	char sentence[sizeof(j->ctx->sentence)];
+	int r;
+
+	if (moved) {
+		r = connect_to(j, moved);
+		r = r < 0 ? r : take_in_with_haves(j);
+		if (r >= 0 || !j->session->link->missing)
+			return r;
+		clone_moved_note(cs, workspace, slug, "");
+	}
+	r = j->session && !moved ? 0 : connect_to(j, url);
+	r = r < 0 ? r : take_in_with_haves(j);
+	if (r >= 0 || !j->session || !j->session->link->missing)
+		return r;
+	memcpy(sentence, j->ctx->sentence, sizeof(sentence));
+	if (j->session->link->ops->look_for(j->ctx, j->session->link) != 1) {
+		memcpy(j->ctx->sentence, sentence, sizeof(sentence));
+		return r;
+	}
+	j->ctx->sentence[0] = '\0';
+	r = take_in_with_haves(j);
+	if (r >= 0)
+		clone_moved_note(cs, workspace, slug, j->session->link->url);
+	return r;
+}
+
+static int fetch_from(struct clone_job *j, const char *workspace,
+		      const char *slug)
+{
+	cleanup(free) char *url = url_of(j->clones, workspace, slug);
+	int r;
+
+	if (workspace == j->workspace)
+		(void)take_session(j);
+	r = fetch_by_url(j, workspace, slug, url);
 	if (r >= 0)
 		caps_remember(j);
 	j->session = clone_session_free(j->session);

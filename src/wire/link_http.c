@@ -4,7 +4,9 @@
  * As git does, the first request (the advertisement) may be redirected, and
  * later requests go to where it led: a renamed repository. A request with a
  * body is not redirected: its 3xx is a failure, whereupon the caller asks for
- * the advertisement again.
+ * the advertisement again. Nor does its 404 say that the repository moved: that
+ * only the advertisement's address tells, for who has not asked for it because
+ * the server's abilities are remembered (look_for).
  */
 #include "wire/link.h"
 
@@ -18,6 +20,7 @@ struct link_http {
 	struct link link;
 	struct http *http;
 	char *url;                 /* without a final slash */
+	bool advertised;           /* it is where an advertisement led */
 	struct http_authorizer as; /* .authorize NULL: nothing is authorized */
 };
 
@@ -167,37 +170,74 @@ static bool follow(struct link_http *link, const char *location)
 		link->as = (struct http_authorizer){0};
 	free(link->url);
 	link->url = mem_dup0(location, n - n_tail);
+	link->link.url = link->url;
 	return true;
+}
+
+static const char *const advertise_headers[] = {
+	"User-Agent: git/2.0 (bitbucketfs " VERSION ")",
+	"Git-Protocol: version=2",
+	"Accept: */*",
+	"Pragma: no-cache",
+	NULL,
+};
+
+static int ask(struct ctx *ctx, struct link_http *link,
+	       const struct http_sink *sink, struct http_response *response)
+{
+	cleanup(free) char *url = mem_asprintf("%s" ADVERTISE, link->url);
+	const struct http_request request = {
+		.url = url,
+		.headers = advertise_headers,
+		.compressed = true,
+		.no_redirects = true,
+	};
+
+	return perform(ctx, link, &request,
+		       "application/x-git-upload-pack-advertisement", sink,
+		       response);
 }
 
 static int link_http_advertise(struct ctx *ctx, struct link *base,
 			       const struct http_sink *sink)
 {
-	static const char *const headers[] = {
-		"User-Agent: git/2.0 (bitbucketfs " VERSION ")",
-		"Git-Protocol: version=2", "Accept: */*", "Pragma: no-cache",
-		NULL};
 	struct link_http *link = (struct link_http *)base;
 
 	for (unsigned n_hops = 0;; n_hops++) {
 		cleanup(http_response_done) struct http_response response = {0};
-		cleanup(free) char *url =
-			mem_asprintf("%s" ADVERTISE, link->url);
-		struct http_request request = {
-			.url = url,
-			.headers = headers,
-			.compressed = true,
-			.no_redirects = true,
-		};
-		int r = perform(ctx, link, &request,
-				"application/x-git-upload-pack-advertisement",
-				sink, &response);
+		int r = ask(ctx, link, sink, &response);
 
+		link->advertised = true;
 		if (r < 0 || is_success(&response))
 			return r;
 		if (n_hops >= REDIRECTS_MAX || !follow(link, response.location))
 			return status_errno(ctx, link, &response);
 	}
+}
+
+static int drop_bytes(void *arg, const void *data, size_t n)
+{
+	(void)arg;
+	(void)data;
+	(void)n;
+	return 0;
+}
+
+static int link_http_look_for(struct ctx *ctx, struct link *base)
+{
+	static const struct http_sink sink = {.write = drop_bytes};
+	struct link_http *link = (struct link_http *)base;
+	cleanup(http_response_done) struct http_response response = {0};
+	int r;
+
+	if (link->advertised)
+		return 0;
+	link->advertised = true;
+	r = ask(ctx, link, &sink, &response);
+	if (r < 0 || is_success(&response) || !*response.location ||
+	    !http_same_origin(link->url, response.location))
+		return r < 0 && ctx_is_cancelled(ctx) ? r : 0;
+	return follow(link, response.location);
 }
 
 static int link_http_exchange(struct ctx *ctx, struct link *base, bool v2,
@@ -225,6 +265,7 @@ static int link_http_exchange(struct ctx *ctx, struct link *base, bool v2,
 			"application/x-git-upload-pack-result", sink,
 			&response);
 
+	base->missing = r == 0 && response.status == 404;
 	if (r < 0 || is_success(&response))
 		return r;
 	return status_errno(ctx, link, &response);
@@ -247,6 +288,7 @@ int link_http_new(struct http *http, const char *url,
 	static const struct link_ops ops = {
 		.advertise = link_http_advertise,
 		.exchange = link_http_exchange,
+		.look_for = link_http_look_for,
 		.free = link_http_free,
 	};
 	struct link_http *link = mem_calloc(1, sizeof(*link));
@@ -257,6 +299,7 @@ int link_http_new(struct http *http, const char *url,
 	link->link.ops = &ops;
 	link->http = http;
 	link->url = mem_dup0(url, n);
+	link->link.url = link->url;
 	if (as)
 		link->as = *as;
 	*ret_link = &link->link;

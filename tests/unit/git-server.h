@@ -25,6 +25,9 @@ struct git_server {
 	unsigned hold; /* so many fetches: half the answer, then wait */
 	unsigned n_held, n_halves; /* chosen; half sent and waiting */
 	int status;                /* answered to everything, if not 0 */
+	/* Of what begins with the one a GET is redirected to the other, and a
+	 * POST is told that there is nothing; NULL: of none. */
+	const char *from, *to;
 	unsigned n_adverts, n_refs, n_fetches;
 	uint64_t n_fetched; /* bytes of the answers to fetches */
 };
@@ -95,6 +98,31 @@ static void git_server_run(struct git_server *s,
 		free(env[--n]);
 }
 
+/* Whether the repository has moved, and that was said. */
+static bool git_server_moved(struct tiny_connection *c, struct git_server *s,
+			     const struct tiny_request *request)
+{
+	const char *from, *to;
+	char head[512];
+
+	mutex_lock(&s->lock);
+	from = s->from;
+	to = s->to;
+	mutex_unlock(&s->lock);
+	if (!from || strncmp(request->path, from, strlen(from)) != 0)
+		return false;
+	if (!strcmp(request->method, "GET"))
+		snprintf(head, sizeof(head),
+			 "HTTP/1.1 301 Moved\r\nLocation: %s%s%s\r\n"
+			 "Content-Length: 0\r\n\r\n",
+			 s->tiny->url, to, request->path + strlen(from));
+	else
+		snprintf(head, sizeof(head),
+			 "HTTP/1.1 404 Nothing\r\nContent-Length: 0\r\n\r\n");
+	tiny_say(c, head);
+	return true;
+}
+
 static bool git_server_answer(struct tiny_connection *c,
 			      const struct tiny_request *request, void *arg)
 {
@@ -125,6 +153,8 @@ static bool git_server_answer(struct tiny_connection *c,
 		tiny_say(c, head);
 		return true;
 	}
+	if (git_server_moved(c, s, request))
+		return true;
 	git_server_run(s, request, &out);
 	buf_putc(&out, '\0');
 	body = strstr(out.data, "\r\n\r\n");

@@ -348,6 +348,75 @@ static void test_fork(void **state)
 	assert_sound(w, "one");
 }
 
+static void move(struct world *w, const char *from, const char *to)
+{
+	mutex_lock(&w->server.lock);
+	w->server.from = from;
+	w->server.to = to;
+	mutex_unlock(&w->server.lock);
+}
+
+/* Its redirect names no uuid: commits by their ids alone are looked for there.
+ */
+static void test_fork_that_moved(void **state)
+{
+	static const struct clone_source fork = {"ada", "fork"};
+	struct world *w = *state;
+	struct clone_head head;
+	struct clone *c;
+	struct oid commits[3];
+
+	make_repository(w, "one");
+	run_at(w, T0 + 9,
+	       "mkdir -p root/ada && git clone -q --bare root/acme/one.git "
+	       "root/ada/fork-2.git && git clone -q root/ada/fork-2.git "
+	       "work/fork && cd work/fork && for i in 1 2 3; do echo $i >f.txt "
+	       "&& git add . && git commit -q -m $i && "
+	       "git rev-parse HEAD >../../id-$i; done && "
+	       "git push -q origin main");
+	for (int i = 0; i < 3; i++) {
+		cleanup(free) char *path =
+			mem_asprintf("%s/id-%d", w->dir, i + 1);
+		cleanup(buf_done) struct buf id = BUF_INIT(100);
+
+		check(!file_read(path, 100, &id));
+		id.data[40] = '\0';
+		check(!oid_parse(id.data, &commits[i]));
+	}
+	move(w, "/ada/fork.git/", "/ada/fork-2.git/");
+	c = open_clone(w, "one");
+	assert_int_equal(get_now(c, &head), 0);
+	assert_counts(w, 1, 1, 1);
+	/* 404; where is it; there. */
+	assert_int_equal(get_commit(c, &commits[2], &fork, 1, &head), 0);
+	assert_counts(w, 2, 1, 3);
+	/* And that is remembered, also by the next mount. */
+	assert_int_equal(get_commit(c, &commits[1], &fork, 1, &head), 0);
+	assert_counts(w, 2, 1, 4);
+	remount(w);
+	c = open_clone(w, "one");
+	assert_int_equal(get_commit(c, &commits[0], &fork, 1, &head), 0);
+	assert_counts(w, 2, 1, 5);
+	/* Of its refs nothing is believed there. */
+	{
+		struct clone *other = NULL;
+
+		assert_int_equal(clone_open(w->mount.clones, "{fork}", "ada",
+					    "fork", "main", &other),
+				 0);
+		assert_int_equal(get_now(other, &head), -ENOENT);
+		clone_unref(other);
+	}
+	assert_counts(w, 2, 2, 5);
+	/* Gone from there, too: what is remembered is forgotten. */
+	commits[0].bytes[0] ^= 1;
+	run_at(w, T0, "rm -rf root/ada/fork-2.git");
+	move(w, "/ada/fork.git/", "/ada/fork-3.git/");
+	assert_int_equal(get_commit(c, &commits[0], &fork, 1, &head), -ENODATA);
+	assert_non_null(strstr(last_sentence, "ada/fork"));
+	assert_sound(w, "one");
+}
+
 static void test_short(void **state)
 {
 	struct world *w = *state;
@@ -507,6 +576,7 @@ int main(int argc, char **argv)
 		test(test_what_tags_lead_to),
 		test(test_any_commit),
 		test(test_fork),
+		test(test_fork_that_moved),
 		test(test_short),
 		test(test_old_protocol),
 		test(test_bound),

@@ -124,6 +124,7 @@ struct world {
 	const char *type; /* of the answer, NULL: git's */
 	const char *body; /* with status */
 	bool moved;       /* /old/… is at other's /… now */
+	bool at_home;     /* at its own /…, and a POST is a 404 */
 	size_t cut_at;    /* so many bytes of an answer, 0: all */
 };
 
@@ -216,10 +217,16 @@ static bool answer(struct tiny_connection *c,
 	char text[1024];
 
 	if (world->moved && !strncmp(request->path, "/old/", 5)) {
-		snprintf(text, sizeof(text),
-			 "HTTP/1.1 301 Moved\r\nLocation: %s/%s\r\n"
-			 "Content-Length: 0\r\n\r\n",
-			 world->other->url, request->path + 5);
+		if (!strcmp(request->method, "POST") && world->at_home)
+			snprintf(text, sizeof(text),
+				 "HTTP/1.1 404 N\r\nContent-Length: 0\r\n\r\n");
+		else
+			snprintf(text, sizeof(text),
+				 "HTTP/1.1 301 Moved\r\nLocation: %s/%s\r\n"
+				 "Content-Length: 0\r\n\r\n",
+				 world->at_home ? world->tiny->url
+						: world->other->url,
+				 request->path + 5);
 		tiny_say(c, text);
 		return true;
 	}
@@ -762,6 +769,39 @@ static void test_a_repository_that_moved(void **state)
 	assert_int_equal(tiny_n_requests(f->world.other), 4);
 }
 
+/* Within its host, once, and where no advertisement led already. */
+static void test_looking_for_one_that_moved(void **state)
+{
+	struct fixture *f = *state;
+	cleanup(free) char *there = NULL;
+
+	NEEDS_GIT();
+	call(f, "full.git");
+	check_refs(f);
+	call(f, "gone.git");
+	f->world.status = 404;
+	assert_int_equal(upload_pack_ls_refs(&f->ctx, f->up, NULL, &f->refs),
+			 -ENOENT);
+	assert_true(f->link->missing);
+	assert_int_equal(f->link->ops->look_for(&f->ctx, f->link), 0);
+	f->world.status = 0;
+	/* Another host is not gone to, nor asked again. */
+	f->world.moved = true;
+	call(f, "old/full.git");
+	assert_int_equal(f->link->ops->look_for(&f->ctx, f->link), 0);
+	assert_int_equal(tiny_n_requests(f->world.other), 0);
+	f->world.at_home = true;
+	assert_int_equal(f->link->ops->look_for(&f->ctx, f->link), 0);
+	call(f, "old/full.git");
+	assert_int_equal(upload_pack_ls_refs(&f->ctx, f->up, NULL, &f->refs),
+			 -ENOENT);
+	assert_int_equal(f->link->ops->look_for(&f->ctx, f->link), 1);
+	there = mem_asprintf("%s/full.git", f->world.tiny->url);
+	assert_string_equal(f->link->url, there);
+	check_refs(f);
+	assert_false(f->link->missing);
+}
+
 static void test_cancelled(void **state)
 {
 	struct fixture *f = *state;
@@ -790,6 +830,7 @@ int main(void)
 		TEST(test_a_cut_pack_is_never_whole),
 		TEST(test_statuses),
 		TEST(test_a_repository_that_moved),
+		TEST(test_looking_for_one_that_moved),
 		TEST(test_cancelled),
 	};
 
