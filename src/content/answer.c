@@ -8,6 +8,11 @@
 #include "table/resource.h"
 
 #define WALKED "walked"
+#define CHANGES "changes-since"
+/* A walk that was quicker can be taken for one moment. */
+#define LONG_WALK_MS 10000
+/* As much may be between this clock and the service's. */
+#define CLOCKS_MS 60000
 
 /* ---- what is at hand ---- */
 
@@ -163,16 +168,44 @@ void answer_batch_touch(struct answer_batch *b, char *key, int64_t ttl_ms)
 
 /* ---- lists that are brought up to date by what was changed since ---- */
 
-int64_t answer_walked_ms(struct cache *cache, const char *key)
+/* 0: there is none. */
+static int64_t get_time(struct cache *cache, const char *space, const char *key)
 {
 	cleanup(blob_unref) struct blob *value = NULL;
 	int64_t at;
 
-	if (cache_fact_get(cache, WALKED, key, strlen(key), &value) < 0 ||
+	if (cache_fact_get(cache, space, key, strlen(key), &value) < 0 ||
 	    blob_len(value) != sizeof(at))
 		return 0;
 	memcpy(&at, blob_data(value), sizeof(at));
 	return at;
+}
+
+static void put_time(struct cache *cache, const char *space, const char *key,
+		     int64_t at)
+{
+	/* Not kept, it is walked again: no more than that. */
+	(void)cache_fact_put(cache, space, key, strlen(key), &at,
+			     at ? sizeof(at) : 0);
+}
+
+int64_t answer_walked_ms(struct cache *cache, const char *key)
+{
+	return get_time(cache, WALKED, key);
+}
+
+int64_t answer_changes_since_ms(struct cache *cache, const char *key,
+				int64_t newest_ms)
+{
+	int64_t since = get_time(cache, CHANGES, key);
+
+	return since && since < newest_ms ? since : newest_ms;
+}
+
+void answer_has_changes(struct cache *cache, const char *key)
+{
+	if (get_time(cache, CHANGES, key))
+		put_time(cache, CHANGES, key, 0);
 }
 
 bool answer_walk_is_due(struct cache *cache, const char *key, int64_t every_ms)
@@ -182,13 +215,22 @@ bool answer_walk_is_due(struct cache *cache, const char *key, int64_t every_ms)
 	return !at || now < at || now - at >= every_ms;
 }
 
-void answer_was_walked(struct cache *cache, const char *key)
+/*
+ * The newest change in a list is no sign that all before it are there:
+ * 1. A walks the pages. Page 1 has item 5, of 10:00.
+ * 2. Item 5 is changed, at 10:01.
+ * 3. Item 700 is changed, at 10:02; page 14 has that.
+ * 4. An hour later B asks for what was changed since 10:02, and 5 stays as it
+ *    was until the next walk.
+ * So B asks for what was changed since 1.
+ */
+void answer_was_walked(struct cache *cache, const char *key, int64_t since_ms)
 {
-	int64_t now = clock_wall_ms();
-
-	/* Not kept, it is walked again: no more than that. */
-	(void)cache_fact_put(cache, WALKED, key, strlen(key), &now,
-			     sizeof(now));
+	if (clock_wall_ms() - since_ms >= LONG_WALK_MS)
+		put_time(cache, CHANGES, key, since_ms - CLOCKS_MS);
+	else
+		answer_has_changes(cache, key);
+	put_time(cache, WALKED, key, since_ms);
 }
 
 void answer_walk_next(struct cache *cache, const char *key)

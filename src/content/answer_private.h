@@ -66,9 +66,16 @@ void answer_batch_touch(struct answer_batch *, char *key, int64_t ttl_ms);
 /* What was deleted tells nobody, so that now and then such a list is walked
  * whole: when it was last, under its key. */
 bool answer_walk_is_due(struct cache *, const char *key, int64_t every_ms);
-void answer_was_walked(struct cache *, const char *key);
+/* since_ms: wall clock, of the oldest of its pages. */
+void answer_was_walked(struct cache *, const char *key, int64_t since_ms);
 /* When that was, wall clock; 0: not known. */
 int64_t answer_walked_ms(struct cache *, const char *key);
+/* From when on to ask for what was changed, with newest_ms the newest change
+ * that is known: earlier, where the walk took so long that changes were made
+ * behind it; until those were asked for. */
+int64_t answer_changes_since_ms(struct cache *, const char *key,
+				int64_t newest_ms);
+void answer_has_changes(struct cache *, const char *key);
 /* The next time it is walked whole, and that is now due. */
 void answer_walk_next(struct cache *, const char *key);
 

@@ -484,8 +484,12 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 	r = documents_update(ctx, f, path, old, c, &more);
 	if (r < 0)
 		return r;
-	if (r == 0)
-		return store(ctx, c, more);
+	if (r == 0) {
+		r = store(ctx, c, more);
+		if (r == 0)
+			answer_has_changes(d->config.cache, f->scope->key);
+		return r;
+	}
 	r = bitbucket_list(ctx, d->config.bitbucket, &list, &more);
 	if (direct && r < 0 && !c->n_items &&
 	    documents_direct_failed(ctx, list.status)) {
@@ -505,7 +509,8 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 		learn(f, &list);
 		expire_gone(c, old);
 		if (f->row->is_dated)
-			answer_was_walked(d->config.cache, f->scope->key);
+			answer_was_walked(d->config.cache, f->scope->key,
+					  documents_pages_since_ms(&pages));
 	}
 	return r;
 }

@@ -352,7 +352,9 @@ static int update_listing(struct ctx *ctx, const struct documents_fetch *f,
 	if (!newest)
 		return 1;
 	/* To the second below: what changed within it comes again. */
-	clock_format_iso8601(newest, since);
+	clock_format_iso8601(answer_changes_since_ms(s->documents->config.cache,
+						     f->scope->key, newest),
+			     since);
 	r = documents_path(ctx, s->documents, "/repositories/{ws}?pagelen=100",
 			   f->scope, &path);
 	if (r == 0)
@@ -373,7 +375,8 @@ static int update_listing(struct ctx *ctx, const struct documents_fetch *f,
 
 static int walk_listing(struct ctx *ctx, struct storing *s,
 			const struct collection *before,
-			struct bitbucket_repositories *all)
+			struct bitbucket_repositories *all,
+			int64_t *ret_since_ms)
 {
 	cleanup(members_done) struct members now = {0};
 	cleanup(documents_pages_done) struct documents_pages pages;
@@ -388,6 +391,7 @@ static int walk_listing(struct ctx *ctx, struct storing *s,
 					s->workspace->workspace_id, &known,
 					&pages.kept, all);
 	documents_pages_end(&pages, r);
+	*ret_since_ms = documents_pages_since_ms(&pages);
 	if (r >= 0)
 		r = check_workspace(ctx, s, all);
 	if (r < 0)
@@ -423,6 +427,7 @@ int documents_fetch_repositories(struct ctx *ctx, void *arg,
 		.workspace = f->scope,
 		.lines = {.row = f->row},
 	};
+	int64_t since_ms = 0; /* of a walk */
 	int r = 1;
 
 	if (old && old->body &&
@@ -431,11 +436,8 @@ int documents_fetch_repositories(struct ctx *ctx, void *arg,
 		before = NULL;
 	if (before && documents_may_update(f, old, WALK_EVERY_MS))
 		r = update_listing(ctx, f, &s, before, &updated);
-	if (r == 1) {
-		r = walk_listing(ctx, &s, before, &all);
-		if (r == 0)
-			answer_was_walked(d->config.cache, f->scope->key);
-	}
+	if (r == 1)
+		r = walk_listing(ctx, &s, before, &all, &since_ms);
 	if (r == 0)
 		r = collection_lines_encode(&s.lines, say_left_out, &s, &text);
 	if (r < 0)
@@ -444,6 +446,10 @@ int documents_fetch_repositories(struct ctx *ctx, void *arg,
 			 text.len, NULL, REPOSITORIES_MS);
 	documents_pages_drop(f->scope->key, &s.batch);
 	r = answer_put(ctx, d->config.cache, s.batch.puts, s.batch.n);
+	if (r == 0 && since_ms)
+		answer_was_walked(d->config.cache, f->scope->key, since_ms);
+	else if (r == 0)
+		answer_has_changes(d->config.cache, f->scope->key);
 	for (unsigned i = 0; r == 0 && i < s.n_removed; i++)
 		(void)cache_remove(d->config.cache, s.removed[i]);
 	return r;

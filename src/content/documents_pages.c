@@ -42,6 +42,10 @@ static struct blob *look(void *arg, const char *url)
 	if (!e || !e->body || e->left_ms < 0 ||
 	    now - e->fetched_ms > p->most_age_ms)
 		return NULL;
+	mutex_lock(&p->lock);
+	if (e->fetched_ms < p->oldest_ms)
+		p->oldest_ms = e->fetched_ms;
+	mutex_unlock(&p->lock);
 	return blob_ref(e->body);
 }
 
@@ -156,6 +160,7 @@ void documents_pages_init(struct documents_pages *p, struct documents *d,
 		.key = key,
 		.most_age_ms = most_age_ms,
 		.began_ms = clock_mono_ms(),
+		.oldest_ms = clock_wall_ms(),
 	};
 	mutex_init(&p->lock);
 	cond_init(&p->changed);
@@ -177,6 +182,16 @@ void documents_pages_end(struct documents_pages *p, int r)
 		write_batch(p, &batch);
 	else
 		answer_batch_done(&batch);
+}
+
+int64_t documents_pages_since_ms(struct documents_pages *p)
+{
+	int64_t ms;
+
+	mutex_lock(&p->lock);
+	ms = p->oldest_ms;
+	mutex_unlock(&p->lock);
+	return ms;
 }
 
 void documents_pages_done(struct documents_pages *p)

@@ -168,6 +168,7 @@ struct documents_pages {
 	struct answer_batch waiting; /* to be written */
 	size_t n_waiting;            /* bytes */
 	bool is_writing, ending;
+	int64_t oldest_ms; /* of the pages, wall clock */
 	size_t n_pages, n_pages_all;
 };
 /* Older pages than most_age_ms are asked for again. */
@@ -178,6 +179,8 @@ DEFINE_CLEANUP_DONE(struct documents_pages, documents_pages_done);
 /* All pages have come, before what is made of them is stored; or, with r < 0,
  * the list is broken off, and what came of it is written. */
 void documents_pages_end(struct documents_pages *, int r);
+/* When the oldest page came, wall clock; or before. */
+int64_t documents_pages_since_ms(struct documents_pages *);
 /* The batch stores the list: they go. */
 void documents_pages_drop(const char *key, struct answer_batch *);
 

@@ -247,14 +247,20 @@ int documents_update(struct ctx *ctx, struct documents_fetch *f,
 		.each = take_changed,
 		.arg = &u,
 	};
+	char since[24];
 	bool more = false;
+	int64_t since_ms;
 	int r;
 
 	if (!f->row->is_dated || !documents_may_update(f, old, WALK_EVERY_MS) ||
 	    !read_stored(&u, old, &more))
 		return 1;
 	list.id = f->row->items->id_path;
-	r = documents_list_changed(ctx, f, path, u.since, &list);
+	since_ms = answer_changes_since_ms(f->documents->config.cache,
+					   f->scope->key, u.since_ms);
+	clock_format_iso8601(since_ms, since);
+	r = documents_list_changed(
+		ctx, f, path, since_ms < u.since_ms ? since : u.since, &list);
 	if (r != 0)
 		return r;
 	if (emit_all(&u, c, &more) < 0)

@@ -173,7 +173,7 @@ static void a_list_is_walked_whole_now_and_then(void **state)
 
 	assert_true(answer_walk_is_due(bed->cache, "list", 1000));
 	put(bed, "list", "[]");
-	answer_was_walked(bed->cache, "list");
+	answer_was_walked(bed->cache, "list", clock_wall_ms());
 	assert_int_equal(answer_walked_ms(bed->cache, "list"), clock_wall_ms());
 	assert_false(answer_walk_is_due(bed->cache, "list", 1000));
 	clock_advance(999);
@@ -181,7 +181,7 @@ static void a_list_is_walked_whole_now_and_then(void **state)
 	clock_advance(1);
 	assert_true(answer_walk_is_due(bed->cache, "list", 1000));
 	/* At once, and who looks asks. */
-	answer_was_walked(bed->cache, "list");
+	answer_was_walked(bed->cache, "list", clock_wall_ms());
 	answer_walk_next(bed->cache, "list");
 	assert_true(answer_walk_is_due(bed->cache, "list", 1000));
 	assert_int_equal(answer_walked_ms(bed->cache, "list"), 0);

@@ -411,6 +411,33 @@ static void newest_first_too_old(void **state)
 	expect_requests(w, 5);
 }
 
+/* What was changed behind the walk is asked for with the next changes. */
+static void changed_behind_the_walk(void **state)
+{
+	struct world *w = *state;
+
+	many(w, 23);
+	break_off(w, &dated_things, READ_THROUGH, 3);
+	clock_advance(30 * MINUTE);
+	/* The page that has it is kept. */
+	thing(w, 20)->state = "CLOSED";
+	snprintf(thing(w, 20)->updated, 64, "2026-09-21T14:20:00.1+00:00");
+	snprintf(thing(w, 3)->updated, 64, "2026-09-21T14:40:00.1+00:00");
+	expect_list(w, &dated_things, READ_THROUGH, ALL_23);
+	expect_requests(w, 3);
+	expect_list(w, &dated_things, READ_REFRESH,
+		    "23 22 21 19 18 17 16 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1");
+	expect_requests(w, 1);
+	/* Once: from then on the newest change is enough. */
+	expect_list(w, &dated_things, READ_REFRESH,
+		    "23 22 21 19 18 17 16 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1");
+	expect_requests(w, 1);
+	assert_non_null(strstr(tiny_got(w->tiny, w->asked - 2)->path,
+			       "updated_on%3E%3D2026-09-21T14%3A12%3A"));
+	assert_non_null(strstr(tiny_got(w->tiny, w->asked - 1)->path,
+			       "updated_on%3E%3D2026-09-21T14%3A40%3A"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -430,6 +457,7 @@ int main(void)
 		T(newest_first_goes_on),
 		T(newest_first_though_it_changed),
 		T(newest_first_too_old),
+		T(changed_behind_the_walk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
