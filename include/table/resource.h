@@ -160,6 +160,16 @@ struct resource_direct {
 	bool (*is_final)(const struct json *item);
 };
 
+/* Items name another thing by its id, and the list of those, in the directory
+ * beside, has its name: the lines of the index are made of items that have it
+ * as RESOURCE_NAME_BESIDE, when that list is at hand. */
+struct resource_beside {
+	const char *at;  /* of an item: the id */
+	const char *row; /* the list's */
+	const char *id, *name;
+};
+#define RESOURCE_NAME_BESIDE "name_beside"
+
 struct resource {
 	const char *name; /* in its directory; NULL ends the rows */
 	enum resource_kind kind;
@@ -182,6 +192,7 @@ struct resource {
 	/* items changed since a time can be asked for alone (q=updated_on>=…)
 	 */
 	bool is_dated;
+	const struct resource_beside *beside; /* or NULL */
 	/* The order of its indexes: by the time at these paths, the newest
 	 * first. NULL: as the items come. */
 	const char *newest;

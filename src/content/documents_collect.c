@@ -25,8 +25,10 @@ struct collecting {
 	struct documents *documents;
 	const struct resource *row;
 	const struct scope *scope;
-	struct json *names; /* what is stored of the collection itself */
-	struct json *whole; /* of those whose row makes files of all */
+	struct json *names;  /* what is stored of the collection itself */
+	struct json *whole;  /* of those whose row makes files of all */
+	struct json *beside; /* the list that names are taken from; or NULL */
+	char *mark;
 	struct buf tsv, json;
 	struct documents_order order; /* of a row that has one */
 	struct taken *taken;          /* names */
@@ -50,6 +52,8 @@ static void collecting_done(struct collecting *c)
 	answer_batch_done(&c->batch);
 	json_free(c->names);
 	json_free(c->whole);
+	json_free(c->beside);
+	free(c->mark);
 	documents_order_done(&c->order);
 	buf_done(&c->tsv);
 	buf_done(&c->json);
@@ -208,9 +212,11 @@ static int take_part(void *arg, const struct multipart_part *part)
 int documents_collect_item(struct collecting *c, const struct json *item)
 {
 	size_t tsv_from = c->tsv.len, json_from = c->json.len;
+	cleanup(json_free) struct json *named =
+		documents_named_beside(c->row->beside, c->beside, item);
 
 	c->n_items++;
-	resource_tsv_line(c->row->columns, item, &c->tsv);
+	resource_tsv_line(c->row->columns, named ? named : item, &c->tsv);
 	documents_add_indented(&c->json, item);
 	if (c->row->newest)
 		documents_order_add(&c->order,
@@ -332,7 +338,7 @@ static int store_names(struct ctx *ctx, struct collecting *c, bool more)
 	n = names.len;
 	answer_batch_own(&c->batch, mem_strdup(c->scope->key),
 			 buf_steal(&names, NULL), n, c->ttl_ms);
-	c->batch.puts[c->batch.n - 1].etag = documents_derivation;
+	c->batch.puts[c->batch.n - 1].etag = c->mark;
 	if (c->again)
 		replace(c);
 	else
@@ -544,6 +550,9 @@ static void collecting_init(struct collecting *c, struct documents *d,
 		.json = BUF_INIT(CACHE_MAX_BODY),
 		.names = json_new_array(),
 		.most = d->config.history,
+		/* Before the list: what comes meanwhile is news. */
+		.mark = documents_mark(d, row, scope),
+		.beside = documents_beside(d, row, scope),
 	};
 }
 

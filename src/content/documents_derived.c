@@ -28,9 +28,13 @@ struct last {
 	uint64_t below; /* versions of before it */
 };
 
-bool documents_is_of_today(const struct cache_entry *e)
+bool documents_is_of_today(struct documents *d, const struct resource *row,
+			   const struct scope *scope,
+			   const struct cache_entry *e)
 {
-	return strcmp(e->etag, documents_derivation) == 0;
+	cleanup(free) char *mark = documents_mark(d, row, scope);
+
+	return strcmp(e->etag, mark) == 0;
 }
 
 /* A version that is larger than all that there are, and of no document. */

@@ -92,7 +92,7 @@ static struct collection *known_of_today(struct documents *d,
 		answer_peek_version(d->config.cache, scope->key);
 
 	if (e && !e->negative && !collection_is_listing(row) &&
-	    !documents_is_of_today(e)) {
+	    !documents_is_of_today(d, row, scope, e)) {
 		documents_collect_again(d, row, scope, e);
 		cache_entry_free(e);
 		e = answer_peek_version(d->config.cache, scope->key);

@@ -51,7 +51,7 @@ static void expire_older(struct documents *d, const char *key)
 		answer_peek_version(d->config.cache, key);
 
 	if (e && !e->negative && e->left_ms >= -e->ttl_ms &&
-	    !documents_is_of_today(e))
+	    strcmp(e->etag, documents_derivation) != 0)
 		(void)cache_expire(d->config.cache, key);
 }
 

@@ -1,6 +1,6 @@
 /*
  * content/documents, items whose names are numbers and none of their ids:
- * pipelines, which endpoints call by their uuid.
+ * pipelines and deployments, which endpoints call by their uuid.
  *
  * An old one is not in the list, which is bounded to the newest. Its number is
  * tried in the uuid's place, where the service is known to take it though its
@@ -22,7 +22,7 @@ static char *number_key(const struct scope *scope, const char *number)
 
 static int64_t number_of(const struct resource *row, const struct json *item)
 {
-	return json_int(item, row->items->name_path, -1);
+	return json_int(resource_at(item, row->items->name_path), "", -1);
 }
 
 /* The item's document, and which id that number has. */

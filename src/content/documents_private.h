@@ -148,8 +148,19 @@ char *documents_place(struct documents *, const struct scope *);
 
 /* Whether what is stored was derived by the rules of today:
  * documents_derivation is the etag of a collection. */
-bool documents_is_of_today(const struct cache_entry *);
+bool documents_is_of_today(struct documents *, const struct resource *,
+			   const struct scope *, const struct cache_entry *);
 void documents_derived_init(struct documents *);
+/* documents_beside: the mark of what is derived for that row now; free it. The
+ * list that its items take names from, and an item that has one: NULL, if
+ * there is none. */
+char *documents_mark(struct documents *, const struct resource *,
+		     const struct scope *);
+struct json *documents_beside(struct documents *, const struct resource *,
+			      const struct scope *);
+struct json *documents_named_beside(const struct resource_beside *,
+				    const struct json *list,
+				    const struct json *item);
 
 /* ---- documents_pages: those of a list that is being fetched ---- */
 

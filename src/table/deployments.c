@@ -14,7 +14,8 @@ const struct resource_column deployments_columns[] = {
 	{"number", "number", NULL},
 	{"state", "state.name", NULL},
 	{"status", "state.status.name", NULL},
-	{"environment", "environment.name|environment.uuid", NULL},
+	{"environment",
+	 "environment.name|" RESOURCE_NAME_BESIDE "|environment.uuid", NULL},
 	{"release", "release.name", NULL},
 	{"commit", "release.commit.hash", NULL},
 	{"started", "state.started_on", NULL, RESOURCE_TIME},
@@ -30,10 +31,20 @@ static const struct resource_file deployment_files[] = {
 	{NULL, NULL, NULL, NULL},
 };
 
-static bool is_uuid(const char *name)
+const struct resource_beside deployments_environment = {
+	.at = "environment.uuid",
+	.row = "environments",
+	.id = "uuid",
+	.name = "name",
+};
+
+/* The name is a number, where the service gives one. */
+static bool is_name(const char *name)
 {
 	size_t n = strlen(name);
 
+	if (values_is_number(name))
+		return true;
 	return n == 38 && name[0] == '{' && name[n - 1] == '}' &&
 	       strspn(name + 1, "0123456789abcdef-") == n - 2;
 }
@@ -46,12 +57,13 @@ static bool is_over(const struct json *item)
 }
 
 const struct resource_items deployments_items = {
-	.name_path = "uuid",
+	.name_path = "number|uuid",
 	.id_path = "uuid",
 	.time_path = "last_update_time|state.completed_on|state.started_on|"
 		     "release.created_on",
 	.endpoint = REPOSITORY "/deployments/{1}",
-	.is_name = is_uuid,
+	.is_name = is_name,
+	.has_numbers = true,
 	.is_final = is_over,
 	.files = deployment_files,
 };

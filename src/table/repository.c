@@ -191,6 +191,7 @@ static const struct resource rows[] = {
 		.listing = RESOURCE_LISTS_NEWEST,
 		.ttl_s = 5 * MINUTE_S,
 		.is_history = true,
+		.beside = &deployments_environment,
 		.columns = deployments_columns,
 		.items = &deployments_items,
 	},

@@ -87,6 +87,7 @@ extern const struct resource_column downloads_columns[];
 extern const struct resource_items downloads_items;
 extern const struct resource_column deployments_columns[];
 extern const struct resource_items deployments_items;
+extern const struct resource_beside deployments_environment;
 extern const struct resource_column deployments_environment_columns[];
 extern const struct resource_items deployments_environment_items;
 extern const struct resource_column issues_columns[];

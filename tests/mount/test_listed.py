@@ -75,13 +75,26 @@ def test_the_newest_pipelines_are_listed(shared_mounts, option, n):
 
 def test_the_newest_deployments_are_listed(shared):
     place = "edge/files/deployments"
-    when = {d["uuid"]: d.get("last_update_time") or d["state"].get("completed_on") or d["state"].get("started_on") or ""
-            for d in json.loads(shared.read(place + "/index.json"))}
-    listed = [n for n in shared.ls(place) if n[0] == "{"]
-    assert len(listed) == 10 < len(when) and "more" not in shared.ls(place)
-    assert min(when[n] for n in listed) >= sorted(when.values())[-10]
-    older = next(n for n in when if n not in listed)
-    assert older in shared.read(f"{place}/{older}/deployment.json")
+    ids = {str(d["number"]): d["uuid"] for d in json.loads(shared.read(place + "/index.json"))}
+    listed = [n for n in shared.ls(place) if n in ids]
+    assert len(listed) == 10 < len(ids) and "more" not in shared.ls(place)
+    assert sorted(map(int, listed)) == sorted(map(int, ids))[-10:]
+    older = next(n for n in ids if n not in listed)
+    assert ids[older] in shared.read(f"{place}/{older}/deployment.json")
+    assert os.readlink(shared / f"{place}/{ids[older]}") == older, "at one place"
+
+
+def test_a_deployment_says_where_it_went(bb, mounts):
+    m = mounts()
+    index = W + "/deployments/index.tsv"
+    before, was = m.read(index), os.stat(m / index)
+    assert "\nStaging\t" not in before and column(m, W + "/deployments", "environment")[2] == "Production", "as the service says"
+    assert m.ls(W + "/environments")
+    mark = bb.log.mark()
+    await_true(lambda: m.read(index) != before, "the names of environments")
+    assert column(m, W + "/deployments", "environment") == ["Test", "Staging", "Production", "Staging", "Production", "K\u00f6ln / DC 2"]
+    assert os.stat(m / index).st_ino != was.st_ino and os.stat(m / index).st_mtime > was.st_mtime
+    assert not [e for e in bb.log.since(mark) if "deployments" in e["path"] or "environments" in e["path"]]
 
 
 def test_the_environment_says_how_many_too(shared_mounts):
@@ -284,7 +297,7 @@ def test_a_fork_that_is_closed_to_us_is_not_asked_by_each_look(bb, mounts):
 def kinds(m):
     """One of each kind of item, entered by its name: the paths."""
     ids = {place: column(m, f"{W}/{place}", name) for place, name in
-           (("commits", "hash"), ("deployments", "uuid"), ("pipelines", "number"), ("environments", "name"))}
+           (("commits", "hash"), ("deployments", "number"), ("pipelines", "number"), ("environments", "name"))}
     newest = max(map(int, ids["pipelines"]))
     work = "acme/.workspace"
     return [f"{W}/commits/{ids['commits'][0]}", f"{W}/commits/{ids['commits'][0][:9]}", f"{W}/commits/{ids['commits'][0]}/pullrequests",

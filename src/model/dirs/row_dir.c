@@ -461,7 +461,7 @@ static int lookup_by_id(struct ctx *ctx, struct model *model, struct node *dir,
 	int64_t left_ms;
 	int r = 0;
 
-	if (items->has_numbers) {
+	if (items->has_numbers && !name[strspn(name, "0123456789")]) {
 		r = documents_numbered(ctx, model->config.documents, p->row,
 				       p->scope, name, READ_THROUGH,
 				       &number_id);
@@ -563,10 +563,18 @@ static int lookup_name(struct ctx *ctx, struct model *model, struct node *dir,
 		       const char *name, struct found *ret_found)
 {
 	cleanup(collection_unref) struct collection *c = NULL;
-	const struct collection_item *item;
+	const struct collection_item *item, *other;
 	int64_t left_ms = 0;
 
 	item = find_listed(ctx, model, dir, name, &c, &left_ms);
+	/* By the id of one that is listed by a number: a thing is at one place.
+	 */
+	other = !item && c ? collection_find_id(c, name) : NULL;
+	if (other && strcmp(other->name, name) != 0) {
+		row_dir_found_link(other->name, other->time_ms, MOMENT_MS,
+				   ret_found);
+		return 0;
+	}
 	if (!item || is_elsewhere(ctx, model, dir, item->id))
 		return lookup_by_id(ctx, model, dir, name, ret_found);
 	row_dir_found_item(model, dir, item->id, item->time_ms, left_ms,

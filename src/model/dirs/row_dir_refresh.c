@@ -38,17 +38,46 @@ static void tell_made(struct ctx *ctx, struct model *model, struct node *item,
 	node_unref(model->nodes, node);
 }
 
+/* The index of a list beside, whose items take names from the list that came.
+ */
+static void tell_beside(struct ctx *ctx, struct model *model,
+			struct node *above, const char *name)
+{
+	struct node *dir = node_child(model->nodes, above, name), *index = NULL;
+	cleanup(collection_unref) struct collection *c = NULL;
+	struct document_file is = {0};
+	struct answer_age age;
+
+	if (dir)
+		index = node_child(model->nodes, dir, "index.tsv");
+	if (index &&
+	    (row_dir_collection(ctx, model, dir, READ_CACHED, &c, &age) < 0 ||
+	     documents_file(model->config.documents, row_dir_of(dir)->scope,
+			    "index.tsv", &is) < 0 ||
+	     is.version != index->what.version))
+		model_changed_entry(model, dir, "index.tsv");
+	node_unref(model->nodes, index);
+	node_unref(model->nodes, dir);
+}
+
 void row_dir_tell_made(struct ctx *ctx, struct model *model, struct node *dir)
 {
+	const char *row = row_dir_of(dir)->row->name;
 	struct node *above = dir->parent;
 	const struct resource_file *file;
+	const struct resource *beside;
 
-	if (!above || above->what.provider != &provider_row_dir)
+	/* A repository's provider is another one, and a directory of rows. */
+	if (!above || above->what.provider->lookup != row_dir_lookup)
 		return;
 	file = row_dir_files(row_dir_of(above));
 	for (; file && file->name; file++)
-		if (is_made_with(file, row_dir_of(dir)->row->name))
+		if (is_made_with(file, row))
 			tell_made(ctx, model, above, file);
+	beside = row_dir_rows(row_dir_of(above));
+	for (; beside && beside->name; beside++)
+		if (beside->beside && !strcmp(beside->beside->row, row))
+			tell_beside(ctx, model, above, beside->name);
 }
 
 /* The document may name another commit by now, so that tree/ is another one.
