@@ -127,6 +127,7 @@ struct bitbucket_list {
 	/* Instead of id: an item's identity, to be freed; NULL: it has none. */
 	char *(*identify)(const struct json *item);
 	size_t most;  /* items; 0: 100,000, beyond which it is -EIO */
+	size_t page;  /* not 0: that one alone, by its number */
 	bool patient; /* each page has 120 s, as a text has */
 	/* It is sorted by created_on, the oldest first, and takes a q: what was
 	 * broken off goes on by time, because numbers shift. */
@@ -143,6 +144,7 @@ struct bitbucket_list {
 	const struct bitbucket_kept *kept; /* NULL: nothing is */
 	long status;  /* out: of the last answer; 0: there was none */
 	size_t n_odd; /* out: values that are no objects: passed over */
+	int64_t size, pagelen; /* out: as the last page says; -1: it does not */
 	struct bitbucket_known *known; /* in and out; NULL: nothing */
 	enum bitbucket_came came;      /* out */
 };

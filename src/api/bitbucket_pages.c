@@ -456,10 +456,24 @@ static int walk_again(struct pages *p)
 	return walk_numbers(p);
 }
 
+static int take_one(struct pages *p)
+{
+	cleanup(free) char *url =
+		mem_asprintf("%s%s", p->bitbucket->api_url, p->path);
+	int r;
+
+	p->first = bitbucket_numbered_url(url, p->list->page);
+	r = bitbucket_pages_take(p, p->first);
+	p->full = true;
+	return r;
+}
+
 static int walk(struct pages *p)
 {
 	int r;
 
+	if (p->list->page)
+		return take_one(p);
 	if (p->list->paging == BITBUCKET_NEWEST)
 		return walk_newest(p);
 	r = walk_numbers(p);
@@ -493,6 +507,8 @@ static void tell(const struct pages *p, bool no_pagelen)
 	int64_t lacks = p->promised - (int64_t)p->walked.n_came;
 
 	list->n_odd = p->n_odd;
+	list->size = p->page.size;
+	list->pagelen = p->page.pagelen;
 	list->came = BITBUCKET_CAME_WHOLE;
 	if (p->cut)
 		list->came = BITBUCKET_CAME_CUT;

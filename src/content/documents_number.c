@@ -88,52 +88,66 @@ static int try_number(struct ctx *ctx, const struct documents_fetch *f,
 /* ---- the page that has it ---- */
 
 struct page {
+	struct ctx *ctx;
+	const struct documents_fetch *fetch;
+	int64_t number; /* of the item that is looked for */
 	int64_t size, pagelen;
 	int64_t newest, oldest; /* numbers on it; -1: it is empty */
+	bool found;
 };
+
+static int take_item(void *arg, const struct json *item)
+{
+	struct page *page = arg;
+	int64_t this = number_of(page->fetch->row, item);
+
+	if (this == page->number) {
+		page->found = true;
+		return store(page->ctx, page->fetch, item);
+	}
+	if (this < 0)
+		return 0;
+	if (page->newest < 0)
+		page->newest = this;
+	page->oldest = this;
+	return 0;
+}
 
 /* 0: it is stored; 1: it is not on this page. */
 static int try_page(struct ctx *ctx, const struct documents_fetch *f,
 		    int64_t number, int64_t at, struct page *ret)
 {
 	struct documents *d = f->documents;
-	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
-	cleanup(json_free) struct json *json = NULL;
-	cleanup(free) char *path = NULL, *paged = NULL;
-	const struct json *values;
+	cleanup(free) char *path = NULL;
+	struct bitbucket_known known =
+		documents_known_list(d, f->row->endpoint, "");
+	struct bitbucket_list list = {
+		.paging = BITBUCKET_NUMBERED,
+		.page = (size_t)at,
+		.each = take_item,
+		.arg = ret,
+		.known = &known,
+	};
+	bool more;
 	int r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
 
 	if (r < 0)
 		return r;
-	paged = mem_asprintf("%s%cpage=%" PRId64, path,
-			     strchr(path, '?') ? '&' : '?', at);
-	r = bitbucket_get(ctx, d->config.bitbucket, paged, NULL, &reply);
-	if (r == 0)
-		r = bitbucket_parse(ctx, &reply, paged, &json);
-	if (r < 0)
-		return r;
-	values = json_at(json, "values");
-	if (!json_is_array(values))
-		return ctx_fail(ctx, -EIO,
-				"Bitbucket's answer to %s is no list.", paged);
 	*ret = (struct page){
-		.size = json_int(json, "size", -1),
-		.pagelen = json_int(json, "pagelen", -1),
+		.ctx = ctx,
+		.fetch = f,
+		.number = number,
 		.newest = -1,
 		.oldest = -1,
 	};
-	for (const struct json *i = json_first(values); i; i = json_next(i)) {
-		int64_t this = number_of(f->row, i);
-
-		if (this == number)
-			return store(ctx, f, i);
-		if (this < 0)
-			continue;
-		if (ret->newest < 0)
-			ret->newest = this;
-		ret->oldest = this;
-	}
-	return 1;
+	list.path = path;
+	r = bitbucket_list(ctx, d->config.bitbucket, &list, &more);
+	if (r < 0)
+		return r;
+	documents_learn_list(d, f->row->endpoint, "", &known);
+	ret->size = list.size;
+	ret->pagelen = list.pagelen;
+	return !ret->found;
 }
 
 static int look_for_page(struct ctx *ctx, const struct documents_fetch *f,

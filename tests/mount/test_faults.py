@@ -276,6 +276,13 @@ def test_a_next_link_to_another_host_is_never_followed(bb, m):
     assert not [e for e in bb.log.all() if e["listener"] == "storage"]
 
 
+def test_a_next_link_with_the_service_s_own_name_is_asked_of_the_proxy(bb, m):
+    page = {"pagelen": 100, "values": [], "page": 1, "size": 7,
+            "next": "https://api.bitbucket.org/2.0/repositories/acme?sort=created_on&pagelen=100&again=1"}
+    first = bb.fault(LISTING, "status", status=200, times=1, body=json.dumps(page))
+    assert "widgets" in m.ls("acme") and first.hits == 1 and m.errors() == ""
+
+
 def test_a_next_link_of_the_workspaces_to_another_host(bb, mounts):
     m = mounts()
     page = {"pagelen": 100, "values": [], "page": 1, "next": "http://198.51.100.1/2.0/user/workspaces?page=2"}
