@@ -102,14 +102,22 @@ static char *nth_url(const struct pages *p, size_t n)
 		      : bitbucket_numbered_url(p->first, n);
 }
 
-/* 1: the page was kept, and is taken; 0; -errno. */
-static int take_kept(struct pages *p, const char *url)
+/* With a smaller size than that of the page before, something went between the
+ * two, and what was first of this one is on the other. */
+static bool has_shifted(const struct json *page, int64_t size)
+{
+	return json_int(page, "size", -1) < size;
+}
+
+/* 1: the page was kept, and is taken; 0; -errno. *size: of the page before. */
+static int take_kept(struct pages *p, const char *url, int64_t *size)
 {
 	cleanup(json_free) struct json *page = kept_page(p->list, url);
 	int r;
 
-	if (!page)
+	if (!page || has_shifted(page, *size))
 		return 0;
+	*size = json_int(page, "size", -1);
 	tell_of_page(p->list, url, page, NULL);
 	r = bitbucket_pages_take_json(p, url, page);
 	return r < 0 ? r : 1;
@@ -131,23 +139,77 @@ static int walk_nexts(struct pages *p)
 	return 0;
 }
 
-/* The pages before one that is kept, by the times of what is before and after.
- * 1: they came. */
-static int fill_hole(struct pages *p, size_t n, size_t *ret_n)
+/* It lies between the two times: of another one that went or came, numbers have
+ * shifted, and some are missing at one of its ends. */
+static bool is_between(const struct json *page, const char *from,
+		       const char *to)
 {
-	for (size_t k = n + 1; p->last && k <= n + EARLY_MOST; k++) {
-		cleanup(free) char *later = nth_url(p, k), *url = NULL;
+	const char *first = first_moment(page), *last = NULL;
+
+	for (const struct json *i = json_first(json_at(page, "values")); i;
+	     i = json_next(i))
+		last = json_str(i, "created_on");
+	return first && last && strcmp(from, first) < 0 && strcmp(last, to) < 0;
+}
+
+/* Pages first to last, by their numbers, before the one that begins with that
+ * time. size: of the page before. 1: they came; 0: not all of them. */
+static int take_by_numbers(struct pages *p, size_t first, size_t last,
+			   const char *to, int64_t size)
+{
+	for (size_t i = first; i <= last; i++) {
+		cleanup(free) char *url = nth_url(p, i);
+		cleanup(json_free) struct json *page = NULL;
+		const struct bitbucket_kept *kept = p->list->kept;
+		int r;
+
+		/* Not kept: if it has shifted, whoever goes on the next time
+		 * would take it for the one that was there. */
+		p->list->kept = NULL;
+		r = bitbucket_get_page(p->ctx, p->bitbucket, p->list, url,
+				       &p->list->status, &page);
+		p->list->kept = kept;
+		if (r < 0)
+			return p->list->status == 404 ? 0 : r;
+		if (has_shifted(page, size) || !is_between(page, p->last, to))
+			return 0;
+		r = bitbucket_pages_take_json(p, url, page);
+		if (r < 0)
+			return r;
+	}
+	return 1;
+}
+
+/* What lies between two times. */
+static int take_between(struct pages *p, const char *from, const char *to)
+{
+	cleanup(free) char *url = segment_url(p, from, to);
+	int r;
+
+	/* It begins there again: that is not out of order. */
+	free(p->last);
+	p->last = mem_strdup(from);
+	r = bitbucket_pages_take(p, url);
+	return r < 0 ? r : walk_nexts(p);
+}
+
+/* The pages from n on before one that is kept, *ret_n. 1: they came. */
+static int fill_hole(struct pages *p, size_t n, int64_t size, size_t *ret_n)
+{
+	cleanup(free) char *from = p->last ? mem_strdup(p->last) : NULL;
+
+	for (size_t k = n + 1; from && k <= n + EARLY_MOST; k++) {
+		cleanup(free) char *later = nth_url(p, k);
 		cleanup(json_free) struct json *page =
 			kept_page(p->list, later);
 		const char *to = page ? first_moment(page) : NULL;
 		int r;
 
-		if (!to)
+		if (!to || has_shifted(page, size))
 			continue;
-		url = segment_url(p, p->last, to);
-		r = bitbucket_pages_take(p, url);
+		r = take_by_numbers(p, n, k - 1, to, size);
 		if (r == 0)
-			r = walk_nexts(p);
+			r = take_between(p, from, to);
 		*ret_n = k;
 		return r < 0 ? r : 1;
 	}
@@ -158,6 +220,7 @@ static int fill_hole(struct pages *p, size_t n, size_t *ret_n)
  * come before one that is. */
 static int take_all_kept(struct pages *p, size_t *n)
 {
+	int64_t size = -1;
 	int r = 1;
 
 	for (*n = 0; r > 0; *n += r > 0) {
@@ -166,11 +229,11 @@ static int take_all_kept(struct pages *p, size_t *n)
 			*n && p->page.next ? mem_strdup(p->page.next) : NULL;
 		size_t later;
 
-		r = take_kept(p, url);
+		r = take_kept(p, url, &size);
 		if (r == 0 && next)
-			r = take_kept(p, next);
+			r = take_kept(p, next, &size);
 		if (r == 0 && *n && !p->is_unsorted) {
-			r = fill_hole(p, *n + 1, &later);
+			r = fill_hole(p, *n + 1, size, &later);
 			if (r > 0)
 				*n = later - 2;
 		}

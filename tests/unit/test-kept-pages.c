@@ -145,17 +145,21 @@ struct shelf {
 		char *url, *bytes;
 	} pages[64];
 	size_t n;
+	struct mutex lock;
 };
 
 static struct blob *shelf_look(void *arg, const char *url)
 {
 	struct shelf *s = arg;
+	struct blob *bytes = NULL;
 
-	for (size_t i = 0; i < s->n; i++)
+	mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->n && !bytes; i++)
 		if (!strcmp(s->pages[i].url, url))
-			return blob_new(s->pages[i].bytes,
-					strlen(s->pages[i].bytes));
-	return NULL;
+			bytes = blob_new(s->pages[i].bytes,
+					 strlen(s->pages[i].bytes));
+	mutex_unlock(&s->lock);
+	return bytes;
 }
 
 static void shelf_came(void *arg, const struct bitbucket_kept_page *page)
@@ -164,9 +168,11 @@ static void shelf_came(void *arg, const struct bitbucket_kept_page *page)
 
 	if (!page->body)
 		return;
-	assert_true(s->n < ARRAY_SIZE(s->pages));
+	mutex_lock(&s->lock);
+	check(s->n < ARRAY_SIZE(s->pages));
 	s->pages[s->n].url = mem_strdup(page->url);
 	s->pages[s->n++].bytes = buf_steal(page->body, NULL);
+	mutex_unlock(&s->lock);
 }
 
 static void shelf_take_away(struct shelf *s, size_t i)
@@ -176,10 +182,17 @@ static void shelf_take_away(struct shelf *s, size_t i)
 	s->pages[i] = s->pages[--s->n];
 }
 
+static void shelf_init(struct shelf *s)
+{
+	s->n = 0;
+	mutex_init(&s->lock);
+}
+
 static void shelf_done(struct shelf *s)
 {
 	while (s->n)
 		shelf_take_away(s, 0);
+	mutex_done(&s->lock);
 }
 DEFINE_CLEANUP_DONE(struct shelf, shelf_done);
 
@@ -257,8 +270,9 @@ static void keep_first(struct world *w, struct shelf *shelf, size_t n)
 static void by_time(void **state)
 {
 	struct world *w = *state;
-	cleanup(shelf_done) struct shelf shelf = {0};
+	cleanup(shelf_done) struct shelf shelf;
 
+	shelf_init(&shelf);
 	many(w, 23);
 	keep_first(w, &shelf, 3);
 	/* From the 15th on, which comes again: 9 of them. */
@@ -274,8 +288,9 @@ static void by_time(void **state)
 static void by_time_though_it_changed(void **state)
 {
 	struct world *w = *state;
-	cleanup(shelf_done) struct shelf shelf = {0};
+	cleanup(shelf_done) struct shelf shelf;
 
+	shelf_init(&shelf);
 	many(w, 23);
 	keep_first(w, &shelf, 3);
 	for (unsigned id = 1; id <= 15; id += 2)
@@ -291,8 +306,9 @@ static void by_time_though_it_changed(void **state)
 static void by_time_in_steps(void **state)
 {
 	struct world *w = *state;
-	cleanup(shelf_done) struct shelf shelf = {0};
+	cleanup(shelf_done) struct shelf shelf;
 
+	shelf_init(&shelf);
 	many(w, 23);
 	keep_first(w, &shelf, 1);
 	/* One that is side by side with another that fails may be broken off.
@@ -309,29 +325,76 @@ static void by_time_in_steps(void **state)
 }
 
 /* Side by side, the fourth came before the third. */
+static void keep_but_third(struct world *w, struct shelf *shelf)
+{
+	many(w, 23);
+	keep_first(w, shelf, 4);
+	for (size_t i = 0; i < shelf->n; i++)
+		if (strstr(shelf->pages[i].url, "&page=3"))
+			shelf_take_away(shelf, i);
+	assert_int_equal(shelf->n, 3);
+}
+
 static void by_time_with_a_hole(void **state)
 {
 	struct world *w = *state;
-	cleanup(shelf_done) struct shelf shelf = {0};
+	cleanup(shelf_done) struct shelf shelf;
 
+	shelf_init(&shelf);
+	keep_but_third(w, &shelf);
+	expect_by_time(w, &shelf, 2, UP_TO_23);
+}
+
+/* One that went moved up what follows: the hole's page has what the next began
+ * with, so that it is asked for what lies between, two pages. */
+static void by_time_with_a_hole_that_shifted(void **state)
+{
+	static const unsigned ids[] = {3, 13, 17};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+		struct world *w;
+		struct shelf shelf;
+		cleanup(buf_done) struct buf want = BUF_INIT(0);
+
+		shelf_init(&shelf);
+		tear_down(state);
+		set_up(state);
+		w = *state;
+		keep_but_third(w, &shelf);
+		thing(w, ids[i])->gone = true;
+		/* The kept pages have what went from them. */
+		for (unsigned id = 1; id <= 23; id++)
+			if (id != 13 || ids[i] != 13)
+				buf_printf(&want, "%s%u", id > 1 ? " " : "",
+					   id);
+		expect_by_time(w, &shelf, 4, want.data);
+		shelf_done(&shelf);
+	}
+}
+
+/* One went while the pages came that are kept: the second lacks what moved up.
+ */
+static void by_time_though_it_had_shifted(void **state)
+{
+	struct world *w = *state;
+	cleanup(shelf_done) struct shelf shelf;
+
+	shelf_init(&shelf);
 	many(w, 23);
-	keep_first(w, &shelf, 4);
-	for (size_t i = 0; i < shelf.n; i++)
-		if (strstr(shelf.pages[i].url, "&page=3"))
-			shelf_take_away(&shelf, i);
-	thing(w, 13)->gone = true;
-	/* The hole, with an item more at each end: two pages; the rest. */
-	expect_by_time(w, &shelf, 3,
-		       "1 2 3 4 5 6 7 8 9 10 11 12 14 15 16 17 18 19 20 21 22 "
+	w->goes_after = 3;
+	expect_by_time(w, &shelf, ANY,
+		       "1 2 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 "
 		       "23");
+	expect_by_time(w, &shelf, 4, UP_TO_23);
 }
 
 /* Many were made in one moment, on both sides of the end of the kept pages. */
 static void by_time_with_ties(void **state)
 {
 	struct world *w = *state;
-	cleanup(shelf_done) struct shelf shelf = {0};
+	cleanup(shelf_done) struct shelf shelf;
 
+	shelf_init(&shelf);
 	for (unsigned i = 1; i <= 12; i++)
 		add(w, i, "OPEN", 1);
 	for (unsigned i = 13; i <= 23; i++)
@@ -344,8 +407,9 @@ static void by_time_with_ties(void **state)
 static void by_time_and_missing_one(void **state)
 {
 	struct world *w = *state;
-	cleanup(shelf_done) struct shelf shelf = {0};
+	cleanup(shelf_done) struct shelf shelf;
 
+	shelf_init(&shelf);
 	many(w, 23);
 	keep_first(w, &shelf, 2);
 	w->goes_after = 11;
@@ -358,8 +422,9 @@ static void by_time_and_missing_one(void **state)
 static void not_by_time(void **state)
 {
 	struct world *w = *state;
-	cleanup(shelf_done) struct shelf shelf = {0};
+	cleanup(shelf_done) struct shelf shelf;
 
+	shelf_init(&shelf);
 	many(w, 23);
 	for (unsigned id = 1; id <= 23; id++)
 		snprintf(thing(w, id)->created + 11, 20, "%02u:%02u:00.1+00:00",
@@ -451,6 +516,8 @@ int main(void)
 		T(by_time_though_it_changed),
 		T(by_time_in_steps),
 		T(by_time_with_a_hole),
+		T(by_time_with_a_hole_that_shifted),
+		T(by_time_though_it_had_shifted),
 		T(by_time_with_ties),
 		T(by_time_and_missing_one),
 		T(not_by_time),
