@@ -341,7 +341,8 @@ void read_through_came(struct read_through *rt, const char *key, size_t n_pages,
 
 	mutex_lock(&rt->lock);
 	j = find(rt, key);
-	if (j) {
+	/* Of two that came at once the later one may say so first. */
+	if (j && n_pages > j->n_pages) {
 		j->n_pages = n_pages;
 		j->n_pages_all = n_pages_all;
 	}

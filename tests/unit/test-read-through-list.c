@@ -75,9 +75,12 @@ static int fetch(struct ctx *ctx, void *arg, const struct cache_entry *old)
 		.key = e->key, .body = "one", .n_body = 3, .ttl_ms = TTL};
 
 	(void)old;
-	if (e->n_pages)
+	if (e->n_pages) {
 		read_through_came(e->bed->source, e->key, e->n_pages,
 				  e->n_pages_all);
+		read_through_came(e->bed->source, e->key, e->n_pages - 1,
+				  e->n_pages_all);
+	}
 	atomic_fetch_add(&e->n_calls, 1);
 	if (!stand_at_gate(ctx, e)) {
 		atomic_fetch_add(&e->n_cancelled, 1);
