@@ -1,5 +1,7 @@
 """Lists that take long: they go on behind whoever waited, and from where they were broken off."""
 import glob
+import os
+import signal
 import sqlite3
 import subprocess
 
@@ -46,3 +48,25 @@ def test_killed_in_the_middle(bb, mounts):
     # From the 500th on, which comes again: 501 of them.
     assert len(asked) == 6 and all("&q=created_on%3E%3D" in a for a in asked), asked
     assert n.status()["listing"] == [] and n_kept(n) == 0
+
+
+def test_ctrl_c_keeps_what_came(bb, mounts):
+    """Nobody waits any more, so nobody asks; the next who looks asks for what is missing, and for what was made since."""
+    m, pulls = mounts(), r"busy/pullrequests\?"
+    os.stat(m / "edge/busy")
+    bb.when(pulls, 2, "fault", pulls, "stall")
+    mark = bb.log.mark()
+    with subprocess.Popen(["ls", m / "edge/busy/pullrequests"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as ls:
+        await_true(lambda: len(bb.log.since(mark, match=pulls)) == 3, "the third page is asked for")
+        ls.send_signal(signal.SIGINT)
+        ls.wait(5)
+    await_true(lambda: n_kept(m) == 2 and m.status()["listing"] == [], "it is broken off")
+    came = {e["target"] for e in bb.log.since(mark, match=pulls)[:2]}
+    bb.faults.clear()
+    bb.create_pull("edge", "busy", "Since then", "topic/2000")
+    mark = bb.log.mark()
+    names = m.ls("edge/busy/pullrequests")
+    asked = [e["target"] for e in bb.log.since(mark, match=pulls)]
+    # Several were made in the moment with which each page ends: that costs one more.
+    assert len(asked) == 3 and "created_on%3E%3D" in asked[0] and not came & set(asked), asked
+    assert names == mounts(cache="another").ls("edge/busy/pullrequests")

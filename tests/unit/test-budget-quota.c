@@ -282,6 +282,36 @@ static void who_is_gone_is_a_group_of_its_own(void **state)
 	assert_int_equal(n_asked, 2);
 }
 
+static int who_ends(void *arg, int32_t thread, struct budget_who *ret)
+{
+	const bool *ended = arg;
+
+	return *ended ? -ENOENT : who_of(NULL, thread, ret);
+}
+
+/* A list goes on when the program has ended that wanted it: for its session. */
+static void who_has_ended_is_remembered(void **state)
+{
+	bool ended = false;
+	cleanup(budget_free) struct budget *b =
+		budget_new(&(struct budget_config){
+			.walk = 2, .who_of = who_ends, .arg = &ended});
+	struct budget_state s;
+
+	(void)state;
+	assert_int_equal(ask(b, PERSON(1000)), 0);
+	ended = true;
+	clock_advance(5000);
+	assert_int_equal(ask_often(b, PERSON(1000), 3), 3);
+	s = state_of(b);
+	assert_int_equal(s.n_walks, 1);
+	assert_int_equal(s.walks[0].session, 10);
+	assert_int_equal(s.walks[0].n_requests, 4);
+	/* Another thread, of which nothing was ever known. */
+	assert_int_equal(ask_often(b, PERSON(1064), 3), 3);
+	assert_int_equal(state_of(b).n_walks, 2);
+}
+
 /* What a reader has fetched ahead is of the background, and of the reader. */
 static void fetching_ahead_counts_for_who_reads(void **state)
 {
@@ -522,6 +552,7 @@ int main(void)
 		TEST(those_that_come_and_go_are_one_walk),
 		TEST(at_a_terminal_they_fade),
 		TEST(a_ceiling_is_over_all_who_are_no_walks),
+		TEST(who_has_ended_is_remembered),
 		TEST(fetching_ahead_counts_for_who_reads),
 		TEST(many_groups_are_not_remembered_for_ever),
 		cmocka_unit_test(a_name_with_anything_in_it),
