@@ -48,6 +48,11 @@ struct http_request {
 	 * https to http (-EPERM). A body is sent on within its own origin only
 	 * (307, 308): any other 3xx but 303 is handed out. */
 	bool no_redirects;
+	/* Not NULL: the place that a 3xx names, as who asked knows it (a server
+	 * behind another one names itself); allocated, NULL: as it is. What is
+	 * said above of origins is about that. */
+	char *(*relocate)(void *arg, const char *location);
+	void *relocate_arg;
 };
 
 struct http_response {

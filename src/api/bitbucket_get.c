@@ -284,14 +284,26 @@ static int renew(void *arg, struct ctx *ctx,
 	return credential_renew(ctx, b->credential, refused);
 }
 
+/* Behind a team's server the service's redirects still name the service, which
+ * would be asked there, and without a credential. */
+static char *relocate(void *arg, const char *location)
+{
+	const struct bitbucket *b = arg;
+
+	return bitbucket_under_api(b->api_url, location);
+}
+
 int bitbucket_perform(struct ctx *ctx, struct bitbucket *b,
 		      const struct http_request *request,
 		      const struct http_sink *sink,
 		      struct http_response *ret_response)
 {
 	const struct http_authorizer as = {authorize, was_heard, renew, b};
+	struct http_request here = *request;
 
-	return http_perform_as(ctx, b->http, request, &as, sink, ret_response);
+	here.relocate = relocate;
+	here.relocate_arg = b;
+	return http_perform_as(ctx, b->http, &here, &as, sink, ret_response);
 }
 
 /* ---- one GET ---- */
@@ -364,15 +376,21 @@ static int get_once(struct ctx *ctx, struct bitbucket *b, const char *url,
 {
 	cleanup(free) char *condition =
 		etag && *etag ? mem_asprintf("If-None-Match: %s", etag) : NULL;
-	const char *headers[] = {accepts[want], condition, NULL};
+	const char *headers[4] = {accepts[want]};
 	const struct http_request request = {
 		.url = url,
 		.headers = headers,
 		.compressed = true,
 	};
 	const struct http_sink sink = {.write = take_body, .arg = &reply->body};
+	size_t n = 1;
 	int r;
 
+	if (condition)
+		headers[n++] = condition;
+	/* `.now` is for what is there now, not in a cache on the way. */
+	if (ctx->urgent)
+		headers[n++] = "Cache-Control: no-cache";
 	buf_clear(&reply->body);
 	r = bitbucket_perform(ctx, b, &request, &sink, answer);
 	if (r == -EMSGSIZE)

@@ -56,9 +56,7 @@ static const char *path_in(const char *url)
 	return host + strcspn(host, "/?");
 }
 
-/* The same below api_url. Whatever host the text names, no other one than
- * api_url's is asked. NULL: it is another host's. */
-static char *under_api(const char *api_url, const char *text)
+char *bitbucket_under_api(const char *api_url, const char *text)
 {
 	cleanup(http_url_done) struct http_url api = {0}, at = {0};
 	const char *rest = NULL;
@@ -121,7 +119,7 @@ static void read_next(const char *api_url, const char *asked, const char *next,
 	url = mend(asked, next);
 	if (!url)
 		return;
-	ret->next = under_api(api_url, url);
+	ret->next = bitbucket_under_api(api_url, url);
 	if (ret->next)
 		ret->goes = BITBUCKET_GOES_ON;
 	else

@@ -94,6 +94,9 @@ DEFINE_CLEANUP_DONE(struct bitbucket_page, bitbucket_page_done);
  * (src/api/README.md, 10). */
 void bitbucket_page_read(const char *api_url, const char *asked,
 			 const struct json *page, struct bitbucket_page *ret);
+/* A link of the service's, below api_url. Whatever host the text names, no
+ * other one than api_url's is asked. NULL: it is another host's. */
+char *bitbucket_under_api(const char *api_url, const char *text);
 
 /* What is known of the pages before, this one among them. */
 struct bitbucket_walked {

@@ -582,10 +582,14 @@ static int check_request(struct ctx *ctx, const struct http_request *request)
  * answer itself. */
 static bool redirect_target(struct hop *hop, struct http_url *ret)
 {
+	const struct http_request *request = hop->request;
+	cleanup(free) char *known = NULL;
 	char *text = NULL;
 
 	curl_easy_getinfo(hop->easy, CURLINFO_REDIRECT_URL, &text);
-	return text && http_url_parse(text, ret) == 0;
+	if (text && request->relocate)
+		known = request->relocate(request->relocate_arg, text);
+	return text && http_url_parse(known ? known : text, ret) == 0;
 }
 
 static void say_location(struct hop *hop)

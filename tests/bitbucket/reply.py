@@ -99,7 +99,8 @@ class Request:
 
     @property
     def api(self):
-        return self.origin + "/2.0"
+        """What links in answers begin with."""
+        return self.bb.named or self.origin + "/2.0"
 
     def get(self, key, default=None):
         return next((v for k, v in self.query if k == key), default)
