@@ -41,6 +41,12 @@ struct clone_naming {
 struct clone_set_config {
 	const char *dir;     /* of the stores: dir/<uuid without braces>.git */
 	const char *git_url; /* "https://bitbucket.org" */
+	bool is_mirror;      /* git_url is not the service's own */
+	/* Asked for the repositories and commits that git_url lacks; NULL:
+	 * nobody is. */
+	const char *git_fallback;
+	/* It is the service's own, and may see the credential. */
+	bool fallback_is_own;
 	struct credential *credential;
 	struct http *http;     /* git's own client, not the API's */
 	struct cache *cache;   /* facts: heads, times, capabilities per host */
@@ -211,6 +217,8 @@ struct clone_shown {
 	const char *workspace, *slug;
 	const char *ref; /* "" for the default branch */
 	bool held;       /* it has moved, but perhaps under another's name */
+	const char *git; /* whose answer it is: git_url or git_fallback */
+	bool git_is_own; /* that is the service itself */
 	struct clone_head head;
 };
 void clone_set_shown(struct clone_set *,

@@ -19,24 +19,49 @@ static void sweep(void *arg)
 	objects_sweep_all(cs->dir, &cs->stop_sweeping);
 }
 
+static void server_init(struct clone_server *server, const char *text)
+{
+	cleanup(http_url_done) struct http_url url = {0};
+	size_t n = strlen(text);
+
+	while (n && text[n - 1] == '/')
+		n--;
+	server->url = mem_dup0(text, n);
+	server->origin = mem_strdup(
+		http_url_parse(server->url, &url) < 0 ? server->url : url.base);
+}
+
+static void server_done(struct clone_server *server)
+{
+	free(server->url);
+	free(server->origin);
+}
+
+static void init_servers(struct clone_set *cs,
+			 const struct clone_set_config *config)
+{
+	server_init(&cs->server, config->git_url);
+	cs->server.is_own = !config->is_mirror;
+	cs->server.authorized = true;
+	if (!config->git_fallback)
+		return;
+	server_init(&cs->fallback, config->git_fallback);
+	cs->fallback.is_own = config->fallback_is_own;
+	cs->fallback.authorized = config->fallback_is_own;
+}
+
 int clone_set_new(const struct clone_set_config *config,
 		  struct clone_set **ret_clones)
 {
 	cleanup(clone_set_free) struct clone_set *cs =
 		mem_calloc(1, sizeof(*cs));
-	cleanup(http_url_done) struct http_url url = {0};
-	size_t n = strlen(config->git_url);
 	int r;
 
 	mutex_init(&cs->lock);
 	cond_init(&cs->work);
 	cs->opening = flight_new_with(&(struct flight_config){.local = true});
 	cond_init(&cs->published);
-	while (n && config->git_url[n - 1] == '/')
-		n--;
-	cs->git_url = mem_dup0(config->git_url, n);
-	r = http_url_parse(cs->git_url, &url);
-	cs->origin = mem_strdup(r < 0 ? cs->git_url : url.base);
+	init_servers(cs, config);
 	cs->dir = mem_strdup(config->dir);
 	cs->credential = config->credential;
 	cs->http = config->http;
@@ -80,8 +105,8 @@ struct clone_set *clone_set_free(struct clone_set *cs)
 	flight_free(cs->opening);
 	cond_done(&cs->published);
 	free(cs->fetched_ms);
-	free(cs->git_url);
-	free(cs->origin);
+	server_done(&cs->server);
+	server_done(&cs->fallback);
 	free(cs->dir);
 	free(cs);
 	return NULL;

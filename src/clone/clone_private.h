@@ -33,6 +33,14 @@
  * them so lately. */
 #define CLONE_WANTED_MS (INT64_C(3600) * 1000)
 
+/* Where repositories are asked for. Fixed. */
+struct clone_server {
+	char *url;
+	char *origin; /* what capabilities are remembered for */
+	bool is_own;  /* the service itself */
+	bool authorized;
+};
+
 /* What the server said that a ref is. */
 struct clone_tip {
 	struct oid commit;
@@ -44,6 +52,7 @@ struct clone_tip {
 	int64_t checked_ms; /* wall clock, which may go back */
 	uint64_t serial;    /* of the question; 0: an earlier mount's */
 	/* Of an answer: name.c. */
+	const struct clone_server *server; /* who said so; NULL: not told */
 	bool moved;           /* other than what was known, or the first */
 	int64_t confirmed_ms; /* wall: when REST confirmed the name; 0: not */
 	bool unsure;          /* REST could not be asked: the tip is shown, but
@@ -96,6 +105,7 @@ struct clone_job {
 	struct clone_job *prev, *next; /* in one of the lists of clones */
 
 	/* The worker's alone. */
+	const struct clone_server *server; /* that is asked now */
 	struct clone_session *session;
 	int64_t confirmed_ms;      /* see struct clone_tip */
 	struct objects *objects;   /* borrowed from the clone */
@@ -178,8 +188,9 @@ struct clone {
 
 struct clone_set {
 	/* Fixed. */
-	char *dir, *git_url;
-	char *origin; /* of git_url: what capabilities are remembered for */
+	char *dir;
+	struct clone_server server;
+	struct clone_server fallback; /* url is NULL: there is none */
 	struct credential *credential;
 	struct http *http;
 	struct cache *cache;
@@ -240,9 +251,10 @@ void clone_name_offered(struct clone *, const char *workspace,
 			const char *slug);
 
 /* moved.c */
-/* The URL to which the name was redirected; NULL: it was not. Free it. */
-char *clone_moved_recall(struct clone_set *, const char *workspace,
-			 const char *slug);
+/* The URL to which the server redirected the name; NULL: it did not. Free it.
+ */
+char *clone_moved_recall(struct clone_set *, const struct clone_server *,
+			 const char *workspace, const char *slug);
 /* url "": it leads nowhere any more. */
 void clone_moved_note(struct clone_set *, const char *workspace,
 		      const char *slug, const char *url);

@@ -43,7 +43,7 @@ static int fail_store(struct clone_job *j, int r)
 static void caps_recall(struct clone_job *j)
 {
 	cleanup(blob_unref) struct blob *caps = NULL;
-	const char *origin = j->clones->origin;
+	const char *origin = j->server->origin;
 
 	if (cache_fact_get(j->clones->cache, "git-caps", origin, strlen(origin),
 			   &caps) < 0 ||
@@ -55,7 +55,7 @@ static void caps_remember(struct clone_job *j)
 {
 	cleanup(blob_unref) struct blob *old = NULL;
 	cleanup(buf_done) struct buf caps = BUF_INIT(4 * KIB);
-	const char *origin = j->clones->origin;
+	const char *origin = j->server->origin;
 	int r;
 
 	/* A SHA-256 repository says nothing of the host's others. A server
@@ -114,12 +114,12 @@ static int renew(void *arg, struct ctx *ctx,
 	return credential_renew(ctx, cs->credential, refused);
 }
 
-static char *url_of(const struct clone_set *cs, const char *workspace,
+static char *url_of(const struct clone_server *server, const char *workspace,
 		    const char *slug)
 {
 	struct buf url = BUF_INIT(8 * KIB);
 
-	buf_printf(&url, "%s/", cs->git_url);
+	buf_printf(&url, "%s/", server->url);
 	text_percent_encode(&url, workspace, "");
 	buf_putc(&url, '/');
 	text_percent_encode(&url, slug, "");
@@ -133,6 +133,8 @@ static char *url_of(const struct clone_set *cs, const char *workspace,
 /* url NULL: its name is too long for one. */
 static int connect_to(struct clone_job *j, const char *url)
 {
+	const struct http_authorizer as = {authorize, was_heard, renew,
+					   j->clones};
 	int r;
 
 	if (!url)
@@ -143,8 +145,7 @@ static int connect_to(struct clone_job *j, const char *url)
 	j->session->since_ms = clock_mono_ms();
 	caps_recall(j);
 	r = link_http_new(j->clones->http, url,
-			  &(struct http_authorizer){authorize, was_heard, renew,
-						    j->clones},
+			  j->server->authorized ? &as : NULL,
 			  &j->session->link);
 	if (r < 0)
 		return r;
@@ -210,7 +211,8 @@ static void keep_session(struct clone_job *j)
 {
 	struct clone_session *old;
 
-	if (j->session->caps.v2)
+	/* A fetch begins with git_url. */
+	if (j->session->caps.v2 || j->server != &j->clones->server)
 		return;
 	mutex_lock(&j->clones->lock);
 	old = j->clone->session;
@@ -260,8 +262,8 @@ static int ls_refs_once(struct clone_job *j, struct clone_tip *ret_tip,
 			       : NULL;
 	const char *prefixes[] = {"HEAD", main_ref, NULL};
 	const char *all[] = {"HEAD", "refs/heads/", "refs/tags/", NULL};
-	cleanup(free) char *url = url_of(j->clones, j->workspace, j->slug);
-	struct clone_tip tip = {0};
+	cleanup(free) char *url = url_of(j->server, j->workspace, j->slug);
+	struct clone_tip tip = {.server = j->server};
 	int r = connect_to(j, url);
 
 	if (r < 0)
@@ -289,6 +291,29 @@ static int ls_refs_once(struct clone_job *j, struct clone_tip *ret_tip,
 	return 0;
 }
 
+/* True: git_fallback is asked from now on. */
+static bool to_fallback(struct clone_job *j)
+{
+	if (!j->clones->fallback.url || j->server == &j->clones->fallback)
+		return false;
+	j->server = &j->clones->fallback;
+	return true;
+}
+
+static int ls_refs_anywhere(struct clone_job *j, struct clone_tip *ret_tip,
+			    struct clone_refs **ret_names)
+{
+	int r;
+
+	j->server = &j->clones->server;
+	r = ls_refs_once(j, ret_tip, ret_names);
+	if (r == -ENOENT && to_fallback(j)) {
+		j->ctx->sentence[0] = '\0';
+		r = ls_refs_once(j, ret_tip, ret_names);
+	}
+	return r;
+}
+
 int clone_job_ls_refs(struct clone_job *j)
 {
 	bool renamed = false;
@@ -296,7 +321,7 @@ int clone_job_ls_refs(struct clone_job *j)
 	for (;;) {
 		cleanup(clone_refs_unref) struct clone_refs *names = NULL;
 		struct clone_tip tip = {0};
-		int r = ls_refs_once(j, &tip, &names);
+		int r = ls_refs_anywhere(j, &tip, &names);
 
 		if (r == -ENOENT && !renamed && clone_name_is_other(j)) {
 			renamed = true;
@@ -496,7 +521,8 @@ static int fetch_by_url(struct clone_job *j, const char *workspace,
 			const char *slug, const char *url)
 {
 	struct clone_set *cs = j->clones;
-	cleanup(free) char *moved = clone_moved_recall(cs, workspace, slug);
+	cleanup(free) char *moved =
+		clone_moved_recall(cs, j->server, workspace, slug);
 	char sentence[sizeof(j->ctx->sentence)];
 	int r;
 
@@ -526,10 +552,10 @@ static int fetch_by_url(struct clone_job *j, const char *workspace,
 static int fetch_from(struct clone_job *j, const char *workspace,
 		      const char *slug)
 {
-	cleanup(free) char *url = url_of(j->clones, workspace, slug);
+	cleanup(free) char *url = url_of(j->server, workspace, slug);
 	int r;
 
-	if (workspace == j->workspace)
+	if (workspace == j->workspace && j->server == &j->clones->server)
 		(void)take_session(j);
 	r = fetch_by_url(j, workspace, slug, url);
 	if (r >= 0)
@@ -545,10 +571,15 @@ static bool may_be_elsewhere(int r)
 	return r == -ENOENT || r == -EACCES || r == -EIO;
 }
 
-static int fetch_anywhere(struct clone_job *j)
+/* What the first source said, which should have the commit. */
+struct first_failure {
+	int r;
+	char sentence[512];
+};
+
+static int fetch_of_sources(struct clone_job *j, struct first_failure *first)
 {
-	char sentence[sizeof(j->ctx->sentence)] = "";
-	int r = -EIO, first = 0;
+	int r = -EIO;
 
 	for (size_t i = 0; i <= j->n_sources; i++) {
 		bool own = i == j->n_sources;
@@ -560,12 +591,27 @@ static int fetch_anywhere(struct clone_job *j)
 		r = fetch_from(j, workspace, slug);
 		if (r >= 0 || !may_be_elsewhere(r))
 			return r;
-		if (!first) {
-			first = r;
-			snprintf(sentence, sizeof(sentence), "%s/%s: %.400s",
-				 workspace, slug, j->ctx->sentence);
+		if (!first->r) {
+			first->r = r;
+			snprintf(first->sentence, sizeof(first->sentence),
+				 "%s/%s: %.300s", workspace, slug,
+				 j->ctx->sentence);
 		}
 	}
+	return r;
+}
+
+static int fetch_anywhere(struct clone_job *j)
+{
+	struct first_failure first = {0};
+	int r;
+
+	j->server = &j->clones->server;
+	r = fetch_of_sources(j, &first);
+	if (r < 0 && may_be_elsewhere(r) && to_fallback(j))
+		r = fetch_of_sources(j, &first);
+	if (r >= 0 || !may_be_elsewhere(r))
+		return r;
 	/* The repository may have another name by now. */
 	if (clone_name_is_other(j)) {
 		j->ctx->sentence[0] = '\0';
@@ -573,11 +619,15 @@ static int fetch_anywhere(struct clone_job *j)
 		if (r >= 0)
 			return r;
 	}
-	/* The sentence of the first source, which should have the commit. Its
-	 * ENOENT is about the commit there: passed on, it would say that the
+	/* An ENOENT is about the commit there: passed on, it would say that the
 	 * name which a program looks at does not exist. */
-	return ctx_fail(j->ctx, first == -ENOENT ? -ENODATA : first, "%s",
-			sentence);
+	r = first.r == -ENOENT ? -ENODATA : first.r;
+	if (j->clones->server.is_own || j->clones->fallback.url)
+		return ctx_fail(j->ctx, r, "%s", first.sentence);
+	return ctx_fail(j->ctx, r,
+			"%s; that is what the mirror %.100s says, and there is "
+			"no git_fallback to ask",
+			first.sentence, j->clones->server.url);
 }
 
 /* The object is here: a commit, a tree that a tag leads to, or neither. */

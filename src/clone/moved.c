@@ -11,14 +11,15 @@
 
 #define MOVED "git-moved"
 
-char *clone_moved_recall(struct clone_set *cs, const char *workspace,
-			 const char *slug)
+char *clone_moved_recall(struct clone_set *cs,
+			 const struct clone_server *server,
+			 const char *workspace, const char *slug)
 {
 	cleanup(blob_unref) struct blob *fact = NULL;
 	cleanup(free) char *name = mem_asprintf("%s/%s", workspace, slug);
 
 	if (cache_fact_get(cs->cache, MOVED, name, strlen(name), &fact) < 0 ||
-	    !http_same_origin(blob_data(fact), cs->git_url))
+	    !http_same_origin(blob_data(fact), server->url))
 		return NULL;
 	return mem_dup0(blob_data(fact), blob_len(fact));
 }

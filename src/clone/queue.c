@@ -63,6 +63,7 @@ static struct clone_job *job_new(struct clone_set *cs, struct clone *c,
 	j->clone = c;
 	c->refcount++;
 	j->clones = cs;
+	j->server = &cs->server;
 	j->workspace = mem_strdup(c->workspace);
 	j->slug = mem_strdup(c->slug);
 	if (c->main_branch)

@@ -8,6 +8,7 @@ struct snapshot {
 	struct clone_progress progress;
 	struct clone_head head;
 	bool held;
+	const struct clone_server *server;
 };
 
 static void snapshot_names(struct snapshot *s, const char *workspace,
@@ -87,6 +88,9 @@ void clone_set_shown(struct clone_set *cs,
 			snapshot_names(&snapshots[n], c->workspace, c->slug);
 			snapshots[n].ref = mem_strdup(tracking->ref);
 			snapshots[n].held = c->held;
+			snapshots[n].server = c->has_tip && c->tip.server
+						      ? c->tip.server
+						      : &cs->server;
 			snapshots[n++].head = tracking->head;
 		}
 	}
@@ -97,6 +101,8 @@ void clone_set_shown(struct clone_set *cs,
 		shown.ref = snapshots[i].ref;
 		shown.head = snapshots[i].head;
 		shown.held = snapshots[i].held;
+		shown.git = snapshots[i].server->url;
+		shown.git_is_own = snapshots[i].server->is_own;
 		if (!each(arg, &shown))
 			break;
 	}

@@ -59,6 +59,7 @@ void config_done(struct config *config)
 	free(config->username);
 	free(config->api_url);
 	free(config->git_url);
+	free(config->git_fallback);
 	free(config->cache_dir);
 	free(config->ca_file);
 	text_wipe(config->proxy);
@@ -176,31 +177,58 @@ static int check_cleartext(struct config *config, const char *what,
 		what, url);
 }
 
+/* The git host of the service that api_url is. A server of one's own has both:
+ * its credential must not go to bitbucket.org because only one of the two was
+ * named. */
+static int own_git_url(struct config *config, char **ret_url)
+{
+	cleanup(http_url_done) struct http_url url = {0};
+
+	if (!strcmp(config->api_url, CONFIG_API_URL)) {
+		*ret_url = mem_strdup(CONFIG_GIT_URL);
+		return 0;
+	}
+	if (http_url_parse(config->api_url, &url) < 0)
+		return config_fail(config, "api_url is no URL");
+	*ret_url = steal(&url.base);
+	return 0;
+}
+
+static int finish_git(struct config *config)
+{
+	cleanup(free) char *own = NULL;
+	int r = own_git_url(config, &own);
+
+	if (r)
+		return r;
+	if (!config->git_url)
+		config->git_url = mem_strdup(own);
+	config->is_mirror = strcmp(config->git_url, own) != 0 &&
+			    strcmp(config->git_url, CONFIG_GIT_URL) != 0;
+	/* Any other host would be shown the secret for no more than that a
+	 * mirror lacks something. */
+	config->fallback_is_own = config->git_fallback &&
+				  http_same_origin(config->git_fallback, own);
+	return 0;
+}
+
 int config_finish(struct config *config)
 {
 	int r = 0;
 
 	if (!config->api_url)
 		config->api_url = mem_strdup(CONFIG_API_URL);
-	/* A server of one's own has both: its credential must not go to
-	 * bitbucket.org because only one of the two was named. */
-	if (!config->git_url && !strcmp(config->api_url, CONFIG_API_URL)) {
-		config->git_url = mem_strdup(CONFIG_GIT_URL);
-	} else if (!config->git_url) {
-		cleanup(http_url_done) struct http_url url = {0};
-
-		r = http_url_parse(config->api_url, &url);
-		if (r < 0)
-			return config_fail(config, "api_url is no URL");
-		config->git_url = steal(&url.base);
-	}
-	if (config->token) {
+	r = finish_git(config);
+	if (!r && config->token) {
 		r = check_cleartext(config, "api_url", config->api_url);
 		if (!r)
 			r = check_cleartext(config, "git_url", config->git_url);
-		if (r)
-			return r;
+		if (!r && config->fallback_is_own)
+			r = check_cleartext(config, "git_fallback",
+					    config->git_fallback);
 	}
+	if (r)
+		return r;
 	if (!config->cache_dir) {
 		r = file_xdg_path(FILE_XDG_CACHE, "bitbucketfs",
 				  &config->cache_dir);

@@ -24,11 +24,15 @@ struct config {
 	 * name hides both names of the places below. */
 	char *email, *username, *token;
 	char *api_url, *git_url; /* without a final slash */
-	char *cache_dir;         /* absolute */
-	char *ca_file;           /* absolute; NULL: the system's alone */
-	char *proxy;             /* a URL; NULL: as the environment says */
-	char *log_file;          /* absolute; NULL: syslog */
-	char **workspaces;       /* NULL-terminated; NULL: none */
+	char *git_fallback;      /* likewise; NULL: none */
+	/* Of git_url: it is not the git host of api_url's service; and of
+	 * git_fallback: it is, so it may see the credential. */
+	bool is_mirror, fallback_is_own;
+	char *cache_dir;   /* absolute */
+	char *ca_file;     /* absolute; NULL: the system's alone */
+	char *proxy;       /* a URL; NULL: as the environment says */
+	char *log_file;    /* absolute; NULL: syslog */
+	char **workspaces; /* NULL-terminated; NULL: none */
 	int64_t ttl_ms;
 	unsigned trees, walk;
 	unsigned history;  /* items of a long list that its indexes have */

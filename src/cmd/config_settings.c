@@ -26,6 +26,8 @@ static const struct config_setting settings[] = {
 	{"api_url", "URL", "the API", config_set_url, AT(api_url)},
 	{"git_url", "URL", "where repositories are fetched from",
 	 config_set_url, AT(git_url)},
+	{"git_fallback", "URL", "the same of what git_url lacks",
+	 config_set_url, AT(git_fallback)},
 	{"ca_file", "FILE", "certificates to trust besides the system's",
 	 config_set_ca_file, AT(ca_file)},
 	{"proxy", "URL", "the proxy for all requests", config_set_proxy,

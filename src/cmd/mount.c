@@ -274,6 +274,9 @@ static int build_content(struct program *p)
 	struct clone_set_config clones = {
 		.dir = dir,
 		.git_url = p->config.git_url,
+		.is_mirror = p->config.is_mirror,
+		.git_fallback = p->config.git_fallback,
+		.fallback_is_own = p->config.fallback_is_own,
 		.credential = p->credential,
 		.http = p->git_http,
 		.cache = p->cache,

@@ -293,6 +293,7 @@ static const struct {
 	{"token", {"a#b", "b;c"}},
 	{"api_url", {"https://one.example/2.0", "https://two.example/2.0"}},
 	{"git_url", {"https://one.example", "https://two.example"}},
+	{"git_fallback", {"https://one.example", "https://two.example"}},
 	{"ca_file", {"/dev/null", "/proc/self/maps"}},
 	{"proxy", {"http://one.example:3128", "socks5h://two.example"}},
 	{"cache_dir", {"/one", "~/two"}},
@@ -332,9 +333,9 @@ static char *whole(const struct config *c)
 {
 	struct buf out = BUF_INIT(0);
 
-	buf_printf(&out, "%s %s %s %s %s %s %s %s %s", c->email, c->username,
-		   c->token, c->api_url, c->git_url, c->ca_file, c->proxy,
-		   c->cache_dir, c->log_file);
+	buf_printf(&out, "%s %s %s %s %s %s %s %s %s %s", c->email, c->username,
+		   c->token, c->api_url, c->git_url, c->git_fallback,
+		   c->ca_file, c->proxy, c->cache_dir, c->log_file);
 	add_list(&out, c->workspaces);
 	buf_printf(&out, " %lld %u %u %u %u %llu %u %u %o",
 		   (long long)c->ttl_ms, c->trees, c->walk, c->history,
@@ -505,6 +506,54 @@ static void test_defaults(void **state)
 	config_done(&config);
 }
 
+/* Whose git host it is decides who is shown the secret, and whether what is
+ * missing there is a mirror's fault. */
+static void test_git_hosts(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_mirror, fallback_is_own;
+	} cases[] = {
+		{"", false, false},
+		{"git_fallback = https://bitbucket.org\n", false, true},
+		{"git_url = https://git.example/mirror\n"
+		 "git_fallback = https://bitbucket.org\n",
+		 true, true},
+		{"git_fallback = https://bitbucket.org.example.com\n", false,
+		 false},
+		{"git_fallback = http://bitbucket.org\n", false, false},
+		{"git_fallback = https://bitbucket.org:444\n", false, false},
+		{"api_url = https://team.example/2.0\n"
+		 "git_url = https://team.example/mirror\n"
+		 "git_fallback = https://team.example\n",
+		 true, true},
+		/* The secret is of the server that api_url names, whatever that
+		 * passes on. */
+		{"api_url = https://team.example/2.0\n"
+		 "git_url = https://team.example/mirror\n"
+		 "git_fallback = https://bitbucket.org\n",
+		 true, false},
+		{"api_url = https://team.example/2.0\n"
+		 "git_url = https://bitbucket.org\n",
+		 false, false},
+		/* Of a mirror, neither. */
+		{"git_url = https://git.example/mirror\n"
+		 "git_fallback = https://git.example\n",
+		 true, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct config config;
+
+		assert_int_equal(finish(cases[i].text, &config), 0);
+		assert_int_equal(config.is_mirror, cases[i].is_mirror);
+		assert_int_equal(config.fallback_is_own,
+				 cases[i].fallback_is_own);
+		config_done(&config);
+	}
+}
+
 static void test_cleartext(void **state)
 {
 	static const struct {
@@ -599,6 +648,7 @@ int main(void)
 		cmocka_unit_test_setup(test_a_proxy_s_password_is_a_secret,
 				       setup),
 		cmocka_unit_test_setup(test_defaults, setup),
+		cmocka_unit_test_setup(test_git_hosts, setup),
 		cmocka_unit_test_setup(test_cleartext, setup),
 		cmocka_unit_test_setup(test_file, setup),
 	};

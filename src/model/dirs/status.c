@@ -102,8 +102,12 @@ static char *tree_line(const struct clone_shown *shown)
 		buf_putc(&out, ' ');
 		refs_path(&out, shown->head.branch);
 	}
-	buf_printf(&out, ", checked %s%s\n",
-		   clock_format_iso8601(shown->head.checked_ms, when),
+	buf_printf(&out, ", checked %s",
+		   clock_format_iso8601(shown->head.checked_ms, when));
+	/* A mirror may be behind the service. */
+	if (!shown->git_is_own)
+		buf_printf(&out, ", as %s has it", shown->git);
+	buf_printf(&out, "%s\n",
 		   shown->held ? "; it has moved since, which is shown once "
 				 "Bitbucket can be asked whether that name is "
 				 "still this repository's"
@@ -240,6 +244,7 @@ static bool json_shown(void *arg, const struct clone_shown *shown)
 		json_add_str(o, "commit", oid_hex(&shown->head.commit, hex));
 	json_add_str(o, "checked",
 		     clock_format_iso8601(shown->head.checked_ms, when));
+	json_add_str(o, "git", shown->git);
 	json_add_bool(o, "held", shown->held);
 	return true;
 }
