@@ -72,6 +72,7 @@ class Pulls:
 
     def __init__(self, make=list):
         self._make, self._lock, self._found = make, threading.Lock(), None
+        self._answers = {}
 
     def _all(self):
         if self._found is None:
@@ -86,6 +87,15 @@ class Pulls:
         with self._lock:
             return self._all().get(number)
 
+    def answer(self, question, make):
+        """What make() said of them when it was asked so, until one of them changes."""
+        with self._lock:
+            found = self._answers.get(question)
+            answers = self._answers         # another one after a change meanwhile
+        if found is None:
+            found = answers[question] = make()
+        return found
+
     def add(self, **what):
         """A new one; its number."""
         with self._lock:
@@ -95,6 +105,7 @@ class Pulls:
             what = {k: list(v) if k in LISTS else v for k, v in what.items()}
             p = Pull(max(found, default=0) + 1, created_on=now, updated_on=what.pop("updated_on", None) or now, **what)
             found[p.id] = p
+            self._answers = {}
             return p.id
 
     def change(self, number, **what):
@@ -106,6 +117,7 @@ class Pulls:
                 setattr(p, key, list(value) if key in LISTS else value)
             if "updated_on" not in what:
                 p.updated_on = later(p.updated_on)
+            self._answers = {}
             return p
 
     def say(self, number, kind, **what):
@@ -116,6 +128,7 @@ class Pulls:
             new = kind(max([p.id * 100, *(c.id for c in every)]) + 1, when=what.pop("when", None) or stamp_now(), **what)
             every.append(new)
             p.updated_on = later(p.updated_on)
+            self._answers = {}
             return new.id
 
 

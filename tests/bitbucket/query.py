@@ -173,6 +173,14 @@ def compare(have, op, want):
         return False
 
 
+def fields(q, sort):
+    """The names that they ask for."""
+    parser = Parser(q) if q else None
+    if parser:
+        parser.parse()
+    return set(parser.fields if parser else ()) | ({sort.lstrip("-")} if sort else set())
+
+
 def select(items, q):
     """Those of the JSON objects that q lets through; without q all."""
     if not q:

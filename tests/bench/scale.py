@@ -1,0 +1,135 @@
+"""Where there is ten times as much: seconds, requests, memory of the daemon and size of the database, at a tenth and at all of it.
+
+    tests/bench/run --scale [--binary FILE]     alone; no other part of the bench is run
+
+Each row is a mount with an empty cache, a local Bitbucket that answers at once, one thing that is listed. "x" is what ten times
+as much costs, over what the tenth cost: 10 is linear. "own" is what the daemon itself spent on a processor, which other programs
+of the machine do not change much.
+"""
+import errno
+import glob
+import os
+import shutil
+import subprocess
+import time
+
+SHARE = 10
+REPOSITORIES, WORKSPACES, PULLS, BRANCHES = 10000, 1000, 50000, 20000
+WHEN = "2026-01-01T00:00:00+00:00"
+PATIENCE = 600
+
+
+def own_seconds(m):
+    """The daemon's own time on a processor so far, also of threads that have ended."""
+    with open(f"/proc/{m.process.pid}/stat") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return sum(int(n) for n in fields[11:13]) / os.sysconf("SC_CLK_TCK")
+
+
+def database(cache):
+    return sum(os.path.getsize(f) for f in glob.glob(f"{cache}/**/cache.db*", recursive=True))
+
+
+def until_there(look):
+    """As somebody who tries again while it is said that the list goes on behind him."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return look()
+        except OSError as e:
+            if e.errno != errno.EBUSY or time.monotonic() > end:
+                raise
+
+
+class Measured:
+    def __init__(self, bench, match, look):
+        """look() brings it and returns how many there are: with an empty cache, and again in another mount over what was kept."""
+        m = bench.cold()
+        mark, spent, start = bench.bb.log.mark(), own_seconds(m), time.perf_counter()
+        self.n = until_there(lambda: look(m))
+        self.seconds, self.own = time.perf_counter() - start, own_seconds(m) - spent
+        self.requests = len(bench.bb.log.since(mark, match))
+        self.rss = m.rss_anon()
+        m.unmount()
+        m = bench.mounts(cache=os.path.basename(m.cache))
+        mark, start = bench.bb.log.mark(), time.perf_counter()
+        assert look(m) == self.n
+        self.again = time.perf_counter() - start
+        assert not bench.bb.log.since(mark, match)
+        self.rss_again = m.rss_anon()
+        m.unmount()
+        self.database = database(m.cache)
+        shutil.rmtree(m.cache)
+
+
+def row(table, what, measured):
+    """A line for each size; the last has what it costs over the one before."""
+    few, many = measured
+    for one in measured:
+        table.add(f"{what}: {one.n:,}", f"{one.seconds:.1f} s, own {one.own:.2f} s, again {one.again:.2f} s",
+                  f"{one.requests} requests, {one.rss / 1e6:.1f} and {one.rss_again / 1e6:.1f} MB RssAnon, {one.database / 1e6:.1f} MB database")
+    n = many.n / few.n
+    ratio = many.own / max(few.own, 0.01)
+    table.add("  ten times as much costs, x", f"{many.seconds / few.seconds:.1f}, own {ratio:.1f}, again {many.again / few.again:.1f}",
+              f"{many.requests / few.requests:.1f} requests, {many.rss / few.rss:.1f} RssAnon, {many.database / few.database:.1f} database",
+              goal=f"own <= {1.5 * n:.0f}", met=ratio <= 1.5 * n)
+
+
+def lines(path):
+    with open(path, "rb") as f:
+        return f.read().count(b"\n") - 1
+
+
+def repositories(bench, n):
+    ws = f"many{n}"
+    bench.bb.create_workspace(ws)
+    for i in range(n):
+        bench.bb.create_repo(ws, f"repository-{i:05}", "tiny", i, description=f"Number {i}", language="c")
+
+    def look(m):
+        assert lines(m / f"{ws}/.workspace/repositories/index.tsv") == n
+        return len(m.ls(ws))
+    found = Measured(bench, r" /2\.0/repositories", look)
+    bench.bb.delete_workspace(ws)
+    return found
+
+
+def workspaces(bench, n):
+    names = [f"team-{i:04}" for i in range(n)]
+    for name in names:
+        bench.bb.create_workspace(name)
+    found = Measured(bench, r" /2\.0/user/workspaces", lambda m: len([x for x in os.listdir(m.path) if x.startswith("team-")]))
+    for name in names:
+        bench.bb.delete_workspace(name, gone=False)
+    return found
+
+
+def pulls(bench, n):
+    from bitbucket.model import START, stamp, timedelta
+    from bitbucket.pulls import Pull, Pulls
+    bb, slug = bench.bb, f"pulls-{n}"
+    r = bb.create_repo("acme", slug, "tiny")
+    tip = subprocess.check_output(["git", "-C", bb.repo_path("acme", slug), "rev-parse", "main"], text=True).strip()
+    when = [stamp(START + timedelta(minutes=i)) for i in range(n + 1)]
+    bb.state.pulls[r.uuid] = Pulls(lambda: [Pull(i, f"Change {i}", "ada", f"topic/{i}", when[i], when[i], at=(tip, tip))
+                                            for i in range(1, n + 1)])
+    place = f"acme/{slug}/pullrequests"
+    return Measured(bench, r"/pullrequests", lambda m: lines(m / f"{place}/index.tsv"))
+
+
+def branches(bench, n):
+    bb, slug = bench.bb, f"branches-{n}"
+    bb.create_repo("acme", slug, "tiny")
+    oid = bb.push("acme", slug, {"a": b"text"})
+    git_dir = bb.repo_path("acme", slug)
+    subprocess.run(["git", "-C", git_dir, "update-ref", "--stdin"], check=True, text=True,
+                   input="".join(f"create refs/heads/topic-{i:05} {oid}\n" for i in range(n - 1)))
+    subprocess.run(["git", "-C", git_dir, "pack-refs", "--all"], check=True)
+    return Measured(bench, r"\.git/", lambda m: len(os.listdir(m / f"acme/{slug}/branches")))
+
+
+def all_of_it(bench):
+    bench.bb.set_limits(quota=10 ** 6)
+    for what, make, size in (("repositories of a workspace", repositories, REPOSITORIES), ("workspaces", workspaces, WORKSPACES),
+                             ("open pull requests, index.tsv", pulls, PULLS), ("branches", branches, BRANCHES)):
+        row(bench.table, what, [make(bench, size // SHARE), make(bench, size)])
