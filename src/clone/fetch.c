@@ -625,8 +625,8 @@ static int fetch_anywhere(struct clone_job *j)
 	if (j->clones->server.is_own || j->clones->fallback.url)
 		return ctx_fail(j->ctx, r, "%s", first.sentence);
 	return ctx_fail(j->ctx, r,
-			"%s; that is what the mirror %.100s says, and there is "
-			"no git_fallback to ask",
+			"%s (asked of the mirror %.100s; no git_fallback is "
+			"set)",
 			first.sentence, j->clones->server.url);
 }
 

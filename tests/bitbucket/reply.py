@@ -100,7 +100,7 @@ class Request:
     @property
     def api(self):
         """What links in answers begin with."""
-        return self.bb.named or self.origin + "/2.0"
+        return self.bb.outside or self.origin + "/2.0"
 
     def get(self, key, default=None):
         return next((v for k, v in self.query if k == key), default)
