@@ -167,6 +167,8 @@ int clone_known_commit(struct clone *, const struct oid *commit,
  * -EEXIST several objects; -EINVAL. Local. */
 int clone_resolve_short(struct clone *, const char *hex, size_t n,
 			struct oid *ret_commit);
+/* Whether there is a store, so that asking makes none. Local. */
+bool clone_has_store(struct clone *);
 
 /* Reading what is here: local, never waits for the network; quick, unless a
  * damaged pack is found out or a big file is made: cancelling ctx (NULL: nobody

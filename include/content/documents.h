@@ -195,10 +195,17 @@ int documents_repositories(struct ctx *, struct documents *,
 			   enum read_through_mode,
 			   struct document_file *ret_file);
 
-/* A file that is made with lists (resource_file.with) of an item, whose scope
- * and document these are: no request. The same until one of them changes. */
+/* The whole ids of commits that a file names (resource_file.commits), in that
+ * order; "": not known. */
+struct documents_commits {
+	char ids[RESOURCE_COMMITS_MOST][41];
+};
+/* A file that is made with these, and with lists (resource_file.with) of an
+ * item, whose scope and document these are: no request. The same until one of
+ * them changes. */
 int documents_made(struct ctx *, struct documents *, const struct scope *,
 		   const struct resource_file *, const struct answer_document *,
+		   const struct documents_commits *,
 		   struct document_file *ret_file);
 
 /*

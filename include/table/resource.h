@@ -44,7 +44,13 @@ struct resource_file {
 	 * at hand; NULL ends them. The answer is then {"item": …} with a
 	 * member for each of these rows, an array. */
 	const char *const *with;
+	/* Of an item: where it names commits, mostly by their first digits. In
+	 * the answer a member with the column's name is the whole id of each
+	 * that is known to git without asking. At most RESOURCE_COMMITS_MOST.
+	 */
+	const struct resource_column *commits;
 };
+#define RESOURCE_COMMITS_MOST 3
 /* Renderers: the answer pretty-printed; a line for each column that has a
  * value; the text at path (alternatives as above), ended by a newline. */
 int resource_json(const struct resource_file *, const struct json *,

@@ -12,6 +12,8 @@
 #include "base/file.h"
 #include "base/text.h"
 
+#include <unistd.h>
+
 static void sweep(void *arg)
 {
 	struct clone_set *cs = arg;
@@ -317,6 +319,11 @@ int clone_check(struct ctx *ctx, struct clone *c)
 	int r = clone_store(c, &objects);
 
 	return r < 0 ? r : objects_check(ctx, objects);
+}
+
+bool clone_has_store(struct clone *c)
+{
+	return atomic_load(&c->objects) || access(c->path, F_OK) == 0;
 }
 
 int clone_resolve_short(struct clone *c, const char *hex, size_t n,

@@ -1,6 +1,7 @@
 /*
- * content/documents, files that are made of several answers: of a document, and
- * of lists below it that happen to be at hand. They ask for nothing. What is
+ * content/documents, files that are made of several answers: of a document, of
+ * lists below it that happen to be at hand, and of what git knows of its
+ * commits. They ask for nothing. What is
  * made is stored under the versions that it was made of (as its etag), so that
  * what one reads stays as large as it was said to be; when a list comes or
  * changes, it is made anew, as another version.
@@ -23,12 +24,15 @@ static struct cache_entry *list_at_hand(struct documents *d,
 }
 
 static char *mark_of(struct documents *d, const struct scope *scope,
-		     const struct resource_file *file, uint64_t version)
+		     const struct resource_file *file, uint64_t version,
+		     const struct documents_commits *commits)
 {
 	struct buf mark = BUF_INIT(0);
 
 	buf_printf(&mark, "%s %" PRIu64, documents_derivation, version);
-	for (size_t i = 0; file->with[i]; i++) {
+	for (size_t i = 0; i < RESOURCE_COMMITS_MOST; i++)
+		buf_printf(&mark, " %s", commits->ids[i]);
+	for (size_t i = 0; file->with && file->with[i]; i++) {
 		cleanup(cache_entry_free) struct cache_entry *e =
 			list_at_hand(d, scope, file->with[i], false);
 
@@ -37,17 +41,44 @@ static char *mark_of(struct documents *d, const struct scope *scope,
 	return buf_steal(&mark, NULL);
 }
 
+/* The document, with the whole ids of its commits. */
+static int item_of(const struct answer_document *document,
+		   const struct resource_column *columns,
+		   const struct documents_commits *commits,
+		   struct json **ret_item)
+{
+	cleanup(json_free) struct json *json = NULL;
+	struct json *item;
+	int r = json_parse(blob_data(document->body), blob_len(document->body),
+			   &json);
+
+	if (r == 0 && !json_is_object(json))
+		r = -EBADMSG;
+	if (r < 0)
+		return r;
+	item = json_new_object();
+	for (const struct json *i = json_first(json); i; i = json_next(i))
+		json_add_copy(item, json_key(i), i);
+	for (size_t i = 0; columns && columns[i].name; i++)
+		if (*commits->ids[i])
+			json_add_str(item, columns[i].name, commits->ids[i]);
+	*ret_item = item;
+	return 0;
+}
+
 static int render(struct documents *d, const struct scope *scope,
 		  const struct resource_file *file,
-		  const struct answer_document *document, struct buf *out)
+		  const struct answer_document *document,
+		  const struct documents_commits *commits, struct buf *out)
 {
 	cleanup(json_free) struct json *all = json_new_object();
 	cleanup(json_free) struct json *item = NULL;
-	int r = json_parse(blob_data(document->body), blob_len(document->body),
-			   &item);
+	int r = item_of(document, file->commits, commits, &item);
 
 	if (r < 0)
 		return r;
+	if (!file->with)
+		return file->render(file, item, out);
 	json_add_copy(all, "item", item);
 	for (size_t i = 0; file->with[i]; i++) {
 		cleanup(cache_entry_free) struct cache_entry *e =
@@ -64,10 +95,12 @@ static int render(struct documents *d, const struct scope *scope,
 int documents_made(struct ctx *ctx, struct documents *d,
 		   const struct scope *scope, const struct resource_file *file,
 		   const struct answer_document *document,
+		   const struct documents_commits *commits,
 		   struct document_file *ret_file)
 {
 	cleanup(free) char *key = mem_asprintf("%s#%s", scope->key, file->name);
-	cleanup(free) char *mark = mark_of(d, scope, file, document->version);
+	cleanup(free) char *mark =
+		mark_of(d, scope, file, document->version, commits);
 	cleanup(cache_entry_free) struct cache_entry *e =
 		answer_peek_version(d->config.cache, key);
 	cleanup(buf_done) struct buf out = BUF_INIT(CACHE_MAX_BODY);
@@ -82,7 +115,7 @@ int documents_made(struct ctx *ctx, struct documents *d,
 		ret_file->size = e->n_body;
 		return 0;
 	}
-	r = render(d, scope, file, document, &out);
+	r = render(d, scope, file, document, commits, &out);
 	put.body = out.data ? out.data : "";
 	put.n_body = out.len;
 	if (r == 0)

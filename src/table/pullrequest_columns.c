@@ -109,10 +109,11 @@ static const struct resource_column info[] = {
 	INDEX_AND_INFO,
 	{"title", "title", NULL},
 	{"source_repository", "source.repository.full_name", NULL},
-	{"source_commit", "source.commit.hash", NULL},
+	{"source_commit", "source_commit|source.commit.hash", NULL},
 	{"destination_repository", "destination.repository.full_name", NULL},
-	{"destination_commit", "destination.commit.hash", NULL},
-	{"merge_commit", "merge_commit.hash", NULL},
+	{"destination_commit", "destination_commit|destination.commit.hash",
+	 NULL},
+	{"merge_commit", "merge_commit_id|merge_commit.hash", NULL},
 	{"close_source_branch", "close_source_branch", NULL, RESOURCE_TRUTH},
 	{"queued", "queued", NULL, RESOURCE_TRUTH},
 	{"closed_by", PERSON("closed_by"), NULL},
@@ -121,12 +122,19 @@ static const struct resource_column info[] = {
 	{NULL, NULL, NULL},
 };
 
+/* The service gives 12 digits of each. */
+static const struct resource_column commits[RESOURCE_COMMITS_MOST + 1] = {
+	{"source_commit", "source.commit.hash", NULL},
+	{"destination_commit", "destination.commit.hash", NULL},
+	{"merge_commit_id", "merge_commit.hash", NULL},
+};
+
 const struct resource_file pullrequest_files[] = {
 	{"description.md", resource_text, "summary.raw|description", NULL},
-	{"info", resource_info, NULL, info},
+	{"info", resource_info, NULL, info, .commits = commits},
 	{"pullrequest.json", resource_json, NULL, NULL},
 	{"summary.md", pullrequest_summary, NULL, info,
-	 (const char *const[]){"tasks", "statuses", NULL}},
+	 (const char *const[]){"tasks", "statuses", NULL}, commits},
 	{"title", resource_text, "title", NULL},
 	{NULL, NULL, NULL, NULL},
 };

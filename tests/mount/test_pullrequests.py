@@ -2,6 +2,7 @@
 import errno
 import json
 import os
+import pathlib
 import subprocess
 import threading
 import time
@@ -177,6 +178,24 @@ def test_a_summary_has_what_is_at_hand(bb, mounts):
     bb.offline()
     assert mounts().read(PULLS + "/7/summary.md") == after
     bb.online()
+
+
+def test_commits_are_whole_where_git_knows_them(bb, mounts):
+    m = mounts()
+    m.ls(PULLS)
+    before, was = m.read(PULLS + "/7/info"), os.stat(m / (PULLS + "/7/info"))
+    assert "\nsource_commit: 1a1f02dc1fd4\n" in before
+    assert not list(pathlib.Path(m.cache).rglob("*.git")), "looking makes no copy"
+    m.ls(PULLS + "/7/tree")
+    m.unmount()
+    mark = bb.log.mark()
+    m = mounts()
+    after, now = m.read(PULLS + "/7/info"), os.stat(m / (PULLS + "/7/info"))
+    whole = subprocess.run(["git", "-C", bb.repo_path("acme", "widgets"), "rev-parse", "feature/WID-12-threads"], check=True,
+                           capture_output=True, text=True).stdout.strip()
+    assert f"\nsource_commit: {whole}\n" in after and f"\nsource_commit: {whole}\n" in m.read(PULLS + "/7/summary.md")
+    assert now.st_ino != was.st_ino and now.st_mtime >= was.st_mtime + 1
+    assert [e for e in api(bb, mark) if "/pullrequests" in e or "/commit" in e] == []
 
 
 # ---- what is missing in them

@@ -2,6 +2,7 @@
  * model/dirs/row_dir: looking up names in directories of rows and of items.
  */
 #include "model/dirs/row_dir_private.h"
+#include "model/repository.h"
 #include "model/probe.h"
 
 #include "model/dirs/row_file.h"
@@ -343,18 +344,48 @@ bool row_dir_row_found(struct dirlist_piece *piece, const struct resource *row,
 
 /* ---- lookup ---- */
 
+/* The whole ids of those commits that are in the repository's store. A
+ * repository that nobody looked into has none, and gets none by this. */
+static void find_commits(struct model *model, struct node *dir,
+			 const struct resource_column *columns,
+			 const struct answer_document *document,
+			 struct documents_commits *ret)
+{
+	cleanup(clone_unref) struct clone *clone = NULL;
+	cleanup(json_free) struct json *json = NULL;
+
+	if (repository_clone(model, dir, &clone) < 0 ||
+	    !clone_has_store(clone) ||
+	    json_parse(blob_data(document->body), blob_len(document->body),
+		       &json))
+		return;
+	for (size_t i = 0; columns[i].name; i++) {
+		cleanup(buf_done) struct buf hash = BUF_INIT(KIB);
+		struct oid id;
+
+		resource_value(&columns[i], json, &hash);
+		if (hash.failed || hash.len < 7 || hash.len >= 40 ||
+		    clone_resolve_short(clone, hash.data, hash.len, &id) < 0)
+			continue;
+		oid_hex(&id, ret->ids[i]);
+	}
+}
+
 int row_dir_document_file(struct ctx *ctx, struct model *model,
 			  struct node *dir, const struct resource_file *file,
 			  const struct answer_document *document,
 			  struct found *ret_found)
 {
+	struct documents_commits commits = {0};
 	struct document_file made;
 	int r;
 
-	if (!file->with)
+	if (!file->with && !file->commits)
 		return row_file_found(model, file, document, ret_found);
+	if (file->commits)
+		find_commits(model, dir, file->commits, document, &commits);
 	r = documents_made(ctx, model->config.documents, row_dir_of(dir)->scope,
-			   file, document, &made);
+			   file, document, &commits, &made);
 	if (r == 0)
 		row_dir_found_file(model, &made, document->updated_ms,
 				   ret_found);

@@ -85,9 +85,9 @@ static bool file_found(struct dirlist_piece *piece,
 					   names->collection, &age, file->name,
 					   ret_found) == 0;
 	}
-	/* What is made with lists is stored, which READDIR does not wait for.
+	/* What is made of more is stored, which READDIR does not wait for.
 	 */
-	if (row_dir_is_collection(p) || file->with)
+	if (row_dir_is_collection(p) || file->with || file->commits)
 		return false;
 	document = document_of(piece);
 	return document->body && document->age.left_ms > 0 &&
