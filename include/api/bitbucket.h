@@ -167,7 +167,8 @@ int bitbucket_list(struct ctx *, struct bitbucket *, struct bitbucket_list *,
  * of bitbucket_get, whose status is in *ret_status.
  */
 int bitbucket_get_merged(struct ctx *, struct bitbucket *, const char *path,
-			 struct buf *out, long *ret_status);
+			 const struct bitbucket_kept *, struct buf *out,
+			 long *ret_status);
 
 /*
  * How long what the service does not have (404, 410 to ctx, which may be NULL)

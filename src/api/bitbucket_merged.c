@@ -75,13 +75,15 @@ static int merge_page(void *arg, struct json **page)
 }
 
 int bitbucket_get_merged(struct ctx *ctx, struct bitbucket *b, const char *path,
-			 struct buf *out, long *ret_status)
+			 const struct bitbucket_kept *kept, struct buf *out,
+			 long *ret_status)
 {
 	struct merging m = {.ctx = ctx, .path = path, .values = BUF_INIT(0)};
 	struct bitbucket_list list = {
 		.path = path,
 		.each_page = merge_page,
 		.arg = &m,
+		.kept = kept,
 	};
 	bool more;
 	int r = bitbucket_list(ctx, b, &list, &more);

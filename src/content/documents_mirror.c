@@ -3,6 +3,7 @@
  */
 #include "content/documents_private.h"
 
+#define MIRRORED_MS 60000 /* for who waits */
 #define TTL_MS (INT64_C(60) * 1000)
 
 struct mirrored {
@@ -11,36 +12,64 @@ struct mirrored {
 	bool text;
 };
 
+static void *keep_mirrored(void *arg)
+{
+	const struct mirrored *m = arg;
+	struct mirrored *kept = mem_alloc(sizeof(*kept));
+
+	*kept = *m;
+	kept->key = mem_strdup(m->key);
+	kept->path = mem_strdup(m->path);
+	return kept;
+}
+
+static void let_mirrored_go(void *arg)
+{
+	struct mirrored *kept = arg;
+
+	free((char *)(uintptr_t)kept->key);
+	free((char *)(uintptr_t)kept->path);
+	free(kept);
+}
+
+static int get_mirrored(struct ctx *ctx, const struct mirrored *m,
+			struct buf *ret_body, long *ret_status)
+{
+	struct documents *d = m->documents;
+	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
+	cleanup(documents_pages_done) struct documents_pages pages;
+	int r;
+
+	documents_pages_init(&pages, d, m->key, DOCUMENTS_PAGES_YOUNG_MS);
+	if (!m->text) {
+		r = bitbucket_get_merged(ctx, d->config.bitbucket, m->path,
+					 &pages.kept, ret_body, ret_status);
+		documents_pages_end(&pages, r);
+		return r;
+	}
+	r = bitbucket_get(ctx, d->config.bitbucket, m->path, NULL, &reply);
+	*ret_status = reply.status;
+	*ret_body = reply.body;
+	reply.body = (struct buf){0};
+	return r;
+}
+
 static int fetch_mirrored(struct ctx *ctx, void *arg,
 			  const struct cache_entry *old)
 {
 	struct mirrored *m = arg;
 	struct documents *d = m->documents;
-	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
-	cleanup(buf_done) struct buf merged = BUF_INIT(0);
-	const struct buf *body = m->text ? &reply.body : &merged;
+	cleanup(answer_batch_done) struct answer_batch batch = {0};
+	cleanup(buf_done) struct buf body = BUF_INIT(0);
 	long status = 0;
-	int r;
+	int r = get_mirrored(ctx, m, &body, &status);
 
-	if (m->text) {
-		r = bitbucket_get(ctx, d->config.bitbucket, m->path, NULL,
-				  &reply);
-		status = reply.status;
-	} else {
-		r = bitbucket_get_merged(ctx, d->config.bitbucket, m->path,
-					 &merged, &status);
-	}
 	if (r < 0)
 		return documents_refused(ctx, d, m->key, old, r, status);
-	return answer_put(ctx, d->config.cache,
-			  &(struct cache_put){
-				  .key = m->key,
-				  .body = body->data ? body->data : "",
-				  .n_body = body->len,
-				  .etag = documents_derivation,
-				  .ttl_ms = TTL_MS,
-			  },
-			  1);
+	answer_batch_add(&batch, mem_strdup(m->key), body.data ? body.data : "",
+			 body.len, documents_derivation, TTL_MS);
+	documents_pages_drop(m->key, &batch);
+	return answer_put(ctx, d->config.cache, batch.puts, batch.n);
 }
 
 /* The pages that another program merged are not kept: they are asked for again,
@@ -63,14 +92,15 @@ int documents_mirror(struct ctx *ctx, struct documents *d, const char *path,
 		mem_asprintf("api/%s%s", text ? "text" : "json", path);
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct mirrored m = {d, key, path, text};
+	const struct read_through_list list = {fetch_mirrored, keep_mirrored,
+					       let_mirrored_go, path};
 	bool stale = false;
 	int r;
 
 	if (!text)
 		expire_older(d, key);
-	r = read_through_get(ctx, d->config.source, key, mode, fetch_mirrored,
-			     &m, &e, &stale);
-
+	r = read_through_get_list(ctx, d->config.source, MIRRORED_MS, key, mode,
+				  &list, &m, &e, &stale);
 	if (r < 0)
 		return r;
 	if (!e->body)

@@ -503,6 +503,39 @@ static void changed_behind_the_walk(void **state)
 			       "updated_on%3E%3D2026-09-21T14%3A40%3A"));
 }
 
+/* Any list of the API as one file: api/PATH.json. */
+static void merged_pages_go_on(void **state)
+{
+	struct world *w = *state;
+	cleanup(ctx_done) struct ctx ctx;
+	struct document_file file;
+	uint64_t version;
+
+	many(w, 23);
+	w->good_pages = 3;
+	ctx_init(&ctx, NULL, -1);
+	assert_int_equal(
+		ASK(w, documents_mirror(&ctx, w->documents, "/things?a=b",
+					false, READ_THROUGH, &file)),
+		-EIO);
+	expect_requests(w, 4);
+	w->status = 0;
+	clock_advance(2001);
+	assert_int_equal(
+		ASK(w, documents_mirror(&ctx, w->documents, "/things?a=b",
+					false, READ_THROUGH, &file)),
+		0);
+	expect_requests(w, 2);
+	/* It is what it would be if it came at once. */
+	version = file.version;
+	assert_int_equal(
+		ASK(w, documents_mirror(&ctx, w->documents, "/things?a=b",
+					false, READ_REFRESH, &file)),
+		0);
+	expect_requests(w, 5);
+	assert_int_equal(file.version, version);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -525,6 +558,7 @@ int main(void)
 		T(newest_first_though_it_changed),
 		T(newest_first_too_old),
 		T(changed_behind_the_walk),
+		T(merged_pages_go_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
