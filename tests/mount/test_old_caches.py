@@ -57,6 +57,7 @@ def test_an_old_cache_is_shown_and_used(bb, mounts, tmp_path, archive):
 
     bb.online()
     fresh = mounts(cache="fresh")
+    looks(fresh.path)    # also at the trees, whose commits info then knows
     assert {f: fresh.read(f) for f in make.DERIVED} == derived
     fresh.unmount()
 
