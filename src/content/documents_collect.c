@@ -477,10 +477,9 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 	bool more = false;
 	int r;
 
-	documents_pages_init(&pages, d, f->scope->key,
-			     f->row->paging == RESOURCE_NEWEST
-				     ? DOCUMENTS_PAGES_MS
-				     : DOCUMENTS_PAGES_YOUNG_MS);
+	documents_pages_init(
+		&pages, d, f->scope->key,
+		documents_pages_age_ms(f, f->row->paging == RESOURCE_NEWEST));
 	r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
 	if (r < 0)
 		return r;

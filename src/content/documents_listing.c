@@ -373,8 +373,8 @@ static int update_listing(struct ctx *ctx, const struct documents_fetch *f,
 	return store_old(ctx, s, before, &now, LISTING_UPDATES);
 }
 
-static int walk_listing(struct ctx *ctx, struct storing *s,
-			const struct collection *before,
+static int walk_listing(struct ctx *ctx, const struct documents_fetch *f,
+			struct storing *s, const struct collection *before,
 			struct bitbucket_repositories *all,
 			int64_t *ret_since_ms)
 {
@@ -386,7 +386,8 @@ static int walk_listing(struct ctx *ctx, struct storing *s,
 	struct bitbucket_known known = documents_known_list(d, endpoint, key);
 	int r;
 
-	documents_pages_init(&pages, d, s->workspace->key, DOCUMENTS_PAGES_MS);
+	documents_pages_init(&pages, d, s->workspace->key,
+			     documents_pages_age_ms(f, true));
 	r = bitbucket_list_repositories(ctx, d->config.bitbucket,
 					s->workspace->workspace_id, &known,
 					&pages.kept, all);
@@ -437,7 +438,7 @@ int documents_fetch_repositories(struct ctx *ctx, void *arg,
 	if (before && documents_may_update(f, old, WALK_EVERY_MS))
 		r = update_listing(ctx, f, &s, before, &updated);
 	if (r == 1)
-		r = walk_listing(ctx, &s, before, &all, &since_ms);
+		r = walk_listing(ctx, f, &s, before, &all, &since_ms);
 	if (r == 0)
 		r = collection_lines_encode(&s.lines, say_left_out, &s, &text);
 	if (r < 0)

@@ -182,6 +182,14 @@ struct documents_pages {
 	int64_t oldest_ms; /* of the pages, wall clock */
 	size_t n_pages, n_pages_all;
 };
+/* How old a page may be: of a list that goes on by time, or of any. Whoever
+ * asks for all of it anew wants none of an hour ago. */
+static inline int64_t documents_pages_age_ms(const struct documents_fetch *f,
+					     bool by_time)
+{
+	return by_time && !f->anew ? DOCUMENTS_PAGES_MS
+				   : DOCUMENTS_PAGES_YOUNG_MS;
+}
 /* Older pages than most_age_ms are asked for again. */
 void documents_pages_init(struct documents_pages *, struct documents *,
 			  const char *key, int64_t most_age_ms);

@@ -5,9 +5,10 @@
  * fetch, look.
  *
  * A reader who has old bytes to fall back on gives the network 3 s. What it
- * began is broken off then, and whoever waits with more patience leads anew.
- * After such a disappointment, other readers with old bytes do not wait at all
- * for a moment: a directory of them would take 3 s each.
+ * began is broken off then (but a list goes on: read_through_list.c), and
+ * whoever waits with more patience leads anew. After such a disappointment,
+ * other readers with old bytes do not wait at all for a moment: a directory of
+ * them would take 3 s each.
  */
 #include "read_through_private.h"
 
@@ -177,7 +178,7 @@ static int lead(struct ctx *ctx, struct read_through *rt,
 	refused = read_through_refused(ctx, r);
 	if (!refused)
 		read_through_note(rt, r, ctx->sentence, impatient && late);
-	/* Our own deadline is not everybody'rt, nor is our share of a quota. */
+	/* Our own deadline is not everybody's, nor is our share of a quota. */
 	flight_land(rt->flight, ask->key, late || refused ? -EAGAIN : r,
 		    ctx->sentence);
 	/* It may be ready by the next look, so that one asks. */

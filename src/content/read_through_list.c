@@ -7,7 +7,7 @@
  * Whoever is cancelled gives up: with the last one the job is broken off, for
  * nobody wants it any more; unless somebody's time was over before.
  *
- * A job that is refused for its class (a walk'rt, the background's) is broken
+ * A job that is refused for its class (a walk's, the background's) is broken
  * off for all who wait but its leader: the next of them leads a new one, with
  * his own class, and goes on from the pages that are kept.
  *
@@ -44,7 +44,7 @@ struct read_through_job {
 	/* Under the lock of rt: */
 	struct thread *thread;
 	unsigned n_marks;
-	bool is_behind; /* nobody's time is left for it */
+	bool is_behind; /* somebody's time was over */
 	bool is_over;
 	size_t n_pages, n_pages_all; /* n_pages_all 0: not known */
 	struct read_through_job *prev, *next;
