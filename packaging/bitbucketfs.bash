@@ -25,6 +25,18 @@ _bitbucketfs_option() {
 	done
 }
 
+# Those that are mounted and begin with $1, quoted. Any user may have named them:
+# compgen -W would run what stands in a name as $(…).
+_bitbucketfs_mounted() {
+	local point
+	while IFS= read -r point; do
+		# findmnt writes a blank as \x20.
+		printf -v point %b "$point"
+		printf -v point %q "$point"
+		[[ $point != "$1"* ]] || COMPREPLY+=("$point")
+	done < <(findmnt -rn -t fuse.bitbucketfs -o TARGET 2>/dev/null)
+}
+
 _bitbucketfs() {
 	local cur prev words cword breaks='' stem=''
 	_init_completion -n =: || return
@@ -51,9 +63,7 @@ _bitbucketfs() {
 	esac
 	case " ${words[*]:1:cword-1} " in
 	*' status '* | *' umount '*)
-		# Those that are mounted.
-		mapfile -t COMPREPLY < <(compgen -W "$(findmnt -rn \
-			-t fuse.bitbucketfs -o TARGET 2>/dev/null)" -- "$cur")
+		_bitbucketfs_mounted "$cur"
 		[ ${#COMPREPLY[@]} -gt 0 ] || _filedir -d
 		return
 		;;

@@ -25,6 +25,13 @@ function __bitbucketfs_option
     end
 end
 
+# Those that are mounted; findmnt writes a blank as \x20.
+function __bitbucketfs_mounted
+    findmnt -rn -t fuse.bitbucketfs -o TARGET 2>/dev/null | while read -l point
+        printf '%b\n' $point
+    end
+end
+
 set -l commands mount status umount help version
 set -l none "not __fish_seen_subcommand_from $commands"
 
@@ -36,7 +43,7 @@ complete -c bitbucketfs -n $none -a help -d 'the help, of a command too'
 complete -c bitbucketfs -n $none -a version -d 'the version'
 complete -c bitbucketfs -n "$none; or __fish_seen_subcommand_from mount" -a '(__fish_complete_directories)'
 complete -c bitbucketfs -n '__fish_seen_subcommand_from status umount' \
-    -a '(findmnt -rn -t fuse.bitbucketfs -o TARGET 2>/dev/null)'
+    -a '(__bitbucketfs_mounted)'
 complete -c bitbucketfs -n '__fish_seen_subcommand_from help' -a "$commands options"
 complete -c bitbucketfs -s f -l foreground -d 'stay in the foreground, log to standard error'
 complete -c bitbucketfs -s d -l debug -d 'the same, with every step'

@@ -33,7 +33,8 @@ _bitbucketfs_first() {
 }
 
 _bitbucketfs_mounted() {
-	local -a points=(${(f)"$(findmnt -rn -t fuse.bitbucketfs -o TARGET 2>/dev/null)"})
+	# findmnt writes a blank as \x20.
+	local -a points=(${(g::)${(f)"$(findmnt -rn -t fuse.bitbucketfs -o TARGET 2>/dev/null)"}})
 	compadd -a points || _files -/
 }
 

@@ -86,8 +86,16 @@ def test_the_word_goes_on(shell, line, after):
     assert said.rstrip(" ,/") == after, said
 
 
-def fish(line, home):
-    done = subprocess.run(["fish", "-N", "-c", f"source {PACKAGING}/bitbucketfs.fish; complete -C {line!r}"], check=True,
+def test_a_mount_point_s_name_is_not_run(shell, tmp_path):
+    point = f"/mnt/x$(touch${{IFS}}{tmp_path}/run)"
+    shell.run(f"findmnt() {{ printf '%s\\n' '{point}\\x20y'; }}")
+    assert shell.completed("bitbucketfs status /mnt/x").rstrip() == f"bitbucketfs status {point} y"
+    shell.run("unset -f findmnt")
+    assert not os.listdir(tmp_path)
+
+
+def fish(line, home, first="true"):
+    done = subprocess.run(["fish", "-N", "-c", f"{first}; source {PACKAGING}/bitbucketfs.fish; complete -C {line!r}"], check=True,
                           capture_output=True, text=True, env=environment(HOME=home))
     return [word.split("\t")[0] for word in done.stdout.splitlines()]
 
@@ -112,3 +120,5 @@ def test_each_offers_every_option_and_command(tmp_path):
     assert fish("bitbucketfs -o cache_dir=/et", str(tmp_path)) == ["cache_dir=/etc/"]
     assert set(fish("bitbucketfs help ", str(tmp_path))) == COMMANDS | {"options"}
     assert fish("bitbucketfs stat", str(tmp_path)) == ["status"] and fish("bitbucketfs umount --la", str(tmp_path)) == ["--lazy"]
+    mounted = r"function findmnt; printf '%s\n' '/mnt/a(id)\x20b'; end"
+    assert fish("bitbucketfs status ", str(tmp_path), mounted) == ["/mnt/a(id) b"]
