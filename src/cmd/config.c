@@ -152,7 +152,7 @@ int config_read_environment(struct config *config)
 		/* Also after a failure: otherwise the token would stay in
 		 * /proc/PID/environ. */
 		if (setting->kind == CONFIG_SECRET ||
-		    setting->kind == CONFIG_URL)
+		    setting->kind == CONFIG_PROXY)
 			scrub_environment(name);
 		r = r ? r : bad;
 	}

@@ -68,7 +68,7 @@ struct config_setting {
 		CONFIG_PLAIN,
 		CONFIG_NAME,   /* given as nothing hides those below */
 		CONFIG_SECRET, /* the same, and no option */
-		CONFIG_URL,    /* secret where it has a password in it */
+		CONFIG_PROXY,  /* secret where it has a user in it */
 	} kind;
 };
 /* In the order of the manual; NULL: no more. */
@@ -83,10 +83,10 @@ DEFINE_CLEANUP_DONE(struct config, config_done);
  * sentence in why. Later calls win over earlier ones. */
 
 /* The bytes of a configuration file; name is for the sentences. ret_secret says
- * whether it has a token. */
+ * whether it has a token or a proxy's password. */
 int config_parse(struct config *, const char *name, const char *bytes, size_t n,
 		 bool *ret_secret);
-/* That file; a missing one is fine. One with a token that the group or others
+/* That file; a missing one is fine. One with a secret that the group or others
  * can read is refused. */
 int config_read_file(struct config *, const char *path);
 /* BITBUCKETFS_*. Values that may be secrets are overwritten where they stand,

@@ -174,7 +174,7 @@ int config_read_file(struct config *config, const char *path)
 	if (secret && (st.st_mode & 077))
 		return config_fail(
 			config,
-			"%s has a token in it and others may read it: run "
+			"%s has a secret in it and others may read it: run "
 			"chmod 600 '%s'",
 			path, path);
 	if (st.st_uid != geteuid() && st.st_uid != 0 && geteuid() != 0)

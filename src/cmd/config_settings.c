@@ -31,7 +31,7 @@ static const struct config_setting settings[] = {
 	{"ca_file", "FILE", "certificates to trust besides the system's",
 	 config_set_ca_file, AT(ca_file)},
 	{"proxy", "URL", "the proxy for all requests", config_set_proxy,
-	 AT(proxy), .kind = CONFIG_URL},
+	 AT(proxy), .kind = CONFIG_PROXY},
 	{"cache_dir", "DIRECTORY", "what was fetched", config_set_path,
 	 AT(cache_dir)},
 	{"log_file", "FILE", "the log, else syslog's", config_set_path,
@@ -96,10 +96,7 @@ char *config_meant(const char *name)
 
 bool config_is_secret(const struct config_setting *setting, const char *value)
 {
-	const char *scheme = strstr(value, "://");
-	const char *host = scheme ? scheme + 3 : value;
-
-	if (setting->kind == CONFIG_URL)
-		return memchr(host, '@', strcspn(host, "/"));
+	if (setting->kind == CONFIG_PROXY)
+		return strchr(value, '@');
 	return setting->kind == CONFIG_SECRET && *value;
 }

@@ -13,6 +13,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BIG_FILE_MIN ((uint64_t)8 << 20)
@@ -124,7 +125,12 @@ static const char *proxy_problem(const char *url)
 		return "does not begin with http://, https://, socks5h:// or "
 		       "their kin";
 	host += 3;
-	at = memrchr(host, '@', strcspn(host, "/"));
+	at = strrchr(host, '@');
+	/* curl would end the host there, look for a host of the name of the
+	 * user, and a sentence would show the password's beginning. */
+	if (at && host + strcspn(host, "/?#@") < at)
+		return "has a /, ?, # or @ in its user or password, which is "
+		       "written %2F, %3F, %23 or %40";
 	host = at ? at + 1 : host;
 	if (host[strcspn(host, "/?#")] && strcmp(strpbrk(host, "/?#"), "/"))
 		return "has more than a host and a port";
@@ -171,12 +177,18 @@ int config_set_ca_file(struct config *config,
 		       const struct config_setting *setting, const char *value)
 {
 	int r = config_set_path(config, setting, value);
+	struct stat st;
 
-	/* curl would say so of each request. */
-	if (!r && access(config->ca_file, R_OK))
-		r = config_fail(config, "'%s' cannot be read: %s",
-				config->ca_file, strerror(errno));
-	return r;
+	if (r)
+		return r;
+	/* curl would say so of each request, and wait for a FIFO. */
+	if (access(config->ca_file, R_OK) || stat(config->ca_file, &st))
+		return config_fail(config, "'%s' cannot be read: %s",
+				   config->ca_file, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return config_fail(config, "'%s' is no regular file",
+				   config->ca_file);
+	return 0;
 }
 
 /* ---- lists, times, numbers ---- */

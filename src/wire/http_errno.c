@@ -79,21 +79,18 @@ static void proxy_of(const struct http_failure *f, char *out, size_t size)
 				     : first_set(strncmp(f->url, "https:", 6)
 							 ? http
 							 : https);
-	const char *scheme, *at;
+	const char *before;
 	size_t n;
 
 	*out = '\0';
 	if (!value)
 		return;
-	scheme = strstr(value, "://");
-	if (scheme)
-		value = scheme + 3;
+	before = strstr(value, "://");
+	value = before ? before + 3 : value;
+	/* A password may have a # in it, though curl ends the host there. */
+	before = strrchr(value, '@');
+	value = before ? before + 1 : value;
 	n = strcspn(value, "/?#");
-	at = memrchr(value, '@', n);
-	if (at) {
-		n -= (size_t)(at + 1 - value);
-		value = at + 1;
-	}
 	snprintf(out, size, "%.*s", (int)(n < size ? n : size - 1), value);
 }
 

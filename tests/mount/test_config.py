@@ -91,7 +91,7 @@ def test_a_file_with_a_token_that_others_can_read(bb, mounts, place):
     for mode in (0o640, 0o604, 0o644, 0o660, 0o620):
         path = configure(mounts, f"email = ada@example.com\ntoken = {TOKEN}\n", mode)
         assert usage(mounts, place, account=None) == \
-            f"{path} has a token in it and others may read it: run chmod 600 '{path}'"
+            f"{path} has a secret in it and others may read it: run chmod 600 '{path}'"
     assert asked(bb) == [] and not mounted(place)
 
 

@@ -203,11 +203,13 @@ static void test_options(void **state)
 	options("token", "BITBUCKETFS_TOKEN");
 	options("proxy=http://me:hunter2@proxy.corp:3128", "BITBUCKETFS_PROXY");
 	options("proxy=http://hunter2@proxy.corp", "BITBUCKETFS_PROXY");
+	options("proxy=http://me:hunter/2@proxy.corp", "BITBUCKETFS_PROXY");
 	options("proxy=socks5h://[::1]:1080", NULL);
 	options("proxy=proxy.corp:3128", "does not begin with");
 	options("proxy=http://x:0", "impossible port");
 	options("proxy=http:// x", "a blank");
 	options("ca_file=/dev/null/x", "'/dev/null/x' cannot be read");
+	options("ca_file=/etc", "'/etc' is no regular file");
 	options("allow_other=1", "neither true nor false");
 	options("workspace=acme", "did you mean workspaces?");
 	options("TTL=5m", "did you mean ttl?");
@@ -294,7 +296,7 @@ static const struct {
 	{"api_url", {"https://one.example/2.0", "https://two.example/2.0"}},
 	{"git_url", {"https://one.example", "https://two.example"}},
 	{"git_fallback", {"https://one.example", "https://two.example"}},
-	{"ca_file", {"/dev/null", "/proc/self/maps"}},
+	{"ca_file", {"/proc/self/status", "/proc/self/maps"}},
 	{"proxy", {"http://one.example:3128", "socks5h://two.example"}},
 	{"cache_dir", {"/one", "~/two"}},
 	{"log_file", {"/one/log", "~/log"}},
@@ -476,6 +478,14 @@ static void test_a_proxy_s_password_is_a_secret(void **state)
 	assert_int_equal(parse(&config, "proxy = ftp://me:hunter2@x\n"),
 			 -EINVAL);
 	assert_null(strstr(config.why, "hunter2"));
+	for (const char *c = "/?#@"; *c; c++) {
+		cleanup(free) char *text = mem_asprintf(
+			"proxy = http://me:hunter2%c@proxy.corp\n", *c);
+
+		assert_int_equal(parse(&config, text), -EINVAL);
+		assert_non_null(strstr(config.why, "%23"));
+		assert_null(strstr(config.why, "hunter2"));
+	}
 }
 
 static int finish(const char *text, struct config *config)

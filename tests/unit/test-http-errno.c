@@ -157,6 +157,15 @@ static void a_proxy_is_named(void **state)
 				.why = cases[i].why,
 			},
 			cases[i].errnum, cases[i].says);
+	setenv("https_proxy", "http://me:sec#ret@proxy.corp:3128/", 1);
+	assert_means(
+		&(struct http_failure){
+			.result = CURLE_COULDNT_RESOLVE_PROXY,
+			.host = "api.example.org",
+			.url = URL,
+			.why = "",
+		},
+		-ENETUNREACH, "the proxy proxy.corp:3128 cannot");
 	unsetenv("https_proxy");
 }
 
