@@ -60,8 +60,11 @@ static enum command_exit no_option(const char *arg, size_t n)
 	struct suggest suggest = {.word = name};
 	const struct config_setting *setting;
 
-	for (size_t i = 0; i < ARRAY_SIZE(long_options); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(long_options); i++) {
+		if (!strcmp(long_options[i].name, name))
+			return command_usage("%s takes no value", name);
 		suggest_try(&suggest, long_options[i].name);
+	}
 	for (size_t i = 0; (setting = config_setting(i)); i++)
 		if (setting->kind != CONFIG_SECRET &&
 		    !strcmp(setting->name, name + 2))
@@ -211,6 +214,13 @@ static bool is_word(const char *text)
 	return *text;
 }
 
+static bool is_absent(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) && errno == ENOENT;
+}
+
 /* A word in the place of a command that is none. As a mount point it has to be
  * a directory. As a SOURCE any text will do, but a person has no reason to
  * write one: what mount(8) passes on comes with options, or by a helper's name,
@@ -221,12 +231,11 @@ static enum command_exit check_word(const struct command_line *line)
 					      "bitbucketfs"};
 	const char *word = line->operands[0];
 	cleanup(free) char *meant = meant_command(word);
-	struct stat st;
 
-	if (!is_word(word) || line->n_operands > 2)
+	if (!is_word(word) || (line->n_operands > 2 && !*meant))
 		return COMMAND_OK;
 	if (line->n_operands == 1) {
-		if (!lstat(word, &st) || errno != ENOENT)
+		if (!is_absent(word))
 			return COMMAND_OK;
 		return command_usage("'%s' is neither a command (mount, "
 				     "status, umount, help, version) nor a "
@@ -238,9 +247,9 @@ static enum command_exit check_word(const struct command_line *line)
 			return COMMAND_OK;
 	if (line->n_options && !*meant)
 		return COMMAND_OK;
-	return command_usage("there is no command '%s'%s (A SOURCE of that "
-			     "name goes after the word mount.)",
-			     word, *meant ? meant : ".");
+	return command_usage("there is no command '%s' (a SOURCE of that name "
+			     "goes after the word mount)%s",
+			     word, meant);
 }
 
 /* Takes the command's name off the operands. */
@@ -278,9 +287,9 @@ static void ask_for_help(struct arguments *to, const char *first)
 	static const char *topic[1];
 
 	take_name(to);
-	topic[0] = to->command                    ? to->command->name
-		   : first && !strchr(first, '/') ? first
-						  : "mount";
+	topic[0] = to->command ? to->command->name
+		   : first && is_word(first) && is_absent(first) ? first
+								 : "mount";
 	to->line.operands = topic;
 	to->line.n_operands = first ? 1 : 0;
 	to->command = find_command("help");

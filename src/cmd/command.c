@@ -20,9 +20,9 @@ void command_say(const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	log_clean(text);
-	/* A sentence may quote the service, whose text could send codes to the
-	 * terminal. */
-	text_clean(&clean, text, strlen(text), "\n\t");
+	/* A sentence may quote the service or a path, whose text could send
+	 * codes to the terminal, or be a line that this program never said. */
+	text_clean(&clean, text, strlen(text), "\t");
 	fprintf(stderr, "bitbucketfs: %s\n", clean.data ? clean.data : "");
 }
 

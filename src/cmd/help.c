@@ -12,15 +12,15 @@
 #define N_NAME 20
 
 static const char general[] =
-	"Usage: bitbucketfs [options] [SOURCE] [MOUNTPOINT]\n"
+	"Usage: bitbucketfs [options] [[SOURCE] MOUNTPOINT]\n"
 	"       bitbucketfs COMMAND [MOUNTPOINT]\n"
 	"\n"
 	"Mounts Bitbucket Cloud at MOUNTPOINT (default: ~/bitbucket), read-"
 	"only.\n"
-	"SOURCE is what mount(8) and fstab(5) put first; any text will do.\n"
+	"SOURCE is what mount(8) and fstab(5) put first; it is ignored.\n"
 	"\n"
 	"Commands:\n"
-	"  mount [SOURCE] [MOUNTPOINT]  the same as without a command\n"
+	"  mount [[SOURCE] MOUNTPOINT]  the same as without a command\n"
 	"  status [MOUNTPOINT]          what the mount says about itself\n"
 	"  umount [--lazy] [MOUNTPOINT] takes the mount away, and its daemon\n"
 	"  help [COMMAND]               this text; that of a command\n"
@@ -43,8 +43,8 @@ static const char general_end[] =
 	"bitbucketfs(1) for everything, bitbucketfs(7) for what is in the "
 	"mount.\n";
 static const char of_mount[] =
-	"Usage: bitbucketfs [mount] [-f] [-d] [-o OPT,OPT…] [SOURCE] "
-	"[MOUNTPOINT]\n"
+	"Usage: bitbucketfs [mount] [-f] [-d] [-o OPT,OPT…] [[SOURCE] "
+	"MOUNTPOINT]\n"
 	"\n"
 	"Mounts Bitbucket at MOUNTPOINT (default: ~/bitbucket), and goes to "
 	"the\n"

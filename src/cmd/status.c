@@ -31,6 +31,8 @@ enum command_exit status_command(const struct command_line *line)
 	cleanup(free) char *file = NULL;
 	int r;
 
+	if (!*asked)
+		return command_usage("the mount point is empty");
 	r = preflight_path(line->n_operands ? asked : NULL, &path);
 	if (r || preflight_mounted(path) != PREFLIGHT_OURS)
 		return say_where(path ? path : asked);

@@ -46,7 +46,7 @@ def test_help(mounts):
     for word in ("--help", "-h", "help"):
         done = mounts.run(word)
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.startswith("Usage: bitbucketfs [options] [SOURCE] [MOUNTPOINT]\n")
+        assert done.stdout.startswith("Usage: bitbucketfs [options] [[SOURCE] MOUNTPOINT]\n")
         for option in ("-f", "-o", "--version", "BITBUCKETFS_TOKEN", "~/bitbucket", "status", "umount"):
             assert option in done.stdout
         assert max(map(len, done.stdout.splitlines())) <= 80
@@ -55,7 +55,7 @@ def test_help(mounts):
 @pytest.mark.parametrize("arguments", [
     ["--no-such-option"], ["-q"], ["-o"], ["-o", "no_such_option", "x/y"], ["statsu"], ["unmount"], ["a/b", "c/d", "e/f"], [""],
     ["status", "a", "b"], ["umount", "a", "b"], ["status", "-f"], ["status", "--lazy"], ["--lazy", "a/b"],
-    ["version", "a"], ["-h", "extra"], ["help", "extra"], ["status", "-v"],
+    ["version", "a"], ["-h", "extra"], ["help", "extra"], ["status", "-v"], ["status", ""],
 ], ids=" ".join)
 def test_what_was_asked_wrongly_ends_with_2_and_one_sentence(bb, mounts, arguments):
     one_sentence(mounts.run(*arguments), 2)
@@ -63,7 +63,7 @@ def test_what_was_asked_wrongly_ends_with_2_and_one_sentence(bb, mounts, argumen
 
 
 def test_a_misspelt_command_mounts_nothing(bb, mounts, place):
-    assert "'stauts': did you mean status?" in one_sentence(mounts.run("stauts", place), 2)
+    assert one_sentence(mounts.run("stauts", place), 2).endswith(": did you mean status?")
     assert "no command 'login'" in one_sentence(mounts.run("login", place), 2)
     assert not mounted(place) and asked(bb) == []
 

@@ -74,6 +74,7 @@ static void what_is_taken(void **state)
 		{"b -h status", "help: status"},
 		{"b -h stauts", "help: stauts"},
 		{"b /m -h", "help: mount"},
+		{"b . -h", "help: mount"},
 		{"b -V", "version:"},
 		{"mount.bitbucketfs status /m -s", "mount: status /m sloppy"},
 		{"/sbin/mount.bitbucketfs stauts /m -f",
@@ -123,14 +124,19 @@ static void what_is_refused(void **state)
 	static const struct {
 		const char *line, *said;
 	} cases[] = {
-		{"b stauts /m", "'stauts': did you mean status?"},
+		{"b stauts /m", "there is no command 'stauts' (a SOURCE of "
+				"that name goes after the word mount): did you "
+				"mean status?\n"},
+		{"b stauts /m /n", "did you mean status?"},
 		{"b unmount /m", "did you mean umount?"},
 		{"b Status /m", "did you mean status?"},
 		{"b stauts /m -o rw", "did you mean status?"},
-		{"b login /m", "there is no command 'login'."},
+		{"b login /m", "there is no command 'login' (a SOURCE of "
+			       "that name goes after the word mount)\n"},
 		{"b statsu", "did you mean status?"},
 		{"b moutn", "did you mean mount?"},
 		{"b nothing-like-it", "nor a directory to mount at\n"},
+		{"b --help=status", "--help takes no value"},
 		{"b --lasy", "there is no option --lasy: did you mean --lazy?"},
 		{"b --ttl=5", "--ttl: write -o ttl=TIME"},
 		{"b --allow_other", "write -o allow_other\n"},

@@ -71,11 +71,10 @@ static void a_sentence_is_clean(void **state)
 
 	(void)state;
 	log_redact("s3cret-token");
-	command_say("the service says \033[2J of s3cret-token %d", 7);
+	command_say("the service\nsays \033[2J of s3cret-token %d", 7);
 	text = heard(&ear);
-	assert_string_equal(
-		text,
-		"bitbucketfs: the service says \\x1b[2J of \xe2\x80\xa6 7\n");
+	assert_string_equal(text, "bitbucketfs: the service\\x0asays \\x1b[2J "
+				  "of \xe2\x80\xa6 7\n");
 }
 
 static void wrong_usage_is_said_and_returned(void **state)
