@@ -31,7 +31,7 @@ installed() {
 
 # need PACKAGE…: installs those that are missing; silent when none is.
 need() {
-	local missing=() wanted package log ok
+	local missing=() wanted package ok
 	command -v dpkg-query >/dev/null ||
 		die "this is no Debian: install the equivalents of $* and build with meson by hand"
 	for wanted; do
@@ -46,30 +46,27 @@ need() {
 		die "these packages are missing and there is no sudo here; as root run: apt-get install ${missing[*]}"
 	fi
 	say "installing: ${missing[*]}"
-	log=$(mktemp)
-	if ! as_root apt-get -qq update >"$log" 2>&1; then
-		# An old list of packages may still do.
+	# An old list of packages may still do.
+	quietly as_root apt-get -qq update ||
 		say "apt-get update failed; going on with the lists that are there"
-	fi
-	if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
-		install --no-install-recommends "${missing[@]}" >>"$log" 2>&1; then
-		cat "$log" >&2
-		rm -f "$log"
+	quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
+		install --no-install-recommends "${missing[@]}" ||
 		die "apt-get could not install the packages (its words are above)"
-	fi
-	rm -f "$log"
 }
 
 # quietly COMMAND…: its output only when it fails.
 quietly() {
-	local log
-	log=$(mktemp)
-	if "$@" >"$log" 2>&1; then
-		rm -f "$log"
+	local file log
+	file=$(mktemp)
+	exec {log}<>"$file"
+	# Who interrupts this leaves no file behind.
+	rm -f "$file"
+	if "$@" >&"$log" 2>&1; then
+		exec {log}>&-
 		return 0
 	fi
-	cat "$log" >&2
-	rm -f "$log"
+	cat "/dev/fd/$log" >&2
+	exec {log}>&-
 	return 1
 }
 
@@ -79,12 +76,12 @@ need_fuse() {
 		as_root modprobe fuse 2>/dev/null || true
 	fi
 	if [ ! -e /dev/fuse ]; then
-		echo "there is no /dev/fuse: load the kernel's fuse module (modprobe fuse), or start this container with --device /dev/fuse --cap-add SYS_ADMIN" >&2
+		echo "${0##*/}: there is no /dev/fuse: load the kernel's fuse module (modprobe fuse), or start this container with --device /dev/fuse --cap-add SYS_ADMIN" >&2
 		return 1
 	fi
 	if [ ! -r /dev/fuse ] || [ ! -w /dev/fuse ]; then
 		if ! command -v sudo >/dev/null; then
-			echo "this user may not open /dev/fuse: as root run chmod 666 /dev/fuse" >&2
+			echo "${0##*/}: this user may not open /dev/fuse: as root run chmod 666 /dev/fuse" >&2
 			return 1
 		fi
 		say "letting every user open /dev/fuse, as is usual: sudo chmod 666 /dev/fuse"
