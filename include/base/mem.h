@@ -33,7 +33,8 @@ int buf_puts(struct buf *, const char *s);
 int buf_putc(struct buf *, char c);
 int buf_printf(struct buf *, const char *fmt, ...) printf_like(2, 3);
 int buf_vprintf(struct buf *, const char *fmt, va_list ap) printf_like(2, 0);
-void buf_clear(struct buf *); /* keeps the memory, clears failed */
+void buf_clear(struct buf *);           /* keeps the memory, clears failed */
+void buf_cut(struct buf *, size_t len); /* to its first bytes, the same */
 /* The bytes, now the caller's (free); never NULL. *ret_len may be NULL. The buf
  * is as new, with its max: look at `failed` before. */
 char *buf_steal(struct buf *, size_t *ret_len);

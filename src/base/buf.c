@@ -102,6 +102,15 @@ int buf_printf(struct buf *b, const char *fmt, ...)
 	return r;
 }
 
+void buf_cut(struct buf *b, size_t len)
+{
+	check(len <= b->len);
+	b->len = len;
+	if (b->data)
+		b->data[len] = '\0';
+	b->failed = 0;
+}
+
 void buf_clear(struct buf *b)
 {
 	b->len = 0;

@@ -43,6 +43,8 @@ struct documents *documents_new(const struct documents_config *config)
 	d->config = *config;
 	if (!d->config.history)
 		d->config.history = 500;
+	if (!d->config.index_bytes)
+		d->config.index_bytes = CACHE_MAX_BODY;
 	while (config->workspaces && config->workspaces[n])
 		n++;
 	d->workspaces = mem_calloc(n + 1, sizeof(*d->workspaces));

@@ -33,8 +33,9 @@ struct collecting {
 	struct documents_order order; /* of a row that has one */
 	struct taken *taken;          /* names */
 	size_t n_items;
+	bool is_full; /* the indexes have no room for more items */
 	int64_t ttl_ms;
-	int64_t most; /* of a history */
+	int64_t most; /* of a history, or when it is full */
 	/* Not 0: made anew of that version of index.json. The documents of
 	 * items stay as they are. */
 	uint64_t again;
@@ -209,15 +210,34 @@ static int take_part(void *arg, const struct multipart_part *part)
 	return 0;
 }
 
+/* What the last item has added goes. Room for the end stays. */
+static bool is_full(struct collecting *c, size_t tsv_from, size_t json_from)
+{
+	static const size_t n_end = sizeof("\n]\n") - 1;
+
+	if (!c->tsv.failed && !c->json.failed &&
+	    c->json.len + n_end <= c->json.max)
+		return false;
+	buf_cut(&c->tsv, tsv_from);
+	buf_cut(&c->json, json_from);
+	c->is_full = true;
+	c->most = (int64_t)c->n_items;
+	return true;
+}
+
 int documents_collect_item(struct collecting *c, const struct json *item)
 {
 	size_t tsv_from = c->tsv.len, json_from = c->json.len;
 	cleanup(json_free) struct json *named =
 		documents_named_beside(c->row->beside, c->beside, item);
 
-	c->n_items++;
+	if (c->is_full)
+		return -EFBIG;
 	resource_tsv_line(c->row->columns, named ? named : item, &c->tsv);
 	documents_add_indented(&c->json, item);
+	if (is_full(c, tsv_from, json_from))
+		return -EFBIG;
+	c->n_items++;
 	if (c->row->newest)
 		documents_order_add(&c->order,
 				    resource_time(item, c->row->newest),
@@ -226,7 +246,7 @@ int documents_collect_item(struct collecting *c, const struct json *item)
 		json_append_copy(c->whole, item);
 	if (c->row->items)
 		take_named(c, item);
-	return c->json.failed ? c->json.failed : c->tsv.failed;
+	return 0;
 }
 
 static int take_item(void *arg, const struct json *item)
@@ -280,12 +300,16 @@ static void add_more(struct collecting *c)
 	struct buf text = BUF_INIT(0);
 
 	buf_printf(&text,
-		   "These are the newest %" PRId64 "; there are older ones.\n",
+		   c->row->is_history ? "These are the newest %" PRId64
+					"; there are older ones.\n"
+				      : "These are the first %" PRId64
+					"; an index has no room for more.\n",
 		   c->most);
 	if (c->row->items && c->row->items->endpoint)
 		buf_puts(&text, "Each can be entered by its name, though it is "
 				"not listed.\n");
-	buf_puts(&text, "To list more, mount with -o history=N.\n");
+	if (c->row->is_history)
+		buf_puts(&text, "To list more, mount with -o history=N.\n");
 	add_file(c, "more", &text);
 }
 
@@ -353,10 +377,7 @@ static int store(struct ctx *ctx, struct collecting *c, bool more)
 
 	documents_order_apply(&c->order, &c->tsv, &c->json);
 	buf_puts(&c->json, c->json.len > 1 ? "\n]\n" : "]\n");
-	if (c->json.failed || c->tsv.failed)
-		return ctx_fail(ctx, -EFBIG,
-				"The list at %s is larger than 64 MiB.",
-				c->scope->key);
+	check(!c->json.failed && !c->tsv.failed);
 	add_file(c, "index.tsv", &c->tsv);
 	add_file(c, "index.json", &c->json);
 	r = c->whole ? add_row_files(c) : 0;
@@ -452,6 +473,29 @@ static void learn(const struct documents_fetch *f,
 	documents_say_list(f->documents, place, list->came, list->known);
 }
 
+/* What is beyond the room of the indexes is not asked for. */
+static int walk(struct ctx *ctx, struct documents *d,
+		struct bitbucket_list *list, struct collecting *c, bool *more)
+{
+	int r = bitbucket_list(ctx, d->config.bitbucket, list, more);
+
+	if (!c->is_full)
+		return r;
+	*more = true;
+	return 0;
+}
+
+static void say_full(const struct documents_fetch *f,
+		     const struct collecting *c)
+{
+	cleanup(free) char *place = documents_place(f->documents, f->scope);
+
+	documents_say(f->documents, EFBIG, place,
+		      "The list is too long for an index of %zu MiB: the first "
+		      "%zu are shown.",
+		      c->json.max / MIB, c->n_items);
+}
+
 static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 		       const struct cache_entry *old, struct collecting *c)
 {
@@ -495,11 +539,11 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 			answer_has_changes(d->config.cache, f->scope->key);
 		return r;
 	}
-	r = bitbucket_list(ctx, d->config.bitbucket, &list, &more);
+	r = walk(ctx, d, &list, c, &more);
 	if (direct && r < 0 && !c->n_items &&
 	    documents_direct_failed(ctx, list.status)) {
 		list.path = path;
-		r = bitbucket_list(ctx, d->config.bitbucket, &list, &more);
+		r = walk(ctx, d, &list, c, &more);
 	} else if (direct && c->ttl_ms > left_ms) {
 		c->ttl_ms = left_ms;
 	}
@@ -510,7 +554,9 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 		return documents_refused(ctx, d, f->scope->key, old, r,
 					 list.status);
 	r = store(ctx, c, more);
-	if (r == 0) {
+	if (r == 0 && c->is_full) {
+		say_full(f, c);
+	} else if (r == 0) {
 		learn(f, &list);
 		expire_gone(c, old);
 		if (f->row->is_dated)
@@ -545,8 +591,8 @@ static void collecting_init(struct collecting *c, struct documents *d,
 		.documents = d,
 		.row = row,
 		.scope = scope,
-		.tsv = BUF_INIT(CACHE_MAX_BODY),
-		.json = BUF_INIT(CACHE_MAX_BODY),
+		.tsv = BUF_INIT(d->config.index_bytes),
+		.json = BUF_INIT(d->config.index_bytes),
 		.names = json_new_array(),
 		.most = d->config.history,
 		/* Before the list: what comes meanwhile is news. */

@@ -206,7 +206,8 @@ void documents_pages_drop(const char *key, struct answer_batch *);
 /* documents_collect: what read_through calls for a collection. */
 read_through_fetch documents_fetch_collection;
 struct collecting;
-/* One item, in the order of the index. */
+/* One item, in the order of the index. -EFBIG: there is no room for it, nor for
+ * any that follows. */
 int documents_collect_item(struct collecting *, const struct json *item);
 /* One that is not of this collection (any more): its document alone. */
 void documents_collect_other(struct collecting *, const struct json *item);

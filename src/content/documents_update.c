@@ -194,6 +194,11 @@ static int emit_all(struct update *u, struct collecting *c, bool *more)
 		}
 		n += !e->elsewhere;
 		r = emit(u, e, c);
+		/* No room for it; what is elsewhere needs none. */
+		if (r == -EFBIG) {
+			*more = true;
+			r = 0;
+		}
 	}
 	return r;
 }

@@ -247,6 +247,44 @@ static void a_history_is_bounded(void **state)
 	assert_true(file.size > 50);
 }
 
+/* A list is not refused because an index has no room for all of it. */
+static void what_an_index_has_no_room_for(void **state)
+{
+	struct world *w = *state;
+	const struct documents_config config = {
+		.bitbucket = w->bitbucket,
+		.source = w->source,
+		.cache = w->cache,
+		.index_bytes = 700,
+		.say = say,
+		.say_arg = w,
+	};
+	cleanup(blob_unref) struct blob *body = NULL;
+	struct document_file file;
+
+	documents_free(w->documents);
+	w->documents = documents_new(&config);
+	for (unsigned i = 1; i <= 23; i++)
+		add(w, i, "OPEN", i);
+	w->asked = tiny_n_requests(w->tiny);
+	expect_list(w, &open_things, READ_THROUGH, "23 22 21");
+	expect_requests(w, 1);
+	expect_said(w, "acme EFBIG The list is too long for an index of 0 MiB: "
+		       "the first 3 are shown.");
+	assert_int_equal(documents_file(w->documents, w->scope, "more", &file),
+			 0);
+	assert_int_equal(documents_version(w->documents, file.version, &body),
+			 0);
+	assert_memory_equal(blob_data(body), "These are the first 3;", 22);
+	assert_int_equal(
+		documents_file(w->documents, w->scope, "index.json", &file), 0);
+	assert_true(file.size <= 700);
+	/* With what changed: the newest are first. */
+	clock_advance(2 * MINUTE);
+	add(w, 24, "OPEN", 24);
+	expect_list(w, &open_things, READ_ANEW, "24 23 22");
+}
+
 /* ---- names ---- */
 
 static const char *name_of(struct world *w, const char *title)
@@ -705,6 +743,7 @@ int main(void)
 		T(entries_that_are_no_objects),
 		T(a_history_is_bounded),
 		T(more_of_a_history_that_cannot_be_had),
+		T(what_an_index_has_no_room_for),
 		T(names_are_safe),
 		T(equal_names_are_told_apart),
 		T(items_cost_nothing_after_their_list),
