@@ -81,6 +81,24 @@ struct collection *documents_known(struct documents *d,
 	return known(d, row, key, e, ret_age);
 }
 
+/* One of all who look does it: an upgraded mount is looked at by many at once,
+ * and a large list would be in memory once for each. */
+static void collect_again(struct documents *d, const struct resource *row,
+			  const struct scope *scope)
+{
+	cleanup(free) char *key = mem_asprintf("again/%s", scope->key);
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+	cleanup(ctx_done) struct ctx ctx;
+
+	ctx_init(&ctx, NULL, -1);
+	if (flight_join(&ctx, d->making, key) != FLIGHT_LEAD)
+		return;
+	e = answer_peek_version(d->config.cache, scope->key);
+	if (e && !e->negative && !documents_is_of_today(d, row, scope, e))
+		documents_collect_again(d, row, scope, e);
+	flight_land(d->making, key, 0, NULL);
+}
+
 /* The same, as this program derives it. What a listing has is derived when it
  * is decoded. */
 static struct collection *known_of_today(struct documents *d,
@@ -93,7 +111,7 @@ static struct collection *known_of_today(struct documents *d,
 
 	if (e && !e->negative && !collection_is_listing(row) &&
 	    !documents_is_of_today(d, row, scope, e)) {
-		documents_collect_again(d, row, scope, e);
+		collect_again(d, row, scope);
 		cache_entry_free(e);
 		e = answer_peek_version(d->config.cache, scope->key);
 	}

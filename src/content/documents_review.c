@@ -221,6 +221,20 @@ static int make(struct ctx *ctx, struct review *v)
 	return store(ctx, v);
 }
 
+/* One of those who want it makes it. */
+static int make_once(struct ctx *ctx, struct review *v)
+{
+	struct flight *making = v->documents->making;
+	cleanup(free) char *key = key_of(v, v->mark);
+	int r = flight_join(ctx, making, key);
+
+	if (r != FLIGHT_LEAD)
+		return r < 0 ? r : 0;
+	r = make(ctx, v);
+	flight_land(making, key, r, ctx->sentence);
+	return r;
+}
+
 /* ---- */
 
 static bool is_made(const struct review *v, const char *name,
@@ -259,7 +273,7 @@ int documents_review(struct ctx *ctx, struct documents *d,
 	look_at_lists(ctx, &v);
 	if (is_made(&v, name, ret_file))
 		return 0;
-	r = make(ctx, &v);
+	r = make_once(ctx, &v);
 	if (r == 0 && !is_made(&v, name, ret_file))
 		r = ctx_fail(
 			ctx, -EIO,

@@ -22,6 +22,7 @@ const struct resource_column deployments_columns[] = {
 	{"completed", "state.completed_on", NULL, RESOURCE_TIME},
 	{"updated", "last_update_time", NULL, RESOURCE_TIME},
 	{"uuid", "uuid", NULL},
+	{"url", "state.url|release.url", NULL},
 	{NULL, NULL, NULL},
 };
 

@@ -33,6 +33,7 @@ const struct resource_column pipelines_columns[] = {
 	{"creator", PERSON("creator"), NULL},
 	{"created", "created_on", NULL, RESOURCE_TIME},
 	{"completed", "completed_on", NULL, RESOURCE_TIME},
+	{"url", "links.html.href", NULL},
 	{NULL, NULL, NULL},
 };
 

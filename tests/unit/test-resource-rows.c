@@ -349,7 +349,7 @@ static const struct {
 	 "{\"uuid\":\"{1}\",\"number\":3,\"state\":{\"name\":\"COMPLETED\","
 	 "\"status\":{\"name\":\"FAILED\"}},\"environment\":{\"uuid\":\"{2}\"},"
 	 "\"release\":{\"name\":\"#3\",\"commit\":{\"hash\":\"abc\"}}}",
-	 "3\tCOMPLETED\tFAILED\t{2}\t#3\tabc\t\t\t\t{1}\n"},
+	 "3\tCOMPLETED\tFAILED\t{2}\t#3\tabc\t\t\t\t{1}\t\n"},
 	{1, "snippets/@/commits",
 	 "{\"hash\":\"ab\",\"date\":\"d\",\"message\":\"one\\ntwo\","
 	 "\"author\":{\"raw\":\"A <a@b>\"}}",
