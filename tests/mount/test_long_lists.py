@@ -1,9 +1,13 @@
 """Lists that take long: they go on behind whoever waited, and from where they were broken off."""
+import errno
 import glob
 import os
+import re
 import signal
 import sqlite3
 import subprocess
+
+import pytest
 
 from harness import await_true
 
@@ -70,3 +74,20 @@ def test_ctrl_c_keeps_what_came(bb, mounts):
     # Several were made in the moment with which each page ends: that costs one more.
     assert len(asked) == 3 and "created_on%3E%3D" in asked[0] and not came & set(asked), asked
     assert names == mounts(cache="another").ls("edge/busy/pullrequests")
+
+
+@pytest.mark.skipif(not os.environ.get("BITBUCKETFS_SLOW_TESTS"), reason="takes 90 s; BITBUCKETFS_SLOW_TESTS=1 runs it")
+def test_goes_on_behind_who_waited(bb, mounts):
+    """Whoever waited for a minute is told how far it is; whoever looks again joins it. Each page is asked for once."""
+    m = mounts()
+    m.ls()
+    bb.latency = 21
+    mark = bb.log.mark()
+    with pytest.raises(OSError) as e:
+        m.ls("monolith-labs")
+    assert e.value.errno == errno.EBUSY
+    assert re.search(r"\tEBUSY\tPage \d of 10 of monolith-labs's repositories; it goes on in the background\.\n", m.errors())
+    assert listing(m)["behind"]
+    assert len(m.ls("monolith-labs")) == 1000
+    asked = [e["target"] for e in bb.log.since(mark, match=PAGES)]
+    assert len(asked) == len(set(asked)) == 10
