@@ -59,20 +59,23 @@ static const char *path_in(const char *url)
 char *bitbucket_under_api(const char *api_url, const char *text)
 {
 	cleanup(http_url_done) struct http_url api = {0}, at = {0};
-	const char *rest = NULL;
-	bool own;
+	const char *top = path_in(api_url), *rest = NULL;
+	bool own, same;
 
 	if (http_url_parse(api_url, &api) || http_url_parse(text, &at))
 		return NULL;
 	own = !strcmp(api.host, at.host);
-	if (own)
-		rest = behind(path_in(at.text), path_in(api_url));
+	same = !strcmp(api.origin, at.origin);
+	/* Whoever is behind a proxy may not see its scheme and port, but then
+	 * the path has to tell: another port may be a storage host. */
+	if (same || (own && *top))
+		rest = behind(path_in(at.text), top);
 	for (size_t i = 0; !rest && i < ARRAY_SIZE(doors); i++)
 		if (own || !strcmp(at.host, doors[i].host))
 			rest = behind(path_in(at.text), doors[i].path);
 	if (rest)
 		return mem_asprintf("%s%s", api_url, rest);
-	return http_same_origin(text, api_url) ? mem_strdup(at.text) : NULL;
+	return same ? mem_strdup(at.text) : NULL;
 }
 
 /* The value of `page` in a URL's query, encoded as it is; NULL. */

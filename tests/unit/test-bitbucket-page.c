@@ -111,6 +111,11 @@ static void next_without_a_proxy(void **state)
 	page = read_page("http://127.0.0.1:1", "http://127.0.0.1:1/a",
 			 "{\"next\":\"http://127.0.0.1:1/a?page=2\"}");
 	assert_string_equal(page.next, "http://127.0.0.1:1/a?page=2");
+	bitbucket_page_done(&page);
+	/* Another port may be another service. */
+	page = read_page("http://127.0.0.1:1", "http://127.0.0.1:1/a",
+			 "{\"next\":\"http://127.0.0.1:2/a?page=2\"}");
+	assert_int_equal(page.goes, ELSEWHERE);
 }
 
 /* ---- what is counted ---- */
