@@ -34,10 +34,12 @@ def program(name):
 
 
 def blocks():
-    """The configuration and the script, as they stand in the manual."""
-    with open(MANUAL, encoding="utf-8") as f:
-        section = f.read().split(".SH A TEAM BEHIND ONE CACHE\n")[1].split("\n.SH ")[0]
-    return re.findall(r"^\.nf\n(.*?)^\.fi\n", section, re.M | re.S)
+    """The configuration and the script, as people read and copy them from the manual."""
+    shown = subprocess.run(["mandoc", "-T", "utf8", "-O", "width=200", MANUAL], check=True, capture_output=True, text=True).stdout
+    lines = re.sub(".\b", "", shown).split("\n")
+    lines = [line.strip() for line in lines]
+    starts = [next(i for i, line in enumerate(lines) if line.startswith(first)) for first in ("proxy_cache_path", "#!/bin/sh")]
+    return ["\n".join(lines[at:lines.index("", at)]) + "\n" for at in starts]
 
 
 def replaced(text, pairs):

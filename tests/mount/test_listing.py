@@ -86,7 +86,7 @@ def test_info_is_one_key_and_value_a_line(shared):
         values = dict(line.split(": ", 1) for line in lines)
         assert len(values) == len(lines)
         assert (values["slug"], values["full_name"], values["workspace"]) == (name, f"acme/{name}", "acme")
-        assert values["private"] == ("no" if name == "website" else "yes")
+        assert values["private"] == ("false" if name == "website" else "true")
         assert "@" not in values["clone_https"], "the caller's name is cut out"
         assert values["clone_ssh"] == f"git@ssh.bitbucket.org:acme/{name}.git"
     assert "description: Invoices, taxes, dunning.  Ask **Chen** before a release." in shared.read("acme/billing/info")

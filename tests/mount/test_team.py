@@ -119,9 +119,10 @@ def test_a_mirror_that_is_behind_shows_what_it_has_and_the_rest_comes_from_the_s
         # A repository that the mirror has not at all.
         assert with_service.ls("acme/website/tree")
         assert {x["repository"]: x["git"] for x in with_service.status()["trees"]}["website"] == t.url
+        bb.set_mainbranch("acme", "widgets", "experiment/rust")
         t.mirror("acme/widgets")
         with_service.refresh("acme/widgets/tree")
-        assert with_service.read("acme/widgets/tree/new.txt") == "two"
+        assert with_service.read("acme/widgets/branches/main/new.txt") == "two" and "new.txt" not in with_service.ls("acme/widgets/tree")
 
 
 def test_the_secret_is_not_for_any_other_fallback(bb, mounts, tmp_path):
