@@ -1,4 +1,8 @@
 """Pull requests: how they are shown, and the lists of a repository's, a commit's and a user's."""
+import bisect
+import re
+from datetime import datetime
+
 from . import gitread, objects, query
 from .objects import WEB, href
 from .reply import ApiError, Reply, page, route
@@ -172,14 +176,27 @@ def chosen(place, q, sort, states):
     return [f["pull"] for f in query.order(query.select(found, q), sort)]
 
 
+def moment(text):
+    return datetime.fromisoformat(text).timestamp()
+
+
+def older_than(q, sort):
+    """(q without its last "AND created_on<…", that moment) of who walks from the newest on; else (q, None)."""
+    m = re.fullmatch(r"(\S+) AND created_on<(\S+)", q or "") if sort == "-created_on" else None
+    return (m[1], moment(m[2])) if m else (q, None)
+
+
 @route(HERE + "/pullrequests", SCOPE)
 def pulls(req, workspace, repo_slug):
     place = Place(req, there(req, workspace, repo_slug)[0])
     q, sort = req.get("q"), req.get("sort")
     states = () if q else tuple(states_asked(req))
     kept = req.bb.state.pulls.get(place.r.uuid)
-    if kept and query.fields(q, sort) <= OWN:       # each page of tens of thousands asks for the same
+    if kept and query.fields(q, sort) <= OWN:       # each page of tens of thousands asks for much the same
+        q, when = older_than(q, sort)
         every = kept.answer((q, sort, states), lambda: chosen(place, q, sort, states))
+        if when:
+            every = every[bisect.bisect_right(every, -when, key=lambda p: -moment(p.created_on)):]
     else:
         every = chosen(place, q, sort, states)
     return page(req, every, lambda p: pull(place, p), top=50)
