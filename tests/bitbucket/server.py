@@ -41,6 +41,7 @@ class Bitbucket(Reviewing, Working, Filing, Setting, Snipping):
         self.stopping = threading.Event()
         self.next_base = None           # what links to other pages begin with, if not with api_url
         self.outside = None             # what all links begin with, if not as it was asked: behind another server
+        self.vary = "Authorization, Accept-Encoding"
         self.storage_host = Storage()
         self.logs = "auto"              # where those of steps lie: "here", "there" (a redirect), "auto": there once they ended
         self.line_end = "\n"             # of the lines around and in the parts of snippets, which may be "\r\n"

@@ -309,7 +309,7 @@ class Handler(BaseHTTPRequestHandler):
     def send(self, reply):
         """A whole reply: gzip, ETag and 304, ranges."""
         body = reply.payload()
-        headers = {"Content-Type": reply.type, "Vary": "Authorization, Accept-Encoding", **reply.headers}
+        headers = {"Content-Type": reply.type, "Vary": self.bb.vary, **reply.headers}
         status = reply.status
         packed = (status == 200 and len(body) > 200 and not reply.ranges and reply.type.startswith(("application/json", "text/"))
                   and "gzip" in self.headers.get("Accept-Encoding", ""))
