@@ -299,12 +299,16 @@ static void add_more(struct collecting *c)
 {
 	struct buf text = BUF_INIT(0);
 
-	buf_printf(&text,
-		   c->row->is_history ? "These are the newest %" PRId64
-					"; there are older ones.\n"
-				      : "These are the first %" PRId64
-					"; an index has no room for more.\n",
-		   c->most);
+	if (c->row->is_history)
+		buf_printf(&text,
+			   "These are the newest %" PRId64
+			   "; there are older ones.\n",
+			   c->most);
+	else
+		buf_printf(&text,
+			   "These are the first %zu; an index has no room for "
+			   "more.\n",
+			   c->n_items);
 	if (c->row->items && c->row->items->endpoint)
 		buf_puts(&text, "Each can be entered by its name, though it is "
 				"not listed.\n");
@@ -496,6 +500,24 @@ static void say_full(const struct documents_fetch *f,
 		      c->json.max / MIB, c->n_items);
 }
 
+static void was_walked(const struct documents_fetch *f,
+		       const struct cache_entry *old,
+		       const struct bitbucket_list *list,
+		       struct documents_pages *pages,
+		       const struct collecting *c)
+{
+	/* What there was no room for is not gone. */
+	if (c->is_full) {
+		say_full(f, c);
+	} else {
+		learn(f, list);
+		expire_gone(c, old);
+	}
+	if (f->row->is_dated)
+		answer_was_walked(f->documents->config.cache, f->scope->key,
+				  documents_pages_since_ms(pages));
+}
+
 static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 		       const struct cache_entry *old, struct collecting *c)
 {
@@ -554,15 +576,8 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 		return documents_refused(ctx, d, f->scope->key, old, r,
 					 list.status);
 	r = store(ctx, c, more);
-	if (r == 0 && c->is_full) {
-		say_full(f, c);
-	} else if (r == 0) {
-		learn(f, &list);
-		expire_gone(c, old);
-		if (f->row->is_dated)
-			answer_was_walked(d->config.cache, f->scope->key,
-					  documents_pages_since_ms(&pages));
-	}
+	if (r == 0)
+		was_walked(f, old, &list, &pages, c);
 	return r;
 }
 

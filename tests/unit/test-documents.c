@@ -267,7 +267,7 @@ static void what_an_index_has_no_room_for(void **state)
 	for (unsigned i = 1; i <= 23; i++)
 		add(w, i, "OPEN", i);
 	w->asked = tiny_n_requests(w->tiny);
-	expect_list(w, &open_things, READ_THROUGH, "23 22 21");
+	expect_list(w, &dated_things, READ_THROUGH, "23 22 21");
 	expect_requests(w, 1);
 	expect_said(w, "acme EFBIG The list is too long for an index of 0 MiB: "
 		       "the first 3 are shown.");
@@ -279,10 +279,20 @@ static void what_an_index_has_no_room_for(void **state)
 	assert_int_equal(
 		documents_file(w->documents, w->scope, "index.json", &file), 0);
 	assert_true(file.size <= 700);
-	/* With what changed: the newest are first. */
-	clock_advance(2 * MINUTE);
+	/* With what changed, by one request: the newest are first. */
+	memcpy(thing(w, 2)->updated, "2026-02-01", 10);
 	add(w, 24, "OPEN", 24);
-	expect_list(w, &open_things, READ_ANEW, "24 23 22");
+	memcpy(thing(w, 24)->updated, "2026-02-02", 10);
+	expect_list(w, &dated_things, READ_REFRESH, "24 23 22");
+	expect_requests(w, 1);
+	/* There is room again, for what only a walk brings: there is more. */
+	thing(w, 24)->state = thing(w, 23)->state = "CLOSED";
+	memcpy(thing(w, 24)->updated, "2026-02-03", 10);
+	memcpy(thing(w, 23)->updated, "2026-02-03", 10);
+	expect_list(w, &dated_things, READ_REFRESH, "22");
+	expect_requests(w, 1);
+	assert_int_equal(documents_file(w->documents, w->scope, "more", &file),
+			 0);
 }
 
 /* ---- names ---- */
