@@ -1,10 +1,10 @@
 /*
  * clone/clone, inside: what its files share: clone.c (finding and reading),
  * tracking.c (tracking refs, and single commits), refs.c (the names that a
- * repository has), queue.c (who waits for what, and the workers), fetch.c (the
- * steps of a worker: ls-refs, fetch), times.c (what time a path has), name.c
- * (whether an answer is this repository's), moved.c (where else a commit may
- * be) and status.c.
+ * repository has), queue.c (who waits for what, and the workers), ls_refs.c and
+ * fetch.c (the steps of a worker), session.c (the server that they ask),
+ * times.c (what time a path has), name.c (whether an answer is this
+ * repository's), moved.c (where else a commit may be) and status.c.
  *
  * Lock order: clones->lock, then that of a clone's flight (queue.c). Neither it
  * nor a tracking ref's times.lock is held across a call of the cache, the
@@ -299,8 +299,23 @@ int clone_queue_fetch(struct ctx *, struct clone *, const struct oid *commit,
 		      const struct oid *want, enum objects_presence,
 		      const struct clone_source *sources, size_t n_sources);
 
-/* fetch.c: what a worker does for a job, its own failures with a sentence
- * in job->ctx. */
+/* session.c */
+char *clone_server_url(const struct clone_server *, const char *workspace,
+		       const char *slug);
+/* job->session is with that URL from now on, as job->server is asked. */
+int clone_connect(struct clone_job *, const char *url);
+/* For the next ones with that host. */
+void clone_caps_remember(struct clone_job *);
+/* By the old protocol: for the fetch that follows. */
+void clone_session_keep(struct clone_job *);
+/* Takes over the clone's kept session, unless it is too old to be open still.
+ */
+bool clone_session_take(struct clone_job *);
+/* True: git_fallback is asked from now on. */
+bool clone_to_fallback(struct clone_job *);
+
+/* ls_refs.c, fetch.c: what a worker does for a job, its own failures with a
+ * sentence in job->ctx. */
 int clone_job_ls_refs(struct clone_job *);
 int clone_job_fetch(struct clone_job *);
 /* Lets go of what the steps share. */

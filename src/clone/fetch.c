@@ -1,8 +1,7 @@
 /*
- * What a worker does for a job: it asks a repository for its refs, or fetches a
- * commit. Nothing is recorded before everything is here, so that a job which
- * ends anywhere has changed nothing that anybody sees: of a fetch first the
- * pack, then the mark that its commit is complete.
+ * What a worker does to fetch a commit. Nothing is recorded before everything
+ * is here, so that a job which ends anywhere has changed nothing that anybody
+ * sees: first the pack, then the mark that its commit is complete.
  */
 #include "clone/clone_private.h"
 
@@ -18,7 +17,6 @@
 /* Commits that are here and may spare bytes: each makes the server compare
  * another tree. */
 #define HAVES_MOST 8
-#define SESSION_MS 10000
 
 static int fail_store(struct clone_job *j, int r)
 {
@@ -38,311 +36,6 @@ static int fail_store(struct clone_job *j, int r)
 	return ctx_fail(j->ctx, r, "the object store of %s/%s: %s",
 			j->workspace, j->slug, store_why(-r));
 }
-
-/* The capabilities that are remembered of this host. */
-static void caps_recall(struct clone_job *j)
-{
-	cleanup(blob_unref) struct blob *caps = NULL;
-	const char *origin = j->server->origin;
-
-	if (cache_fact_get(j->clones->cache, "git-caps", origin, strlen(origin),
-			   &caps) < 0 ||
-	    !upload_pack_caps_parse(blob_data(caps), &j->session->caps))
-		j->session->caps = (struct upload_pack_caps){0};
-}
-
-static void caps_remember(struct clone_job *j)
-{
-	cleanup(blob_unref) struct blob *old = NULL;
-	cleanup(buf_done) struct buf caps = BUF_INIT(4 * KIB);
-	const char *origin = j->server->origin;
-	int r;
-
-	/* A SHA-256 repository says nothing of the host's others. A server
-	 * that speaks v0 alone is remembered by an empty fact: without one it
-	 * would be asked for v2 first, in vain, by each job. */
-	if (j->session->caps.sha256)
-		return;
-	if (upload_pack_caps_format(&j->session->caps, &caps) < 0)
-		buf_clear(&caps);
-	r = cache_fact_get(j->clones->cache, "git-caps", origin, strlen(origin),
-			   &old);
-	if (r < 0 && caps.len == 0)
-		return;
-	if (r >= 0 && blob_len(old) == caps.len &&
-	    memcmp(blob_data(old), caps.len ? caps.data : "", caps.len) == 0)
-		return;
-	(void)cache_fact_put(j->clones->cache, "git-caps", origin,
-			     strlen(origin), caps.len ? caps.data : "",
-			     caps.len);
-}
-
-struct clone_session *clone_session_free(struct clone_session *session)
-{
-	if (!session)
-		return NULL;
-	upload_pack_free(session->up);
-	link_free(session->link);
-	free(session);
-	return NULL;
-}
-
-static int authorize(void *arg, struct ctx *ctx, struct http_authorization *ret)
-{
-	const struct clone_set *cs = arg;
-
-	return credential_authorize(ctx, cs->credential, CREDENTIAL_GIT, ret);
-}
-
-static void was_heard(void *arg, struct ctx *ctx,
-		      const struct http_authorization *sent,
-		      const struct http_response *answer)
-{
-	const struct clone_set *cs = arg;
-
-	(void)ctx;
-	if (answer->authorized)
-		credential_heard(cs->credential, CREDENTIAL_GIT, sent,
-				 answer->status);
-}
-
-static int renew(void *arg, struct ctx *ctx,
-		 const struct http_authorization *refused)
-{
-	const struct clone_set *cs = arg;
-
-	return credential_renew(ctx, cs->credential, refused);
-}
-
-static char *url_of(const struct clone_server *server, const char *workspace,
-		    const char *slug)
-{
-	struct buf url = BUF_INIT(8 * KIB);
-
-	buf_printf(&url, "%s/", server->url);
-	text_percent_encode(&url, workspace, "");
-	buf_putc(&url, '/');
-	text_percent_encode(&url, slug, "");
-	buf_puts(&url, ".git");
-	if (!url.failed)
-		return buf_steal(&url, NULL);
-	buf_done(&url);
-	return NULL;
-}
-
-/* url NULL: its name is too long for one. */
-static int connect_to(struct clone_job *j, const char *url)
-{
-	const struct http_authorizer as = {authorize, was_heard, renew,
-					   j->clones};
-	int r;
-
-	if (!url)
-		return ctx_fail(j->ctx, -ENAMETOOLONG,
-				"the name of the repository is too long");
-	j->session = clone_session_free(j->session);
-	j->session = mem_calloc(1, sizeof(*j->session));
-	j->session->since_ms = clock_mono_ms();
-	caps_recall(j);
-	r = link_http_new(j->clones->http, url,
-			  j->server->authorized ? &as : NULL,
-			  &j->session->link);
-	if (r < 0)
-		return r;
-	return upload_pack_new(j->session->link, &j->session->caps,
-			       &j->session->up);
-}
-
-static const struct upload_pack_ref *
-find_ref(const struct upload_pack_refs *refs, const char *name)
-{
-	for (size_t i = 0; i < refs->n_refs; i++)
-		if (strcmp(refs->refs[i].name, name) == 0)
-			return &refs->refs[i];
-	return NULL;
-}
-
-/* "refs/heads/main" → "main"; "" for what no file of ours can carry. */
-static void set_branch(struct clone_tip *tip, const char *ref)
-{
-	size_t n;
-
-	tip->branch[0] = '\0';
-	if (!ref || strncmp(ref, "refs/heads/", 11) != 0)
-		return;
-	ref += 11;
-	n = strlen(ref);
-	if (n >= sizeof(tip->branch))
-		return;
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)ref[i] <= ' ' || ref[i] == 0x7f)
-			return;
-	memcpy(tip->branch, ref, n + 1);
-}
-
-/* Which commit the default branch is: HEAD's; where the server does not say,
- * that of the branch which REST named. */
-static int choose_tip(struct clone_job *j, const struct upload_pack_refs *refs,
-		      const char *main_ref, struct clone_tip *tip)
-{
-	const struct upload_pack_ref *ref = find_ref(refs, "HEAD");
-	const struct upload_pack_ref *main = main_ref ? find_ref(refs, main_ref)
-						      : NULL;
-	const char *target = ref ? ref->target : NULL;
-
-	if (!ref || !ref->oid[0]) {
-		ref = main;
-		if (ref)
-			target = main_ref;
-	} else if (!target && main && strcmp(main->oid, ref->oid) == 0) {
-		target = main_ref;
-	}
-	set_branch(tip, target ? target : main_ref);
-	tip->empty = !ref || !ref->oid[0];
-	if (!tip->empty && oid_parse(ref->oid, &tip->commit) < 0)
-		return ctx_fail(j->ctx, -EPROTO,
-				"%s/%s: the server's HEAD is no object id",
-				j->workspace, j->slug);
-	tip->want = tip->commit;
-	return 0;
-}
-
-static void keep_session(struct clone_job *j)
-{
-	struct clone_session *old;
-
-	/* A fetch begins with git_url. */
-	if (j->session->caps.v2 || j->server != &j->clones->server)
-		return;
-	mutex_lock(&j->clones->lock);
-	old = j->clone->session;
-	j->clone->session = steal(&j->session);
-	mutex_unlock(&j->clones->lock);
-	clone_session_free(old);
-}
-
-/* Takes over the clone's kept session, unless it is too old to be open still.
- */
-static bool take_session(struct clone_job *j)
-{
-	mutex_lock(&j->clones->lock);
-	j->session = steal(&j->clone->session);
-	mutex_unlock(&j->clones->lock);
-	if (j->session && clock_mono_ms() - j->session->since_ms > SESSION_MS)
-		j->session = clone_session_free(j->session);
-	return j->session;
-}
-
-/* An answer about the default branch alone is the same for an empty repository
- * and for one whose default branch does not exist: the other refs tell. */
-static int ls_other_refs(struct clone_job *j, const char *const *all,
-			 struct clone_tip *tip, struct clone_refs **ret_names)
-{
-	cleanup(upload_pack_refs_done) struct upload_pack_refs refs = {0};
-	int r = 0;
-
-	if (!*ret_names) {
-		r = upload_pack_ls_refs(j->ctx, j->session->up, all, &refs);
-		if (r < 0)
-			return r;
-		*ret_names = clone_refs_new(&refs);
-	}
-	for (size_t i = 0; i < CLONE_REF_KINDS; i++)
-		tip->missing |= (*ret_names)->n_names[i] > 0;
-	return 0;
-}
-
-static int ls_refs_once(struct clone_job *j, struct clone_tip *ret_tip,
-			struct clone_refs **ret_names)
-{
-	cleanup(upload_pack_refs_done) struct upload_pack_refs refs = {0};
-	cleanup(clone_refs_unref) struct clone_refs *names = NULL;
-	cleanup(free) char *main_ref =
-		j->main_branch ? mem_asprintf("refs/heads/%s", j->main_branch)
-			       : NULL;
-	const char *prefixes[] = {"HEAD", main_ref, NULL};
-	const char *all[] = {"HEAD", "refs/heads/", "refs/tags/", NULL};
-	cleanup(free) char *url = url_of(j->server, j->workspace, j->slug);
-	struct clone_tip tip = {.server = j->server};
-	int r = connect_to(j, url);
-
-	if (r < 0)
-		return r;
-	/* Before the question: what is pushed meanwhile is not in it. */
-	tip.checked_ms = clock_wall_ms();
-	mutex_lock(&j->clones->lock);
-	tip.serial = ++j->clones->n_ls_refs;
-	mutex_unlock(&j->clones->lock);
-	r = upload_pack_ls_refs(j->ctx, j->session->up, j->all ? all : prefixes,
-				&refs);
-	if (r < 0)
-		return r;
-	caps_remember(j);
-	r = choose_tip(j, &refs, main_ref, &tip);
-	if (r < 0)
-		return r;
-	names = j->all ? clone_refs_new(&refs) : NULL;
-	if (tip.empty)
-		r = ls_other_refs(j, all, &tip, &names);
-	if (r < 0)
-		return r;
-	*ret_tip = tip;
-	*ret_names = steal(&names);
-	return 0;
-}
-
-/* True: git_fallback is asked from now on. */
-static bool to_fallback(struct clone_job *j)
-{
-	if (!j->clones->fallback.url || j->server == &j->clones->fallback)
-		return false;
-	j->server = &j->clones->fallback;
-	return true;
-}
-
-static int ls_refs_anywhere(struct clone_job *j, struct clone_tip *ret_tip,
-			    struct clone_refs **ret_names)
-{
-	int r;
-
-	j->server = &j->clones->server;
-	r = ls_refs_once(j, ret_tip, ret_names);
-	if (r == -ENOENT && to_fallback(j)) {
-		j->ctx->sentence[0] = '\0';
-		r = ls_refs_once(j, ret_tip, ret_names);
-	}
-	return r;
-}
-
-int clone_job_ls_refs(struct clone_job *j)
-{
-	bool renamed = false;
-
-	for (;;) {
-		cleanup(clone_refs_unref) struct clone_refs *names = NULL;
-		struct clone_tip tip = {0};
-		int r = ls_refs_anywhere(j, &tip, &names);
-
-		if (r == -ENOENT && !renamed && clone_name_is_other(j)) {
-			renamed = true;
-			continue;
-		}
-		if (r >= 0)
-			r = clone_name_judge(j, &tip, names, renamed);
-		if (r == CLONE_NAME_OTHER && !renamed) {
-			renamed = true;
-			continue;
-		}
-		if (r < 0 || r == CLONE_NAME_HOLD)
-			return r < 0 ? r : 0;
-		clone_name_learnt(j->clone, j, &tip);
-		clone_refs_learn(j->clone, &tip, steal(&names));
-		keep_session(j);
-		return 0;
-	}
-}
-
-/* ---- fetching a commit ---- */
 
 int clone_admit_tree(struct ctx *ctx, struct clone_set *cs, bool take)
 {
@@ -527,13 +220,13 @@ static int fetch_by_url(struct clone_job *j, const char *workspace,
 	int r;
 
 	if (moved) {
-		r = connect_to(j, moved);
+		r = clone_connect(j, moved);
 		r = r < 0 ? r : take_in_with_haves(j);
 		if (r >= 0 || !j->session->link->missing)
 			return r;
 		clone_moved_note(cs, workspace, slug, "");
 	}
-	r = j->session && !moved ? 0 : connect_to(j, url);
+	r = j->session && !moved ? 0 : clone_connect(j, url);
 	r = r < 0 ? r : take_in_with_haves(j);
 	if (r >= 0 || !j->session || !j->session->link->missing)
 		return r;
@@ -552,14 +245,14 @@ static int fetch_by_url(struct clone_job *j, const char *workspace,
 static int fetch_from(struct clone_job *j, const char *workspace,
 		      const char *slug)
 {
-	cleanup(free) char *url = url_of(j->server, workspace, slug);
+	cleanup(free) char *url = clone_server_url(j->server, workspace, slug);
 	int r;
 
 	if (workspace == j->workspace && j->server == &j->clones->server)
-		(void)take_session(j);
+		(void)clone_session_take(j);
 	r = fetch_by_url(j, workspace, slug, url);
 	if (r >= 0)
-		caps_remember(j);
+		clone_caps_remember(j);
 	j->session = clone_session_free(j->session);
 	return r < 0 ? fail_store(j, r) : 0;
 }
@@ -608,7 +301,7 @@ static int fetch_anywhere(struct clone_job *j)
 
 	j->server = &j->clones->server;
 	r = fetch_of_sources(j, &first);
-	if (r < 0 && may_be_elsewhere(r) && to_fallback(j))
+	if (r < 0 && may_be_elsewhere(r) && clone_to_fallback(j))
 		r = fetch_of_sources(j, &first);
 	if (r >= 0 || !may_be_elsewhere(r))
 		return r;

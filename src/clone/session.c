@@ -1,0 +1,156 @@
+/*
+ * A conversation with a repository's git server: where it is, what it can do,
+ * what it is sent.
+ */
+#include "clone/clone_private.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#define SESSION_MS 10000
+
+/* The capabilities that are remembered of this host. */
+static void caps_recall(struct clone_job *j)
+{
+	cleanup(blob_unref) struct blob *caps = NULL;
+	const char *origin = j->server->origin;
+
+	if (cache_fact_get(j->clones->cache, "git-caps", origin, strlen(origin),
+			   &caps) < 0 ||
+	    !upload_pack_caps_parse(blob_data(caps), &j->session->caps))
+		j->session->caps = (struct upload_pack_caps){0};
+}
+
+void clone_caps_remember(struct clone_job *j)
+{
+	cleanup(blob_unref) struct blob *old = NULL;
+	cleanup(buf_done) struct buf caps = BUF_INIT(4 * KIB);
+	const char *origin = j->server->origin;
+	int r;
+
+	/* A SHA-256 repository says nothing of the host's others. A server
+	 * that speaks v0 alone is remembered by an empty fact: without one it
+	 * would be asked for v2 first, in vain, by each job. */
+	if (j->session->caps.sha256)
+		return;
+	if (upload_pack_caps_format(&j->session->caps, &caps) < 0)
+		buf_clear(&caps);
+	r = cache_fact_get(j->clones->cache, "git-caps", origin, strlen(origin),
+			   &old);
+	if (r < 0 && caps.len == 0)
+		return;
+	if (r >= 0 && blob_len(old) == caps.len &&
+	    memcmp(blob_data(old), caps.len ? caps.data : "", caps.len) == 0)
+		return;
+	(void)cache_fact_put(j->clones->cache, "git-caps", origin,
+			     strlen(origin), caps.len ? caps.data : "",
+			     caps.len);
+}
+
+struct clone_session *clone_session_free(struct clone_session *session)
+{
+	if (!session)
+		return NULL;
+	upload_pack_free(session->up);
+	link_free(session->link);
+	free(session);
+	return NULL;
+}
+
+static int authorize(void *arg, struct ctx *ctx, struct http_authorization *ret)
+{
+	const struct clone_set *cs = arg;
+
+	return credential_authorize(ctx, cs->credential, CREDENTIAL_GIT, ret);
+}
+
+static void was_heard(void *arg, struct ctx *ctx,
+		      const struct http_authorization *sent,
+		      const struct http_response *answer)
+{
+	const struct clone_set *cs = arg;
+
+	(void)ctx;
+	if (answer->authorized)
+		credential_heard(cs->credential, CREDENTIAL_GIT, sent,
+				 answer->status);
+}
+
+static int renew(void *arg, struct ctx *ctx,
+		 const struct http_authorization *refused)
+{
+	const struct clone_set *cs = arg;
+
+	return credential_renew(ctx, cs->credential, refused);
+}
+
+char *clone_server_url(const struct clone_server *server, const char *workspace,
+		       const char *slug)
+{
+	struct buf url = BUF_INIT(8 * KIB);
+
+	buf_printf(&url, "%s/", server->url);
+	text_percent_encode(&url, workspace, "");
+	buf_putc(&url, '/');
+	text_percent_encode(&url, slug, "");
+	buf_puts(&url, ".git");
+	if (!url.failed)
+		return buf_steal(&url, NULL);
+	buf_done(&url);
+	return NULL;
+}
+
+/* url NULL: its name is too long for one. */
+int clone_connect(struct clone_job *j, const char *url)
+{
+	const struct http_authorizer as = {authorize, was_heard, renew,
+					   j->clones};
+	int r;
+
+	if (!url)
+		return ctx_fail(j->ctx, -ENAMETOOLONG,
+				"the name of the repository is too long");
+	j->session = clone_session_free(j->session);
+	j->session = mem_calloc(1, sizeof(*j->session));
+	j->session->since_ms = clock_mono_ms();
+	caps_recall(j);
+	r = link_http_new(j->clones->http, url,
+			  j->server->authorized ? &as : NULL,
+			  &j->session->link);
+	if (r < 0)
+		return r;
+	return upload_pack_new(j->session->link, &j->session->caps,
+			       &j->session->up);
+}
+
+void clone_session_keep(struct clone_job *j)
+{
+	struct clone_session *old;
+
+	/* A fetch begins with git_url. */
+	if (j->session->caps.v2 || j->server != &j->clones->server)
+		return;
+	mutex_lock(&j->clones->lock);
+	old = j->clone->session;
+	j->clone->session = steal(&j->session);
+	mutex_unlock(&j->clones->lock);
+	clone_session_free(old);
+}
+
+bool clone_session_take(struct clone_job *j)
+{
+	mutex_lock(&j->clones->lock);
+	j->session = steal(&j->clone->session);
+	mutex_unlock(&j->clones->lock);
+	if (j->session && clock_mono_ms() - j->session->since_ms > SESSION_MS)
+		j->session = clone_session_free(j->session);
+	return j->session;
+}
+
+bool clone_to_fallback(struct clone_job *j)
+{
+	if (!j->clones->fallback.url || j->server == &j->clones->fallback)
+		return false;
+	j->server = &j->clones->fallback;
+	return true;
+}
