@@ -9,7 +9,7 @@
 #include "base/mem.h"
 
 #include <ctype.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #define OPTIONS_MAX 256
 
@@ -214,11 +214,12 @@ static bool is_word(const char *text)
 	return *text;
 }
 
+/* Not by lstat(), for which a mount that hangs there would be asked. */
 static bool is_absent(const char *path)
 {
-	struct stat st;
+	char c;
 
-	return lstat(path, &st) && errno == ENOENT;
+	return readlink(path, &c, 1) < 0 && errno == ENOENT;
 }
 
 /* A word in the place of a command that is none. As a mount point it has to be

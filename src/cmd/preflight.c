@@ -25,7 +25,6 @@
 #define MOUNTINFO_MAX (16 * MIB)
 #define DEVICE "/dev/fuse"
 #define FUSERMOUNT "fusermount3"
-#define ANSWER_TIMEOUT_MS 2000
 #define SYMLINKS_MAX 16
 
 static int say(char why[static 512], int errnum, const char *fmt, ...)
@@ -466,7 +465,7 @@ static int check_mounted(const char *path, char why[static 512])
 
 	if (found == PREFLIGHT_NOTHING || found < 0)
 		return 0;
-	r = preflight_answers(path, ANSWER_TIMEOUT_MS);
+	r = preflight_answers(path, PREFLIGHT_ANSWER_MS);
 	if (found == PREFLIGHT_OTHER)
 		return r == -ENOTCONN
 			       ? say(why, -ENOTCONN,

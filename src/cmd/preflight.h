@@ -46,6 +46,7 @@ size_t preflight_others(struct buf *ret_points);
  * is mounted there does not answer. NULL: the default, ~/bitbucket. */
 int preflight_path(const char *mountpoint, char **ret_path);
 
+#define PREFLIGHT_ANSWER_MS 2000
 /* Whether the mount there answers, without waiting for longer than
  * timeout_ms: 0, -ENOTCONN (its daemon is dead), -ETIMEDOUT, another. */
 int preflight_answers(const char *path, int timeout_ms);

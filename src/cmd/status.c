@@ -37,6 +37,13 @@ enum command_exit status_command(const struct command_line *line)
 	if (r || preflight_mounted(path) != PREFLIGHT_OURS)
 		return say_where(path ? path : asked);
 	file = mem_asprintf("%s/.bitbucketfs/status", path);
+	r = preflight_answers(path, PREFLIGHT_ANSWER_MS);
+	if (r == -ETIMEDOUT) {
+		command_say("the mount at %s does not answer: bitbucketfs "
+			    "umount '%s' takes it away",
+			    path, path);
+		return COMMAND_FAILED;
+	}
 	r = file_read(file, STATUS_MAX, &text);
 	if (r == -ENOTCONN) {
 		command_say("the mount at %s is dead (its daemon is gone): "

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #define END_TIMEOUT_MS (10 * 1000)
-#define ANSWER_TIMEOUT_MS 1000
 
 static enum command_exit wait_for_end(const char *path, int life, pid_t daemon)
 {
@@ -74,7 +73,7 @@ static enum command_exit take_away(const struct preflight_place *place,
 	 * another mount. */
 	life = lifeline_take(place->device, place->user, &daemon);
 	dead = life < 0 &&
-	       preflight_answers(path, ANSWER_TIMEOUT_MS) == -ENOTCONN;
+	       preflight_answers(path, PREFLIGHT_ANSWER_MS) == -ENOTCONN;
 	r = preflight_unmount(path, false, words);
 	if (r == -EBUSY)
 		return lazily || dead ? detach(place, path)

@@ -201,13 +201,16 @@ def test_already_mounted(bb, mounts):
     assert asked(bb, mark) == [] and m.ls() == ROOT
 
 
-def test_already_mounted_and_hanging_is_said_without_hanging(mounts):
-    m = mounts()
+def test_already_mounted_and_hanging_is_said_without_hanging(mounts, tmp_path, monkeypatch):
+    (tmp_path / "word").mkdir()
+    m = mounts(where=str(tmp_path / "word"))
+    monkeypatch.chdir(tmp_path)
     m.process.send_signal(signal.SIGSTOP)
     try:
-        done, took = seconds(mounts.run, m.path)
-        assert "already" in one_sentence(done, 1)
-        assert took < 5 + ENDS_WITHIN
+        for arguments, words in (([m.path], "already"), (["word"], "already"), (["status", m.path], "does not answer")):
+            done, took = seconds(mounts.run, *arguments)
+            assert words in one_sentence(done, 1)
+            assert took < 5 + ENDS_WITHIN
     finally:
         m.process.send_signal(signal.SIGCONT)
 
