@@ -518,6 +518,76 @@ static void was_walked(const struct documents_fetch *f,
 				  documents_pages_since_ms(pages));
 }
 
+/* A list that cannot be followed to its end takes nothing away: what is stored
+ * is shown on, if it is as long. */
+static bool is_less_than_before(const struct collecting *c,
+				const struct bitbucket_list *list,
+				const struct cache_entry *old)
+{
+	cleanup(collection_unref) struct collection *before = NULL;
+
+	return list->came == BITBUCKET_CAME_CUT && old && old->body &&
+	       c->row->items &&
+	       !collection_decode(c->row, blob_data(old->body), old->n_body,
+				  &before) &&
+	       before->n_items >= (size_t)json_n_items(c->names);
+}
+
+static void say_kept(const struct documents_fetch *f)
+{
+	cleanup(free) char *place = documents_place(f->documents, f->scope);
+
+	documents_say(f->documents, EBADMSG, place,
+		      "Bitbucket's list goes on at another host or in circles; "
+		      "that is not followed, and what was listed before is "
+		      "shown.");
+}
+
+/* All pages have come. */
+static int store_walked(struct ctx *ctx, const struct documents_fetch *f,
+			const struct cache_entry *old, struct collecting *c,
+			const struct bitbucket_list *list,
+			struct documents_pages *pages, bool more)
+{
+	int r;
+
+	if (is_less_than_before(c, list, old)) {
+		say_kept(f);
+		return answer_touch(ctx, f->documents->config.cache,
+				    f->scope->key, c->ttl_ms);
+	}
+	r = store(ctx, c, more);
+	if (r == 0)
+		was_walked(f, old, list, pages, c);
+	return r;
+}
+
+/* The pages of where the row's endpoint would redirect, else its own. */
+static int walk_row(struct ctx *ctx, const struct documents_fetch *f,
+		    const struct cache_entry *old, const char *path,
+		    struct bitbucket_list *list, struct collecting *c,
+		    bool *more)
+{
+	struct documents *d = f->documents;
+	int64_t left_ms = 0;
+	cleanup(free) char *direct = documents_direct(ctx, f, old, &left_ms);
+	int r;
+
+	list->path = direct ? direct : path;
+	r = walk(ctx, d, list, c, more);
+	if (direct && r < 0 && !c->n_items &&
+	    documents_direct_failed(ctx, list->status)) {
+		list->path = path;
+		r = walk(ctx, d, list, c, more);
+	} else if (direct && c->ttl_ms > left_ms) {
+		c->ttl_ms = left_ms;
+	}
+	list->path = NULL;
+	if (r < 0 && documents_is_nothing(f->row, list->status) && !c->n_items)
+		r = 0;
+	return r;
+}
+
 static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 		       const struct cache_entry *old, struct collecting *c)
 {
@@ -538,8 +608,7 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 		.known = &known,
 		.kept = &pages.kept,
 	};
-	cleanup(free) char *path = NULL, *direct = NULL;
-	int64_t left_ms = 0;
+	cleanup(free) char *path = NULL;
 	bool more = false;
 	int r;
 
@@ -549,8 +618,6 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 	r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
 	if (r < 0)
 		return r;
-	direct = documents_direct(ctx, f, old, &left_ms);
-	list.path = direct ? direct : path;
 	begin(c);
 	r = documents_update(ctx, f, path, old, c, &more);
 	if (r < 0)
@@ -561,24 +628,12 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 			answer_has_changes(d->config.cache, f->scope->key);
 		return r;
 	}
-	r = walk(ctx, d, &list, c, &more);
-	if (direct && r < 0 && !c->n_items &&
-	    documents_direct_failed(ctx, list.status)) {
-		list.path = path;
-		r = walk(ctx, d, &list, c, &more);
-	} else if (direct && c->ttl_ms > left_ms) {
-		c->ttl_ms = left_ms;
-	}
-	if (r < 0 && documents_is_nothing(f->row, list.status) && !c->n_items)
-		r = 0;
+	r = walk_row(ctx, f, old, path, &list, c, &more);
 	documents_pages_end(&pages, r);
 	if (r < 0)
 		return documents_refused(ctx, d, f->scope->key, old, r,
 					 list.status);
-	r = store(ctx, c, more);
-	if (r == 0)
-		was_walked(f, old, &list, &pages, c);
-	return r;
+	return store_walked(ctx, f, old, c, &list, &pages, more);
 }
 
 /* What is below an item that has ended has ended, too. */

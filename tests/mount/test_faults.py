@@ -293,6 +293,19 @@ def test_a_next_link_of_the_workspaces_to_another_host(bb, mounts):
     assert "another host" in m.errors()
 
 
+def test_a_list_that_goes_on_elsewhere_takes_nothing_away(bb, m):
+    """Its first item is there, and a `next` that is not followed: what was listed before is shown."""
+    place = "acme/widgets/downloads"
+    before, index = m.ls(place), m.read(f"{place}/index.tsv")
+    values = json.loads(m.read(f"{place}/index.json"))
+    assert len(values) > 1
+    page = {"pagelen": 100, "values": values[:1], "page": 1, "next": "https://elsewhere.example/?page=2"}
+    bb.fault(r" /2\.0/repositories/.*/downloads\?", "status", status=200, body=json.dumps(page))
+    m.refresh(place)
+    assert m.ls(place) == before and m.read(f"{place}/index.tsv") == index
+    assert "what was listed before is shown" in m.told(place)
+
+
 def test_a_listing_that_does_not_end(bb, m):
     page = {"pagelen": 100, "values": [], "page": 1, "size": 10 ** 9, "next": f"{bb.api_url}/repositories/acme?sort=created_on&page=2"}
     fault = bb.fault(LISTING, "status", status=200, body=json.dumps(page))
