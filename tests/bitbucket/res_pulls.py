@@ -181,9 +181,12 @@ def moment(text):
 
 
 def older_than(q, sort):
-    """(q without its last "AND created_on<…", that moment) of who walks from the newest on; else (q, None)."""
-    m = re.fullmatch(r"(\S+) AND created_on<(\S+)", q or "") if sort == "-created_on" else None
-    return (m[1], moment(m[2])) if m else (q, None)
+    """(q without its last "AND created_on<…" or "<=…", what finds the first of them) of who walks from the newest on; else (q, None)."""
+    m = re.fullmatch(r"(\S+) AND created_on<(=?)(\S+)", q or "") if sort == "-created_on" else None
+    if not m:
+        return q, None
+    find, when = bisect.bisect_left if m[2] else bisect.bisect_right, -moment(m[3])
+    return m[1], lambda every: find(every, when, key=lambda p: -moment(p.created_on))
 
 
 @route(HERE + "/pullrequests", SCOPE)
@@ -193,10 +196,10 @@ def pulls(req, workspace, repo_slug):
     states = () if q else tuple(states_asked(req))
     kept = req.bb.state.pulls.get(place.r.uuid)
     if kept and query.fields(q, sort) <= OWN:       # each page of tens of thousands asks for much the same
-        q, when = older_than(q, sort)
+        q, first_of = older_than(q, sort)
         every = kept.answer((q, sort, states), lambda: chosen(place, q, sort, states))
-        if when:
-            every = every[bisect.bisect_right(every, -when, key=lambda p: -moment(p.created_on)):]
+        if first_of:
+            every = every[first_of(every):]
     else:
         every = chosen(place, q, sort, states)
     return page(req, every, lambda p: pull(place, p), top=50)
