@@ -71,7 +71,10 @@ struct flight_landing {
 	int result;           /* 0 or -errno */
 	const char *sentence; /* NULL, "": none; the waiters keep theirs */
 	void *value; /* of 0; each who waits gets a reference; NULL: none */
-	int64_t remember_ms; /* of a failure; 0: as the flight's */
+	/* Of a failure; 0: as the flight's. To forget it afterwards would be
+	 * too late for who was woken by the landing and asks again at once. */
+	int64_t remember_ms;
+#define FLIGHT_REMEMBER_NOT (-1)
 };
 
 enum flight_outcome {

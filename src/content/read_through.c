@@ -179,11 +179,12 @@ static int lead(struct ctx *ctx, struct read_through *rt,
 	if (!refused)
 		read_through_note(rt, r, ctx->sentence, impatient && late);
 	/* Our own deadline is not everybody's, nor is our share of a quota. */
-	flight_land(rt->flight, ask->key, late || refused ? -EAGAIN : r,
-		    ctx->sentence);
-	/* It may be ready by the next look, so that one asks. */
-	if (r == -EBUSY)
-		flight_forget(rt->flight, ask->key);
+	flight_land_as(rt->flight, ask->key,
+		       &(struct flight_landing){
+			       .result = late || refused ? -EAGAIN : r,
+			       .sentence = ctx->sentence,
+			       .remember_ms = read_through_remember(r),
+		       });
 	return r;
 }
 

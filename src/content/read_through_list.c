@@ -106,10 +106,8 @@ static void job_end(struct read_through_job *j, int r)
 	flight_end(j->work, &(struct flight_landing){
 				    .result = refused ? -EINTR : r,
 				    .sentence = ctx->sentence,
+				    .remember_ms = read_through_remember(r),
 			    });
-	/* It may be ready by the next look, so that one asks. */
-	if (r == -EBUSY)
-		flight_forget(rt->lists, j->key);
 	mark(j, true);
 }
 

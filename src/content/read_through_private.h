@@ -55,6 +55,12 @@ static inline bool read_through_refused(const struct ctx *ctx, int r)
 {
 	return r < 0 && ctx->refused;
 }
+/* Of a landing: what is being prepared may be ready by the next look, so that
+ * one asks. */
+static inline int64_t read_through_remember(int r)
+{
+	return r == -EBUSY ? FLIGHT_REMEMBER_NOT : 0;
+}
 /* For the health. impatient: the time that ran out was ours, which says little.
  */
 void read_through_note(struct read_through *, int r, const char *sentence,
