@@ -631,8 +631,8 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 	r = walk_row(ctx, f, old, path, &list, c, &more);
 	documents_pages_end(&pages, r);
 	if (r < 0)
-		return documents_refused(ctx, d, f->scope->key, old, r,
-					 list.status);
+		return documents_pages_refused(ctx, &pages, old, r,
+					       list.status);
 	return store_walked(ctx, f, old, c, &list, &pages, more);
 }
 

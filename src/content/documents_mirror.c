@@ -33,21 +33,20 @@ static void let_mirrored_go(void *arg)
 }
 
 static int get_mirrored(struct ctx *ctx, const struct mirrored *m,
-			struct buf *ret_body, long *ret_status)
+			struct documents_pages *pages, struct buf *ret_body,
+			long *ret_status)
 {
-	struct documents *d = m->documents;
+	struct bitbucket *b = m->documents->config.bitbucket;
 	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
-	cleanup(documents_pages_done) struct documents_pages pages;
 	int r;
 
-	documents_pages_init(&pages, d, m->key, DOCUMENTS_PAGES_YOUNG_MS);
 	if (!m->text) {
-		r = bitbucket_get_merged(ctx, d->config.bitbucket, m->path,
-					 &pages.kept, ret_body, ret_status);
-		documents_pages_end(&pages, r);
+		r = bitbucket_get_merged(ctx, b, m->path, &pages->kept,
+					 ret_body, ret_status);
+		documents_pages_end(pages, r);
 		return r;
 	}
-	r = bitbucket_get(ctx, d->config.bitbucket, m->path, NULL, &reply);
+	r = bitbucket_get(ctx, b, m->path, NULL, &reply);
 	*ret_status = reply.status;
 	*ret_body = reply.body;
 	reply.body = (struct buf){0};
@@ -60,12 +59,15 @@ static int fetch_mirrored(struct ctx *ctx, void *arg,
 	struct mirrored *m = arg;
 	struct documents *d = m->documents;
 	cleanup(answer_batch_done) struct answer_batch batch = {0};
+	cleanup(documents_pages_done) struct documents_pages pages;
 	cleanup(buf_done) struct buf body = BUF_INIT(0);
 	long status = 0;
-	int r = get_mirrored(ctx, m, &body, &status);
+	int r;
 
+	documents_pages_init(&pages, d, m->key, DOCUMENTS_PAGES_YOUNG_MS);
+	r = get_mirrored(ctx, m, &pages, &body, &status);
 	if (r < 0)
-		return documents_refused(ctx, d, m->key, old, r, status);
+		return documents_pages_refused(ctx, &pages, old, r, status);
 	answer_batch_add(&batch, mem_strdup(m->key), body.data ? body.data : "",
 			 body.len, documents_derivation, TTL_MS);
 	documents_pages_drop(m->key, &batch);

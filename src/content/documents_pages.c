@@ -184,6 +184,19 @@ void documents_pages_end(struct documents_pages *p, int r)
 		answer_batch_done(&batch);
 }
 
+int documents_pages_refused(struct ctx *ctx, struct documents_pages *p,
+			    const struct cache_entry *old, int r, long status)
+{
+	bool any;
+
+	mutex_lock(&p->lock);
+	any = p->n_pages > 0;
+	mutex_unlock(&p->lock);
+	return any ? r
+		   : documents_refused(ctx, p->documents, p->key, old, r,
+				       status);
+}
+
 int64_t documents_pages_since_ms(struct documents_pages *p)
 {
 	int64_t ms;

@@ -198,6 +198,11 @@ DEFINE_CLEANUP_DONE(struct documents_pages, documents_pages_done);
 /* All pages have come, before what is made of them is stored; or, with r < 0,
  * the list is broken off, and what came of it is written. */
 void documents_pages_end(struct documents_pages *, int r);
+/* What a failure of the list is, with the status of the last answer: of the
+ * first page as documents_refused; that one of several is refused, or not
+ * there, says nothing of the list. */
+int documents_pages_refused(struct ctx *, struct documents_pages *,
+			    const struct cache_entry *old, int r, long status);
 /* When the oldest page came, wall clock; or before. */
 int64_t documents_pages_since_ms(struct documents_pages *);
 /* The batch stores the list: they go. */

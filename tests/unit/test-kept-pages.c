@@ -137,6 +137,29 @@ static void not_the_only_page(void **state)
 	assert_int_equal(n_documents(w), before);
 }
 
+/* That a page is refused, or not there, says nothing of the list that the
+ * others are of. */
+static void refused_in_the_middle(void **state)
+{
+	static const long statuses[] = {403, 404, 410};
+
+	for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
+		struct world *w;
+
+		tear_down(state);
+		set_up(state);
+		w = *state;
+		many(w, 23);
+		w->good_pages = 2;
+		w->then_status = statuses[i];
+		expect_list(w, &open_things, READ_THROUGH,
+			    statuses[i] == 403 ? "-13" : "-2");
+		w->status = 0;
+		clock_advance(2001);
+		expect_list(w, &open_things, READ_THROUGH, ALL_23);
+	}
+}
+
 /* ---- sorted by created_on: goes on by time ---- */
 
 /* What content/ keeps, in memory. */
@@ -545,6 +568,7 @@ int main(void)
 		T(not_when_they_are_old),
 		T(numbers_that_shifted),
 		T(not_the_only_page),
+		T(refused_in_the_middle),
 		T(by_time),
 		T(by_time_though_it_changed),
 		T(by_time_in_steps),
