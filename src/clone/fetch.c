@@ -208,8 +208,21 @@ static int take_in_with_haves(struct clone_job *j)
 	return r == -EBADMSG && h.n ? take_in(j, &none) : r;
 }
 
-/* From where the name was redirected to before, or from its own place; where
- * that has no repository, from where it is redirected to now. */
+/* The errors after which the next source is tried: this one is gone, may not be
+ * read, or has not the commit. */
+static bool may_be_elsewhere(int r)
+{
+	return r == -ENOENT || r == -EACCES || r == -EIO;
+}
+
+static bool is_missing(const struct clone_job *j)
+{
+	return j->session && j->session->link && j->session->link->missing;
+}
+
+/* From where the name was redirected to before, or from its own place, where
+ * somebody may have made another repository; where there is none, from where it
+ * is redirected to now. */
 static int fetch_by_url(struct clone_job *j, const char *workspace,
 			const char *slug, const char *url)
 {
@@ -217,18 +230,23 @@ static int fetch_by_url(struct clone_job *j, const char *workspace,
 	cleanup(free) char *moved =
 		clone_moved_recall(cs, j->server, workspace, slug);
 	char sentence[sizeof(j->ctx->sentence)];
+	bool is_there = false;
 	int r;
 
 	if (moved) {
 		r = clone_connect(j, moved);
 		r = r < 0 ? r : take_in_with_haves(j);
-		if (r >= 0 || !j->session->link->missing)
+		if (r >= 0 || !may_be_elsewhere(r))
 			return r;
-		clone_moved_note(cs, workspace, slug, "");
+		is_there = !is_missing(j);
+		if (!is_there)
+			clone_moved_note(cs, workspace, slug, "");
 	}
 	r = j->session && !moved ? 0 : clone_connect(j, url);
 	r = r < 0 ? r : take_in_with_haves(j);
-	if (r >= 0 || !j->session || !j->session->link->missing)
+	if (r >= 0 && is_there)
+		clone_moved_note(cs, workspace, slug, "");
+	if (r >= 0 || is_there || !is_missing(j))
 		return r;
 	memcpy(sentence, j->ctx->sentence, sizeof(sentence));
 	if (j->session->link->ops->look_for(j->ctx, j->session->link) != 1) {
@@ -255,13 +273,6 @@ static int fetch_from(struct clone_job *j, const char *workspace,
 		clone_caps_remember(j);
 	j->session = clone_session_free(j->session);
 	return r < 0 ? fail_store(j, r) : 0;
-}
-
-/* The errors after which the next source is tried: this one is gone, may not be
- * read, or has not the commit. */
-static bool may_be_elsewhere(int r)
-{
-	return r == -ENOENT || r == -EACCES || r == -EIO;
 }
 
 /* What the first source said, which should have the commit. */

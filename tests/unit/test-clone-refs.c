@@ -348,6 +348,17 @@ static void test_fork(void **state)
 	assert_sound(w, "one");
 }
 
+/* The commit whose id is in that file. */
+static void read_id(struct world *w, const char *name, struct oid *ret)
+{
+	cleanup(free) char *path = mem_asprintf("%s/%s", w->dir, name);
+	cleanup(buf_done) struct buf id = BUF_INIT(100);
+
+	check(!file_read(path, 100, &id));
+	id.data[40] = '\0';
+	check(!oid_parse(id.data, ret));
+}
+
 static void move(struct world *w, const char *from, const char *to)
 {
 	mutex_lock(&w->server.lock);
@@ -374,15 +385,9 @@ static void test_fork_that_moved(void **state)
 	       "&& git add . && git commit -q -m $i && "
 	       "git rev-parse HEAD >../../id-$i; done && "
 	       "git push -q origin main");
-	for (int i = 0; i < 3; i++) {
-		cleanup(free) char *path =
-			mem_asprintf("%s/id-%d", w->dir, i + 1);
-		cleanup(buf_done) struct buf id = BUF_INIT(100);
-
-		check(!file_read(path, 100, &id));
-		id.data[40] = '\0';
-		check(!oid_parse(id.data, &commits[i]));
-	}
+	read_id(w, "id-1", &commits[0]);
+	read_id(w, "id-2", &commits[1]);
+	read_id(w, "id-3", &commits[2]);
 	move(w, "/ada/fork.git/", "/ada/fork-2.git/");
 	c = open_clone(w, "one");
 	assert_int_equal(get_now(c, &head), 0);
@@ -414,6 +419,46 @@ static void test_fork_that_moved(void **state)
 	move(w, "/ada/fork.git/", "/ada/fork-3.git/");
 	assert_int_equal(get_commit(c, &commits[0], &fork, 1, &head), -ENODATA);
 	assert_non_null(strstr(last_sentence, "ada/fork"));
+	assert_sound(w, "one");
+}
+
+/* Somebody made a new fork with the name that was moved away from: it has what
+ * the moved one has not, and a failure there is no reason to forget it. */
+static void test_fork_that_moved_and_was_made_anew(void **state)
+{
+	static const struct clone_source fork = {"ada", "fork"};
+	struct world *w = *state;
+	struct clone_head head;
+	struct clone *c;
+	struct oid moved, anew, nowhere;
+
+	make_repository(w, "one");
+	run_at(w, T0 + 9,
+	       "mkdir -p root/ada && git clone -q --bare root/acme/one.git "
+	       "root/ada/fork-2.git && git clone -q --bare root/acme/one.git "
+	       "root/ada/fork.git && for i in fork-2 fork; do "
+	       "git clone -q root/ada/$i.git work/$i && cd work/$i && "
+	       "echo $i >f.txt && git add . && git commit -q -m $i && "
+	       "git push -q origin main && cd ../..; done");
+	run_at(w, T0,
+	       "git -C work/fork-2 rev-parse HEAD >id-1 && "
+	       "git -C work/fork rev-parse HEAD >id-2");
+	read_id(w, "id-1", &moved);
+	read_id(w, "id-2", &anew);
+	nowhere = moved;
+	nowhere.bytes[0] ^= 1;
+	move(w, "/ada/fork.git/", "/ada/fork-2.git/");
+	c = open_clone(w, "one");
+	assert_int_equal(get_now(c, &head), 0);
+	assert_counts(w, 1, 1, 1);
+	assert_int_equal(get_commit(c, &moved, &fork, 1, &head), 0);
+	assert_counts(w, 2, 1, 3);
+	/* There; its own name, which has no repository; the repository. */
+	assert_int_equal(get_commit(c, &nowhere, &fork, 1, &head), -ENODATA);
+	assert_counts(w, 2, 1, 6);
+	move(w, NULL, NULL);
+	assert_int_equal(get_commit(c, &anew, &fork, 1, &head), 0);
+	assert_counts(w, 2, 1, 8);
 	assert_sound(w, "one");
 }
 
@@ -577,6 +622,7 @@ int main(int argc, char **argv)
 		test(test_any_commit),
 		test(test_fork),
 		test(test_fork_that_moved),
+		test(test_fork_that_moved_and_was_made_anew),
 		test(test_short),
 		test(test_old_protocol),
 		test(test_bound),
