@@ -8,7 +8,8 @@
  */
 #include "api/bitbucket_private.h"
 
-#define WORKERS 4 /* as many as the client has connections */
+#define WORKERS 4   /* as many as the client has connections */
+#define GONE_MOST 8 /* pages that are 404: no more are asked for */
 
 struct page {
 	struct json *json; /* NULL: beyond the end by now */
@@ -33,6 +34,8 @@ struct abreast {
 	struct cond done;
 	/* Under lock: */
 	size_t n_taken;
+	size_t n_wanted;    /* fewer than n_pages where the size was a lie */
+	size_t n_gone;      /* pages that were 404 */
 	bool unnumbered;    /* the server takes no numbers */
 	int failed;         /* the first failure */
 	bool refused;       /* of the first failure, as in struct ctx */
@@ -53,7 +56,7 @@ static bool take_number(struct abreast *a, size_t *ret_index)
 	bool any;
 
 	mutex_lock(&a->lock);
-	any = !a->failed && !a->unnumbered && a->n_taken < a->n_pages;
+	any = !a->failed && !a->unnumbered && a->n_taken < a->n_wanted;
 	if (any)
 		*ret_index = a->n_taken++;
 	mutex_unlock(&a->lock);
@@ -87,6 +90,19 @@ static bool is_unnumbered(int r, long status, const struct json *json, size_t n)
 		     : json_int(json, "page", (int64_t)n) != (int64_t)n;
 }
 
+/* The page i has come. What is empty and has no `next` is beyond the end, and
+ * so are many 404: of a size that says too much not all pages are asked for. */
+static void see_end(struct abreast *a, size_t i, const struct json *json)
+	requires_lock(a->lock)
+{
+	bool is_end = json && !json_n_items(json_at(json, "values")) &&
+		      !json_str(json, "next");
+
+	a->n_gone += !json;
+	if ((is_end || a->n_gone >= GONE_MOST) && i < a->n_wanted)
+		a->n_wanted = i + 1;
+}
+
 static void work(void *arg)
 {
 	struct worker *worker = arg;
@@ -112,6 +128,7 @@ static void work(void *arg)
 		a->pages[i].json = json;
 		a->pages[i].done = !unnumbered;
 		a->unnumbered = a->unnumbered || unnumbered;
+		see_end(a, i, json);
 		cond_broadcast(&a->done);
 		mutex_unlock(&a->lock);
 	}
@@ -123,7 +140,8 @@ static bool await_page(struct abreast *a, size_t i)
 	bool came;
 
 	mutex_lock(&a->lock);
-	while (!a->pages[i].done && !a->failed && !a->unnumbered)
+	while (!a->pages[i].done && !a->failed && !a->unnumbered &&
+	       (i < a->n_taken || i < a->n_wanted))
 		cond_wait(&a->done, &a->lock);
 	came = a->pages[i].done && !a->failed;
 	mutex_unlock(&a->lock);
@@ -185,6 +203,7 @@ int bitbucket_get_abreast(struct ctx *ctx, struct bitbucket *b,
 		.list = list,
 		.url = url,
 		.n_pages = n_pages,
+		.n_wanted = n_pages,
 		.n_taken = 1,
 	};
 	int r;

@@ -307,6 +307,20 @@ static void by_time(void **state)
 	expect_by_time(w, &shelf, 0, UP_TO_23);
 }
 
+/* The size says far too much: pages beyond the end are not asked for on and on,
+ * neither time that one looks for what it promises. */
+static void not_far_beyond_the_end(void **state)
+{
+	struct world *w = *state;
+	cleanup(shelf_done) struct shelf shelf;
+
+	shelf_init(&shelf);
+	many(w, 7);
+	w->size_lies = 300;
+	expect_by_time(w, &shelf, ANY, "1 2 3 4 5 6 7");
+	assert_in_range(w->asked, 4, 20);
+}
+
 /* Some go and some come in between: nothing is missed, nothing comes twice. */
 static void by_time_though_it_changed(void **state)
 {
@@ -570,6 +584,7 @@ int main(void)
 		T(not_the_only_page),
 		T(refused_in_the_middle),
 		T(by_time),
+		T(not_far_beyond_the_end),
 		T(by_time_though_it_changed),
 		T(by_time_in_steps),
 		T(by_time_with_a_hole),
