@@ -2,6 +2,7 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 from contextlib import contextmanager
@@ -94,17 +95,16 @@ class Team:
     @contextmanager
     def serving(self):
         with open(self.place / "said", "wb") as said:
-            running = [subprocess.Popen([program("fcgiwrap"), "-c", "4", "-s", f"unix:{self.place}/socket"], stdin=subprocess.DEVNULL,
-                                        stdout=said, stderr=said),
-                       subprocess.Popen([program("nginx"), "-p", self.place, "-c", "nginx.conf", "-e", "stderr"], stdout=said,
-                                        stderr=said, stdin=subprocess.DEVNULL)]
+            running = [subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True)
+                       for command in ([program("fcgiwrap"), "-c", "4", "-s", f"unix:{self.place}/socket"],
+                                       [program("nginx"), "-p", self.place, "-c", "nginx.conf", "-e", "stderr"])]
         try:
             await_true(lambda: listens(self.port) or running[1].poll() is not None, "nginx listens")
             assert running[1].poll() is None, (self.place / "said").read_text()
             yield self
         finally:
-            for process in running:
-                process.terminate()
+            for process in running:     # fcgiwrap ends without its children
+                os.killpg(process.pid, signal.SIGTERM)
             for process in running:
                 process.wait()
 
