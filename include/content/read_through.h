@@ -37,7 +37,8 @@ enum read_through_mode {
 	READ_REFRESH, /* asks now, whatever is there; a failure is returned
 		       * (what is there stays) */
 	READ_ANEW,    /* the same, and what is there is nothing to go on
-		       * from: all of it is asked for */
+		       * from: all of it is asked for. A list that is under
+		       * way for others is waited for before */
 };
 /*
  * 0 and an entry (it may be a negative one); or -errno with the sentence in

@@ -36,6 +36,7 @@ struct read_through_job {
 	struct read_through_list list;
 	void *arg; /* of the list */
 	int64_t since_ms;
+	bool is_anew; /* for READ_ANEW */
 	/* The thread's. */
 	struct cache_entry *old;
 	/* Fixed when the work has ended. */
@@ -114,10 +115,12 @@ static void job_end(struct read_through_job *j, int r)
 static void job_main(void *arg)
 {
 	struct read_through_job *j = arg;
+	int r = read_through_fetch_now(flight_work_ctx(j->work), j->rt, j->key,
+				       j->list.fetch, j->arg, &j->old);
 
-	job_end(j,
-		read_through_fetch_now(flight_work_ctx(j->work), j->rt, j->key,
-				       j->list.fetch, j->arg, &j->old));
+	/* Whoever waits looks for himself; the thread is joined much later. */
+	j->old = cache_entry_free(j->old);
+	job_end(j, r);
 }
 
 /* ---- its leader ---- */
@@ -152,6 +155,7 @@ static struct read_through_job *job_new(struct read_through *rt,
 	j->arg = ask->list->keep(ask->arg);
 	j->old = steal(entry);
 	j->since_ms = clock_wall_ms();
+	j->is_anew = ask->mode == READ_ANEW;
 	return j;
 }
 
@@ -199,6 +203,23 @@ static struct read_through_job *find(struct read_through *rt, const char *key)
 		if (!j->is_over && !strcmp(j->key, key))
 			found = j; /* the newest: others were given up */
 	return found;
+}
+
+/* What is under way has pages of before the caller wanted all of it anew: he
+ * asks when it has ended. */
+static bool is_too_early(struct read_through *rt,
+			 const struct read_through_ask *ask)
+{
+	struct read_through_job *j;
+	bool anew;
+
+	if (ask->mode != READ_ANEW)
+		return false;
+	mutex_lock(&rt->lock);
+	j = find(rt, ask->key);
+	anew = j && j->is_anew;
+	mutex_unlock(&rt->lock);
+	return !anew;
 }
 
 /* The caller's time is over. */
@@ -295,6 +316,7 @@ static int enter(struct ctx *ctx, struct read_through *rt,
 {
 	struct read_through_job *own = NULL;
 	struct flight_work *work;
+	bool too_early = false;
 	int r;
 
 	if (flight_enter(rt->lists, ask->key, &work) == FLIGHT_LEAD) {
@@ -304,11 +326,13 @@ static int enter(struct ctx *ctx, struct read_through *rt,
 			return FLIGHT_LANDED;
 		}
 		own = start(ctx, rt, ask, work, entry);
+	} else {
+		too_early = is_too_early(rt, ask);
 	}
 	r = await(ctx, rt, ask, work, own, entry);
 	if (own)
 		job_unref(own);
-	return r;
+	return r == FLIGHT_LANDED && too_early ? FLIGHT_BROKEN_OFF : r;
 }
 
 int read_through_bring_list(struct ctx *ctx, struct read_through *rt,
@@ -320,12 +344,15 @@ int read_through_bring_list(struct ctx *ctx, struct read_through *rt,
 	while (n_landed < READ_THROUGH_TRIES) {
 		int r = enter(ctx, rt, ask, entry);
 
+		/* What was there before is no answer. */
+		if (r == FLIGHT_BROKEN_OFF)
+			continue;
 		/* The job took over what was there. */
 		if (r < 0 && !*entry)
 			read_through_look(rt, ask->key, entry);
 		if (r < 0 || *entry)
 			return r < 0 ? r : 0;
-		n_landed += r != FLIGHT_BROKEN_OFF;
+		n_landed++;
 	}
 	return ctx_fail(ctx, -EIO, "The cache did not keep what was fetched.");
 }

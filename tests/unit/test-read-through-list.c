@@ -183,6 +183,15 @@ static void reader_start(struct reader *r, struct end *end,
 	assert_int_equal(thread_start("reader", read_it, r, &r->thread), 0);
 }
 
+static void reader_start_as(struct reader *r, struct end *end,
+			    enum read_through_mode mode,
+			    struct ctx_group *group)
+{
+	*r = (struct reader){.end = end, .mode = mode};
+	ctx_init(&r->ctx, group, -1);
+	assert_int_equal(thread_start("reader", read_it, r, &r->thread), 0);
+}
+
 static void reader_end(struct reader *r)
 {
 	r->thread = thread_join(r->thread);
@@ -413,6 +422,67 @@ static void refused(void **state)
 	ctx_group_free(group);
 }
 
+/* One who asks now, though there are old bytes, and joins what is refused for
+ * its class: those are no answer for him. */
+static void refused_with_old_bytes(void **state)
+{
+	struct ctx_group *group = ctx_group_new(100);
+	struct reader leader, other;
+	struct end e;
+
+	end_init(&e, *state);
+	let_one_go(&e);
+	expect_read(&e, 1);
+	e.no_refreshes = true;
+	leader = (struct reader){.end = &e, .mode = READ_REFRESH};
+	ctx_init(&leader.ctx, group, -1);
+	leader.ctx.who = CTX_REFRESH;
+	assert_int_equal(
+		thread_start("leader", read_it, &leader, &leader.thread), 0);
+	await_waiting(group, 1);
+	reader_start_as(&other, &e, READ_REFRESH, group);
+	await_waiting(group, 2);
+	let_one_go(&e);
+	let_one_go(&e);
+	reader_end(&leader);
+	reader_end(&other);
+	assert_int_equal(leader.result, -EDQUOT);
+	assert_int_equal(other.result, 0);
+	assert_int_equal(atomic_load(&e.n_calls), 3);
+	end_done(&e);
+	ctx_group_free(group);
+}
+
+/* What is under way has pages of before: whoever wants all anew asks when it
+ * has ended, once for all who do. */
+static void anew_behind_another(void **state)
+{
+	struct ctx_group *group = ctx_group_new(100);
+	struct reader before, one, other;
+	struct end e;
+
+	end_init(&e, *state);
+	reader_start(&before, &e, group, -1);
+	await_waiting(group, 1);
+	await_calls(&e, 1);
+	reader_start_as(&one, &e, READ_ANEW, group);
+	await_waiting(group, 2);
+	let_one_go(&e);
+	reader_end(&before);
+	await_calls(&e, 2);
+	reader_start_as(&other, &e, READ_ANEW, group);
+	await_waiting(group, 2);
+	let_one_go(&e);
+	reader_end(&one);
+	reader_end(&other);
+	assert_int_equal(before.result, 0);
+	assert_int_equal(one.result, 0);
+	assert_int_equal(other.result, 0);
+	assert_int_equal(atomic_load(&e.n_calls), 2);
+	end_done(&e);
+	ctx_group_free(group);
+}
+
 static void failed(void **state)
 {
 	struct end e;
@@ -553,11 +623,22 @@ static void races(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(brought),       T(goes_on_behind), T(number_not_known),
-		T(nothing_came),  T(joined),         T(cancelled),
-		T(not_cancelled), T(refused),        T(failed),
-		T(failed_behind), T(with_old_bytes), T(ended),
-		T(too_many),      T(races),
+		T(brought),
+		T(goes_on_behind),
+		T(number_not_known),
+		T(nothing_came),
+		T(joined),
+		T(cancelled),
+		T(not_cancelled),
+		T(refused),
+		T(failed),
+		T(failed_behind),
+		T(with_old_bytes),
+		T(ended),
+		T(too_many),
+		T(races),
+		T(refused_with_old_bytes),
+		T(anew_behind_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
