@@ -237,7 +237,8 @@ extern const struct resource resource_account;      /* .bitbucketfs/account/ */
 extern const struct resource_column workspace_repository_columns[];
 /* Of <ws>/.workspace/review-requested/index.tsv. */
 extern const struct resource_column pullrequest_review_columns[];
-extern const struct resource resource_user; /* .bitbucketfs/user.json */
+extern const char pullrequest_review_newest[]; /* as resource.newest */
+extern const struct resource resource_user;    /* .bitbucketfs/user.json */
 
 size_t resource_n_files(const struct resource_file *files); /* NULL: 0 */
 const struct resource_file *resource_find_file(const struct resource_file *,

@@ -154,7 +154,8 @@ static void add_pull(struct review *v, const struct json *pull)
 
 	resource_tsv_line(pullrequest_review_columns, pull, &v->tsv);
 	documents_add_indented(&v->json, pull);
-	documents_order_add(&v->order, resource_time(pull, "updated_on"),
+	documents_order_add(&v->order,
+			    resource_time(pull, pullrequest_review_newest),
 			    tsv_from, &v->tsv, json_from, &v->json);
 }
 
@@ -237,14 +238,15 @@ static int make_once(struct ctx *ctx, struct review *v)
 
 /* ---- */
 
-static bool is_made(const struct review *v, const char *name,
-		    struct document_file *ret_file)
+/* mark NULL: whatever it was made of. */
+static bool is_stored(const struct review *v, const char *name,
+		      const char *mark, struct document_file *ret_file)
 {
 	cleanup(free) char *key = key_of(v, name);
 	cleanup(cache_entry_free) struct cache_entry *e =
 		answer_peek_version(v->documents->config.cache, key);
 
-	if (!e || e->negative || strcmp(e->etag, v->mark) != 0 ||
+	if (!e || e->negative || (mark && strcmp(e->etag, mark) != 0) ||
 	    !cache_is_sound(v->documents->config.cache, e->version, key))
 		return false;
 	*ret_file = (struct document_file){
@@ -271,10 +273,12 @@ int documents_review(struct ctx *ctx, struct documents *d,
 	if (r < 0)
 		return r;
 	look_at_lists(ctx, &v);
-	if (is_made(&v, name, ret_file))
+	if (is_stored(&v, name, v.mark, ret_file))
 		return 0;
 	r = make_once(ctx, &v);
-	if (r == 0 && !is_made(&v, name, ret_file))
+	/* Who saw a list that came meanwhile, or is another program on the same
+	 * cache, may have made it anew since. */
+	if (r == 0 && !is_stored(&v, name, NULL, ret_file))
 		r = ctx_fail(
 			ctx, -EIO,
 			"The cache did not keep what waits for a review in "

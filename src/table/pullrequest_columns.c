@@ -105,6 +105,8 @@ const struct resource_column pullrequest_review_columns[] = {
 	{NULL, NULL, NULL},
 };
 
+const char pullrequest_review_newest[] = PULLREQUESTS_NEWEST;
+
 static const struct resource_column info[] = {
 	INDEX_AND_INFO,
 	{"title", "title", NULL},

@@ -1,7 +1,10 @@
 """About a workspace: its repositories in one file, its projects as links, what is there for whom; and about the account."""
+import contextlib
 import errno
 import json
 import os
+import pathlib
+import sqlite3
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
@@ -154,6 +157,30 @@ def test_what_waits_for_my_review(bb, mounts):
     with pytest.raises(OSError) as e:
         mounts(account="workspace-token").ls(W + "/review-requested")
     assert e.value.errno == errno.ENODATA
+
+
+def test_a_review_without_a_change_stands_where_it_was_made(bb, mounts):
+    m = mounts()
+    m.ls("acme")
+    me = json.loads(m.read(".bitbucketfs/user.json"))
+    pulls = [{"id": n, "state": "OPEN", "reviewers": [me], "updated_on": changed, "created_on": f"2026-10-0{n}T00:00:00Z"}
+             for n, changed in ((3, None), (2, "2026-10-02T00:00:00Z"), (1, "2026-10-01T00:00:00Z"))]
+    bb.faults.add(r"/widgets/pullrequests\?", "status", status=200, body=json.dumps({"values": pulls, "size": 3, "page": 1}))
+    order = [line[0] for line in lines(m, "acme/widgets/pullrequests/index.tsv")[1:]]
+    assert order == ["3", "2", "1"] == [line[1] for line in lines(m, W + "/review-requested/index.tsv")[1:]]
+
+
+def test_another_program_makes_it_meanwhile(mounts):
+    """One of another version on the same cache marks what it makes otherwise, each time."""
+    m = mounts()
+    m.ls("acme")
+    cache, = pathlib.Path(m.cache).glob("*/*/cache.db")
+    with contextlib.closing(sqlite3.connect(cache)) as db:
+        for event in ("INSERT", "UPDATE OF body_id"):
+            db.execute(f"CREATE TRIGGER other_{event[:6]} AFTER {event} ON doc WHEN new.key LIKE '%/review-requested#%'"
+                       " BEGIN UPDATE doc SET etag = 'other' WHERE key = new.key; END")
+        db.commit()
+    assert "of 0 of 7 repositories" in m.read(W + "/review-requested/more") and m.errors() == ""
 
 
 # ---- projects
