@@ -438,6 +438,14 @@ static bool is_agreed(const struct pages *p)
 	       known->n == (int64_t)(p->walked.n_came + p->n_before);
 }
 
+/* The kept pages led to a question that the server refuses: they would do so
+ * until they are too old. */
+static bool is_dead_end(const struct pages *p, int r)
+{
+	return r < 0 && p->segment && p->list->status == 400 &&
+	       !p->walked.n_came && p->list->restart;
+}
+
 /* Page numbers shift when an item goes while they are walked: what came in the
  * wrong moment is missed, and there the second time. */
 static int walk_again(struct pages *p)
@@ -477,6 +485,13 @@ static int walk(struct pages *p)
 	if (p->list->paging == BITBUCKET_NEWEST)
 		return walk_newest(p);
 	r = walk_numbers(p);
+	if (is_dead_end(p, r)) {
+		free(p->segment);
+		p->segment = NULL;
+		p->n_before = 0;
+		p->ctx->sentence[0] = '\0';
+		return walk_again(p);
+	}
 	return r == 0 && is_missing(p) && !is_agreed(p) ? walk_again(p) : r;
 }
 

@@ -54,6 +54,7 @@ struct world {
 	bool sizeless, odd, in_circles;
 	bool is_unsorted; /* as they were added */
 	bool no_pagelen;  /* `pagelen` is refused */
+	bool no_q;        /* `q` is refused */
 	struct buf said;  /* "PATH ERRNO SENTENCE\n" */
 	int size_lies;    /* added to the size, if there is one */
 	const char *name; /* of every thing, instead of "thing N" */
@@ -257,6 +258,10 @@ static bool serve(struct tiny_connection *c, const struct tiny_request *request,
 		answer(c, 400,
 		       "{\"type\":\"error\",\"error\":{\"message\":"
 		       "\"Invalid pagelen\"}}");
+	} else if (w->no_q && strstr(path, "&q=")) {
+		answer(c, 400,
+		       "{\"type\":\"error\",\"error\":{\"message\":"
+		       "\"Invalid q\"}}");
 	} else if (!strncmp(path, "/things?", 8)) {
 		serve_list(c, w, path + 8);
 	} else if (sscanf(path, "/things/%u", &id) == 1) {

@@ -425,6 +425,22 @@ static void by_time_though_it_had_shifted(void **state)
 	expect_by_time(w, &shelf, 4, UP_TO_23);
 }
 
+/* There is no going on by time: all of it is asked for. */
+static void by_time_where_that_is_refused(void **state)
+{
+	struct world *w = *state;
+	cleanup(shelf_done) struct shelf shelf;
+
+	shelf_init(&shelf);
+	many(w, 23);
+	keep_first(w, &shelf, 3);
+	w->no_q = true;
+	thing(w, 2)->gone = true;
+	expect_by_time(w, &shelf, 6,
+		       "1 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 "
+		       "23");
+}
+
 /* Many were made in one moment, on both sides of the end of the kept pages. */
 static void by_time_with_ties(void **state)
 {
@@ -590,6 +606,7 @@ int main(void)
 		T(by_time_with_a_hole),
 		T(by_time_with_a_hole_that_shifted),
 		T(by_time_though_it_had_shifted),
+		T(by_time_where_that_is_refused),
 		T(by_time_with_ties),
 		T(by_time_and_missing_one),
 		T(not_by_time),
