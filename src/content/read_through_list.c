@@ -26,6 +26,9 @@
 /* Jobs that go on though nobody waits: each further one is broken off when its
  * readers' time is over, and goes on from what is kept when they come again. */
 #define BEHIND_MOST 16
+/* There is no room for a list, of which all pages were asked for: it is not
+ * asked for again at each look. */
+#define NO_ROOM_MS 30000
 
 struct read_through_job {
 	/* Fixed. */
@@ -104,11 +107,14 @@ static void job_end(struct read_through_job *j, int r)
 		read_through_note(rt, r, ctx->sentence, false);
 	j->result = r;
 	j->refused = refused;
-	flight_end(j->work, &(struct flight_landing){
-				    .result = refused ? -EINTR : r,
-				    .sentence = ctx->sentence,
-				    .remember_ms = read_through_remember(r),
-			    });
+	flight_end(j->work,
+		   &(struct flight_landing){
+			   .result = refused ? -EINTR : r,
+			   .sentence = ctx->sentence,
+			   .remember_ms = r == -ENOSPC
+						  ? NO_ROOM_MS
+						  : read_through_remember(r),
+		   });
 	mark(j, true);
 }
 
