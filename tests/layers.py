@@ -14,8 +14,9 @@ a floor must never know is not dragged in by what it includes (NEVER_SEES); no
 file over 800 lines, no floor over a quarter of the program, no file that no
 meson.build lists, no function that nobody calls and none that leaves its file
 without need (FOR_TESTS), no symbol without its module's prefix, no request
-that waits until the kernel was told of a change (WAITS), and no function that
-cannot say how much it writes or hides its errors.
+that waits until the kernel was told of a change (WAITS), no file that derives
+and has no part in the mark of it (DERIVES), and no function that cannot say how
+much it writes or hides its errors.
 """
 
 import fnmatch
@@ -502,6 +503,24 @@ def check_lists(root):
     return [line.removeprefix(f"{root}/") for line in found]
 
 
+# ---- what derives ----
+
+DERIVES = re.compile(r"\b(?:json_pretty|resource_tsv)_?\w*\(")
+
+
+def check_derives(root):
+    """Files that write what is kept, and of which no mark is made: a later
+    program would not know its own bytes from theirs."""
+    meson = root / "src/meson.build"
+    listed = meson.read_text() if meson.is_file() else ""
+    for floor in ("api", "content"):
+        for file in sorted((root / "src" / floor).rglob("*.c")):
+            if (f"'{floor}/{file.name}'" not in listed
+                    and DERIVES.search(without_comments(file.read_text()))):
+                yield (f"src/{floor}/{file.name}:1: it derives, and is not in "
+                       "src/meson.build's list of what does")
+
+
 def violations(root):
     """All of them, as lines to print; and how many files were read."""
     found, n_files = [], 0
@@ -523,7 +542,7 @@ def violations(root):
                 found += [f"{path}:{n}: {what}" for n, what in check]
             n_files += 1
     for check in (check_drags, check_public, check_circles, check_shares,
-                  check_lists, check_symbols, check_waits):
+                  check_lists, check_symbols, check_waits, check_derives):
         found += check(root)
     return found, n_files
 
@@ -690,6 +709,9 @@ WRONG = {
            f"link.c:4: {name}() is banned")
     for name in BANNED_IN_PROGRAM
 } | {
+    "what derives": (
+        "src/content/documents.c", "static void f(void)\n{\n\tjson_pretty();\n}\n",
+        "it derives"),
     "banned in a test": (
         "tests/unit/test-link.c", "\tstrcpy(a, b);\n", "strcpy() is banned"),
 }
