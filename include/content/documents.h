@@ -196,17 +196,20 @@ int documents_repositories(struct ctx *, struct documents *,
 			   enum read_through_mode,
 			   struct document_file *ret_file);
 
-/* The whole ids of commits that a file names (resource_file.commits), in that
- * order; "": not known. */
-struct documents_commits {
-	char ids[RESOURCE_COMMITS_MOST][41];
+struct documents_with {
+	/* The whole ids of commits that a file names (resource_file.commits),
+	 * in that order; "": not known. */
+	char commits[RESOURCE_COMMITS_MOST][41];
+	/* Of an item of a collection: its row, and its collection's scope. */
+	const struct resource *row;
+	const struct scope *collection;
 };
-/* A file that is made with these, and with lists (resource_file.with) of an
- * item, whose scope and document these are: no request. The same until one of
- * them changes. */
+/* A file that is made with these, and with lists (resource_file.with and
+ * is_named) of an item, whose scope and document these are: no request. The
+ * same until one of them changes. */
 int documents_made(struct ctx *, struct documents *, const struct scope *,
 		   const struct resource_file *, const struct answer_document *,
-		   const struct documents_commits *,
+		   const struct documents_with *,
 		   struct document_file *ret_file);
 
 /*

@@ -49,6 +49,9 @@ struct resource_file {
 	 * that is known to git without asking. At most RESOURCE_COMMITS_MOST.
 	 */
 	const struct resource_column *commits;
+	/* Of an item of a collection with names beside (resource.beside): in
+	 * the answer RESOURCE_NAME_BESIDE is the name, when it is at hand. */
+	bool is_named;
 };
 #define RESOURCE_COMMITS_MOST 3
 /* Renderers: the answer pretty-printed; a line for each column that has a

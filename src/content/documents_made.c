@@ -25,13 +25,16 @@ static struct cache_entry *list_at_hand(struct documents *d,
 
 static char *mark_of(struct documents *d, const struct scope *scope,
 		     const struct resource_file *file, uint64_t version,
-		     const struct documents_commits *commits)
+		     const struct documents_with *with)
 {
+	cleanup(free) char *by =
+		file->is_named ? documents_mark(d, with->row, with->collection)
+			       : mem_strdup(documents_derivation);
 	struct buf mark = BUF_INIT(0);
 
-	buf_printf(&mark, "%s %" PRIu64, documents_derivation, version);
+	buf_printf(&mark, "%s %" PRIu64, by, version);
 	for (size_t i = 0; i < RESOURCE_COMMITS_MOST; i++)
-		buf_printf(&mark, " %s", commits->ids[i]);
+		buf_printf(&mark, " %s", with->commits[i]);
 	for (size_t i = 0; file->with && file->with[i]; i++) {
 		cleanup(cache_entry_free) struct cache_entry *e =
 			list_at_hand(d, scope, file->with[i], false);
@@ -41,13 +44,26 @@ static char *mark_of(struct documents *d, const struct scope *scope,
 	return buf_steal(&mark, NULL);
 }
 
-/* The document, with the whole ids of its commits. */
-static int item_of(const struct answer_document *document,
-		   const struct resource_column *columns,
-		   const struct documents_commits *commits,
-		   struct json **ret_item)
+static void add_name(struct documents *d, const struct documents_with *with,
+		     struct json *item)
+{
+	cleanup(json_free) struct json *list =
+		documents_beside(d, with->row, with->collection);
+	cleanup(json_free) struct json *named =
+		documents_named_beside(with->row->beside, list, item);
+
+	if (named)
+		json_add_copy(item, RESOURCE_NAME_BESIDE,
+			      json_at(named, RESOURCE_NAME_BESIDE));
+}
+
+/* The document, with the whole ids of its commits, and with the name. */
+static int item_of(struct documents *d, const struct answer_document *document,
+		   const struct resource_file *file,
+		   const struct documents_with *with, struct json **ret_item)
 {
 	cleanup(json_free) struct json *json = NULL;
+	const struct resource_column *columns = file->commits;
 	struct json *item;
 	int r = json_parse(blob_data(document->body), blob_len(document->body),
 			   &json);
@@ -60,8 +76,10 @@ static int item_of(const struct answer_document *document,
 	for (const struct json *i = json_first(json); i; i = json_next(i))
 		json_add_copy(item, json_key(i), i);
 	for (size_t i = 0; columns && columns[i].name; i++)
-		if (*commits->ids[i])
-			json_add_str(item, columns[i].name, commits->ids[i]);
+		if (*with->commits[i])
+			json_add_str(item, columns[i].name, with->commits[i]);
+	if (file->is_named)
+		add_name(d, with, item);
 	*ret_item = item;
 	return 0;
 }
@@ -69,11 +87,11 @@ static int item_of(const struct answer_document *document,
 static int render(struct documents *d, const struct scope *scope,
 		  const struct resource_file *file,
 		  const struct answer_document *document,
-		  const struct documents_commits *commits, struct buf *out)
+		  const struct documents_with *with, struct buf *out)
 {
 	cleanup(json_free) struct json *all = json_new_object();
 	cleanup(json_free) struct json *item = NULL;
-	int r = item_of(document, file->commits, commits, &item);
+	int r = item_of(d, document, file, with, &item);
 
 	if (r < 0)
 		return r;
@@ -95,12 +113,12 @@ static int render(struct documents *d, const struct scope *scope,
 int documents_made(struct ctx *ctx, struct documents *d,
 		   const struct scope *scope, const struct resource_file *file,
 		   const struct answer_document *document,
-		   const struct documents_commits *commits,
+		   const struct documents_with *with,
 		   struct document_file *ret_file)
 {
 	cleanup(free) char *key = mem_asprintf("%s#%s", scope->key, file->name);
 	cleanup(free) char *mark =
-		mark_of(d, scope, file, document->version, commits);
+		mark_of(d, scope, file, document->version, with);
 	cleanup(cache_entry_free) struct cache_entry *e =
 		answer_peek_version(d->config.cache, key);
 	cleanup(buf_done) struct buf out = BUF_INIT(CACHE_MAX_BODY);
@@ -115,7 +133,7 @@ int documents_made(struct ctx *ctx, struct documents *d,
 		ret_file->size = e->n_body;
 		return 0;
 	}
-	r = render(d, scope, file, document, commits, &out);
+	r = render(d, scope, file, document, with, &out);
 	put.body = out.data ? out.data : "";
 	put.n_body = out.len;
 	if (r == 0)

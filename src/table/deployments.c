@@ -28,7 +28,7 @@ const struct resource_column deployments_columns[] = {
 
 static const struct resource_file deployment_files[] = {
 	{"deployment.json", resource_json, NULL, NULL},
-	{"info", resource_info, NULL, deployments_columns},
+	{"info", resource_info, NULL, deployments_columns, .is_named = true},
 	{NULL, NULL, NULL, NULL},
 };
 

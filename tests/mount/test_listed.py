@@ -88,12 +88,15 @@ def test_a_deployment_says_where_it_went(bb, mounts):
     m = mounts()
     index = W + "/deployments/index.tsv"
     before, was = m.read(index), os.stat(m / index)
+    last = W + "/deployments/6/info"
+    assert "\nenvironment: {" in m.read(last)
     assert "\nStaging\t" not in before and column(m, W + "/deployments", "environment")[2] == "Production", "as the service says"
     assert m.ls(W + "/environments")
     mark = bb.log.mark()
     await_true(lambda: m.read(index) != before, "the names of environments")
     assert column(m, W + "/deployments", "environment") == ["Test", "Staging", "Production", "Staging", "Production", "K\u00f6ln / DC 2"]
     assert os.stat(m / index).st_ino != was.st_ino and os.stat(m / index).st_mtime > was.st_mtime
+    await_true(lambda: "\nenvironment: K\u00f6ln / DC 2\n" in m.read(last), "the name also in info")
     assert not [e for e in bb.log.since(mark) if "deployments" in e["path"] or "environments" in e["path"]]
 
 

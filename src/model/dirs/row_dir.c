@@ -349,7 +349,7 @@ bool row_dir_row_found(struct dirlist_piece *piece, const struct resource *row,
 static void find_commits(struct model *model, struct node *dir,
 			 const struct resource_column *columns,
 			 const struct answer_document *document,
-			 struct documents_commits *ret)
+			 struct documents_with *ret)
 {
 	cleanup(clone_unref) struct clone *clone = NULL;
 	cleanup(json_free) struct json *json = NULL;
@@ -367,7 +367,7 @@ static void find_commits(struct model *model, struct node *dir,
 		if (hash.failed || hash.len < 7 || hash.len >= 40 ||
 		    clone_resolve_short(clone, hash.data, hash.len, &id) < 0)
 			continue;
-		oid_hex(&id, ret->ids[i]);
+		oid_hex(&id, ret->commits[i]);
 	}
 }
 
@@ -376,16 +376,18 @@ int row_dir_document_file(struct ctx *ctx, struct model *model,
 			  const struct answer_document *document,
 			  struct found *ret_found)
 {
-	struct documents_commits commits = {0};
+	const struct row_dir *p = row_dir_of(dir);
+	struct documents_with with = {.row = p->row,
+				      .collection = p->collection};
 	struct document_file made;
 	int r;
 
-	if (!file->with && !file->commits)
+	if (!row_dir_is_made(file))
 		return row_file_found(model, file, document, ret_found);
 	if (file->commits)
-		find_commits(model, dir, file->commits, document, &commits);
-	r = documents_made(ctx, model->config.documents, row_dir_of(dir)->scope,
-			   file, document, &commits, &made);
+		find_commits(model, dir, file->commits, document, &with);
+	r = documents_made(ctx, model->config.documents, p->scope, file,
+			   document, &with, &made);
 	if (r == 0)
 		row_dir_found_file(model, &made, document->updated_ms,
 				   ret_found);

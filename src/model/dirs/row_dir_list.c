@@ -87,7 +87,7 @@ static bool file_found(struct dirlist_piece *piece,
 	}
 	/* What is made of more is stored, which READDIR does not wait for.
 	 */
-	if (row_dir_is_collection(p) || file->with || file->commits)
+	if (row_dir_is_collection(p) || row_dir_is_made(file))
 		return false;
 	document = document_of(piece);
 	return document->body && document->age.left_ms > 0 &&

@@ -55,7 +55,12 @@ void row_dir_refresh_document(struct ctx *, struct model *, struct node *dir,
 void row_dir_found_item(struct model *, struct node *dir, const char *id,
 			int64_t time_ms, int64_t left_ms,
 			struct found *ret_found);
-/* A file of the directory's document: rendered of it, or made with lists. */
+/* A file that is made of more than the directory's document (documents_made);
+ * and any file of that document. */
+static inline bool row_dir_is_made(const struct resource_file *file)
+{
+	return file->with || file->commits || file->is_named;
+}
 int row_dir_document_file(struct ctx *, struct model *, struct node *dir,
 			  const struct resource_file *,
 			  const struct answer_document *,

@@ -38,6 +38,27 @@ static void tell_made(struct ctx *ctx, struct model *model, struct node *item,
 	node_unref(model->nodes, node);
 }
 
+/* What items are shown with names from the list that came. */
+static void tell_named(struct ctx *ctx, struct model *model, struct node *dir)
+{
+	const struct resource_items *items = row_dir_of(dir)->row->items;
+	const struct resource_file *file = items ? items->files : NULL;
+	cleanup(collection_unref) struct collection *c = NULL;
+	struct answer_age age;
+
+	if (row_dir_collection(ctx, model, dir, READ_CACHED, &c, &age) < 0)
+		return;
+	for (; file && file->name; file++)
+		for (size_t i = 0; file->is_named && i < c->n_items; i++) {
+			struct node *item =
+				node_child(model->nodes, dir, c->items[i].name);
+
+			if (item)
+				tell_made(ctx, model, item, file);
+			node_unref(model->nodes, item);
+		}
+}
+
 /* The index of a list beside, whose items take names from the list that came.
  */
 static void tell_beside(struct ctx *ctx, struct model *model,
@@ -57,6 +78,8 @@ static void tell_beside(struct ctx *ctx, struct model *model,
 	     is.version != index->what.version))
 		model_changed_entry(model, dir, "index.tsv");
 	node_unref(model->nodes, index);
+	if (dir)
+		tell_named(ctx, model, dir);
 	node_unref(model->nodes, dir);
 }
 
