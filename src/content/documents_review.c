@@ -99,8 +99,8 @@ static void look_at_lists(struct ctx *ctx, struct review *v)
 				 v->listing, READ_CACHED, &v->repositories,
 				 &age) < 0)
 		v->repositories = NULL;
-	buf_printf(&of, "%s %s %zu", documents_derivation, v->me,
-		   v->repositories ? v->repositories->n_items : 0);
+	buf_printf(&of, "%s %s %zd", documents_derivation, v->me,
+		   v->repositories ? (ssize_t)v->repositories->n_items : -1);
 	for (size_t i = 0; v->repositories && i < v->repositories->n_items;
 	     i++) {
 		cleanup(cache_entry_free) struct cache_entry *e =
@@ -179,10 +179,14 @@ static void say_more(struct review *v)
 {
 	char oldest[24], newest[24];
 
-	buf_printf(&v->more,
-		   "Made of the pull requests of %zu of %zu repositories: of "
-		   "those whose list is at hand.\n",
-		   v->n_lists, v->repositories ? v->repositories->n_items : 0);
+	if (!v->repositories)
+		buf_puts(&v->more, "The repositories of this workspace were "
+				   "not listed yet.\n");
+	else
+		buf_printf(&v->more,
+			   "Made of the pull requests of %zu of %zu "
+			   "repositories: of those whose list is at hand.\n",
+			   v->n_lists, v->repositories->n_items);
 	if (v->n_lists)
 		buf_printf(&v->more,
 			   "The oldest list is of %s, the newest of %s.\n",

@@ -139,10 +139,12 @@ def test_an_odd_object_among_them_costs_only_itself(bb, mounts):
 
 def test_what_waits_for_my_review(bb, mounts):
     m = mounts()
+    assert "not listed yet" in m.read(W + "/review-requested/more")
     m.ls("acme")
     mark = bb.log.mark()
     assert m.ls(W + "/review-requested") == ["index.json", "index.tsv", "more"]
-    assert "of 0 of 7 repositories" in m.read(W + "/review-requested/more") and api(bb, mark) == []
+    await_true(lambda: "of 0 of 7 repositories" in m.read(W + "/review-requested/more"), "the listing came")
+    assert api(bb, mark) == []
     m.ls("acme/widgets/pullrequests"), m.ls("acme/billing/pullrequests")
     mark = bb.log.mark()
     await_true(lambda: "of 2 of 7 repositories" in m.read(W + "/review-requested/more"), "made of what came")
