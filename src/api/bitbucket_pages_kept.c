@@ -1,6 +1,7 @@
 /*
- * api/bitbucket, pages that are kept: a list that was broken off goes on where
- * it was. A page that is kept is taken where it would be asked for, by its URL.
+ * api/bitbucket, where each page of a list comes from (bitbucket_get_page): it
+ * is asked for, or was kept, when a list that was broken off goes on where it
+ * was. A page that is kept is taken where it would be asked for, by its URL.
  * But by then numbers have shifted:
  * 1. A walks the repositories, the oldest first, and is broken off after its
  *    page 40.

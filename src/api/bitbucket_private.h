@@ -122,7 +122,7 @@ char *bitbucket_url_without(const char *url, const char *parameter);
 
 /* ---- pages ---- */
 
-/* A page of a list: bitbucket_pages.c. */
+/* Each page of any list, asked for or kept: bitbucket_pages_kept.c. */
 int bitbucket_get_page(struct ctx *, struct bitbucket *,
 		       const struct bitbucket_list *, const char *url,
 		       long *ret_status, struct json **ret_page);

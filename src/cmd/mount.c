@@ -29,8 +29,6 @@
 #include <unistd.h>
 
 #define USER_AGENT "bitbucketfs/" VERSION
-/* git servers have been seen to refuse agents that do not begin so. */
-#define GIT_USER_AGENT "git/2.0 (bitbucketfs " VERSION ")"
 #define API_CONNECTIONS 4
 #define GIT_CONNECTIONS 6
 /* To the hosts that have logs and downloads. */
@@ -249,7 +247,7 @@ static int build_remote(struct program *p)
 	int r = new_http(p, API_CONNECTIONS, USER_AGENT, &p->api_http);
 
 	if (!r)
-		r = new_http(p, GIT_CONNECTIONS, GIT_USER_AGENT, &p->git_http);
+		r = new_http(p, GIT_CONNECTIONS, USER_AGENT, &p->git_http);
 	if (!r)
 		r = new_http(p, STORAGE_CONNECTIONS, USER_AGENT,
 			     &p->storage_http);

@@ -73,7 +73,7 @@ def shared(shared_mounts):
     return shared_mounts()
 
 
-# What a repository has (src/model/README.md), but for issues/, which few have.
+# What a repository has (src/table/repository.c), but for issues/, which few have.
 REPOSITORY = {"repository.json", "info", "description", "tree", "branches", "tags", "commits", "pullrequests", "pipelines",
               "deployments", "environments", "downloads", "network", "settings"}
 
