@@ -1,8 +1,8 @@
 /*
- * content/documents, a collection: walked page by page, written into its files
- * as the items come, stored in one transaction.
+ * content/documents, a collection: written into its files as the items come,
+ * stored in one transaction. documents_fetch.c brings the items.
  */
-#include "content/documents_private.h"
+#include "content/documents_collecting.h"
 
 #include "base/digest.h"
 #include "base/map.h"
@@ -15,32 +15,6 @@
 /* Names of ours in every collection's directory. */
 static const char *const own_names[] = {"index.tsv", "index.json", "more",
 					NULL};
-
-struct taken {
-	UT_hash_handle hh;
-	char name[];
-};
-
-struct collecting {
-	struct documents *documents;
-	const struct resource *row;
-	const struct scope *scope;
-	struct json *names;  /* what is stored of the collection itself */
-	struct json *whole;  /* of those whose row makes files of all */
-	struct json *beside; /* the list that names are taken from; or NULL */
-	char *mark;
-	struct buf tsv, json;
-	struct documents_order order; /* of a row that has one */
-	struct taken *taken;          /* names */
-	size_t n_items;
-	bool is_full; /* the indexes have no room for more items */
-	int64_t ttl_ms;
-	int64_t most; /* of a history, or when it is full */
-	/* Not 0: made anew of that version of index.json. The documents of
-	 * items stay as they are. */
-	uint64_t again;
-	struct answer_batch batch;
-};
 
 static void collecting_done(struct collecting *c)
 {
@@ -187,7 +161,7 @@ void documents_add_indented(struct buf *out, const struct json *item)
 }
 
 /* A file as it is, named as it is called. */
-static int take_part(void *arg, const struct multipart_part *part)
+int documents_collect_part(void *arg, const struct multipart_part *part)
 {
 	struct collecting *c = arg;
 	cleanup(buf_done) struct buf name = BUF_INIT(64 * KIB);
@@ -247,11 +221,6 @@ int documents_collect_item(struct collecting *c, const struct json *item)
 	if (c->row->items)
 		take_named(c, item);
 	return 0;
-}
-
-static int take_item(void *arg, const struct json *item)
-{
-	return documents_collect_item(arg, item);
 }
 
 void documents_collect_other(struct collecting *c, const struct json *item)
@@ -345,7 +314,8 @@ static void replace(struct collecting *c)
  * If A stored each page, B would see the names of one listing and the index of
  * another, and after 3 half a collection would count as all of it.
  */
-static int store_names(struct ctx *ctx, struct collecting *c, bool more)
+int documents_collecting_store_names(struct ctx *ctx, struct collecting *c,
+				     bool more)
 {
 	cleanup(json_free) struct json *top = json_new_object();
 	struct buf names = BUF_INIT(0);
@@ -375,7 +345,7 @@ static int store_names(struct ctx *ctx, struct collecting *c, bool more)
 			  c->batch.n);
 }
 
-static int store(struct ctx *ctx, struct collecting *c, bool more)
+int documents_collecting_store(struct ctx *ctx, struct collecting *c, bool more)
 {
 	int r;
 
@@ -390,272 +360,19 @@ static int store(struct ctx *ctx, struct collecting *c, bool more)
 				c->scope->key);
 	if (more)
 		add_more(c);
-	return store_names(ctx, c, more);
+	return documents_collecting_store_names(ctx, c, more);
 }
 
-static enum bitbucket_paging paging_of(const struct resource *row)
-{
-	switch (row->paging) {
-	case RESOURCE_NEXT:
-		break;
-	case RESOURCE_NUMBERED:
-		return BITBUCKET_NUMBERED;
-	case RESOURCE_NEWEST:
-		return BITBUCKET_NEWEST;
-	case RESOURCE_WHOLE:
-		return BITBUCKET_WHOLE;
-	case RESOURCE_PARTS:
-		check(!"a list");
-	}
-	return BITBUCKET_NEXT;
-}
-
-static int fetch_parts(struct ctx *ctx, struct documents_fetch *f,
-		       const struct cache_entry *old, struct collecting *c)
-{
-	struct documents *d = f->documents;
-	cleanup(bitbucket_reply_done) struct bitbucket_reply reply = {0};
-	cleanup(free) char *path = NULL;
-	int r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
-
-	if (r < 0)
-		return r;
-	r = bitbucket_get_parts(ctx, d->config.bitbucket, path, &reply);
-	if (r < 0)
-		return documents_refused(ctx, d, f->scope->key, old, r,
-					 reply.status);
-	r = multipart_each(reply.content_type,
-			   reply.body.data ? reply.body.data : "",
-			   reply.body.len, take_part, c);
-	if (r < 0)
-		return ctx_fail(ctx, -EIO,
-				"Bitbucket's answer to %s is not the files "
-				"that were asked for.",
-				path);
-	return store_names(ctx, c, false);
-}
-
-/* What was here and is in another state now: its document is outdated. Of a
- * history the oldest go without that. */
-static void expire_gone(const struct collecting *c,
-			const struct cache_entry *old)
-{
-	cleanup(collection_unref) struct collection *before = NULL;
-	const struct resource *row = c->row;
-
-	if (!row->items || !row->items->where || row->is_history || !old ||
-	    !old->body ||
-	    collection_decode(row, blob_data(old->body), old->n_body, &before))
-		return;
-	for (size_t i = 0; i < before->n_items; i++) {
-		const struct collection_item *item = &before->items[i];
-		cleanup(free) char *key =
-			scope_item_key(row, c->scope, item->id);
-		struct taken *t;
-
-		HASH_FIND(hh, c->taken, item->name, strlen(item->name), t);
-		if (!t)
-			(void)cache_expire(c->documents->config.cache, key);
-	}
-}
-
-static void begin(struct collecting *c)
+void documents_collecting_begin(struct collecting *c)
 {
 	if (resource_n_files(c->row->files))
 		c->whole = json_new_array();
 	resource_tsv_header(c->row->columns, &c->tsv);
 	buf_puts(&c->json, "[");
 }
-
-static void learn(const struct documents_fetch *f,
-		  const struct bitbucket_list *list)
-{
-	cleanup(free) char *place = documents_place(f->documents, f->scope);
-
-	documents_learn_list(f->documents, f->row->endpoint, f->scope->key,
-			     list->known);
-	documents_say_list(f->documents, place, list->came, list->known);
-}
-
-/* What is beyond the room of the indexes is not asked for. */
-static int walk(struct ctx *ctx, struct documents *d,
-		struct bitbucket_list *list, struct collecting *c, bool *more)
-{
-	int r = bitbucket_list(ctx, d->config.bitbucket, list, more);
-
-	if (!c->is_full)
-		return r;
-	*more = true;
-	return 0;
-}
-
-static void say_full(const struct documents_fetch *f,
-		     const struct collecting *c)
-{
-	cleanup(free) char *place = documents_place(f->documents, f->scope);
-
-	documents_say(f->documents, EFBIG, place,
-		      "The list is too long for an index of %zu MiB: the first "
-		      "%zu are shown.",
-		      c->json.max / MIB, c->n_items);
-}
-
-static void was_walked(const struct documents_fetch *f,
-		       const struct cache_entry *old,
-		       const struct bitbucket_list *list,
-		       struct documents_pages *pages,
-		       const struct collecting *c)
-{
-	/* What there was no room for is not gone. */
-	if (c->is_full) {
-		say_full(f, c);
-	} else {
-		learn(f, list);
-		expire_gone(c, old);
-	}
-	if (f->row->is_dated)
-		answer_was_walked(f->documents->config.cache, f->scope->key,
-				  documents_pages_since_ms(pages));
-}
-
-/* A list that cannot be followed to its end takes nothing away: what is stored
- * is shown on, if it is as long. */
-static bool is_less_than_before(const struct collecting *c,
-				const struct bitbucket_list *list,
-				const struct cache_entry *old)
-{
-	cleanup(collection_unref) struct collection *before = NULL;
-
-	return list->came == BITBUCKET_CAME_CUT && old && old->body &&
-	       c->row->items &&
-	       !collection_decode(c->row, blob_data(old->body), old->n_body,
-				  &before) &&
-	       before->n_items >= (size_t)json_n_items(c->names);
-}
-
-static void say_kept(const struct documents_fetch *f)
-{
-	cleanup(free) char *place = documents_place(f->documents, f->scope);
-
-	documents_say(f->documents, EBADMSG, place,
-		      "Bitbucket's list goes on at another host or in circles; "
-		      "that is not followed, and what was listed before is "
-		      "shown.");
-}
-
-/* All pages have come. */
-static int store_walked(struct ctx *ctx, const struct documents_fetch *f,
-			const struct cache_entry *old, struct collecting *c,
-			const struct bitbucket_list *list,
-			struct documents_pages *pages, bool more)
-{
-	int r;
-
-	if (is_less_than_before(c, list, old)) {
-		say_kept(f);
-		return answer_touch(ctx, f->documents->config.cache,
-				    f->scope->key, c->ttl_ms);
-	}
-	r = store(ctx, c, more);
-	if (r == 0)
-		was_walked(f, old, list, pages, c);
-	return r;
-}
-
-/* The pages of where the row's endpoint would redirect, else its own. */
-static int walk_row(struct ctx *ctx, const struct documents_fetch *f,
-		    const struct cache_entry *old, const char *path,
-		    struct bitbucket_list *list, struct collecting *c,
-		    bool *more)
-{
-	struct documents *d = f->documents;
-	int64_t left_ms = 0;
-	cleanup(free) char *direct = documents_direct(ctx, f, old, &left_ms);
-	int r;
-
-	list->path = direct ? direct : path;
-	r = walk(ctx, d, list, c, more);
-	if (direct && r < 0 && !c->n_items &&
-	    documents_direct_failed(ctx, list->status)) {
-		list->path = path;
-		r = walk(ctx, d, list, c, more);
-	} else if (direct && c->ttl_ms > left_ms) {
-		c->ttl_ms = left_ms;
-	}
-	list->path = NULL;
-	if (r < 0 && documents_is_nothing(f->row, list->status) && !c->n_items)
-		r = 0;
-	return r;
-}
-
-static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
-		       const struct cache_entry *old, struct collecting *c)
-{
-	struct documents *d = f->documents;
-	struct bitbucket_known known =
-		documents_known_list(d, f->row->endpoint, f->scope->key);
-	cleanup(documents_pages_done) struct documents_pages pages;
-	struct bitbucket_list list = {
-		.paging = paging_of(f->row),
-		.q = f->row->q,
-		.id = f->row->id      ? f->row->id
-		      : f->row->items ? f->row->items->id_path
-				      : "uuid",
-		.most = f->row->is_history ? d->config.history : 0,
-		.patient = f->row->is_computed,
-		.each = take_item,
-		.arg = c,
-		.known = &known,
-		.kept = &pages.kept,
-	};
-	cleanup(free) char *path = NULL;
-	bool more = false;
-	int r;
-
-	documents_pages_init(
-		&pages, d, f->scope->key,
-		documents_pages_age_ms(f, f->row->paging == RESOURCE_NEWEST));
-	r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
-	if (r < 0)
-		return r;
-	begin(c);
-	r = documents_update(ctx, f, path, old, c, &more);
-	if (r < 0)
-		return r;
-	if (r == 0) {
-		r = store(ctx, c, more);
-		if (r == 0)
-			answer_has_changes(d->config.cache, f->scope->key);
-		return r;
-	}
-	r = walk_row(ctx, f, old, path, &list, c, &more);
-	documents_pages_end(&pages, r);
-	if (r < 0)
-		return documents_pages_refused(ctx, &pages, old, r,
-					       list.status);
-	return store_walked(ctx, f, old, c, &list, &pages, more);
-}
-
-/* What is below an item that has ended has ended, too. */
-static int64_t ttl_of(const struct documents_fetch *f)
-{
-	cleanup(free) char *above =
-		mem_dup0(f->scope->key,
-			 strlen(f->scope->key) - strlen(f->row->name) - 1);
-	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	cleanup(json_free) struct json *json = NULL;
-
-	if (f->row->is_final_below &&
-	    cache_get(f->documents->config.cache, above, &e) > CACHE_MISS &&
-	    e->body && !json_parse(blob_data(e->body), e->n_body, &json) &&
-	    f->row->is_final_below(json))
-		return FINAL_MS;
-	return f->row->ttl_s * 1000;
-}
-
-static void collecting_init(struct collecting *c, struct documents *d,
-			    const struct resource *row,
-			    const struct scope *scope)
+void documents_collecting_init(struct collecting *c, struct documents *d,
+			       const struct resource *row,
+			       const struct scope *scope)
 {
 	*c = (struct collecting){
 		.documents = d,
@@ -671,7 +388,7 @@ static void collecting_init(struct collecting *c, struct documents *d,
 	};
 }
 
-static void collecting_end(struct collecting *c)
+void documents_collecting_end(struct collecting *c)
 {
 	bool big = c->batch.n > MANY_ITEMS || c->json.size > 128 * KIB;
 
@@ -679,21 +396,6 @@ static void collecting_end(struct collecting *c)
 	/* Megabytes that were needed once, on a heap that would keep them. */
 	if (big)
 		mem_give_back();
-}
-
-int documents_fetch_collection(struct ctx *ctx, void *arg,
-			       const struct cache_entry *old)
-{
-	struct documents_fetch *f = arg;
-	struct collecting c;
-	int r;
-
-	collecting_init(&c, f->documents, f->row, f->scope);
-	c.ttl_ms = ttl_of(f);
-	r = f->row->paging == RESOURCE_PARTS ? fetch_parts(ctx, f, old, &c)
-					     : fetch_pages(ctx, f, old, &c);
-	collecting_end(&c);
-	return r;
 }
 
 /* ---- again, of what is kept ---- */
@@ -727,11 +429,11 @@ static int collect_kept(struct ctx *ctx, struct collecting *c)
 	    collection_decode(c->row, blob_data(e->body), e->n_body, &before))
 		return 1;
 	c->most = before->most;
-	begin(c);
+	documents_collecting_begin(c);
 	for (const struct json *i = json_first(items); i; i = json_next(i))
 		if (documents_collect_item(c, i) < 0)
 			return 1;
-	return store(ctx, c, before->more);
+	return documents_collecting_store(ctx, c, before->more);
 }
 
 void documents_collect_again(struct documents *d, const struct resource *row,
@@ -742,11 +444,11 @@ void documents_collect_again(struct documents *d, const struct resource *row,
 	struct collecting c;
 
 	ctx_init(&ctx, NULL, -1);
-	collecting_init(&c, d, row, scope);
+	documents_collecting_init(&c, d, row, scope);
 	c.ttl_ms = names->left_ms > 0 ? names->left_ms : 0;
 	/* Of parts the names of before are all that there is. */
 	if (row->paging == RESOURCE_PARTS || collect_kept(&ctx, &c) > 0)
 		if (names->left_ms >= -names->ttl_ms)
 			(void)cache_expire(d->config.cache, scope->key);
-	collecting_end(&c);
+	documents_collecting_end(&c);
 }

@@ -208,8 +208,9 @@ int64_t documents_pages_since_ms(struct documents_pages *);
 /* The batch stores the list: they go. */
 void documents_pages_drop(const char *key, struct answer_batch *);
 
-/* documents_collect: what read_through calls for a collection. */
+/* documents_fetch: what read_through calls for a collection. */
 read_through_fetch documents_fetch_collection;
+/* documents_collect: what is made of its items. */
 struct collecting;
 /* One item, in the order of the index. -EFBIG: there is no room for it, nor for
  * any that follows. */
