@@ -38,6 +38,12 @@ enum command_exit command_usage(const char *fmt, ...)
 	return COMMAND_USAGE;
 }
 
+int command_could_not(const char *what, int r)
+{
+	command_say("%s: %s", what, strerror(-r));
+	return r;
+}
+
 enum command_exit command_print(const char *text, size_t n)
 {
 	if (fwrite(text, 1, n, stdout) == n && !fflush(stdout))

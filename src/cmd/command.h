@@ -34,6 +34,8 @@ command_run version_command;
 void command_say(const char *fmt, ...) printf_like(1, 2);
 /* The same; COMMAND_USAGE. */
 enum command_exit command_usage(const char *fmt, ...) printf_like(1, 2);
+/* The same of a negative errno, with what it means; returns it. */
+int command_could_not(const char *what, int r);
 /* To stdout, or a sentence about why not. */
 enum command_exit command_print(const char *text, size_t n);
 

@@ -6,16 +6,14 @@
  * after the fork; what may be wrong in the command line, the configuration and
  * the mount point is said before it.
  */
-#include "cmd/account.h"
 #include "cmd/command.h"
-#include "cmd/config.h"
 #include "cmd/daemon.h"
 #include "cmd/lifeline.h"
 #include "cmd/preflight.h"
 #include "cmd/refusal.h"
+#include "cmd/remote.h"
 #include "cmd/verdict.h"
 
-#include "api/budget.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "clone/clone.h"
@@ -28,25 +26,17 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define USER_AGENT "bitbucketfs/" VERSION
-#define API_CONNECTIONS 4
 #define GIT_CONNECTIONS 6
 /* To the hosts that have logs and downloads. */
 #define STORAGE_CONNECTIONS 8
-#define USER_TTL_MS (24 * 60 * 60 * 1000LL)
 /* Fewer than libfuse's threads, so that cached answers find a free one. */
 #define MAX_WAITING 448
 
 /* In the order in which it is built. */
 struct program {
 	char *mountpoint;
-	struct config config;
-	struct credential *credential;
-	struct http *api_http, *git_http, *storage_http;
-	struct budget *budget;
-	struct bitbucket *bitbucket;
-	struct account account;
-	struct cache *cache;
+	struct remote remote;
+	struct http *git_http, *storage_http;
 	struct read_through *source;
 	struct documents *documents;
 	struct spool *spool;
@@ -61,56 +51,6 @@ struct program {
 	int ready_fd; /* -1 in the foreground */
 	int log_fd;   /* of log_file; -1: none */
 };
-
-/* Somebody else's words about a proxy could have its password in them. */
-static void redact_proxy(const char *url)
-{
-	const char *host = url ? strstr(url, "://") : NULL;
-	const char *end = host ? strrchr(host, '@') : NULL;
-	cleanup(free) char *user = NULL;
-	char *colon;
-
-	if (!end)
-		return;
-	user = mem_dup0(host + 3, (size_t)(end - host - 3));
-	log_redact(user);
-	colon = strchr(user, ':');
-	if (colon)
-		log_redact(colon + 1);
-	explicit_bzero(user, strlen(user));
-}
-
-static enum command_exit configure(struct program *p,
-				   const struct command_line *line)
-{
-	cleanup(free) char *file = NULL;
-	const char *problem = NULL;
-	int r = 0;
-
-	config_init(&p->config);
-	if (!file_xdg_path(FILE_XDG_CONFIG, "bitbucketfs/config", &file))
-		r = config_read_file(&p->config, file);
-	if (!r)
-		r = config_read_environment(&p->config);
-	for (size_t i = 0; !r && i < line->n_options; i++)
-		r = config_read_options(&p->config, line->options[i],
-					line->sloppy);
-	if (!r)
-		r = config_finish(&p->config);
-	if (r) {
-		command_say("%s", p->config.why);
-		return COMMAND_USAGE;
-	}
-	redact_proxy(p->config.proxy);
-	r = credential_new(p->config.email, p->config.username, p->config.token,
-			   &p->credential, &problem);
-	config_wipe_token(&p->config);
-	if (!r)
-		return COMMAND_OK;
-	command_say("%s", problem);
-	/* Like any other refusal, whether the service was asked or not. */
-	return r == -EACCES ? COMMAND_FAILED : COMMAND_USAGE;
-}
 
 static enum command_exit find_mountpoint(struct program *p,
 					 const struct command_line *line)
@@ -140,18 +80,18 @@ static int check_below(const struct program *p, char why[static 512])
 	cleanup(free) char *config = NULL;
 	const char *tmp = getenv("TMPDIR");
 	int r = preflight_below(p->mountpoint, "the cache directory",
-				p->config.cache_dir, why);
+				p->remote.config.cache_dir, why);
 
 	if (!r &&
 	    !file_xdg_path(FILE_XDG_CONFIG, "bitbucketfs/config", &config))
 		r = preflight_below(p->mountpoint, "the configuration file",
 				    config, why);
-	if (!r && p->config.ca_file)
+	if (!r && p->remote.config.ca_file)
 		r = preflight_below(p->mountpoint, "the ca_file",
-				    p->config.ca_file, why);
-	if (!r && p->config.log_file)
+				    p->remote.config.ca_file, why);
+	if (!r && p->remote.config.log_file)
 		r = preflight_below(p->mountpoint, "the log_file",
-				    p->config.log_file, why);
+				    p->remote.config.log_file, why);
 	if (!r && !file_home_path("", &home))
 		r = preflight_below(p->mountpoint, "the home directory", home,
 				    why);
@@ -160,63 +100,6 @@ static int check_below(const struct program *p, char why[static 512])
 				    "the directory for temporary files", tmp,
 				    why);
 	return r;
-}
-
-static int could_not(const char *what, int r)
-{
-	command_say("%s: %s", what, strerror(-r));
-	return r;
-}
-
-/* Whose cache it is; with one request when this credential is new here. */
-static int sign_in(struct program *p, bool *ret_known)
-{
-	char why[1024] = "", note[512] = "";
-	cleanup(ctx_done) struct ctx ctx;
-	int r;
-
-	ctx_init(&ctx, NULL, -1);
-	r = account_find(&ctx, &p->account, p->config.cache_dir,
-			 p->config.api_url, p->credential, why);
-	*ret_known = !r && p->account.dir;
-	if (!r && !p->account.dir)
-		r = account_sign_in(&ctx, &p->account, p->bitbucket,
-				    p->credential, p->config.api_url,
-				    p->config.workspaces, why, note);
-	if (r)
-		command_say("%s", why);
-	else if (*note)
-		log_warn("%s", note);
-	return r;
-}
-
-static int open_stores(struct program *p)
-{
-	cleanup(free) char *why = NULL;
-	int r = cache_open(p->account.dir, &p->cache);
-
-	if (r) {
-		why = mem_asprintf("the cache in %s cannot be opened",
-				   p->account.dir);
-		return could_not(why, r);
-	}
-	if (p->account.user_json) {
-		struct cache_put user = {
-			.key = "user",
-			.body = p->account.user_json,
-			.n_body = p->account.n_user_json,
-			.etag = p->account.user_etag,
-			.ttl_ms = USER_TTL_MS,
-		};
-
-		/* If the answer is not cached, it is asked for again: nothing
-		 * worse. */
-		if (cache_put(p->cache, &user, 1, NULL))
-			log_debug("/user could not be cached");
-	}
-	budget_attach(p->budget, p->cache);
-	r = objects_global_init();
-	return r ? could_not("the object store cannot be used", r) : 0;
 }
 
 static void say_to_model(void *arg, const char *path, int errnum,
@@ -228,72 +111,63 @@ static void say_to_model(void *arg, const char *path, int errnum,
 		model_say(p->model, path, errnum, sentence);
 }
 
-static int new_http(const struct program *p, unsigned n_connections,
-		    const char *user_agent, struct http **ret_http)
-{
-	const struct http_config config = {
-		.n_connections = n_connections,
-		.user_agent = user_agent,
-		.ca_file = p->config.ca_file,
-		.proxy = p->config.proxy,
-	};
-
-	return http_new(&config, ret_http);
-}
-
+/* Those of the doors that only a mount has, too. */
 static int build_remote(struct program *p)
 {
-	struct budget_config budget = {.walk = p->config.walk};
-	int r = new_http(p, API_CONNECTIONS, USER_AGENT, &p->api_http);
+	int r = remote_build(&p->remote);
 
 	if (!r)
-		r = new_http(p, GIT_CONNECTIONS, USER_AGENT, &p->git_http);
+		r = remote_new_http(&p->remote, GIT_CONNECTIONS, &p->git_http);
 	if (!r)
-		r = new_http(p, STORAGE_CONNECTIONS, USER_AGENT,
-			     &p->storage_http);
+		r = remote_new_http(&p->remote, STORAGE_CONNECTIONS,
+				    &p->storage_http);
+	return r;
+}
+
+static int open_stores(struct program *p)
+{
+	int r = remote_open_cache(&p->remote);
+
 	if (r)
-		return could_not("the network library cannot be used", r);
-	if (credential_kind(p->credential) == CREDENTIAL_ANONYMOUS)
-		budget.api_hour = BUDGET_ANONYMOUS_HOUR;
-	p->budget = budget_new(&budget);
-	r = bitbucket_new(p->config.api_url, p->credential, p->api_http,
-			  p->budget, &p->bitbucket);
-	return r ? could_not("the API cannot be used", r) : 0;
+		return r;
+	r = objects_global_init();
+	return r ? command_could_not("the object store cannot be used", r) : 0;
 }
 
 static int build_content(struct program *p)
 {
-	cleanup(free) char *dir = mem_asprintf("%s/git", p->account.dir);
-	cleanup(free) char *spool = mem_asprintf("%s/spool", p->account.dir);
+	cleanup(free) char *dir = mem_asprintf("%s/git", p->remote.account.dir);
+	cleanup(free) char *spool =
+		mem_asprintf("%s/spool", p->remote.account.dir);
 	struct stream_set_config streams = {
-		.bitbucket = p->bitbucket,
+		.bitbucket = p->remote.bitbucket,
 		.http = p->storage_http,
 	};
 	struct clone_set_config clones = {
 		.dir = dir,
-		.git_url = p->config.git_url,
-		.is_mirror = p->config.is_mirror,
-		.git_fallback = p->config.git_fallback,
-		.fallback_is_own = p->config.fallback_is_own,
-		.credential = p->credential,
+		.git_url = p->remote.config.git_url,
+		.is_mirror = p->remote.config.is_mirror,
+		.git_fallback = p->remote.config.git_fallback,
+		.fallback_is_own = p->remote.config.fallback_is_own,
+		.credential = p->remote.credential,
 		.http = p->git_http,
-		.cache = p->cache,
-		.budget = p->budget,
-		.max_trees = p->config.trees,
-		.big_file = p->config.big_file,
+		.cache = p->remote.cache,
+		.budget = p->remote.budget,
+		.max_trees = p->remote.config.trees,
+		.big_file = p->remote.config.big_file,
 	};
 	struct documents_config documents = {
-		.bitbucket = p->bitbucket,
-		.cache = p->cache,
-		.credential = p->credential,
-		.workspaces = (const char *const *)p->config.workspaces,
-		.history = p->config.history,
+		.bitbucket = p->remote.bitbucket,
+		.cache = p->remote.cache,
+		.credential = p->remote.credential,
+		.workspaces = (const char *const *)p->remote.config.workspaces,
+		.history = p->remote.config.history,
 		.say = say_to_model,
 		.say_arg = p,
 	};
 	int r;
 
-	p->source = read_through_new(p->cache);
+	p->source = read_through_new(p->remote.cache);
 	documents.source = p->source;
 	p->documents = documents_new(&documents);
 	clones.names = (struct clone_naming){documents_name_now,
@@ -305,7 +179,7 @@ static int build_content(struct program *p)
 		r = spool_open(spool, 0, &p->spool);
 	streams.spool = p->spool;
 	p->streams = stream_set_new(&streams);
-	return r ? could_not("the cache cannot be used", r) : 0;
+	return r ? command_could_not("the cache cannot be used", r) : 0;
 }
 
 static void say_verdict(void *arg, int errnum, const char *sentence)
@@ -320,20 +194,21 @@ static int build_model(struct program *p, bool known)
 		.streams = p->streams,
 		.source = p->source,
 		.clones = p->clones,
-		.budget = p->budget,
-		.api_http = p->api_http,
+		.budget = p->remote.budget,
+		.api_http = p->remote.api_http,
 		.git_http = p->git_http,
-		.account = credential_label(p->credential),
-		.api_url = p->config.api_url,
-		.cache_dir = p->account.dir,
+		.account = credential_label(p->remote.credential),
+		.api_url = p->remote.config.api_url,
+		.cache_dir = p->remote.account.dir,
 		.mountpoint = p->mountpoint,
-		.uid = p->config.uid,
-		.gid = p->config.gid,
-		.umask = p->config.umask,
-		.ttl_ms = p->config.ttl_ms,
-		.listed = p->config.listed,
-		.check_behind = known && credential_kind(p->credential) !=
-						 CREDENTIAL_ANONYMOUS,
+		.uid = p->remote.config.uid,
+		.gid = p->remote.config.gid,
+		.umask = p->remote.config.umask,
+		.ttl_ms = p->remote.config.ttl_ms,
+		.listed = p->remote.config.listed,
+		.check_behind = known &&
+				credential_kind(p->remote.credential) !=
+					CREDENTIAL_ANONYMOUS,
 		.checked = say_verdict,
 		.checked_arg = &p->verdict,
 	};
@@ -345,14 +220,14 @@ static int build_model(struct program *p, bool known)
 	model.group = p->group;
 	r = model_new(&model, &p->model);
 	if (r)
-		return could_not("the mount cannot be built", r);
+		return command_could_not("the mount cannot be built", r);
 	store_listen(say_to_model, p);
 	return 0;
 }
 
 static void say_mounted(const struct program *p)
 {
-	log_info("%s is mounted at %s", credential_label(p->credential),
+	log_info("%s is mounted at %s", credential_label(p->remote.credential),
 		 p->mountpoint);
 }
 
@@ -421,14 +296,14 @@ static int mount_session(struct program *p, const struct session_config *config)
 
 static int mount_and_serve(struct program *p, bool debug)
 {
-	cleanup(free) char *fsname =
-		mem_asprintf("bitbucket:%s", credential_label(p->credential));
+	cleanup(free) char *fsname = mem_asprintf(
+		"bitbucket:%s", credential_label(p->remote.credential));
 	struct session_config session = {
 		.model = p->model,
 		.group = p->group,
 		.mountpoint = p->mountpoint,
 		.fsname = fsname,
-		.options = (const char *const *)p->config.fuse_options,
+		.options = (const char *const *)p->remote.config.fuse_options,
 		.debug = debug,
 		.ready = ready,
 		.ready_arg = p,
@@ -441,7 +316,7 @@ static int mount_and_serve(struct program *p, bool debug)
 	session_kernel(p->session, &kernel);
 	r = model_start(p->model, &kernel);
 	if (r)
-		return could_not("the mount cannot be started", r);
+		return command_could_not("the mount cannot be started", r);
 	hold_lifeline(p);
 	r = session_loop(p->session);
 	lifeline_let_go(p->lifeline);
@@ -473,18 +348,10 @@ static void take_down(struct program *p)
 	p->clones = clone_set_free(p->clones);
 	p->documents = documents_free(p->documents);
 	p->source = read_through_free(p->source);
-	if (p->budget)
-		budget_attach(p->budget, NULL);
-	p->cache = cache_close(p->cache);
-	account_done(&p->account);
-	p->bitbucket = bitbucket_free(p->bitbucket);
-	p->budget = budget_free(p->budget);
 	p->storage_http = http_free(p->storage_http);
 	p->git_http = http_free(p->git_http);
-	p->api_http = http_free(p->api_http);
 	p->group = ctx_group_free(p->group);
-	p->credential = credential_free(p->credential);
-	config_done(&p->config);
+	remote_done(&p->remote);
 	free(p->mountpoint);
 	p->mountpoint = NULL;
 }
@@ -497,7 +364,7 @@ static int run(struct program *p, const struct command_line *line)
 	daemon_harden();
 	r = build_remote(p);
 	if (!r)
-		r = sign_in(p, &known);
+		r = remote_sign_in(&p->remote, &known);
 	if (!r)
 		r = open_stores(p);
 	if (!r)
@@ -513,14 +380,14 @@ static int run(struct program *p, const struct command_line *line)
  * read it does not make the mount wait. */
 static enum command_exit open_log(struct program *p)
 {
-	p->log_fd = open(p->config.log_file,
+	p->log_fd = open(p->remote.config.log_file,
 			 O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY |
 				 O_NONBLOCK,
 			 0600);
 	if (p->log_fd >= 0)
 		return COMMAND_OK;
-	command_say("log_file %s cannot be written: %s", p->config.log_file,
-		    strerror(errno));
+	command_say("log_file %s cannot be written: %s",
+		    p->remote.config.log_file, strerror(errno));
 	return COMMAND_USAGE;
 }
 
@@ -532,12 +399,12 @@ static enum command_exit start(struct program *p,
 	if (!line->foreground) {
 		p->ready_fd = daemon_fork();
 		if (p->ready_fd < 0) {
-			could_not("going to the background failed",
-				  p->ready_fd);
+			command_could_not("going to the background failed",
+					  p->ready_fd);
 			return COMMAND_FAILED;
 		}
 	}
-	if (p->config.log_file && open_log(p) != COMMAND_OK)
+	if (p->remote.config.log_file && open_log(p) != COMMAND_OK)
 		return COMMAND_USAGE;
 	if (line->foreground)
 		log_to_fd(p->log_fd >= 0 ? p->log_fd : STDERR_FILENO, most);
@@ -552,7 +419,7 @@ enum command_exit mount_command(const struct command_line *line)
 
 	verdict_init(&program.verdict);
 	log_to_stderr(LOG_LEVEL_WARN);
-	end = configure(&program, line);
+	end = remote_configure(&program.remote, line);
 	if (end == COMMAND_OK)
 		end = find_mountpoint(&program, line);
 	if (end == COMMAND_OK &&

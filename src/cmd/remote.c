@@ -1,0 +1,153 @@
+/*
+ * cmd/remote: built from the bottom up, taken down in reverse.
+ */
+#include "cmd/remote.h"
+
+#include "base/file.h"
+#include "base/log.h"
+
+#define USER_AGENT "bitbucketfs/" VERSION
+#define API_CONNECTIONS 4
+#define USER_TTL_MS (24 * 60 * 60 * 1000LL)
+
+/* Somebody else's words about a proxy could have its password in them. */
+static void redact_proxy(const char *url)
+{
+	const char *host = url ? strstr(url, "://") : NULL;
+	const char *end = host ? strrchr(host, '@') : NULL;
+	cleanup(free) char *user = NULL;
+	char *colon;
+
+	if (!end)
+		return;
+	user = mem_dup0(host + 3, (size_t)(end - host - 3));
+	log_redact(user);
+	colon = strchr(user, ':');
+	if (colon)
+		log_redact(colon + 1);
+	explicit_bzero(user, strlen(user));
+}
+
+enum command_exit remote_configure(struct remote *remote,
+				   const struct command_line *line)
+{
+	cleanup(free) char *file = NULL;
+	const char *problem = NULL;
+	int r = 0;
+
+	config_init(&remote->config);
+	if (!file_xdg_path(FILE_XDG_CONFIG, "bitbucketfs/config", &file))
+		r = config_read_file(&remote->config, file);
+	if (!r)
+		r = config_read_environment(&remote->config);
+	for (size_t i = 0; !r && i < line->n_options; i++)
+		r = config_read_options(&remote->config, line->options[i],
+					line->sloppy);
+	if (!r)
+		r = config_finish(&remote->config);
+	if (r) {
+		command_say("%s", remote->config.why);
+		return COMMAND_USAGE;
+	}
+	redact_proxy(remote->config.proxy);
+	r = credential_new(remote->config.email, remote->config.username,
+			   remote->config.token, &remote->credential, &problem);
+	config_wipe_token(&remote->config);
+	if (!r)
+		return COMMAND_OK;
+	command_say("%s", problem);
+	/* Like any other refusal, whether the service was asked or not. */
+	return r == -EACCES ? COMMAND_FAILED : COMMAND_USAGE;
+}
+
+int remote_new_http(const struct remote *remote, unsigned n_connections,
+		    struct http **ret_http)
+{
+	const struct http_config config = {
+		.n_connections = n_connections,
+		.user_agent = USER_AGENT,
+		.ca_file = remote->config.ca_file,
+		.proxy = remote->config.proxy,
+	};
+	int r = http_new(&config, ret_http);
+
+	return r ? command_could_not("the network library cannot be used", r)
+		 : 0;
+}
+
+int remote_build(struct remote *remote)
+{
+	struct budget_config budget = {.walk = remote->config.walk};
+	int r = remote_new_http(remote, API_CONNECTIONS, &remote->api_http);
+
+	if (r)
+		return r;
+	if (credential_kind(remote->credential) == CREDENTIAL_ANONYMOUS)
+		budget.api_hour = BUDGET_ANONYMOUS_HOUR;
+	remote->budget = budget_new(&budget);
+	r = bitbucket_new(remote->config.api_url, remote->credential,
+			  remote->api_http, remote->budget, &remote->bitbucket);
+	return r ? command_could_not("the API cannot be used", r) : 0;
+}
+
+int remote_sign_in(struct remote *remote, bool *ret_known)
+{
+	char why[1024] = "", note[512] = "";
+	cleanup(ctx_done) struct ctx ctx;
+	int r;
+
+	ctx_init(&ctx, NULL, -1);
+	r = account_find(&ctx, &remote->account, remote->config.cache_dir,
+			 remote->config.api_url, remote->credential, why);
+	*ret_known = !r && remote->account.dir;
+	if (!r && !remote->account.dir)
+		r = account_sign_in(&ctx, &remote->account, remote->bitbucket,
+				    remote->credential, remote->config.api_url,
+				    remote->config.workspaces, why, note);
+	if (r)
+		command_say("%s", why);
+	else if (*note)
+		log_warn("%s", note);
+	return r;
+}
+
+int remote_open_cache(struct remote *remote)
+{
+	cleanup(free) char *why = NULL;
+	int r = cache_open(remote->account.dir, &remote->cache);
+
+	if (r) {
+		why = mem_asprintf("the cache in %s cannot be opened",
+				   remote->account.dir);
+		return command_could_not(why, r);
+	}
+	if (remote->account.user_json) {
+		struct cache_put user = {
+			.key = "user",
+			.body = remote->account.user_json,
+			.n_body = remote->account.n_user_json,
+			.etag = remote->account.user_etag,
+			.ttl_ms = USER_TTL_MS,
+		};
+
+		/* If the answer is not cached, it is asked for again: nothing
+		 * worse. */
+		if (cache_put(remote->cache, &user, 1, NULL))
+			log_debug("/user could not be cached");
+	}
+	budget_attach(remote->budget, remote->cache);
+	return 0;
+}
+
+void remote_done(struct remote *remote)
+{
+	if (remote->budget)
+		budget_attach(remote->budget, NULL);
+	remote->cache = cache_close(remote->cache);
+	account_done(&remote->account);
+	remote->bitbucket = bitbucket_free(remote->bitbucket);
+	remote->budget = budget_free(remote->budget);
+	remote->api_http = http_free(remote->api_http);
+	remote->credential = credential_free(remote->credential);
+	config_done(&remote->config);
+}

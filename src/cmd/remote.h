@@ -1,0 +1,47 @@
+/*
+ * cmd/remote: the service as an account sees it, of what is configured: what a
+ * command needs that asks it, with a mount or without.
+ *
+ * Owns who builds what of http, credential, budget, bitbucket and the cache in
+ * which the budget's ledger is. Must never know what is asked.
+ */
+#ifndef CMD_REMOTE_H
+#define CMD_REMOTE_H
+
+#include "cmd/account.h"
+#include "cmd/command.h"
+#include "cmd/config.h"
+
+#include "api/budget.h"
+#include "store/cache.h"
+
+/* In the order in which it is built; begins as {0}. */
+struct remote {
+	struct config config;
+	struct credential *credential;
+	struct http *api_http;
+	struct budget *budget;
+	struct bitbucket *bitbucket;
+	struct account account;
+	struct cache *cache;
+};
+/* In reverse; what was not built is passed over. The ledger is written. */
+void remote_done(struct remote *);
+
+/* All of them say on standard error why they failed. In this order: */
+
+/* Of file, environment and -o. No thread, no network. */
+enum command_exit remote_configure(struct remote *,
+				   const struct command_line *);
+/* A client of the configured ca_file and proxy. 0 or -errno. */
+int remote_new_http(const struct remote *, unsigned n_connections,
+		    struct http **ret_http);
+/* After daemon_fork, for curl may start threads. 0 or -errno. */
+int remote_build(struct remote *);
+/* Whose cache it is; with one request when this credential is new here, which
+ * is what *ret_known denies. 0 or -errno. */
+int remote_sign_in(struct remote *, bool *ret_known);
+/* Its cache, and in it the budget's ledger. 0 or -errno. */
+int remote_open_cache(struct remote *);
+
+#endif
