@@ -250,6 +250,19 @@ void bitbucket_name_workspace(struct bitbucket *, const char *uuid,
 char *bitbucket_workspace_path(const char *slug);
 char *bitbucket_repository_path(const char *workspace,
 				const char *slug_or_uuid);
+/*
+ * A path as people write it, made one for bitbucket_get: bytes that a URL
+ * cannot have are percent-encoded, what is encoded already stays ("/" in a
+ * query can only be written %2F).
+ */
+/* "/" and a segment of n bytes. */
+void bitbucket_add_segment(struct buf *out, const char *s, size_t n);
+/* A segment of dots, encoded or not, would climb out of api_url: "%2e.", and
+ * also "a%2f..". */
+bool bitbucket_has_dots(const char *s, size_t n);
+/* "?" and the query, unless it is ""; is_list: with pagelen, unless it has one.
+ */
+void bitbucket_add_query(struct buf *out, const char *query, bool is_list);
 /* The body of a reply as JSON; -EIO with a sentence that names what. */
 int bitbucket_parse(struct ctx *, const struct bitbucket_reply *,
 		    const char *what, struct json **ret_json);

@@ -11,50 +11,7 @@
 #include "model/dirs/row_dir.h"
 #include "model/probe.h"
 
-#include "base/text.h"
-
-#include <ctype.h>
-#include <strings.h>
-
-/* Bytes with a meaning in a path or a query are left as they are. Not "+",
- * which in a query would be read as a blank: it is encoded. */
-#define KEEP_PATH "!$'()*,;:@&=~"
-#define KEEP_QUERY KEEP_PATH "?/"
-
-static void add_encoded(struct buf *out, const char *s, size_t n,
-			const char *keep)
-{
-	for (size_t i = 0; i < n; i++) {
-		char one[2] = {s[i], '\0'};
-
-		if (s[i] == '%' && i + 2 < n &&
-		    isxdigit((unsigned char)s[i + 1]) &&
-		    isxdigit((unsigned char)s[i + 2]))
-			buf_putc(out, '%');
-		else
-			text_percent_encode(out, one, keep);
-	}
-}
-
-/* A segment of dots, encoded or not, would climb out of api_url: "%2e.", and
- * also "a%2f..". */
-static bool has_dots(const char *s, size_t n)
-{
-	size_t n_dots = 0;
-	bool other = false;
-
-	for (size_t i = 0; i < n; i++) {
-		bool dot = i + 2 < n && !strncasecmp(s + i, "%2e", 3);
-		bool slash = i + 2 < n && !strncasecmp(s + i, "%2f", 3);
-
-		if (slash && !other && (n_dots == 1 || n_dots == 2))
-			return true;
-		other = !slash && (other || (!dot && s[i] != '.'));
-		n_dots = slash ? 0 : n_dots + (dot || s[i] == '.');
-		i += dot || slash ? 2 : 0;
-	}
-	return !other && (n_dots == 1 || n_dots == 2);
-}
+#include "api/bitbucket.h"
 
 struct parts {
 	size_t n_stem;
@@ -81,18 +38,6 @@ static bool split(const char *name, struct parts *ret)
 	return false;
 }
 
-static bool has_parameter(const char *query, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (const char *p = query; p && *p; p = strchr(p, '&')) {
-		p += *p == '&';
-		if (!strncmp(p, name, n) && p[n] == '=')
-			return true;
-	}
-	return false;
-}
-
 /* Adds the path of a directory below api/: "/repositories/acme". */
 static void add_path(const struct node *dir, struct buf *out)
 {
@@ -100,28 +45,16 @@ static void add_path(const struct node *dir, struct buf *out)
 	if (dir->parent->what.provider != dir->what.provider)
 		return;
 	add_path(dir->parent, out);
-	buf_putc(out, '/');
-	add_encoded(out, dir->name, strlen(dir->name), KEEP_PATH);
+	bitbucket_add_segment(out, dir->name, strlen(dir->name));
 }
 
 static void make_path(const struct node *dir, const char *name,
 		      const struct parts *parts, struct buf *out)
 {
-	const char *query = parts->query ? parts->query : "";
-	char mark = '?';
-
 	add_path(dir, out);
-	buf_putc(out, '/');
-	add_encoded(out, name, parts->n_stem, KEEP_PATH);
-	if (*query) {
-		buf_putc(out, mark);
-		add_encoded(out, query, strlen(query), KEEP_QUERY);
-		mark = '&';
-	}
-	/* Fifty is what every list of the service allows; its default is ten.
-	 */
-	if (!parts->text && !has_parameter(query, "pagelen"))
-		buf_printf(out, "%cpagelen=50", mark);
+	bitbucket_add_segment(out, name, parts->n_stem);
+	bitbucket_add_query(out, parts->query ? parts->query : "",
+			    !parts->text);
 }
 
 static const struct provider provider_api;
@@ -154,7 +87,7 @@ static int api_ask(struct ctx *ctx, struct model *model, const struct node *dir,
 	struct parts parts;
 
 	if (!split(name, &parts) || !parts.n_stem ||
-	    has_dots(name, parts.n_stem))
+	    bitbucket_has_dots(name, parts.n_stem))
 		return -ENOENT;
 	make_path(dir, name, &parts, &path);
 	if (path.failed)
@@ -171,7 +104,7 @@ static int api_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	int r;
 
 	ret_found->left_ms = LONGEST_MS;
-	if (probe_matches(name) || has_dots(name, strcspn(name, "?")))
+	if (probe_matches(name) || bitbucket_has_dots(name, strcspn(name, "?")))
 		return 0;
 	if (!split(name, &parts)) {
 		found_dir(model, ret_found);
