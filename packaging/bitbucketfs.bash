@@ -57,7 +57,7 @@ _bitbucketfs() {
 	case $cur in
 	-*)
 		mapfile -t COMPREPLY < <(compgen -W '-f --foreground -d --debug
-			-o -h --help -V --version --lazy' -- "$cur")
+			-o -h --help -V --version --lazy --raw -q' -- "$cur")
 		return
 		;;
 	esac
@@ -67,9 +67,10 @@ _bitbucketfs() {
 		[ ${#COMPREPLY[@]} -gt 0 ] || _filedir -d
 		return
 		;;
+	*' api '* | *' curl '*) return ;;
 	*' help '*)
-		mapfile -t COMPREPLY < <(compgen -W 'mount status umount help
-			version options' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'mount status umount api
+			curl help version options' -- "$cur")
 		return
 		;;
 	*' version '*) return ;;
@@ -77,7 +78,7 @@ _bitbucketfs() {
 	_filedir -d
 	if [ "$cword" = 1 ]; then
 		mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W \
-			'mount status umount help version' -- "$cur")
+			'mount status umount api curl help version' -- "$cur")
 	fi
 }
 complete -F _bitbucketfs bitbucketfs

@@ -32,13 +32,15 @@ function __bitbucketfs_mounted
     end
 end
 
-set -l commands mount status umount help version
+set -l commands mount status umount api curl help version
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c bitbucketfs -f
 complete -c bitbucketfs -n $none -a mount -d 'mount Bitbucket, as without a command'
 complete -c bitbucketfs -n $none -a status -d 'what the mount says about itself'
 complete -c bitbucketfs -n $none -a umount -d 'take the mount away, and its daemon'
+complete -c bitbucketfs -n $none -a api -d 'what the service answers to a GET'
+complete -c bitbucketfs -n $none -a curl -d 'the line of curl for it'
 complete -c bitbucketfs -n $none -a help -d 'the help, of a command too'
 complete -c bitbucketfs -n $none -a version -d 'the version'
 complete -c bitbucketfs -n "$none; or __fish_seen_subcommand_from mount" -a '(__fish_complete_directories)'
@@ -49,5 +51,7 @@ complete -c bitbucketfs -s f -l foreground -d 'stay in the foreground, log to st
 complete -c bitbucketfs -s d -l debug -d 'the same, with every step'
 complete -c bitbucketfs -x -s o -d 'what is set' -a '(__bitbucketfs_option)'
 complete -c bitbucketfs -n '__fish_seen_subcommand_from umount' -l lazy -d 'take it from its place though it is in use'
+complete -c bitbucketfs -n '__fish_seen_subcommand_from api' -l raw -d 'the bytes as they come'
+complete -c bitbucketfs -x -n '__fish_seen_subcommand_from api curl' -s q -d 'what is looked for'
 complete -c bitbucketfs -s h -l help -d help
 complete -c bitbucketfs -s V -l version -d 'the version'

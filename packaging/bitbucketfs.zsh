@@ -25,6 +25,8 @@ _bitbucketfs_first() {
 		'mount:mount Bitbucket, as without a command'
 		'status:what the mount says about itself'
 		'umount:take the mount away, and its daemon'
+		'api:what the service answers to a GET'
+		'curl:the line of curl for it'
 		'help:the help, of a command too'
 		'version:the version'
 	)
@@ -46,6 +48,8 @@ _bitbucketfs() {
 		'(-d --debug)'{-d,--debug}'[the same, with every step]' \
 		'*-o+[what is set]:option:_bitbucketfs_option' \
 		'--lazy[of umount: take it from its place though it is in use]' \
+		'--raw[of api: the bytes as they come]' \
+		'-q+[of api and curl: what is looked for]:query: ' \
 		'(-)'{-h,--help}'[help]' \
 		'(-)'{-V,--version}'[the version]' \
 		'1: :_bitbucketfs_first' \
@@ -54,8 +58,8 @@ _bitbucketfs() {
 	second)
 		case $line[1] in
 		status | umount) _bitbucketfs_mounted ;;
-		help) compadd mount status umount help version options ;;
-		version) ;;
+		help) compadd mount status umount api curl help version options ;;
+		api | curl | version) ;;
 		*) _files -/ ;;
 		esac
 		;;

@@ -293,6 +293,7 @@ static int check_user(struct ctx *ctx, struct account *account,
 		*ret_name = hashed_name("user", account->identity);
 		return 0;
 	}
+	account->is_refused = reply.status == 401;
 	if (r)
 		return refused(ctx, reply.status, r, host, credential, why);
 	*ret_name = uuid_name(reply.body.data ? reply.body.data : "",
@@ -341,6 +342,7 @@ static int check_access_token(struct ctx *ctx, struct account *account,
 			r = 0;
 		}
 	}
+	account->is_refused = reply.status == 401;
 	if (r)
 		return refused(ctx, reply.status, r, host, credential, why);
 	*ret_name = hashed_name("token", account->identity);

@@ -21,6 +21,7 @@ struct account {
 	char *user_json;
 	size_t n_user_json;
 	char user_etag[128];
+	bool is_refused; /* account_sign_in failed by a 401 */
 };
 void account_done(struct account *);
 DEFINE_CLEANUP_DONE(struct account, account_done);

@@ -18,6 +18,8 @@ static const struct command commands[] = {
 	 .mounts = true},
 	{"status", status_command, 1, "one MOUNTPOINT"},
 	{"umount", umount_command, 1, "one MOUNTPOINT", .lazy = true},
+	{"api", api_command, 1, "one PATH", .query = true, .raw = true},
+	{"curl", curl_command, 1, "one PATH", .query = true},
 	{"help", help_command, 1, "one COMMAND"},
 	{"version", version_command, 0, "no operand"},
 };
@@ -50,7 +52,7 @@ static const struct {
 	char letter; /* 0: it has none */
 } long_options[] = {
 	{"--foreground", 'f'}, {"--debug", 'd'}, {"--help", 'h'},
-	{"--version", 'V'},    {"--lazy", 0},
+	{"--version", 'V'},    {"--lazy", 0},    {"--raw", 0},
 };
 
 static enum command_exit no_option(const char *arg, size_t n)
@@ -126,7 +128,10 @@ static int parse_long(struct parse *parse, const char *arg)
 			continue;
 		if (long_options[i].letter)
 			return parse_letter(parse, long_options[i].letter);
-		parse->to->line.lazy = true;
+		if (!strcmp(arg, "--raw"))
+			parse->to->line.raw = true;
+		else
+			parse->to->line.lazy = true;
 		return 0;
 	}
 	return (int)no_option(arg, strcspn(arg, "="));
@@ -136,6 +141,10 @@ static int parse_value(struct parse *parse, char letter, const char *value)
 {
 	struct command_line *line = &parse->to->line;
 
+	if (letter == 'q') {
+		line->query = value;
+		return 0;
+	}
 	parse->of_mount = letter;
 	if (letter == 'N')
 		parse->to->namespace = value;
@@ -156,7 +165,7 @@ static int parse_short(struct parse *parse, const char *arg, const char **next)
 	for (arg++; !r && *arg; arg++) {
 		const char *value = arg[1] ? arg + 1 : *next;
 
-		if (!strchr("ot", *arg) &&
+		if (!strchr("otq", *arg) &&
 		    (*arg != 'N' || !parse->to->helper)) {
 			r = parse_letter(parse, *arg);
 			continue;
@@ -239,7 +248,8 @@ static enum command_exit check_word(const struct command_line *line)
 		if (!is_absent(word))
 			return COMMAND_OK;
 		return command_usage("'%s' is neither a command (mount, "
-				     "status, umount, help, version) nor a "
+				     "status, umount, api, curl, help, "
+				     "version) nor a "
 				     "directory to mount at%s",
 				     word, meant);
 	}
@@ -274,6 +284,10 @@ static enum command_exit check_command(const struct parse *parse)
 				     command->name, parse->of_mount);
 	if (line->lazy && !command->lazy)
 		return command_usage("%s takes no --lazy", command->name);
+	if (line->raw && !command->raw)
+		return command_usage("%s takes no --raw", command->name);
+	if (line->query && !command->query)
+		return command_usage("%s takes no -q", command->name);
 	if (line->n_operands > command->n_operands)
 		return command_usage("%s takes %s%s, and '%s' is more",
 				     command->name, command->takes,

@@ -14,6 +14,8 @@ struct command {
 	const char *takes; /* what these are, for people */
 	bool mounts;       /* takes what mount(8) says, -f, -d, -o */
 	bool lazy;         /* takes --lazy */
+	bool query;        /* takes -q */
+	bool raw;          /* takes --raw */
 };
 struct arguments {
 	struct command_line line;

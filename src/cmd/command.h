@@ -12,11 +12,13 @@ enum command_exit {
 	COMMAND_FAILED = 1,      /* it could not be done */
 	COMMAND_USAGE = 2,       /* it was asked for wrongly; configuration */
 	COMMAND_NOT_MOUNTED = 3, /* there is nothing to tell the status of */
+	COMMAND_SIGN_IN = 4,     /* without a (good) credential it is refused */
 };
 
 /* The command line, taken apart. Strings are those of argv. */
 struct command_line {
-	bool foreground, debug, sloppy, lazy;
+	bool foreground, debug, sloppy, lazy, raw;
+	const char *query;    /* -q; NULL: none */
 	const char **options; /* each -o */
 	size_t n_options;
 	const char **operands; /* without the command's name */
@@ -27,6 +29,8 @@ typedef enum command_exit command_run(const struct command_line *);
 command_run mount_command;
 command_run status_command;
 command_run umount_command;
+command_run api_command;
+command_run curl_command;
 command_run help_command;
 command_run version_command;
 

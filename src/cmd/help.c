@@ -13,7 +13,7 @@
 
 static const char general[] =
 	"Usage: bitbucketfs [options] [[SOURCE] MOUNTPOINT]\n"
-	"       bitbucketfs COMMAND [MOUNTPOINT]\n"
+	"       bitbucketfs COMMAND [MOUNTPOINT | PATH]\n"
 	"\n"
 	"Mounts Bitbucket Cloud at MOUNTPOINT (default: ~/bitbucket), read-"
 	"only.\n"
@@ -23,6 +23,8 @@ static const char general[] =
 	"  mount [[SOURCE] MOUNTPOINT]  the same as without a command\n"
 	"  status [MOUNTPOINT]          what the mount says about itself\n"
 	"  umount [--lazy] [MOUNTPOINT] takes the mount away, and its daemon\n"
+	"  api [--raw] PATH [-q QUERY]  what the service answers to a GET\n"
+	"  curl PATH [-q QUERY]         the line of curl for it\n"
 	"  help [COMMAND]               this text; that of a command\n"
 	"  help options                 what -o can set, a line each\n"
 	"  version                      the version\n"
@@ -80,6 +82,30 @@ static const char of_umount[] =
 	"  --lazy  takes it from its place all the same; the daemon ends when "
 	"nobody\n"
 	"          uses it any more\n";
+static const char of_api[] =
+	"Usage: bitbucketfs api [--raw] PATH [-q QUERY]\n"
+	"\n"
+	"Prints the answer to a GET below api_url, signed in as the mount is, "
+	"as JSON;\n"
+	"a list with all its pages in one. PATH is /user, "
+	"repositories/acme?role=member,\n"
+	"or a whole URL. It needs no mount; the requests count in the same "
+	"hour.\n"
+	"\n"
+	"  --raw     the bytes as they come: one page, a text\n"
+	"  -q QUERY  adds q=QUERY, encoded: 'state=\"OPEN\"'\n"
+	"\n"
+	"Exits with 4 when one has to sign in (again) first.\n";
+static const char of_curl[] =
+	"Usage: bitbucketfs curl PATH [-q QUERY]\n"
+	"\n"
+	"Prints the line of curl, for sh and bash, that does what api --raw "
+	"does. It\n"
+	"reads the secret from the terminal, without echo, and shows it to "
+	"nobody.\n"
+	"Nothing is asked.\n"
+	"\n"
+	"  -q QUERY  adds q=QUERY, encoded\n";
 static const char of_help[] = "Usage: bitbucketfs help [COMMAND | options]\n"
 			      "       bitbucketfs COMMAND --help\n";
 static const char of_version[] = "Usage: bitbucketfs version\n";
@@ -136,6 +162,8 @@ static const struct {
 	{"mount", of_mount, of_mount_end, add_lines},
 	{"status", of_status, NULL, NULL},
 	{"umount", of_umount, NULL, NULL},
+	{"api", of_api, NULL, NULL},
+	{"curl", of_curl, NULL, NULL},
 	{"help", of_help, NULL, NULL},
 	{"version", of_version, NULL, NULL},
 	{"options", "", NULL, add_lines},

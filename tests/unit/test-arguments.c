@@ -40,6 +40,9 @@ static char *taken(const struct arguments *a)
 	buf_puts(&out, a->line.foreground ? " foreground" : "");
 	buf_puts(&out, a->line.debug ? " debug" : "");
 	buf_puts(&out, a->line.lazy ? " lazy" : "");
+	if (a->line.query)
+		buf_printf(&out, " -q %s", a->line.query);
+	buf_puts(&out, a->line.raw ? " raw" : "");
 	buf_puts(&out, a->line.sloppy ? " sloppy" : "");
 	buf_puts(&out, a->fake ? " fake" : "");
 	return buf_steal(&out, NULL);
@@ -66,6 +69,9 @@ static void what_is_taken(void **state)
 		{"b status", "status:"},
 		{"b status /m", "status: /m"},
 		{"b umount --lazy /m", "umount: /m lazy"},
+		{"b api /user", "api: /user"},
+		{"b api --raw user -q a=1", "api: user -q a=1 raw"},
+		{"b curl -qx /user", "curl: /user -q x"},
 		{"b help", "help:"},
 		{"b help status", "help: status"},
 		{"b --help", "help:"},
@@ -141,7 +147,12 @@ static void what_is_refused(void **state)
 		{"b --ttl=5", "--ttl: write -o ttl=TIME"},
 		{"b --allow_other", "write -o allow_other\n"},
 		{"b --token=x", "there is no option --token\n"},
-		{"b -q", "there is no option -q"},
+		{"b -x", "there is no option -x"},
+		{"b api /user -q", "-q needs a value"},
+		{"b -q x /m", "mount takes no -q"},
+		{"b curl --raw /user", "curl takes no --raw"},
+		{"b api /a /b", "one PATH at most, and '/b' is more"},
+		{"b api -f /a", "api takes no -f"},
 		{"b -o", "-o needs a value"},
 		{"b -N 1 /m", "there is no option -N"},
 		{"b /a /b /c", "'/c' is more"},
