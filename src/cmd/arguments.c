@@ -68,7 +68,7 @@ static enum command_exit no_option(const char *arg, size_t n)
 		suggest_try(&suggest, long_options[i].name);
 	}
 	for (size_t i = 0; (setting = config_setting(i)); i++)
-		if (setting->kind != CONFIG_SECRET &&
+		if (config_is_option(setting) &&
 		    !strcmp(setting->name, name + 2))
 			return command_usage(
 				"there is no option %s: write "

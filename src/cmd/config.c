@@ -55,6 +55,7 @@ void config_free_strings(char **strings)
 void config_done(struct config *config)
 {
 	config_wipe_token(config);
+	free(config->token_command);
 	free(config->email);
 	free(config->username);
 	free(config->api_url);
@@ -122,7 +123,7 @@ char *config_variable(const char *key)
 /* Given as nothing it hides the one of the file. */
 static bool is_name(const struct config_setting *setting)
 {
-	return setting->kind == CONFIG_NAME || setting->kind == CONFIG_SECRET;
+	return setting->kind == CONFIG_NAME || !config_is_option(setting);
 }
 
 int config_read_environment(struct config *config)
@@ -218,8 +219,14 @@ int config_finish(struct config *config)
 
 	if (!config->api_url)
 		config->api_url = mem_strdup(CONFIG_API_URL);
+	if (config->token && config->token_command)
+		return config_fail(config,
+				   "there are a token and a token_command: "
+				   "take one away (an empty "
+				   "BITBUCKETFS_TOKEN_COMMAND hides that of "
+				   "the configuration)");
 	r = finish_git(config);
-	if (!r && config->token) {
+	if (!r && (config->token || config->token_command)) {
 		r = check_cleartext(config, "api_url", config->api_url);
 		if (!r)
 			r = check_cleartext(config, "git_url", config->git_url);

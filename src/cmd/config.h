@@ -23,6 +23,7 @@ struct config {
 	/* The credential's parts; NULL: not given. Setting an e-mail or user
 	 * name hides both names of the places below. */
 	char *email, *username, *token;
+	char *token_command;     /* prints the token; NULL: not given */
 	char *api_url, *git_url; /* without a final slash */
 	char *git_fallback;      /* likewise; NULL: none */
 	/* Of git_url: it is not the git host of api_url's service; and of
@@ -69,8 +70,16 @@ struct config_setting {
 		CONFIG_NAME,   /* given as nothing hides those below */
 		CONFIG_SECRET, /* the same, and no option */
 		CONFIG_PROXY,  /* secret where it has a user in it */
+		/* What is run: no option, which others may have written (an
+		 * fstab, a map of autofs); nor in a file that they can. */
+		CONFIG_COMMAND,
 	} kind;
 };
+static inline bool config_is_option(const struct config_setting *setting)
+{
+	return setting->kind != CONFIG_SECRET &&
+	       setting->kind != CONFIG_COMMAND;
+}
 /* In the order of the manual; NULL: no more. */
 const struct config_setting *config_setting(size_t i);
 
@@ -87,7 +96,8 @@ DEFINE_CLEANUP_DONE(struct config, config_done);
 int config_parse(struct config *, const char *name, const char *bytes, size_t n,
 		 bool *ret_secret);
 /* That file; a missing one is fine. One with a secret that the group or others
- * can read is refused. */
+ * can read is refused, and one with a token_command that anybody else can
+ * write. */
 int config_read_file(struct config *, const char *path);
 /* BITBUCKETFS_*. Values that may be secrets are overwritten where they stand,
  * in the memory that /proc/PID/environ shows, and then unset. */

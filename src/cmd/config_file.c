@@ -73,8 +73,8 @@ static int parse_line(struct config *config, const char *place, char *line,
 	if (n > CONFIG_VALUE_MAX)
 		return config_fail(config, "%sthe value of %s is too long",
 				   place, line);
-	if (n > 1 && (*value == '"' || *value == '\'') &&
-	    value[n - 1] == *value)
+	if (setting->kind != CONFIG_COMMAND && n > 1 &&
+	    (*value == '"' || *value == '\'') && value[n - 1] == *value)
 		return config_fail(
 			config, "%sthe value of %s is written without quotes",
 			place, line);
@@ -170,6 +170,15 @@ int config_read_file(struct config *config, const char *path)
 		return config_fail(
 			config,
 			"%s can be written by others: run chmod go-w '%s'",
+			path, path);
+	/* Whoever may write to it could have any program run. */
+	if (config->token_command &&
+	    ((st.st_mode & 022) || (st.st_uid != geteuid() && st.st_uid != 0)))
+		return config_fail(
+			config,
+			"%s has a token_command, and another user can write "
+			"to it: make it your own (chown) and run "
+			"chmod go-w '%s'",
 			path, path);
 	if (secret && (st.st_mode & 077))
 		return config_fail(

@@ -91,6 +91,12 @@ static int read_setting(struct config *config,
 		return config_fail(config, "-o %s needs a value: -o %s=%s",
 				   setting->name, setting->name,
 				   setting->value ? setting->value : "true");
+	if (setting->kind == CONFIG_COMMAND)
+		return config_fail(
+			config,
+			"-o %s: what is run is no option; put it, as "
+			"%s = …, into ~/.config/bitbucketfs/config",
+			setting->name, setting->name);
 	if (config_is_secret(setting, value))
 		return refuse_secret(config, setting->name, setting->name);
 	return config_apply(config, "-o ", setting, setting->name, value);

@@ -32,6 +32,7 @@ typedef int config_set(struct config *, const struct config_setting *,
 		       const char *value);
 config_set config_set_name;
 config_set config_set_token;
+config_set config_set_command;
 config_set config_set_url;
 config_set config_set_proxy;
 config_set config_set_path;

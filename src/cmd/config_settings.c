@@ -23,6 +23,8 @@ static const struct config_setting settings[] = {
 	 config_set_name, AT(username), .kind = CONFIG_NAME},
 	{"token", "SECRET", "the token or password; no option",
 	 config_set_token, AT(token), .kind = CONFIG_SECRET},
+	{"token_command", "PROGRAM WORDS", "prints the token; no option",
+	 config_set_command, AT(token_command), .kind = CONFIG_COMMAND},
 	{"api_url", "URL", "the API", config_set_url, AT(api_url)},
 	{"git_url", "URL", "where repositories are fetched from",
 	 config_set_url, AT(git_url)},

@@ -5,6 +5,7 @@
  * the name. A value is never NULL, may be "" for a CONFIG_NAME.
  */
 #include "cmd/config_private.h"
+#include "cmd/token_command.h"
 
 #include "base/file.h"
 #include "base/text.h"
@@ -40,6 +41,18 @@ int config_set_token(struct config *config,
 		     const struct config_setting *setting, const char *value)
 {
 	config_wipe_token(config);
+	config_put(member(config, setting), value);
+	return 0;
+}
+
+int config_set_command(struct config *config,
+		       const struct config_setting *setting, const char *value)
+{
+	cleanup(token_command_free) char **argv = NULL;
+	const char *why = *value ? token_command_split(value, &argv) : NULL;
+
+	if (why)
+		return config_fail(config, "%s", why);
 	config_put(member(config, setting), value);
 	return 0;
 }

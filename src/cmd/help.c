@@ -41,7 +41,9 @@ static const char general_end[] =
 	"\n"
 	"Signing in: BITBUCKETFS_EMAIL and BITBUCKETFS_TOKEN in the "
 	"environment, or\n"
-	"email and token in ~/.config/bitbucketfs/config (chmod 600). See\n"
+	"email and token in ~/.config/bitbucketfs/config (chmod 600), or "
+	"there\n"
+	"token_command = pass show bitbucket. See\n"
 	"bitbucketfs(1) for everything, bitbucketfs(7) for what is in the "
 	"mount.\n";
 static const char of_mount[] =
@@ -62,7 +64,8 @@ static const char of_mount_end[] =
 	"5m) and in\n"
 	"the environment (BITBUCKETFS_TTL=5m). The command line is stronger "
 	"than the\n"
-	"environment, and that than the file. token is no option.\n";
+	"environment, and that than the file. token and token_command are no "
+	"options.\n";
 static const char of_status[] =
 	"Usage: bitbucketfs status [MOUNTPOINT]\n"
 	"\n"
@@ -128,7 +131,7 @@ static void add_names(struct buf *out)
 		cleanup(free) char *name = written(setting);
 		size_t n = strlen(name);
 
-		if (setting->kind == CONFIG_SECRET)
+		if (!config_is_option(setting))
 			continue;
 		if (column + 1 + n > WIDTH) {
 			buf_printf(out, "\n%*s", N_NAME, "");
@@ -149,7 +152,7 @@ static void add_lines(struct buf *out)
 	for (size_t i = 0; (setting = config_setting(i)); i++) {
 		cleanup(free) char *name = written(setting);
 
-		if (setting->kind != CONFIG_SECRET)
+		if (config_is_option(setting))
 			buf_printf(out, "%-*s %s\n", N_NAME, name,
 				   setting->what);
 	}

@@ -12,6 +12,7 @@
 #include "cmd/preflight.h"
 #include "cmd/refusal.h"
 #include "cmd/remote.h"
+#include "cmd/token_command.h"
 #include "cmd/verdict.h"
 
 #include "base/file.h"
@@ -73,6 +74,18 @@ static enum command_exit find_mountpoint(struct program *p,
 	return COMMAND_FAILED;
 }
 
+/* A program in the mount would be read by the mount that waits for it. */
+static int check_command(const struct program *p, char why[static 512])
+{
+	cleanup(token_command_free) char **argv = NULL;
+
+	if (token_command_split(p->remote.config.token_command, &argv) ||
+	    *argv[0] != '/')
+		return 0;
+	return preflight_below(p->mountpoint, "the program of token_command",
+			       argv[0], why);
+}
+
 /* Every path that this process may look at while the mount is there. */
 static int check_below(const struct program *p, char why[static 512])
 {
@@ -89,6 +102,8 @@ static int check_below(const struct program *p, char why[static 512])
 	if (!r && p->remote.config.ca_file)
 		r = preflight_below(p->mountpoint, "the ca_file",
 				    p->remote.config.ca_file, why);
+	if (!r && p->remote.config.token_command)
+		r = check_command(p, why);
 	if (!r && p->remote.config.log_file)
 		r = preflight_below(p->mountpoint, "the log_file",
 				    p->remote.config.log_file, why);

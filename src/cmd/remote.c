@@ -2,6 +2,7 @@
  * cmd/remote: built from the bottom up, taken down in reverse.
  */
 #include "cmd/remote.h"
+#include "cmd/token_command.h"
 
 #include "base/file.h"
 #include "base/log.h"
@@ -28,6 +29,25 @@ static void redact_proxy(const char *url)
 	explicit_bzero(user, strlen(user));
 }
 
+/* Now, while there is a terminal at which it may ask for a passphrase. */
+static enum command_exit ask_command(struct remote *remote)
+{
+	const struct config *config = &remote->config;
+	struct credential_source source;
+	cleanup(ctx_done) struct ctx ctx;
+	int r;
+
+	ctx_init(&ctx, NULL, -1);
+	r = token_source_new(&ctx, config->email, config->username,
+			     config->token_command, &source);
+	if (!r)
+		r = credential_new_from(&ctx, &source, &remote->credential);
+	if (!r)
+		return COMMAND_OK;
+	command_say("%s", *ctx.sentence ? ctx.sentence : strerror(-r));
+	return COMMAND_FAILED;
+}
+
 enum command_exit remote_configure(struct remote *remote,
 				   const struct command_line *line)
 {
@@ -50,6 +70,8 @@ enum command_exit remote_configure(struct remote *remote,
 		return COMMAND_USAGE;
 	}
 	redact_proxy(remote->config.proxy);
+	if (remote->config.token_command)
+		return ask_command(remote);
 	r = credential_new(remote->config.email, remote->config.username,
 			   remote->config.token, &remote->credential, &problem);
 	config_wipe_token(&remote->config);

@@ -30,7 +30,8 @@ void remote_done(struct remote *);
 
 /* All of them say on standard error why they failed. In this order: */
 
-/* Of file, environment and -o. No thread, no network. */
+/* Of file, environment and -o; runs the token_command. No thread, no network.
+ */
 enum command_exit remote_configure(struct remote *,
 				   const struct command_line *);
 /* A client of the configured ca_file and proxy. 0 or -errno. */

@@ -293,6 +293,7 @@ static const struct {
 	{"email", {"ada@example.com", "ben@example.com"}},
 	{"username", {"ada", "ben"}},
 	{"token", {"a#b", "b;c"}},
+	{"token_command", {"pass show bitbucket", "'/a b/c' 'd'"}},
 	{"api_url", {"https://one.example/2.0", "https://two.example/2.0"}},
 	{"git_url", {"https://one.example", "https://two.example"}},
 	{"git_fallback", {"https://one.example", "https://two.example"}},
@@ -338,6 +339,7 @@ static char *whole(const struct config *c)
 	buf_printf(&out, "%s %s %s %s %s %s %s %s %s %s", c->email, c->username,
 		   c->token, c->api_url, c->git_url, c->git_fallback,
 		   c->ca_file, c->proxy, c->cache_dir, c->log_file);
+	buf_printf(&out, " %s", c->token_command);
 	add_list(&out, c->workspaces);
 	buf_printf(&out, " %lld %u %u %u %u %llu %u %u %o",
 		   (long long)c->ttl_ms, c->trees, c->walk, c->history,
@@ -402,7 +404,10 @@ static void each_in_each_place(const char *name, const char *one,
 	expect_given(name, rise, PLACE_FILE | PLACE_ENVIRONMENT, want);
 	if (!is_option) {
 		refused = given(name, same, PLACE_OPTION);
-		assert_non_null(strstr(refused, "can be seen by everybody"));
+		assert_non_null(
+			strstr(refused, strcmp(name, "token_command") != 0
+						? "can be seen by everybody"
+						: "what is run is no option"));
 		return;
 	}
 	expect_given(name, same, PLACE_OPTION, want);
@@ -427,7 +432,7 @@ static void test_each_setting_in_each_place(void **state)
 			fail_msg("%s has no example", setting->name);
 		each_in_each_place(setting->name, examples[e].values[0],
 				   examples[e].values[1],
-				   setting->kind != CONFIG_SECRET);
+				   config_is_option(setting));
 	}
 }
 
@@ -564,6 +569,23 @@ static void test_git_hosts(void **state)
 	}
 }
 
+static void test_one_way_to_the_token(void **state)
+{
+	cleanup(config_done) struct config config;
+
+	(void)state;
+	config_init(&config);
+	assert_int_equal(parse(&config, "token_command = t\n"), 0);
+	setenv("BITBUCKETFS_TOKEN", "hunter2", 1);
+	assert_int_equal(config_read_environment(&config), 0);
+	assert_int_equal(config_finish(&config), -EINVAL);
+	assert_non_null(strstr(config.why, "a token and a token_command"));
+	setenv("BITBUCKETFS_TOKEN_COMMAND", "", 1);
+	assert_int_equal(config_read_environment(&config), 0);
+	assert_null(config.token_command);
+	assert_int_equal(config_finish(&config), 0);
+}
+
 static void test_cleartext(void **state)
 {
 	static const struct {
@@ -574,6 +596,8 @@ static void test_cleartext(void **state)
 		{"token = t\napi_url = http://example.com/2.0\n", -EINVAL},
 		{"token = t\ngit_url = HTTP://example.com\n", -EINVAL},
 		{"token = t\ngit_url = http://127.0.0.1.example.com\n",
+		 -EINVAL},
+		{"token_command = t\napi_url = http://example.com/2.0\n",
 		 -EINVAL},
 		{"token = t\napi_url = http://127.0.0.1:80/2.0\n", 0},
 		{"token = t\napi_url = http://[::1]:80/2.0\n", 0},
@@ -635,6 +659,14 @@ static void test_file(void **state)
 	write_file(path, "ttl = 5m\n", 0644);
 	assert_int_equal(config_read_file(&config, path), 0);
 
+	/* So may what is run, which nobody else may write. */
+	write_file(path, "token_command = pass show x\n", 0644);
+	assert_int_equal(config_read_file(&config, path), 0);
+	assert_string_equal(config.token_command, "pass show x");
+	assert_int_equal(chmod(path, 0664), 0);
+	assert_int_equal(config_read_file(&config, path), -EINVAL);
+	assert_non_null(strstr(config.why, "chmod go-w"));
+
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(config_read_file(&config, path), -EINVAL);
@@ -659,6 +691,7 @@ int main(void)
 				       setup),
 		cmocka_unit_test_setup(test_defaults, setup),
 		cmocka_unit_test_setup(test_git_hosts, setup),
+		cmocka_unit_test_setup(test_one_way_to_the_token, setup),
 		cmocka_unit_test_setup(test_cleartext, setup),
 		cmocka_unit_test_setup(test_file, setup),
 	};
