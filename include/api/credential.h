@@ -72,6 +72,11 @@ const char *credential_label(const struct credential *);
  * in the cache directory). Free it. Fails as the source does. */
 int credential_identity(struct ctx *, const struct credential *,
 			const void *key, size_t n_key, char **ret_identity);
+/* What git's own programs sign in with, as user name and token (both NULL:
+ * nobody is signed in); the e-mail stays NULL. Not counted as sent. Fails as
+ * the source does. */
+int credential_for_git(struct ctx *, const struct credential *,
+		       struct credential_secret *ret);
 /* One sentence for people whose credential got a 401: what may be wrong with
  * this kind and what to do (app passwords are gone since 2026-07-28; the user
  * name was given where the e-mail belongs; the token ran out …). Static. */

@@ -131,25 +131,41 @@ static const char *label_of(const struct credential_secret *secret)
 	return "access-token";
 }
 
-/* The whole value of the Authorization header; NULL: none. */
-static char *header_of(const struct credential_secret *secret,
-		       enum credential_door door)
+/* NULL: nobody is signed in. */
+static const char *git_user(const struct credential_secret *secret)
 {
-	bool git = door == CREDENTIAL_GIT;
-
 	switch (kind_of(secret)) {
 	case CREDENTIAL_ANONYMOUS:
 		return NULL;
 	case CREDENTIAL_API_TOKEN:
-		return basic(git ? GIT_USER_API_TOKEN : secret->email,
-			     secret->token);
+		return GIT_USER_API_TOKEN;
+	case CREDENTIAL_BASIC:
+		return secret->username;
+	case CREDENTIAL_ACCESS_TOKEN:
+		break;
+	}
+	return GIT_USER_ACCESS_TOKEN;
+}
+
+/* The whole value of the Authorization header; NULL: none. */
+static char *header_of(const struct credential_secret *secret,
+		       enum credential_door door)
+{
+	enum credential_kind kind = kind_of(secret);
+
+	if (door == CREDENTIAL_GIT && kind != CREDENTIAL_ANONYMOUS)
+		return basic(git_user(secret), secret->token);
+	switch (kind) {
+	case CREDENTIAL_ANONYMOUS:
+		return NULL;
+	case CREDENTIAL_API_TOKEN:
+		return basic(secret->email, secret->token);
 	case CREDENTIAL_BASIC:
 		return basic(secret->username, secret->token);
 	case CREDENTIAL_ACCESS_TOKEN:
 		break;
 	}
-	return git ? basic(GIT_USER_ACCESS_TOKEN, secret->token)
-		   : mem_asprintf("Bearer %s", secret->token);
+	return mem_asprintf("Bearer %s", secret->token);
 }
 
 /* ---- the source ---- */
@@ -292,6 +308,25 @@ int credential_identity(struct ctx *ctx, const struct credential *c,
 	digest_hmac_sha256_hex(key, n_key, secret.token, strlen(secret.token),
 			       hex);
 	*ret_identity = mem_asprintf("token:%s", hex);
+	return 0;
+}
+
+int credential_for_git(struct ctx *ctx, const struct credential *c,
+		       struct credential_secret *ret)
+{
+	cleanup(credential_secret_done) struct credential_secret secret = {0};
+	const char *user;
+	int r = take(ctx, &c->source, &secret);
+
+	*ret = (struct credential_secret){0};
+	if (r < 0)
+		return r;
+	user = git_user(&secret);
+	if (user) {
+		ret->username = mem_strdup(user);
+		ret->token = steal(&secret.token);
+	}
+	ret->version = secret.version;
 	return 0;
 }
 
