@@ -57,7 +57,8 @@ _bitbucketfs() {
 	case $cur in
 	-*)
 		mapfile -t COMPREPLY < <(compgen -W '-f --foreground -d --debug
-			-o -h --help -V --version --lazy --raw -q' -- "$cur")
+			-o -h --help -V --version --lazy --raw -q --json
+			--install --uninstall' -- "$cur")
 		return
 		;;
 	esac
@@ -67,10 +68,14 @@ _bitbucketfs() {
 		[ ${#COMPREPLY[@]} -gt 0 ] || _filedir -d
 		return
 		;;
-	*' api '* | *' curl '*) return ;;
+	*' credential '*)
+		mapfile -t COMPREPLY < <(compgen -W 'get store erase' -- "$cur")
+		return
+		;;
+	*' api '* | *' curl '* | *' whoami '*) return ;;
 	*' help '*)
 		mapfile -t COMPREPLY < <(compgen -W 'mount status umount api
-			curl help version options' -- "$cur")
+			curl whoami credential help version options' -- "$cur")
 		return
 		;;
 	*' version '*) return ;;
@@ -78,7 +83,8 @@ _bitbucketfs() {
 	_filedir -d
 	if [ "$cword" = 1 ]; then
 		mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W \
-			'mount status umount api curl help version' -- "$cur")
+			'mount status umount api curl whoami credential help
+			version' -- "$cur")
 	fi
 }
 complete -F _bitbucketfs bitbucketfs

@@ -27,6 +27,8 @@ _bitbucketfs_first() {
 		'umount:take the mount away, and its daemon'
 		'api:what the service answers to a GET'
 		'curl:the line of curl for it'
+		'whoami:whose credential it is'
+		'credential:gives it to git'
 		'help:the help, of a command too'
 		'version:the version'
 	)
@@ -49,6 +51,9 @@ _bitbucketfs() {
 		'*-o+[what is set]:option:_bitbucketfs_option' \
 		'--lazy[of umount: take it from its place though it is in use]' \
 		'--raw[of api: the bytes as they come]' \
+		'--json[of whoami: for programs]' \
+		'--install[of credential: set it in git]' \
+		'--uninstall[of credential: take it out of git]' \
 		'-q+[of api and curl: what is looked for]:query: ' \
 		'(-)'{-h,--help}'[help]' \
 		'(-)'{-V,--version}'[the version]' \
@@ -58,8 +63,9 @@ _bitbucketfs() {
 	second)
 		case $line[1] in
 		status | umount) _bitbucketfs_mounted ;;
-		help) compadd mount status umount api curl help version options ;;
-		api | curl | version) ;;
+		help) compadd mount status umount api curl whoami credential help version options ;;
+		credential) compadd get store erase ;;
+		api | curl | whoami | version) ;;
 		*) _files -/ ;;
 		esac
 		;;

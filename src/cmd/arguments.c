@@ -20,6 +20,9 @@ static const struct command commands[] = {
 	{"umount", umount_command, 1, "one MOUNTPOINT", .lazy = true},
 	{"api", api_command, 1, "one PATH", .query = true, .raw = true},
 	{"curl", curl_command, 1, "one PATH", .query = true},
+	{"whoami", whoami_command, 0, "no operand", .json = true},
+	{"credential", credential_command, 1, "one of get, store and erase",
+	 .install = true, .uninstall = true},
 	{"help", help_command, 1, "one COMMAND"},
 	{"version", version_command, 0, "no operand"},
 };
@@ -47,12 +50,24 @@ struct parse {
 	char of_mount; /* an option that only mounting takes; 0: none */
 };
 
+#define FLAG(member)                              \
+	0, offsetof(struct command_line, member), \
+		offsetof(struct command, member)
+
 static const struct {
 	const char *name;
-	char letter; /* 0: it has none */
+	char letter; /* 0: it has none, but a member in both of these */
+	size_t in_line, in_command;
 } long_options[] = {
-	{"--foreground", 'f'}, {"--debug", 'd'}, {"--help", 'h'},
-	{"--version", 'V'},    {"--lazy", 0},    {"--raw", 0},
+	{"--foreground", 'f', 0, 0},
+	{"--debug", 'd', 0, 0},
+	{"--help", 'h', 0, 0},
+	{"--version", 'V', 0, 0},
+	{"--lazy", FLAG(lazy)},
+	{"--raw", FLAG(raw)},
+	{"--json", FLAG(json)},
+	{"--install", FLAG(install)},
+	{"--uninstall", FLAG(uninstall)},
 };
 
 static enum command_exit no_option(const char *arg, size_t n)
@@ -128,10 +143,8 @@ static int parse_long(struct parse *parse, const char *arg)
 			continue;
 		if (long_options[i].letter)
 			return parse_letter(parse, long_options[i].letter);
-		if (!strcmp(arg, "--raw"))
-			parse->to->line.raw = true;
-		else
-			parse->to->line.lazy = true;
+		*(bool *)((char *)&parse->to->line + long_options[i].in_line) =
+			true;
 		return 0;
 	}
 	return (int)no_option(arg, strcspn(arg, "="));
@@ -248,8 +261,8 @@ static enum command_exit check_word(const struct command_line *line)
 		if (!is_absent(word))
 			return COMMAND_OK;
 		return command_usage("'%s' is neither a command (mount, "
-				     "status, umount, api, curl, help, "
-				     "version) nor a "
+				     "status, umount, api, curl, whoami, "
+				     "credential, help, version) nor a "
 				     "directory to mount at%s",
 				     word, meant);
 	}
@@ -282,10 +295,14 @@ static enum command_exit check_command(const struct parse *parse)
 	if (!command->mounts && parse->of_mount)
 		return command_usage("%s takes no -%c, which is for mounting",
 				     command->name, parse->of_mount);
-	if (line->lazy && !command->lazy)
-		return command_usage("%s takes no --lazy", command->name);
-	if (line->raw && !command->raw)
-		return command_usage("%s takes no --raw", command->name);
+	for (size_t i = 0; i < ARRAY_SIZE(long_options); i++)
+		if (!long_options[i].letter &&
+		    *(const bool *)((const char *)line +
+				    long_options[i].in_line) &&
+		    !*(const bool *)((const char *)command +
+				     long_options[i].in_command))
+			return command_usage("%s takes no %s", command->name,
+					     long_options[i].name);
 	if (line->query && !command->query)
 		return command_usage("%s takes no -q", command->name);
 	if (line->n_operands > command->n_operands)

@@ -16,6 +16,9 @@ struct command {
 	bool lazy;         /* takes --lazy */
 	bool query;        /* takes -q */
 	bool raw;          /* takes --raw */
+	bool json;         /* takes --json */
+	bool install;      /* takes --install */
+	bool uninstall;    /* takes --uninstall */
 };
 struct arguments {
 	struct command_line line;

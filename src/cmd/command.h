@@ -17,7 +17,7 @@ enum command_exit {
 
 /* The command line, taken apart. Strings are those of argv. */
 struct command_line {
-	bool foreground, debug, sloppy, lazy, raw;
+	bool foreground, debug, sloppy, lazy, raw, json, install, uninstall;
 	const char *query;    /* -q; NULL: none */
 	const char **options; /* each -o */
 	size_t n_options;
@@ -31,6 +31,8 @@ command_run status_command;
 command_run umount_command;
 command_run api_command;
 command_run curl_command;
+command_run whoami_command;
+command_run credential_command;
 command_run help_command;
 command_run version_command;
 

@@ -56,6 +56,7 @@ void config_done(struct config *config)
 {
 	config_wipe_token(config);
 	free(config->token_command);
+	free(config->token_from);
 	free(config->email);
 	free(config->username);
 	free(config->api_url);
@@ -146,6 +147,9 @@ int config_read_environment(struct config *config)
 			bad = config_fail(config, "%s is too long", name);
 		else if (!r && (*value || is_name(setting)))
 			bad = config_apply(config, "", setting, name, value);
+		if (setting->kind == CONFIG_SECRET)
+			config_put(&config->token_from,
+				   *value ? "environment" : NULL);
 		/* A username in the environment hides the file's e-mail, but
 		 * not one of the environment itself. */
 		if (!strcmp(setting->name, "email") && *value)

@@ -23,7 +23,9 @@ struct config {
 	/* The credential's parts; NULL: not given. Setting an e-mail or user
 	 * name hides both names of the places below. */
 	char *email, *username, *token;
-	char *token_command;     /* prints the token; NULL: not given */
+	char *token_command; /* prints the token; NULL: not given */
+	/* Whence the token is: "environment", a file's path; NULL: none. */
+	char *token_from;
 	char *api_url, *git_url; /* without a final slash */
 	char *git_fallback;      /* likewise; NULL: none */
 	/* Of git_url: it is not the git host of api_url's service; and of

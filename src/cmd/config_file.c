@@ -164,6 +164,8 @@ int config_read_file(struct config *config, const char *path)
 	explicit_bzero(bytes, n);
 	if (r)
 		return r;
+	if (config->token)
+		config_put(&config->token_from, path);
 	/* Whoever may write to it could send the credential to another host
 	 * (api_url). */
 	if (own_others_may_write(&st))

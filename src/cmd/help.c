@@ -25,6 +25,8 @@ static const char general[] =
 	"  umount [--lazy] [MOUNTPOINT] takes the mount away, and its daemon\n"
 	"  api [--raw] PATH [-q QUERY]  what the service answers to a GET\n"
 	"  curl PATH [-q QUERY]         the line of curl for it\n"
+	"  whoami [--json]              whose credential it is\n"
+	"  credential get | --install   gives it to git, for its clones\n"
 	"  help [COMMAND]               this text; that of a command\n"
 	"  help options                 what -o can set, a line each\n"
 	"  version                      the version\n"
@@ -109,6 +111,30 @@ static const char of_curl[] =
 	"Nothing is asked.\n"
 	"\n"
 	"  -q QUERY  adds q=QUERY, encoded\n";
+static const char of_whoami[] =
+	"Usage: bitbucketfs whoami [--json]\n"
+	"\n"
+	"Asks the service whose the configured credential is, and says of "
+	"which kind it\n"
+	"is, where it comes from and how many requests are left. One "
+	"request; none\n"
+	"where nobody is signed in.\n"
+	"\n"
+	"  --json  the same for programs\n"
+	"\n"
+	"Exits with 4 when the credential is refused.\n";
+static const char of_credential[] =
+	"Usage: bitbucketfs credential --install | --uninstall\n"
+	"       bitbucketfs credential get | store | erase\n"
+	"\n"
+	"The configured credential for git's own clones, pulls and pushes, as "
+	"a helper of\n"
+	"gitcredentials(7): get answers for the host of git_url alone; store "
+	"and erase do\n"
+	"nothing.\n"
+	"\n"
+	"  --install    sets it in git's global configuration\n"
+	"  --uninstall  takes it out again\n";
 static const char of_help[] = "Usage: bitbucketfs help [COMMAND | options]\n"
 			      "       bitbucketfs COMMAND --help\n";
 static const char of_version[] = "Usage: bitbucketfs version\n";
@@ -167,6 +193,8 @@ static const struct {
 	{"umount", of_umount, NULL, NULL},
 	{"api", of_api, NULL, NULL},
 	{"curl", of_curl, NULL, NULL},
+	{"whoami", of_whoami, NULL, NULL},
+	{"credential", of_credential, NULL, NULL},
 	{"help", of_help, NULL, NULL},
 	{"version", of_version, NULL, NULL},
 	{"options", "", NULL, add_lines},

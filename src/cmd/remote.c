@@ -48,11 +48,10 @@ static enum command_exit ask_command(struct remote *remote)
 	return COMMAND_FAILED;
 }
 
-enum command_exit remote_configure(struct remote *remote,
-				   const struct command_line *line)
+enum command_exit remote_read_config(struct remote *remote,
+				     const struct command_line *line)
 {
 	cleanup(free) char *file = NULL;
-	const char *problem = NULL;
 	int r = 0;
 
 	config_init(&remote->config);
@@ -70,6 +69,14 @@ enum command_exit remote_configure(struct remote *remote,
 		return COMMAND_USAGE;
 	}
 	redact_proxy(remote->config.proxy);
+	return COMMAND_OK;
+}
+
+enum command_exit remote_read_credential(struct remote *remote)
+{
+	const char *problem = NULL;
+	int r;
+
 	if (remote->config.token_command)
 		return ask_command(remote);
 	r = credential_new(remote->config.email, remote->config.username,
@@ -80,6 +87,14 @@ enum command_exit remote_configure(struct remote *remote,
 	command_say("%s", problem);
 	/* Like any other refusal, whether the service was asked or not. */
 	return r == -EACCES ? COMMAND_FAILED : COMMAND_USAGE;
+}
+
+enum command_exit remote_configure(struct remote *remote,
+				   const struct command_line *line)
+{
+	enum command_exit end = remote_read_config(remote, line);
+
+	return end == COMMAND_OK ? remote_read_credential(remote) : end;
 }
 
 int remote_new_http(const struct remote *remote, unsigned n_connections,
@@ -114,7 +129,7 @@ int remote_build(struct remote *remote)
 
 int remote_sign_in(struct remote *remote, bool *ret_known)
 {
-	char why[1024] = "", note[512] = "";
+	char why[1024] = "";
 	cleanup(ctx_done) struct ctx ctx;
 	int r;
 
@@ -125,11 +140,12 @@ int remote_sign_in(struct remote *remote, bool *ret_known)
 	if (!r && !remote->account.dir)
 		r = account_sign_in(&ctx, &remote->account, remote->bitbucket,
 				    remote->credential, remote->config.api_url,
-				    remote->config.workspaces, why, note);
+				    remote->config.workspaces, why,
+				    remote->note);
 	if (r)
 		command_say("%s", why);
-	else if (*note)
-		log_warn("%s", note);
+	else if (*remote->note)
+		log_warn("%s", remote->note);
 	return r;
 }
 

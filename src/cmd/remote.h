@@ -24,12 +24,17 @@ struct remote {
 	struct bitbucket *bitbucket;
 	struct account account;
 	struct cache *cache;
+	char note[512]; /* of remote_sign_in: what is odd; "": nothing */
 };
 /* In reverse; what was not built is passed over. The ledger is written. */
 void remote_done(struct remote *);
 
 /* All of them say on standard error why they failed. In this order: */
 
+/* The two parts of remote_configure, for who may need no credential. */
+enum command_exit remote_read_config(struct remote *,
+				     const struct command_line *);
+enum command_exit remote_read_credential(struct remote *);
 /* Of file, environment and -o; runs the token_command. No thread, no network.
  */
 enum command_exit remote_configure(struct remote *,

@@ -12,7 +12,7 @@ import pytest
 from conftest import BINARY, PATIENCE, TOP
 
 PACKAGING = os.path.join(TOP, "packaging")
-COMMANDS = {"mount", "status", "umount", "api", "curl", "help", "version"}
+COMMANDS = {"mount", "status", "umount", "api", "curl", "whoami", "credential", "help", "version"}
 START = {
     "bash": (["bash", "--norc", "--noprofile", "-i"],
              f". /usr/share/bash-completion/bash_completion; . {PACKAGING}/bitbucketfs.bash; bind 'set bell-style none'"),
@@ -82,6 +82,8 @@ def shell(request, tmp_path_factory):
     ("bitbucketfs umount --la", "bitbucketfs umount --lazy"),
     ("bitbucketfs api --r", "bitbucketfs api --raw"),
     ("bitbucketfs cur", "bitbucketfs curl"),
+    ("bitbucketfs who", "bitbucketfs whoami"),
+    ("bitbucketfs credential era", "bitbucketfs credential erase"),
 ], ids=lambda v: v)
 def test_the_word_goes_on(shell, line, after):
     said = shell.completed(line).strip()

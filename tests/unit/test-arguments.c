@@ -43,6 +43,9 @@ static char *taken(const struct arguments *a)
 	if (a->line.query)
 		buf_printf(&out, " -q %s", a->line.query);
 	buf_puts(&out, a->line.raw ? " raw" : "");
+	buf_puts(&out, a->line.json ? " json" : "");
+	buf_puts(&out, a->line.install ? " install" : "");
+	buf_puts(&out, a->line.uninstall ? " uninstall" : "");
 	buf_puts(&out, a->line.sloppy ? " sloppy" : "");
 	buf_puts(&out, a->fake ? " fake" : "");
 	return buf_steal(&out, NULL);
@@ -72,6 +75,10 @@ static void what_is_taken(void **state)
 		{"b api /user", "api: /user"},
 		{"b api --raw user -q a=1", "api: user -q a=1 raw"},
 		{"b curl -qx /user", "curl: /user -q x"},
+		{"b whoami --json", "whoami: json"},
+		{"b credential get", "credential: get"},
+		{"b credential --install", "credential: install"},
+		{"b --uninstall credential", "credential: uninstall"},
 		{"b help", "help:"},
 		{"b help status", "help: status"},
 		{"b --help", "help:"},
@@ -151,6 +158,9 @@ static void what_is_refused(void **state)
 		{"b api /user -q", "-q needs a value"},
 		{"b -q x /m", "mount takes no -q"},
 		{"b curl --raw /user", "curl takes no --raw"},
+		{"b api --json /user", "api takes no --json"},
+		{"b --install /m", "mount takes no --install"},
+		{"b whoami /m", "whoami takes no operand"},
 		{"b api /a /b", "one PATH at most, and '/b' is more"},
 		{"b api -f /a", "api takes no -f"},
 		{"b -o", "-o needs a value"},

@@ -1,0 +1,272 @@
+/*
+ * bitbucketfs credential get|store|erase: a helper of git-credential(1).
+ *
+ * The secret goes to no host but that of git_url. What git found to be good or
+ * bad is not kept: the secret has its place already.
+ *
+ * --install and --uninstall change git's configuration through git, which
+ * knows where it is.
+ */
+#include "cmd/command.h"
+#include "cmd/daemon.h"
+#include "cmd/remote.h"
+
+#include <strings.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Of the values of the key, that which is this program's, wherever it was. */
+#define OUR_VALUE "^!'.*/bitbucketfs' credential$"
+#define NO_VALUE 1 /* git config's exit: the key has none */
+#define NO_MATCH 5 /* none of that kind was there to be removed */
+
+struct asked {
+	char *protocol, *host, *username;
+};
+
+static void asked_done(struct asked *asked)
+{
+	free(asked->protocol);
+	free(asked->host);
+	free(asked->username);
+}
+DEFINE_CLEANUP_DONE(struct asked, asked_done);
+
+static void take_line(struct asked *asked, const char *line)
+{
+	const struct {
+		const char *key;
+		char **value;
+	} keys[] = {
+		{"protocol=", &asked->protocol},
+		{"host=", &asked->host},
+		{"username=", &asked->username},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		size_t n = strlen(keys[i].key);
+
+		if (strncmp(line, keys[i].key, n) != 0)
+			continue;
+		free(*keys[i].value);
+		*keys[i].value = mem_strdup(line + n);
+	}
+}
+
+/* To an empty line or the end. */
+static void read_asked(struct asked *asked)
+{
+	cleanup(free) char *line = NULL;
+	size_t size = 0;
+	ssize_t n;
+
+	while ((n = getline(&line, &size, stdin)) > 0) {
+		if (line[n - 1] == '\n')
+			line[n - 1] = 0;
+		if (!*line)
+			return;
+		take_line(asked, line);
+	}
+}
+
+/* A mirror is not the service: it is shown no secret. */
+static bool is_ours(const struct config *config, const struct asked *asked)
+{
+	cleanup(http_url_done) struct http_url url = {0};
+
+	if (config->is_mirror || !asked->protocol || !asked->host ||
+	    http_url_parse(config->git_url, &url) < 0)
+		return false;
+	return !strcmp(asked->protocol, url.https ? "https" : "http") &&
+	       !strcasecmp(asked->host, url.authority);
+}
+
+/* A user name in the address of a token's clone is left aside: the links of the
+ * service's pages have the account's, which is not what a token goes with. */
+static bool is_other_user(const struct remote *remote,
+			  const struct asked *asked)
+{
+	return credential_kind(remote->credential) == CREDENTIAL_BASIC &&
+	       asked->username && *asked->username &&
+	       strcmp(asked->username, credential_label(remote->credential));
+}
+
+static enum command_exit answer(const struct remote *remote)
+{
+	cleanup(credential_secret_done) struct credential_secret login = {0};
+	cleanup(ctx_done) struct ctx ctx;
+	enum command_exit end;
+	char *text;
+	int r;
+
+	ctx_init(&ctx, NULL, -1);
+	r = credential_for_git(&ctx, remote->credential, &login);
+	if (r) {
+		command_say("%s", ctx.sentence);
+		return COMMAND_FAILED;
+	}
+	if (!login.username)
+		return COMMAND_OK;
+	text = mem_asprintf("username=%s\npassword=%s\n", login.username,
+			    login.token);
+	end = command_print(text, strlen(text));
+	explicit_bzero(text, strlen(text));
+	free(text);
+	return end;
+}
+
+/* Of another host the token_command is not run. */
+static enum command_exit get(struct remote *remote)
+{
+	cleanup(asked_done) struct asked asked = {0};
+	enum command_exit end;
+
+	read_asked(&asked);
+	if (!is_ours(&remote->config, &asked))
+		return COMMAND_OK;
+	end = remote_read_credential(remote);
+	if (end != COMMAND_OK || is_other_user(remote, &asked))
+		return end;
+	daemon_harden();
+	return answer(remote);
+}
+
+/* ---- git's configuration ---- */
+
+/* What git config ended with, or -1 with a sentence. Silent: without what it
+ * prints of values. */
+static int git_config(const char *how, const char *key, const char *value,
+		      const char *pattern)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (!freopen("/dev/null", "w", stdout))
+			_exit(127);
+		execlp("git", "git", "config", "--global", how, key, value,
+		       pattern, NULL);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			pid = -1;
+	if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) != 127)
+		return WEXITSTATUS(status);
+	command_say("git config could not be run: is git installed?");
+	return -1;
+}
+
+static enum command_exit not_changed(int r)
+{
+	if (r > 0)
+		command_say("git's global configuration could not be changed "
+			    "(git config ended with %d)",
+			    r);
+	return COMMAND_FAILED;
+}
+
+/* As the one word of the shell that git makes of it; NULL: a sentence was
+ * said. */
+static char *our_value(void)
+{
+	struct buf value = BUF_INIT(0);
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
+
+	if (n < 0 || n == sizeof(path)) {
+		command_say("where this program is cannot be found out: %s",
+			    strerror(n < 0 ? errno : ENAMETOOLONG));
+		return NULL;
+	}
+	buf_puts(&value, "!'");
+	for (ssize_t i = 0; i < n; i++)
+		if (path[i] == '\'')
+			buf_puts(&value, "'\\''");
+		else
+			buf_putc(&value, path[i]);
+	buf_puts(&value, "' credential");
+	return buf_steal(&value, NULL);
+}
+
+/* An empty value first: without it a helper for all hosts (store) would be
+ * given the secret to keep, because git tells all of them what was good. */
+static enum command_exit install(const char *url, const char *key)
+{
+	cleanup(free) char *value = our_value(), *said = NULL;
+	int r;
+
+	if (!value)
+		return COMMAND_FAILED;
+	r = git_config("--get-all", key, NULL, NULL);
+	if (r == NO_VALUE)
+		r = git_config("--add", key, "", NULL);
+	if (!r)
+		r = git_config("--replace-all", key, value, OUR_VALUE);
+	if (r)
+		return not_changed(r);
+	said = mem_asprintf("For %s git asks this program now: %s is set in "
+			    "git's global configuration.\n"
+			    "bitbucketfs credential --uninstall takes that "
+			    "away again.\n",
+			    url, key);
+	return command_print(said, strlen(said));
+}
+
+/* With the empty value of install, where nothing else is left. */
+static enum command_exit uninstall(const char *url, const char *key)
+{
+	cleanup(free) char *said = NULL;
+	int r = git_config("--unset-all", key, OUR_VALUE, NULL);
+	bool was_there = r != NO_MATCH;
+
+	if (r && was_there)
+		return not_changed(r);
+	if (was_there && git_config("--get-all", key, ".", NULL) == NO_VALUE)
+		r = git_config("--unset-all", key, "^$", NULL);
+	if (r && r != NO_MATCH)
+		return not_changed(r);
+	said = mem_asprintf(was_there ? "For %s git does not ask this program "
+					"any more.\n"
+				      : "For %s git did not ask this program: "
+					"nothing is changed.\n",
+			    url);
+	return command_print(said, strlen(said));
+}
+
+static enum command_exit run(struct remote *remote,
+			     const struct command_line *line)
+{
+	const char *url = remote->config.git_url;
+	cleanup(free) char *key = mem_asprintf("credential.%s.helper", url);
+
+	if (line->install)
+		return install(url, key);
+	return line->uninstall ? uninstall(url, key) : get(remote);
+}
+
+enum command_exit credential_command(const struct command_line *line)
+{
+	const char *word = line->n_operands ? line->operands[0] : NULL;
+	struct remote remote = {0};
+	enum command_exit end;
+
+	if ((word != NULL) + line->install + line->uninstall != 1)
+		return command_usage("credential needs one of get, store, "
+				     "erase, --install and --uninstall");
+	/* What git may come to ask one day is to be passed over in silence; a
+	 * person is told. */
+	if (word && strcmp(word, "get") != 0) {
+		if (!strcmp(word, "store") || !strcmp(word, "erase") ||
+		    !isatty(STDIN_FILENO))
+			return COMMAND_OK;
+		return command_usage("credential takes get, store or erase, "
+				     "not '%s'",
+				     word);
+	}
+	end = remote_read_config(&remote, line);
+	if (end == COMMAND_OK)
+		end = run(&remote, line);
+	remote_done(&remote);
+	return end;
+}
