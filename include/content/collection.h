@@ -24,6 +24,7 @@ struct collection {
 	size_t n_items;
 	bool more;    /* bounded: there are older ones … */
 	int64_t most; /* … than so many */
+	bool is_cut;  /* it went on where it cannot be followed */
 	uint64_t version;
 	char *bytes_private;
 };

@@ -2,8 +2,8 @@
  * content/collection: collections as they are stored, JSON that people can
  * read.
  *
- * A collection is {"more","most","items":[{"name","id","hash","time"}]}. Of
- * workspaces and repositories, whose names follow from their slugs, it is an
+ * A collection is {"more","most","cut","items":[{"name","id","hash","time"}]}.
+ * Of workspaces and repositories, whose names follow from their slugs, it is an
  * array: [{"slug","uuid","project","updated"}], of workspaces the first two.
  */
 #include "content/collection_private.h"
@@ -206,6 +206,7 @@ int collection_decode(const struct resource *row, const char *text, size_t n,
 	c = mem_calloc(1, sizeof(*c));
 	refcount_init(&c->refcount_private);
 	c->more = !lines && json_bool(top, "more", false);
+	c->is_cut = !lines && json_bool(top, "cut", false);
 	c->most = lines ? 0 : json_int(top, "most", 0);
 	c->items = mem_calloc(json_n_items(items) + 1, sizeof(*c->items));
 	c->bytes_private = mem_alloc(n_bytes + 1);

@@ -325,6 +325,8 @@ int documents_collecting_store_names(struct ctx *ctx, struct collecting *c,
 
 	json_add_bool(top, "more", more);
 	json_add_int(top, "most", c->most);
+	if (c->is_cut)
+		json_add_bool(top, "cut", true);
 	items = json_add_array(top, "items");
 	for (const struct json *i = json_first(c->names); i; i = json_next(i))
 		json_append_copy(items, i);
@@ -429,6 +431,7 @@ static int collect_kept(struct ctx *ctx, struct collecting *c)
 	    collection_decode(c->row, blob_data(e->body), e->n_body, &before))
 		return 1;
 	c->most = before->most;
+	c->is_cut = before->is_cut;
 	documents_collecting_begin(c);
 	for (const struct json *i = json_first(items); i; i = json_next(i))
 		if (documents_collect_item(c, i) < 0)

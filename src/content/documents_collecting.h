@@ -28,6 +28,7 @@ struct collecting {
 	struct taken *taken;          /* names */
 	size_t n_items;
 	bool is_full; /* the indexes have no room for more items */
+	bool is_cut;  /* the list goes on where it cannot be followed */
 	int64_t ttl_ms;
 	int64_t most; /* of a history, or when it is full */
 	/* Not 0: made anew of that version of index.json. The documents of

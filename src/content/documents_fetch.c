@@ -120,24 +120,22 @@ static void was_walked(const struct documents_fetch *f,
 		learn(f, list);
 		expire_gone(c, old);
 	}
-	if (f->row->is_dated)
+	if (f->row->is_dated && !c->is_cut)
 		answer_was_walked(f->documents->config.cache, f->scope->key,
 				  documents_pages_since_ms(pages));
 }
 
-/* A list that cannot be followed to its end takes nothing away: what is stored
- * is shown on, if it is as long. */
-static bool is_less_than_before(const struct collecting *c,
-				const struct bitbucket_list *list,
-				const struct cache_entry *old)
+/* A list that cannot be followed to its end takes nothing away of one that
+ * could; but of one that was cut, too, it is the news. */
+static bool is_worse_than_before(const struct collecting *c,
+				 const struct cache_entry *old)
 {
 	cleanup(collection_unref) struct collection *before = NULL;
 
-	return list->came == BITBUCKET_CAME_CUT && old && old->body &&
-	       c->row->items &&
+	return c->is_cut && old && old->body &&
 	       !collection_decode(c->row, blob_data(old->body), old->n_body,
 				  &before) &&
-	       before->n_items >= (size_t)json_n_items(c->names);
+	       !before->is_cut;
 }
 
 static void say_kept(const struct documents_fetch *f)
@@ -156,9 +154,14 @@ static int store_walked(struct ctx *ctx, const struct documents_fetch *f,
 			const struct bitbucket_list *list,
 			struct documents_pages *pages, bool more)
 {
+	int64_t ttl_ms = f->row->ttl_s * 1000;
 	int r;
 
-	if (is_less_than_before(c, list, old)) {
+	c->is_cut = list->came == BITBUCKET_CAME_CUT;
+	/* What has ended is final, but not what came of it. */
+	if (c->is_cut && c->ttl_ms > ttl_ms)
+		c->ttl_ms = ttl_ms;
+	if (is_worse_than_before(c, old)) {
 		say_kept(f);
 		return answer_touch(ctx, f->documents->config.cache,
 				    f->scope->key, c->ttl_ms);
@@ -259,6 +262,7 @@ static int64_t ttl_of(const struct documents_fetch *f)
 		return FINAL_MS;
 	return f->row->ttl_s * 1000;
 }
+
 int documents_fetch_collection(struct ctx *ctx, void *arg,
 			       const struct cache_entry *old)
 {

@@ -295,15 +295,32 @@ def test_a_next_link_of_the_workspaces_to_another_host(bb, mounts):
 
 def test_a_list_that_goes_on_elsewhere_takes_nothing_away(bb, m):
     """Its first item is there, and a `next` that is not followed: what was listed before is shown."""
-    place = "acme/widgets/downloads"
-    before, index = m.ls(place), m.read(f"{place}/index.tsv")
-    values = json.loads(m.read(f"{place}/index.json"))
-    assert len(values) > 1
-    page = {"pagelen": 100, "values": values[:1], "page": 1, "next": "https://elsewhere.example/?page=2"}
-    bb.fault(r" /2\.0/repositories/.*/downloads\?", "status", status=200, body=json.dumps(page))
+    # downloads/ has files of its items, environments/ has directories, watchers/ has indexes alone.
+    for place in "acme/widgets/downloads", "acme/widgets/environments", "acme/widgets/network/watchers":
+        before, index = m.ls(place), m.read(f"{place}/index.tsv")
+        values = json.loads(m.read(f"{place}/index.json"))
+        assert len(values) > 1
+        bb.fault(r" /2\.0/repositories/.*/%s\?" % place.split("/")[-1], "status", status=200, body=cut_after(values[:1]))
+        m.refresh(place)
+        assert m.ls(place) == before and m.read(f"{place}/index.tsv") == index
+        assert "what was listed before is shown" in m.told(place)
+
+
+def cut_after(values):
+    return json.dumps({"pagelen": 100, "values": values, "page": 1, "next": "https://elsewhere.example/?page=2"})
+
+
+def test_a_list_that_always_goes_on_elsewhere_is_brought_up_to_date(bb, mounts):
+    place, path = "acme/widgets/environments", r" /2\.0/repositories/.*/environments\?"
+    values = json.loads(mounts().read(f"{place}/index.json"))
+    m = mounts(cache="cut")
+    for n in 0, 1:
+        fault = bb.fault(path, "status", status=200, body=cut_after(values[n:n + 1]))
+        m.refresh(place)
+        fault.remove()
+        assert json.loads(m.read(f"{place}/index.json")) == values[n:n + 1]
     m.refresh(place)
-    assert m.ls(place) == before and m.read(f"{place}/index.tsv") == index
-    assert "what was listed before is shown" in m.told(place)
+    assert json.loads(m.read(f"{place}/index.json")) == values
 
 
 def test_a_listing_that_does_not_end(bb, m):
