@@ -122,10 +122,14 @@ int row_file_found(struct model *model, const struct resource_file *file,
 }
 
 /* The name goes, so that the next lookup finds the version of now. */
-static void be_outdated(struct model *model, struct node *node)
+static int be_outdated(struct ctx *ctx, struct model *model, struct node *node,
+		       int r)
 {
 	if (node_is_linked(model->nodes, node))
 		model_drop_child(model, node->parent, node->name);
+	return ctx_fail(ctx, r,
+			"This version of the file is no longer in the cache; "
+			"open it again.");
 }
 
 static int row_file_read(struct ctx *ctx, struct model *model,
@@ -133,16 +137,10 @@ static int row_file_read(struct ctx *ctx, struct model *model,
 			 struct model_data *ret_data)
 {
 	struct blob *blob = NULL;
-	int r;
+	int r = render(model, node->what.version, node->what.file, NULL, &blob);
 
-	r = render(model, node->what.version, node->what.file, NULL, &blob);
-	if (r < 0)
-		be_outdated(model, node);
-	if (r < 0)
-		return ctx_fail(ctx, r,
-				"This version of the document is no longer in "
-				"the cache; open the file again.");
-	return model_slice(blob, offset, n, ret_data);
+	return r < 0 ? be_outdated(ctx, model, node, r)
+		     : model_slice(blob, offset, n, ret_data);
 }
 
 static int stored_read(struct ctx *ctx, struct model *model, struct node *node,
@@ -152,13 +150,8 @@ static int stored_read(struct ctx *ctx, struct model *model, struct node *node,
 	int r = documents_read(model->config.documents, node->what.version,
 			       (uint64_t)offset, n, &piece);
 
-	if (r < 0)
-		be_outdated(model, node);
-	if (r < 0)
-		return ctx_fail(ctx, r,
-				"This version of the file is no longer in the "
-				"cache; open it again.");
-	return model_slice(piece, 0, n, ret_data);
+	return r < 0 ? be_outdated(ctx, model, node, r)
+		     : model_slice(piece, 0, n, ret_data);
 }
 
 /* ---- links: their target is their data ---- */
