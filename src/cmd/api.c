@@ -5,7 +5,6 @@
  * counts in, too; nothing else of it is read.
  */
 #include "cmd/command.h"
-#include "cmd/daemon.h"
 #include "cmd/remote.h"
 #include "cmd/target.h"
 
@@ -78,18 +77,9 @@ static enum command_exit ask(struct remote *remote, const char *path, bool raw,
 			     struct buf *body)
 {
 	bool known;
-	int r;
+	enum command_exit end = remote_open(remote, &known);
 
-	daemon_harden();
-	r = remote_build(remote);
-	if (!r)
-		r = remote_sign_in(remote, &known);
-	if (r)
-		return remote->account.is_refused ? COMMAND_SIGN_IN
-						  : COMMAND_FAILED;
-	if (remote_open_cache(remote))
-		return COMMAND_FAILED;
-	return get(remote, path, raw, body);
+	return end == COMMAND_OK ? get(remote, path, raw, body) : end;
 }
 
 /* Who reads no further (head) has what it wanted: no sentence about that. */

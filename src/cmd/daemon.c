@@ -90,14 +90,20 @@ void daemon_ready(int fd)
 	file_close(fd);
 }
 
+void daemon_forbid_dumps(void)
+{
+	const struct rlimit none = {0, 0};
+
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
 void daemon_harden(void)
 {
-	struct rlimit limit = {0, 0};
+	struct rlimit limit;
 
 	signal(SIGPIPE, SIG_IGN);
 	umask(077);
-	setrlimit(RLIMIT_CORE, &limit);
-	prctl(PR_SET_DUMPABLE, 0);
 	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);

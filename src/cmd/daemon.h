@@ -19,8 +19,11 @@ int daemon_fork(void);
 /* Lets the parent go, and the terminal with it. fd -1: nothing. */
 void daemon_ready(int fd);
 
-/* No core dumps and no ptrace by the same user (the secret is in memory), as
- * many descriptors as the hard limit allows, umask 077, SIGPIPE off, and a
+/* No core dumps and no ptrace by the same user, for this process and what it
+ * forks. First of all: the environment may have a secret, and a
+ * token_command's wait for a passphrase is when people press Ctrl-\. */
+void daemon_forbid_dumps(void);
+/* As many descriptors as the hard limit allows, umask 077, SIGPIPE off, and a
  * malloc that gives memory back. Before threads. */
 void daemon_harden(void);
 

@@ -1,6 +1,7 @@
 /*
  * bitbucketfs: from the command line to the command.
  */
+#include "cmd/daemon.h"
 #include "cmd/arguments.h"
 
 #include "base/file.h"
@@ -58,6 +59,7 @@ int main(int argc, char **argv)
 	cleanup(arguments_done) struct arguments arguments;
 	enum command_exit r;
 
+	daemon_forbid_dumps();
 	hold_standard_descriptors();
 	r = arguments_read(argc, argv, &arguments);
 	if (r != COMMAND_OK)

@@ -2,6 +2,7 @@
  * cmd/remote: built from the bottom up, taken down in reverse.
  */
 #include "cmd/remote.h"
+#include "cmd/daemon.h"
 #include "cmd/token_command.h"
 
 #include "base/file.h"
@@ -175,6 +176,17 @@ int remote_open_cache(struct remote *remote)
 	}
 	budget_attach(remote->budget, remote->cache);
 	return 0;
+}
+
+enum command_exit remote_open(struct remote *remote, bool *ret_known)
+{
+	daemon_harden();
+	if (remote_build(remote))
+		return COMMAND_FAILED;
+	if (remote_sign_in(remote, ret_known))
+		return remote->account.is_refused ? COMMAND_SIGN_IN
+						  : COMMAND_FAILED;
+	return remote_open_cache(remote) ? COMMAND_FAILED : COMMAND_OK;
 }
 
 void remote_done(struct remote *remote)

@@ -3,7 +3,6 @@
  * service, not of the cache: by one request, anonymously by none.
  */
 #include "cmd/command.h"
-#include "cmd/daemon.h"
 #include "cmd/remote.h"
 
 #include "base/json.h"
@@ -81,15 +80,10 @@ static enum command_exit ask(struct remote *remote, struct json **ret_answer)
 {
 	cleanup(free) char *path = path_of(remote);
 	bool known;
+	enum command_exit end = remote_open(remote, &known);
 
-	daemon_harden();
-	if (remote_build(remote))
-		return COMMAND_FAILED;
-	if (remote_sign_in(remote, &known))
-		return remote->account.is_refused ? COMMAND_SIGN_IN
-						  : COMMAND_FAILED;
-	if (remote_open_cache(remote))
-		return COMMAND_FAILED;
+	if (end != COMMAND_OK)
+		return end;
 	if (path && known)
 		return ask_service(remote, path, ret_answer);
 	/* A credential that is new here was asked about just now. */

@@ -2,11 +2,13 @@
 import errno
 import os
 import pty
+import re
 import signal
+import subprocess
 
 import pytest
 
-from conftest import BINARY, PATIENCE, mounted
+from conftest import BINARY, PATIENCE, await_true, mounted
 
 ADA = "ATATT3xLocalAdaEverything0001"
 
@@ -106,3 +108,33 @@ def test_who_asks_without_a_mount_and_what_is_refused(bb, mounts, secret):
     assert done.returncode == 1 and "token_command: sh ended with status 1." in done.stderr
     configure(mounts, secret, mode=0o664)
     assert mounts.run("api", "/user", account=None).returncode == 2
+
+
+@pytest.mark.parametrize("command", [("api", "/user"), ("curl", "/user"), ("whoami",), ("credential", "get"), ("mount",)], ids=lambda c: c[0])
+def test_nobody_looks_into_who_reads_a_secret(bb, mounts, command):
+    """Already while the command runs: what the configuration has may be a secret, too."""
+    fifo = mounts.place / "secret"
+    os.mkfifo(fifo)
+    configure(mounts, fifo)
+    place = mounts.place / "mnt-of-none"
+    place.mkdir()
+    e = mounts.environment(None, BITBUCKETFS_CACHE_DIR=str(mounts.place / "cache"))
+    operands = ("-f", str(place)) if command == ("mount",) else ()
+    process = subprocess.Popen([BINARY, *command, *operands], env=e, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    if command[0] == "credential":
+        process.stdin.write(f"protocol=http\nhost=127.0.0.1:{bb.port}\n\n".encode())
+    process.stdin.close()
+    try:
+        await_true(lambda: (mounts.place / "runs").exists(), "the command's start")
+        with open(f"/proc/{process.pid}/limits") as f:
+            assert re.search(r"Max core file size +0 +0 ", f.read())
+        assert os.stat(f"/proc/{process.pid}/environ").st_uid == 0
+        if os.getuid() != 0:
+            with pytest.raises(PermissionError), open(f"/proc/{process.pid}/environ", "rb"):
+                pass
+        with open(fifo, "w") as f:
+            f.write("two\nlines\n")
+        assert process.wait(PATIENCE) == 1
+    finally:
+        process.kill()
+        process.wait()
