@@ -152,6 +152,7 @@ static void be_hard(void)
 {
 	struct rlimit core, files;
 
+	daemon_forbid_dumps();
 	daemon_harden();
 	check(!getrlimit(RLIMIT_CORE, &core) && core.rlim_max == 0);
 	check(!getrlimit(RLIMIT_NOFILE, &files) &&
