@@ -113,7 +113,7 @@ static const char *next_word(const char *at, char *word, size_t n)
 
 /* proc_pid_stat(5): "pid (name) state ppid pgrp session tty …"; the name may
  * have anything in it, ") R 1 1" as well. */
-int budget_who_from_proc(void *arg, int32_t thread, struct budget_who *ret)
+int budget_who_from_proc(void *, int32_t thread, struct budget_who *ret)
 {
 	cleanup(buf_done) struct buf text = BUF_INIT(0);
 	cleanup(free) char *path = mem_asprintf("/proc/%d/stat", (int)thread);
@@ -123,7 +123,6 @@ int budget_who_from_proc(void *arg, int32_t thread, struct budget_who *ret)
 	size_t n;
 	int r = file_read(path, 4 * KIB, &text);
 
-	(void)arg;
 	if (r < 0)
 		return r;
 	name = text.len ? memchr(text.data, '(', text.len) : NULL;

@@ -170,11 +170,10 @@ static char *header_of(const struct credential_secret *secret,
 
 /* ---- the source ---- */
 
-static int get_fixed(void *arg, struct ctx *ctx, struct credential_secret *ret)
+static int get_fixed(void *arg, struct ctx *, struct credential_secret *ret)
 {
 	const struct credential_secret *fixed = arg;
 
-	(void)ctx;
 	ret->email = fixed->email ? mem_strdup(fixed->email) : NULL;
 	ret->username = fixed->username ? mem_strdup(fixed->username) : NULL;
 	ret->token = fixed->token ? mem_strdup(fixed->token) : NULL;

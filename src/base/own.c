@@ -73,10 +73,9 @@ static bool is_trusted(uid_t uid)
 	       (!stat("/", &top) && uid == top.st_uid);
 }
 
-static int check_step(void *arg, const char *path, const struct stat *st,
+static int check_step(void *, const char *path, const struct stat *st,
 		      bool last, char why[static OWN_WHY_MAX])
 {
-	(void)arg;
 	/* The place to which the path leads is judged by own_directory, more
 	 * strictly. */
 	if (last && !S_ISLNK(st->st_mode))

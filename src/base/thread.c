@@ -68,9 +68,8 @@ struct thread *thread_join(struct thread *thread)
 static pthread_t main_thread;
 static atomic_bool has_main;
 
-static void nothing(int signal)
+static void nothing(int)
 {
-	(void)signal;
 }
 
 void thread_self_main(void)

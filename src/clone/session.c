@@ -64,13 +64,12 @@ static int authorize(void *arg, struct ctx *ctx, struct http_authorization *ret)
 	return credential_authorize(ctx, cs->credential, CREDENTIAL_GIT, ret);
 }
 
-static void was_heard(void *arg, struct ctx *ctx,
+static void was_heard(void *arg, struct ctx *,
 		      const struct http_authorization *sent,
 		      const struct http_response *answer)
 {
 	const struct clone_set *cs = arg;
 
-	(void)ctx;
 	if (answer->authorized)
 		credential_heard(cs->credential, CREDENTIAL_GIT, sent,
 				 answer->status);

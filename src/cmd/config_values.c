@@ -360,10 +360,9 @@ int config_set_umask(struct config *config,
 	return 0;
 }
 
-int config_set_off(struct config *config, const struct config_setting *setting,
+int config_set_off(struct config *config, const struct config_setting *,
 		   const char *value)
 {
-	(void)setting;
 	if (strcmp(value, "off") != 0)
 		return config_fail(config, "can only be off in this version");
 	return 0;

@@ -512,13 +512,11 @@ int preflight_check(const char *path, bool make, char why[static 512])
 
 /* The device and the inode, because there are other names: of a bind mount,
  * which what is mounted at the one appears under the other. */
-static int is_mountpoint(void *arg, const char *path, const struct stat *st,
-			 bool last, char why[static OWN_WHY_MAX])
+static int is_mountpoint(void *arg, const char *, const struct stat *st, bool,
+			 char why[static OWN_WHY_MAX])
 {
 	const struct stat *mountpoint = arg;
 
-	(void)path;
-	(void)last;
 	(void)why;
 	return st->st_dev == mountpoint->st_dev &&
 			       st->st_ino == mountpoint->st_ino

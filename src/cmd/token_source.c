@@ -36,11 +36,10 @@ static void free_source(void *arg)
 	free(source);
 }
 
-static int get(void *arg, struct ctx *ctx, struct credential_secret *ret)
+static int get(void *arg, struct ctx *, struct credential_secret *ret)
 {
 	struct source *source = arg;
 
-	(void)ctx;
 	ret->email = source->email ? mem_strdup(source->email) : NULL;
 	ret->username = source->username ? mem_strdup(source->username) : NULL;
 	mutex_lock(&source->lock);

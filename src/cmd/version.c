@@ -3,10 +3,9 @@
  */
 #include "cmd/command.h"
 
-enum command_exit version_command(const struct command_line *line)
+enum command_exit version_command(const struct command_line *)
 {
 	static const char text[] = "bitbucketfs " VERSION "\n";
 
-	(void)line;
 	return command_print(text, sizeof(text) - 1);
 }

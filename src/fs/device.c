@@ -74,9 +74,8 @@ static ssize_t device_receive(int in, off_t *in_offset, int out,
 }
 
 static ssize_t device_send(int in, off_t *in_offset, int out, off_t *out_offset,
-			   size_t n, unsigned flags, void *userdata)
+			   size_t n, unsigned flags, void *)
 {
-	(void)userdata;
 	return splice(in, in_offset, out, out_offset, n, flags);
 }
 

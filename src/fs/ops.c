@@ -19,9 +19,8 @@ static struct ops *ops_of(fuse_req_t req)
 	return fuse_req_userdata(req);
 }
 
-static void interrupted(fuse_req_t req, void *ctx)
+static void interrupted(fuse_req_t, void *ctx)
 {
-	(void)req;
 	ctx_cancel(ctx);
 }
 
@@ -115,14 +114,12 @@ static void op_forget_multi(fuse_req_t req, size_t n,
 	fuse_reply_none(req);
 }
 
-static void op_getattr(fuse_req_t req, fuse_ino_t ino,
-		       struct fuse_file_info *file)
+static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *)
 {
 	struct model_attr attr;
 	struct ctx ctx;
 	int r;
 
-	(void)file;
 	begin(req, &ctx);
 	r = model_getattr(&ctx, ops_of(req)->model, ino, &attr);
 	end(req, &ctx);
@@ -188,13 +185,12 @@ static void reply_after_told(fuse_req_t req, const struct model_data *data)
 }
 
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-		    struct fuse_file_info *file)
+		    struct fuse_file_info *)
 {
 	struct model_data data;
 	struct ctx ctx;
 	int r;
 
-	(void)file;
 	begin(req, &ctx);
 	r = model_read(&ctx, ops_of(req)->model, ino, offset, size, &data);
 	end(req, &ctx);
@@ -237,10 +233,9 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino,
 		model_closedir(ops->model, opened.opened);
 }
 
-static void op_releasedir(fuse_req_t req, fuse_ino_t ino,
+static void op_releasedir(fuse_req_t req, fuse_ino_t,
 			  struct fuse_file_info *file)
 {
-	(void)ino;
 	model_closedir(ops_of(req)->model, opened_of(file));
 	fuse_reply_err(req, 0);
 }
@@ -295,52 +290,41 @@ static void read_dir(fuse_req_t req, size_t size, off_t offset, bool plus,
 	free(names.bytes);
 }
 
-static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size,
-		       off_t offset, struct fuse_file_info *file)
+static void op_readdir(fuse_req_t req, fuse_ino_t, size_t size, off_t offset,
+		       struct fuse_file_info *file)
 {
-	(void)ino;
 	read_dir(req, size, offset, false, file);
 }
 
-static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size,
+static void op_readdirplus(fuse_req_t req, fuse_ino_t, size_t size,
 			   off_t offset, struct fuse_file_info *file)
 {
-	(void)ino;
 	read_dir(req, size, offset, true, file);
 }
 
-static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
+static void op_open(fuse_req_t req, fuse_ino_t, struct fuse_file_info *)
 {
-	(void)ino;
-	(void)file;
 	fuse_reply_err(req, ENOSYS);
 }
 
 /* ENOSYS switches extended attributes off (src/model/README.md, 12): otherwise
  * `ls -l` would send two requests a file. */
-static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
-			size_t size)
+static void op_getxattr(fuse_req_t req, fuse_ino_t, const char *, size_t)
 {
-	(void)ino;
-	(void)name;
-	(void)size;
 	fuse_reply_err(req, ENOSYS);
 }
 
-static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+static void op_listxattr(fuse_req_t req, fuse_ino_t, size_t)
 {
-	(void)ino;
-	(void)size;
 	fuse_reply_err(req, ENOSYS);
 }
 
-static void op_statfs(fuse_req_t req, fuse_ino_t ino)
+static void op_statfs(fuse_req_t req, fuse_ino_t)
 {
 	struct model_statfs info;
 	struct statvfs st = {
 		.f_bsize = 4096, .f_frsize = 4096, .f_namemax = 255};
 
-	(void)ino;
 	model_statfs(ops_of(req)->model, &info);
 	st.f_blocks = info.n_bytes / st.f_frsize;
 	st.f_files = info.n_files;

@@ -5,13 +5,9 @@
 
 static const struct dirlist_ops ops_nothing;
 
-int provider_open_nothing(struct ctx *ctx, struct model *model,
-			  struct node *dir, struct dirlist *newest,
-			  struct dirlist **ret_listing)
+int provider_open_nothing(struct ctx *, struct model *, struct node *,
+			  struct dirlist *newest, struct dirlist **ret_listing)
 {
-	(void)ctx;
-	(void)model;
-	(void)dir;
 	*ret_listing = newest ? dirlist_ref(newest)
 			      : dirlist_seal(dirlist_new(&ops_nothing, NULL, 0),
 					     LONGEST_MS);

@@ -13,16 +13,11 @@
 #include "model/git/refs.h"
 #include "model/stream/streams.h"
 
-static int found_default_tree(struct ctx *ctx, struct model *model,
-			      struct node *dir, const struct resource *row,
-			      const struct scope *scope,
-			      enum read_through_mode mode,
+static int found_default_tree(struct ctx *, struct model *model,
+			      struct node *dir, const struct resource *,
+			      const struct scope *, enum read_through_mode,
 			      struct found *ret_found)
 {
-	(void)ctx;
-	(void)row;
-	(void)scope;
-	(void)mode;
 	return checkout_found_default(model, dir, ret_found);
 }
 

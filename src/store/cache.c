@@ -133,13 +133,12 @@ static int read_entry(struct cache_conn *conn, sqlite3_stmt *s,
 		       : rc;
 }
 
-static int work_get(struct cache *c, struct cache_conn *conn, void *arg)
+static int work_get(struct cache *, struct cache_conn *conn, void *arg)
 {
 	struct get *get = arg;
 	sqlite3_stmt *s;
 	int rc = cache_stmt(conn, SQL_DOC_GET, &s);
 
-	(void)c;
 	if (rc != SQLITE_OK)
 		return rc;
 	bind_text(s, 1, get->key);
@@ -485,12 +484,11 @@ struct touch {
 	int64_t ttl_ms;
 };
 
-static int work_touch(struct cache *c, struct cache_conn *conn, void *arg)
+static int work_touch(struct cache *, struct cache_conn *conn, void *arg)
 {
 	const struct touch *touch = arg;
 	int rc = touch_one(conn, touch->key, touch->ttl_ms, clock_wall_ms());
 
-	(void)c;
 	if (rc == SQLITE_OK && sqlite3_changes(conn->db) == 0)
 		return -ENOENT;
 	return rc;
@@ -525,9 +523,8 @@ int cache_touch(struct cache *c, const char *key, int64_t ttl_ms)
 		1, NULL);
 }
 
-static int work_expire(struct cache *c, struct cache_conn *conn, void *arg)
+static int work_expire(struct cache *, struct cache_conn *conn, void *arg)
 {
-	(void)c;
 	return cache_run_key(conn, SQL_DOC_EXPIRE, arg);
 }
 
@@ -539,12 +536,11 @@ int cache_expire(struct cache *c, const char *key)
 	return cache_write(c, work_expire, copy);
 }
 
-static int work_remove(struct cache *c, struct cache_conn *conn, void *arg)
+static int work_remove(struct cache *, struct cache_conn *conn, void *arg)
 {
 	int64_t old = 0;
 	int rc = find_body(conn, arg, &old);
 
-	(void)c;
 	if (rc == SQLITE_OK && old)
 		rc = supersede(conn, old, clock_wall_ms());
 	if (rc == SQLITE_OK)
@@ -565,13 +561,12 @@ void cache_set_max_bytes(struct cache *c, uint64_t max_bytes)
 	atomic_store(&c->max_bytes, max_bytes);
 }
 
-static int work_count(struct cache *c, struct cache_conn *conn, void *arg)
+static int work_count(struct cache *, struct cache_conn *conn, void *arg)
 {
 	uint64_t *count = arg;
 	sqlite3_stmt *s;
 	int rc = cache_stmt(conn, SQL_DOC_COUNT, &s);
 
-	(void)c;
 	if (rc != SQLITE_OK)
 		return rc;
 	rc = sqlite3_step(s);

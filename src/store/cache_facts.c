@@ -25,13 +25,12 @@ struct get {
 	struct blob *value;
 };
 
-static int work_get(struct cache *c, struct cache_conn *conn, void *arg)
+static int work_get(struct cache *, struct cache_conn *conn, void *arg)
 {
 	struct get *get = arg;
 	sqlite3_stmt *s;
 	int rc = cache_stmt(conn, SQL_FACT_GET, &s);
 
-	(void)c;
 	if (rc != SQLITE_OK)
 		return rc;
 	bind_fact(s, get->space, get->key, get->n_key);
@@ -65,12 +64,11 @@ struct put {
 	size_t n;
 };
 
-static int work_put(struct cache *c, struct cache_conn *conn, void *arg)
+static int work_put(struct cache *, struct cache_conn *conn, void *arg)
 {
 	const struct put *put = arg;
 	int rc = SQLITE_OK;
 
-	(void)c;
 	for (size_t i = 0; rc == SQLITE_OK && i < put->n; i++) {
 		const struct cache_fact *f = &put->facts[i];
 		sqlite3_stmt *s;
@@ -116,13 +114,12 @@ struct portion {
 	size_t n;
 };
 
-static int work_portion(struct cache *c, struct cache_conn *conn, void *arg)
+static int work_portion(struct cache *, struct cache_conn *conn, void *arg)
 {
 	struct portion *p = arg;
 	sqlite3_stmt *s;
 	int rc = cache_stmt(conn, SQL_FACT_FROM, &s);
 
-	(void)c;
 	p->n = 0;
 	buf_clear(&p->bytes);
 	if (rc != SQLITE_OK)

@@ -116,12 +116,11 @@ static int read_notes(struct cache_conn *conn, const struct call *call)
 	return cache_stmt_end(s, rc);
 }
 
-static int work_read(struct cache *c, struct cache_conn *conn, void *arg)
+static int work_read(struct cache *, struct cache_conn *conn, void *arg)
 {
 	const struct call *call = arg;
 	int rc;
 
-	(void)c;
 	memset(call->ret, 0, sizeof(*call->ret));
 	rc = read_uses(conn, call);
 	if (rc == SQLITE_OK)

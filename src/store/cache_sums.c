@@ -135,11 +135,10 @@ void cache_sum_note(struct cache *c, int64_t id, const char *key, int rc)
 			  key ? key : "a file");
 }
 
-static int work_check(struct cache *c, struct cache_conn *conn, void *arg)
+static int work_check(struct cache *, struct cache_conn *conn, void *arg)
 {
 	const int64_t *id = arg;
 
-	(void)c;
 	return cache_sum_check_stored(conn, *id);
 }
 

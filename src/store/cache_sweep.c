@@ -91,12 +91,11 @@ static int sweep_passing(struct cache_conn *conn, int64_t now)
 			       : rc;
 }
 
-int cache_sweep_old(struct cache *c, struct cache_conn *conn, void *unused)
+int cache_sweep_old(struct cache *c, struct cache_conn *conn, void *)
 {
 	int64_t now = clock_wall_ms();
 	int rc;
 
-	(void)unused;
 	atomic_store(&c->swept_ms, now);
 	rc = cache_run_numbers(conn, SQL_BODY_SWEEP,
 			       (int64_t[]){now - SUPERSEDED_KEPT_MS}, 1);

@@ -58,9 +58,8 @@ int cache_times_follow(struct cache_conn *conn, int64_t before, int64_t after)
 	return put_times(conn, &t);
 }
 
-static int work_get_times(struct cache *c, struct cache_conn *conn, void *arg)
+static int work_get_times(struct cache *, struct cache_conn *conn, void *arg)
 {
-	(void)c;
 	return get_times(conn, arg);
 }
 
@@ -72,12 +71,11 @@ static int work_get_times(struct cache *c, struct cache_conn *conn, void *arg)
  * 3. A would show the same file with a second time.
  * So A gets B's.
  */
-static int work_show(struct cache *c, struct cache_conn *conn, void *arg)
+static int work_show(struct cache *, struct cache_conn *conn, void *arg)
 {
 	struct times *t = arg, now = {.id = t->id};
 	int rc = get_times(conn, &now);
 
-	(void)c;
 	if (rc != SQLITE_OK)
 		return rc;
 	if (now.shown_ms && now.shown_ms >= t->least_ms) {

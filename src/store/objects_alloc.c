@@ -183,17 +183,13 @@ static void *block_resize(void *at, size_t n)
 
 /* ---- as libgit2 asks ---- */
 
-static void *git_malloc(size_t n, const char *file, int line)
+static void *git_malloc(size_t n, const char *, int)
 {
-	(void)file;
-	(void)line;
 	return block_new(n ? n : 1);
 }
 
-static void *git_realloc(void *at, size_t n, const char *file, int line)
+static void *git_realloc(void *at, size_t n, const char *, int)
 {
-	(void)file;
-	(void)line;
 	return block_resize(at, n ? n : 1);
 }
 
@@ -215,10 +211,8 @@ static void *zeros(size_t n)
 	return at;
 }
 
-static void *git_calloc(size_t n, size_t size, const char *file, int line)
+static void *git_calloc(size_t n, size_t size, const char *, int)
 {
-	(void)file;
-	(void)line;
 	if (size && n > SIZE_MAX / size)
 		return NULL;
 	return n * size >= BLOCK_LEAST && worker ? zeros(n * size)

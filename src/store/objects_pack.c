@@ -125,10 +125,8 @@ static int call_append(struct objects_pack *p, const void *data, size_t n)
 	return git_indexer_append(p->indexer, data, n, &p->progress);
 }
 
-static int call_commit(struct objects_pack *p, const void *data, size_t n)
+static int call_commit(struct objects_pack *p, const void *, size_t)
 {
-	(void)data;
-	(void)n;
 	return git_indexer_commit(p->indexer, &p->progress);
 }
 

@@ -19,12 +19,11 @@ static __thread unsigned depth;
 static __thread unsigned n_lost;
 
 /* Only what may be called in a handler. */
-static void page_is_gone(int signo, siginfo_t *info, void *context)
+static void page_is_gone(int signo, siginfo_t *info, void *)
 {
 	int saved = errno;
 	uintptr_t at = (uintptr_t)info->si_addr & ~((uintptr_t)page_size - 1);
 
-	(void)context;
 	if (depth && info->si_code > 0 && at &&
 	    mmap((void *)at, (size_t)page_size, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED)

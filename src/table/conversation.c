@@ -438,12 +438,11 @@ static void write_title(struct conversation *t)
 			   t->n_resolved, t->n_roots);
 }
 
-int conversation_render(const struct resource_file *file,
+int conversation_render(const struct resource_file *,
 			const struct json *comments, struct buf *out)
 {
 	cleanup(conversation_done) struct conversation t = {.out = out};
 
-	(void)file;
 	read_comments(&t, comments);
 	if (!t.n) {
 		buf_puts(out, "No comments.\n");

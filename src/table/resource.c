@@ -169,10 +169,9 @@ void resource_tsv_line(const struct resource_column *column,
 
 /* ---- files ---- */
 
-int resource_json(const struct resource_file *file, const struct json *json,
+int resource_json(const struct resource_file *, const struct json *json,
 		  struct buf *out)
 {
-	(void)file;
 	return json_pretty(json, out);
 }
 

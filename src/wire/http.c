@@ -241,13 +241,11 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 	return r < 0 ? 0 : n;
 }
 
-static int on_progress(void *arg, curl_off_t total_down, curl_off_t down,
-		       curl_off_t total_up, curl_off_t up)
+static int on_progress(void *arg, curl_off_t, curl_off_t down, curl_off_t,
+		       curl_off_t up)
 {
 	struct hop *hop = arg;
 
-	(void)total_down;
-	(void)total_up;
 	if (down != hop->down || up != hop->up)
 		note_move(hop);
 	hop->down = down;
@@ -255,14 +253,13 @@ static int on_progress(void *arg, curl_off_t total_down, curl_off_t down,
 	return 0;
 }
 
-static curl_socket_t open_socket(void *arg, curlsocktype purpose,
+static curl_socket_t open_socket(void *arg, curlsocktype,
 				 struct curl_sockaddr *address)
 {
 	struct hop *hop = arg;
 	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
 			address->protocol);
 
-	(void)purpose;
 	/* curl only tells that it could not connect, not why. */
 	hop->socket_errno = fd < 0 ? errno : 0;
 	return fd;

@@ -215,11 +215,8 @@ static int link_http_advertise(struct ctx *ctx, struct link *base,
 	}
 }
 
-static int drop_bytes(void *arg, const void *data, size_t n)
+static int drop_bytes(void *, const void *, size_t)
 {
-	(void)arg;
-	(void)data;
-	(void)n;
 	return 0;
 }
 

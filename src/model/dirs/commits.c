@@ -103,23 +103,16 @@ static int nowhere(struct ctx *ctx)
 			"that had it is gone.");
 }
 
-static int nowhere_lookup(struct ctx *ctx, struct model *model,
-			  struct node *dir, const char *name,
-			  struct found *ret_found)
+static int nowhere_lookup(struct ctx *ctx, struct model *, struct node *,
+			  const char *name, struct found *ret_found)
 {
-	(void)model;
-	(void)dir;
 	ret_found->left_ms = UNKNOWN_MS;
 	return probe_matches(name) ? 0 : nowhere(ctx);
 }
 
-static int nowhere_open(struct ctx *ctx, struct model *model, struct node *dir,
-			struct dirlist *newest, struct dirlist **ret_listing)
+static int nowhere_open(struct ctx *ctx, struct model *, struct node *,
+			struct dirlist *, struct dirlist **)
 {
-	(void)model;
-	(void)dir;
-	(void)newest;
-	(void)ret_listing;
 	return nowhere(ctx);
 }
 
@@ -195,14 +188,12 @@ static int found_by_document(struct ctx *ctx, struct model *model,
 }
 
 int commits_found_tree(struct ctx *ctx, struct model *model, struct node *dir,
-		       const struct resource *row, const struct scope *scope,
+		       const struct resource *, const struct scope *,
 		       enum read_through_mode mode, struct found *ret_found)
 {
 	const struct row_dir *p = row_dir_of(dir);
 	const struct checkout_target target = {.hash = p->id};
 
-	(void)row;
-	(void)scope;
 	/* A commit's own directory: the id is known without a document. */
 	return text_is_oid(p->id)
 		       ? checkout_fixed_found(ctx, model, dir, &target,

@@ -190,11 +190,10 @@ static bool name_found(struct dirlist_piece *piece,
 static const struct dirlist_ops ops_names = {.found = name_found};
 
 static int control_open(struct ctx *ctx, struct model *model, struct node *dir,
-			struct dirlist *newest, struct dirlist **ret_listing)
+			struct dirlist *, struct dirlist **ret_listing)
 {
 	struct dirlist *l = dirlist_new(&ops_names, NULL, 0);
 
-	(void)newest;
 	for (unsigned i = 0; i < N_CONTROL_NAMES; i++) {
 		/* Names of a user are listed once it is known that there is
 		 * one. */
@@ -206,23 +205,18 @@ static int control_open(struct ctx *ctx, struct model *model, struct node *dir,
 	return 0;
 }
 
-static int control_attr(struct ctx *ctx, struct model *model, struct node *node,
-			int64_t *ret_left_ms, uint64_t *ret_size)
+static int control_attr(struct ctx *, struct model *, struct node *,
+			int64_t *ret_left_ms, uint64_t *)
 {
-	(void)ctx;
-	(void)model;
-	(void)node;
-	(void)ret_size;
 	*ret_left_ms = MOMENT_MS;
 	return 0;
 }
 
-static int errors_attr(struct ctx *ctx, struct model *model, struct node *node,
+static int errors_attr(struct ctx *, struct model *model, struct node *node,
 		       int64_t *ret_left_ms, uint64_t *ret_size)
 {
 	struct problems_stat stat;
 
-	(void)ctx;
 	*ret_left_ms = 0;
 	/* An old generation that is forgotten keeps the length it had. */
 	if (problems_stat(model->problems, node->what.version, &stat) == 0)
@@ -231,13 +225,12 @@ static int errors_attr(struct ctx *ctx, struct model *model, struct node *node,
 	return 0;
 }
 
-static int errors_read(struct ctx *ctx, struct model *model, struct node *node,
+static int errors_read(struct ctx *, struct model *model, struct node *node,
 		       off_t offset, size_t n, struct model_data *ret_data)
 {
 	struct blob *blob = NULL;
 	int r;
 
-	(void)ctx;
 	r = problems_read(model->problems, node->what.version, offset, n,
 			  &blob);
 	return r < 0 ? r : model_slice(blob, 0, n, ret_data);
@@ -258,13 +251,12 @@ static int ask_user(struct ctx *ctx, struct model *model)
 }
 
 static int run_user(struct ctx *ctx, struct model *model,
-		    const struct refresh_item *item)
+		    const struct refresh_item *)
 {
 	const struct model_config *c = &model->config;
 	int r = ask_user(ctx, model), told = model_promised(r);
 	bool failed = r < 0 && r != -EINTR && !ctx->refused;
 
-	(void)item;
 	/* The credential, which mount(8) did not wait for, is checked now. */
 	if (c->check_behind && c->checked)
 		c->checked(c->checked_arg, failed ? -told : 0,
@@ -297,15 +289,13 @@ static int refresh_git(struct ctx *ctx, struct model *model,
 }
 
 /* Of the files here only user.json can be asked for again. */
-static int control_refresh(struct ctx *ctx, struct model *model,
-			   struct node *dir, struct node *file,
-			   struct buf *said)
+static int control_refresh(struct ctx *ctx, struct model *model, struct node *,
+			   struct node *file, struct buf *said)
 {
 	cleanup(answer_document_done) struct answer_document document = {0};
 	bool other;
 	int r;
 
-	(void)dir;
 	if (!file || strcmp(file->name, names[CONTROL_USER].name) != 0)
 		return -ENOENT;
 	r = documents_user(ctx, model->config.documents, READ_REFRESH,

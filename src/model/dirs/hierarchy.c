@@ -37,17 +37,10 @@ static struct collection *known_listing(struct ctx *ctx, struct model *model,
 
 /* ---- the root ---- */
 
-int hierarchy_found_control(struct ctx *ctx, struct model *model,
-			    struct node *dir, const struct resource *row,
-			    const struct scope *scope,
-			    enum read_through_mode mode,
-			    struct found *ret_found)
+int hierarchy_found_control(struct ctx *, struct model *model, struct node *,
+			    const struct resource *, const struct scope *,
+			    enum read_through_mode, struct found *ret_found)
 {
-	(void)ctx;
-	(void)dir;
-	(void)row;
-	(void)scope;
-	(void)mode;
 	*ret_found = (struct found){
 		.what =
 			{
@@ -114,18 +107,15 @@ bool hierarchy_workspace_found(struct dirlist_piece *piece,
 
 /* .workspace: its key is the workspace's uuid, or its slug while the uuid is
  * not known. */
-int hierarchy_found_about(struct ctx *ctx, struct model *model,
-			  struct node *dir, const struct resource *row,
-			  const struct scope *scope,
-			  enum read_through_mode mode, struct found *ret_found)
+int hierarchy_found_about(struct ctx *, struct model *model, struct node *dir,
+			  const struct resource *row, const struct scope *scope,
+			  enum read_through_mode, struct found *ret_found)
 {
 	cleanup(scope_unref) struct scope *listing = documents_listing_scope(
 		model->config.documents, scope->workspace);
 	cleanup(free) char *key =
 		mem_asprintf("about/%s", listing->workspace_id);
 
-	(void)ctx;
-	(void)mode;
 	row_dir_found_dir(row,
 			  scope_new(key, scope->workspace, listing->slug,
 				    listing->workspace_id, ""),
@@ -187,16 +177,14 @@ bool hierarchy_repository_found(struct dirlist_piece *piece,
 
 /* ---- both ---- */
 
-int hierarchy_open(struct ctx *ctx, struct model *model, struct node *dir,
-		   struct row_dir_names *names,
-		   const struct row_dir_names *newest, struct dirlist *l)
+int hierarchy_open(struct ctx *, struct model *model, struct node *dir,
+		   struct row_dir_names *names, const struct row_dir_names *,
+		   struct dirlist *l)
 {
 	const struct collection *c = names->collection;
 	const struct resource *rows = row_dir_of(dir)->row->rows;
 	size_t first = l->n_names;
 
-	(void)ctx;
-	(void)newest;
 	if (row_dir_of(dir)->row->special == RESOURCE_REPOSITORIES)
 		names->special_data =
 			row_dir_collection_scope(model, row_dir_of(dir));

@@ -116,10 +116,8 @@ static void sweep(struct sweep *s)
 /* ---- */
 
 static void workspace_changed(const struct tell *tell,
-			      const struct compare_pair *pair,
-			      enum tell_change change)
+			      const struct compare_pair *pair, enum tell_change)
 {
-	(void)change;
 	name_changed(tell->model, tell->dir, pair->name, pair->is ? "" : NULL);
 }
 

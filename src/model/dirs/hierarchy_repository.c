@@ -83,12 +83,9 @@ static const char ignore_text[] =
 	"/issues/*/\n"
 	"/downloads/\n";
 
-int hierarchy_lookup_ignore(struct ctx *ctx, struct model *model,
-			    struct node *dir, const char *name,
-			    struct found *ret_found)
+int hierarchy_lookup_ignore(struct ctx *, struct model *model, struct node *,
+			    const char *name, struct found *ret_found)
 {
-	(void)ctx;
-	(void)dir;
 	/* Not listed: .ignore is the mount's, not the repository's. */
 	if (strcmp(name, ignore_name) == 0)
 		snapshot_found(model,
@@ -98,12 +95,10 @@ int hierarchy_lookup_ignore(struct ctx *ctx, struct model *model,
 }
 
 static int repository_attr(struct ctx *ctx, struct model *model,
-			   struct node *node, int64_t *ret_left_ms,
-			   uint64_t *ret_size)
+			   struct node *node, int64_t *ret_left_ms, uint64_t *)
 {
 	cleanup(answer_document_done) struct answer_document document = {0};
 
-	(void)ret_size;
 	*ret_left_ms = MOMENT_MS;
 	if (row_dir_document(ctx, model, node, READ_CACHED, &document) < 0)
 		return 0;
@@ -116,12 +111,10 @@ static int repository_attr(struct ctx *ctx, struct model *model,
 }
 
 static int repository_refresh(struct ctx *ctx, struct model *model,
-			      struct node *dir, struct node *file,
-			      struct buf *said)
+			      struct node *dir, struct node *, struct buf *said)
 {
 	const struct repository_data *d = repository_of(dir);
 
-	(void)file;
 	return hierarchy_refresh_repository(ctx, model, d->workspace,
 					    d->repository.name, said);
 }

@@ -75,16 +75,10 @@ int repository_lists_index_lookup(struct ctx *ctx, struct model *model,
 	return 0;
 }
 
-int repository_lists_index_open(struct ctx *ctx, struct model *model,
-				struct node *dir, struct row_dir_names *names,
-				const struct row_dir_names *newest,
-				struct dirlist *l)
+int repository_lists_index_open(struct ctx *, struct model *, struct node *,
+				struct row_dir_names *,
+				const struct row_dir_names *, struct dirlist *l)
 {
-	(void)ctx;
-	(void)model;
-	(void)dir;
-	(void)names;
-	(void)newest;
 	for (unsigned i = 0; documents_repositories_files[i]; i++)
 		dirlist_add(l, documents_repositories_files[i],
 			    ROW_DIR_FIRST_ITEM + i + 1, S_IFREG,
@@ -93,10 +87,9 @@ int repository_lists_index_open(struct ctx *ctx, struct model *model,
 }
 
 bool repository_lists_index_found(struct dirlist_piece *piece,
-				  const struct row_dir_names *names, size_t i,
+				  const struct row_dir_names *, size_t i,
 				  struct found *ret_found)
 {
-	(void)names;
 	return found_index(piece->ctx, piece->model, piece->dir,
 			   documents_repositories_files[i], READ_CACHED,
 			   ret_found) == 0;
@@ -215,7 +208,7 @@ void repository_lists_project_free(void *data)
 
 int repository_lists_project_open(struct ctx *ctx, struct model *model,
 				  struct node *dir, struct row_dir_names *names,
-				  const struct row_dir_names *newest,
+				  const struct row_dir_names *,
 				  struct dirlist *l)
 {
 	const struct row_dir *p = row_dir_of(dir);
@@ -224,7 +217,6 @@ int repository_lists_project_open(struct ctx *ctx, struct model *model,
 	int r = listing_of(ctx, model, dir, READ_THROUGH, &project->list,
 			   &names->age);
 
-	(void)newest;
 	names->special_data = project;
 	if (r < 0)
 		return r;

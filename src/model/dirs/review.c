@@ -28,7 +28,7 @@ int review_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 }
 
 int review_open(struct ctx *ctx, struct model *model, struct node *dir,
-		struct row_dir_names *names, const struct row_dir_names *newest,
+		struct row_dir_names *, const struct row_dir_names *,
 		struct dirlist *l)
 {
 	struct document_file file;
@@ -36,8 +36,6 @@ int review_open(struct ctx *ctx, struct model *model, struct node *dir,
 				 row_dir_of(dir)->scope->workspace,
 				 documents_review_files[0], &file);
 
-	(void)names;
-	(void)newest;
 	for (unsigned i = 0; r == 0 && documents_review_files[i]; i++)
 		dirlist_add(l, documents_review_files[i],
 			    ROW_DIR_FIRST_ITEM + i + 1, S_IFREG,

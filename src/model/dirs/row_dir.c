@@ -699,14 +699,13 @@ int row_dir_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 /* From the cache alone: `df` and `stat` of the mount point must not wait for a
  * network. Of a workspace that somebody lists, a refresh is queued. */
 static int row_dir_attr(struct ctx *ctx, struct model *model, struct node *node,
-			int64_t *ret_left_ms, uint64_t *ret_size)
+			int64_t *ret_left_ms, uint64_t *)
 {
 	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(collection_unref) struct collection *c = NULL;
 	struct row_dir *p = row_dir_of(node);
 	struct answer_age age;
 
-	(void)ret_size;
 	if (p->collection &&
 	    row_dir_document(ctx, model, node, READ_CACHED, &document) == 0 &&
 	    document.updated_ms)

@@ -175,11 +175,10 @@ static enum tell_change item_differs(const void *was, const void *is)
 }
 
 static void tell_item(const struct tell *tell, const struct compare_pair *pair,
-		      enum tell_change change)
+		      enum tell_change)
 {
 	const struct items *items = tell->arg;
 
-	(void)change;
 	item_changed(items->ctx, tell->model, tell->dir, pair->was, pair->is,
 		     items->bounded);
 }

@@ -156,11 +156,9 @@ static int stored_read(struct ctx *ctx, struct model *model, struct node *node,
 
 /* ---- links: their target is their data ---- */
 
-static int link_readlink(struct ctx *ctx, struct model *model,
-			 struct node *node, struct blob **ret_target)
+static int link_readlink(struct ctx *, struct model *, struct node *node,
+			 struct blob **ret_target)
 {
-	(void)ctx;
-	(void)model;
 	*ret_target = blob_ref(node->what.data);
 	return 0;
 }
@@ -196,9 +194,8 @@ const struct provider provider_stored = {
 };
 
 /* What another program made of the same version is another file. */
-static uint64_t row_file_hash(const struct node_what *what, uint64_t seed)
+static uint64_t row_file_hash(const struct node_what *, uint64_t seed)
 {
-	(void)what;
 	return hash_text(seed, documents_derivation);
 }
 

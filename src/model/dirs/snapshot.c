@@ -7,12 +7,9 @@
 #include "base/clock.h"
 #include "base/hash.h"
 
-static int snapshot_read(struct ctx *ctx, struct model *model,
-			 struct node *node, off_t offset, size_t n,
-			 struct model_data *ret_data)
+static int snapshot_read(struct ctx *, struct model *, struct node *node,
+			 off_t offset, size_t n, struct model_data *ret_data)
 {
-	(void)ctx;
-	(void)model;
 	model_slice(blob_ref(node->what.data), offset, n, ret_data);
 	/*
 	 * 1. A program reads .now, and at once the file that changed, or .now

@@ -537,11 +537,10 @@ static int64_t watch_due_ms(struct model *model, struct node *tree)
 	return due > 0 ? due : 0;
 }
 
-static void watch_expire(struct model *model, struct node *tree)
+static void watch_expire(struct model *, struct node *tree)
 {
 	struct checkout *checkout = tree->what.checkout;
 
-	(void)model;
 	atomic_store(&checkout->n_quiet, 0);
 	atomic_store(&checkout->asked_ms, 0);
 	mutex_lock(&checkout->lock);

@@ -373,12 +373,9 @@ static int git_open(struct ctx *ctx, struct model *model, struct node *dir,
 
 /* Asks nobody: the node's time moves with the tree. A program that only looks
  * at attributes keeps the tree followed all the same. */
-static int git_attr(struct ctx *ctx, struct model *model, struct node *node,
-		    int64_t *ret_left_ms, uint64_t *ret_size)
+static int git_attr(struct ctx *, struct model *model, struct node *node,
+		    int64_t *, uint64_t *)
 {
-	(void)ctx;
-	(void)ret_left_ms;
-	(void)ret_size;
 	checkout_heard(model, node);
 	return 0;
 }
@@ -485,11 +482,9 @@ int checkout_found_default(struct model *model, struct node *repository,
 }
 
 /* Of files at a fixed commit. Followed refs go by git_refresh_path. */
-static int git_refresh(struct ctx *ctx, struct model *model, struct node *dir,
+static int git_refresh(struct ctx *, struct model *, struct node *dir,
 		       struct node *file, struct buf *said)
 {
-	(void)ctx;
-	(void)model;
 	provider_say(said, "%s: a commit's, which never changes\n",
 		     file ? file->name : dir->name);
 	return 0;

@@ -162,14 +162,13 @@ struct lists {
  * now (a ref, a directory, or nothing). Of a directory of refs on the way also
  * that its listing changed. */
 static void tell_name(const struct tell *tell, const struct compare_pair *pair,
-		      enum tell_change change)
+		      enum tell_change)
 {
 	struct model *model = tell->model;
 	const struct lists *lists = tell->arg;
 	struct node *dir = node_ref(model->nodes, tell->dir), *child;
 	size_t from = 0, end, index;
 
-	(void)change;
 	while (dir) {
 		cleanup(buf_done) struct buf file = BUF_INIT(4 * KIB);
 		enum refs_is was, is;

@@ -110,15 +110,13 @@ int downloads_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	return 0;
 }
 
-int downloads_open(struct ctx *ctx, struct model *model, struct node *dir,
-		   struct row_dir_names *names,
-		   const struct row_dir_names *newest, struct dirlist *l)
+int downloads_open(struct ctx *, struct model *model, struct node *dir,
+		   struct row_dir_names *names, const struct row_dir_names *,
+		   struct dirlist *l)
 {
 	const struct collection *c = names->collection;
 	size_t first = l->n_names;
 
-	(void)ctx;
-	(void)newest;
 	for (size_t i = 0; c && i < c->n_items; i++)
 		dirlist_add(l, c->items[i].name, 0, S_IFREG,
 			    ROW_DIR_TAG_SPECIAL + (unsigned)i);
@@ -140,11 +138,9 @@ bool downloads_found(struct dirlist_piece *chunk,
 			      ret_found) == 0;
 }
 
-static int download_read(struct ctx *ctx, struct model *model,
-			 struct node *node, off_t offset, size_t n,
-			 struct model_data *ret_data)
+static int download_read(struct ctx *ctx, struct model *, struct node *node,
+			 off_t offset, size_t n, struct model_data *ret_data)
 {
-	(void)model;
 	return stream_node_read(ctx, node->what.data, offset, n, ret_data);
 }
 

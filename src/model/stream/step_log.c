@@ -99,16 +99,14 @@ static int find(struct ctx *ctx, struct model *model, struct node *step_dir,
 
 /* Asks for the log, whose size is known only by that. A stream that is dead has
  * a successor. */
-static int step_log_size(struct ctx *ctx, struct model *model, struct node *dir,
-			 const char *name, struct found *found)
+static int step_log_size(struct ctx *ctx, struct model *model, struct node *,
+			 const char *, struct found *found)
 {
 	struct log *log = found->what.data;
 	bool ended = atomic_load(&log->ended);
 	struct stream_growth growth = {0};
 	int failure = 0, r;
 
-	(void)dir;
-	(void)name;
 	r = stream_grow(ctx, log->stream, ended, &growth, &failure);
 	if (r == 0 && growth.dead) {
 		struct stream *dead = log->stream;
@@ -218,14 +216,12 @@ int step_log_services_lookup(struct ctx *ctx, struct model *model,
 /* Names without attributes: sizes are known only by asking for the logs. */
 int step_log_services_open(struct ctx *ctx, struct model *model,
 			   struct node *dir, struct row_dir_names *names,
-			   const struct row_dir_names *newest,
-			   struct dirlist *l)
+			   const struct row_dir_names *, struct dirlist *l)
 {
 	cleanup(json_free) struct json *step = NULL;
 	uint64_t cookie = ROW_DIR_FIRST_ITEM;
 	int r = step_json(ctx, model, dir, READ_THROUGH, &step);
 
-	(void)newest;
 	if (r < 0)
 		return r;
 	names->left_ms = MOMENT_MS;
@@ -306,13 +302,11 @@ static int step_log_attr(struct ctx *ctx, struct model *model,
 	return 0;
 }
 
-static int step_log_read(struct ctx *ctx, struct model *model,
-			 struct node *node, off_t offset, size_t n,
-			 struct model_data *ret_data)
+static int step_log_read(struct ctx *ctx, struct model *, struct node *node,
+			 off_t offset, size_t n, struct model_data *ret_data)
 {
 	const struct log *log = node->what.data;
 
-	(void)model;
 	return stream_node_read(ctx, log->stream, offset, n, ret_data);
 }
 
