@@ -170,8 +170,7 @@ int config_read_environment(struct config *config)
 
 /* --- the whole --- */
 
-static int check_cleartext(struct config *config, const char *what,
-			   const char *url)
+static int check_url(struct config *config, const char *what, const char *url)
 {
 	if (strncasecmp(url, "http://", 7) != 0 || http_is_loopback(url))
 		return 0;
@@ -180,6 +179,17 @@ static int check_cleartext(struct config *config, const char *what,
 		"%s %s is plain http: a credential goes there only over "
 		"https (or to this very machine)",
 		what, url);
+}
+
+int config_check_cleartext(struct config *config)
+{
+	int r = check_url(config, "api_url", config->api_url);
+
+	if (!r)
+		r = check_url(config, "git_url", config->git_url);
+	if (!r && config->fallback_is_own)
+		r = check_url(config, "git_fallback", config->git_fallback);
+	return r;
 }
 
 /* The git host of the service that api_url is. A server of one's own has both:
@@ -230,14 +240,8 @@ int config_finish(struct config *config)
 				   "BITBUCKETFS_TOKEN_COMMAND hides that of "
 				   "the configuration)");
 	r = finish_git(config);
-	if (!r && (config->token || config->token_command)) {
-		r = check_cleartext(config, "api_url", config->api_url);
-		if (!r)
-			r = check_cleartext(config, "git_url", config->git_url);
-		if (!r && config->fallback_is_own)
-			r = check_cleartext(config, "git_fallback",
-					    config->git_fallback);
-	}
+	if (!r && (config->token || config->token_command))
+		r = config_check_cleartext(config);
 	if (r)
 		return r;
 	if (!config->cache_dir) {

@@ -23,6 +23,8 @@ struct config {
 	/* The credential's parts; NULL: not given. Setting an e-mail or user
 	 * name hides both names of the places below. */
 	char *email, *username, *token;
+	/* A token was given as nothing: anonymous, whatever login keeps. */
+	bool is_anonymous;
 	char *token_command; /* prints the token; NULL: not given */
 	/* Whence the token is: "environment", a file's path; NULL: none. */
 	char *token_from;
@@ -110,6 +112,9 @@ int config_read_options(struct config *, const char *text, bool sloppy);
 /* Defaults that follow from the rest, and what only the whole can say: a
  * credential goes over plain http to loopback addresses only. */
 int config_finish(struct config *);
+/* What config_finish says where there is a token: a credential that came from
+ * elsewhere goes over plain http to loopback addresses only, too. */
+int config_check_cleartext(struct config *);
 /* Overwrites the token and forgets it. */
 void config_wipe_token(struct config *);
 

@@ -41,6 +41,7 @@ int config_set_token(struct config *config,
 		     const struct config_setting *setting, const char *value)
 {
 	config_wipe_token(config);
+	config->is_anonymous = !*value;
 	config_put(member(config, setting), value);
 	return 0;
 }

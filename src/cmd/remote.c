@@ -3,6 +3,7 @@
  */
 #include "cmd/remote.h"
 #include "cmd/daemon.h"
+#include "cmd/sign_in.h"
 #include "cmd/token_command.h"
 
 #include "base/file.h"
@@ -49,6 +50,50 @@ static enum command_exit ask_command(struct remote *remote)
 	return COMMAND_FAILED;
 }
 
+/* A name that is configured chooses no other account than its own. */
+static bool is_other_name(const struct config *config,
+			  const struct credential *kept)
+{
+	const char *name = config->email ? config->email : config->username;
+
+	return name && strcmp(name, credential_label(kept)) != 0;
+}
+
+/* What login keeps. *ret_found: there is something, and only then is it said
+ * why it cannot be used. */
+static enum command_exit use_sign_in(struct remote *remote, bool *ret_found)
+{
+	struct config *config = &remote->config;
+	struct credential_source source;
+	cleanup(ctx_done) struct ctx ctx;
+	int r;
+
+	ctx_init(&ctx, NULL, -1);
+	r = sign_in_source_new(&ctx, "", config->api_url, &source,
+			       &config->token_from);
+	*ret_found = r != -ENOENT;
+	if (!r)
+		r = credential_new_from(&ctx, &source, &remote->credential);
+	if (r) {
+		if (*ret_found)
+			command_say("%s", *ctx.sentence ? ctx.sentence
+							: strerror(-r));
+		return COMMAND_FAILED;
+	}
+	if (config_check_cleartext(config)) {
+		command_say("%s", config->why);
+		return COMMAND_USAGE;
+	}
+	if (!is_other_name(config, remote->credential))
+		return COMMAND_OK;
+	command_say("%s has signed in by bitbucketfs login, but %s is "
+		    "configured, without a token: sign in as the one, or take "
+		    "the other away",
+		    credential_label(remote->credential),
+		    config->email ? config->email : config->username);
+	return COMMAND_USAGE;
+}
+
 enum command_exit remote_read_config(struct remote *remote,
 				     const struct command_line *line)
 {
@@ -76,10 +121,17 @@ enum command_exit remote_read_config(struct remote *remote,
 enum command_exit remote_read_credential(struct remote *remote)
 {
 	const char *problem = NULL;
+	bool found = false;
 	int r;
 
 	if (remote->config.token_command)
 		return ask_command(remote);
+	if (!remote->config.token && !remote->config.is_anonymous) {
+		enum command_exit end = use_sign_in(remote, &found);
+
+		if (found)
+			return end;
+	}
 	r = credential_new(remote->config.email, remote->config.username,
 			   remote->config.token, &remote->credential, &problem);
 	config_wipe_token(&remote->config);
