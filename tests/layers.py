@@ -89,6 +89,7 @@ FOR_TESTS = set("""
     objects_disk_bytes objects_trim spool_disk_bytes listed_all_bytes
     credential_renewed upload_pack_patience
     stream_source_url sign_in_write sign_in_erase
+    control_ask control_ask_all
 """.split())
 
 LINES_MOST = 800

@@ -7,6 +7,7 @@
  * the mount point is said before it.
  */
 #include "cmd/command.h"
+#include "cmd/control.h"
 #include "cmd/daemon.h"
 #include "cmd/lifeline.h"
 #include "cmd/preflight.h"
@@ -47,6 +48,7 @@ struct program {
 	struct model *model;
 	struct session *session;
 	int lifeline; /* -1: none */
+	struct control *control;
 	struct verdict verdict;
 	bool is_checked_behind;
 	int ready_fd; /* -1 in the foreground */
@@ -86,6 +88,22 @@ static int check_command(const struct program *p, char why[static 512])
 			       argv[0], why);
 }
 
+static int check_control(const struct program *p, char why[static 512])
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < CONTROL_PLACES; i++) {
+		cleanup(free) char *place = control_place(i);
+
+		if (place)
+			r = preflight_below(p->mountpoint,
+					    "the directory of the mounts' "
+					    "sockets",
+					    place, why);
+	}
+	return r;
+}
+
 /* Every path that this process may look at while the mount is there. */
 static int check_below(const struct program *p, char why[static 512])
 {
@@ -114,7 +132,7 @@ static int check_below(const struct program *p, char why[static 512])
 		r = preflight_below(p->mountpoint,
 				    "the directory for temporary files", tmp,
 				    why);
-	return r;
+	return r ? r : check_control(p, why);
 }
 
 static void say_to_model(void *arg, const char *path, int errnum,
@@ -271,18 +289,50 @@ static void ready(void *arg)
 		say_mounted(p);
 }
 
-/* Without it umount cannot wait for our end; that is no reason to end now. */
-static void hold_lifeline(struct program *p)
+static int find_device(const struct program *p, dev_t *ret_device)
 {
 	cleanup(preflight_place_done) struct preflight_place place = {0};
 	int r = preflight_place(p->mountpoint, &place);
 
+	if (r)
+		return r;
+	*ret_device = place.device;
+	return place.what == PREFLIGHT_OURS ? 0 : -ENOENT;
+}
+
+/* Without it umount cannot wait for our end; that is no reason to end now. */
+static void hold_lifeline(struct program *p)
+{
+	dev_t device;
+	int r = find_device(p, &device);
+
 	if (!r)
-		r = place.what == PREFLIGHT_OURS ? lifeline_hold(place.device)
-						 : -ENOENT;
+		r = lifeline_hold(device);
 	p->lifeline = r < 0 ? -1 : r;
 	if (r < 0)
 		log_warn("umount will not be able to wait for the end: %s",
+			 strerror(-r));
+}
+
+static const struct control_command told[] = {
+	{0},
+};
+
+/* Without it nobody can tell the mount anything; it does what it can. */
+static void serve_control(struct program *p)
+{
+	struct control_config config = {
+		.commands = told,
+		.arg = p,
+		.group = p->group,
+		.mountpoint = p->mountpoint,
+	};
+	int r = find_device(p, &config.device);
+
+	if (!r)
+		r = control_serve(&config, &p->control);
+	if (r)
+		log_warn("this mount cannot be told of a new sign-in: %s",
 			 strerror(-r));
 }
 
@@ -333,6 +383,7 @@ static int mount_and_serve(struct program *p, bool debug)
 	if (r)
 		return command_could_not("the mount cannot be started", r);
 	hold_lifeline(p);
+	serve_control(p);
 	r = session_loop(p->session);
 	lifeline_let_go(p->lifeline);
 	if (r)
@@ -349,6 +400,7 @@ static void take_down(struct program *p)
 		clone_set_cancel(p->clones);
 	if (p->streams)
 		stream_set_cancel(p->streams);
+	p->control = control_end(p->control);
 	/* Its lists tell the model of what they find. */
 	if (p->source)
 		read_through_end(p->source);
