@@ -16,13 +16,16 @@
 static const struct command commands[] = {
 	{"mount", mount_command, 2, "a SOURCE and a MOUNTPOINT",
 	 .mounts = true},
-	{"status", status_command, 1, "one MOUNTPOINT"},
-	{"umount", umount_command, 1, "one MOUNTPOINT", .lazy = true},
-	{"api", api_command, 1, "one PATH", .query = true, .raw = true},
-	{"curl", curl_command, 1, "one PATH", .query = true},
-	{"whoami", whoami_command, 0, "no operand", .json = true},
+	{"status", status_command, 1, "one MOUNTPOINT", .options = true},
+	{"umount", umount_command, 1, "one MOUNTPOINT", .options = true,
+	 .lazy = true},
+	{"api", api_command, 1, "one PATH", .options = true, .query = true,
+	 .raw = true},
+	{"curl", curl_command, 1, "one PATH", .options = true, .query = true},
+	{"whoami", whoami_command, 0, "no operand", .options = true,
+	 .json = true},
 	{"credential", credential_command, 1, "one of get, store and erase",
-	 .install = true, .uninstall = true},
+	 .options = true, .install = true, .uninstall = true},
 	{"help", help_command, 1, "one COMMAND"},
 	{"version", version_command, 0, "no operand"},
 };
@@ -158,7 +161,8 @@ static int parse_value(struct parse *parse, char letter, const char *value)
 		line->query = value;
 		return 0;
 	}
-	parse->of_mount = letter;
+	if (letter != 'o')
+		parse->of_mount = letter;
 	if (letter == 'N')
 		parse->to->namespace = value;
 	if (letter != 'o')
@@ -292,6 +296,8 @@ static enum command_exit check_command(const struct parse *parse)
 	const struct command *command = parse->to->command;
 	const struct command_line *line = &parse->to->line;
 
+	if (!command->mounts && !command->options && line->n_options)
+		return command_usage("%s takes no -o", command->name);
 	if (!command->mounts && parse->of_mount)
 		return command_usage("%s takes no -%c, which is for mounting",
 				     command->name, parse->of_mount);

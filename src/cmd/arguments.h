@@ -13,6 +13,7 @@ struct command {
 	size_t n_operands; /* it takes at most */
 	const char *takes; /* what these are, for people */
 	bool mounts;       /* takes what mount(8) says, -f, -d, -o */
+	bool options;      /* takes -o, to know what is configured */
 	bool lazy;         /* takes --lazy */
 	bool query;        /* takes -q */
 	bool raw;          /* takes --raw */

@@ -55,6 +55,10 @@ void config_free_strings(char **strings)
 void config_done(struct config *config)
 {
 	config_wipe_token(config);
+	free(config->profile);
+	config_free_strings(config->profiles);
+	free(config->file);
+	free(config->mountpoint);
 	free(config->token_command);
 	free(config->token_from);
 	free(config->email);
@@ -121,8 +125,7 @@ char *config_variable(const char *key)
 	return name;
 }
 
-/* Given as nothing it hides the one of the file. */
-static bool is_name(const struct config_setting *setting)
+bool config_hides(const struct config_setting *setting)
 {
 	return setting->kind == CONFIG_NAME || !config_is_option(setting);
 }
@@ -145,7 +148,7 @@ int config_read_environment(struct config *config)
 		value += strspn(value, " \t");
 		if (strlen(value) > CONFIG_VALUE_MAX)
 			bad = config_fail(config, "%s is too long", name);
-		else if (!r && (*value || is_name(setting)))
+		else if (!r && (*value || config_hides(setting)))
 			bad = config_apply(config, "", setting, name, value);
 		if (setting->kind == CONFIG_SECRET)
 			config_put(&config->token_from,
@@ -227,10 +230,31 @@ static int finish_git(struct config *config)
 	return 0;
 }
 
+/* A profile's cache is nobody else's, wherever it is: below a name that no host
+ * has (account_host_name). */
+static int finish_cache_dir(struct config *config)
+{
+	char *dir = config->cache_dir;
+
+	if (!dir && file_xdg_path(FILE_XDG_CACHE, "bitbucketfs", &dir))
+		return config_fail(config,
+				   "neither HOME nor XDG_CACHE_HOME says where "
+				   "the cache belongs: set "
+				   "BITBUCKETFS_CACHE_DIR");
+	config->cache_dir = dir;
+	if (!config->profile)
+		return 0;
+	config->cache_dir = mem_asprintf("%s/@%s", dir, config->profile);
+	free(dir);
+	return 0;
+}
+
 int config_finish(struct config *config)
 {
-	int r = 0;
+	int r = config_check_profile(config);
 
+	if (r)
+		return r;
 	if (!config->api_url)
 		config->api_url = mem_strdup(CONFIG_API_URL);
 	if (config->token && config->token_command)
@@ -242,16 +266,5 @@ int config_finish(struct config *config)
 	r = finish_git(config);
 	if (!r && (config->token || config->token_command))
 		r = config_check_cleartext(config);
-	if (r)
-		return r;
-	if (!config->cache_dir) {
-		r = file_xdg_path(FILE_XDG_CACHE, "bitbucketfs",
-				  &config->cache_dir);
-		if (r)
-			return config_fail(config,
-					   "neither HOME nor XDG_CACHE_HOME "
-					   "says where the cache belongs: set "
-					   "BITBUCKETFS_CACHE_DIR");
-	}
-	return 0;
+	return r ? r : finish_cache_dir(config);
 }

@@ -20,6 +20,11 @@
 #define CONFIG_FILE_MAX (64 * KIB)
 
 struct config {
+	/* Whose section of the file is used; NULL: none. */
+	char *profile;
+	bool is_profile_chosen; /* by config_choose_profile */
+	char **profiles;        /* all of the file; NULL-terminated; or NULL */
+	char *file;             /* that was read, or would have been; or NULL */
 	/* The credential's parts; NULL: not given. Setting an e-mail or user
 	 * name hides both names of the places below. */
 	char *email, *username, *token;
@@ -33,7 +38,8 @@ struct config {
 	/* Of git_url: it is not the git host of api_url's service; and of
 	 * git_fallback: it is, so it may see the credential. */
 	bool is_mirror, fallback_is_own;
-	char *cache_dir;   /* absolute */
+	char *cache_dir;   /* absolute; of a profile, its own */
+	char *mountpoint;  /* absolute; NULL: ~/bitbucket */
 	char *ca_file;     /* absolute; NULL: the system's alone */
 	char *proxy;       /* a URL; NULL: as the environment says */
 	char *log_file;    /* absolute; NULL: syslog */
@@ -77,6 +83,7 @@ struct config_setting {
 		/* What is run: no option, which others may have written (an
 		 * fstab, a map of autofs); nor in a file that they can. */
 		CONFIG_COMMAND,
+		CONFIG_PROFILE, /* which section of the file is used */
 	} kind;
 };
 static inline bool config_is_option(const struct config_setting *setting)
@@ -92,11 +99,22 @@ void config_init(struct config *);
 void config_done(struct config *); /* wipes the token */
 DEFINE_CLEANUP_DONE(struct config, config_done);
 
+/*
+ * Which profile is used, of the texts of -o, else of the environment; before
+ * the file is read, whose general part may name one, too. Broken options are
+ * not judged yet. 0 or -EINVAL with the sentence.
+ */
+int config_choose_profile(struct config *, const char *const *options,
+			  size_t n_options);
+
 /* All of these return 0, or -EINVAL (or what reading a file gave) with the
  * sentence in why. Later calls win over earlier ones. */
 
-/* The bytes of a configuration file; name is for the sentences. ret_secret says
- * whether it has a token or a proxy's password. */
+/* The bytes of a configuration file; name is for the sentences, which have the
+ * line and the column of what is wrong. What the section of the profile says
+ * wins over the general part above all sections; the values of other sections
+ * are not judged. ret_secret says whether any of them has a token or a proxy's
+ * password. */
 int config_parse(struct config *, const char *name, const char *bytes, size_t n,
 		 bool *ret_secret);
 /* That file; a missing one is fine. One with a secret that the group or others
@@ -109,8 +127,9 @@ int config_read_environment(struct config *);
 /* The text of one -o: comma-separated, "\," is a comma. sloppy: unknown ones
  * are passed over, as mount -s asks. */
 int config_read_options(struct config *, const char *text, bool sloppy);
-/* Defaults that follow from the rest, and what only the whole can say: a
- * credential goes over plain http to loopback addresses only. */
+/* Defaults that follow from the rest, and what only the whole can say: that a
+ * profile is one of the file, and a credential goes over plain http to loopback
+ * addresses only. */
 int config_finish(struct config *);
 /* What config_finish says where there is a token: a credential that came from
  * elsewhere goes over plain http to loopback addresses only, too. */

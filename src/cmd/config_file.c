@@ -1,6 +1,5 @@
 /*
- * cmd/config: the file. A line that cannot be is never shown: it may be a token
- * on its own.
+ * cmd/config: the file, and who else can read or write it.
  */
 #include "cmd/config_private.h"
 
@@ -10,129 +9,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-/* Ends a value before the blanks behind it and before a comment, which begins
- * after a blank: a secret may have such a character in it. */
-static size_t end_value(char *value)
-{
-	size_t n = 0;
-
-	for (; value[n]; n++)
-		if ((value[n] == '#' || value[n] == ';') &&
-		    is_blank(value[n - 1]))
-			break;
-	while (n && is_blank(value[n - 1]))
-		n--;
-	value[n] = 0;
-	return n;
-}
-
-static int unknown_key(struct config *config, const char *place,
-		       const char *key)
-{
-	cleanup(free) char *meant = config_meant(key);
-
-	return config_fail(config, "%sthere is no setting '%.40s'%s", place,
-			   key, meant);
-}
-
-static int parse_line(struct config *config, const char *place, char *line,
-		      uint64_t *seen, bool *ret_secret)
-{
-	const struct config_setting *setting;
-	char *equals, *value, *end;
-	size_t n, i = 0;
-
-	line += strspn(line, " \t");
-	if (!*line || strchr("#;", *line))
-		return 0;
-	equals = strchr(line, '=');
-	/* The line is not shown: it may be a token on its own. */
-	if (!equals)
-		return config_fail(config,
-				   "%sthis is no line of the form key = value",
-				   place);
-	for (end = equals; end > line && is_blank(end[-1]); end--)
-		;
-	value = equals + 1 + strspn(equals + 1, " \t");
-	n = end_value(value);
-	*end = 0;
-	setting = config_find(line);
-	if (!setting)
-		return unknown_key(config, place, line);
-	while (config_setting(i) != setting)
-		i++;
-	if (*seen & 1ULL << i)
-		return config_fail(config, "%s%s is there twice", place, line);
-	*seen |= 1ULL << i;
-	if (n > CONFIG_VALUE_MAX)
-		return config_fail(config, "%sthe value of %s is too long",
-				   place, line);
-	if (setting->kind != CONFIG_COMMAND && n > 1 &&
-	    (*value == '"' || *value == '\'') && value[n - 1] == *value)
-		return config_fail(
-			config, "%sthe value of %s is written without quotes",
-			place, line);
-	*ret_secret |= config_is_secret(setting, value);
-	if (!n)
-		return 0;
-	return config_apply(config, place, setting, line, value);
-}
-
-/* The first of both names in a file must not be hidden by the second: a file
- * that has both means the e-mail, as everywhere. */
-static void keep_email(struct config *config, char **email)
-{
-	if (config->email)
-		config_put(email, config->email);
-	else if (*email)
-		config_put(&config->email, *email);
-}
-
-int config_parse(struct config *config, const char *name, const char *bytes,
-		 size_t n, bool *ret_secret)
-{
-	cleanup(free) char *email = NULL;
-	cleanup(free) char *copy = NULL;
-	uint64_t seen = 0;
-	unsigned number = 0;
-	bool secret = false;
-	int r = 0;
-
-	if (n > CONFIG_FILE_MAX)
-		return config_fail(config, "%s: more than %d bytes", name,
-				   CONFIG_FILE_MAX);
-	if (memchr(bytes, 0, n))
-		return config_fail(config, "%s: has a NUL byte in it", name);
-	copy = mem_dup0(bytes, n);
-	/* Some editors begin a file with U+FEFF. */
-	for (char *line = copy + (strncmp(copy, "\xef\xbb\xbf", 3) ? 0 : 3);
-	     !r && line;) {
-		char *next = strchr(line, '\n');
-		size_t length;
-		cleanup(free) char *place = NULL;
-
-		if (next)
-			*next++ = 0;
-		length = strlen(line);
-		if (length && line[length - 1] == '\r')
-			line[length - 1] = 0;
-		place = mem_asprintf("%s:%u: ", name, ++number);
-		r = parse_line(config, place, line, &seen, &secret);
-		keep_email(config, &email);
-		line = next;
-	}
-	explicit_bzero(copy, n);
-	if (r)
-		return r;
-	*ret_secret = secret;
-	return 0;
-}
 
 int config_read_file(struct config *config, const char *path)
 {
@@ -144,6 +20,7 @@ int config_read_file(struct config *config, const char *path)
 	ssize_t got;
 	int r;
 
+	config_put(&config->file, path);
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	if (fd < 0 || fstat(fd, &st))

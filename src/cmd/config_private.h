@@ -23,6 +23,14 @@ bool config_is_secret(const struct config_setting *, const char *value);
 /* The value; NULL and "" are none. */
 void config_put(char **place, const char *value);
 void config_free_strings(char **strings);
+/* Given as nothing it hides what weaker places say. */
+bool config_hides(const struct config_setting *);
+/* What is wrong with the name of a profile; NULL: nothing. */
+const char *config_profile_problem(const char *name);
+bool config_has_profile(const struct config *, const char *name);
+void config_add_profile(struct config *, const char *name);
+/* 0, or that there is no such profile in the file. */
+int config_check_profile(struct config *);
 /* The sentence; -EINVAL. */
 int config_fail(struct config *, const char *fmt, ...) printf_like(2, 3);
 
@@ -30,6 +38,7 @@ int config_fail(struct config *, const char *fmt, ...) printf_like(2, 3);
  * they say is the end of a sentence. */
 typedef int config_set(struct config *, const struct config_setting *,
 		       const char *value);
+config_set config_set_profile;
 config_set config_set_name;
 config_set config_set_token;
 config_set config_set_command;

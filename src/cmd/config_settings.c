@@ -17,6 +17,10 @@
 #define AT(name) offsetof(struct config, name)
 
 static const struct config_setting settings[] = {
+	{"profile", "NAME", "the section of the configuration to use",
+	 config_set_profile, AT(profile), .kind = CONFIG_PROFILE},
+	{"mountpoint", "DIRECTORY", "where, if none is named", config_set_path,
+	 AT(mountpoint)},
 	{"email", "ADDRESS", "the e-mail of the account that a token is of",
 	 config_set_name, AT(email), .kind = CONFIG_NAME},
 	{"username", "NAME", "the user name, where a password is the token",

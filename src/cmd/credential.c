@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 /* Of the values of the key, that which is this program's, wherever it was. */
-#define OUR_VALUE "^!'.*/bitbucketfs' credential$"
+#define OUR_VALUE "^!'.*/bitbucketfs' credential( -o profile=[^ ]*)?$"
 #define NO_VALUE 1 /* git config's exit: the key has none */
 #define NO_MATCH 5 /* none of that kind was there to be removed */
 
@@ -168,7 +168,7 @@ static enum command_exit not_changed(int r)
 
 /* As the one word of the shell that git makes of it; NULL: a sentence was
  * said. */
-static char *our_value(void)
+static char *our_value(const char *profile)
 {
 	struct buf value = BUF_INIT(0);
 	char path[4096];
@@ -186,14 +186,17 @@ static char *our_value(void)
 		else
 			buf_putc(&value, path[i]);
 	buf_puts(&value, "' credential");
+	if (profile)
+		buf_printf(&value, " -o profile=%s", profile);
 	return buf_steal(&value, NULL);
 }
 
 /* An empty value first: without it a helper for all hosts (store) would be
  * given the secret to keep, because git tells all of them what was good. */
-static enum command_exit install(const char *url, const char *key)
+static enum command_exit install(const char *url, const char *key,
+				 const char *profile)
 {
-	cleanup(free) char *value = our_value(), *said = NULL;
+	cleanup(free) char *value = our_value(profile), *said = NULL;
 	int r;
 
 	if (!value)
@@ -241,7 +244,7 @@ static enum command_exit run(struct remote *remote,
 	cleanup(free) char *key = mem_asprintf("credential.%s.helper", url);
 
 	if (line->install)
-		return install(url, key);
+		return install(url, key, remote->config.profile);
 	return line->uninstall ? uninstall(url, key) : get(remote);
 }
 

@@ -66,10 +66,12 @@ static const char of_mount_end[] =
 	"5m) and in\n"
 	"the environment (BITBUCKETFS_TTL=5m). The command line is stronger "
 	"than the\n"
-	"environment, and that than the file. token and token_command are no "
-	"options.\n";
+	"environment, and that than the file; there a [profile work] is "
+	"stronger than\n"
+	"what stands above it (-o profile=work). token and token_command are "
+	"no options.\n";
 static const char of_status[] =
-	"Usage: bitbucketfs status [MOUNTPOINT]\n"
+	"Usage: bitbucketfs status [-o profile=NAME] [MOUNTPOINT]\n"
 	"\n"
 	"Prints what the mount at MOUNTPOINT (default: ~/bitbucket) says about "
 	"itself:\n"
@@ -78,7 +80,7 @@ static const char of_status[] =
 	"when no Bitbucket is mounted there, and names those that are "
 	"elsewhere.\n";
 static const char of_umount[] =
-	"Usage: bitbucketfs umount [--lazy] [MOUNTPOINT]\n"
+	"Usage: bitbucketfs umount [--lazy] [-o profile=NAME] [MOUNTPOINT]\n"
 	"\n"
 	"Takes the mount at MOUNTPOINT (default: ~/bitbucket) away, and waits "
 	"until its\n"
@@ -88,7 +90,7 @@ static const char of_umount[] =
 	"nobody\n"
 	"          uses it any more\n";
 static const char of_api[] =
-	"Usage: bitbucketfs api [--raw] PATH [-q QUERY]\n"
+	"Usage: bitbucketfs api [--raw] [-o OPT,OPT…] PATH [-q QUERY]\n"
 	"\n"
 	"Prints the answer to a GET below api_url, signed in as the mount is, "
 	"as JSON;\n"
@@ -102,7 +104,7 @@ static const char of_api[] =
 	"\n"
 	"Exits with 4 when one has to sign in (again) first.\n";
 static const char of_curl[] =
-	"Usage: bitbucketfs curl PATH [-q QUERY]\n"
+	"Usage: bitbucketfs curl [-o OPT,OPT…] PATH [-q QUERY]\n"
 	"\n"
 	"Prints the line of curl, for sh and bash, that does what api --raw "
 	"does. It\n"
@@ -112,7 +114,7 @@ static const char of_curl[] =
 	"\n"
 	"  -q QUERY  adds q=QUERY, encoded\n";
 static const char of_whoami[] =
-	"Usage: bitbucketfs whoami [--json]\n"
+	"Usage: bitbucketfs whoami [--json] [-o OPT,OPT…]\n"
 	"\n"
 	"Asks the service whose the configured credential is, and says of "
 	"which kind it\n"
@@ -124,7 +126,7 @@ static const char of_whoami[] =
 	"\n"
 	"Exits with 4 when the credential is refused.\n";
 static const char of_credential[] =
-	"Usage: bitbucketfs credential --install | --uninstall\n"
+	"Usage: bitbucketfs credential [-o OPT,OPT…] --install | --uninstall\n"
 	"       bitbucketfs credential get | store | erase\n"
 	"\n"
 	"The configured credential for git's own clones, pulls and pushes, as "

@@ -58,8 +58,9 @@ struct program {
 static enum command_exit find_mountpoint(struct program *p,
 					 const struct command_line *line)
 {
-	const char *given =
-		line->n_operands ? line->operands[line->n_operands - 1] : NULL;
+	const char *given = line->n_operands
+				    ? line->operands[line->n_operands - 1]
+				    : p->remote.config.mountpoint;
 	int r;
 
 	if (given && !*given)

@@ -101,7 +101,9 @@ enum command_exit remote_read_config(struct remote *remote,
 	int r = 0;
 
 	config_init(&remote->config);
-	if (!file_xdg_path(FILE_XDG_CONFIG, "bitbucketfs/config", &file))
+	r = config_choose_profile(&remote->config, line->options,
+				  line->n_options);
+	if (!r && !file_xdg_path(FILE_XDG_CONFIG, "bitbucketfs/config", &file))
 		r = config_read_file(&remote->config, file);
 	if (!r)
 		r = config_read_environment(&remote->config);
@@ -116,6 +118,23 @@ enum command_exit remote_read_config(struct remote *remote,
 	}
 	redact_proxy(remote->config.proxy);
 	return COMMAND_OK;
+}
+
+enum command_exit remote_mountpoint(const struct command_line *line,
+				    char **ret_path)
+{
+	struct remote remote = {0};
+	enum command_exit end = COMMAND_OK;
+
+	if (line->n_operands) {
+		*ret_path = mem_strdup(line->operands[0]);
+		return COMMAND_OK;
+	}
+	end = remote_read_config(&remote, line);
+	if (end == COMMAND_OK)
+		*ret_path = steal(&remote.config.mountpoint);
+	remote_done(&remote);
+	return end;
 }
 
 enum command_exit remote_read_credential(struct remote *remote)

@@ -35,6 +35,10 @@ void remote_done(struct remote *);
 enum command_exit remote_read_config(struct remote *,
 				     const struct command_line *);
 enum command_exit remote_read_credential(struct remote *);
+/* For a command about a mount: the operand, else what is configured. The
+ * caller's to free; NULL: the default. */
+enum command_exit remote_mountpoint(const struct command_line *,
+				    char **ret_path);
 /* Of file, environment and -o; runs the token_command. No thread, no network.
  */
 enum command_exit remote_configure(struct remote *,

@@ -3,6 +3,7 @@
  */
 #include "cmd/command.h"
 #include "cmd/preflight.h"
+#include "cmd/remote.h"
 
 #include "base/file.h"
 
@@ -25,17 +26,19 @@ static enum command_exit say_where(const char *asked)
 enum command_exit status_command(const struct command_line *line)
 {
 	cleanup(buf_done) struct buf text = BUF_INIT(STATUS_MAX);
-	const char *asked = line->n_operands ? line->operands[0]
-					     : "~/bitbucket";
+	cleanup(free) char *asked = NULL;
 	cleanup(free) char *path = NULL;
 	cleanup(free) char *file = NULL;
+	enum command_exit end = remote_mountpoint(line, &asked);
 	int r;
 
-	if (!*asked)
+	if (end != COMMAND_OK)
+		return end;
+	if (asked && !*asked)
 		return command_usage("the mount point is empty");
-	r = preflight_path(line->n_operands ? asked : NULL, &path);
+	r = preflight_path(asked, &path);
 	if (r || preflight_mounted(path) != PREFLIGHT_OURS)
-		return say_where(path ? path : asked);
+		return say_where(path ? path : asked ? asked : "~/bitbucket");
 	file = mem_asprintf("%s/.bitbucketfs/status", path);
 	r = preflight_answers(path, PREFLIGHT_ANSWER_MS);
 	if (r == -ETIMEDOUT) {

@@ -6,6 +6,7 @@
 #include "cmd/command.h"
 #include "cmd/lifeline.h"
 #include "cmd/preflight.h"
+#include "cmd/remote.h"
 
 #include "base/file.h"
 
@@ -96,15 +97,17 @@ static enum command_exit take_away(const struct preflight_place *place,
 enum command_exit umount_command(const struct command_line *line)
 {
 	cleanup(preflight_place_done) struct preflight_place place = {0};
+	cleanup(free) char *asked = NULL;
 	cleanup(free) char *path = NULL;
+	enum command_exit end = remote_mountpoint(line, &asked);
 	int r;
 
-	r = preflight_path(line->n_operands ? line->operands[0] : NULL, &path);
+	if (end != COMMAND_OK)
+		return end;
+	r = preflight_path(asked, &path);
 	if (r) {
 		command_say("%s is no mount point: %s",
-			    line->n_operands ? line->operands[0]
-					     : "~/bitbucket",
-			    strerror(-r));
+			    asked ? asked : "~/bitbucket", strerror(-r));
 		return COMMAND_FAILED;
 	}
 	if (preflight_place(path, &place) || place.what != PREFLIGHT_OURS) {

@@ -102,6 +102,8 @@ static struct json *told(const struct remote *remote, const struct json *answer)
 	struct budget_state state;
 
 	json_add_str(all, "kind", kind_name(kind));
+	if (remote->config.profile)
+		json_add_str(all, "profile", remote->config.profile);
 	if (kind == CREDENTIAL_ACCESS_TOKEN && first_workspace(remote))
 		json_add_str(all, "workspace", first_workspace(remote));
 	if (kind == CREDENTIAL_API_TOKEN)
@@ -143,11 +145,11 @@ static void add_line(struct buf *out, const char *name, const char *value)
 static void add_text(struct buf *out, const struct json *all)
 {
 	static const char *const lines[][2] = {
-		{"name", "display_name"},   {"nickname", "nickname"},
-		{"user name", "username"},  {"e-mail", "email"},
-		{"workspace", "workspace"}, {"account id", "account_id"},
-		{"api_url", "api_url"},     {"credential from", "from"},
-		{"note", "note"},
+		{"profile", "profile"},       {"name", "display_name"},
+		{"nickname", "nickname"},     {"user name", "username"},
+		{"e-mail", "email"},          {"workspace", "workspace"},
+		{"account id", "account_id"}, {"api_url", "api_url"},
+		{"credential from", "from"},  {"note", "note"},
 	};
 
 	/* Alone on the line, for anonymous is all that there is to say. */

@@ -65,6 +65,7 @@ static void what_is_taken(void **state)
 		/* By mount.fuse3. */
 		{"b acme /m -o rw,user=x", "mount: acme /m -o rw,user=x"},
 		{"b -orw -o ttl=1 /m", "mount: /m -o rw -o ttl=1"},
+		{"b umount -o profile=p", "umount: -o profile=p"},
 		{"b --foreground /m", "mount: /m foreground"},
 		{"b --debug", "mount: foreground debug"},
 		{"b -nvrw -t fuse /m", "mount: /m"},
@@ -169,7 +170,7 @@ static void what_is_refused(void **state)
 		{"b status /a /b", "one MOUNTPOINT at most, and '/b' is more"},
 		{"b status -f", "status takes no -f"},
 		{"b status -v", "status takes no -v"},
-		{"b umount -o x", "umount takes no -o"},
+		{"b help -o x", "help takes no -o"},
 		{"b --lazy /m", "mount takes no --lazy"},
 		{"b help a b", "'b' is more"},
 		{"b version x", "version takes no operand, and 'x' is more"},
