@@ -69,8 +69,8 @@ static enum command_exit use_sign_in(struct remote *remote, bool *ret_found)
 	int r;
 
 	ctx_init(&ctx, NULL, -1);
-	r = sign_in_source_new(&ctx, "", config->api_url, &source,
-			       &config->token_from);
+	r = sign_in_source_new(&ctx, config->profile ? config->profile : "",
+			       config->api_url, &source, &config->token_from);
 	*ret_found = r != -ENOENT;
 	if (!r)
 		r = credential_new_from(&ctx, &source, &remote->credential);
