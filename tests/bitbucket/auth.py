@@ -12,13 +12,14 @@ SCOPES = {
     "admin:workspace:bitbucket": "account:write", "read:runner:bitbucket": "runner",
     "read:ssh-key:bitbucket": "account", "read:gpg-key:bitbucket": "account",
 }
+BEARERS = ("access-token", "oauth")     # Bearer at REST, x-token-auth at git
 BAD_TOKEN = "Token is invalid, expired, or not supported for this endpoint."
 
 
 @dataclass
 class Account:
     name: str
-    kind: str                       # "api-token", "pair", "access-token", "dead"
+    kind: str                       # "api-token", "pair", "access-token", "oauth", "dead"
     token: str
     user: str = ""                  # key of the user, "" for access tokens
     email: str = ""
@@ -44,7 +45,7 @@ class Account:
         if self.kind == "pair" or not scope:
             return None
         new, _, old = scope.partition("|")
-        word = (old or SCOPES[new]) if self.kind == "access-token" else new
+        word = (old or SCOPES[new]) if self.kind in BEARERS else new
         return None if word in self.scopes else word
 
 
@@ -84,7 +85,7 @@ def find(accounts, header, git=False):
     scheme, _, rest = header.partition(" ")
     if scheme.lower() == "bearer":
         for a in accounts.values():
-            if a.kind == "access-token" and a.token == rest.strip():
+            if a.kind in BEARERS and a.token == rest.strip():
                 return a
         raise Refused()
     if scheme.lower() != "basic":
@@ -100,6 +101,6 @@ def find(accounts, header, git=False):
             return a
         if a.kind == "api-token" and (user in ("x-bitbucket-api-token-auth", a.username) if git else user == a.email):
             return a
-        if a.kind == "access-token" and git and user == "x-token-auth":
+        if a.kind in BEARERS and git and user == "x-token-auth":
             return a
     raise Refused()

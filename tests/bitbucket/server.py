@@ -15,6 +15,7 @@ from .faults import Faults, Link
 from .files import Filing
 from .limits import Limits
 from .model import Repository, Workspace, later, stamp_now, uid
+from .oauth import OAuth
 from .reqlog import Log
 from .reviewing import Reviewing
 from .runs import Working
@@ -38,6 +39,7 @@ class Bitbucket(Reviewing, Working, Filing, Setting, Snipping):
         self.log, self.faults, self.link = Log(), Faults(), Link(latency, bandwidth)
         self.limits = Limits(quota)
         self.accounts = auth.default_accounts()
+        self.oauth = OAuth(self)
         self.stopping = threading.Event()
         self.next_base = None           # what links to other pages begin with, if not with api_url
         self.outside = None             # what all links begin with, if not as it was asked: behind another server
@@ -158,7 +160,13 @@ class Bitbucket(Reviewing, Working, Filing, Setting, Snipping):
     def describe(self):
         """What another process needs to know."""
         return {"api_url": self.api_url, "git_url": self.git_url, "storage_url": self.storage_url, "port": self.port,
-                "pid": os.getpid(), "data": self.data, "accounts": {k: a.public() for k, a in self.accounts.items()}}
+                "pid": os.getpid(), "data": self.data, "accounts": {k: a.public() for k, a in self.accounts.items()},
+                "consumer": {"key": self.oauth.consumer.key, "secret": self.oauth.consumer.secret,
+                             "callback": self.oauth.consumer.callback}}
+
+    def known_accounts(self):
+        """Those of the accounts and of the access tokens that a consumer has got."""
+        return {**self.accounts, **self.oauth.live()}
 
     def username_of(self, key):
         return next((a.username for a in self.accounts.values() if a.user == key and a.username), key)

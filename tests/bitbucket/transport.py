@@ -118,6 +118,8 @@ class Handler(BaseHTTPRequestHandler):
                 self.send(self.guarded(lambda: bb.storage_host.answer(self.path, self.headers)))
             elif path == "/2.0" or path.startswith("/2.0/"):
                 self.send(self.guarded(lambda: self.api(path[4:])))
+            elif path.startswith("/site/oauth2/"):
+                self.send(bb.oauth.answer(self.command, path, self.query, self.headers, body, self.entry))
             else:
                 self.git(path, text, body)
             self.wfile.flush()
@@ -131,10 +133,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def account_name(self):
         try:
-            account = auth.find(self.bb.accounts, self.headers.get("Authorization"), git=True)
+            account = auth.find(self.bb.known_accounts(), self.headers.get("Authorization"), git=True)
         except auth.Refused:
             try:
-                account = auth.find(self.bb.accounts, self.headers.get("Authorization"))
+                account = auth.find(self.bb.known_accounts(), self.headers.get("Authorization"))
             except auth.Refused:
                 return "refused"
         return account.name if account else "anonymous"
@@ -177,7 +179,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.command not in ("GET", "HEAD"):
             raise ApiError(405, "Method not allowed")
         try:
-            account = auth.find(bb.accounts, self.headers.get("Authorization"))
+            account = auth.find(bb.known_accounts(), self.headers.get("Authorization"))
         except auth.Refused:
             bb.log.update(self.entry, account="refused")
             raise ApiError(401, auth.BAD_TOKEN, headers=REALM) from None
@@ -224,7 +226,7 @@ class Handler(BaseHTTPRequestHandler):
             git = git_http.describe(plain, git["protocol"])
         bb.log.update(self.entry, git=git)
         try:
-            account = auth.find(bb.accounts, self.headers.get("Authorization"), git=True)
+            account = auth.find(bb.known_accounts(), self.headers.get("Authorization"), git=True)
         except auth.Refused:
             bb.log.update(self.entry, account="refused")
             return self.send(Reply(401, body=b"Invalid credentials\n", type="text/plain", headers=REALM))
