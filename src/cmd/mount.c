@@ -9,48 +9,28 @@
 #include "cmd/command.h"
 #include "cmd/control.h"
 #include "cmd/daemon.h"
+#include "cmd/graph.h"
 #include "cmd/lifeline.h"
 #include "cmd/preflight.h"
 #include "cmd/refusal.h"
-#include "cmd/remote.h"
 #include "cmd/token_command.h"
 #include "cmd/verdict.h"
 
 #include "base/file.h"
 #include "base/log.h"
-#include "clone/clone.h"
-#include "content/documents.h"
-#include "content/stream.h"
 #include "fs/session.h"
-#include "model/model.h"
-#include "store/say.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
-#define GIT_CONNECTIONS 6
-/* To the hosts that have logs and downloads. */
-#define STORAGE_CONNECTIONS 8
-/* Fewer than libfuse's threads, so that cached answers find a free one. */
-#define MAX_WAITING 448
-
 /* In the order in which it is built. */
 struct program {
 	char *mountpoint;
-	struct remote remote;
-	struct http *git_http, *storage_http;
-	struct read_through *source;
-	struct documents *documents;
-	struct spool *spool;
-	struct stream_set *streams;
-	struct clone_set *clones;
-	struct ctx_group *group;
-	struct model *model;
+	struct graph graph;
 	struct session *session;
 	int lifeline; /* -1: none */
 	struct control *control;
 	struct verdict verdict;
-	bool is_checked_behind;
 	int ready_fd; /* -1 in the foreground */
 	int log_fd;   /* of log_file; -1: none */
 };
@@ -60,7 +40,7 @@ static enum command_exit find_mountpoint(struct program *p,
 {
 	const char *given = line->n_operands
 				    ? line->operands[line->n_operands - 1]
-				    : p->remote.config.mountpoint;
+				    : p->graph.remote.config.mountpoint;
 	int r;
 
 	if (given && !*given)
@@ -82,7 +62,7 @@ static int check_command(const struct program *p, char why[static 512])
 {
 	cleanup(token_command_free) char **argv = NULL;
 
-	if (token_command_split(p->remote.config.token_command, &argv) ||
+	if (token_command_split(p->graph.remote.config.token_command, &argv) ||
 	    *argv[0] != '/')
 		return 0;
 	return preflight_below(p->mountpoint, "the program of token_command",
@@ -112,20 +92,20 @@ static int check_below(const struct program *p, char why[static 512])
 	cleanup(free) char *config = NULL;
 	const char *tmp = getenv("TMPDIR");
 	int r = preflight_below(p->mountpoint, "the cache directory",
-				p->remote.config.cache_dir, why);
+				p->graph.remote.config.cache_dir, why);
 
 	if (!r &&
 	    !file_xdg_path(FILE_XDG_CONFIG, "bitbucketfs/config", &config))
 		r = preflight_below(p->mountpoint, "the configuration file",
 				    config, why);
-	if (!r && p->remote.config.ca_file)
+	if (!r && p->graph.remote.config.ca_file)
 		r = preflight_below(p->mountpoint, "the ca_file",
-				    p->remote.config.ca_file, why);
-	if (!r && p->remote.config.token_command)
+				    p->graph.remote.config.ca_file, why);
+	if (!r && p->graph.remote.config.token_command)
 		r = check_command(p, why);
-	if (!r && p->remote.config.log_file)
+	if (!r && p->graph.remote.config.log_file)
 		r = preflight_below(p->mountpoint, "the log_file",
-				    p->remote.config.log_file, why);
+				    p->graph.remote.config.log_file, why);
 	if (!r && !file_home_path("", &home))
 		r = preflight_below(p->mountpoint, "the home directory", home,
 				    why);
@@ -136,133 +116,15 @@ static int check_below(const struct program *p, char why[static 512])
 	return r ? r : check_control(p, why);
 }
 
-static void say_to_model(void *arg, const char *path, int errnum,
-			 const char *sentence)
-{
-	struct program *p = arg;
-
-	if (p->model)
-		model_say(p->model, path, errnum, sentence);
-}
-
-/* Those of the doors that only a mount has, too. */
-static int build_remote(struct program *p)
-{
-	int r = remote_build(&p->remote);
-
-	if (!r)
-		r = remote_new_http(&p->remote, GIT_CONNECTIONS, &p->git_http);
-	if (!r)
-		r = remote_new_http(&p->remote, STORAGE_CONNECTIONS,
-				    &p->storage_http);
-	return r;
-}
-
-static int open_stores(struct program *p)
-{
-	int r = remote_open_cache(&p->remote);
-
-	if (r)
-		return r;
-	r = objects_global_init();
-	return r ? command_could_not("the object store cannot be used", r) : 0;
-}
-
-static int build_content(struct program *p)
-{
-	cleanup(free) char *dir = mem_asprintf("%s/git", p->remote.account.dir);
-	cleanup(free) char *spool =
-		mem_asprintf("%s/spool", p->remote.account.dir);
-	struct stream_set_config streams = {
-		.bitbucket = p->remote.bitbucket,
-		.http = p->storage_http,
-	};
-	struct clone_set_config clones = {
-		.dir = dir,
-		.git_url = p->remote.config.git_url,
-		.is_mirror = p->remote.config.is_mirror,
-		.git_fallback = p->remote.config.git_fallback,
-		.fallback_is_own = p->remote.config.fallback_is_own,
-		.credential = p->remote.credential,
-		.http = p->git_http,
-		.cache = p->remote.cache,
-		.budget = p->remote.budget,
-		.max_trees = p->remote.config.trees,
-		.big_file = p->remote.config.big_file,
-	};
-	struct documents_config documents = {
-		.bitbucket = p->remote.bitbucket,
-		.cache = p->remote.cache,
-		.credential = p->remote.credential,
-		.workspaces = (const char *const *)p->remote.config.workspaces,
-		.history = p->remote.config.history,
-		.say = say_to_model,
-		.say_arg = p,
-	};
-	int r;
-
-	p->source = read_through_new(p->remote.cache);
-	documents.source = p->source;
-	p->documents = documents_new(&documents);
-	clones.names = (struct clone_naming){documents_name_now,
-					     documents_is_listed, p->documents};
-	r = file_mkdirs(dir, 0700);
-	if (!r)
-		r = clone_set_new(&clones, &p->clones);
-	if (!r)
-		r = spool_open(spool, 0, &p->spool);
-	streams.spool = p->spool;
-	p->streams = stream_set_new(&streams);
-	return r ? command_could_not("the cache cannot be used", r) : 0;
-}
-
 static void say_verdict(void *arg, int errnum, const char *sentence)
 {
 	verdict_say(arg, errnum, sentence);
 }
 
-static int build_model(struct program *p, bool known)
-{
-	struct model_config model = {
-		.documents = p->documents,
-		.streams = p->streams,
-		.source = p->source,
-		.clones = p->clones,
-		.budget = p->remote.budget,
-		.api_http = p->remote.api_http,
-		.git_http = p->git_http,
-		.account = credential_label(p->remote.credential),
-		.api_url = p->remote.config.api_url,
-		.cache_dir = p->remote.account.dir,
-		.mountpoint = p->mountpoint,
-		.uid = p->remote.config.uid,
-		.gid = p->remote.config.gid,
-		.umask = p->remote.config.umask,
-		.ttl_ms = p->remote.config.ttl_ms,
-		.listed = p->remote.config.listed,
-		.check_behind = known &&
-				credential_kind(p->remote.credential) !=
-					CREDENTIAL_ANONYMOUS,
-		.checked = say_verdict,
-		.checked_arg = &p->verdict,
-	};
-	int r;
-
-	p->is_checked_behind = model.check_behind;
-
-	p->group = ctx_group_new(MAX_WAITING);
-	model.group = p->group;
-	r = model_new(&model, &p->model);
-	if (r)
-		return command_could_not("the mount cannot be built", r);
-	store_listen(say_to_model, p);
-	return 0;
-}
-
 static void say_mounted(const struct program *p)
 {
-	log_info("%s is mounted at %s", credential_label(p->remote.credential),
-		 p->mountpoint);
+	log_info("%s is mounted at %s",
+		 credential_label(p->graph.remote.credential), p->mountpoint);
 }
 
 /* From now on nobody sees standard error. */
@@ -284,8 +146,8 @@ static void ready(void *arg)
 	struct program *p = arg;
 
 	if (p->ready_fd >= 0)
-		verdict_await(&p->verdict, p->is_checked_behind, leave_terminal,
-			      p);
+		verdict_await(&p->verdict, p->graph.is_checked_behind,
+			      leave_terminal, p);
 	else
 		say_mounted(p);
 }
@@ -325,7 +187,7 @@ static void serve_control(struct program *p)
 	struct control_config config = {
 		.commands = told,
 		.arg = p,
-		.group = p->group,
+		.group = p->graph.group,
 		.mountpoint = p->mountpoint,
 	};
 	int r = find_device(p, &config.device);
@@ -363,13 +225,14 @@ static int mount_session(struct program *p, const struct session_config *config)
 static int mount_and_serve(struct program *p, bool debug)
 {
 	cleanup(free) char *fsname = mem_asprintf(
-		"bitbucket:%s", credential_label(p->remote.credential));
+		"bitbucket:%s", credential_label(p->graph.remote.credential));
 	struct session_config session = {
-		.model = p->model,
-		.group = p->group,
+		.model = p->graph.model,
+		.group = p->graph.group,
 		.mountpoint = p->mountpoint,
 		.fsname = fsname,
-		.options = (const char *const *)p->remote.config.fuse_options,
+		.options = (const char *const *)
+				   p->graph.remote.config.fuse_options,
 		.debug = debug,
 		.ready = ready,
 		.ready_arg = p,
@@ -380,7 +243,7 @@ static int mount_and_serve(struct program *p, bool debug)
 	if (r)
 		return r;
 	session_kernel(p->session, &kernel);
-	r = model_start(p->model, &kernel);
+	r = model_start(p->graph.model, &kernel);
 	if (r)
 		return command_could_not("the mount cannot be started", r);
 	hold_lifeline(p);
@@ -395,67 +258,47 @@ static int mount_and_serve(struct program *p, bool debug)
 /* In reverse. Whoever still waits for the network is told to stop first. */
 static void take_down(struct program *p)
 {
-	if (p->group)
-		ctx_group_cancel(p->group);
-	if (p->clones)
-		clone_set_cancel(p->clones);
-	if (p->streams)
-		stream_set_cancel(p->streams);
+	if (p->graph.group)
+		ctx_group_cancel(p->graph.group);
 	p->control = control_end(p->control);
-	/* Its lists tell the model of what they find. */
-	if (p->source)
-		read_through_end(p->source);
-	if (p->model)
-		model_stop(p->model);
+	graph_stop(&p->graph);
 	p->session = session_free(p->session);
 	verdict_done(&p->verdict);
-	store_listen(NULL, NULL);
-	p->model = model_free(p->model);
-	p->streams = stream_set_free(p->streams);
-	p->spool = spool_close(p->spool);
-	p->clones = clone_set_free(p->clones);
-	p->documents = documents_free(p->documents);
-	p->source = read_through_free(p->source);
-	p->storage_http = http_free(p->storage_http);
-	p->git_http = http_free(p->git_http);
-	p->group = ctx_group_free(p->group);
-	remote_done(&p->remote);
+	graph_listen(NULL);
+	graph_done(&p->graph);
 	free(p->mountpoint);
 	p->mountpoint = NULL;
 }
 
 static int run(struct program *p, const struct command_line *line)
 {
-	bool known = false;
+	const struct graph_config config = {
+		.mountpoint = p->mountpoint,
+		.checked = say_verdict,
+		.checked_arg = &p->verdict,
+	};
 	int r;
 
 	daemon_harden();
-	r = build_remote(p);
-	if (!r)
-		r = remote_sign_in(&p->remote, &known);
-	if (!r)
-		r = open_stores(p);
-	if (!r)
-		r = build_content(p);
-	if (!r)
-		r = build_model(p, known);
-	if (!r)
-		r = mount_and_serve(p, line->debug);
-	return r;
+	r = graph_build(&p->graph, &config);
+	if (r)
+		return r;
+	graph_listen(&p->graph);
+	return mount_and_serve(p, line->debug);
 }
 
 /* After the fork, which closes all that is open. O_NONBLOCK: who is slow to
  * read it does not make the mount wait. */
 static enum command_exit open_log(struct program *p)
 {
-	p->log_fd = open(p->remote.config.log_file,
+	p->log_fd = open(p->graph.remote.config.log_file,
 			 O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY |
 				 O_NONBLOCK,
 			 0600);
 	if (p->log_fd >= 0)
 		return COMMAND_OK;
 	command_say("log_file %s cannot be written: %s",
-		    p->remote.config.log_file, strerror(errno));
+		    p->graph.remote.config.log_file, strerror(errno));
 	return COMMAND_USAGE;
 }
 
@@ -472,7 +315,7 @@ static enum command_exit start(struct program *p,
 			return COMMAND_FAILED;
 		}
 	}
-	if (p->remote.config.log_file && open_log(p) != COMMAND_OK)
+	if (p->graph.remote.config.log_file && open_log(p) != COMMAND_OK)
 		return COMMAND_USAGE;
 	if (line->foreground)
 		log_to_fd(p->log_fd >= 0 ? p->log_fd : STDERR_FILENO, most);
@@ -487,7 +330,7 @@ enum command_exit mount_command(const struct command_line *line)
 
 	verdict_init(&program.verdict);
 	log_to_stderr(LOG_LEVEL_WARN);
-	end = remote_configure(&program.remote, line);
+	end = remote_configure(&program.graph.remote, line);
 	if (end == COMMAND_OK)
 		end = find_mountpoint(&program, line);
 	if (end == COMMAND_OK &&
