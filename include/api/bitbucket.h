@@ -183,18 +183,6 @@ bool bitbucket_takes_uuids(struct bitbucket *);
 struct bitbucket_workspace {
 	char *slug, *uuid; /* uuid with braces; "" when not told */
 };
-struct bitbucket_workspaces {
-	struct bitbucket_workspace *items;
-	size_t n_items;
-	enum bitbucket_came came;
-};
-void bitbucket_workspaces_done(struct bitbucket_workspaces *);
-DEFINE_CLEANUP_DONE(struct bitbucket_workspaces, bitbucket_workspaces_done);
-/* GET /user/workspaces, all pages (pagelen=100). Odd items are passed over. */
-int bitbucket_list_workspaces(struct ctx *, struct bitbucket *,
-			      struct bitbucket_known *,
-			      const struct bitbucket_kept *,
-			      struct bitbucket_workspaces *ret);
 
 struct bitbucket_repository {
 	char *slug;      /* from slug, else full_name; any bytes */

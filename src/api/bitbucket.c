@@ -69,47 +69,6 @@ int bitbucket_parse(struct ctx *ctx, const struct bitbucket_reply *reply,
 	return 0;
 }
 
-/* ---- workspaces ---- */
-
-static int take_workspace(void *arg, const struct json *item)
-{
-	struct bitbucket_workspaces *all = arg;
-	/* An item is a membership; its workspace is a member of it. */
-	const struct json *workspace = json_at(item, "workspace");
-
-	all->items = mem_realloc(all->items,
-				 (all->n_items + 1) * sizeof(*all->items));
-	if (!bitbucket_read_workspace(workspace ? workspace : item,
-				      &all->items[all->n_items]))
-		all->n_items++;
-	return 0;
-}
-
-int bitbucket_list_workspaces(struct ctx *ctx, struct bitbucket *b,
-			      struct bitbucket_known *known,
-			      const struct bitbucket_kept *kept,
-			      struct bitbucket_workspaces *ret)
-{
-	struct bitbucket_workspaces all = {0};
-	struct bitbucket_list list = {
-		.path = "/user/workspaces?pagelen=100",
-		.id = "workspace.uuid",
-		.each = take_workspace,
-		.arg = &all,
-		.known = known,
-		.kept = kept,
-	};
-	bool more;
-	int r = bitbucket_list(ctx, b, &list, &more);
-
-	all.came = list.came;
-	if (r < 0)
-		bitbucket_workspaces_done(&all);
-	else
-		*ret = all;
-	return r;
-}
-
 /* ---- repositories ---- */
 
 int bitbucket_get_repository(struct ctx *ctx, struct bitbucket *b,

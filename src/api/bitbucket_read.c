@@ -14,14 +14,6 @@ void bitbucket_workspace_done(struct bitbucket_workspace *w)
 	*w = (struct bitbucket_workspace){0};
 }
 
-void bitbucket_workspaces_done(struct bitbucket_workspaces *all)
-{
-	for (size_t i = 0; i < all->n_items; i++)
-		bitbucket_workspace_done(&all->items[i]);
-	free(all->items);
-	*all = (struct bitbucket_workspaces){0};
-}
-
 void bitbucket_repository_done(struct bitbucket_repository *r)
 {
 	free(r->slug);
@@ -132,20 +124,14 @@ int bitbucket_read_repository(const struct json *json,
 	return 0;
 }
 
-static bool read_workspace(const struct json *json,
-			   struct bitbucket_workspace *ret)
-{
-	const char *slug = json_str(json, "slug");
-
-	if (!slug || !*slug)
-		return false;
-	ret->slug = mem_strdup(slug);
-	ret->uuid = mem_strdup(or_empty(uuid_at(json, "uuid")));
-	return true;
-}
-
 int bitbucket_read_workspace(const struct json *json,
 			     struct bitbucket_workspace *ret)
 {
-	return json_is_object(json) && read_workspace(json, ret) ? 0 : -EBADMSG;
+	const char *slug = json_str(json, "slug");
+
+	if (!json_is_object(json) || !slug || !*slug)
+		return -EBADMSG;
+	ret->slug = mem_strdup(slug);
+	ret->uuid = mem_strdup(or_empty(uuid_at(json, "uuid")));
+	return 0;
 }

@@ -221,8 +221,12 @@ int collection_decode(const struct resource *row, const char *text, size_t n,
 
 void collection_lines_done(struct collection_lines *l)
 {
-	for (size_t i = 0; i < l->n; i++)
+	for (size_t i = 0; i < l->n; i++) {
 		free(l->lines[i].name);
+		free(l->lines[i].slug);
+		free(l->lines[i].uuid);
+		free(l->lines[i].project);
+	}
 	free(l->lines);
 }
 
@@ -236,9 +240,9 @@ void collection_lines_add(struct collection_lines *l, const char *slug,
 	}
 	l->lines[l->n++] = (struct collection_line){
 		.name = collection_name_of(l->row, slug),
-		.slug = slug,
-		.uuid = uuid,
-		.project = project,
+		.slug = mem_strdup(slug),
+		.uuid = mem_strdup(uuid),
+		.project = project ? mem_strdup(project) : NULL,
 		.updated_ms = updated_ms,
 	};
 }

@@ -21,10 +21,10 @@ int collection_decode(const struct resource *, const char *text, size_t n,
 /* The file name of a slug in that row's directory; free it. */
 char *collection_name_of(const struct resource *, const char *slug);
 
-/* Lines to be stored; texts but the name are borrowed. */
+/* Lines to be stored, with texts of their own. */
 struct collection_line {
-	char *name;
-	const char *slug, *uuid, *project; /* project NULL: of a workspace */
+	char *name, *slug, *uuid;
+	char *project; /* NULL: of a workspace */
 	int64_t updated_ms;
 };
 struct collection_lines {

@@ -137,8 +137,7 @@ struct storing {
 	const struct scope *workspace;
 	struct collection_lines lines;
 	struct answer_batch batch;
-	/* Seen when asked for itself; the batch and the lines borrow of them.
-	 */
+	/* Seen when asked for itself; the batch borrows of them. */
 	struct bitbucket_repository seen[MOST_ASKED];
 	unsigned n_seen;
 	char *removed[2 * MOST_ASKED + 1]; /* keys; the rest expires anyway */

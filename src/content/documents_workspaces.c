@@ -11,6 +11,7 @@
 #define ENTERED_MOST 1000
 #define ROOT "workspaces"
 #define TTL_MS (resource_workspaces.ttl_s * 1000)
+#define LINES ((struct collection_lines){.row = &resource_workspaces})
 
 struct scope *documents_root_scope(void)
 {
@@ -251,49 +252,30 @@ static bool has(const struct collection_lines *lines, const char *slug,
 	return false;
 }
 
-/* Workspaces beside the account's, each once. */
-struct others {
-	struct other {
-		char *slug, *uuid; /* uuid "": not known */
-	} * items;
-	size_t n;
-};
-
-static void others_done(struct others *o)
+static void add_line(struct collection_lines *lines, const char *slug,
+		     const char *uuid)
 {
-	for (size_t i = 0; i < o->n; i++) {
-		free(o->items[i].slug);
-		free(o->items[i].uuid);
-	}
-	free(o->items);
+	if (!has(lines, slug, uuid))
+		collection_lines_add(lines, slug, uuid, NULL, 0);
 }
-DEFINE_CLEANUP_DONE(struct others, others_done);
 
 /* The configured ones and those entered, by their names alone. */
-static void names_of_others(struct documents *d, struct others *ret)
+static void names_of_others(struct documents *d, struct collection_lines *ret)
 {
-	size_t n_configured = 0;
-
-	while (d->workspaces[n_configured])
-		n_configured++;
+	for (size_t i = 0; d->workspaces[i]; i++)
+		add_line(ret, d->workspaces[i], "");
 	mutex_lock(&d->lock);
-	ret->items = mem_calloc(n_configured + d->n_entered + 1,
-				sizeof(*ret->items));
-	for (size_t i = 0; i < n_configured; i++)
-		ret->items[ret->n++].slug = mem_strdup(d->workspaces[i]);
 	for (size_t i = 0; i < d->n_entered; i++)
-		ret->items[ret->n++].slug = mem_strdup(d->entered[i]);
+		add_line(ret, d->entered[i], "");
 	mutex_unlock(&d->lock);
 }
 
 /* *list with those that it lacks. Encoded once for all of them: once for each,
  * a thousand took a second at every look at the root. */
-static int add_others(struct documents *d, struct others *others,
-		      struct collection **list)
+static int add_others(struct documents *d, struct collection **list)
 {
-	cleanup(collection_lines_done) struct collection_lines lines = {
-		.row = &resource_workspaces,
-	};
+	cleanup(collection_lines_done) struct collection_lines lines = LINES;
+	cleanup(collection_lines_done) struct collection_lines others = LINES;
 	cleanup(buf_done) struct buf text = BUF_INIT(0);
 	struct collection *longer = NULL;
 	size_t n_listed = (*list)->n_items;
@@ -302,15 +284,12 @@ static int add_others(struct documents *d, struct others *others,
 	for (size_t i = 0; i < n_listed; i++)
 		collection_lines_add(&lines, (*list)->items[i].slug,
 				     (*list)->items[i].id, NULL, 0);
-	for (size_t i = 0; i < others->n; i++) {
-		struct other *other = &others->items[i];
+	names_of_others(d, &others);
+	for (size_t i = 0; i < others.n; i++) {
+		const char *slug = others.lines[i].slug;
+		cleanup(free) char *uuid = alias_uuid(d, slug);
 
-		other->uuid = alias_uuid(d, other->slug);
-		if (!other->uuid)
-			other->uuid = mem_strdup("");
-		if (!has(&lines, other->slug, other->uuid))
-			collection_lines_add(&lines, other->slug, other->uuid,
-					     NULL, 0);
+		add_line(&lines, slug, uuid ? uuid : "");
 	}
 	if (lines.n == n_listed)
 		return 0;
@@ -329,13 +308,9 @@ int documents_workspaces(struct ctx *ctx, struct documents *d,
 			 enum read_through_mode mode, struct collection **ret,
 			 struct answer_age *ret_age)
 {
-	cleanup(others_done) struct others others = {0};
 	int r = account_list(ctx, d, mode, ret, ret_age);
 
-	if (r < 0)
-		return r;
-	names_of_others(d, &others);
-	return add_others(d, &others, ret);
+	return r < 0 ? r : add_others(d, ret);
 }
 
 /* ---- asking ---- */
@@ -382,42 +357,51 @@ static int keep_vanished(struct ctx *ctx, struct documents *d,
 	return 0;
 }
 
+/* An item is a membership; its workspace is a member of it. */
+static int take_workspace(void *lines, const struct json *item)
+{
+	const struct json *workspace = json_at(item, "workspace");
+	cleanup(bitbucket_workspace_done) struct bitbucket_workspace w = {0};
+
+	if (!bitbucket_read_workspace(workspace ? workspace : item, &w))
+		add_line(lines, w.slug, w.uuid);
+	return 0;
+}
+
 int documents_fetch_workspaces(struct ctx *ctx, void *arg,
 			       const struct cache_entry *old)
 {
 	struct documents *d = ((struct documents_fetch *)arg)->documents;
 	cleanup(documents_pages_done) struct documents_pages pages;
 	cleanup(answer_batch_done) struct answer_batch batch = {0};
-	cleanup(bitbucket_workspaces_done) struct bitbucket_workspaces all = {
-		0};
-	cleanup(collection_lines_done) struct collection_lines lines = {
-		.row = &resource_workspaces,
-	};
+	cleanup(collection_lines_done) struct collection_lines lines = LINES;
 	cleanup(collection_unref) struct collection *before = NULL;
 	cleanup(buf_done) struct buf text = BUF_INIT(0);
 	const char *endpoint = resource_workspaces.endpoint;
 	struct bitbucket_known known = documents_known_list(d, endpoint, ROOT);
+	struct bitbucket_list list = {
+		.path = endpoint,
+		.id = "workspace.uuid",
+		.each = take_workspace,
+		.arg = &lines,
+		.known = &known,
+		.kept = &pages.kept,
+	};
+	bool more;
 	int r;
 
 	documents_pages_init(&pages, d, ROOT, DOCUMENTS_PAGES_YOUNG_MS);
-	r = bitbucket_list_workspaces(ctx, d->config.bitbucket, &known,
-				      &pages.kept, &all);
+	r = bitbucket_list(ctx, d->config.bitbucket, &list, &more);
 	documents_pages_end(&pages, r);
 	if (r < 0)
 		return r;
 	documents_learn_list(d, endpoint, ROOT, &known);
-	documents_say_list(d, "", all.came, &known);
-	for (size_t i = 0; i < all.n_items; i++) {
-		const struct bitbucket_workspace *w = &all.items[i];
-
-		if (!has(&lines, w->slug, w->uuid))
-			collection_lines_add(&lines, w->slug, w->uuid, NULL, 0);
-	}
+	documents_say_list(d, "", list.came, &known);
 	if (old && old->body &&
 	    !collection_decode(&resource_workspaces, blob_data(old->body),
 			       blob_len(old->body), &before))
 		r = keep_vanished(ctx, d, before,
-				  documents_is_complete(all.came), &lines);
+				  documents_is_complete(list.came), &lines);
 	if (r == 0)
 		r = collection_lines_encode(&lines, NULL, NULL, &text);
 	if (r < 0)

@@ -225,7 +225,6 @@ static const struct resource_items workspace_items = {
 const struct resource resource_workspaces = {
 	.name = "",
 	.kind = RESOURCE_COLLECTION,
-	/* To be read: what is asked for is in bitbucket_list_workspaces. */
 	.endpoint = "/user/workspaces?pagelen=100",
 	.special = RESOURCE_WORKSPACES,
 	.ttl_s = 10 * MINUTE_S,
