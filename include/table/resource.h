@@ -17,6 +17,11 @@ enum resource_form {
 	RESOURCE_TIME,     /* 2026-10-31T09:01:00Z, however the service writes
 			    * it; what is no time as it is */
 	RESOURCE_TRUTH,    /* true or false, else nothing is said */
+	RESOURCE_LINE,     /* the first line of a text */
+	RESOURCE_JIRA,     /* "WID-12,WID-7": the distinct Jira keys in all the
+			    * texts at the alternatives, in order */
+	RESOURCE_LIST,     /* "ada,grace": of path "ARRAY:PATH" the text at PATH
+			    * in each */
 };
 
 /* A value of an item: a column of index.tsv, a line of `info`. */

@@ -60,30 +60,13 @@ const struct resource_column commits_status_columns[] = {
 
 /* ---- a commit ---- */
 
-static void jira(const struct json *item, struct buf *out)
-{
-	static const char *const paths[] = {"message", "summary.raw", NULL};
-
-	values_jira(item, paths, out);
-}
-
-static void title(const struct json *item, struct buf *out)
-{
-	values_first_line(item, "message|summary.raw", out);
-}
-
-static void parents(const struct json *item, struct buf *out)
-{
-	values_people(json_at(item, "parents"), "hash", NULL, out);
-}
-
 const struct resource_column commits_columns[] = {
 	{"hash", "hash", NULL},
 	{"date", "date", NULL, RESOURCE_TIME},
 	{"author", PERSON("author.user") "|author.raw", NULL},
-	{"jira", NULL, jira},
+	{"jira", "message|summary.raw", NULL, RESOURCE_JIRA},
 	{"url", "links.html.href", NULL},
-	{"title", NULL, title},
+	{"title", "message|summary.raw", NULL, RESOURCE_LINE},
 	{NULL, NULL, NULL},
 };
 
@@ -93,9 +76,9 @@ static const struct resource_column info[] = {
 	{"author", PERSON("author.user") "|author.raw", NULL},
 	{"author_raw", "author.raw", NULL},
 	{"committer", PERSON("committer.user") "|committer.raw", NULL},
-	{"parents", NULL, parents},
-	{"jira", NULL, jira},
-	{"title", NULL, title},
+	{"parents", "parents:hash", NULL, RESOURCE_LIST},
+	{"jira", "message|summary.raw", NULL, RESOURCE_JIRA},
+	{"title", "message|summary.raw", NULL, RESOURCE_LINE},
 	{"url", "links.html.href", NULL},
 	{NULL, NULL, NULL},
 };
@@ -109,16 +92,6 @@ static const struct resource_file files[] = {
 
 /* ---- what is below ---- */
 
-static const struct resource diff[] = {
-	{
-		.name = "diff",
-		.kind = RESOURCE_TEXT,
-		.endpoint = REPOSITORY "/diff/{1}",
-		.ttl_s = FOREVER_S,
-	},
-	{0},
-};
-
 static const struct resource_column annotation_columns[] = {
 	{"id", "external_id|uuid", NULL},
 	{"type", "annotation_type", NULL},
@@ -129,17 +102,6 @@ static const struct resource_column annotation_columns[] = {
 	{"summary", "summary", NULL},
 	{"link", "link", NULL},
 	{NULL, NULL, NULL},
-};
-
-static const struct resource annotations[] = {
-	{
-		.name = "annotations",
-		.kind = RESOURCE_COLLECTION,
-		.endpoint = COMMIT "/reports/{2}/annotations?pagelen=100",
-		.ttl_s = 10 * MINUTE_S,
-		.columns = annotation_columns,
-	},
-	{0},
 };
 
 static const struct resource_column report_columns[] = {
@@ -167,18 +129,13 @@ static const struct resource_column report_info[] = {
 	{NULL, NULL, NULL},
 };
 
-static const struct resource_file report_files[] = {
-	{"info", resource_info, NULL, report_info},
-	{"report.json", resource_json, NULL, NULL},
-	{NULL, NULL, NULL, NULL},
-};
-
 static const struct resource_items reports = {
 	.name_path = "external_id|uuid",
 	.id_path = "uuid",
 	.time_path = "updated_on|created_on",
-	.files = report_files,
-	.rows = annotations,
+	.files = INFO_AND_JSON("report.json", report_info),
+	.rows = ROWS(LIST("annotations", COMMIT "/reports/{2}/annotations",
+			  NULL, 10 * MINUTE_S, annotation_columns)),
 };
 
 static const struct resource below[] = {
@@ -189,47 +146,18 @@ static const struct resource below[] = {
 		.ttl_s = FOREVER_S,
 		.is_computed = true,
 		.columns = commits_change_columns,
-		.rows = diff,
+		.rows = ROWS(TEXT("diff", REPOSITORY "/diff/{1}", FOREVER_S)),
 	},
-	{
-		.name = "comments",
-		.kind = RESOURCE_COLLECTION,
-		.endpoint = COMMIT "/comments?pagelen=100",
-		.id = "id",
-		.ttl_s = 10 * MINUTE_S,
-		.columns = commits_comment_columns,
-		.files = commits_comment_files,
-	},
+	COMMENTS(COMMIT, 10 * MINUTE_S),
 	/* Indexes alone: links to the pull requests would lead back here from
 	 * their commits/, and a program that follows links would walk for ever.
 	 * Not listed: where the add-on that answers is missing, each walk would
 	 * end with a failure. */
-	{
-		.name = "pullrequests",
-		.kind = RESOURCE_COLLECTION,
-		.endpoint = COMMIT "/pullrequests?pagelen=100",
-		.id = "id",
-		.ttl_s = 10 * MINUTE_S,
-		.is_unlisted = true,
-		.newest = PULLREQUESTS_NEWEST,
-		.columns = pullrequest_columns,
-	},
-	{
-		.name = "reports",
-		.kind = RESOURCE_COLLECTION,
-		.endpoint = COMMIT "/reports?pagelen=100",
-		.ttl_s = 10 * MINUTE_S,
-		.columns = report_columns,
-		.items = &reports,
-	},
-	{
-		.name = "statuses",
-		.kind = RESOURCE_COLLECTION,
-		.endpoint = COMMIT "/statuses?pagelen=100",
-		.id = "links.self.href",
-		.ttl_s = 2 * MINUTE_S,
-		.columns = commits_status_columns,
-	},
+	LIST("pullrequests", COMMIT "/pullrequests", "id", 10 * MINUTE_S,
+	     pullrequest_columns, UNLISTED, .newest = PULLREQUESTS_NEWEST),
+	LIST("reports", COMMIT "/reports", NULL, 10 * MINUTE_S, report_columns,
+	     .items = &reports),
+	STATUSES(COMMIT, 2 * MINUTE_S),
 	RESOURCE_TREE_ROW,
 	{0},
 };

@@ -26,12 +26,6 @@ const struct resource_column deployments_columns[] = {
 	{NULL, NULL, NULL},
 };
 
-static const struct resource_file deployment_files[] = {
-	{"deployment.json", resource_json, NULL, NULL},
-	{"info", resource_info, NULL, deployments_columns, .is_named = true},
-	{NULL, NULL, NULL, NULL},
-};
-
 const struct resource_beside deployments_environment = {
 	.at = "environment.uuid",
 	.row = "environments",
@@ -44,7 +38,7 @@ static bool is_name(const char *name)
 {
 	size_t n = strlen(name);
 
-	if (values_is_number(name))
+	if (resource_is_number(name))
 		return true;
 	return n == 38 && name[0] == '{' && name[n - 1] == '}' &&
 	       strspn(name + 1, "0123456789abcdef-") == n - 2;
@@ -66,7 +60,8 @@ const struct resource_items deployments_items = {
 	.is_name = is_name,
 	.has_numbers = true,
 	.is_final = is_over,
-	.files = deployment_files,
+	.files = JSON_AND_INFO("deployment.json", deployments_columns,
+			       .is_named = true),
 };
 
 /* ---- environments ---- */
@@ -82,39 +77,23 @@ const struct resource_column deployments_environment_columns[] = {
 	{NULL, NULL, NULL},
 };
 
-static const struct resource_file environment_files[] = {
-	{"environment.json", resource_json, NULL, NULL},
-	{"info", resource_info, NULL, deployments_environment_columns},
-	{NULL, NULL, NULL, NULL},
-};
-
-static const struct resource environment_rows[] = {
-	NUMBERED_LIST("variables",
-		      REPOSITORY
-		      "/deployments_config/environments/{1}/variables",
-		      "uuid", 30 * MINUTE_S, shared_variable, UNLISTED),
-	{0},
-};
-
 const struct resource_items deployments_environment_items = {
 	.name_path = "name|slug|uuid",
 	.id_path = "uuid",
-	.files = environment_files,
-	.rows = environment_rows,
+	.files = JSON_AND_INFO("environment.json",
+			       deployments_environment_columns),
+	.rows = ROWS(NUMBERED_LIST(
+		"variables",
+		REPOSITORY "/deployments_config/environments/{1}/variables",
+		"uuid", 30 * MINUTE_S, shared_variable, UNLISTED)),
 };
 
 /* ---- settings/pipelines ---- */
 
-static const struct resource_column config_info[] = {
+const struct resource_column deployments_pipelines_settings[] = {
 	{"enabled", "enabled", NULL, RESOURCE_TRUTH},
 	{"repository", "repository.full_name", NULL},
 	{NULL, NULL, NULL},
-};
-
-const struct resource_file deployments_pipelines_settings[] = {
-	{"info", resource_info, NULL, config_info},
-	{"pipelines-config.json", resource_json, NULL, NULL},
-	{NULL, NULL, NULL, NULL},
 };
 
 static const struct resource_column cache_columns[] = {
@@ -138,12 +117,6 @@ static const struct resource_column schedule_columns[] = {
 	{NULL, NULL, NULL},
 };
 
-static const struct resource_file schedule_files[] = {
-	{"info", resource_info, NULL, schedule_columns},
-	{"schedule.json", resource_json, NULL, NULL},
-	{NULL, NULL, NULL, NULL},
-};
-
 static const struct resource_column execution_columns[] = {
 	{"type", "type", NULL},
 	{"pipeline", "pipeline.build_number|pipeline.uuid", NULL},
@@ -152,26 +125,15 @@ static const struct resource_column execution_columns[] = {
 	{NULL, NULL, NULL},
 };
 
-static const struct resource schedule_rows[] = {
-	{
-		.name = "executions",
-		.kind = RESOURCE_COLLECTION,
-		.endpoint = CONFIG "/schedules/{1}/executions?pagelen=100",
-		.paging = RESOURCE_NUMBERED,
-		.id = "pipeline.uuid",
-		.ttl_s = 10 * MINUTE_S,
-		.is_history = true,
-		.columns = execution_columns,
-	},
-	{0},
-};
-
 static const struct resource_items schedule_items = {
 	.name_path = "uuid",
 	.id_path = "uuid",
 	.time_path = "updated_on|created_on",
-	.files = schedule_files,
-	.rows = schedule_rows,
+	.files = INFO_AND_JSON("schedule.json", schedule_columns),
+	.rows = ROWS(NUMBERED_LIST("executions",
+				   CONFIG "/schedules/{1}/executions",
+				   "pipeline.uuid", 10 * MINUTE_S,
+				   execution_columns, .is_history = true)),
 };
 
 static const struct resource_column known_host_columns[] = {
@@ -209,22 +171,9 @@ const struct resource deployments_pipelines_settings_rows[] = {
 		      cache_columns, UNLISTED),
 	NUMBERED_LIST("runners", CONFIG_2 "/runners", "uuid", 2 * MINUTE_S,
 		      shared_runner, UNLISTED),
-	{
-		.name = "schedules",
-		.kind = RESOURCE_COLLECTION,
-		.endpoint = CONFIG "/schedules?pagelen=100",
-		.paging = RESOURCE_NUMBERED,
-		.ttl_s = 30 * MINUTE_S,
-		.is_unlisted = true,
-		.columns = schedule_columns,
-		.items = &schedule_items,
-	},
-	{
-		.name = "ssh",
-		.kind = RESOURCE_GROUP,
-		.is_unlisted = true,
-		.rows = ssh_rows,
-	},
+	NUMBERED_LIST("schedules", CONFIG "/schedules", NULL, 30 * MINUTE_S,
+		      schedule_columns, UNLISTED, .items = &schedule_items),
+	GROUP("ssh", ssh_rows, UNLISTED),
 	NUMBERED_LIST("variables", CONFIG "/variables", "uuid", 30 * MINUTE_S,
 		      shared_variable, UNLISTED),
 	{0},

@@ -29,25 +29,12 @@ static const struct resource_file files[] = {
 	{NULL, NULL, NULL, NULL},
 };
 
-static const struct resource rows[] = {
-	{
-		.name = "comments",
-		.kind = RESOURCE_COLLECTION,
-		.endpoint = ISSUE "/comments?pagelen=100",
-		.id = "id",
-		.ttl_s = 5 * MINUTE_S,
-		.columns = commits_comment_columns,
-		.files = commits_comment_files,
-	},
-	{0},
-};
-
 const struct resource_items issues_items = {
 	.name_path = "id",
 	.id_path = "id",
 	.time_path = "updated_on|created_on",
 	.endpoint = ISSUE,
-	.is_name = values_is_number,
+	.is_name = resource_is_number,
 	.files = files,
-	.rows = rows,
+	.rows = ROWS(COMMENTS(ISSUE, 5 * MINUTE_S)),
 };

@@ -9,6 +9,7 @@
 
 #define PIPELINE REPOSITORY "/pipelines/{1}"
 #define STEP PIPELINE "/steps/{2}"
+#define CASES STEP "/test_reports/test_cases"
 
 static bool has_ended(const struct json *item)
 {
@@ -56,12 +57,6 @@ static const struct resource_column pipeline_info[] = {
 	{NULL, NULL, NULL},
 };
 
-static const struct resource_file pipeline_files[] = {
-	{"info", resource_info, NULL, pipeline_info},
-	{"pipeline.json", resource_json, NULL, NULL},
-	{NULL, NULL, NULL, NULL},
-};
-
 /* ---- tests ---- */
 
 static const struct resource_column reason_columns[] = {
@@ -79,31 +74,13 @@ static const struct resource_column case_columns[] = {
 	{NULL, NULL, NULL},
 };
 
-static const struct resource_file case_files[] = {
-	{"case.json", resource_json, NULL, NULL},
-	{"info", resource_info, NULL, case_columns},
-	{NULL, NULL, NULL, NULL},
-};
-
 static const struct resource_items case_items = {
 	.name_path = "fully_qualified_name|name|uuid",
 	.id_path = "uuid",
-	.files = case_files,
-	.rows =
-		(const struct resource[]){
-			{
-				.name = "reasons",
-				.kind = RESOURCE_COLLECTION,
-				.endpoint = STEP
-				"/test_reports/test_cases/{3}"
-				"/test_case_reasons?pagelen=100",
-				.paging = RESOURCE_NUMBERED,
-				.ttl_s = 1 * HOUR_S,
-				.may_lack = true,
-				.columns = reason_columns,
-			},
-			{0},
-		},
+	.files = JSON_AND_INFO("case.json", case_columns),
+	.rows = ROWS(NUMBERED_LIST("reasons", CASES "/{3}/test_case_reasons",
+				   NULL, 1 * HOUR_S, reason_columns,
+				   .may_lack = true)),
 };
 
 static const struct resource_column report_info[] = {
@@ -113,12 +90,6 @@ static const struct resource_column report_info[] = {
 	{"skipped", "number_of_skipped_test_cases|skipped", NULL},
 	{"total", "number_of_test_cases|total", NULL},
 	{NULL, NULL, NULL},
-};
-
-static const struct resource_file report_files[] = {
-	{"info", resource_info, NULL, report_info},
-	{"report.json", resource_json, NULL, NULL},
-	{NULL, NULL, NULL, NULL},
 };
 
 /* ---- steps ---- */
@@ -134,12 +105,6 @@ static const struct resource_column step_columns[] = {
 	{"run", "run_number", NULL},
 	{"uuid", "uuid", NULL},
 	{NULL, NULL, NULL},
-};
-
-static const struct resource_file step_files[] = {
-	{"info", resource_info, NULL, step_columns},
-	{"step.json", resource_json, NULL, NULL},
-	{NULL, NULL, NULL, NULL},
 };
 
 /* "Build and test" → "build-and-test": what a shell takes without quotes. */
@@ -171,7 +136,7 @@ static const struct resource_items step_items = {
 	.id_path = "uuid",
 	.time_path = "completed_on|started_on",
 	.is_final = has_ended,
-	.files = step_files,
+	.files = INFO_AND_JSON("step.json", step_columns),
 	.rows =
 		(const struct resource[]){
 			{
@@ -198,25 +163,12 @@ static const struct resource_items step_items = {
 				 * known only by asking: a walk must not ask
 				 * every step. */
 				.is_unlisted = true,
-				.files = report_files,
-				.rows =
-					(const struct resource[]){
-						{
-							.name = "cases",
-							.kind = RESOURCE_COLLECTION,
-							.endpoint = STEP
-							"/test_reports/"
-							"test_cases?pagelen="
-							"100",
-							.paging =
-								RESOURCE_NUMBERED,
-							.ttl_s = 10 * MINUTE_S,
-							.may_lack = true,
-							.columns = case_columns,
-							.items = &case_items,
-						},
-						{0},
-					},
+				.files = INFO_AND_JSON("report.json",
+						       report_info),
+				.rows = ROWS(NUMBERED_LIST(
+					"cases", CASES, NULL, 10 * MINUTE_S,
+					case_columns, .may_lack = true,
+					.items = &case_items)),
 			},
 			{0},
 		},
@@ -227,22 +179,11 @@ const struct resource_items pipelines_items = {
 	.id_path = "uuid",
 	.time_path = "completed_on|created_on",
 	.endpoint = PIPELINE,
-	.is_name = values_is_number,
+	.is_name = resource_is_number,
 	.has_numbers = true,
 	.is_final = has_ended,
-	.files = pipeline_files,
-	.rows =
-		(const struct resource[]){
-			{
-				.name = "steps",
-				.kind = RESOURCE_COLLECTION,
-				.endpoint = PIPELINE "/steps?pagelen=100",
-				.paging = RESOURCE_NUMBERED,
-				.ttl_s = 15,
-				.is_final_below = has_ended,
-				.columns = step_columns,
-				.items = &step_items,
-			},
-			{0},
-		},
+	.files = INFO_AND_JSON("pipeline.json", pipeline_info),
+	.rows = ROWS(NUMBERED_LIST("steps", PIPELINE "/steps", NULL, 15,
+				   step_columns, .is_final_below = has_ended,
+				   .items = &step_items)),
 };

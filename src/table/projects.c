@@ -16,37 +16,20 @@ const struct resource_column projects_columns[] = {
 	{NULL, NULL, NULL},
 };
 
-static const struct resource_file files[] = {
-	{"info", resource_info, NULL, projects_columns},
-	{"project.json", resource_json, NULL, NULL},
-	{NULL, NULL, NULL, NULL},
-};
-
-static const struct resource permissions[] = {
-	LIST("groups", PROJECT "/permissions-config/groups", "group.slug",
-	     30 * MINUTE_S, shared_group_permission),
-	LIST("users", PROJECT "/permissions-config/users", "user.uuid",
-	     30 * MINUTE_S, shared_user_permission),
-	{0},
-};
-
 /* Below one name: all other names of a project's directory are its
  * repositories', and a repository with one of our names has to give way. */
 static const struct resource settings[] = {
 	OBJECT("branching-model", PROJECT "/branching-model", 10 * MINUTE_S,
-	       shared_branching_model),
+	       JSON_AND_INFO("branching-model.json", shared_branching_model)),
 	OBJECT("branching-model-settings", PROJECT "/branching-model/settings",
-	       30 * MINUTE_S, shared_branching_settings),
+	       30 * MINUTE_S,
+	       JSON_AND_INFO("branching-model-settings.json",
+			     shared_branching_settings)),
 	LIST("default-reviewers", PROJECT "/default-reviewers", "user.uuid",
 	     30 * MINUTE_S, shared_default_reviewer),
 	LIST("deploy-keys", PROJECT "/deploy-keys", "id", 30 * MINUTE_S,
 	     shared_deploy_key),
-	GROUP("permissions", permissions),
-	{0},
-};
-
-static const struct resource rows[] = {
-	GROUP("settings", settings),
+	PERMISSIONS(PROJECT),
 	{0},
 };
 
@@ -54,7 +37,7 @@ const struct resource_items projects_items = {
 	.name_path = "key",
 	.id_path = "key",
 	.time_path = "updated_on|created_on",
-	.files = files,
-	.rows = rows,
+	.files = INFO_AND_JSON("project.json", projects_columns),
+	.rows = ROWS(GROUP("settings", settings)),
 	.special = RESOURCE_PROJECT_VIEW,
 };

@@ -23,30 +23,16 @@ static bool wants_changes(const struct json *participant)
 	return state && !strcmp(state, "changes_requested");
 }
 
-static void reviewers(const struct json *item, struct buf *out)
-{
-	values_people(json_at(item, "reviewers"), "nickname|display_name|uuid",
-		      NULL, out);
-}
-
 static void approvals(const struct json *item, struct buf *out)
 {
-	values_people(json_at(item, "participants"), PERSON("user"),
-		      has_approved, out);
+	resource_people(json_at(item, "participants"), PERSON("user"),
+			has_approved, out);
 }
 
 static void requests(const struct json *item, struct buf *out)
 {
-	values_people(json_at(item, "participants"), PERSON("user"),
-		      wants_changes, out);
-}
-
-static void jira(const struct json *item, struct buf *out)
-{
-	static const char *const paths[] = {"title", "source.branch.name",
-					    "description", "summary.raw", NULL};
-
-	values_jira(item, paths, out);
+	resource_people(json_at(item, "participants"), PERSON("user"),
+			wants_changes, out);
 }
 
 /* ---- a pull request ---- */
@@ -58,19 +44,20 @@ static void jira(const struct json *item, struct buf *out)
 	{                              \
 		"state", "state", NULL \
 	}
-#define INDEX_AND_INFO_BRANCHES                                   \
-	{"updated", "updated_on", NULL, RESOURCE_TIME},           \
-		{"created", "created_on", NULL, RESOURCE_TIME},   \
-		{"source", "source.branch.name", NULL},           \
-		{"destination", "destination.branch.name", NULL}, \
-	{                                                         \
-		"reviewers", NULL, reviewers                      \
+#define INDEX_AND_INFO_BRANCHES                                      \
+	{"updated", "updated_on", NULL, RESOURCE_TIME},              \
+		{"created", "created_on", NULL, RESOURCE_TIME},      \
+		{"source", "source.branch.name", NULL},              \
+		{"destination", "destination.branch.name", NULL},    \
+	{                                                            \
+		"reviewers", "reviewers:" NAMES, NULL, RESOURCE_LIST \
 	}
 #define INDEX_AND_INFO_REST                                                 \
 	{"comments", "comment_count", NULL}, {"tasks", "task_count", NULL}, \
 		{"draft", "draft", NULL, RESOURCE_TRUTH},                   \
 	{                                                                   \
-		"jira", NULL, jira                                          \
+		"jira", "title|source.branch.name|description|summary.raw", \
+			NULL, RESOURCE_JIRA                                 \
 	}
 #define INDEX_AND_INFO                                                  \
 	INDEX_AND_INFO_STATE, {"author", PERSON("author"), NULL},       \

@@ -92,28 +92,6 @@ static const struct resource_direct direct_diffstat = {
 	.is_final = is_closed,
 };
 
-static const struct resource diff[] = {
-	{
-		.name = "diff",
-		.kind = RESOURCE_TEXT,
-		.endpoint = PULLREQUEST "/diff",
-		.direct = &direct_diff,
-		.ttl_s = 5 * MINUTE_S,
-	},
-	{0},
-};
-
-static const struct resource closed_diff[] = {
-	{
-		.name = "diff",
-		.kind = RESOURCE_TEXT,
-		.endpoint = PULLREQUEST "/diff",
-		.direct = &direct_diff,
-		.ttl_s = FOREVER_S,
-	},
-	{0},
-};
-
 /* From pullrequests/12/commits/ and pullrequests/merged/12/commits/. */
 static void commit_link(const char *id, struct buf *target)
 {
@@ -147,46 +125,24 @@ static const struct resource_items closed_commits = {
 		.endpoint = PULLREQUEST "/activity?pagelen=50",               \
 		.ttl_s = (ttl), .is_history = true, .columns = event_columns, \
 	}
-#define CHANGES(ttl, its_rows)                                          \
+#define CHANGES(ttl)                                                    \
 	{                                                               \
 		.name = "changes", .kind = RESOURCE_COLLECTION,         \
 		.endpoint = PULLREQUEST "/diffstat?pagelen=500",        \
 		.direct = &direct_diffstat, .ttl_s = (ttl),             \
 		.is_computed = true, .columns = commits_change_columns, \
-		.rows = (its_rows),                                     \
+		.rows = ROWS(TEXT("diff", PULLREQUEST "/diff", ttl,     \
+				  .direct = &direct_diff)),             \
 	}
-#define COMMENTS(ttl)                                                        \
-	{                                                                    \
-		.name = "comments", .kind = RESOURCE_COLLECTION,             \
-		.endpoint = PULLREQUEST "/comments?pagelen=100", .id = "id", \
-		.ttl_s = (ttl), .columns = commits_comment_columns,          \
-		.files = commits_comment_files,                              \
-	}
-#define COMMITS(ttl, its_items)                                   \
-	{                                                         \
-		.name = "commits", .kind = RESOURCE_COLLECTION,   \
-		.endpoint = PULLREQUEST "/commits?pagelen=100",   \
-		.listing = RESOURCE_LISTS_NONE, .ttl_s = (ttl),   \
-		.columns = commits_columns, .items = (its_items), \
-	}
-#define STATUSES(ttl)                                            \
-	{                                                        \
-		.name = "statuses", .kind = RESOURCE_COLLECTION, \
-		.endpoint = PULLREQUEST "/statuses?pagelen=100", \
-		.id = "links.self.href", .ttl_s = (ttl),         \
-		.columns = commits_status_columns,               \
-	}
-#define TASKS(ttl)                                                        \
-	{                                                                 \
-		.name = "tasks", .kind = RESOURCE_COLLECTION,             \
-		.endpoint = PULLREQUEST "/tasks?pagelen=100", .id = "id", \
-		.ttl_s = (ttl), .columns = task_columns,                  \
-	}
+#define COMMITS(ttl, its_items)                                             \
+	LIST("commits", PULLREQUEST "/commits", NULL, ttl, commits_columns, \
+	     .listing = RESOURCE_LISTS_NONE, .items = its_items)
+#define TASKS(ttl) LIST("tasks", PULLREQUEST "/tasks", "id", ttl, task_columns)
 
 static const struct resource below[] = {
 	ACTIVITY(5 * MINUTE_S),
-	CHANGES(5 * MINUTE_S, diff),
-	COMMENTS(2 * MINUTE_S),
+	CHANGES(5 * MINUTE_S),
+	COMMENTS(PULLREQUEST, 2 * MINUTE_S),
 	COMMITS(5 * MINUTE_S, &commits),
 	{
 		.name = "conflicts",
@@ -198,17 +154,21 @@ static const struct resource below[] = {
 		.is_unlisted = true,
 		.columns = conflict_columns,
 	},
-	STATUSES(2 * MINUTE_S),
+	STATUSES(PULLREQUEST, 2 * MINUTE_S),
 	TASKS(5 * MINUTE_S),
 	RESOURCE_TREE_ROW,
 	{0},
 };
 
 static const struct resource closed_below[] = {
-	ACTIVITY(10 * MINUTE_S), CHANGES(FOREVER_S, closed_diff),
-	COMMENTS(10 * MINUTE_S), COMMITS(FOREVER_S, &closed_commits),
-	STATUSES(10 * MINUTE_S), TASKS(10 * MINUTE_S),
-	RESOURCE_TREE_ROW,       {0},
+	ACTIVITY(10 * MINUTE_S),
+	CHANGES(FOREVER_S),
+	COMMENTS(PULLREQUEST, 10 * MINUTE_S),
+	COMMITS(FOREVER_S, &closed_commits),
+	STATUSES(PULLREQUEST, 10 * MINUTE_S),
+	TASKS(10 * MINUTE_S),
+	RESOURCE_TREE_ROW,
+	{0},
 };
 
 /* ---- the lists ---- */
@@ -217,7 +177,7 @@ static const struct resource closed_below[] = {
 	{                                                                      \
 		.name_path = "id", .id_path = "id",                            \
 		.time_path = "updated_on|created_on", .endpoint = PULLREQUEST, \
-		.is_name = values_is_number, .where = where,                   \
+		.is_name = resource_is_number, .where = where,                 \
 		.files = pullrequest_files, .rows = (its_rows),                \
 	}
 

@@ -4,43 +4,17 @@
  */
 #include "table/rows.h"
 
-static void branch_jira(const struct json *item, struct buf *out)
-{
-	static const char *const paths[] = {"name", "target.message", NULL};
-
-	values_jira(item, paths, out);
-}
-
-static void branch_title(const struct json *item, struct buf *out)
-{
-	values_first_line(item, "target.message|target.summary.raw", out);
-}
-
 const struct resource_column refs_branch_columns[] = {
 	{"name", "name", NULL},
 	{"hash", "target.hash", NULL},
 	{"date", "target.date", NULL, RESOURCE_TIME},
 	{"author", PERSON("target.author.user") "|target.author.raw", NULL},
 	{"merge_strategy", "default_merge_strategy", NULL},
-	{"jira", NULL, branch_jira},
+	{"jira", "name|target.message", NULL, RESOURCE_JIRA},
 	{"url", "links.html.href", NULL},
-	{"title", NULL, branch_title},
+	{"title", "target.message|target.summary.raw", NULL, RESOURCE_LINE},
 	{NULL, NULL, NULL},
 };
-
-static void tag_jira(const struct json *item, struct buf *out)
-{
-	static const char *const paths[] = {"name", "message", "target.message",
-					    NULL};
-
-	values_jira(item, paths, out);
-}
-
-/* A lightweight tag has no message of its own. */
-static void tag_title(const struct json *item, struct buf *out)
-{
-	values_first_line(item, "message|target.message", out);
-}
 
 const struct resource_column refs_tag_columns[] = {
 	{"name", "name", NULL},
@@ -50,8 +24,9 @@ const struct resource_column refs_tag_columns[] = {
 	 PERSON("tagger.user") "|tagger.raw|" PERSON(
 		 "target.author.user") "|target.author.raw",
 	 NULL},
-	{"jira", NULL, tag_jira},
+	{"jira", "name|message|target.message", NULL, RESOURCE_JIRA},
 	{"url", "links.html.href", NULL},
-	{"title", NULL, tag_title},
+	/* A lightweight tag has no message of its own. */
+	{"title", "message|target.message", NULL, RESOURCE_LINE},
 	{NULL, NULL, NULL},
 };

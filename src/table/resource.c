@@ -2,12 +2,10 @@
  * table/resource: what the rows of the table have in common: values, lines of
  * an index, files.
  */
-#include "table/resource.h"
+#include "table/rows.h"
 
 #include "base/clock.h"
 #include "base/text.h"
-
-#define PATH_MOST 128
 
 size_t resource_n_files(const struct resource_file *files)
 {
@@ -45,15 +43,15 @@ static bool is_empty(const struct json *value)
 	return text && !*text;
 }
 
-/* Takes the first alternative off *path; NULL: there is none left. */
-static const char *next_path(const char **path, char one[static PATH_MOST])
+const char *resource_next_path(const char **path,
+			       char one[static RESOURCE_PATH_MOST])
 {
 	size_t n;
 
 	if (!*path)
 		return NULL;
 	n = strcspn(*path, "|");
-	check(n < PATH_MOST);
+	check(n < RESOURCE_PATH_MOST);
 	memcpy(one, *path, n);
 	one[n] = '\0';
 	*path = (*path)[n] ? *path + n + 1 : NULL;
@@ -63,9 +61,9 @@ static const char *next_path(const char **path, char one[static PATH_MOST])
 const struct json *resource_at(const struct json *json, const char *path)
 {
 	const struct json *empty = NULL;
-	char one[PATH_MOST];
+	char one[RESOURCE_PATH_MOST];
 
-	while (next_path(&path, one)) {
+	while (resource_next_path(&path, one)) {
 		const struct json *value = json_at(json, one);
 
 		if (value && !is_empty(value))
@@ -78,10 +76,10 @@ const struct json *resource_at(const struct json *json, const char *path)
 
 int64_t resource_time(const struct json *json, const char *path)
 {
-	char one[PATH_MOST];
+	char one[RESOURCE_PATH_MOST];
 	int64_t ms;
 
-	while (next_path(&path, one)) {
+	while (resource_next_path(&path, one)) {
 		const char *text = json_str(json, one);
 
 		if (text && !clock_parse_iso8601(text, &ms))
@@ -107,35 +105,41 @@ static void add_list(const struct json *array, struct buf *out)
 	}
 }
 
-static void add_time(const struct json *value, struct buf *out)
+static void add_text(const struct json *value, enum resource_form form,
+		     struct buf *out)
 {
 	const char *text = json_str(value, "");
-	char form[24];
+	char when[24];
 	int64_t ms;
 
-	if (text && !clock_parse_iso8601(text, &ms))
-		buf_puts(out, clock_format_iso8601(ms, form));
-	else
+	if (text && form == RESOURCE_LINE)
+		buf_add(out, text, strcspn(text, "\r\n"));
+	else if (text && !clock_parse_iso8601(text, &ms))
+		buf_puts(out, clock_format_iso8601(ms, when));
+	else if (form == RESOURCE_TIME)
 		add_value(value, out);
 }
 
 void resource_value(const struct resource_column *column,
 		    const struct json *item, struct buf *out)
 {
-	const struct json *value;
+	const struct json *value = NULL;
 
-	if (column->render) {
+	if (column->render)
 		column->render(item, out);
+	else if (column->form == RESOURCE_LIST)
+		resource_list(column->path, item, out);
+	else if (column->form == RESOURCE_JIRA)
+		resource_jira(column->path, item, out);
+	else
+		value = resource_at(item, column->path);
+	if (!value || (column->form == RESOURCE_TRUTH && !json_is_bool(value)))
 		return;
-	}
-	value = resource_at(item, column->path);
-	if (value && column->form == RESOURCE_TRUTH && !json_is_bool(value))
-		return;
-	if (value && column->form == RESOURCE_TIME)
-		add_time(value, out);
-	else if (value && json_is_array(value))
+	if (column->form == RESOURCE_TIME || column->form == RESOURCE_LINE)
+		add_text(value, column->form, out);
+	else if (json_is_array(value))
 		add_list(value, out);
-	else if (value)
+	else
 		add_value(value, out);
 }
 

@@ -13,6 +13,7 @@
 #define FOREVER_S (INT64_C(10) * 365 * DAY_S)
 
 /* People, in every place where the API has them. */
+#define NAMES "nickname|display_name|uuid"
 #define PERSON(at) at ".nickname|" at ".display_name|" at ".uuid"
 
 #define REPOSITORY "/repositories/{ws}/{repo}"
@@ -26,8 +27,8 @@
 #define COMMIT REPOSITORY "/commit/{1}"
 #define WORKSPACE "/workspaces/{ws}"
 
-/* A collection that has only its index; the arguments after the columns are
- * further members (UNLISTED). */
+/* A collection; the arguments after the columns are further members (UNLISTED,
+ * .items: without these it has only its index). */
 #define LIST(its_name, its_endpoint, its_id, its_ttl_s, its_columns, ...) \
 	{                                                                 \
 		.name = its_name, .kind = RESOURCE_COLLECTION,            \
@@ -50,20 +51,53 @@
 		.endpoint = its_endpoint, .ttl_s = its_ttl_s,     \
 		.files = its_files, __VA_ARGS__                   \
 	}
+/* The bytes of one answer. */
+#define TEXT(its_name, its_endpoint, its_ttl_s, ...)                      \
+	{                                                                 \
+		.name = its_name, .kind = RESOURCE_TEXT,                  \
+		.endpoint = its_endpoint, .ttl_s = its_ttl_s, __VA_ARGS__ \
+	}
+/* The rows below one, where it has them for itself. */
+#define ROWS(...) ((const struct resource[]){__VA_ARGS__, {0}})
 /* Not listed, found by its name alone: each listed directory is a request of
  * every walk. */
 #define UNLISTED .is_unlisted = true
-#define GROUP(its_name, its_rows)                                           \
+#define SHY .is_shy = true
+#define GROUP(its_name, its_rows, ...)                                      \
 	{                                                                   \
 		.name = its_name, .kind = RESOURCE_GROUP, .rows = its_rows, \
+		__VA_ARGS__                                                 \
 	}
+/* What was said of a thing, and what other programs say of its commit. */
+#define COMMENTS(at, its_ttl_s)                           \
+	LIST("comments", at "/comments", "id", its_ttl_s, \
+	     commits_comment_columns, .files = commits_comment_files)
+#define STATUSES(at, its_ttl_s)                                        \
+	LIST("statuses", at "/statuses", "links.self.href", its_ttl_s, \
+	     commits_status_columns)
 
+/* The files of most things: `info` of those columns, which further members may
+ * follow, and the answer; in the order of their names. */
+#define INFO_AND_JSON(json_name, ...)                       \
+	((const struct resource_file[]){                    \
+		{"info", resource_info, NULL, __VA_ARGS__}, \
+		{json_name, resource_json},                 \
+		{0}})
+#define JSON_AND_INFO(json_name, ...)                       \
+	((const struct resource_file[]){                    \
+		{json_name, resource_json},                 \
+		{"info", resource_info, NULL, __VA_ARGS__}, \
+		{0}})
+
+/* Who may do what. */
+#define PERMISSIONS(at)                                                        \
+	GROUP("permissions",                                                   \
+	      ROWS(LIST("groups", at "/permissions-config/groups",             \
+			"group.slug", 30 * MINUTE_S, shared_group_permission), \
+		   LIST("users", at "/permissions-config/users", "user.uuid",  \
+			30 * MINUTE_S, shared_user_permission)))
 /* The files at the commit that an item names. */
-#define RESOURCE_TREE_ROW                               \
-	{                                               \
-		.name = "tree", .kind = RESOURCE_GROUP, \
-		.special = RESOURCE_COMMIT_TREE,        \
-	}
+#define RESOURCE_TREE_ROW GROUP("tree", NULL, .special = RESOURCE_COMMIT_TREE)
 
 /* The rows of a repository, each in its file. */
 extern const struct resource_column pullrequest_columns[];
@@ -80,7 +114,7 @@ extern const struct resource_column refs_tag_columns[];
 extern const struct resource network_rows[];
 extern const struct resource settings_rows[];
 extern const struct resource deployments_pipelines_settings_rows[];
-extern const struct resource_file deployments_pipelines_settings[];
+extern const struct resource_column deployments_pipelines_settings[];
 extern const struct resource_column pipelines_columns[];
 extern const struct resource_items pipelines_items;
 extern const struct resource_column downloads_columns[];
@@ -108,9 +142,8 @@ extern const struct resource_column shared_hook[];
 extern const struct resource_column shared_runner[];
 extern const struct resource_column shared_variable[];
 extern const struct resource_column shared_commit[];
-extern const struct resource_file shared_branching_model[];
-extern const struct resource_file shared_branching_settings[];
-extern const struct resource_file shared_effective_branching_model[];
+extern const struct resource_column shared_branching_model[];
+extern const struct resource_column shared_branching_settings[];
 
 /* Of pull requests and of commits. */
 extern const struct resource_column commits_change_columns[];
@@ -120,21 +153,21 @@ extern const struct resource_file commits_comment_files[];
 
 /* "ada,grace": of an array, the values at a path of each, those who `want`
  * (NULL: all). */
-void values_people(const struct json *array, const char *path,
-		   bool (*want)(const struct json *), struct buf *out);
-/* The first line of the text at path (alternatives as in a column's). */
-void values_first_line(const struct json *item, const char *path,
-		       struct buf *out);
-/* "WID-12,WID-7": the distinct Jira keys in all the texts at these paths (NULL
- * ends them), in order. */
-void values_jira(const struct json *item, const char *const *paths,
-		 struct buf *out);
+void resource_people(const struct json *array, const char *path,
+		     bool (*want)(const struct json *), struct buf *out);
+/* RESOURCE_LIST, RESOURCE_JIRA. */
+void resource_list(const char *path, const struct json *item, struct buf *out);
+void resource_jira(const char *path, const struct json *item, struct buf *out);
+/* Takes the first alternative off *path; NULL: there is none left. */
+#define RESOURCE_PATH_MOST 128
+const char *resource_next_path(const char **path,
+			       char one[static RESOURCE_PATH_MOST]);
 /* A file of a collection of comments: the conversation, for people. */
 int conversation_render(const struct resource_file *,
 			const struct json *comments, struct buf *out);
 
 /* Names that are numbers: pull requests, pipelines. At most 18 digits, no
  * leading zero. */
-bool values_is_number(const char *name);
+bool resource_is_number(const char *name);
 
 #endif

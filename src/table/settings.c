@@ -7,25 +7,14 @@
 
 /* ---- branches and merges ---- */
 
-static void users(const struct json *item, struct buf *out)
-{
-	values_people(json_at(item, "users"), "nickname|display_name|uuid",
-		      NULL, out);
-}
-
-static void groups(const struct json *item, struct buf *out)
-{
-	values_people(json_at(item, "groups"), "slug|name", NULL, out);
-}
-
 static const struct resource_column restriction[] = {
 	{"id", "id", NULL},
 	{"kind", "kind", NULL},
 	{"match", "branch_match_kind", NULL},
 	{"branch", "pattern|branch_type", NULL},
 	{"value", "value", NULL},
-	{"users", NULL, users},
-	{"groups", NULL, groups},
+	{"users", "users:" NAMES, NULL, RESOURCE_LIST},
+	{"groups", "groups:slug|name", NULL, RESOURCE_LIST},
 	{NULL, NULL, NULL},
 };
 
@@ -40,48 +29,41 @@ static const struct resource_column override_info[] = {
 	{NULL, NULL, NULL},
 };
 
-static const struct resource_file override_files[] = {
-	{"info", resource_info, NULL, override_info},
-	{"override-settings.json", resource_json, NULL, NULL},
-	{NULL, NULL, NULL, NULL},
-};
-
-static const struct resource permissions[] = {
-	LIST("groups", REPOSITORY "/permissions-config/groups", "group.slug",
-	     30 * MINUTE_S, shared_group_permission),
-	LIST("users", REPOSITORY "/permissions-config/users", "user.uuid",
-	     30 * MINUTE_S, shared_user_permission),
-	{0},
-};
-
 const struct resource settings_rows[] = {
 	LIST("branch-restrictions", REPOSITORY "/branch-restrictions", "id",
 	     30 * MINUTE_S, restriction),
 	OBJECT("branching-model", REPOSITORY "/branching-model", 10 * MINUTE_S,
-	       shared_branching_model),
+	       JSON_AND_INFO("branching-model.json", shared_branching_model)),
 	OBJECT("branching-model-settings",
 	       REPOSITORY "/branching-model/settings", 30 * MINUTE_S,
-	       shared_branching_settings, UNLISTED),
+	       JSON_AND_INFO("branching-model-settings.json",
+			     shared_branching_settings),
+	       UNLISTED),
 	LIST("default-reviewers", REPOSITORY "/default-reviewers", "uuid",
 	     30 * MINUTE_S, shared_person),
 	LIST("deploy-keys", REPOSITORY "/deploy-keys", "id", 30 * MINUTE_S,
 	     shared_deploy_key),
 	OBJECT("effective-branching-model",
 	       REPOSITORY "/effective-branching-model", 10 * MINUTE_S,
-	       shared_effective_branching_model, UNLISTED),
+	       JSON_AND_INFO("effective-branching-model.json",
+			     shared_branching_model),
+	       UNLISTED),
 	LIST("effective-default-reviewers",
 	     REPOSITORY "/effective-default-reviewers", "user.uuid",
 	     30 * MINUTE_S, shared_default_reviewer, UNLISTED),
 	LIST("hooks", REPOSITORY "/hooks", "uuid", 30 * MINUTE_S, shared_hook),
 	OBJECT("override-settings", REPOSITORY "/override-settings",
-	       30 * MINUTE_S, override_files, UNLISTED),
-	GROUP("permissions", permissions),
+	       30 * MINUTE_S,
+	       INFO_AND_JSON("override-settings.json", override_info),
+	       UNLISTED),
+	PERMISSIONS(REPOSITORY),
 	{
 		.name = "pipelines",
 		.kind = RESOURCE_OBJECT,
 		.endpoint = REPOSITORY "/pipelines_config",
 		.ttl_s = 30 * MINUTE_S,
-		.files = deployments_pipelines_settings,
+		.files = INFO_AND_JSON("pipelines-config.json",
+				       deployments_pipelines_settings),
 		.rows = deployments_pipelines_settings_rows,
 	},
 	{0},

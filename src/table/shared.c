@@ -50,11 +50,6 @@ const struct resource_column shared_deploy_key[] = {
 	{NULL, NULL, NULL},
 };
 
-static void events(const struct json *item, struct buf *out)
-{
-	values_people(json_at(item, "events"), "", NULL, out);
-}
-
 const struct resource_column shared_hook[] = {
 	{"url", "url", NULL},
 	{"active", "active", NULL, RESOURCE_TRUTH},
@@ -62,19 +57,14 @@ const struct resource_column shared_hook[] = {
 	{"created", "created_at", NULL, RESOURCE_TIME},
 	{"secret", "secret_set", NULL, RESOURCE_TRUTH},
 	{"uuid", "uuid", NULL},
-	{"events", NULL, events},
+	{"events", "events:", NULL, RESOURCE_LIST},
 	{NULL, NULL, NULL},
 };
-
-static void labels(const struct json *item, struct buf *out)
-{
-	values_people(json_at(item, "labels"), "", NULL, out);
-}
 
 const struct resource_column shared_runner[] = {
 	{"name", "name", NULL},
 	{"status", "state.status", NULL},
-	{"labels", NULL, labels},
+	{"labels", "labels:", NULL, RESOURCE_LIST},
 	{"version", "state.version.version", NULL},
 	{"updated", "state.updated_on|updated_on", NULL, RESOURCE_TIME},
 	{"created", "created_on", NULL, RESOURCE_TIME},
@@ -102,17 +92,12 @@ const struct resource_column shared_variable[] = {
 
 /* ---- commits ---- */
 
-static void subject(const struct json *item, struct buf *out)
-{
-	values_first_line(item, "message", out);
-}
-
 const struct resource_column shared_commit[] = {
 	{"hash", "hash", NULL},
 	{"date", "date", NULL, RESOURCE_TIME},
 	{"author", PERSON("author.user") "|author.raw", NULL},
 	{"url", "links.html.href", NULL},
-	{"message", NULL, subject},
+	{"message", "message", NULL, RESOURCE_LINE},
 	{NULL, NULL, NULL},
 };
 
@@ -136,7 +121,7 @@ static void prefixes(const struct json *json, struct buf *out)
 	}
 }
 
-static const struct resource_column model_info[] = {
+const struct resource_column shared_branching_model[] = {
 	{"development", "development.name", NULL},
 	{"development_branch", "development.branch.name", NULL},
 	{"development_commit", "development.branch.target.hash", NULL},
@@ -151,7 +136,7 @@ static const struct resource_column model_info[] = {
 	{NULL, NULL, NULL},
 };
 
-static const struct resource_column settings_info[] = {
+const struct resource_column shared_branching_settings[] = {
 	{"development", "development.name", NULL},
 	{"development_valid", "development.is_valid", NULL, RESOURCE_TRUTH},
 	{"development_is_main", "development.use_mainbranch", NULL,
@@ -164,22 +149,4 @@ static const struct resource_column settings_info[] = {
 	{"prefixes", NULL, prefixes},
 	{"default_branch_deletion", "default_branch_deletion", NULL},
 	{NULL, NULL, NULL},
-};
-
-const struct resource_file shared_branching_model[] = {
-	{"branching-model.json", resource_json, NULL, NULL},
-	{"info", resource_info, NULL, model_info},
-	{NULL, NULL, NULL, NULL},
-};
-
-const struct resource_file shared_branching_settings[] = {
-	{"branching-model-settings.json", resource_json, NULL, NULL},
-	{"info", resource_info, NULL, settings_info},
-	{NULL, NULL, NULL, NULL},
-};
-
-const struct resource_file shared_effective_branching_model[] = {
-	{"effective-branching-model.json", resource_json, NULL, NULL},
-	{"info", resource_info, NULL, model_info},
-	{NULL, NULL, NULL, NULL},
 };

@@ -27,24 +27,9 @@ static const struct resource_file files[] = {
 };
 
 static const struct resource rows[] = {
-	{
-		.name = "comments",
-		.kind = RESOURCE_COLLECTION,
-		.endpoint = SNIPPET "/comments?pagelen=100",
-		.id = "id",
-		.ttl_s = 5 * MINUTE_S,
-		.columns = commits_comment_columns,
-		.files = commits_comment_files,
-	},
-	{
-		.name = "commits",
-		.kind = RESOURCE_COLLECTION,
-		.endpoint = SNIPPET "/commits?pagelen=100",
-		.id = "hash",
-		.ttl_s = 10 * MINUTE_S,
-		.is_history = true,
-		.columns = shared_commit,
-	},
+	COMMENTS(SNIPPET, 5 * MINUTE_S),
+	LIST("commits", SNIPPET "/commits", "hash", 10 * MINUTE_S,
+	     shared_commit, .is_history = true),
 	{
 		.name = "files",
 		.kind = RESOURCE_COLLECTION,

@@ -55,16 +55,6 @@ static const struct resource_column repository_permission[] = {
 	{NULL, NULL, NULL},
 };
 
-static const struct resource gpg_rows[] = {
-	{
-		.name = "public-key",
-		.kind = RESOURCE_TEXT,
-		.endpoint = WORKSPACE "/settings/gpg/public-key",
-		.ttl_s = 1 * DAY_S,
-	},
-	{0},
-};
-
 static const struct resource pipelines_rows[] = {
 	NUMBERED_LIST("runners", WORKSPACE "/pipelines-config/runners", "uuid",
 		      2 * MINUTE_S, shared_runner),
@@ -83,7 +73,11 @@ const struct resource resource_workspace[] = {
 		.files = workspace_files,
 		.rows =
 			(const struct resource[]){
-				GROUP("gpg", gpg_rows),
+				GROUP("gpg",
+				      ROWS(TEXT("public-key",
+						WORKSPACE
+						"/settings/gpg/public-key",
+						1 * DAY_S))),
 				LIST("hooks", WORKSPACE "/hooks", "uuid",
 				     30 * MINUTE_S, shared_hook),
 				LIST("members", WORKSPACE "/members",
@@ -112,38 +106,20 @@ const struct resource resource_workspace[] = {
 				LIST("permissions", WORKSPACE "/permissions",
 				     "user.uuid", 30 * MINUTE_S, membership),
 				GROUP("pipelines", pipelines_rows),
-				{
-					.name = "projects",
-					.kind = RESOURCE_COLLECTION,
-					.endpoint = WORKSPACE
-					"/projects?pagelen=100",
-					.ttl_s = 30 * MINUTE_S,
-					.columns = projects_columns,
-					.items = &projects_items,
-				},
-				{
-					.name = "repositories",
-					.kind = RESOURCE_GROUP,
-					.special = RESOURCE_REPOSITORY_FILES,
-				},
+				LIST("projects", WORKSPACE "/projects", NULL,
+				     30 * MINUTE_S, projects_columns,
+				     .items = &projects_items),
+				GROUP("repositories", NULL,
+				      .special = RESOURCE_REPOSITORY_FILES),
 				LIST("repository-permissions",
 				     WORKSPACE "/permissions/repositories",
 				     NULL, 30 * MINUTE_S,
 				     repository_permission),
-				{
-					.name = "review-requested",
-					.kind = RESOURCE_GROUP,
-					.special = RESOURCE_REVIEW,
-				},
-				{
-					.name = "snippets",
-					.kind = RESOURCE_COLLECTION,
-					.endpoint =
-						"/snippets/{ws}?pagelen=100",
-					.ttl_s = 10 * MINUTE_S,
-					.columns = snippets_columns,
-					.items = &snippets_items,
-				},
+				GROUP("review-requested", NULL,
+				      .special = RESOURCE_REVIEW),
+				LIST("snippets", "/snippets/{ws}", NULL,
+				     10 * MINUTE_S, snippets_columns,
+				     .items = &snippets_items),
 				{0},
 			},
 	},
@@ -182,25 +158,15 @@ static const struct resource_column gpg_key[] = {
 	{NULL, NULL, NULL},
 };
 
-#define SHY_LIST(its_name, its_endpoint, its_id, its_columns)                \
-	{                                                                    \
-		.name = its_name, .kind = RESOURCE_COLLECTION,               \
-		.endpoint = its_endpoint "?pagelen=100", .id = its_id,       \
-		.ttl_s = 1 * HOUR_S, .is_shy = true, .columns = its_columns, \
-	}
-
 const struct resource resource_account = {
 	.name = "account",
 	.kind = RESOURCE_GROUP,
-	.rows =
-		(const struct resource[]){
-			SHY_LIST("emails", "/user/emails", "email", email),
-			SHY_LIST("gpg-keys", "/users/{me}/gpg-keys",
-				 "fingerprint", gpg_key),
-			SHY_LIST("ssh-keys", "/users/{me}/ssh-keys", "uuid",
-				 ssh_key),
-			{0},
-		},
+	.rows = ROWS(
+		LIST("emails", "/user/emails", "email", 1 * HOUR_S, email, SHY),
+		LIST("gpg-keys", "/users/{me}/gpg-keys", "fingerprint",
+		     1 * HOUR_S, gpg_key, SHY),
+		LIST("ssh-keys", "/users/{me}/ssh-keys", "uuid", 1 * HOUR_S,
+		     ssh_key, SHY)),
 };
 
 const struct resource resource_user = {
@@ -228,14 +194,6 @@ const struct resource resource_workspaces = {
 	.endpoint = "/user/workspaces?pagelen=100",
 	.special = RESOURCE_WORKSPACES,
 	.ttl_s = 10 * MINUTE_S,
-	.rows =
-		(const struct resource[]){
-			{
-				.name = ".bitbucketfs",
-				.kind = RESOURCE_GROUP,
-				.special = RESOURCE_CONTROL,
-			},
-			{0},
-		},
+	.rows = ROWS(GROUP(".bitbucketfs", NULL, .special = RESOURCE_CONTROL)),
 	.items = &workspace_items,
 };

@@ -1,6 +1,6 @@
 /*
- * table/resource: values that several places have: people, first lines, keys
- * of Jira, names that are numbers.
+ * table/resource: values that several places have: lists of people, first
+ * lines, keys of Jira, names that are numbers.
  */
 #include "table/rows.h"
 
@@ -8,8 +8,8 @@
 
 #define MOST_KEYS 50 /* of one item */
 
-void values_people(const struct json *array, const char *path,
-		   bool (*want)(const struct json *), struct buf *out)
+void resource_people(const struct json *array, const char *path,
+		     bool (*want)(const struct json *), struct buf *out)
 {
 	bool first = true;
 
@@ -25,14 +25,13 @@ void values_people(const struct json *array, const char *path,
 	}
 }
 
-void values_first_line(const struct json *item, const char *path,
-		       struct buf *out)
+void resource_list(const char *path, const struct json *item, struct buf *out)
 {
-	const struct json *at = resource_at(item, path);
-	const char *text = at ? json_str(at, "") : NULL;
+	size_t n = strcspn(path, ":");
+	cleanup(free) char *array = mem_dup0(path, n);
 
-	if (text)
-		buf_add(out, text, strcspn(text, "\r\n"));
+	check(path[n]);
+	resource_people(json_at(item, array), path + n + 1, NULL, out);
 }
 
 /* ---- Jira ---- */
@@ -108,21 +107,21 @@ static unsigned add_keys(const char *text, size_t from, unsigned left,
 	return left;
 }
 
-void values_jira(const struct json *item, const char *const *paths,
-		 struct buf *out)
+void resource_jira(const char *path, const struct json *item, struct buf *out)
 {
 	size_t from = out->len;
 	unsigned left = MOST_KEYS;
+	char one[RESOURCE_PATH_MOST];
 
-	for (; *paths; paths++) {
-		const char *text = json_str(item, *paths);
+	while (resource_next_path(&path, one)) {
+		const char *text = json_str(item, one);
 
 		if (text)
 			left = add_keys(text, from, left, out);
 	}
 }
 
-bool values_is_number(const char *name)
+bool resource_is_number(const char *name)
 {
 	uint64_t value;
 
