@@ -72,6 +72,15 @@ void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull));
 void *mem_calloc(size_t n, size_t size)
 	__attribute__((malloc, returns_nonnull));
 void *mem_realloc(void *p, size_t size) __attribute__((returns_nonnull));
+/* Room for one more item in an array of n, which has room for size. */
+#define mem_grow(array, n, size)                                          \
+	do {                                                              \
+		if ((n) == (size)) {                                      \
+			(size) = (size) ? 2 * (size) : 16;                \
+			(array) = mem_realloc((array),                    \
+					      (size) * sizeof(*(array))); \
+		}                                                         \
+	} while (0)
 char *mem_strdup(const char *s) __attribute__((malloc, returns_nonnull));
 char *mem_dup0(const void *p, size_t n)
 	__attribute__((malloc, returns_nonnull)); /* adds a final NUL */

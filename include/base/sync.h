@@ -47,6 +47,14 @@ void mutex_init(struct mutex *);
 void mutex_done(struct mutex *);
 void mutex_lock(struct mutex *m) acquires(*m);
 void mutex_unlock(struct mutex *m) releases(*m);
+/* The value of an expression over members that the lock guards. */
+#define mutex_with(lock, expression)                     \
+	({                                               \
+		mutex_lock(lock);                        \
+		__auto_type mutex_value_ = (expression); \
+		mutex_unlock(lock);                      \
+		mutex_value_;                            \
+	})
 
 void cond_init(struct cond *);
 void cond_done(struct cond *);

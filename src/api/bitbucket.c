@@ -97,11 +97,7 @@ int bitbucket_take_repository(void *arg, const struct json *item)
 {
 	struct bitbucket_repositories *all = arg;
 
-	if (all->n_items == all->size) {
-		all->size = all->size ? 2 * all->size : 16;
-		all->items = mem_realloc(all->items,
-					 all->size * sizeof(*all->items));
-	}
+	mem_grow(all->items, all->n_items, all->size);
 	if (bitbucket_read_repository(item, &all->items[all->n_items]))
 		all->n_odd++;
 	else

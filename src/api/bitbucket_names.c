@@ -107,12 +107,7 @@ char *bitbucket_url_by_name(struct bitbucket *b, const char *url,
 
 enum bitbucket_uuids bitbucket_uuids(struct bitbucket *b)
 {
-	enum bitbucket_uuids uuids;
-
-	mutex_lock(&b->lock);
-	uuids = b->uuids;
-	mutex_unlock(&b->lock);
-	return uuids;
+	return mutex_with(&b->lock, b->uuids);
 }
 
 bool bitbucket_takes_uuids(struct bitbucket *b)

@@ -292,14 +292,10 @@ int budget_refuses(struct ctx *ctx, struct budget *b)
 
 bool budget_may_prefetch(struct budget *b, unsigned n)
 {
-	bool may;
-
 	budget_look(b);
-	mutex_lock(&b->lock);
-	may = b->paused_until_ms <= clock_boot_ms() &&
-	      !budget_quota_wait(&b->api, CTX_REFRESH, n);
-	mutex_unlock(&b->lock);
-	return may;
+	return mutex_with(&b->lock,
+			  b->paused_until_ms <= clock_boot_ms() &&
+				  !budget_quota_wait(&b->api, CTX_REFRESH, n));
 }
 
 /* ---- after it ---- */

@@ -247,12 +247,8 @@ void budget_sync(struct budget *b, bool wait)
 
 void budget_look(struct budget *b)
 {
-	bool due;
-
-	mutex_lock(&b->lock);
-	due = b->cache && clock_mono_ms() - b->synced_ms >= LOOK_MS;
-	mutex_unlock(&b->lock);
-	if (due)
+	if (mutex_with(&b->lock,
+		       b->cache && clock_mono_ms() - b->synced_ms >= LOOK_MS))
 		budget_sync(b, false);
 }
 

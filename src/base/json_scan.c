@@ -129,11 +129,7 @@ static size_t scan_digits(struct json_scan *s)
 
 static void keep(struct json_scan *s, size_t at)
 {
-	if (s->n_numbers == s->size_numbers) {
-		s->size_numbers = s->size_numbers ? 2 * s->size_numbers : 16;
-		s->numbers = mem_realloc(s->numbers,
-					 s->size_numbers * sizeof(*s->numbers));
-	}
+	mem_grow(s->numbers, s->n_numbers, s->size_numbers);
 	s->numbers[s->n_numbers++] = (struct json_number){
 		.index = s->n_seen,
 		.at = at,

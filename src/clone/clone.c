@@ -192,12 +192,9 @@ int clone_open(struct clone_set *cs, const char *uuid, const char *workspace,
 
 bool clone_is_named(struct clone *c, const char *workspace, const char *slug)
 {
-	bool is;
-
-	mutex_lock(&c->clones->lock);
-	is = strcmp(c->workspace, workspace) == 0 && strcmp(c->slug, slug) == 0;
-	mutex_unlock(&c->clones->lock);
-	return is;
+	return mutex_with(&c->clones->lock,
+			  strcmp(c->workspace, workspace) == 0 &&
+				  strcmp(c->slug, slug) == 0);
 }
 
 struct clone *clone_unref(struct clone *c)

@@ -131,12 +131,7 @@ void clone_times_load(struct clone_tracking *tracking)
 
 bool clone_times_has_base(struct clone_tracking *tracking)
 {
-	bool has;
-
-	mutex_lock(&tracking->times.lock);
-	has = tracking->times.has_base;
-	mutex_unlock(&tracking->times.lock);
-	return has;
+	return mutex_with(&tracking->times.lock, tracking->times.has_base);
 }
 
 /* A commit may say that it is of next year. */
@@ -213,11 +208,7 @@ static int note(struct move *m, const char *path, const struct oid *oid,
 		return r;
 	if (m->n_changes == 2 * CLONE_TIMES_MOST)
 		return -EMSGSIZE;
-	if (m->n_changes == m->n_room) {
-		m->n_room = m->n_room ? m->n_room * 2 : 64;
-		m->changes = mem_realloc(m->changes,
-					 m->n_room * sizeof(*m->changes));
-	}
+	mem_grow(m->changes, m->n_changes, m->n_room);
 	*ret_change = &m->changes[m->n_changes++];
 	**ret_change = (struct change){.offset = offset, .n_key = n_key};
 	return 0;
@@ -360,12 +351,8 @@ static int list_move(struct move *m, struct objects *objects,
  * is written down leaves the root's last time at least. */
 static bool was_forgotten(struct clone_times *t, const struct clone_head *from)
 {
-	bool was;
-
-	mutex_lock(&t->lock);
-	was = from->empty && t->has_base && t->n_paths == 0;
-	mutex_unlock(&t->lock);
-	return was;
+	return mutex_with(&t->lock,
+			  from->empty && t->has_base && t->n_paths == 0);
 }
 
 int clone_times_move(struct clone_tracking *tracking, struct objects *objects,

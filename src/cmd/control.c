@@ -262,12 +262,7 @@ static bool accept_client(struct control *control)
 
 static bool is_stopping(struct control *control)
 {
-	bool stopping;
-
-	mutex_lock(&control->lock);
-	stopping = control->stopping;
-	mutex_unlock(&control->lock);
-	return stopping;
+	return mutex_with(&control->lock, control->stopping);
 }
 
 static void control_main(void *arg)

@@ -125,11 +125,7 @@ void answer_batch_done(struct answer_batch *b)
 
 static struct cache_put *batch_grow(struct answer_batch *b)
 {
-	if (b->n == b->size) {
-		b->size = b->size ? b->size * 2 : 16;
-		b->puts = mem_realloc(b->puts, b->size * sizeof(*b->puts));
-		b->owned = mem_realloc(b->owned, b->size * sizeof(*b->owned));
-	}
+	mem_grow(b->puts, b->n, b->size);
 	return &b->puts[b->n++];
 }
 
@@ -149,6 +145,7 @@ void answer_batch_own(struct answer_batch *b, char *key, char *body, size_t n,
 		      int64_t ttl_ms)
 {
 	answer_batch_add(b, key, body, n, NULL, ttl_ms);
+	mem_grow(b->owned, b->n_owned, b->size_owned);
 	b->owned[b->n_owned++] = body;
 }
 

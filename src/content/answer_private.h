@@ -45,7 +45,7 @@ struct answer_batch {
 	struct cache_put *puts;
 	size_t n, size;
 	char **owned; /* bodies that are the batch's */
-	size_t n_owned;
+	size_t n_owned, size_owned;
 };
 void answer_batch_done(struct answer_batch *);
 DEFINE_CLEANUP_DONE(struct answer_batch, answer_batch_done);

@@ -234,10 +234,7 @@ void collection_lines_add(struct collection_lines *l, const char *slug,
 			  const char *uuid, const char *project,
 			  int64_t updated_ms)
 {
-	if (l->n == l->size) {
-		l->size = l->size ? 2 * l->size : 16;
-		l->lines = mem_realloc(l->lines, l->size * sizeof(*l->lines));
-	}
+	mem_grow(l->lines, l->n, l->size);
 	l->lines[l->n++] = (struct collection_line){
 		.name = collection_name_of(l->row, slug),
 		.slug = mem_strdup(slug),

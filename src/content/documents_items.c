@@ -220,12 +220,7 @@ int documents_collection_stored(struct ctx *ctx, struct documents *d,
 
 static bool may_ask_for_more(struct documents *d)
 {
-	bool may;
-
-	mutex_lock(&d->lock);
-	may = d->no_more_until_ms <= clock_mono_ms();
-	mutex_unlock(&d->lock);
-	return may;
+	return mutex_with(&d->lock, d->no_more_until_ms <= clock_mono_ms());
 }
 
 static void ask_for_no_more(struct documents *d)

@@ -25,11 +25,7 @@ void documents_order_add(struct documents_order *o, int64_t time_ms,
 		return;
 	/* documents_add_indented: ",\n  {", of the first one "\n  {". */
 	json_from += json->data[json_from] == ',' ? 4 : 3;
-	if (o->n == o->size) {
-		o->size = o->size ? 2 * o->size : 64;
-		o->places =
-			mem_realloc(o->places, o->size * sizeof(*o->places));
-	}
+	mem_grow(o->places, o->n, o->size);
 	o->places[o->n] = (struct documents_place){
 		.time_ms = time_ms,
 		.at = o->n,

@@ -175,9 +175,7 @@ void documents_pages_end(struct documents_pages *p, int r)
 	cond_broadcast(&p->changed);
 	mutex_unlock(&p->lock);
 	p->writer = thread_join(p->writer);
-	mutex_lock(&p->lock);
-	batch = take_waiting(p);
-	mutex_unlock(&p->lock);
+	batch = mutex_with(&p->lock, take_waiting(p));
 	if (r < 0)
 		write_batch(p, &batch);
 	else
@@ -187,24 +185,15 @@ void documents_pages_end(struct documents_pages *p, int r)
 int documents_pages_refused(struct ctx *ctx, struct documents_pages *p,
 			    const struct cache_entry *old, int r, long status)
 {
-	bool any;
-
-	mutex_lock(&p->lock);
-	any = p->n_pages > 0;
-	mutex_unlock(&p->lock);
-	return any ? r
-		   : documents_refused(ctx, p->documents, p->key, old, r,
-				       status);
+	return mutex_with(&p->lock, p->n_pages > 0)
+		       ? r
+		       : documents_refused(ctx, p->documents, p->key, old, r,
+					   status);
 }
 
 int64_t documents_pages_since_ms(struct documents_pages *p)
 {
-	int64_t ms;
-
-	mutex_lock(&p->lock);
-	ms = p->oldest_ms;
-	mutex_unlock(&p->lock);
-	return ms;
+	return mutex_with(&p->lock, p->oldest_ms);
 }
 
 void documents_pages_done(struct documents_pages *p)

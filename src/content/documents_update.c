@@ -69,11 +69,7 @@ static struct entry *entry_of(struct update *u, const char *id)
 	e = mem_calloc(1, sizeof(*e));
 	e->id = mem_strdup(id);
 	e->index = u->n;
-	if (u->n == u->size) {
-		u->size = u->size ? 2 * u->size : 64;
-		u->entries = mem_realloc(u->entries,
-					 u->size * sizeof(struct entry *));
-	}
+	mem_grow(u->entries, u->n, u->size);
 	u->entries[u->n++] = e;
 	HASH_ADD_KEYPTR(hh, u->by_id, e->id, strlen(e->id), e);
 	return e;

@@ -79,12 +79,7 @@ static void be_disappointed(struct read_through *rt)
 
 static bool is_disappointed(struct read_through *rt)
 {
-	bool yes;
-
-	mutex_lock(&rt->lock);
-	yes = rt->back_off_until_ms > clock_mono_ms();
-	mutex_unlock(&rt->lock);
-	return yes;
+	return mutex_with(&rt->lock, rt->back_off_until_ms > clock_mono_ms());
 }
 
 void read_through_health(struct read_through *rt,

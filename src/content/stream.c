@@ -90,9 +90,7 @@ struct stream_set *stream_set_free(struct stream_set *all)
 	stream_set_cancel(all);
 	while (!none) {
 		stream_join_ended(all);
-		mutex_lock(&all->lock);
-		none = !all->n_runs && !all->ended;
-		mutex_unlock(&all->lock);
+		none = mutex_with(&all->lock, !all->n_runs && !all->ended);
 		if (!none)
 			usleep(1000);
 	}
@@ -155,11 +153,8 @@ struct stream *stream_get_from(struct stream_set *all, const char *key,
 struct stream *stream_get(struct stream_set *all, const char *key,
 			  const char *path, int64_t size)
 {
-	struct stream *s;
+	struct stream *s = mutex_with(&all->lock, find(all, key));
 
-	mutex_lock(&all->lock);
-	s = find(all, key);
-	mutex_unlock(&all->lock);
 	return s ? s
 		 : stream_get_from(all, key,
 				   stream_source_api(all->config.bitbucket,
@@ -423,12 +418,7 @@ static void enter(struct stream_waiter *waiter, uint64_t *ret_n_failures)
 
 static uint64_t n_changes_of(struct stream *s)
 {
-	uint64_t n;
-
-	mutex_lock(&s->streams->lock);
-	n = s->n_changes;
-	mutex_unlock(&s->streams->lock);
-	return n;
+	return mutex_with(&s->streams->lock, s->n_changes);
 }
 
 /* Until the chunk is there; file NULL: until the size is known. */

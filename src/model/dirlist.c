@@ -43,11 +43,7 @@ struct dirlist *dirlist_unref(struct dirlist *l)
 void dirlist_add(struct dirlist *l, const char *name, uint64_t cookie,
 		 mode_t type, unsigned tag)
 {
-	if (l->n_names == l->n_room_private) {
-		l->n_room_private = l->n_names ? 2 * l->n_names : 16;
-		l->names = mem_realloc(l->names,
-				       l->n_room_private * sizeof(*l->names));
-	}
+	mem_grow(l->names, l->n_names, l->n_room_private);
 	l->names[l->n_names++] = (struct dirlist_name){
 		.name = name,
 		.cookie = cookie,

@@ -146,14 +146,10 @@ struct listed *listed_new(struct listed_all *all)
 struct listed *listed_free(struct listed *d)
 {
 	struct listed_all *all = d ? d->all : NULL;
-	struct dirlist *gone;
 
 	if (!d)
 		return NULL;
-	mutex_lock(&all->lock);
-	gone = forget(all, d);
-	mutex_unlock(&all->lock);
-	dirlist_unref(gone);
+	dirlist_unref(mutex_with(&all->lock, forget(all, d)));
 	dirbook_free(d->book);
 	if (d->told)
 		d->free_told(d->told);
@@ -194,12 +190,7 @@ void listed_forget(struct listed *d)
 
 bool listed_was_opened(struct listed *d)
 {
-	bool was;
-
-	mutex_lock(&d->all->lock);
-	was = d->was_opened;
-	mutex_unlock(&d->all->lock);
-	return was;
+	return mutex_with(&d->all->lock, d->was_opened);
 }
 
 /* ---- what the kernel was told ---- */
@@ -268,12 +259,7 @@ void listed_tell_end(struct listed *d)
 
 const void *listed_told(struct listed *d)
 {
-	const void *told;
-
-	mutex_lock(&d->all->lock);
-	told = d->told;
-	mutex_unlock(&d->all->lock);
-	return told;
+	return mutex_with(&d->all->lock, d->told);
 }
 
 /* ---- who reads which ---- */
@@ -367,12 +353,8 @@ void listed_opened_read(struct opened *o)
 
 bool listed_opened_is_newest(const struct opened *o)
 {
-	bool is;
-
-	mutex_lock(&o->listed->all->lock);
-	is = o->listed->newest == o->listing;
-	mutex_unlock(&o->listed->all->lock);
-	return is;
+	return mutex_with(&o->listed->all->lock,
+			  o->listed->newest == o->listing);
 }
 
 struct node *listed_close(struct opened *o)

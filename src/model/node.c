@@ -243,9 +243,7 @@ void node_unref(struct node_table *table, struct node *node)
 	while (node) {
 		struct node *dead, *parent = NULL;
 
-		mutex_lock(&table->lock);
-		dead = drop(table, node);
-		mutex_unlock(&table->lock);
+		dead = mutex_with(&table->lock, drop(table, node));
 		if (dead) {
 			atomic_fetch_add(&table->n_went, 1);
 			/* A recursion, but a short one: one step for each time
@@ -507,12 +505,7 @@ void node_unlink(struct node_table *table, struct node *node)
 
 struct oid node_oid(struct node_table *table, const struct node *node)
 {
-	struct oid oid;
-
-	mutex_lock(&table->lock);
-	oid = node->what.oid;
-	mutex_unlock(&table->lock);
-	return oid;
+	return mutex_with(&table->lock, node->what.oid);
 }
 
 bool node_move(struct node_table *table, struct node *node,
@@ -532,12 +525,7 @@ bool node_move(struct node_table *table, struct node *node,
 
 int64_t node_mtime_ms(struct node_table *table, const struct node *node)
 {
-	int64_t mtime_ms;
-
-	mutex_lock(&table->lock);
-	mtime_ms = node->what.mtime_ms;
-	mutex_unlock(&table->lock);
-	return mtime_ms;
+	return mutex_with(&table->lock, node->what.mtime_ms);
 }
 
 void node_set_mtime_ms(struct node_table *table, struct node *node,
@@ -550,12 +538,7 @@ void node_set_mtime_ms(struct node_table *table, struct node *node,
 
 uint64_t node_size(struct node_table *table, const struct node *node)
 {
-	uint64_t size;
-
-	mutex_lock(&table->lock);
-	size = node->what.size;
-	mutex_unlock(&table->lock);
-	return size;
+	return mutex_with(&table->lock, node->what.size);
 }
 
 void node_grow(struct node_table *table, struct node *node, uint64_t size,
@@ -568,12 +551,7 @@ void node_grow(struct node_table *table, struct node *node, uint64_t size,
 
 bool node_is_linked(struct node_table *table, const struct node *node)
 {
-	bool linked;
-
-	mutex_lock(&table->lock);
-	linked = node->linked || !node->parent;
-	mutex_unlock(&table->lock);
-	return linked;
+	return mutex_with(&table->lock, node->linked || !node->parent);
 }
 
 /* The node that has the cookies and the listings of a directory that roams: the
@@ -592,9 +570,7 @@ struct listed *node_listed(struct node_table *table, struct node *node,
 	struct listed *fresh = NULL, *listed;
 
 	node = first(node);
-	mutex_lock(&table->lock);
-	listed = node->listed;
-	mutex_unlock(&table->lock);
+	listed = mutex_with(&table->lock, node->listed);
 	if (listed || !make)
 		return listed;
 	fresh = listed_new(table->listings);
@@ -663,12 +639,7 @@ void node_path(const struct node *node, struct buf *out)
 
 size_t node_count(struct node_table *table)
 {
-	size_t n;
-
-	mutex_lock(&table->lock);
-	n = table->index.by_ino.n_nodes;
-	mutex_unlock(&table->lock);
-	return n;
+	return mutex_with(&table->lock, table->index.by_ino.n_nodes);
 }
 
 bool node_many_went(struct node_table *table)

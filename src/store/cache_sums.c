@@ -104,12 +104,7 @@ static bool is_in(const int64_t *ids, int64_t id)
 
 bool cache_sum_is_known(struct cache *c, int64_t id)
 {
-	bool known;
-
-	mutex_lock(&c->lock);
-	known = is_in(c->sums.sound, id);
-	mutex_unlock(&c->lock);
-	return known;
+	return mutex_with(&c->lock, is_in(c->sums.sound, id));
 }
 
 void cache_sum_note(struct cache *c, int64_t id, const char *key, int rc)

@@ -79,12 +79,7 @@ bool flight_give_up(struct flight_work *w)
 
 int flight_work_result(struct flight_work *w)
 {
-	int r;
-
-	mutex_lock(&w->flight->lock);
-	r = w->ended ? w->result : 0;
-	mutex_unlock(&w->flight->lock);
-	return r;
+	return mutex_with(&w->flight->lock, w->ended ? w->result : 0);
 }
 
 struct ctx *flight_work_ctx(struct flight_work *w)

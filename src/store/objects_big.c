@@ -293,11 +293,7 @@ struct big_files {
 static void note_file(struct big_files *files, const char *dir,
 		      const char *name, const struct stat *st)
 {
-	if (files->n == files->room) {
-		files->room = files->room ? 2 * files->room : 64;
-		files->items = mem_realloc(files->items,
-					   files->room * sizeof(*files->items));
-	}
+	mem_grow(files->items, files->n, files->room);
 	files->items[files->n++] = (struct big_file){
 		.path = mem_asprintf("%s/%s", dir, name),
 		.used = st->st_atim,

@@ -160,10 +160,7 @@ static int add_mark(const char *name, void *arg)
 	/* One that git has packed away is an old one. */
 	if (stat(path, &st) == 0)
 		mark.marked = st.st_mtim;
-	if (m->n == m->room) {
-		m->room = m->room ? 2 * m->room : 64;
-		m->items = mem_realloc(m->items, m->room * sizeof(*m->items));
-	}
+	mem_grow(m->items, m->n, m->room);
 	m->items[m->n++] = mark;
 	return 0;
 }

@@ -42,24 +42,14 @@ static unsigned fds_most(void)
 
 static bool is_busy(struct objects *o)
 {
-	bool busy;
-
-	mutex_lock(&o->lock);
-	busy = o->n_busy > 0 || o->n_tmp_users > 0;
-	mutex_unlock(&o->lock);
-	return busy;
+	return mutex_with(&o->lock, o->n_busy > 0 || o->n_tmp_users > 0);
 }
 
 /* The files that a store has open: its packs, and the lock of its temporary
  * directory. */
 static unsigned count_fds(struct objects *o)
 {
-	unsigned n;
-
-	mutex_lock(&o->lock);
-	n = o->n_packs + 1;
-	mutex_unlock(&o->lock);
-	return n;
+	return mutex_with(&o->lock, o->n_packs + 1);
 }
 
 static void take_out(struct objects *o) requires_lock(warm.lock)

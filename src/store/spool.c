@@ -106,10 +106,7 @@ static size_t list_entries(const struct spool *s, struct entry **ret,
 		if (e->d_name[0] == '.' || strlen(e->d_name) != 40 ||
 		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		if (n == room) {
-			room = room ? 2 * room : 64;
-			entries = mem_realloc(entries, room * sizeof(*entries));
-		}
+		mem_grow(entries, n, room);
 		entries[n] = (struct entry){
 			.used = st.st_atim,
 			.size = (uint64_t)st.st_blocks * 512,

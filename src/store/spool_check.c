@@ -143,11 +143,7 @@ void spool_sum_more(struct spool_file *f, uint64_t offset, const void *data,
 		size_t some = n < room ? n : room;
 		struct spool_chunk *p;
 
-		if (chunk == f->n_room) {
-			f->n_room = f->n_room ? 2 * f->n_room : 4;
-			f->chunks = mem_realloc(f->chunks,
-						f->n_room * sizeof(*f->chunks));
-		}
+		mem_grow(f->chunks, chunk, f->n_room);
 		p = &f->chunks[chunk];
 		if (f->n_summed % SPOOL_CHUNK == 0)
 			*p = (struct spool_chunk){.is_summed = true,
@@ -265,12 +261,8 @@ void spool_mark(struct spool_file *f, uint64_t chunk)
 
 bool spool_has(struct spool_file *f, uint64_t chunk)
 {
-	bool has;
-
-	mutex_lock(&f->lock);
-	has = f->published && chunk < f->n_chunks && f->chunks[chunk].has;
-	mutex_unlock(&f->lock);
-	return has;
+	return mutex_with(&f->lock, f->published && chunk < f->n_chunks &&
+					    f->chunks[chunk].has);
 }
 
 /* The bytes of the chunk do not match its sum. */

@@ -352,9 +352,7 @@ static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 	int r;
 
 	(void)listed_tell_begin(listed);
-	mutex_lock(&checkout->lock);
-	first = !checkout->have;
-	mutex_unlock(&checkout->lock);
+	first = !mutex_with(&checkout->lock, checkout->have);
 
 	r = known(checkout, &head);
 	if (r == 0) {
@@ -563,12 +561,8 @@ static const struct refresh_watching checkout_watching = {
 bool checkout_is_shown(struct node *tree)
 {
 	struct checkout *checkout = tree->what.checkout;
-	bool have;
 
-	mutex_lock(&checkout->lock);
-	have = checkout->have;
-	mutex_unlock(&checkout->lock);
-	return have;
+	return mutex_with(&checkout->lock, checkout->have);
 }
 
 bool checkout_commit(struct node *tree, struct oid *ret_commit)

@@ -58,10 +58,7 @@ static void leave_out(struct refs_names *l, const char *name, size_t n)
 
 static void add_item(struct refs_names *l, const struct refs_iter *w)
 {
-	if (l->n_items == l->n_room) {
-		l->n_room = l->n_room ? 2 * l->n_room : 64;
-		l->items = mem_realloc(l->items, l->n_room * sizeof(*l->items));
-	}
+	mem_grow(l->items, l->n_items, l->n_room);
 	l->items[l->n_items++] = (struct item){
 		.index = w->index,
 		.n = w->n,
