@@ -58,7 +58,8 @@ _bitbucketfs() {
 	-*)
 		mapfile -t COMPREPLY < <(compgen -W '-f --foreground -d --debug
 			-o -h --help -V --version --lazy --raw -q --json
-			--install --uninstall' -- "$cur")
+			--install --uninstall --with-token --email= --username=
+			--keep-cache --all --config' -- "$cur")
 		return
 		;;
 	esac
@@ -72,10 +73,10 @@ _bitbucketfs() {
 		mapfile -t COMPREPLY < <(compgen -W 'get store erase' -- "$cur")
 		return
 		;;
-	*' api '* | *' curl '* | *' whoami '*) return ;;
+	*' api '* | *' curl '* | *' whoami '* | *' login '* | *' logout '*) return ;;
 	*' help '*)
-		mapfile -t COMPREPLY < <(compgen -W 'mount status umount api
-			curl whoami credential help version options' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'mount status umount login
+			logout api curl whoami credential help version options' -- "$cur")
 		return
 		;;
 	*' version '*) return ;;
@@ -83,8 +84,8 @@ _bitbucketfs() {
 	_filedir -d
 	if [ "$cword" = 1 ]; then
 		mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W \
-			'mount status umount api curl whoami credential help
-			version' -- "$cur")
+			'mount status umount login logout api curl whoami
+			credential help version' -- "$cur")
 	fi
 }
 complete -F _bitbucketfs bitbucketfs

@@ -32,13 +32,15 @@ function __bitbucketfs_mounted
     end
 end
 
-set -l commands mount status umount api curl whoami credential help version
+set -l commands mount status umount login logout api curl whoami credential help version
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c bitbucketfs -f
 complete -c bitbucketfs -n $none -a mount -d 'mount Bitbucket, as without a command'
 complete -c bitbucketfs -n $none -a status -d 'what the mount says about itself'
 complete -c bitbucketfs -n $none -a umount -d 'take the mount away, and its daemon'
+complete -c bitbucketfs -n $none -a login -d 'sign in: take a token, and keep it'
+complete -c bitbucketfs -n $none -a logout -d 'forget it, and what was cached'
 complete -c bitbucketfs -n $none -a api -d 'what the service answers to a GET'
 complete -c bitbucketfs -n $none -a curl -d 'the line of curl for it'
 complete -c bitbucketfs -n $none -a whoami -d 'whose credential it is'
@@ -53,6 +55,12 @@ complete -c bitbucketfs -s f -l foreground -d 'stay in the foreground, log to st
 complete -c bitbucketfs -s d -l debug -d 'the same, with every step'
 complete -c bitbucketfs -x -s o -d 'what is set' -a '(__bitbucketfs_option)'
 complete -c bitbucketfs -n '__fish_seen_subcommand_from umount' -l lazy -d 'take it from its place though it is in use'
+complete -c bitbucketfs -n '__fish_seen_subcommand_from login' -l with-token -d 'from standard input'
+complete -c bitbucketfs -x -n '__fish_seen_subcommand_from login' -l email -d 'of the Atlassian account'
+complete -c bitbucketfs -x -n '__fish_seen_subcommand_from login' -l username -d 'for a password'
+complete -c bitbucketfs -n '__fish_seen_subcommand_from logout' -l keep-cache -d 'leave what was cached'
+complete -c bitbucketfs -n '__fish_seen_subcommand_from logout' -l all -d 'everything of this user'
+complete -c bitbucketfs -n '__fish_seen_subcommand_from logout' -l config -d 'and the configuration'
 complete -c bitbucketfs -n '__fish_seen_subcommand_from api' -l raw -d 'the bytes as they come'
 complete -c bitbucketfs -x -n '__fish_seen_subcommand_from api curl' -s q -d 'what is looked for'
 complete -c bitbucketfs -n '__fish_seen_subcommand_from whoami' -l json -d 'for programs'

@@ -25,6 +25,8 @@ _bitbucketfs_first() {
 		'mount:mount Bitbucket, as without a command'
 		'status:what the mount says about itself'
 		'umount:take the mount away, and its daemon'
+		'login:sign in: take a token, and keep it'
+		'logout:forget it, and what was cached'
 		'api:what the service answers to a GET'
 		'curl:the line of curl for it'
 		'whoami:whose credential it is'
@@ -54,6 +56,12 @@ _bitbucketfs() {
 		'--json[of whoami: for programs]' \
 		'--install[of credential: set it in git]' \
 		'--uninstall[of credential: take it out of git]' \
+		'--with-token[of login: from standard input]' \
+		'--email=[of login: of the Atlassian account]:address: ' \
+		'--username=[of login: for a password]:name: ' \
+		'--keep-cache[of logout: leave what was cached]' \
+		'--all[of logout: everything of this user]' \
+		'--config[of logout: and the configuration]' \
 		'-q+[of api and curl: what is looked for]:query: ' \
 		'(-)'{-h,--help}'[help]' \
 		'(-)'{-V,--version}'[the version]' \
@@ -63,9 +71,9 @@ _bitbucketfs() {
 	second)
 		case $line[1] in
 		status | umount) _bitbucketfs_mounted ;;
-		help) compadd mount status umount api curl whoami credential help version options ;;
+		help) compadd mount status umount login logout api curl whoami credential help version options ;;
 		credential) compadd get store erase ;;
-		api | curl | whoami | version) ;;
+		login | logout | api | curl | whoami | version) ;;
 		*) _files -/ ;;
 		esac
 		;;

@@ -9,7 +9,7 @@
  * No account's name can be one of these: names are a uuid, "anonymous",
  * "token-" or "user-" and hex digits.
  */
-#include "cmd/account.h"
+#include "cmd/account_private.h"
 
 #include "base/digest.h"
 #include "base/file.h"
@@ -31,6 +31,8 @@
 
 void account_done(struct account *account)
 {
+	if (account->is_held)
+		file_close(account->hold);
 	free(account->host_dir);
 	free(account->identity);
 	free(account->dir);
@@ -147,7 +149,7 @@ static char *find_in_map(const struct buf *map, const char *identity)
 	return NULL;
 }
 
-static int remember(const struct account *account, const char *name)
+int account_remember(const struct account *account, const char *name)
 {
 	cleanup(free) char *path =
 		mem_asprintf("%s/accounts", account->host_dir);
@@ -176,7 +178,8 @@ static int remember(const struct account *account, const char *name)
 		}
 		line = *end ? end + 1 : end;
 	}
-	buf_printf(&after, "%s\t%s\n", account->identity, name);
+	if (name)
+		buf_printf(&after, "%s\t%s\n", account->identity, name);
 	if (after.failed)
 		return after.failed;
 	return file_write_atomic(path, 0600, after.data, after.len);
@@ -387,7 +390,7 @@ int account_sign_in(struct ctx *ctx, struct account *account,
 	/* Without a workspace to ask for, nobody knows whether an access token
 	 * is good: not remembered, so the next mount asks again. */
 	if (!r && taken)
-		r = remember(account, name);
+		r = account_remember(account, name);
 	if (r)
 		return say(why, r, "the cache directory %s cannot be used: %s",
 			   account->dir, strerror(-r));

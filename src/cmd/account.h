@@ -22,6 +22,8 @@ struct account {
 	size_t n_user_json;
 	char user_etag[128];
 	bool is_refused; /* account_sign_in failed by a 401 */
+	bool is_held;    /* by hold, a descriptor of dir */
+	int hold;
 };
 void account_done(struct account *);
 DEFINE_CLEANUP_DONE(struct account, account_done);
@@ -40,6 +42,18 @@ int account_sign_in(struct ctx *, struct account *, struct bitbucket *,
 		    const struct credential *, const char *api_url,
 		    char *const *workspaces, char why[static 1024],
 		    char note[static 512]);
+/* From now until account_done its directory is not removed by others; one that
+ * was just removed is made again. 0 or -errno. */
+int account_hold(struct account *);
+/* Removes what is cached for the account that account_find found, and its line
+ * of the map. 0 or -errno; -EBUSY: it is held, by a mount or a command. */
+int account_remove(const struct account *);
+/* The same of all accounts of all hosts and profiles below a cache directory,
+ * and the directory, if nothing else is in it. What this program has not made
+ * stays. -EBUSY: one of them is held, and all are there still. each is told of
+ * what is gone. */
+int account_remove_all(const char *cache_dir,
+		       void (*each)(void *arg, const char *path), void *arg);
 /* The name of a host's directory: "api.bitbucket.org", "127.0.0.1_8080". */
 char *account_host_name(const char *api_url);
 

@@ -19,6 +19,10 @@ static const struct command commands[] = {
 	{"status", status_command, 1, "one MOUNTPOINT", .options = true},
 	{"umount", umount_command, 1, "one MOUNTPOINT", .options = true,
 	 .lazy = true},
+	{"login", login_command, 0, "no operand", .options = true,
+	 .names = true, .with_token = true},
+	{"logout", logout_command, 0, "no operand", .options = true,
+	 .keep_cache = true, .all = true, .config = true},
 	{"api", api_command, 1, "one PATH", .options = true, .query = true,
 	 .raw = true},
 	{"curl", curl_command, 1, "one PATH", .options = true, .query = true},
@@ -71,6 +75,21 @@ static const struct {
 	{"--json", FLAG(json)},
 	{"--install", FLAG(install)},
 	{"--uninstall", FLAG(uninstall)},
+	{"--with-token", FLAG(with_token)},
+	{"--check", FLAG(check)},
+	{"--in-file", FLAG(in_file)},
+	{"--keep-cache", FLAG(keep_cache)},
+	{"--all", FLAG(all)},
+	{"--config", FLAG(config)},
+};
+
+/* --name=VALUE and --name VALUE. */
+static const struct {
+	const char *name;
+	size_t in_line;
+} long_values[] = {
+	{"--email", offsetof(struct command_line, email)},
+	{"--username", offsetof(struct command_line, username)},
 };
 
 static enum command_exit no_option(const char *arg, size_t n)
@@ -139,8 +158,35 @@ static int parse_letter(struct parse *parse, char letter)
 	return 0;
 }
 
-static int parse_long(struct parse *parse, const char *arg)
+/* 1: it is none of them. */
+static int parse_long_value(struct parse *parse, const char *arg,
+			    const char **next)
 {
+	size_t n = strcspn(arg, "=");
+
+	for (size_t i = 0; i < ARRAY_SIZE(long_values); i++) {
+		const char *value = arg[n] ? arg + n + 1 : *next;
+
+		if (strlen(long_values[i].name) != n ||
+		    strncmp(long_values[i].name, arg, n) != 0)
+			continue;
+		if (!value)
+			return command_usage("%s needs a value", arg);
+		if (!arg[n])
+			*next = NULL;
+		*(const char **)((char *)&parse->to->line +
+				 long_values[i].in_line) = value;
+		return 0;
+	}
+	return 1;
+}
+
+static int parse_long(struct parse *parse, const char *arg, const char **next)
+{
+	int r = parse_long_value(parse, arg, next);
+
+	if (r <= 0 || r == COMMAND_USAGE)
+		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(long_options); i++) {
 		if (strcmp(long_options[i].name, arg) != 0)
 			continue;
@@ -211,7 +257,7 @@ static int parse_all(struct parse *parse, int argc, char **argv)
 		else if (!strcmp(argv[i], "--"))
 			only_operands = true;
 		else if (argv[i][1] == '-')
-			r = parse_long(parse, argv[i]);
+			r = parse_long(parse, argv[i], &next);
 		else
 			r = parse_short(parse, argv[i], &next);
 		if (r)
@@ -265,8 +311,9 @@ static enum command_exit check_word(const struct command_line *line)
 		if (!is_absent(word))
 			return COMMAND_OK;
 		return command_usage("'%s' is neither a command (mount, "
-				     "status, umount, api, curl, whoami, "
-				     "credential, help, version) nor a "
+				     "status, umount, login, logout, api, "
+				     "curl, whoami, credential, help, "
+				     "version) nor a "
 				     "directory to mount at%s",
 				     word, meant);
 	}
@@ -309,6 +356,9 @@ static enum command_exit check_command(const struct parse *parse)
 				     long_options[i].in_command))
 			return command_usage("%s takes no %s", command->name,
 					     long_options[i].name);
+	if ((line->email || line->username) && !command->names)
+		return command_usage("%s takes no %s", command->name,
+				     line->email ? "--email" : "--username");
 	if (line->query && !command->query)
 		return command_usage("%s takes no -q", command->name);
 	if (line->n_operands > command->n_operands)

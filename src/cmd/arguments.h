@@ -20,6 +20,9 @@ struct command {
 	bool json;         /* takes --json */
 	bool install;      /* takes --install */
 	bool uninstall;    /* takes --uninstall */
+	bool names;        /* takes --email and --username */
+	/* takes the option of that name */
+	bool with_token, check, in_file, keep_cache, all, config;
 };
 struct arguments {
 	struct command_line line;

@@ -18,8 +18,10 @@ enum command_exit {
 /* The command line, taken apart. Strings are those of argv. */
 struct command_line {
 	bool foreground, debug, sloppy, lazy, raw, json, install, uninstall;
-	const char *query;    /* -q; NULL: none */
-	const char **options; /* each -o */
+	bool with_token, check, in_file, keep_cache, all, config;
+	const char *email, *username; /* --email, --username; NULL: not said */
+	const char *query;            /* -q; NULL: none */
+	const char **options;         /* each -o */
 	size_t n_options;
 	const char **operands; /* without the command's name */
 	size_t n_operands;
@@ -29,6 +31,8 @@ typedef enum command_exit command_run(const struct command_line *);
 command_run mount_command;
 command_run status_command;
 command_run umount_command;
+command_run login_command;
+command_run logout_command;
 command_run api_command;
 command_run curl_command;
 command_run whoami_command;

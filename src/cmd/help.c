@@ -23,6 +23,8 @@ static const char general[] =
 	"  mount [[SOURCE] MOUNTPOINT]  the same as without a command\n"
 	"  status [MOUNTPOINT]          what the mount says about itself\n"
 	"  umount [--lazy] [MOUNTPOINT] takes the mount away, and its daemon\n"
+	"  login [--with-token]         signs in: takes a token, and keeps it\n"
+	"  logout [--all]               forgets it, and what was cached\n"
 	"  api [--raw] PATH [-q QUERY]  what the service answers to a GET\n"
 	"  curl PATH [-q QUERY]         the line of curl for it\n"
 	"  whoami [--json]              whose credential it is\n"
@@ -41,13 +43,13 @@ static const char general_end[] =
 	"  -h, --help        this text; after a command, that of the command\n"
 	"  -V, --version     the version\n"
 	"\n"
-	"Signing in: BITBUCKETFS_EMAIL and BITBUCKETFS_TOKEN in the "
-	"environment, or\n"
-	"email and token in ~/.config/bitbucketfs/config (chmod 600), or "
-	"there\n"
-	"token_command = pass show bitbucket. See\n"
-	"bitbucketfs(1) for everything, bitbucketfs(7) for what is in the "
-	"mount.\n";
+	"Signing in: bitbucketfs login. Or BITBUCKETFS_EMAIL and "
+	"BITBUCKETFS_TOKEN in\n"
+	"the environment, or email and token, or token_command = pass show "
+	"bitbucket, in\n"
+	"~/.config/bitbucketfs/config (chmod 600). See bitbucketfs(1) for "
+	"everything,\n"
+	"bitbucketfs(7) for what is in the mount.\n";
 static const char of_mount[] =
 	"Usage: bitbucketfs [mount] [-f] [-d] [-o OPT,OPT…] [[SOURCE] "
 	"MOUNTPOINT]\n"
@@ -89,6 +91,30 @@ static const char of_umount[] =
 	"  --lazy  takes it from its place all the same; the daemon ends when "
 	"nobody\n"
 	"          uses it any more\n";
+static const char of_login[] =
+	"Usage: bitbucketfs login [-o OPT,OPT…]\n"
+	"       bitbucketfs login --with-token [--email=ADDRESS | "
+	"--username=NAME] <FILE\n"
+	"\n"
+	"Asks for a token, says where one is made, tries it at the API and at "
+	"git, and\n"
+	"keeps it for the mounts of this user. What was refused is not kept.\n"
+	"\n"
+	"  --with-token      reads the token from standard input\n"
+	"  --email=ADDRESS   that of the Atlassian account, for an API token\n"
+	"  --username=NAME   for a password\n"
+	"\n"
+	"Exits with 4 when the service refuses it.\n";
+static const char of_logout[] =
+	"Usage: bitbucketfs logout [--keep-cache]\n"
+	"       bitbucketfs logout --all [--config]\n"
+	"\n"
+	"Removes what login keeps, and what is cached for that account.\n"
+	"\n"
+	"  --keep-cache  leaves the cache\n"
+	"  --all         removes all sign-ins and all that is cached of this "
+	"user\n"
+	"  --config      and the configuration\n";
 static const char of_api[] =
 	"Usage: bitbucketfs api [--raw] [-o OPT,OPT…] PATH [-q QUERY]\n"
 	"\n"
@@ -193,6 +219,8 @@ static const struct {
 	{"mount", of_mount, of_mount_end, add_lines},
 	{"status", of_status, NULL, NULL},
 	{"umount", of_umount, NULL, NULL},
+	{"login", of_login, NULL, NULL},
+	{"logout", of_logout, NULL, NULL},
 	{"api", of_api, NULL, NULL},
 	{"curl", of_curl, NULL, NULL},
 	{"whoami", of_whoami, NULL, NULL},

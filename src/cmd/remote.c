@@ -69,8 +69,8 @@ static enum command_exit use_sign_in(struct remote *remote, bool *ret_found)
 	int r;
 
 	ctx_init(&ctx, NULL, -1);
-	r = sign_in_source_new(&ctx, config->profile ? config->profile : "",
-			       config->api_url, &source, &config->token_from);
+	r = sign_in_source_new(&ctx, config->profile, config->api_url, &source,
+			       &config->token_from);
 	*ret_found = r != -ENOENT;
 	if (!r)
 		r = credential_new_from(&ctx, &source, &remote->credential);
@@ -224,8 +224,10 @@ int remote_sign_in(struct remote *remote, bool *ret_known)
 int remote_open_cache(struct remote *remote)
 {
 	cleanup(free) char *why = NULL;
-	int r = cache_open(remote->account.dir, &remote->cache);
+	int r = account_hold(&remote->account);
 
+	if (!r)
+		r = cache_open(remote->account.dir, &remote->cache);
 	if (r) {
 		why = mem_asprintf("the cache in %s cannot be opened",
 				   remote->account.dir);
@@ -249,15 +251,19 @@ int remote_open_cache(struct remote *remote)
 	return 0;
 }
 
-enum command_exit remote_open(struct remote *remote, bool *ret_known)
+enum command_exit remote_enter(struct remote *remote, bool *ret_known)
 {
-	daemon_harden();
-	if (remote_build(remote))
-		return COMMAND_FAILED;
 	if (remote_sign_in(remote, ret_known))
 		return remote->account.is_refused ? COMMAND_SIGN_IN
 						  : COMMAND_FAILED;
 	return remote_open_cache(remote) ? COMMAND_FAILED : COMMAND_OK;
+}
+
+enum command_exit remote_open(struct remote *remote, bool *ret_known)
+{
+	daemon_harden();
+	return remote_build(remote) ? COMMAND_FAILED
+				    : remote_enter(remote, ret_known);
 }
 
 void remote_done(struct remote *remote)

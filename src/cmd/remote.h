@@ -53,7 +53,9 @@ int remote_build(struct remote *);
 int remote_sign_in(struct remote *, bool *ret_known);
 /* Its cache, and in it the budget's ledger. 0 or -errno. */
 int remote_open_cache(struct remote *);
-/* All three, for a command that asks the service and is no daemon; what is
+/* Both of these. */
+enum command_exit remote_enter(struct remote *, bool *ret_known);
+/* All of it, for a command that asks the service and is no daemon; what is
  * wrong is said. */
 enum command_exit remote_open(struct remote *, bool *ret_known);
 

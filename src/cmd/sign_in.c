@@ -10,6 +10,7 @@
 #include "base/text.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,16 +67,20 @@ int sign_in_path(const char *profile, const char *api_url, char **ret_path)
 	return file_xdg_path(FILE_XDG_STATE, below.data, ret_path);
 }
 
+static int no_place(struct ctx *ctx, int r)
+{
+	return ctx_fail(ctx, r,
+			"Neither HOME nor XDG_STATE_HOME says where a sign-in "
+			"is kept.");
+}
+
 /* The path, or the sentence. */
 static int find_path(struct ctx *ctx, const char *profile, const char *api_url,
 		     char **ret_path)
 {
 	int r = sign_in_path(profile, api_url, ret_path);
 
-	return r ? ctx_fail(ctx, r,
-			    "Neither HOME nor XDG_STATE_HOME says where a "
-			    "sign-in is kept.")
-		 : 0;
+	return r ? no_place(ctx, r) : 0;
 }
 
 /* ---- reading ---- */
@@ -246,6 +251,31 @@ int sign_in_write(struct ctx *ctx, const char *profile, const char *api_url,
 	free(sign_in->where);
 	sign_in->where = steal(&path);
 	return 0;
+}
+
+int sign_in_lock(struct ctx *ctx)
+{
+	cleanup(free) char *path = NULL;
+	cleanup(fd) int fd = -1;
+	int r = file_xdg_path(FILE_XDG_STATE, "bitbucketfs/sign-in/.lock",
+			      &path);
+
+	if (r)
+		return no_place(ctx, r);
+	r = make_directory(ctx, path);
+	if (r)
+		return r;
+	fd = own_open(path, O_RDWR | O_CREAT, 0600);
+	if (fd < 0)
+		return cannot_write(ctx, path, fd);
+	r = file_lock(fd, LOCK_EX | LOCK_NB);
+	if (r)
+		return ctx_fail(ctx, -EBUSY,
+				"Another bitbucketfs login is at "
+				"work: end it first.");
+	r = fd;
+	fd = -1;
+	return r;
 }
 
 int sign_in_erase(struct ctx *ctx, const char *profile, const char *api_url)

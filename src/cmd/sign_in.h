@@ -36,9 +36,9 @@ DEFINE_CLEANUP_DONE(struct sign_in, sign_in_done);
 bool sign_in_is_same_account(const struct sign_in *, const struct sign_in *);
 
 /*
- * All of these return 0 or -errno with a sentence in ctx. profile: "" is the
- * one without a name. -EPERM: the file is not this user's alone; -EBADMSG: it
- * is not what write has written.
+ * All of these return 0 or -errno with a sentence in ctx. profile: NULL and
+ * "" are the one without a name. -EPERM: the file is not this user's alone;
+ * -EBADMSG: it is not what write has written.
  */
 /* -ENOENT: there is none. */
 int sign_in_read(struct ctx *, const char *profile, const char *api_url,
@@ -49,12 +49,15 @@ int sign_in_write(struct ctx *, const char *profile, const char *api_url,
 		  struct sign_in *);
 /* -ENOENT: there was none. */
 int sign_in_erase(struct ctx *, const char *profile, const char *api_url);
+/* Held by who changes what is kept, as long as the descriptor is open: no other
+ * login asks meanwhile. -EBUSY: another one does. */
+int sign_in_lock(struct ctx *);
 /* The file's path. Free it. */
 int sign_in_path(const char *profile, const char *api_url, char **ret_path);
 
 /* Reads it now and makes a source of it, which reads it again when a secret was
  * refused, and passes over another account's. Of API token, user name and
- * access token; -ENOTSUP of the others. *ret_where (free it): for people. */
+ * access token; -EOPNOTSUPP of the others. *ret_where (free it): for people. */
 int sign_in_source_new(struct ctx *, const char *profile, const char *api_url,
 		       struct credential_source *ret, char **ret_where);
 

@@ -84,14 +84,14 @@ int sign_in_source_new(struct ctx *ctx, const char *profile,
 	if (r)
 		return r;
 	if (found.kind > SIGN_IN_ACCESS_TOKEN)
-		return ctx_fail(ctx, -ENOTSUP,
+		return ctx_fail(ctx, -EOPNOTSUPP,
 				"%s: this kind of sign-in (%s) "
 				"cannot be used here.",
 				found.where, sign_in_kind_name(found.kind));
 	*ret_where = mem_strdup(found.where);
 	source = mem_calloc(1, sizeof(*source));
 	*source = (struct source){
-		.profile = mem_strdup(profile),
+		.profile = copy(profile),
 		.api_url = mem_strdup(api_url),
 		.now = found,
 		.version = 1,

@@ -89,7 +89,8 @@ def test_the_manual_has_every_option():
 INSIDE = {"EBADMSG": "told as EIO", "EPROTO": "told as EIO", "ECONNRESET": "told as EIO", "ECANCELED": "told as EINTR",
           "EMSGSIZE": "a buffer of ours", "ERANGE": "a number of ours", "EEXIST": "a file of ours", "ECONNREFUSED": "umount's",
           "EDEADLK": "before mounting", "EXDEV": "removing the cache", "ENOTEMPTY": "before mounting", "EWOULDBLOCK": "EAGAIN",
-          "EINPROGRESS": "a stream that grows: looked for again", "ENOKEY": "no other secret: the 401 is told as EACCES"}
+          "EINPROGRESS": "a stream that grows: looked for again", "ENOTTY": "login", "EADDRINUSE": "a socket of ours",
+          "ENOKEY": "no other secret: the 401 is told as EACCES"}
 
 
 def test_every_errno_of_the_sources_has_its_line():

@@ -64,11 +64,11 @@ def test_what_was_asked_wrongly_ends_with_2_and_one_sentence(bb, mounts, argumen
 
 def test_a_misspelt_command_mounts_nothing(bb, mounts, place):
     assert one_sentence(mounts.run("stauts", place), 2).endswith(": did you mean status?")
-    assert "no command 'login'" in one_sentence(mounts.run("login", place), 2)
+    assert "no command 'sign'" in one_sentence(mounts.run("sign", place), 2)
     assert not mounted(place) and asked(bb) == []
 
 
-@pytest.mark.parametrize("command", ["mount", "status", "umount", "api", "curl", "whoami", "credential", "help", "version"])
+@pytest.mark.parametrize("command", ["mount", "status", "umount", "login", "logout", "api", "curl", "whoami", "credential", "help", "version"])
 def test_each_command_has_its_help(mounts, command):
     said = {mounts.run(*words).stdout for words in (("help", command), (command, "--help"), (command, "-h"), ("-h", command))}
     assert len(said) == 1 and said.pop().startswith("Usage: bitbucketfs")

@@ -46,6 +46,13 @@ static char *taken(const struct arguments *a)
 	buf_puts(&out, a->line.json ? " json" : "");
 	buf_puts(&out, a->line.install ? " install" : "");
 	buf_puts(&out, a->line.uninstall ? " uninstall" : "");
+	buf_puts(&out, a->line.with_token ? " with-token" : "");
+	if (a->line.email)
+		buf_printf(&out, " email %s", a->line.email);
+	if (a->line.username)
+		buf_printf(&out, " username %s", a->line.username);
+	buf_puts(&out, a->line.all ? " all" : "");
+	buf_puts(&out, a->line.config ? " config" : "");
 	buf_puts(&out, a->line.sloppy ? " sloppy" : "");
 	buf_puts(&out, a->fake ? " fake" : "");
 	return buf_steal(&out, NULL);
@@ -77,6 +84,10 @@ static void what_is_taken(void **state)
 		{"b api --raw user -q a=1", "api: user -q a=1 raw"},
 		{"b curl -qx /user", "curl: /user -q x"},
 		{"b whoami --json", "whoami: json"},
+		{"b login --with-token --email a@b --username=",
+		 "login: with-token email a@b username "},
+		{"b login --email=a=b", "login: email a=b"},
+		{"b logout --all --config", "logout: all config"},
 		{"b credential get", "credential: get"},
 		{"b credential --install", "credential: install"},
 		{"b --uninstall credential", "credential: uninstall"},
@@ -145,8 +156,8 @@ static void what_is_refused(void **state)
 		{"b unmount /m", "did you mean umount?"},
 		{"b Status /m", "did you mean status?"},
 		{"b stauts /m -o rw", "did you mean status?"},
-		{"b login /m", "there is no command 'login' (a SOURCE of "
-			       "that name goes after the word mount)\n"},
+		{"b sign /m", "there is no command 'sign' (a SOURCE of "
+			      "that name goes after the word mount)\n"},
 		{"b statsu", "did you mean status?"},
 		{"b moutn", "did you mean mount?"},
 		{"b nothing-like-it", "nor a directory to mount at\n"},
@@ -162,6 +173,9 @@ static void what_is_refused(void **state)
 		{"b api --json /user", "api takes no --json"},
 		{"b --install /m", "mount takes no --install"},
 		{"b whoami /m", "whoami takes no operand"},
+		{"b whoami --email=a", "whoami takes no --email"},
+		{"b login --username", "--username needs a value"},
+		{"b login --all", "login takes no --all"},
 		{"b api /a /b", "one PATH at most, and '/b' is more"},
 		{"b api -f /a", "api takes no -f"},
 		{"b -o", "-o needs a value"},

@@ -183,7 +183,7 @@ static void test_source(void **state)
 			 -ENOENT);
 	assert_int_equal(keep("", SIGN_IN_OAUTH_CLIENT, "id", "s"), 0);
 	assert_int_equal(sign_in_source_new(&ctx, "", URL, &source, &where),
-			 -ENOTSUP);
+			 -EOPNOTSUPP);
 	assert_int_equal(keep("", SIGN_IN_API_TOKEN, "ada", "one"), 0);
 	assert_int_equal(sign_in_source_new(&ctx, "", URL, &source, &where), 0);
 	assert_string_equal(where, path);

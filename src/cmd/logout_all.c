@@ -1,0 +1,134 @@
+/*
+ * cmd/logout: what is left in the end is what the system's journal has.
+ */
+#include "cmd/account.h"
+#include "cmd/command.h"
+#include "cmd/control.h"
+#include "cmd/logout.h"
+#include "cmd/preflight.h"
+#include "cmd/sign_in.h"
+
+#include "base/file.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void say_removed(void *arg, const char *path)
+{
+	buf_printf(arg, "Removed: %s\n", path);
+}
+
+/* A file or a directory with all that is in it; false: it is still there. */
+static bool remove_path(const char *path, struct buf *out)
+{
+	struct stat st;
+	int r;
+
+	if (lstat(path, &st))
+		return true;
+	r = file_remove_tree(path);
+	if (r)
+		command_say("%s could not be removed: %s", path, strerror(-r));
+	else
+		say_removed(out, path);
+	return !r;
+}
+
+static bool remove_xdg(enum file_xdg place, const char *below, struct buf *out)
+{
+	cleanup(free) char *path = NULL;
+
+	return file_xdg_path(place, below, &path) || remove_path(path, out);
+}
+
+/* Without a word: it was made on the way. */
+static void remove_empty(enum file_xdg place, const char *below)
+{
+	cleanup(free) char *path = NULL;
+
+	if (!file_xdg_path(place, below, &path))
+		rmdir(path);
+}
+
+/* -EBUSY: nothing is removed. */
+static int remove_caches(const struct config *config, struct buf *out)
+{
+	cleanup(free) char *usual = NULL;
+	int r = account_remove_all(config->cache_dir, say_removed, out);
+
+	if (r != -EBUSY &&
+	    !file_xdg_path(FILE_XDG_CACHE, "bitbucketfs", &usual)) {
+		int also = account_remove_all(usual, say_removed, out);
+
+		r = r ? r : also;
+	}
+	return r;
+}
+
+static enum command_exit are_in_use(void)
+{
+	cleanup(buf_done) struct buf points = BUF_INIT(4 * KIB);
+	size_t n = preflight_others(&points);
+
+	command_say("nothing is removed, for what is cached is in use%s%s: "
+		    "bitbucketfs umount MOUNTPOINT first",
+		    n ? " at " : "", n ? points.data : "");
+	return COMMAND_FAILED;
+}
+
+/* The lock alone is nothing to speak of. */
+static bool remove_sign_ins(struct buf *out)
+{
+	cleanup(free) char *lock = NULL;
+
+	if (!file_xdg_path(FILE_XDG_STATE, "bitbucketfs/sign-in/.lock", &lock))
+		unlink(lock);
+	remove_empty(FILE_XDG_STATE, "bitbucketfs/sign-in");
+	return remove_xdg(FILE_XDG_STATE, "bitbucketfs/sign-in", out);
+}
+
+static void remove_sockets(void)
+{
+	for (size_t i = 0; i < CONTROL_PLACES; i++) {
+		cleanup(free) char *place = control_place(i);
+
+		if (place)
+			rmdir(place);
+	}
+}
+
+/* The directory to mount at that the program has made. */
+static void remove_mountpoint(void)
+{
+	cleanup(free) char *path = NULL;
+
+	if (!file_home_path("bitbucket", &path))
+		rmdir(path);
+}
+
+enum command_exit logout_all(struct remote *remote, bool config)
+{
+	cleanup(buf_done) struct buf out = BUF_INIT(MIB);
+	int r = remove_caches(&remote->config, &out);
+	bool good = !r;
+
+	if (r == -EBUSY)
+		return are_in_use();
+	if (r)
+		command_say("not all that was cached could be removed: %s",
+			    strerror(-r));
+	good = remove_sign_ins(&out) && good;
+	if (config)
+		good = remove_xdg(FILE_XDG_CONFIG, "bitbucketfs/config",
+				  &out) &&
+		       good;
+	remove_sockets();
+	remove_mountpoint();
+	remove_empty(FILE_XDG_STATE, "bitbucketfs");
+	remove_empty(FILE_XDG_CONFIG, "bitbucketfs");
+	if (!out.len)
+		buf_puts(&out, "There is nothing to remove.\n");
+	if (command_print(out.data, out.len) != COMMAND_OK)
+		good = false;
+	return good ? COMMAND_OK : COMMAND_FAILED;
+}

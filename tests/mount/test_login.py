@@ -1,0 +1,248 @@
+"""bitbucketfs login and logout: a token is taken, tried and kept; what is kept signs a mount in; it is taken away again."""
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import termios
+import time
+
+import pytest
+
+from conftest import BINARY, PATIENCE, asked, await_true, mounted
+from test_secrets import files_of, forms
+
+ADA = "ATATT3xLocalAdaEverything0001"
+WHO = {"ada": ("--email=ada@example.com",), "pair": ("--username=ada-lindqvist",), "workspace-token": ()}
+
+
+def login(mounts, *words, token=ADA, account=None, **more):
+    """From standard input, with nothing in the environment."""
+    e = mounts.environment(account, BITBUCKETFS_CACHE_DIR=str(mounts.place / "cache"), **more)
+    return subprocess.run([BINARY, "login", "--with-token", *words], env=e, input=token, capture_output=True, text=True,
+                          timeout=PATIENCE)
+
+
+def kept(mounts):
+    directory = mounts.place / "xdg-state" / "bitbucketfs" / "sign-in"
+    return sorted(p for p in directory.iterdir() if p.name != ".lock") if directory.exists() else []
+
+
+def all_forms(a):
+    return list(forms((a.email, a.token), (a.username, a.token), ("x-bitbucket-api-token-auth", a.token),
+                      ("x-token-auth", a.token)))
+
+
+class Terminal:
+    """The program at a terminal of its own."""
+
+    def __init__(self, mounts, *words, **more):
+        e = mounts.environment(None, BITBUCKETFS_CACHE_DIR=str(mounts.place / "cache"), **more)
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(BINARY, [BINARY, *words], e)
+        self.seen, self.status = "", None
+
+    def see(self, pattern):
+        end = time.monotonic() + PATIENCE
+        while not re.search(pattern, self.seen):
+            assert time.monotonic() < end and select.select([self.fd], [], [], PATIENCE)[0], self.seen
+            self.seen += self.read()
+        return self
+
+    def read(self):
+        try:
+            return os.read(self.fd, 65536).decode(errors="replace")
+        except OSError:                     # the other end is closed
+            self.end()
+            raise AssertionError(self.seen)
+
+    def echoes(self):
+        return bool(termios.tcgetattr(self.fd)[3] & termios.ECHO)
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def end(self):
+        """All that it said, and how it ended."""
+        while True:
+            try:
+                self.seen += os.read(self.fd, 65536).decode(errors="replace")
+            except OSError:
+                break
+        if self.status is None:
+            self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            os.close(self.fd)
+        return self.status
+
+
+@pytest.mark.parametrize("account", list(WHO))
+def test_what_is_kept_signs_in(bb, mounts, account):
+    a = bb.accounts[account]
+    done = login(mounts, *WHO[account], token=a.token + "\n", BITBUCKETFS_WORKSPACES="acme")
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert "git: good (acme/" in done.stdout and a.token not in done.stdout
+    [file] = kept(mounts)
+    assert file.stat().st_mode & 0o7777 == 0o600 and str(file) in done.stdout
+    # The identity and one repository at the API, and git once.
+    expected = ["GET /2.0/repositories/acme?pagelen=1", "GET /2.0/user" if a.user else "GET /2.0/workspaces/acme"]
+    assert sorted(x for x in asked(bb) if "/2.0/" in x) == expected
+    assert len([x for x in asked(bb) if ".git/" in x]) == 1
+    said = mounts.run("whoami", account=None, BITBUCKETFS_WORKSPACES="acme")
+    assert said.returncode == 0 and f"credential from: {file}\n" in said.stdout
+    m = mounts("workspaces=acme", account=None)
+    assert "widgets" in m.ls("acme") and m.read("acme/widgets/tree/README.md")
+    secrets = all_forms(a)
+    places = [p for p in mounts.place.iterdir() if str(p) != m.path] + [m / ".bitbucketfs"]
+    seen = {path for place in places for path in files_of(place)} - {str(file)}
+    for path in seen | {f"/proc/{m.process.pid}/environ", f"/proc/{m.process.pid}/cmdline", m.log_file.name}:
+        with open(path, "rb") as f:
+            text = f.read()
+        assert not [s for s in secrets if s in text], path
+    assert len(seen) > 10
+
+
+def test_at_the_terminal(bb, mounts):
+    t = Terminal(mounts, "login").see("Token .*: ")
+    assert "https://id.atlassian.com/manage-profile/security/api-tokens" in t.seen
+    assert " ".join(f"read:{s}:bitbucket" for s in ("user", "workspace", "project", "repository", "pullrequest", "pipeline")) \
+        in t.seen
+    await_true(lambda: not t.echoes(), "nothing is shown")
+    t.type("ada@example.com\n")             # in the place of the token
+    t.see("is an e-mail").see("(?s)Token.*Token .*: ")
+    await_true(lambda: not t.echoes(), "nothing is shown")
+    t.type(ADA + "\n")
+    t.see("E-mail of the Atlassian account: ")
+    await_true(t.echoes, "it is shown again")
+    t.type(" <ada@example.com>\n")
+    assert t.end() == 0, t.seen
+    assert "Signed in as Ada Lindqvist (ada@example.com): API token." in t.seen and ADA not in t.seen
+    assert len(kept(mounts)) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_gives_the_terminal_back(bb, mounts, number):
+    t = Terminal(mounts, "login").see("Token .*: ")
+    await_true(lambda: not t.echoes(), "nothing is shown")
+    if number == signal.SIGINT:
+        t.type("\x03")
+    else:
+        os.kill(t.pid, number)
+    await_true(t.echoes, "it is shown again")
+    assert t.end() == -number and not kept(mounts) and not asked(bb)
+
+
+def test_the_terminals_end_and_a_second_login(bb, mounts):
+    t = Terminal(mounts, "login").see("Token .*: ")
+    second = login(mounts, "--email=ada@example.com")
+    assert second.returncode == 1 and "Another bitbucketfs login" in second.stderr
+    t.type("\x04")
+    assert t.end() == 1 and "nothing was typed" in t.seen
+    assert not kept(mounts) and not asked(bb)
+    without = mounts.run("login", account=None)
+    assert without.returncode == 2 and "--with-token" in without.stderr
+
+
+@pytest.mark.parametrize("token, words, code, sentence", [
+    ("", (), 2, "is empty"),
+    ("ATATT3xLocalAdaEverything0001\n", (), 2, "goes with the e-mail"),
+    ("ATATT3xLocalAdaEverything0001\n", ("--username=ada",), 2, "not with the user name"),
+    ("ada@example.com\n", ("--email=ada@example.com",), 2, "is an e-mail"),
+    ("a\nb\n", ("--username=ada",), 2, "line end"),
+    ("a\0b\n", ("--username=ada",), 2, "zero byte"),
+    ("x\n", ("--username=ada", "--email=a@b.c"), 2, "are two"),
+    ("ATATT3xLocalNobodysToken00000\n", ("--email=ada@example.com",), 4, "id.atlassian.com"),
+    ("ATBBLocalDeadAppPassword0007\n", ("--username=ada-lindqvist",), 4, "2026-07-28"),
+])
+def test_what_is_not_kept(bb, mounts, token, words, code, sentence):
+    done = login(mounts, *words, token=token)
+    assert (done.returncode, done.stdout) == (code, "") and sentence in done.stderr, done
+    assert not token.strip() or token.strip() not in done.stderr or "@" in token
+    assert kept(mounts) == [] and (asked(bb) == [] or code == 4)
+
+
+def test_an_app_password_is_not_even_tried_at_the_service(mounts):
+    done = login(mounts, "--username=ada-lindqvist", token="ATBBLocalDeadAppPassword0007",
+                 BITBUCKETFS_API_URL="https://api.bitbucket.org/2.0", BITBUCKETFS_GIT_URL="https://bitbucket.org",
+                 https_proxy="http://127.0.0.1:1")
+    assert done.returncode == 1 and "2026-07-28" in done.stderr and "proxy" not in done.stderr
+
+
+def test_what_wins_over_it_is_said(bb, mounts):
+    ben = bb.accounts["reader"]
+    done = login(mounts, "--email=ada@example.com", account="reader")
+    assert done.returncode == 0 and "BITBUCKETFS_TOKEN" in done.stderr
+    assert ben.email in mounts.run("whoami", account="reader").stdout
+    assert "ada@example.com" in mounts.run("whoami", account=None).stdout
+    assert mounts.run("whoami", account=None, BITBUCKETFS_TOKEN="").stdout.startswith("anonymous")
+    other = mounts.run("whoami", "-o", "email=ben@example.com", account=None)
+    assert other.returncode == 2 and "ada@example.com has signed in" in other.stderr
+
+
+def test_a_new_sign_in_mends_a_running_mount(bb, mounts):
+    assert login(mounts, "--email=ada@example.com").returncode == 0
+    m = mounts(account=None)
+    bb.accounts["ada"].token = "ATATT3xLocalAdaAnother000099"
+    assert login(mounts, "--email=ada@example.com", token="ATATT3xLocalAdaAnother000099").returncode == 0
+    assert "widgets" in m.ls("acme")
+    assert "refused" not in m.errors()
+
+
+def test_logout(bb, mounts):
+    nobody = mounts.run("logout", account=None)
+    assert (nobody.returncode, nobody.stdout) == (0, "Nobody has signed in by bitbucketfs login.\n")
+    for words, cached in (("--keep-cache",), True), ((), False):
+        assert login(mounts, "--email=ada@example.com").returncode == 0
+        m = mounts(account=None)
+        m.read("acme/widgets/info")
+        if not cached:
+            said = mounts.run("logout", account=None)
+            assert said.returncode == 0 and m.path in said.stderr and kept(mounts) == [], "a mount keeps its cache"
+            assert login(mounts, "--email=ada@example.com").returncode == 0
+        m.unmount()
+        done = mounts.run("logout", *words, account=None)
+        assert done.returncode == 0 and done.stderr == "", done
+        assert kept(mounts) == [] and mounts.run("whoami", account=None).stdout.startswith("anonymous")
+        assert bool([p for p in files_of(mounts.place / "cache") if p.endswith("cache.db") and "/anonymous/" not in p]) == cached
+    assert not [p for p in files_of(mounts.place / "cache") if b"ada@" in open(p, "rb").read()]
+
+
+def test_logout_all(bb, mounts):
+    config = mounts.place / "xdg-config" / "bitbucketfs"
+    config.mkdir(parents=True)
+    (config / "config").write_text("ttl = 2m\n[profile work]\nttl = 3m\n")
+    (mounts.place / "cache").mkdir(mode=0o700)
+    (mounts.place / "cache" / "mine").write_text("not of this program")
+    for words in (), ("-o", "profile=work"):
+        assert login(mounts, "--email=ada@example.com", *words).returncode == 0
+        m = mounts(*words[1:], account=None)
+        m.read("acme/widgets/info")
+    said = mounts.run("logout", "--all", account=None)
+    assert said.returncode == 1 and m.path in said.stderr and len(kept(mounts)) == 2, "not below live mounts"
+    for m in mounts.all:
+        m.unmount()
+    done = mounts.run("logout", "--all", account=None)
+    assert done.returncode == 0 and str(config) not in done.stdout
+    assert (config / "config").exists()
+    done = mounts.run("logout", "--all", "--config", account=None)
+    assert (done.returncode, done.stdout) == (0, f"Removed: {config}/config\n")
+    left = {os.path.relpath(p, mounts.place) for p in files_of(mounts.place)}
+    assert left == {"cache/mine"}, left
+    assert mounts.run("logout", "--config", account=None).returncode == 2
+
+
+def test_a_reader_that_is_gone_and_no_place(bb, mounts):
+    e = mounts.environment(None, BITBUCKETFS_CACHE_DIR=str(mounts.place / "cache"))
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([BINARY, "login", "--with-token", "--email=ada@example.com"], env=e, input=ADA.encode(), stdout=write,
+                          stderr=subprocess.PIPE, timeout=PATIENCE)
+    os.close(write)
+    assert done.returncode == 1 and len(kept(mounts)) == 1
+    closed = subprocess.run(["sh", "-c", '"$0" login --with-token --email=a@b.c <&-', BINARY], env=e, capture_output=True,
+                            text=True, timeout=PATIENCE)
+    assert closed.returncode == 2 and closed.stderr.count("\n") == 1, closed
+    (mounts.place / "file").write_text("")
+    done = login(mounts, "--email=ada@example.com", XDG_STATE_HOME=str(mounts.place / "file"))
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
