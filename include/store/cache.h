@@ -12,6 +12,7 @@
 #include "base/mem.h"
 
 struct cache;
+struct ctx;
 
 /*
  * Opens or makes dir/cache.db (dir exists, 0700). A database that is corrupt
@@ -22,6 +23,18 @@ struct cache;
 int cache_open(const char *dir, struct cache **ret_cache);
 struct cache *cache_close(struct cache *);
 DEFINE_CLEANUP(struct cache *, cache_close);
+enum cache_state {
+	CACHE_SOUND,
+	CACHE_ABSENT,  /* there is no cache.db */
+	CACHE_DAMAGED, /* cache_open would set it aside */
+	CACHE_LATER,   /* likewise: it is of a later version */
+};
+/* Reads all of dir/cache.db, and changes nothing, whoever has it open. Waits
+ * for the disk alone. 0, or -errno, -ETIMEDOUT and -EINTR as ctx says. */
+int cache_inspect(struct ctx *, const char *dir, enum cache_state *ret_state);
+/* "3.40.1": of the library that is loaded, and that this was built with. */
+const char *cache_library(void);
+const char *cache_library_built(void);
 
 enum cache_verdict {
 	CACHE_MISS,

@@ -127,8 +127,7 @@ bool cache_is_damage(int rc)
 	       ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB);
 }
 
-/* Waits until the other processes have unlocked; closing *ret_fd unlocks. */
-static int lock_files(const struct cache *c, int how, int *ret_fd)
+int cache_lock_files(const struct cache *c, int how, int *ret_fd)
 {
 	cleanup(free) char *path = mem_asprintf("%s/cache.lock", c->dir);
 	cleanup(fd) int fd = own_open(path, O_RDWR | O_CREAT, 0600);
@@ -197,7 +196,7 @@ int cache_set_aside(const struct cache *c, const struct cache_conn *conn,
 		    const char *why)
 {
 	cleanup(fd) int lock = -1;
-	int r = lock_files(c, LOCK_EX, &lock);
+	int r = cache_lock_files(c, LOCK_EX, &lock);
 
 	if (r < 0)
 		return r;
@@ -261,7 +260,7 @@ static int conn_open(const struct cache *c, bool writer,
 	return rc;
 }
 
-static int quick_check(struct sqlite3 *db)
+int cache_quick_check(struct sqlite3 *db)
 {
 	sqlite3_stmt *s = NULL;
 	int rc = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &s, NULL);
@@ -296,7 +295,7 @@ static int conn_open_first(const struct cache *c, struct cache_conn **ret_conn)
 	if (rc != SQLITE_OK)
 		return rc;
 	if (!peace && stat(c->path, &st) == 0 && st.st_size <= CHECK_BYTES_MOST)
-		rc = quick_check((*ret_conn)->db);
+		rc = cache_quick_check((*ret_conn)->db);
 	if (rc != SQLITE_OK)
 		return rc;
 	return cache_schema_upgrade((*ret_conn)->db);
@@ -307,7 +306,7 @@ static int conn_open_first(const struct cache *c, struct cache_conn **ret_conn)
 int cache_open_writer(const struct cache *c, struct cache_conn **ret_conn)
 {
 	cleanup(fd) int lock = -1;
-	int rc = lock_files(c, LOCK_EX, &lock);
+	int rc = cache_lock_files(c, LOCK_EX, &lock);
 
 	for (int i = 0; rc == 0; i++) {
 		cleanup(cache_conn_free) struct cache_conn *conn = NULL;
@@ -330,7 +329,7 @@ int cache_open_reader(const struct cache *c, struct cache_conn **ret_conn)
 {
 	cleanup(fd) int lock = -1;
 	cleanup(cache_conn_free) struct cache_conn *conn = NULL;
-	int rc = lock_files(c, LOCK_SH, &lock);
+	int rc = cache_lock_files(c, LOCK_SH, &lock);
 
 	if (rc < 0)
 		return rc;

@@ -1,11 +1,11 @@
 /*
  * store/cache, inside: connections, statements and running work on them.
  *
- * cache_file.c owns the file, cache_db.c connections and statements,
- * cache_schema.c the tables, cache.c documents, cache_sweep.c what goes by
- * itself, cache_sums.c damaged bytes, cache_memory.c what the disk cannot take,
- * cache_times.c the times that files are shown with, cache_facts.c facts,
- * cache_ledger.c the ledger.
+ * cache_file.c owns the file, cache_inspect.c looks at it, cache_db.c
+ * connections and statements, cache_schema.c the tables, cache.c documents,
+ * cache_sweep.c what goes by itself, cache_sums.c damaged bytes, cache_memory.c
+ * what the disk cannot take, cache_times.c the times that files are shown with,
+ * cache_facts.c facts, cache_ledger.c the ledger.
  */
 #ifndef STORE_CACHE_PRIVATE_H
 #define STORE_CACHE_PRIVATE_H
@@ -175,6 +175,11 @@ struct cache_conn *cache_conn_free(struct cache_conn *);
 DEFINE_CLEANUP(struct cache_conn *, cache_conn_free);
 /* Makes, checks and upgrades the file, or sets it aside. 0 or -errno. */
 int cache_open_writer(const struct cache *, struct cache_conn **ret_conn);
+/* PRAGMA quick_check: an SQLite code. */
+int cache_quick_check(struct sqlite3 *);
+/* Waits until the other processes have unlocked; closing *ret_fd unlocks. how
+ * as for flock(2). 0 or -errno. */
+int cache_lock_files(const struct cache *, int how, int *ret_fd);
 /* 0, -errno, or a positive SQLite code when only a writer can mend it. */
 int cache_open_reader(const struct cache *, struct cache_conn **ret_conn);
 /* False: the path leads to another file by now, or to none, and the connection
@@ -188,6 +193,7 @@ int cache_set_aside(const struct cache *, const struct cache_conn *,
  * -EPROTO when the database is of a later version than this program. */
 int cache_schema_upgrade(struct sqlite3 *);
 bool cache_schema_is_today(struct sqlite3 *);
+bool cache_schema_is_later(struct sqlite3 *);
 
 /* cache_times.c: the bytes of version `after` follow those of `before` under
  * one key. Inside a put; an SQLite code. */

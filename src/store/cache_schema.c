@@ -129,6 +129,14 @@ bool cache_schema_is_today(struct sqlite3 *db)
 	       version == (int)ARRAY_SIZE(steps);
 }
 
+bool cache_schema_is_later(struct sqlite3 *db)
+{
+	int version = 0;
+
+	return read_version(db, &version) == SQLITE_OK &&
+	       version > (int)ARRAY_SIZE(steps);
+}
+
 int cache_schema_upgrade(struct sqlite3 *db)
 {
 	int version = 0, rc = read_version(db, &version);
