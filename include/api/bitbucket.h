@@ -42,6 +42,11 @@ void bitbucket_reply_done(struct bitbucket_reply *);
 DEFINE_CLEANUP_DONE(struct bitbucket_reply, bitbucket_reply_done);
 int bitbucket_get(struct ctx *, struct bitbucket *, const char *path,
 		  const char *etag, struct bitbucket_reply *ret_reply);
+/* The same, but one request that is never repeated, for who wants to know what
+ * becomes of it: ret_answer has the head, also of a failure. */
+int bitbucket_get_once(struct ctx *, struct bitbucket *, const char *path,
+		       struct bitbucket_reply *ret_reply,
+		       struct http_response *ret_answer);
 /* The same, but asking for multipart/related: api/multipart reads it. */
 int bitbucket_get_parts(struct ctx *, struct bitbucket *, const char *path,
 			struct bitbucket_reply *ret_reply);

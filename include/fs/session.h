@@ -33,6 +33,8 @@ void session_kernel(struct session *, struct model_kernel *ret_kernel);
 /* Until unmounted, or a signal. 0 or -errno. Afterwards it is unmounted and
  * the group is cancelled. */
 int session_loop(struct session *);
+/* "3.14.0": of the libfuse that is loaded. */
+const char *session_library(void);
 struct session *session_free(struct session *);
 DEFINE_CLEANUP(struct session *, session_free);
 

@@ -22,6 +22,10 @@
 
 /* Once per process, after forking; idempotent. */
 int objects_global_init(void);
+/* "1.5.1": of the library that is loaded, and that this was built with. Free
+ * the first. */
+char *objects_library(void);
+const char *objects_library_built(void);
 
 struct objects;
 /* Opens or makes the bare repository at path (its parent exists). Sweeps the

@@ -29,6 +29,9 @@ struct http_config {
 };
 /* To be called after the last fork. 0 or -errno. */
 int http_new(const struct http_config *, struct http **ret_http);
+/* "7.88.1": of the library that is loaded, and that this was built with. */
+const char *http_library(void);
+const char *http_library_built(void);
 struct http *http_free(struct http *); /* no exchange may be under way */
 DEFINE_CLEANUP(struct http *, http_free);
 
@@ -60,6 +63,7 @@ struct http_response {
 	char etag[128];
 	char content_type[200];
 	char location[4096];    /* of a 3xx that was not followed */
+	int64_t date_ms;        /* the server's clock, of the Date header; -1 */
 	int64_t retry_after_s;  /* -1: not said; a date is made seconds */
 	int64_t rate_limit;     /* x-ratelimit-limit, first number; -1 */
 	int64_t rate_remaining; /* -1 */

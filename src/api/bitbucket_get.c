@@ -548,6 +548,23 @@ int bitbucket_get(struct ctx *ctx, struct bitbucket *b, const char *path,
 	return bitbucket_get_as(ctx, b, url, BITBUCKET_JSON, etag, ret_reply);
 }
 
+int bitbucket_get_once(struct ctx *ctx, struct bitbucket *b, const char *path,
+		       struct bitbucket_reply *ret_reply,
+		       struct http_response *ret_answer)
+{
+	cleanup(free) char *url = bitbucket_url(b, path);
+	int r;
+
+	ret_reply->body = (struct buf)BUF_INIT(BODY_MAX);
+	r = get_once(ctx, b, url, BITBUCKET_JSON, NULL, ret_reply, ret_answer);
+	if (r < 0)
+		return bitbucket_end_sentence(ctx, r);
+	ret_reply->status = ret_answer->status;
+	return is_good(ret_answer->status, BITBUCKET_JSON)
+		       ? 0
+		       : bitbucket_explain(ctx, b, url, ret_answer);
+}
+
 int bitbucket_get_parts(struct ctx *ctx, struct bitbucket *b, const char *path,
 			struct bitbucket_reply *ret_reply)
 {

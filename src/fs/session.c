@@ -212,6 +212,11 @@ int session_loop(struct session *session)
 	return r;
 }
 
+const char *session_library(void)
+{
+	return fuse_pkgversion();
+}
+
 struct session *session_free(struct session *session)
 {
 	if (!session)

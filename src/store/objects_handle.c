@@ -134,6 +134,19 @@ static void set_options(void)
 	git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_GLOBAL, "");
 }
 
+char *objects_library(void)
+{
+	int major = 0, minor = 0, patch = 0;
+
+	git_libgit2_version(&major, &minor, &patch);
+	return mem_asprintf("%d.%d.%d", major, minor, patch);
+}
+
+const char *objects_library_built(void)
+{
+	return LIBGIT2_VERSION;
+}
+
 int objects_global_init(void)
 {
 	static atomic_bool done;

@@ -79,6 +79,16 @@ int http_new(const struct http_config *config, struct http **ret_http)
 	return 0;
 }
 
+const char *http_library(void)
+{
+	return curl_version_info(CURLVERSION_NOW)->version;
+}
+
+const char *http_library_built(void)
+{
+	return LIBCURL_VERSION;
+}
+
 struct http *http_free(struct http *http)
 {
 	if (!http)

@@ -24,6 +24,7 @@ void http_response_forget(struct http_response *response)
 	response->etag[0] = '\0';
 	response->content_type[0] = '\0';
 	response->location[0] = '\0';
+	response->date_ms = -1;
 	response->retry_after_s = -1;
 	response->rate_limit = -1;
 	response->rate_remaining = -1;
@@ -164,6 +165,13 @@ static int64_t parse_retry_after(const char *value)
 	return seconds < LONGEST_WAIT_S ? seconds : LONGEST_WAIT_S;
 }
 
+static int64_t parse_date(const char *value)
+{
+	int64_t wall_s;
+
+	return parse_http_date(value, &wall_s) ? wall_s * 1000 : -1;
+}
+
 static int64_t parse_reset(const char *value)
 {
 	int64_t seconds = leading_number(value);
@@ -233,6 +241,8 @@ void http_response_header(struct http_response *response, const char *line,
 		     value);
 	else if (!strcasecmp(name, "content-range"))
 		parse_content_range(response, value);
+	else if (!strcasecmp(name, "date"))
+		response->date_ms = parse_date(value);
 	else if (!strcasecmp(name, "retry-after"))
 		response->retry_after_s = parse_retry_after(value);
 	else if (!strcasecmp(name, "x-ratelimit-limit"))
