@@ -73,6 +73,14 @@ char *account_host_name(const char *api_url)
 	return name;
 }
 
+bool account_is_there(const char *cache_dir, const char *api_url)
+{
+	cleanup(free) char *name = account_host_name(api_url);
+	cleanup(free) char *dir = mem_asprintf("%s/%s", cache_dir, name);
+
+	return !access(dir, F_OK);
+}
+
 /* Another user who may write to this directory could read what is fetched and
  * change what is shown. */
 static int check_ours(const char *dir, const char *prefix,

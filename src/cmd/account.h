@@ -54,6 +54,8 @@ int account_remove(const struct account *);
  * what is gone. */
 int account_remove_all(const char *cache_dir,
 		       void (*each)(void *arg, const char *path), void *arg);
+/* Whether there is a cache of that host. */
+bool account_is_there(const char *cache_dir, const char *api_url);
 /* The name of a host's directory: "api.bitbucket.org", "127.0.0.1_8080". */
 char *account_host_name(const char *api_url);
 

@@ -10,6 +10,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+static struct buf *listener;
+
+void command_listen(struct buf *out)
+{
+	listener = out;
+}
+
 void command_say(const char *fmt, ...)
 {
 	cleanup(buf_done) struct buf clean = BUF_INIT(0);
@@ -23,7 +30,11 @@ void command_say(const char *fmt, ...)
 	/* A sentence may quote the service or a path, whose text could send
 	 * codes to the terminal, or be a line that this program never said. */
 	text_clean(&clean, text, strlen(text), "\t");
-	fprintf(stderr, "bitbucketfs: %s\n", clean.data ? clean.data : "");
+	if (listener)
+		buf_printf(listener, "%s\n", clean.data ? clean.data : "");
+	else
+		fprintf(stderr, "bitbucketfs: %s\n",
+			clean.data ? clean.data : "");
 }
 
 enum command_exit command_usage(const char *fmt, ...)

@@ -5,7 +5,7 @@
 #ifndef CMD_COMMAND_H
 #define CMD_COMMAND_H
 
-#include "base/defs.h"
+#include "base/mem.h"
 
 enum command_exit {
 	COMMAND_OK = 0,
@@ -37,11 +37,14 @@ command_run api_command;
 command_run curl_command;
 command_run whoami_command;
 command_run credential_command;
+command_run doctor_command;
 command_run help_command;
 command_run version_command;
 
 /* "bitbucketfs: <sentence>" to stderr, with secrets taken out. */
 void command_say(const char *fmt, ...) printf_like(1, 2);
+/* Sentences go there, a line each, until NULL says that they are said again. */
+void command_listen(struct buf *);
 /* The same; COMMAND_USAGE. */
 enum command_exit command_usage(const char *fmt, ...) printf_like(1, 2);
 /* The same of a negative errno, with what it means; returns it. */

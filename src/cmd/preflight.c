@@ -111,8 +111,10 @@ static void read_line(const char *line, const char *end,
 	if (!type)
 		return;
 	options = field(type + 3, end, 2, &n);
-	if (options)
+	if (options) {
 		ret->user = user_of(options, n);
+		ret->allows_others = memmem(options, n, "allow_other", 11);
+	}
 	type = field(type + 3, end, 0, &n);
 	if (type && n == strlen(PREFLIGHT_TYPE) &&
 	    !memcmp(type, PREFLIGHT_TYPE, n))
@@ -145,10 +147,8 @@ void preflight_look(const char *mountinfo, const char *path,
 	}
 }
 
-size_t preflight_find(const char *mountinfo, uid_t user, struct buf *ret_points)
+void preflight_each(const char *mountinfo, preflight_visit *visit, void *arg)
 {
-	size_t n_found = 0;
-
 	for (const char *line = mountinfo; *line;) {
 		const char *end = strchrnul(line, '\n');
 		cleanup(preflight_place_done) struct preflight_place place;
@@ -156,16 +156,36 @@ size_t preflight_find(const char *mountinfo, uid_t user, struct buf *ret_points)
 		const char *written = field(line, end, 4, &n);
 
 		read_line(line, end, &place);
-		if (written && place.what == PREFLIGHT_OURS &&
-		    place.user == user) {
+		if (written && place.what == PREFLIGHT_OURS) {
 			cleanup(free) char *point = plain(written, n);
 
-			buf_printf(ret_points, "%s%s", n_found++ ? ", " : "",
-				   point);
+			visit(arg, point, &place);
 		}
 		line = *end ? end + 1 : end;
 	}
-	return n_found;
+}
+
+struct found {
+	uid_t user;
+	struct buf *points;
+	size_t n;
+};
+
+static void add_found(void *arg, const char *path,
+		      const struct preflight_place *place)
+{
+	struct found *found = arg;
+
+	if (place->user == found->user)
+		buf_printf(found->points, "%s%s", found->n++ ? ", " : "", path);
+}
+
+size_t preflight_find(const char *mountinfo, uid_t user, struct buf *ret_points)
+{
+	struct found found = {.user = user, .points = ret_points};
+
+	preflight_each(mountinfo, add_found, &found);
+	return found.n;
 }
 
 size_t preflight_others(struct buf *ret_points)
@@ -386,7 +406,7 @@ int preflight_device(const char *device, char why[static 512])
 	}
 }
 
-static bool is_in_path(const char *program)
+char *preflight_fusermount(void)
 {
 	const char *path = getenv("PATH");
 
@@ -395,12 +415,12 @@ static bool is_in_path(const char *program)
 	for (;;) {
 		size_t n = strcspn(path, ":");
 		cleanup(free) char *file =
-			mem_asprintf("%.*s/%s", (int)n, path, program);
+			mem_asprintf("%.*s/" FUSERMOUNT, (int)n, path);
 
 		if (n && !access(file, X_OK))
-			return true;
+			return steal(&file);
 		if (!path[n])
-			return false;
+			return NULL;
 		path += n + 1;
 	}
 }
@@ -495,11 +515,12 @@ static int check_mounted(const char *path, char why[static 512])
 
 int preflight_check(const char *path, bool make, char why[static 512])
 {
+	cleanup(free) char *fusermount = preflight_fusermount();
 	int r = preflight_device(DEVICE, why);
 
 	if (r)
 		return r;
-	if (geteuid() != 0 && !is_in_path(FUSERMOUNT))
+	if (geteuid() != 0 && !fusermount)
 		return say(why, -ENOENT,
 			   "there is no fusermount3, without which only root "
 			   "can mount: run sudo apt install fuse3");

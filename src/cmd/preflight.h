@@ -22,7 +22,8 @@ enum preflight_mount {
 struct preflight_place {
 	enum preflight_mount what;
 	dev_t device;
-	uid_t user;   /* who mounted, of a FUSE file system */
+	uid_t user; /* who mounted, of a FUSE file system */
+	bool allows_others;
 	char *inside; /* a mount point below it, or NULL */
 };
 void preflight_place_done(struct preflight_place *);
@@ -36,6 +37,10 @@ void preflight_look(const char *mountinfo, const char *path,
 int preflight_place(const char *path, struct preflight_place *ret_place);
 int preflight_mounted(const char *path);
 
+/* Every Bitbucket of such a text, whoever mounted it. */
+typedef void preflight_visit(void *arg, const char *path,
+			     const struct preflight_place *);
+void preflight_each(const char *mountinfo, preflight_visit *, void *arg);
 /* Where a user has Bitbuckets mounted, with ", " between them; how many. */
 size_t preflight_find(const char *mountinfo, uid_t user,
 		      struct buf *ret_points);
@@ -55,6 +60,8 @@ int preflight_answers(const char *path, int timeout_ms);
  * another -errno; why it was not done is left in words. */
 int preflight_unmount(const char *path, bool lazily, char words[static 256]);
 
+/* Where PATH has fusermount3, or NULL; free it. */
+char *preflight_fusermount(void);
 /* May this process open the device? 0 or -errno with the sentence. */
 int preflight_device(const char *device, char why[static 512]);
 /* Everything before mounting at path: device, fusermount3, the directory. A
