@@ -73,10 +73,10 @@ _bitbucketfs() {
 		mapfile -t COMPREPLY < <(compgen -W 'get store erase' -- "$cur")
 		return
 		;;
-	*' api '* | *' curl '* | *' whoami '* | *' login '* | *' logout '*) return ;;
+	*' api '* | *' curl '* | *' whoami '* | *' login '* | *' logout '* | *' doctor '*) return ;;
 	*' help '*)
 		mapfile -t COMPREPLY < <(compgen -W 'mount status umount login
-			logout api curl whoami credential help version options' -- "$cur")
+			logout api curl whoami credential doctor help version options' -- "$cur")
 		return
 		;;
 	*' version '*) return ;;
@@ -85,7 +85,7 @@ _bitbucketfs() {
 	if [ "$cword" = 1 ]; then
 		mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W \
 			'mount status umount login logout api curl whoami
-			credential help version' -- "$cur")
+			credential doctor help version' -- "$cur")
 	fi
 }
 complete -F _bitbucketfs bitbucketfs

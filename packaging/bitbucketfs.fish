@@ -32,7 +32,7 @@ function __bitbucketfs_mounted
     end
 end
 
-set -l commands mount status umount login logout api curl whoami credential help version
+set -l commands mount status umount login logout api curl whoami credential doctor help version
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c bitbucketfs -f
@@ -45,6 +45,7 @@ complete -c bitbucketfs -n $none -a api -d 'what the service answers to a GET'
 complete -c bitbucketfs -n $none -a curl -d 'the line of curl for it'
 complete -c bitbucketfs -n $none -a whoami -d 'whose credential it is'
 complete -c bitbucketfs -n $none -a credential -d 'gives it to git'
+complete -c bitbucketfs -n $none -a doctor -d 'what is wrong, and what to do'
 complete -c bitbucketfs -n $none -a help -d 'the help, of a command too'
 complete -c bitbucketfs -n $none -a version -d 'the version'
 complete -c bitbucketfs -n "$none; or __fish_seen_subcommand_from mount" -a '(__fish_complete_directories)'
@@ -63,7 +64,7 @@ complete -c bitbucketfs -n '__fish_seen_subcommand_from logout' -l all -d 'every
 complete -c bitbucketfs -n '__fish_seen_subcommand_from logout' -l config -d 'and the configuration'
 complete -c bitbucketfs -n '__fish_seen_subcommand_from api' -l raw -d 'the bytes as they come'
 complete -c bitbucketfs -x -n '__fish_seen_subcommand_from api curl' -s q -d 'what is looked for'
-complete -c bitbucketfs -n '__fish_seen_subcommand_from whoami' -l json -d 'for programs'
+complete -c bitbucketfs -n '__fish_seen_subcommand_from whoami doctor' -l json -d 'for programs'
 complete -c bitbucketfs -n '__fish_seen_subcommand_from credential' -a 'get store erase'
 complete -c bitbucketfs -n '__fish_seen_subcommand_from credential' -l install -d 'set it in git'
 complete -c bitbucketfs -n '__fish_seen_subcommand_from credential' -l uninstall -d 'take it out of git'

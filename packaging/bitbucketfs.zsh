@@ -31,6 +31,7 @@ _bitbucketfs_first() {
 		'curl:the line of curl for it'
 		'whoami:whose credential it is'
 		'credential:gives it to git'
+		'doctor:what is wrong, and what to do'
 		'help:the help, of a command too'
 		'version:the version'
 	)
@@ -53,7 +54,7 @@ _bitbucketfs() {
 		'*-o+[what is set]:option:_bitbucketfs_option' \
 		'--lazy[of umount: take it from its place though it is in use]' \
 		'--raw[of api: the bytes as they come]' \
-		'--json[of whoami: for programs]' \
+		'--json[of whoami and doctor: for programs]' \
 		'--install[of credential: set it in git]' \
 		'--uninstall[of credential: take it out of git]' \
 		'--with-token[of login: from standard input]' \
@@ -71,9 +72,9 @@ _bitbucketfs() {
 	second)
 		case $line[1] in
 		status | umount) _bitbucketfs_mounted ;;
-		help) compadd mount status umount login logout api curl whoami credential help version options ;;
+		help) compadd mount status umount login logout api curl whoami credential doctor help version options ;;
 		credential) compadd get store erase ;;
-		login | logout | api | curl | whoami | version) ;;
+		login | logout | api | curl | whoami | doctor | version) ;;
 		*) _files -/ ;;
 		esac
 		;;

@@ -30,6 +30,8 @@ static const struct command commands[] = {
 	 .json = true},
 	{"credential", credential_command, 1, "one of get, store and erase",
 	 .options = true, .install = true, .uninstall = true},
+	{"doctor", doctor_command, 1, "one ADDRESS", .options = true,
+	 .json = true},
 	{"help", help_command, 1, "one COMMAND"},
 	{"version", version_command, 0, "no operand"},
 };
@@ -312,7 +314,7 @@ static enum command_exit check_word(const struct command_line *line)
 			return COMMAND_OK;
 		return command_usage("'%s' is neither a command (mount, "
 				     "status, umount, login, logout, api, "
-				     "curl, whoami, credential, help, "
+				     "curl, whoami, credential, doctor, help, "
 				     "version) nor a "
 				     "directory to mount at%s",
 				     word, meant);

@@ -29,6 +29,7 @@ static const char general[] =
 	"  curl PATH [-q QUERY]         the line of curl for it\n"
 	"  whoami [--json]              whose credential it is\n"
 	"  credential get | --install   gives it to git, for its clones\n"
+	"  doctor [ADDRESS] [--json]    what is wrong, and what to do\n"
 	"  help [COMMAND]               this text; that of a command\n"
 	"  help options                 what -o can set, a line each\n"
 	"  version                      the version\n"
@@ -163,6 +164,20 @@ static const char of_credential[] =
 	"\n"
 	"  --install    sets it in git's global configuration\n"
 	"  --uninstall  takes it out again\n";
+static const char of_doctor[] =
+	"Usage: bitbucketfs doctor [ADDRESS] [--json] [-o OPT,OPT…]\n"
+	"\n"
+	"Looks at what a mount needs, a line each: ok, warning or error, and "
+	"what to do:\n"
+	"this machine, the configuration, the credential, the network, the "
+	"cache, mounts.\n"
+	"ADDRESS, in any form (https://…, git@…, a page, acme/widgets), is "
+	"looked at, too.\n"
+	"It changes nothing, and takes at most five requests.\n"
+	"\n"
+	"  --json  the same for programs\n"
+	"\n"
+	"Exits with 1 when there is an error.\n";
 static const char of_help[] = "Usage: bitbucketfs help [COMMAND | options]\n"
 			      "       bitbucketfs COMMAND --help\n";
 static const char of_version[] = "Usage: bitbucketfs version\n";
@@ -225,6 +240,7 @@ static const struct {
 	{"curl", of_curl, NULL, NULL},
 	{"whoami", of_whoami, NULL, NULL},
 	{"credential", of_credential, NULL, NULL},
+	{"doctor", of_doctor, NULL, NULL},
 	{"help", of_help, NULL, NULL},
 	{"version", of_version, NULL, NULL},
 	{"options", "", NULL, add_lines},

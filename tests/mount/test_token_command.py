@@ -110,7 +110,7 @@ def test_who_asks_without_a_mount_and_what_is_refused(bb, mounts, secret):
     assert mounts.run("api", "/user", account=None).returncode == 2
 
 
-@pytest.mark.parametrize("command", [("api", "/user"), ("curl", "/user"), ("whoami",), ("credential", "get"), ("mount",)], ids=lambda c: c[0])
+@pytest.mark.parametrize("command", [("api", "/user"), ("curl", "/user"), ("whoami",), ("doctor",), ("credential", "get"), ("mount",)], ids=lambda c: c[0])
 def test_nobody_looks_into_who_reads_a_secret(bb, mounts, command):
     """Already while the command runs: what the configuration has may be a secret, too."""
     fifo = mounts.place / "secret"

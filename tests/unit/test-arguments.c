@@ -88,6 +88,8 @@ static void what_is_taken(void **state)
 		 "login: with-token email a@b username "},
 		{"b login --email=a=b", "login: email a=b"},
 		{"b logout --all --config", "logout: all config"},
+		{"b doctor", "doctor:"},
+		{"b doctor git@x:a/b --json", "doctor: git@x:a/b json"},
 		{"b credential get", "credential: get"},
 		{"b credential --install", "credential: install"},
 		{"b --uninstall credential", "credential: uninstall"},

@@ -1,0 +1,72 @@
+/*
+ * cmd/doctor/doctor: what the checks share, and what each of them is.
+ *
+ * A check runs on a thread of its own beside the others, looks at one thing and
+ * adds its lines. It changes nothing, and asks nobody for a secret. One that
+ * does not look at its ctx (a file system that hangs) is given up.
+ */
+#ifndef CMD_DOCTOR_DOCTOR_H
+#define CMD_DOCTOR_DOCTOR_H
+
+#include "cmd/doctor/address.h"
+#include "cmd/doctor/report.h"
+#include "cmd/remote.h"
+
+/* What a check may take, ctx's deadline; and all of them with what starts and
+ * ends them. */
+#define DOCTOR_CHECK_MS 5000
+#define DOCTOR_ALL_MS 5500
+
+/* A way to git's part of the service. */
+enum doctor_way {
+	DOCTOR_HTTPS,
+	DOCTOR_SSH,
+};
+enum doctor_passes {
+	DOCTOR_UNKNOWN,
+	DOCTOR_BLOCKED, /* the network does not let it through */
+	DOCTOR_PASSES,  /* it answers; what it says is another matter */
+};
+
+struct doctor {
+	struct remote remote;   /* without account and cache */
+	bool is_configured;     /* the configuration could be read */
+	bool has_credential;    /* or nobody is signed in */
+	const char *given;      /* ADDRESS; NULL: none */
+	struct address address; /* of given, where it is configured */
+	bool wants_ssh;         /* what was asked for goes by SSH */
+	struct http *http;      /* for what has no credential, and git */
+	atomic_uint n_requests; /* to the API */
+	struct mutex lock;
+	enum doctor_passes ways[2] under_lock;
+};
+void doctor_set_way(struct doctor *, enum doctor_way, enum doctor_passes);
+/* Of a way that is blocked, that another one is not. */
+void doctor_compare_ways(struct doctor *, struct report *);
+
+/* allow_other or allow_root is configured. */
+bool doctor_allows_others(const struct doctor *);
+
+typedef void doctor_check(struct ctx *, struct doctor *, struct report *);
+doctor_check doctor_check_kernel;
+doctor_check doctor_check_device;
+doctor_check doctor_check_fusermount;
+doctor_check doctor_check_allow_other;
+doctor_check doctor_check_versions;
+doctor_check doctor_check_cache;
+doctor_check doctor_check_space;
+doctor_check doctor_check_mounts;
+doctor_check doctor_check_namespaces;
+doctor_check doctor_check_plocate;
+doctor_check doctor_check_tracker;
+doctor_check doctor_check_baloo;
+doctor_check doctor_check_service;
+doctor_check doctor_check_git;
+doctor_check doctor_check_curl;
+/* Of an address whose repository is there. */
+doctor_check doctor_check_clone;
+/* A line about http_perform's failure, of which ctx has the sentence. */
+void doctor_add_unreachable(struct report *, const char *name,
+			    const struct ctx *, int errnum);
+
+#endif

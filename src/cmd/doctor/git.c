@@ -1,0 +1,98 @@
+/*
+ * cmd/doctor/git: git's part of the service, over HTTPS.
+ */
+#include "cmd/doctor/doctor.h"
+
+#include "base/clock.h"
+#include "wire/link.h"
+
+/* Whether anything answers there; nothing secret goes along. */
+static void look_at(struct ctx *ctx, struct doctor *d, const char *url,
+		    struct report *r)
+{
+	cleanup(http_response_done) struct http_response answer = {0};
+	cleanup(free) char *top = mem_asprintf("%s/", url);
+	const struct http_request request = {
+		.method = "HEAD", .url = top, .no_redirects = true};
+	int64_t began = clock_mono_ms();
+	int e = http_perform(ctx, d->http, &request, NULL, &answer);
+
+	if (e) {
+		doctor_add_unreachable(r, "git", ctx, e);
+		if (e != -EPROTO)
+			doctor_set_way(d, DOCTOR_HTTPS, DOCTOR_BLOCKED);
+		return;
+	}
+	report_add(r, "git", REPORT_OK, "%s answers in %lld ms", url,
+		   (long long)(clock_mono_ms() - began));
+}
+
+void doctor_check_git(struct ctx *ctx, struct doctor *d, struct report *r)
+{
+	const struct config *config = &d->remote.config;
+
+	if (!d->is_configured)
+		return;
+	/* Of a server that has both doctor_check_service tells. */
+	if (!http_same_origin(config->git_url, config->api_url))
+		look_at(ctx, d, config->git_url, r);
+	if (config->git_fallback)
+		look_at(ctx, d, config->git_fallback, r);
+}
+
+/* ---- one repository ---- */
+
+static int authorize(void *arg, struct ctx *ctx, struct http_authorization *ret)
+{
+	return credential_authorize(ctx, arg, CREDENTIAL_GIT, ret);
+}
+
+static void was_heard(void *arg, struct ctx *ctx,
+		      const struct http_authorization *sent,
+		      const struct http_response *answer)
+{
+	(void)ctx;
+	if (answer->authorized)
+		credential_heard(arg, CREDENTIAL_GIT, sent, answer->status);
+}
+
+static int renew(void *arg, struct ctx *ctx,
+		 const struct http_authorization *refused)
+{
+	(void)arg;
+	(void)ctx;
+	(void)refused;
+	return 0;
+}
+
+static int drop(void *arg, const void *data, size_t n)
+{
+	(void)arg;
+	(void)data;
+	(void)n;
+	return 0;
+}
+
+void doctor_check_clone(struct ctx *ctx, struct doctor *d, struct report *r)
+{
+	const struct config *config = &d->remote.config;
+	/* A mirror is not shown the secret. */
+	const struct http_authorizer as = {authorize, was_heard, renew,
+					   d->remote.credential};
+	cleanup(free) char *url = mem_asprintf("%s/%s/%s.git", config->git_url,
+					       d->address.workspace,
+					       d->address.repository);
+	const struct http_sink dropped = {.write = drop};
+	cleanup(link_free) struct link *link = NULL;
+	int e;
+
+	ctx->sentence[0] = '\0';
+	e = link_http_new(d->http, url, config->is_mirror ? NULL : &as, &link);
+	if (!e)
+		e = link->ops->advertise(ctx, link, &dropped);
+	if (e)
+		report_add(r, "clone", REPORT_ERROR, "git cannot have %s: %s",
+			   url, *ctx->sentence ? ctx->sentence : strerror(-e));
+	else
+		report_add(r, "clone", REPORT_OK, "git can have %s", url);
+}

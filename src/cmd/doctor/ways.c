@@ -1,0 +1,75 @@
+/*
+ * cmd/doctor/ways: what the network lets through. Which way is open is known
+ * only when all checks have come back: what is blocked is then told beside what
+ * is not.
+ */
+#include "cmd/doctor/doctor.h"
+
+#define BUT_SSH                                                   \
+	"; SSH gets through from here, and git by it: git clone " \
+	"git@ssh.bitbucket.org:WORKSPACE/REPOSITORY.git"
+#define BUT_HTTPS                                    \
+	"; HTTPS gets through from here: git clone " \
+	"https://bitbucket.org/WORKSPACE/REPOSITORY.git"
+
+void doctor_set_way(struct doctor *d, enum doctor_way way,
+		    enum doctor_passes passes)
+{
+	mutex_lock(&d->lock);
+	/* One of two hosts that is blocked is what people stumble over. */
+	if (d->ways[way] != DOCTOR_BLOCKED)
+		d->ways[way] = passes;
+	mutex_unlock(&d->lock);
+}
+
+static enum doctor_passes way_of(struct doctor *d, enum doctor_way way)
+{
+	enum doctor_passes passes;
+
+	mutex_lock(&d->lock);
+	passes = d->ways[way];
+	mutex_unlock(&d->lock);
+	return passes;
+}
+
+void doctor_compare_ways(struct doctor *d, struct report *r)
+{
+	enum doctor_passes https = way_of(d, DOCTOR_HTTPS);
+	enum doctor_passes ssh = way_of(d, DOCTOR_SSH);
+
+	if (https == DOCTOR_BLOCKED && ssh == DOCTOR_PASSES)
+		report_append(r,
+			      report_level_of(r, "git") == REPORT_ERROR
+				      ? "git"
+				      : "https",
+			      BUT_SSH);
+	else if (ssh == DOCTOR_BLOCKED && https == DOCTOR_PASSES)
+		report_append(r, "ssh", BUT_HTTPS);
+}
+
+static const char *remedy(int r)
+{
+	switch (r) {
+	case -ETIMEDOUT:
+		return ": a firewall that drops it, or no network; where one "
+		       "goes out by a proxy, set proxy (or https_proxy)";
+	case -ENETUNREACH:
+		return ": is this machine online? where one goes out by a "
+		       "proxy, set proxy (or https_proxy)";
+	case -ECONNRESET:
+		return ": something on the way (a firewall, a proxy) breaks it "
+		       "off";
+	default:
+		return "";
+	}
+}
+
+void doctor_add_unreachable(struct report *r, const char *name,
+			    const struct ctx *ctx, int errnum)
+{
+	const char *said = *ctx->sentence ? ctx->sentence : strerror(-errnum);
+	size_t n = strlen(said);
+
+	report_add(r, name, REPORT_ERROR, "%.*s%s",
+		   (int)(n - (n && said[n - 1] == '.')), said, remedy(errnum));
+}
