@@ -20,6 +20,8 @@ struct json; /* a cJSON node under another name */
 int json_parse(const char *text, size_t n, struct json **ret_json);
 struct json *json_free(struct json *); /* the root only; returns NULL */
 DEFINE_CLEANUP(struct json *, json_free);
+/* The JSON of a blob (may be NULL); NULL: it is none. */
+struct json *json_of(const struct blob *);
 
 /* Borrowed from the tree; NULL when a step is missing or null. path is like
  * "source.branch.name", "" the value itself. */

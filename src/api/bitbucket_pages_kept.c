@@ -37,14 +37,10 @@ static void tell_of_page(const struct bitbucket_list *list, const char *url,
 static struct json *kept_page(const struct bitbucket_list *list,
 			      const char *url)
 {
-	cleanup(blob_unref) struct blob *bytes = NULL;
-	struct json *page = NULL;
+	cleanup(blob_unref) struct blob *bytes =
+		list->kept ? list->kept->look(list->kept->arg, url) : NULL;
 
-	if (list->kept)
-		bytes = list->kept->look(list->kept->arg, url);
-	return bytes && !json_parse(blob_data(bytes), blob_len(bytes), &page)
-		       ? page
-		       : NULL;
+	return json_of(bytes);
 }
 
 int bitbucket_get_page(struct ctx *ctx, struct bitbucket *b,

@@ -184,6 +184,15 @@ struct json *json_free(struct json *json)
 	return NULL;
 }
 
+struct json *json_of(const struct blob *blob)
+{
+	struct json *json = NULL;
+
+	return blob && !json_parse(blob_data(blob), blob_len(blob), &json)
+		       ? json
+		       : NULL;
+}
+
 const struct json *json_at(const struct json *json, const char *path)
 {
 	const cJSON *item = c(json);

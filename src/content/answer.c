@@ -30,6 +30,20 @@ struct cache_entry *answer_peek_version(struct cache *cache, const char *key)
 	return cache_stat(cache, key, &e) <= CACHE_MISS ? NULL : e;
 }
 
+struct cache_entry *answer_at_hand(struct cache *cache, const char *key,
+				   bool body)
+{
+	struct cache_entry *e =
+		(body ? answer_peek : answer_peek_version)(cache, key);
+
+	return e && e->negative ? cache_entry_free(e) : e;
+}
+
+struct json *answer_json(const struct cache_entry *e)
+{
+	return e ? json_of(e->body) : NULL;
+}
+
 struct answer_age answer_age_of(const struct cache_entry *e, bool stale)
 {
 	return (struct answer_age){
@@ -45,10 +59,8 @@ int answer_failed(struct ctx *ctx, const struct cache_entry *e)
 
 static int64_t time_in(const struct blob *body, const char *path)
 {
-	cleanup(json_free) struct json *json = NULL;
+	cleanup(json_free) struct json *json = path ? json_of(body) : NULL;
 
-	if (!path || json_parse(blob_data(body), blob_len(body), &json))
-		return 0;
 	return resource_time(json, path);
 }
 

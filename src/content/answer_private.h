@@ -18,6 +18,10 @@
 struct cache_entry *answer_peek(struct cache *, const char *key);
 /* The same without its bytes, whose version tells of them. */
 struct cache_entry *answer_peek_version(struct cache *, const char *key);
+/* Either, of an answer that is no remembered failure. */
+struct cache_entry *answer_at_hand(struct cache *, const char *key, bool body);
+/* The JSON of what the cache has (may be NULL); NULL: it is none. */
+struct json *answer_json(const struct cache_entry *);
 struct answer_age answer_age_of(const struct cache_entry *, bool stale);
 /* A remembered failure, as if it had just happened. */
 int answer_failed(struct ctx *, const struct cache_entry *);

@@ -96,19 +96,19 @@ void documents_say(struct documents *d, int errnum, const char *path,
 
 /* ---- endpoints ---- */
 
-/* The account's uuid, from the document of /user. */
-static int find_me(struct ctx *ctx, struct documents *d, char **ret_uuid)
+int documents_me(struct ctx *ctx, struct documents *d,
+		 enum read_through_mode mode, char **ret_uuid)
 {
 	cleanup(answer_document_done) struct answer_document user = {0};
 	cleanup(json_free) struct json *json = NULL;
-	const char *uuid = NULL;
-	int r = documents_user(ctx, d, READ_THROUGH, &user);
+	const char *uuid;
+	int r = documents_user(ctx, d, mode, &user);
 
 	if (r < 0)
 		return r;
-	if (!json_parse(blob_data(user.body), blob_len(user.body), &json))
-		uuid = json_str(json, "uuid");
-	if (!uuid)
+	json = json_of(user.body);
+	uuid = json_str(json, "uuid");
+	if (!uuid || !*uuid)
 		return ctx_fail(ctx, -ENOENT,
 				"Bitbucket does not say who is signed in.");
 	*ret_uuid = mem_strdup(uuid);
@@ -128,7 +128,7 @@ static int fill_in(struct ctx *ctx, struct documents *d,
 	} else if (n == 4 && !memcmp(name, "repo", 4)) {
 		value = scope->repository_id;
 	} else if (n == 2 && !memcmp(name, "me", 2)) {
-		r = find_me(ctx, d, &me);
+		r = documents_me(ctx, d, READ_THROUGH, &me);
 		if (r < 0)
 			return r;
 		value = me;
@@ -311,6 +311,21 @@ int documents_text(struct ctx *ctx, struct documents *d,
 	*ret_file = (struct document_file){e->version, e->n_body,
 					   answer_age_of(e, stale)};
 	return 0;
+}
+
+bool documents_stored(struct documents *d, const char *key, const char *mark,
+		      struct document_file *ret_file)
+{
+	struct cache *cache = d->config.cache;
+	cleanup(cache_entry_free) struct cache_entry *e =
+		answer_at_hand(cache, key, false);
+
+	if (!e || (mark && strcmp(e->etag, mark) != 0) ||
+	    !cache_is_sound(cache, e->version, key))
+		return false;
+	*ret_file = (struct document_file){e->version, e->n_body,
+					   answer_age_of(e, e->left_ms < 0)};
+	return true;
 }
 
 int documents_read(struct documents *d, uint64_t version, uint64_t offset,

@@ -17,10 +17,8 @@ static struct cache_entry *list_beside(struct documents *d,
 	size_t n = strlen(scope->key) - strlen(row->name);
 	cleanup(free) char *key = mem_asprintf("%.*s%s#index.json", (int)n,
 					       scope->key, row->beside->row);
-	struct cache_entry *e = (body ? answer_peek : answer_peek_version)(
-		d->config.cache, key);
 
-	return e && e->negative ? cache_entry_free(e) : e;
+	return answer_at_hand(d->config.cache, key, body);
 }
 
 char *documents_mark(struct documents *d, const struct resource *row,
@@ -40,10 +38,8 @@ struct json *documents_beside(struct documents *d, const struct resource *row,
 {
 	cleanup(cache_entry_free) struct cache_entry *e =
 		row->beside ? list_beside(d, row, scope, true) : NULL;
-	cleanup(json_free) struct json *list = NULL;
+	cleanup(json_free) struct json *list = answer_json(e);
 
-	if (!e || !e->body || json_parse(blob_data(e->body), e->n_body, &list))
-		return NULL;
 	return json_is_array(list) ? steal(&list) : NULL;
 }
 

@@ -29,9 +29,7 @@ static void collecting_done(struct collecting *c)
 	json_free(c->whole);
 	json_free(c->beside);
 	free(c->mark);
-	documents_order_done(&c->order);
-	buf_done(&c->tsv);
-	buf_done(&c->json);
+	documents_index_done(&c->index);
 }
 
 /* ---- names ---- */
@@ -154,12 +152,6 @@ static void take_named(struct collecting *c, const struct json *item)
 			 final ? FINAL_MS : c->ttl_ms);
 }
 
-void documents_add_indented(struct buf *out, const struct json *item)
-{
-	buf_puts(out, out->len > 1 ? ",\n  " : "\n  ");
-	json_pretty_inside(item, 1, out);
-}
-
 /* A file as it is, named as it is called. */
 int documents_collect_part(void *arg, const struct multipart_part *part)
 {
@@ -184,38 +176,19 @@ int documents_collect_part(void *arg, const struct multipart_part *part)
 	return 0;
 }
 
-/* What the last item has added goes. Room for the end stays. */
-static bool is_full(struct collecting *c, size_t tsv_from, size_t json_from)
-{
-	static const size_t n_end = sizeof("\n]\n") - 1;
-
-	if (!c->tsv.failed && !c->json.failed &&
-	    c->json.len + n_end <= c->json.max)
-		return false;
-	buf_cut(&c->tsv, tsv_from);
-	buf_cut(&c->json, json_from);
-	c->is_full = true;
-	c->most = (int64_t)c->n_items;
-	return true;
-}
-
 int documents_collect_item(struct collecting *c, const struct json *item)
 {
-	size_t tsv_from = c->tsv.len, json_from = c->json.len;
 	cleanup(json_free) struct json *named =
 		documents_named_beside(c->row->beside, c->beside, item);
 
 	if (c->is_full)
 		return -EFBIG;
-	resource_tsv_line(c->row->columns, named ? named : item, &c->tsv);
-	documents_add_indented(&c->json, item);
-	if (is_full(c, tsv_from, json_from))
+	if (documents_index_add(&c->index, item, named ? named : item) < 0) {
+		c->is_full = true;
+		c->most = (int64_t)c->n_items;
 		return -EFBIG;
+	}
 	c->n_items++;
-	if (c->row->newest)
-		documents_order_add(&c->order,
-				    resource_time(item, c->row->newest),
-				    tsv_from, &c->tsv, json_from, &c->json);
 	if (c->whole)
 		json_append_copy(c->whole, item);
 	if (c->row->items)
@@ -351,11 +324,9 @@ int documents_collecting_store(struct ctx *ctx, struct collecting *c, bool more)
 {
 	int r;
 
-	documents_order_apply(&c->order, &c->tsv, &c->json);
-	buf_puts(&c->json, c->json.len > 1 ? "\n]\n" : "]\n");
-	check(!c->json.failed && !c->tsv.failed);
-	add_file(c, "index.tsv", &c->tsv);
-	add_file(c, "index.json", &c->json);
+	documents_index_end(&c->index);
+	add_file(c, "index.tsv", &c->index.tsv);
+	add_file(c, "index.json", &c->index.json);
 	r = c->whole ? add_row_files(c) : 0;
 	if (r < 0)
 		return ctx_fail(ctx, r, "The list at %s cannot be written.",
@@ -365,13 +336,6 @@ int documents_collecting_store(struct ctx *ctx, struct collecting *c, bool more)
 	return documents_collecting_store_names(ctx, c, more);
 }
 
-void documents_collecting_begin(struct collecting *c)
-{
-	if (resource_n_files(c->row->files))
-		c->whole = json_new_array();
-	resource_tsv_header(c->row->columns, &c->tsv);
-	buf_puts(&c->json, "[");
-}
 void documents_collecting_init(struct collecting *c, struct documents *d,
 			       const struct resource *row,
 			       const struct scope *scope)
@@ -380,19 +344,21 @@ void documents_collecting_init(struct collecting *c, struct documents *d,
 		.documents = d,
 		.row = row,
 		.scope = scope,
-		.tsv = BUF_INIT(d->config.index_bytes),
-		.json = BUF_INIT(d->config.index_bytes),
 		.names = json_new_array(),
 		.most = d->config.history,
 		/* Before the list: what comes meanwhile is news. */
 		.mark = documents_mark(d, row, scope),
 		.beside = documents_beside(d, row, scope),
 	};
+	documents_index_begin(&c->index, row->columns, row->newest,
+			      d->config.index_bytes);
+	if (resource_n_files(row->files))
+		c->whole = json_new_array();
 }
 
 void documents_collecting_end(struct collecting *c)
 {
-	bool big = c->batch.n > MANY_ITEMS || c->json.size > 128 * KIB;
+	bool big = c->batch.n > MANY_ITEMS || c->index.json.size > 128 * KIB;
 
 	collecting_done(c);
 	/* Megabytes that were needed once, on a heap that would keep them. */
@@ -410,12 +376,12 @@ static struct json *kept_items(struct documents *d, const struct scope *scope,
 	cleanup(free) char *key = mem_asprintf("%s#index.json", scope->key);
 	cleanup(cache_entry_free) struct cache_entry *e =
 		answer_peek(d->config.cache, key);
-	cleanup(json_free) struct json *items = NULL;
+	cleanup(json_free) struct json *items = answer_json(e);
 
-	if (!e || !e->body || json_parse(blob_data(e->body), e->n_body, &items))
+	if (!json_is_array(items))
 		return NULL;
 	*ret_version = e->version;
-	return json_is_array(items) ? steal(&items) : NULL;
+	return steal(&items);
 }
 
 /* 1: too little is kept. */
@@ -432,7 +398,6 @@ static int collect_kept(struct ctx *ctx, struct collecting *c)
 		return 1;
 	c->most = before->most;
 	c->is_cut = before->is_cut;
-	documents_collecting_begin(c);
 	for (const struct json *i = json_first(items); i; i = json_next(i))
 		if (documents_collect_item(c, i) < 0)
 			return 1;

@@ -23,9 +23,8 @@ struct collecting {
 	struct json *whole;  /* of those whose row makes files of all */
 	struct json *beside; /* the list that names are taken from; or NULL */
 	char *mark;
-	struct buf tsv, json;
-	struct documents_order order; /* of a row that has one */
-	struct taken *taken;          /* names */
+	struct documents_index index;
+	struct taken *taken; /* names */
 	size_t n_items;
 	bool is_full; /* the indexes have no room for more items */
 	bool is_cut;  /* the list goes on where it cannot be followed */
@@ -41,8 +40,6 @@ struct collecting {
 void documents_collecting_init(struct collecting *, struct documents *,
 			       const struct resource *, const struct scope *);
 void documents_collecting_end(struct collecting *);
-/* Before the first item, which documents_collect_item takes. */
-void documents_collecting_begin(struct collecting *);
 /* Of a row of parts: a file as it is, instead of an item. */
 int documents_collect_part(void *collecting, const struct multipart_part *);
 /* After the last item; or after the last part. */

@@ -78,7 +78,8 @@ char *documents_direct(struct ctx *ctx, const struct documents_fetch *f,
 		return NULL;
 	key = item_key(f->scope);
 	e = key ? answer_peek(f->documents->config.cache, key) : NULL;
-	if (!e || !e->body || json_parse(blob_data(e->body), e->n_body, &json))
+	json = answer_json(e);
+	if (!json)
 		return NULL;
 	*ret_left_ms = direct->is_final && direct->is_final(json) ? FINAL_MS
 								  : e->left_ms;

@@ -104,7 +104,7 @@ static void say_full(const struct documents_fetch *f,
 	documents_say(f->documents, EFBIG, place,
 		      "The list is too long for an index of %zu MiB: the first "
 		      "%zu are shown.",
-		      c->json.max / MIB, c->n_items);
+		      c->index.json.max / MIB, c->n_items);
 }
 
 static void was_walked(const struct documents_fetch *f,
@@ -228,7 +228,6 @@ static int fetch_pages(struct ctx *ctx, struct documents_fetch *f,
 	r = documents_path(ctx, d, f->row->endpoint, f->scope, &path);
 	if (r < 0)
 		return r;
-	documents_collecting_begin(c);
 	r = documents_update(ctx, f, path, old, c, &more);
 	if (r < 0)
 		return r;
@@ -255,12 +254,11 @@ static int64_t ttl_of(const struct documents_fetch *f)
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	cleanup(json_free) struct json *json = NULL;
 
-	if (f->row->is_final_below &&
-	    cache_get(f->documents->config.cache, above, &e) > CACHE_MISS &&
-	    e->body && !json_parse(blob_data(e->body), e->n_body, &json) &&
-	    f->row->is_final_below(json))
-		return FINAL_MS;
-	return f->row->ttl_s * 1000;
+	if (f->row->is_final_below)
+		e = answer_peek(f->documents->config.cache, above);
+	json = answer_json(e);
+	return json && f->row->is_final_below(json) ? FINAL_MS
+						    : f->row->ttl_s * 1000;
 }
 
 int documents_fetch_collection(struct ctx *ctx, void *arg,

@@ -142,14 +142,12 @@ static bool repository_of(struct documents *d, const struct scope *workspace,
 		scope_item_key(&resource_repositories, workspace, uuid);
 	cleanup(cache_entry_free) struct cache_entry *e =
 		answer_peek(d->config.cache, key);
-	cleanup(json_free) struct json *json = NULL;
+	cleanup(json_free) struct json *json = answer_json(e);
 	cleanup(bitbucket_repository_done) struct bitbucket_repository got = {
 		0};
 	cleanup(free) char *its_name = NULL;
 
-	if (!e || !e->body ||
-	    json_parse(blob_data(e->body), blob_len(e->body), &json) ||
-	    bitbucket_read_repository(json, &got))
+	if (bitbucket_read_repository(json, &got))
 		return false;
 	its_name = collection_name_of(&resource_repositories, got.slug);
 	if (strcmp(its_name, name))
@@ -270,13 +268,9 @@ int documents_find_repository(struct ctx *ctx, struct documents *d,
 /* The name that the document had before. */
 static char *slug_in(const struct cache_entry *old)
 {
-	cleanup(json_free) struct json *json = NULL;
-	const char *slug;
+	cleanup(json_free) struct json *json = answer_json(old);
+	const char *slug = json_str(json, "slug");
 
-	if (!old || !old->body ||
-	    json_parse(blob_data(old->body), old->n_body, &json))
-		return NULL;
-	slug = json_str(json, "slug");
 	return slug ? mem_strdup(slug) : NULL;
 }
 

@@ -270,14 +270,8 @@ int documents_file(struct documents *d, const struct scope *scope,
 		   const char *name, struct document_file *ret_file)
 {
 	cleanup(free) char *key = mem_asprintf("%s#%s", scope->key, name);
-	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 
-	if (cache_stat(d->config.cache, key, &e) <= CACHE_MISS || e->negative ||
-	    !cache_is_sound(d->config.cache, e->version, key))
-		return -ENOENT;
-	*ret_file = (struct document_file){e->version, e->n_body,
-					   answer_age_of(e, e->left_ms < 0)};
-	return 0;
+	return documents_stored(d, key, NULL, ret_file) ? 0 : -ENOENT;
 }
 
 /* ---- items ---- */

@@ -85,8 +85,8 @@ char *documents_place(struct documents *d, const struct scope *scope)
 	n += strcspn(scope->key + n, "/");
 	key = mem_dup0(scope->key, n);
 	e = answer_peek(d->config.cache, key);
-	if (e && e->body && !json_parse(blob_data(e->body), e->n_body, &json) &&
-	    json_str(json, "slug"))
+	json = answer_json(e);
+	if (json_str(json, "slug"))
 		buf_printf(&place, "/%s", json_str(json, "slug"));
 	add_below(scope->key + n, &place);
 	return buf_steal(&place, NULL);

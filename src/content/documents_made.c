@@ -17,10 +17,8 @@ static struct cache_entry *list_at_hand(struct documents *d,
 {
 	cleanup(free) char *key =
 		mem_asprintf("%s/%s#index.json", scope->key, row);
-	struct cache_entry *e = (body ? answer_peek : answer_peek_version)(
-		d->config.cache, key);
 
-	return e && e->negative ? cache_entry_free(e) : e;
+	return answer_at_hand(d->config.cache, key, body);
 }
 
 static char *mark_of(struct documents *d, const struct scope *scope,
@@ -62,16 +60,12 @@ static int item_of(struct documents *d, const struct answer_document *document,
 		   const struct resource_file *file,
 		   const struct documents_with *with, struct json **ret_item)
 {
-	cleanup(json_free) struct json *json = NULL;
+	cleanup(json_free) struct json *json = json_of(document->body);
 	const struct resource_column *columns = file->commits;
 	struct json *item;
-	int r = json_parse(blob_data(document->body), blob_len(document->body),
-			   &json);
 
-	if (r == 0 && !json_is_object(json))
-		r = -EBADMSG;
-	if (r < 0)
-		return r;
+	if (!json_is_object(json))
+		return -EBADMSG;
 	item = json_new_object();
 	for (const struct json *i = json_first(json); i; i = json_next(i))
 		json_add_copy(item, json_key(i), i);
@@ -101,10 +95,9 @@ static int render(struct documents *d, const struct scope *scope,
 	for (size_t i = 0; file->with[i]; i++) {
 		cleanup(cache_entry_free) struct cache_entry *e =
 			list_at_hand(d, scope, file->with[i], true);
-		cleanup(json_free) struct json *list = NULL;
+		cleanup(json_free) struct json *list = answer_json(e);
 
-		if (e && e->body &&
-		    !json_parse(blob_data(e->body), e->n_body, &list))
+		if (list)
 			json_add_copy(all, file->with[i], list);
 	}
 	return file->render(file, all, out);
@@ -119,18 +112,13 @@ int documents_made(struct ctx *ctx, struct documents *d,
 	cleanup(free) char *key = mem_asprintf("%s#%s", scope->key, file->name);
 	cleanup(free) char *mark =
 		mark_of(d, scope, file, document->version, with);
-	cleanup(cache_entry_free) struct cache_entry *e =
-		answer_peek_version(d->config.cache, key);
 	cleanup(buf_done) struct buf out = BUF_INIT(CACHE_MAX_BODY);
 	struct cache_put put = {.key = key, .etag = mark, .ttl_ms = FINAL_MS};
 	uint64_t version;
 	int r = 0;
 
-	*ret_file = (struct document_file){.age = document->age};
-	if (e && !e->negative && !strcmp(e->etag, mark) &&
-	    cache_is_sound(d->config.cache, e->version, key)) {
-		ret_file->version = e->version;
-		ret_file->size = e->n_body;
+	if (documents_stored(d, key, mark, ret_file)) {
+		ret_file->age = document->age;
 		return 0;
 	}
 	r = render(d, scope, file, document, with, &out);
@@ -141,7 +129,6 @@ int documents_made(struct ctx *ctx, struct documents *d,
 	if (r < 0)
 		return ctx_fail(ctx, r, "%s of %s cannot be made: %s.",
 				file->name, scope->key, strerror(-r));
-	ret_file->version = version;
-	ret_file->size = out.len;
+	*ret_file = (struct document_file){version, out.len, document->age};
 	return 0;
 }

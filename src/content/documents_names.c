@@ -124,9 +124,8 @@ int documents_name_now(void *arg, struct ctx *ctx, const char *uuid,
 				 0);
 		return r;
 	}
-	if (json_parse(blob_data(document.body), blob_len(document.body),
-		       &json) ||
-	    bitbucket_read_repository(json, &got)) {
+	json = json_of(document.body);
+	if (bitbucket_read_repository(json, &got)) {
 		remember(d, uuid, workspace, slug, -EBADMSG, clock_boot_ms(),
 			 0);
 		return -EBADMSG;

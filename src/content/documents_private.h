@@ -66,6 +66,13 @@ static inline bool documents_is_nothing(const struct resource *row, long status)
 	return row->may_lack && (status == 404 || status == 204);
 }
 int64_t documents_most_ms(const struct resource *);
+/* What is stored under the key, as it is shown, and sound. mark: of what it was
+ * made; NULL: whatever. */
+bool documents_stored(struct documents *, const char *key, const char *mark,
+		      struct document_file *ret_file);
+/* The account's uuid, from the document of /user; free it. */
+int documents_me(struct ctx *, struct documents *, enum read_through_mode,
+		 char **ret_uuid);
 
 /* ---- documents_items ---- */
 
@@ -223,20 +230,25 @@ void documents_collect_other(struct collecting *, const struct json *item);
 void documents_collect_again(struct documents *, const struct resource *,
 			     const struct scope *,
 			     const struct cache_entry *names);
-/* documents_order: where the items of an index are written. */
+/* documents_index: index.tsv and index.json. */
 struct documents_place;
-struct documents_order {
+struct documents_index {
+	const struct resource_column *columns;
+	const char *newest; /* their order: resource.newest */
+	struct buf tsv, json;
 	struct documents_place *places;
-	size_t n, size;
+	size_t n_places, n_room;
 };
-void documents_order_done(struct documents_order *);
-/* The item whose line and object begin there, and are the last ones. */
-void documents_order_add(struct documents_order *, int64_t time_ms,
-			 size_t tsv_from, const struct buf *tsv,
-			 size_t json_from, const struct buf *json);
-/* The newest first; json still lacks its end. */
-void documents_order_apply(struct documents_order *, struct buf *tsv,
-			   struct buf *json);
+void documents_index_begin(struct documents_index *,
+			   const struct resource_column *, const char *newest,
+			   size_t max_bytes);
+/* line: of what the line is made. -EFBIG: there is no room for the item. */
+int documents_index_add(struct documents_index *, const struct json *item,
+			const struct json *line);
+/* After the last item: both are whole. */
+void documents_index_end(struct documents_index *);
+void documents_index_done(struct documents_index *);
+DEFINE_CLEANUP_DONE(struct documents_index, documents_index_done);
 
 /* documents_update: the items of a dated collection from what is stored and
  * what was changed since. 1: it has to be walked whole; 0; -errno. */
@@ -252,7 +264,5 @@ bool documents_may_update(const struct documents_fetch *,
 int documents_list_changed(struct ctx *, const struct documents_fetch *,
 			   const char *path, const char *since,
 			   struct bitbucket_list *);
-/* An item as jq prints it inside of an array, which began with "[". */
-void documents_add_indented(struct buf *out, const struct json *item);
 
 #endif

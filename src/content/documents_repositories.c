@@ -28,83 +28,46 @@ static char *mark_of(uint64_t version)
 	return mem_asprintf("%" PRIu64 " %s", version, documents_derivation);
 }
 
-/* What was made of this version of the listing. */
-static bool is_made(struct documents *d, const char *key, uint64_t version,
-		    struct document_file *ret_file)
-{
-	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	cleanup(free) char *mark = mark_of(version);
-
-	if (cache_stat(d->config.cache, key, &e) <= CACHE_MISS || e->negative ||
-	    strcmp(e->etag, mark) != 0 ||
-	    !cache_is_sound(d->config.cache, e->version, key))
-		return false;
-	ret_file->version = e->version;
-	ret_file->size = e->n_body;
-	return true;
-}
-
 /* -ESTALE: a document is no longer in the cache. */
 static int add_repository(struct ctx *ctx, struct documents *d,
-			  const struct scope *scope,
-			  const struct collection_item *item, struct buf *tsv,
-			  struct buf *array)
+			  const struct scope *scope, const char *id,
+			  struct documents_index *index)
 {
 	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(json_free) struct json *json = NULL;
 
-	if (documents_item(ctx, d, &resource_repositories, scope, item->id,
+	if (documents_item(ctx, d, &resource_repositories, scope, id,
 			   READ_CACHED, &document) < 0 ||
-	    json_parse(blob_data(document.body), blob_len(document.body),
-		       &json))
+	    !(json = json_of(document.body)))
 		return -ESTALE;
-	resource_tsv_line(workspace_repository_columns, json, tsv);
-	documents_add_indented(array, json);
-	return tsv->failed ? tsv->failed : array->failed;
+	return documents_index_add(index, json, json);
 }
 
 static int make(struct ctx *ctx, struct documents *d, const struct scope *scope,
 		const struct collection *list)
 {
-	cleanup(buf_done) struct buf tsv = BUF_INIT(CACHE_MAX_BODY);
-	cleanup(buf_done) struct buf array = BUF_INIT(CACHE_MAX_BODY);
+	cleanup(documents_index_done) struct documents_index index;
+	cleanup(answer_batch_done) struct answer_batch batch = {0};
 	cleanup(free) char *mark = mark_of(list->version);
-	cleanup(free) char *json_key = NULL, *tsv_key = NULL;
 	int r = 0;
 
-	json_key = key_of(scope, documents_repositories_files[0]);
-	tsv_key = key_of(scope, documents_repositories_files[1]);
-	resource_tsv_header(workspace_repository_columns, &tsv);
-	buf_puts(&array, "[");
+	documents_index_begin(&index, workspace_repository_columns, NULL,
+			      CACHE_MAX_BODY);
 	for (size_t i = 0; r == 0 && i < list->n_items; i++)
-		r = add_repository(ctx, d, scope, &list->items[i], &tsv,
-				   &array);
+		r = add_repository(ctx, d, scope, list->items[i].id, &index);
 	if (r == -ESTALE)
 		return r;
-	buf_puts(&array, array.len > 1 ? "\n]\n" : "]\n");
-	if (r < 0 || array.failed)
-		return ctx_fail(ctx, -EFBIG,
+	if (r < 0)
+		return ctx_fail(ctx, r,
 				"The index of %s's repositories is larger than "
 				"64 MiB.",
 				scope->slug);
-	return answer_put(ctx, d->config.cache,
-			  (const struct cache_put[]){
-				  {
-					  .key = json_key,
-					  .body = array.data,
-					  .n_body = array.len,
-					  .etag = mark,
-					  .ttl_ms = TTL_MS,
-				  },
-				  {
-					  .key = tsv_key,
-					  .body = tsv.data,
-					  .n_body = tsv.len,
-					  .etag = mark,
-					  .ttl_ms = TTL_MS,
-				  },
-			  },
-			  2);
+	documents_index_end(&index);
+	answer_batch_add(&batch, key_of(scope, documents_repositories_files[0]),
+			 index.json.data, index.json.len, mark, TTL_MS);
+	answer_batch_add(&batch, key_of(scope, documents_repositories_files[1]),
+			 index.tsv.data, index.tsv.len, mark, TTL_MS);
+	return answer_put(ctx, d->config.cache, batch.puts, batch.n);
 }
 
 /* With the listing and, should the cache have lost a document since, once more
@@ -157,14 +120,18 @@ int documents_repositories(struct ctx *ctx, struct documents *d,
 	/* Again: a newer listing may have come meanwhile. */
 	for (unsigned i = 0; i < 3; i++) {
 		cleanup(collection_unref) struct collection *list = NULL;
+		cleanup(free) char *mark = NULL;
+		struct answer_age age;
 		int r = documents_collection(ctx, d, &resource_repositories,
-					     scope, mode, &list,
-					     &ret_file->age);
+					     scope, mode, &list, &age);
 
 		if (r < 0)
 			return r;
-		if (is_made(d, key, list->version, ret_file))
+		mark = mark_of(list->version);
+		if (documents_stored(d, key, mark, ret_file)) {
+			ret_file->age = age;
 			return 0;
+		}
 		if (mode == READ_CACHED)
 			return -ENOENT;
 		r = make_once(ctx, d, scope, list);

@@ -32,8 +32,8 @@ struct review {
 	/* Lists at hand, how old the oldest and the newest are: wall clock. */
 	size_t n_lists;
 	int64_t oldest_ms, newest_ms;
-	struct buf tsv, json, more;
-	struct documents_order order;
+	struct documents_index index;
+	struct buf more;
 	char mark[41];
 };
 
@@ -42,10 +42,8 @@ static void review_done(struct review *v)
 	scope_unref(v->listing);
 	collection_unref(v->repositories);
 	free(v->me);
-	buf_done(&v->tsv);
-	buf_done(&v->json);
+	documents_index_done(&v->index);
 	buf_done(&v->more);
-	documents_order_done(&v->order);
 }
 DEFINE_CLEANUP_DONE(struct review, review_done);
 
@@ -62,32 +60,11 @@ static struct cache_entry *list_of(const struct review *v, size_t i, bool body)
 			       v->repositories->items[i].id);
 	cleanup(free) char *key =
 		mem_asprintf("%s/pullrequests#index.json", repository);
-	struct cache_entry *e = (body ? answer_peek : answer_peek_version)(
-		v->documents->config.cache, key);
 
-	return e && e->negative ? cache_entry_free(e) : e;
+	return answer_at_hand(v->documents->config.cache, key, body);
 }
 
 /* ---- of what it is made ---- */
-
-static int find_me(struct ctx *ctx, struct review *v)
-{
-	cleanup(answer_document_done) struct answer_document user = {0};
-	cleanup(json_free) struct json *json = NULL;
-	int r = documents_user(ctx, v->documents, READ_CACHED, &user);
-	const char *uuid;
-
-	if (r < 0)
-		return r;
-	if (json_parse(blob_data(user.body), blob_len(user.body), &json))
-		json = NULL;
-	uuid = json_str(json, "uuid");
-	if (!uuid || !*uuid)
-		return ctx_fail(ctx, -ENOENT,
-				"Bitbucket has not said who is signed in.");
-	v->me = mem_strdup(uuid);
-	return 0;
-}
 
 /* Without a listing there are no repositories. */
 static void look_at_lists(struct ctx *ctx, struct review *v)
@@ -148,31 +125,23 @@ static bool waits_for_me(const struct json *pull, const char *me)
 	       !(state && !strcmp(state, "changes_requested"));
 }
 
-static void add_pull(struct review *v, const struct json *pull)
-{
-	size_t tsv_from = v->tsv.len, json_from = v->json.len;
-
-	resource_tsv_line(pullrequest_review_columns, pull, &v->tsv);
-	documents_add_indented(&v->json, pull);
-	documents_order_add(&v->order,
-			    resource_time(pull, pullrequest_review_newest),
-			    tsv_from, &v->tsv, json_from, &v->json);
-}
-
-static void add_list(struct review *v, size_t i)
+static int add_list(struct review *v, size_t i)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = list_of(v, i, true);
 	cleanup(json_free) struct json *list = NULL;
+	int r = 0;
 
 	/* Most lists have nothing of the account, and need not be parsed. */
-	if (!e || !e->body ||
-	    !memmem(blob_data(e->body), e->n_body, v->me, strlen(v->me)) ||
-	    json_parse(blob_data(e->body), e->n_body, &list) ||
-	    !json_is_array(list))
-		return;
-	for (const struct json *p = json_first(list); p; p = json_next(p))
+	if (e && e->body &&
+	    memmem(blob_data(e->body), e->n_body, v->me, strlen(v->me)))
+		list = answer_json(e);
+	if (!json_is_array(list))
+		return 0;
+	for (const struct json *p = json_first(list); p && r == 0;
+	     p = json_next(p))
 		if (waits_for_me(p, v->me))
-			add_pull(v, p);
+			r = documents_index_add(&v->index, p, p);
+	return r;
 }
 
 static void say_more(struct review *v)
@@ -198,30 +167,25 @@ static void say_more(struct review *v)
 
 static int store(struct ctx *ctx, struct review *v)
 {
-	const struct buf *texts[] = {&v->json, &v->tsv, &v->more};
+	const struct buf *texts[] = {&v->index.json, &v->index.tsv, &v->more};
 	cleanup(answer_batch_done) struct answer_batch batch = {0};
 
-	for (size_t i = 0; documents_review_files[i]; i++) {
-		if (texts[i]->failed)
-			return ctx_fail(ctx, -EFBIG,
-					"What waits for a review in %s is "
-					"larger than 64 MiB.",
-					v->listing->slug);
+	for (size_t i = 0; documents_review_files[i]; i++)
 		answer_batch_add(&batch, key_of(v, documents_review_files[i]),
 				 texts[i]->data, texts[i]->len, v->mark,
 				 FINAL_MS);
-	}
 	return answer_put(ctx, v->documents->config.cache, batch.puts, batch.n);
 }
 
 static int make(struct ctx *ctx, struct review *v)
 {
-	resource_tsv_header(pullrequest_review_columns, &v->tsv);
-	buf_puts(&v->json, "[");
 	for (size_t i = 0; v->repositories && i < v->repositories->n_items; i++)
-		add_list(v, i);
-	documents_order_apply(&v->order, &v->tsv, &v->json);
-	buf_puts(&v->json, v->json.len > 1 ? "\n]\n" : "]\n");
+		if (add_list(v, i) < 0)
+			return ctx_fail(ctx, -EFBIG,
+					"What waits for a review in %s is "
+					"larger than 64 MiB.",
+					v->listing->slug);
+	documents_index_end(&v->index);
 	say_more(v);
 	return store(ctx, v);
 }
@@ -240,27 +204,6 @@ static int make_once(struct ctx *ctx, struct review *v)
 	return r;
 }
 
-/* ---- */
-
-/* mark NULL: whatever it was made of. */
-static bool is_stored(const struct review *v, const char *name,
-		      const char *mark, struct document_file *ret_file)
-{
-	cleanup(free) char *key = key_of(v, name);
-	cleanup(cache_entry_free) struct cache_entry *e =
-		answer_peek_version(v->documents->config.cache, key);
-
-	if (!e || e->negative || (mark && strcmp(e->etag, mark) != 0) ||
-	    !cache_is_sound(v->documents->config.cache, e->version, key))
-		return false;
-	*ret_file = (struct document_file){
-		.version = e->version,
-		.size = e->n_body,
-		.age = {.left_ms = BELIEVED_MS},
-	};
-	return true;
-}
-
 int documents_review(struct ctx *ctx, struct documents *d,
 		     const char *workspace, const char *name,
 		     struct document_file *ret_file)
@@ -268,25 +211,27 @@ int documents_review(struct ctx *ctx, struct documents *d,
 	cleanup(review_done) struct review v = {
 		.documents = d,
 		.listing = documents_listing_scope(d, workspace),
-		.tsv = BUF_INIT(CACHE_MAX_BODY),
-		.json = BUF_INIT(CACHE_MAX_BODY),
 		.more = BUF_INIT(64 * KIB),
 	};
-	int r = find_me(ctx, &v);
+	cleanup(free) char *key = key_of(&v, name);
+	int r = documents_me(ctx, d, READ_CACHED, &v.me);
 
 	if (r < 0)
 		return r;
+	documents_index_begin(&v.index, pullrequest_review_columns,
+			      pullrequest_review_newest, CACHE_MAX_BODY);
 	look_at_lists(ctx, &v);
-	if (is_stored(&v, name, v.mark, ret_file))
-		return 0;
-	r = make_once(ctx, &v);
-	/* Who saw a list that came meanwhile, or is another program on the same
-	 * cache, may have made it anew since. */
-	if (r == 0 && !is_stored(&v, name, NULL, ret_file))
-		r = ctx_fail(
-			ctx, -EIO,
-			"The cache did not keep what waits for a review in "
-			"%s.",
-			workspace);
+	if (!documents_stored(d, key, v.mark, ret_file)) {
+		r = make_once(ctx, &v);
+		/* Who saw a list that came meanwhile, or is another program on
+		 * the same cache, may have made it anew since. */
+		if (r == 0 && !documents_stored(d, key, NULL, ret_file))
+			r = ctx_fail(ctx, -EIO,
+				     "The cache did not keep what waits for a "
+				     "review in %s.",
+				     workspace);
+	}
+	if (r == 0)
+		ret_file->age = (struct answer_age){.left_ms = BELIEVED_MS};
 	return r;
 }

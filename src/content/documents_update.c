@@ -84,19 +84,18 @@ static int stored_item(const struct update *u, const char *id,
 	cleanup(free) char *key = scope_item_key(f->row, f->scope, id);
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 
-	if (cache_get(f->documents->config.cache, key, &e) <= CACHE_MISS ||
-	    !e->body)
-		return -ENOENT;
-	return json_parse(blob_data(e->body), e->n_body, ret_item);
+	e = answer_peek(f->documents->config.cache, key);
+	*ret_item = answer_json(e);
+	return *ret_item ? 0 : -ENOENT;
 }
 
 /* False: it cannot be gone on from. */
 static bool read_stored(struct update *u, const struct cache_entry *old,
 			bool *ret_more)
 {
-	cleanup(json_free) struct json *top = NULL;
+	cleanup(json_free) struct json *top = answer_json(old);
 
-	if (json_parse(blob_data(old->body), old->n_body, &top))
+	if (!top)
 		return false;
 	*ret_more = json_bool(top, "more", false);
 	for (const struct json *i = json_first(json_at(top, "items")); i;

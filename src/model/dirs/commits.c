@@ -51,7 +51,7 @@ int commits_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	cleanup(answer_document_done) struct answer_document document = {0};
 	cleanup(json_free) struct json *json = NULL;
 	const struct row_dir *p = row_dir_of(dir);
-	const char *hash = NULL;
+	const char *hash;
 	int r;
 
 	if (!is_short_id(name))
@@ -67,9 +67,8 @@ int commits_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	}
 	if (r < 0)
 		return r;
-	if (!json_parse(blob_data(document.body), blob_len(document.body),
-			&json))
-		hash = json_str(json, "hash");
+	json = json_of(document.body);
+	hash = json_str(json, "hash");
 	if (!hash || !text_is_oid(hash) || strncmp(hash, name, strlen(name)))
 		return ctx_fail(ctx, -EIO,
 				"Bitbucket answered with another commit than "
@@ -176,8 +175,8 @@ static int found_by_document(struct ctx *ctx, struct model *model,
 
 	if (r < 0)
 		return r;
-	if (json_parse(blob_data(document.body), blob_len(document.body),
-		       &json))
+	json = json_of(document.body);
+	if (!json)
 		return ctx_fail(ctx, -EIO, "Its document is unreadable.");
 	r = found_target(ctx, model, dir, json, ret_found);
 	/* The source of an open pull request moves: the directory is good as

@@ -282,13 +282,11 @@ int row_dir_found_row(struct ctx *ctx, struct model *model, struct node *dir,
 static bool is_there(const struct resource *row,
 		     const struct answer_document *object)
 {
-	cleanup(json_free) struct json *json = NULL;
+	cleanup(json_free) struct json *json =
+		row->needs && object ? json_of(object->body) : NULL;
 
 	return !row->needs ||
-	       (object &&
-		!json_parse(blob_data(object->body), blob_len(object->body),
-			    &json) &&
-		json_at(json, row->needs) && json_bool(json, row->needs, true));
+	       (json_at(json, row->needs) && json_bool(json, row->needs, true));
 }
 
 static int lookup_row(struct ctx *ctx, struct model *model, struct node *dir,
@@ -355,9 +353,7 @@ static void find_commits(struct model *model, struct node *dir,
 	cleanup(json_free) struct json *json = NULL;
 
 	if (repository_clone(model, dir, &clone) < 0 ||
-	    !clone_has_store(clone) ||
-	    json_parse(blob_data(document->body), blob_len(document->body),
-		       &json))
+	    !clone_has_store(clone) || !(json = json_of(document->body)))
 		return;
 	for (size_t i = 0; columns[i].name; i++) {
 		cleanup(buf_done) struct buf hash = BUF_INIT(KIB);
@@ -511,8 +507,7 @@ static int lookup_by_id(struct ctx *ctx, struct model *model, struct node *dir,
 	if (r < 0)
 		return r;
 	left_ms = row_dir_believe_ms(&document.age);
-	if (items->where && !json_parse(blob_data(document.body),
-					blob_len(document.body), &json))
+	if (items->where && (json = json_of(document.body)))
 		where = items->where(json);
 	if (!strcmp(where, here)) {
 		row_dir_found_item(model, dir, id, document.updated_ms, left_ms,
@@ -556,8 +551,7 @@ static bool is_elsewhere(struct ctx *ctx, struct model *model, struct node *dir,
 	return p->row->items->where &&
 	       documents_item(ctx, model->config.documents, p->row, p->scope,
 			      id, READ_CACHED, &document) == 0 &&
-	       !json_parse(blob_data(document.body), blob_len(document.body),
-			   &json) &&
+	       (json = json_of(document.body)) &&
 	       strcmp(p->row->items->where(json), here) != 0;
 }
 

@@ -109,19 +109,15 @@ void row_dir_tell_made(struct ctx *ctx, struct model *model, struct node *dir)
 static void tree_changed(struct model *model, struct node *item,
 			 const struct answer_document *document)
 {
-	cleanup(json_free) struct json *json = NULL;
+	cleanup(json_free) struct json *json = json_of(document->body);
 	struct node *tree = node_child(model->nodes, item, "tree");
-	const char *hash;
+	const char *hash = json_str(json, "source.commit.hash");
 
-	if (tree && document->body &&
-	    !json_parse(blob_data(document->body), blob_len(document->body),
-			&json)) {
-		hash = json_str(json, "source.commit.hash");
-		/* Also one that led nowhere while no commit was named. */
-		if (hash && (!tree->what.provider->is_at ||
-			     !tree->what.provider->is_at(tree, hash)))
-			model_drop_child(model, item, "tree");
-	}
+	/* Also one that led nowhere while no commit was named. */
+	if (tree && hash &&
+	    (!tree->what.provider->is_at ||
+	     !tree->what.provider->is_at(tree, hash)))
+		model_drop_child(model, item, "tree");
 	node_unref(model->nodes, tree);
 }
 

@@ -29,9 +29,8 @@ static int found_download(struct ctx *ctx, struct model *model,
 
 	r = documents_item(ctx, documents, p->row, p->scope, item->id,
 			   READ_CACHED, &document);
-	if (r == 0)
-		r = json_parse(blob_data(document.body),
-			       blob_len(document.body), &json);
+	if (r == 0 && !(json = json_of(document.body)))
+		r = -EBADMSG;
 	scope = scope_item(p->scope, p->row, item->id);
 	if (r == 0)
 		r = documents_path(ctx, documents, p->row->items->endpoint,

@@ -50,8 +50,8 @@ static int read_step(struct ctx *ctx, struct model *model, struct node *dir,
 
 	if (r < 0)
 		return r;
-	if (json_parse(blob_data(document.body), blob_len(document.body),
-		       &json))
+	json = json_of(document.body);
+	if (!json)
 		return -EBADMSG;
 	*ret_step = (struct step){
 		.ended = items->is_final && items->is_final(json),
@@ -178,9 +178,9 @@ static int step_json(struct ctx *ctx, struct model *model,
 	cleanup(answer_document_done) struct answer_document document = {0};
 	int r = row_dir_document(ctx, model, dir->parent, mode, &document);
 
-	return r < 0 ? r
-		     : json_parse(blob_data(document.body),
-				  blob_len(document.body), ret_json);
+	if (r == 0 && !(*ret_json = json_of(document.body)))
+		r = -EBADMSG;
+	return r;
 }
 
 int step_log_services_lookup(struct ctx *ctx, struct model *model,
