@@ -3,7 +3,8 @@
  *
  * Owns which kind a pair of strings is (src/api/README.md, 1: an API token is
  * Basic with the e-mail for REST and x-bitbucket-api-token-auth for git; an
- * access token is Bearer for REST and x-token-auth for git), and whether it may
+ * access token, of OAuth too, is Bearer for REST and x-token-auth for git), and
+ * whether it may
  * be sent: refused often, the account is locked until somebody solves a captcha
  * (src/api/README.md, 3). A source is asked for the secret at each use, because
  * it may change while the mount lives. Must never know FUSE or the cache, or
@@ -21,11 +22,16 @@ enum credential_kind {
 	CREDENTIAL_API_TOKEN, /* e-mail + token */
 	CREDENTIAL_BASIC,     /* user name + token: plain Basic, REST and git */
 	CREDENTIAL_ACCESS_TOKEN, /* token alone */
+	CREDENTIAL_OAUTH, /* account: of a consumer, renewed as it ends */
 };
 /* What a source gives: owned, wiped by credential_secret_done. */
 struct credential_secret {
 	/* NULL or "": not given; an e-mail wins over a user name */
 	char *email, *username, *token;
+	/* Whose OAuth token it is, in the source's words; NULL: no such. The
+	 * token may be missing where it is not sent, and the user name is for
+	 * people. */
+	char *account;
 	uint64_t version; /* larger for each later secret */
 };
 void credential_secret_done(struct credential_secret *);
@@ -68,8 +74,9 @@ enum credential_kind credential_kind(const struct credential *);
 /* "ada@example.com", "ada", "access-token", "anonymous": no secret in it. */
 const char *credential_label(const struct credential *);
 /* What names this account before the service was asked: "email:…", "user:…",
- * "anonymous", or "token:" and an HMAC-SHA-256 under key (a random value kept
- * in the cache directory). Free it. Fails as the source does. */
+ * "oauth:…" (without asking the source), "anonymous", or "token:" and an
+ * HMAC-SHA-256 under key (a random value kept in the cache directory). Free it.
+ * Fails as the source does. */
 int credential_identity(struct ctx *, const struct credential *,
 			const void *key, size_t n_key, char **ret_identity);
 /* What git's own programs sign in with, as user name and token (both NULL:

@@ -25,6 +25,7 @@
 struct credential {
 	struct credential_source source;
 	char *label; /* the e-mail or user name; "access-token", "anonymous" */
+	char *account;           /* of OAuth; NULL */
 	atomic_int kind;         /* enum credential_kind */
 	struct flight *renewals; /* by the version that was refused */
 	struct credential_rows *rows;
@@ -35,6 +36,7 @@ void credential_secret_done(struct credential_secret *secret)
 	text_wipe(secret->token);
 	free(secret->email);
 	free(secret->username);
+	free(secret->account);
 	*secret = (struct credential_secret){0};
 }
 
@@ -80,6 +82,8 @@ static int check_secret(const struct credential_secret *secret,
 	const char *token = given(secret->token);
 	const char *why = NULL;
 
+	if (secret->account)
+		return 0;
 	if (has_control(email) || has_control(username))
 		why = "the e-mail or user name has a control character in it";
 	else if (has_control(token))
@@ -108,6 +112,8 @@ static int check_secret(const struct credential_secret *secret,
 
 static enum credential_kind kind_of(const struct credential_secret *secret)
 {
+	if (secret->account)
+		return CREDENTIAL_OAUTH;
 	if (!given(secret->token))
 		return CREDENTIAL_ANONYMOUS;
 	if (given(secret->email))
@@ -125,6 +131,8 @@ static const char *label_of(const struct credential_secret *secret)
 		return secret->email;
 	case CREDENTIAL_BASIC:
 		return secret->username;
+	case CREDENTIAL_OAUTH:
+		return secret->username ? secret->username : "oauth";
 	case CREDENTIAL_ACCESS_TOKEN:
 		break;
 	}
@@ -141,6 +149,7 @@ static const char *git_user(const struct credential_secret *secret)
 		return GIT_USER_API_TOKEN;
 	case CREDENTIAL_BASIC:
 		return secret->username;
+	case CREDENTIAL_OAUTH:
 	case CREDENTIAL_ACCESS_TOKEN:
 		break;
 	}
@@ -162,6 +171,7 @@ static char *header_of(const struct credential_secret *secret,
 		return basic(secret->email, secret->token);
 	case CREDENTIAL_BASIC:
 		return basic(secret->username, secret->token);
+	case CREDENTIAL_OAUTH:
 	case CREDENTIAL_ACCESS_TOKEN:
 		break;
 	}
@@ -239,6 +249,7 @@ int credential_new_from(struct ctx *ctx, const struct credential_source *source,
 		return r;
 	c->label = mem_strdup(label_of(&secret));
 	atomic_init(&c->kind, (int)kind_of(&secret));
+	c->account = steal(&secret.account);
 	*ret_credential = steal(&c);
 	return 0;
 }
@@ -268,6 +279,7 @@ struct credential *credential_free(struct credential *c)
 	credential_rows_free(c->rows);
 	flight_free(c->renewals);
 	free(c->label);
+	free(c->account);
 	free(c);
 	return NULL;
 }
@@ -287,8 +299,14 @@ int credential_identity(struct ctx *ctx, const struct credential *c,
 {
 	cleanup(credential_secret_done) struct credential_secret secret = {0};
 	char hex[65];
-	int r = take(ctx, &c->source, &secret);
+	int r;
 
+	/* Its token may have run out, which only the network mends. */
+	if (c->account) {
+		*ret_identity = mem_asprintf("oauth:%s", c->account);
+		return 0;
+	}
+	r = take(ctx, &c->source, &secret);
 	if (r < 0)
 		return r;
 	switch (kind_of(&secret)) {
@@ -301,6 +319,7 @@ int credential_identity(struct ctx *ctx, const struct credential *c,
 	case CREDENTIAL_BASIC:
 		*ret_identity = mem_asprintf("user:%s", secret.username);
 		return 0;
+	case CREDENTIAL_OAUTH:
 	case CREDENTIAL_ACCESS_TOKEN:
 		break;
 	}
@@ -345,6 +364,9 @@ const char *credential_hint(const struct credential *c)
 		       "API token with scopes at id.atlassian.com and give it "
 		       "with the e-mail of the Atlassian account "
 		       "(BITBUCKETFS_EMAIL), not with the user name";
+	case CREDENTIAL_OAUTH:
+		return "what the OAuth consumer was given is not taken any "
+		       "more: sign in again with bitbucketfs login --oauth";
 	case CREDENTIAL_ACCESS_TOKEN:
 		break;
 	}

@@ -379,6 +379,7 @@ int account_sign_in(struct ctx *ctx, struct account *account,
 		break;
 	case CREDENTIAL_API_TOKEN:
 	case CREDENTIAL_BASIC:
+	case CREDENTIAL_OAUTH:
 		r = check_user(ctx, account, bitbucket, credential, host, &name,
 			       why, note);
 		break;

@@ -16,6 +16,8 @@ static const char *kind_name(enum credential_kind kind)
 		return "API token";
 	case CREDENTIAL_BASIC:
 		return "user name and secret";
+	case CREDENTIAL_OAUTH:
+		return "OAuth";
 	case CREDENTIAL_ACCESS_TOKEN:
 		break;
 	}
@@ -37,6 +39,7 @@ static char *path_of(const struct remote *remote)
 		return NULL;
 	case CREDENTIAL_API_TOKEN:
 	case CREDENTIAL_BASIC:
+	case CREDENTIAL_OAUTH:
 		return mem_strdup("/user");
 	case CREDENTIAL_ACCESS_TOKEN:
 		break;
@@ -69,7 +72,7 @@ static enum command_exit ask_service(struct remote *remote, const char *path,
 		return COMMAND_OK;
 	}
 	command_say("%s", *ctx.sentence ? ctx.sentence : strerror(-r));
-	return reply.status == 401 ? COMMAND_SIGN_IN : COMMAND_FAILED;
+	return remote_end(remote, reply.status == 401 ? 401 : 0);
 }
 
 enum command_exit who_ask(struct remote *remote, struct json **ret_answer)

@@ -358,7 +358,8 @@ bool documents_has_user(const struct documents *d)
 {
 	enum credential_kind kind = credential_kind(d->config.credential);
 
-	return kind == CREDENTIAL_API_TOKEN || kind == CREDENTIAL_BASIC;
+	return kind == CREDENTIAL_API_TOKEN || kind == CREDENTIAL_BASIC ||
+	       kind == CREDENTIAL_OAUTH;
 }
 
 int documents_user(struct ctx *ctx, struct documents *d,

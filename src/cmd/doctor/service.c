@@ -73,6 +73,7 @@ const char *service_odd_credential(enum credential_kind kind, const char *label,
 			       "out";
 		break;
 	case CREDENTIAL_ACCESS_TOKEN:
+	case CREDENTIAL_OAUTH:
 	case CREDENTIAL_ANONYMOUS:
 		break;
 	}
@@ -243,6 +244,7 @@ static char *first_path(const struct doctor *d)
 	switch (credential_kind(d->remote.credential)) {
 	case CREDENTIAL_API_TOKEN:
 	case CREDENTIAL_BASIC:
+	case CREDENTIAL_OAUTH:
 		return mem_strdup("/user");
 	case CREDENTIAL_ACCESS_TOKEN:
 	case CREDENTIAL_ANONYMOUS:
