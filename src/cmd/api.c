@@ -44,15 +44,6 @@ static int get_raw(struct ctx *ctx, struct remote *remote, const char *path,
 	return r;
 }
 
-static enum command_exit end_of(const struct remote *remote, long status)
-{
-	bool nobody = credential_kind(remote->credential) ==
-		      CREDENTIAL_ANONYMOUS;
-
-	return status == 401 || (nobody && status == 403) ? COMMAND_SIGN_IN
-							  : COMMAND_FAILED;
-}
-
 static enum command_exit get(struct remote *remote, const char *path, bool raw,
 			     struct buf *body)
 {
@@ -70,7 +61,7 @@ static enum command_exit get(struct remote *remote, const char *path, bool raw,
 		    !raw && r == -EIO && status == 200
 			    ? " What is no JSON is printed by --raw."
 			    : "");
-	return end_of(remote, status);
+	return remote_end(remote, status);
 }
 
 static enum command_exit ask(struct remote *remote, const char *path, bool raw,

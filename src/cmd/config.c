@@ -24,11 +24,13 @@ extern char **environ;
 #define WALK_DEFAULT 100
 #define HISTORY_DEFAULT 500
 #define LISTED_DEFAULT 10
+#define OAUTH_PORT_DEFAULT 34117
 #define BIG_FILE_DEFAULT ((uint64_t)16 << 30)
 
 void config_init(struct config *config)
 {
 	memset(config, 0, sizeof(*config));
+	config->oauth_port = OAUTH_PORT_DEFAULT;
 	config->ttl_ms = MODEL_TTL_MS;
 	config->trees = TREES_DEFAULT;
 	config->walk = WALK_DEFAULT;
@@ -61,6 +63,8 @@ void config_done(struct config *config)
 	free(config->mountpoint);
 	free(config->token_command);
 	free(config->token_from);
+	free(config->oauth_client_id);
+	free(config->oauth_url);
 	free(config->email);
 	free(config->username);
 	free(config->api_url);
@@ -227,6 +231,7 @@ static int finish_git(struct config *config)
 	 * mirror lacks something. */
 	config->fallback_is_own = config->git_fallback &&
 				  http_same_origin(config->git_fallback, own);
+	config->oauth_url = mem_asprintf("%s/site/oauth2", own);
 	return 0;
 }
 

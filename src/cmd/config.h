@@ -31,6 +31,11 @@ struct config {
 	/* A token was given as nothing: anonymous, whatever login keeps. */
 	bool is_anonymous;
 	char *token_command; /* prints the token; NULL: not given */
+	/* The OAuth consumer; the token, without a name beside it, is its
+	 * secret; NULL: none. And where its callback is. */
+	char *oauth_client_id;
+	unsigned oauth_port;
+	char *oauth_url; /* where it is known, without a final slash */
 	/* Whence the token is: "environment", a file's path; NULL: none. */
 	char *token_from;
 	char *api_url, *git_url; /* without a final slash */

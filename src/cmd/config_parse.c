@@ -113,11 +113,11 @@ static int unknown_key(struct parse *parse, const char *key)
 static void hide_general_way(struct parse *parse,
 			     const struct config_setting *setting)
 {
-	if (!parse->in_profile || parse->has_way ||
-	    (setting->kind != CONFIG_SECRET && setting->kind != CONFIG_COMMAND))
+	if (!parse->in_profile || parse->has_way || !config_is_way(setting))
 		return;
 	parse->has_way = true;
 	config_wipe_token(parse->config);
+	config_put(&parse->config->oauth_client_id, NULL);
 	config_put(&parse->config->token_command, NULL);
 }
 

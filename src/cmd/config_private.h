@@ -23,6 +23,8 @@ bool config_is_secret(const struct config_setting *, const char *value);
 /* The value; NULL and "" are none. */
 void config_put(char **place, const char *value);
 void config_free_strings(char **strings);
+/* Whether it says how one signs in. */
+bool config_is_way(const struct config_setting *);
 /* Given as nothing it hides what weaker places say. */
 bool config_hides(const struct config_setting *);
 /* What is wrong with the name of a profile; NULL: nothing. */
@@ -42,6 +44,7 @@ config_set config_set_profile;
 config_set config_set_name;
 config_set config_set_token;
 config_set config_set_command;
+config_set config_set_consumer;
 config_set config_set_url;
 config_set config_set_proxy;
 config_set config_set_path;

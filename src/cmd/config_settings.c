@@ -10,6 +10,7 @@
 #define HISTORY_MAX 100000
 #define LISTED_MAX 10000
 #define BIG_FILE_MAX ((uint64_t)1 << 50)
+#define PORT_MAX 65535
 #define FUSE_NUMBER_MAX (1U << 30)
 /* (uid_t)-1 is what chown(2) calls no one; (gid_t)-1 likewise. */
 #define ID_MAX (UINT32_MAX - 1)
@@ -29,6 +30,10 @@ static const struct config_setting settings[] = {
 	 config_set_token, AT(token), .kind = CONFIG_SECRET},
 	{"token_command", "PROGRAM WORDS", "prints the token; no option",
 	 config_set_command, AT(token_command), .kind = CONFIG_COMMAND},
+	{"oauth_client_id", "KEY", "the OAuth consumer to sign in with",
+	 config_set_consumer, AT(oauth_client_id)},
+	{"oauth_port", "N", "of its callback, http://localhost:N/",
+	 config_set_number, AT(oauth_port), PORT_MAX},
 	{"api_url", "URL", "the API", config_set_url, AT(api_url)},
 	{"git_url", "URL", "where repositories are fetched from",
 	 config_set_url, AT(git_url)},
@@ -98,6 +103,13 @@ char *config_meant(const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
 		suggest_try(&suggest, settings[i].name);
 	return suggest_words(&suggest);
+}
+
+bool config_is_way(const struct config_setting *setting)
+{
+	return setting->kind == CONFIG_SECRET ||
+	       setting->kind == CONFIG_COMMAND ||
+	       setting->set == config_set_consumer;
 }
 
 bool config_is_secret(const struct config_setting *setting, const char *value)

@@ -19,6 +19,9 @@
 
 #define BIG_FILE_MIN ((uint64_t)8 << 20)
 #define WORKSPACES_MAX 1000
+#define CONSUMER_LETTERS             \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZ" \
+	"abcdefghijklmnopqrstuvwxyz0123456789-_."
 
 static void *member(struct config *config, const struct config_setting *setting)
 {
@@ -54,6 +57,18 @@ int config_set_command(struct config *config,
 
 	if (why)
 		return config_fail(config, "%s", why);
+	config_put(member(config, setting), value);
+	return 0;
+}
+
+/* Not shown: its secret may have been pasted there. */
+int config_set_consumer(struct config *config,
+			const struct config_setting *setting, const char *value)
+{
+	if (!*value || value[strspn(value, CONSUMER_LETTERS)])
+		return config_fail(config,
+				   "is no key of an OAuth consumer (letters "
+				   "and digits)");
 	config_put(member(config, setting), value);
 	return 0;
 }

@@ -8,7 +8,7 @@
 #include "cmd/command.h"
 #include "cmd/logout.h"
 #include "cmd/preflight.h"
-#include "cmd/remote.h"
+#include "cmd/remote_oauth.h"
 #include "cmd/sign_in.h"
 
 #include "base/file.h"
@@ -22,11 +22,16 @@ static void find_account(struct remote *remote)
 	cleanup(free) char *where = NULL;
 	struct credential_source source;
 	const struct config *config = &remote->config;
+	int r;
 
 	ctx_init(&ctx, NULL, -1);
-	if (sign_in_source_new(&ctx, config->profile, config->api_url, &source,
-			       &where) ||
-	    credential_new_from(&ctx, &source, &remote->credential))
+	r = sign_in_source_new(&ctx, config->profile, config->api_url, &source,
+			       &where);
+	if (r == -EOPNOTSUPP)
+		(void)remote_oauth_kept(remote);
+	else if (!r)
+		(void)credential_new_from(&ctx, &source, &remote->credential);
+	if (!remote->credential)
 		return;
 	(void)account_find(&ctx, &remote->account, config->cache_dir,
 			   config->api_url, remote->credential, why);

@@ -84,7 +84,8 @@ static bool remove_sign_ins(struct buf *out)
 	if (!file_xdg_path(FILE_XDG_STATE, "bitbucketfs/sign-in/.lock", &lock))
 		unlink(lock);
 	remove_empty(FILE_XDG_STATE, "bitbucketfs/sign-in");
-	return remove_xdg(FILE_XDG_STATE, "bitbucketfs/sign-in", out);
+	return remove_xdg(FILE_XDG_STATE, "bitbucketfs/oauth", out) &
+	       remove_xdg(FILE_XDG_STATE, "bitbucketfs/sign-in", out);
 }
 
 static void remove_sockets(void)

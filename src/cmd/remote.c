@@ -3,6 +3,8 @@
  */
 #include "cmd/remote.h"
 #include "cmd/daemon.h"
+#include "cmd/oauth_source.h"
+#include "cmd/remote_oauth.h"
 #include "cmd/sign_in.h"
 #include "cmd/token_command.h"
 
@@ -72,6 +74,8 @@ static enum command_exit use_sign_in(struct remote *remote, bool *ret_found)
 	r = sign_in_source_new(&ctx, config->profile, config->api_url, &source,
 			       &config->token_from);
 	*ret_found = r != -ENOENT;
+	if (r == -ENOTSUP)
+		return remote_oauth_kept(remote);
 	if (!r)
 		r = credential_new_from(&ctx, &source, &remote->credential);
 	if (r) {
@@ -143,6 +147,8 @@ enum command_exit remote_read_credential(struct remote *remote)
 	bool found = false;
 	int r;
 
+	if (remote_oauth_is_configured(&remote->config))
+		return remote_oauth_configured(remote);
 	if (remote->config.token_command)
 		return ask_command(remote);
 	if (!remote->config.token && !remote->config.is_anonymous) {
@@ -191,6 +197,8 @@ int remote_build(struct remote *remote)
 
 	if (r)
 		return r;
+	if (remote->oauth)
+		oauth_source_use(remote->oauth, remote->api_http);
 	if (credential_kind(remote->credential) == CREDENTIAL_ANONYMOUS)
 		budget.api_hour = BUDGET_ANONYMOUS_HOUR;
 	remote->budget = budget_new(&budget);
@@ -254,8 +262,7 @@ int remote_open_cache(struct remote *remote)
 enum command_exit remote_enter(struct remote *remote, bool *ret_known)
 {
 	if (remote_sign_in(remote, ret_known))
-		return remote->account.is_refused ? COMMAND_SIGN_IN
-						  : COMMAND_FAILED;
+		return remote_end(remote, remote->account.is_refused ? 401 : 0);
 	return remote_open_cache(remote) ? COMMAND_FAILED : COMMAND_OK;
 }
 
@@ -264,6 +271,18 @@ enum command_exit remote_open(struct remote *remote, bool *ret_known)
 	daemon_harden();
 	return remote_build(remote) ? COMMAND_FAILED
 				    : remote_enter(remote, ret_known);
+}
+
+enum command_exit remote_end(const struct remote *remote, long status)
+{
+	bool nobody = credential_kind(remote->credential) ==
+		      CREDENTIAL_ANONYMOUS;
+
+	return status == 401 || (nobody && status == 403) ||
+			       (remote->oauth &&
+				oauth_source_is_refused(remote->oauth))
+		       ? COMMAND_SIGN_IN
+		       : COMMAND_FAILED;
 }
 
 void remote_done(struct remote *remote)

@@ -19,6 +19,8 @@
 struct remote {
 	struct config config;
 	struct credential *credential;
+	struct oauth_source
+		*oauth; /* the credential's; NULL: of another kind */
 	struct http *api_http;
 	struct budget *budget;
 	struct bitbucket *bitbucket;
@@ -58,5 +60,9 @@ enum command_exit remote_enter(struct remote *, bool *ret_known);
 /* All of it, for a command that asks the service and is no daemon; what is
  * wrong is said. */
 enum command_exit remote_open(struct remote *, bool *ret_known);
+
+/* How a command ends whose request failed with that status (0: it had none):
+ * COMMAND_SIGN_IN where a good credential would have helped. */
+enum command_exit remote_end(const struct remote *, long status);
 
 #endif

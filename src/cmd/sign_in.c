@@ -4,6 +4,7 @@
  */
 #include "cmd/sign_in.h"
 #include "cmd/account.h"
+#include "cmd/oauth_kept.h"
 
 #include "base/file.h"
 #include "base/own.h"
@@ -226,6 +227,21 @@ static int make_directory(struct ctx *ctx, const char *path)
 		 : 0;
 }
 
+static bool is_oauth(enum sign_in_kind kind)
+{
+	return kind == SIGN_IN_OAUTH_CLIENT || kind == SIGN_IN_OAUTH_CODE;
+}
+
+/* What an OAuth sign-in was given is nobody's any more. */
+static int erase_tokens(struct ctx *ctx, const char *profile,
+			const char *api_url)
+{
+	cleanup(free) char *path = NULL;
+	int r = oauth_kept_path(ctx, profile, api_url, &path);
+
+	return r ? r : oauth_kept_erase(ctx, path);
+}
+
 int sign_in_write(struct ctx *ctx, const char *profile, const char *api_url,
 		  struct sign_in *sign_in)
 {
@@ -250,7 +266,8 @@ int sign_in_write(struct ctx *ctx, const char *profile, const char *api_url,
 		return cannot_write(ctx, path, r);
 	free(sign_in->where);
 	sign_in->where = steal(&path);
-	return 0;
+	return is_oauth(sign_in->kind) ? 0
+				       : erase_tokens(ctx, profile, api_url);
 }
 
 int sign_in_lock(struct ctx *ctx)
@@ -283,6 +300,8 @@ int sign_in_erase(struct ctx *ctx, const char *profile, const char *api_url)
 	cleanup(free) char *path = NULL;
 	int r = find_path(ctx, profile, api_url, &path);
 
+	if (!r)
+		r = erase_tokens(ctx, profile, api_url);
 	if (r || !unlink(path))
 		return r;
 	r = -errno;

@@ -47,7 +47,8 @@ int sign_in_read(struct ctx *, const char *profile, const char *api_url,
  * disk. Sets where. */
 int sign_in_write(struct ctx *, const char *profile, const char *api_url,
 		  struct sign_in *);
-/* -ENOENT: there was none. */
+/* Before it the tokens that OAuth gave (cmd/oauth_kept). -ENOENT: there was
+ * none. */
 int sign_in_erase(struct ctx *, const char *profile, const char *api_url);
 /* Held by who changes what is kept, as long as the descriptor is open: no other
  * login asks meanwhile. -EBUSY: another one does. */

@@ -69,7 +69,7 @@ static void test_a_section_wins(void **state)
  * and an empty value hides the general one. */
 static void test_a_section_hides(void **state)
 {
-	cleanup(config_done) struct config config, token, none;
+	cleanup(config_done) struct config config, token, none, consumer;
 
 	(void)state;
 	assert_int_equal(read_as(&config,
@@ -91,6 +91,14 @@ static void test_a_section_hides(void **state)
 		read_as(&none, "token = t\n[profile home]\ntoken =\n", "home"),
 		0);
 	assert_null(none.token);
+	/* The general token is not this consumer's secret. */
+	assert_int_equal(read_as(&consumer,
+				 "token = t\n[profile home]\n"
+				 "oauth_client_id = abc\n",
+				 "home"),
+			 0);
+	assert_null(consumer.token);
+	assert_string_equal(consumer.oauth_client_id, "abc");
 }
 
 static void test_an_email_wins_in_a_section_too(void **state)

@@ -217,6 +217,8 @@ static void test_options(void **state)
 	options("clone_fd,max_threads=9,max_idle_threads=9", NULL);
 	options("ttl=abc", "-o ttl 'abc' is no time");
 	options("ttl", "needs a value");
+	options("oauth_port=0", "from 1 to 65535");
+	options("oauth_client_id=hunter2 hunter2", "is no key of an OAuth");
 	options("trees=0", "from 1 to");
 	options("big_file=1tb", NULL);
 	options("big_file=8388608", NULL);
@@ -296,6 +298,8 @@ static const struct {
 	{"username", {"ada", "ben"}},
 	{"token", {"a#b", "b;c"}},
 	{"token_command", {"pass show bitbucket", "'/a b/c' 'd'"}},
+	{"oauth_client_id", {"Abc123", "dEf_456"}},
+	{"oauth_port", {"7", "65535"}},
 	{"api_url", {"https://one.example/2.0", "https://two.example/2.0"}},
 	{"git_url", {"https://one.example", "https://two.example"}},
 	{"git_fallback", {"https://one.example", "https://two.example"}},
@@ -341,8 +345,8 @@ static char *whole(const struct config *c)
 	buf_printf(&out, "%s %s %s %s %s %s %s %s %s %s", c->email, c->username,
 		   c->token, c->api_url, c->git_url, c->git_fallback,
 		   c->ca_file, c->proxy, c->cache_dir, c->log_file);
-	buf_printf(&out, " %s %s %s", c->token_command, c->profile,
-		   c->mountpoint);
+	buf_printf(&out, " %s %s %s %s %u", c->token_command, c->profile,
+		   c->mountpoint, c->oauth_client_id, c->oauth_port);
 	add_list(&out, c->workspaces);
 	buf_printf(&out, " %lld %u %u %u %u %llu %u %u %o",
 		   (long long)c->ttl_ms, c->trees, c->walk, c->history,
@@ -511,6 +515,8 @@ static void test_defaults(void **state)
 	assert_int_equal(finish("", &config), 0);
 	assert_string_equal(config.api_url, "https://api.bitbucket.org/2.0");
 	assert_string_equal(config.git_url, "https://bitbucket.org");
+	assert_string_equal(config.oauth_url,
+			    "https://bitbucket.org/site/oauth2");
 	assert_string_equal(config.cache_dir,
 			    "/home/nobody/.cache/bitbucketfs");
 	config_done(&config);
@@ -518,6 +524,8 @@ static void test_defaults(void **state)
 	assert_int_equal(
 		finish("api_url = https://bb.example:8443/2.0\n", &config), 0);
 	assert_string_equal(config.git_url, "https://bb.example:8443");
+	assert_string_equal(config.oauth_url,
+			    "https://bb.example:8443/site/oauth2");
 	config_done(&config);
 	assert_int_equal(finish("cache_dir = ~/x\n", &config), 0);
 	assert_string_equal(config.cache_dir, "/home/nobody/x");
