@@ -28,7 +28,13 @@ struct link_ops {
 struct link {
 	const struct link_ops *ops;
 	const char *url; /* where the next request goes; the link's */
-	bool missing;    /* the last exchange: no such repository (404) */
+	bool missing;    /* the last one: no such repository (404) */
+	/* Set by who reads an answer, with its last byte, before the sink
+	 * returns: a connection may go on after it. */
+	bool ended;
+	/* Of a failed exchange: its connection was gone, or went without a byte
+	 * of an answer. advertise makes another one. */
+	bool stale;
 };
 
 /*

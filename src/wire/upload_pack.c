@@ -7,9 +7,10 @@
  *
  * The abilities that are remembered of a server may be out of date, or those of
  * another of its repositories. So an answer that does not fit them is a
- * surprise: the advertisement is asked for and the request repeated, once, and
- * only while the caller has seen no byte of a pack: it would get the pack's
- * beginning twice.
+ * surprise: the advertisement is asked for and the request repeated, once (as
+ * it is after the end of a connection that was kept too long), and only while
+ * the caller has seen no byte of a pack: it would get the pack's beginning
+ * twice.
  *
  * A question ends after a minute in all, however lively the server is:
  * otherwise a list of refs that drips, progress on side band 2 and keep-alives
@@ -203,7 +204,8 @@ static int in_conversation(struct ctx *ctx, struct upload_pack *up,
 		r = upload_pack_advertise(up);
 	if (r >= 0)
 		r = up->caps->sha256 ? refuse_sha256(up) : command(up, arg);
-	if (r < 0 && remembered && up->surprised && !up->handed_out) {
+	if (r < 0 && !up->handed_out &&
+	    ((remembered && up->surprised) || up->link->stale)) {
 		up->surprised = up->ended_by_caller = false;
 		r = upload_pack_advertise(up);
 		if (r >= 0)
@@ -295,7 +297,7 @@ static int listing_packet(void *arg, enum pktline_kind kind, const char *data,
 	if (kind == PKTLINE_RESPONSE_END && listing->ended)
 		return 0;
 	if (kind == PKTLINE_FLUSH && !listing->ended) {
-		listing->ended = true;
+		listing->ended = listing->up->link->ended = true;
 		return 0;
 	}
 	if (kind != PKTLINE_DATA || listing->ended)
@@ -507,7 +509,7 @@ static int fetch_packet(void *arg, enum pktline_kind kind, const char *data,
 	case PKTLINE_FLUSH:
 		if (fetching->ended || fetching->state != SECTION_PACK)
 			break;
-		fetching->ended = true;
+		fetching->ended = fetching->up->link->ended = true;
 		return 0;
 	case PKTLINE_RESPONSE_END:
 		if (!fetching->ended)

@@ -331,6 +331,7 @@ static int advert_packet(void *arg, enum pktline_kind kind, const char *data,
 			break;
 		advert->state = advert->state == ADVERT_SERVICE ? ADVERT_BEGIN
 								: ADVERT_ENDED;
+		advert->up->link->ended = advert->state == ADVERT_ENDED;
 		return 0;
 	case PKTLINE_RESPONSE_END:
 		return 0;

@@ -142,7 +142,7 @@ static int v0_packet(void *arg, enum pktline_kind kind, const char *data,
 			return 0;
 		}
 		if (fetching->state == V0_PACK) {
-			fetching->ended = true;
+			fetching->ended = fetching->up->link->ended = true;
 			return 0;
 		}
 	}
