@@ -17,6 +17,7 @@
 #include "store/objects.h"
 #include "wire/http.h"
 
+struct ssh;       /* wire/ssh.h */
 struct clone_set; /* all of a mount's */
 struct clone;     /* one repository's; counted */
 
@@ -40,7 +41,7 @@ struct clone_naming {
 
 struct clone_set_config {
 	const char *dir;     /* of the stores: dir/<uuid without braces>.git */
-	const char *git_url; /* "https://bitbucket.org" */
+	const char *git_url; /* "https://bitbucket.org", "ssh://git@host" */
 	bool is_mirror;      /* git_url is not the service's own */
 	/* Asked for the repositories and commits that git_url lacks; NULL:
 	 * nobody is. */
@@ -49,6 +50,7 @@ struct clone_set_config {
 	bool fallback_is_own;
 	struct credential *credential;
 	struct http *http;     /* git's own client, not the API's */
+	struct ssh *ssh;       /* NULL: neither URL is one of SSH */
 	struct cache *cache;   /* facts: heads, times, capabilities per host */
 	struct budget *budget; /* counts its requests; NULL: nobody does */
 	unsigned max_trees;    /* in ten minutes; 0: 100 */
@@ -59,6 +61,9 @@ struct clone_set_config {
  * and may be called only when no call is under way and no clone is held. */
 int clone_set_new(const struct clone_set_config *,
 		  struct clone_set **ret_clones);
+/* Requests to git by HTTP and sessions by SSH, since the start. */
+uint64_t clone_set_requests(const struct clone_set *);
+const char *clone_set_server(const struct clone_set *); /* git_url */
 void clone_set_cancel(struct clone_set *); /* every wait ends now: unmounting */
 struct clone_set *clone_set_free(struct clone_set *);
 DEFINE_CLEANUP(struct clone_set *, clone_set_free);

@@ -42,7 +42,7 @@ struct model_config {
 	struct read_through *source;
 	struct clone_set *clones;
 	struct budget *budget;
-	struct http *api_http, *git_http;
+	struct http *api_http;
 	struct ctx_group *group; /* of all requests; background work joins it */
 	const char *account;     /* credential_label */
 	const char *api_url;

@@ -29,6 +29,7 @@ static void server_init(struct clone_server *server, const char *text)
 	while (n && text[n - 1] == '/')
 		n--;
 	server->url = mem_dup0(text, n);
+	server->is_ssh = ssh_is_url(server->url);
 	server->origin = mem_strdup(
 		http_url_parse(server->url, &url) < 0 ? server->url : url.base);
 }
@@ -67,6 +68,7 @@ int clone_set_new(const struct clone_set_config *config,
 	cs->dir = mem_strdup(config->dir);
 	cs->credential = config->credential;
 	cs->http = config->http;
+	cs->ssh = config->ssh;
 	cs->cache = config->cache;
 	cs->budget = config->budget;
 	cs->ask_names = config->names;
@@ -86,6 +88,16 @@ int clone_set_new(const struct clone_set_config *config,
 		return r;
 	*ret_clones = steal(&cs);
 	return 0;
+}
+
+uint64_t clone_set_requests(const struct clone_set *cs)
+{
+	return http_n_requests(cs->http) + ssh_n_sessions(cs->ssh);
+}
+
+const char *clone_set_server(const struct clone_set *cs)
+{
+	return cs->server.url;
 }
 
 void clone_set_cancel(struct clone_set *cs)

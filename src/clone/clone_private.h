@@ -15,6 +15,7 @@
 
 #include "base/map.h"
 #include "clone/clone.h"
+#include "wire/ssh.h"
 #include "wire/upload_pack.h"
 
 /* So much of a commit is fetched before it is shown. Blobs that come later
@@ -38,6 +39,7 @@ struct clone_server {
 	char *url;
 	char *origin; /* what capabilities are remembered for */
 	bool is_own;  /* the service itself */
+	bool is_ssh;
 	bool authorized;
 };
 
@@ -193,6 +195,7 @@ struct clone_set {
 	struct clone_server fallback; /* url is NULL: there is none */
 	struct credential *credential;
 	struct http *http;
+	struct ssh *ssh; /* NULL where no server is asked by it */
 	struct cache *cache;
 	struct budget *budget; /* may be NULL */
 	struct clone_naming ask_names;
@@ -300,10 +303,10 @@ int clone_queue_fetch(struct ctx *, struct clone *, const struct oid *commit,
 		      const struct clone_source *sources, size_t n_sources);
 
 /* session.c */
-char *clone_server_url(const struct clone_server *, const char *workspace,
-		       const char *slug);
-/* job->session is with that URL from now on, as job->server is asked. */
-int clone_connect(struct clone_job *, const char *url);
+/* job->session is with that repository from now on, as job->server is asked. */
+int clone_connect(struct clone_job *, const char *workspace, const char *slug);
+/* The same with the one to whose URL the server redirected. */
+int clone_connect_to(struct clone_job *, const char *url);
 /* For the next ones with that host. */
 void clone_caps_remember(struct clone_job *);
 /* By the old protocol: for the fetch that follows. */

@@ -223,8 +223,8 @@ static bool is_missing(const struct clone_job *j)
 /* From where the name was redirected to before, or from its own place, where
  * somebody may have made another repository; where there is none, from where it
  * is redirected to now. */
-static int fetch_by_url(struct clone_job *j, const char *workspace,
-			const char *slug, const char *url)
+static int fetch_by_name(struct clone_job *j, const char *workspace,
+			 const char *slug)
 {
 	struct clone_set *cs = j->clones;
 	cleanup(free) char *moved =
@@ -234,7 +234,7 @@ static int fetch_by_url(struct clone_job *j, const char *workspace,
 	int r;
 
 	if (moved) {
-		r = clone_connect(j, moved);
+		r = clone_connect_to(j, moved);
 		r = r < 0 ? r : take_in_with_haves(j);
 		if (r >= 0 || !may_be_elsewhere(r))
 			return r;
@@ -242,7 +242,7 @@ static int fetch_by_url(struct clone_job *j, const char *workspace,
 		if (!is_there)
 			clone_moved_note(cs, workspace, slug, "");
 	}
-	r = j->session && !moved ? 0 : clone_connect(j, url);
+	r = j->session && !moved ? 0 : clone_connect(j, workspace, slug);
 	r = r < 0 ? r : take_in_with_haves(j);
 	if (r >= 0 && is_there)
 		clone_moved_note(cs, workspace, slug, "");
@@ -263,12 +263,11 @@ static int fetch_by_url(struct clone_job *j, const char *workspace,
 static int fetch_from(struct clone_job *j, const char *workspace,
 		      const char *slug)
 {
-	cleanup(free) char *url = clone_server_url(j->server, workspace, slug);
 	int r;
 
 	if (workspace == j->workspace && j->server == &j->clones->server)
 		(void)clone_session_take(j);
-	r = fetch_by_url(j, workspace, slug, url);
+	r = fetch_by_name(j, workspace, slug);
 	if (r >= 0)
 		clone_caps_remember(j);
 	j->session = clone_session_free(j->session);
@@ -408,5 +407,5 @@ void clone_job_done(struct clone_job *j)
 	j->n_shallow = 0;
 	if (j->clones->budget)
 		budget_count_git(j->clones->budget,
-				 http_n_requests(j->clones->http));
+				 clone_set_requests(j->clones));
 }

@@ -88,10 +88,8 @@ static int ls_refs_once(struct clone_job *j, struct clone_tip *ret_tip,
 			       : NULL;
 	const char *prefixes[] = {"HEAD", main_ref, NULL};
 	const char *all[] = {"HEAD", "refs/heads/", "refs/tags/", NULL};
-	cleanup(free) char *url =
-		clone_server_url(j->server, j->workspace, j->slug);
 	struct clone_tip tip = {.server = j->server};
-	int r = clone_connect(j, url);
+	int r = clone_connect(j, j->workspace, j->slug);
 
 	if (r < 0)
 		return r;

@@ -9,13 +9,15 @@
 
 #define SESSION_MS 10000
 
-/* The capabilities that are remembered of this host. */
+/* The capabilities that are remembered of this host. By SSH each connection
+ * begins with them. */
 static void caps_recall(struct clone_job *j)
 {
 	cleanup(blob_unref) struct blob *caps = NULL;
 	const char *origin = j->server->origin;
 
-	if (cache_fact_get(j->clones->cache, "git-caps", origin, strlen(origin),
+	if (j->server->is_ssh ||
+	    cache_fact_get(j->clones->cache, "git-caps", origin, strlen(origin),
 			   &caps) < 0 ||
 	    !upload_pack_caps_parse(blob_data(caps), &j->session->caps))
 		j->session->caps = (struct upload_pack_caps){0};
@@ -31,7 +33,7 @@ void clone_caps_remember(struct clone_job *j)
 	/* A SHA-256 repository says nothing of the host's others. A server
 	 * that speaks v0 alone is remembered by an empty fact: without one it
 	 * would be asked for v2 first, in vain, by each job. */
-	if (j->session->caps.sha256)
+	if (j->server->is_ssh || j->session->caps.sha256)
 		return;
 	if (upload_pack_caps_format(&j->session->caps, &caps) < 0)
 		buf_clear(&caps);
@@ -83,8 +85,9 @@ static int renew(void *arg, struct ctx *ctx,
 	return credential_renew(ctx, cs->credential, refused);
 }
 
-char *clone_server_url(const struct clone_server *server, const char *workspace,
-		       const char *slug)
+/* NULL: the name is too long. */
+static char *url_of(const struct clone_server *server, const char *workspace,
+		    const char *slug)
 {
 	struct buf url = BUF_INIT(8 * KIB);
 
@@ -99,27 +102,51 @@ char *clone_server_url(const struct clone_server *server, const char *workspace,
 	return NULL;
 }
 
-/* url NULL: its name is too long for one. */
-int clone_connect(struct clone_job *j, const char *url)
+static void begin_session(struct clone_job *j)
 {
-	const struct http_authorizer as = {authorize, was_heard, renew,
-					   j->clones};
-	int r;
-
-	if (!url)
-		return ctx_fail(j->ctx, -ENAMETOOLONG,
-				"the name of the repository is too long");
 	j->session = clone_session_free(j->session);
 	j->session = mem_calloc(1, sizeof(*j->session));
 	j->session->since_ms = clock_mono_ms();
 	caps_recall(j);
-	r = link_http_new(j->clones->http, url,
-			  j->server->authorized ? &as : NULL,
-			  &j->session->link);
+}
+
+/* r: of the link. */
+static int begin_conversation(struct clone_job *j, int r)
+{
+	if (r == -ENAMETOOLONG)
+		return ctx_fail(j->ctx, r,
+				"the name of the repository is too long");
 	if (r < 0)
 		return r;
 	return upload_pack_new(j->session->link, &j->session->caps,
 			       &j->session->up);
+}
+
+int clone_connect_to(struct clone_job *j, const char *url)
+{
+	const struct http_authorizer as = {authorize, was_heard, renew,
+					   j->clones};
+
+	begin_session(j);
+	return begin_conversation(
+		j, link_http_new(j->clones->http, url,
+				 j->server->authorized ? &as : NULL,
+				 &j->session->link));
+}
+
+int clone_connect(struct clone_job *j, const char *workspace, const char *slug)
+{
+	cleanup(free) char *url = NULL;
+
+	if (j->server->is_ssh) {
+		begin_session(j);
+		return begin_conversation(
+			j, link_ssh_new(j->clones->ssh, j->server->url,
+					workspace, slug, &j->session->link));
+	}
+	url = url_of(j->server, workspace, slug);
+	return url ? clone_connect_to(j, url)
+		   : begin_conversation(j, -ENAMETOOLONG);
 }
 
 void clone_session_keep(struct clone_job *j)

@@ -413,7 +413,6 @@ static void world_open_model(struct world *w)
 		.clones = w->clones,
 		.budget = w->budget,
 		.api_http = w->http,
-		.git_http = w->http,
 		.group = w->group,
 		.account = "ada@example.com",
 		.api_url = "https://api.example.com/2.0",

@@ -177,6 +177,7 @@ void status_text(struct model *model, struct buf *out)
 	buf_printf(out, "bitbucketfs: %s\n", VERSION);
 	buf_printf(out, "account: %s\n", c->account);
 	buf_printf(out, "service: %s\n", c->api_url);
+	buf_printf(out, "git: %s\n", clone_set_server(c->clones));
 	buf_printf(out, "mounted: %s since %s\n", c->mountpoint,
 		   clock_format_iso8601(model->started_ms, when));
 	text_health(&health, out);
@@ -270,6 +271,7 @@ void status_json(struct model *model, struct buf *out)
 	json_add_str(root, "version", VERSION);
 	json_add_str(root, "account", c->account);
 	json_add_str(root, "api_url", c->api_url);
+	json_add_str(root, "git_url", clone_set_server(c->clones));
 	json_add_str(root, "mountpoint", c->mountpoint);
 	status_json_time(root, "mounted", model->started_ms);
 	status_budget_json(model, root);

@@ -56,7 +56,7 @@ void status_budget_text(struct model *model, struct buf *out)
 	buf_printf(out,
 		   "requests: %" PRIu64 " to the API, %" PRIu64
 		   " to git; %u to the API in the last hour\n",
-		   http_n_requests(c->api_http), http_n_requests(c->git_http),
+		   http_n_requests(c->api_http), clone_set_requests(c->clones),
 		   s.api.used);
 	buf_printf(out, "git quota: %" PRId64 " of %" PRId64 " left\n",
 		   s.git.left, s.git.limit);
@@ -101,7 +101,7 @@ void status_budget_json(struct model *model, struct json *root)
 	budget_state(c->budget, &s);
 	o = json_add_object(root, "requests");
 	json_add_int(o, "api", (int64_t)http_n_requests(c->api_http));
-	json_add_int(o, "git", (int64_t)http_n_requests(c->git_http));
+	json_add_int(o, "git", (int64_t)clone_set_requests(c->clones));
 	json_add_int(o, "last_hour", s.api.used);
 	json_add_int(o, "limit", s.api.limit);
 	json_add_int(o, "remaining", s.api.left);
