@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "model/model.h"
 #include "wire/http.h"
+#include "wire/ssh.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -70,6 +71,9 @@ void config_done(struct config *config)
 	free(config->api_url);
 	free(config->git_url);
 	free(config->git_fallback);
+	free(config->ssh_url);
+	free(config->ssh_fallback);
+	free(config->ssh_agent);
 	free(config->cache_dir);
 	free(config->ca_file);
 	text_wipe(config->proxy);
@@ -216,21 +220,76 @@ static int own_git_url(struct config *config, char **ret_url)
 	return 0;
 }
 
+/* The service's, as it is reached by SSH: a server of one's own has one name
+ * for both. */
+static char *own_ssh_host(const char *own)
+{
+	cleanup(http_url_done) struct http_url url = {0};
+
+	if (!strcmp(own, CONFIG_GIT_URL) || http_url_parse(own, &url) < 0)
+		return mem_strdup(SSH_HOST);
+	return steal(&url.host);
+}
+
+static bool is_own_ssh(const char *text, const char *own_host)
+{
+	cleanup(ssh_place_done) struct ssh_place place = {0};
+
+	return !ssh_place_parse(text, &place) && !*place.prefix &&
+	       (!strcasecmp(place.host, own_host) ||
+		!strcasecmp(place.host, SSH_HOST));
+}
+
+/* What is fetched by SSH: git_url says so, or transport of the service's own.
+ */
+static int finish_transport(struct config *config, const char *own,
+			    const char *own_host)
+{
+	bool is_ssh = config->git_url && ssh_is_url(config->git_url);
+
+	if (is_ssh && config->transport == CONFIG_TRANSPORT_HTTPS)
+		return config_fail(config,
+				   "transport is https, but git_url is an "
+				   "address of SSH: take one of the two away");
+	if (is_ssh)
+		config->ssh_url = steal(&config->git_url);
+	if (is_ssh || config->transport != CONFIG_TRANSPORT_SSH)
+		return 0;
+	if (config->git_url && strcmp(config->git_url, own) != 0 &&
+	    strcmp(config->git_url, CONFIG_GIT_URL) != 0)
+		return config_fail(config,
+				   "transport is ssh, but git_url is the "
+				   "address of a mirror by HTTP: give it as "
+				   "ssh://HOST/");
+	config->ssh_url = mem_asprintf("ssh://git@%s", own_host);
+	return 0;
+}
+
 static int finish_git(struct config *config)
 {
 	cleanup(free) char *own = NULL;
+	cleanup(free) char *own_host = NULL;
 	int r = own_git_url(config, &own);
 
 	if (r)
 		return r;
+	own_host = own_ssh_host(own);
+	r = finish_transport(config, own, own_host);
+	if (r)
+		return r;
 	if (!config->git_url)
 		config->git_url = mem_strdup(own);
-	config->is_mirror = strcmp(config->git_url, own) != 0 &&
-			    strcmp(config->git_url, CONFIG_GIT_URL) != 0;
+	config->is_mirror =
+		config->ssh_url
+			? !is_own_ssh(config->ssh_url, own_host)
+			: strcmp(config->git_url, own) != 0 &&
+				  strcmp(config->git_url, CONFIG_GIT_URL) != 0;
 	/* Any other host would be shown the secret for no more than that a
 	 * mirror lacks something. */
-	config->fallback_is_own = config->git_fallback &&
-				  http_same_origin(config->git_fallback, own);
+	config->fallback_is_own =
+		config->git_fallback &&
+		(http_same_origin(config->git_fallback, own) ||
+		 is_own_ssh(config->git_fallback, own_host));
 	config->oauth_url = mem_asprintf("%s/site/oauth2", own);
 	return 0;
 }

@@ -40,8 +40,18 @@ struct config {
 	char *token_from;
 	char *api_url, *git_url; /* without a final slash */
 	char *git_fallback;      /* likewise; NULL: none */
-	/* Of git_url: it is not the git host of api_url's service; and of
-	 * git_fallback: it is, so it may see the credential. */
+	/* By SSH, in place of git_url, which then is the service's own; NULL:
+	 * by git_url. */
+	char *ssh_url;
+	char *ssh_fallback; /* "host:port", "off"; NULL: the service's */
+	char *ssh_agent;    /* a socket, absolute; NULL: none is named */
+	enum config_transport {
+		CONFIG_TRANSPORT_OPEN, /* as git_url says, else HTTPS */
+		CONFIG_TRANSPORT_HTTPS,
+		CONFIG_TRANSPORT_SSH,
+	} transport;
+	/* Of ssh_url or git_url: it is not the git host of api_url's service;
+	 * and of git_fallback: it is, so it may see the credential. */
 	bool is_mirror, fallback_is_own;
 	char *cache_dir;   /* absolute; of a profile, its own */
 	char *mountpoint;  /* absolute; NULL: ~/bitbucket */

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "wire/http.h"
+#include "wire/ssh.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -134,6 +135,54 @@ int config_set_url(struct config *config, const struct config_setting *setting,
 	n = strlen(*place);
 	while (n && (*place)[n - 1] == '/')
 		(*place)[--n] = 0;
+	return 0;
+}
+
+int config_set_git_url(struct config *config,
+		       const struct config_setting *setting, const char *value)
+{
+	cleanup(ssh_place_done) struct ssh_place place = {0};
+	cleanup(free) char *url = NULL;
+	const char *problem;
+
+	if (!ssh_is_url(value))
+		return config_set_url(config, setting, value);
+	problem = ssh_place_parse(value, &place);
+	if (problem)
+		return config_fail(config, "%s", problem);
+	url = ssh_place_url(&place);
+	config_put(member(config, setting), url);
+	return 0;
+}
+
+int config_set_transport(struct config *config,
+			 const struct config_setting *setting,
+			 const char *value)
+{
+	enum config_transport *place = member(config, setting);
+
+	if (strcmp(value, "ssh") != 0 && strcmp(value, "https") != 0)
+		return config_fail(config, "'%s' is neither https nor ssh",
+				   value);
+	*place = *value == 's' ? CONFIG_TRANSPORT_SSH : CONFIG_TRANSPORT_HTTPS;
+	return 0;
+}
+
+int config_set_ssh_fallback(struct config *config,
+			    const struct config_setting *setting,
+			    const char *value)
+{
+	cleanup(ssh_place_done) struct ssh_place place = {0};
+	cleanup(free) char *url = mem_asprintf("ssh://%s", value);
+	const char *problem = ssh_place_parse(url, &place);
+
+	if (strcmp(value, "off") != 0) {
+		if (problem || !place.port || *place.prefix ||
+		    strchr(value, '@'))
+			return config_fail(
+				config, "'%s' is no HOST:PORT, nor off", value);
+	}
+	config_put(member(config, setting), value);
 	return 0;
 }
 

@@ -74,8 +74,8 @@ static bool is_ours(const struct config *config, const struct asked *asked)
 {
 	cleanup(http_url_done) struct http_url url = {0};
 
-	if (config->is_mirror || !asked->protocol || !asked->host ||
-	    http_url_parse(config->git_url, &url) < 0)
+	if ((config->is_mirror && !config->ssh_url) || !asked->protocol ||
+	    !asked->host || http_url_parse(config->git_url, &url) < 0)
 		return false;
 	return !strcmp(asked->protocol, url.https ? "https" : "http") &&
 	       !strcasecmp(asked->host, url.authority);

@@ -49,7 +49,7 @@ static int open_stores(struct graph *g)
 	return r ? command_could_not("the object store cannot be used", r) : 0;
 }
 
-static int build_content(struct graph *g)
+static int build_content(struct graph *g, struct ssh *ssh)
 {
 	const struct config *config = &g->remote.config;
 	cleanup(free) char *dir = mem_asprintf("%s/git", g->remote.account.dir);
@@ -61,12 +61,13 @@ static int build_content(struct graph *g)
 	};
 	struct clone_set_config clones = {
 		.dir = dir,
-		.git_url = config->git_url,
+		.git_url = config->ssh_url ? config->ssh_url : config->git_url,
 		.is_mirror = config->is_mirror,
 		.git_fallback = config->git_fallback,
 		.fallback_is_own = config->fallback_is_own,
 		.credential = g->remote.credential,
 		.http = g->git_http,
+		.ssh = ssh,
 		.cache = g->remote.cache,
 		.budget = g->remote.budget,
 		.max_trees = config->trees,
@@ -109,7 +110,6 @@ static int build_model(struct graph *g, const struct graph_config *config,
 		.clones = g->clones,
 		.budget = g->remote.budget,
 		.api_http = g->remote.api_http,
-		.git_http = g->git_http,
 		.account = credential_label(g->remote.credential),
 		.api_url = set->api_url,
 		.cache_dir = g->remote.account.dir,
@@ -144,7 +144,7 @@ int graph_build(struct graph *g, const struct graph_config *config)
 	if (!r)
 		r = open_stores(g);
 	if (!r)
-		r = build_content(g);
+		r = build_content(g, config->ssh);
 	return r ? r : build_model(g, config, known);
 }
 

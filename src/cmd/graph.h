@@ -32,6 +32,7 @@ struct graph {
 
 struct graph_config {
 	const char *mountpoint;
+	struct ssh *ssh; /* NULL: nothing is fetched by it; the caller's */
 	/* Told once how the first check of the credential went. */
 	void (*checked)(void *arg, int errnum, const char *sentence);
 	void *checked_arg;

@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "fs/session.h"
+#include "wire/ssh.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@
 /* In the order in which it is built. */
 struct program {
 	char *mountpoint;
+	struct ssh *ssh; /* NULL: nothing is fetched by it */
 	struct graph graph;
 	struct session *session;
 	int lifeline; /* -1: none */
@@ -103,6 +105,9 @@ static int check_below(const struct program *p, char why[static 512])
 				    p->graph.remote.config.ca_file, why);
 	if (!r && p->graph.remote.config.token_command)
 		r = check_command(p, why);
+	if (!r && p->graph.remote.config.ssh_agent)
+		r = preflight_below(p->mountpoint, "the ssh_agent",
+				    p->graph.remote.config.ssh_agent, why);
 	if (!r && p->graph.remote.config.log_file)
 		r = preflight_below(p->mountpoint, "the log_file",
 				    p->graph.remote.config.log_file, why);
@@ -177,7 +182,21 @@ static void hold_lifeline(struct program *p)
 			 strerror(-r));
 }
 
+/* The agent of the session in which somebody looks at the mount. */
+static int take_agent(void *arg, struct ctx *ctx, const char *const *words,
+		      struct buf *answer)
+{
+	const struct program *p = arg;
+
+	(void)ctx;
+	(void)answer;
+	if (p->ssh)
+		ssh_use_agent(p->ssh, words[0]);
+	return 0;
+}
+
 static const struct control_command told[] = {
+	{"agent", 1, 1000, take_agent},
 	{0},
 };
 
@@ -266,13 +285,28 @@ static void take_down(struct program *p)
 	verdict_done(&p->verdict);
 	graph_listen(NULL);
 	graph_done(&p->graph);
+	p->ssh = ssh_free(p->ssh);
 	free(p->mountpoint);
 	p->mountpoint = NULL;
 }
 
+static int build_ssh(struct program *p)
+{
+	const struct config *config = &p->graph.remote.config;
+	const struct ssh_config ssh = {.agent = config->ssh_agent,
+				       .fallback = config->ssh_fallback};
+	int r;
+
+	if (!config->ssh_url &&
+	    !(config->git_fallback && ssh_is_url(config->git_fallback)))
+		return 0;
+	r = ssh_new(&ssh, &p->ssh);
+	return r ? command_could_not("SSH cannot be used", r) : 0;
+}
+
 static int run(struct program *p, const struct command_line *line)
 {
-	const struct graph_config config = {
+	struct graph_config config = {
 		.mountpoint = p->mountpoint,
 		.checked = say_verdict,
 		.checked_arg = &p->verdict,
@@ -280,6 +314,10 @@ static int run(struct program *p, const struct command_line *line)
 	int r;
 
 	daemon_harden();
+	r = build_ssh(p);
+	if (r)
+		return r;
+	config.ssh = p->ssh;
 	r = graph_build(&p->graph, &config);
 	if (r)
 		return r;

@@ -2,12 +2,14 @@
  * bitbucketfs status [MOUNTPOINT]: prints .bitbucketfs/status of a mount.
  */
 #include "cmd/command.h"
+#include "cmd/control.h"
 #include "cmd/preflight.h"
 #include "cmd/remote.h"
 
 #include "base/file.h"
 
 #define STATUS_MAX MIB
+#define AGENT_MS 1000
 
 static enum command_exit say_where(const char *asked)
 {
@@ -21,6 +23,18 @@ static enum command_exit say_where(const char *asked)
 	else
 		command_say("no Bitbucket is mounted at %s", asked);
 	return COMMAND_NOT_MOUNTED;
+}
+
+/* A mount that fetches by SSH may have been started where no agent was; who
+ * looks at it has one. It need not hear of it. */
+static void bring_agent(const char *path)
+{
+	const char *words[] = {"agent", getenv("SSH_AUTH_SOCK"), NULL};
+	cleanup(preflight_place_done) struct preflight_place place = {0};
+	cleanup(control_answer_done) struct control_answer answer = {0};
+
+	if (words[1] && *words[1] == '/' && !preflight_place(path, &place))
+		(void)control_ask(place.device, words, AGENT_MS, &answer);
 }
 
 enum command_exit status_command(const struct command_line *line)
@@ -47,6 +61,7 @@ enum command_exit status_command(const struct command_line *line)
 			    path, path);
 		return COMMAND_FAILED;
 	}
+	bring_agent(path);
 	r = file_read(file, STATUS_MAX, &text);
 	if (r == -ENOTCONN) {
 		command_say("the mount at %s is dead (its daemon is gone): "

@@ -303,6 +303,9 @@ static const struct {
 	{"api_url", {"https://one.example/2.0", "https://two.example/2.0"}},
 	{"git_url", {"https://one.example", "https://two.example"}},
 	{"git_fallback", {"https://one.example", "https://two.example"}},
+	{"transport", {"https", "ssh"}},
+	{"ssh_fallback", {"one.example:443", "off"}},
+	{"ssh_agent", {"/one", "~/two"}},
 	{"ca_file", {"/proc/self/status", "/proc/self/maps"}},
 	{"proxy", {"http://one.example:3128", "socks5h://two.example"}},
 	{"cache_dir", {"/one", "~/two"}},
@@ -347,6 +350,8 @@ static char *whole(const struct config *c)
 		   c->ca_file, c->proxy, c->cache_dir, c->log_file);
 	buf_printf(&out, " %s %s %s %s %u", c->token_command, c->profile,
 		   c->mountpoint, c->oauth_client_id, c->oauth_port);
+	buf_printf(&out, " %d %s %s", c->transport, c->ssh_fallback,
+		   c->ssh_agent);
 	add_list(&out, c->workspaces);
 	buf_printf(&out, " %lld %u %u %u %u %llu %u %u %o",
 		   (long long)c->ttl_ms, c->trees, c->walk, c->history,
@@ -580,6 +585,50 @@ static void test_git_hosts(void **state)
 	}
 }
 
+/* What is asked by SSH in place of git_url, and what is a mirror of what. */
+static void test_transport(void **state)
+{
+	static const struct {
+		const char *text, *ssh_url, *git_url;
+		bool is_mirror;
+	} good[] = {
+		{"transport = https\n", NULL, CONFIG_GIT_URL, false},
+		{"transport = ssh\n", "ssh://git@ssh.bitbucket.org",
+		 CONFIG_GIT_URL, false},
+		{"git_url = git@bitbucket.org:\n",
+		 "ssh://git@ssh.bitbucket.org", CONFIG_GIT_URL, false},
+		{"transport = ssh\ngit_url = https://bitbucket.org\n",
+		 "ssh://git@ssh.bitbucket.org", CONFIG_GIT_URL, false},
+		{"transport = ssh\ngit_url = ssh://me@git.example:22/srv/\n",
+		 "ssh://me@git.example:22/srv", CONFIG_GIT_URL, true},
+		{"transport = ssh\napi_url = https://bb.example:1/2.0\n",
+		 "ssh://git@bb.example", "https://bb.example:1", false},
+		{"git_url = ssh://bb.example:7/\n"
+		 "api_url = https://bb.example:1/2.0\n",
+		 "ssh://git@bb.example:7", "https://bb.example:1", false},
+	};
+	static const char *const bad[] = {
+		"transport = https\ngit_url = git@bitbucket.org:\n",
+		"transport = ssh\ngit_url = https://mirror.example\n",
+	};
+	struct config config;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		assert_int_equal(finish(good[i].text, &config), 0);
+		assert_string_equal(config.git_url, good[i].git_url);
+		assert_string_equal(config.ssh_url ? config.ssh_url : "",
+				    good[i].ssh_url ? good[i].ssh_url : "");
+		assert_int_equal(config.is_mirror, good[i].is_mirror);
+		config_done(&config);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(finish(bad[i], &config), -EINVAL);
+		assert_non_null(strstr(config.why, "transport is "));
+		config_done(&config);
+	}
+}
+
 static void test_one_way_to_the_token(void **state)
 {
 	cleanup(config_done) struct config config;
@@ -702,6 +751,7 @@ int main(void)
 				       setup),
 		cmocka_unit_test_setup(test_defaults, setup),
 		cmocka_unit_test_setup(test_git_hosts, setup),
+		cmocka_unit_test_setup(test_transport, setup),
 		cmocka_unit_test_setup(test_one_way_to_the_token, setup),
 		cmocka_unit_test_setup(test_cleartext, setup),
 		cmocka_unit_test_setup(test_file, setup),
