@@ -62,12 +62,19 @@ DOORS = {
         ("uthash.h", "utlist.h", "utarray.h", "utstring.h", "utringbuffer.h"),
         ("include/base/map.h",),
     ),
+    # What is run beside us; token_command has a terminal to care for, too.
+    "posix_spawn": (("spawn.h",), ("src/base/program.c", "src/cmd/token_command.c")),
     "nettle": (("nettle/*",), ("src/base/digest.c",)),
     "zlib": (
         ("zlib.h", "zconf.h"),
         ("src/store/pack_read.c", "src/base/digest.c"),
     ),
     "syslog": (("syslog.h", "sys/syslog.h"), ("src/base/log.c",)),
+}
+
+# The programs of a vendor, and the file that alone starts them.
+PROGRAMS = {
+    "OpenSSH": (("ssh", "ssh-add", "ssh-keygen", "ssh-keyscan"), "src/wire/ssh_run.c"),
 }
 
 # What a floor sees of no other, however it is included.
@@ -206,6 +213,16 @@ def check_calls(text, banned):
         for name in CALL.findall(line):
             if name in banned:
                 yield number, f"{name}() is banned"
+
+
+def check_programs(path, text):
+    """An argument vector that begins with such a program."""
+    code = without_comments(text)
+    for vendor, (names, place) in PROGRAMS.items():
+        for match in re.finditer(r'\{\s*"([^"\\]*)",\s*"-', code):
+            if match.group(1) in names and path != place:
+                yield (code.count("\n", 0, match.start()) + 1,
+                       f"\"{match.group(1)}\": {vendor}'s programs only in {place}")
 
 
 def check_length(text):
@@ -537,6 +554,7 @@ def violations(root):
                 checks = [
                     check_calls(text, BANNED_IN_PROGRAM),
                     check_includes(root, path, text),
+                    check_programs(path, text),
                 ]
             checks.append(check_length(text))
             for check in checks:
@@ -685,6 +703,9 @@ WRONG = {
     "curl": ("src/wire/link.c", "#include <curl/easy.h>\n", "curl only"),
     "curl in a test's reach of cmd": (
         "src/cmd/status.c", "#include <curl/curl.h>\n", "curl only"),
+    "another file that starts ssh": (
+        "src/wire/link.c", 'static const char *const argv[] = {"ssh", "-V"};\n',
+        "OpenSSH's programs only in"),
     "sqlite": ("src/store/pack.c", "#include <sqlite3.h>\n", "SQLite only"),
     "libgit2": ("src/store/pack.c", "#include <git2.h>\n", "libgit2 only"),
     "libgit2's parts": (
