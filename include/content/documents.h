@@ -101,23 +101,16 @@ int documents_find_workspace(struct ctx *, struct documents *, const char *name,
 			     struct answer_age *ret_age);
 
 struct documents_repository {
+	/* The listing that it is of: its own workspace's, also when that name
+	 * is another one's by now. */
+	struct scope *listing;
 	char *name; /* file name in the mount: the slug, made safe */
 	char *slug; /* as the service says */
 	char *uuid;
-	char *project;        /* its key; "" when not told */
-	char *key;            /* of its document in the cache: "repo/{uuid}" */
-	char *workspace;      /* in the API's paths: its uuid, or its slug where
-			       * nobody told the uuid */
-	char *workspace_slug; /* the service's name of it */
-	int64_t updated_ms;   /* wall clock: the directory's mtime */
+	int64_t updated_ms; /* wall clock: the directory's mtime */
 };
 void documents_repository_done(struct documents_repository *);
 DEFINE_CLEANUP_DONE(struct documents_repository, documents_repository_done);
-/* The repository that an item of a workspace's listing is; listing is that
- * listing's scope. */
-void documents_repository_make(const struct scope *listing,
-			       const struct collection_item *,
-			       struct documents_repository *ret);
 /*
  * The repository that has this name in the mount. While the workspace's listing
  * is at hand (also a stale one) it is taken from there, and a name that it
@@ -128,10 +121,6 @@ int documents_find_repository(struct ctx *, struct documents *,
 			      const char *workspace, const char *name,
 			      struct documents_repository *ret_repository,
 			      struct answer_age *ret_age);
-/* The scope of the listing that the repository is of: its own workspace's, also
- * when that name is another one's by now. */
-struct scope *documents_repository_scope(const char *workspace,
-					 const struct documents_repository *);
 /* As struct clone_naming wants it (clone/clone.h). Not asked anonymously, whose
  * quota is nobody's alone. */
 int documents_name_now(void *documents, struct ctx *, const char *uuid,

@@ -95,46 +95,31 @@ void documents_note_renamed(struct documents *d, const char *listing_key,
 
 void documents_repository_done(struct documents_repository *r)
 {
+	scope_unref(r->listing);
 	free(r->name);
 	free(r->slug);
 	free(r->uuid);
-	free(r->project);
-	free(r->key);
-	free(r->workspace);
-	free(r->workspace_slug);
 	*r = (struct documents_repository){0};
 }
 
-void documents_repository_make(const struct scope *workspace,
-			       const struct collection_item *item,
-			       struct documents_repository *ret)
+static void make(struct scope *listing, const char *name, const char *slug,
+		 const char *uuid, int64_t updated_ms,
+		 struct documents_repository *ret)
 {
 	*ret = (struct documents_repository){
-		.name = mem_strdup(item->name),
-		.slug = mem_strdup(item->slug),
-		.uuid = mem_strdup(item->id),
-		.project = mem_strdup(item->project),
-		.key = scope_item_key(&resource_repositories, workspace,
-				      item->id),
-		.workspace = mem_strdup(workspace->workspace_id),
-		.workspace_slug = mem_strdup(workspace->slug),
-		.updated_ms = item->time_ms,
+		.listing = scope_ref(listing),
+		.name = mem_strdup(name),
+		.slug = mem_strdup(slug),
+		.uuid = mem_strdup(uuid),
+		.updated_ms = updated_ms,
 	};
-}
-
-struct scope *documents_repository_scope(const char *workspace,
-					 const struct documents_repository *r)
-{
-	cleanup(free) char *key = documents_listing_key(r->workspace);
-
-	return scope_new(key, workspace, r->workspace_slug, r->workspace, "");
 }
 
 /* ---- by name ---- */
 
 /* The repository of a cached document. False: there is none, or it has another
  * name by now. */
-static bool repository_of(struct documents *d, const struct scope *workspace,
+static bool repository_of(struct documents *d, struct scope *workspace,
 			  const char *uuid, const char *name,
 			  struct documents_repository *ret)
 {
@@ -152,15 +137,7 @@ static bool repository_of(struct documents *d, const struct scope *workspace,
 	its_name = collection_name_of(&resource_repositories, got.slug);
 	if (strcmp(its_name, name))
 		return false;
-	documents_repository_make(workspace,
-				  &(struct collection_item){
-					  .name = its_name,
-					  .id = uuid,
-					  .slug = got.slug,
-					  .project = got.project,
-					  .time_ms = got.updated_ms,
-				  },
-				  ret);
+	make(workspace, its_name, got.slug, uuid, got.updated_ms, ret);
 	return true;
 }
 
@@ -198,7 +175,7 @@ static int fetch_by_name(struct ctx *ctx, void *arg,
 
 /* One of a workspace that was never listed: asked for by its name. */
 static int by_name(struct ctx *ctx, struct documents *d,
-		   const struct scope *workspace, const char *name,
+		   struct scope *workspace, const char *name,
 		   struct documents_repository *ret, struct answer_age *ret_age)
 {
 	cleanup(free) char *key = documents_alias_key(workspace, name);
@@ -257,7 +234,8 @@ int documents_find_repository(struct ctx *ctx, struct documents *d,
 		return by_name(ctx, d, scope, name, ret, ret_age);
 	item = collection_find(c, name);
 	if (item)
-		documents_repository_make(scope, item, ret);
+		make(scope, item->name, item->slug, item->id, item->time_ms,
+		     ret);
 	*ret_age = age;
 	ret_age->from_collection = true;
 	return item ? 0 : ctx_fail(ctx, -ENOENT, "There is no %s.", name);

@@ -103,6 +103,9 @@ struct provider {
 /* An `open` for directories that list nothing: names can only be looked up. */
 int provider_open_nothing(struct ctx *, struct model *, struct node *dir,
 			  struct dirlist *newest, struct dirlist **ret_listing);
+/* A directory was found; data is taken. */
+void provider_found_dir(struct found *, const struct provider *,
+			int64_t mtime_ms, int64_t left_ms, void *data);
 /* Nothing was found; frees what a node would have been made of. */
 void provider_found_nothing(struct found *);
 /* A line for people. said may be NULL: nobody asked, nothing happens. */

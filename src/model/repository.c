@@ -10,8 +10,7 @@ const struct repository_data *repository_of(const struct node *node)
 
 const char *repository_id(const struct repository_data *d)
 {
-	return d->repository.uuid[0] == '{' ? d->repository.uuid
-					    : d->repository.slug;
+	return d->dir.id[0] == '{' ? d->dir.id : d->slug;
 }
 
 struct node *repository_above(struct node *node)
@@ -21,16 +20,15 @@ struct node *repository_above(struct node *node)
 	return node;
 }
 
-int repository_clone(struct model *model, const struct node *node,
+int repository_clone(struct model *model, struct node *node,
 		     struct clone **ret_clone)
 {
 	const struct repository_data *d;
 
-	while (node && node->what.provider->kind != PROVIDER_REPOSITORY)
-		node = node->parent;
+	node = repository_above(node);
 	if (!node)
 		return -EINVAL;
 	d = repository_of(node);
-	return clone_open(model->config.clones, d->repository.uuid,
-			  d->workspace, d->repository.slug, NULL, ret_clone);
+	return clone_open(model->config.clones, d->dir.id,
+			  d->dir.scope->workspace, d->slug, NULL, ret_clone);
 }

@@ -8,9 +8,8 @@
 
 /* Of a repository's node (PROVIDER_REPOSITORY). */
 struct repository_data {
-	struct row_dir dir; /* an item of resource_repositories */
-	char *workspace;    /* slug */
-	struct documents_repository repository;
+	struct row_dir dir; /* an item of resource_repositories; id: its uuid */
+	char *slug;         /* as the service says */
 };
 const struct repository_data *repository_of(const struct node *);
 /* How API paths name the repository: its uuid, or its slug where the uuid is
@@ -20,7 +19,6 @@ const char *repository_id(const struct repository_data *);
  * none. */
 struct node *repository_above(struct node *);
 /* The copy of the repository that a node is in; -EINVAL: it is in none. */
-int repository_clone(struct model *, const struct node *,
-		     struct clone **ret_clone);
+int repository_clone(struct model *, struct node *, struct clone **ret_clone);
 
 #endif

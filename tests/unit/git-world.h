@@ -104,8 +104,9 @@ static void repository_free(void *data)
 {
 	struct repository_data *d = data;
 
-	free(d->workspace);
-	documents_repository_done(&d->repository);
+	scope_unref(d->dir.scope);
+	free(d->dir.id);
+	free(d->slug);
 	free(d);
 }
 
@@ -137,10 +138,9 @@ static int git_set_up(void **state)
 	scene.model.kernel =
 		(struct model_kernel){.entry = told_entry, .inode = told_inode};
 	scene.model.started = true;
-	d->workspace = mem_strdup("acme");
-	d->repository.workspace = mem_strdup("acme");
-	d->repository.slug = mem_strdup("widgets");
-	d->repository.uuid = mem_strdup("{widgets-uuid}");
+	d->dir.scope = scope_new("", "acme", "acme", "acme", "");
+	d->dir.id = mem_strdup("{widgets-uuid}");
+	d->slug = mem_strdup("widgets");
 	root = node_get(scene.model.nodes, NODE_ROOT_INO);
 	acme = make(root, "acme", &plain, NULL);
 	widgets = make(acme, "widgets", &of_repository, d);

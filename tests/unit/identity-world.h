@@ -497,15 +497,12 @@ repositories(struct ctx *ctx, struct world *w, const char *workspace,
 }
 
 __attribute__((unused)) static int
-document_of(struct ctx *ctx, struct world *w, const char *workspace,
+document_of(struct ctx *ctx, struct world *w, const char *,
 	    const struct documents_repository *repository,
 	    enum read_through_mode mode, struct answer_document *ret)
 {
-	cleanup(scope_unref) struct scope *scope =
-		documents_repository_scope(workspace, repository);
-
-	return documents_item(ctx, w->documents, &resource_repositories, scope,
-			      repository->uuid, mode, ret);
+	return documents_item(ctx, w->documents, &resource_repositories,
+			      repository->listing, repository->uuid, mode, ret);
 }
 
 /* "gadgets={a2} …" */

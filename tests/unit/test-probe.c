@@ -58,10 +58,10 @@ static void the_repository_above(void **state)
 	assert_null(repository_above(acme));
 	assert_int_equal(repository_clone(&model, acme, &clone), -EINVAL);
 	/* A uuid if it is one, else the slug. */
-	d.repository.slug = (char[]){"widgets"};
-	d.repository.uuid = (char[]){"widgets"};
+	d.slug = (char[]){"widgets"};
+	d.dir.id = (char[]){"widgets"};
 	assert_string_equal(repository_id(repository_of(widgets)), "widgets");
-	d.repository.uuid = (char[]){"{1}"};
+	d.dir.id = (char[]){"{1}"};
 	assert_string_equal(repository_id(repository_of(widgets)), "{1}");
 	node_unref(nodes, deep);
 	node_unref(nodes, widgets);

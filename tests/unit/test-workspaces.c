@@ -265,7 +265,7 @@ static void uuid_known_later(void **state)
 	assert_int_equal(documents_find_repository(&ctx, w->documents, "acme",
 						   "old", &one, &age),
 			 0);
-	assert_string_equal(one.workspace, "acme");
+	assert_string_equal(one.listing->workspace_id, "acme");
 	w->account_status = 0;
 	expect_root(w, READ_REFRESH, "acme zoo");
 	expect_listing(w, "acme", READ_THROUGH,
@@ -302,9 +302,8 @@ static void scope_of_a_repository(void **state)
 						   "%2Ebitbucketfs", "x", &one,
 						   &age),
 			 0);
-	scope = documents_repository_scope("%2Ebitbucketfs", &one);
-	assert_string_equal(scope->workspace, "%2Ebitbucketfs");
-	assert_string_equal(scope->slug, ".bitbucketfs");
+	assert_string_equal(one.listing->workspace, "%2Ebitbucketfs");
+	assert_string_equal(one.listing->slug, ".bitbucketfs");
 }
 
 static void configured_ones(void **state)

@@ -59,22 +59,10 @@ static void make_path(const struct node *dir, const char *name,
 
 static const struct provider provider_api;
 
-static void found_dir(struct model *model, struct found *found)
-{
-	*found = (struct found){
-		.what =
-			{
-				.provider = &provider_api,
-				.mode = NODE_DIRECTORY,
-				.mtime_ms = model->started_ms,
-			},
-		.left_ms = LONGEST_MS,
-	};
-}
-
 void api_found(struct model *model, struct found *ret_found)
 {
-	found_dir(model, ret_found);
+	provider_found_dir(ret_found, &provider_api, model->started_ms,
+			   LONGEST_MS, NULL);
 }
 
 /* The answer to the GET that a name in a directory of api/ stands for; -ENOENT:
@@ -107,7 +95,7 @@ static int api_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	if (probe_matches(name) || bitbucket_has_dots(name, strcspn(name, "?")))
 		return 0;
 	if (!split(name, &parts)) {
-		found_dir(model, ret_found);
+		api_found(model, ret_found);
 		return 0;
 	}
 	r = api_ask(ctx, model, dir, name, READ_THROUGH, &file);

@@ -27,14 +27,12 @@ static bool is_short_id(const char *name)
 static bool find_stored(struct model *model, struct node *dir, const char *name,
 			struct found *ret_found)
 {
-	const struct repository_data *d = repository_of(dir->parent);
 	cleanup(clone_unref) struct clone *clone = NULL;
 	struct clone_head head;
 	struct oid id;
 	char hex[41];
 
-	if (clone_open(model->config.clones, d->repository.uuid, d->workspace,
-		       d->repository.slug, NULL, &clone) < 0 ||
+	if (repository_clone(model, dir, &clone) < 0 ||
 	    clone_resolve_short(clone, name, strlen(name), &id) < 0)
 		return false;
 	row_dir_found_link(oid_hex(&id, hex),
@@ -124,15 +122,8 @@ static const struct provider provider_nowhere = {
 static void found_nowhere(struct model *model, struct node *dir,
 			  struct found *ret_found)
 {
-	*ret_found = (struct found){
-		.what =
-			{
-				.provider = &provider_nowhere,
-				.mode = NODE_DIRECTORY,
-				.mtime_ms = node_mtime_ms(model->nodes, dir),
-			},
-		.left_ms = LONGEST_MS,
-	};
+	provider_found_dir(ret_found, &provider_nowhere,
+			   node_mtime_ms(model->nodes, dir), LONGEST_MS, NULL);
 }
 
 /* The files at the source of a pull request. */

@@ -77,15 +77,8 @@ static void found_errors(struct model *model, struct found *found)
 
 static void found_refresh(struct model *model, struct found *found)
 {
-	*found = (struct found){
-		.what =
-			{
-				.provider = &provider_refresh,
-				.mode = NODE_DIRECTORY,
-				.mtime_ms = model->started_ms,
-			},
-		.left_ms = LONGEST_MS,
-	};
+	provider_found_dir(found, &provider_refresh, model->started_ms,
+			   LONGEST_MS, NULL);
 }
 
 static int found_user(struct ctx *ctx, struct model *model,

@@ -41,15 +41,8 @@ int hierarchy_found_control(struct ctx *, struct model *model, struct node *,
 			    const struct resource *, const struct scope *,
 			    enum read_through_mode, struct found *ret_found)
 {
-	*ret_found = (struct found){
-		.what =
-			{
-				.provider = model->control,
-				.mode = NODE_DIRECTORY,
-				.mtime_ms = model->started_ms,
-			},
-		.left_ms = LONGEST_MS,
-	};
+	provider_found_dir(ret_found, model->control, model->started_ms,
+			   LONGEST_MS, NULL);
 	return 0;
 }
 
@@ -128,7 +121,6 @@ int hierarchy_lookup_repository(struct ctx *ctx, struct model *model,
 				struct node *dir, const char *name,
 				struct found *ret_found)
 {
-	cleanup(scope_unref) struct scope *scope = NULL;
 	cleanup(collection_unref) struct collection *list = NULL;
 	cleanup(documents_repository_done) struct documents_repository found = {
 		0};
@@ -156,8 +148,8 @@ int hierarchy_lookup_repository(struct ctx *ctx, struct model *model,
 	}
 	if (r < 0)
 		return r;
-	scope = documents_repository_scope(workspace, &found);
-	hierarchy_found_repository(scope, &found, row_dir_believe_ms(&age),
+	hierarchy_found_repository(found.listing, found.uuid, found.slug,
+				   found.updated_ms, row_dir_believe_ms(&age),
 				   ret_found);
 	return 0;
 }
@@ -166,11 +158,10 @@ bool hierarchy_repository_found(struct dirlist_piece *piece,
 				const struct row_dir_names *names, size_t i,
 				struct found *ret_found)
 {
-	cleanup(documents_repository_done) struct documents_repository r = {0};
+	const struct collection_item *item = &names->collection->items[i];
 
-	documents_repository_make(names->special_data,
-				  &names->collection->items[i], &r);
-	hierarchy_found_repository(names->special_data, &r,
+	hierarchy_found_repository(names->special_data, item->id, item->slug,
+				   item->time_ms,
 				   dirlist_left_ms(piece->listing), ret_found);
 	return true;
 }

@@ -14,9 +14,9 @@ int hierarchy_listing(struct ctx *, struct model *, const char *workspace,
 		      enum read_through_mode, struct collection **ret_list,
 		      struct answer_age *ret_age);
 /* What a repository is in its workspace. */
-void hierarchy_found_repository(struct scope *listing,
-				struct documents_repository *, /* moved */
-				int64_t left_ms, struct found *found);
+void hierarchy_found_repository(struct scope *listing, const char *uuid,
+				const char *slug, int64_t updated_ms,
+				int64_t left_ms, struct found *ret_found);
 
 /* From here to hierarchy_refresh: members of struct row_dir_special.
  * found: of .bitbucketfs and of .workspace. */

@@ -8,7 +8,6 @@
  */
 #include "model/dirs/hierarchy.h"
 #include "model/dirs/repository_lists.h"
-#include "model/repository.h"
 #include "model/tell.h"
 
 #include "table/resource.h"
@@ -28,7 +27,7 @@ static void name_changed(struct model *model, struct node *dir,
 
 	if (!child || !uuid ||
 	    (child->what.provider == &provider_repository &&
-	     strcmp(repository_of(child)->repository.uuid, uuid) != 0))
+	     strcmp(row_dir_of(child)->id, uuid) != 0))
 		model_drop_child(model, dir, name);
 	node_unref(model->nodes, child);
 }
@@ -87,7 +86,7 @@ static void sweep_repository(void *arg, struct node *node)
 
 	if (!is_swept(s, node))
 		return;
-	uuid = repository_of(node)->repository.uuid;
+	uuid = row_dir_of(node)->id;
 	for (size_t i = 0; i < list->n_items; i++) {
 		bool named = !strcmp(list->items[i].name, node->name);
 		bool same = !strcmp(list->items[i].id, uuid);
@@ -317,7 +316,6 @@ int hierarchy_refresh_repository(struct ctx *ctx, struct model *model,
 		0};
 	cleanup(answer_document_done) struct answer_document before = {0},
 							     after = {0};
-	cleanup(scope_unref) struct scope *scope = NULL;
 	struct documents *documents = model->config.documents;
 	struct answer_age age;
 	struct node *root, *node;
@@ -328,13 +326,12 @@ int hierarchy_refresh_repository(struct ctx *ctx, struct model *model,
 				      &age);
 	if (r < 0)
 		return r;
-	scope = documents_repository_scope(workspace, &found);
-	documents_item(ctx, documents, &resource_repositories, scope,
+	documents_item(ctx, documents, &resource_repositories, found.listing,
 		       found.uuid, READ_CACHED, &before);
 	if (!said && before.age.left_ms > 0)
 		return 0;
-	r = documents_item(ctx, documents, &resource_repositories, scope,
-			   found.uuid, READ_REFRESH, &after);
+	r = documents_item(ctx, documents, &resource_repositories,
+			   found.listing, found.uuid, READ_REFRESH, &after);
 	if (r < 0)
 		return r;
 	if (before.version == after.version) {

@@ -15,8 +15,8 @@ static void repository_free(void *data)
 
 	scope_unref(d->dir.scope);
 	scope_unref(d->dir.collection);
-	documents_repository_done(&d->repository);
-	free(d->workspace);
+	free(d->dir.id);
+	free(d->slug);
 	free(d);
 }
 
@@ -25,41 +25,31 @@ static bool repository_same(const struct node_what *a,
 {
 	const struct repository_data *x = a->data, *y = b->data;
 
-	return strcmp(x->repository.uuid, y->repository.uuid) == 0;
+	return strcmp(x->dir.id, y->dir.id) == 0;
 }
 
 static uint64_t repository_hash(const struct node_what *what, uint64_t seed)
 {
 	const struct repository_data *d = what->data;
 
-	return hash_text(seed, d->repository.uuid);
+	return hash_text(seed, d->dir.id);
 }
 
-void hierarchy_found_repository(struct scope *listing,
-				struct documents_repository *repository,
+void hierarchy_found_repository(struct scope *listing, const char *uuid,
+				const char *slug, int64_t updated_ms,
 				int64_t left_ms, struct found *found)
 {
 	struct repository_data *d = mem_calloc(1, sizeof(*d));
+	cleanup(free) char *key =
+		scope_item_key(&resource_repositories, listing, uuid);
 
-	d->workspace = mem_strdup(listing->workspace);
-	d->repository = *repository;
-	*repository = (struct documents_repository){0};
+	d->slug = mem_strdup(slug);
+	d->dir.id = mem_strdup(uuid);
 	d->dir.row = &resource_repositories;
-	d->dir.scope = scope_new(d->repository.key, d->workspace,
-				 d->repository.workspace_slug,
-				 d->repository.workspace, repository_id(d));
+	d->dir.scope = scope_new(key, listing->workspace, listing->slug,
+				 listing->workspace_id, repository_id(d));
 	d->dir.collection = scope_ref(listing);
-	d->dir.id = d->repository.uuid;
-	*found = (struct found){
-		.what =
-			{
-				.provider = &provider_repository,
-				.mode = NODE_DIRECTORY,
-				.mtime_ms = d->repository.updated_ms,
-				.data = d,
-			},
-		.left_ms = left_ms,
-	};
+	provider_found_dir(found, &provider_repository, updated_ms, left_ms, d);
 }
 
 /* For rg and fd: they read .ignore when they come from a directory above, and
@@ -113,10 +103,8 @@ static int repository_attr(struct ctx *ctx, struct model *model,
 static int repository_refresh(struct ctx *ctx, struct model *model,
 			      struct node *dir, struct node *, struct buf *said)
 {
-	const struct repository_data *d = repository_of(dir);
-
-	return hierarchy_refresh_repository(ctx, model, d->workspace,
-					    d->repository.name, said);
+	return hierarchy_refresh_repository(
+		ctx, model, row_dir_of(dir)->scope->workspace, dir->name, said);
 }
 
 const struct provider provider_repository = {

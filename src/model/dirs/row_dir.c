@@ -159,27 +159,13 @@ static uint64_t row_dir_hash(const struct node_what *what, uint64_t seed)
 	return hash_text(seed, p->scope->key);
 }
 
-static void found_dir(struct row_dir *place, int64_t mtime_ms, int64_t left_ms,
-		      bool ask_attr, struct found *found)
-{
-	*found = (struct found){
-		.what =
-			{
-				.provider = &provider_row_dir,
-				.mode = NODE_DIRECTORY,
-				.mtime_ms = mtime_ms,
-				.data = place,
-			},
-		.left_ms = left_ms,
-		.ask_attr = ask_attr,
-	};
-}
-
 void row_dir_found_dir(const struct resource *row, struct scope *scope,
 		       int64_t mtime_ms, int64_t left_ms, bool ask_attr,
 		       struct found *found)
 {
-	found_dir(row_dir_new(row, scope), mtime_ms, left_ms, ask_attr, found);
+	provider_found_dir(found, &provider_row_dir, mtime_ms, left_ms,
+			   row_dir_new(row, scope));
+	found->ask_attr = ask_attr;
 }
 
 void row_dir_found_item(struct model *model, struct node *dir, const char *id,
@@ -202,7 +188,7 @@ void row_dir_found_item(struct model *model, struct node *dir, const char *id,
 	item = row_dir_new(p->row, scope_item(p->scope, p->row, id));
 	item->collection = scope_ref(p->scope);
 	item->id = mem_strdup(id);
-	found_dir(item, time_ms, left_ms, false, found);
+	provider_found_dir(found, &provider_row_dir, time_ms, left_ms, item);
 }
 
 void row_dir_found_file(struct model *model, const struct document_file *file,

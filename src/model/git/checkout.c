@@ -78,17 +78,9 @@ uint64_t checkout_hash(const struct node_what *what, uint64_t seed)
 void checkout_found(struct checkout *checkout, int64_t mtime_ms,
 		    int64_t left_ms, struct found *ret_found)
 {
-	*ret_found = (struct found){
-		.what =
-			{
-				.provider = &provider_tree,
-				.mode = NODE_DIRECTORY,
-				.mtime_ms = mtime_ms,
-				.checkout = checkout,
-				.data = checkout,
-			},
-		.left_ms = left_ms,
-	};
+	provider_found_dir(ret_found, &provider_tree, mtime_ms, left_ms,
+			   checkout);
+	ret_found->what.checkout = checkout;
 }
 
 /* The tracking ref of a checkout that follows one; made at the first look
@@ -416,7 +408,7 @@ void checkout_tell_renamed(struct model *model, struct node *node,
 	if (!repository)
 		return;
 	d = repository_of(repository);
-	if (clone_is_named(clone, d->workspace, d->repository.slug))
+	if (clone_is_named(clone, d->dir.scope->workspace, d->slug))
 		return;
 	refresh_node(model->refresh, repository->parent->parent);
 	refresh_node(model->refresh, repository->parent);

@@ -111,9 +111,9 @@ static struct fixed_commit *fixed_new(const struct repository_data *repository,
 			set_source(fixed, fixed->n_sources++, source->workspace,
 				   source->slug, source->uuid);
 	}
-	set_source(fixed, fixed->n_sources, repository->workspace,
-		   repository->repository.slug, repository_id(repository));
-	fixed->workspace = mem_strdup(repository->repository.workspace);
+	set_source(fixed, fixed->n_sources, repository->dir.scope->workspace,
+		   repository->slug, repository_id(repository));
+	fixed->workspace = mem_strdup(repository->dir.scope->workspace_id);
 	return fixed;
 }
 

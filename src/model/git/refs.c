@@ -218,16 +218,8 @@ static void found_dir(struct model *model, const struct node *dir,
 
 	d->kind = w->kind;
 	d->prefix = mem_asprintf("%.*s/", (int)w->n, refs_iter_name(w));
-	*found = (struct found){
-		.what =
-			{
-				.provider = &provider_refs,
-				.mode = NODE_DIRECTORY,
-				.mtime_ms = node_mtime_ms(model->nodes, dir),
-				.data = d,
-			},
-		.left_ms = LONGEST_MS,
-	};
+	provider_found_dir(found, &provider_refs,
+			   node_mtime_ms(model->nodes, dir), LONGEST_MS, d);
 }
 
 int refs_found(struct model *model, struct node *dir, const struct refs_iter *w,
@@ -249,7 +241,7 @@ int refs_found(struct model *model, struct node *dir, const struct refs_iter *w,
 	return r;
 }
 
-bool refs_is_no_tree(struct model *model, const struct node *dir,
+bool refs_is_no_tree(struct model *model, struct node *dir,
 		     const struct refs_iter *w)
 {
 	cleanup(clone_unref) struct clone *clone = NULL;

@@ -68,7 +68,7 @@ int refs_found(struct model *, struct node *dir, const struct refs_iter *,
 	       struct found *ret_found);
 /* Whether a tag leads to a file, and so cannot be shown. Known only of tags
  * that somebody has looked into. */
-bool refs_is_no_tree(struct model *, const struct node *dir,
+bool refs_is_no_tree(struct model *, struct node *dir,
 		     const struct refs_iter *);
 /* Brings the names of dir: the pin of a listing, and the names, added to the
  * listing with the tags from `tag` on and cookies above base. 1: nothing was

@@ -103,7 +103,7 @@ static void say_left_out(struct model *model, const struct node *dir,
 /* ---- listing ---- */
 
 /* Whether a tag is known to lead to a file; a problem is recorded then. */
-static bool is_no_tree(struct model *model, const struct node *dir,
+static bool is_no_tree(struct model *model, struct node *dir,
 		       const struct refs_iter *w, const char *file)
 {
 	if (!refs_is_no_tree(model, dir, w))
