@@ -5,10 +5,7 @@
  */
 #include "model/wiring.h"
 
-#include "model/dirs/commits.h"
 #include "model/dirs/hierarchy.h"
-#include "model/dirs/repository_lists.h"
-#include "model/dirs/review.h"
 #include "model/git/checkout.h"
 #include "model/git/refs.h"
 #include "model/stream/streams.h"
@@ -85,7 +82,6 @@ const struct row_dir_special specials_all[ROW_DIR_SPECIALS] = {
 	[RESOURCE_SERVICE_LOGS] = {.lookup = step_log_services_lookup,
 				   .open = step_log_services_open},
 	[RESOURCE_DOWNLOADS] = {.lookup = downloads_lookup,
-				.open = downloads_open,
 				.name_found = downloads_found},
 	[RESOURCE_CONTROL] = {.found = hierarchy_found_control},
 	[RESOURCE_WORKSPACES] = {.lookup = hierarchy_lookup_workspace,

@@ -6,7 +6,7 @@
  * The store is looked into first; else one request completes the id, and its
  * answer is kept as the document of the commit.
  */
-#include "model/dirs/commits.h"
+#include "model/dirs/specials.h"
 #include "model/git/checkout.h"
 #include "model/repository.h"
 #include "model/probe.h"

@@ -1,11 +1,12 @@
 /*
  * model/dirs/hierarchy: what the root, workspaces and repositories have beyond
- * a row: specials for model/dirs/row_dir, and asking again.
+ * a row, and asking again.
  */
 #ifndef MODEL_DIRS_HIERARCHY_H
 #define MODEL_DIRS_HIERARCHY_H
 
 #include "model/dirs/row_dir_private.h"
+#include "model/dirs/specials.h"
 
 extern const struct provider provider_repository;
 
@@ -17,36 +18,6 @@ int hierarchy_listing(struct ctx *, struct model *, const char *workspace,
 void hierarchy_found_repository(struct scope *listing, const char *uuid,
 				const char *slug, int64_t updated_ms,
 				int64_t left_ms, struct found *ret_found);
-
-/* From here to hierarchy_refresh: members of struct row_dir_special.
- * found: of .bitbucketfs and of .workspace. */
-int hierarchy_found_control(struct ctx *, struct model *, struct node *dir,
-			    const struct resource *, const struct scope *,
-			    enum read_through_mode, struct found *ret_found);
-int hierarchy_found_about(struct ctx *, struct model *, struct node *dir,
-			  const struct resource *, const struct scope *,
-			  enum read_through_mode, struct found *ret_found);
-/* lookup: of the root, of a workspace and of a repository (.ignore). */
-int hierarchy_lookup_workspace(struct ctx *, struct model *, struct node *dir,
-			       const char *name, struct found *ret_found);
-int hierarchy_lookup_repository(struct ctx *, struct model *, struct node *dir,
-				const char *name, struct found *ret_found);
-int hierarchy_lookup_ignore(struct ctx *, struct model *, struct node *dir,
-			    const char *name, struct found *ret_found);
-/* name_found: of the root and of a workspace. */
-bool hierarchy_workspace_found(struct dirlist_piece *,
-			       const struct row_dir_names *, size_t i,
-			       struct found *ret_found);
-bool hierarchy_repository_found(struct dirlist_piece *,
-				const struct row_dir_names *, size_t i,
-				struct found *ret_found);
-/* open, free_names, refresh: of both. */
-int hierarchy_open(struct ctx *, struct model *, struct node *dir,
-		   struct row_dir_names *, const struct row_dir_names *newest,
-		   struct dirlist *);
-void hierarchy_free_names(void *special);
-int hierarchy_refresh(struct ctx *, struct model *, struct node *dir,
-		      struct buf *said);
 
 /* Ask again, and tell the kernel. said as for provider->refresh. */
 int hierarchy_refresh_root(struct ctx *, struct model *, struct buf *said);

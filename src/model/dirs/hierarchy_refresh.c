@@ -7,7 +7,6 @@
  * answered.
  */
 #include "model/dirs/hierarchy.h"
-#include "model/dirs/repository_lists.h"
 #include "model/tell.h"
 
 #include "table/resource.h"

@@ -7,7 +7,7 @@
  * (collection_item.name); a repository called as one of a project's own
  * names gives way (src/model/README.md, 11).
  */
-#include "model/dirs/repository_lists.h"
+#include "model/dirs/specials.h"
 #include "model/probe.h"
 
 /* The workspace that this directory is about, above .workspace/. */
@@ -237,10 +237,8 @@ bool repository_lists_project_found(struct dirlist_piece *piece,
 				    struct found *ret_found)
 {
 	const struct project *project = names->special_data;
-	struct answer_age age = names->age;
+	struct answer_age age = row_dir_age(piece, names);
 
-	if (!age.stale)
-		age.left_ms = dirlist_left_ms(piece->listing);
 	found_link(project->links.repositories[i], &age, ret_found);
 	return true;
 }

@@ -3,7 +3,7 @@
  * requests that are at hand (content/documents_review.c). Its files have no
  * attributes in READDIR: they are made when somebody looks at them.
  */
-#include "model/dirs/review.h"
+#include "model/dirs/specials.h"
 
 int review_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		  const char *name, struct found *ret_found)

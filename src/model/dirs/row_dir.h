@@ -91,33 +91,44 @@ struct row_dir_names {
 	struct answer_age age; /* the collection's, when it was listed */
 	int64_t left_ms;       /* for how long the names are true */
 };
+/* The collection's age now: it may have been listed long ago. */
+struct answer_age row_dir_age(const struct dirlist_piece *,
+			      const struct row_dir_names *);
 /* Cookies below this are those of files and rows: no row has as many. */
 #define ROW_DIR_FIRST_ITEM 256
 #define ROW_DIR_TAG_SPECIAL 0x40000000u
 
+/* What a row itself is; scope is borrowed. */
+typedef int row_dir_special_found(struct ctx *, struct model *,
+				  struct node *dir, const struct resource *,
+				  const struct scope *scope,
+				  enum read_through_mode,
+				  struct found *ret_found);
+/* A name of the row directory that is not a file's nor a row's. */
+typedef int row_dir_special_lookup(struct ctx *, struct model *,
+				   struct node *dir, const char *name,
+				   struct found *ret_found);
+/* The same names in a listing: keeps what they are made of in
+ * names->special_data, and adds them with cookies above ROW_DIR_FIRST_ITEM and
+ * tags from ROW_DIR_TAG_SPECIAL on. 1: nothing was added, the names are those
+ * of `newest` (may be NULL). */
+typedef int row_dir_special_open(struct ctx *, struct model *, struct node *dir,
+				 struct row_dir_names *names,
+				 const struct row_dir_names *newest,
+				 struct dirlist *);
+typedef bool row_dir_special_name(struct dirlist_piece *,
+				  const struct row_dir_names *, size_t i,
+				  struct found *ret_found);
+/* As the provider's. */
+typedef int row_dir_special_refresh(struct ctx *, struct model *,
+				    struct node *dir, struct buf *said);
 struct row_dir_special {
-	/* What the row itself is; NULL: a row directory. scope is borrowed. */
-	int (*found)(struct ctx *, struct model *, struct node *dir,
-		     const struct resource *, const struct scope *scope,
-		     enum read_through_mode, struct found *ret_found);
-	/* A name of the row directory that is not a file's nor a row's; NULL:
-	 * its items. */
-	int (*lookup)(struct ctx *, struct model *, struct node *dir,
-		      const char *name, struct found *ret_found);
-	/* The same names in a listing: keeps what they are made of in
-	 * names->special_data, and adds them with cookies above
-	 * ROW_DIR_FIRST_ITEM and tags from ROW_DIR_TAG_SPECIAL on. 1: nothing
-	 * was added, the names are those of `newest` (may be NULL). NULL:
-	 * items. */
-	int (*open)(struct ctx *, struct model *, struct node *dir,
-		    struct row_dir_names *names,
-		    const struct row_dir_names *newest, struct dirlist *);
-	bool (*name_found)(struct dirlist_piece *, const struct row_dir_names *,
-			   size_t i, struct found *ret_found);
+	row_dir_special_found *found;     /* NULL: a row directory */
+	row_dir_special_lookup *lookup;   /* NULL: its items */
+	row_dir_special_open *open;       /* NULL: items */
+	row_dir_special_name *name_found; /* of those; without open, of items */
 	void (*free_names)(void *special);
-	/* As the provider's; NULL: as the row says. */
-	int (*refresh)(struct ctx *, struct model *, struct node *dir,
-		       struct buf *said);
+	row_dir_special_refresh *refresh; /* NULL: as the row says */
 };
 /* What the root is. */
 struct row_dir *row_dir_new(const struct resource *, struct scope *);

@@ -59,9 +59,8 @@ static void piece_done(struct dirlist_piece *piece)
 	free(document);
 }
 
-/* The collection's age now: it may have been listed long ago. */
-static struct answer_age age_of(const struct dirlist_piece *piece,
-				const struct row_dir_names *names)
+struct answer_age row_dir_age(const struct dirlist_piece *piece,
+			      const struct row_dir_names *names)
 {
 	struct answer_age age = names->age;
 
@@ -80,7 +79,7 @@ static bool file_found(struct dirlist_piece *piece,
 	struct answer_age age;
 
 	if (names->collection) {
-		age = age_of(piece, names);
+		age = row_dir_age(piece, names);
 		return row_dir_stored_file(piece->model, piece->dir,
 					   names->collection, &age, file->name,
 					   ret_found) == 0;
@@ -99,8 +98,10 @@ static bool item_found(struct dirlist_piece *piece, size_t i,
 {
 	const struct row_dir_names *names = piece->listing->data;
 	const struct collection_item *item = &names->collection->items[i];
-	struct answer_age age = age_of(piece, names);
+	struct answer_age age = row_dir_age(piece, names);
 
+	if (names->special && names->special->name_found)
+		return names->special->name_found(piece, names, i, ret_found);
 	if (row_dir_is_parts(row_dir_of(piece->dir)))
 		return row_dir_stored_file(piece->model, piece->dir,
 					   names->collection, &age, item->name,
@@ -190,9 +191,9 @@ static void add_items(struct model *model, struct node *dir,
 	const struct collection *c = names->collection;
 	cleanup(free) const struct collection_item **items = NULL;
 	size_t n = row_dir_listed(model, p->row, c, &items);
-	mode_t type = row_dir_is_parts(p)   ? S_IFREG
-		      : p->row->items->link ? S_IFLNK
-					    : S_IFDIR;
+	mode_t type = row_dir_is_parts(p) || p->row->items->content ? S_IFREG
+		      : p->row->items->link                         ? S_IFLNK
+								    : S_IFDIR;
 	size_t first = l->n_names;
 
 	for (size_t i = 0; i < n; i++)

@@ -109,29 +109,12 @@ int downloads_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	return 0;
 }
 
-int downloads_open(struct ctx *, struct model *model, struct node *dir,
-		   struct row_dir_names *names, const struct row_dir_names *,
-		   struct dirlist *l)
-{
-	const struct collection *c = names->collection;
-	size_t first = l->n_names;
-
-	for (size_t i = 0; c && i < c->n_items; i++)
-		dirlist_add(l, c->items[i].name, 0, S_IFREG,
-			    ROW_DIR_TAG_SPECIAL + (unsigned)i);
-	dirlist_number(l, first, node_book(model->nodes, dir, true),
-		       ROW_DIR_FIRST_ITEM);
-	return 0;
-}
-
 bool downloads_found(struct dirlist_piece *chunk,
 		     const struct row_dir_names *names, size_t i,
 		     struct found *ret_found)
 {
-	struct answer_age age = names->age;
+	struct answer_age age = row_dir_age(chunk, names);
 
-	if (!age.stale)
-		age.left_ms = dirlist_left_ms(chunk->listing);
 	return found_download(chunk->ctx, chunk->model, chunk->dir,
 			      &names->collection->items[i], &age,
 			      ret_found) == 0;

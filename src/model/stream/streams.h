@@ -8,34 +8,18 @@
 #ifndef MODEL_STREAM_STREAMS_H
 #define MODEL_STREAM_STREAMS_H
 
-#include "model/provider.h"
+#include "model/dirs/row_dir.h"
 
 #include "content/stream.h"
 
-struct scope;
-struct row_dir_names;
-
-/* What the file of a step's log is. */
-int step_log_found(struct ctx *, struct model *, struct node *dir,
-		   const struct resource *, const struct scope *,
-		   enum read_through_mode, struct found *ret_found);
-
-/* The directory of a step's services. */
-int step_log_services_lookup(struct ctx *, struct model *, struct node *dir,
-			     const char *name, struct found *ret_found);
-int step_log_services_open(struct ctx *, struct model *, struct node *dir,
-			   struct row_dir_names *,
-			   const struct row_dir_names *newest,
-			   struct dirlist *);
+/* What the file of a step's log is; the directory of its services. */
+row_dir_special_found step_log_found;
+row_dir_special_lookup step_log_services_lookup;
+row_dir_special_open step_log_services_open;
 
 /* The items of the collection of downloads. */
-int downloads_lookup(struct ctx *, struct model *, struct node *dir,
-		     const char *name, struct found *ret_found);
-int downloads_open(struct ctx *, struct model *, struct node *dir,
-		   struct row_dir_names *, const struct row_dir_names *newest,
-		   struct dirlist *);
-bool downloads_found(struct dirlist_piece *, const struct row_dir_names *,
-		     size_t i, struct found *ret_found);
+row_dir_special_lookup downloads_lookup;
+row_dir_special_name downloads_found;
 
 /* For a provider's read and hash_data (stream_node.c). */
 int stream_node_read(struct ctx *, struct stream *, off_t offset, size_t n,
