@@ -69,6 +69,7 @@ DOORS = {
         ("zlib.h", "zconf.h"),
         ("src/store/pack_read.c", "src/base/digest.c"),
     ),
+    "libsecret": (("libsecret/*",), ("src/cmd/secret_service.c",)),
     "syslog": (("syslog.h", "sys/syslog.h"), ("src/base/log.c",)),
 }
 

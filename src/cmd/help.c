@@ -99,11 +99,14 @@ static const char of_login[] =
 	"\n"
 	"Asks for a token, says where one is made, tries it at the API and at "
 	"git, and\n"
-	"keeps it for the mounts of this user. What was refused is not kept.\n"
+	"keeps it for the mounts of this user: in the desktop's keyring, else "
+	"in a file\n"
+	"that nobody else can read. What was refused is not kept.\n"
 	"\n"
 	"  --with-token      reads the token from standard input\n"
 	"  --email=ADDRESS   that of the Atlassian account, for an API token\n"
 	"  --username=NAME   for a password\n"
+	"  --in-file         keeps it in a file, not in the desktop's keyring\n"
 	"\n"
 	"Exits with 4 when the service refuses it.\n";
 static const char of_logout[] =

@@ -214,7 +214,9 @@ static enum command_exit say_who(const struct login *login,
 		buf_printf(&out, "git: %s: %s\n",
 			   try->git == LOGIN_GIT_BAD ? "not good" : "not tried",
 			   try->sentence);
-	buf_printf(&out, "It is kept in %s.\n", sign_in->where);
+	buf_printf(&out, "It is kept in %s%s%s\n", sign_in->where,
+		   sign_in->note ? ": " : ".",
+		   sign_in->note ? sign_in->note : "");
 	return command_print(out.data, out.len);
 }
 
@@ -300,6 +302,7 @@ static enum command_exit run(struct login *login,
 		return COMMAND_FAILED;
 	}
 	end = get(login, line);
+	login->sign_in.in_file = line->in_file;
 	daemon_harden();
 	return end == COMMAND_OK ? try_and_keep(login) : end;
 }

@@ -4,6 +4,7 @@
 #include "cmd/account.h"
 #include "cmd/command.h"
 #include "cmd/control.h"
+#include "cmd/keyring.h"
 #include "cmd/logout.h"
 #include "cmd/preflight.h"
 #include "cmd/sign_in.h"
@@ -88,6 +89,21 @@ static bool remove_sign_ins(struct buf *out)
 	       remove_xdg(FILE_XDG_STATE, "bitbucketfs/sign-in", out);
 }
 
+static bool empty_keyring(struct buf *out)
+{
+	cleanup(ctx_done) struct ctx ctx;
+	int r;
+
+	ctx_init(&ctx, NULL, -1);
+	r = keyring_erase_all(&ctx);
+	if (!r)
+		say_removed(out, "secrets in the desktop's keyring");
+	if (!r || r == -ENOENT || r == -EOPNOTSUPP)
+		return true;
+	command_say("%s Its secrets stay.", ctx.sentence);
+	return false;
+}
+
 static void remove_sockets(void)
 {
 	for (size_t i = 0; i < CONTROL_PLACES; i++) {
@@ -118,6 +134,7 @@ enum command_exit logout_all(struct remote *remote, bool config)
 	if (r)
 		command_say("not all that was cached could be removed: %s",
 			    strerror(-r));
+	good = empty_keyring(&out) && good;
 	good = remove_sign_ins(&out) && good;
 	if (config)
 		good = remove_xdg(FILE_XDG_CONFIG, "bitbucketfs/config",

@@ -1,9 +1,10 @@
 /*
- * cmd/sign_in: a file has a line a value, "name value", and lines that begin
- * with #, which are for people.
+ * cmd/sign_in: the file says whether its secret is in the keyring, so that
+ * where nobody has signed in no keyring is asked.
  */
-#include "cmd/sign_in.h"
+#include "cmd/sign_in_private.h"
 #include "cmd/account.h"
+#include "cmd/keyring.h"
 #include "cmd/oauth_kept.h"
 
 #include "base/file.h"
@@ -15,31 +16,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX (64 * KIB)
-#define HEADING \
-	"# Written by bitbucketfs login; bitbucketfs logout removes it.\n"
-
-static const struct {
-	const char *word, *name; /* of the file; for people */
-} kinds[] = {
-	[SIGN_IN_API_TOKEN] = {"api-token", "API token"},
-	[SIGN_IN_BASIC] = {"username", "user name and secret"},
-	[SIGN_IN_ACCESS_TOKEN] = {"access-token", "access token"},
-	[SIGN_IN_OAUTH_CLIENT] = {"oauth-client", "OAuth client credentials"},
-	[SIGN_IN_OAUTH_CODE] = {"oauth-code", "OAuth consumer"},
-};
-
-const char *sign_in_kind_name(enum sign_in_kind kind)
-{
-	return kinds[kind].name;
-}
-
 void sign_in_done(struct sign_in *sign_in)
 {
 	free(sign_in->email);
 	free(sign_in->username);
 	text_wipe(sign_in->token);
 	free(sign_in->where);
+	free(sign_in->note);
 	*sign_in = (struct sign_in){0};
 }
 
@@ -84,147 +67,67 @@ static int find_path(struct ctx *ctx, const char *profile, const char *api_url,
 	return r ? no_place(ctx, r) : 0;
 }
 
-/* ---- reading ---- */
-
-static void take_line(struct sign_in *sign_in, const char *line, size_t n,
-		      bool *ret_kind)
+/* The secret, of a sign-in whose file says that it is there. */
+static int read_keyring(struct ctx *ctx, const char *profile,
+			const char *api_url, struct sign_in *sign_in)
 {
-	const struct {
-		const char *name;
-		char **value;
-	} values[] = {
-		{"email ", &sign_in->email},
-		{"username ", &sign_in->username},
-		{"token ", &sign_in->token},
-	};
+	cleanup(free) char *host = account_host_name(api_url);
+	cleanup(free) char *said = NULL;
+	int r = keyring_get(ctx, host, profile, &sign_in->token);
 
-	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
-		size_t n_name = strlen(values[i].name);
-
-		if (n > n_name && !memcmp(line, values[i].name, n_name) &&
-		    !*values[i].value)
-			*values[i].value = mem_dup0(line + n_name, n - n_name);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		cleanup(free) char *said =
-			mem_asprintf("kind %s", kinds[i].word);
-
-		if (strlen(said) == n && !memcmp(line, said, n)) {
-			sign_in->kind = (enum sign_in_kind)i;
-			*ret_kind = true;
-		}
-	}
+	if (!r || r == -EINTR || r == -ETIMEDOUT)
+		return r;
+	said = mem_strdup(ctx->sentence);
+	return ctx_fail(ctx, -EACCES,
+			"The secret is in the desktop's keyring: %s Unlock "
+			"it, or sign in again (bitbucketfs login --in-file).",
+			said);
 }
 
-/* Whether it has what its kind needs. */
-static bool parse(const char *bytes, size_t n, struct sign_in *ret)
+static void say_where(struct sign_in *sign_in, const char *path)
 {
-	const char *end = bytes + n;
-	bool has_kind = false, has_name;
-
-	while (bytes < end) {
-		const char *line = bytes;
-		const char *stop = memchr(line, '\n', (size_t)(end - line));
-
-		/* One that was cut off is no line. */
-		if (!stop)
-			return false;
-		take_line(ret, line, (size_t)(stop - line), &has_kind);
-		bytes = stop + 1;
-	}
-	has_name = ret->kind == SIGN_IN_API_TOKEN      ? !!ret->email
-		   : ret->kind == SIGN_IN_ACCESS_TOKEN ? true
-						       : !!ret->username;
-	return has_kind && has_name && ret->token;
-}
-
-static int read_bytes(struct ctx *ctx, const char *path, struct buf *ret_bytes)
-{
-	cleanup(fd) int fd = own_open(path, O_RDONLY, 0);
-	struct stat st;
-	int r;
-
-	if (fd == -ENOENT)
-		return ctx_fail(ctx, fd,
-				"Nobody has signed in by bitbucketfs "
-				"login.");
-	if (fd == -EPERM || fd == -ELOOP)
-		return ctx_fail(ctx, -EPERM,
-				"The sign-in %s is no file of this user's that "
-				"others cannot write.",
-				path);
-	if (fd < 0)
-		return ctx_fail(ctx, fd, "The sign-in %s cannot be read: %s.",
-				path, strerror(-fd));
-	if (!fstat(fd, &st) && st.st_mode & 077)
-		return ctx_fail(ctx, -EPERM,
-				"The sign-in %s can be read by others (mode "
-				"%04o): run chmod 600 '%s', and make a new "
-				"token if others are on this machine.",
-				path, st.st_mode & 07777, path);
-	r = file_read_fd(fd, FILE_MAX, ret_bytes);
-	return r ? ctx_fail(ctx, r, "The sign-in %s cannot be read: %s.", path,
-			    strerror(-r))
-		 : 0;
-}
-
-static void wipe(struct buf *bytes)
-{
-	if (bytes->data)
-		explicit_bzero(bytes->data, bytes->size);
+	free(sign_in->where);
+	sign_in->where = mem_strdup(
+		sign_in->in_keyring ? "the desktop's keyring" : path);
 }
 
 int sign_in_read(struct ctx *ctx, const char *profile, const char *api_url,
 		 struct sign_in *ret)
 {
 	cleanup(sign_in_done) struct sign_in sign_in = {0};
-	cleanup(buf_done) struct buf bytes = BUF_INIT(FILE_MAX);
 	cleanup(free) char *path = NULL;
 	int r = find_path(ctx, profile, api_url, &path);
 
 	if (!r)
-		r = read_bytes(ctx, path, &bytes);
-	if (!r && !parse(bytes.data ? bytes.data : "", bytes.len, &sign_in))
-		r = ctx_fail(ctx, -EBADMSG,
-			     "The sign-in %s is damaged: sign in again "
-			     "(bitbucketfs login).",
-			     path);
-	wipe(&bytes);
+		r = sign_in_read_file(ctx, path, &sign_in);
+	if (!r && sign_in.in_keyring)
+		r = read_keyring(ctx, profile, api_url, &sign_in);
 	if (r)
 		return r;
-	sign_in.where = steal(&path);
+	say_where(&sign_in, path);
 	*ret = sign_in;
 	sign_in = (struct sign_in){0};
 	return 0;
 }
 
-/* ---- writing ---- */
-
-static void add_value(struct buf *out, const char *name, const char *value)
+/* First the secret: a file that names a keyring without it would be worse than
+ * a secret that no file names. */
+static void try_keyring(struct ctx *ctx, const char *profile,
+			const char *api_url, struct sign_in *sign_in)
 {
-	if (value)
-		buf_printf(out, "%s %s\n", name, value);
-}
+	cleanup(free) char *host = account_host_name(api_url);
 
-static int cannot_write(struct ctx *ctx, const char *path, int r)
-{
-	return ctx_fail(ctx, r, "The sign-in %s cannot be written: %s.", path,
-			strerror(-r));
-}
-
-/* Of a directory that others may write to the file could be anybody's. */
-static int make_directory(struct ctx *ctx, const char *path)
-{
-	cleanup(free) char *dir =
-		mem_dup0(path, (size_t)(strrchr(path, '/') - path));
-	char why[OWN_WHY_MAX];
-	int r = file_mkdirs(dir, 0700);
-
-	if (r)
-		return cannot_write(ctx, path, r);
-	r = own_directory(dir, NULL, why);
-	return r ? ctx_fail(ctx, r, "A sign-in is not kept there: %s.", why)
-		 : 0;
+	free(sign_in->note);
+	sign_in->note = NULL;
+	sign_in->in_keyring = false;
+	if (sign_in->in_file) {
+		(void)keyring_erase(ctx, host, profile);
+		return;
+	}
+	if (keyring_put(ctx, host, profile, sign_in->token))
+		sign_in->note = mem_strdup(ctx->sentence);
+	else
+		sign_in->in_keyring = true;
 }
 
 static bool is_oauth(enum sign_in_kind kind)
@@ -245,27 +148,18 @@ static int erase_tokens(struct ctx *ctx, const char *profile,
 int sign_in_write(struct ctx *ctx, const char *profile, const char *api_url,
 		  struct sign_in *sign_in)
 {
-	/* Of its full size from the start: growing would leave copies. */
-	cleanup(buf_done) struct buf out = BUF_INIT(FILE_MAX);
 	cleanup(free) char *path = NULL;
 	int r = find_path(ctx, profile, api_url, &path);
 
 	if (!r)
-		r = make_directory(ctx, path);
+		r = sign_in_make_directory(ctx, path);
 	if (r)
 		return r;
-	buf_puts(&out, HEADING);
-	buf_printf(&out, "kind %s\n", kinds[sign_in->kind].word);
-	add_value(&out, "email", sign_in->email);
-	add_value(&out, "username", sign_in->username);
-	add_value(&out, "token", sign_in->token);
-	r = out.failed ? out.failed
-		       : file_write_atomic(path, 0600, out.data, out.len);
-	wipe(&out);
+	try_keyring(ctx, profile, api_url, sign_in);
+	r = sign_in_write_file(path, sign_in);
 	if (r)
-		return cannot_write(ctx, path, r);
-	free(sign_in->where);
-	sign_in->where = steal(&path);
+		return sign_in_cannot_write(ctx, path, r);
+	say_where(sign_in, path);
 	return is_oauth(sign_in->kind) ? 0
 				       : erase_tokens(ctx, profile, api_url);
 }
@@ -279,12 +173,12 @@ int sign_in_lock(struct ctx *ctx)
 
 	if (r)
 		return no_place(ctx, r);
-	r = make_directory(ctx, path);
+	r = sign_in_make_directory(ctx, path);
 	if (r)
 		return r;
 	fd = own_open(path, O_RDWR | O_CREAT, 0600);
 	if (fd < 0)
-		return cannot_write(ctx, path, fd);
+		return sign_in_cannot_write(ctx, path, fd);
 	r = file_lock(fd, LOCK_EX | LOCK_NB);
 	if (r)
 		return ctx_fail(ctx, -EBUSY,
@@ -297,13 +191,23 @@ int sign_in_lock(struct ctx *ctx)
 
 int sign_in_erase(struct ctx *ctx, const char *profile, const char *api_url)
 {
+	cleanup(sign_in_done) struct sign_in sign_in = {0};
+	cleanup(free) char *host = account_host_name(api_url);
 	cleanup(free) char *path = NULL;
 	int r = find_path(ctx, profile, api_url, &path);
 
 	if (!r)
 		r = erase_tokens(ctx, profile, api_url);
-	if (r || !unlink(path))
+	if (r)
 		return r;
+	(void)sign_in_read_file(ctx, path, &sign_in);
+	/* Also where it did not answer in time when it was to keep it. */
+	r = keyring_erase(ctx, host, profile);
+	/* It has none, or it was taken away. */
+	if (r && r != -ENOENT && r != -EOPNOTSUPP && sign_in.in_keyring)
+		return r;
+	if (!unlink(path))
+		return 0;
 	r = -errno;
 	return ctx_fail(ctx, r,
 			r == -ENOENT ? "%s: nobody has signed in."

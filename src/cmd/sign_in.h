@@ -2,7 +2,8 @@
  * cmd/sign_in: what `login` keeps, one sign-in a profile and host of the API.
  *
  * Owns where that is: a file of this user's, 0600, below the XDG state
- * directory (bitbucketfs/sign-in/HOST, or HOST@PROFILE), and what is in it.
+ * directory (bitbucketfs/sign-in/HOST, or HOST@PROFILE), and what is in it; the
+ * secret is in the desktop's keyring, where there is one, else in the file.
  * Must never know whether a sign-in is good. What options, environment or
  * configuration give wins over a sign-in; see remote_read_credential.
  */
@@ -27,7 +28,11 @@ const char *sign_in_kind_name(enum sign_in_kind);
 struct sign_in {
 	enum sign_in_kind kind;
 	char *email, *username, *token;
-	char *where; /* for people; set by read and write */
+	char *where;     /* for people; set by read and write */
+	bool in_keyring; /* set by read and write */
+	/* For write: the secret is to be in the file in any case. */
+	bool in_file;
+	char *note; /* of write: why it is not in the keyring, or NULL */
 };
 void sign_in_done(struct sign_in *); /* wipes the token */
 DEFINE_CLEANUP_DONE(struct sign_in, sign_in_done);
@@ -36,7 +41,8 @@ DEFINE_CLEANUP_DONE(struct sign_in, sign_in_done);
 bool sign_in_is_same_account(const struct sign_in *, const struct sign_in *);
 
 /*
- * All of these return 0 or -errno with a sentence in ctx. profile: NULL and
+ * All of these return 0 or -errno with a sentence in ctx, and may wait for the
+ * keyring (cmd/keyring), whose -EACCES is theirs. profile: NULL and
  * "" are the one without a name. -EPERM: the file is not this user's alone;
  * -EBADMSG: it is not what write has written.
  */
@@ -48,7 +54,7 @@ int sign_in_read(struct ctx *, const char *profile, const char *api_url,
 int sign_in_write(struct ctx *, const char *profile, const char *api_url,
 		  struct sign_in *);
 /* Before it the tokens that OAuth gave (cmd/oauth_kept). -ENOENT: there was
- * none. */
+ * none. While the keyring cannot be asked it stays, and so does the secret. */
 int sign_in_erase(struct ctx *, const char *profile, const char *api_url);
 /* Held by who changes what is kept, as long as the descriptor is open: no other
  * login asks meanwhile. -EBUSY: another one does. */

@@ -3,6 +3,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 import termios
@@ -246,3 +247,105 @@ def test_a_reader_that_is_gone_and_no_place(bb, mounts):
     (mounts.place / "file").write_text("")
     done = login(mounts, "--email=ada@example.com", XDG_STATE_HOME=str(mounts.place / "file"))
     assert done.returncode == 1 and done.stderr.count("\n") == 1
+
+
+# ---- the desktop's keyring ----
+
+PROGRAM = os.path.join(os.path.dirname(BINARY), "bitbucketfs-keyring")
+needs_keyring = pytest.mark.skipif(not os.path.exists(PROGRAM) or not shutil.which("gnome-keyring-daemon"),
+                                   reason="without libsecret or gnome-keyring")
+
+
+class Keyring:
+    """A bus of its own, with a Secret Service, unlocked, with a keyring."""
+
+    def __init__(self, place):
+        self.place = place
+        place.mkdir()
+        self.environment = {"XDG_DATA_HOME": str(place), "XDG_RUNTIME_DIR": str(place)}
+        e = {**{k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}, **self.environment,
+             "HOME": str(place)}
+        # It starts nothing by itself, which would be another keyring, a locked one.
+        (place / "bus.conf").write_text(f"""<busconfig><type>session</type><listen>unix:path={place}/bus</listen>
+            <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>""")
+        self.bus = subprocess.Popen(["dbus-daemon", f"--config-file={place}/bus.conf", "--nofork", "--nopidfile",
+                                     "--print-address"], env=e, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.environment["DBUS_SESSION_BUS_ADDRESS"] = e["DBUS_SESSION_BUS_ADDRESS"] = self.bus.stdout.readline().strip()
+        self.daemon = subprocess.Popen(["gnome-keyring-daemon", "--unlock", "--foreground", "--components=secrets",
+                                        f"--control-directory={place}/control"], env=e, stdin=subprocess.PIPE,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.daemon.stdin.write(b"password")
+        self.daemon.stdin.close()
+        self.e = e
+        await_true(lambda: b"login" in self.call("org.freedesktop.Secret.Service.ReadAlias", "string:default"), "a keyring")
+
+    def call(self, method, *words):
+        return subprocess.run(["dbus-send", "--session", "--dest=org.freedesktop.secrets", "--print-reply",
+                               "/org/freedesktop/secrets", method, *words], env=self.e, capture_output=True).stdout
+
+    def items(self):
+        return self.call("org.freedesktop.Secret.Service.SearchItems",
+                         "dict:string:string:xdg:schema,org.bitbucketfs.SignIn").count(b"/org/freedesktop/secrets/collection")
+
+    def lock(self):
+        self.call("org.freedesktop.Secret.Service.Lock", "array:objpath:/org/freedesktop/secrets/collection/login")
+
+    def end(self):
+        for process in self.daemon, self.bus:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+            process.wait()
+        self.bus.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def keyring(tmp_path_factory):
+    made = Keyring(tmp_path_factory.mktemp("desktop") / "keyring")
+    yield made
+    made.end()
+
+
+@needs_keyring
+def test_in_the_keyring(bb, mounts, keyring):
+    there = {k: v for k, v in keyring.environment.items() if k.startswith("DBUS")}
+    for words in (), ("-o", f"cache_dir={mounts.place}/other"):
+        began = time.monotonic()
+        done = login(mounts, "--email=ada@example.com", *words, **there)
+        assert (done.returncode, done.stderr) == (0, "") and "It is kept in the desktop's keyring.\n" in done.stdout, done
+        assert time.monotonic() - began < 2
+    assert keyring.items() == 1, "in the place of the first"
+    [file] = kept(mounts)
+    assert ADA not in file.read_text()
+    assert not [p for p in files_of(mounts.place) if ADA.encode() in open(p, "rb").read()]
+    assert "credential from: the desktop's keyring\n" in mounts.run("whoami", account=None, **there).stdout
+    m = mounts(account=None, **there)
+    bb.accounts["ada"].token = "ATATT3xLocalAdaAnother000099"
+    assert login(mounts, "--email=ada@example.com", token="ATATT3xLocalAdaAnother000099", **there).returncode == 0
+    assert "widgets" in m.ls("acme")
+    with open(f"/proc/{m.process.pid}/maps") as maps:
+        assert not re.search("libsecret|libglib|libdbus|libgio", maps.read())
+    m.unmount()
+    done = mounts.run("logout", account=None, **there)
+    assert (done.returncode, done.stderr, keyring.items(), kept(mounts)) == (0, "", 0, [])
+    bb.accounts["ada"].token = ADA
+    assert login(mounts, "--email=ada@example.com", "--in-file", **there).returncode == 0
+    assert keyring.items() == 0 and ADA in kept(mounts)[0].read_text()
+
+
+@needs_keyring
+def test_a_keyring_that_is_locked_hangs_or_is_gone(bb, mounts, keyring):
+    there = {k: v for k, v in keyring.environment.items() if k.startswith("DBUS")}
+    assert login(mounts, "--email=ada@example.com", **there).returncode == 0
+    keyring.lock()
+    for command in (("whoami",), ("logout",)):
+        done = mounts.run(*command, account=None, DISPLAY=":99", **there)
+        assert done.returncode == 1 and "keyring is locked" in done.stderr and done.stderr.count("\n") == 1, done
+    gone = mounts.run("whoami", account=None)
+    assert gone.returncode == 1 and "no desktop's keyring here" in gone.stderr
+    done = login(mounts, "--email=ada@example.com", DISPLAY=":99", **there)
+    assert done.returncode == 0 and "keyring is locked" in done.stdout and ADA in kept(mounts)[0].read_text()
+    keyring.daemon.send_signal(signal.SIGSTOP)
+    done = login(mounts, "--email=ada@example.com", **there)
+    assert done.returncode == 0 and "did not answer for 3 seconds" in done.stdout, done
+    keyring.daemon.send_signal(signal.SIGCONT)
+    assert "ada@example.com" in mounts.run("whoami", account=None, **there).stdout
