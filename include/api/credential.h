@@ -69,6 +69,14 @@ int credential_new(const char *email, const char *username, const char *token,
 struct credential *credential_free(struct credential *);
 DEFINE_CLEANUP(struct credential *, credential_free);
 
+/* The source becomes another's, of the same account, from the next request on:
+ * somebody signed in anew, or out. other is freed. Nothing that was refused is
+ * held against what comes now. */
+void credential_become(struct credential *, struct credential *other);
+
+/* Its secret is gone: each use is -EACCES with that sentence. */
+void credential_lose(struct credential *, const char *why);
+
 /* Of the secret that the source gave last. */
 enum credential_kind credential_kind(const struct credential *);
 /* "ada@example.com", "ada", "access-token", "anonymous": no secret in it. */
@@ -118,7 +126,5 @@ void credential_heard(struct credential *, enum credential_door,
  * nothing would change; -errno as the source fails, or as flight_join. */
 int credential_renew(struct ctx *, struct credential *,
 		     const struct http_authorization *);
-/* Somebody signed in anew: it may be sent at once. */
-void credential_renewed(struct credential *);
 
 #endif

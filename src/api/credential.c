@@ -2,6 +2,9 @@
  * api/credential: what a door is told is made of the source's secret for each
  * request, and wiped after it. Only the label is kept: the account does not
  * change.
+ *
+ * A source may be replaced while others ask it, so it is counted. Versions go
+ * on: those of the source after it begin beyond all that were told.
  */
 #include "api/credential_private.h"
 
@@ -22,8 +25,20 @@
  * same one: a 401 comes to all requests that are under way. */
 #define NO_OTHER_MS 2000
 
-struct credential {
+struct held {
+	struct refcount refcount;
 	struct credential_source source;
+	uint64_t before; /* versions of the sources before it */
+};
+
+struct sources {
+	struct mutex lock;
+	struct held *now under_lock;
+	atomic_uint_fast64_t newest; /* version that was told */
+};
+
+struct credential {
+	struct sources *sources;
 	char *label; /* the e-mail or user name; "access-token", "anonymous" */
 	char *account;           /* of OAuth; NULL */
 	atomic_int kind;         /* enum credential_kind */
@@ -213,13 +228,85 @@ fixed_source(const char *email, const char *username, const char *token)
 	};
 }
 
+static struct held *hold(const struct credential_source *source,
+			 uint64_t before)
+{
+	struct held *held = mem_calloc(1, sizeof(*held));
+
+	refcount_init(&held->refcount);
+	held->source = *source;
+	held->before = before;
+	return held;
+}
+
+static struct held *let_go(struct held *held)
+{
+	if (!held || !refcount_drop(&held->refcount))
+		return NULL;
+	if (held->source.free)
+		held->source.free(held->source.arg);
+	free(held);
+	return NULL;
+}
+DEFINE_CLEANUP(struct held *, let_go);
+
+static struct sources *sources_new(const struct credential_source *first)
+{
+	struct sources *s = mem_calloc(1, sizeof(*s));
+
+	*s = (struct sources){.now = hold(first, 0)};
+	mutex_init(&s->lock);
+	return s;
+}
+
+/* The one of now, counted. */
+static struct held *sources_now(struct sources *s)
+{
+	struct held *held;
+
+	mutex_lock(&s->lock);
+	held = s->now;
+	refcount_take(&held->refcount);
+	mutex_unlock(&s->lock);
+	return held;
+}
+
+/* Another one, or none any more (NULL). */
+static void sources_put(struct sources *s, struct held *held)
+{
+	struct held *old;
+
+	mutex_lock(&s->lock);
+	old = s->now;
+	s->now = held;
+	mutex_unlock(&s->lock);
+	let_go(old);
+}
+
+static void sources_free(struct sources *s)
+{
+	sources_put(s, NULL);
+	mutex_done(&s->lock);
+	free(s);
+}
+
+static void note_told(struct sources *s, uint64_t version)
+{
+	uint_fast64_t newest = atomic_load(&s->newest);
+
+	while (newest < version &&
+	       !atomic_compare_exchange_weak(&s->newest, &newest, version))
+		;
+}
+
 /* The secret of now, which is one that may be sent. */
-static int take(struct ctx *ctx, const struct credential_source *source,
+static int take(struct ctx *ctx, const struct credential *c,
 		struct credential_secret *ret)
 {
 	cleanup(credential_secret_done) struct credential_secret secret = {0};
+	cleanup(let_go) struct held *held = sources_now(c->sources);
 	const char *why;
-	int r = source->get(source->arg, ctx, &secret);
+	int r = held->source.get(held->source.arg, ctx, &secret);
 
 	if (r < 0)
 		return r;
@@ -228,6 +315,8 @@ static int take(struct ctx *ctx, const struct credential_source *source,
 		return ctx_fail(ctx, r, "The credential cannot be used: %s.",
 				why);
 	log_redact(given(secret.token));
+	secret.version += held->before;
+	note_told(c->sources, secret.version);
 	*ret = secret;
 	secret = (struct credential_secret){0};
 	return 0;
@@ -241,10 +330,10 @@ int credential_new_from(struct ctx *ctx, const struct credential_source *source,
 		mem_calloc(1, sizeof(*c));
 	int r;
 
-	c->source = *source;
+	c->sources = sources_new(source);
 	c->rows = credential_rows_new();
 	c->renewals = flight_new(NO_OTHER_MS);
-	r = take(ctx, source, &secret);
+	r = take(ctx, c, &secret);
 	if (r < 0)
 		return r;
 	c->label = mem_strdup(label_of(&secret));
@@ -274,14 +363,46 @@ struct credential *credential_free(struct credential *c)
 {
 	if (!c)
 		return NULL;
-	if (c->source.free)
-		c->source.free(c->source.arg);
+	sources_free(c->sources);
 	credential_rows_free(c->rows);
 	flight_free(c->renewals);
 	free(c->label);
 	free(c->account);
 	free(c);
 	return NULL;
+}
+
+static void become(struct credential *c, const struct credential_source *source)
+{
+	sources_put(c->sources, hold(source, atomic_load(&c->sources->newest)));
+	flight_forget(c->renewals, "");
+	credential_rows_forget(c->rows);
+}
+
+/* Nobody else has used the other one: its source is no one else's. */
+void credential_become(struct credential *c, struct credential *other)
+{
+	cleanup(let_go) struct held *held = sources_now(other->sources);
+
+	atomic_store(&c->kind, atomic_load(&other->kind));
+	become(c, &held->source);
+	held->source.free = NULL;
+	credential_free(other);
+}
+
+static int get_lost(void *arg, struct ctx *ctx, struct credential_secret *ret)
+{
+	(void)ret;
+	return ctx_fail(ctx, -EACCES, "%s", (const char *)arg);
+}
+
+void credential_lose(struct credential *c, const char *why)
+{
+	become(c, &(struct credential_source){
+			  .get = get_lost,
+			  .free = free,
+			  .arg = mem_strdup(why),
+		  });
 }
 
 enum credential_kind credential_kind(const struct credential *c)
@@ -306,7 +427,7 @@ int credential_identity(struct ctx *ctx, const struct credential *c,
 		*ret_identity = mem_asprintf("oauth:%s", c->account);
 		return 0;
 	}
-	r = take(ctx, &c->source, &secret);
+	r = take(ctx, c, &secret);
 	if (r < 0)
 		return r;
 	switch (kind_of(&secret)) {
@@ -334,7 +455,7 @@ int credential_for_git(struct ctx *ctx, const struct credential *c,
 {
 	cleanup(credential_secret_done) struct credential_secret secret = {0};
 	const char *user;
-	int r = take(ctx, &c->source, &secret);
+	int r = take(ctx, c, &secret);
 
 	*ret = (struct credential_secret){0};
 	if (r < 0)
@@ -382,7 +503,7 @@ int credential_authorize(struct ctx *ctx, struct credential *c,
 			 struct http_authorization *ret)
 {
 	cleanup(credential_secret_done) struct credential_secret secret = {0};
-	int r = take(ctx, &c->source, &secret);
+	int r = take(ctx, c, &secret);
 
 	ctx->refused = false;
 	if (r < 0)
@@ -402,7 +523,7 @@ int credential_look(struct ctx *ctx, struct credential *c,
 		    enum credential_door door)
 {
 	cleanup(credential_secret_done) struct credential_secret secret = {0};
-	int r = take(ctx, &c->source, &secret);
+	int r = take(ctx, c, &secret);
 
 	ctx->refused = false;
 	if (r < 0 || kind_of(&secret) == CREDENTIAL_ANONYMOUS)
@@ -422,7 +543,7 @@ void credential_heard(struct credential *c, enum credential_door door,
 static int has_other(struct ctx *ctx, struct credential *c, uint64_t version)
 {
 	cleanup(credential_secret_done) struct credential_secret secret = {0};
-	int r = take(ctx, &c->source, &secret);
+	int r = take(ctx, c, &secret);
 
 	return r < 0 ? r : secret.version != version;
 }
@@ -431,11 +552,13 @@ static int has_other(struct ctx *ctx, struct credential *c, uint64_t version)
  * has just done so finds that and asks for nothing. */
 static int bring_other(struct ctx *ctx, struct credential *c, uint64_t version)
 {
+	cleanup(let_go) struct held *held = sources_now(c->sources);
 	int r = has_other(ctx, c, version);
 
-	if (r)
+	/* Of a source that was replaced meanwhile nothing is wanted. */
+	if (r || !held->source.renew || version <= held->before)
 		return r;
-	r = c->source.renew(c->source.arg, ctx, version);
+	r = held->source.renew(held->source.arg, ctx, version - held->before);
 	return r < 0 ? r : has_other(ctx, c, version);
 }
 
@@ -445,7 +568,7 @@ int credential_renew(struct ctx *ctx, struct credential *c,
 	char key[24];
 	int r = refused->value ? has_other(ctx, c, refused->version) : 0;
 
-	if (r || !refused->value || !c->source.renew)
+	if (r || !refused->value)
 		return r;
 	snprintf(key, sizeof(key), "%" PRIu64, refused->version);
 	r = flight_join(ctx, c->renewals, key);
@@ -461,9 +584,4 @@ int credential_renew(struct ctx *ctx, struct credential *c,
 			    ctx->sentence);
 	}
 	return r == -ENOKEY ? 0 : r;
-}
-
-void credential_renewed(struct credential *c)
-{
-	credential_rows_forget(c->rows);
 }

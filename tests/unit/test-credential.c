@@ -282,7 +282,7 @@ static void a_dead_one_is_sent_once_a_minute(void **state)
 	refuse_often(c, REST, 3);
 	assert_int_equal(person(c, REST), -EACCES);
 	/* Another one was given. */
-	credential_renewed(c);
+	credential_become(c, made("ada@example.com", NULL, "ATATother"));
 	assert_int_equal(person(c, REST), 0);
 }
 
@@ -346,7 +346,35 @@ static void nobody_is_never_refused(void **state)
 
 	(void)state;
 	refuse_often(c, REST, 10);
-	credential_renewed(c);
+	assert_int_equal(person(c, REST), 0);
+}
+
+static void somebody_signs_in_anew_or_out(void **state)
+{
+	cleanup(credential_free) struct credential *c =
+		made("ada@example.com", NULL, "ATATsecret");
+	cleanup(http_authorization_done) struct http_authorization old = {0};
+	cleanup(http_authorization_done) struct http_authorization use = {0};
+	cleanup(http_authorization_done) struct http_authorization none = {0};
+	cleanup(ctx_done) struct ctx ctx;
+
+	(void)state;
+	ctx_init(&ctx, NULL, -1);
+	assert_int_equal(credential_authorize(&ctx, c, REST, &old), 0);
+	refuse_often(c, REST, 3);
+	credential_become(c, made("ada@example.com", NULL, "ATATother"));
+	/* What is still under way was refused: it may be made once more. */
+	credential_heard(c, REST, &old, 401);
+	assert_int_equal(credential_renew(&ctx, c, &old), 1);
+	assert_int_equal(credential_authorize(&ctx, c, REST, &use), 0);
+	assert_true(use.version > old.version);
+	assert_string_not_equal(use.value, old.value);
+	assert_int_equal(credential_kind(c), CREDENTIAL_API_TOKEN);
+	credential_lose(c, "Signed out.");
+	assert_int_equal(credential_authorize(&ctx, c, GIT, &none), -EACCES);
+	assert_string_equal(ctx.sentence, "Signed out.");
+	credential_become(c, made("ada@example.com", NULL, "ATATthird"));
+	assert_int_equal(person(c, GIT), 0);
 }
 
 static void nobody_is_not_accused(void **state)
@@ -640,6 +668,7 @@ int main(void)
 		TIMED(the_doors_know_of_each_other),
 		TIMED(an_urgent_one_may_try_besides),
 		TIMED(nobody_is_never_refused),
+		TIMED(somebody_signs_in_anew_or_out),
 		TIMED(nobody_is_not_accused),
 		cmocka_unit_test(each_use_asks_the_source),
 		cmocka_unit_test(a_secret_that_cannot_be_is_not_sent),
