@@ -64,6 +64,8 @@ int clone_set_new(const struct clone_set_config *,
 /* Requests to git by HTTP and sessions by SSH, since the start. */
 uint64_t clone_set_requests(const struct clone_set *);
 const char *clone_set_server(const struct clone_set *); /* git_url */
+/* The credential is another one: no failure is remembered. */
+void clone_set_renewed(struct clone_set *);
 void clone_set_cancel(struct clone_set *); /* every wait ends now: unmounting */
 struct clone_set *clone_set_free(struct clone_set *);
 DEFINE_CLEANUP(struct clone_set *, clone_set_free);

@@ -98,6 +98,10 @@ void read_through_break_off(struct read_through *);
 /* The same, and no other begins: -EINTR. */
 void read_through_end(struct read_through *);
 
+/* The credential is another one: what failed or was refused is asked for when
+ * somebody looks, whatever was remembered. */
+void read_through_renewed(struct read_through *);
+
 /* How it went lately, for `status`. */
 struct read_through_health {
 	bool offline;            /* the last exchange found no network */

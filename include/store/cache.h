@@ -123,6 +123,8 @@ int cache_touch(struct cache *, const char *key, int64_t ttl_ms); /* -ENOENT */
  * A key that is not there is fine, here and below. */
 int cache_expire(struct cache *, const char *key);
 int cache_remove(struct cache *, const char *key);
+/* The same as cache_expire, of all negative answers. */
+int cache_expire_negative(struct cache *);
 
 /* Facts: small values without a lifetime, in name spaces. */
 int cache_fact_get(struct cache *, const char *space, const void *key,

@@ -126,6 +126,16 @@ struct clone_set *clone_set_free(struct clone_set *cs)
 	return NULL;
 }
 
+void clone_set_renewed(struct clone_set *cs)
+{
+	struct clone *c, *next;
+
+	mutex_lock(&cs->lock);
+	HASH_ITER (hh, cs->clones, c, next)
+		flight_forget(c->jobs, "");
+	mutex_unlock(&cs->lock);
+}
+
 /* ---- one clone ---- */
 
 /* dir/<uuid without braces>.git */

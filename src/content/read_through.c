@@ -13,6 +13,7 @@
 #include "read_through_private.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 #define DOCUMENT_MS 60000
 #define IMPATIENT_MS 3000
@@ -80,6 +81,18 @@ static void be_disappointed(struct read_through *rt)
 static bool is_disappointed(struct read_through *rt)
 {
 	return mutex_with(&rt->lock, rt->back_off_until_ms > clock_mono_ms());
+}
+
+void read_through_renewed(struct read_through *rt)
+{
+	flight_forget(rt->flight, "");
+	flight_forget(rt->lists, "");
+	mutex_lock(&rt->lock);
+	rt->back_off_until_ms = 0;
+	mutex_unlock(&rt->lock);
+	/* What cannot be written is asked for when its lifetime is over. */
+	if (cache_expire_negative(rt->cache))
+		log_debug("negative answers could not be expired");
 }
 
 void read_through_health(struct read_through *rt,

@@ -91,17 +91,17 @@ struct get {
 	int64_t damaged; /* id of the body whose bytes are */
 };
 
-static int64_t count_left(const struct cache_entry *e, bool expired)
+int64_t cache_left_ms(int64_t fetched_ms, int64_t ttl_ms, bool expired)
 {
-	int64_t now = clock_wall_ms(), left = e->fetched_ms - now + e->ttl_ms;
+	int64_t now = clock_wall_ms(), left = fetched_ms - now + ttl_ms;
 
 	/* The clock went back: the document would stay FRESH until the clock
 	 * has come to where it was. */
-	if (e->fetched_ms > now)
+	if (fetched_ms > now)
 		left = -1;
 	/* By more than the lifetime: a reader would serve it once more. */
-	if (expired && left > -e->ttl_ms - 1)
-		left = -e->ttl_ms - 1;
+	if (expired && left > -ttl_ms - 1)
+		left = -ttl_ms - 1;
 	return left;
 }
 
@@ -117,7 +117,8 @@ static int read_entry(struct cache_conn *conn, sqlite3_stmt *s,
 	e->ttl_ms = legal_ttl(sqlite3_column_int64(s, 6));
 	if (e->fetched_ms < 0 || e->fetched_ms > TTL_MOST_MS)
 		e->fetched_ms = 0;
-	e->left_ms = count_left(e, sqlite3_column_int(s, 7) != 0);
+	e->left_ms = cache_left_ms(e->fetched_ms, e->ttl_ms,
+				   sqlite3_column_int(s, 7) != 0);
 	if (sqlite3_column_type(s, 0) == SQLITE_NULL)
 		return e->negative > 0 ? SQLITE_OK : SQLITE_CORRUPT;
 	e->version = (uint64_t)sqlite3_column_int64(s, 0);
@@ -534,6 +535,17 @@ int cache_expire(struct cache *c, const char *key)
 
 	cache_memory_expire(c, key);
 	return cache_write(c, work_expire, copy);
+}
+
+static int work_expire_negative(struct cache *, struct cache_conn *conn, void *)
+{
+	return cache_run_numbers(conn, SQL_DOC_EXPIRE_NEGATIVE, NULL, 0);
+}
+
+int cache_expire_negative(struct cache *c)
+{
+	cache_memory_expire(c, NULL);
+	return cache_write(c, work_expire_negative, NULL);
 }
 
 static int work_remove(struct cache *, struct cache_conn *conn, void *arg)

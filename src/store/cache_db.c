@@ -25,6 +25,8 @@ static const char *const texts[N_SQL] = {
 	[SQL_DOC_TOUCH] = "UPDATE doc SET fetched = ?, ttl = ?, expired = 0"
 			  " WHERE key = ?",
 	[SQL_DOC_EXPIRE] = "UPDATE doc SET expired = 1 WHERE key = ?",
+	[SQL_DOC_EXPIRE_NEGATIVE] = "UPDATE doc SET expired = 1"
+				    " WHERE body_id IS NULL",
 	[SQL_DOC_DELETE] = "DELETE FROM doc WHERE key = ?",
 	[SQL_DOC_COUNT] = "SELECT count(*) FROM doc",
 	[SQL_DOC_OLDEST] = "SELECT key, body_id FROM doc"

@@ -199,8 +199,6 @@ struct cache_entry *cache_memory_get(struct cache *c, const char *key,
 	mutex_lock(&c->memory.lock);
 	doc = find(c, key);
 	if (doc) {
-		int64_t left = doc->fetched_ms - clock_wall_ms() + doc->ttl_ms;
-
 		e = mem_calloc(1, sizeof(*e));
 		e->etag = mem_strdup(doc->etag);
 		e->note = mem_strdup(doc->note);
@@ -208,7 +206,8 @@ struct cache_entry *cache_memory_get(struct cache *c, const char *key,
 		e->version = doc->version;
 		e->fetched_ms = doc->fetched_ms;
 		e->ttl_ms = doc->ttl_ms;
-		e->left_ms = doc->expired ? -doc->ttl_ms - 1 : left;
+		e->left_ms = cache_left_ms(doc->fetched_ms, doc->ttl_ms,
+					   doc->expired);
 		e->n_body = doc->body ? blob_len(doc->body) : 0;
 		if (doc->body && !without_body)
 			e->body = blob_ref(doc->body);
@@ -250,9 +249,9 @@ void cache_memory_expire(struct cache *c, const char *key)
 	if (!has_some(c))
 		return;
 	mutex_lock(&c->memory.lock);
-	doc = find(c, key);
-	if (doc)
-		doc->expired = true;
+	DL_FOREACH (c->memory.list, doc)
+		if (key ? !strcmp(doc->key, key) : !doc->body)
+			doc->expired = true;
 	mutex_unlock(&c->memory.lock);
 }
 

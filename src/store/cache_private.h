@@ -31,6 +31,7 @@ enum cache_sql {
 	SQL_DOC_RENEW,
 	SQL_DOC_TOUCH,
 	SQL_DOC_EXPIRE,
+	SQL_DOC_EXPIRE_NEGATIVE,
 	SQL_DOC_DELETE,
 	SQL_DOC_COUNT,
 	SQL_DOC_OLDEST,
@@ -141,6 +142,9 @@ int cache_run_range(struct cache_conn *, enum cache_sql, const char *from,
 int cache_run_numbers(struct cache_conn *, enum cache_sql,
 		      const int64_t *numbers, int n);
 
+/* What is left of a lifetime by the clock of now; < 0: STALE. */
+int64_t cache_left_ms(int64_t fetched_ms, int64_t ttl_ms, bool expired);
+
 /* ---- documents in memory ---- */
 
 void cache_memory_init(struct cache *);
@@ -158,6 +162,7 @@ struct cache_entry *cache_memory_get(struct cache *, const char *key,
 				     bool without_body);
 struct blob *cache_memory_read(struct cache *, uint64_t version,
 			       uint64_t offset, size_t n);
+/* key NULL: all negative answers. */
 void cache_memory_expire(struct cache *, const char *key);
 void cache_memory_remove(struct cache *, const char *key);
 
