@@ -30,8 +30,19 @@ int session_new(const struct session_config *, struct session **ret_session);
 int session_mount(struct session *);
 /* How the model tells the kernel; valid until session_free. */
 void session_kernel(struct session *, struct model_kernel *ret_kernel);
+/*
+ * From now on requests are for another model, which was started
+ * (session_kernel) and whose numbers are others (model_config.generation).
+ * stop(arg) is called then: it ends what works for the old model, and cancels
+ * its group. When this returns, no request is in the old model, and the kernel
+ * was told to drop all that it knew of it: who has something of it open gets
+ * ESTALE. -ESHUTDOWN: the mount ends, and nothing was done. Never from a
+ * request's thread.
+ */
+int session_replace(struct session *, struct model *, struct ctx_group *,
+		    void (*stop)(void *arg), void *arg);
 /* Until unmounted, or a signal. 0 or -errno. Afterwards it is unmounted and
- * the group is cancelled. */
+ * the group of the model of then is cancelled. */
 int session_loop(struct session *);
 /* "3.14.0": of the libfuse that is loaded. */
 const char *session_library(void);

@@ -56,6 +56,10 @@ struct model_config {
 	/* Bytes of listings: that are open, that are kept beside; 0: the
 	 * defaults. */
 	size_t most_open, most_kept;
+	/* Of the models of one mount: each has inode numbers of its own, so
+	 * that nothing that the kernel has of the one before is taken for
+	 * something of this one. */
+	uint64_t generation;
 	/* The credential was not checked yet: do it behind, once. */
 	bool check_behind;
 	/* Told once how that went: 0, or an errno and why. May be NULL. */
@@ -71,6 +75,19 @@ int model_start(struct model *, const struct model_kernel *kernel);
 void model_stop(struct model *);
 struct model *model_free(struct model *);
 DEFINE_CLEANUP(struct model *, model_free);
+
+/* Somebody has signed out (or in again), which status says. */
+void model_signed_out(struct model *, bool signed_out);
+
+/* What the kernel knows. */
+struct model_known {
+	uint64_t ino, parent;
+	const char *name; /* NULL: no lookup finds it any more */
+};
+/* All of it, the root too. The model was stopped, and nobody uses it. */
+void model_each_known(struct model *,
+		      void (*each)(void *arg, const struct model_known *),
+		      void *arg);
 
 /* Something that documents want said (documents_config.say). */
 void model_say(struct model *, const char *path, int errnum,

@@ -54,7 +54,7 @@ static ssize_t device_writev(int fd, struct iovec *iov, int n, void *userdata)
 static ssize_t heard(struct ops *ops, ssize_t n)
 {
 	if (n < 0 && errno == ENODEV) {
-		ctx_group_cancel(ops->group);
+		era_all_end(ops->eras);
 		errno = ENODEV;
 	}
 	return n;

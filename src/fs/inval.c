@@ -209,6 +209,18 @@ void inval_inode(void *inval, uint64_t ino, bool content)
 	queue(inval, ino, "", content);
 }
 
+void inval_await(struct inval *inval, int64_t until_ms)
+{
+	uint64_t goal;
+
+	mutex_lock(&inval->lock);
+	goal = inval->n_queued;
+	while (inval->n_said < goal && !inval->stopping &&
+	       cond_wait_until(&inval->said, &inval->lock, until_ms))
+		;
+	mutex_unlock(&inval->lock);
+}
+
 void inval_after(struct inval *inval, int64_t timeout_ms,
 		 void (*then)(void *arg), void *arg)
 {

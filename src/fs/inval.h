@@ -32,6 +32,10 @@ struct inval *inval_stop(struct inval *);
 /* The members of struct model_kernel; they never wait. */
 void inval_entry(void *inval, uint64_t parent_ino, const char *name);
 void inval_inode(void *inval, uint64_t ino, bool content);
+/* Until everything that was queued before was told, or until_ms
+ * (clock_mono_ms). Never from a request's thread, for which the kernel may
+ * wait. */
+void inval_await(struct inval *, int64_t until_ms);
 /* Calls then(arg), on a thread of its own, once everything that was queued
  * before was told to the kernel, or when timeout_ms are over: a notification
  * waits in the kernel for as long as a lookup in the same directory does. So a

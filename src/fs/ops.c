@@ -24,13 +24,27 @@ static void interrupted(fuse_req_t, void *ctx)
 	ctx_cancel(ctx);
 }
 
-static void begin(fuse_req_t req, struct ctx *ctx)
+/* A request on its way: in an era until leave(). */
+struct call {
+	struct era_all *eras;
+	struct era *era;
+	struct ctx ctx;
+};
+
+static void begin_in(fuse_req_t req, struct call *call, struct era *era)
 {
-	ctx_init(ctx, ops_of(req)->group, -1);
-	ctx->caller = fuse_req_ctx(req)->pid;
-	fuse_req_interrupt_func(req, interrupted, ctx);
+	call->eras = ops_of(req)->eras;
+	call->era = era;
+	ctx_init(&call->ctx, era->group, -1);
+	call->ctx.caller = fuse_req_ctx(req)->pid;
+	fuse_req_interrupt_func(req, interrupted, &call->ctx);
 	if (fuse_req_interrupted(req))
-		ctx_cancel(ctx);
+		ctx_cancel(&call->ctx);
+}
+
+static void begin(fuse_req_t req, struct call *call)
+{
+	begin_in(req, call, era_enter(ops_of(req)->eras));
 }
 
 /*
@@ -39,10 +53,17 @@ static void begin(fuse_req_t req, struct ctx *ctx)
  * 2. A replies, and returns: its ctx is gone.
  * 3. That thread calls `interrupted` with A's ctx.
  */
-static void end(fuse_req_t req, struct ctx *ctx)
+static void end(fuse_req_t req, struct call *call)
 {
 	fuse_req_interrupt_func(req, NULL, NULL);
-	ctx_done(ctx);
+	ctx_done(&call->ctx);
+}
+
+/* After the reply: what it says is the old model's, which is told of to the
+ * kernel as gone when nobody is in it. */
+static void leave(struct call *call)
+{
+	era_leave(call->eras, call->era);
 }
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
@@ -79,69 +100,79 @@ static void entry_param(const struct model_entry *entry,
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct ops *ops = ops_of(req);
 	struct fuse_entry_param param;
 	struct model_entry entry;
-	struct ctx ctx;
+	struct call call;
 	int r;
 
-	begin(req, &ctx);
-	r = model_lookup(&ctx, ops->model, parent, name, &entry);
-	end(req, &ctx);
-	if (r < 0) {
-		fuse_reply_err(req, -r);
-		return;
-	}
+	begin(req, &call);
+	r = model_lookup(&call.ctx, call.era->model, parent, name, &entry);
+	end(req, &call);
+	if (r == 0)
+		entry_param(&entry, &param);
 	/* Inode 0 with a lifetime says that the name is known not to be there.
 	 * A reply that the kernel did not get gave it no reference. */
-	entry_param(&entry, &param);
-	if (fuse_reply_entry(req, &param) < 0 && entry.ino)
-		model_forget(ops->model, entry.ino, 1);
+	if (r < 0)
+		fuse_reply_err(req, -r);
+	else if (fuse_reply_entry(req, &param) < 0 && entry.ino)
+		model_forget(call.era->model, entry.ino, 1);
+	leave(&call);
 }
 
+/* Numbers of an era that is over are unknown in that of now, which gives none
+ * of them again. */
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n)
 {
-	model_forget(ops_of(req)->model, ino, n);
+	struct era_all *eras = ops_of(req)->eras;
+	struct era *era = era_enter(eras);
+
+	model_forget(era->model, ino, n);
+	era_leave(eras, era);
 	fuse_reply_none(req);
 }
 
 static void op_forget_multi(fuse_req_t req, size_t n,
 			    struct fuse_forget_data *forgets)
 {
+	struct era_all *eras = ops_of(req)->eras;
+	struct era *era = era_enter(eras);
+
 	for (size_t i = 0; i < n; i++)
-		model_forget(ops_of(req)->model, forgets[i].ino,
-			     forgets[i].nlookup);
+		model_forget(era->model, forgets[i].ino, forgets[i].nlookup);
+	era_leave(eras, era);
 	fuse_reply_none(req);
 }
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *)
 {
 	struct model_attr attr;
-	struct ctx ctx;
+	struct call call;
 	int r;
 
-	begin(req, &ctx);
-	r = model_getattr(&ctx, ops_of(req)->model, ino, &attr);
-	end(req, &ctx);
+	begin(req, &call);
+	r = model_getattr(&call.ctx, call.era->model, ino, &attr);
+	end(req, &call);
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else
 		fuse_reply_attr(req, &attr.st, attr.attr_timeout);
+	leave(&call);
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
 	cleanup(blob_unref) struct blob *target = NULL;
-	struct ctx ctx;
+	struct call call;
 	int r;
 
-	begin(req, &ctx);
-	r = model_readlink(&ctx, ops_of(req)->model, ino, &target);
-	end(req, &ctx);
+	begin(req, &call);
+	r = model_readlink(&call.ctx, call.era->model, ino, &target);
+	end(req, &call);
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else
 		fuse_reply_readlink(req, blob_data(target));
+	leave(&call);
 }
 
 static void reply_data(fuse_req_t req, const struct model_data *data)
@@ -188,55 +219,64 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		    struct fuse_file_info *)
 {
 	struct model_data data;
-	struct ctx ctx;
+	struct call call;
 	int r;
 
-	begin(req, &ctx);
-	r = model_read(&ctx, ops_of(req)->model, ino, offset, size, &data);
-	end(req, &ctx);
+	begin(req, &call);
+	r = model_read(&call.ctx, call.era->model, ino, offset, size, &data);
+	end(req, &call);
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else if (data.after_told)
 		reply_after_told(req, &data);
 	else
 		reply_data(req, &data);
+	leave(&call);
 }
 
-static struct opened *opened_of(const struct fuse_file_info *file)
+/* What an era that is over had open went with its model. */
+static void close_directory(struct era_all *eras, uint64_t handle)
 {
-	return (struct opened *)(uintptr_t)file->fh;
+	struct opened *opened;
+	struct era *era = era_enter_closed(eras, handle, &opened);
+
+	if (!era)
+		return;
+	model_closedir(era->model, opened);
+	era_leave(eras, era);
 }
 
 static void op_opendir(fuse_req_t req, fuse_ino_t ino,
 		       struct fuse_file_info *file)
 {
-	struct ops *ops = ops_of(req);
 	struct model_opened opened;
-	struct ctx ctx;
+	struct call call;
 	int r;
 
-	begin(req, &ctx);
-	r = model_opendir(&ctx, ops->model, ino, &opened);
-	end(req, &ctx);
+	begin(req, &call);
+	r = model_opendir(&call.ctx, call.era->model, ino, &opened);
+	end(req, &call);
 	/* ENOSYS would switch OPENDIR off for the whole mount, ESTALE make the
 	 * kernel repeat it, ENOENT rsync --delete empty its copy. */
 	check(model_opens_with(r));
 	if (r < 0) {
 		fuse_reply_err(req, -r);
+		leave(&call);
 		return;
 	}
-	file->fh = (uintptr_t)opened.opened;
+	file->fh = era_open(call.eras, call.era, opened.opened);
 	file->cache_readdir = opened.fill_copy;
 	file->keep_cache = opened.keep_copy;
 	/* The kernel did not get the reply, so it will not send RELEASEDIR. */
 	if (fuse_reply_open(req, file) < 0)
-		model_closedir(ops->model, opened.opened);
+		close_directory(call.eras, file->fh);
+	leave(&call);
 }
 
 static void op_releasedir(fuse_req_t req, fuse_ino_t,
 			  struct fuse_file_info *file)
 {
-	model_closedir(ops_of(req)->model, opened_of(file));
+	close_directory(ops_of(req)->eras, file->fh);
 	fuse_reply_err(req, 0);
 }
 
@@ -276,18 +316,24 @@ static bool add_name(void *arg, const char *name, uint64_t cookie, mode_t type,
 static void read_dir(fuse_req_t req, size_t size, off_t offset, bool plus,
 		     const struct fuse_file_info *file)
 {
-	struct names names = {.req = req,
-			      .plus = plus,
-			      .bytes = mem_alloc(size),
-			      .size = size};
-	struct ctx ctx;
+	struct names names = {.req = req, .plus = plus, .size = size};
+	struct opened *opened;
+	struct era *era =
+		era_enter_opened(ops_of(req)->eras, file->fh, &opened);
+	struct call call;
 
-	begin(req, &ctx);
-	model_readdir(&ctx, ops_of(req)->model, opened_of(file),
-		      (uint64_t)offset, plus, add_name, &names);
-	end(req, &ctx);
+	if (!era) {
+		fuse_reply_err(req, ESTALE);
+		return;
+	}
+	names.bytes = mem_alloc(size);
+	begin_in(req, &call, era);
+	model_readdir(&call.ctx, era->model, opened, (uint64_t)offset, plus,
+		      add_name, &names);
+	end(req, &call);
 	fuse_reply_buf(req, names.bytes, names.n);
 	free(names.bytes);
+	leave(&call);
 }
 
 static void op_readdir(fuse_req_t req, fuse_ino_t, size_t size, off_t offset,
@@ -321,11 +367,14 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t, size_t)
 
 static void op_statfs(fuse_req_t req, fuse_ino_t)
 {
+	struct era_all *eras = ops_of(req)->eras;
+	struct era *era = era_enter(eras);
 	struct model_statfs info;
 	struct statvfs st = {
 		.f_bsize = 4096, .f_frsize = 4096, .f_namemax = 255};
 
-	model_statfs(ops_of(req)->model, &info);
+	model_statfs(era->model, &info);
+	era_leave(eras, era);
 	st.f_blocks = info.n_bytes / st.f_frsize;
 	st.f_files = info.n_files;
 	fuse_reply_statfs(req, &st);

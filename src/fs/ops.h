@@ -6,6 +6,7 @@
 
 #define FUSE_USE_VERSION 312
 
+#include "fs/era.h"
 #include "fs/inval.h"
 #include "model/model.h"
 
@@ -13,8 +14,7 @@
 
 /* The user data of each request. */
 struct ops {
-	struct model *model;
-	struct ctx_group *group;
+	struct era_all *eras;
 	struct inval *inval;
 	void (*ready)(void *arg);
 	void *ready_arg;

@@ -23,6 +23,7 @@
 struct session {
 	struct session_config config;
 	struct ops ops;
+	struct era_all eras;
 	struct fuse_session *fuse;
 	struct inval *inval;
 	struct thread *signals;
@@ -109,12 +110,12 @@ int session_new(const struct session_config *config,
 
 	session->config = *config;
 	session->ops = (struct ops){
-		.model = config->model,
-		.group = config->group,
+		.eras = &session->eras,
 		.ready = config->ready,
 		.ready_arg = config->ready_arg,
 		.max_read = max_read(config->options),
 	};
+	era_all_init(&session->eras, config->model, config->group);
 	mutex_init(&session->lock);
 	cond_init(&session->ended_cond);
 	block_signals(session);
@@ -147,6 +148,51 @@ void session_kernel(struct session *session, struct model_kernel *ret_kernel)
 	};
 }
 
+/* ---- another model ---- */
+
+/* So many notes at once; each is a piece of memory until it was told. */
+#define TOLD_AT_ONCE 1024
+/* A notification waits for a lookup in its directory. What is not told by then
+ * is told later all the same. */
+#define TOLD_MS 10000
+
+struct telling {
+	struct inval *inval;
+	unsigned n;
+	int64_t until_ms;
+};
+
+static void tell_gone(void *arg, const struct model_known *known)
+{
+	struct telling *t = arg;
+
+	/* The name before the inode: nobody finds the one by the other. */
+	if (known->name)
+		inval_entry(t->inval, known->parent, known->name);
+	inval_inode(t->inval, known->ino, true);
+	if (++t->n % TOLD_AT_ONCE == 0)
+		inval_await(t->inval, t->until_ms);
+}
+
+int session_replace(struct session *session, struct model *model,
+		    struct ctx_group *group, void (*stop)(void *arg), void *arg)
+{
+	struct telling telling = {.inval = session->inval};
+	struct era *before;
+	int r = era_begin(&session->eras, model, group, &before);
+
+	if (r < 0)
+		return r;
+	stop(arg);
+	era_await(&session->eras, before);
+	telling.until_ms = clock_mono_ms() + TOLD_MS;
+	model_each_known(before->model, tell_gone, &telling);
+	inval_await(session->inval, telling.until_ms);
+	return 0;
+}
+
+/* ---- the loop ---- */
+
 static void wait_for_signals(void *arg)
 {
 	struct session *session = arg;
@@ -155,7 +201,7 @@ static void wait_for_signals(void *arg)
 
 	while (sigwait(&session->waited, &signal) != 0)
 		;
-	ctx_group_cancel(session->config.group);
+	era_all_end(&session->eras);
 	mutex_lock(&session->lock);
 	ended = session->ended;
 	mutex_unlock(&session->lock);
@@ -198,7 +244,7 @@ int session_loop(struct session *session)
 	if (r < 0)
 		return r;
 	r = run_loop(session);
-	ctx_group_cancel(session->config.group);
+	era_all_end(&session->eras);
 	mutex_lock(&session->lock);
 	session->ended = true;
 	cond_broadcast(&session->ended_cond);
@@ -226,6 +272,7 @@ struct session *session_free(struct session *session)
 	inval_stop(session->inval);
 	if (session->fuse)
 		fuse_session_destroy(session->fuse);
+	era_all_done(&session->eras);
 	cond_done(&session->ended_cond);
 	mutex_done(&session->lock);
 	free(session);

@@ -283,6 +283,38 @@ void model_statfs(struct model *model, struct model_statfs *ret_statfs)
 	};
 }
 
+void model_signed_out(struct model *model, bool signed_out)
+{
+	atomic_store(&model->signed_out, signed_out);
+}
+
+struct known {
+	void (*each)(void *arg, const struct model_known *);
+	void *arg;
+};
+
+static void known_of(void *arg, const struct node *node)
+{
+	const struct known *k = arg;
+
+	k->each(k->arg,
+		&(struct model_known){
+			.ino = node->ino,
+			.parent = node->parent ? node->parent->ino : 0,
+			.name = node->linked && node->parent ? node->name
+							     : NULL,
+		});
+}
+
+void model_each_known(struct model *model,
+		      void (*each)(void *arg, const struct model_known *),
+		      void *arg)
+{
+	struct known k = {each, arg};
+
+	node_each_known(model->nodes, known_of, &k);
+}
+
 void model_changed_entry(struct model *model, const struct node *parent,
 			 const char *name)
 {

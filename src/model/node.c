@@ -29,6 +29,7 @@
 struct node_table {
 	atomic_size_t n_went; /* nodes freed since node_many_went was true */
 	struct listed_all *listings; /* borrowed */
+	uint64_t generation;         /* fixed */
 	struct mutex lock;
 	/* Under lock: */
 	struct node_index index;
@@ -94,11 +95,14 @@ static bool roams(const struct node_what *what)
 	return what->provider->roams && what->provider->roams(what);
 }
 
-static uint64_t number_for(const struct node *parent, const char *name,
+static uint64_t number_for(const struct node_table *table,
+			   const struct node *parent, const char *name,
 			   const struct node_what *what)
 {
 	uint64_t h = HASH_INIT;
 
+	if (table->generation)
+		h = mix(h, &table->generation, sizeof(table->generation));
 	if (!roams(what)) {
 		h = mix(h, &parent->ino, sizeof(parent->ino));
 		h = mix(h, name, strlen(name));
@@ -132,6 +136,7 @@ struct node_table *node_table_new(const struct node_what *root,
 	struct node *node = mem_calloc(1, sizeof(*node) + 1);
 
 	table->listings = listings;
+	table->generation = root->version;
 	mutex_init(&table->lock);
 	node->ino = NODE_ROOT_INO;
 	node->what = *root;
@@ -361,7 +366,8 @@ static void be_younger(struct node *fresh, const struct node *old)
 		fresh->what.mtime_ms = least_ms;
 }
 
-static struct node *fresh_node(const struct node *parent, const char *name,
+static struct node *fresh_node(const struct node_table *table,
+			       const struct node *parent, const char *name,
 			       const struct node_what *what)
 {
 	size_t n = strlen(name);
@@ -370,7 +376,7 @@ static struct node *fresh_node(const struct node *parent, const char *name,
 	fresh->what = *what;
 	fresh->name_hash = node_index_hash(parent->ino, name);
 	memcpy(fresh->name, name, n + 1);
-	fresh->ino = number_for(parent, name, what);
+	fresh->ino = number_for(table, parent, name, what);
 	return fresh;
 }
 
@@ -405,7 +411,7 @@ static bool make(struct node_table *table, struct node *parent,
 	/* Made before the lock is taken, so that finding and inserting are one
 	 * short critical section: otherwise two lookups would make two nodes.
 	 */
-	struct node *fresh = fresh_node(parent, name, what);
+	struct node *fresh = fresh_node(table, parent, name, what);
 	struct node *node = NULL, *gone = NULL;
 
 	mutex_lock(&table->lock);
@@ -630,6 +636,17 @@ void node_path_below(const struct node *node, const struct node *ancestor,
 		if (n > 0)
 			buf_putc(out, '/');
 	}
+}
+
+void node_each_known(struct node_table *table,
+		     void (*each)(void *arg, const struct node *), void *arg)
+{
+	struct node *node = NULL;
+	size_t at = 0;
+
+	while ((node = node_index_next(&table->index, &at, node)))
+		if (node->nlookup || node->ino == NODE_ROOT_INO)
+			each(arg, node);
 }
 
 void node_path(const struct node *node, struct buf *out)

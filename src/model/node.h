@@ -81,7 +81,8 @@ struct node {
 };
 
 struct node_table;
-/* listings: of the mount, borrowed. */
+/* listings: of the mount, borrowed. Tables of other generations, which are the
+ * roots' versions, have other numbers, but for the root's. */
 struct node_table *node_table_new(const struct node_what *root,
 				  struct listed_all *listings);
 struct node_table *node_table_free(struct node_table *);
@@ -149,6 +150,11 @@ struct dirbook *node_book(struct node_table *, struct node *, bool make);
  * held by references meanwhile. */
 void node_each(struct node_table *, const struct provider *,
 	       void (*each)(void *arg, struct node *), void *arg);
+
+/* Calls each for every node that the kernel knows. Nobody else uses the table.
+ */
+void node_each_known(struct node_table *,
+		     void (*each)(void *arg, const struct node *), void *arg);
 
 /* "acme/widgets/info", "" for the root. Adds to out. */
 void node_path(const struct node *, struct buf *out);

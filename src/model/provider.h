@@ -127,6 +127,7 @@ struct model {
 	void (*collection_seen)(struct ctx *, struct model *,
 				struct node *collection);
 	struct listed_all *listings;
+	atomic_bool signed_out;
 	int64_t started_ms; /* wall clock */
 	bool started;       /* kernel is set */
 	struct model_kernel kernel;

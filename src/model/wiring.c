@@ -29,6 +29,7 @@ int model_new(const struct model_config *config, struct model **ret_model)
 		.data = row_dir_new(&resource_workspaces,
 				    documents_root_scope()),
 		.mtime_ms = clock_wall_ms(),
+		.version = config->generation,
 	};
 
 	model->config = *config;

@@ -14,6 +14,9 @@
 /* As long as nothing of the request is touched after the reply. */
 static struct scene {
 	struct ops ops;
+	struct era_all eras;
+	struct ctx_group *group;
+	struct model *model; /* of the last request */
 	struct fuse_ctx caller;
 	/* What the doubles do: */
 	int fails;
@@ -197,7 +200,7 @@ static int answered(struct ctx *ctx, const char *text)
 int model_lookup(struct ctx *ctx, struct model *model, uint64_t parent,
 		 const char *name, struct model_entry *ret_entry)
 {
-	(void)model;
+	scene.model = model;
 	assert_int_equal(parent, 1);
 	*ret_entry = scene.entry;
 	return answered(ctx, name);
@@ -288,21 +291,29 @@ void model_statfs(struct model *model, struct model_statfs *ret_statfs)
 
 /* ---- requests ---- */
 
+static struct model *const first = (struct model *)1;
+static struct model *const second = (struct model *)2;
+
 static int set_up(void **state)
 {
 	(void)state;
 	scene = (struct scene){
+		.ops.eras = &scene.eras,
+		.group = ctx_group_new(8),
 		.log = BUF_INIT(0),
 		.caller.pid = 42,
 		.data.fd = -1,
 		.opened.opened = (struct opened *)&scene.opened,
 	};
+	era_all_init(&scene.eras, first, scene.group);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
+	era_all_done(&scene.eras);
+	ctx_group_free(scene.group);
 	buf_done(&scene.log);
 	return 0;
 }
@@ -428,6 +439,74 @@ static void directories(void **state)
 	expect("opendir err13 ");
 }
 
+/* What was open before can be closed, and no more. */
+static void another_model_takes_its_place(void **state)
+{
+	struct fuse_file_info file = {0}, fresh = {0};
+	struct ctx_group *group = ctx_group_new(8);
+	struct era *before = NULL;
+
+	(void)state;
+	ops_table.opendir(req, 1, &file);
+	ops_table.lookup(req, 1, "name");
+	assert_ptr_equal(scene.model, first);
+	assert_int_equal(era_begin(&scene.eras, second, group, &before), 0);
+	era_await(&scene.eras, before);
+	assert_ptr_equal(before->model, first);
+	ops_table.lookup(req, 1, "name");
+	assert_ptr_equal(scene.model, second);
+	expect("opendir open name entry name entry ");
+	ops_table.readdir(req, 1, 9, 0, &file);
+	ops_table.opendir(req, 1, &fresh);
+	ops_table.releasedir(req, 1, &file);
+	expect("err116 opendir open err0 ");
+	ops_table.releasedir(req, 1, &fresh);
+	expect("closedir err0 ");
+	/* After the end of the mount nothing begins. */
+	era_all_end(&scene.eras);
+	scene.is_interrupted = true;
+	scene.fails = -EINTR;
+	assert_int_equal(era_begin(&scene.eras, first, scene.group, &before),
+			 -ESHUTDOWN);
+	era_all_done(&scene.eras);
+	ctx_group_free(group);
+	era_all_init(&scene.eras, first, scene.group);
+}
+
+struct busy {
+	struct era_all *eras;
+	struct era *before;
+	atomic_bool left;
+};
+
+static void await_it(void *arg)
+{
+	struct busy *busy = arg;
+
+	era_await(busy->eras, busy->before);
+	assert_true(atomic_load(&busy->left));
+}
+
+static void an_era_is_over_when_nobody_is_in_it(void **state)
+{
+	struct busy busy = {.eras = &scene.eras};
+	struct ctx_group *group = ctx_group_new(8);
+	struct era *era = era_enter(&scene.eras);
+	struct thread *thread;
+
+	(void)state;
+	assert_int_equal(era_begin(&scene.eras, second, group, &busy.before),
+			 0);
+	assert_ptr_equal(era, busy.before);
+	assert_int_equal(thread_start("await", await_it, &busy, &thread), 0);
+	atomic_store(&busy.left, true);
+	era_leave(&scene.eras, era);
+	thread_join(thread);
+	era_all_done(&scene.eras);
+	ctx_group_free(group);
+	era_all_init(&scene.eras, first, scene.group);
+}
+
 /* The kernel opens by itself, and asks for no extended attributes. */
 static void what_is_switched_off(void **state)
 {
@@ -449,6 +528,8 @@ int main(void)
 		T(reading),
 		T(a_reply_may_come_after_what_is_told),
 		T(directories),
+		T(another_model_takes_its_place),
+		T(an_era_is_over_when_nobody_is_in_it),
 		T(what_is_switched_off),
 	};
 

@@ -175,7 +175,8 @@ void status_text(struct model *model, struct buf *out)
 	read_through_health(c->source, &health);
 	status_budget_text(model, out);
 	buf_printf(out, "bitbucketfs: %s\n", VERSION);
-	buf_printf(out, "account: %s\n", c->account);
+	buf_printf(out, "account: %s%s\n", c->account,
+		   atomic_load(&model->signed_out) ? " (signed out)" : "");
 	buf_printf(out, "service: %s\n", c->api_url);
 	buf_printf(out, "git: %s\n", clone_set_server(c->clones));
 	buf_printf(out, "mounted: %s since %s\n", c->mountpoint,
@@ -270,6 +271,7 @@ void status_json(struct model *model, struct buf *out)
 	read_through_health(c->source, &health);
 	json_add_str(root, "version", VERSION);
 	json_add_str(root, "account", c->account);
+	json_add_bool(root, "signed_out", atomic_load(&model->signed_out));
 	json_add_str(root, "api_url", c->api_url);
 	json_add_str(root, "git_url", clone_set_server(c->clones));
 	json_add_str(root, "mountpoint", c->mountpoint);
