@@ -95,9 +95,7 @@ FOR_TESTS = set("""
     clock_advance clock_fake clock_real clock_suspend ctx_group_waiting
     cache_set_max_bytes objects_keep_big objects_big_hashed objects_alloc_most
     objects_disk_bytes objects_trim spool_disk_bytes listed_all_bytes
-    credential_renewed upload_pack_patience
-    stream_source_url oauth_page
-    control_ask control_ask_all
+    upload_pack_patience stream_source_url oauth_page
 """.split())
 
 LINES_MOST = 800

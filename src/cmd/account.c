@@ -219,6 +219,7 @@ int account_find(struct ctx *ctx, struct account *account,
 	if (r)
 		return say(why, r, "the cache directory %s cannot be used: %s",
 			   account->host_dir, strerror(-r));
+	account_sweep(account->host_dir);
 	r = credential_identity(ctx, credential, key, N_KEY,
 				&account->identity);
 	if (r)
@@ -282,7 +283,7 @@ static int refused(struct ctx *ctx, long status, int r, const char *host,
 			   host);
 	return say(why, r,
 		   "%s could not be asked whether the credential is good, and "
-		   "nothing is cached yet: %s (see bitbucketfs doctor)",
+		   "nothing is cached yet: %s",
 		   host, *ctx->sentence ? ctx->sentence : strerror(-r));
 }
 

@@ -58,12 +58,41 @@ int account_hold(struct account *account)
 	return -ESTALE;
 }
 
+/* A name that begins so is of what is to go: whoever sees it goes on with that.
+ */
+#define REMOVED ".removed-"
+
 int account_remove(const struct account *account)
 {
 	cleanup(fd) int fd = open_locked(account->dir, LOCK_EX | LOCK_NB);
-	int r = fd < 0 ? fd : file_remove_tree(account->dir);
+	cleanup(free) char *removed =
+		mem_asprintf("%s/" REMOVED "%s-%d", account->host_dir,
+			     strrchr(account->dir, '/') + 1, (int)getpid());
+	int r;
 
+	if (fd < 0)
+		return fd;
+	/* 1. Half of the files are gone. 2. This process is killed. 3. The next
+	 * mount of the account would show the other half. */
+	r = rename(account->dir, removed) ? -errno : file_remove_tree(removed);
 	return r ? r : account_remember(account, NULL);
+}
+
+void account_sweep(const char *host_dir)
+{
+	DIR *opened = opendir(host_dir);
+	struct dirent *entry;
+
+	while (opened && (entry = readdir(opened))) {
+		cleanup(free) char *path = NULL;
+
+		if (strncmp(entry->d_name, REMOVED, strlen(REMOVED)) != 0)
+			continue;
+		path = mem_asprintf("%s/%s", host_dir, entry->d_name);
+		(void)file_remove_tree(path);
+	}
+	if (opened)
+		closedir(opened);
 }
 
 /* ---- all of them ---- */

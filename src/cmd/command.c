@@ -10,7 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static struct buf *listener;
+static _Thread_local struct buf *listener;
 
 void command_listen(struct buf *out)
 {

@@ -43,7 +43,8 @@ command_run version_command;
 
 /* "bitbucketfs: <sentence>" to stderr, with secrets taken out. */
 void command_say(const char *fmt, ...) printf_like(1, 2);
-/* Sentences go there, a line each, until NULL says that they are said again. */
+/* What this thread says goes there, a line each, until NULL says that it is
+ * said again. */
 void command_listen(struct buf *);
 /* The same; COMMAND_USAGE. */
 enum command_exit command_usage(const char *fmt, ...) printf_like(1, 2);

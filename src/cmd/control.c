@@ -38,6 +38,7 @@ struct client {
 
 struct control {
 	struct control_config config;
+	struct ctx_group *group;
 	char *mountpoint;
 	char name[CONTROL_NAME_MAX];
 	int place, listener;
@@ -117,7 +118,7 @@ static int run_command(struct control *control,
 	cleanup(ctx_done) struct ctx ctx;
 	int r;
 
-	ctx_init(&ctx, control->config.group, command->timeout_ms);
+	ctx_init(&ctx, control->group, command->timeout_ms);
 	r = command->run(control->config.arg, &ctx, (const char *const *)words,
 			 answer);
 	if (r && !answer->len)
@@ -374,6 +375,7 @@ struct control *control_end(struct control *control)
 	mutex_lock(&control->lock);
 	control->stopping = true;
 	mutex_unlock(&control->lock);
+	ctx_group_cancel(control->group);
 	if (control->thread) {
 		wake(control);
 		control->thread = thread_join(control->thread);
@@ -383,6 +385,7 @@ struct control *control_end(struct control *control)
 	file_close(control->listener);
 	file_close(control->place);
 	mutex_done(&control->lock);
+	ctx_group_free(control->group);
 	free(control->mountpoint);
 	free(control);
 	return NULL;
@@ -396,6 +399,7 @@ int control_serve(const struct control_config *config,
 
 	*control = (struct control){
 		.config = *config,
+		.group = ctx_group_new(CLIENTS_MAX),
 		.mountpoint = mem_strdup(config->mountpoint),
 		.listener = -1,
 		.wake = -1,

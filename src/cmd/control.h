@@ -30,17 +30,17 @@ struct control_command {
 	const char *name;
 	size_t n_words; /* so many come with it */
 	int timeout_ms; /* its ctx's deadline */
-	/* On a thread of this call's own; it may wait for the network. 0 or
-	 * -errno; what was added to the answer is shown, or, if nothing was,
-	 * the ctx's sentence. words end with NULL. */
+	/* On a thread of this call's own; it may wait for the network. The
+	 * ctx is of a group that is cancelled by control_end. 0 or -errno; what
+	 * was added to the answer is shown, or, if nothing was, the ctx's
+	 * sentence. words end with NULL. */
 	int (*run)(void *arg, struct ctx *, const char *const *words,
 		   struct buf *answer);
 };
 struct control_config {
 	const struct control_command *commands; /* a name NULL ends them */
 	void *arg;
-	struct ctx_group *group; /* of the commands' ctx */
-	dev_t device;            /* of the mount */
+	dev_t device; /* of the mount */
 	const char *mountpoint;
 };
 struct control;
@@ -48,7 +48,7 @@ struct control;
  * -errno: no directory can be had, or no socket be made. */
 int control_serve(const struct control_config *, struct control **ret_control);
 /* The socket is gone, whoever is connected is cut off, and no command runs any
- * more: those under way are waited for, so cancel the group before. */
+ * more: those under way are cancelled, and waited for. */
 struct control *control_end(struct control *);
 
 /* Where sockets may be, for who has to know before it mounts; NULL: there is no

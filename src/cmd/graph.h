@@ -32,7 +32,8 @@ struct graph {
 
 struct graph_config {
 	const char *mountpoint;
-	struct ssh *ssh; /* NULL: nothing is fetched by it; the caller's */
+	struct ssh *ssh;     /* NULL: nothing is fetched by it; the caller's */
+	uint64_t generation; /* model_config */
 	/* Told once how the first check of the credential went. */
 	void (*checked)(void *arg, int errnum, const char *sentence);
 	void *checked_arg;

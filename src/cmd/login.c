@@ -8,6 +8,7 @@
 #include "cmd/ask.h"
 #include "cmd/command.h"
 #include "cmd/daemon.h"
+#include "cmd/live.h"
 #include "cmd/login_form.h"
 #include "cmd/login_try.h"
 
@@ -217,6 +218,7 @@ static enum command_exit say_who(const struct login *login,
 	buf_printf(&out, "It is kept in %s%s%s\n", sign_in->where,
 		   sign_in->note ? ": " : ".",
 		   sign_in->note ? sign_in->note : "");
+	live_tell_signed_in(&login->remote.config, &out);
 	return command_print(out.data, out.len);
 }
 

@@ -2,10 +2,11 @@
  * bitbucketfs logout: what login keeps, and what was cached for that account,
  * is gone. --all: everything of this program's that is this user's.
  *
- * Each thing that is removed is a line.
+ * Each thing that is removed is a line, and what becomes of each live mount.
  */
 #include "cmd/account.h"
 #include "cmd/command.h"
+#include "cmd/live.h"
 #include "cmd/logout.h"
 #include "cmd/preflight.h"
 #include "cmd/remote_oauth.h"
@@ -72,10 +73,12 @@ static void say_others(const struct config *config)
 				    : config->token_from);
 }
 
+/* First the mounts, which let go of the cache; then the cache, of which a name
+ * says from the first moment that it is to go (account_remove). The sign-in
+ * goes last: who is killed before can run it again, and finds what is left. */
 static enum command_exit log_out(struct remote *remote, bool keep_cache)
 {
 	const struct config *config = &remote->config;
-	cleanup(sign_in_done) struct sign_in kept = {0};
 	cleanup(buf_done) struct buf out = BUF_INIT(0);
 	cleanup(free) char *path = NULL;
 	cleanup(ctx_done) struct ctx ctx;
@@ -84,20 +87,20 @@ static enum command_exit log_out(struct remote *remote, bool keep_cache)
 	ctx_init(&ctx, NULL, -1);
 	if (!keep_cache)
 		find_account(remote);
+	live_tell_signed_out(config, keep_cache, &out);
+	if (!keep_cache)
+		remove_cache(&remote->account, &out);
 	r = sign_in_erase(&ctx, config->profile, config->api_url);
-	if (r == -ENOENT) {
-		say_others(config);
-		return command_print(LOGOUT_NOBODY "\n",
-				     strlen(LOGOUT_NOBODY "\n"));
-	}
-	if (r) {
+	if (r && r != -ENOENT) {
 		command_say("%s", ctx.sentence);
+		(void)command_print(out.data ? out.data : "", out.len);
 		return COMMAND_FAILED;
 	}
 	(void)sign_in_path(config->profile, config->api_url, &path);
-	buf_printf(&out, "Removed: the sign-in, %s\n", path);
-	if (!keep_cache)
-		remove_cache(&remote->account, &out);
+	if (!r)
+		buf_printf(&out, "Removed: the sign-in, %s\n", path);
+	else if (!out.len)
+		buf_puts(&out, LOGOUT_NOBODY "\n");
 	say_others(config);
 	return command_print(out.data, out.len);
 }

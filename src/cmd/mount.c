@@ -7,10 +7,9 @@
  * the mount point is said before it.
  */
 #include "cmd/command.h"
-#include "cmd/control.h"
 #include "cmd/daemon.h"
-#include "cmd/graph.h"
 #include "cmd/lifeline.h"
+#include "cmd/live.h"
 #include "cmd/preflight.h"
 #include "cmd/refusal.h"
 #include "cmd/token_command.h"
@@ -27,8 +26,9 @@
 /* In the order in which it is built. */
 struct program {
 	char *mountpoint;
-	struct ssh *ssh; /* NULL: nothing is fetched by it */
-	struct graph graph;
+	struct ssh *ssh;  /* NULL: nothing is fetched by it */
+	struct live live; /* its graph */
+	char *account;    /* credential_label at the beginning */
 	struct session *session;
 	int lifeline; /* -1: none */
 	struct control *control;
@@ -42,7 +42,7 @@ static enum command_exit find_mountpoint(struct program *p,
 {
 	const char *given = line->n_operands
 				    ? line->operands[line->n_operands - 1]
-				    : p->graph.remote.config.mountpoint;
+				    : p->live.graph->remote.config.mountpoint;
 	int r;
 
 	if (given && !*given)
@@ -64,7 +64,8 @@ static int check_command(const struct program *p, char why[static 512])
 {
 	cleanup(token_command_free) char **argv = NULL;
 
-	if (token_command_split(p->graph.remote.config.token_command, &argv) ||
+	if (token_command_split(p->live.graph->remote.config.token_command,
+				&argv) ||
 	    *argv[0] != '/')
 		return 0;
 	return preflight_below(p->mountpoint, "the program of token_command",
@@ -94,23 +95,24 @@ static int check_below(const struct program *p, char why[static 512])
 	cleanup(free) char *config = NULL;
 	const char *tmp = getenv("TMPDIR");
 	int r = preflight_below(p->mountpoint, "the cache directory",
-				p->graph.remote.config.cache_dir, why);
+				p->live.graph->remote.config.cache_dir, why);
 
 	if (!r &&
 	    !file_xdg_path(FILE_XDG_CONFIG, "bitbucketfs/config", &config))
 		r = preflight_below(p->mountpoint, "the configuration file",
 				    config, why);
-	if (!r && p->graph.remote.config.ca_file)
+	if (!r && p->live.graph->remote.config.ca_file)
 		r = preflight_below(p->mountpoint, "the ca_file",
-				    p->graph.remote.config.ca_file, why);
-	if (!r && p->graph.remote.config.token_command)
+				    p->live.graph->remote.config.ca_file, why);
+	if (!r && p->live.graph->remote.config.token_command)
 		r = check_command(p, why);
-	if (!r && p->graph.remote.config.ssh_agent)
+	if (!r && p->live.graph->remote.config.ssh_agent)
 		r = preflight_below(p->mountpoint, "the ssh_agent",
-				    p->graph.remote.config.ssh_agent, why);
-	if (!r && p->graph.remote.config.log_file)
+				    p->live.graph->remote.config.ssh_agent,
+				    why);
+	if (!r && p->live.graph->remote.config.log_file)
 		r = preflight_below(p->mountpoint, "the log_file",
-				    p->graph.remote.config.log_file, why);
+				    p->live.graph->remote.config.log_file, why);
 	if (!r && !file_home_path("", &home))
 		r = preflight_below(p->mountpoint, "the home directory", home,
 				    why);
@@ -128,8 +130,7 @@ static void say_verdict(void *arg, int errnum, const char *sentence)
 
 static void say_mounted(const struct program *p)
 {
-	log_info("%s is mounted at %s",
-		 credential_label(p->graph.remote.credential), p->mountpoint);
+	log_info("%s is mounted at %s", p->account, p->mountpoint);
 }
 
 /* From now on nobody sees standard error. */
@@ -143,18 +144,6 @@ static void leave_terminal(void *arg)
 		log_to_syslog(LOG_LEVEL_INFO);
 	say_mounted(p);
 	daemon_ready(p->ready_fd);
-}
-
-/* The mount answers. */
-static void ready(void *arg)
-{
-	struct program *p = arg;
-
-	if (p->ready_fd >= 0)
-		verdict_await(&p->verdict, p->graph.is_checked_behind,
-			      leave_terminal, p);
-	else
-		say_mounted(p);
 }
 
 static int find_device(const struct program *p, dev_t *ret_device)
@@ -182,40 +171,39 @@ static void hold_lifeline(struct program *p)
 			 strerror(-r));
 }
 
-/* The agent of the session in which somebody looks at the mount. */
-static int take_agent(void *arg, struct ctx *ctx, const char *const *words,
-		      struct buf *answer)
-{
-	const struct program *p = arg;
-
-	(void)ctx;
-	(void)answer;
-	if (p->ssh)
-		ssh_use_agent(p->ssh, words[0]);
-	return 0;
-}
-
-static const struct control_command told[] = {
-	{"agent", 1, 1000, take_agent},
-	{0},
-};
-
 /* Without it nobody can tell the mount anything; it does what it can. */
 static void serve_control(struct program *p)
 {
 	struct control_config config = {
-		.commands = told,
-		.arg = p,
-		.group = p->graph.group,
+		.commands = live_commands,
+		.arg = &p->live,
 		.mountpoint = p->mountpoint,
 	};
 	int r = find_device(p, &config.device);
 
+	p->live.ssh = p->ssh;
+	p->live.session = p->session;
+	p->live.mountpoint = p->mountpoint;
 	if (!r)
 		r = control_serve(&config, &p->control);
 	if (r)
 		log_warn("this mount cannot be told of a new sign-in: %s",
 			 strerror(-r));
+}
+
+/* The mount answers. */
+static void ready(void *arg)
+{
+	struct program *p = arg;
+	bool is_checked_behind = p->live.graph->is_checked_behind;
+
+	/* From then on the graph may be replaced. */
+	serve_control(p);
+	if (p->ready_fd >= 0)
+		verdict_await(&p->verdict, is_checked_behind, leave_terminal,
+			      p);
+	else
+		say_mounted(p);
 }
 
 static int mount_session(struct program *p, const struct session_config *config)
@@ -243,15 +231,14 @@ static int mount_session(struct program *p, const struct session_config *config)
 
 static int mount_and_serve(struct program *p, bool debug)
 {
-	cleanup(free) char *fsname = mem_asprintf(
-		"bitbucket:%s", credential_label(p->graph.remote.credential));
+	cleanup(free) char *fsname = mem_asprintf("bitbucket:%s", p->account);
 	struct session_config session = {
-		.model = p->graph.model,
-		.group = p->graph.group,
+		.model = p->live.graph->model,
+		.group = p->live.graph->group,
 		.mountpoint = p->mountpoint,
 		.fsname = fsname,
 		.options = (const char *const *)
-				   p->graph.remote.config.fuse_options,
+				   p->live.graph->remote.config.fuse_options,
 		.debug = debug,
 		.ready = ready,
 		.ready_arg = p,
@@ -262,11 +249,10 @@ static int mount_and_serve(struct program *p, bool debug)
 	if (r)
 		return r;
 	session_kernel(p->session, &kernel);
-	r = model_start(p->graph.model, &kernel);
+	r = model_start(p->live.graph->model, &kernel);
 	if (r)
 		return command_could_not("the mount cannot be started", r);
 	hold_lifeline(p);
-	serve_control(p);
 	r = session_loop(p->session);
 	lifeline_let_go(p->lifeline);
 	if (r)
@@ -277,22 +263,21 @@ static int mount_and_serve(struct program *p, bool debug)
 /* In reverse. Whoever still waits for the network is told to stop first. */
 static void take_down(struct program *p)
 {
-	if (p->graph.group)
-		ctx_group_cancel(p->graph.group);
 	p->control = control_end(p->control);
-	graph_stop(&p->graph);
+	graph_stop(p->live.graph);
 	p->session = session_free(p->session);
 	verdict_done(&p->verdict);
 	graph_listen(NULL);
-	graph_done(&p->graph);
+	live_done(&p->live);
 	p->ssh = ssh_free(p->ssh);
+	free(p->account);
 	free(p->mountpoint);
 	p->mountpoint = NULL;
 }
 
 static int build_ssh(struct program *p)
 {
-	const struct config *config = &p->graph.remote.config;
+	const struct config *config = &p->live.graph->remote.config;
 	const struct ssh_config ssh = {.agent = config->ssh_agent,
 				       .fallback = config->ssh_fallback};
 	int r;
@@ -318,10 +303,12 @@ static int run(struct program *p, const struct command_line *line)
 	if (r)
 		return r;
 	config.ssh = p->ssh;
-	r = graph_build(&p->graph, &config);
+	r = graph_build(p->live.graph, &config);
 	if (r)
 		return r;
-	graph_listen(&p->graph);
+	graph_listen(p->live.graph);
+	p->account =
+		mem_strdup(credential_label(p->live.graph->remote.credential));
 	return mount_and_serve(p, line->debug);
 }
 
@@ -329,14 +316,14 @@ static int run(struct program *p, const struct command_line *line)
  * read it does not make the mount wait. */
 static enum command_exit open_log(struct program *p)
 {
-	p->log_fd = open(p->graph.remote.config.log_file,
+	p->log_fd = open(p->live.graph->remote.config.log_file,
 			 O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY |
 				 O_NONBLOCK,
 			 0600);
 	if (p->log_fd >= 0)
 		return COMMAND_OK;
 	command_say("log_file %s cannot be written: %s",
-		    p->graph.remote.config.log_file, strerror(errno));
+		    p->live.graph->remote.config.log_file, strerror(errno));
 	return COMMAND_USAGE;
 }
 
@@ -353,7 +340,7 @@ static enum command_exit start(struct program *p,
 			return COMMAND_FAILED;
 		}
 	}
-	if (p->graph.remote.config.log_file && open_log(p) != COMMAND_OK)
+	if (p->live.graph->remote.config.log_file && open_log(p) != COMMAND_OK)
 		return COMMAND_USAGE;
 	if (line->foreground)
 		log_to_fd(p->log_fd >= 0 ? p->log_fd : STDERR_FILENO, most);
@@ -366,9 +353,11 @@ enum command_exit mount_command(const struct command_line *line)
 	enum command_exit end;
 	char why[512] = "";
 
+	live_init(&program.live);
+	program.live.graph = mem_calloc(1, sizeof(*program.live.graph));
 	verdict_init(&program.verdict);
 	log_to_stderr(LOG_LEVEL_WARN);
-	end = remote_configure(&program.graph.remote, line);
+	end = remote_configure(&program.live.graph->remote, line);
 	if (end == COMMAND_OK)
 		end = find_mountpoint(&program, line);
 	if (end == COMMAND_OK &&

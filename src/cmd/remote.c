@@ -151,7 +151,8 @@ enum command_exit remote_read_credential(struct remote *remote)
 		return remote_oauth_configured(remote);
 	if (remote->config.token_command)
 		return ask_command(remote);
-	if (!remote->config.token && !remote->config.is_anonymous) {
+	remote->is_kept = !remote->config.token && !remote->config.is_anonymous;
+	if (remote->is_kept) {
 		enum command_exit end = use_sign_in(remote, &found);
 
 		if (found)
@@ -213,7 +214,7 @@ int remote_sign_in(struct remote *remote, bool *ret_known)
 	cleanup(ctx_done) struct ctx ctx;
 	int r;
 
-	ctx_init(&ctx, NULL, -1);
+	ctx_init(&ctx, remote->group, -1);
 	r = account_find(&ctx, &remote->account, remote->config.cache_dir,
 			 remote->config.api_url, remote->credential, why);
 	*ret_known = !r && remote->account.dir;

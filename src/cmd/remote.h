@@ -18,6 +18,10 @@
 /* In the order in which it is built; begins as {0}. */
 struct remote {
 	struct config config;
+	/* The credential is what login keeps, or nobody's until it keeps one:
+	 * a running mount may take another. */
+	bool is_kept;
+	struct ctx_group *group; /* of what is asked; NULL: none */
 	struct credential *credential;
 	struct oauth_source
 		*oauth; /* the credential's; NULL: of another kind */

@@ -199,8 +199,10 @@ def test_logout(bb, mounts):
         m.read("acme/widgets/info")
         if not cached:
             said = mounts.run("logout", account=None)
-            assert said.returncode == 0 and m.path in said.stderr and kept(mounts) == [], "a mount keeps its cache"
-            assert login(mounts, "--email=ada@example.com").returncode == 0
+            assert said.returncode == 0 and f"The mount at {m.path} goes on anonymously.\n" in said.stdout
+            assert kept(mounts) == [] and m.ls() == [".bitbucketfs"]
+            said = login(mounts, "--email=ada@example.com")
+            assert f"The mount at {m.path} is ada@example.com's now.\n" in said.stdout and m.read("acme/widgets/info")
         m.unmount()
         done = mounts.run("logout", *words, account=None)
         assert done.returncode == 0 and done.stderr == "", done

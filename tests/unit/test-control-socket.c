@@ -73,7 +73,6 @@ static const struct control_command commands[] = {
 
 struct place {
 	char dir[64]; /* XDG_RUNTIME_DIR; beside it that of the state */
-	struct ctx_group *group;
 	struct control *control;
 };
 
@@ -86,7 +85,6 @@ static void serve(struct place *p, dev_t device)
 {
 	const struct control_config config = {
 		.commands = commands,
-		.group = p->group,
 		.device = device,
 		.mountpoint = "/home/ada/my bucket",
 	};
@@ -96,9 +94,7 @@ static void serve(struct place *p, dev_t device)
 
 static void end(struct place *p)
 {
-	ctx_group_cancel(p->group);
 	p->control = control_end(p->control);
-	p->group = ctx_group_free(p->group);
 }
 
 static int set_up(void **state)
@@ -106,7 +102,7 @@ static int set_up(void **state)
 	static struct place p;
 	cleanup(free) char *states = NULL;
 
-	p = (struct place){.group = ctx_group_new(8)};
+	p = (struct place){0};
 	snprintf(p.dir, sizeof(p.dir), "/tmp/test-control-XXXXXX");
 	check(mkdtemp(p.dir));
 	states = mem_asprintf("%s/state", p.dir);
@@ -120,8 +116,7 @@ static int tear_down(void **state)
 {
 	struct place *p = *state;
 
-	if (p->group)
-		end(p);
+	end(p);
 	return file_remove_tree(p->dir);
 }
 

@@ -76,16 +76,14 @@ static void judge_credential(struct doctor *d, struct report *r)
 	const char *label = credential_label(credential), *odd = NULL;
 	const char *from = config->token_command ? "token_command"
 			   : config->token_from  ? config->token_from
-						 : "login";
+						 : "what login keeps";
 
 	ctx_init(&ctx, NULL, DOCTOR_CHECK_MS);
 	if (credential_kind(credential) == CREDENTIAL_ANONYMOUS) {
 		report_add(r, "credential", REPORT_OK, "none is configured");
 		return;
 	}
-	/* A consumer's would be asked of the service. */
-	if (credential_kind(credential) != CREDENTIAL_OAUTH &&
-	    !credential_for_git(&ctx, credential, &secret))
+	if (!credential_for_git(&ctx, credential, &secret))
 		odd = service_odd_credential(credential_kind(credential), label,
 					     secret.token);
 	if (odd)

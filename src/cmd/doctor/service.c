@@ -10,7 +10,6 @@
 #include "cmd/doctor/service.h"
 #include "cmd/doctor/doctor.h"
 
-#include "cmd/login_form.h"
 #include "cmd/suggest.h"
 
 #include "base/clock.h"
@@ -38,55 +37,47 @@ char *service_clock_off(int64_t ahead_ms)
 			    (long long)(off / (60 * SECOND_MS)), where);
 }
 
-static enum login_form form_of(const char *token)
+static bool begins(const char *text, const char *prefix)
 {
-	enum login_form form = LOGIN_FORM_UNKNOWN;
-	char *bare = NULL;
-	cleanup(free) char *name = NULL;
-	const char *note = NULL;
-
-	if (token && login_form_token(token, &bare, &form, &name, &note))
-		form = LOGIN_FORM_UNKNOWN;
-	text_wipe(bare);
-	return form;
-}
-
-static const char *odd_name(enum credential_kind kind, const char *label)
-{
-	if (kind == CREDENTIAL_API_TOKEN && !strchr(label, '@'))
-		return "email is no e-mail: an API token goes with the e-mail "
-		       "of the Atlassian account "
-		       "(https://bitbucket.org/account/settings/email/), not "
-		       "with the user name";
-	if (kind == CREDENTIAL_BASIC && strchr(label, '@'))
-		return "username is an e-mail: with an API token, write it as "
-		       "email";
-	return NULL;
+	return text && !strncmp(text, prefix, strlen(prefix));
 }
 
 const char *service_odd_credential(enum credential_kind kind, const char *label,
 				   const char *token)
 {
-	bool has_name = kind == CREDENTIAL_API_TOKEN ||
-			kind == CREDENTIAL_BASIC;
-
-	switch (form_of(token)) {
-	case LOGIN_FORM_APP_PASSWORD:
-		return "this has the form of an app password (ATBB…), which "
-		       "Bitbucket takes no more since 2026-07-28: make an API "
-		       "token with scopes at id.atlassian.com, and give it "
+	if (begins(token, "ATBB"))
+		return "this is an app password (it begins with ATBB), which "
+		       "the service takes no more since 2026-07-28: make an "
+		       "API token with scopes at id.atlassian.com, and give it "
 		       "with the e-mail of the Atlassian account";
-	case LOGIN_FORM_ACCESS_TOKEN:
-		if (has_name)
-			return "this has the form of an access token of a "
-			       "repository, project or workspace (ATCT…), "
-			       "which goes alone: take email or username out";
+	switch (kind) {
+	case CREDENTIAL_API_TOKEN:
+		if (!strchr(label, '@'))
+			return "email is no e-mail: an API token goes with the "
+			       "e-mail of the Atlassian account "
+			       "(https://bitbucket.org/account/settings/email/)"
+			       ", not with the user name";
+		if (begins(token, "ATCT"))
+			return "this is an access token of a repository, "
+			       "project or workspace (it begins with ATCT), "
+			       "which goes without an e-mail: take email out";
 		break;
-	case LOGIN_FORM_API_TOKEN:
-	case LOGIN_FORM_UNKNOWN:
+	case CREDENTIAL_BASIC:
+		if (strchr(label, '@'))
+			return "username is an e-mail: with an API token, "
+			       "write it as email";
+		if (begins(token, "ATCT"))
+			return "this is an access token of a repository, "
+			       "project or workspace (it begins with ATCT), "
+			       "which goes without a user name: take username "
+			       "out";
+		break;
+	case CREDENTIAL_ACCESS_TOKEN:
+	case CREDENTIAL_OAUTH:
+	case CREDENTIAL_ANONYMOUS:
 		break;
 	}
-	return odd_name(kind, label);
+	return NULL;
 }
 
 /* ---- one request ---- */
@@ -245,21 +236,20 @@ static const char *first_workspace(const struct doctor *d)
 	return all ? all[0] : NULL;
 }
 
-/* Who has workspaces of its own to list. */
-static bool is_account(const struct doctor *d)
-{
-	enum credential_kind kind = credential_kind(d->remote.credential);
-
-	return kind != CREDENTIAL_ANONYMOUS && kind != CREDENTIAL_ACCESS_TOKEN;
-}
-
 /* What costs least and tells whether the credential is good. */
 static char *first_path(const struct doctor *d)
 {
 	const char *workspace = first_workspace(d);
 
-	if (is_account(d))
+	switch (credential_kind(d->remote.credential)) {
+	case CREDENTIAL_API_TOKEN:
+	case CREDENTIAL_BASIC:
+	case CREDENTIAL_OAUTH:
 		return mem_strdup("/user");
+	case CREDENTIAL_ACCESS_TOKEN:
+	case CREDENTIAL_ANONYMOUS:
+		break;
+	}
 	if (workspace && d->address.repository)
 		return bitbucket_repository_path(workspace,
 						 d->address.repository);
@@ -385,7 +375,7 @@ static void look_around(struct asking *a, bool asked_workspace)
 	enum credential_kind kind = credential_kind(a->d->remote.credential);
 	const char *workspace = first_workspace(a->d);
 
-	if (is_account(a->d)) {
+	if (kind == CREDENTIAL_API_TOKEN || kind == CREDENTIAL_BASIC) {
 		judge_workspaces(a);
 		return;
 	}
@@ -425,8 +415,8 @@ static void no_workspace(struct asking *a, const char *workspace)
 	enum credential_kind kind = credential_kind(a->d->remote.credential);
 	cleanup(free) char *names = mem_strdup("");
 
-	if (is_account(a->d) && !ask(a, "/user/workspaces?pagelen=100") &&
-	    !a->result) {
+	if ((kind == CREDENTIAL_API_TOKEN || kind == CREDENTIAL_BASIC) &&
+	    !ask(a, "/user/workspaces?pagelen=100") && !a->result) {
 		free(hint);
 		hint = meant(a->json, "workspace.slug", workspace);
 		free(names);
