@@ -35,9 +35,16 @@ bool json_is_object(const struct json *);
 bool json_is_string(const struct json *);
 bool json_is_bool(const struct json *);
 size_t json_n_items(const struct json *);
-/* for (const struct json *i = json_first(a); i; i = json_next(i)) */
 const struct json *json_first(const struct json *);
 const struct json *json_next(const struct json *);
+/* Of an array or an object; NULL and others have no items. */
+#define JSON_EACH(item, of)                                  \
+	for (const struct json *item = json_first(of); item; \
+	     item = json_next(item))
+/* The first item of an array with that text at path; NULL: there is none, or
+ * that is no array. */
+const struct json *json_find(const struct json *array, const char *path,
+			     const char *text);
 const char *json_key(const struct json *item); /* of an object's member */
 
 /* Pretty: two spaces, a final newline, as jq prints it. Compact: one line
@@ -54,6 +61,7 @@ int json_pretty_inside(const struct json *, unsigned levels, struct buf *out);
  * returned child is borrowed. */
 struct json *json_new_object(void);
 struct json *json_new_array(void);
+struct json *json_copy(const struct json *);
 void json_add_str(struct json *object, const char *key, const char *value);
 void json_add_int(struct json *object, const char *key, int64_t value);
 void json_add_bool(struct json *object, const char *key, bool value);

@@ -57,7 +57,7 @@ static void list_strings(const struct json *array, struct buf *out)
 {
 	if (!json_is_array(array))
 		return;
-	for (const struct json *i = json_first(array); i; i = json_next(i))
+	JSON_EACH (i, array)
 		if (json_is_string(i))
 			buf_printf(out, "%s%s", out->len ? ", " : "",
 				   json_str(i, ""));
@@ -102,8 +102,7 @@ static bool say_scopes(const struct credential *credential,
 		name_scope(credential, json_str(required, ""), out);
 		any = true;
 	} else if (json_is_array(required)) {
-		for (const struct json *i = json_first(required); i;
-		     i = json_next(i)) {
+		JSON_EACH (i, required) {
 			if (!json_is_string(i))
 				continue;
 			if (any)

@@ -10,7 +10,7 @@ static void merge_values(const struct json *page, size_t *n, struct buf *values)
 {
 	const struct json *array = json_at(page, "values");
 
-	for (const struct json *i = json_first(array); i; i = json_next(i)) {
+	JSON_EACH (i, array) {
 		buf_puts(values, (*n)++ ? ",\n    " : "\n    ");
 		json_pretty_inside(i, 2, values);
 	}
@@ -33,7 +33,7 @@ static void write_merged(const struct merging *m, bool cut, struct buf *out)
 					     "pagelen", "size",     "values"};
 
 	buf_printf(out, "{\n  \"size\": %zu", m->n);
-	for (const struct json *i = json_first(m->first); i; i = json_next(i)) {
+	JSON_EACH (i, m->first) {
 		bool ours = false;
 
 		for (size_t k = 0; k < ARRAY_SIZE(paging); k++)

@@ -143,8 +143,7 @@ static bool is_between(const struct json *page, const char *from,
 {
 	const char *first = first_moment(page), *last = NULL;
 
-	for (const struct json *i = json_first(json_at(page, "values")); i;
-	     i = json_next(i))
+	JSON_EACH (i, json_at(page, "values"))
 		last = json_str(i, "created_on");
 	return first && last && strcmp(from, first) < 0 && strcmp(last, to) < 0;
 }

@@ -276,6 +276,20 @@ const struct json *json_next(const struct json *json)
 	return j(c(json)->next);
 }
 
+const struct json *json_find(const struct json *array, const char *path,
+			     const char *text)
+{
+	if (!json_is_array(array))
+		return NULL;
+	JSON_EACH (i, array) {
+		const char *is = json_str(i, path);
+
+		if (is && !strcmp(is, text))
+			return i;
+	}
+	return NULL;
+}
+
 const char *json_key(const struct json *item)
 {
 	return c(item)->string;
@@ -422,6 +436,11 @@ static struct json *append(struct json *array, cJSON *item)
 struct json *json_new_object(void)
 {
 	return made(cJSON_CreateObject());
+}
+
+struct json *json_copy(const struct json *json)
+{
+	return made(cJSON_Duplicate(c(json), true));
 }
 
 struct json *json_new_array(void)

@@ -163,7 +163,7 @@ static bool read_items(const struct resource *row, const struct json *items,
 	struct made made = {.name = BUF_INIT(0)};
 	bool good = true;
 
-	for (const struct json *i = json_first(items); i; i = json_next(i)) {
+	JSON_EACH (i, items) {
 		struct collection_item item = {0};
 
 		if (lines ? !read_line(row, i, &made, &item)

@@ -47,26 +47,17 @@ struct json *documents_named_beside(const struct resource_beside *beside,
 				    const struct json *list,
 				    const struct json *item)
 {
-	const char *id, *name = NULL;
+	const char *id, *name;
 	struct json *named;
 
 	if (!list || !json_is_object(item))
 		return NULL;
 	id = json_str(item, beside->at);
-	if (!id)
-		return NULL;
-	for (const struct json *i = json_first(list); i && !name;
-	     i = json_next(i)) {
-		const char *is = json_str(i, beside->id);
-
-		if (is && !strcmp(is, id))
-			name = json_str(i, beside->name);
-	}
+	name = id ? json_str(json_find(list, beside->id, id), beside->name)
+		  : NULL;
 	if (!name || !*name)
 		return NULL;
-	named = json_new_object();
-	for (const struct json *i = json_first(item); i; i = json_next(i))
-		json_add_copy(named, json_key(i), i);
+	named = json_copy(item);
 	json_add_str(named, RESOURCE_NAME_BESIDE, name);
 	return named;
 }

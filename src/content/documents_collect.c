@@ -301,7 +301,7 @@ int documents_collecting_store_names(struct ctx *ctx, struct collecting *c,
 	if (c->is_cut)
 		json_add_bool(top, "cut", true);
 	items = json_add_array(top, "items");
-	for (const struct json *i = json_first(c->names); i; i = json_next(i))
+	JSON_EACH (i, c->names)
 		json_append_copy(items, i);
 	r = json_compact(top, &names);
 	if (r < 0) {
@@ -398,7 +398,7 @@ static int collect_kept(struct ctx *ctx, struct collecting *c)
 		return 1;
 	c->most = before->most;
 	c->is_cut = before->is_cut;
-	for (const struct json *i = json_first(items); i; i = json_next(i))
+	JSON_EACH (i, items)
 		if (documents_collect_item(c, i) < 0)
 			return 1;
 	return documents_collecting_store(ctx, c, before->more);

@@ -66,9 +66,7 @@ static int item_of(struct documents *d, const struct answer_document *document,
 
 	if (!json_is_object(json))
 		return -EBADMSG;
-	item = json_new_object();
-	for (const struct json *i = json_first(json); i; i = json_next(i))
-		json_add_copy(item, json_key(i), i);
+	item = steal(&json);
 	for (size_t i = 0; columns && columns[i].name; i++)
 		if (*with->commits[i])
 			json_add_str(item, columns[i].name, with->commits[i]);

@@ -98,29 +98,15 @@ static void look_at_lists(struct ctx *ctx, struct review *v)
 
 /* ---- making it ---- */
 
-static const struct json *of_me(const struct json *array, const char *path,
-				const char *me)
-{
-	if (!json_is_array(array))
-		return NULL;
-	for (const struct json *i = json_first(array); i; i = json_next(i)) {
-		const char *uuid = json_str(i, path);
-
-		if (uuid && !strcmp(uuid, me))
-			return i;
-	}
-	return NULL;
-}
-
 static bool waits_for_me(const struct json *pull, const char *me)
 {
 	const struct json *said =
-		of_me(json_at(pull, "participants"), "user.uuid", me);
+		json_find(json_at(pull, "participants"), "user.uuid", me);
 	const char *is = json_str(pull, "state");
 	const char *state = json_str(said, "state");
 
 	return is && !strcmp(is, "OPEN") &&
-	       of_me(json_at(pull, "reviewers"), "uuid", me) &&
+	       json_find(json_at(pull, "reviewers"), "uuid", me) &&
 	       !json_bool(said, "approved", false) &&
 	       !(state && !strcmp(state, "changes_requested"));
 }

@@ -98,8 +98,7 @@ static bool read_stored(struct update *u, const struct cache_entry *old,
 	if (!top)
 		return false;
 	*ret_more = json_bool(top, "more", false);
-	for (const struct json *i = json_first(json_at(top, "items")); i;
-	     i = json_next(i)) {
+	JSON_EACH (i, json_at(top, "items")) {
 		cleanup(json_free) struct json *item = NULL;
 		const char *id = json_str(i, "id");
 		int64_t updated_ms;

@@ -253,10 +253,18 @@ int stream_adopt(struct stream *s, struct spool_file *file,
 	return r;
 }
 
-static int no_disk(struct ctx *ctx, int r)
+int stream_no_disk(struct ctx *ctx, int r)
 {
 	return ctx_fail(ctx, r, "The cache cannot be written: %s.",
 			strerror(-r));
+}
+
+int stream_no_place(struct ctx *ctx, const struct stream *s, int r)
+{
+	return ctx_fail(ctx, r,
+			r == -EFBIG ? "%s is larger than any file here."
+				    : "The cache has no place for %s.",
+			s->source->name);
 }
 
 /* A new file of the size that is known. */
@@ -269,7 +277,7 @@ static int make_file(struct ctx *ctx, struct stream *s, uint64_t size,
 	if (r == 0)
 		r = spool_publish(file, s->key, size, tag);
 	if (r < 0)
-		return no_disk(ctx, r);
+		return stream_no_disk(ctx, r);
 	*ret_file = steal(&file);
 	return 0;
 }

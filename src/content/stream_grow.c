@@ -75,10 +75,7 @@ static int append(struct sink *sink, const char *data, size_t n)
 	int r = spool_write(sink->file, sink->at, data, n);
 
 	if (r < 0)
-		return ctx_fail(sink->ctx, r,
-				r == -EFBIG ? "%s is larger than any file here."
-					    : "The cache has no place for %s.",
-				s->source->name);
+		return stream_no_place(sink->ctx, s, r);
 	sink->at += n;
 	mutex_lock(&s->streams->lock);
 	s->length = sink->at;
@@ -217,8 +214,7 @@ static int make_growing(struct ctx *ctx, struct stream *s)
 		return r == -EINPROGRESS ? 0 : r == 0 ? 1 : r;
 	r = spool_new(s->streams->config.spool, &file);
 	if (r < 0)
-		return ctx_fail(ctx, r, "The cache cannot be written: %s.",
-				strerror(-r));
+		return stream_no_disk(ctx, r);
 	mutex_lock(&s->streams->lock);
 	r = s->file ? 1 : 0;
 	if (r == 0) {
@@ -251,9 +247,7 @@ static int publish(struct sink *sink)
 	int r = spool_publish(sink->file, s->key, size, sink->tag);
 
 	if (r < 0)
-		return ctx_fail(sink->ctx, r,
-				"The cache cannot be written: %s.",
-				strerror(-r));
+		return stream_no_disk(sink->ctx, r);
 	for (uint64_t i = 0; i < spool_n_chunks(size); i++)
 		spool_mark(sink->file, i);
 	mutex_lock(&s->streams->lock);

@@ -150,6 +150,9 @@ struct stream_run *stream_abandoned(struct stream *s, uint64_t chunk)
 /* ---- runs (stream_run.c) ---- */
 
 int stream_start(struct stream_run *);
+/* The file could not be made, or took no more of what came. */
+int stream_no_disk(struct ctx *, int r);
+int stream_no_place(struct ctx *, const struct stream *, int r);
 struct stream_run *stream_run_unref(struct stream_run *);
 void stream_join_ended(struct stream_set *);
 

@@ -86,14 +86,6 @@ static void set_range(struct sink *sink, uint64_t at, uint64_t end, bool whole)
 	mutex_unlock(&s->streams->lock);
 }
 
-static int fail_write(struct stream_run *run, int r)
-{
-	return ctx_fail(&run->ctx, r,
-			r == -EFBIG ? "%s is larger than any file here."
-				    : "The cache has no place for %s.",
-			run->stream->source->name);
-}
-
 /* With the total the file is made; without it, one that has no name yet. */
 static int open_file(struct sink *sink, int64_t total)
 {
@@ -105,7 +97,7 @@ static int open_file(struct sink *sink, int64_t total)
 		spool_file_unref(sink->nameless);
 		sink->nameless = NULL;
 		r = spool_new(s->streams->config.spool, &sink->nameless);
-		return r < 0 ? fail_write(sink->run, r) : 0;
+		return r < 0 ? stream_no_place(ctx, s, r) : 0;
 	}
 	r = stream_use(ctx, s, &sink->file);
 	return r == -ENOENT ? stream_be_sized(ctx, s, (uint64_t)total,
@@ -209,7 +201,7 @@ static int take_in_chunk(struct sink *sink, const char *data, size_t n)
 	else
 		sink->written = to;
 	if (r < 0)
-		return fail_write(sink->run, r);
+		return stream_no_place(&sink->run->ctx, sink->run->stream, r);
 	sink->at = to;
 	if (to % SPOOL_CHUNK != 0 && to != sink->end)
 		return 0;
@@ -255,7 +247,7 @@ static int publish_nameless(struct sink *sink)
 	int r = spool_publish(sink->nameless, run->stream->key, size, "");
 
 	if (r < 0)
-		return fail_write(run, r);
+		return stream_no_place(&run->ctx, run->stream, r);
 	for (uint64_t i = 0; i < spool_n_chunks(size); i++)
 		spool_mark(sink->nameless, i);
 	set_range(sink, size, size, true);

@@ -180,7 +180,7 @@ static int by_place(const void *a, const void *b)
 static void read_comments(struct conversation *t, const struct json *array)
 {
 	t->comments = mem_calloc(json_n_items(array) + 1, sizeof(*t->comments));
-	for (const struct json *i = json_first(array); i; i = json_next(i)) {
+	JSON_EACH (i, array) {
 		struct comment *c = &t->comments[t->n];
 
 		if (!json_is_object(i))
@@ -311,6 +311,11 @@ static void write_text(struct conversation *t, const char *text,
 		text += text < end && text[0] == '\r' && text[1] == '\n';
 		text += text < end;
 	}
+}
+
+void conversation_text(const char *text, struct buf *out)
+{
+	write_text(&(struct conversation){.out = out}, text, 0);
 }
 
 static void write_time(struct buf *out, int64_t ms)

@@ -29,35 +29,10 @@
 
 #include "base/text.h"
 
-static void add_clean(struct buf *out, const char *text)
-{
-	text_clean(out, text, strlen(text), "\t");
-}
-
 /* One line, whatever the value has. */
 static void add_line(struct buf *out, const char *text)
 {
 	text_clean(out, text, strcspn(text, "\r\n"), "\t");
-}
-
-/* Lines end in \n, \r\n or \r. */
-static void add_text(struct buf *out, const char *text)
-{
-	cleanup(free) char *copy = mem_strdup(text);
-	size_t n = strlen(copy);
-
-	while (n && strchr(" \t\r\n", copy[n - 1]))
-		copy[--n] = '\0';
-	for (char *line = copy, *end; n && line; line = end) {
-		size_t length = strcspn(line, "\r\n");
-
-		end = line[length] ? line + length + 1 : NULL;
-		if (end && line[length] == '\r' && *end == '\n')
-			end++;
-		line[length] = '\0';
-		add_clean(out, line);
-		buf_putc(out, '\n');
-	}
 }
 
 static const char *text_at(const struct json *json, const char *path)
@@ -79,18 +54,11 @@ static const char *name_at(const struct json *json, const char *path)
 static const struct json *participant(const struct json *pull,
 				      const struct json *user)
 {
-	const struct json *all = json_at(pull, "participants");
 	const char *uuid = json_str(user, "uuid");
 
-	if (!uuid || !json_is_array(all))
-		return NULL;
-	for (const struct json *i = json_first(all); i; i = json_next(i)) {
-		const char *of = json_str(i, "user.uuid");
-
-		if (of && !strcmp(of, uuid))
-			return i;
-	}
-	return NULL;
+	return uuid ? json_find(json_at(pull, "participants"), "user.uuid",
+				uuid)
+		    : NULL;
 }
 
 static const char *state_of(const struct json *participant)
@@ -111,7 +79,7 @@ static void add_reviewers(const struct json *pull, struct buf *out)
 	if (!json_is_array(all) || !json_first(all))
 		return;
 	buf_puts(out, "\n## Reviewers\n\n");
-	for (const struct json *i = json_first(all); i; i = json_next(i)) {
+	JSON_EACH (i, all) {
 		buf_puts(out, "- ");
 		add_line(out, name_at(i, "nickname|display_name|uuid"));
 		buf_printf(out, ": %s\n", state_of(participant(pull, i)));
@@ -157,7 +125,7 @@ static void add_list(const struct json *list, const char *title,
 	if (!json_is_array(list) || !json_first(list))
 		return;
 	buf_printf(out, "\n## %s\n\n", title);
-	for (const struct json *i = json_first(list); i; i = json_next(i))
+	JSON_EACH (i, list)
 		add(i, out);
 }
 
@@ -178,7 +146,7 @@ int pullrequest_summary(const struct resource_file *file,
 	buf_putc(out, '\n');
 	if (description && *description) {
 		buf_putc(out, '\n');
-		add_text(out, description);
+		conversation_text(description, out);
 	}
 	add_reviewers(pull, out);
 	add_list(json_at(with, "tasks"), "Tasks", add_task, out);

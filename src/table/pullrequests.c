@@ -34,7 +34,7 @@ static void event_kind(const struct json *item, struct buf *out)
 {
 	if (!json_is_object(item))
 		return;
-	for (const struct json *i = json_first(item); i; i = json_next(i)) {
+	JSON_EACH (i, item) {
 		if (strcmp(json_key(i), "pull_request") != 0) {
 			buf_puts(out, json_key(i));
 			return;

@@ -20,17 +20,8 @@ static void size(const struct json *json, struct buf *out)
 /* The href of links.clone with that name; NULL. */
 static const char *clone_href(const struct json *json, const char *name)
 {
-	const struct json *links = json_at(json, "links.clone");
-
-	if (!json_is_array(links))
-		return NULL;
-	for (const struct json *i = json_first(links); i; i = json_next(i)) {
-		const char *this = json_str(i, "name");
-
-		if (this && !strcmp(this, name))
-			return json_str(i, "href");
-	}
-	return NULL;
+	return json_str(json_find(json_at(json, "links.clone"), "name", name),
+			"href");
 }
 
 /* Without the user's name, which the service puts before the host. */

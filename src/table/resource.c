@@ -98,7 +98,7 @@ static void add_value(const struct json *value, struct buf *out)
 
 static void add_list(const struct json *array, struct buf *out)
 {
-	for (const struct json *i = json_first(array); i; i = json_next(i)) {
+	JSON_EACH (i, array) {
 		if (i != json_first(array))
 			buf_putc(out, ',');
 		add_value(i, out);

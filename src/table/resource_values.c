@@ -15,7 +15,7 @@ void resource_people(const struct json *array, const char *path,
 
 	if (!json_is_array(array))
 		return;
-	for (const struct json *i = json_first(array); i; i = json_next(i)) {
+	JSON_EACH (i, array) {
 		const struct json *name = resource_at(i, path);
 
 		if (!name || !json_is_string(name) || (want && !want(i)))

@@ -165,6 +165,8 @@ const char *resource_next_path(const char **path,
 /* A file of a collection of comments: the conversation, for people. */
 int conversation_render(const struct resource_file *,
 			const struct json *comments, struct buf *out);
+/* A text of it, without what moves a terminal; its lines end in \n. */
+void conversation_text(const char *text, struct buf *out);
 
 /* Names that are numbers: pull requests, pipelines. At most 18 digits, no
  * leading zero. */

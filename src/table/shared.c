@@ -111,7 +111,7 @@ static void prefixes(const struct json *json, struct buf *out)
 
 	if (!json_is_array(types))
 		return;
-	for (const struct json *i = json_first(types); i; i = json_next(i)) {
+	JSON_EACH (i, types) {
 		const char *kind = json_str(i, "kind");
 		const char *prefix = json_str(i, "prefix");
 

@@ -402,8 +402,7 @@ static char *meant(const struct json *json, const char *path, const char *word)
 {
 	struct suggest suggest = {.word = word};
 
-	for (const struct json *i = json_first(json_at(json, "values")); i;
-	     i = json_next(i))
+	JSON_EACH (i, json_at(json, "values"))
 		if (json_str(i, path))
 			suggest_try(&suggest, json_str(i, path));
 	return suggest_words(&suggest);

@@ -140,7 +140,7 @@ int hierarchy_lookup_repository(struct ctx *ctx, struct model *model,
 	if (age.stale && age.from_collection && !list)
 		refresh_node(model->refresh, dir);
 	else if (r == 0 && age.stale && !list)
-		hierarchy_queue_repository(model, workspace, name);
+		hierarchy_queue(model, workspace, name);
 	if (r == -ENOENT) {
 		ret_found->left_ms = age.left_ms > 0 ? row_dir_believe_ms(&age)
 						     : UNKNOWN_MS;

@@ -31,8 +31,8 @@ int hierarchy_refresh_repository(struct ctx *, struct model *,
  * one request, unless the answer is. */
 bool hierarchy_is_gone(struct ctx *, struct model *, const char *workspace,
 		       const char *name);
-/* The same in the background; a repeated wish is queued once. */
-void hierarchy_queue_repository(struct model *, const char *workspace,
-				const char *name);
+/* The same in the background, of a repository or (name NULL) of a workspace; a
+ * repeated wish is queued once. */
+void hierarchy_queue(struct model *, const char *workspace, const char *name);
 
 #endif

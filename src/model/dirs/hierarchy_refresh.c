@@ -271,28 +271,6 @@ int hierarchy_refresh(struct ctx *ctx, struct model *model, struct node *dir,
 						     p->scope->workspace, said);
 }
 
-static int run_workspace(struct ctx *ctx, struct model *model,
-			 const struct refresh_item *item)
-{
-	return hierarchy_refresh_workspace(ctx, model, item->workspace, NULL);
-}
-
-/* By the node, as whoever has the node queues it: otherwise one thing would be
- * queued twice, and asked for twice where the first failed. */
-static void queue_workspace(struct model *model, const char *workspace)
-{
-	static const struct refresh_work work = {"workspace", run_workspace};
-	struct node *root = root_node(model);
-	struct node *node = node_child(model->nodes, root, workspace);
-
-	if (node)
-		refresh_node(model->refresh, node);
-	else
-		refresh_queue(model->refresh, &work, workspace, NULL, NULL);
-	node_unref(model->nodes, node);
-	node_unref(model->nodes, root);
-}
-
 bool hierarchy_is_gone(struct ctx *ctx, struct model *model,
 		       const char *workspace, const char *name)
 {
@@ -303,7 +281,7 @@ bool hierarchy_is_gone(struct ctx *ctx, struct model *model,
 					  workspace, name, &found, &age);
 
 	if (r == 0 && age.stale)
-		queue_workspace(model, workspace);
+		hierarchy_queue(model, workspace, NULL);
 	return r == -ENOENT;
 }
 
@@ -355,24 +333,29 @@ int hierarchy_refresh_repository(struct ctx *ctx, struct model *model,
 
 /* ---- in the background ---- */
 
-static int run_repository(struct ctx *ctx, struct model *model,
-			  const struct refresh_item *item)
+static int run(struct ctx *ctx, struct model *model,
+	       const struct refresh_item *item)
 {
-	return hierarchy_refresh_repository(ctx, model, item->workspace,
-					    item->name, NULL);
+	return item->name ? hierarchy_refresh_repository(ctx, model,
+							 item->workspace,
+							 item->name, NULL)
+			  : hierarchy_refresh_workspace(ctx, model,
+							item->workspace, NULL);
 }
 
-void hierarchy_queue_repository(struct model *model, const char *workspace,
-				const char *name)
+/* By the node, as whoever has the node queues it: otherwise one thing would be
+ * queued twice, and asked for twice where the first failed. */
+void hierarchy_queue(struct model *model, const char *workspace,
+		     const char *name)
 {
-	static const struct refresh_work work = {"repository", run_repository};
-	struct node *root = root_node(model), *node = NULL;
+	static const struct refresh_work work = {"hierarchy", run};
+	struct node *root = root_node(model);
 	struct node *parent = node_child(model->nodes, root, workspace);
+	struct node *node =
+		name && parent ? node_child(model->nodes, parent, name) : NULL;
 
-	if (parent)
-		node = node_child(model->nodes, parent, name);
-	if (node)
-		refresh_node(model->refresh, node);
+	if (name ? node : parent)
+		refresh_node(model->refresh, name ? node : parent);
 	else
 		refresh_queue(model->refresh, &work, workspace, name, NULL);
 	node_unref(model->nodes, node);
