@@ -43,13 +43,20 @@ static struct ssh_connection *take(struct ssh *ssh, const struct wanted *wanted)
 	return c;
 }
 
+/* After a suspend the way to the server is another one, and nobody would say
+ * so. */
+static bool is_good(const struct ssh_connection *c)
+{
+	return c->until_ms > clock_boot_ms() && ssh_is_quiet(c);
+}
+
 struct ssh_connection *ssh_take(struct ssh *ssh, const char *key,
 				const void *only)
 {
 	const struct wanted wanted = {key, only};
 	struct ssh_connection *c;
 
-	while ((c = take(ssh, &wanted)) && !ssh_is_quiet(c))
+	while ((c = take(ssh, &wanted)) && !is_good(c))
 		ssh_connection_free(c);
 	return c;
 }
@@ -85,7 +92,7 @@ void ssh_keep(struct ssh *ssh, struct ssh_connection *c)
 {
 	struct ssh_connection *oldest;
 
-	c->until_ms = clock_mono_ms() + KEPT_MS;
+	c->until_ms = clock_boot_ms() + KEPT_MS;
 	mutex_lock(&ssh->lock);
 	c->next = ssh->kept;
 	ssh->kept = c;
@@ -108,7 +115,7 @@ static void look_through(struct ssh *ssh)
 	mutex_unlock(&ssh->lock);
 	while ((c = all)) {
 		all = steal(&c->next);
-		if (c->until_ms <= clock_mono_ms() || !ssh_is_quiet(c)) {
+		if (!is_good(c)) {
 			ssh_connection_free(c);
 			continue;
 		}

@@ -22,7 +22,7 @@ struct ssh_connection {
 	char *key;        /* of the repository: place and path */
 	bool falls_back;  /* it goes to the fallback */
 	const void *only; /* who alone may have it again; NULL: anybody */
-	int64_t until_ms; /* of the set: clock_mono_ms */
+	int64_t until_ms; /* of the set: clock_boot_ms */
 	struct buf said;  /* on standard error */
 	struct buf greeting;
 	bool greets; /* its bytes are taken down as the greeting */

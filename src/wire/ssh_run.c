@@ -1,11 +1,12 @@
 /*
  * wire/ssh, the door: OpenSSH's programs are started here alone.
  *
- * The user's configuration holds, but for what would wait for a person or last
- * longer than the request: nothing is asked (BatchMode, no askpass, no
- * terminal), no connection of ours becomes a master for others, whose end
- * would end theirs. What ssh says has to be in English, at its usual level, to
- * be found in the table.
+ * The user's configuration holds, but for what would wait for a person, last
+ * longer than the request, run something else or write into ~/.ssh: nothing is
+ * asked (BatchMode, no askpass, no terminal), no ssh leaves its group for the
+ * background, and none becomes a master for others, whose end would end theirs.
+ * What ssh says has to be in English, at its usual level, to be found in the
+ * table.
  */
 #include "ssh_private.h"
 
@@ -76,27 +77,26 @@ static char *command_of(const struct ssh_place *place, const char *path)
 static size_t begin_argv(const struct ssh_place *place, char port[static 16],
 			 const char **argv)
 {
-	static const char *const options[] = {"ssh",
-					      "-o",
-					      "BatchMode=yes",
-					      "-o",
-					      "SendEnv=GIT_PROTOCOL",
-					      "-o",
-					      "ConnectTimeout=5",
-					      "-o",
-					      "LogLevel=INFO",
-					      "-o",
-					      "ControlMaster=no",
-					      "-o",
-					      "ForwardAgent=no",
-					      "-o",
-					      "ForwardX11=no",
-					      "-o",
-					      "ClearAllForwardings=yes",
-					      "-o",
-					      "PermitLocalCommand=no",
-					      "-o",
-					      "RequestTTY=no"};
+	/* clang-format off */
+	static const char *const options[] = {
+		"ssh",
+		"-o", "BatchMode=yes",
+		"-o", "SendEnv=GIT_PROTOCOL",
+		"-o", "ConnectTimeout=5",
+		"-o", "LogLevel=INFO",
+		"-o", "ControlMaster=no",
+		"-o", "ForkAfterAuthentication=no",
+		"-o", "StdinNull=no",
+		"-o", "SessionType=default",
+		"-o", "RemoteCommand=none",
+		"-o", "RequestTTY=no",
+		"-o", "PermitLocalCommand=no",
+		"-o", "ClearAllForwardings=yes",
+		"-o", "ForwardAgent=no",
+		"-o", "ForwardX11=no",
+		"-o", "UpdateHostKeys=no",
+	};
+	/* clang-format on */
 	size_t n = 0;
 
 	for (; n < ARRAY_SIZE(options); n++)
@@ -110,7 +110,7 @@ static size_t begin_argv(const struct ssh_place *place, char port[static 16],
 	argv[n++] = place->user;
 	return n;
 }
-#define ARGV_MAX 40
+#define ARGV_MAX 48
 
 int ssh_connect(struct ctx *ctx, struct ssh *ssh, const struct ssh_place *place,
 		const char *path, bool falls_back,
