@@ -90,41 +90,23 @@ void token_command_free(char **argv)
 struct running {
 	pid_t pid;
 	int out, pidfd; /* -1: ended */
-	int terminal;   /* -1: none that it has got */
+	bool is_apart;  /* in a process group of its own */
 	char *bytes;
 	size_t n;
 };
 
-/* The terminal, if we are the ones whom it listens to, and alone: in a pipe the
- * pager behind us would be stopped for not being in the foreground. */
-static int own_terminal(void)
+/* Whether the terminal listens to us, and so to what is of our process group,
+ * which Ctrl-C and Ctrl-Z are then for, too. In another group the program would
+ * be stopped when it asks: what is typed would go to the shell. */
+static bool is_at_terminal(void)
 {
-	int fd = isatty(STDOUT_FILENO)
-			 ? open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)
-			 : -1;
+	cleanup(fd) int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 
-	if (fd >= 0 && tcgetpgrp(fd) == getpgrp())
-		return fd;
-	return file_close(fd);
-}
-
-/* Back. SIGTTOU would stop us, who are in the background until it is done. */
-static void take_terminal(int fd)
-{
-	sigset_t stop, old;
-
-	if (fd < 0)
-		return;
-	sigemptyset(&stop);
-	sigaddset(&stop, SIGTTOU);
-	pthread_sigmask(SIG_BLOCK, &stop, &old);
-	tcsetpgrp(fd, getpgrp());
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	file_close(fd);
+	return fd >= 0 && tcgetpgrp(fd) == getpgrp();
 }
 
 static int add_descriptors(posix_spawn_file_actions_t *actions, bool at_start,
-			   int terminal, int out)
+			   int out)
 {
 	int r = posix_spawn_file_actions_adddup2(actions, out, STDOUT_FILENO);
 
@@ -134,35 +116,33 @@ static int add_descriptors(posix_spawn_file_actions_t *actions, bool at_start,
 	if (!r && !at_start)
 		r = posix_spawn_file_actions_addopen(actions, STDERR_FILENO,
 						     "/dev/null", O_WRONLY, 0);
-	if (!r && terminal >= 0)
-		r = posix_spawn_file_actions_addtcsetpgrp_np(actions, terminal);
 	return r ? r
 		 : posix_spawn_file_actions_addclosefrom_np(actions,
 							    STDERR_FILENO + 1);
 }
 
-/* A group of its own, so that what it starts can be killed with it; all signals
- * as a program expects them. */
-static int add_signals(posix_spawnattr_t *attr, bool at_start)
+/* Apart, so that what it starts can be killed with it; all signals as a program
+ * expects them. */
+static int add_signals(posix_spawnattr_t *attr, bool at_start, bool is_apart)
 {
 	short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
+	short apart = at_start ? POSIX_SPAWN_SETPGROUP : POSIX_SPAWN_SETSID;
 	sigset_t all, none;
 	int r;
 
 	sigfillset(&all);
 	sigemptyset(&none);
-	flags = (short)(flags | (at_start ? POSIX_SPAWN_SETPGROUP
-					  : POSIX_SPAWN_SETSID));
+	flags = (short)(flags | (is_apart ? apart : 0));
 	r = posix_spawnattr_setsigdefault(attr, &all);
 	if (!r)
 		r = posix_spawnattr_setsigmask(attr, &none);
-	if (!r && at_start)
+	if (!r)
 		r = posix_spawnattr_setpgroup(attr, 0);
 	return r ? r : posix_spawnattr_setflags(attr, flags);
 }
 
 /* 0 or an errno. */
-static int spawn(char *const *argv, bool at_start, int terminal, int out,
+static int spawn(char *const *argv, bool at_start, bool is_apart, int out,
 		 pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
@@ -176,9 +156,9 @@ static int spawn(char *const *argv, bool at_start, int terminal, int out,
 		posix_spawn_file_actions_destroy(&actions);
 		return r;
 	}
-	r = add_descriptors(&actions, at_start, terminal, out);
+	r = add_descriptors(&actions, at_start, out);
 	if (!r)
-		r = add_signals(&attr, at_start);
+		r = add_signals(&attr, at_start, is_apart);
 	if (!r)
 		r = posix_spawnp(ret_pid, argv[0], &actions, &attr, argv,
 				 environ);
@@ -199,8 +179,8 @@ static int begin(struct ctx *ctx, char *const *argv, bool at_start,
 	run->out = pipes[0];
 	out = pipes[1];
 	fcntl(run->out, F_SETFL, O_NONBLOCK);
-	run->terminal = at_start ? own_terminal() : -1;
-	r = spawn(argv, at_start, run->terminal, out, &run->pid);
+	run->is_apart = !at_start || !is_at_terminal();
+	r = spawn(argv, at_start, run->is_apart, out, &run->pid);
 	if (r) {
 		run->pid = 0;
 		return ctx_fail(ctx, -EACCES,
@@ -234,6 +214,18 @@ static void read_some(struct running *run)
 		run->out = file_close(run->out);
 }
 
+/* With us together it is stopped for a while; apart nobody would go on with it.
+ */
+static bool is_stopped(const struct running *run)
+{
+	siginfo_t info = {0};
+
+	return run->is_apart &&
+	       !waitid(P_PID, (id_t)run->pid, &info,
+		       WSTOPPED | WNOHANG | WNOWAIT) &&
+	       info.si_pid;
+}
+
 /* Until the program has ended: what it leaves running may have its output open
  * for longer. 0 or -errno. */
 static int await_end(struct ctx *ctx, struct running *run, const char *name,
@@ -255,6 +247,13 @@ static int await_end(struct ctx *ctx, struct running *run, const char *name,
 					"token_command: %s had not ended after "
 					"%lld seconds, and was killed.",
 					name, (long long)timeout_ms / 1000);
+		if (is_stopped(run))
+			return ctx_fail(ctx, -EACCES,
+					"token_command: %s was stopped, as a "
+					"program is that asks at a terminal "
+					"from the background: run this in the "
+					"foreground.",
+					name);
 		if (poll(fds, 2, TICK_MS) <= 0)
 			continue;
 		if (run->out >= 0 && (fds[0].revents || fds[1].revents))
@@ -274,14 +273,13 @@ static int end(struct running *run, bool kill_it)
 	if (run->pid) {
 		/* Not yet waited for, so that its number is nobody else's. */
 		if (kill_it)
-			kill(-run->pid, SIGKILL);
+			kill(run->is_apart ? -run->pid : run->pid, SIGKILL);
 		while (waitpid(run->pid, &status, 0) < 0)
 			if (errno != EINTR) {
 				status = -1;
 				break;
 			}
 	}
-	take_terminal(run->terminal);
 	return status;
 }
 
@@ -321,7 +319,7 @@ static const char *judge_line(const char *bytes, size_t n)
 int token_command_run(struct ctx *ctx, char *const *argv, bool at_start,
 		      int64_t timeout_ms, char **ret_secret)
 {
-	struct running run = {.out = -1, .pidfd = -1, .terminal = -1};
+	struct running run = {.out = -1, .pidfd = -1};
 	const char *name = argv[0], *why;
 	bool too_long;
 	int r, status;

@@ -26,10 +26,11 @@ DEFINE_CLEANUP(char **, token_command_free);
 
 /*
  * Runs it, for at most timeout_ms, and gives what it printed without the line's
- * end: wipe it (text_wipe). at_start: it has the terminal, if there is one, and
- * standard error; otherwise neither, and a session of its own. -EACCES and a
- * sentence where there is no secret in the end, -EINTR and -ETIMEDOUT as
- * ctx_check; the program's process group is killed where it still runs.
+ * end: wipe it (text_wipe). at_start: it has standard error and, if we are in
+ * the foreground of one, the terminal; otherwise neither, and a session of its
+ * own. -EACCES and a sentence where there is no secret in the end, -EINTR and
+ * -ETIMEDOUT as ctx_check; the program is killed where it still runs, with its
+ * process group where that is not ours.
  */
 int token_command_run(struct ctx *, char *const *argv, bool at_start,
 		      int64_t timeout_ms, char **ret_secret);

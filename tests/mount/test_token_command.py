@@ -66,13 +66,14 @@ def test_it_is_run_at_the_start_and_when_it_was_refused(bb, mounts, secret):
     assert "widgets" in m.ls("acme")
 
 
-def test_it_may_ask_at_the_terminal(bb, mounts):
+@pytest.mark.parametrize("behind", ["", " | cat"], ids=["alone", "in-a-pipe"])
+def test_it_may_ask_at_the_terminal(bb, mounts, behind):
     e = mounts.environment(None, BITBUCKETFS_CACHE_DIR=str(mounts.place / "cache"), BITBUCKETFS_EMAIL="ada@example.com",
                            BITBUCKETFS_TOKEN_COMMAND="sh -c 'stty -echo; printf which? >/dev/tty; read it; stty echo; echo $it'")
     pid, terminal = pty.fork()
     if not pid:
         signal.alarm(int(PATIENCE))     # outlives the exec: nothing hangs for longer
-        os.execve("/bin/sh", ["sh", "-ic", f"'{BINARY}' api /user; echo ended $?; read last; echo got $last"], e)
+        os.execve("/bin/sh", ["sh", "-ic", f"'{BINARY}' api /user{behind}; echo ended $?; read last; echo got $last"], e)
     said = b""
 
     def expect(words):

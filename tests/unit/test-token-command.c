@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -167,6 +168,18 @@ static bool is_gone(pid_t pid)
 	       strstr(text.data, ") Z ") != NULL;
 }
 
+/* As who asks at a terminal from the background: nobody would go on with it. */
+static void test_stopped(void **state)
+{
+	int64_t before = clock_mono_ms();
+
+	(void)state;
+	expect("echo hunter2; kill -STOP $$",
+	       "token_command: sh was stopped, as a program is that asks at a "
+	       "terminal from the background: run this in the foreground.");
+	assert_true(clock_mono_ms() - before < TOKEN_COMMAND_MS / 2);
+}
+
 /* With what it started; what ended by itself leaves its own alone. */
 static void test_hangs(void **state)
 {
@@ -302,6 +315,18 @@ static void test_source(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* At one the program would be of our process group, and what it leaves behind
+ * would not be killed. */
+static void leave_terminal(void)
+{
+	int fd = open("/dev/tty", O_RDWR);
+
+	if (fd < 0)
+		return;
+	ioctl(fd, TIOCNOTTY);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,11 +334,13 @@ int main(void)
 		cmocka_unit_test(test_output),
 		cmocka_unit_test(test_largest),
 		cmocka_unit_test(test_no_such_program),
+		cmocka_unit_test(test_stopped),
 		cmocka_unit_test(test_hangs),
 		cmocka_unit_test(test_cancelled),
 		cmocka_unit_test(test_what_it_inherits),
 		cmocka_unit_test(test_source),
 	};
 
+	leave_terminal();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
