@@ -153,6 +153,12 @@ static int set(struct parse *parse, const struct config_setting *setting,
 	/* Given as nothing, in a profile, it hides the general one. */
 	if (!*value && (!parse->in_profile || !config_hides(setting)))
 		return 0;
+	if (config_is_relative(setting, value))
+		return fail_at(
+			parse, value,
+			"%s is a path that begins with / or ~/, wherever "
+			"the program is started",
+			key);
 	if (!config_apply(config, "", setting, key, value)) {
 		keep_email(parse, setting, value);
 		return 0;

@@ -20,6 +20,8 @@ int config_apply(struct config *, const char *place,
 		 const char *value);
 /* Whether nobody else may see this value. */
 bool config_is_secret(const struct config_setting *, const char *value);
+/* A path that depends on where a program was started. */
+bool config_is_relative(const struct config_setting *, const char *value);
 /* The value; NULL and "" are none. */
 void config_put(char **place, const char *value);
 void config_free_strings(char **strings);

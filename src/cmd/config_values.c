@@ -231,13 +231,25 @@ int config_set_proxy(struct config *config,
 
 /* ---- files ---- */
 
+static bool is_below_home(const char *path)
+{
+	return path[0] == '~' && (path[1] == '/' || !path[1]);
+}
+
+bool config_is_relative(const struct config_setting *setting, const char *value)
+{
+	return (setting->set == config_set_path ||
+		setting->set == config_set_ca_file) &&
+	       *value != '/' && !is_below_home(value);
+}
+
 int config_set_path(struct config *config, const struct config_setting *setting,
 		    const char *value)
 {
 	cleanup(free) char *path = NULL;
 	int r = 0;
 
-	if (value[0] == '~' && (value[1] == '/' || !value[1]))
+	if (is_below_home(value))
 		r = file_home_path(value[1] ? value + 2 : "", &path);
 	else if (value[0] == '/')
 		path = mem_strdup(value);

@@ -177,6 +177,12 @@ static void test_line_and_column(void **state)
 	refused("[profile a]\nprofile = b\n", "a",
 		"file:2:1: a profile has no profile of its own");
 	refused("[profile a]\nttl = soon\n", "a", "file:2:7: ttl 'soon'");
+	/* Below wherever one stands it would be another one each time. */
+	refused("cache_dir = cache\n", NULL,
+		"file:1:13: cache_dir is a path that begins with / or ~/");
+	refused("[profile a]\nmountpoint = ~ada/work\n", "a",
+		"file:2:14: mountpoint is a path that begins");
+	refused("ca_file = ./ca.pem\n", NULL, "file:1:11: ca_file is a path");
 	/* Of a section that is not used the words are judged, no values. */
 	refused("[profile a]\nttk = 5m\n", NULL, "file:2:1: there is no");
 	refused("[profile a]\nttl = 1m\n ttl = 2m\n", NULL, "file:3:2: ttl is");
