@@ -295,6 +295,13 @@ const char *json_key(const struct json *item)
 	return c(item)->string;
 }
 
+/* U+0080 to U+009F, in which a terminal finds codes as in those below U+0020.
+ */
+static bool is_c1(const char *s)
+{
+	return (unsigned char)s[0] == 0xc2 && (unsigned char)s[1] < 0xa0;
+}
+
 static void print_string(const char *s, struct buf *out)
 {
 	static const char plain[] = "bfnrt", special[] = "\b\f\n\r\t";
@@ -303,12 +310,13 @@ static void print_string(const char *s, struct buf *out)
 	while (*s) {
 		size_t n = 0;
 		while ((unsigned char)s[n] >= 0x20 && s[n] != '"' &&
-		       s[n] != '\\' && s[n] != 0x7f)
+		       s[n] != '\\' && s[n] != 0x7f && !is_c1(s + n))
 			n++;
 		buf_add(out, s, n);
 		s += n;
 		if (!*s)
 			break;
+		s += is_c1(s);
 		const char *short_form = strchr(special, *s);
 		if (*s == '"' || *s == '\\')
 			buf_printf(out, "\\%c", *s);
