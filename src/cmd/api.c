@@ -10,8 +10,6 @@
 
 #include "base/log.h"
 
-#include <unistd.h>
-
 #define BODY_MAX ((size_t)64 * MIB)
 #define ALL_MS (10 * 60 * 1000)
 
@@ -73,25 +71,6 @@ static enum command_exit ask(struct remote *remote, const char *path, bool raw,
 	return end == COMMAND_OK ? get(remote, path, raw, body) : end;
 }
 
-/* Who reads no further (head) has what it wanted: no sentence about that. */
-static enum command_exit print(const struct buf *body)
-{
-	for (size_t at = 0; at < body->len;) {
-		ssize_t n =
-			write(STDOUT_FILENO, body->data + at, body->len - at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno != EPIPE)
-			command_could_not("the output could not be written",
-					  -errno);
-		if (n < 0)
-			return COMMAND_FAILED;
-		at += (size_t)n;
-	}
-	return COMMAND_OK;
-}
-
 enum command_exit api_command(const struct command_line *line)
 {
 	cleanup(buf_done) struct buf body = BUF_INIT(BODY_MAX);
@@ -110,5 +89,5 @@ enum command_exit api_command(const struct command_line *line)
 	if (end == COMMAND_OK)
 		end = ask(&remote, path, line->raw, &body);
 	remote_done(&remote);
-	return end == COMMAND_OK ? print(&body) : end;
+	return end == COMMAND_OK ? command_print(body.data, body.len) : end;
 }

@@ -59,6 +59,7 @@ enum command_exit command_print(const char *text, size_t n)
 {
 	if (fwrite(text, 1, n, stdout) == n && !fflush(stdout))
 		return COMMAND_OK;
-	command_say("the output could not be written: %s", strerror(errno));
+	if (errno != EPIPE)
+		command_could_not("the output could not be written", -errno);
 	return COMMAND_FAILED;
 }

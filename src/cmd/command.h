@@ -50,7 +50,8 @@ void command_listen(struct buf *);
 enum command_exit command_usage(const char *fmt, ...) printf_like(1, 2);
 /* The same of a negative errno, with what it means; returns it. */
 int command_could_not(const char *what, int r);
-/* To stdout, or a sentence about why not. */
+/* To stdout, or a sentence about why not; none about who reads no further
+ * (head). */
 enum command_exit command_print(const char *text, size_t n);
 
 #endif

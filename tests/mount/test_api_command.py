@@ -99,10 +99,11 @@ def test_a_mount_counts_its_requests(bb, mounts):
     await_true(lambda: m.status()["quotas"]["api"]["by"] == {"people": 4, "walks": 0, "refreshes": 0}, "the mount has counted them")
 
 
-def test_who_reads_no_further_hears_nothing(known):
+@pytest.mark.parametrize("words", [("api", "/user"), ("whoami",)], ids=lambda w: w[0])
+def test_who_reads_no_further_hears_nothing(known, words):
     reads, writes = os.pipe()
     os.close(reads)
-    done = subprocess.run([BINARY, "api", "/user"], stdout=writes, stderr=subprocess.PIPE, timeout=PATIENCE,
+    done = subprocess.run([BINARY, *words], stdout=writes, stderr=subprocess.PIPE, timeout=PATIENCE,
                           env=known.environment(BITBUCKETFS_CACHE_DIR=str(known.place / "cache")))
     os.close(writes)
     assert (done.returncode, done.stderr) == (1, b"")
