@@ -64,7 +64,8 @@ static int merge_page(void *arg, struct json **page)
 	if (m->n_pages++ == MOST_MERGED || m->values.failed)
 		return ctx_fail(m->ctx, -EFBIG,
 				"%s has more than 64 MiB or %d pages: ask for "
-				"one of them with page=.",
+				"less of it with q=, or for more on a page "
+				"with pagelen=100.",
 				m->path, MOST_MERGED);
 	free(m->next);
 	m->next = next ? mem_strdup(next) : NULL;
