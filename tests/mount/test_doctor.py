@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import re
 import shlex
 import shutil
@@ -195,10 +196,10 @@ def test_a_configuration_that_is_wrong(shared_bb, place, text, mode, name, piece
 
 
 @pytest.mark.parametrize("environment, piece", [
-    ({"BITBUCKETFS_TOKEN": "ATBBdead", "BITBUCKETFS_USERNAME": "ada"}, "app password"),
+    ({"BITBUCKETFS_TOKEN": "ATBBLocalDeadAppPassword0000", "BITBUCKETFS_USERNAME": "ada"}, "app password"),
     ({"BITBUCKETFS_TOKEN": "ATATTx", "BITBUCKETFS_EMAIL": "ada-lindqvist"}, "is no e-mail"),
     ({"BITBUCKETFS_TOKEN": "secret", "BITBUCKETFS_USERNAME": "ada@example.com"}, "write it as email"),
-    ({"BITBUCKETFS_TOKEN": "ATCTTx", "BITBUCKETFS_EMAIL": "ada@example.com"}, "take email out"),
+    ({"BITBUCKETFS_TOKEN": "ATCTT3xLocalWorkspaceToken00", "BITBUCKETFS_EMAIL": "ada@example.com"}, "goes alone"),
     ({"BITBUCKETFS_TOKEN": "ATATTexpired", "BITBUCKETFS_EMAIL": "ada@example.com"}, None),
 ], ids=["app-password", "user-name-for-e-mail", "e-mail-for-user-name", "kind", "expired"])
 def test_a_credential_that_is_refused_is_sent_once(shared_bb, place, environment, piece):
@@ -280,6 +281,7 @@ def test_a_page_of_the_network_in_between(shared_bb, place):
     ("vault/widgets", "workspace", "error", "no workspace vault", 4),
     ("git@bitbucket.org:acme/widgets.git", "address", "error", "which is 127.0.0.1", 2),
     ("{git}/Acme/widgets.git", "address", "warning", "is written acme", 2),
+    ("curl {api}/repositories/acme/widgets?a=1&b=2", "address", "error", "bitbucketfs curl PATH", 2),
 ], ids=lambda v: v.strip("{}").replace("/", "-") if isinstance(v, str) and "/" in v else "")
 def test_an_address(shared_bb, place, address, name, level, piece, requests):
     mark = shared_bb.log.mark()
@@ -348,7 +350,7 @@ def test_without_a_route_it_takes_a_second(place):
     began = time.monotonic()
     told = doctor(place, program=["unshare", "-n"], BITBUCKETFS_API_URL=None, BITBUCKETFS_GIT_URL=None)
     assert time.monotonic() - began < 2
-    told.line("https", "error", "is this machine online?")
+    told.line("https", "error", "the name api.bitbucket.org cannot be resolved: is this machine online?")
     told.line("git", "error", "is this machine online?")
     told.line("kernel", "ok")
 
@@ -465,12 +467,20 @@ def test_mounts_that_are_dead_or_hang(place):
     assert "is dead" in doctor(place, own=own).line("mounts", "error", m.path)
 
 
-def test_a_mount_in_another_namespace(place):
-    where = place.place / "there"
+@pytest.mark.parametrize("user", [[], AS_NOBODY], ids=["root", "nobody"])
+def test_a_mount_in_another_namespace(place, request, user):
+    """An ordinary user may not look into the process of a daemon, not even his own."""
+    top = pathlib.Path(tempfile.mkdtemp())
+    request.addfinalizer(lambda: shutil.rmtree(top))
+    where, as_user = top / "there", shlex.join(user)
     where.mkdir()
-    before = (f"unshare -m --propagation private sh -c '{BINARY} {where} && echo >{place.place}/up; exec sleep 600' &\n"
-              f"until [ -e {place.place}/up ]; do sleep 0.02; done\n")
-    told = doctor(place, before=before)
+    for d in top, where:
+        os.chown(d, NOBODY if user else 0, -1)
+    mine = {"BITBUCKETFS_CACHE_DIR": str(top / "cache"), "HOME": str(top), "XDG_CONFIG_HOME": str(top / "config"),
+            "XDG_STATE_HOME": str(top / "state"), "XDG_RUNTIME_DIR": str(top / "run")}
+    before = (f"unshare -m --propagation private sh -c '{as_user} {BINARY} {where} && echo >{top}/up; exec sleep 600' &\n"
+              f"until [ -e {top}/up ]; do sleep 0.02; done\n")
+    told = doctor(place, before=before, program=user, **mine)
     assert "nsenter" in told.line("namespaces", "warning", str(where))
     told.line("mounts", "ok", "nothing is mounted")
 

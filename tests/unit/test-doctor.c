@@ -127,6 +127,36 @@ static const struct {
 	 "https://api.bitbucket.org/2.0/user", NULL},
 	{"https://api.bitbucket.org/2.0/user?access_token=hunter22",
 	 ADDRESS_API, "", "revoke it", NULL},
+
+	/* ---- lines of curl ---- */
+	{"curl -s -u ada@example.com "
+	 "'https://api.bitbucket.org/2.0/repositories/acme/widgets?a=1&b=2'",
+	 ADDRESS_API, "acme/widgets", NULL, NULL},
+	{"curl -u ada@example.com:hunter22 "
+	 "https://api.bitbucket.org/2.0/user",
+	 ADDRESS_API, "", "revoke it", NULL},
+	{"curl -uada:hunter22 https://api.bitbucket.org/2.0/user", ADDRESS_API,
+	 "", "revoke it", NULL},
+	{"curl -u ada-lindqvist https://api.bitbucket.org/2.0/user",
+	 ADDRESS_API, "", "-u takes the e-mail", NULL},
+	{"curl -H 'Authorization: Bearer ATAThunter22' "
+	 "https://api.bitbucket.org/2.0/user",
+	 ADDRESS_API, "", "not sent as Bearer", NULL},
+	{"curl --header \"authorization: Basic hunter22\" "
+	 "https://api.bitbucket.org/2.0/user",
+	 ADDRESS_API, "", "in this line", NULL},
+	{"curl -H \"Authorization: Bearer $TOKEN\" "
+	 "https://api.bitbucket.org/2.0/user",
+	 ADDRESS_API, "", NULL, NULL},
+	{"curl https://api.bitbucket.org/2.0/workspaces/acme?a=1&b=2",
+	 ADDRESS_API, "acme", "takes & for the end", NULL},
+	{"curl 'https://api.bitbucket.org/2.0/users/{e1f2}'", ADDRESS_API, "",
+	 "for a list of URLs", NULL},
+	{"curl -g 'https://api.bitbucket.org/2.0/users/{e1f2}'", ADDRESS_API,
+	 "", NULL, NULL},
+	{"curl https://api.bitbucket.org/repositories/acme/widgets",
+	 ADDRESS_API, "", "/2.0/repositories/acme/widgets", NULL},
+	{"curl", ADDRESS_NAME, "curl", NULL, NULL},
 };
 
 static const struct {
@@ -288,16 +318,21 @@ static void a_credential_of_the_wrong_kind_is_odd(void **state)
 		enum credential_kind kind;
 		const char *label, *token, *said;
 	} cases[] = {
-		{CREDENTIAL_API_TOKEN, "ada@example.com", "ATATT3x", NULL},
-		{CREDENTIAL_API_TOKEN, "ada", "ATATT3x", "is no e-mail"},
-		{CREDENTIAL_API_TOKEN, "ada@example.com", "ATCTT3x",
-		 "take email out"},
+		{CREDENTIAL_API_TOKEN, "ada@example.com",
+		 "ATATT3xLocalReaderFewScopes02", NULL},
+		{CREDENTIAL_API_TOKEN, "ada", "ATATT3xLocalReaderFewScopes02",
+		 "is no e-mail"},
+		{CREDENTIAL_API_TOKEN, "ada@example.com",
+		 "ATCTT3xLocalWorkspaceToken04", "goes alone"},
 		{CREDENTIAL_BASIC, "ada", "secret", NULL},
 		{CREDENTIAL_BASIC, "ada@example.com", "secret",
 		 "write it as email"},
-		{CREDENTIAL_BASIC, "ada", "ATBBx", "2026-07-28"},
-		{CREDENTIAL_BASIC, "ada", "ATCTT3x", "take username out"},
-		{CREDENTIAL_ACCESS_TOKEN, "access-token", "ATCTT3x", NULL},
+		{CREDENTIAL_BASIC, "ada", "ATBBLocalDeadAppPassword0007",
+		 "2026-07-28"},
+		{CREDENTIAL_BASIC, "ada", "ATCTT3xLocalWorkspaceToken04",
+		 "goes alone"},
+		{CREDENTIAL_ACCESS_TOKEN, "access-token",
+		 "ATCTT3xLocalWorkspaceToken04", NULL},
 		{CREDENTIAL_ANONYMOUS, "anonymous", NULL, NULL},
 	};
 

@@ -5,6 +5,7 @@
  */
 #include "cmd/doctor/address.h"
 
+#include "cmd/doctor/curl_line.h"
 #include "cmd/suggest.h"
 
 #include "base/log.h"
@@ -532,11 +533,13 @@ static bool is_api(const struct parts *parts, const struct address_place *place)
 void address_read(const char *text, const struct address_place *place,
 		  struct address *ret_address)
 {
-	cleanup(free) char *word = one_word(text);
+	cleanup(free) char *word = NULL;
 	cleanup(parts_done) struct parts parts = {0};
 	bool by_ssh;
 
 	*ret_address = (struct address){.form = ADDRESS_NAME};
+	word = curl_line_is(text) ? curl_line_read(text, &ret_address->wrong)
+				  : one_word(text);
 	if (!take_apart(word, &parts, ret_address)) {
 		char *segments[SEGMENTS_MAX];
 

@@ -1,6 +1,7 @@
 /*
  * cmd/doctor/address: the address of a workspace or repository, in whichever
- * form somebody has it, and what is wrong with it.
+ * form somebody has it (a line of git clone or curl, too), and what is wrong
+ * with it.
  *
  * Must never ask anybody.
  */

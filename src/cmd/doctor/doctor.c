@@ -76,7 +76,7 @@ static void judge_credential(struct doctor *d, struct report *r)
 	const char *label = credential_label(credential), *odd = NULL;
 	const char *from = config->token_command ? "token_command"
 			   : config->token_from  ? config->token_from
-						 : "what login keeps";
+						 : "login";
 
 	ctx_init(&ctx, NULL, DOCTOR_CHECK_MS);
 	if (credential_kind(credential) == CREDENTIAL_ANONYMOUS) {

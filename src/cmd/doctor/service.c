@@ -10,6 +10,7 @@
 #include "cmd/doctor/service.h"
 #include "cmd/doctor/doctor.h"
 
+#include "cmd/login_form.h"
 #include "cmd/suggest.h"
 
 #include "base/clock.h"
@@ -37,47 +38,55 @@ char *service_clock_off(int64_t ahead_ms)
 			    (long long)(off / (60 * SECOND_MS)), where);
 }
 
-static bool begins(const char *text, const char *prefix)
+static enum login_form form_of(const char *token)
 {
-	return text && !strncmp(text, prefix, strlen(prefix));
+	enum login_form form = LOGIN_FORM_UNKNOWN;
+	char *bare = NULL;
+	cleanup(free) char *name = NULL;
+	const char *note = NULL;
+
+	if (token && login_form_token(token, &bare, &form, &name, &note))
+		form = LOGIN_FORM_UNKNOWN;
+	text_wipe(bare);
+	return form;
+}
+
+static const char *odd_name(enum credential_kind kind, const char *label)
+{
+	if (kind == CREDENTIAL_API_TOKEN && !strchr(label, '@'))
+		return "email is no e-mail: an API token goes with the e-mail "
+		       "of the Atlassian account "
+		       "(https://bitbucket.org/account/settings/email/), not "
+		       "with the user name";
+	if (kind == CREDENTIAL_BASIC && strchr(label, '@'))
+		return "username is an e-mail: with an API token, write it as "
+		       "email";
+	return NULL;
 }
 
 const char *service_odd_credential(enum credential_kind kind, const char *label,
 				   const char *token)
 {
-	if (begins(token, "ATBB"))
-		return "this is an app password (it begins with ATBB), which "
-		       "the service takes no more since 2026-07-28: make an "
-		       "API token with scopes at id.atlassian.com, and give it "
+	bool has_name = kind == CREDENTIAL_API_TOKEN ||
+			kind == CREDENTIAL_BASIC;
+
+	switch (form_of(token)) {
+	case LOGIN_FORM_APP_PASSWORD:
+		return "this has the form of an app password (ATBB…), which "
+		       "Bitbucket takes no more since 2026-07-28: make an API "
+		       "token with scopes at id.atlassian.com, and give it "
 		       "with the e-mail of the Atlassian account";
-	switch (kind) {
-	case CREDENTIAL_API_TOKEN:
-		if (!strchr(label, '@'))
-			return "email is no e-mail: an API token goes with the "
-			       "e-mail of the Atlassian account "
-			       "(https://bitbucket.org/account/settings/email/)"
-			       ", not with the user name";
-		if (begins(token, "ATCT"))
-			return "this is an access token of a repository, "
-			       "project or workspace (it begins with ATCT), "
-			       "which goes without an e-mail: take email out";
+	case LOGIN_FORM_ACCESS_TOKEN:
+		if (has_name)
+			return "this has the form of an access token of a "
+			       "repository, project or workspace (ATCT…), "
+			       "which goes alone: take email or username out";
 		break;
-	case CREDENTIAL_BASIC:
-		if (strchr(label, '@'))
-			return "username is an e-mail: with an API token, "
-			       "write it as email";
-		if (begins(token, "ATCT"))
-			return "this is an access token of a repository, "
-			       "project or workspace (it begins with ATCT), "
-			       "which goes without a user name: take username "
-			       "out";
-		break;
-	case CREDENTIAL_ACCESS_TOKEN:
-	case CREDENTIAL_OAUTH:
-	case CREDENTIAL_ANONYMOUS:
+	case LOGIN_FORM_API_TOKEN:
+	case LOGIN_FORM_UNKNOWN:
 		break;
 	}
-	return NULL;
+	return odd_name(kind, label);
 }
 
 /* ---- one request ---- */
