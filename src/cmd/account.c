@@ -283,7 +283,7 @@ static int refused(struct ctx *ctx, long status, int r, const char *host,
 			   host);
 	return say(why, r,
 		   "%s could not be asked whether the credential is good, and "
-		   "nothing is cached yet: %s",
+		   "nothing is cached yet: %s (see bitbucketfs doctor)",
 		   host, *ctx->sentence ? ctx->sentence : strerror(-r));
 }
 

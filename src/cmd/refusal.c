@@ -96,6 +96,7 @@ char *refusal_sentence(const char *mountpoint, const char *words, int errnum)
 			return mem_asprintf("%s: %s", mountpoint,
 					    known[i].sentence);
 	line = in_one_line(words);
-	return mem_asprintf("mounting at %s failed: %s", mountpoint,
-			    line && *line ? line : strerror(errnum));
+	return mem_asprintf(
+		"mounting at %s failed: %s (see bitbucketfs doctor)",
+		mountpoint, line && *line ? line : strerror(errnum));
 }

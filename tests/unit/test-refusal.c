@@ -51,7 +51,8 @@ static void it_is_one_sentence_with_the_remedy(void **state)
 		 "--cap-add SYS_ADMIN"},
 		{"fuse: mount failed: Invalid argument\nfusermount3: more\n\n",
 		 "mounting at /x failed: mount failed: Invalid argument; more"},
-		{"", "mounting at /x failed: Permission denied"},
+		{"", "mounting at /x failed: Permission denied (see "
+		     "bitbucketfs doctor)"},
 	};
 
 	(void)state;

@@ -83,7 +83,9 @@ static void judge_credential(struct doctor *d, struct report *r)
 		report_add(r, "credential", REPORT_OK, "none is configured");
 		return;
 	}
-	if (!credential_for_git(&ctx, credential, &secret))
+	/* A consumer's would be asked of the service. */
+	if (credential_kind(credential) != CREDENTIAL_OAUTH &&
+	    !credential_for_git(&ctx, credential, &secret))
 		odd = service_odd_credential(credential_kind(credential), label,
 					     secret.token);
 	if (odd)

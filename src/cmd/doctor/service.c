@@ -245,20 +245,21 @@ static const char *first_workspace(const struct doctor *d)
 	return all ? all[0] : NULL;
 }
 
+/* Who has workspaces of its own to list. */
+static bool is_account(const struct doctor *d)
+{
+	enum credential_kind kind = credential_kind(d->remote.credential);
+
+	return kind != CREDENTIAL_ANONYMOUS && kind != CREDENTIAL_ACCESS_TOKEN;
+}
+
 /* What costs least and tells whether the credential is good. */
 static char *first_path(const struct doctor *d)
 {
 	const char *workspace = first_workspace(d);
 
-	switch (credential_kind(d->remote.credential)) {
-	case CREDENTIAL_API_TOKEN:
-	case CREDENTIAL_BASIC:
-	case CREDENTIAL_OAUTH:
+	if (is_account(d))
 		return mem_strdup("/user");
-	case CREDENTIAL_ACCESS_TOKEN:
-	case CREDENTIAL_ANONYMOUS:
-		break;
-	}
 	if (workspace && d->address.repository)
 		return bitbucket_repository_path(workspace,
 						 d->address.repository);
@@ -384,7 +385,7 @@ static void look_around(struct asking *a, bool asked_workspace)
 	enum credential_kind kind = credential_kind(a->d->remote.credential);
 	const char *workspace = first_workspace(a->d);
 
-	if (kind == CREDENTIAL_API_TOKEN || kind == CREDENTIAL_BASIC) {
+	if (is_account(a->d)) {
 		judge_workspaces(a);
 		return;
 	}
@@ -423,8 +424,8 @@ static void no_workspace(struct asking *a, const char *workspace)
 	enum credential_kind kind = credential_kind(a->d->remote.credential);
 	cleanup(free) char *names = mem_strdup("");
 
-	if ((kind == CREDENTIAL_API_TOKEN || kind == CREDENTIAL_BASIC) &&
-	    !ask(a, "/user/workspaces?pagelen=100") && !a->result) {
+	if (is_account(a->d) && !ask(a, "/user/workspaces?pagelen=100") &&
+	    !a->result) {
 		free(hint);
 		hint = meant(a->json, "workspace.slug", workspace);
 		free(names);
