@@ -54,6 +54,15 @@ void ssh_use_agent(struct ssh *, const char *socket);
 uint64_t ssh_n_sessions(struct ssh *);
 
 /*
+ * Signs in at the place of the url (falls_back: at its fallback) and out again,
+ * as `ssh -T` does. 0: it lets us in; -EOPNOTSUPP: it has no fallback; else as
+ * below, with the sentence. Waits timeout_ms for ssh, then a little for more of
+ * the sentence.
+ */
+int ssh_try(struct ctx *, struct ssh *, const char *url, bool falls_back,
+	    int64_t timeout_ms);
+
+/*
  * A link (wire/link.h) to the git-upload-pack of workspace/slug.git there. Its
  * errors, besides those of a cancelled ctx: -ENETUNREACH no route, name or
  * connection · -ETIMEDOUT · -ECONNRESET broken off · -EACCES the host's key or

@@ -2,7 +2,8 @@
  * wire/ssh, inside: what its files share: ssh.c (the connections that are
  * kept), ssh_run.c (the door: what is run, and how), ssh_talk.c (bytes to and
  * from it), ssh_agent.c, ssh_place.c (addresses), ssh_says.c (the table of what
- * ssh says), ssh_why.c (what else can be found out after a failure).
+ * ssh says), ssh_why.c (what else can be found out after a failure), ssh_try.c
+ * (whether one is let in).
  */
 #ifndef WIRE_SSH_PRIVATE_H
 #define WIRE_SSH_PRIVATE_H
@@ -67,6 +68,10 @@ void ssh_note_fallback(struct ssh *, bool falls_back);
 int ssh_connect(struct ctx *, struct ssh *, const struct ssh_place *,
 		const char *path, bool falls_back,
 		struct ssh_connection **ret_connection);
+/* `ssh -T` to its end; what it said on standard error is added. 0 or as
+ * program_run. */
+int ssh_sign_in(struct ctx *, struct ssh *, const struct ssh_place *,
+		int64_t timeout_ms, struct buf *said, int *ret_status);
 /* The fallback's place, if the place has one; false: none. */
 bool ssh_fallback_place(const struct ssh *, const struct ssh_place *,
 			struct ssh_place *ret_place);

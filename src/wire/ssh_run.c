@@ -145,6 +145,22 @@ int ssh_connect(struct ctx *ctx, struct ssh *ssh, const struct ssh_place *place,
 	return 0;
 }
 
+int ssh_sign_in(struct ctx *ctx, struct ssh *ssh, const struct ssh_place *place,
+		int64_t timeout_ms, struct buf *said, int *ret_status)
+{
+	cleanup(program_environment_free) char **envp = environment(ctx, ssh);
+	cleanup(buf_done) struct buf out = BUF_INIT(SAID_MAX);
+	const char *argv[ARGV_MAX] = {NULL};
+	char port[16];
+	size_t n = begin_argv(place, port, argv);
+
+	argv[n++] = "-T";
+	argv[n++] = "--";
+	argv[n] = place->host;
+	return program_run(ctx, argv, envp, NULL, timeout_ms, &out, said,
+			   ret_status);
+}
+
 struct ssh_connection *ssh_connection_free(struct ssh_connection *c)
 {
 	if (!c)

@@ -17,6 +17,7 @@ import pytest
 
 from conftest import BINARY, DATA, PATIENCE, Bitbucket, Mounts, asked, await_true
 from background import NOBODY, ROOT
+from test_ssh import SSHD, Server
 
 pytestmark = pytest.mark.skipif(not ROOT, reason="needs root, for namespaces")
 
@@ -352,16 +353,18 @@ def test_without_a_route_it_takes_a_second(place):
     assert time.monotonic() - began < 2
     told.line("https", "error", "the name api.bitbucket.org cannot be resolved: is this machine online?")
     told.line("git", "error", "is this machine online?")
+    told.line("ssh", "ok", "is not used, and would not work: the name ssh.bitbucket.org cannot be resolved")
     told.line("kernel", "ok")
 
 
 def test_in_a_black_hole_it_takes_six(place):
     with black_hole() as port:
         began = time.monotonic()
-        told = doctor(place, BITBUCKETFS_API_URL=f"http://127.0.0.1:{port}/2.0", BITBUCKETFS_GIT_URL=f"http://localhost:{port}")
+        told = doctor(place, BITBUCKETFS_API_URL=f"http://127.0.0.1:{port}/2.0", BITBUCKETFS_GIT_URL=f"ssh://git@127.0.0.1:{port}",
+                      BITBUCKETFS_GIT_FALLBACK=f"http://localhost:{port}")
         assert time.monotonic() - began < 6
-    told.line("https", "error", "a firewall")
-    told.line("git", "error", "a firewall")
+    for name in "https", "git", "ssh":
+        told.line(name, "error", "firewall")
 
 
 def test_a_clock_that_is_wrong(shared_bb, place):
@@ -404,6 +407,61 @@ def test_where_tls_fails_the_clock_is_asked_without(place, tmp_path):
 
 LO_UP = ("import fcntl, socket, struct; s = socket.socket(); "
          'fcntl.ioctl(s, 0x8914, struct.pack("16sh14x", b"lo", 0x49))').replace('"', '\\"').replace('\\"', '"')
+
+
+# -- SSH
+
+@pytest.fixture(scope="module")
+def server(shared_bb, tmp_path_factory):
+    if not SSHD:
+        pytest.skip("no sshd: openssh-server")
+    made = Server(tmp_path_factory.mktemp("doctor-sshd"), shared_bb)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def by_ssh(server, place, tmp_path):
+    """doctor as a user of ssh, with that key and the host known."""
+    def run_it(*words, key=server.key, known=True, port=None, **more):
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        host = (server.place / "host.pub").read_text()
+        (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{server.port} {host}" if known else "")
+        (tmp_path / "ssh_config").write_text(f"IdentityFile {key}\nIdentitiesOnly yes\nUserKnownHostsFile {tmp_path}/known_hosts\n"
+                                             "GlobalKnownHostsFile /dev/null\n")
+        (tmp_path / "bin/ssh").write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {tmp_path}/ssh_config "$@"\n')
+        (tmp_path / "bin/ssh").chmod(0o755)
+        e = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "SSH_AUTH_SOCK": "", "XDG_RUNTIME_DIR": str(tmp_path / "run"),
+             "BITBUCKETFS_GIT_URL": server.url(port), **more}
+        return doctor(place, *words, **e)
+    return run_it
+
+
+def test_keys_of_ssh(server, by_ssh, tmp_path):
+    told = by_ssh("acme/widgets", BITBUCKETFS_SSH_FALLBACK=f"127.0.0.1:{server.port}")
+    told.line("ssh", "ok", "lets one in")
+    told.line("ssh-443", "ok", "gets through")
+    told.line("clone", "ok", "by SSH")
+    assert told.code == 0
+    told = by_ssh(server.url() + "/acme/forest.git")
+    told.line("address", "ok", "a clone address by SSH of acme/forest")
+    open_key = shutil.copy(server.key, tmp_path / "open")
+    os.chmod(open_key, 0o644)
+    for more, piece in (({"key": server.place / "stranger"}, "https://bitbucket.org/account/settings/ssh-keys/"),
+                        ({"key": server.locked}, 'eval "$(ssh-agent)"; ssh-add '), ({"key": open_key}, "chmod 600"),
+                        ({"known": False}, "known_hosts the line"), ({"PATH": "/nonexistent"}, "install openssh-client")):
+        before = f"PATH={os.environ['PATH']}\n" if "PATH" in more else ""
+        program = ["env", "PATH=/nonexistent"] if more.pop("PATH", None) else []
+        by_ssh(before=before, program=program, **more).line("ssh", "error", piece)
+
+
+def test_one_way_is_blocked_and_the_other_is_not(server, by_ssh):
+    told = by_ssh(BITBUCKETFS_API_URL=f"http://127.0.0.1:{closed_port()}/2.0")
+    assert "Connection refused" in told.line("https", "error", "; SSH gets through from here: git clone git@ssh.")
+    told.line("ssh", "ok")
+    told = by_ssh(port=closed_port())
+    assert "refuses SSH" in told.line("ssh", "error", "; HTTPS gets through from here: git clone https://")
+    told.line("https", "ok")
 
 
 # -- the cache, the disk

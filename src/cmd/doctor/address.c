@@ -294,8 +294,11 @@ static bool is_ssh(const struct parts *parts)
 						!strcmp(parts->user, "git"));
 }
 
-static void judge_ssh(const struct parts *parts, struct address *address)
+static void judge_ssh(const struct parts *parts,
+		      const struct address_place *place,
+		      struct address *address)
 {
+	cleanup(free) char *own = host_of(place->git_url);
 	bool is_number = parts->port && *parts->port;
 
 	for (const char *c = parts->port; c && *c; c++)
@@ -314,7 +317,9 @@ static void judge_ssh(const struct parts *parts, struct address *address)
 		say(&address->wrong, "after %s comes a colon: write git@%s:%s",
 		    parts->host, parts->host,
 		    parts->path + (*parts->path == '/'));
-	if (!parts->user || strcmp(parts->user, "git") != 0)
+	/* A server of one's own may have others. */
+	if (!strcasecmp(own, WEB) &&
+	    (!parts->user || strcmp(parts->user, "git") != 0))
 		say(&address->wrong,
 		    "by SSH the user is always git, whoever one is: write "
 		    "git@%s:…",
@@ -553,7 +558,7 @@ void address_read(const char *text, const struct address_place *place,
 	by_ssh = is_ssh(&parts);
 	if (by_ssh) {
 		ret_address->form = ADDRESS_SSH;
-		judge_ssh(&parts, ret_address);
+		judge_ssh(&parts, place, ret_address);
 	} else {
 		judge_scheme(&parts, place, ret_address);
 	}

@@ -40,6 +40,8 @@ static const struct check {
 	{"baloo", doctor_check_baloo},
 	{"https", doctor_check_service},
 	{"git", doctor_check_git},
+	{"ssh", doctor_check_ssh},
+	{"ssh-443", doctor_check_ssh_443},
 	{"curl", doctor_check_curl},
 };
 
@@ -104,10 +106,11 @@ static void judge_address(struct doctor *d, struct report *r)
 	};
 	struct address *a = &d->address;
 
+	d->wants_ssh = d->remote.config.ssh_url != NULL;
 	if (!d->given)
 		return;
 	address_read(d->given, &place, a);
-	d->wants_ssh = a->form == ADDRESS_SSH;
+	d->wants_ssh |= a->form == ADDRESS_SSH;
 	if (a->wrong)
 		report_add(r, "address", REPORT_ERROR, "%s", a->wrong);
 	else if (a->odd)

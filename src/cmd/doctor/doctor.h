@@ -62,9 +62,12 @@ doctor_check doctor_check_tracker;
 doctor_check doctor_check_baloo;
 doctor_check doctor_check_service;
 doctor_check doctor_check_git;
+doctor_check doctor_check_ssh;
+doctor_check doctor_check_ssh_443;
 doctor_check doctor_check_curl;
 /* Of an address whose repository is there. */
 doctor_check doctor_check_clone;
+doctor_check doctor_check_clone_ssh;
 /* A line about http_perform's failure, of which ctx has the sentence. */
 void doctor_add_unreachable(struct report *, const char *name,
 			    const struct ctx *, int errnum);

@@ -86,6 +86,10 @@ void doctor_check_clone(struct ctx *ctx, struct doctor *d, struct report *r)
 	cleanup(link_free) struct link *link = NULL;
 	int e;
 
+	if (d->wants_ssh) {
+		doctor_check_clone_ssh(ctx, d, r);
+		return;
+	}
 	ctx->sentence[0] = '\0';
 	e = link_http_new(d->http, url, config->is_mirror ? NULL : &as, &link);
 	if (!e)

@@ -9,6 +9,7 @@
 #include "cmd/preflight.h"
 
 #include "base/file.h"
+#include "base/program.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -17,6 +18,7 @@
 
 #define CONF "/etc/updatedb.conf"
 #define CONF_MAX (256 * KIB)
+#define ASK_MS 2000
 #define MOUNTINFO_MAX (16 * MIB)
 #define TRACKER "org.freedesktop.Tracker3.Miner.Files"
 /* What it has where nobody set anything. */
@@ -293,18 +295,32 @@ static bool tracker_covers(void *arg, const char *path)
 	return indexers_tracker_covers(t->list, t->user_dirs, t->home, path);
 }
 
+static char *ask_tracker(struct ctx *ctx)
+{
+	static const char *const argv[] = {"gsettings", "get", TRACKER,
+					   "index-recursive-directories", NULL};
+	cleanup(buf_done) struct buf out = BUF_INIT(CONF_MAX);
+	cleanup(buf_done) struct buf err = BUF_INIT(CONF_MAX);
+	int status = -1;
+
+	if (program_run(ctx, argv, environ, NULL, ASK_MS, &out, &err,
+			&status) ||
+	    status || !out.len)
+		return mem_strdup(TRACKER_DEFAULT);
+	return buf_steal(&out, NULL);
+}
+
 void doctor_check_tracker(struct ctx *ctx, struct doctor *d, struct report *r)
 {
 	struct tracker t = {0};
 	struct crawl crawl = {.covers = tracker_covers, .arg = &t};
 
-	(void)ctx;
 	if (!runs("tracker-miner-f") && !runs("localsearch")) {
 		report_add(r, "tracker", REPORT_OK, "does not run");
 		return;
 	}
 	if (!file_home_path("", &t.home)) {
-		t.list = mem_strdup(TRACKER_DEFAULT);
+		t.list = ask_tracker(ctx);
 		t.user_dirs = read_config("user-dirs.dirs");
 		look(d, &crawl);
 	}

@@ -5,12 +5,14 @@
  */
 #include "cmd/doctor/doctor.h"
 
-#define BUT_SSH                                                   \
-	"; SSH gets through from here, and git by it: git clone " \
-	"git@ssh.bitbucket.org:WORKSPACE/REPOSITORY.git"
-#define BUT_HTTPS                                    \
-	"; HTTPS gets through from here: git clone " \
-	"https://bitbucket.org/WORKSPACE/REPOSITORY.git"
+#define BUT_SSH                                                    \
+	"; SSH gets through from here: git clone "                 \
+	"git@ssh.bitbucket.org:WORKSPACE/REPOSITORY.git, and the " \
+	"trees of a mount come by -o transport=ssh"
+#define BUT_HTTPS                                                \
+	"; HTTPS gets through from here: git clone "             \
+	"https://bitbucket.org/WORKSPACE/REPOSITORY.git, and a " \
+	"mount without transport=ssh"
 
 void doctor_set_way(struct doctor *d, enum doctor_way way,
 		    enum doctor_passes passes)
