@@ -58,7 +58,7 @@ _bitbucketfs() {
 	-*)
 		mapfile -t COMPREPLY < <(compgen -W '-f --foreground -d --debug
 			-o -h --help -V --version --lazy --raw -q --json
-			--install --uninstall --with-token --in-file --email= --username=
+			--install --uninstall --with-token --check --in-file --email= --username=
 			--keep-cache --all --config' -- "$cur")
 		return
 		;;

@@ -58,6 +58,7 @@ _bitbucketfs() {
 		'--install[of credential: set it in git]' \
 		'--uninstall[of credential: take it out of git]' \
 		'--with-token[of login: from standard input]' \
+		'--check[of login: which scopes it has]' \
 		'--in-file[of login: not in the keyring]' \
 		'--email=[of login: of the Atlassian account]:address: ' \
 		'--username=[of login: for a password]:name: ' \

@@ -20,7 +20,7 @@ static const struct command commands[] = {
 	{"umount", umount_command, 1, "one MOUNTPOINT", .options = true,
 	 .lazy = true},
 	{"login", login_command, 0, "no operand", .options = true,
-	 .names = true, .with_token = true, .in_file = true},
+	 .names = true, .with_token = true, .check = true, .in_file = true},
 	{"logout", logout_command, 0, "no operand", .options = true,
 	 .keep_cache = true, .all = true, .config = true},
 	{"api", api_command, 1, "one PATH", .options = true, .query = true,

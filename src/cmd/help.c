@@ -108,7 +108,10 @@ static const char of_login[] =
 	"  --username=NAME   for a password\n"
 	"  --in-file         keeps it in a file, not in the desktop's keyring\n"
 	"\n"
-	"Exits with 4 when the service refuses it.\n";
+	"Exits with 4 when the service refuses it.\n"
+	"\n"
+	"  login --check     what the sign-in that there is may see, a scope a "
+	"line\n";
 static const char of_logout[] =
 	"Usage: bitbucketfs logout [--keep-cache]\n"
 	"       bitbucketfs logout --all [--config]\n"

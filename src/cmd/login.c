@@ -9,6 +9,7 @@
 #include "cmd/command.h"
 #include "cmd/daemon.h"
 #include "cmd/live.h"
+#include "cmd/login_check.h"
 #include "cmd/login_form.h"
 #include "cmd/login_try.h"
 
@@ -295,9 +296,9 @@ static enum command_exit run(struct login *login,
 	cleanup(fd) int lock = -1;
 	enum command_exit end = remote_read_config(remote, line);
 
+	ctx_init(&ctx, NULL, -1);
 	if (end != COMMAND_OK)
 		return end;
-	ctx_init(&ctx, NULL, -1);
 	lock = sign_in_lock(&ctx);
 	if (lock < 0) {
 		command_say("%s", ctx.sentence);
@@ -309,6 +310,31 @@ static enum command_exit run(struct login *login,
 	return end == COMMAND_OK ? try_and_keep(login) : end;
 }
 
+/* Its requests are counted where the account's cache is known already: asking
+ * whose it is would be one more. */
+static enum command_exit probe(struct remote *remote,
+			       const struct command_line *line)
+{
+	char why[1024] = "";
+	cleanup(ctx_done) struct ctx ctx;
+	enum command_exit end = remote_configure(remote, line);
+
+	ctx_init(&ctx, NULL, -1);
+	daemon_harden();
+	if (end == COMMAND_OK && remote_build(remote))
+		end = COMMAND_FAILED;
+	if (end != COMMAND_OK)
+		return end;
+	if (account_find(&ctx, &remote->account, remote->config.cache_dir,
+			 remote->config.api_url, remote->credential, why)) {
+		command_say("%s", why);
+		return COMMAND_FAILED;
+	}
+	if (remote->account.dir && remote_open_cache(remote))
+		return COMMAND_FAILED;
+	return login_check(remote);
+}
+
 enum command_exit login_command(const struct command_line *line)
 {
 	struct login login = {.terminal = -1};
@@ -317,9 +343,13 @@ enum command_exit login_command(const struct command_line *line)
 	if (line->email && line->username)
 		return command_usage("--email and --username are two: a token "
 				     "goes with one of them");
+	if (line->check && (line->with_token || line->in_file || line->email ||
+			    line->username))
+		return command_usage("--check is about the sign-in that there "
+				     "is, and goes alone");
 	/* What is odd is a line of what is said. */
 	log_to_stderr(LOG_LEVEL_ERROR);
-	end = run(&login, line);
+	end = line->check ? probe(&login.remote, line) : run(&login, line);
 	file_close(login.terminal);
 	free(login.name);
 	sign_in_done(&login.sign_in);

@@ -112,9 +112,9 @@ static enum command_exit run(struct remote *remote,
 	cleanup(fd) int lock = -1;
 	enum command_exit end = remote_read_config(remote, line);
 
+	ctx_init(&ctx, NULL, -1);
 	if (end != COMMAND_OK)
 		return end;
-	ctx_init(&ctx, NULL, -1);
 	lock = sign_in_lock(&ctx);
 	if (lock < 0) {
 		command_say("%s", ctx.sentence);

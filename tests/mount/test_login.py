@@ -36,28 +36,37 @@ def all_forms(a):
 
 
 class Terminal:
-    """The program at a terminal of its own."""
+    """The program at a terminal of its own, whose session is led by another process: the end of that one would throw away
+    what was written last and not read yet."""
 
     def __init__(self, mounts, *words, **more):
         e = mounts.environment(None, BITBUCKETFS_CACHE_DIR=str(mounts.place / "cache"), **more)
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.execve(BINARY, [BINARY, *words], e)
-        self.seen, self.status = "", None
+        (told, tell), (held, self.hold) = os.pipe(), os.pipe()
+        self.leader, self.fd = pty.fork()
+        if self.leader == 0:
+            os.close(self.hold)
+            child = os.fork()
+            if child == 0:
+                os.execve(BINARY, [BINARY, *words], e)
+            for number in signal.SIGINT, signal.SIGHUP:
+                signal.signal(number, signal.SIG_IGN)
+            os.write(tell, b"%d\n" % child)
+            os.write(tell, b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            os.read(held, 1)
+            os._exit(0)
+        os.close(tell)
+        os.close(held)
+        self.told = os.fdopen(told)
+        self.pid, self.seen = int(self.told.readline()), ""
 
     def see(self, pattern):
-        end = time.monotonic() + PATIENCE
-        while not re.search(pattern, self.seen):
-            assert time.monotonic() < end and select.select([self.fd], [], [], PATIENCE)[0], self.seen
-            self.seen += self.read()
+        await_true(lambda: self.read() and re.search(pattern, self.seen), f"{pattern} at the terminal")
         return self
 
     def read(self):
-        try:
-            return os.read(self.fd, 65536).decode(errors="replace")
-        except OSError:                     # the other end is closed
-            self.end()
-            raise AssertionError(self.seen)
+        while select.select([self.fd], [], [], 0)[0]:
+            self.seen += os.read(self.fd, 65536).decode(errors="replace")
+        return self.seen
 
     def echoes(self):
         return bool(termios.tcgetattr(self.fd)[3] & termios.ECHO)
@@ -66,16 +75,14 @@ class Terminal:
         os.write(self.fd, text.encode())
 
     def end(self):
-        """All that it said, and how it ended."""
-        while True:
-            try:
-                self.seen += os.read(self.fd, 65536).decode(errors="replace")
-            except OSError:
-                break
-        if self.status is None:
-            self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-            os.close(self.fd)
-        return self.status
+        """How it ended; seen is all that it said."""
+        status = int(self.told.readline())
+        self.read()
+        os.close(self.hold)
+        os.waitpid(self.leader, 0)
+        os.close(self.fd)
+        self.told.close()
+        return status
 
 
 @pytest.mark.parametrize("account", list(WHO))
@@ -184,6 +191,7 @@ def test_what_wins_over_it_is_said(bb, mounts):
 def test_a_new_sign_in_mends_a_running_mount(bb, mounts):
     assert login(mounts, "--email=ada@example.com").returncode == 0
     m = mounts(account=None)
+    await_true(lambda: asked(bb).count("GET /2.0/user") == 2, "the mount's own check, with the old one")
     bb.accounts["ada"].token = "ATATT3xLocalAdaAnother000099"
     assert login(mounts, "--email=ada@example.com", token="ATATT3xLocalAdaAnother000099").returncode == 0
     assert "widgets" in m.ls("acme")
@@ -320,7 +328,9 @@ def test_in_the_keyring(bb, mounts, keyring):
     assert ADA not in file.read_text()
     assert not [p for p in files_of(mounts.place) if ADA.encode() in open(p, "rb").read()]
     assert "credential from: the desktop's keyring\n" in mounts.run("whoami", account=None, **there).stdout
+    checks = asked(bb).count("GET /2.0/user")
     m = mounts(account=None, **there)
+    await_true(lambda: asked(bb).count("GET /2.0/user") > checks, "the mount's own check")
     bb.accounts["ada"].token = "ATATT3xLocalAdaAnother000099"
     assert login(mounts, "--email=ada@example.com", token="ATATT3xLocalAdaAnother000099", **there).returncode == 0
     assert "widgets" in m.ls("acme")
@@ -351,3 +361,45 @@ def test_a_keyring_that_is_locked_hangs_or_is_gone(bb, mounts, keyring):
     assert done.returncode == 0 and "did not answer for 3 seconds" in done.stdout, done
     keyring.daemon.send_signal(signal.SIGCONT)
     assert "ada@example.com" in mounts.run("whoami", account=None, **there).stdout
+
+
+# ---- what it may see ----
+
+def test_check(bb, mounts):
+    done = mounts.run("login", "--check")
+    assert (done.returncode, done.stderr, done.stdout.count("good\n"), len(asked(bb))) == (0, "", 9, 9), done
+    mark = len(asked(bb))
+    done = mounts.run("login", "--check", account="reader")
+    lines = dict(line.split(None, 1) for line in done.stdout.splitlines())
+    assert done.returncode == 1 and len(asked(bb)) - mark == 9, done
+    assert lines["read:repository:bitbucket"] == "good"
+    assert lines["read:project:bitbucket"] == "missing: it would show WORKSPACE/.workspace/projects"
+    assert "few need it" in lines["read:webhook:bitbucket"]
+    # What it says would be shown is what is refused.
+    m = mounts(account="reader")
+    for path in ("acme/.workspace/projects", "acme/widgets/pullrequests", "acme/widgets/settings/default-reviewers",
+                 "acme/widgets/pipelines", "acme/widgets/deployments", "acme/widgets/environments", "acme/.workspace/snippets",
+                 "acme/widgets/settings/hooks", "acme/.workspace/hooks", "acme/widgets/settings/branch-restrictions",
+                 "acme/widgets/settings/deploy-keys"):
+        assert path.rpartition("/")[2] in done.stdout
+        with pytest.raises(PermissionError):
+            os.listdir(m / path)
+    mounts.run("whoami", account="workspace-token", BITBUCKETFS_WORKSPACES="acme")
+    done = mounts.run("login", "--check", account="workspace-token", BITBUCKETFS_WORKSPACES="acme")
+    assert done.returncode == 0 and done.stdout.count("account ") == 1, done
+    assert "snippet " in done.stdout and "few need it" in done.stdout
+
+
+def test_check_of_nobody_and_of_the_refused(bb, mounts):
+    assert mounts.run("login", "--check", account=None).returncode == 4 and not asked(bb)
+    done = mounts.run("login", "--check", account="dead-app-password")
+    assert (done.returncode, done.stdout) == (4, "") and "2026-07-28" in done.stderr, done.stderr
+    fault = bb.fault(r"/2\.0/workspaces/acme/projects", "status", status=403, headers={"Content-Type": "application/json"},
+                     body='{"type": "error", "error": {"message": "No.", "detail": "You may not \\u001b[31m"}}')
+    done = mounts.run("login", "--check", BITBUCKETFS_WORKSPACES="acme")
+    fault.remove()
+    assert done.returncode == 1 and "You may not \\x1b[31m" in done.stdout, done
+    assert mounts.run("login", "--check", "--with-token").returncode == 2
+    for words in ("login",), ("login", "--check"), ("logout",), ("logout", "--all"):
+        done = mounts.run(*words, account=None, BITBUCKETFS_TTL="x")
+        assert done.returncode == 2 and "BITBUCKETFS_TTL" in done.stderr, done
