@@ -9,6 +9,8 @@
 #include "wire/ssh_private.h"
 
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 /* ---- Addresses ----------------------------------------------------------- */
 
@@ -234,6 +236,65 @@ static void test_host_key(void **state)
 	assert_string_equal(said, "as it was");
 }
 
+/* ---- The agent ----------------------------------------------------------- */
+
+static int listen_at(const char *name, char path[static 108])
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(path, 108, "%s/%s", scratch, name);
+	memcpy(address.sun_path, path, 108);
+	assert_int_equal(
+		bind(fd, (const struct sockaddr *)&address, sizeof(address)),
+		0);
+	assert_int_equal(listen(fd, 8), 0);
+	return fd;
+}
+
+static void expect_agent(struct ctx *ctx, struct ssh *ssh, const char *path)
+{
+	cleanup(free) char *found = ssh_agent_find(ctx, ssh);
+
+	assert_string_equal(found ? found : "none", path);
+}
+
+/* Each that listens goes before the next; one at which nobody does is passed
+ * over. */
+static void test_agents(void **state)
+{
+	char named[108], brought[108], own[108], managers[108];
+	int fds[] = {listen_at("named", named), listen_at("brought", brought),
+		     listen_at("own", own), listen_at("managers", managers)};
+	struct ssh_config config = {.agent = named};
+	cleanup(free) char *systemctl = mem_asprintf(
+		"printf '#!/bin/sh\\necho A=b\\necho SSH_AUTH_SOCK=%s\\n"
+		"echo C=d\\n' >bin/systemctl; chmod +x bin/systemctl",
+		managers);
+	cleanup(ctx_done) struct ctx ctx;
+	struct ssh *ssh;
+
+	(void)state;
+	assert_int_equal(ssh_new(&config, &ssh), 0);
+	ctx_init(&ctx, NULL, 9000);
+	shell(systemctl);
+	setenv("SSH_AUTH_SOCK", own, 1);
+	ssh_use_agent(ssh, "relative");
+	expect_agent(&ctx, ssh, named);
+	close(fds[0]);
+	expect_agent(&ctx, ssh, own);
+	ssh_use_agent(ssh, brought);
+	expect_agent(&ctx, ssh, brought);
+	close(fds[1]);
+	expect_agent(&ctx, ssh, own);
+	close(fds[2]);
+	expect_agent(&ctx, ssh, managers);
+	close(fds[3]);
+	expect_agent(&ctx, ssh, "none");
+	unsetenv("SSH_AUTH_SOCK");
+	ssh_free(ssh);
+}
+
 /* ---- Links --------------------------------------------------------------- */
 
 static struct ssh *make_ssh(const char *fallback)
@@ -456,6 +517,7 @@ int main(void)
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_host_key),
+		cmocka_unit_test(test_agents),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_one_session_for_all),
 		cmocka_unit_test(test_the_fallback),
