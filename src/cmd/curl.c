@@ -35,6 +35,13 @@ static void add_quoted(struct buf *out, const char *text)
 	buf_putc(out, '\'');
 }
 
+static bool is_bearer(const struct remote *remote)
+{
+	enum credential_kind kind = credential_kind(remote->credential);
+
+	return kind == CREDENTIAL_ACCESS_TOKEN || kind == CREDENTIAL_OAUTH;
+}
+
 /* What makes a line of curl's configuration of the secret: both quoted as curl
  * wants it, the name also as sed does. */
 static char *script(const struct remote *remote)
@@ -43,7 +50,7 @@ static char *script(const struct remote *remote)
 	cleanup(free) char *for_curl = escaped(name, "\\\"");
 	cleanup(free) char *for_sed = escaped(for_curl, "\\&/");
 
-	if (credential_kind(remote->credential) == CREDENTIAL_ACCESS_TOKEN)
+	if (is_bearer(remote))
 		return mem_strdup("s/[\\\\\"]/\\\\&/g; "
 				  "s/.*/oauth2-bearer = \"&\"/");
 	return mem_asprintf("s/[\\\\\"]/\\\\&/g; s/.*/user = \"%s:&\"/",
@@ -55,8 +62,11 @@ static char *script(const struct remote *remote)
 static void add_reading(struct buf *out, const struct remote *remote)
 {
 	cleanup(free) char *sed = script(remote);
+	/* Nobody was shown the token that a consumer got. */
+	bool is_got = credential_kind(remote->credential) == CREDENTIAL_OAUTH;
 	cleanup(free) char *prompt = mem_asprintf(
-		"Secret of %s: ", credential_label(remote->credential));
+		"Secret of %s%s: ", credential_label(remote->credential),
+		is_got ? " (what bitbucketfs credential get prints)" : "");
 
 	buf_puts(out, "trap 'stty echo 2>/dev/null' 0; trap 'exit 130' 2; "
 		      "stty -echo 2>/dev/null; printf %s ");

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 
+import oauth
 from conftest import BINARY, PATIENCE, api, asked, await_true
 
 ADA = "ATATT3xLocalAdaEverything0001"
@@ -141,6 +142,15 @@ def test_the_line_of_curl_does_the_same(shared_bb, known, account, path):
         process, typed = paste(shell, said.stdout, secret)
         out, err = process.communicate(typed, timeout=PATIENCE)
         assert (process.returncode, out.decode()) == (0, raw), err
+
+
+def test_the_line_of_curl_of_a_consumer(bb, mounts):
+    oauth.sign_in(mounts)
+    said = mounts.run("curl", "/user", account=None)
+    assert (said.returncode, said.stderr) == (0, "") and "credential get" in said.stdout
+    process, typed = paste("sh", said.stdout, oauth.kept(mounts)["access"])
+    out, err = process.communicate(typed, timeout=PATIENCE)
+    assert process.returncode == 0 and json.loads(out)["nickname"] == "ada", err
 
 
 def test_the_secret_is_in_no_argument_and_no_environment(bb, mounts):
