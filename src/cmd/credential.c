@@ -15,8 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Of the values of the key, that which is this program's, wherever it was. */
-#define OUR_VALUE "^!'.*/bitbucketfs' credential( -o profile=[^ ]*)?$"
+/* Of the values of the key, that which is this program's, wherever it was and
+ * however its file was named. */
+#define OUR_VALUE "^!'.*' credential( -o profile=[^ ]*)?$"
 #define NO_VALUE 1 /* git config's exit: the key has none */
 #define NO_MATCH 5 /* none of that kind was there to be removed */
 
@@ -243,6 +244,12 @@ static enum command_exit run(struct remote *remote,
 	const char *url = remote->config.git_url;
 	cleanup(free) char *key = mem_asprintf("credential.%s.helper", url);
 
+	/* Its other helpers would be silenced for nothing. */
+	if (line->install && remote->config.is_mirror)
+		return command_usage("git_url is a mirror, %s, which is shown "
+				     "no credential: there is nothing that git "
+				     "could ask for",
+				     url);
 	if (line->install)
 		return install(url, key, remote->config.profile);
 	return line->uninstall ? uninstall(url, key) : get(remote);

@@ -1,6 +1,7 @@
 """bitbucketfs whoami, and credential: who one is, and the same credential for git's own programs."""
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -160,9 +161,12 @@ def test_a_token_command_is_run_for_git_url_alone(bb, home):
 
 def test_a_mirror_is_given_nothing_and_others_helpers_stay(bb, home):
     home.configured("ada")
-    home.file.write_text(home.file.read_text().replace(f"api_url = {bb.api_url}\n", ""))
-    host = bb.git_url.split("://")[1]
+    configured, host = home.file.read_text(), bb.git_url.split("://")[1]
+    home.file.write_text(configured.replace(f"api_url = {bb.api_url}\n", ""))
     assert home.run(BINARY, "credential", "get", told=f"protocol=http\nhost={host}\n").stdout == ""
+    done = home.run(BINARY, "credential", "--install")
+    assert done.returncode == 2 and "is a mirror" in done.stderr and not (home.place / ".gitconfig").exists()
+    home.file.write_text(configured)
     key = f"credential.{bb.git_url}.helper"
     home.run("git", "config", "--global", key, "of-mine")
     before = (home.place / ".gitconfig").read_text()
@@ -170,6 +174,10 @@ def test_a_mirror_is_given_nothing_and_others_helpers_stay(bb, home):
     helpers = home.run("git", "config", "--get-all", key).stdout.splitlines()
     assert helpers[0] == "of-mine" and helpers[1:] == [f"!'{os.path.realpath(BINARY)}' credential"]
     assert home.run(BINARY, "credential", "--uninstall").returncode == 0
+    assert (home.place / ".gitconfig").read_text() == before
+    named = shutil.copy(BINARY, home.place / "named otherwise")
+    for word in "--install", "--uninstall":
+        assert home.run(named, "credential", word).returncode == 0
     assert (home.place / ".gitconfig").read_text() == before
     (home.place / ".gitconfig").write_text("[broken\n")
     for path, said in (os.environ["PATH"], "could not be changed"), ("/nonexistent", "is git installed?"):
