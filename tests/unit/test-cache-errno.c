@@ -3,6 +3,7 @@
  */
 #include "../../src/store/cache_private.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "store/say.h"
 
@@ -240,6 +241,45 @@ static void a_database_that_is_none(void **state)
 	assert_int_equal(run(s->db, "SELECT * FROM t"), -EIO);
 }
 
+/* ---- what is kept in memory then ---- */
+
+#define YEAR_MS (INT64_C(365) * 24 * 3600 * 1000)
+
+static enum cache_verdict verdict(struct cache *c, const char *key)
+{
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+
+	return (enum cache_verdict)cache_stat(c, key, &e);
+}
+
+/* It is as old as it is, like what is on the disk. */
+static void the_clock_goes_back(void **state)
+{
+	struct scene *s = *state;
+	const struct cache_put puts[] = {
+		{.key = "key", .body = "body", .n_body = 4, .ttl_ms = 60000},
+		{.key = "no", .negative = EACCES, .ttl_ms = 60000},
+	};
+	cleanup(free) char *dir = mem_asprintf("%s/cache", s->dir);
+	struct cache *c;
+
+	clock_fake(1000, 2 * YEAR_MS);
+	assert_int_equal(file_mkdirs(dir, 0700), 0);
+	assert_int_equal(cache_open(dir, &c), 0);
+	assert_int_equal(cache_memory_put(c, -ENOSPC, puts, 2, NULL), 0);
+	assert_int_equal(verdict(c, "key"), CACHE_FRESH);
+	assert_int_equal(verdict(c, "no"), CACHE_FRESH);
+	/* With another credential what was refused is asked for again. */
+	assert_int_equal(cache_expire_negative(c), 0);
+	assert_int_equal(verdict(c, "no"), CACHE_STALE);
+	assert_int_equal(verdict(c, "key"), CACHE_FRESH);
+	clock_advance(-YEAR_MS);
+	assert_int_equal(verdict(c, "key"), CACHE_STALE);
+	cache_close(c);
+	clock_real();
+	assert_int_equal(file_remove_tree(dir), 0);
+}
+
 int main(void)
 {
 #define test(name) cmocka_unit_test_setup_teardown(name, scene_begin, scene_end)
@@ -252,6 +292,7 @@ int main(void)
 		test(nothing_may_be_written),
 		test(no_descriptor_is_left),
 		test(a_database_that_is_none),
+		test(the_clock_goes_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

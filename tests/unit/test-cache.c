@@ -425,6 +425,11 @@ static void test_negative(void **state)
 	assert_int_equal(verdict(s->c, "key"), CACHE_STALE);
 	assert_true(put(s->c, "key", "body", 1000) > version);
 	expect_body(s->c, "key", "body");
+	/* They may be of another credential. */
+	put_negative(s->c, "refused", EACCES, 1000);
+	assert_int_equal(cache_expire_negative(s->c), 0);
+	assert_int_equal(verdict(s->c, "refused"), CACHE_STALE);
+	assert_int_equal(verdict(s->c, "key"), CACHE_FRESH);
 	/* Negative answers are swept a week after their end. */
 	put_negative(s->c, "gone", EACCES, 1000);
 	clock_advance(6 * DAY_MS);

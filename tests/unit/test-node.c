@@ -54,6 +54,43 @@ static void same_content_same_number(void **state)
 	node_table_free(table);
 }
 
+static void note_known(void *arg, const struct node *node)
+{
+	buf_printf(arg, "%s;", node->name);
+}
+
+/* What the kernel has of the model before is nothing of this one. */
+static void another_generation_other_numbers(void **state)
+{
+	const struct node_what later = {
+		.provider = &plain, .mode = S_IFDIR, .version = 1};
+	cleanup(buf_done) struct buf known = BUF_INIT(0);
+	struct listed_all *listings = listed_all_new(0, 0);
+	struct node_table *second = node_table_new(&later, listings);
+	struct node *root, *a, *b, *c;
+	struct node_table *first = new_table(&root);
+	struct node_what what = file(1);
+
+	(void)state;
+	a = node_make(first, root, "a", &what, NULL, true);
+	c = node_make(first, root, "c", &what, NULL, false);
+	node_unref(first, root);
+	root = node_get(second, NODE_ROOT_INO);
+	b = node_make(second, root, "a", &what, NULL, true);
+	assert_int_not_equal(a->ino, b->ino);
+	/* A number that is not its own says nothing. */
+	node_forget(second, a->ino, 1);
+	node_each_known(first, note_known, &known);
+	assert_true(!strcmp(known.data, ";a;") || !strcmp(known.data, "a;;"));
+	node_unref(first, a);
+	node_unref(first, c);
+	node_unref(second, b);
+	node_unref(second, root);
+	node_table_free(first);
+	node_table_free(second);
+	listed_all_free(listings);
+}
+
 static void new_content_new_number(void **state)
 {
 	struct node *root, *old, *fresh, *again;
@@ -499,6 +536,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(same_content_same_number),
+		cmocka_unit_test(another_generation_other_numbers),
 		cmocka_unit_test(what_roams_keeps_its_number),
 		cmocka_unit_test(forgets_race_with_what_roams),
 		cmocka_unit_test(new_content_new_number),
