@@ -116,9 +116,11 @@ static const char of_logout[] =
 	"Usage: bitbucketfs logout [--keep-cache]\n"
 	"       bitbucketfs logout --all [--config]\n"
 	"\n"
-	"Removes what login keeps, and what is cached for that account.\n"
+	"Removes what login keeps, and what is cached for that account. Mounts "
+	"that are\n"
+	"there go on anonymously.\n"
 	"\n"
-	"  --keep-cache  leaves the cache\n"
+	"  --keep-cache  leaves the cache; mounts go on from it\n"
 	"  --all         removes all sign-ins and all that is cached of this "
 	"user\n"
 	"  --config      and the configuration\n";

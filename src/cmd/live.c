@@ -2,6 +2,7 @@
  * cmd/live: the daemon's side.
  */
 #include "cmd/live.h"
+#include "cmd/oauth_source.h"
 
 #include "base/log.h"
 #include "fs/session.h"
@@ -216,11 +217,15 @@ static int take_secret(struct ctx *ctx, struct live *live, struct graph *fresh,
 		       struct buf *answer)
 {
 	struct graph *g = live->graph;
-	int r = check_account(ctx, &g->remote, fresh->remote.credential);
+	int r;
 
+	if (fresh->remote.oauth)
+		oauth_source_use(fresh->remote.oauth, g->remote.api_http);
+	r = check_account(ctx, &g->remote, fresh->remote.credential);
 	if (!r) {
 		credential_become(g->remote.credential,
 				  steal(&fresh->remote.credential));
+		g->remote.oauth = fresh->remote.oauth;
 		read_through_renewed(g->source);
 		clone_set_renewed(g->clones);
 		model_signed_out(g->model, false);
@@ -247,12 +252,17 @@ static int sign_in(struct ctx *ctx, struct live *live, struct buf *answer)
 
 /* ---- signed out ---- */
 
-/* Whatever becomes of the mount, the secret is gone. */
+static void lose_secret(struct graph *g, const char *why)
+{
+	credential_lose(g->remote.credential, why);
+	g->remote.oauth = NULL;
+}
+
 static int sign_out_and_keep(struct live *live, struct buf *answer)
 {
 	struct graph *g = live->graph;
 
-	credential_lose(g->remote.credential, SIGNED_OUT_KEPT);
+	lose_secret(g, SIGNED_OUT_KEPT);
 	model_signed_out(g->model, true);
 	model_say(g->model, "/", EACCES, SIGNED_OUT_KEPT);
 	buf_puts(answer, "goes on from what is cached");
@@ -268,8 +278,9 @@ static int sign_out(struct ctx *ctx, struct live *live, struct buf *answer)
 
 	check(!r);
 	fresh->remote.is_kept = true;
-	/* What is under way with it ends when the mount has other parts. */
-	credential_lose(live->graph->remote.credential, SIGNED_OUT);
+	/* Whatever becomes of the mount, the secret is gone. What is under way
+	 * with it ends when the mount has other parts. */
+	lose_secret(live->graph, SIGNED_OUT);
 	r = build_and_put(live, fresh);
 	model_signed_out(live->graph->model, true);
 	model_say(live->graph->model, "/", EACCES,

@@ -232,3 +232,17 @@ def test_a_removal_that_was_broken_off_goes_on(mounts, bb):
     m.unmount()
     mounts(account=None)
     assert not left.exists()
+
+
+def test_access_that_is_revoked(mounts, bb):
+    """Of one repository that is cached (src/model/README.md, 8): until its listing lacks it, too, what is cached is served."""
+    m = mounts("ttl=1")
+    m.ls("acme")
+    before = m.read(PRIVATE), m.read("acme/widgets/tree/README.md")
+    gone = [bb.fault(match, "status", status=403) for match in (r"GET /2\.0/repositories/[^/]+/[^/?]+(/|$)", r"\.git/")]
+    assert "widgets" in m.ls("acme") and (m.read(PRIVATE), m.read("acme/widgets/tree/README.md")) == before
+    assert fails(m.read, "acme/widgets/pipelines/index.tsv") == errno.EACCES
+    assert "(403)" in m.errors()
+    for fault in gone:
+        fault.remove()
+    assert m.read("acme/widgets/pullrequests/index.tsv")
