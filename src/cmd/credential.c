@@ -9,17 +9,11 @@
  */
 #include "cmd/command.h"
 #include "cmd/daemon.h"
+#include "cmd/git_helper.h"
 #include "cmd/remote.h"
 
 #include <strings.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-/* Of the values of the key, that which is this program's, wherever it was and
- * however its file was named. */
-#define OUR_VALUE "^!'.*' credential( -o profile=[^ ]*)?$"
-#define NO_VALUE 1 /* git config's exit: the key has none */
-#define NO_MATCH 5 /* none of that kind was there to be removed */
 
 struct asked {
 	char *protocol, *host, *username;
@@ -116,14 +110,15 @@ static enum command_exit answer(const struct remote *remote)
 	return end;
 }
 
-/* Of another host the token_command is not run. */
+/* Of another host the token_command is not run. It is login that asks git what
+ * others have. */
 static enum command_exit get(struct remote *remote)
 {
 	cleanup(asked_done) struct asked asked = {0};
 	enum command_exit end;
 
 	read_asked(&asked);
-	if (!is_ours(&remote->config, &asked))
+	if (getenv(GIT_HELPER_ASKED) || !is_ours(&remote->config, &asked))
 		return COMMAND_OK;
 	end = remote_read_credential(remote);
 	if (end != COMMAND_OK || is_other_user(remote, &asked))
@@ -132,104 +127,14 @@ static enum command_exit get(struct remote *remote)
 	return answer(remote);
 }
 
-/* ---- git's configuration ---- */
-
-/* What git config ended with, or -1 with a sentence. Silent: without what it
- * prints of values. */
-static int git_config(const char *how, const char *key, const char *value,
-		      const char *pattern)
-{
-	int status = 0;
-	pid_t pid = fork();
-
-	if (!pid) {
-		if (!freopen("/dev/null", "w", stdout))
-			_exit(127);
-		execlp("git", "git", "config", "--global", how, key, value,
-		       pattern, NULL);
-		_exit(127);
-	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			pid = -1;
-	if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) != 127)
-		return WEXITSTATUS(status);
-	command_say("git config could not be run: is git installed?");
-	return -1;
-}
-
-static enum command_exit not_changed(int r)
-{
-	if (r > 0)
-		command_say("git's global configuration could not be changed "
-			    "(git config ended with %d)",
-			    r);
-	return COMMAND_FAILED;
-}
-
-/* As the one word of the shell that git makes of it; NULL: a sentence was
- * said. */
-static char *our_value(const char *profile)
-{
-	struct buf value = BUF_INIT(0);
-	char path[4096];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
-
-	if (n < 0 || n == sizeof(path)) {
-		command_say("where this program is cannot be found out: %s",
-			    strerror(n < 0 ? errno : ENAMETOOLONG));
-		return NULL;
-	}
-	buf_puts(&value, "!'");
-	for (ssize_t i = 0; i < n; i++)
-		if (path[i] == '\'')
-			buf_puts(&value, "'\\''");
-		else
-			buf_putc(&value, path[i]);
-	buf_puts(&value, "' credential");
-	if (profile)
-		buf_printf(&value, " -o profile=%s", profile);
-	return buf_steal(&value, NULL);
-}
-
-/* An empty value first: without it a helper for all hosts (store) would be
- * given the secret to keep, because git tells all of them what was good. */
-static enum command_exit install(const char *url, const char *key,
-				 const char *profile)
-{
-	cleanup(free) char *value = our_value(profile), *said = NULL;
-	int r;
-
-	if (!value)
-		return COMMAND_FAILED;
-	r = git_config("--get-all", key, NULL, NULL);
-	if (r == NO_VALUE)
-		r = git_config("--add", key, "", NULL);
-	if (!r)
-		r = git_config("--replace-all", key, value, OUR_VALUE);
-	if (r)
-		return not_changed(r);
-	said = mem_asprintf("For %s git asks this program now: %s is set in "
-			    "git's global configuration.\n"
-			    "bitbucketfs credential --uninstall takes that "
-			    "away again.\n",
-			    url, key);
-	return command_print(said, strlen(said));
-}
-
-/* With the empty value of install, where nothing else is left. */
-static enum command_exit uninstall(const char *url, const char *key)
+static enum command_exit uninstall(const char *url)
 {
 	cleanup(free) char *said = NULL;
-	int r = git_config("--unset-all", key, OUR_VALUE, NULL);
-	bool was_there = r != NO_MATCH;
+	bool was_there;
+	enum command_exit end = git_helper_uninstall(url, &was_there);
 
-	if (r && was_there)
-		return not_changed(r);
-	if (was_there && git_config("--get-all", key, ".", NULL) == NO_VALUE)
-		r = git_config("--unset-all", key, "^$", NULL);
-	if (r && r != NO_MATCH)
-		return not_changed(r);
+	if (end != COMMAND_OK)
+		return end;
 	said = mem_asprintf(was_there ? "For %s git does not ask this program "
 					"any more.\n"
 				      : "For %s git did not ask this program: "
@@ -241,18 +146,17 @@ static enum command_exit uninstall(const char *url, const char *key)
 static enum command_exit run(struct remote *remote,
 			     const struct command_line *line)
 {
-	const char *url = remote->config.git_url;
-	cleanup(free) char *key = mem_asprintf("credential.%s.helper", url);
+	const struct config *config = &remote->config;
 
 	/* Its other helpers would be silenced for nothing. */
-	if (line->install && remote->config.is_mirror)
+	if (line->install && config->is_mirror)
 		return command_usage("git_url is a mirror, %s, which is shown "
 				     "no credential: there is nothing that git "
 				     "could ask for",
-				     url);
+				     config->git_url);
 	if (line->install)
-		return install(url, key, remote->config.profile);
-	return line->uninstall ? uninstall(url, key) : get(remote);
+		return git_helper_install(config->git_url, config->profile);
+	return line->uninstall ? uninstall(config->git_url) : get(remote);
 }
 
 enum command_exit credential_command(const struct command_line *line)

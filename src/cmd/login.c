@@ -8,6 +8,7 @@
 #include "cmd/ask.h"
 #include "cmd/command.h"
 #include "cmd/daemon.h"
+#include "cmd/git_helper.h"
 #include "cmd/live.h"
 #include "cmd/login_check.h"
 #include "cmd/login_form.h"
@@ -86,8 +87,10 @@ static enum command_exit ask_name(struct login *login, enum login_form form)
 	return COMMAND_OK;
 }
 
-/* COMMAND_USAGE: it cannot be, and was said why; it may be typed anew. */
-static enum command_exit take(struct login *login, const char *typed)
+/* COMMAND_USAGE: it cannot be, and was said why; it may be typed anew. known:
+ * a name that comes with it, or NULL. */
+static enum command_exit take(struct login *login, const char *typed,
+			      const char *known)
 {
 	cleanup(free) char *name = NULL;
 	const char *note = NULL, *why;
@@ -105,6 +108,10 @@ static enum command_exit take(struct login *login, const char *typed)
 	}
 	if (form == LOGIN_FORM_APP_PASSWORD)
 		form = LOGIN_FORM_UNKNOWN;
+	/* git knows an API token by other names than the API. */
+	if (!name && known &&
+	    (form == LOGIN_FORM_UNKNOWN || strchr(known, '@')))
+		name = login_form_name(known);
 	if (!login->is_named && login->terminal >= 0 && !name &&
 	    form != LOGIN_FORM_ACCESS_TOKEN)
 		end = ask_name(login, form);
@@ -123,11 +130,36 @@ static enum command_exit take(struct login *login, const char *typed)
 	return why ? command_usage("%s", why) : end;
 }
 
+/* What git has for the host may do. COMMAND_USAGE: it is not taken. */
+static enum command_exit offer_others(struct login *login)
+{
+	const char *git_url = login->remote.config.git_url;
+	cleanup(free) char *name = NULL, *question = NULL, *typed = NULL;
+	cleanup(ctx_done) struct ctx ctx;
+	enum command_exit end = COMMAND_USAGE;
+	char *secret = NULL;
+
+	ctx_init(&ctx, NULL, -1);
+	if (git_helper_others(&ctx, git_url, &name, &secret))
+		return end;
+	question = mem_asprintf("git has a credential for %s (%s). Take that? "
+				"[y/N] ",
+				git_url, name ? name : "without a name");
+	if (!ask_line(login->terminal, question, false, &typed) &&
+	    strchr("yY", *typed) && *typed)
+		end = take(login, secret, name);
+	text_wipe(secret);
+	return end;
+}
+
 static enum command_exit ask_all(struct login *login)
 {
-	enum command_exit end = COMMAND_USAGE;
+	enum command_exit end;
 
 	ask_say(login->terminal, advice);
+	/* A mirror's is not for the service. */
+	end = login->remote.config.is_mirror ? COMMAND_USAGE
+					     : offer_others(login);
 	for (int i = 0; i < TRIES && end == COMMAND_USAGE; i++) {
 		char *typed = NULL;
 		int r = ask_line(login->terminal,
@@ -139,7 +171,7 @@ static enum command_exit ask_all(struct login *login)
 						  : strerror(-r));
 			return COMMAND_FAILED;
 		}
-		end = take(login, typed);
+		end = take(login, typed, NULL);
 		text_wipe(typed);
 	}
 	return end;
@@ -167,7 +199,7 @@ static enum command_exit read_token(struct login *login)
 		end = memchr(typed.data ? typed.data : "", 0, typed.len)
 			      ? command_usage("what was given as the token has "
 					      "a zero byte in it")
-			      : take(login, typed.data ? typed.data : "");
+			      : take(login, typed.data ? typed.data : "", NULL);
 	}
 	if (typed.data)
 		explicit_bzero(typed.data, typed.size);
@@ -279,6 +311,8 @@ static enum command_exit get(struct login *login,
 	login->name = name ? login_form_name(name) : NULL;
 	if (line->with_token)
 		return read_token(login);
+	/* Before git is written to, too. */
+	daemon_harden();
 	login->terminal = ask_open();
 	if (login->terminal < 0)
 		return command_usage("there is no terminal to ask at: give "

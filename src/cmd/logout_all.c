@@ -4,6 +4,7 @@
 #include "cmd/account.h"
 #include "cmd/command.h"
 #include "cmd/control.h"
+#include "cmd/git_helper.h"
 #include "cmd/keyring.h"
 #include "cmd/logout.h"
 #include "cmd/preflight.h"
@@ -66,14 +67,14 @@ static int remove_caches(const struct config *config, struct buf *out)
 	return r;
 }
 
-static enum command_exit are_in_use(void)
+static enum command_exit are_in_use(bool more)
 {
 	cleanup(buf_done) struct buf points = BUF_INIT(4 * KIB);
 	size_t n = preflight_others(&points);
 
-	command_say("nothing is removed, for what is cached is in use%s%s: "
+	command_say("nothing%s is removed, for what is cached is in use%s%s: "
 		    "bitbucketfs umount MOUNTPOINT first",
-		    n ? " at " : "", n ? points.data : "");
+		    more ? " more" : "", n ? " at " : "", n ? points.data : "");
 	return COMMAND_FAILED;
 }
 
@@ -87,6 +88,21 @@ static bool remove_sign_ins(struct buf *out)
 	remove_empty(FILE_XDG_STATE, "bitbucketfs/sign-in");
 	return remove_xdg(FILE_XDG_STATE, "bitbucketfs/oauth", out) &
 	       remove_xdg(FILE_XDG_STATE, "bitbucketfs/sign-in", out);
+}
+
+/* Where git is not installed, it does not ask this program. */
+static bool leave_git(const struct config *config, struct buf *out)
+{
+	bool was_there = false;
+	enum command_exit end;
+
+	if (!git_helper_is_there())
+		return true;
+	end = git_helper_uninstall(config->git_url, &was_there);
+	if (was_there)
+		say_removed(out, "what git's configuration had of this "
+				 "program");
+	return end == COMMAND_OK;
 }
 
 static bool empty_keyring(struct buf *out)
@@ -126,14 +142,21 @@ static void remove_mountpoint(void)
 enum command_exit logout_all(struct remote *remote, bool config)
 {
 	cleanup(buf_done) struct buf out = BUF_INIT(MIB);
-	int r = remove_caches(&remote->config, &out);
-	bool good = !r;
+	bool good;
+	int r;
 
-	if (r == -EBUSY)
-		return are_in_use();
+	/* They end their mounts. */
+	logout_units(&out);
+	r = remove_caches(&remote->config, &out);
+	good = !r;
+	if (r == -EBUSY) {
+		(void)command_print(out.data ? out.data : "", out.len);
+		return are_in_use(out.len > 0);
+	}
 	if (r)
 		command_say("not all that was cached could be removed: %s",
 			    strerror(-r));
+	good = leave_git(&remote->config, &out) && good;
 	good = empty_keyring(&out) && good;
 	good = remove_sign_ins(&out) && good;
 	if (config)

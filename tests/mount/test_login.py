@@ -233,13 +233,21 @@ def test_logout_all(bb, mounts):
     assert said.returncode == 1 and m.path in said.stderr and len(kept(mounts)) == 2, "not below live mounts"
     for m in mounts.all:
         m.unmount()
+    units = mounts.place / "xdg-config" / "systemd" / "user"
+    (units / "default.target.wants").mkdir(parents=True)
+    for name in "bitbucketfs.service", "bitbucketfs@work.service", "other.service":
+        (units / name).write_text("")
+        (units / "default.target.wants" / name).symlink_to(units / name)
+    assert mounts.run("credential", "--install", account=None).returncode == 0
     done = mounts.run("logout", "--all", account=None)
-    assert done.returncode == 0 and str(config) not in done.stdout
+    assert done.returncode == 0 and str(config / "config") not in done.stdout, done
+    assert done.stdout.count("Removed: ") == 6 and "git's configuration" in done.stdout, done
+    assert not (mounts.place / "home" / ".gitconfig").read_text()
     assert (config / "config").exists()
     done = mounts.run("logout", "--all", "--config", account=None)
     assert (done.returncode, done.stdout) == (0, f"Removed: {config}/config\n")
     left = {os.path.relpath(p, mounts.place) for p in files_of(mounts.place)}
-    assert left == {"cache/mine"}, left
+    assert left == {"cache/mine", "home/.gitconfig", "xdg-config/systemd/user/other.service"}, left
     assert mounts.run("logout", "--config", account=None).returncode == 2
 
 
@@ -257,6 +265,39 @@ def test_a_reader_that_is_gone_and_no_place(bb, mounts):
     (mounts.place / "file").write_text("")
     done = login(mounts, "--email=ada@example.com", XDG_STATE_HOME=str(mounts.place / "file"))
     assert done.returncode == 1 and done.stderr.count("\n") == 1
+
+
+def git_config(mounts, text):
+    (mounts.place / "home" / ".gitconfig").write_text(text)
+
+
+def helper(name, secret):
+    return f'[credential]\n\thelper = "!f() {{ test $1 = get && printf \'username=%s\\\\npassword=%s\\\\n\' {name} {secret}; }}; f"\n'
+
+
+def test_what_git_has_is_offered(bb, mounts):
+    mounts.environment()
+    git_config(mounts, helper("x-bitbucket-api-token-auth", ADA))
+    t = Terminal(mounts, "login").see("Take that")
+    assert "(x-bitbucket-api-token-auth)" in t.seen and ADA not in t.seen
+    t.type("n\n")
+    t.see("Token .*: ").type("\x04")
+    assert t.end() == 1 and not asked(bb)
+    t = Terminal(mounts, "login").see("Take that")
+    t.type("y\n")
+    t.see("E-mail of the Atlassian account: ").type("ada@example.com\n")
+    assert t.end() == 0 and ADA in kept(mounts)[0].read_text(), t.seen
+    git_config(mounts, helper("ada-lindqvist", bb.accounts["pair"].token))
+    t = Terminal(mounts, "login").see("Take that")
+    t.type("y\n")
+    assert t.end() == 0 and "kind username\n" in kept(mounts)[0].read_text(), t.seen
+    # Of itself it is not asked, and one that would ask a person is not waited for.
+    git_config(mounts, "[core]\n\taskPass = /bin/false\n")
+    assert mounts.run("credential", "--install", account=None).returncode == 0
+    t = Terminal(mounts, "login").see("Token .*: ")
+    assert "Take that" not in t.seen
+    t.type("\x04")
+    assert t.end() == 1
 
 
 # ---- the desktop's keyring ----
