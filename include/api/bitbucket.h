@@ -47,13 +47,18 @@ int bitbucket_get(struct ctx *, struct bitbucket *, const char *path,
 int bitbucket_get_once(struct ctx *, struct bitbucket *, const char *path,
 		       struct bitbucket_reply *ret_reply,
 		       struct http_response *ret_answer);
-/* The same, but asking for multipart/related: api/multipart reads it. */
-int bitbucket_get_parts(struct ctx *, struct bitbucket *, const char *path,
-			struct bitbucket_reply *ret_reply);
-/* The same for an answer that is a text. It has 120 s, and 555, with which the
- * service gives up on a large diff, is retried with longer pauses. */
-int bitbucket_get_text(struct ctx *, struct bitbucket *, const char *path,
-		       const char *etag, struct bitbucket_reply *ret_reply);
+/* The same for what is no JSON, or is computed when it is asked for. */
+enum bitbucket_want {
+	BITBUCKET_JSON,
+	BITBUCKET_SLOW_JSON, /* with patience: it has 120 s, and 555, with which
+			      * the service gives up on a large diff, is retried
+			      * with longer pauses */
+	BITBUCKET_TEXT,      /* with patience */
+	BITBUCKET_PARTS,     /* multipart/related: api/multipart reads it */
+};
+int bitbucket_get_as(struct ctx *, struct bitbucket *, const char *path,
+		     enum bitbucket_want, const char *etag,
+		     struct bitbucket_reply *ret_reply);
 
 /*
  * One GET of bytes as they come, of a piece of them if first or n is given. It

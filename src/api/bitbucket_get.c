@@ -322,7 +322,6 @@ static bool is_patient(enum bitbucket_want want)
 	return want == BITBUCKET_SLOW_JSON || want == BITBUCKET_TEXT;
 }
 
-/* Whether to try again; *ret_wait_ms before it. r is http_perform's. */
 bool bitbucket_may_retry(struct ctx *ctx, int r,
 			 const struct http_response *answer,
 			 enum bitbucket_want want, unsigned attempt,
@@ -523,9 +522,9 @@ static int get_by_any_name(struct ctx *ctx, struct bitbucket *b,
 	return r;
 }
 
-int bitbucket_get_as(struct ctx *ctx, struct bitbucket *b, const char *url,
-		     enum bitbucket_want want, const char *etag,
-		     struct bitbucket_reply *ret_reply)
+int bitbucket_get_url(struct ctx *ctx, struct bitbucket *b, const char *url,
+		      enum bitbucket_want want, const char *etag,
+		      struct bitbucket_reply *ret_reply)
 {
 	int64_t deadline =
 		ctx_narrow(ctx, is_patient(want) ? ALL_PATIENT_MS : ALL_MS);
@@ -539,12 +538,19 @@ int bitbucket_get_as(struct ctx *ctx, struct bitbucket *b, const char *url,
 	return r;
 }
 
-int bitbucket_get(struct ctx *ctx, struct bitbucket *b, const char *path,
-		  const char *etag, struct bitbucket_reply *ret_reply)
+int bitbucket_get_as(struct ctx *ctx, struct bitbucket *b, const char *path,
+		     enum bitbucket_want want, const char *etag,
+		     struct bitbucket_reply *ret_reply)
 {
 	cleanup(free) char *url = bitbucket_url(b, path);
 
-	return bitbucket_get_as(ctx, b, url, BITBUCKET_JSON, etag, ret_reply);
+	return bitbucket_get_url(ctx, b, url, want, etag, ret_reply);
+}
+
+int bitbucket_get(struct ctx *ctx, struct bitbucket *b, const char *path,
+		  const char *etag, struct bitbucket_reply *ret_reply)
+{
+	return bitbucket_get_as(ctx, b, path, BITBUCKET_JSON, etag, ret_reply);
 }
 
 int bitbucket_get_once(struct ctx *ctx, struct bitbucket *b, const char *path,
@@ -562,20 +568,4 @@ int bitbucket_get_once(struct ctx *ctx, struct bitbucket *b, const char *path,
 	return is_good(ret_answer->status, BITBUCKET_JSON)
 		       ? 0
 		       : bitbucket_explain(ctx, b, url, ret_answer);
-}
-
-int bitbucket_get_parts(struct ctx *ctx, struct bitbucket *b, const char *path,
-			struct bitbucket_reply *ret_reply)
-{
-	cleanup(free) char *url = bitbucket_url(b, path);
-
-	return bitbucket_get_as(ctx, b, url, BITBUCKET_PARTS, NULL, ret_reply);
-}
-
-int bitbucket_get_text(struct ctx *ctx, struct bitbucket *b, const char *path,
-		       const char *etag, struct bitbucket_reply *ret_reply)
-{
-	cleanup(free) char *url = bitbucket_url(b, path);
-
-	return bitbucket_get_as(ctx, b, url, BITBUCKET_TEXT, etag, ret_reply);
 }

@@ -285,7 +285,6 @@ static bool was_a_guess(struct pages *p, enum bitbucket_turn turned)
 	return true;
 }
 
-/* From the page on that came last. */
 int bitbucket_pages_walk_on(struct pages *p)
 {
 	enum bitbucket_turn turned;
@@ -339,7 +338,6 @@ static int walk_numbers(struct pages *p)
 
 /* ---- the newest first ---- */
 
-/* sign: of created_on, and the moment; NULL: all of it. */
 char *bitbucket_pages_newest_url(const struct pages *p, const char *moment,
 				 const char *sign)
 {

@@ -53,10 +53,10 @@ int bitbucket_get_page(struct ctx *ctx, struct bitbucket *b,
 
 	*ret_status = 200;
 	if (!page) {
-		r = bitbucket_get_as(ctx, b, url,
-				     list->patient ? BITBUCKET_SLOW_JSON
-						   : BITBUCKET_JSON,
-				     NULL, &reply);
+		r = bitbucket_get_url(ctx, b, url,
+				      list->patient ? BITBUCKET_SLOW_JSON
+						    : BITBUCKET_JSON,
+				      NULL, &reply);
 		*ret_status = reply.status;
 	}
 	if (r == 0 && !page)
@@ -248,15 +248,12 @@ static void begin_segment(struct pages *p, char *url)
 	p->walked = (struct bitbucket_walked){.n_pages = 0};
 }
 
-/* A segment begins with what was made in the moment with which the kept pages
- * end, which came before. */
 void bitbucket_pages_count_before(struct pages *p)
 {
 	p->n_before -= p->page.n_values - p->walked.n_came;
 	p->walked.n_came = p->page.n_values;
 }
 
-/* All that is kept; p->first is where to go on. 1: there is nothing more. */
 int bitbucket_pages_replay(struct pages *p)
 {
 	for (;;) {
@@ -282,7 +279,6 @@ int bitbucket_pages_replay(struct pages *p)
 	}
 }
 
-/* What was made since the first page that is kept: asked for, each time. */
 int bitbucket_pages_take_newer(struct pages *p)
 {
 	const struct bitbucket_kept *kept = p->list->kept;

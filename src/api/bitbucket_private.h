@@ -43,16 +43,10 @@ char *bitbucket_url_by_name(struct bitbucket *, const char *url,
 /* The URL of a path. */
 char *bitbucket_url(struct bitbucket *, const char *path);
 
-enum bitbucket_want {
-	BITBUCKET_JSON,
-	BITBUCKET_SLOW_JSON, /* with patience: see bitbucket_get_text */
-	BITBUCKET_TEXT,      /* with patience */
-	BITBUCKET_PARTS,
-};
-/* bitbucket_get, of an absolute URL of api_url's origin. */
-int bitbucket_get_as(struct ctx *, struct bitbucket *, const char *url,
-		     enum bitbucket_want, const char *etag,
-		     struct bitbucket_reply *ret_reply);
+/* bitbucket_get_as, of an absolute URL of api_url's origin. */
+int bitbucket_get_url(struct ctx *, struct bitbucket *, const char *url,
+		      enum bitbucket_want, const char *etag,
+		      struct bitbucket_reply *ret_reply);
 /* The way of each request to the API: http_perform with the credential, where
  * that may be sent and the budget has a request left, both of which hear the
  * answer. */

@@ -204,10 +204,10 @@ static int get_plain(struct ctx *ctx, const struct documents_fetch *f,
 		     const char *path, const struct cache_entry *old,
 		     struct bitbucket_reply *ret_reply)
 {
-	return (f->row->kind == RESOURCE_TEXT ? bitbucket_get_text
-					      : bitbucket_get)(
-		ctx, f->documents->config.bitbucket, path,
-		old && old->body ? old->etag : NULL, ret_reply);
+	return bitbucket_get_as(ctx, f->documents->config.bitbucket, path,
+				f->row->kind == RESOURCE_TEXT ? BITBUCKET_TEXT
+							      : BITBUCKET_JSON,
+				old && old->body ? old->etag : NULL, ret_reply);
 }
 
 static int fetch_plain(struct ctx *ctx, void *arg,
@@ -267,25 +267,45 @@ static int fetch_plain(struct ctx *ctx, void *arg,
 		1);
 }
 
-int documents_object(struct ctx *ctx, struct documents *d,
-		     const struct resource *row, const struct scope *scope,
-		     enum read_through_mode mode,
-		     struct answer_document *ret_document)
+static int get_row(struct ctx *ctx, struct documents *d,
+		   const struct resource *row, const struct scope *scope,
+		   enum read_through_mode mode, struct cache_entry **ret_entry,
+		   bool *ret_stale)
 {
-	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	struct documents_fetch f = {
 		.documents = d,
 		.row = row,
 		.scope = scope,
 		.anew = mode == READ_ANEW,
 	};
+
+	return read_through_get_within(ctx, d->config.source,
+				       documents_most_ms(row), scope->key, mode,
+				       fetch_plain, &f, ret_entry, ret_stale);
+}
+
+int documents_object(struct ctx *ctx, struct documents *d,
+		     const struct resource *row, const struct scope *scope,
+		     enum read_through_mode mode,
+		     struct answer_document *ret_document)
+{
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
 	bool stale = false;
-	int r = read_through_get(ctx, d->config.source, scope->key, mode,
-				 fetch_plain, &f, &e, &stale);
+	int r = get_row(ctx, d, row, scope, mode, &e, &stale);
 
 	return r < 0 ? r
 		     : answer_document_of(ctx, e, stale, ANSWER_TIME,
 					  ret_document);
+}
+
+int documents_file_of(struct ctx *ctx, const struct cache_entry *e, bool stale,
+		      struct document_file *ret_file)
+{
+	if (!e->body)
+		return answer_failed(ctx, e);
+	*ret_file = (struct document_file){e->version, e->n_body,
+					   answer_age_of(e, stale)};
+	return 0;
 }
 
 int documents_text(struct ctx *ctx, struct documents *d,
@@ -293,24 +313,10 @@ int documents_text(struct ctx *ctx, struct documents *d,
 		   enum read_through_mode mode, struct document_file *ret_file)
 {
 	cleanup(cache_entry_free) struct cache_entry *e = NULL;
-	struct documents_fetch f = {
-		.documents = d,
-		.row = row,
-		.scope = scope,
-		.anew = mode == READ_ANEW,
-	};
 	bool stale = false;
-	int r = read_through_get_within(ctx, d->config.source,
-					documents_most_ms(row), scope->key,
-					mode, fetch_plain, &f, &e, &stale);
+	int r = get_row(ctx, d, row, scope, mode, &e, &stale);
 
-	if (r < 0)
-		return r;
-	if (!e->body)
-		return answer_failed(ctx, e);
-	*ret_file = (struct document_file){e->version, e->n_body,
-					   answer_age_of(e, stale)};
-	return 0;
+	return r < 0 ? r : documents_file_of(ctx, e, stale, ret_file);
 }
 
 bool documents_stored(struct documents *d, const char *key, const char *mark,

@@ -35,7 +35,8 @@ static int fetch_parts(struct ctx *ctx, struct documents_fetch *f,
 
 	if (r < 0)
 		return r;
-	r = bitbucket_get_parts(ctx, d->config.bitbucket, path, &reply);
+	r = bitbucket_get_as(ctx, d->config.bitbucket, path, BITBUCKET_PARTS,
+			     NULL, &reply);
 	if (r < 0)
 		return documents_refused(ctx, d, f->scope->key, old, r,
 					 reply.status);

@@ -103,11 +103,5 @@ int documents_mirror(struct ctx *ctx, struct documents *d, const char *path,
 		expire_older(d, key);
 	r = read_through_get_list(ctx, d->config.source, MIRRORED_MS, key, mode,
 				  &list, &m, &e, &stale);
-	if (r < 0)
-		return r;
-	if (!e->body)
-		return answer_failed(ctx, e);
-	*ret_file = (struct document_file){e->version, e->n_body,
-					   answer_age_of(e, stale)};
-	return 0;
+	return r < 0 ? r : documents_file_of(ctx, e, stale, ret_file);
 }

@@ -66,6 +66,9 @@ static inline bool documents_is_nothing(const struct resource *row, long status)
 	return row->may_lack && (status == 404 || status == 204);
 }
 int64_t documents_most_ms(const struct resource *);
+/* What was read through, as a file; a remembered failure is one again. */
+int documents_file_of(struct ctx *, const struct cache_entry *, bool stale,
+		      struct document_file *ret_file);
 /* What is stored under the key, as it is shown, and sound. mark: of what it was
  * made; NULL: whatever. */
 bool documents_stored(struct documents *, const char *key, const char *mark,

@@ -3,8 +3,6 @@
  * model/dirs/row_dir gets this table from the model, and knows none of them by
  * name.
  */
-#include "model/wiring.h"
-
 #include "model/dirs/hierarchy.h"
 #include "model/git/checkout.h"
 #include "model/git/refs.h"

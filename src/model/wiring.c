@@ -3,8 +3,6 @@
  * alone knows them all; nobody below calls another by name where a member of a
  * provider, or of struct model, will do.
  */
-#include "model/wiring.h"
-
 #include "model/dirs/control.h"
 #include "model/dirs/hierarchy.h"
 #include "model/dirs/row_file.h"

@@ -136,5 +136,7 @@ struct row_dir *row_dir_new(const struct resource *, struct scope *);
 const struct row_dir_special *row_dir_special(const struct model *,
 					      enum resource_special);
 #define ROW_DIR_SPECIALS (RESOURCE_PROJECT_VIEW + 1)
+/* Of each special: model/specials.c, for model/wiring.c alone. */
+extern const struct row_dir_special specials_all[ROW_DIR_SPECIALS];
 
 #endif

@@ -38,7 +38,6 @@ struct node *refs_top(struct node *dir)
 	return dir;
 }
 
-/* The prefix of all names in dir. */
 const char *refs_prefix(const struct node *dir)
 {
 	return dir->what.provider == &provider_refs ? dir_of(dir)->prefix : "";
