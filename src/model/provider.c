@@ -14,19 +14,26 @@ int provider_open_nothing(struct ctx *, struct model *, struct node *,
 	return 0;
 }
 
-void provider_found_dir(struct found *found, const struct provider *provider,
-			int64_t mtime_ms, int64_t left_ms, void *data)
+void provider_found(struct found *found, const struct provider *provider,
+		    mode_t mode, int64_t mtime_ms, int64_t left_ms, void *data)
 {
 	*found = (struct found){
 		.what =
 			{
 				.provider = provider,
-				.mode = NODE_DIRECTORY,
+				.mode = mode,
 				.mtime_ms = mtime_ms,
 				.data = data,
 			},
 		.left_ms = left_ms,
 	};
+}
+
+void provider_found_dir(struct found *found, const struct provider *provider,
+			int64_t mtime_ms, int64_t left_ms, void *data)
+{
+	provider_found(found, provider, NODE_DIRECTORY, mtime_ms, left_ms,
+		       data);
 }
 
 void provider_found_nothing(struct found *found)

@@ -103,7 +103,10 @@ struct provider {
 /* An `open` for directories that list nothing: names can only be looked up. */
 int provider_open_nothing(struct ctx *, struct model *, struct node *dir,
 			  struct dirlist *newest, struct dirlist **ret_listing);
-/* A directory was found; data is taken. */
+/* What lookup found, of whose members these are set; data is taken. The second:
+ * a directory. */
+void provider_found(struct found *, const struct provider *, mode_t mode,
+		    int64_t mtime_ms, int64_t left_ms, void *data);
 void provider_found_dir(struct found *, const struct provider *,
 			int64_t mtime_ms, int64_t left_ms, void *data);
 /* Nothing was found; frees what a node would have been made of. */

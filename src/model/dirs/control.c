@@ -61,18 +61,12 @@ static void found_errors(struct model *model, struct found *found)
 	struct problems_stat stat = {0};
 
 	(void)problems_stat(model->problems, 0, &stat);
-	*found = (struct found){
-		.what =
-			{
-				.provider = &provider_errors,
-				.mode = NODE_FILE,
-				.size = stat.size,
-				.mtime_ms = stat.mtime_ms ? stat.mtime_ms
-							  : model->started_ms,
-				.version = stat.generation,
-			},
-		.ask_attr = true,
-	};
+	provider_found(found, &provider_errors, NODE_FILE,
+		       stat.mtime_ms ? stat.mtime_ms : model->started_ms, 0,
+		       NULL);
+	found->what.size = stat.size;
+	found->what.version = stat.generation;
+	found->ask_attr = true;
 }
 
 static void found_refresh(struct model *model, struct found *found)

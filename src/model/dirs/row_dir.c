@@ -194,19 +194,12 @@ void row_dir_found_item(struct model *model, struct node *dir, const char *id,
 void row_dir_found_file(struct model *model, const struct document_file *file,
 			int64_t mtime_ms, struct found *found)
 {
-	*found = (struct found){
-		.what =
-			{
-				.provider = &provider_stored,
-				.mode = NODE_FILE,
-				.size = file->size,
-				.mtime_ms = documents_mtime_ms(
-					model->config.documents, file->version,
-					mtime_ms),
-				.version = file->version,
-			},
-		.left_ms = row_dir_believe_ms(&file->age),
-	};
+	provider_found(found, &provider_stored, NODE_FILE,
+		       documents_mtime_ms(model->config.documents,
+					  file->version, mtime_ms),
+		       row_dir_believe_ms(&file->age), NULL);
+	found->what.size = file->size;
+	found->what.version = file->version;
 }
 
 void row_dir_found_link(const char *target, int64_t mtime_ms, int64_t left_ms,
@@ -214,17 +207,9 @@ void row_dir_found_link(const char *target, int64_t mtime_ms, int64_t left_ms,
 {
 	size_t n = strlen(target);
 
-	*found = (struct found){
-		.what =
-			{
-				.provider = &provider_link,
-				.mode = NODE_LINK,
-				.size = n,
-				.mtime_ms = mtime_ms,
-				.data = blob_new(target, n),
-			},
-		.left_ms = left_ms,
-	};
+	provider_found(found, &provider_link, NODE_LINK, mtime_ms, left_ms,
+		       blob_new(target, n));
+	found->what.size = n;
 }
 
 /* ---- rows ---- */

@@ -103,21 +103,14 @@ int row_file_found(struct model *model, const struct resource_file *file,
 	r = render(model, document->version, file, document->body, &blob);
 	if (r < 0)
 		return r;
-	*ret_found = (struct found){
-		.what =
-			{
-				.provider = &provider_row_file,
-				.mode = NODE_FILE,
-				.size = blob_len(blob),
-				.mtime_ms = documents_rendered_ms(
-					model->config.documents,
-					document->version,
-					document->updated_ms),
-				.version = document->version,
-				.file = file,
-			},
-		.left_ms = document->age.left_ms,
-	};
+	provider_found(ret_found, &provider_row_file, NODE_FILE,
+		       documents_rendered_ms(model->config.documents,
+					     document->version,
+					     document->updated_ms),
+		       document->age.left_ms, NULL);
+	ret_found->what.size = blob_len(blob);
+	ret_found->what.version = document->version;
+	ret_found->what.file = file;
 	return 0;
 }
 

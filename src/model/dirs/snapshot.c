@@ -51,20 +51,11 @@ static const struct provider provider_snapshot = {
 void snapshot_found(struct model *model, struct blob *blob, int64_t left_ms,
 		    struct found *found)
 {
-	*found = (struct found){
-		.what =
-			{
-				.provider = &provider_snapshot,
-				.mode = NODE_FILE,
-				.size = blob_len(blob),
-				/* Texts that change have the time of the lookup
-				   that first found these bytes: the node stays.
-				 */
-				.mtime_ms = left_ms == LONGEST_MS
-						    ? model->started_ms
-						    : clock_wall_ms(),
-				.data = blob,
-			},
-		.left_ms = left_ms,
-	};
+	/* Texts that change have the time of the lookup that first found these
+	 * bytes: the node stays. */
+	provider_found(found, &provider_snapshot, NODE_FILE,
+		       left_ms == LONGEST_MS ? model->started_ms
+					     : clock_wall_ms(),
+		       left_ms, blob);
+	found->what.size = blob_len(blob);
 }

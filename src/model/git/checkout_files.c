@@ -109,23 +109,15 @@ static int found_entry(struct ctx *ctx, const struct node *dir,
 					"read from the store: %s.",
 					strerror(-r));
 	}
-	*found = (struct found){
-		.what =
-			{
-				.provider = &provider_git,
-				.mode = modes[e->kind],
-				.size = size,
-				.mtime_ms = mtime_ms,
-				/* Earlier content that comes back is another
-				 * inode: see "Version = inode" in model/node.c.
-				 */
-				.version = (uint64_t)mtime_ms,
-				.checkout = checkout,
-			},
-		.left_ms = LONGEST_MS,
-		.checked = true,
-		.expect = *dir_oid,
-	};
+	provider_found(found, &provider_git, modes[e->kind], mtime_ms,
+		       LONGEST_MS, NULL);
+	found->what.size = size;
+	/* Earlier content that comes back is another inode: see "Version =
+	 * inode" in model/node.c. */
+	found->what.version = (uint64_t)mtime_ms;
+	found->what.checkout = checkout;
+	found->checked = true;
+	found->expect = *dir_oid;
 	/* A submodule is an empty directory without an object. */
 	if (e->kind != TREE_SUBMODULE)
 		found->what.oid = e->oid;

@@ -43,18 +43,10 @@ static int found_download(struct ctx *ctx, struct model *model,
 				   ? json_str(json, "created_on")
 				   : "");
 	stream = stream_get(model->config.streams, key, path, size);
-	*ret_found = (struct found){
-		.what =
-			{
-				.provider = &provider_download,
-				.mode = NODE_FILE,
-				.size = size < 0 ? 0 : (uint64_t)size,
-				.mtime_ms = item->time_ms,
-				.data = steal(&stream),
-			},
-		.left_ms = row_dir_believe_ms(age),
-		.no_size = size < 0,
-	};
+	provider_found(ret_found, &provider_download, NODE_FILE, item->time_ms,
+		       row_dir_believe_ms(age), steal(&stream));
+	ret_found->what.size = size < 0 ? 0 : (uint64_t)size;
+	ret_found->no_size = size < 0;
 	return 0;
 }
 

@@ -84,16 +84,9 @@ static int find(struct ctx *ctx, struct model *model, struct node *step_dir,
 	log->stream = stream_get(model->config.streams, key, path, -1);
 	log->path = steal(&path);
 	atomic_store(&log->ended, step.ended);
-	*ret_found = (struct found){
-		.what =
-			{
-				.provider = &provider_step_log,
-				.mode = NODE_FILE,
-				.mtime_ms = step.time_ms,
-				.data = log,
-			},
-		.no_size = true,
-	};
+	provider_found(ret_found, &provider_step_log, NODE_FILE, step.time_ms,
+		       0, log);
+	ret_found->no_size = true;
 	return 0;
 }
 
@@ -136,10 +129,8 @@ int step_log_found(struct ctx *ctx, struct model *model, struct node *dir,
 {
 	if (mode != READ_CACHED)
 		return find(ctx, model, dir, row->endpoint, scope, ret_found);
-	*ret_found = (struct found){
-		.what = {.provider = &provider_step_log, .mode = NODE_FILE},
-		.no_size = true,
-	};
+	provider_found(ret_found, &provider_step_log, NODE_FILE, 0, 0, NULL);
+	ret_found->no_size = true;
 	return 0;
 }
 
