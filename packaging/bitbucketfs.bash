@@ -59,7 +59,7 @@ _bitbucketfs() {
 		mapfile -t COMPREPLY < <(compgen -W '-f --foreground -d --debug
 			-o -h --help -V --version --lazy --raw -q --json
 			--install --uninstall --with-token --check --in-file --email= --username=
-			--keep-cache --all --config' -- "$cur")
+			--keep-cache --all --config --oauth --oauth-client' -- "$cur")
 		return
 		;;
 	esac

@@ -59,6 +59,8 @@ _bitbucketfs() {
 		'--uninstall[of credential: take it out of git]' \
 		'--with-token[of login: from standard input]' \
 		'--check[of login: which scopes it has]' \
+		'--oauth[of login: by a browser, with a consumer]' \
+		'--oauth-client[of login: a private consumer by itself]' \
 		'--in-file[of login: not in the keyring]' \
 		'--email=[of login: of the Atlassian account]:address: ' \
 		'--username=[of login: for a password]:name: ' \

@@ -23,6 +23,7 @@ struct command {
 	bool names;        /* takes --email and --username */
 	/* takes the option of that name */
 	bool with_token, check, in_file, keep_cache, all, config;
+	bool oauth, oauth_client;
 };
 struct arguments {
 	struct command_line line;

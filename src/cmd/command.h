@@ -19,6 +19,7 @@ enum command_exit {
 struct command_line {
 	bool foreground, debug, sloppy, lazy, raw, json, install, uninstall;
 	bool with_token, check, in_file, keep_cache, all, config;
+	bool oauth, oauth_client;
 	const char *email, *username; /* --email, --username; NULL: not said */
 	const char *query;            /* -q; NULL: none */
 	const char **options;         /* each -o */

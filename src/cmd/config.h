@@ -149,6 +149,8 @@ int config_finish(struct config *);
 /* What config_finish says where there is a token: a credential that came from
  * elsewhere goes over plain http to loopback addresses only, too. */
 int config_check_cleartext(struct config *);
+/* The key of an OAuth consumer that somebody typed. 0 or -EINVAL. */
+int config_give_consumer(struct config *, const char *key);
 /* Overwrites the token and forgets it. */
 void config_wipe_token(struct config *);
 

@@ -74,6 +74,12 @@ int config_set_consumer(struct config *config,
 	return 0;
 }
 
+int config_give_consumer(struct config *config, const char *key)
+{
+	return config_apply(config, "", config_find("oauth_client_id"),
+			    "what was typed", key);
+}
+
 /* ---- URLs ---- */
 
 static bool has_blank_or_control(const char *s)

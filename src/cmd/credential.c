@@ -98,7 +98,7 @@ static enum command_exit answer(const struct remote *remote)
 	r = credential_for_git(&ctx, remote->credential, &login);
 	if (r) {
 		command_say("%s", ctx.sentence);
-		return COMMAND_FAILED;
+		return remote_end(remote, 0);
 	}
 	if (!login.username)
 		return COMMAND_OK;
@@ -124,6 +124,9 @@ static enum command_exit get(struct remote *remote)
 	if (end != COMMAND_OK || is_other_user(remote, &asked))
 		return end;
 	daemon_harden();
+	/* A token that has run out is renewed first. */
+	if (remote->oauth && remote_build(remote))
+		return COMMAND_FAILED;
 	return answer(remote);
 }
 

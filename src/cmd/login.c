@@ -12,6 +12,7 @@
 #include "cmd/live.h"
 #include "cmd/login_check.h"
 #include "cmd/login_form.h"
+#include "cmd/login_oauth.h"
 #include "cmd/login_try.h"
 
 #include "base/file.h"
@@ -43,6 +44,7 @@ static const char advice[] =
 struct login {
 	struct remote remote;
 	struct sign_in sign_in;
+	struct login_oauth oauth;
 	int terminal; /* -1: it was not asked there */
 	bool is_named;
 	char *name; /* that was given beforehand; or NULL */
@@ -215,6 +217,8 @@ static enum command_exit make_credential(struct login *login)
 	struct remote *remote = &login->remote;
 	const char *why = NULL;
 
+	if (remote->credential)
+		return COMMAND_OK;
 	if (config_check_cleartext(&remote->config))
 		return command_usage("%s", remote->config.why);
 	if (credential_new(sign_in->email, sign_in->username, sign_in->token,
@@ -285,6 +289,8 @@ static enum command_exit try_and_keep(struct login *login)
 		end = COMMAND_FAILED;
 	if (end == COMMAND_OK)
 		end = login_try(remote, &try);
+	if (end == COMMAND_OK)
+		end = login_oauth_keep(&login->oauth, remote);
 	if (end != COMMAND_OK)
 		return end;
 	if (sign_in_write(&ctx, remote->config.profile, remote->config.api_url,
@@ -338,7 +344,10 @@ static enum command_exit run(struct login *login,
 		command_say("%s", ctx.sentence);
 		return COMMAND_FAILED;
 	}
-	end = get(login, line);
+	end = login_oauth_is_wanted(line)
+		      ? login_oauth_get(&login->oauth, remote, line,
+					&login->sign_in)
+		      : get(login, line);
 	login->sign_in.in_file = line->in_file;
 	daemon_harden();
 	return end == COMMAND_OK ? try_and_keep(login) : end;
@@ -378,12 +387,19 @@ enum command_exit login_command(const struct command_line *line)
 		return command_usage("--email and --username are two: a token "
 				     "goes with one of them");
 	if (line->check && (line->with_token || line->in_file || line->email ||
-			    line->username))
+			    line->username || login_oauth_is_wanted(line)))
 		return command_usage("--check is about the sign-in that there "
 				     "is, and goes alone");
+	if (login_oauth_is_wanted(line) &&
+	    (line->email || line->username ||
+	     (line->oauth && line->oauth_client)))
+		return command_usage("--oauth, --oauth-client, --email and "
+				     "--username are ways to sign in: one of "
+				     "them");
 	/* What is odd is a line of what is said. */
 	log_to_stderr(LOG_LEVEL_ERROR);
 	end = line->check ? probe(&login.remote, line) : run(&login, line);
+	login_oauth_done(&login.oauth, end);
 	file_close(login.terminal);
 	free(login.name);
 	sign_in_done(&login.sign_in);

@@ -14,6 +14,9 @@
 #include "base/ctx.h"
 #include "base/mem.h"
 
+/* An account begins so of a consumer that acts by itself. */
+#define OAUTH_BY_ITSELF "client:"
+
 /* Strings are owned; NULL: none. */
 struct oauth_kept {
 	char *consumer; /* the id of the one that they were given to */

@@ -35,8 +35,6 @@
 #define N_BY_401 ((size_t)3)
 #define BY_401_MS INT64_C(900000)
 
-#define BY_ITSELF "client:" /* an account begins so */
-
 struct oauth_source {
 	struct oauth_consumer consumer;
 	bool by_itself;
@@ -395,7 +393,8 @@ static void take_first(struct oauth_source *s, struct oauth_kept *kept)
 static bool is_of(const struct oauth_kept *kept,
 		  const struct oauth_source_config *config)
 {
-	bool by_itself = !strncmp(kept->account, BY_ITSELF, strlen(BY_ITSELF));
+	bool by_itself = !strncmp(kept->account, OAUTH_BY_ITSELF,
+				  strlen(OAUTH_BY_ITSELF));
 
 	return !strcmp(kept->consumer, config->consumer.id) &&
 	       by_itself == config->by_itself;
@@ -425,7 +424,7 @@ int oauth_source_new(struct ctx *ctx, const struct oauth_source_config *config,
 				"%s: run bitbucketfs login --oauth.",
 				id);
 	if (!kept.account)
-		kept.account = mem_asprintf(BY_ITSELF "%s", id);
+		kept.account = mem_asprintf(OAUTH_BY_ITSELF "%s", id);
 	s = mem_calloc(1, sizeof(*s));
 	*s = (struct oauth_source){
 		.consumer = {.url = mem_strdup(config->consumer.url),

@@ -74,7 +74,7 @@ static enum command_exit use_sign_in(struct remote *remote, bool *ret_found)
 	r = sign_in_source_new(&ctx, config->profile, config->api_url, &source,
 			       &config->token_from);
 	*ret_found = r != -ENOENT;
-	if (r == -ENOTSUP)
+	if (r == -EOPNOTSUPP)
 		return remote_oauth_kept(remote);
 	if (!r)
 		r = credential_new_from(&ctx, &source, &remote->credential);

@@ -100,6 +100,7 @@ enum command_exit remote_oauth_kept(struct remote *remote)
 			    kept.username, config->oauth_client_id);
 		return COMMAND_SIGN_IN;
 	}
+	remote->is_kept = true;
 	free(config->token_from);
 	config->token_from = mem_strdup(kept.where);
 	return use(remote, &ctx, kept.username, kept.token,

@@ -90,6 +90,9 @@ INSIDE = {"EBADMSG": "told as EIO", "EPROTO": "told as EIO", "ECONNRESET": "told
           "EMSGSIZE": "a buffer of ours", "ERANGE": "a number of ours", "EEXIST": "a file of ours", "ECONNREFUSED": "umount's",
           "EDEADLK": "before mounting", "EXDEV": "removing the cache", "ENOTEMPTY": "before mounting", "EWOULDBLOCK": "EAGAIN",
           "EINPROGRESS": "a stream that grows: looked for again", "ENOTTY": "login", "EADDRINUSE": "a socket of ours",
+          "ESHUTDOWN": "the mount ends", "ENXIO": "a command that is not for this mount",
+          "EADDRNOTAVAIL": "login --oauth", "EAFNOSUPPORT": "login --oauth", "EPROTONOSUPPORT": "login --oauth",
+          "EKEYREJECTED": "a token or code of OAuth: told as EACCES",
           "ENOKEY": "no other secret: the 401 is told as EACCES"}
 
 

@@ -1,12 +1,12 @@
 """OAuth: access tokens that end, refresh tokens that are good once, and who asks for new ones."""
 import json
 import os
-import signal
+import subprocess
 import time
 
 import pytest
 
-from conftest import PATIENCE, asked, await_true, mounted
+from conftest import BINARY, await_true, mounted
 from oauth import age, grants, keep, kept, place, sign_in
 from test_config import configure
 
@@ -173,11 +173,11 @@ def test_a_consumer_by_itself(bb, mounts):
 def test_git_is_given_the_access_token(bb, mounts):
     sign_in(mounts)
     age(mounts)
-    import subprocess
-    from conftest import BINARY
+    mark = bb.log.mark()
     done = subprocess.run([BINARY, "credential", "get"], input=f"protocol=http\nhost=127.0.0.1:{bb.port}\n\n", text=True,
                           capture_output=True, env={**mounts.environment(None), "BITBUCKETFS_CACHE_DIR": str(mounts.place / "c")})
     assert done.returncode == 0 and done.stdout == f"username=x-token-auth\npassword={kept(mounts)['access']}\n", done
+    assert grants(bb, mark) == [REFRESH] and kept(mounts)["access"] in bb.oauth.live()
 
 
 def test_logout_takes_all_of_it(bb, mounts):

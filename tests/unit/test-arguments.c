@@ -47,6 +47,8 @@ static char *taken(const struct arguments *a)
 	buf_puts(&out, a->line.install ? " install" : "");
 	buf_puts(&out, a->line.uninstall ? " uninstall" : "");
 	buf_puts(&out, a->line.with_token ? " with-token" : "");
+	buf_puts(&out, a->line.oauth ? " oauth" : "");
+	buf_puts(&out, a->line.oauth_client ? " oauth-client" : "");
 	if (a->line.email)
 		buf_printf(&out, " email %s", a->line.email);
 	if (a->line.username)
@@ -72,6 +74,8 @@ static void what_is_taken(void **state)
 		/* By mount.fuse3. */
 		{"b acme /m -o rw,user=x", "mount: acme /m -o rw,user=x"},
 		{"b -orw -o ttl=1 /m", "mount: /m -o rw -o ttl=1"},
+		{"b login --oauth-client", "login: oauth-client"},
+		{"b login --oauth", "login: oauth"},
 		{"b umount -o profile=p", "umount: -o profile=p"},
 		{"b --foreground /m", "mount: /m foreground"},
 		{"b --debug", "mount: foreground debug"},
