@@ -88,6 +88,13 @@ static bool is_api_token(const char *token)
 	return token && !strncmp(token, "ATAT", 4);
 }
 
+/* A name is shown, in sentences and as the source of a mount. */
+static bool is_some_token(const char *name)
+{
+	return is_api_token(name) || (name && (!strncmp(name, "ATCT", 4) ||
+					       !strncmp(name, "ATBB", 4)));
+}
+
 /* 0, -EINVAL or -EACCES as credential_new. */
 static int check_secret(const struct credential_secret *secret,
 			const char **ret_why)
@@ -103,6 +110,9 @@ static int check_secret(const struct credential_secret *secret,
 		why = "the e-mail or user name has a control character in it";
 	else if (has_control(token))
 		why = "the token has a control character (a line end?) in it";
+	else if (is_some_token(email) || is_some_token(username))
+		why = "there is a token in the place of the e-mail or user "
+		      "name: are the two exchanged?";
 	else if (email && !token)
 		why = "there is an e-mail but no token";
 	else if (username && !token)

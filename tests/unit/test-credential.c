@@ -142,6 +142,8 @@ static void impossible_ones(void **state)
 		{NULL, "a\rda", "token"},
 		{"ada@example.com\x7f", NULL, "token"},
 		{NULL, NULL, "token\n"},
+		{"ATATT3xToken", NULL, "ada@example.com"},
+		{NULL, "ATCTT3xToken", "ada"},
 	};
 
 	(void)state;
