@@ -119,7 +119,7 @@ static bool is_secret_word(const char *name)
 static int read_option(struct config *config, const char *option, bool sloppy)
 {
 	cleanup(free) char *name = mem_dup0(option, strcspn(option, "="));
-	cleanup(free) char *meant = NULL;
+	cleanup(free) char *meant = NULL, *shown = NULL;
 	const char *value = option[strlen(name)] ? option + strlen(name) + 1
 						 : NULL;
 	const struct config_setting *setting = config_find(name);
@@ -134,8 +134,9 @@ static int read_option(struct config *config, const char *option, bool sloppy)
 	if (sloppy)
 		return 0;
 	meant = config_meant(name);
-	return config_fail(config, "there is no option -o %.60s%s", name,
-			   meant);
+	shown = config_shown(name, meant);
+	return config_fail(config, "there is no%s option -o%s%s",
+			   *shown ? "" : " such", shown, meant);
 }
 
 int config_read_options(struct config *config, const char *text, bool sloppy)

@@ -104,8 +104,10 @@ static int parse_section(struct parse *parse, char *line)
 static int unknown_key(struct parse *parse, const char *key)
 {
 	cleanup(free) char *meant = config_meant(key);
+	cleanup(free) char *shown = config_shown(key, meant);
 
-	return fail_at(parse, key, "there is no setting '%.40s'%s", key, meant);
+	return fail_at(parse, key, "there is no%s setting%s%s",
+		       *shown ? "" : " such", shown, meant);
 }
 
 /* The first of a section that says how one signs in hides what the general part

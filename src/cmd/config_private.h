@@ -14,6 +14,9 @@ const struct config_setting *config_find(const char *name);
 char *config_variable(const char *key);
 /* ": did you mean ttl?" for a name that there is none of, or "". */
 char *config_meant(const char *name);
+/* " NAME" of what is no setting, or "": in its place a token may have been
+ * pasted, which has a '=' in it. meant as config_meant. */
+char *config_shown(const char *name, const char *meant);
 /* Sets it; puts "PLACENAME " before what a setter said. */
 int config_apply(struct config *, const char *place,
 		 const struct config_setting *, const char *name,

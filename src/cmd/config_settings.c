@@ -5,6 +5,7 @@
 
 #include "cmd/suggest.h"
 
+#define SHOWN_MAX 24
 #define TREES_MAX 100000
 #define WALK_MAX 1000000
 #define HISTORY_MAX 100000
@@ -117,6 +118,16 @@ bool config_is_way(const struct config_setting *setting)
 	return setting->kind == CONFIG_SECRET ||
 	       setting->kind == CONFIG_COMMAND ||
 	       setting->set == config_set_consumer;
+}
+
+char *config_shown(const char *name, const char *meant)
+{
+	bool is_word = strlen(name) <= SHOWN_MAX &&
+		       !name[strspn(name, "abcdefghijklmnopqrstuvwxyz_-"
+					  "0123456789")];
+
+	return *name && (*meant || is_word) ? mem_asprintf(" %s", name)
+					    : mem_strdup("");
 }
 
 bool config_is_secret(const struct config_setting *setting, const char *value)

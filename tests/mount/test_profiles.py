@@ -89,7 +89,7 @@ def test_what_is_wrong_in_a_file_has_a_line_and_a_column(mounts):
     path = configure(mounts, "# mine\n\n[profile work]\n  ttl = soon\n")
     assert usage(mounts, "-o", "profile=work") == f"{path}:4:9: ttl 'soon' is no time (like 90, 90s, 5m, 2h or 1d)"
     path = configure(mounts, "ttl = 5m\n  mountpiont = /x\n")
-    assert usage(mounts, "whoami") == f"{path}:2:3: there is no setting 'mountpiont': did you mean mountpoint?"
+    assert usage(mounts, "whoami") == f"{path}:2:3: there is no setting mountpiont: did you mean mountpoint?"
 
 
 def test_a_secret_of_any_section_is_one_of_the_file(bb, mounts):

@@ -163,8 +163,14 @@ static void test_line_and_column(void **state)
 	refused("ttl = 5m\n  hunter2\n", NULL, "file:2:3: this is no line");
 	refused("\tttl =  soon\n", NULL, "file:1:9: ttl 'soon' is no time");
 	refused("\xef\xbb\xbftokn = hunter2\n", NULL,
-		"file:1:1: there is no setting 'tokn': did you mean token?");
+		"file:1:1: there is no setting tokn: did you mean token?");
 	refused("ttl = 5m\r\nttl = 6m\r\n", NULL, "file:2:1: ttl is there");
+	refused("ATATT3xhunter2=0A1B2C3D\n", NULL,
+		"file:1:1: there is no such setting");
+	refused("hunter2hunter2hunter2hunter2=0A1B2C3D\n", NULL,
+		"file:1:1: there is no such setting");
+	refused("Token = hunter2\n", NULL,
+		"there is no setting Token: did you mean token?");
 	refused("token = 'hunter2'\n", NULL, "file:1:9: the value of token is");
 	refused("[profile work\n", NULL, "file:1:1: this is no line of the");
 	refused("[profile work] hunter2\n", NULL, "file:1:15: this is no line");

@@ -197,6 +197,7 @@ static void test_options(void **state)
 	options("lfs", "-o lfs needs a value: -o lfs=off");
 	options("colour=blue", "there is no option -o colour");
 	options("colour=hunter2", "there is no option -o colour");
+	options("ATATT3xhunter2=0A1B2C3D", "there is no such option -o");
 	options("token=hunter2", "BITBUCKETFS_TOKEN");
 	options("Password=hunter2", "BITBUCKETFS_TOKEN");
 	options("secret=hunter2", "BITBUCKETFS_TOKEN");
