@@ -21,11 +21,34 @@ static int is_over(void *ctx)
 	return ctx_check(ctx) != 0;
 }
 
+static void interrupt(void *db)
+{
+	sqlite3_interrupt(db);
+}
+
+static int check_all(struct ctx *ctx, struct sqlite3 *db,
+		     enum cache_state *ret_state)
+{
+	int rc = cache_quick_check(db);
+
+	*ret_state = cache_is_damage(rc) ? CACHE_DAMAGED : CACHE_SOUND;
+	if (rc == SQLITE_OK || cache_is_damage(rc))
+		return 0;
+	if (rc == SQLITE_INTERRUPT && ctx_check(ctx))
+		return ctx_check(ctx);
+	return cache_errno(db, rc);
+}
+
+/* Before 3.42 or so SQLite looks at the progress handler between tables alone,
+ * and inside of one only whether it was interrupted. */
 static int inspect(struct ctx *ctx, struct sqlite3 *db,
 		   enum cache_state *ret_state)
 {
-	int rc;
+	struct ctx_waker waker = {.wake = interrupt, .arg = db};
+	int r = ctx_check(ctx);
 
+	if (r)
+		return r;
 	sqlite3_busy_timeout(db, CACHE_BUSY_MS);
 	sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_progress_handler(db, STEPS, is_over, ctx);
@@ -33,11 +56,10 @@ static int inspect(struct ctx *ctx, struct sqlite3 *db,
 		*ret_state = CACHE_LATER;
 		return 0;
 	}
-	rc = cache_quick_check(db);
-	*ret_state = cache_is_damage(rc) ? CACHE_DAMAGED : CACHE_SOUND;
-	if (rc == SQLITE_OK || cache_is_damage(rc))
-		return 0;
-	return rc == SQLITE_INTERRUPT ? ctx_check(ctx) : cache_errno(db, rc);
+	ctx_watch(ctx, &waker);
+	r = check_all(ctx, db, ret_state);
+	ctx_unwatch(ctx, &waker);
+	return r;
 }
 
 static int inspect_file(struct ctx *ctx, const char *path,

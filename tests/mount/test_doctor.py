@@ -212,6 +212,19 @@ def test_a_credential_that_is_refused_is_sent_once(shared_bb, place, environment
     assert [e["path"] for e in shared_bb.log.since(mark) if e["authorization"]] == ["/2.0/user"]
 
 
+def test_what_login_keeps(shared_bb, place):
+    ada = shared_bb.accounts["ada"]
+    done = subprocess.run([BINARY, "login", "--with-token", "--email", ada.email], env=place.environment(None), input=ada.token,
+                          capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done
+    told = doctor(place, account=None)
+    told.line("credential", "ok", "of ada@example.com, from ")
+    told.line("account", "ok", "signed in as Ada")
+    kept, = (p for p in (place.place / "xdg-state/bitbucketfs/sign-in").iterdir() if p.name != ".lock")
+    kept.chmod(0o644)
+    assert doctor(place, account=None).errors() == {"credential"}, "others can read it"
+
+
 def test_nobody_is_signed_in(shared_bb, place):
     told = doctor(place, "acme/widgets", account=None)
     told.line("account", "ok", "nobody is signed in")
@@ -518,7 +531,12 @@ def test_mounts_that_are_dead_or_hang(place):
     doctor(place, own=own).line("mounts", "ok", m.path)
     m.process.send_signal(signal.SIGSTOP)
     try:
-        assert "umount" in doctor(place, own=own).line("mounts", "error", "does not answer")
+        began = time.monotonic()
+        told = doctor(place, own=own, BITBUCKETFS_CACHE_DIR=m / "here")
+        assert time.monotonic() - began < PATIENCE / 2
+        assert "umount" in told.line("mounts", "error", "does not answer")
+        told.line("space", "error", "a file system that hangs?")
+        told.line("account", "ok")
     finally:
         m.process.send_signal(signal.SIGCONT)
     m.kill()

@@ -210,15 +210,23 @@ static bool await(struct all *all, struct visit *visit, int64_t until_ms)
 	return done;
 }
 
+static void cancel_late(struct all *all, int64_t until_ms)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
+		if (!await(all, &all->visits[i], until_ms))
+			ctx_cancel(&all->visits[i].ctx);
+}
+
 /* In the order of the table. True: all have come back. */
 static bool gather(struct all *all, int64_t until_ms, struct report *r)
 {
 	bool whole = true;
 
+	cancel_late(all, until_ms);
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
 		struct visit *visit = &all->visits[i];
 
-		if (await(all, visit, until_ms)) {
+		if (await(all, visit, until_ms + DOCTOR_GRACE_MS)) {
 			visit->thread = thread_join(visit->thread);
 			report_take(r, &visit->report);
 			ctx_done(&visit->ctx);
@@ -340,7 +348,8 @@ enum command_exit doctor_command(const struct command_line *line)
 	mutex_init(&d->lock);
 	configure(d, line, &report);
 	all = start(d);
-	whole = gather(all, clock_mono_ms() + DOCTOR_ALL_MS, &report);
+	whole = gather(all, clock_mono_ms() + DOCTOR_CHECK_MS + DOCTOR_GRACE_MS,
+		       &report);
 	if (d->is_configured && d->has_credential && whole)
 		count(d, &report);
 	doctor_compare_ways(d, &report);

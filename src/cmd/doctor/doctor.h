@@ -12,10 +12,11 @@
 #include "cmd/doctor/report.h"
 #include "cmd/remote.h"
 
-/* What a check may take, ctx's deadline; and all of them with what starts and
- * ends them. */
-#define DOCTOR_CHECK_MS 5000
-#define DOCTOR_ALL_MS 5500
+/* What a check may take, ctx's deadline. So much later what does not look at
+ * that is cancelled, and what is not back as much later again is left behind.
+ */
+#define DOCTOR_CHECK_MS 4500
+#define DOCTOR_GRACE_MS 300
 
 /* A way to git's part of the service. */
 enum doctor_way {

@@ -20,9 +20,8 @@
 
 #define FUSE_CONF "/etc/fuse.conf"
 #define FUSE_CONF_MAX (64 * KIB)
-/* FUSE tells of an entry that is gone since 5.2 or so; pidfd_open(2), by which
- * programs are waited for, is of 5.3. */
-#define KERNEL_LEAST "5.4"
+/* close_range(2), by which a daemon lets go of what was open. */
+#define KERNEL_LEAST "5.9"
 /* MISC_MAJOR and FUSE_MINOR of the kernel's headers. */
 #define FUSE_MAJOR 10
 #define FUSE_MINOR 229
@@ -71,7 +70,7 @@ void doctor_check_kernel(struct ctx *ctx, struct doctor *d, struct report *r)
 	else if (machine_compare(name.release, KERNEL_LEAST) < 0)
 		report_add(r, "kernel", REPORT_WARNING,
 			   "Linux %s is older than " KERNEL_LEAST
-			   ", with which this program was tried: take a newer "
+			   ", which has what this program needs: take a newer "
 			   "one",
 			   name.release);
 	else

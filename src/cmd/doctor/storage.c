@@ -30,7 +30,7 @@ static bool judge_state(struct ctx *ctx, const char *dir, struct report *r)
 	enum cache_state state = CACHE_SOUND;
 	int e = cache_inspect(ctx, dir, &state);
 
-	if (e == -ETIMEDOUT)
+	if (e == -ETIMEDOUT || e == -EINTR)
 		report_add(r, "cache", REPORT_WARNING,
 			   "%s/cache.db is too large to be looked at in %d "
 			   "seconds",
