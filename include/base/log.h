@@ -26,6 +26,8 @@ void log_to_syslog(enum log_level most);
  * not registered. The first 8 are kept until the process ends, of later ones
  * the newest 56. */
 void log_redact(const char *secret);
+/* None of them is used any more: they are wiped. */
+void log_forget(void);
 /* Replaces all secrets in text, in place: the text never grows. */
 void log_clean(char *text);
 /* One line each, of at most 4 KiB: control bytes become spaces. On stderr

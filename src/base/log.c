@@ -97,6 +97,20 @@ void log_redact(const char *secret)
 	text_wipe(old);
 }
 
+void log_forget(void)
+{
+	char *old[N_SECRETS];
+	size_t n;
+
+	mutex_lock(&sink.lock);
+	n = sink.n_secrets;
+	memcpy(old, sink.secrets, sizeof(old));
+	sink.n_secrets = 0;
+	mutex_unlock(&sink.lock);
+	for (size_t i = 0; i < n; i++)
+		text_wipe(old[i]);
+}
+
 /* The length of the longest secret that text begins with, or 0. */
 static size_t secret_at(const char *text) requires_lock(sink.lock)
 {

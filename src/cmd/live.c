@@ -282,6 +282,11 @@ static int sign_out(struct ctx *ctx, struct live *live, struct buf *answer)
 	 * with it ends when the mount has other parts. */
 	lose_secret(live->graph, SIGNED_OUT);
 	r = build_and_put(live, fresh);
+	/* No request is left that could be said to have it. */
+	if (!r) {
+		log_forget();
+		remote_redact(&live->graph->remote.config);
+	}
 	model_signed_out(live->graph->model, true);
 	model_say(live->graph->model, "/", EACCES,
 		  r ? SIGNED_OUT_KEPT : SIGNED_OUT);

@@ -16,8 +16,9 @@
 #define USER_TTL_MS (24 * 60 * 60 * 1000LL)
 
 /* Somebody else's words about a proxy could have its password in them. */
-static void redact_proxy(const char *url)
+void remote_redact(const struct config *config)
 {
+	const char *url = config->proxy;
 	const char *host = url ? strstr(url, "://") : NULL;
 	const char *end = host ? strrchr(host, '@') : NULL;
 	cleanup(free) char *user = NULL;
@@ -120,7 +121,7 @@ enum command_exit remote_read_config(struct remote *remote,
 		command_say("%s", remote->config.why);
 		return COMMAND_USAGE;
 	}
-	redact_proxy(remote->config.proxy);
+	remote_redact(&remote->config);
 	return COMMAND_OK;
 }
 

@@ -41,6 +41,8 @@ void remote_done(struct remote *);
 enum command_exit remote_read_config(struct remote *,
 				     const struct command_line *);
 enum command_exit remote_read_credential(struct remote *);
+/* What is secret in it and is no credential is kept out of the log. */
+void remote_redact(const struct config *);
 /* For a command about a mount: the operand, else what is configured. The
  * caller's to free; NULL: the default. */
 enum command_exit remote_mountpoint(const struct command_line *,

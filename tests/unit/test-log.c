@@ -260,6 +260,18 @@ static void many_threads(void **state)
 	assert_int_equal(n_lines, N_THREADS * N_LINES);
 }
 
+/* The last one: the others' secrets go, too. */
+static void what_is_forgotten(void **state)
+{
+	(void)state;
+	log_redact("s3cr3t");
+	expect_clean("s3cr3t", MARK);
+	log_forget();
+	expect_clean("s3cr3t", "s3cr3t");
+	log_redact("another one");
+	expect_clean("s3cr3t, another one", "s3cr3t, " MARK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +283,7 @@ int main(void)
 		cmocka_unit_test(later_secrets_take_turns),
 		cmocka_unit_test(failures_say_where),
 		cmocka_unit_test(many_threads),
+		cmocka_unit_test(what_is_forgotten),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
