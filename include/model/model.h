@@ -76,7 +76,8 @@ void model_stop(struct model *);
 struct model *model_free(struct model *);
 DEFINE_CLEANUP(struct model *, model_free);
 
-/* Somebody has signed out (or in again), which status says. */
+/* Somebody has signed out, which status says, or in again: what was refused
+ * before is asked for. */
 void model_signed_out(struct model *, bool signed_out);
 
 /* What the kernel knows. */

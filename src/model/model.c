@@ -6,6 +6,8 @@
  */
 #include "model/provider.h"
 
+#include "base/clock.h"
+
 void model_say(struct model *model, const char *path, int errnum,
 	       const char *sentence)
 {
@@ -286,6 +288,8 @@ void model_statfs(struct model *model, struct model_statfs *ret_statfs)
 void model_signed_out(struct model *model, bool signed_out)
 {
 	atomic_store(&model->signed_out, signed_out);
+	if (!signed_out)
+		atomic_store(&model->renewed_ms, clock_mono_ms());
 }
 
 struct known {

@@ -131,8 +131,9 @@ struct model {
 				struct node *collection);
 	struct listed_all *listings;
 	atomic_bool signed_out;
-	int64_t started_ms; /* wall clock */
-	bool started;       /* kernel is set */
+	atomic_int_fast64_t renewed_ms; /* clock_mono_ms: signed in anew */
+	int64_t started_ms;             /* wall clock */
+	bool started;                   /* kernel is set */
 	struct model_kernel kernel;
 	struct mutex lock; /* a leaf */
 	/* Under lock: */

@@ -38,7 +38,7 @@ struct fixed_commit {
 	 * (clock_mono_ms) the sources are not asked again. */
 	char *refusal;
 	int refused;
-	int64_t refused_until_ms;
+	int64_t refused_ms, refused_until_ms;
 };
 
 struct fixed_commit *checkout_fixed_free(struct fixed_commit *fixed)
@@ -306,12 +306,16 @@ static int get(struct ctx *ctx, struct model *model, struct checkout *checkout,
 
 /* 0, or the errno of the last refusal while that is remembered, with its
  * sentence. */
-static int still_refused(struct ctx *ctx, struct fixed_commit *fixed)
+static int still_refused(struct ctx *ctx, struct model *model,
+			 struct fixed_commit *fixed)
 {
+	int64_t renewed_ms = atomic_load(&model->renewed_ms);
 	int r = 0;
 
 	mutex_lock(&fixed->lock);
-	if (fixed->refused < 0 && clock_mono_ms() < fixed->refused_until_ms)
+	/* It may have been another credential. */
+	if (fixed->refused < 0 && fixed->refused_ms > renewed_ms &&
+	    clock_mono_ms() < fixed->refused_until_ms)
 		r = ctx_fail(ctx, fixed->refused, "%s", fixed->refusal);
 	mutex_unlock(&fixed->lock);
 	return r;
@@ -324,7 +328,8 @@ static void remember_refusal(const struct ctx *ctx, struct fixed_commit *fixed,
 	free(fixed->refusal);
 	fixed->refusal = mem_strdup(ctx->sentence);
 	fixed->refused = refused;
-	fixed->refused_until_ms = clock_mono_ms() + for_ms;
+	fixed->refused_ms = clock_mono_ms();
+	fixed->refused_until_ms = fixed->refused_ms + for_ms;
 	mutex_unlock(&fixed->lock);
 }
 
@@ -333,7 +338,7 @@ static void remember_refusal(const struct ctx *ctx, struct fixed_commit *fixed,
 int checkout_fixed_get(struct ctx *ctx, struct model *model,
 		       struct checkout *checkout, struct clone_head *ret_head)
 {
-	int r = still_refused(ctx, checkout->fixed);
+	int r = still_refused(ctx, model, checkout->fixed);
 
 	if (r < 0)
 		return r;
