@@ -195,6 +195,9 @@ def test_without_xdg_variables_the_defaults_are_in_the_home(bb, mounts):
     m = mounts(**e)
     assert "opensource" in m.ls()
     m.unmount()
-    assert sorted(os.listdir(home)) == [".cache", ".config"]
+    assert sorted(os.listdir(home)) == [".cache", ".config", ".local"]
+    # Where the socket of the mount was, for there is no XDG_RUNTIME_DIR.
+    assert [str(p.relative_to(home)) for p in home.glob(".local/**/*")] == [
+        ".local/state", ".local/state/bitbucketfs", ".local/state/bitbucketfs/control"]
     assert os.listdir(home / ".cache") == ["bitbucketfs"]
     assert os.stat(home / ".cache" / "bitbucketfs").st_mode & 0o777 == 0o700
