@@ -3,6 +3,7 @@
  */
 #include "cmd/live.h"
 #include "cmd/oauth_source.h"
+#include "cmd/preflight.h"
 
 #include "base/log.h"
 #include "fs/session.h"
@@ -341,11 +342,19 @@ static int take_agent(void *arg, struct ctx *ctx, const char *const *words,
 		      struct buf *answer)
 {
 	const struct live *live = arg;
+	char why[512];
 
 	(void)ctx;
-	(void)answer;
-	if (live->ssh)
-		ssh_use_agent(live->ssh, words[0]);
+	if (!live->ssh)
+		return 0;
+	/* Who looked for it there would wait for the mount, and the mount for
+	 * him. */
+	if (preflight_below(live->mountpoint, "the agent's socket", words[0],
+			    why)) {
+		buf_puts(answer, why);
+		return -EINVAL;
+	}
+	ssh_use_agent(live->ssh, words[0]);
 	return 0;
 }
 

@@ -11,6 +11,8 @@
  */
 #include "ssh_private.h"
 
+#include "base/log.h"
+
 struct link_ssh {
 	struct link link;
 	struct ssh *ssh;
@@ -29,6 +31,7 @@ static void judge(const struct ssh_place *place, struct ssh_connection *c,
 		  struct ssh_verdict *ret_verdict)
 {
 	buf_puts(&c->said, "");
+	log_debug("ssh of %s says: %s", place->host, c->said.data);
 	ssh_judge(place, c->said.data, ret_verdict);
 }
 

@@ -83,6 +83,8 @@ static size_t begin_argv(const struct ssh_place *place, char port[static 16],
 		"-o", "BatchMode=yes",
 		"-o", "SendEnv=GIT_PROTOCOL",
 		"-o", "ConnectTimeout=5",
+		/* A mount that was killed kills nothing any more. */
+		"-o", "ServerAliveInterval=10",
 		"-o", "LogLevel=INFO",
 		"-o", "ControlMaster=no",
 		"-o", "ForkAfterAuthentication=no",

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -269,6 +270,12 @@ def test_keys_and_their_files(server, by):
     by.use(by.place / "open")
     m3 = by("workspaces=acme", account=None)
     refusal(m3, errno.EACCES, f"{by.place}/open, which others can read", "chmod 600")
+    # An agent below the mount would be looked for there by whom the mount waits for.
+    by.mounts.run("status", m.path, SSH_AUTH_SOCK=m / "acme/widgets/tree/agent")
+    began = time.monotonic()
+    with pytest.raises(PermissionError):
+        os.listdir(m / "acme/widgets/tree")
+    assert time.monotonic() - began < PATIENCE
     # An agent that came later, of whom the mount hears from `status`.
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", by.place / "agent"], stdout=subprocess.DEVNULL)
     try:
