@@ -158,6 +158,8 @@ enum command_exit remote_read_credential(struct remote *remote)
 
 		if (found)
 			return end;
+		if (remote_oauth_is_wanted(&remote->config))
+			return remote_oauth_sign_in_first(&remote->config);
 	}
 	r = credential_new(remote->config.email, remote->config.username,
 			   remote->config.token, &remote->credential, &problem);

@@ -41,10 +41,24 @@ static enum command_exit use(struct remote *remote, struct ctx *ctx,
 	return r ? said(ctx, r) : COMMAND_OK;
 }
 
+bool remote_oauth_is_wanted(const struct config *config)
+{
+	return config->oauth_client_id && !config->email && !config->username;
+}
+
 bool remote_oauth_is_configured(const struct config *config)
 {
-	return config->oauth_client_id && !config->email && !config->username &&
+	return remote_oauth_is_wanted(config) &&
 	       (config->token || config->token_command);
+}
+
+/* To go on anonymously would show less than what somebody has configured. */
+enum command_exit remote_oauth_sign_in_first(const struct config *config)
+{
+	command_say("nobody has signed in with the OAuth consumer %s, which is "
+		    "configured: run bitbucketfs login --oauth",
+		    config->oauth_client_id);
+	return COMMAND_SIGN_IN;
 }
 
 /* Now, while there is a terminal at which it may ask for a passphrase. */

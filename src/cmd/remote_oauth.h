@@ -9,6 +9,10 @@
 
 /* The configuration has a consumer's secret: it acts by itself. */
 bool remote_oauth_is_configured(const struct config *);
+/* It has a consumer, and no other way; without a sign-in that is nobody, who
+ * is asked to sign in. */
+bool remote_oauth_is_wanted(const struct config *);
+enum command_exit remote_oauth_sign_in_first(const struct config *);
 /* Both say why they failed. */
 enum command_exit remote_oauth_configured(struct remote *);
 /* login keeps a consumer's secret, and tokens beside it. */

@@ -197,4 +197,8 @@ def test_nobody_has_signed_in_with_it(bb, mounts):
     sign_in(mounts)
     configure(mounts, "oauth_client_id = another\n")
     assert "another" in run(mounts, "api", "/user", code=4)
+    run(mounts, "logout")
+    for words in (("whoami",), (str(mounts.place),)):
+        assert "bitbucketfs login --oauth" in run(mounts, *words, code=4), "and is not anonymous without a word"
+    assert run(mounts, "whoami", BITBUCKETFS_TOKEN="").startswith("anonymous")
     assert [e for e in bb.log.all("/2.0/")] == []
