@@ -483,18 +483,20 @@ const char *credential_hint(const struct credential *c)
 {
 	switch (credential_kind(c)) {
 	case CREDENTIAL_ANONYMOUS:
-		return "nobody is signed in: set BITBUCKETFS_EMAIL and "
-		       "BITBUCKETFS_TOKEN to an API token with scopes";
+		return "nobody is signed in: run bitbucketfs login, which "
+		       "says where an API token is made";
 	case CREDENTIAL_API_TOKEN:
 		return "the API token is wrong, expired or revoked, or the "
 		       "e-mail is not that of the Atlassian account it "
 		       "belongs to; make a new one at id.atlassian.com "
-		       "(Create API token with scopes, app Bitbucket)";
+		       "(Create API token with scopes, app Bitbucket), and run "
+		       "bitbucketfs login";
 	case CREDENTIAL_BASIC:
 		return "Bitbucket removed app passwords on 2026-07-28: make an "
 		       "API token with scopes at id.atlassian.com and give it "
 		       "with the e-mail of the Atlassian account "
-		       "(BITBUCKETFS_EMAIL), not with the user name";
+		       "(bitbucketfs login, or BITBUCKETFS_EMAIL), not with "
+		       "the user name";
 	case CREDENTIAL_OAUTH:
 		return "what the OAuth consumer was given is not taken any "
 		       "more: sign in again with bitbucketfs login --oauth";
@@ -503,7 +505,7 @@ const char *credential_hint(const struct credential *c)
 	}
 	return "the access token is wrong, expired or revoked; if it is an API "
 	       "token (it begins with ATAT), give the e-mail of the Atlassian "
-	       "account with it (BITBUCKETFS_EMAIL)";
+	       "account with it (bitbucketfs login, or BITBUCKETFS_EMAIL)";
 }
 
 /* ---- the doors ---- */

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import termios
+import threading
 import time
 
 import pytest
@@ -99,8 +100,8 @@ def test_what_is_kept_signs_in(bb, mounts, account):
     assert len([x for x in asked(bb) if ".git/" in x]) == 1
     said = mounts.run("whoami", account=None, BITBUCKETFS_WORKSPACES="acme")
     assert said.returncode == 0 and f"credential from: {file}\n" in said.stdout
-    m = mounts("workspaces=acme", account=None)
-    assert "widgets" in m.ls("acme") and m.read("acme/widgets/tree/README.md")
+    m = mounts("workspaces=acme", account=None, arguments=["-d"])
+    assert "widgets" in m.ls("acme") and m.read("acme/widgets/tree/README.md") and b"LOOKUP" in m.log_bytes()
     secrets = all_forms(a)
     places = [p for p in mounts.place.iterdir() if str(p) != m.path] + [m / ".bitbucketfs"]
     seen = {path for place in places for path in files_of(place)} - {str(file)}
@@ -127,6 +128,22 @@ def test_at_the_terminal(bb, mounts):
     assert t.end() == 0, t.seen
     assert "Signed in as Ada Lindqvist (ada@example.com): API token." in t.seen and ADA not in t.seen
     assert len(kept(mounts)) == 1
+
+
+def test_nobody_sees_it_while_it_is_taken(bb, mounts):
+    """The program that has it, before it is tried: no core, nothing for who reads /proc."""
+    t = Terminal(mounts, "login").see("Token .*: ")
+    await_true(lambda: not t.echoes(), "nothing is shown")
+    t.type(ADA + "\n")
+    t.see("E-mail of the Atlassian account: ")
+    for name in "cmdline", "environ":
+        with open(f"/proc/{t.pid}/{name}", "rb") as f:
+            assert ADA.encode() not in f.read()
+    with open(f"/proc/{t.pid}/limits") as f:
+        assert re.search(r"Max core file size +0 +0 ", f.read())
+    assert not kept(mounts) and not [p for p in files_of(mounts.place) if ADA.encode() in open(p, "rb").read()]
+    t.type("\x03")
+    assert t.end() == -signal.SIGINT
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -175,6 +192,24 @@ def test_an_app_password_is_not_even_tried_at_the_service(mounts):
                  BITBUCKETFS_API_URL="https://api.bitbucket.org/2.0", BITBUCKETFS_GIT_URL="https://bitbucket.org",
                  https_proxy="http://127.0.0.1:1")
     assert done.returncode == 1 and "2026-07-28" in done.stderr and "proxy" not in done.stderr
+
+
+def test_a_sign_in_that_cannot_be_believed(bb, mounts):
+    assert login(mounts, "--email=ada@example.com").returncode == 0
+    [file] = kept(mounts)
+    good = file.read_text()
+    for spoil, sentence in ((lambda: file.chmod(0o644), "chmod 600"), (lambda: file.write_text(good[:-1]), "damaged"),
+                            (lambda: file.write_text(good.replace("api-token", "other")), "damaged")):
+        spoil()
+        for words in ("whoami",), ("mount", str(mounts.place)):
+            done = mounts.run(*words, account=None)
+            assert done.returncode == 1 and sentence in done.stderr and str(file) in done.stderr and ADA not in done.stderr
+        assert login(mounts, "--email=ada@example.com").returncode == 0, "written anew"
+    # It is the host's, and goes nowhere in the clear.
+    other = mounts.run("whoami", account=None, BITBUCKETFS_API_URL="http://localhost:1/2.0")
+    assert other.stdout.startswith("anonymous")
+    far = login(mounts, "--email=ada@example.com", BITBUCKETFS_API_URL="http://example.com/2.0")
+    assert far.returncode == 2 and "plain http" in far.stderr
 
 
 def test_what_wins_over_it_is_said(bb, mounts):
@@ -398,7 +433,24 @@ def test_a_keyring_that_is_locked_hangs_or_is_gone(bb, mounts, keyring):
     done = login(mounts, "--email=ada@example.com", DISPLAY=":99", **there)
     assert done.returncode == 0 and "keyring is locked" in done.stdout and ADA in kept(mounts)[0].read_text()
     keyring.daemon.send_signal(signal.SIGSTOP)
+    seen = []
+
+    def look():
+        """What others see of the program that waits for the keyring."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as c, open(f"/proc/{pid}/environ", "rb") as e:
+                    words = c.read()
+                    if words.startswith(PROGRAM.encode()):
+                        seen.append(words + e.read())
+            except OSError:
+                pass
+        return seen
+    looking = threading.Thread(target=await_true, args=(look, "the program"))
+    looking.start()
     done = login(mounts, "--email=ada@example.com", **there)
+    looking.join()
+    assert seen and not [s for s in all_forms(bb.accounts["ada"]) if s in b"".join(seen)]
     assert done.returncode == 0 and "did not answer for 3 seconds" in done.stdout, done
     keyring.daemon.send_signal(signal.SIGCONT)
     assert "ada@example.com" in mounts.run("whoami", account=None, **there).stdout
