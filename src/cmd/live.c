@@ -134,6 +134,7 @@ static int put(struct live *live, struct graph *fresh)
 	live->graph = fresh;
 	graph_listen(fresh);
 	free_graph(old);
+	mem_give_back();
 	return 0;
 }
 

@@ -69,6 +69,7 @@ def test_the_home_the_configuration_and_the_temporary_files(bb, mounts, place):
     refused(bb, mounts, place, "the home directory", HOME=place)
     refused(bb, mounts, place, "the home directory", HOME=place + "/x/y")
     refused(bb, mounts, place, "the configuration file", XDG_CONFIG_HOME=place + "/config")
+    refused(bb, mounts, place, "the directory of the mounts' sockets", XDG_RUNTIME_DIR=place + "/run")
     refused(bb, mounts, place, "the directory for temporary files", TMPDIR=place)
 
 
