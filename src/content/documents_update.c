@@ -51,14 +51,6 @@ static void update_done(struct update *u)
 }
 DEFINE_CLEANUP_DONE(struct update, update_done);
 
-static int64_t time_at(const struct json *item, const char *path)
-{
-	const char *text = json_str(item, path);
-	int64_t ms;
-
-	return text && !clock_parse_iso8601(text, &ms) ? ms : INT64_MIN;
-}
-
 static struct entry *entry_of(struct update *u, const char *id)
 {
 	struct entry *e;
@@ -107,9 +99,9 @@ static bool read_stored(struct update *u, const struct cache_entry *old,
 		if (!id || stored_item(u, id, &item) < 0)
 			return false;
 		e = entry_of(u, id);
-		e->created_ms = time_at(item, "created_on");
-		updated_ms = time_at(item, "updated_on");
-		if (e->created_ms == INT64_MIN || updated_ms == INT64_MIN)
+		e->created_ms = resource_time(item, "created_on");
+		updated_ms = resource_time(item, "updated_on");
+		if (!e->created_ms || !updated_ms)
 			return false;
 		if (!u->since || updated_ms > u->since_ms) {
 			free(u->since);
@@ -136,7 +128,7 @@ static int take_changed(void *arg, const struct json *item)
 	if (!id.len || json_compact(item, &text) < 0)
 		return 0;
 	e = entry_of(u, id.data);
-	e->created_ms = time_at(item, "created_on");
+	e->created_ms = resource_time(item, "created_on");
 	e->elsewhere = strcmp(row->items->where(item), here) != 0;
 	free(e->text);
 	e->text = buf_steal(&text, &e->n_text);

@@ -80,11 +80,9 @@ DEFINE_CLEANUP_DONE(struct conversation, conversation_done);
 
 static const char *name_of(const struct json *user)
 {
-	const struct json *name =
-		resource_at(user, "display_name|nickname|uuid");
-	const char *text = name ? json_str(name, "") : NULL;
+	const char *name = resource_str(user, "display_name|nickname|uuid");
 
-	return text && *text ? text : "(account gone)";
+	return name && *name ? name : "(account gone)";
 }
 
 static void add_person(struct conversation *t, const char *key, size_t n,
@@ -112,14 +110,6 @@ static void know_person(struct conversation *t, const struct json *user)
 		add_person(t, account, strlen(account), name_of(user));
 	if (n > 2)
 		add_person(t, uuid + 1, n - 2, name_of(user));
-}
-
-static int64_t time_of(const struct json *json, const char *path)
-{
-	const char *text = json_str(json, path);
-	int64_t ms;
-
-	return text && !clock_parse_iso8601(text, &ms) ? ms : 0;
 }
 
 static void read_place(struct comment *c)
@@ -189,7 +179,7 @@ static void read_comments(struct conversation *t, const struct json *array)
 			.json = i,
 			.id = json_int(i, "id", 0),
 			.parent = json_int(i, "parent.id", 0),
-			.time_ms = time_of(i, "created_on"),
+			.time_ms = resource_time(i, "created_on"),
 			.at = t->n++,
 		};
 		read_place(c);
@@ -329,7 +319,7 @@ static void write_time(struct buf *out, int64_t ms)
 static void write_head(struct conversation *t, const struct comment *c)
 {
 	const struct json *resolution = json_at(c->json, "resolution");
-	int64_t resolved_ms = time_of(resolution, "created_on");
+	int64_t resolved_ms = resource_time(resolution, "created_on");
 
 	buf_puts(t->out, "- **");
 	write_short(t->out, name_of(json_at(c->json, "user")));

@@ -35,16 +35,9 @@ static void add_line(struct buf *out, const char *text)
 	text_clean(out, text, strcspn(text, "\r\n"), "\t");
 }
 
-static const char *text_at(const struct json *json, const char *path)
-{
-	const struct json *at = resource_at(json, path);
-
-	return at ? json_str(at, "") : NULL;
-}
-
 static const char *name_at(const struct json *json, const char *path)
 {
-	const char *name = text_at(json, path);
+	const char *name = resource_str(json, path);
 
 	return name && *name ? name : "account gone";
 }
@@ -104,7 +97,7 @@ static void add_task(const struct json *task, struct buf *out)
 static void add_status(const struct json *status, struct buf *out)
 {
 	const char *state = json_str(status, "state");
-	const char *name = text_at(status, "name|key");
+	const char *name = resource_str(status, "name|key");
 	const char *url = json_str(status, "url");
 
 	buf_puts(out, "- ");
@@ -136,7 +129,7 @@ int pullrequest_summary(const struct resource_file *file,
 {
 	const struct json *pull = json_at(with, "item");
 	const char *title = json_str(pull, "title");
-	const char *description = text_at(pull, "summary.raw|description");
+	const char *description = resource_str(pull, "summary.raw|description");
 	int r = resource_info(file, pull, out);
 
 	if (r < 0)

@@ -74,6 +74,11 @@ const struct json *resource_at(const struct json *json, const char *path)
 	return empty;
 }
 
+const char *resource_str(const struct json *json, const char *path)
+{
+	return json_str(resource_at(json, path), "");
+}
+
 int64_t resource_time(const struct json *json, const char *path)
 {
 	char one[RESOURCE_PATH_MOST];
@@ -196,8 +201,7 @@ int resource_info(const struct resource_file *file, const struct json *json,
 int resource_text(const struct resource_file *file, const struct json *json,
 		  struct buf *out)
 {
-	const struct json *value = resource_at(json, file->path);
-	const char *text = value ? json_str(value, "") : NULL;
+	const char *text = resource_str(json, file->path);
 	size_t n = text ? strlen(text) : 0;
 
 	if (!n)

@@ -158,6 +158,8 @@ void resource_people(const struct json *array, const char *path,
 /* RESOURCE_LIST, RESOURCE_JIRA. */
 void resource_list(const char *path, const struct json *item, struct buf *out);
 void resource_jira(const char *path, const struct json *item, struct buf *out);
+/* resource_at, if it is a text; else NULL. */
+const char *resource_str(const struct json *, const char *path);
 /* Takes the first alternative off *path; NULL: there is none left. */
 #define RESOURCE_PATH_MOST 128
 const char *resource_next_path(const char **path,
