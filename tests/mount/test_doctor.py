@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from conftest import BINARY, DATA, PATIENCE, Bitbucket, Mounts, asked, await_true
+from conftest import BINARY, PATIENCE, SANITIZED, Mounts, asked, await_true
 from background import NOBODY, ROOT
 from test_ssh import SSHD, Server
 
@@ -142,6 +142,15 @@ def test_what_the_machine_lacks(place, request, name, piece, more):
     doctor(place, **mine, **more).line(name, "warning" if name == "kernel" else "error", piece)
 
 
+@pytest.mark.skipif(SANITIZED or not shutil.which("cc"), reason="another library before those of the sanitizer; no cc")
+def test_a_library_that_is_too_old(place, tmp_path):
+    (tmp_path / "old.c").write_text('const char *sqlite3_libversion(void) { return "3.7.0"; }\n')
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", "old.so", "old.c"], cwd=tmp_path, check=True)
+    told = doctor(place, program=["env", f"LD_PRELOAD={tmp_path}/old.so"])
+    told.line("versions", "warning", "SQLite 3.7.0 is older than 3.")
+    assert told.code == 0
+
+
 @pytest.mark.parametrize("conf, level, piece", [("# user_allow_other\n", "error", "user_allow_other into that file"),
                                                 ("user_allow_other\n", "ok", "lets users")])
 def test_allow_other(place, etc, conf, level, piece):
@@ -266,6 +275,9 @@ def test_limits_and_trouble(shared_bb, place):
         told.line(name, "error", piece)
         assert fault.hits == 1 and told.requests == 1, "it is not asked again and again"
         fault.remove()
+    fault = shared_bb.fault("GET /2.0/user$", "status", status=429, headers={"Retry-After": "900"})
+    doctor(place).line("requests", "error", "wait for 15 minutes")
+    fault.remove()
     try:
         shared_bb.set_limits(quota=1000, headers=True)
         shared_bb.fault("GET /2.0/repositories/acme", "status", status=200, body='{"values": [{}]}', headers={
@@ -342,7 +354,7 @@ def closed_port():
 
 @pytest.mark.parametrize("url, more, piece", [
     ("http://127.0.0.1:{closed}", {}, "Connection refused: is this machine online"),
-    ("https://127.0.0.1:{port}", {}, "no trusted connection"),
+    ("https://127.0.0.1:{port}", {}, "another server answers there"),
     ("https://api.bitbucket.org", {"BITBUCKETFS_PROXY": "http://127.0.0.1:{closed}"}, "the proxy 127.0.0.1:"),
     ("https://api.bitbucket.org", {"BITBUCKETFS_PROXY": "http://ada:hunter22@127.0.0.1:{port}"}, "does not connect"),
 ], ids=["refused", "tls", "no-proxy", "proxy-refuses"])

@@ -110,7 +110,9 @@ static void judge_address(struct doctor *d, struct report *r)
 	if (!d->given)
 		return;
 	address_read(d->given, &place, a);
-	d->wants_ssh |= a->form == ADDRESS_SSH;
+	/* Another host than the service's is not asked. */
+	d->wants_ssh |= a->form == ADDRESS_SSH &&
+			(!a->wrong || !strcmp(place.git_url, CONFIG_GIT_URL));
 	if (a->wrong)
 		report_add(r, "address", REPORT_ERROR, "%s", a->wrong);
 	else if (a->odd)

@@ -218,11 +218,27 @@ static bool judge_network(struct asking *a, int r)
 	return true;
 }
 
+static void add_limit(struct asking *a)
+{
+	int64_t wait_s = a->answer.retry_after_s > 0 ? a->answer.retry_after_s
+						     : a->answer.rate_reset_s;
+
+	if (wait_s > 0)
+		report_add(a->r, "requests", REPORT_ERROR,
+			   "%s: wait for %lld minutes", a->sentence,
+			   (long long)(wait_s + 59) / 60);
+	else
+		report_add(a->r, "requests", REPORT_ERROR,
+			   "%s: what was asked an hour ago counts no more, so "
+			   "wait",
+			   a->sentence);
+}
+
 /* True: the service itself is in trouble, or wants no more requests. */
 static bool judge_service(struct asking *a)
 {
 	if (a->answer.status == 429)
-		report_add(a->r, "requests", REPORT_ERROR, "%s", a->sentence);
+		add_limit(a);
 	else if (a->answer.status >= 500)
 		report_add(a->r, "service", REPORT_ERROR,
 			   "%s: the service is in trouble itself, see "

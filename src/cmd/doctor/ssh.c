@@ -17,7 +17,7 @@ static char *place_url(const struct doctor *d)
 	const struct config *config = &d->remote.config;
 	cleanup(ssh_place_done) struct ssh_place place = {0};
 
-	if (d->address.form == ADDRESS_SSH && d->given &&
+	if (d->wants_ssh && d->given && d->address.form == ADDRESS_SSH &&
 	    !ssh_place_parse(d->given, &place)) {
 		free(place.prefix);
 		place.prefix = mem_strdup("");

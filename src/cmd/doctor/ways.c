@@ -49,9 +49,15 @@ void doctor_compare_ways(struct doctor *d, struct report *r)
 		report_append(r, "ssh", BUT_HTTPS);
 }
 
-static const char *remedy(int r)
+static const char *remedy(int r, const char *said)
 {
 	switch (r) {
+	case -EPROTO:
+		/* A certificate that is not trusted has its remedies. */
+		return strchr(said, '(') ? ""
+					 : ": another server answers there, or "
+					   "a proxy in between (whose "
+					   "certificate ca_file can name)";
 	case -ETIMEDOUT:
 		return ": a firewall that drops it, or no network; where one "
 		       "goes out by a proxy, set proxy (or https_proxy)";
@@ -73,5 +79,6 @@ void doctor_add_unreachable(struct report *r, const char *name,
 	size_t n = strlen(said);
 
 	report_add(r, name, REPORT_ERROR, "%.*s%s",
-		   (int)(n - (n && said[n - 1] == '.')), said, remedy(errnum));
+		   (int)(n - (n && said[n - 1] == '.')), said,
+		   remedy(errnum, said));
 }
