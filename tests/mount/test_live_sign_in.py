@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 
+import oauth
 from bitbucket.auth import ALL, Account
 from conftest import BINARY, PATIENCE, await_true
 
@@ -246,3 +247,18 @@ def test_access_that_is_revoked(mounts, bb):
     for fault in gone:
         fault.remove()
     assert m.read("acme/widgets/pullrequests/index.tsv")
+
+
+def test_another_way_in_of_the_same_account(mounts, bb):
+    """From a token to an OAuth consumer, and out again."""
+    m = signed(mounts, bb)
+    before = m.read(PRIVATE)
+    with open(m / PRIVATE) as f:
+        oauth.sign_in(mounts)
+        assert tell(mounts, "sign-in", "", bb.api_url) == [(0, m.path, "goes on with the new sign-in")]
+        bb.accounts["ada"].token = "ATATT3xNobodyHasThisOne"
+        mark = bb.log.mark()
+        assert m.read("acme/website/pullrequests/index.tsv").startswith("id\t")
+        assert m.read("acme/website/tree/README.md") and f.read() == before
+        assert {e["authorization"] for e in bb.log.since(mark, r" /2\.0/")} == {"bearer"}
+    assert said(m, "goes on anonymously") in logout(mounts) and m.ls() == [".bitbucketfs"]
