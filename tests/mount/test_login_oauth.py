@@ -14,6 +14,7 @@ import test_secrets
 from conftest import BINARY, PATIENCE, await_true, mounted
 from harness import Mount
 from oauth import grants, kept, place
+from test_login import Terminal
 
 
 def free_port():
@@ -97,6 +98,27 @@ def test_by_a_browser(bb, mounts, port):
     assert again.returncode == 0 and "Signed in" in said and "goes on with the new sign-in" in said, said
     bb.oauth.expire()
     assert m.read("acme/infra/tree/README.md"), "the mount renews what the second one was given"
+
+
+def test_at_the_terminal(bb, mounts, port):
+    """What a consumer is made with, its key, its secret without echo, an address; Ctrl-C ends the wait."""
+    consumer = bb.oauth.consumer
+    for ends in (False, True):
+        login = Terminal(mounts, "login", "--oauth", "-o", f"oauth_port={port}", DISPLAY="", WAYLAND_DISPLAY="")
+        login.see(rf"Callback URL: +http://localhost:{port}/").see("Key of the consumer: ").type(consumer.key + "\n")
+        login.see("it is not shown")
+        assert not login.echoes()
+        login.type(consumer.secret + "\n")
+        login.see(r"  (http\S+/authorize\S+)\s")
+        if ends:
+            login.type("\x03")
+            assert login.end() != 0
+        else:
+            assert browse(re.search(r"http\S+/authorize\S+", login.seen)[0])[0] == 200
+            assert login.end() == 0 and "Signed in as Ada Lindqvist" in login.seen
+            for what in ("oauth", "sign-in"):
+                place(mounts, what).unlink()
+        assert consumer.secret not in login.seen
 
 
 def login_environment(mounts):

@@ -281,6 +281,25 @@ static void test_the_one_before(void **state)
 	source.free(source.arg);
 }
 
+/* Kept while the clock was a year ahead: nobody knows how old it is. */
+static void test_a_clock_that_was_wrong(void **state)
+{
+	struct fixture *f = *state;
+	struct oauth_kept kept = {0};
+	struct oauth_source *self;
+	struct credential_source source;
+
+	keep(f, 1, false);
+	assert_int_equal(oauth_kept_read(&f->ctx, f->path, &kept), 0);
+	kept.until_s += INT64_C(365) * 24 * 3600;
+	assert_int_equal(oauth_kept_write(&f->ctx, f->path, &kept), 0);
+	oauth_kept_done(&kept);
+	source = new_source(f, &self);
+	expect(f, &source, "a2", 1);
+	expect(f, &source, "a2", 1);
+	source.free(source.arg);
+}
+
 /* An endpoint that refuses every token must not use up one after the other. */
 static void test_401_after_401(void **state)
 {
@@ -324,7 +343,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_one_asks),       TEST(test_an_answer_is_lost),
 		TEST(test_the_one_before), TEST(test_401_after_401),
-		TEST(test_what_is_kept),
+		TEST(test_what_is_kept),   TEST(test_a_clock_that_was_wrong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
