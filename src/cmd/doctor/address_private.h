@@ -1,0 +1,40 @@
+/*
+ * cmd/doctor/address inside: address_parts.c takes the text apart,
+ * address_host.c judges the host, address.c the rest.
+ */
+#ifndef CMD_DOCTOR_ADDRESS_PRIVATE_H
+#define CMD_DOCTOR_ADDRESS_PRIVATE_H
+
+#include "cmd/doctor/address.h"
+
+#define ADDRESS_WEB "bitbucket.org"
+
+/* The text, taken apart; all of it the reader's own copies. */
+struct address_parts {
+	char *scheme; /* "https"; NULL: none is written */
+	char *user, *host, *port;
+	char *path; /* what follows the host, without query */
+	char *query;
+	bool colon; /* host:path */
+};
+void address_parts_done(struct address_parts *);
+DEFINE_CLEANUP_DONE(struct address_parts, address_parts_done);
+
+/* The first word of a text that could be an address; free it. */
+char *address_word(const char *text);
+/* False: it is a name of a workspace, with or without a repository. What is
+ * wrong is said, for a secret is taken out here. */
+bool address_take_apart(const char *text, struct address_parts *,
+			struct address *);
+
+/* "bitbucket.org" of "https://bitbucket.org", ":8080" stays; free it. */
+char *address_host_of(const char *url);
+bool address_is_host(const struct address_parts *, const char *url);
+void address_judge_host(const struct address_parts *,
+			const struct address_place *, bool by_ssh,
+			struct address *);
+
+/* The sentence, unless there is one. */
+void address_say(char **place, const char *fmt, ...) printf_like(2, 3);
+
+#endif
