@@ -9,6 +9,7 @@ import pytest
 from conftest import BINARY, await_true, mounted
 from oauth import age, grants, keep, kept, place, sign_in
 from test_config import configure
+from test_disk import fill
 
 REFRESH = ("refresh_token", 200)
 
@@ -139,6 +140,27 @@ def test_an_answer_that_is_none(bb, mounts, kind, more):
     assert kept(mounts)["refresh"] == before["refresh"]
     fault.remove()
     assert "ada" in run(mounts, "api", "/user")
+
+
+def test_nothing_is_asked_for_that_could_not_be_kept(bb, mounts):
+    """A refresh token that was used up for an answer that nobody can write down would be lost."""
+    if os.getuid():
+        pytest.skip("NOT TESTED: a small disk is mounted by root alone")
+    folder = place(mounts, "oauth").parent
+    folder.mkdir(parents=True, mode=0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "none", folder], check=True)
+    try:
+        before = sign_in(mounts)
+        run(mounts, "api", "/user")             # its lock file is there
+        age(mounts)
+        fill(folder)
+        mark = bb.log.mark()
+        said = run(mounts, "api", "/user", code=1)
+        assert "cannot be kept" in said and grants(bb, mark) == [] and kept(mounts)["refresh"] == before["refresh"]
+        (folder / "fill").unlink()
+        assert "ada" in run(mounts, "api", "/user")
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
 
 
 def test_expired_in_mid_flight(bb, mounts):
