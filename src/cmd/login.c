@@ -2,8 +2,8 @@
  * bitbucketfs login: takes a token, at the terminal or from standard input,
  * tries it, and keeps it where the mounts find it.
  *
- * Nothing is kept that the service refused, and nothing that it was not asked
- * about.
+ * Nothing is kept that the service refused, or could not be asked about. Only
+ * of an access token without a workspace there is nothing to ask.
  */
 #include "cmd/command.h"
 #include "cmd/daemon.h"

@@ -187,6 +187,25 @@ def test_what_is_not_kept(bb, mounts, token, words, code, sentence):
     assert kept(mounts) == [] and (asked(bb) == [] or code == 4)
 
 
+def test_what_cannot_be_tried(bb, mounts):
+    token = bb.accounts["workspace-token"].token
+    done = login(mounts, token=token)
+    assert (done.returncode, asked(bb)) == (0, []) and "name them with -o workspaces" in done.stdout, done
+    assert "git: not tried: there is no repository to ask for" in done.stdout
+    mounts.run("logout", account=None)
+    # git alone refuses it, and is told apart.
+    fault = bb.fault(r"\.git/info/refs", "status", status=403)
+    done = login(mounts, "--email=ada@example.com")
+    fault.remove()
+    assert done.returncode == 0 and "git: not good: " in done.stdout and kept(mounts), done
+    mounts.run("logout", account=None)
+    # Of a service that is not there nothing is known, and nothing kept.
+    fault = bb.fault(r"/2\.0/user", "status", times=9, status=500)
+    done = login(mounts, "--email=ada@example.com")
+    fault.remove()
+    assert (done.returncode, done.stdout, kept(mounts)) == (1, "", []), done
+
+
 def test_an_app_password_is_not_even_tried_at_the_service(mounts):
     done = login(mounts, "--username=ada-lindqvist", token="ATBBLocalDeadAppPassword0007",
                  BITBUCKETFS_API_URL="https://api.bitbucket.org/2.0", BITBUCKETFS_GIT_URL="https://bitbucket.org",
