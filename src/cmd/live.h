@@ -48,7 +48,8 @@ extern const struct control_command live_commands[];
 /* ---- in a command ---- */
 
 /* Tell all live mounts of this user and profile; what becomes of each is a line
- * of out, or, if it could not be done, said. How many are left as they were. */
+ * of out, or, if it could not be done, said. How many should have done it, and
+ * did not. */
 size_t live_tell_signed_in(const struct config *, struct buf *out);
 size_t live_tell_signed_out(const struct config *, bool keep_cache,
 			    struct buf *out);

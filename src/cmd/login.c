@@ -67,7 +67,7 @@ static enum command_exit say_who(const struct login *login,
 	buf_printf(&out, "It is kept in %s%s%s\n", sign_in->where,
 		   sign_in->note ? ": " : ".",
 		   sign_in->note ? sign_in->note : "");
-	live_tell_signed_in(&login->remote.config, &out);
+	(void)live_tell_signed_in(&login->remote.config, &out);
 	return command_print(out.data, out.len);
 }
 

@@ -82,12 +82,13 @@ static enum command_exit log_out(struct remote *remote, bool keep_cache)
 	cleanup(buf_done) struct buf out = BUF_INIT(0);
 	cleanup(free) char *path = NULL;
 	cleanup(ctx_done) struct ctx ctx;
+	size_t n_failed;
 	int r;
 
 	ctx_init(&ctx, NULL, -1);
 	if (!keep_cache)
 		find_account(remote);
-	live_tell_signed_out(config, keep_cache, &out);
+	n_failed = live_tell_signed_out(config, keep_cache, &out);
 	if (!keep_cache)
 		remove_cache(&remote->account, &out);
 	r = sign_in_erase(&ctx, config->profile, config->api_url);
@@ -102,7 +103,9 @@ static enum command_exit log_out(struct remote *remote, bool keep_cache)
 	else if (!out.len)
 		buf_puts(&out, LOGOUT_NOBODY "\n");
 	say_others(config);
-	return command_print(out.data, out.len);
+	if (command_print(out.data ? out.data : "", out.len) != COMMAND_OK)
+		return COMMAND_FAILED;
+	return n_failed ? COMMAND_FAILED : COMMAND_OK;
 }
 
 static enum command_exit run(struct remote *remote,

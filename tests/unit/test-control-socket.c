@@ -44,14 +44,14 @@ static int refuse(void *arg, struct ctx *ctx, const char *const *words,
 	return ctx_fail(ctx, -EPERM, "It is another account.");
 }
 
-/* Until its deadline, or the end of the mount. */
+/* For a while, or until the end of the mount; its deadline may come before. */
 static int wait_long(void *arg, struct ctx *ctx, const char *const *words,
 		     struct buf *answer)
 {
 	(void)arg;
 	(void)words;
 	(void)answer;
-	return ctx_sleep(ctx, ctx_left_ms(ctx) + 1000);
+	return ctx_sleep(ctx, LONG_MS / 2);
 }
 
 static int talk_much(void *arg, struct ctx *ctx, const char *const *words,
@@ -253,6 +253,17 @@ static void nothing_is_larger_than_it_may_be(void **state)
 	assert_non_null(strstr(none.data, "74 "));
 }
 
+/* A daemon that hangs is not waited for. */
+static void who_asks_waits_no_longer_than_he_said(void **state)
+{
+	struct place *p = *state;
+	static const char *const words[] = {"late", NULL};
+	cleanup(control_answer_done) struct control_answer a = {0};
+
+	serve(p, DEVICE);
+	assert_int_equal(control_ask(DEVICE, words, 50, &a), -ETIMEDOUT);
+}
+
 /* Far more of them than may be connected at once. */
 static void the_silent_hold_up_nobody(void **state)
 {
@@ -383,6 +394,7 @@ int main(void)
 		TEST(a_failure_has_its_sentence),
 		TEST(the_socket_is_its_users),
 		TEST(nothing_is_larger_than_it_may_be),
+		TEST(who_asks_waits_no_longer_than_he_said),
 		TEST(the_silent_hold_up_nobody),
 		TEST(the_end_waits_for_no_command),
 		TEST(what_the_dead_left_goes),
