@@ -82,12 +82,13 @@ static enum command_exit are_in_use(bool more)
 static bool remove_sign_ins(struct buf *out)
 {
 	cleanup(free) char *lock = NULL;
+	bool good;
 
 	if (!file_xdg_path(FILE_XDG_STATE, "bitbucketfs/sign-in/.lock", &lock))
 		unlink(lock);
 	remove_empty(FILE_XDG_STATE, "bitbucketfs/sign-in");
-	return remove_xdg(FILE_XDG_STATE, "bitbucketfs/oauth", out) &
-	       remove_xdg(FILE_XDG_STATE, "bitbucketfs/sign-in", out);
+	good = remove_xdg(FILE_XDG_STATE, "bitbucketfs/oauth", out);
+	return remove_xdg(FILE_XDG_STATE, "bitbucketfs/sign-in", out) && good;
 }
 
 /* Where git is not installed, it does not ask this program. */

@@ -58,7 +58,8 @@ static char *copy(const char *s)
 	return s ? mem_strdup(s) : NULL;
 }
 
-static void free_source(void *arg)
+/* Nobody else has it any more. */
+static no_lock_analysis void free_source(void *arg)
 {
 	struct oauth_source *s = arg;
 
@@ -376,7 +377,9 @@ static int renew(void *arg, struct ctx *ctx, uint64_t version)
 
 /* ---- life ---- */
 
-static void take_first(struct oauth_source *s, struct oauth_kept *kept)
+/* Nobody else has it yet. */
+static no_lock_analysis void take_first(struct oauth_source *s,
+					struct oauth_kept *kept)
 {
 	s->name = kept->name ? steal(&kept->name) : NULL;
 	s->account = steal(&kept->account);

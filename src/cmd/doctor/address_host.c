@@ -99,8 +99,8 @@ static void known_host(const struct address_parts *parts,
 
 static bool is_known_host(const char *host)
 {
-	static const char *const all[] = {ADDRESS_WEB, "www." ADDRESS_WEB, SSH,
-					  OLD_443};
+	static const char *const all[] = {ADDRESS_WEB, ("www." ADDRESS_WEB),
+					  SSH, OLD_443};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		if (!strcmp(host, all[i]))
