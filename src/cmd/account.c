@@ -25,7 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define N_KEY 32
+#define N_KEY ACCOUNT_KEY_BYTES
 #define MAP_MAX (4 * MIB)
 #define SIGN_IN_TIMEOUT_MS (60 * 1000)
 
@@ -124,7 +124,7 @@ static int read_key(const char *host_dir, unsigned char key[static N_KEY])
 	return r;
 }
 
-static bool is_account_name(const char *name)
+bool account_is_name(const char *name)
 {
 	size_t n = strlen(name);
 
@@ -219,7 +219,7 @@ int account_find(struct ctx *ctx, struct account *account,
 	if (r)
 		return say(why, r, "the cache directory %s cannot be used: %s",
 			   account->host_dir, strerror(-r));
-	account_sweep(account->host_dir);
+	(void)account_sweep(account->host_dir);
 	r = credential_identity(ctx, credential, key, N_KEY,
 				&account->identity);
 	if (r)
@@ -229,7 +229,7 @@ int account_find(struct ctx *ctx, struct account *account,
 	if (own_read(map_path, MAP_MAX, &map))
 		return 0;
 	name = find_in_map(&map, account->identity);
-	if (!name || !is_account_name(name))
+	if (!name || !account_is_name(name))
 		return 0;
 	dir = mem_asprintf("%s/%s", account->host_dir, name);
 	if (lstat(dir, &st))
@@ -265,7 +265,7 @@ static char *uuid_name(const char *body, size_t n)
 	if (*uuid == '{')
 		uuid++;
 	name = mem_dup0(uuid, strcspn(uuid, "}"));
-	return is_account_name(name) ? steal(&name) : NULL;
+	return account_is_name(name) ? steal(&name) : NULL;
 }
 
 /* What a failed check means, in one sentence. */

@@ -50,8 +50,9 @@ int account_hold(struct account *);
 int account_remove(const struct account *);
 /* The same of all accounts of all hosts and profiles below a cache directory,
  * and the directory, if nothing else is in it. What this program has not made
- * stays. -EBUSY: one of them is held, and all are there still. each is told of
- * what is gone. */
+ * stays. -EBUSY: one of them is held, and all are there still. Who is killed in
+ * the middle leaves accounts that are whole or gone, and can run it again. each
+ * is told of what is gone, in words where that is not all of a directory. */
 int account_remove_all(const char *cache_dir,
 		       void (*each)(void *arg, const char *path), void *arg);
 /* Whether there is a cache of that host. */

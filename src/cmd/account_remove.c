@@ -1,7 +1,5 @@
 /*
- * cmd/account: what was cached is removed. A cache directory may be one that
- * the user named, with other things in it, so only what has the form of ours is
- * touched.
+ * cmd/account: what was cached for one account is removed.
  *
  * Who uses an account's directory has a shared flock(2) on it, who removes it
  * an exclusive one.
@@ -16,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int open_locked(const char *dir, int how)
+int account_open_locked(const char *dir, int how)
 {
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	int r = fd < 0 ? -errno : file_lock(fd, how);
@@ -45,7 +43,7 @@ int account_hold(struct account *account)
 
 		if (r)
 			return r;
-		fd = open_locked(account->dir, LOCK_SH);
+		fd = account_open_locked(account->dir, LOCK_SH);
 		if (fd < 0 && fd != -ENOENT)
 			return fd;
 		if (fd >= 0 && is_there(fd, account->dir)) {
@@ -62,117 +60,49 @@ int account_hold(struct account *account)
  */
 #define REMOVED ".removed-"
 
+int account_set_aside(const char *dir)
+{
+	const char *name = strrchr(dir, '/') + 1;
+	cleanup(free) char *removed = mem_asprintf("%.*s" REMOVED "%s-%d",
+						   (int)(name - dir), dir, name,
+						   (int)getpid());
+
+	return rename(dir, removed) ? -errno : 0;
+}
+
 int account_remove(const struct account *account)
 {
-	cleanup(fd) int fd = open_locked(account->dir, LOCK_EX | LOCK_NB);
-	cleanup(free) char *removed =
-		mem_asprintf("%s/" REMOVED "%s-%d", account->host_dir,
-			     strrchr(account->dir, '/') + 1, (int)getpid());
+	cleanup(fd) int fd =
+		account_open_locked(account->dir, LOCK_EX | LOCK_NB);
 	int r;
 
 	if (fd < 0)
 		return fd;
 	/* 1. Half of the files are gone. 2. This process is killed. 3. The next
 	 * mount of the account would show the other half. */
-	r = rename(account->dir, removed) ? -errno : file_remove_tree(removed);
+	r = account_set_aside(account->dir);
+	if (!r)
+		r = account_sweep(account->host_dir);
 	return r ? r : account_remember(account, NULL);
 }
 
-void account_sweep(const char *host_dir)
+int account_sweep(const char *host_dir)
 {
 	DIR *opened = opendir(host_dir);
 	struct dirent *entry;
+	int r = 0;
 
 	while (opened && (entry = readdir(opened))) {
 		cleanup(free) char *path = NULL;
+		int failed;
 
 		if (strncmp(entry->d_name, REMOVED, strlen(REMOVED)) != 0)
 			continue;
 		path = mem_asprintf("%s/%s", host_dir, entry->d_name);
-		(void)file_remove_tree(path);
+		failed = file_remove_tree(path);
+		r = r ? r : failed;
 	}
 	if (opened)
 		closedir(opened);
-}
-
-/* ---- all of them ---- */
-
-struct removal {
-	void (*each)(void *arg, const char *path);
-	void *arg;
-	int first; /* failure; 0: none */
-};
-
-/* Only a host's directory has the key of its map. */
-static bool is_host(const char *dir)
-{
-	cleanup(free) char *key = mem_asprintf("%s/accounts.key", dir);
-
-	return !access(key, F_OK);
-}
-
-/* Each directory in it but hidden ones, without following symlinks. */
-static void each_below(const char *dir,
-		       void (*each)(struct removal *, const char *dir),
-		       struct removal *removal)
-{
-	DIR *opened = opendir(dir);
-	struct dirent *entry;
-
-	while (opened && (entry = readdir(opened))) {
-		cleanup(free) char *path =
-			mem_asprintf("%s/%s", dir, entry->d_name);
-		struct stat st;
-
-		if (*entry->d_name != '.' && !lstat(path, &st) &&
-		    S_ISDIR(st.st_mode))
-			each(removal, path);
-	}
-	if (opened)
-		closedir(opened);
-}
-
-static void look_at_account(struct removal *removal, const char *dir)
-{
-	cleanup(fd) int fd = open_locked(dir, LOCK_EX | LOCK_NB);
-
-	if (fd == -EBUSY)
-		removal->first = fd;
-}
-
-static void look_at_host(struct removal *removal, const char *dir)
-{
-	if (is_host(dir))
-		each_below(dir, look_at_account, removal);
-	else if (strrchr(dir, '/')[1] == '@')
-		each_below(dir, look_at_host, removal);
-}
-
-static void remove_host(struct removal *removal, const char *dir)
-{
-	int r;
-
-	if (is_host(dir)) {
-		r = file_remove_tree(dir);
-		if (!r)
-			removal->each(removal->arg, dir);
-		else if (!removal->first)
-			removal->first = r;
-	} else if (strrchr(dir, '/')[1] == '@') {
-		each_below(dir, remove_host, removal);
-		rmdir(dir);
-	}
-}
-
-int account_remove_all(const char *cache_dir,
-		       void (*each)(void *arg, const char *path), void *arg)
-{
-	struct removal removal = {.each = each, .arg = arg};
-
-	each_below(cache_dir, look_at_host, &removal);
-	if (removal.first)
-		return removal.first;
-	each_below(cache_dir, remove_host, &removal);
-	rmdir(cache_dir);
-	return removal.first;
+	return r;
 }

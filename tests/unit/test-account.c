@@ -7,9 +7,14 @@
 #include "base/file.h"
 #include "tiny-server.h"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -314,6 +319,125 @@ static void test_host_names(void **state)
 	}
 }
 
+/* ---- all of them ---- */
+
+static char *at(const struct fixture *f, const char *name)
+{
+	return mem_asprintf("%s/%s", f->dir, name);
+}
+
+static void put(const struct fixture *f, const char *name, size_t n)
+{
+	cleanup(free) char *path = at(f, name);
+	cleanup(free) char *dir = mem_dup0(path, strrchr(path, '/') - path);
+	char bytes[64] = "";
+
+	assert_int_equal(file_mkdirs(dir, 0700), 0);
+	assert_int_equal(file_write_atomic(path, 0600, bytes, n), 0);
+}
+
+static bool is_there(const struct fixture *f, const char *name)
+{
+	cleanup(free) char *path = at(f, name);
+
+	return !access(path, F_OK);
+}
+
+static void add_path(void *arg, const char *path)
+{
+	buf_printf(arg, "%s\n", path);
+}
+
+/* The cache directory is a home, with what somebody has there. */
+static void test_what_is_not_ours_stays(void **state)
+{
+	static const char *const theirs[] = {
+		"project/accounts.key",  "project/thesis",
+		"@stuff/a/accounts.key", "@stuff/a/x",
+		".removed-photos/x",     "host/notes",
+		"host/backup/x",         "host/accounts.csv",
+	};
+	static const char *const ours[] = {
+		"host/accounts",
+		"host/accounts.lock",
+		"host/accounts.key.77",
+		"host/anonymous/cache.lock",
+		"host/anonymous/git/pack",
+		"host/.removed-user-1/cache.db",
+		"@work/host/anonymous/cache.db",
+	};
+	cleanup(buf_done) struct buf said = BUF_INIT(4 * KIB);
+	struct fixture f;
+
+	(void)state;
+	begin(&f, NULL, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(theirs); i++)
+		put(&f, theirs[i], 7);
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		put(&f, ours[i], 7);
+	put(&f, "host/accounts.key", 32);
+	put(&f, "@work/host/accounts.key", 32);
+	assert_int_equal(account_remove_all(f.dir, add_path, &said), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(theirs); i++)
+		if (!is_there(&f, theirs[i]))
+			fail_msg("%s is gone", theirs[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		if (is_there(&f, ours[i]))
+			fail_msg("%s is left", ours[i]);
+	assert_false(is_there(&f, "@work"));
+	assert_false(is_there(&f, "host/accounts.key"));
+	assert_non_null(strstr(said.data, "/host, where other things are"));
+	assert_non_null(strstr(said.data, "/@work/host\n"));
+	assert_null(strstr(said.data, "project"));
+	end(&f);
+}
+
+/* What is left of an account is not found by the next mount, and goes when
+ * somebody runs it again. */
+static void test_killed_in_the_middle(void **state)
+{
+	char name[64];
+	struct fixture f;
+	pid_t child;
+
+	(void)state;
+	begin(&f, NULL, NULL);
+	for (int i = 0; i < 2000; i++) {
+		cleanup(free) char *path = NULL;
+		cleanup(fd) int fd = -1;
+
+		if (i == 0)
+			put(&f, "host/anonymous/git/0", 0);
+		snprintf(name, sizeof(name), "host/anonymous/git/%d", i);
+		path = at(&f, name);
+		fd = open(path, O_WRONLY | O_CREAT, 0600);
+		assert_true(fd >= 0);
+	}
+	put(&f, "host/anonymous/cache.lock", 0);
+	put(&f, "host/accounts.key", 32);
+	child = fork();
+	if (!child) {
+		cleanup(buf_done) struct buf said = BUF_INIT(4 * KIB);
+
+		_exit(account_remove_all(f.dir, add_path, &said) != 0);
+	}
+	while (is_there(&f, "host/anonymous/git/1999") &&
+	       is_there(&f, "host/anonymous/git/0"))
+		sched_yield();
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_false(is_there(&f, "host/anonymous"));
+	{
+		cleanup(buf_done) struct buf said = BUF_INIT(4 * KIB);
+
+		assert_int_equal(account_remove_all(f.dir, add_path, &said), 0);
+	}
+	assert_false(is_there(&f, ""));
+	/* As end() has it. */
+	assert_int_equal(file_mkdirs(f.dir, 0700), 0);
+	end(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +448,8 @@ int main(void)
 		cmocka_unit_test(test_no_network),
 		cmocka_unit_test(test_odd_maps),
 		cmocka_unit_test(test_host_names),
+		cmocka_unit_test(test_what_is_not_ours_stays),
+		cmocka_unit_test(test_killed_in_the_middle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
