@@ -468,7 +468,7 @@ def test_keys_of_ssh(server, by_ssh, tmp_path):
     told.line("ssh-443", "ok", "gets through")
     told.line("clone", "ok", "by SSH")
     assert told.code == 0
-    told = by_ssh(server.url() + "/acme/forest.git")
+    told = by_ssh(f"git clone '{server.url()}/acme/forest.git' here")
     told.line("address", "ok", "a clone address by SSH of acme/forest")
     open_key = shutil.copy(server.key, tmp_path / "open")
     os.chmod(open_key, 0o644)

@@ -11,10 +11,9 @@
 #include <ctype.h>
 #include <strings.h>
 
-#define SEGMENTS_MAX 16
-
 void address_done(struct address *address)
 {
+	free(address->word);
 	free(address->workspace);
 	free(address->repository);
 	free(address->wrong);
@@ -50,6 +49,12 @@ static void judge_ssh(const struct address_parts *parts,
 		      struct address *address)
 {
 	cleanup(free) char *own = address_host_of(place->git_url);
+	bool is_service = !strcasecmp(own, ADDRESS_WEB);
+	/* What is told to be written is to work. */
+	const char *host = is_service && !strcmp(parts->host, ADDRESS_WEB)
+				   ? ADDRESS_SSH_HOST
+				   : parts->host;
+	const char *path = parts->path + (*parts->path == '/');
 	bool is_number = parts->port && *parts->port;
 
 	for (const char *c = parts->port; c && *c; c++)
@@ -57,26 +62,23 @@ static void judge_ssh(const struct address_parts *parts,
 	if (parts->scheme && parts->port && !is_number)
 		address_say(&address->wrong,
 			    "this address mixes the two forms of SSH: write "
-			    "git@%s:%s%s or ssh://git@%s/%s%s",
-			    parts->host, parts->port, parts->path, parts->host,
-			    parts->port, parts->path);
+			    "git@%s:%s/%s or ssh://git@%s/%s/%s",
+			    host, parts->port, path, host, parts->port, path);
 	else if (!parts->scheme && parts->port)
 		address_say(&address->wrong,
-			    "this form takes no port: write ssh://git@%s:%s%s",
-			    parts->host, parts->port, parts->path);
+			    "this form takes no port: write ssh://git@%s:%s/%s",
+			    host, parts->port, path);
 	else if (!parts->scheme && !parts->colon)
 		address_say(&address->wrong,
-			    "after %s comes a colon: write git@%s:%s",
-			    parts->host, parts->host,
-			    parts->path + (*parts->path == '/'));
+			    "after the host comes a colon: write git@%s:%s",
+			    host, path);
 	/* A server of one's own may have others. */
-	if (!strcasecmp(own, ADDRESS_WEB) &&
-	    (!parts->user || strcmp(parts->user, "git") != 0))
+	if (is_service && (!parts->user || strcmp(parts->user, "git") != 0))
 		address_say(
 			&address->wrong,
 			"by SSH the user is always git, whoever one is: write "
-			"git@%s:…",
-			parts->host);
+			"git@%s:%s",
+			host, path);
 }
 
 static void judge_scheme(const struct address_parts *parts,
@@ -103,59 +105,6 @@ static void judge_scheme(const struct address_parts *parts,
 
 /* ---- the path ---- */
 
-static size_t split(char *path, char *segments[static SEGMENTS_MAX])
-{
-	size_t n = 0;
-
-	for (char *rest = path, *one; (one = strsep(&rest, "/"));)
-		if (*one && n < SEGMENTS_MAX)
-			segments[n++] = one;
-	return n;
-}
-
-static void take_suffix(char *name, struct address *address)
-{
-	size_t n = strlen(name), n_times = 0;
-
-	for (; n > 4 && !strcmp(name + n - 4, ".git"); n -= 4, n_times++)
-		name[n - 4] = 0;
-	if (n_times > 1)
-		address_say(&address->odd, ".git is there more than once");
-}
-
-/* A name as the service writes it; a uuid in braces stays. */
-static char *plain_name(const char *text, const char *what,
-			bool (*is_good)(const char *), struct address *address)
-{
-	char *name = mem_strdup(text);
-	bool had_capital = false;
-
-	if (*name == '{' || !strncasecmp(name, "%7b", 3)) {
-		if (strlen(name) < 34)
-			address_say(&address->wrong,
-				    "%s stands in the place of the %s: write "
-				    "its name",
-				    text, what);
-		return name;
-	}
-	for (char *c = name; *c; c++) {
-		had_capital |= isupper((unsigned char)*c) != 0;
-		*c = (char)tolower((unsigned char)*c);
-	}
-	if (!is_good(name))
-		address_say(&address->wrong,
-			    "'%s' cannot be the name of a %s in an address: "
-			    "that has "
-			    "small letters, digits, - and _ (see the address "
-			    "of its "
-			    "page)",
-			    text, what);
-	else if (had_capital)
-		address_say(&address->odd, "in an address the %s is written %s",
-			    what, name);
-	return name;
-}
-
 /* A server in the company, which has another API. */
 static bool is_data_center(char *const *segments, size_t n)
 {
@@ -163,24 +112,6 @@ static bool is_data_center(char *const *segments, size_t n)
 	       (n > 2 && !strcmp(segments[2], "repos") &&
 		(!strcmp(segments[0], "projects") ||
 		 !strcmp(segments[0], "users")));
-}
-
-static void name_both(char *const *segments, size_t n, struct address *address)
-{
-	if (!n) {
-		address_say(&address->wrong,
-			    "this address names no workspace: it is "
-			    "WORKSPACE/REPOSITORY after the host");
-		return;
-	}
-	address->workspace = plain_name(segments[0], "workspace",
-					text_is_workspace_id, address);
-	/* acme/workspace/projects/… is a page of the workspace itself. */
-	if (n < 2 || (n > 2 && !strcmp(segments[1], "workspace")))
-		return;
-	take_suffix(segments[1], address);
-	address->repository = plain_name(segments[1], "repository",
-					 text_is_repo_slug, address);
 }
 
 /* What git_url has after its host is no workspace. */
@@ -199,13 +130,25 @@ static const char *below(const struct address_parts *parts,
 		       : parts->path;
 }
 
+/* What is there in the place of a workspace. */
+static bool is_own_page(const char *name)
+{
+	static const char *const all[] = {"account", "dashboard", "repo",
+					  "site", "product"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (!strcmp(name, all[i]))
+			return true;
+	return false;
+}
+
 static void judge_path(const struct address_parts *parts,
 		       const struct address_place *place, bool by_ssh,
 		       struct address *address)
 {
 	cleanup(free) char *path = mem_strdup(below(parts, place));
-	char *segments[SEGMENTS_MAX];
-	size_t n = split(path, segments);
+	char *segments[ADDRESS_SEGMENTS_MAX];
+	size_t n = address_split(path, segments);
 	bool is_clone;
 
 	address->form = by_ssh ? ADDRESS_SSH : ADDRESS_PAGE;
@@ -219,9 +162,19 @@ static void judge_path(const struct address_parts *parts,
 			    "Bitbucket Cloud (bitbucket.org)");
 		return;
 	}
+	if (!by_ssh && n && is_own_page(segments[0])) {
+		address_say(&address->wrong,
+			    "the page %s is Bitbucket's own, and of no "
+			    "workspace: see the address of a repository's page",
+			    parts->path);
+		return;
+	}
 	is_clone = n == 2 && strlen(segments[1]) > 4 &&
 		   !strcmp(segments[1] + strlen(segments[1]) - 4, ".git");
-	name_both(segments, n, address);
+	if (!by_ssh && n > 1 && !strcmp(segments[0], "snippets"))
+		address_name_both(segments + 1, 1, address);
+	else
+		address_name_both(segments, n, address);
 	if (by_ssh) {
 		if (n == 1)
 			address_say(&address->wrong,
@@ -250,7 +203,7 @@ static void judge_api(const struct address_parts *parts,
 	static const char workspaces[] = "/workspaces/";
 	const char *base = strstr(place->api_url, "://") + 3;
 	const char *path = parts->path;
-	char *segments[SEGMENTS_MAX];
+	char *segments[ADDRESS_SEGMENTS_MAX];
 	cleanup(free) char *rest = NULL;
 	bool is_repository;
 	size_t n;
@@ -278,9 +231,9 @@ static void judge_api(const struct address_parts *parts,
 		return;
 	rest = mem_strdup(path +
 			  strlen(is_repository ? repositories : workspaces));
-	n = split(rest, segments);
+	n = address_split(rest, segments);
 	if (n)
-		name_both(segments, is_repository ? n : 1, address);
+		address_name_both(segments, is_repository ? n : 1, address);
 }
 
 static bool is_api(const struct address_parts *parts,
@@ -298,20 +251,60 @@ static bool is_api(const struct address_parts *parts,
 	       (*base && !strncmp(parts->path, base, strlen(base)));
 }
 
+/* ---- paths ---- */
+
+static bool is_path(const char *word)
+{
+	static const char *const all[] = {"/", "./", "../", "~/"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (!strncmp(word, all[i], strlen(all[i])))
+			return true;
+	return false;
+}
+
+/* Of what bitbucketfs api takes, the URL. */
+static bool is_api_path(const char *word)
+{
+	return !strncmp(word, "/repositories/", 14) ||
+	       !strncmp(word, "/workspaces/", 12);
+}
+
+/* Of a line of git or curl the address, of a path of the API the URL. */
+static char *word_of(const char *text, const struct address_place *place,
+		     struct address *address)
+{
+	cleanup(free) char *word =
+		curl_line_is(text) ? curl_line_read(text, &address->wrong)
+				   : address_word(text);
+
+	if (is_api_path(word))
+		return mem_asprintf("%s%s", place->api_url, word);
+	if (is_path(word))
+		address_say(&address->wrong,
+			    "%s is a path of this machine: an address is "
+			    "WORKSPACE/REPOSITORY, or what the browser shows",
+			    word);
+	return steal(&word);
+}
+
 void address_read(const char *text, const struct address_place *place,
 		  struct address *ret_address)
 {
-	cleanup(free) char *word = NULL;
 	cleanup(address_parts_done) struct address_parts parts = {0};
+	const char *word;
 	bool by_ssh;
 
 	*ret_address = (struct address){.form = ADDRESS_NAME};
-	word = curl_line_is(text) ? curl_line_read(text, &ret_address->wrong)
-				  : address_word(text);
+	word = ret_address->word = word_of(text, place, ret_address);
+	if (is_path(word))
+		return;
 	if (!address_take_apart(word, &parts, ret_address)) {
-		char *segments[SEGMENTS_MAX];
+		cleanup(free) char *path = mem_strdup(word);
+		char *segments[ADDRESS_SEGMENTS_MAX];
 
-		name_both(segments, split(word, segments), ret_address);
+		address_name_both(segments, address_split(path, segments),
+				  ret_address);
 		return;
 	}
 	if (is_api(&parts, place)) {

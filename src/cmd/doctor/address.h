@@ -25,6 +25,7 @@ struct address_place {
 
 struct address {
 	enum address_form form;
+	char *word; /* the address alone; it may have a secret */
 	char *workspace, *repository; /* NULL: it names none */
 	/* One sentence each, with what to do; NULL: nothing. An address that
 	 * is wrong may name a workspace and a repository all the same. */

@@ -8,7 +8,7 @@
 
 #include <strings.h>
 
-#define SSH "ssh.bitbucket.org"
+#define SSH ADDRESS_SSH_HOST
 #define OLD_443 "altssh.bitbucket.org"
 
 /* "bitbucket.org" of "https://bitbucket.org", ":8080" stays. */
@@ -32,6 +32,14 @@ bool address_is_host(const struct address_parts *parts, const char *url)
 	return !strcasecmp(ours, theirs) || !strcasecmp(parts->host, theirs);
 }
 
+static bool is_below(const char *host, const char *other)
+{
+	size_t n = strlen(host), n_other = strlen(other);
+
+	return n >= n_other && !strcmp(host + n - n_other, other) &&
+	       (n == n_other || host[n - n_other - 1] == '.');
+}
+
 static void other_host(const struct address_parts *parts,
 		       const struct address_place *place,
 		       struct address *address)
@@ -45,8 +53,15 @@ static void other_host(const struct address_parts *parts,
 	cleanup(free) char *meant = NULL;
 	struct suggest suggest = {.word = parts->host};
 
+	if (!*parts->host) {
+		address_say(&address->wrong,
+			    "this address names no host: write "
+			    "https://%s/WORKSPACE/REPOSITORY",
+			    own);
+		return;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		if (!strcmp(parts->host, others[i])) {
+		if (is_below(parts->host, others[i])) {
 			address_say(&address->wrong,
 				    "%s is another service: this program shows "
 				    "Bitbucket alone",
@@ -72,18 +87,20 @@ static void other_host(const struct address_parts *parts,
 static void known_host(const struct address_parts *parts,
 		       struct address *address, bool by_ssh)
 {
+	const char *path = parts->path + (*parts->path == '/');
+
 	if (by_ssh && !strcmp(parts->host, ADDRESS_WEB))
 		address_say(&address->wrong,
-			    "%s does not answer SSH since 2026-11-12: the "
-			    "address is "
-			    "git@" SSH ":%s now (git remote set-url origin …)",
-			    ADDRESS_WEB,
-			    *parts->path == '/' ? parts->path + 1
-						: parts->path);
+			    "%s does not answer SSH since 2026-11-12: in a "
+			    "clone run git remote set-url origin "
+			    "git@" SSH ":%s",
+			    ADDRESS_WEB, path);
 	else if (by_ssh && !strcmp(parts->host, OLD_443) && !parts->port)
-		address_say(&address->wrong, OLD_443
-			    " answers at port 443 alone: write "
-			    "ssh://git@" OLD_443 ":443/…, or git@" SSH ":…");
+		address_say(&address->wrong,
+			    OLD_443 " answers at port 443 alone: write "
+				    "ssh://git@" OLD_443 ":443/%s, or git@" SSH
+				    ":%s",
+			    path, path);
 	else if (!by_ssh &&
 		 (!strcmp(parts->host, SSH) || !strcmp(parts->host, OLD_443)))
 		address_say(&address->wrong,

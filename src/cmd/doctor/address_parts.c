@@ -4,10 +4,14 @@
  */
 #include "cmd/doctor/address_private.h"
 
+#include "cmd/doctor/shell_line.h"
+
 #include "base/log.h"
 
 #include <ctype.h>
 #include <stdarg.h>
+
+#define BLANKS " \t\r\n"
 
 void address_parts_done(struct address_parts *parts)
 {
@@ -32,29 +36,61 @@ void address_say(char **place, const char *fmt, ...)
 	*place = mem_strdup(text);
 }
 
-/* Of "git clone --depth 1 ADDRESS dir" the address: a word that could be one.
- */
+/* Blanks and one pair after the other of quotes, or of <>, do not count. */
+static char *unwrapped(const char *text)
+{
+	static const char *const pairs[] = {"\'\'", "\"\"", "``", "<>"};
+	size_t n = strlen(text);
+	bool found;
+
+	do {
+		found = false;
+		for (; n && strchr(BLANKS, *text); text++, n--)
+			;
+		for (; n && strchr(BLANKS, text[n - 1]); n--)
+			;
+		for (size_t i = 0; !found && i < ARRAY_SIZE(pairs); i++)
+			found = n > 1 && *text == *pairs[i] &&
+				text[n - 1] == pairs[i][1];
+		text += found;
+		n -= found ? 2 : 0;
+	} while (found);
+	return mem_dup0(text, n);
+}
+
+/* How surely it is one: the branch or directory of a line of git is none. */
+static int likeness(const char *word)
+{
+	return *word == '-'          ? 0
+	       : strstr(word, "://") ? 3
+	       : strchr(word, '@')   ? 2
+				     : strchr(word, '/') != NULL;
+}
+
+/* Of "git clone --depth 1 ADDRESS dir", or a line of git remote -v. */
+static char *likeliest(const char *line)
+{
+	const char *at = shell_line_begin(line);
+	char *best = mem_strdup("");
+	struct shell_word word;
+
+	while (shell_line_next(&at, &word)) {
+		if (likeness(word.text) > likeness(best)) {
+			free(best);
+			best = steal(&word.text);
+		}
+		free(word.text);
+	}
+	return best;
+}
+
 char *address_word(const char *text)
 {
-	const char *best = NULL;
-	size_t n_best = 0;
+	cleanup(free) char *bare = unwrapped(text);
 
-	text += strspn(text, " \t\n");
-	if (strncmp(text, "git ", 4) != 0)
-		return mem_dup0(text, strlen(text) -
-					      (strlen(text) &&
-					       strchr(" \t\n",
-						      text[strlen(text) - 1])));
-	while (*text) {
-		size_t n = strcspn(text, " \t\n");
-
-		if (*text != '-' && memchr(text, '/', n) && !best) {
-			best = text;
-			n_best = n;
-		}
-		text += n + strspn(text + n, " \t\n");
-	}
-	return best ? mem_dup0(best, n_best) : mem_strdup("");
+	return shell_line_is_of(bare, "git") || strchr(bare, '\t')
+		       ? likeliest(bare)
+		       : mem_strdup(bare);
 }
 
 /* "user:secret@host:port" */

@@ -1,6 +1,7 @@
 /*
  * cmd/doctor/address inside: address_parts.c takes the text apart,
- * address_host.c judges the host, address.c the rest.
+ * address_host.c judges the host, address_names.c has the names of the path,
+ * address.c the rest.
  */
 #ifndef CMD_DOCTOR_ADDRESS_PRIVATE_H
 #define CMD_DOCTOR_ADDRESS_PRIVATE_H
@@ -8,6 +9,7 @@
 #include "cmd/doctor/address.h"
 
 #define ADDRESS_WEB "bitbucket.org"
+#define ADDRESS_SSH_HOST "ssh." ADDRESS_WEB
 
 /* The text, taken apart; all of it the reader's own copies. */
 struct address_parts {
@@ -20,12 +22,19 @@ struct address_parts {
 void address_parts_done(struct address_parts *);
 DEFINE_CLEANUP_DONE(struct address_parts, address_parts_done);
 
-/* The first word of a text that could be an address; free it. */
+/* The word of a text that is likeliest an address, without quotes; free it. */
 char *address_word(const char *text);
 /* False: it is a name of a workspace, with or without a repository. What is
  * wrong is said, for a secret is taken out here. */
 bool address_take_apart(const char *text, struct address_parts *,
 			struct address *);
+
+#define ADDRESS_SEGMENTS_MAX 16
+
+/* What is between the slashes; how many. The path is written to. */
+size_t address_split(char *path, char *segments[static ADDRESS_SEGMENTS_MAX]);
+/* The first two as workspace and repository, and what is wrong with them. */
+void address_name_both(char *const *segments, size_t n, struct address *);
 
 /* "bitbucket.org" of "https://bitbucket.org", ":8080" stays; free it. */
 char *address_host_of(const char *url);

@@ -1,52 +1,19 @@
 /*
- * cmd/doctor/curl_line: the line is cut into words as sh(1) would, as far as
- * that matters: quotes, and the & at which a command ends.
+ * cmd/doctor/curl_line: word by word, as curl would take them.
  */
 #include "cmd/doctor/curl_line.h"
+
+#include "cmd/doctor/shell_line.h"
 
 #include "base/log.h"
 
 #include <strings.h>
 
 #define SEE ": see what bitbucketfs curl PATH prints"
-#define BLANKS " \t\r\n\\"
-
-struct word {
-	char *text;
-	bool is_cut; /* an & that is not quoted ended it */
-};
-
-/* False: there is none. */
-static bool next_word(const char **at, struct word *ret)
-{
-	struct buf word = BUF_INIT(64 * KIB);
-	char quote = 0;
-
-	*at += strspn(*at, BLANKS);
-	if (!**at)
-		return false;
-	ret->is_cut = false;
-	for (; **at && (quote || !strchr(BLANKS, **at)); (*at)++) {
-		if (quote ? **at == quote : **at == '\'' || **at == '"')
-			quote = quote ? 0 : **at;
-		else if (!quote && **at == '&')
-			ret->is_cut = true;
-		else
-			buf_putc(&word, **at);
-		if (ret->is_cut)
-			break;
-	}
-	if (ret->is_cut)
-		*at += strlen(*at);
-	buf_puts(&word, "");
-	ret->text = buf_steal(&word, NULL);
-	return true;
-}
 
 bool curl_line_is(const char *text)
 {
-	text += strspn(text, BLANKS);
-	return !strncmp(text, "curl ", 5);
+	return shell_line_is_of(text, "curl");
 }
 
 static void say(char **wrong, const char *sentence)
@@ -93,7 +60,8 @@ static void judge_header(const char *header, char **wrong)
 		take_secret(value, wrong);
 }
 
-static void judge_url(const struct word *word, bool has_globoff, char **wrong)
+static void judge_url(const struct shell_word *word, bool has_globoff,
+		      char **wrong)
 {
 	if (word->is_cut)
 		say(wrong, "the shell takes & for the end of the command: put "
@@ -105,13 +73,13 @@ static void judge_url(const struct word *word, bool has_globoff, char **wrong)
 
 char *curl_line_read(const char *text, char **ret_wrong)
 {
-	const char *at = text + strspn(text, BLANKS) + strlen("curl");
+	const char *at = shell_line_begin(text) + strlen("curl");
 	bool has_globoff = strstr(text, " -g ") || strstr(text, "--globoff");
 	char *url = NULL, before = 0;
-	struct word word;
+	struct shell_word word;
 
 	*ret_wrong = NULL;
-	while (next_word(&at, &word)) {
+	while (shell_line_next(&at, &word)) {
 		const char *w = word.text;
 
 		if (before == 'u')

@@ -18,7 +18,7 @@ static char *place_url(const struct doctor *d)
 	cleanup(ssh_place_done) struct ssh_place place = {0};
 
 	if (d->wants_ssh && d->given && d->address.form == ADDRESS_SSH &&
-	    !ssh_place_parse(d->given, &place)) {
+	    !ssh_place_parse(d->address.word, &place)) {
 		free(place.prefix);
 		place.prefix = mem_strdup("");
 		return ssh_place_url(&place);
