@@ -2,8 +2,8 @@
  * wire/ssh, inside: what its files share: ssh.c (the connections that are
  * kept), ssh_run.c (the door: what is run, and how), ssh_talk.c (bytes to and
  * from it), ssh_agent.c, ssh_place.c (addresses), ssh_says.c (the table of what
- * ssh says), ssh_why.c (what else can be found out after a failure), ssh_try.c
- * (whether one is let in).
+ * ssh says), ssh_why.c and ssh_host_key.c (what else can be found out after a
+ * failure), ssh_try.c (whether one is let in).
  */
 #ifndef WIRE_SSH_PRIVATE_H
 #define WIRE_SSH_PRIVATE_H
@@ -76,7 +76,7 @@ int ssh_sign_in(struct ctx *, struct ssh *, const struct ssh_place *,
 bool ssh_fallback_place(const struct ssh *, const struct ssh_place *,
 			struct ssh_place *ret_place);
 /* One of OpenSSH's programs, to its end. What it printed; NULL: it failed. */
-char *ssh_scan_keys(struct ctx *, const struct ssh_place *);
+char *ssh_scan_keys(struct ctx *, const char *host, const char *port);
 /* Of lines of known_hosts: the fingerprint of each. */
 char *ssh_fingerprints(struct ctx *, const char *lines);
 /* `ssh -G`: the settings that hold for the place. */
@@ -128,7 +128,13 @@ void ssh_judge(const struct ssh_place *, const char *said,
  * while: the sentence grows. */
 void ssh_find_out(struct ctx *, struct ssh *, const struct ssh_place *,
 		  struct ssh_verdict *);
-/* Of the lines of known_hosts and those of ssh-keygen -l: the sentence. */
+
+/* ---- ssh_host_key.c ---- */
+
+void ssh_find_out_host_key(struct ctx *, const struct ssh_place *,
+			   struct ssh_verdict *);
+/* Of the lines of known_hosts and those of ssh-keygen -l: the sentence. A line
+ * for which there is no room is not shown, but how to have it. */
 void ssh_say_host_key(const struct ssh_place *, const char *lines,
 		      const char *fingerprints, char *out, size_t size);
 

@@ -192,13 +192,11 @@ static char *printed(struct ctx *ctx, const char *const *argv,
 	return r || status || !out.len ? NULL : buf_steal(&out, NULL);
 }
 
-char *ssh_scan_keys(struct ctx *ctx, const struct ssh_place *place)
+char *ssh_scan_keys(struct ctx *ctx, const char *host, const char *port)
 {
-	char port[16];
-	const char *const argv[] = {"ssh-keyscan", "-T", "5",         "-p",
-				    port,          "--", place->host, NULL};
+	const char *const argv[] = {"ssh-keyscan", "-T", "5",  "-p",
+				    port,          "--", host, NULL};
 
-	snprintf(port, sizeof(port), "%u", place->port ? place->port : 22);
 	return printed(ctx, argv, NULL, SCAN_MS);
 }
 

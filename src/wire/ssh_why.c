@@ -1,7 +1,7 @@
 /*
- * wire/ssh, what else can be found out when a key is refused: the host's, whose
- * line for known_hosts can be said, and ours, of which ssh does not say in
- * BatchMode that it wanted a passphrase.
+ * wire/ssh, what else can be found out when a key is refused: the host's
+ * (ssh_host_key.c), and ours, of which ssh does not say in BatchMode that it
+ * wanted a passphrase.
  *
  * This starts more programs, so what was found out holds for a while: who adds
  * a line or a key is let in by ssh and never comes here.
@@ -12,107 +12,22 @@
 #include "base/file.h"
 
 #include <stdarg.h>
-#include <strings.h>
 #include <unistd.h>
 
 #define HOLDS_MS 10000
 #define KEYS_PAGE "https://bitbucket.org/account/settings/ssh-keys/"
 
-/* Atlassian's, since 2023-06-20 ("ssh-host-key-changes"). */
-static const char *const published[] = {
-	"SHA256:ybgmFkzwOSotHTHLJgHO0QN8L0xErw6vd0VhFA9m3SM",
-	"SHA256:FC73VB6C4OQLSCrjEayhMp9UMxS97caD/Yyi2bhW/J0",
-};
-
-/* ---- the host's key ---- */
-
-/* The first line that has that word, without its end; "": none. */
-static void find_line(const char *lines, const char *word, char *out,
-		      size_t size)
+/* A path may be longer than there is room: the end is cut. */
+static void say(struct ssh_verdict *verdict, const char *fmt, ...)
+	printf_like(2, 3);
+static void say(struct ssh_verdict *verdict, const char *fmt, ...)
 {
-	const char *at = strstr(lines, word);
+	va_list ap;
 
-	while (at && at > lines && at[-1] != '\n')
-		at--;
-	snprintf(out, size, "%.*s", at ? (int)strcspn(at, "\r\n") : 0,
-		 at ? at : "");
-	for (char *c = out; *c; c++)
-		if ((unsigned char)*c < ' ' || (unsigned char)*c > '~')
-			*c = '?';
+	va_start(ap, fmt);
+	vsnprintf(verdict->sentence, sizeof(verdict->sentence), fmt, ap);
+	va_end(ap);
 }
-
-static bool is_bitbucket(const char *host)
-{
-	static const char domain[] = ".bitbucket.org";
-	size_t n = strlen(host);
-
-	return n >= sizeof(domain) - 1 &&
-	       !strcasecmp(host + n - (sizeof(domain) - 1), domain);
-}
-
-static bool is_published(const char *fingerprint)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(published); i++)
-		if (!strcmp(published[i], fingerprint))
-			return true;
-	return false;
-}
-
-void ssh_say_host_key(const struct ssh_place *place, const char *lines,
-		      const char *fingerprints, char *out, size_t size)
-{
-	static const struct {
-		const char *name, *type;
-	} types[] = {{"(ED25519)", " ssh-ed25519 "},
-		     {"(ECDSA)", " ecdsa-sha2-"},
-		     {"(RSA)", " ssh-rsa "}};
-	char line[1024] = "", said[300] = "", fingerprint[64] = "";
-	const char *at;
-
-	for (size_t i = 0; !(*line && *said) && i < ARRAY_SIZE(types); i++) {
-		find_line(lines, types[i].type, line, sizeof(line));
-		find_line(fingerprints, types[i].name, said, sizeof(said));
-	}
-	at = strstr(said, "SHA256:");
-	if (!*line || !at)
-		return;
-	snprintf(fingerprint, sizeof(fingerprint), "%.*s",
-		 (int)strcspn(at, " "), at);
-	if (is_published(fingerprint))
-		snprintf(out, size,
-			 "the host key of %.60s is not in your known_hosts; it "
-			 "is %s, which Atlassian has published: add to "
-			 "~/.ssh/known_hosts the line %s",
-			 place->host, fingerprint, line);
-	else if (is_bitbucket(place->host))
-		snprintf(
-			out, size,
-			"the host key of %.60s is not in your known_hosts, and "
-			"it is %s, which is NOT one that Atlassian has "
-			"published: somebody may be listening. Compare with "
-			"https://bitbucket.org/site/ssh",
-			place->host, fingerprint);
-	else
-		snprintf(out, size,
-			 "the host key of %.60s is not in your known_hosts; it "
-			 "is %s: if whoever runs that host says so, too, add "
-			 "to ~/.ssh/known_hosts the line %s",
-			 place->host, fingerprint, line);
-}
-
-static void find_out_host_key(struct ctx *ctx, const struct ssh_place *place,
-			      struct ssh_verdict *verdict)
-{
-	cleanup(free) char *lines = ssh_scan_keys(ctx, place);
-	cleanup(free) char *fingerprints = lines ? ssh_fingerprints(ctx, lines)
-						 : NULL;
-
-	if (fingerprints)
-		ssh_say_host_key(place, lines, fingerprints, verdict->sentence,
-				 sizeof(verdict->sentence));
-}
-
-/* ---- our key ---- */
 
 /* The first of the user's key files that is there, and whether it is one that
  * needs a passphrase; NULL: none is there. */
@@ -147,18 +62,6 @@ static char *find_key(struct ctx *ctx, const char *settings,
 			first = steal(&path);
 	}
 	return first;
-}
-
-/* A path may be longer than there is room: the end is cut. */
-static void say(struct ssh_verdict *verdict, const char *fmt, ...)
-	printf_like(2, 3);
-static void say(struct ssh_verdict *verdict, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(verdict->sentence, sizeof(verdict->sentence), fmt, ap);
-	va_end(ap);
 }
 
 static void find_out_key(struct ctx *ctx, struct ssh *ssh,
@@ -247,7 +150,7 @@ void ssh_find_out(struct ctx *ctx, struct ssh *ssh,
 	if (recall(ssh, key, verdict))
 		return;
 	if (is_host)
-		find_out_host_key(ctx, place, verdict);
+		ssh_find_out_host_key(ctx, place, verdict);
 	else
 		find_out_key(ctx, ssh, place, verdict);
 	remember(ssh, key, verdict->sentence);

@@ -298,6 +298,15 @@ def test_the_hosts_key(server, by):
     line = refusal(m, errno.EACCES, "is not in your known_hosts", "SHA256:", f"[127.0.0.1]:{server.port} ssh-ed25519 ")
     assert re.search(r"\[127.*", line).group().split()[:3] == f"[127.0.0.1]:{server.port} {(server.place / 'host.pub').read_text()}".split()[:3]
     assert not (by.place / "known_hosts").read_text(), "the user's to write"
+    # The host and port of the configuration are the ones that are asked; over another one nobody can be.
+    config = (by.place / "config").read_text()
+    alias = "workspaces=acme", f"git_url=ssh://{getpass.getuser()}@alias"
+    for more, words in ((f"Port {server.port}", (f"the line [127.0.0.1]:{server.port} ssh-ed25519 ",)),
+                        (f"ProxyCommand {by.place}/bin/ssh -W 127.0.0.1:{server.port} -p {server.port_v0} 127.0.0.1",
+                         ("a host on the way there", f"ssh -T ssh://{getpass.getuser()}@alias shows it"))):
+        (by.place / "config").write_text(f"{config}Host alias\nHostName 127.0.0.1\n{more}\n")
+        refusal(by(*alias, account=None), errno.EACCES, *words)
+    (by.place / "config").write_text(config)
     by.know(server.place / "stranger.pub")
     refusal(by("workspaces=acme", account=None), errno.EACCES, "is another than the one in your known_hosts", "ssh-keygen -R")
 

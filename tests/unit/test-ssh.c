@@ -204,7 +204,7 @@ static void test_words(void **state)
 static void test_host_key(void **state)
 {
 	cleanup(ssh_place_done) struct ssh_place place = {0};
-	char said[500] = "";
+	char said[500] = "", rsa[600] = "git.example.org ssh-rsa ";
 
 	(void)state;
 	assert_null(ssh_place_parse("git@bitbucket.org:", &place));
@@ -230,6 +230,21 @@ static void test_host_key(void **state)
 			 sizeof(said));
 	assert_non_null(strstr(said, "if whoever runs that host says so"));
 	assert_non_null(strstr(said, "nistp256 AAAA"));
+	/* What a server calls itself is no key. */
+	ssh_say_host_key(&place,
+			 "# git.example.org:22 SSH-2.0-x ssh-ed25519 EVIL\n"
+			 "git.example.org ssh-ed25519 AAAA\n",
+			 "256 SHA256:other git.example.org (ED25519)\n", said,
+			 sizeof(said));
+	assert_non_null(strstr(said, "the line git.example.org ssh-ed25519"));
+	/* No line is cut: it would be another key. */
+	memset(rsa + 24, 'A', sizeof(rsa) - 25);
+	ssh_say_host_key(&place, rsa,
+			 "3072 SHA256:other git.example.org (RSA)\n", said,
+			 sizeof(said));
+	assert_null(strstr(said, "AAAA"));
+	assert_non_null(strstr(said, "what ssh-keyscan -t rsa -p 22 "
+				     "git.example.org prints"));
 	/* Nothing is made up of an answer that is none. */
 	snprintf(said, sizeof(said), "as it was");
 	ssh_say_host_key(&place, "", "", said, sizeof(said));
