@@ -115,7 +115,8 @@ static int begin_conversation(struct clone_job *j, int r)
 {
 	if (r == -ENAMETOOLONG)
 		return ctx_fail(j->ctx, r,
-				"the name of the repository is too long");
+				"no path has the name of this repository: it "
+				"is too long, or odd");
 	if (r < 0)
 		return r;
 	return upload_pack_new(j->session->link, &j->session->caps,

@@ -188,13 +188,12 @@ static struct link *link_ssh_free(struct link *base)
 	return NULL;
 }
 
-/* git-upload-pack would take a name that begins so for an option. */
 static bool can_be_asked_for(const char *name)
 {
 	for (const char *c = name; *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f || *c == '/')
 			return false;
-	return *name && *name != '-';
+	return *name;
 }
 
 int link_ssh_new(struct ssh *ssh, const char *url, const char *workspace,
@@ -211,7 +210,10 @@ int link_ssh_new(struct ssh *ssh, const char *url, const char *workspace,
 
 	if (ssh_place_parse(url, &place))
 		return -EINVAL;
-	if (!can_be_asked_for(workspace) || !can_be_asked_for(slug)) {
+	/* git-upload-pack would take a path that begins with '-' for an
+	 * option. */
+	if (*workspace == '-' || !can_be_asked_for(workspace) ||
+	    !can_be_asked_for(slug)) {
 		ssh_place_done(&place);
 		return -ENAMETOOLONG;
 	}

@@ -77,12 +77,14 @@ static const char *parse_host(const char *text, size_t n,
 }
 
 /* A prefix is a directory: "/srv/git/", or "team/" (below the user's home,
- * which a URL writes /~/team, as git does), or "". */
+ * which a URL writes /~/team, as git does), or "~ada/" (below hers, /~ada), or
+ * "". */
 static const char *parse_prefix(const char *path, struct ssh_place *place)
 {
 	size_t n;
 
-	path += strncmp(path, "/~/", 3) ? 0 : 3;
+	if (!strncmp(path, "/~", 2))
+		path += path[2] == '/' ? 3 : 1;
 	n = strlen(path);
 	while (n && path[n - 1] == '/')
 		n--;
@@ -153,7 +155,10 @@ char *ssh_place_url(const struct ssh_place *place)
 	if (place->port)
 		buf_printf(&url, ":%u", place->port);
 	if (*place->prefix)
-		buf_printf(&url, "%s%s", *place->prefix == '/' ? "" : "/~/",
+		buf_printf(&url, "%s%s",
+			   *place->prefix == '/'   ? ""
+			   : *place->prefix == '~' ? "/"
+						   : "/~/",
 			   place->prefix);
 	buf_cut(&url, url.len - (url.data[url.len - 1] == '/'));
 	return buf_steal(&url, NULL);

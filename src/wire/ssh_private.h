@@ -13,7 +13,7 @@
 
 /* What the server says first, kept for who takes over a connection of v2. */
 #define SSH_GREETING_MAX (8 * KIB)
-/* Of what ssh and the server's commands say; the beginning. */
+/* Of what ssh and the server's commands say; the end. */
 #define SSH_SAID_MAX (16 * KIB)
 
 /* One ssh: a repository's git-upload-pack behind it. Of one caller at a time,

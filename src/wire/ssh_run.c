@@ -57,18 +57,23 @@ bool ssh_fallback_place(const struct ssh *ssh, const struct ssh_place *place,
 	return true;
 }
 
-/* 'a b', for the server's shell. */
+/* Between quotes, for the server's shell. */
+static void put_quoted(struct buf *command, const char *path)
+{
+	for (; *path; path++)
+		if (*path == '\'' || *path == '!')
+			buf_printf(command, "'\\%c'", *path);
+		else
+			buf_putc(command, *path);
+}
+
 static char *command_of(const struct ssh_place *place, const char *path)
 {
 	struct buf command = BUF_INIT(0);
 
 	buf_puts(&command, "git-upload-pack '");
-	buf_puts(&command, place->prefix);
-	for (; *path; path++)
-		if (*path == '\'' || *path == '!')
-			buf_printf(&command, "'\\%c'", *path);
-		else
-			buf_putc(&command, *path);
+	put_quoted(&command, place->prefix);
+	put_quoted(&command, path);
 	buf_putc(&command, '\'');
 	return buf_steal(&command, NULL);
 }

@@ -84,15 +84,15 @@ static const struct words {
 	 "no SSH connection to %s in time (a firewall may drop it)"},
 	{"Operation timed out", ETIMEDOUT, SSH_NOT_CONNECTED, HOST,
 	 "no SSH connection to %s in time (a firewall may drop it)"},
-	{"kex_exchange_identification", ECONNRESET, SSH_NOT_CONNECTED, HOST,
-	 "%s hung up before it had said who it is"},
 	{"banner line contains invalid", EPROTO, SSH_NOT_CONNECTED, HOST,
 	 "what answers at %s is no SSH"},
+	{"kex_exchange_identification", ECONNRESET, SSH_NOT_CONNECTED, HOST,
+	 "%s hung up before it had said who it is"},
 	{"not responding", ETIMEDOUT, SSH_OTHER, HOST,
 	 "%s does not answer any more"},
 
-	/* ---- the repository ---- */
-	{"ccess denied", ENOENT, SSH_OTHER, HOST,
+	/* ---- the repository: no words that a banner for all may have ---- */
+	{"epository access denied", ENOENT, SSH_OTHER, HOST,
 	 "%s has no such repository, or hides it from your SSH key", true},
 	{"epository not found", ENOENT, SSH_OTHER, HOST,
 	 "%s has no such repository, or hides it from your SSH key", true},
@@ -168,6 +168,15 @@ static void file_of(const char *said, const char *at, char *out, size_t size)
 	line_of(path, path, out, n + 1 < size ? n + 1 : size);
 }
 
+static void last_line_of(const char *said, char *out, size_t size)
+{
+	size_t n = strlen(said);
+
+	while (n && isspace((unsigned char)said[n - 1]))
+		n--;
+	line_of(said, said + (n ? n - 1 : 0), out, size);
+}
+
 void ssh_judge(const struct ssh_place *place, const char *said,
 	       struct ssh_verdict *ret_verdict)
 {
@@ -182,8 +191,7 @@ void ssh_judge(const struct ssh_place *place, const char *said,
 	}
 	name_of(place, host, sizeof(host));
 	if (!at) {
-		line_of(said, said + strlen(said) - (*said ? 1 : 0), subject,
-			sizeof(subject));
+		last_line_of(said, subject, sizeof(subject));
 		snprintf(verdict.sentence, sizeof(verdict.sentence),
 			 *subject ? "the SSH connection to %s ended: %s"
 				  : "the SSH connection to %s ended",

@@ -63,20 +63,34 @@ static void send_some(struct talk *talk)
 	}
 }
 
-/* What is said beyond the bound is dropped, but read. */
+/* Where the bound is reached, what is said last goes before what was said
+ * first: it has the cause. A NUL would end the text. */
+static void take_down(struct buf *said, char *piece, size_t n)
+{
+	const size_t room = SSH_SAID_MAX - 1;
+	size_t skip = n > room ? n - room : 0, keep;
+
+	for (size_t i = 0; i < n; i++)
+		piece[i] = piece[i] ? piece[i] : ' ';
+	piece += skip;
+	n -= skip;
+	keep = room - n;
+	if (said->len > keep) {
+		memmove(said->data, said->data + said->len - keep, keep);
+		buf_cut(said, keep);
+	}
+	buf_add(said, piece, n);
+}
+
 static void hear(struct talk *talk)
 {
 	struct ssh_connection *c = talk->c;
 	ssize_t n = read(c->program.err, talk->piece, PIECE);
 
-	if (n > 0) {
-		size_t room = SSH_SAID_MAX - 1 - c->said.len;
-
-		buf_add(&c->said, talk->piece,
-			(size_t)n < room ? (size_t)n : room);
-	} else if (!n || !may_again()) {
+	if (n > 0)
+		take_down(&c->said, talk->piece, (size_t)n);
+	else if (!n || !may_again())
 		c->program.err = file_close(c->program.err);
-	}
 }
 
 static bool has_moved(struct talk *talk)

@@ -34,6 +34,8 @@ static void test_places(void **state)
 		{"me@example.org:team/x/", "ssh://me@example.org/~/team/x"},
 		{"me@example.org:/srv", "ssh://me@example.org/srv"},
 		{"ssh://me@h/~/team", "ssh://me@h/~/team"},
+		{"ssh://me@h/~ada/team", "ssh://me@h/~ada/team"},
+		{"me@h:~ada/team", "ssh://me@h/~ada/team"},
 		{"ssh://[::1]:22", "ssh://git@[::1]:22"},
 		{"git@[::1]:x", "ssh://git@[::1]/~/x"},
 		{"ssh://-oProxyCommand=x", NULL},
@@ -83,6 +85,11 @@ static void test_words(void **state)
 		{"", SSH_UNKNOWN, ECONNRESET, "to h:22 ended"},
 		{"odd \x1b[31m words\r\n", SSH_UNKNOWN, ECONNRESET,
 		 "ended: odd  [31m words"},
+		{"noise\nForbidden\n\n \r\n", SSH_UNKNOWN, ECONNRESET,
+		 "ended: Forbidden"},
+		/* A banner, which anybody is shown. */
+		{"Unauthorized access denied.\nConnection closed by ::1\r\n",
+		 SSH_OTHER, ECONNRESET, "hung up"},
 		{"ssh: Could not resolve hostname h: Name or service not known",
 		 SSH_OTHER, ENETUNREACH, "the name h:22 cannot be resolved"},
 		{"ssh: connect to host h port 22: Connection refused\r\n",
@@ -101,7 +108,7 @@ static void test_words(void **state)
 		 SSH_NOT_CONNECTED, ECONNRESET, "hung up before"},
 		{"kex_exchange_identification: banner line contains invalid "
 		 "characters\r\n",
-		 SSH_NOT_CONNECTED, ECONNRESET, "h:22"},
+		 SSH_NOT_CONNECTED, EPROTO, "h:22 is no SSH"},
 		{"No ED25519 host key is known for h and you have requested "
 		 "strict checking.\r\nHost key verification failed.\r\n",
 		 SSH_HOST_KEY_UNKNOWN, EACCES, "not in your known_hosts"},
@@ -330,6 +337,7 @@ static const char false_ssh[] =
 	"echo \"$*\" >>$SCRATCH/args; echo $$ >>$SCRATCH/pids\n"
 	"case $before in\n"
 	"refuses) echo 'x port 22: Connection refused' >&2; exit 255;;\n"
+	"talks) head -c 100000 /dev/zero >&2;;\n"
 	"hangs) sleep 1000 & echo $! >>$SCRATCH/pids; wait;;\n"
 	"old) unset GIT_PROTOCOL;;\n"
 	"esac\n"
@@ -523,6 +531,40 @@ static void test_names(void **state)
 			 -ENAMETOOLONG);
 	assert_int_equal(link_ssh_new(ssh, "ssh://h", "w", "a\nb", &link),
 			 -ENAMETOOLONG);
+	assert_int_equal(link_ssh_new(ssh, "ssh://h", "w", "-s", &link), 0);
+	link_free(link);
+	ssh_free(ssh);
+}
+
+/* Of much that is said the end is kept, where the cause is; a NUL ends no text.
+ */
+static void test_what_is_said_last(void **state)
+{
+	struct ssh *ssh = make_ssh(NULL);
+	char why[512];
+
+	(void)state;
+	begin();
+	assert_int_equal(
+		count_refs(ssh, "ssh://git@talks", "none", 1, 9000, why),
+		-ENOENT);
+	assert_non_null(strstr(why, "talks has no such repository"));
+	ssh_free(ssh);
+}
+
+/* The prefix is the server's shell's to read, too. */
+static void test_a_prefix_with_quotes(void **state)
+{
+	struct ssh *ssh = make_ssh(NULL);
+	char why[512];
+
+	(void)state;
+	begin();
+	assert_int_equal(
+		count_refs(ssh, "ssh://git@host/it's", "full", 1, 9000, why),
+		-ENOENT);
+	assert_false(shell("grep -qF \"git-upload-pack '/it'\\\\''s/acme\" "
+			   "args"));
 	ssh_free(ssh);
 }
 
@@ -534,6 +576,8 @@ int main(void)
 		cmocka_unit_test(test_host_key),
 		cmocka_unit_test(test_agents),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_what_is_said_last),
+		cmocka_unit_test(test_a_prefix_with_quotes),
 		cmocka_unit_test(test_one_session_for_all),
 		cmocka_unit_test(test_the_fallback),
 		cmocka_unit_test(test_a_hang_ends_in_time),
