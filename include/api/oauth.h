@@ -27,6 +27,8 @@ struct oauth_tokens {
 	char *access;
 	char *refresh; /* NULL: none came, the one before stays */
 	int64_t lifetime_s;
+	int64_t pause_s; /* of a failure: so long the service wants to be left
+			  * alone; 0: it did not say */
 };
 void oauth_tokens_done(struct oauth_tokens *);
 DEFINE_CLEANUP_DONE(struct oauth_tokens, oauth_tokens_done);

@@ -265,6 +265,8 @@ int oauth_ask(struct ctx *ctx, struct http *http,
 		r = read_tokens(ctx, consumer, &body, ret_tokens);
 	else if (!r)
 		r = explain(ctx, consumer, grant, &answer);
+	ret_tokens->pause_s = answer.retry_after_s > 0 ? answer.retry_after_s
+						       : 0;
 	wipe(&form);
 	wipe(&body);
 	if (answer.error_body)

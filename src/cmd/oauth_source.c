@@ -14,20 +14,24 @@
  */
 #include "cmd/oauth_source.h"
 #include "cmd/oauth_kept.h"
+#include "cmd/oauth_worker.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "store/flight.h"
-
-#include <inttypes.h>
 
 /* Asked for so long before the end, or a tenth of the lifetime. */
 #define EARLY_S 60
 /* A failure is everybody's for so long; what was refused is not shown to the
  * service again for a minute (src/api/README.md, 3). */
 #define FAILED_MS 2000
+/* An answer that is no token is not asked for again and again: twice as long
+ * each time, and as long as the service says. */
+#define FAILED_MOST_MS 60000
+#define PAUSE_MOST_MS INT64_C(900000)
+/* While the one of now is good for a while yet. */
+#define PATIENCE_MS 3000
 #define REFUSED_MS INT64_C(60000)
 #define ASK_MS (30 * 1000)
 /* A 401 may be an endpoint's and not the token's: so many times in so long a
@@ -39,16 +43,18 @@ struct oauth_source {
 	struct oauth_consumer consumer;
 	bool by_itself;
 	char *path, *account, *name;
-	struct flight *flight; /* by the version that is to be replaced */
+	struct oauth_worker *worker;
 	_Atomic(struct http *) http;
 	struct mutex lock;
 	char *access under_lock;
 	int64_t until_s under_lock, lifetime_s under_lock;
 	uint64_t version under_lock;
 	bool is_refused under_lock;
-	/* Of the one who leads: */
+	atomic_bool urgent; /* whoever wanted a token last */
+	/* The worker's: */
 	struct oauth_kept unsaved; /* given, and not on the disk */
-	char *refused;             /* refresh token, or "": by itself; NULL */
+	int64_t failed_ms, pause_s;
+	char *refused; /* refresh token, or "": by itself; NULL */
 	int64_t refused_ms, by_401_ms[N_BY_401];
 	size_t n_by_401;
 };
@@ -63,6 +69,7 @@ static no_lock_analysis void free_source(void *arg)
 {
 	struct oauth_source *s = arg;
 
+	oauth_worker_free(s->worker);
 	free((char *)(uintptr_t)s->consumer.url);
 	free((char *)(uintptr_t)s->consumer.id);
 	text_wipe((char *)(uintptr_t)s->consumer.secret);
@@ -72,7 +79,6 @@ static no_lock_analysis void free_source(void *arg)
 	text_wipe(s->access);
 	oauth_kept_done(&s->unsaved);
 	text_wipe(s->refused);
-	flight_free(s->flight);
 	mutex_done(&s->lock);
 	free(s);
 }
@@ -199,6 +205,7 @@ static int ask_with(struct ctx *ctx, struct oauth_source *s, const char *given)
 			  s->by_itself ? OAUTH_CLIENT : OAUTH_REFRESH, given,
 			  NULL, &tokens);
 
+	s->pause_s = tokens.pause_s;
 	if (r == -EKEYREJECTED)
 		return 1;
 	/* Whoever wants the token would try again at once, as with any request
@@ -294,33 +301,56 @@ static uint64_t version_of(struct oauth_source *s)
 static int lead(struct ctx *ctx, struct oauth_source *s, uint64_t version)
 {
 	cleanup(fd) int fd = -1;
-	int64_t old;
 	int r;
 
+	ctx->urgent = atomic_load(&s->urgent);
 	if (version_of(s) != version)
 		return 0;
 	fd = oauth_kept_lock(ctx, s->path);
 	if (fd < 0)
 		return fd;
-	old = ctx_narrow(ctx, ASK_MS);
+	ctx_narrow(ctx, ASK_MS);
+	oauth_worker_hold(s->worker, true);
 	r = bring_locked(ctx, s);
-	ctx_widen(ctx, old);
+	oauth_worker_hold(s->worker, false);
+	return r;
+}
+
+/* For how long nobody asks again. */
+static int64_t remember_ms(struct oauth_source *s, int r)
+{
+	bool answered = r == -EIO || r == -EBADMSG || r == -EDQUOT;
+	int64_t pause_ms = s->pause_s * 1000;
+
+	s->failed_ms = !answered || !s->failed_ms ? FAILED_MS
+						  : 2 * s->failed_ms;
+	if (s->failed_ms > FAILED_MOST_MS)
+		s->failed_ms = FAILED_MOST_MS;
+	if (!answered || pause_ms < s->failed_ms)
+		return s->failed_ms;
+	return pause_ms < PAUSE_MOST_MS ? pause_ms : PAUSE_MOST_MS;
+}
+
+static int run(void *arg, struct ctx *ctx, uint64_t version,
+	       int64_t *ret_remember_ms)
+{
+	struct oauth_source *s = arg;
+	int r;
+
+	s->pause_s = 0;
+	r = lead(ctx, s, version);
+	if (r)
+		*ret_remember_ms = remember_ms(s, r);
+	else
+		s->failed_ms = 0;
 	return r;
 }
 
 /* Another token in the place of that version. */
 static int bring(struct ctx *ctx, struct oauth_source *s, uint64_t version)
 {
-	char key[24];
-	int r;
-
-	snprintf(key, sizeof(key), "%" PRIu64, version);
-	r = flight_join(ctx, s->flight, key);
-	if (r != FLIGHT_LEAD)
-		return r == FLIGHT_LANDED ? 0 : r;
-	r = lead(ctx, s, version);
-	flight_land(s->flight, key, r, ctx->sentence);
-	return r;
+	atomic_store(&s->urgent, ctx->urgent);
+	return oauth_worker_do(ctx, s->worker, version);
 }
 
 /* ---- the source ---- */
@@ -346,9 +376,11 @@ static int get(void *arg, struct ctx *ctx, struct credential_secret *ret)
 	uint64_t version;
 
 	if (is_due(s, &is_over, &version) && atomic_load(&s->http)) {
+		int64_t old =
+			ctx_narrow(ctx, is_over ? INT64_MAX : PATIENCE_MS);
 		int r = bring(ctx, s, version);
 
-		/* The one of now is good for a while yet. */
+		ctx_widen(ctx, old);
 		if (r < 0 && is_over)
 			return r;
 	}
@@ -435,10 +467,11 @@ int oauth_source_new(struct ctx *ctx, const struct oauth_source_config *config,
 			     .secret = mem_strdup(config->consumer.secret)},
 		.by_itself = config->by_itself,
 		.path = steal(&path),
-		.flight = flight_new(FAILED_MS),
 		.version = 1,
 	};
 	mutex_init(&s->lock);
+	s->worker = oauth_worker_new(&(struct oauth_work){.run = run, .arg = s},
+				     FAILED_MS);
 	log_redact(s->consumer.secret);
 	take_first(s, &kept);
 	*ret = (struct credential_source){

@@ -297,7 +297,8 @@ void remote_done(struct remote *remote)
 	account_done(&remote->account);
 	remote->bitbucket = bitbucket_free(remote->bitbucket);
 	remote->budget = budget_free(remote->budget);
-	remote->api_http = http_free(remote->api_http);
+	/* A source of OAuth may ask until now, with that client. */
 	remote->credential = credential_free(remote->credential);
+	remote->api_http = http_free(remote->api_http);
 	config_done(&remote->config);
 }

@@ -1,6 +1,7 @@
 """OAuth: access tokens that end, refresh tokens that are good once, and who asks for new ones."""
 import json
 import os
+import signal
 import subprocess
 import time
 
@@ -85,6 +86,45 @@ def test_killed_between_the_answer_and_the_write(bb, mounts):
         said = run(mounts, "api", "/user", code=code)
         assert (code == 0) == ("ada" in said) and said.count("\n") <= 1 or code == 0
         assert code == 0 or "bitbucketfs login --oauth" in said
+
+
+def test_nobody_who_breaks_off_loses_what_comes(bb, mounts):
+    """The server gives the next one once: whoever wanted it is interrupted, or the mount is unmounted, before it has come."""
+    sign_in(mounts)
+    for n, leave in enumerate((lambda m, cat: cat.send_signal(signal.SIGINT), lambda m, cat: m.process.send_signal(signal.SIGTERM))):
+        m = mount(mounts)
+        m.ls("acme")
+        bb.oauth.expire()
+        before = kept(mounts)["refresh"]
+        stall = bb.fault("POST /site/oauth2/access_token", "stall", after_bytes=0)
+        cat = subprocess.Popen(["cat", m / f"acme/{('infra', 'website')[n]}/pullrequests/index.tsv"], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+        stall.wait_hit()
+        bb.log.wait_for(lambda e: e.get("oauth") == "refresh_token" and not e["done"])
+        leave(m, cat)
+        await_true(lambda: cat.poll() is not None, "it does not wait for the answer")
+        assert kept(mounts)["refresh"] == before
+        stall.remove()
+        await_true(lambda: kept(mounts)["refresh"] != before, "what came was kept")
+        m.unmount()
+        assert "ada" in run(mounts, "api", "/user")
+
+
+@pytest.mark.parametrize("status, headers", [(429, {"Retry-After": "100"}), (503, {})])
+def test_a_busy_token_endpoint_is_left_alone(bb, mounts, status, headers):
+    sign_in(mounts)
+    m = mount(mounts, "ttl=1s")
+    text = m.read("acme/widgets/info")
+    age(mounts)
+    bb.oauth.expire()
+    fault = bb.fault("POST /site/oauth2/access_token", "status", status=status, headers=headers)
+    end = time.monotonic() + 2.2        # longer than any failure is remembered
+    while time.monotonic() < end:
+        with pytest.raises(OSError):
+            m.read("acme/website/pullrequests/index.tsv")
+        assert m.read("acme/widgets/info") == text
+    assert fault.hits == (1 if headers else 2)
+    assert str(status) in m.errors()
 
 
 def test_the_one_before_is_tried_too(bb, mounts):
