@@ -122,6 +122,10 @@ DEFINE_CLEANUP_DONE(struct config, config_done);
 int config_choose_profile(struct config *, const char *const *options,
 			  size_t n_options);
 
+/* That profile, or none (""), whatever the others say: before the file is read,
+ * and again before config_finish. */
+void config_use_profile(struct config *, const char *name);
+
 /* All of these return 0, or -EINVAL (or what reading a file gave) with the
  * sentence in why. Later calls win over earlier ones. */
 

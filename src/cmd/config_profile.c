@@ -77,6 +77,12 @@ int config_choose_profile(struct config *config, const char *const *options,
 	return 0;
 }
 
+void config_use_profile(struct config *config, const char *name)
+{
+	config_put(&config->profile, name);
+	config->is_profile_chosen = true;
+}
+
 /* "work, home" */
 static void add_names(struct buf *out, char **names)
 {

@@ -12,7 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+extern char **environ;
+
 #define FILL_MS (5 * 1000)
+#define CONFIG_MS (5 * 1000)
 
 /* Of the values of the key, that which is this program's, wherever it was and
  * however its file was named. */
@@ -110,9 +113,8 @@ bool git_helper_is_there(void)
 	return git_config("--get-all", "user.name", NULL, NULL) != NOT_RUN;
 }
 
-enum command_exit git_helper_uninstall(const char *url, bool *ret_was_there)
+static enum command_exit uninstall(const char *key, bool *ret_was_there)
 {
-	cleanup(free) char *key = mem_asprintf("credential.%s.helper", url);
 	int r = git_config("--unset-all", key, OUR_VALUE, NULL);
 	bool was_there = r != NO_MATCH;
 
@@ -125,6 +127,44 @@ enum command_exit git_helper_uninstall(const char *url, bool *ret_was_there)
 		return not_changed(r);
 	*ret_was_there = was_there;
 	return COMMAND_OK;
+}
+
+enum command_exit git_helper_uninstall(const char *url, bool *ret_was_there)
+{
+	cleanup(free) char *key = mem_asprintf("credential.%s.helper", url);
+
+	return uninstall(key, ret_was_there);
+}
+
+enum command_exit git_helper_uninstall_all(bool *ret_was_there)
+{
+	static const char *const argv[] = {
+		"git",          "config",
+		"--global",     "--name-only",
+		"--get-regexp", "^credential\\..*\\.helper$",
+		OUR_VALUE,      NULL};
+	cleanup(buf_done) struct buf keys = BUF_INIT(64 * KIB);
+	cleanup(buf_done) struct buf err = BUF_INIT(4 * KIB);
+	cleanup(ctx_done) struct ctx ctx;
+	enum command_exit end = COMMAND_OK;
+	int status;
+
+	ctx_init(&ctx, NULL, -1);
+	*ret_was_there = false;
+	if (program_run(&ctx, argv, environ, NULL, CONFIG_MS, &keys, &err,
+			&status))
+		return not_changed(NOT_RUN);
+	for (char *key = keys.data, *next; key && *key; key = next) {
+		bool was_there = false;
+
+		next = strchrnul(key, '\n');
+		if (*next)
+			*next++ = '\0';
+		if (uninstall(key, &was_there) != COMMAND_OK)
+			end = COMMAND_FAILED;
+		*ret_was_there |= was_there;
+	}
+	return end;
 }
 
 /* ---- what others have ---- */

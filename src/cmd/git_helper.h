@@ -22,6 +22,9 @@ enum command_exit git_helper_install(const char *url, const char *profile);
 /* Only why it was not is said. */
 enum command_exit git_helper_uninstall(const char *url, bool *ret_was_there);
 
+/* The same for every URL that git has this program for. */
+enum command_exit git_helper_uninstall_all(bool *ret_was_there);
+
 /* What git has for the host of a URL, of its other helpers; nobody is asked
  * anything. 0 and what to wipe (text_wipe) and free (the name, or NULL); else
  * -errno: -ENOENT it has nothing, or git is not installed. Takes 5 s at most.

@@ -123,7 +123,7 @@ static enum command_exit run(struct remote *remote,
 		command_say("%s", ctx.sentence);
 		return COMMAND_FAILED;
 	}
-	return line->all ? logout_all(remote, line->config)
+	return line->all ? logout_all(remote, line)
 			 : log_out(remote, line->keep_cache);
 }
 

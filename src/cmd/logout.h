@@ -10,10 +10,10 @@
 
 #define LOGOUT_NOBODY "Nobody has signed in by bitbucketfs login."
 
-/* User units, sign-ins, caches, sockets, and if config says so the
- * configuration. A mount that no unit ends is named first, and nothing is
- * removed then. Each thing is said. */
-enum command_exit logout_all(struct remote *, bool config);
+/* User units, sign-ins, caches of all profiles, sockets, and if --config says
+ * so the configuration. A mount that no unit ends is named first, and nothing
+ * is removed then. Each thing is said. */
+enum command_exit logout_all(struct remote *, const struct command_line *);
 /* Its user units: those of systemd with this program's name in theirs. */
 void logout_units(struct buf *out);
 

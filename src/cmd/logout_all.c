@@ -52,31 +52,96 @@ static void remove_empty(enum file_xdg place, const char *below)
 		rmdir(path);
 }
 
-/* -EBUSY: nothing is removed. */
-static int remove_caches(const struct config *config, struct buf *out)
+/* ---- live mounts ---- */
+
+#define LIVE_MS 2000
+
+static void add_live(void *arg, const struct control_answer *answer)
 {
-	cleanup(free) char *usual = NULL;
-	int r = account_remove_all(config->cache_dir, say_removed, out);
+	struct buf *points = arg;
 
-	if (r != -EBUSY &&
-	    !file_xdg_path(FILE_XDG_CACHE, "bitbucketfs", &usual)) {
-		int also = account_remove_all(usual, say_removed, out);
-
-		r = r ? r : also;
-	}
-	return r;
+	buf_printf(points, "%s%s", points->len ? ", " : "",
+		   answer->mountpoint ? answer->mountpoint
+				      : "(a mount that does not answer)");
 }
 
-static enum command_exit are_in_use(bool more)
+/* A daemon would make its directories anew, and have its secret still: also
+ * one in another namespace, and one whose cache nobody has named. It does not
+ * know the command, and says so. */
+static bool is_any_live(struct buf *points)
 {
-	cleanup(buf_done) struct buf points = BUF_INIT(4 * KIB);
-	size_t n = preflight_others(&points);
+	static const char *const words[] = {"here", NULL};
+
+	return control_ask_all(words, LIVE_MS, add_live, points) > 0;
+}
+
+static enum command_exit are_in_use(bool more, const struct buf *live)
+{
+	cleanup(buf_done) struct buf others = BUF_INIT(4 * KIB);
+	const char *points = live->len                   ? live->data
+			     : preflight_others(&others) ? others.data
+							 : NULL;
 
 	command_say("nothing%s is removed, for what is cached is in use%s%s: "
 		    "bitbucketfs umount MOUNTPOINT first",
-		    more ? " more" : "", n ? " at " : "", n ? points.data : "");
+		    more ? " more" : "", points ? " at " : "",
+		    points ? points : "");
 	return COMMAND_FAILED;
 }
+
+/* ---- caches ---- */
+
+static void note(int *r, int also)
+{
+	if (!*r || also == -EBUSY)
+		*r = also;
+}
+
+static int remove_cache(const struct command_line *line, const char *profile,
+			struct buf *out)
+{
+	struct remote remote = {0};
+	const struct config *config = &remote.config;
+	int r = -EINVAL;
+
+	if (remote_read_profile(&remote, line, profile) == COMMAND_OK) {
+		/* Beside it are those of other profiles. */
+		if (config->profile)
+			*strrchr(config->cache_dir, '/') = '\0';
+		r = account_remove_all(config->cache_dir, say_removed, out);
+	}
+	remote_done(&remote);
+	return r;
+}
+
+/* Of a profile ("": of none), which may have its own: where commands have it
+ * now, and where a unit has it, which does not know the environment. */
+static void remove_both(const struct command_line *line, const char *profile,
+			struct buf *out, int *r)
+{
+	if (*r != -EBUSY)
+		note(r, remove_cache(line, profile, out));
+	if (*r != -EBUSY)
+		note(r, remove_cache(NULL, profile, out));
+}
+
+/* -EBUSY: nothing more is removed. */
+static int remove_caches(const struct config *config,
+			 const struct command_line *line, struct buf *out)
+{
+	cleanup(free) char *usual = NULL;
+	int r = 0;
+
+	remove_both(line, "", out, &r);
+	for (char **p = config->profiles; p && *p; p++)
+		remove_both(line, *p, out, &r);
+	if (r != -EBUSY &&
+	    !file_xdg_path(FILE_XDG_CACHE, "bitbucketfs", &usual))
+		note(&r, account_remove_all(usual, say_removed, out));
+	return r;
+}
+
+/* ---- the rest ---- */
 
 /* The lock alone is nothing to speak of. */
 static bool remove_sign_ins(struct buf *out)
@@ -92,14 +157,14 @@ static bool remove_sign_ins(struct buf *out)
 }
 
 /* Where git is not installed, it does not ask this program. */
-static bool leave_git(const struct config *config, struct buf *out)
+static bool leave_git(struct buf *out)
 {
 	bool was_there = false;
 	enum command_exit end;
 
 	if (!git_helper_is_there())
 		return true;
-	end = git_helper_uninstall(config->git_url, &was_there);
+	end = git_helper_uninstall_all(&was_there);
 	if (was_there)
 		say_removed(out, "what git's configuration had of this "
 				 "program");
@@ -140,27 +205,30 @@ static void remove_mountpoint(void)
 		rmdir(path);
 }
 
-enum command_exit logout_all(struct remote *remote, bool config)
+enum command_exit logout_all(struct remote *remote,
+			     const struct command_line *line)
 {
 	cleanup(buf_done) struct buf out = BUF_INIT(MIB);
+	cleanup(buf_done) struct buf live = BUF_INIT(64 * KIB);
 	bool good;
 	int r;
 
 	/* They end their mounts. */
 	logout_units(&out);
-	r = remove_caches(&remote->config, &out);
+	r = is_any_live(&live) ? -EBUSY
+			       : remove_caches(&remote->config, line, &out);
 	good = !r;
 	if (r == -EBUSY) {
 		(void)command_print(out.data ? out.data : "", out.len);
-		return are_in_use(out.len > 0);
+		return are_in_use(out.len > 0, &live);
 	}
 	if (r)
 		command_say("not all that was cached could be removed: %s",
 			    strerror(-r));
-	good = leave_git(&remote->config, &out) && good;
+	good = leave_git(&out) && good;
 	good = empty_keyring(&out) && good;
 	good = remove_sign_ins(&out) && good;
-	if (config)
+	if (line->config)
 		good = remove_xdg(FILE_XDG_CONFIG, "bitbucketfs/config",
 				  &out) &&
 		       good;

@@ -33,6 +33,21 @@ static bool is_ours(const char *name)
 	return *name != '.' && strstr(name, "bitbucketfs");
 }
 
+/* "bitbucketfs.service.d", what systemctl edit makes. */
+static bool is_drop_in(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 2 && !strcmp(name + n - 2, ".d");
+}
+
+static int remove_unit(const char *path, const char *name)
+{
+	if (is_ours(name) && is_drop_in(name))
+		return file_remove_tree(path);
+	return unlink(path) ? -errno : 0;
+}
+
 /* Files and links of that kind in a directory, and in those below it that say
  * what is wanted with what. */
 static void remove_units(const char *dir, bool stop, struct buf *out)
@@ -48,9 +63,9 @@ static void remove_units(const char *dir, bool stop, struct buf *out)
 			remove_units(path, false, out);
 		else if (!is_ours(entry->d_name))
 			continue;
-		else if (stop)
+		else if (stop && !is_drop_in(entry->d_name))
 			systemctl("disable", "--now", entry->d_name);
-		if (!unlink(path) && stop)
+		if (!remove_unit(path, entry->d_name) && stop)
 			buf_printf(out, "Removed: %s\n", path);
 	}
 	if (opened)

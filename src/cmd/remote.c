@@ -99,22 +99,22 @@ static enum command_exit use_sign_in(struct remote *remote, bool *ret_found)
 	return COMMAND_USAGE;
 }
 
-enum command_exit remote_read_config(struct remote *remote,
-				     const struct command_line *line)
+/* What was chosen before the file is chosen still. */
+static enum command_exit read_config(struct remote *remote,
+				     const struct command_line *line,
+				     const char *profile, int r)
 {
 	cleanup(free) char *file = NULL;
-	int r = 0;
 
-	config_init(&remote->config);
-	r = config_choose_profile(&remote->config, line->options,
-				  line->n_options);
 	if (!r && !file_xdg_path(FILE_XDG_CONFIG, "bitbucketfs/config", &file))
 		r = config_read_file(&remote->config, file);
-	if (!r)
+	if (!r && line)
 		r = config_read_environment(&remote->config);
-	for (size_t i = 0; !r && i < line->n_options; i++)
+	for (size_t i = 0; !r && line && i < line->n_options; i++)
 		r = config_read_options(&remote->config, line->options[i],
 					line->sloppy);
+	if (profile)
+		config_use_profile(&remote->config, profile);
 	if (!r)
 		r = config_finish(&remote->config);
 	if (r) {
@@ -123,6 +123,24 @@ enum command_exit remote_read_config(struct remote *remote,
 	}
 	remote_redact(&remote->config);
 	return COMMAND_OK;
+}
+
+enum command_exit remote_read_config(struct remote *remote,
+				     const struct command_line *line)
+{
+	config_init(&remote->config);
+	return read_config(remote, line, NULL,
+			   config_choose_profile(&remote->config, line->options,
+						 line->n_options));
+}
+
+enum command_exit remote_read_profile(struct remote *remote,
+				      const struct command_line *line,
+				      const char *profile)
+{
+	config_init(&remote->config);
+	config_use_profile(&remote->config, profile);
+	return read_config(remote, line, profile, 0);
 }
 
 enum command_exit remote_mountpoint(const struct command_line *line,

@@ -41,6 +41,11 @@ void remote_done(struct remote *);
 enum command_exit remote_read_config(struct remote *,
 				     const struct command_line *);
 enum command_exit remote_read_credential(struct remote *);
+/* As remote_read_config, of that profile ("": of none), whatever else is said
+ * of profiles. Without a command line: what the file says, and it alone. */
+enum command_exit remote_read_profile(struct remote *,
+				      const struct command_line *,
+				      const char *profile);
 /* What is secret in it and is no credential is kept out of the log. */
 void remote_redact(const struct config *);
 /* For a command about a mount: the operand, else what is configured. The

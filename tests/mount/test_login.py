@@ -305,6 +305,35 @@ def test_logout_all(bb, mounts):
     assert mounts.run("logout", "--config", account=None).returncode == 2
 
 
+def test_logout_all_knows_what_the_environment_does_not(bb, mounts):
+    """Caches of the file's and of each profile's own, the socket of a daemon that was killed, what systemctl edit and git
+    have: nothing is left. And a mount whose cache only its command line named keeps all of it."""
+    config, elsewhere = mounts.place / "xdg-config" / "bitbucketfs", mounts.place / "elsewhere"
+    config.mkdir(parents=True)
+    (config / "config").write_text(f"cache_dir = {elsewhere}/plain\n[profile work]\ncache_dir = {elsewhere}/work\n")
+    e = mounts.environment(None)
+    for words in (), ("-o", "profile=work"):
+        assert subprocess.run([BINARY, "login", "--with-token", "--email=ada@example.com", *words], env=e, input=ADA, text=True,
+                              capture_output=True, timeout=PATIENCE).returncode == 0
+        other = {"BITBUCKETFS_API_URL": "http://127.0.0.1:9/2.0", "BITBUCKETFS_GIT_URL": "http://127.0.0.1:9"} if words else {}
+        assert subprocess.run([BINARY, "credential", "--install", *words], env={**e, **other}, timeout=PATIENCE).returncode == 0
+    killed = mounts(account=None)
+    killed.kill()
+    drop_in = mounts.place / "xdg-config" / "systemd" / "user" / "bitbucketfs.service.d"
+    drop_in.mkdir(parents=True)
+    (drop_in / "override.conf").write_text("")
+    m = mounts(f"cache_dir={mounts.place}/named", account=None)
+    refused = mounts.run("logout", "--all", account=None)
+    assert refused.returncode == 1 and m.path in refused.stderr and len(kept(mounts)) == 2, refused
+    m.unmount()
+    done = mounts.run("logout", "--all", "--config", "-o", f"cache_dir={mounts.place}/named", account=None)
+    assert done.returncode == 0, done
+    assert not elsewhere.exists() or not list(elsewhere.iterdir()), list(elsewhere.iterdir())
+    assert not (mounts.place / "home" / ".gitconfig").read_text()
+    assert not drop_in.exists() and not (mounts.place / "named").exists()
+    assert os.listdir(mounts.place / "xdg-run") == os.listdir(mounts.place / "xdg-state") == []
+
+
 def test_a_reader_that_is_gone_and_no_place(bb, mounts):
     e = mounts.environment(None, BITBUCKETFS_CACHE_DIR=str(mounts.place / "cache"))
     read, write = os.pipe()
