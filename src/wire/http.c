@@ -394,6 +394,48 @@ static int64_t stalls_in(const struct http *http, const struct hop *hop)
 	return stall - clock_mono_ms();
 }
 
+/* No name yet, the host's or a proxy's. */
+static bool is_unresolved(const struct hop *hop)
+{
+	curl_off_t resolved_us = 0;
+
+	curl_easy_getinfo(hop->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved_us);
+	return !resolved_us;
+}
+
+static int explain(const struct http *http, struct hop *hop, CURLcode result)
+{
+	struct http_failure failure = {
+		.result = (int)result,
+		.host = hop->url->host,
+		.url = hop->url->text,
+		.proxy = http->proxy,
+		.why = hop->error,
+		.socket_errno = hop->socket_errno,
+		.is_unresolved = is_unresolved(hop),
+	};
+
+	if (hop->failed)
+		return hop->failed;
+	curl_easy_getinfo(hop->easy, CURLINFO_OS_ERRNO, &failure.os_errno);
+	curl_easy_getinfo(hop->easy, CURLINFO_HTTP_CONNECTCODE,
+			  &failure.connect_code);
+	/* A proxy that refused to connect has not passed the request on: it is
+	 * not counted. */
+	if (failure.connect_code >= 300)
+		hop->n_sent = 0;
+	return http_explain(hop->ctx, &failure);
+}
+
+/* The time of who asks is over. */
+static int fail_late(const struct http *http, struct hop *hop)
+{
+	return is_unresolved(hop)
+		       ? explain(http, hop, CURLE_OPERATION_TIMEDOUT)
+		       : ctx_fail(hop->ctx, -ETIMEDOUT,
+				  "%s did not answer in time", hop->url->host);
+}
+
 static int drive(struct http *http, struct http_slot *slot, struct hop *hop,
 		 CURLcode *ret_result)
 {
@@ -416,9 +458,7 @@ static int drive(struct http *http, struct http_slot *slot, struct hop *hop,
 		if (r == -EINTR)
 			return ctx_fail(hop->ctx, r, "interrupted");
 		if (r < 0)
-			return ctx_fail(hop->ctx, r,
-					"%s did not answer in time",
-					hop->url->host);
+			return fail_late(http, hop);
 		stall = stalls_in(http, hop);
 		if (stall <= 0)
 			return ctx_fail(hop->ctx, -ETIMEDOUT,
@@ -434,29 +474,6 @@ static int drive(struct http *http, struct http_slot *slot, struct hop *hop,
 		 * ms again and again until the time is over. */
 		curl_multi_poll(slot->multi, NULL, 0, (int)wait + 1, NULL);
 	}
-}
-
-static int explain(const struct http *http, struct hop *hop, CURLcode result)
-{
-	struct http_failure failure = {
-		.result = (int)result,
-		.host = hop->url->host,
-		.url = hop->url->text,
-		.proxy = http->proxy,
-		.why = hop->error,
-		.socket_errno = hop->socket_errno,
-	};
-
-	if (hop->failed)
-		return hop->failed;
-	curl_easy_getinfo(hop->easy, CURLINFO_OS_ERRNO, &failure.os_errno);
-	curl_easy_getinfo(hop->easy, CURLINFO_HTTP_CONNECTCODE,
-			  &failure.connect_code);
-	/* A proxy that refused to connect has not passed the request on: it is
-	 * not counted. */
-	if (failure.connect_code >= 300)
-		hop->n_sent = 0;
-	return http_explain(hop->ctx, &failure);
 }
 
 /* Whether the server had closed the kept connection before the request was

@@ -298,6 +298,12 @@ int http_explain(struct ctx *ctx, const struct http_failure *f)
 	if (errnum)
 		return http_fail_machine(ctx, errnum);
 	proxy_of(f, proxy, sizeof(proxy));
+	if (f->result == CURLE_OPERATION_TIMEDOUT && f->is_unresolved)
+		return ctx_fail(ctx, -ETIMEDOUT,
+				"the name %s was not resolved in time: no name "
+				"server answers (those of this machine are in "
+				"/etc/resolv.conf)",
+				*proxy ? proxy : f->host);
 	if (f->result == CURLE_COULDNT_RESOLVE_PROXY ||
 	    f->result == CURLE_PROXY || f->connect_code >= 300)
 		return fail_proxy(ctx, f, proxy);

@@ -55,14 +55,15 @@ void http_slots_lead(struct http_slots *, struct http_slot *,
 
 /* An exchange that curl ended, and what is known of it. */
 struct http_failure {
-	int result;        /* CURLcode, not CURLE_OK */
-	const char *host;  /* the host of the request */
-	const char *url;   /* whole; sentences leave out its path */
-	const char *proxy; /* the client's own; NULL: the environment's */
-	const char *why;   /* curl's words, or "" */
-	int socket_errno;  /* the last socket could not be made; 0 */
-	long os_errno;     /* CURLINFO_OS_ERRNO */
-	long connect_code; /* a proxy's answer to CONNECT; 0: none */
+	int result;         /* CURLcode, not CURLE_OK */
+	const char *host;   /* the host of the request */
+	const char *url;    /* whole; sentences leave out its path */
+	const char *proxy;  /* the client's own; NULL: the environment's */
+	const char *why;    /* curl's words, or "" */
+	int socket_errno;   /* the last socket could not be made; 0 */
+	long os_errno;      /* CURLINFO_OS_ERRNO */
+	long connect_code;  /* a proxy's answer to CONNECT; 0: none */
+	bool is_unresolved; /* no name was resolved: the host's, or a proxy's */
 };
 /* The one table from curl's codes to errno and sentence, which says whose fault
  * it is: this machine's, the proxy's, the network's or the host's. */

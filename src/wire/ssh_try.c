@@ -33,7 +33,7 @@ static int fail(struct ctx *ctx, const struct ssh_place *place, int r)
 	if (r == -ETIMEDOUT)
 		return ctx_fail(ctx, r,
 				"no SSH connection to %s in time (a firewall "
-				"may drop it)",
+				"may drop it, or no name server answers)",
 				place->host);
 	return ctx_fail(ctx, r, "ssh cannot be run: %s", strerror(-r));
 }

@@ -434,6 +434,30 @@ LO_UP = ("import fcntl, socket, struct; s = socket.socket(); "
          'fcntl.ioctl(s, 0x8914, struct.pack("16sh14x", b"lo", 0x49))').replace('"', '\\"').replace('\\"', '"')
 
 
+SILENT = """import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 53))
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_name_server_that_does_not_answer(place, tmp_path):
+    (tmp_path / "silent.py").write_text(SILENT)
+    (tmp_path / "resolv").write_text("nameserver 127.0.0.1\n")
+    script = tmp_path / "script"
+    script.write_text(f"#!/bin/sh\nip link set lo up 2>/dev/null || python3 -c '{LO_UP}'\n"
+                      f"mount --bind {tmp_path}/resolv /etc/resolv.conf; mkfifo {tmp_path}/ready\n"
+                      f"python3 {tmp_path}/silent.py >{tmp_path}/ready & read -r _ <{tmp_path}/ready\n" + '"$@"\n')
+    script.chmod(0o755)
+    began = time.monotonic()
+    told = doctor(place, program=["unshare", "-n", str(script)], BITBUCKETFS_API_URL=None, BITBUCKETFS_GIT_URL=None)
+    assert time.monotonic() - began < 6
+    for name, host in ("https", "api.bitbucket.org"), ("git", "bitbucket.org"):
+        told.line(name, "error", f"the name {host} was not resolved in time: no name server answers")
+    told.line("ssh", "ok", "no name server")
+
+
 # -- SSH
 
 @pytest.fixture(scope="module")
@@ -566,10 +590,17 @@ def test_a_mount_in_another_namespace(place, request, user):
         os.chown(d, NOBODY if user else 0, -1)
     mine = {"BITBUCKETFS_CACHE_DIR": str(top / "cache"), "HOME": str(top), "XDG_CONFIG_HOME": str(top / "config"),
             "XDG_STATE_HOME": str(top / "state"), "XDG_RUNTIME_DIR": str(top / "run")}
-    before = (f"unshare -m --propagation private sh -c '{as_user} {BINARY} {where} && echo >{top}/up; exec sleep 600' &\n"
-              f"until [ -e {top}/up ]; do sleep 0.02; done\n")
-    told = doctor(place, before=before, program=user, **mine)
-    assert "nsenter" in told.line("namespaces", "warning", str(where))
+    (top / "second").mkdir()
+    os.chown(top / "second", NOBODY if user else 0, -1)
+    before = (f"unshare -m --propagation private sh -c '{as_user} {BINARY} {where} && {as_user} {BINARY} {top}/second && "
+              f"echo >{top}/up; exec sleep 600' &\nuntil [ -e {top}/up ]; do sleep 0.02; done\n")
+    script = top / "script"         # types the line that it says
+    script.write_text(f'{as_user} "$@" | tee {top}/said\neval "$(grep -o "nsenter [^()]*" {top}/said | head -n 1)" >{top}/typed 2>&1\n'
+                      f'grep -q \'"worst": "error"\' {top}/said; exit $((! $?))\n')
+    told = doctor(place, before=before, program=["sh", str(script)], **mine)
+    assert len([c for c in told if c["name"] == "namespaces"]) == 2, "each once, though each daemon has both"
+    assert ("(sudo " in told.line("namespaces", "warning", str(where))) == bool(user)
+    assert "acme" in (top / "typed").read_text()
     told.line("mounts", "ok", "nothing is mounted")
 
 

@@ -157,6 +157,15 @@ static void a_proxy_is_named(void **state)
 				.why = cases[i].why,
 			},
 			cases[i].errnum, cases[i].says);
+	assert_means(
+		&(struct http_failure){
+			.result = CURLE_OPERATION_TIMEDOUT,
+			.host = "api.example.org",
+			.url = URL,
+			.why = "Resolving timed out after 5000 milliseconds",
+			.is_unresolved = true,
+		},
+		-ETIMEDOUT, "the name proxy.corp:3128 was not resolved");
 	setenv("https_proxy", "http://me:sec#ret@proxy.corp:3128/", 1);
 	assert_means(
 		&(struct http_failure){

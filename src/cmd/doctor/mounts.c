@@ -76,7 +76,9 @@ struct elsewhere {
 	struct report *report;
 	const char *here; /* our mountinfo */
 	const char *pid;
-	bool any;
+	/* Told already: each process of that namespace has them all. */
+	dev_t *told;
+	size_t n_told;
 };
 
 static void compare(void *arg, const char *path,
@@ -89,6 +91,18 @@ static void compare(void *arg, const char *path,
 		wanted->what = PREFLIGHT_OURS;
 }
 
+/* False: it was told before. */
+static bool note(struct elsewhere *e, dev_t device)
+{
+	for (size_t i = 0; i < e->n_told; i++)
+		if (e->told[i] == device)
+			return false;
+	e->told = mem_realloc(e->told, (e->n_told + 1) * sizeof(*e->told));
+	e->told[e->n_told++] = device;
+	return true;
+}
+
+/* Root may enter another namespace, and look into nobody's mount. */
 static void judge_elsewhere(void *arg, const char *path,
 			    const struct preflight_place *place)
 {
@@ -99,15 +113,15 @@ static void judge_elsewhere(void *arg, const char *path,
 	if (place->user != getuid())
 		return;
 	preflight_each(e->here, compare, &wanted);
-	if (wanted.what == PREFLIGHT_OURS)
+	if (wanted.what == PREFLIGHT_OURS || !note(e, place->device))
 		return;
-	e->any = true;
 	report_add(e->report, "namespaces", REPORT_WARNING,
 		   "process %s has a mount at %s in another mount namespace (a "
 		   "container, a sandbox, unshare), which cannot be seen from "
-		   "here: look from there (nsenter -t %s -m), or mount here, "
-		   "too",
-		   e->pid, path, e->pid);
+		   "here: look from there (%snsenter -t %s -m -S %u -G %u ls "
+		   "'%s'), or mount here, too",
+		   e->pid, path, geteuid() ? "sudo " : "", e->pid, getuid(),
+		   getgid(), path);
 }
 
 /* A daemon is no process that others may look into, so that its directory is
@@ -152,7 +166,8 @@ void doctor_check_namespaces(struct ctx *ctx, struct doctor *d,
 			look_from(one->d_name, &e);
 	if (all)
 		closedir(all);
-	if (!e.any)
+	free(e.told);
+	if (!e.n_told)
 		report_add(r, "namespaces", REPORT_OK,
 			   "no mount of this user is in another one");
 }

@@ -9,6 +9,7 @@
 	"; SSH gets through from here: git clone "                 \
 	"git@ssh.bitbucket.org:WORKSPACE/REPOSITORY.git, and the " \
 	"trees of a mount come by -o transport=ssh"
+#define BY_PROXY "where one goes out by a proxy, set proxy (or https_proxy)"
 #define BUT_HTTPS                                                \
 	"; HTTPS gets through from here: git clone "             \
 	"https://bitbucket.org/WORKSPACE/REPOSITORY.git, and a " \
@@ -59,11 +60,12 @@ static const char *remedy(int r, const char *said)
 					   "a proxy in between (whose "
 					   "certificate ca_file can name)";
 	case -ETIMEDOUT:
-		return ": a firewall that drops it, or no network; where one "
-		       "goes out by a proxy, set proxy (or https_proxy)";
+		return strstr(said, "resolved")
+			       ? "; " BY_PROXY
+			       : ": a firewall that drops it, or no "
+				 "network; " BY_PROXY;
 	case -ENETUNREACH:
-		return ": is this machine online? where one goes out by a "
-		       "proxy, set proxy (or https_proxy)";
+		return ": is this machine online? " BY_PROXY;
 	case -ECONNRESET:
 		return ": something on the way (a firewall, a proxy) breaks it "
 		       "off";
