@@ -83,6 +83,13 @@ static void keep(struct fixture *f, unsigned n, bool over)
 	oauth_kept_done(&kept);
 }
 
+static void set_now(struct fixture *f, unsigned now)
+{
+	mutex_lock(&f->lock);
+	f->now = now;
+	mutex_unlock(&f->lock);
+}
+
 static int setup(void **state)
 {
 	struct fixture *f = mem_calloc(1, sizeof(*f));
@@ -94,7 +101,7 @@ static int setup(void **state)
 	setenv("XDG_STATE_HOME", f->dir, 1);
 	mutex_init(&f->lock);
 	ctx_init(&f->ctx, NULL, -1);
-	f->now = 1;
+	set_now(f, 1);
 	f->server = tiny_new(answer, f);
 	assert_int_equal(http_new(&config, &f->http), 0);
 	assert_int_equal(
@@ -225,7 +232,8 @@ static void test_an_answer_is_lost(void **state)
 	for (int forgives = 1; forgives >= 0; forgives--) {
 		cleanup(credential_secret_done) struct credential_secret
 			secret = {0};
-		unsigned n = f->now, before = tiny_n_requests(f->server);
+		unsigned n = mutex_with(&f->lock, f->now),
+			 before = tiny_n_requests(f->server);
 		cleanup(free) char *next = mem_asprintf("a%u", n + 2);
 
 		keep(f, n, true);
@@ -272,9 +280,7 @@ static void test_the_one_before(void **state)
 	assert_string_equal(kept.refresh, "r2");
 	assert_string_equal(kept.before, "r1");
 	oauth_kept_done(&kept);
-	mutex_lock(&f->lock);
-	f->now = 1;
-	mutex_unlock(&f->lock);
+	set_now(f, 1);
 	/* r2 is refused, r1 is taken, and gives another r2. */
 	refuse(f, &source);
 	expect(f, &source, "a2", 3);

@@ -288,7 +288,6 @@ static void scope_of_a_repository(void **state)
 	struct world *w = *state;
 	cleanup(documents_repository_done) struct documents_repository one = {
 		0};
-	cleanup(scope_unref) struct scope *scope = NULL;
 	cleanup(ctx_done) struct ctx ctx;
 	struct answer_age age;
 
