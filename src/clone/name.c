@@ -392,7 +392,17 @@ int clone_name_judge(struct clone_job *j, struct clone_tip *tip,
 
 bool clone_name_is_other(struct clone_job *j)
 {
-	return j->clones->ask_names.now && confirm(j) == 1;
+	char sentence[sizeof(j->ctx->sentence)];
+	bool is_other;
+
+	if (!j->clones->ask_names.now)
+		return false;
+	/* With the same name, git's failure is what there is to tell. */
+	memcpy(sentence, j->ctx->sentence, sizeof(sentence));
+	is_other = confirm(j) == 1;
+	if (!is_other)
+		memcpy(j->ctx->sentence, sentence, sizeof(sentence));
+	return is_other;
 }
 
 void clone_name_learnt(struct clone *c, const struct clone_job *j,

@@ -325,7 +325,9 @@ def test_where_nothing_answers(server, by):
 
 
 def test_a_repository_that_is_not_there(server, by, shared_bb):
-    m = by(f"git_fallback={shared_bb.git_url}")
-    with pytest.raises(OSError):
-        os.listdir(by() / "edge/hard/tree")
+    m, without = by(f"git_fallback={shared_bb.git_url}"), by()
+    with pytest.raises(OSError) as failed:
+        os.listdir(without / "edge/hard/tree")
+    assert failed.value.errno == errno.ENODATA
+    assert "has no such repository, or hides it from your SSH key" in without.told("edge/hard/tree")
     assert m.ls("edge/hard/tree"), "git_fallback has it, by HTTPS"
