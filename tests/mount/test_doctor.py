@@ -511,6 +511,14 @@ def test_one_way_is_blocked_and_the_other_is_not(server, by_ssh):
     told = by_ssh(port=closed_port())
     assert "refuses SSH" in told.line("ssh", "error", "; HTTPS gets through from here: git clone https://")
     told.line("https", "ok")
+    # The other port of SSH is a way, which a mount takes.
+    told = by_ssh("acme/widgets", port=closed_port(), BITBUCKETFS_SSH_FALLBACK=f"127.0.0.1:{server.port}")
+    assert "refuses SSH" in told.line("ssh", "warning", "; ssh_fallback gets through, which a mount takes")
+    told.line("clone", "ok", "by SSH")
+    assert told.code == 0
+    # A git_fallback by SSH is not asked by HTTP.
+    told = by_ssh(BITBUCKETFS_GIT_FALLBACK=server.url())
+    assert told.code == 0
 
 
 # -- the cache, the disk

@@ -22,6 +22,8 @@
 enum doctor_way {
 	DOCTOR_HTTPS,
 	DOCTOR_SSH,
+	DOCTOR_SSH_443, /* of ssh_fallback */
+	DOCTOR_WAYS,
 };
 enum doctor_passes {
 	DOCTOR_UNKNOWN,
@@ -39,10 +41,11 @@ struct doctor {
 	struct http *http;      /* for what has no credential, and git */
 	atomic_uint n_requests; /* to the API */
 	struct mutex lock;
-	enum doctor_passes ways[2] under_lock;
+	enum doctor_passes ways[DOCTOR_WAYS] under_lock;
 };
 void doctor_set_way(struct doctor *, enum doctor_way, enum doctor_passes);
-/* Of a way that is blocked, that another one is not. */
+/* Of a way that is blocked, that another one is not. SSH that passes at the
+ * port of ssh_fallback alone is a warning: a mount works. */
 void doctor_compare_ways(struct doctor *, struct report *);
 
 /* allow_other or allow_root is configured. */

@@ -4,7 +4,7 @@
 #include "cmd/doctor/doctor.h"
 
 #include "base/clock.h"
-#include "wire/link.h"
+#include "wire/ssh.h"
 
 /* Whether anything answers there; nothing secret goes along. */
 static void look_at(struct ctx *ctx, struct doctor *d, const char *url,
@@ -36,7 +36,8 @@ void doctor_check_git(struct ctx *ctx, struct doctor *d, struct report *r)
 	/* Of a server that has both doctor_check_service tells. */
 	if (!http_same_origin(config->git_url, config->api_url))
 		look_at(ctx, d, config->git_url, r);
-	if (config->git_fallback)
+	/* By SSH it is ssh's to reach, and asked when something is missing. */
+	if (config->git_fallback && !ssh_is_url(config->git_fallback))
 		look_at(ctx, d, config->git_fallback, r);
 }
 

@@ -68,6 +68,14 @@ void report_append(struct report *report, const char *name, const char *words)
 	}
 }
 
+void report_soften(struct report *report, const char *name)
+{
+	for (size_t i = 0; i < report->n_lines; i++)
+		if (!strcmp(report->lines[i].name, name) &&
+		    report->lines[i].level == REPORT_ERROR)
+			report->lines[i].level = REPORT_WARNING;
+}
+
 void report_take(struct report *report, struct report *from)
 {
 	for (size_t i = 0; i < from->n_lines; i++)

@@ -32,6 +32,8 @@ void report_add(struct report *, const char *name, enum report_level,
 		const char *fmt, ...) printf_like(4, 5);
 /* Adds words to the first line of that name, if there is one. */
 void report_append(struct report *, const char *name, const char *words);
+/* Makes a warning of an error of that name. */
+void report_soften(struct report *, const char *name);
 /* The lines of another one, which is empty afterwards. */
 void report_take(struct report *, struct report *from);
 

@@ -89,6 +89,8 @@ void doctor_check_ssh_443(struct ctx *ctx, struct doctor *d, struct report *r)
 	e = ssh_try(ctx, ssh, url, true, TRY_MS);
 	if (e == -EOPNOTSUPP)
 		return;
+	if (!e)
+		doctor_set_way(d, DOCTOR_SSH_443, DOCTOR_PASSES);
 	/* It is asked only where the usual port does not connect, so that it
 	 * alone is nobody's error. */
 	if (is_blocked(e))

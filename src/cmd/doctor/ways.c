@@ -14,6 +14,10 @@
 	"; HTTPS gets through from here: git clone "             \
 	"https://bitbucket.org/WORKSPACE/REPOSITORY.git, and a " \
 	"mount without transport=ssh"
+#define BUT_443 "; ssh_fallback gets through, which a mount takes by itself"
+#define BUT_SSH_443                                                      \
+	"; SSH gets through at ssh_fallback: the trees of a mount come " \
+	"by -o transport=ssh"
 
 void doctor_set_way(struct doctor *d, enum doctor_way way,
 		    enum doctor_passes passes)
@@ -37,17 +41,23 @@ static enum doctor_passes way_of(struct doctor *d, enum doctor_way way)
 
 void doctor_compare_ways(struct doctor *d, struct report *r)
 {
-	enum doctor_passes https = way_of(d, DOCTOR_HTTPS);
-	enum doctor_passes ssh = way_of(d, DOCTOR_SSH);
+	bool no_https = way_of(d, DOCTOR_HTTPS) == DOCTOR_BLOCKED;
+	bool no_ssh = way_of(d, DOCTOR_SSH) == DOCTOR_BLOCKED;
+	bool ssh = way_of(d, DOCTOR_SSH) == DOCTOR_PASSES;
+	bool ssh_443 = way_of(d, DOCTOR_SSH_443) == DOCTOR_PASSES;
 
-	if (https == DOCTOR_BLOCKED && ssh == DOCTOR_PASSES)
+	if (no_https && (ssh || ssh_443))
 		report_append(r,
 			      report_level_of(r, "git") == REPORT_ERROR
 				      ? "git"
 				      : "https",
-			      BUT_SSH);
-	else if (ssh == DOCTOR_BLOCKED && https == DOCTOR_PASSES)
+			      ssh ? BUT_SSH : BUT_SSH_443);
+	if (no_ssh && ssh_443) {
+		report_append(r, "ssh", BUT_443);
+		report_soften(r, "ssh");
+	} else if (no_ssh && way_of(d, DOCTOR_HTTPS) == DOCTOR_PASSES) {
 		report_append(r, "ssh", BUT_HTTPS);
+	}
 }
 
 static const char *remedy(int r, const char *said)
