@@ -30,7 +30,8 @@ enum cache_state {
 	CACHE_LATER,   /* likewise: it is of a later version */
 };
 /* Reads all of dir/cache.db, and changes nothing, whoever has it open. Waits
- * for the disk alone. 0, or -errno, -ETIMEDOUT and -EINTR as ctx says. */
+ * for the disk, and for who makes or checks it. 0, or -errno, -ETIMEDOUT and
+ * -EINTR as ctx says. */
 int cache_inspect(struct ctx *, const char *dir, enum cache_state *ret_state);
 /* "3.40.1": of the library that is loaded, and that this was built with. */
 const char *cache_library(void);

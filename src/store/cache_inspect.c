@@ -15,6 +15,8 @@
 
 /* Instructions of SQLite between two looks at the ctx. */
 #define STEPS 10000
+/* Between two looks at a lock that somebody has. */
+#define LOOK_MS 20
 
 static int is_over(void *ctx)
 {
@@ -76,6 +78,21 @@ static int inspect_file(struct ctx *ctx, const char *path,
 	return r;
 }
 
+/* Not by a flock() that waits: a mount that checks a large file has it for
+ * minutes, and nothing would break that off. */
+static int lock_files(struct ctx *ctx, const struct cache *files, int *ret_fd)
+{
+	int r;
+
+	while ((r = cache_lock_files(files, LOCK_SH | LOCK_NB, ret_fd)) ==
+	       -EWOULDBLOCK) {
+		r = ctx_sleep(ctx, LOOK_MS);
+		if (r)
+			return r;
+	}
+	return r;
+}
+
 int cache_inspect(struct ctx *ctx, const char *dir, enum cache_state *ret_state)
 {
 	cleanup(free) char *path = mem_asprintf("%s/cache.db", dir);
@@ -97,7 +114,7 @@ int cache_inspect(struct ctx *ctx, const char *dir, enum cache_state *ret_state)
 		return -EPERM;
 	/* While somebody else makes, checks or sets aside, what is there is
 	 * half of something. */
-	r = cache_lock_files(&files, LOCK_SH, &lock);
+	r = lock_files(ctx, &files, &lock);
 	return r < 0 ? r : inspect_file(ctx, path, ret_state);
 }
 

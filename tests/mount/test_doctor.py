@@ -1,5 +1,6 @@
 """bitbucketfs doctor: each finding, made to happen. It runs where nothing of other tests is mounted or runs."""
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -443,6 +444,11 @@ time.sleep(600)
 
 
 def test_a_name_server_that_does_not_answer(place, tmp_path):
+    """And a cache that a mount has locked, to check it: that is nobody's error."""
+    account = place.place / "cache/api.bitbucket.org/a"
+    for d in account.parent.parent, account.parent, account:
+        d.mkdir(mode=0o700)
+    (account / "cache.db").touch(mode=0o600)
     (tmp_path / "silent.py").write_text(SILENT)
     (tmp_path / "resolv").write_text("nameserver 127.0.0.1\n")
     script = tmp_path / "script"
@@ -451,8 +457,11 @@ def test_a_name_server_that_does_not_answer(place, tmp_path):
                       f"python3 {tmp_path}/silent.py >{tmp_path}/ready & read -r _ <{tmp_path}/ready\n" + '"$@"\n')
     script.chmod(0o755)
     began = time.monotonic()
-    told = doctor(place, program=["unshare", "-n", str(script)], BITBUCKETFS_API_URL=None, BITBUCKETFS_GIT_URL=None)
+    with open(account / "cache.lock", "w", opener=lambda p, f: os.open(p, f, 0o600)) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        told = doctor(place, program=["unshare", "-n", str(script)], BITBUCKETFS_API_URL=None, BITBUCKETFS_GIT_URL=None)
     assert time.monotonic() - began < 6
+    told.line("cache", "ok", "a mount checks it just now")
     for name, host in ("https", "api.bitbucket.org"), ("git", "bitbucket.org"):
         told.line(name, "error", f"the name {host} was not resolved in time: no name server answers")
     told.line("ssh", "ok", "no name server")

@@ -7,6 +7,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -138,6 +139,27 @@ static void it_ends_when_its_ctx_says_so(void **state)
 	ctx_done(&ctx);
 }
 
+/* A mount that checks a large one has it locked for minutes. */
+static void nobody_is_waited_for_without_end(void **state)
+{
+	struct scene *s = *state;
+	cleanup(free) char *path = mem_asprintf("%s/cache.lock", s->dir);
+	enum cache_state is;
+	struct cache *c = NULL;
+	struct ctx ctx;
+	int lock;
+
+	assert_int_equal(cache_open(s->dir, &c), 0);
+	cache_close(c);
+	lock = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(file_lock(lock, LOCK_EX), 0);
+	ctx_init(&ctx, NULL, 50);
+	assert_int_equal(cache_inspect(&ctx, s->dir, &is), -ETIMEDOUT);
+	ctx_done(&ctx);
+	close(lock);
+	assert_int_equal(inspected(s), CACHE_SOUND);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -147,6 +169,7 @@ int main(void)
 		TEST(who_has_it_open_is_not_disturbed),
 		TEST(what_is_damaged_is_not_set_aside),
 		TEST(it_ends_when_its_ctx_says_so),
+		TEST(nobody_is_waited_for_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -275,8 +275,8 @@ static void add_until(const struct budget_quota *quota, char out[static 32])
 }
 
 /* Where the account is known its ledger has what the mounts have asked, and
- * these requests are counted with theirs. A cache that is not sound is not
- * opened: it would be set aside. */
+ * these requests are counted with theirs. A cache of which nobody knows that it
+ * is sound is not opened: it would be set aside. */
 static void count(struct doctor *d, struct report *r)
 {
 	cleanup(buf_done) struct buf said = BUF_INIT(16 * KIB);
@@ -288,7 +288,7 @@ static void count(struct doctor *d, struct report *r)
 
 	command_listen(&said);
 	ctx_init(&ctx, NULL, DOCTOR_CHECK_MS);
-	if (is_asked && report_level_of(r, "cache") == REPORT_OK &&
+	if (is_asked && d->cache_is_sound &&
 	    account_is_there(d->remote.config.cache_dir,
 			     d->remote.config.api_url) &&
 	    !account_find(&ctx, &d->remote.account, d->remote.config.cache_dir,

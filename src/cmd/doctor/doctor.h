@@ -40,6 +40,7 @@ struct doctor {
 	bool wants_ssh;         /* what was asked for goes by SSH */
 	struct http *http;      /* for what has no credential, and git */
 	atomic_uint n_requests; /* to the API */
+	bool cache_is_sound;    /* of doctor_check_cache: all of it, or none */
 	struct mutex lock;
 	enum doctor_passes ways[DOCTOR_WAYS] under_lock;
 };
