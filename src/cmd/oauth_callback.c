@@ -7,6 +7,7 @@
  * /done, which is answered when it is known how the sign-in ended.
  */
 #include "cmd/oauth_callback.h"
+#include "cmd/loopback_peer.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -28,6 +29,7 @@
 
 struct connection {
 	int fd; /* -1: none */
+	uint64_t number;
 	struct buf head;
 };
 
@@ -35,6 +37,7 @@ struct oauth_callback {
 	unsigned port;
 	char *state;
 	int listeners[N_LISTENERS];
+	uint64_t n_accepted;
 	struct connection connections[N_CONNECTIONS];
 };
 
@@ -277,15 +280,35 @@ struct wait {
 	bool is_shown;
 };
 
-static void refuse(struct wait *wait, struct connection *c)
+static void refuse(struct wait *wait, struct connection *c,
+		   const char *sentence)
 {
 	answer(c, "400 Bad Request", "",
 	       "This answer is not one of the sign-in that waits in the "
 	       "terminal, and was refused. Begin anew from there.");
 	if (wait->refused)
-		wait->refused("an answer with a wrong state came to the "
-			      "callback and was refused: the sign-in still "
-			      "waits");
+		wait->refused(sentence);
+}
+
+/*
+ * The state is in the arguments of the browser, which all users of this machine
+ * see: one of them could answer first, with a code of his own, and the files
+ * that somebody takes for theirs would be his. Root may do as it likes, and is
+ * who passes connections on (of a container, of another system's browser).
+ */
+static const char *why_not_from(const struct connection *c)
+{
+	uid_t uid;
+
+	if (loopback_peer_uid(c->fd, &uid))
+		return "an answer came to the callback of which nobody knows "
+		       "which user sent it, and was refused: the sign-in still "
+		       "waits";
+	if (uid != geteuid() && uid)
+		return "an answer of another user of this machine came to the "
+		       "callback and was refused: the sign-in still waits for "
+		       "a browser of yours";
+	return NULL;
 }
 
 static void take_answer(struct oauth_callback *cb, struct wait *wait,
@@ -294,10 +317,14 @@ static void take_answer(struct oauth_callback *cb, struct wait *wait,
 	char *state = parameter(query, "state");
 	char *code = parameter(query, "code");
 	char *error = parameter(query, "error");
-	bool is_ours = state && same(state, cb->state);
+	const char *why_not =
+		!state || !same(state, cb->state) || (!code && !error)
+			? "an answer with a wrong state came to the callback "
+			  "and was refused: the sign-in still waits"
+			: why_not_from(c);
 
-	if (!is_ours || (!code && !error)) {
-		refuse(wait, c);
+	if (why_not) {
+		refuse(wait, c, why_not);
 	} else {
 		wait->denied = !code;
 		wait->code = code ? steal(&code) : NULL;
@@ -354,17 +381,17 @@ static void hear(struct oauth_callback *cb, struct wait *wait,
 static void accept_one(struct oauth_callback *cb, int listener)
 {
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	size_t i = 0;
+	struct connection *c = &cb->connections[0];
 
 	if (fd < 0)
 		return;
-	while (i < N_CONNECTIONS && cb->connections[i].fd >= 0)
-		i++;
-	if (i == N_CONNECTIONS) {
-		i = 0;
-		hang_up(&cb->connections[i]);
-	}
-	cb->connections[i].fd = fd;
+	for (size_t i = 1; i < N_CONNECTIONS && c->fd >= 0; i++)
+		if (cb->connections[i].fd < 0 ||
+		    cb->connections[i].number < c->number)
+			c = &cb->connections[i];
+	hang_up(c);
+	c->fd = fd;
+	c->number = cb->n_accepted++;
 }
 
 /* What comes within that time, once. */

@@ -3,10 +3,10 @@
  * this machine.
  *
  * Owns the port, on 127.0.0.1 and ::1; what a browser is shown there; and that
- * only an answer with the state of this sign-in counts: any page that a browser
- * shows could send it here with somebody else's code. Must never know what a
- * code is good for. No sentence has a code in it, and no address that a browser
- * keeps.
+ * only an answer with the state of this sign-in counts, from this user: any
+ * page that a browser shows, and any user of this machine, could send it here
+ * with somebody else's code. Must never know what a code is good for. No
+ * sentence has a code in it, and no address that a browser keeps.
  */
 #ifndef CMD_OAUTH_CALLBACK_H
 #define CMD_OAUTH_CALLBACK_H

@@ -144,6 +144,26 @@ def test_a_wrong_state_is_refused_and_the_wait_goes_on(bb, mounts, port):
     assert code == 0 and "theirs" not in said and grants(bb) == [("authorization_code", 200)]
 
 
+def test_another_user_who_answers_first(bb, mounts, port):
+    """The state is in xdg-open's arguments, for all to see: with a code of his own somebody would be signed in as him."""
+    if os.getuid():
+        pytest.skip("NOT TESTED: only root can be another user")
+    login = Login(mounts, port, "--oauth")
+    address = login.address()
+    state = urllib.parse.parse_qs(urllib.parse.urlsplit(address).query)["state"][0]
+    for host in ("127.0.0.1", "[::1]"):
+        request = f"GET /?code=theirs&state={state} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n"
+        done = subprocess.run(["/usr/bin/python3", "-c", "import socket, sys; s = socket.create_connection((sys.argv[1], int(sys.argv[2])));"
+                               "s.sendall(sys.stdin.buffer.read()); sys.stdout.write(s.recv(9999).decode())", host.strip("[]"), str(port)],
+                              input=request, text=True, capture_output=True, user=65534, group=65534, extra_groups=[])
+        assert done.stdout.startswith("HTTP/1.1 400"), done
+        login.await_line("an answer of another user of this machine came to the callback and was refused")
+        login.all = ""
+    assert grants(bb) == []
+    assert browse(address)[0] == 200
+    assert login.end()[0] == 0 and grants(bb) == [("authorization_code", 200)]
+
+
 @pytest.mark.parametrize("family, host", [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
 def test_a_busy_port_is_a_sentence(bb, mounts, port, family, host):
     """Of either: whoever has the other one would get the code."""

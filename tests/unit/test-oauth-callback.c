@@ -126,6 +126,101 @@ static void test_what_comes(void **state)
 	oauth_callback_free(cb);
 }
 
+/* Those who only connect make room, the oldest first. */
+static void test_many_who_say_nothing(void **state)
+{
+	cleanup(ctx_done) struct ctx ctx;
+	cleanup(oauth_callback_free) struct oauth_callback *cb = NULL;
+	char *code = NULL;
+	int fds[40];
+
+	(void)state;
+	ctx_init(&ctx, NULL, 20000);
+	cb = new_callback(&ctx);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		cleanup(ctx_done) struct ctx moment;
+
+		ctx_init(&moment, NULL, 5);
+		fds[i] = connect_to();
+		(void)oauth_callback_await(&moment, cb, NULL, &code);
+	}
+	assert_int_equal(dprintf(fds[30],
+				 "GET /?code=x&state=the-state HTTP/1.1\r\n"
+				 "Host: localhost:%u\r\n\r\n",
+				 port) > 0,
+			 1);
+	assert_int_equal(oauth_callback_await(&ctx, cb, NULL, &code), 0);
+	text_wipe(code);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		file_close(fds[i]);
+}
+
+/* Sends it and is gone; or stays, as another user. */
+static void answer_as(uid_t uid, bool stays, const int ends[2])
+{
+	pid_t pid = fork();
+	char byte;
+	int fd;
+
+	assert_true(pid >= 0);
+	if (pid)
+		return;
+	if (uid && setuid(uid))
+		_exit(1);
+	fd = send_target("GET", "/?code=secret-code&state=the-state",
+			 "localhost");
+	if (!stays)
+		file_close(fd);
+	/* Until the test ends, however it does. */
+	file_close(ends[1]);
+	(void)!read(ends[0], &byte, 1);
+	_exit(0);
+}
+
+static unsigned n_others;
+static struct ctx *awaits;
+
+static void refused_other(const char *sentence)
+{
+	assert_non_null(strstr(sentence, n_others == 0 ? "nobody knows"
+						       : "another user"));
+	n_others++;
+	ctx_cancel(awaits);
+}
+
+/* Whoever is gone when he is looked for could be anybody. */
+static void test_other_users(void **state)
+{
+	cleanup(ctx_done) struct ctx ctx;
+	cleanup(oauth_callback_free) struct oauth_callback *cb = NULL;
+	char *code = NULL;
+	int ends[2], fd;
+
+	(void)state;
+	ctx_init(&ctx, NULL, 20000);
+	cb = new_callback(&ctx);
+	assert_int_equal(pipe(ends), 0);
+	n_others = 0;
+	for (int others = 0; others < (getuid() ? 1 : 2); others++) {
+		cleanup(ctx_done) struct ctx moment;
+
+		ctx_init(&moment, NULL, 20000);
+		awaits = &moment;
+		answer_as(others ? 65534 : 0, others, ends);
+		assert_int_equal(
+			oauth_callback_await(&moment, cb, refused_other, &code),
+			-EINTR);
+		assert_int_equal(n_others, others + 1);
+	}
+	fd = send_target("GET", "/?code=mine&state=the-state", "localhost");
+	assert_int_equal(oauth_callback_await(&ctx, cb, NULL, &code), 0);
+	assert_string_equal(code, "mine");
+	text_wipe(code);
+	file_close(fd);
+	file_close(ends[0]);
+	file_close(ends[1]);
+}
+
 static void test_who_says_no(void **state)
 {
 	cleanup(ctx_done) struct ctx ctx;
@@ -167,6 +262,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_comes),
+		cmocka_unit_test(test_many_who_say_nothing),
+		cmocka_unit_test(test_other_users),
 		cmocka_unit_test(test_who_says_no),
 		cmocka_unit_test(test_nobody_comes),
 	};
