@@ -68,6 +68,16 @@ static bool is_nobodys(const struct graph *g)
 	return credential_kind(g->remote.credential) == CREDENTIAL_ANONYMOUS;
 }
 
+/* Sign-ins are told apart by host (sign_in_path): a mount whose api_url is
+ * another way to write it has the same one. */
+static bool is_same_host(const char *a, const char *b)
+{
+	cleanup(free) char *host_a = account_host_name(a);
+	cleanup(free) char *host_b = account_host_name(b);
+
+	return !strcmp(host_a, host_b);
+}
+
 /* -ENXIO: another profile's, or another service's. -EPERM: it is not login's.
  */
 static int is_meant(struct ctx *ctx, const struct live *live,
@@ -76,7 +86,7 @@ static int is_meant(struct ctx *ctx, const struct live *live,
 	const struct config *config = &live->graph->remote.config;
 
 	if (strcmp(words[0], config->profile ? config->profile : "") != 0 ||
-	    strcmp(words[1], config->api_url) != 0)
+	    !is_same_host(words[1], config->api_url))
 		return -ENXIO;
 	if (!live->graph->remote.is_kept)
 		return ctx_fail(ctx, -EPERM,

@@ -124,7 +124,9 @@ def test_what_is_not_meant_is_left_alone(mounts, bb):
     assert [a[0] for a in tell(mounts, "sign-out", "work", bb.api_url, "drop")] == [errno.ENXIO]
     assert "stays as it is" in logout(mounts)[0] and m.read(PRIVATE)
     m.unmount()
+    # The same host, written otherwise, has the same sign-in.
     m = signed(mounts, bb)
+    assert [a[0] for a in tell(mounts, "sign-in", "", bb.api_url.replace("http:", "HTTP:") + "/")] == [0]
     kept, = (mounts.place / "xdg-state/bitbucketfs/sign-in").glob("1*")
     kept.write_text("kind api-token\nemail ada@example.com\ntoken ATATT3xWrong\n")
     (failed, _, why), = tell(mounts, "sign-in", "", bb.api_url)
