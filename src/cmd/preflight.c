@@ -358,13 +358,27 @@ static int run_fusermount(const char *path, bool lazily, char words[static 256])
 	return strstr(words, "busy") ? -EBUSY : -EIO;
 }
 
+const char *preflight_no_table(void)
+{
+	/* A system without an init lacks it; mounting works all the same. */
+	return access("/etc/mtab", F_OK) == 0
+		       ? NULL
+		       : "there is no /etc/mtab, by which fusermount3 "
+			 "unmounts: run sudo ln -s ../proc/self/mounts "
+			 "/etc/mtab";
+}
+
 int preflight_unmount(const char *path, bool lazily, char words[static 256])
 {
 	int r;
 
 	words[0] = 0;
-	if (geteuid() != 0)
-		return run_fusermount(path, lazily, words);
+	if (geteuid() != 0) {
+		r = run_fusermount(path, lazily, words);
+		if (r == -EIO && preflight_no_table())
+			snprintf(words, 256, "%s", preflight_no_table());
+		return r;
+	}
 	if (!umount2(path, UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0)))
 		return 0;
 	r = -errno;

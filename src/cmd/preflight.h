@@ -62,6 +62,8 @@ int preflight_unmount(const char *path, bool lazily, char words[static 256]);
 
 /* Where PATH has fusermount3, or NULL; free it. */
 char *preflight_fusermount(void);
+/* What fusermount3 lacks that it reads to unmount, and what to do; or NULL. */
+const char *preflight_no_table(void);
 /* May this process open the device? 0 or -errno with the sentence. */
 int preflight_device(const char *device, char why[static 512]);
 /* Everything before mounting at path: device, fusermount3, the directory. A

@@ -188,6 +188,19 @@ def test_an_ordinary_user_s_busy_mount(as_nobody):
     assert background.await_end(background.daemons[0]) == 0
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, for a namespace")
+def test_without_a_table_of_mounts_it_is_said_what_to_do(as_nobody, tmp_path):
+    background, where = as_nobody
+    assert background(where=where, run_as=NOBODY).returncode == 0
+    etc = tmp_path / "etc"
+    done = subprocess.run(["unshare", "-m", "sh", "-ec", f'cp -a /etc {etc}; rm -f {etc}/mtab; mount --bind {etc} /etc; exec "$@"', "sh",
+                           "setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", BINARY, "umount", where],
+                          capture_output=True, text=True)
+    assert done.returncode == 1 and "ln -s ../proc/self/mounts /etc/mtab" in done.stderr and done.stderr.count("\n") == 1, done
+    assert mounted(where) and as_user(BINARY, "umount", where).returncode == 0
+    assert background.await_end(background.daemons[0]) == 0
+
+
 def test_a_connection_that_the_kernel_aborts_ends_the_daemon(bb, mounts):
     """As `umount -f` does: libfuse joins each of its threads, and twenty of them wait for the network."""
     if os.getuid() != 0:

@@ -124,6 +124,9 @@ static void judge_fusermount(const char *path, struct report *r)
 			   "fusermount3 may not mount from here: who runs this "
 			   "may gain no rights (no_new_privs: a sandbox, a "
 			   "container, a unit with NoNewPrivileges)");
+	else if (preflight_no_table())
+		report_add(r, "fusermount", REPORT_WARNING, "%s",
+			   preflight_no_table());
 	else
 		report_add(r, "fusermount", REPORT_OK, "%s", path);
 }
