@@ -94,6 +94,18 @@ static int failed(struct ctx *ctx, int r, int64_t timeout_ms)
 			strerror(-r));
 }
 
+static int absent(struct ctx *ctx)
+{
+	if (!has_bus())
+		return ctx_fail(ctx, -EOPNOTSUPP,
+				"There is no desktop's keyring here.");
+	/* A desktop that has one is not told that it has none. */
+	return ctx_fail(ctx, -EOPNOTSUPP,
+			"The desktop's keyring cannot be used: " NAME
+			" is not installed (it is built where libsecret-1-dev "
+			"is).");
+}
+
 /* host NULL: of all of them. */
 static int run(struct ctx *ctx, const char *word, const char *host,
 	       const char *profile, const char *secret, char **ret_secret)
@@ -113,8 +125,7 @@ static int run(struct ctx *ctx, const char *word, const char *host,
 	int r, status;
 
 	if (!program)
-		return ctx_fail(ctx, -EOPNOTSUPP,
-				"There is no desktop's keyring here.");
+		return absent(ctx);
 	r = program_run(ctx, argv, environ, secret, timeout_ms, &out, &err,
 			&status);
 	r = r ? failed(ctx, r, timeout_ms) : judge(ctx, status, &out);

@@ -439,6 +439,15 @@ def keyring(tmp_path_factory):
     made.end()
 
 
+@pytest.mark.skipif(os.path.exists("/usr/local/libexec/bitbucketfs-keyring"), reason="it is found where it is installed")
+def test_a_program_without_that_for_the_keyring_says_so(bb, mounts, tmp_path):
+    alone = shutil.copy(BINARY, tmp_path)
+    e = mounts.environment(None, DBUS_SESSION_BUS_ADDRESS=f"unix:path={tmp_path}/bus", BITBUCKETFS_CACHE_DIR=str(tmp_path / "cache"))
+    done = subprocess.run([alone, "login", "--with-token", "--email=ada@example.com"], env=e, input=ADA, capture_output=True,
+                          text=True, timeout=PATIENCE)
+    assert done.returncode == 0 and "no desktop's keyring here" not in done.stdout and "libsecret-1-dev" in done.stdout, done
+
+
 @needs_keyring
 def test_in_the_keyring(bb, mounts, keyring):
     there = {k: v for k, v in keyring.environment.items() if k.startswith("DBUS")}
