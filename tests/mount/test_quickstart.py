@@ -32,8 +32,8 @@ time.sleep(60)
 """
 
 
-def quickstart(top, mounts, *arguments):
-    e = mounts.environment(account=None, PATH=f"{top.parent}/bin:{os.environ['PATH']}")
+def quickstart(top, mounts, *arguments, **more):
+    e = mounts.environment(account=None, **more, PATH=f"{top.parent}/bin:{os.environ['PATH']}")
     for name in ("BITBUCKETFS_API_URL", "BITBUCKETFS_GIT_URL"):
         del e[name]
     return subprocess.run([top / "packaging/quickstart", *arguments], env=e, capture_output=True, text=True, timeout=PATIENCE * 3,
@@ -68,6 +68,26 @@ def test_the_readme_s_line_installs_what_building_needs():
     with open(os.path.join(TOP, "README.md"), encoding="utf-8") as f:
         said = re.search(r"apt-get install ((?:.*\\\n)*.*)", f.read()).group(1).replace("\\\n", "").split()
     assert set(said) == {package.split("|")[0] for package in needed} | {"fuse3", "ca-certificates"}
+
+
+# The same, in front of a local Bitbucket that is there.
+OTHERS = SERVER.replace('"http://127.0.0.1:1/2.0"', '"%s"').replace('"http://127.0.0.1:1"', '"%s"')
+OTHERS = OTHERS.replace('"a@b"', '"%s"').replace('"t"}', '"%s"}')
+
+
+def test_the_example_data_is_not_taken_for_the_real_service(bb, mounts, tmp_path):
+    top = checkout_with(tmp_path, BINARY)
+    (top / "tests/bitbucket").mkdir(parents=True)
+    ada = bb.accounts["ada"]
+    (top / "tests/bitbucket/__main__.py").write_text(OTHERS.replace("60", "600") % (bb.api_url, bb.git_url, ada.email, ada.token))
+    try:
+        done = quickstart(top, mounts)
+        assert done.returncode == 0 and "login, then this again" in done.stdout, done
+        done = quickstart(top, mounts, BITBUCKETFS_EMAIL=ada.email)
+        assert done.returncode == 1 and "the example data is still at" in done.stderr, done
+    finally:
+        done = quickstart(top, mounts, "--stop")
+    assert done.returncode == 0 and not (mounts.place / "home/bitbucket").exists(), done
 
 
 def test_stop_waits_for_the_daemon_and_says_who_is_in_the_way(background, mounts, tmp_path):
