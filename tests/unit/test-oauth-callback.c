@@ -155,24 +155,21 @@ static void test_many_who_say_nothing(void **state)
 		file_close(fds[i]);
 }
 
-/* Sends it and is gone; or stays, as another user. */
-static void answer_as(uid_t uid, bool stays, const int ends[2])
+static const char right_state[] = "/?code=secret-code&state=the-state";
+
+/* Until the test ends, however it does. */
+static void answer_as_nobody(const int ends[2])
 {
 	pid_t pid = fork();
 	char byte;
-	int fd;
 
 	assert_true(pid >= 0);
 	if (pid)
 		return;
-	if (uid && setuid(uid))
-		_exit(1);
-	fd = send_target("GET", "/?code=secret-code&state=the-state",
-			 "localhost");
-	if (!stays)
-		file_close(fd);
-	/* Until the test ends, however it does. */
 	file_close(ends[1]);
+	if (setuid(65534))
+		_exit(1);
+	(void)send_target("GET", right_state, "localhost");
 	(void)!read(ends[0], &byte, 1);
 	_exit(0);
 }
@@ -206,7 +203,11 @@ static void test_other_users(void **state)
 
 		ctx_init(&moment, NULL, 20000);
 		awaits = &moment;
-		answer_as(others ? 65534 : 0, others, ends);
+		if (others)
+			answer_as_nobody(ends);
+		else
+			file_close(
+				send_target("GET", right_state, "localhost"));
 		assert_int_equal(
 			oauth_callback_await(&moment, cb, refused_other, &code),
 			-EINTR);
