@@ -63,7 +63,9 @@ int ssh_try(struct ctx *, struct ssh *, const char *url, bool falls_back,
 	    int64_t timeout_ms);
 
 /*
- * A link (wire/link.h) to the git-upload-pack of workspace/slug.git there. Its
+ * A link (wire/link.h) to the git-upload-pack of workspace/slug.git there.
+ * whose is what has that name (a uuid): a connection that is kept stays with
+ * the repository it was made to, and after a rename is nobody else's. Its
  * errors, besides those of a cancelled ctx: -ENETUNREACH no route, name or
  * connection · -ETIMEDOUT · -ECONNRESET broken off · -EACCES the host's key or
  * ours is refused · -ENOENT no such repository (missing is set) · -EDQUOT ·
@@ -71,7 +73,8 @@ int ssh_try(struct ctx *, struct ssh *, const char *url, bool falls_back,
  * sentence. A text that no path can have is -ENAMETOOLONG. All is copied but
  * ssh.
  */
-int link_ssh_new(struct ssh *, const char *url, const char *workspace,
-		 const char *slug, struct link **ret_link);
+int link_ssh_new(struct ssh *, const char *url, const char *whose,
+		 const char *workspace, const char *slug,
+		 struct link **ret_link);
 
 #endif

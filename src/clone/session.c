@@ -143,7 +143,8 @@ int clone_connect(struct clone_job *j, const char *workspace, const char *slug)
 		begin_session(j);
 		return begin_conversation(
 			j, link_ssh_new(j->clones->ssh, j->server->url,
-					workspace, slug, &j->session->link));
+					j->clone->uuid, workspace, slug,
+					&j->session->link));
 	}
 	url = url_of(j->server, workspace, slug);
 	return url ? clone_connect_to(j, url)

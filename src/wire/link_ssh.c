@@ -19,6 +19,7 @@ struct link_ssh {
 	struct ssh_place place;
 	char *url;  /* for people */
 	char *path; /* "ws/repo.git" */
+	char *key;  /* of the connections that are kept */
 };
 
 static bool may_be_at_fallback(const struct ssh_verdict *verdict)
@@ -62,7 +63,7 @@ static int open_at(struct ctx *ctx, struct link_ssh *link,
 	}
 	if (r < 0)
 		return r;
-	c->key = mem_asprintf("%s %s", link->url, link->path);
+	c->key = mem_strdup(link->key);
 	c->only = link;
 	ssh_keep(link->ssh, steal(&c));
 	return 0;
@@ -100,14 +101,13 @@ static int link_ssh_advertise(struct ctx *ctx, struct link *base,
 			      const struct http_sink *sink)
 {
 	struct link_ssh *link = (struct link_ssh *)base;
-	cleanup(free) char *key = mem_asprintf("%s %s", link->url, link->path);
 	struct ssh_connection *c;
 	int r;
 
 	base->ended = base->stale = base->missing = false;
 	/* One of its own would be the connection that has just failed it. */
 	ssh_forget(link->ssh, link);
-	c = ssh_take(link->ssh, key, link);
+	c = ssh_take(link->ssh, link->key, link);
 	if (!c)
 		return open_anywhere(ctx, link, sink);
 	r = sink->write(sink->arg, c->greeting.data, c->greeting.len);
@@ -140,14 +140,13 @@ static int link_ssh_exchange(struct ctx *ctx, struct link *base, bool v2,
 			     const struct http_sink *sink)
 {
 	struct link_ssh *link = (struct link_ssh *)base;
-	cleanup(free) char *key = mem_asprintf("%s %s", link->url, link->path);
 	cleanup(ssh_connection_free) struct ssh_connection *c = NULL;
 	struct ssh_verdict verdict;
 	bool answered = false;
 	int r;
 
 	base->ended = base->stale = base->missing = false;
-	c = ssh_take(link->ssh, v2 ? key : NULL, link);
+	c = ssh_take(link->ssh, v2 ? link->key : NULL, link);
 	if (!c) {
 		base->stale = true;
 		return -ECONNRESET;
@@ -184,6 +183,7 @@ static struct link *link_ssh_free(struct link *base)
 	ssh_place_done(&link->place);
 	free(link->url);
 	free(link->path);
+	free(link->key);
 	free(link);
 	return NULL;
 }
@@ -196,8 +196,9 @@ static bool can_be_asked_for(const char *name)
 	return *name;
 }
 
-int link_ssh_new(struct ssh *ssh, const char *url, const char *workspace,
-		 const char *slug, struct link **ret_link)
+int link_ssh_new(struct ssh *ssh, const char *url, const char *whose,
+		 const char *workspace, const char *slug,
+		 struct link **ret_link)
 {
 	static const struct link_ops ops = {
 		.advertise = link_ssh_advertise,
@@ -224,6 +225,7 @@ int link_ssh_new(struct ssh *ssh, const char *url, const char *workspace,
 	link->url = mem_strdup(url);
 	link->link.url = link->url;
 	link->path = mem_asprintf("%s/%s.git", workspace, slug);
+	link->key = mem_asprintf("%s %s %s", url, link->path, whose);
 	*ret_link = &link->link;
 	return 0;
 }

@@ -4,7 +4,8 @@
  * A connection costs a process here and one at the server, and half a second on
  * the way; so the one of a conversation that is over is kept for the next with
  * the same repository, but not for long, and not many: the one kept longest
- * goes. What a server hangs up meanwhile is found out within a second, so that
+ * goes. It is a repository's, not a name's: the server does not look at the
+ * name again, nor at who may. What a server hangs up meanwhile is found out within a second, so that
  * no dead process stays.
  */
 #include "ssh_private.h"
@@ -92,7 +93,9 @@ void ssh_keep(struct ssh *ssh, struct ssh_connection *c)
 {
 	struct ssh_connection *oldest;
 
-	c->until_ms = clock_boot_ms() + KEPT_MS;
+	/* What others go on with was let in not long ago: nobody is asked
+	 * again whether he may. */
+	c->until_ms = (c->only ? clock_boot_ms() : c->since_ms) + KEPT_MS;
 	mutex_lock(&ssh->lock);
 	c->next = ssh->kept;
 	ssh->kept = c;

@@ -20,9 +20,10 @@
  * or of the set that keeps it. */
 struct ssh_connection {
 	struct program program;
-	char *key;        /* of the repository: place and path */
+	char *key;        /* of the repository: place, path, whose */
 	bool falls_back;  /* it goes to the fallback */
 	const void *only; /* who alone may have it again; NULL: anybody */
+	int64_t since_ms; /* begun: clock_boot_ms */
 	int64_t until_ms; /* of the set: clock_boot_ms */
 	struct buf said;  /* on standard error */
 	struct buf greeting;
@@ -55,6 +56,7 @@ struct ssh {
 /* One that is alive, and for anybody or for `only`; NULL. */
 struct ssh_connection *ssh_take(struct ssh *, const char *key,
 				const void *only);
+/* For who asks next, until its time is over. */
 void ssh_keep(struct ssh *, struct ssh_connection *);
 void ssh_forget(struct ssh *, const void *only); /* those of `only` */
 void ssh_count_session(struct ssh *);

@@ -10,6 +10,8 @@
  */
 #include "ssh_private.h"
 
+#include "base/clock.h"
+
 #include <strings.h>
 
 #define SCAN_MS 6000
@@ -140,6 +142,7 @@ int ssh_connect(struct ctx *ctx, struct ssh *ssh, const struct ssh_place *place,
 	c->greeting = (struct buf)BUF_INIT(SSH_GREETING_MAX);
 	c->falls_back = falls_back;
 	c->greets = true;
+	c->since_ms = clock_boot_ms();
 	r = program_start(argv, envp, &c->program);
 	if (r == -ENOENT)
 		return ctx_fail(ctx, -EIO,

@@ -361,15 +361,16 @@ static int make_world(void **state)
 	return r ? r : shell(false_ssh);
 }
 
-static int count_refs(struct ssh *ssh, const char *url, const char *slug,
-		      unsigned n_times, int64_t timeout_ms, char *why)
+static int count_refs_of(struct ssh *ssh, const char *url, const char *whose,
+			 const char *slug, unsigned n_times, int64_t timeout_ms,
+			 char *why)
 {
 	static const char *const all[] = {"HEAD", "refs/heads/", NULL};
 	struct upload_pack_caps caps = {0};
 	cleanup(ctx_done) struct ctx ctx;
 	struct upload_pack *up;
 	struct link *link;
-	int n = 0, r = link_ssh_new(ssh, url, "acme", slug, &link);
+	int n = 0, r = link_ssh_new(ssh, url, whose, "acme", slug, &link);
 
 	ctx_init(&ctx, NULL, timeout_ms);
 	assert_int_equal(r, 0);
@@ -385,6 +386,12 @@ static int count_refs(struct ssh *ssh, const char *url, const char *slug,
 	upload_pack_free(up);
 	link_free(link);
 	return r < 0 ? r : n;
+}
+
+static int count_refs(struct ssh *ssh, const char *url, const char *slug,
+		      unsigned n_times, int64_t timeout_ms, char *why)
+{
+	return count_refs_of(ssh, url, "", slug, n_times, timeout_ms, why);
 }
 
 static unsigned lines(const char *file)
@@ -436,6 +443,38 @@ static void test_one_session_for_all(void **state)
 	assert_int_equal(
 		count_refs(ssh, "ssh://git@host:7/", "full", 1, 9000, why), 3);
 	assert_int_equal(lines("args"), 3);
+	ssh_free(ssh);
+	assert_true(all_are_gone());
+}
+
+/* Whose name it has become hears the repository that has it now; and nobody
+ * goes on for ever with what was allowed once. */
+static void test_whose_a_connection_is(void **state)
+{
+	struct ssh *ssh = make_ssh(NULL);
+	struct ssh_connection *c;
+	int64_t until_ms;
+	char why[512];
+
+	(void)state;
+	begin();
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(count_refs_of(ssh, "ssh://git@host",
+					       i < 2 ? "one" : "two", "full", 1,
+					       9000, why),
+				 3);
+	assert_int_equal(lines("args"), 2);
+	c = ssh_take(ssh, "ssh://git@host acme/full.git two", NULL);
+	assert_non_null(c);
+	until_ms = c->until_ms;
+	assert_true(until_ms > clock_boot_ms());
+	ssh_keep(ssh, c);
+	assert_ptr_equal(
+		ssh_take(ssh, "ssh://git@host acme/full.git two", NULL), c);
+	assert_int_equal(c->until_ms, until_ms);
+	c->since_ms -= 60000;
+	ssh_keep(ssh, c);
+	assert_null(ssh_take(ssh, "ssh://git@host acme/full.git two", NULL));
 	ssh_free(ssh);
 	assert_true(all_are_gone());
 }
@@ -525,13 +564,13 @@ static void test_names(void **state)
 	struct link *link;
 
 	(void)state;
-	assert_int_equal(link_ssh_new(ssh, "ssh://h", "-x", "s", &link),
+	assert_int_equal(link_ssh_new(ssh, "ssh://h", "", "-x", "s", &link),
 			 -ENAMETOOLONG);
-	assert_int_equal(link_ssh_new(ssh, "ssh://h", "w/../x", "s", &link),
+	assert_int_equal(link_ssh_new(ssh, "ssh://h", "", "w/../x", "s", &link),
 			 -ENAMETOOLONG);
-	assert_int_equal(link_ssh_new(ssh, "ssh://h", "w", "a\nb", &link),
+	assert_int_equal(link_ssh_new(ssh, "ssh://h", "", "w", "a\nb", &link),
 			 -ENAMETOOLONG);
-	assert_int_equal(link_ssh_new(ssh, "ssh://h", "w", "-s", &link), 0);
+	assert_int_equal(link_ssh_new(ssh, "ssh://h", "", "w", "-s", &link), 0);
 	link_free(link);
 	ssh_free(ssh);
 }
@@ -579,6 +618,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_said_last),
 		cmocka_unit_test(test_a_prefix_with_quotes),
 		cmocka_unit_test(test_one_session_for_all),
+		cmocka_unit_test(test_whose_a_connection_is),
 		cmocka_unit_test(test_the_fallback),
 		cmocka_unit_test(test_a_hang_ends_in_time),
 		cmocka_unit_test(test_many_at_once),

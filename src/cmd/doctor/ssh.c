@@ -131,8 +131,8 @@ void doctor_check_clone_ssh(struct ctx *ctx, struct doctor *d, struct report *r)
 	if (!url || open_ssh(d, &ssh))
 		return;
 	ctx->sentence[0] = '\0';
-	e = link_ssh_new(ssh, url, d->address.workspace, d->address.repository,
-			 &link);
+	e = link_ssh_new(ssh, url, "", d->address.workspace,
+			 d->address.repository, &link);
 	first.link = link;
 	if (!e)
 		e = link->ops->advertise(ctx, link, &sink);
