@@ -41,13 +41,12 @@ static void judge(const struct ssh_place *place, struct ssh_connection *c,
 /* 0, and *ret is the connection; or -errno, and what was the matter, if the
  * program ended. */
 static int open_at(struct ctx *ctx, struct link_ssh *link,
-		   const struct ssh_place *place, bool falls_back,
-		   const struct http_sink *sink,
+		   const struct ssh_place *place, const struct http_sink *sink,
 		   struct ssh_verdict *ret_verdict)
 {
 	cleanup(ssh_connection_free) struct ssh_connection *c = NULL;
 	bool answered = false;
-	int r = ssh_connect(ctx, link->ssh, place, link->path, falls_back, &c);
+	int r = ssh_connect(ctx, link->ssh, place, link->path, &c);
 
 	if (r < 0)
 		return r;
@@ -79,12 +78,12 @@ static int open_anywhere(struct ctx *ctx, struct link_ssh *link,
 	bool back = has_other && ssh_falls_back_first(link->ssh);
 	struct ssh_verdict verdict = {.kind = SSH_UNKNOWN};
 	struct ssh_verdict second = {.kind = SSH_UNKNOWN};
-	int r2, r = open_at(ctx, link, back ? &other : &link->place, back, sink,
+	int r2, r = open_at(ctx, link, back ? &other : &link->place, sink,
 			    &verdict);
 
 	if (r < 0 && has_other && may_be_at_fallback(&verdict)) {
-		r2 = open_at(ctx, link, back ? &link->place : &other, !back,
-			     sink, &second);
+		r2 = open_at(ctx, link, back ? &link->place : &other, sink,
+			     &second);
 		if (r2 == 0 || !may_be_at_fallback(&second)) {
 			ssh_note_fallback(link->ssh, !back);
 			verdict = second;

@@ -21,7 +21,6 @@
 struct ssh_connection {
 	struct program program;
 	char *key;        /* of the repository: place, path, whose */
-	bool falls_back;  /* it goes to the fallback */
 	const void *only; /* who alone may have it again; NULL: anybody */
 	int64_t since_ms; /* begun: clock_boot_ms */
 	int64_t until_ms; /* of the set: clock_boot_ms */
@@ -65,11 +64,9 @@ void ssh_note_fallback(struct ssh *, bool falls_back);
 
 /* ---- ssh_run.c ---- */
 
-/* "ws/repo.git" at the place; falls_back: at the fallback. -errno with its
- * sentence. */
+/* "ws/repo.git" at the place. -errno with its sentence. */
 int ssh_connect(struct ctx *, struct ssh *, const struct ssh_place *,
-		const char *path, bool falls_back,
-		struct ssh_connection **ret_connection);
+		const char *path, struct ssh_connection **ret_connection);
 /* `ssh -T` to its end; what it said on standard error is added. 0 or as
  * program_run. */
 int ssh_sign_in(struct ctx *, struct ssh *, const struct ssh_place *,

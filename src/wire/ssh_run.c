@@ -122,8 +122,7 @@ static size_t begin_argv(const struct ssh_place *place, char port[static 16],
 #define ARGV_MAX 48
 
 int ssh_connect(struct ctx *ctx, struct ssh *ssh, const struct ssh_place *place,
-		const char *path, bool falls_back,
-		struct ssh_connection **ret_connection)
+		const char *path, struct ssh_connection **ret_connection)
 {
 	cleanup(ssh_connection_free) struct ssh_connection *c =
 		mem_calloc(1, sizeof(*c));
@@ -140,7 +139,6 @@ int ssh_connect(struct ctx *ctx, struct ssh *ssh, const struct ssh_place *place,
 	c->program = (struct program)PROGRAM_NONE;
 	c->said = (struct buf)BUF_INIT(SSH_SAID_MAX);
 	c->greeting = (struct buf)BUF_INIT(SSH_GREETING_MAX);
-	c->falls_back = falls_back;
 	c->greets = true;
 	c->since_ms = clock_boot_ms();
 	r = program_start(argv, envp, &c->program);
