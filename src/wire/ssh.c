@@ -5,8 +5,8 @@
  * the way; so the one of a conversation that is over is kept for the next with
  * the same repository, but not for long, and not many: the one kept longest
  * goes. It is a repository's, not a name's: the server does not look at the
- * name again, nor at who may. What a server hangs up meanwhile is found out within a second, so that
- * no dead process stays.
+ * name again, nor at who may. What a server hangs up meanwhile is found out
+ * within a second, so that no dead process stays.
  */
 #include "ssh_private.h"
 

@@ -15,6 +15,7 @@ enum subject {
 	HOST,  /* the place's */
 	FILE_, /* the first '…' or "…" or path after the words */
 	LINE,  /* the line of the words, cleaned */
+	FIRST, /* the first line, cleaned */
 };
 
 static const struct words {
@@ -52,6 +53,13 @@ static const struct words {
 	 "ssh and %s have no type of host key in common"},
 	{"Unable to negotiate with", EPROTO, SSH_OTHER, LINE,
 	 "ssh and the server have no method in common: %s"},
+
+	/* ---- the way there: a ProxyCommand or ProxyJump says why itself ----
+	 */
+	{"Connection closed by remote host\r\nConnection closed by UNKNOWN "
+	 "port",
+	 ECONNRESET, SSH_NOT_CONNECTED, FIRST,
+	 "the proxy of your ssh configuration does not get there: %s"},
 
 	/* ---- our keys ---- */
 	{"UNPROTECTED PRIVATE KEY FILE", EACCES, SSH_OTHER, FILE_,
@@ -204,7 +212,8 @@ void ssh_judge(const struct ssh_place *place, const char *said,
 	else if (row->subject == FILE_)
 		file_of(said, at, subject, sizeof(subject));
 	else
-		line_of(said, at, subject, sizeof(subject));
+		line_of(said, row->subject == FIRST ? said : at, subject,
+			sizeof(subject));
 	hole = strstr(row->sentence, "%s");
 	verdict.kind = row->kind;
 	verdict.errnum = -row->errnum;

@@ -87,6 +87,19 @@ static void test_words(void **state)
 		 "ended: odd  [31m words"},
 		{"noise\nForbidden\n\n \r\n", SSH_UNKNOWN, ECONNRESET,
 		 "ended: Forbidden"},
+		/* What the one on the way says is not the service's. */
+		{"bob@jump: Permission denied (publickey).\r\n"
+		 "kex_exchange_identification: Connection closed by remote "
+		 "host\r\nConnection closed by UNKNOWN port 65535\r\n",
+		 SSH_NOT_CONNECTED, ECONNRESET,
+		 "does not get there: bob@jump: Permission denied "
+		 "(publickey)."},
+		{"Received disconnect from UNKNOWN port 65535:2: Too many "
+		 "authentication failures\r\n"
+		 "Disconnected from UNKNOWN port 65535\r\n",
+		 SSH_OTHER, EACCES, "IdentitiesOnly"},
+		{"Connection closed by UNKNOWN port 65535\r\n", SSH_OTHER,
+		 ECONNRESET, "h:22 hung up"},
 		/* A banner, which anybody is shown. */
 		{"Unauthorized access denied.\nConnection closed by ::1\r\n",
 		 SSH_OTHER, ECONNRESET, "hung up"},
