@@ -382,7 +382,12 @@ static int get(void *arg, struct ctx *ctx, struct credential_secret *ret)
 
 		ctx_widen(ctx, old);
 		if (r < 0 && is_over)
-			return r;
+			return *ctx->sentence
+				       ? r
+				       : ctx_fail(ctx, r,
+						  "No new OAuth token came "
+						  "from %s yet.",
+						  s->consumer.url);
 	}
 	ret->account = mem_strdup(s->account);
 	ret->username = copy(s->name);

@@ -12,12 +12,14 @@ import socket
 import sqlite3
 import subprocess
 import tempfile
+import threading
 import time
 
 import pytest
 
 from conftest import BINARY, PATIENCE, SANITIZED, Mounts, asked, await_true
 from background import NOBODY, ROOT
+import oauth
 from test_ssh import SSHD, Server
 
 pytestmark = pytest.mark.skipif(not ROOT, reason="needs root, for namespaces")
@@ -291,9 +293,32 @@ def test_limits_and_trouble(shared_bb, place):
         shared_bb.set_limits(quota=100000, headers=False)
 
 
-def test_a_page_of_the_network_in_between(shared_bb, place):
-    shared_bb.fault("GET /2.0/user$", "status", status=200, body="<html>Welcome to our hotel", headers={"Content-Type": "text/html"})
-    doctor(place).line("account", "error", "page of the network")
+@pytest.mark.parametrize("name, answer", [
+    ("service", {"status": 200, "body": "<html>Welcome to our hotel", "headers": {"Content-Type": "text/html"}}),
+    ("service", {"status": 511, "body": "<html>Welcome to our hotel"}),
+    ("https", {"status": 302, "headers": {"Location": "http://nowhere.invalid/login"}})], ids=["200", "511", "302"])
+def test_a_page_of_the_network_in_between(shared_bb, place, name, answer):
+    fault = shared_bb.fault("GET /2.0/", "status", **answer)
+    for account in "ada", "workspace-token":
+        told = doctor(place, "acme/widgets", account=account)
+        told.line(name, "error", "by a browser")
+        assert not {"account", "repository", "clone"} & {c["name"] for c in told}
+    assert fault.hits == 2, "what is not the API is not shown the credential again"
+
+
+def test_an_api_url_that_is_another_server(shared_bb, place):
+    told = doctor(place, "acme/widgets", BITBUCKETFS_API_URL=shared_bb.git_url)
+    told.line("account", "error", "which ends in /2.0?")
+    assert told.requests == 1
+
+
+def test_a_new_token_that_does_not_come_is_not_the_network(shared_bb, place):
+    oauth.sign_in(place, lifetime=-1)
+    fault = shared_bb.fault("POST /site/oauth2/access_token", "stall")
+    threading.Timer(4.8, fault.remove).start()
+    told = doctor(place, account=None)
+    told.line("account", "error", "No new OAuth token came from")
+    assert "https" not in {c["name"] for c in told}
 
 
 # -- ADDRESS

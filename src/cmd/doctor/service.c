@@ -11,8 +11,6 @@
 
 #include "base/clock.h"
 
-#define DAY_MS (INT64_C(24) * 3600 * 1000)
-
 /* ---- one request ---- */
 
 static void forget(struct service_asking *a)
@@ -60,105 +58,6 @@ void service_add_refusal(struct service_asking *a, const char *name,
 			   : "");
 }
 
-/* ---- the network ---- */
-
-static void judge_clock(struct service_asking *a, int64_t server_ms)
-{
-	int64_t ahead = clock_wall_ms() - server_ms;
-	cleanup(free) char *off = NULL;
-	char now[24];
-
-	if (server_ms < 0)
-		return;
-	off = service_clock_off(ahead);
-	if (!off)
-		report_add(a->r, "clock", REPORT_OK,
-			   "goes as the server's does");
-	else
-		report_add(a->r, "clock",
-			   ahead >= DAY_MS || ahead <= -DAY_MS ? REPORT_ERROR
-							       : REPORT_WARNING,
-			   "this machine's clock is %s (it says %s): "
-			   "certificates and what is cached are judged by it; "
-			   "run sudo timedatectl set-ntp true",
-			   off, clock_format_iso8601(clock_wall_ms(), now));
-}
-
-/* A clock that is far off makes every certificate wrong, so the server cannot
- * say over TLS how late it is. Nothing secret goes there. */
-static void ask_clock(struct service_asking *a)
-{
-	cleanup(http_response_done) struct http_response answer = {0};
-	cleanup(http_url_done) struct http_url url = {0};
-	cleanup(free) char *plain = NULL;
-	struct http_request request = {.method = "HEAD", .no_redirects = true};
-
-	if (http_url_parse(a->d->remote.config.api_url, &url) || !url.https)
-		return;
-	plain = mem_asprintf("http://%s/", url.host);
-	request.url = plain;
-	if (!http_perform(a->ctx, a->d->http, &request, NULL, &answer))
-		judge_clock(a, answer.date_ms);
-}
-
-/* False: nothing more can be asked. */
-static bool judge_network(struct service_asking *a, int r)
-{
-	cleanup(http_url_done) struct http_url url = {0};
-
-	/* The source of the credential failed: nothing was sent. */
-	if (r == -EACCES) {
-		report_add(a->r, "account", REPORT_ERROR, "%s", a->sentence);
-		return false;
-	}
-	if (r) {
-		doctor_add_unreachable(a->r, "https", a->ctx, r);
-		if (r == -EPROTO)
-			ask_clock(a);
-		else
-			doctor_set_way(a->d, DOCTOR_HTTPS, DOCTOR_BLOCKED);
-		return false;
-	}
-	doctor_set_way(a->d, DOCTOR_HTTPS, DOCTOR_PASSES);
-	(void)http_url_parse(a->d->remote.config.api_url, &url);
-	report_add(a->r, "https", REPORT_OK, "%s answers in %lld ms",
-		   url.authority ? url.authority : "the API",
-		   (long long)a->took_ms);
-	judge_clock(a, a->answer.date_ms);
-	return true;
-}
-
-static void add_limit(struct service_asking *a)
-{
-	int64_t wait_s = a->answer.retry_after_s > 0 ? a->answer.retry_after_s
-						     : a->answer.rate_reset_s;
-
-	if (wait_s > 0)
-		report_add(a->r, "requests", REPORT_ERROR,
-			   "%s: wait for %lld minutes", a->sentence,
-			   (long long)(wait_s + 59) / 60);
-	else
-		report_add(a->r, "requests", REPORT_ERROR,
-			   "%s: what was asked an hour ago counts no more, so "
-			   "wait",
-			   a->sentence);
-}
-
-bool service_judge_service(struct service_asking *a)
-{
-	if (a->answer.status == 429)
-		add_limit(a);
-	else if (a->answer.status >= 500)
-		report_add(a->r, "service", REPORT_ERROR,
-			   "%s: the service is in trouble itself, see "
-			   "https://bitbucket.status.atlassian.com",
-			   a->sentence);
-	else if (a->answer.rate_near_limit)
-		report_add(a->r, "requests", REPORT_WARNING,
-			   "the service says that its limit is near");
-	return a->answer.status == 429 || a->answer.status >= 500;
-}
-
 /* ---- who one is ---- */
 
 static const char *first_workspace(const struct doctor *d)
@@ -197,9 +96,8 @@ static void judge_user(struct service_asking *a)
 
 	if (!json_str(a->json, "uuid"))
 		report_add(a->r, "account", REPORT_ERROR,
-			   "the answer to /user is no account: is %s the API "
-			   "of Bitbucket, or does a page of the network answer "
-			   "in its place (sign in there by a browser)?",
+			   "the answer to /user is no account: is api_url (%s) "
+			   "that of Bitbucket?",
 			   a->d->remote.config.api_url);
 	else
 		report_add(a->r, "account", REPORT_OK, "signed in as %s (%s)",
@@ -207,7 +105,18 @@ static void judge_user(struct service_asking *a)
 			   credential_label(a->d->remote.credential));
 }
 
-/* False: it is refused, and nothing more is sent with it. */
+/* The service forbids all that is not below /2.0; other servers have none. */
+static bool is_elsewhere(const struct service_asking *a)
+{
+	const char *url = a->d->remote.config.api_url;
+	size_t n = strlen(url);
+
+	return a->answer.status == 404 ||
+	       (a->answer.status == 403 &&
+		(n < 4 || strcmp(url + n - 4, "/2.0") != 0));
+}
+
+/* False: it is refused, or not the API, and nothing more is sent with it. */
 static bool judge_account(struct service_asking *a)
 {
 	enum credential_kind kind = credential_kind(a->d->remote.credential);
@@ -225,13 +134,18 @@ static bool judge_account(struct service_asking *a)
 	if (kind == CREDENTIAL_ACCESS_TOKEN)
 		report_add(a->r, "account", REPORT_OK,
 			   "the access token is taken");
+	else if (is_elsewhere(a))
+		report_add(a->r, "account", REPORT_ERROR,
+			   "%s: is api_url (%s) that of Bitbucket, which ends "
+			   "in /2.0?",
+			   a->sentence, a->d->remote.config.api_url);
 	else if (a->answer.status == 403)
 		service_add_refusal(a, "account", REPORT_WARNING);
 	else if (a->result)
 		report_add(a->r, "account", REPORT_ERROR, "%s", a->sentence);
 	else
 		judge_user(a);
-	return true;
+	return kind == CREDENTIAL_ACCESS_TOKEN || !is_elsewhere(a);
 }
 
 /* ---- what there is ---- */
@@ -334,7 +248,7 @@ static void look(struct service_asking *a)
 	cleanup(free) char *path = first_path(a->d);
 	bool is_user = !strcmp(path, "/user");
 
-	if (!judge_network(a, service_ask(a, path)) ||
+	if (!service_judge_network(a, service_ask(a, path)) ||
 	    service_judge_service(a) || !judge_account(a))
 		return;
 	if (a->d->address.workspace)

@@ -1,6 +1,6 @@
 /*
  * cmd/doctor/service inside: service.c asks who one is and what there is,
- * service_address.c about ADDRESS.
+ * service_network.c whether it answers, service_address.c is about ADDRESS.
  */
 #ifndef CMD_DOCTOR_SERVICE_PRIVATE_H
 #define CMD_DOCTOR_SERVICE_PRIVATE_H
@@ -22,7 +22,10 @@ struct service_asking {
 };
 /* One request, never repeated. 0 when an answer came, whatever it says. */
 int service_ask(struct service_asking *, const char *path);
-/* True: the service itself is in trouble, or wants no more requests. */
+/* r: of service_ask. False: nothing more can be asked. */
+bool service_judge_network(struct service_asking *, int r);
+/* True: it is not the service, is in trouble itself, or wants no more requests.
+ */
 bool service_judge_service(struct service_asking *);
 /* Of what was not let: the sentence has the scope, where the service says it.
  */
