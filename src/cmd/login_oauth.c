@@ -133,6 +133,13 @@ static int name_account(struct ctx *ctx, const struct config *config,
 	const char *uuid, *name;
 
 	text_wipe(bearer);
+	/* A sign-in of its own because the service was busy would be another
+	 * account than that of the mounts that run, and of their cache. */
+	if (!r && (answer.status == 429 || answer.status >= 500))
+		r = ctx_fail(ctx, -EIO,
+			     "%s answered %ld, so that nobody knows who has "
+			     "signed in: try again.",
+			     url, answer.status);
 	if (!r)
 		r = make_state(ctx, random);
 	if (r)

@@ -195,6 +195,16 @@ def test_a_consumer_that_is_registered_otherwise(bb, mounts, port):
     assert login.end()[0] == -2, "Ctrl-C ends it"
 
 
+def test_nobody_is_signed_in_where_the_service_does_not_say_who(bb, mounts, port):
+    """It would be another account than that of the mount that runs."""
+    fault = bb.fault("GET /2.0/user$", "status", status=503, times=1)
+    login = Login(mounts, port, "--oauth")
+    browse(login.address())
+    code, said = login.end()
+    assert fault.hits == 1 and code == 1 and "/user answered 503" in said and "try again" in said, said
+    assert not place(mounts, "oauth").exists() and not place(mounts, "sign-in").exists()
+
+
 def test_by_itself(bb, mounts):
     """Without a browser, beside a mount of nobody's; a consumer of everybody's, and a wrong secret, are sentences."""
     nobodys = mounts("workspaces=opensource", account=None)
