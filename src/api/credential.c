@@ -492,11 +492,12 @@ const char *credential_hint(const struct credential *c)
 		       "(Create API token with scopes, app Bitbucket), and run "
 		       "bitbucketfs login";
 	case CREDENTIAL_BASIC:
-		return "Bitbucket removed app passwords on 2026-07-28: make an "
-		       "API token with scopes at id.atlassian.com and give it "
-		       "with the e-mail of the Atlassian account "
-		       "(bitbucketfs login, or BITBUCKETFS_EMAIL), not with "
-		       "the user name";
+		return "the user name or the secret is wrong; bitbucket.org "
+		       "itself takes no secret with a user name any more, for "
+		       "app passwords ended there on 2026-07-28: make an API "
+		       "token with scopes at id.atlassian.com and give it with "
+		       "the e-mail of the Atlassian account (bitbucketfs "
+		       "login, or BITBUCKETFS_EMAIL), not with the user name";
 	case CREDENTIAL_OAUTH:
 		return "what the OAuth consumer was given is not taken any "
 		       "more: sign in again with bitbucketfs login --oauth";
