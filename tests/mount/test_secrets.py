@@ -2,11 +2,15 @@
 import base64
 import os
 import re
+import signal
 import subprocess
 
 import pytest
 
-from conftest import await_true
+import oauth
+from conftest import BINARY, await_true
+from test_api_command import processes_holding
+from test_config import configure
 
 ADA = "ATATT3xLocalAdaEverything0001"
 
@@ -164,3 +168,95 @@ def test_a_token_is_not_sent_to_another_host(bb, mounts):
         pass                            # what is made of the answer is not the point here
     entries = [e for e in bb.log.all() if e["listener"] == "storage"]
     assert entries and {e["authorization"] for e in entries} == {None}
+
+
+# -- every way to sign in, and every place
+
+def by_environment(account):
+    def sign(bb, mounts):
+        a = bb.accounts[account]
+        return {"account": account}, [(user, a.token) for user in
+                                      (a.email, a.username, "x-bitbucket-api-token-auth", "x-token-auth") if user]
+    return sign
+
+
+def by_command(bb, mounts):
+    a = bb.accounts["ada"]
+    secret = mounts.place / "secret"
+    secret.write_text(a.token + "\n")
+    secret.chmod(0o600)
+    configure(mounts, f"email = {a.email}\ntoken_command = cat {secret}\n")
+    return {"account": None}, [(a.email, a.token), ("x-bitbucket-api-token-auth", a.token)]
+
+
+def by_login(bb, mounts):
+    a = bb.accounts["ada"]
+    done = subprocess.run([BINARY, "login", "--with-token", "--in-file", "--email", a.email], input=a.token, text=True,
+                          env=mounts.environment(None), capture_output=True)
+    assert done.returncode == 0 and a.token not in done.stdout + done.stderr, done
+    return {"account": None}, [(a.email, a.token), ("x-bitbucket-api-token-auth", a.token)]
+
+
+def by_oauth(by_itself):
+    def sign(bb, mounts):
+        oauth.sign_in(mounts, by_itself)
+        return {"account": None}, [(bb.oauth.consumer.key, bb.oauth.consumer.secret)]
+    return sign
+
+
+KINDS = {"API token": by_environment("ada"), "user name and secret": by_environment("pair"),
+         "access token": by_environment("workspace-token"), "token_command": by_command, "kept in a file": by_login,
+         "OAuth by itself": by_oauth(True), "OAuth": by_oauth(False)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_secret_of_any_kind_is_anywhere(bb, mounts, kind):
+    """Arguments and environments of all processes, every log, the mount's own files, what commands print, the files that are
+    kept but for those of the sign-in, cores, and what the storage host was sent."""
+    more, pairs = KINDS[kind](bb, mounts)
+    options = ("workspaces=acme",) if kind == "access token" else ()
+    m = mounts(*options, arguments=["-d"], **more)
+    m.ls("acme")
+    seen = {}
+
+    def secrets():
+        return list(forms(*pairs, *[("x-token-auth", s) for s in bb.oauth.issued]))
+
+    fault = bb.fault(r"acme/infra(\.git|/pullrequests)", "status", status=403,
+                     body=" ".join([s for _, s in pairs] + [s for s in bb.oauth.issued if not s.startswith("localcode")]))
+    for name in ("acme/infra/tree", "acme/infra/pullrequests"):
+        with pytest.raises(OSError):
+            m.ls(name)
+    fault.remove()
+    bb.oauth.expire()                   # of OAuth a new token comes, and is sent to both doors
+    m.ls("acme/website/pullrequests")
+    m.read("acme/widgets/tree/README.md")
+    body = m.ls("acme/widgets/downloads")
+    m.read("acme/widgets/downloads/" + next(n for n in body if not n.startswith("index")), "rb")
+    assert not processes_holding([s.encode() for s in [s for _, s in pairs] + bb.oauth.issued])
+    for words in (("status",), ("whoami",), ("curl", "/user"), ("api", "/repositories/acme?pagelen=1"), ("doctor", "--json")):
+        done = mounts.run(*words, **more)
+        seen[words] = (done.stdout + done.stderr).encode()
+    for path in files_of(m / ".bitbucketfs"):
+        with open(path, "rb") as f:
+            seen[path] = f.read()
+    m.process.send_signal(signal.SIGABRT)
+    status = os.waitpid(m.process.pid, 0)[1]
+    m.process.returncode = -signal.SIGABRT
+    assert os.WIFSIGNALED(status) and not os.WCOREDUMP(status), "it has left a core"
+    seen["log"] = m.log_bytes()
+    assert b"LOOKUP" in seen["log"] and "…".encode() in seen["log"], "the service's words were said"
+    kept = 0
+    for path in files_of(mounts.place):
+        if path == str(mounts.place / "secret"):
+            continue
+        if "/xdg-state/bitbucketfs/sign-in/" in path or "/xdg-state/bitbucketfs/oauth/" in path:
+            assert os.stat(path).st_mode & 0o777 == 0o600, path
+            kept += 1
+            continue
+        with open(path, "rb") as f:
+            seen[path] = f.read()
+    assert bool(kept) == ("OAuth" in kind or "kept" in kind)
+    for where, text in seen.items():
+        assert not holds(text, secrets()), where
+    assert len(seen) > 15 and {e["authorization"] for e in bb.log.all() if e["listener"] == "storage"} == {None}
