@@ -88,6 +88,29 @@ static int check_control(const struct program *p, char why[static 512])
 	return r;
 }
 
+static bool uses_ssh(const struct config *config)
+{
+	return config->ssh_url ||
+	       (config->git_fallback && ssh_is_url(config->git_fallback));
+}
+
+/* An agent that is looked for at each connection. */
+static int check_agents(const struct program *p, char why[static 512])
+{
+	const struct config *config = &p->live.graph->remote.config;
+	const char *own = getenv("SSH_AUTH_SOCK");
+	int r = 0;
+
+	if (config->ssh_agent)
+		r = preflight_below(p->mountpoint, "the ssh_agent",
+				    config->ssh_agent, why);
+	if (!r && uses_ssh(config) && own && *own == '/')
+		r = preflight_below(p->mountpoint,
+				    "the agent's socket (SSH_AUTH_SOCK)", own,
+				    why);
+	return r;
+}
+
 /* Every path that this process may look at while the mount is there. */
 static int check_below(const struct program *p, char why[static 512])
 {
@@ -106,10 +129,8 @@ static int check_below(const struct program *p, char why[static 512])
 				    p->live.graph->remote.config.ca_file, why);
 	if (!r && p->live.graph->remote.config.token_command)
 		r = check_command(p, why);
-	if (!r && p->live.graph->remote.config.ssh_agent)
-		r = preflight_below(p->mountpoint, "the ssh_agent",
-				    p->live.graph->remote.config.ssh_agent,
-				    why);
+	if (!r)
+		r = check_agents(p, why);
 	if (!r && p->live.graph->remote.config.log_file)
 		r = preflight_below(p->mountpoint, "the log_file",
 				    p->live.graph->remote.config.log_file, why);
@@ -282,8 +303,7 @@ static int build_ssh(struct program *p)
 				       .fallback = config->ssh_fallback};
 	int r;
 
-	if (!config->ssh_url &&
-	    !(config->git_fallback && ssh_is_url(config->git_fallback)))
+	if (!uses_ssh(config))
 		return 0;
 	r = ssh_new(&ssh, &p->ssh);
 	return r ? command_could_not("SSH cannot be used", r) : 0;

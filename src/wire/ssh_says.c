@@ -54,8 +54,7 @@ static const struct words {
 	{"Unable to negotiate with", EPROTO, SSH_OTHER, LINE,
 	 "ssh and the server have no method in common: %s"},
 
-	/* ---- the way there: a ProxyCommand or ProxyJump says why itself ----
-	 */
+	/* ---- the way there: what is on it says why ---- */
 	{"Connection closed by remote host\r\nConnection closed by UNKNOWN "
 	 "port",
 	 ECONNRESET, SSH_NOT_CONNECTED, FIRST,

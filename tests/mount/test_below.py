@@ -76,3 +76,8 @@ def test_the_home_the_configuration_and_the_temporary_files(bb, mounts, place):
 def test_what_lies_beside_or_above_is_taken(mounts, place, tmp_path):
     m = mounts(where=place, BITBUCKETFS_CACHE_DIR=str(tmp_path / "place-cache"), HOME=str(tmp_path), TMPDIR=str(tmp_path))
     assert m.read("acme/widgets/tree/README.md")
+
+
+def test_an_agent_below_the_mount_point(bb, mounts, place):
+    """It is looked for at each connection of SSH, by whom a look into the mount waits for."""
+    refused(bb, mounts, place, "the agent's socket", BITBUCKETFS_TRANSPORT="ssh", SSH_AUTH_SOCK=place + "/agent")
