@@ -77,15 +77,17 @@ struct model *model_free(struct model *);
 DEFINE_CLEANUP(struct model *, model_free);
 
 /* Somebody has signed out, which status says, or in again: what was refused
- * before is asked for. */
+ * before is asked for, and names that were not there are looked up anew. */
 void model_signed_out(struct model *, bool signed_out);
 
 /* What the kernel knows. */
 struct model_known {
-	uint64_t ino, parent;
+	uint64_t ino; /* 0: it was told that there is no such name */
+	uint64_t parent;
 	const char *name; /* NULL: no lookup finds it any more */
 };
-/* All of it, the root too. The model was stopped, and nobody uses it. */
+/* All of it, the root too; of names that are not there the last ones. The model
+ * was stopped, and nobody uses it. */
 void model_each_known(struct model *,
 		      void (*each)(void *arg, const struct model_known *),
 		      void *arg);

@@ -169,7 +169,8 @@ static void tell_gone(void *arg, const struct model_known *known)
 	/* The name before the inode: nobody finds the one by the other. */
 	if (known->name)
 		inval_entry(t->inval, known->parent, known->name);
-	inval_inode(t->inval, known->ino, true);
+	if (known->ino)
+		inval_inode(t->inval, known->ino, true);
 	if (++t->n % TOLD_AT_ONCE == 0)
 		inval_await(t->inval, t->until_ms);
 }

@@ -4,6 +4,7 @@
  * recorded among the problems here, where the path is known and the sentence
  * has just come up with the ctx.
  */
+#include "model/absent.h"
 #include "model/provider.h"
 
 #include "base/clock.h"
@@ -159,6 +160,8 @@ int model_lookup(struct ctx *ctx, struct model *model, uint64_t parent,
 		model_fill_entry(model, &told, &found, &entry);
 	else if (r == 0)
 		entry.entry_timeout = seconds(found.left_ms);
+	if (r == 0 && !node && found.left_ms < LONGEST_MS && found.left_ms > 0)
+		absent_add(model->absent, parent, name);
 	node_unref(model->nodes, node);
 	node_unref(model->nodes, dir);
 	if (r < 0)
@@ -288,8 +291,12 @@ void model_statfs(struct model *model, struct model_statfs *ret_statfs)
 void model_signed_out(struct model *model, bool signed_out)
 {
 	atomic_store(&model->signed_out, signed_out);
-	if (!signed_out)
-		atomic_store(&model->renewed_ms, clock_mono_ms());
+	if (signed_out)
+		return;
+	atomic_store(&model->renewed_ms, clock_mono_ms());
+	if (model->started)
+		absent_take(model->absent, model->kernel.entry,
+			    model->kernel.arg);
 }
 
 struct known {
@@ -310,6 +317,13 @@ static void known_of(void *arg, const struct node *node)
 		});
 }
 
+static void absent_of(void *arg, uint64_t parent, const char *name)
+{
+	const struct known *k = arg;
+
+	k->each(k->arg, &(struct model_known){.parent = parent, .name = name});
+}
+
 void model_each_known(struct model *model,
 		      void (*each)(void *arg, const struct model_known *),
 		      void *arg)
@@ -317,6 +331,7 @@ void model_each_known(struct model *model,
 	struct known k = {each, arg};
 
 	node_each_known(model->nodes, known_of, &k);
+	absent_take(model->absent, absent_of, &k);
 }
 
 void model_changed_entry(struct model *model, const struct node *parent,

@@ -120,6 +120,7 @@ struct row_dir_special;
 struct model {
 	struct model_config config;
 	struct node_table *nodes;
+	struct absent *absent;
 	struct problems *problems;
 	struct refresh *refresh;
 	/* Set by wiring.c, so that files below need not know whose they are. */

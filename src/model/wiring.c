@@ -3,6 +3,7 @@
  * alone knows them all; nobody below calls another by name where a member of a
  * provider, or of struct model, will do.
  */
+#include "model/absent.h"
 #include "model/dirs/control.h"
 #include "model/dirs/hierarchy.h"
 #include "model/dirs/row_file.h"
@@ -41,6 +42,7 @@ int model_new(const struct model_config *config, struct model **ret_model)
 	model->collection_seen = prefetch_note;
 	model->listings = listed_all_new(config->most_open, config->most_kept);
 	model->nodes = node_table_new(&root, model->listings);
+	model->absent = absent_new();
 	model->problems = problems_new();
 	mutex_init(&model->lock);
 	*ret_model = model;
@@ -79,6 +81,7 @@ struct model *model_free(struct model *model)
 			providers[i]->end(model);
 	node_table_free(model->nodes);
 	listed_all_free(model->listings);
+	absent_free(model->absent);
 	problems_free(model->problems);
 	mutex_done(&model->lock);
 	free(model);

@@ -116,6 +116,20 @@ def test_another_account_is_refused(mounts, bb):
     assert {e["account"] for e in bb.log.since(mark)} == {"ada"}
 
 
+def test_what_was_not_there_is_looked_up_anew(mounts, bb):
+    """The kernel believes for minutes that a name is not there, which somebody who has just signed in sees."""
+    where = str(mounts.place / "first")
+    os.mkdir(where)
+    m = mounts(account=None, where=where)
+    for name, what in ("edge", "is ada@example.com's now"), ("acme/website", "goes on with the new sign-in"):
+        bb.fault(rf"/2\.0/(workspaces|repositories)/{name}$", "status", status=404)
+        assert fails(os.stat, m / name) == errno.ENOENT
+        bb.faults.clear()
+        assert fails(os.stat, m / name) == errno.ENOENT, "it is believed"
+        assert login(mounts, bb) == [said(m, what)]
+        await_true(lambda: os.path.exists(m / name), "the name that was not there")
+
+
 def test_what_is_not_meant_is_left_alone(mounts, bb):
     """Another service's, another profile's, one whose credential is configured; and a sign-in that is bad."""
     m = mounts()
