@@ -183,8 +183,9 @@ int oauth_kept_erase(struct ctx *ctx, const char *path)
 {
 	cleanup(free) char *lock = mem_asprintf("%s.lock", path);
 
-	if ((unlink(path) && errno != ENOENT) ||
-	    (unlink(lock) && errno != ENOENT))
+	/* The lock first: who has it writes no more (oauth_kept_is_locked). */
+	if ((unlink(lock) && errno != ENOENT) ||
+	    (unlink(path) && errno != ENOENT))
 		return ctx_fail(ctx, -errno, "%s cannot be removed: %s.", path,
 				strerror(errno));
 	return 0;
@@ -242,6 +243,13 @@ static bool is_current(int fd, const char *path)
 
 	return !fstat(fd, &of_fd) && !stat(path, &of_path) &&
 	       of_fd.st_dev == of_path.st_dev && of_fd.st_ino == of_path.st_ino;
+}
+
+bool oauth_kept_is_locked(int fd, const char *path)
+{
+	cleanup(free) char *lock = mem_asprintf("%s.lock", path);
+
+	return is_current(fd, lock);
 }
 
 int oauth_kept_lock(struct ctx *ctx, const char *path)

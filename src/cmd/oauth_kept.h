@@ -45,5 +45,7 @@ int oauth_kept_erase(struct ctx *, const char *path);
 /* A descriptor; closed, it lets go. It waits until ctx's end, or -EBUSY after
  * half a minute. Makes the directory. */
 int oauth_kept_lock(struct ctx *, const char *path);
+/* False: it was erased since, and nothing may be written in its place. */
+bool oauth_kept_is_locked(int fd, const char *path);
 
 #endif

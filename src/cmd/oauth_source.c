@@ -52,6 +52,7 @@ struct oauth_source {
 	bool is_refused under_lock;
 	atomic_bool urgent; /* whoever wanted a token last */
 	/* The worker's: */
+	int lock_fd;
 	struct oauth_kept unsaved; /* given, and not on the disk */
 	int64_t failed_ms, pause_s;
 	char *refused; /* refresh token, or "": by itself; NULL */
@@ -151,8 +152,16 @@ static int keep(struct ctx *ctx, struct oauth_source *s,
 					   : copy(used),
 		.before = copy(used),
 	};
-	int r = oauth_kept_write(ctx, s->path, &kept);
+	int r;
 
+	/* Logout does not wait for an answer, and leaves no secret behind. */
+	if (!oauth_kept_is_locked(s->lock_fd, s->path)) {
+		oauth_kept_done(&kept);
+		return ctx_fail(ctx, -EACCES,
+				"Somebody has signed out while a new OAuth "
+				"token was asked for.");
+	}
+	r = oauth_kept_write(ctx, s->path, &kept);
 	publish(s, &kept);
 	oauth_kept_done(&s->unsaved);
 	if (r) {
@@ -309,6 +318,7 @@ static int lead(struct ctx *ctx, struct oauth_source *s, uint64_t version)
 	fd = oauth_kept_lock(ctx, s->path);
 	if (fd < 0)
 		return fd;
+	s->lock_fd = fd;
 	ctx_narrow(ctx, ASK_MS);
 	oauth_worker_hold(s->worker, true);
 	r = bring_locked(ctx, s);

@@ -16,6 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* So long logout waits for who writes tokens down. */
+#define WRITING_MS 500
+
 void sign_in_done(struct sign_in *sign_in)
 {
 	free(sign_in->email);
@@ -140,9 +143,20 @@ static int erase_tokens(struct ctx *ctx, const char *profile,
 			const char *api_url)
 {
 	cleanup(free) char *path = NULL;
+	cleanup(fd) int lock = -1;
 	int r = oauth_kept_path(ctx, profile, api_url, &path);
 
-	return r ? r : oauth_kept_erase(ctx, path);
+	if (r)
+		return r;
+	/* Who writes just now does so first; who waits for the service finds
+	 * that the lock is gone. */
+	if (!access(path, F_OK)) {
+		int64_t old = ctx_narrow(ctx, WRITING_MS);
+
+		lock = oauth_kept_lock(ctx, path);
+		ctx_widen(ctx, old);
+	}
+	return oauth_kept_erase(ctx, path);
 }
 
 int sign_in_write(struct ctx *ctx, const char *profile, const char *api_url,

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from conftest import BINARY, await_true, mounted
+from conftest import BINARY, PATIENCE, await_true, mounted
 from oauth import age, grants, keep, kept, place, sign_in
 from test_config import configure
 from test_disk import fill
@@ -250,6 +250,22 @@ def test_logout_takes_all_of_it(bb, mounts):
     for what in ("sign-in", "oauth"):
         assert os.listdir(place(mounts, what).parent) in ([], [".lock"])
     assert run(mounts, "whoami").startswith("anonymous")
+
+
+def test_no_token_comes_back_after_logout(bb, mounts):
+    """A command has asked for a new one, and is answered when everything was removed."""
+    sign_in(mounts)
+    age(mounts)
+    stall = bb.fault("POST /site/oauth2/access_token", "stall", after_bytes=0)
+    asks = subprocess.Popen([BINARY, "api", "/user"], env={**mounts.environment(None), "BITBUCKETFS_CACHE_DIR": str(mounts.place / "c")},
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    stall.wait_hit()
+    bb.log.wait_for(lambda e: e.get("oauth") == "refresh_token" and not e["done"])
+    assert "Removed: the sign-in" in run(mounts, "logout")
+    stall.remove()
+    said = asks.communicate(timeout=PATIENCE)[1]
+    assert asks.returncode == 4 and "signed out" in said, said
+    assert os.listdir(place(mounts, "oauth").parent) == []
 
 
 def test_nobody_has_signed_in_with_it(bb, mounts):
