@@ -8,7 +8,7 @@
 #define NAMES_MAX 256
 
 struct absent {
-	struct mutex lock;
+	struct mutex lock; /* a leaf */
 	/* Under lock: */
 	struct {
 		uint64_t parent;
@@ -60,16 +60,26 @@ void absent_add(struct absent *absent, uint64_t parent, const char *name)
 	mutex_unlock(&absent->lock);
 }
 
+static char *take(struct absent *absent, size_t i, uint64_t *ret_parent)
+{
+	char *name;
+
+	mutex_lock(&absent->lock);
+	name = steal(&absent->names[i].name);
+	*ret_parent = absent->names[i].parent;
+	mutex_unlock(&absent->lock);
+	return name;
+}
+
 void absent_take(struct absent *absent,
 		 void (*each)(void *arg, uint64_t parent, const char *name),
 		 void *arg)
 {
-	mutex_lock(&absent->lock);
 	for (size_t i = 0; i < NAMES_MAX; i++) {
-		cleanup(free) char *name = steal(&absent->names[i].name);
+		uint64_t parent;
+		cleanup(free) char *name = take(absent, i, &parent);
 
 		if (name)
-			each(arg, absent->names[i].parent, name);
+			each(arg, parent, name);
 	}
-	mutex_unlock(&absent->lock);
 }

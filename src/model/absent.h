@@ -15,7 +15,7 @@ struct absent *absent_new(void);
 struct absent *absent_free(struct absent *);
 
 void absent_add(struct absent *, uint64_t parent_ino, const char *name);
-/* Tells of each, and forgets it; meanwhile absent_add waits. */
+/* Tells of each, and forgets it. */
 void absent_take(struct absent *,
 		 void (*each)(void *arg, uint64_t parent_ino, const char *name),
 		 void *arg);

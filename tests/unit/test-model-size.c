@@ -2,6 +2,7 @@
  * model: a size that is known only by asking. LOOKUP asks and waits,
  * READDIRPLUS tells the name alone, GETATTR tells what was asked for.
  */
+#include "model/absent.h"
 #include "model/dirlist.h"
 #include "model/listed.h"
 #include "model/provider.h"
@@ -117,6 +118,7 @@ static int set_up(void **state)
 	scene.model.listings = listed_all_new(0, 0);
 	scene.model.nodes = node_table_new(&root, scene.model.listings);
 	scene.model.problems = problems_new();
+	scene.model.absent = absent_new();
 	return 0;
 }
 
@@ -124,6 +126,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	problems_free(scene.model.problems);
+	absent_free(scene.model.absent);
 	node_table_free(scene.model.nodes);
 	listed_all_free(scene.model.listings);
 	/* Of what became no node, too. */

@@ -2,6 +2,7 @@
  * model/model, model/model_dir, model/provider: what every request has in
  * common, on providers that do as the test says.
  */
+#include "model/absent.h"
 #include "model/provider.h"
 
 #include "base/clock.h"
@@ -131,6 +132,7 @@ static int set_up(void **state)
 	scene.model.listings = listed_all_new(0, 0);
 	scene.model.nodes = node_table_new(&root, scene.model.listings);
 	scene.model.problems = problems_new();
+	scene.model.absent = absent_new();
 	scene.model.kernel =
 		(struct model_kernel){.entry = told_entry, .inode = told_inode};
 	scene.model.started = true;
@@ -146,6 +148,7 @@ static int tear_down(void **state)
 	node_table_free(scene.model.nodes);
 	listed_all_free(scene.model.listings);
 	problems_free(scene.model.problems);
+	absent_free(scene.model.absent);
 	buf_done(&scene.told);
 	clock_real();
 	return 0;
@@ -185,6 +188,32 @@ static void a_name_has_attributes(void **state)
 	/* Known not to be there, for as long. */
 	assert_int_equal(none.ino, 0);
 	assert_true(none.entry_timeout == 3);
+}
+
+static void what_was_not_there_is_told_at_a_sign_in(void **state)
+{
+	(void)state;
+	look("x", 0);
+	look("a", 0);
+	look("x", 0);
+	model_signed_out(&scene.model, true);
+	assert_int_equal(scene.told.len, 0);
+	model_signed_out(&scene.model, false);
+	assert_string_equal(scene.told.data, "x ");
+	model_signed_out(&scene.model, false);
+	assert_string_equal(scene.told.data, "x ");
+	/* The oldest are forgotten. */
+	buf_clear(&scene.told);
+	for (int i = 0; i < 257; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "x%d", i);
+		look(name, 0);
+	}
+	model_signed_out(&scene.model, false);
+	assert_null(strstr(scene.told.data, "x0 "));
+	assert_non_null(strstr(scene.told.data, "x1 "));
+	assert_non_null(strstr(scene.told.data, "x256 "));
 }
 
 static void what_cannot_be_asked(void **state)
@@ -510,6 +539,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_name_has_attributes),
+		T(what_was_not_there_is_told_at_a_sign_in),
 		T(what_cannot_be_asked),
 		T(a_directory_that_moved_is_asked_again),
 		T(what_failed_is_recorded),
