@@ -201,6 +201,9 @@ void ssh_use_agent(struct ssh *ssh, const char *socket)
 	mutex_lock(&ssh->lock);
 	old = ssh->last_agent;
 	ssh->last_agent = mine;
+	/* What was found out without it is not said any more. */
+	if (!old || strcmp(old, mine))
+		ssh->why_until = 0;
 	mutex_unlock(&ssh->lock);
 	free(old);
 }

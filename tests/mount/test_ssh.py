@@ -187,6 +187,12 @@ def refusal(m, kind, *words):
     return line
 
 
+def says(m, path, words):
+    with pytest.raises(PermissionError):
+        os.listdir(m / path)
+    return words in m.errors() + m.read(".bitbucketfs/status")
+
+
 @pytest.mark.parametrize("version", ["version=2", "v0"])
 def test_a_tree_is_gits_own(server, by, shared_bb, version):
     """Anonymous at the API; git's trees by one session, of which each connection tells what it can."""
@@ -283,9 +289,11 @@ def test_keys_and_their_files(server, by):
         (by.place / "ask").write_text("#!/bin/sh\necho open sesame\n")
         (by.place / "ask").chmod(0o755)
         e = {**os.environ, "SSH_AUTH_SOCK": str(by.place / "agent"), "SSH_ASKPASS": str(by.place / "ask"), "SSH_ASKPASS_REQUIRE": "force"}
-        subprocess.run(["ssh-add", "-q", server.locked], env=e, check=True, stderr=subprocess.DEVNULL)
         by.use(server.locked)
         assert by.mounts.run("status", m.path, SSH_AUTH_SOCK=str(by.place / "agent")).returncode == 0
+        # What was found out before it was there is not said again.
+        await_true(lambda: says(m, "acme/website/tree", "the agent has not got it"), "the sentence of now", 6)
+        subprocess.run(["ssh-add", "-q", server.locked], env=e, check=True, stderr=subprocess.DEVNULL)
         assert "README.md" in at_last(m, "acme/website/tree")
     finally:
         agent.terminate()
