@@ -26,6 +26,8 @@
 #define N_CONNECTIONS 16
 #define LOOK_MS 200 /* at most so long until a cancelled ctx is seen */
 #define DONE "/done"
+/* Of "server_error"; what else comes may be codes for the terminal. */
+#define ERROR_LETTERS "abcdefghijklmnopqrstuvwxyz_"
 
 struct connection {
 	int fd; /* -1: none */
@@ -276,6 +278,7 @@ struct wait {
 	void (*refused)(const char *sentence);
 	char *code;
 	bool denied;
+	char error[40];    /* why, in the service's word */
 	const char *shown; /* what /done is answered with; NULL: not yet */
 	bool is_shown;
 };
@@ -311,11 +314,20 @@ static const char *why_not_from(const struct connection *c)
 	return NULL;
 }
 
+/* An empty one is none. */
+static char *given(char *value)
+{
+	if (value && *value)
+		return value;
+	free(value);
+	return NULL;
+}
+
 static void take_answer(struct oauth_callback *cb, struct wait *wait,
 			struct connection *c, const char *query)
 {
 	char *state = parameter(query, "state");
-	char *code = parameter(query, "code");
+	char *code = given(parameter(query, "code"));
 	char *error = parameter(query, "error");
 	const char *why_not =
 		!state || !same(state, cb->state) || (!code && !error)
@@ -327,6 +339,8 @@ static void take_answer(struct oauth_callback *cb, struct wait *wait,
 		refuse(wait, c, why_not);
 	} else {
 		wait->denied = !code;
+		if (error)
+			snprintf(wait->error, sizeof(wait->error), "%s", error);
 		wait->code = code ? steal(&code) : NULL;
 		answer(c, "303 See Other", "Location: " DONE "\r\n", "");
 	}
@@ -431,6 +445,12 @@ int oauth_callback_await(struct ctx *ctx, struct oauth_callback *cb,
 		*ret_code = wait.code;
 		return 0;
 	}
+	if (wait.denied && strcmp(wait.error, "access_denied") != 0)
+		return ctx_fail(ctx, -ECANCELED,
+				"Bitbucket sent the browser back with an error "
+				"(%.*s): nobody has signed in.",
+				(int)strspn(wait.error, ERROR_LETTERS),
+				wait.error);
 	if (wait.denied)
 		return ctx_fail(ctx, -ECANCELED,
 				"Access was refused in the browser: nobody has "

@@ -238,6 +238,13 @@ static void test_who_says_no(void **state)
 			 -ECANCELED);
 	assert_non_null(strstr(ctx.sentence, "refused in the browser"));
 	expect(fd, "HTTP/1.1 303 ", "/done");
+	fd = send_target("GET",
+			 "/?error=server_error%1b[2J&code=&state=the-state",
+			 "localhost");
+	assert_int_equal(oauth_callback_await(&ctx, cb, NULL, &code),
+			 -ECANCELED);
+	assert_non_null(strstr(ctx.sentence, "an error (server_error):"));
+	expect(fd, "HTTP/1.1 303 ", "/done");
 }
 
 static void test_nobody_comes(void **state)
