@@ -122,34 +122,46 @@ static enum command_exit take(struct entry *entry, const char *typed,
 }
 
 /* What git has for the host may do. COMMAND_USAGE: it is not taken. */
-static enum command_exit offer_others(struct entry *entry)
+static enum command_exit offer(struct entry *entry, const char *name,
+			       const char *secret)
 {
-	const char *git_url = entry->config->git_url;
-	cleanup(free) char *name = NULL, *question = NULL, *typed = NULL;
+	cleanup(free) char *typed = NULL;
+	cleanup(free) char *question = mem_asprintf(
+		"git has a credential for %s (%s). Take that? "
+		"[y/N] ",
+		entry->config->git_url, name ? name : "without a name");
+
+	if (ask_line(entry->terminal, question, false, &typed) || !*typed ||
+	    !strchr("yY", *typed))
+		return COMMAND_USAGE;
+	return take(entry, secret, name);
+}
+
+/* 1. It is said how to make a token. 2. git is asked, which may take seconds.
+ * 3. Somebody pastes the token, and the terminal shows it. So git is first. */
+static enum command_exit say_and_offer(struct entry *entry)
+{
+	const struct config *config = entry->config;
+	cleanup(free) char *name = NULL;
 	cleanup(ctx_done) struct ctx ctx;
 	enum command_exit end = COMMAND_USAGE;
 	char *secret = NULL;
 
 	ctx_init(&ctx, NULL, -1);
-	if (git_helper_others(&ctx, git_url, &name, &secret))
-		return end;
-	question = mem_asprintf("git has a credential for %s (%s). Take that? "
-				"[y/N] ",
-				git_url, name ? name : "without a name");
-	if (!ask_line(entry->terminal, question, false, &typed) &&
-	    strchr("yY", *typed) && *typed)
-		end = take(entry, secret, name);
+	/* A mirror's is not for the service. */
+	if (!config->is_mirror)
+		(void)git_helper_others(&ctx, config->git_url, &name, &secret);
+	ask_say(entry->terminal, advice);
+	if (secret)
+		end = offer(entry, name, secret);
 	text_wipe(secret);
 	return end;
 }
 
 static enum command_exit ask_all(struct entry *entry)
 {
-	enum command_exit end;
+	enum command_exit end = say_and_offer(entry);
 
-	ask_say(entry->terminal, advice);
-	/* A mirror's is not for the service. */
-	end = entry->config->is_mirror ? COMMAND_USAGE : offer_others(entry);
 	for (int i = 0; i < TRIES && end == COMMAND_USAGE; i++) {
 		char *typed = NULL;
 		int r = ask_line(entry->terminal,

@@ -146,6 +146,23 @@ def test_nobody_sees_it_while_it_is_taken(bb, mounts):
     assert t.end() == -signal.SIGINT
 
 
+def test_nothing_is_asked_before_git_was(bb, mounts):
+    """Who reads how a token is made and pastes it while git takes its time would see it at the terminal."""
+    place = mounts.place / "bin"
+    place.mkdir()
+    os.mkfifo(place / "go")
+    (place / "git").write_text(f"#!/bin/sh\nread x < {place}/go\nexit 1\n")
+    (place / "git").chmod(0o755)
+    t = Terminal(mounts, "login", PATH=f"{place}:{os.environ['PATH']}")
+    with open(place / "go", "w") as go:
+        assert t.read() == ""
+        go.write("\n")
+    t.see("with these scopes").see("not shown")
+    await_true(lambda: not t.echoes(), "a terminal that shows nothing")
+    os.kill(t.pid, signal.SIGINT)
+    t.end()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_gives_the_terminal_back(bb, mounts, number):
     t = Terminal(mounts, "login").see("Token .*: ")
