@@ -223,6 +223,7 @@ def test_a_credential_that_is_refused_is_sent_once(shared_bb, place, environment
     if piece:
         told.line("credential", "warning", piece)
     assert "id.atlassian.com" in told.line("account", "error", "401")
+    told.line("account", "error", "is from environment, which wins over login")
     assert [e["path"] for e in shared_bb.log.since(mark) if e["authorization"]] == ["/2.0/user"]
 
 
@@ -234,6 +235,9 @@ def test_what_login_keeps(shared_bb, place):
     told = doctor(place, account=None)
     told.line("credential", "ok", "of ada@example.com, from ")
     told.line("account", "ok", "signed in as Ada")
+    fault = shared_bb.fault("GET /2.0/user$", "status", status=401)
+    assert "wins over" not in doctor(place, account=None).line("account", "error")
+    fault.remove()
     kept, = (p for p in (place.place / "xdg-state/bitbucketfs/sign-in").iterdir() if p.name != ".lock")
     kept.chmod(0o644)
     assert doctor(place, account=None).errors() == {"credential"}, "others can read it"

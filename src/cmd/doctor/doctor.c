@@ -71,14 +71,11 @@ static void add_said(struct report *r, const char *name,
 
 static void judge_credential(struct doctor *d, struct report *r)
 {
-	const struct config *config = &d->remote.config;
 	const struct credential *credential = d->remote.credential;
 	cleanup(credential_secret_done) struct credential_secret secret = {0};
 	cleanup(ctx_done) struct ctx ctx;
 	const char *label = credential_label(credential), *odd = NULL;
-	const char *from = config->token_command ? "token_command"
-			   : config->token_from  ? config->token_from
-						 : "login";
+	const char *from = doctor_credential_from(d);
 
 	ctx_init(&ctx, NULL, DOCTOR_CHECK_MS);
 	if (credential_kind(credential) == CREDENTIAL_ANONYMOUS) {

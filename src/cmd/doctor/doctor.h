@@ -49,6 +49,8 @@ void doctor_set_way(struct doctor *, enum doctor_way, enum doctor_passes);
  * port of ssh_fallback alone is a warning: a mount works. */
 void doctor_compare_ways(struct doctor *, struct report *);
 
+/* "environment", a file, "token_command" */
+const char *doctor_credential_from(const struct doctor *);
 /* allow_other or allow_root is configured. */
 bool doctor_allows_others(const struct doctor *);
 

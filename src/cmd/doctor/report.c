@@ -57,11 +57,13 @@ void report_append(struct report *report, const char *name, const char *words)
 {
 	for (size_t i = 0; i < report->n_lines; i++) {
 		struct report_line *line = &report->lines[i];
+		cleanup(free) char *raw = NULL;
 		char *longer;
 
 		if (strcmp(line->name, name) != 0)
 			continue;
-		longer = mem_asprintf("%s%s", line->text, words);
+		raw = mem_asprintf("%s%s", line->text, words);
+		longer = cleaned(raw);
 		free(line->text);
 		line->text = longer;
 		return;

@@ -105,6 +105,29 @@ static void judge_user(struct service_asking *a)
 			   credential_label(a->d->remote.credential));
 }
 
+const char *doctor_credential_from(const struct doctor *d)
+{
+	const struct config *config = &d->remote.config;
+
+	return config->token_command ? "token_command"
+	       : config->token_from  ? config->token_from
+				     : "login";
+}
+
+/* What login keeps is not asked for as long as there is another one. */
+static void add_source(struct service_asking *a)
+{
+	const struct doctor *d = a->d;
+	cleanup(free) char *words =
+		mem_asprintf("; the one that was refused is from %s, which "
+			     "wins over login: change it there, or take it out",
+			     doctor_credential_from(d));
+
+	if (!d->remote.is_kept &&
+	    credential_kind(d->remote.credential) != CREDENTIAL_ANONYMOUS)
+		report_append(a->r, "account", words);
+}
+
 /* The service forbids all that is not below /2.0; other servers have none. */
 static bool is_elsewhere(const struct service_asking *a)
 {
@@ -123,6 +146,7 @@ static bool judge_account(struct service_asking *a)
 
 	if (a->answer.status == 401) {
 		service_add_refusal(a, "account", REPORT_ERROR);
+		add_source(a);
 		return false;
 	}
 	if (kind == CREDENTIAL_ANONYMOUS) {
