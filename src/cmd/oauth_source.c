@@ -54,6 +54,7 @@ struct oauth_source {
 	/* The worker's: */
 	int lock_fd;
 	struct oauth_kept unsaved; /* given, and not on the disk */
+	char *refused_why; /* in other words than sign_in_again's; NULL */
 	int64_t failed_ms, pause_s;
 	char *refused; /* refresh token, or "": by itself; NULL */
 	int64_t refused_ms, by_401_ms[N_BY_401];
@@ -80,6 +81,7 @@ static no_lock_analysis void free_source(void *arg)
 	text_wipe(s->access);
 	oauth_kept_done(&s->unsaved);
 	text_wipe(s->refused);
+	free(s->refused_why);
 	mutex_done(&s->lock);
 	free(s);
 }
@@ -182,8 +184,11 @@ static bool was_refused(const struct oauth_source *s, const struct ctx *ctx,
 	       !ctx->urgent && clock_boot_ms() - s->refused_ms < REFUSED_MS;
 }
 
-static void remember_refused(struct oauth_source *s, const char *given)
+static void remember_refused(struct oauth_source *s, const char *given,
+			     const char *why)
 {
+	free(s->refused_why);
+	s->refused_why = copy(why);
 	text_wipe(s->refused);
 	s->refused = mem_strdup(given ? given : "");
 	s->refused_ms = clock_boot_ms();
@@ -194,6 +199,8 @@ static void remember_refused(struct oauth_source *s, const char *given)
 
 static int sign_in_again(struct ctx *ctx, const struct oauth_source *s)
 {
+	if (s->refused_why)
+		return ctx_fail(ctx, -EACCES, "%s", s->refused_why);
 	return ctx_fail(ctx, -EACCES,
 			s->by_itself
 				? "Bitbucket refuses the OAuth consumer %s "
@@ -248,10 +255,10 @@ static int ask(struct ctx *ctx, struct oauth_source *s,
 		r = ask_with(ctx, s, given[i]);
 	}
 	if (r == 1 && !was_refused(s, ctx, first))
-		remember_refused(s, first);
+		remember_refused(s, first, NULL);
 	/* The consumer's own secret is wrong: that is said as it is. */
 	if (r == -EACCES)
-		remember_refused(s, first);
+		remember_refused(s, first, ctx->sentence);
 	return r == 1 ? sign_in_again(ctx, s) : r;
 }
 

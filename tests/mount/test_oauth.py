@@ -252,6 +252,28 @@ def test_logout_takes_all_of_it(bb, mounts):
     assert run(mounts, "whoami").startswith("anonymous")
 
 
+def test_a_consumer_that_was_removed(bb, mounts):
+    """The same is said each time, not that somebody has to sign in again, and the mount asks once."""
+    sign_in(mounts)
+    m = mount(mounts)
+    m.ls("acme")
+    bb.oauth.consumer.secret = "anotherSecret0001"
+    bb.oauth.expire()
+    age(mounts)
+    mark = bb.log.mark()
+
+    def asked_again():
+        for name in ("infra", "website", "handbook"):
+            with pytest.raises(PermissionError):
+                m.read(f"acme/{name}/pullrequests/index.tsv")
+        return time.monotonic() > end
+
+    end = time.monotonic() + 2.2        # longer than any failure is remembered
+    await_true(asked_again, "it is refused")
+    assert "does not know the OAuth consumer" in m.errors() and "takes no refresh token" not in m.errors()
+    assert len(bb.log.since(mark, "POST /site/oauth2/access_token")) == 1
+
+
 def test_no_token_comes_back_after_logout(bb, mounts):
     """A command has asked for a new one, and is answered when everything was removed."""
     sign_in(mounts)
