@@ -42,7 +42,7 @@ static const struct words {
 	 "the host key of %s is another than the one in your known_hosts: "
 	 "somebody may be listening. If the service has announced a new key "
 	 "(https://bitbucket.org/site/ssh), take the old one out with "
-	 "ssh-keygen -R HOST"},
+	 "ssh-keygen -R HOST (-R '[HOST]:PORT' where the port is not 22)"},
 	{"marked as revoked", EACCES, SSH_OTHER, HOST,
 	 "the host key of %s is marked as revoked in your known_hosts"},
 	{"host key is known for", EACCES, SSH_HOST_KEY_UNKNOWN, HOST,

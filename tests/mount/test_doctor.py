@@ -546,10 +546,10 @@ def test_keys_of_ssh(server, by_ssh, tmp_path):
 
 def test_one_way_is_blocked_and_the_other_is_not(server, by_ssh):
     told = by_ssh(BITBUCKETFS_API_URL=f"http://127.0.0.1:{closed_port()}/2.0")
-    assert "Connection refused" in told.line("https", "error", "; SSH gets through from here: git clone git@ssh.")
+    assert "Connection refused" in told.line("https", "error", "; SSH gets through from here: clone by a")
     told.line("ssh", "ok")
     told = by_ssh(port=closed_port())
-    assert "refuses SSH" in told.line("ssh", "error", "; HTTPS gets through from here: git clone https://")
+    assert "refuses SSH" in told.line("ssh", "error", "; HTTPS gets through from here: clone by a")
     told.line("https", "ok")
     # The other port of SSH is a way, which a mount takes.
     told = by_ssh("acme/widgets", port=closed_port(), BITBUCKETFS_SSH_FALLBACK=f"127.0.0.1:{server.port}")

@@ -5,15 +5,13 @@
  */
 #include "cmd/doctor/doctor.h"
 
-#define BUT_SSH                                                    \
-	"; SSH gets through from here: git clone "                 \
-	"git@ssh.bitbucket.org:WORKSPACE/REPOSITORY.git, and the " \
-	"trees of a mount come by -o transport=ssh"
+#define BUT_SSH                                                  \
+	"; SSH gets through from here: clone by a repository's " \
+	"SSH address, and the trees of a mount come by -o transport=ssh"
 #define BY_PROXY "where one goes out by a proxy, set proxy (or https_proxy)"
-#define BUT_HTTPS                                                \
-	"; HTTPS gets through from here: git clone "             \
-	"https://bitbucket.org/WORKSPACE/REPOSITORY.git, and a " \
-	"mount without transport=ssh"
+#define BUT_HTTPS                                                  \
+	"; HTTPS gets through from here: clone by a repository's " \
+	"HTTPS address, and mount without transport=ssh"
 #define BUT_443 "; ssh_fallback gets through, which a mount takes by itself"
 #define BUT_SSH_443                                                      \
 	"; SSH gets through at ssh_fallback: the trees of a mount come " \
