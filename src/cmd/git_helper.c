@@ -108,11 +108,6 @@ enum command_exit git_helper_install(const char *url, const char *profile)
 	return command_print(said, strlen(said));
 }
 
-bool git_helper_is_there(void)
-{
-	return git_config("--get-all", "user.name", NULL, NULL) != NOT_RUN;
-}
-
 static enum command_exit uninstall(const char *key, bool *ret_was_there)
 {
 	int r = git_config("--unset-all", key, OUR_VALUE, NULL);
@@ -147,13 +142,19 @@ enum command_exit git_helper_uninstall_all(bool *ret_was_there)
 	cleanup(buf_done) struct buf err = BUF_INIT(4 * KIB);
 	cleanup(ctx_done) struct ctx ctx;
 	enum command_exit end = COMMAND_OK;
-	int status;
+	int r, status;
 
 	ctx_init(&ctx, NULL, -1);
 	*ret_was_there = false;
-	if (program_run(&ctx, argv, environ, NULL, CONFIG_MS, &keys, &err,
-			&status))
-		return not_changed(NOT_RUN);
+	r = program_run(&ctx, argv, environ, NULL, CONFIG_MS, &keys, &err,
+			&status);
+	/* Where git is not installed, it does not ask this program. */
+	if (r == -ENOENT)
+		return COMMAND_OK;
+	if (r || !WIFEXITED(status) || WEXITSTATUS(status) > NO_VALUE)
+		return not_changed(r || !WIFEXITED(status)
+					   ? NOT_RUN
+					   : WEXITSTATUS(status));
 	for (char *key = keys.data, *next; key && *key; key = next) {
 		bool was_there = false;
 

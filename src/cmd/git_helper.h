@@ -16,13 +16,13 @@
  */
 #define GIT_HELPER_ASKED "BITBUCKETFS_ASKS_GIT"
 
-bool git_helper_is_there(void); /* git is installed */
 /* What is done, or why it was not, is said. The profile may be NULL. */
 enum command_exit git_helper_install(const char *url, const char *profile);
 /* Only why it was not is said. */
 enum command_exit git_helper_uninstall(const char *url, bool *ret_was_there);
 
-/* The same for every URL that git has this program for. */
+/* The same for every URL that git has this program for; without git there is
+ * none. */
 enum command_exit git_helper_uninstall_all(bool *ret_was_there);
 
 /* What git has for the host of a URL, of its other helpers; nobody is asked

@@ -156,14 +156,11 @@ static bool remove_sign_ins(struct buf *out)
 	return remove_xdg(FILE_XDG_STATE, "bitbucketfs/sign-in", out) && good;
 }
 
-/* Where git is not installed, it does not ask this program. */
 static bool leave_git(struct buf *out)
 {
 	bool was_there = false;
 	enum command_exit end;
 
-	if (!git_helper_is_there())
-		return true;
 	end = git_helper_uninstall_all(&was_there);
 	if (was_there)
 		say_removed(out, "what git's configuration had of this "

@@ -343,6 +343,11 @@ def test_logout_all_knows_what_the_environment_does_not(bb, mounts):
     refused = mounts.run("logout", "--all", account=None)
     assert refused.returncode == 1 and m.path in refused.stderr and len(kept(mounts)) == 2, refused
     m.unmount()
+    what_git_has = (mounts.place / "home" / ".gitconfig").read_text()
+    git_config(mounts, "[")
+    broken = mounts.run("logout", "--all", account=None)
+    assert broken.returncode == 1 and broken.stderr.count("\n") == 1 and "git config ended" in broken.stderr, broken
+    git_config(mounts, what_git_has)
     done = mounts.run("logout", "--all", "--config", "-o", f"cache_dir={mounts.place}/named", account=None)
     assert done.returncode == 0, done
     assert not elsewhere.exists() or not list(elsewhere.iterdir()), list(elsewhere.iterdir())
