@@ -34,6 +34,8 @@ static struct ssh_connection *take(struct ssh *ssh, const struct wanted *wanted)
 	struct ssh_connection **at, *c;
 
 	mutex_lock(&ssh->lock);
+	while (ssh->looking)
+		cond_wait(&ssh->looked, &ssh->lock);
 	at = &ssh->kept;
 	while (*at && !is_wanted(*at, wanted))
 		at = &(*at)->next;
@@ -108,30 +110,32 @@ void ssh_keep(struct ssh *ssh, struct ssh_connection *c)
 /* ---- their end ---- */
 
 /* Looks at those that are kept, outside of the lock: who wants one meanwhile
- * makes another. */
+ * waits these few microseconds, else he would make another session. */
 static void look_through(struct ssh *ssh)
 {
-	struct ssh_connection *c, *all, *good = NULL, **end = &good;
+	struct ssh_connection *c, *all, *good = NULL, **end = &good,
+					*bad = NULL, **bad_end = &bad;
 
 	mutex_lock(&ssh->lock);
 	all = steal(&ssh->kept);
+	ssh->looking = true;
 	mutex_unlock(&ssh->lock);
 	while ((c = all)) {
+		struct ssh_connection ***at = is_good(c) ? &end : &bad_end;
+
 		all = steal(&c->next);
-		if (!is_good(c)) {
-			ssh_connection_free(c);
-			continue;
-		}
-		*end = c;
-		end = &c->next;
+		**at = c;
+		*at = &c->next;
 	}
 	mutex_lock(&ssh->lock);
 	for (end = &ssh->kept; *end;)
 		end = &(*end)->next;
 	*end = good;
-	all = cut(ssh);
+	*bad_end = cut(ssh);
+	ssh->looking = false;
+	cond_broadcast(&ssh->looked);
 	mutex_unlock(&ssh->lock);
-	free_all(all);
+	free_all(bad);
 }
 
 static void run(void *arg)
@@ -140,12 +144,16 @@ static void run(void *arg)
 	bool stop = false;
 
 	while (!stop) {
+		int64_t until_ms;
+
 		mutex_lock(&ssh->lock);
 		while (!ssh->stop && !ssh->kept)
 			cond_wait(&ssh->work, &ssh->lock);
-		if (!ssh->stop)
-			cond_wait_until(&ssh->work, &ssh->lock,
-					clock_mono_ms() + LOOK_MS);
+		until_ms = clock_mono_ms() + LOOK_MS;
+		/* Each one that is kept signals. */
+		while (!ssh->stop &&
+		       cond_wait_until(&ssh->work, &ssh->lock, until_ms))
+			;
 		stop = ssh->stop;
 		mutex_unlock(&ssh->lock);
 		if (!stop)
@@ -162,6 +170,7 @@ int ssh_new(const struct ssh_config *config, struct ssh **ret_ssh)
 
 	mutex_init(&ssh->lock);
 	cond_init(&ssh->work);
+	cond_init(&ssh->looked);
 	if (config->agent)
 		ssh->agent = mem_strdup(config->agent);
 	if (config->fallback)
@@ -185,6 +194,7 @@ struct ssh *ssh_free(struct ssh *ssh)
 	free_all(ssh->kept);
 	mutex_done(&ssh->lock);
 	cond_done(&ssh->work);
+	cond_done(&ssh->looked);
 	free(ssh->agent);
 	free(ssh->fallback);
 	free(ssh->last_agent);

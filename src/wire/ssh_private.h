@@ -38,9 +38,10 @@ struct ssh {
 	struct thread *thread;
 
 	struct mutex lock;
-	struct cond work;
+	struct cond work, looked;
 	/* Under it. */
 	bool stop;
+	bool looking;                /* kept is elsewhere, for a moment */
 	struct ssh_connection *kept; /* the one kept last is the first */
 	uint64_t n_sessions;
 	char *last_agent;        /* of ssh_use_agent; NULL */
