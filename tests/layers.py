@@ -63,13 +63,13 @@ DOORS = {
         ("include/base/map.h",),
     ),
     # What is run beside us; token_command has a terminal to care for, too.
-    "posix_spawn": (("spawn.h",), ("src/base/program.c", "src/cmd/token_command.c", "src/cmd/browser.c")),
+    "posix_spawn": (("spawn.h",), ("src/base/program.c", "src/cmd/secret/token_command.c", "src/cmd/login/browser.c")),
     "nettle": (("nettle/*",), ("src/base/digest.c",)),
     "zlib": (
         ("zlib.h", "zconf.h"),
         ("src/store/pack_read.c", "src/base/digest.c"),
     ),
-    "libsecret": (("libsecret/*",), ("src/cmd/secret_service.c",)),
+    "libsecret": (("libsecret/*",), ("src/cmd/secret/secret_service.c",)),
     "syslog": (("syslog.h", "sys/syslog.h"), ("src/base/log.c",)),
 }
 

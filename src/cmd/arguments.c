@@ -3,7 +3,7 @@
  * command's name is the command, and what is left is for that command.
  */
 #include "cmd/arguments.h"
-#include "cmd/config.h"
+#include "cmd/config/config.h"
 #include "cmd/suggest.h"
 
 #include "base/mem.h"

@@ -8,8 +8,8 @@
  * knows where it is.
  */
 #include "cmd/command.h"
-#include "cmd/daemon.h"
-#include "cmd/git_helper.h"
+#include "cmd/mount/daemon.h"
+#include "cmd/secret/git_helper.h"
 #include "cmd/remote.h"
 
 #include <strings.h>

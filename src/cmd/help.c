@@ -3,7 +3,7 @@
  * from the table of settings; completions ask `help options` for it.
  */
 #include "cmd/command.h"
-#include "cmd/config.h"
+#include "cmd/config/config.h"
 #include "cmd/suggest.h"
 
 #include "base/mem.h"

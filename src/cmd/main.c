@@ -1,7 +1,7 @@
 /*
  * bitbucketfs: from the command line to the command.
  */
-#include "cmd/daemon.h"
+#include "cmd/mount/daemon.h"
 #include "cmd/arguments.h"
 
 #include "base/file.h"

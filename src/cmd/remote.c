@@ -2,11 +2,11 @@
  * cmd/remote: built from the bottom up, taken down in reverse.
  */
 #include "cmd/remote.h"
-#include "cmd/daemon.h"
-#include "cmd/oauth_source.h"
-#include "cmd/remote_oauth.h"
-#include "cmd/sign_in.h"
-#include "cmd/token_command.h"
+#include "cmd/mount/daemon.h"
+#include "cmd/secret/oauth_source.h"
+#include "cmd/secret/remote_oauth.h"
+#include "cmd/secret/sign_in.h"
+#include "cmd/secret/token_command.h"
 
 #include "base/file.h"
 #include "base/log.h"

@@ -10,7 +10,7 @@
 
 #include "cmd/account.h"
 #include "cmd/command.h"
-#include "cmd/config.h"
+#include "cmd/config/config.h"
 
 #include "api/budget.h"
 #include "store/cache.h"

@@ -2,8 +2,8 @@
  * bitbucketfs status [MOUNTPOINT]: prints .bitbucketfs/status of a mount.
  */
 #include "cmd/command.h"
-#include "cmd/control.h"
-#include "cmd/preflight.h"
+#include "cmd/mount/control.h"
+#include "cmd/mount/preflight.h"
 #include "cmd/remote.h"
 
 #include "base/file.h"

@@ -2,10 +2,10 @@
  * bitbucketfs umount [--lazy] [MOUNTPOINT]: the mount, and the process behind
  * it, which writes into the cache until its very end.
  */
-#include "cmd/busy.h"
+#include "cmd/mount/busy.h"
 #include "cmd/command.h"
-#include "cmd/lifeline.h"
-#include "cmd/preflight.h"
+#include "cmd/mount/lifeline.h"
+#include "cmd/mount/preflight.h"
 #include "cmd/remote.h"
 
 #include "base/file.h"

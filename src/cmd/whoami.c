@@ -3,7 +3,7 @@
  * service, not of the cache: by one request, anonymously by none.
  */
 #include "cmd/command.h"
-#include "cmd/daemon.h"
+#include "cmd/mount/daemon.h"
 #include "cmd/who.h"
 
 #include "base/json.h"

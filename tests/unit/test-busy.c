@@ -1,8 +1,8 @@
 /*
- * cmd/busy: who is in the way of an umount, and how. /dev/shm is a file system
- * of its own that nearly nobody uses.
+ * cmd/mount/busy: who is in the way of an umount, and how. /dev/shm is a file
+ * system of its own that nearly nobody uses.
  */
-#include "cmd/busy.h"
+#include "cmd/mount/busy.h"
 
 #include "child.h"
 

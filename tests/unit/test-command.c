@@ -1,9 +1,9 @@
 /*
- * cmd/command, cmd/verdict: what is said on standard error, and that a terminal
- * waits for a verdict and for nothing else.
+ * cmd/command, cmd/mount/verdict: what is said on standard error, and that a
+ * terminal waits for a verdict and for nothing else.
  */
 #include "cmd/command.h"
-#include "cmd/verdict.h"
+#include "cmd/mount/verdict.h"
 
 #include "base/log.h"
 

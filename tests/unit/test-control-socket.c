@@ -1,8 +1,8 @@
 /*
- * cmd/control: this user alone is heard, within bounds; nobody is held up by a
- * client that is slow; what dead daemons left goes.
+ * cmd/mount/control: this user alone is heard, within bounds; nobody is held up
+ * by a client that is slow; what dead daemons left goes.
  */
-#include "cmd/control.h"
+#include "cmd/mount/control.h"
 
 #include "base/clock.h"
 #include "base/file.h"

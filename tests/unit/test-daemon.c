@@ -1,8 +1,8 @@
 /*
- * cmd/daemon: what the starting process says of its child, and what a process
- * is like that went to the background or holds a secret.
+ * cmd/mount/daemon: what the starting process says of its child, and what a
+ * process is like that went to the background or holds a secret.
  */
-#include "cmd/daemon.h"
+#include "cmd/mount/daemon.h"
 
 #include "base/file.h"
 

@@ -1,8 +1,8 @@
 /*
- * cmd/lifeline: umount sees that a daemon has ended, however that was, and
- * believes nobody but the user who mounted.
+ * cmd/mount/lifeline: umount sees that a daemon has ended, however that was,
+ * and believes nobody but the user who mounted.
  */
-#include "cmd/lifeline.h"
+#include "cmd/mount/lifeline.h"
 
 #include "child.h"
 

@@ -1,7 +1,7 @@
 /*
  * What was typed as a token or a name: what it is, and what is odd about it.
  */
-#include "cmd/login_form.h"
+#include "cmd/login/login_form.h"
 
 #include "base/text.h"
 

@@ -1,7 +1,8 @@
 /*
- * cmd/oauth_callback: what a browser may bring, and what else comes to a port.
+ * cmd/login/oauth_callback: what a browser may bring, and what else comes to a
+ * port.
  */
-#include "cmd/oauth_callback.h"
+#include "cmd/login/oauth_callback.h"
 
 #include "base/file.h"
 #include "base/text.h"

@@ -1,8 +1,9 @@
 /*
- * cmd/oauth_source: a refresh token is good once, whoever dies in between.
+ * cmd/secret/oauth_source: a refresh token is good once, whoever dies in
+ * between.
  */
-#include "cmd/oauth_kept.h"
-#include "cmd/oauth_source.h"
+#include "cmd/secret/oauth_kept.h"
+#include "cmd/secret/oauth_source.h"
 
 #include "base/clock.h"
 #include "base/file.h"

@@ -1,8 +1,8 @@
 /*
- * cmd/preflight: the mount table, the mount point's path, the device, and the
- * directory.
+ * cmd/mount/preflight: the mount table, the mount point's path, the device, and
+ * the directory.
  */
-#include "cmd/preflight.h"
+#include "cmd/mount/preflight.h"
 
 #include "base/file.h"
 

@@ -1,7 +1,8 @@
 /*
- * cmd/refusal: what others say while it is mounted, as one sentence of ours.
+ * cmd/mount/refusal: what others say while it is mounted, as one sentence of
+ * ours.
  */
-#include "cmd/refusal.h"
+#include "cmd/mount/refusal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

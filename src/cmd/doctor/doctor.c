@@ -9,7 +9,7 @@
 #include "cmd/doctor/doctor.h"
 #include "cmd/doctor/service.h"
 
-#include "cmd/daemon.h"
+#include "cmd/mount/daemon.h"
 
 #include "base/clock.h"
 #include "base/log.h"

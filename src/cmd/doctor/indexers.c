@@ -6,7 +6,7 @@
 #include "cmd/doctor/indexers.h"
 #include "cmd/doctor/doctor.h"
 
-#include "cmd/preflight.h"
+#include "cmd/mount/preflight.h"
 
 #include "base/file.h"
 #include "base/program.h"

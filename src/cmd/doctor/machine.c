@@ -5,7 +5,7 @@
 #include "cmd/doctor/machine.h"
 #include "cmd/doctor/doctor.h"
 
-#include "cmd/preflight.h"
+#include "cmd/mount/preflight.h"
 
 #include "base/file.h"
 #include "fs/session.h"

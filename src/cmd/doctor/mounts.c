@@ -5,7 +5,7 @@
  */
 #include "cmd/doctor/doctor.h"
 
-#include "cmd/preflight.h"
+#include "cmd/mount/preflight.h"
 
 #include "base/file.h"
 #include "base/text.h"

@@ -3,7 +3,7 @@
  */
 #include "cmd/doctor/service.h"
 
-#include "cmd/login_form.h"
+#include "cmd/login/login_form.h"
 
 #include "base/text.h"
 

@@ -1,0 +1,179 @@
+/*
+ * cmd/mount/graph: from the bottom up, and in reverse.
+ */
+#include "cmd/mount/graph.h"
+
+#include "base/file.h"
+#include "store/say.h"
+
+#define GIT_CONNECTIONS 6
+/* To the hosts that have logs and downloads. */
+#define STORAGE_CONNECTIONS 8
+/* Fewer than libfuse's threads, so that cached answers find a free one. */
+#define MAX_WAITING 448
+
+static void say_to_model(void *arg, const char *path, int errnum,
+			 const char *sentence)
+{
+	struct graph *g = arg;
+
+	if (g->model)
+		model_say(g->model, path, errnum, sentence);
+}
+
+void graph_listen(struct graph *g)
+{
+	store_listen(g ? say_to_model : NULL, g);
+}
+
+/* Those of the doors that only a mount has, too. */
+static int build_remote(struct graph *g)
+{
+	int r = remote_build(&g->remote);
+
+	if (!r)
+		r = remote_new_http(&g->remote, GIT_CONNECTIONS, &g->git_http);
+	if (!r)
+		r = remote_new_http(&g->remote, STORAGE_CONNECTIONS,
+				    &g->storage_http);
+	return r;
+}
+
+static int open_stores(struct graph *g)
+{
+	int r = remote_open_cache(&g->remote);
+
+	if (r)
+		return r;
+	r = objects_global_init();
+	return r ? command_could_not("the object store cannot be used", r) : 0;
+}
+
+static int build_content(struct graph *g, struct ssh *ssh)
+{
+	const struct config *config = &g->remote.config;
+	cleanup(free) char *dir = mem_asprintf("%s/git", g->remote.account.dir);
+	cleanup(free) char *spool =
+		mem_asprintf("%s/spool", g->remote.account.dir);
+	struct stream_set_config streams = {
+		.bitbucket = g->remote.bitbucket,
+		.http = g->storage_http,
+	};
+	struct clone_set_config clones = {
+		.dir = dir,
+		.git_url = config->ssh_url ? config->ssh_url : config->git_url,
+		.is_mirror = config->is_mirror,
+		.git_fallback = config->git_fallback,
+		.fallback_is_own = config->fallback_is_own,
+		.credential = g->remote.credential,
+		.http = g->git_http,
+		.ssh = ssh,
+		.cache = g->remote.cache,
+		.budget = g->remote.budget,
+		.max_trees = config->trees,
+		.big_file = config->big_file,
+	};
+	struct documents_config documents = {
+		.bitbucket = g->remote.bitbucket,
+		.cache = g->remote.cache,
+		.credential = g->remote.credential,
+		.workspaces = (const char *const *)config->workspaces,
+		.history = config->history,
+		.say = say_to_model,
+		.say_arg = g,
+	};
+	int r;
+
+	g->source = read_through_new(g->remote.cache);
+	documents.source = g->source;
+	g->documents = documents_new(&documents);
+	clones.names = (struct clone_naming){documents_name_now,
+					     documents_is_listed, g->documents};
+	r = file_mkdirs(dir, 0700);
+	if (!r)
+		r = clone_set_new(&clones, &g->clones);
+	if (!r)
+		r = spool_open(spool, 0, &g->spool);
+	streams.spool = g->spool;
+	g->streams = stream_set_new(&streams);
+	return r ? command_could_not("the cache cannot be used", r) : 0;
+}
+
+static int build_model(struct graph *g, const struct graph_config *config,
+		       bool known)
+{
+	const struct config *set = &g->remote.config;
+	struct model_config model = {
+		.documents = g->documents,
+		.streams = g->streams,
+		.source = g->source,
+		.clones = g->clones,
+		.budget = g->remote.budget,
+		.api_http = g->remote.api_http,
+		.account = credential_label(g->remote.credential),
+		.api_url = set->api_url,
+		.cache_dir = g->remote.account.dir,
+		.mountpoint = config->mountpoint,
+		.generation = config->generation,
+		.uid = set->uid,
+		.gid = set->gid,
+		.umask = set->umask,
+		.ttl_ms = set->ttl_ms,
+		.listed = set->listed,
+		.check_behind = known &&
+				credential_kind(g->remote.credential) !=
+					CREDENTIAL_ANONYMOUS,
+		.checked = config->checked,
+		.checked_arg = config->checked_arg,
+	};
+	int r;
+
+	g->is_checked_behind = model.check_behind;
+	g->group = ctx_group_new(MAX_WAITING);
+	model.group = g->group;
+	r = model_new(&model, &g->model);
+	return r ? command_could_not("the mount cannot be built", r) : 0;
+}
+
+int graph_build(struct graph *g, const struct graph_config *config)
+{
+	bool known = false;
+	int r = build_remote(g);
+
+	if (!r)
+		r = remote_sign_in(&g->remote, &known);
+	if (!r)
+		r = open_stores(g);
+	if (!r)
+		r = build_content(g, config->ssh);
+	return r ? r : build_model(g, config, known);
+}
+
+void graph_stop(struct graph *g)
+{
+	if (g->group)
+		ctx_group_cancel(g->group);
+	if (g->clones)
+		clone_set_cancel(g->clones);
+	if (g->streams)
+		stream_set_cancel(g->streams);
+	/* Its lists tell the model of what they find. */
+	if (g->source)
+		read_through_end(g->source);
+	if (g->model)
+		model_stop(g->model);
+}
+
+void graph_done(struct graph *g)
+{
+	g->model = model_free(g->model);
+	g->streams = stream_set_free(g->streams);
+	g->spool = spool_close(g->spool);
+	g->clones = clone_set_free(g->clones);
+	g->documents = documents_free(g->documents);
+	g->source = read_through_free(g->source);
+	g->storage_http = http_free(g->storage_http);
+	g->git_http = http_free(g->git_http);
+	g->group = ctx_group_free(g->group);
+	remote_done(&g->remote);
+}
