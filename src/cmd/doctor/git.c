@@ -2,6 +2,7 @@
  * cmd/doctor/git: git's part of the service, over HTTPS.
  */
 #include "cmd/doctor/doctor.h"
+#include "cmd/git_once.h"
 
 #include "base/clock.h"
 #include "wire/ssh.h"
@@ -43,48 +44,11 @@ void doctor_check_git(struct ctx *ctx, struct doctor *d, struct report *r)
 
 /* ---- one repository ---- */
 
-static int authorize(void *arg, struct ctx *ctx, struct http_authorization *ret)
-{
-	return credential_authorize(ctx, arg, CREDENTIAL_GIT, ret);
-}
-
-static void was_heard(void *arg, struct ctx *ctx,
-		      const struct http_authorization *sent,
-		      const struct http_response *answer)
-{
-	(void)ctx;
-	if (answer->authorized)
-		credential_heard(arg, CREDENTIAL_GIT, sent, answer->status);
-}
-
-static int renew(void *arg, struct ctx *ctx,
-		 const struct http_authorization *refused)
-{
-	(void)arg;
-	(void)ctx;
-	(void)refused;
-	return 0;
-}
-
-static int drop(void *arg, const void *data, size_t n)
-{
-	(void)arg;
-	(void)data;
-	(void)n;
-	return 0;
-}
-
 void doctor_check_clone(struct ctx *ctx, struct doctor *d, struct report *r)
 {
 	const struct config *config = &d->remote.config;
-	/* A mirror is not shown the secret. */
-	const struct http_authorizer as = {authorize, was_heard, renew,
-					   d->remote.credential};
-	cleanup(free) char *url = mem_asprintf("%s/%s/%s.git", config->git_url,
-					       d->address.workspace,
-					       d->address.repository);
-	const struct http_sink dropped = {.write = drop};
-	cleanup(link_free) struct link *link = NULL;
+	cleanup(free) char *repository = mem_asprintf(
+		"%s/%s", d->address.workspace, d->address.repository);
 	int e;
 
 	if (d->wants_ssh) {
@@ -92,12 +56,14 @@ void doctor_check_clone(struct ctx *ctx, struct doctor *d, struct report *r)
 		return;
 	}
 	ctx->sentence[0] = '\0';
-	e = link_http_new(d->http, url, config->is_mirror ? NULL : &as, &link);
-	if (!e)
-		e = link->ops->advertise(ctx, link, &dropped);
+	/* A mirror is not shown the secret. */
+	e = git_once(ctx, &d->remote, d->http, repository, !config->is_mirror);
 	if (e)
-		report_add(r, "clone", REPORT_ERROR, "git cannot have %s: %s",
-			   url, *ctx->sentence ? ctx->sentence : strerror(-e));
+		report_add(r, "clone", REPORT_ERROR,
+			   "git cannot have %s/%s.git: %s", config->git_url,
+			   repository,
+			   *ctx->sentence ? ctx->sentence : strerror(-e));
 	else
-		report_add(r, "clone", REPORT_OK, "git can have %s", url);
+		report_add(r, "clone", REPORT_OK, "git can have %s/%s.git",
+			   config->git_url, repository);
 }

@@ -3,9 +3,9 @@
  * while the one that called asks whose credential it is.
  */
 #include "cmd/login/login_try.h"
+#include "cmd/git_once.h"
 
 #include "base/text.h"
-#include "wire/link.h"
 
 #define ALL_MS (60 * 1000)
 #define WORKSPACES_TRIED 3
@@ -92,58 +92,6 @@ static int find_repository(struct ctx *ctx, struct remote *remote,
 
 /* ---- git ---- */
 
-static int authorize(void *arg, struct ctx *ctx, struct http_authorization *ret)
-{
-	const struct remote *remote = arg;
-
-	return credential_authorize(ctx, remote->credential, CREDENTIAL_GIT,
-				    ret);
-}
-
-static void was_heard(void *arg, struct ctx *,
-		      const struct http_authorization *sent,
-		      const struct http_response *answer)
-{
-	const struct remote *remote = arg;
-
-	if (answer->authorized)
-		credential_heard(remote->credential, CREDENTIAL_GIT, sent,
-				 answer->status);
-}
-
-static int no_other(void *arg, struct ctx *, const struct http_authorization *)
-{
-	(void)arg;
-	return 0;
-}
-
-static int drop(void *arg, const void *data, size_t n)
-{
-	(void)arg;
-	(void)data;
-	(void)n;
-	return 0;
-}
-
-static int ask_git(struct ctx *ctx, struct remote *remote,
-		   const char *repository)
-{
-	const struct http_authorizer as = {authorize, was_heard, no_other,
-					   remote};
-	const struct http_sink sink = {.write = drop};
-	cleanup(link_free) struct link *link = NULL;
-	cleanup(buf_done) struct buf url = BUF_INIT(8 * KIB);
-	int r;
-
-	buf_printf(&url, "%s/", remote->config.git_url);
-	text_percent_encode(&url, repository, "/");
-	buf_puts(&url, ".git");
-	if (url.failed)
-		return ctx_fail(ctx, url.failed, "Its name is too long.");
-	r = link_http_new(remote->api_http, url.data, &as, &link);
-	return r ? r : link->ops->advertise(ctx, link, &sink);
-}
-
 struct beside {
 	struct remote *remote;
 	struct login_try *to;
@@ -165,7 +113,8 @@ static void run_beside(void *arg)
 			   : "there is no repository to ask for");
 		return;
 	}
-	r = ask_git(&ctx, beside->remote, to->repository);
+	r = git_once(&ctx, beside->remote, beside->remote->api_http,
+		     to->repository, true);
 	to->git = r ? LOGIN_GIT_BAD : LOGIN_GIT_GOOD;
 	if (r)
 		snprintf(to->sentence, sizeof(to->sentence), "%s",
