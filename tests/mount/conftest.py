@@ -10,7 +10,7 @@ import pytest
 
 from background import as_nobody, background  # noqa: F401
 from harness import (BINARY, DATA, PATIENCE, REPORT, SANITIZED, TOP, Bitbucket, Mount, Mounts,  # noqa: F401
-                     await_true, checkout, mounted, same_trees)
+                     await_true, checkout, mounted, preloaded, same_trees)
 
 
 def pytest_configure(config):

@@ -46,6 +46,12 @@ def mounted(path):
     return None
 
 
+def preloaded(library):
+    """LD_PRELOAD of a library: behind that of a sanitizer, which has to be the first."""
+    linked = subprocess.run(["ldd", BINARY], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return ":".join([*re.findall(r"=> (\S+/lib[at]san\.so\S*)", linked), str(library)])
+
+
 class Mount:
     """One running daemon. `path` is the mount point, `log` what it said so far."""
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from conftest import await_true
+from conftest import await_true, preloaded
 
 YEAR_MS = 365 * 24 * 3600 * 1000
 # libfaketime in so few lines that nobody has to install it: the wall clock is ahead by what the file says, in ms.
@@ -54,7 +54,7 @@ def clock(tmp_path):
     with open(tmp_path / "ahead", "r+b") as f:
         ahead = mmap.mmap(f.fileno(), 8)
     set_ahead = lambda ms: ahead.__setitem__(slice(0, 8), ms.to_bytes(8, "little", signed=True))   # noqa: E731
-    yield {"LD_PRELOAD": str(tmp_path / "shim.so"), "CLOCK_AHEAD": str(tmp_path / "ahead")}, set_ahead
+    yield {"LD_PRELOAD": preloaded(tmp_path / "shim.so"), "CLOCK_AHEAD": str(tmp_path / "ahead")}, set_ahead
 
 
 @pytest.mark.parametrize("years", [1, -1])

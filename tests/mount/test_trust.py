@@ -92,7 +92,8 @@ def test_a_parent_that_all_may_write_to_is_refused_unless_it_is_sticky(mounts):
     os.symlink(where, mounts.place / "other")
     m = None
     e = {"BITBUCKETFS_CACHE_DIR": str(where)}
-    done = mounts.run(str(mounts.place / "xdg-run"), **e)
+    os.mkdir(mounts.place / "mnt")
+    done = mounts.run(str(mounts.place / "mnt"), **e)
     assert done.returncode == 1 and f"{mounts.place}/cache can be written by others" in done.stderr, done
     os.chmod(mounts.place / "cache", 0o1777)
     m = mounts(**e)
