@@ -1,8 +1,9 @@
 /*
- * cmd/secret/oauth_kept: a file has a line a value, "name value", and lines
- * that begin with #, which are for people.
+ * cmd/secret/oauth_kept: the tokens of one sign-in as lines of a file, and the
+ * lock beside it.
  */
 #include "cmd/secret/oauth_kept.h"
+#include "cmd/secret/lines.h"
 #include "cmd/account.h"
 
 #include "base/clock.h"
@@ -50,8 +51,9 @@ int oauth_kept_path(struct ctx *ctx, const char *profile, const char *api_url,
 
 /* ---- reading ---- */
 
-static void take_line(struct oauth_kept *kept, const char *line, size_t n)
+static void take_line(void *arg, const char *line, size_t n)
 {
+	struct oauth_kept *kept = arg;
 	const struct {
 		const char *name;
 		char **text;
@@ -80,20 +82,10 @@ static void take_line(struct oauth_kept *kept, const char *line, size_t n)
 }
 
 /* False: it was cut off, or lacks what each has. */
-static bool parse(const char *bytes, size_t n, struct oauth_kept *ret)
+static bool parse(const struct buf *bytes, struct oauth_kept *ret)
 {
-	const char *end = bytes + n;
-
-	while (bytes < end) {
-		const char *line = bytes;
-		const char *stop = memchr(line, '\n', (size_t)(end - line));
-
-		if (!stop)
-			return false;
-		take_line(ret, line, (size_t)(stop - line));
-		bytes = stop + 1;
-	}
-	return ret->consumer && ret->account && (ret->access || ret->refresh);
+	return lines_each(bytes, take_line, ret) && ret->consumer &&
+	       ret->account && (ret->access || ret->refresh);
 }
 
 static int cannot_read(struct ctx *ctx, const char *path, int r)
@@ -115,7 +107,7 @@ static int cannot_read(struct ctx *ctx, const char *path, int r)
 int oauth_kept_read(struct ctx *ctx, const char *path, struct oauth_kept *ret)
 {
 	cleanup(oauth_kept_done) struct oauth_kept kept = {0};
-	cleanup(buf_done) struct buf bytes = BUF_INIT(FILE_MAX);
+	cleanup(lines_done) struct buf bytes = {0};
 	cleanup(fd) int fd = own_open(path, O_RDONLY, 0);
 	struct stat st;
 	int r;
@@ -127,13 +119,11 @@ int oauth_kept_read(struct ctx *ctx, const char *path, struct oauth_kept *ret)
 	r = file_read_fd(fd, FILE_MAX, &bytes);
 	if (r)
 		return cannot_read(ctx, path, r);
-	if (!parse(bytes.data ? bytes.data : "", bytes.len, &kept))
+	if (!parse(&bytes, &kept))
 		r = ctx_fail(ctx, -EBADMSG,
 			     "%s is damaged: sign in again (bitbucketfs login "
 			     "--oauth).",
 			     path);
-	if (bytes.data)
-		explicit_bzero(bytes.data, bytes.size);
 	if (r)
 		return r;
 	*ret = kept;
@@ -142,12 +132,6 @@ int oauth_kept_read(struct ctx *ctx, const char *path, struct oauth_kept *ret)
 }
 
 /* ---- writing ---- */
-
-static void add_value(struct buf *out, const char *name, const char *value)
-{
-	if (value)
-		buf_printf(out, "%s %s\n", name, value);
-}
 
 static int cannot_write(struct ctx *ctx, const char *path, int r)
 {
@@ -158,24 +142,19 @@ static int cannot_write(struct ctx *ctx, const char *path, int r)
 int oauth_kept_write(struct ctx *ctx, const char *path,
 		     const struct oauth_kept *kept)
 {
-	cleanup(buf_done) struct buf out = BUF_INIT(FILE_MAX);
+	cleanup(lines_done) struct buf out = lines_new(FILE_MAX);
 	int r;
 
-	/* Of its full size from the start: growing would leave copies. */
-	out.size = FILE_MAX + 1;
-	out.data = mem_calloc(1, out.size);
 	buf_puts(&out, HEADING);
-	add_value(&out, "consumer", kept->consumer);
-	add_value(&out, "account", kept->account);
-	add_value(&out, "name", kept->name);
-	add_value(&out, "access", kept->access);
+	lines_add(&out, "consumer", kept->consumer);
+	lines_add(&out, "account", kept->account);
+	lines_add(&out, "name", kept->name);
+	lines_add(&out, "access", kept->access);
 	buf_printf(&out, "until %" PRId64 "\nlifetime %" PRId64 "\n",
 		   kept->until_s, kept->lifetime_s);
-	add_value(&out, "refresh", kept->refresh);
-	add_value(&out, "before", kept->before);
-	r = out.failed ? out.failed
-		       : file_write_atomic(path, 0600, out.data, out.len);
-	explicit_bzero(out.data, out.size);
+	lines_add(&out, "refresh", kept->refresh);
+	lines_add(&out, "before", kept->before);
+	r = lines_write(path, &out);
 	return r ? cannot_write(ctx, path, r) : 0;
 }
 
@@ -193,19 +172,15 @@ int oauth_kept_erase(struct ctx *ctx, const char *path)
 
 /* ---- one at a time ---- */
 
-/* Of a directory that others may write to the file could be anybody's. */
 static int make_directory(struct ctx *ctx, const char *path)
 {
-	cleanup(free) char *dir =
-		mem_dup0(path, (size_t)(strrchr(path, '/') - path));
 	char why[OWN_WHY_MAX];
-	int r = file_mkdirs(dir, 0700);
+	int r = lines_make_directory(path, why);
 
-	if (r)
-		return cannot_write(ctx, path, r);
-	r = own_directory(dir, NULL, why);
-	return r ? ctx_fail(ctx, r, "OAuth tokens are not kept there: %s.", why)
-		 : 0;
+	if (*why)
+		return ctx_fail(ctx, r, "OAuth tokens are not kept there: %s.",
+				why);
+	return r ? cannot_write(ctx, path, r) : 0;
 }
 
 /* Not by a flock() that waits: nothing would break it off. */

@@ -1,8 +1,8 @@
 /*
- * cmd/secret/sign_in: a file has a line a value, "name value", and lines that
- * begin with #, which are for people.
+ * cmd/secret/sign_in: one sign-in as lines of a file.
  */
 #include "cmd/secret/sign_in_private.h"
+#include "cmd/secret/lines.h"
 
 #include "base/file.h"
 #include "base/own.h"
@@ -30,9 +30,15 @@ const char *sign_in_kind_name(enum sign_in_kind kind)
 	return kinds[kind].name;
 }
 
-static void take_line(struct sign_in *sign_in, const char *line, size_t n,
-		      bool *ret_kind)
+struct reading {
+	struct sign_in *sign_in;
+	bool has_kind;
+};
+
+static void take_line(void *arg, const char *line, size_t n)
 {
+	struct reading *reading = arg;
+	struct sign_in *sign_in = reading->sign_in;
 	const struct {
 		const char *name;
 		char **value;
@@ -57,31 +63,22 @@ static void take_line(struct sign_in *sign_in, const char *line, size_t n,
 
 		if (strlen(said) == n && !memcmp(line, said, n)) {
 			sign_in->kind = (enum sign_in_kind)i;
-			*ret_kind = true;
+			reading->has_kind = true;
 		}
 	}
 }
 
 /* Whether it has what its kind needs; the secret may be in the keyring. */
-static bool parse(const char *bytes, size_t n, struct sign_in *ret)
+static bool parse(const struct buf *bytes, struct sign_in *ret)
 {
-	const char *end = bytes + n;
-	bool has_kind = false, has_name;
+	struct reading reading = {.sign_in = ret};
+	bool is_whole = lines_each(bytes, take_line, &reading);
+	bool has_name = ret->kind == SIGN_IN_API_TOKEN      ? !!ret->email
+			: ret->kind == SIGN_IN_ACCESS_TOKEN ? true
+							    : !!ret->username;
 
-	while (bytes < end) {
-		const char *line = bytes;
-		const char *stop = memchr(line, '\n', (size_t)(end - line));
-
-		/* One that was cut off is no line. */
-		if (!stop)
-			return false;
-		take_line(ret, line, (size_t)(stop - line), &has_kind);
-		bytes = stop + 1;
-	}
-	has_name = ret->kind == SIGN_IN_API_TOKEN      ? !!ret->email
-		   : ret->kind == SIGN_IN_ACCESS_TOKEN ? true
-						       : !!ret->username;
-	return has_kind && has_name && (ret->token || ret->in_keyring);
+	return is_whole && reading.has_kind && has_name &&
+	       (ret->token || ret->in_keyring);
 }
 
 static int read_bytes(struct ctx *ctx, const char *path, struct buf *ret_bytes)
@@ -114,36 +111,23 @@ static int read_bytes(struct ctx *ctx, const char *path, struct buf *ret_bytes)
 		 : 0;
 }
 
-static void wipe(struct buf *bytes)
-{
-	if (bytes->data)
-		explicit_bzero(bytes->data, bytes->size);
-}
-
 /* What the file has. */
 int sign_in_read_file(struct ctx *ctx, const char *path, struct sign_in *ret)
 {
 	cleanup(sign_in_done) struct sign_in sign_in = {0};
-	cleanup(buf_done) struct buf bytes = BUF_INIT(FILE_MAX);
+	cleanup(lines_done) struct buf bytes = {0};
 	int r = read_bytes(ctx, path, &bytes);
 
-	if (!r && !parse(bytes.data ? bytes.data : "", bytes.len, &sign_in))
+	if (!r && !parse(&bytes, &sign_in))
 		r = ctx_fail(ctx, -EBADMSG,
 			     "The sign-in %s is damaged: sign in again "
 			     "(bitbucketfs login).",
 			     path);
-	wipe(&bytes);
 	if (r)
 		return r;
 	*ret = sign_in;
 	sign_in = (struct sign_in){0};
 	return 0;
-}
-
-static void add_value(struct buf *out, const char *name, const char *value)
-{
-	if (value)
-		buf_printf(out, "%s %s\n", name, value);
 }
 
 int sign_in_cannot_write(struct ctx *ctx, const char *path, int r)
@@ -152,36 +136,28 @@ int sign_in_cannot_write(struct ctx *ctx, const char *path, int r)
 			strerror(-r));
 }
 
-/* Of a directory that others may write to the file could be anybody's. */
 int sign_in_make_directory(struct ctx *ctx, const char *path)
 {
-	cleanup(free) char *dir =
-		mem_dup0(path, (size_t)(strrchr(path, '/') - path));
 	char why[OWN_WHY_MAX];
-	int r = file_mkdirs(dir, 0700);
+	int r = lines_make_directory(path, why);
 
-	if (r)
-		return sign_in_cannot_write(ctx, path, r);
-	r = own_directory(dir, NULL, why);
-	return r ? ctx_fail(ctx, r, "A sign-in is not kept there: %s.", why)
-		 : 0;
+	if (*why)
+		return ctx_fail(ctx, r, "A sign-in is not kept there: %s.",
+				why);
+	return r ? sign_in_cannot_write(ctx, path, r) : 0;
 }
 
 int sign_in_write_file(const char *path, const struct sign_in *sign_in)
 {
-	cleanup(buf_done) struct buf out = BUF_INIT(FILE_MAX);
-	int r;
+	cleanup(lines_done) struct buf out = lines_new(FILE_MAX);
 
 	buf_puts(&out, HEADING);
 	buf_printf(&out, "kind %s\n", kinds[sign_in->kind].word);
-	add_value(&out, "email", sign_in->email);
-	add_value(&out, "username", sign_in->username);
+	lines_add(&out, "email", sign_in->email);
+	lines_add(&out, "username", sign_in->username);
 	if (sign_in->in_keyring)
 		buf_puts(&out, IN_KEYRING "\n");
 	else
-		add_value(&out, "token", sign_in->token);
-	r = out.failed ? out.failed
-		       : file_write_atomic(path, 0600, out.data, out.len);
-	wipe(&out);
-	return r;
+		lines_add(&out, "token", sign_in->token);
+	return lines_write(path, &out);
 }
