@@ -249,7 +249,8 @@ static int take_secret(struct ctx *ctx, struct live *live, struct graph *fresh,
 	return r;
 }
 
-static int sign_in(struct ctx *ctx, struct live *live, struct buf *answer)
+static int sign_in(struct ctx *ctx, struct live *live, const char *const *,
+		   struct buf *answer)
 {
 	struct graph *fresh = graph_like(live->graph, ctx);
 
@@ -281,7 +282,7 @@ static int sign_out_and_keep(struct live *live, struct buf *answer)
 	return 0;
 }
 
-static int sign_out(struct ctx *ctx, struct live *live, struct buf *answer)
+static int go_anonymous(struct ctx *ctx, struct live *live, struct buf *answer)
 {
 	struct graph *fresh = graph_like(live->graph, ctx);
 	const char *problem;
@@ -307,13 +308,26 @@ static int sign_out(struct ctx *ctx, struct live *live, struct buf *answer)
 	return r;
 }
 
+static int sign_out(struct ctx *ctx, struct live *live,
+		    const char *const *words, struct buf *answer)
+{
+	if (is_nobodys(live->graph)) {
+		buf_puts(answer, "is nobody's");
+		return 0;
+	}
+	return !strcmp(words[2], "keep") ? sign_out_and_keep(live, answer)
+					 : go_anonymous(ctx, live, answer);
+}
+
 /* ---- the commands ---- */
 
+typedef int live_work(struct ctx *, struct live *, const char *const *words,
+		      struct buf *answer);
+
 /* What is said while this thread works goes into the answer. */
-static int run_sign_in(void *arg, struct ctx *ctx, const char *const *words,
-		       struct buf *answer)
+static int run(struct ctx *ctx, struct live *live, const char *const *words,
+	       struct buf *answer, live_work *work)
 {
-	struct live *live = arg;
 	int r = begin(ctx, live);
 
 	if (r)
@@ -321,31 +335,22 @@ static int run_sign_in(void *arg, struct ctx *ctx, const char *const *words,
 	command_listen(answer);
 	r = is_meant(ctx, live, words);
 	if (!r)
-		r = sign_in(ctx, live, answer);
+		r = work(ctx, live, words, answer);
 	command_listen(NULL);
 	end(live);
 	return r;
 }
 
+static int run_sign_in(void *arg, struct ctx *ctx, const char *const *words,
+		       struct buf *answer)
+{
+	return run(ctx, arg, words, answer, sign_in);
+}
+
 static int run_sign_out(void *arg, struct ctx *ctx, const char *const *words,
 			struct buf *answer)
 {
-	struct live *live = arg;
-	int r = begin(ctx, live);
-
-	if (r)
-		return r;
-	command_listen(answer);
-	r = is_meant(ctx, live, words);
-	if (!r && is_nobodys(live->graph))
-		buf_puts(answer, "is nobody's");
-	else if (!r && !strcmp(words[2], "keep"))
-		r = sign_out_and_keep(live, answer);
-	else if (!r)
-		r = sign_out(ctx, live, answer);
-	command_listen(NULL);
-	end(live);
-	return r;
+	return run(ctx, arg, words, answer, sign_out);
 }
 
 /* The agent of the session in which somebody looks at the mount. */
