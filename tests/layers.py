@@ -25,6 +25,8 @@ import re
 import sys
 import tempfile
 
+import checks
+
 FLOORS = ("cmd", "fs", "model", "content", "clone", "api", "table", "wire", "store",
           "base")
 
@@ -753,11 +755,7 @@ def lists_of(files):
 
 
 def write_tree(root, files):
-    files = lists_of(files) | files
-    for path, text in files.items():
-        file = root / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+    checks.write_tree(root, lists_of(files) | files)
 
 
 def self_test():
@@ -783,29 +781,8 @@ def self_test():
             if not found or said not in found[0] or by not in found[0] or (
                     len(found) > 1 and said != "drags in"):
                 failures.append(f"{what}: expected \"{said}\", got {found}")
-    for failure in failures:
-        print(failure)
-    print(f"{len(WRONG) + 1 - len(failures)} of {len(WRONG) + 1} found")
-    return 1 if failures else 0
-
-
-def main(arguments):
-    if arguments == ["--self-test"]:
-        return self_test()
-    if len(arguments) > 1 or arguments and arguments[0].startswith("-"):
-        print(__doc__, file=sys.stderr)
-        return 2
-    root = pathlib.Path(__file__).resolve().parent.parent
-    if arguments:
-        root = pathlib.Path(arguments[0])
-    found, n_files = violations(root)
-    for line in found:
-        print(line)
-    if not n_files:
-        print(f"{root}: no sources")
-        return 1
-    return 1 if found else 0
+    return checks.told(failures, len(WRONG) + 1)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(checks.run(sys.argv[1:], __doc__, violations, self_test))

@@ -18,6 +18,8 @@ import re
 import sys
 import tempfile
 
+import checks
+
 TEXTS = ("*.c", "*.h", "*.py", "*.md", "*.build", "run", "*.sh", "quickstart")
 TOPS = ("include", "src", "tests", "packaging", ".github")
 # Not ours to hold: data.
@@ -203,44 +205,17 @@ WRONG = {
 }
 
 
-def write_tree(root, files):
-    for path, text in files.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text, encoding="utf-8")
-
-
 def self_test():
     failures = []
     for what, (path, text, said) in {"clean": (None, None, None), **WRONG}.items():
         with tempfile.TemporaryDirectory() as name:
             root = pathlib.Path(name)
-            write_tree(root, CLEAN | ({path: text} if path else {}))
+            checks.write_tree(root, CLEAN | ({path: text} if path else {}))
             found, _ = violations(root)
             if len(found) != (1 if path else 0) or path and said not in found[0]:
                 failures.append(f"{what}: expected \"{said}\", got {found}")
-    for failure in failures:
-        print(failure)
-    print(f"{len(WRONG) + 1 - len(failures)} of {len(WRONG) + 1} found")
-    return 1 if failures else 0
-
-
-def main(arguments):
-    if arguments == ["--self-test"]:
-        return self_test()
-    if len(arguments) > 1 or arguments and arguments[0].startswith("-"):
-        print(__doc__, file=sys.stderr)
-        return 2
-    root = pathlib.Path(__file__).resolve().parent.parent
-    if arguments:
-        root = pathlib.Path(arguments[0])
-    found, n_files = violations(root)
-    for line in found:
-        print(line)
-    if not n_files:
-        print(f"{root}: nothing to read")
-        return 1
-    return 1 if found else 0
+    return checks.told(failures, len(WRONG) + 1)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(checks.run(sys.argv[1:], __doc__, violations, self_test))
