@@ -30,10 +30,11 @@ void lines_add(struct buf *lines, const char *name, const char *value)
 bool lines_each(const struct buf *lines,
 		void (*take)(void *arg, const char *line, size_t n), void *arg)
 {
-	const char *line = lines->data, *end = line + lines->len, *stop;
+	const char *line = lines->data, *stop;
+	size_t left = lines->len;
 
-	for (; lines->len && line < end; line = stop + 1) {
-		stop = memchr(line, '\n', (size_t)(end - line));
+	for (; left; left -= (size_t)(stop + 1 - line), line = stop + 1) {
+		stop = memchr(line, '\n', left);
 		if (!stop)
 			return false;
 		take(arg, line, (size_t)(stop - line));
