@@ -5,7 +5,8 @@ import time
 
 
 class Log:
-    """Entries are dicts in order of arrival; one is added when its request is read and completed when answered.
+    """Entries are dicts in order of arrival; one is added when its request was read whole, so that it says from the
+    first whose it is and what it asks of git, and completed when answered.
 
     Keys: n, time, method, host, listener ("api" or "storage"), target (as it was sent), path (the same with the slugs, at
     that time, of workspaces and repositories that were asked for by {uuid}), query, headers, authorization (None, "basic"

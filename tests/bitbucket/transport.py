@@ -97,14 +97,20 @@ class Handler(BaseHTTPRequestHandler):
             return self.control(path[10:])
         self.query = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
         self.sent, self.fault = 0, None
+        body, refused = b"", None
+        try:
+            body = self.read_body()
+        except Closed as end:
+            refused = end
         self.entry = bb.log.begin(
             method=self.command, host=self.headers.get("Host", ""), listener=self.server.kind, path=bb.named(self.path),
             target=self.path,
             query=dict(self.query), headers={k: v for k, v in self.headers.items() if k.lower() != "authorization"},
             authorization=auth.kind_of(self.headers.get("Authorization")), range=self.headers.get("Range"),
-            connection=self.client_address[1])
+            account=self.account_name(), git=self.git_asked(path, body), connection=self.client_address[1])
         try:
-            body = self.read_body()
+            if refused:
+                raise refused
             if bb.link.latency:
                 bb.stopping.wait(bb.link.latency)
             self.fault = bb.faults.pick(f"{self.command} {self.entry['path']}", self.account_name())
@@ -214,17 +220,22 @@ class Handler(BaseHTTPRequestHandler):
 
     # -- git
 
+    def git_asked(self, path, body):
+        """What a request asks of git, for the log; None when it is none."""
+        m = GIT_PATH.fullmatch(path)
+        if not m or self.server.kind == "storage":
+            return None
+        protocol = 2 if "version=2" in self.headers.get("Git-Protocol", "") and self.bb.v2 else 0
+        if self.command != "POST":
+            return {"command": m[3], "protocol": protocol}
+        return git_http.describe(git_http.inflate(body, self.headers.get("Content-Encoding")), protocol)
+
     def git(self, path, text, body):
         bb = self.bb
         m = GIT_PATH.fullmatch(path)
         if not m:
             error = ApiError(403, "Forbidden") if path.split("/")[1] in ("user", "repositories") else no_route()
             return self.send(Reply(error.status, json=error.body))
-        git = {"command": m[3], "protocol": 2 if "version=2" in self.headers.get("Git-Protocol", "") and bb.v2 else 0}
-        if self.command == "POST":
-            plain = git_http.inflate(body, self.headers.get("Content-Encoding"))
-            git = git_http.describe(plain, git["protocol"])
-        bb.log.update(self.entry, git=git)
         try:
             account = auth.find(bb.known_accounts(), self.headers.get("Authorization"), git=True)
         except auth.Refused:
