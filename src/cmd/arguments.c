@@ -3,8 +3,8 @@
  * command's name is the command, and what is left is for that command.
  */
 #include "cmd/arguments.h"
-#include "cmd/config/config.h"
-#include "cmd/suggest.h"
+#include "setup/config.h"
+#include "base/suggest.h"
 
 #include "base/mem.h"
 

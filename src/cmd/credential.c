@@ -9,7 +9,7 @@
  */
 #include "cmd/command.h"
 #include "cmd/mount/daemon.h"
-#include "cmd/secret/git_helper.h"
+#include "cmd/git_helper.h"
 #include "cmd/remote.h"
 
 #include <strings.h>

@@ -3,8 +3,8 @@
  * from the table of settings; completions ask `help options` for it.
  */
 #include "cmd/command.h"
-#include "cmd/config/config.h"
-#include "cmd/suggest.h"
+#include "setup/config.h"
+#include "base/suggest.h"
 
 #include "base/mem.h"
 

@@ -3,10 +3,10 @@
  */
 #include "cmd/remote.h"
 #include "cmd/mount/daemon.h"
-#include "cmd/secret/oauth_source.h"
-#include "cmd/secret/remote_oauth.h"
-#include "cmd/secret/sign_in.h"
-#include "cmd/secret/token_command.h"
+#include "setup/oauth_source.h"
+#include "cmd/remote_oauth.h"
+#include "setup/sign_in.h"
+#include "setup/token_command.h"
 
 #include "base/file.h"
 #include "base/log.h"

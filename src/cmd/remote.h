@@ -8,9 +8,9 @@
 #ifndef CMD_REMOTE_H
 #define CMD_REMOTE_H
 
-#include "cmd/account.h"
+#include "setup/account.h"
 #include "cmd/command.h"
-#include "cmd/config/config.h"
+#include "setup/config.h"
 
 #include "api/budget.h"
 #include "store/cache.h"

@@ -1,8 +1,8 @@
 /*
- * cmd/account: whose cache a credential has, and what is said when the service
- * does not like it.
+ * setup/account: whose cache a credential has, and what is said when the
+ * service does not like it.
  */
-#include "cmd/account.h"
+#include "setup/account.h"
 
 #include "base/file.h"
 #include "tiny-server.h"

@@ -1,9 +1,9 @@
 /*
- * cmd/arguments, cmd/suggest: which command it is, what it is given, and what
+ * cmd/arguments, base/suggest: which command it is, what it is given, and what
  * is said of what cannot be.
  */
 #include "cmd/arguments.h"
-#include "cmd/suggest.h"
+#include "base/suggest.h"
 
 #include "base/mem.h"
 

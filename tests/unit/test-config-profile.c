@@ -1,7 +1,7 @@
 /*
  * cmd/config: profiles, and where in a file it is that something is wrong.
  */
-#include "cmd/config/config_private.h"
+#include "setup/config_private.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
  * cmd/config: precedence, the file's syntax, what is refused and how it is
  * said.
  */
-#include "cmd/config/config_private.h"
+#include "setup/config_private.h"
 
 #include "corpora.h"
 

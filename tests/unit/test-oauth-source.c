@@ -1,9 +1,9 @@
 /*
- * cmd/secret/oauth_source: a refresh token is good once, whoever dies in
+ * setup/oauth_source: a refresh token is good once, whoever dies in
  * between.
  */
-#include "cmd/secret/oauth_kept.h"
-#include "cmd/secret/oauth_source.h"
+#include "setup/oauth_kept.h"
+#include "setup/oauth_source.h"
 
 #include "base/clock.h"
 #include "base/file.h"

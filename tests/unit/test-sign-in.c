@@ -2,7 +2,7 @@
  * What login keeps: what is written is read, of which file nothing is believed,
  * and what the source gives after a refusal.
  */
-#include "cmd/secret/sign_in.h"
+#include "setup/sign_in.h"
 
 #include "base/file.h"
 

@@ -2,7 +2,7 @@
  * The line of token_command as an argument vector, what a program's output must
  * be, and which secret is given after a refusal.
  */
-#include "cmd/secret/token_command.h"
+#include "setup/token_command.h"
 
 #include "base/clock.h"
 #include "base/file.h"

@@ -4,7 +4,7 @@
  */
 #include "cmd/doctor/address_private.h"
 
-#include "cmd/suggest.h"
+#include "base/suggest.h"
 
 #include <strings.h>
 

@@ -4,7 +4,7 @@
  */
 #include "cmd/doctor/service_private.h"
 
-#include "cmd/suggest.h"
+#include "base/suggest.h"
 
 /* ": did you mean widgets?" of the names of a list; "". */
 static char *meant(const struct json *json, const char *path, const char *word)

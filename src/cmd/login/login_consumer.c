@@ -3,7 +3,7 @@
  */
 #include "cmd/login/login_consumer.h"
 #include "cmd/login/ask.h"
-#include "cmd/secret/sign_in.h"
+#include "setup/sign_in.h"
 
 #include "base/file.h"
 #include "base/text.h"

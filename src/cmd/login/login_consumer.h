@@ -8,7 +8,7 @@
 #define CMD_LOGIN_CONSUMER_H
 
 #include "cmd/command.h"
-#include "cmd/config/config.h"
+#include "setup/config.h"
 
 /* Says how one is made, where its key is asked for, which goes into the
  * configuration. The secret: text_wipe it. */

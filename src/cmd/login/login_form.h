@@ -8,7 +8,7 @@
 #ifndef CMD_LOGIN_FORM_H
 #define CMD_LOGIN_FORM_H
 
-#include "cmd/secret/sign_in.h"
+#include "setup/sign_in.h"
 
 enum login_form {
 	LOGIN_FORM_API_TOKEN,    /* goes with an e-mail */

@@ -7,7 +7,7 @@
 #include "cmd/mount/daemon.h"
 #include "cmd/login/login_consumer.h"
 #include "cmd/login/oauth_callback.h"
-#include "cmd/secret/oauth_kept.h"
+#include "setup/oauth_kept.h"
 
 #include "api/oauth.h"
 #include "base/clock.h"

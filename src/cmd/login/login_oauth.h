@@ -8,7 +8,7 @@
 #define CMD_LOGIN_OAUTH_H
 
 #include "cmd/remote.h"
-#include "cmd/secret/sign_in.h"
+#include "setup/sign_in.h"
 
 #include "base/json.h"
 

@@ -5,7 +5,7 @@
 #include "cmd/login/login_typed.h"
 #include "cmd/login/ask.h"
 #include "cmd/mount/daemon.h"
-#include "cmd/secret/git_helper.h"
+#include "cmd/git_helper.h"
 #include "cmd/login/login_form.h"
 
 #include "base/file.h"

@@ -9,8 +9,8 @@
 #define CMD_LOGIN_TYPED_H
 
 #include "cmd/command.h"
-#include "cmd/config/config.h"
-#include "cmd/secret/sign_in.h"
+#include "setup/config.h"
+#include "setup/sign_in.h"
 
 /* name: what is known of whose it is, or NULL. What it cannot be is said:
  * COMMAND_USAGE; COMMAND_FAILED where nobody typed it, or it is of a kind that

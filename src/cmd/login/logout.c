@@ -4,13 +4,13 @@
  *
  * Each thing that is removed is a line, and what becomes of each live mount.
  */
-#include "cmd/account.h"
+#include "setup/account.h"
 #include "cmd/command.h"
 #include "cmd/mount/live.h"
 #include "cmd/login/logout.h"
 #include "cmd/mount/preflight.h"
-#include "cmd/secret/remote_oauth.h"
-#include "cmd/secret/sign_in.h"
+#include "cmd/remote_oauth.h"
+#include "setup/sign_in.h"
 
 #include "base/file.h"
 #include "base/log.h"

@@ -1,14 +1,14 @@
 /*
  * cmd/login/logout: what is left in the end is what the system's journal has.
  */
-#include "cmd/account.h"
+#include "setup/account.h"
 #include "cmd/command.h"
 #include "cmd/mount/control.h"
-#include "cmd/secret/git_helper.h"
-#include "cmd/secret/keyring.h"
+#include "cmd/git_helper.h"
+#include "setup/keyring.h"
 #include "cmd/login/logout.h"
 #include "cmd/mount/preflight.h"
-#include "cmd/secret/sign_in.h"
+#include "setup/sign_in.h"
 
 #include "base/file.h"
 

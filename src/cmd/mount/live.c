@@ -2,7 +2,7 @@
  * cmd/mount/live: the daemon's side.
  */
 #include "cmd/mount/live.h"
-#include "cmd/secret/oauth_source.h"
+#include "setup/oauth_source.h"
 #include "cmd/mount/preflight.h"
 
 #include "base/log.h"

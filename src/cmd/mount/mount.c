@@ -12,7 +12,7 @@
 #include "cmd/mount/live.h"
 #include "cmd/mount/preflight.h"
 #include "cmd/mount/refusal.h"
-#include "cmd/secret/token_command.h"
+#include "setup/token_command.h"
 #include "cmd/mount/verdict.h"
 
 #include "base/file.h"
