@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from between import certificate
 from harness import TOP, await_true
 
-MANUAL = os.path.join(TOP, "packaging", "bitbucketfs.7")
+MANUAL = os.path.join(TOP, "packaging", "man", "bitbucketfs.7")
 AROUND = """daemon off;
 {user}
 error_log stderr;

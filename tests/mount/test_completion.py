@@ -11,11 +11,11 @@ import pytest
 
 from conftest import BINARY, PATIENCE, TOP
 
-PACKAGING = os.path.join(TOP, "packaging")
+COMPLETION = os.path.join(TOP, "packaging", "completion")
 COMMANDS = {"mount", "status", "umount", "login", "logout", "api", "curl", "whoami", "credential", "doctor", "help", "version"}
 START = {
     "bash": (["bash", "--norc", "--noprofile", "-i"],
-             f". /usr/share/bash-completion/bash_completion; . {PACKAGING}/bitbucketfs.bash; bind 'set bell-style none'"),
+             f". /usr/share/bash-completion/bash_completion; . {COMPLETION}/bitbucketfs.bash; bind 'set bell-style none'"),
     "zsh": (["zsh", "-f", "-i"],
             "fpath=($FUNCTIONS $fpath); autoload -U compinit; compinit -D -u; bindkey -e"),
 }
@@ -65,7 +65,7 @@ def shell(request, tmp_path_factory):
     if not shutil.which(request.param) or (request.param == "bash" and not os.path.exists("/usr/share/bash-completion")):
         pytest.skip(f"NOT TESTED: there is no {request.param}, or no bash-completion")
     functions = tmp_path_factory.mktemp("functions")
-    os.symlink(f"{PACKAGING}/bitbucketfs.zsh", functions / "_bitbucketfs")
+    os.symlink(f"{COMPLETION}/bitbucketfs.zsh", functions / "_bitbucketfs")
     typing = Typing(request.param, str(functions))
     yield typing
     typing.close()
@@ -99,7 +99,7 @@ def test_a_mount_point_s_name_is_not_run(shell, tmp_path):
 
 
 def fish(line, home, first="true"):
-    done = subprocess.run(["fish", "-N", "-c", f"{first}; source {PACKAGING}/bitbucketfs.fish; complete -C {line!r}"], check=True,
+    done = subprocess.run(["fish", "-N", "-c", f"{first}; source {COMPLETION}/bitbucketfs.fish; complete -C {line!r}"], check=True,
                           capture_output=True, text=True, env=environment(HOME=home))
     return [word.split("\t")[0] for word in done.stdout.splitlines()]
 
@@ -108,11 +108,11 @@ def test_each_offers_every_option_and_command(tmp_path):
     """zsh takes the names from the same output as fish and bash."""
     said = subprocess.run([BINARY, "help", "options"], check=True, capture_output=True, text=True).stdout
     options = sorted(re.sub("=.*", "=", line.split()[0]) for line in said.splitlines())
-    done = subprocess.run(["bash", "-c", f"complete() {{ :; }}; . {PACKAGING}/bitbucketfs.bash; _bitbucketfs_option ttl=5,"],
+    done = subprocess.run(["bash", "-c", f"complete() {{ :; }}; . {COMPLETION}/bitbucketfs.bash; _bitbucketfs_option ttl=5,"],
                           check=True, capture_output=True, text=True, env=environment(HOME=str(tmp_path)))
     assert sorted(done.stdout.split()) == ["ttl=5," + name for name in options]
     for name in ("bash", "zsh", "fish"):
-        with open(os.path.join(PACKAGING, "bitbucketfs." + name), encoding="utf-8") as f:
+        with open(os.path.join(COMPLETION, "bitbucketfs." + name), encoding="utf-8") as f:
             text = f.read()
         words = set(re.findall(r"\b\w+\b", text))
         assert COMMANDS <= words and {"foreground", "debug", "lazy", "help", "version"} <= words, name

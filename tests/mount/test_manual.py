@@ -9,6 +9,7 @@ import pytest
 from harness import BINARY, TOP
 
 TABLE = os.path.join(os.path.dirname(BINARY), "..", "tests", "api-table")
+MANUAL = os.path.join(TOP, "packaging", "man")
 OPERATIONS = os.path.join(TOP, "packaging", "api-operations.tsv")
 # The operations of the API's document, in a small form; tests/local holds it to the whole one.
 CONTRACT = os.path.join(TOP, "tests", "local", "contract.json")
@@ -42,17 +43,21 @@ def test_the_page_is_what_the_table_says():
 
 def test_every_operation_of_the_page_is_shown_with_its_sentence():
     """A line that begins with a dot would be a macro that nobody knows, and be missing from what people read."""
-    shown = re.sub(r"\s+", "", subprocess.run(["mandoc", "-T", "utf8", os.path.join(TOP, "packaging", "bitbucketfs-api.7")],
+    shown = re.sub(r"\s+", "", subprocess.run(["mandoc", "-T", "utf8", os.path.join(MANUAL, "bitbucketfs-api.7")],
                                               check=True, capture_output=True, text=True).stdout).replace("\b", "")
     for operation, sentence in lines().items():
         if sentence:
             assert re.sub(r"\s+", "", sentence) in shown, operation
 
 
-@pytest.mark.parametrize("page", ["bitbucketfs.1", "bitbucketfs.7", "bitbucketfs-api.7"])
-def test_mandoc_finds_nothing_to_say_of_a_page(page):
-    said = subprocess.run(["mandoc", "-T", "lint", os.path.join(TOP, "packaging", page)], capture_output=True, text=True)
+@pytest.mark.parametrize("page", sorted(name for name in os.listdir(MANUAL) if name != "meson.build"))
+def test_nobody_has_anything_to_say_of_a_page(page):
+    path = os.path.join(MANUAL, page)
+    said = subprocess.run(["mandoc", "-T", "lint", path], capture_output=True, text=True)
     assert said.stdout + said.stderr == ""
+    said = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", path], capture_output=True, text=True,
+                          env={**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "80"})
+    assert said.stderr == ""
 
 
 def test_every_endpoint_of_the_table_is_an_operation():
@@ -77,7 +82,7 @@ def test_the_sentences_name_places_that_there_are():
 def test_the_manual_has_every_option():
     said = subprocess.run([BINARY, "help", "options"], check=True, capture_output=True, text=True).stdout
     names = [line.split()[0].split("=") for line in said.splitlines()]
-    shown = subprocess.run(["mandoc", "-T", "ascii", os.path.join(TOP, "packaging", "bitbucketfs.1")], check=True,
+    shown = subprocess.run(["mandoc", "-T", "ascii", os.path.join(MANUAL, "bitbucketfs.1")], check=True,
                            capture_output=True, text=True).stdout
     shown = re.sub(r".\x08", "", shown).split("Mount options\n")[1].split("\nSIGNING IN\n")[0].replace(",", " ").split()
     assert len(names) > 25
@@ -102,7 +107,7 @@ def test_every_errno_of_the_sources_has_its_line():
         for name in names:
             with open(os.path.join(place, name), encoding="utf-8") as f:
                 said |= set(re.findall(r"-(E[A-Z]{2,})\b", f.read()))
-    with open(os.path.join(TOP, "packaging", "bitbucketfs.7"), encoding="utf-8") as f:
+    with open(os.path.join(MANUAL, "bitbucketfs.7"), encoding="utf-8") as f:
         section = f.read().split(".SH ERRORS\n")[1].split("\n.SH ")[0]
     named = {code for line in section.splitlines() if line.startswith(".B") for code in re.findall(r"\bE[A-Z]{2,}\b", line)}
     assert {"EACCES", "ENOENT", "ENODATA", "EBUSY", "EDQUOT", "EIO"} <= named
