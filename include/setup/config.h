@@ -18,6 +18,7 @@
 #define CONFIG_API_URL "https://api.bitbucket.org/2.0"
 #define CONFIG_GIT_URL "https://bitbucket.org"
 #define CONFIG_FILE_MAX (64 * KIB)
+#define CONFIG_UNBOUNDED UINT64_MAX
 
 struct config {
 	/* Whose section of the file is used; NULL: none. */
@@ -64,6 +65,9 @@ struct config {
 	unsigned history;  /* items of a long list that its indexes have */
 	unsigned listed;   /* of them, those that its directory lists */
 	uint64_t big_file; /* bytes of a file of a tree, at most */
+	/* Bytes of an account's cache, at most. 0: nothing was said, so it
+	 * follows from the disk; CONFIG_UNBOUNDED: it may fill the disk. */
+	uint64_t cache_size;
 	/* Whose everything in the mount is (default: who mounts), and the bits
 	 * of the modes that are taken away (default: none). */
 	uid_t uid;

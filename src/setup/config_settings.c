@@ -69,6 +69,8 @@ static const struct config_setting settings[] = {
 	 config_set_number, AT(listed), LISTED_MAX},
 	{"big_file", "SIZE", "no larger file of a tree is brought",
 	 config_set_size, AT(big_file), BIG_FILE_MAX},
+	{"cache_size", "SIZE", "bytes of the cache, at most; or off",
+	 config_set_cache_size, AT(cache_size), BIG_FILE_MAX},
 	{"uid", "USER", "whose all of it is", config_set_uid, AT(uid), ID_MAX},
 	{"gid", "GROUP", "the same of the group", config_set_gid, AT(gid),
 	 ID_MAX},

@@ -388,6 +388,24 @@ int config_set_size(struct config *config, const struct config_setting *setting,
 	return 0;
 }
 
+/* 0 may mean to one person that nothing is kept, and to another that all is. */
+int config_set_cache_size(struct config *config,
+			  const struct config_setting *setting,
+			  const char *value)
+{
+	uint64_t *place = member(config, setting);
+
+	if (*value && !value[strspn(value, "0")])
+		return config_fail(config,
+				   "'%s' is no size: the least is 8M, and off "
+				   "lets the cache fill the disk",
+				   value);
+	if (strcmp(value, "off") != 0)
+		return config_set_size(config, setting, value);
+	*place = CONFIG_UNBOUNDED;
+	return 0;
+}
+
 /* ---- whose it is ---- */
 
 int config_set_uid(struct config *config, const struct config_setting *setting,

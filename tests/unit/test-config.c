@@ -75,6 +75,7 @@ static void test_precedence(void **state)
 	assert_int_equal(config.history, 500);
 	assert_int_equal(config.listed, 10);
 	assert_int_equal(config.big_file, (uint64_t)16 << 30);
+	assert_int_equal(config.cache_size, 0);
 	assert_int_equal(config.walk, 100);
 	assert_int_equal(
 		parse(&config,
@@ -84,6 +85,7 @@ static void test_precedence(void **state)
 		      "history = 2000\n"
 		      "listed = 25\n"
 		      "big_file = 500M\n"
+		      "cache_size = 10G\n"
 		      "email = file@example.com\ntoken = filetoken\n"),
 		0);
 	setenv("BITBUCKETFS_API_URL", "https://env.example/2.0/", 1);
@@ -102,6 +104,7 @@ static void test_precedence(void **state)
 	assert_int_equal(config.history, 2000);
 	assert_int_equal(config.listed, 25);
 	assert_int_equal(config.big_file, 500 << 20);
+	assert_int_equal(config.cache_size, (uint64_t)10 << 30);
 	assert_int_equal(config.walk, 7);
 	assert_string_equal(config.email, "file@example.com");
 	assert_string_equal(config.token, "envtoken");
@@ -229,6 +232,12 @@ static void test_options(void **state)
 	options("big_file=G", "is no size");
 	options("big_file=1GiB", "is no size");
 	options("big_file=-1", "is no size");
+	options("cache_size=off", NULL);
+	options("cache_size=500M", NULL);
+	options("cache_size=0", "off lets the cache fill the disk");
+	options("cache_size=7M", "the least is 8M");
+	options("cache_size=none", "'none' is no size");
+	options("cache_size=10%", "'10%' is no size");
 	options("history=0", "from 1 to");
 	options("listed=0", "from 1 to");
 	options("listed=10001", "from 1 to 10000");
@@ -318,6 +327,7 @@ static const struct {
 	{"history", {"7", "8"}},
 	{"listed", {"7", "8"}},
 	{"big_file", {"500M", "1T"}},
+	{"cache_size", {"500M", "off"}},
 	{"uid", {"7", "8"}},
 	{"gid", {"7", "8"}},
 	{"umask", {"027", "077"}},
@@ -354,10 +364,10 @@ static char *whole(const struct config *c)
 	buf_printf(&out, " %d %s %s", c->transport, c->ssh_fallback,
 		   c->ssh_agent);
 	add_list(&out, c->workspaces);
-	buf_printf(&out, " %lld %u %u %u %u %llu %u %u %o",
+	buf_printf(&out, " %lld %u %u %u %u %llu %llu %u %u %o",
 		   (long long)c->ttl_ms, c->trees, c->walk, c->history,
-		   c->listed, (unsigned long long)c->big_file, c->uid, c->gid,
-		   c->umask);
+		   c->listed, (unsigned long long)c->big_file,
+		   (unsigned long long)c->cache_size, c->uid, c->gid, c->umask);
 	add_list(&out, c->fuse_options);
 	return buf_steal(&out, NULL);
 }
