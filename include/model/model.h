@@ -92,6 +92,15 @@ void model_each_known(struct model *,
 		      void (*each)(void *arg, const struct model_known *),
 		      void *arg);
 
+/*
+ * Asks the service again for a place of the mount ("": its root), as looking up
+ * .bitbucketfs/refresh/PATH/.now does, and tells the kernel what changed. What
+ * changed, in words for people, a line each, is added to said. -ENOENT: there
+ * is no such place, or nothing of it can be asked for.
+ */
+int model_refresh(struct ctx *, struct model *, const char *path,
+		  struct buf *said);
+
 /* Something that documents want said (documents_config.say). */
 void model_say(struct model *, const char *path, int errnum,
 	       const char *sentence);

@@ -192,6 +192,32 @@ int session_replace(struct session *session, struct model *model,
 	return 0;
 }
 
+static void cancel(void *ctx)
+{
+	ctx_cancel(ctx);
+}
+
+int session_run(struct session *session, struct ctx *outer, session_work *work,
+		void *arg)
+{
+	struct era *era = era_enter(&session->eras);
+	struct ctx ctx;
+	struct ctx_waker waker = {.wake = cancel, .arg = &ctx};
+	int r;
+
+	ctx_init(&ctx, era->group, -1);
+	ctx.deadline_ms = outer->deadline_ms;
+	ctx.caller = outer->caller;
+	ctx_watch(outer, &waker);
+	r = work(arg, &ctx, era->model);
+	ctx_unwatch(outer, &waker);
+	memcpy(outer->sentence, ctx.sentence, sizeof(outer->sentence));
+	ctx_done(&ctx);
+	era_leave(&session->eras, era);
+	inval_await(session->inval, clock_mono_ms() + TOLD_MS);
+	return r;
+}
+
 /* ---- the loop ---- */
 
 static void wait_for_signals(void *arg)

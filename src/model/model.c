@@ -8,6 +8,7 @@
 #include "model/provider.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 
 void model_say(struct model *model, const char *path, int errnum,
 	       const char *sentence)
@@ -50,6 +51,21 @@ static int failed(struct model *model, struct ctx *ctx, const struct node *node,
 	    (r == -ENOENT && !ctx->sentence[0]))
 		return r;
 	return say_failure(model, ctx, node, name, model_promised(r));
+}
+
+int model_refresh(struct ctx *ctx, struct model *model, const char *path,
+		  struct buf *said)
+{
+	struct node *root = node_get(model->nodes, NODE_ROOT_INO);
+	size_t from = said->len;
+	int r = model->refresh_place(ctx, model, path, said);
+
+	if (r < 0)
+		r = failed(model, ctx, root, path, r);
+	else
+		text_clean_buf(said, from, "\n\t");
+	node_unref(model->nodes, root);
+	return r;
 }
 
 int model_failed(struct model *model, struct ctx *ctx, const struct node *node,

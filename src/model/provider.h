@@ -127,6 +127,9 @@ struct model {
 	const struct provider *control;         /* of .bitbucketfs/ */
 	const struct row_dir_special *specials; /* by enum resource_special */
 	struct prefetch *prefetch;
+	/* Of model_refresh. */
+	int (*refresh_place)(struct ctx *, struct model *, const char *path,
+			     struct buf *said);
 	/* A file of a collection is being looked up. */
 	void (*collection_seen)(struct ctx *, struct model *,
 				struct node *collection);

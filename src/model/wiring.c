@@ -40,6 +40,7 @@ int model_new(const struct model_config *config, struct model **ret_model)
 	model->control = &provider_control;
 	model->specials = specials_all;
 	model->collection_seen = prefetch_note;
+	model->refresh_place = control_refresh_place;
 	model->listings = listed_all_new(config->most_open, config->most_kept);
 	model->nodes = node_table_new(&root, model->listings);
 	model->absent = absent_new();

@@ -10,6 +10,7 @@
 #include "child.h"
 
 #include <dirent.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -54,6 +55,23 @@ static int wait_long(void *arg, struct ctx *ctx, const char *const *words,
 	return ctx_sleep(ctx, LONG_MS / 2);
 }
 
+static atomic_int n_begun, n_cancelled;
+
+static int wait_and_tell(void *arg, struct ctx *ctx, const char *const *words,
+			 struct buf *answer)
+{
+	int r;
+
+	(void)arg;
+	(void)words;
+	(void)answer;
+	atomic_fetch_add(&n_begun, 1);
+	r = ctx_sleep(ctx, LONG_MS / 2);
+	if (r == -EINTR)
+		atomic_fetch_add(&n_cancelled, 1);
+	return r;
+}
+
 static int talk_much(void *arg, struct ctx *ctx, const char *const *words,
 		     struct buf *answer)
 {
@@ -66,9 +84,14 @@ static int talk_much(void *arg, struct ctx *ctx, const char *const *words,
 }
 
 static const struct control_command commands[] = {
-	{"echo", 2, 1000, echo},      {"refuse", 0, 1000, refuse},
-	{"soon", 0, 50, wait_long},   {"late", 0, LONG_MS, wait_long},
-	{"much", 0, 1000, talk_much}, {0},
+	{"echo", 2, 1000, false, echo},
+	{"refuse", 0, 1000, false, refuse},
+	{"soon", 0, 50, false, wait_long},
+	{"late", 0, LONG_MS, false, wait_long},
+	{"stops", 0, LONG_MS, true, wait_and_tell},
+	{"stays", 0, LONG_MS, false, wait_and_tell},
+	{"much", 0, 1000, false, talk_much},
+	{0},
 };
 
 struct place {
@@ -306,6 +329,47 @@ static void the_end_waits_for_no_command(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+static void await(const atomic_int *what, int n)
+{
+	int64_t until = clock_mono_ms() + LONG_MS / 4;
+
+	while (atomic_load(what) < n && clock_mono_ms() < until)
+		poll(NULL, 0, 1);
+	assert_int_equal(atomic_load(what), n);
+}
+
+/* Ctrl-C of a command ends what it asked for, where that is to end. */
+static void what_nobody_waits_for_stops(void **state)
+{
+	struct place *p = *state;
+	int stays, half, fd;
+
+	atomic_store(&n_begun, 0);
+	atomic_store(&n_cancelled, 0);
+	serve(p, DEVICE);
+	stays = dial(p);
+	send(stays, "stays\n", 6, MSG_NOSIGNAL);
+	half = dial(p);
+	send(half, "stops\n", 6, MSG_NOSIGNAL);
+	fd = dial(p);
+	send(fd, "stops\n", 6, MSG_NOSIGNAL);
+	await(&n_begun, 3);
+	/* Who has said all still listens. */
+	shutdown(half, SHUT_WR);
+	close(stays);
+	close(fd);
+	await(&n_cancelled, 1);
+	/* And who is gone before it began. */
+	fd = dial(p);
+	send(fd, "stops\n", 6, MSG_NOSIGNAL);
+	close(fd);
+	await(&n_begun, 4);
+	await(&n_cancelled, 2);
+	end(p);
+	await(&n_cancelled, 4);
+	close(half);
+}
+
 static void serve_until_killed(void *arg, int in, int out)
 {
 	serve(arg, DEVICE);
@@ -397,6 +461,7 @@ int main(void)
 		TEST(who_asks_waits_no_longer_than_he_said),
 		TEST(the_silent_hold_up_nobody),
 		TEST(the_end_waits_for_no_command),
+		TEST(what_nobody_waits_for_stops),
 		TEST(what_the_dead_left_goes),
 		TEST(all_are_asked),
 		TEST(a_place_of_others_is_none),

@@ -31,9 +31,14 @@ struct client {
 	struct control *control;
 	struct thread *thread;
 	int fd; /* closed by the thread `control`, which may cut it off */
+	/* Of the command. The thread `control` alone cancels it, by its group
+	 * or because who asked has gone, and frees it. */
+	struct ctx ctx;
 	/* Under the control's lock: */
 	bool talks under_lock; /* it is being listened to, or answered */
 	bool ended under_lock;
+	bool gone under_lock;  /* who asks has hung up */
+	bool stops under_lock; /* its command then does */
 };
 
 struct control {
@@ -111,25 +116,40 @@ static int split(char *line, size_t n, char *words[CONTROL_WORDS_MAX + 1])
 	return (int)n_words;
 }
 
-static int run_command(struct control *control,
+/* Whoever of the two comes second, this or hang_up, cancels it. */
+static void begin_command(struct client *client,
+			  const struct control_command *command)
+{
+	bool gone;
+
+	client->ctx.caller = control_peer(client->fd);
+	ctx_narrow(&client->ctx, command->timeout_ms);
+	mutex_lock(&client->control->lock);
+	client->stops = command->stops;
+	gone = client->gone && command->stops;
+	mutex_unlock(&client->control->lock);
+	if (gone)
+		ctx_cancel(&client->ctx);
+}
+
+static int run_command(struct client *client,
 		       const struct control_command *command, char **words,
 		       struct buf *answer)
 {
-	cleanup(ctx_done) struct ctx ctx;
 	int r;
 
-	ctx_init(&ctx, control->group, command->timeout_ms);
-	r = command->run(control->config.arg, &ctx, (const char *const *)words,
-			 answer);
+	begin_command(client, command);
+	r = command->run(client->control->config.arg, &client->ctx,
+			 (const char *const *)words, answer);
 	if (r && !answer->len)
-		buf_puts(answer, ctx.sentence);
+		buf_puts(answer, client->ctx.sentence);
 	return r;
 }
 
-static int find_and_run(struct control *control, char **words, size_t n_words,
+static int find_and_run(struct client *client, char **words, size_t n_words,
 			struct buf *answer)
 {
-	const struct control_command *c = control->config.commands;
+	const struct control_command *c = client->control->config.commands;
 
 	while (c->name && strcmp(c->name, words[0]) != 0)
 		c++;
@@ -139,7 +159,7 @@ static int find_and_run(struct control *control, char **words, size_t n_words,
 		return -ENOSYS;
 	}
 	return n_words - 1 == c->n_words
-		       ? run_command(control, c, words + 1, answer)
+		       ? run_command(client, c, words + 1, answer)
 		       : -EBADMSG;
 }
 
@@ -175,8 +195,7 @@ static void client_main(void *arg)
 	if (r == 0) {
 		n = line.len ? split(line.data, line.len, words) : -EBADMSG;
 		set_talks(client, false);
-		r = n < 0 ? n
-			  : find_and_run(control, words, (size_t)n, &answer);
+		r = n < 0 ? n : find_and_run(client, words, (size_t)n, &answer);
 		set_talks(client, true);
 		answer_client(client, r, &answer);
 	} else if (r == -EMSGSIZE) {
@@ -196,6 +215,7 @@ static void free_client(struct control *control, struct client *client)
 	DL_DELETE(control->clients, client);
 	control->n_clients--;
 	client->thread = thread_join(client->thread);
+	ctx_done(&client->ctx);
 	file_close(client->fd);
 	free(client);
 }
@@ -235,14 +255,52 @@ static void begin_client(struct control *control, int fd)
 	struct client *client = mem_calloc(1, sizeof(*client));
 
 	*client = (struct client){.control = control, .fd = fd, .talks = true};
+	ctx_init(&client->ctx, control->group, -1);
 	if (thread_start("control-client", client_main, client,
 			 &client->thread)) {
+		ctx_done(&client->ctx);
 		file_close(fd);
 		free(client);
 		return;
 	}
 	DL_APPEND(control->clients, client);
 	control->n_clients++;
+}
+
+static void hang_up(struct client *client)
+{
+	bool stops;
+
+	mutex_lock(&client->control->lock);
+	client->gone = true;
+	stops = client->stops;
+	mutex_unlock(&client->control->lock);
+	if (stops)
+		ctx_cancel(&client->ctx);
+}
+
+/* Those that are still there, each with its place in ready. */
+static size_t watch_clients(struct control *control,
+			    struct pollfd ready[CLIENTS_MAX])
+{
+	struct client *client;
+	size_t n = 0;
+
+	mutex_lock(&control->lock);
+	DL_FOREACH (control->clients, client)
+		ready[n++] = (struct pollfd){
+			.fd = client->gone || client->ended ? -1 : client->fd,
+		};
+	mutex_unlock(&control->lock);
+	return n;
+}
+
+static void see_who_went(struct control *control, const struct pollfd *ready)
+{
+	for (struct client *client = control->clients; client;
+	     client = client->next, ready++)
+		if (ready->revents & (POLLHUP | POLLERR | POLLNVAL))
+			hang_up(client);
 }
 
 /* False: it could not be asked for one; a pause is due. */
@@ -273,16 +331,20 @@ static void control_main(void *arg)
 
 	while (!is_stopping(control)) {
 		bool full = control->n_clients >= CLIENTS_MAX;
-		struct pollfd ready[] = {
+		struct pollfd ready[2 + CLIENTS_MAX] = {
 			{.fd = control->wake, .events = POLLIN},
 			{.fd = full || pause ? -1 : control->listener,
 			 .events = POLLIN},
 		};
 		eventfd_t n;
+		size_t n_clients;
 
 		if (full)
 			cut_off_silent(control);
-		poll(ready, 2, pause ? PAUSE_MS : -1);
+		n_clients = watch_clients(control, ready + 2);
+		if (poll(ready, 2 + n_clients, pause ? PAUSE_MS : -1) < 0)
+			continue;
+		see_who_went(control, ready + 2);
 		if (ready[0].revents)
 			eventfd_read(control->wake, &n);
 		reap(control);

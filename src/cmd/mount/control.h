@@ -30,8 +30,11 @@ struct control_command {
 	const char *name;
 	size_t n_words; /* so many come with it */
 	int timeout_ms; /* its ctx's deadline */
+	/* It is cancelled when whoever asks has gone (Ctrl-C). */
+	bool stops;
 	/* On a thread of this call's own; it may wait for the network. The
-	 * ctx is of a group that is cancelled by control_end. 0 or -errno; what
+	 * ctx is of a group that is cancelled by control_end; its caller is the
+	 * process that asks. 0 or -errno; what
 	 * was added to the answer is shown, or, if nothing was, the ctx's
 	 * sentence. words end with NULL. */
 	int (*run)(void *arg, struct ctx *, const char *const *words,

@@ -122,6 +122,15 @@ bool control_is_own(int fd)
 	       peer.uid == geteuid();
 }
 
+pid_t control_peer(int fd)
+{
+	struct ucred peer;
+	socklen_t n = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) ? 0
+								  : peer.pid;
+}
+
 int control_connect(int place, const char *name)
 {
 	struct sockaddr_un address;

@@ -28,6 +28,8 @@ void control_address(int place, const char *name, struct sockaddr_un *ret);
 int control_connect(int place, const char *name);
 /* The process at the other end is this user's. */
 bool control_is_own(int fd);
+/* Its number; 0: not known. */
+pid_t control_peer(int fd);
 
 /* Waits until events or until_ms: 0, -ETIMEDOUT or another -errno. */
 int control_wait(int fd, short events, int64_t until_ms);

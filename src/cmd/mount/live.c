@@ -1,7 +1,7 @@
 /*
  * cmd/mount/live: the daemon's side.
  */
-#include "cmd/mount/live.h"
+#include "live_private.h"
 #include "setup/oauth_source.h"
 #include "cmd/mount/preflight.h"
 
@@ -377,8 +377,10 @@ static int take_agent(void *arg, struct ctx *ctx, const char *const *words,
 /* Of those of sign-in and sign-out the words are the profile or "", the API's
  * URL, and "keep" or "drop". */
 const struct control_command live_commands[] = {
-	{"agent", 1, 1000, take_agent},
-	{"sign-in", 2, TAKE_MS, run_sign_in},
-	{"sign-out", 3, TAKE_MS, run_sign_out},
+	{"agent", 1, 1000, false, take_agent},
+	{"hello", 0, 1000, false, live_hello},
+	{"refresh", 1, LIVE_REFRESH_MS, true, live_refresh},
+	{"sign-in", 2, TAKE_MS, false, run_sign_in},
+	{"sign-out", 3, TAKE_MS, false, run_sign_out},
 	{0},
 };

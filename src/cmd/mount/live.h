@@ -47,6 +47,9 @@ extern const struct control_command live_commands[];
 
 /* ---- in a command ---- */
 
+/* How long `refresh` may take: a list of many pages. */
+#define LIVE_REFRESH_MS (10 * 60 * 1000)
+
 /* Tell all live mounts of this user and profile; what becomes of each is a line
  * of out, or, if it could not be done, said. How many should have done it, and
  * did not. */

@@ -188,11 +188,17 @@ size_t preflight_find(const char *mountinfo, uid_t user, struct buf *ret_points)
 	return found.n;
 }
 
+int preflight_table(struct buf *ret_text)
+{
+	ret_text->max = MOUNTINFO_MAX;
+	return file_read(MOUNTINFO, MOUNTINFO_MAX, ret_text);
+}
+
 size_t preflight_others(struct buf *ret_points)
 {
-	cleanup(buf_done) struct buf text = BUF_INIT(MOUNTINFO_MAX);
+	cleanup(buf_done) struct buf text = BUF_INIT(0);
 
-	if (file_read(MOUNTINFO, MOUNTINFO_MAX, &text) || !text.data)
+	if (preflight_table(&text) || !text.data)
 		return 0;
 	return preflight_find(text.data, getuid(), ret_points);
 }
@@ -205,8 +211,8 @@ void preflight_place_done(struct preflight_place *place)
 
 int preflight_place(const char *path, struct preflight_place *ret_place)
 {
-	cleanup(buf_done) struct buf text = BUF_INIT(MOUNTINFO_MAX);
-	int r = file_read(MOUNTINFO, MOUNTINFO_MAX, &text);
+	cleanup(buf_done) struct buf text = BUF_INIT(0);
+	int r = preflight_table(&text);
 
 	if (!r)
 		preflight_look(text.data ? text.data : "", path, ret_place);

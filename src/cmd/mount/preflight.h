@@ -13,6 +13,10 @@
 
 #define PREFLIGHT_TYPE "fuse.bitbucketfs"
 
+/* The kernel's table (proc_pid_mountinfo(5)). 0 or -errno; ret_text is
+ * initialised, and its data is NULL where nothing is mounted. */
+int preflight_table(struct buf *ret_text);
+
 /* What is mounted exactly there, on top. */
 enum preflight_mount {
 	PREFLIGHT_NOTHING,

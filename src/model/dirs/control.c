@@ -331,22 +331,16 @@ static bool has_index(const char *rest)
 			      !strcmp(file, "/index.json"));
 }
 
-static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
-		       struct buf *said)
+int control_refresh_place(struct ctx *ctx, struct model *model,
+			  const char *whole, struct buf *said)
 {
-	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
-	const struct node *top = dir;
-	char *workspace, *name, *rest;
-	cleanup(free) char *whole = NULL;
+	cleanup(free) char *workspace = mem_strdup(whole);
+	char *name, *rest;
 	int r;
 
-	while (top->parent->what.provider == &provider_refresh)
-		top = top->parent;
-	node_path_below(dir, top, &path);
-	workspace = path.len ? path.data : NULL;
-	if (!workspace)
+	ctx->urgent = true;
+	if (!*workspace)
 		return hierarchy_refresh_root(ctx, model, said);
-	whole = mem_strdup(path.data);
 	name = strchr(workspace, '/');
 	if (!name)
 		return hierarchy_refresh_workspace(ctx, model, workspace, said);
@@ -375,6 +369,19 @@ static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
 		       : r;
 }
 
+static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
+		       struct buf *said)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+	const struct node *top = dir;
+
+	while (top->parent->what.provider == &provider_refresh)
+		top = top->parent;
+	node_path_below(dir, top, &path);
+	return control_refresh_place(ctx, model, path.data ? path.data : "",
+				     said);
+}
+
 static int refresh_lookup(struct ctx *ctx, struct model *model,
 			  struct node *dir, const char *name,
 			  struct found *ret_found)
@@ -386,7 +393,6 @@ static int refresh_lookup(struct ctx *ctx, struct model *model,
 		found_refresh(model, ret_found);
 		return 0;
 	}
-	ctx->urgent = true;
 	r = refresh_now(ctx, model, dir, &said);
 	if (r < 0) {
 		buf_done(&said);

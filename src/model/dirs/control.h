@@ -9,6 +9,10 @@
 
 extern const struct provider provider_control;
 
+/* Asks again for a place, for model_refresh; no failure is recorded. */
+int control_refresh_place(struct ctx *, struct model *, const char *path,
+			  struct buf *said);
+
 /* Queues the question who the user is; in the background, once. */
 void control_refresh_user(struct model *);
 

@@ -1,0 +1,18 @@
+/*
+ * cmd/mount/live: what a running mount is asked that changes nothing of who one
+ * is.
+ */
+#ifndef CMD_LIVE_PRIVATE_H
+#define CMD_LIVE_PRIVATE_H
+
+#include "cmd/mount/live.h"
+
+/* Says nothing: whoever asks knows that the daemon answers. */
+int live_hello(void *live, struct ctx *, const char *const *words,
+	       struct buf *answer);
+/* The run of a struct control_command, with the live as arg. The word is a path
+ * of the mount; the answer is what changed. */
+int live_refresh(void *live, struct ctx *, const char *const *words,
+		 struct buf *answer);
+
+#endif
