@@ -69,13 +69,17 @@ _bitbucketfs() {
 		[ ${#COMPREPLY[@]} -gt 0 ] || _filedir -d
 		return
 		;;
+	*' refresh '*)
+		_filedir
+		return
+		;;
 	*' credential '*)
 		mapfile -t COMPREPLY < <(compgen -W 'get store erase' -- "$cur")
 		return
 		;;
 	*' api '* | *' curl '* | *' whoami '* | *' login '* | *' logout '* | *' doctor '*) return ;;
 	*' help '*)
-		mapfile -t COMPREPLY < <(compgen -W 'mount status umount login
+		mapfile -t COMPREPLY < <(compgen -W 'mount status umount refresh login
 			logout api curl whoami credential doctor help version options' -- "$cur")
 		return
 		;;
@@ -84,7 +88,7 @@ _bitbucketfs() {
 	_filedir -d
 	if [ "$cword" = 1 ]; then
 		mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W \
-			'mount status umount login logout api curl whoami
+			'mount status umount refresh login logout api curl whoami
 			credential doctor help version' -- "$cur")
 	fi
 }

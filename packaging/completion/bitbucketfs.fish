@@ -32,13 +32,14 @@ function __bitbucketfs_mounted
     end
 end
 
-set -l commands mount status umount login logout api curl whoami credential doctor help version
+set -l commands mount status umount refresh login logout api curl whoami credential doctor help version
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c bitbucketfs -f
 complete -c bitbucketfs -n $none -a mount -d 'mount Bitbucket, as without a command'
 complete -c bitbucketfs -n $none -a status -d 'what the mount says about itself'
 complete -c bitbucketfs -n $none -a umount -d 'take the mount away, and its daemon'
+complete -c bitbucketfs -n $none -a refresh -d 'ask again for what is there'
 complete -c bitbucketfs -n $none -a login -d 'sign in: take a token, and keep it'
 complete -c bitbucketfs -n $none -a logout -d 'forget it, and what was cached'
 complete -c bitbucketfs -n $none -a api -d 'what the service answers to a GET'
@@ -51,6 +52,7 @@ complete -c bitbucketfs -n $none -a version -d 'the version'
 complete -c bitbucketfs -n "$none; or __fish_seen_subcommand_from mount" -a '(__fish_complete_directories)'
 complete -c bitbucketfs -n '__fish_seen_subcommand_from status umount' \
     -a '(__bitbucketfs_mounted)'
+complete -c bitbucketfs -F -n '__fish_seen_subcommand_from refresh'
 complete -c bitbucketfs -n '__fish_seen_subcommand_from help' -a "$commands options"
 complete -c bitbucketfs -s f -l foreground -d 'stay in the foreground, log to standard error'
 complete -c bitbucketfs -s d -l debug -d 'the same, with every step'

@@ -25,6 +25,7 @@ _bitbucketfs_first() {
 		'mount:mount Bitbucket, as without a command'
 		'status:what the mount says about itself'
 		'umount:take the mount away, and its daemon'
+		'refresh:ask again for what is there'
 		'login:sign in: take a token, and keep it'
 		'logout:forget it, and what was cached'
 		'api:what the service answers to a GET'
@@ -71,12 +72,15 @@ _bitbucketfs() {
 		'(-)'{-h,--help}'[help]' \
 		'(-)'{-V,--version}'[the version]' \
 		'1: :_bitbucketfs_first' \
-		'2: :->second'
+		'2: :->second' \
+		'*: :->more'
 	case $state in
+	more) [[ $line[1] != refresh ]] || _files ;;
 	second)
 		case $line[1] in
 		status | umount) _bitbucketfs_mounted ;;
-		help) compadd mount status umount login logout api curl whoami credential doctor help version options ;;
+		refresh) _files ;;
+		help) compadd mount status umount refresh login logout api curl whoami credential doctor help version options ;;
 		credential) compadd get store erase ;;
 		login | logout | api | curl | whoami | doctor | version) ;;
 		*) _files -/ ;;

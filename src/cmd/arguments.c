@@ -19,6 +19,7 @@ static const struct command commands[] = {
 	{"status", status_command, 1, "one MOUNTPOINT", .options = true},
 	{"umount", umount_command, 1, "one MOUNTPOINT", .options = true,
 	 .lazy = true},
+	{"refresh", refresh_command, SIZE_MAX, "PATHs"},
 	{"login", login_command, 0, "no operand", .options = true,
 	 .names = true, .with_token = true, .check = true, .in_file = true,
 	 .oauth = true, .oauth_client = true},
@@ -315,12 +316,12 @@ static enum command_exit check_word(const struct command_line *line)
 	if (line->n_operands == 1) {
 		if (!is_absent(word))
 			return COMMAND_OK;
-		return command_usage("'%s' is neither a command (mount, "
-				     "status, umount, login, logout, api, "
-				     "curl, whoami, credential, doctor, help, "
-				     "version) nor a "
-				     "directory to mount at%s",
-				     word, meant);
+		return command_usage(
+			"'%s' is neither a command (mount, "
+			"status, umount, refresh, login, logout, "
+			"api, curl, whoami, credential, doctor, "
+			"help, version) nor a directory to mount at%s",
+			word, meant);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
 		if (!strcmp(word, sources[i]))

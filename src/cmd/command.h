@@ -32,6 +32,7 @@ typedef enum command_exit command_run(const struct command_line *);
 command_run mount_command;
 command_run status_command;
 command_run umount_command;
+command_run refresh_command;
 command_run login_command;
 command_run logout_command;
 command_run api_command;

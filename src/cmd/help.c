@@ -23,6 +23,7 @@ static const char general[] =
 	"  mount [[SOURCE] MOUNTPOINT]  the same as without a command\n"
 	"  status [MOUNTPOINT]          what the mount says about itself\n"
 	"  umount [--lazy] [MOUNTPOINT] takes the mount away, and its daemon\n"
+	"  refresh PATH…                asks again for what is there\n"
 	"  login [--with-token]         signs in: takes a token, and keeps it\n"
 	"  logout [--all]               forgets it, and what was cached\n"
 	"  api [--raw] PATH [-q QUERY]  what the service answers to a GET\n"
@@ -92,6 +93,14 @@ static const char of_umount[] =
 	"  --lazy  takes it from its place all the same; the daemon ends when "
 	"nobody\n"
 	"          uses it any more\n";
+static const char of_refresh[] =
+	"Usage: bitbucketfs refresh PATH…\n"
+	"\n"
+	"Asks the service again for places of mounts, by their names there "
+	"(~/bitbucket/\n"
+	"acme/widgets, or . in it), and says what changed. Exits with 1 when "
+	"something\n"
+	"could not be asked for, with 3 when a PATH is in no mount.\n";
 static const char of_login[] =
 	"Usage: bitbucketfs login [-o OPT,OPT…]\n"
 	"       bitbucketfs login --with-token [--email=ADDRESS | "
@@ -245,6 +254,7 @@ static const struct {
 	{"mount", of_mount, of_mount_end, add_lines},
 	{"status", of_status, NULL, NULL},
 	{"umount", of_umount, NULL, NULL},
+	{"refresh", of_refresh, NULL, NULL},
 	{"login", of_login, NULL, NULL},
 	{"logout", of_logout, NULL, NULL},
 	{"api", of_api, NULL, NULL},

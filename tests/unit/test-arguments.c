@@ -84,6 +84,7 @@ static void what_is_taken(void **state)
 		{"b status", "status:"},
 		{"b status /m", "status: /m"},
 		{"b umount --lazy /m", "umount: /m lazy"},
+		{"b refresh a b c", "refresh: a b c"},
 		{"b api /user", "api: /user"},
 		{"b api --raw user -q a=1", "api: user -q a=1 raw"},
 		{"b curl -qx /user", "curl: /user -q x"},
