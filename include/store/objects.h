@@ -27,6 +27,12 @@ int objects_global_init(void);
 char *objects_library(void);
 const char *objects_library_built(void);
 
+/* Files of a store: one reads its time as when a file was last read; the store
+ * is not to be evicted; the sizes of blobs that were (store/evict.h). */
+#define OBJECTS_USED "used"
+#define OBJECTS_KEPT "kept"
+#define OBJECTS_SIZES "sizes"
+
 struct objects;
 /* Opens or makes the bare repository at path (its parent exists). Sweeps the
  * temporary files of processes that are dead. Something broken there is set

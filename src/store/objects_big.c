@@ -12,6 +12,7 @@
 #include "store/flight.h"
 #include "store/pack_read.h"
 #include "store/say.h"
+#include "store/written.h"
 
 #include "base/clock.h"
 #include "base/digest.h"
@@ -275,6 +276,8 @@ static int write_file(struct ctx *ctx, struct objects *o, const struct oid *oid,
 		unlink(tmp);
 	else if (fstat(fd, &st) == 0)
 		know(&st); /* its hash was looked at on the way */
+	if (r == 0)
+		written_note(size);
 	objects_tmp_done(o);
 	return r;
 }

@@ -11,6 +11,7 @@
 #include "objects_private.h"
 
 #include "store/pack_read.h"
+#include "store/written.h"
 
 #include "base/clock.h"
 #include "base/digest.h"
@@ -150,6 +151,7 @@ static int append(struct objects_pack *p, const void *data, size_t n)
 
 	if (before + n > PACK_BYTES_MOST)
 		return -EFBIG;
+	written_note(n);
 	if (before < sizeof(p->head)) {
 		size_t room = sizeof(p->head) - (size_t)before;
 

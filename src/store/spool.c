@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/own.h"
 #include "store/say.h"
+#include "store/written.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -428,6 +429,8 @@ int spool_write(struct spool_file *f, uint64_t offset, const void *data,
 	if (!refused && is_full(r) &&
 	    (r = spool_memory_move(f, offset + n)) == 0)
 		r = spool_write_at(f->fd, offset, data, n);
+	if (r == 0)
+		written_note(n);
 	if (r == 0 && !f->published)
 		spool_sum_more(f, offset, data, n);
 	spool_write_end(f);

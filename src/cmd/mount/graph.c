@@ -96,6 +96,11 @@ static int build_content(struct graph *g, struct ssh *ssh)
 		r = spool_open(spool, 0, &g->spool);
 	streams.spool = g->spool;
 	g->streams = stream_set_new(&streams);
+	/* After the stores were opened, which sweep what dead processes left.
+	 */
+	if (!r)
+		r = evict_start(g->remote.account.dir, config->cache_size,
+				&g->evictor);
 	return r ? command_could_not("the cache cannot be used", r) : 0;
 }
 
@@ -167,6 +172,7 @@ void graph_stop(struct graph *g)
 void graph_done(struct graph *g)
 {
 	g->model = model_free(g->model);
+	g->evictor = evict_stop(g->evictor);
 	g->streams = stream_set_free(g->streams);
 	g->spool = spool_close(g->spool);
 	g->clones = clone_set_free(g->clones);

@@ -14,6 +14,7 @@
 #include "content/documents.h"
 #include "content/stream.h"
 #include "model/model.h"
+#include "store/evict.h"
 
 /* In the order in which it is built; begins as {0}, but for the configuration
  * and the credential of remote. */
@@ -25,6 +26,7 @@ struct graph {
 	struct spool *spool;
 	struct stream_set *streams;
 	struct clone_set *clones;
+	struct evictor *evictor; /* of all that the mount caches */
 	struct ctx_group *group; /* of all requests of the mount */
 	struct model *model;
 	bool is_checked_behind; /* `checked` will be called */

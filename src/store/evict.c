@@ -1,0 +1,247 @@
+/*
+ * Holding the bound. After so much was written the evictor looks how much there
+ * is, and lets go of what was read longest ago until there is room again. It
+ * begins before the bound is reached, for a fetch that is under way goes on
+ * meanwhile.
+ *
+ * What was read a moment ago is being read: it stays, whatever the bound says.
+ * What was read within a minute goes only if the rest was not enough.
+ */
+#include "evict_private.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "store/objects.h"
+#include "written.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* It begins at 15/16 of the bound, and goes on to 7/8. */
+#define BEGIN_SHARE 16
+#define END_SHARE 8
+/* It looks after a 64th of the bound was written. */
+#define LOOK_SHARE 64
+#define LOOK_LEAST ((uint64_t)256 * KIB)
+#define AGAIN_MS 1000 /* after somebody else was evicting, or nothing went */
+
+static const int64_t stages_ms[] = {60 * 1000, 5 * 1000};
+
+struct evictor {
+	char *dir;
+	uint64_t max_bytes;
+	struct thread *thread;
+	struct ctx ctx; /* cancelled: it stops */
+};
+
+/* ---- what may go ---- */
+
+/* A store, or a file: a big one, or a spool. */
+struct candidate {
+	char *path;
+	bool is_store;
+	int64_t used_ms; /* wall clock */
+	uint64_t n_bytes;
+};
+struct candidates {
+	struct candidate *items;
+	size_t n, room;
+};
+
+static void candidates_done(struct candidates *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		free(c->items[i].path);
+	free(c->items);
+}
+DEFINE_CLEANUP_DONE(struct candidates, candidates_done);
+
+static struct candidate *add(struct candidates *c, const char *path)
+{
+	mem_grow(c->items, c->n, c->room);
+	c->items[c->n] = (struct candidate){.path = mem_strdup(path)};
+	return &c->items[c->n++];
+}
+
+/* Files that have their names, 40 hex digits. */
+static void add_files(struct candidates *c, const char *path, const char *below)
+{
+	cleanup(free) char *dir = mem_asprintf("%s/%s", path, below);
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	struct stat st;
+	struct oid oid;
+
+	while (d && (e = readdir(d))) {
+		cleanup(free) char *file = NULL;
+		struct candidate *item;
+
+		if (oid_parse(e->d_name, &oid) < 0 ||
+		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		file = mem_asprintf("%s/%s", dir, e->d_name);
+		item = add(c, file);
+		item->n_bytes = (uint64_t)st.st_blocks * 512;
+		item->used_ms = (int64_t)st.st_atim.tv_sec * 1000 +
+				st.st_atim.tv_nsec / 1000000;
+	}
+	if (d)
+		closedir(d);
+}
+
+static int add_store(void *arg, const char *path, const char *uuid)
+{
+	struct evict_repository repository;
+	struct candidate *item;
+
+	evict_measure_store(path, uuid, &repository);
+	if (repository.kept)
+		return 0;
+	add_files(arg, path, "big");
+	item = add(arg, path);
+	item->is_store = true;
+	item->used_ms = repository.used_ms;
+	item->n_bytes = repository.n_packs;
+	return 0;
+}
+
+static int by_use(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	return x->used_ms < y->used_ms ? -1 : x->used_ms > y->used_ms;
+}
+
+/* ---- letting go ---- */
+
+/* The only one in all processes, until it is closed. */
+static int lock_dir(const char *dir, int *ret_fd)
+{
+	cleanup(free) char *path = mem_asprintf("%s/evict.lock", dir);
+	cleanup(fd) int fd = own_open(path, O_RDWR | O_CREAT, 0600);
+	int r = fd < 0 ? fd : file_lock(fd, LOCK_EX | LOCK_NB);
+
+	if (r < 0)
+		return r;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* A time far ahead is no use: the clock was set back since. */
+static bool is_used(const struct candidate *item, int64_t now, int64_t since_ms)
+{
+	return item->used_ms > now - since_ms &&
+	       item->used_ms < now + stages_ms[0];
+}
+
+/* Whoever has the file open goes on reading it. */
+static uint64_t let_go(const struct candidate *item)
+{
+	return unlink(item->path) == 0 ? item->n_bytes : 0;
+}
+
+static uint64_t evict_stage(struct evictor *e, struct candidates *c,
+			    int64_t since_ms, uint64_t n_too_many)
+{
+	int64_t now = clock_wall_ms();
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < c->n && n < n_too_many; i++) {
+		struct candidate *item = &c->items[i];
+
+		if (ctx_is_cancelled(&e->ctx))
+			break;
+		if (!item->is_store && !is_used(item, now, since_ms))
+			n += let_go(item);
+	}
+	return n;
+}
+
+/* True: it could not do what it should, and should try again. */
+static bool hold_bound(struct evictor *e)
+{
+	cleanup(candidates_done) struct candidates c = {0};
+	cleanup(fd) int lock = -1;
+	uint64_t least = e->max_bytes - e->max_bytes / END_SHARE, n;
+	struct evict_use use;
+
+	if (evict_measure(e->dir, &use, NULL, NULL) < 0 ||
+	    use.n_bytes <= e->max_bytes - e->max_bytes / BEGIN_SHARE)
+		return false;
+	if (lock_dir(e->dir, &lock) < 0)
+		return true;
+	add_files(&c, e->dir, "spool");
+	(void)evict_each_store(e->dir, add_store, &c);
+	if (c.n)
+		qsort(c.items, c.n, sizeof(*c.items), by_use);
+	n = use.n_bytes;
+	for (size_t i = 0; i < ARRAY_SIZE(stages_ms) && n > least; i++) {
+		n -= evict_stage(e, &c, stages_ms[i], n - least);
+		/* What people may want again soon goes only for the bound. */
+		least = e->max_bytes - e->max_bytes / BEGIN_SHARE;
+	}
+	log_debug("the cache had %llu bytes, of at most %llu: %llu went",
+		  (unsigned long long)use.n_bytes,
+		  (unsigned long long)e->max_bytes,
+		  (unsigned long long)(use.n_bytes - n));
+	return n > least;
+}
+
+/* ---- the thread ---- */
+
+static uint64_t look_after(const struct evictor *e)
+{
+	uint64_t n = e->max_bytes / LOOK_SHARE;
+
+	return n < LOOK_LEAST ? LOOK_LEAST : n;
+}
+
+static void run(void *arg)
+{
+	struct evictor *e = arg;
+
+	while (!ctx_is_cancelled(&e->ctx)) {
+		uint64_t before = written_bytes();
+		bool again = hold_bound(e);
+
+		/* One that could not do all it should tries again soon: what
+		 * was in use may not be, by then. */
+		written_wait(&e->ctx,
+			     again ? UINT64_MAX : before + look_after(e),
+			     again ? clock_mono_ms() + AGAIN_MS : INT64_MAX);
+	}
+}
+
+int evict_start(const char *dir, uint64_t max_bytes,
+		struct evictor **ret_evictor)
+{
+	cleanup(evict_stop) struct evictor *e = mem_calloc(1, sizeof(*e));
+	int r;
+
+	ctx_init(&e->ctx, NULL, -1);
+	e->dir = mem_strdup(dir);
+	e->max_bytes = max_bytes ? max_bytes : evict_default_bytes(dir);
+	r = thread_start("evict", run, e, &e->thread);
+	if (r < 0)
+		return r;
+	*ret_evictor = steal(&e);
+	return 0;
+}
+
+struct evictor *evict_stop(struct evictor *e)
+{
+	if (!e)
+		return NULL;
+	ctx_cancel(&e->ctx);
+	thread_join(e->thread);
+	ctx_done(&e->ctx);
+	free(e->dir);
+	free(e);
+	return NULL;
+}
