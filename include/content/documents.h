@@ -83,6 +83,11 @@ struct document_file {
  * after documents_collection. Never waits. -ENOENT: there is none. */
 int documents_file(struct documents *, const struct scope *, const char *name,
 		   struct document_file *ret_file);
+/* The same; of a row with builds, index.tsv with what is at hand of them by
+ * now, for which the disk may be waited for. */
+int documents_index_file(struct documents *, const struct resource *,
+			 const struct scope *, const char *name,
+			 struct document_file *ret_file);
 /* The bytes of a RESOURCE_TEXT row. */
 int documents_text(struct ctx *, struct documents *, const struct resource *,
 		   const struct scope *, enum read_through_mode,
@@ -209,6 +214,16 @@ int documents_made(struct ctx *, struct documents *, const struct scope *,
 extern const char *const documents_review_files[]; /* NULL-terminated */
 int documents_review(struct ctx *, struct documents *, const char *workspace,
 		     const char *name, struct document_file *ret_file);
+/* The repositories of a workspace whose newest run on the main branch that has
+ * ended failed, of the lists of pipelines that are at hand: no request. */
+int documents_red(struct ctx *, struct documents *, const char *workspace,
+		  struct document_file *ret_file);
+/* Of a list of pipelines that is at hand (documents_collection) the newest run
+ * of each branch, as items: name, the branch as a path of file names; id, the
+ * run's number; its time. Of two branches of which one would have to be the
+ * other's directory the one with the newer run. -ENOENT. */
+int documents_branch_runs(struct documents *, const struct scope *,
+			  struct collection **ret_runs);
 
 /* Any GET below api_url, by its percent-encoded path (with a query): JSON
  * pretty-printed with all pages merged, or, as text, its bytes. Believed for a

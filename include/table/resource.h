@@ -117,6 +117,8 @@ enum resource_special {
 	RESOURCE_REPOSITORY_FILES, /* the indexes of all repositories of the
 				    * workspace */
 	RESOURCE_REVIEW,           /* what waits for the account's review */
+	RESOURCE_RED,              /* the main branches that fail */
+	RESOURCE_BY_BRANCH,        /* symlinks to each branch's newest run */
 	RESOURCE_PROJECT_VIEW,     /* symlinks to the project's repositories */
 };
 
@@ -183,6 +185,8 @@ struct resource_beside {
 	const char *id, *name;
 };
 #define RESOURCE_NAME_BESIDE "name_beside"
+/* FAILED, INPROGRESS, STOPPED or SUCCESSFUL, the worst of all. */
+#define RESOURCE_BUILDS "builds_at_hand"
 
 struct resource {
 	const char *name; /* in its directory; NULL ends the rows */
@@ -207,6 +211,11 @@ struct resource {
 	 */
 	bool is_dated;
 	const struct resource_beside *beside; /* or NULL */
+	/* Path of the commit of an item: the lines of the index are made of
+	 * items that have as RESOURCE_BUILDS what is at hand of its builds.
+	 * NULL: items are of no commit. */
+	const char *builds;
+	bool is_builds; /* its items tell of them */
 	/* The order of its indexes: by the time at these paths, the newest
 	 * first. NULL: as the items come. */
 	const char *newest;
@@ -246,7 +255,14 @@ extern const struct resource_column workspace_repository_columns[];
 /* Of <ws>/.workspace/review-requested/index.tsv. */
 extern const struct resource_column pullrequest_review_columns[];
 extern const char pullrequest_review_newest[]; /* as resource.newest */
-extern const struct resource resource_user;    /* .bitbucketfs/user.json */
+/* Of <ws>/.workspace/red.tsv, whose items content/documents_red.c makes. */
+extern const struct resource_column pipelines_red_columns[];
+/* Of a run: the branch that it is of, also of a pull request's; NULL. That it
+ * has ended, and did not do well. */
+const char *pipelines_branch(const struct json *run);
+bool pipelines_has_ended(const struct json *run);
+bool pipelines_has_failed(const struct json *run);
+extern const struct resource resource_user; /* .bitbucketfs/user.json */
 
 size_t resource_n_files(const struct resource_file *files); /* NULL: 0 */
 const struct resource_file *resource_find_file(const struct resource_file *,

@@ -29,6 +29,8 @@ static void collecting_done(struct collecting *c)
 	json_free(c->whole);
 	json_free(c->beside);
 	free(c->mark);
+	free(c->builds_mark);
+	documents_builds_done(&c->builds);
 	documents_index_done(&c->index);
 }
 
@@ -181,6 +183,8 @@ int documents_collect_item(struct collecting *c, const struct json *item)
 	cleanup(json_free) struct json *named =
 		documents_named_beside(c->row->beside, c->beside, item);
 
+	if (!named && c->builds_mark)
+		named = documents_builds_of(&c->builds, c->row, c->scope, item);
 	if (c->is_full)
 		return -EFBIG;
 	if (documents_index_add(&c->index, item, named ? named : item) < 0) {
@@ -325,7 +329,10 @@ int documents_collecting_store(struct ctx *ctx, struct collecting *c, bool more)
 	int r;
 
 	documents_index_end(&c->index);
+	if (c->row->is_builds && !c->row->items)
+		documents_builds_came(c->scope, &c->index.json, &c->batch);
 	add_file(c, "index.tsv", &c->index.tsv);
+	c->batch.puts[c->batch.n - 1].etag = c->builds_mark;
 	add_file(c, "index.json", &c->index.json);
 	r = c->whole ? add_row_files(c) : 0;
 	if (r < 0)
@@ -352,6 +359,10 @@ void documents_collecting_init(struct collecting *c, struct documents *d,
 	};
 	documents_index_begin(&c->index, row->columns, row->newest,
 			      d->config.index_bytes);
+	if (row->builds) {
+		c->builds_mark = documents_builds_mark(d, scope->key);
+		documents_builds_init(&c->builds, d, scope->key);
+	}
 	if (resource_n_files(row->files))
 		c->whole = json_new_array();
 }

@@ -5,7 +5,7 @@
 #ifndef CONTENT_DOCUMENTS_COLLECTING_H
 #define CONTENT_DOCUMENTS_COLLECTING_H
 
-#include "content/documents_private.h"
+#include "content/documents_builds.h"
 
 #include "api/multipart.h"
 #include "base/map.h"
@@ -23,6 +23,8 @@ struct collecting {
 	struct json *whole;  /* of those whose row makes files of all */
 	struct json *beside; /* the list that names are taken from; or NULL */
 	char *mark;
+	struct documents_builds builds; /* of a row that has them */
+	char *builds_mark;              /* NULL: it has none */
 	struct documents_index index;
 	struct taken *taken; /* names */
 	size_t n_items;

@@ -4,18 +4,11 @@
  * approved nor asked for changes. The service has no such list; this one is
  * made of the lists of pull requests that are at hand, asks for nothing, and
  * says in `more` how much of the workspace that is.
- *
- * The files are stored with what they were made of (a digest of the lists'
- * versions and ages) as their etag, and made anew when that is another one.
  */
-#include "content/documents_private.h"
+#include "content/documents_across.h"
+#include "content/documents_builds.h"
 
 #include "base/clock.h"
-#include "base/digest.h"
-
-#include <inttypes.h>
-
-#define BELIEVED_MS 1000 /* a list may come at any time */
 
 const char *const documents_review_files[] = {
 	"index.json",
@@ -25,22 +18,16 @@ const char *const documents_review_files[] = {
 };
 
 struct review {
-	struct documents *documents;
-	struct scope *listing;
-	struct collection *repositories;
+	struct documents_across across;
+	const struct resource *row;
 	char *me;
-	/* Lists at hand, how old the oldest and the newest are: wall clock. */
-	size_t n_lists;
-	int64_t oldest_ms, newest_ms;
 	struct documents_index index;
 	struct buf more;
-	char mark[41];
 };
 
 static void review_done(struct review *v)
 {
-	scope_unref(v->listing);
-	collection_unref(v->repositories);
+	documents_across_done(&v->across);
 	free(v->me);
 	documents_index_done(&v->index);
 	buf_done(&v->more);
@@ -50,53 +37,17 @@ DEFINE_CLEANUP_DONE(struct review, review_done);
 static char *key_of(const struct review *v, const char *name)
 {
 	return mem_asprintf("about/%s/review-requested#%s",
-			    v->listing->workspace_id, name);
+			    v->across.listing->workspace_id, name);
 }
 
-static struct cache_entry *list_of(const struct review *v, size_t i, bool body)
+static void add_builds(const struct documents_across *a,
+		       const char *repository_key, struct buf *mark)
 {
-	cleanup(free) char *repository =
-		scope_item_key(&resource_repositories, v->listing,
-			       v->repositories->items[i].id);
-	cleanup(free) char *key =
-		mem_asprintf("%s/pullrequests#index.json", repository);
+	cleanup(free) char *builds =
+		documents_builds_mark(a->documents, repository_key);
 
-	return answer_at_hand(v->documents->config.cache, key, body);
+	buf_puts(mark, builds);
 }
-
-/* ---- of what it is made ---- */
-
-/* Without a listing there are no repositories. */
-static void look_at_lists(struct ctx *ctx, struct review *v)
-{
-	cleanup(buf_done) struct buf of = BUF_INIT(0);
-	struct answer_age age;
-
-	if (documents_collection(ctx, v->documents, &resource_repositories,
-				 v->listing, READ_CACHED, &v->repositories,
-				 &age) < 0)
-		v->repositories = NULL;
-	buf_printf(&of, "%s %s %zd", documents_derivation, v->me,
-		   v->repositories ? (ssize_t)v->repositories->n_items : -1);
-	for (size_t i = 0; v->repositories && i < v->repositories->n_items;
-	     i++) {
-		cleanup(cache_entry_free) struct cache_entry *e =
-			list_of(v, i, false);
-
-		if (!e)
-			continue;
-		buf_printf(&of, "\n%s %" PRIu64 " %" PRId64,
-			   v->repositories->items[i].id, e->version,
-			   e->fetched_ms);
-		if (!v->n_lists++ || e->fetched_ms < v->oldest_ms)
-			v->oldest_ms = e->fetched_ms;
-		if (e->fetched_ms > v->newest_ms)
-			v->newest_ms = e->fetched_ms;
-	}
-	digest_sha1_hex(of.data, of.len, v->mark);
-}
-
-/* ---- making it ---- */
 
 static bool waits_for_me(const struct json *pull, const char *me)
 {
@@ -111,9 +62,28 @@ static bool waits_for_me(const struct json *pull, const char *me)
 	       !(state && !strcmp(state, "changes_requested"));
 }
 
+/* Of most lists nothing waits, and no builds are looked for. */
+static int add_pull(struct review *v, struct documents_builds *builds,
+		    const struct scope *scope, const struct json *pull)
+{
+	cleanup(json_free) struct json *with = NULL;
+
+	if (!builds->documents)
+		documents_builds_init(builds, v->across.documents, scope->key);
+	with = documents_builds_of(builds, v->row, scope, pull);
+	return documents_index_add(&v->index, pull, with ? with : pull);
+}
+
 static int add_list(struct review *v, size_t i)
 {
-	cleanup(cache_entry_free) struct cache_entry *e = list_of(v, i, true);
+	cleanup(cache_entry_free) struct cache_entry *e =
+		documents_across_list(&v->across, i);
+	cleanup(free) char *repository = documents_across_key(&v->across, i);
+	cleanup(scope_unref) struct scope *above =
+		scope_new(repository, "", "", "", "");
+	cleanup(scope_unref) struct scope *scope =
+		scope_below(above, v->across.row);
+	cleanup(documents_builds_done) struct documents_builds builds = {0};
 	cleanup(json_free) struct json *list = NULL;
 	int r = 0;
 
@@ -126,27 +96,28 @@ static int add_list(struct review *v, size_t i)
 	for (const struct json *p = json_first(list); p && r == 0;
 	     p = json_next(p))
 		if (waits_for_me(p, v->me))
-			r = documents_index_add(&v->index, p, p);
+			r = add_pull(v, &builds, scope, p);
 	return r;
 }
 
 static void say_more(struct review *v)
 {
+	const struct documents_across *a = &v->across;
 	char oldest[24], newest[24];
 
-	if (!v->repositories)
+	if (!a->repositories)
 		buf_puts(&v->more, "The repositories of this workspace were "
 				   "not listed yet.\n");
 	else
 		buf_printf(&v->more,
 			   "Made of the pull requests of %zu of %zu "
 			   "repositories: of those whose list is at hand.\n",
-			   v->n_lists, v->repositories->n_items);
-	if (v->n_lists)
+			   a->n_lists, a->repositories->n_items);
+	if (a->n_lists)
 		buf_printf(&v->more,
 			   "The oldest list is of %s, the newest of %s.\n",
-			   clock_format_iso8601(v->oldest_ms, oldest),
-			   clock_format_iso8601(v->newest_ms, newest));
+			   clock_format_iso8601(a->oldest_ms, oldest),
+			   clock_format_iso8601(a->newest_ms, newest));
 	buf_puts(&v->more, "To have more of them, or newer ones, look at "
 			   "pullrequests/ of the repositories.\n");
 }
@@ -158,36 +129,26 @@ static int store(struct ctx *ctx, struct review *v)
 
 	for (size_t i = 0; documents_review_files[i]; i++)
 		answer_batch_add(&batch, key_of(v, documents_review_files[i]),
-				 texts[i]->data, texts[i]->len, v->mark,
+				 texts[i]->data, texts[i]->len, v->across.mark,
 				 FINAL_MS);
-	return answer_put(ctx, v->documents->config.cache, batch.puts, batch.n);
+	return answer_put(ctx, v->across.documents->config.cache, batch.puts,
+			  batch.n);
 }
 
-static int make(struct ctx *ctx, struct review *v)
+static int make(struct ctx *ctx, void *arg)
 {
-	for (size_t i = 0; v->repositories && i < v->repositories->n_items; i++)
+	struct review *v = arg;
+	const struct collection *repositories = v->across.repositories;
+
+	for (size_t i = 0; repositories && i < repositories->n_items; i++)
 		if (add_list(v, i) < 0)
 			return ctx_fail(ctx, -EFBIG,
 					"What waits for a review in %s is "
 					"larger than 64 MiB.",
-					v->listing->slug);
+					v->across.listing->slug);
 	documents_index_end(&v->index);
 	say_more(v);
 	return store(ctx, v);
-}
-
-/* One of those who want it makes it. */
-static int make_once(struct ctx *ctx, struct review *v)
-{
-	struct flight *making = v->documents->making;
-	cleanup(free) char *key = key_of(v, v->mark);
-	int r = flight_join(ctx, making, key);
-
-	if (r != FLIGHT_LEAD)
-		return r < 0 ? r : 0;
-	r = make(ctx, v);
-	flight_land(making, key, r, ctx->sentence);
-	return r;
 }
 
 int documents_review(struct ctx *ctx, struct documents *d,
@@ -195,29 +156,19 @@ int documents_review(struct ctx *ctx, struct documents *d,
 		     struct document_file *ret_file)
 {
 	cleanup(review_done) struct review v = {
-		.documents = d,
-		.listing = documents_listing_scope(d, workspace),
+		.row = resource_find_row(resource_repository.rows,
+					 "pullrequests"),
 		.more = BUF_INIT(64 * KIB),
 	};
-	cleanup(free) char *key = key_of(&v, name);
+	cleanup(free) char *key = NULL;
 	int r = documents_me(ctx, d, READ_CACHED, &v.me);
 
 	if (r < 0)
 		return r;
 	documents_index_begin(&v.index, pullrequest_review_columns,
 			      pullrequest_review_newest, CACHE_MAX_BODY);
-	look_at_lists(ctx, &v);
-	if (!documents_stored(d, key, v.mark, ret_file)) {
-		r = make_once(ctx, &v);
-		/* Who saw a list that came meanwhile, or is another program on
-		 * the same cache, may have made it anew since. */
-		if (r == 0 && !documents_stored(d, key, NULL, ret_file))
-			r = ctx_fail(ctx, -EIO,
-				     "The cache did not keep what waits for a "
-				     "review in %s.",
-				     workspace);
-	}
-	if (r == 0)
-		ret_file->age = (struct answer_age){.left_ms = BELIEVED_MS};
-	return r;
+	documents_across_init(ctx, &v.across, d, workspace, v.row->name, v.me,
+			      add_builds);
+	key = key_of(&v, name);
+	return documents_across_file(ctx, &v.across, key, make, &v, ret_file);
 }

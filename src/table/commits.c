@@ -65,6 +65,7 @@ const struct resource_column commits_columns[] = {
 	{"date", "date", NULL, RESOURCE_TIME},
 	{"author", PERSON("author.user") "|author.raw", NULL},
 	{"jira", "message|summary.raw", NULL, RESOURCE_JIRA},
+	BUILDS,
 	{"url", "links.html.href", NULL},
 	{"title", "message|summary.raw", NULL, RESOURCE_LINE},
 	{NULL, NULL, NULL},
@@ -154,7 +155,8 @@ static const struct resource below[] = {
 	 * Not listed: where the add-on that answers is missing, each walk would
 	 * end with a failure. */
 	LIST("pullrequests", COMMIT "/pullrequests", "id", 10 * MINUTE_S,
-	     pullrequest_columns, UNLISTED, .newest = PULLREQUESTS_NEWEST),
+	     pullrequest_columns, UNLISTED, .newest = PULLREQUESTS_NEWEST,
+	     .builds = PULLREQUEST_COMMIT),
 	LIST("reports", COMMIT "/reports", NULL, 10 * MINUTE_S, report_columns,
 	     .items = &reports),
 	STATUSES(COMMIT, 2 * MINUTE_S),

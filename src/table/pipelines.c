@@ -11,11 +11,29 @@
 #define STEP PIPELINE "/steps/{2}"
 #define CASES STEP "/test_reports/test_cases"
 
-static bool has_ended(const struct json *item)
+bool pipelines_has_ended(const struct json *item)
 {
 	const char *state = json_str(item, "state.name");
 
 	return state && !strcmp(state, "COMPLETED");
+}
+
+bool pipelines_has_failed(const struct json *run)
+{
+	const char *result = json_str(run, "state.result.name");
+
+	return pipelines_has_ended(run) && result &&
+	       strcmp(result, "SUCCESSFUL") != 0 &&
+	       strcmp(result, "STOPPED") != 0;
+}
+
+const char *pipelines_branch(const struct json *run)
+{
+	const char *kind = json_str(run, "target.ref_type");
+
+	return kind && strstr(kind, "tag")
+		       ? NULL
+		       : resource_str(run, "target.ref_name|target.source");
 }
 
 /* The branch or tag; of a pull request the branch it comes from. */
@@ -35,6 +53,22 @@ const struct resource_column pipelines_columns[] = {
 	{"created", "created_on", NULL, RESOURCE_TIME},
 	{"completed", "completed_on", NULL, RESOURCE_TIME},
 	{"url", "links.html.href", NULL},
+	{NULL, NULL, NULL},
+};
+
+const struct resource_column pipelines_red_columns[] = {
+	{"repository", "repository", NULL},
+	{"branch", "run.target.ref_name", NULL},
+	{"number", "run.build_number", NULL},
+	{"result", "run.state.result.name", NULL},
+	{"pushed_by", PERSON("run.creator"), NULL},
+	{"completed", "run.completed_on|run.created_on", NULL, RESOURCE_TIME},
+	{"commit", "run.target.commit.hash", NULL},
+	{"green", "green.build_number", NULL},
+	{"green_completed", "green.completed_on|green.created_on", NULL,
+	 RESOURCE_TIME},
+	{"fetched", "fetched", NULL},
+	{"url", "run.links.html.href", NULL},
 	{NULL, NULL, NULL},
 };
 
@@ -135,7 +169,7 @@ static const struct resource_items step_items = {
 	.is_numbered = true,
 	.id_path = "uuid",
 	.time_path = "completed_on|started_on",
-	.is_final = has_ended,
+	.is_final = pipelines_has_ended,
 	.files = INFO_AND_JSON("step.json", step_columns),
 	.rows =
 		(const struct resource[]){
@@ -181,9 +215,9 @@ const struct resource_items pipelines_items = {
 	.endpoint = PIPELINE,
 	.is_name = resource_is_number,
 	.has_numbers = true,
-	.is_final = has_ended,
+	.is_final = pipelines_has_ended,
 	.files = INFO_AND_JSON("pipeline.json", pipeline_info),
-	.rows = ROWS(NUMBERED_LIST("steps", PIPELINE "/steps", NULL, 15,
-				   step_columns, .is_final_below = has_ended,
-				   .items = &step_items)),
+	.rows = ROWS(NUMBERED_LIST(
+		"steps", PIPELINE "/steps", NULL, 15, step_columns,
+		.is_final_below = pipelines_has_ended, .items = &step_items)),
 };

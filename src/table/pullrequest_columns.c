@@ -66,6 +66,7 @@ static void requests(const struct json *item, struct buf *out)
 
 const struct resource_column pullrequest_columns[] = {
 	INDEX_AND_INFO,
+	BUILDS,
 	{"url", "links.html.href", NULL},
 	{"title", "title", NULL},
 	{NULL, NULL, NULL},
@@ -87,6 +88,7 @@ const struct resource_column pullrequest_my_columns[] = {
 const struct resource_column pullrequest_review_columns[] = {
 	{"repository", "destination.repository.full_name", NULL},
 	INDEX_AND_INFO,
+	BUILDS,
 	{"url", "links.html.href", NULL},
 	{"title", "title", NULL},
 	{NULL, NULL, NULL},

@@ -136,7 +136,8 @@ static const struct resource_items closed_commits = {
 	}
 #define COMMITS(ttl, its_items)                                             \
 	LIST("commits", PULLREQUEST "/commits", NULL, ttl, commits_columns, \
-	     .listing = RESOURCE_LISTS_NONE, .items = its_items)
+	     .listing = RESOURCE_LISTS_NONE, .builds = "hash",              \
+	     .items = its_items)
 #define TASKS(ttl) LIST("tasks", PULLREQUEST "/tasks", "id", ttl, task_columns)
 
 static const struct resource below[] = {
@@ -191,7 +192,7 @@ static const struct resource_items closed_items = ITEMS(closed_below);
 		.paging = RESOURCE_NEWEST, .listing = RESOURCE_LISTS_NONE,     \
 		.ttl_s = 10 * MINUTE_S, .is_history = true, .is_beside = true, \
 		.newest = PULLREQUESTS_NEWEST, .columns = pullrequest_columns, \
-		.items = &closed_items,                                        \
+		.builds = PULLREQUEST_COMMIT, .items = &closed_items,          \
 	}
 
 const struct resource pullrequests_states[] = {

@@ -11,6 +11,7 @@ const struct resource_column refs_branch_columns[] = {
 	{"author", PERSON("target.author.user") "|target.author.raw", NULL},
 	{"merge_strategy", "default_merge_strategy", NULL},
 	{"jira", "name|target.message", NULL, RESOURCE_JIRA},
+	BUILDS,
 	{"url", "links.html.href", NULL},
 	{"title", "target.message|target.summary.raw", NULL, RESOURCE_LINE},
 	{NULL, NULL, NULL},

@@ -23,6 +23,7 @@
 		   "participants"
 /* Their order in an index. */
 #define PULLREQUESTS_NEWEST "updated_on|created_on"
+#define PULLREQUEST_COMMIT "source.commit.hash"
 #define PULLREQUEST REPOSITORY "/pullrequests/{1}"
 #define COMMIT REPOSITORY "/commit/{1}"
 #define WORKSPACE "/workspaces/{ws}"
@@ -74,7 +75,13 @@
 	     commits_comment_columns, .files = commits_comment_files)
 #define STATUSES(at, its_ttl_s)                                        \
 	LIST("statuses", at "/statuses", "links.self.href", its_ttl_s, \
-	     commits_status_columns)
+	     commits_status_columns, .is_builds = true)
+
+/* In an index whose row has builds. */
+#define BUILDS                                  \
+	{                                       \
+		"builds", RESOURCE_BUILDS, NULL \
+	}
 
 /* The files of most things: `info` of those columns, which further members may
  * follow, and the answer; in the order of their names. */

@@ -111,6 +111,8 @@ const struct resource resource_workspace[] = {
 				     .items = &projects_items),
 				GROUP("repositories", NULL,
 				      .special = RESOURCE_REPOSITORY_FILES),
+				TEXT("red.tsv", NULL, 0,
+				     .special = RESOURCE_RED),
 				LIST("repository-permissions",
 				     WORKSPACE "/permissions/repositories",
 				     NULL, 30 * MINUTE_S,

@@ -44,7 +44,7 @@ def test_the_newest_are_first_and_cost_one_request(shared_bb, shared_mounts):
     m = shared_mounts(cache="pipelines")
     mark = shared_bb.log.mark()
     names = m.ls(P)
-    assert set(names) == {"index.json", "index.tsv"} | {str(n) for n in range(2, 12)}
+    assert set(names) == {"by-branch", "index.json", "index.tsv"} | {str(n) for n in range(2, 12)}
     header, *lines = m.read(f"{P}/index.tsv").splitlines()
     assert header.split("\t")[:4] == ["number", "state", "result", "duration"]
     assert [int(line.split("\t")[0]) for line in lines] == list(range(11, 0, -1))

@@ -23,7 +23,7 @@ def lines(m, path):
 
 def test_its_names(shared):
     assert shared.ls(W) == ["gpg", "hooks", "members", "my-pullrequests", "my-repository-permissions", "permissions", "pipelines",
-                            "projects", "repositories", "repository-permissions", "review-requested", "snippets",
+                            "projects", "red.tsv", "repositories", "repository-permissions", "review-requested", "snippets",
                             "workspace.json"]
 
 

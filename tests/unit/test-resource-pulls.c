@@ -119,12 +119,12 @@ static void pull_requests(void **state)
 	expect_header("pullrequests",
 		      "id\tstate\tauthor\tupdated\tcreated\tsource\t"
 		      "destination\treviewers\tapproved\tchanges_requested\t"
-		      "comments\ttasks\tdraft\tjira\turl\ttitle\n");
+		      "comments\ttasks\tdraft\tjira\tbuilds\turl\ttitle\n");
 	expect_line("pullrequests", pull,
 		    "12\tOPEN\tada\t2026-11-02T10:00:00Z\t"
 		    "2026-11-01T10:00:00Z\tfix/WID-9\tmain\t"
 		    "grace,Linus\tgrace\tbob\t4\t1\ttrue\t"
-		    "WID-3,WID-9,AB2-77\thttps://h/12\tWID-3: a\\ttab\n");
+		    "WID-3,WID-9,AB2-77\t\thttps://h/12\tWID-3: a\\ttab\n");
 	expect_file("pullrequests/merged", "info", pull,
 		    "id: 12\nstate: OPEN\nauthor: ada\n"
 		    "updated: 2026-11-02T10:00:00Z\n"
@@ -185,7 +185,7 @@ static void odd_pull_requests(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(odd); i++)
 		expect_line("pullrequests", odd[i],
-			    "\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\n");
+			    "\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\n");
 }
 
 static void places(void **state)
@@ -314,7 +314,7 @@ static void commits(void **state)
 	(void)state;
 	expect_line("commits", item,
 		    "0123456789012345678901234567890123456789\t"
-		    "2026-11-01T10:00:00Z\tA <a@b>\tWID-1,WID-2\t\t"
+		    "2026-11-01T10:00:00Z\tA <a@b>\tWID-1,WID-2\t\t\t"
 		    "WID-1: one\n");
 	expect_file("commits", "message", item, "WID-1: one\n\nAnd WID-2.\n");
 	expect_file("commits", "info", item,
@@ -333,13 +333,13 @@ static void refs(void **state)
 	(void)state;
 	expect_header("branches",
 		      "name\thash\tdate\tauthor\tmerge_strategy\tjira\t"
-		      "url\ttitle\n");
+		      "builds\turl\ttitle\n");
 	expect_line("branches",
 		    "{\"name\":\"fix/WID-2\",\"target\":{\"hash\":\"ab\","
 		    "\"date\":\"d\",\"author\":{\"user\":" ADA "},"
 		    "\"message\":\"WID-1\\nWID-2\"},"
 		    "\"default_merge_strategy\":\"squash\"}",
-		    "fix/WID-2\tab\td\tada\tsquash\tWID-2,WID-1\t\tWID-1\n");
+		    "fix/WID-2\tab\td\tada\tsquash\tWID-2,WID-1\t\t\tWID-1\n");
 	expect_header("tags", "name\thash\tdate\tauthor\tjira\turl\ttitle\n");
 	expect_line("tags",
 		    "{\"name\":\"v1\",\"message\":\"One\\n\",\"date\":\"t\","
@@ -352,7 +352,7 @@ static void refs(void **state)
 		    "\"d\",\"message\":\"Work\",\"author\":{\"user\":" ADA
 		    "}}}",
 		    "v1\tab\td\tada\t\t\tWork\n");
-	expect_line("branches", "{\"target\":null}", "\t\t\t\t\t\t\t\n");
+	expect_line("branches", "{\"target\":null}", "\t\t\t\t\t\t\t\t\n");
 	expect_line("tags", "{}", "\t\t\t\t\t\t\n");
 }
 

@@ -1,7 +1,8 @@
 /*
  * model/dirs/review: .workspace/review-requested/, made of the lists of pull
- * requests that are at hand (content/documents_review.c). Its files have no
- * attributes in READDIR: they are made when somebody looks at them.
+ * requests that are at hand (content/documents_review.c), and red.tsv, made of
+ * those of pipelines. These files have no attributes in READDIR: they are made
+ * when somebody looks at them.
  */
 #include "model/dirs/specials.h"
 
@@ -40,5 +41,19 @@ int review_open(struct ctx *ctx, struct model *model, struct node *dir,
 		dirlist_add(l, documents_review_files[i],
 			    ROW_DIR_FIRST_ITEM + i + 1, S_IFREG,
 			    ROW_DIR_TAG_SPECIAL + i);
+	return r;
+}
+
+int review_found_red(struct ctx *ctx, struct model *model, struct node *dir,
+		     const struct resource *, const struct scope *scope,
+		     enum read_through_mode, struct found *ret_found)
+{
+	struct document_file file;
+	int r = documents_red(ctx, model->config.documents, scope->workspace,
+			      &file);
+
+	if (r == 0)
+		row_dir_found_file(model, &file,
+				   node_mtime_ms(model->nodes, dir), ret_found);
 	return r;
 }

@@ -404,7 +404,8 @@ int row_dir_stored_file(struct model *model, struct node *dir,
 
 	if (!has_file(p, c, name))
 		return 1;
-	if (documents_file(model->config.documents, p->scope, name, &file) < 0)
+	if (documents_index_file(model->config.documents, p->row, p->scope,
+				 name, &file) < 0)
 		return 1;
 	file.age = *age;
 	row_dir_found_file(model, &file,

@@ -122,13 +122,16 @@ typedef bool row_dir_special_name(struct dirlist_piece *,
 /* As the provider's. */
 typedef int row_dir_special_refresh(struct ctx *, struct model *,
 				    struct node *dir, struct buf *said);
+/* The collection that the row is below has changed; dir: the row's. */
+typedef void row_dir_special_outdated(struct model *, struct node *dir);
 struct row_dir_special {
 	row_dir_special_found *found;     /* NULL: a row directory */
 	row_dir_special_lookup *lookup;   /* NULL: its items */
 	row_dir_special_open *open;       /* NULL: items */
 	row_dir_special_name *name_found; /* of those; without open, of items */
 	void (*free_names)(void *special);
-	row_dir_special_refresh *refresh; /* NULL: as the row says */
+	row_dir_special_refresh *refresh;   /* NULL: as the row says */
+	row_dir_special_outdated *outdated; /* NULL: that is nothing to it */
 };
 /* What the root is. */
 struct row_dir *row_dir_new(const struct resource *, struct scope *);

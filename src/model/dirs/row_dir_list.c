@@ -78,6 +78,10 @@ static bool file_found(struct dirlist_piece *piece,
 	const struct answer_document *document;
 	struct answer_age age;
 
+	/* That is made when somebody looks at it. */
+	if (names->collection && p->row->builds &&
+	    !strcmp(file->name, "index.tsv"))
+		return false;
 	if (names->collection) {
 		age = row_dir_age(piece, names);
 		return row_dir_stored_file(piece->model, piece->dir,

@@ -73,14 +73,27 @@ static void tell_beside(struct ctx *ctx, struct model *model,
 		index = node_child(model->nodes, dir, "index.tsv");
 	if (index &&
 	    (row_dir_collection(ctx, model, dir, READ_CACHED, &c, &age) < 0 ||
-	     documents_file(model->config.documents, row_dir_of(dir)->scope,
-			    "index.tsv", &is) < 0 ||
+	     documents_index_file(model->config.documents, row_dir_of(dir)->row,
+				  row_dir_of(dir)->scope, "index.tsv",
+				  &is) < 0 ||
 	     is.version != index->what.version))
 		model_changed_entry(model, dir, "index.tsv");
 	node_unref(model->nodes, index);
 	if (dir)
 		tell_named(ctx, model, dir);
 	node_unref(model->nodes, dir);
+}
+
+/* Builds were told of: the indexes of the repository show them. */
+static void tell_builds(struct ctx *ctx, struct model *model, struct node *dir)
+{
+	const struct resource *rows = resource_repository.rows;
+
+	while (dir && dir->what.provider->kind != PROVIDER_REPOSITORY)
+		dir = dir->parent;
+	for (; dir && rows->name; rows++)
+		if (rows->builds)
+			tell_beside(ctx, model, dir, rows->name);
 }
 
 void row_dir_tell_made(struct ctx *ctx, struct model *model, struct node *dir)
@@ -90,6 +103,8 @@ void row_dir_tell_made(struct ctx *ctx, struct model *model, struct node *dir)
 	const struct resource_file *file;
 	const struct resource *beside;
 
+	if (row_dir_of(dir)->row->is_builds)
+		tell_builds(ctx, model, dir);
 	/* A repository's provider is another one, and a directory of rows. */
 	if (!above || above->what.provider->lookup != row_dir_lookup)
 		return;
@@ -184,6 +199,25 @@ static const struct tell_how tell_items = {
 	.name = tell_item,
 };
 
+/* What is made of the collection in directories below it. */
+static void rows_outdated(struct model *model, struct node *dir)
+{
+	const struct resource *row = row_dir_of(dir)->row->rows;
+
+	for (; row && row->name; row++) {
+		const struct row_dir_special *special =
+			row_dir_special(model, row->special);
+		struct node *below =
+			special && special->outdated
+				? node_child(model->nodes, dir, row->name)
+				: NULL;
+
+		if (below)
+			special->outdated(model, below);
+		node_unref(model->nodes, below);
+	}
+}
+
 static int refresh_collection(struct ctx *ctx, struct model *model,
 			      struct node *dir, struct buf *said)
 {
@@ -217,6 +251,7 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 	model_changed_entry(model, dir, "index.json");
 	model_changed_entry(model, dir, "more");
 	files_changed(model, dir, p->row->files);
+	rows_outdated(model, dir);
 	n = tell_changes(&(struct tell){
 		.model = model,
 		.dir = dir,

@@ -34,8 +34,17 @@ void repository_lists_project_free(void *links);
 void repository_lists_changed(struct model *, const char *workspace,
 			      const struct collection *before);
 
-/* review.c: what waits in a workspace for the account's review. */
+/* review.c: what waits in a workspace for the account's review; which main
+ * branches fail. */
 row_dir_special_lookup review_lookup;
 row_dir_special_open review_open;
+row_dir_special_found review_found_red;
+
+/* by_branch.c: links to each branch's newest run. */
+row_dir_special_lookup by_branch_lookup;
+row_dir_special_open by_branch_open;
+row_dir_special_name by_branch_found;
+row_dir_special_outdated by_branch_outdated;
+void by_branch_free(void *by_branch);
 
 #endif

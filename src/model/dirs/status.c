@@ -28,7 +28,7 @@ const char status_readme[] =
 	"        pipelines/3/steps/1-build/log    for tail -f while it runs\n"
 	"        downloads/ deployments/ environments/ network/ settings/\n"
 	"WS/.workspace/            repositories/ (all in one table)\n"
-	"        my-pullrequests/ review-requested/ members/ projects/ ...\n"
+	"        my-pullrequests/ review-requested/ red.tsv projects/ ...\n"
 	"\n"
 	"Every list has an index.tsv and an index.json. Search in index.tsv\n"
 	"and in tree/ (rg does so by itself): grep -r over the rest asks for\n"
