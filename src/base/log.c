@@ -13,6 +13,7 @@
 #include "base/text.h"
 
 #include <stdarg.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -37,13 +38,13 @@ static struct {
 };
 
 static const struct {
-	const char *name;
+	const char *name, *mark; /* that of sd-daemon(3) */
 	int priority;
 } levels[] = {
-	[LOG_LEVEL_ERROR] = {"error", LOG_ERR},
-	[LOG_LEVEL_WARN] = {"warning", LOG_WARNING},
-	[LOG_LEVEL_INFO] = {"info", LOG_INFO},
-	[LOG_LEVEL_DEBUG] = {"debug", LOG_DEBUG},
+	[LOG_LEVEL_ERROR] = {"error", "<3>", LOG_ERR},
+	[LOG_LEVEL_WARN] = {"warning", "<4>", LOG_WARNING},
+	[LOG_LEVEL_INFO] = {"info", "<6>", LOG_INFO},
+	[LOG_LEVEL_DEBUG] = {"debug", "<7>", LOG_DEBUG},
 };
 
 static void say_check(const char *condition, const char *file, int line)
@@ -179,12 +180,33 @@ static char *one_line(const char *text, size_t *ret_n)
 	return buf_steal(&line, ret_n);
 }
 
+/* systemd says which stream leads to its journal: "device:inode". */
+static bool is_journal(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char name[48];
+	struct stat st;
+
+	if (!stream || fstat(fd, &st))
+		return false;
+	snprintf(name, sizeof(name), "%ju:%ju", (uintmax_t)st.st_dev,
+		 (uintmax_t)st.st_ino);
+	return !strcmp(stream, name);
+}
+
+const char *log_mark(enum log_level level)
+{
+	return is_journal(STDERR_FILENO) ? levels[level].mark : "";
+}
+
 /* What comes before a message: who speaks, to somebody at a terminal; when and
- * how badly, in a log. */
-static char *head(enum log_level level)
+ * how badly, in a log; to the journal, which has the rest, how badly. */
+static char *head(int fd, enum log_level level)
 {
 	char when[24];
 
+	if (is_journal(fd))
+		return mem_strdup(levels[level].mark);
 	if (atomic_load(&sink.is_stamped))
 		return mem_asprintf(
 			"%s %s: ", clock_format_iso8601(clock_wall_ms(), when),
@@ -212,7 +234,7 @@ static void say(enum log_level level, const char *fmt, va_list ap)
 		line = one_line(message, &n);
 		syslog(levels[level].priority, "%.*s", (int)n - 1, line);
 	} else {
-		before = head(level);
+		before = head(fd, level);
 		whole = mem_asprintf("%s%s", before, message);
 		line = one_line(whole, &n);
 		/* If this fails nobody is left to be told. */

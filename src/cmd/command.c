@@ -33,7 +33,8 @@ void command_say(const char *fmt, ...)
 	if (listener)
 		buf_printf(listener, "%s\n", clean.data ? clean.data : "");
 	else
-		fprintf(stderr, "bitbucketfs: %s\n",
+		fprintf(stderr, "%sbitbucketfs: %s\n",
+			log_mark(LOG_LEVEL_ERROR),
 			clean.data ? clean.data : "");
 }
 

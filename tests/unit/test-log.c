@@ -8,6 +8,7 @@
 #include "base/sync.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -93,6 +94,33 @@ static void a_log_has_time_and_level(void **state)
 				  "2026-10-31T09:01:03Z warning: two lines\n"
 				  "2026-10-31T09:01:03Z info: three\n"
 				  "2026-10-31T09:01:04Z debug: four\n");
+}
+
+/* It has the time; how badly is for it to take off. */
+static void the_journal_is_told_the_level(void **state)
+{
+	(void)state;
+	cleanup(free) char *name = NULL;
+	struct stat st;
+
+	assert_string_equal(log_mark(LOG_LEVEL_ERROR), "");
+	capture();
+	assert_int_equal(fstat(STDERR_FILENO, &st), 0);
+	name = mem_asprintf("%ju:%ju", (uintmax_t)st.st_dev,
+			    (uintmax_t)st.st_ino);
+	setenv("JOURNAL_STREAM", name, 1);
+	assert_string_equal(log_mark(LOG_LEVEL_ERROR), "<3>");
+	log_error("one");
+	log_to_fd(STDERR_FILENO, LOG_LEVEL_DEBUG);
+	log_warn("two\nlines");
+	log_info("three");
+	log_debug("four");
+	log_to_stderr(LOG_LEVEL_INFO);
+	cleanup(free) char *text = captured();
+	assert_string_equal(text, "<3>one\n<4>two lines\n<6>three\n<7>four\n");
+	/* A terminal below a service. */
+	assert_string_equal(log_mark(LOG_LEVEL_ERROR), "");
+	unsetenv("JOURNAL_STREAM");
 }
 
 static void one_line_each(void **state)
@@ -277,6 +305,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(levels_and_prefixes),
 		cmocka_unit_test(a_log_has_time_and_level),
+		cmocka_unit_test(the_journal_is_told_the_level),
 		cmocka_unit_test(one_line_each),
 		cmocka_unit_test(keeps_errno),
 		cmocka_unit_test(replaces_secrets),

@@ -17,6 +17,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "fs/session.h"
 #include "wire/ssh.h"
 
@@ -35,6 +36,7 @@ struct program {
 	struct verdict verdict;
 	int ready_fd; /* -1 in the foreground */
 	int log_fd;   /* of log_file; -1: none */
+	int notify;   /* of the service manager; -1: none */
 };
 
 static enum command_exit find_mountpoint(struct program *p,
@@ -146,7 +148,12 @@ static int check_below(const struct program *p, char why[static 512])
 
 static void say_verdict(void *arg, int errnum, const char *sentence)
 {
-	verdict_say(arg, errnum, sentence);
+	struct program *p = arg;
+
+	verdict_say(&p->verdict, errnum, sentence);
+	if (errnum)
+		notify_send(p->notify, "STATUS=At %s. As it began: %s",
+			    p->mountpoint, sentence);
 }
 
 static void say_mounted(const struct program *p)
@@ -225,6 +232,7 @@ static void ready(void *arg)
 			      p);
 	else
 		say_mounted(p);
+	notify_send(p->notify, "READY=1");
 }
 
 static int mount_session(struct program *p, const struct session_config *config)
@@ -275,6 +283,7 @@ static int mount_and_serve(struct program *p, bool debug)
 		return command_could_not("the mount cannot be started", r);
 	hold_lifeline(p);
 	r = session_loop(p->session);
+	notify_send(p->notify, "STOPPING=1\nSTATUS=Ending");
 	lifeline_let_go(p->lifeline);
 	if (r)
 		log_error("the mount ended: %s", strerror(-r));
@@ -291,6 +300,7 @@ static void take_down(struct program *p)
 	graph_listen(NULL);
 	live_done(&p->live);
 	p->ssh = ssh_free(p->ssh);
+	p->notify = file_close(p->notify);
 	free(p->account);
 	free(p->mountpoint);
 	p->mountpoint = NULL;
@@ -314,7 +324,7 @@ static int run(struct program *p, const struct command_line *line)
 	struct graph_config config = {
 		.mountpoint = p->mountpoint,
 		.checked = say_verdict,
-		.checked_arg = &p->verdict,
+		.checked_arg = p,
 	};
 	int r;
 
@@ -347,6 +357,21 @@ static enum command_exit open_log(struct program *p)
 	return COMMAND_USAGE;
 }
 
+/* In the background nobody waits for more than the end of the parent. */
+static void find_manager(struct program *p)
+{
+	int r = notify_open();
+
+	p->notify = r < 0 ? -1 : r;
+	/* Before what the check of the credential has to say, which may be
+	 * quicker than the mount. */
+	notify_send(p->notify, "STATUS=At %s", p->mountpoint);
+	if (r < 0 && r != -ENOENT)
+		log_warn("the service manager cannot be told that the mount is "
+			 "there (NOTIFY_SOCKET): %s",
+			 strerror(-r));
+}
+
 static enum command_exit start(struct program *p,
 			       const struct command_line *line)
 {
@@ -362,14 +387,17 @@ static enum command_exit start(struct program *p,
 	}
 	if (p->live.graph->remote.config.log_file && open_log(p) != COMMAND_OK)
 		return COMMAND_USAGE;
-	if (line->foreground)
+	if (line->foreground) {
+		find_manager(p);
 		log_to_fd(p->log_fd >= 0 ? p->log_fd : STDERR_FILENO, most);
+	}
 	return run(p, line) ? COMMAND_FAILED : COMMAND_OK;
 }
 
 enum command_exit mount_command(const struct command_line *line)
 {
-	struct program program = {.lifeline = -1, .ready_fd = -1, .log_fd = -1};
+	struct program program = {
+		.lifeline = -1, .ready_fd = -1, .log_fd = -1, .notify = -1};
 	enum command_exit end;
 	char why[512] = "";
 
