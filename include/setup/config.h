@@ -17,6 +17,9 @@
 
 #define CONFIG_API_URL "https://api.bitbucket.org/2.0"
 #define CONFIG_GIT_URL "https://bitbucket.org"
+/* The profile of that name is none, where the file has no section of it: a unit
+ * of systemd's has to be an instance of something. */
+#define CONFIG_NO_PROFILE "default"
 #define CONFIG_FILE_MAX (64 * KIB)
 #define CONFIG_UNBOUNDED UINT64_MAX
 

@@ -101,6 +101,10 @@ int config_check_profile(struct config *config)
 
 	if (!config->profile || config_has_profile(config, config->profile))
 		return 0;
+	if (!strcmp(config->profile, CONFIG_NO_PROFILE)) {
+		config_put(&config->profile, "");
+		return 0;
+	}
 	if (!config->profiles)
 		return config_fail(config,
 				   "there is no profile '%s': %s has no "

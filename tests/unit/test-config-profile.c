@@ -143,6 +143,30 @@ static void refused(const char *text, const char *profile, const char *sentence)
 	assert_null(strstr(config.why, "hunter2"));
 }
 
+/* Also where the file takes one; but one of that name is one. */
+static void test_default_is_none(void **state)
+{
+	cleanup(config_done) struct config none, chosen, called;
+
+	(void)state;
+	assert_int_equal(read_as(&none, two, "default"), 0);
+	assert_null(none.profile);
+	assert_string_equal(none.cache_dir, "/home/nobody/.cache/bitbucketfs");
+	assert_int_equal(read_as(&chosen,
+				 "profile = work\n[profile work]\n"
+				 "mountpoint = /work\n",
+				 "default"),
+			 0);
+	assert_null(chosen.profile);
+	assert_null(chosen.mountpoint);
+	assert_int_equal(read_as(&called,
+				 "[profile default]\nmountpoint = /here\n",
+				 "default"),
+			 0);
+	assert_string_equal(called.profile, "default");
+	assert_string_equal(called.mountpoint, "/here");
+}
+
 static void test_an_unknown_profile(void **state)
 {
 	(void)state;
@@ -221,6 +245,7 @@ int main(void)
 		cmocka_unit_test_setup(test_an_email_wins_in_a_section_too,
 				       setup),
 		cmocka_unit_test_setup(test_who_chooses, setup),
+		cmocka_unit_test_setup(test_default_is_none, setup),
 		cmocka_unit_test_setup(test_an_unknown_profile, setup),
 		cmocka_unit_test_setup(test_line_and_column, setup),
 		cmocka_unit_test_setup(test_sections_by_themselves, setup),
