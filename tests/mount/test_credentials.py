@@ -24,10 +24,10 @@ def place(tmp_path):
         subprocess.run([BINARY, "umount", where], check=True)
 
 
-def refused(mounts, place, *arguments, **more):
+def refused(mounts, place, *arguments, code=1, **more):
     """The one sentence with which mounting failed."""
     done = mounts.run(*arguments, place, **more)
-    assert (done.returncode, done.stdout) == (1, ""), done
+    assert (done.returncode, done.stdout) == (code, ""), done
     assert done.stderr.startswith("bitbucketfs: ") and done.stderr.count("\n") == 1, done.stderr
     assert not mounted(place)
     return done.stderr[len("bitbucketfs: "):-1]
@@ -99,14 +99,14 @@ def test_git_is_asked_as_the_api_token_s_fixed_user(bb, mounts):
 # -- what is said
 
 def test_a_bad_token(bb, mounts, place):
-    said = refused(mounts, place, BITBUCKETFS_TOKEN="ATATT3xWrong")
+    said = refused(mounts, place, code=4, BITBUCKETFS_TOKEN="ATATT3xWrong")
     assert asked(bb) == ["GET /2.0/user"]
     assert "refused the credential of ada@example.com" in said and "wrong, expired or revoked" in said
     assert "id.atlassian.com" in said and "ATATT3xWrong" not in said
 
 
 def test_a_dead_app_password(bb, mounts, place):
-    said = refused(mounts, place, account="dead-app-password")
+    said = refused(mounts, place, code=4, account="dead-app-password")
     assert "app passwords" in said and "API token" in said
     assert bb.accounts["dead-app-password"].token not in said
     assert asked(bb) == ["GET /2.0/user"]
@@ -260,10 +260,10 @@ def test_a_terminal_waits_a_second_and_no_longer(bb, mounts, place):
 
 def test_an_access_token_that_nobody_took_is_not_known(bb, mounts, place):
     mounts(account="workspace-token").unmount()
-    assert "refused the credential" in refused(mounts, place, "-o", "workspaces=acme", account=None,
+    assert "refused the credential" in refused(mounts, place, "-o", "workspaces=acme", code=4, account=None,
                                                BITBUCKETFS_TOKEN="ATCTT3xWrong")
     bb.accounts["workspace-token"].token, token = "another", bb.accounts["workspace-token"].token
-    assert "refused the credential" in refused(mounts, place, "-o", "workspaces=acme", account=None, BITBUCKETFS_TOKEN=token)
+    assert "refused the credential" in refused(mounts, place, "-o", "workspaces=acme", code=4, account=None, BITBUCKETFS_TOKEN=token)
 
 
 def test_a_new_token_of_the_same_account_finds_the_same_cache(bb, mounts):

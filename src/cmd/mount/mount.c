@@ -391,7 +391,11 @@ static enum command_exit start(struct program *p,
 		find_manager(p);
 		log_to_fd(p->log_fd >= 0 ? p->log_fd : STDERR_FILENO, most);
 	}
-	return run(p, line) ? COMMAND_FAILED : COMMAND_OK;
+	if (!run(p, line))
+		return COMMAND_OK;
+	/* Who starts it again would be refused again. */
+	return remote_end(&p->live.graph->remote,
+			  p->live.graph->remote.account.is_refused ? 401 : 0);
 }
 
 enum command_exit mount_command(const struct command_line *line)
