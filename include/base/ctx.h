@@ -51,6 +51,9 @@ struct ctx {
 	 * succeed: otherwise a walk that is refused would fail for people, too,
 	 * who wait for the same answer. */
 	bool refused;
+	/* What its group's gate said, once it was asked: the service may be
+	 * asked for this ctx, or may not. */
+	bool passed, barred;
 	/* The service says that the endpoint was removed, and where that was
 	 * announced: it does not come back, and asking again is of no use. */
 	bool announced;
@@ -108,10 +111,24 @@ int ctx_fail_at(const char *file, int line, struct ctx *, int errnum,
 int ctx_wait_begin(struct ctx *);
 void ctx_wait_end(struct ctx *);
 
+/*
+ * A group may have a gate: who may cause a request. It is asked by
+ * ctx_wait_begin, and so before anything is asked for that somebody waits for;
+ * and where that would come later than the question. 0, or -errno with the
+ * sentence, which is this ctx's alone (refused). Called on the ctx's own thread
+ * with no lock held.
+ */
+typedef int ctx_gate(void *arg, struct ctx *);
+int ctx_may_ask(struct ctx *);
+/* The same of what is done behind, where nobody is told. NULL: nobody's. */
+bool ctx_is_barred(struct ctx *);
+
 /* All requests of a mount: cancelled together when it ends. */
 struct ctx_group *ctx_group_new(unsigned max_waiting);
 struct ctx_group *ctx_group_free(struct ctx_group *); /* must be empty */
-void ctx_group_cancel(struct ctx_group *);            /* present and future */
+/* Before the first ctx of the group. */
+void ctx_group_set_gate(struct ctx_group *, ctx_gate *, void *arg);
+void ctx_group_cancel(struct ctx_group *); /* present and future */
 unsigned ctx_group_waiting(struct ctx_group *);
 DEFINE_CLEANUP_DONE(struct ctx, ctx_done);
 DEFINE_CLEANUP(struct ctx_group *, ctx_group_free);

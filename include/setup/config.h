@@ -63,6 +63,7 @@ struct config {
 	char *proxy;       /* a URL; NULL: as the environment says */
 	char *log_file;    /* absolute; NULL: syslog */
 	char **workspaces; /* NULL-terminated; NULL: none */
+	char **indexers;   /* likewise; NULL: nothing was said of them */
 	int64_t ttl_ms;
 	unsigned trees, walk;
 	unsigned history;  /* items of a long list that its indexes have */

@@ -21,6 +21,8 @@ struct ctx_group {
 	bool cancelled under_lock;
 	atomic_uint n_waiting;
 	unsigned max_waiting;
+	ctx_gate *gate; /* NULL: all may ask */
+	void *gate_arg;
 };
 
 struct ctx_group *ctx_group_new(unsigned max_waiting)
@@ -43,6 +45,12 @@ struct ctx_group *ctx_group_free(struct ctx_group *group)
 	mutex_done(&group->lock);
 	free(group);
 	return NULL;
+}
+
+void ctx_group_set_gate(struct ctx_group *group, ctx_gate *gate, void *arg)
+{
+	group->gate = gate;
+	group->gate_arg = arg;
 }
 
 void ctx_group_cancel(struct ctx_group *group)
@@ -291,13 +299,39 @@ int ctx_fail_at(const char *file, int line, struct ctx *ctx, int errnum,
 	return errnum;
 }
 
+int ctx_may_ask(struct ctx *ctx)
+{
+	struct ctx_group *group = ctx->group;
+	int r;
+
+	if (!group || !group->gate || ctx->passed)
+		return 0;
+	r = group->gate(group->gate_arg, ctx);
+	ctx->passed = r == 0;
+	ctx->barred = r < 0;
+	ctx->refused |= r < 0;
+	return r;
+}
+
+bool ctx_is_barred(struct ctx *ctx)
+{
+	if (!ctx || ctx_may_ask(ctx) == 0)
+		return false;
+	ctx->sentence[0] = '\0';
+	return true;
+}
+
 int ctx_wait_begin(struct ctx *ctx)
 {
 	struct ctx_group *group = ctx->group;
 	unsigned n;
+	int r;
 
 	if (!group || ctx->waits)
 		return 0;
+	r = ctx_may_ask(ctx);
+	if (r < 0)
+		return r;
 	n = atomic_load(&group->n_waiting);
 	do {
 		if (n >= group->max_waiting)

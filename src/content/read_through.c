@@ -231,8 +231,14 @@ static int get(struct ctx *ctx, struct read_through *rt,
 		return -ENOENT;
 	if (mode == READ_CACHED || (mode == READ_THROUGH && good_enough(entry)))
 		return serve(&entry, false, ret_entry, ret_stale);
-	if (mode == READ_THROUGH && entry && is_disappointed(rt))
+	if (mode == READ_THROUGH && entry &&
+	    (is_disappointed(rt) || ctx_is_barred(ctx)))
 		return serve(&entry, true, ret_entry, ret_stale);
+	/* Before a flight is entered: a list that it brings goes on without
+	 * whoever wanted it. */
+	r = ctx_may_ask(ctx);
+	if (r < 0)
+		return r;
 	if (mode == READ_REFRESH || mode == READ_ANEW)
 		flight_forget(ask->list ? rt->lists : rt->flight, ask->key);
 

@@ -440,8 +440,7 @@ static int wait_for(struct ctx *ctx, struct stream *s, struct spool_file *file,
 
 	r = ctx_wait_begin(ctx);
 	if (r < 0)
-		return ctx_fail(ctx, r,
-				"too many readers wait for the network");
+		return r;
 	enter(&waiter, &n_failures);
 	ctx_watch(ctx, &waker);
 	for (;;) {

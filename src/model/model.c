@@ -149,6 +149,9 @@ static int look_up(struct ctx *ctx, struct model *model, struct node *dir,
 				 found->checked ? &found->expect : NULL,
 				 kernel);
 	}
+	/* Nobody asks whether it is still true. */
+	if (ctx->barred)
+		found->left_ms = 0;
 	*ret_node = node;
 	return r;
 }
@@ -241,7 +244,7 @@ int model_getattr(struct ctx *ctx, struct model *model, uint64_t ino,
 		r = failed(model, ctx, node, NULL, r);
 	} else {
 		node_now(model->nodes, node, &told);
-		fill(model, &told, left_ms, size, ret_attr);
+		fill(model, &told, ctx->barred ? 0 : left_ms, size, ret_attr);
 	}
 	node_unref(model->nodes, node);
 	return r;

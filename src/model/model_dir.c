@@ -175,6 +175,8 @@ void model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
 	struct dirlist_piece piece = {
 		.ctx = ctx, .model = model, .dir = reader.dir, .listing = l};
 	uint64_t after = cookie > N_DOTS ? cookie - N_DOTS : 0;
+	/* The kernel would be promised what nobody asks for again. */
+	bool barred = plus && ctx_is_barred(ctx);
 
 	if (cookie == 0)
 		listed_opened_read(opened);
@@ -195,7 +197,7 @@ void model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
 		 *    shown the older thing.
 		 * So an older listing tells names alone.
 		 */
-		known = plus && l->ops->found &&
+		known = plus && l->ops->found && !barred &&
 			listed_opened_is_newest(opened) &&
 			l->ops->found(&piece, &name, &found);
 		if (known && found.no_size) {

@@ -79,6 +79,7 @@ void config_done(struct config *config)
 	text_wipe(config->proxy);
 	free(config->log_file);
 	config_free_strings(config->workspaces);
+	config_free_strings(config->indexers);
 	config_free_strings(config->fuse_options);
 	memset(config, 0, sizeof(*config));
 }

@@ -58,6 +58,7 @@ config_set config_set_proxy;
 config_set config_set_path;
 config_set config_set_ca_file;
 config_set config_set_workspaces;
+config_set config_set_indexers;
 config_set config_set_time;
 config_set config_set_number;
 config_set config_set_size;

@@ -71,6 +71,8 @@ static const struct config_setting settings[] = {
 	 config_set_size, AT(big_file), BIG_FILE_MAX},
 	{"cache_size", "SIZE", "bytes of the cache, at most; or off",
 	 config_set_cache_size, AT(cache_size), BIG_FILE_MAX},
+	{"indexers", "A:B", "programs that are shown what is cached; or off",
+	 config_set_indexers, AT(indexers)},
 	{"uid", "USER", "whose all of it is", config_set_uid, AT(uid), ID_MAX},
 	{"gid", "GROUP", "the same of the group", config_set_gid, AT(gid),
 	 ID_MAX},

@@ -20,6 +20,7 @@
 
 #define BIG_FILE_MIN ((uint64_t)8 << 20)
 #define WORKSPACES_MAX 1000
+#define INDEXERS_MAX 100
 #define CONSUMER_LETTERS             \
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZ" \
 	"abcdefghijklmnopqrstuvwxyz0123456789-_."
@@ -289,46 +290,88 @@ int config_set_ca_file(struct config *config,
 
 /* ---- lists, times, numbers ---- */
 
-int config_set_workspaces(struct config *config,
-			  const struct config_setting *setting,
-			  const char *value)
+/* The names that a list may have. */
+struct names {
+	bool (*is_one)(const char *);
+	const char *none; /* the end of a sentence about one that is none */
+	const char *what; /* of a sentence about all of them */
+	size_t most;
+};
+
+static int set_names(struct config *config,
+		     const struct config_setting *setting, const char *value,
+		     const struct names *names)
 {
 	char ***place = member(config, setting);
-	char **list = mem_calloc(WORKSPACES_MAX + 1, sizeof(*list));
+	char **list = mem_calloc(names->most + 1, sizeof(*list));
 	const char *separators = ":, \t";
 	size_t n = 0;
 	int r = 0;
 
 	while (!r && *(value += strspn(value, separators))) {
 		size_t length = strcspn(value, separators);
-		char *id = mem_dup0(value, length);
+		char *name = mem_dup0(value, length);
 		bool known = false;
 
 		value += length;
 		for (size_t i = 0; i < n; i++)
-			known |= !strcmp(list[i], id);
-		if (!text_is_workspace_id(id))
-			r = config_fail(
-				config,
-				"'%s' is no workspace id (small letters, "
-				"digits, '_' and '-')",
-				id);
-		else if (!known && n == WORKSPACES_MAX)
-			r = config_fail(config, "names more than %d workspaces",
-					WORKSPACES_MAX);
+			known |= !strcmp(list[i], name);
+		if (!names->is_one(name))
+			r = config_fail(config, "'%s' is no %s", name,
+					names->none);
+		else if (!known && n == names->most)
+			r = config_fail(config, "names more than %zu %ss",
+					names->most, names->what);
 		if (r || known)
-			free(id);
+			free(name);
 		else
-			list[n++] = id;
+			list[n++] = name;
 	}
 	if (!r && !n)
-		r = config_fail(config, "names no workspace");
+		r = config_fail(config, "names no %s", names->what);
 	if (r) {
 		config_free_strings(list);
 		return r;
 	}
 	config_free_strings(*place);
 	*place = mem_realloc(list, (n + 1) * sizeof(*list));
+	return 0;
+}
+
+int config_set_workspaces(struct config *config,
+			  const struct config_setting *setting,
+			  const char *value)
+{
+	static const struct names workspaces = {
+		text_is_workspace_id,
+		"workspace id (small letters, digits, '_' and '-')",
+		"workspace",
+		WORKSPACES_MAX,
+	};
+
+	return set_names(config, setting, value, &workspaces);
+}
+
+static bool is_program(const char *name)
+{
+	return !strchr(name, '/');
+}
+
+int config_set_indexers(struct config *config,
+			const struct config_setting *setting, const char *value)
+{
+	static const struct names programs = {
+		is_program,
+		"name of a program (without its directory)",
+		"program",
+		INDEXERS_MAX,
+	};
+	char ***place = member(config, setting);
+
+	if (strcmp(value, "off") != 0)
+		return set_names(config, setting, value, &programs);
+	config_free_strings(*place);
+	*place = mem_calloc(1, sizeof(**place));
 	return 0;
 }
 

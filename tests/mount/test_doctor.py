@@ -174,6 +174,10 @@ def test_indexers_that_would_crawl(place, etc):
     running += "until grep -qs baloo_file /proc/*/comm && grep -qs tracker-miner-f /proc/*/comm; do :; done\n"
     more = {"BITBUCKETFS_ALLOW_OTHER": "true", "BITBUCKETFS_MOUNTPOINT": str(home / "Documents/bitbucket")}
     told = doctor(place, before=running + etc("updatedb.conf", 'PRUNEFS="NFS fuse.sshfs"\n'), **more)
+    for name in "plocate", "tracker", "baloo":
+        told.line(name, "ok", "causes no requests")
+    shutil.rmtree(place.place / "etc")
+    told = doctor(place, before=running + etc("updatedb.conf", 'PRUNEFS="NFS fuse.sshfs"\n'), BITBUCKETFS_INDEXERS="off", **more)
     told.line("plocate", "warning", "to PRUNEFS")
     told.line("tracker", "warning", "index-recursive-directories")
     told.line("baloo", "warning", "excludeFolders")

@@ -42,8 +42,10 @@ void refresh_watch(struct refresh *refresh, struct node *node,
 	scene.n_watched++;
 }
 
-void refresh_node(struct refresh *refresh, struct node *node)
+void refresh_node(struct ctx *for_whom, struct refresh *refresh,
+		  struct node *node)
 {
+	(void)for_whom;
 	(void)refresh;
 	(void)node;
 }

@@ -238,6 +238,10 @@ static void test_options(void **state)
 	options("cache_size=7M", "the least is 8M");
 	options("cache_size=none", "'none' is no size");
 	options("cache_size=10%", "'10%' is no size");
+	options("indexers=off", NULL);
+	options("indexers=baloo_file:updatedb*", NULL);
+	options("indexers=/usr/bin/updatedb", "without its directory");
+	options("indexers=:", "names no program");
 	options("history=0", "from 1 to");
 	options("listed=0", "from 1 to");
 	options("listed=10001", "from 1 to 10000");
@@ -328,6 +332,7 @@ static const struct {
 	{"listed", {"7", "8"}},
 	{"big_file", {"500M", "1T"}},
 	{"cache_size", {"500M", "off"}},
+	{"indexers", {"baloo_file:updatedb*", "off"}},
 	{"uid", {"7", "8"}},
 	{"gid", {"7", "8"}},
 	{"umask", {"027", "077"}},
@@ -364,6 +369,7 @@ static char *whole(const struct config *c)
 	buf_printf(&out, " %d %s %s", c->transport, c->ssh_fallback,
 		   c->ssh_agent);
 	add_list(&out, c->workspaces);
+	add_list(&out, c->indexers);
 	buf_printf(&out, " %lld %u %u %u %u %llu %llu %u %u %o",
 		   (long long)c->ttl_ms, c->trees, c->walk, c->history,
 		   c->listed, (unsigned long long)c->big_file,

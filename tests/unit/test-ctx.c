@@ -289,6 +289,41 @@ static void waiting_places(void **state)
 	ctx_done(&alone);
 }
 
+static int shut(void *arg, struct ctx *ctx)
+{
+	++*(int *)arg;
+	return ctx->caller == 7 ? ctx_fail(ctx, -EACCES, "not you") : 0;
+}
+
+static void gates(void **state)
+{
+	(void)state;
+	cleanup(ctx_group_free) struct ctx_group *group = ctx_group_new(2);
+	struct ctx a, b;
+	int n_asked = 0;
+
+	ctx_group_set_gate(group, shut, &n_asked);
+	ctx_init(&a, group, -1);
+	ctx_init(&b, group, -1);
+	a.caller = 7;
+	assert_int_equal(ctx_wait_begin(&a), -EACCES);
+	assert_string_equal(a.sentence, "not you");
+	assert_true(a.barred && a.refused);
+	assert_int_equal(ctx_group_waiting(group), 0);
+	/* Of what is done behind nobody is told. */
+	assert_true(ctx_is_barred(&a));
+	assert_string_equal(a.sentence, "");
+	assert_false(ctx_is_barred(NULL));
+	/* Who has passed is not asked about again. */
+	n_asked = 0;
+	assert_int_equal(ctx_wait_begin(&b), 0);
+	ctx_wait_end(&b);
+	assert_false(ctx_is_barred(&b));
+	assert_int_equal(n_asked, 1);
+	ctx_done(&b);
+	ctx_done(&a);
+}
+
 static void sentences(void **state)
 {
 	(void)state;
@@ -327,6 +362,7 @@ int main(void)
 		cmocka_unit_test(groups_are_cancelled),
 		cmocka_unit_test(groups_are_shared),
 		cmocka_unit_test(waiting_places),
+		cmocka_unit_test(gates),
 		cmocka_unit_test(sentences),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,12 @@
-/* model/probe, model/repository: names that nobody is asked for; which
- * repository a node is in. */
+/* model/probe, model/indexers, model/repository: names that nobody is asked
+ * for; programs that may ask for nothing; which repository a node is in. */
+#include "model/indexers.h"
 #include "model/probe.h"
 #include "model/repository.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -22,6 +24,45 @@ static void what_programs_look_for(void **state)
 	assert_false(probe_matches("git"));
 	assert_false(probe_matches("_a"));
 	assert_false(probe_matches(""));
+}
+
+static void which_programs_index(void **state)
+{
+	static const char *const none[] = {NULL};
+
+	(void)state;
+	assert_true(indexers_have(indexers_usual, "baloo_file"));
+	assert_true(indexers_have(indexers_usual, "baloo_file_extractor"));
+	assert_true(indexers_have(indexers_usual, "updatedb.plocate"));
+	assert_true(indexers_have(indexers_usual, "updatedb"));
+	assert_false(indexers_have(indexers_usual, "baloo_fil"));
+	assert_false(indexers_have(indexers_usual, "baloo_file2"));
+	assert_false(indexers_have(indexers_usual, "find"));
+	/* As the kernel cuts them. */
+	assert_true(indexers_have(indexers_usual, "tracker-miner-f"));
+	assert_false(indexers_have(indexers_usual, "tracker-miner"));
+	assert_false(indexers_have(none, "baloo_file"));
+}
+
+/* This very program, by the name of its file. */
+static void who_is_barred(void **state)
+{
+	static const char *const self[] = {"test-pro*", NULL};
+	const char *const *names = self;
+	cleanup(ctx_done) struct ctx ctx;
+
+	(void)state;
+	ctx_init(&ctx, NULL, -1);
+	assert_int_equal(indexers_bar(&names, &ctx), 0); /* nobody's */
+	ctx.caller = getpid();
+	assert_int_equal(indexers_bar(&names, &ctx), -EACCES);
+	assert_non_null(strstr(ctx.sentence, "test-probe"));
+	names = indexers_usual;
+	assert_int_equal(indexers_bar(&names, &ctx), 0);
+	/* None of this system. */
+	names = self;
+	ctx.caller = INT32_MAX;
+	assert_int_equal(indexers_bar(&names, &ctx), 0);
 }
 
 static const struct provider plain = {.name = "plain"};
@@ -75,6 +116,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_programs_look_for),
+		cmocka_unit_test(which_programs_index),
+		cmocka_unit_test(who_is_barred),
 		cmocka_unit_test(the_repository_above),
 	};
 

@@ -7,6 +7,7 @@
 #include "cmd/doctor/doctor.h"
 
 #include "cmd/mount/preflight.h"
+#include "model/indexers.h"
 
 #include "base/file.h"
 #include "base/program.h"
@@ -19,6 +20,7 @@
 #define CONF "/etc/updatedb.conf"
 #define CONF_MAX (256 * KIB)
 #define ASK_MS 2000
+#define N_NAME strlen("Name:\t")
 #define MOUNTINFO_MAX (16 * MIB)
 #define TRACKER "org.freedesktop.Tracker3.Miner.Files"
 /* What it has where nobody set anything. */
@@ -206,8 +208,30 @@ static void look(const struct doctor *d, struct crawl *crawl)
 		crawl->path = steal(&usual);
 }
 
-/* A process of that name (its first 15 bytes) of this user. */
-static bool runs(const char *name)
+static const char *const gnome[] = {INDEXERS_GNOME, NULL};
+static const char *const kde[] = {INDEXERS_KDE, NULL};
+static const char *const locate[] = {INDEXERS_LOCATE, NULL};
+
+/* A mount shows the first of them what is cached, and no more. */
+static bool is_barred(const struct doctor *d, const char *const *names)
+{
+	const char *const *barred =
+		(const char *const *)d->remote.config.indexers;
+
+	return indexers_have(barred ? barred : indexers_usual, *names);
+}
+
+static void say_barred(struct report *r, const char *check, const char *who,
+		       const char *path)
+{
+	report_add(r, check, REPORT_OK,
+		   "%s goes through %s, is shown what is cached there, and "
+		   "causes no requests",
+		   who, path);
+}
+
+/* A process of this user that is one of them. */
+static bool runs(const char *const *names)
 {
 	DIR *all = opendir("/proc");
 	struct dirent *one;
@@ -218,13 +242,15 @@ static bool runs(const char *name)
 			mem_asprintf("/proc/%s/status", one->d_name);
 		cleanup(buf_done) struct buf text = BUF_INIT(CONF_MAX);
 		const char *uid;
-		size_t n = strlen(name);
+		cleanup(free) char *name = NULL;
 
 		if (!isdigit((unsigned char)one->d_name[0]) ||
-		    file_read(path, CONF_MAX, &text) || text.len < n + 6)
+		    file_read(path, CONF_MAX, &text) || text.len < N_NAME)
 			continue;
+		name = mem_dup0(text.data + N_NAME,
+				strcspn(text.data + N_NAME, "\n"));
 		uid = strstr(text.data, "\nUid:\t");
-		found = !strncmp(text.data + 6, name, n) && uid &&
+		found = indexers_have(names, name) && uid &&
 			strtoul(uid + 6, NULL, 10) == getuid();
 	}
 	if (all)
@@ -274,6 +300,8 @@ void doctor_check_plocate(struct ctx *ctx, struct doctor *d, struct report *r)
 		report_add(r, "plocate", REPORT_OK,
 			   "updatedb, which is root, cannot look into a mount "
 			   "without allow_other");
+	else if (is_barred(d, locate))
+		say_barred(r, "plocate", "updatedb", crawl.path);
 	else
 		report_add(
 			r, "plocate", REPORT_WARNING,
@@ -315,7 +343,7 @@ void doctor_check_tracker(struct ctx *ctx, struct doctor *d, struct report *r)
 	struct tracker t = {0};
 	struct crawl crawl = {.covers = tracker_covers, .arg = &t};
 
-	if (!runs("tracker-miner-f") && !runs("localsearch")) {
+	if (!runs(gnome)) {
 		report_add(r, "tracker", REPORT_OK, "does not run");
 		return;
 	}
@@ -324,7 +352,9 @@ void doctor_check_tracker(struct ctx *ctx, struct doctor *d, struct report *r)
 		t.user_dirs = read_config("user-dirs.dirs");
 		look(d, &crawl);
 	}
-	if (crawl.path)
+	if (crawl.path && is_barred(d, gnome))
+		say_barred(r, "tracker", "GNOME's search", crawl.path);
+	else if (crawl.path)
 		report_add(r, "tracker", REPORT_WARNING,
 			   "GNOME's search goes through %s: mount at another "
 			   "place, or take what is above it out of the "
@@ -356,7 +386,7 @@ void doctor_check_baloo(struct ctx *ctx, struct doctor *d, struct report *r)
 	struct crawl crawl = {.covers = baloo_covers, .arg = &b};
 
 	(void)ctx;
-	if (!runs("baloo_file")) {
+	if (!runs(kde)) {
 		report_add(r, "baloo", REPORT_OK, "does not run");
 		return;
 	}
@@ -364,7 +394,9 @@ void doctor_check_baloo(struct ctx *ctx, struct doctor *d, struct report *r)
 		b.rc = read_config("baloofilerc");
 		look(d, &crawl);
 	}
-	if (crawl.path)
+	if (crawl.path && is_barred(d, kde))
+		say_barred(r, "baloo", "KDE's search", crawl.path);
+	else if (crawl.path)
 		report_add(r, "baloo", REPORT_WARNING,
 			   "KDE's search goes through %s: run balooctl6 config "
 			   "add excludeFolders '%s' (or balooctl)",

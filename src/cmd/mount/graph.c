@@ -4,6 +4,7 @@
 #include "cmd/mount/graph.h"
 
 #include "base/file.h"
+#include "model/indexers.h"
 #include "store/say.h"
 
 #define GIT_CONNECTIONS 6
@@ -135,6 +136,9 @@ static int build_model(struct graph *g, const struct graph_config *config,
 
 	g->is_checked_behind = model.check_behind;
 	g->group = ctx_group_new(MAX_WAITING);
+	g->indexers = set->indexers ? (const char *const *)set->indexers
+				    : indexers_usual;
+	ctx_group_set_gate(g->group, indexers_bar, &g->indexers);
 	model.group = g->group;
 	r = model_new(&model, &g->model);
 	return r ? command_could_not("the mount cannot be built", r) : 0;

@@ -26,8 +26,9 @@ struct graph {
 	struct spool *spool;
 	struct stream_set *streams;
 	struct clone_set *clones;
-	struct evictor *evictor; /* of all that the mount caches */
-	struct ctx_group *group; /* of all requests of the mount */
+	struct evictor *evictor;     /* of all that the mount caches */
+	struct ctx_group *group;     /* of all requests of the mount */
+	const char *const *indexers; /* who may cause none */
 	struct model *model;
 	bool is_checked_behind; /* `checked` will be called */
 };

@@ -72,7 +72,7 @@ int hierarchy_lookup_workspace(struct ctx *ctx, struct model *model,
 					 &age);
 
 	if (age.stale)
-		refresh_node(model->refresh, dir);
+		refresh_node(ctx, model->refresh, dir);
 	if (r == -ENOENT) {
 		ret_found->left_ms = age.left_ms > 0 ? row_dir_believe_ms(&age)
 						     : UNKNOWN_MS;
@@ -138,9 +138,9 @@ int hierarchy_lookup_repository(struct ctx *ctx, struct model *model,
 	r = documents_find_repository(ctx, model->config.documents, workspace,
 				      name, &found, &age);
 	if (age.stale && age.from_collection && !list)
-		refresh_node(model->refresh, dir);
+		refresh_node(ctx, model->refresh, dir);
 	else if (r == 0 && age.stale && !list)
-		hierarchy_queue(model, workspace, name);
+		hierarchy_queue(ctx, model, workspace, name);
 	if (r == -ENOENT) {
 		ret_found->left_ms = age.left_ms > 0 ? row_dir_believe_ms(&age)
 						     : UNKNOWN_MS;

@@ -33,6 +33,7 @@ bool hierarchy_is_gone(struct ctx *, struct model *, const char *workspace,
 		       const char *name);
 /* The same in the background, of a repository or (name NULL) of a workspace; a
  * repeated wish is queued once. */
-void hierarchy_queue(struct model *, const char *workspace, const char *name);
+void hierarchy_queue(struct ctx *, struct model *, const char *workspace,
+		     const char *name);
 
 #endif

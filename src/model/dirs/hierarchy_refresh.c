@@ -281,7 +281,7 @@ bool hierarchy_is_gone(struct ctx *ctx, struct model *model,
 					  workspace, name, &found, &age);
 
 	if (r == 0 && age.stale)
-		hierarchy_queue(model, workspace, NULL);
+		hierarchy_queue(ctx, model, workspace, NULL);
 	return r == -ENOENT;
 }
 
@@ -345,8 +345,8 @@ static int run(struct ctx *ctx, struct model *model,
 
 /* By the node, as whoever has the node queues it: otherwise one thing would be
  * queued twice, and asked for twice where the first failed. */
-void hierarchy_queue(struct model *model, const char *workspace,
-		     const char *name)
+void hierarchy_queue(struct ctx *ctx, struct model *model,
+		     const char *workspace, const char *name)
 {
 	static const struct refresh_work work = {"hierarchy", run};
 	struct node *root = root_node(model);
@@ -355,8 +355,8 @@ void hierarchy_queue(struct model *model, const char *workspace,
 		name && parent ? node_child(model->nodes, parent, name) : NULL;
 
 	if (name ? node : parent)
-		refresh_node(model->refresh, name ? node : parent);
-	else
+		refresh_node(ctx, model->refresh, name ? node : parent);
+	else if (!ctx_is_barred(ctx))
 		refresh_queue(model->refresh, &work, workspace, name, NULL);
 	node_unref(model->nodes, node);
 	node_unref(model->nodes, parent);

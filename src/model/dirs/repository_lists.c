@@ -29,7 +29,7 @@ static int listing_of(struct ctx *ctx, struct model *model, struct node *dir,
 				     scope, mode, ret_list, ret_age);
 
 	if (r == 0 && ret_age->stale && mode == READ_THROUGH)
-		refresh_node(model->refresh, workspace_above(dir));
+		refresh_node(ctx, model->refresh, workspace_above(dir));
 	return r;
 }
 
@@ -59,7 +59,7 @@ static int found_index(struct ctx *ctx, struct model *model, struct node *dir,
 	if (r < 0)
 		return r;
 	if (file.age.stale && mode == READ_THROUGH)
-		refresh_node(model->refresh, workspace_above(dir));
+		refresh_node(ctx, model->refresh, workspace_above(dir));
 	row_dir_found_file(model, &file, newest(ctx, model, dir), ret_found);
 	return 0;
 }

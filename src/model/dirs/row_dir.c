@@ -60,7 +60,7 @@ void row_dir_refresh_document(struct ctx *ctx, struct model *model,
 			      ? age->from_collection
 			      : row_dir_is_listed(ctx, model, p);
 
-	refresh_node(model->refresh, listed ? dir->parent : dir);
+	refresh_node(ctx, model->refresh, listed ? dir->parent : dir);
 }
 
 int row_dir_document(struct ctx *ctx, struct model *model, struct node *dir,
@@ -107,7 +107,7 @@ int row_dir_collection(struct ctx *ctx, struct model *model, struct node *dir,
 				     scope, mode, ret_collection, ret_age);
 
 	if (r == 0 && ret_age->stale && mode == READ_THROUGH)
-		refresh_node(model->refresh, dir);
+		refresh_node(ctx, model->refresh, dir);
 	if (r == 0 && mode != READ_CACHED)
 		row_dir_tell_made(ctx, model, dir);
 	return r;
@@ -688,7 +688,7 @@ static int row_dir_attr(struct ctx *ctx, struct model *model, struct node *node,
 		*ret_left_ms = MOMENT_MS;
 	} else if (model_was_opened(model, node)) {
 		*ret_left_ms = MOMENT_MS;
-		refresh_node(model->refresh, node);
+		refresh_node(ctx, model->refresh, node);
 	}
 	node_set_mtime_ms(model->nodes, node,
 			  newest(c, node_mtime_ms(model->nodes, node)));

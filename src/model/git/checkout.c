@@ -410,8 +410,8 @@ void checkout_tell_renamed(struct model *model, struct node *node,
 	d = repository_of(repository);
 	if (clone_is_named(clone, d->dir.scope->workspace, d->slug))
 		return;
-	refresh_node(model->refresh, repository->parent->parent);
-	refresh_node(model->refresh, repository->parent);
+	refresh_node(NULL, model->refresh, repository->parent->parent);
+	refresh_node(NULL, model->refresh, repository->parent);
 }
 
 /* One answer is for all refs of the repository: another watch asked. */
@@ -469,15 +469,53 @@ int checkout_check(struct ctx *ctx, struct model *model, struct node *tree,
 	return r;
 }
 
+/* There is a head, and somebody asks whether it still is the newest. */
+static bool is_followed(struct checkout *checkout)
+{
+	bool have;
+
+	mutex_lock(&checkout->lock);
+	have = checkout->have && !checkout->missing &&
+	       (checkout->fixed || !checkout->expired);
+	mutex_unlock(&checkout->lock);
+	return have && (checkout->fixed ||
+			clock_mono_ms() - atomic_load(&checkout->heard_ms) <
+				LONGEST_MS);
+}
+
+/* For who may cause no request: what is here, and nobody asks for newer ones
+ * from now on. Otherwise the trees of all repositories would be asked for once
+ * per ttl for an hour after an indexer has come by. */
+static int show_unfollowed(struct ctx *ctx, struct model *model,
+			   struct node *tree, int refused)
+{
+	struct checkout *checkout = tree->what.checkout;
+	int r;
+
+	/* The next one who looks asks. */
+	if (!checkout_is_shown(tree))
+		atomic_store(&checkout->heard_ms, clock_mono_ms() - LONGEST_MS);
+	r = show_known(model, tree, NULL);
+	if (r < 0)
+		return refused;
+	ctx->sentence[0] = '\0';
+	return 0;
+}
+
 int checkout_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 {
 	struct checkout *checkout = tree->what.checkout;
-	int64_t now = clock_mono_ms(), old;
-	int64_t heard = atomic_exchange(&checkout->heard_ms, now);
+	int64_t now = clock_mono_ms(), old, heard;
 	struct clone_head head;
 	bool have, expired;
 	int r;
 
+	if (!is_followed(checkout)) {
+		r = ctx_may_ask(ctx);
+		if (r < 0)
+			return show_unfollowed(ctx, model, tree, r);
+	}
+	heard = atomic_exchange(&checkout->heard_ms, now);
 	if (atomic_load(&checkout->n_quiet))
 		wake(model, tree);
 	mutex_lock(&checkout->lock);

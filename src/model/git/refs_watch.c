@@ -321,13 +321,39 @@ static int ensure(struct ctx *ctx, struct model *model, struct refs_watch *w,
 	return r;
 }
 
+static bool is_watched(struct model *model, struct node *top)
+{
+	struct refs_watch *w = watch_find(model, top);
+	bool watched = w &&
+		       clock_mono_ms() - atomic_load(&w->heard_ms) < LONGEST_MS;
+
+	watch_free(model, w);
+	return watched;
+}
+
+/* The names that are here, without a watch: for who may cause no request. The
+ * kernel is promised none of them (model_lookup), so nobody has to tell it of
+ * changes. */
+static int known_unwatched(struct ctx *ctx, struct model *model,
+			   struct node *top, int refused,
+			   struct clone_refs **ret_refs)
+{
+	if (refs_known(model, top, ret_refs) < 0)
+		return refused;
+	ctx->sentence[0] = '\0';
+	return 0;
+}
+
 int refs_ensure(struct ctx *ctx, struct model *model, struct node *top,
 		enum clone_ref_kind kind, struct clone_refs **ret_refs)
 {
 	struct refs_watch *w = NULL;
 	int64_t quiet_ms = 0;
-	int r = watch_look(model, top, kind, &w, &quiet_ms);
+	int r = is_watched(model, top) ? 0 : ctx_may_ask(ctx);
 
+	if (r < 0)
+		return known_unwatched(ctx, model, top, r, ret_refs);
+	r = watch_look(model, top, kind, &w, &quiet_ms);
 	if (r < 0)
 		return r;
 	r = ensure(ctx, model, w, quiet_ms, ret_refs);

@@ -96,9 +96,11 @@ static int refresh_one(struct ctx *ctx, struct model *model,
 
 static const struct refresh_work work_node = {"node", refresh_one};
 
-void refresh_node(struct refresh *refresh, struct node *node)
+void refresh_node(struct ctx *for_whom, struct refresh *refresh,
+		  struct node *node)
 {
-	refresh_queue(refresh, &work_node, NULL, NULL, node);
+	if (!ctx_is_barred(for_whom))
+		refresh_queue(refresh, &work_node, NULL, NULL, node);
 }
 
 void refresh_watch(struct refresh *refresh, struct node *node,

@@ -32,8 +32,9 @@ struct refresh_work {
  * once. Before refresh_start nothing happens. */
 void refresh_queue(struct refresh *, const struct refresh_work *,
 		   const char *workspace, const char *name, struct node *node);
-/* Queues the node's provider->refresh. */
-void refresh_node(struct refresh *, struct node *);
+/* Queues the node's provider->refresh, unless nothing may be asked for the sake
+ * of whoever was served what is stale (ctx_is_barred). */
+void refresh_node(struct ctx *for_whom, struct refresh *, struct node *);
 /* A kind of directory that is asked for again while programs look at it. */
 struct refresh_watching {
 	/* ms until the directory is due (0: now); INT64_MAX: nobody looks at
