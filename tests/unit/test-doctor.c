@@ -1,7 +1,7 @@
 /*
  * cmd/doctor: what is judged by a text alone.
  */
-#include "cmd/doctor/address.h"
+#include "cmd/address/address.h"
 #include "cmd/doctor/indexers.h"
 #include "cmd/doctor/machine.h"
 #include "cmd/doctor/report.h"

@@ -8,7 +8,7 @@
 #ifndef CMD_DOCTOR_DOCTOR_H
 #define CMD_DOCTOR_DOCTOR_H
 
-#include "cmd/doctor/address.h"
+#include "cmd/address/address.h"
 #include "cmd/doctor/report.h"
 #include "cmd/remote.h"
 

@@ -1,10 +1,10 @@
 /*
- * cmd/doctor/address: from the text to host and path, by one of three forms:
+ * cmd/address/address: from the text to host and path, by one of three forms:
  * scheme://host/path, host:path, host/path.
  */
-#include "cmd/doctor/address_private.h"
+#include "cmd/address/address_private.h"
 
-#include "cmd/doctor/shell_line.h"
+#include "cmd/address/shell_line.h"
 
 #include "base/log.h"
 

@@ -1,7 +1,7 @@
 /*
- * cmd/doctor/address: the workspace and the repository of a path.
+ * cmd/address/address: the workspace and the repository of a path.
  */
-#include "cmd/doctor/address_private.h"
+#include "cmd/address/address_private.h"
 
 #include "base/text.h"
 

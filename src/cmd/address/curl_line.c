@@ -1,9 +1,9 @@
 /*
- * cmd/doctor/curl_line: word by word, as curl would take them.
+ * cmd/address/curl_line: word by word, as curl would take them.
  */
-#include "cmd/doctor/curl_line.h"
+#include "cmd/address/curl_line.h"
 
-#include "cmd/doctor/shell_line.h"
+#include "cmd/address/shell_line.h"
 
 #include "base/log.h"
 

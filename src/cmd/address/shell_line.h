@@ -1,10 +1,10 @@
 /*
- * cmd/doctor/shell_line: a line as somebody typed it at a shell, with its
+ * cmd/address/shell_line: a line as somebody typed it at a shell, with its
  * prompt or without, cut into words as sh(1) would, as far as that matters:
  * quotes, and the & at which a command ends.
  */
-#ifndef CMD_DOCTOR_SHELL_LINE_H
-#define CMD_DOCTOR_SHELL_LINE_H
+#ifndef CMD_SHELL_LINE_H
+#define CMD_SHELL_LINE_H
 
 #include "base/mem.h"
 

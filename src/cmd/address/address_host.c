@@ -1,8 +1,8 @@
 /*
- * cmd/doctor/address: whether the host is the service's, and does what is asked
- * of it.
+ * cmd/address/address: whether the host is the service's, and does what is
+ * asked of it.
  */
-#include "cmd/doctor/address_private.h"
+#include "cmd/address/address_private.h"
 
 #include "base/suggest.h"
 

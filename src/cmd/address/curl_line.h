@@ -1,9 +1,9 @@
 /*
- * cmd/doctor/curl_line: a line of curl as somebody typed it, and what people
+ * cmd/address/curl_line: a line of curl as somebody typed it, and what people
  * get wrong in it.
  */
-#ifndef CMD_DOCTOR_CURL_LINE_H
-#define CMD_DOCTOR_CURL_LINE_H
+#ifndef CMD_CURL_LINE_H
+#define CMD_CURL_LINE_H
 
 #include "base/mem.h"
 

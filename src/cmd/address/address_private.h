@@ -1,12 +1,12 @@
 /*
- * cmd/doctor/address inside: address_parts.c takes the text apart,
+ * cmd/address/address inside: address_parts.c takes the text apart,
  * address_host.c judges the host, address_names.c has the names of the path,
  * address.c the rest.
  */
-#ifndef CMD_DOCTOR_ADDRESS_PRIVATE_H
-#define CMD_DOCTOR_ADDRESS_PRIVATE_H
+#ifndef CMD_ADDRESS_PRIVATE_H
+#define CMD_ADDRESS_PRIVATE_H
 
-#include "cmd/doctor/address.h"
+#include "cmd/address/address.h"
 
 #define ADDRESS_WEB "bitbucket.org"
 #define ADDRESS_SSH_HOST "ssh." ADDRESS_WEB

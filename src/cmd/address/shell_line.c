@@ -1,7 +1,7 @@
 /*
- * cmd/doctor/shell_line: a backslash is taken for the end of a line.
+ * cmd/address/shell_line: a backslash is taken for the end of a line.
  */
-#include "cmd/doctor/shell_line.h"
+#include "cmd/address/shell_line.h"
 
 #define BLANKS " \t\r\n\\"
 

@@ -1,12 +1,12 @@
 /*
- * cmd/doctor/address: the address of a workspace or repository, in whichever
+ * cmd/address/address: the address of a workspace or repository, in whichever
  * form somebody has it (a line of git clone or curl, too), and what is wrong
  * with it.
  *
  * Must never ask anybody.
  */
-#ifndef CMD_DOCTOR_ADDRESS_H
-#define CMD_DOCTOR_ADDRESS_H
+#ifndef CMD_ADDRESS_H
+#define CMD_ADDRESS_H
 
 #include "base/mem.h"
 

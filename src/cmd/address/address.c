@@ -1,10 +1,10 @@
 /*
- * cmd/doctor/address: user, scheme and path are judged for themselves. The
+ * cmd/address/address: user, scheme and path are judged for themselves. The
  * first thing that is wrong is the one that is said.
  */
-#include "cmd/doctor/address_private.h"
+#include "cmd/address/address_private.h"
 
-#include "cmd/doctor/curl_line.h"
+#include "cmd/address/curl_line.h"
 
 #include "base/text.h"
 
