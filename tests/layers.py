@@ -66,7 +66,7 @@ DOORS = {
         ("include/base/map.h",),
     ),
     # What is run beside us; token_command has a terminal to care for, too.
-    "posix_spawn": (("spawn.h",), ("src/base/program.c", "src/setup/token_command.c", "src/cmd/login/browser.c")),
+    "posix_spawn": (("spawn.h",), ("src/base/program.c", "src/setup/token_command.c", "src/cmd/browser.c")),
     "nettle": (("nettle/*",), ("src/base/digest.c",)),
     "zlib": (
         ("zlib.h", "zconf.h"),

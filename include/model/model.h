@@ -80,6 +80,10 @@ DEFINE_CLEANUP(struct model *, model_free);
  * before is asked for, and names that were not there are looked up anew. */
 void model_signed_out(struct model *, bool signed_out);
 
+/* As refs_place (src/model/git/refs.h), of a path below the root. */
+int model_find_ref(struct ctx *, struct model *, const char *path,
+		   size_t *ret_parts, char hex[static 41]);
+
 /* What the kernel knows. */
 struct model_known {
 	uint64_t ino; /* 0: it was told that there is no such name */

@@ -62,6 +62,7 @@ struct config {
 	char *ca_file;     /* absolute; NULL: the system's alone */
 	char *proxy;       /* a URL; NULL: as the environment says */
 	char *log_file;    /* absolute; NULL: syslog */
+	char *jira_url;    /* without a final slash; NULL: not given */
 	char **workspaces; /* NULL-terminated; NULL: none */
 	char **indexers;   /* likewise; NULL: nothing was said of them */
 	int64_t ttl_ms;

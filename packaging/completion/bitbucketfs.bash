@@ -59,7 +59,7 @@ _bitbucketfs() {
 		mapfile -t COMPREPLY < <(compgen -W '-f --foreground -d --debug
 			-o -h --help -V --version --lazy --raw -q --json
 			--install --uninstall --with-token --check --in-file --email= --username=
-			--keep-cache --all --config --oauth --oauth-client' -- "$cur")
+			--keep-cache --all --config --oauth --oauth-client --print' -- "$cur")
 		return
 		;;
 	esac
@@ -69,7 +69,7 @@ _bitbucketfs() {
 		[ ${#COMPREPLY[@]} -gt 0 ] || _filedir -d
 		return
 		;;
-	*' refresh '*)
+	*' refresh '* | *' open '*)
 		_filedir
 		return
 		;;
@@ -77,10 +77,10 @@ _bitbucketfs() {
 		mapfile -t COMPREPLY < <(compgen -W 'get store erase' -- "$cur")
 		return
 		;;
-	*' api '* | *' curl '* | *' whoami '* | *' login '* | *' logout '* | *' doctor '*) return ;;
+	*' api '* | *' curl '* | *' whoami '* | *' login '* | *' logout '* | *' doctor '* | *' path '*) return ;;
 	*' help '*)
 		mapfile -t COMPREPLY < <(compgen -W 'mount status umount refresh login
-			logout api curl whoami credential doctor help version options' -- "$cur")
+			logout api curl whoami credential doctor open path help version options' -- "$cur")
 		return
 		;;
 	*' version '*) return ;;
@@ -89,7 +89,7 @@ _bitbucketfs() {
 	if [ "$cword" = 1 ]; then
 		mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W \
 			'mount status umount refresh login logout api curl whoami
-			credential doctor help version' -- "$cur")
+			credential doctor open path help version' -- "$cur")
 	fi
 }
 complete -F _bitbucketfs bitbucketfs

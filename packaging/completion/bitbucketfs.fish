@@ -32,7 +32,7 @@ function __bitbucketfs_mounted
     end
 end
 
-set -l commands mount status umount refresh login logout api curl whoami credential doctor help version
+set -l commands mount status umount refresh login logout api curl whoami credential doctor open path help version
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c bitbucketfs -f
@@ -47,12 +47,14 @@ complete -c bitbucketfs -n $none -a curl -d 'the line of curl for it'
 complete -c bitbucketfs -n $none -a whoami -d 'whose credential it is'
 complete -c bitbucketfs -n $none -a credential -d 'gives it to git'
 complete -c bitbucketfs -n $none -a doctor -d 'what is wrong, and what to do'
+complete -c bitbucketfs -n $none -a open -d 'show its page in the browser'
+complete -c bitbucketfs -n $none -a path -d 'which place a page is of'
 complete -c bitbucketfs -n $none -a help -d 'the help, of a command too'
 complete -c bitbucketfs -n $none -a version -d 'the version'
 complete -c bitbucketfs -n "$none; or __fish_seen_subcommand_from mount" -a '(__fish_complete_directories)'
 complete -c bitbucketfs -n '__fish_seen_subcommand_from status umount' \
     -a '(__bitbucketfs_mounted)'
-complete -c bitbucketfs -F -n '__fish_seen_subcommand_from refresh'
+complete -c bitbucketfs -F -n '__fish_seen_subcommand_from refresh open'
 complete -c bitbucketfs -n '__fish_seen_subcommand_from help' -a "$commands options"
 complete -c bitbucketfs -s f -l foreground -d 'stay in the foreground, log to standard error'
 complete -c bitbucketfs -s d -l debug -d 'the same, with every step'
@@ -74,5 +76,6 @@ complete -c bitbucketfs -n '__fish_seen_subcommand_from whoami doctor' -l json -
 complete -c bitbucketfs -n '__fish_seen_subcommand_from credential' -a 'get store erase'
 complete -c bitbucketfs -n '__fish_seen_subcommand_from credential' -l install -d 'set it in git'
 complete -c bitbucketfs -n '__fish_seen_subcommand_from credential' -l uninstall -d 'take it out of git'
+complete -c bitbucketfs -n '__fish_seen_subcommand_from open' -s n -l print -d 'print the address alone'
 complete -c bitbucketfs -s h -l help -d help
 complete -c bitbucketfs -s V -l version -d 'the version'

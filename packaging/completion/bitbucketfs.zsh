@@ -33,6 +33,8 @@ _bitbucketfs_first() {
 		'whoami:whose credential it is'
 		'credential:gives it to git'
 		'doctor:what is wrong, and what to do'
+		'open:show its page in the browser'
+		'path:which place a page is of'
 		'help:the help, of a command too'
 		'version:the version'
 	)
@@ -68,6 +70,7 @@ _bitbucketfs() {
 		'--keep-cache[of logout: leave what was cached]' \
 		'--all[of logout: everything of this user]' \
 		'--config[of logout: and the configuration]' \
+		'(-n --print)'{-n,--print}'[of open: print the address alone]' \
 		'-q+[of api and curl: what is looked for]:query: ' \
 		'(-)'{-h,--help}'[help]' \
 		'(-)'{-V,--version}'[the version]' \
@@ -79,10 +82,10 @@ _bitbucketfs() {
 	second)
 		case $line[1] in
 		status | umount) _bitbucketfs_mounted ;;
-		refresh) _files ;;
-		help) compadd mount status umount refresh login logout api curl whoami credential doctor help version options ;;
+		refresh | open) _files ;;
+		help) compadd mount status umount refresh login logout api curl whoami credential doctor open path help version options ;;
 		credential) compadd get store erase ;;
-		login | logout | api | curl | whoami | doctor | version) ;;
+		login | logout | api | curl | whoami | doctor | path | version) ;;
 		*) _files -/ ;;
 		esac
 		;;

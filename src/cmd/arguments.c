@@ -34,6 +34,9 @@ static const struct command commands[] = {
 	 .options = true, .install = true, .uninstall = true},
 	{"doctor", doctor_command, 1, "one ADDRESS", .options = true,
 	 .json = true},
+	{"open", open_command, 1, "one PATH or KEY", .options = true,
+	 .print = true},
+	{"path", path_command, 1, "one URL", .options = true},
 	{"help", help_command, 1, "one COMMAND"},
 	{"version", version_command, 0, "no operand"},
 };
@@ -87,6 +90,7 @@ static const struct {
 	{"--keep-cache", FLAG(keep_cache)},
 	{"--all", FLAG(all)},
 	{"--config", FLAG(config)},
+	{"--print", FLAG(print)},
 };
 
 /* --name=VALUE and --name VALUE. */
@@ -316,12 +320,12 @@ static enum command_exit check_word(const struct command_line *line)
 	if (line->n_operands == 1) {
 		if (!is_absent(word))
 			return COMMAND_OK;
-		return command_usage(
-			"'%s' is neither a command (mount, "
-			"status, umount, refresh, login, logout, "
-			"api, curl, whoami, credential, doctor, "
-			"help, version) nor a directory to mount at%s",
-			word, meant);
+		return command_usage("'%s' is neither a command (mount, "
+				     "status, umount, refresh, login, logout, "
+				     "api, curl, whoami, credential, doctor, "
+				     "open, path, help, version) nor a "
+				     "directory to mount at%s",
+				     word, meant);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
 		if (!strcmp(word, sources[i]))
@@ -415,6 +419,11 @@ enum command_exit arguments_read(int argc, char **argv, struct arguments *to)
 		to->command = find_command("mount");
 		if (first && !to->helper && check_word(&to->line) != COMMAND_OK)
 			return COMMAND_USAGE;
+	}
+	/* mount(8) means something else by it. */
+	if (parse.of_mount == 'n' && to->command->print) {
+		parse.of_mount = 0;
+		to->line.print = true;
 	}
 	return check_command(&parse);
 }

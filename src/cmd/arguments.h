@@ -23,7 +23,7 @@ struct command {
 	bool names;        /* takes --email and --username */
 	/* takes the option of that name */
 	bool with_token, check, in_file, keep_cache, all, config;
-	bool oauth, oauth_client;
+	bool oauth, oauth_client, print;
 };
 struct arguments {
 	struct command_line line;

@@ -19,7 +19,7 @@ enum command_exit {
 struct command_line {
 	bool foreground, debug, sloppy, lazy, raw, json, install, uninstall;
 	bool with_token, check, in_file, keep_cache, all, config;
-	bool oauth, oauth_client;
+	bool oauth, oauth_client, print;
 	const char *email, *username; /* --email, --username; NULL: not said */
 	const char *query;            /* -q; NULL: none */
 	const char **options;         /* each -o */
@@ -40,6 +40,8 @@ command_run curl_command;
 command_run whoami_command;
 command_run credential_command;
 command_run doctor_command;
+command_run open_command;
+command_run path_command;
 command_run help_command;
 command_run version_command;
 

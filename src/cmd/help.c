@@ -31,6 +31,8 @@ static const char general[] =
 	"  whoami [--json]              whose credential it is\n"
 	"  credential get | --install   gives it to git, for its clones\n"
 	"  doctor [ADDRESS] [--json]    what is wrong, and what to do\n"
+	"  open [-n] [PATH | KEY]       shows its page in the browser\n"
+	"  path URL                     which place a page is of\n"
 	"  help [COMMAND]               this text; that of a command\n"
 	"  help options                 what -o can set, a line each\n"
 	"  version                      the version\n"
@@ -198,6 +200,26 @@ static const char of_doctor[] =
 	"  --json  the same for programs\n"
 	"\n"
 	"Exits with 1 when there is an error.\n";
+static const char of_open[] =
+	"Usage: bitbucketfs open [-n] [-o OPT,OPT…] [PATH | KEY]\n"
+	"\n"
+	"Shows the page of a place in the browser (xdg-open), or prints its "
+	"address where\n"
+	"there is no display. PATH (default: the working directory) is a path "
+	"in a mount,\n"
+	"or acme/widgets/pullrequests/12 from anywhere; FILE:12 and FILE:12-20 "
+	"are lines.\n"
+	"KEY, as in WID-12, is an issue of Jira, below jira_url. The service "
+	"is not asked.\n"
+	"\n"
+	"  -n, --print  prints the address alone\n";
+static const char of_path[] =
+	"Usage: bitbucketfs path [-o OPT,OPT…] URL\n"
+	"\n"
+	"Prints the place in the mount that an address is of: a page, a clone "
+	"address, an\n"
+	"address of the API. Lines of a file follow it as :12-20. The service "
+	"is not asked.\n";
 static const char of_help[] = "Usage: bitbucketfs help [COMMAND | options]\n"
 			      "       bitbucketfs COMMAND --help\n";
 static const char of_version[] = "Usage: bitbucketfs version\n";
@@ -262,6 +284,8 @@ static const struct {
 	{"whoami", of_whoami, NULL, NULL},
 	{"credential", of_credential, NULL, NULL},
 	{"doctor", of_doctor, NULL, NULL},
+	{"open", of_open, NULL, NULL},
+	{"path", of_path, NULL, NULL},
 	{"help", of_help, NULL, NULL},
 	{"version", of_version, NULL, NULL},
 	{"options", "", NULL, add_lines},

@@ -65,6 +65,12 @@ int model_start(struct model *model, const struct model_kernel *kernel)
 	return 0;
 }
 
+int model_find_ref(struct ctx *ctx, struct model *model, const char *path,
+		   size_t *ret_parts, char hex[static 41])
+{
+	return refs_place(ctx, model, path, ret_parts, hex);
+}
+
 void model_stop(struct model *model)
 {
 	model->prefetch = prefetch_free(model->prefetch);

@@ -69,6 +69,7 @@ void config_done(struct config *config)
 	free(config->email);
 	free(config->username);
 	free(config->api_url);
+	free(config->jira_url);
 	free(config->git_url);
 	free(config->git_fallback);
 	free(config->ssh_url);

@@ -55,6 +55,8 @@ static const struct config_setting settings[] = {
 	 AT(cache_dir)},
 	{"log_file", "FILE", "the log, else syslog's", config_set_path,
 	 AT(log_file)},
+	{"jira_url", "URL", "where bitbucketfs open KEY leads", config_set_url,
+	 AT(jira_url)},
 	{"workspaces", "A:B", "to list besides those of the account",
 	 config_set_workspaces, AT(workspaces)},
 	{"ttl", "TIME", "how old the branch may be that tree/ shows",

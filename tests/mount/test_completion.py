@@ -12,7 +12,7 @@ import pytest
 from conftest import BINARY, PATIENCE, TOP
 
 COMPLETION = os.path.join(TOP, "packaging", "completion")
-COMMANDS = {"mount", "status", "umount", "refresh", "login", "logout", "api", "curl", "whoami", "credential", "doctor", "help", "version"}
+COMMANDS = {"mount", "status", "umount", "refresh", "login", "logout", "api", "curl", "whoami", "credential", "doctor", "open", "path", "help", "version"}
 START = {
     "bash": (["bash", "--norc", "--noprofile", "-i"],
              f". /usr/share/bash-completion/bash_completion; . {COMPLETION}/bitbucketfs.bash; bind 'set bell-style none'"),

@@ -3,7 +3,7 @@
  */
 #include "cmd/login/login_oauth.h"
 #include "cmd/login/ask.h"
-#include "cmd/login/browser.h"
+#include "cmd/browser.h"
 #include "cmd/mount/daemon.h"
 #include "cmd/login/login_consumer.h"
 #include "cmd/login/oauth_callback.h"

@@ -11,6 +11,7 @@
 
 /* The service is asked once at most. */
 #define TAKE_MS (20 * 1000)
+#define REF_MS (10 * 1000)
 #define SIGNED_OUT \
 	"Signed out (bitbucketfs logout): bitbucketfs login signs in again."
 #define SIGNED_OUT_KEPT                                                     \
@@ -319,6 +320,26 @@ static int sign_out(struct ctx *ctx, struct live *live,
 					 : go_anonymous(ctx, live, answer);
 }
 
+/* ---- a ref in a path ---- */
+
+/* "5 3bb0540…": how many parts of the path lead to it, and its commit. */
+static int find_ref(void *arg, struct ctx *ctx, const char *const *words,
+		    struct buf *answer)
+{
+	struct live *live = arg;
+	size_t n_parts;
+	char hex[41];
+	int r = begin(ctx, live);
+
+	if (r)
+		return r;
+	r = model_find_ref(ctx, live->graph->model, words[0], &n_parts, hex);
+	end(live);
+	if (!r)
+		buf_printf(answer, "%zu %s", n_parts, hex);
+	return r;
+}
+
 /* ---- the commands ---- */
 
 typedef int live_work(struct ctx *, struct live *, const char *const *words,
@@ -379,6 +400,7 @@ static int take_agent(void *arg, struct ctx *ctx, const char *const *words,
 const struct control_command live_commands[] = {
 	{"agent", 1, 1000, false, take_agent},
 	{"hello", 0, 1000, false, live_hello},
+	{"ref", 1, REF_MS, true, find_ref},
 	{"refresh", 1, LIVE_REFRESH_MS, true, live_refresh},
 	{"sign-in", 2, TAKE_MS, false, run_sign_in},
 	{"sign-out", 3, TAKE_MS, false, run_sign_out},

@@ -88,6 +88,11 @@ void refs_end(struct model *);
 int refs_check(struct ctx *, struct model *, struct node *top,
 	       int64_t max_age_ms, struct buf *said);
 
+/* How many parts of a path ("acme/widgets/branches/feature/x/src") lead to a
+ * ref (5), and its commit; -ENOENT: they lead to none. */
+int refs_place(struct ctx *, struct model *, const char *path,
+	       size_t *ret_parts, char hex[static 41]);
+
 /* A ref's path in the mount: "refs/heads/feature/x" is "branches/feature/x";
  * any other name part by part. Adds to out. */
 void refs_path(struct buf *out, const char *ref);

@@ -1,5 +1,5 @@
 /*
- * cmd/login/browser: the user's browser, where there is a display.
+ * cmd/browser: the user's browser, where there is a display.
  */
 #ifndef CMD_BROWSER_H
 #define CMD_BROWSER_H

@@ -1,9 +1,9 @@
 /*
- * cmd/login/browser: it is not waited for, for it may be the browser itself. It
+ * cmd/browser: it is not waited for, for it may be the browser itself. It
  * has /dev/null for all three, and no pipe of ours (base/program): a browser
  * that is started by it writes there as long as it lives.
  */
-#include "cmd/login/browser.h"
+#include "cmd/browser.h"
 
 #include "base/mem.h"
 

@@ -1,0 +1,126 @@
+/*
+ * cmd/web: the service's pages are at bitbucket.org, beside api.bitbucket.org;
+ * a server of one's own has both at one host. Mirrors have none.
+ */
+#include "cmd/web.h"
+
+#include "cmd/mount/control.h"
+#include "cmd/mount/preflight.h"
+
+#include "base/text.h"
+#include "wire/http.h"
+
+#include <unistd.h>
+
+#define ASK_MS (12 * 1000)
+#define COMMIT_DIGITS 40
+
+char *web_url(const struct config *config)
+{
+	cleanup(http_url_done) struct http_url url = {0};
+
+	if (!strcmp(config->api_url, CONFIG_API_URL) ||
+	    http_url_parse(config->api_url, &url) < 0)
+		return mem_strdup(CONFIG_GIT_URL);
+	return steal(&url.base);
+}
+
+/* A line of proc_pid_mountinfo(5) of what is not mounted. */
+static void add_line(struct buf *table, const char *point)
+{
+	buf_puts(table, "0 0 0:0 / ");
+	for (; *point; point++) {
+		if (strchr(" \t\n\\", *point))
+			buf_printf(table, "\\%03o", (unsigned char)*point);
+		else
+			buf_putc(table, *point);
+	}
+	buf_puts(table, " - " PREFLIGHT_TYPE " none\n");
+}
+
+int web_inside(const char *path, const char *mountpoint, struct inside *ret)
+{
+	cleanup(buf_done) struct buf table = BUF_INIT(0);
+	cleanup(buf_done) struct buf real = BUF_INIT(0);
+	cleanup(free) char *there = NULL;
+	int r = preflight_table(&real);
+
+	/* Before the others: what is mounted there counts. */
+	if (!r && !preflight_path(mountpoint, &there))
+		add_line(&table, there);
+	if (!r)
+		r = buf_add(&table, real.data, real.len);
+	return r < 0 ? r : inside_look(table.data ? table.data : "", path, ret);
+}
+
+struct only {
+	uid_t user;
+	size_t n;
+	struct inside *inside;
+};
+
+static void see(void *arg, const char *path,
+		const struct preflight_place *place)
+{
+	struct only *only = arg;
+
+	if (place->user != only->user || only->n++)
+		return;
+	only->inside->mountpoint = mem_strdup(path);
+	only->inside->device = place->device;
+}
+
+int web_mountpoint(const char *mountpoint, struct inside *ret)
+{
+	cleanup(buf_done) struct buf table = BUF_INIT(0);
+	cleanup(preflight_place_done) struct preflight_place place = {0};
+	cleanup(inside_done) struct inside other = {0};
+	struct only only = {.user = getuid(), .inside = &other};
+	cleanup(free) char *there = NULL;
+	int r = preflight_path(mountpoint, &there);
+
+	if (!r)
+		r = preflight_table(&table);
+	if (r)
+		return r;
+	preflight_look(table.data ? table.data : "", there, &place);
+	if (place.what != PREFLIGHT_OURS)
+		preflight_each(table.data ? table.data : "", see, &only);
+	*ret = (struct inside){
+		.mountpoint = only.n == 1 ? steal(&other.mountpoint)
+					  : steal(&there),
+		.device = only.n == 1                    ? other.device
+			  : place.what == PREFLIGHT_OURS ? place.device
+							 : 0,
+		.path = mem_strdup(""),
+	};
+	return 0;
+}
+
+static int read_ref(const char *text, size_t *ret_parts, char commit[static 41])
+{
+	cleanup(free) char *number = mem_dup0(text, strcspn(text, " "));
+	const char *hex = text + strlen(number) + (text[0] != 0);
+	uint64_t n;
+
+	if (text_parse_u64(number, CONTROL_REQUEST_MAX, &n) ||
+	    strlen(hex) != COMMIT_DIGITS)
+		return -EPROTO;
+	*ret_parts = (size_t)n;
+	memcpy(commit, hex, COMMIT_DIGITS + 1);
+	return 0;
+}
+
+int web_ref(const struct inside *inside, const char *path, size_t *ret_parts,
+	    char commit[static 41])
+{
+	const char *const words[] = {"ref", path, NULL};
+	cleanup(control_answer_done) struct control_answer answer = {0};
+	int r = -ENOTCONN;
+
+	if (web_is_mounted(inside))
+		r = control_ask(inside->device, words, ASK_MS, &answer);
+	if (!r)
+		r = answer.errnum;
+	return r ? r : read_ref(answer.text, ret_parts, commit);
+}
