@@ -49,6 +49,16 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
+/* "mount, status, …" */
+static char *all_commands(void)
+{
+	struct buf names = BUF_INIT(4 * KIB);
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		buf_printf(&names, "%s%s", i ? ", " : "", commands[i].name);
+	return buf_steal(&names, NULL);
+}
+
 static char *meant_command(const char *name)
 {
 	struct suggest suggest = {.word = name};
@@ -318,14 +328,14 @@ static enum command_exit check_word(const struct command_line *line)
 	if (!is_word(word) || (line->n_operands > 2 && !*meant))
 		return COMMAND_OK;
 	if (line->n_operands == 1) {
+		cleanup(free) char *all = NULL;
+
 		if (!is_absent(word))
 			return COMMAND_OK;
-		return command_usage("'%s' is neither a command (mount, "
-				     "status, umount, refresh, login, logout, "
-				     "api, curl, whoami, credential, doctor, "
-				     "open, path, help, version) nor a "
+		all = all_commands();
+		return command_usage("'%s' is neither a command (%s) nor a "
 				     "directory to mount at%s",
-				     word, meant);
+				     word, all, meant);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
 		if (!strcmp(word, sources[i]))
