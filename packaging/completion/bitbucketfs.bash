@@ -1,6 +1,101 @@
 # bash completion for bitbucketfs
 # shellcheck shell=bash
 
+# What the command $1 takes: its options, its words, and what else may stand
+# there (mounted: a mount; place: a path in a mount; address: WORKSPACE/REPOSITORY;
+# either of these; endpoint: a path of the API; directory). Into the caller's options, operands
+# and kind.
+_bitbucketfs_takes() {
+	options='-o -h --help' operands='' kind=''
+	case $1 in
+	'') options+=' -f --foreground -d --debug -V --version' kind=directory ;;
+	mount) options+=' -f --foreground -d --debug' kind=directory ;;
+	status) kind=mounted ;;
+	umount) options+=' --lazy' kind=mounted ;;
+	refresh) options='-h --help' kind=place ;;
+	login) options+=' --with-token --email= --username= --in-file --oauth
+		--oauth-client --check' ;;
+	logout) options+=' --keep-cache --all --config' ;;
+	api) options+=' --raw -q' kind=endpoint ;;
+	curl) options+=' -q' kind=endpoint ;;
+	whoami) options+=' --json' ;;
+	credential) options+=' --install --uninstall' operands='get store erase' ;;
+	doctor) options+=' --json' kind=address ;;
+	open) options+=' -n --print' kind=either ;;
+	path) ;;
+	help) options='-h --help' operands="$commands options" ;;
+	version) options='-h --help' ;;
+	esac
+}
+
+# Those of $@ that begin with the word.
+_bitbucketfs_offer() {
+	local word
+	for word; do
+		[[ $word != "$cur"* ]] || COMPREPLY+=("$word")
+	done
+}
+
+# Those that are mounted, into the caller's points. The kernel's table has a
+# blank as \040.
+_bitbucketfs_points() {
+	local point type _
+	points=()
+	while read -r _ point type _; do
+		[[ $type != fuse.bitbucketfs ]] || {
+			printf -v point %b "${point//\\/\\0}"
+			points+=("$point")
+		}
+	done <"${_bitbucketfs_mounts:-/proc/self/mounts}"
+}
+
+# $1, and after it each workspace, or of a workspace's name and a slash each
+# repository, that begins with $2. The mounts wrote down what they listed: no
+# program runs, and nobody is asked.
+_bitbucketfs_names() {
+	local cache=${XDG_CACHE_HOME:-$HOME/.cache}/bitbucketfs file name names
+	local workspace=${2%%/*} part=${2#*/}
+	for file in "$cache"/*/*/names/"$workspace"* "$cache"/@*/*/*/names/"$workspace"*; do
+		[ -f "$file" ] || continue
+		name=${file##*/}
+		if [[ $2 != */* ]]; then
+			COMPREPLY+=("$1$name/")
+		elif [ "$name" = "$workspace" ]; then
+			mapfile -t names <"$file"
+			for name in "${names[@]}"; do
+				[[ $name != "$part"* ]] ||
+					COMPREPLY+=("$1$workspace/$name")
+			done
+		fi
+	done
+	[[ $2 == */* ]] || compopt -o nospace
+}
+
+# A path that $cur begins: in a mount, down to its repositories, of the names;
+# elsewhere, and below, as any path.
+_bitbucketfs_place() {
+	local path=$cur point points below
+	case $path in
+	\~/*) path=$HOME/${path#\~/} ;;
+	/*) ;;
+	*) path=$PWD/$path ;;
+	esac
+	_bitbucketfs_points
+	for point in "${points[@]}"; do
+		[[ $point/ != "$path"* ]] ||
+			COMPREPLY+=("$cur${point#"$path"}")
+		below=${path#"$point"/}
+		if [[ $below != "$path" && $below != */*/* && $below != .* ]]; then
+			compopt -o filenames
+			_bitbucketfs_names "${cur%"$below"}" "$below"
+			return
+		fi
+	done
+	[ -n "$cur" ] || COMPREPLY=("${points[@]}")
+	compopt -o filenames
+	[ ${#COMPREPLY[@]} -gt 0 ] || _filedir
+}
+
 # What may stand after -o, of which $1 is written: the program itself says it, a
 # "name=VALUE what" or a "name what" a line. Each candidate with all of $1.
 _bitbucketfs_option() {
@@ -25,71 +120,84 @@ _bitbucketfs_option() {
 	done
 }
 
-# Those that are mounted and begin with $1, quoted. Any user may have named them:
-# compgen -W would run what stands in a name as $(…).
-_bitbucketfs_mounted() {
-	local point
-	while IFS= read -r point; do
-		# findmnt writes a blank as \x20.
-		printf -v point %b "$point"
-		printf -v point %q "$point"
-		[[ $point != "$1"* ]] || COMPREPLY+=("$point")
-	done < <(findmnt -rn -t fuse.bitbucketfs -o TARGET 2>/dev/null)
+# Readline replaces what stands after the last of its breaks alone.
+_bitbucketfs_unbroken() {
+	local breaks='' stem=''
+	[[ $COMP_WORDBREAKS == *=* ]] && breaks+='='
+	[[ $COMP_WORDBREAKS == *:* ]] && breaks+=':'
+	[ -z "$breaks" ] || stem=${cur%"${cur##*["$breaks"]}"}
+	COMPREPLY=("${COMPREPLY[@]#"$stem"}")
+}
+
+# The first word that is neither an option nor an option's value.
+_bitbucketfs_which() {
+	local i
+	command=
+	for ((i = 1; i < cword; i++)); do
+		case ${words[i]} in
+		-o | -q) ((i++)) ;;
+		-*) ;;
+		*)
+			command=${words[i]}
+			return
+			;;
+		esac
+	done
 }
 
 _bitbucketfs() {
-	local cur prev words cword breaks='' stem=''
+	local cur prev words cword command options operands kind point points
+	local commands='mount status umount refresh login logout api curl
+		whoami credential doctor open path help version'
 	_init_completion -n =: || return
-	case $prev in
-	-o)
+	if [ "$prev" = -o ]; then
 		mapfile -t COMPREPLY < <(_bitbucketfs_option "$cur")
 		compopt -o nospace
 		[[ ${cur##*,} == *=* ]] && compopt -o filenames
-		# Readline replaces what stands after the last of its breaks
-		# alone.
-		[[ $COMP_WORDBREAKS == *=* ]] && breaks+='='
-		[[ $COMP_WORDBREAKS == *:* ]] && breaks+=':'
-		[ -z "$breaks" ] || stem=${cur%"${cur##*["$breaks"]}"}
-		COMPREPLY=("${COMPREPLY[@]#"$stem"}")
+		_bitbucketfs_unbroken
 		return
-		;;
-	esac
-	case $cur in
-	-*)
-		mapfile -t COMPREPLY < <(compgen -W '-f --foreground -d --debug
-			-o -h --help -V --version --lazy --raw -q --json
-			--install --uninstall --with-token --check --in-file --email= --username=
-			--keep-cache --all --config --oauth --oauth-client --print' -- "$cur")
-		return
-		;;
-	esac
-	case " ${words[*]:1:cword-1} " in
-	*' status '* | *' umount '*)
-		_bitbucketfs_mounted "$cur"
-		[ ${#COMPREPLY[@]} -gt 0 ] || _filedir -d
-		return
-		;;
-	*' refresh '* | *' open '*)
-		_filedir
-		return
-		;;
-	*' credential '*)
-		mapfile -t COMPREPLY < <(compgen -W 'get store erase' -- "$cur")
-		return
-		;;
-	*' api '* | *' curl '* | *' whoami '* | *' login '* | *' logout '* | *' doctor '* | *' path '*) return ;;
-	*' help '*)
-		mapfile -t COMPREPLY < <(compgen -W 'mount status umount refresh login
-			logout api curl whoami credential doctor open path help version options' -- "$cur")
-		return
-		;;
-	*' version '*) return ;;
-	esac
-	_filedir -d
-	if [ "$cword" = 1 ]; then
-		mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W \
-			'mount status umount refresh login logout api curl whoami
-			credential doctor open path help version' -- "$cur")
 	fi
+	[ "$prev" != -q ] || return
+	_bitbucketfs_which
+	_bitbucketfs_takes "$command"
+	if [[ $cur == -* ]]; then
+		# shellcheck disable=SC2086 # words
+		_bitbucketfs_offer $options
+		[[ ${COMPREPLY[*]} != *= ]] || compopt -o nospace
+		return
+	fi
+	# shellcheck disable=SC2086 # words
+	_bitbucketfs_offer $operands
+	# shellcheck disable=SC2086
+	[ -n "$command" ] || _bitbucketfs_offer $commands
+	case $kind in
+	directory) _filedir -d ;;
+	mounted)
+		_bitbucketfs_points
+		for point in "${points[@]}"; do
+			[[ $point != "$cur"* ]] || {
+				# Any user may have named it: $(…) in it stays text.
+				printf -v point %q "$point"
+				COMPREPLY+=("$point")
+			}
+		done
+		[ ${#COMPREPLY[@]} -gt 0 ] || _filedir -d
+		;;
+	place) _bitbucketfs_place ;;
+	either)
+		_bitbucketfs_names '' "$cur"
+		[ ${#COMPREPLY[@]} -gt 0 ] || _bitbucketfs_place
+		;;
+	address) _bitbucketfs_names '' "$cur" ;;
+	endpoint)
+		if [[ $cur == /repositories/* ]]; then
+			_bitbucketfs_names /repositories/ "${cur#/repositories/}"
+		else
+			_bitbucketfs_offer /repositories/ /user /workspaces
+			compopt -o nospace
+		fi
+		;;
+	esac
+	_bitbucketfs_unbroken
 }
 complete -F _bitbucketfs bitbucketfs

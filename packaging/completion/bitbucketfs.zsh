@@ -21,6 +21,155 @@ _bitbucketfs_option() {
 }
 
 _bitbucketfs_first() {
+	_describe -t commands command commands
+	_files -/
+}
+
+# Those that are mounted, into the caller's points. The kernel's table has a
+# blank as \040.
+_bitbucketfs_points() {
+	local line
+	local -a fields
+	points=()
+	while read -r line; do
+		fields=(${=line})
+		[[ $fields[3] != fuse.bitbucketfs ]] || points+=(${(g:o:)fields[2]})
+	done <${_bitbucketfs_mounts:-/proc/self/mounts}
+}
+
+_bitbucketfs_mounted() {
+	local -a points
+	_bitbucketfs_points
+	compadd -a points || _files -/
+}
+
+# $1, and after it each workspace, or of a workspace's name and a slash each
+# repository. The mounts wrote down what they listed: no program runs, and
+# nobody is asked. $2: what of these is written.
+_bitbucketfs_names() {
+	emulate -L zsh
+	setopt extended_glob
+	local cache=${XDG_CACHE_HOME:-$HOME/.cache}/bitbucketfs workspace=${2%%/*}
+	local -aU names
+	if [[ $2 == */* ]]; then
+		local file
+		for file in $cache/*/*/names/$workspace(N.) $cache/@*/*/*/names/$workspace(N.); do
+			names+=(${(f)"$(<$file)"})
+		done
+		compadd -p "$1$workspace/" -a names
+	else
+		names=($cache/*/*/names/*(N.:t) $cache/@*/*/*/names/*(N.:t))
+		compadd -p "$1" -S / -a names
+	fi
+}
+
+# A path: in a mount, down to its repositories, of the names; elsewhere, and
+# below, as any path.
+_bitbucketfs_place() {
+	local word=$PREFIX point below absolute
+	local -a points
+	case $word in
+	\~/*) absolute=$HOME/${word#\~/} ;;
+	/*) absolute=$word ;;
+	*) absolute=$PWD/$word ;;
+	esac
+	_bitbucketfs_points
+	for point in $points; do
+		[[ $word != /* || $point/ != $word* ]] || compadd -f $point
+		below=${absolute#$point/}
+		if [[ $below != $absolute && $below != */*/* && $below != .* ]]; then
+			_bitbucketfs_names "${word%$below}" "$below"
+			return
+		fi
+	done
+	[[ -n $word ]] || compadd -a points
+	_files
+}
+
+_bitbucketfs_either() {
+	_bitbucketfs_names '' "$PREFIX"
+	_bitbucketfs_place
+}
+
+_bitbucketfs_endpoint() {
+	if [[ $PREFIX == /repositories/* ]]; then
+		_bitbucketfs_names /repositories/ "${PREFIX#/repositories/}"
+	else
+		compadd -S '' /repositories/ /user /workspaces
+	fi
+}
+
+# What the command takes.
+_bitbucketfs_takes() {
+	case $1 in
+	mount)
+		options+=($foreground)
+		operand='*:directory:_files -/'
+		;;
+	status) operand='1:mount:_bitbucketfs_mounted' ;;
+	umount)
+		options+=('--lazy[take it from its place though it is in use]')
+		operand='1:mount:_bitbucketfs_mounted'
+		;;
+	refresh)
+		options=($help)
+		operand='*:place:_bitbucketfs_place'
+		;;
+	login)
+		options+=(
+			'--with-token[from standard input]'
+			'--check[which scopes it has]'
+			'--oauth[by a browser, with a consumer]'
+			'--oauth-client[a private consumer by itself]'
+			'--in-file[not in the keyring]'
+			'--email=[of the Atlassian account]:address: '
+			'--username=[for a password]:name: '
+		)
+		;;
+	logout)
+		options+=(
+			'--keep-cache[leave what was cached]'
+			'--all[everything of this user]'
+			'--config[and the configuration]'
+		)
+		;;
+	api)
+		options+=('--raw[the bytes as they come]' $query)
+		operand='1:path:_bitbucketfs_endpoint'
+		;;
+	curl)
+		options+=($query)
+		operand='1:path:_bitbucketfs_endpoint'
+		;;
+	whoami) options+=($json) ;;
+	credential)
+		options+=('--install[set it in git]' '--uninstall[take it out of git]')
+		operand='1:what:(get store erase)'
+		;;
+	doctor)
+		options+=($json)
+		operand='1:address:{_bitbucketfs_names "" "$PREFIX"}'
+		;;
+	open)
+		options+=('(-n --print)'{-n,--print}'[print the address alone]')
+		operand='1:place:_bitbucketfs_either'
+		;;
+	path) ;;
+	help)
+		options=($help)
+		operand="1:command:(${commands%%:*} options)"
+		;;
+	version) options=($help) ;;
+	*)
+		options+=($foreground)
+		operand='*:directory:_files -/'
+		;;
+	esac
+}
+
+_bitbucketfs() {
+	local curcontext=$curcontext context state state_descr line operand=
+	local -A opt_args
 	local -a commands=(
 		'mount:mount Bitbucket, as without a command'
 		'status:what the mount says about itself'
@@ -38,58 +187,18 @@ _bitbucketfs_first() {
 		'help:the help, of a command too'
 		'version:the version'
 	)
-	_describe -t commands command commands
-	_files -/
-}
-
-_bitbucketfs_mounted() {
-	# findmnt writes a blank as \x20.
-	local -a points=(${(g::)${(f)"$(findmnt -rn -t fuse.bitbucketfs -o TARGET 2>/dev/null)"}})
-	compadd -a points || _files -/
-}
-
-_bitbucketfs() {
-	local context state state_descr line
-	local -A opt_args
-	_arguments -s -S -C \
-		'(-f --foreground)'{-f,--foreground}'[stay in the foreground, log to standard error]' \
-		'(-d --debug)'{-d,--debug}'[the same, with every step]' \
-		'*-o+[what is set]:option:_bitbucketfs_option' \
-		'--lazy[of umount: take it from its place though it is in use]' \
-		'--raw[of api: the bytes as they come]' \
-		'--json[of whoami and doctor: for programs]' \
-		'--install[of credential: set it in git]' \
-		'--uninstall[of credential: take it out of git]' \
-		'--with-token[of login: from standard input]' \
-		'--check[of login: which scopes it has]' \
-		'--oauth[of login: by a browser, with a consumer]' \
-		'--oauth-client[of login: a private consumer by itself]' \
-		'--in-file[of login: not in the keyring]' \
-		'--email=[of login: of the Atlassian account]:address: ' \
-		'--username=[of login: for a password]:name: ' \
-		'--keep-cache[of logout: leave what was cached]' \
-		'--all[of logout: everything of this user]' \
-		'--config[of logout: and the configuration]' \
-		'(-n --print)'{-n,--print}'[of open: print the address alone]' \
-		'-q+[of api and curl: what is looked for]:query: ' \
-		'(-)'{-h,--help}'[help]' \
-		'(-)'{-V,--version}'[the version]' \
-		'1: :_bitbucketfs_first' \
-		'2: :->second' \
-		'*: :->more'
-	case $state in
-	more) [[ $line[1] != refresh ]] || _files ;;
-	second)
-		case $line[1] in
-		status | umount) _bitbucketfs_mounted ;;
-		refresh | open) _files ;;
-		help) compadd mount status umount refresh login logout api curl whoami credential doctor open path help version options ;;
-		credential) compadd get store erase ;;
-		login | logout | api | curl | whoami | doctor | path | version) ;;
-		*) _files -/ ;;
-		esac
-		;;
-	esac
+	local -a help=('(-)'{-h,--help}'[help]')
+	local -a foreground=(
+		'(-f --foreground)'{-f,--foreground}'[stay in the foreground, log to standard error]'
+		'(-d --debug)'{-d,--debug}'[the same, with every step]'
+	)
+	local -a json=('--json[for programs]') query=('-q+[what is looked for]:query: ')
+	local -a options=('*-o+[what is set]:option:_bitbucketfs_option' $help)
+	_arguments -s -S -C $options $foreground '(-)'{-V,--version}'[the version]' \
+		'1: :_bitbucketfs_first' '*:: :->rest'
+	[[ $state == rest ]] || return
+	_bitbucketfs_takes $line[1]
+	_arguments -s -S $options $operand
 }
 
 _bitbucketfs "$@"
