@@ -131,6 +131,8 @@ DEFINE_CLEANUP_DONE(struct config, config_done);
 int config_choose_profile(struct config *, const char *const *options,
 			  size_t n_options);
 
+/* What is wrong with the name of a profile; NULL: nothing. */
+const char *config_profile_problem(const char *name);
 /* That profile, or none (""), whatever the others say: before the file is read,
  * and again before config_finish. */
 void config_use_profile(struct config *, const char *name);

@@ -32,8 +32,6 @@ void config_free_strings(char **strings);
 bool config_is_way(const struct config_setting *);
 /* Given as nothing it hides what weaker places say. */
 bool config_hides(const struct config_setting *);
-/* What is wrong with the name of a profile; NULL: nothing. */
-const char *config_profile_problem(const char *name);
 bool config_has_profile(const struct config *, const char *name);
 void config_add_profile(struct config *, const char *name);
 /* 0, or that there is no such profile in the file. */

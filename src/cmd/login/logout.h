@@ -14,7 +14,5 @@
  * so the configuration. A mount that no unit ends is named first, and nothing
  * is removed then. Each thing is said. */
 enum command_exit logout_all(struct remote *, const struct command_line *);
-/* Its user units: those of systemd with this program's name in theirs. */
-void logout_units(struct buf *out);
 
 #endif

@@ -9,6 +9,7 @@
 #include "cmd/login/logout.h"
 #include "cmd/mount/preflight.h"
 #include "setup/sign_in.h"
+#include "setup/units.h"
 
 #include "base/file.h"
 
@@ -211,7 +212,7 @@ enum command_exit logout_all(struct remote *remote,
 	int r;
 
 	/* They end their mounts. */
-	logout_units(&out);
+	units_remove_all(&out);
 	r = is_any_live(&live) ? -EBUSY
 			       : remove_caches(&remote->config, line, &out);
 	good = !r;
