@@ -5,7 +5,9 @@
 #include "cmd/command.h"
 #include "cmd/mount/inside.h"
 #include "cmd/mount/live.h"
+#include "cmd/mount/preflight.h"
 #include "cmd/mount/reach.h"
+#include "cmd/remote.h"
 
 static enum command_exit refresh(const char *path, bool is_one)
 {
@@ -40,10 +42,25 @@ static enum command_exit refresh(const char *path, bool is_one)
 		       : end;
 }
 
+/* The mount that is configured, as `status` and `umount` find it. */
+static enum command_exit refresh_configured(const struct command_line *line)
+{
+	cleanup(free) char *asked = NULL;
+	cleanup(free) char *path = NULL;
+	enum command_exit end = remote_mountpoint(line, &asked);
+
+	if (end == COMMAND_OK && preflight_path(asked, &path))
+		end = command_usage("there is no mount point %s",
+				    asked ? asked : "~/bitbucket");
+	return end == COMMAND_OK ? refresh(path, true) : end;
+}
+
 enum command_exit refresh_command(const struct command_line *line)
 {
 	enum command_exit end = COMMAND_OK;
 
+	if (!line->n_operands && line->n_options)
+		return refresh_configured(line);
 	if (!line->n_operands)
 		return command_usage("refresh needs a PATH: a place in a "
 				     "mount, like ~/bitbucket/acme/widgets");
