@@ -12,7 +12,8 @@ _bitbucketfs_takes() {
 	mount) options+=' -f --foreground -d --debug' kind=directory ;;
 	status) kind=mounted ;;
 	umount) options+=' --lazy' kind=mounted ;;
-	refresh) options='-h --help' kind=place ;;
+	refresh) kind=place ;;
+	service) options='-h --help' operands='install remove status' ;;
 	login) options+=' --with-token --email= --username= --in-file --oauth
 		--oauth-client --check' ;;
 	logout) options+=' --keep-cache --all --config' ;;
@@ -148,7 +149,7 @@ _bitbucketfs_which() {
 _bitbucketfs() {
 	local cur prev words cword command options operands kind point points
 	local commands='mount status umount refresh login logout api curl
-		whoami credential doctor open path help version'
+		whoami credential service doctor open path help version'
 	_init_completion -n =: || return
 	if [ "$prev" = -o ]; then
 		mapfile -t COMPREPLY < <(_bitbucketfs_option "$cur")

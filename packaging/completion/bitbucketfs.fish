@@ -80,7 +80,7 @@ function __bitbucketfs_endpoint
     or printf '%s\n' /repositories/ /user /workspaces
 end
 
-set -l commands mount status umount refresh login logout api curl whoami credential doctor open path help version
+set -l commands mount status umount refresh login logout api curl whoami credential service doctor open path help version
 set -l none "not __fish_seen_subcommand_from $commands"
 
 # of COMMAND… what `complete` is told.
@@ -100,6 +100,7 @@ complete -c bitbucketfs -n $none -a api -d 'what the service answers to a GET'
 complete -c bitbucketfs -n $none -a curl -d 'the line of curl for it'
 complete -c bitbucketfs -n $none -a whoami -d 'whose credential it is'
 complete -c bitbucketfs -n $none -a credential -d 'gives it to git'
+complete -c bitbucketfs -n $none -a service -d 'mount at every login'
 complete -c bitbucketfs -n $none -a doctor -d 'what is wrong, and what to do'
 complete -c bitbucketfs -n $none -a open -d 'show its page in the browser'
 complete -c bitbucketfs -n $none -a path -d 'which place a page is of'
@@ -110,7 +111,7 @@ complete -c bitbucketfs -n "$none; or __fish_seen_subcommand_from mount" -a '(__
 complete -c bitbucketfs -n "$none; or __fish_seen_subcommand_from mount" -s f -l foreground -d 'stay in the foreground, log to standard error'
 complete -c bitbucketfs -n "$none; or __fish_seen_subcommand_from mount" -s d -l debug -d 'the same, with every step'
 complete -c bitbucketfs -s h -l help -d help
-complete -c bitbucketfs -n 'not __fish_seen_subcommand_from refresh help version' -x -s o -d 'what is set' -a '(__bitbucketfs_option)'
+complete -c bitbucketfs -n 'not __fish_seen_subcommand_from service help version' -x -s o -d 'what is set' -a '(__bitbucketfs_option)'
 
 __bitbucketfs_of status umount -- -a '(__bitbucketfs_mounted)'
 __bitbucketfs_of refresh open -- -a '(__bitbucketfs_place)'
@@ -134,5 +135,6 @@ __bitbucketfs_of doctor open -- -a '(__bitbucketfs_names "" (commandline -ct))'
 __bitbucketfs_of credential -- -l install -d 'set it in git'
 __bitbucketfs_of credential -- -l uninstall -d 'take it out of git'
 __bitbucketfs_of credential -- -a 'get store erase'
+__bitbucketfs_of service -- -a 'install remove status'
 __bitbucketfs_of help -- -a "$commands options"
 functions -e __bitbucketfs_of

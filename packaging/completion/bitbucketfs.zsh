@@ -112,7 +112,6 @@ _bitbucketfs_takes() {
 		operand='1:mount:_bitbucketfs_mounted'
 		;;
 	refresh)
-		options=($help)
 		operand='*:place:_bitbucketfs_place'
 		;;
 	login)
@@ -145,6 +144,10 @@ _bitbucketfs_takes() {
 	credential)
 		options+=('--install[set it in git]' '--uninstall[take it out of git]')
 		operand='1:what:(get store erase)'
+		;;
+	service)
+		options=($help)
+		operand='1:what:(install remove status)'
 		;;
 	doctor)
 		options+=($json)
@@ -181,6 +184,7 @@ _bitbucketfs() {
 		'curl:the line of curl for it'
 		'whoami:whose credential it is'
 		'credential:gives it to git'
+		'service:mount at every login'
 		'doctor:what is wrong, and what to do'
 		'open:show its page in the browser'
 		'path:which place a page is of'

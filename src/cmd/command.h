@@ -33,6 +33,7 @@ command_run mount_command;
 command_run status_command;
 command_run umount_command;
 command_run refresh_command;
+command_run service_command;
 command_run login_command;
 command_run logout_command;
 command_run api_command;

@@ -30,6 +30,7 @@ static const char general[] =
 	"  curl PATH [-q QUERY]         the line of curl for it\n"
 	"  whoami [--json]              whose credential it is\n"
 	"  credential get | --install   gives it to git, for its clones\n"
+	"  service install [PROFILE]    mounts at every login, by systemd\n"
 	"  doctor [ADDRESS] [--json]    what is wrong, and what to do\n"
 	"  open [-n] [PATH | KEY]       shows its page in the browser\n"
 	"  path URL                     which place a page is of\n"
@@ -97,10 +98,13 @@ static const char of_umount[] =
 	"          uses it any more\n";
 static const char of_refresh[] =
 	"Usage: bitbucketfs refresh PATH…\n"
+	"       bitbucketfs refresh -o profile=NAME\n"
 	"\n"
 	"Asks the service again for places of mounts, by their names there "
 	"(~/bitbucket/\n"
-	"acme/widgets, or . in it), and says what changed. Exits with 1 when "
+	"acme/widgets, or . in it), and says what changed; without one for "
+	"the workspaces\n"
+	"of the mount that is configured. Exits with 1 when "
 	"something\n"
 	"could not be asked for, with 3 when a PATH is in no mount.\n";
 static const char of_login[] =
@@ -186,6 +190,19 @@ static const char of_credential[] =
 	"\n"
 	"  --install    sets it in git's global configuration\n"
 	"  --uninstall  takes it out again\n";
+static const char of_service[] =
+	"Usage: bitbucketfs service install | remove | status [PROFILE]\n"
+	"\n"
+	"Bitbucket at every login, by a unit of systemd's for this user: "
+	"bitbucketfs@\n"
+	"PROFILE.service, of @default without a profile. It knows the "
+	"configuration file,\n"
+	"not this environment.\n"
+	"\n"
+	"  install  enables and starts it\n"
+	"  remove   ends and disables it\n"
+	"  status   whether it runs, and comes at login; exits with 3 when it "
+	"does not run\n";
 static const char of_doctor[] =
 	"Usage: bitbucketfs doctor [ADDRESS] [--json] [-o OPT,OPT…]\n"
 	"\n"
@@ -283,6 +300,7 @@ static const struct {
 	{"curl", of_curl, NULL, NULL},
 	{"whoami", of_whoami, NULL, NULL},
 	{"credential", of_credential, NULL, NULL},
+	{"service", of_service, NULL, NULL},
 	{"doctor", of_doctor, NULL, NULL},
 	{"open", of_open, NULL, NULL},
 	{"path", of_path, NULL, NULL},

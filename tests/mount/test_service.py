@@ -2,6 +2,7 @@
 import os
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -135,3 +136,203 @@ def test_the_journal_is_told_how_bad_it_is(mounts):
     os.close(writes)
     with open(reads) as said:
         assert re.fullmatch(r"<3>bitbucketfs: .*BITBUCKETFS_TTL.*\n", said.read())
+
+
+# -- bitbucketfs service
+
+SYSTEMCTL = """#!/bin/sh
+# systemctl --user --no-pager …, of which each is a line of `said`; it answers what lies in `state`, or fails with it in `fails`.
+shift 2
+[ "$1" != --quiet ] || shift
+echo "$*" >>{place}/said
+if [ -e {place}/fails ] && grep -q "$1" {place}/fails; then echo "Failed to $1 unit: no such luck" >&2; exit 1; fi
+wants=$XDG_CONFIG_HOME/systemd/user/default.target.wants
+case $1 in
+show) case $2 in *Version*) echo Version=252 ;; *) cat {place}/state ;; esac ;;
+enable) mkdir -p "$wants"; ln -sf ../bitbucketfs@.service "$wants/$2" ;;
+disable) rm -f "$wants/$3" ;;
+esac
+"""
+LOADED = "LoadState=loaded\nActiveState=inactive\nFragmentPath=/usr/lib/systemd/user/bitbucketfs@.service\n"
+MISSING = "LoadState=not-found\nActiveState=inactive\nFragmentPath=\n"
+
+
+class Systemd:
+    """A systemctl of the test's own, and the program that asks it, with a configuration file and no other settings."""
+
+    def __init__(self, mounts):
+        self.mounts, self.place = mounts, mounts.place / "systemd"
+        self.units = mounts.place / "xdg-config" / "systemd" / "user"
+        self.wanted = self.units / "default.target.wants"
+        self.bin = self.place / "bin"
+        self.bin.mkdir(parents=True)
+        (self.bin / "systemctl").write_text(SYSTEMCTL.format(place=self.place))
+        (self.bin / "systemctl").chmod(0o755)
+        self.state(LOADED)
+
+    def configure(self, text):
+        place = self.mounts.place / "xdg-config" / "bitbucketfs"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "config").write_text(text)
+
+    def state(self, text):
+        (self.place / "state").write_text(text)
+
+    def said(self):
+        """What it was asked to change."""
+        try:
+            lines = (self.place / "said").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        (self.place / "said").unlink()
+        return [line for line in lines if not line.startswith("show")]
+
+    def __call__(self, *words, **more):
+        e = {k: v for k, v in self.mounts.environment(None).items() if not k.startswith("BITBUCKETFS_")}
+        e["PATH"] = f"{self.bin}:{e['PATH']}"
+        return subprocess.run([BINARY, "service", *words], env={**e, **more}, capture_output=True, text=True, timeout=PATIENCE,
+                              stdin=subprocess.DEVNULL)
+
+    def refused(self, code, *words, **more):
+        """The one sentence with which it failed; nothing was changed."""
+        done = self(*words, **more)
+        assert (done.returncode, done.stdout, self.said()) == (code, "", []), done
+        assert done.stderr.startswith("bitbucketfs: ") and done.stderr.count("\n") == 1, done.stderr
+        return done.stderr
+
+
+@pytest.fixture
+def systemd(mounts):
+    return Systemd(mounts)
+
+
+def test_install_with_a_package_writes_nothing(systemd):
+    done = systemd("install")
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert systemd.said() == ["enable bitbucketfs@default.service", "start bitbucketfs@default.service"]
+    assert f"{systemd.mounts.place}/home/bitbucket is mounted" in done.stdout and "enable-linger" in done.stdout
+    assert os.listdir(systemd.units) == ["default.target.wants"]
+    done = systemd("remove")
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert systemd.said() == ["disable --now bitbucketfs@default.service"] and not os.listdir(systemd.wanted)
+    assert "was not installed" in systemd("remove").stdout and systemd.said() == []
+
+
+def test_install_of_a_mere_build_writes_the_unit_and_remove_takes_it_away(systemd):
+    systemd.state(MISSING)
+    systemd.configure("[profile work]\nmountpoint = ~/work\n")
+    assert systemd("install").returncode == systemd("install", "work").returncode == 0
+    unit = systemd.units / "bitbucketfs@.service"
+    assert systemd.said() == ["daemon-reload", "enable bitbucketfs@default.service", "start bitbucketfs@default.service",
+                              "daemon-reload", "enable bitbucketfs@work.service", "start bitbucketfs@work.service"]
+    with open(UNIT) as shipped:
+        expected = shipped.read().replace("@BITBUCKETFS@", f'"{os.path.realpath(BINARY)}"')
+    assert unit.read_text() == "# Written by bitbucketfs service install.\n" + expected
+    systemd("remove", "work")
+    assert unit.exists(), "the other one is of it, too"
+    done = systemd("remove")
+    assert not unit.exists() and f"Removed: {unit}\n" in done.stdout and "daemon-reload" in systemd.said()
+
+
+def test_a_unit_of_somebodys_own_stays(systemd):
+    systemd.state(MISSING)
+    systemd.units.mkdir(parents=True)
+    (systemd.units / "bitbucketfs@.service").write_text("# mine\n")
+    assert "the unit cannot be written" in systemd.refused(1, "install")
+    systemd("remove")
+    assert (systemd.units / "bitbucketfs@.service").read_text() == "# mine\n"
+
+
+def test_logout_all_stops_what_a_package_has_installed(systemd):
+    assert systemd("install").returncode == 0
+    systemd.said()
+    e = systemd.mounts.environment(None, PATH=f"{systemd.bin}:{os.environ['PATH']}")
+    done = subprocess.run([BINARY, "logout", "--all"], env=e, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0 and f"Removed: {systemd.wanted}/bitbucketfs@default.service\n" in done.stdout, done
+    assert systemd.said()[0] == "stop -- *bitbucketfs*.service" and not os.listdir(systemd.wanted)
+
+
+@pytest.mark.parametrize("words, code, says", [
+    ([], 2, "install, remove or status"), (["enable"], 2, "not 'enable'"), (["install", "a", "b"], 2, "'b' is more"),
+    (["install", "-f"], 2, "-f"), (["install", "-o", "ttl=5m"], 2, "no -o"), (["install", "wrok"], 2, "did you mean work?"),
+    (["install", "../x"], 2, "the name of a profile"), (["status", "a b"], 2, "the name of a profile"),
+    (["install", "bad"], 2, "config:4:7:"),
+], ids=str)
+def test_what_is_asked_wrongly(systemd, words, code, says):
+    systemd.configure("[profile work]\nmountpoint = /nowhere/at/all\n[profile bad]\nttl = soon\n")
+    assert says in systemd.refused(code, *words)
+
+
+def test_without_systemd_it_says_what_to_do_instead(systemd):
+    for words in (["install"], ["remove"], ["status"]):
+        said = systemd.refused(1, *words, PATH="/nowhere")
+        assert "there is no systemctl" in said and "fstab: none MOUNTPOINT bitbucketfs noauto,user 0 0" in said
+    (systemd.place / "fails").write_text("show\n")
+    assert "no such luck" in systemd.refused(1, "install")
+    (systemd.bin / "systemctl").write_text("#!/bin/sh\nexit 0\n")
+    assert "systemctl says nothing" in systemd.refused(1, "install"), "as in a chroot"
+
+
+def test_two_of_one_mount_point(systemd):
+    systemd.configure("mountpoint = ~/both\n[profile work]\n[profile home]\nmountpoint = ~/home\n")
+    assert systemd("install", "work").returncode == systemd("install", "home").returncode == 0
+    systemd.said()
+    assert "bitbucketfs@work.service mounts at " in systemd.refused(1, "install")
+
+
+def test_a_mount_that_is_there_already(mounts, systemd):
+    m = mounts()
+    systemd.configure(f"mountpoint = {m.path}\n")
+    assert f"a Bitbucket is mounted at {m.path} already" in systemd.refused(1, "install")
+    systemd.state(LOADED.replace("inactive", "active"))
+    assert systemd("install").returncode == 0, "it is the unit's own"
+
+
+@pytest.mark.parametrize("status, code", [("2", 2), ("4", 4), ("1", 1), ("0", 1)])
+def test_one_that_does_not_start(systemd, status, code):
+    systemd.state(LOADED + f"ExecMainStatus={status}\n")
+    (systemd.place / "fails").write_text("start\n")
+    done = systemd("install")
+    assert done.returncode == code and "no such luck" in done.stderr and "journalctl --user" in done.stderr, done
+    assert done.stdout == ""
+
+
+def test_what_the_environment_has_is_not_the_units(systemd):
+    done = systemd("install", BITBUCKETFS_TOKEN="s3cr3t")
+    assert done.returncode == 0 and "BITBUCKETFS_TOKEN is set here" in done.stderr and "s3cr3t" not in done.stderr
+
+
+def test_status(systemd):
+    done = systemd("status")
+    assert (done.returncode, done.stderr) == (3, "") and done.stdout.splitlines()[:2] == ["bitbucketfs@default.service", "now: inactive"]
+    systemd("install", "default")
+    systemd.state("LoadState=loaded\nActiveState=active\nStatusText=At /home/ada/bitbucket\nFragmentPath=/usr/lib/x\n")
+    done = systemd("status", "default")
+    assert done.returncode == 0 and done.stdout.splitlines() == [
+        "bitbucketfs@default.service", "now: active", "At /home/ada/bitbucket", "at login: yes",
+        "from boot on: no (loginctl enable-linger)", "unit: /usr/lib/x"]
+    systemd.state("LoadState=loaded\nActiveState=failed\nResult=exit-code\nExecMainStatus=2\n")
+    assert "now: failed (exit-code, exit status 2): journalctl" in systemd("status").stdout
+    systemd.state(MISSING)
+    assert "unit: none" in systemd("status").stdout
+
+
+def test_a_reload_asks_for_the_workspaces(bb, mounts):
+    """What ExecReload= does, without a PATH."""
+    m = mounts()
+    m.ls()
+    mark = bb.log.mark()
+    done = mounts.run("refresh", "-o", f"mountpoint={m.path}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "4 workspaces, 0 changed\n", "")
+    assert len(bb.log.since(mark)) == 1
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze")
+def test_systemd_has_nothing_to_say_of_the_unit(tmp_path):
+    with open(UNIT) as shipped:
+        (tmp_path / "bitbucketfs@.service").write_text(shipped.read().replace("@BITBUCKETFS@", "/bin/true"))
+    done = subprocess.run(["systemd-analyze", "verify", "--user", "--man=no", str(tmp_path / "bitbucketfs@.service")],
+                          capture_output=True, text=True, timeout=PATIENCE, env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)})
+    if "Failed to initialize manager" in done.stderr:
+        pytest.skip(done.stderr)
+    assert (done.returncode, done.stderr) == (0, ""), done
