@@ -10,8 +10,10 @@
 /* What every answer says of its age. */
 struct answer_age {
 	int64_t left_ms; /* of the lifetime: for the kernel's timeouts; ≥ 0 */
-	bool stale;      /* a refresh is due: call again with READ_REFRESH from
-			  * the background */
+	int64_t fetched_ms; /* wall clock: when the service said so; 0: it is
+			     * not known */
+	bool stale; /* a refresh is due: call again with READ_REFRESH from
+		     * the background */
 	bool from_collection; /* an item that is as old as its collection: the
 			       * collection is what to refresh */
 	bool asked;           /* it was asked for just now, by itself */

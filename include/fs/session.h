@@ -45,11 +45,14 @@ int session_replace(struct session *, struct model *, struct ctx_group *,
  * Calls work for the model of now, in which it stays until work ends, with a
  * ctx that has the deadline and the caller of ctx, and is cancelled when that
  * one is, when the mount ends or the model is replaced; the sentence comes back
- * with ctx. Returns when the kernel has heard what work told it: who looks
- * afterwards sees that. Never from a request's thread.
+ * with ctx. Never from a request's thread.
  */
 typedef int session_work(void *arg, struct ctx *, struct model *);
 int session_run(struct session *, struct ctx *, session_work *work, void *arg);
+/* Returns when the kernel has heard what it was told so far: who looks
+ * afterwards sees that. A notification may wait for a lookup; ten seconds at
+ * most. Never from a request's thread. */
+void session_await_told(struct session *);
 /* Until unmounted, or a signal. 0 or -errno. Afterwards it is unmounted and
  * the group of the model of then is cancelled. */
 int session_loop(struct session *);

@@ -48,7 +48,8 @@ struct model_config {
 	const char *api_url;
 	const char *cache_dir;
 	const char *mountpoint;
-	uid_t uid; /* whose everything is, as stat(2) says */
+	const char *profile; /* NULL: none */
+	uid_t uid;           /* whose everything is, as stat(2) says */
 	gid_t gid;
 	mode_t umask;    /* bits that no mode has */
 	int64_t ttl_ms;  /* of git refs; 0: MODEL_TTL_MS */
@@ -104,6 +105,11 @@ void model_each_known(struct model *,
  */
 int model_refresh(struct ctx *, struct model *, const char *path,
 		  struct buf *said);
+
+/* What status.json has, and, where path names a repository or something in one,
+ * what is at hand of that repository. Asks nobody. */
+void model_status(struct ctx *, struct model *, const char *path,
+		  struct buf *out);
 
 /* Something that documents want said (documents_config.say). */
 void model_say(struct model *, const char *path, int errnum,

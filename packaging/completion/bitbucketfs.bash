@@ -10,7 +10,8 @@ _bitbucketfs_takes() {
 	case $1 in
 	'') options+=' -f --foreground -d --debug -V --version' kind=directory ;;
 	mount) options+=' -f --foreground -d --debug' kind=directory ;;
-	status) kind=mounted ;;
+	status) options+=' --json --watch' kind=place ;;
+	list) options='-h --help --json' ;;
 	umount) options+=' --lazy' kind=mounted ;;
 	refresh) kind=place ;;
 	service) options='-h --help' operands='install remove status' ;;
@@ -148,7 +149,7 @@ _bitbucketfs_which() {
 
 _bitbucketfs() {
 	local cur prev words cword command options operands kind point points
-	local commands='mount status umount refresh login logout api curl
+	local commands='mount status list umount refresh login logout api curl
 		whoami credential service doctor open path help version'
 	_init_completion -n =: || return
 	if [ "$prev" = -o ]; then

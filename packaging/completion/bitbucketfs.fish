@@ -80,7 +80,7 @@ function __bitbucketfs_endpoint
     or printf '%s\n' /repositories/ /user /workspaces
 end
 
-set -l commands mount status umount refresh login logout api curl whoami credential service doctor open path help version
+set -l commands mount status list umount refresh login logout api curl whoami credential service doctor open path help version
 set -l none "not __fish_seen_subcommand_from $commands"
 
 # of COMMAND… what `complete` is told.
@@ -91,7 +91,8 @@ end
 
 complete -c bitbucketfs -f
 complete -c bitbucketfs -n $none -a mount -d 'mount Bitbucket, as without a command'
-complete -c bitbucketfs -n $none -a status -d 'what the mount says about itself'
+complete -c bitbucketfs -n $none -a status -d 'what your mounts are doing'
+complete -c bitbucketfs -n $none -a list -d 'your mounts, a line each'
 complete -c bitbucketfs -n $none -a umount -d 'take the mount away, and its daemon'
 complete -c bitbucketfs -n $none -a refresh -d 'ask again for what is there'
 complete -c bitbucketfs -n $none -a login -d 'sign in: take a token, and keep it'
@@ -111,10 +112,10 @@ complete -c bitbucketfs -n "$none; or __fish_seen_subcommand_from mount" -a '(__
 complete -c bitbucketfs -n "$none; or __fish_seen_subcommand_from mount" -s f -l foreground -d 'stay in the foreground, log to standard error'
 complete -c bitbucketfs -n "$none; or __fish_seen_subcommand_from mount" -s d -l debug -d 'the same, with every step'
 complete -c bitbucketfs -s h -l help -d help
-complete -c bitbucketfs -n 'not __fish_seen_subcommand_from service help version' -x -s o -d 'what is set' -a '(__bitbucketfs_option)'
+complete -c bitbucketfs -n 'not __fish_seen_subcommand_from service list help version' -x -s o -d 'what is set' -a '(__bitbucketfs_option)'
 
-__bitbucketfs_of status umount -- -a '(__bitbucketfs_mounted)'
-__bitbucketfs_of refresh open -- -a '(__bitbucketfs_place)'
+__bitbucketfs_of umount -- -a '(__bitbucketfs_mounted)'
+__bitbucketfs_of status refresh open -- -a '(__bitbucketfs_place)'
 __bitbucketfs_of open -- -s n -l print -d 'print the address alone'
 __bitbucketfs_of umount -- -l lazy -d 'take it from its place though it is in use'
 __bitbucketfs_of login -- -l with-token -d 'from standard input'
@@ -130,7 +131,8 @@ __bitbucketfs_of logout -- -l config -d 'and the configuration'
 __bitbucketfs_of api -- -l raw -d 'the bytes as they come'
 __bitbucketfs_of api curl -- -x -s q -d 'what is looked for'
 __bitbucketfs_of api curl -- -a '(__bitbucketfs_endpoint)'
-__bitbucketfs_of whoami doctor -- -l json -d 'for programs'
+__bitbucketfs_of status -- -l watch -d 'again and again'
+__bitbucketfs_of status list whoami doctor -- -l json -d 'for programs'
 __bitbucketfs_of doctor open -- -a '(__bitbucketfs_names "" (commandline -ct))'
 __bitbucketfs_of credential -- -l install -d 'set it in git'
 __bitbucketfs_of credential -- -l uninstall -d 'take it out of git'

@@ -106,7 +106,11 @@ _bitbucketfs_takes() {
 		options+=($foreground)
 		operand='*:directory:_files -/'
 		;;
-	status) operand='1:mount:_bitbucketfs_mounted' ;;
+	status)
+		options+=($json '--watch[again and again]')
+		operand='1:place:_bitbucketfs_place'
+		;;
+	list) options=($help $json) ;;
 	umount)
 		options+=('--lazy[take it from its place though it is in use]')
 		operand='1:mount:_bitbucketfs_mounted'
@@ -175,7 +179,8 @@ _bitbucketfs() {
 	local -A opt_args
 	local -a commands=(
 		'mount:mount Bitbucket, as without a command'
-		'status:what the mount says about itself'
+		'status:what your mounts are doing'
+		'list:your mounts, a line each'
 		'umount:take the mount away, and its daemon'
 		'refresh:ask again for what is there'
 		'login:sign in: take a token, and keep it'

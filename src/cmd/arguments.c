@@ -16,7 +16,9 @@
 static const struct command commands[] = {
 	{"mount", mount_command, 2, "a SOURCE and a MOUNTPOINT",
 	 .mounts = true},
-	{"status", status_command, 1, "one MOUNTPOINT", .options = true},
+	{"status", status_command, 1, "one PATH", .options = true, .json = true,
+	 .watch = true},
+	{"list", list_command, 0, "no operand", .json = true},
 	{"umount", umount_command, 1, "one MOUNTPOINT", .options = true,
 	 .lazy = true},
 	{"refresh", refresh_command, SIZE_MAX, "PATHs", .options = true},
@@ -54,11 +56,11 @@ static const struct command *find_command(const char *name)
 /* "mount, status, …" */
 static char *all_commands(void)
 {
-	struct buf names = BUF_INIT(4 * KIB);
+	struct buf out = BUF_INIT(0);
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		buf_printf(&names, "%s%s", i ? ", " : "", commands[i].name);
-	return buf_steal(&names, NULL);
+		buf_printf(&out, "%s%s", i ? ", " : "", commands[i].name);
+	return buf_steal(&out, NULL);
 }
 
 static char *meant_command(const char *name)
@@ -103,6 +105,7 @@ static const struct {
 	{"--all", FLAG(all)},
 	{"--config", FLAG(config)},
 	{"--print", FLAG(print)},
+	{"--watch", FLAG(watch)},
 };
 
 /* --name=VALUE and --name VALUE. */
@@ -326,15 +329,13 @@ static enum command_exit check_word(const struct command_line *line)
 					      "bitbucketfs"};
 	const char *word = line->operands[0];
 	cleanup(free) char *meant = meant_command(word);
+	cleanup(free) char *all = all_commands();
 
 	if (!is_word(word) || (line->n_operands > 2 && !*meant))
 		return COMMAND_OK;
 	if (line->n_operands == 1) {
-		cleanup(free) char *all = NULL;
-
 		if (!is_absent(word))
 			return COMMAND_OK;
-		all = all_commands();
 		return command_usage("'%s' is neither a command (%s) nor a "
 				     "directory to mount at%s",
 				     word, all, meant);

@@ -20,6 +20,7 @@ struct command_line {
 	bool foreground, debug, sloppy, lazy, raw, json, install, uninstall;
 	bool with_token, check, in_file, keep_cache, all, config;
 	bool oauth, oauth_client, print;
+	bool watch, stop, yes;
 	const char *email, *username; /* --email, --username; NULL: not said */
 	const char *query;            /* -q; NULL: none */
 	const char **options;         /* each -o */
@@ -32,6 +33,7 @@ typedef enum command_exit command_run(const struct command_line *);
 command_run mount_command;
 command_run status_command;
 command_run umount_command;
+command_run list_command;
 command_run refresh_command;
 command_run service_command;
 command_run login_command;

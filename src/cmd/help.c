@@ -21,7 +21,8 @@ static const char general[] =
 	"\n"
 	"Commands:\n"
 	"  mount [[SOURCE] MOUNTPOINT]  the same as without a command\n"
-	"  status [MOUNTPOINT]          what the mount says about itself\n"
+	"  status [--watch] [PATH]      what your mounts are doing\n"
+	"  list [--json]                your mounts, a line each\n"
 	"  umount [--lazy] [MOUNTPOINT] takes the mount away, and its daemon\n"
 	"  refresh PATH…                asks again for what is there\n"
 	"  login [--with-token]         signs in: takes a token, and keeps it\n"
@@ -78,14 +79,30 @@ static const char of_mount_end[] =
 	"what stands above it (-o profile=work). token and token_command are "
 	"no options.\n";
 static const char of_status[] =
-	"Usage: bitbucketfs status [-o profile=NAME] [MOUNTPOINT]\n"
+	"Usage: bitbucketfs status [--json] [--watch] [-o profile=NAME] "
+	"[PATH]\n"
 	"\n"
-	"Prints what the mount at MOUNTPOINT (default: ~/bitbucket) says about "
-	"itself:\n"
-	"account, requests left, cache, what is being fetched, problems. "
-	"Exits with 3\n"
-	"when no Bitbucket is mounted there, and names those that are "
-	"elsewhere.\n";
+	"What the mounts of this user say of themselves: requests left of the "
+	"hour and\n"
+	"when it is full again, account, cache, what is being fetched, "
+	"problems by kind.\n"
+	"With PATH: the mount that it is in; of a repository also how much of "
+	"it is at\n"
+	"hand, and how old. No request.\n"
+	"\n"
+	"  --json   for programs: status.json of each\n"
+	"  --watch  again and again, until Ctrl-C; into a pipe what changed\n"
+	"\n"
+	"Exits with 1 when a mount is dead or does not answer, with 3 when "
+	"there is none.\n";
+static const char of_list[] =
+	"Usage: bitbucketfs list [--json]\n"
+	"\n"
+	"The mounts of this user, a line each, with tabs: mount point, "
+	"account, profile,\n"
+	"process, version. Exits with 3 when there is none.\n"
+	"\n"
+	"  --json  the same for programs\n";
 static const char of_umount[] =
 	"Usage: bitbucketfs umount [--lazy] [-o profile=NAME] [MOUNTPOINT]\n"
 	"\n"
@@ -293,6 +310,7 @@ static const struct {
 	{"mount", of_mount, of_mount_end, add_lines},
 	{"status", of_status, NULL, NULL},
 	{"umount", of_umount, NULL, NULL},
+	{"list", of_list, NULL, NULL},
 	{"refresh", of_refresh, NULL, NULL},
 	{"login", of_login, NULL, NULL},
 	{"logout", of_logout, NULL, NULL},

@@ -1,15 +1,26 @@
 /*
- * bitbucketfs status [MOUNTPOINT]: prints .bitbucketfs/status of a mount.
+ * bitbucketfs status [--json] [--watch] [PATH]: what the mounts of this user
+ * say of themselves, or the one that PATH is in. Asks the daemons, never the
+ * mounts, and no service.
  */
 #include "cmd/command.h"
-#include "cmd/mount/control.h"
 #include "cmd/mount/preflight.h"
+#include "cmd/mount/survey.h"
 #include "cmd/remote.h"
+#include "cmd/told.h"
 
-#include "base/file.h"
+#include <signal.h>
+#include <unistd.h>
 
-#define STATUS_MAX MIB
-#define AGENT_MS 1000
+#define WATCH_MS 1000
+#define OUT_MOST (8 * MIB)
+
+/* A screen beside the one with what was typed; a cursor would blink in it. */
+#define SCREEN_BEGIN "\033[?1049h\033[?25l"
+#define SCREEN_END "\033[?25h\033[?1049l"
+#define SCREEN_TOP "\033[H"
+#define LINE_END "\033[K"
+#define SCREEN_REST "\033[J"
 
 static enum command_exit say_where(const char *asked)
 {
@@ -25,53 +36,223 @@ static enum command_exit say_where(const char *asked)
 	return COMMAND_NOT_MOUNTED;
 }
 
-/* A mount that fetches by SSH may have been started where no agent was; who
- * looks at it has one. It need not hear of it. */
-static void bring_agent(const char *path)
+/* The mount that is meant: the operand's, or the profile's. NULL in *ret: all
+ * of them. */
+static enum command_exit find_only(const struct command_line *line,
+				   struct inside *only, struct inside **ret)
 {
-	const char *words[] = {"agent", getenv("SSH_AUTH_SOCK"), NULL};
-	cleanup(preflight_place_done) struct preflight_place place = {0};
-	cleanup(control_answer_done) struct control_answer answer = {0};
-
-	if (words[1] && *words[1] == '/' && !preflight_place(path, &place))
-		(void)control_ask(place.device, words, AGENT_MS, &answer);
-}
-
-enum command_exit status_command(const struct command_line *line)
-{
-	cleanup(buf_done) struct buf text = BUF_INIT(STATUS_MAX);
 	cleanup(free) char *asked = NULL;
 	cleanup(free) char *path = NULL;
-	cleanup(free) char *file = NULL;
-	enum command_exit end = remote_mountpoint(line, &asked);
+	enum command_exit end;
 	int r;
 
+	if (!line->n_operands && !line->n_options)
+		return COMMAND_OK;
+	end = remote_mountpoint(line, &asked);
 	if (end != COMMAND_OK)
 		return end;
 	if (asked && !*asked)
 		return command_usage("the mount point is empty");
-	r = preflight_path(asked, &path);
-	if (r || preflight_mounted(path) != PREFLIGHT_OURS)
-		return say_where(path ? path : asked ? asked : "~/bitbucket");
-	file = mem_asprintf("%s/.bitbucketfs/status", path);
-	r = preflight_answers(path, PREFLIGHT_ANSWER_MS);
-	if (r == -ETIMEDOUT) {
-		command_say("the mount at %s does not answer: bitbucketfs "
-			    "umount '%s' takes it away",
-			    path, path);
-		return COMMAND_FAILED;
+	r = asked ? 0 : preflight_path(NULL, &path);
+	if (!r)
+		r = inside_find(asked ? asked : path, only);
+	if (r)
+		return say_where(asked ? asked : path ? path : "~/bitbucket");
+	*ret = only;
+	return COMMAND_OK;
+}
+
+/* ---- one look ---- */
+
+static void add_json(const struct survey *s, bool compact, struct buf *out)
+{
+	cleanup(json_free) struct json *root = json_new_object();
+	struct json *all = json_add_array(root, "mounts");
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct survey_mount *m = &s->mounts[i];
+		struct json *o = json_append_object(all);
+
+		json_add_bool(o, "answers", m->status);
+		if (!m->status) {
+			json_add_str(o, "mountpoint", m->place);
+			json_add_str(o, "why", m->why);
+		}
+		JSON_EACH (member, m->status)
+			json_add_copy(o, json_key(member), member);
 	}
-	bring_agent(path);
-	r = file_read(file, STATUS_MAX, &text);
-	if (r == -ENOTCONN) {
-		command_say("the mount at %s is dead (its daemon is gone): "
-			    "mounting there again cleans it up",
-			    path);
-		return COMMAND_FAILED;
+	if (compact)
+		json_compact(root, out);
+	else
+		json_pretty(root, out);
+	if (compact)
+		buf_putc(out, '\n');
+}
+
+/* A mount that does not answer is a sentence: of who watches a paragraph, for
+ * it may come back. */
+static void add_text(const struct survey *s, bool watches,
+		     const struct terminal *t, struct buf *out)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct survey_mount *m = &s->mounts[i];
+
+		if (!m->status && !watches) {
+			command_say("%s", m->why);
+			continue;
+		}
+		if (out->len)
+			buf_putc(out, '\n');
+		if (m->status)
+			told_text(m->status, t, out);
+		else
+			terminal_fold(t, m->why, 2, out);
+		if (!m->status)
+			buf_putc(out, '\n');
 	}
-	if (r) {
-		command_say("%s cannot be read: %s", file, strerror(-r));
-		return COMMAND_FAILED;
+}
+
+static enum command_exit look(const struct command_line *line,
+			      const struct inside *only,
+			      const struct terminal *t, struct buf *out)
+{
+	cleanup(survey_done) struct survey survey = {0};
+	enum command_exit end = COMMAND_OK;
+
+	survey_take(only, &survey);
+	if (!survey.n) {
+		command_say("no Bitbucket of this user is mounted");
+		return COMMAND_NOT_MOUNTED;
 	}
-	return command_print(text.data ? text.data : "", text.len);
+	for (size_t i = 0; i < survey.n; i++)
+		if (!survey.mounts[i].status)
+			end = COMMAND_FAILED;
+	if (line->json)
+		add_json(&survey, line->watch, out);
+	else
+		add_text(&survey, line->watch, t, out);
+	return end;
+}
+
+/* ---- again and again ---- */
+
+/* As many lines as there is room for, each with what it needs to replace
+ * another one: nothing is cleared first, which would flicker. */
+static void add_screen(const struct terminal *t, const char *text,
+		       struct buf *out)
+{
+	unsigned row = 1;
+
+	buf_puts(out, SCREEN_TOP);
+	for (; *text && row < t->rows; row++) {
+		size_t n = strcspn(text, "\n");
+
+		buf_add(out, text, n);
+		buf_puts(out, LINE_END "\r\n");
+		text += n + (text[n] == '\n');
+	}
+	buf_puts(out, *text ? "..." SCREEN_REST : SCREEN_REST);
+}
+
+struct watch {
+	struct terminal terminal;
+	struct buf shown; /* the last look */
+	sigset_t signals; /* that end the wait */
+	bool has_screen;
+	bool is_lines; /* of JSON, one a look */
+};
+
+static enum command_exit show(struct watch *w, const struct buf *now)
+{
+	cleanup(buf_done) struct buf out = BUF_INIT(OUT_MOST);
+
+	if (w->has_screen)
+		add_screen(&w->terminal, now->data ? now->data : "", &out);
+	else
+		buf_printf(&out, "%s%s",
+			   w->shown.len && !w->is_lines ? "\n" : "",
+			   now->data ? now->data : "");
+	buf_clear(&w->shown);
+	buf_add(&w->shown, now->data, now->len);
+	return command_print(out.data, out.len);
+}
+
+/* The signal that came, or 0 when the time is over. */
+static int pause_until_next(const struct watch *w)
+{
+	const struct timespec wait = {.tv_sec = WATCH_MS / 1000};
+	int signal = sigtimedwait(&w->signals, NULL, &wait);
+
+	return signal > 0 ? signal : 0;
+}
+
+static void begin_watch(struct watch *w, const struct command_line *line)
+{
+	*w = (struct watch){.shown = BUF_INIT(OUT_MOST),
+			    .is_lines = line->json};
+	terminal_look(STDOUT_FILENO, &w->terminal);
+	sigemptyset(&w->signals);
+	sigaddset(&w->signals, SIGINT);
+	sigaddset(&w->signals, SIGTERM);
+	sigaddset(&w->signals, SIGHUP);
+	sigaddset(&w->signals, SIGWINCH);
+	sigprocmask(SIG_BLOCK, &w->signals, NULL);
+	w->has_screen = w->terminal.has_codes && !line->json;
+	if (w->has_screen)
+		command_print(SCREEN_BEGIN, strlen(SCREEN_BEGIN));
+}
+
+/* What was seen last stays on the screen that was there before. */
+static void end_watch(struct watch *w)
+{
+	if (w->has_screen) {
+		command_print(SCREEN_END, strlen(SCREEN_END));
+		if (w->shown.len)
+			command_print(w->shown.data, w->shown.len);
+	}
+	buf_done(&w->shown);
+}
+
+static enum command_exit watch(const struct command_line *line,
+			       const struct inside *only)
+{
+	enum command_exit end = COMMAND_OK;
+	struct watch w;
+	int signal = 0;
+
+	begin_watch(&w, line);
+	while (!signal || signal == SIGWINCH) {
+		cleanup(buf_done) struct buf now = BUF_INIT(OUT_MOST);
+
+		terminal_look(STDOUT_FILENO, &w.terminal);
+		end = look(line, only, &w.terminal, &now);
+		if (end == COMMAND_NOT_MOUNTED)
+			break;
+		if (signal || now.len != w.shown.len ||
+		    memcmp(now.data, w.shown.data, now.len) != 0)
+			if (show(&w, &now) != COMMAND_OK)
+				break;
+		signal = pause_until_next(&w);
+	}
+	end_watch(&w);
+	return signal ? COMMAND_OK : end;
+}
+
+enum command_exit status_command(const struct command_line *line)
+{
+	cleanup(inside_done) struct inside inside = {0};
+	cleanup(buf_done) struct buf out = BUF_INIT(OUT_MOST);
+	struct inside *only = NULL;
+	struct terminal terminal;
+	enum command_exit end = find_only(line, &inside, &only);
+
+	if (end != COMMAND_OK)
+		return end;
+	if (line->watch)
+		return watch(line, only);
+	terminal_look(STDOUT_FILENO, &terminal);
+	end = look(line, only, &terminal, &out);
+	if (out.len && command_print(out.data, out.len) != COMMAND_OK)
+		return COMMAND_FAILED;
+	return end;
 }

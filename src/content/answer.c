@@ -48,6 +48,7 @@ struct answer_age answer_age_of(const struct cache_entry *e, bool stale)
 {
 	return (struct answer_age){
 		.left_ms = e->left_ms > 0 ? e->left_ms : 0,
+		.fetched_ms = e->fetched_ms,
 		.stale = stale,
 	};
 }

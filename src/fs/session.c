@@ -214,8 +214,12 @@ int session_run(struct session *session, struct ctx *outer, session_work *work,
 	memcpy(outer->sentence, ctx.sentence, sizeof(outer->sentence));
 	ctx_done(&ctx);
 	era_leave(&session->eras, era);
-	inval_await(session->inval, clock_mono_ms() + TOLD_MS);
 	return r;
+}
+
+void session_await_told(struct session *session)
+{
+	inval_await(session->inval, clock_mono_ms() + TOLD_MS);
 }
 
 /* ---- the loop ---- */

@@ -7,6 +7,7 @@
 #include "model/dirs/control.h"
 #include "model/dirs/hierarchy.h"
 #include "model/dirs/row_file.h"
+#include "model/dirs/status.h"
 #include "model/git/refs.h"
 #include "model/work/prefetch.h"
 
@@ -48,6 +49,15 @@ int model_new(const struct model_config *config, struct model **ret_model)
 	mutex_init(&model->lock);
 	*ret_model = model;
 	return 0;
+}
+
+void model_status(struct ctx *ctx, struct model *model, const char *path,
+		  struct buf *out)
+{
+	cleanup(json_free) struct json *root = status_json(model);
+
+	status_repository_json(ctx, model, path, root);
+	json_pretty(root, out);
 }
 
 int model_start(struct model *model, const struct model_kernel *kernel)

@@ -1,9 +1,20 @@
-"""What is going on, from outside of the mount: refresh."""
+"""What is going on, from outside of the mount: status, list, refresh."""
+import fcntl
+import json
 import os
+import pty
+import re
+import select
 import signal
+import struct
 import subprocess
+import termios
+import time
 
-from conftest import BINARY, asked, await_true
+import pytest
+
+from background import NOBODY, ROOT, becoming
+from conftest import BINARY, PATIENCE, SANITIZED, asked, await_true
 
 PULLS = "acme/widgets/pullrequests"
 
@@ -77,3 +88,171 @@ def test_a_mount_that_does_not_answer_holds_up_nobody(mounts, m):
         m.process.send_signal(signal.SIGCONT)
     m.kill()
     assert "is dead (its daemon is gone)" in sentence(mounts.run("refresh", m.path), 1)
+
+
+# -- status, list
+
+# Whoever runs the tests may have other mounts: those of other tests.
+
+def texts(done, *mounts):
+    """The blocks that tell of these mounts."""
+    blocks = [dict(re.findall(r"^(\w+): (.*)$", block, re.M)) for block in done.stdout.split("\n\n")]
+    told = {block["mounted"].split(" since ")[0]: block for block in blocks if "mounted" in block}
+    return [told[m.path] for m in mounts]
+
+
+def objects(done, *mounts):
+    said = json.loads(done.stdout)
+    said = {x["mountpoint"]: x for x in (said["mounts"] if isinstance(said, dict) else said)}
+    return [said[m.path] for m in mounts]
+
+
+def test_status_and_list_are_of_all_mounts_and_cost_nothing(bb, mounts, m):
+    other = mounts(account="reader", cache="other")
+    for at in (m, other):
+        at.ls("acme")
+    mark = bb.log.mark()
+    first, second = texts(mounts.run("status"), m, other)
+    assert list(first)[:3] == ["quota", "mounted", "account"], "the question first"
+    assert re.fullmatch(r"9\d\d of 1,000 left, full again at (\d{4}-\d\d-\d\d )?\d\d:\d\d; used in the last hour: \d+ by people.*",
+                        first["quota"])
+    assert (first["account"], second["account"]) == ("ada@example.com", "ben@example.com")
+    assert first["mounted"].startswith(f"{m.path} since ") and f"(process {m.process.pid}, " in first["mounted"]
+    assert "problems: none" in mounts.run("status").stdout
+    version = mounts.run("version").stdout.split()[-1]
+    lines = mounts.run("list").stdout.splitlines()
+    for at, who in ((m, "ada@example.com"), (other, "ben@example.com")):
+        assert "\t".join((at.path, who, "-", str(at.process.pid), version)) in lines
+    said = objects(mounts.run("list", "--json"), m, other)
+    assert [(x["answers"], x["profile"], x["pid"]) for x in said] == [(True, None, at.process.pid) for at in (m, other)]
+    for words in (("status", m.path), ("status", m / "acme/widgets")):
+        begun = time.monotonic()
+        assert mounts.run(*words).returncode == 0
+        assert time.monotonic() - begun < (2 if SANITIZED else 0.5), "100 ms, where the machine is not busy"
+    assert asked(bb, mark) == []
+
+
+def test_status_of_a_place_is_that_of_its_mount_and_repository(bb, mounts, m):
+    mounts(cache="other")
+    m.read("acme/widgets/pullrequests/index.tsv"), m.ls("acme/widgets/tree")
+    mark = bb.log.mark()
+    one, = objects(mounts.run("status", "--json", m / "acme/widgets/pullrequests/12"), m)
+    r = one["repository"]
+    assert one["mountpoint"] == m.path and (r["workspace"], r["repository"]) == ("acme", "widgets")
+    assert [x["path"] for x in r["at_hand"]] == ["pullrequests"] and r["all"] > 15 and r["at_hand"][0]["fresh"] is True
+    said, = texts(mounts.run("status", m / "acme/widgets"), m)
+    assert re.fullmatch(rf"acme/widgets 1 of {r['all']} lists at hand, the oldest of \d\d:\d\d", said["repository"])
+    assert re.fullmatch(r"tree, [0-9a-f]{12}, checked \d\d:\d\d", said["tree"])
+    assert "repository" not in texts(mounts.run("status", m / "acme"), m)[0] and asked(bb, mark) == []
+
+
+def test_problems_are_grouped(bb, mounts, m):
+    m.ls("acme")
+    bb.fault(r"/repositories/[^/]+/[^/]+/pullrequests", "status", status=403)
+    for name in ("widgets", "widgets", "website"):
+        assert subprocess.run(["ls", m / f"acme/{name}/pullrequests"], capture_output=True).returncode
+    problem, = m.status()["problems"]
+    assert (problem["kind"], problem["count"]) == ("EACCES", 3) and problem["path"].endswith("/pullrequests")
+    assert re.search(r"^problems:\n  3 x EACCES, newest \d\d:\d\d: acme/(?:website|widgets)/pullrequests: .*403", mounts.run("status", m.path).stdout, re.M)
+
+
+def test_where_nothing_is_mounted(mounts):
+    if not ROOT:
+        pytest.skip("another user has to be found who has mounted nothing")
+
+    def run(*words):
+        return subprocess.run([BINARY, *words], env={"HOME": "/nonexistent"}, capture_output=True, text=True, timeout=PATIENCE,
+                              **becoming(NOBODY - 1))
+    assert sentence(run("list"), 3) == sentence(run("status"), 3) == "no Bitbucket of this user is mounted"
+    done = run("list", "--json")
+    assert (done.returncode, done.stdout) == (3, "[]\n")
+
+
+def test_a_dead_and_a_hung_mount_are_named(mounts, m):
+    dead, hung = mounts(cache="other"), mounts(cache="third")
+    dead.kill()
+    hung.process.send_signal(signal.SIGSTOP)
+    try:
+        done = mounts.run("status", timeout=10)
+        said = objects(mounts.run("status", "--json", timeout=10), m, dead, hung)
+        listed = mounts.run("list", timeout=10)
+        assert "does not answer" in sentence(mounts.run("status", hung.path, timeout=10), 1)
+    finally:
+        hung.process.send_signal(signal.SIGCONT)
+    assert done.returncode == 1 and f"the mount at {dead.path} is dead" in done.stderr
+    assert f"the mount at {hung.path} does not answer" in done.stderr and f"mounted: {m.path} since" in done.stdout
+    assert [x["answers"] for x in said] == [True, False, False]
+    assert listed.returncode == 0 and f"{hung.path}\t-\t-\t-\t-\n" in listed.stdout and f"{dead.path} is dead" in listed.stderr
+
+
+class Screen:
+    """The program at a terminal of so many columns: what it sends."""
+
+    def __init__(self, mounts, *words, columns=40, **environment):
+        e = {**mounts.environment(), "TERM": "xterm", "LC_ALL": "C.UTF-8", **environment}
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            os.execve(BINARY, [BINARY, *map(str, words)], e)
+        self.text = ""
+
+    def read(self, until=None):
+        end = time.monotonic() + PATIENCE
+        while not (until and re.search(until, self.text)):
+            assert time.monotonic() < end and select.select([self.fd], [], [], PATIENCE)[0], self.text
+            try:
+                piece = os.read(self.fd, 65536)
+            except OSError:
+                piece = b""
+            if not piece:
+                assert not until, self.text
+                break
+            self.text += piece.decode(errors="replace")
+        return self.text
+
+    def end(self):
+        self.read()
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
+def test_status_at_a_narrow_terminal(mounts, m, locale):
+    m.ls("acme")
+    s = Screen(mounts, "status", m / "acme/widgets", LC_ALL=locale)
+    assert s.end() == 0 and "\033" not in s.text
+    lines = s.text.replace("\r", "").splitlines()
+    assert max(map(len, lines)) <= 40 and lines[0].startswith("quota: ") and lines[1].startswith("  ")
+    assert s.text.isascii() == (locale == "C")
+    assert ("acme/widgets ░" if locale == "C.UTF-8" else "acme/widgets [...") in s.text
+
+
+def test_watch_redraws_in_place_and_ends_with_ctrl_c(bb, mounts, m):
+    m.ls("acme")
+    mark = bb.log.mark()
+    s = Screen(mounts, "status", "--watch", m.path, columns=100)
+    s.read("problems: none")
+    os.write(s.fd, b"\x03")
+    assert s.end() == 0
+    # A screen of its own, nothing cleared before it is written anew; the last look stays behind.
+    assert s.text.startswith("\033[?1049h") and "\033[2J" not in s.text
+    assert "\033[?1049l" in s.text and "problems: none" in s.text.split("\033[?1049l")[1]
+    for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        s = Screen(mounts, "status", "--watch", m.path, **environment)
+        s.read("problems: none")
+        os.write(s.fd, b"\x03")
+        assert s.end() == 0 and "\033" not in s.text
+    assert asked(bb, mark) == []
+
+
+def test_watch_into_a_pipe_is_a_block_a_change(bb, mounts, m):
+    m.ls("acme")
+    for words in ((), ("--json",)):
+        watches = subprocess.Popen([BINARY, "status", "--watch", *words, m.path], env=mounts.environment(), stdout=subprocess.PIPE)
+        seen = os.read(watches.stdout.fileno(), 1 << 20)
+        m.read(f"acme/{'widgets' if words else 'website'}/pullrequests/index.tsv")
+        seen += os.read(watches.stdout.fileno(), 1 << 20)
+        watches.send_signal(signal.SIGTERM)
+        assert watches.wait(5) == 0 and b"\033" not in seen
+        blocks = [json.loads(x) for x in seen.splitlines()] if words else seen.split(b"\n\n")
+        assert len(blocks) == 2 and blocks[0] != blocks[1]

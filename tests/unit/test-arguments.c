@@ -55,6 +55,9 @@ static char *taken(const struct arguments *a)
 		buf_printf(&out, " username %s", a->line.username);
 	buf_puts(&out, a->line.all ? " all" : "");
 	buf_puts(&out, a->line.config ? " config" : "");
+	buf_puts(&out, a->line.watch ? " watch" : "");
+	buf_puts(&out, a->line.stop ? " stop" : "");
+	buf_puts(&out, a->line.yes ? " yes" : "");
 	buf_puts(&out, a->line.sloppy ? " sloppy" : "");
 	buf_puts(&out, a->fake ? " fake" : "");
 	return buf_steal(&out, NULL);
@@ -82,6 +85,8 @@ static void what_is_taken(void **state)
 		{"b -nvrw -t fuse /m", "mount: /m"},
 		{"b -- -m", "mount: -m"},
 		{"b status", "status:"},
+		{"b status --json --watch", "status: json watch"},
+		{"b list --json", "list: json"},
 		{"b status /m", "status: /m"},
 		{"b umount --lazy /m", "umount: /m lazy"},
 		{"b refresh a b c", "refresh: a b c"},
@@ -188,7 +193,7 @@ static void what_is_refused(void **state)
 		{"b -o", "-o needs a value"},
 		{"b -N 1 /m", "there is no option -N"},
 		{"b /a /b /c", "'/c' is more"},
-		{"b status /a /b", "one MOUNTPOINT at most, and '/b' is more"},
+		{"b status /a /b", "one PATH at most, and '/b' is more"},
 		{"b status -f", "status takes no -f"},
 		{"b status -v", "status takes no -v"},
 		{"b help -o x", "help takes no -o"},

@@ -22,7 +22,7 @@
 
 #define CONTROL_WORDS_MAX 16
 #define CONTROL_REQUEST_MAX (8 * KIB)
-#define CONTROL_ANSWER_MAX (64 * KIB)
+#define CONTROL_ANSWER_MAX MIB
 
 /* ---- in the daemon ---- */
 
@@ -63,6 +63,7 @@ char *control_place(size_t i);
 
 struct control_answer {
 	int errnum;       /* 0 or -errno, of the command or of the way to it */
+	dev_t device;     /* of the mount */
 	char *mountpoint; /* NULL: it did not answer, so nobody knows */
 	char *text;       /* never NULL */
 };

@@ -224,6 +224,7 @@ static size_t tell(struct asked *asked,
 	if (asked->r)
 		asked->answer = (struct control_answer){.errnum = asked->r,
 							.text = mem_strdup("")};
+	asked->answer.device = control_device(asked->name);
 	each(arg, &asked->answer);
 	control_answer_done(&asked->answer);
 	return 1;

@@ -106,6 +106,12 @@ bool control_is_name(const char *name)
 	       strlen(name) < CONTROL_NAME_MAX;
 }
 
+dev_t control_device(const char *name)
+{
+	return makedev((unsigned)strtoul(name, NULL, 10),
+		       (unsigned)strtoul(strchr(name, '-') + 1, NULL, 10));
+}
+
 void control_address(int place, const char *name, struct sockaddr_un *ret)
 {
 	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};

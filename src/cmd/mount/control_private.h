@@ -21,6 +21,7 @@ void control_place_unlock(int place);
 #define CONTROL_NAME_MAX 32
 void control_name(dev_t device, char name[static CONTROL_NAME_MAX]);
 bool control_is_name(const char *name);
+dev_t control_device(const char *name);
 /* The address of a name in an open directory, however long the way there is. */
 void control_address(int place, const char *name, struct sockaddr_un *ret);
 /* Connects without a wait: a descriptor; -ECONNREFUSED: nobody listens there

@@ -56,8 +56,6 @@ static int build_content(struct graph *g, struct ssh *ssh)
 	cleanup(free) char *dir = mem_asprintf("%s/git", g->remote.account.dir);
 	cleanup(free) char *spool =
 		mem_asprintf("%s/spool", g->remote.account.dir);
-	cleanup(free) char *names =
-		mem_asprintf("%s/names", g->remote.account.dir);
 	struct stream_set_config streams = {
 		.bitbucket = g->remote.bitbucket,
 		.http = g->storage_http,
@@ -82,7 +80,6 @@ static int build_content(struct graph *g, struct ssh *ssh)
 		.credential = g->remote.credential,
 		.workspaces = (const char *const *)config->workspaces,
 		.history = config->history,
-		.names_dir = names,
 		.say = say_to_model,
 		.say_arg = g,
 	};
@@ -123,6 +120,7 @@ static int build_model(struct graph *g, const struct graph_config *config,
 		.api_url = set->api_url,
 		.cache_dir = g->remote.account.dir,
 		.mountpoint = config->mountpoint,
+		.profile = set->profile,
 		.generation = config->generation,
 		.uid = set->uid,
 		.gid = set->gid,

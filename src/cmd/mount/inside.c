@@ -126,7 +126,7 @@ int inside_look(const char *mountinfo, const char *path, struct inside *ret)
 	return r;
 }
 
-static int find(const char *path, struct inside *ret)
+int inside_find(const char *path, struct inside *ret)
 {
 	cleanup(buf_done) struct buf table = BUF_INIT(0);
 	int r = preflight_table(&table);
@@ -136,7 +136,7 @@ static int find(const char *path, struct inside *ret)
 
 enum command_exit inside_of(const char *path, struct inside *ret)
 {
-	int r = find(path, ret);
+	int r = inside_find(path, ret);
 
 	if (!r)
 		return COMMAND_OK;

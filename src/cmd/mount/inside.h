@@ -23,6 +23,8 @@ DEFINE_CLEANUP_DONE(struct inside, inside_done);
  * followed, and "." and ".." taken out. What is wrong is said;
  * COMMAND_NOT_MOUNTED: it is in no mount of ours. */
 enum command_exit inside_of(const char *path, struct inside *ret);
+/* The same, and nothing is said: -ENXIO, or as below. */
+int inside_find(const char *path, struct inside *ret);
 /* The same of the text of a kernel's table. 0; -ENXIO: in none; -ELOOP,
  * -ENAMETOOLONG, -ENOENT: the working directory is gone. */
 int inside_look(const char *mountinfo, const char *path, struct inside *ret);

@@ -374,25 +374,28 @@ static int run_sign_out(void *arg, struct ctx *ctx, const char *const *words,
 	return run(ctx, arg, words, answer, sign_out);
 }
 
+int live_use_agent(const struct live *live, const char *path,
+		   char why[static 512])
+{
+	if (!live->ssh)
+		return 0;
+	if (preflight_below(live->mountpoint, "the agent's socket", path, why))
+		return -EINVAL;
+	ssh_use_agent(live->ssh, path);
+	return 0;
+}
+
 /* The agent of the session in which somebody looks at the mount. */
 static int take_agent(void *arg, struct ctx *ctx, const char *const *words,
 		      struct buf *answer)
 {
-	const struct live *live = arg;
 	char why[512];
+	int r = live_use_agent(arg, words[0], why);
 
 	(void)ctx;
-	if (!live->ssh)
-		return 0;
-	/* Who looked for it there would wait for the mount, and the mount for
-	 * him. */
-	if (preflight_below(live->mountpoint, "the agent's socket", words[0],
-			    why)) {
+	if (r)
 		buf_puts(answer, why);
-		return -EINVAL;
-	}
-	ssh_use_agent(live->ssh, words[0]);
-	return 0;
+	return r;
 }
 
 /* Of those of sign-in and sign-out the words are the profile or "", the API's
@@ -404,5 +407,6 @@ const struct control_command live_commands[] = {
 	{"refresh", 1, LIVE_REFRESH_MS, true, live_refresh},
 	{"sign-in", 2, TAKE_MS, false, run_sign_in},
 	{"sign-out", 3, TAKE_MS, false, run_sign_out},
+	{"status", 2, 2000, true, live_status},
 	{0},
 };

@@ -34,5 +34,30 @@ int live_refresh(void *arg, struct ctx *ctx, const char *const *words,
 	const struct live *live = arg;
 	struct asked asked = {words, answer};
 
-	return session_run(live->session, ctx, refresh, &asked);
+	int r = session_run(live->session, ctx, refresh, &asked);
+
+	session_await_told(live->session);
+	return r;
+}
+
+static int status(void *arg, struct ctx *ctx, struct model *model)
+{
+	const struct asked *asked = arg;
+
+	model_status(ctx, model, asked->words[0], asked->answer);
+	return asked->answer->failed;
+}
+
+/* A mount that fetches by SSH may have been started where no agent was; who
+ * looks at it has one. It need not hear of it. */
+int live_status(void *arg, struct ctx *ctx, const char *const *words,
+		struct buf *answer)
+{
+	const struct live *live = arg;
+	struct asked asked = {words, answer};
+	char why[512];
+
+	if (*words[1] == '/')
+		(void)live_use_agent(live, words[1], why);
+	return session_run(live->session, ctx, status, &asked);
 }

@@ -10,6 +10,13 @@
 /* Says nothing: whoever asks knows that the daemon answers. */
 int live_hello(void *live, struct ctx *, const char *const *words,
 	       struct buf *answer);
+/* Who looks for the agent's socket in the mount would wait for the mount, and
+ * the mount for him: -EINVAL with the sentence. */
+int live_use_agent(const struct live *, const char *path, char why[static 512]);
+/* The words are a path of the mount ("": of nothing in particular) and the
+ * socket of an agent of SSH, or ""; the answer is JSON. */
+int live_status(void *live, struct ctx *, const char *const *words,
+		struct buf *answer);
 /* The run of a struct control_command, with the live as arg. The word is a path
  * of the mount; the answer is what changed. */
 int live_refresh(void *live, struct ctx *, const char *const *words,

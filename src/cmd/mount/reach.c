@@ -5,7 +5,7 @@
 #include "cmd/mount/reach.h"
 #include "cmd/mount/preflight.h"
 
-static char *why_not(const char *path, int r, int timeout_ms)
+char *reach_why(const char *path, int r, int timeout_ms)
 {
 	/* There is no socket: its daemon is gone, or could not make one. */
 	if (r == -ECONNREFUSED)
@@ -34,7 +34,7 @@ enum command_exit reach_ask(const char *path, dev_t device,
 	if (!r)
 		r = control_ask(device, words, timeout_ms, ret);
 	if (r) {
-		cleanup(free) char *why = why_not(path, r, REACH_MS);
+		cleanup(free) char *why = reach_why(path, r, REACH_MS);
 
 		command_say("%s", why);
 		return COMMAND_FAILED;

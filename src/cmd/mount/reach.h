@@ -19,5 +19,8 @@
 enum command_exit reach_ask(const char *path, dev_t device,
 			    const char *const *words, int timeout_ms,
 			    struct control_answer *ret_answer);
+/* Why a mount cannot be asked, of the -errno of control_ask; waits no longer
+ * than timeout_ms. Free it. */
+char *reach_why(const char *path, int r, int timeout_ms);
 
 #endif

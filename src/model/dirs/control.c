@@ -90,6 +90,13 @@ static int found_user(struct ctx *ctx, struct model *model,
 	return row_file_found(model, resource_user.files, &document, found);
 }
 
+static void add_status_json(struct model *model, struct buf *out)
+{
+	cleanup(json_free) struct json *root = status_json(model);
+
+	json_pretty(root, out);
+}
+
 static int find(struct ctx *ctx, struct model *model, struct node *dir,
 		enum control_name name, enum read_through_mode mode,
 		struct found *found)
@@ -121,7 +128,7 @@ static int find(struct ctx *ctx, struct model *model, struct node *dir,
 		found_text(model, &text, MOMENT_MS, found);
 		return 0;
 	case CONTROL_STATUS_JSON:
-		status_json(model, &text);
+		add_status_json(model, &text);
 		found_text(model, &text, MOMENT_MS, found);
 		return 0;
 	case CONTROL_USER:

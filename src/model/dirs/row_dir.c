@@ -300,6 +300,24 @@ void row_dir_add_rows(struct ctx *ctx, struct model *model,
 				    tag + i);
 }
 
+void row_dir_each(const struct resource *rows, const struct scope *scope,
+		  const struct answer_document *object, const char *path,
+		  row_dir_visit *visit, void *arg)
+{
+	for (const struct resource *row = rows; row && row->name; row++) {
+		cleanup(scope_unref) struct scope *below = NULL;
+		cleanup(free) char *name = NULL;
+
+		if (row->is_unlisted || row->is_shy || !is_there(row, object))
+			continue;
+		below = scope_below(scope, row->name);
+		name = mem_asprintf("%s/%s", path, row->name);
+		if (row->endpoint && row->kind != RESOURCE_TEXT)
+			visit(arg, row, below, name);
+		row_dir_each(row->rows, below, NULL, name, visit, arg);
+	}
+}
+
 /* The size of a text is known only by asking for the text. */
 bool row_dir_row_found(struct dirlist_piece *piece, const struct resource *row,
 		       const struct scope *scope, struct found *ret_found)

@@ -46,6 +46,15 @@ void row_dir_add_rows(struct ctx *, struct model *, const struct resource *rows,
 		      const struct scope *scope,
 		      const struct answer_document *repository, uint64_t base,
 		      unsigned tag, struct dirlist *);
+/* Each list and object of the rows, and of the rows below them, that a walk
+ * through a directory would ask for: by its path, which begins with `path`.
+ * object is the document of the directory, as `repository` above. Asks nobody.
+ */
+typedef void row_dir_visit(void *arg, const struct resource *row,
+			   struct scope *scope, const char *path);
+void row_dir_each(const struct resource *rows, const struct scope *scope,
+		  const struct answer_document *object, const char *path,
+		  row_dir_visit *visit, void *arg);
 /* Such a name's node, for READDIRPLUS. False: its attributes are not at hand.
  */
 bool row_dir_row_found(struct dirlist_piece *, const struct resource *row,

@@ -13,6 +13,7 @@
 #include "base/text.h"
 
 #include <inttypes.h>
+#include <unistd.h>
 
 /* A screen of 24 lines. */
 const char status_readme[] =
@@ -261,15 +262,20 @@ void status_json_time(struct json *o, const char *key, int64_t wall_ms)
 		json_add_null(o, key);
 }
 
-void status_json(struct model *model, struct buf *out)
+struct json *status_json(struct model *model)
 {
 	const struct model_config *c = &model->config;
-	cleanup(json_free) struct json *root = json_new_object();
+	struct json *root = json_new_object();
 	struct read_through_health health;
 	struct json *o;
 
 	read_through_health(c->source, &health);
 	json_add_str(root, "version", VERSION);
+	json_add_int(root, "pid", getpid());
+	if (c->profile)
+		json_add_str(root, "profile", c->profile);
+	else
+		json_add_null(root, "profile");
 	json_add_str(root, "account", c->account);
 	json_add_bool(root, "signed_out", atomic_load(&model->signed_out));
 	json_add_str(root, "api_url", c->api_url);
@@ -292,5 +298,6 @@ void status_json(struct model *model, struct buf *out)
 	read_through_running(c->source, json_listing,
 			     json_add_array(root, "listing"));
 	clone_set_shown(c->clones, json_shown, json_add_array(root, "trees"));
-	json_pretty(root, out);
+	status_problems_json(model, root);
+	return root;
 }
