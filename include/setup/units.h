@@ -15,7 +15,7 @@
 char *units_name(const char *profile);
 
 /* systemctl --user with these words, NULL at the end, and what it printed
- * (NULL: dropped). -ENOENT: there is no systemctl; -EIO: its own words are the
+ * (NULL: dropped). -ENOENT: there is none; -EIO: its own words are the
  * sentence; another -errno. Waits two minutes at most. */
 int units_tell(struct ctx *, const char *const *words, struct buf *out);
 /* Whether this user has a manager that answers: 0 or -errno with a sentence. */
@@ -25,6 +25,9 @@ int units_manager(struct ctx *);
 int units_look(struct ctx *, const char *unit, struct buf *ret_text);
 /* The caller's to free; "": it is not said. */
 char *units_value(const struct buf *text, const char *name);
+/* The sentence with which the program ended that is, or was, this unit; "": the
+ * journal has none, or shows it to others. Free it. */
+char *units_last_words(const struct buf *text);
 /* Whether it is wanted at login. */
 bool units_is_wanted(const char *unit);
 

@@ -16,6 +16,8 @@
 
 extern char **environ;
 
+#define JOURNAL "journalctl --user -n 20 -u "
+
 struct service {
 	char *profile; /* NULL: none */
 	char *unit;
@@ -162,12 +164,14 @@ static enum command_exit write_unit(struct service *s, struct buf *out)
 static enum command_exit not_started(struct service *s)
 {
 	cleanup(free) char *status = NULL;
+	cleanup(free) char *words = NULL;
 
-	failed(s, "started");
-	command_say("why is in its journal: journalctl --user -n 20 -u %s",
-		    s->unit);
 	if (!look(s))
-		return COMMAND_FAILED;
+		return failed(s, "started");
+	words = units_last_words(&s->state);
+	command_say("%s did not start: %s%s", s->unit,
+		    *words ? words : "why is in its journal, " JOURNAL,
+		    *words ? "" : s->unit);
 	status = units_value(&s->state, "ExecMainStatus");
 	return !strcmp(status, "2")   ? COMMAND_USAGE
 	       : !strcmp(status, "4") ? COMMAND_SIGN_IN
@@ -275,13 +279,17 @@ static void add_state(const struct service *s, struct buf *out)
 	cleanup(free) char *result = units_value(&s->state, "Result");
 	cleanup(free) char *status = units_value(&s->state, "ExecMainStatus");
 
-	buf_printf(out, "now: %s", state);
-	if (!strcmp(state, "failed"))
-		buf_printf(out,
-			   " (%s, exit status %s): journalctl --user -n 20 -u "
-			   "%s",
-			   result, status, s->unit);
-	buf_putc(out, '\n');
+	cleanup(free) char *words = NULL;
+
+	buf_printf(out, "now: %s\n", state);
+	if (!strcmp(state, "failed")) {
+		words = units_last_words(&s->state);
+		buf_printf(out, "%s, exit status %s: %s%s\n", result, status,
+			   *words ? words : JOURNAL, *words ? "" : s->unit);
+	} else if (strcmp(state, "inactive") != 0) {
+		add_value(s, out, "", "StatusText");
+		add_value(s, out, "since: ", "ActiveEnterTimestamp");
+	}
 }
 
 /* 3 as of systemctl status: it does not run. */
@@ -295,8 +303,6 @@ static enum command_exit status(struct service *s)
 		return no_manager(s);
 	buf_printf(&out, "%s\n", s->unit);
 	add_state(s, &out);
-	add_value(s, &out, "", "StatusText");
-	add_value(s, &out, "since: ", "ActiveEnterTimestamp");
 	buf_printf(&out, "at login: %s\n",
 		   units_is_wanted(s->unit) ? "yes" : "no");
 	buf_printf(&out, "from boot on: %s\n",

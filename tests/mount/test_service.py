@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from background import NOBODY, ROOT
 from conftest import BINARY, PATIENCE, mounted
 from harness import TOP
 
@@ -136,6 +137,15 @@ def test_the_journal_is_told_how_bad_it_is(mounts):
     os.close(writes)
     with open(reads) as said:
         assert re.fullmatch(r"<3>bitbucketfs: .*BITBUCKETFS_TTL.*\n", said.read())
+
+
+@pytest.mark.skipif(not ROOT, reason="only root becomes another user")
+def test_a_unit_that_forbids_setuid_is_told_so():
+    """Before anything is tried: systemd sets no_new_privs for NoNewPrivileges= and all that implies it."""
+    done = subprocess.run(["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", "--no-new-privs",
+                           BINARY, "mount", "-f", "/"], env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
+                          capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 1 and "NoNewPrivileges" in done.stderr and done.stderr.count("\n") == 1, done
 
 
 # -- bitbucketfs service
@@ -266,7 +276,7 @@ def test_what_is_asked_wrongly(systemd, words, code, says):
 def test_without_systemd_it_says_what_to_do_instead(systemd):
     for words in (["install"], ["remove"], ["status"]):
         said = systemd.refused(1, *words, PATH="/nowhere")
-        assert "there is no systemctl" in said and "fstab: none MOUNTPOINT bitbucketfs noauto,user 0 0" in said
+        assert "systemctl: there is no such program" in said and "fstab: none MOUNTPOINT bitbucketfs noauto,user 0 0" in said
     (systemd.place / "fails").write_text("show\n")
     assert "no such luck" in systemd.refused(1, "install")
     (systemd.bin / "systemctl").write_text("#!/bin/sh\nexit 0\n")
@@ -290,11 +300,19 @@ def test_a_mount_that_is_there_already(mounts, systemd):
 
 @pytest.mark.parametrize("status, code", [("2", 2), ("4", 4), ("1", 1), ("0", 1)])
 def test_one_that_does_not_start(systemd, status, code):
-    systemd.state(LOADED + f"ExecMainStatus={status}\n")
+    """Of its journal that sentence is shown, where it is to be had."""
+    systemd.state(LOADED + f"ExecMainStatus={status}\nInvocationID=abc\n")
     (systemd.place / "fails").write_text("start\n")
     done = systemd("install")
-    assert done.returncode == code and "no such luck" in done.stderr and "journalctl --user" in done.stderr, done
-    assert done.stdout == ""
+    assert (done.returncode, done.stdout) == (code, "") and done.stderr.endswith(
+        "did not start: why is in its journal, journalctl --user -n 20 -u bitbucketfs@default.service\n"), done
+    (systemd.bin / "journalctl").write_text("#!/bin/sh\ncase $* in *_SYSTEMD_INVOCATION_ID=abc*)\n"
+                                            "echo 'bitbucketfs: it was too early' ;; esac\n")
+    (systemd.bin / "journalctl").chmod(0o755)
+    done = systemd("install")
+    assert (done.returncode, done.stderr) == (code, "bitbucketfs: bitbucketfs@default.service did not start: it was too early\n")
+    systemd.state(f"LoadState=loaded\nActiveState=failed\nResult=exit-code\nExecMainStatus={status}\nInvocationID=abc\n")
+    assert f"now: failed\nexit-code, exit status {status}: it was too early\n" in systemd("status").stdout
 
 
 def test_what_the_environment_has_is_not_the_units(systemd):
@@ -311,8 +329,6 @@ def test_status(systemd):
     assert done.returncode == 0 and done.stdout.splitlines() == [
         "bitbucketfs@default.service", "now: active", "At /home/ada/bitbucket", "at login: yes",
         "from boot on: no (loginctl enable-linger)", "unit: /usr/lib/x"]
-    systemd.state("LoadState=loaded\nActiveState=failed\nResult=exit-code\nExecMainStatus=2\n")
-    assert "now: failed (exit-code, exit status 2): journalctl" in systemd("status").stdout
     systemd.state(MISSING)
     assert "unit: none" in systemd("status").stdout
 

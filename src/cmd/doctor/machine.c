@@ -11,7 +11,6 @@
 #include "fs/session.h"
 #include "store/objects.h"
 
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
@@ -119,11 +118,9 @@ static void judge_fusermount(const char *path, struct report *r)
 			   "that is mounted nosuid: install fuse3 on another "
 			   "one",
 			   path);
-	else if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
-		report_add(r, "fusermount", REPORT_ERROR,
-			   "fusermount3 may not mount from here: who runs this "
-			   "may gain no rights (no_new_privs: a sandbox, a "
-			   "container, a unit with NoNewPrivileges)");
+	else if (preflight_no_rights())
+		report_add(r, "fusermount", REPORT_ERROR, "%s",
+			   preflight_no_rights());
 	else if (preflight_no_table())
 		report_add(r, "fusermount", REPORT_WARNING, "%s",
 			   preflight_no_table());

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -374,6 +375,16 @@ const char *preflight_no_table(void)
 			 "/etc/mtab";
 }
 
+const char *preflight_no_rights(void)
+{
+	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1
+		       ? "fusermount3 may not mount from here: who runs this "
+			 "may gain no rights (no_new_privs: a sandbox, a "
+			 "container, a unit with NoNewPrivileges, Private* or "
+			 "Protect*)"
+		       : NULL;
+}
+
 int preflight_unmount(const char *path, bool lazily, char words[static 256])
 {
 	int r;
@@ -544,6 +555,8 @@ int preflight_check(const char *path, bool make, char why[static 512])
 		return say(why, -ENOENT,
 			   "there is no fusermount3, without which only root "
 			   "can mount: run sudo apt install fuse3");
+	if (geteuid() != 0 && preflight_no_rights())
+		return say(why, -EPERM, "%s", preflight_no_rights());
 	/* Dead mounts may lie on top of each other. */
 	do
 		r = check_mounted(path, why);

@@ -68,6 +68,8 @@ int preflight_unmount(const char *path, bool lazily, char words[static 256]);
 char *preflight_fusermount(void);
 /* What fusermount3 lacks that it reads to unmount, and what to do; or NULL. */
 const char *preflight_no_table(void);
+/* Why fusermount3, which is setuid, stays who runs it; or NULL. */
+const char *preflight_no_rights(void);
 /* May this process open the device? 0 or -errno with the sentence. */
 int preflight_device(const char *device, char why[static 512]);
 /* Everything before mounting at path: device, fusermount3, the directory. A
