@@ -21,6 +21,9 @@ DEFINE_CLEANUP(struct digest_sha1 *, digest_sha1_free);
 uint32_t digest_crc32(uint32_t before, const void *data, size_t n);
 void digest_hmac_sha256_hex(const void *key, size_t n_key, const void *data,
 			    size_t n, char out[static 65]);
+/* Takes as long whatever differs, so that nobody learns a byte of a signature
+ * from how long it took. */
+bool digest_equal(const void *a, const void *b, size_t n);
 void digest_base64(const void *data, size_t n, char **ret_text); /* free */
 /* Random bytes from the kernel. 0 or -errno. */
 int digest_random(void *out, size_t n);

@@ -5,6 +5,7 @@
 
 #include <nettle/base64.h>
 #include <nettle/hmac.h>
+#include <nettle/memops.h>
 #include <nettle/sha1.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -87,6 +88,11 @@ void digest_hmac_sha256_hex(const void *key, size_t n_key, const void *data,
 	/* Somebody who reads the state could forge with it, as with the key
 	 * from which it is made. */
 	explicit_bzero(&hmac, sizeof(hmac));
+}
+
+bool digest_equal(const void *a, const void *b, size_t n)
+{
+	return memeql_sec(a, b, n);
 }
 
 void digest_base64(const void *data, size_t n, char **ret_text)
