@@ -74,6 +74,11 @@ int documents_collection(struct ctx *, struct documents *,
 			 struct collection **ret_collection,
 			 struct answer_age *ret_age);
 
+/* What is at hand of the row there, or (id not NULL) of an item of the
+ * collection, is outdated: who looks next asks. False: nothing is. */
+bool documents_outdated(struct documents *, const struct resource *,
+			const struct scope *, const char *id);
+
 /* A file as it is stored: read with documents_read. */
 struct document_file {
 	uint64_t version, size;

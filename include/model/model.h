@@ -111,6 +111,20 @@ int model_refresh(struct ctx *, struct model *, const char *path,
 void model_status(struct ctx *, struct model *, const char *path,
 		  struct buf *out);
 
+/* What somebody says has changed in a repository: a place below it, by
+ * table/webhook.h. */
+struct model_news {
+	const char *uuid; /* the repository's; "": not told */
+	const char *workspace, *slug;
+	const char *path; /* "": the repository itself; "..": the listing */
+	bool ask;         /* else it is outdated */
+};
+/* Asks again for the place, or makes it outdated, so that who looks next asks;
+ * of what nobody has looked at nothing is done. What was done, a line each, is
+ * added to said. */
+int model_heard(struct ctx *, struct model *, const struct model_news *,
+		struct buf *said);
+
 /* Something that documents want said (documents_config.say). */
 void model_say(struct model *, const char *path, int errnum,
 	       const char *sentence);

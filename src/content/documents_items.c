@@ -266,6 +266,17 @@ int documents_collection(struct ctx *ctx, struct documents *d,
 	return 0;
 }
 
+bool documents_outdated(struct documents *d, const struct resource *row,
+			const struct scope *scope, const char *id)
+{
+	cleanup(free) char *key = id ? scope_item_key(row, scope, id)
+				     : mem_strdup(scope->key);
+	cleanup(cache_entry_free) struct cache_entry *e =
+		answer_peek_version(d->config.cache, key);
+
+	return e && cache_expire(d->config.cache, key) == 0;
+}
+
 int documents_file(struct documents *d, const struct scope *scope,
 		   const char *name, struct document_file *ret_file)
 {

@@ -68,6 +68,24 @@ int model_refresh(struct ctx *ctx, struct model *model, const char *path,
 	return r;
 }
 
+int model_heard(struct ctx *ctx, struct model *model,
+		const struct model_news *news, struct buf *said)
+{
+	cleanup(free) char *place =
+		mem_asprintf("%s/%s%s%s", news->workspace, news->slug,
+			     *news->path ? "/" : "", news->path);
+	struct node *root = node_get(model->nodes, NODE_ROOT_INO);
+	size_t from = said->len;
+	int r = model->heard(ctx, model, news, said);
+
+	if (r < 0)
+		r = failed(model, ctx, root, place, r);
+	else
+		text_clean_buf(said, from, "\n\t");
+	node_unref(model->nodes, root);
+	return r;
+}
+
 int model_failed(struct model *model, struct ctx *ctx, const struct node *node,
 		 int r)
 {

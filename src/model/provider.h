@@ -130,6 +130,9 @@ struct model {
 	/* Of model_refresh. */
 	int (*refresh_place)(struct ctx *, struct model *, const char *path,
 			     struct buf *said);
+	/* Of model_heard. */
+	int (*heard)(struct ctx *, struct model *, const struct model_news *,
+		     struct buf *said);
 	/* A file of a collection is being looked up. */
 	void (*collection_seen)(struct ctx *, struct model *,
 				struct node *collection);

@@ -5,6 +5,7 @@
  */
 #include "model/absent.h"
 #include "model/dirs/control.h"
+#include "model/dirs/heard.h"
 #include "model/dirs/hierarchy.h"
 #include "model/dirs/row_file.h"
 #include "model/dirs/status.h"
@@ -42,6 +43,7 @@ int model_new(const struct model_config *config, struct model **ret_model)
 	model->specials = specials_all;
 	model->collection_seen = prefetch_note;
 	model->refresh_place = control_refresh_place;
+	model->heard = heard_place;
 	model->listings = listed_all_new(config->most_open, config->most_kept);
 	model->nodes = node_table_new(&root, model->listings);
 	model->absent = absent_new();
