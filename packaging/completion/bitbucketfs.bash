@@ -13,7 +13,10 @@ _bitbucketfs_takes() {
 	status) options+=' --json --watch' kind=place ;;
 	list) options='-h --help --json' ;;
 	umount) options+=' --lazy' kind=mounted ;;
-	refresh) kind=place ;;
+	refresh)
+		kind=place
+		options+=' --webhook --event= --signature= --secret-file='
+		;;
 	service) options='-h --help' operands='install remove status' ;;
 	login) options+=' --with-token --email= --username= --in-file --oauth
 		--oauth-client --check' ;;

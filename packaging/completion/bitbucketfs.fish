@@ -116,6 +116,10 @@ complete -c bitbucketfs -n 'not __fish_seen_subcommand_from service list help ve
 
 __bitbucketfs_of umount -- -a '(__bitbucketfs_mounted)'
 __bitbucketfs_of status refresh open -- -a '(__bitbucketfs_place)'
+__bitbucketfs_of refresh -- -l webhook -d 'what its payload names'
+__bitbucketfs_of refresh -- -x -l event -d 'the header X-Event-Key'
+__bitbucketfs_of refresh -- -x -l signature -d 'the header X-Hub-Signature'
+__bitbucketfs_of refresh -- -r -F -l secret-file -d 'of the webhook'
 __bitbucketfs_of open -- -s n -l print -d 'print the address alone'
 __bitbucketfs_of umount -- -l lazy -d 'take it from its place though it is in use'
 __bitbucketfs_of login -- -l with-token -d 'from standard input'

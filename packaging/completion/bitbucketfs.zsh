@@ -116,6 +116,12 @@ _bitbucketfs_takes() {
 		operand='1:mount:_bitbucketfs_mounted'
 		;;
 	refresh)
+		options+=(
+			'--webhook[what its payload names]'
+			'--event=[the header X-Event-Key]:key: '
+			'--signature=[the header X-Hub-Signature]:signature: '
+			'--secret-file=[of the webhook]:file:_files'
+		)
 		operand='*:place:_bitbucketfs_place'
 		;;
 	login)

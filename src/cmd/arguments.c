@@ -21,7 +21,8 @@ static const struct command commands[] = {
 	{"list", list_command, 0, "no operand", .json = true},
 	{"umount", umount_command, 1, "one MOUNTPOINT", .options = true,
 	 .lazy = true},
-	{"refresh", refresh_command, SIZE_MAX, "PATHs", .options = true},
+	{"refresh", refresh_command, SIZE_MAX, "PATHs", .options = true,
+	 .webhook = true},
 	{"login", login_command, 0, "no operand", .options = true,
 	 .names = true, .with_token = true, .check = true, .in_file = true,
 	 .oauth = true, .oauth_client = true},
@@ -104,18 +105,31 @@ static const struct {
 	{"--keep-cache", FLAG(keep_cache)},
 	{"--all", FLAG(all)},
 	{"--config", FLAG(config)},
+	{"--webhook", FLAG(webhook)},
 	{"--print", FLAG(print)},
 	{"--watch", FLAG(watch)},
 };
 
+#define VALUE(member, taken) \
+	offsetof(struct command_line, member), offsetof(struct command, taken)
+
 /* --name=VALUE and --name VALUE. */
 static const struct {
 	const char *name;
-	size_t in_line;
+	size_t in_line, in_command;
 } long_values[] = {
-	{"--email", offsetof(struct command_line, email)},
-	{"--username", offsetof(struct command_line, username)},
+	{"--email", VALUE(email, names)},
+	{"--username", VALUE(username, names)},
+	{"--event", VALUE(event, webhook)},
+	{"--signature", VALUE(signature, webhook)},
+	{"--secret-file", VALUE(secret_file, webhook)},
 };
+
+static const char *value_of(const struct command_line *line, size_t i)
+{
+	return *(const char *const *)((const char *)line +
+				      long_values[i].in_line);
+}
 
 static enum command_exit no_option(const char *arg, size_t n)
 {
@@ -379,9 +393,12 @@ static enum command_exit check_command(const struct parse *parse)
 				     long_options[i].in_command))
 			return command_usage("%s takes no %s", command->name,
 					     long_options[i].name);
-	if ((line->email || line->username) && !command->names)
-		return command_usage("%s takes no %s", command->name,
-				     line->email ? "--email" : "--username");
+	for (size_t i = 0; i < ARRAY_SIZE(long_values); i++)
+		if (value_of(line, i) &&
+		    !*(const bool *)((const char *)command +
+				     long_values[i].in_command))
+			return command_usage("%s takes no %s", command->name,
+					     long_values[i].name);
 	if (line->query && !command->query)
 		return command_usage("%s takes no -q", command->name);
 	if (line->n_operands > command->n_operands)

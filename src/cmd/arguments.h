@@ -25,6 +25,7 @@ struct command {
 	bool with_token, check, in_file, keep_cache, all, config;
 	bool oauth, oauth_client, print;
 	bool watch, stop, yes;
+	bool webhook; /* and --event, --signature and --secret-file */
 };
 struct arguments {
 	struct command_line line;

@@ -20,10 +20,12 @@ struct command_line {
 	bool foreground, debug, sloppy, lazy, raw, json, install, uninstall;
 	bool with_token, check, in_file, keep_cache, all, config;
 	bool oauth, oauth_client, print;
-	bool watch, stop, yes;
+	bool watch, stop, yes, webhook;
 	const char *email, *username; /* --email, --username; NULL: not said */
 	const char *query;            /* -q; NULL: none */
-	const char **options;         /* each -o */
+	/* --event, --signature, --secret-file; NULL: not said */
+	const char *event, *signature, *secret_file;
+	const char **options; /* each -o */
 	size_t n_options;
 	const char **operands; /* without the command's name */
 	size_t n_operands;

@@ -116,6 +116,10 @@ static const char of_umount[] =
 static const char of_refresh[] =
 	"Usage: bitbucketfs refresh PATH…\n"
 	"       bitbucketfs refresh -o profile=NAME\n"
+	"       bitbucketfs refresh --webhook [--event=KEY] "
+	"[--secret-file=FILE "
+	"--signature=VALUE]\n"
+	"                           [PATH…] <PAYLOAD\n"
 	"\n"
 	"Asks the service again for places of mounts, by their names there "
 	"(~/bitbucket/\n"
@@ -123,7 +127,17 @@ static const char of_refresh[] =
 	"the workspaces\n"
 	"of the mount that is configured. Exits with 1 when "
 	"something\n"
-	"could not be asked for, with 3 when a PATH is in no mount.\n";
+	"could not be asked for, with 3 when a PATH is in no mount.\n"
+	"\n"
+	"  --webhook           what the payload of a webhook on standard input "
+	"names, in\n"
+	"                      the mounts of the PATHs (default: all of "
+	"yours)\n"
+	"  --event=KEY         its header X-Event-Key\n"
+	"  --signature=VALUE   its header X-Hub-Signature\n"
+	"  --secret-file=FILE  the webhook's secret, in a file of mode 0600: "
+	"what is not\n"
+	"                      signed by it changes nothing\n";
 static const char of_login[] =
 	"Usage: bitbucketfs login [-o OPT,OPT…]\n"
 	"       bitbucketfs login --with-token [--email=ADDRESS | "

@@ -8,6 +8,7 @@
 #include "cmd/mount/preflight.h"
 #include "cmd/mount/reach.h"
 #include "cmd/remote.h"
+#include "cmd/webhook.h"
 
 static enum command_exit refresh(const char *path, bool is_one)
 {
@@ -43,32 +44,55 @@ static enum command_exit refresh(const char *path, bool is_one)
 }
 
 /* The mount that is configured, as `status` and `umount` find it. */
-static enum command_exit refresh_configured(const struct command_line *line)
+static enum command_exit configured(const struct command_line *line,
+				    char **ret_path)
 {
 	cleanup(free) char *asked = NULL;
-	cleanup(free) char *path = NULL;
 	enum command_exit end = remote_mountpoint(line, &asked);
 
-	if (end == COMMAND_OK && preflight_path(asked, &path))
+	if (end == COMMAND_OK && preflight_path(asked, ret_path))
 		end = command_usage("there is no mount point %s",
 				    asked ? asked : "~/bitbucket");
-	return end == COMMAND_OK ? refresh(path, true) : end;
+	return end;
 }
 
-enum command_exit refresh_command(const struct command_line *line)
+static enum command_exit refresh_all(const char *const *places, size_t n)
 {
 	enum command_exit end = COMMAND_OK;
 
-	if (!line->n_operands && line->n_options)
-		return refresh_configured(line);
-	if (!line->n_operands)
-		return command_usage("refresh needs a PATH: a place in a "
-				     "mount, like ~/bitbucket/acme/widgets");
-	for (size_t i = 0; i < line->n_operands; i++) {
-		enum command_exit one =
-			refresh(line->operands[i], line->n_operands == 1);
+	for (size_t i = 0; i < n; i++) {
+		enum command_exit one = refresh(places[i], n == 1);
 
 		end = end == COMMAND_OK ? one : end;
 	}
 	return end;
+}
+
+enum command_exit refresh_command(const struct command_line *line)
+{
+	const char *const *places = line->operands;
+	size_t n_places = line->n_operands;
+	cleanup(free) char *path = NULL;
+
+	if (!line->webhook &&
+	    (line->event || line->signature || line->secret_file))
+		return command_usage("%s is of a webhook's payload: refresh "
+				     "--webhook",
+				     line->event       ? "--event"
+				     : line->signature ? "--signature"
+						       : "--secret-file");
+	if (!n_places && line->n_options) {
+		enum command_exit end = configured(line, &path);
+
+		if (end != COMMAND_OK)
+			return end;
+		places = (const char *const *)&path;
+		n_places = 1;
+	}
+	if (line->webhook)
+		return webhook_refresh(line, places, n_places);
+	if (!n_places)
+		return command_usage("refresh needs a PATH: a place in a "
+				     "mount, like ~/bitbucket/acme/widgets");
+	return refresh_all(places, n_places);
 }

@@ -13,6 +13,7 @@ from . import data as datasets
 from . import auth, gitrepo
 from .faults import Faults, Link
 from .files import Filing
+from .hooks import Hooking
 from .limits import Limits
 from .model import Repository, Workspace, later, stamp_now, uid
 from .oauth import OAuth
@@ -25,7 +26,7 @@ from .storage import Storage
 from .transport import Listener
 
 
-class Bitbucket(Reviewing, Working, Filing, Setting, Snipping):
+class Bitbucket(Reviewing, Working, Filing, Setting, Snipping, Hooking):
     """A local Bitbucket on loopback ports, from start() (or `with`) to close()."""
 
     def __init__(self, root_dir, data="tests", port=0, latency=0.0, bandwidth=None, filter=True, v2=True,

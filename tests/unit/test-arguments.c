@@ -186,6 +186,8 @@ static void what_is_refused(void **state)
 		{"b --install /m", "mount takes no --install"},
 		{"b whoami /m", "whoami takes no operand"},
 		{"b whoami --email=a", "whoami takes no --email"},
+		{"b api --event=x /a", "api takes no --event"},
+		{"b login --webhook", "login takes no --webhook"},
 		{"b login --username", "--username needs a value"},
 		{"b login --all", "login takes no --all"},
 		{"b api /a /b", "one PATH at most, and '/b' is more"},

@@ -402,6 +402,7 @@ static int take_agent(void *arg, struct ctx *ctx, const char *const *words,
  * URL, and "keep" or "drop". */
 const struct control_command live_commands[] = {
 	{"agent", 1, 1000, false, take_agent},
+	{"heard", 5, LIVE_REFRESH_MS, true, live_heard},
 	{"hello", 0, 1000, false, live_hello},
 	{"ref", 1, REF_MS, true, find_ref},
 	{"refresh", 1, LIVE_REFRESH_MS, true, live_refresh},

@@ -61,3 +61,27 @@ int live_status(void *arg, struct ctx *ctx, const char *const *words,
 		(void)live_use_agent(live, words[1], why);
 	return session_run(live->session, ctx, status, &asked);
 }
+
+static int heard(void *arg, struct ctx *ctx, struct model *model)
+{
+	const struct asked *asked = arg;
+	const char *const *words = asked->words;
+	const struct model_news news = {
+		.uuid = words[0],
+		.workspace = words[1],
+		.slug = words[2],
+		.ask = !strcmp(words[3], "ask"),
+		.path = words[4],
+	};
+
+	return model_heard(ctx, model, &news, asked->answer);
+}
+
+int live_heard(void *arg, struct ctx *ctx, const char *const *words,
+	       struct buf *answer)
+{
+	const struct live *live = arg;
+	struct asked asked = {words, answer};
+
+	return session_run(live->session, ctx, heard, &asked);
+}

@@ -22,4 +22,9 @@ int live_status(void *live, struct ctx *, const char *const *words,
 int live_refresh(void *live, struct ctx *, const char *const *words,
 		 struct buf *answer);
 
+/* The words are the repository's uuid, its workspace and its slug, "ask" or
+ * "outdated", and a place of it (model_heard); the answer is what was done. */
+int live_heard(void *live, struct ctx *, const char *const *words,
+	       struct buf *answer);
+
 #endif
