@@ -38,7 +38,11 @@ struct documents_config {
 	 * mount. May be NULL. From any thread. */
 	void (*say)(void *arg, const char *path, int errnum,
 		    const char *sentence);
-	void *say_arg;
+	/* Told of what a list that came has otherwise than the one before: a
+	 * path below the mount, and what of it. May be NULL. From any thread.
+	 */
+	void (*changed)(void *arg, const char *path, const char *what);
+	void *say_arg; /* of both */
 };
 struct documents *documents_new(const struct documents_config *);
 struct documents *documents_free(struct documents *);

@@ -129,6 +129,9 @@ int model_heard(struct ctx *, struct model *, const struct model_news *,
 void model_say(struct model *, const char *path, int errnum,
 	       const char *sentence);
 
+/* Something that documents want told (documents_config.changed). */
+void model_event(struct model *, const char *path, const char *what);
+
 struct model_attr {
 	struct stat st;
 	double attr_timeout; /* seconds */

@@ -124,6 +124,12 @@ enum resource_special {
 
 struct resource;
 
+/* An item, beside the list before. */
+enum resource_event {
+	RESOURCE_ITEM_NEW,
+	RESOURCE_ITEM_UPDATED,
+	RESOURCE_ITEM_GONE,
+};
 /* The items of a collection as directories. */
 struct resource_items {
 	/* Adds the item's file name (others escape it), and the id that
@@ -156,6 +162,11 @@ struct resource_items {
 	const char *(*where)(const struct json *item);
 	/* Whether the answer is final: it is never asked for again. */
 	bool (*is_final)(const struct json *item);
+	/* What is told of an item that is new in the list, or has another
+	 * answer now (or, gone from it, may have one by now): for people, one
+	 * line; nothing is added: nothing is told. NULL: of none. */
+	void (*event)(const struct json *item, enum resource_event,
+		      struct buf *what);
 	/* Of items that are files (endpoint has their bytes): adds what differs
 	 * when the bytes differ; NULL: the whole item. */
 	void (*content)(const struct json *item, struct buf *out);

@@ -274,5 +274,7 @@ int documents_fetch_collection(struct ctx *ctx, void *arg,
 	r = f->row->paging == RESOURCE_PARTS ? fetch_parts(ctx, f, old, &c)
 					     : fetch_pages(ctx, f, old, &c);
 	documents_collecting_end(&c);
+	if (r >= 0)
+		documents_changed_items(f, old);
 	return r;
 }

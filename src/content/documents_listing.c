@@ -450,6 +450,8 @@ int documents_fetch_repositories(struct ctx *ctx, void *arg,
 		answer_was_walked(d->config.cache, f->scope->key, since_ms);
 	else if (r == 0)
 		answer_has_changes(d->config.cache, f->scope->key);
+	if (r == 0)
+		documents_changed_repositories(f, before, &text);
 	for (unsigned i = 0; r == 0 && i < s.n_removed; i++)
 		(void)cache_remove(d->config.cache, s.removed[i]);
 	return r;

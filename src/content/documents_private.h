@@ -154,6 +154,18 @@ void documents_say_list(struct documents *, const char *place,
 /* Where the scope's directory is in the mount; free it. */
 char *documents_place(struct documents *, const struct scope *);
 
+/* ---- documents_changed ---- */
+
+/* Of a collection that was stored: tells what is otherwise than in the old
+ * one. */
+void documents_changed_items(const struct documents_fetch *,
+			     const struct cache_entry *old);
+/* The same of a workspace's repositories; text: as they are stored now. before
+ * may be NULL. */
+void documents_changed_repositories(const struct documents_fetch *,
+				    const struct collection *before,
+				    const struct buf *text);
+
 /* ---- documents_derived ---- */
 
 /* Whether what is stored was derived by the rules of today:

@@ -10,6 +10,11 @@
 #include "base/clock.h"
 #include "base/text.h"
 
+void model_event(struct model *model, const char *path, const char *what)
+{
+	events_add(model->events, path, what);
+}
+
 void model_say(struct model *model, const char *path, int errnum,
 	       const char *sentence)
 {

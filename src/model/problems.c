@@ -1,7 +1,7 @@
 /*
- * model/problems: one growing buffer of lines under a lock, and a short memory
- * of causes, so that a walk that is refused a thousand times, or a program that
- * tries again and again, does not push out everything else.
+ * model/problems: a growing text (model/growing) under a lock, and a short
+ * memory of causes, so that a walk that is refused a thousand times, or a
+ * program that tries again and again, does not push out everything else.
  *
  * A cause is an errno and a sentence without its running numbers. Its first
  * problem is a line; those that follow are counted, and summed in one further
@@ -20,8 +20,6 @@
 #include "base/sync.h"
 #include "base/text.h"
 
-#define MAX_TEXT MIB
-#define N_KEPT_LINES 100
 #define STOPPED_MS (10 * 1000)
 #define SUM_MS (60 * 1000)
 #define N_LEFT_OUT 16
@@ -41,11 +39,7 @@ struct cause {
 struct problems {
 	struct mutex lock;
 	/* Under lock: */
-	struct buf text;
-	struct buf last_text; /* of the generation before the newest */
-	uint64_t generation;  /* > 0 */
-	int64_t mtime_ms;     /* of text, and of last_text */
-	int64_t last_mtime_ms;
+	struct growing lines;
 	struct cause causes[64];
 };
 
@@ -54,8 +48,7 @@ struct problems *problems_new(void)
 	struct problems *problems = mem_calloc(1, sizeof(*problems));
 
 	mutex_init(&problems->lock);
-	problems->text = (struct buf)BUF_INIT(2 * MAX_TEXT);
-	problems->generation = 1;
+	growing_init(&problems->lines);
 	return problems;
 }
 
@@ -67,24 +60,10 @@ struct problems *problems_free(struct problems *problems)
 		free(problems->causes[i].last_path);
 		free(problems->causes[i].last_sentence);
 	}
-	buf_done(&problems->text);
-	buf_done(&problems->last_text);
+	growing_done(&problems->lines);
 	mutex_done(&problems->lock);
 	free(problems);
 	return NULL;
-}
-
-/* The offset at which the newest n lines begin. */
-static size_t tail_offset(const struct buf *text, size_t n)
-{
-	size_t at = text->len;
-
-	if (at > 0)
-		at--; /* the newline that ends the last line */
-	for (; at > 0; at--)
-		if (text->data[at - 1] == '\n' && --n == 0)
-			break;
-	return at;
 }
 
 /* ---- causes ---- */
@@ -141,41 +120,13 @@ static int format_sum(const struct cause *c, struct buf *line)
 		      c->last_ms, line);
 }
 
-static void begin_anew(struct problems *problems) requires_lock(problems->lock)
-{
-	struct buf kept = BUF_INIT(2 * MAX_TEXT);
-	size_t from = tail_offset(&problems->text, N_KEPT_LINES);
-
-	buf_add(&kept, problems->text.data + from, problems->text.len - from);
-	buf_done(&problems->last_text);
-	problems->last_text = problems->text;
-	problems->last_mtime_ms = problems->mtime_ms;
-	problems->text = kept;
-	problems->generation++;
-	/* Otherwise `find -newer` and `rsync -u` could miss that the text is
-	 * another one. */
-	problems->mtime_ms += 1000;
-}
-
-static bool append(struct problems *problems, const struct buf *line,
-		   int64_t at_ms) requires_lock(problems->lock)
-{
-	if (problems->text.len + line->len > MAX_TEXT)
-		begin_anew(problems);
-	if (buf_add(&problems->text, line->data, line->len) < 0)
-		return false;
-	if (at_ms > problems->mtime_ms)
-		problems->mtime_ms = at_ms;
-	return true;
-}
-
 static void sum_up(struct problems *problems, struct cause *c)
 	requires_lock(problems->lock)
 {
 	cleanup(buf_done) struct buf line = BUF_INIT(16 * KIB);
 
 	if (c->n && format_sum(c, &line) == 0)
-		append(problems, &line, c->last_ms);
+		growing_append(&problems->lines, &line, c->last_ms);
 	c->n = 0;
 }
 
@@ -260,7 +211,7 @@ bool problems_add(struct problems *problems, const char *path, int errnum,
 	if (c)
 		count_repeat(c, path, sentence, now);
 	else
-		added = append(problems, &line, now);
+		added = growing_append(&problems->lines, &line, now);
 	mutex_unlock(&problems->lock);
 	if (added)
 		log_info("%s: %s: %s", path,
@@ -270,74 +221,34 @@ bool problems_add(struct problems *problems, const char *path, int errnum,
 
 /* ---- the text ---- */
 
-/* NULL: that generation is forgotten. */
-static const struct buf *text_of(const struct problems *problems,
-				 uint64_t generation)
-	requires_lock(problems->lock)
-{
-	if (generation == problems->generation)
-		return &problems->text;
-	return generation && generation + 1 == problems->generation
-		       ? &problems->last_text
-		       : NULL;
-}
-
 int problems_stat(struct problems *problems, uint64_t generation,
-		  struct problems_stat *ret_stat)
+		  struct growing_stat *ret_stat)
 {
-	const struct buf *text;
+	int r;
 
 	mutex_lock(&problems->lock);
 	bring_sums(problems);
-	if (!generation)
-		generation = problems->generation;
-	text = text_of(problems, generation);
-	if (text)
-		*ret_stat = (struct problems_stat){
-			.generation = generation,
-			.size = text->len,
-			.mtime_ms = text == &problems->text
-					    ? problems->mtime_ms
-					    : problems->last_mtime_ms,
-		};
+	r = growing_stat(&problems->lines, generation, ret_stat);
 	mutex_unlock(&problems->lock);
-	return text ? 0 : -ESTALE;
+	return r;
 }
 
 int problems_read(struct problems *problems, uint64_t generation, off_t offset,
 		  size_t n, struct blob **ret_blob)
 {
-	const struct buf *text;
-	struct blob *blob = NULL;
+	int r;
 
 	mutex_lock(&problems->lock);
-	text = text_of(problems, generation);
-	if (text && offset >= 0) {
-		size_t from = (size_t)offset;
-
-		if (from > text->len)
-			from = text->len;
-		if (n > text->len - from)
-			n = text->len - from;
-		blob = blob_new(n ? text->data + from : "", n);
-	}
+	r = growing_read(&problems->lines, generation, offset, n, ret_blob);
 	mutex_unlock(&problems->lock);
-	if (!blob)
-		return -ESTALE;
-	*ret_blob = blob;
-	return 0;
+	return r;
 }
 
 void problems_tail(struct problems *problems, size_t n, struct buf *out)
 {
 	mutex_lock(&problems->lock);
 	bring_sums(problems);
-	if (problems->text.len > 0) {
-		size_t from = tail_offset(&problems->text, n);
-
-		buf_add(out, problems->text.data + from,
-			problems->text.len - from);
-	}
+	growing_tail(&problems->lines, n, out);
 	for (size_t i = 0; i < ARRAY_SIZE(problems->causes); i++) {
 		cleanup(buf_done) struct buf line = BUF_INIT(16 * KIB);
 

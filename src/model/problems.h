@@ -1,15 +1,12 @@
 /*
  * model/problems: the last problems, as the text of .bitbucketfs/errors.
  *
- * A growing text; past 1 MiB it begins anew with the newest 100 lines and a
- * new generation. Safe from any thread.
+ * A growing text (model/growing). Safe from any thread.
  */
 #ifndef MODEL_PROBLEMS_H
 #define MODEL_PROBLEMS_H
 
-#include "base/mem.h"
-
-#include <sys/types.h>
+#include "model/growing.h"
 
 struct problems;
 struct problems *problems_new(void);
@@ -24,18 +21,9 @@ DEFINE_CLEANUP(struct problems *, problems_free);
  * if a line was added. */
 bool problems_add(struct problems *, const char *path, int errnum,
 		  const char *sentence);
-/* The length of the text, and when its last line came (wall clock; 0: there is
- * none yet). A new generation is at least a second younger than the one before
- * it. */
-struct problems_stat {
-	uint64_t generation, size;
-	int64_t mtime_ms;
-};
-/* generation 0: the newest. The generation before the newest one stays as it
- * was, for readers in the middle of it; older ones are forgotten: -ESTALE. */
+/* As growing_stat and growing_read. */
 int problems_stat(struct problems *, uint64_t generation,
-		  struct problems_stat *ret_stat);
-/* A piece of the text of that generation; -ESTALE as above. */
+		  struct growing_stat *ret_stat);
 int problems_read(struct problems *, uint64_t generation, off_t offset,
 		  size_t n, struct blob **ret_blob);
 /* Adds the newest n lines, oldest first, and the sums of repeats that have no

@@ -14,6 +14,7 @@
 #include "content/documents.h"
 #include "model/model.h"
 #include "model/node.h"
+#include "model/events.h"
 #include "model/problems.h"
 #include "model/work/refresh.h"
 
@@ -122,6 +123,7 @@ struct model {
 	struct node_table *nodes;
 	struct absent *absent;
 	struct problems *problems;
+	struct events *events;
 	struct refresh *refresh;
 	/* Set by wiring.c, so that files below need not know whose they are. */
 	const struct provider *control;         /* of .bitbucketfs/ */

@@ -48,6 +48,7 @@ int model_new(const struct model_config *config, struct model **ret_model)
 	model->nodes = node_table_new(&root, model->listings);
 	model->absent = absent_new();
 	model->problems = problems_new();
+	model->events = events_new();
 	mutex_init(&model->lock);
 	*ret_model = model;
 	return 0;
@@ -102,6 +103,7 @@ struct model *model_free(struct model *model)
 	listed_all_free(model->listings);
 	absent_free(model->absent);
 	problems_free(model->problems);
+	events_free(model->events);
 	mutex_done(&model->lock);
 	free(model);
 	return NULL;

@@ -208,6 +208,21 @@ static const struct resource_items step_items = {
 		},
 };
 
+/* Of one that runs only its end is news. */
+static void event(const struct json *item, enum resource_event how,
+		  struct buf *what)
+{
+	const struct resource_column result = {"", RESULT, NULL};
+	const struct resource_column target = {"", TARGET, NULL};
+
+	if (how == RESOURCE_ITEM_GONE || !pipelines_has_ended(item))
+		return;
+	buf_puts(what, "pipeline finished: ");
+	resource_value(&result, item, what);
+	buf_puts(what, " ");
+	resource_value(&target, item, what);
+}
+
 const struct resource_items pipelines_items = {
 	.name_path = "build_number",
 	.id_path = "uuid",
@@ -215,6 +230,7 @@ const struct resource_items pipelines_items = {
 	.endpoint = PIPELINE,
 	.is_name = resource_is_number,
 	.has_numbers = true,
+	.event = event,
 	.is_final = pipelines_has_ended,
 	.files = INFO_AND_JSON("pipeline.json", pipeline_info),
 	.rows = ROWS(NUMBERED_LIST(

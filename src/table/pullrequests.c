@@ -27,6 +27,24 @@ static bool is_closed(const struct json *item)
 	return *where(item) != '\0';
 }
 
+static void event(const struct json *item, enum resource_event how,
+		  struct buf *what)
+{
+	const char *state = json_str(item, "state");
+	const char *title = json_str(item, "title");
+	bool is_open = !*where(item);
+
+	if (how == RESOURCE_ITEM_GONE)
+		buf_printf(what, "pull request %s",
+			   is_open ? "closed" : where(item));
+	else if (how == RESOURCE_ITEM_NEW)
+		buf_puts(what, "pull request opened");
+	else
+		buf_puts(what, "pull request updated");
+	if (state && title)
+		buf_printf(what, ": %s", title);
+}
+
 /* ---- what is below ---- */
 
 /* An event is {"pull_request": …, "<its kind>": …}. */
@@ -174,16 +192,18 @@ static const struct resource closed_below[] = {
 
 /* ---- the lists ---- */
 
-#define ITEMS(its_rows)                                                        \
+#define ITEMS(its_rows, its_event)                                             \
 	{                                                                      \
 		.name_path = "id", .id_path = "id",                            \
 		.time_path = "updated_on|created_on", .endpoint = PULLREQUEST, \
 		.is_name = resource_is_number, .where = where,                 \
-		.files = pullrequest_files, .rows = (its_rows),                \
+		.event = (its_event), .files = pullrequest_files,              \
+		.rows = (its_rows),                                            \
 	}
 
-const struct resource_items pullrequests_items = ITEMS(below);
-static const struct resource_items closed_items = ITEMS(closed_below);
+/* Of closed ones the open ones' list tells, where they were. */
+const struct resource_items pullrequests_items = ITEMS(below, event);
+static const struct resource_items closed_items = ITEMS(closed_below, NULL);
 
 #define IN_STATE(row_name, state)                                              \
 	{                                                                      \

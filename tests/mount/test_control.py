@@ -26,7 +26,7 @@ def forbid(bb, name, times=None):
 
 
 def test_its_names(shared):
-    assert set(shared.ls(C)) == {"README", "account", "api", "status", "status.json", "errors", "refresh", "user.json"}
+    assert set(shared.ls(C)) == {"README", "account", "api", "status", "status.json", "errors", "events", "refresh", "user.json"}
 
 
 def test_looking_costs_nothing(shared_bb, shared):

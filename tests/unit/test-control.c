@@ -6,12 +6,13 @@ static void its_names(void **state)
 	struct world *w = *state;
 
 	expect(world_ls(w, ".bitbucketfs"),
-	       "account/ api/ README errors refresh/ status status.json ");
+	       "account/ api/ README errors events refresh/ status "
+	       "status.json ");
 	/* Somebody is signed in: known once it was looked up. */
 	expect_in(world_cat(w, ".bitbucketfs/user.json"), "Ada");
 	clock_advance(2000);
 	expect(world_ls(w, ".bitbucketfs"),
-	       "account/ api/ README errors refresh/ status status.json "
+	       "account/ api/ README errors events refresh/ status status.json "
 	       "user.json ");
 	expect(world_ls(w, ".bitbucketfs/refresh"), "");
 	assert_int_equal(world_stat(w, ".bitbucketfs/nothing"), -ENOENT);

@@ -11,7 +11,7 @@
 static void a_line_says_what_where_why(void **state)
 {
 	struct problems *problems = problems_new();
-	struct problems_stat stat;
+	struct growing_stat stat;
 	struct blob *blob = NULL;
 
 	(void)state;
@@ -31,7 +31,7 @@ static void a_line_says_what_where_why(void **state)
 
 static void expect_text(struct problems *problems, const char *want)
 {
-	struct problems_stat stat;
+	struct growing_stat stat;
 	struct blob *blob = NULL;
 
 	assert_int_equal(problems_stat(problems, 0, &stat), 0);
@@ -168,7 +168,7 @@ static void a_number_in_a_path_is_another_cause(void **state)
 static void fill_generation(struct problems *problems, uint64_t generation,
 			    char *sentence, char path[static 32])
 {
-	struct problems_stat stat;
+	struct growing_stat stat;
 
 	for (unsigned i = 0;; i++) {
 		assert_int_equal(problems_stat(problems, 0, &stat), 0);
@@ -186,7 +186,7 @@ static void past_a_mebibyte_the_newest_hundred_stay(void **state)
 	struct problems *problems = problems_new();
 	struct buf tail = BUF_INIT(0);
 	char sentence[1024], path[32];
-	struct problems_stat stat, old;
+	struct growing_stat stat, old;
 	struct blob *blob = NULL;
 
 	(void)state;

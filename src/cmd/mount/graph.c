@@ -22,6 +22,14 @@ static void say_to_model(void *arg, const char *path, int errnum,
 		model_say(g->model, path, errnum, sentence);
 }
 
+static void tell_model(void *arg, const char *path, const char *what)
+{
+	struct graph *g = arg;
+
+	if (g->model)
+		model_event(g->model, path, what);
+}
+
 void graph_listen(struct graph *g)
 {
 	store_listen(g ? say_to_model : NULL, g);
@@ -81,6 +89,7 @@ static int build_content(struct graph *g, struct ssh *ssh)
 		.workspaces = (const char *const *)config->workspaces,
 		.history = config->history,
 		.say = say_to_model,
+		.changed = tell_model,
 		.say_arg = g,
 	};
 	int r;

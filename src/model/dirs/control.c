@@ -3,7 +3,7 @@
  * again.
  *
  * A text is a snapshot: each lookup makes its bytes anew, and other bytes are
- * another inode. Only `errors` grows under its inode.
+ * another inode. Only `errors` and `events` grow under their inodes.
  */
 #include "model/dirs/control.h"
 
@@ -18,13 +18,14 @@
 #include "model/dirs/status.h"
 #include "model/git/git_refresh.h"
 
-static const struct provider provider_errors, provider_refresh;
+static const struct provider provider_errors, provider_events, provider_refresh;
 
 enum control_name {
 	CONTROL_ACCOUNT,
 	CONTROL_API,
 	CONTROL_README,
 	CONTROL_ERRORS,
+	CONTROL_EVENTS,
 	CONTROL_REFRESH,
 	CONTROL_STATUS,
 	CONTROL_STATUS_JSON,
@@ -41,6 +42,7 @@ static const struct {
 	[CONTROL_API] = {"api", S_IFDIR},
 	[CONTROL_README] = {"README", S_IFREG},
 	[CONTROL_ERRORS] = {"errors", S_IFREG},
+	[CONTROL_EVENTS] = {"events", S_IFREG},
 	[CONTROL_REFRESH] = {"refresh", S_IFDIR},
 	[CONTROL_STATUS] = {"status", S_IFREG},
 	[CONTROL_STATUS_JSON] = {"status.json", S_IFREG},
@@ -56,12 +58,22 @@ static void found_text(struct model *model, struct buf *text, int64_t left_ms,
 		       found);
 }
 
-static void found_errors(struct model *model, struct found *found)
+/* Of a text that grows, by its provider. */
+static int growing_stat_of(struct model *model, const struct provider *provider,
+			   uint64_t generation, struct growing_stat *ret)
 {
-	struct problems_stat stat = {0};
+	return provider == &provider_events
+		       ? events_stat(model->events, generation, ret)
+		       : problems_stat(model->problems, generation, ret);
+}
 
-	(void)problems_stat(model->problems, 0, &stat);
-	provider_found(found, &provider_errors, NODE_FILE,
+static void found_growing(struct model *model, const struct provider *provider,
+			  struct found *found)
+{
+	struct growing_stat stat = {0};
+
+	(void)growing_stat_of(model, provider, 0, &stat);
+	provider_found(found, provider, NODE_FILE,
 		       stat.mtime_ms ? stat.mtime_ms : model->started_ms, 0,
 		       NULL);
 	found->what.size = stat.size;
@@ -118,7 +130,10 @@ static int find(struct ctx *ctx, struct model *model, struct node *dir,
 		found_text(model, &text, LONGEST_MS, found);
 		return 0;
 	case CONTROL_ERRORS:
-		found_errors(model, found);
+		found_growing(model, &provider_errors, found);
+		return 0;
+	case CONTROL_EVENTS:
+		found_growing(model, &provider_events, found);
 		return 0;
 	case CONTROL_REFRESH:
 		found_refresh(model, found);
@@ -206,27 +221,31 @@ static int control_attr(struct ctx *, struct model *, struct node *,
 	return 0;
 }
 
-static int errors_attr(struct ctx *, struct model *model, struct node *node,
-		       int64_t *ret_left_ms, uint64_t *ret_size)
+static int growing_attr(struct ctx *, struct model *model, struct node *node,
+			int64_t *ret_left_ms, uint64_t *ret_size)
 {
-	struct problems_stat stat;
+	struct growing_stat stat;
 
 	*ret_left_ms = 0;
 	/* An old generation that is forgotten keeps the length it had. */
-	if (problems_stat(model->problems, node->what.version, &stat) == 0)
+	if (growing_stat_of(model, node->what.provider, node->what.version,
+			    &stat) == 0)
 		node_grow(model->nodes, node, stat.size, stat.mtime_ms);
 	*ret_size = node_size(model->nodes, node);
 	return 0;
 }
 
-static int errors_read(struct ctx *, struct model *model, struct node *node,
-		       off_t offset, size_t n, struct model_data *ret_data)
+static int growing_read_of(struct ctx *, struct model *model, struct node *node,
+			   off_t offset, size_t n, struct model_data *ret_data)
 {
 	struct blob *blob = NULL;
 	int r;
 
-	r = problems_read(model->problems, node->what.version, offset, n,
-			  &blob);
+	r = node->what.provider == &provider_events
+		    ? events_read(model->events, node->what.version, offset, n,
+				  &blob)
+		    : problems_read(model->problems, node->what.version, offset,
+				    n, &blob);
 	return r < 0 ? r : model_slice(blob, 0, n, ret_data);
 }
 
@@ -434,8 +453,15 @@ const struct provider provider_control = {
 static const struct provider provider_errors = {
 	.name = "errors",
 	.grows = true,
-	.attr = errors_attr,
-	.read = errors_read,
+	.attr = growing_attr,
+	.read = growing_read_of,
+};
+
+static const struct provider provider_events = {
+	.name = "events",
+	.grows = true,
+	.attr = growing_attr,
+	.read = growing_read_of,
 };
 
 static const struct provider provider_refresh = {

@@ -37,7 +37,7 @@ const char status_readme[] =
 	"any workspace, pull request or commit is entered by its name.\n"
 	"\n"
 	".bitbucketfs/errors       why something failed: see it first\n"
-	"        status user.json  requests left, fetches; the account\n"
+	"        status events     requests left; what changed; user.json\n"
 	"        api/PATH.json     any GET: api/repositories/WS/REPO.json\n"
 	"        refresh/PATH/.now reading it asks again for PATH\n"
 	"More: man 7 bitbucketfs, man bitbucketfs\n";

@@ -320,6 +320,21 @@ static int known(struct checkout *checkout, struct clone_head *head)
 	return clone_known_commit(checkout->clone, &id, head);
 }
 
+static void tell_moved(struct model *model, struct node *tree,
+		       const struct clone_head *was,
+		       const struct clone_head *is)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+	char a[41], b[41], what[80];
+
+	node_path(tree, &path);
+	snprintf(what, sizeof(what), "main branch moved, %.12s -> %.12s",
+		 was->empty ? "empty" : oid_hex(&was->commit, a),
+		 is->empty ? "empty" : oid_hex(&is->commit, b));
+	if (!path.failed)
+		events_add(model->events, path.data, what);
+}
+
 /*
  * Moves the directory to the newest head that is known.
  *
@@ -338,7 +353,7 @@ static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 	struct checkout *checkout = tree->what.checkout;
 	struct listed *listed = node_listed(model->nodes, tree, true);
 	struct mover mover = {model, checkout, tree, 0};
-	struct clone_head head;
+	struct clone_head head, before;
 	struct oid from, to;
 	bool first, moved = false;
 	int r;
@@ -363,6 +378,7 @@ static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 	}
 
 	mutex_lock(&checkout->lock);
+	before = checkout->head;
 	if (r == 0) {
 		checkout->have = true;
 		checkout->missing = false;
@@ -370,6 +386,10 @@ static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 	}
 	mutex_unlock(&checkout->lock);
 	listed_tell_end(listed);
+	/* Of branches and tags refs_watch tells. */
+	if (r == 0 && !first && !checkout->ref && !checkout->fixed &&
+	    !oid_equal(&before.commit, &head.commit))
+		tell_moved(model, tree, &before, &head);
 	if (r == 0 && ret_moved)
 		*ret_moved = moved;
 	return r;

@@ -226,6 +226,64 @@ static size_t tell_refs(struct model *model, const struct refs_watch *w,
 	});
 }
 
+/* ---- events ---- */
+
+static void ref_event(struct model *model, const struct refs_watch *w,
+		      const char *name, const struct oid *was,
+		      const struct oid *is)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+	cleanup(buf_done) struct buf what = BUF_INIT(KIB);
+	const char *kind = w->kind == CLONE_BRANCHES ? "branch" : "tag";
+	char a[41], b[41];
+
+	node_path(w->top, &path);
+	for (bool top = true;; top = false) {
+		size_t n = strcspn(name, "/");
+
+		buf_putc(&path, '/');
+		refs_file_name(&path, name, n, top);
+		if (!name[n])
+			break;
+		name += n + 1;
+	}
+	if (was && is)
+		buf_printf(&what, "%s moved, %.12s -> %.12s", kind,
+			   oid_hex(was, a), oid_hex(is, b));
+	else
+		buf_printf(&what, "%s %s", kind, is ? "appeared" : "gone");
+	if (!path.failed)
+		events_add(model->events, path.data, what.data);
+}
+
+/* What leads to another commit, came, or went. */
+static void ref_events(struct model *model, const struct refs_watch *w,
+		       const struct clone_refs *before,
+		       const struct clone_refs *after)
+{
+	const enum clone_ref_kind kind = w->kind;
+	size_t i = 0, j = 0;
+
+	while (i < before->n_names[kind] || j < after->n_names[kind]) {
+		const char *a = i < before->n_names[kind]
+					? before->names[kind][i]
+					: NULL;
+		const char *b = j < after->n_names[kind] ? after->names[kind][j]
+							 : NULL;
+		int order = !a ? 1 : !b ? -1 : strcmp(a, b);
+		struct oid was = oid_none, is = oid_none;
+
+		if (order <= 0)
+			was = clone_refs_commit(before, kind, i++);
+		if (order >= 0)
+			is = clone_refs_commit(after, kind, j++);
+		if (order != 0 || !oid_equal(&was, &is))
+			ref_event(model, w, order <= 0 ? a : b,
+				  order <= 0 ? &was : NULL,
+				  order >= 0 ? &is : NULL);
+	}
+}
+
 static void refs_free(void *refs)
 {
 	clone_refs_unref(refs);
@@ -245,6 +303,7 @@ static size_t show(struct model *model, struct refs_watch *w, struct buf *said)
 	if (clone_known_refs(w->clone, &refs) == 0 && before != refs) {
 		if (before) {
 			n = tell_refs(model, w, before, refs, said);
+			ref_events(model, w, before, refs);
 		} else if (node_book(model->nodes, w->top, false)) {
 			/* The last watch ended, and its list with it, but the
 			 * kernel may have listings of that time: all of them
