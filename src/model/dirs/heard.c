@@ -13,6 +13,7 @@
 #include "model/dirs/hierarchy.h"
 #include "model/git/checkout.h"
 #include "model/git/git_refresh.h"
+#include "model/repository.h"
 
 #include <strings.h>
 
@@ -200,6 +201,66 @@ static void outdated(struct ctx *ctx, struct model *model,
 	provider_say(said, "%s: outdated\n", path);
 }
 
+/* What was said of a commit is said of the pull requests whose last one it is:
+ * of those whose statuses/ somebody looks at. */
+struct statuses {
+	struct ctx *ctx;
+	struct model *model;
+	struct node *repository;
+	const char *commit;
+	struct buf *said;
+};
+
+static bool is_last_commit(const struct statuses *s, struct node *pull)
+{
+	cleanup(answer_document_done) struct answer_document document = {0};
+	cleanup(json_free) struct json *json = NULL;
+	const struct row_dir *p = row_dir_of(pull);
+	const char *path = p->collection ? p->row->builds : NULL, *hash;
+
+	if (!path ||
+	    row_dir_document(s->ctx, s->model, pull, READ_CACHED, &document) <
+		    0 ||
+	    !(json = json_of(document.body)))
+		return false;
+	hash = json_str(json, path);
+	return hash && *hash && !strncmp(s->commit, hash, strlen(hash));
+}
+
+static void tell_statuses(void *arg, struct node *node)
+{
+	const struct statuses *s = arg;
+	const struct row_dir *p = row_dir_of(node);
+	cleanup(buf_done) struct buf path = BUF_INIT(0);
+
+	if (p->collection || !p->row->is_builds || p->row->items ||
+	    repository_above(node) != s->repository ||
+	    !is_last_commit(s, node->parent) ||
+	    !documents_outdated(s->model->config.documents, p->row, p->scope,
+				NULL))
+		return;
+	tell_list(s->model, node);
+	node_path_below(node, s->repository, &path);
+	provider_say(s->said, "%s: outdated\n", path.data);
+}
+
+static void statuses_outdated(struct ctx *ctx, struct model *model,
+			      struct node *repository, const char *path,
+			      struct buf *said)
+{
+	static const char commits[] = "commits/", statuses[] = "/statuses";
+	size_t n = strlen(path), n_id = sizeof(commits) - 1;
+	cleanup(free) char *commit = NULL;
+
+	if (n != n_id + 40 + sizeof(statuses) - 1 ||
+	    strncmp(path, commits, n_id) != 0 ||
+	    strcmp(path + n_id + 40, statuses) != 0)
+		return;
+	commit = mem_dup0(path + n_id, 40);
+	node_each(model->nodes, &provider_row_dir, tell_statuses,
+		  &(struct statuses){ctx, model, repository, commit, said});
+}
+
 static void listing_outdated(struct model *model, struct node *repository,
 			     struct buf *said)
 {
@@ -338,6 +399,8 @@ int heard_place(struct ctx *ctx, struct model *model,
 		listing_outdated(model, repository, said);
 	else
 		outdated(ctx, model, repository, news->path, said);
+	if (!news->ask)
+		statuses_outdated(ctx, model, repository, news->path, said);
 	node_unref(model->nodes, repository);
 	return r;
 }
