@@ -11,7 +11,7 @@ import pytest
 
 from background import NOBODY, ROOT
 from conftest import BINARY, PATIENCE, mounted
-from harness import TOP
+from harness import TOP, Mounts
 
 UNIT = os.path.join(TOP, "packaging", "systemd", "bitbucketfs@.service.in")
 
@@ -212,8 +212,8 @@ class Systemd:
 
 
 @pytest.fixture
-def systemd(mounts):
-    return Systemd(mounts)
+def systemd(tmp_path):
+    return Systemd(Mounts(None, tmp_path))      # of no Bitbucket: nothing asks it
 
 
 def test_install_with_a_package_writes_nothing(systemd):
