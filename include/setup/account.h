@@ -55,6 +55,13 @@ int account_remove(const struct account *);
  * is told of what is gone, in words where that is not all of a directory. */
 int account_remove_all(const char *cache_dir,
 		       void (*each)(void *arg, const char *path), void *arg);
+/* The directory of each account of a host that has a cache, whoever it is of; a
+ * negative errno of each ends it. 0 or -errno. */
+int account_each(const char *cache_dir, const char *api_url,
+		 int (*each)(void *arg, const char *dir), void *arg);
+/* While the descriptor is open that directory is not removed. -EBUSY: somebody
+ * removes it; -errno. */
+int account_use(const char *dir, int *ret_fd);
 /* Whether there is a cache of that host. */
 bool account_is_there(const char *cache_dir, const char *api_url);
 /* The name of a host's directory: "api.bitbucket.org", "127.0.0.1_8080". */

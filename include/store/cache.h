@@ -33,6 +33,22 @@ enum cache_state {
  * for the disk, and for who makes or checks it. 0, or -errno, -ETIMEDOUT and
  * -EINTR as ctx says. */
 int cache_inspect(struct ctx *, const char *dir, enum cache_state *ret_state);
+/*
+ * Looks at all documents, in the order of their keys, and changes nothing,
+ * whoever has the database open. A negative errno of each ends it. 0; -ENOENT:
+ * there is no cache.db; -EBADMSG: it is damaged; -EPROTO: it is of a later
+ * version; -EBUSY: somebody else has it to himself; -errno.
+ */
+struct cache_seen {
+	const char *key;
+	uint64_t n_bytes;
+	int64_t fetched_ms;
+	/* The bytes; NULL: there are none. Borrowed, until `each` returns. */
+	const void *(*body)(const struct cache_seen *);
+	void *body_arg;
+};
+int cache_each(const char *dir,
+	       int (*each)(void *arg, const struct cache_seen *), void *arg);
 /* "3.40.1": of the library that is loaded, and that this was built with. */
 const char *cache_library(void);
 const char *cache_library_built(void);

@@ -29,6 +29,17 @@ struct spool *spool_close(struct spool *); /* no file may be left */
 DEFINE_CLEANUP(struct spool *, spool_close);
 uint64_t spool_disk_bytes(struct spool *);
 
+/* Each published file of a directory, whoever uses it; a negative errno of each
+ * ends it. A path may be unlinked: who has the file open keeps it. */
+struct spool_seen {
+	const char *path;
+	const char *key;  /* its beginning; "": not known */
+	uint64_t n_bytes; /* on the disk */
+	int64_t used_ms;  /* wall clock */
+};
+int spool_each(const char *dir,
+	       int (*each)(void *arg, const struct spool_seen *), void *arg);
+
 struct spool_file;
 /* The published file of that key (any text), with one reference. -ENOENT: there
  * is none, or what is there is no file of this program's; -EMFILE, -EIO and

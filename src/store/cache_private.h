@@ -1,11 +1,11 @@
 /*
  * store/cache, inside: connections, statements and running work on them.
  *
- * cache_file.c owns the file, cache_inspect.c looks at it, cache_db.c
- * connections and statements, cache_schema.c the tables, cache.c documents,
- * cache_sweep.c what goes by itself, cache_sums.c damaged bytes, cache_memory.c
- * what the disk cannot take, cache_times.c the times that files are shown with,
- * cache_facts.c facts, cache_ledger.c the ledger.
+ * cache_file.c owns the file, cache_inspect.c and cache_each.c look at it,
+ * cache_db.c connections and statements, cache_schema.c the tables, cache.c
+ * documents, cache_sweep.c what goes by itself, cache_sums.c damaged bytes,
+ * cache_memory.c what the disk cannot take, cache_times.c the times that files
+ * are shown with, cache_facts.c facts, cache_ledger.c the ledger.
  */
 #ifndef STORE_CACHE_PRIVATE_H
 #define STORE_CACHE_PRIVATE_H

@@ -21,13 +21,18 @@
 #define MAGIC "bitbucketfs spool 2\n"
 #define MAGIC_OLD "bitbucketfs spool 1\n"
 #define TMP ".tmp-"
+#define HEAD_KEY 216
+#define N_NAME 40 /* of a published file */
 
 struct head {
 	char magic[24];
 	uint64_t size;
 	char tag[256];
 	uint32_t sum; /* of the head without it */
-	char unused[512 - 24 - 8 - 256 - 4];
+	/* Its beginning, for who looks at the directory; "" in files of older
+	 * versions. */
+	char key[HEAD_KEY];
+	char unused[512 - 24 - 8 - 256 - 4 - HEAD_KEY];
 };
 
 static uint32_t head_sum(struct head head)
@@ -104,7 +109,7 @@ static size_t list_entries(const struct spool *s, struct entry **ret,
 
 	*ret_sum = 0;
 	while (d && (e = readdir(d))) {
-		if (e->d_name[0] == '.' || strlen(e->d_name) != 40 ||
+		if (e->d_name[0] == '.' || strlen(e->d_name) != N_NAME ||
 		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		mem_grow(entries, n, room);
@@ -259,6 +264,41 @@ static int read_head(int fd, struct head *head)
 		       : -ENOENT;
 }
 
+int spool_each(const char *dir,
+	       int (*each)(void *arg, const struct spool_seen *), void *arg)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	int r = d || errno == ENOENT ? 0 : -errno;
+
+	while (r == 0 && d && (e = readdir(d))) {
+		cleanup(free) char *path = NULL;
+		cleanup(fd) int fd = -1;
+		struct head head;
+		struct stat st;
+
+		if (strlen(e->d_name) != N_NAME)
+			continue;
+		path = mem_asprintf("%s/%s", dir, e->d_name);
+		fd = own_open(path, O_RDONLY, 0);
+		if (fd < 0 || fstat(fd, &st) < 0)
+			continue;
+		if (read_head(fd, &head) < 0)
+			head.key[0] = '\0';
+		head.key[sizeof(head.key) - 1] = '\0';
+		r = each(arg,
+			 &(struct spool_seen){
+				 .path = path,
+				 .key = head.key,
+				 .n_bytes = (uint64_t)st.st_blocks * 512,
+				 .used_ms = (int64_t)st.st_atim.tv_sec * 1000,
+			 });
+	}
+	if (d)
+		closedir(d);
+	return r;
+}
+
 /* Unlinked before it is said, so that it is said once. */
 static void say_unreadable(const char *path)
 {
@@ -345,6 +385,7 @@ int spool_publish(struct spool_file *f, const char *key, uint64_t size,
 	if (size > SPOOL_MAX_FILE)
 		return -EFBIG;
 	memcpy(head.tag, tag, strlen(tag) + 1);
+	snprintf(head.key, sizeof(head.key), "%s", key);
 	prune(f->spool, path, size, f->spool->max_bytes);
 	/* Anything beyond the end of the bytes is not a mark. */
 	if (ftruncate(f->fd, (off_t)size) < 0 ||
