@@ -18,6 +18,7 @@ _bitbucketfs_takes() {
 		options+=' --webhook --event= --signature= --secret-file='
 		;;
 	service) options='-h --help' operands='install remove status' ;;
+	cache) options+=' --json' operands='keep unkeep' kind=either ;;
 	login) options+=' --with-token --email= --username= --in-file --oauth
 		--oauth-client --check' ;;
 	logout) options+=' --keep-cache --all --config' ;;
@@ -152,7 +153,7 @@ _bitbucketfs_which() {
 
 _bitbucketfs() {
 	local cur prev words cword command options operands kind point points
-	local commands='mount status list umount refresh login logout api curl
+	local commands='mount status list umount refresh cache login logout api curl
 		whoami credential service doctor open path help version'
 	_init_completion -n =: || return
 	if [ "$prev" = -o ]; then

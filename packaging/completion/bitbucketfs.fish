@@ -80,7 +80,7 @@ function __bitbucketfs_endpoint
     or printf '%s\n' /repositories/ /user /workspaces
 end
 
-set -l commands mount status list umount refresh login logout api curl whoami credential service doctor open path help version
+set -l commands mount status list umount refresh cache login logout api curl whoami credential service doctor open path help version
 set -l none "not __fish_seen_subcommand_from $commands"
 
 # of COMMAND… what `complete` is told.
@@ -95,6 +95,7 @@ complete -c bitbucketfs -n $none -a status -d 'what your mounts are doing'
 complete -c bitbucketfs -n $none -a list -d 'your mounts, a line each'
 complete -c bitbucketfs -n $none -a umount -d 'take the mount away, and its daemon'
 complete -c bitbucketfs -n $none -a refresh -d 'ask again for what is there'
+complete -c bitbucketfs -n $none -a cache -d 'what takes how much of the disk'
 complete -c bitbucketfs -n $none -a login -d 'sign in: take a token, and keep it'
 complete -c bitbucketfs -n $none -a logout -d 'forget it, and what was cached'
 complete -c bitbucketfs -n $none -a api -d 'what the service answers to a GET'
@@ -121,6 +122,9 @@ __bitbucketfs_of refresh -- -x -l event -d 'the header X-Event-Key'
 __bitbucketfs_of refresh -- -x -l signature -d 'the header X-Hub-Signature'
 __bitbucketfs_of refresh -- -r -F -l secret-file -d 'of the webhook'
 __bitbucketfs_of open -- -s n -l print -d 'print the address alone'
+__bitbucketfs_of cache -- -a 'keep unkeep'
+__bitbucketfs_of keep unkeep -- -a '(__bitbucketfs_place)'
+__bitbucketfs_of keep unkeep -- -a '(__bitbucketfs_names "" (commandline -ct))'
 __bitbucketfs_of umount -- -l lazy -d 'take it from its place though it is in use'
 __bitbucketfs_of login -- -l with-token -d 'from standard input'
 __bitbucketfs_of login -- -l check -d 'which scopes it has'
@@ -136,7 +140,7 @@ __bitbucketfs_of api -- -l raw -d 'the bytes as they come'
 __bitbucketfs_of api curl -- -x -s q -d 'what is looked for'
 __bitbucketfs_of api curl -- -a '(__bitbucketfs_endpoint)'
 __bitbucketfs_of status -- -l watch -d 'again and again'
-__bitbucketfs_of status list whoami doctor -- -l json -d 'for programs'
+__bitbucketfs_of status list whoami doctor cache -- -l json -d 'for programs'
 __bitbucketfs_of doctor open -- -a '(__bitbucketfs_names "" (commandline -ct))'
 __bitbucketfs_of credential -- -l install -d 'set it in git'
 __bitbucketfs_of credential -- -l uninstall -d 'take it out of git'

@@ -124,6 +124,10 @@ _bitbucketfs_takes() {
 		)
 		operand='*:place:_bitbucketfs_place'
 		;;
+	cache)
+		options+=($json '1:what:(keep unkeep)')
+		operand='*:place:_bitbucketfs_either'
+		;;
 	login)
 		options+=(
 			'--with-token[from standard input]'
@@ -189,6 +193,7 @@ _bitbucketfs() {
 		'list:your mounts, a line each'
 		'umount:take the mount away, and its daemon'
 		'refresh:ask again for what is there'
+		'cache:what takes how much of the disk'
 		'login:sign in: take a token, and keep it'
 		'logout:forget it, and what was cached'
 		'api:what the service answers to a GET'

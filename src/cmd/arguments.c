@@ -23,6 +23,8 @@ static const struct command commands[] = {
 	 .lazy = true},
 	{"refresh", refresh_command, SIZE_MAX, "PATHs", .options = true,
 	 .webhook = true},
+	{"cache", cache_command, SIZE_MAX, "PATHs", .options = true,
+	 .json = true},
 	{"login", login_command, 0, "no operand", .options = true,
 	 .names = true, .with_token = true, .check = true, .in_file = true,
 	 .oauth = true, .oauth_client = true},

@@ -37,6 +37,7 @@ command_run status_command;
 command_run umount_command;
 command_run list_command;
 command_run refresh_command;
+command_run cache_command;
 command_run service_command;
 command_run login_command;
 command_run logout_command;

@@ -25,6 +25,8 @@ static const char general[] =
 	"  list [--json]                your mounts, a line each\n"
 	"  umount [--lazy] [MOUNTPOINT] takes the mount away, and its daemon\n"
 	"  refresh PATH…                asks again for what is there\n"
+	"  cache [--json]               what takes how much of the disk\n"
+	"  cache keep | unkeep PATH…    what is never evicted\n"
 	"  login [--with-token]         signs in: takes a token, and keeps it\n"
 	"  logout [--all]               forgets it, and what was cached\n"
 	"  api [--raw] PATH [-q QUERY]  what the service answers to a GET\n"
@@ -138,6 +140,22 @@ static const char of_refresh[] =
 	"  --secret-file=FILE  the webhook's secret, in a file of mode 0600: "
 	"what is not\n"
 	"                      signed by it changes nothing\n";
+static const char of_cache[] =
+	"Usage: bitbucketfs cache [--json] [-o OPT,OPT…]\n"
+	"       bitbucketfs cache keep | unkeep PATH…\n"
+	"\n"
+	"Prints what the cache takes of the disk, a line a repository, and "
+	"what "
+	"it may\n"
+	"take (-o cache_size). It asks the service nothing, and needs no "
+	"mount.\n"
+	"\n"
+	"PATH is a repository or a workspace: ~/bitbucket/acme/widgets, "
+	"acme/widgets.\n"
+	"\n"
+	"  keep    nothing of it is evicted any more\n"
+	"  unkeep  it may be again\n"
+	"  --json  the same for programs\n";
 static const char of_login[] =
 	"Usage: bitbucketfs login [-o OPT,OPT…]\n"
 	"       bitbucketfs login --with-token [--email=ADDRESS | "
@@ -326,6 +344,7 @@ static const struct {
 	{"umount", of_umount, NULL, NULL},
 	{"list", of_list, NULL, NULL},
 	{"refresh", of_refresh, NULL, NULL},
+	{"cache", of_cache, NULL, NULL},
 	{"login", of_login, NULL, NULL},
 	{"logout", of_logout, NULL, NULL},
 	{"api", of_api, NULL, NULL},
