@@ -47,6 +47,10 @@ struct model_config {
 	const char *account;     /* credential_label */
 	const char *api_url;
 	const char *cache_dir;
+	/* For status: what the cache takes of the disk, and may take
+	 * (UINT64_MAX: there is no end). NULL: that is not known. */
+	void (*cache_use)(void *arg, uint64_t *ret_used, uint64_t *ret_most);
+	void *cache_use_arg;
 	const char *mountpoint;
 	const char *profile; /* NULL: none */
 	uid_t uid;           /* whose everything is, as stat(2) says */

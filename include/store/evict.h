@@ -60,6 +60,8 @@ struct evictor;
 int evict_start(const char *dir, uint64_t max_bytes,
 		struct evictor **ret_evictor);
 struct evictor *evict_stop(struct evictor *);
+/* Bytes on the disk, as they were some seconds ago, and the bound. */
+void evict_known(struct evictor *, uint64_t *ret_used, uint64_t *ret_most);
 DEFINE_CLEANUP(struct evictor *, evict_stop);
 
 #endif

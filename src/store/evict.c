@@ -28,6 +28,7 @@
 /* It looks after a 64th of the bound was written. */
 #define LOOK_SHARE 64
 #define LOOK_LEAST ((uint64_t)256 * KIB)
+#define KNOWN_MS 10000
 #define AGAIN_MS 1000 /* after somebody else was evicting, or nothing went */
 
 static const int64_t stages_ms[] = {60 * 1000, 5 * 1000};
@@ -37,6 +38,9 @@ struct evictor {
 	uint64_t max_bytes;
 	struct thread *thread;
 	struct ctx ctx; /* cancelled: it stops */
+	/* As last measured, and when (mono; 0: never), for evict_known. */
+	_Atomic uint64_t known;
+	_Atomic int64_t known_ms;
 };
 
 /* ---- what may go ---- */
@@ -163,6 +167,28 @@ static uint64_t evict_stage(struct evictor *e, struct candidates *c,
 	return n;
 }
 
+static int measure(struct evictor *e, struct evict_use *ret_use)
+{
+	int r = evict_measure(e->dir, ret_use, NULL, NULL);
+
+	if (r < 0)
+		return r;
+	atomic_store(&e->known, ret_use->n_bytes);
+	atomic_store(&e->known_ms, clock_mono_ms());
+	return 0;
+}
+
+void evict_known(struct evictor *e, uint64_t *ret_used, uint64_t *ret_most)
+{
+	int64_t known_ms = atomic_load(&e->known_ms);
+	struct evict_use use;
+
+	if (!known_ms || clock_mono_ms() - known_ms > KNOWN_MS)
+		(void)measure(e, &use);
+	*ret_used = atomic_load(&e->known);
+	*ret_most = e->max_bytes;
+}
+
 /* True: it could not do what it should, and should try again. */
 static bool hold_bound(struct evictor *e)
 {
@@ -171,7 +197,7 @@ static bool hold_bound(struct evictor *e)
 	uint64_t least = e->max_bytes - e->max_bytes / END_SHARE, n;
 	struct evict_use use;
 
-	if (evict_measure(e->dir, &use, NULL, NULL) < 0 ||
+	if (measure(e, &use) < 0 ||
 	    use.n_bytes <= e->max_bytes - e->max_bytes / BEGIN_SHARE)
 		return false;
 	if (lock_dir(e->dir, &lock) < 0)

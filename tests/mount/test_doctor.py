@@ -606,6 +606,15 @@ def test_a_disk_without_room(place):
         told.line("space", level, piece)
 
 
+def test_a_bound_that_the_disk_does_not_hold(place):
+    m = place()
+    m.read("acme/widgets/tree/README.md")
+    m.unmount()
+    doctor(place, BITBUCKETFS_CACHE_SIZE="8M").line("space", "ok", "of at most 8.4 MB")
+    doctor(place, BITBUCKETFS_CACHE_SIZE="off").line("space", "ok", "cache_size is off")
+    doctor(place, BITBUCKETFS_CACHE_SIZE="1000T").line("space", "warning", "set a smaller cache_size")
+
+
 # -- mounts
 
 def keeping(path):

@@ -2,13 +2,14 @@
  * cmd/doctor/storage: the cache as it lies on the disk: whose, how sound, and
  * what room there is. Nothing is made, mended or set aside.
  */
+#include "cmd/cache.h"
 #include "cmd/doctor/doctor.h"
 
 #include "base/file.h"
 #include "base/own.h"
 #include "base/text.h"
+#include "store/evict.h"
 
-#include <dirent.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -74,36 +75,29 @@ static bool judge_owner(const char *dir, const char *prefix, struct report *r)
 	return false;
 }
 
-/* Each account's; how many. */
-static size_t judge_accounts(struct ctx *ctx, const char *dir, struct report *r,
-			     bool *ret_bad)
+struct accounts {
+	struct ctx *ctx;
+	struct report *report;
+	size_t n;
+	bool is_bad;
+};
+
+static int judge_account(void *arg, const char *dir)
 {
-	DIR *all = opendir(dir);
-	struct dirent *one;
-	size_t n = 0;
+	struct accounts *a = arg;
 
-	while (all && (one = readdir(all))) {
-		cleanup(free) char *account =
-			mem_asprintf("%s/%s", dir, one->d_name);
-		cleanup(free) char *file = mem_asprintf("%s/cache.db", account);
-
-		if (one->d_name[0] == '.' || access(file, F_OK))
-			continue;
-		n++;
-		if (judge_owner(account, "", r) || judge_state(ctx, account, r))
-			*ret_bad = true;
-	}
-	if (all)
-		closedir(all);
-	return n;
+	a->n++;
+	if (judge_owner(dir, "", a->report) ||
+	    judge_state(a->ctx, dir, a->report))
+		a->is_bad = true;
+	return 0;
 }
 
 void doctor_check_cache(struct ctx *ctx, struct doctor *d, struct report *r)
 {
 	const char *top = d->remote.config.cache_dir;
 	cleanup(free) char *dir = NULL;
-	bool is_bad = false;
-	size_t n;
+	struct accounts all = {.ctx = ctx, .report = r};
 
 	if (!d->is_configured)
 		return;
@@ -117,11 +111,11 @@ void doctor_check_cache(struct ctx *ctx, struct doctor *d, struct report *r)
 	}
 	if (judge_owner(dir, "accounts", r))
 		return;
-	n = judge_accounts(ctx, dir, r, &is_bad);
-	d->cache_is_sound = !is_bad;
-	if (!is_bad)
+	(void)account_each(top, d->remote.config.api_url, judge_account, &all);
+	d->cache_is_sound = !all.is_bad;
+	if (!all.is_bad)
 		report_add(r, "cache", REPORT_OK, "%s is sound (%zu account%s)",
-			   dir, n, n == 1 ? "" : "s");
+			   dir, all.n, all.n == 1 ? "" : "s");
 }
 
 /* The directory itself, or the one in which it would be made. */
@@ -137,6 +131,57 @@ static int room_at(const char *path, struct statvfs *ret)
 		slash[slash == at] = 0;
 	}
 	return 0;
+}
+
+/* What the caches of the host take, and may take. */
+struct bound {
+	uint64_t cache_size, n_used, n_most;
+};
+
+static int add_bound(void *arg, const char *dir)
+{
+	struct bound *b = arg;
+	struct evict_use use;
+	uint64_t most = cache_bound(b->cache_size, dir);
+
+	if (!evict_measure(dir, &use, NULL, NULL))
+		b->n_used += use.n_bytes;
+	if (most && b->n_most < UINT64_MAX - most)
+		b->n_most += most;
+	else
+		b->n_most = UINT64_MAX;
+	return 0;
+}
+
+/* A bound that the disk cannot hold is none: what is fetched fails before
+ * anything is evicted. */
+static void judge_bound(const struct doctor *d, uint64_t free_bytes,
+			struct report *r)
+{
+	const struct config *config = &d->remote.config;
+	struct bound b = {.cache_size = config->cache_size};
+	char is_free[16], used[16], most[16];
+
+	(void)account_each(config->cache_dir, config->api_url, add_bound, &b);
+	text_bytes(free_bytes, is_free);
+	text_bytes(b.n_used, used);
+	text_bytes(b.n_most, most);
+	if (!b.n_most)
+		report_add(r, "space", REPORT_OK, "%s free for %s", is_free,
+			   config->cache_dir);
+	else if (b.n_most == UINT64_MAX)
+		report_add(r, "space", REPORT_OK,
+			   "%s free for %s, which has %s (cache_size is off)",
+			   is_free, config->cache_dir, used);
+	else if (b.n_most > b.n_used && b.n_most - b.n_used > free_bytes)
+		report_add(r, "space", REPORT_WARNING,
+			   "%s has %s and may grow to %s, but no more than %s "
+			   "is free: set a smaller cache_size",
+			   config->cache_dir, used, most, is_free);
+	else
+		report_add(r, "space", REPORT_OK,
+			   "%s free for %s, which has %s of at most %s",
+			   is_free, config->cache_dir, used, most);
 }
 
 void doctor_check_space(struct ctx *ctx, struct doctor *d, struct report *r)
@@ -177,5 +222,5 @@ void doctor_check_space(struct ctx *ctx, struct doctor *d, struct report *r)
 			"cache_dir",
 			text, dir);
 	else
-		report_add(r, "space", REPORT_OK, "%s free for %s", text, dir);
+		judge_bound(d, free_bytes, r);
 }

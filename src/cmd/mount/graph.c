@@ -114,6 +114,13 @@ static int build_content(struct graph *g, struct ssh *ssh)
 	return r ? command_could_not("the cache cannot be used", r) : 0;
 }
 
+static void cache_use(void *arg, uint64_t *ret_used, uint64_t *ret_most)
+{
+	const struct graph *g = arg;
+
+	evict_known(g->evictor, ret_used, ret_most);
+}
+
 static int build_model(struct graph *g, const struct graph_config *config,
 		       bool known)
 {
@@ -128,6 +135,8 @@ static int build_model(struct graph *g, const struct graph_config *config,
 		.account = credential_label(g->remote.credential),
 		.api_url = set->api_url,
 		.cache_dir = g->remote.account.dir,
+		.cache_use = cache_use,
+		.cache_use_arg = g,
 		.mountpoint = config->mountpoint,
 		.profile = set->profile,
 		.generation = config->generation,

@@ -151,6 +151,34 @@ static void text_trees(struct model *model, struct buf *out)
 	}
 }
 
+static void text_cache_use(const struct model_config *c, struct buf *out)
+{
+	uint64_t used, most;
+	char bytes[16];
+
+	if (c->cache_use) {
+		c->cache_use(c->cache_use_arg, &used, &most);
+		buf_printf(out, "; %s in all", text_bytes(used, bytes));
+		if (most != UINT64_MAX)
+			buf_printf(out, ", of %s", text_bytes(most, bytes));
+	}
+	buf_putc(out, '\n');
+}
+
+static void json_cache_use(const struct model_config *c, struct json *o)
+{
+	uint64_t used, most;
+
+	if (!c->cache_use)
+		return;
+	c->cache_use(c->cache_use_arg, &used, &most);
+	json_add_int(o, "used", (int64_t)used);
+	if (most != UINT64_MAX)
+		json_add_int(o, "bound", (int64_t)most);
+	else
+		json_add_null(o, "bound");
+}
+
 static void text_health(const struct read_through_health *health,
 			struct buf *out)
 {
@@ -183,8 +211,9 @@ void status_text(struct model *model, struct buf *out)
 	buf_printf(out, "mounted: %s since %s\n", c->mountpoint,
 		   clock_format_iso8601(model->started_ms, when));
 	text_health(&health, out);
-	buf_printf(out, "cache: %s, %" PRIu64 " documents, %s\n", c->cache_dir,
+	buf_printf(out, "cache: %s, %" PRIu64 " documents, %s", c->cache_dir,
 		   health.n_documents, text_bytes(health.n_bytes, bytes));
+	text_cache_use(c, out);
 	clone_set_running(c->clones, text_running, out);
 	read_through_running(c->source, text_listing, out);
 	text_trees(model, out);
@@ -293,6 +322,7 @@ struct json *status_json(struct model *model)
 	json_add_int(o, "documents", (int64_t)health.n_documents);
 	json_add_int(o, "bytes", (int64_t)health.n_bytes);
 	json_add_int(o, "trees_parsed", (int64_t)clone_trees_parsed());
+	json_cache_use(c, o);
 	clone_set_running(c->clones, json_running,
 			  json_add_array(root, "fetching"));
 	read_through_running(c->source, json_listing,
