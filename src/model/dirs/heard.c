@@ -273,6 +273,24 @@ static void listing_outdated(struct model *model, struct node *repository,
 	provider_say(said, "%s: outdated\n", repository->parent->name);
 }
 
+/* Of one that came, or came from another workspace, nothing is known yet. */
+static void workspace_outdated(struct model *model, const char *name,
+			       struct buf *said)
+{
+	struct node *root = node_get(model->nodes, NODE_ROOT_INO);
+	struct node *node = node_child(model->nodes, root, name);
+	cleanup(scope_unref) struct scope *listing =
+		documents_listing_scope(model->config.documents, name);
+
+	if (node && documents_outdated(model->config.documents,
+				       &resource_repositories, listing, NULL)) {
+		model_changed_inode(model, node, true);
+		provider_say(said, "%s: outdated\n", name);
+	}
+	node_unref(model->nodes, node);
+	node_unref(model->nodes, root);
+}
+
 /* ---- asked for again ---- */
 
 /* The branch that tree/ shows, as a path; free it. NULL: it is not known. */
@@ -391,6 +409,10 @@ int heard_place(struct ctx *ctx, struct model *model,
 	struct node *repository = find_repository(model, news);
 	int r = 0;
 
+	if (!strcmp(news->path, "..") &&
+	    (!repository || strcmp(row_dir_of(repository)->scope->workspace,
+				   news->workspace) != 0))
+		workspace_outdated(model, news->workspace, said);
 	if (!repository)
 		return 0;
 	if (news->ask)
