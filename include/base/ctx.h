@@ -57,6 +57,11 @@ struct ctx {
 	/* The service says that the endpoint was removed, and where that was
 	 * announced: it does not come back, and asking again is of no use. */
 	bool announced;
+	/* What for, for the log; "" where nobody reads it (ctx_tells) or in the
+	 * background; and what was left of the hour when it was let through,
+	 * -1: not known. */
+	char cause[160];
+	int64_t left;
 	char sentence[512]; /* "", or why the request failed, for people */
 	struct ctx_waker *wakers under_lock;
 };
@@ -66,6 +71,14 @@ void ctx_init(struct ctx *, struct ctx_group *group, int64_t timeout_ms);
 /* Another ctx for the same work: with parent's group, deadline, class and
  * caller. Cancelling parent does not cancel it. */
 void ctx_init_like(struct ctx *, const struct ctx *parent);
+/* ctx works for the caller of another one, and for its cause. */
+void ctx_work_for(struct ctx *, const struct ctx *whom);
+/* Whether the log has a line for each request. To be set before threads are
+ * started. */
+void ctx_tell(bool);
+bool ctx_tells(void);
+/* Nothing, unless it does. */
+void ctx_because(struct ctx *, const char *fmt, ...) printf_like(2, 3);
 void ctx_done(struct ctx *);
 void ctx_cancel(struct ctx *); /* from any thread; more than once is fine */
 /* 0, -EINTR when cancelled, -ETIMEDOUT past the deadline. */

@@ -40,5 +40,7 @@ void log_error(const char *fmt, ...) printf_like(1, 2);
 void log_warn(const char *fmt, ...) printf_like(1, 2);
 void log_info(const char *fmt, ...) printf_like(1, 2);
 void log_debug(const char *fmt, ...) printf_like(1, 2);
+/* What somebody has asked to be told: as log_info, at any level. */
+void log_asked(const char *fmt, ...) printf_like(1, 2);
 
 #endif

@@ -57,14 +57,15 @@ struct config {
 	/* Of ssh_url or git_url: it is not the git host of api_url's service;
 	 * and of git_fallback: it is, so it may see the credential. */
 	bool is_mirror, fallback_is_own;
-	char *cache_dir;   /* absolute; of a profile, its own */
-	char *mountpoint;  /* absolute; NULL: ~/bitbucket */
-	char *ca_file;     /* absolute; NULL: the system's alone */
-	char *proxy;       /* a URL; NULL: as the environment says */
-	char *log_file;    /* absolute; NULL: syslog */
-	char *jira_url;    /* without a final slash; NULL: not given */
-	char **workspaces; /* NULL-terminated; NULL: none */
-	char **indexers;   /* likewise; NULL: nothing was said of them */
+	char *cache_dir;     /* absolute; of a profile, its own */
+	char *mountpoint;    /* absolute; NULL: ~/bitbucket */
+	char *ca_file;       /* absolute; NULL: the system's alone */
+	char *proxy;         /* a URL; NULL: as the environment says */
+	char *log_file;      /* absolute; NULL: syslog */
+	char *jira_url;      /* without a final slash; NULL: not given */
+	bool tells_requests; /* the log has a line for each */
+	char **workspaces;   /* NULL-terminated; NULL: none */
+	char **indexers;     /* likewise; NULL: nothing was said of them */
 	int64_t ttl_ms;
 	unsigned trees, walk;
 	unsigned history;  /* items of a long list that its indexes have */

@@ -260,6 +260,12 @@ int budget_admit(struct ctx *ctx, struct budget *b)
 	}
 	if (!r && (ctx->who != CTX_REFRESH || ctx->caller))
 		budget_walks_count(b->walks, &a.walker);
+	if (!r && ctx_tells()) {
+		struct budget_state state;
+
+		budget_state(b, &state);
+		ctx->left = state.api.left;
+	}
 	return r;
 }
 

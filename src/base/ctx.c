@@ -82,6 +82,7 @@ void ctx_init(struct ctx *ctx, struct ctx_group *group, int64_t timeout_ms)
 		.deadline_ms = deadline_in(timeout_ms),
 		.group = group,
 		.who = CTX_PERSON,
+		.left = -1,
 	};
 	mutex_init(&ctx->lock);
 	if (!group)
@@ -103,8 +104,37 @@ void ctx_init_like(struct ctx *ctx, const struct ctx *parent)
 	ctx_init(ctx, parent->group, -1);
 	ctx->deadline_ms = parent->deadline_ms;
 	ctx->who = parent->who;
-	ctx->caller = parent->caller;
+	ctx_work_for(ctx, parent);
 	ctx->urgent = parent->urgent;
+}
+
+static atomic_bool tells;
+
+void ctx_tell(bool tell)
+{
+	atomic_store(&tells, tell);
+}
+
+bool ctx_tells(void)
+{
+	return atomic_load_explicit(&tells, memory_order_relaxed);
+}
+
+void ctx_because(struct ctx *ctx, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!ctx_tells())
+		return;
+	va_start(ap, fmt);
+	vsnprintf(ctx->cause, sizeof(ctx->cause), fmt, ap);
+	va_end(ap);
+}
+
+void ctx_work_for(struct ctx *ctx, const struct ctx *whom)
+{
+	ctx->caller = whom->caller;
+	memcpy(ctx->cause, whom->cause, sizeof(ctx->cause));
 }
 
 void ctx_done(struct ctx *ctx)

@@ -225,8 +225,6 @@ static void say(enum log_level level, const char *fmt, va_list ap)
 	cleanup(free) char *line = NULL;
 	size_t n;
 
-	if ((int)level > atomic_load(&sink.most))
-		return;
 	if (vasprintf(&message, fmt, ap) < 0)
 		abort();
 	log_clean(message);
@@ -244,12 +242,13 @@ static void say(enum log_level level, const char *fmt, va_list ap)
 	errno = errnum;
 }
 
-#define SAY(level, fmt)              \
-	do {                         \
-		va_list ap;          \
-		va_start(ap, fmt);   \
-		say(level, fmt, ap); \
-		va_end(ap);          \
+#define SAY(level, fmt)                                      \
+	do {                                                 \
+		va_list ap;                                  \
+		va_start(ap, fmt);                           \
+		if ((int)(level) <= atomic_load(&sink.most)) \
+			say(level, fmt, ap);                 \
+		va_end(ap);                                  \
 	} while (0)
 
 void log_error(const char *fmt, ...)
@@ -270,4 +269,13 @@ void log_info(const char *fmt, ...)
 void log_debug(const char *fmt, ...)
 {
 	SAY(LOG_LEVEL_DEBUG, fmt);
+}
+
+void log_asked(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(LOG_LEVEL_INFO, fmt, ap);
+	va_end(ap);
 }

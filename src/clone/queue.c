@@ -294,6 +294,8 @@ static struct clone_job *enqueue(struct clone_set *cs, const struct ctx *ctx,
 	struct clone_job *j = job_new(cs, c, what, work), **queue;
 
 	j->ctx->urgent = ctx->urgent;
+	/* Not its caller: git asks in nobody's name. */
+	ctx_because(j->ctx, "%s, by process %d", ctx->cause, (int)ctx->caller);
 	j->who = ctx->who;
 	queue = queue_of(cs, j->kind);
 	DL_APPEND(*queue, j);

@@ -122,6 +122,7 @@ static enum command_exit read_config(struct remote *remote,
 		return COMMAND_USAGE;
 	}
 	remote_redact(&remote->config);
+	ctx_tell(remote->config.tells_requests || (line && line->debug));
 	return COMMAND_OK;
 }
 

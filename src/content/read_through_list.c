@@ -138,7 +138,7 @@ static void work_like(struct flight_work *work, const struct ctx *ctx)
 	struct ctx *of_work = flight_work_ctx(work);
 
 	of_work->who = ctx->who;
-	of_work->caller = ctx->caller;
+	ctx_work_for(of_work, ctx);
 	of_work->urgent = ctx->urgent;
 }
 

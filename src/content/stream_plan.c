@@ -150,7 +150,7 @@ static struct stream_run *run_new(struct stream *s, uint64_t chunk,
 	 * ends it. */
 	ctx_init(&run->ctx, NULL, -1);
 	run->ctx.who = for_whom->who;
-	run->ctx.caller = for_whom->caller;
+	ctx_work_for(&run->ctx, for_whom);
 	return run;
 }
 

@@ -207,7 +207,7 @@ int session_run(struct session *session, struct ctx *outer, session_work *work,
 
 	ctx_init(&ctx, era->group, -1);
 	ctx.deadline_ms = outer->deadline_ms;
-	ctx.caller = outer->caller;
+	ctx_work_for(&ctx, outer);
 	ctx_watch(outer, &waker);
 	r = work(arg, &ctx, era->model);
 	ctx_unwatch(outer, &waker);

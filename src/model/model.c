@@ -179,6 +179,19 @@ static int look_up(struct ctx *ctx, struct model *model, struct node *dir,
 	return r;
 }
 
+void model_because(struct ctx *ctx, const char *operation,
+		   const struct node *node, const char *name)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+
+	if (!ctx_tells())
+		return;
+	node_path(node, &path);
+	if (name)
+		buf_printf(&path, "%s%s", path.len ? "/" : "", name);
+	ctx_because(ctx, "%s %s", operation, path.len ? path.data : "/");
+}
+
 int model_lookup(struct ctx *ctx, struct model *model, uint64_t parent,
 		 const char *name, struct model_entry *ret_entry)
 {
@@ -193,6 +206,7 @@ int model_lookup(struct ctx *ctx, struct model *model, uint64_t parent,
 	dir = node_get(model->nodes, parent);
 	if (!dir)
 		return -ESTALE;
+	model_because(ctx, "lookup", dir, name);
 	r = look_up(ctx, model, dir, name, true, &found, &node);
 	if (r < 0)
 		r = failed(model, ctx, dir, name, r);
@@ -259,6 +273,7 @@ int model_getattr(struct ctx *ctx, struct model *model, uint64_t ino,
 
 	if (!node)
 		return -ESTALE;
+	model_because(ctx, "getattr", node, NULL);
 	size = node_size(model->nodes, node);
 	if (node->what.provider->attr)
 		r = node->what.provider->attr(ctx, model, node, &left_ms,
@@ -281,6 +296,7 @@ int model_readlink(struct ctx *ctx, struct model *model, uint64_t ino,
 
 	if (!node)
 		return -ESTALE;
+	model_because(ctx, "readlink", node, NULL);
 	if (node->what.provider->readlink)
 		r = node->what.provider->readlink(ctx, model, node, ret_target);
 	if (r < 0)
@@ -297,6 +313,7 @@ int model_read(struct ctx *ctx, struct model *model, uint64_t ino, off_t offset,
 
 	if (!node)
 		return -ESTALE;
+	model_because(ctx, "read", node, NULL);
 	*ret_data = (struct model_data){.fd = -1};
 	if (node->what.provider->read)
 		r = node->what.provider->read(ctx, model, node, offset, n,

@@ -113,6 +113,7 @@ int model_opendir(struct ctx *ctx, struct model *model, uint64_t ino,
 	if (!dir)
 		return -ENODATA;
 	*ret_opened = (struct model_opened){0};
+	model_because(ctx, "opendir", dir, NULL);
 	if (dir->what.provider->open)
 		r = bring(ctx, model, dir, ret_opened);
 	if (r < 0) {

@@ -165,6 +165,10 @@ const char *model_why(int r);
  * not counted as the kernel's. *ret_node is a reference. -ENOENT. May wait. */
 int model_resolve(struct ctx *, struct model *, struct node *dir,
 		  const char *path, struct node **ret_node);
+/* For the log: the ctx is for that operation on the node, or on a name in it
+ * (NULL: none). */
+void model_because(struct ctx *, const char *operation, const struct node *,
+		   const char *name);
 /* Telling the kernel of a change; before model_start nothing happens. */
 void model_changed_entry(struct model *, const struct node *parent,
 			 const char *name);

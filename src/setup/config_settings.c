@@ -57,6 +57,8 @@ static const struct config_setting settings[] = {
 	 AT(log_file)},
 	{"jira_url", "URL", "where bitbucketfs open KEY leads", config_set_url,
 	 AT(jira_url)},
+	{"debug", "http", "a line in the log for each request",
+	 config_set_debug},
 	{"workspaces", "A:B", "to list besides those of the account",
 	 config_set_workspaces, AT(workspaces)},
 	{"ttl", "TIME", "how old the branch may be that tree/ shows",

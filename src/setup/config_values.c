@@ -512,6 +512,15 @@ int config_set_off(struct config *config, const struct config_setting *,
 	return 0;
 }
 
+int config_set_debug(struct config *config, const struct config_setting *,
+		     const char *value)
+{
+	if (strcmp(value, "http") != 0)
+		return config_fail(config, "can only be http");
+	config->tells_requests = true;
+	return 0;
+}
+
 /* ---- what libfuse is told ---- */
 
 /* NULL: takes it back. */

@@ -10,6 +10,7 @@
  * Redirects are followed here and not by curl, because here it is decided, hop
  * by hop, whether a credential goes along.
  */
+#include "asked.h"
 #include "http_private.h"
 
 #include "base/clock.h"
@@ -530,6 +531,15 @@ static int perform_once(struct http *http, struct http_slot *slot,
 	curl_multi_remove_handle(slot->multi, hop->easy);
 	curl_easy_setopt(hop->easy, CURLOPT_HTTPHEADER, NULL);
 	header_list_free(headers);
+	asked_say(hop->ctx, &(struct asked){
+				    .method = method,
+				    .url = hop->url->text,
+				    .status = hop->response->status,
+				    .n_received = hop->response->n_received,
+				    .began_ms = hop->began_ms,
+				    .left = hop->response->rate_remaining,
+				    .failed = r,
+			    });
 	return r;
 }
 

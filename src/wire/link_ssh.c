@@ -9,8 +9,10 @@
  * server said first is said again to him. After an advertisement alone it is
  * this link's: by v0 the refs are in it, and they grow old.
  */
+#include "asked.h"
 #include "ssh_private.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 struct link_ssh {
@@ -141,7 +143,9 @@ static int link_ssh_exchange(struct ctx *ctx, struct link *base, bool v2,
 	struct link_ssh *link = (struct link_ssh *)base;
 	cleanup(ssh_connection_free) struct ssh_connection *c = NULL;
 	struct ssh_verdict verdict;
+	cleanup(free) char *at = mem_asprintf("%s/%s", link->url, link->path);
 	bool answered = false;
+	int64_t began_ms;
 	int r;
 
 	base->ended = base->stale = base->missing = false;
@@ -150,7 +154,15 @@ static int link_ssh_exchange(struct ctx *ctx, struct link *base, bool v2,
 		base->stale = true;
 		return -ECONNRESET;
 	}
+	began_ms = clock_mono_ms();
 	r = ssh_talk(ctx, c, request, n, sink, &base->ended, &answered);
+	asked_say(ctx, &(struct asked){
+			       .method = "SSH",
+			       .url = at,
+			       .began_ms = began_ms,
+			       .left = -1,
+			       .failed = r < 0 ? r : 0,
+		       });
 	if (r == 0) {
 		put_back(link, steal(&c), v2);
 		return 0;

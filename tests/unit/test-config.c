@@ -325,6 +325,7 @@ static const struct {
 	{"cache_dir", {"/one", "~/two"}},
 	{"log_file", {"/one/log", "~/log"}},
 	{"jira_url", {"https://one.example", "https://two.example/jira"}},
+	{"debug", {"http", "http"}},
 	{"workspaces", {"acme:edge", "acme"}},
 	{"ttl", {"5m", "2h"}},
 	{"trees", {"7", "8"}},
@@ -367,8 +368,8 @@ static char *whole(const struct config *c)
 		   c->ca_file, c->proxy, c->cache_dir, c->log_file);
 	buf_printf(&out, " %s %s %s %s %u", c->token_command, c->profile,
 		   c->mountpoint, c->oauth_client_id, c->oauth_port);
-	buf_printf(&out, " %d %s %s %s", c->transport, c->ssh_fallback,
-		   c->ssh_agent, c->jira_url);
+	buf_printf(&out, " %d %d %s %s %s", c->tells_requests, c->transport,
+		   c->ssh_fallback, c->ssh_agent, c->jira_url);
 	add_list(&out, c->workspaces);
 	add_list(&out, c->indexers);
 	buf_printf(&out, " %lld %u %u %u %u %llu %llu %u %u %o",

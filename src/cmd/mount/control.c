@@ -123,6 +123,7 @@ static void begin_command(struct client *client,
 	bool gone;
 
 	client->ctx.caller = control_peer(client->fd);
+	ctx_because(&client->ctx, "bitbucketfs %s", command->name);
 	ctx_narrow(&client->ctx, command->timeout_ms);
 	mutex_lock(&client->control->lock);
 	client->stops = command->stops;

@@ -78,6 +78,7 @@ static void fetch(struct prefetch *prefetch, const struct job *job)
 	ctx_init(&ctx, model->config.group, JOB_MS);
 	ctx.who = CTX_REFRESH;
 	ctx.caller = job->caller;
+	ctx_because(&ctx, "what comes next, %s", job->path);
 	/* Failures are not recorded: the reader who comes here meets them
 	 * again, and is told. */
 	if (model_resolve(&ctx, model, root, job->path, &node) == 0 &&

@@ -188,13 +188,14 @@ static void run_job(struct refresh *refresh, const struct job *job)
 
 	ctx_init(&ctx, model->config.group, JOB_TIMEOUT_MS);
 	ctx.who = CTX_REFRESH;
-	r = job->work->run(&ctx, model, &item);
 	if (job->node)
 		node_path(job->node, &path);
 	else
 		buf_printf(&path, "%s%s%s",
 			   job->workspace ? job->workspace : "",
 			   job->name ? "/" : "", job->name ? job->name : "");
+	ctx_because(&ctx, "a refresh of %s", path.len ? path.data : "/");
+	r = job->work->run(&ctx, model, &item);
 	end(model, &ctx, path.len ? path.data : "/", r);
 }
 
