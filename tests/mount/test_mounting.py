@@ -199,6 +199,21 @@ def test_already_mounted(bb, mounts):
     assert asked(bb, mark) == [] and m.ls() == ROOT
 
 
+def test_two_at_once(bb, mounts, tmp_path):
+    """Both have looked before either has mounted: one of them mounts, the other says so, and covers nothing."""
+    where = str(tmp_path / "both")
+    os.mkdir(where)
+    e = mounts.environment("ada", BITBUCKETFS_CACHE_DIR=str(tmp_path / "cache"), BITBUCKETFS_LOG_FILE=str(tmp_path / "log"))
+    both = [subprocess.Popen([BINARY, where], env=e, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = sorted((p.wait(PATIENCE), p.stderr.read()) for p in both)
+    try:
+        assert [code for code, _ in said] == [0, 1] and f"a Bitbucket is mounted at {where} already" in said[1][1], said
+        assert os.path.exists(f"{where}/acme/widgets/info")
+    finally:
+        mounts.run("umount", where)
+    assert not mounted(where), "one upon the other"
+
+
 def test_already_mounted_and_hanging_is_said_without_hanging(mounts, tmp_path, monkeypatch):
     (tmp_path / "word").mkdir()
     m = mounts(where=str(tmp_path / "word"))

@@ -59,6 +59,10 @@ struct control *control_end(struct control *);
 #define CONTROL_PLACES 3
 char *control_place(size_t i);
 
+/* Waits until no other process of this user is mounting: a descriptor, and the
+ * next one may when it is closed. -EAGAIN after timeout_ms; another -errno. */
+int control_alone(int timeout_ms);
+
 /* ---- in a command ---- */
 
 struct control_answer {

@@ -91,6 +91,19 @@ void control_place_unlock(int place)
 	flock(place, LOCK_UN);
 }
 
+int control_alone(int timeout_ms)
+{
+	int place = -ENOENT, r;
+
+	for (size_t i = 0; i < CONTROL_PLACES && place < 0; i++)
+		place = control_place_open(i, true);
+	r = place < 0 ? place : control_place_lock(place, timeout_ms);
+	if (!r)
+		return place;
+	file_close(place);
+	return r;
+}
+
 void control_name(dev_t device, char name[static CONTROL_NAME_MAX])
 {
 	snprintf(name, CONTROL_NAME_MAX, "%u-%u", major(device), minor(device));

@@ -24,6 +24,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#define ALONE_MS (10 * 1000)
+
 /* In the order in which it is built. */
 struct program {
 	char *mountpoint;
@@ -235,17 +237,41 @@ static void ready(void *arg)
 	notify_send(p->notify, "READY=1");
 }
 
+/*
+ * Between the look at the mount point and mount(2) another daemon may have
+ * come, and the second of two would cover the first:
+ * 1. A and B look: nothing is mounted there.
+ * 2. A mounts. B mounts, upon A, which nobody reaches any more.
+ * So one of this user looks again and mounts at a time. (Where there is no
+ * place for the lock it goes without.)
+ */
+static int look_again(const struct program *p)
+{
+	char why[512] = "";
+
+	if (preflight_mounted(p->mountpoint) == PREFLIGHT_NOTHING ||
+	    !preflight_check(p->mountpoint, false, why))
+		return 0;
+	command_say("%s", why);
+	return -EBUSY;
+}
+
 static int mount_session(struct program *p, const struct session_config *config)
 {
 	cleanup(free) char *words = NULL;
 	cleanup(free) char *sentence = NULL;
 	struct refusal refusal;
-	int r;
+	int alone = control_alone(ALONE_MS), r = look_again(p);
 
+	if (r) {
+		file_close(alone);
+		return r;
+	}
 	refusal_listen(&refusal);
 	r = session_new(config, &p->session);
 	if (!r)
 		r = session_mount(p->session);
+	file_close(alone);
 	words = refusal_heard(&refusal);
 	if (r) {
 		sentence = refusal_sentence(p->mountpoint, words, -r);
