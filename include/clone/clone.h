@@ -168,6 +168,13 @@ struct clone_source {
 int clone_get_commit(struct ctx *, struct clone *, const struct oid *commit,
 		     const struct clone_source *sources, size_t n_sources,
 		     struct clone_head *ret_head);
+/* A blob of that commit is -ENOENT, and the commit is shown: if blobs were
+ * evicted from it, they are fetched, and it is 1; 0: they were not, so
+ * clone_check is next. Sources and failures as above. */
+int clone_bring(struct ctx *, struct clone *, const struct oid *commit,
+		const struct clone_source *sources, size_t n_sources);
+/* A file of the commit was read: it is among the last to be evicted. */
+void clone_note_read(struct clone *, const struct oid *commit);
 int clone_known_commit(struct clone *, const struct oid *commit,
 		       struct clone_head *ret_head); /* -ENOENT */
 /* The one commit here whose id begins with n digits (4 to 40). -ENOENT none;

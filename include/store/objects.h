@@ -109,6 +109,7 @@ struct commit_info {
 };
 int objects_read_commit(struct ctx *, struct objects *, const struct oid *,
 			struct commit_info *ret_info);
+/* Also of a blob that was evicted. */
 int objects_blob_size(struct ctx *, struct objects *, const struct oid *,
 		      uint64_t *ret_size);
 /* The whole content; for what is small (see objects_blob_file). -EFBIG over
@@ -163,8 +164,8 @@ DEFINE_CLEANUP(struct objects_pack *, objects_pack_drop);
  *
  * A degree is what a mark says (a ref, which keeps git gc from it, too): set
  * when so much had come, taken back by objects_check. So to ask costs no walk.
- * Only OBJECTS_COMPLETE is marked, for every fetch brings all; one that leaves
- * the blobs out gets a mark for OBJECTS_TREES (objects_refs.c: mark_spaces).
+ * A fetch brings all, and marks OBJECTS_COMPLETE; OBJECTS_TREES is what
+ * objects_evict leaves.
  */
 enum objects_presence {
 	OBJECTS_ABSENT,
@@ -189,6 +190,26 @@ bool objects_is_shallow(struct objects *, const struct oid *commit);
 int objects_set_branch(struct objects *, const char *branch,
 		       const struct oid *commit);
 uint64_t objects_disk_bytes(struct objects *); /* packs and big files */
+
+/* ---- evicting ---- */
+
+/* A file of that commit was read, now (whoever asks more often than once in a
+ * second or so asks in vain): remembered, though not synced. */
+void objects_note_read(struct objects *, const struct oid *commit);
+/* While the descriptor is open nothing is evicted from the store: for a fetch,
+ * from the look at what is here to the mark. Waits for an eviction that is
+ * under way; -EINTR, -ETIMEDOUT as ctx says. */
+int objects_hold(struct ctx *, struct objects *, int *ret_fd);
+/*
+ * Of commits that were not read since then (wall clock) all blobs go that no
+ * other commit here has, whoever has the store open. They are no longer
+ * OBJECTS_COMPLETE, but OBJECTS_TREES; the sizes of their blobs are still
+ * answered. ret_freed: bytes. 0; -EBUSY, something is being fetched into it, or
+ * it is being evicted from; -EINTR; -errno of the machine: what went is gone,
+ * what did not is as it was.
+ */
+int objects_evict(struct ctx *, const char *path, int64_t before_ms,
+		  uint64_t *ret_freed);
 
 /*
  * What differs between two trees (either may be NULL: everything was added or

@@ -340,6 +340,14 @@ int clone_check(struct ctx *ctx, struct clone *c)
 	return r < 0 ? r : objects_check(ctx, objects);
 }
 
+void clone_note_read(struct clone *c, const struct oid *commit)
+{
+	struct objects *objects;
+
+	if (clone_store(c, &objects) >= 0)
+		objects_note_read(objects, commit);
+}
+
 bool clone_has_store(struct clone *c)
 {
 	return atomic_load(&c->objects) || access(c->path, F_OK) == 0;

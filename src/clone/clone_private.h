@@ -18,9 +18,9 @@
 #include "wire/ssh.h"
 #include "wire/upload_pack.h"
 
-/* So much of a commit is fetched before it is shown. Blobs that come later
- * need another degree here, and a size that may be unknown. */
-#define CLONE_SHOWN OBJECTS_COMPLETE
+/* So much of a commit must be here to be shown. All of it is fetched; blobs
+ * that were evicted since come again when one is read (clone_bring). */
+#define CLONE_SHOWN OBJECTS_TREES
 
 #define CLONE_WORKERS 4
 #define CLONE_FETCHES 2 /* at once; so two workers are left for questions */

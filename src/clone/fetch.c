@@ -8,6 +8,7 @@
 #include "store/say.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
 
 #include <time.h>
@@ -383,9 +384,14 @@ static int fetch_and_mark(struct clone_job *j)
 
 int clone_job_fetch(struct clone_job *j)
 {
+	cleanup(fd) int hold = -1;
 	struct clone_head head;
 	int r = clone_store(j->clone, &j->objects);
 
+	/* What is here is not evicted until the commit is marked, which may be
+	 * complete by it alone. */
+	if (r >= 0)
+		r = objects_hold(j->ctx, j->objects, &hold);
 	if (r < 0)
 		return fail_store(j, r);
 	/* Another process may have fetched it while this job was queued. */

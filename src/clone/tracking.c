@@ -101,9 +101,29 @@ static int fetch_commit(struct ctx *ctx, struct clone *c,
 		return fail_store(ctx, r);
 	if (clone_commit_is_present(ctx, objects, commit, CLONE_SHOWN, head))
 		return 0;
-	r = clone_queue_fetch(ctx, c, commit, want, CLONE_SHOWN, sources,
+	r = clone_queue_fetch(ctx, c, commit, want, OBJECTS_COMPLETE, sources,
 			      n_sources);
 	return r < 0 ? r : read_fetched(ctx, c, commit, head);
+}
+
+int clone_bring(struct ctx *ctx, struct clone *c, const struct oid *commit,
+		const struct clone_source *sources, size_t n_sources)
+{
+	struct objects *objects;
+	int r = clone_store(c, &objects);
+
+	if (r < 0)
+		return fail_store(ctx, r);
+	if (!objects_is_present(objects, commit, CLONE_SHOWN) ||
+	    objects_is_present(objects, commit, OBJECTS_COMPLETE))
+		return 0;
+	r = ctx_wait_begin(ctx);
+	if (r < 0)
+		return r;
+	r = clone_queue_fetch(ctx, c, commit, commit, OBJECTS_COMPLETE, sources,
+			      n_sources);
+	ctx_wait_end(ctx);
+	return r < 0 ? r : 1;
 }
 
 int clone_get_commit(struct ctx *ctx, struct clone *c, const struct oid *commit,

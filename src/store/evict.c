@@ -150,6 +150,18 @@ static uint64_t let_go(const struct candidate *item)
 	return unlink(item->path) == 0 ? item->n_bytes : 0;
 }
 
+static uint64_t let_blobs_go(struct evictor *e, const struct candidate *item,
+			     int64_t before_ms)
+{
+	uint64_t n = 0;
+	int r = objects_evict(&e->ctx, item->path, before_ms, &n);
+
+	if (r < 0 && r != -EBUSY && r != -EINTR)
+		log_debug("%s: its blobs do not go: %s", item->path,
+			  strerror(-r));
+	return n;
+}
+
 static uint64_t evict_stage(struct evictor *e, struct candidates *c,
 			    int64_t since_ms, uint64_t n_too_many)
 {
@@ -161,7 +173,11 @@ static uint64_t evict_stage(struct evictor *e, struct candidates *c,
 
 		if (ctx_is_cancelled(&e->ctx))
 			break;
-		if (!item->is_store && !is_used(item, now, since_ms))
+		/* Of a store that is being read the commits go that are not.
+		 */
+		if (item->is_store)
+			n += let_blobs_go(e, item, now - since_ms);
+		else if (!is_used(item, now, since_ms))
 			n += let_go(item);
 	}
 	return n;

@@ -3,6 +3,7 @@
  */
 #include "evict_private.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "store/objects.h"
 
@@ -41,4 +42,19 @@ int evict_keep(const char *dir, const char *uuid, bool keep)
 	if (keep)
 		return file_write_atomic(mark, 0600, "", 0);
 	return unlink(mark) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int evict_drop(struct ctx *ctx, const char *dir, const char *uuid,
+	       uint64_t *ret_freed)
+{
+	cleanup(free) char *path = NULL, *mark = NULL;
+	int r = find(dir, uuid, &path);
+
+	if (r < 0)
+		return r;
+	mark = mem_asprintf("%s/" OBJECTS_KEPT, path);
+	if (access(mark, F_OK) == 0)
+		return -EPERM;
+	/* Also what was marked in this very moment. */
+	return objects_evict(ctx, path, clock_wall_ms() + 1000, ret_freed);
 }

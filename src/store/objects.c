@@ -282,6 +282,8 @@ int objects_blob_size(struct ctx *ctx, struct objects *o, const struct oid *oid,
 				  .header = true};
 	int r = read_surely(ctx, o, &reading);
 
+	if (r == -ENOENT)
+		r = objects_sizes_find(o, oid, &reading.size);
 	if (r < 0)
 		return r;
 	*ret_size = reading.size;

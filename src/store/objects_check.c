@@ -302,12 +302,49 @@ static void watch_index(struct objects *o, const char *dir, const char *name)
 		objects_packs_replaced(o);
 }
 
+/* Whether all indexes that were seen are there still, as many as that. */
+static bool is_one_gone(struct objects *o)
+{
+	cleanup(free) char *dir = mem_asprintf("%s/objects/pack", o->path);
+	cleanup(free) ino_t *seen = NULL;
+	size_t n = 0, room = 0;
+	DIR *d = opendir(dir);
+	bool gone = false;
+	struct dirent *e;
+
+	if (!d)
+		return false;
+	while ((e = readdir(d))) {
+		if (!is_index(e->d_name))
+			continue;
+		mem_grow(seen, n, room);
+		seen[n++] = e->d_ino;
+	}
+	closedir(d);
+	mutex_lock(&o->lock);
+	for (size_t i = 0; i < o->n_indexes; i++) {
+		size_t k = 0;
+
+		while (k < n && seen[k] != o->indexes[i].inode)
+			k++;
+		if (k < n)
+			continue;
+		gone = true;
+		o->indexes[i--] = o->indexes[--o->n_indexes];
+	}
+	mutex_unlock(&o->lock);
+	if (gone)
+		objects_packs_replaced(o);
+	return gone;
+}
+
 void objects_watch(struct objects *o)
 {
 	cleanup(free) char *dir = NULL;
 	int64_t now = clock_mono_ms();
 	struct dirent *e;
 	struct stat st;
+	size_t n = 0;
 	bool due;
 	DIR *d;
 
@@ -320,14 +357,18 @@ void objects_watch(struct objects *o)
 		return;
 	dir = mem_asprintf("%s/objects/pack", o->path);
 	d = opendir(dir);
-	while (d && (e = readdir(d)))
-		if (is_index(e->d_name) &&
-		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
-			    0 &&
-		    !is_known_index(o, &st))
+	while (d && (e = readdir(d))) {
+		if (!is_index(e->d_name) ||
+		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		n++;
+		if (!is_known_index(o, &st))
 			watch_index(o, dir, e->d_name);
+	}
 	if (d)
 		closedir(d);
+	if (mutex_with(&o->lock, n < o->n_indexes))
+		is_one_gone(o);
 }
 
 /* ---- how much of a commit is here ---- */
@@ -578,7 +619,8 @@ int objects_doubt(struct ctx *ctx, struct objects *o, int r, unsigned epoch)
 	mutex_lock(&o->lock);
 	replaced = o->epoch != epoch;
 	mutex_unlock(&o->lock);
-	if (replaced)
+	/* Another process may have evicted packs that the handle knew. */
+	if (replaced || is_one_gone(o))
 		return 1;
 	checked = check_once(ctx, o, false);
 	if (checked < 0)

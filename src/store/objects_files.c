@@ -2,6 +2,10 @@
  * The store's directory: a bare repository, and beside what git knows
  *
  *	bitbucketfs.lock	flock, whenever something gets a name: see below
+ *	evict.lock		flock: objects_evict.c
+ *	sizes			of blobs that were evicted: objects_sizes.c
+ *	used			its time: when a file was last read
+ *	kept			it is there: nothing is evicted (store/evict.h)
  *	big/<oid>		large blobs as files
  *	tmp-<pid>-<n>/		one per open store, with a file `lock` that its
  *				owner holds as long as it lives
@@ -31,7 +35,7 @@
 #include <unistd.h>
 
 /* preciousObjects: `git gc` by hand would remove what only the mount has a name
- * for. */
+ * for. partialClone: see objects_evict.c; the remote needs no URL. */
 static const char config[] = "[core]\n"
 			     "\trepositoryformatversion = 1\n"
 			     "\tfilemode = true\n"
@@ -39,6 +43,7 @@ static const char config[] = "[core]\n"
 			     "\tlogAllRefUpdates = false\n"
 			     "[extensions]\n"
 			     "\tpreciousObjects = true\n"
+			     "\tpartialClone = origin\n"
 			     "[gc]\n"
 			     "\tauto = 0\n"
 			     "[maintenance]\n"
@@ -246,6 +251,33 @@ static void sweep_half_written(const struct objects *o)
 		closedir(d);
 }
 
+/* A pack without its index is one that was going, or coming, when its process
+ * was killed: nobody sees it. */
+static void sweep_packs(const struct objects *o)
+{
+	static const char *const suffixes[] = {".pack", ".rev", ".promisor"};
+	cleanup(free) char *dir = mem_asprintf("%s/objects/pack", o->path);
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+			cleanup(free) char *index = NULL;
+
+			if (!has_suffix(e->d_name, suffixes[i]))
+				continue;
+			index = mem_asprintf(
+				"%.*s.idx",
+				(int)(strlen(e->d_name) - strlen(suffixes[i])),
+				e->d_name);
+			if (faccessat(dirfd(d), index, F_OK, 0) < 0 &&
+			    errno == ENOENT)
+				unlinkat(dirfd(d), e->d_name, 0);
+		}
+	if (d)
+		closedir(d);
+}
+
 static void sweep_dead(const char *path)
 {
 	DIR *d = opendir(path);
@@ -295,6 +327,7 @@ static int tmp_make(struct objects *o)
 int objects_tmp_open(struct objects *o)
 {
 	sweep_half_written(o);
+	sweep_packs(o);
 	sweep_dead(o->path);
 	return tmp_make(o);
 }

@@ -212,7 +212,7 @@ static unsigned handles_most(void)
 
 int objects_take(struct objects *o, struct objects_handle **ret_handle)
 {
-	struct objects_handle *h;
+	struct objects_handle *h, *old = NULL;
 	unsigned generation;
 	int r = 0;
 
@@ -227,8 +227,11 @@ int objects_take(struct objects *o, struct objects_handle **ret_handle)
 		o->n_handles++;
 	o->n_busy++;
 	generation = o->generation;
+	if (h && h->epoch != o->epoch)
+		old = steal(&h);
 	mutex_unlock(&o->lock);
 
+	handle_free(old);
 	page_guard_begin();
 	objects_alloc_for(o);
 	if (!h)
@@ -425,6 +428,7 @@ struct objects *objects_close(struct objects *o)
 	objects_warm_forget(o);
 	objects_keep_forget(o);
 	objects_close_idle(o);
+	objects_sizes_forget(o);
 	check(o->n_handles == 0);
 	objects_tmp_close(o);
 	cond_done(&o->checked);

@@ -37,6 +37,8 @@ struct objects_pack {
 	struct git_indexer *indexer;
 	git_indexer_progress progress; /* the indexer counts in it */
 	int failed;
+	char **ret_name; /* not NULL: it is a promisor's, objects_pack_promise
+			  */
 	unsigned char head[12]; /* "PACK", version, number of objects */
 	atomic_uint_fast64_t n_bytes;
 	atomic_uint n_objects, n_objects_total;
@@ -223,6 +225,25 @@ static int rename_into_place(const struct objects_pack *p, const char *name,
 	return rename(from, to) < 0 ? -errno : 0;
 }
 
+void objects_pack_promise(struct objects_pack *p, char **ret_name)
+{
+	p->ret_name = ret_name;
+}
+
+/* Before the index is there: without it git would miss what the pack's objects
+ * lead to. */
+static int promise(const struct objects_pack *p, const char *as)
+{
+	cleanup(free) char *path = mem_asprintf(
+		"%s/objects/pack/pack-%s.promisor", p->objects->path, as);
+
+	if (!p->ret_name)
+		return 0;
+	free(*p->ret_name);
+	*p->ret_name = mem_asprintf("pack-%s", as);
+	return file_write_atomic(path, 0400, "", 0);
+}
+
 /* The lock is held. */
 static int install(const struct objects_pack *p, const char *name)
 {
@@ -244,11 +265,13 @@ static int install(const struct objects_pack *p, const char *name)
 		 * open. */
 		r = objects_check_pack_locked(p->objects, file);
 		if (r <= 0)
-			return r;
+			return r < 0 ? r : promise(p, name);
 		digest_sha1_hex(unique, strlen(unique), other);
 		as = other;
 	}
-	r = rename_into_place(p, name, as, "pack");
+	r = promise(p, as);
+	if (r == 0)
+		r = rename_into_place(p, name, as, "pack");
 	if (r == 0)
 		r = rename_into_place(p, name, as, "idx");
 	if (r == 0)

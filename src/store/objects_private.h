@@ -5,7 +5,8 @@
  * directory and its locks, objects_keep.c what is kept in memory,
  * objects_pack.c taking in, objects_alloc.c libgit2's memory, objects_big.c big
  * files, objects_refs.c refs and shallow, objects_diff.c comparing,
- * objects_check.c what may be damaged, objects_warm.c how many files are open.
+ * objects_check.c what may be damaged, objects_warm.c how many files are open,
+ * objects_evict.c what goes, objects_sizes.c what is remembered of it.
  */
 #ifndef STORE_OBJECTS_PRIVATE_H
 #define STORE_OBJECTS_PRIVATE_H
@@ -80,6 +81,8 @@ struct objects {
 	int64_t watched_ms;     /* when indexes were last looked for */
 	struct objects_index *indexes; /* that were hashed and are sound */
 	size_t n_indexes;
+	struct blob *sizes;            /* objects_sizes.c; NULL: not loaded */
+	struct objects_index sizes_at; /* the file that they were loaded from */
 };
 
 /* ---- handles ---- */
@@ -114,6 +117,10 @@ void objects_warm_grew(struct objects *); /* by a pack */
 /* The store is being closed. */
 void objects_warm_forget(struct objects *);
 
+/* Packs of the store at that path went, or will: of all who have it open in
+ * this process each handle that is not in use now is closed, not used again. */
+void objects_warm_replaced(const struct objects *);
+
 /* ---- libgit2's memory ---- */
 
 /* libgit2 holds an object in one block; a larger one is refused. Git makes no
@@ -143,6 +150,28 @@ int objects_check_pack_locked(struct objects *, const char *name);
 /* locked: the exclusive lock is held. */
 int objects_unmark(struct objects *, const struct oid *commit,
 		   enum objects_presence, bool locked);
+
+/* ---- evicting ---- */
+
+/* When a file of a commit that is complete was last read, wall clock; or when
+ * its mark was set. */
+int64_t objects_read_ms(struct objects *, const struct oid *commit);
+/* Whether there is a commit that is complete and was not read since then; any:
+ * whether there is one at all. */
+bool objects_marks_before(const char *path, int64_t before_ms, bool *ret_any);
+/* The objects of the pack may lead to some that are not here. Before it is
+ * committed; ret_name is filled in then: free it. */
+void objects_pack_promise(struct objects_pack *, char **ret_name);
+
+struct objects_size {
+	struct oid oid;
+	uint64_t size;
+};
+/* Sorts them, and writes them in the place of those that were there. */
+int objects_sizes_write(const char *path, struct objects_size *, size_t n);
+int objects_sizes_find(struct objects *, const struct oid *,
+		       uint64_t *ret_size);  /* -ENOENT */
+void objects_sizes_forget(struct objects *); /* in memory */
 
 /* ---- the directory ---- */
 

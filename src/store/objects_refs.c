@@ -10,13 +10,16 @@
 #include "base/file.h"
 #include "base/own.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <git2.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Where the marks of a degree are: a ref for each commit, named by its id. */
 static const char *const mark_spaces[] = {
+	[OBJECTS_TREES] = "refs/bitbucketfs/trees/",
 	[OBJECTS_COMPLETE] = "refs/bitbucketfs/commits/",
 };
 
@@ -58,6 +61,74 @@ static void mark_name(const struct oid *commit, enum objects_presence presence,
 	snprintf(out, 80, "%s%s", mark_space(presence), oid_hex(commit, hex));
 }
 
+/* ---- when it was read ---- */
+
+/* Its time is what counts; it is made at the first use. */
+static void note_used(const struct objects *o)
+{
+	cleanup(free) char *path = mem_asprintf("%s/" OBJECTS_USED, o->path);
+	cleanup(fd) int fd = -1;
+
+	if (utimensat(AT_FDCWD, path, NULL, 0) < 0 && errno == ENOENT)
+		fd = own_open(path, O_WRONLY | O_CREAT, 0600);
+}
+
+static char *mark_path(const char *path, const struct oid *commit)
+{
+	char name[80];
+
+	mark_name(commit, OBJECTS_COMPLETE, name);
+	return mem_asprintf("%s/%s", path, name);
+}
+
+void objects_note_read(struct objects *o, const struct oid *commit)
+{
+	cleanup(free) char *path = mark_path(o->path, commit);
+
+	utimensat(AT_FDCWD, path, NULL, 0);
+	note_used(o);
+}
+
+static int64_t time_ms(const struct timespec *t)
+{
+	return (int64_t)t->tv_sec * 1000 + t->tv_nsec / 1000000;
+}
+
+int64_t objects_read_ms(struct objects *o, const struct oid *commit)
+{
+	cleanup(free) char *path = mark_path(o->path, commit);
+	struct stat st;
+
+	/* One that git has packed away is an old one. */
+	return stat(path, &st) < 0 ? 0 : time_ms(&st.st_mtim);
+}
+
+bool objects_marks_before(const char *path, int64_t before_ms, bool *ret_any)
+{
+	cleanup(free) char *dir =
+		mem_asprintf("%s/%s", path, mark_spaces[OBJECTS_COMPLETE]);
+	cleanup(free) char *packed = mem_asprintf("%s/packed-refs", path);
+	bool before = access(packed, F_OK) == 0;
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	struct oid oid;
+	struct stat st;
+
+	*ret_any = before;
+	while (d && (e = readdir(d))) {
+		if (oid_parse(e->d_name, &oid) < 0 ||
+		    fstatat(dirfd(d), e->d_name, &st, 0) < 0)
+			continue;
+		*ret_any = true;
+		before = before || time_ms(&st.st_mtim) < before_ms;
+	}
+	if (d)
+		closedir(d);
+	return before;
+}
+
+/* ---- marks ---- */
+
 int objects_mark(struct objects *o, const struct oid *commit,
 		 enum objects_presence presence)
 {
@@ -81,6 +152,8 @@ int objects_mark(struct objects *o, const struct oid *commit,
 	path = mem_asprintf("%s/%s", o->path, name);
 	if (r == 0)
 		utimensat(AT_FDCWD, path, NULL, 0);
+	if (r == 0 && presence == OBJECTS_COMPLETE)
+		note_used(o);
 	return r;
 }
 
@@ -128,7 +201,9 @@ static bool is_marked(struct objects *o, const struct oid *commit,
 bool objects_is_present(struct objects *o, const struct oid *commit,
 			enum objects_presence at_least)
 {
-	for (enum objects_presence p = at_least; p <= OBJECTS_COMPLETE; p++)
+	/* Most are complete. */
+	for (enum objects_presence p = OBJECTS_COMPLETE;
+	     p >= at_least && p > OBJECTS_ABSENT; p--)
 		if (mark_space(p) && is_marked(o, commit, p))
 			return true;
 	return at_least == OBJECTS_ABSENT ||

@@ -99,6 +99,7 @@ static struct objects *one_too_many(const struct objects *but)
 static void cool(struct objects *o)
 {
 	objects_close_idle(o);
+	objects_sizes_forget(o);
 	objects_tmp_cool(o);
 	mutex_lock(&warm.lock);
 	o->cooling = false;
@@ -141,6 +142,24 @@ void objects_warm_grew(struct objects *o)
 	if (o->warm) {
 		o->n_fds++;
 		warm.n_fds++;
+	}
+	mutex_unlock(&warm.lock);
+}
+
+/* The handles themselves are closed by who takes or gives them next: nothing is
+ * closed under warm.lock. */
+void objects_warm_replaced(const struct objects *of)
+{
+	struct objects *o;
+
+	mutex_lock(&warm.lock);
+	DL_FOREACH (warm.list, o) {
+		if (strcmp(o->path, of->path) != 0)
+			continue;
+		mutex_lock(&o->lock);
+		o->generation++;
+		o->epoch++;
+		mutex_unlock(&o->lock);
 	}
 	mutex_unlock(&warm.lock);
 }

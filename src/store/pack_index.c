@@ -5,6 +5,8 @@
  */
 #include "pack_private.h"
 
+#include "store/pack_read.h"
+
 #include "base/file.h"
 
 #include <dirent.h>
@@ -257,4 +259,31 @@ int pack_index_find(struct packs *packs, const struct oid *oid,
 	}
 	closedir(d);
 	return r == 0 ? 0 : said;
+}
+
+#define IDS_AT_ONCE 1024
+
+int pack_index_each(const char *path,
+		    int (*each)(void *arg, const struct oid *), void *arg)
+{
+	cleanup(pack_close) struct pack *p = mem_calloc(1, sizeof(*p));
+	struct oid ids[IDS_AT_ONCE];
+	uint64_t size;
+	int r;
+
+	p->fd = p->index = -1;
+	r = pack_open_file(path, &p->index, &size);
+	if (r == 0)
+		r = read_index_head(p, size);
+	for (uint32_t i = 0; r == 0 && i < p->n_objects; i += IDS_AT_ONCE) {
+		uint32_t n = p->n_objects - i;
+
+		if (n > IDS_AT_ONCE)
+			n = IDS_AT_ONCE;
+		r = pack_read_at(p->index, ids, n * sizeof(*ids),
+				 INDEX_HEAD + INDEX_FANOUT + (uint64_t)20 * i);
+		for (uint32_t k = 0; r == 0 && k < n; k++)
+			r = each(arg, &ids[k]);
+	}
+	return r;
 }

@@ -37,4 +37,9 @@ int pack_read_blob(const struct pack_read *, const struct oid *, uint64_t size,
 int pack_read_largest_delta(const struct ctx *, const char *path,
 			    uint64_t *ret_size);
 
+/* Each object of an index, in the order of ids, until each returns other than
+ * 0; that, or 0, or -errno; -EBADMSG. */
+int pack_index_each(const char *path,
+		    int (*each)(void *arg, const struct oid *), void *arg);
+
 #endif

@@ -1,19 +1,12 @@
 /*
  * store/evict: what takes how much, and what goes.
  */
-#include "store/evict.h"
+#include "git-scratch.h"
 
 #include "base/clock.h"
-#include "base/file.h"
+#include "store/evict.h"
 
-#include <fcntl.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 struct world {
 	char dir[64]; /* the account's */
@@ -110,13 +103,11 @@ static void test_keeping(void **state)
 }
 
 /* It was read so many seconds ago. */
-static void used(const struct world *w, const char *below, int64_t ago_s)
+static void read_ago(const struct world *w, const char *below, int64_t ago_s)
 {
 	cleanup(free) char *path = mem_asprintf("%s/%s", w->dir, below);
-	const struct timespec times[2] = {
-		{.tv_sec = clock_wall_ms() / 1000 - ago_s},
-		{.tv_nsec = UTIME_OMIT},
-	};
+	const struct timespec at = {.tv_sec = clock_wall_ms() / 1000 - ago_s};
+	const struct timespec times[2] = {at, at};
 
 	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 }
@@ -144,9 +135,9 @@ static void test_files_go(void **state)
 			mem_asprintf(i % 2 ? BIG "%d" : SPOOL "%d", i);
 
 		put(w, name, MIB);
-		used(w, name, 1000 - i * 100);
+		read_ago(w, name, 1000 - i * 100);
 	}
-	used(w, SPOOL "0", 2); /* is being read */
+	read_ago(w, SPOOL "0", 2); /* is being read */
 	assert_int_equal(evict_start(w->dir, 8 * MIB, &e), 0);
 	do {
 		sched_yield();
@@ -159,6 +150,97 @@ static void test_files_go(void **state)
 	assert_false(is_there(w, SPOOL "2"));
 	assert_false(is_there(w, BIG "3"));
 	assert_true(is_there(w, SPOOL "4"));
+}
+
+/* ---- stores ---- */
+
+/* A commit of a MiB, in the store of that name, read so many seconds ago. */
+static void fill_store(const struct world *w, const char *name, int64_t ago_s)
+{
+	struct scratch s = {0};
+	cleanup(free) char *store = mem_asprintf("git/%s.git", name);
+	cleanup(free) char *used = mem_asprintf("%s/used", store);
+	cleanup(free) char *mark = NULL;
+	struct oid commit;
+	char hex[41];
+
+	snprintf(s.dir, sizeof(s.dir), "%s", w->dir);
+	snprintf(s.store, sizeof(s.store), "%s/%s", w->dir, store);
+	put(w, "git/.here", 0);
+	scratch_do(&s, "git init -q -b main repo && cd repo && "
+		       "head -c 1048576 /dev/urandom >blob && git add blob && "
+		       "git -c user.name=A -c user.email=a@example.org commit "
+		       "-q -m message");
+	assert_int_equal(objects_open(s.store, &s.o), 0);
+	scratch_take_all(&s, "repo");
+	commit = scratch_oid(&s, "git -C repo rev-parse HEAD");
+	assert_int_equal(objects_mark(s.o, &commit, OBJECTS_COMPLETE), 0);
+	objects_close(s.o);
+	scratch_do(&s, "rm -r repo");
+	mark = mem_asprintf("%s/refs/bitbucketfs/commits/%s", store,
+			    oid_hex(&commit, hex));
+	read_ago(w, mark, ago_s);
+	read_ago(w, used, ago_s);
+}
+
+static bool is_whole(const struct world *w, const char *name)
+{
+	cleanup(free) char *below = mem_asprintf("git/%s.git/sizes", name);
+
+	return !is_there(w, below);
+}
+
+static void test_dropping(void **state)
+{
+	struct world *w = *state;
+	uint64_t freed = 0;
+
+	fill_store(w, "one", 0);
+	assert_int_equal(evict_drop(NULL, w->dir, "none", &freed), -ENOENT);
+	assert_int_equal(evict_keep(w->dir, "one", true), 0);
+	assert_int_equal(evict_drop(NULL, w->dir, "one", &freed), -EPERM);
+	assert_true(is_whole(w, "one"));
+	assert_int_equal(evict_keep(w->dir, "one", false), 0);
+	assert_int_equal(evict_drop(NULL, w->dir, "one", &freed), 0);
+	assert_true(freed > MIB);
+	assert_false(is_whole(w, "one"));
+}
+
+/* Of what was read longest ago as much goes as is too much; what is kept, and
+ * what is being read, stays. */
+static void test_blobs_go(void **state)
+{
+	struct world *w = *state;
+	struct evictor *e;
+	struct evict_use use;
+
+	fill_store(w, "kept", 9000);
+	fill_store(w, "oldest", 5000);
+	fill_store(w, "old", 3000);
+	fill_store(w, "young", 1000);
+	fill_store(w, "being-read", 1);
+	assert_int_equal(evict_keep(w->dir, "kept", true), 0);
+	assert_int_equal(evict_measure(w->dir, &use, NULL, NULL), 0);
+	assert_true(use.n_bytes > 5 * MIB && use.n_bytes < 6 * MIB);
+	/* Over 15/16 of it; down to 7/8 two have to go. */
+	assert_int_equal(evict_start(w->dir, 9 * MIB / 2, &e), 0);
+	do {
+		sched_yield();
+		assert_int_equal(evict_measure(w->dir, &use, NULL, NULL), 0);
+	} while (use.n_bytes > 63 * MIB / 16);
+	e = evict_stop(e);
+	assert_true(is_whole(w, "kept"));
+	assert_false(is_whole(w, "oldest"));
+	assert_false(is_whole(w, "old"));
+	assert_true(is_whole(w, "young"));
+	assert_true(is_whole(w, "being-read"));
+	/* Even if there is no other way. */
+	assert_int_equal(evict_start(w->dir, 2 * MIB, &e), 0);
+	while (is_whole(w, "young"))
+		sched_yield();
+	e = evict_stop(e);
+	assert_true(is_whole(w, "kept"));
+	assert_true(is_whole(w, "being-read"));
 }
 
 static void test_the_default(void **state)
@@ -178,6 +260,8 @@ int main(void)
 		T(test_what_takes_how_much),
 		T(test_keeping),
 		T(test_files_go),
+		T(test_dropping),
+		T(test_blobs_go),
 		T(test_the_default),
 	};
 

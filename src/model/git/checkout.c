@@ -627,3 +627,49 @@ bool checkout_commit(struct node *tree, struct oid *ret_commit)
 	mutex_unlock(&checkout->lock);
 	return have;
 }
+
+/* Often enough for who evicts, and for nobody else. */
+#define NOTE_EVERY_MS 1000
+
+void checkout_note_read(struct node *tree)
+{
+	struct checkout *checkout = tree->what.checkout;
+	int64_t now = clock_mono_ms();
+	struct oid commit;
+
+	if (now - atomic_load(&checkout->noted_ms) < NOTE_EVERY_MS ||
+	    !checkout_commit(tree, &commit))
+		return;
+	atomic_store(&checkout->noted_ms, now);
+	clone_note_read(checkout->clone, &commit);
+}
+
+static int bring_evicted(struct ctx *ctx, struct node *tree)
+{
+	struct checkout *checkout = tree->what.checkout;
+	struct oid commit;
+
+	if (!checkout_commit(tree, &commit))
+		return 0;
+	return checkout->fixed
+		       ? checkout_fixed_bring(ctx, checkout, &commit)
+		       : clone_bring(ctx, checkout->clone, &commit, NULL, 0);
+}
+
+int checkout_bring(struct ctx *ctx, struct model *model, struct node *tree)
+{
+	int r = bring_evicted(ctx, tree);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = clone_check(ctx, tree->what.checkout->clone);
+	if (r < 0)
+		return ctx_fail(ctx, r, "The cache cannot be read: %s.",
+				strerror(-r));
+	r = checkout_check(ctx, model, tree, 0, NULL);
+	if (r < 0)
+		return r;
+	/* Its blobs may have been what was damaged. */
+	r = bring_evicted(ctx, tree);
+	return r < 0 ? r : 0;
+}

@@ -36,6 +36,8 @@ struct checkout {
 	/* how often the background has asked since heard_ms */
 	_Atomic unsigned n_quiet;
 	_Atomic int64_t time_s; /* of the commit that is shown */
+	/* monotonic: when it was last noted that a file was read */
+	_Atomic int64_t noted_ms;
 	struct mutex lock;
 	/* Under lock: */
 	bool have;    /* a head is shown */
@@ -81,6 +83,9 @@ uint64_t checkout_fixed_hash(const struct fixed_commit *, uint64_t seed);
 /* The commit's whole id without asking anybody. False: only its first digits
  * are known. */
 bool checkout_fixed_known_id(struct checkout *, struct oid *ret_commit);
+/* clone_bring, from where the commit is. */
+int checkout_fixed_bring(struct ctx *, struct checkout *,
+			 const struct oid *commit);
 /* provider_tree's is_at. */
 bool checkout_fixed_is_at(const struct node *, const char *hash);
 /* The commit, fetched if the store does not have it. */
@@ -122,5 +127,10 @@ int checkout_found_default(struct model *, struct node *repository,
 int checkout_check(struct ctx *, struct model *, struct node *tree,
 		   int64_t max_age_ms, bool *ret_moved);
 bool checkout_commit(struct node *tree, struct oid *ret_commit);
+/* A file of it was read. Asks nobody, waits for nobody. */
+void checkout_note_read(struct node *tree);
+/* The store lost an object of the tree, found one damaged, or evicted its
+ * blobs: they are fetched again. */
+int checkout_bring(struct ctx *, struct model *, struct node *tree);
 
 #endif

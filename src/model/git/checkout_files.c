@@ -71,16 +71,9 @@ static bool can_be_shown(struct model *model, const struct node *dir,
 	return false;
 }
 
-/* The store lost an object of this tree, or found one damaged: checks it, and
- * fetches the commit again. */
 static int bring_again(struct ctx *ctx, struct model *model, struct node *node)
 {
-	int r = clone_check(ctx, node->what.checkout->clone);
-
-	if (r < 0)
-		return ctx_fail(ctx, r, "The cache cannot be read: %s.",
-				strerror(-r));
-	return checkout_check(ctx, model, tree_of(node), 0, NULL);
+	return checkout_bring(ctx, model, tree_of(node));
 }
 
 /* -ENOENT: the store lost the object (bring_again). */
@@ -426,6 +419,7 @@ static int git_read(struct ctx *ctx, struct model *model, struct node *node,
 	int r;
 
 	checkout_heard(model, node);
+	checkout_note_read(tree_of(node));
 	r = read_blob(ctx, node, offset, n, ret_data);
 	if (r == -ENOENT) {
 		r = bring_again(ctx, model, node);

@@ -304,6 +304,15 @@ static int get(struct ctx *ctx, struct model *model, struct checkout *checkout,
 				ret_head);
 }
 
+int checkout_fixed_bring(struct ctx *ctx, struct checkout *checkout,
+			 const struct oid *commit)
+{
+	struct fixed_commit *fixed = checkout->fixed;
+
+	return clone_bring(ctx, checkout->clone, commit, fixed->sources,
+			   is_own(fixed, 0) ? 0 : fixed->n_sources);
+}
+
 /* 0, or the errno of the last refusal while that is remembered, with its
  * sentence. */
 static int still_refused(struct ctx *ctx, struct model *model,
