@@ -55,8 +55,8 @@ int evict_drop(struct ctx *, const char *dir, const char *uuid,
 /* ---- in the background ---- */
 
 struct evictor;
-/* Holds the bound from now on, on a thread of its own; 0: evict_default_bytes.
- * Of several processes one evicts at a time. */
+/* Holds the bound from now on, on a thread of its own. Of several processes one
+ * evicts at a time. */
 int evict_start(const char *dir, uint64_t max_bytes,
 		struct evictor **ret_evictor);
 struct evictor *evict_stop(struct evictor *);

@@ -210,6 +210,8 @@ int objects_hold(struct ctx *, struct objects *, int *ret_fd);
  */
 int objects_evict(struct ctx *, const char *path, int64_t before_ms,
 		  uint64_t *ret_freed);
+/* The store goes, whole. -EBUSY while anybody uses it. */
+int objects_remove(const char *path);
 
 /*
  * What differs between two trees (either may be NULL: everything was added or

@@ -29,7 +29,11 @@
 #define LOOK_SHARE 64
 #define LOOK_LEAST ((uint64_t)256 * KIB)
 #define KNOWN_MS 10000
-#define AGAIN_MS 1000 /* after somebody else was evicting, or nothing went */
+/* After somebody else was evicting, or too little went: twice as long each
+ * time.
+ */
+#define AGAIN_MS 1000
+#define AGAIN_MOST_MS (60 * 1000)
 
 static const int64_t stages_ms[] = {60 * 1000, 5 * 1000};
 
@@ -205,6 +209,26 @@ void evict_known(struct evictor *e, uint64_t *ret_used, uint64_t *ret_most)
 	*ret_most = e->max_bytes;
 }
 
+/* The last resort: repositories whose blobs went already, and the bound is held
+ * by commits and trees alone. */
+static uint64_t evict_stores(struct evictor *e, struct candidates *c,
+			     uint64_t n_too_many)
+{
+	int64_t now = clock_wall_ms();
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < c->n && n < n_too_many; i++) {
+		struct candidate *item = &c->items[i];
+
+		if (ctx_is_cancelled(&e->ctx))
+			break;
+		if (item->is_store && !is_used(item, now, stages_ms[0]) &&
+		    objects_remove(item->path) == 0)
+			n += item->n_bytes;
+	}
+	return n;
+}
+
 /* True: it could not do what it should, and should try again. */
 static bool hold_bound(struct evictor *e)
 {
@@ -224,10 +248,14 @@ static bool hold_bound(struct evictor *e)
 		qsort(c.items, c.n, sizeof(*c.items), by_use);
 	n = use.n_bytes;
 	for (size_t i = 0; i < ARRAY_SIZE(stages_ms) && n > least; i++) {
-		n -= evict_stage(e, &c, stages_ms[i], n - least);
+		uint64_t went = evict_stage(e, &c, stages_ms[i], n - least);
+
+		n -= went < n ? went : n;
 		/* What people may want again soon goes only for the bound. */
 		least = e->max_bytes - e->max_bytes / BEGIN_SHARE;
 	}
+	if (n > e->max_bytes)
+		n -= evict_stores(e, &c, n - e->max_bytes);
 	log_debug("the cache had %llu bytes, of at most %llu: %llu went",
 		  (unsigned long long)use.n_bytes,
 		  (unsigned long long)e->max_bytes,
@@ -247,16 +275,19 @@ static uint64_t look_after(const struct evictor *e)
 static void run(void *arg)
 {
 	struct evictor *e = arg;
+	int64_t pause = AGAIN_MS;
 
 	while (!ctx_is_cancelled(&e->ctx)) {
-		uint64_t before = written_bytes();
-		bool again = hold_bound(e);
+		uint64_t more = written_bytes() + look_after(e);
 
-		/* One that could not do all it should tries again soon: what
-		 * was in use may not be, by then. */
-		written_wait(&e->ctx,
-			     again ? UINT64_MAX : before + look_after(e),
-			     again ? clock_mono_ms() + AGAIN_MS : INT64_MAX);
+		/* What was in use may not be, after a while. */
+		if (hold_bound(e)) {
+			written_wait(&e->ctx, more, clock_mono_ms() + pause);
+			pause = pause < AGAIN_MOST_MS ? 2 * pause : pause;
+		} else {
+			written_wait(&e->ctx, more, INT64_MAX);
+			pause = AGAIN_MS;
+		}
 	}
 }
 
@@ -268,7 +299,7 @@ int evict_start(const char *dir, uint64_t max_bytes,
 
 	ctx_init(&e->ctx, NULL, -1);
 	e->dir = mem_strdup(dir);
-	e->max_bytes = max_bytes ? max_bytes : evict_default_bytes(dir);
+	e->max_bytes = max_bytes;
 	r = thread_start("evict", run, e, &e->thread);
 	if (r < 0)
 		return r;

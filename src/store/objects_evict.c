@@ -28,12 +28,9 @@
  * meet a pack that went fail with -EIO, upon which objects_doubt has them read
  * once more.
  */
-#include "objects_private.h"
-
-#include "store/pack_read.h"
+#include "objects_evict_private.h"
 
 #include "base/file.h"
-#include "base/map.h"
 #include "base/own.h"
 
 #include <dirent.h>
@@ -77,353 +74,19 @@ int objects_hold(struct ctx *ctx, struct objects *o, int *ret_fd)
 	return r == -ENOENT ? 0 : r;
 }
 
-/* ---- what a commit leads to ---- */
-
-enum kind {
-	COMMIT,
-	TREE,
-	BLOB,
-	LINK
-};
-struct member {
-	struct oid oid;
-	enum kind kind;
-	unsigned n_packs; /* of those that stay, how many have it */
-	UT_hash_handle hh;
-};
-struct pack_name {
-	char *name; /* without suffix */
-	uint64_t size;
-};
-struct eviction {
-	struct ctx *ctx;
-	struct objects *o;
-	struct objects_handle *h;
-	int64_t before_ms;
-	struct oid *cold; /* commits whose blobs go */
-	size_t n_cold, room_cold, n_warm;
-	struct member *warm;     /* all that must stay as it is */
-	struct member *rest;     /* what else the other commits lead to */
-	struct pack_name *packs; /* that go */
-	size_t n_packs, room_packs;
-};
-
-static bool has(const struct member *set, const struct oid *oid)
-{
-	const struct member *m;
-
-	HASH_FIND(hh, set, oid, sizeof(*oid), m);
-	return m != NULL;
-}
-
-static bool add(struct member **set, const struct oid *oid, enum kind kind)
-{
-	struct member *m;
-
-	if (has(*set, oid))
-		return false;
-	m = mem_calloc(1, sizeof(*m));
-	m->oid = *oid;
-	m->kind = kind;
-	HASH_ADD(hh, *set, oid, sizeof(m->oid), m);
-	return true;
-}
-
-static void clear(struct member **set)
-{
-	struct member *m, *next;
-
-	HASH_ITER (hh, *set, m, next) {
-		HASH_DEL(*set, m);
-		free(m);
-	}
-}
-
-/* Oids that are still to be read. */
-struct pending {
-	struct oid *items;
-	size_t n, room;
-};
-
-static void visit(struct eviction *e, struct member **set, struct pending *todo,
-		  const struct oid *oid, enum kind kind)
-{
-	/* What stays as it is needs nothing of what is kept of the rest. */
-	if (set == &e->rest && has(e->warm, oid))
-		return;
-	if (!add(set, oid, kind) || kind == BLOB || kind == LINK)
-		return;
-	mem_grow(todo->items, todo->n, todo->room);
-	todo->items[todo->n++] = *oid;
-}
-
-/* "<mode> <name>\0<20 bytes>" one after the other; garbage ends it. */
-static void visit_tree(struct eviction *e, struct member **set,
-		       struct pending *todo, const char *at, size_t n)
-{
-	const char *end = at + n;
-
-	while (at < end) {
-		const char *nul = memchr(at, '\0', (size_t)(end - at));
-		struct oid oid;
-
-		if (!nul || end - nul <= OID_BYTES)
-			return;
-		memcpy(oid.bytes, nul + 1, OID_BYTES);
-		if (at[0] == '4')
-			visit(e, set, todo, &oid, TREE);
-		else if (at[0] == '1' && at[1] == '2')
-			visit(e, set, todo, &oid, LINK);
-		else if (at[0] == '1' && at[1] == '0')
-			visit(e, set, todo, &oid, BLOB);
-		at = nul + 1 + OID_BYTES;
-	}
-}
-
-/* "tree <40 digits>\n" … */
-static void visit_commit(struct eviction *e, struct member **set,
-			 struct pending *todo, const char *at, size_t n)
-{
-	cleanup(free) char *hex = NULL;
-	struct oid tree;
-
-	if (n < 46 || strncmp(at, "tree ", 5) != 0)
-		return;
-	hex = mem_dup0(at + 5, 40);
-	if (oid_parse(hex, &tree) == 0)
-		visit(e, set, todo, &tree, TREE);
-}
-
-/* What is missing is fetched by whoever looks for it, as it would be without
- * us. */
-static int walk(struct eviction *e, struct member **set,
-		const struct oid *commit)
-{
-	struct pending todo = {0};
-
-	visit(e, set, &todo, commit, COMMIT);
-	while (todo.n && !ctx_is_cancelled(e->ctx)) {
-		struct oid oid = todo.items[--todo.n];
-		git_odb_object *raw = NULL;
-		git_oid id;
-
-		git_oid_fromraw(&id, oid.bytes);
-		if (git_odb_read(&raw, e->h->odb, &id) < 0)
-			continue;
-		if (git_odb_object_type(raw) == GIT_OBJECT_TREE)
-			visit_tree(e, set, &todo, git_odb_object_data(raw),
-				   git_odb_object_size(raw));
-		else if (git_odb_object_type(raw) == GIT_OBJECT_COMMIT)
-			visit_commit(e, set, &todo, git_odb_object_data(raw),
-				     git_odb_object_size(raw));
-		git_odb_object_free(raw);
-	}
-	free(todo.items);
-	return ctx_is_cancelled(e->ctx) ? -EINTR : 0;
-}
-
-/* ---- commits that were read lately, and others ---- */
-
-static int walk_warm(struct eviction *e)
-{
-	struct oid *commits = NULL;
-	size_t n = 0;
-	int r = objects_marked(e->o, OBJECTS_COMPLETE, SIZE_MAX, &commits, &n);
-
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (objects_read_ms(e->o, &commits[i]) < e->before_ms) {
-			mem_grow(e->cold, e->n_cold, e->room_cold);
-			e->cold[e->n_cold++] = commits[i];
-			continue;
-		}
-		e->n_warm++;
-		r = walk(e, &e->warm, &commits[i]);
-	}
-	free(commits);
-	return r;
-}
-
-struct targets {
-	struct oid *items;
-	size_t n, room;
-	struct git_repository *repo;
-};
-
-static int add_target(const char *name, void *arg)
-{
-	struct targets *t = arg;
-	git_oid id;
-
-	if (git_reference_name_to_id(&id, t->repo, name) < 0)
-		return 0;
-	mem_grow(t->items, t->n, t->room);
-	memcpy(t->items[t->n++].bytes, id.id, OID_BYTES);
-	return 0;
-}
-
-/* All that refs lead to, marks among them: otherwise git would find a ref
- * without its commit. */
-static int walk_rest(struct eviction *e)
-{
-	struct targets t = {.repo = e->h->repo};
-	int r = objects_errno(git_reference_foreach_glob(e->h->repo, "refs/*",
-							 add_target, &t));
-
-	for (size_t i = 0; r == 0 && i < t.n; i++)
-		r = walk(e, &e->rest, &t.items[i]);
-	free(t.items);
-	return r;
-}
-
-/* ---- packs ---- */
-
-static char *pack_path(const char *store, const char *name, const char *suffix)
-{
-	return mem_asprintf("%s/objects/pack/%s%s", store, name, suffix);
-}
-
-static bool is_promisor(const char *store, const char *name)
-{
-	cleanup(free) char *path = pack_path(store, name, ".promisor");
-
-	return access(path, F_OK) == 0;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	const struct pack_name *x = a, *y = b;
-
-	return x->size > y->size ? -1 : x->size < y->size;
-}
-
-/* The largest first; free_names. */
-static int list_packs(const char *store, struct pack_name **ret_packs,
-		      size_t *ret_n)
-{
-	cleanup(free) char *dir = mem_asprintf("%s/objects/pack", store);
-	DIR *d = opendir(dir);
-	struct pack_name *packs = NULL;
-	size_t n = 0, room = 0;
-	struct dirent *e;
-	struct stat st;
-
-	if (!d)
-		return -errno;
-	while ((e = readdir(d))) {
-		size_t length = strlen(e->d_name);
-		cleanup(free) char *path = NULL;
-
-		if (length <= 4 || strcmp(e->d_name + length - 4, ".idx") != 0)
-			continue;
-		mem_grow(packs, n, room);
-		packs[n].name = mem_dup0(e->d_name, length - 4);
-		path = pack_path(store, packs[n].name, ".pack");
-		packs[n].size = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
-		n++;
-	}
-	closedir(d);
-	if (n)
-		qsort(packs, n, sizeof(*packs), by_size);
-	*ret_packs = packs;
-	*ret_n = n;
-	return 0;
-}
-
-static void free_names(struct pack_name *packs, size_t n)
-{
-	while (n)
-		free(packs[--n].name);
-	free(packs);
-}
-
-static int count_in(void *arg, const struct oid *oid)
-{
-	struct eviction *e = arg;
-	struct member *m;
-
-	HASH_FIND(hh, e->warm, oid, sizeof(*oid), m);
-	if (m)
-		m->n_packs++;
-	return 0;
-}
-
-static int is_needed(void *arg, const struct oid *oid)
-{
-	const struct eviction *e = arg;
-	const struct member *m;
-
-	HASH_FIND(hh, e->warm, oid, sizeof(*oid), m);
-	return m && m->n_packs < 2;
-}
-
-static int count_out(void *arg, const struct oid *oid)
-{
-	struct eviction *e = arg;
-	struct member *m;
-
-	HASH_FIND(hh, e->warm, oid, sizeof(*oid), m);
-	if (m)
-		m->n_packs--;
-	return 0;
-}
-
-static int each_in(struct eviction *e, const struct pack_name *pack,
-		   int (*each)(void *arg, const struct oid *))
-{
-	cleanup(free) char *index = pack_path(e->o->path, pack->name, ".idx");
-
-	return ctx_is_cancelled(e->ctx) ? -EINTR
-					: pack_index_each(index, each, e);
-}
-
-/* Those go whose objects need not stay as they are, or are in another pack that
- * stays. Of what they have besides, nothing is lost: it is written anew, or
- * nobody leads to it. */
-static int choose_packs(struct eviction *e)
-{
-	struct pack_name *packs = NULL;
-	size_t n = 0;
-	int r = list_packs(e->o->path, &packs, &n);
-
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = each_in(e, &packs[i], count_in);
-	for (size_t i = 0; r >= 0 && i < n; i++) {
-		r = each_in(e, &packs[i], is_needed);
-		if (r == 0)
-			r = each_in(e, &packs[i], count_out);
-		else
-			continue;
-		mem_grow(e->packs, e->n_packs, e->room_packs);
-		e->packs[e->n_packs].size = packs[i].size;
-		e->packs[e->n_packs++].name = steal(&packs[i].name);
-	}
-	free_names(packs, n);
-	return r < 0 ? r : 0;
-}
-
-/* False: what would go is the pack of an earlier eviction, which has nothing to
- * spare. */
-static bool is_worth(const struct eviction *e)
-{
-	for (size_t i = 0; i < e->n_packs; i++)
-		if (!is_promisor(e->o->path, e->packs[i].name))
-			return true;
-	return false;
-}
-
 /* ---- what is kept ---- */
 
 static int keep_sizes(struct eviction *e)
 {
 	struct objects_size *sizes = NULL;
 	size_t n = 0, room = 0;
-	struct member *m, *next;
+	struct evict_member *m, *next;
 	int r;
 
 	HASH_ITER (hh, e->rest, m, next) {
 		uint64_t size;
 
-		if (m->kind != BLOB && m->kind != LINK)
+		if (m->kind != EVICT_BLOB && m->kind != EVICT_LINK)
 			continue;
 		if (objects_blob_size(e->ctx, e->o, &m->oid, &size) < 0)
 			continue;
@@ -435,13 +98,13 @@ static int keep_sizes(struct eviction *e)
 	return r;
 }
 
-static bool is_kept(struct eviction *e, const struct member *m)
+static bool is_kept(struct eviction *e, const struct evict_member *m)
 {
 	uint64_t size;
 
-	if (m->kind == BLOB)
+	if (m->kind == EVICT_BLOB)
 		return false;
-	return m->kind != LINK ||
+	return m->kind != EVICT_LINK ||
 	       (objects_has(e->o, &m->oid) &&
 		objects_blob_size(e->ctx, e->o, &m->oid, &size) == 0 &&
 		size < LINK_MOST);
@@ -455,7 +118,7 @@ static int write_piece(void *bytes, size_t n, void *arg)
 static int write_objects(struct eviction *e, git_packbuilder *builder,
 			 struct objects_pack *pack)
 {
-	struct member *m, *next;
+	struct evict_member *m, *next;
 	int r;
 
 	git_packbuilder_set_threads(builder, 1);
@@ -514,46 +177,6 @@ static int change_marks(struct eviction *e)
 
 /* ---- what goes ---- */
 
-static uint64_t remove_file(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && unlink(path) == 0
-		       ? (uint64_t)st.st_blocks * 512
-		       : 0;
-}
-
-static int remove_pack(const struct objects *o, const char *name,
-		       uint64_t *ret_freed)
-{
-	static const char *const suffixes[] = {".idx", ".rev", ".pack",
-					       ".promisor"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-		cleanup(free) char *path =
-			pack_path(o->path, name, suffixes[i]);
-
-		*ret_freed += remove_file(path);
-		if (access(path, F_OK) == 0)
-			return -EROFS;
-	}
-	return 0;
-}
-
-/* kept: the pack that was just written. It has the name of one that was to go
- * if it has the same objects. */
-static int remove_packs(struct eviction *e, const char *kept,
-			uint64_t *ret_freed)
-{
-	cleanup(fd) int lock = -1;
-	int r = objects_lock(e->o->path, LOCK_EX, &lock);
-
-	for (size_t i = 0; r == 0 && i < e->n_packs; i++)
-		if (!kept || strcmp(e->packs[i].name, kept) != 0)
-			r = remove_pack(e->o, e->packs[i].name, ret_freed);
-	return r;
-}
-
 /* A big file has what a pack has. Who has it open goes on reading it. */
 static void remove_big(struct eviction *e, uint64_t *ret_freed)
 {
@@ -566,8 +189,9 @@ static void remove_big(struct eviction *e, uint64_t *ret_freed)
 		cleanup(free) char *path =
 			mem_asprintf("%s/%s", dir, entry->d_name);
 
-		if (oid_parse(entry->d_name, &oid) == 0 && !has(e->warm, &oid))
-			*ret_freed += remove_file(path);
+		if (oid_parse(entry->d_name, &oid) == 0 &&
+		    !objects_evict_find(e->warm, &oid))
+			*ret_freed += objects_evict_unlink(path);
 	}
 	if (d)
 		closedir(d);
@@ -578,13 +202,11 @@ static void remove_big(struct eviction *e, uint64_t *ret_freed)
 static int evict_steps(struct eviction *e, uint64_t *ret_freed)
 {
 	cleanup(free) char *kept = NULL;
-	int r = walk_warm(e);
+	int r = objects_evict_reach(e);
 
 	if (r == 0)
-		r = choose_packs(e);
-	if (r == 0)
-		r = walk_rest(e);
-	if (r == 0 && !is_worth(e))
+		r = objects_evict_choose(e);
+	if (r == 0 && !objects_evict_is_worth(e))
 		return change_marks(e);
 	if (r == 0)
 		r = keep_sizes(e);
@@ -595,7 +217,7 @@ static int evict_steps(struct eviction *e, uint64_t *ret_freed)
 	if (r < 0)
 		return r;
 	objects_warm_replaced(e->o);
-	r = remove_packs(e, kept, ret_freed);
+	r = objects_evict_remove(e, kept, ret_freed);
 	objects_packs_replaced(e->o);
 	objects_warm_replaced(e->o);
 	remove_big(e, ret_freed);
@@ -612,10 +234,8 @@ static int evict_open(struct ctx *ctx, struct objects *o, int64_t before_ms,
 		return r;
 	r = evict_steps(&e, ret_freed);
 	objects_give(o, e.h);
-	clear(&e.warm);
-	clear(&e.rest);
-	free_names(e.packs, e.n_packs);
-	free(e.cold);
+	objects_evict_choose_done(&e);
+	objects_evict_reach_done(&e);
 	return r;
 }
 
@@ -626,15 +246,8 @@ static int evict_open(struct ctx *ctx, struct objects *o, int64_t before_ms,
 static bool may_gain(const char *path, int64_t before_ms)
 {
 	bool any = false, gain = objects_marks_before(path, before_ms, &any);
-	struct pack_name *names = NULL;
-	size_t n = 0;
 
-	if (gain || any || list_packs(path, &names, &n) < 0)
-		return gain;
-	for (size_t i = 0; i < n; i++)
-		gain = gain || !is_promisor(path, names[i].name);
-	free_names(names, n);
-	return gain;
+	return gain || (!any && objects_evict_has_spare(path));
 }
 
 int objects_evict(struct ctx *ctx, const char *path, int64_t before_ms,
@@ -654,5 +267,29 @@ int objects_evict(struct ctx *ctx, const char *path, int64_t before_ms,
 	if (r == 0)
 		r = evict_open(ctx, o, before_ms, &freed);
 	*ret_freed = freed;
+	mem_give_back();
 	return r;
+}
+
+/* A store that is going, whole: nobody has it open by that name. */
+static char *gone_path(const char *path)
+{
+	return mem_asprintf("%s" OBJECTS_GONE, path);
+}
+
+int objects_remove(const char *path)
+{
+	cleanup(free) char *gone = gone_path(path);
+	cleanup(fd) int evict = -1, lock = -1;
+	int r = lock_evict(path, LOCK_EX, &evict);
+
+	if (r == 0)
+		r = objects_lock(path, LOCK_EX, &lock);
+	if (r == 0 && objects_tmp_lives(path))
+		r = -EBUSY;
+	/* 1. Half of it is removed. 2. The process is killed. 3. Whoever opens
+	 * the other half finds refs without commits. */
+	if (r == 0 && rename(path, gone) < 0)
+		r = -errno;
+	return r < 0 ? r : file_remove_tree(gone);
 }

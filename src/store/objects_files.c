@@ -278,9 +278,11 @@ static void sweep_packs(const struct objects *o)
 		closedir(d);
 }
 
-static void sweep_dead(const char *path)
+/* Of each process's directory: whether it has ended; remove: then it goes. */
+static bool look_at_tmp(const char *path, bool remove)
 {
 	DIR *d = opendir(path);
+	bool lives = false;
 	struct dirent *e;
 
 	while (d && (e = readdir(d))) {
@@ -291,11 +293,24 @@ static void sweep_dead(const char *path)
 			continue;
 		dir = mem_asprintf("%s/%s", path, e->d_name);
 		lock = mem_asprintf("%s/lock", dir);
-		if (flock_file(lock, LOCK_EX | LOCK_NB, &fd) != -EWOULDBLOCK)
+		if (flock_file(lock, LOCK_EX | LOCK_NB, &fd) == -EWOULDBLOCK)
+			lives = true;
+		else if (remove)
 			file_remove_tree(dir);
 	}
 	if (d)
 		closedir(d);
+	return lives;
+}
+
+static void sweep_dead(const char *path)
+{
+	(void)look_at_tmp(path, true);
+}
+
+bool objects_tmp_lives(const char *path)
+{
+	return look_at_tmp(path, false);
 }
 
 static int tmp_make(struct objects *o)
@@ -343,6 +358,8 @@ void objects_sweep_all(const char *dir, const atomic_bool *stop)
 		cleanup(free) char *name = NULL;
 		cleanup(fd) int lock = -1;
 
+		if (has_suffix(e->d_name, ".git" OBJECTS_GONE))
+			file_remove_tree(path);
 		if (!has_suffix(e->d_name, ".git"))
 			continue;
 		name = mem_asprintf("%s/bitbucketfs.lock", path);

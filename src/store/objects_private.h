@@ -163,6 +163,9 @@ bool objects_marks_before(const char *path, int64_t before_ms, bool *ret_any);
  * committed; ret_name is filled in then: free it. */
 void objects_pack_promise(struct objects_pack *, char **ret_name);
 
+/* The end of the name of a store that objects_remove was removing. */
+#define OBJECTS_GONE ".gone"
+
 struct objects_size {
 	struct oid oid;
 	uint64_t size;
@@ -189,6 +192,8 @@ int objects_set_aside(const char *path, const char *why);
 /* With the exclusive lock held: makes the directory of this process, and
  * removes those of processes that are dead. */
 int objects_tmp_open(struct objects *);
+/* Whether a process has a directory there, so that the store is in use. */
+bool objects_tmp_lives(const char *path);
 void objects_tmp_close(struct objects *);
 /* Removes the directory unless a name in it is being used. */
 void objects_tmp_cool(struct objects *);

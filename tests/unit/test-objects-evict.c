@@ -247,6 +247,25 @@ static void test_damaged_sizes(void **state)
 	scratch_do(s, "test ! -e store.git/sizes");
 }
 
+static void test_the_whole_store(void **state)
+{
+	struct scratch *s = *state;
+	struct commits c = make(s);
+	atomic_bool stop = false;
+
+	fetch(s, s->o, &c.second, "");
+	assert_int_equal(objects_remove(s->store), -EBUSY);
+	expect_blob(s->o, &c.same, SAME, true);
+	s->o = objects_close(s->o);
+	assert_int_equal(objects_remove(s->store), 0);
+	assert_int_equal(objects_remove(s->store), -ENOENT);
+	/* Killed half way: swept at the next start. */
+	scratch_do(s, "mkdir store.git.gone && echo x >store.git.gone/x");
+	objects_sweep_all(s->dir, &stop);
+	scratch_do(s, "test ! -e store.git && test ! -e store.git.gone");
+	assert_int_equal(objects_open(s->store, &s->o), 0);
+}
+
 /* ---- killed anywhere ---- */
 
 static unsigned n_calls, kill_at;
@@ -304,6 +323,34 @@ static bool evict_killed_at(const struct scratch *s, unsigned n)
 	return true;
 }
 
+/* What a process that was killed left, before and after it is opened. */
+static void expect_usable(struct scratch *s, const struct commits *c)
+{
+	cleanup(blob_unref) struct blob *blob = NULL;
+	uint64_t size;
+	int r;
+
+	scratch_fsck(s);
+	assert_int_equal(objects_open(s->store, &s->o), 0);
+	expect_tree(s->o, &c->second);
+	assert_int_equal(objects_blob_size(NULL, s->o, &c->same, &size), 0);
+	assert_int_equal(size, SAME);
+	r = objects_read_blob(NULL, s->o, &c->same, MIB, &blob);
+	assert_true(r == 0 || r == -ENOENT);
+	/* What is marked so is so. */
+	if (r < 0)
+		assert_false(
+			objects_is_present(s->o, &c->second, OBJECTS_COMPLETE));
+	assert_int_equal(objects_check(NULL, s->o), 0);
+	expect_tree(s->o, &c->second);
+	scratch_fsck(s);
+	scratch_expect(s,
+		       "cd store.git/objects/pack && for p in *.pack; "
+		       "do test -e ${p%.pack}.idx || echo $p; done",
+		       "");
+	s->o = objects_close(s->o);
+}
+
 static void test_killed_anywhere(void **state)
 {
 	struct scratch *s = *state;
@@ -311,41 +358,52 @@ static void test_killed_anywhere(void **state)
 	bool ended = false;
 	unsigned n;
 
-	scratch_do(s, "mv store.git none.git");
-	scratch_reopen(s);
 	fetch(s, s->o, &c.second, "");
 	be_cold(s, &c.second);
 	s->o = objects_close(s->o);
 	scratch_do(s, "cp -a store.git before.git");
 	for (n = 1; !ended; n++) {
-		cleanup(blob_unref) struct blob *blob = NULL;
-		uint64_t size;
-		int r;
-
 		scratch_do(s, "rm -rf store.git; cp -a before.git store.git");
 		ended = evict_killed_at(s, n);
-		scratch_fsck(s);
-		assert_int_equal(objects_open(s->store, &s->o), 0);
-		expect_tree(s->o, &c.second);
-		assert_int_equal(objects_blob_size(NULL, s->o, &c.same, &size),
-				 0);
-		assert_int_equal(size, SAME);
-		r = objects_read_blob(NULL, s->o, &c.same, MIB, &blob);
-		assert_true(r == 0 || r == -ENOENT);
-		/* What is marked so is so. */
-		if (r < 0)
-			assert_false(objects_is_present(s->o, &c.second,
-							OBJECTS_COMPLETE));
-		assert_int_equal(objects_check(NULL, s->o), 0);
-		expect_tree(s->o, &c.second);
-		scratch_fsck(s);
-		scratch_expect(s,
-			       "cd store.git/objects/pack && for p in *.pack; "
-			       "do test -e ${p%.pack}.idx || echo $p; done",
-			       "");
-		s->o = objects_close(s->o);
+		expect_usable(s, &c);
 	}
 	assert_true(n > 10);
+	assert_int_equal(objects_open(s->store, &s->o), 0);
+	scratch_expect_clean(s);
+}
+
+/* Between two system calls of libgit2's, too, which writes refs and packs: by
+ * the clock, at an odd time of the eviction. */
+static void test_killed_at_any_time(void **state)
+{
+	struct scratch *s = *state;
+	struct commits c = make(s);
+	int64_t took_us;
+
+	fetch(s, s->o, &c.second, "");
+	be_cold(s, &c.second);
+	s->o = objects_close(s->o);
+	scratch_do(s, "cp -a store.git before.git");
+	took_us = clock_mono_ms();
+	assert_true(evict_killed_at(s, 0));
+	took_us = (clock_mono_ms() - took_us) * 1000;
+	for (unsigned n = 0; n < 16; n++) {
+		pid_t pid;
+
+		scratch_do(s, "rm -rf store.git; cp -a before.git store.git");
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			uint64_t freed;
+
+			kill_at = 0;
+			_exit(evict(s, &freed) < 0);
+		}
+		usleep((useconds_t)(took_us * n / 16));
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		expect_usable(s, &c);
+	}
 	assert_int_equal(objects_open(s->store, &s->o), 0);
 	scratch_expect_clean(s);
 }
@@ -422,7 +480,9 @@ int main(void)
 		SCRATCH_TEST(test_a_cold_commit),
 		SCRATCH_TEST(test_a_fetch_holds_it),
 		SCRATCH_TEST(test_damaged_sizes),
+		SCRATCH_TEST(test_the_whole_store),
 		SCRATCH_TEST(test_killed_anywhere),
+		SCRATCH_TEST(test_killed_at_any_time),
 		SCRATCH_TEST(test_readers),
 	};
 

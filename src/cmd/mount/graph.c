@@ -58,6 +58,22 @@ static int open_stores(struct graph *g)
 	return r ? command_could_not("the object store cannot be used", r) : 0;
 }
 
+/* Documents have a bound of their own, for they go by the time at which they
+ * were fetched: a quarter is theirs. */
+#define DOCUMENTS_SHARE 4
+
+static int hold_bound(struct graph *g, uint64_t bytes)
+{
+	uint64_t documents;
+
+	if (!bytes)
+		bytes = evict_default_bytes(g->remote.account.dir);
+	documents = bytes / DOCUMENTS_SHARE;
+	if (documents < CACHE_MAX_BYTES)
+		cache_set_max_bytes(g->remote.cache, documents);
+	return evict_start(g->remote.account.dir, bytes, &g->evictor);
+}
+
 static int build_content(struct graph *g, struct ssh *ssh)
 {
 	const struct config *config = &g->remote.config;
@@ -109,8 +125,7 @@ static int build_content(struct graph *g, struct ssh *ssh)
 	/* After the stores were opened, which sweep what dead processes left.
 	 */
 	if (!r)
-		r = evict_start(g->remote.account.dir, config->cache_size,
-				&g->evictor);
+		r = hold_bound(g, config->cache_size);
 	return r ? command_could_not("the cache cannot be used", r) : 0;
 }
 

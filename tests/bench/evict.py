@@ -1,0 +1,170 @@
+"""The bound of the cache: 2 GB of blobs go while 20 processes read.
+
+Each file is called by the SHA-1 of its bytes, so that a reader needs nobody to tell a wrong byte. The readers open files of all
+repositories at random, of some more often than of others; what was evicted they bring again.
+
+    tests/bench/evict.py [--binary FILE] [--bound MB] [--total MB]
+"""
+import hashlib
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+
+REPOSITORIES, READERS = 20, 20
+MB = 1 << 20
+SMALL, BIG = (MB,) * 24, (10 * MB,)     # bytes of the files of a repository
+SLACK = 1.05
+
+
+def build(where, seed):
+    """A bare repository of files that no compression makes smaller."""
+    chance = random.Random(seed)
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", where], check=True)
+    files = [chance.randbytes(size) for size in SMALL + BIG]
+    names = [hashlib.sha1(f).hexdigest() for f in files]
+    parts = [b"commit refs/heads/main\ncommitter A <a@example.org> 1600000000 +0000\ndata 1\nm\n"]
+    for name, data in zip(names, files):
+        parts += [b"M 100644 inline files/%s\ndata %d\n" % (name.encode(), len(data)), data, b"\n"]
+    subprocess.run(["git", "-c", "core.compression=0", "--git-dir", where, "fast-import", "--quiet"], check=True,
+                   input=b"".join(parts))
+
+
+def read_on(top, slugs, seed, stop):
+    """A reader: ends when the file `stop` is there; says how many files and errors there were, how many wrong."""
+    chance = random.Random(seed)
+    n = wrong = 0
+    errors = []
+    names = {}
+    while not os.path.exists(stop):
+        slug = slugs[min(int(chance.expovariate(6 / len(slugs))), len(slugs) - 1)]
+        place = os.path.join(top, slug, "tree/files")
+        try:
+            if slug not in names:
+                names[slug] = sorted(os.listdir(place))
+            name = chance.choice(names[slug])
+            with open(os.path.join(place, name), "rb") as f:
+                wrong += hashlib.file_digest(f, "sha1").hexdigest() != name
+            n += 1
+        except OSError as e:
+            errors.append(str(e))
+    print(n, wrong, len(errors), *errors[:1], sep="\t")
+
+
+def disk_bytes(top):
+    """What du says; files that go meanwhile are not counted."""
+    n = 0
+    for place, _, names in os.walk(top):
+        for name in names:
+            try:
+                n += os.lstat(os.path.join(place, name)).st_blocks * 512
+            except FileNotFoundError:
+                pass
+    return n
+
+
+class Watch:
+    """The most that the cache took, looked at ten times a second, and what was fetched so far."""
+
+    def __init__(self, cache):
+        self.cache, self.most, self.now, self.over = cache, 0, 0, threading.Event()
+        self.thread = threading.Thread(target=self.look, daemon=True)
+        self.thread.start()
+
+    def look(self):
+        while not self.over.wait(0.1):
+            self.now = disk_bytes(self.cache)
+            self.most = max(self.most, self.now)
+
+    def end(self):
+        self.over.set()
+        self.thread.join()
+
+
+def all_of_it(bb, mounts, table, bound, total):
+    place = str(mounts.place)
+    slugs = []
+    for i in range(REPOSITORIES):
+        where = os.path.join(place, f"evict{i:02}.git")
+        build(where, i)
+        real = bb.create_repo("acme", f"evict{i:02}")
+        real.git_dir, real.mainbranch = where, "main"
+        slugs.append(real.slug)
+    m = mounts(f"cache_size={bound}M", "trees=100000")
+    watch = Watch(m.cache)
+    stop = os.path.join(place, "stop")
+    began, mark = time.monotonic(), bb.log.mark()
+    them = [subprocess.Popen([sys.executable, os.path.abspath(__file__), "--reader", m / "acme", stop, str(i), *slugs],
+                             stdout=subprocess.PIPE, text=True) for i in range(READERS)]
+    each = sum(SMALL + BIG)
+
+    def evicted():
+        fetched = sum((e["git"] or {}).get("command") == "fetch" for e in bb.log.since(mark, r"POST .*/git-upload-pack"))
+        return fetched * each - watch.now
+    while evicted() < total * MB and time.monotonic() - began < 1800:
+        time.sleep(0.5)
+    gone, took = evicted(), time.monotonic() - began
+    with open(stop, "w"):
+        pass
+    said = [p.communicate()[0].rstrip("\n").split("\t") for p in them]
+    watch.end()
+    errors = [s[3] for s in said if len(s) > 3]
+    table.add(f"evicted while {READERS} read, of {REPOSITORIES} repositories of {each / MB:.0f} MiB", f"{gone / 1e9:.2f} GB",
+              goal=f">= {total * MB / 1e9:.2f} GB", met=gone >= total * MB)
+    table.add("  in", f"{took:.0f} s")
+    table.add("  files that were read", f"{sum(int(s[0]) for s in said):,}")
+    for what, i in (("wrong bytes", 1), ("errors", 2)):
+        n = sum(int(s[i]) for s in said)
+        table.add("  " + what, str(n), goal="0", met=n == 0)
+    table.add("  the most that the cache took; its bound", f"{watch.most / MB:.0f} MiB", f"{bound} MiB",
+              f"{watch.most / MB / bound:.3f}", f"<= {SLACK}", watch.most <= SLACK * bound * MB)
+    table.add("  RssAnon afterwards", f"{m.rss_anon() / 1e6:.1f} MB")
+    stores = [os.path.join(top, f) for top, folders, _ in os.walk(m.cache) for f in folders if f.endswith(".git")]
+    bad = [s for s in stores if subprocess.run(["git", "-c", "safe.directory=*", "--git-dir", s, "fsck", "--no-dangling"],
+                                               capture_output=True, check=False).returncode]
+    table.add("  stores that git fsck complains of", str(len(bad)), goal="0", met=not bad)
+    if errors:
+        print("\n".join(sorted(set(errors))[:5]), file=sys.stderr)
+        print(m.errors()[-2000:], file=sys.stderr)
+
+
+def main():
+    import argparse
+    import importlib.machinery
+    import importlib.util
+    import pathlib
+    import shutil
+    import tempfile
+    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args.add_argument("--binary")
+    args.add_argument("--bound", type=int, default=512)
+    args.add_argument("--total", type=int, default=2048)
+    a = args.parse_args()
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:0] = [here, os.path.join(here, "..", "mount")]
+    if a.binary:
+        os.environ["BITBUCKETFS"] = os.path.abspath(a.binary)
+    import harness
+    loader = importlib.machinery.SourceFileLoader("bench_run", os.path.join(here, "run"))
+    run = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench_run", loader))
+    loader.exec_module(run)
+    place = pathlib.Path(tempfile.mkdtemp(prefix="bitbucketfs-bench-", dir="/var/tmp"))
+    table = run.Table()
+    with harness.Bitbucket(harness.DATA, data="tests") as bb:
+        mounts = harness.Mounts(bb, place)
+        try:
+            all_of_it(bb, mounts, table, a.bound, a.total)
+        finally:
+            mounts.take_down()
+            shutil.rmtree(place, ignore_errors=True)
+    table.show()
+
+
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True
+    if sys.argv[1:2] == ["--reader"]:
+        read_on(sys.argv[2], sys.argv[5:], int(sys.argv[4]), sys.argv[3])
+    else:
+        main()
