@@ -50,6 +50,7 @@ def read_on(top, slugs, seed, stop):
             n += 1
         except OSError as e:
             errors.append(str(e))
+            time.sleep(1)               # otherwise twenty readers would leave the daemon no processor
     print(n, wrong, len(errors), *errors[:1], sep="\t")
 
 
