@@ -33,6 +33,9 @@ struct documents_config {
 		*workspaces; /* configured, NULL-terminated, or NULL */
 	unsigned history;    /* items of a history at first; 0: 500 */
 	size_t index_bytes;  /* of an index at most; 0: 64 MiB */
+	/* Where the names of workspaces and repositories that were listed are
+	 * written for completions; NULL: nowhere. */
+	const char *names_dir;
 	/* Told of what an operator should know (an object that names no
 	 * repository, a vanished workspace): errnum positive, path below the
 	 * mount. May be NULL. From any thread. */

@@ -51,6 +51,9 @@ struct documents *documents_new(const struct documents_config *config)
 	for (size_t i = 0; i < n; i++)
 		d->workspaces[i] = mem_strdup(config->workspaces[i]);
 	d->config.workspaces = NULL;
+	if (config->names_dir)
+		d->names_dir = mem_strdup(config->names_dir);
+	d->config.names_dir = NULL;
 	d->making = flight_new(0);
 	mutex_init(&d->lock);
 	lru_init(&d->kept, N_COLLECTIONS, &collections);
@@ -68,6 +71,7 @@ struct documents *documents_free(struct documents *d)
 	for (size_t i = 0; d->workspaces[i]; i++)
 		free(d->workspaces[i]);
 	free(d->workspaces);
+	free(d->names_dir);
 	for (size_t i = 0; i < d->n_entered; i++)
 		free(d->entered[i]);
 	free(d->entered);

@@ -454,5 +454,7 @@ int documents_fetch_repositories(struct ctx *ctx, void *arg,
 		documents_changed_repositories(f, before, &text);
 	for (unsigned i = 0; r == 0 && i < s.n_removed; i++)
 		(void)cache_remove(d->config.cache, s.removed[i]);
+	if (r == 0)
+		documents_tell_repositories(d, f->scope->slug, &s.lines);
 	return r;
 }

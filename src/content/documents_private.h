@@ -29,8 +29,10 @@
 #define REPOSITORIES_MS (resource_repositories.ttl_s * 1000)
 
 struct documents {
-	struct documents_config config; /* workspaces: not used */
-	char **workspaces;              /* configured; NULL-terminated */
+	/* workspaces, names_dir: not used */
+	struct documents_config config;
+	char **workspaces;     /* configured; NULL-terminated */
+	char *names_dir;       /* or NULL */
 	struct flight *making; /* of what is made without the network */
 	struct lru kept;       /* decoded collections, by key */
 	struct lru confirmed;  /* documents_names.c */
@@ -97,6 +99,14 @@ read_through_fetch documents_fetch_workspaces;
 int documents_workspaces(struct ctx *, struct documents *,
 			 enum read_through_mode, struct collection **ret,
 			 struct answer_age *ret_age);
+
+/* ---- documents_completion ---- */
+
+/* Listings that came, for the shells. They write files, and never fail. */
+void documents_tell_workspaces(struct documents *,
+			       const struct collection_lines *);
+void documents_tell_repositories(struct documents *, const char *workspace,
+				 const struct collection_lines *);
 
 /* ---- documents_identity ---- */
 

@@ -409,5 +409,10 @@ int documents_fetch_workspaces(struct ctx *ctx, void *arg,
 	answer_batch_add(&batch, mem_strdup(ROOT), text.data, text.len, NULL,
 			 TTL_MS);
 	documents_pages_drop(ROOT, &batch);
-	return answer_put(ctx, d->config.cache, batch.puts, batch.n);
+	r = answer_put(ctx, d->config.cache, batch.puts, batch.n);
+	if (r == 0) {
+		names_of_others(d, &lines);
+		documents_tell_workspaces(d, &lines);
+	}
+	return r;
 }

@@ -80,6 +80,8 @@ static int build_content(struct graph *g, struct ssh *ssh)
 	cleanup(free) char *dir = mem_asprintf("%s/git", g->remote.account.dir);
 	cleanup(free) char *spool =
 		mem_asprintf("%s/spool", g->remote.account.dir);
+	cleanup(free) char *names =
+		mem_asprintf("%s/names", g->remote.account.dir);
 	struct stream_set_config streams = {
 		.bitbucket = g->remote.bitbucket,
 		.http = g->storage_http,
@@ -104,6 +106,7 @@ static int build_content(struct graph *g, struct ssh *ssh)
 		.credential = g->remote.credential,
 		.workspaces = (const char *const *)config->workspaces,
 		.history = config->history,
+		.names_dir = names,
 		.say = say_to_model,
 		.changed = tell_model,
 		.say_arg = g,
