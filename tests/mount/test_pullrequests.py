@@ -57,9 +57,9 @@ def test_the_index_has_a_line_for_each_open_one(shared_bb, listed):
     text = listed.read(PULLS + "/index.tsv")
     assert len(api(shared_bb, mark)) == 1, "nine are one page"
     assert text.splitlines()[0] == ("id\tstate\tauthor\tupdated\tcreated\tsource\tdestination\treviewers\tapproved\t"
-                                    "changes_requested\tcomments\ttasks\tdraft\tjira\turl\ttitle")
+                                    "changes_requested\tcomments\ttasks\tdraft\tjira\tbuilds\turl\ttitle")
     assert ("7\tOPEN\tben\t2026-11-01T09:01:00Z\t2026-10-29T09:00:00Z\tfeature/WID-12-threads\tmain\t"
-            "ada,chen,erik,old colleague\tchen\tada\t30\t3\tfalse\tWID-12,LEGAL2-7\t"
+            "ada,chen,erik,old colleague\tchen\tada\t30\t3\tfalse\tWID-12,LEGAL2-7\t\t"
             "https://bitbucket.org/acme/widgets/pull-requests/7\tWID-12: number the threads\n") in text
     mark = shared_bb.log.mark()
     assert {r["id"] for r in rows(listed, PULLS)} == set("18 17 14 6 9 16 7 5 8".split())
