@@ -129,7 +129,7 @@ def test_a_mount_point_s_name_is_not_run(shell, tmp_path):
     with open(tmp_path / "mounts", "w", encoding="utf-8") as f:
         f.write(f"bitbucket:ada {point}\\040y fuse.bitbucketfs ro 0 0\n")
     shell.run(f"kept=$_bitbucketfs_mounts; _bitbucketfs_mounts={tmp_path}/mounts")
-    assert shell.completed("bitbucketfs status /mnt/x").rstrip() == f"bitbucketfs status {point} y"
+    assert shell.completed("bitbucketfs umount /mnt/x").rstrip() == f"bitbucketfs umount {point} y"
     shell.run("_bitbucketfs_mounts=$kept")
     assert os.listdir(tmp_path) == ["mounts"]
 
@@ -166,10 +166,10 @@ def test_fish_has_the_names(tmp_path):
     assert fish("bitbucketfs doctor ", home) == ["acme/", "lonely/", "zeta/"]
     assert fish("bitbucketfs doctor acme/wid", home) == ["acme/widgets"]
     assert fish("bitbucketfs api /repositories/zeta/", home) == ["/repositories/zeta/omega"]
-    assert fish("bitbucketfs status ", home, mounts) == ["/mnt/bucket"]
+    assert fish("bitbucketfs umount ", home, mounts) == ["/mnt/bucket"]
     with open(tmp_path / "mounts", "w", encoding="utf-8") as f:
         f.write("x /mnt/a(id)\\040b fuse.bitbucketfs ro 0 0\n")
-    assert fish("bitbucketfs status ", home, mounts) == ["/mnt/a(id) b"]
+    assert fish("bitbucketfs umount ", home, mounts) == ["/mnt/a(id) b"]
 
 
 # To the end of a thousand names, many times: milliseconds for one.
