@@ -136,7 +136,8 @@ static void a_collection_is_asked_again(void **state)
 	expect_in(world_cat(w, ".bitbucketfs/refresh/acme/widgets/pipelines/"
 			       ".now"),
 		  "1: new\npipelines: updated, 1 items, 1 changed\n");
-	expect(world_told(w), "index.tsv index.json more 1 :content .now ");
+	expect(world_told(w),
+	       "index.tsv index.json more :content 1 :content .now ");
 }
 
 /* What failed is said by the read, with the service's errno. */
