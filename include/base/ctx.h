@@ -46,6 +46,9 @@ struct ctx {
 	/* Somebody asked for news by name (.now): the request is let through
 	 * where others wait for the end of a pause. */
 	bool urgent;
+	/* It goes through everything by itself (`fetch`): a walk from its first
+	 * request on, which is not its caller's session's. */
+	bool walks;
 	bool tries; /* set by api/budget: let through during a pause */
 	/* The failure is about this ctx's class or caller, and another ctx may
 	 * succeed: otherwise a walk that is refused would fail for people, too,

@@ -129,6 +129,24 @@ struct model_news {
 int model_heard(struct ctx *, struct model *, const struct model_news *,
 		struct buf *said);
 
+/*
+ * Brings all of a place: the lists of a repository, or of all repositories of a
+ * workspace; the files of a tree. What is at hand and fresh is not asked for;
+ * of a workspace nothing that was asked for within a day, so that one that was
+ * broken off goes on where it was. It spends as a walk, and waits for the quota
+ * when that has had its share. What came of it, in words, is added to said.
+ * -EINTR: it was stopped.
+ */
+int model_fetch(struct ctx *, struct model *, const char *path,
+		struct buf *said);
+/* What that would cost: adds {"kind", "repositories", "requests"}, with the
+ * kinds "workspace", "place", "tree"; requests are the least, for a list may
+ * have many pages. A workspace's listing is asked for. */
+int model_fetch_cost(struct ctx *, struct model *, const char *path,
+		     struct buf *out);
+/* Stops those of that place, and below it ("": all); a line for each. */
+void model_fetch_stop(struct model *, const char *path, struct buf *said);
+
 /* Something that documents want said (documents_config.say). */
 void model_say(struct model *, const char *path, int errnum,
 	       const char *sentence);

@@ -12,6 +12,7 @@ _bitbucketfs_takes() {
 	mount) options+=' -f --foreground -d --debug' kind=directory ;;
 	status) options+=' --json --watch' kind=place ;;
 	list) options='-h --help --json' ;;
+	fetch) options='-h --help --stop --yes' kind=place ;;
 	umount) options+=' --lazy' kind=mounted ;;
 	refresh)
 		kind=place
@@ -153,7 +154,7 @@ _bitbucketfs_which() {
 
 _bitbucketfs() {
 	local cur prev words cword command options operands kind point points
-	local commands='mount status list umount refresh cache login logout api curl
+	local commands='mount status list umount fetch refresh cache login logout api curl
 		whoami credential service doctor open path help version'
 	_init_completion -n =: || return
 	if [ "$prev" = -o ]; then

@@ -80,7 +80,7 @@ function __bitbucketfs_endpoint
     or printf '%s\n' /repositories/ /user /workspaces
 end
 
-set -l commands mount status list umount refresh cache login logout api curl whoami credential service doctor open path help version
+set -l commands mount status list umount fetch refresh cache login logout api curl whoami credential service doctor open path help version
 set -l none "not __fish_seen_subcommand_from $commands"
 
 # of COMMAND… what `complete` is told.
@@ -94,6 +94,7 @@ complete -c bitbucketfs -n $none -a mount -d 'mount Bitbucket, as without a comm
 complete -c bitbucketfs -n $none -a status -d 'what your mounts are doing'
 complete -c bitbucketfs -n $none -a list -d 'your mounts, a line each'
 complete -c bitbucketfs -n $none -a umount -d 'take the mount away, and its daemon'
+complete -c bitbucketfs -n $none -a fetch -d 'bring all of a place'
 complete -c bitbucketfs -n $none -a refresh -d 'ask again for what is there'
 complete -c bitbucketfs -n $none -a cache -d 'what takes how much of the disk'
 complete -c bitbucketfs -n $none -a login -d 'sign in: take a token, and keep it'
@@ -113,10 +114,12 @@ complete -c bitbucketfs -n "$none; or __fish_seen_subcommand_from mount" -a '(__
 complete -c bitbucketfs -n "$none; or __fish_seen_subcommand_from mount" -s f -l foreground -d 'stay in the foreground, log to standard error'
 complete -c bitbucketfs -n "$none; or __fish_seen_subcommand_from mount" -s d -l debug -d 'the same, with every step'
 complete -c bitbucketfs -s h -l help -d help
-complete -c bitbucketfs -n 'not __fish_seen_subcommand_from service list help version' -x -s o -d 'what is set' -a '(__bitbucketfs_option)'
+complete -c bitbucketfs -n 'not __fish_seen_subcommand_from service list fetch help version' -x -s o -d 'what is set' -a '(__bitbucketfs_option)'
 
 __bitbucketfs_of umount -- -a '(__bitbucketfs_mounted)'
-__bitbucketfs_of status refresh open -- -a '(__bitbucketfs_place)'
+__bitbucketfs_of fetch -- -l stop -d 'stop what runs'
+__bitbucketfs_of fetch -- -l yes -d 'a workspace, without asking'
+__bitbucketfs_of status fetch refresh open -- -a '(__bitbucketfs_place)'
 __bitbucketfs_of refresh -- -l webhook -d 'what its payload names'
 __bitbucketfs_of refresh -- -x -l event -d 'the header X-Event-Key'
 __bitbucketfs_of refresh -- -x -l signature -d 'the header X-Hub-Signature'

@@ -115,6 +115,10 @@ _bitbucketfs_takes() {
 		options+=('--lazy[take it from its place though it is in use]')
 		operand='1:mount:_bitbucketfs_mounted'
 		;;
+	fetch)
+		options=($help '--stop[stop what runs]' '--yes[a workspace, without asking]')
+		operand='*:place:_bitbucketfs_place'
+		;;
 	refresh)
 		options+=(
 			'--webhook[what its payload names]'
@@ -192,6 +196,7 @@ _bitbucketfs() {
 		'status:what your mounts are doing'
 		'list:your mounts, a line each'
 		'umount:take the mount away, and its daemon'
+		'fetch:bring all of a place'
 		'refresh:ask again for what is there'
 		'cache:what takes how much of the disk'
 		'login:sign in: take a token, and keep it'

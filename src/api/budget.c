@@ -145,6 +145,12 @@ static int refuse_class(struct ctx *ctx, const struct asking *a)
 
 	say_when(left > 0 ? left : 0, when);
 	ctx->refused = ctx->who != CTX_PERSON;
+	if (ctx->walks)
+		return ctx_fail(
+			ctx, -EDQUOT,
+			"Bitbucket's request limit: a fetch leaves %lld of the "
+			"%lld requests of an hour to others; it goes on at %s.",
+			(long long)a->leaves, (long long)a->limit, when);
 	switch (ctx->who) {
 	case CTX_PERSON:
 		break;
@@ -208,7 +214,8 @@ static bool attempt(struct ctx *ctx, struct budget *b, struct asking *a)
 
 	mutex_lock(&b->lock);
 	if (ctx->who != CTX_REFRESH)
-		ctx->who = is_walk(b, &a->caused) ? CTX_WALK : CTX_PERSON;
+		ctx->who = ctx->walks || is_walk(b, &a->caused) ? CTX_WALK
+								: CTX_PERSON;
 	a->pause_ms = b->paused_until_ms - clock_boot_ms();
 	a->until_ms = 0;
 	if (a->pause_ms <= 0) {
@@ -227,13 +234,19 @@ static bool attempt(struct ctx *ctx, struct budget *b, struct asking *a)
 	return admitted;
 }
 
+/* Its requests are some session's. */
+static bool is_of_session(const struct ctx *ctx)
+{
+	return !ctx->walks && (ctx->who != CTX_REFRESH || ctx->caller);
+}
+
 int budget_admit(struct ctx *ctx, struct budget *b)
 {
 	struct asking a = {.pause_ms = 0};
 	int r = 0;
 
 	ctx->refused = ctx->tries = false;
-	if (ctx->who != CTX_REFRESH || ctx->caller) {
+	if (is_of_session(ctx)) {
 		budget_walks_identify(b->walks, ctx->caller, &a.walker);
 		budget_walks_weigh(b->walks, &a.walker, b->walk, &a.caused);
 	}
@@ -242,7 +255,7 @@ int budget_admit(struct ctx *ctx, struct budget *b)
 		r = ctx_check(ctx);
 		if (r < 0)
 			return r;
-		if (a.until_ms && ctx->who == CTX_WALK)
+		if (a.until_ms && ctx->who == CTX_WALK && !ctx->walks)
 			budget_walks_refused(b->walks, &a.walker,
 					     a.caused.together);
 		if (a.until_ms)
@@ -258,7 +271,7 @@ int budget_admit(struct ctx *ctx, struct budget *b)
 		r = ctx_sleep(ctx, a.pause_ms);
 		ctx_wait_end(ctx);
 	}
-	if (!r && (ctx->who != CTX_REFRESH || ctx->caller))
+	if (!r && is_of_session(ctx))
 		budget_walks_count(b->walks, &a.walker);
 	if (!r && ctx_tells()) {
 		struct budget_state state;
@@ -275,7 +288,8 @@ int budget_refuses(struct ctx *ctx, struct budget *b)
 	struct asking a = {.pause_ms = 0};
 	int r = 0;
 
-	if (who == CTX_REFRESH)
+	/* A fetch waits for its share by itself. */
+	if (who == CTX_REFRESH || ctx->walks)
 		return 0;
 	budget_walks_identify(b->walks, ctx->caller, &a.walker);
 	budget_walks_weigh(b->walks, &a.walker, b->walk, &a.caused);

@@ -106,6 +106,7 @@ void ctx_init_like(struct ctx *ctx, const struct ctx *parent)
 	ctx->who = parent->who;
 	ctx_work_for(ctx, parent);
 	ctx->urgent = parent->urgent;
+	ctx->walks = parent->walks;
 }
 
 static atomic_bool tells;

@@ -21,6 +21,7 @@ static const struct command commands[] = {
 	{"list", list_command, 0, "no operand", .json = true},
 	{"umount", umount_command, 1, "one MOUNTPOINT", .options = true,
 	 .lazy = true},
+	{"fetch", fetch_command, SIZE_MAX, "PATHs", .stop = true, .yes = true},
 	{"refresh", refresh_command, SIZE_MAX, "PATHs", .options = true,
 	 .webhook = true},
 	{"cache", cache_command, SIZE_MAX, "PATHs", .options = true,
@@ -110,6 +111,8 @@ static const struct {
 	{"--webhook", FLAG(webhook)},
 	{"--print", FLAG(print)},
 	{"--watch", FLAG(watch)},
+	{"--stop", FLAG(stop)},
+	{"--yes", FLAG(yes)},
 };
 
 #define VALUE(member, taken) \

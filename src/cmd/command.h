@@ -36,6 +36,7 @@ command_run mount_command;
 command_run status_command;
 command_run umount_command;
 command_run list_command;
+command_run fetch_command;
 command_run refresh_command;
 command_run cache_command;
 command_run service_command;

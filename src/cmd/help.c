@@ -24,6 +24,7 @@ static const char general[] =
 	"  status [--watch] [PATH]      what your mounts are doing\n"
 	"  list [--json]                your mounts, a line each\n"
 	"  umount [--lazy] [MOUNTPOINT] takes the mount away, and its daemon\n"
+	"  fetch PATH… | --stop         brings all of it, and says how far\n"
 	"  refresh PATH…                asks again for what is there\n"
 	"  cache [--json]               what takes how much of the disk\n"
 	"  cache keep | unkeep PATH…    what is never evicted\n"
@@ -115,6 +116,20 @@ static const char of_umount[] =
 	"  --lazy  takes it from its place all the same; the daemon ends when "
 	"nobody\n"
 	"          uses it any more\n";
+static const char of_fetch[] =
+	"Usage: bitbucketfs fetch [--yes] PATH…\n"
+	"       bitbucketfs fetch --stop [PATH…]\n"
+	"\n"
+	"Brings all of a place of a mount: the files of a tree (acme/widgets/"
+	"tree, a\n"
+	"branch, a tag, a commit), the lists of a repository, or of a whole "
+	"workspace,\n"
+	"which asks first. It leaves to others what walks leave of the hour, "
+	"and waits.\n"
+	"Ctrl-C stops it; the same command goes on from there.\n"
+	"\n"
+	"  --yes   of a workspace, without a question\n"
+	"  --stop  stops what runs, or what runs at PATH and below\n";
 static const char of_refresh[] =
 	"Usage: bitbucketfs refresh PATH…\n"
 	"       bitbucketfs refresh -o profile=NAME\n"
@@ -343,6 +358,7 @@ static const struct {
 	{"status", of_status, NULL, NULL},
 	{"umount", of_umount, NULL, NULL},
 	{"list", of_list, NULL, NULL},
+	{"fetch", of_fetch, NULL, NULL},
 	{"refresh", of_refresh, NULL, NULL},
 	{"cache", of_cache, NULL, NULL},
 	{"login", of_login, NULL, NULL},

@@ -207,6 +207,21 @@ static void add_fetch(const struct json *fetch, const struct json *status,
 		buf_printf(out, ", waits for the quota until %s", at);
 }
 
+bool told_fetch(const struct json *status, const char *path,
+		const struct terminal *t, struct buf *out)
+{
+	const struct json *fetch =
+		json_find(json_at(status, "fetches"), "path", path);
+	cleanup(buf_done) struct buf line = BUF_INIT(0);
+
+	if (!fetch)
+		return false;
+	add_fetch(fetch, status, t, &line);
+	text_clean_buf(&line, 0, "");
+	buf_add(out, line.data, line.len);
+	return true;
+}
+
 static void add_running(const struct json *s, const struct terminal *t,
 			struct buf *out)
 {

@@ -13,5 +13,10 @@
  * of model_status. Times are those of here, to the minute. */
 void told_text(const struct json *status, const struct terminal *,
 	       struct buf *out);
+/* The line of the fetch of that path, for while it is awaited; false: none
+ * runs.
+ */
+bool told_fetch(const struct json *status, const char *path,
+		const struct terminal *, struct buf *out);
 
 #endif

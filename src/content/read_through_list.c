@@ -140,6 +140,7 @@ static void work_like(struct flight_work *work, const struct ctx *ctx)
 	of_work->who = ctx->who;
 	ctx_work_for(of_work, ctx);
 	of_work->urgent = ctx->urgent;
+	of_work->walks = ctx->walks;
 }
 
 /* Takes *entry over. */

@@ -129,6 +129,7 @@ struct model {
 	const struct provider *control;         /* of .bitbucketfs/ */
 	const struct row_dir_special *specials; /* by enum resource_special */
 	struct prefetch *prefetch;
+	struct fetch_all *fetches;
 	/* Of model_refresh. */
 	int (*refresh_place)(struct ctx *, struct model *, const char *path,
 			     struct buf *said);

@@ -10,6 +10,7 @@
 #include "model/dirs/row_file.h"
 #include "model/dirs/status.h"
 #include "model/git/refs.h"
+#include "model/work/fetch.h"
 #include "model/work/prefetch.h"
 
 #include "base/clock.h"
@@ -47,6 +48,7 @@ int model_new(const struct model_config *config, struct model **ret_model)
 	model->listings = listed_all_new(config->most_open, config->most_kept);
 	model->nodes = node_table_new(&root, model->listings);
 	model->absent = absent_new();
+	model->fetches = fetch_all_new();
 	model->problems = problems_new();
 	model->events = events_new();
 	mutex_init(&model->lock);
@@ -59,8 +61,26 @@ void model_status(struct ctx *ctx, struct model *model, const char *path,
 {
 	cleanup(json_free) struct json *root = status_json(model);
 
+	fetch_json(model, root);
 	status_repository_json(ctx, model, path, root);
 	json_pretty(root, out);
+}
+
+int model_fetch(struct ctx *ctx, struct model *model, const char *path,
+		struct buf *said)
+{
+	return fetch_run(ctx, model, path, said);
+}
+
+int model_fetch_cost(struct ctx *ctx, struct model *model, const char *path,
+		     struct buf *out)
+{
+	return fetch_cost(ctx, model, path, out);
+}
+
+void model_fetch_stop(struct model *model, const char *path, struct buf *said)
+{
+	fetch_stop(model, path, said);
 }
 
 int model_start(struct model *model, const struct model_kernel *kernel)
@@ -102,6 +122,7 @@ struct model *model_free(struct model *model)
 	node_table_free(model->nodes);
 	listed_all_free(model->listings);
 	absent_free(model->absent);
+	fetch_all_free(model->fetches);
 	problems_free(model->problems);
 	events_free(model->events);
 	mutex_done(&model->lock);

@@ -13,7 +13,7 @@ import pytest
 from conftest import BINARY, PATIENCE, TOP, await_true
 
 COMPLETION = os.path.join(TOP, "packaging", "completion")
-COMMANDS = {"mount", "status", "list", "umount", "refresh", "login", "logout", "api", "curl", "whoami", "credential", "doctor", "open", "path", "help", "version"}
+COMMANDS = {"mount", "status", "list", "umount", "fetch", "refresh", "login", "logout", "api", "curl", "whoami", "credential", "service", "doctor", "open", "path", "help", "version"}
 START = {
     "bash": (["bash", "--norc", "--noprofile", "-i"],
              f". /usr/share/bash-completion/bash_completion; . {COMPLETION}/bitbucketfs.bash; bind 'set bell-style none'"),

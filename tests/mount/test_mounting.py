@@ -68,7 +68,7 @@ def test_a_misspelt_command_mounts_nothing(bb, mounts, place):
     assert not mounted(place) and asked(bb) == []
 
 
-@pytest.mark.parametrize("command", ["mount", "status", "list", "umount", "refresh", "login", "logout", "api", "curl", "whoami", "credential", "service", "doctor", "help", "version"])
+@pytest.mark.parametrize("command", ["mount", "status", "list", "umount", "fetch", "refresh", "login", "logout", "api", "curl", "whoami", "credential", "service", "doctor", "help", "version"])
 def test_each_command_has_its_help(mounts, command):
     said = {mounts.run(*words).stdout for words in (("help", command), (command, "--help"), (command, "-h"), ("-h", command))}
     assert len(said) == 1 and said.pop().startswith("Usage: bitbucketfs")

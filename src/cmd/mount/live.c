@@ -402,6 +402,10 @@ static int take_agent(void *arg, struct ctx *ctx, const char *const *words,
  * URL, and "keep" or "drop". */
 const struct control_command live_commands[] = {
 	{"agent", 1, 1000, false, take_agent},
+	/* As long as it takes: it waits for the quota, too. */
+	{"fetch", 1, -1, true, live_fetch},
+	{"fetch-cost", 1, LIVE_REFRESH_MS, true, live_fetch_cost},
+	{"fetch-stop", 1, 5000, false, live_fetch_stop},
 	{"heard", 5, LIVE_REFRESH_MS, true, live_heard},
 	{"hello", 0, 1000, false, live_hello},
 	{"ref", 1, REF_MS, true, find_ref},

@@ -40,6 +40,56 @@ int live_refresh(void *arg, struct ctx *ctx, const char *const *words,
 	return r;
 }
 
+static int fetch(void *arg, struct ctx *ctx, struct model *model)
+{
+	const struct asked *asked = arg;
+
+	return model_fetch(ctx, model, asked->words[0], asked->answer);
+}
+
+int live_fetch(void *arg, struct ctx *ctx, const char *const *words,
+	       struct buf *answer)
+{
+	const struct live *live = arg;
+	struct asked asked = {words, answer};
+
+	return session_run(live->session, ctx, fetch, &asked);
+}
+
+static int fetch_cost(void *arg, struct ctx *ctx, struct model *model)
+{
+	const struct asked *asked = arg;
+
+	return model_fetch_cost(ctx, model, asked->words[0], asked->answer);
+}
+
+int live_fetch_cost(void *arg, struct ctx *ctx, const char *const *words,
+		    struct buf *answer)
+{
+	const struct live *live = arg;
+	struct asked asked = {words, answer};
+
+	return session_run(live->session, ctx, fetch_cost, &asked);
+}
+
+static int fetch_stop(void *arg, struct ctx *ctx, struct model *model)
+{
+	const struct asked *asked = arg;
+
+	(void)ctx;
+	model_fetch_stop(model, asked->words[0], asked->answer);
+	return 0;
+}
+
+int live_fetch_stop(void *arg, struct ctx *ctx, const char *const *words,
+		    struct buf *answer)
+{
+	const struct live *live = arg;
+	struct asked asked = {words, answer};
+
+	return session_run(live->session, ctx, fetch_stop, &asked);
+}
+
 static int status(void *arg, struct ctx *ctx, struct model *model)
 {
 	const struct asked *asked = arg;

@@ -10,6 +10,13 @@
 /* Says nothing: whoever asks knows that the daemon answers. */
 int live_hello(void *live, struct ctx *, const char *const *words,
 	       struct buf *answer);
+/* The word is a path of the mount, as model_fetch and the others take it. */
+int live_fetch(void *live, struct ctx *, const char *const *words,
+	       struct buf *answer);
+int live_fetch_cost(void *live, struct ctx *, const char *const *words,
+		    struct buf *answer);
+int live_fetch_stop(void *live, struct ctx *, const char *const *words,
+		    struct buf *answer);
 /* Who looks for the agent's socket in the mount would wait for the mount, and
  * the mount for him: -EINVAL with the sentence. */
 int live_use_agent(const struct live *, const char *path, char why[static 512]);

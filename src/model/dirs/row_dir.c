@@ -300,6 +300,24 @@ void row_dir_add_rows(struct ctx *ctx, struct model *model,
 				    tag + i);
 }
 
+bool row_dir_age_at_hand(struct ctx *ctx, struct model *model,
+			 const struct resource *row, struct scope *scope,
+			 struct answer_age *ret_age)
+{
+	cleanup(collection_unref) struct collection *list = NULL;
+	cleanup(answer_document_done) struct answer_document document = {0};
+	struct documents *documents = model->config.documents;
+
+	if (row->kind == RESOURCE_COLLECTION)
+		return documents_collection(ctx, documents, row, scope,
+					    READ_CACHED, &list, ret_age) == 0;
+	if (documents_object(ctx, documents, row, scope, READ_CACHED,
+			     &document))
+		return false;
+	*ret_age = document.age;
+	return true;
+}
+
 void row_dir_each(const struct resource *rows, const struct scope *scope,
 		  const struct answer_document *object, const char *path,
 		  row_dir_visit *visit, void *arg)

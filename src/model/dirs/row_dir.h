@@ -55,6 +55,9 @@ typedef void row_dir_visit(void *arg, const struct resource *row,
 void row_dir_each(const struct resource *rows, const struct scope *scope,
 		  const struct answer_document *object, const char *path,
 		  row_dir_visit *visit, void *arg);
+/* The age of what such a row has at hand; false: nothing. Asks nobody. */
+bool row_dir_age_at_hand(struct ctx *, struct model *, const struct resource *,
+			 struct scope *, struct answer_age *ret_age);
 /* Such a name's node, for READDIRPLUS. False: its attributes are not at hand.
  */
 bool row_dir_row_found(struct dirlist_piece *, const struct resource *row,

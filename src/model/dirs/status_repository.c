@@ -66,24 +66,6 @@ struct counting {
 	size_t n_all;
 };
 
-/* The age of what a row has at hand; false: nothing. */
-static bool age_of(const struct counting *c, const struct resource *row,
-		   struct scope *scope, struct answer_age *ret)
-{
-	cleanup(collection_unref) struct collection *list = NULL;
-	cleanup(answer_document_done) struct answer_document document = {0};
-	struct documents *documents = c->model->config.documents;
-
-	if (row->kind == RESOURCE_COLLECTION)
-		return documents_collection(c->ctx, documents, row, scope,
-					    READ_CACHED, &list, ret) == 0;
-	if (documents_object(c->ctx, documents, row, scope, READ_CACHED,
-			     &document))
-		return false;
-	*ret = document.age;
-	return true;
-}
-
 static void count(void *arg, const struct resource *row, struct scope *scope,
 		  const char *path)
 {
@@ -92,7 +74,7 @@ static void count(void *arg, const struct resource *row, struct scope *scope,
 	struct json *o;
 
 	c->n_all++;
-	if (!age_of(c, row, scope, &age))
+	if (!row_dir_age_at_hand(c->ctx, c->model, row, scope, &age))
 		return;
 	o = json_append_object(c->at_hand);
 	json_add_str(o, "path", path + 1);
