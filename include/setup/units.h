@@ -25,9 +25,6 @@ int units_manager(struct ctx *);
 int units_look(struct ctx *, const char *unit, struct buf *ret_text);
 /* The caller's to free; "": it is not said. */
 char *units_value(const struct buf *text, const char *name);
-/* The sentence with which the program ended that is, or was, this unit; "": the
- * journal has none, or shows it to others. Free it. */
-char *units_last_words(const struct buf *text);
 /* Whether it is wanted at login. */
 bool units_is_wanted(const char *unit);
 

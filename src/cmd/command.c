@@ -5,12 +5,21 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/notify.h"
 #include "base/text.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 static _Thread_local struct buf *listener;
+
+static atomic_int manager = -1;
+
+void command_tell(int fd)
+{
+	atomic_store(&manager, fd);
+}
 
 void command_listen(struct buf *out)
 {
@@ -30,12 +39,14 @@ void command_say(const char *fmt, ...)
 	/* A sentence may quote the service or a path, whose text could send
 	 * codes to the terminal, or be a line that this program never said. */
 	text_clean(&clean, text, strlen(text), "\t");
-	if (listener)
+	if (listener) {
 		buf_printf(listener, "%s\n", clean.data ? clean.data : "");
-	else
-		fprintf(stderr, "%sbitbucketfs: %s\n",
-			log_mark(LOG_LEVEL_ERROR),
-			clean.data ? clean.data : "");
+		return;
+	}
+	fprintf(stderr, "%sbitbucketfs: %s\n", log_mark(LOG_LEVEL_ERROR),
+		clean.data ? clean.data : "");
+	notify_send(atomic_load(&manager), "STATUS=%s",
+		    clean.data ? clean.data : "");
 }
 
 enum command_exit command_usage(const char *fmt, ...)

@@ -57,6 +57,9 @@ void command_say(const char *fmt, ...) printf_like(1, 2);
 /* What this thread says goes there, a line each, until NULL says that it is
  * said again. */
 void command_listen(struct buf *);
+/* What is said is the status, too, that the service manager at that descriptor
+ * (notify_open) shows of this process; -1: it is not. */
+void command_tell(int manager);
 /* The same; COMMAND_USAGE. */
 enum command_exit command_usage(const char *fmt, ...) printf_like(1, 2);
 /* The same of a negative errno, with what it means; returns it. */

@@ -168,7 +168,7 @@ static enum command_exit not_started(struct service *s)
 
 	if (!look(s))
 		return failed(s, "started");
-	words = units_last_words(&s->state);
+	words = units_value(&s->state, "StatusText");
 	command_say("%s did not start: %s%s", s->unit,
 		    *words ? words : "why is in its journal, " JOURNAL,
 		    *words ? "" : s->unit);
@@ -283,7 +283,7 @@ static void add_state(const struct service *s, struct buf *out)
 
 	buf_printf(out, "now: %s\n", state);
 	if (!strcmp(state, "failed")) {
-		words = units_last_words(&s->state);
+		words = units_value(&s->state, "StatusText");
 		buf_printf(out, "%s, exit status %s: %s%s\n", result, status,
 			   *words ? words : JOURNAL, *words ? "" : s->unit);
 	} else if (strcmp(state, "inactive") != 0) {

@@ -43,10 +43,9 @@ static int fail_with(struct ctx *ctx, const struct buf *said)
 	return ctx_fail(ctx, -EIO, "%.*s", (int)strcspn(words, "\n"), words);
 }
 
-/* The first three words are there. */
-static int run(struct ctx *ctx, const char *argv[static WORDS_MAX],
-	       const char *const *words, struct buf *out)
+int units_tell(struct ctx *ctx, const char *const *words, struct buf *out)
 {
+	const char *argv[WORDS_MAX] = {"systemctl", "--user", "--no-pager"};
 	cleanup(buf_done) struct buf rest = BUF_INIT(SAID_MAX);
 	cleanup(buf_done) struct buf err = BUF_INIT(SAID_MAX);
 	int status = 0, r;
@@ -58,38 +57,11 @@ static int run(struct ctx *ctx, const char *argv[static WORDS_MAX],
 	r = program_run(ctx, argv, environ, NULL, TELL_MS, out ? out : &rest,
 			&err, &status);
 	if (r)
-		return ctx_fail(ctx, r, "%s: %s", argv[0],
+		return ctx_fail(ctx, r, "systemctl: %s",
 				r == -ENOENT ? "there is no such program"
 					     : strerror(-r));
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0
 							 : fail_with(ctx, &err);
-}
-
-int units_tell(struct ctx *ctx, const char *const *words, struct buf *out)
-{
-	const char *argv[WORDS_MAX] = {"systemctl", "--user", "--no-pager"};
-
-	return run(ctx, argv, words, out);
-}
-
-char *units_last_words(const struct buf *text)
-{
-	static const char us[] = "bitbucketfs: ";
-	const char *argv[WORDS_MAX] = {"journalctl", "--user", "--quiet"};
-	cleanup(free) char *id = units_value(text, "InvocationID");
-	cleanup(free) char *match =
-		mem_asprintf("_SYSTEMD_INVOCATION_ID=%s", id);
-	const char *const words[] = {"--output=cat", "--lines=1",
-				     "--priority=err", match, NULL};
-	cleanup(buf_done) struct buf out = BUF_INIT(SAID_MAX);
-	cleanup(ctx_done) struct ctx ctx;
-
-	ctx_init(&ctx, NULL, -1);
-	if (!*id || run(&ctx, argv, words, &out) || !out.len ||
-	    strncmp(out.data, us, strlen(us)) != 0)
-		return mem_strdup("");
-	return mem_dup0(out.data + strlen(us),
-			strcspn(out.data + strlen(us), "\n"));
 }
 
 int units_manager(struct ctx *ctx)
@@ -108,7 +80,7 @@ int units_look(struct ctx *ctx, const char *unit, struct buf *ret_text)
 		"show",
 		"--property=LoadState,ActiveState,SubState,Result,"
 		"UnitFileState,FragmentPath,StatusText,ExecMainStatus,"
-		"ActiveEnterTimestamp,InvocationID",
+		"ActiveEnterTimestamp",
 		unit, NULL};
 
 	return units_tell(ctx, words, ret_text);

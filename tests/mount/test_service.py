@@ -93,7 +93,17 @@ def test_ready_is_not_said_of_what_failed(mounts, tmp_path):
         m = mounts(wait=False, NOTIFY_SOCKET=manager.where, BITBUCKETFS_TOKEN="ATATT3xWRONG")
         assert m.process.wait(PATIENCE) == 4
         assert manager.hear() == f"STATUS=At {m.path}"
+        assert "refused the credential" in manager.hear()
         assert not manager.has_more() and not mounted(m.path)
+
+
+def test_what_is_wrong_is_the_last_status(mounts, tmp_path):
+    """Whatever the journal makes of a process that has ended at once."""
+    with Manager(str(tmp_path / "notify")) as manager:
+        m = mounts(wait=False, NOTIFY_SOCKET=manager.where, BITBUCKETFS_TTL="soon")
+        assert m.process.wait(PATIENCE) == 2
+        assert re.fullmatch(r"STATUS=BITBUCKETFS_TTL 'soon' is no time .*", manager.hear())
+        assert not manager.has_more()
 
 
 def test_what_is_wrong_with_the_credential_is_a_status(bb, mounts, tmp_path):
@@ -300,18 +310,16 @@ def test_a_mount_that_is_there_already(mounts, systemd):
 
 @pytest.mark.parametrize("status, code", [("2", 2), ("4", 4), ("1", 1), ("0", 1)])
 def test_one_that_does_not_start(systemd, status, code):
-    """Of its journal that sentence is shown, where it is to be had."""
-    systemd.state(LOADED + f"ExecMainStatus={status}\nInvocationID=abc\n")
+    """Its last status is the sentence; a unit that never said one has a journal."""
+    systemd.state(LOADED + f"ExecMainStatus={status}\n")
     (systemd.place / "fails").write_text("start\n")
     done = systemd("install")
     assert (done.returncode, done.stdout) == (code, "") and done.stderr.endswith(
         "did not start: why is in its journal, journalctl --user -n 20 -u bitbucketfs@default.service\n"), done
-    (systemd.bin / "journalctl").write_text("#!/bin/sh\ncase $* in *_SYSTEMD_INVOCATION_ID=abc*)\n"
-                                            "echo 'bitbucketfs: it was too early' ;; esac\n")
-    (systemd.bin / "journalctl").chmod(0o755)
+    systemd.state(LOADED + f"ExecMainStatus={status}\nStatusText=it was too early\n")
     done = systemd("install")
     assert (done.returncode, done.stderr) == (code, "bitbucketfs: bitbucketfs@default.service did not start: it was too early\n")
-    systemd.state(f"LoadState=loaded\nActiveState=failed\nResult=exit-code\nExecMainStatus={status}\nInvocationID=abc\n")
+    systemd.state(f"LoadState=loaded\nActiveState=failed\nResult=exit-code\nExecMainStatus={status}\nStatusText=it was too early\n")
     assert f"now: failed\nexit-code, exit status {status}: it was too early\n" in systemd("status").stdout
 
 

@@ -326,6 +326,7 @@ static void take_down(struct program *p)
 	graph_listen(NULL);
 	live_done(&p->live);
 	p->ssh = ssh_free(p->ssh);
+	command_tell(-1);
 	p->notify = file_close(p->notify);
 	free(p->account);
 	free(p->mountpoint);
@@ -389,9 +390,8 @@ static void find_manager(struct program *p)
 	int r = notify_open();
 
 	p->notify = r < 0 ? -1 : r;
-	/* Before what the check of the credential has to say, which may be
-	 * quicker than the mount. */
-	notify_send(p->notify, "STATUS=At %s", p->mountpoint);
+	/* The journal may lose whose the words of a short-lived process are. */
+	command_tell(p->notify);
 	if (r < 0 && r != -ENOENT)
 		log_warn("the service manager cannot be told that the mount is "
 			 "there (NOTIFY_SOCKET): %s",
@@ -414,7 +414,9 @@ static enum command_exit start(struct program *p,
 	if (p->live.graph->remote.config.log_file && open_log(p) != COMMAND_OK)
 		return COMMAND_USAGE;
 	if (line->foreground) {
-		find_manager(p);
+		/* Before what the check of the credential has to say, which may
+		 * be quicker than the mount. */
+		notify_send(p->notify, "STATUS=At %s", p->mountpoint);
 		log_to_fd(p->log_fd >= 0 ? p->log_fd : STDERR_FILENO, most);
 	}
 	if (!run(p, line))
@@ -435,6 +437,8 @@ enum command_exit mount_command(const struct command_line *line)
 	program.live.graph = mem_calloc(1, sizeof(*program.live.graph));
 	verdict_init(&program.verdict);
 	log_to_stderr(LOG_LEVEL_WARN);
+	if (line->foreground)
+		find_manager(&program);
 	end = remote_configure(&program.live.graph->remote, line);
 	if (end == COMMAND_OK)
 		end = find_mountpoint(&program, line);
