@@ -119,7 +119,7 @@ complete -c bitbucketfs -n 'not __fish_seen_subcommand_from service list fetch h
 __bitbucketfs_of umount -- -a '(__bitbucketfs_mounted)'
 __bitbucketfs_of fetch -- -l stop -d 'stop what runs'
 __bitbucketfs_of fetch -- -l yes -d 'a workspace, without asking'
-__bitbucketfs_of status fetch refresh open -- -a '(__bitbucketfs_place)'
+__bitbucketfs_of status fetch refresh open cache -- -a '(__bitbucketfs_place)'
 __bitbucketfs_of refresh -- -l webhook -d 'what its payload names'
 __bitbucketfs_of refresh -- -x -l event -d 'the header X-Event-Key'
 __bitbucketfs_of refresh -- -x -l signature -d 'the header X-Hub-Signature'
