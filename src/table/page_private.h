@@ -36,7 +36,8 @@ struct page_text {
 };
 void page_text_done(struct page_text *);
 DEFINE_CLEANUP_DONE(struct page_text, page_text_done);
-/* False: it leads elsewhere, or a terminal would obey it. */
+/* False: it leads elsewhere, a terminal would obey it, or it is deeper than any
+ * path. */
 bool page_text_place(const char *place, struct page_text *);
 bool page_text_page(const char *page, struct page_text *);
 void page_text_shorten(struct page_text *); /* by the last part */

@@ -9,6 +9,8 @@
 
 #define NAME_MAX_BYTES 255
 #define CUT_DIGITS 8
+/* No kernel follows a path of more (PATH_MAX). */
+#define PARTS_MOST 2048
 
 static const char *const own_names[] = {"index.json", "index.tsv", "more",
 					NULL};
@@ -126,6 +128,10 @@ static bool split(const char *path, size_t n, bool is_encoded,
 		char *part = is_encoded ? decoded(path, n_part)
 					: mem_dup0(path, n_part);
 
+		if (part && *part && text->n == PARTS_MOST) {
+			free(part);
+			return false;
+		}
 		if (part && *part)
 			text->parts[text->n++] = part;
 		else if (part)

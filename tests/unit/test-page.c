@@ -254,6 +254,27 @@ static void test_bad(void **)
 		assert_place(pages[i], NULL);
 }
 
+/* Of any length, at once: each part that is left out is another round. */
+static void test_deep(void **)
+{
+	static const char head[] = W "src/main";
+	size_t n = sizeof(head) - 1, n_parts = 60 * 1000;
+	char *page = mem_calloc(n + 2 * n_parts + 1, 1), *place;
+
+	memcpy(page, head, n);
+	for (size_t i = 0; i < n_parts; i++)
+		memcpy(page + n + 2 * i, "/a", 2);
+	assert_place(page, NULL);
+	assert_page(page, &nothing, NULL);
+	/* As deep as a kernel goes. */
+	page[n + 4000] = 0;
+	place = place_of(page);
+	assert_non_null(place);
+	assert_string_equal(place + strlen(W "branches/main"), page + n);
+	free(place);
+	free(page);
+}
+
 /* Whatever the text is. */
 static void test_anything(void **)
 {
@@ -328,6 +349,7 @@ int main(void)
 		cmocka_unit_test(test_nearest),
 		cmocka_unit_test(test_step),
 		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_deep),
 		cmocka_unit_test(test_anything),
 		cmocka_unit_test(test_long_name),
 		cmocka_unit_test(test_lines),
