@@ -113,16 +113,16 @@ static bool is_place(const char *path)
 	       access(path, F_OK);
 }
 
-static enum command_exit find_place(const char *path, const char *mountpoint,
-				    struct inside *ret)
+static enum command_exit
+find_place(const char *path, const struct config *config, struct inside *ret)
 {
-	int r = web_inside(path, mountpoint, ret);
+	int r = web_inside(path, config->mountpoint, ret);
 	cleanup(free) char *there = NULL;
 
-	if (r == -ENXIO && is_place(path) && !web_mountpoint(mountpoint, ret)) {
+	if (r == -ENXIO && is_place(path) && !web_mountpoint(config, ret)) {
 		there = mem_asprintf("%s/%s", ret->mountpoint, path);
 		inside_done(ret);
-		r = web_inside(there, mountpoint, ret);
+		r = web_inside(there, config->mountpoint, ret);
 	}
 	if (!r)
 		return COMMAND_OK;
@@ -141,7 +141,7 @@ static enum command_exit url_of_path(const struct config *config,
 	struct page_lines lines = page_take_lines(path);
 	cleanup(free) char *page = NULL;
 	cleanup(free) char *web = NULL;
-	enum command_exit end = find_place(path, config->mountpoint, &inside);
+	enum command_exit end = find_place(path, config, &inside);
 
 	if (end != COMMAND_OK)
 		return end;

@@ -167,7 +167,7 @@ static enum command_exit find(const struct config *config, const char *url)
 	/* Not shown: who knows what is in it. */
 	if (!place_of(&address, &base, &place))
 		return command_usage("this address has no place in a mount");
-	r = web_mountpoint(config->mountpoint, &inside);
+	r = web_mountpoint(config, &inside);
 	if (r) {
 		command_say("%s is no mount point: %s",
 			    config->mountpoint ? config->mountpoint

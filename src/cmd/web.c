@@ -6,11 +6,11 @@
 
 #include "cmd/mount/control.h"
 #include "cmd/mount/preflight.h"
+#include "cmd/mount/survey.h"
 
 #include "base/text.h"
+#include "setup/account.h"
 #include "wire/http.h"
-
-#include <unistd.h>
 
 #define ASK_MS (12 * 1000)
 #define COMMIT_DIGITS 40
@@ -53,43 +53,50 @@ int web_inside(const char *path, const char *mountpoint, struct inside *ret)
 	return r < 0 ? r : inside_look(table.data ? table.data : "", path, ret);
 }
 
-struct only {
-	uid_t user;
-	size_t n;
-	struct inside *inside;
-};
-
-static void see(void *arg, const char *path,
-		const struct preflight_place *place)
+/* Of another host it would have other repositories. */
+static bool serves(const struct survey_mount *m, const char *host)
 {
-	struct only *only = arg;
+	const char *api_url = json_str(m->status, "api_url");
+	cleanup(free) char *own = account_host_name(api_url ? api_url : "");
 
-	if (place->user != only->user || only->n++)
-		return;
-	only->inside->mountpoint = mem_strdup(path);
-	only->inside->device = place->device;
+	return api_url && !strcmp(own, host);
 }
 
-int web_mountpoint(const char *mountpoint, struct inside *ret)
+static const struct survey_mount *only_one(const struct survey *survey,
+					   const char *api_url)
 {
-	cleanup(buf_done) struct buf table = BUF_INIT(0);
+	cleanup(free) char *host = account_host_name(api_url);
+	const struct survey_mount *only = NULL;
+
+	for (size_t i = 0; i < survey->n; i++) {
+		if (!serves(&survey->mounts[i], host))
+			continue;
+		if (only)
+			return NULL;
+		only = &survey->mounts[i];
+	}
+	return only;
+}
+
+int web_mountpoint(const struct config *config, struct inside *ret)
+{
 	cleanup(preflight_place_done) struct preflight_place place = {0};
-	cleanup(inside_done) struct inside other = {0};
-	struct only only = {.user = getuid(), .inside = &other};
+	cleanup(survey_done) struct survey survey = {0};
+	const struct survey_mount *other = NULL;
 	cleanup(free) char *there = NULL;
-	int r = preflight_path(mountpoint, &there);
+	int r = preflight_path(config->mountpoint, &there);
 
 	if (!r)
-		r = preflight_table(&table);
+		r = preflight_place(there, &place);
 	if (r)
 		return r;
-	preflight_look(table.data ? table.data : "", there, &place);
-	if (place.what != PREFLIGHT_OURS)
-		preflight_each(table.data ? table.data : "", see, &only);
+	if (place.what != PREFLIGHT_OURS) {
+		survey_take(NULL, &survey);
+		other = only_one(&survey, config->api_url);
+	}
 	*ret = (struct inside){
-		.mountpoint = only.n == 1 ? steal(&other.mountpoint)
-					  : steal(&there),
-		.device = only.n == 1                    ? other.device
+		.mountpoint = other ? mem_strdup(other->place) : steal(&there),
+		.device = other                          ? other->device
 			  : place.what == PREFLIGHT_OURS ? place.device
 							 : 0,
 		.path = mem_strdup(""),

@@ -17,9 +17,10 @@ char *web_url(const struct config *);
  * the device is 0. 0 or -errno as inside_look. */
 int web_inside(const char *path, const char *mountpoint,
 	       struct inside *ret_inside);
-/* The mount point that a place without one is meant below: that one, or, while
- * nothing is mounted there, the only one that this user has. */
-int web_mountpoint(const char *mountpoint, struct inside *ret_inside);
+/* The mount point that a place without one is meant below: the configured one,
+ * or, while nothing is mounted there, that of the only mount of this user that
+ * serves the host of api_url and answers (survey_take). 0 or -errno. */
+int web_mountpoint(const struct config *, struct inside *ret_inside);
 static inline bool web_is_mounted(const struct inside *inside)
 {
 	return inside->device != 0;

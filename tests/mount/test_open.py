@@ -144,6 +144,20 @@ def test_the_browser(shared_bb, shared_mounts, m, tmp_path):
     assert seen.read_text() == f"{web(shared_bb)}/{P}\n"
 
 
+def test_the_only_mount_of_that_host(shared_bb, shared_mounts, m, tmp_path):
+    """Where nothing is mounted at the configured place it is the mount that has the address, not one of another service."""
+    where = {"BITBUCKETFS_MOUNTPOINT": str(tmp_path)}
+    other = shared_mounts(cache="other", BITBUCKETFS_API_URL=shared_bb.api_url.replace("127.0.0.1", "localhost"))
+    try:
+        assert said(run(shared_mounts, "path", f"{web(shared_bb)}/{P}", **where)) == m / P
+        assert said(run(shared_mounts, "open", f"{P}/info", cwd="/", **where)) == f"{web(shared_bb)}/{P}"
+        second = shared_mounts(cache="open")
+        assert said(run(shared_mounts, "path", f"{web(shared_bb)}/{P}", **where)) == str(tmp_path / P)
+        second.unmount()
+    finally:
+        other.unmount()
+
+
 def test_without_a_mount(shared_bb, shared_mounts, tmp_path):
     """The configured mount point is where it would be."""
     where = {"BITBUCKETFS_MOUNTPOINT": str(tmp_path / "b")}
