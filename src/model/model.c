@@ -179,6 +179,16 @@ static int look_up(struct ctx *ctx, struct model *model, struct node *dir,
 	return r;
 }
 
+/* A query is part of a name there, and somebody may have put a secret into it
+ * (wire/asked). */
+static void cut_query(struct buf *path)
+{
+	static const char api[] = ".bitbucketfs/api/";
+
+	if (path->len && !strncmp(path->data, api, sizeof(api) - 1))
+		buf_cut(path, strcspn(path->data, "?"));
+}
+
 void model_because(struct ctx *ctx, const char *operation,
 		   const struct node *node, const char *name)
 {
@@ -189,6 +199,7 @@ void model_because(struct ctx *ctx, const char *operation,
 	node_path(node, &path);
 	if (name)
 		buf_printf(&path, "%s%s", path.len ? "/" : "", name);
+	cut_query(&path);
 	ctx_because(ctx, "%s %s", operation, path.len ? path.data : "/");
 }
 

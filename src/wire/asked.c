@@ -41,8 +41,10 @@ static void add_url(struct buf *out, const char *url)
 		buf_putc(out, before);
 		if (is_plain(item, n_name))
 			buf_add(out, item, n_item);
-		else
+		else if (n_name < n_item)
 			buf_printf(out, "%.*s=...", (int)n_name, item);
+		else
+			buf_puts(out, "...");
 		url = item + n_item;
 	}
 }

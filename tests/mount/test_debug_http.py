@@ -36,6 +36,11 @@ def test_of_a_mount(bb, mounts):
     signatures = [s for target in asked(bb) for s in urllib.parse.parse_qs(target.partition("?")[2]).get("Signature", [])]
     assert signatures and not [s for s in signatures if s in m.log or urllib.parse.quote(s, safe="") in m.log]
     assert not holds(m.log_bytes())
+    # Nor one that somebody put into a name of api/, with a name or without.
+    for name in ("user.json?access_token=hunter22", "user.json?hunter22"):
+        m.read(f".bitbucketfs/api/{name}")
+    await_true(lambda: len([line for line in lines(m.log) if "for lookup .bitbucketfs/api/user.json, by" in line]) == 2, "both lines")
+    assert "hunter22" not in m.log
 
 
 def test_of_a_command(bb, mounts):
