@@ -37,6 +37,23 @@ def test_the_newest_run_of_each_branch(shared_bb, seen):
     assert not found.stderr
 
 
+def test_a_name_that_is_a_directory_no_longer(bb, mounts):
+    """A branch a that runs after a/b takes its name; the kernel is told, though it knows a directory there."""
+    m = mounts()
+    for ref in ("a/b", "a/c", "x/y"):
+        bb.create_pipeline("acme", "widgets", result="SUCCESSFUL", seconds=3, ref=ref, at="main")
+    by = P + "/by-branch"
+    assert os.readlink(m / (by + "/a/b")) == "../../12" and os.readlink(m / (by + "/x/y")) == "../../14"
+    inode = os.stat(m / (by + "/x")).st_ino
+    number = bb.create_pipeline("acme", "widgets", result="SUCCESSFUL", seconds=3, ref="a", at="main")
+    m.refresh(P)
+    await_true(lambda: os.path.islink(m / (by + "/a")) and os.readlink(m / (by + "/a")) == f"../{number}", "it is a link")
+    assert os.stat(m / (by + "/x")).st_ino == inode
+    bb.create_pipeline("acme", "widgets", result="SUCCESSFUL", seconds=3, ref="a/b", at="main")
+    m.refresh(P)
+    await_true(lambda: m.ls(by + "/a") == ["b"], "it is a directory again")
+
+
 def test_builds_of_pull_requests_branches_and_commits(shared_bb, seen):
     seen.ls(P)
     for place, by in ((W + "/pullrequests", "id"), (W + "/branches", "name"), (W + "/commits", "hash")):

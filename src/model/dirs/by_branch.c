@@ -196,6 +196,7 @@ bool by_branch_found(struct dirlist_piece *piece,
 struct telling {
 	struct model *model;
 	struct node *top;
+	const struct collection *runs;
 };
 
 static bool is_below(const struct node *node, const struct node *top)
@@ -214,18 +215,42 @@ static void tell_link(void *arg, struct node *link)
 		model_changed_entry(t->model, link->parent, link->name);
 }
 
+static bool is_still(const struct telling *t, const struct node *dir)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(0);
+
+	if (dir == t->top)
+		return true;
+	node_path_below(dir, t->top, &path);
+	buf_putc(&path, '/');
+	for (size_t i = 0; i < t->runs->n_items; i++)
+		if (!strncmp(t->runs->items[i].name, path.data, path.len))
+			return true;
+	return false;
+}
+
+/* A name that is no directory any more may be a link by now. Told only then: a
+ * shell that stands in the directory would be cut off. */
 static void tell_dir(void *arg, struct node *dir)
 {
 	struct telling *t = arg;
 
-	if (is_below(dir, t->top))
-		model_changed_inode(t->model, dir, true);
+	if (!is_below(dir, t->top))
+		return;
+	model_changed_inode(t->model, dir, true);
+	if (!is_still(t, dir))
+		model_changed_entry(t->model, dir->parent, dir->name);
 }
 
 void by_branch_outdated(struct model *model, struct node *top)
 {
-	struct telling t = {model, top};
+	cleanup(collection_unref) struct collection *runs = NULL;
+	struct telling t = {.model = model, .top = top};
 
+	if (documents_branch_runs(model->config.documents,
+				  row_dir_of(top->parent)->scope, &runs) < 0)
+		return;
+	t.runs = runs;
 	node_each(model->nodes, &provider_link, tell_link, &t);
 	node_each(model->nodes, &provider_row_dir, tell_dir, &t);
 }
