@@ -48,4 +48,9 @@ DEFINE_CLEANUP_DONE(struct usage, usage_done);
  */
 bool usage_is_of(const struct usage_repository *, const char *name);
 
+/* Removes its downloads and logs; who reads one reads to its end. 0 or the
+ * first -errno. */
+int usage_drop_files(const char *dir, const struct usage_repository *,
+		     uint64_t *ret_freed);
+
 #endif

@@ -19,7 +19,7 @@ _bitbucketfs_takes() {
 		options+=' --webhook --event= --signature= --secret-file='
 		;;
 	service) options='-h --help' operands='install remove status' ;;
-	cache) options+=' --json' operands='keep unkeep' kind=either ;;
+	cache) options+=' --json' operands='keep unkeep drop' kind=either ;;
 	login) options+=' --with-token --email= --username= --in-file --oauth
 		--oauth-client --check' ;;
 	logout) options+=' --keep-cache --all --config' ;;

@@ -129,7 +129,7 @@ _bitbucketfs_takes() {
 		operand='*:place:_bitbucketfs_place'
 		;;
 	cache)
-		options+=($json '1:what:(keep unkeep)')
+		options+=($json '1:what:(keep unkeep drop)')
 		operand='*:place:_bitbucketfs_either'
 		;;
 	login)

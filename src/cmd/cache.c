@@ -1,5 +1,5 @@
 /*
- * bitbucketfs cache [keep | unkeep PATH…]: what the cache takes of the
+ * bitbucketfs cache [keep | unkeep | drop PATH…]: what the cache takes of the
  * disk, and what is to be in it. It works on the cache itself, whether it is
  * mounted or not, and asks the service nothing.
  */
@@ -108,6 +108,17 @@ static int refused(struct ctx *ctx, const char *name, int r)
 				"nothing of %s's files is cached: look into "
 				"its tree first",
 				name);
+	case -EPERM:
+		return ctx_fail(ctx, r,
+				"%s is kept: bitbucketfs cache unkeep %s lets "
+				"it go",
+				name, name);
+	case -EBUSY:
+		return ctx_fail(ctx, r,
+				"%s stays: it is being fetched, or another "
+				"bitbucketfs is evicting; try again in a "
+				"moment",
+				name);
 	case -EROFS:
 		return ctx_fail(ctx, r,
 				"%s stays as it is: the cache is on a file "
@@ -143,9 +154,29 @@ static int unkeep(struct ctx *ctx, const char *dir,
 	return 0;
 }
 
+static int drop(struct ctx *ctx, const char *dir,
+		const struct usage_repository *r, const char *name,
+		struct buf *said)
+{
+	uint64_t n_git = 0, n_files = 0;
+	char text[16];
+	int e = r->kept ? -EPERM : 0;
+
+	if (!e && r->has_store)
+		e = evict_drop(ctx, dir, r->uuid, &n_git);
+	if (!e)
+		e = usage_drop_files(dir, r, &n_files);
+	if (e < 0)
+		return refused(ctx, name, e);
+	buf_printf(said, "%s: %s freed\n", name,
+		   text_bytes(n_git + n_files, text));
+	return 0;
+}
+
 static const struct hand hands[] = {
 	{"keep", keep},
 	{"unkeep", unkeep},
+	{"drop", drop},
 };
 
 static void say(const struct by_hand *h, const char *sentence)
@@ -249,7 +280,7 @@ enum command_exit cache_command(const struct command_line *line)
 	enum command_exit end;
 
 	if (word && !hand)
-		return command_usage("cache takes keep and unkeep, and "
+		return command_usage("cache takes keep, unkeep or drop, and "
 				     "not '%s'",
 				     word);
 	if (hand && line->n_operands < 2)

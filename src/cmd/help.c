@@ -27,7 +27,7 @@ static const char general[] =
 	"  fetch PATH… | --stop         brings all of it, and says how far\n"
 	"  refresh PATH…                asks again for what is there\n"
 	"  cache [--json]               what takes how much of the disk\n"
-	"  cache keep | unkeep PATH…    what is never evicted\n"
+	"  cache keep | drop PATH…      what is never evicted; what goes now\n"
 	"  login [--with-token]         signs in: takes a token, and keeps it\n"
 	"  logout [--all]               forgets it, and what was cached\n"
 	"  api [--raw] PATH [-q QUERY]  what the service answers to a GET\n"
@@ -157,7 +157,7 @@ static const char of_refresh[] =
 	"                      signed by it changes nothing\n";
 static const char of_cache[] =
 	"Usage: bitbucketfs cache [--json] [-o OPT,OPT…]\n"
-	"       bitbucketfs cache keep | unkeep PATH…\n"
+	"       bitbucketfs cache keep | unkeep | drop PATH…\n"
 	"\n"
 	"Prints what the cache takes of the disk, a line a repository, and "
 	"what "
@@ -170,6 +170,7 @@ static const char of_cache[] =
 	"\n"
 	"  keep    nothing of it is evicted any more\n"
 	"  unkeep  it may be again\n"
+	"  drop    its files, downloads and logs go now; what is in use stays\n"
 	"  --json  the same for programs\n";
 static const char of_login[] =
 	"Usage: bitbucketfs login [-o OPT,OPT…]\n"

@@ -11,6 +11,8 @@
 #include "store/evict.h"
 #include "store/spool.h"
 
+#include <unistd.h>
+
 #define PREFIX "repo/{"
 
 static struct usage_repository *find(struct usage *usage, const char *uuid,
@@ -208,4 +210,39 @@ bool usage_is_of(const struct usage_repository *r, const char *name)
 
 	return r->name && !strncmp(r->name, name, n) &&
 	       (!r->name[n] || (r->name[n] == '/' && !strchr(name, '/')));
+}
+
+/* ---- dropping ---- */
+
+struct dropping {
+	const struct usage_repository *of;
+	uint64_t n_freed;
+	int first;
+};
+
+static int drop(void *arg, const struct spool_seen *seen)
+{
+	struct dropping *d = arg;
+	const char *end, *uuid;
+	size_t n;
+
+	uuid = uuid_in(seen->key, &n, &end);
+	if (!uuid || strlen(d->of->uuid) != n || strncmp(uuid, d->of->uuid, n))
+		return 0;
+	if (unlink(seen->path) == 0)
+		d->n_freed += seen->n_bytes;
+	else if (errno != ENOENT && !d->first)
+		d->first = -errno;
+	return 0;
+}
+
+int usage_drop_files(const char *dir, const struct usage_repository *of,
+		     uint64_t *ret_freed)
+{
+	cleanup(free) char *spools = mem_asprintf("%s/spool", dir);
+	struct dropping dropping = {.of = of};
+	int r = spool_each(spools, drop, &dropping);
+
+	*ret_freed = dropping.n_freed;
+	return r < 0 ? r : dropping.first;
 }

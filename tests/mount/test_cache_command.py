@@ -13,6 +13,7 @@ import time
 import pytest
 
 from conftest import BINARY, PATIENCE, asked
+from conftest import git as git_requests
 
 NAME = "acme/widgets"
 
@@ -86,6 +87,31 @@ def test_keep_and_unkeep(bb, mounts, filled):
     assert mounts.run("cache", "unkeep", NAME, account=None).stdout == f"{NAME} is kept no longer\n"
     assert not told(mounts)[NAME]["kept"]
     assert asked(bb, mark) == []
+
+
+def test_drop_beside_a_mount(bb, mounts, filled):
+    store = next(account(mounts.place).glob("git/*"))
+    git = next(r for r in told(mounts).values() if r["uuid"] + ".git" == store.name)["name"]
+    assert mounts.run("cache", "keep", git).returncode == 0
+    done = mounts.run("cache", "drop", git)
+    assert done.returncode == 1 and f"bitbucketfs cache unkeep {git} lets it go" in done.stderr
+    assert mounts.run("cache", "unkeep", git).returncode == 0
+    # It is being fetched, by whichever process.
+    lock = os.open(store / "evict.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    done = mounts.run("cache", "drop", git)
+    assert done.returncode == 1 and f"{git} stays: it is being fetched" in done.stderr
+    os.close(lock)
+    mark = bb.log.mark()
+    done = mounts.run("cache", "drop", "acme")
+    assert done.returncode == 0 and sorted(line.split(":")[0] for line in done.stdout.splitlines()) == ["acme/website", NAME]
+    assert asked(bb, mark) == []
+    assert told(mounts)[NAME]["downloads"] == 0
+    # What was dropped is listed, and comes again.
+    assert "main.c" in filled.ls(f"{NAME}/tree/src") and asked(bb, mark) == []
+    assert filled.read(f"{NAME}/tree/src/main.c") and git_requests(bb, mark)
+    assert filled.read(f"{NAME}/downloads/widgets-1.0.tar.gz", "rb")
+    subprocess.run(["git", "--git-dir", store, "fsck"], check=True, capture_output=True)
 
 
 WRONG = [
