@@ -159,6 +159,7 @@ static void tell_list(struct model *model, struct node *dir)
 		model_changed_entry(model, dir, row_dir_index[i].name);
 	for (; file && file->name; file++)
 		model_changed_entry(model, dir, file->name);
+	row_dir_rows_outdated(model, dir);
 	model_changed_inode(model, dir, true);
 }
 

@@ -51,6 +51,9 @@ row_dir_special_of(const struct model *model, const struct row_dir *p)
 /* The document is outdated, and nobody waits for it. */
 void row_dir_refresh_document(struct ctx *, struct model *, struct node *dir,
 			      const struct answer_age *);
+/* The kernel is told of what is made of the collection in directories below it,
+ * which is outdated, or another one by now. */
+void row_dir_rows_outdated(struct model *, struct node *dir);
 /* What an item in its collection's directory is. */
 void row_dir_found_item(struct model *, struct node *dir, const char *id,
 			int64_t time_ms, int64_t left_ms,

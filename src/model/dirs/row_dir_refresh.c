@@ -199,8 +199,7 @@ static const struct tell_how tell_items = {
 	.name = tell_item,
 };
 
-/* What is made of the collection in directories below it. */
-static void rows_outdated(struct model *model, struct node *dir)
+void row_dir_rows_outdated(struct model *model, struct node *dir)
 {
 	const struct resource *row = row_dir_of(dir)->row->rows;
 
@@ -251,7 +250,7 @@ static int refresh_collection(struct ctx *ctx, struct model *model,
 	model_changed_entry(model, dir, "index.json");
 	model_changed_entry(model, dir, "more");
 	files_changed(model, dir, p->row->files);
-	rows_outdated(model, dir);
+	row_dir_rows_outdated(model, dir);
 	n = tell_changes(&(struct tell){
 		.model = model,
 		.dir = dir,
