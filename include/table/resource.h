@@ -167,6 +167,9 @@ struct resource_items {
 	 * line; nothing is added: nothing is told. NULL: of none. */
 	void (*event)(const struct json *item, enum resource_event,
 		      struct buf *what);
+	/* Not of one with the same time: of an open pull request the answer is
+	 * another one after each push to where it goes. */
+	bool is_event_later;
 	/* Of items that are files (endpoint has their bytes): adds what differs
 	 * when the bytes differ; NULL: the whole item. */
 	void (*content)(const struct json *item, struct buf *out);

@@ -63,7 +63,9 @@ static void compare(const struct documents_fetch *f,
 		const struct collection_item *is = &after->items[i];
 		const struct collection_item *was = same_in(before, is);
 
-		if (was && !strcmp(was->hash, is->hash))
+		if (was && (!strcmp(was->hash, is->hash) ||
+			    (f->row->items->is_event_later &&
+			     was->time_ms == is->time_ms)))
 			continue;
 		n_told++;
 		tell_item(f, place, is,

@@ -197,8 +197,8 @@ static const struct resource closed_below[] = {
 		.name_path = "id", .id_path = "id",                            \
 		.time_path = "updated_on|created_on", .endpoint = PULLREQUEST, \
 		.is_name = resource_is_number, .where = where,                 \
-		.event = (its_event), .files = pullrequest_files,              \
-		.rows = (its_rows),                                            \
+		.event = (its_event), .is_event_later = true,                  \
+		.files = pullrequest_files, .rows = (its_rows),                \
 	}
 
 /* Of closed ones the open ones' list tells, where they were. */

@@ -62,6 +62,17 @@ def test_what_changed_is_a_line(bb, m):
     assert "".join(seen) == m.read(E)
 
 
+def test_a_push_updates_no_pull_request(bb, m):
+    """Their answers have the commit that they go to; nobody touched them."""
+    before = m.read(f"{P}/pullrequests/7/pullrequest.json")
+    m.ls(f"{P}/pullrequests")
+    bb.push("acme", "widgets", {"new": "1\n"}, branch="main")
+    bb.update_pull("acme", "widgets", 8, title="another title")
+    m.refresh(f"{P}/pullrequests")
+    await_true(lambda: m.read(f"{P}/pullrequests/7/pullrequest.json") != before, "the answer is another one")
+    assert [e for e in events(m) if "pull request" in e[1]] == [(f"{P}/pullrequests/8", "pull request updated: another title")]
+
+
 def test_it_asks_for_nothing(shared_bb, shared_mounts):
     m = shared_mounts(cache="events")
     mark = shared_bb.log.mark()
