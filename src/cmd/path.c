@@ -12,7 +12,9 @@
 #include "cmd/remote.h"
 #include "cmd/web.h"
 
+#include "api/bitbucket.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "table/page.h"
 
 #include <dirent.h>
@@ -101,15 +103,49 @@ static void correct_ref(const struct inside *inside, struct page_place *place)
 
 /* ---- which place ---- */
 
+static bool leads_out(const char *path, size_t n)
+{
+	for (const char *part = path;; part++) {
+		size_t n_part = strcspn(part, "/?#");
+
+		if (bitbucket_has_dots(part, n_part))
+			return true;
+		part += n_part;
+		if (part >= path + n)
+			return false;
+	}
+}
+
+static bool moves_terminal(const char *text, size_t n)
+{
+	cleanup(buf_done) struct buf clean = BUF_INIT(0);
+
+	text_clean(&clean, text, n, "");
+	return clean.len != n || (n && memcmp(clean.data, text, n) != 0);
+}
+
+/* The name in api/ of what is below api_url; free it. NULL: it has none. */
 static char *api_place(const char *path)
 {
-	size_t n = strcspn(path, "?#");
+	cleanup(buf_done) struct buf place = BUF_INIT(0);
+	size_t n_path = strcspn(path, "?#"), n_all = strcspn(path, "#");
+	size_t n = n_path;
 
+	if (leads_out(path, n) || moves_terminal(path, n_all))
+		return NULL;
+	buf_puts(&place, ".bitbucketfs/api");
 	while (n && path[n - 1] == '/')
 		n--;
-	return mem_asprintf(".bitbucketfs/api/%.*s.json%.*s", (int)n, path,
-			    path[n] == '?' ? (int)strcspn(path + n, "#") : 0,
-			    path + n);
+	if (n)
+		buf_printf(&place, "/%.*s.json", (int)n, path);
+	/* In a name a slash of the query is written so. */
+	for (const char *c = path + n_path; n && c < path + n_all; c++) {
+		if (*c == '/')
+			buf_puts(&place, "%2F");
+		else
+			buf_putc(&place, *c);
+	}
+	return buf_steal(&place, NULL);
 }
 
 static bool place_of(const struct address *address,
@@ -122,7 +158,7 @@ static bool place_of(const struct address *address,
 		return page_to_place(address->word, ret);
 	case ADDRESS_API:
 		ret->path = api_place(below(address->word, base->api_url));
-		return true;
+		return ret->path;
 	case ADDRESS_CLONE:
 	case ADDRESS_SSH:
 		break;

@@ -100,6 +100,8 @@ def test_clone_addresses_and_the_api(shared_bb, shared_mounts, m):
     assert place == m / f".bitbucketfs/api/repositories/{P}/pullrequests.json?state=OPEN"
     with open(place) as f:
         assert '"pullrequest"' in f.read()
+    assert said(run(shared_mounts, "path", f"{shared_bb.api_url}/user?q=a/b")) == m / ".bitbucketfs/api/user.json?q=a%2Fb"
+    assert said(run(shared_mounts, "path", shared_bb.api_url)) == m / ".bitbucketfs/api"
 
 
 def test_what_has_no_place(shared_bb, shared_mounts, m):
@@ -109,6 +111,8 @@ def test_what_has_no_place(shared_bb, shared_mounts, m):
                        ("https://git.corp/projects/A/repos/b/browse", "Data Center"),
                        (f"{web(shared_bb)}/{P}/src/HEAD/../../../x", "no place"),
                        (f"{web(shared_bb)}/{P}/downloads/%1b%5b2J", "no place"),
+                       (f"{shared_bb.api_url}/../../../etc/passwd", "no place"), (f"{shared_bb.api_url}/%2e%2e/x", "no place"),
+                       (f"{shared_bb.api_url}/user\x1b[2J", "no place"), (f"{shared_bb.api_url}/user?q=a\nb", "no place"),
                        (f"{shared_bb.api_url}/user?access_token=hunter22", "token")):
         done = run(shared_mounts, "path", url)
         assert done.returncode == 2 and words in done.stderr and done.stdout == "", (url, done)
