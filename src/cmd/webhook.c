@@ -68,8 +68,9 @@ static enum command_exit take_secret(const char *path, struct buf *secret)
 				     "nobody else can read (chmod 600)",
 				     path);
 	if (r)
-		return command_usage("the secret cannot be read from %s: %s",
-				     path, strerror(-r));
+		return command_usage(
+			"the secret cannot be read from %s: %s", path,
+			r == -ELOOP ? "it is a symbolic link" : strerror(-r));
 	/* An editor ends it with a line's end; Bitbucket's form has none. */
 	while (secret->len && strchr("\r\n", secret->data[secret->len - 1]))
 		buf_cut(secret, secret->len - 1);
