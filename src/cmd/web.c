@@ -125,7 +125,10 @@ int web_ref(const struct inside *inside, const char *path, size_t *ret_parts,
 	cleanup(control_answer_done) struct control_answer answer = {0};
 	int r = -ENOTCONN;
 
+	/* While it asks git it answers this; where it hangs nobody waits. */
 	if (web_is_mounted(inside))
+		r = preflight_answers(inside->mountpoint, PREFLIGHT_ANSWER_MS);
+	if (!r)
 		r = control_ask(inside->device, words, ASK_MS, &answer);
 	if (!r)
 		r = answer.errnum;

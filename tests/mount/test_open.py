@@ -1,6 +1,8 @@
 """bitbucketfs open and path: a place and its page, each made of the other; and what neither of them asks."""
 import os
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -160,6 +162,18 @@ def test_the_only_mount_of_that_host(shared_bb, shared_mounts, m, tmp_path):
         second.unmount()
     finally:
         other.unmount()
+
+
+def test_a_mount_that_hangs_holds_nobody_up(shared_bb, shared_mounts, m):
+    """What it would have said of a name is guessed."""
+    tag = "v1.0"
+    m.process.send_signal(signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        assert said(run(shared_mounts, "path", f"{web(shared_bb)}/{P}/src/{tag}/README.md")) == m / f"{P}/branches/{tag}/README.md"
+        assert time.monotonic() - began < 8
+    finally:
+        m.process.send_signal(signal.SIGCONT)
 
 
 def test_without_a_mount(shared_bb, shared_mounts, tmp_path):
