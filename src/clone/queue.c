@@ -295,7 +295,9 @@ static struct clone_job *enqueue(struct clone_set *cs, const struct ctx *ctx,
 
 	j->ctx->urgent = ctx->urgent;
 	/* Not its caller: git asks in nobody's name. */
-	ctx_because(j->ctx, "%s, by process %d", ctx->cause, (int)ctx->caller);
+	if (ctx->cause[0])
+		ctx_because(j->ctx, "%s, by process %d", ctx->cause,
+			    (int)ctx->caller);
 	j->who = ctx->who;
 	queue = queue_of(cs, j->kind);
 	DL_APPEND(*queue, j);

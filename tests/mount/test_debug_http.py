@@ -8,8 +8,8 @@ from conftest import BINARY, asked, await_true
 from test_pipelines import step
 from test_secrets import holds
 
-LINE = re.compile(r"request: (\S+) (\S+) (\d+) (\d+) bytes (\d+) ms(?:, (?:about )?\d+ left)?(?:, for [^,]*|, in the background)?"
-                  r"(?:, by [^,]* \(\d+\)|, by process \d+)?$")
+LINE = re.compile(r"request: (\S+) (\S+) (\d+) (\d+) bytes (\d+) ms(?:, (?:about )?\d+ left)?(?:, for [^,]+|, in the background)?"
+                  r"(?:, by [^,]* \(\d+\)|, by process [1-9]\d*)?$")
 
 
 def lines(text):
@@ -36,6 +36,9 @@ def test_of_a_mount(bb, mounts):
     signatures = [s for target in asked(bb) for s in urllib.parse.parse_qs(target.partition("?")[2]).get("Signature", [])]
     assert signatures and not [s for s in signatures if s in m.log or urllib.parse.quote(s, safe="") in m.log]
     assert not holds(m.log_bytes())
+    # Nobody looked anything up: what for is said all the same.
+    assert mounts.run("refresh", m / "acme/widgets/tree").returncode == 0
+    await_true(lambda: [line for line in lines(m.log) if re.search(r"git-upload-pack .*, for refresh, by process \d+$", line)], "a line")
     # Nor one that somebody put into a name of api/, with a name or without.
     for name in ("user.json?access_token=hunter22", "user.json?hunter22"):
         m.read(f".bitbucketfs/api/{name}")

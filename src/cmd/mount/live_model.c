@@ -33,9 +33,10 @@ int live_refresh(void *arg, struct ctx *ctx, const char *const *words,
 {
 	const struct live *live = arg;
 	struct asked asked = {words, answer};
+	int r;
 
-	int r = session_run(live->session, ctx, refresh, &asked);
-
+	ctx_because(ctx, "refresh");
+	r = session_run(live->session, ctx, refresh, &asked);
 	session_await_told(live->session);
 	return r;
 }
@@ -133,5 +134,6 @@ int live_heard(void *arg, struct ctx *ctx, const char *const *words,
 	const struct live *live = arg;
 	struct asked asked = {words, answer};
 
+	ctx_because(ctx, "refresh --webhook");
 	return session_run(live->session, ctx, heard, &asked);
 }
