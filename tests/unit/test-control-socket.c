@@ -25,6 +25,7 @@
 #define LONG_MS 20000
 #define DEVICE makedev(0, 77)
 #define N_SILENT 80
+#define N_WAITING 60
 
 static int echo(void *arg, struct ctx *ctx, const char *const *words,
 		struct buf *answer)
@@ -311,6 +312,41 @@ static void the_silent_hold_up_nobody(void **state)
 		close(silent[i]);
 }
 
+static void await(const atomic_int *what, int n)
+{
+	int64_t until = clock_mono_ms() + LONG_MS / 4;
+
+	while (atomic_load(what) < n && clock_mono_ms() < until)
+		poll(NULL, 0, 1);
+	assert_int_equal(atomic_load(what), n);
+}
+
+/* 1. A loop of a shell starts as many fetches, in the background.
+ * 2. Somebody asks how it is, or stops them.
+ */
+static void those_who_wait_hold_up_nobody(void **state)
+{
+	struct place *p = *state;
+	int waiting[N_WAITING];
+	int before = atomic_load(&n_begun);
+
+	serve(p, DEVICE);
+	for (size_t i = 0; i < N_WAITING; i++) {
+		waiting[i] = dial(p);
+		send(waiting[i], "stops\n", 6, MSG_NOSIGNAL);
+		await(&n_begun, before + (int)i + 1);
+	}
+	for (size_t i = 0; i < N_SILENT; i++) {
+		cleanup(control_answer_done) struct control_answer a = {0};
+
+		assert_int_equal(ask(&a, "refuse"), 0);
+		assert_int_equal(a.errnum, -EPERM);
+	}
+	end(p);
+	for (size_t i = 0; i < N_WAITING; i++)
+		close(waiting[i]);
+}
+
 static void the_end_waits_for_no_command(void **state)
 {
 	struct place *p = *state;
@@ -327,15 +363,6 @@ static void the_end_waits_for_no_command(void **state)
 	assert_true(clock_mono_ms() - begun < LONG_MS / 2);
 	drain(fd, &bytes);
 	assert_int_equal(access(path, F_OK), -1);
-}
-
-static void await(const atomic_int *what, int n)
-{
-	int64_t until = clock_mono_ms() + LONG_MS / 4;
-
-	while (atomic_load(what) < n && clock_mono_ms() < until)
-		poll(NULL, 0, 1);
-	assert_int_equal(atomic_load(what), n);
 }
 
 /* Ctrl-C of a command ends what it asked for, where that is to end. */
@@ -460,6 +487,7 @@ int main(void)
 		TEST(nothing_is_larger_than_it_may_be),
 		TEST(who_asks_waits_no_longer_than_he_said),
 		TEST(the_silent_hold_up_nobody),
+		TEST(those_who_wait_hold_up_nobody),
 		TEST(the_end_waits_for_no_command),
 		TEST(what_nobody_waits_for_stops),
 		TEST(what_the_dead_left_goes),

@@ -1,8 +1,8 @@
 /*
  * cmd/mount/control: the thread `control` accepts, and gives each client a
  * thread of its own, so that a client that says nothing, reads nothing, or
- * whose command waits for the network, holds up nobody. When there are too many
- * clients, the one that has been silent for longest goes.
+ * whose command waits for the network, holds up nobody. When too many say or
+ * read nothing, the one that came first goes.
  */
 #include "control_private.h"
 
@@ -19,7 +19,11 @@
 #include <unistd.h>
 
 #define QUEUE 64
-#define CLIENTS_MAX 32
+/* Most of them wait for the network. */
+#define CLIENTS_MAX 256
+#define TALKERS_MAX 32
+/* Who has just come is not silent yet. */
+#define SILENT_MS 200
 /* For the whole of a request, and for the whole of an answer: who sends a byte
  * now and then is as slow as who sends none. */
 #define TALK_MS 5000
@@ -36,6 +40,7 @@ struct client {
 	struct ctx ctx;
 	/* Under the control's lock: */
 	bool talks under_lock; /* it is being listened to, or answered */
+	int64_t talks_since_ms under_lock;
 	bool ended under_lock;
 	bool gone under_lock;  /* who asks has hung up */
 	bool stops under_lock; /* its command then does */
@@ -168,6 +173,7 @@ static void set_talks(struct client *client, bool talks)
 {
 	mutex_lock(&client->control->lock);
 	client->talks = talks;
+	client->talks_since_ms = clock_mono_ms();
 	mutex_unlock(&client->control->lock);
 }
 
@@ -236,26 +242,48 @@ static void reap(struct control *control)
 	}
 }
 
-/* Its thread finds that out, and ends. */
-static void cut_off_silent(struct control *control)
+static bool is_full(struct control *control)
 {
 	struct client *client;
-	int fd = -1;
+	size_t n_talk = 0;
 
 	mutex_lock(&control->lock);
 	DL_FOREACH (control->clients, client)
-		if (fd < 0 && client->talks && !client->ended)
-			fd = client->fd;
+		n_talk += client->talks;
 	mutex_unlock(&control->lock);
-	if (fd >= 0)
-		shutdown(fd, SHUT_RDWR);
+	return n_talk >= TALKERS_MAX || control->n_clients >= CLIENTS_MAX;
+}
+
+/* Its thread finds that out, and ends. In how many ms there may be one, or -1.
+ */
+static int cut_off_silent(struct control *control)
+{
+	int64_t left = -1;
+	struct client *client;
+
+	mutex_lock(&control->lock);
+	DL_FOREACH (control->clients, client)
+		if (client->talks && !client->ended)
+			break;
+	if (client) {
+		left = client->talks_since_ms + SILENT_MS - clock_mono_ms();
+		if (left <= 0)
+			shutdown(client->fd, SHUT_RDWR);
+	}
+	mutex_unlock(&control->lock);
+	return left > 0 ? (int)left : -1;
 }
 
 static void begin_client(struct control *control, int fd)
 {
 	struct client *client = mem_calloc(1, sizeof(*client));
 
-	*client = (struct client){.control = control, .fd = fd, .talks = true};
+	*client = (struct client){
+		.control = control,
+		.fd = fd,
+		.talks = true,
+		.talks_since_ms = clock_mono_ms(),
+	};
 	ctx_init(&client->ctx, control->group, -1);
 	if (thread_start("control-client", client_main, client,
 			 &client->thread)) {
@@ -331,7 +359,7 @@ static void control_main(void *arg)
 	bool pause = false;
 
 	while (!is_stopping(control)) {
-		bool full = control->n_clients >= CLIENTS_MAX;
+		bool full = is_full(control);
 		struct pollfd ready[2 + CLIENTS_MAX] = {
 			{.fd = control->wake, .events = POLLIN},
 			{.fd = full || pause ? -1 : control->listener,
@@ -339,11 +367,12 @@ static void control_main(void *arg)
 		};
 		eventfd_t n;
 		size_t n_clients;
+		int wait = pause ? PAUSE_MS : -1;
 
 		if (full)
-			cut_off_silent(control);
+			wait = cut_off_silent(control);
 		n_clients = watch_clients(control, ready + 2);
-		if (poll(ready, 2 + n_clients, pause ? PAUSE_MS : -1) < 0)
+		if (poll(ready, 2 + n_clients, wait) < 0)
 			continue;
 		see_who_went(control, ready + 2);
 		if (ready[0].revents)
