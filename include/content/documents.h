@@ -28,7 +28,7 @@ struct documents_config {
 	struct bitbucket *bitbucket; /* borrowed, as all here */
 	struct read_through *source;
 	struct cache *cache;
-	const struct credential *credential;
+	struct credential *credential;
 	const char *const
 		*workspaces; /* configured, NULL-terminated, or NULL */
 	unsigned history;    /* items of a history at first; 0: 500 */
@@ -49,6 +49,9 @@ struct documents_config {
 };
 struct documents *documents_new(const struct documents_config *);
 struct documents *documents_free(struct documents *);
+/* Whether the service has refused the credential itself (401) ever since it
+ * took it last: then -EACCES says nothing of what was asked for. */
+bool documents_is_refused(struct ctx *, struct documents *);
 DEFINE_CLEANUP(struct documents *, documents_free);
 
 /* Of resource_workspaces; of resource_repositories, by the workspace's name:

@@ -372,6 +372,17 @@ bool documents_has_user(const struct documents *d)
 	       kind == CREDENTIAL_OAUTH;
 }
 
+bool documents_is_refused(struct ctx *ctx, struct documents *d)
+{
+	cleanup(ctx_done) struct ctx look;
+
+	ctx_init_like(&look, ctx);
+	/* The class for which one refusal is enough. */
+	look.who = CTX_REFRESH;
+	return credential_look(&look, d->config.credential, CREDENTIAL_REST) ==
+	       -EACCES;
+}
+
 int documents_user(struct ctx *ctx, struct documents *d,
 		   enum read_through_mode mode,
 		   struct answer_document *ret_document)

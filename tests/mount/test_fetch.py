@@ -91,6 +91,21 @@ def test_it_waits_for_the_quota_is_stopped_and_goes_on_from_there(bb, mounts, m)
     assert mounts.run("fetch", "--stop").stdout == "nothing is being fetched\n"
 
 
+def test_a_credential_that_is_refused_is_a_failure_and_not_a_list_that_one_may_not_see(bb, mounts, m):
+    m.ls("acme")
+    fault = bb.fault(r"/pipelines|/refs|/commits|/settings|/hooks|/deploy", "status", status=401)
+    mark = bb.log.mark()
+    done = mounts.run("fetch", m / REPO)
+    assert "Bitbucket refused the credential (401" in sentence(done, 1) and done.stdout == "", done
+    assert len(api(bb, mark)) < 10
+    fault.remove()
+    # One list that answers so, and what comes after it is taken.
+    bb.fault(r"/refs/tags", "status", status=401)
+    m.refresh("acme")
+    done = mounts.run("fetch", m / REPO)
+    assert done.returncode == 0 and ", 1 that this account may not see or that are not there" in done.stdout, done
+
+
 def test_ctrl_c_ends_it_in_the_daemon_too(bb, mounts, m):
     m.ls("acme")
     fault = bb.fault(r"/pipelines", "stall")

@@ -15,6 +15,8 @@
 #define LOOK_MS 2000
 /* A list that comes in the background. */
 #define BUSY_MS 1000
+/* So often the credential is refused, and it is no matter of one list. */
+#define SIGNED_OUT_MOST 3
 
 struct fetch {
 	struct fetch *prev, *next;
@@ -172,6 +174,8 @@ static int run_step(struct fetch *f, struct model *model,
 
 struct outcome {
 	size_t n_brought, n_refused, n_failed;
+	/* One after the other, because the credential itself was refused. */
+	unsigned n_signed_out;
 	int r; /* the first failure */
 	struct buf sentences;
 };
@@ -205,6 +209,16 @@ static void note(struct outcome *o, const struct fetch *f,
 					       : strerror(-r));
 }
 
+static void note_credential(struct fetch *f, struct model *model,
+			    struct outcome *o, int r)
+{
+	if (r == -EACCES &&
+	    documents_is_refused(f->ctx, model->config.documents))
+		o->n_signed_out++;
+	else
+		o->n_signed_out = 0;
+}
+
 static void progress(struct fetch *f, const struct outcome *o)
 {
 	mutex_lock(&f->of->lock);
@@ -221,10 +235,14 @@ static int run_all(struct fetch *f, struct model *model,
 
 		if (ends_it(r))
 			return r;
+		note_credential(f, model, o, r);
+		if (o->n_signed_out == SIGNED_OUT_MOST)
+			return r;
 		note(o, f, &plan->steps[i], r);
 		progress(f, o);
 	}
-	return 0;
+	/* What would end it, had it gone on. */
+	return o->n_signed_out ? -EACCES : 0;
 }
 
 static void say(const char *path, const struct fetch_plan *plan,
