@@ -9,6 +9,7 @@
 #include "cmd/remote.h"
 #include "cmd/told.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -177,12 +178,50 @@ static enum command_exit show(struct watch *w, const struct buf *now)
 	return command_print(out.data, out.len);
 }
 
+static void begin_screen(const struct watch *w)
+{
+	if (w->has_screen)
+		command_print(SCREEN_BEGIN, strlen(SCREEN_BEGIN));
+}
+
+static void end_screen(const struct watch *w)
+{
+	if (w->has_screen)
+		command_print(SCREEN_END, strlen(SCREEN_END));
+}
+
+/* Ctrl-Z: the shell that takes over has its own screen, and a cursor. */
+static void stop_for_a_while(const struct watch *w)
+{
+	sigset_t stop;
+
+	end_screen(w);
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTSTP);
+	raise(SIGTSTP);
+	/* Here it stops, unless there is no shell. */
+	sigprocmask(SIG_UNBLOCK, &stop, NULL);
+	sigprocmask(SIG_BLOCK, &stop, NULL);
+	begin_screen(w);
+}
+
+/* Who reads has gone (head): nothing that is written would say so while
+ * nothing changes. */
+static bool is_read(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO};
+
+	return poll(&out, 1, 0) <= 0 || !(out.revents & (POLLERR | POLLHUP));
+}
+
 /* The signal that came, or 0 when the time is over. */
 static int pause_until_next(const struct watch *w)
 {
 	const struct timespec wait = {.tv_sec = WATCH_MS / 1000};
 	int signal = sigtimedwait(&w->signals, NULL, &wait);
 
+	if (signal == SIGTSTP)
+		stop_for_a_while(w);
 	return signal > 0 ? signal : 0;
 }
 
@@ -196,20 +235,18 @@ static void begin_watch(struct watch *w, const struct command_line *line)
 	sigaddset(&w->signals, SIGTERM);
 	sigaddset(&w->signals, SIGHUP);
 	sigaddset(&w->signals, SIGWINCH);
+	sigaddset(&w->signals, SIGTSTP);
 	sigprocmask(SIG_BLOCK, &w->signals, NULL);
 	w->has_screen = w->terminal.has_codes && !line->json;
-	if (w->has_screen)
-		command_print(SCREEN_BEGIN, strlen(SCREEN_BEGIN));
+	begin_screen(w);
 }
 
 /* What was seen last stays on the screen that was there before. */
 static void end_watch(struct watch *w)
 {
-	if (w->has_screen) {
-		command_print(SCREEN_END, strlen(SCREEN_END));
-		if (w->shown.len)
-			command_print(w->shown.data, w->shown.len);
-	}
+	end_screen(w);
+	if (w->has_screen && w->shown.len)
+		command_print(w->shown.data, w->shown.len);
 	buf_done(&w->shown);
 }
 
@@ -221,7 +258,8 @@ static enum command_exit watch(const struct command_line *line,
 	int signal = 0;
 
 	begin_watch(&w, line);
-	while (!signal || signal == SIGWINCH) {
+	while ((!signal || signal == SIGWINCH || signal == SIGTSTP) &&
+	       is_read()) {
 		cleanup(buf_done) struct buf now = BUF_INIT(OUT_MOST);
 
 		terminal_look(STDOUT_FILENO, &w.terminal);

@@ -232,11 +232,14 @@ def test_watch_redraws_in_place_and_ends_with_ctrl_c(bb, mounts, m):
     mark = bb.log.mark()
     s = Screen(mounts, "status", "--watch", m.path, columns=100)
     s.read("problems: none")
+    # Ctrl-Z gives the screen back, and takes it again.
+    os.write(s.fd, b"\x1a")
+    s.read(r"\033\[\?25h\033\[\?1049l\033\[\?1049h(?s:.*)problems: none")
     os.write(s.fd, b"\x03")
     assert s.end() == 0
     # A screen of its own, nothing cleared before it is written anew; the last look stays behind.
     assert s.text.startswith("\033[?1049h") and "\033[2J" not in s.text
-    assert "\033[?1049l" in s.text and "problems: none" in s.text.split("\033[?1049l")[1]
+    assert "\033[?1049l" in s.text and "problems: none" in s.text.split("\033[?1049l")[2]
     for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
         s = Screen(mounts, "status", "--watch", m.path, **environment)
         s.read("problems: none")
@@ -256,3 +259,8 @@ def test_watch_into_a_pipe_is_a_block_a_change(bb, mounts, m):
         assert watches.wait(5) == 0 and b"\033" not in seen
         blocks = [json.loads(x) for x in seen.splitlines()] if words else seen.split(b"\n\n")
         assert len(blocks) == 2 and blocks[0] != blocks[1]
+    # Who has read enough (head) ends it, though nothing changes.
+    watches = subprocess.Popen([BINARY, "status", "--watch", m.path], env=mounts.environment(), stdout=subprocess.PIPE)
+    assert os.read(watches.stdout.fileno(), 1 << 20)
+    watches.stdout.close()
+    assert watches.wait(5) == 0
