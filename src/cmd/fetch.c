@@ -124,9 +124,14 @@ static void note_stopped(void *arg, const struct control_answer *answer)
 		buf_puts(&stopped->said, answer->text);
 		return;
 	}
-	command_say("the mount at %s: %s",
-		    answer->mountpoint ? answer->mountpoint : "?",
-		    *answer->text ? answer->text : strerror(-answer->errnum));
+	if (answer->mountpoint)
+		command_say("the mount at %s: %s", answer->mountpoint,
+			    *answer->text ? answer->text
+					  : strerror(-answer->errnum));
+	else
+		command_say("a mount of yours did not answer (%s): "
+			    "bitbucketfs list says which",
+			    strerror(-answer->errnum));
 	stopped->end = COMMAND_FAILED;
 }
 

@@ -130,8 +130,10 @@ struct fetch_progress *fetch_progress_begin(const struct inside *inside)
 	sigaddset(&p->signals, SIGHUP);
 	sigaddset(&p->signals, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &p->signals, &p->before);
-	/* Without it nobody sees how far it is; it goes on all the same. */
-	(void)thread_start("progress", progress_main, p, &p->thread);
+	/* Without it nobody sees how far it is; it goes on all the same, and
+	 * Ctrl-C ends it. */
+	if (thread_start("progress", progress_main, p, &p->thread))
+		sigprocmask(SIG_SETMASK, &p->before, NULL);
 	return p;
 }
 

@@ -131,3 +131,9 @@ def test_what_cannot_be_fetched_has_its_sentence(bb, mounts, m):
         assert "does not answer" in sentence(mounts.run("fetch", m / REPO, timeout=10), 1)
     finally:
         m.process.send_signal(signal.SIGCONT)
+    # Of one that dies meanwhile it is said, too, and nothing of sockets.
+    fault = bb.fault(r"/pipelines", "stall")
+    fetch = start(mounts, m / REPO)
+    fault.wait_hit()
+    m.kill()
+    assert "is dead (its daemon is gone)" in fetch.communicate(timeout=10)[1] and fetch.returncode == 1

@@ -7,9 +7,14 @@
 
 char *reach_why(const char *path, int r, int timeout_ms)
 {
-	/* There is no socket: its daemon is gone, or could not make one. */
-	if (r == -ECONNREFUSED)
-		r = preflight_answers(path, timeout_ms);
+	int seen = r;
+
+	/* There is no socket: its daemon is gone, or could not make one. Or it
+	 * went while it was asked. */
+	if (r == -ECONNREFUSED || r == -ECONNRESET || r == -EPIPE)
+		seen = preflight_answers(path, timeout_ms);
+	if (r == -ECONNREFUSED || seen == -ENOTCONN || seen == -ETIMEDOUT)
+		r = seen;
 	if (r == -ENOTCONN)
 		return mem_asprintf("the mount at %s is dead (its daemon is "
 				    "gone): mounting there again cleans it up",
