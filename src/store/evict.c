@@ -31,7 +31,7 @@
 #define LOOK_LEAST ((uint64_t)256 * KIB)
 #define KNOWN_MS 10000
 /* After somebody else was evicting, or too little went: twice as long each
- * time.
+ * time, until more is written.
  */
 #define AGAIN_MS 1000
 #define AGAIN_MOST_MS (60 * 1000)
@@ -287,8 +287,11 @@ static void run(void *arg)
 			pause = pause < AGAIN_MOST_MS ? 2 * pause : pause;
 		} else {
 			written_wait(&e->ctx, more, INT64_MAX);
-			pause = AGAIN_MS;
 		}
+		/* Looks that what was written caused, all while it was being
+		 * read, must not put off for a minute the one after that. */
+		if (written_bytes() >= more)
+			pause = AGAIN_MS;
 	}
 }
 

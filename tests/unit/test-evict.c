@@ -5,8 +5,11 @@
 
 #include "base/clock.h"
 #include "store/evict.h"
+#include "store/written.h"
 
+#include <fcntl.h>
 #include <sched.h>
+#include <sys/file.h>
 
 struct world {
 	char dir[64]; /* the account's */
@@ -153,6 +156,48 @@ static void test_files_go(void **state)
 	assert_true(is_there(w, BIG "5"));
 }
 
+/* What is written while all is being read has the evictor look in vain, often.
+ * It is no reason to look a minute after they have read it. */
+static void test_it_looks_soon_after_a_burst(void **state)
+{
+	struct world *w = *state;
+	cleanup(free) char *lock = mem_asprintf("%s/evict.lock", w->dir);
+	struct evictor *e;
+	struct evict_use use;
+	int64_t late;
+	int fd;
+
+	for (int i = 0; i < 10; i++) {
+		cleanup(free) char *name = mem_asprintf(SPOOL "%d", i);
+
+		put(w, name, MIB);
+	}
+	assert_int_equal(evict_start(w->dir, 8 * MIB, &e), 0);
+	for (int i = 0; i < 8; i++) {
+		/* It made the file when it looked. */
+		while (unlink(lock) < 0)
+			sched_yield();
+		written_note(MIB);
+	}
+	while ((fd = open(lock, O_RDWR | O_CLOEXEC)) < 0)
+		sched_yield();
+	/* Its last look is over. */
+	assert_int_equal(file_lock(fd, LOCK_EX), 0);
+	close(fd);
+	for (int i = 0; i < 10; i++) {
+		cleanup(free) char *name = mem_asprintf(SPOOL "%d", i);
+
+		read_ago(w, name, 1000);
+	}
+	late = clock_mono_ms() + 10 * 1000;
+	do {
+		sched_yield();
+		assert_true(clock_mono_ms() < late);
+		assert_int_equal(evict_measure(w->dir, &use, NULL, NULL), 0);
+	} while (use.n_bytes > 6 * MIB);
+	evict_stop(e);
+}
+
 /* ---- stores ---- */
 
 /* A commit of a MiB, in the store of that name, read so many seconds ago. */
@@ -261,6 +306,7 @@ int main(void)
 		T(test_what_takes_how_much),
 		T(test_keeping),
 		T(test_files_go),
+		T(test_it_looks_soon_after_a_burst),
 		T(test_dropping),
 		T(test_blobs_go),
 		T(test_the_default),
