@@ -178,6 +178,8 @@ static void remove_units(const char *dir, const char *top, struct buf *out)
 	}
 	if (opened)
 		closedir(opened);
+	/* Not if there is anything of others in it. */
+	(void)rmdir(dir);
 }
 
 void units_remove_all(struct buf *out)
