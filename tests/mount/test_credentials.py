@@ -81,7 +81,7 @@ def test_an_access_token_without_a_workspace_mounts_and_says_so(bb, mounts):
 def test_nothing_is_anonymous(bb, mounts):
     m = mounts(account=None)
     assert mounted(m.path)[1] == "bitbucket:anonymous"
-    assert m.ls() == [".bitbucketfs"]
+    assert m.ls() == [".bitbucketfs"] and "anonymous is mounted" in m.log and "no workspace to list" in m.log, m.log
     assert asked(bb) == []
     assert m.ls("opensource")
     assert m.read("opensource/libtiny/tree/README.md").startswith("# libtiny\n")

@@ -160,7 +160,18 @@ static void say_verdict(void *arg, int errnum, const char *sentence)
 
 static void say_mounted(const struct program *p)
 {
-	log_info("%s is mounted at %s", p->account, p->mountpoint);
+	const struct remote *remote = &p->live.graph->remote;
+	char *const *named = remote->config.workspaces;
+	/* Nothing is wrong with an empty directory, and nobody finds out why.
+	 */
+	bool is_empty = (!named || !named[0]) &&
+			credential_kind(remote->credential) ==
+				CREDENTIAL_ANONYMOUS;
+
+	log_info("%s is mounted at %s%s", p->account, p->mountpoint,
+		 is_empty ? ", and has no workspace to list: bitbucketfs "
+			    "login, or name public ones with workspaces="
+			  : "");
 }
 
 /* From now on nobody sees standard error. */
