@@ -106,6 +106,17 @@ def test_a_credential_that_is_refused_is_a_failure_and_not_a_list_that_one_may_n
     assert done.returncode == 0 and ", 1 that this account may not see or that are not there" in done.stdout, done
 
 
+def test_a_link_of_the_mount_is_followed(bb, mounts, m):
+    m.ls("acme")
+    for place, where in (("acme/.workspace/projects/PROD/widgets/pullrequests/13/comments", "/pullrequests/13/comments"),
+                         (f"{REPO}/pullrequests/13", "/pullrequests/13"), (f"{REPO}/pipelines/by-branch/main", "/pipelines/")):
+        m.ls(os.path.dirname(place))
+        mark = bb.log.mark()
+        done = mounts.run("fetch", m / place)
+        brought, = map(int, re.findall(rf"^{place}: (\d+) brought", done.stdout))
+        assert brought and where in api(bb, mark)[0] and not [x for x in api(bb, mark) if "state%3D" in x], (done, api(bb, mark))
+
+
 def test_ctrl_c_ends_it_in_the_daemon_too(bb, mounts, m):
     m.ls("acme")
     fault = bb.fault(r"/pipelines", "stall")

@@ -11,6 +11,7 @@
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 /* Of a workspace with more repositories than anybody has. */
 #define STEPS_MOST 1000000
+#define LINKS_MOST 8
 
 struct planning {
 	struct ctx *ctx;
@@ -148,11 +149,77 @@ static int plan_node(struct planning *p, struct node *node)
 	return 0;
 }
 
+/* ---- the place ---- */
+
+/* Where a link of ours leads, and rest below it: such begin with all of their
+ * "..". */
+static int follow(struct planning *p, struct node *link, const char *rest,
+		  struct buf *ret_path)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+	struct blob *target = NULL;
+	const struct node *dir = link->parent;
+	const char *at;
+	int r = link->what.provider->readlink(p->ctx, p->model, link, &target);
+
+	if (r < 0)
+		return r;
+	for (at = blob_data(target); !strncmp(at, "../", 3) && dir->parent;
+	     at += 3)
+		dir = dir->parent;
+	node_path(dir, &path);
+	buf_clear(ret_path);
+	buf_printf(ret_path, "%s%s%s%s%s", path.len ? path.data : "",
+		   path.len ? "/" : "", at, *rest ? "/" : "", rest);
+	blob_unref(target);
+	return 0;
+}
+
+/* Down to the end, or to the first link, which is followed: 1. */
+static int go_down(struct planning *p, struct buf *path, struct node **ret)
+{
+	struct node *node = node_get(p->model->nodes, NODE_ROOT_INO);
+	const char *at = path->data;
+	int r = 0;
+
+	while (!r && *at) {
+		size_t n = strcspn(at, "/");
+		cleanup(free) char *name = mem_dup0(at, n);
+		struct node *child = NULL;
+
+		at += n + (at[n] == '/');
+		r = model_resolve(p->ctx, p->model, node, name, &child);
+		node_unref(p->model->nodes, node);
+		node = child;
+		if (!r && S_ISLNK(node->what.mode) && !tree_above(node)) {
+			cleanup(free) char *rest = mem_strdup(at);
+
+			r = follow(p, node, rest, path);
+			r = r ? r : 1;
+		}
+	}
+	if (r)
+		node_unref(p->model->nodes, node);
+	else
+		*ret = node;
+	return r;
+}
+
+static int find_place(struct planning *p, const char *asked, struct node **ret)
+{
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+	int r = buf_puts(&path, asked) ? -ENAMETOOLONG : 1;
+
+	for (unsigned n = 0; r == 1; n++)
+		r = n < LINKS_MOST ? go_down(p, &path, ret) : -ELOOP;
+	return r;
+}
+
 int fetch_plan_make(struct ctx *ctx, struct model *model, const char *path,
 		    struct fetch_plan *ret)
 {
 	struct planning p = {.ctx = ctx, .model = model, .plan = ret};
-	struct node *root, *node = NULL;
+	struct node *node = NULL;
 	int r;
 
 	*ret = (struct fetch_plan){0};
@@ -161,11 +228,9 @@ int fetch_plan_make(struct ctx *ctx, struct model *model, const char *path,
 				"Name a workspace, a repository, or a tree.");
 	if (!strchr(path, '/') && *path != '.')
 		return plan_workspace(&p, path);
-	root = node_get(model->nodes, NODE_ROOT_INO);
-	r = model_resolve(ctx, model, root, path, &node);
+	r = find_place(&p, path, &node);
 	if (!r)
 		r = plan_node(&p, node);
 	node_unref(model->nodes, node);
-	node_unref(model->nodes, root);
 	return r;
 }
