@@ -11,7 +11,7 @@ char *reach_why(const char *path, int r, int timeout_ms)
 
 	/* There is no socket: its daemon is gone, or could not make one. Or it
 	 * went while it was asked. */
-	if (r == -ECONNREFUSED || r == -ECONNRESET || r == -EPIPE)
+	if (r == -ECONNREFUSED || r == -ECONNRESET)
 		seen = preflight_answers(path, timeout_ms);
 	if (r == -ECONNREFUSED || seen == -ENOTCONN || seen == -ETIMEDOUT)
 		r = seen;
