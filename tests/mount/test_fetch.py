@@ -136,6 +136,8 @@ def test_what_cannot_be_fetched_has_its_sentence(bb, mounts, m):
     assert sentence(mounts.run("fetch", m.path), 1) == f"{m.path}: Name a workspace, a repository, or a tree."
     assert sentence(mounts.run("fetch", m / "acme/widgets/nothing"), 1).endswith(": there is no such place")
     assert sentence(mounts.run("fetch", m / ".bitbucketfs"), 1).endswith("There is nothing to fetch there.")
+    for command in ("fetch", "refresh"):
+        assert sentence(mounts.run(command, m / "desktop.ini"), 1).endswith("There is no desktop.ini.")
     assert asked(bb, mark) == []
     m.process.send_signal(signal.SIGSTOP)
     try:

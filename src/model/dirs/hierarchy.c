@@ -10,13 +10,23 @@
 #include "model/dirs/hierarchy.h"
 #include "model/probe.h"
 
+#include "base/text.h"
+
 int hierarchy_listing(struct ctx *ctx, struct model *model,
 		      const char *workspace, enum read_through_mode mode,
 		      struct collection **ret_list, struct answer_age *ret_age)
 {
 	cleanup(scope_unref) struct scope *scope =
 		documents_listing_scope(model->config.documents, workspace);
+	struct answer_age named = {0};
+	int r = 0;
 
+	/* A name that cannot be one costs nothing, unless it is listed. */
+	if (mode != READ_CACHED && !text_is_workspace_id(workspace))
+		r = documents_find_workspace(ctx, model->config.documents,
+					     workspace, &named);
+	if (r < 0)
+		return r;
 	return documents_collection(ctx, model->config.documents,
 				    &resource_repositories, scope, mode,
 				    ret_list, ret_age);
