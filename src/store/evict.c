@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "store/objects.h"
+#include "store/spool.h"
 #include "written.h"
 
 #include <dirent.h>
@@ -77,10 +78,10 @@ static struct candidate *add(struct candidates *c, const char *path)
 	return &c->items[c->n++];
 }
 
-/* Files that have their names, 40 hex digits. */
-static void add_files(struct candidates *c, const char *path, const char *below)
+/* Big files, which have their names: 40 hex digits. */
+static void add_big(struct candidates *c, const char *path)
 {
-	cleanup(free) char *dir = mem_asprintf("%s/%s", path, below);
+	cleanup(free) char *dir = mem_asprintf("%s/big", path);
 	DIR *d = opendir(dir);
 	struct dirent *e;
 	struct stat st;
@@ -103,6 +104,43 @@ static void add_files(struct candidates *c, const char *path, const char *below)
 		closedir(d);
 }
 
+/* The key of what is of a repository has its uuid in braces. */
+static bool is_of_kept(const char *dir, const char *key)
+{
+	const char *uuid = strchr(key, '{'), *end = strchr(key, '}');
+	cleanup(free) char *name = NULL;
+
+	if (!uuid || !end || end < uuid)
+		return false;
+	name = mem_dup0(uuid + 1, (size_t)(end - uuid - 1));
+	return evict_is_kept(dir, name);
+}
+
+struct adding {
+	const char *dir;
+	struct candidates *to;
+};
+
+static int add_spool(void *arg, const struct spool_seen *seen)
+{
+	const struct adding *adding = arg;
+	struct candidate *item;
+
+	if (is_of_kept(adding->dir, seen->key))
+		return 0;
+	item = add(adding->to, seen->path);
+	item->n_bytes = seen->n_bytes;
+	item->used_ms = seen->used_ms;
+	return 0;
+}
+
+static void add_spools(struct candidates *c, const char *dir)
+{
+	cleanup(free) char *spools = mem_asprintf("%s/spool", dir);
+
+	(void)spool_each(spools, add_spool, &(struct adding){dir, c});
+}
+
 static int add_store(void *arg, const char *path, const char *uuid)
 {
 	struct evict_repository repository;
@@ -111,7 +149,7 @@ static int add_store(void *arg, const char *path, const char *uuid)
 	evict_measure_store(path, uuid, &repository);
 	if (repository.kept)
 		return 0;
-	add_files(arg, path, "big");
+	add_big(arg, path);
 	item = add(arg, path);
 	item->is_store = true;
 	item->used_ms = repository.used_ms;
@@ -243,7 +281,7 @@ static bool hold_bound(struct evictor *e)
 		return false;
 	if (lock_dir(e->dir, &lock) < 0)
 		return true;
-	add_files(&c, e->dir, "spool");
+	add_spools(&c, e->dir);
 	(void)evict_each_store(e->dir, add_store, &c);
 	if (c.n)
 		qsort(c.items, c.n, sizeof(*c.items), by_use);

@@ -44,16 +44,25 @@ int evict_keep(const char *dir, const char *uuid, bool keep)
 	return unlink(mark) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+bool evict_is_kept(const char *dir, const char *uuid)
+{
+	cleanup(free) char *path = NULL, *mark = NULL;
+
+	if (find(dir, uuid, &path) < 0)
+		return false;
+	mark = mem_asprintf("%s/" OBJECTS_KEPT, path);
+	return access(mark, F_OK) == 0;
+}
+
 int evict_drop(struct ctx *ctx, const char *dir, const char *uuid,
 	       uint64_t *ret_freed)
 {
-	cleanup(free) char *path = NULL, *mark = NULL;
+	cleanup(free) char *path = NULL;
 	int r = find(dir, uuid, &path);
 
 	if (r < 0)
 		return r;
-	mark = mem_asprintf("%s/" OBJECTS_KEPT, path);
-	if (access(mark, F_OK) == 0)
+	if (evict_is_kept(dir, uuid))
 		return -EPERM;
 	/* Also what was marked in this very moment. */
 	return objects_evict(ctx, path, clock_wall_ms() + 1000, ret_freed);

@@ -11,6 +11,8 @@
 int evict_each_store(const char *dir,
 		     int (*each)(void *arg, const char *path, const char *uuid),
 		     void *arg);
+/* False also for what has no store. */
+bool evict_is_kept(const char *dir, const char *uuid);
 /* What one store takes; uuid stays borrowed. */
 void evict_measure_store(const char *path, const char *uuid,
 			 struct evict_repository *ret);

@@ -280,7 +280,8 @@ int spool_each(const char *dir,
 		if (strlen(e->d_name) != N_NAME)
 			continue;
 		path = mem_asprintf("%s/%s", dir, e->d_name);
-		fd = own_open(path, O_RDONLY, 0);
+		/* Its time is when somebody read it: not now. */
+		fd = own_open(path, O_RDONLY | O_NOATIME, 0);
 		if (fd < 0 || fstat(fd, &st) < 0)
 			continue;
 		if (read_head(fd, &head) < 0)
@@ -291,7 +292,8 @@ int spool_each(const char *dir,
 				 .path = path,
 				 .key = head.key,
 				 .n_bytes = (uint64_t)st.st_blocks * 512,
-				 .used_ms = (int64_t)st.st_atim.tv_sec * 1000,
+				 .used_ms = (int64_t)st.st_atim.tv_sec * 1000 +
+					    st.st_atim.tv_nsec / 1000000,
 			 });
 	}
 	if (d)

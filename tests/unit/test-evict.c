@@ -4,7 +4,9 @@
 #include "git-scratch.h"
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "store/evict.h"
+#include "store/spool.h"
 #include "store/written.h"
 
 #include <fcntl.h>
@@ -252,6 +254,62 @@ static void test_dropping(void **state)
 	assert_false(is_whole(w, "one"));
 }
 
+/* A download of a repository, read so many seconds ago; its path. */
+static char *put_download(const struct world *w, const char *key, int64_t ago_s)
+{
+	cleanup(free) char *dir = mem_asprintf("%s/spool", w->dir);
+	cleanup(spool_close) struct spool *spool = NULL;
+	cleanup(spool_file_unref) struct spool_file *file = NULL;
+	cleanup(free) char *bytes = mem_calloc(1, 4 * MIB);
+	char name[41], *below;
+
+	assert_int_equal(spool_open(dir, 0, &spool), 0);
+	assert_int_equal(spool_new(spool, &file), 0);
+	assert_int_equal(spool_publish(file, key, 4 * MIB, ""), 0);
+	assert_int_equal(spool_write(file, 0, bytes, 4 * MIB), 0);
+	digest_sha1_hex(key, strlen(key), name);
+	below = mem_asprintf("spool/%s", name);
+	read_ago(w, below, ago_s);
+	return below;
+}
+
+static int see_used(void *arg, const struct spool_seen *seen)
+{
+	*(int64_t *)arg = seen->used_ms;
+	return 0;
+}
+
+/* Looking what there is makes nothing a file that was read lately. */
+static void test_looking_is_no_reading(void **state)
+{
+	struct world *w = *state;
+	cleanup(free) char *dir = mem_asprintf("%s/spool", w->dir);
+	cleanup(free) char *file = put_download(w, "repo/{one}/a", 1000);
+	int64_t first = 0, second = 0;
+
+	assert_int_equal(spool_each(dir, see_used, &first), 0);
+	assert_int_equal(spool_each(dir, see_used, &second), 0);
+	assert_true(first > 0 && first == second);
+}
+
+/* Downloads and logs of a repository that is kept stay, as its files do. */
+static void test_downloads_are_kept(void **state)
+{
+	struct world *w = *state;
+	cleanup(free) char *kept = put_download(w, "repo/{kept}/a", 9000);
+	cleanup(free) char *other = put_download(w, "repo/{other}/a", 1000);
+	struct evictor *e;
+
+	put(w, "git/kept.git/HEAD", 1);
+	assert_int_equal(evict_keep(w->dir, "kept", true), 0);
+	assert_int_equal(evict_start(w->dir, 8 * MIB, &e), 0);
+	do {
+		assert_true(is_there(w, kept));
+		sched_yield();
+	} while (is_there(w, other));
+	e = evict_stop(e);
+}
+
 /* Of what was read longest ago as much goes as is too much; what is kept, and
  * what is being read, stays. */
 static void test_blobs_go(void **state)
@@ -308,6 +366,8 @@ int main(void)
 		T(test_files_go),
 		T(test_it_looks_soon_after_a_burst),
 		T(test_dropping),
+		T(test_looking_is_no_reading),
+		T(test_downloads_are_kept),
 		T(test_blobs_go),
 		T(test_the_default),
 	};
