@@ -15,9 +15,24 @@
 
 #define STOP_MS 5000
 
+/* A line for each list that failed, which names it. */
+static void say_lines(const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+
+		command_say("%.*s", (int)n, text);
+		text += n + (text[n] == '\n');
+	}
+}
+
 static enum command_exit say_failed(const char *path,
 				    const struct control_answer *answer)
 {
+	if (strchr(answer->text, '\n')) {
+		say_lines(answer->text);
+		return COMMAND_FAILED;
+	}
 	command_say("%s: %s", path,
 		    *answer->text               ? answer->text
 		    : answer->errnum == -ENOENT ? "there is no such place"

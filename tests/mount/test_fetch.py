@@ -106,6 +106,19 @@ def test_a_credential_that_is_refused_is_a_failure_and_not_a_list_that_one_may_n
     assert done.returncode == 0 and ", 1 that this account may not see or that are not there" in done.stdout, done
 
 
+def test_each_list_that_failed_is_a_line(bb, mounts, m):
+    m.ls("acme")
+    fault = bb.fault(r"/refs/tags|/hooks", "status", status=400)
+    done = mounts.run("fetch", m / REPO)
+    said = done.stderr.splitlines()
+    assert done.returncode == 1 and done.stdout == "" and "\\x0a" not in done.stderr and len(said) == 3, done
+    assert re.match(rf"bitbucketfs: {REPO}: \d+ brought, 0 at hand, 2 failed$", said[0])
+    assert said[1].startswith(f"bitbucketfs: {REPO}/tags: ") and said[2].startswith(f"bitbucketfs: {REPO}/settings/hooks: ")
+    fault.remove()
+    m.refresh("acme")
+    assert mounts.run("fetch", m / REPO).stdout.startswith(f"{REPO}: 2 brought, ")
+
+
 def test_a_link_of_the_mount_is_followed(bb, mounts, m):
     m.ls("acme")
     for place, where in (("acme/.workspace/projects/PROD/widgets/pullrequests/13/comments", "/pullrequests/13/comments"),
