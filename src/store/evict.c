@@ -295,6 +295,7 @@ static bool hold_bound(struct evictor *e)
 	}
 	if (n > e->max_bytes)
 		n -= evict_stores(e, &c, n - e->max_bytes);
+	atomic_store(&e->known, n);
 	log_debug("the cache had %llu bytes, of at most %llu: %llu went",
 		  (unsigned long long)use.n_bytes,
 		  (unsigned long long)e->max_bytes,
