@@ -193,6 +193,8 @@ void units_remove_all(struct buf *out)
 	if (!dir)
 		return;
 	remove_units(dir, dir, out);
+	*strrchr(dir, '/') = '\0';
+	(void)rmdir(dir);
 	if (out->len > before)
 		try("daemon-reload", NULL, NULL);
 }

@@ -270,7 +270,7 @@ def test_logout_all_stops_what_a_package_has_installed(systemd):
     done = subprocess.run([BINARY, "logout", "--all"], env=e, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0 and f"Removed: {systemd.wanted}/bitbucketfs@default.service\n" in done.stdout, done
     assert systemd.said()[0] == "stop -- *bitbucketfs*.service"
-    assert not systemd.units.exists(), "no directory is left that has nothing in it"
+    assert not systemd.units.parent.exists(), "no directory is left that has nothing in it"
 
 
 @pytest.mark.parametrize("words, code, says", [
