@@ -13,6 +13,9 @@ char *reach_why(const char *path, int r, int timeout_ms)
 	 * went while it was asked. */
 	if (r == -ECONNREFUSED || r == -ECONNRESET)
 		seen = preflight_answers(path, timeout_ms);
+	/* It is just going: what waited for it then is broken off. */
+	if (r == -ECONNRESET && seen && seen != -ETIMEDOUT)
+		seen = preflight_answers(path, timeout_ms);
 	if (r == -ECONNREFUSED || seen == -ENOTCONN || seen == -ETIMEDOUT)
 		r = seen;
 	if (r == -ENOTCONN)
