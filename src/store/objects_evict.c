@@ -86,6 +86,8 @@ static int keep_sizes(struct eviction *e)
 	HASH_ITER (hh, e->rest, m, next) {
 		uint64_t size;
 
+		if (ctx_is_cancelled(e->ctx))
+			break;
 		if (m->kind != EVICT_BLOB && m->kind != EVICT_LINK)
 			continue;
 		if (objects_blob_size(e->ctx, e->o, &m->oid, &size) < 0)
@@ -93,7 +95,10 @@ static int keep_sizes(struct eviction *e)
 		mem_grow(sizes, n, room);
 		sizes[n++] = (struct objects_size){m->oid, size};
 	}
-	r = n ? objects_sizes_write(e->o->path, sizes, n) : 0;
+	if (ctx_is_cancelled(e->ctx))
+		r = -EINTR;
+	else
+		r = n ? objects_sizes_write(e->o->path, sizes, n) : 0;
 	free(sizes);
 	return r;
 }
@@ -110,9 +115,24 @@ static bool is_kept(struct eviction *e, const struct evict_member *m)
 		size < LINK_MOST);
 }
 
+struct writing {
+	struct ctx *ctx;
+	struct objects_pack *pack;
+};
+
 static int write_piece(void *bytes, size_t n, void *arg)
 {
-	return objects_pack_write(arg, bytes, n);
+	const struct writing *w = arg;
+
+	return ctx_is_cancelled(w->ctx) ? -EINTR
+					: objects_pack_write(w->pack, bytes, n);
+}
+
+/* Comparing a hundred thousand trees takes seconds, for which whoever unmounts
+ * would wait. */
+static int go_on(int, uint32_t, uint32_t, void *arg)
+{
+	return ctx_is_cancelled(arg) ? GIT_EUSER : 0;
 }
 
 static int write_objects(struct eviction *e, git_packbuilder *builder,
@@ -122,6 +142,7 @@ static int write_objects(struct eviction *e, git_packbuilder *builder,
 	int r;
 
 	git_packbuilder_set_threads(builder, 1);
+	git_packbuilder_set_callbacks(builder, go_on, e->ctx);
 	HASH_ITER (hh, e->rest, m, next) {
 		git_oid id;
 
@@ -137,7 +158,10 @@ static int write_objects(struct eviction *e, git_packbuilder *builder,
 	}
 	if (git_packbuilder_object_count(builder) == 0)
 		return 0;
-	r = git_packbuilder_foreach(builder, write_piece, pack);
+	r = git_packbuilder_foreach(builder, write_piece,
+				    &(struct writing){e->ctx, pack});
+	if (r < 0 && ctx_is_cancelled(e->ctx))
+		return -EINTR;
 	return r < 0 ? objects_errno(r) : 1;
 }
 

@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "base/sync.h"
 
+#include <git2.h>
+
 /* Two commits: `file` differs, the rest is in both. */
 #define MAKE_REPO                                                         \
 	"git init -q -b main repo && cd repo && mkdir -p dir && "         \
@@ -227,6 +229,45 @@ static void test_a_fetch_holds_it(void **state)
 			 -EINTR);
 	expect_blob(s->o, &c.same, SAME, true);
 	ctx_done(&ctx);
+	assert_int_equal(evict(s, &freed), 0);
+	expect_blob(s->o, &c.same, SAME, false);
+}
+
+static struct ctx *cancel_when_packing; /* NULL: none */
+
+int __real_git_packbuilder_foreach(git_packbuilder *,
+				   git_packbuilder_foreach_cb, void *);
+int __wrap_git_packbuilder_foreach(git_packbuilder *,
+				   git_packbuilder_foreach_cb, void *);
+int __wrap_git_packbuilder_foreach(git_packbuilder *builder,
+				   git_packbuilder_foreach_cb each, void *arg)
+{
+	if (cancel_when_packing)
+		ctx_cancel(cancel_when_packing);
+	return __real_git_packbuilder_foreach(builder, each, arg);
+}
+
+/* Packing a hundred thousand trees takes seconds: who unmounts does not wait
+ * for it. */
+static void test_packing_is_cancelled(void **state)
+{
+	struct scratch *s = *state;
+	struct commits c = make(s);
+	uint64_t freed = 0;
+	struct ctx ctx;
+
+	fetch(s, s->o, &c.second, "");
+	be_cold(s, &c.second);
+	ctx_init(&ctx, NULL, -1);
+	cancel_when_packing = &ctx;
+	assert_int_equal(objects_evict(&ctx, s->store, clock_wall_ms(), &freed),
+			 -EINTR);
+	cancel_when_packing = NULL;
+	ctx_done(&ctx);
+	assert_int_equal(freed, 0);
+	expect_blob(s->o, &c.same, SAME, true);
+	scratch_fsck(s);
+	scratch_expect_clean(s);
 	assert_int_equal(evict(s, &freed), 0);
 	expect_blob(s->o, &c.same, SAME, false);
 }
@@ -479,6 +520,7 @@ int main(void)
 		SCRATCH_TEST(test_all_blobs_go),
 		SCRATCH_TEST(test_a_cold_commit),
 		SCRATCH_TEST(test_a_fetch_holds_it),
+		SCRATCH_TEST(test_packing_is_cancelled),
 		SCRATCH_TEST(test_damaged_sizes),
 		SCRATCH_TEST(test_the_whole_store),
 		SCRATCH_TEST(test_killed_anywhere),
