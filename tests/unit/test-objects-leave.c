@@ -5,6 +5,7 @@
  */
 #include "git-scratch.h"
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "store/say.h"
 
@@ -186,6 +187,8 @@ static void test_the_writer_leaves(void **state)
 	struct oid a = make(s, s->o, "a");
 	struct caller writer, waiter, next;
 
+	/* Later handles would see that the pack was set aside. */
+	clock_fake(clock_mono_ms(), clock_wall_ms());
 	damage(s);
 	shut_gate();
 	start(&writer, s->o, &a);
@@ -202,6 +205,7 @@ static void test_the_writer_leaves(void **state)
 	open_gate();
 	assert_int_equal(end(&writer), -EINTR);
 	assert_int_equal(end(&next), -ENOENT);
+	clock_real();
 	store_listen(NULL, NULL);
 	/* Nobody is stopped by what they left. */
 	scratch_take_all(s, "a");
