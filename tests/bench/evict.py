@@ -1,9 +1,10 @@
 """The bound of the cache: 2 GB of blobs go while 20 processes read.
 
-Each file is called by the SHA-1 of its bytes, so that a reader needs nobody to tell a wrong byte. The readers open files of all
-repositories at random, of some more often than of others; what was evicted they bring again.
+Each file is called by the SHA-1 of its bytes, so that a reader needs nobody to tell a wrong byte. The readers move on through
+the repositories, four at a time, for two seconds each; what was evicted they bring again. With --random they open files of all
+repositories, of some more often than of others: what is in use is then more than the bound, and stays.
 
-    tests/bench/evict.py [--binary FILE] [--bound MB] [--total MB]
+    tests/bench/evict.py [--binary FILE] [--bound MB] [--total MB] [--random]
 """
 import hashlib
 import os
@@ -17,6 +18,7 @@ REPOSITORIES, READERS = 20, 20
 MB = 1 << 20
 SMALL, BIG = (MB,) * 24, (10 * MB,)     # bytes of the files of a repository
 SLACK = 1.05
+WINDOW, MOVE_S = 4, 2                   # repositories that are read at a time, and how long until the next one
 
 
 def build(where, seed):
@@ -32,14 +34,20 @@ def build(where, seed):
                    input=b"".join(parts))
 
 
-def read_on(top, slugs, seed, stop):
+def choose(chance, n, at_random):
+    if at_random:
+        return min(int(chance.expovariate(6 / n)), n - 1)
+    return (int(time.time() / MOVE_S) + chance.randrange(WINDOW)) % n
+
+
+def read_on(top, slugs, seed, stop, at_random):
     """A reader: ends when the file `stop` is there; says how many files and errors there were, how many wrong."""
     chance = random.Random(seed)
     n = wrong = 0
     errors = []
     names = {}
     while not os.path.exists(stop):
-        slug = slugs[min(int(chance.expovariate(6 / len(slugs))), len(slugs) - 1)]
+        slug = slugs[choose(chance, len(slugs), at_random)]
         place = os.path.join(top, slug, "tree/files")
         try:
             if slug not in names:
@@ -84,7 +92,7 @@ class Watch:
         self.thread.join()
 
 
-def all_of_it(bb, mounts, table, bound, total):
+def all_of_it(bb, mounts, table, bound, total, at_random):
     place = str(mounts.place)
     slugs = []
     for i in range(REPOSITORIES):
@@ -97,8 +105,8 @@ def all_of_it(bb, mounts, table, bound, total):
     watch = Watch(m.cache)
     stop = os.path.join(place, "stop")
     began, mark = time.monotonic(), bb.log.mark()
-    them = [subprocess.Popen([sys.executable, os.path.abspath(__file__), "--reader", m / "acme", stop, str(i), *slugs],
-                             stdout=subprocess.PIPE, text=True) for i in range(READERS)]
+    them = [subprocess.Popen([sys.executable, os.path.abspath(__file__), "--reader", m / "acme", stop, str(i),
+                              str(int(at_random)), *slugs], stdout=subprocess.PIPE, text=True) for i in range(READERS)]
     each = sum(SMALL + BIG)
 
     def evicted():
@@ -142,6 +150,7 @@ def main():
     args.add_argument("--binary")
     args.add_argument("--bound", type=int, default=512)
     args.add_argument("--total", type=int, default=2048)
+    args.add_argument("--random", action="store_true")
     a = args.parse_args()
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:0] = [here, os.path.join(here, "..", "mount")]
@@ -156,7 +165,7 @@ def main():
     with harness.Bitbucket(harness.DATA, data="tests") as bb:
         mounts = harness.Mounts(bb, place)
         try:
-            all_of_it(bb, mounts, table, a.bound, a.total)
+            all_of_it(bb, mounts, table, a.bound, a.total, a.random)
         finally:
             mounts.take_down()
             shutil.rmtree(place, ignore_errors=True)
@@ -166,6 +175,6 @@ def main():
 if __name__ == "__main__":
     sys.dont_write_bytecode = True
     if sys.argv[1:2] == ["--reader"]:
-        read_on(sys.argv[2], sys.argv[5:], int(sys.argv[4]), sys.argv[3])
+        read_on(sys.argv[2], sys.argv[6:], int(sys.argv[4]), sys.argv[3], sys.argv[5] == "1")
     else:
         main()
