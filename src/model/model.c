@@ -58,19 +58,28 @@ static int failed(struct model *model, struct ctx *ctx, const struct node *node,
 	return say_failure(model, ctx, node, name, model_promised(r));
 }
 
-int model_refresh(struct ctx *ctx, struct model *model, const char *path,
-		  struct buf *said)
+/* What was said of a place below the root, from an offset on; a failure is
+ * told. */
+static int end_saying(struct ctx *ctx, struct model *model, const char *place,
+		      struct buf *said, size_t from, int r)
 {
 	struct node *root = node_get(model->nodes, NODE_ROOT_INO);
-	size_t from = said->len;
-	int r = model->refresh_place(ctx, model, path, said);
 
 	if (r < 0)
-		r = failed(model, ctx, root, path, r);
+		r = failed(model, ctx, root, place, r);
 	else
 		text_clean_buf(said, from, "\n\t");
 	node_unref(model->nodes, root);
 	return r;
+}
+
+int model_refresh(struct ctx *ctx, struct model *model, const char *path,
+		  struct buf *said)
+{
+	size_t from = said->len;
+	int r = model->refresh_place(ctx, model, path, said);
+
+	return end_saying(ctx, model, path, said, from, r);
 }
 
 int model_heard(struct ctx *ctx, struct model *model,
@@ -79,16 +88,10 @@ int model_heard(struct ctx *ctx, struct model *model,
 	cleanup(free) char *place =
 		mem_asprintf("%s/%s%s%s", news->workspace, news->slug,
 			     *news->path ? "/" : "", news->path);
-	struct node *root = node_get(model->nodes, NODE_ROOT_INO);
 	size_t from = said->len;
 	int r = model->heard(ctx, model, news, said);
 
-	if (r < 0)
-		r = failed(model, ctx, root, place, r);
-	else
-		text_clean_buf(said, from, "\n\t");
-	node_unref(model->nodes, root);
-	return r;
+	return end_saying(ctx, model, place, said, from, r);
 }
 
 int model_failed(struct model *model, struct ctx *ctx, const struct node *node,
