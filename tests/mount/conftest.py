@@ -2,9 +2,11 @@
 mounts it) or `m` (one mount). What a test leaves mounted is taken down, and a sanitizer's report, a crash or a suspicious
 log line in any daemon fails it.
 """
+import mmap
 import os
 import shutil
 import signal
+import subprocess
 
 import pytest
 
@@ -76,6 +78,19 @@ def shared(shared_mounts):
 # What a repository has (src/table/repository.c), but for issues/, which few have.
 REPOSITORY = {"repository.json", "info", "description", "tree", "branches", "tags", "commits", "pullrequests", "pipelines",
               "deployments", "environments", "downloads", "network", "settings"}
+
+
+def clock_ahead(place, source, n_words):
+    """The environment of a daemon whose clocks are those of a library made of source, and the words that both see."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if not compiler:
+        pytest.skip("NOT TESTED: there is no C compiler")
+    (place / "shim.c").write_text(source)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", place / "shim.so", place / "shim.c", "-ldl"], check=True)
+    (place / "ahead").write_bytes(bytes(8 * n_words))
+    with open(place / "ahead", "r+b") as f:
+        words = mmap.mmap(f.fileno(), 8 * n_words)
+    return {"LD_PRELOAD": preloaded(place / "shim.so"), "CLOCK_AHEAD": str(place / "ahead")}, words
 
 
 def asked(bb, mark=0, match=None):

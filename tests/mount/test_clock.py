@@ -1,11 +1,7 @@
 """A machine whose clock is wrong by a year, and is set right: nothing is lost, and nothing is fresh until then."""
-import mmap
-import shutil
-import subprocess
-
 import pytest
 
-from conftest import await_true, preloaded
+from conftest import await_true, clock_ahead
 
 YEAR_MS = 365 * 24 * 3600 * 1000
 # libfaketime in so few lines that nobody has to install it: the wall clock is ahead by what the file says, in ms.
@@ -45,16 +41,9 @@ int clock_gettime(clockid_t id, struct timespec *t)
 @pytest.fixture
 def clock(tmp_path):
     """What a daemon needs in its environment, and a function that sets its clock ahead."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if not compiler:
-        pytest.skip("no C compiler")
-    (tmp_path / "shim.c").write_text(SHIM)
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", tmp_path / "shim.so", tmp_path / "shim.c", "-ldl"], check=True)
-    (tmp_path / "ahead").write_bytes(bytes(8))
-    with open(tmp_path / "ahead", "r+b") as f:
-        ahead = mmap.mmap(f.fileno(), 8)
+    environment, ahead = clock_ahead(tmp_path, SHIM, 1)
     set_ahead = lambda ms: ahead.__setitem__(slice(0, 8), ms.to_bytes(8, "little", signed=True))   # noqa: E731
-    yield {"LD_PRELOAD": preloaded(tmp_path / "shim.so"), "CLOCK_AHEAD": str(tmp_path / "ahead")}, set_ahead
+    yield environment, set_ahead
 
 
 @pytest.mark.parametrize("years", [1, -1])

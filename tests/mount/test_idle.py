@@ -1,11 +1,7 @@
 """A mount that nobody looks at: a day of it, in seconds."""
-import mmap
-import shutil
-import subprocess
-
 import pytest
 
-from conftest import SANITIZED, asked, await_true, preloaded
+from conftest import SANITIZED, asked, await_true, clock_ahead
 
 STEP_MS = 10 * 60 * 1000
 HOUR = 6    # steps
@@ -72,14 +68,7 @@ int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock, const st
 @pytest.fixture
 def day(tmp_path):
     """What a daemon needs in its environment, and a function that lets some minutes go by."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if not compiler:
-        pytest.skip("no C compiler")
-    (tmp_path / "shim.c").write_text(SHIM)
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", tmp_path / "shim.so", tmp_path / "shim.c", "-ldl"], check=True)
-    (tmp_path / "ahead").write_bytes(bytes(16))
-    with open(tmp_path / "ahead", "r+b") as f:
-        shared = mmap.mmap(f.fileno(), 16)
+    environment, shared = clock_ahead(tmp_path, SHIM, 2)
     word = lambda i: int.from_bytes(shared[8 * i:8 * i + 8], "little")   # noqa: E731
 
     def step():
@@ -87,7 +76,7 @@ def day(tmp_path):
         # Whoever waits has looked at the clock since, the worker of the background among them.
         seen = word(1)
         await_true(lambda: word(1) >= seen + 8, "the daemon saw the time go by")
-    yield {"LD_PRELOAD": preloaded(tmp_path / "shim.so"), "CLOCK_AHEAD": str(tmp_path / "ahead")}, step
+    yield environment, step
 
 
 def test_a_day_of_an_idle_mount(bb, mounts, day):

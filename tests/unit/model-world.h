@@ -274,6 +274,24 @@ static int world_stat(struct world *w, const char *path)
 	return world_look(w, path, &entry);
 }
 
+/* Where a symbolic link leads; or "-ERRNO". */
+static char *world_link(struct world *w, const char *path)
+{
+	struct blob *blob = NULL;
+	struct model_entry entry;
+	struct ctx ctx;
+	char *text;
+	int r = world_look(w, path, &entry);
+
+	ctx_init(&ctx, NULL, 60000);
+	if (r == 0)
+		r = model_readlink(&ctx, w->model, entry.ino, &blob);
+	ctx_done(&ctx);
+	text = r < 0 ? mem_asprintf("%d", r) : mem_strdup(blob_data(blob));
+	blob_unref(blob);
+	return text;
+}
+
 /* The bytes of a file, of its true size; or "-ERRNO". */
 static char *world_cat(struct world *w, const char *path)
 {

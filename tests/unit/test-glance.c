@@ -48,23 +48,6 @@ static void runs_are(struct world *w, const char *runs)
 	world_says(w, WIDGETS "/pipelines", body);
 }
 
-static char *target(struct world *w, const char *path)
-{
-	struct blob *blob = NULL;
-	struct model_entry entry;
-	struct ctx ctx;
-	char *text;
-	int r = world_look(w, path, &entry);
-
-	ctx_init(&ctx, NULL, 60000);
-	if (r == 0)
-		r = model_readlink(&ctx, w->model, entry.ino, &blob);
-	ctx_done(&ctx);
-	text = r < 0 ? mem_asprintf("%d", r) : mem_strdup(blob_data(blob));
-	blob_unref(blob);
-	return text;
-}
-
 static void names_of_branches(void **state)
 {
 	struct world *w = *state;
@@ -86,13 +69,13 @@ static void names_of_branches(void **state)
 									       A));
 	expect(world_ls(w, PIPELINES "/by-branch"),
 	       "%2E. a/ index.tsv main x ");
-	expect(target(w, PIPELINES "/by-branch/main"), "../9");
-	expect(target(w, PIPELINES "/by-branch/%2E."), "../7");
+	expect(world_link(w, PIPELINES "/by-branch/main"), "../9");
+	expect(world_link(w, PIPELINES "/by-branch/%2E."), "../7");
 	expect(world_ls(w, PIPELINES "/by-branch/a"), "b/ ");
-	expect(target(w, PIPELINES "/by-branch/a/b/c"), "../../../5");
-	expect(target(w, PIPELINES "/by-branch/x"), "../6");
-	expect(target(w, PIPELINES "/by-branch/none"), "-2");
-	expect(target(w, PIPELINES "/by-branch/a/none"), "-2");
+	expect(world_link(w, PIPELINES "/by-branch/a/b/c"), "../../../5");
+	expect(world_link(w, PIPELINES "/by-branch/x"), "../6");
+	expect(world_link(w, PIPELINES "/by-branch/none"), "-2");
+	expect(world_link(w, PIPELINES "/by-branch/a/none"), "-2");
 	assert_int_equal(world_asked(w, "/pipelines"), 1);
 }
 
@@ -101,12 +84,12 @@ static void a_newer_run_is_told(void **state)
 	struct world *w = *state;
 
 	runs_are(w, RUN(1, "FAILED", "f/x", A));
-	expect(target(w, PIPELINES "/by-branch/f/x"), "../../1");
+	expect(world_link(w, PIPELINES "/by-branch/f/x"), "../../1");
 	free(world_told(w));
 	runs_are(w, RUN(2, "FAILED", "f/x", A) "," RUN(1, "FAILED", "f/x", A));
 	free(world_cat(w, ".bitbucketfs/refresh/" PIPELINES "/.now"));
 	expect_in(world_told(w), "x ");
-	expect(target(w, PIPELINES "/by-branch/f/x"), "../../2");
+	expect(world_link(w, PIPELINES "/by-branch/f/x"), "../../2");
 }
 
 static char *builds(struct world *w, const char *index)

@@ -28,23 +28,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-static char *target(struct world *w, const char *path)
-{
-	struct blob *blob = NULL;
-	struct model_entry entry;
-	struct ctx ctx;
-	char *text;
-	int r = world_look(w, path, &entry);
-
-	ctx_init(&ctx, NULL, 60000);
-	if (r == 0)
-		r = model_readlink(&ctx, w->model, entry.ino, &blob);
-	ctx_done(&ctx);
-	text = r < 0 ? mem_asprintf("%d", r) : mem_strdup(blob_data(blob));
-	blob_unref(blob);
-	return text;
-}
-
 static void the_listing_as_files(void **state)
 {
 	struct world *w = *state;
@@ -65,14 +48,15 @@ static void links_in_projects(void **state)
 
 	expect_in(world_ls(w, "acme"), "gadgets/ info/ site/");
 	expect_in(world_ls(w, "acme/.workspace/projects/CORE"), "gadgets ");
-	expect(target(w, "acme/.workspace/projects/CORE/gadgets"),
+	expect(world_link(w, "acme/.workspace/projects/CORE/gadgets"),
 	       "../../../gadgets");
 	/* Of another project, of none, and a probe. */
-	expect(target(w, "acme/.workspace/projects/CORE/site"), "-2");
-	expect(target(w, "acme/.workspace/projects/WEB/site"), "../../../site");
-	expect(target(w, "acme/.workspace/projects/CORE/.git"), "-2");
+	expect(world_link(w, "acme/.workspace/projects/CORE/site"), "-2");
+	expect(world_link(w, "acme/.workspace/projects/WEB/site"),
+	       "../../../site");
+	expect(world_link(w, "acme/.workspace/projects/CORE/.git"), "-2");
 	/* One that is called as a project's own file gives way. */
-	expect(target(w, "acme/.workspace/projects/CORE/%69nfo"),
+	expect(world_link(w, "acme/.workspace/projects/CORE/%69nfo"),
 	       "../../../info");
 	assert_int_equal(world_asked(w, "/repositories/acme"), 1);
 }
@@ -93,9 +77,9 @@ static void a_newer_listing_is_told(void **state)
 	expect_in(world_cat(w, ".bitbucketfs/refresh/acme/.now"),
 		  "site: gone\n");
 	expect_in(world_told(w), "index.tsv");
-	expect(target(w, "acme/.workspace/projects/WEB/gadgets"),
+	expect(world_link(w, "acme/.workspace/projects/WEB/gadgets"),
 	       "../../../gadgets");
-	expect(target(w, "acme/.workspace/projects/WEB/site"), "-2");
+	expect(world_link(w, "acme/.workspace/projects/WEB/site"), "-2");
 }
 
 #define L(name) cmocka_unit_test_setup_teardown(name, set_up, world_tear_down)
