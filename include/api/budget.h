@@ -32,11 +32,13 @@
 #define BUDGET_ANONYMOUS_HOUR 60 /* of an address */
 #define BUDGET_GIT_HOUR 60000
 
-/* Which session a thread is of. -errno when the thread has ended. */
+/* Whose a thread is. -errno when the thread has ended. */
 struct budget_who {
-	int32_t session; /* 0: not to be seen from here */
-	bool terminal;   /* the session has one */
-	char name[16];   /* of its program: any bytes but NUL */
+	int32_t session; /* 0: not to be seen from here; the others likewise */
+	int32_t group;   /* of processes: a job of a shell, a pipeline */
+	int32_t process;
+	bool terminal; /* the session has one */
+	char name[16]; /* of its program: any bytes but NUL */
 };
 typedef int budget_who_of(void *arg, int32_t thread, struct budget_who *ret);
 budget_who_of budget_who_from_proc;
@@ -88,6 +90,12 @@ int64_t budget_observe(struct ctx *, struct budget *,
 /* 0, or the refusal that a request of this ctx would meet now because it is of
  * a walk that has had its share (-EDQUOT with the sentence). Counts nothing. */
 int budget_refuses(struct ctx *, struct budget *);
+
+/* Whose thread that is; what is not to be seen is the thread's own number. It
+ * is remembered for a second, and of a thread that has ended what was known.
+ * May read /proc: for what is about to cost more than that, with no lock held.
+ */
+void budget_identify(struct budget *, int32_t thread, struct budget_who *ret);
 
 /* Whether the background may spend n requests now: for fetching ahead. The
  * requests themselves go through budget_admit, with a ctx of CTX_REFRESH. */

@@ -175,6 +175,8 @@ int clone_bring(struct ctx *, struct clone *, const struct oid *commit,
 		const struct clone_source *sources, size_t n_sources);
 /* A file of the commit was read: it is among the last to be evicted. */
 void clone_note_read(struct clone *, const struct oid *commit);
+/* All of it is here, as its mark says. Local. */
+bool clone_is_complete(struct clone *, const struct oid *commit);
 int clone_known_commit(struct clone *, const struct oid *commit,
 		       struct clone_head *ret_head); /* -ENOENT */
 /* The one commit here whose id begins with n digits (4 to 40). -ENOENT none;

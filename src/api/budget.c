@@ -310,6 +310,20 @@ int budget_refuses(struct ctx *ctx, struct budget *b)
 	return r;
 }
 
+void budget_identify(struct budget *b, int32_t thread, struct budget_who *ret)
+{
+	struct walker walker;
+
+	budget_walks_identify(b->walks, thread, &walker);
+	*ret = (struct budget_who){
+		.session = walker.session,
+		.group = walker.group,
+		.process = walker.process,
+		.terminal = walker.terminal,
+	};
+	memcpy(ret->name, walker.name, sizeof(ret->name));
+}
+
 bool budget_may_prefetch(struct budget *b, unsigned n)
 {
 	budget_look(b);

@@ -89,7 +89,7 @@ struct walks;
 struct walks *budget_walks_new(budget_who_of *, void *arg);
 struct walks *budget_walks_free(struct walks *);
 struct walker {
-	int32_t session;
+	int32_t session, group, process;
 	bool terminal;
 	char name[16]; /* printable */
 };

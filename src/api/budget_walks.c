@@ -111,6 +111,20 @@ static const char *next_word(const char *at, char *word, size_t n)
 	return at + len;
 }
 
+/* proc_pid_status(5) has "Tgid:"; proc_pid_stat(5), which has no such thing, is
+ * of the thread. 0: the thread has ended. */
+static int32_t process_of(int32_t thread)
+{
+	cleanup(buf_done) struct buf text = BUF_INIT(8 * KIB);
+	cleanup(free) char *path = mem_asprintf("/proc/%d/status", (int)thread);
+	const char *at;
+
+	if (file_read(path, 8 * KIB, &text) < 0 || !text.len)
+		return 0;
+	at = strstr(text.data, "\nTgid:");
+	return at ? (int32_t)strtol(at + strlen("\nTgid:"), NULL, 10) : 0;
+}
+
 /* proc_pid_stat(5): "pid (name) state ppid pgrp session tty …"; the name may
  * have anything in it, ") R 1 1" as well. */
 int budget_who_from_proc(void *, int32_t thread, struct budget_who *ret)
@@ -119,7 +133,7 @@ int budget_who_from_proc(void *, int32_t thread, struct budget_who *ret)
 	cleanup(free) char *path = mem_asprintf("/proc/%d/stat", (int)thread);
 	const char *name, *end, *at;
 	char word[16];
-	uint64_t session;
+	uint64_t group, session;
 	size_t n;
 	int r = file_read(path, 4 * KIB, &text);
 
@@ -130,8 +144,11 @@ int budget_who_from_proc(void *, int32_t thread, struct budget_who *ret)
 	if (!end || end < name)
 		return -EBADMSG;
 	at = end + 1;
-	for (int i = 0; at && i < 4; i++)
+	for (int i = 0; at && i < 3; i++)
 		at = next_word(at, word, sizeof(word));
+	if (!at || text_parse_u64(word, INT32_MAX, &group))
+		return -EBADMSG;
+	at = next_word(at, word, sizeof(word));
 	if (!at || text_parse_u64(word, INT32_MAX, &session))
 		return -EBADMSG;
 	at = next_word(at, word, sizeof(word));
@@ -140,8 +157,12 @@ int budget_who_from_proc(void *, int32_t thread, struct budget_who *ret)
 	n = (size_t)(end - ++name);
 	if (n > 15)
 		n = 15;
-	*ret = (struct budget_who){.session = (int32_t)session,
-				   .terminal = strcmp(word, "0") != 0};
+	*ret = (struct budget_who){
+		.session = (int32_t)session,
+		.group = (int32_t)group,
+		.process = process_of(thread),
+		.terminal = strcmp(word, "0") != 0,
+	};
 	memcpy(ret->name, name, n);
 	return 0;
 }
@@ -163,7 +184,12 @@ void budget_walks_identify(struct walks *w, int32_t thread, struct walker *ret)
 {
 	/* If the process has ended before /proc was read: a session of its own
 	 * without a terminal, which counts together with its like. */
-	struct walker walker = {.session = thread, .terminal = !thread};
+	struct walker walker = {
+		.session = thread,
+		.group = thread,
+		.process = thread,
+		.terminal = !thread,
+	};
 	int64_t now = clock_boot_ms();
 	struct budget_who who = {0};
 	struct known *k;
@@ -180,6 +206,10 @@ void budget_walks_identify(struct walks *w, int32_t thread, struct walker *ret)
 	if (!is_known && thread && w->who_of(w->arg, thread, &who) == 0) {
 		if (who.session)
 			walker.session = who.session;
+		if (who.group)
+			walker.group = who.group;
+		if (who.process)
+			walker.process = who.process;
 		walker.terminal = who.terminal;
 		memcpy(walker.name, who.name, sizeof(walker.name));
 		make_printable(walker.name);

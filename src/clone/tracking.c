@@ -69,6 +69,14 @@ int clone_known_commit(struct clone *c, const struct oid *commit,
 	return 0;
 }
 
+bool clone_is_complete(struct clone *c, const struct oid *commit)
+{
+	struct objects *objects;
+
+	return clone_store(c, &objects) >= 0 &&
+	       objects_is_present(objects, commit, OBJECTS_COMPLETE);
+}
+
 static int fail_store(struct ctx *ctx, int r)
 {
 	return ctx_fail(ctx, r, "the repository's object store: %s",

@@ -117,6 +117,7 @@ void provider_say(struct buf *said, const char *fmt, ...) printf_like(2, 3);
 
 struct prefetch;
 struct row_dir_special;
+struct walk_all;
 
 struct model {
 	struct model_config config;
@@ -130,6 +131,7 @@ struct model {
 	const struct row_dir_special *specials; /* by enum resource_special */
 	struct prefetch *prefetch;
 	struct fetch_all *fetches;
+	struct walk_all *walks; /* of git/checkout */
 	/* Of model_refresh. */
 	int (*refresh_place)(struct ctx *, struct model *, const char *path,
 			     struct buf *said);

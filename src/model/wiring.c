@@ -10,6 +10,7 @@
 #include "model/dirs/row_file.h"
 #include "model/dirs/status.h"
 #include "model/git/refs.h"
+#include "model/git/walk.h"
 #include "model/work/fetch.h"
 #include "model/work/prefetch.h"
 
@@ -49,6 +50,7 @@ int model_new(const struct model_config *config, struct model **ret_model)
 	model->nodes = node_table_new(&root, model->listings);
 	model->absent = absent_new();
 	model->fetches = fetch_all_new();
+	model->walks = walk_all_new();
 	model->problems = problems_new();
 	model->events = events_new();
 	mutex_init(&model->lock);
@@ -123,6 +125,7 @@ struct model *model_free(struct model *model)
 	listed_all_free(model->listings);
 	absent_free(model->absent);
 	fetch_all_free(model->fetches);
+	walk_all_free(model->walks);
 	problems_free(model->problems);
 	events_free(model->events);
 	mutex_done(&model->lock);

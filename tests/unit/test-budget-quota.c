@@ -389,6 +389,27 @@ static void many_groups_are_not_remembered_for_ever(void **state)
 
 /* ---- the process ---- */
 
+static void look_at_itself(void *arg)
+{
+	struct budget_who *who = arg;
+
+	(void)budget_who_from_proc(NULL, (int32_t)syscall(SYS_gettid), who);
+}
+
+static void a_thread_is_of_a_process(void **state)
+{
+	struct budget_who who = {.process = 0};
+	struct thread *thread = NULL;
+
+	(void)state;
+	assert_int_equal(thread_start("odd", look_at_itself, &who, &thread), 0);
+	thread_join(thread);
+	assert_string_equal(who.name, "odd");
+	assert_int_equal(who.process, getpid());
+	assert_int_equal(who.group, getpgrp());
+	assert_int_equal(who.session, getsid(0));
+}
+
 static void a_name_with_anything_in_it(void **state)
 {
 	struct budget_who who;
@@ -555,6 +576,7 @@ int main(void)
 		TEST(who_has_ended_is_remembered),
 		TEST(fetching_ahead_counts_for_who_reads),
 		TEST(many_groups_are_not_remembered_for_ever),
+		cmocka_unit_test(a_thread_is_of_a_process),
 		cmocka_unit_test(a_name_with_anything_in_it),
 		TEST(its_word_goes_before_our_count),
 		TEST(nothing_is_left_until_it_begins_anew),

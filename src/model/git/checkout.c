@@ -375,6 +375,9 @@ static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 							NULL, &to));
 		else
 			r = move_dir(&mover, tree, &from, &to);
+		atomic_store(&checkout->lacks,
+			     !head.empty && !clone_is_complete(checkout->clone,
+							       &head.commit));
 	}
 
 	mutex_lock(&checkout->lock);
@@ -626,6 +629,50 @@ bool checkout_commit(struct node *tree, struct oid *ret_commit)
 		*ret_commit = checkout->head.commit;
 	mutex_unlock(&checkout->lock);
 	return have;
+}
+
+static struct walk_step step_of(struct ctx *ctx, struct model *model,
+				const struct node *dir)
+{
+	struct walk_step step = {
+		.tree = dir->what.checkout,
+		.dir = dir->ino,
+		.parent = dir->parent->ino,
+		.now_ms = clock_mono_ms(),
+	};
+
+	budget_identify(model->config.budget, ctx->caller, &step.who);
+	return step;
+}
+
+/* Nobody is looked at while all is here: that would cost each OPENDIR a look
+ * into /proc. */
+void checkout_opened(struct ctx *ctx, struct model *model,
+		     const struct node *dir)
+{
+	struct walk_step step;
+
+	if (!atomic_load(&dir->what.checkout->lacks))
+		return;
+	step = step_of(ctx, model, dir);
+	walk_opened(model->walks, &step);
+}
+
+enum walk_reach checkout_needs(struct ctx *ctx, struct model *model,
+			       const struct node *dir)
+{
+	struct walk_step step = step_of(ctx, model, dir);
+
+	atomic_store(&dir->what.checkout->lacks, true);
+	return walk_needs(model->walks, &step);
+}
+
+void checkout_brought(struct ctx *ctx, struct model *model,
+		      const struct node *dir)
+{
+	struct walk_step step = step_of(ctx, model, dir);
+
+	walk_brought(model->walks, &step);
 }
 
 /* Often enough for who evicts, and for nobody else. */

@@ -8,6 +8,7 @@
 #ifndef MODEL_GIT_CHECKOUT_H
 #define MODEL_GIT_CHECKOUT_H
 
+#include "model/git/walk.h"
 #include "model/provider.h"
 
 /* A reader waits at most so long for the server's word about a ref that is
@@ -38,6 +39,9 @@ struct checkout {
 	_Atomic int64_t time_s; /* of the commit that is shown */
 	/* monotonic: when it was last noted that a file was read */
 	_Atomic int64_t noted_ms;
+	/* Something of the commit is not here, or was not when somebody needed
+	 * it: what programs do in the tree is looked at. */
+	atomic_bool lacks;
 	struct mutex lock;
 	/* Under lock: */
 	bool have;    /* a head is shown */
@@ -127,6 +131,13 @@ int checkout_found_default(struct model *, struct node *repository,
 int checkout_check(struct ctx *, struct model *, struct node *tree,
 		   int64_t max_age_ms, bool *ret_moved);
 bool checkout_commit(struct node *tree, struct oid *ret_commit);
+/* What the program of ctx does in a directory of the tree, for model/git/walk:
+ * it has opened it; it needs something in it that is not here, which tells how
+ * far what is brought should reach; that was brought. */
+void checkout_opened(struct ctx *, struct model *, const struct node *dir);
+enum walk_reach checkout_needs(struct ctx *, struct model *,
+			       const struct node *dir);
+void checkout_brought(struct ctx *, struct model *, const struct node *dir);
 /* A file of it was read. Asks nobody, waits for nobody. */
 void checkout_note_read(struct node *tree);
 /* The store lost an object of the tree, found one damaged, or evicted its

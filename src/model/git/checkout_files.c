@@ -73,7 +73,14 @@ static bool can_be_shown(struct model *model, const struct node *dir,
 
 static int bring_again(struct ctx *ctx, struct model *model, struct node *node)
 {
-	return checkout_bring(ctx, model, tree_of(node));
+	const struct node *dir = S_ISDIR(node->what.mode) ? node : node->parent;
+	int r;
+
+	/* All is brought yet, however far that reaches. */
+	(void)checkout_needs(ctx, model, dir);
+	r = checkout_bring(ctx, model, tree_of(node));
+	checkout_brought(ctx, model, dir);
+	return r;
 }
 
 /* -ENOENT: the store lost the object (bring_again). */
@@ -341,6 +348,7 @@ static int git_open(struct ctx *ctx, struct model *model, struct node *dir,
 	r = look(ctx, model, dir);
 	if (r < 0)
 		return r;
+	checkout_opened(ctx, model, dir);
 	oid = node_oid(model->nodes, dir);
 	if (newest &&
 	    oid_equal(&((struct git_names *)newest->data)->oid, &oid)) {
