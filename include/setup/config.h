@@ -71,6 +71,9 @@ struct config {
 	unsigned history;  /* items of a long list that its indexes have */
 	unsigned listed;   /* of them, those that its directory lists */
 	uint64_t big_file; /* bytes of a file of a tree, at most */
+	/* Bytes of a tree that are brought before anybody asked for them, at
+	 * most. 0: none; CONFIG_UNBOUNDED: all. */
+	uint64_t hydrate;
 	/* Bytes of an account's cache, at most. 0: nothing was said, so it
 	 * follows from the disk; CONFIG_UNBOUNDED: it may fill the disk. */
 	uint64_t cache_size;

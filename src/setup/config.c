@@ -27,6 +27,7 @@ extern char **environ;
 #define TTL_DEFAULT_MS (60 * 1000)
 #define OAUTH_PORT_DEFAULT 34117
 #define BIG_FILE_DEFAULT ((uint64_t)16 << 30)
+#define HYDRATE_DEFAULT ((uint64_t)500 << 20)
 
 void config_init(struct config *config)
 {
@@ -38,6 +39,7 @@ void config_init(struct config *config)
 	config->history = HISTORY_DEFAULT;
 	config->listed = LISTED_DEFAULT;
 	config->big_file = BIG_FILE_DEFAULT;
+	config->hydrate = HYDRATE_DEFAULT;
 	config->uid = getuid();
 	config->gid = getgid();
 }

@@ -73,6 +73,8 @@ static const struct config_setting settings[] = {
 	 config_set_number, AT(listed), LISTED_MAX},
 	{"big_file", "SIZE", "no larger file of a tree is brought",
 	 config_set_size, AT(big_file), BIG_FILE_MAX},
+	{"hydrate", "SIZE", "bytes of a tree that come unasked; or off, all",
+	 config_set_hydrate, AT(hydrate), BIG_FILE_MAX},
 	{"cache_size", "SIZE", "bytes of the cache, at most; or off",
 	 config_set_cache_size, AT(cache_size), BIG_FILE_MAX},
 	{"indexers", "A:B", "programs that are shown what is cached; or off",

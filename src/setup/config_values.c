@@ -449,6 +449,26 @@ int config_set_cache_size(struct config *config,
 	return 0;
 }
 
+/* As above of 0. */
+int config_set_hydrate(struct config *config,
+		       const struct config_setting *setting, const char *value)
+{
+	uint64_t *place = member(config, setting);
+
+	if (*value && !value[strspn(value, "0")])
+		return config_fail(config,
+				   "'%s' is no size: the least is 8M, off "
+				   "brings nothing unasked, and all everything",
+				   value);
+	if (strcmp(value, "off") == 0)
+		*place = 0;
+	else if (strcmp(value, "all") == 0)
+		*place = CONFIG_UNBOUNDED;
+	else
+		return config_set_size(config, setting, value);
+	return 0;
+}
+
 /* ---- whose it is ---- */
 
 int config_set_uid(struct config *config, const struct config_setting *setting,

@@ -75,6 +75,7 @@ static void test_precedence(void **state)
 	assert_int_equal(config.history, 500);
 	assert_int_equal(config.listed, 10);
 	assert_int_equal(config.big_file, (uint64_t)16 << 30);
+	assert_int_equal(config.hydrate, (uint64_t)500 << 20);
 	assert_int_equal(config.cache_size, 0);
 	assert_int_equal(config.walk, 100);
 	assert_int_equal(
@@ -85,6 +86,7 @@ static void test_precedence(void **state)
 		      "history = 2000\n"
 		      "listed = 25\n"
 		      "big_file = 500M\n"
+		      "hydrate = 1G\n"
 		      "cache_size = 10G\n"
 		      "email = file@example.com\ntoken = filetoken\n"),
 		0);
@@ -104,6 +106,7 @@ static void test_precedence(void **state)
 	assert_int_equal(config.history, 2000);
 	assert_int_equal(config.listed, 25);
 	assert_int_equal(config.big_file, 500 << 20);
+	assert_int_equal(config.hydrate, (uint64_t)1 << 30);
 	assert_int_equal(config.cache_size, (uint64_t)10 << 30);
 	assert_int_equal(config.walk, 7);
 	assert_string_equal(config.email, "file@example.com");
@@ -232,6 +235,11 @@ static void test_options(void **state)
 	options("big_file=G", "is no size");
 	options("big_file=1GiB", "is no size");
 	options("big_file=-1", "is no size");
+	options("hydrate=off", NULL);
+	options("hydrate=all", NULL);
+	options("hydrate=1G", NULL);
+	options("hydrate=0", "off brings nothing unasked");
+	options("hydrate=none", "'none' is no size");
 	options("cache_size=off", NULL);
 	options("cache_size=500M", NULL);
 	options("cache_size=0", "off lets the cache fill the disk");
@@ -333,6 +341,7 @@ static const struct {
 	{"history", {"7", "8"}},
 	{"listed", {"7", "8"}},
 	{"big_file", {"500M", "1T"}},
+	{"hydrate", {"1G", "off"}},
 	{"cache_size", {"500M", "off"}},
 	{"indexers", {"baloo_file:updatedb*", "off"}},
 	{"uid", {"7", "8"}},
@@ -372,9 +381,10 @@ static char *whole(const struct config *c)
 		   c->ssh_fallback, c->ssh_agent, c->jira_url);
 	add_list(&out, c->workspaces);
 	add_list(&out, c->indexers);
-	buf_printf(&out, " %lld %u %u %u %u %llu %llu %u %u %o",
+	buf_printf(&out, " %lld %u %u %u %u %llu %llu %llu %u %u %o",
 		   (long long)c->ttl_ms, c->trees, c->walk, c->history,
 		   c->listed, (unsigned long long)c->big_file,
+		   (unsigned long long)c->hydrate,
 		   (unsigned long long)c->cache_size, c->uid, c->gid, c->umask);
 	add_list(&out, c->fuse_options);
 	return buf_steal(&out, NULL);
