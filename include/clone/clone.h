@@ -36,6 +36,10 @@ struct clone_naming {
 	 * Never waits. */
 	bool (*is_listed)(void *arg, const char *uuid, const char *workspace,
 			  const char *slug);
+	/* How many bytes the service says that it has, with its history: an
+	 * upper bound of what a commit takes. -1: not told. Never waits. NULL:
+	 * nobody is told. */
+	int64_t (*size)(void *arg, const char *uuid, const char *workspace);
 	void *arg;
 };
 
@@ -140,13 +144,14 @@ struct clone_head {
  * at most max_age_ms old (wall clock) nothing is asked (INT64_MAX: never,
  * when there is a head at all); else one ls-refs (with the capabilities'
  * request before it on a host never seen), and one fetch if the commit is not
- * here, of what differs from the commits that are. All callers at once are one
- * job (an ls-refs never waits for the two fetches that may run); a job whose
- * last waiter gave up is cancelled. -EINTR, -ETIMEDOUT as ctx says; -EDQUOT
- * beyond max_trees; -ENOENT when the ref is gone; -ENODATA when the default
- * branch is a name alone while there are other refs; -EACCES, -EIO, -EOPNOTSUPP
- * (SHA-256) … with sentences; failures are remembered for 2 s. A failure
- * changes nothing that is there.
+ * here, of what differs from the commits that are, without blobs where the
+ * server can leave them out and the repository is not small. All callers at
+ * once are one job (an ls-refs never waits for the two fetches that may run); a
+ * job whose last waiter gave up is cancelled. -EINTR, -ETIMEDOUT as ctx says;
+ * -EDQUOT beyond max_trees; -ENOENT when the ref is gone; -ENODATA when the
+ * default branch is a name alone while there are other refs; -EACCES, -EIO,
+ * -EOPNOTSUPP (SHA-256) … with sentences; failures are remembered for 2 s. A
+ * failure changes nothing that is there.
  */
 int clone_tracking_get(struct ctx *, struct clone_tracking *,
 		       int64_t max_age_ms, struct clone_head *ret_head);
@@ -168,11 +173,28 @@ struct clone_source {
 int clone_get_commit(struct ctx *, struct clone *, const struct oid *commit,
 		     const struct clone_source *sources, size_t n_sources,
 		     struct clone_head *ret_head);
-/* A blob of that commit is -ENOENT, and the commit is shown: if blobs were
- * evicted from it, they are fetched, and it is 1; 0: they were not, so
- * clone_check is next. Sources and failures as above. */
+/* What a commit that is shown may lack here: a filter left it out, or it was
+ * evicted. */
+enum clone_need_kind {
+	CLONE_NEED_COMMIT, /* so much that it is shown; not for clone_bring */
+	CLONE_NEED_TREE,   /* the tree oid, and the trees in it */
+	CLONE_NEED_BLOB,   /* the blob oid */
+	CLONE_NEED_DIRECTORY, /* of the tree oid the small blobs, so that their
+			       * sizes are known */
+	CLONE_NEED_ALL,       /* everything: OBJECTS_COMPLETE */
+};
+struct clone_need {
+	enum clone_need_kind kind;
+	struct oid oid; /* not of CLONE_NEED_ALL */
+};
+/* Brings what is -ENOENT of a commit that is shown. 1: it came, or as much of
+ * it as the server could be asked for; 0: by the marks it is not lacking, so
+ * clone_check is next. Of a repository that is fetched whole (it is small, or
+ * its server cannot filter) all comes, whatever the need. Sources and failures
+ * as above; nothing of it counts as a tree that was brought (max_trees). */
 int clone_bring(struct ctx *, struct clone *, const struct oid *commit,
-		const struct clone_source *sources, size_t n_sources);
+		const struct clone_need *, const struct clone_source *sources,
+		size_t n_sources);
 /* A file of the commit was read: it is among the last to be evicted. */
 void clone_note_read(struct clone *, const struct oid *commit);
 /* All of it is here, as its mark says. Local. */

@@ -149,6 +149,8 @@ int documents_name_now(void *documents, struct ctx *, const char *uuid,
 		       int64_t *ret_asked_ms);
 bool documents_is_listed(void *documents, const char *uuid,
 			 const char *workspace, const char *slug);
+int64_t documents_repository_size(void *documents, const char *uuid,
+				  const char *workspace);
 /* The whole id of a commit of which the first digits are known, in a repository
  * by its uuid, for its name may be another's by now; by its slug (either may be
  * NULL) where that is not known, or the server may know no uuids: the digits

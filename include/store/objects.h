@@ -140,6 +140,10 @@ struct objects_pack;
 int objects_pack_begin(struct objects *, bool thin,
 		       struct objects_pack **ret_pack);
 int objects_pack_write(struct objects_pack *, const void *data, size_t n);
+/* Before it is committed: its objects may lead to some that are not here, as a
+ * filter left them out (git's promisor pack). has_blobs: evicting it frees
+ * something. */
+void objects_pack_promise(struct objects_pack *, bool has_blobs);
 struct objects_progress {
 	uint64_t n_bytes;
 	unsigned n_objects, n_objects_total; /* total 0: not known yet */
@@ -164,8 +168,8 @@ DEFINE_CLEANUP(struct objects_pack *, objects_pack_drop);
  *
  * A degree is what a mark says (a ref, which keeps git gc from it, too): set
  * when so much had come, taken back by objects_check. So to ask costs no walk.
- * A fetch brings all, and marks OBJECTS_COMPLETE; OBJECTS_TREES is what
- * objects_evict leaves.
+ * A fetch brings all, and marks OBJECTS_COMPLETE, or all trees, OBJECTS_TREES,
+ * which is also what objects_evict leaves.
  */
 enum objects_presence {
 	OBJECTS_ABSENT,

@@ -23,8 +23,9 @@ struct upload_pack_caps {
 	bool side_band; /* v0: side-band-64k */
 	bool ofs_delta; /* v0 */
 	bool any_want;  /* v0: allow-*-sha1-in-want, any commit may be wanted */
-	bool sha256;    /* object-format=sha256 */
-	bool agent;     /* requests may say agent */
+	bool any_object;    /* v0: trees and blobs, too */
+	bool sha256;        /* object-format=sha256 */
+	bool agent;         /* requests may say agent */
 	bool object_format; /* requests may say object-format */
 };
 /* As one line, without newline; -EINVAL when not known. And back; false: not a
@@ -59,6 +60,11 @@ struct upload_pack *upload_pack_free(struct upload_pack *);
  * the pack are progress. */
 void upload_pack_patience(struct upload_pack *, int64_t ask_ms);
 DEFINE_CLEANUP(struct upload_pack *, upload_pack_free);
+/* Asks for the advertisement if neither it nor anything remembered has said
+ * yet what the server can do: then *caps is filled in. */
+int upload_pack_greet(struct ctx *, struct upload_pack *);
+/* A filter would be sent, and what it leaves out can be wanted later. */
+bool upload_pack_can_filter(const struct upload_pack_caps *);
 
 /*
  * Refs whose names begin with one of prefixes (NULL-terminated; v2 leaves
@@ -88,9 +94,9 @@ struct upload_pack_fetch {
 	void (*progress)(void *arg, const char *text, size_t n);
 	void *arg;
 };
-/* -EIO with the server's ERR sentence (also when a v0 server refuses a want
- * that is not a tip), -EPROTO for an answer that is not git's protocol, the
- * link's errors. */
+/* -EBADRQC with the server's ERR sentence when it refuses this filter; -EIO
+ * with any other (also when a v0 server refuses a want that is not a tip),
+ * -EPROTO for an answer that is not git's protocol, the link's errors. */
 int upload_pack_fetch(struct ctx *, struct upload_pack *,
 		      const struct upload_pack_fetch *);
 

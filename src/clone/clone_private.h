@@ -18,8 +18,8 @@
 #include "wire/ssh.h"
 #include "wire/upload_pack.h"
 
-/* So much of a commit must be here to be shown. All of it is fetched; blobs
- * that were evicted since come again when one is read (clone_bring). */
+/* So much of a commit must be here to be shown. Blobs that a filter left out,
+ * or that were evicted since, come when one is read (clone_bring). */
 #define CLONE_SHOWN OBJECTS_TREES
 
 #define CLONE_WORKERS 4
@@ -67,6 +67,14 @@ enum clone_job_kind {
 	CLONE_JOB_FETCH,   /* one commit */
 };
 
+/* Kinds of filters, bits. */
+enum clone_filter {
+	CLONE_FILTER_BLOB_NONE = 1,
+	CLONE_FILTER_BLOB_LIMIT = 2,
+	CLONE_FILTER_TREE = 4,
+	CLONE_FILTER_COMBINE = 8,
+};
+
 /* A conversation with a repository's git server. */
 struct clone_session {
 	struct link *link;
@@ -87,8 +95,10 @@ struct clone_job {
 	int64_t since_ms;         /* clock_mono_ms */
 	struct flight_work *work; /* what those who want it entered */
 	struct ctx *ctx; /* of work; cancelled by the last who gives up */
-	struct oid commit, want;            /* of a CLONE_JOB_FETCH */
-	enum objects_presence presence;     /* so much of it is fetched */
+	/* Of a CLONE_JOB_FETCH: what of which commit, and the object that is
+	 * wanted for CLONE_NEED_COMMIT: the commit, or a tag. */
+	struct oid commit, want;
+	struct clone_need need;
 	const struct clone_source *sources; /* before the repository itself */
 	size_t n_sources;
 	struct clone_source *copies; /* what they are made of */
@@ -109,8 +119,13 @@ struct clone_job {
 	/* The worker's alone. */
 	const struct clone_server *server; /* that is asked now */
 	struct clone_session *session;
-	int64_t confirmed_ms;      /* see struct clone_tip */
-	struct objects *objects;   /* borrowed from the clone */
+	int64_t confirmed_ms;    /* see struct clone_tip */
+	struct objects *objects; /* borrowed from the clone */
+	/* Chosen for the session (filters.c): */
+	bool whole;         /* all of the commit is fetched */
+	const char *filter; /* or NULL */
+	unsigned filter_kinds;
+	bool filtered;             /* the last pack that came */
 	struct objects_pack *pack; /* while its bytes come */
 	char (*shallow)[41];
 	size_t n_shallow;
@@ -299,14 +314,29 @@ void clone_queue_stop(struct clone_set *);
 /* Somebody waits: for an answer of the server, for a commit. */
 int clone_queue_ls_refs(struct ctx *, struct clone *, bool all);
 int clone_queue_fetch(struct ctx *, struct clone *, const struct oid *commit,
-		      const struct oid *want, enum objects_presence,
+		      const struct oid *want, const struct clone_need *,
 		      const struct clone_source *sources, size_t n_sources);
+
+/* filters.c */
+/* Surely all of a commit comes whatever is needed, as far as is known without
+ * asking. */
+bool clone_comes_whole(struct clone *);
+/* job->session knows what its server can do: what the fetch leaves out. */
+void clone_filter_choose(struct clone_job *);
+/* The server took job's filter; or refused it, with the sentence in job->ctx.
+ */
+void clone_filter_worked(struct clone_job *);
+void clone_filter_refused(struct clone_job *);
 
 /* session.c */
 /* job->session is with that repository from now on, as job->server is asked. */
 int clone_connect(struct clone_job *, const char *workspace, const char *slug);
 /* The same with the one to whose URL the server redirected. */
 int clone_connect_to(struct clone_job *, const char *url);
+/* What is remembered of the host. By SSH nothing is: each connection begins
+ * with it. */
+bool clone_caps_recall(struct clone_set *, const struct clone_server *,
+		       struct upload_pack_caps *ret_caps);
 /* For the next ones with that host. */
 void clone_caps_remember(struct clone_job *);
 /* By the old protocol: for the fetch that follows. */

@@ -126,40 +126,50 @@ static void add_have(struct clone_job *j, struct haves *h,
 	h->n++;
 }
 
-/* Commits that are complete here, so that the server leaves their objects out:
- * the default branch's, and those that were fetched last. */
+/* Commits of which all that is fetched is here, so that the server leaves their
+ * objects out: the default branch's, and those that were fetched last. */
 static void find_haves(struct clone_job *j, struct haves *h)
 {
+	enum objects_presence least = j->filter ? OBJECTS_TREES
+						: OBJECTS_COMPLETE;
 	struct commit_info info;
 	struct clone_head head;
 	struct oid *commits = NULL;
 	size_t n = 0;
 
 	if (clone_tracking_load(clone_tracking(j->clone, NULL), &head) >= 0 &&
-	    !head.empty &&
-	    objects_is_present(j->objects, &head.commit, OBJECTS_COMPLETE))
+	    !head.empty && objects_is_present(j->objects, &head.commit, least))
 		add_have(j, h, &head.commit);
-	if (objects_marked(j->objects, OBJECTS_COMPLETE, HAVES_MOST, &commits,
-			   &n) < 0)
-		return;
-	/* The newest fetch is the last. A tree that a tag led to is not a
-	 * commit. */
-	while (n--)
-		if (objects_read_commit(j->ctx, j->objects, &commits[n],
-					&info) >= 0)
-			add_have(j, h, &commits[n]);
-	free(commits);
+	for (; least <= OBJECTS_COMPLETE; least++, free(commits)) {
+		if (objects_marked(j->objects, least, HAVES_MOST, &commits,
+				   &n) < 0)
+			return;
+		/* The newest fetch is the last. A tree that a tag led to is not
+		 * a commit. */
+		while (n--)
+			if (objects_read_commit(j->ctx, j->objects, &commits[n],
+						&info) >= 0)
+				add_have(j, h, &commits[n]);
+	}
+}
+
+/* The commit is wanted, and not an object of it alone. */
+static bool is_for_commit(const struct clone_job *j)
+{
+	return j->whole || j->need.kind == CLONE_NEED_COMMIT;
 }
 
 static int receive(struct clone_job *j, const struct haves *h)
 {
 	char want[41];
-	const char *wants[] = {oid_hex(&j->want, want), NULL};
+	const struct oid *oid = is_for_commit(j) ? &j->want : &j->need.oid;
+	const char *wants[] = {oid_hex(oid, want), NULL};
 	struct upload_pack_fetch fetch = {
 		.wants = wants,
 		.haves = h->n ? h->haves : NULL,
 		.shallows = h->n ? h->shallows : NULL,
-		.depth = 1,
+		.depth = is_for_commit(j) ? 1 : 0,
+		.filter = j->filter,
 		.thin = h->n > 0,
 		.pack = take_pack,
 		.shallow = take_shallow,
@@ -190,6 +200,12 @@ static int take_in(struct clone_job *j, const struct haves *h)
 		return r;
 	j->n_shallow = 0;
 	r = receive(j, h);
+	/* Its abilities may have turned out to be others than were remembered:
+	 * then it was sent no filter. */
+	j->filtered = j->filter && j->session->caps.filter;
+	if (r >= 0 && j->filtered)
+		objects_pack_promise(j->pack,
+				     j->need.kind == CLONE_NEED_DIRECTORY);
 	if (r >= 0)
 		r = commit_pack(j);
 	j->pack = objects_pack_drop(j->pack);
@@ -202,11 +218,40 @@ static int take_in_with_haves(struct clone_job *j)
 	struct haves h = {.n = 0};
 	int r;
 
-	find_haves(j, &h);
+	if (j->need.kind == CLONE_NEED_COMMIT)
+		find_haves(j, &h);
 	r = take_in(j, &h);
 	/* A have that the pack was built on may be damaged here: once more,
 	 * without haves. */
 	return r == -EBADMSG && h.n ? take_in(j, &none) : r;
+}
+
+/* Of a directory nothing comes if there is no filter for just that: whoever
+ * wants one of its files asks for that. */
+static bool is_in_vain(const struct clone_job *j)
+{
+	return j->need.kind == CLONE_NEED_DIRECTORY && !j->whole && !j->filter;
+}
+
+/* With the session that there is: without what its server can leave out. */
+static int take_in_filtered(struct clone_job *j)
+{
+	int r = upload_pack_greet(j->ctx, j->session->up);
+
+	while (r >= 0) {
+		clone_filter_choose(j);
+		if (is_in_vain(j))
+			return 0;
+		r = take_in_with_haves(j);
+		if (r >= 0 && j->filter)
+			clone_filter_worked(j);
+		if (r != -EBADRQC || !j->filter)
+			return r;
+		clone_filter_refused(j);
+		j->ctx->sentence[0] = '\0';
+		r = 0;
+	}
+	return r;
 }
 
 /* The errors after which the next source is tried: this one is gone, may not be
@@ -236,7 +281,7 @@ static int fetch_by_name(struct clone_job *j, const char *workspace,
 
 	if (moved) {
 		r = clone_connect_to(j, moved);
-		r = r < 0 ? r : take_in_with_haves(j);
+		r = r < 0 ? r : take_in_filtered(j);
 		if (r >= 0 || !may_be_elsewhere(r))
 			return r;
 		is_there = !is_missing(j);
@@ -244,7 +289,7 @@ static int fetch_by_name(struct clone_job *j, const char *workspace,
 			clone_moved_note(cs, workspace, slug, "");
 	}
 	r = j->session && !moved ? 0 : clone_connect(j, workspace, slug);
-	r = r < 0 ? r : take_in_with_haves(j);
+	r = r < 0 ? r : take_in_filtered(j);
 	if (r >= 0 && is_there)
 		clone_moved_note(cs, workspace, slug, "");
 	if (r >= 0 || is_there || !is_missing(j))
@@ -255,7 +300,7 @@ static int fetch_by_name(struct clone_job *j, const char *workspace,
 		return r;
 	}
 	j->ctx->sentence[0] = '\0';
-	r = take_in_with_haves(j);
+	r = take_in_filtered(j);
 	if (r >= 0)
 		clone_moved_note(cs, workspace, slug, j->session->link->url);
 	return r;
@@ -356,8 +401,24 @@ static int mark(struct clone_job *j)
 			j->workspace, j->slug);
 	if (r < 0)
 		return fail_store(j, r);
-	r = objects_mark(j->objects, &j->commit, j->presence);
+	r = objects_mark(j->objects, &j->commit,
+			 j->filtered ? OBJECTS_TREES : OBJECTS_COMPLETE);
 	return r < 0 ? fail_store(j, r) : 0;
+}
+
+/* What was needed of the commit came, though not all of it. Of a directory as
+ * much as could be had. */
+static int check_came(struct clone_job *j)
+{
+	char hex[41];
+
+	if (j->need.kind == CLONE_NEED_DIRECTORY ||
+	    objects_has(j->objects, &j->need.oid))
+		return 0;
+	return ctx_fail(j->ctx, -EIO,
+			"%s/%s: the server's pack lacks the object %.12s that "
+			"was asked for",
+			j->workspace, j->slug, oid_hex(&j->need.oid, hex));
 }
 
 /* If the commit cannot be read after its pack was taken in, a pack that was
@@ -370,6 +431,8 @@ static int fetch_and_mark(struct clone_job *j)
 
 	if (r < 0)
 		return r;
+	if (!is_for_commit(j))
+		return check_came(j);
 	r = clone_commit_read(j->ctx, j->objects, &j->commit, &head);
 	if (r < 0 && r != -EBADMSG) {
 		r = objects_check(j->ctx, j->objects);
@@ -382,10 +445,30 @@ static int fetch_and_mark(struct clone_job *j)
 	return mark(j);
 }
 
+/* Another process may have fetched it while this job was queued. */
+static bool is_here(struct clone_job *j)
+{
+	struct clone_head head;
+
+	switch (j->need.kind) {
+	case CLONE_NEED_COMMIT:
+		return clone_commit_is_present(j->ctx, j->objects, &j->commit,
+					       CLONE_SHOWN, &head);
+	case CLONE_NEED_TREE:
+	case CLONE_NEED_BLOB:
+		return objects_has(j->objects, &j->need.oid);
+	case CLONE_NEED_DIRECTORY:
+		return false;
+	case CLONE_NEED_ALL:
+		break;
+	}
+	return clone_commit_is_present(j->ctx, j->objects, &j->commit,
+				       OBJECTS_COMPLETE, &head);
+}
+
 int clone_job_fetch(struct clone_job *j)
 {
 	cleanup(fd) int hold = -1;
-	struct clone_head head;
 	int r = clone_store(j->clone, &j->objects);
 
 	/* What is here is not evicted until the commit is marked, which may be
@@ -394,13 +477,12 @@ int clone_job_fetch(struct clone_job *j)
 		r = objects_hold(j->ctx, j->objects, &hold);
 	if (r < 0)
 		return fail_store(j, r);
-	/* Another process may have fetched it while this job was queued. */
-	if (clone_commit_is_present(j->ctx, j->objects, &j->commit, j->presence,
-				    &head))
+	if (is_here(j))
 		return 0;
 	if (clone_is_no_tree(j->clone, &j->commit))
 		return mark(j);
-	r = clone_admit_tree(j->ctx, j->clones, true);
+	if (j->need.kind == CLONE_NEED_COMMIT)
+		r = clone_admit_tree(j->ctx, j->clones, true);
 	return r < 0 ? r : fetch_and_mark(j);
 }
 

@@ -58,7 +58,7 @@ static struct clone_job *job_new(struct clone_set *cs, struct clone *c,
 	j->all = what->all;
 	j->commit = what->commit;
 	j->want = what->want;
-	j->presence = what->presence;
+	j->need = what->need;
 	copy_sources(j, what->sources, what->n_sources);
 	j->clone = c;
 	c->refcount++;
@@ -120,7 +120,8 @@ static bool same_work(const struct clone_job *a, const struct clone_job *b)
 {
 	return a->clone == b->clone && a->kind == b->kind &&
 	       (a->kind == CLONE_JOB_LS_REFS ||
-		(a->presence == b->presence &&
+		(a->need.kind == b->need.kind &&
+		 oid_equal(&a->need.oid, &b->need.oid) &&
 		 oid_equal(&a->commit, &b->commit)));
 }
 
@@ -336,13 +337,14 @@ static int join(struct ctx *ctx, struct clone *c, const struct clone_job *what,
 		struct flight_work **ret_work)
 {
 	struct clone_set *cs = c->clones;
-	char key[64] = "refs", hex[41];
+	char key[96] = "refs", hex[41], need[41];
 	struct flight_work *work;
 	bool joined = false;
 
 	if (what->kind == CLONE_JOB_FETCH)
-		snprintf(key, sizeof(key), "%s %d", oid_hex(&what->commit, hex),
-			 what->presence);
+		snprintf(key, sizeof(key), "%s %d %s",
+			 oid_hex(&what->commit, hex), what->need.kind,
+			 oid_hex(&what->need.oid, need));
 	while (!joined) {
 		mutex_lock(&cs->lock);
 		if (cs->cancelled) {
@@ -417,7 +419,7 @@ int clone_queue_ls_refs(struct ctx *ctx, struct clone *c, bool all)
 
 int clone_queue_fetch(struct ctx *ctx, struct clone *c,
 		      const struct oid *commit, const struct oid *want,
-		      enum objects_presence presence,
+		      const struct clone_need *need,
 		      const struct clone_source *sources, size_t n_sources)
 {
 	const struct clone_job what = {
@@ -425,12 +427,14 @@ int clone_queue_fetch(struct ctx *ctx, struct clone *c,
 		.clone = c,
 		.commit = *commit,
 		.want = *want,
-		.presence = presence,
+		.need = *need,
 		.sources = sources,
 		.n_sources = n_sources,
 	};
 	/* Otherwise -EDQUOT would come only after waiting for a worker. */
-	int r = clone_admit_tree(ctx, c->clones, false);
+	int r = need->kind == CLONE_NEED_COMMIT
+			? clone_admit_tree(ctx, c->clones, false)
+			: 0;
 
 	return r < 0 ? r : await_job(ctx, c, &what);
 }

@@ -9,18 +9,17 @@
 
 #define SESSION_MS 10000
 
-/* The capabilities that are remembered of this host. By SSH each connection
- * begins with them. */
-static void caps_recall(struct clone_job *j)
+bool clone_caps_recall(struct clone_set *cs, const struct clone_server *server,
+		       struct upload_pack_caps *ret_caps)
 {
 	cleanup(blob_unref) struct blob *caps = NULL;
-	const char *origin = j->server->origin;
+	const char *origin = server->origin;
 
-	if (j->server->is_ssh ||
-	    cache_fact_get(j->clones->cache, "git-caps", origin, strlen(origin),
-			   &caps) < 0 ||
-	    !upload_pack_caps_parse(blob_data(caps), &j->session->caps))
-		j->session->caps = (struct upload_pack_caps){0};
+	*ret_caps = (struct upload_pack_caps){0};
+	return !server->is_ssh &&
+	       cache_fact_get(cs->cache, "git-caps", origin, strlen(origin),
+			      &caps) >= 0 &&
+	       upload_pack_caps_parse(blob_data(caps), ret_caps);
 }
 
 void clone_caps_remember(struct clone_job *j)
@@ -107,7 +106,7 @@ static void begin_session(struct clone_job *j)
 	j->session = clone_session_free(j->session);
 	j->session = mem_calloc(1, sizeof(*j->session));
 	j->session->since_ms = clock_mono_ms();
-	caps_recall(j);
+	(void)clone_caps_recall(j->clones, j->server, &j->session->caps);
 }
 
 /* r: of the link. */

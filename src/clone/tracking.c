@@ -102,6 +102,7 @@ static int fetch_commit(struct ctx *ctx, struct clone *c,
 			const struct clone_source *sources, size_t n_sources,
 			struct clone_head *head)
 {
+	const struct clone_need need = {CLONE_NEED_COMMIT, *commit};
 	struct objects *objects;
 	int r = clone_store(c, &objects);
 
@@ -109,26 +110,40 @@ static int fetch_commit(struct ctx *ctx, struct clone *c,
 		return fail_store(ctx, r);
 	if (clone_commit_is_present(ctx, objects, commit, CLONE_SHOWN, head))
 		return 0;
-	r = clone_queue_fetch(ctx, c, commit, want, OBJECTS_COMPLETE, sources,
-			      n_sources);
+	r = clone_queue_fetch(ctx, c, commit, want, &need, sources, n_sources);
 	return r < 0 ? r : read_fetched(ctx, c, commit, head);
 }
 
+/* Whether the marks say that it is lacking. */
+static bool may_lack(struct objects *objects, const struct oid *commit,
+		     enum clone_need_kind kind)
+{
+	enum objects_presence has = kind == CLONE_NEED_TREE ? OBJECTS_TREES
+							    : OBJECTS_COMPLETE;
+
+	return objects_is_present(objects, commit, CLONE_SHOWN) &&
+	       !objects_is_present(objects, commit, has);
+}
+
 int clone_bring(struct ctx *ctx, struct clone *c, const struct oid *commit,
+		const struct clone_need *need,
 		const struct clone_source *sources, size_t n_sources)
 {
+	struct clone_need what = *need;
 	struct objects *objects;
 	int r = clone_store(c, &objects);
 
 	if (r < 0)
 		return fail_store(ctx, r);
-	if (!objects_is_present(objects, commit, CLONE_SHOWN) ||
-	    objects_is_present(objects, commit, OBJECTS_COMPLETE))
+	if (!may_lack(objects, commit, need->kind))
 		return 0;
+	/* One job for all who need something of it. */
+	if (need->kind == CLONE_NEED_ALL || clone_comes_whole(c))
+		what = (struct clone_need){CLONE_NEED_ALL, *commit};
 	r = ctx_wait_begin(ctx);
 	if (r < 0)
 		return r;
-	r = clone_queue_fetch(ctx, c, commit, commit, OBJECTS_COMPLETE, sources,
+	r = clone_queue_fetch(ctx, c, commit, commit, &what, sources,
 			      n_sources);
 	ctx_wait_end(ctx);
 	return r < 0 ? r : 1;

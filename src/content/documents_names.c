@@ -167,3 +167,22 @@ bool documents_is_listed(void *arg, const char *uuid, const char *workspace,
 	return e && e->body && e->left_ms > 0 &&
 	       !strcasecmp(blob_data(e->body), uuid);
 }
+
+int64_t documents_repository_size(void *arg, const char *uuid,
+				  const char *workspace)
+{
+	struct documents *d = arg;
+	cleanup(scope_unref) struct scope *scope =
+		documents_listing_scope(d, workspace);
+	cleanup(answer_document_done) struct answer_document document = {0};
+	cleanup(json_free) struct json *json = NULL;
+	struct ctx ctx;
+	int r;
+
+	ctx_init(&ctx, NULL, -1);
+	r = documents_item(&ctx, d, &resource_repositories, scope, uuid,
+			   READ_CACHED, &document);
+	ctx_done(&ctx);
+	json = r < 0 ? NULL : json_of(document.body);
+	return json ? json_int(json, "size", -1) : -1;
+}

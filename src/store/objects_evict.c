@@ -175,7 +175,8 @@ static int keep_objects(struct eviction *e, char **ret_name)
 
 	if (r < 0)
 		return r;
-	objects_pack_promise(pack, ret_name);
+	objects_pack_promise(pack, false);
+	objects_pack_tell_name(pack, ret_name);
 	r = objects_errno(git_packbuilder_new(&builder, e->h->repo));
 	if (r == 0)
 		r = write_objects(e, builder, pack);

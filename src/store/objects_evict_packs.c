@@ -18,11 +18,13 @@ static char *pack_path(const char *store, const char *name, const char *suffix)
 	return mem_asprintf("%s/objects/pack/%s%s", store, name, suffix);
 }
 
-static bool is_promisor(const char *store, const char *name)
+/* Commits and trees alone, of an earlier eviction or a fetch without blobs. */
+static bool has_no_blobs(const char *store, const char *name)
 {
 	cleanup(free) char *path = pack_path(store, name, ".promisor");
+	struct stat st;
 
-	return access(path, F_OK) == 0;
+	return stat(path, &st) == 0 && st.st_size == 0;
 }
 
 static int by_size(const void *a, const void *b)
@@ -134,7 +136,7 @@ int objects_evict_choose(struct eviction *e)
 bool objects_evict_is_worth(const struct eviction *e)
 {
 	for (size_t i = 0; i < e->n_packs; i++)
-		if (!is_promisor(e->o->path, e->packs[i].name))
+		if (!has_no_blobs(e->o->path, e->packs[i].name))
 			return true;
 	return false;
 }
@@ -148,7 +150,7 @@ bool objects_evict_has_spare(const char *path)
 	if (list_packs(path, &packs, &n) < 0)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		has = has || !is_promisor(path, packs[i].name);
+		has = has || !has_no_blobs(path, packs[i].name);
 	free_names(packs, n);
 	return has;
 }

@@ -37,9 +37,9 @@ struct objects_pack {
 	struct git_indexer *indexer;
 	git_indexer_progress progress; /* the indexer counts in it */
 	int failed;
-	char **ret_name; /* not NULL: it is a promisor's, objects_pack_promise
-			  */
-	unsigned char head[12]; /* "PACK", version, number of objects */
+	bool promised, has_blobs; /* objects_pack_promise */
+	char **ret_name;          /* may be NULL */
+	unsigned char head[12];   /* "PACK", version, number of objects */
 	atomic_uint_fast64_t n_bytes;
 	atomic_uint n_objects, n_objects_total;
 };
@@ -225,7 +225,13 @@ static int rename_into_place(const struct objects_pack *p, const char *name,
 	return rename(from, to) < 0 ? -errno : 0;
 }
 
-void objects_pack_promise(struct objects_pack *p, char **ret_name)
+void objects_pack_promise(struct objects_pack *p, bool has_blobs)
+{
+	p->promised = true;
+	p->has_blobs = has_blobs;
+}
+
+void objects_pack_tell_name(struct objects_pack *p, char **ret_name)
 {
 	p->ret_name = ret_name;
 }
@@ -236,12 +242,14 @@ static int promise(const struct objects_pack *p, const char *as)
 {
 	cleanup(free) char *path = mem_asprintf(
 		"%s/objects/pack/pack-%s.promisor", p->objects->path, as);
+	const char *says = p->has_blobs ? OBJECTS_HAS_BLOBS : "";
 
-	if (!p->ret_name)
-		return 0;
-	free(*p->ret_name);
-	*p->ret_name = mem_asprintf("pack-%s", as);
-	return file_write_atomic(path, 0400, "", 0);
+	if (p->ret_name) {
+		free(*p->ret_name);
+		*p->ret_name = mem_asprintf("pack-%s", as);
+	}
+	return p->promised ? file_write_atomic(path, 0400, says, strlen(says))
+			   : 0;
 }
 
 /* The lock is held. */

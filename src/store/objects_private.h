@@ -159,9 +159,10 @@ int64_t objects_read_ms(struct objects *, const struct oid *commit);
 /* Whether there is a commit that is complete and was not read since then; any:
  * whether there is one at all. */
 bool objects_marks_before(const char *path, int64_t before_ms, bool *ret_any);
-/* The objects of the pack may lead to some that are not here. Before it is
- * committed; ret_name is filled in then: free it. */
-void objects_pack_promise(struct objects_pack *, char **ret_name);
+/* Filled in when the pack is committed, "pack-…": free it. */
+void objects_pack_tell_name(struct objects_pack *, char **ret_name);
+/* What a .promisor file says of a pack that has blobs. Git reads none. */
+#define OBJECTS_HAS_BLOBS "blobs\n"
 
 /* The end of the name of a store that objects_remove was removing. */
 #define OBJECTS_GONE ".gone"

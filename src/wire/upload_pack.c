@@ -176,6 +176,13 @@ int upload_pack_err_packet(struct upload_pack *up, const char *data, size_t n)
 	if (strstr(text, "not our ref"))
 		return ctx_fail(up->ctx, -ENOENT, "the git server says: %s",
 				text);
+	/* This server knows filters, though not this one: git's "filter 'tree'
+	 * not supported", "tree filter allows max depth 0". One without any
+	 * says "unexpected line: 'filter …'". */
+	if (up->filtered && strstr(text, "filter") &&
+	    !strstr(text, "unexpected"))
+		return ctx_fail(up->ctx, -EBADRQC, "the git server says: %s",
+				text);
 	up->surprised = true;
 	return ctx_fail(up->ctx, -EIO, "the git server says: %s", text);
 }
@@ -215,6 +222,21 @@ static int in_conversation(struct ctx *ctx, struct upload_pack *up,
 	ctx_widen(ctx, up->deadline_ms);
 	up->ctx = NULL;
 	return r;
+}
+
+static int nothing(struct upload_pack *, void *)
+{
+	return 0;
+}
+
+int upload_pack_greet(struct ctx *ctx, struct upload_pack *up)
+{
+	return in_conversation(ctx, up, nothing, NULL);
+}
+
+bool upload_pack_can_filter(const struct upload_pack_caps *caps)
+{
+	return caps->filter && (caps->v2 || caps->any_object);
 }
 
 static void begin_command(const struct upload_pack *up, const char *command,
@@ -561,6 +583,7 @@ static int fetch_either(struct upload_pack *up, void *arg)
 {
 	const struct upload_pack_fetch *fetch = *(void **)arg;
 
+	up->filtered = fetch->filter && up->caps->filter;
 	return up->caps->v2 ? v2_fetch(up, fetch)
 			    : upload_pack_v0_fetch(up, fetch);
 }

@@ -211,6 +211,9 @@ static void v0_capabilities(struct advert *advert, const char *list)
 	caps->any_want = has_word(list, "allow-tip-sha1-in-want") ||
 			 has_word(list, "allow-reachable-sha1-in-want") ||
 			 has_word(list, "allow-any-sha1-in-want");
+	caps->any_object = has_word(list, "allow-any-sha1-in-want") ||
+			   (has_word(list, "allow-tip-sha1-in-want") &&
+			    has_word(list, "allow-reachable-sha1-in-want"));
 	caps->sha256 = has_word(list, "object-format=sha256");
 	symref = strstr(list, head);
 	if (symref && (symref == list || symref[-1] == ' ')) {

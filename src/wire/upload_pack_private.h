@@ -22,6 +22,7 @@ struct upload_pack {
 	/* Of the call that is under way: */
 	struct ctx *ctx;
 	bool surprised;  /* the answer contradicts *caps: see upload_pack.c */
+	bool filtered;   /* a filter is in the request */
 	bool handed_out; /* the caller has seen bytes of a pack */
 	bool ended_by_caller; /* by a failure of the caller's callback */
 	/* ctx's own deadline, which holds once the pack has begun */

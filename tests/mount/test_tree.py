@@ -265,7 +265,8 @@ def test_many_readers_of_many_files(bb, mounts):
     for r in readers:
         r.join()
     assert wrong == []
-    assert len(fetches(bb)) == 1
+    # It is not small, so the commit comes without blobs; then the small ones of two directories, and a large one.
+    assert len(fetches(bb)) <= 4
 
 
 def test_an_empty_repository_is_an_empty_tree(bb, mounts):
@@ -368,6 +369,7 @@ def can_list(path):
 
 
 def test_a_daemon_killed_in_the_middle_of_a_fetch(bb, mounts, tmp_path):
+    bb.filter = False
     m = mounts()
     m.ls("monolith-labs/monolith/tree")
     fault = bb.fault(r"/hard\.git/git-upload-pack", "stall", after_bytes=1 << 20)
@@ -390,6 +392,7 @@ def test_a_daemon_killed_in_the_middle_of_a_fetch(bb, mounts, tmp_path):
 
 @pytest.mark.concurrent
 def test_two_mounts_on_one_cache_at_once(bb, mounts, tmp_path):
+    bb.filter = False
     a, b = mounts(), mounts()
     start, failed = threading.Barrier(8), []
 
@@ -419,6 +422,7 @@ def test_two_mounts_on_one_cache_at_once(bb, mounts, tmp_path):
 
 
 def test_status_shows_a_running_fetch_with_bytes_and_percent(bb, mounts):
+    bb.filter = False
     m = mounts()
     fault = bb.fault(r"/hard\.git/git-upload-pack", "stall", after_bytes=1 << 20)
     reader = threading.Thread(target=m.ls, args=("edge/hard/tree",))

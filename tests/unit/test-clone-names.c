@@ -84,7 +84,7 @@ static int set_up(void **state)
 {
 	mutex_init(&service.lock);
 	serve("one", 0, true);
-	world_names = (struct clone_naming){name_now, is_listed, NULL};
+	world_names = (struct clone_naming){name_now, is_listed, NULL, NULL};
 	return world_start(state);
 }
 

@@ -116,8 +116,9 @@ static int build_content(struct graph *g, struct ssh *ssh)
 	g->source = read_through_new(g->remote.cache);
 	documents.source = g->source;
 	g->documents = documents_new(&documents);
-	clones.names = (struct clone_naming){documents_name_now,
-					     documents_is_listed, g->documents};
+	clones.names =
+		(struct clone_naming){documents_name_now, documents_is_listed,
+				      documents_repository_size, g->documents};
 	r = file_mkdirs(dir, 0700);
 	if (!r)
 		r = clone_set_new(&clones, &g->clones);

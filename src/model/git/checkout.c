@@ -691,7 +691,8 @@ void checkout_note_read(struct node *tree)
 	clone_note_read(checkout->clone, &commit);
 }
 
-static int bring_evicted(struct ctx *ctx, struct node *tree)
+static int bring(struct ctx *ctx, struct node *tree,
+		 const struct clone_need *need)
 {
 	struct checkout *checkout = tree->what.checkout;
 	struct oid commit;
@@ -699,13 +700,15 @@ static int bring_evicted(struct ctx *ctx, struct node *tree)
 	if (!checkout_commit(tree, &commit))
 		return 0;
 	return checkout->fixed
-		       ? checkout_fixed_bring(ctx, checkout, &commit)
-		       : clone_bring(ctx, checkout->clone, &commit, NULL, 0);
+		       ? checkout_fixed_bring(ctx, checkout, &commit, need)
+		       : clone_bring(ctx, checkout->clone, &commit, need, NULL,
+				     0);
 }
 
-int checkout_bring(struct ctx *ctx, struct model *model, struct node *tree)
+int checkout_bring(struct ctx *ctx, struct model *model, struct node *tree,
+		   const struct clone_need *need)
 {
-	int r = bring_evicted(ctx, tree);
+	int r = bring(ctx, tree, need);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -717,6 +720,6 @@ int checkout_bring(struct ctx *ctx, struct model *model, struct node *tree)
 	if (r < 0)
 		return r;
 	/* Its blobs may have been what was damaged. */
-	r = bring_evicted(ctx, tree);
+	r = bring(ctx, tree, need);
 	return r < 0 ? r : 0;
 }

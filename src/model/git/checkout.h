@@ -89,7 +89,7 @@ uint64_t checkout_fixed_hash(const struct fixed_commit *, uint64_t seed);
 bool checkout_fixed_known_id(struct checkout *, struct oid *ret_commit);
 /* clone_bring, from where the commit is. */
 int checkout_fixed_bring(struct ctx *, struct checkout *,
-			 const struct oid *commit);
+			 const struct oid *commit, const struct clone_need *);
 /* provider_tree's is_at. */
 bool checkout_fixed_is_at(const struct node *, const char *hash);
 /* The commit, fetched if the store does not have it. */
@@ -140,8 +140,9 @@ enum walk_reach checkout_needs(struct ctx *, struct model *,
 void checkout_brought(struct ctx *, struct model *, const struct node *dir);
 /* A file of it was read. Asks nobody, waits for nobody. */
 void checkout_note_read(struct node *tree);
-/* The store lost an object of the tree, found one damaged, or evicted its
- * blobs: they are fetched again. */
-int checkout_bring(struct ctx *, struct model *, struct node *tree);
+/* An object of the tree is not here: it was left out of what was fetched, or
+ * evicted, or the store lost it or found it damaged. It is fetched. */
+int checkout_bring(struct ctx *, struct model *, struct node *tree,
+		   const struct clone_need *);
 
 #endif

@@ -71,19 +71,20 @@ static bool can_be_shown(struct model *model, const struct node *dir,
 	return false;
 }
 
-static int bring_again(struct ctx *ctx, struct model *model, struct node *node)
+static int bring(struct ctx *ctx, struct model *model, struct node *node,
+		 enum clone_need_kind kind, const struct oid *oid)
 {
 	const struct node *dir = S_ISDIR(node->what.mode) ? node : node->parent;
+	const struct clone_need need = {kind, *oid};
 	int r;
 
-	/* All is brought yet, however far that reaches. */
 	(void)checkout_needs(ctx, model, dir);
-	r = checkout_bring(ctx, model, tree_of(node));
+	r = checkout_bring(ctx, model, tree_of(node), &need);
 	checkout_brought(ctx, model, dir);
 	return r;
 }
 
-/* -ENOENT: the store lost the object (bring_again). */
+/* -ENOENT: the object is not here (bring). */
 static int found_entry(struct ctx *ctx, const struct node *dir,
 		       const struct node *tree, const struct oid *dir_oid,
 		       const struct tree_entry *e, struct found *found)
@@ -138,7 +139,7 @@ static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
 		return 0;
 	r = clone_read_tree(ctx, dir->what.checkout->clone, ret_oid, ret_list);
 	if (r == -ENOENT) {
-		r = bring_again(ctx, model, dir);
+		r = bring(ctx, model, dir, CLONE_NEED_TREE, ret_oid);
 		if (r < 0)
 			return r;
 		*ret_oid = node_oid(model->nodes, dir);
@@ -153,30 +154,39 @@ static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
 	return 0;
 }
 
-/* *ret_lost: -ENOENT means that the object is lost, not that the name does not
- * exist. */
+/* Not 0 in ret_lost->oid: -ENOENT means that this object of that directory is
+ * not here, not that the name does not exist. */
+struct lost {
+	struct oid dir, oid;
+};
+
 static int find_in(struct ctx *ctx, struct model *model, struct node *dir,
-		   const char *name, struct found *ret_found, bool *ret_lost)
+		   const char *name, struct found *ret_found,
+		   struct lost *ret_lost)
 {
 	cleanup(tree_list_unref) struct tree_list *list = NULL;
 	const struct tree_entry *e;
 	struct oid oid;
 	int r = read_dir(ctx, model, dir, &oid, &list);
 
+	*ret_lost = (struct lost){.dir = oid};
 	if (r < 0)
 		return r;
 	e = list ? tree_list_find(list, name) : NULL;
 	if (!e || !can_be_shown(model, dir, e))
 		return 0;
 	r = found_entry(ctx, dir, tree_of(dir), &oid, e, ret_found);
-	*ret_lost = r == -ENOENT;
+	if (r == -ENOENT)
+		ret_lost->oid = e->oid;
 	return r;
 }
 
 static int git_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		      const char *name, struct found *ret_found)
 {
-	bool lost = false;
+	static const enum clone_need_kind needs[] = {CLONE_NEED_DIRECTORY,
+						     CLONE_NEED_BLOB};
+	struct lost lost;
 	int r;
 
 	ret_found->left_ms = LONGEST_MS;
@@ -186,12 +196,18 @@ static int git_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	if (strcasecmp(name, ".git") == 0)
 		return 0;
 	r = find_in(ctx, model, dir, name, ret_found, &lost);
-	if (!lost)
-		return r;
-	r = bring_again(ctx, model, dir);
-	if (r >= 0)
+	/* The neighbours' sizes come along with its own; if it is large, it has
+	 * to come itself. */
+	for (size_t i = 0; i < ARRAY_SIZE(needs) && !oid_is_none(&lost.oid);
+	     i++) {
+		r = bring(ctx, model, dir, needs[i],
+			  i == 0 ? &lost.dir : &lost.oid);
+		if (r < 0)
+			break;
+		ctx->sentence[0] = '\0';
 		r = find_in(ctx, model, dir, name, ret_found, &lost);
-	return r == -ENOENT ? -EIO : r;
+	}
+	return r == -ENOENT && !oid_is_none(&lost.oid) ? -EIO : r;
 }
 
 static const mode_t types[] = {
@@ -430,7 +446,7 @@ static int git_read(struct ctx *ctx, struct model *model, struct node *node,
 	checkout_note_read(tree_of(node));
 	r = read_blob(ctx, node, offset, n, ret_data);
 	if (r == -ENOENT) {
-		r = bring_again(ctx, model, node);
+		r = bring(ctx, model, node, CLONE_NEED_BLOB, &node->what.oid);
 		if (r >= 0)
 			r = read_blob(ctx, node, offset, n, ret_data);
 	}
@@ -454,7 +470,7 @@ static int git_readlink(struct ctx *ctx, struct model *model, struct node *node,
 	r = clone_read_blob(ctx, node->what.checkout->clone, &node->what.oid,
 			    ret_target);
 	if (r == -ENOENT) {
-		r = bring_again(ctx, model, node);
+		r = bring(ctx, model, node, CLONE_NEED_BLOB, &node->what.oid);
 		if (r >= 0)
 			r = clone_read_blob(ctx, node->what.checkout->clone,
 					    &node->what.oid, ret_target);

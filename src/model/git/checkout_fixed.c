@@ -305,11 +305,12 @@ static int get(struct ctx *ctx, struct model *model, struct checkout *checkout,
 }
 
 int checkout_fixed_bring(struct ctx *ctx, struct checkout *checkout,
-			 const struct oid *commit)
+			 const struct oid *commit,
+			 const struct clone_need *need)
 {
 	struct fixed_commit *fixed = checkout->fixed;
 
-	return clone_bring(ctx, checkout->clone, commit, fixed->sources,
+	return clone_bring(ctx, checkout->clone, commit, need, fixed->sources,
 			   is_own(fixed, 0) ? 0 : fixed->n_sources);
 }
 
