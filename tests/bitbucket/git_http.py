@@ -42,7 +42,7 @@ def pkt_lines(body):
 def describe(body, protocol):
     """What a POST to git-upload-pack asks for, for the log."""
     git = {"command": "fetch", "protocol": protocol, "wants": [], "haves": [], "args": [], "ref_prefixes": [],
-           "deepen": None, "filter": None, "done": False}
+           "deepen": None, "filter": None, "done": False, "oids": []}
     for line in pkt_lines(body):
         if line is None:
             continue
@@ -61,6 +61,8 @@ def describe(body, protocol):
             git["filter"] = rest
         elif word == "done":
             git["done"] = True
+        elif word == "oid":
+            git["oids"].append(rest)
         elif word == "ref-prefix":
             git["ref_prefixes"].append(rest)
         else:

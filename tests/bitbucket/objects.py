@@ -103,7 +103,7 @@ def repository(req, r):
     return {**short, "links": links, "slug": r.slug, "description": r.description, "scm": "git",
             "website": r.website, "owner": owner, "workspace": workspace_short(req, w), "is_private": r.is_private,
             "project": project_short(req, w, w.projects[r.project]), "fork_policy": r.fork_policy,
-            "created_on": r.created_on, "updated_on": r.updated_on, "size": r.size, "language": r.language,
+            "created_on": r.created_on, "updated_on": r.updated_on, "size": max(r.size, req.bb.least_size), "language": r.language,
             "mainbranch": {"name": r.mainbranch, "type": "branch"} if r.mainbranch else None,
             "override_settings": {"default_merge_strategy": False, "branching_model": False},
             "parent": parent, "enforced_signed_commits": None, "has_issues": r.has_issues, "has_wiki": False,

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 from . import data as datasets
 from . import auth, gitrepo
 from .faults import Faults, Link
+from .fetched import Fetching
 from .files import Filing
 from .hooks import Hooking
 from .limits import Limits
@@ -26,17 +27,22 @@ from .storage import Storage
 from .transport import Listener
 
 
-class Bitbucket(Reviewing, Working, Filing, Setting, Snipping, Hooking):
+class Bitbucket(Reviewing, Working, Filing, Setting, Snipping, Hooking, Fetching):
     """A local Bitbucket on loopback ports, from start() (or `with`) to close()."""
 
     def __init__(self, root_dir, data="tests", port=0, latency=0.0, bandwidth=None, filter=True, v2=True,
-                 any_sha1=True, reachable_sha1=True, tip_sha1=True, quota=None):
+                 any_sha1=True, reachable_sha1=True, tip_sha1=True, quota=None, least_size=0):
         super().__init__()
         if data not in ("demo", "tests", "bench"):
             raise ValueError("no data called %r" % data)
         self.root, self.data, self._want_port = os.path.abspath(root_dir), data, port
         self.filter, self.v2 = filter, v2
         self.any_sha1, self.reachable_sha1, self.tip_sha1 = any_sha1, reachable_sha1, tip_sha1
+        self.refused = ()               # kinds of filters that git refuses, each by itself: "blob:none", "blob:limit", "tree" …
+        self.tree_depth = None          # the largest N of tree:N that it takes
+        self.object_info = True
+        self.lie = None                 # git_lies.py: what a fetch is answered that git would not
+        self.least_size = least_size    # what the API says at least of each repository's size: a large one is fetched filtered
         self.log, self.faults, self.link = Log(), Faults(), Link(latency, bandwidth)
         self.limits = Limits(quota)
         self.accounts = auth.default_accounts()
@@ -181,7 +187,10 @@ class Bitbucket(Reviewing, Working, Filing, Setting, Snipping, Hooking):
     # -- git
 
     def git_settings(self):
-        return {"uploadpack.allowFilter": self.filter, "uploadpack.allowAnySHA1InWant": self.any_sha1,
+        kinds = {f"uploadpackfilter.{kind}.allow": False for kind in self.refused}
+        if self.tree_depth is not None:
+            kinds["uploadpackfilter.tree.maxDepth"] = self.tree_depth
+        return {**kinds, "transfer.advertiseObjectInfo": self.object_info, "uploadpack.allowFilter": self.filter, "uploadpack.allowAnySHA1InWant": self.any_sha1,
                 "uploadpack.allowReachableSHA1InWant": self.reachable_sha1, "uploadpack.allowTipSHA1InWant": self.tip_sha1}
 
     def git_dir(self, r):

@@ -12,7 +12,7 @@ from http.client import responses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote
 
-from . import auth, git_http, query
+from . import auth, git_http, git_lies, query
 from .faults import GARBAGE, Closed
 from .reply import ApiError, Reply, Request, find_route, no_repository, no_route
 
@@ -250,9 +250,15 @@ class Handler(BaseHTTPRequestHandler):
             return self.send(Reply(404, body=words.encode(), type="text/plain"))
         if account and account.lacks("read:repository:bitbucket"):
             return self.send(Reply(403, body=b"You may not have access to this repository.\n", type="text/plain"))
-        backend = git_http.Backend(bb.git_dir(r), self.command, m[3], text, self.headers, body, bb.git_settings(), bb.v2)
+        if self.entry["git"]["command"] == "object-info" and not bb.object_info:
+            return self.send(Reply(200, body=git_lies.body_of([git_lies.UNKNOWN]), type="application/x-git-upload-pack-result"))
+        headers, body = git_lies.told(bb.lie, self.headers, body)
+        backend = git_http.Backend(bb.git_dir(r), self.command, m[3], text, headers, body, bb.git_settings(), bb.v2)
         try:
-            self.stream(backend.status, backend.headers, backend.chunks())
+            chunks = backend.chunks()
+            if m[3] == "info/refs" and not bb.object_info:
+                chunks = git_lies.hidden(chunks)
+            self.stream(backend.status, backend.headers, chunks)
         finally:
             backend.close()
 

@@ -47,10 +47,10 @@ def walk(bb, path):
     return items, pages
 
 
-def git(bb, *args, user="x-bitbucket-api-token-auth", account="ada", check=True):
+def git(bb, *args, user="x-bitbucket-api-token-auth", account="ada", check=True, **more):
     """git with the credential of an account, which is in no argument and no file."""
     env = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME")}
-    env.update(GIT_CONFIG_NOSYSTEM="1", GIT_CONFIG_GLOBAL=os.devnull, GIT_TERMINAL_PROMPT="0", GIT_CONFIG_COUNT="1",
+    env.update(**more, GIT_CONFIG_NOSYSTEM="1", GIT_CONFIG_GLOBAL=os.devnull, GIT_TERMINAL_PROMPT="0", GIT_CONFIG_COUNT="1",
                GIT_CONFIG_KEY_0="http.extraHeader", GIT_CONFIG_VALUE_0="X-Test: 1")
     if account:
         pair = base64.b64encode(f"{user}:{bb.accounts[account].token}".encode()).decode()

@@ -11,12 +11,21 @@ import subprocess
 import pytest
 
 from background import as_nobody, background  # noqa: F401
-from harness import (BINARY, DATA, PATIENCE, REPORT, SANITIZED, TOP, Bitbucket, Mount, Mounts,  # noqa: F401
-                     await_true, checkout, mounted, preloaded, same_trees)
+from harness import (BINARY, DATA, FILTERED, GIT, GIT_OPTIONS, LARGE, PATIENCE, REPORT, SANITIZED, TOP,  # noqa: F401
+                     Bitbucket, Mount, Mounts, await_true, checkout, mounted, preloaded, same_trees)
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "concurrent: many readers at once; also run under ThreadSanitizer")
+    config.addinivalue_line("markers", "plain_git: of git's server as it comes (the numbers of its requests), or long; not run "
+                            "against another one (BITBUCKETFS_TEST_GIT)")
+
+
+def pytest_collection_modifyitems(config, items):
+    if GIT:
+        left_out = [item for item in items if item.get_closest_marker("plain_git")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_sessionstart(session):
@@ -33,7 +42,7 @@ def pytest_sessionstart(session):
 
 @pytest.fixture
 def bb():
-    with Bitbucket(DATA, data="tests") as service:
+    with Bitbucket(DATA, data="tests", **GIT_OPTIONS) as service:
         yield service
 
 
@@ -55,7 +64,7 @@ def m(mounts):
 @pytest.fixture(scope="module")
 def shared_bb():
     """A service that the tests of a module share: none of them changes it."""
-    with Bitbucket(DATA, data="tests") as service:
+    with Bitbucket(DATA, data="tests", **GIT_OPTIONS) as service:
         yield service
 
 

@@ -19,6 +19,14 @@ BINARY = os.environ.get("BITBUCKETFS", os.path.join(TOP, "build", "src", "bitbuc
 SANITIZED = bool(os.environ.get("BITBUCKETFS_SANITIZED"))
 PATIENCE = 60 if SANITIZED else 20
 REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|bitbucketfs: bug at|Assertion")
+# How git's server is (GIT), so that tests of trees are run against each: words of BITBUCKETFS_TEST_GIT.
+#   large     every repository says that it is large: trees are fetched filtered
+#   nofilter  filters are not offered
+#   v0        git's old protocol
+LARGE = 100 << 20
+GIT = os.environ.get("BITBUCKETFS_TEST_GIT", "").split()
+FILTERED = "large" in GIT and "nofilter" not in GIT
+GIT_OPTIONS = {"least_size": LARGE if "large" in GIT else 0, "filter": "nofilter" not in GIT, "v2": "v0" not in GIT}
 DATA = os.environ.get("BITBUCKETFS_TEST_DATA", os.path.join(tempfile.gettempdir(), f"bitbucketfs-test-data-{os.getuid()}"))
 
 

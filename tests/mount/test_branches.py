@@ -139,6 +139,7 @@ def test_a_ref_is_what_git_checks_out(shared_bb, shared, tmp_path, name):
                 assert bool(st.st_mode & 0o111) == bool(os.lstat(path).st_mode & 0o111), f
 
 
+@pytest.mark.plain_git
 def test_looking_at_names_fetches_nothing(bb, mounts):
     m = mounts()
     m.ls(W)
@@ -159,6 +160,7 @@ def test_looking_at_names_fetches_nothing(bb, mounts):
     assert api(bb, mark) == []
 
 
+@pytest.mark.plain_git
 def test_a_second_branch_fetches_only_what_differs(bb, mounts):
     m = mounts()
     mark = bb.log.mark()
@@ -176,6 +178,7 @@ def test_a_second_branch_fetches_only_what_differs(bb, mounts):
     assert asked(bb, mark) == [], "the default branch's commit is here"
 
 
+@pytest.mark.plain_git
 def test_diff_of_two_branches(bb, mounts):
     m = mounts()
     mark = bb.log.mark()
@@ -188,6 +191,7 @@ def test_diff_of_two_branches(bb, mounts):
     assert commands(bb, mark) == ["info/refs", "ls-refs", "fetch", "fetch"]
 
 
+@pytest.mark.plain_git
 @pytest.mark.parametrize("latency", [0, 0.7])
 def test_one_question_for_all_refs_and_the_default_branch(bb, mounts, latency):
     """Also where an answer takes most of a ttl, so that it is no longer new to the last who hears of it."""

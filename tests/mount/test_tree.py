@@ -140,6 +140,7 @@ def test_links_are_links(shared):
     fails(errno.ELOOP, os.stat, links + "/self")
 
 
+@pytest.mark.plain_git
 def test_a_file_of_200_MB(bb, mounts):
     """Served from a file of the cache: memory stays bounded, and any piece of it can be had."""
     m = mounts()
@@ -178,6 +179,7 @@ def test_a_stat_of_tree_never_fetches(shared_bb, shared_mounts):
         "GET /2.0/repositories/acme", "GET /2.0/workspaces/acme"]
 
 
+@pytest.mark.plain_git
 def test_the_first_look_is_three_requests_and_two_on_a_host_that_is_known(bb, mounts):
     m = mounts()
     mark = bb.log.mark()
@@ -193,6 +195,7 @@ def test_the_first_look_is_three_requests_and_two_on_a_host_that_is_known(bb, mo
     assert [line.split()[0] for line in git(bb, mark)] == ["POST", "POST"], "the capabilities are remembered across mounts"
 
 
+@pytest.mark.plain_git
 def test_the_first_look_by_a_name_is_as_cheap(bb, mounts):
     m = mounts()
     assert m.read("acme/widgets/tree/src/main.c").startswith("#include <stdio.h>")
@@ -200,6 +203,7 @@ def test_the_first_look_by_a_name_is_as_cheap(bb, mounts):
     assert len(api(bb)) == 2, "the workspace and the repository by name"
 
 
+@pytest.mark.plain_git
 def test_a_fetch_is_of_depth_1_and_over_one_connection(bb, mounts):
     m = mounts()
     m.ls("acme/widgets/tree")
@@ -223,6 +227,7 @@ def test_bytes_down_are_those_of_a_shallow_clone(bb, mounts, tmp_path, name):
     assert ours <= 1.05 * theirs, f"{ours} and {theirs}"
 
 
+@pytest.mark.plain_git
 @pytest.mark.concurrent
 def test_fifty_cold_readers_of_one_file_are_one_fetch(bb, mounts):
     m = mounts()
@@ -337,6 +342,7 @@ CUTS = [("truncate", 0), ("truncate", 200), ("truncate", 700), ("truncate", 1500
         ("reset", 2000), ("garbage", 900), ("garbage", 2100)]
 
 
+@pytest.mark.plain_git
 def test_a_fetch_that_is_cut_leaves_nothing_and_the_next_try_works(bb, mounts, tmp_path):
     """One repository per cut, so that nobody waits for what a failure is remembered."""
     m = mounts()
@@ -472,6 +478,7 @@ def test_what_answers_is_no_git(bb, mounts):
     assert re.search(r"\tacme/widgets/tree\tEIO\t\S", m.errors())
 
 
+@pytest.mark.plain_git
 def test_a_large_directory_is_parsed_once(bb, mounts, tmp_path):
     """Its listing, and a stat of each of its names: what a piece costs does not depend on how much there is."""
     source = str(tmp_path / "large.git")
@@ -527,6 +534,7 @@ def limit_memory(m, more):
     subprocess.run(["prlimit", f"--pid={m.process.pid}", f"--data={now + more}"], check=True)
 
 
+@pytest.mark.plain_git
 @pytest.mark.skipif(SANITIZED, reason="sanitizers take memory of their own")
 def test_memory_does_not_follow_the_size_of_a_file(bb, mounts, tmp_path):
     """One that compresses to nothing, one that does not compress, one that is a delta of the other."""
@@ -593,6 +601,7 @@ def test_a_file_over_the_bound_is_refused_with_a_line(bb, mounts, tmp_path):
         assert f.read()[-2:] == b"\0x"
 
 
+@pytest.mark.plain_git
 @pytest.mark.skipif(SANITIZED or os.geteuid() != 0, reason="needs drop_caches, and memory without a sanitizer's")
 def test_what_the_kernel_forgets_is_given_back(bb, mounts, tmp_path):
     source = str(tmp_path / "many.git")
