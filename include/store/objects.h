@@ -217,6 +217,20 @@ int objects_evict(struct ctx *, const char *path, int64_t before_ms,
 /* The store goes, whole. -EBUSY while anybody uses it. */
 int objects_remove(const char *path);
 
+/* ---- folding ---- */
+
+/* How many packs there are, about. */
+unsigned objects_n_packs(struct objects *);
+/*
+ * Many small packs, of fetches that took a part alone, become one: some MB of
+ * them, so it takes some seconds. Nobody waits for it but an eviction, and a
+ * fetch for milliseconds. It waits until nobody fetches into the store; ctx
+ * ends that, and all of it. ret_n: how many packs went, 0 when there are few.
+ * -EBUSY: somebody evicts, or has; -EINTR; -EBADMSG: a pack is damaged; -errno
+ * of the machine: what there was is there still, some of it twice perhaps.
+ */
+int objects_fold(struct ctx *, struct objects *, unsigned *ret_n);
+
 /*
  * What differs between two trees (either may be NULL: everything was added or
  * removed), subtrees included, directories before what is in them; equal

@@ -44,7 +44,7 @@
 
 /* ---- the lock ---- */
 
-static int lock_evict(const char *path, int how, int *ret_fd)
+int objects_evict_lock(const char *path, int how, int *ret_fd)
 {
 	cleanup(free) char *name = mem_asprintf("%s/evict.lock", path);
 	cleanup(fd) int fd = own_open(name, O_RDWR | O_CREAT, 0600);
@@ -65,7 +65,7 @@ int objects_hold(struct ctx *ctx, struct objects *o, int *ret_fd)
 
 	/* An eviction takes a second or so; it holds no lock that a reader
 	 * wants. */
-	while ((r = lock_evict(o->path, LOCK_SH, ret_fd)) == -EBUSY) {
+	while ((r = objects_evict_lock(o->path, LOCK_SH, ret_fd)) == -EBUSY) {
 		r = ctx_sleep(ctx, HOLD_AGAIN_MS);
 		if (r < 0)
 			return r;
@@ -286,7 +286,7 @@ int objects_evict(struct ctx *ctx, const char *path, int64_t before_ms,
 	*ret_freed = 0;
 	if (!may_gain(path, before_ms))
 		return 0;
-	r = lock_evict(path, LOCK_EX, &lock);
+	r = objects_evict_lock(path, LOCK_EX, &lock);
 	if (r == 0)
 		r = objects_open(path, &o);
 	if (r == 0)
@@ -306,7 +306,7 @@ int objects_remove(const char *path)
 {
 	cleanup(free) char *gone = gone_path(path);
 	cleanup(fd) int evict = -1, lock = -1;
-	int r = lock_evict(path, LOCK_EX, &evict);
+	int r = objects_evict_lock(path, LOCK_EX, &evict);
 
 	if (r == 0)
 		r = objects_lock(path, LOCK_EX, &lock);

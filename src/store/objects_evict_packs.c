@@ -18,8 +18,15 @@ static char *pack_path(const char *store, const char *name, const char *suffix)
 	return mem_asprintf("%s/objects/pack/%s%s", store, name, suffix);
 }
 
+bool objects_pack_is_promisor(const char *store, const char *name)
+{
+	cleanup(free) char *path = pack_path(store, name, ".promisor");
+
+	return access(path, F_OK) == 0;
+}
+
 /* Commits and trees alone, of an earlier eviction or a fetch without blobs. */
-static bool has_no_blobs(const char *store, const char *name)
+bool objects_pack_has_no_blobs(const char *store, const char *name)
 {
 	cleanup(free) char *path = pack_path(store, name, ".promisor");
 	struct stat st;
@@ -34,9 +41,8 @@ static int by_size(const void *a, const void *b)
 	return x->size > y->size ? -1 : x->size < y->size;
 }
 
-/* The largest first; free_names. */
-static int list_packs(const char *store, struct evict_pack **ret_packs,
-		      size_t *ret_n)
+int objects_packs_list(const char *store, struct evict_pack **ret_packs,
+		       size_t *ret_n)
 {
 	cleanup(free) char *dir = mem_asprintf("%s/objects/pack", store);
 	DIR *d = opendir(dir);
@@ -67,7 +73,7 @@ static int list_packs(const char *store, struct evict_pack **ret_packs,
 	return 0;
 }
 
-static void free_names(struct evict_pack *packs, size_t n)
+void objects_packs_free(struct evict_pack *packs, size_t n)
 {
 	while (n)
 		free(packs[--n].name);
@@ -115,7 +121,7 @@ int objects_evict_choose(struct eviction *e)
 {
 	struct evict_pack *packs = NULL;
 	size_t n = 0;
-	int r = list_packs(e->o->path, &packs, &n);
+	int r = objects_packs_list(e->o->path, &packs, &n);
 
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = each_in(e, &packs[i], count_in);
@@ -129,14 +135,14 @@ int objects_evict_choose(struct eviction *e)
 		e->packs[e->n_packs].size = packs[i].size;
 		e->packs[e->n_packs++].name = steal(&packs[i].name);
 	}
-	free_names(packs, n);
+	objects_packs_free(packs, n);
 	return r < 0 ? r : 0;
 }
 
 bool objects_evict_is_worth(const struct eviction *e)
 {
 	for (size_t i = 0; i < e->n_packs; i++)
-		if (!has_no_blobs(e->o->path, e->packs[i].name))
+		if (!objects_pack_has_no_blobs(e->o->path, e->packs[i].name))
 			return true;
 	return false;
 }
@@ -147,17 +153,17 @@ bool objects_evict_has_spare(const char *path)
 	bool has = false;
 	size_t n = 0;
 
-	if (list_packs(path, &packs, &n) < 0)
+	if (objects_packs_list(path, &packs, &n) < 0)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		has = has || !has_no_blobs(path, packs[i].name);
-	free_names(packs, n);
+		has = has || !objects_pack_has_no_blobs(path, packs[i].name);
+	objects_packs_free(packs, n);
 	return has;
 }
 
 void objects_evict_choose_done(struct eviction *e)
 {
-	free_names(e->packs, e->n_packs);
+	objects_packs_free(e->packs, e->n_packs);
 }
 
 /* ---- what goes ---- */
@@ -171,8 +177,8 @@ uint64_t objects_evict_unlink(const char *path)
 		       : 0;
 }
 
-static int remove_pack(const struct objects *o, const char *name,
-		       uint64_t *ret_freed)
+int objects_pack_remove(const struct objects *o, const char *name,
+			uint64_t *ret_freed)
 {
 	static const char *const suffixes[] = {".idx", ".rev", ".pack",
 					       ".promisor"};
@@ -196,6 +202,6 @@ int objects_evict_remove(struct eviction *e, const char *kept,
 
 	for (size_t i = 0; r == 0 && i < e->n_packs; i++)
 		if (!kept || strcmp(e->packs[i].name, kept) != 0)
-			r = remove_pack(e->o, e->packs[i].name, ret_freed);
+			r = objects_pack_remove(e->o, e->packs[i].name, ret_freed);
 	return r;
 }

@@ -64,4 +64,20 @@ int objects_evict_remove(struct eviction *, const char *kept,
 /* Removes a file; the bytes that it had. */
 uint64_t objects_evict_unlink(const char *path);
 
+/* evict.lock: LOCK_SH, nothing is evicted; LOCK_EX, nothing is fetched either.
+ * -EBUSY, at once. To be closed. */
+int objects_evict_lock(const char *path, int how, int *ret_fd);
+
+/* The packs of a store, the largest first; objects_packs_free. */
+int objects_packs_list(const char *store, struct evict_pack **ret_packs,
+		       size_t *ret_n);
+void objects_packs_free(struct evict_pack *packs, size_t n);
+/* What its objects lead to may be missing (gitformat-pack). */
+bool objects_pack_is_promisor(const char *store, const char *name);
+bool objects_pack_has_no_blobs(const char *store, const char *name);
+/* The store's lock is held. The index goes first: without it the pack is not
+ * seen. Adds the bytes that went. */
+int objects_pack_remove(const struct objects *, const char *name,
+			uint64_t *ret_freed);
+
 #endif

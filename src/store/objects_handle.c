@@ -301,6 +301,11 @@ void objects_packs_changed(struct objects *o)
 	mutex_unlock(&o->lock);
 }
 
+unsigned objects_n_packs(struct objects *o)
+{
+	return mutex_with(&o->lock, o->n_packs);
+}
+
 void objects_packs_replaced(struct objects *o)
 {
 	mutex_lock(&o->lock);

@@ -6,7 +6,8 @@
  * objects_pack.c taking in, objects_alloc.c libgit2's memory, objects_big.c big
  * files, objects_refs.c refs and shallow, objects_diff.c comparing,
  * objects_check.c what may be damaged, objects_warm.c how many files are open,
- * objects_evict.c what goes, objects_sizes.c what is remembered of it.
+ * objects_evict.c what goes, objects_sizes.c what is remembered of it,
+ * objects_fold.c how many packs become one.
  */
 #ifndef STORE_OBJECTS_PRIVATE_H
 #define STORE_OBJECTS_PRIVATE_H
@@ -114,6 +115,7 @@ void objects_warm_init(void);
  * files when the process has too many open. */
 void objects_warm_use(struct objects *);
 void objects_warm_grew(struct objects *); /* by a pack */
+void objects_warm_shrank(struct objects *, unsigned n_packs);
 /* The store is being closed. */
 void objects_warm_forget(struct objects *);
 

@@ -146,6 +146,19 @@ void objects_warm_grew(struct objects *o)
 	mutex_unlock(&warm.lock);
 }
 
+void objects_warm_shrank(struct objects *o, unsigned n)
+{
+	mutex_lock(&o->lock);
+	o->n_packs -= n < o->n_packs ? n : o->n_packs;
+	mutex_unlock(&o->lock);
+	mutex_lock(&warm.lock);
+	if (o->warm && n < o->n_fds) {
+		o->n_fds -= n;
+		warm.n_fds -= n;
+	}
+	mutex_unlock(&warm.lock);
+}
+
 /* The handles themselves are closed by who takes or gives them next: nothing is
  * closed under warm.lock. */
 void objects_warm_replaced(const struct objects *of)

@@ -55,7 +55,7 @@ static uint64_t be64(const unsigned char *p)
 	return (uint64_t)be32(p) << 32 | be32(p + 4);
 }
 
-static struct pack *pack_close(struct pack *p)
+struct pack *pack_close(struct pack *p)
 {
 	if (!p)
 		return NULL;
@@ -67,7 +67,6 @@ static struct pack *pack_close(struct pack *p)
 	free(p);
 	return NULL;
 }
-DEFINE_CLEANUP(struct pack *, pack_close);
 
 void pack_index_done(struct packs *packs)
 {
@@ -115,9 +114,7 @@ static int read_index_head(struct pack *p, uint64_t size)
 	return 0;
 }
 
-/* name: the index's, in objects/pack. */
-static int pack_open(const char *objects, const char *name,
-		     struct pack **ret_pack)
+int pack_open(const char *objects, const char *name, struct pack **ret_pack)
 {
 	cleanup(pack_close) struct pack *p = mem_calloc(1, sizeof(*p));
 	int n = (int)strlen(name) - 4;
@@ -147,29 +144,41 @@ int pack_check_offset(const struct pack *p, uint64_t offset)
 								   : -EBADMSG;
 }
 
-static int read_offset(const struct pack *p, uint32_t i, uint64_t *ret_offset)
+/* bytes: the four that the index has of an object. */
+static int offset_of(const struct pack *p, const unsigned char *bytes,
+		     uint64_t *ret_offset)
 {
-	const uint64_t shorts = INDEX_HEAD + INDEX_FANOUT +
-				(uint64_t)24 * p->n_objects;
-	const uint64_t longs = shorts + (uint64_t)4 * p->n_objects;
-	unsigned char bytes[8];
-	uint64_t offset;
-	int r = pack_read_at(p->index, bytes, 4, shorts + (uint64_t)4 * i);
+	const uint64_t longs = INDEX_HEAD + INDEX_FANOUT +
+			       (uint64_t)INDEX_EACH * p->n_objects;
+	uint64_t offset = be32(bytes);
+	unsigned char eight[8];
+	int r;
 
-	if (r < 0)
-		return r;
-	offset = be32(bytes);
 	if (offset & OFFSET_IS_LONG) {
 		offset &= ~(uint64_t)OFFSET_IS_LONG;
 		if (offset >= p->n_long)
 			return -EBADMSG;
-		r = pack_read_at(p->index, bytes, 8, longs + 8 * offset);
+		r = pack_read_at(p->index, eight, 8, longs + 8 * offset);
 		if (r < 0)
 			return r;
-		offset = be64(bytes);
+		offset = be64(eight);
 	}
 	*ret_offset = offset;
 	return pack_check_offset(p, offset);
+}
+
+static uint64_t place_of_offset(const struct pack *p, uint32_t i)
+{
+	return INDEX_HEAD + INDEX_FANOUT + (uint64_t)24 * p->n_objects +
+	       (uint64_t)4 * i;
+}
+
+static int read_offset(const struct pack *p, uint32_t i, uint64_t *ret_offset)
+{
+	unsigned char bytes[4];
+	int r = pack_read_at(p->index, bytes, 4, place_of_offset(p, i));
+
+	return r < 0 ? r : offset_of(p, bytes, ret_offset);
 }
 
 /* -ENOENT: not in this pack. */
@@ -284,6 +293,34 @@ int pack_index_each(const char *path,
 				 INDEX_HEAD + INDEX_FANOUT + (uint64_t)20 * i);
 		for (uint32_t k = 0; r == 0 && k < n; k++)
 			r = each(arg, &ids[k]);
+	}
+	return r;
+}
+
+int pack_each(const struct pack *p,
+	      int (*each)(void *arg, const struct oid *, uint64_t offset),
+	      void *arg)
+{
+	unsigned char offsets[IDS_AT_ONCE * 4];
+	struct oid ids[IDS_AT_ONCE];
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < p->n_objects; i += IDS_AT_ONCE) {
+		uint32_t n = p->n_objects - i;
+		uint64_t offset;
+
+		if (n > IDS_AT_ONCE)
+			n = IDS_AT_ONCE;
+		r = pack_read_at(p->index, ids, n * sizeof(*ids),
+				 INDEX_HEAD + INDEX_FANOUT + (uint64_t)20 * i);
+		if (r == 0)
+			r = pack_read_at(p->index, offsets, (size_t)4 * n,
+					 place_of_offset(p, i));
+		for (uint32_t k = 0; r == 0 && k < n; k++) {
+			r = offset_of(p, offsets + (size_t)4 * k, &offset);
+			if (r == 0)
+				r = each(arg, &ids[k], offset);
+		}
 	}
 	return r;
 }

@@ -26,12 +26,6 @@
 #define PIECE (64 * KIB)
 
 #define PACK_HEAD 12
-#define ENTRY_HEAD 64 /* no header of an entry is longer */
-
-/* Types of entries. */
-#define ENTRY_BLOB 3
-#define ENTRY_OFS_DELTA 6
-#define ENTRY_REF_DELTA 7
 
 /* So much a chain may always write. Git makes no deltas of files over 512 MB,
  * so a chain of the usual 50 writes some 25 GB: a lower bound would refuse
@@ -221,83 +215,6 @@ static int inflate_to(struct inflater *f, struct target *t)
 	return r;
 }
 
-/* ---- entries ---- */
-
-struct entry {
-	const struct pack *pack;
-	unsigned type;
-	uint64_t size;        /* of what its bytes inflate to */
-	uint64_t data;        /* where those bytes begin */
-	uint64_t base_offset; /* of an ENTRY_OFS_DELTA, in the same pack */
-	struct oid base_oid;  /* of an ENTRY_REF_DELTA */
-};
-
-/* By how many bytes the base begins before the delta: git's encoding of
- * offsets, in which no number has two forms. */
-static int parse_distance(const unsigned char *head, size_t *at,
-			  uint64_t *ret_distance)
-{
-	unsigned char c = head[(*at)++];
-	uint64_t distance = c & 127;
-
-	while (c & 128) {
-		if (*at == ENTRY_HEAD || distance >= UINT64_MAX >> 8)
-			return -EBADMSG;
-		c = head[(*at)++];
-		distance = ((distance + 1) << 7) | (c & 127);
-	}
-	*ret_distance = distance;
-	return 0;
-}
-
-static int parse_entry(const unsigned char *head, uint64_t offset,
-		       struct entry *e)
-{
-	size_t at = 0;
-	unsigned char c = head[at++];
-	uint64_t distance;
-	int r;
-
-	e->type = (c >> 4) & 7;
-	e->size = c & 15;
-	for (unsigned shift = 4; c & 128; shift += 7) {
-		if (shift > 56)
-			return -EBADMSG;
-		c = head[at++];
-		e->size |= (uint64_t)(c & 127) << shift;
-	}
-	if (e->type == ENTRY_OFS_DELTA) {
-		r = parse_distance(head, &at, &distance);
-		if (r < 0 || distance == 0 || distance >= offset)
-			return -EBADMSG;
-		e->base_offset = offset - distance;
-	} else if (e->type == ENTRY_REF_DELTA) {
-		memcpy(e->base_oid.bytes, head + at, OID_BYTES);
-		at += OID_BYTES;
-	}
-	e->data = offset + at;
-	return 0;
-}
-
-static int read_entry(const struct pack *p, uint64_t offset,
-		      struct entry *ret_entry)
-{
-	unsigned char head[ENTRY_HEAD] = {0};
-	uint64_t left = p->size - offset;
-	struct entry e = {.pack = p};
-	int r = pack_check_offset(p, offset);
-
-	if (r == 0)
-		r = pack_read_at(p->fd, head,
-				 left < sizeof(head) ? left : ENTRY_HEAD,
-				 offset);
-	if (r == 0)
-		r = parse_entry(head, offset, &e);
-	if (r == 0)
-		*ret_entry = e;
-	return r;
-}
-
 /* ---- deltas ---- */
 
 struct delta {
@@ -347,7 +264,7 @@ static int delta_size(struct delta *d, uint64_t *ret_size)
 	return -EBADMSG;
 }
 
-static int delta_open(const struct entry *e, uint64_t base_size,
+static int delta_open(const struct pack_entry *e, uint64_t base_size,
 		      struct delta *d, uint64_t *ret_size)
 {
 	uint64_t base;
@@ -433,7 +350,7 @@ struct reading {
 	const struct oid *oid;
 	uint64_t size;
 	int fd;
-	struct entry
+	struct pack_entry
 		*chain; /* the blob's own first; all but the last: deltas */
 	unsigned n_chain;
 	uint64_t n_written;
@@ -446,20 +363,20 @@ static int find_chain(struct reading *g)
 	int r = pack_index_find(&g->packs, g->oid, &pack, &offset);
 
 	while (r == 0) {
-		struct entry *e = &g->chain[g->n_chain];
+		struct pack_entry *e = &g->chain[g->n_chain];
 
-		r = read_entry(pack, offset, e);
+		r = pack_read_entry(pack, offset, e);
 		if (r < 0)
 			break;
 		g->n_chain++;
-		if (e->type == ENTRY_BLOB)
+		if (e->type == PACK_BLOB)
 			return e->size <= g->how->bytes_most ? 0 : -EFBIG;
-		if (e->type != ENTRY_OFS_DELTA && e->type != ENTRY_REF_DELTA)
+		if (e->type != PACK_OFS_DELTA && e->type != PACK_REF_DELTA)
 			return -EBADMSG;
 		if (g->n_chain > g->how->chain_most)
 			return -EFBIG;
 		offset = e->base_offset;
-		if (e->type == ENTRY_REF_DELTA)
+		if (e->type == PACK_REF_DELTA)
 			r = pack_index_find(&g->packs, &e->base_oid, &pack,
 					    &offset);
 		/* The base is missing. -ENOENT would mean the blob itself, and
@@ -537,7 +454,7 @@ static int delta_apply_surely(struct delta *d, const struct mapped *base,
 static int write_content(struct reading *g, unsigned i,
 			 const struct mapped *base, struct target **ret_target)
 {
-	const struct entry *e = &g->chain[i];
+	const struct pack_entry *e = &g->chain[i];
 	bool is_delta = i + 1 < g->n_chain;
 	cleanup(inflater_free) struct inflater *inflater = NULL;
 	struct delta *d = is_delta ? mem_calloc(1, sizeof(*d)) : NULL;
@@ -653,9 +570,9 @@ static int read_claim(const struct ctx *ctx, const struct pack *p,
 {
 	cleanup(inflater_free) struct inflater *f = NULL;
 	struct delta d = {.n = 0};
-	struct entry e;
+	struct pack_entry e;
 	uint64_t base;
-	int r = read_entry(p, offset, &e);
+	int r = pack_read_entry(p, offset, &e);
 
 	if (r == 0)
 		r = inflater_new(p->fd, e.data, &f);
@@ -664,7 +581,7 @@ static int read_claim(const struct ctx *ctx, const struct pack *p,
 	*ret_size = 0;
 	d.inflater = f;
 	d.size = e.size;
-	if (e.type == ENTRY_OFS_DELTA || e.type == ENTRY_REF_DELTA) {
+	if (e.type == PACK_OFS_DELTA || e.type == PACK_REF_DELTA) {
 		r = delta_size(&d, &base);
 		if (r == 0)
 			r = delta_size(&d, ret_size);

@@ -3,7 +3,7 @@
  * anywhere in between, and who reads meanwhile.
  */
 #include "../../src/store/objects_private.h"
-#include "git-scratch.h"
+#include "killed.h"
 
 #include "base/clock.h"
 #include "base/sync.h"
@@ -309,59 +309,16 @@ static void test_the_whole_store(void **state)
 
 /* ---- killed anywhere ---- */
 
-static unsigned n_calls, kill_at;
-
-static void count(void)
+static bool does_evict(const struct scratch *s)
 {
-	if (++n_calls == kill_at)
-		raise(SIGKILL);
+	uint64_t freed;
+
+	return evict(s, &freed) == 0 && freed > 0;
 }
 
-int __real_rename(const char *from, const char *to);
-int __wrap_rename(const char *from, const char *to);
-int __wrap_rename(const char *from, const char *to)
-{
-	count();
-	return __real_rename(from, to);
-}
-
-int __real_unlink(const char *path);
-int __wrap_unlink(const char *path);
-int __wrap_unlink(const char *path)
-{
-	count();
-	return __real_unlink(path);
-}
-
-int __real_fsync(int fd);
-int __wrap_fsync(int fd);
-int __wrap_fsync(int fd)
-{
-	count();
-	return __real_fsync(fd);
-}
-
-/* Before the n-th call that changes something. True: there was none such. */
 static bool evict_killed_at(const struct scratch *s, unsigned n)
 {
-	int status;
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		uint64_t freed;
-
-		n_calls = 0;
-		kill_at = n;
-		_exit(evict(s, &freed) == 0 && freed > 0 ? 0 : 1);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (WIFSIGNALED(status)) {
-		assert_int_equal(WTERMSIG(status), SIGKILL);
-		return false;
-	}
-	assert_int_equal(status, 0);
-	return true;
+	return killed_at(s, n, does_evict);
 }
 
 /* What a process that was killed left, before and after it is opened. */
