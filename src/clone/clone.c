@@ -64,6 +64,8 @@ int clone_set_new(const struct clone_set_config *config,
 	cond_init(&cs->work);
 	cs->opening = flight_new_with(&(struct flight_config){.local = true});
 	cond_init(&cs->published);
+	cond_init(&cs->fold);
+	ctx_init(&cs->folding, NULL, -1);
 	init_servers(cs, config);
 	cs->dir = mem_strdup(config->dir);
 	cs->credential = config->credential;
@@ -84,6 +86,8 @@ int clone_set_new(const struct clone_set_config *config,
 		r = clone_queue_start(cs);
 	if (r >= 0)
 		r = thread_start("sweep", sweep, cs, &cs->sweeper);
+	if (r >= 0)
+		r = clone_fold_start(cs);
 	if (r < 0)
 		return r;
 	*ret_clones = steal(&cs);
@@ -103,14 +107,16 @@ const char *clone_set_server(const struct clone_set *cs)
 void clone_set_cancel(struct clone_set *cs)
 {
 	clone_queue_cancel(cs);
+	clone_fold_cancel(cs);
 }
 
 struct clone_set *clone_set_free(struct clone_set *cs)
 {
 	if (!cs)
 		return NULL;
-	clone_queue_cancel(cs);
+	clone_set_cancel(cs);
 	clone_queue_stop(cs);
+	clone_fold_stop(cs);
 	atomic_store(&cs->stop_sweeping, true);
 	thread_join(cs->sweeper);
 	check(!cs->clones);
@@ -118,6 +124,7 @@ struct clone_set *clone_set_free(struct clone_set *cs)
 	cond_done(&cs->work);
 	flight_free(cs->opening);
 	cond_done(&cs->published);
+	cond_done(&cs->fold);
 	free(cs->fetched_ms);
 	server_done(&cs->server);
 	server_done(&cs->fallback);

@@ -3,8 +3,9 @@
  * tracking.c (tracking refs, and single commits), refs.c (the names that a
  * repository has), queue.c (who waits for what, and the workers), ls_refs.c and
  * fetch.c (the steps of a worker), session.c (the server that they ask),
- * times.c (what time a path has), name.c (whether an answer is this
- * repository's), moved.c (where else a commit may be) and status.c.
+ * fold.c (many packs become one), times.c (what time a path has), name.c
+ * (whether an answer is this repository's), moved.c (where else a commit may
+ * be) and status.c.
  *
  * Lock order: clones->lock, then that of a clone's flight (queue.c). Neither it
  * nor a tracking ref's times.lock is held across a call of the cache, the
@@ -13,6 +14,7 @@
 #ifndef CLONE_CLONE_PRIVATE_H
 #define CLONE_CLONE_PRIVATE_H
 
+#include "base/log.h"
 #include "base/map.h"
 #include "clone/clone.h"
 #include "wire/ssh.h"
@@ -194,6 +196,8 @@ struct clone {
 	int64_t wanted_ms;    /* clock_mono_ms: somebody wanted names */
 	struct oid *no_trees; /* that are known to be no tree */
 	size_t n_no_trees;
+	int64_t fold_ms;    /* clock_mono_ms: packs are folded then; 0: not */
+	unsigned fold_from; /* so many packs are worth a look */
 	/* By the old protocol, in which a fetch needs the refs before it: the
 	 * last question's, for a fetch that follows at once. */
 	struct clone_session *session;
@@ -219,10 +223,13 @@ struct clone_set {
 	struct thread *workers[CLONE_WORKERS];
 	struct thread *sweeper;
 	atomic_bool stop_sweeping;
+	struct thread *folder;
+	struct ctx folding; /* its */
 
 	struct mutex lock;
 	struct cond work;      /* for the workers: something to do, or stop */
 	struct cond published; /* a tracking ref is no longer publishing */
+	struct cond fold;      /* for the folder */
 	/* Under it. */
 	struct clone *clones; /* by uuid */
 	bool cancelled, stop;
@@ -355,6 +362,13 @@ int clone_job_fetch(struct clone_job *);
 void clone_job_done(struct clone_job *);
 /* -EDQUOT beyond the bound of src/model/README.md, 13; take: counts one. */
 int clone_admit_tree(struct ctx *, struct clone_set *, bool take);
+
+/* fold.c */
+int clone_fold_start(struct clone_set *);
+void clone_fold_cancel(struct clone_set *);
+void clone_fold_stop(struct clone_set *); /* after it was cancelled */
+/* Something was fetched: if its store has many packs they become one, later. */
+void clone_fold_note(struct clone *);
 
 /* times.c */
 void clone_times_init(struct clone_times *);

@@ -184,6 +184,8 @@ static void end(struct clone_job *j, int r)
 	cond_broadcast(&cs->work);
 	mutex_unlock(&cs->lock);
 	flight_work_unref(work);
+	if (j->kind == CLONE_JOB_FETCH)
+		clone_fold_note(j->clone);
 	job_free(j);
 }
 

@@ -202,6 +202,7 @@ int objects_evict_remove(struct eviction *e, const char *kept,
 
 	for (size_t i = 0; r == 0 && i < e->n_packs; i++)
 		if (!kept || strcmp(e->packs[i].name, kept) != 0)
-			r = objects_pack_remove(e->o, e->packs[i].name, ret_freed);
+			r = objects_pack_remove(e->o, e->packs[i].name,
+						ret_freed);
 	return r;
 }

@@ -62,7 +62,8 @@ void __wrap_ctx_cancel(struct ctx *ctx)
 	struct world *w = unmounting;
 
 	__real_ctx_cancel(ctx);
-	if (!w)
+	/* The second one is the folder's. */
+	if (!w || w->n_clones == 0)
 		return;
 	caller.thread = thread_join(caller.thread);
 	clone_unref(w->clones[--w->n_clones]);
