@@ -160,9 +160,9 @@ static int look_up(struct ctx *ctx, struct model *model, struct node *dir,
 
 	while (!node) {
 		*found = (struct found){0};
-		r = dir->what.provider->lookup
-			    ? dir->what.provider->lookup(ctx, model, dir, name,
-							 found)
+		r = dir->provider->lookup
+			    ? dir->provider->lookup(ctx, model, dir, name,
+						    found)
 			    : -ENOTDIR;
 		if (r == 0 && found->no_size)
 			r = ask_size(ctx, model, dir, name, found);
@@ -289,9 +289,8 @@ int model_getattr(struct ctx *ctx, struct model *model, uint64_t ino,
 		return -ESTALE;
 	model_because(ctx, "getattr", node, NULL);
 	size = node_size(model->nodes, node);
-	if (node->what.provider->attr)
-		r = node->what.provider->attr(ctx, model, node, &left_ms,
-					      &size);
+	if (node->provider->attr)
+		r = node->provider->attr(ctx, model, node, &left_ms, &size);
 	if (r < 0) {
 		r = failed(model, ctx, node, NULL, r);
 	} else {
@@ -311,8 +310,8 @@ int model_readlink(struct ctx *ctx, struct model *model, uint64_t ino,
 	if (!node)
 		return -ESTALE;
 	model_because(ctx, "readlink", node, NULL);
-	if (node->what.provider->readlink)
-		r = node->what.provider->readlink(ctx, model, node, ret_target);
+	if (node->provider->readlink)
+		r = node->provider->readlink(ctx, model, node, ret_target);
 	if (r < 0)
 		r = failed(model, ctx, node, NULL, r);
 	node_unref(model->nodes, node);
@@ -329,9 +328,8 @@ int model_read(struct ctx *ctx, struct model *model, uint64_t ino, off_t offset,
 		return -ESTALE;
 	model_because(ctx, "read", node, NULL);
 	*ret_data = (struct model_data){.fd = -1};
-	if (node->what.provider->read)
-		r = node->what.provider->read(ctx, model, node, offset, n,
-					      ret_data);
+	if (node->provider->read)
+		r = node->provider->read(ctx, model, node, offset, n, ret_data);
 	if (r < 0)
 		r = failed(model, ctx, node, NULL, r);
 	node_unref(model->nodes, node);
@@ -416,7 +414,7 @@ void model_changed_entry(struct model *model, const struct node *parent,
 
 void model_changed_inode(struct model *model, struct node *node, bool content)
 {
-	if (content && S_ISDIR(node->what.mode))
+	if (content && S_ISDIR(node->mode))
 		model_outdated(model, node);
 	if (model->started)
 		model->kernel.inode(model->kernel.arg, node->ino, content);

@@ -87,7 +87,7 @@ static int bring(struct ctx *ctx, struct model *model, struct node *dir,
 		brought = dirlist_seal(dirlist_new(&ops_unread, NULL, 0), 0);
 		brought->is_aside = true;
 	} else {
-		r = dir->what.provider->open(ctx, model, dir, newest, &brought);
+		r = dir->provider->open(ctx, model, dir, newest, &brought);
 	}
 	if (r < 0)
 		return r;
@@ -114,7 +114,7 @@ int model_opendir(struct ctx *ctx, struct model *model, uint64_t ino,
 		return -ENODATA;
 	*ret_opened = (struct model_opened){0};
 	model_because(ctx, "opendir", dir, NULL);
-	if (dir->what.provider->open)
+	if (dir->provider->open)
 		r = bring(ctx, model, dir, ret_opened);
 	if (r < 0) {
 		r = model_failed(model, ctx, dir, as_opened(r));

@@ -19,6 +19,7 @@
  */
 #include "model/node.h"
 
+#include "model/node_form.h"
 #include "model/node_index.h"
 #include "model/provider.h"
 
@@ -119,39 +120,33 @@ static uint64_t number_for(const struct node_table *table,
 
 static bool same(const struct node *node, const struct node_what *what)
 {
-	const struct node_what *is = &node->what;
+	struct node_what is;
 
-	if (is->provider != what->provider || is->mode != what->mode)
+	if (node->provider != what->provider || node->mode != what->mode)
 		return false;
-	if (!S_ISDIR(is->mode) &&
-	    (is->version != what->version || !oid_equal(&is->oid, &what->oid)))
+	if (!S_ISDIR(node->mode) && (node_version(node) != what->version ||
+				     !oid_equal(&node->oid, &what->oid)))
 		return false;
-	return !is->provider->same_data || is->provider->same_data(is, what);
+	if (!node->provider->same_data)
+		return true;
+	is = node_form_what(node);
+	return node->provider->same_data(&is, what);
 }
 
 struct node_table *node_table_new(const struct node_what *root,
 				  struct listed_all *listings)
 {
 	struct node_table *table = mem_calloc(1, sizeof(*table));
-	struct node *node = mem_calloc(1, sizeof(*node) + 1);
+	struct node *node = node_form_new("", root);
 
 	table->listings = listings;
 	table->generation = root->version;
 	mutex_init(&table->lock);
 	node->ino = NODE_ROOT_INO;
-	node->what = *root;
 	node->refcount = 1;
 	node_index_init(&table->index);
 	node_index_add_ino(&table->index, node);
 	return table;
-}
-
-static void node_destroy(struct node *node)
-{
-	if (node->what.provider->free_data && node->what.data)
-		node->what.provider->free_data(node->what.data);
-	listed_free(node->listed);
-	free(node);
 }
 
 struct node_table *node_table_free(struct node_table *table)
@@ -163,11 +158,11 @@ struct node_table *node_table_free(struct node_table *table)
 		return NULL;
 	/* The kernel is gone: its counts do not matter any more. */
 	DL_FOREACH_SAFE2 (table->retired, node, next, next_by_name)
-		node_destroy(node);
+		node_form_free(node);
 	for (node = node_index_next(&table->index, &at, NULL); node;
 	     node = next) {
 		next = node_index_next(&table->index, &at, node);
-		node_destroy(node);
+		node_form_free(node);
 	}
 	node_index_done(&table->index);
 	mutex_done(&table->lock);
@@ -220,10 +215,15 @@ struct node *node_ref(struct node_table *table, struct node *node)
 
 static void grow(struct node *node, uint64_t size, int64_t mtime_ms)
 {
-	if (size > node->what.size)
-		node->what.size = size;
-	if (mtime_ms > node->what.mtime_ms)
-		node->what.mtime_ms = mtime_ms;
+	if (size > node->size)
+		node->size = size;
+	if (mtime_ms > node->mtime_ms)
+		node->mtime_ms = mtime_ms;
+}
+
+static struct node *former_of(struct node *node)
+{
+	return node->is_tree_file ? NULL : node_form_more(node)->former;
 }
 
 /* Drops one reference. Returns the node if that was its last one: the caller
@@ -253,9 +253,9 @@ void node_unref(struct node_table *table, struct node *node)
 			atomic_fetch_add(&table->n_went, 1);
 			/* A recursion, but a short one: one step for each time
 			 * that the directory was found elsewhere. */
-			node_unref(table, dead->former);
+			node_unref(table, former_of(dead));
 			parent = dead->parent;
-			node_destroy(dead);
+			node_form_free(dead);
 		}
 		node = parent;
 	}
@@ -302,17 +302,17 @@ static void take_over(struct node_table *table, struct node *fresh,
 	if (former->refcount > 1) {
 		former->retired = true;
 		DL_APPEND2(table->retired, former, next_by_ino, next_by_name);
-		fresh->former = former;
+		node_form_more(fresh)->former = former;
 		return;
 	}
-	fresh->former = steal(&former->former);
-	fresh->listed = steal(&former->listed);
+	node_form_more(fresh)->former = steal(&node_form_more(former)->former);
+	node_form_more(fresh)->listed = steal(&node_form_more(former)->listed);
 	*ret_gone = former;
 }
 
 static struct node *insert(struct node_table *table, struct node *parent,
-			   struct node *fresh, struct node **ret_gone)
-	requires_lock(table->lock)
+			   struct node *fresh, const struct node_what *what,
+			   struct node **ret_gone) requires_lock(table->lock)
 {
 	struct node *other = NULL;
 
@@ -325,20 +325,19 @@ static struct node *insert(struct node_table *table, struct node *parent,
 		if (fresh->ino > NODE_ROOT_INO && !other->linked &&
 		    other->parent->ino == parent->ino &&
 		    strcmp(other->name, fresh->name) == 0 &&
-		    same(other, &fresh->what) &&
-		    (S_ISDIR(other->what.mode) ||
-		     other->what.mtime_ms >= fresh->what.mtime_ms) &&
-		    oid_equal(&other->what.oid, &fresh->what.oid)) {
+		    same(other, what) &&
+		    (S_ISDIR(other->mode) ||
+		     other->mtime_ms >= fresh->mtime_ms) &&
+		    oid_equal(&other->oid, &what->oid)) {
 			link_name(table, other);
 			return other;
 		}
 		/* A directory that roams, known at another place. It moves here
 		 * unless that place was told by a younger answer: otherwise an
 		 * outdated list, which still has it, would move it back. */
-		if (fresh->ino > NODE_ROOT_INO && roams(&fresh->what) &&
-		    same(other, &fresh->what) &&
-		    (!other->linked ||
-		     other->what.mtime_ms < fresh->what.mtime_ms)) {
+		if (fresh->ino > NODE_ROOT_INO && roams(what) &&
+		    same(other, what) &&
+		    (!other->linked || other->mtime_ms < fresh->mtime_ms)) {
 			take_over(table, fresh, other, ret_gone);
 			break;
 		}
@@ -359,24 +358,22 @@ static struct node *insert(struct node_table *table, struct node *parent,
  */
 static void be_younger(struct node *fresh, const struct node *old)
 {
-	int64_t least_ms = old->what.mtime_ms + 1000;
+	int64_t least_ms = old->mtime_ms + 1000;
 
-	if (!S_ISDIR(fresh->what.mode) && !S_ISDIR(old->what.mode) &&
-	    !fresh->what.checkout && fresh->what.mtime_ms < least_ms)
-		fresh->what.mtime_ms = least_ms;
+	if (!S_ISDIR(fresh->mode) && !S_ISDIR(old->mode) &&
+	    !fresh->is_tree_file && fresh->mtime_ms < least_ms)
+		fresh->mtime_ms = least_ms;
 }
 
 static struct node *fresh_node(const struct node_table *table,
 			       const struct node *parent, const char *name,
 			       const struct node_what *what)
 {
-	size_t n = strlen(name);
-	struct node *fresh = mem_calloc(1, sizeof(*fresh) + n + 1);
+	struct node *fresh = node_form_new(name, what);
 
-	fresh->what = *what;
 	fresh->name_hash = node_index_hash(parent->ino, name);
-	memcpy(fresh->name, name, n + 1);
 	fresh->ino = number_for(table, parent, name, what);
+	check(!fresh->is_tree_file || node_checkout(parent) == what->checkout);
 	return fresh;
 }
 
@@ -384,9 +381,9 @@ static void told_of(const struct node *node, struct node_told *ret_told)
 {
 	*ret_told = (struct node_told){
 		.ino = node->ino,
-		.mode = node->what.mode,
-		.size = node->what.size,
-		.mtime_ms = node->what.mtime_ms,
+		.mode = node->mode,
+		.size = node->size,
+		.mtime_ms = node->mtime_ms,
 	};
 }
 
@@ -415,7 +412,7 @@ static bool make(struct node_table *table, struct node *parent,
 	struct node *node = NULL, *gone = NULL;
 
 	mutex_lock(&table->lock);
-	if (!expect || oid_equal(&parent->what.oid, expect)) {
+	if (!expect || oid_equal(&parent->oid, expect)) {
 		node = node_index_name(&table->index, parent->ino, name,
 				       fresh->name_hash);
 		if (node && !same(node, what)) {
@@ -424,13 +421,13 @@ static bool make(struct node_table *table, struct node *parent,
 			node = NULL;
 		}
 		if (!node)
-			node = insert(table, parent, fresh, &gone);
+			node = insert(table, parent, fresh, what, &gone);
 		if (node == fresh)
 			fresh = NULL;
 		else if (what->provider->grows)
 			grow(node, what->size, what->mtime_ms);
 		else if (S_ISDIR(what->mode) && !what->checkout)
-			node->what.mtime_ms = what->mtime_ms;
+			node->mtime_ms = what->mtime_ms;
 		if (kernel)
 			count_lookup(node);
 		if (ret_node) {
@@ -442,10 +439,10 @@ static bool make(struct node_table *table, struct node *parent,
 	}
 	mutex_unlock(&table->lock);
 	if (fresh)
-		node_destroy(fresh);
+		node_form_free(fresh);
 	if (gone) {
 		node_unref(table, gone->parent);
-		node_destroy(gone);
+		node_form_free(gone);
 	}
 	return node != NULL;
 }
@@ -511,7 +508,7 @@ void node_unlink(struct node_table *table, struct node *node)
 
 struct oid node_oid(struct node_table *table, const struct node *node)
 {
-	return mutex_with(&table->lock, node->what.oid);
+	return mutex_with(&table->lock, node->oid);
 }
 
 bool node_move(struct node_table *table, struct node *node,
@@ -520,9 +517,9 @@ bool node_move(struct node_table *table, struct node *node,
 	bool moved = false;
 
 	mutex_lock(&table->lock);
-	if (oid_equal(&node->what.oid, from)) {
-		node->what.oid = *to;
-		node->what.mtime_ms = mtime_ms;
+	if (oid_equal(&node->oid, from)) {
+		node->oid = *to;
+		node->mtime_ms = mtime_ms;
 		moved = true;
 	}
 	mutex_unlock(&table->lock);
@@ -531,20 +528,20 @@ bool node_move(struct node_table *table, struct node *node,
 
 int64_t node_mtime_ms(struct node_table *table, const struct node *node)
 {
-	return mutex_with(&table->lock, node->what.mtime_ms);
+	return mutex_with(&table->lock, node->mtime_ms);
 }
 
 void node_set_mtime_ms(struct node_table *table, struct node *node,
 		       int64_t mtime_ms)
 {
 	mutex_lock(&table->lock);
-	node->what.mtime_ms = mtime_ms;
+	node->mtime_ms = mtime_ms;
 	mutex_unlock(&table->lock);
 }
 
 uint64_t node_size(struct node_table *table, const struct node *node)
 {
-	return mutex_with(&table->lock, node->what.size);
+	return mutex_with(&table->lock, node->size);
 }
 
 void node_grow(struct node_table *table, struct node *node, uint64_t size,
@@ -565,8 +562,8 @@ bool node_is_linked(struct node_table *table, const struct node *node)
  * cookies when the directory moves. */
 static struct node *first(struct node *node)
 {
-	while (node->former)
-		node = node->former;
+	while (former_of(node))
+		node = former_of(node);
 	return node;
 }
 
@@ -576,14 +573,14 @@ struct listed *node_listed(struct node_table *table, struct node *node,
 	struct listed *fresh = NULL, *listed;
 
 	node = first(node);
-	listed = mutex_with(&table->lock, node->listed);
+	listed = mutex_with(&table->lock, node_form_more(node)->listed);
 	if (listed || !make)
 		return listed;
 	fresh = listed_new(table->listings);
 	mutex_lock(&table->lock);
-	if (!node->listed)
-		node->listed = steal(&fresh);
-	listed = node->listed;
+	if (!node_form_more(node)->listed)
+		node_form_more(node)->listed = steal(&fresh);
+	listed = node_form_more(node)->listed;
 	mutex_unlock(&table->lock);
 	listed_free(fresh);
 	return listed;
@@ -606,8 +603,8 @@ void node_each(struct node_table *table, const struct provider *provider,
 	mutex_lock(&table->lock);
 	nodes = mem_calloc(table->index.by_ino.n_nodes + 1, sizeof(*nodes));
 	while ((node = node_index_next(&table->index, &at, node))) {
-		if (provider ? node->what.provider == provider
-			     : node->what.provider->expiry != PROVIDER_KEEPS) {
+		if (provider ? node->provider == provider
+			     : node->provider->expiry != PROVIDER_KEEPS) {
 			node->refcount++;
 			nodes[n++] = node;
 		}

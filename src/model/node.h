@@ -37,48 +37,71 @@ struct provider;
 struct resource_file;
 struct checkout;
 
-/* What a node is, apart from its name. Fixed for the node's life, but for the
- * members that are marked. */
+/* What a node is, apart from its name: what it is made of. */
 struct node_what {
 	const struct provider *provider;
-	mode_t mode; /* type and permissions */
-	/* Of files and symlinks: their length when the node was made. Of a
-	 * provider whose files grow: under the table's lock (node_size). */
-	uint64_t size;
-	int64_t mtime_ms; /* may be renewed, under the table's lock */
+	mode_t mode;   /* type and permissions */
+	uint64_t size; /* of files and symlinks */
+	int64_t mtime_ms;
 	/* of a document; a serial of other contents; of a file in a tree: the
-	 * time at which its path got its content */
+	 * time at which its path got its content, which is its mtime */
 	uint64_t version;
-	/* a git object; of a directory it changes, under the table's lock */
-	struct oid oid;
+	struct oid oid; /* a git object */
 	const struct resource_file *file;
 	/* of what is in a tree: borrowed from the data of the node of tree/ */
 	struct checkout *checkout;
 	void *data; /* owned: provider->free_data */
 };
 
+/* The kernel knows hundreds of thousands of files of trees: such a file is this
+ * alone. Every other node is the last member of a struct node_more. */
 struct node {
 	/* Fixed. */
 	uint64_t ino;
 	struct node *parent; /* a reference; NULL for the root */
-	struct node_what what;
+	const struct provider *provider;
 
 	/* Under the table's lock: */
-	unsigned refcount; /* the kernel's lookups hold one together */
-	uint64_t nlookup;  /* the kernel's count */
-	bool linked;       /* a lookup of the name finds this node */
-	bool retired;      /* its number is another node's: see former */
-	/* A directory that is found under another name gets a new node there,
-	 * with the number and the kernel's count of the old one, its former. */
-	struct node *former;   /* a reference, or NULL; fixed */
-	struct listed *listed; /* of a directory whose names the kernel knows */
 	/* Chains of model/node_index. A retired node is in none of its tables:
 	 * the two link the table's list of retired nodes. */
 	struct node *next_by_ino, *next_by_name;
+	uint64_t nlookup; /* the kernel's count */
+	/* Fixed but of a provider whose files grow (node_size). */
+	uint64_t size;
+	int64_t mtime_ms;   /* node_mtime_ms; of a file in a tree: fixed */
+	unsigned refcount;  /* the kernel's lookups hold one together */
 	uint32_t name_hash; /* fixed */
+	struct oid oid;     /* fixed but of a directory: node_oid */
+	mode_t mode;        /* fixed */
+	bool linked;        /* a lookup of the name finds this node */
+	bool retired;       /* its number is another node's: see former */
+	bool is_tree_file;  /* fixed: there is no struct node_more */
 
 	char name[]; /* fixed */
 };
+
+/* What a node is besides, unless it is a file in a tree: that one's checkout is
+ * its directory's, its version its mtime, and it has nothing else of this. */
+struct node_more {
+	/* As in struct node_what; fixed. */
+	uint64_t version;
+	const struct resource_file *file;
+	struct checkout *checkout;
+	void *data;
+	/* A directory that is found under another name gets a new node there,
+	 * with the number and the kernel's count of the old one, its former:
+	 * a reference, or NULL; fixed. */
+	struct node *former;
+	/* Of a directory whose names the kernel knows; under the table's lock.
+	 */
+	struct listed *listed;
+	struct node node;
+};
+/* Members of struct node_what; fixed. */
+uint64_t node_version(const struct node *);
+const struct resource_file *node_resource_file(const struct node *);
+struct checkout *node_checkout(const struct node *);
+void *node_data(const struct node *);
 
 struct node_table;
 /* listings: of the mount, borrowed. Tables of other generations, which are the

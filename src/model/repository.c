@@ -5,7 +5,7 @@
 
 const struct repository_data *repository_of(const struct node *node)
 {
-	return node->what.data;
+	return node_data(node);
 }
 
 const char *repository_id(const struct repository_data *d)
@@ -15,7 +15,7 @@ const char *repository_id(const struct repository_data *d)
 
 struct node *repository_above(struct node *node)
 {
-	while (node && node->what.provider->kind != PROVIDER_REPOSITORY)
+	while (node && node->provider->kind != PROVIDER_REPOSITORY)
 		node = node->parent;
 	return node;
 }

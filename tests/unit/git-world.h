@@ -157,7 +157,7 @@ static int git_set_up(void **state)
 static int git_tear_down(void **state)
 {
 	struct node *repository = scene.top->parent;
-	void *data = repository->what.data;
+	void *data = node_data(repository);
 
 	refs_end(&scene.model);
 	node_unref(scene.model.nodes, scene.top);

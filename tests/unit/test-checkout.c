@@ -43,8 +43,8 @@ static int look(const char *path)
 		memcpy(name, path, n);
 		name[n] = '\0';
 		path += n + (path[n] == '/');
-		r = node->what.provider->lookup(&ctx, &scene.model, node, name,
-						&found);
+		r = node->provider->lookup(&ctx, &scene.model, node, name,
+					   &found);
 		child = r == 0 && found.what.provider
 				? node_make(scene.model.nodes, node, name,
 					    &found.what, NULL, true)

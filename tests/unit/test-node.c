@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -532,6 +533,106 @@ static void forgets_race_with_what_roams(void **state)
 	node_table_free(k.table);
 }
 
+/* Which checkout is never looked at here. */
+static char nothing;
+static struct checkout *const some_checkout = (struct checkout *)&nothing;
+
+static struct node *tree_directory(struct node_table *table, struct node *root)
+{
+	const struct node_what what = {.provider = &plain,
+				       .mode = NODE_DIRECTORY,
+				       .checkout = some_checkout};
+
+	return node_make(table, root, "tree", &what, NULL, false);
+}
+
+static struct node_what tree_file(unsigned i)
+{
+	return (struct node_what){.provider = &plain,
+				  .mode = NODE_FILE,
+				  .size = i,
+				  .mtime_ms = 1000 * (int64_t)i,
+				  .version = 1000 * (uint64_t)i,
+				  .oid = {{(uint8_t)i, (uint8_t)(i >> 8)}},
+				  .checkout = some_checkout};
+}
+
+static void a_file_of_a_tree_says_what_it_is(void **state)
+{
+	struct node *root, *dir, *node, *again;
+	struct node_table *table = new_table(&root);
+	struct node_what what = tree_file(5);
+
+	(void)state;
+	dir = tree_directory(table, root);
+	node = node_make(table, dir, "file", &what, NULL, false);
+	assert_int_equal(node_version(node), 5000);
+	assert_ptr_equal(node_checkout(node), some_checkout);
+	assert_ptr_equal(node_checkout(dir), some_checkout);
+	assert_null(node_data(node));
+	assert_null(node_resource_file(node));
+	assert_int_equal(node_size(table, node), 5);
+	again = node_make(table, dir, "file", &what, NULL, false);
+	assert_ptr_equal(again, node);
+	node_unref(table, again);
+	what = tree_file(6);
+	again = node_make(table, dir, "file", &what, NULL, false);
+	assert_ptr_not_equal(again, node);
+	/* Its time is git's, whatever was shown before. */
+	assert_int_equal(node_mtime_ms(table, again), 6000);
+	node_unref(table, again);
+	node_unref(table, node);
+	node_unref(table, dir);
+	node_unref(table, root);
+	node_table_free(table);
+}
+
+#define MANY 100000
+#define NODE_BYTES 104  /* without the name */
+#define KNOWN_BYTES 176 /* with a name of 30, the heads, malloc's own */
+
+static size_t taken(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+static void a_file_of_a_tree_takes_little(void **state)
+{
+	struct node *root, *dir;
+	struct node_table *table = new_table(&root);
+	size_t before = taken(), after;
+	uint64_t *inos = mem_calloc(MANY, sizeof(*inos));
+	char name[32];
+
+	(void)state;
+	assert_true(sizeof(struct node) <= NODE_BYTES);
+	dir = tree_directory(table, root);
+	before = taken();
+	for (unsigned i = 0; i < MANY; i++) {
+		struct node_what what = tree_file(i);
+		struct node_told told;
+
+		snprintf(name, sizeof(name), "a-name-of-thirty-bytes-%07u", i);
+		assert_true(node_tell(table, dir, name, &what, NULL, &told));
+		inos[i] = told.ino;
+	}
+	after = taken();
+	/* Sanitizers allocate by themselves, and tell nothing. */
+	if (before > 0)
+		assert_in_range((after - before) / MANY, 100, KNOWN_BYTES);
+	for (unsigned i = 0; i < MANY; i++)
+		node_forget(table, inos[i], 1);
+	assert_int_equal(node_count(table), 2);
+	if (before > 0)
+		assert_in_range(taken(), before / 2, before + 16 * KIB);
+	node_unref(table, dir);
+	node_unref(table, root);
+	node_table_free(table);
+	free(inos);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -547,6 +648,8 @@ int main(void)
 		cmocka_unit_test(what_is_told_is_the_kernels),
 		cmocka_unit_test(of_many_each_is_found),
 		cmocka_unit_test(threads_agree),
+		cmocka_unit_test(a_file_of_a_tree_says_what_it_is),
+		cmocka_unit_test(a_file_of_a_tree_takes_little),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

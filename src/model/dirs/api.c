@@ -42,7 +42,7 @@ static bool split(const char *name, struct parts *ret)
 static void add_path(const struct node *dir, struct buf *out)
 {
 	/* api/ itself is in a directory of another kind. */
-	if (dir->parent->what.provider != dir->what.provider)
+	if (dir->parent->provider != dir->provider)
 		return;
 	add_path(dir->parent, out);
 	bitbucket_add_segment(out, dir->name, strlen(dir->name));
@@ -118,10 +118,10 @@ static int api_refresh(struct ctx *ctx, struct model *model, struct node *dir,
 
 	if (r < 0)
 		return r;
-	if (file.version != node->what.version)
+	if (file.version != node_version(node))
 		model_changed_entry(model, dir, node->name);
 	buf_printf(said, "%s: %s\n", node->name,
-		   file.version == node->what.version ? "unchanged"
+		   file.version == node_version(node) ? "unchanged"
 						      : "updated");
 	return 0;
 }

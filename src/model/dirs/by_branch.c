@@ -13,7 +13,7 @@
 
 static bool is_by_branch(const struct node *node)
 {
-	return node && node->what.provider == &provider_row_dir &&
+	return node && node->provider == &provider_row_dir &&
 	       !row_dir_of(node)->collection &&
 	       row_dir_of(node)->row->special == RESOURCE_BY_BRANCH;
 }

@@ -228,8 +228,8 @@ static int growing_attr(struct ctx *, struct model *model, struct node *node,
 
 	*ret_left_ms = 0;
 	/* An old generation that is forgotten keeps the length it had. */
-	if (growing_stat_of(model, node->what.provider, node->what.version,
-			    &stat) == 0)
+	if (growing_stat_of(model, node->provider, node_version(node), &stat) ==
+	    0)
 		node_grow(model->nodes, node, stat.size, stat.mtime_ms);
 	*ret_size = node_size(model->nodes, node);
 	return 0;
@@ -241,10 +241,10 @@ static int growing_read_of(struct ctx *, struct model *model, struct node *node,
 	struct blob *blob = NULL;
 	int r;
 
-	r = node->what.provider == &provider_events
-		    ? events_read(model->events, node->what.version, offset, n,
+	r = node->provider == &provider_events
+		    ? events_read(model->events, node_version(node), offset, n,
 				  &blob)
-		    : problems_read(model->problems, node->what.version, offset,
+		    : problems_read(model->problems, node_version(node), offset,
 				    n, &blob);
 	return r < 0 ? r : model_slice(blob, 0, n, ret_data);
 }
@@ -315,7 +315,7 @@ static int control_refresh(struct ctx *ctx, struct model *model, struct node *,
 			   &document);
 	if (r < 0)
 		return r;
-	other = document.version != file->what.version;
+	other = document.version != node_version(file);
 	if (other)
 		model_changed_entry(model, file->parent, file->name);
 	buf_printf(said, "%s: %s\n", file->name,
@@ -335,10 +335,10 @@ static int refresh_place_now(struct ctx *ctx, struct model *model,
 	if (r < 0)
 		return r;
 	/* A file is made of its directory's answer. */
-	dir = S_ISDIR(node->what.mode) ? node : node->parent;
-	r = dir->what.provider->refresh
-		    ? dir->what.provider->refresh(
-			      ctx, model, dir, dir == node ? NULL : node, said)
+	dir = S_ISDIR(node->mode) ? node : node->parent;
+	r = dir->provider->refresh
+		    ? dir->provider->refresh(ctx, model, dir,
+					     dir == node ? NULL : node, said)
 		    : -ENOENT;
 	node_unref(model->nodes, node);
 	return r;
@@ -401,7 +401,7 @@ static int refresh_now(struct ctx *ctx, struct model *model, struct node *dir,
 	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
 	const struct node *top = dir;
 
-	while (top->parent->what.provider == &provider_refresh)
+	while (top->parent->provider == &provider_refresh)
 		top = top->parent;
 	node_path_below(dir, top, &path);
 	return control_refresh_place(ctx, model, path.data ? path.data : "",

@@ -196,7 +196,7 @@ static void outdated(struct ctx *ctx, struct model *model,
 				NULL))
 		return;
 	node = known_place(model, repository, path);
-	if (node && node->what.provider == &provider_row_dir)
+	if (node && node->provider == &provider_row_dir)
 		tell_list(model, node);
 	node_unref(model->nodes, node);
 	provider_say(said, "%s: outdated\n", path);
@@ -314,7 +314,7 @@ static bool is_shown_tree(struct model *model, struct node *repository,
 			  const char *path)
 {
 	struct node *node = known(model, repository, path);
-	bool is = node && node->what.provider->kind == PROVIDER_CHECKOUT &&
+	bool is = node && node->provider->kind == PROVIDER_CHECKOUT &&
 		  checkout_is_shown(node);
 
 	node_unref(model->nodes, node);
@@ -370,7 +370,7 @@ static int ask_item(struct ctx *ctx, struct model *model,
 	if (r < 0 || !place.collection)
 		return 0;
 	node = known_place(model, repository, path);
-	if (node && node->what.provider == &provider_row_dir) {
+	if (node && node->provider == &provider_row_dir) {
 		r = row_dir_refresh(ctx, model, node, NULL, said);
 		if (has_moved(ctx, model, node))
 			model_changed_entry(model, node->parent, node->name);

@@ -25,7 +25,7 @@ static void name_changed(struct model *model, struct node *dir,
 	struct node *child = node_child(model->nodes, dir, name);
 
 	if (!child || !uuid ||
-	    (child->what.provider == &provider_repository &&
+	    (child->provider == &provider_repository &&
 	     strcmp(row_dir_of(child)->id, uuid) != 0))
 		model_drop_child(model, dir, name);
 	node_unref(model->nodes, child);

@@ -26,7 +26,7 @@ struct row_dir {
 };
 static inline struct row_dir *row_dir_of(const struct node *node)
 {
-	return node->what.data;
+	return node_data(node);
 }
 
 /* The rows below a row directory, and its files. */

@@ -33,7 +33,7 @@ static void tell_made(struct ctx *ctx, struct model *model, struct node *item,
 	    (row_dir_document(ctx, model, item, READ_CACHED, &document) < 0 ||
 	     row_dir_document_file(ctx, model, item, file, &document, &is) <
 		     0 ||
-	     is.what.version != node->what.version))
+	     is.what.version != node_version(node)))
 		model_changed_entry(model, item, file->name);
 	node_unref(model->nodes, node);
 }
@@ -76,7 +76,7 @@ static void tell_beside(struct ctx *ctx, struct model *model,
 	     documents_index_file(model->config.documents, row_dir_of(dir)->row,
 				  row_dir_of(dir)->scope, "index.tsv",
 				  &is) < 0 ||
-	     is.version != index->what.version))
+	     is.version != node_version(index)))
 		model_changed_entry(model, dir, "index.tsv");
 	node_unref(model->nodes, index);
 	if (dir)
@@ -89,7 +89,7 @@ static void tell_builds(struct ctx *ctx, struct model *model, struct node *dir)
 {
 	const struct resource *rows = resource_repository.rows;
 
-	while (dir && dir->what.provider->kind != PROVIDER_REPOSITORY)
+	while (dir && dir->provider->kind != PROVIDER_REPOSITORY)
 		dir = dir->parent;
 	for (; dir && rows->name; rows++)
 		if (rows->builds)
@@ -106,7 +106,7 @@ void row_dir_tell_made(struct ctx *ctx, struct model *model, struct node *dir)
 	if (row_dir_of(dir)->row->is_builds)
 		tell_builds(ctx, model, dir);
 	/* A repository's provider is another one, and a directory of rows. */
-	if (!above || above->what.provider->lookup != row_dir_lookup)
+	if (!above || above->provider->lookup != row_dir_lookup)
 		return;
 	file = row_dir_files(row_dir_of(above));
 	for (; file && file->name; file++)
@@ -130,8 +130,7 @@ static void tree_changed(struct model *model, struct node *item,
 
 	/* Also one that led nowhere while no commit was named. */
 	if (tree && hash &&
-	    (!tree->what.provider->is_at ||
-	     !tree->what.provider->is_at(tree, hash)))
+	    (!tree->provider->is_at || !tree->provider->is_at(tree, hash)))
 		model_drop_child(model, item, "tree");
 	node_unref(model->nodes, tree);
 }
@@ -152,7 +151,7 @@ static void item_renewed(struct ctx *ctx, struct model *model,
 
 static bool is_item(const struct node *node, const char *id)
 {
-	return node && node->what.provider == &provider_row_dir &&
+	return node && node->provider == &provider_row_dir &&
 	       row_dir_of(node)->id && strcmp(row_dir_of(node)->id, id) == 0;
 }
 

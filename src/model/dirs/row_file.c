@@ -130,7 +130,8 @@ static int row_file_read(struct ctx *ctx, struct model *model,
 			 struct model_data *ret_data)
 {
 	struct blob *blob = NULL;
-	int r = render(model, node->what.version, node->what.file, NULL, &blob);
+	int r = render(model, node_version(node), node_resource_file(node),
+		       NULL, &blob);
 
 	return r < 0 ? be_outdated(ctx, model, node, r)
 		     : model_slice(blob, offset, n, ret_data);
@@ -140,7 +141,7 @@ static int stored_read(struct ctx *ctx, struct model *model, struct node *node,
 		       off_t offset, size_t n, struct model_data *ret_data)
 {
 	struct blob *piece = NULL;
-	int r = documents_read(model->config.documents, node->what.version,
+	int r = documents_read(model->config.documents, node_version(node),
 			       (uint64_t)offset, n, &piece);
 
 	return r < 0 ? be_outdated(ctx, model, node, r)
@@ -152,7 +153,7 @@ static int stored_read(struct ctx *ctx, struct model *model, struct node *node,
 static int link_readlink(struct ctx *, struct model *, struct node *node,
 			 struct blob **ret_target)
 {
-	*ret_target = blob_ref(node->what.data);
+	*ret_target = blob_ref(node_data(node));
 	return 0;
 }
 

@@ -10,7 +10,7 @@
 static int snapshot_read(struct ctx *, struct model *, struct node *node,
 			 off_t offset, size_t n, struct model_data *ret_data)
 {
-	model_slice(blob_ref(node->what.data), offset, n, ret_data);
+	model_slice(blob_ref(node_data(node)), offset, n, ret_data);
 	/*
 	 * 1. A program reads .now, and at once the file that changed, or .now
 	 *    again.

@@ -53,7 +53,7 @@ static struct node *find_entered(struct model *model, const char *workspace,
 
 	node_unref(model->nodes, above);
 	node_unref(model->nodes, root);
-	if (node && node->what.provider == &provider_repository)
+	if (node && node->provider == &provider_repository)
 		return node;
 	node_unref(model->nodes, node);
 	return NULL;

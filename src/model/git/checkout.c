@@ -101,13 +101,13 @@ static struct clone_tracking *tracking_of(struct checkout *checkout)
  * now on it asks once per ttl again. */
 static void wake(struct model *model, struct node *tree)
 {
-	if (atomic_exchange(&tree->what.checkout->n_quiet, 0) > 0)
+	if (atomic_exchange(&node_checkout(tree)->n_quiet, 0) > 0)
 		refresh_watch(model->refresh, tree, &checkout_watching);
 }
 
 void checkout_heard(struct model *model, struct node *node)
 {
-	struct checkout *checkout = node->what.checkout;
+	struct checkout *checkout = node_checkout(node);
 	int64_t now = clock_mono_ms();
 
 	/* After an hour without a look the tree is no longer followed; only a
@@ -117,7 +117,7 @@ void checkout_heard(struct model *model, struct node *node)
 	atomic_store(&checkout->heard_ms, now);
 	if (!atomic_load(&checkout->n_quiet))
 		return;
-	while (node->what.provider != &provider_tree)
+	while (node->provider != &provider_tree)
 		node = node->parent;
 	wake(model, node);
 }
@@ -350,7 +350,7 @@ static void tell_moved(struct model *model, struct node *tree,
  */
 static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 {
-	struct checkout *checkout = tree->what.checkout;
+	struct checkout *checkout = node_checkout(tree);
 	struct listed *listed = node_listed(model->nodes, tree, true);
 	struct mover mover = {model, checkout, tree, 0};
 	struct clone_head head, before;
@@ -411,7 +411,7 @@ static void leave_out(struct model *model, struct node *tree)
  * listing, and nobody would be told. */
 static void lose_branch(struct model *model, struct node *tree)
 {
-	struct checkout *checkout = tree->what.checkout;
+	struct checkout *checkout = node_checkout(tree);
 	bool news;
 
 	mutex_lock(&checkout->lock);
@@ -447,7 +447,7 @@ static bool has_news(struct checkout *checkout)
 int checkout_check(struct ctx *ctx, struct model *model, struct node *tree,
 		   int64_t max_age_ms, bool *ret_moved)
 {
-	struct checkout *checkout = tree->what.checkout;
+	struct checkout *checkout = node_checkout(tree);
 	int64_t began = clock_mono_ms(), checked;
 	struct clone_head head;
 	unsigned n_quiet = 0;
@@ -512,7 +512,7 @@ static bool is_followed(struct checkout *checkout)
 static int show_unfollowed(struct ctx *ctx, struct model *model,
 			   struct node *tree, int refused)
 {
-	struct checkout *checkout = tree->what.checkout;
+	struct checkout *checkout = node_checkout(tree);
 	int r;
 
 	/* The next one who looks asks. */
@@ -527,7 +527,7 @@ static int show_unfollowed(struct ctx *ctx, struct model *model,
 
 int checkout_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 {
-	struct checkout *checkout = tree->what.checkout;
+	struct checkout *checkout = node_checkout(tree);
 	int64_t now = clock_mono_ms(), old, heard;
 	struct clone_head head;
 	bool have, expired;
@@ -574,7 +574,7 @@ int checkout_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 
 static int64_t watch_due_ms(struct model *model, struct node *tree)
 {
-	struct checkout *checkout = tree->what.checkout;
+	struct checkout *checkout = node_checkout(tree);
 	int64_t now = clock_mono_ms(), due;
 
 	if (checkout->fixed ||
@@ -590,7 +590,7 @@ static int64_t watch_due_ms(struct model *model, struct node *tree)
 
 static void watch_expire(struct model *, struct node *tree)
 {
-	struct checkout *checkout = tree->what.checkout;
+	struct checkout *checkout = node_checkout(tree);
 
 	atomic_store(&checkout->n_quiet, 0);
 	atomic_store(&checkout->asked_ms, 0);
@@ -613,14 +613,14 @@ static const struct refresh_watching checkout_watching = {
 
 bool checkout_is_shown(struct node *tree)
 {
-	struct checkout *checkout = tree->what.checkout;
+	struct checkout *checkout = node_checkout(tree);
 
 	return mutex_with(&checkout->lock, checkout->have);
 }
 
 bool checkout_commit(struct node *tree, struct oid *ret_commit)
 {
-	struct checkout *checkout = tree->what.checkout;
+	struct checkout *checkout = node_checkout(tree);
 	bool have;
 
 	mutex_lock(&checkout->lock);
@@ -635,7 +635,7 @@ static struct walk_step step_of(struct ctx *ctx, struct model *model,
 				const struct node *dir)
 {
 	struct walk_step step = {
-		.tree = dir->what.checkout,
+		.tree = node_checkout(dir),
 		.dir = dir->ino,
 		.parent = dir->parent->ino,
 		.now_ms = clock_mono_ms(),
@@ -652,7 +652,7 @@ void checkout_opened(struct ctx *ctx, struct model *model,
 {
 	struct walk_step step;
 
-	if (!atomic_load(&dir->what.checkout->lacks))
+	if (!atomic_load(&node_checkout(dir)->lacks))
 		return;
 	step = step_of(ctx, model, dir);
 	walk_opened(model->walks, &step);
@@ -663,7 +663,7 @@ enum walk_reach checkout_needs(struct ctx *ctx, struct model *model,
 {
 	struct walk_step step = step_of(ctx, model, dir);
 
-	atomic_store(&dir->what.checkout->lacks, true);
+	atomic_store(&node_checkout(dir)->lacks, true);
 	return walk_needs(model->walks, &step);
 }
 
@@ -680,7 +680,7 @@ void checkout_brought(struct ctx *ctx, struct model *model,
 
 void checkout_note_read(struct node *tree)
 {
-	struct checkout *checkout = tree->what.checkout;
+	struct checkout *checkout = node_checkout(tree);
 	int64_t now = clock_mono_ms();
 	struct oid commit;
 
@@ -694,7 +694,7 @@ void checkout_note_read(struct node *tree)
 static int bring(struct ctx *ctx, struct node *tree,
 		 const struct clone_need *need)
 {
-	struct checkout *checkout = tree->what.checkout;
+	struct checkout *checkout = node_checkout(tree);
 	struct oid commit;
 
 	if (!checkout_commit(tree, &commit))
@@ -712,7 +712,7 @@ int checkout_bring(struct ctx *ctx, struct model *model, struct node *tree,
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = clone_check(ctx, tree->what.checkout->clone);
+	r = clone_check(ctx, node_checkout(tree)->clone);
 	if (r < 0)
 		return ctx_fail(ctx, r, "The cache cannot be read: %s.",
 				strerror(-r));

@@ -14,7 +14,7 @@
 
 static struct node *tree_of(struct node *node)
 {
-	while (node->what.provider != &provider_tree)
+	while (node->provider != &provider_tree)
 		node = node->parent;
 	return node;
 }
@@ -57,7 +57,7 @@ static bool can_be_shown(struct model *model, const struct node *dir,
 	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
 	const char *why =
 		e->kind == TREE_SYMLINK
-			? why_no_link(dir->what.checkout->clone, &e->oid)
+			? why_no_link(node_checkout(dir)->clone, &e->oid)
 			: NULL;
 	char sentence[128];
 
@@ -74,7 +74,7 @@ static bool can_be_shown(struct model *model, const struct node *dir,
 static int bring(struct ctx *ctx, struct model *model, struct node *node,
 		 enum clone_need_kind kind, const struct oid *oid)
 {
-	const struct node *dir = S_ISDIR(node->what.mode) ? node : node->parent;
+	const struct node *dir = S_ISDIR(node->mode) ? node : node->parent;
 	const struct clone_need need = {kind, *oid};
 	int r;
 
@@ -96,7 +96,7 @@ static int found_entry(struct ctx *ctx, const struct node *dir,
 		[TREE_DIRECTORY] = NODE_DIRECTORY,
 		[TREE_SUBMODULE] = NODE_DIRECTORY,
 	};
-	struct checkout *checkout = dir->what.checkout;
+	struct checkout *checkout = node_checkout(dir);
 	int64_t mtime_ms =
 		checkout_path_time_ms(checkout, dir, tree, e->name, &e->oid);
 	uint64_t size = 0;
@@ -137,13 +137,13 @@ static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
 	*ret_oid = node_oid(model->nodes, dir);
 	if (oid_is_none(ret_oid))
 		return 0;
-	r = clone_read_tree(ctx, dir->what.checkout->clone, ret_oid, ret_list);
+	r = clone_read_tree(ctx, node_checkout(dir)->clone, ret_oid, ret_list);
 	if (r == -ENOENT) {
 		r = bring(ctx, model, dir, CLONE_NEED_TREE, ret_oid);
 		if (r < 0)
 			return r;
 		*ret_oid = node_oid(model->nodes, dir);
-		r = clone_read_tree(ctx, dir->what.checkout->clone, ret_oid,
+		r = clone_read_tree(ctx, node_checkout(dir)->clone, ret_oid,
 				    ret_list);
 	}
 	if (r < 0)
@@ -395,15 +395,15 @@ static int read_blob(struct ctx *ctx, struct node *node, off_t offset, size_t n,
 		     struct model_data *ret_data)
 {
 	cleanup(blob_unref) struct blob *blob = NULL;
-	struct clone *clone = node->what.checkout->clone;
+	struct clone *clone = node_checkout(node)->clone;
 	cleanup(fd) int fd = -1;
 	struct stat st;
 	int r;
 
-	if (node->what.size > CLONE_BIG) {
-		r = clone_blob_file(ctx, clone, &node->what.oid, &fd);
-		if (r == 0 && (fstat(fd, &st) < 0 ||
-			       (uint64_t)st.st_size != node->what.size))
+	if (node->size > CLONE_BIG) {
+		r = clone_blob_file(ctx, clone, &node->oid, &fd);
+		if (r == 0 &&
+		    (fstat(fd, &st) < 0 || (uint64_t)st.st_size != node->size))
 			r = -EBADMSG;
 		if (r < 0)
 			return r;
@@ -412,8 +412,8 @@ static int read_blob(struct ctx *ctx, struct node *node, off_t offset, size_t n,
 		fd = -1;
 		return 0;
 	}
-	r = clone_read_blob(ctx, clone, &node->what.oid, &blob);
-	if (r == -EFBIG || (r == 0 && blob_len(blob) != node->what.size))
+	r = clone_read_blob(ctx, clone, &node->oid, &blob);
+	if (r == -EFBIG || (r == 0 && blob_len(blob) != node->size))
 		r = -EBADMSG;
 	if (r == 0)
 		model_slice(steal(&blob), offset, n, ret_data);
@@ -446,7 +446,7 @@ static int git_read(struct ctx *ctx, struct model *model, struct node *node,
 	checkout_note_read(tree_of(node));
 	r = read_blob(ctx, node, offset, n, ret_data);
 	if (r == -ENOENT) {
-		r = bring(ctx, model, node, CLONE_NEED_BLOB, &node->what.oid);
+		r = bring(ctx, model, node, CLONE_NEED_BLOB, &node->oid);
 		if (r >= 0)
 			r = read_blob(ctx, node, offset, n, ret_data);
 	}
@@ -467,13 +467,13 @@ static int git_readlink(struct ctx *ctx, struct model *model, struct node *node,
 	int r;
 
 	checkout_heard(model, node);
-	r = clone_read_blob(ctx, node->what.checkout->clone, &node->what.oid,
+	r = clone_read_blob(ctx, node_checkout(node)->clone, &node->oid,
 			    ret_target);
 	if (r == -ENOENT) {
-		r = bring(ctx, model, node, CLONE_NEED_BLOB, &node->what.oid);
+		r = bring(ctx, model, node, CLONE_NEED_BLOB, &node->oid);
 		if (r >= 0)
-			r = clone_read_blob(ctx, node->what.checkout->clone,
-					    &node->what.oid, ret_target);
+			r = clone_read_blob(ctx, node_checkout(node)->clone,
+					    &node->oid, ret_target);
 	}
 	return fail_read(ctx, r);
 }

@@ -133,7 +133,7 @@ bool checkout_fixed_same(const struct fixed_commit *a,
 
 bool checkout_fixed_is_at(const struct node *node, const char *hash)
 {
-	const struct checkout *checkout = node->what.data;
+	const struct checkout *checkout = node_data(node);
 
 	return checkout->fixed && is_same(checkout->fixed->hash, hash);
 }

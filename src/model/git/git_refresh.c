@@ -126,7 +126,7 @@ static struct node *walk(struct model *model, struct node *from, char *path,
 {
 	struct node *node = node_ref(model->nodes, from), *child;
 
-	while (*path && node->what.provider->kind != PROVIDER_CHECKOUT) {
+	while (*path && node->provider->kind != PROVIDER_CHECKOUT) {
 		size_t n = strcspn(path, "/");
 		char end = path[n];
 
@@ -162,8 +162,8 @@ int git_refresh_path(struct ctx *ctx, struct model *model,
 		return refresh_unseen(ctx, model, workspace, name, path, said);
 	node = walk(model, repository, label, &rest);
 	/* A file among the names is the collection's index. */
-	top = refs_top(S_ISDIR(node->what.mode) ? node : node->parent);
-	if (node->what.provider->kind == PROVIDER_CHECKOUT &&
+	top = refs_top(S_ISDIR(node->mode) ? node : node->parent);
+	if (node->provider->kind == PROVIDER_CHECKOUT &&
 	    checkout_is_shown(node)) {
 		if (*rest && rest > label)
 			rest[-1] = '\0';

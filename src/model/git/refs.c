@@ -28,19 +28,19 @@ static const struct {
 
 static struct refs_dir *dir_of(const struct node *node)
 {
-	return node->what.data;
+	return node_data(node);
 }
 
 struct node *refs_top(struct node *dir)
 {
-	while (dir->what.provider == &provider_refs)
+	while (dir->provider == &provider_refs)
 		dir = dir->parent;
 	return dir;
 }
 
 const char *refs_prefix(const struct node *dir)
 {
-	return dir->what.provider == &provider_refs ? dir_of(dir)->prefix : "";
+	return dir->provider == &provider_refs ? dir_of(dir)->prefix : "";
 }
 
 /* ---- names ---- */

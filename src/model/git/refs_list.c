@@ -91,7 +91,7 @@ static void say_left_out(struct model *model, const struct node *dir,
 			 l->n_left_out, l->left_out);
 		say(model, dir, NULL, EILSEQ, sentence);
 	}
-	if (l->refs->n_left_out && dir->what.provider != &provider_refs) {
+	if (l->refs->n_left_out && dir->provider != &provider_refs) {
 		snprintf(sentence, sizeof(sentence),
 			 "%zu refs of the repository are left out, of which "
 			 "the first is %s",

@@ -14,7 +14,7 @@ static int commit_of(struct model *model, struct node *tree,
 		[CLONE_TAGS] = "refs/tags/",
 	};
 	cleanup(clone_refs_unref) struct clone_refs *refs = NULL;
-	const struct checkout *checkout = tree->what.data;
+	const struct checkout *checkout = node_data(tree);
 	const char *ref = checkout->ref;
 	size_t index;
 	int r = ref ? refs_known(model, refs_top(tree->parent), &refs)
@@ -45,7 +45,7 @@ int refs_place(struct ctx *ctx, struct model *model, const char *path,
 
 	for (char *rest = copy, *part; r == 0 && (part = strsep(&rest, "/"));
 	     n++) {
-		if (node->what.provider->kind == PROVIDER_CHECKOUT)
+		if (node->provider->kind == PROVIDER_CHECKOUT)
 			break;
 		next = NULL;
 		r = model_resolve(ctx, model, node, part, &next);
@@ -55,7 +55,7 @@ int refs_place(struct ctx *ctx, struct model *model, const char *path,
 		}
 	}
 	if (r == 0)
-		r = node->what.provider->kind == PROVIDER_CHECKOUT
+		r = node->provider->kind == PROVIDER_CHECKOUT
 			    ? commit_of(model, node, hex)
 			    : -ENOENT;
 	node_unref(model->nodes, node);

@@ -115,7 +115,7 @@ bool downloads_found(struct dirlist_piece *chunk,
 static int download_read(struct ctx *ctx, struct model *, struct node *node,
 			 off_t offset, size_t n, struct model_data *ret_data)
 {
-	return stream_node_read(ctx, node->what.data, offset, n, ret_data);
+	return stream_node_read(ctx, node_data(node), offset, n, ret_data);
 }
 
 static bool download_same(const struct node_what *a, const struct node_what *b)

@@ -267,7 +267,7 @@ static int step_log_attr(struct ctx *ctx, struct model *model,
 			 struct node *node, int64_t *ret_left_ms,
 			 uint64_t *ret_size)
 {
-	struct log *log = node->what.data;
+	struct log *log = node_data(node);
 	struct stream_growth growth;
 	int failure = 0;
 	int r = stream_grow(ctx, log->stream, atomic_load(&log->ended), &growth,
@@ -296,7 +296,7 @@ static int step_log_attr(struct ctx *ctx, struct model *model,
 static int step_log_read(struct ctx *ctx, struct model *, struct node *node,
 			 off_t offset, size_t n, struct model_data *ret_data)
 {
-	const struct log *log = node->what.data;
+	const struct log *log = node_data(node);
 
 	return stream_node_read(ctx, log->stream, offset, n, ret_data);
 }

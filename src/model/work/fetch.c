@@ -86,9 +86,8 @@ static void set_waiting(struct fetch *f, int64_t until_ms)
 static int bring_tree(struct ctx *ctx, struct model *model, struct node *node)
 {
 	struct dirlist *listing = NULL;
-	int r = node->what.provider->open
-			? node->what.provider->open(ctx, model, node, NULL,
-						    &listing)
+	int r = node->provider->open
+			? node->provider->open(ctx, model, node, NULL, &listing)
 			: -ENOTDIR;
 
 	dirlist_unref(listing);
@@ -108,8 +107,7 @@ static int bring_list(struct ctx *ctx, struct model *model, struct node *node)
 		return row_dir_document(ctx, model, node, READ_REFRESH,
 					&document);
 	if (row_dir_age_at_hand(ctx, model, dir->row, dir->scope, &age))
-		return node->what.provider->refresh(ctx, model, node, NULL,
-						    NULL);
+		return node->provider->refresh(ctx, model, node, NULL, NULL);
 	return row_dir_collection(ctx, model, node, READ_REFRESH, &list, &age);
 }
 
@@ -124,7 +122,7 @@ static int try_step(struct ctx *ctx, struct model *model,
 	r = model_resolve(ctx, model, root, step->path, &node);
 	if (!r && step->is_tree)
 		r = bring_tree(ctx, model, node);
-	else if (!r && node->what.provider == &provider_row_dir)
+	else if (!r && node->provider == &provider_row_dir)
 		r = bring_list(ctx, model, node);
 	else if (!r)
 		r = -ENOENT;

@@ -106,13 +106,13 @@ static void plan_place(struct planning *p, struct node *node, const char *path)
 {
 	const struct row_dir *dir = row_dir_of(node);
 
-	if (node->what.provider != &provider_repository && dir->row->endpoint &&
+	if (node->provider != &provider_repository && dir->row->endpoint &&
 	    !dir->collection)
 		plan_row(p, dir->row, dir->scope, path);
-	if (node->what.provider != &provider_repository && dir->collection)
+	if (node->provider != &provider_repository && dir->collection)
 		add(p->plan, path, false);
 	plan_rows(p, dir, path);
-	if (node->what.provider != &provider_repository && dir->collection &&
+	if (node->provider != &provider_repository && dir->collection &&
 	    resource_find_row(row_dir_rows(dir), "tree")) {
 		cleanup(free) char *tree = mem_asprintf("%s/tree", path);
 
@@ -123,7 +123,7 @@ static void plan_place(struct planning *p, struct node *node, const char *path)
 /* The tree that a node is in; NULL: none. */
 static const struct node *tree_above(const struct node *node)
 {
-	while (node && node->what.provider->kind != PROVIDER_CHECKOUT)
+	while (node && node->provider->kind != PROVIDER_CHECKOUT)
 		node = node->parent;
 	return node;
 }
@@ -135,13 +135,13 @@ static int plan_node(struct planning *p, struct node *node)
 
 	p->plan->kind = tree ? "tree" : "place";
 	/* A file is made of its directory's answer. */
-	if (!tree && !S_ISDIR(node->what.mode) && node->parent)
+	if (!tree && !S_ISDIR(node->mode) && node->parent)
 		node = node->parent;
 	node_path(tree ? tree : node, &path);
 	if (tree)
 		add(p->plan, path.data, true);
-	else if (node->what.provider == &provider_repository ||
-		 node->what.provider == &provider_row_dir)
+	else if (node->provider == &provider_repository ||
+		 node->provider == &provider_row_dir)
 		plan_place(p, node, path.data);
 	else
 		return ctx_fail(p->ctx, -EINVAL,
@@ -160,7 +160,7 @@ static int follow(struct planning *p, struct node *link, const char *rest,
 	struct blob *target = NULL;
 	const struct node *dir = link->parent;
 	const char *at;
-	int r = link->what.provider->readlink(p->ctx, p->model, link, &target);
+	int r = link->provider->readlink(p->ctx, p->model, link, &target);
 
 	if (r < 0)
 		return r;
@@ -191,7 +191,7 @@ static int go_down(struct planning *p, struct buf *path, struct node **ret)
 		r = model_resolve(p->ctx, p->model, node, name, &child);
 		node_unref(p->model->nodes, node);
 		node = child;
-		if (!r && S_ISLNK(node->what.mode) && !tree_above(node)) {
+		if (!r && S_ISLNK(node->mode) && !tree_above(node)) {
 			cleanup(free) char *rest = mem_strdup(at);
 
 			r = follow(p, node, rest, path);

@@ -82,7 +82,7 @@ static void fetch(struct prefetch *prefetch, const struct job *job)
 	/* Failures are not recorded: the reader who comes here meets them
 	 * again, and is told. */
 	if (model_resolve(&ctx, model, root, job->path, &node) == 0 &&
-	    node->what.provider == &provider_row_dir)
+	    node->provider == &provider_row_dir)
 		(void)row_dir_collection(&ctx, model, node, READ_THROUGH, &c,
 					 &age);
 	ctx_done(&ctx);

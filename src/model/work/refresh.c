@@ -90,8 +90,8 @@ void refresh_queue(struct refresh *refresh, const struct refresh_work *work,
 static int refresh_one(struct ctx *ctx, struct model *model,
 		       const struct refresh_item *item)
 {
-	return item->node->what.provider->refresh(ctx, model, item->node, NULL,
-						  NULL);
+	return item->node->provider->refresh(ctx, model, item->node, NULL,
+					     NULL);
 }
 
 static const struct refresh_work work_node = {"node", refresh_one};
@@ -320,7 +320,7 @@ static void expire(void *arg, struct node *node)
 {
 	struct model *model = arg;
 
-	switch (node->what.provider->expiry) {
+	switch (node->provider->expiry) {
 	case PROVIDER_KEEPS:
 		break;
 	case PROVIDER_EXPIRES_NAME:
