@@ -28,7 +28,7 @@ char *objects_library(void);
 const char *objects_library_built(void);
 
 /* Files of a store: one reads its time as when a file was last read; the store
- * is not to be evicted; the sizes of blobs that were (store/evict.h). */
+ * is not to be evicted (store/evict.h); the sizes of blobs that are not here. */
 #define OBJECTS_USED "used"
 #define OBJECTS_KEPT "kept"
 #define OBJECTS_SIZES "sizes"
@@ -109,9 +109,17 @@ struct commit_info {
 };
 int objects_read_commit(struct ctx *, struct objects *, const struct oid *,
 			struct commit_info *ret_info);
-/* Also of a blob that was evicted. */
+/* Also of a blob that was evicted, or whose size was noted. */
 int objects_blob_size(struct ctx *, struct objects *, const struct oid *,
 		      uint64_t *ret_size);
+/* Sizes that are known of blobs which are not here: answered by
+ * objects_blob_size from now on, in all processes. Cheap for a few hundred; not
+ * synced. */
+struct objects_size {
+	struct oid oid;
+	uint64_t size;
+};
+int objects_note_sizes(struct objects *, const struct objects_size *, size_t n);
 /* The whole content; for what is small (see objects_blob_file). -EFBIG over
  * max. Recently read blobs over 128 KiB are kept for the next piece. */
 int objects_read_blob(struct ctx *, struct objects *, const struct oid *,

@@ -98,7 +98,7 @@ static int keep_sizes(struct eviction *e)
 	if (ctx_is_cancelled(e->ctx))
 		r = -EINTR;
 	else
-		r = n ? objects_sizes_write(e->o->path, sizes, n) : 0;
+		r = n ? objects_sizes_add(e->o->path, sizes, n, true) : 0;
 	free(sizes);
 	return r;
 }

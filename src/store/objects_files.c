@@ -3,7 +3,7 @@
  *
  *	bitbucketfs.lock	flock, whenever something gets a name: see below
  *	evict.lock		flock: objects_evict.c
- *	sizes			of blobs that were evicted: objects_sizes.c
+ *	sizes			of blobs that are not here: objects_sizes.c
  *	used			its time: when a file was last read
  *	kept			it is there: nothing is evicted (store/evict.h)
  *	big/<oid>		large blobs as files

@@ -82,8 +82,7 @@ struct objects {
 	int64_t watched_ms;     /* when indexes were last looked for */
 	struct objects_index *indexes; /* that were hashed and are sound */
 	size_t n_indexes;
-	struct blob *sizes;            /* objects_sizes.c; NULL: not loaded */
-	struct objects_index sizes_at; /* the file that they were loaded from */
+	struct objects_sizes *sizes; /* NULL: not loaded */
 };
 
 /* ---- handles ---- */
@@ -169,12 +168,10 @@ void objects_pack_tell_name(struct objects_pack *, char **ret_name);
 /* The end of the name of a store that objects_remove was removing. */
 #define OBJECTS_GONE ".gone"
 
-struct objects_size {
-	struct oid oid;
-	uint64_t size;
-};
-/* Sorts them, and writes them in the place of those that were there. */
-int objects_sizes_write(const char *path, struct objects_size *, size_t n);
+/* objects_note_sizes, of the store at that path; sync: on the disk when it
+ * returns, with all that were there. */
+int objects_sizes_add(const char *path, const struct objects_size *, size_t n,
+		      bool sync);
 int objects_sizes_find(struct objects *, const struct oid *,
 		       uint64_t *ret_size);  /* -ENOENT */
 void objects_sizes_forget(struct objects *); /* in memory */

@@ -281,7 +281,7 @@ static void test_damaged_sizes(void **state)
 	fetch(s, s->o, &c.second, "");
 	be_cold(s, &c.second);
 	assert_int_equal(evict(s, &freed), 0);
-	scratch_do(s, "printf x | dd of=store.git/sizes bs=1 seek=40 "
+	scratch_do(s, "printf x | dd of=store.git/sizes bs=1 seek=27 "
 		      "conv=notrunc status=none");
 	assert_int_equal(objects_blob_size(NULL, s->o, &c.same, &size),
 			 -ENOENT);
