@@ -27,6 +27,7 @@ struct upload_pack_caps {
 	bool sha256;        /* object-format=sha256 */
 	bool agent;         /* requests may say agent */
 	bool object_format; /* requests may say object-format */
+	bool object_info;   /* v2: object-info may be asked */
 };
 /* As one line, without newline; -EINVAL when not known. And back; false: not a
  * line of ours. */
@@ -99,5 +100,16 @@ struct upload_pack_fetch {
  * -EPROTO for an answer that is not git's protocol, the link's errors. */
 int upload_pack_fetch(struct ctx *, struct upload_pack *,
 		      const struct upload_pack_fetch *);
+
+/*
+ * The sizes of objects, without the objects: of each that the server has (and
+ * of none twice) each(oid, size), in no order. 20,000 a request. -EOPNOTSUPP
+ * without a sentence: the server does not offer it. The rest as in a fetch.
+ */
+int upload_pack_object_info(struct ctx *, struct upload_pack *,
+			    const char *const *oids, size_t n_oids,
+			    void (*each)(void *arg, const char *oid,
+					 uint64_t size),
+			    void *arg);
 
 #endif

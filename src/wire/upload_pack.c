@@ -196,9 +196,9 @@ static int refuse_sha256(struct upload_pack *up)
 
 /* ---- Memory and surprise ------------------------------------------------- */
 
-static int in_conversation(struct ctx *ctx, struct upload_pack *up,
-			   int (*command)(struct upload_pack *, void *arg),
-			   void *arg)
+int upload_pack_in_conversation(struct ctx *ctx, struct upload_pack *up,
+				int (*command)(struct upload_pack *, void *arg),
+				void *arg)
 {
 	bool remembered = !up->advertised && up->caps->known;
 	int r = 0;
@@ -231,7 +231,7 @@ static int nothing(struct upload_pack *, void *)
 
 int upload_pack_greet(struct ctx *ctx, struct upload_pack *up)
 {
-	return in_conversation(ctx, up, nothing, NULL);
+	return upload_pack_in_conversation(ctx, up, nothing, NULL);
 }
 
 bool upload_pack_can_filter(const struct upload_pack_caps *caps)
@@ -239,8 +239,8 @@ bool upload_pack_can_filter(const struct upload_pack_caps *caps)
 	return caps->filter && (caps->v2 || caps->any_object);
 }
 
-static void begin_command(const struct upload_pack *up, const char *command,
-			  struct buf *out)
+void upload_pack_begin_command(const struct upload_pack *up,
+			       const char *command, struct buf *out)
 {
 	pktline_put(out, "command=%s\n", command);
 	if (up->caps->agent)
@@ -339,7 +339,7 @@ static int v2_ls_refs(struct listing *listing)
 	cleanup(buf_done) struct buf request = BUF_INIT(0);
 	int r;
 
-	begin_command(up, "ls-refs", &request);
+	upload_pack_begin_command(up, "ls-refs", &request);
 	pktline_put(&request, "peel\n");
 	pktline_put(&request, "symrefs\n");
 	if (up->caps->unborn)
@@ -380,7 +380,7 @@ int upload_pack_ls_refs(struct ctx *ctx, struct upload_pack *up,
 {
 	struct listing listing = {.prefixes = prefixes, .ret_refs = ret_refs};
 
-	return in_conversation(ctx, up, ls_refs, &listing);
+	return upload_pack_in_conversation(ctx, up, ls_refs, &listing);
 }
 
 /* ---- A pack, multiplexed ------------------------------------------------- */
@@ -550,7 +550,7 @@ static int v2_fetch(struct upload_pack *up,
 		.up = up, .fetch = fetch, .shallows = BUF_INIT(SHALLOWS_MAX)};
 	int r;
 
-	begin_command(up, "fetch", &request);
+	upload_pack_begin_command(up, "fetch", &request);
 	if (!fetch->progress)
 		pktline_put(&request, "no-progress\n");
 	pktline_put(&request, "ofs-delta\n");
@@ -603,5 +603,5 @@ int upload_pack_fetch(struct ctx *ctx, struct upload_pack *up,
 	    !are_oids(fetch->haves) || !are_oids(fetch->shallows) ||
 	    (fetch->filter && fetch->filter[strcspn(fetch->filter, "\n")]))
 		return ctx_fail(ctx, -EINVAL, "no object id to fetch");
-	return in_conversation(ctx, up, fetch_either, &fetch);
+	return upload_pack_in_conversation(ctx, up, fetch_either, &fetch);
 }

@@ -35,7 +35,7 @@ struct ability {
 	}
 static const struct ability abilities[] = {
 	ABILITY(shallow), ABILITY(filter),        ABILITY(unborn),
-	ABILITY(agent),   ABILITY(object_format),
+	ABILITY(agent),   ABILITY(object_format), ABILITY(object_info),
 };
 
 int upload_pack_caps_format(const struct upload_pack_caps *caps,
@@ -188,6 +188,8 @@ static int v2_line(struct advert *advert, const char *line)
 		advert->fetch = true;
 		caps->shallow = has_word(value, "shallow");
 		caps->filter = has_word(value, "filter");
+	} else if (upload_pack_line_is(line, n_key, "object-info")) {
+		caps->object_info = true;
 	} else if (upload_pack_line_is(line, n_key, "object-format")) {
 		caps->object_format = true;
 		if (!strcmp(value, "sha1"))

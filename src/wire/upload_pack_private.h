@@ -67,6 +67,14 @@ int upload_pack_conversation_advertise(struct upload_pack *, packet_fn *,
 int upload_pack_conversation_exchange(struct upload_pack *, bool v2,
 				      const struct buf *request, packet_fn *,
 				      void *arg);
+/* A command, with the advertisement before it where it is needed, and once more
+ * where what was remembered of the server does not fit. */
+int upload_pack_in_conversation(struct ctx *, struct upload_pack *,
+				int (*command)(struct upload_pack *, void *arg),
+				void *arg);
+/* v2: the packets with which a request begins, to its arguments. */
+void upload_pack_begin_command(const struct upload_pack *, const char *command,
+			       struct buf *out);
 /* -EPROTO, with the sentence "the answer is not git's protocol: what". */
 int upload_pack_conversation_broken(struct upload_pack *, const char *what);
 /* The packet without its final LF. */

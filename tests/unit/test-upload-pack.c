@@ -2,213 +2,15 @@
  * wire/upload_pack: conversations played from corpora, whole, in pieces, cut
  * and damaged.
  */
-#include "wire/upload_pack.h"
-
 #include "corpora.h"
-
-#define OID "ae6c2973974ac0a041d604152d21182fc51e28c3"
-#define OTHER_OID "259ae177f9f667bfc2b0ee070b0d85e7fb7f0129"
-
-/* What a server without the old protocol's restraint says first, and one
- * with it. */
-static const char v2_advert[] = "000eversion 2\n"
-				"0015agent=git/2.39.5\n"
-				"0013ls-refs=unborn\n"
-				"0019fetch=shallow filter\n"
-				"0017object-format=sha1\n"
-				"0000";
-static const char v0_advert[] =
-	"001e# service=git-upload-pack\n0000"
-	"0059" OID " HEAD\0side-band-64k shallow filter ofs-delta\n"
-	"003d" OID " refs/heads/main\n0000";
-
-/* ---- A server that says what it is told to ------------------------------- */
-
-struct bytes {
-	const char *data;
-	size_t n;
-};
-#define BYTES(literal) ((struct bytes){(literal), sizeof(literal) - 1})
-
-struct played {
-	struct link link;
-	struct bytes advert, answers[4];
-	int advert_errno, answer_errno;
-	size_t step; /* how many bytes at once */
-	unsigned n_adverts, n_exchanges;
-	bool v2;            /* of the last exchange */
-	struct buf request; /* the last one */
-};
-
-static int play(const struct played *played, struct bytes bytes,
-		const struct http_sink *sink)
-{
-	size_t step = played->step ? played->step : bytes.n;
-
-	for (size_t at = 0; at < bytes.n; at += step) {
-		size_t n = bytes.n - at < step ? bytes.n - at : step;
-		int r = sink->write(sink->arg, bytes.data + at, n);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int played_advertise(struct ctx *ctx, struct link *link,
-			    const struct http_sink *sink)
-{
-	struct played *played = (struct played *)link;
-
-	played->n_adverts++;
-	if (played->advert_errno)
-		return ctx_fail(ctx, played->advert_errno, "as told");
-	return play(played, played->advert, sink);
-}
-
-static int played_exchange(struct ctx *ctx, struct link *link, bool v2,
-			   const void *request, size_t n,
-			   const struct http_sink *sink)
-{
-	struct played *played = (struct played *)link;
-	unsigned i = played->n_exchanges++;
-
-	buf_clear(&played->request);
-	buf_add(&played->request, request, n);
-	played->v2 = v2;
-	assert_true(i < ARRAY_SIZE(played->answers));
-	if (played->answer_errno)
-		return ctx_fail(ctx, played->answer_errno, "as told");
-	return play(played, played->answers[i], sink);
-}
-
-static struct link *played_free(struct link *link)
-{
-	buf_done(&((struct played *)link)->request);
-	return NULL;
-}
-
-static const struct link_ops played_ops = {.advertise = played_advertise,
-					   .exchange = played_exchange,
-					   .free = played_free};
-
-/* ---- What came of it ----------------------------------------------------- */
-
-struct got {
-	struct buf pack, shallows, progress;
-	int answer; /* of the pack callback */
-	unsigned n_packs;
-};
-
-static int got_pack(void *arg, const void *data, size_t n)
-{
-	struct got *got = arg;
-
-	got->n_packs++;
-	buf_add(&got->pack, data, n);
-	return got->answer;
-}
-
-static void got_shallow(void *arg, const char *oid)
-{
-	struct got *got = arg;
-
-	assert_int_equal(got->pack.len, 0);
-	buf_printf(&got->shallows, "%s ", oid);
-}
-
-static void got_progress(void *arg, const char *text, size_t n)
-{
-	buf_add(&((struct got *)arg)->progress, text, n);
-}
-
-static void got_done(struct got *got)
-{
-	buf_done(&got->pack);
-	buf_done(&got->shallows);
-	buf_done(&got->progress);
-}
-
-struct talk {
-	struct played played;
-	struct ctx ctx;
-	struct upload_pack_caps caps;
-	struct upload_pack *up;
-	struct upload_pack_refs refs;
-	struct got got;
-};
-
-static void talk_begin(struct talk *talk, const char *remembered)
-{
-	memset(talk, 0, sizeof(*talk));
-	talk->played.link.ops = &played_ops;
-	ctx_init(&talk->ctx, NULL, -1);
-	if (remembered)
-		assert_true(upload_pack_caps_parse(remembered, &talk->caps));
-	assert_int_equal(
-		upload_pack_new(&talk->played.link, &talk->caps, &talk->up), 0);
-}
-
-static void talk_end(struct talk *talk)
-{
-	upload_pack_free(talk->up);
-	upload_pack_refs_done(&talk->refs);
-	link_free(&talk->played.link);
-	got_done(&talk->got);
-	ctx_done(&talk->ctx);
-}
-
-static int talk_refs(struct talk *talk, const char *const *prefixes)
-{
-	return upload_pack_ls_refs(&talk->ctx, talk->up, prefixes, &talk->refs);
-}
-
-static int talk_fetch(struct talk *talk, unsigned depth, const char *filter)
-{
-	static const char *const wants[] = {OID, NULL};
-	struct upload_pack_fetch fetch = {
-		.wants = wants,
-		.depth = depth,
-		.filter = filter,
-		.pack = got_pack,
-		.shallow = got_shallow,
-		.progress = got_progress,
-		.arg = &talk->got,
-	};
-
-	return upload_pack_fetch(&talk->ctx, talk->up, &fetch);
-}
-
-/* The packets of a request, joined by '|'. */
-static void assert_request(const struct talk *talk, const char *expected)
-{
-	cleanup(buf_done) struct buf lines = BUF_INIT(0);
-	const struct buf *request = &talk->played.request;
-
-	for (size_t at = 0; at + 4 <= request->len;) {
-		char digits[5];
-		unsigned long n;
-
-		snprintf(digits, sizeof(digits), "%s", request->data + at);
-		n = strtoul(digits, NULL, 16);
-		if (n < 4) {
-			buf_puts(&lines, n ? "--|" : "==|");
-			n = 4;
-		} else {
-			buf_add(&lines, request->data + at + 4, n - 5);
-			buf_putc(&lines, '|');
-			assert_int_equal(request->data[at + n - 1], '\n');
-		}
-		at += n;
-	}
-	assert_string_equal(lines.data, expected);
-}
+#include "upload-pack-world.h"
 
 /* ---- The corpora --------------------------------------------------------- */
 
 enum kind {
 	KIND_ADVERT,
 	KIND_REFS,
+	KIND_SIZES,
 	KIND_FETCH,
 	KIND_FETCH0,
 	KIND_FETCH0_DEEPEN,
@@ -222,9 +24,11 @@ static int converse(enum kind kind, struct bytes bytes, size_t step,
 	struct talk talk;
 	int r = 0;
 
-	talk_begin(&talk, kind == KIND_REFS || kind == KIND_FETCH
-				  ? "v2 shallow filter unborn object_format"
-				  : NULL);
+	talk_begin(&talk,
+		   kind == KIND_REFS || kind == KIND_SIZES || kind == KIND_FETCH
+			   ? "v2 shallow filter unborn object_format "
+			     "object_info"
+			   : NULL);
 	talk.played.step = step;
 	talk.played.answers[0] = talk.played.answers[1] = bytes;
 	switch (kind) {
@@ -236,6 +40,10 @@ static int converse(enum kind kind, struct bytes bytes, size_t step,
 	case KIND_REFS:
 		talk.played.advert = BYTES(v2_advert);
 		r = talk_refs(&talk, NULL);
+		break;
+	case KIND_SIZES:
+		talk.played.advert = BYTES(sizes_advert);
+		r = talk_sizes(&talk);
 		break;
 	case KIND_FETCH:
 		talk.played.advert = BYTES(v2_advert);
@@ -261,6 +69,8 @@ static int converse(enum kind kind, struct bytes bytes, size_t step,
 				talk.got.pack.len);
 		if (talk.got.shallows.len)
 			buf_puts(ret_heard, talk.got.shallows.data);
+		if (talk.got.sizes.len)
+			buf_puts(ret_heard, talk.got.sizes.data);
 		for (size_t i = 0; i < talk.refs.n_refs; i++)
 			buf_printf(ret_heard, "%s %s %s %s\n",
 				   talk.refs.refs[i].oid,
@@ -336,9 +146,9 @@ static void corpus_damaged(const char *name, const char *data, size_t n,
 static void test_corpora(void **state)
 {
 	static const char *const suffixes[] = {
-		[KIND_ADVERT] = ".advert",         [KIND_REFS] = ".refs",
-		[KIND_FETCH] = ".fetch",           [KIND_FETCH0] = ".fetch0",
-		[KIND_FETCH0_DEEPEN] = ".fetch0d",
+		[KIND_ADVERT] = ".advert", [KIND_REFS] = ".refs",
+		[KIND_SIZES] = ".sizes",   [KIND_FETCH] = ".fetch",
+		[KIND_FETCH0] = ".fetch0", [KIND_FETCH0_DEEPEN] = ".fetch0d",
 	};
 
 	(void)state;
@@ -360,7 +170,8 @@ static void test_caps_are_remembered_as_a_line(void **state)
 {
 	static const char *const lines[] = {
 		"v2", "v2 shallow", "v2 shallow filter unborn",
-		"v2 shallow filter unborn agent object_format"};
+		"v2 shallow filter unborn agent object_format",
+		"v2 object_info"};
 	static const char *const wrong[] = {
 		"",           "v0",         "v1 shallow",      "v22",
 		"v2 ",        "v2  filter", "v2 wormhole",     "V2",
@@ -427,6 +238,34 @@ static void test_what_is_offered_is_used(void **state)
 			      "object-format=sha1|--|ofs-delta|deepen 7|"
 			      "filter blob:none|want " OID "|done|==|");
 	talk_end(&talk);
+}
+
+/* A server that does not offer sizes is not asked for them, nor one that speaks
+ * the old protocol. */
+static void test_sizes(void **state)
+{
+	static const struct bytes adverts[] = {BYTES(v2_advert),
+					       BYTES(v0_advert)};
+	struct talk talk;
+
+	(void)state;
+	talk_begin(&talk, NULL);
+	talk.played.advert = BYTES(sizes_advert);
+	talk.played.answers[0] =
+		BYTES("0008size0032" OID " 12345002f" OTHER_OID " 6\n0000");
+	assert_int_equal(talk_sizes(&talk), 0);
+	assert_request(&talk, "command=object-info|--|size|oid " OID
+			      "|oid " OTHER_OID "|oid " OID "|==|");
+	assert_string_equal(talk.got.sizes.data,
+			    OID " 12345\n" OTHER_OID " 6\n");
+	talk_end(&talk);
+	for (size_t i = 0; i < ARRAY_SIZE(adverts); i++) {
+		talk_begin(&talk, NULL);
+		talk.played.advert = adverts[i];
+		assert_int_equal(talk_sizes(&talk), -EOPNOTSUPP);
+		assert_int_equal(talk.played.n_exchanges, 0);
+		talk_end(&talk);
+	}
 }
 
 static void test_haves_and_shallows(void **state)
@@ -747,6 +586,7 @@ int main(void)
 		cmocka_unit_test(test_caps_are_remembered_as_a_line),
 		cmocka_unit_test(test_only_what_is_offered_is_said),
 		cmocka_unit_test(test_what_is_offered_is_used),
+		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_haves_and_shallows),
 		cmocka_unit_test(test_only_oids_are_wanted),
 		cmocka_unit_test(test_refs),
