@@ -160,6 +160,19 @@ int documents_commit_id(struct ctx *, struct documents *, const char *workspace,
 			const char *uuid, const char *slug, const char *hash,
 			char ret_id[static 41]);
 
+/* Where files are: a directory ("" the root, without slashes at its ends) of a
+ * repository (its slug or uuid) at a whole commit id. */
+struct documents_directory {
+	const char *workspace, *repository, *commit, *path;
+};
+/* The sizes of a directory's largest files, 100 at most, as git has them: each
+ * is called with a name as it is in the tree. One request that is not repeated;
+ * nothing is kept. Failures as of bitbucket_get; -ENAMETOOLONG. */
+int documents_sizes(struct ctx *, struct documents *,
+		    const struct documents_directory *,
+		    void (*each)(void *arg, const char *name, uint64_t size),
+		    void *arg);
+
 /* ---- the account ---- */
 
 /* Whether somebody is signed in as a user: not anonymously, nor with an access
