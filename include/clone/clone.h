@@ -195,6 +195,11 @@ struct clone_need {
 int clone_bring(struct ctx *, struct clone *, const struct oid *commit,
 		const struct clone_need *, const struct clone_source *sources,
 		size_t n_sources);
+/* Of a directory (a tree) sizes are lacking that the server does not tell.
+ * True, once: whoever knows them from elsewhere may look for them there, and
+ * note them. */
+bool clone_sizes_elsewhere(struct clone *, const struct oid *tree);
+int clone_note_sizes(struct clone *, const struct objects_size *, size_t n);
 /* A file of the commit was read: it is among the last to be evicted. */
 void clone_note_read(struct clone *, const struct oid *commit);
 /* All of it is here, as its mark says. Local. */

@@ -28,7 +28,8 @@ char *objects_library(void);
 const char *objects_library_built(void);
 
 /* Files of a store: one reads its time as when a file was last read; the store
- * is not to be evicted (store/evict.h); the sizes of blobs that are not here. */
+ * is not to be evicted (store/evict.h); the sizes of blobs that are not here.
+ */
 #define OBJECTS_USED "used"
 #define OBJECTS_KEPT "kept"
 #define OBJECTS_SIZES "sizes"

@@ -251,6 +251,7 @@ struct clone *clone_unref(struct clone *c)
 	flight_free(c->jobs);
 	clone_session_free(c->session);
 	clone_refs_unref(c->names);
+	clone_directories_free(c->directories);
 	free(c->no_trees);
 	free(c->learnt_as);
 	free(c->former);

@@ -127,7 +127,12 @@ struct clone_job {
 	bool whole;         /* all of the commit is fetched */
 	const char *filter; /* or NULL */
 	unsigned filter_kinds;
-	bool filtered;             /* the last pack that came */
+	bool filtered; /* the last pack that came */
+	/* Of a directory (directory.c): the filter; or the blobs that are
+	 * wanted in the place of the tree. */
+	char directory_filter[64];
+	struct oid *listed;
+	size_t n_listed;
 	struct objects_pack *pack; /* while its bytes come */
 	char (*shallow)[41];
 	size_t n_shallow;
@@ -194,6 +199,7 @@ struct clone {
 	char *former;         /* a name that it had until former_ms, or NULL */
 	int64_t former_ms;    /* clock_mono_ms */
 	int64_t wanted_ms;    /* clock_mono_ms: somebody wanted names */
+	struct clone_directories *directories; /* directory.c; NULL: none */
 	struct oid *no_trees; /* that are known to be no tree */
 	size_t n_no_trees;
 	int64_t fold_ms;    /* clock_mono_ms: packs are folded then; 0: not */
@@ -334,6 +340,22 @@ void clone_filter_choose(struct clone_job *);
  */
 void clone_filter_worked(struct clone_job *);
 void clone_filter_refused(struct clone_job *);
+/* Chooses that one, of those kinds. False: one of them was refused. */
+bool clone_filter_try(struct clone_job *, const char *filter, unsigned kinds);
+
+/* directory.c: of a job for CLONE_NEED_DIRECTORY */
+struct clone_directories *clone_directories_free(struct clone_directories *);
+/* The server was asked for it. */
+bool clone_directory_was_asked(struct clone *, const struct oid *tree);
+/* The sizes of all its files are known. */
+bool clone_directory_is_here(struct clone_job *);
+/* What is fetched of it: by a filter, or listed; neither: nothing. */
+void clone_directory_choose(struct clone_job *);
+/* So many bytes of a pack are more than can be wanted unseen. */
+bool clone_directory_is_too_much(const struct clone_job *, uint64_t n_bytes);
+/* What was chosen came, or r says why it did not: asks the session's server for
+ * the sizes that are not known yet. */
+int clone_directory_end(struct clone_job *, int r);
 
 /* session.c */
 /* job->session is with that repository from now on, as job->server is asked. */

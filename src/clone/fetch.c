@@ -81,6 +81,8 @@ static int take_pack(void *arg, const void *data, size_t n)
 	if (r < 0)
 		return r;
 	objects_pack_progress(j->pack, &progress);
+	if (clone_directory_is_too_much(j, progress.n_bytes))
+		return -EFBIG;
 	mutex_lock(&j->clones->lock);
 	j->progress = progress;
 	mutex_unlock(&j->clones->lock);
@@ -159,13 +161,37 @@ static bool is_for_commit(const struct clone_job *j)
 	return j->whole || j->need.kind == CLONE_NEED_COMMIT;
 }
 
+struct wants {
+	char (*hex)[41];
+	const char **wants; /* NULL-terminated */
+};
+
+static void wants_done(struct wants *w)
+{
+	free(w->hex);
+	free(w->wants);
+}
+DEFINE_CLEANUP_DONE(struct wants, wants_done);
+
+static void find_wants(const struct clone_job *j, struct wants *w)
+{
+	const struct oid *oids = is_for_commit(j) ? &j->want : &j->need.oid;
+	size_t n = 1;
+
+	if (j->n_listed) {
+		oids = j->listed;
+		n = j->n_listed;
+	}
+	w->hex = mem_calloc(n, sizeof(*w->hex));
+	w->wants = mem_calloc(n + 1, sizeof(*w->wants));
+	for (size_t i = 0; i < n; i++)
+		w->wants[i] = oid_hex(&oids[i], w->hex[i]);
+}
+
 static int receive(struct clone_job *j, const struct haves *h)
 {
-	char want[41];
-	const struct oid *oid = is_for_commit(j) ? &j->want : &j->need.oid;
-	const char *wants[] = {oid_hex(oid, want), NULL};
+	cleanup(wants_done) struct wants w = {NULL};
 	struct upload_pack_fetch fetch = {
-		.wants = wants,
 		.haves = h->n ? h->haves : NULL,
 		.shallows = h->n ? h->shallows : NULL,
 		.depth = is_for_commit(j) ? 1 : 0,
@@ -175,8 +201,11 @@ static int receive(struct clone_job *j, const struct haves *h)
 		.shallow = take_shallow,
 		.arg = j,
 	};
-	int r = upload_pack_fetch(j->ctx, j->session->up, &fetch);
+	int r;
 
+	find_wants(j, &w);
+	fetch.wants = w.wants;
+	r = upload_pack_fetch(j->ctx, j->session->up, &fetch);
 	return r < 0 ? r : ctx_check(j->ctx);
 }
 
@@ -226,15 +255,14 @@ static int take_in_with_haves(struct clone_job *j)
 	return r == -EBADMSG && h.n ? take_in(j, &none) : r;
 }
 
-/* Of a directory nothing comes if there is no filter for just that: whoever
- * wants one of its files asks for that. */
+/* Nothing of the directory is to be fetched. */
 static bool is_in_vain(const struct clone_job *j)
 {
-	return j->need.kind == CLONE_NEED_DIRECTORY && !j->whole && !j->filter;
+	return j->need.kind == CLONE_NEED_DIRECTORY && !j->whole &&
+	       !j->filter && !j->n_listed;
 }
 
-/* With the session that there is: without what its server can leave out. */
-static int take_in_filtered(struct clone_job *j)
+static int take_in_what_is_chosen(struct clone_job *j)
 {
 	int r = upload_pack_greet(j->ctx, j->session->up);
 
@@ -252,6 +280,15 @@ static int take_in_filtered(struct clone_job *j)
 		r = 0;
 	}
 	return r;
+}
+
+/* With the session that there is: without what its server can leave out. */
+static int take_in_filtered(struct clone_job *j)
+{
+	int r = take_in_what_is_chosen(j);
+
+	return j->need.kind == CLONE_NEED_DIRECTORY ? clone_directory_end(j, r)
+						    : r;
 }
 
 /* The errors after which the next source is tried: this one is gone, may not be
@@ -458,7 +495,7 @@ static bool is_here(struct clone_job *j)
 	case CLONE_NEED_BLOB:
 		return objects_has(j->objects, &j->need.oid);
 	case CLONE_NEED_DIRECTORY:
-		return false;
+		return clone_directory_is_here(j);
 	case CLONE_NEED_ALL:
 		break;
 	}
@@ -490,6 +527,9 @@ void clone_job_done(struct clone_job *j)
 {
 	j->pack = objects_pack_drop(j->pack);
 	j->session = clone_session_free(j->session);
+	free(j->listed);
+	j->listed = NULL;
+	j->n_listed = 0;
 	free(j->shallow);
 	j->shallow = NULL;
 	j->n_shallow = 0;

@@ -13,7 +13,6 @@
 /* The depth-1 pack of a repository of so many bytes, history included, takes as
  * long as a round trip or two. */
 #define SMALL_BYTES (2 * MIB)
-#define DIRECTORY_FILTER "combine:tree:1+blob:limit=1m"
 
 /* As git calls them when it refuses one. */
 static const struct {
@@ -157,12 +156,13 @@ bool clone_comes_whole(struct clone *c)
 			       !can_filter(server, c, &caps));
 }
 
-static void choose(struct clone_job *j, const char *filter, unsigned wanted)
+bool clone_filter_try(struct clone_job *j, const char *filter, unsigned wanted)
 {
 	if (!works(j->server, j->clone, wanted))
-		return;
+		return false;
 	j->filter = filter;
 	j->filter_kinds = wanted;
+	return true;
 }
 
 void clone_filter_choose(struct clone_job *j)
@@ -174,9 +174,7 @@ void clone_filter_choose(struct clone_job *j)
 	if (j->whole || j->need.kind == CLONE_NEED_BLOB)
 		return;
 	if (j->need.kind == CLONE_NEED_DIRECTORY)
-		choose(j, DIRECTORY_FILTER,
-		       CLONE_FILTER_COMBINE | CLONE_FILTER_TREE |
-			       CLONE_FILTER_BLOB_LIMIT);
+		clone_directory_choose(j);
 	else
-		choose(j, "blob:none", CLONE_FILTER_BLOB_NONE);
+		(void)clone_filter_try(j, "blob:none", CLONE_FILTER_BLOB_NONE);
 }

@@ -140,6 +140,9 @@ int clone_bring(struct ctx *ctx, struct clone *c, const struct oid *commit,
 	/* One job for all who need something of it. */
 	if (need->kind == CLONE_NEED_ALL || clone_comes_whole(c))
 		what = (struct clone_need){CLONE_NEED_ALL, *commit};
+	else if (need->kind == CLONE_NEED_DIRECTORY &&
+		 clone_directory_was_asked(c, &need->oid))
+		return 1;
 	r = ctx_wait_begin(ctx);
 	if (r < 0)
 		return r;

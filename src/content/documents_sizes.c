@@ -77,8 +77,7 @@ int documents_sizes(struct ctx *ctx, struct documents *d,
 	r = ctx_wait_begin(ctx);
 	if (r < 0)
 		return r;
-	r = bitbucket_get_once(ctx, d->config.bitbucket, path, &reply,
-			       &answer);
+	r = bitbucket_get_once(ctx, d->config.bitbucket, path, &reply, &answer);
 	ctx_wait_end(ctx);
 	if (r >= 0)
 		r = bitbucket_parse(ctx, &reply, "the directory", &json);

@@ -145,4 +145,11 @@ void checkout_note_read(struct node *tree);
 int checkout_bring(struct ctx *, struct model *, struct node *tree,
 		   const struct clone_need *);
 
+/* checkout_sizes.c: sizes in that directory (its tree's oid) are not known, and
+ * git does not tell them: asks the service for those of the largest files,
+ * once. One request to the API. 0, also when that was in vain; -errno of a ctx
+ * that is cancelled. */
+int checkout_ask_sizes(struct ctx *, struct model *, struct node *dir,
+		       struct node *tree, const struct oid *);
+
 #endif

@@ -105,10 +105,7 @@ static int found_entry(struct ctx *ctx, const struct node *dir,
 	if (!S_ISDIR(modes[e->kind])) {
 		r = clone_blob_size(ctx, checkout->clone, &e->oid, &size);
 		if (r < 0)
-			return ctx_fail(ctx, r,
-					"The object of this file cannot be "
-					"read from the store: %s.",
-					strerror(-r));
+			return r;
 	}
 	provider_found(found, &provider_git, modes[e->kind], mtime_ms,
 		       LONGEST_MS, NULL);
@@ -178,14 +175,42 @@ static int find_in(struct ctx *ctx, struct model *model, struct node *dir,
 	r = found_entry(ctx, dir, tree_of(dir), &oid, e, ret_found);
 	if (r == -ENOENT)
 		ret_lost->oid = e->oid;
-	return r;
+	if (r < 0)
+		return ctx_fail(ctx, r,
+				"The object of this file cannot be read from "
+				"the store: %s.",
+				strerror(-r));
+	return 0;
+}
+
+/* Ways to a file's size that is not known, in this order: with its neighbours;
+ * from the service, which tells sizes without files; with the file itself. */
+enum size_from {
+	SIZE_FROM_DIRECTORY,
+	SIZE_FROM_SERVICE,
+	SIZE_FROM_FILE,
+	N_SIZE_FROM,
+};
+
+static int bring_size(struct ctx *ctx, struct model *model, struct node *dir,
+		      enum size_from from, const struct lost *lost)
+{
+	switch (from) {
+	case SIZE_FROM_DIRECTORY:
+		return bring(ctx, model, dir, CLONE_NEED_DIRECTORY, &lost->dir);
+	case SIZE_FROM_SERVICE:
+		return checkout_ask_sizes(ctx, model, dir, tree_of(dir),
+					  &lost->dir);
+	case SIZE_FROM_FILE:
+	case N_SIZE_FROM:
+		break;
+	}
+	return bring(ctx, model, dir, CLONE_NEED_BLOB, &lost->oid);
 }
 
 static int git_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		      const char *name, struct found *ret_found)
 {
-	static const enum clone_need_kind needs[] = {CLONE_NEED_DIRECTORY,
-						     CLONE_NEED_BLOB};
 	struct lost lost;
 	int r;
 
@@ -196,12 +221,9 @@ static int git_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	if (strcasecmp(name, ".git") == 0)
 		return 0;
 	r = find_in(ctx, model, dir, name, ret_found, &lost);
-	/* The neighbours' sizes come along with its own; if it is large, it has
-	 * to come itself. */
-	for (size_t i = 0; i < ARRAY_SIZE(needs) && !oid_is_none(&lost.oid);
-	     i++) {
-		r = bring(ctx, model, dir, needs[i],
-			  i == 0 ? &lost.dir : &lost.oid);
+	for (enum size_from from = 0;
+	     from < N_SIZE_FROM && !oid_is_none(&lost.oid); from++) {
+		r = bring_size(ctx, model, dir, from, &lost);
 		if (r < 0)
 			break;
 		ctx->sentence[0] = '\0';

@@ -1,0 +1,179 @@
+"""The sizes of a filtered tree: what it costs to know them, and that they are true."""
+import errno
+import os
+import random
+import signal
+import subprocess
+
+import pytest
+
+from harness import LARGE
+
+N_SMALL = 30
+BIG = {"d/big": 2_000_000, "d/huge": 3_000_001}
+LIMIT = "1 tree, combine:tree:1+blob:limit=1048576"
+
+
+def content(name):
+    return random.Random(name).randbytes(BIG[name]) if name in BIG else (name + "\n").encode() * (len(name) * 7)
+
+
+def import_tree(bb, where, name, entries):
+    """A repository of one commit; entries: (mode, path, bytes). It says that it is large."""
+    source = str(where / f"{name}.git")
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", source], check=True)
+    stream = [b"commit refs/heads/main\ncommitter A <a@example.org> 1767258000 +0000\ndata 0\n"]
+    stream += [b"M %s inline %s\ndata %d\n%s\n" % (mode, path.encode(), len(data), data) for mode, path, data in entries]
+    subprocess.run(["git", "--git-dir", source, "fast-import", "--quiet"], check=True, input=b"".join(stream))
+    repo = bb.create_repo("acme", name)
+    repo.git_dir, repo.mainbranch = source, "main"
+    bb.update_repo("acme", name, {"size": LARGE})
+    return source
+
+
+FILES = [f"d/f{i:03d}" for i in range(N_SMALL)] + list(BIG) + ["d/sub/inner", "e/one", "e/two", "README"]
+
+
+@pytest.fixture
+def sized(bb, tmp_path):
+    import_tree(bb, tmp_path, "sized", [(b"100644", f, content(f)) for f in FILES] + [
+        (b"100755", "d/run", b"#!/bin/sh\n"), (b"120000", "d/link", b"f000"), (b"120000", "d/dangling", b"nowhere/at/all")])
+    bb.log.clear()
+    return bb
+
+
+TREE = "acme/sized/tree"
+
+
+def asked(bb, mark):
+    """Requests of git and of the API that somebody had to wait for."""
+    return bb.fetched(mark), [e["path"] for e in bb.log.since(mark) if e["path"].startswith("/2.0/")]
+
+
+def expect_sizes(m, names=FILES):
+    for f in names:
+        assert os.lstat(m / f"{TREE}/{f}").st_size == len(content(f)), f
+
+
+def test_names_cost_nothing(sized, mounts):
+    m = mounts()
+    assert m.ls(TREE) == ["README", "d", "e"]
+    mark = sized.log.mark()
+    assert len(m.ls(TREE + "/d")) == N_SMALL + 6
+    found = subprocess.run(["find", m / TREE, "-name", "f00*"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert len(found.split()) == 10
+    subprocess.run(["bash", "-c", f"compgen -f {m / TREE}/d/f"], stdout=subprocess.DEVNULL, check=True)
+    assert asked(sized, mark) == ([], [])
+
+
+def test_a_stat_brings_the_sizes_of_its_directory(sized, mounts):
+    m = mounts()
+    m.ls(TREE)
+    mark = sized.log.mark()
+    expect_sizes(m, ["e/one", "e/two"])
+    assert asked(sized, mark) == ([LIMIT], [])
+    expect_sizes(m)
+    assert os.lstat(m / f"{TREE}/d/run").st_size == 10
+    assert asked(sized, mark)[0][1:3] == [LIMIT, "2 sizes"], "the large ones do not come, their sizes do"
+    assert os.readlink(m / f"{TREE}/d/link") == "f000" and os.lstat(m / f"{TREE}/d/dangling").st_size == len("nowhere/at/all")
+    mark = sized.log.mark()
+    assert open(m / f"{TREE}/d/f003", "rb").read() == content("d/f003"), "it came with its size"
+    assert asked(sized, mark) == ([], [])
+    assert open(m / f"{TREE}/d/big", "rb").read() == content("d/big")
+    assert asked(sized, mark) == (["1 blob"], [])
+
+    m.unmount()
+    again = mounts()
+    again.ls(TREE)
+    mark = sized.log.mark()
+    expect_sizes(again)
+    assert asked(sized, mark) == ([], []), "sizes are kept"
+
+
+@pytest.mark.parametrize("refused", [("tree",), ("combine",), ("blob:limit",)])
+def test_a_server_that_refuses_the_filter(sized, mounts, refused):
+    m = mounts()
+    m.ls(TREE)
+    sized.refused = refused
+    mark = sized.log.mark()
+    expect_sizes(m, ["e/one", "e/two", "d/f001", "d/big"])
+    fetched = asked(sized, mark)[0]
+    assert fetched == [LIMIT, "2 sizes", "2 blob", "33 sizes"], "it is asked for that once; links come"
+    mark = sized.log.mark()
+    assert os.readlink(m / f"{TREE}/d/link") == "f000"
+    assert asked(sized, mark) == ([], [])
+
+
+def test_a_server_that_tells_no_sizes(sized, mounts):
+    """The service's own listing does: one page for a directory."""
+    sized.object_info = False
+    m = mounts()
+    m.ls(TREE)
+    mark = sized.log.mark()
+    expect_sizes(m, [f for f in FILES if f.startswith("d/")])
+    fetched, api = asked(sized, mark)
+    assert fetched == [LIMIT, LIMIT], "of d and of d/sub"
+    assert [p.split("/")[-3:-1] for p in api] == [[api[0].split("/")[-3], "d"]]
+
+
+def test_a_file_whose_size_nobody_tells(sized, mounts):
+    sized.object_info = False
+    m = mounts()
+    m.ls(TREE)
+    sized.fault("/src/", "status", status=500)
+    mark = sized.log.mark()
+    expect_sizes(m, ["d/f001", "d/big", "d/huge"])
+    assert asked(sized, mark)[0] == [LIMIT, "1 blob", "1 blob"], "it comes itself"
+
+
+def test_nothing_but_wants(sized, mounts):
+    sized.object_info, sized.refused = False, ("tree", "combine")
+    m = mounts()
+    m.ls(TREE)
+    mark = sized.log.mark()
+    expect_sizes(m, ["e/one", "e/two", "d/f001", "d/big"])
+    assert asked(sized, mark)[0] == [LIMIT, "2 blob", "35 blob"]
+
+
+def test_offline(sized, mounts):
+    m = mounts()
+    m.ls(TREE)
+    expect_sizes(m, ["e/one"])
+    sized.offline()
+    assert len(m.ls(TREE + "/d")) == N_SMALL + 6
+    expect_sizes(m, ["e/two"])
+    for name in ("d/f000", "d/f001", "d/link"):
+        with pytest.raises(OSError) as failed:
+            os.lstat(m / f"{TREE}/{name}")
+        assert failed.value.errno == errno.ENETUNREACH
+    sized.online()
+
+
+def test_a_listing_brings_the_sizes_that_are_known(sized, mounts):
+    """And the names of the others, in one reply: a daemon that is stopped is not asked for a known one."""
+    m = mounts()
+    m.ls(TREE)
+    expect_sizes(m, ["d/f000"])
+    m.unmount()
+    again = mounts()
+    assert again.ls(TREE) == ["README", "d", "e"]
+    names = again.ls(TREE + "/d")
+    os.kill(again.process.pid, signal.SIGSTOP)
+    try:
+        for name in set(names) - {"sub"}:
+            assert os.lstat(again / f"{TREE}/d/{name}").st_mode
+    finally:
+        os.kill(again.process.pid, signal.SIGCONT)
+
+
+@pytest.mark.plain_git
+def test_ten_thousand_files(bb, mounts, tmp_path):
+    import_tree(bb, tmp_path, "many", [(b"100644", f"many/{i:05d}", b"%d\n" % i) for i in range(10000)])
+    m = mounts()
+    m.ls("acme/many/tree")
+    mark = bb.log.mark()
+    names = m.ls("acme/many/tree/many")
+    assert len(names) == 10000 and asked(bb, mark) == ([], [])
+    sizes = {os.lstat(m / f"acme/many/tree/many/{n}").st_size for n in names}
+    assert sizes == {2, 3, 4, 5}
+    assert asked(bb, mark) == (["1 tree, combine:tree:1+blob:limit=16384"], [])
