@@ -91,18 +91,28 @@ static bool scan_escape(struct json_scan *s)
 	return true;
 }
 
+/* To the first byte that a string cannot just hold: most of a document is
+ * letters, and each is looked at here alone. */
+static size_t plain_end(const struct json_scan *s)
+{
+	size_t at = s->at;
+
+	while (at < s->n && s->text[at] > 0 && s->text[at] != '"' &&
+	       s->text[at] != '\\')
+		at++;
+	return at;
+}
+
 static bool scan_string(struct json_scan *s)
 {
 	s->at++;
-	while (s->at < s->n && s->text[s->at] != '"') {
+	while ((s->at = plain_end(s)) < s->n && s->text[s->at] != '"') {
 		unsigned char c = (unsigned char)s->text[s->at];
 		size_t n;
 
 		if (c == '\\') {
 			if (!scan_escape(s))
 				return false;
-		} else if (c > 0 && c < 0x80) {
-			s->at++;
 		} else {
 			n = c ? text_utf8_char(s->text + s->at, s->n - s->at)
 			      : 0;

@@ -66,7 +66,7 @@ static int item_of(struct documents *d, const struct answer_document *document,
 
 	if (!json_is_object(json))
 		return -EBADMSG;
-	item = steal(&json);
+	item = columns || file->is_named ? json_copy(json) : steal(&json);
 	for (size_t i = 0; columns && columns[i].name; i++)
 		if (*with->commits[i])
 			json_add_str(item, columns[i].name, with->commits[i]);

@@ -6,6 +6,8 @@
 
 #include "corpora.h"
 
+#include <pthread.h>
+
 static const char document[] =
 	"{\"source\": {\"branch\": {\"name\": \"main\", \"n\": 3}},"
 	" \"list\": [1, \"two\", null, {\"k\": false}], \"none\": null,"
@@ -341,9 +343,73 @@ static void a_large_document_gives_its_memory_back(void **state)
 	json_free(small);
 }
 
+/* Each of more threads than the machine has processors parses and frees; what
+ * is built stands beside what is parsed. */
+static void *parses(void *of)
+{
+	(void)of;
+	for (int i = 0; i < 200; i++) {
+		cleanup(json_free) struct json *json = parsed(document);
+		cleanup(json_free) struct json *made = json_new_object();
+		cleanup(json_free) struct json *copy = json_copy(json);
+		struct json *bad = NULL;
+
+		json_add_copy(made, "all", json);
+		assert_int_equal(json_parse("{\"a\": [1, \"x\"", 13, &bad),
+				 -EBADMSG);
+		json_add_str(copy, "more", "said");
+		json = json_free(json);
+		expect_compact(json_at(made, "all.big"), "9007199254740993");
+		assert_string_equal(json_str(copy, "source.branch.name"),
+				    "main");
+		assert_string_equal(json_str(copy, "more"), "said");
+	}
+	return NULL;
+}
+
+static void many_threads_parse(void **state)
+{
+	(void)state;
+	pthread_t threads[8];
+
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, parses, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+}
+
+/* Values of all kinds at the root, and texts longer than a piece of the arena.
+ */
+static void roots_of_each_kind(void **state)
+{
+	(void)state;
+	cleanup(buf_done) struct buf text = BUF_INIT(8 * MIB);
+	cleanup(json_free) struct json *number = parsed("1");
+	cleanup(json_free) struct json *word = parsed("\"word\"");
+	cleanup(json_free) struct json *none = parsed("null");
+	cleanup(json_free) struct json *long_one = NULL;
+	cleanup(json_free) struct json *twice = parsed("{\"a\":1,\"a\":[2]}");
+
+	assert_int_equal(json_int(number, "", 0), 1);
+	assert_string_equal(json_str(word, ""), "word");
+	assert_null(json_at(none, ""));
+	expect_compact(twice, "{\"a\":[2]}");
+	for (size_t n = 1; n < 2 * MIB; n *= 4) {
+		buf_puts(&text, n == 1 ? "[\"" : "\",\"");
+		for (size_t i = 0; i < n; i++)
+			buf_putc(&text, 'x');
+	}
+	buf_puts(&text, "\"]");
+	assert_int_equal(json_parse(text.data, text.len, &long_one), 0);
+	expect_compact(long_one, text.data);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(many_threads_parse),
+		cmocka_unit_test(roots_of_each_kind),
 		cmocka_unit_test(a_large_document_gives_its_memory_back),
 		cmocka_unit_test(good_documents),
 		cmocka_unit_test(bad_documents),
