@@ -28,11 +28,14 @@ char *objects_library(void);
 const char *objects_library_built(void);
 
 /* Files of a store: one reads its time as when a file was last read; the store
- * is not to be evicted (store/evict.h); the sizes of blobs that are not here.
- */
+ * is not to be evicted (store/evict.h); the sizes of blobs that are not here;
+ * blobs were evicted, and not fetched again as a whole since then; what came of
+ * a pack that was broken off. */
 #define OBJECTS_USED "used"
 #define OBJECTS_KEPT "kept"
 #define OBJECTS_SIZES "sizes"
+#define OBJECTS_EVICTED "evicted"
+#define OBJECTS_REST "rest.pack"
 
 struct objects;
 /* Opens or makes the bare repository at path (its parent exists). Sweeps the
@@ -167,6 +170,12 @@ void objects_pack_progress(const struct objects_pack *,
  * also on failure. */
 int objects_pack_commit(struct ctx *, struct objects_pack *,
 			const char *const *shallow, size_t n_shallow);
+/* What comes of it is of use without the end: if it is dropped, or the process
+ * is killed, the bytes so far are kept in the store, for objects_take_rest. */
+int objects_pack_keep_rest(struct objects_pack *);
+/* Takes in what such a pack left. 1: objects came; 0: nothing did; -EINTR, and
+ * it is still there. */
+int objects_take_rest(struct ctx *, struct objects *);
 struct objects_pack *objects_pack_drop(struct objects_pack *);
 DEFINE_CLEANUP(struct objects_pack *, objects_pack_drop);
 
@@ -191,6 +200,18 @@ int objects_mark(struct objects *, const struct oid *commit,
 /* At least so much of it is here. */
 bool objects_is_present(struct objects *, const struct oid *commit,
 			enum objects_presence at_least);
+/* What a tree leads to that is not here, whatever the marks say: all of it is
+ * read. */
+struct objects_lacking {
+	size_t n_blobs;      /* in all, here or not; one at two places is two */
+	struct oid *missing; /* of them those that are not here */
+	size_t n_missing;
+	size_t n_trees_missing; /* what is below these is not counted */
+};
+int objects_lacking(struct ctx *, struct objects *, const struct oid *tree,
+		    struct objects_lacking *ret);
+void objects_lacking_done(struct objects_lacking *);
+DEFINE_CLEANUP_DONE(struct objects_lacking, objects_lacking_done);
 /* Commits that are marked so, newest mark last, at most max. */
 int objects_marked(struct objects *, enum objects_presence, size_t max,
 		   struct oid **ret_oids, size_t *ret_n);
@@ -223,6 +244,8 @@ int objects_hold(struct ctx *, struct objects *, int *ret_fd);
  */
 int objects_evict(struct ctx *, const char *path, int64_t before_ms,
 		  uint64_t *ret_freed);
+/* Blobs went, by objects_evict, and no commit was marked as complete since. */
+bool objects_was_evicted(const struct objects *);
 /* The store goes, whole. -EBUSY while anybody uses it. */
 int objects_remove(const char *path);
 

@@ -241,6 +241,7 @@ static int evict_steps(struct eviction *e, uint64_t *ret_freed)
 		r = change_marks(e);
 	if (r < 0)
 		return r;
+	objects_note_evicted(e->o->path, true);
 	objects_warm_replaced(e->o);
 	r = objects_evict_remove(e, kept, ret_freed);
 	objects_packs_replaced(e->o);

@@ -295,8 +295,10 @@ static bool look_at_tmp(const char *path, bool remove)
 		lock = mem_asprintf("%s/lock", dir);
 		if (flock_file(lock, LOCK_EX | LOCK_NB, &fd) == -EWOULDBLOCK)
 			lives = true;
-		else if (remove)
+		else if (remove) {
+			objects_rest_rescue(path, dir);
 			file_remove_tree(dir);
+		}
 	}
 	if (d)
 		closedir(d);

@@ -37,6 +37,7 @@ struct objects_pack {
 	struct git_indexer *indexer;
 	git_indexer_progress progress; /* the indexer counts in it */
 	int failed;
+	bool keeps_rest;
 	bool promised, has_blobs; /* objects_pack_promise */
 	char **ret_name;          /* may be NULL */
 	unsigned char head[12];   /* "PACK", version, number of objects */
@@ -337,6 +338,9 @@ int objects_pack_commit(struct ctx *ctx, struct objects_pack *pack,
 	cleanup(fd) int lock = -1;
 	int r = finish_index(ctx, p);
 
+	/* It came whole, or is damaged. */
+	if (r != -EINTR)
+		p->keeps_rest = false;
 	if (r < 0)
 		return r;
 	r = objects_lock(o->path, LOCK_EX, &lock);
@@ -351,10 +355,21 @@ int objects_pack_commit(struct ctx *ctx, struct objects_pack *pack,
 	return r;
 }
 
+int objects_pack_keep_rest(struct objects_pack *p)
+{
+	int r = objects_rest_mark(p->dir);
+
+	p->keeps_rest = r == 0;
+	return r;
+}
+
 struct objects_pack *objects_pack_drop(struct objects_pack *p)
 {
 	if (!p)
 		return NULL;
+	/* Before libgit2 removes its file. */
+	if (p->keeps_rest && p->failed == 0)
+		objects_rest_keep(p->objects->path, p->dir);
 	if (p->indexer) {
 		git_indexer_free(p->indexer);
 		mem_give_back();

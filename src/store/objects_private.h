@@ -7,7 +7,8 @@
  * files, objects_refs.c refs and shallow, objects_diff.c comparing,
  * objects_check.c what may be damaged, objects_warm.c how many files are open,
  * objects_evict.c what goes, objects_sizes.c what is remembered of it,
- * objects_fold.c how many packs become one.
+ * objects_fold.c how many packs become one, objects_lack.c what is not here,
+ * objects_rest.c what came of a broken pack.
  */
 #ifndef STORE_OBJECTS_PRIVATE_H
 #define STORE_OBJECTS_PRIVATE_H
@@ -160,6 +161,8 @@ int64_t objects_read_ms(struct objects *, const struct oid *commit);
 /* Whether there is a commit that is complete and was not read since then; any:
  * whether there is one at all. */
 bool objects_marks_before(const char *path, int64_t before_ms, bool *ret_any);
+/* For objects_was_evicted. */
+void objects_note_evicted(const char *store, bool evicted);
 /* Filled in when the pack is committed, "pack-…": free it. */
 void objects_pack_tell_name(struct objects_pack *, char **ret_name);
 /* What a .promisor file says of a pack that has blobs. Git reads none. */
@@ -175,6 +178,15 @@ int objects_sizes_add(const char *path, const struct objects_size *, size_t n,
 int objects_sizes_find(struct objects *, const struct oid *,
 		       uint64_t *ret_size);  /* -ENOENT */
 void objects_sizes_forget(struct objects *); /* in memory */
+
+/* ---- packs that were broken off (objects_rest.c) ---- */
+
+/* The pack in that directory is one of those. */
+int objects_rest_mark(const char *dir);
+/* If it is, its bytes are kept in the store: of that directory; of all those of
+ * a process that is dead. */
+void objects_rest_keep(const char *store, const char *dir);
+void objects_rest_rescue(const char *store, const char *tmp);
 
 /* ---- the directory ---- */
 

@@ -127,6 +127,26 @@ bool objects_marks_before(const char *path, int64_t before_ms, bool *ret_any)
 	return before;
 }
 
+/* ---- that blobs went ---- */
+
+void objects_note_evicted(const char *store, bool evicted)
+{
+	cleanup(free) char *path = mem_asprintf("%s/" OBJECTS_EVICTED, store);
+	cleanup(fd) int fd = -1;
+
+	if (evicted)
+		fd = own_open(path, O_WRONLY | O_CREAT, 0600);
+	else
+		(void)unlink(path);
+}
+
+bool objects_was_evicted(const struct objects *o)
+{
+	cleanup(free) char *path = mem_asprintf("%s/" OBJECTS_EVICTED, o->path);
+
+	return access(path, F_OK) == 0;
+}
+
 /* ---- marks ---- */
 
 int objects_mark(struct objects *o, const struct oid *commit,
@@ -152,8 +172,10 @@ int objects_mark(struct objects *o, const struct oid *commit,
 	path = mem_asprintf("%s/%s", o->path, name);
 	if (r == 0)
 		utimensat(AT_FDCWD, path, NULL, 0);
-	if (r == 0 && presence == OBJECTS_COMPLETE)
+	if (r == 0 && presence == OBJECTS_COMPLETE) {
 		note_used(o);
+		objects_note_evicted(o->path, false);
+	}
 	return r;
 }
 

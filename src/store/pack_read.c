@@ -592,20 +592,63 @@ static int read_claim(const struct ctx *ctx, const struct pack *p,
 	return r;
 }
 
-int pack_read_largest_delta(const struct ctx *ctx, const char *path,
-			    uint64_t *ret_size)
+/* Each entry up to one that cannot be read. */
+static int each_entry(const struct ctx *ctx, const char *path, uint64_t tail,
+		      void (*each)(void *arg, uint64_t size, uint64_t end),
+		      void *arg)
 {
 	struct pack p = {.fd = -1};
-	uint64_t most = 0, size, at = PACK_HEAD;
+	uint64_t size, at = PACK_HEAD;
 	int r = pack_open_file(path, &p.fd, &p.size);
+	bool opened = r == 0;
 
-	while (r == 0 && p.size > PACK_HEAD + OID_BYTES) {
+	while (r == 0 && p.size > at + tail) {
 		r = read_claim(ctx, &p, at, &size, &at);
 		if (r == 0)
-			most = size > most ? size : most;
+			each(arg, size, at);
 	}
 	if (p.fd >= 0)
 		close(p.fd);
-	*ret_size = most;
+	return opened && r != -EINTR ? 0 : r;
+}
+
+static void note_largest(void *arg, uint64_t size, uint64_t)
+{
+	uint64_t *most = arg;
+
+	*most = size > *most ? size : *most;
+}
+
+int pack_read_largest_delta(const struct ctx *ctx, const char *path,
+			    uint64_t *ret_size)
+{
+	int r;
+
+	*ret_size = 0;
+	r = each_entry(ctx, path, OID_BYTES, note_largest, ret_size);
 	return r == -EINTR ? r : 0;
+}
+
+struct whole {
+	uint32_t n;
+	uint64_t end;
+};
+
+static void note_whole(void *arg, uint64_t, uint64_t end)
+{
+	struct whole *w = arg;
+
+	w->n++;
+	w->end = end;
+}
+
+int pack_read_whole(const struct ctx *ctx, const char *path, uint32_t *ret_n,
+		    uint64_t *ret_end)
+{
+	struct whole w = {0, PACK_HEAD};
+	int r = each_entry(ctx, path, 0, note_whole, &w);
+
+	*ret_n = w.n;
+	*ret_end = w.end;
+	return r;
 }

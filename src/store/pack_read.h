@@ -37,6 +37,11 @@ int pack_read_blob(const struct pack_read *, const struct oid *, uint64_t size,
 int pack_read_largest_delta(const struct ctx *, const char *path,
 			    uint64_t *ret_size);
 
+/* How many entries from its beginning on are whole, of a pack file that was cut
+ * off, and where the last of them ends. -EINTR, -errno of the file. */
+int pack_read_whole(const struct ctx *, const char *path, uint32_t *ret_n,
+		    uint64_t *ret_end);
+
 /* Each object of an index, in the order of ids, until each returns other than
  * 0; that, or 0, or -errno; -EBADMSG. */
 int pack_index_each(const char *path,

@@ -9,6 +9,7 @@
 
 #include <limits.h>
 
+#define N_BLOBS 6 /* of its last commit; one is a symbolic link */
 #define MAKE_REPO                                                          \
 	"git init -q -b main repo && cd repo && "                          \
 	"mkdir -p dir/deep && echo one >file && echo two >dir/two && "     \
@@ -293,6 +294,18 @@ static void test_shallow(void **state)
 	scratch_expect_clean(s);
 }
 
+static void expect_lacking(struct objects *o, const struct oid *tree,
+			   size_t n_blobs, size_t n_missing,
+			   size_t n_trees_missing)
+{
+	cleanup(objects_lacking_done) struct objects_lacking l = {0};
+
+	assert_int_equal(objects_lacking(NULL, o, tree, &l), 0);
+	assert_int_equal(l.n_blobs, n_blobs);
+	assert_int_equal(l.n_missing, n_missing);
+	assert_int_equal(l.n_trees_missing, n_trees_missing);
+}
+
 static void test_a_filtered_pack_and_the_rest(void **state)
 {
 	struct scratch *s = *state;
@@ -308,12 +321,15 @@ static void test_a_filtered_pack_and_the_rest(void **state)
 			      "--filter=blob:none --stdout </dev/null");
 	rest = scratch_run(s, "cd repo && git rev-parse HEAD:file HEAD:run | "
 			      "git pack-objects -q --stdout");
+	expect_lacking(s->o, &tree, 0, 0, 1);
 	assert_int_equal(scratch_take(s->o, &pack, 999, NULL, 0), 0);
 	assert_int_equal(objects_read_tree(NULL, s->o, &tree, &l), 0);
+	expect_lacking(s->o, &tree, N_BLOBS, N_BLOBS, 0);
 	assert_int_equal(objects_read_blob(NULL, s->o, &file, 100, &b),
 			 -ENOENT);
 	assert_int_equal(scratch_take(s->o, &rest, 999, NULL, 0), 0);
 	expect_blob(s->o, &file, "changed\n");
+	expect_lacking(s->o, &tree, N_BLOBS, N_BLOBS - 2, 0);
 }
 
 static void test_an_empty_pack(void **state)
