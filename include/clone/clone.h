@@ -186,6 +186,10 @@ enum clone_need_kind {
 struct clone_need {
 	enum clone_need_kind kind;
 	struct oid oid; /* not of CLONE_NEED_ALL */
+	/* Of CLONE_NEED_ALL: when more bytes than that have come it is enough,
+	 * though not all; in the background (CTX_REFRESH) those of earlier ones
+	 * count, too. 0: all. */
+	uint64_t most;
 };
 /* Brings what is -ENOENT of a commit that is shown. 1: it came, or as much of
  * it as the server could be asked for; 0: by the marks it is not lacking, so
@@ -202,6 +206,11 @@ bool clone_sizes_elsewhere(struct clone *, const struct oid *tree);
 int clone_note_sizes(struct clone *, const struct objects_size *, size_t n);
 /* A file of the commit was read: it is among the last to be evicted. */
 void clone_note_read(struct clone *, const struct oid *commit);
+/* Blobs were evicted, and not all brought again since. Local. */
+bool clone_was_evicted(struct clone *);
+/* Of how many bytes the service says that the repository is, with its history;
+ * -1: it has not. Never waits. */
+int64_t clone_said_size(struct clone *);
 /* All of it is here, as its mark says. Local. */
 bool clone_is_complete(struct clone *, const struct oid *commit);
 int clone_known_commit(struct clone *, const struct oid *commit,
@@ -248,8 +257,9 @@ struct clone_progress {
 	const char *workspace, *slug;
 	uint64_t n_bytes;
 	unsigned n_objects, n_objects_total; /* 0: not known yet */
-	int64_t since_ms;                    /* clock_mono_ms */
-	bool waiting;                        /* for one of the two places */
+	bool is_rest; /* of a commit that is shown; the objects are all of it */
+	int64_t since_ms; /* clock_mono_ms */
+	bool waiting;     /* for one of the two places */
 };
 void clone_set_running(struct clone_set *,
 		       bool (*each)(void *arg, const struct clone_progress *),

@@ -55,8 +55,11 @@ struct model_config {
 	const char *profile; /* NULL: none */
 	uid_t uid;           /* whose everything is, as stat(2) says */
 	gid_t gid;
-	mode_t umask;    /* bits that no mode has */
-	int64_t ttl_ms;  /* of git refs; 0: MODEL_TTL_MS */
+	mode_t umask;   /* bits that no mode has */
+	int64_t ttl_ms; /* of git refs; 0: MODEL_TTL_MS */
+	/* Bytes of a tree that come in the background; 0: none, UINT64_MAX:
+	 * all of them. */
+	uint64_t hydrate;
 	unsigned listed; /* items of what grows for ever; 0: 10 */
 	/* Bytes of listings: that are open, that are kept beside; 0: the
 	 * defaults. */

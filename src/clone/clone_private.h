@@ -116,6 +116,13 @@ struct clone_job {
 	bool all; /* of a CLONE_JOB_LS_REFS, fixed once it runs: not only the
 		     head */
 	struct objects_progress progress;
+	/* Of CLONE_NEED_ALL (rest.c): what packs before the one that comes
+	 * brought, blobs that were missing and that are. */
+	struct {
+		uint64_t n_bytes;
+		size_t n_all, n_left;
+		bool whole; /* the commit is fetched, not they alone */
+	} rest;
 	struct clone_job *prev, *next; /* in one of the lists of clones */
 
 	/* The worker's alone. */
@@ -128,11 +135,13 @@ struct clone_job {
 	const char *filter; /* or NULL */
 	unsigned filter_kinds;
 	bool filtered; /* the last pack that came */
-	/* Of a directory (directory.c): the filter; or the blobs that are
-	 * wanted in the place of the tree. */
+	/* Of a directory (directory.c): the filter; or, also of a batch of
+	 * rest.c, the blobs that are wanted in the place of need.oid. */
 	char directory_filter[64];
 	struct oid *listed;
 	size_t n_listed;
+	bool keeps_rest;           /* of a pack that is broken off */
+	bool is_enough;            /* need.most has come */
 	struct objects_pack *pack; /* while its bytes come */
 	char (*shallow)[41];
 	size_t n_shallow;
@@ -380,6 +389,12 @@ bool clone_to_fallback(struct clone_job *);
  * sentence in job->ctx. */
 int clone_job_ls_refs(struct clone_job *);
 int clone_job_fetch(struct clone_job *);
+/* The fetch itself: of the commit, which is marked, or of what is needed. */
+int clone_job_take(struct clone_job *);
+/* rest.c: what a fetch of all of a commit does; and whether it goes on, called
+ * for each piece that came: it may wait for others. -E2BIG: it is enough. */
+int clone_job_rest(struct clone_job *);
+int clone_rest_goes_on(struct clone_job *);
 /* Lets go of what the steps share. */
 void clone_job_done(struct clone_job *);
 /* -EDQUOT beyond the bound of src/model/README.md, 13; take: counts one. */

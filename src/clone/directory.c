@@ -193,7 +193,8 @@ void clone_directory_choose(struct clone_job *j)
 
 bool clone_directory_is_too_much(const struct clone_job *j, uint64_t n_bytes)
 {
-	return j->n_listed && n_bytes > LISTED_BYTES;
+	return j->need.kind == CLONE_NEED_DIRECTORY && j->n_listed &&
+	       n_bytes > LISTED_BYTES;
 }
 
 /* ---- asking for sizes ---- */

@@ -86,7 +86,7 @@ static int take_pack(void *arg, const void *data, size_t n)
 	mutex_lock(&j->clones->lock);
 	j->progress = progress;
 	mutex_unlock(&j->clones->lock);
-	return 0;
+	return j->need.kind == CLONE_NEED_ALL ? clone_rest_goes_on(j) : 0;
 }
 
 static void take_shallow(void *arg, const char *oid)
@@ -227,6 +227,8 @@ static int take_in(struct clone_job *j, const struct haves *h)
 
 	if (r < 0)
 		return r;
+	if (j->keeps_rest && j->whole)
+		(void)objects_pack_keep_rest(j->pack);
 	j->n_shallow = 0;
 	r = receive(j, h);
 	/* Its abilities may have turned out to be others than were remembered:
@@ -461,7 +463,7 @@ static int check_came(struct clone_job *j)
 /* If the commit cannot be read after its pack was taken in, a pack that was
  * here before (a base of a delta, or one with the same name) is damaged: packs
  * are checked, and it is fetched once more. */
-static int fetch_and_mark(struct clone_job *j)
+int clone_job_take(struct clone_job *j)
 {
 	struct clone_head head;
 	int r = fetch_anywhere(j);
@@ -520,7 +522,10 @@ int clone_job_fetch(struct clone_job *j)
 		return mark(j);
 	if (j->need.kind == CLONE_NEED_COMMIT)
 		r = clone_admit_tree(j->ctx, j->clones, true);
-	return r < 0 ? r : fetch_and_mark(j);
+	if (r < 0)
+		return r;
+	return j->need.kind == CLONE_NEED_ALL ? clone_job_rest(j)
+					      : clone_job_take(j);
 }
 
 void clone_job_done(struct clone_job *j)

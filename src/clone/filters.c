@@ -125,18 +125,23 @@ void clone_filter_refused(struct clone_job *j)
 	remember(j, NULL, &host);
 }
 
-static bool is_small(struct clone *c)
+int64_t clone_said_size(struct clone *c)
 {
 	const struct clone_naming *names = &c->clones->ask_names;
 	cleanup(free) char *workspace = NULL;
-	int64_t size;
 
 	if (!names->size)
-		return false;
+		return -1;
 	mutex_lock(&c->clones->lock);
 	workspace = mem_strdup(c->workspace);
 	mutex_unlock(&c->clones->lock);
-	size = names->size(names->arg, c->uuid, workspace);
+	return names->size(names->arg, c->uuid, workspace);
+}
+
+static bool is_small(struct clone *c)
+{
+	int64_t size = clone_said_size(c);
+
 	return size >= 0 && size <= (int64_t)SMALL_BYTES;
 }
 
@@ -169,7 +174,10 @@ void clone_filter_choose(struct clone_job *j)
 {
 	j->filter = NULL;
 	j->filter_kinds = 0;
-	j->whole = j->need.kind == CLONE_NEED_ALL || is_small(j->clone) ||
+	j->whole = j->need.kind == CLONE_NEED_ALL && !j->n_listed;
+	if (j->need.kind == CLONE_NEED_ALL)
+		return;
+	j->whole = is_small(j->clone) ||
 		   !can_filter(j->server, j->clone, &j->session->caps);
 	if (j->whole || j->need.kind == CLONE_NEED_BLOB)
 		return;

@@ -281,6 +281,9 @@ static bool take_part(struct clone_set *cs, struct clone_job *j,
 	 * `all` without the lock. */
 	if (what->all && !j->all)
 		j->all = true;
+	if (!what->need.most ||
+	    (j->need.most && what->need.most > j->need.most))
+		j->need.most = what->need.most;
 	if (ctx->who <= j->who) {
 		j->who = ctx->who;
 		j->caller = ctx->caller;

@@ -28,6 +28,19 @@ static void snapshots_free(struct snapshot *snapshots, size_t n)
 	free(snapshots);
 }
 
+/* Of batches, all of them together. */
+static void snapshot_rest(struct clone_progress *p, const struct clone_job *j)
+{
+	p->is_rest = j->need.kind == CLONE_NEED_ALL && j->rest.n_all;
+	if (!p->is_rest)
+		return;
+	p->n_bytes += j->rest.n_bytes;
+	if (j->rest.whole)
+		return;
+	p->n_objects += (unsigned)(j->rest.n_all - j->rest.n_left);
+	p->n_objects_total = (unsigned)j->rest.n_all;
+}
+
 static void snapshot_job(struct snapshot *s, const struct clone_job *j)
 {
 	snapshot_names(s, j->workspace, j->slug);
@@ -40,6 +53,7 @@ static void snapshot_job(struct snapshot *s, const struct clone_job *j)
 		.since_ms = j->since_ms,
 		.waiting = !j->is_running,
 	};
+	snapshot_rest(&s->progress, j);
 }
 
 void clone_set_running(struct clone_set *cs,

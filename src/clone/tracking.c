@@ -69,6 +69,13 @@ int clone_known_commit(struct clone *c, const struct oid *commit,
 	return 0;
 }
 
+bool clone_was_evicted(struct clone *c)
+{
+	struct objects *objects;
+
+	return clone_store(c, &objects) >= 0 && objects_was_evicted(objects);
+}
+
 bool clone_is_complete(struct clone *c, const struct oid *commit)
 {
 	struct objects *objects;
@@ -102,7 +109,8 @@ static int fetch_commit(struct ctx *ctx, struct clone *c,
 			const struct clone_source *sources, size_t n_sources,
 			struct clone_head *head)
 {
-	const struct clone_need need = {CLONE_NEED_COMMIT, *commit};
+	const struct clone_need need = {.kind = CLONE_NEED_COMMIT,
+					.oid = *commit};
 	struct objects *objects;
 	int r = clone_store(c, &objects);
 
@@ -139,7 +147,9 @@ int clone_bring(struct ctx *ctx, struct clone *c, const struct oid *commit,
 		return 0;
 	/* One job for all who need something of it. */
 	if (need->kind == CLONE_NEED_ALL || clone_comes_whole(c))
-		what = (struct clone_need){CLONE_NEED_ALL, *commit};
+		what = (struct clone_need){.kind = CLONE_NEED_ALL,
+					   .oid = *commit,
+					   .most = need->most};
 	else if (need->kind == CLONE_NEED_DIRECTORY &&
 		 clone_directory_was_asked(c, &need->oid))
 		return 1;

@@ -115,6 +115,7 @@ void provider_found_nothing(struct found *);
 /* A line for people. said may be NULL: nobody asked, nothing happens. */
 void provider_say(struct buf *said, const char *fmt, ...) printf_like(2, 3);
 
+struct hydrate;
 struct prefetch;
 struct row_dir_special;
 struct walk_all;
@@ -131,7 +132,8 @@ struct model {
 	const struct row_dir_special *specials; /* by enum resource_special */
 	struct prefetch *prefetch;
 	struct fetch_all *fetches;
-	struct walk_all *walks; /* of git/checkout */
+	struct walk_all *walks;  /* of git/checkout */
+	struct hydrate *hydrate; /* likewise; NULL: nothing comes unasked */
 	/* Of model_refresh. */
 	int (*refresh_place)(struct ctx *, struct model *, const char *path,
 			     struct buf *said);

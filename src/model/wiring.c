@@ -9,6 +9,7 @@
 #include "model/dirs/hierarchy.h"
 #include "model/dirs/row_file.h"
 #include "model/dirs/status.h"
+#include "model/git/checkout.h"
 #include "model/git/refs.h"
 #include "model/git/walk.h"
 #include "model/work/fetch.h"
@@ -95,6 +96,7 @@ int model_start(struct model *model, const struct model_kernel *kernel)
 	if (r < 0)
 		return r;
 	model->prefetch = prefetch_new(model);
+	checkout_hydrate_start(model);
 	if (model->config.check_behind)
 		control_refresh_user(model);
 	return 0;
@@ -108,6 +110,7 @@ int model_find_ref(struct ctx *ctx, struct model *model, const char *path,
 
 void model_stop(struct model *model)
 {
+	checkout_hydrate_stop(model);
 	model->prefetch = prefetch_free(model->prefetch);
 	model->refresh = refresh_stop(model->refresh);
 	model->started = false;

@@ -163,6 +163,7 @@ static int build_model(struct graph *g, const struct graph_config *config,
 		.gid = set->gid,
 		.umask = set->umask,
 		.ttl_ms = set->ttl_ms,
+		.hydrate = set->hydrate,
 		.listed = set->listed,
 		.check_behind = known &&
 				credential_kind(g->remote.credential) !=

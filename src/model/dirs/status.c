@@ -47,7 +47,8 @@ static bool text_running(void *arg, const struct clone_progress *p)
 	struct buf *out = arg;
 	char bytes[16];
 
-	buf_printf(out, "fetching: %s/%s", p->workspace, p->slug);
+	buf_printf(out, "fetching: %s%s/%s", p->is_rest ? "the rest of " : "",
+		   p->workspace, p->slug);
 	if (p->waiting)
 		buf_puts(out, ", waiting for its turn");
 	else
@@ -236,6 +237,7 @@ static bool json_running(void *arg, const struct clone_progress *p)
 	json_add_str(o, "workspace", p->workspace);
 	json_add_str(o, "repository", p->slug);
 	json_add_bool(o, "waiting", p->waiting);
+	json_add_bool(o, "rest", p->is_rest);
 	json_add_int(o, "bytes", (int64_t)p->n_bytes);
 	json_add_int(o, "objects", p->n_objects);
 	json_add_int(o, "objects_total", p->n_objects_total);

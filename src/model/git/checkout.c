@@ -375,6 +375,8 @@ static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 							NULL, &to));
 		else
 			r = move_dir(&mover, tree, &from, &to);
+		atomic_store(&checkout->too_large, false);
+		atomic_store(&checkout->hydrate_ms, 0);
 		atomic_store(&checkout->lacks,
 			     !head.empty && !clone_is_complete(checkout->clone,
 							       &head.commit));
@@ -647,8 +649,7 @@ static struct walk_step step_of(struct ctx *ctx, struct model *model,
 
 /* Nobody is looked at while all is here: that would cost each OPENDIR a look
  * into /proc. */
-void checkout_opened(struct ctx *ctx, struct model *model,
-		     const struct node *dir)
+void checkout_opened(struct ctx *ctx, struct model *model, struct node *dir)
 {
 	struct walk_step step;
 
@@ -656,14 +657,16 @@ void checkout_opened(struct ctx *ctx, struct model *model,
 		return;
 	step = step_of(ctx, model, dir);
 	walk_opened(model->walks, &step);
+	checkout_hydrate_note(ctx, model, dir, false);
 }
 
 enum walk_reach checkout_needs(struct ctx *ctx, struct model *model,
-			       const struct node *dir)
+			       struct node *dir)
 {
 	struct walk_step step = step_of(ctx, model, dir);
 
 	atomic_store(&node_checkout(dir)->lacks, true);
+	checkout_hydrate_note(ctx, model, dir, true);
 	return walk_needs(model->walks, &step);
 }
 
@@ -691,8 +694,8 @@ void checkout_note_read(struct node *tree)
 	clone_note_read(checkout->clone, &commit);
 }
 
-static int bring(struct ctx *ctx, struct node *tree,
-		 const struct clone_need *need)
+int checkout_bring_lacking(struct ctx *ctx, struct node *tree,
+			   const struct clone_need *need)
 {
 	struct checkout *checkout = node_checkout(tree);
 	struct oid commit;
@@ -705,10 +708,60 @@ static int bring(struct ctx *ctx, struct node *tree,
 				     0);
 }
 
+/* Bytes that a walk may fill the cache with. What the evictor leaves of it
+ * (store/evict.c); 0: all. */
+static uint64_t room_of(struct model *model)
+{
+	uint64_t used, most = UINT64_MAX;
+
+	if (model->config.cache_use)
+		model->config.cache_use(model->config.cache_use_arg, &used,
+					&most);
+	return most == UINT64_MAX ? 0 : most / 4 * 3;
+}
+
+int checkout_bring_all(struct ctx *ctx, struct model *model, struct node *tree)
+{
+	struct checkout *checkout = node_checkout(tree);
+	const struct clone_need need = {.kind = CLONE_NEED_ALL,
+					.most = room_of(model)};
+	struct oid commit;
+	int r;
+
+	if (atomic_load(&checkout->too_large) ||
+	    !checkout_commit(tree, &commit))
+		return 0;
+	if (need.most &&
+	    clone_said_size(checkout->clone) > (int64_t)need.most) {
+		atomic_store(&checkout->too_large, true);
+		return 0;
+	}
+	r = checkout_bring_lacking(ctx, tree, &need);
+	if (r <= 0)
+		return r;
+	if (!clone_is_complete(checkout->clone, &commit)) {
+		atomic_store(&checkout->too_large, true);
+		return 0;
+	}
+	atomic_store(&checkout->lacks, false);
+	return 1;
+}
+
+int checkout_fetch(struct ctx *ctx, struct model *, struct node *in_tree)
+{
+	const struct clone_need need = {.kind = CLONE_NEED_ALL};
+	int r;
+
+	while (in_tree->provider != &provider_tree)
+		in_tree = in_tree->parent;
+	r = checkout_bring_lacking(ctx, in_tree, &need);
+	return r < 0 ? r : 0;
+}
+
 int checkout_bring(struct ctx *ctx, struct model *model, struct node *tree,
 		   const struct clone_need *need)
 {
-	int r = bring(ctx, tree, need);
+	int r = checkout_bring_lacking(ctx, tree, need);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -720,6 +773,6 @@ int checkout_bring(struct ctx *ctx, struct model *model, struct node *tree,
 	if (r < 0)
 		return r;
 	/* Its blobs may have been what was damaged. */
-	r = bring(ctx, tree, need);
+	r = checkout_bring_lacking(ctx, tree, need);
 	return r < 0 ? r : 0;
 }

@@ -42,6 +42,12 @@ struct checkout {
 	/* Something of the commit is not here, or was not when somebody needed
 	 * it: what programs do in the tree is looked at. */
 	atomic_bool lacks;
+	/* Not all of the commit could be brought for a walk, which then brings
+	 * what it comes to. */
+	atomic_bool too_large;
+	/* monotonic: before it nothing more of the commit comes in the
+	 * background; INT64_MAX: it came, or is coming */
+	_Atomic int64_t hydrate_ms;
 	struct mutex lock;
 	/* Under lock: */
 	bool have;    /* a head is shown */
@@ -134,9 +140,8 @@ bool checkout_commit(struct node *tree, struct oid *ret_commit);
 /* What the program of ctx does in a directory of the tree, for model/git/walk:
  * it has opened it; it needs something in it that is not here, which tells how
  * far what is brought should reach; that was brought. */
-void checkout_opened(struct ctx *, struct model *, const struct node *dir);
-enum walk_reach checkout_needs(struct ctx *, struct model *,
-			       const struct node *dir);
+void checkout_opened(struct ctx *, struct model *, struct node *dir);
+enum walk_reach checkout_needs(struct ctx *, struct model *, struct node *dir);
 void checkout_brought(struct ctx *, struct model *, const struct node *dir);
 /* A file of it was read. Asks nobody, waits for nobody. */
 void checkout_note_read(struct node *tree);
@@ -144,6 +149,23 @@ void checkout_note_read(struct node *tree);
  * evicted, or the store lost it or found it damaged. It is fetched. */
 int checkout_bring(struct ctx *, struct model *, struct node *tree,
 		   const struct clone_need *);
+/* clone_bring, of what is shown. */
+int checkout_bring_lacking(struct ctx *, struct node *tree,
+			   const struct clone_need *);
+/* All of it for who goes through the tree, as far as the cache has room: 1; 0:
+ * it does not, what is needed has to be brought by itself. */
+int checkout_bring_all(struct ctx *, struct model *, struct node *tree);
+/* All of it, whatever room there is. */
+int checkout_fetch(struct ctx *, struct model *, struct node *in_tree);
+
+/* checkout_hydrate.c */
+void checkout_hydrate_start(struct model *);
+/* Joins its thread, whose wait ends with the group. */
+void checkout_hydrate_stop(struct model *);
+/* A program looks into a directory of a tree, or needs something in it that is
+ * not here. Asks nobody. */
+void checkout_hydrate_note(struct ctx *, struct model *, struct node *dir,
+			   bool needs);
 
 /* checkout_sizes.c: sizes in that directory (its tree's oid) are not known, and
  * git does not tell them: asks the service for those of the largest files,

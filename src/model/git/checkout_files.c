@@ -74,14 +74,17 @@ static bool can_be_shown(struct model *model, const struct node *dir,
 static int bring(struct ctx *ctx, struct model *model, struct node *node,
 		 enum clone_need_kind kind, const struct oid *oid)
 {
-	const struct node *dir = S_ISDIR(node->mode) ? node : node->parent;
-	const struct clone_need need = {kind, *oid};
-	int r;
+	struct node *dir = S_ISDIR(node->mode) ? node : node->parent;
+	const struct clone_need need = {.kind = kind, .oid = *oid};
+	int r = 0;
 
-	(void)checkout_needs(ctx, model, dir);
-	r = checkout_bring(ctx, model, tree_of(node), &need);
+	if (checkout_needs(ctx, model, dir) == WALK_TREE &&
+	    kind != CLONE_NEED_TREE)
+		r = checkout_bring_all(ctx, model, tree_of(node));
+	if (r == 0)
+		r = checkout_bring(ctx, model, tree_of(node), &need);
 	checkout_brought(ctx, model, dir);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 /* -ENOENT: the object is not here (bring). */

@@ -7,6 +7,7 @@
 
 #include "model/dirs/row_dir.h"
 #include "model/dirs/status.h"
+#include "model/git/checkout.h"
 
 #include "base/clock.h"
 #include "base/map.h"
@@ -91,7 +92,7 @@ static int bring_tree(struct ctx *ctx, struct model *model, struct node *node)
 			: -ENOTDIR;
 
 	dirlist_unref(listing);
-	return r;
+	return r < 0 ? r : checkout_fetch(ctx, model, node);
 }
 
 /* What was at hand is asked for again, and the kernel told what changed. What
