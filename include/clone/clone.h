@@ -190,6 +190,10 @@ struct clone_need {
 	 * though not all; in the background (CTX_REFRESH) those of earlier ones
 	 * count, too. 0: all. */
 	uint64_t most;
+	/* Of CLONE_NEED_BLOB: blobs that come along, for nobody waits for them
+	 * yet. Borrowed for the call. */
+	const struct oid *also;
+	size_t n_also;
 };
 /* Brings what is -ENOENT of a commit that is shown. 1: it came, or as much of
  * it as the server could be asked for; 0: by the marks it is not lacking, so

@@ -1,11 +1,11 @@
 /*
  * clone/clone, inside: what its files share: clone.c (finding and reading),
  * tracking.c (tracking refs, and single commits), refs.c (the names that a
- * repository has), queue.c (who waits for what, and the workers), ls_refs.c and
- * fetch.c (the steps of a worker), session.c (the server that they ask),
- * fold.c (many packs become one), times.c (what time a path has), name.c
- * (whether an answer is this repository's), moved.c (where else a commit may
- * be) and status.c.
+ * repository has), queue.c (who waits for what, and the workers), turns.c
+ * (which job is next), blobs.c (many blobs at a time), ls_refs.c and fetch.c
+ * (the steps of a worker), session.c (the server that they ask), fold.c (many
+ * packs become one), times.c (what time a path has), name.c (whether an answer
+ * is this repository's), moved.c (where else a commit may be) and status.c.
  *
  * Lock order: clones->lock, then that of a clone's flight (queue.c). Neither it
  * nor a tracking ref's times.lock is held across a call of the cache, the
@@ -24,8 +24,7 @@
  * or that were evicted since, come when one is read (clone_bring). */
 #define CLONE_SHOWN OBJECTS_TREES
 
-#define CLONE_WORKERS 4
-#define CLONE_FETCHES 2 /* at once; so two workers are left for questions */
+#define CLONE_WORKERS 8
 #define CLONE_REMEMBER_MS 2000
 /* What comes is too large: it is the same at the next look, and costs much. */
 #define CLONE_REMEMBER_LARGE_MS (INT64_C(60) * 60 * 1000)
@@ -101,6 +100,7 @@ struct clone_job {
 	 * wanted for CLONE_NEED_COMMIT: the commit, or a tag. */
 	struct oid commit, want;
 	struct clone_need need;
+	struct oid *also; /* of CLONE_NEED_BLOB: a copy of need's */
 	const struct clone_source *sources; /* before the repository itself */
 	size_t n_sources;
 	struct clone_source *copies; /* what they are made of */
@@ -115,6 +115,18 @@ struct clone_job {
 	bool is_running;
 	bool all; /* of a CLONE_JOB_LS_REFS, fixed once it runs: not only the
 		     head */
+	bool is_slow; /* much comes: see turns.c */
+	/* Of one of CLONE_NEED_BLOB (blobs.c): */
+	struct clone_job *batch; /* in which it is done; NULL: none */
+	bool alone;              /* no other is done with it */
+	bool abandoned;          /* while in a batch: nobody wants it */
+	/* Of a batch, fixed but for entered: */
+	struct clone_job **members;
+	size_t n_members;
+	struct oid *wants;
+	size_t n_wants;
+	unsigned n_wanted;           /* members that were not abandoned */
+	struct flight_work *entered; /* NULL: none is wanted */
 	struct objects_progress progress;
 	/* Of CLONE_NEED_ALL (rest.c): what packs before the one that comes
 	 * brought, blobs that were missing and that are. */
@@ -250,7 +262,7 @@ struct clone_set {
 	bool cancelled, stop;
 	struct clone_job *ls_refs, *fetches; /* queues, the first first */
 	struct clone_job *running;
-	unsigned n_fetching;
+	uint64_t n_batches;
 	uint64_t n_ls_refs;  /* questions: each has the next serial */
 	int64_t *fetched_ms; /* a ring of max_trees times, clock_boot_ms */
 	unsigned next_fetched;
@@ -338,6 +350,40 @@ int clone_queue_ls_refs(struct ctx *, struct clone *, bool all);
 int clone_queue_fetch(struct ctx *, struct clone *, const struct oid *commit,
 		      const struct oid *want, const struct clone_need *,
 		      const struct clone_source *sources, size_t n_sources);
+
+/* Into the set's list `running`, or out of a list. */
+struct clone_job *clone_job_new(struct clone_set *cs, struct clone *,
+				const struct clone_job *what,
+				struct flight_work *work)
+	requires_lock(cs->lock);
+/* The job ended so, and is freed. */
+void clone_job_end(struct clone_job *, int r);
+
+/* turns.c */
+/* Takes the job whose turn it is out of its queue and into `running`. NULL:
+ * none's; at *ret_until_ms it may be one's, though nothing has happened. */
+struct clone_job *clone_turns_next(struct clone_set *cs, int64_t *ret_until_ms)
+	requires_lock(cs->lock);
+
+/* blobs.c */
+/* The job, and others that are in the queue, are in a batch, which runs, from
+ * now on. */
+struct clone_job *clone_blobs_gather(struct clone_set *cs,
+				     struct clone_job *first)
+	requires_lock(cs->lock);
+/* The batch brings it, for nobody yet. */
+bool clone_blobs_bring(const struct clone_job *batch, const struct oid *);
+/* Nobody wants that member of a batch any more. To be given up without the
+ * lock, if not NULL. */
+struct flight_work *clone_blobs_abandon(struct clone_set *cs,
+					struct clone_job *member)
+	requires_lock(cs->lock);
+/* What is here is no longer wanted; true: all of it is here. */
+bool clone_blobs_are_here(struct clone_job *batch);
+/* It ended so; so do its members, but those that go into the queue again. */
+void clone_blobs_end(struct clone_job *batch, int r);
+/* More than CLONE_BIG, as far as is known. */
+bool clone_blobs_is_large(struct clone *, const struct oid *);
 
 /* filters.c */
 /* Surely all of a commit comes whatever is needed, as far as is known without

@@ -70,6 +70,22 @@ int clone_admit_tree(struct ctx *ctx, struct clone_set *cs, bool take)
 			cs->max_trees, cs->max_trees, at);
 }
 
+static void note_progress(struct clone_job *j,
+			  const struct objects_progress *progress)
+{
+	struct clone_set *cs = j->clones;
+
+	mutex_lock(&cs->lock);
+	j->progress = *progress;
+	/* The size was not known, or a server sends other things than what it
+	 * was asked for: another one may begin beside it. */
+	if (!j->is_slow && progress->n_bytes > CLONE_BIG) {
+		j->is_slow = true;
+		cond_broadcast(&cs->work);
+	}
+	mutex_unlock(&cs->lock);
+}
+
 static int take_pack(void *arg, const void *data, size_t n)
 {
 	struct clone_job *j = arg;
@@ -83,9 +99,7 @@ static int take_pack(void *arg, const void *data, size_t n)
 	objects_pack_progress(j->pack, &progress);
 	if (clone_directory_is_too_much(j, progress.n_bytes))
 		return -EFBIG;
-	mutex_lock(&j->clones->lock);
-	j->progress = progress;
-	mutex_unlock(&j->clones->lock);
+	note_progress(j, &progress);
 	return j->need.kind == CLONE_NEED_ALL ? clone_rest_goes_on(j) : 0;
 }
 
@@ -181,6 +195,9 @@ static void find_wants(const struct clone_job *j, struct wants *w)
 	if (j->n_listed) {
 		oids = j->listed;
 		n = j->n_listed;
+	} else if (!is_for_commit(j) && j->members) {
+		oids = j->wants;
+		n = j->n_wants;
 	}
 	w->hex = mem_calloc(n, sizeof(*w->hex));
 	w->wants = mem_calloc(n + 1, sizeof(*w->wants));
@@ -234,6 +251,8 @@ static int take_in(struct clone_job *j, const struct haves *h)
 	/* Its abilities may have turned out to be others than were remembered:
 	 * then it was sent no filter. */
 	j->filtered = j->filter && j->session->caps.filter;
+	if (r >= 0 && j->members && !j->whole)
+		objects_pack_promise(j->pack, true);
 	if (r >= 0 && j->filtered)
 		objects_pack_promise(j->pack,
 				     j->need.kind == CLONE_NEED_DIRECTORY);
@@ -446,12 +465,12 @@ static int mark(struct clone_job *j)
 }
 
 /* What was needed of the commit came, though not all of it. Of a directory as
- * much as could be had. */
+ * much as could be had. Of a batch clone_blobs_end looks. */
 static int check_came(struct clone_job *j)
 {
 	char hex[41];
 
-	if (j->need.kind == CLONE_NEED_DIRECTORY ||
+	if (j->need.kind == CLONE_NEED_DIRECTORY || j->members ||
 	    objects_has(j->objects, &j->need.oid))
 		return 0;
 	return ctx_fail(j->ctx, -EIO,
@@ -494,8 +513,9 @@ static bool is_here(struct clone_job *j)
 		return clone_commit_is_present(j->ctx, j->objects, &j->commit,
 					       CLONE_SHOWN, &head);
 	case CLONE_NEED_TREE:
-	case CLONE_NEED_BLOB:
 		return objects_has(j->objects, &j->need.oid);
+	case CLONE_NEED_BLOB:
+		return clone_blobs_are_here(j);
 	case CLONE_NEED_DIRECTORY:
 		return clone_directory_is_here(j);
 	case CLONE_NEED_ALL:

@@ -4,8 +4,8 @@
  * There are two kinds of jobs, each with its queue: asking a repository for its
  * refs (ls-refs, short), and fetching a commit. Those who want the same join
  * one flight of the clone (store/flight), whose work the job is: a question (of
- * all refs, if that is wanted), or one commit. Four workers take from both
- * queues, but at most two of them fetch, so a question never waits for fetches.
+ * all refs, if that is wanted), one commit, something of a commit. The workers
+ * take from both queues (turns.c).
  * A job that was given up may still be ending when the next one of its kind is
  * queued: that one waits for it.
  *
@@ -47,10 +47,19 @@ static void copy_sources(struct clone_job *j,
 	j->sources = copies;
 }
 
-static struct clone_job *job_new(struct clone_set *cs, struct clone *c,
-				 const struct clone_job *what,
-				 struct flight_work *work)
-	requires_lock(cs->lock)
+static void copy_also(struct clone_job *j, const struct clone_need *need)
+{
+	j->need.also = NULL;
+	if (!need->n_also)
+		return;
+	j->also = mem_alloc(need->n_also * sizeof(*j->also));
+	memcpy(j->also, need->also, need->n_also * sizeof(*j->also));
+	j->need.also = j->also;
+}
+
+struct clone_job *clone_job_new(struct clone_set *cs, struct clone *c,
+				const struct clone_job *what,
+				struct flight_work *work)
 {
 	struct clone_job *j = mem_calloc(1, sizeof(*j));
 
@@ -59,6 +68,8 @@ static struct clone_job *job_new(struct clone_set *cs, struct clone *c,
 	j->commit = what->commit;
 	j->want = what->want;
 	j->need = what->need;
+	copy_also(j, &what->need);
+	j->is_slow = what->is_slow;
 	copy_sources(j, what->sources, what->n_sources);
 	j->clone = c;
 	c->refcount++;
@@ -82,6 +93,9 @@ static void job_free(struct clone_job *j)
 		free(j->texts[i]);
 	free(j->texts);
 	free(j->copies);
+	free(j->also);
+	free(j->members);
+	free(j->wants);
 	free(j->workspace);
 	free(j->slug);
 	free(j->main_branch);
@@ -116,56 +130,12 @@ static void break_off(struct clone_job *j)
 
 /* ---- the workers ---- */
 
-static bool same_work(const struct clone_job *a, const struct clone_job *b)
-{
-	return a->clone == b->clone && a->kind == b->kind &&
-	       (a->kind == CLONE_JOB_LS_REFS ||
-		(a->need.kind == b->need.kind &&
-		 oid_equal(&a->need.oid, &b->need.oid) &&
-		 oid_equal(&a->commit, &b->commit)));
-}
-
-/* The first whose like is not at work. */
-static struct clone_job *first_of(struct clone_set *cs, struct clone_job *queue)
-	requires_lock(cs->lock)
-{
-	struct clone_job *j, *other;
-
-	DL_FOREACH (queue, j) {
-		DL_FOREACH (cs->running, other) {
-			if (same_work(j, other))
-				break;
-		}
-		if (!other)
-			break;
-	}
-	return j;
-}
-
-static struct clone_job *next_job(struct clone_set *cs) requires_lock(cs->lock)
-{
-	struct clone_job *j = NULL, **queue;
-
-	if (cs->n_fetching < CLONE_FETCHES)
-		j = first_of(cs, cs->fetches);
-	if (!j)
-		j = first_of(cs, cs->ls_refs);
-	if (!j)
-		return NULL;
-	queue = queue_of(cs, j->kind);
-	DL_DELETE(*queue, j);
-	j->is_running = true;
-	cs->n_fetching += j->kind == CLONE_JOB_FETCH;
-	DL_APPEND(cs->running, j);
-	return j;
-}
-
 /*
  * First the flight, then the list: whoever enters in between finds no work, and
- * queues a job that waits until this one is out of the list (first_of). The
+ * queues a job that waits until this one is out of the list (turns.c). The
  * other way round he would join work of which no job can be found.
  */
-static void end(struct clone_job *j, int r)
+void clone_job_end(struct clone_job *j, int r)
 {
 	struct clone_set *cs = j->clones;
 	/* Otherwise other work could have its address while this is listed. */
@@ -180,7 +150,6 @@ static void end(struct clone_job *j, int r)
 		   });
 	mutex_lock(&cs->lock);
 	DL_DELETE(cs->running, j);
-	cs->n_fetching -= j->kind == CLONE_JOB_FETCH;
 	cond_broadcast(&cs->work);
 	mutex_unlock(&cs->lock);
 	flight_work_unref(work);
@@ -194,19 +163,23 @@ static void run_worker(void *arg)
 {
 	struct clone_set *cs = arg;
 	struct clone_job *j;
+	int64_t until;
 	int r;
 
 	for (;;) {
 		mutex_lock(&cs->lock);
-		while (!(j = next_job(cs)) && !cs->stop)
-			cond_wait(&cs->work, &cs->lock);
+		while (!(j = clone_turns_next(cs, &until)) && !cs->stop)
+			cond_wait_until(&cs->work, &cs->lock, until);
 		mutex_unlock(&cs->lock);
 		if (!j)
 			return;
 		r = j->kind == CLONE_JOB_LS_REFS ? clone_job_ls_refs(j)
 						 : clone_job_fetch(j);
 		clone_job_done(j);
-		end(j, r);
+		if (j->members)
+			clone_blobs_end(j, r);
+		else
+			clone_job_end(j, r);
 	}
 }
 
@@ -251,6 +224,8 @@ void clone_queue_cancel(struct clone_set *cs)
 	DL_CONCAT(queued, cs->fetches);
 	cs->ls_refs = cs->fetches = NULL;
 	DL_FOREACH (cs->running, j) {
+		if (j->batch)
+			continue;
 		check(n < CLONE_WORKERS);
 		running[n].work = flight_work_ref(j->work);
 		running[n++].clone = j->clone;
@@ -297,7 +272,7 @@ static struct clone_job *enqueue(struct clone_set *cs, const struct ctx *ctx,
 				 struct flight_work *work)
 	requires_lock(cs->lock)
 {
-	struct clone_job *j = job_new(cs, c, what, work), **queue;
+	struct clone_job *j = clone_job_new(cs, c, what, work), **queue;
 
 	j->ctx->urgent = ctx->urgent;
 	/* Not its caller: git asks in nobody's name. */
@@ -369,10 +344,12 @@ static int join(struct ctx *ctx, struct clone *c, const struct clone_job *what,
 	return 0;
 }
 
-/* A job that nobody has begun goes with the last who wanted it. */
+/* A job that nobody has begun goes with the last who wanted it; a batch with
+ * the last who wanted any of it. */
 static void unqueue(struct clone_set *cs, const struct flight_work *work)
 {
-	struct clone_job *j;
+	struct flight_work *batch = NULL;
+	struct clone_job *j, *member;
 
 	mutex_lock(&cs->lock);
 	j = find_in(cs->ls_refs, work);
@@ -380,9 +357,13 @@ static void unqueue(struct clone_set *cs, const struct flight_work *work)
 		DL_DELETE(cs->ls_refs, j);
 	else if ((j = find_in(cs->fetches, work)))
 		DL_DELETE(cs->fetches, j);
+	else if ((member = find_in(cs->running, work)) && member->batch)
+		batch = clone_blobs_abandon(cs, member);
 	mutex_unlock(&cs->lock);
 	if (j)
 		break_off(j);
+	if (batch)
+		(void)flight_give_up(batch);
 }
 
 static int await_job(struct ctx *ctx, struct clone *c,
@@ -433,6 +414,9 @@ int clone_queue_fetch(struct ctx *ctx, struct clone *c,
 		.commit = *commit,
 		.want = *want,
 		.need = *need,
+		.is_slow = need->kind == CLONE_NEED_ALL ||
+			   (need->kind == CLONE_NEED_BLOB &&
+			    clone_blobs_is_large(c, &need->oid)),
 		.sources = sources,
 		.n_sources = n_sources,
 	};

@@ -66,9 +66,9 @@ void clone_set_running(struct clone_set *cs,
 
 	mutex_lock(&cs->lock);
 	DL_COUNT(cs->fetches, j, n_waiting);
-	snapshots = mem_calloc(n_waiting + CLONE_FETCHES, sizeof(*snapshots));
+	snapshots = mem_calloc(n_waiting + CLONE_WORKERS, sizeof(*snapshots));
 	DL_FOREACH (cs->running, j) {
-		if (j->kind == CLONE_JOB_FETCH)
+		if (j->kind == CLONE_JOB_FETCH && !j->batch)
 			snapshot_job(&snapshots[n++], j);
 	}
 	DL_FOREACH (cs->fetches, j) {

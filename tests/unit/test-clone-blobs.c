@@ -1,0 +1,287 @@
+/*
+ * clone/blobs: files that a filter left out, brought when they are read: many
+ * in few requests, and nobody held up by what others want.
+ */
+#include "clone-world.h"
+
+#define N_FILES 50
+
+/* file-00 … file-49, of a server that leaves blobs out. */
+static void make_files(struct world *w)
+{
+	make_repository(w, "one");
+	push(w, "one", T0,
+	     "for i in $(seq 10 59); do seq $i 300 >file-$i; done; head -c "
+	     "9000000 /dev/urandom >large-1; head -c 9000000 /dev/urandom "
+	     ">large-2");
+	run_at(w, T0,
+	       "cd root/acme/one.git && git config uploadpack.allowFilter true "
+	       "&& git config uploadpack.allowAnySHA1InWant true");
+}
+
+struct files {
+	struct clone *clone;
+	struct clone_head head;
+	struct tree_list *list;
+};
+
+static struct files look(struct world *w)
+{
+	struct files f = {.clone = open_clone(w, "one")};
+
+	assert_int_equal(get_now(f.clone, &f.head), 0);
+	assert_int_equal(clone_read_tree(NULL, f.clone, &f.head.tree, &f.list),
+			 0);
+	return f;
+}
+
+static struct oid named(const struct files *f, const char *name)
+{
+	const struct tree_entry *e = tree_list_find(f->list, name);
+
+	assert_non_null(e);
+	return e->oid;
+}
+
+static struct oid numbered(const struct files *f, unsigned i)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "file-%u", i + 10);
+	return named(f, name);
+}
+
+struct reader {
+	struct thread *thread;
+	struct clone *clone;
+	struct oid commit;
+	struct clone_need need;
+	struct ctx ctx;
+	int result;
+	struct blob *blob;
+};
+
+static void read_it(void *arg)
+{
+	struct reader *r = arg;
+	uint64_t size;
+
+	r->result =
+		clone_bring(&r->ctx, r->clone, &r->commit, &r->need, NULL, 0);
+	if (r->result > 0)
+		r->result =
+			clone_blob_size(NULL, r->clone, &r->need.oid, &size);
+	if (r->result == 0 && size <= CLONE_BIG)
+		r->result =
+			clone_read_blob(NULL, r->clone, &r->need.oid, &r->blob);
+}
+
+static void reader_start(struct reader *r, const struct files *f,
+			 struct oid oid, enum ctx_class who)
+{
+	*r = (struct reader){
+		.clone = f->clone,
+		.commit = f->head.commit,
+		.need = {.kind = CLONE_NEED_BLOB, .oid = oid},
+	};
+	ctx_init(&r->ctx, NULL, -1);
+	r->ctx.who = who;
+	check(!thread_start("reader", read_it, r, &r->thread));
+}
+
+static int reader_end(struct reader *r)
+{
+	r->thread = thread_join(r->thread);
+	ctx_done(&r->ctx);
+	r->blob = blob_unref(r->blob);
+	return r->result;
+}
+
+static bool count_one(void *arg, const struct clone_progress *p)
+{
+	*(unsigned *)arg += p->waiting;
+	return true;
+}
+
+/* So many jobs wait for a connection. */
+static void await_waiting(struct world *w, unsigned n)
+{
+	unsigned is = 0;
+
+	while (is < n) {
+		is = 0;
+		clone_set_running(w->mount.clones, count_one, &is);
+		sched_yield();
+	}
+}
+
+static void test_fifty_at_once(void **state)
+{
+	struct world *w = *state;
+	struct reader readers[N_FILES];
+	struct files f;
+
+	make_files(w);
+	f = look(w);
+	assert_counts(w, 1, 1, 1);
+	git_server_hold(&w->server, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		reader_start(&readers[i], &f, numbered(&f, i), CTX_PERSON);
+		git_server_await_held(&w->server, i + 1);
+	}
+	for (unsigned i = 2; i < N_FILES; i++)
+		reader_start(&readers[i], &f, numbered(&f, i), CTX_PERSON);
+	await_waiting(w, N_FILES - 2);
+	git_server_hold(&w->server, 0);
+	for (unsigned i = 0; i < N_FILES; i++)
+		assert_int_equal(reader_end(&readers[i]), 0);
+	assert_counts(w, 1, 1, 4);
+	tree_list_unref(f.list);
+	assert_sound(w, "one");
+}
+
+/* They come in one request with one that is read; reading them waits for that
+ * and asks for nothing. */
+static void test_what_is_next(void **state)
+{
+	struct world *w = *state;
+	struct reader first, second, third;
+	struct oid also[8];
+	struct files f;
+
+	make_files(w);
+	f = look(w);
+	for (unsigned i = 0; i < ARRAY_SIZE(also); i++)
+		also[i] = numbered(&f, i + 1);
+	git_server_hold(&w->server, 1);
+	first = (struct reader){
+		.clone = f.clone,
+		.commit = f.head.commit,
+		.need = {.kind = CLONE_NEED_BLOB,
+			 .oid = numbered(&f, 0),
+			 .also = also,
+			 .n_also = ARRAY_SIZE(also)},
+	};
+	ctx_init(&first.ctx, NULL, -1);
+	check(!thread_start("reader", read_it, &first, &first.thread));
+	git_server_await_held(&w->server, 1);
+	reader_start(&second, &f, also[3], CTX_PERSON);
+	await_waiting(w, 1);
+	git_server_hold(&w->server, 0);
+	assert_int_equal(reader_end(&first), 0);
+	assert_int_equal(reader_end(&second), 0);
+	reader_start(&third, &f, also[7], CTX_PERSON);
+	assert_int_equal(reader_end(&third), 0);
+	assert_counts(w, 1, 1, 2);
+	tree_list_unref(f.list);
+}
+
+/* A Ctrl-C ends one reader's wait and not the other's; the batch is broken off
+ * with the last. */
+static void test_some_leave(void **state)
+{
+	struct world *w = *state;
+	struct reader readers[4];
+	struct files f;
+
+	make_files(w);
+	f = look(w);
+	git_server_hold(&w->server, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		reader_start(&readers[i], &f, numbered(&f, i), CTX_PERSON);
+		git_server_await_held(&w->server, i + 1);
+	}
+	for (unsigned i = 2; i < 4; i++)
+		reader_start(&readers[i], &f, numbered(&f, i), CTX_PERSON);
+	await_waiting(w, 2);
+	/* One that waits for a connection, and one of whose batch half came. */
+	ctx_cancel(&readers[2].ctx);
+	assert_int_equal(reader_end(&readers[2]), -EINTR);
+	ctx_cancel(&readers[0].ctx);
+	assert_int_equal(reader_end(&readers[0]), -EINTR);
+	/* Now there is a connection for this one. */
+	assert_int_equal(reader_end(&readers[3]), 0);
+	git_server_hold(&w->server, 0);
+	assert_int_equal(reader_end(&readers[1]), 0);
+	tree_list_unref(f.list);
+	assert_sound(w, "one");
+}
+
+/* One that the server lacks does not fail those that are in a batch with it. */
+static void test_one_is_lacking(void **state)
+{
+	struct world *w = *state;
+	struct reader readers[6];
+	struct oid lacking;
+	struct files f;
+
+	make_files(w);
+	f = look(w);
+	check(!oid_parse("1234567890123456789012345678901234567890", &lacking));
+	git_server_hold(&w->server, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		reader_start(&readers[i], &f, numbered(&f, i), CTX_PERSON);
+		git_server_await_held(&w->server, i + 1);
+	}
+	for (unsigned i = 2; i < 5; i++)
+		reader_start(&readers[i], &f, numbered(&f, i), CTX_PERSON);
+	reader_start(&readers[5], &f, lacking, CTX_PERSON);
+	await_waiting(w, 4);
+	git_server_hold(&w->server, 0);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(reader_end(&readers[i]), 0);
+	assert_true(reader_end(&readers[5]) < 0);
+	tree_list_unref(f.list);
+	assert_sound(w, "one");
+}
+
+/* Two large files, of which the second waits for the first: a small one comes
+ * beside. */
+static void test_large_ones(void **state)
+{
+	struct world *w = *state;
+	struct clone_need all = {.kind = CLONE_NEED_ALL};
+	struct reader large[2], small;
+	cleanup(free) char *store =
+		mem_asprintf("%s/cache/git/one-uuid.git", w->dir);
+	uint64_t freed = 0;
+	struct files f;
+	struct ctx ctx;
+
+	make_files(w);
+	f = look(w);
+	/* So that sizes are known. */
+	ctx_init(&ctx, NULL, -1);
+	assert_int_equal(
+		clone_bring(&ctx, f.clone, &f.head.commit, &all, NULL, 0), 1);
+	assert_int_equal(objects_evict(&ctx, store,
+				       clock_wall_ms() + INT64_C(3600000),
+				       &freed),
+			 0);
+	ctx_done(&ctx);
+	assert_true(freed > 18000000);
+	git_server_hold(&w->server, 1);
+	reader_start(&large[0], &f, named(&f, "large-1"), CTX_PERSON);
+	git_server_await_held(&w->server, 1);
+	reader_start(&large[1], &f, named(&f, "large-2"), CTX_PERSON);
+	await_waiting(w, 1);
+	reader_start(&small, &f, numbered(&f, 0), CTX_REFRESH);
+	assert_int_equal(reader_end(&small), 0);
+	git_server_hold(&w->server, 0);
+	assert_int_equal(reader_end(&large[0]), 0);
+	assert_int_equal(reader_end(&large[1]), 0);
+	tree_list_unref(f.list);
+	assert_sound(w, "one");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(test_fifty_at_once), test(test_what_is_next),
+		test(test_some_leave),    test(test_one_is_lacking),
+		test(test_large_ones),
+	};
+
+	world_environment();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
