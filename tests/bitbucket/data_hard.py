@@ -132,7 +132,7 @@ def sha256(git_dir):
     imp.close()
 
 
-def forest(git_dir, n=57000, folders=2100):
+def forest(git_dir, n=57000, folders=2100, longest=2600):
     """As many small files as a big repository has, for the benches."""
     gitrepo.init(git_dir)
     pool = text("forest", 1 << 20)
@@ -140,7 +140,7 @@ def forest(git_dir, n=57000, folders=2100):
     for i in range(n):
         d, at = i % folders, (i * 7919) % (len(pool) - 6000)
         files[f"test/part{d // 100:02}/group{d // 10 % 10}/case{d % 10}/file-{i:05}.js"] = (
-            b"// %d\n" % i + pool[at:at + 300 + i * 31 % 2600])
+            b"// %d\n" % i + pool[at:at + 300 + i * 31 % longest])
     files["README.md"] = "# forest\n"
     imp = Importer(git_dir)
     imp.commit("main", "Plant the forest", WHO, EPOCH, {"README.md": "# forest\n"})
