@@ -239,6 +239,10 @@ int clone_blob_size(struct ctx *, struct clone *, const struct oid *,
 		   */
 int clone_read_blob(struct ctx *, struct clone *, const struct oid *,
 		    struct blob **ret_blob);
+/* Of n blobs those that are here, whole and at most max bytes long; ret_blobs
+ * is NULL for the others: what is missing or damaged is left as it is. */
+void clone_peek_blobs(struct clone *, const struct oid *, size_t n, size_t max,
+		      struct blob **ret_blobs);
 /* -EFBIG: over big_file, or stored as too many changes upon one another. */
 int clone_blob_file(struct ctx *, struct clone *, const struct oid *,
 		    int *ret_fd);

@@ -188,6 +188,15 @@ struct model_data {
 };
 int model_read(struct ctx *, struct model *, uint64_t ino, off_t offset,
 	       size_t n, struct model_data *ret_data);
+/*
+ * After a READ from the start of a file: files that will probably be read next,
+ * of which the kernel knows by inode and all bytes are at hand, are given one
+ * after the other, until there are no more or give returns false. Never asks
+ * anybody for bytes, and holds nothing while it calls give.
+ */
+typedef bool model_give(void *arg, uint64_t ino, const struct blob *);
+void model_ahead(struct ctx *, struct model *, uint64_t ino, model_give *give,
+		 void *arg);
 
 /*
  * Brings the names of a directory and holds them until it is closed. What can

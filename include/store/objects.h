@@ -128,6 +128,11 @@ int objects_note_sizes(struct objects *, const struct objects_size *, size_t n);
  * max. Recently read blobs over 128 KiB are kept for the next piece. */
 int objects_read_blob(struct ctx *, struct objects *, const struct oid *,
 		      uint64_t max, struct blob **ret_blob);
+/* Of n blobs those that can be read at once, at most max bytes long, for who
+ * can do without: ret_blobs is NULL for the others. No new pack is looked for,
+ * and no damage. */
+void objects_peek_blobs(struct objects *, const struct oid *, size_t n,
+			size_t max, struct blob **ret_blobs);
 /* Of the big files of all stores in one directory, over it (or over what one
  * file may have, if that is more) those go that were not used for ten minutes,
  * the one used longest ago first; over twice that, those that were not used for

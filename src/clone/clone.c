@@ -331,6 +331,16 @@ int clone_read_blob(struct ctx *ctx, struct clone *c, const struct oid *oid,
 					 ret_blob);
 }
 
+void clone_peek_blobs(struct clone *c, const struct oid *oids, size_t n,
+		      size_t max, struct blob **ret_blobs)
+{
+	struct objects *objects;
+
+	memset(ret_blobs, 0, n * sizeof(*ret_blobs));
+	if (clone_store(c, &objects) == 0)
+		objects_peek_blobs(objects, oids, n, max, ret_blobs);
+}
+
 int clone_blob_file(struct ctx *ctx, struct clone *c, const struct oid *oid,
 		    int *ret_fd)
 {

@@ -215,15 +215,35 @@ static void reply_after_told(fuse_req_t req, const struct model_data *data)
 		    delayed);
 }
 
+static bool give_ahead(void *stores, uint64_t ino, const struct blob *blob)
+{
+	return ahead_give(stores, ino, blob);
+}
+
+/* Before the reply: whoever reads a directory's files one after the other asks
+ * for the next one as soon as he has this one. */
+static void read_ahead(struct call *call, struct ahead_stores *stores,
+		       uint64_t ino)
+{
+	if (!ahead_may_give(stores))
+		return;
+	model_ahead(&call->ctx, call->era->model, ino, give_ahead, stores);
+	ahead_given(stores);
+}
+
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		    struct fuse_file_info *)
 {
+	struct ahead_stores *stores = &ops_of(req)->ahead;
 	struct model_data data;
 	struct call call;
 	int r;
 
+	ahead_begin(stores, ino);
 	begin(req, &call);
 	r = model_read(&call.ctx, call.era->model, ino, offset, size, &data);
+	if (r == 0 && offset == 0)
+		read_ahead(&call, stores, ino);
 	end(req, &call);
 	if (r < 0)
 		fuse_reply_err(req, -r);
@@ -232,6 +252,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	else
 		reply_data(req, &data);
 	leave(&call);
+	ahead_end(stores, ino);
 }
 
 /* What an era that is over had open went with its model. */

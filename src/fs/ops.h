@@ -6,6 +6,7 @@
 
 #define FUSE_USE_VERSION 312
 
+#include "fs/ahead.h"
 #include "fs/era.h"
 #include "fs/inval.h"
 #include "model/model.h"
@@ -16,6 +17,7 @@
 struct ops {
 	struct era_all *eras;
 	struct inval *inval;
+	struct ahead_stores ahead;
 	void (*ready)(void *arg);
 	void *ready_arg;
 	unsigned max_read;    /* as the option says; 0: not given */

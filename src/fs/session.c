@@ -115,6 +115,7 @@ int session_new(const struct session_config *config,
 		.ready_arg = config->ready_arg,
 		.max_read = max_read(config->options),
 	};
+	ahead_init(&session->ops.ahead);
 	era_all_init(&session->eras, config->model, config->group);
 	mutex_init(&session->lock);
 	cond_init(&session->ended_cond);
@@ -126,6 +127,7 @@ int session_new(const struct session_config *config,
 	if (r < 0)
 		return r;
 	session->ops.inval = session->inval;
+	ahead_start(&session->ops.ahead, session->fuse);
 	*ret_session = steal(&session);
 	return 0;
 }
@@ -239,9 +241,12 @@ static void wait_for_signals(void *arg)
 	/* 1. The thread `inval` notifies; the kernel lets it wait for a lookup.
 	 * 2. The loop ends: nobody answers the lookup.
 	 * 3. The notification waits for ever, and so does thread_join.
-	 * So it ends before the loop does. */
-	if (!ended)
+	 * So it ends before the loop does, as giving ahead does, which waits
+	 * for READs. */
+	if (!ended) {
 		inval_finish(session->inval);
+		ahead_finish(&session->ops.ahead);
+	}
 	fuse_session_exit(session->fuse);
 	mutex_lock(&session->lock);
 	while (!session->ended) {
@@ -304,6 +309,7 @@ struct session *session_free(struct session *session)
 	if (session->fuse)
 		fuse_session_destroy(session->fuse);
 	era_all_done(&session->eras);
+	ahead_done(&session->ops.ahead);
 	cond_done(&session->ended_cond);
 	mutex_done(&session->lock);
 	free(session);

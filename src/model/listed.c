@@ -176,6 +176,12 @@ struct dirlist *listed_newest(struct listed *d, struct listed_look *ret_look)
 	return l;
 }
 
+struct dirlist *listed_read_now(struct listed *d)
+{
+	return mutex_with(&d->all->lock,
+			  d->newest ? dirlist_ref(d->newest) : NULL);
+}
+
 void listed_forget(struct listed *d)
 {
 	struct listed_all *all = d->all;

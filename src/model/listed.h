@@ -39,6 +39,9 @@ struct listed_look {
 };
 /* A reference to the newest listing, or NULL. */
 struct dirlist *listed_newest(struct listed *, struct listed_look *ret_look);
+/* The same for somebody who looks because the directory is being read, and
+ * brings nothing. */
+struct dirlist *listed_read_now(struct listed *);
 /* The newest listing is no longer good: the next opener asks the provider. */
 void listed_forget(struct listed *);
 /* Whether a program has opened the directory, or tried to. */

@@ -336,6 +336,16 @@ int model_read(struct ctx *ctx, struct model *model, uint64_t ino, off_t offset,
 	return r;
 }
 
+void model_ahead(struct ctx *ctx, struct model *model, uint64_t ino,
+		 model_give *give, void *arg)
+{
+	struct node *node = node_get(model->nodes, ino);
+
+	if (node && node->provider->ahead)
+		node->provider->ahead(ctx, model, node, give, arg);
+	node_unref(model->nodes, node);
+}
+
 int model_slice(struct blob *blob, off_t offset, size_t n,
 		struct model_data *ret_data)
 {

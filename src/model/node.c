@@ -261,18 +261,32 @@ void node_unref(struct node_table *table, struct node *node)
 	}
 }
 
-struct node *node_child(struct node_table *table, struct node *parent,
-			const char *name)
+static struct node *child(struct node_table *table, struct node *parent,
+			  const char *name, uint64_t nlookup_least)
 {
 	uint32_t hash = node_index_hash(parent->ino, name);
 	struct node *node;
 
 	mutex_lock(&table->lock);
 	node = node_index_name(&table->index, parent->ino, name, hash);
+	if (node && node->nlookup < nlookup_least)
+		node = NULL;
 	if (node)
 		node->refcount++;
 	mutex_unlock(&table->lock);
 	return node;
+}
+
+struct node *node_child(struct node_table *table, struct node *parent,
+			const char *name)
+{
+	return child(table, parent, name, 0);
+}
+
+struct node *node_known_child(struct node_table *table, struct node *parent,
+			      const char *name)
+{
+	return child(table, parent, name, 1);
 }
 
 static void count_lookup(struct node *node)

@@ -117,6 +117,9 @@ void node_unref(struct node_table *, struct node *); /* NULL is fine */
 /* The linked child of that name, with a reference, or NULL. Creates nothing. */
 struct node *node_child(struct node_table *, struct node *parent,
 			const char *name);
+/* The same, if the kernel knows it. */
+struct node *node_known_child(struct node_table *, struct node *parent,
+			      const char *name);
 
 /* The child of that name that is what `what` says: either the node that is
  * there (a directory's mtime is renewed, a growing file's size raised), or a

@@ -78,6 +78,9 @@ struct provider {
 		    int64_t *ret_left_ms, uint64_t *ret_size);
 	int (*read)(struct ctx *, struct model *, struct node *, off_t offset,
 		    size_t n, struct model_data *ret_data);
+	/* See model_ahead. NULL: nothing is given. */
+	void (*ahead)(struct ctx *, struct model *, struct node *,
+		      model_give *give, void *arg);
 	int (*readlink)(struct ctx *, struct model *, struct node *,
 			struct blob **ret_target);
 	/* Asks the service again for a directory, or for a file in it (file
@@ -134,6 +137,7 @@ struct model {
 	struct fetch_all *fetches;
 	struct walk_all *walks;  /* of git/checkout */
 	struct hydrate *hydrate; /* likewise; NULL: nothing comes unasked */
+	struct ahead *ahead;     /* of git/ahead */
 	/* Of model_refresh. */
 	int (*refresh_place)(struct ctx *, struct model *, const char *path,
 			     struct buf *said);

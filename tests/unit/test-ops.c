@@ -30,6 +30,7 @@ static struct scene {
 	struct fuse_entry_param param;
 	void (*later)(void *arg);
 	void *later_arg;
+	bool reads_more; /* during model_ahead the file 8 is read */
 } scene;
 
 static void note(const char *text)
@@ -174,6 +175,21 @@ size_t fuse_add_direntry_plus(fuse_req_t r, char *buf, size_t size,
 	return fuse_add_direntry(r, buf, size, name, &e->attr, off);
 }
 
+int fuse_lowlevel_notify_store(struct fuse_session *session, fuse_ino_t ino,
+			       off_t offset, struct fuse_bufvec *bytes,
+			       enum fuse_buf_copy_flags flags)
+{
+	char text[32];
+
+	assert_non_null(session);
+	assert_int_equal(offset, 0);
+	assert_int_equal(flags, FUSE_BUF_NO_SPLICE);
+	snprintf(text, sizeof(text), "store%d:%.*s", (int)ino,
+		 (int)bytes->buf[0].size, (const char *)bytes->buf[0].mem);
+	note(text);
+	return ino == 9 ? -ENOENT : ino == 10 ? -ENODEV : 0;
+}
+
 void inval_after(struct inval *inval, int64_t timeout_ms,
 		 void (*then)(void *arg), void *arg)
 {
@@ -247,6 +263,21 @@ int model_read(struct ctx *ctx, struct model *model, uint64_t ino, off_t offset,
 	return answered(ctx, "read");
 }
 
+void model_ahead(struct ctx *ctx, struct model *model, uint64_t ino,
+		 model_give *give, void *arg)
+{
+	cleanup(blob_unref) struct blob *blob = blob_new("xy", 2);
+
+	(void)model;
+	answered(ctx, "ahead");
+	for (uint64_t i = 7; i < 12; i++) {
+		if (i == 8 && scene.reads_more)
+			ahead_begin(&scene.ops.ahead, 8);
+		if (!give(arg, i == 11 ? ino : i, blob))
+			break;
+	}
+}
+
 int model_opendir(struct ctx *ctx, struct model *model, uint64_t ino,
 		  struct model_opened *ret_opened)
 {
@@ -306,12 +337,14 @@ static int set_up(void **state)
 		.opened.opened = (struct opened *)&scene.opened,
 	};
 	era_all_init(&scene.eras, first, scene.group);
+	ahead_init(&scene.ops.ahead);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
+	ahead_done(&scene.ops.ahead);
 	era_all_done(&scene.eras);
 	ctx_group_free(scene.group);
 	buf_done(&scene.log);
@@ -400,6 +433,67 @@ static void reading(void **state)
 	ops_table.read(req, 1, 10, 0, NULL);
 	expect("read data ");
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+/* Before the reply, and to a mount: files that the kernel knows no more are
+ * passed over; it ends with the mount. */
+static void files_are_given_ahead(void **state)
+{
+	(void)state;
+	ahead_start(&scene.ops.ahead, (struct fuse_session *)&scene);
+	scene.data = (struct model_data){
+		.fd = -1, .blob = blob_new("abcdef", 6), .n = 3};
+	ops_table.read(req, 1, 10, 0, NULL);
+	expect("read ahead store7:xy store8:xy store9:xy store10:xy buf:abc ");
+	/* Not in the middle of a file. */
+	scene.data.blob = blob_new("abcdef", 6);
+	ops_table.read(req, 1, 10, 3, NULL);
+	expect("read buf:abc ");
+	scene.fails = -EIO;
+	ops_table.read(req, 1, 10, 0, NULL);
+	expect("read err5 ");
+	scene.fails = 0;
+	ahead_finish(&scene.ops.ahead);
+	scene.data.blob = blob_new("abcdef", 6);
+	ops_table.read(req, 1, 10, 0, NULL);
+	expect("read buf:abc ");
+}
+
+/* Otherwise two READs would wait for each other: fs/ahead.h. */
+static void a_file_that_is_read_is_not_given(void **state)
+{
+	struct ahead_stores *stores = &scene.ops.ahead;
+
+	(void)state;
+	ahead_start(stores, (struct fuse_session *)&scene);
+	scene.reads_more = true;
+	scene.data = (struct model_data){
+		.fd = -1, .blob = blob_new("abcdef", 6), .n = 3};
+	ops_table.read(req, 7, 10, 0, NULL);
+	expect("read ahead store9:xy store10:xy buf:abc ");
+	/* Its READ was answered. */
+	ahead_end(stores, 8);
+	scene.reads_more = false;
+	scene.data.blob = blob_new("abcdef", 6);
+	ops_table.read(req, 1, 10, 0, NULL);
+	expect("read ahead store7:xy store8:xy store9:xy store10:xy buf:abc ");
+}
+
+/* The threads that give may all wait for a READ that none has taken yet. */
+static void few_give_at_a_time(void **state)
+{
+	struct ahead_stores *stores = &scene.ops.ahead;
+	unsigned n = 0;
+
+	(void)state;
+	ahead_start(stores, (struct fuse_session *)&scene);
+	while (ahead_may_give(stores))
+		assert_true(++n < 8);
+	assert_true(n > 1);
+	ahead_given(stores);
+	assert_true(ahead_may_give(stores));
+	for (; n > 0; n--)
+		ahead_given(stores);
 }
 
 static void a_reply_may_come_after_what_is_told(void **state)
@@ -526,6 +620,9 @@ int main(void)
 		T(forgetting),
 		T(attributes_and_links),
 		T(reading),
+		T(files_are_given_ahead),
+		T(a_file_that_is_read_is_not_given),
+		T(few_give_at_a_time),
 		T(a_reply_may_come_after_what_is_told),
 		T(directories),
 		T(another_model_takes_its_place),

@@ -6,6 +6,7 @@
  * them along; the kernel is promised everything for an hour, and told of
  * changes.
  */
+#include "model/git/ahead.h"
 #include "model/git/checkout.h"
 
 #include "base/file.h"
@@ -405,6 +406,27 @@ static int git_open(struct ctx *ctx, struct model *model, struct node *dir,
 	return 0;
 }
 
+/* Of a directory that nobody lists no file is given: who reads by name does not
+ * go through it. */
+static void git_ahead(struct ctx *ctx, struct model *model, struct node *node,
+		      model_give *give, void *arg)
+{
+	struct listed *listed = node_listed(model->nodes, node->parent, false);
+	cleanup(dirlist_unref) struct dirlist *newest =
+		listed ? listed_read_now(listed) : NULL;
+	const struct git_names *names = newest ? newest->data : NULL;
+	struct ahead_place place = {
+		.dir = node->parent,
+		.clone = node_checkout(node)->clone,
+	};
+
+	if (!newest || newest->ops != &ops_names || !names->list)
+		return;
+	place.list = names->list;
+	place.oid = names->oid;
+	ahead_of(ctx, model, node, &place, give, arg);
+}
+
 /* Asks nobody: the node's time moves with the tree. A program that only looks
  * at attributes keeps the tree followed all the same. */
 static int git_attr(struct ctx *, struct model *model, struct node *node,
@@ -545,5 +567,6 @@ const struct provider provider_git = {
 	.open = git_open,
 	.attr = git_attr,
 	.read = git_read,
+	.ahead = git_ahead,
 	.readlink = git_readlink,
 };
