@@ -177,7 +177,8 @@ int clone_get_commit(struct ctx *, struct clone *, const struct oid *commit,
  * evicted. */
 enum clone_need_kind {
 	CLONE_NEED_COMMIT, /* so much that it is shown; not for clone_bring */
-	CLONE_NEED_TREE,   /* the tree oid, and the trees in it */
+	CLONE_NEED_TREES,  /* all trees of it; not for clone_bring */
+	CLONE_NEED_TREE,   /* the tree oid */
 	CLONE_NEED_BLOB,   /* the blob oid */
 	CLONE_NEED_DIRECTORY, /* of the tree oid the small blobs, so that their
 			       * sizes are known */

@@ -20,9 +20,10 @@
 #include "wire/ssh.h"
 #include "wire/upload_pack.h"
 
-/* So much of a commit must be here to be shown. Blobs that a filter left out,
- * or that were evicted since, come when one is read (clone_bring). */
-#define CLONE_SHOWN OBJECTS_TREES
+/* So much of a commit must be here to be shown. Trees that are still on their
+ * way (way.c), blobs that a filter left out, and what was evicted since come
+ * when one is read (clone_bring). */
+#define CLONE_SHOWN OBJECTS_COMMIT
 
 #define CLONE_WORKERS 8
 #define CLONE_REMEMBER_MS 2000
@@ -101,6 +102,7 @@ struct clone_job {
 	struct oid commit, want;
 	struct clone_need need;
 	struct oid *also; /* of CLONE_NEED_BLOB: a copy of need's */
+	bool behind; /* of a CLONE_JOB_FETCH: the rest of one that counts */
 	const struct clone_source *sources; /* before the repository itself */
 	size_t n_sources;
 	struct clone_source *copies; /* what they are made of */
@@ -221,6 +223,8 @@ struct clone {
 	int64_t former_ms;    /* clock_mono_ms */
 	int64_t wanted_ms;    /* clock_mono_ms: somebody wanted names */
 	struct clone_directories *directories; /* directory.c; NULL: none */
+	struct oid ahead_of; /* the commit of which trees go ahead (way.c) */
+	unsigned n_ahead;
 	struct oid *no_trees; /* that are known to be no tree */
 	size_t n_no_trees;
 	int64_t fold_ms;    /* clock_mono_ms: packs are folded then; 0: not */
@@ -384,8 +388,30 @@ bool clone_blobs_are_here(struct clone_job *batch);
 void clone_blobs_end(struct clone_job *batch, int r);
 /* More than CLONE_BIG, as far as is known. */
 bool clone_blobs_is_large(struct clone *, const struct oid *);
+/* The same, but waits at most so long (0: not at all; -1: as ctx says), and the
+ * fetch goes on
+ * without who waited: 0 it has ended; -ETIMEDOUT it goes on. behind: it is the
+ * rest of what others wait for, who go before it. */
+int clone_queue_begin(struct ctx *, struct clone *, const struct oid *commit,
+		      const struct oid *want, const struct clone_need *,
+		      bool behind, const struct clone_source *sources,
+		      size_t n_sources, int64_t wait_ms);
+
+/* way.c */
+/* Brings so much of the commit that it is shown; all trees of it, where what
+ * was shown moves to it. */
+int clone_way_commit(struct ctx *, struct clone *, const struct oid *commit,
+		     const struct oid *want, bool moves,
+		     const struct clone_source *sources, size_t n_sources);
+/* Brings a tree of a commit of which not all trees are here. */
+int clone_way_tree(struct ctx *, struct clone *, const struct oid *commit,
+		   const struct clone_need *tree,
+		   const struct clone_source *sources, size_t n_sources);
 
 /* filters.c */
+/* A tree of a commit can be had without those in it: false where that is not
+ * known yet. */
+bool clone_can_go_ahead(struct clone *);
 /* Surely all of a commit comes whatever is needed, as far as is known without
  * asking. */
 bool clone_comes_whole(struct clone *);

@@ -172,7 +172,8 @@ static void find_haves(struct clone_job *j, struct haves *h)
 /* The commit is wanted, and not an object of it alone. */
 static bool is_for_commit(const struct clone_job *j)
 {
-	return j->whole || j->need.kind == CLONE_NEED_COMMIT;
+	return j->whole || j->need.kind == CLONE_NEED_COMMIT ||
+	       j->need.kind == CLONE_NEED_TREES;
 }
 
 struct wants {
@@ -268,7 +269,7 @@ static int take_in_with_haves(struct clone_job *j)
 	struct haves h = {.n = 0};
 	int r;
 
-	if (j->need.kind == CLONE_NEED_COMMIT)
+	if (is_for_commit(j) && j->need.kind != CLONE_NEED_ALL)
 		find_haves(j, &h);
 	r = take_in(j, &h);
 	/* A have that the pack was built on may be damaged here: once more,
@@ -459,6 +460,9 @@ static int mark(struct clone_job *j)
 			j->workspace, j->slug);
 	if (r < 0)
 		return fail_store(j, r);
+	/* Of the commit and its own tree there is no mark: they are here. */
+	if (j->filtered && j->filter_kinds != CLONE_FILTER_BLOB_NONE)
+		return 0;
 	r = objects_mark(j->objects, &j->commit,
 			 j->filtered ? OBJECTS_TREES : OBJECTS_COMPLETE);
 	return r < 0 ? fail_store(j, r) : 0;
@@ -503,6 +507,13 @@ int clone_job_take(struct clone_job *j)
 	return mark(j);
 }
 
+/* Of src/model/README.md, 13. */
+static bool is_counted(const struct clone_job *j)
+{
+	return !j->behind && (j->need.kind == CLONE_NEED_COMMIT ||
+			      j->need.kind == CLONE_NEED_TREES);
+}
+
 /* Another process may have fetched it while this job was queued. */
 static bool is_here(struct clone_job *j)
 {
@@ -512,6 +523,9 @@ static bool is_here(struct clone_job *j)
 	case CLONE_NEED_COMMIT:
 		return clone_commit_is_present(j->ctx, j->objects, &j->commit,
 					       CLONE_SHOWN, &head);
+	case CLONE_NEED_TREES:
+		return clone_commit_is_present(j->ctx, j->objects, &j->commit,
+					       OBJECTS_TREES, &head);
 	case CLONE_NEED_TREE:
 		return objects_has(j->objects, &j->need.oid);
 	case CLONE_NEED_BLOB:
@@ -540,7 +554,7 @@ int clone_job_fetch(struct clone_job *j)
 		return 0;
 	if (clone_is_no_tree(j->clone, &j->commit))
 		return mark(j);
-	if (j->need.kind == CLONE_NEED_COMMIT)
+	if (is_counted(j))
 		r = clone_admit_tree(j->ctx, j->clones, true);
 	if (r < 0)
 		return r;

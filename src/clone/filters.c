@@ -13,6 +13,9 @@
 /* The depth-1 pack of a repository of so many bytes, history included, takes as
  * long as a round trip or two. */
 #define SMALL_BYTES (2 * MIB)
+/* Of a tree that is wanted itself, not by its commit, git does not count the
+ * depth: it comes with the trees in it, one deep. */
+#define TREE_FILTER "combine:tree:1+blob:none"
 
 /* As git calls them when it refuses one. */
 static const struct {
@@ -161,6 +164,16 @@ bool clone_comes_whole(struct clone *c)
 			       !can_filter(server, c, &caps));
 }
 
+bool clone_can_go_ahead(struct clone *c)
+{
+	const struct clone_server *server = &c->clones->server;
+	struct known host;
+
+	recall(c->clones, server, NULL, &host);
+	return !server->is_ssh && host.works & CLONE_FILTER_TREE &&
+	       works(server, c, CLONE_FILTER_TREE);
+}
+
 bool clone_filter_try(struct clone_job *j, const char *filter, unsigned wanted)
 {
 	if (!works(j->server, j->clone, wanted))
@@ -181,8 +194,18 @@ void clone_filter_choose(struct clone_job *j)
 		   !can_filter(j->server, j->clone, &j->session->caps);
 	if (j->whole || j->need.kind == CLONE_NEED_BLOB)
 		return;
-	if (j->need.kind == CLONE_NEED_DIRECTORY)
+	if (j->need.kind == CLONE_NEED_DIRECTORY) {
 		clone_directory_choose(j);
-	else
-		(void)clone_filter_try(j, "blob:none", CLONE_FILTER_BLOB_NONE);
+		return;
+	}
+	if (j->need.kind == CLONE_NEED_TREE &&
+	    clone_filter_try(j, TREE_FILTER,
+			     CLONE_FILTER_COMBINE | CLONE_FILTER_TREE |
+				     CLONE_FILTER_BLOB_NONE))
+		return;
+	/* By SSH each further fetch is a further session. */
+	if (j->need.kind == CLONE_NEED_COMMIT && !j->server->is_ssh &&
+	    clone_filter_try(j, "tree:1", CLONE_FILTER_TREE))
+		return;
+	(void)clone_filter_try(j, "blob:none", CLONE_FILTER_BLOB_NONE);
 }

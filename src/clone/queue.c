@@ -70,6 +70,7 @@ struct clone_job *clone_job_new(struct clone_set *cs, struct clone *c,
 	j->need = what->need;
 	copy_also(j, &what->need);
 	j->is_slow = what->is_slow;
+	j->behind = what->behind;
 	copy_sources(j, what->sources, what->n_sources);
 	j->clone = c;
 	c->refcount++;
@@ -389,6 +390,43 @@ static int await_job(struct ctx *ctx, struct clone *c,
 	return r < 0 ? r : 0;
 }
 
+int clone_queue_begin(struct ctx *ctx, struct clone *c,
+		      const struct oid *commit, const struct oid *want,
+		      const struct clone_need *need, bool behind,
+		      const struct clone_source *sources, size_t n_sources,
+		      int64_t wait_ms)
+{
+	const struct clone_job what = {
+		.kind = CLONE_JOB_FETCH,
+		.clone = c,
+		.commit = *commit,
+		.want = *want,
+		.need = *need,
+		.behind = behind,
+		.is_slow = behind,
+		.sources = sources,
+		.n_sources = n_sources,
+	};
+	struct flight_work *work = NULL;
+	int64_t old;
+	int r = credential_look(ctx, c->clones->credential, CREDENTIAL_GIT);
+
+	if (r >= 0)
+		r = join(ctx, c, &what, &work);
+	if (r < 0)
+		return r;
+	r = -ETIMEDOUT;
+	if (wait_ms < 0) {
+		r = flight_wait(ctx, work, NULL);
+	} else if (wait_ms) {
+		old = ctx_narrow(ctx, wait_ms);
+		r = flight_wait(ctx, work, NULL);
+		ctx_widen(ctx, old);
+	}
+	(void)flight_leave(work);
+	return r < 0 ? r : 0;
+}
+
 int clone_queue_ls_refs(struct ctx *ctx, struct clone *c, bool all)
 {
 	struct clone_job what = {
@@ -421,7 +459,8 @@ int clone_queue_fetch(struct ctx *ctx, struct clone *c,
 		.n_sources = n_sources,
 	};
 	/* Otherwise -EDQUOT would come only after waiting for a worker. */
-	int r = need->kind == CLONE_NEED_COMMIT
+	int r = need->kind == CLONE_NEED_COMMIT ||
+				need->kind == CLONE_NEED_TREES
 			? clone_admit_tree(ctx, c->clones, false)
 			: 0;
 

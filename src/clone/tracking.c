@@ -103,22 +103,22 @@ static int read_fetched(struct ctx *ctx, struct clone *c,
 	return r < 0 ? fail_store(ctx, r) : 0;
 }
 
-/* Fills in what a commit says of itself. */
+/* Fills in what a commit says of itself. moves: another one was shown, which is
+ * compared with it. */
 static int fetch_commit(struct ctx *ctx, struct clone *c,
 			const struct oid *commit, const struct oid *want,
-			const struct clone_source *sources, size_t n_sources,
-			struct clone_head *head)
+			bool moves, const struct clone_source *sources,
+			size_t n_sources, struct clone_head *head)
 {
-	const struct clone_need need = {.kind = CLONE_NEED_COMMIT,
-					.oid = *commit};
 	struct objects *objects;
 	int r = clone_store(c, &objects);
 
 	if (r < 0)
 		return fail_store(ctx, r);
-	if (clone_commit_is_present(ctx, objects, commit, CLONE_SHOWN, head))
+	if (clone_commit_is_present(ctx, objects, commit,
+				    moves ? OBJECTS_TREES : CLONE_SHOWN, head))
 		return 0;
-	r = clone_queue_fetch(ctx, c, commit, want, &need, sources, n_sources);
+	r = clone_way_commit(ctx, c, commit, want, moves, sources, n_sources);
 	return r < 0 ? r : read_fetched(ctx, c, commit, head);
 }
 
@@ -156,8 +156,11 @@ int clone_bring(struct ctx *ctx, struct clone *c, const struct oid *commit,
 	r = ctx_wait_begin(ctx);
 	if (r < 0)
 		return r;
-	r = clone_queue_fetch(ctx, c, commit, commit, &what, sources,
-			      n_sources);
+	if (what.kind == CLONE_NEED_TREE)
+		r = clone_way_tree(ctx, c, commit, &what, sources, n_sources);
+	else
+		r = clone_queue_fetch(ctx, c, commit, commit, &what, sources,
+				      n_sources);
 	ctx_wait_end(ctx);
 	return r < 0 ? r : 1;
 }
@@ -176,7 +179,8 @@ int clone_get_commit(struct ctx *ctx, struct clone *c, const struct oid *commit,
 	r = ctx_wait_begin(ctx);
 	if (r < 0)
 		return r;
-	r = fetch_commit(ctx, c, commit, commit, sources, n_sources, &head);
+	r = fetch_commit(ctx, c, commit, commit, false, sources, n_sources,
+			 &head);
 	ctx_wait_end(ctx);
 	if (r < 0)
 		return r;
@@ -453,7 +457,11 @@ static int store_times(struct clone_tracking *tracking, struct objects *objects,
 		return 0;
 	if (!to->empty && !clone_times_has_base(tracking))
 		return clone_times_begin(tracking, to->time_s, from);
-	/* The last head is lost: there is nothing to compare with. */
+	/* The last head is lost, or not all of its trees came: there is nothing
+	 * to compare with. */
+	if (from && !from->empty &&
+	    !objects_is_present(objects, &from->commit, OBJECTS_TREES))
+		from = NULL;
 	if (!from)
 		return same_as_lost || to->empty
 			       ? 0
@@ -665,6 +673,15 @@ static int fail_missing(struct ctx *ctx, const struct clone_tip *tip)
 			tip->branch);
 }
 
+/* Whether another commit is shown. */
+static bool moves(struct clone_tracking *tracking, const struct oid *commit)
+{
+	struct clone_head head;
+
+	return clone_tracking_load(tracking, &head) >= 0 && !head.empty &&
+	       !oid_equal(&head.commit, commit);
+}
+
 static int get_once(struct ctx *ctx, struct clone_tracking *tracking,
 		    int64_t since_ms, int64_t max_age_ms,
 		    struct clone_head *ret_head)
@@ -688,7 +705,7 @@ static int get_once(struct ctx *ctx, struct clone_tracking *tracking,
 	head_of(&tip, &head);
 	if (!tip.empty) {
 		r = fetch_commit(ctx, tracking->clone, &tip.commit, &tip.want,
-				 NULL, 0, &head);
+				 moves(tracking, &tip.commit), NULL, 0, &head);
 		if (r < 0)
 			return r;
 	}

@@ -2,11 +2,11 @@
  * Whose turn it is: which of the jobs that wait is begun next.
  *
  * With a repository's server two of them are at a time at most, each on a
- * connection of its own, and one of the two at most is slow: all of a commit, a
- * large file. So whoever wants something small never waits for something large.
- * In all, two commits are brought at a time, two times all of one (once, if
- * nobody waits for it), and two large files; two workers are left for what is
- * quick, and one of those for questions.
+ * connection of its own, and one of the two at most is slow: all of a commit,
+ * all of its trees, a large file. So whoever wants something small never waits
+ * for something large. In all, two commits are brought at a time, two times all
+ * of one (once, if nobody waits for it), and two large files; two workers are
+ * left for what is quick, and one of those for questions.
  *
  * First come those for whom a person waits, then walks, then what is done in
  * the background; of the same class who came first.
@@ -21,6 +21,7 @@
 
 #define CONNECTIONS 2
 #define COMMITS_MOST 2
+#define BEHIND_MOST 2
 #define WHOLE_MOST 2
 #define LARGE_MOST 2
 #define GATHER_MS 3
@@ -36,7 +37,7 @@ static bool same_work(const struct clone_job *a, const struct clone_job *b)
 
 /* What runs, members of batches left out. */
 struct running {
-	unsigned n_fetches, n_commits, n_whole, n_large;
+	unsigned n_fetches, n_commits, n_behind, n_whole, n_large;
 	unsigned n_own, n_own_slow; /* of the job's clone */
 	bool is_under_way;          /* what the job is about */
 };
@@ -56,7 +57,10 @@ static void count_running(struct clone_set *cs, const struct clone_job *j,
 		if (other->batch || other->kind != CLONE_JOB_FETCH)
 			continue;
 		r->n_fetches++;
-		r->n_commits += other->need.kind == CLONE_NEED_COMMIT;
+		r->n_commits += !other->behind &&
+				(other->need.kind == CLONE_NEED_COMMIT ||
+				 other->need.kind == CLONE_NEED_TREES);
+		r->n_behind += other->behind;
 		r->n_whole += other->need.kind == CLONE_NEED_ALL;
 		r->n_large += other->need.kind == CLONE_NEED_BLOB &&
 			      other->is_slow;
@@ -74,7 +78,9 @@ static bool has_room(const struct clone_job *j, const struct running *r)
 		return false;
 	switch (j->need.kind) {
 	case CLONE_NEED_COMMIT:
-		return r->n_commits < COMMITS_MOST;
+	case CLONE_NEED_TREES:
+		return j->behind ? r->n_behind < BEHIND_MOST
+				 : r->n_commits < COMMITS_MOST;
 	case CLONE_NEED_ALL:
 		return r->n_whole < (j->who == CTX_REFRESH ? 1 : WHOLE_MOST);
 	case CLONE_NEED_BLOB:

@@ -9,6 +9,7 @@ from test_tree import sound, store_of
 
 REPO = "acme/widgets"
 TREE = f"{REPO}/tree"
+FIRST = "1 commit, tree:1, depth 1"
 NAMES = "1 commit, blob:none, depth 1"
 WHOLE = "1 commit, depth 1"
 
@@ -30,7 +31,7 @@ def test_who_stays_gets_the_rest(large, mounts, tmp_path):
     want = checkout(large.repo_path("acme", "widgets"), str(tmp_path / "want"))
     m = mounts()
     m.ls(TREE)
-    assert large.fetched() == [NAMES]
+    await_true(lambda: sorted(large.fetched()) == [NAMES, FIRST], "the names")
     m.read(f"{TREE}/README.md")
     assert WHOLE not in large.fetched(), "one directory is no stay"
     m.read(f"{TREE}/src/main.c")
@@ -48,7 +49,7 @@ def test_a_walk_has_all_at_once(large, mounts, tmp_path):
         mark = large.log.mark()
         subprocess.run([*words, m / TREE], stdout=subprocess.DEVNULL)
         fetched = large.fetched(mark)
-        assert fetched[0] == NAMES and fetched[-1] == WHOLE and len(fetched) <= 4, (words, fetched)
+        assert fetched[0] == FIRST and NAMES in fetched and WHOLE in fetched and len(fetched) <= 6, (words, fetched)
         assert is_complete(m, large)
         m.unmount()
     m = mounts("hydrate=off", cache="cache3")

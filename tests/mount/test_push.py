@@ -54,6 +54,7 @@ def test_a_push_is_seen_within_ttl(bb, mounts):
 
 
 def test_a_push_costs_one_ls_refs_and_one_small_fetch(bb, mounts):
+    bb.filter = False
     m = mounts()
     m.ls("edge/hard/tree")
     first = sum(e["bytes"] for e in bb.log.since(match=r"hard\.git/"))
@@ -294,6 +295,7 @@ def test_refresh_says_what_changed(bb, mounts):
     assert f"tree: {new[:12]} -> {newer[:12]}" in m.refresh(W + "/src")
 
 
+@pytest.mark.plain_git
 @pytest.mark.parametrize("met", [False, True])
 def test_refresh_of_what_only_the_cache_has(bb, mounts, met):
     """Nobody has looked inside since the mount: it is asked for all the same, and the next look is of that."""
