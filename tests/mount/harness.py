@@ -202,7 +202,7 @@ class Mounts:
         assert not failures, "\n".join(failures)
 
 
-def checkout(git_dir, where, commit="HEAD"):
+def checkout(git_dir, where, commit="HEAD", paths=(".",)):
     """The oracle: what git checks out, without any conversion (the contract: entries exactly as they are in the tree)."""
     os.makedirs(where)
     private = where + ".git"
@@ -212,7 +212,7 @@ def checkout(git_dir, where, commit="HEAD"):
     with open(os.path.join(private, "info", "attributes"), "w") as f:
         f.write("* -text -eol -ident -filter -working-tree-encoding\n")
     subprocess.run(["git", "--git-dir", private, "--work-tree", where, "-c", "core.longpaths=true", "checkout", "-q", "-f",
-                    commit, "--", "."], check=True)
+                    commit, "--", *paths], check=True)
     return where
 
 
