@@ -14,10 +14,12 @@
  */
 #include "clone/clone_private.h"
 
-/* A directory's blobs, as large as they may be, are about that many bytes; in a
- * pack they are a quarter of it. Files of a page or two always come. */
+/* A directory's blobs, as large as they may be, are about so many bytes; in a
+ * pack they are a quarter of it. Files of a few pages always come. Less of both
+ * where the server tells the sizes of the others in one more round trip. */
 #define DIRECTORY_BYTES (64 * MIB)
 #define LIMIT_LEAST (16 * KIB)
+#define LESS_WITH_SIZES 4
 #define LIMIT_MOST MIB
 /* What comes again for each that comes. */
 #define AGAIN_BYTES MIB
@@ -159,10 +161,11 @@ static bool is_worth_it(const struct clone_job *j, const struct lacking *l)
 
 static bool choose_filter(struct clone_job *j, const struct lacking *l)
 {
-	uint64_t limit = DIRECTORY_BYTES / l->n;
+	unsigned less = j->session->caps.object_info ? LESS_WITH_SIZES : 1;
+	uint64_t limit = DIRECTORY_BYTES / less / l->n;
 
-	if (limit < LIMIT_LEAST)
-		limit = LIMIT_LEAST;
+	if (limit < LIMIT_LEAST / less)
+		limit = LIMIT_LEAST / less;
 	if (limit > LIMIT_MOST)
 		limit = LIMIT_MOST;
 	snprintf(j->directory_filter, sizeof(j->directory_filter),

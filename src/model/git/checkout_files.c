@@ -522,6 +522,14 @@ static int git_readlink(struct ctx *ctx, struct model *model, struct node *node,
 			r = clone_read_blob(ctx, node_checkout(node)->clone,
 					    &node->oid, ret_target);
 	}
+	/* When it was shown only its size was known. */
+	if (r == 0 &&
+	    memchr(blob_data(*ret_target), '\0', blob_len(*ret_target))) {
+		*ret_target = blob_unref(*ret_target);
+		return ctx_fail(ctx, -EILSEQ,
+				"The target of this symbolic link holds a "
+				"NUL.");
+	}
 	return fail_read(ctx, r);
 }
 
