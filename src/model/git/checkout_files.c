@@ -526,7 +526,7 @@ static int git_readlink(struct ctx *ctx, struct model *model, struct node *node,
 	if (r == 0 &&
 	    memchr(blob_data(*ret_target), '\0', blob_len(*ret_target))) {
 		*ret_target = blob_unref(*ret_target);
-		return ctx_fail(ctx, -EILSEQ,
+		return ctx_fail(ctx, -EIO,
 				"The target of this symbolic link holds a "
 				"NUL.");
 	}
