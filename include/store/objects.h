@@ -161,6 +161,12 @@ int objects_pack_write(struct objects_pack *, const void *data, size_t n);
  * filter left them out (git's promisor pack). has_blobs: evicting it frees
  * something. */
 void objects_pack_promise(struct objects_pack *, bool has_blobs);
+/* Before it is committed: it is not synced now, but with the next mark or
+ * objects_sync. For what comes again if the machine goes down. */
+void objects_pack_relax(struct objects_pack *);
+/* Syncs the packs that were not; how many there are. */
+int objects_sync(struct objects *);
+unsigned objects_n_unsynced(struct objects *);
 struct objects_progress {
 	uint64_t n_bytes;
 	unsigned n_objects, n_objects_total; /* total 0: not known yet */

@@ -254,6 +254,9 @@ static int take_in(struct clone_job *j, const struct haves *h)
 	j->filtered = j->filter && j->session->caps.filter;
 	if (r >= 0 && j->members && !j->whole)
 		objects_pack_promise(j->pack, true);
+	/* Somebody waits, and there is no mark after it. */
+	if (r >= 0 && !is_for_commit(j) && j->need.kind != CLONE_NEED_TREE)
+		objects_pack_relax(j->pack);
 	if (r >= 0 && j->filtered)
 		objects_pack_promise(j->pack,
 				     j->need.kind == CLONE_NEED_DIRECTORY);

@@ -16,15 +16,22 @@
 /* Far more than the bytes of one fold take. */
 #define FOLD_MS 60000
 
+static bool is_worth_it(const struct clone *c, unsigned n_packs)
+	requires_lock(c->clones->lock)
+{
+	return n_packs >= PACKS_LEAST && n_packs >= c->fold_from;
+}
+
 void clone_fold_note(struct clone *c)
 {
 	struct clone_set *cs = c->clones;
 	struct objects *objects = atomic_load(&c->objects);
 	unsigned n = objects ? objects_n_packs(objects) : 0;
 	int64_t at = clock_mono_ms() + (n < PACKS_MANY ? IDLE_MS : 0);
+	bool sync = objects && objects_n_unsynced(objects) > 0;
 
 	mutex_lock(&cs->lock);
-	if (n >= PACKS_LEAST && n >= c->fold_from) {
+	if (sync || is_worth_it(c, n)) {
 		c->fold_ms = at;
 		cond_signal(&cs->fold);
 	}
@@ -57,10 +64,15 @@ static struct clone *next_clone(struct clone_set *cs, int64_t *ret_until_ms)
 static void fold(struct clone_set *cs, struct clone *c)
 {
 	struct objects *objects = atomic_load(&c->objects);
-	unsigned n = 0;
-	int64_t before = ctx_narrow(&cs->folding, FOLD_MS);
-	int r = objects_fold(&cs->folding, objects, &n);
+	unsigned n = objects_n_packs(objects);
+	int64_t before;
+	int r;
 
+	(void)objects_sync(objects);
+	if (!mutex_with(&cs->lock, is_worth_it(c, n)))
+		return;
+	before = ctx_narrow(&cs->folding, FOLD_MS);
+	r = objects_fold(&cs->folding, objects, &n);
 	ctx_widen(&cs->folding, before);
 	log_debug("%s: %u packs became one (%d)", c->path, n, r);
 	n = objects_n_packs(objects);

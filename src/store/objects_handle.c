@@ -122,7 +122,8 @@ static void set_options(void)
 	 * read would halve its speed. */
 	git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
 	git_libgit2_opts(GIT_OPT_ENABLE_CACHING, 0);
-	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
+	/* Packs and refs are synced by us: objects_sync.c, objects_refs.c. */
+	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 0);
 	git_libgit2_opts(GIT_OPT_DISABLE_PACK_KEEP_FILE_CHECKS, 1);
 	git_libgit2_opts(GIT_OPT_SET_PACK_MAX_OBJECTS, PACK_OBJECTS_MOST);
 	/* The directory is ours; the user's git configuration is not. */
@@ -434,6 +435,7 @@ struct objects *objects_close(struct objects *o)
 	objects_keep_forget(o);
 	objects_close_idle(o);
 	objects_sizes_forget(o);
+	objects_sync_forget(o);
 	check(o->n_handles == 0);
 	objects_tmp_close(o);
 	cond_done(&o->checked);

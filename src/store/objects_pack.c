@@ -1,8 +1,8 @@
 /*
  * Taking in a pack. It is indexed in a directory of its own below the store's
- * tmp-…/, synced there by libgit2, and then named in objects/pack: first the
- * pack, then its index, which is what makes it visible. `shallow` is merged
- * before, for a commit must not be seen without it.
+ * tmp-…/, synced there (or later, objects_pack_relax), and then named in
+ * objects/pack: first the pack, then its index, which is what makes it visible.
+ * `shallow` is merged before, for a commit must not be seen without it.
  *
  * Naming happens under the store's lock: two processes that take in the same
  * objects give them the same name, though not necessarily the same bytes, and
@@ -39,6 +39,7 @@ struct objects_pack {
 	int failed;
 	bool keeps_rest;
 	bool promised, has_blobs; /* objects_pack_promise */
+	bool relaxed;             /* objects_pack_relax */
 	char **ret_name;          /* may be NULL */
 	unsigned char head[12];   /* "PACK", version, number of objects */
 	atomic_uint_fast64_t n_bytes;
@@ -237,20 +238,77 @@ void objects_pack_tell_name(struct objects_pack *p, char **ret_name)
 	p->ret_name = ret_name;
 }
 
-/* Before the index is there: without it git would miss what the pack's objects
- * lead to. */
+void objects_pack_relax(struct objects_pack *p)
+{
+	p->relaxed = true;
+}
+
+static char *promisor_path(const struct objects_pack *p)
+{
+	return mem_asprintf("%s/promisor", p->dir);
+}
+
+static int write_promisor(const struct objects_pack *p)
+{
+	cleanup(free) char *path = promisor_path(p);
+	const char *says = p->has_blobs ? OBJECTS_HAS_BLOBS : "";
+	size_t n = strlen(says);
+	cleanup(fd) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0400);
+
+	return fd < 0 || write(fd, says, n) != (ssize_t)n ? -errno : 0;
+}
+
+/* It is there before the index: without it git would miss what the pack's
+ * objects lead to. */
 static int promise(const struct objects_pack *p, const char *as)
 {
-	cleanup(free) char *path = mem_asprintf(
+	cleanup(free) char *from = promisor_path(p);
+	cleanup(free) char *to = mem_asprintf(
 		"%s/objects/pack/pack-%s.promisor", p->objects->path, as);
-	const char *says = p->has_blobs ? OBJECTS_HAS_BLOBS : "";
 
+	return p->promised && rename(from, to) < 0 ? -errno : 0;
+}
+
+static int tell_name(const struct objects_pack *p, const char *as)
+{
 	if (p->ret_name) {
 		free(*p->ret_name);
 		*p->ret_name = mem_asprintf("pack-%s", as);
 	}
-	return p->promised ? file_write_atomic(path, 0400, says, strlen(says))
-			   : 0;
+	return 0;
+}
+
+/* Takes as long as the disk does; the lock is not held. */
+static int prepare(const struct objects_pack *p, const char *name)
+{
+	int r = p->promised ? write_promisor(p) : 0;
+
+	return r == 0 && !p->relaxed ? objects_sync_pack(p->dir, name) : r;
+}
+
+/* name: that of the files in the pack's directory; as: that which they get. */
+static int rename_all(const struct objects_pack *p, const char *name,
+		      const char *as)
+{
+	int r = promise(p, as);
+
+	if (r == 0)
+		r = rename_into_place(p, name, as, "pack");
+	if (r == 0)
+		r = rename_into_place(p, name, as, "idx");
+	if (r == 0)
+		r = p->relaxed ? objects_sync_later(p->objects, as)
+			       : objects_fsync_dir(p->objects->path,
+						   "objects/pack");
+	return r < 0 ? r : tell_name(p, as);
+}
+
+/* The pack of that name that is here is as good. */
+static int keep_other(const struct objects_pack *p, const char *name)
+{
+	int r = promise(p, name);
+
+	return r < 0 ? r : tell_name(p, name);
 }
 
 /* The lock is held. */
@@ -264,7 +322,7 @@ static int install(const struct objects_pack *p, const char *name)
 						  (long long)clock_wall_ms());
 	const char *as = name;
 	char other[41];
-	int r = 0;
+	int r;
 
 	if (access(index, F_OK) == 0) {
 		/* A pack of this name is here and was fetched all the same,
@@ -273,19 +331,14 @@ static int install(const struct objects_pack *p, const char *name)
 		 * would go on reading the damaged one while anybody has it
 		 * open. */
 		r = objects_check_pack_locked(p->objects, file);
-		if (r <= 0)
-			return r < 0 ? r : promise(p, name);
+		if (r < 0)
+			return r;
+		if (r == 0)
+			return keep_other(p, name);
 		digest_sha1_hex(unique, strlen(unique), other);
 		as = other;
 	}
-	r = promise(p, as);
-	if (r == 0)
-		r = rename_into_place(p, name, as, "pack");
-	if (r == 0)
-		r = rename_into_place(p, name, as, "idx");
-	if (r == 0)
-		r = objects_fsync_dir(p->objects->path, "objects/pack");
-	return r;
+	return rename_all(p, name, as);
 }
 
 /* Of a pack with a delta that libgit2 cannot apply: whether the delta is too
@@ -341,6 +394,8 @@ int objects_pack_commit(struct ctx *ctx, struct objects_pack *pack,
 	/* It came whole, or is damaged. */
 	if (r != -EINTR)
 		p->keeps_rest = false;
+	if (r == 0 && atomic_load(&p->n_objects_total))
+		r = prepare(p, git_indexer_name(p->indexer));
 	if (r < 0)
 		return r;
 	r = objects_lock(o->path, LOCK_EX, &lock);

@@ -83,6 +83,8 @@ struct objects {
 	int64_t watched_ms;     /* when indexes were last looked for */
 	struct objects_index *indexes; /* that were hashed and are sound */
 	size_t n_indexes;
+	char **unsynced; /* objects_sync.c: names of packs */
+	size_t n_unsynced, room_unsynced;
 	struct objects_sizes *sizes; /* NULL: not loaded */
 };
 
@@ -216,6 +218,14 @@ void objects_tmp_done(struct objects *);
 /* Bytes of the regular files in path/below. */
 uint64_t objects_dir_bytes(const char *path, const char *below);
 int objects_fsync_dir(const char *path, const char *below);
+
+/* ---- syncing ---- */
+
+/* dir/pack-<name>.pack and .idx. */
+int objects_sync_pack(const char *dir, const char *name);
+/* It is among those of objects_sync. */
+int objects_sync_later(struct objects *, const char *name);
+void objects_sync_forget(struct objects *);
 
 /* ---- big files ---- */
 

@@ -25,24 +25,52 @@ static const char *const mark_spaces[] = {
 
 #define SHALLOW_BYTES_MOST (64 * MIB)
 
-static git_oid git_oid_of(const struct oid *oid)
+/* As git writes a ref, under the lock file that objects_tmp_open sweeps; and
+ * synced before it has its name, which libgit2 does either for all that it
+ * writes, or for nothing. 0 or -errno; -EEXIST, -ENOTDIR, -EISDIR: `a` and
+ * `a/b` cannot both be there. */
+static int write_ref(const char *store, const char *name, const char *text)
 {
-	git_oid id;
-
-	git_oid_fromraw(&id, oid->bytes);
-	return id;
-}
-
-static int set_ref(struct objects_handle *h, const char *name,
-		   const struct oid *oid)
-{
-	git_oid id = git_oid_of(oid);
-	git_reference *ref = NULL;
+	cleanup(free) char *path = mem_asprintf("%s/%s", store, name);
+	cleanup(free) char *lock = mem_asprintf("%s.lock", path);
+	char *slash = strrchr(path, '/');
+	cleanup(fd) int fd = -1;
+	size_t n = strlen(text);
 	int r;
 
-	r = git_reference_create(&ref, h->repo, name, &id, 1, NULL);
-	git_reference_free(ref);
-	return r;
+	*slash = '\0';
+	r = file_mkdirs(path, 0700);
+	*slash = '/';
+	if (r < 0)
+		return r;
+	fd = open(lock, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	errno = ENOSPC; /* of a write that is short */
+	if (write(fd, text, n) != (ssize_t)n || fsync(fd) < 0 ||
+	    rename(lock, path) < 0) {
+		r = -errno;
+		unlink(lock);
+		return r;
+	}
+	*slash = '\0';
+	return objects_fsync_dir(path, ".");
+}
+
+static int set_ref(struct objects *o, struct objects_handle *h,
+		   const char *name, const struct oid *oid)
+{
+	char text[42];
+	git_oid id;
+
+	/* It says so already. */
+	if (git_reference_name_to_id(&id, h->repo, name) == 0 &&
+	    memcmp(id.id, oid->bytes, OID_BYTES) == 0)
+		return 0;
+	oid_hex(oid, text);
+	text[40] = '\n';
+	text[41] = '\0';
+	return write_ref(o->path, name, text);
 }
 
 /* NULL: there are no marks of that degree. */
@@ -156,8 +184,10 @@ int objects_mark(struct objects *o, const struct oid *commit,
 	cleanup(fd) int lock = -1;
 	struct objects_handle *h;
 	char name[80];
-	int r = objects_lock(o->path, LOCK_EX, &lock);
+	int r = objects_sync(o);
 
+	if (r == 0)
+		r = objects_lock(o->path, LOCK_EX, &lock);
 	if (r == 0)
 		r = objects_take(o, &h);
 	if (r < 0)
@@ -165,7 +195,7 @@ int objects_mark(struct objects *o, const struct oid *commit,
 	mark_name(commit, presence, name);
 	r = objects_find(o, h, commit);
 	if (r == 0)
-		r = objects_errno(set_ref(h, name, commit));
+		r = set_ref(o, h, name, commit);
 	objects_give(o, h);
 	/* libgit2 does not write a ref that says so already; its time is the
 	 * order of the marks. */
@@ -361,8 +391,8 @@ int objects_set_branch(struct objects *o, const char *branch,
 		       const struct oid *commit)
 {
 	cleanup(free) char *name = mem_asprintf("refs/heads/%s", branch);
+	cleanup(free) char *head = mem_asprintf("ref: %s\n", name);
 	cleanup(fd) int lock = -1;
-	git_reference *head = NULL;
 	struct objects_handle *h;
 	int valid = 0, r = objects_lock(o->path, LOCK_EX, &lock);
 
@@ -375,19 +405,16 @@ int objects_set_branch(struct objects *o, const char *branch,
 	if (r == 0)
 		r = objects_find(o, h, commit);
 	if (r == 0) {
-		r = set_ref(h, name, commit);
+		r = set_ref(o, h, name, commit);
 		if (r < 0) {
 			/* The branch was called `a` and is `a/b` now. What it
 			 * was is of no use to anybody. */
 			git_reference_foreach_glob(h->repo, "refs/heads/*",
 						   drop_ref, h->repo);
-			r = set_ref(h, name, commit);
+			r = set_ref(o, h, name, commit);
 		}
 		if (r == 0)
-			r = git_reference_symbolic_create(
-				&head, h->repo, "HEAD", name, 1, NULL);
-		git_reference_free(head);
-		r = objects_errno(r);
+			r = write_ref(o->path, "HEAD", head);
 	}
 	objects_give(o, h);
 	return r;

@@ -7,7 +7,7 @@
 
 #include "git-scratch.h"
 
-static unsigned n_calls, kill_at;
+static unsigned n_calls, kill_at, n_fsyncs;
 
 static void count(void)
 {
@@ -36,6 +36,7 @@ int __wrap_fsync(int fd);
 int __wrap_fsync(int fd)
 {
 	count();
+	n_fsyncs++;
 	return __real_fsync(fd);
 }
 

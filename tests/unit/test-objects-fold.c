@@ -207,6 +207,39 @@ static void test_nobody_is_disturbed(void **state)
 	scratch_expect_clean(s);
 }
 
+/* Whoever waits for a file does not wait for the disk; a mark does. */
+static void test_synced_later(void **state)
+{
+	struct scratch *s = *state;
+	struct world w = make(s);
+	struct objects_pack *pack;
+	cleanup(buf_done) struct buf bytes = scratch_run(
+		s, "cd repo && echo more | git hash-object -w --stdin | git "
+		   "pack-objects -q --stdout");
+	struct oid more = scratch_oid(s, "echo more | git hash-object --stdin");
+
+	n_fsyncs = 0;
+	assert_int_equal(objects_pack_begin(s->o, false, &pack), 0);
+	objects_pack_promise(pack, true);
+	objects_pack_relax(pack);
+	assert_int_equal(objects_pack_write(pack, bytes.data, bytes.len), 0);
+	assert_int_equal(objects_pack_commit(NULL, pack, NULL, 0), 0);
+	assert_true(objects_has(s->o, &more));
+	assert_int_equal(n_fsyncs, 0);
+	assert_int_equal(objects_n_unsynced(s->o), 1);
+	assert_int_equal(objects_mark(s->o, &w.commit, OBJECTS_COMPLETE), 0);
+	assert_int_equal(objects_n_unsynced(s->o), 0);
+	assert_true(n_fsyncs >= 5);
+	scratch_fsck(s);
+	/* The machine went down before it was synced. */
+	scratch_do(s, "cd store.git/objects/pack && p=$(ls -t *.pack | head "
+		      "-1) && chmod u+w $p && : >$p");
+	scratch_reopen(s);
+	expect_all(s, &w);
+	assert_false(objects_has(s->o, &more));
+	scratch_fsck(s);
+}
+
 /* ---- killed anywhere ---- */
 
 static bool does_fold(const struct scratch *s)
@@ -313,6 +346,7 @@ int main(void)
 		SCRATCH_TEST(test_deltas),
 		SCRATCH_TEST(test_a_damaged_pack),
 		SCRATCH_TEST(test_nobody_is_disturbed),
+		SCRATCH_TEST(test_synced_later),
 		SCRATCH_TEST(test_killed_anywhere),
 		SCRATCH_TEST(test_readers),
 	};
