@@ -20,8 +20,12 @@
 
 #include <stdatomic.h>
 
-/* Once per process, after forking; idempotent. */
-int objects_global_init(void);
+/* Once per process, after forking and before threads; idempotent. */
+void objects_global_init(void);
+/* libgit2 reads all certificates of the system when it begins, which takes it
+ * longer than all the rest of a mount. The first store that is opened waits for
+ * that; whoever has time before calls this. From any thread; -ENOMEM. */
+int objects_library_begin(void);
 /* "1.5.1": of the library that is loaded, and that this was built with. Free
  * the first. */
 char *objects_library(void);

@@ -18,6 +18,8 @@ static void sweep(void *arg)
 {
 	struct clone_set *cs = arg;
 
+	/* So that the first tree need not wait for it. */
+	(void)objects_library_begin();
 	objects_sweep_all(cs->dir, &cs->stop_sweeping);
 }
 
@@ -77,11 +79,10 @@ int clone_set_new(const struct clone_set_config *config,
 	cs->max_trees = config->max_trees ? config->max_trees
 					  : CLONE_TREES_DEFAULT;
 	cs->fetched_ms = mem_calloc(cs->max_trees, sizeof(*cs->fetched_ms));
-	r = objects_global_init();
+	objects_global_init();
 	if (config->big_file)
 		objects_limit_big(config->big_file);
-	if (r >= 0)
-		r = file_mkdirs(cs->dir, 0700);
+	r = file_mkdirs(cs->dir, 0700);
 	if (r >= 0)
 		r = clone_queue_start(cs);
 	if (r >= 0)

@@ -135,6 +135,16 @@ static void set_options(void)
 	git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_GLOBAL, "");
 }
 
+static struct {
+	struct mutex lock;
+	struct cond changed;
+	enum {
+		LIBRARY_NEW,
+		LIBRARY_BEGINS,
+		LIBRARY_THERE
+	} state under_lock;
+} library = {.lock = MUTEX_INITIALIZER};
+
 char *objects_library(void)
 {
 	int major = 0, minor = 0, patch = 0;
@@ -148,21 +158,49 @@ const char *objects_library_built(void)
 	return LIBGIT2_VERSION;
 }
 
-int objects_global_init(void)
+void objects_global_init(void)
 {
 	static atomic_bool done;
 
 	if (atomic_exchange(&done, true))
-		return 0;
-	if (git_libgit2_init() < 0)
-		return -ENOMEM;
-	set_options();
-	objects_alloc_init();
+		return;
+	cond_init(&library.changed);
 	page_guard_init();
 	objects_warm_init();
 	objects_keep_init();
 	objects_big_init();
+}
+
+static int library_begin(void)
+{
+	if (git_libgit2_init() < 0)
+		return -ENOMEM;
+	set_options();
+	objects_alloc_init();
 	return 0;
+}
+
+int objects_library_begin(void)
+{
+	bool mine;
+	int r;
+
+	objects_global_init();
+	mutex_lock(&library.lock);
+	while (library.state == LIBRARY_BEGINS)
+		cond_wait(&library.changed, &library.lock);
+	mine = library.state == LIBRARY_NEW;
+	if (mine)
+		library.state = LIBRARY_BEGINS;
+	mutex_unlock(&library.lock);
+	if (!mine)
+		return 0;
+	r = library_begin();
+	mutex_lock(&library.lock);
+	library.state = r < 0 ? LIBRARY_NEW : LIBRARY_THERE;
+	cond_broadcast(&library.changed);
+	mutex_unlock(&library.lock);
+	return r;
 }
 
 /* ---- handles ---- */
@@ -400,7 +438,7 @@ int objects_open(const char *path, struct objects **ret_objects)
 {
 	static atomic_uint_fast64_t last_id;
 	cleanup(objects_close) struct objects *o = mem_calloc(1, sizeof(*o));
-	int r = objects_global_init();
+	int r = objects_library_begin();
 
 	o->id = atomic_fetch_add(&last_id, 1) + 1;
 	o->handles_most = handles_most();
