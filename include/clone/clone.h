@@ -186,7 +186,7 @@ enum clone_need_kind {
 };
 struct clone_need {
 	enum clone_need_kind kind;
-	struct oid oid; /* not of CLONE_NEED_ALL */
+	struct oid oid; /* of CLONE_NEED_ALL none, or the tree to go below */
 	/* Of CLONE_NEED_ALL: when more bytes than that have come it is enough,
 	 * though not all; in the background (CTX_REFRESH) those of earlier ones
 	 * count, too. 0: all. */
@@ -216,6 +216,10 @@ bool clone_was_evicted(struct clone *);
 /* Of how many bytes the service says that the repository is, with its history;
  * -1: it has not. Never waits. */
 int64_t clone_said_size(struct clone *);
+/* Below that tree, one in root, more than half of the blobs of root are not
+ * here. Local; reads all trees. */
+bool clone_is_most(struct ctx *, struct clone *, const struct oid *root,
+		   const struct oid *tree);
 /* All of it is here, as its mark says. Local. */
 bool clone_is_complete(struct clone *, const struct oid *commit);
 int clone_known_commit(struct clone *, const struct oid *commit,

@@ -161,10 +161,17 @@ static int fetch_batch(struct clone_job *j, const struct objects_lacking *l)
 	return r;
 }
 
+/* The whole commit is wanted; else what is below need.oid. */
+static bool is_of_commit(const struct clone_job *j)
+{
+	return oid_equal(&j->need.oid, &j->commit);
+}
+
 /* 1: all of it is here. */
 static int fetch_some(struct clone_job *j, const struct objects_lacking *l)
 {
-	bool whole = l->n_trees_missing || l->n_missing > l->n_blobs / 2;
+	bool whole = l->n_trees_missing ||
+		     (is_of_commit(j) && l->n_missing > l->n_blobs / 2);
 	int r = whole ? 0 : fetch_batch(j, l);
 
 	if (!whole && may_do_whole(r)) {
@@ -200,8 +207,10 @@ static int fetch_rest(struct clone_job *j, const struct oid *tree)
 			break;
 		n = l.n_missing + l.n_trees_missing;
 		if (n == 0)
-			return objects_mark(j->objects, &j->commit,
-					    OBJECTS_COMPLETE);
+			return !is_of_commit(j)
+				       ? 0
+				       : objects_mark(j->objects, &j->commit,
+						      OBJECTS_COMPLETE);
 		if (n >= before)
 			return fail_lacking(j, n);
 		before = n;
@@ -213,6 +222,22 @@ static int fetch_rest(struct clone_job *j, const struct oid *tree)
 	return r;
 }
 
+bool clone_is_most(struct ctx *ctx, struct clone *c, const struct oid *root,
+		   const struct oid *tree)
+{
+	cleanup(objects_lacking_done) struct objects_lacking all = {0};
+	cleanup(objects_lacking_done) struct objects_lacking below = {0};
+	struct objects *objects;
+	int r = clone_store(c, &objects);
+
+	if (r >= 0)
+		r = objects_lacking(ctx, objects, root, &all);
+	if (r >= 0)
+		r = objects_lacking(ctx, objects, tree, &below);
+	return r >= 0 &&
+	       (below.n_trees_missing || below.n_missing > all.n_blobs / 2);
+}
+
 int clone_job_rest(struct clone_job *j)
 {
 	struct clone_head head;
@@ -221,6 +246,8 @@ int clone_job_rest(struct clone_job *j)
 
 	if (r < 0 || clone_comes_whole(j->clone))
 		return clone_job_take(j);
+	if (!is_of_commit(j))
+		head.tree = j->need.oid;
 	j->keeps_rest = true;
 	if (is_background(j))
 		before = recall_bytes(j);

@@ -146,7 +146,8 @@ int clone_bring(struct ctx *ctx, struct clone *c, const struct oid *commit,
 	if (!may_lack(objects, commit, need->kind))
 		return 0;
 	/* One job for all who need something of it. */
-	if (need->kind == CLONE_NEED_ALL || clone_comes_whole(c))
+	if (clone_comes_whole(c) ||
+	    (need->kind == CLONE_NEED_ALL && oid_is_none(&need->oid)))
 		what = (struct clone_need){.kind = CLONE_NEED_ALL,
 					   .oid = *commit,
 					   .most = need->most};

@@ -1,10 +1,14 @@
 """The rest of a tree that came without its files: for who stays in it, in the background; for a walk, at once."""
+import base64
+import glob
 import os
+import random
+import re
 import subprocess
 
 import pytest
 
-from conftest import LARGE, await_true, checkout, git, same_trees
+from conftest import LARGE, await_true, checkout, same_trees
 from test_tree import sound, store_of
 
 REPO = "acme/widgets"
@@ -22,8 +26,8 @@ def large(bb):
     return bb
 
 
-def is_complete(m, bb):
-    marks = os.path.join(store_of(m, bb, REPO), "refs/bitbucketfs/commits")
+def is_complete(m, bb, repo=REPO):
+    marks = os.path.join(store_of(m, bb, repo), "refs/bitbucketfs/commits")
     return os.path.isdir(marks) and bool(os.listdir(marks))
 
 
@@ -55,3 +59,66 @@ def test_a_walk_has_all_at_once(large, mounts, tmp_path):
     m = mounts("hydrate=off", cache="cache3")
     subprocess.run(["cp", "-r", m / TREE, tmp_path / "copy"], check=True)
     assert same_trees(want, str(tmp_path / "copy")) == ""
+
+
+@pytest.fixture
+def forest(bb, tmp_path):
+    """acme/forest: 40 directories of 25 files, 4 kB each, that cannot be deflated."""
+    bb.filter = bb.v2 = True
+    where, dice = str(tmp_path / "forest.git"), random.Random(0)
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", where], check=True)
+    lines = ["commit refs/heads/main\ncommitter A <a@example.org> 1600000000 +0000\ndata 1\nx\n"]
+    for d in range(40):
+        for f in range(25):
+            data = base64.b64encode(dice.randbytes(3000)).decode()
+            lines.append(f"M 644 inline d{d % 4}/e{d:02}/{f:02}.txt\ndata {len(data)}\n{data}\n")
+    subprocess.run(["git", "-C", where, "fast-import", "--quiet"], input="".join(lines), text=True, check=True)
+    bb.create_repo("acme", "forest").git_dir = where
+    bb.update_repo("acme", "forest", {"size": LARGE})
+    return bb
+
+
+def grep(m, place):
+    assert subprocess.run(["grep", "-rq", "no such words", m / f"acme/forest/tree/{place}"]).returncode == 1
+
+
+def test_a_walk_of_a_part_has_that_part(forest, mounts):
+    m = mounts("hydrate=off")
+    mark = forest.log.mark()
+    grep(m, "d1")
+    fetched = forest.fetched(mark)
+    assert WHOLE not in fetched and sum(int(f.split()[0]) for f in fetched if f.endswith(" blob")) <= 250 + 25, fetched
+    mark = forest.log.mark()
+    grep(m, "d1")
+    assert forest.fetched(mark) == []
+    grep(m, "")
+    assert forest.fetched(mark)[-1] == WHOLE, "most of it is missing"
+
+
+def coming(store):
+    """How much has come of the pack that comes."""
+    return max((os.path.getsize(f) for f in glob.glob(store + "/tmp-*/*/pack*")), default=0)
+
+
+def test_killed_it_goes_on_from_there(forest, mounts):
+    m = mounts()
+    m.ls("acme/forest/tree")
+    forest.bandwidth = 1e6
+    for d in ("d0/e00", "d1/e01"):
+        m.read(f"acme/forest/tree/{d}/00.txt")
+    store = store_of(m, forest, "acme/forest")
+    await_true(lambda: coming(store) > 2e6, "most of 3 MB came")
+    assert re.search(r"^fetching: the rest of acme/forest, .* \d\d% \(", m.read(".bitbucketfs/status"), re.M)
+    m.kill()
+    forest.bandwidth = 0
+    mark = forest.log.mark()
+    m = mounts()
+    for d in ("d0/e00", "d1/e01"):
+        m.read(f"acme/forest/tree/{d}/01.txt")
+    await_true(lambda: is_complete(m, forest, "acme/forest"), "the rest of it comes")
+    fetched = forest.fetched(mark)
+    assert WHOLE not in fetched and sum(int(f.split()[0]) for f in fetched if "blob" in f) < 450, fetched
+    assert sound(store) == "" and not os.path.exists(os.path.join(store, "rest.pack"))
+    forest.offline()
+    grep(m, "")
+    assert not m.errors()

@@ -28,12 +28,14 @@ static void opens(struct walk_all *all, int32_t process, uint64_t dir,
 	walk_opened(all, &step);
 }
 
+static uint64_t top;
+
 static enum walk_reach needs(struct walk_all *all, int32_t process,
 			     uint64_t dir, uint64_t parent)
 {
 	const struct walk_step step = step_of(process, dir, parent);
 
-	return walk_needs(all, &step);
+	return walk_needs(all, &step, &top);
 }
 
 static void was_brought(struct walk_all *all, int32_t process, uint64_t dir)
@@ -66,6 +68,7 @@ static void a_program_goes_down(void **state)
 	now += 2;
 	opens(*state, 100, 2, 1);
 	assert_int_equal(needs(*state, 100, 2, 1), WALK_TREE);
+	assert_int_equal(top, 1);
 	/* From now on wherever it is. */
 	assert_int_equal(needs(*state, 100, 9, 8), WALK_TREE);
 }
@@ -77,6 +80,12 @@ static void a_program_goes_down_first(void **state)
 	opens(*state, 100, 2, 1);
 	opens(*state, 100, 3, 2);
 	assert_int_equal(needs(*state, 100, 3, 2), WALK_TREE);
+	assert_int_equal(top, 1);
+	/* grep -r one two: the second one. */
+	opens(*state, 100, 50, 99);
+	opens(*state, 100, 51, 50);
+	assert_int_equal(needs(*state, 100, 51, 50), WALK_TREE);
+	assert_int_equal(top, 50);
 }
 
 /* A file manager: one process, and a person who clicks. */

@@ -661,13 +661,20 @@ void checkout_opened(struct ctx *ctx, struct model *model, struct node *dir)
 }
 
 enum walk_reach checkout_needs(struct ctx *ctx, struct model *model,
-			       struct node *dir)
+			       struct node *dir, struct oid *ret_top)
 {
 	struct walk_step step = step_of(ctx, model, dir);
+	enum walk_reach reach;
+	struct node *top;
+	uint64_t ino;
 
 	atomic_store(&node_checkout(dir)->lacks, true);
 	checkout_hydrate_note(ctx, model, dir, true);
-	return walk_needs(model->walks, &step);
+	reach = walk_needs(model->walks, &step, &ino);
+	top = ino ? node_get(model->nodes, ino) : NULL;
+	*ret_top = top ? node_oid(model->nodes, top) : oid_none;
+	node_unref(model->nodes, top);
+	return reach;
 }
 
 void checkout_brought(struct ctx *ctx, struct model *model,
@@ -720,24 +727,28 @@ static uint64_t room_of(struct model *model)
 	return most == UINT64_MAX ? 0 : most / 4 * 3;
 }
 
-int checkout_bring_all(struct ctx *ctx, struct model *model, struct node *tree)
+int checkout_bring_all(struct ctx *ctx, struct model *model, struct node *tree,
+		       const struct oid *top)
 {
 	struct checkout *checkout = node_checkout(tree);
-	const struct clone_need need = {.kind = CLONE_NEED_ALL,
-					.most = room_of(model)};
-	struct oid commit;
+	struct clone_need need = {.kind = CLONE_NEED_ALL,
+				  .most = room_of(model)};
+	struct oid commit, root = node_oid(model->nodes, tree);
 	int r;
 
 	if (atomic_load(&checkout->too_large) ||
 	    !checkout_commit(tree, &commit))
 		return 0;
+	if (!oid_is_none(top) && !oid_equal(top, &root) &&
+	    !clone_is_most(ctx, checkout->clone, &root, top))
+		need.oid = *top;
 	if (need.most &&
 	    clone_said_size(checkout->clone) > (int64_t)need.most) {
 		atomic_store(&checkout->too_large, true);
 		return 0;
 	}
 	r = checkout_bring_lacking(ctx, tree, &need);
-	if (r <= 0)
+	if (r <= 0 || !oid_is_none(&need.oid))
 		return r;
 	if (!clone_is_complete(checkout->clone, &commit)) {
 		atomic_store(&checkout->too_large, true);

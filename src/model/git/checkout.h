@@ -139,9 +139,11 @@ int checkout_check(struct ctx *, struct model *, struct node *tree,
 bool checkout_commit(struct node *tree, struct oid *ret_commit);
 /* What the program of ctx does in a directory of the tree, for model/git/walk:
  * it has opened it; it needs something in it that is not here, which tells how
- * far what is brought should reach; that was brought. */
+ * far what is brought should reach (ret_top: the tree object below which; none:
+ * all of the commit); that was brought. */
 void checkout_opened(struct ctx *, struct model *, struct node *dir);
-enum walk_reach checkout_needs(struct ctx *, struct model *, struct node *dir);
+enum walk_reach checkout_needs(struct ctx *, struct model *, struct node *dir,
+			       struct oid *ret_top);
 void checkout_brought(struct ctx *, struct model *, const struct node *dir);
 /* A file of it was read. Asks nobody, waits for nobody. */
 void checkout_note_read(struct node *tree);
@@ -152,9 +154,11 @@ int checkout_bring(struct ctx *, struct model *, struct node *tree,
 /* clone_bring, of what is shown. */
 int checkout_bring_lacking(struct ctx *, struct node *tree,
 			   const struct clone_need *);
-/* All of it for who goes through the tree, as far as the cache has room: 1; 0:
- * it does not, what is needed has to be brought by itself. */
-int checkout_bring_all(struct ctx *, struct model *, struct node *tree);
+/* All below that tree object for who goes through it (none: all of the commit;
+ * so, too, where that is most of it), as far as the cache has room: 1; 0: it
+ * does not, what is needed has to be brought by itself. */
+int checkout_bring_all(struct ctx *, struct model *, struct node *tree,
+		       const struct oid *top);
 /* All of it, whatever room there is. */
 int checkout_fetch(struct ctx *, struct model *, struct node *in_tree);
 
@@ -162,10 +166,10 @@ int checkout_fetch(struct ctx *, struct model *, struct node *in_tree);
 void checkout_hydrate_start(struct model *);
 /* Joins its thread, whose wait ends with the group. */
 void checkout_hydrate_stop(struct model *);
-/* A program looks into a directory of a tree, or needs something in it that is
- * not here. Asks nobody. */
+/* A program looks into a directory of a tree, or reads a file in it or needs
+ * its size. Asks nobody. */
 void checkout_hydrate_note(struct ctx *, struct model *, struct node *dir,
-			   bool needs);
+			   bool reads);
 
 /* checkout_sizes.c: sizes in that directory (its tree's oid) are not known, and
  * git does not tell them: asks the service for those of the largest files,

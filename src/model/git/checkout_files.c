@@ -77,11 +77,12 @@ static int bring(struct ctx *ctx, struct model *model, struct node *node,
 {
 	struct node *dir = S_ISDIR(node->mode) ? node : node->parent;
 	const struct clone_need need = {.kind = kind, .oid = *oid};
+	struct oid top;
 	int r = 0;
 
-	if (checkout_needs(ctx, model, dir) == WALK_TREE &&
+	if (checkout_needs(ctx, model, dir, &top) == WALK_TREE &&
 	    kind != CLONE_NEED_TREE)
-		r = checkout_bring_all(ctx, model, tree_of(node));
+		r = checkout_bring_all(ctx, model, tree_of(node), &top);
 	if (r == 0)
 		r = checkout_bring(ctx, model, tree_of(node), &need);
 	checkout_brought(ctx, model, dir);
@@ -491,6 +492,7 @@ static int git_read(struct ctx *ctx, struct model *model, struct node *node,
 
 	checkout_heard(model, node);
 	checkout_note_read(tree_of(node));
+	checkout_hydrate_note(ctx, model, node->parent, true);
 	r = read_blob(ctx, node, offset, n, ret_data);
 	if (r == -ENOENT) {
 		r = bring(ctx, model, node, CLONE_NEED_BLOB, &node->oid);

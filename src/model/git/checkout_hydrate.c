@@ -4,7 +4,7 @@
  *
  * Somebody stays who looks into a second directory of the tree, or who is still
  * in it ten seconds after the first look: the terminal (or, where there is
- * none, who has needed a file) has not gone on to another tree. So a loop that
+ * none, who has read a file) has not gone on to another tree. So a loop that
  * reads a file of each repository brings the rest of none but the last. A
  * program that lists one directory after the other without a pause (`find
  * -name`) has looked once.
@@ -16,6 +16,7 @@
 #include "model/git/checkout.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 #define STAYS 16
 #define DUE_MOST 64
@@ -80,6 +81,9 @@ static bool settle(struct model *model, struct node *tree)
 	ctx_because(&ctx, "the rest of %s", tree->name);
 	/* Failures are not recorded: nobody has asked for it. */
 	r = checkout_bring_lacking(&ctx, tree, &need);
+	if (r < 0)
+		log_debug("the rest of %s does not come: %s", tree->name,
+			  ctx.sentence[0] ? ctx.sentence : strerror(-r));
 	ctx_done(&ctx);
 	return r >= 0;
 }
@@ -184,7 +188,7 @@ static struct stay *stay_of(struct hydrate *h, int32_t session)
 /* The tree that the session was in before, whose reference the caller gives
  * back; tree is taken. */
 static struct node *note(struct hydrate *h, struct node *tree, uint64_t dir,
-			 const struct budget_who *who, bool needs)
+			 const struct budget_who *who, bool reads)
 	requires_lock(h->lock)
 {
 	struct stay *s = stay_of(h, who->session);
@@ -208,8 +212,8 @@ static struct node *note(struct hydrate *h, struct node *tree, uint64_t dir,
 		s->tree = steal(&other);
 		s->since_ms = now;
 	}
-	stays = s->dir != dir && (needs || now - s->at_ms > LOOK_MS);
-	s->by_time = s->by_time || needs || who->terminal;
+	stays = s->dir != dir && (reads || now - s->at_ms > LOOK_MS);
+	s->by_time = s->by_time || reads || who->terminal;
 	s->dir = dir;
 	s->at_ms = now;
 	if (stays)
@@ -220,7 +224,7 @@ static struct node *note(struct hydrate *h, struct node *tree, uint64_t dir,
 }
 
 void checkout_hydrate_note(struct ctx *ctx, struct model *model,
-			   struct node *dir, bool needs)
+			   struct node *dir, bool reads)
 {
 	struct checkout *checkout = node_checkout(dir);
 	struct hydrate *h = model->hydrate;
@@ -239,7 +243,7 @@ void checkout_hydrate_note(struct ctx *ctx, struct model *model,
 	mutex_lock(&h->lock);
 	if (!h->thread && !h->stopping)
 		(void)thread_start("hydrate", work, h, &h->thread);
-	other = note(h, tree, dir->ino, &who, needs);
+	other = note(h, tree, dir->ino, &who, reads);
 	mutex_unlock(&h->lock);
 	node_unref(model->nodes, other);
 }

@@ -39,6 +39,7 @@ struct seen {
 	int64_t at_ms;    /* the last thing that it did, or was brought */
 	uint64_t listed[LISTED]; /* directories, a ring; 0: none */
 	unsigned n_listed;
+	uint64_t top;    /* the first of those that it went down */
 	uint64_t needed; /* the last directory in which it needed something */
 	unsigned n_in_a_row; /* needs in that one */
 	unsigned n_needed;   /* how often that was another one */
@@ -120,6 +121,8 @@ static void list(struct seen *s, const struct walk_step *step)
 	bool paused = step->now_ms - s->at_ms > PAUSE_MS;
 
 	s->goes_down = !paused && has_listed(s, step->parent);
+	if (!has_listed(s, step->parent))
+		s->top = step->dir;
 	if (!has_listed(s, step->dir))
 		s->listed[s->n_listed++ % LISTED] = step->dir;
 	s->at_ms = step->now_ms;
@@ -129,6 +132,7 @@ void walk_opened(struct walk_all *all, const struct walk_step *step)
 {
 	mutex_lock(&all->lock);
 	list(seen_of(all, step, PROCESS), step);
+	list(seen_of(all, step, GROUP), step);
 	mutex_unlock(&all->lock);
 }
 
@@ -143,21 +147,32 @@ static void need(struct seen *s, const struct walk_step *step)
 	s->needed = step->dir;
 	s->at_ms = step->now_ms;
 	if (s->n_needed >= walk_begins[s->kind] ||
-	    (s->goes_down && has_listed(s, step->dir)))
+	    (s->kind == PROCESS && s->goes_down && has_listed(s, step->dir)))
 		s->is_walk = true;
 }
 
-enum walk_reach walk_needs(struct walk_all *all, const struct walk_step *step)
+/* The processes that share a top are one walk. A process goes first. */
+static void reach_tree(const struct seen *s, enum walk_reach *reach,
+		       uint64_t *ret_top)
+{
+	if (*reach != WALK_TREE)
+		*ret_top = s->top;
+	*reach = WALK_TREE;
+}
+
+enum walk_reach walk_needs(struct walk_all *all, const struct walk_step *step,
+			   uint64_t *ret_top)
 {
 	enum walk_reach reach = WALK_NONE;
 
+	*ret_top = 0;
 	mutex_lock(&all->lock);
 	for (enum kind kind = PROCESS; kind < KINDS; kind++) {
 		struct seen *s = seen_of(all, step, kind);
 
 		need(s, step);
 		if (s->is_walk)
-			reach = WALK_TREE;
+			reach_tree(s, &reach, ret_top);
 		else if (reach == WALK_NONE && kind != SESSION &&
 			 (s->n_in_a_row > 1 || has_listed(s, step->dir)))
 			reach = WALK_DIRECTORY;

@@ -36,8 +36,10 @@ struct walk_all *walk_all_free(struct walk_all *);
 /* A directory was opened. */
 void walk_opened(struct walk_all *, const struct walk_step *);
 /* Something in the directory (step->dir: that of the file) is needed that is
- * not here; how far what is brought for it should reach. */
-enum walk_reach walk_needs(struct walk_all *, const struct walk_step *);
+ * not here; how far what is brought for it should reach. Of WALK_TREE: the
+ * directory below which that is, where the program began; 0: any. */
+enum walk_reach walk_needs(struct walk_all *, const struct walk_step *,
+			   uint64_t *ret_top);
 /* It was brought: how long that took was no pause of the program's. */
 void walk_brought(struct walk_all *, const struct walk_step *);
 
