@@ -103,6 +103,19 @@ def test_a_stat_brings_the_sizes_of_its_directory(sized, mounts):
     assert asked(sized, mark) == ([], []), "sizes are kept"
 
 
+@pytest.mark.concurrent
+def test_many_look_at_once(sized, mounts):
+    m = mounts("hydrate=off")
+    look(m, sized)
+    mark = sized.log.mark()
+    code = f"import os, sys; [os.lstat(sys.argv[1] + '/' + f) for f in {FILES!r} if f.startswith(('d/f', 'e/'))]"
+    looking = [subprocess.Popen([sys.executable, "-c", code, m / TREE]) for _ in range(12)]
+    assert [p.wait(PATIENCE) for p in looking] == [0] * 12
+    fetched = asked(sized, mark)[0]
+    assert sorted(fetched) == sorted([OF_35, "2 sizes", LIMIT]), "one for all"
+    expect_sizes(m, [f for f in FILES if f.startswith("d/f")])
+
+
 @pytest.mark.parametrize("refused", [("tree",), ("combine",), ("blob:limit",)])
 def test_a_server_that_refuses_the_filter(sized, mounts, refused):
     m = mounts("hydrate=off")
