@@ -192,7 +192,10 @@ static int change_marks(struct eviction *e)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < e->n_cold; i++) {
+		int64_t read_ms = objects_read_ms(e->o, &e->cold[i]);
+
 		r = objects_mark(e->o, &e->cold[i], OBJECTS_TREES);
+		objects_set_read_ms(e->o, &e->cold[i], read_ms);
 		if (r == 0)
 			r = objects_unmark(e->o, &e->cold[i], OBJECTS_COMPLETE,
 					   false);
@@ -266,14 +269,18 @@ static int evict_open(struct ctx *ctx, struct objects *o, int64_t before_ms,
 }
 
 /* Whether opening the store may gain anything: a commit that is complete and
- * was not read lately; or no commit is complete, and there are packs all the
- * same.
+ * was not read lately; or, with blobs that came by themselves, another one that
+ * was not, or none at all.
  */
 static bool may_gain(const char *path, int64_t before_ms)
 {
-	bool any = false, gain = objects_marks_before(path, before_ms, &any);
+	bool complete = false, trees = false;
 
-	return gain || (!any && objects_evict_has_spare(path));
+	if (objects_marks_before(path, OBJECTS_COMPLETE, before_ms, &complete))
+		return true;
+	return (objects_marks_before(path, OBJECTS_TREES, before_ms, &trees) ||
+		!(complete || trees)) &&
+	       objects_evict_has_spare(path);
 }
 
 int objects_evict(struct ctx *ctx, const char *path, int64_t before_ms,

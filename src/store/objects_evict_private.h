@@ -33,7 +33,7 @@ struct eviction {
 	struct objects_handle *h;
 	int64_t before_ms;
 	struct oid *cold; /* commits whose blobs go */
-	size_t n_cold, room_cold, n_warm;
+	size_t n_cold, room_cold;
 	struct evict_member *warm; /* all that must stay as it is */
 	struct evict_member *rest; /* what else the other commits lead to */
 	struct evict_pack *packs;  /* that go */

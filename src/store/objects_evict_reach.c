@@ -125,23 +125,32 @@ static int walk(struct eviction *e, struct evict_member **set,
 
 /* ---- commits that were read lately, and others ---- */
 
-static int walk_warm(struct eviction *e)
+/* Of those that are so much here: they are warm, or cold. */
+static int part(struct eviction *e, enum objects_presence presence)
 {
 	struct oid *commits = NULL;
 	size_t n = 0;
-	int r = objects_marked(e->o, OBJECTS_COMPLETE, SIZE_MAX, &commits, &n);
+	int r = objects_marked(e->o, presence, SIZE_MAX, &commits, &n);
 
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (objects_read_ms(e->o, &commits[i]) < e->before_ms) {
+		if (objects_read_ms(e->o, &commits[i]) >= e->before_ms) {
+			r = walk(e, &e->warm, &commits[i]);
+		} else if (presence == OBJECTS_COMPLETE) {
 			mem_grow(e->cold, e->n_cold, e->room_cold);
 			e->cold[e->n_cold++] = commits[i];
-			continue;
 		}
-		e->n_warm++;
-		r = walk(e, &e->warm, &commits[i]);
 	}
 	free(commits);
 	return r;
+}
+
+/* Also of a commit that came without its blobs those stay that were brought for
+ * who reads it now. */
+static int walk_warm(struct eviction *e)
+{
+	int r = part(e, OBJECTS_COMPLETE);
+
+	return r < 0 ? r : part(e, OBJECTS_TREES);
 }
 
 struct targets {

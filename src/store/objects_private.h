@@ -157,12 +157,15 @@ int objects_unmark(struct objects *, const struct oid *commit,
 
 /* ---- evicting ---- */
 
-/* When a file of a commit that is complete was last read, wall clock; or when
- * its mark was set. */
+/* When a file of a commit was last read, wall clock; or when its last mark was
+ * set. */
 int64_t objects_read_ms(struct objects *, const struct oid *commit);
-/* Whether there is a commit that is complete and was not read since then; any:
+void objects_set_read_ms(struct objects *, const struct oid *commit,
+			 int64_t at_ms);
+/* Whether there is a commit with that mark whose time is before that; any:
  * whether there is one at all. */
-bool objects_marks_before(const char *path, int64_t before_ms, bool *ret_any);
+bool objects_marks_before(const char *path, enum objects_presence,
+			  int64_t before_ms, bool *ret_any);
 /* For objects_was_evicted. */
 void objects_note_evicted(const char *store, bool evicted);
 /* Filled in when the pack is committed, "pack-…": free it. */

@@ -101,20 +101,44 @@ static void note_used(const struct objects *o)
 		fd = own_open(path, O_WRONLY | O_CREAT, 0600);
 }
 
-static char *mark_path(const char *path, const struct oid *commit)
+static const enum objects_presence degrees[] = {OBJECTS_TREES,
+						OBJECTS_COMPLETE};
+
+static char *mark_path(const char *path, const struct oid *commit,
+		       enum objects_presence presence)
 {
 	char name[80];
 
-	mark_name(commit, OBJECTS_COMPLETE, name);
+	mark_name(commit, presence, name);
 	return mem_asprintf("%s/%s", path, name);
+}
+
+static void set_read(const struct objects *o, const struct oid *commit,
+		     const struct timespec *times)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(degrees); i++) {
+		cleanup(free) char *path =
+			mark_path(o->path, commit, degrees[i]);
+
+		utimensat(AT_FDCWD, path, times, 0);
+	}
 }
 
 void objects_note_read(struct objects *o, const struct oid *commit)
 {
-	cleanup(free) char *path = mark_path(o->path, commit);
-
-	utimensat(AT_FDCWD, path, NULL, 0);
+	set_read(o, commit, NULL);
 	note_used(o);
+}
+
+void objects_set_read_ms(struct objects *o, const struct oid *commit,
+			 int64_t at_ms)
+{
+	const struct timespec times[2] = {
+		{.tv_nsec = UTIME_OMIT},
+		{.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000},
+	};
+
+	set_read(o, commit, times);
 }
 
 static int64_t time_ms(const struct timespec *t)
@@ -124,17 +148,25 @@ static int64_t time_ms(const struct timespec *t)
 
 int64_t objects_read_ms(struct objects *o, const struct oid *commit)
 {
-	cleanup(free) char *path = mark_path(o->path, commit);
-	struct stat st;
+	int64_t at_ms = 0;
 
-	/* One that git has packed away is an old one. */
-	return stat(path, &st) < 0 ? 0 : time_ms(&st.st_mtim);
+	for (size_t i = 0; i < ARRAY_SIZE(degrees); i++) {
+		cleanup(free) char *path =
+			mark_path(o->path, commit, degrees[i]);
+		struct stat st;
+
+		/* One that git has packed away is an old one. */
+		if (stat(path, &st) == 0 && time_ms(&st.st_mtim) > at_ms)
+			at_ms = time_ms(&st.st_mtim);
+	}
+	return at_ms;
 }
 
-bool objects_marks_before(const char *path, int64_t before_ms, bool *ret_any)
+bool objects_marks_before(const char *path, enum objects_presence presence,
+			  int64_t before_ms, bool *ret_any)
 {
 	cleanup(free) char *dir =
-		mem_asprintf("%s/%s", path, mark_spaces[OBJECTS_COMPLETE]);
+		mem_asprintf("%s/%s", path, mark_spaces[presence]);
 	cleanup(free) char *packed = mem_asprintf("%s/packed-refs", path);
 	bool before = access(packed, F_OK) == 0;
 	DIR *d = opendir(dir);

@@ -209,6 +209,38 @@ static void test_a_cold_commit(void **state)
 	expect_tree(s->o, &c.second);
 }
 
+/* A commit that came without its blobs, and one of them: while it is read the
+ * blob stays. */
+static void test_a_filtered_commit(void **state)
+{
+	struct scratch *s = *state;
+	struct commits c = make(s);
+	char hex[41];
+	cleanup(free) char *mark =
+		mem_asprintf("touch -d '1 hour ago' "
+			     "store.git/refs/bitbucketfs/trees/%s",
+			     oid_hex(&c.second, hex));
+	uint64_t freed = 1;
+
+	fetch(s, s->o, &c.second, "");
+	assert_int_equal(objects_mark(s->o, &c.second, OBJECTS_TREES), 0);
+	assert_int_equal(
+		objects_unmark(s->o, &c.second, OBJECTS_COMPLETE, false), 0);
+	assert_int_equal(evict(s, &freed), 0);
+	assert_int_equal(freed, 0);
+	expect_blob(s->o, &c.same, SAME, true);
+	scratch_do(s, mark);
+	objects_note_read(s->o, &c.second);
+	assert_int_equal(evict(s, &freed), 0);
+	assert_int_equal(freed, 0);
+	scratch_do(s, mark);
+	assert_int_equal(evict(s, &freed), 0);
+	assert_true(freed > 50000);
+	expect_blob(s->o, &c.same, SAME, false);
+	expect_tree(s->o, &c.second);
+	scratch_fsck(s);
+}
+
 static void test_a_fetch_holds_it(void **state)
 {
 	struct scratch *s = *state;
@@ -476,6 +508,7 @@ int main(void)
 		SCRATCH_TEST(test_nothing_to_evict),
 		SCRATCH_TEST(test_all_blobs_go),
 		SCRATCH_TEST(test_a_cold_commit),
+		SCRATCH_TEST(test_a_filtered_commit),
 		SCRATCH_TEST(test_a_fetch_holds_it),
 		SCRATCH_TEST(test_packing_is_cancelled),
 		SCRATCH_TEST(test_damaged_sizes),
