@@ -98,6 +98,7 @@ FOR_TESTS = set("""
     clock_advance clock_fake clock_real clock_suspend ctx_group_waiting
     objects_keep_big objects_big_hashed objects_alloc_most
     objects_disk_bytes objects_trim spool_disk_bytes listed_all_bytes
+    listed_all_pins
     upload_pack_patience stream_source_url evict_keep evict_drop
 """.split())
 

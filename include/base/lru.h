@@ -38,7 +38,8 @@ void lru_put(struct lru *, const void *key, size_t n_key, void *value,
 	     size_t size);
 /* Drops the values whose keys begin with prefix; "" and 0: all. */
 void lru_forget(struct lru *, const void *prefix, size_t n_prefix);
-/* Drops the values that nobody got or put for so long. */
-void lru_expire(struct lru *, int64_t unused_ms);
+/* Drops the values that nobody got or put for so long. The sum of their sizes.
+ */
+size_t lru_expire(struct lru *, int64_t unused_ms);
 
 #endif

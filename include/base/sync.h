@@ -98,6 +98,12 @@ static inline void refcount_take(struct refcount *r)
 		atomic_fetch_add_explicit(&r->n, 1, memory_order_relaxed);
 	check(old > 0);
 }
+/* The caller's reference is the only one; more are taken where he prevents it.
+ */
+static inline bool refcount_is_one(struct refcount *r)
+{
+	return atomic_load_explicit(&r->n, memory_order_acquire) == 1;
+}
 static inline bool must_check refcount_drop(struct refcount *r)
 {
 	unsigned old =

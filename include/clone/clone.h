@@ -280,7 +280,7 @@ void clone_set_running(struct clone_set *,
 /* Tree objects that were parsed since the start, by all clones. */
 uint64_t clone_trees_parsed(void);
 /* Gives back what was kept for speed and is not used: call it now and then. */
-void clone_expire_all(void);
+bool clone_expire_all(void); /* as objects_expire_all */
 struct clone_shown {
 	const char *workspace, *slug;
 	const char *ref; /* "" for the default branch */

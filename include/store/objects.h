@@ -54,9 +54,9 @@ DEFINE_CLEANUP(struct objects *, objects_close);
 /* Gives back what was kept for speed alone (idle handles with libgit2's caches
  * of deltas, trees, blobs): for quiet moments. */
 void objects_trim(struct objects *);
-/* Lets go of large trees, of all stores, that nobody used for a minute. Call it
- * now and then. */
-void objects_keep_expire(void);
+/* Lets go of trees, blobs and handles, of all stores, that nobody used for a
+ * minute. Call it now and then. True: it was much (mem_give_back). */
+bool objects_expire_all(void);
 
 /* Something that ought to be here is not: packs are checked, damaged ones set
  * aside, and commits of which less is here than their mark says lose it, so

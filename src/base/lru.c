@@ -111,14 +111,18 @@ void lru_forget(struct lru *lru, const void *prefix, size_t n_prefix)
 	let_go(lru, gone);
 }
 
-void lru_expire(struct lru *lru, int64_t unused_ms)
+size_t lru_expire(struct lru *lru, int64_t unused_ms)
 {
 	int64_t now = clock_mono_ms();
 	struct lru_entry *gone = NULL;
+	size_t n_bytes;
 
 	mutex_lock(&lru->lock);
+	n_bytes = lru->n_bytes;
 	while (lru->order && now - lru->order->used_ms >= unused_ms)
 		take_out(lru, lru->order, &gone);
+	n_bytes -= lru->n_bytes;
 	mutex_unlock(&lru->lock);
 	let_go(lru, gone);
+	return n_bytes;
 }

@@ -128,7 +128,7 @@ uint64_t clone_trees_parsed(void)
 	return objects_trees_parsed();
 }
 
-void clone_expire_all(void)
+bool clone_expire_all(void)
 {
-	objects_keep_expire();
+	return objects_expire_all();
 }

@@ -27,9 +27,14 @@ struct dirlist *dirlist_ref(struct dirlist *l)
 
 struct dirlist *dirlist_unref(struct dirlist *l)
 {
+	void *pin;
+
 	if (!l || !refcount_drop(&l->refcount_private))
 		return NULL;
 	check(l->n_open_private == 0);
+	pin = atomic_load(&l->pin);
+	if (pin)
+		l->ops->unpin(pin);
 	if (l->ops->free_data)
 		l->ops->free_data(l->data);
 	for (size_t i = 0; i < l->n_texts_private; i++)
@@ -122,6 +127,21 @@ int64_t dirlist_left_ms(const struct dirlist *l)
 	int64_t left = l->made_ms + l->left_ms - clock_mono_ms();
 
 	return left > MOMENT_MS ? left : MOMENT_MS;
+}
+
+int dirlist_pin(struct dirlist_piece *piece)
+{
+	struct dirlist *l = piece->listing;
+	void *pin = NULL, *none = NULL;
+	int r = 0;
+
+	if (!l->n_pin || atomic_load(&l->pin))
+		return 0;
+	r = l->ops->pin(piece, &pin);
+	/* Another reader may have been quicker. */
+	if (r == 0 && !atomic_compare_exchange_strong(&l->pin, &none, pin))
+		l->ops->unpin(pin);
+	return r;
 }
 
 void dirlist_at(const struct dirlist *l, size_t i, struct dirlist_name *ret)

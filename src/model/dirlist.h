@@ -3,10 +3,15 @@
  * them at OPENDIR.
  *
  * A listing is immutable and counted. It holds whatever its provider needs to
- * say the names again (the pin), so that READDIR is served from it and cannot
- * fail, even when the cache has lost the names meanwhile. Must never know what
- * the names mean. Who has a listing open, and which one the kernel was told of,
- * is in model/listed.
+ * say the names again, so that READDIR is served from it and does not fail,
+ * even when the cache has lost the names meanwhile. Must never know what the
+ * names mean. Who has a listing open, and which one the kernel was told of, is
+ * in model/listed.
+ *
+ * A tree's names are in the store, and its directories are many: what their
+ * listings say the names from (the pin) is let go when nobody has had the
+ * listing open for a while. It is brought again when somebody reads, which is
+ * rare: the kernel has a copy, or OPENDIR brings it.
  */
 #ifndef MODEL_DIRLIST_H
 #define MODEL_DIRLIST_H
@@ -41,7 +46,7 @@ struct dirlist_piece {
 	struct ctx *ctx;
 	struct model *model;
 	struct node *dir;
-	const struct dirlist *listing;
+	struct dirlist *listing;
 	void *own; /* what `found` wants to keep for the next name */
 };
 struct dirlist_ops {
@@ -53,17 +58,24 @@ struct dirlist_ops {
 		      struct found *ret_found);
 	void (*piece_done)(struct dirlist_piece *); /* of `own`; may be NULL */
 	void (*free_data)(void *data);              /* may be NULL */
+	/* Brings what `pin` was; -errno. NULL: the listing has no pin. */
+	int (*pin)(struct dirlist_piece *, void **ret_pin);
+	void (*unpin)(void *pin);
 };
 
 struct dirlist {
 	const struct dirlist_ops *ops;
-	void *data; /* the pin */
+	void *data;
+	/* NULL: gone, or there is none. While somebody has the listing open, or
+	 * a reference to it, the pin that is here stays. */
+	_Atomic(void *) pin;
 	struct dirlist_name *names;
 	size_t n_names;
 	uint64_t version; /* equal versions: equal names and types */
 	int64_t left_ms;  /* true for so long without asking, from … */
 	int64_t made_ms;  /* … this moment on (clock_mono_ms) */
-	size_t n_bytes;   /* in memory, with the pin */
+	size_t n_bytes;   /* in memory, without the pin */
+	size_t n_pin;     /* bytes of the pin */
 	/* The node for which it was brought (compared, never followed): a
 	 * directory that roams may have other names at another place. */
 	const struct node *dir;
@@ -82,7 +94,7 @@ struct dirlist *dirlist_new(const struct dirlist_ops *, void *data,
 struct dirlist *dirlist_ref(struct dirlist *);
 struct dirlist *dirlist_unref(struct dirlist *);
 DEFINE_CLEANUP(struct dirlist *, dirlist_unref);
-/* dirlist_add borrows the name, from the pin or from a constant;
+/* dirlist_add borrows the name, from data or from a constant;
  * dirlist_add_taken takes it. */
 void dirlist_add(struct dirlist *, const char *name, uint64_t cookie,
 		 mode_t type, unsigned tag);
@@ -96,6 +108,9 @@ void dirlist_number(struct dirlist *, size_t first, struct dirbook *,
 struct dirlist *dirlist_seal(struct dirlist *, int64_t left_ms);
 /* What is left of left_ms; at least a second, for the kernel's sake. */
 int64_t dirlist_left_ms(const struct dirlist *);
+/* Before names are said: brings the pin if it is gone. -errno. For who has the
+ * listing open. */
+int dirlist_pin(struct dirlist_piece *);
 void dirlist_at(const struct dirlist *, size_t i, struct dirlist_name *ret);
 /* The position of the first name with a cookie larger than `after`. */
 size_t dirlist_seek(const struct dirlist *, uint64_t after);

@@ -4,7 +4,8 @@
  *
  * Invariants, under the lock: n_open counts a listing that is open once,
  * however many openers it has; a listing that is the newest of its directory
- * and that nobody has open is in the list of kept ones, and counts in n_kept.
+ * and that nobody has open is in the list of kept ones, and counts in n_kept;
+ * its pin, if it is here, in n_pins.
  */
 #include "model/listed.h"
 
@@ -13,6 +14,8 @@
 
 #define MOST_OPEN ((size_t)256 * MIB)
 #define MOST_KEPT ((size_t)16 * MIB)
+#define MOST_PINS ((size_t)MIB)
+#define PIN_MS INT64_C(60000)
 
 struct listed_all {
 	struct mutex lock;
@@ -21,6 +24,8 @@ struct listed_all {
 	/* Under lock: */
 	size_t n_open, n_kept; /* bytes */
 	struct listed *kept;   /* the longest unused first */
+	size_t n_pins;         /* bytes, of kept listings */
+	struct listed *pinned; /* those of kept that have a pin, likewise */
 	struct opened *opened;
 };
 
@@ -37,6 +42,9 @@ struct listed {
 	void *told;           /* changed by who has the turn */
 	void (*free_told)(void *told);
 	struct listed *prev, *next; /* in all->kept */
+	bool is_pinned;             /* in all->pinned, since then: */
+	int64_t kept_ms;
+	struct listed *prev_pinned, *next_pinned;
 };
 
 struct opened {
@@ -76,6 +84,11 @@ struct listed_all *listed_all_free(struct listed_all *all)
 	return NULL;
 }
 
+size_t listed_all_pins(struct listed_all *all)
+{
+	return mutex_with(&all->lock, all->n_pins);
+}
+
 void listed_all_bytes(struct listed_all *all, size_t *ret_open,
 		      size_t *ret_kept)
 {
@@ -85,16 +98,34 @@ void listed_all_bytes(struct listed_all *all, size_t *ret_open,
 	mutex_unlock(&all->lock);
 }
 
+/* Its pin no longer counts. */
+static void leave_pinned(struct listed_all *all, struct listed *d)
+	requires_lock(all->lock)
+{
+	if (!d->is_pinned)
+		return;
+	DL_DELETE2(all->pinned, d, prev_pinned, next_pinned);
+	d->is_pinned = false;
+	all->n_pins -= d->newest->n_pin;
+}
+
+static void unkeep(struct listed_all *all, struct listed *d)
+	requires_lock(all->lock)
+{
+	if (!d->is_kept)
+		return;
+	leave_pinned(all, d);
+	DL_DELETE(all->kept, d);
+	d->is_kept = false;
+	all->n_kept -= d->newest->n_bytes;
+}
+
 /* Takes the newest listing away from its directory; openers keep theirs. The
  * caller drops the returned reference, outside the lock. */
 static struct dirlist *forget(struct listed_all *all, struct listed *d)
 	requires_lock(all->lock)
 {
-	if (d->is_kept) {
-		DL_DELETE(all->kept, d);
-		all->n_kept -= d->newest->n_bytes;
-		d->is_kept = false;
-	}
+	unkeep(all, d);
 	return steal(&d->newest);
 }
 
@@ -107,16 +138,49 @@ static void keep(struct listed_all *all, struct listed *d)
 	DL_APPEND(all->kept, d);
 	d->is_kept = true;
 	all->n_kept += d->newest->n_bytes;
+	if (!atomic_load(&d->newest->pin))
+		return;
+	DL_APPEND2(all->pinned, d, prev_pinned, next_pinned);
+	d->is_pinned = true;
+	d->kept_ms = clock_mono_ms();
+	all->n_pins += d->newest->n_pin;
 }
 
-static void unkeep(struct listed_all *all, struct listed *d)
+/* Takes the pin of the longest unused of the kept listings that have one and
+ * that nobody has a reference to, for references are taken under the lock
+ * alone. The last pin stays, however large: it is of the directory whose files
+ * are being read. */
+static void *take_pin(struct listed_all *all, int64_t before_ms,
+		      const struct dirlist_ops **ret_ops)
 	requires_lock(all->lock)
 {
-	if (!d->is_kept)
-		return;
-	DL_DELETE(all->kept, d);
-	d->is_kept = false;
-	all->n_kept -= d->newest->n_bytes;
+	struct listed *d;
+
+	DL_FOREACH2 (all->pinned, d, next_pinned) {
+		bool over = all->n_pins > MOST_PINS && d->next_pinned;
+
+		if (!over && d->kept_ms > before_ms)
+			return NULL;
+		if (!refcount_is_one(&d->newest->refcount_private))
+			continue;
+		leave_pinned(all, d);
+		*ret_ops = d->newest->ops;
+		return atomic_exchange(&d->newest->pin, NULL);
+	}
+	return NULL;
+}
+
+/* Lets go of pins until they are within their bound and younger than that. */
+static void unpin(struct listed_all *all, int64_t before_ms)
+{
+	const struct dirlist_ops *ops;
+	void *pin;
+
+	do {
+		pin = mutex_with(&all->lock, take_pin(all, before_ms, &ops));
+		if (pin)
+			ops->unpin(pin);
+	} while (pin);
 }
 
 /* Frees kept listings, the longest unused first, until they are within the
@@ -133,6 +197,13 @@ static void evict(struct listed_all *all)
 		mutex_unlock(&all->lock);
 		dirlist_unref(gone);
 	} while (gone);
+	unpin(all, INT64_MIN);
+}
+
+bool listed_all_expire(struct listed_all *all)
+{
+	unpin(all, clock_mono_ms() - PIN_MS);
+	return mutex_with(&all->lock, all->pinned != NULL);
 }
 
 struct listed *listed_new(struct listed_all *all)
@@ -166,8 +237,8 @@ struct dirlist *listed_newest(struct listed *d, struct listed_look *ret_look)
 	ret_look->n_forgets = d->n_forgets;
 	d->was_opened = true;
 	if (d->is_kept) {
-		DL_DELETE(d->all->kept, d);
-		DL_APPEND(d->all->kept, d);
+		unkeep(d->all, d);
+		keep(d->all, d);
 	}
 	mutex_unlock(&d->all->lock);
 	ret_look->newest = l;
@@ -271,16 +342,17 @@ const void *listed_told(struct listed *d)
 /* ---- who reads which ---- */
 
 /* One more opener. False: over the bound. */
-static bool pin(struct listed_all *all, struct dirlist *l)
+static bool one_more(struct listed_all *all, struct dirlist *l)
 	requires_lock(all->lock)
 {
+	size_t n = l->n_bytes + l->n_pin;
+
 	if (l->n_open_private == 0) {
 		/* A listing that is larger than the bound can be opened when
 		 * nothing else is: otherwise it never could. */
-		if (all->n_open > 0 &&
-		    all->n_open + l->n_bytes > all->most_open)
+		if (all->n_open > 0 && all->n_open + n > all->most_open)
 			return false;
-		all->n_open += l->n_bytes;
+		all->n_open += n;
 	}
 	l->n_open_private++;
 	return true;
@@ -312,7 +384,7 @@ int listed_open(struct listed *d, struct node *node, struct dirlist *l,
 		gone = l;
 		l = dirlist_ref(d->newest);
 	}
-	fits = pin(all, l);
+	fits = one_more(all, l);
 	if (fits && aside) {
 		check(l != d->newest);
 	} else if (fits && l != d->newest) {
@@ -345,7 +417,7 @@ struct node *listed_opened_node(const struct opened *o)
 	return o->node;
 }
 
-const struct dirlist *listed_opened_listing(const struct opened *o)
+struct dirlist *listed_opened_listing(const struct opened *o)
 {
 	return o->listing;
 }
@@ -374,11 +446,11 @@ struct node *listed_close(struct opened *o)
 	DL_DELETE(all->opened, o);
 	listed_copy_close(&d->shown, &o->shown);
 	if (--o->listing->n_open_private == 0) {
-		all->n_open -= o->listing->n_bytes;
+		all->n_open -= o->listing->n_bytes + o->listing->n_pin;
 		if (d->newest == o->listing)
 			keep(all, d);
 	}
-	full = all->n_kept > all->most_kept;
+	full = all->n_kept > all->most_kept || all->n_pins > MOST_PINS;
 	mutex_unlock(&all->lock);
 	dirlist_unref(o->listing);
 	free(o);

@@ -10,8 +10,8 @@
  * while it is the newest one and there is room: so a directory that did not
  * change is opened again without asking anybody.
  *
- * Two bounds for the mount: bytes of open listings, and bytes of kept ones. One
- * lock, a leaf. Must never know what the names mean.
+ * Three bounds for the mount: bytes of open listings, of kept ones, and of the
+ * pins of kept ones. One lock, a leaf. Must never know what the names mean.
  */
 #ifndef MODEL_LISTED_H
 #define MODEL_LISTED_H
@@ -23,6 +23,8 @@
 struct listed_all; /* all of a mount */
 /* In bytes; 0: the defaults. */
 struct listed_all *listed_all_new(size_t most_open, size_t most_kept);
+/* Lets go of the pins that nobody used for a minute. True: some are left. */
+bool listed_all_expire(struct listed_all *);
 /* Frees also what was still open when the kernel went away. */
 struct listed_all *listed_all_free(struct listed_all *);
 
@@ -89,7 +91,7 @@ int listed_open(struct listed *, struct node *, struct dirlist *,
 		const struct listed_look *, struct opened **ret_opened,
 		enum listed_copy_reply *ret_reply);
 struct node *listed_opened_node(const struct opened *);
-const struct dirlist *listed_opened_listing(const struct opened *);
+struct dirlist *listed_opened_listing(const struct opened *);
 /* A READDIR from cookie 0. */
 void listed_opened_read(struct opened *);
 /* Whether it is served from the newest listing. If not, its names may be shown,
@@ -100,5 +102,6 @@ struct node *listed_close(struct opened *);
 
 /* For status and tests. */
 void listed_all_bytes(struct listed_all *, size_t *ret_open, size_t *ret_kept);
+size_t listed_all_pins(struct listed_all *); /* bytes, of kept listings */
 
 #endif

@@ -3,7 +3,9 @@
  *
  * The names are brought at OPENDIR, which may wait and fail, and are held until
  * RELEASEDIR: half of the programs take an error of readdir(3) for the end of
- * the directory, and some repeat the call for ever.
+ * the directory, and some repeat the call for ever. The exception: of a tree
+ * that the kernel has a copy of, they are brought when the kernel asks all the
+ * same, from the store, where they are; only a damaged store is an error then.
  */
 #include "model/provider.h"
 
@@ -64,6 +66,22 @@ static bool is_df(const struct ctx *ctx)
 
 static const struct dirlist_ops ops_unread;
 
+/* Where the kernel will read the listing, its names are here before the opener
+ * is told that it may be read. Otherwise the kernel has them by itself. */
+static int pin(struct ctx *ctx, struct model *model, struct node *dir,
+	       struct opened *opened, enum listed_copy_reply reply)
+{
+	struct dirlist_piece piece = {.ctx = ctx,
+				      .model = model,
+				      .dir = dir,
+				      .listing = listed_opened_listing(opened)};
+	int r = reply == LISTED_COPY_KEEP ? 0 : dirlist_pin(&piece);
+
+	if (r < 0)
+		(void)listed_close(opened);
+	return r;
+}
+
 static int bring(struct ctx *ctx, struct model *model, struct node *dir,
 		 struct model_opened *ret)
 {
@@ -99,6 +117,9 @@ static int bring(struct ctx *ctx, struct model *model, struct node *dir,
 				"The directories that are open hold as many "
 				"names as this mount may keep in memory: close "
 				"some.");
+	r = pin(ctx, model, dir, ret->opened, reply);
+	if (r < 0)
+		return r;
 	ret->fill_copy = reply != LISTED_COPY_PASS && !aside;
 	ret->keep_copy = reply == LISTED_COPY_KEEP;
 	return 0;
@@ -168,21 +189,24 @@ static bool emit_dots(struct reader *reader, uint64_t cookie)
 	return true;
 }
 
-void model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
-		   uint64_t cookie, bool plus, model_emit *emit, void *arg)
+int model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
+		  uint64_t cookie, bool plus, model_emit *emit, void *arg)
 {
-	const struct dirlist *l = listed_opened_listing(opened);
+	struct dirlist *l = listed_opened_listing(opened);
 	struct reader reader = {model, listed_opened_node(opened), emit, arg};
 	struct dirlist_piece piece = {
 		.ctx = ctx, .model = model, .dir = reader.dir, .listing = l};
 	uint64_t after = cookie > N_DOTS ? cookie - N_DOTS : 0;
 	/* The kernel would be promised what nobody asks for again. */
 	bool barred = plus && ctx_is_barred(ctx);
+	int r = dirlist_pin(&piece);
 
+	if (r < 0)
+		return model_failed(model, ctx, reader.dir, as_opened(r));
 	if (cookie == 0)
 		listed_opened_read(opened);
 	if (!emit_dots(&reader, cookie))
-		return;
+		return 0;
 	for (size_t i = dirlist_seek(l, after); i < l->n_names; i++) {
 		struct dirlist_name name;
 		struct found found = {0};
@@ -210,6 +234,7 @@ void model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
 	}
 	if (l->ops->piece_done)
 		l->ops->piece_done(&piece);
+	return 0;
 }
 
 /* ---- outdated ---- */

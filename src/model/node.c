@@ -25,7 +25,7 @@
 
 #include "base/hash.h"
 
-#define MANY_NODES 10000
+#define MANY_NODES 1000
 
 struct node_table {
 	atomic_size_t n_went; /* nodes freed since node_many_went was true */

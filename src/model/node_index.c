@@ -1,7 +1,7 @@
 /*
  * model/node_index: chains from a power of two of heads. They are doubled when
- * there are more nodes than heads and halved when there are eight times as many
- * heads, so that what a mass of forgets leaves behind is given back, and a
+ * there are two nodes a head and halved when there are four times as many heads
+ * as nodes, so that what a mass of forgets leaves behind is given back, and a
  * number of nodes that goes to and fro costs nothing.
  *
  * A node's number is a hash already (node.c: number_for); its name's is kept in
@@ -88,7 +88,7 @@ static inline void add(struct node_slots *s, struct node *node, hash_of *hash,
 {
 	struct node **to;
 
-	if (s->n_nodes == s->n_heads)
+	if (s->n_nodes == 2 * s->n_heads)
 		resize(s, 2 * s->n_heads, hash, next);
 	to = head(s, hash(node));
 	*next(node) = *to;
@@ -108,7 +108,7 @@ static inline void take(struct node_slots *s, struct node *node, hash_of *hash,
 	*at = *next(node);
 	*next(node) = NULL;
 	s->n_nodes--;
-	if (s->n_heads > HEADS_LEAST && s->n_nodes < s->n_heads / 8)
+	if (s->n_heads > HEADS_LEAST && s->n_nodes < s->n_heads / 4)
 		resize(s, s->n_heads / 2, hash, next);
 }
 

@@ -3,7 +3,7 @@
  * whose lock guards it.
  *
  * Owns two tables of chains, which go through the nodes themselves; never a
- * node. There is a head for each node at least, and the hash of a name lies in
+ * node. There is a head for two nodes at least, and the hash of a name lies in
  * its node: looking for a name that is not there, as a first listing does for
  * each of its names, touches a head and a node or two. (uthash, which the other
  * tables are, doubles only when a chain has ten nodes, and takes 112 bytes of

@@ -290,12 +290,15 @@ int objects_take(struct objects *o, struct objects_handle **ret_handle)
 
 void objects_give(struct objects *o, struct objects_handle *h)
 {
+	int64_t now = clock_mono_ms();
+
 	page_guard_end();
 	objects_alloc_for(NULL);
 	mutex_lock(&o->lock);
 	o->n_busy--;
 	/* One of an older epoch is closed: it has a replaced pack mapped. */
 	if (h && h->epoch == o->epoch) {
+		o->used_ms = now;
 		h->next = o->idle;
 		o->idle = steal(&h);
 	} else {

@@ -5,8 +5,9 @@
  *
  * Large trees have a room of their own, in which the newest stays however large
  * it is: otherwise each name that is looked up in a directory of 100,000 would
- * have all of them inflated and parsed again. What nobody used for a minute
- * goes from there.
+ * have all of them inflated and parsed again.
+ *
+ * What nobody used for a minute goes: a walk leaves nothing behind.
  *
  * What is kept is read by one thread for all who want it at the time: a tree of
  * 100,000 names takes a second to inflate and to parse.
@@ -20,7 +21,9 @@
 
 #include <inttypes.h>
 
-#define LARGE_TREE_MS (60 * 1000)
+#define UNUSED_MS (60 * 1000)
+/* Bytes whose end is worth a look at all of the heap. */
+#define MUCH (256 * KIB)
 #define ENTRY_BYTES 128 /* what each takes beside its value, about */
 
 /* The store first: objects_keep_forget forgets all that begins with it. */
@@ -32,7 +35,7 @@ static struct lru keepers[N_KEPT];
 static struct flight *reads[N_KEPT];
 
 static const size_t most[N_KEPT] = {
-	[KEPT_TREES] = 2 * MIB,
+	[KEPT_TREES] = MIB,
 	[KEPT_LARGE_TREES] = 64 * MIB,
 	[KEPT_BLOBS] = 16 * MIB,
 };
@@ -143,7 +146,11 @@ void objects_keep_forget(const struct objects *o)
 		lru_forget(&keepers[i], &o->id, sizeof(o->id));
 }
 
-void objects_keep_expire(void)
+bool objects_expire_all(void)
 {
-	lru_expire(&keepers[KEPT_LARGE_TREES], LARGE_TREE_MS);
+	size_t n_bytes = 0;
+
+	for (size_t i = 0; i < N_KEPT; i++)
+		n_bytes += lru_expire(&keepers[i], UNUSED_MS);
+	return objects_warm_expire(UNUSED_MS) || n_bytes > MUCH;
 }

@@ -56,6 +56,7 @@ struct objects {
 	struct objects *prev, *next;
 	/* Under lock: */
 	struct objects_handle *idle;
+	int64_t used_ms;    /* when the last one became idle */
 	unsigned n_handles; /* idle and busy */
 	unsigned n_busy;    /* of n_handles */
 	uint64_t n_read;    /* bytes, since handles were closed */
@@ -116,6 +117,8 @@ void objects_warm_init(void);
 /* The store is being used. The stores that were used longest ago close their
  * files when the process has too many open. */
 void objects_warm_use(struct objects *);
+/* Closes the handles of stores that nobody used for so long. True: of some. */
+bool objects_warm_expire(int64_t unused_ms);
 void objects_warm_grew(struct objects *); /* by a pack */
 void objects_warm_shrank(struct objects *, unsigned n_packs);
 /* The store is being closed. */

@@ -1,6 +1,8 @@
 /* model/listed: who has which listing open, what is kept, what was told. */
 #include "model/listed.h"
 
+#include "base/clock.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -296,6 +298,82 @@ static void many_at_once(void **state)
 	assert_int_equal(n_kept, 0);
 }
 
+static atomic_int n_pins;
+static char a_pin;
+
+static int make_pin(struct dirlist_piece *piece, void **ret_pin)
+{
+	if (piece->own)
+		return -EIO;
+	atomic_fetch_add(&n_pins, 1);
+	*ret_pin = &a_pin;
+	return 0;
+}
+
+static void drop_pin(void *pin)
+{
+	assert_ptr_equal(pin, &a_pin);
+	atomic_fetch_sub(&n_pins, 1);
+}
+
+static const struct dirlist_ops ops_pinned = {.pin = make_pin,
+					      .unpin = drop_pin};
+
+static struct dirlist *pinned(void)
+{
+	struct dirlist *l =
+		dirlist_seal(dirlist_new(&ops_pinned, NULL, 1), MINUTE_MS);
+
+	l->n_pin = 600000;
+	atomic_store(&l->pin, &a_pin);
+	atomic_fetch_add(&n_pins, 1);
+	return l;
+}
+
+static void pins_that_nobody_needs_go(void **state)
+{
+	struct listed *d[3];
+	struct dirlist_piece piece = {0};
+	struct listed_look look;
+	struct opened *o;
+
+	clock_fake(1000000, 1000000);
+	for (size_t i = 0; i < 3; i++) {
+		d[i] = listed_new(*state);
+		o = open_one(d[i], pinned(), NULL);
+		/* Of those that are open none goes. */
+		assert_int_equal(n_pins, i ? 2 : 1);
+		listed_close(o);
+	}
+	assert_int_equal(n_pins, 1);
+	assert_int_equal(listed_all_pins(*state), 600000);
+	/* A listing without its pin is still the newest, and is read again. */
+	piece.listing = listed_newest(d[0], &look);
+	assert_true(look.fresh);
+	o = open_one(d[0], piece.listing, piece.listing);
+	piece.own = o;
+	assert_int_equal(dirlist_pin(&piece), -EIO);
+	piece.own = NULL;
+	assert_int_equal(dirlist_pin(&piece), 0);
+	assert_int_equal(dirlist_pin(&piece), 0);
+	assert_int_equal(n_pins, 2);
+	listed_close(o);
+	assert_int_equal(n_pins, 1);
+	/* Nor does that of a listing that somebody has a reference to. */
+	piece.listing = listed_newest(d[0], &look);
+	clock_advance(MINUTE_MS);
+	assert_true(listed_all_expire(*state));
+	assert_int_equal(n_pins, 1);
+	dirlist_unref(piece.listing);
+	assert_false(listed_all_expire(*state));
+	assert_int_equal(n_pins, 0);
+	assert_int_equal(listed_all_pins(*state), 0);
+	clock_real();
+	for (size_t i = 0; i < 3; i++)
+		listed_free(d[i]);
+	assert_int_equal(n_pins, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +396,8 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(many_at_once, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(pins_that_nobody_needs_go,
+						set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,6 +127,14 @@ static int found_entry(struct ctx *ctx, const struct node *dir,
 	return 0;
 }
 
+static int fail_tree(struct ctx *ctx, int r)
+{
+	return ctx_fail(ctx, r == -ENOENT ? -EIO : r,
+			"This directory's tree object cannot be read from the "
+			"store: %s.",
+			model_why(r));
+}
+
 static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
 		    struct oid *ret_oid, struct tree_list **ret_list)
 {
@@ -148,12 +156,7 @@ static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
 		r = clone_read_tree(ctx, node_checkout(dir)->clone, ret_oid,
 				    ret_list);
 	}
-	if (r < 0)
-		return ctx_fail(ctx, r == -ENOENT ? -EIO : r,
-				"This directory's tree object cannot be read "
-				"from the store: %s.",
-				model_why(r));
-	return 0;
+	return r < 0 ? fail_tree(ctx, r) : 0;
 }
 
 /* Not 0 in ret_lost->oid: -ENOENT means that this object of that directory is
@@ -243,10 +246,9 @@ static const mode_t types[] = {
 	[TREE_SUBMODULE] = S_IFDIR,
 };
 
-/* The pin of a listing: the parsed tree. */
+/* The parsed tree is the pin of its listing. */
 struct git_names {
-	struct oid oid;         /* of the directory */
-	struct tree_list *list; /* NULL: it is empty */
+	struct oid oid; /* of the directory */
 	/* The entries that are shown, by cookie. NULL: all of them, and cookies
 	 * are positions: the directory has not changed since the mount began.
 	 */
@@ -257,9 +259,15 @@ static void names_free(void *data)
 {
 	struct git_names *names = data;
 
-	tree_list_unref(names->list);
 	free(names->order);
 	free(names);
+}
+
+static const struct tree_entry *entry_of(const struct dirlist *l, size_t index)
+{
+	const struct tree_list *list = atomic_load(&l->pin);
+
+	return &list->entries[index];
 }
 
 static void names_at(const struct dirlist *l, size_t i,
@@ -267,7 +275,7 @@ static void names_at(const struct dirlist *l, size_t i,
 {
 	const struct git_names *names = l->data;
 	size_t index = names->order ? names->order[i].index : i;
-	const struct tree_entry *e = &names->list->entries[index];
+	const struct tree_entry *e = entry_of(l, index);
 
 	*ret = (struct dirlist_name){
 		.name = e->name,
@@ -284,14 +292,41 @@ static bool names_found(struct dirlist_piece *piece,
 	const struct git_names *names = piece->listing->data;
 
 	return found_entry(piece->ctx, piece->dir, tree_of(piece->dir),
-			   &names->oid, &names->list->entries[name->tag],
+			   &names->oid, entry_of(piece->listing, name->tag),
 			   ret_found) == 0;
+}
+
+static int names_pin(struct dirlist_piece *piece, void **ret_pin)
+{
+	struct clone *clone = node_checkout(piece->dir)->clone;
+	const struct git_names *names = piece->listing->data;
+	struct tree_list *list = NULL;
+	int r = clone_read_tree(piece->ctx, clone, &names->oid, &list);
+
+	if (r == -ENOENT) {
+		r = bring(piece->ctx, piece->model, piece->dir, CLONE_NEED_TREE,
+			  &names->oid);
+		if (r >= 0)
+			r = clone_read_tree(piece->ctx, clone, &names->oid,
+					    &list);
+	}
+	if (r < 0)
+		return fail_tree(piece->ctx, r);
+	*ret_pin = list;
+	return 0;
+}
+
+static void names_unpin(void *pin)
+{
+	tree_list_unref(pin);
 }
 
 static const struct dirlist_ops ops_names = {
 	.at = names_at,
 	.found = names_found,
 	.free_data = names_free,
+	.pin = names_pin,
+	.unpin = names_unpin,
 };
 
 static const char *entry_name(const void *names, size_t i)
@@ -365,7 +400,6 @@ static struct dirlist *names_new(struct model *model, struct node *dir,
 	struct dirlist *l;
 
 	names->oid = *oid;
-	names->list = list;
 	if (list && (hidden || node_book(model->nodes, dir, false))) {
 		n_ordered = order(model, dir, list, &names->order);
 		for (size_t i = 0; i < n_ordered; i++)
@@ -374,8 +408,9 @@ static struct dirlist *names_new(struct model *model, struct node *dir,
 		n = n_shown;
 	}
 	l = dirlist_new(&ops_names, names,
-			sizeof(*names) + n_ordered * sizeof(*names->order) +
-				(list ? tree_list_size(list) : 0));
+			sizeof(*names) + n_ordered * sizeof(*names->order));
+	atomic_store(&l->pin, list);
+	l->n_pin = list ? tree_list_size(list) : 0;
 	l->n_names = n;
 	l->version = version_of(oid);
 	return l;
@@ -416,16 +451,22 @@ static void git_ahead(struct ctx *ctx, struct model *model, struct node *node,
 	cleanup(dirlist_unref) struct dirlist *newest =
 		listed ? listed_read_now(listed) : NULL;
 	const struct git_names *names = newest ? newest->data : NULL;
+	cleanup(tree_list_unref) struct tree_list *again = NULL;
 	struct ahead_place place = {
 		.dir = node->parent,
 		.clone = node_checkout(node)->clone,
 	};
 
-	if (!newest || newest->ops != &ops_names || !names->list)
+	if (!newest || newest->ops != &ops_names)
 		return;
-	place.list = names->list;
 	place.oid = names->oid;
-	ahead_of(ctx, model, node, &place, give, arg);
+	place.list = atomic_load(&newest->pin);
+	/* The kernel had the names, but not the files. */
+	if (!place.list &&
+	    clone_read_tree(ctx, place.clone, &names->oid, &again) == 0)
+		place.list = again;
+	if (place.list)
+		ahead_of(ctx, model, node, &place, give, arg);
 }
 
 /* Asks nobody: the node's time moves with the tree. A program that only looks

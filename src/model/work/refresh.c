@@ -351,6 +351,18 @@ static void look_for_suspend(struct refresh *refresh)
 	refresh->ahead_ms = ahead;
 }
 
+/* After a walk: what was kept for speed and is not used any more goes, and the
+ * memory of what went is the system's again. The kernel forgets thousands of
+ * nodes at a time. */
+static void give_back(struct model *model)
+{
+	bool much = clone_expire_all();
+
+	(void)listed_all_expire(model->listings);
+	if (node_many_went(model->nodes) || much)
+		mem_give_back();
+}
+
 static void refresh_main(void *arg)
 {
 	struct refresh *refresh = arg;
@@ -361,10 +373,7 @@ static void refresh_main(void *arg)
 		look_for_suspend(refresh);
 		run_jobs(refresh);
 		next = check_all(refresh);
-		clone_expire_all();
-		/* The kernel forgets thousands of nodes at a time. */
-		if (node_many_went(refresh->model->nodes))
-			mem_give_back();
+		give_back(refresh->model);
 		mutex_lock(&refresh->lock);
 		if (!refresh->first && !refresh->stopping)
 			cond_wait_until(&refresh->cond, &refresh->lock,
