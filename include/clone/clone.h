@@ -248,6 +248,8 @@ int clone_read_blob(struct ctx *, struct clone *, const struct oid *,
  * is NULL for the others: what is missing or damaged is left as it is. */
 void clone_peek_blobs(struct clone *, const struct oid *, size_t n, size_t max,
 		      struct blob **ret_blobs);
+/* The object is here. */
+bool clone_has(struct clone *, const struct oid *);
 /* -EFBIG: over big_file, or stored as too many changes upon one another. */
 int clone_blob_file(struct ctx *, struct clone *, const struct oid *,
 		    int *ret_fd);

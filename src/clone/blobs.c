@@ -55,6 +55,26 @@ static void add_member(struct clone_set *cs, struct clone_job *batch,
 		batch->who = j->who;
 }
 
+static bool is_under_way(struct clone_set *cs, const struct clone *c,
+			 const struct oid *oid) requires_lock(cs->lock)
+{
+	const struct clone_job *j;
+
+	DL_FOREACH (cs->running, j)
+		if (j->members && j->clone == c && clone_blobs_bring(j, oid))
+			return true;
+	return false;
+}
+
+/* Of the first member alone: those who read at once read the same directory. */
+static void add_also(struct clone_set *cs, struct clone_job *batch,
+		     const struct clone_job *first) requires_lock(cs->lock)
+{
+	for (size_t i = 0; i < first->need.n_also; i++)
+		if (!is_under_way(cs, first->clone, &first->also[i]))
+			add_want(batch, &first->also[i]);
+}
+
 struct clone_job *clone_blobs_gather(struct clone_set *cs,
 				     struct clone_job *first)
 {
@@ -74,11 +94,9 @@ struct clone_job *clone_blobs_gather(struct clone_set *cs,
 	batch->who = first->who;
 	add_member(cs, batch, first);
 	DL_FOREACH_SAFE (cs->fetches, j, next)
-		if (fits(batch, j))
+		if (fits(batch, j) && !is_under_way(cs, j->clone, &j->need.oid))
 			add_member(cs, batch, j);
-	for (size_t i = 0; i < batch->n_members; i++)
-		for (size_t k = 0; k < batch->members[i]->need.n_also; k++)
-			add_want(batch, &batch->members[i]->also[k]);
+	add_also(cs, batch, first);
 	batch->ctx->who = batch->who;
 	batch->is_running = true;
 	DL_APPEND(cs->running, batch);
@@ -108,12 +126,23 @@ struct flight_work *clone_blobs_abandon(struct clone_set *,
 
 bool clone_blobs_are_here(struct clone_job *batch)
 {
-	bool all = true;
+	struct clone_set *cs = batch->clones;
+	struct oid *lacking = mem_calloc(batch->n_wants, sizeof(*lacking));
+	struct oid *before = batch->wants;
+	size_t n = 0;
 
+	for (size_t i = 0; i < batch->n_wants; i++)
+		if (!objects_has(batch->objects, &batch->wants[i]))
+			lacking[n++] = batch->wants[i];
+	mutex_lock(&cs->lock);
+	batch->wants = lacking;
+	batch->n_wants = n;
+	mutex_unlock(&cs->lock);
+	free(before);
 	for (size_t i = 0; i < batch->n_members; i++)
-		all = all &&
-		      objects_has(batch->objects, &batch->members[i]->need.oid);
-	return all;
+		if (!objects_has(batch->objects, &batch->members[i]->need.oid))
+			return false;
+	return true;
 }
 
 bool clone_blobs_is_large(struct clone *c, const struct oid *oid)

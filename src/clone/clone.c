@@ -342,6 +342,13 @@ void clone_peek_blobs(struct clone *c, const struct oid *oids, size_t n,
 		objects_peek_blobs(objects, oids, n, max, ret_blobs);
 }
 
+bool clone_has(struct clone *c, const struct oid *oid)
+{
+	struct objects *objects;
+
+	return clone_store(c, &objects) >= 0 && objects_has(objects, oid);
+}
+
 int clone_blob_file(struct ctx *ctx, struct clone *c, const struct oid *oid,
 		    int *ret_fd)
 {

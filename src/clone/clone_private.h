@@ -122,7 +122,7 @@ struct clone_job {
 	struct clone_job *batch; /* in which it is done; NULL: none */
 	bool alone;              /* no other is done with it */
 	bool abandoned;          /* while in a batch: nobody wants it */
-	/* Of a batch, fixed but for entered: */
+	/* Of a batch, members fixed: */
 	struct clone_job **members;
 	size_t n_members;
 	struct oid *wants;

@@ -178,4 +178,11 @@ void checkout_hydrate_note(struct ctx *, struct model *, struct node *dir,
 int checkout_ask_sizes(struct ctx *, struct model *, struct node *dir,
 		       struct node *tree, const struct oid *);
 
+/* checkout_next.c: the files of the directory after that one, in its order,
+ * that are not here, as many as are worth bringing along. How many. */
+#define CHECKOUT_NEXT 256
+size_t checkout_next(struct ctx *, struct model *, struct node *dir,
+		     const struct oid *file,
+		     struct oid next[static CHECKOUT_NEXT]);
+
 #endif

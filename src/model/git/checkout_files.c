@@ -72,19 +72,35 @@ static bool can_be_shown(struct model *model, const struct node *dir,
 	return false;
 }
 
+/* One file; and those after it, for who reads file after file. */
+static int bring_files(struct ctx *ctx, struct model *model, struct node *node,
+		       struct clone_need *need, bool reads_on)
+{
+	struct node *dir = S_ISDIR(node->mode) ? node : node->parent;
+	cleanup(free) struct oid *next = NULL;
+
+	if (reads_on) {
+		next = mem_calloc(CHECKOUT_NEXT, sizeof(*next));
+		need->n_also = checkout_next(ctx, model, dir, &need->oid, next);
+		need->also = next;
+	}
+	return checkout_bring(ctx, model, tree_of(node), need);
+}
+
 static int bring(struct ctx *ctx, struct model *model, struct node *node,
 		 enum clone_need_kind kind, const struct oid *oid)
 {
 	struct node *dir = S_ISDIR(node->mode) ? node : node->parent;
-	const struct clone_need need = {.kind = kind, .oid = *oid};
+	struct clone_need need = {.kind = kind, .oid = *oid};
 	struct oid top;
+	enum walk_reach reach = checkout_needs(ctx, model, dir, &top);
 	int r = 0;
 
-	if (checkout_needs(ctx, model, dir, &top) == WALK_TREE &&
-	    kind != CLONE_NEED_TREE)
+	if (reach == WALK_TREE && kind != CLONE_NEED_TREE)
 		r = checkout_bring_all(ctx, model, tree_of(node), &top);
 	if (r == 0)
-		r = checkout_bring(ctx, model, tree_of(node), &need);
+		r = bring_files(ctx, model, node, &need,
+				kind == CLONE_NEED_BLOB && reach != WALK_NONE);
 	checkout_brought(ctx, model, dir);
 	return r < 0 ? r : 0;
 }
