@@ -13,6 +13,8 @@ import harness
 from bitbucket import data_hard, gitrepo
 
 PATIENCE = 180                          # seconds that one command may take
+# Of more files than this one walk is enough, and one tool.
+MANY = 200000
 NOTHING = "no-such-words-anywhere"
 TOOLS = {"find": ["find"], "ls -lR": ["ls", "-lR"], "grep -r": ["grep", "-r", NOTHING],
          "rg": ["rg", "-uu", NOTHING], "du": ["du", "-s"]}
@@ -56,7 +58,7 @@ class Figures:
     """(repository, net, row, way) -> values of the runs."""
 
     def __init__(self):
-        self.values, self.here, self.failures = defaultdict(list), ("", ""), []
+        self.values, self.here, self.failures, self.began = defaultdict(list), ("", ""), [], time.monotonic()
 
     def at(self, repository, net):
         self.here = (repository, net)
@@ -64,6 +66,9 @@ class Figures:
     def add(self, row, way, value):
         self.values[(*self.here, row, way)].append(value)
         return value
+
+    def say(self, what):
+        print(f"  {time.monotonic() - self.began:6.0f} s  {' '.join(self.here)}: {what}", file=sys.stderr, flush=True)
 
     def fail(self, what, error):
         self.failures.append(f"{' '.join(self.here)}, {what}: {error}")

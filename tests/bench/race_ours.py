@@ -5,16 +5,12 @@ import os
 import shutil
 import statistics
 import subprocess
-import sys
 import time
 from urllib.parse import urlsplit
 
 import harness
 from bitbucket.git_lies import body_of
-from race_course import TOOLS, disk
-
-# Of walks over more files than this one run is enough.
-MANY = 200000
+from race_course import MANY, TOOLS, disk
 
 
 class Kept:
@@ -83,9 +79,9 @@ class Ours:
         for group in self.args.only:
             if group in ("warm", "again") and not self.main_net:
                 continue
-            if self.course.n_files > MANY and group not in ("first", "lazy") and (done or group not in ("walk", "warm")):
+            if self.course.n_files > MANY and group not in ("first", "lazy") and (done or group != "walk"):
                 continue
-            print(f"  {' '.join(self.figures.here)}: {group}", file=sys.stderr, flush=True)
+            self.figures.say(group)
             try:
                 getattr(self, group)()
             except (AssertionError, OSError, RuntimeError) as e:
