@@ -338,6 +338,7 @@ int spool_find(struct spool *s, const char *key, struct spool_file **ret_file)
 		fd = -1;
 		be_published(f, &head);
 		r = spool_map_read(f);
+		spool_advise(f);
 	}
 	if (r == -ENOENT && (f || fd >= 0))
 		say_unreadable(path);
@@ -410,6 +411,7 @@ int spool_publish(struct spool_file *f, const char *key, uint64_t size,
 		atomic_store(&f->spool->homeless, false);
 	}
 	be_published(f, &head);
+	spool_advise(f);
 	return 0;
 }
 

@@ -18,6 +18,7 @@
 #include "store/say.h"
 
 #include <inttypes.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -225,7 +226,20 @@ int spool_map_keep(struct spool_file *f)
 		f->n_unkept++; /* so that the last reference tries again */
 	f->keeping = false;
 	mutex_unlock(&f->lock);
+	spool_advise(f);
 	return r;
+}
+
+void spool_advise(struct spool_file *f)
+{
+	bool whole = true;
+
+	mutex_lock(&f->lock);
+	for (uint64_t i = 0; whole && i < f->n_chunks; i++)
+		whole = f->chunks[i].has;
+	mutex_unlock(&f->lock);
+	(void)posix_fadvise(f->fd, 0, 0,
+			    whole ? POSIX_FADV_NORMAL : POSIX_FADV_RANDOM);
 }
 
 /* ---- chunks ---- */

@@ -113,6 +113,10 @@ void spool_sum_more(struct spool_file *, uint64_t offset, const void *data,
 int spool_map_read(struct spool_file *);
 /* Syncs the bytes of marked chunks, then writes their marks to the map. */
 int spool_map_keep(struct spool_file *);
+/* While chunks are missing the kernel is to read no further than it is asked
+ * to: else it fills its pages with zeros of the hole ahead, which takes longer
+ * than all the rest of a download, and the bytes that come overwrite them. */
+void spool_advise(struct spool_file *);
 static inline uint64_t spool_map_offset(uint64_t size)
 {
 	return (size + 4095) / 4096 * 4096;

@@ -12,6 +12,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -706,9 +707,47 @@ static void damaged_while_it_grows(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* Pages of the file that the kernel holds, of the chunk. */
+static size_t n_held(const struct spool_file *file, uint64_t chunk)
+{
+	unsigned char held[CHUNK / 4096];
+	size_t n = 0;
+	void *at = mmap(NULL, CHUNK, PROT_READ, MAP_SHARED, file->fd,
+			(off_t)(chunk * CHUNK));
+
+	assert_ptr_not_equal(at, MAP_FAILED);
+	assert_int_equal(mincore(at, CHUNK, held), 0);
+	for (size_t i = 0; i < sizeof(held); i++)
+		n += held[i] & 1;
+	munmap(at, CHUNK);
+	return n;
+}
+
+/* What came is read from the disk, and nothing of the hole behind it. */
+static void no_hole_is_read_ahead(void **state)
+{
+	struct world *w = *state;
+	struct spool_file *file = make(w, "a", 64 * CHUNK);
+	int fd;
+
+	for (uint64_t i = 0; i < 8; i++)
+		fill_piece(file, i, 'a');
+	fd = dup(file->fd);
+	file = spool_file_unref(file); /* which syncs it */
+	again(w, 0);
+	assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	close(fd);
+	assert_int_equal(spool_find(w->spool, "a", &file), 0);
+	for (uint64_t i = 0; i < 8; i++)
+		assert_true(spool_check(file, i));
+	assert_int_equal(n_held(file, 8), 0);
+	spool_file_unref(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(no_hole_is_read_ahead),
 		T(chunks),
 		T(sizes),
 		T(a_nameless_one_leaves_nothing),
