@@ -151,7 +151,9 @@ void clone_job_end(struct clone_job *j, int r)
 		   });
 	mutex_lock(&cs->lock);
 	DL_DELETE(cs->running, j);
-	cond_broadcast(&cs->work);
+	/* Otherwise all workers would look, for nothing. */
+	if (cs->ls_refs || cs->fetches)
+		cond_broadcast(&cs->work);
 	mutex_unlock(&cs->lock);
 	flight_work_unref(work);
 	if (j->kind == CLONE_JOB_FETCH)

