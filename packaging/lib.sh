@@ -12,7 +12,7 @@ die() {
 # shellcheck disable=SC2034 # used by who sources this
 build_packages=(gcc libc6-dev meson ninja-build 'pkg-config|pkgconf'
 	libfuse3-dev
-	'libcurl4-openssl-dev|libcurl4-gnutls-dev' libcjson-dev libgit2-dev
+	'libcurl4-openssl-dev|libcurl4-gnutls-dev' libcjson-dev libdeflate-dev libgit2-dev
 	libsqlite3-dev nettle-dev uthash-dev zlib1g-dev)
 # shellcheck disable=SC2034
 run_packages=(fuse3 git python3 ca-certificates)

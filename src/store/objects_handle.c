@@ -10,6 +10,8 @@
  */
 #include "objects_private.h"
 
+#include "store/pack_map.h"
+
 #include "base/clock.h"
 #include "base/file.h"
 
@@ -209,6 +211,7 @@ static struct objects_handle *handle_free(struct objects_handle *h)
 {
 	if (!h)
 		return NULL;
+	pack_map_free(h->map);
 	git_odb_free(h->odb);
 	git_repository_free(h->repo);
 	free(h);

@@ -4,7 +4,36 @@
  */
 #include "objects_private.h"
 
+#include "store/pack_map.h"
+
 #include <git2.h>
+
+/* NULL: there is none in this build. */
+static struct pack_map *map_of(const struct objects *o,
+			       struct objects_handle *h)
+{
+	cleanup(free) char *dir = NULL;
+
+	if (h->map && h->map_generation == h->generation)
+		return h->map;
+	pack_map_free(h->map);
+	dir = mem_asprintf("%s/objects", o->path);
+	h->map = pack_map_new(dir);
+	h->map_generation = h->generation;
+	return h->map;
+}
+
+/* Most small blobs are no deltas. */
+static struct blob *peek_whole(const struct objects *o,
+			       struct objects_handle *h, const struct oid *oid,
+			       size_t max)
+{
+	struct pack_map *map = map_of(o, h);
+	unsigned n_lost = page_guard_n_lost();
+	struct blob *blob = map ? pack_map_blob(map, oid, max) : NULL;
+
+	return page_guard_n_lost() == n_lost ? blob : blob_unref(blob);
+}
 
 static struct blob *peek(struct objects_handle *h, const struct oid *oid,
 			 size_t max)
@@ -44,7 +73,9 @@ void objects_peek_blobs(struct objects *o, const struct oid *oids, size_t n,
 	if (objects_take(o, &h) < 0)
 		return;
 	for (size_t i = 0; i < n; i++) {
-		ret_blobs[i] = peek(h, &oids[i], max);
+		ret_blobs[i] = peek_whole(o, h, &oids[i], max);
+		if (!ret_blobs[i])
+			ret_blobs[i] = peek(h, &oids[i], max);
 		if (ret_blobs[i])
 			n_bytes += blob_len(ret_blobs[i]);
 	}

@@ -24,13 +24,16 @@ struct git_indexer;
 struct git_odb;
 struct git_odb_object;
 struct git_repository;
+struct pack_map;
 
 /* A repository of libgit2's, used by one thread at a time. */
 struct objects_handle {
 	struct git_repository *repo;
 	struct git_odb *odb;
-	unsigned generation; /* the store's, when it last looked for packs */
-	unsigned epoch;      /* the store's, when it was opened */
+	unsigned generation;  /* the store's, when it last looked for packs */
+	unsigned epoch;       /* the store's, when it was opened */
+	struct pack_map *map; /* of its packs, or NULL; objects_peek.c */
+	unsigned map_generation;
 	struct objects_handle *next;
 };
 

@@ -319,32 +319,6 @@ static void test_a_file_is_hashed_once(void **state)
 	scratch_expect(s, "stat -c %i store.git/big/* | cmp - inode", "");
 }
 
-/* For who can do without what is missing, long or no blob. */
-static void test_peeking(void **state)
-{
-	struct scratch *s = *state;
-	struct blob *blobs[4];
-	struct oid oids[4];
-
-	scratch_do(s, "git init -q -b main repo && cd repo && "
-		      "echo changed >file && git add . && git commit -q -m 1");
-	scratch_take_all(s, "repo");
-	oids[0] = scratch_oid(s, "git -C repo rev-parse HEAD^{tree}");
-	oids[1] = scratch_oid(s, "git -C repo rev-parse HEAD:file");
-	oids[2] = oids[1];
-	oids[2].bytes[7] ^= 1;
-	oids[3] = oids[1];
-	objects_peek_blobs(s->o, oids, 4, 8, blobs);
-	assert_null(blobs[0]);
-	assert_string_equal(blob_data(blobs[1]), "changed\n");
-	assert_null(blobs[2]);
-	assert_string_equal(blob_data(blobs[3]), "changed\n");
-	blob_unref(blobs[1]);
-	blob_unref(blobs[3]);
-	objects_peek_blobs(s->o, oids, 2, 7, blobs);
-	assert_null(blobs[1]);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,7 +328,6 @@ int main(void)
 		SCRATCH_TEST(test_the_checker_leaves),
 		SCRATCH_TEST(test_marks_stay_when_a_check_is_left),
 		SCRATCH_TEST(test_a_file_is_hashed_once),
-		SCRATCH_TEST(test_peeking),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
