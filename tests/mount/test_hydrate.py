@@ -122,3 +122,25 @@ def test_killed_it_goes_on_from_there(forest, mounts):
     forest.offline()
     grep(m, "")
     assert not m.errors()
+
+
+def test_what_was_evicted_does_not_come_by_itself(forest, mounts):
+    """Nor does anything for who asks for little, or with hydrate=off."""
+    m = mounts()
+    grep(m, "")
+    store = store_of(m, forest, "acme/forest")
+    assert os.listdir(store + "/refs/bitbucketfs/commits")
+    m.unmount()
+    assert mounts.run("cache", "drop", "acme/forest").returncode == 0 and os.path.exists(store + "/evicted")
+    mark = forest.log.mark()
+    for options in ((), ("hydrate=off",)):
+        m = mounts(*options)
+        for d in ("d0/e00", "d1/e01"):
+            m.read(f"acme/forest/tree/{d}/0{len(options)}.txt")
+        m.unmount()
+    assert WHOLE not in forest.fetched(mark) and forest.fetched(mark)
+    m = mounts()
+    assert mounts.run("fetch", m / "acme/forest/tree").returncode == 0
+    assert forest.fetched(mark)[-1] == WHOLE and not os.path.exists(store + "/evicted")
+    forest.offline()
+    grep(m, "")

@@ -263,10 +263,22 @@ void checkout_hydrate_start(struct model *model)
 	model->hydrate = h;
 }
 
+/* One of the references that it has; NULL: none is left. */
+static struct node *take_one(struct hydrate *h) requires_lock(h->lock)
+{
+	if (h->n_due)
+		return h->due[--h->n_due];
+	for (size_t i = 0; i < STAYS; i++)
+		if (h->stays[i].tree)
+			return steal(&h->stays[i].tree);
+	return NULL;
+}
+
 void checkout_hydrate_stop(struct model *model)
 {
 	struct hydrate *h = model->hydrate;
 	struct thread *thread;
+	struct node *tree;
 
 	if (!h)
 		return;
@@ -276,10 +288,8 @@ void checkout_hydrate_stop(struct model *model)
 	cond_broadcast(&h->cond);
 	mutex_unlock(&h->lock);
 	thread_join(thread);
-	for (size_t i = 0; i < STAYS; i++)
-		node_unref(model->nodes, h->stays[i].tree);
-	for (size_t i = 0; i < h->n_due; i++)
-		node_unref(model->nodes, h->due[i]);
+	while ((tree = mutex_with(&h->lock, take_one(h))))
+		node_unref(model->nodes, tree);
 	cond_done(&h->cond);
 	mutex_done(&h->lock);
 	free(h);
