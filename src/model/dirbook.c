@@ -5,20 +5,22 @@
  */
 #include "model/dirbook.h"
 
-#include "base/map.h"
+#include "base/hash.h"
 #include "base/sync.h"
 
-struct seen {
-	uint64_t cookie;
-	UT_hash_handle hh;
-	char name[];
-};
+#define SLOTS_LEAST 64
 
 struct dirbook {
 	struct mutex lock;
 	/* Under lock: */
-	struct seen *seen;
-	uint64_t last; /* the largest cookie that was given */
+	/* Names that were seen, each with its NUL, in the order of cookies. */
+	char *bytes;
+	size_t n_bytes, n_bytes_room;
+	size_t *at; /* where the name of cookie i + 1 begins */
+	size_t n_names, n_names_room;
+	/* Cookies by the hash of the name, or the next free place; 0: free. */
+	uint32_t *slots;
+	size_t n_slots; /* a power of two, at least twice n_names */
 };
 
 struct dirbook *dirbook_new(void)
@@ -31,33 +33,67 @@ struct dirbook *dirbook_new(void)
 
 struct dirbook *dirbook_free(struct dirbook *book)
 {
-	struct seen *s, *next;
-
 	if (!book)
 		return NULL;
-	HASH_ITER (hh, book->seen, s, next) {
-		HASH_DEL(book->seen, s);
-		free(s);
-	}
+	free(book->bytes);
+	free(book->at);
+	free(book->slots);
 	mutex_done(&book->lock);
 	free(book);
 	return NULL;
 }
 
+/* The name's slot, or the free one where it belongs. */
+static uint32_t *slot_of(const struct dirbook *book, const char *name)
+	requires_lock(book->lock)
+{
+	size_t mask = book->n_slots - 1;
+	size_t i = hash_mix(hash_text(HASH_INIT, name)) & mask;
+
+	while (book->slots[i] &&
+	       strcmp(book->bytes + book->at[book->slots[i] - 1], name) != 0)
+		i = (i + 1) & mask;
+	return &book->slots[i];
+}
+
+static void more_slots(struct dirbook *book) requires_lock(book->lock)
+{
+	book->n_slots = book->n_slots ? 2 * book->n_slots : SLOTS_LEAST;
+	free(book->slots);
+	book->slots = mem_calloc(book->n_slots, sizeof(*book->slots));
+	for (size_t i = 0; i < book->n_names; i++)
+		*slot_of(book, book->bytes + book->at[i]) = (uint32_t)i + 1;
+}
+
+static void add(struct dirbook *book, const char *name)
+	requires_lock(book->lock)
+{
+	size_t n = strlen(name) + 1;
+
+	check(book->n_names < UINT32_MAX);
+	while (book->n_bytes_room - book->n_bytes < n) {
+		book->n_bytes_room += book->n_bytes_room / 2 + 256;
+		book->bytes = mem_realloc(book->bytes, book->n_bytes_room);
+	}
+	memcpy(book->bytes + book->n_bytes, name, n);
+	mem_grow(book->at, book->n_names, book->n_names_room);
+	book->at[book->n_names++] = book->n_bytes;
+	book->n_bytes += n;
+}
+
 static uint64_t cookie_of(struct dirbook *book, const char *name)
 	requires_lock(book->lock)
 {
-	size_t n = strlen(name);
-	struct seen *s = NULL;
+	uint32_t *slot;
 
-	HASH_FIND(hh, book->seen, name, n, s);
-	if (!s) {
-		s = mem_calloc(1, sizeof(*s) + n + 1);
-		memcpy(s->name, name, n + 1);
-		s->cookie = ++book->last;
-		HASH_ADD_KEYPTR(hh, book->seen, s->name, n, s);
+	if (2 * (book->n_names + 1) > book->n_slots)
+		more_slots(book);
+	slot = slot_of(book, name);
+	if (!*slot) {
+		add(book, name);
+		*slot = (uint32_t)book->n_names;
 	}
-	return s->cookie;
+	return *slot;
 }
 
 static int by_cookie(const void *a, const void *b)

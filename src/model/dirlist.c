@@ -118,7 +118,12 @@ struct dirlist *dirlist_seal(struct dirlist *l, int64_t left_ms)
 	l->version = h;
 	l->left_ms = left_ms;
 	l->made_ms = clock_mono_ms();
-	l->n_bytes += l->n_room_private * sizeof(*l->names);
+	/* No name is added from here on. */
+	if (l->n_names)
+		l->names =
+			mem_realloc(l->names, l->n_names * sizeof(*l->names));
+	l->n_room_private = l->n_names;
+	l->n_bytes += l->n_names * sizeof(*l->names);
 	return l;
 }
 

@@ -30,13 +30,6 @@ static int open_refs(struct ctx *ctx, struct model *model, struct node *dir,
 	return r;
 }
 
-static bool refs_name_found(struct dirlist_piece *piece,
-			    const struct row_dir_names *names, size_t i,
-			    struct found *ret_found)
-{
-	return refs_names_found(piece, names->special_data, i, ret_found);
-}
-
 #define REFS_SPECIAL(word, kind)                                              \
 	static int word##_lookup(struct ctx *ctx, struct model *model,        \
 				 struct node *dir, const char *name,          \
@@ -68,11 +61,9 @@ const struct row_dir_special specials_all[ROW_DIR_SPECIALS] = {
 	[RESOURCE_DEFAULT_TREE] = {.found = found_default_tree},
 	[RESOURCE_BRANCHES] = {.lookup = branches_lookup,
 			       .open = branches_open,
-			       .name_found = refs_name_found,
 			       .free_names = refs_names_free},
 	[RESOURCE_TAGS] = {.lookup = tags_lookup,
 			   .open = tags_open,
-			   .name_found = refs_name_found,
 			   .free_names = refs_names_free},
 	[RESOURCE_COMMIT_TREE] = {.found = commits_found_tree},
 	[RESOURCE_COMMITS] = {.lookup = commits_lookup},

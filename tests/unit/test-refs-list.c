@@ -42,7 +42,7 @@ static void names_are_listed_once_a_list(void **state)
 	first = list(NULL);
 	expect_names(first, "b main ");
 	assert_true(first->names[0].cookie > 1000);
-	assert_int_equal(first->names[1].tag, 101);
+	assert_int_equal(first->names[1].tag, 100);
 	/* The same list of refs: nothing is made anew. */
 	assert_null(list(first));
 	server("branch a main");
@@ -57,18 +57,37 @@ static void names_are_listed_once_a_list(void **state)
 
 static void a_name_becomes_a_tree(void **state)
 {
-	struct dirlist_piece piece = {.model = &scene.model, .dir = scene.top};
-	struct dirlist *l = list(NULL);
 	struct found found = {0};
 	struct node *node;
+	struct ctx ctx;
 
 	(void)state;
-	piece.listing = l;
-	assert_true(refs_names_found(&piece, l->data, 0, &found));
+	ctx_init(&ctx, NULL, 60000);
+	assert_int_equal(refs_lookup(&ctx, &scene.model, scene.top,
+				     CLONE_BRANCHES, "main", &found),
+			 0);
+	ctx_done(&ctx);
 	assert_ptr_equal(found.what.provider, &provider_tree);
 	node = node_make(scene.model.nodes, scene.top, "main", &found.what,
 			 NULL, true);
 	node_unref(scene.model.nodes, node);
+}
+
+/* A repository may have 20,000 branches: a name in the listing is the list of
+ * refs' own, and what it leads to is made when it is looked up. */
+static void a_listed_name_is_borrowed(void **state)
+{
+	struct clone_refs *refs = NULL;
+	struct dirlist *l;
+
+	(void)state;
+	server("branch feature/x main");
+	l = list(NULL);
+	expect_names(l, "feature main ");
+	assert_int_equal(refs_known(&scene.model, scene.top, &refs), 0);
+	assert_ptr_equal(l->names[1].name, refs->names[CLONE_BRANCHES][1]);
+	assert_int_equal(l->n_texts_private, 1);
+	clone_refs_unref(refs);
 	dirlist_unref(l);
 }
 
@@ -79,6 +98,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		L(names_are_listed_once_a_list),
 		L(a_name_becomes_a_tree),
+		L(a_listed_name_is_borrowed),
 	};
 
 	world_environment();

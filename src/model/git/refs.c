@@ -221,8 +221,8 @@ static void found_dir(struct model *model, const struct node *dir,
 			   node_mtime_ms(model->nodes, dir), LONGEST_MS, d);
 }
 
-int refs_found(struct model *model, struct node *dir, const struct refs_iter *w,
-	       struct found *found)
+static int found_part(struct model *model, struct node *dir,
+		      const struct refs_iter *w, struct found *found)
 {
 	cleanup(free) char *ref = NULL;
 	struct checkout *checkout = NULL;
@@ -280,7 +280,7 @@ int refs_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	if (!find_file(refs, kind, refs_prefix(dir), name, &w) ||
 	    refs_is_no_tree(model, dir, &w))
 		return 0;
-	r = refs_found(model, dir, &w, &found);
+	r = found_part(model, dir, &w, &found);
 	if (r == 0)
 		*ret_found = found;
 	return r;
@@ -294,15 +294,7 @@ static int dir_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	return refs_lookup(ctx, model, dir, dir_of(dir)->kind, name, ret_found);
 }
 
-static bool dir_found(struct dirlist_piece *piece,
-		      const struct dirlist_name *name, struct found *ret_found)
-{
-	return refs_names_found(piece, piece->listing->data, name->tag,
-				ret_found);
-}
-
 static const struct dirlist_ops ops_dir = {
-	.found = dir_found,
 	.free_data = refs_names_free,
 };
 

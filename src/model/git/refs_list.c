@@ -8,17 +8,10 @@
 
 #include "model/git/checkout.h"
 
-struct item {
-	size_t index, n; /* as in refs_iter */
-	enum refs_is is;
-};
-
 /* The pin of a listing. */
 struct refs_names {
 	enum clone_ref_kind kind;
 	struct clone_refs *refs; /* a reference */
-	struct item *items;
-	size_t n_items, n_room;
 	size_t n_left_out;
 	char left_out[256]; /* the first one */
 };
@@ -30,23 +23,7 @@ void refs_names_free(void *data)
 	if (!l)
 		return;
 	clone_refs_unref(l->refs);
-	free(l->items);
 	free(l);
-}
-
-bool refs_names_found(struct dirlist_piece *piece, const struct refs_names *l,
-		      size_t i, struct found *ret_found)
-{
-	const struct item *item = &l->items[i];
-	const struct refs_iter w = {
-		.refs = l->refs,
-		.kind = l->kind,
-		.is = item->is,
-		.index = item->index,
-		.n = item->n,
-	};
-
-	return refs_found(piece->model, piece->dir, &w, ret_found) == 0;
 }
 
 static void leave_out(struct refs_names *l, const char *name, size_t n)
@@ -56,14 +33,17 @@ static void leave_out(struct refs_names *l, const char *name, size_t n)
 	l->n_left_out += n;
 }
 
-static void add_item(struct refs_names *l, const struct refs_iter *w)
+/* The name of a ref is the list's own where nothing of it is escaped. */
+static void add_name(struct dirlist *l, const struct refs_iter *w,
+		     const struct buf *file, unsigned tag)
 {
-	mem_grow(l->items, l->n_items, l->n_room);
-	l->items[l->n_items++] = (struct item){
-		.index = w->index,
-		.n = w->n,
-		.is = w->is,
-	};
+	const char *own = refs_iter_name(w) + w->n_prefix;
+
+	if (w->is == REFS_LEAF && strcmp(own, file->data) == 0)
+		dirlist_add(l, own, 0, S_IFDIR, tag);
+	else
+		dirlist_add_taken(l, mem_dup0(file->data, file->len), 0,
+				  S_IFDIR, tag);
 }
 
 /* ---- what is not shown ---- */
@@ -132,17 +112,13 @@ static struct refs_names *names_new(struct model *model, struct node *dir,
 		    !refs_iter_file_name(&w, &file)) {
 			leave_out(names, refs_iter_name(&w), 1);
 		} else if (!is_no_tree(model, dir, &w, file.data)) {
-			dirlist_add_taken(l, mem_dup0(file.data, file.len), 0,
-					  S_IFDIR,
-					  tag + (unsigned)names->n_items);
-			add_item(names, &w);
+			add_name(l, &w, &file, tag);
 		}
 	}
 	leave_out(names, w.skipped, w.n_skipped);
 	say_left_out(model, dir, names);
 	dirlist_number(l, first, node_book(model->nodes, dir, true), base);
-	l->n_bytes += sizeof(*names) + names->n_room * sizeof(*names->items) +
-		      refs->n_bytes_private;
+	l->n_bytes += sizeof(*names) + refs->n_bytes_private;
 	return names;
 }
 
