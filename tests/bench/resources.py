@@ -114,7 +114,8 @@ def download(bench):
     b = bench.seconds(lambda: subprocess.run(["curl", "-sfL", "-u", f"{account.email}:{account.token}", "-o", out, url],
                                              check=True))
     os.unlink(out)
-    bench.table.add(f"cat of a download of {size / 1e9:.1f} GB; curl into a file", bench.ms(a), bench.ms(b), f"{a / b:.2f}")
+    bench.table.add(f"cat of a download of {size / 1e9:.1f} GB; curl into a file", bench.ms(a), bench.ms(b), f"{a / b:.2f}",
+                    "<= 1.5", a / b <= 1.5)
     show(bench.table, "  requests of the quota", n, 1)
     bench.table.add("  RssAnon afterwards", f"{rss / 1e6:.1f} MB")
     m.unmount()
