@@ -152,6 +152,43 @@ bool clone_blobs_is_large(struct clone *c, const struct oid *oid)
 	return clone_blob_size(NULL, c, oid, &size) == 0 && size > CLONE_BIG;
 }
 
+/* "PACK", version, number of objects; of the object its type and size: four
+ * bits in the first byte, seven in each that follows (gitformat-pack(5)). */
+static bool size_in(const unsigned char *head, size_t n, uint64_t *ret_size)
+{
+	static const unsigned char begin[] = "PACK\0\0\0\2\0\0\0\1";
+	const size_t n_begin = sizeof(begin) - 1;
+	uint64_t size = head[n_begin] & 15;
+
+	if (memcmp(head, begin, n_begin) != 0 || (head[n_begin] >> 4 & 7) != 3)
+		return false;
+	for (size_t i = n_begin, shift = 4; head[i] & 128; shift += 7) {
+		if (++i == n || shift > 55)
+			return false;
+		size |= (uint64_t)(head[i] & 127) << shift;
+	}
+	*ret_size = size;
+	return true;
+}
+
+void clone_blobs_hear(struct clone_job *batch, const void *data, size_t n)
+{
+	size_t room = sizeof(batch->heard) - batch->n_heard;
+	struct objects_size size;
+
+	if (batch->n_wants != 1 || batch->whole || room == 0)
+		return;
+	memcpy(batch->heard + batch->n_heard, data, n < room ? n : room);
+	batch->n_heard += n < room ? n : room;
+	if (n < room)
+		return;
+	size.oid = batch->wants[0];
+	/* A small one is here before anybody has looked. */
+	if (size_in(batch->heard, sizeof(batch->heard), &size.size) &&
+	    size.size > 64 * KIB)
+		(void)objects_note_sizes(batch->objects, &size, 1);
+}
+
 /* ---- how it ended ---- */
 
 /* The failures that may be of one object alone. */

@@ -27,6 +27,7 @@
 
 #define CLONE_WORKERS 8
 #define CLONE_REMEMBER_MS 2000
+#define CLONE_SIZE_MS 300 /* see wait_for_size in queue.c */
 /* What comes is too large: it is the same at the next look, and costs much. */
 #define CLONE_REMEMBER_LARGE_MS (INT64_C(60) * 60 * 1000)
 #define CLONE_TREES_DEFAULT 100
@@ -127,6 +128,8 @@ struct clone_job {
 	size_t n_members;
 	struct oid *wants;
 	size_t n_wants;
+	unsigned char heard[32]; /* with which the pack begins */
+	size_t n_heard;
 	unsigned n_wanted;           /* members that were not abandoned */
 	struct flight_work *entered; /* NULL: none is wanted */
 	struct objects_progress progress;
@@ -386,6 +389,9 @@ struct flight_work *clone_blobs_abandon(struct clone_set *cs,
 bool clone_blobs_are_here(struct clone_job *batch);
 /* It ended so; so do its members, but those that go into the queue again. */
 void clone_blobs_end(struct clone_job *batch, int r);
+/* The next bytes of a batch's pack. Of one object its head tells the size
+ * before all of it is here: noted, for who waits for that alone. */
+void clone_blobs_hear(struct clone_job *batch, const void *data, size_t n);
 /* More than CLONE_BIG, as far as is known. */
 bool clone_blobs_is_large(struct clone *, const struct oid *);
 /* The same, but waits at most so long (0: not at all; -1: as ctx says), and the

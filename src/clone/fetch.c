@@ -96,6 +96,7 @@ static int take_pack(void *arg, const void *data, size_t n)
 		r = objects_pack_write(j->pack, data, n);
 	if (r < 0)
 		return r;
+	clone_blobs_hear(j, data, n);
 	objects_pack_progress(j->pack, &progress);
 	if (clone_directory_is_too_much(j, progress.n_bytes))
 		return -EFBIG;
@@ -248,6 +249,7 @@ static int take_in(struct clone_job *j, const struct haves *h)
 	if (j->keeps_rest && j->whole)
 		(void)objects_pack_keep_rest(j->pack);
 	j->n_shallow = 0;
+	j->n_heard = 0;
 	r = receive(j, h);
 	/* Its abilities may have turned out to be others than were remembered:
 	 * then it was sent no filter. */

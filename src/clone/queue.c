@@ -369,6 +369,36 @@ static void unqueue(struct clone_set *cs, const struct flight_work *work)
 		(void)flight_give_up(batch);
 }
 
+/* Who wants a size alone looks after a moment whether the pack has told it
+ * (clone_blobs_hear): a small one is here sooner. */
+static int wait_for_size(struct ctx *ctx, struct clone *c,
+			 const struct oid *oid, struct flight_work *work)
+{
+	uint64_t size;
+	int r;
+
+	do {
+		int64_t deadline_ms = ctx_narrow(ctx, CLONE_SIZE_MS);
+
+		r = flight_wait(ctx, work, NULL);
+		ctx_widen(ctx, deadline_ms);
+		if (r != -ETIMEDOUT)
+			return r;
+		if (clone_blob_size(ctx, c, oid, &size) == 0)
+			return 0;
+		r = ctx_check(ctx);
+	} while (r == 0);
+	return r;
+}
+
+static int wait_for(struct ctx *ctx, struct clone *c,
+		    const struct clone_job *what, struct flight_work *work)
+{
+	return what->need.size_will_do
+		       ? wait_for_size(ctx, c, &what->need.oid, work)
+		       : flight_wait(ctx, work, NULL);
+}
+
 static int await_job(struct ctx *ctx, struct clone *c,
 		     const struct clone_job *what)
 {
@@ -383,7 +413,7 @@ static int await_job(struct ctx *ctx, struct clone *c,
 			r = join(ctx, c, what, &work);
 		if (r < 0)
 			return r;
-		r = flight_wait(ctx, work, NULL);
+		r = wait_for(ctx, c, what, work);
 		flight_work_ref(work);
 		if (flight_give_up(work))
 			unqueue(c->clones, work);

@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -13,7 +14,7 @@ from harness import LARGE, PATIENCE
 from test_tree import store_of
 
 N_SMALL = 30
-BIG = {"d/big": 2_000_000, "d/huge": 3_000_001}
+BIG = {"d/big": 2_000_000, "d/huge": 3_000_001, "alone/huge": 3_000_000}
 LIMIT = "1 tree, combine:tree:1+blob:limit=1048576"
 OF_35 = f"1 tree, combine:tree:1+blob:limit={(16 << 20) // 35}"
 
@@ -64,13 +65,16 @@ def look(m, bb, repo="acme/sized"):
 
 
 def expect_sizes(m, names=FILES):
+    """Seen by who lists their directories, and wants all sizes."""
+    for d in dict.fromkeys(os.path.dirname(f) for f in names):
+        subprocess.run(["ls", "-l", m / f"{TREE}/{d}"], stdout=subprocess.DEVNULL, check=True)
     for f in names:
         assert os.lstat(m / f"{TREE}/{f}").st_size == len(content(f)), f
 
 
 def test_names_cost_nothing(sized, mounts):
     m = mounts("hydrate=off")
-    assert look(m, sized) == ["README", "d", "e"]
+    assert look(m, sized) == ["README", "alone", "d", "e"]
     mark = sized.log.mark()
     assert len(m.ls(TREE + "/d")) == N_SMALL + 6
     found = subprocess.run(["find", m / TREE, "-name", "f00*"], stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -93,7 +97,7 @@ def test_a_stat_brings_the_sizes_of_its_directory(sized, mounts):
     assert open(m / f"{TREE}/d/f003", "rb").read() == content("d/f003"), "it came with its size"
     assert asked(sized, mark) == ([], [])
     assert open(m / f"{TREE}/d/big", "rb").read() == content("d/big")
-    assert asked(sized, mark) == (["1 blob"], [])
+    assert [f.split()[1:] for f in asked(sized, mark)[0]] == [["blob"]], "and what may be read next"
 
     m.unmount()
     again = mounts("hydrate=off")
@@ -103,12 +107,26 @@ def test_a_stat_brings_the_sizes_of_its_directory(sized, mounts):
     assert asked(sized, mark) == ([], []), "sizes are kept"
 
 
+def test_one_file_is_that_file(sized, mounts):
+    m = mounts("hydrate=off")
+    look(m, sized)
+    mark = sized.log.mark()
+    assert open(m / f"{TREE}/d/f003", "rb").read() == content("d/f003")
+    assert asked(sized, mark) == (["1 blob"], [])
+    sized.bandwidth = 400_000
+    start = time.monotonic()
+    size = subprocess.run(["stat", "-c", "%s", m / f"{TREE}/alone/huge"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert int(size) == len(content("alone/huge")) and time.monotonic() - start < 4, "its size is known before it is here"
+    sized.bandwidth = None
+    assert open(m / f"{TREE}/alone/huge", "rb").read() == content("alone/huge")
+
+
 @pytest.mark.concurrent
 def test_many_look_at_once(sized, mounts):
     m = mounts("hydrate=off")
     look(m, sized)
     mark = sized.log.mark()
-    code = f"import os, sys; [os.lstat(sys.argv[1] + '/' + f) for f in {FILES!r} if f.startswith(('d/f', 'e/'))]"
+    code = f"import os, sys; [os.listdir(sys.argv[1] + '/' + d) for d in 'de']; [os.lstat(sys.argv[1] + '/' + f) for f in {FILES!r} if f.startswith(('d/f', 'e/'))]"
     looking = [subprocess.Popen([sys.executable, "-c", code, m / TREE]) for _ in range(12)]
     assert [p.wait(PATIENCE) for p in looking] == [0] * 12
     fetched = asked(sized, mark)[0]
@@ -182,7 +200,7 @@ def test_a_listing_brings_the_sizes_that_are_known(sized, mounts):
     expect_sizes(m, ["d/f000"])
     m.unmount()
     again = mounts("hydrate=off")
-    assert again.ls(TREE) == ["README", "d", "e"]
+    assert again.ls(TREE) == ["README", "alone", "d", "e"]
     names = set(again.ls(TREE + "/d")) - {"sub"}
     os.kill(again.process.pid, signal.SIGSTOP)
     try:

@@ -207,29 +207,72 @@ static int find_in(struct ctx *ctx, struct model *model, struct node *dir,
 	return 0;
 }
 
-/* Ways to a file's size that is not known, in this order: with its neighbours;
- * from the service, which tells sizes without files; with the file itself. */
+/* Ways to a file's size that is not known: all of a tree; with the file itself,
+ * as soon as that tells it; with its neighbours; from the service, which tells
+ * sizes without files. */
 enum size_from {
+	SIZE_FROM_WALK,
+	SIZE_FROM_FILE,
 	SIZE_FROM_DIRECTORY,
 	SIZE_FROM_SERVICE,
-	SIZE_FROM_FILE,
 	N_SIZE_FROM,
+};
+/* Who looks at one file alone will read it: the whole directory would take
+ * longer. Who has listed it, or goes on from file to file, wants all sizes. */
+static const enum size_from ways[][3] = {
+	[WALK_NONE] = {SIZE_FROM_FILE, N_SIZE_FROM},
+	[WALK_DIRECTORY] = {SIZE_FROM_DIRECTORY, SIZE_FROM_SERVICE,
+			    SIZE_FROM_FILE},
+	[WALK_TREE] = {SIZE_FROM_WALK, SIZE_FROM_DIRECTORY, SIZE_FROM_FILE},
 };
 
 static int bring_size(struct ctx *ctx, struct model *model, struct node *dir,
-		      enum size_from from, const struct lost *lost)
+		      enum size_from from, const struct lost *lost,
+		      const struct oid *top)
 {
+	struct node *tree = tree_of(dir);
+	struct clone_need need = {.kind = CLONE_NEED_DIRECTORY,
+				  .oid = lost->dir};
+
 	switch (from) {
-	case SIZE_FROM_DIRECTORY:
-		return bring(ctx, model, dir, CLONE_NEED_DIRECTORY, &lost->dir);
+	case SIZE_FROM_WALK:
+		return checkout_bring_all(ctx, model, tree, top);
 	case SIZE_FROM_SERVICE:
-		return checkout_ask_sizes(ctx, model, dir, tree_of(dir),
-					  &lost->dir);
+		return checkout_ask_sizes(ctx, model, dir, tree, &lost->dir);
 	case SIZE_FROM_FILE:
+		need = (struct clone_need){.kind = CLONE_NEED_BLOB,
+					   .oid = lost->oid,
+					   .size_will_do = true};
+		break;
+	case SIZE_FROM_DIRECTORY:
 	case N_SIZE_FROM:
 		break;
 	}
-	return bring(ctx, model, dir, CLONE_NEED_BLOB, &lost->oid);
+	return checkout_bring(ctx, model, tree, &need);
+}
+
+/* find_in, once more. */
+static int find_with_size(struct ctx *ctx, struct model *model,
+			  struct node *dir, const char *name,
+			  struct found *ret_found, struct lost *lost)
+{
+	enum walk_reach reach;
+	struct oid top;
+	int r = -ENOENT;
+
+	reach = checkout_needs(ctx, model, dir, &top);
+	for (size_t i = 0;
+	     i < ARRAY_SIZE(ways[reach]) && !oid_is_none(&lost->oid); i++) {
+		if (ways[reach][i] == N_SIZE_FROM)
+			break;
+		r = bring_size(ctx, model, dir, ways[reach][i], lost, &top);
+		if (r < 0)
+			break;
+		ctx->sentence[0] = '\0';
+		r = find_in(ctx, model, dir, name, ret_found, lost);
+	}
+	checkout_brought(ctx, model, dir);
+	return r;
 }
 
 static int git_lookup(struct ctx *ctx, struct model *model, struct node *dir,
@@ -245,14 +288,8 @@ static int git_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 	if (strcasecmp(name, ".git") == 0)
 		return 0;
 	r = find_in(ctx, model, dir, name, ret_found, &lost);
-	for (enum size_from from = 0;
-	     from < N_SIZE_FROM && !oid_is_none(&lost.oid); from++) {
-		r = bring_size(ctx, model, dir, from, &lost);
-		if (r < 0)
-			break;
-		ctx->sentence[0] = '\0';
-		r = find_in(ctx, model, dir, name, ret_found, &lost);
-	}
+	if (!oid_is_none(&lost.oid))
+		r = find_with_size(ctx, model, dir, name, ret_found, &lost);
 	return r == -ENOENT && !oid_is_none(&lost.oid) ? -EIO : r;
 }
 
