@@ -98,7 +98,9 @@ static int bring(struct ctx *ctx, struct model *model, struct node *node,
 
 	if (reach == WALK_TREE && kind != CLONE_NEED_TREE)
 		r = checkout_bring_all(ctx, model, tree_of(node), &top);
-	if (r == 0)
+	/* The part that the program walks may be another one than this file's,
+	 * or it was as much as there is room for. */
+	if (r == 0 || (r > 0 && !clone_has(node_checkout(dir)->clone, oid)))
 		r = bring_files(ctx, model, node, &need,
 				kind == CLONE_NEED_BLOB && reach != WALK_NONE);
 	checkout_brought(ctx, model, dir);
