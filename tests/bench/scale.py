@@ -16,6 +16,8 @@ import time
 
 SHARE = 10
 REPOSITORIES, WORKSPACES, PULLS, BRANCHES = 10000, 1000, 50000, 20000
+FILES, A_DIRECTORY = 400000, 100000
+BLOB = 4 * 10 ** 9                      # bytes
 CLOSED = 49                             # of so many pull requests one is open
 WHEN = "2026-01-01T00:00:00+00:00"
 PATIENCE = 600
@@ -62,22 +64,24 @@ class Peak:
 
 
 class Measured:
-    def __init__(self, bench, match, look):
+    def __init__(self, bench, match, look, *options):
         """look() brings it and returns how many there are: with an empty cache, and again in another mount over what was kept."""
-        m = bench.cold()
-        peak = Peak(m)
+        m = bench.cold(*options)
+        base, peak = m.rss_anon(), Peak(m)
         mark, spent, start = bench.bb.log.mark(), own_seconds(m), time.perf_counter()
         self.n = until_there(lambda: look(m))
         self.seconds, self.own = time.perf_counter() - start, own_seconds(m) - spent
         self.requests = len(bench.bb.log.since(mark, match))
         self.peak, self.rss = peak.end(), m.rss_anon()
         m.unmount()
-        m = bench.mounts(cache=os.path.basename(m.cache))
+        m = bench.mounts(*options, cache=os.path.basename(m.cache))
+        base = m.rss_anon()
         mark, start = bench.bb.log.mark(), time.perf_counter()
         assert look(m) == self.n
         self.again = time.perf_counter() - start
         assert not bench.bb.log.since(mark, match)
         self.rss_again = m.rss_anon()
+        self.each = (self.rss_again - base) / self.n
         m.unmount()
         self.database = database(m.cache)
         shutil.rmtree(m.cache)
@@ -89,7 +93,7 @@ def row(table, what, measured):
     for one in measured:
         table.add(f"{what}: {one.n:,}", f"{one.seconds:.1f} s, own {one.own:.2f} s, again {one.again:.2f} s",
                   f"{one.requests} requests, RssAnon {one.peak / 1e6:.1f} at most, {one.rss / 1e6:.1f} then, {one.rss_again / 1e6:.1f} MB "
-                  f"again, {one.database / 1e6:.1f} MB database")
+                  f"again ({one.each:.0f} bytes each), {one.database / 1e6:.1f} MB database")
     n = many.n / few.n
     ratio = many.own / max(few.own, 0.01)
     table.add("  ten times as much costs, x", f"{many.seconds / few.seconds:.1f}, own {ratio:.1f}, again {many.again / few.again:.1f}",
@@ -157,9 +161,59 @@ def branches(bench, n):
     return Measured(bench, r"\.git/", lambda m: len(os.listdir(m / f"acme/{slug}/branches")))
 
 
+def import_tree(where, paths):
+    """A bare repository of files of these paths, each with a content of its own."""
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", where], check=True)
+    git = subprocess.Popen(["git", "--git-dir", where, "fast-import", "--quiet"], stdin=subprocess.PIPE)
+    git.stdin.write(b"commit refs/heads/main\ncommitter A <a@example.org> 1767225600 +0000\ndata 5\nfiles\n")
+    for i, path in enumerate(paths):
+        text = b"%d\n" % i
+        git.stdin.write(b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(text), text))
+    git.stdin.close()
+    assert git.wait() == 0
+
+
+def shown(bench, slug, fill):
+    real = bench.bb.create_repo("acme", slug)
+    real.git_dir, real.mainbranch = str(bench.mounts.place / f"{slug}.git"), "main"
+    fill(real.git_dir)
+    return f"acme/{slug}/tree"
+
+
+def files(bench, n, in_each=13):
+    """Of 400,000 in 30,000 directories: all attributes, so that the kernel knows each."""
+    place = shown(bench, f"files-{n}-{in_each}", lambda where: import_tree(
+        where, (f"d{i // in_each // 200:04}/e{i // in_each % 200:03}/a-name-of-a-file-{i:06}.txt" for i in range(n))))
+
+    def look(m):
+        done = subprocess.run(["find", m / place, "-type", "f", "-size", "-1000"], stdout=subprocess.PIPE, check=True)
+        return done.stdout.count(b"\n")
+    return Measured(bench, r"\.git/", look)
+
+
+def blob(bench, size):
+    """The first ten bytes of one file (n: its megabytes)."""
+    def fill(where):
+        subprocess.run(["git", "init", "-q", "--bare", "-b", "main", where], check=True)
+        subprocess.run(f"cd {where} && id=$(head -c {size} /dev/zero | git -c core.bigFileThreshold=1m hash-object -w --stdin) && "
+                       "tree=$(printf '100644 blob %s\\tbig\\n' $id | git mktree) && "
+                       "git update-ref refs/heads/main $(git -c user.name=A -c user.email=a@example.org commit-tree -m big $tree)",
+                       shell=True, check=True, stdout=subprocess.DEVNULL)
+    place = shown(bench, f"blob-{size}", fill)
+
+    def look(m):
+        with open(m / f"{place}/big", "rb", buffering=0) as f:
+            assert f.read(10) == bytes(10)
+        return size // 10 ** 6
+    return Measured(bench, r"\.git/", look, "big_file=8G")
+
+
 def all_of_it(bench):
     bench.bb.set_limits(quota=10 ** 6)
     for what, make, size in (("repositories of a workspace", repositories, REPOSITORIES), ("workspaces", workspaces, WORKSPACES),
                              ("open pull requests, all of which are", pulls, PULLS),
-                             (f"open pull requests, of {CLOSED + 1} times as many", lambda b, n: pulls(b, n, CLOSED), PULLS), ("branches", branches, BRANCHES)):
+                             (f"open pull requests, of {CLOSED + 1} times as many", lambda b, n: pulls(b, n, CLOSED), PULLS), ("branches", branches, BRANCHES),
+                             ("files of a tree, 13 a directory", files, FILES),
+                             ("files of a directory", lambda b, n: files(b, n, n), A_DIRECTORY),
+                             ("megabytes of one blob, its first ten bytes", blob, BLOB)):
         row(bench.table, what, [make(bench, size // SHARE), make(bench, size)])
