@@ -13,7 +13,7 @@ BARS = (
     (".*", ".*", "requests: ls -l of a directory", None, 1),
     (".*", "slow", "whole by grep -r", CLONE, 1.15), ("test262", "slow", "whole by cp -r", CLONE, 1.4),
     (".*", ".*", "bytes down: whole", ("depth 1", None), 1.15),
-    (".*", ".*", "bytes down: browse, then everything", ("depth 1", "bytes down: whole"), 1.6),
+    (".*", ".*", "bytes down: browse, then everything", ("depth 1", "bytes down: first file"), 1.6),
     (".*", ".*", "warm find", ("ext4", None), 1.7), (".*", ".*", "warm ls -lR", ("ext4", None), 1.1),
     (".*", ".*", "warm (grep -r|rg)", ("ext4", None), 1.45), (".*", ".*", "requests: warm walks", None, 0),
     ("test262", ".*", "all cold: grep -r", ("ext4", None), 0.8), ("git", ".*", "all cold: grep -r", ("ext4", None), 1.1),
