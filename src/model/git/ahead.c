@@ -14,6 +14,7 @@
 #define TRAILS 64
 #define WINDOW_LEAST 16
 #define WINDOW_MOST 256
+#define WINDOW_WALK 64 /* as if so many had been given */
 /* More names than that: only a READ of what follows counts. */
 #define SMALL_DIRECTORY 256
 /* The kernel asks for a longer file in several READs. */
@@ -87,10 +88,10 @@ static bool begin_anew(struct ahead *a, struct trail *t, size_t at,
 	bool small = n_entries <= SMALL_DIRECTORY;
 
 	a->n_in_a_row = is_first ? a->n_in_a_row + 1 : 0;
-	t->window = 0;
+	t->window = a->n_in_a_row > WALKED_LEAST ? WINDOW_WALK : 0;
 	t->next = (at + 1) % n_entries;
 	t->left = small ? n_entries - 1 : n_entries - 1 - at;
-	return a->n_in_a_row > WALKED_LEAST;
+	return t->window > 0;
 }
 
 /* Positions to be given now: so many, from *from on, perhaps over the end. */
