@@ -84,6 +84,14 @@ bool clone_is_named(struct clone *, const char *workspace, const char *slug);
 struct clone *clone_unref(struct clone *);
 DEFINE_CLEANUP(struct clone *, clone_unref);
 
+/* There is no connection with its server: none was used in the last half
+ * minute. By SSH none is kept. Never waits. */
+bool clone_is_cold(struct clone *);
+/* Somebody is about to look into it: a connection is made, by one request for
+ * what the server can do, so that the first look is shorter by two round trips
+ * or more. Never waits. */
+void clone_warm(struct ctx *, struct clone *);
+
 /* The names that a repository has. Immutable, counted. */
 enum clone_ref_kind {
 	CLONE_BRANCHES,

@@ -67,7 +67,9 @@ struct clone_tip {
 
 enum clone_job_kind {
 	CLONE_JOB_LS_REFS, /* for the refs of a repository */
-	CLONE_JOB_FETCH,   /* one commit */
+	CLONE_JOB_GREET, /* what its server can do: session.c. is_slow: that is
+			  * not known yet */
+	CLONE_JOB_FETCH, /* one commit */
 };
 
 /* Kinds of filters, bits. */
@@ -267,7 +269,10 @@ struct clone_set {
 	/* Under it. */
 	struct clone *clones; /* by uuid */
 	bool cancelled, stop;
-	struct clone_job *ls_refs, *fetches; /* queues, the first first */
+	struct clone_job *ls_refs, *fetches; /* queues, the first first: ls_refs
+					      * has questions of all kinds */
+	int64_t warm_ms; /* clock_mono_ms: a connection with the server was
+			  * used, or is being made */
 	struct clone_job *running;
 	uint64_t n_batches;
 	uint64_t n_ls_refs;  /* questions: each has the next serial */
@@ -353,6 +358,7 @@ int clone_queue_start(struct clone_set *);
 void clone_queue_cancel(struct clone_set *);
 void clone_queue_stop(struct clone_set *);
 /* Somebody waits: for an answer of the server, for a commit. */
+void clone_queue_greet(struct ctx *, struct clone *, bool is_known);
 int clone_queue_ls_refs(struct ctx *, struct clone *, bool all);
 int clone_queue_fetch(struct ctx *, struct clone *, const struct oid *commit,
 		      const struct oid *want, const struct clone_need *,
@@ -453,6 +459,10 @@ int clone_connect_to(struct clone_job *, const char *url);
  * with it. */
 bool clone_caps_recall(struct clone_set *, const struct clone_server *,
 		       struct upload_pack_caps *ret_caps);
+/* What a worker does for a CLONE_JOB_GREET. */
+int clone_job_greet(struct clone_job *);
+/* A connection with the server was used. */
+void clone_note_used(const struct clone_job *);
 /* For the next ones with that host. */
 void clone_caps_remember(struct clone_job *);
 /* By the old protocol: for the fetch that follows. */

@@ -13,9 +13,6 @@
 /* The depth-1 pack of a repository of so many bytes, history included, takes as
  * long as a round trip or two. */
 #define SMALL_BYTES (2 * MIB)
-/* Of a tree that is wanted itself, not by its commit, git does not count the
- * depth: it comes with the trees in it, one deep. */
-#define TREE_FILTER "combine:tree:1+blob:none"
 
 /* As git calls them when it refuses one. */
 static const struct {
@@ -198,10 +195,10 @@ void clone_filter_choose(struct clone_job *j)
 		clone_directory_choose(j);
 		return;
 	}
+	/* What is wanted itself is outside of the filter. A combination would
+	 * do as well, but for it git goes through all trees below. */
 	if (j->need.kind == CLONE_NEED_TREE &&
-	    clone_filter_try(j, TREE_FILTER,
-			     CLONE_FILTER_COMBINE | CLONE_FILTER_TREE |
-				     CLONE_FILTER_BLOB_NONE))
+	    clone_filter_try(j, "tree:0", CLONE_FILTER_TREE))
 		return;
 	/* By SSH each further fetch is a further session. */
 	if (j->need.kind == CLONE_NEED_COMMIT && !j->server->is_ssh &&

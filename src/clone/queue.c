@@ -107,7 +107,7 @@ static void job_free(struct clone_job *j)
 static struct clone_job **queue_of(struct clone_set *cs,
 				   enum clone_job_kind kind)
 {
-	return kind == CLONE_JOB_LS_REFS ? &cs->ls_refs : &cs->fetches;
+	return kind == CLONE_JOB_FETCH ? &cs->fetches : &cs->ls_refs;
 }
 
 static struct clone_job *find_in(struct clone_job *list,
@@ -161,6 +161,19 @@ void clone_job_end(struct clone_job *j, int r)
 	job_free(j);
 }
 
+static int run(struct clone_job *j)
+{
+	switch (j->kind) {
+	case CLONE_JOB_LS_REFS:
+		return clone_job_ls_refs(j);
+	case CLONE_JOB_GREET:
+		return clone_job_greet(j);
+	case CLONE_JOB_FETCH:
+		break;
+	}
+	return clone_job_fetch(j);
+}
+
 /* A worker's thread: takes what enqueue has put into the queues. */
 static void run_worker(void *arg)
 {
@@ -176,8 +189,8 @@ static void run_worker(void *arg)
 		mutex_unlock(&cs->lock);
 		if (!j)
 			return;
-		r = j->kind == CLONE_JOB_LS_REFS ? clone_job_ls_refs(j)
-						 : clone_job_fetch(j);
+		r = run(j);
+		clone_note_used(j);
 		clone_job_done(j);
 		if (j->members)
 			clone_blobs_end(j, r);
@@ -324,6 +337,8 @@ static int join(struct ctx *ctx, struct clone *c, const struct clone_job *what,
 	struct flight_work *work;
 	bool joined = false;
 
+	if (what->kind == CLONE_JOB_GREET)
+		snprintf(key, sizeof(key), "greet");
 	if (what->kind == CLONE_JOB_FETCH)
 		snprintf(key, sizeof(key), "%s %d %s",
 			 oid_hex(&what->commit, hex), what->need.kind,
@@ -457,6 +472,16 @@ int clone_queue_begin(struct ctx *ctx, struct clone *c,
 	}
 	(void)flight_leave(work);
 	return r < 0 ? r : 0;
+}
+
+void clone_queue_greet(struct ctx *ctx, struct clone *c, bool is_known)
+{
+	const struct clone_job what = {
+		.kind = CLONE_JOB_GREET, .clone = c, .is_slow = !is_known};
+	struct flight_work *work = NULL;
+
+	if (join(ctx, c, &what, &work) >= 0)
+		(void)flight_leave(work);
 }
 
 int clone_queue_ls_refs(struct ctx *ctx, struct clone *c, bool all)

@@ -8,6 +8,8 @@
 #include "base/text.h"
 
 #define SESSION_MS 10000
+/* A connection that was used so lately is there still. */
+#define WARM_MS 30000
 
 bool clone_caps_recall(struct clone_set *cs, const struct clone_server *server,
 		       struct upload_pack_caps *ret_caps)
@@ -172,6 +174,52 @@ bool clone_session_take(struct clone_job *j)
 	if (j->session && clock_mono_ms() - j->session->since_ms > SESSION_MS)
 		j->session = clone_session_free(j->session);
 	return j->session;
+}
+
+/* ---- before it is needed ---- */
+
+void clone_note_used(const struct clone_job *j)
+{
+	if (j->server != &j->clones->server)
+		return;
+	mutex_lock(&j->clones->lock);
+	j->clones->warm_ms = clock_mono_ms();
+	mutex_unlock(&j->clones->lock);
+}
+
+int clone_job_greet(struct clone_job *j)
+{
+	int r = clone_connect(j, j->workspace, j->slug);
+
+	/* Not what is remembered: a request is what makes the connection. */
+	if (r >= 0) {
+		j->session->caps = (struct upload_pack_caps){0};
+		r = upload_pack_greet(j->ctx, j->session->up);
+	}
+	if (r >= 0)
+		clone_caps_remember(j);
+	return r;
+}
+
+bool clone_is_cold(struct clone *c)
+{
+	struct clone_set *cs = c->clones;
+	int64_t now = clock_mono_ms();
+
+	return !cs->server.is_ssh &&
+	       mutex_with(&cs->lock,
+			  !cs->warm_ms || now - cs->warm_ms > WARM_MS);
+}
+
+void clone_warm(struct ctx *ctx, struct clone *c)
+{
+	struct clone_set *cs = c->clones;
+	struct upload_pack_caps caps;
+
+	mutex_lock(&cs->lock);
+	cs->warm_ms = clock_mono_ms();
+	mutex_unlock(&cs->lock);
+	clone_queue_greet(ctx, c, clone_caps_recall(cs, &cs->server, &caps));
 }
 
 bool clone_to_fallback(struct clone_job *j)

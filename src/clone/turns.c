@@ -29,7 +29,7 @@
 static bool same_work(const struct clone_job *a, const struct clone_job *b)
 {
 	return a->clone == b->clone && a->kind == b->kind &&
-	       (a->kind == CLONE_JOB_LS_REFS ||
+	       (a->kind != CLONE_JOB_FETCH ||
 		(a->need.kind == b->need.kind &&
 		 oid_equal(&a->need.oid, &b->need.oid) &&
 		 oid_equal(&a->commit, &b->commit)));
@@ -40,6 +40,7 @@ struct running {
 	unsigned n_fetches, n_commits, n_behind, n_whole, n_large;
 	unsigned n_own, n_own_slow; /* of the job's clone */
 	bool is_under_way;          /* what the job is about */
+	bool is_greeting;           /* which tells what others have to know */
 };
 
 static void count_running(struct clone_set *cs, const struct clone_job *j,
@@ -54,6 +55,9 @@ static void count_running(struct clone_set *cs, const struct clone_job *j,
 				  (other->members && other->clone == j->clone &&
 				   j->need.kind == CLONE_NEED_BLOB &&
 				   clone_blobs_bring(other, &j->need.oid));
+		r->is_greeting =
+			r->is_greeting ||
+			(other->kind == CLONE_JOB_GREET && other->is_slow);
 		if (other->batch || other->kind != CLONE_JOB_FETCH)
 			continue;
 		r->n_fetches++;
@@ -100,9 +104,9 @@ static int64_t begin_ms(struct clone_set *cs, const struct clone_job *j)
 	struct running r;
 
 	count_running(cs, j, &r);
-	if (r.is_under_way)
+	if (r.is_under_way || (j->kind != CLONE_JOB_GREET && r.is_greeting))
 		return INT64_MAX;
-	if (j->kind == CLONE_JOB_LS_REFS)
+	if (j->kind != CLONE_JOB_FETCH)
 		return 0;
 	if (!has_room(j, &r))
 		return INT64_MAX;

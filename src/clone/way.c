@@ -3,7 +3,7 @@
  * commit and its own tree take a round trip. So both are asked for at once, on
  * two connections: the small answer is shown while the large one comes behind
  * it. A tree further down that is looked at before that is here is asked for by
- * itself, with the trees in it.
+ * itself.
  *
  * Not where a commit whose trees are here spares most of it; nor by SSH, where
  * it would be another session; nor from a server that refuses tree:N. Whether

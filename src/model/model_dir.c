@@ -137,6 +137,8 @@ int model_opendir(struct ctx *ctx, struct model *model, uint64_t ino,
 	model_because(ctx, "opendir", dir, NULL);
 	if (dir->provider->open)
 		r = bring(ctx, model, dir, ret_opened);
+	if (r >= 0 && dir->provider->entered)
+		dir->provider->entered(ctx, model, dir);
 	if (r < 0) {
 		r = model_failed(model, ctx, dir, as_opened(r));
 		node_unref(model->nodes, dir);

@@ -71,6 +71,9 @@ struct provider {
 	 * listing's left_ms is over. */
 	int (*open)(struct ctx *, struct model *, struct node *dir,
 		    struct dirlist *newest, struct dirlist **ret_listing);
+	/* A program opens the directory, also when its listing is at hand.
+	 * NULL: that is nothing to it. Never waits. */
+	void (*entered)(struct ctx *, struct model *, struct node *dir);
 	/* Called before attributes of the node are told, to bring them up to
 	 * date (NULL: they never change). For a directory it never fails and
 	 * never waits for the network: readdir(3) would show the error. */
@@ -136,6 +139,7 @@ struct model {
 	struct prefetch *prefetch;
 	struct fetch_all *fetches;
 	struct walk_all *walks;  /* of git/checkout */
+	struct warm_all *warm;   /* of dirs/warm */
 	struct hydrate *hydrate; /* likewise; NULL: nothing comes unasked */
 	struct ahead *ahead;     /* of git/ahead */
 	/* Of model_refresh. */

@@ -9,6 +9,7 @@
 #include "model/dirs/hierarchy.h"
 #include "model/dirs/row_file.h"
 #include "model/dirs/status.h"
+#include "model/dirs/warm.h"
 #include "model/git/ahead.h"
 #include "model/git/checkout.h"
 #include "model/git/refs.h"
@@ -53,6 +54,7 @@ int model_new(const struct model_config *config, struct model **ret_model)
 	model->absent = absent_new();
 	model->fetches = fetch_all_new();
 	model->walks = walk_all_new();
+	model->warm = warm_all_new();
 	model->ahead = ahead_new();
 	model->problems = problems_new();
 	model->events = events_new();
@@ -131,6 +133,7 @@ struct model *model_free(struct model *model)
 	absent_free(model->absent);
 	fetch_all_free(model->fetches);
 	walk_all_free(model->walks);
+	warm_all_free(model->warm);
 	ahead_free(model->ahead);
 	problems_free(model->problems);
 	events_free(model->events);

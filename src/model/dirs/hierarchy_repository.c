@@ -6,6 +6,7 @@
 #include "model/repository.h"
 
 #include "model/dirs/snapshot.h"
+#include "model/dirs/warm.h"
 
 #include "base/hash.h"
 
@@ -112,6 +113,7 @@ const struct provider provider_repository = {
 	.kind = PROVIDER_REPOSITORY,
 	.lookup = row_dir_lookup,
 	.open = row_dir_open,
+	.entered = warm_entered,
 	.attr = repository_attr,
 	.refresh = repository_refresh,
 	.same_data = repository_same,
