@@ -16,9 +16,10 @@
 /* Far more than the bytes of one fold take. */
 #define FOLD_MS 60000
 
-static bool is_worth_it(const struct clone *c, unsigned n_packs)
-	requires_lock(c->clones->lock)
+static bool is_worth_it(struct clone_set *cs, const struct clone *c,
+			unsigned n_packs) requires_lock(cs->lock)
 {
+	check(c->clones == cs);
 	return n_packs >= PACKS_LEAST && n_packs >= c->fold_from;
 }
 
@@ -31,7 +32,7 @@ void clone_fold_note(struct clone *c)
 	bool sync = objects && objects_n_unsynced(objects) > 0;
 
 	mutex_lock(&cs->lock);
-	if (sync || is_worth_it(c, n)) {
+	if (sync || is_worth_it(cs, c, n)) {
 		c->fold_ms = at;
 		cond_signal(&cs->fold);
 	}
@@ -69,7 +70,7 @@ static void fold(struct clone_set *cs, struct clone *c)
 	int r;
 
 	(void)objects_sync(objects);
-	if (!mutex_with(&cs->lock, is_worth_it(c, n)))
+	if (!mutex_with(&cs->lock, is_worth_it(cs, c, n)))
 		return;
 	before = ctx_narrow(&cs->folding, FOLD_MS);
 	r = objects_fold(&cs->folding, objects, &n);

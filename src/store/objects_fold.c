@@ -42,23 +42,30 @@ static void add_pack(struct fold *f, const char *name)
 	f->packs[f->n_packs++] = (struct fold_pack){.name = mem_strdup(name)};
 }
 
+/* All up to the last one that is not too large for those before it. */
 static void choose_of(struct fold *f, const struct evict_pack *packs, size_t n)
 {
 	uint64_t sum = 0;
+	size_t n_good = 0;
 
 	while (n && f->n_packs < PACKS_MOST) {
 		const struct evict_pack *p = &packs[--n];
 
 		if (!objects_pack_is_promisor(f->o->path, p->name))
 			continue;
-		if (p->size > PACK_MOST || sum + p->size > BYTES_MOST ||
-		    (f->n_packs > 1 && p->size > 2 * sum))
+		if (p->size > PACK_MOST || sum + p->size > BYTES_MOST)
 			break;
-		sum += p->size;
-		f->has_blobs = f->has_blobs ||
-			       !objects_pack_has_no_blobs(f->o->path, p->name);
 		add_pack(f, p->name);
+		if (p->size <= 2 * sum)
+			n_good = f->n_packs;
+		sum += p->size;
 	}
+	while (f->n_packs > n_good)
+		free(f->packs[--f->n_packs].name);
+	for (size_t i = 0; i < f->n_packs; i++)
+		f->has_blobs = f->has_blobs ||
+			       !objects_pack_has_no_blobs(f->o->path,
+							  f->packs[i].name);
 }
 
 /* The largest first: what several have is written as the first has it, as a
