@@ -204,6 +204,36 @@ static void test_the_same_pack_comes_over_a_damaged_one(void **state)
 	buf_done(&c.pack);
 }
 
+/* A file of no bytes is never read, so its size is all that anybody looks at.
+ */
+static void test_a_blob_is_not_taken_for_empty(void **state)
+{
+	cleanup(tree_list_unref) struct tree_list *l = NULL;
+	struct scratch *s = *state;
+	struct content c;
+	uint64_t size = 0;
+	unsigned n_lost = 0;
+
+	make(s, &c);
+	take(s, &c);
+	assert_int_equal(objects_read_tree(NULL, s->o, &c.tree, &l), 0);
+	/* A blob of 0 bytes, says the head of its entry. */
+	do_damage(s, "at=$(git verify-pack -v $I | awk '$2 == \"blob\" "
+		     "{print $5; exit}'); printf 0 | dd of=$P bs=1 seek=$at "
+		     "conv=notrunc 2>/dev/null");
+	for (size_t i = 0; i < l->n_entries; i++) {
+		if (l->entries[i].kind != TREE_FILE)
+			continue;
+		if (objects_blob_size(NULL, s->o, &l->entries[i].oid, &size) ==
+		    -ENOENT)
+			n_lost++;
+		else
+			assert_in_range(size, 1, MIB);
+	}
+	assert_true(n_lost > 0);
+	buf_done(&c.pack);
+}
+
 /* What the damage did not hit stays, and stays whole. */
 static void test_another_pack_stays(void **state)
 {
@@ -606,6 +636,7 @@ int main(void)
 		SCRATCH_TEST(test_damage_under_an_open_store),
 		SCRATCH_TEST(test_damage_before_opening),
 		SCRATCH_TEST(test_the_same_pack_comes_over_a_damaged_one),
+		SCRATCH_TEST(test_a_blob_is_not_taken_for_empty),
 		SCRATCH_TEST(test_another_pack_stays),
 		SCRATCH_TEST(test_it_is_said_once),
 		SCRATCH_TEST(test_a_damaged_big_file),
