@@ -4,9 +4,13 @@
  * With a repository's server two of them are at a time at most, each on a
  * connection of its own, and one of the two at most is slow: all of a commit,
  * all of its trees, a large file. So whoever wants something small never waits
- * for something large. In all, two commits are brought at a time, two times all
- * of one (once, if nobody waits for it), and two large files; two workers are
- * left for what is quick, and one of those for questions.
+ * for something large. The rest of a commit that nobody waits for is a third
+ * beside them: while somebody waits it does not read (rest.c), so whoever had
+ * to wait for its end would wait for ever.
+ *
+ * In all, two commits are brought at a time, two times all of one (once, if
+ * nobody waits for it), and two large files; two workers are left for what is
+ * quick, and one of those for questions.
  *
  * First come those for whom a person waits, then walks, then what is done in
  * the background; of the same class who came first.
@@ -43,6 +47,13 @@ struct running {
 	bool is_greeting;           /* which tells what others have to know */
 };
 
+/* It makes room for j: rest.c. */
+static bool gives_way(const struct clone_job *other, const struct clone_job *j)
+{
+	return other->need.kind == CLONE_NEED_ALL &&
+	       other->who == CTX_REFRESH && j->who != CTX_REFRESH;
+}
+
 static void count_running(struct clone_set *cs, const struct clone_job *j,
 			  struct running *r) requires_lock(cs->lock)
 {
@@ -68,7 +79,7 @@ static void count_running(struct clone_set *cs, const struct clone_job *j,
 		r->n_whole += other->need.kind == CLONE_NEED_ALL;
 		r->n_large += other->need.kind == CLONE_NEED_BLOB &&
 			      other->is_slow;
-		if (other->clone != j->clone)
+		if (other->clone != j->clone || gives_way(other, j))
 			continue;
 		r->n_own++;
 		r->n_own_slow += other->is_slow;

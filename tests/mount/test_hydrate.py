@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import LARGE, await_true, checkout, same_trees
+from conftest import LARGE, PATIENCE, await_true, checkout, same_trees
 from test_tree import sound, store_of
 
 REPO = "acme/widgets"
@@ -156,3 +156,21 @@ def test_a_walk_keeps_within_the_cache(forest, mounts):
     assert WHOLE not in fetched and len(fetched) < 40, fetched
     grep(m, "d1")
     assert not m.errors()
+
+
+def test_a_walk_and_a_large_file_overtake_what_comes_in_the_background(forest, mounts):
+    """Which waits for them: each would wait for the other if it had to go before."""
+    large = random.Random(1).randbytes(9 << 20)
+    forest.push("acme", "forest", {"large/file": large, "large/beside": b"x\n"})
+    m = mounts()
+    m.ls("acme/forest/tree")
+    forest.bandwidth = 2e5
+    for d in ("d0/e00", "d1/e01"):
+        m.read(f"acme/forest/tree/{d}/00.txt")
+    store = store_of(m, forest, "acme/forest")
+    await_true(lambda: coming(store), "it comes")
+    forest.bandwidth = 0
+    assert subprocess.run(["grep", "-rq", "no such words", m / "acme/forest/tree/d1"], timeout=PATIENCE).returncode == 1
+    done = subprocess.run(["sh", "-c", 'stat "$1" >&2; cat "$1"', "-", m / "acme/forest/tree/large/file"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, timeout=PATIENCE)
+    assert done.stdout == large
