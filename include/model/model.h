@@ -215,18 +215,16 @@ int model_opendir(struct ctx *, struct model *, uint64_t ino,
 bool model_opens_with(int r);
 void model_closedir(struct model *, struct opened *);
 /*
- * Names of an open directory after a cookie (0: from the start). Fails (-errno,
- * nothing was emitted) and waits for the network in one case alone: the kernel
- * lost its copy of a tree's listing, and the store is damaged. With plus, an
- * entry whose attributes are at hand has been looked up (entry->ino > 0,
- * counted); others have ino 0 and only a type and a number for d_ino. emit
- * returns false when there was no room: the name is then not taken (its count
- * is undone here) and the listing ends.
+ * Names of an open directory after a cookie (0: from the start). Cannot fail
+ * and never waits for the network. With plus, an entry whose attributes are at
+ * hand has been looked up (entry->ino > 0, counted); others have ino 0 and only
+ * a type and a number for d_ino. emit returns false when there was no room: the
+ * name is then not taken (its count is undone here) and the listing ends.
  */
 typedef bool model_emit(void *arg, const char *name, uint64_t cookie,
 			mode_t type, const struct model_entry *entry);
-int model_readdir(struct ctx *, struct model *, struct opened *,
-		  uint64_t cookie, bool plus, model_emit *emit, void *arg);
+void model_readdir(struct ctx *, struct model *, struct opened *,
+		   uint64_t cookie, bool plus, model_emit *emit, void *arg);
 
 /* df: never waits. */
 struct model_statfs {

@@ -342,7 +342,6 @@ static void read_dir(fuse_req_t req, size_t size, off_t offset, bool plus,
 	struct era *era =
 		era_enter_opened(ops_of(req)->eras, file->fh, &opened);
 	struct call call;
-	int r;
 
 	if (!era) {
 		fuse_reply_err(req, ESTALE);
@@ -350,13 +349,10 @@ static void read_dir(fuse_req_t req, size_t size, off_t offset, bool plus,
 	}
 	names.bytes = mem_alloc(size);
 	begin_in(req, &call, era);
-	r = model_readdir(&call.ctx, era->model, opened, (uint64_t)offset, plus,
-			  add_name, &names);
+	model_readdir(&call.ctx, era->model, opened, (uint64_t)offset, plus,
+		      add_name, &names);
 	end(req, &call);
-	if (r < 0)
-		fuse_reply_err(req, -r);
-	else
-		fuse_reply_buf(req, names.bytes, names.n);
+	fuse_reply_buf(req, names.bytes, names.n);
 	free(names.bytes);
 	leave(&call);
 }

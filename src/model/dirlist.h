@@ -10,8 +10,7 @@
  *
  * A tree's names are in the store, and its directories are many: what their
  * listings say the names from (the pin) is let go when nobody has had the
- * listing open for a while. It is brought again when somebody reads, which is
- * rare: the kernel has a copy, or OPENDIR brings it.
+ * listing open for a while. OPENDIR, which may wait and fail, brings it again.
  */
 #ifndef MODEL_DIRLIST_H
 #define MODEL_DIRLIST_H
@@ -108,8 +107,8 @@ void dirlist_number(struct dirlist *, size_t first, struct dirbook *,
 struct dirlist *dirlist_seal(struct dirlist *, int64_t left_ms);
 /* What is left of left_ms; at least a second, for the kernel's sake. */
 int64_t dirlist_left_ms(const struct dirlist *);
-/* Before names are said: brings the pin if it is gone. -errno. For who has the
- * listing open. */
+/* At OPENDIR: brings the pin if it is gone. -errno. For who has the listing
+ * open. */
 int dirlist_pin(struct dirlist_piece *);
 void dirlist_at(const struct dirlist *, size_t i, struct dirlist_name *ret);
 /* The position of the first name with a cookie larger than `after`. */

@@ -66,16 +66,17 @@ static bool is_df(const struct ctx *ctx)
 
 static const struct dirlist_ops ops_unread;
 
-/* Where the kernel will read the listing, its names are here before the opener
- * is told that it may be read. Otherwise the kernel has them by itself. */
+/* What READDIR will say is here before the opener is told that he may read,
+ * also where the kernel has a copy: it may lose that at any time, and then
+ * asks. */
 static int pin(struct ctx *ctx, struct model *model, struct node *dir,
-	       struct opened *opened, enum listed_copy_reply reply)
+	       struct opened *opened)
 {
 	struct dirlist_piece piece = {.ctx = ctx,
 				      .model = model,
 				      .dir = dir,
 				      .listing = listed_opened_listing(opened)};
-	int r = reply == LISTED_COPY_KEEP ? 0 : dirlist_pin(&piece);
+	int r = dirlist_pin(&piece);
 
 	if (r < 0)
 		(void)listed_close(opened);
@@ -117,7 +118,7 @@ static int bring(struct ctx *ctx, struct model *model, struct node *dir,
 				"The directories that are open hold as many "
 				"names as this mount may keep in memory: close "
 				"some.");
-	r = pin(ctx, model, dir, ret->opened, reply);
+	r = pin(ctx, model, dir, ret->opened);
 	if (r < 0)
 		return r;
 	ret->fill_copy = reply != LISTED_COPY_PASS && !aside;
@@ -191,8 +192,8 @@ static bool emit_dots(struct reader *reader, uint64_t cookie)
 	return true;
 }
 
-int model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
-		  uint64_t cookie, bool plus, model_emit *emit, void *arg)
+void model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
+		   uint64_t cookie, bool plus, model_emit *emit, void *arg)
 {
 	struct dirlist *l = listed_opened_listing(opened);
 	struct reader reader = {model, listed_opened_node(opened), emit, arg};
@@ -201,14 +202,11 @@ int model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
 	uint64_t after = cookie > N_DOTS ? cookie - N_DOTS : 0;
 	/* The kernel would be promised what nobody asks for again. */
 	bool barred = plus && ctx_is_barred(ctx);
-	int r = dirlist_pin(&piece);
 
-	if (r < 0)
-		return model_failed(model, ctx, reader.dir, as_opened(r));
 	if (cookie == 0)
 		listed_opened_read(opened);
 	if (!emit_dots(&reader, cookie))
-		return 0;
+		return;
 	for (size_t i = dirlist_seek(l, after); i < l->n_names; i++) {
 		struct dirlist_name name;
 		struct found found = {0};
@@ -236,7 +234,6 @@ int model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
 	}
 	if (l->ops->piece_done)
 		l->ops->piece_done(&piece);
-	return 0;
 }
 
 /* ---- outdated ---- */

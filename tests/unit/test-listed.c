@@ -324,7 +324,7 @@ static struct dirlist *pinned(void)
 	struct dirlist *l =
 		dirlist_seal(dirlist_new(&ops_pinned, NULL, 1), MINUTE_MS);
 
-	l->n_pin = 600000;
+	l->n_pin = 4000000;
 	atomic_store(&l->pin, &a_pin);
 	atomic_fetch_add(&n_pins, 1);
 	return l;
@@ -346,7 +346,7 @@ static void pins_that_nobody_needs_go(void **state)
 		listed_close(o);
 	}
 	assert_int_equal(n_pins, 1);
-	assert_int_equal(listed_all_pins(*state), 600000);
+	assert_int_equal(listed_all_pins(*state), 4000000);
 	/* A listing without its pin is still the newest, and is read again. */
 	piece.listing = listed_newest(d[0], &look);
 	assert_true(look.fresh);

@@ -35,6 +35,9 @@ static struct scene {
 	const char *names; /* of the directory, a letter each */
 	int64_t left_ms;
 	unsigned n_lookups, n_opens;
+	bool has_pins; /* names can be said while the listing is pinned */
+	int pin_fails;
+	unsigned n_pins;
 	unsigned n_moved; /* so many lookups find the directory moved */
 	uint64_t version; /* of every file */
 } scene;
@@ -74,7 +77,30 @@ static bool name_found(struct dirlist_piece *piece,
 		      ret_found) == 0;
 }
 
+static void name_at(const struct dirlist *l, size_t i, struct dirlist_name *ret)
+{
+	assert_non_null(l->pin);
+	*ret = l->names[i];
+}
+
+static int pin_names(struct dirlist_piece *piece, void **ret_pin)
+{
+	(void)piece;
+	*ret_pin = &scene;
+	scene.n_pins++;
+	return scene.pin_fails;
+}
+
+static void unpin_names(void *pin)
+{
+	assert_ptr_equal(pin, &scene);
+}
+
 static const struct dirlist_ops ops_names = {.found = name_found};
+static const struct dirlist_ops ops_pinned = {.found = name_found,
+					      .at = name_at,
+					      .pin = pin_names,
+					      .unpin = unpin_names};
 
 static int open_dir(struct ctx *ctx, struct model *model, struct node *dir,
 		    struct dirlist *newest, struct dirlist **ret_listing)
@@ -89,7 +115,8 @@ static int open_dir(struct ctx *ctx, struct model *model, struct node *dir,
 	scene.n_opens++;
 	if (scene.fails)
 		return scene.fails;
-	l = dirlist_new(&ops_names, NULL, 0);
+	l = dirlist_new(scene.has_pins ? &ops_pinned : &ops_names, NULL, 0);
+	l->n_pin = scene.has_pins;
 	for (const char *name = scene.names; *name; name++)
 		dirlist_add_taken(l, mem_dup0(name, 1), ++cookie, S_IFREG, 0);
 	*ret_listing = dirlist_seal(l, scene.left_ms);
@@ -448,6 +475,42 @@ static void expect_names(struct opened *opened, struct listing *l,
 	assert_string_equal(l->names.len ? l->names.data : "", want);
 }
 
+/* Whatever the kernel's copy is good for: it may lose that while the directory
+ * is open, and READDIR can neither wait nor fail. */
+static void what_is_open_can_be_read(void **state)
+{
+	struct listing l = {.names = BUF_INIT(0)};
+	struct model_opened opened;
+	struct opened *first;
+
+	(void)state;
+	scene.has_pins = true;
+	scene.left_ms = INT64_C(3600000);
+	first = open_root(0);
+	expect_names(first, &l, 0, 100, ". .. a+ b+ d+ ");
+	expect_names(first, &l, l.last, 100, "");
+	model_closedir(&scene.model, first);
+	clock_advance(120000);
+	assert_false(listed_all_expire(scene.model.listings));
+	scene.pin_fails = -EIO;
+	open_root(-EIO);
+	scene.pin_fails = 0;
+	assert_int_equal(
+		model_opendir(&scene.ctx, &scene.model, NODE_ROOT_INO, &opened),
+		0);
+	assert_true(opened.keep_copy);
+	assert_int_equal(scene.n_opens, 1);
+	assert_int_equal(scene.n_pins, 3);
+	scene.pin_fails = -EIO;
+	clock_advance(120000);
+	assert_false(listed_all_expire(scene.model.listings));
+	l.last = 0;
+	expect_names(opened.opened, &l, 0, 100, ". .. a+ b+ d+ ");
+	assert_int_equal(scene.n_pins, 3);
+	model_closedir(&scene.model, opened.opened);
+	buf_done(&l.names);
+}
+
 /* What had no room is not counted as the kernel's. */
 static void names_come_in_pieces(void **state)
 {
@@ -549,6 +612,7 @@ int main(void)
 		T(few_errnos_come_out_of_opendir),
 		T(a_listing_is_brought_once_in_its_time),
 		T(names_come_in_pieces),
+		T(what_is_open_can_be_read),
 		T(an_older_listing_tells_names_alone),
 		T(df_is_told_nothing),
 		T(a_directory_may_list_nothing),

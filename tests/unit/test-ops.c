@@ -299,8 +299,8 @@ void model_closedir(struct model *model, struct opened *opened)
 	note("closedir");
 }
 
-int model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
-		  uint64_t cookie, bool plus, model_emit *emit, void *arg)
+void model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
+		   uint64_t cookie, bool plus, model_emit *emit, void *arg)
 {
 	const struct model_entry none = {0}, some = {.ino = 9};
 
@@ -312,7 +312,6 @@ int model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
 	    emit(arg, "two", cookie + 2, S_IFREG, &some) &&
 	    emit(arg, "six", cookie + 3, S_IFREG, &some))
 		note("all");
-	return 0;
 }
 
 void model_statfs(struct model *model, struct model_statfs *ret_statfs)
