@@ -114,3 +114,32 @@ def test_a_server_that_lies_gives_right_bytes_or_an_error(bb, mounts, tmp_path, 
     store_is_whole(m)
     bb.lie = None
     await_true(lambda: same_trees(want, tree) == "", "the tree, once the server is honest again")
+
+
+@pytest.mark.parametrize("walk", [False, True])
+def test_files_that_the_server_still_has_of_a_commit_that_it_lost(bb, mounts, tmp_path, walk):
+    large(bb, "acme/widgets")
+    kept = bb.repo_path("acme", "widgets")
+    want = checkout(kept, str(tmp_path / "want"))
+    before = subprocess.run(["git", "--git-dir", kept, "rev-parse", "main"], check=True, capture_output=True, text=True).stdout.strip()
+    bb.push("acme", "widgets", {"gone": b"of this commit alone\n" * 10, "src/gone.c": b"int gone;\n"}, "To be forced away")
+    m = mounts("hydrate=off", "ttl=600")
+    tree = m / "acme/widgets/tree"
+    assert "gone" in os.listdir(tree) and "gone.c" in os.listdir(os.path.join(tree, "src"))
+    bb.set_ref("acme", "widgets", "refs/heads/main", before)
+    subprocess.run(["git", "--git-dir", bb.repo_path("acme", "widgets"), "-c", "gc.reflogExpire=now",
+                    "-c", "gc.reflogExpireUnreachable=now", "gc", "-q", "--prune=now"], check=True)
+    if walk:
+        seen = subprocess.run(["diff", "-r", "--no-dereference", want, tree], capture_output=True, text=True)
+        said = set(seen.stderr.splitlines())
+        assert said <= {f"diff: {tree}/{gone}: No data available" for gone in ["gone", "src/gone.c"]}, said
+        assert set(seen.stdout.splitlines()) == {f"Only in {tree}: gone", f"Only in {tree}/src: gone.c"}, seen.stdout
+    for path in ["src/gone.c", "src/widget.c", "gone", "README.md", "Makefile"]:
+        if "gone" in path:
+            with pytest.raises(OSError) as e:
+                m.read(f"acme/widgets/tree/{path}", "rb")
+            assert e.value.errno == errno.ENODATA
+        else:
+            with open(os.path.join(want, path), "rb") as f:
+                assert m.read(f"acme/widgets/tree/{path}", "rb") == f.read()
+    store_is_whole(m)

@@ -87,6 +87,16 @@ static int bring_files(struct ctx *ctx, struct model *model, struct node *node,
 	return checkout_bring(ctx, model, tree_of(node), need);
 }
 
+/* The server has lost a commit that a branch led to before; most of its files
+ * are those of other commits, too. */
+static bool is_gone_but_for_files(struct ctx *ctx, int r)
+{
+	if (r != -ENODATA)
+		return false;
+	ctx->sentence[0] = '\0';
+	return true;
+}
+
 static int bring(struct ctx *ctx, struct model *model, struct node *node,
 		 enum clone_need_kind kind, const struct oid *oid)
 {
@@ -100,7 +110,8 @@ static int bring(struct ctx *ctx, struct model *model, struct node *node,
 		r = checkout_bring_all(ctx, model, tree_of(node), &top);
 	/* The part that the program walks may be another one than this file's,
 	 * or it was as much as there is room for. */
-	if (r == 0 || (r > 0 && !clone_has(node_checkout(dir)->clone, oid)))
+	if (r == 0 || is_gone_but_for_files(ctx, r) ||
+	    (r > 0 && !clone_has(node_checkout(dir)->clone, oid)))
 		r = bring_files(ctx, model, node, &need,
 				kind == CLONE_NEED_BLOB && reach != WALK_NONE);
 	checkout_brought(ctx, model, dir);
@@ -268,6 +279,9 @@ static int find_with_size(struct ctx *ctx, struct model *model,
 		if (ways[reach][i] == N_SIZE_FROM)
 			break;
 		r = bring_size(ctx, model, dir, ways[reach][i], lost, &top);
+		if (ways[reach][i] != SIZE_FROM_FILE &&
+		    is_gone_but_for_files(ctx, r))
+			continue;
 		if (r < 0)
 			break;
 		ctx->sentence[0] = '\0';
