@@ -515,11 +515,6 @@ int clone_queue_fetch(struct ctx *ctx, struct clone *c,
 		.sources = sources,
 		.n_sources = n_sources,
 	};
-	/* Otherwise -EDQUOT would come only after waiting for a worker. */
-	int r = need->kind == CLONE_NEED_COMMIT ||
-				need->kind == CLONE_NEED_TREES
-			? clone_admit_tree(ctx, c->clones, false)
-			: 0;
 
-	return r < 0 ? r : await_job(ctx, c, &what);
+	return await_job(ctx, c, &what);
 }

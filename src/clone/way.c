@@ -73,13 +73,16 @@ int clone_way_commit(struct ctx *ctx, struct clone *c, const struct oid *commit,
 	if (moves || has_base(objects) || clone_comes_whole(c))
 		need.kind = CLONE_NEED_TREES;
 	both = need.kind == CLONE_NEED_COMMIT && clone_can_go_ahead(c);
+	/* Otherwise -EDQUOT would come only after waiting for a worker. Not
+	 * once it is begun: then it has been counted itself. */
+	r = clone_admit_tree(ctx, c->clones, false);
+	if (r < 0)
+		return r;
 	if (both) {
 		/* The small question first: it gets the connection that there
 		 * is. */
-		r = clone_admit_tree(ctx, c->clones, false);
-		if (r >= 0)
-			r = clone_queue_begin(ctx, c, commit, want, &need,
-					      false, sources, n_sources, 0);
+		r = clone_queue_begin(ctx, c, commit, want, &need, false,
+				      sources, n_sources, 0);
 		if (r < 0 && r != -ETIMEDOUT)
 			return r;
 		(void)begin_rest(ctx, c, commit, want, sources, n_sources, 0);
