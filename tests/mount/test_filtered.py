@@ -143,3 +143,17 @@ def test_files_that_the_server_still_has_of_a_commit_that_it_lost(bb, mounts, tm
             with open(os.path.join(want, path), "rb") as f:
                 assert m.read(f"acme/widgets/tree/{path}", "rb") == f.read()
     store_is_whole(m)
+
+
+def test_a_walk_of_a_repository_that_is_gone_does_not_ask_for_each_file(bb, mounts, want):
+    large(bb)
+    m = mounts("hydrate=off", "ttl=600")
+    m.ls(f"{HARD}/tree")
+    files = [os.path.relpath(os.path.join(d, n), want) for d, _, names in os.walk(want) for n in names][:300]
+    assert len(files) == 300
+    bb.delete_repo(*HARD.split("/"))
+    mark = bb.log.mark()
+    for path in files:
+        with pytest.raises(OSError):
+            m.read(f"{HARD}/tree/{path}", "rb")
+    assert len(bb.log.since(mark)) < 100

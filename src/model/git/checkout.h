@@ -45,6 +45,8 @@ struct checkout {
 	/* Not all of the commit could be brought for a walk, which then brings
 	 * what it comes to. */
 	atomic_bool too_large;
+	/* Files that the server had lost, one after the other. */
+	atomic_uint n_lost;
 	/* monotonic: before it nothing more of the commit comes in the
 	 * background; INT64_MAX: it came, or is coming */
 	_Atomic int64_t hydrate_ms;

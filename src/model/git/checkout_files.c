@@ -72,6 +72,31 @@ static bool can_be_shown(struct model *model, const struct node *dir,
 	return false;
 }
 
+/* The server has lost a commit that a branch led to before; most of its files
+ * are those of other commits, too. After so many that are not, the repository
+ * is gone rather, and a walk would ask in vain for each of its files. */
+#define LOST_MOST 16
+
+static bool is_gone_but_for_files(struct ctx *ctx, const struct node *dir,
+				  int r)
+{
+	if (r != -ENODATA ||
+	    atomic_load(&node_checkout(dir)->n_lost) >= LOST_MOST)
+		return false;
+	ctx->sentence[0] = '\0';
+	return true;
+}
+
+/* How asking for a file by itself ended. */
+static int note_lost(const struct node *dir, int r)
+{
+	if (r == -ENODATA)
+		atomic_fetch_add(&node_checkout(dir)->n_lost, 1);
+	else if (r >= 0)
+		atomic_store(&node_checkout(dir)->n_lost, 0);
+	return r;
+}
+
 /* One file; and those after it, for who reads file after file. */
 static int bring_files(struct ctx *ctx, struct model *model, struct node *node,
 		       struct clone_need *need, bool reads_on)
@@ -84,17 +109,7 @@ static int bring_files(struct ctx *ctx, struct model *model, struct node *node,
 		need->n_also = checkout_next(ctx, model, dir, &need->oid, next);
 		need->also = next;
 	}
-	return checkout_bring(ctx, model, tree_of(node), need);
-}
-
-/* The server has lost a commit that a branch led to before; most of its files
- * are those of other commits, too. */
-static bool is_gone_but_for_files(struct ctx *ctx, int r)
-{
-	if (r != -ENODATA)
-		return false;
-	ctx->sentence[0] = '\0';
-	return true;
+	return note_lost(dir, checkout_bring(ctx, model, tree_of(node), need));
 }
 
 static int bring(struct ctx *ctx, struct model *model, struct node *node,
@@ -110,7 +125,7 @@ static int bring(struct ctx *ctx, struct model *model, struct node *node,
 		r = checkout_bring_all(ctx, model, tree_of(node), &top);
 	/* The part that the program walks may be another one than this file's,
 	 * or it was as much as there is room for. */
-	if (r == 0 || is_gone_but_for_files(ctx, r) ||
+	if (r == 0 || is_gone_but_for_files(ctx, dir, r) ||
 	    (r > 0 && !clone_has(node_checkout(dir)->clone, oid)))
 		r = bring_files(ctx, model, node, &need,
 				kind == CLONE_NEED_BLOB && reach != WALK_NONE);
@@ -246,6 +261,7 @@ static int bring_size(struct ctx *ctx, struct model *model, struct node *dir,
 	struct node *tree = tree_of(dir);
 	struct clone_need need = {.kind = CLONE_NEED_DIRECTORY,
 				  .oid = lost->dir};
+	int r;
 
 	switch (from) {
 	case SIZE_FROM_WALK:
@@ -261,7 +277,8 @@ static int bring_size(struct ctx *ctx, struct model *model, struct node *dir,
 	case N_SIZE_FROM:
 		break;
 	}
-	return checkout_bring(ctx, model, tree, &need);
+	r = checkout_bring(ctx, model, tree, &need);
+	return from == SIZE_FROM_FILE || r >= 0 ? note_lost(dir, r) : r;
 }
 
 /* find_in, once more. */
@@ -280,7 +297,7 @@ static int find_with_size(struct ctx *ctx, struct model *model,
 			break;
 		r = bring_size(ctx, model, dir, ways[reach][i], lost, &top);
 		if (ways[reach][i] != SIZE_FROM_FILE &&
-		    is_gone_but_for_files(ctx, r))
+		    is_gone_but_for_files(ctx, dir, r))
 			continue;
 		if (r < 0)
 			break;
