@@ -121,7 +121,7 @@ static int bring(struct ctx *ctx, struct model *model, struct node *node,
 	enum walk_reach reach = checkout_needs(ctx, model, dir, &top);
 	int r = 0;
 
-	if (reach == WALK_TREE && kind != CLONE_NEED_TREE)
+	if (reach == WALK_TREE)
 		r = checkout_bring_all(ctx, model, tree_of(node), &top);
 	/* The part that the program walks may be another one than this file's,
 	 * or it was as much as there is room for. */
@@ -129,6 +129,18 @@ static int bring(struct ctx *ctx, struct model *model, struct node *node,
 	    (r > 0 && !clone_has(node_checkout(dir)->clone, oid)))
 		r = bring_files(ctx, model, node, &need,
 				kind == CLONE_NEED_BLOB && reach != WALK_NONE);
+	checkout_brought(ctx, model, dir);
+	return r < 0 ? r : 0;
+}
+
+/* Who needs names alone (find -name) neither goes through the files nor stays:
+ * nothing else is to come for it. */
+static int bring_tree(struct ctx *ctx, struct model *model, struct node *dir,
+		      const struct oid *oid)
+{
+	struct clone_need need = {.kind = CLONE_NEED_TREE, .oid = *oid};
+	int r = checkout_bring(ctx, model, tree_of(dir), &need);
+
 	checkout_brought(ctx, model, dir);
 	return r < 0 ? r : 0;
 }
@@ -193,7 +205,7 @@ static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
 		return 0;
 	r = clone_read_tree(ctx, node_checkout(dir)->clone, ret_oid, ret_list);
 	if (r == -ENOENT) {
-		r = bring(ctx, model, dir, CLONE_NEED_TREE, ret_oid);
+		r = bring_tree(ctx, model, dir, ret_oid);
 		if (r < 0)
 			return r;
 		*ret_oid = node_oid(model->nodes, dir);
@@ -390,8 +402,8 @@ static int names_pin(struct dirlist_piece *piece, void **ret_pin)
 	int r = clone_read_tree(piece->ctx, clone, &names->oid, &list);
 
 	if (r == -ENOENT) {
-		r = bring(piece->ctx, piece->model, piece->dir, CLONE_NEED_TREE,
-			  &names->oid);
+		r = bring_tree(piece->ctx, piece->model, piece->dir,
+			       &names->oid);
 		if (r >= 0)
 			r = clone_read_tree(piece->ctx, clone, &names->oid,
 					    &list);
