@@ -238,6 +238,18 @@ bool clone_is_most(struct ctx *ctx, struct clone *c, const struct oid *root,
 	       (below.n_trees_missing || below.n_missing > all.n_blobs / 2);
 }
 
+/* True: as much as there may be came in earlier mounts. */
+static bool begin(struct clone_job *j, uint64_t before)
+{
+	bool is_enough;
+
+	mutex_lock(&j->clones->lock);
+	j->rest.n_bytes = before;
+	is_enough = j->need.most && before > j->need.most;
+	mutex_unlock(&j->clones->lock);
+	return is_enough;
+}
+
 int clone_job_rest(struct clone_job *j)
 {
 	struct clone_head head;
@@ -251,9 +263,9 @@ int clone_job_rest(struct clone_job *j)
 	j->keeps_rest = true;
 	if (is_background(j))
 		before = recall_bytes(j);
-	mutex_lock(&j->clones->lock);
-	j->rest.n_bytes = before;
-	mutex_unlock(&j->clones->lock);
+	/* Otherwise each mount would ask once more, to break it off at once. */
+	if (begin(j, before))
+		return 0;
 	r = fetch_rest(j, &head.tree);
 	if (is_background(j) && j->rest.n_bytes > before)
 		remember_bytes(j, j->rest.n_bytes);

@@ -5,6 +5,7 @@ import os
 import random
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -174,3 +175,28 @@ def test_a_walk_and_a_large_file_overtake_what_comes_in_the_background(forest, m
     done = subprocess.run(["sh", "-c", 'stat "$1" >&2; cat "$1"', "-", m / "acme/forest/tree/large/file"], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, timeout=PATIENCE)
     assert done.stdout == large
+
+
+def test_what_comes_by_itself_has_a_bound(forest, mounts):
+    """The cache's too; and what came is remembered: no mount asks once more, to break it off at once."""
+    commit = {"message": "More", "branch": "main"}
+    more = {f"more/{n}.txt": base64.b64encode(random.Random(n).randbytes(1 << 20)) for n in range(12)}
+    forest.push("acme", "forest", more, **commit)
+    for n, option in enumerate(("hydrate=8M", "cache_size=11M")):
+        for again in (False, True):
+            mark = forest.log.mark()
+            m = mounts(option, cache=f"cache{n}")
+            for d in ("d0/e00", "d1/e01"):
+                m.read(f"acme/forest/tree/{d}/0{int(again)}.txt")
+            store = store_of(m, forest, "acme/forest")
+            if not again:
+                await_true(lambda: WHOLE in forest.fetched(mark), "the rest comes")
+                await_true(lambda: "the rest of" not in m.read(".bitbucketfs/status"), "it is enough")
+            else:
+                time.sleep(0.3)
+            m.unmount()
+            if again:
+                fetched = forest.fetched(mark)
+                assert sum(int(f.split()[0]) for f in fetched if "blob" in f) <= 2 and WHOLE not in fetched, (option, fetched)
+            packs = sum(os.path.getsize(p) for p in glob.glob(store + "/objects/pack/*.pack"))
+            assert packs < 10 << 20 and not is_complete(m, forest, "acme/forest"), (option, packs)

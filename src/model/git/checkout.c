@@ -715,9 +715,7 @@ int checkout_bring_lacking(struct ctx *ctx, struct node *tree,
 				     0);
 }
 
-/* Bytes that a walk may fill the cache with. What the evictor leaves of it
- * (store/evict.c); 0: all. */
-static uint64_t room_of(struct model *model)
+uint64_t checkout_room(struct model *model)
 {
 	uint64_t used, most = UINT64_MAX;
 
@@ -732,7 +730,7 @@ int checkout_bring_all(struct ctx *ctx, struct model *model, struct node *tree,
 {
 	struct checkout *checkout = node_checkout(tree);
 	struct clone_need need = {.kind = CLONE_NEED_ALL,
-				  .most = room_of(model)};
+				  .most = checkout_room(model)};
 	struct oid commit, root = node_oid(model->nodes, tree);
 	int r;
 

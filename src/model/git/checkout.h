@@ -156,6 +156,9 @@ int checkout_bring(struct ctx *, struct model *, struct node *tree,
 /* clone_bring, of what is shown. */
 int checkout_bring_lacking(struct ctx *, struct node *tree,
 			   const struct clone_need *);
+/* Bytes that may come for the cache at once: what the evictor leaves of it
+ * (store/evict.c). 0: any number. */
+uint64_t checkout_room(struct model *);
 /* All below that tree object for who goes through it (none: all of the commit;
  * so, too, where that is most of it), as far as the cache has room: 1; 0: it
  * does not, what is needed has to be brought by itself. */

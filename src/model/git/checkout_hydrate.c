@@ -56,15 +56,23 @@ static bool may_ask(struct model *model)
 	return s.git.left > s.git.limit / 2;
 }
 
+/* No more than the cache has room for: it would go again at once. 0: all. */
+static uint64_t most_of(struct model *model)
+{
+	uint64_t room = checkout_room(model), most = model->config.hydrate;
+
+	if (room && room < most)
+		return room;
+	return most == UINT64_MAX ? 0 : most;
+}
+
 /* True: nothing more is to be done about the commit that is shown. */
 static bool settle(struct model *model, struct node *tree)
 {
 	struct checkout *checkout = node_checkout(tree);
 	const struct clone_need need = {
 		.kind = CLONE_NEED_ALL,
-		.most = model->config.hydrate == UINT64_MAX
-				? 0
-				: model->config.hydrate,
+		.most = most_of(model),
 	};
 	struct oid commit;
 	struct ctx ctx;
