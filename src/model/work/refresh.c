@@ -356,9 +356,12 @@ static void look_for_suspend(struct refresh *refresh)
  * nodes at a time. */
 static void give_back(struct model *model)
 {
+	size_t n_pins = listed_all_pins(model->listings);
 	bool much = clone_expire_all();
 
-	(void)listed_all_expire(model->listings);
+	/* Also where only the kernel's copies were read, and no store. */
+	if (!listed_all_expire(model->listings) && n_pins > MIB)
+		much = true;
 	if (node_many_went(model->nodes) || much)
 		mem_give_back();
 }
