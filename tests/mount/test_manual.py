@@ -97,6 +97,7 @@ INSIDE = {"EBADMSG": "told as EIO", "EPROTO": "told as EIO", "ECONNRESET": "told
           "EINPROGRESS": "a stream that grows: looked for again", "ENOTTY": "login", "EADDRINUSE": "a socket of ours",
           "ESHUTDOWN": "the mount ends", "ENXIO": "a command that is not for this mount",
           "EADDRNOTAVAIL": "login --oauth", "EAFNOSUPPORT": "login --oauth", "EPROTONOSUPPORT": "login --oauth",
+          "EBADRQC": "a filter that git's server refuses: asked without it",
           "EKEYREJECTED": "a token or code of OAuth: told as EACCES",
           "ENOKEY": "no other secret: the 401 is told as EACCES"}
 
