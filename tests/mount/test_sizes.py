@@ -121,6 +121,22 @@ def test_one_file_is_that_file(sized, mounts):
     assert open(m / f"{TREE}/alone/huge", "rb").read() == content("alone/huge")
 
 
+def shell(script, directory):
+    """As a person's script is: a process group of its own."""
+    subprocess.run(["bash", "-c", script], cwd=directory, check=True, stdout=subprocess.DEVNULL, process_group=0)
+
+
+def test_one_file_of_a_listing_comes_before_the_others(sized, mounts):
+    sized.object_info = False
+    m = mounts("hydrate=off")
+    look(m, sized)
+    mark = sized.log.mark()
+    shell("ls d; cat d/f003", m / TREE)
+    assert asked(sized, mark) == (["1 blob"], [])
+    shell("ls d; cat d/f004; cat d/f005; cat d/f006", m / TREE)
+    assert asked(sized, mark)[0][1:] == ["1 blob", LIMIT], "then those that it goes on to"
+
+
 @pytest.mark.concurrent
 def test_many_look_at_once(sized, mounts):
     m = mounts("hydrate=off")

@@ -118,6 +118,14 @@ static void file_after_file(void **state)
 	assert_int_equal(needs(*state, 100, 2, 1), WALK_DIRECTORY);
 }
 
+/* ls; cat one; cat two: in a script. */
+static void one_file_after_a_listing(void **state)
+{
+	opens(*state, 100, 2, 1);
+	assert_int_equal(needs(*state, 101, 2, 1), WALK_NONE);
+	assert_int_equal(needs(*state, 102, 2, 1), WALK_DIRECTORY);
+}
+
 /* make; find | xargs: many processes of one group, many directories. */
 static void a_group_needs_much(void **state)
 {
@@ -143,13 +151,10 @@ static void a_shell_needs_one_now_and_then(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_program_goes_down),
-		TEST(a_program_goes_down_first),
-		TEST(a_person_goes_down),
-		TEST(some_places_are_no_tree),
-		TEST(file_after_file),
-		TEST(a_group_needs_much),
-		TEST(a_shell_needs_one_now_and_then),
+		TEST(a_program_goes_down), TEST(a_program_goes_down_first),
+		TEST(a_person_goes_down),  TEST(some_places_are_no_tree),
+		TEST(file_after_file),     TEST(one_file_after_a_listing),
+		TEST(a_group_needs_much),  TEST(a_shell_needs_one_now_and_then),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

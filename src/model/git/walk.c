@@ -151,6 +151,16 @@ static void need(struct seen *s, const struct walk_step *step)
 		s->is_walk = true;
 }
 
+/* From file to file of the directory, or about to. A program that did not list
+ * it itself may want one file alone (ls; cat README in a script), which must
+ * not wait for those beside it. */
+static bool goes_on(const struct seen *s, uint64_t dir)
+{
+	return s->kind != SESSION &&
+	       (s->n_in_a_row > 1 ||
+		(s->kind == PROCESS && has_listed(s, dir)));
+}
+
 /* The processes that share a top are one walk. A process goes first. */
 static void reach_tree(const struct seen *s, enum walk_reach *reach,
 		       uint64_t *ret_top)
@@ -173,8 +183,7 @@ enum walk_reach walk_needs(struct walk_all *all, const struct walk_step *step,
 		need(s, step);
 		if (s->is_walk)
 			reach_tree(s, &reach, ret_top);
-		else if (reach == WALK_NONE && kind != SESSION &&
-			 (s->n_in_a_row > 1 || has_listed(s, step->dir)))
+		else if (reach == WALK_NONE && goes_on(s, step->dir))
 			reach = WALK_DIRECTORY;
 	}
 	mutex_unlock(&all->lock);

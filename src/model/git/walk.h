@@ -18,7 +18,8 @@
 
 enum walk_reach {
 	WALK_NONE,      /* a person: this file, the sizes of this directory */
-	WALK_DIRECTORY, /* file after file of this directory */
+	WALK_DIRECTORY, /* file after file of this directory, which it listed
+			 * itself or has begun to go through */
 	WALK_TREE,      /* directory after directory of the tree */
 };
 
