@@ -159,6 +159,8 @@ struct clone_job {
 	char directory_filter[64];
 	struct oid *listed;
 	size_t n_listed;
+	bool lists_first;          /* in the place of a filter */
+	bool listed_too_much;      /* that was tried */
 	bool keeps_rest;           /* of a pack that is broken off */
 	bool is_enough;            /* need.most has come */
 	struct objects_pack *pack; /* while its bytes come */
@@ -446,6 +448,8 @@ bool clone_directory_is_here(struct clone_job *);
 void clone_directory_choose(struct clone_job *);
 /* So many bytes of a pack are more than can be wanted unseen. */
 bool clone_directory_is_too_much(const struct clone_job *, uint64_t n_bytes);
+/* What was chosen was broken off, as r says, and the next choice is another. */
+bool clone_directory_goes_on(struct clone_job *, int r);
 /* What was chosen came, or r says why it did not: asks the session's server for
  * the sizes that are not known yet. */
 int clone_directory_end(struct clone_job *, int r);

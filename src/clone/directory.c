@@ -7,6 +7,11 @@
  * those that are larger the server is asked for sizes alone (object-info),
  * where it offers that.
  *
+ * For such a filter git goes through all trees below: it leaves one out only
+ * if each part of the combination does. Where those are many, or not known to
+ * be few, the blobs are wanted by their ids, as long as they are not too large
+ * together; then by the filter after all, which leaves out the large ones.
+ *
  * A server that refuses such a filter, and tells no sizes, is asked for all of
  * them by their ids.
  *
@@ -23,8 +28,14 @@
 #define LIMIT_MOST MIB
 /* What comes again for each that comes. */
 #define AGAIN_BYTES MIB
-/* Of a pack of blobs that are wanted each by its id. */
+/* Of a pack of blobs that are wanted each by its id; where there is a filter
+ * instead, about what that would have brought. */
 #define LISTED_BYTES (64 * MIB)
+#define LISTED_FIRST_BYTES (16 * MIB)
+/* Ids of 50 bytes; with more of them the request is what takes time. */
+#define LISTED_MOST 4096
+/* A server goes through so many trees in a round trip or two. */
+#define TREES_FEW 256
 #define REMEMBERED 256
 
 /* Trees that were asked for. */
@@ -159,6 +170,28 @@ static bool is_worth_it(const struct clone_job *j, const struct lacking *l)
 	return l->n && l->n_here / l->n <= AGAIN_BYTES;
 }
 
+/* Of those that are not here (way.c) it is not known. */
+static bool has_many_trees(const struct clone_job *j)
+{
+	struct oid trees[TREES_FEW + 1] = {j->need.oid};
+	size_t n = 1;
+
+	for (size_t i = 0; i < n; i++) {
+		cleanup(tree_list_unref) struct tree_list *list = NULL;
+
+		if (objects_read_tree(j->ctx, j->objects, &trees[i], &list) < 0)
+			return true;
+		for (size_t k = 0; k < list->n_entries; k++) {
+			if (list->entries[k].kind != TREE_DIRECTORY)
+				continue;
+			if (n == ARRAY_SIZE(trees))
+				return true;
+			trees[n++] = list->entries[k].oid;
+		}
+	}
+	return false;
+}
+
 static bool choose_filter(struct clone_job *j, const struct lacking *l)
 {
 	unsigned less = j->session->caps.object_info ? LESS_WITH_SIZES : 1;
@@ -181,15 +214,21 @@ static bool choose_filter(struct clone_job *j, const struct lacking *l)
 void clone_directory_choose(struct clone_job *j)
 {
 	cleanup(lacking_done) struct lacking l = {.n = 0};
-	bool info = j->session->caps.object_info;
+	bool info = j->session->caps.object_info, by_ids;
 
 	free(j->listed);
 	j->listed = NULL;
 	j->n_listed = 0;
+	j->lists_first = false;
 	if (find_lacking(j, &l) < 0 || l.n == 0)
 		return;
-	if (is_worth_it(j, &l) ? choose_filter(j, &l) : !info)
+	by_ids = !j->listed_too_much && l.n <= LISTED_MOST && has_many_trees(j);
+	if (!by_ids && (is_worth_it(j, &l) ? choose_filter(j, &l) : !info))
 		return;
+	/* By SSH what is broken off ends the session. */
+	j->lists_first = by_ids && !j->server->is_ssh && choose_filter(j, &l);
+	j->filter = NULL;
+	j->filter_kinds = 0;
 	j->listed = steal(&l.oids);
 	j->n_listed = info ? l.n_links : l.n;
 }
@@ -197,7 +236,15 @@ void clone_directory_choose(struct clone_job *j)
 bool clone_directory_is_too_much(const struct clone_job *j, uint64_t n_bytes)
 {
 	return j->need.kind == CLONE_NEED_DIRECTORY && j->n_listed &&
-	       n_bytes > LISTED_BYTES;
+	       n_bytes > (j->lists_first ? LISTED_FIRST_BYTES : LISTED_BYTES);
+}
+
+bool clone_directory_goes_on(struct clone_job *j, int r)
+{
+	if (r != -EFBIG || !j->lists_first)
+		return false;
+	j->listed_too_much = true;
+	return true;
 }
 
 /* ---- asking for sizes ---- */

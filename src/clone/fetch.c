@@ -300,9 +300,10 @@ static int take_in_what_is_chosen(struct clone_job *j)
 		r = take_in_with_haves(j);
 		if (r >= 0 && j->filter)
 			clone_filter_worked(j);
-		if (r != -EBADRQC || !j->filter)
+		if (r == -EBADRQC && j->filter)
+			clone_filter_refused(j);
+		else if (!clone_directory_goes_on(j, r))
 			return r;
-		clone_filter_refused(j);
 		j->ctx->sentence[0] = '\0';
 		r = 0;
 	}

@@ -137,6 +137,44 @@ def test_one_file_of_a_listing_comes_before_the_others(sized, mounts):
     assert asked(sized, mark)[0][1:] == ["1 blob", LIMIT], "then those that it goes on to"
 
 
+HIGH = "acme/high/tree"
+
+
+@pytest.fixture
+def high(bb, tmp_path):
+    """Many trees below a directory."""
+    import_tree(bb, tmp_path, "high", [(b"100644", f"{top}/d{i}/file", b"%d\n" % i) for i in range(300) for top in ("few", "much")] + [
+        (b"100644", "few/one", b"1\n"), (b"100644", "few/two", b"22\n"), (b"120000", "few/link", b"one"),
+        (b"100644", "much/one", b"one\n"), (b"100644", "much/huge", random.Random(1).randbytes(17 << 20))])
+    bb.log.clear()
+    return bb
+
+
+def test_a_directory_above_many_trees(high, mounts):
+    """The filter would make the server go through all of them: what is not too large is wanted by its ids."""
+    high.object_info = False
+    m = mounts("hydrate=off")
+    look(m, high, "acme/high")
+    mark = high.log.mark()
+    shell("ls -l few", m / HIGH)
+    assert asked(high, mark) == (["3 blob"], [])
+    assert m.read(f"{HIGH}/few/two") == "22\n" and os.readlink(m / f"{HIGH}/few/link") == "one"
+    assert asked(high, mark) == (["3 blob"], [])
+    mark = high.log.mark()
+    shell("ls -l much", m / HIGH)
+    fetched, api = asked(high, mark)
+    assert fetched == ["2 blob", LIMIT] and len(api) == 1, "not all of a large one"
+    assert [os.lstat(m / f"{HIGH}/much/{name}").st_size for name in ("one", "huge")] == [4, 17 << 20]
+
+
+def test_sizes_alone_above_many_trees(high, mounts):
+    m = mounts("hydrate=off")
+    look(m, high, "acme/high")
+    mark = high.log.mark()
+    shell("ls -l few", m / HIGH)
+    assert asked(high, mark) == (["1 blob", "2 sizes"], []), "links come"
+
+
 @pytest.mark.concurrent
 def test_many_look_at_once(sized, mounts):
     m = mounts("hydrate=off")
