@@ -9,8 +9,9 @@
  *
  * For such a filter git goes through all trees below: it leaves one out only
  * if each part of the combination does. Where those are many, or not known to
- * be few, the blobs are wanted by their ids, as long as they are not too large
- * together; then by the filter after all, which leaves out the large ones.
+ * be few, the blobs are wanted by their ids, as long as they are not too many,
+ * nor too large together; then by the filter after all, which leaves out the
+ * large ones.
  *
  * A server that refuses such a filter, and tells no sizes, is asked for all of
  * them by their ids.
@@ -32,8 +33,9 @@
  * instead, about what that would have brought. */
 #define LISTED_BYTES (64 * MIB)
 #define LISTED_FIRST_BYTES (16 * MIB)
-/* Ids of 50 bytes; with more of them the request is what takes time. */
-#define LISTED_MOST 4096
+/* A blob without a name is a millisecond of the server's, in which it looks for
+ * what it could be a change of: forty trees. */
+#define LISTED_MOST 128
 /* A server goes through so many trees in a round trip or two. */
 #define TREES_FEW 256
 #define REMEMBERED 256
