@@ -1,11 +1,5 @@
 /*
- * clone/clone, inside: what its files share: clone.c (finding and reading),
- * tracking.c (tracking refs, and single commits), refs.c (the names that a
- * repository has), queue.c (who waits for what, and the workers), turns.c
- * (which job is next), blobs.c (many blobs at a time), ls_refs.c and fetch.c
- * (the steps of a worker), session.c (the server that they ask), fold.c (many
- * packs become one), times.c (what time a path has), name.c (whether an answer
- * is this repository's), moved.c (where else a commit may be) and status.c.
+ * clone/clone, inside: what its files share. README.md says what each does.
  *
  * Lock order: clones->lock, then that of a clone's flight (queue.c). Neither it
  * nor a tracking ref's times.lock is held across a call of the cache, the
@@ -25,7 +19,7 @@
  * when one is read (clone_bring). */
 #define CLONE_SHOWN OBJECTS_COMMIT
 
-#define CLONE_WORKERS 8
+#define CLONE_WORKERS 10 /* turns.c */
 #define CLONE_REMEMBER_MS 2000
 #define CLONE_SIZE_MS 300 /* see wait_for_size in queue.c */
 /* What comes is too large: it is the same at the next look, and costs much. */
@@ -69,7 +63,7 @@ enum clone_job_kind {
 	CLONE_JOB_LS_REFS, /* for the refs of a repository */
 	CLONE_JOB_GREET, /* what its server can do: session.c. is_slow: that is
 			  * not known yet */
-	CLONE_JOB_FETCH, /* one commit */
+	CLONE_JOB_FETCH, /* a commit, or something of it */
 };
 
 /* Kinds of filters, bits. */
@@ -359,12 +353,21 @@ void clone_refs_no_tree(struct clone *, const struct oid *);
 int clone_queue_start(struct clone_set *);
 void clone_queue_cancel(struct clone_set *);
 void clone_queue_stop(struct clone_set *);
-/* Somebody waits: for an answer of the server, for a commit. */
+/* The server is asked what it can do; nobody waits for it. is_known: that is
+ * remembered, and only the connection is wanted. */
 void clone_queue_greet(struct ctx *, struct clone *, bool is_known);
+/* Somebody waits: for an answer of the server, for a commit. */
 int clone_queue_ls_refs(struct ctx *, struct clone *, bool all);
 int clone_queue_fetch(struct ctx *, struct clone *, const struct oid *commit,
 		      const struct oid *want, const struct clone_need *,
 		      const struct clone_source *sources, size_t n_sources);
+/* The same, but waits at most so long (0: not at all; -1: as ctx says), and the
+ * fetch goes on without who waited: 0 it has ended; -ETIMEDOUT it goes on.
+ * behind: it is the rest of what others wait for, who go before it. */
+int clone_queue_begin(struct ctx *, struct clone *, const struct oid *commit,
+		      const struct oid *want, const struct clone_need *,
+		      bool behind, const struct clone_source *sources,
+		      size_t n_sources, int64_t wait_ms);
 
 /* Into the set's list `running`, or out of a list. */
 struct clone_job *clone_job_new(struct clone_set *cs, struct clone *,
@@ -402,14 +405,6 @@ void clone_blobs_end(struct clone_job *batch, int r);
 void clone_blobs_hear(struct clone_job *batch, const void *data, size_t n);
 /* More than CLONE_BIG, as far as is known. */
 bool clone_blobs_is_large(struct clone *, const struct oid *);
-/* The same, but waits at most so long (0: not at all; -1: as ctx says), and the
- * fetch goes on
- * without who waited: 0 it has ended; -ETIMEDOUT it goes on. behind: it is the
- * rest of what others wait for, who go before it. */
-int clone_queue_begin(struct ctx *, struct clone *, const struct oid *commit,
-		      const struct oid *want, const struct clone_need *,
-		      bool behind, const struct clone_source *sources,
-		      size_t n_sources, int64_t wait_ms);
 
 /* way.c */
 /* Brings so much of the commit that it is shown; all trees of it, where what

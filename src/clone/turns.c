@@ -8,9 +8,10 @@
  * beside them: while somebody waits it does not read (rest.c), so whoever had
  * to wait for its end would wait for ever.
  *
- * In all, two commits are brought at a time, two times all of one (once, if
- * nobody waits for it), and two large files; two workers are left for what is
- * quick, and one of those for questions.
+ * In all, two commits are brought at a time, the trees of two behind what is
+ * shown of them, two times all of one (once, if nobody waits for it), and two
+ * large files; two workers are left for what is quick, and one of those for
+ * questions.
  *
  * First come those for whom a person waits, then walks, then what is done in
  * the background; of the same class who came first.
@@ -28,6 +29,9 @@
 #define BEHIND_MOST 2
 #define WHOLE_MOST 2
 #define LARGE_MOST 2
+_Static_assert(COMMITS_MOST + BEHIND_MOST + WHOLE_MOST + LARGE_MOST + 2 <=
+		       CLONE_WORKERS,
+	       "otherwise what is quick waits for what is long");
 #define GATHER_MS 3
 
 static bool same_work(const struct clone_job *a, const struct clone_job *b)
