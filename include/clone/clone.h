@@ -148,18 +148,19 @@ struct clone_head {
 	char branch[256];        /* "main"; "" when unknown, and of a tag */
 };
 /*
- * What the ref leads to, its commit complete in the store. If the last check is
+ * What the ref leads to, so much of its commit in the store that it is shown
+ * (clone_bring has the rest). If the last check is
  * at most max_age_ms old (wall clock) nothing is asked (INT64_MAX: never,
  * when there is a head at all); else one ls-refs (with the capabilities'
  * request before it on a host never seen), and one fetch if the commit is not
  * here, of what differs from the commits that are, without blobs where the
  * server can leave them out and the repository is not small. All callers at
- * once are one job (an ls-refs never waits for the two fetches that may run); a
- * job whose last waiter gave up is cancelled. -EINTR, -ETIMEDOUT as ctx says;
- * -EDQUOT beyond max_trees; -ENOENT when the ref is gone; -ENODATA when the
- * default branch is a name alone while there are other refs; -EACCES, -EIO,
- * -EOPNOTSUPP (SHA-256) … with sentences; failures are remembered for 2 s. A
- * failure changes nothing that is there.
+ * once are one job (an ls-refs never waits for fetches); a job whose last
+ * waiter gave up is cancelled, unless it is to go on (src/clone/way.c). -EINTR,
+ * -ETIMEDOUT as ctx says; -EDQUOT beyond max_trees; -ENOENT when the ref is
+ * gone; -ENODATA when the default branch is a name alone while there are other
+ * refs; -EACCES, -EIO, -EOPNOTSUPP (SHA-256) … with sentences; failures are
+ * remembered for 2 s. A failure changes nothing that is there.
  */
 int clone_tracking_get(struct ctx *, struct clone_tracking *,
 		       int64_t max_age_ms, struct clone_head *ret_head);

@@ -1,7 +1,7 @@
 /*
  * What a worker does to fetch a commit. Nothing is recorded before everything
  * is here, so that a job which ends anywhere has changed nothing that anybody
- * sees: first the pack, then the mark that its commit is complete.
+ * sees: first the pack, then the mark of how much of the commit is here.
  */
 #include "clone/clone_private.h"
 

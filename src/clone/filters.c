@@ -1,6 +1,7 @@
 /*
  * What a fetch leaves out: of a repository that is not small, from a server
- * that can filter, all blobs of a commit; of a directory the large ones.
+ * that can filter, all blobs of a commit, and trees that come behind it
+ * (way.c); of a directory the large ones.
  *
  * A server that can filter may refuse kinds of filters one by one
  * (uploadpackfilter.<kind>.allow), for all its repositories or for one. Each
@@ -200,7 +201,7 @@ void clone_filter_choose(struct clone_job *j)
 	if (j->need.kind == CLONE_NEED_TREE &&
 	    clone_filter_try(j, "tree:0", CLONE_FILTER_TREE))
 		return;
-	/* By SSH each further fetch is a further session. */
+	/* By SSH the trees beside it would be another session: way.c. */
 	if (j->need.kind == CLONE_NEED_COMMIT && !j->server->is_ssh &&
 	    clone_filter_try(j, "tree:1", CLONE_FILTER_TREE))
 		return;

@@ -1,8 +1,8 @@
 /*
  * Who waits for what, and the workers that do it.
  *
- * There are two kinds of jobs, each with its queue: asking a repository for its
- * refs (ls-refs, short), and fetching a commit. Those who want the same join
+ * There are two queues of jobs: questions, which are short (for a repository's
+ * refs; for what its server can do), and fetches. Those who want the same join
  * one flight of the clone (store/flight), whose work the job is: a question (of
  * all refs, if that is wanted), one commit, something of a commit. The workers
  * take from both queues (turns.c).
@@ -10,7 +10,7 @@
  * queued: that one waits for it.
  *
  * When the last who waits gives up, the job goes out of its queue, or its ctx
- * is cancelled.
+ * is cancelled; not if somebody left it to go on (clone_queue_begin).
  *
  * Lock order: clones->lock, then the flight's. What the flight says and what is
  * in the queues are one state for whoever joins:
