@@ -67,7 +67,7 @@ def grep(bench, latency):
         names = sorted(n for n in os.listdir(m / WS) if not n.startswith("."))[:100]
         bb.latency = latency
         files = " ".join(shlex.quote(str(m / f"{WS}/{n}/pullrequests/index.tsv")) for n in names)
-        ours = f"grep -h OPEN {files} | cut -f1,2,16"
+        ours = f"grep -h OPEN {files} | cut -f1,2,17"
         loop = (f"for n in {' '.join(names)}; do curl -s --compressed --netrc-file {netrc} "
                 f"\"{bb.api_url}/repositories/{WS}/$n/pullrequests?pagelen=50\" | "
                 "jq -r '.values[] | [.id, .state, .title] | @tsv'; done")

@@ -3,6 +3,7 @@ import errno
 import json
 import os
 import pathlib
+import re
 import subprocess
 import threading
 import time
@@ -35,6 +36,15 @@ def rows(m, path):
     head = lines[0].split("\t")
     assert all(line.count("\t") == len(head) - 1 for line in lines)
     return [dict(zip(head, line.split("\t"))) for line in lines[1:]]
+
+
+def test_what_our_texts_cut_out_is_the_title(listed):
+    """They count columns, and the title is the last of what they show."""
+    head = listed.read(PULLS + "/index.tsv").splitlines()[0].split("\t")
+    top = pathlib.Path(__file__).parents[2]
+    cut = re.compile(r"pullrequests/index\.tsv[^\n]*\| cut -f ?([0-9,]+)")
+    counted = [n for name in ("README.md", "packaging/GUIDE.md", "packaging/quickstart") for n in cut.findall((top / name).read_text())]
+    assert counted and {head[int(n.split(",")[-1]) - 1] for n in counted} == {"title"}
 
 
 def asked(bb, mark):
