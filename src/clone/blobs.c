@@ -194,7 +194,8 @@ void clone_blobs_hear(struct clone_job *batch, const void *data, size_t n)
 /* The failures that may be of one object alone. */
 static bool may_be_one(int r)
 {
-	return r == -EIO || r == -ENODATA || r == -ENOENT || r == -EACCES;
+	return r == -EIO || r == -ENODATA || r == -ENOENT || r == -EACCES ||
+	       r == -EFBIG;
 }
 
 static bool is_named(const struct clone_job *batch, const struct oid *oid)
