@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from conftest import PATIENCE, await_true, checkout, git, same_trees
+from conftest import LARGE, PATIENCE, await_true, checkout, git, same_trees
+from test_tree import sound, store_of
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 pytestmark = pytest.mark.skipif(not SSHD, reason="no sshd: openssh-server")
@@ -23,10 +24,11 @@ path=$(cat "%(place)s/repositories/$(echo "${repository%%.git\\'}" | tr / ,)" 2>
 	echo "The requested repository either does not exist or you do not have access." >&2
 	exit 1
 }
+git="git -c uploadpack.allowFilter=true -c uploadpack.allowAnySHA1InWant=true upload-pack"
 case $(cat %(place)s/mode) in
 hang) exec sleep 1000 ;;
-slow) git-upload-pack "$path" | { dd bs=4096 count=50 status=none; exec sleep 1000; } ;;
-*) exec git-upload-pack "$path" ;;
+slow) $git "$path" | { dd bs=4096 count=50 status=none; exec sleep 1000; } ;;
+*) exec $git "$path" ;;
 esac
 """
 
@@ -339,3 +341,26 @@ def test_a_repository_that_is_not_there(server, by, shared_bb):
     assert failed.value.errno == errno.ENODATA
     assert "has no such repository, or hides it from your SSH key" in without.told("edge/hard/tree")
     assert m.ls("edge/hard/tree"), "git_fallback has it, by HTTPS"
+
+
+@pytest.mark.parametrize("version", ["v2", "v0"])
+def test_a_large_one_comes_without_its_files(server, by, shared_bb, version):
+    """The last of this file: the service says from now on that the repository is large."""
+    shared_bb.update_repo("acme", "website", {"size": LARGE})
+    m = by("hydrate=off", port=server.port if version == "v2" else server.port_v0)
+    file = "acme/website/tree/README.md"
+    assert "README.md" in m.ls("acme/website/tree")
+    for pid in children(m.process.pid):
+        os.kill(pid, signal.SIGKILL)
+    server.set_mode("hang")
+    before = len(server.sessions())
+    reader = subprocess.Popen(["cat", m / file], stdout=subprocess.DEVNULL)
+    await_true(lambda: len(server.sessions()) > before, "a session for the file")
+    ssh = children(m.process.pid)
+    reader.send_signal(signal.SIGINT)
+    assert reader.wait(PATIENCE) == -signal.SIGINT
+    await_true(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in ssh), "ssh is gone")
+    server.set_mode("whole")
+    assert not same_trees(m / "acme/website/tree", checkout(shared_bb.repo_path("acme", "website"), str(by.place / "tree")))
+    m.unmount()
+    assert sound(store_of(m, shared_bb, "acme/website")) == ""
