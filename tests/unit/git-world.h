@@ -19,13 +19,13 @@ static struct scene {
 	struct world *world;
 	struct model model;
 	struct node *top; /* branches/ */
+	struct mutex lock;
+	struct cond changed;
+	/* Under lock: */
 	/* What the worker was given. */
 	const struct node *watched;
 	const struct refresh_watching *how;
 	unsigned n_watched;
-	struct mutex lock;
-	struct cond changed;
-	/* Under lock: */
 	struct buf told;
 	bool holds; /* the next answer waits before it is shown */
 	bool waits; /* … and does so */
@@ -37,9 +37,11 @@ void refresh_watch(struct refresh *refresh, struct node *node,
 		   const struct refresh_watching *how)
 {
 	(void)refresh;
+	mutex_lock(&scene.lock);
 	scene.watched = node;
 	scene.how = how;
 	scene.n_watched++;
+	mutex_unlock(&scene.lock);
 }
 
 void refresh_node(struct ctx *for_whom, struct refresh *refresh,
