@@ -150,7 +150,11 @@ def by(server, shared_mounts, tmp_path):
 def children(pid):
     """All processes below this one."""
     found = []
-    for task in os.listdir(f"/proc/{pid}/task"):
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except FileNotFoundError:       # it ended since it was found
+        return found
+    for task in tasks:
         try:
             with open(f"/proc/{pid}/task/{task}/children") as f:
                 found += [int(child) for child in f.read().split()]
