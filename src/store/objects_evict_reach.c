@@ -58,26 +58,19 @@ static void visit(struct eviction *e, struct evict_member **set,
 	todo->items[todo->n++] = *oid;
 }
 
-/* "<mode> <name>\0<20 bytes>" one after the other; garbage ends it. */
 static void visit_tree(struct eviction *e, struct evict_member **set,
 		       struct pending *todo, const char *at, size_t n)
 {
-	const char *end = at + n;
+	const char *end = at + n, *mode;
+	struct oid oid;
 
-	while (at < end) {
-		const char *nul = memchr(at, '\0', (size_t)(end - at));
-		struct oid oid;
-
-		if (!nul || end - nul <= OID_BYTES)
-			return;
-		memcpy(oid.bytes, nul + 1, OID_BYTES);
-		if (at[0] == '4')
+	while (objects_next_entry(&at, end, &mode, &oid)) {
+		if (mode[0] == '4')
 			visit(e, set, todo, &oid, EVICT_TREE);
-		else if (at[0] == '1' && at[1] == '2')
+		else if (mode[0] == '1' && mode[1] == '2')
 			visit(e, set, todo, &oid, EVICT_LINK);
-		else if (at[0] == '1' && at[1] == '0')
+		else if (mode[0] == '1' && mode[1] == '0')
 			visit(e, set, todo, &oid, EVICT_BLOB);
-		at = nul + 1 + OID_BYTES;
 	}
 }
 

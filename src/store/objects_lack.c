@@ -59,23 +59,16 @@ static void visit_blob(struct lack *l, const struct oid *oid)
 	l->found->missing[l->found->n_missing++] = *oid;
 }
 
-/* "<mode> <name>\0<20 bytes>" one after the other; garbage ends it. */
 static void visit_entries(struct lack *l, const char *at, size_t n)
 {
-	const char *end = at + n;
+	const char *end = at + n, *mode;
+	struct oid oid;
 
-	while (at < end) {
-		const char *nul = memchr(at, '\0', (size_t)(end - at));
-		struct oid oid;
-
-		if (!nul || end - nul <= OID_BYTES)
-			return;
-		memcpy(oid.bytes, nul + 1, OID_BYTES);
-		if (at[0] == '4')
+	while (objects_next_entry(&at, end, &mode, &oid)) {
+		if (mode[0] == '4')
 			visit_tree(l, &oid);
-		else if (at[0] == '1' && at[1] != '6')
+		else if (mode[0] == '1' && mode[1] != '6')
 			visit_blob(l, &oid);
-		at = nul + 1 + OID_BYTES;
 	}
 }
 

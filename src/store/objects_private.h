@@ -146,6 +146,26 @@ int objects_alloc_refused(void);
 /* The most bytes that were mapped at a time so far. */
 uint64_t objects_alloc_most(void);
 
+/* ---- a tree's own bytes ---- */
+
+/* "<mode> <name>\0<20 bytes>" one after the other, also those that are not
+ * shown: the next one's id, and where its mode begins. False: there is none, or
+ * garbage. */
+static inline bool objects_next_entry(const char **at, const char *end,
+				      const char **ret_mode,
+				      struct oid *ret_oid)
+{
+	const char *nul = *at < end ? memchr(*at, '\0', (size_t)(end - *at))
+				    : NULL;
+
+	if (!nul || end - nul <= OID_BYTES)
+		return false;
+	*ret_mode = *at;
+	memcpy(ret_oid->bytes, nul + 1, OID_BYTES);
+	*at = nul + 1 + OID_BYTES;
+	return true;
+}
+
 /* ---- what is in doubt ---- */
 
 /* After a read that failed with r, by a handle of that epoch. 1: read again;
