@@ -117,7 +117,7 @@ static bool is_a_head(const char *text, size_t n)
 	       strlen(text) == n && strchr(text, '\n') == text + n - 1;
 }
 
-int objects_make_dirs(const char *path)
+static int make_dirs(const char *path)
 {
 	static const char *const dirs[] = {
 		"objects/pack", "objects/info", "refs/heads",
@@ -135,6 +135,47 @@ int objects_make_dirs(const char *path)
 	if (r == 0)
 		r = put_file(path, "HEAD", head, is_a_head);
 	return r;
+}
+
+/* Beside its place, and then renamed: otherwise whoever is killed in between
+ * leaves what git takes for no repository. The directory is locked against
+ * those who sweep. */
+static int make_store(const char *path)
+{
+	cleanup(free) char *dir = mem_asprintf("%s" OBJECTS_NEW "XXXXXX", path);
+	cleanup(fd) int lock = -1;
+	int r;
+
+	if (!mkdtemp(dir))
+		return -errno;
+	lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = lock < 0 ? -errno : file_lock(lock, LOCK_EX | LOCK_NB);
+	if (r == 0)
+		r = make_dirs(dir);
+	if (r == 0 && rename(dir, path) < 0)
+		r = -errno;
+	if (r < 0)
+		file_remove_tree(dir);
+	return r;
+}
+
+int objects_make_store(const char *path)
+{
+	struct stat st;
+	int r;
+
+	if (lstat(path, &st) == 0 || errno != ENOENT)
+		return 0;
+	r = make_store(path);
+	/* Somebody else has made it meanwhile. */
+	return r < 0 && lstat(path, &st) == 0 ? 0 : r;
+}
+
+int objects_make_dirs(const char *path)
+{
+	int r = objects_make_store(path);
+
+	return r < 0 ? r : make_dirs(path);
 }
 
 static bool has_suffix(const char *s, const char *suffix)
@@ -349,6 +390,15 @@ int objects_tmp_open(struct objects *o)
 	return tmp_make(o);
 }
 
+/* Of a store that was being made. */
+static void sweep_new(const char *path)
+{
+	cleanup(fd) int lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (lock >= 0 && file_lock(lock, LOCK_EX | LOCK_NB) == 0)
+		file_remove_tree(path);
+}
+
 void objects_sweep_all(const char *dir, const atomic_bool *stop)
 {
 	DIR *d = opendir(dir);
@@ -362,6 +412,8 @@ void objects_sweep_all(const char *dir, const atomic_bool *stop)
 
 		if (has_suffix(e->d_name, ".git" OBJECTS_GONE))
 			file_remove_tree(path);
+		if (strstr(e->d_name, ".git" OBJECTS_NEW))
+			sweep_new(path);
 		if (!has_suffix(e->d_name, ".git"))
 			continue;
 		name = mem_asprintf("%s/bitbucketfs.lock", path);

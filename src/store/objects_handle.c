@@ -417,10 +417,10 @@ static int open_or_set_aside(struct objects *o)
 	for (int i = 0;; i++) {
 		cleanup(fd) int lock = -1;
 		struct stat st;
-		int r;
+		int r = objects_make_store(o->path);
 
-		if (mkdir(o->path, 0700) < 0 && errno != EEXIST)
-			return -errno;
+		if (r < 0)
+			return r;
 		if (i == 0 && stat(o->path, &st) == 0 && !S_ISDIR(st.st_mode)) {
 			r = objects_set_aside(o->path, "is no directory");
 			if (r < 0)

@@ -201,6 +201,8 @@ void objects_pack_tell_name(struct objects_pack *, char **ret_name);
 
 /* The end of the name of a store that objects_remove was removing. */
 #define OBJECTS_GONE ".gone"
+/* After the name of one that is being made; then something at random. */
+#define OBJECTS_NEW ".new-"
 
 /* objects_note_sizes, of the store at that path; sync: on the disk when it
  * returns, with all that were there. */
@@ -223,8 +225,10 @@ void objects_rest_rescue(const char *store, const char *tmp);
 
 /* Waits; LOCK_SH or LOCK_EX over all processes. To be closed. */
 int objects_lock(const char *path, int how, int *ret_fd);
-/* With the exclusive lock held: makes what is missing or garbage of what git
- * asks of a repository. */
+/* If there is nothing at that path: all at once, or nothing. */
+int objects_make_store(const char *path);
+/* The same; and, with the exclusive lock held, makes what is missing or garbage
+ * of what git asks of a repository. */
 int objects_make_dirs(const char *path);
 /* False when a pack is not what its index says, by a quick look. Counts them.
  */

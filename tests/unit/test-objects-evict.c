@@ -333,9 +333,10 @@ static void test_the_whole_store(void **state)
 	assert_int_equal(objects_remove(s->store), 0);
 	assert_int_equal(objects_remove(s->store), -ENOENT);
 	/* Killed half way: swept at the next start. */
-	scratch_do(s, "mkdir store.git.gone && echo x >store.git.gone/x");
+	scratch_do(s, "mkdir store.git.gone && echo x >store.git.gone/x && "
+		      "mkdir store.git.new-a1B2c3");
 	objects_sweep_all(s->dir, &stop);
-	scratch_do(s, "test ! -e store.git && test ! -e store.git.gone");
+	scratch_expect(s, "ls -d store.git* 2>/dev/null || true", "");
 	assert_int_equal(objects_open(s->store, &s->o), 0);
 }
 
@@ -398,6 +399,38 @@ static void test_killed_anywhere(void **state)
 		expect_usable(s, &c);
 	}
 	assert_true(n > 10);
+	assert_int_equal(objects_open(s->store, &s->o), 0);
+	scratch_expect_clean(s);
+}
+
+static bool does_make(const struct scratch *s)
+{
+	struct objects *o;
+
+	if (objects_open(s->store, &o) < 0)
+		return false;
+	objects_close(o);
+	return true;
+}
+
+/* There is none, or one that git takes for a repository. */
+static void test_killed_while_it_is_made(void **state)
+{
+	static const atomic_bool stop;
+	struct scratch *s = *state;
+	bool ended = false;
+	unsigned n;
+
+	s->o = objects_close(s->o);
+	for (n = 1; !ended; n++) {
+		scratch_do(s, "rm -rf store.git*");
+		ended = killed_at(s, n, does_make);
+		scratch_do(s, "test ! -e store.git || git -C store.git fsck");
+		objects_sweep_all(s->dir, &stop);
+		scratch_expect(s, "ls -d store.git.new-* 2>/dev/null || true",
+			       "");
+	}
+	assert_true(n > 4);
 	assert_int_equal(objects_open(s->store, &s->o), 0);
 	scratch_expect_clean(s);
 }
@@ -514,6 +547,7 @@ int main(void)
 		SCRATCH_TEST(test_damaged_sizes),
 		SCRATCH_TEST(test_the_whole_store),
 		SCRATCH_TEST(test_killed_anywhere),
+		SCRATCH_TEST(test_killed_while_it_is_made),
 		SCRATCH_TEST(test_killed_at_any_time),
 		SCRATCH_TEST(test_readers),
 	};
