@@ -18,6 +18,9 @@ int file_read_fd(int fd, size_t max, struct buf *ret_bytes);
  * open(2). */
 int file_write_atomic(const char *path, mode_t mode, const void *data,
 		      size_t n);
+/* The same without syncing: after a power cut it may be empty. */
+int file_write_relaxed(const char *path, mode_t mode, const void *data,
+		       size_t n);
 /* Removes the temporary files in this directory whose process is dead. */
 int file_sweep(const char *dir);
 /* mkdir -p; the directories that it makes have this mode (as for mkdir(2)). */

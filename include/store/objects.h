@@ -168,7 +168,7 @@ void objects_pack_promise(struct objects_pack *, bool has_blobs);
 /* Before it is committed: it is not synced now, but with the next mark or
  * objects_sync. For what comes again if the machine goes down. */
 void objects_pack_relax(struct objects_pack *);
-/* Syncs the packs that were not; how many there are. */
+/* Syncs the packs and refs that were not; how many there are. */
 int objects_sync(struct objects *);
 unsigned objects_n_unsynced(struct objects *);
 struct objects_progress {

@@ -103,7 +103,8 @@ static int sync_dir(const char *path)
 	return 0;
 }
 
-int file_write_atomic(const char *path, mode_t mode, const void *data, size_t n)
+static int write_beside(const char *path, mode_t mode, const void *data,
+			size_t n, bool sync)
 {
 	static atomic_uint serial;
 	cleanup(free) char *beside = NULL;
@@ -125,15 +126,26 @@ int file_write_atomic(const char *path, mode_t mode, const void *data, size_t n)
 		return -errno;
 
 	r = write_all(fd, data, n);
-	if (r == 0 && fsync(fd) < 0)
+	if (r == 0 && sync && fsync(fd) < 0)
 		r = -errno;
 	if (r == 0 && rename(beside, path) < 0)
 		r = -errno;
-	if (r < 0) {
+	if (r < 0)
 		unlink(beside);
-		return r;
-	}
-	return sync_dir(path);
+	return r;
+}
+
+int file_write_atomic(const char *path, mode_t mode, const void *data, size_t n)
+{
+	int r = write_beside(path, mode, data, n, true);
+
+	return r < 0 ? r : sync_dir(path);
+}
+
+int file_write_relaxed(const char *path, mode_t mode, const void *data,
+		       size_t n)
+{
+	return write_beside(path, mode, data, n, false);
 }
 
 int file_sweep(const char *path)

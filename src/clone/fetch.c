@@ -240,6 +240,12 @@ static int commit_pack(struct clone_job *j)
 	return r;
 }
 
+/* Of the commit and its own tree, which came alone, there is no mark. */
+static bool is_way(const struct clone_job *j)
+{
+	return j->filtered && j->filter_kinds != CLONE_FILTER_BLOB_NONE;
+}
+
 static int take_in(struct clone_job *j, const struct haves *h)
 {
 	int r = objects_pack_begin(j->objects, h->n > 0, &j->pack);
@@ -257,7 +263,7 @@ static int take_in(struct clone_job *j, const struct haves *h)
 	if (r >= 0 && j->members && !j->whole)
 		objects_pack_promise(j->pack, true);
 	/* Somebody waits, and there is no mark after it. */
-	if (r >= 0 && !is_for_commit(j) && j->need.kind != CLONE_NEED_TREE)
+	if (r >= 0 && (!is_for_commit(j) || is_way(j)))
 		objects_pack_relax(j->pack);
 	if (r >= 0 && j->filtered)
 		objects_pack_promise(j->pack,
@@ -466,8 +472,7 @@ static int mark(struct clone_job *j)
 			j->workspace, j->slug);
 	if (r < 0)
 		return fail_store(j, r);
-	/* Of the commit and its own tree there is no mark: they are here. */
-	if (j->filtered && j->filter_kinds != CLONE_FILTER_BLOB_NONE)
+	if (is_way(j))
 		return 0;
 	r = objects_mark(j->objects, &j->commit,
 			 j->filtered ? OBJECTS_TREES : OBJECTS_COMPLETE);

@@ -524,6 +524,8 @@ static void set_store_branch(const struct clone_tracking *tracking,
 	if (old && same_commit(old, h) && strcmp(old->branch, h->branch) == 0)
 		return;
 	(void)objects_set_branch(objects, h->branch, &h->commit);
+	/* It is synced later, too. */
+	clone_fold_note(tracking->clone);
 }
 
 static void forget_head(struct clone_tracking *tracking)

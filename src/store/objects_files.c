@@ -92,6 +92,7 @@ int objects_lock(const char *path, int how, int *ret_fd)
 	return -EBUSY;
 }
 
+/* Not synced: who opens the store finds out that it is not good. */
 static int put_file(const char *path, const char *name, const char *text,
 		    bool (*is_good)(const char *text, size_t n))
 {
@@ -100,7 +101,7 @@ static int put_file(const char *path, const char *name, const char *text,
 
 	if (own_read(file, 64 * KIB, &old) == 0 && is_good(old.data, old.len))
 		return 0;
-	return file_write_atomic(file, 0600, text, strlen(text));
+	return file_write_relaxed(file, 0600, text, strlen(text));
 }
 
 static bool is_our_config(const char *text, size_t n)
@@ -267,8 +268,9 @@ int objects_set_aside(const char *path, const char *why)
 }
 
 /* Removes what a process that was killed left of files that it was about to
- * rename: libgit2's locks of refs, and ours. All of it is made under the
- * store's lock, which is held, so there is no living owner. */
+ * rename: libgit2's locks of refs, and ours; and refs that a power cut has
+ * emptied before they were synced, which git calls broken. All of it is made
+ * under the store's lock, which is held, so there is no living owner. */
 static void sweep_half_written(const struct objects *o)
 {
 	cleanup(free) char *refs = mem_asprintf("%s/refs", o->path);
@@ -279,7 +281,8 @@ static void sweep_half_written(const struct objects *o)
 	FTSENT *f;
 
 	while (fts && (f = fts_read(fts)))
-		if (f->fts_info == FTS_F && has_suffix(f->fts_name, ".lock"))
+		if (f->fts_info == FTS_F && (has_suffix(f->fts_name, ".lock") ||
+					     f->fts_statp->st_size == 0))
 			unlink(f->fts_accpath);
 	if (fts)
 		fts_close(fts);

@@ -187,9 +187,10 @@ void objects_pack_progress(const struct objects_pack *p,
 }
 
 /* Whole lines of the file, with those added that it lacks. The lock is held. */
-static int merge_shallow(const struct objects *o, const char *const *shallow,
-			 size_t n)
+static int merge_shallow(const struct objects_pack *p,
+			 const char *const *shallow, size_t n)
 {
+	struct objects *o = p->objects;
 	cleanup(free) char *path = mem_asprintf("%s/shallow", o->path);
 	cleanup(buf_done) struct buf text = BUF_INIT(SHALLOW_BYTES_MOST);
 	cleanup(buf_done) struct buf old = BUF_INIT(SHALLOW_BYTES_MOST);
@@ -213,7 +214,14 @@ static int merge_shallow(const struct objects *o, const char *const *shallow,
 	}
 	if (text.failed)
 		return text.failed;
-	return changed ? file_write_atomic(path, 0600, text.data, text.len) : 0;
+	if (!changed)
+		return 0;
+	/* In the place of another one it is synced: a power cut would take what
+	 * that says of earlier packs. */
+	if (!p->relaxed || old.len)
+		return file_write_atomic(path, 0600, text.data, text.len);
+	objects_sync_later(o, "shallow");
+	return file_write_relaxed(path, 0600, text.data, text.len);
 }
 
 static int rename_into_place(const struct objects_pack *p, const char *name,
@@ -290,16 +298,17 @@ static int prepare(const struct objects_pack *p, const char *name)
 static int rename_all(const struct objects_pack *p, const char *name,
 		      const char *as)
 {
+	cleanup(free) char *pack = mem_asprintf("objects/pack/pack-%s", as);
 	int r = promise(p, as);
 
 	if (r == 0)
 		r = rename_into_place(p, name, as, "pack");
 	if (r == 0)
 		r = rename_into_place(p, name, as, "idx");
-	if (r == 0)
-		r = p->relaxed ? objects_sync_later(p->objects, as)
-			       : objects_fsync_dir(p->objects->path,
-						   "objects/pack");
+	if (r == 0 && p->relaxed)
+		objects_sync_later(p->objects, pack);
+	else if (r == 0)
+		r = objects_fsync_dir(p->objects->path, "objects/pack");
 	return r < 0 ? r : tell_name(p, as);
 }
 
@@ -400,7 +409,7 @@ int objects_pack_commit(struct ctx *ctx, struct objects_pack *pack,
 		return r;
 	r = objects_lock(o->path, LOCK_EX, &lock);
 	if (r == 0 && n_shallow)
-		r = merge_shallow(o, shallow, n_shallow);
+		r = merge_shallow(p, shallow, n_shallow);
 	if (r == 0 && atomic_load(&p->n_objects_total))
 		r = install(p, git_indexer_name(p->indexer));
 	if (r == 0) {

@@ -87,7 +87,7 @@ struct objects {
 	int64_t watched_ms;     /* when indexes were last looked for */
 	struct objects_index *indexes; /* that were hashed and are sound */
 	size_t n_indexes;
-	char **unsynced; /* objects_sync.c: names of packs */
+	char **unsynced; /* objects_sync.c: names of files, of packs */
 	size_t n_unsynced, room_unsynced;
 	struct objects_sizes *sizes; /* NULL: not loaded */
 };
@@ -256,8 +256,11 @@ int objects_fsync_dir(const char *path, const char *below);
 
 /* dir/pack-<name>.pack and .idx. */
 int objects_sync_pack(const char *dir, const char *name);
-/* It is among those of objects_sync. */
-int objects_sync_later(struct objects *, const char *name);
+/* It is among those of objects_sync. name: of a file in the store; of a pack
+ * without its suffix. */
+void objects_sync_later(struct objects *, const char *name);
+/* All but refs: what must be on the disk before a mark. */
+int objects_sync_packs(struct objects *);
 void objects_sync_forget(struct objects *);
 
 /* ---- big files ---- */

@@ -25,13 +25,12 @@ static const char *const mark_spaces[] = {
 
 #define SHALLOW_BYTES_MOST (64 * MIB)
 
-/* As git writes a ref, under the lock file that objects_tmp_open sweeps; and
- * synced before it has its name, which libgit2 does either for all that it
- * writes, or for nothing. 0 or -errno; -EEXIST, -ENOTDIR, -EISDIR: `a` and
- * `a/b` cannot both be there. */
-static int write_ref(const char *store, const char *name, const char *text)
+/* As git writes a ref, under the lock file that objects_tmp_open sweeps; it is
+ * synced later. 0 or -errno; -EEXIST, -ENOTDIR, -EISDIR: `a` and `a/b` cannot
+ * both be there. */
+static int write_ref(struct objects *o, const char *name, const char *text)
 {
-	cleanup(free) char *path = mem_asprintf("%s/%s", store, name);
+	cleanup(free) char *path = mem_asprintf("%s/%s", o->path, name);
 	cleanup(free) char *lock = mem_asprintf("%s.lock", path);
 	char *slash = strrchr(path, '/');
 	cleanup(fd) int fd = -1;
@@ -47,14 +46,13 @@ static int write_ref(const char *store, const char *name, const char *text)
 	if (fd < 0)
 		return -errno;
 	errno = ENOSPC; /* of a write that is short */
-	if (write(fd, text, n) != (ssize_t)n || fsync(fd) < 0 ||
-	    rename(lock, path) < 0) {
+	if (write(fd, text, n) != (ssize_t)n || rename(lock, path) < 0) {
 		r = -errno;
 		unlink(lock);
 		return r;
 	}
-	*slash = '\0';
-	return objects_fsync_dir(path, ".");
+	objects_sync_later(o, name);
+	return 0;
 }
 
 static int set_ref(struct objects *o, struct objects_handle *h,
@@ -70,7 +68,7 @@ static int set_ref(struct objects *o, struct objects_handle *h,
 	oid_hex(oid, text);
 	text[40] = '\n';
 	text[41] = '\0';
-	return write_ref(o->path, name, text);
+	return write_ref(o, name, text);
 }
 
 /* NULL: there are no marks of that degree. */
@@ -216,7 +214,7 @@ int objects_mark(struct objects *o, const struct oid *commit,
 	cleanup(fd) int lock = -1;
 	struct objects_handle *h;
 	char name[80];
-	int r = objects_sync(o);
+	int r = objects_sync_packs(o);
 
 	if (r == 0)
 		r = objects_lock(o->path, LOCK_EX, &lock);
@@ -446,7 +444,7 @@ int objects_set_branch(struct objects *o, const char *branch,
 			r = set_ref(o, h, name, commit);
 		}
 		if (r == 0)
-			r = write_ref(o->path, "HEAD", head);
+			r = write_ref(o, "HEAD", head);
 	}
 	objects_give(o, h);
 	return r;

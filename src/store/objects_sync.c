@@ -7,6 +7,9 @@
  * If the machine goes down before, such a pack may be cut: the next one who
  * opens the store sees that, and sets it aside. Before a commit is marked all
  * of them are synced.
+ *
+ * Refs, marks among them, are synced later in any case: one that is empty then
+ * goes when the store is opened, and a mark that went is set again.
  */
 #include "objects_private.h"
 
@@ -15,58 +18,93 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-static int sync_file(const char *dir, const char *name, const char *suffix)
+static const char packs[] = "objects/pack/";
+
+static bool is_pack(const char *name)
 {
-	cleanup(free) char *path =
-		mem_asprintf("%s/pack-%s.%s", dir, name, suffix);
-	cleanup(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	return strncmp(name, packs, strlen(packs)) == 0;
+}
+
+static int sync_file(const char *path, const char *suffix)
+{
+	cleanup(free) char *file = mem_asprintf("%s%s", path, suffix);
+	cleanup(fd) int fd = open(file, O_RDONLY | O_CLOEXEC);
 
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-int objects_sync_pack(const char *dir, const char *name)
+static int sync_both(const char *path)
 {
-	int r = sync_file(dir, name, "pack");
+	int r = sync_file(path, ".pack");
 
-	return r < 0 ? r : sync_file(dir, name, "idx");
+	return r < 0 ? r : sync_file(path, ".idx");
 }
 
-int objects_sync_later(struct objects *o, const char *name)
+int objects_sync_pack(const char *dir, const char *name)
+{
+	cleanup(free) char *path = mem_asprintf("%s/pack-%s", dir, name);
+
+	return sync_both(path);
+}
+
+void objects_sync_later(struct objects *o, const char *name)
 {
 	mutex_lock(&o->lock);
 	mem_grow(o->unsynced, o->n_unsynced, o->room_unsynced);
 	o->unsynced[o->n_unsynced++] = mem_strdup(name);
 	mutex_unlock(&o->lock);
-	return 0;
 }
 
-static char *next_unsynced(struct objects *o)
+/* all: not only what a mark relies on. */
+static char *next_unsynced(struct objects *o, bool all)
 {
 	char *name = NULL;
+	size_t i;
 
 	mutex_lock(&o->lock);
-	if (o->n_unsynced)
-		name = o->unsynced[--o->n_unsynced];
+	for (i = o->n_unsynced; i-- > 0 && !name;)
+		if (all || strncmp(o->unsynced[i], "refs/", 5) != 0) {
+			name = o->unsynced[i];
+			o->unsynced[i] = o->unsynced[--o->n_unsynced];
+		}
 	mutex_unlock(&o->lock);
 	return name;
 }
 
-int objects_sync(struct objects *o)
+static int sync_name(struct objects *o, const char *name)
 {
-	cleanup(free) char *dir = mem_asprintf("%s/objects/pack", o->path);
-	bool any = false;
+	cleanup(free) char *path = mem_asprintf("%s/%s", o->path, name);
+	int r = is_pack(name) ? sync_both(path) : sync_file(path, "");
+
+	/* It went meanwhile: evicted, folded, or removed. */
+	if (r == -ENOENT || is_pack(name))
+		return r == -ENOENT ? 0 : r;
+	*strrchr(path, '/') = '\0';
+	return r < 0 ? r : objects_fsync_dir(path, ".");
+}
+
+static int sync_these(struct objects *o, bool all)
+{
+	bool any_pack = false;
 	char *name;
 	int r = 0;
 
-	while (r == 0 && (name = next_unsynced(o))) {
-		r = objects_sync_pack(dir, name);
+	while (r == 0 && (name = next_unsynced(o, all))) {
+		r = sync_name(o, name);
+		any_pack = any_pack || is_pack(name);
 		free(name);
-		any = true;
-		/* It went meanwhile: evicted, or folded. */
-		if (r == -ENOENT)
-			r = 0;
 	}
-	return r == 0 && any ? objects_fsync_dir(o->path, "objects/pack") : r;
+	return r == 0 && any_pack ? objects_fsync_dir(o->path, packs) : r;
+}
+
+int objects_sync(struct objects *o)
+{
+	return sync_these(o, true);
+}
+
+int objects_sync_packs(struct objects *o)
+{
+	return sync_these(o, false);
 }
 
 unsigned objects_n_unsynced(struct objects *o)
@@ -78,7 +116,7 @@ void objects_sync_forget(struct objects *o)
 {
 	char *name;
 
-	while ((name = next_unsynced(o)))
+	while ((name = next_unsynced(o, true)))
 		free(name);
 	free(o->unsynced);
 }

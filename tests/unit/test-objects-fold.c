@@ -209,6 +209,44 @@ static void test_nobody_is_disturbed(void **state)
 	scratch_expect_clean(s);
 }
 
+/* The first look into a repository: its store is made, a pack of the commit and
+ * its tree comes, a branch for git. */
+static void test_a_first_look_waits_for_no_disk(void **state)
+{
+	struct scratch *s = *state;
+	struct world w = make(s);
+	cleanup(objects_close) struct objects *o = NULL;
+	cleanup(buf_done) struct buf bytes = scratch_run(
+		s, "cd repo && git rev-parse HEAD HEAD^{tree} | git "
+		   "pack-objects -q --stdout");
+	cleanup(free) char *path = mem_asprintf("%s/first.git", s->dir);
+	char hex[41];
+	const char *shallow[] = {oid_hex(&w.commit, hex)};
+	struct objects_pack *pack;
+
+	n_fsyncs = 0;
+	assert_int_equal(objects_open(path, &o), 0);
+	assert_int_equal(objects_pack_begin(o, false, &pack), 0);
+	objects_pack_promise(pack, false);
+	objects_pack_relax(pack);
+	assert_int_equal(objects_pack_write(pack, bytes.data, bytes.len), 0);
+	assert_int_equal(objects_pack_commit(NULL, pack, shallow, 1), 0);
+	assert_int_equal(objects_set_branch(o, "main", &w.commit), 0);
+	assert_true(objects_is_shallow(o, &w.commit));
+	assert_int_equal(n_fsyncs, 0);
+	assert_int_equal(objects_sync(o), 0);
+	assert_true(n_fsyncs >= 5);
+	/* The machine went down before it was synced. */
+	o = objects_close(o);
+	scratch_do(s, ": >first.git/refs/heads/main && : >first.git/HEAD && : "
+		      ">first.git/config && : >first.git/shallow");
+	assert_int_equal(objects_open(path, &o), 0);
+	scratch_expect(s, "git -C first.git for-each-ref", "");
+	scratch_expect(s, "git -C first.git symbolic-ref HEAD",
+		       "refs/heads/main\n");
+	assert_true(objects_has(o, &w.commit));
+}
+
 /* Whoever waits for a file does not wait for the disk; a mark does. */
 static void test_synced_later(void **state)
 {
@@ -220,6 +258,7 @@ static void test_synced_later(void **state)
 		   "pack-objects -q --stdout");
 	struct oid more = scratch_oid(s, "echo more | git hash-object --stdin");
 
+	assert_int_equal(objects_sync(s->o), 0);
 	n_fsyncs = 0;
 	assert_int_equal(objects_pack_begin(s->o, false, &pack), 0);
 	objects_pack_promise(pack, true);
@@ -230,8 +269,12 @@ static void test_synced_later(void **state)
 	assert_int_equal(n_fsyncs, 0);
 	assert_int_equal(objects_n_unsynced(s->o), 1);
 	assert_int_equal(objects_mark(s->o, &w.commit, OBJECTS_COMPLETE), 0);
+	/* The pack, not the mark itself. */
+	assert_int_equal(objects_n_unsynced(s->o), 1);
+	assert_int_equal(n_fsyncs, 3);
+	assert_int_equal(objects_sync(s->o), 0);
 	assert_int_equal(objects_n_unsynced(s->o), 0);
-	assert_true(n_fsyncs >= 5);
+	assert_int_equal(n_fsyncs, 5);
 	scratch_fsck(s);
 	/* The machine went down before it was synced. */
 	scratch_do(s, "cd store.git/objects/pack && p=$(ls -t *.pack | head "
@@ -348,6 +391,7 @@ int main(void)
 		SCRATCH_TEST(test_deltas),
 		SCRATCH_TEST(test_a_damaged_pack),
 		SCRATCH_TEST(test_nobody_is_disturbed),
+		SCRATCH_TEST(test_a_first_look_waits_for_no_disk),
 		SCRATCH_TEST(test_synced_later),
 		SCRATCH_TEST(test_killed_anywhere),
 		SCRATCH_TEST(test_readers),
