@@ -197,6 +197,11 @@ int model_read(struct ctx *, struct model *, uint64_t ino, off_t offset,
 typedef bool model_give(void *arg, uint64_t ino, const struct blob *);
 void model_ahead(struct ctx *, struct model *, uint64_t ino, model_give *give,
 		 void *arg);
+/* The same after the kernel has been told all names of an open directory, with
+ * attributes, if who lists it has read file after file in those before. */
+struct opened;
+void model_ahead_listed(struct ctx *, struct model *, struct opened *,
+			model_give *give, void *arg);
 
 /*
  * Brings the names of a directory and holds them until it is closed. What can
@@ -204,7 +209,6 @@ void model_ahead(struct ctx *, struct model *, uint64_t ino, model_give *give,
  * about the whole mount (ENOSYS) or repeats the call (ESTALE), and programs
  * take ENOENT for a directory that was deleted: rsync --delete deletes it, too.
  */
-struct opened;
 struct model_opened {
 	struct opened *opened;
 	/* What the kernel may do with its copy of the listing. */

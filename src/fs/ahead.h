@@ -1,7 +1,8 @@
 /*
  * fs/ahead: giving the kernel the bytes of files that it has not asked for yet
- * (fuse_lowlevel_notify_store), by the thread of a READ, before it answers: a
- * walk then finds the following files of a directory in the page cache.
+ * (fuse_lowlevel_notify_store), by the thread of a READ, or of the READDIRPLUS
+ * that ends a listing, before it answers: a walk then finds the following files
+ * of a directory in the page cache.
  *
  * The kernel lets a store wait for the lock of a page, and whoever reads the
  * file holds that lock until his READ is answered:
@@ -16,7 +17,7 @@
  * not wait. A READ that no thread has taken from the kernel yet may be waited
  * for; so only a few threads give at a time, and all others are free to take
  * it. Whoever gives holds no lock, no handle of a store and nothing else for
- * which a READ could wait.
+ * which a READ could wait; a READDIRPLUS holds no page.
  */
 #ifndef FS_AHEAD_H
 #define FS_AHEAD_H
@@ -51,7 +52,7 @@ void ahead_finish(struct ahead_stores *);
 void ahead_begin(struct ahead_stores *, uint64_t ino);
 void ahead_end(struct ahead_stores *, uint64_t ino);
 
-/* Whether the thread of a READ may give files, until ahead_given. */
+/* Whether the thread of a request may give files, until ahead_given. */
 bool ahead_may_give(struct ahead_stores *);
 /* The whole content of a file. False: no more. */
 bool ahead_give(struct ahead_stores *, uint64_t ino, const struct blob *);

@@ -334,6 +334,17 @@ static bool add_name(void *arg, const char *name, uint64_t cookie, mode_t type,
 	return true;
 }
 
+/* The kernel asks once more at the end, and knows by then all inodes. */
+static void list_ahead(struct call *call, struct ahead_stores *stores,
+		       struct opened *opened)
+{
+	if (!ahead_may_give(stores))
+		return;
+	model_ahead_listed(&call->ctx, call->era->model, opened, give_ahead,
+			   stores);
+	ahead_given(stores);
+}
+
 static void read_dir(fuse_req_t req, size_t size, off_t offset, bool plus,
 		     const struct fuse_file_info *file)
 {
@@ -351,6 +362,8 @@ static void read_dir(fuse_req_t req, size_t size, off_t offset, bool plus,
 	begin_in(req, &call, era);
 	model_readdir(&call.ctx, era->model, opened, (uint64_t)offset, plus,
 		      add_name, &names);
+	if (plus && names.n == 0)
+		list_ahead(&call, &ops_of(req)->ahead, opened);
 	end(req, &call);
 	fuse_reply_buf(req, names.bytes, names.n);
 	free(names.bytes);

@@ -236,6 +236,15 @@ void model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
 		l->ops->piece_done(&piece);
 }
 
+void model_ahead_listed(struct ctx *ctx, struct model *model,
+			struct opened *opened, model_give *give, void *arg)
+{
+	struct node *dir = listed_opened_node(opened);
+
+	if (dir->provider->ahead_listed)
+		dir->provider->ahead_listed(ctx, model, dir, give, arg);
+}
+
 /* ---- outdated ---- */
 
 void model_outdated(struct model *model, struct node *dir)

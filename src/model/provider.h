@@ -84,6 +84,9 @@ struct provider {
 	/* See model_ahead. NULL: nothing is given. */
 	void (*ahead)(struct ctx *, struct model *, struct node *,
 		      model_give *give, void *arg);
+	/* See model_ahead_listed, of a directory. NULL: nothing is given. */
+	void (*ahead_listed)(struct ctx *, struct model *, struct node *,
+			     model_give *give, void *arg);
 	int (*readlink)(struct ctx *, struct model *, struct node *,
 			struct blob **ret_target);
 	/* Asks the service again for a directory, or for a file in it (file

@@ -54,6 +54,44 @@ def test_any_order_will_do_in_a_directory_of_few_files(mounts):
     assert given(m) >= len(names) - 2
 
 
+def test_the_next_directories_are_given_when_they_are_listed(bb, mounts, tmp_path):
+    """To who read file after file in those before, whatever its order; not to who only lists, nor for one file of each."""
+    bb.push("acme", "widgets", {f"d/{i:02}/{j:03}": f"{i} {j}\n" * 9 for i in range(40) for j in range(400 if i == 0 else 9)})
+    where = str(tmp_path / "copy")
+    commands = (["grep", "-r", "no such words"], ["cp", "-r", "--target-directory", where])
+    for command in commands:
+        os.makedirs(where, exist_ok=True)
+        for attempt in range(3):
+            m, drops = mounts("ttl=3600", arguments=("-d",)), vmstat()[1]
+            top = m / "acme/widgets/tree/d"
+            count = Counted(m, "acme/widgets/tree")
+            subprocess.run([*command, top], stdout=subprocess.DEVNULL)
+            reads = count.new()["READ"]
+            if vmstat()[1] == drops:
+                break
+        assert 2 <= reads < 30, (command, reads)
+        assert 700 < given(m) < 900
+        m.unmount()
+    assert same_trees(where + "/d", checkout(bb.repo_path("acme", "widgets"), str(tmp_path / "want")) + "/d") == ""
+    m = mounts("ttl=3600", arguments=("-d",))
+    top = m / "acme/widgets/tree/d"
+    for i in range(39, 0, -1):
+        read(os.path.join(top, f"{i:02}", os.listdir(os.path.join(top, f"{i:02}"))[1]))
+    subprocess.run(["ls", "-lR", top], stdout=subprocess.DEVNULL)
+    assert given(m) == 0
+
+
+def test_a_large_directory_by_inode(bb, mounts):
+    """As cp -r reads it: once some READs have risen, all files are given."""
+    bb.push("acme", "widgets", {f"d/{i:03}": f"{i}\n" * 9 for i in range(700)})
+    m = mounts("ttl=3600", arguments=("-d",))
+    count = Counted(m, "acme/widgets/tree")
+    for entry in sorted(os.scandir(m / "acme/widgets/tree/d"), key=lambda e: e.inode()):
+        read(entry.path)
+    assert count.new()["READ"] < 30
+    assert given(m) < 800
+
+
 def test_a_branch_that_moves_under_a_walk(bb, mounts, tmp_path):
     """What was given of the old commit is of the old inodes: names have the new bytes, who has a file open the old ones."""
     texts = {f"d/{i:03}": f"first {i}\n" * 40 for i in range(60)}

@@ -278,6 +278,13 @@ void model_ahead(struct ctx *ctx, struct model *model, uint64_t ino,
 	}
 }
 
+void model_ahead_listed(struct ctx *ctx, struct model *model,
+			struct opened *opened, model_give *give, void *arg)
+{
+	(void)opened;
+	model_ahead(ctx, model, 0, give, arg);
+}
+
 int model_opendir(struct ctx *ctx, struct model *model, uint64_t ino,
 		  struct model_opened *ret_opened)
 {
@@ -308,6 +315,8 @@ void model_readdir(struct ctx *ctx, struct model *model, struct opened *opened,
 	(void)plus;
 	assert_ptr_equal(opened, scene.opened.opened);
 	answered(ctx, "readdir");
+	if (cookie == 100)
+		return;
 	if (emit(arg, "one", cookie + 1, S_IFDIR, &none) &&
 	    emit(arg, "two", cookie + 2, S_IFREG, &some) &&
 	    emit(arg, "six", cookie + 3, S_IFREG, &some))
@@ -521,6 +530,15 @@ static void directories(void **state)
 	expect("readdir buf:one;two; ");
 	ops_table.readdirplus(req, 1, 100, 0, &file);
 	expect("readdir all buf:one;two;six; ");
+	/* The kernel knows the files by now. */
+	ahead_start(&scene.ops.ahead, (struct fuse_session *)&scene);
+	ops_table.readdirplus(req, 1, 100, 100, &file);
+	expect("readdir ahead store7:xy store8:xy store9:xy store10:xy buf: ");
+	ops_table.readdir(req, 1, 100, 100, &file);
+	expect("readdir buf: ");
+	ops_table.readdirplus(req, 1, 100, 0, &file);
+	expect("readdir all buf:one;two;six; ");
+	ahead_finish(&scene.ops.ahead);
 	ops_table.releasedir(req, 1, &file);
 	expect("closedir err0 ");
 	scene.opened.fill_copy = true;

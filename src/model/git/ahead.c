@@ -3,8 +3,13 @@
  * listing, which is the tree's. So from the second file on those that follow
  * are given to the kernel: 16, then twice as many at each READ that comes all
  * the same, up to 256. A walk that sorts by inode (cp -r) has another order:
- * in a directory of few files any second READ will do, and what follows begins
- * anew at the first name when the last one was given.
+ * in a directory of few files any second READ will do, in a large one some that
+ * rise by inode, and what follows begins anew at the first name when the last
+ * one was given.
+ *
+ * Who went on so in a directory lists the next one in order to read it, too:
+ * the files of some that follow are given when it has listed them, before their
+ * first READ, and then it has to show again that it reads.
  *
  * A READ of what was given already says that the kernel has let go of it, or
  * that another walk begins: then all begins anew.
@@ -25,15 +30,31 @@
 /* After so many directories that were read from their first file on it is a
  * walk. */
 #define WALKED_LEAST 3
+/* READs; of files that somebody picks, one of 5,040 runs would rise so long. */
+#define RISING_LEAST 7
+#define WALKERS 16
+/* Directories that are given when they are listed: at first, at most. */
+#define LISTINGS_LEAST 2
+#define LISTINGS_MOST 64
 
 /* A directory that is being read. Positions are those of the tree's entries. */
 struct trail {
 	uint64_t dir; /* its number; 0: none */
 	struct oid oid;
-	uint64_t used; /* the table's count at that time */
-	size_t window; /* 0: one file was read */
-	size_t next;   /* to be given */
-	size_t left;   /* entries from there on, round to the first one */
+	uint64_t used;     /* the table's count at that time */
+	size_t window;     /* 0: one file was read */
+	size_t next;       /* to be given */
+	size_t left;       /* entries from there on, round to the first one */
+	uint64_t ino;      /* of the last file that was read */
+	unsigned n_rising; /* READs, the last ones, each of a higher inode */
+	bool any_order;    /* of its READs */
+};
+/* A thread that read file after file. */
+struct walker {
+	int32_t caller; /* 0: none */
+	uint64_t dir;   /* the last one in which it did */
+	uint64_t used;
+	unsigned n_granted, n_left; /* directories */
 };
 struct ahead {
 	struct mutex lock;
@@ -41,6 +62,7 @@ struct ahead {
 	uint64_t n_uses;
 	unsigned n_in_a_row; /* directories read from their first file on */
 	struct trail trails[TRAILS];
+	struct walker walkers[WALKERS];
 };
 
 struct ahead *ahead_new(void)
@@ -81,12 +103,57 @@ static struct trail *trail_of(struct ahead *a, const struct ahead_place *place)
 	return t;
 }
 
+/* The thread's, or NULL; with make, in place of that which was used longest
+ * ago. */
+static struct walker *walker_of(struct ahead *a, int32_t caller, bool make)
+	requires_lock(a->lock)
+{
+	struct walker *oldest = &a->walkers[0], *w;
+
+	for (w = a->walkers; w < a->walkers + WALKERS; w++) {
+		if (w->caller == caller)
+			return w;
+		if (w->used < oldest->used)
+			oldest = w;
+	}
+	if (!make)
+		return NULL;
+	*oldest = (struct walker){.caller = caller};
+	return oldest;
+}
+
+/* It reads file after file in that directory. */
+static void grant(struct ahead *a, int32_t caller, uint64_t dir)
+	requires_lock(a->lock)
+{
+	struct walker *w = walker_of(a, caller, true);
+
+	w->used = a->n_uses;
+	if (w->dir != dir)
+		w->n_granted = w->n_granted ? 2 * w->n_granted : LISTINGS_LEAST;
+	if (w->n_granted > LISTINGS_MOST)
+		w->n_granted = LISTINGS_MOST;
+	w->n_left = w->n_granted;
+	w->dir = dir;
+}
+
+/* Whether not only a READ of what follows counts. */
+static bool is_any_order(struct trail *t, size_t n_entries, uint64_t ino)
+{
+	t->n_rising = ino > t->ino ? t->n_rising + 1 : 0;
+	t->ino = ino;
+	if (!t->any_order && t->n_rising >= RISING_LEAST) {
+		t->any_order = true;
+		t->left = 0;
+	}
+	return t->any_order || n_entries <= SMALL_DIRECTORY;
+}
+
 /* Whether a walk goes on here: the first READ in a directory will do. */
 static bool begin_anew(struct ahead *a, struct trail *t, size_t at,
-		       size_t n_entries, bool is_first) requires_lock(a->lock)
+		       size_t n_entries, bool small, bool is_first)
+	requires_lock(a->lock)
 {
-	bool small = n_entries <= SMALL_DIRECTORY;
-
 	a->n_in_a_row = is_first ? a->n_in_a_row + 1 : 0;
 	t->window = a->n_in_a_row > WALKED_LEAST ? WINDOW_WALK : 0;
 	t->next = (at + 1) % n_entries;
@@ -94,25 +161,36 @@ static bool begin_anew(struct ahead *a, struct trail *t, size_t at,
 	return t->window > 0;
 }
 
+/* A READ of the file at that position. */
+struct ahead_read {
+	int32_t caller;
+	uint64_t ino;
+	size_t at;
+	bool is_first;
+};
+
 /* Positions to be given now: so many, from *from on, perhaps over the end. */
-static size_t claim(struct ahead *a, const struct ahead_place *place, size_t at,
-		    bool is_first, size_t *ret_from)
+static size_t claim(struct ahead *a, const struct ahead_place *place,
+		    const struct ahead_read *read, size_t *ret_from)
 {
-	size_t n_entries = place->list->n_entries, n = 0, gap;
-	bool small = n_entries <= SMALL_DIRECTORY, goes_on = true;
+	size_t n_entries = place->list->n_entries, n = 0, gap, at = read->at;
+	bool small, goes_on = true;
 	struct trail *t;
 
 	mutex_lock(&a->lock);
 	t = trail_of(a, place);
+	small = is_any_order(t, n_entries, read->ino);
 	/* Directories and long files may be between two files. */
 	gap = (at + n_entries - t->next) % n_entries;
 	if (gap < (small ? 1 : WINDOW_LEAST) && gap < t->left) {
 		t->next = (at + 1) % n_entries;
 		t->left -= gap + 1;
 	} else if (t->left == 0 || !small) {
-		goes_on = begin_anew(a, t, at, n_entries, is_first);
+		goes_on =
+			begin_anew(a, t, at, n_entries, small, read->is_first);
 	}
 	if (goes_on) {
+		grant(a, read->caller, place->dir->ino);
 		t->window = t->window ? 2 * t->window : WINDOW_LEAST;
 		if (t->window > WINDOW_MOST)
 			t->window = WINDOW_MOST;
@@ -120,6 +198,29 @@ static size_t claim(struct ahead *a, const struct ahead_place *place, size_t at,
 		*ret_from = t->next;
 		t->next = (t->next + n) % n_entries;
 		t->left -= n;
+	}
+	mutex_unlock(&a->lock);
+	return n;
+}
+
+/* The same for who has listed the directory, from the first one on. */
+static size_t claim_listed(struct ahead *a, const struct ahead_place *place,
+			   int32_t caller)
+{
+	size_t n_entries = place->list->n_entries, n = 0;
+	struct walker *w;
+	struct trail *t;
+
+	mutex_lock(&a->lock);
+	w = walker_of(a, caller, false);
+	if (w && w->n_left) {
+		w->n_left--;
+		t = trail_of(a, place);
+		n = n_entries < WINDOW_MOST ? n_entries : WINDOW_MOST;
+		t->any_order = true;
+		t->window = WINDOW_MOST;
+		t->next = n % n_entries;
+		t->left = n_entries - n;
 	}
 	mutex_unlock(&a->lock);
 	return n;
@@ -155,8 +256,7 @@ static bool is_file(const struct tree_entry *e)
 }
 
 static void batch_add(struct model *model, const struct ahead_place *place,
-		      const struct node *like, const struct tree_entry *e,
-		      struct batch *b)
+		      const struct tree_entry *e, struct batch *b)
 {
 	struct node *node;
 
@@ -164,7 +264,7 @@ static void batch_add(struct model *model, const struct ahead_place *place,
 		return;
 	node = node_known_child(model->nodes, place->dir, e->name);
 	/* Under that name there may be another version by now. */
-	if (node && node->provider == like->provider && node->size > 0 &&
+	if (node && node->provider == place->files && node->size > 0 &&
 	    node->size <= LONGEST && oid_equal(&node->oid, &e->oid)) {
 		b->oids[b->n] = e->oid;
 		b->nodes[b->n++] = steal(&node);
@@ -204,28 +304,51 @@ static bool is_first_file(const struct tree_list *list, size_t at)
 	return at == 0;
 }
 
-void ahead_of(struct ctx *ctx, struct model *model, const struct node *file,
-	      const struct ahead_place *place, model_give *give, void *arg)
+/* n entries from there on, round to the first one, but for that at `but`. */
+static void give_files(struct ctx *ctx, struct model *model,
+		       const struct ahead_place *place, size_t from, size_t n,
+		       size_t but, model_give *give, void *arg)
 {
 	const struct tree_list *list = place->list;
-	const struct tree_entry *e = tree_list_find(list, file->name);
 	struct batch batch = {.n = 0};
-	size_t from = 0, at, n, i;
 	bool more = true;
+	size_t i;
 
-	if (!e || file->size > LONGEST)
-		return;
-	at = (size_t)(e - list->entries);
-	n = claim(model->ahead, place, at, is_first_file(list, at), &from);
 	for (i = 0; more && i < n; i++) {
 		size_t next = (from + i) % list->n_entries;
 
-		if (next != at)
-			batch_add(model, place, file, &list->entries[next],
-				  &batch);
+		if (next != but)
+			batch_add(model, place, &list->entries[next], &batch);
 		if (batch.n == AT_ONCE || i + 1 == n)
 			more = batch_give(ctx, model, place, &batch, give, arg);
 	}
 	if (i < n)
 		give_back(model->ahead, place, from + n, n - i);
+}
+
+void ahead_of(struct ctx *ctx, struct model *model, const struct node *file,
+	      const struct ahead_place *place, model_give *give, void *arg)
+{
+	const struct tree_list *list = place->list;
+	const struct tree_entry *e = tree_list_find(list, file->name);
+	struct ahead_read read = {.caller = ctx->caller, .ino = file->ino};
+	size_t from = 0, n;
+
+	if (!e || file->size > LONGEST)
+		return;
+	read.at = (size_t)(e - list->entries);
+	read.is_first = is_first_file(list, read.at);
+	n = claim(model->ahead, place, &read, &from);
+	give_files(ctx, model, place, from, n, read.at, give, arg);
+}
+
+void ahead_listed(struct ctx *ctx, struct model *model,
+		  const struct ahead_place *place, model_give *give, void *arg)
+{
+	size_t n_entries = place->list->n_entries, n;
+
+	if (!n_entries || ctx->caller <= 0)
+		return;
+	n = claim_listed(model->ahead, place, ctx->caller);
+	give_files(ctx, model, place, 0, n, n_entries, give, arg);
 }

@@ -13,9 +13,10 @@ struct ahead;
 struct ahead *ahead_new(void);
 struct ahead *ahead_free(struct ahead *);
 
-/* The directory of a file that was read from its start. */
+/* A directory of which a file was read from its start, or which was listed. */
 struct ahead_place {
 	struct node *dir;
+	const struct provider *files; /* of those that may be given */
 	const struct tree_list *list;
 	struct oid oid; /* of the list */
 	struct clone *clone;
@@ -23,5 +24,8 @@ struct ahead_place {
 /* See model_ahead. */
 void ahead_of(struct ctx *, struct model *, const struct node *file,
 	      const struct ahead_place *, model_give *give, void *arg);
+/* See model_ahead_listed. */
+void ahead_listed(struct ctx *, struct model *, const struct ahead_place *,
+		  model_give *give, void *arg);
 
 #endif

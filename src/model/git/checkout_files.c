@@ -540,31 +540,62 @@ static int git_open(struct ctx *ctx, struct model *model, struct node *dir,
 	return 0;
 }
 
-/* Of a directory that nobody lists no file is given: who reads by name does not
- * go through it. */
+/* What is given ahead in a directory. Of one that nobody lists nothing is: who
+ * reads by name does not go through it. */
+struct git_place {
+	struct dirlist *newest;
+	struct tree_list *again;
+	struct ahead_place place;
+};
+
+static void git_place_done(struct git_place *p)
+{
+	tree_list_unref(p->again);
+	dirlist_unref(p->newest);
+}
+
+static bool git_place_of(struct ctx *ctx, struct model *model, struct node *dir,
+			 struct git_place *p)
+{
+	struct listed *listed = node_listed(model->nodes, dir, false);
+	const struct git_names *names;
+
+	*p = (struct git_place){
+		.newest = listed ? listed_read_now(listed) : NULL,
+		.place = {.dir = dir,
+			  .files = &provider_git,
+			  .clone = node_checkout(dir)->clone},
+	};
+	if (!p->newest || p->newest->ops != &ops_names)
+		return false;
+	names = p->newest->data;
+	p->place.oid = names->oid;
+	p->place.list = atomic_load(&p->newest->pin);
+	/* The kernel had the names, but not the files. */
+	if (!p->place.list &&
+	    clone_read_tree(ctx, p->place.clone, &names->oid, &p->again) == 0)
+		p->place.list = p->again;
+	return p->place.list;
+}
+
 static void git_ahead(struct ctx *ctx, struct model *model, struct node *node,
 		      model_give *give, void *arg)
 {
-	struct listed *listed = node_listed(model->nodes, node->parent, false);
-	cleanup(dirlist_unref) struct dirlist *newest =
-		listed ? listed_read_now(listed) : NULL;
-	const struct git_names *names = newest ? newest->data : NULL;
-	cleanup(tree_list_unref) struct tree_list *again = NULL;
-	struct ahead_place place = {
-		.dir = node->parent,
-		.clone = node_checkout(node)->clone,
-	};
+	struct git_place p;
 
-	if (!newest || newest->ops != &ops_names)
-		return;
-	place.oid = names->oid;
-	place.list = atomic_load(&newest->pin);
-	/* The kernel had the names, but not the files. */
-	if (!place.list &&
-	    clone_read_tree(ctx, place.clone, &names->oid, &again) == 0)
-		place.list = again;
-	if (place.list)
-		ahead_of(ctx, model, node, &place, give, arg);
+	if (git_place_of(ctx, model, node->parent, &p))
+		ahead_of(ctx, model, node, &p.place, give, arg);
+	git_place_done(&p);
+}
+
+static void git_ahead_listed(struct ctx *ctx, struct model *model,
+			     struct node *dir, model_give *give, void *arg)
+{
+	struct git_place p;
+
+	if (git_place_of(ctx, model, dir, &p))
+		ahead_listed(ctx, model, &p.place, give, arg);
+	git_place_done(&p);
 }
 
 /* Asks nobody: the node's time moves with the tree. A program that only looks
@@ -704,6 +735,7 @@ const struct provider provider_tree = {
 	.lookup = git_lookup,
 	.open = git_open,
 	.attr = git_attr,
+	.ahead_listed = git_ahead_listed,
 	.same_data = checkout_same,
 	.hash_data = checkout_hash,
 	.free_data = checkout_free_data,
@@ -717,5 +749,6 @@ const struct provider provider_git = {
 	.attr = git_attr,
 	.read = git_read,
 	.ahead = git_ahead,
+	.ahead_listed = git_ahead_listed,
 	.readlink = git_readlink,
 };
