@@ -259,6 +259,15 @@ int objects_hold(struct ctx *, struct objects *, int *ret_fd);
  */
 int objects_evict(struct ctx *, const char *path, int64_t before_ms,
 		  uint64_t *ret_freed);
+/*
+ * For who reads more than there is room for: of the packs that brought a part
+ * of a commit those go that came before then, the oldest first, until so many
+ * bytes went, whether or not the commit is being read. Of one that is
+ * OBJECTS_COMPLETE nothing goes. Waits up to a second for a fetch. Else as
+ * objects_evict.
+ */
+int objects_evict_parts(struct ctx *, const char *path, int64_t before_ms,
+			uint64_t n_bytes, uint64_t *ret_freed);
 /* Blobs went, by objects_evict, and no commit was marked as complete since. */
 bool objects_was_evicted(const struct objects *);
 /* The store goes, whole. -EBUSY while anybody uses it. */

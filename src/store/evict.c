@@ -4,8 +4,10 @@
  * begins before the bound is reached, for a fetch that is under way goes on
  * meanwhile.
  *
- * What was read a moment ago is being read: it stays, whatever the bound says.
- * What was read within a minute goes only if the rest was not enough.
+ * What was read a moment ago is being read: it stays as long as the bound is
+ * held. Over it the blobs of a commit that is being read go, too, those first
+ * that came first. What was read within a minute goes only if the rest was not
+ * enough.
  */
 #include "evict_private.h"
 
@@ -36,6 +38,9 @@
  */
 #define AGAIN_MS 1000
 #define AGAIN_MOST_MS (60 * 1000)
+
+/* What came of a commit longer ago was read. */
+#define PARTS_MS 2000
 
 static const int64_t stages_ms[] = {60 * 1000, 5 * 1000};
 
@@ -248,6 +253,28 @@ void evict_known(struct evictor *e, uint64_t *ret_used, uint64_t *ret_most)
 	*ret_most = e->max_bytes;
 }
 
+/* A walk through more than there is room for: the commit is being read all the
+ * time, so none of it would go before the disk is full. */
+static uint64_t evict_parts(struct evictor *e, struct candidates *c,
+			    uint64_t n_too_many)
+{
+	int64_t before_ms = clock_wall_ms() - PARTS_MS;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < c->n && n < n_too_many; i++) {
+		uint64_t freed = 0;
+
+		if (ctx_is_cancelled(&e->ctx))
+			break;
+		if (c->items[i].is_store)
+			(void)objects_evict_parts(&e->ctx, c->items[i].path,
+						  before_ms, n_too_many - n,
+						  &freed);
+		n += freed;
+	}
+	return n;
+}
+
 /* The last resort: repositories whose blobs went already, and the bound is held
  * by commits and trees alone. */
 static uint64_t evict_stores(struct evictor *e, struct candidates *c,
@@ -292,6 +319,11 @@ static bool hold_bound(struct evictor *e)
 		n -= went < n ? went : n;
 		/* What people may want again soon goes only for the bound. */
 		least = e->max_bytes - e->max_bytes / BEGIN_SHARE;
+	}
+	if (n > e->max_bytes) {
+		uint64_t went = evict_parts(e, &c, n - least);
+
+		n -= went < n ? went : n;
 	}
 	if (n > e->max_bytes)
 		n -= evict_stores(e, &c, n - e->max_bytes);

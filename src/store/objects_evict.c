@@ -41,6 +41,9 @@
 #include <unistd.h>
 
 #define LINK_MOST 4096
+/* For a second. */
+#define PARTS_AGAIN_MS 4
+#define PARTS_TRIES 250
 
 /* ---- the lock ---- */
 
@@ -88,7 +91,8 @@ static int keep_sizes(struct eviction *e)
 
 		if (ctx_is_cancelled(e->ctx))
 			break;
-		if (m->kind != EVICT_BLOB && m->kind != EVICT_LINK)
+		if (!m->goes ||
+		    (m->kind != EVICT_BLOB && m->kind != EVICT_LINK))
 			continue;
 		if (objects_blob_size(e->ctx, e->o, &m->oid, &size) < 0)
 			continue;
@@ -107,7 +111,7 @@ static bool is_kept(struct eviction *e, const struct evict_member *m)
 {
 	uint64_t size;
 
-	if (m->kind == EVICT_BLOB)
+	if (m->kind == EVICT_BLOB || !m->goes)
 		return false;
 	return m->kind != EVICT_LINK ||
 	       (objects_has(e->o, &m->oid) &&
@@ -249,22 +253,38 @@ static int evict_steps(struct eviction *e, uint64_t *ret_freed)
 	r = objects_evict_remove(e, kept, ret_freed);
 	objects_packs_replaced(e->o);
 	objects_warm_replaced(e->o);
-	remove_big(e, ret_freed);
+	/* Of those that are being read store/evict lets go one by one. */
+	if (!e->is_of_parts)
+		remove_big(e, ret_freed);
 	return r;
 }
 
-static int evict_open(struct ctx *ctx, struct objects *o, int64_t before_ms,
-		      uint64_t *ret_freed)
+static int evict_open(struct eviction *e, uint64_t *ret_freed)
 {
-	struct eviction e = {.ctx = ctx, .o = o, .before_ms = before_ms};
-	int r = objects_take(o, &e.h);
+	int r = objects_take(e->o, &e->h);
 
 	if (r < 0)
 		return r;
-	r = evict_steps(&e, ret_freed);
-	objects_give(o, e.h);
-	objects_evict_choose_done(&e);
-	objects_evict_reach_done(&e);
+	r = evict_steps(e, ret_freed);
+	objects_give(e->o, e->h);
+	objects_evict_choose_done(e);
+	objects_evict_reach_done(e);
+	return r;
+}
+
+/* evict.lock is held. */
+static int evict_locked(const char *path, struct eviction *e,
+			uint64_t *ret_freed)
+{
+	cleanup(objects_close) struct objects *o = NULL;
+	uint64_t freed = 0;
+	int r = objects_open(path, &o);
+
+	e->o = o;
+	if (r == 0)
+		r = evict_open(e, &freed);
+	*ret_freed = freed;
+	mem_give_back();
 	return r;
 }
 
@@ -286,22 +306,48 @@ static bool may_gain(const char *path, int64_t before_ms)
 int objects_evict(struct ctx *ctx, const char *path, int64_t before_ms,
 		  uint64_t *ret_freed)
 {
-	cleanup(objects_close) struct objects *o = NULL;
+	struct eviction e = {.ctx = ctx, .before_ms = before_ms};
 	cleanup(fd) int lock = -1;
-	uint64_t freed = 0;
 	int r;
 
 	*ret_freed = 0;
 	if (!may_gain(path, before_ms))
 		return 0;
 	r = objects_evict_lock(path, LOCK_EX, &lock);
-	if (r == 0)
-		r = objects_open(path, &o);
-	if (r == 0)
-		r = evict_open(ctx, o, before_ms, &freed);
-	*ret_freed = freed;
-	mem_give_back();
-	return r;
+	return r < 0 ? r : evict_locked(path, &e, ret_freed);
+}
+
+/* A walk fetches one directory after the other: there is time in between, if
+ * little. */
+static int lock_between(struct ctx *ctx, const char *path, int *ret_fd)
+{
+	int r = -EBUSY, slept = 0;
+
+	for (int i = 0; slept == 0 && r == -EBUSY && i < PARTS_TRIES; i++) {
+		r = objects_evict_lock(path, LOCK_EX, ret_fd);
+		if (r == -EBUSY)
+			slept = ctx_sleep(ctx, PARTS_AGAIN_MS);
+	}
+	return slept < 0 ? slept : r;
+}
+
+int objects_evict_parts(struct ctx *ctx, const char *path, int64_t before_ms,
+			uint64_t n_bytes, uint64_t *ret_freed)
+{
+	struct eviction e = {
+		.ctx = ctx,
+		.before_ms = before_ms,
+		.is_of_parts = true,
+		.n_bytes_most = n_bytes,
+	};
+	cleanup(fd) int lock = -1;
+	int r;
+
+	*ret_freed = 0;
+	if (!objects_evict_has_spare(path))
+		return 0;
+	r = lock_between(ctx, path, &lock);
+	return r < 0 ? r : evict_locked(path, &e, ret_freed);
 }
 
 /* A store that is going, whole: nobody has it open by that name. */

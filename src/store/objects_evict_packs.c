@@ -60,9 +60,14 @@ int objects_packs_list(const char *store, struct evict_pack **ret_packs,
 		if (length <= 4 || strcmp(e->d_name + length - 4, ".idx") != 0)
 			continue;
 		mem_grow(packs, n, room);
+		packs[n] = (struct evict_pack){.size = 0};
 		packs[n].name = mem_dup0(e->d_name, length - 4);
 		path = pack_path(store, packs[n].name, ".pack");
-		packs[n].size = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+		if (stat(path, &st) == 0) {
+			packs[n].size = (uint64_t)st.st_size;
+			packs[n].came_ms = (int64_t)st.st_mtim.tv_sec * 1000 +
+					   st.st_mtim.tv_nsec / 1000000;
+		}
 		n++;
 	}
 	closedir(d);
@@ -117,25 +122,68 @@ static int each_in(struct eviction *e, const struct evict_pack *pack,
 					: pack_index_each(index, each, e);
 }
 
+static int note_going(void *arg, const struct oid *oid)
+{
+	struct eviction *e = arg;
+	struct evict_member *m = objects_evict_find(e->rest, oid);
+
+	if (m)
+		m->goes = true;
+	return 0;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct evict_pack *x = a, *y = b;
+
+	return x->came_ms < y->came_ms ? -1 : x->came_ms > y->came_ms;
+}
+
+/* What came lately was not read yet. */
+static bool is_old_part(const struct eviction *e, const struct evict_pack *p)
+{
+	return p->came_ms < e->before_ms &&
+	       objects_pack_is_promisor(e->o->path, p->name) &&
+	       !objects_pack_has_no_blobs(e->o->path, p->name);
+}
+
+/* Of its parts. */
+static bool is_enough(const struct eviction *e)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < e->n_packs; i++)
+		sum += e->packs[i].size;
+	return sum >= e->n_bytes_most;
+}
+
 int objects_evict_choose(struct eviction *e)
 {
 	struct evict_pack *packs = NULL;
 	size_t n = 0;
 	int r = objects_packs_list(e->o->path, &packs, &n);
 
+	if (e->is_of_parts && n)
+		qsort(packs, n, sizeof(*packs), by_time);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = each_in(e, &packs[i], count_in);
 	for (size_t i = 0; r >= 0 && i < n; i++) {
+		if (e->is_of_parts && is_enough(e))
+			break;
+		if (e->is_of_parts && !is_old_part(e, &packs[i]))
+			continue;
 		r = each_in(e, &packs[i], is_needed);
 		if (r == 0)
 			r = each_in(e, &packs[i], count_out);
 		else
 			continue;
 		mem_grow(e->packs, e->n_packs, e->room_packs);
-		e->packs[e->n_packs].size = packs[i].size;
+		e->packs[e->n_packs] = packs[i];
 		e->packs[e->n_packs++].name = steal(&packs[i].name);
 	}
 	objects_packs_free(packs, n);
+	for (size_t i = 0; r >= 0 && i < e->n_packs; i++)
+		r = each_in(e, &e->packs[i], note_going);
 	return r < 0 ? r : 0;
 }
 

@@ -21,21 +21,28 @@ struct evict_member {
 	struct oid oid;
 	enum evict_kind kind;
 	unsigned n_packs; /* of those that stay, how many have it */
+	bool goes;        /* a pack that goes has it */
 	UT_hash_handle hh;
 };
 struct evict_pack {
 	char *name; /* without suffix */
 	uint64_t size;
+	int64_t came_ms; /* wall clock */
 };
 struct eviction {
 	struct ctx *ctx;
 	struct objects *o;
 	struct objects_handle *h;
 	int64_t before_ms;
-	struct oid *cold; /* commits whose blobs go */
+	bool is_of_parts;      /* objects_evict_parts; then: */
+	uint64_t n_bytes_most; /* so much is enough */
+	struct oid *cold;      /* commits whose blobs go */
 	size_t n_cold, room_cold;
+	bool is_complete;          /* the commits that are walked now */
 	struct evict_member *warm; /* all that must stay as it is */
-	struct evict_member *rest; /* what else the other commits lead to */
+	struct evict_member *rest; /* what else the other commits lead to; of
+				    * parts the blobs and links of all that are
+				    * not complete */
 	struct evict_pack *packs;  /* that go */
 	size_t n_packs, room_packs;
 };

@@ -49,6 +49,10 @@ static void visit(struct eviction *e, struct evict_member **set,
 		  struct pending *todo, const struct oid *oid,
 		  enum evict_kind kind)
 {
+	/* Who reads them has them brought again. */
+	if (e->is_of_parts && !e->is_complete &&
+	    (kind == EVICT_BLOB || kind == EVICT_LINK))
+		set = &e->rest;
 	/* What stays as it is needs nothing of what is kept of the rest. */
 	if (set == &e->rest && objects_evict_find(e->warm, oid))
 		return;
@@ -125,8 +129,10 @@ static int part(struct eviction *e, enum objects_presence presence)
 	size_t n = 0;
 	int r = objects_marked(e->o, presence, SIZE_MAX, &commits, &n);
 
+	e->is_complete = presence == OBJECTS_COMPLETE;
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (objects_read_ms(e->o, &commits[i]) >= e->before_ms) {
+		if (e->is_of_parts ||
+		    objects_read_ms(e->o, &commits[i]) >= e->before_ms) {
 			r = walk(e, &e->warm, &commits[i]);
 		} else if (presence == OBJECTS_COMPLETE) {
 			mem_grow(e->cold, e->n_cold, e->room_cold);
@@ -143,7 +149,10 @@ static int walk_warm(struct eviction *e)
 {
 	int r = part(e, OBJECTS_COMPLETE);
 
-	return r < 0 ? r : part(e, OBJECTS_TREES);
+	if (r == 0)
+		r = part(e, OBJECTS_TREES);
+	e->is_complete = false;
+	return r;
 }
 
 struct targets {

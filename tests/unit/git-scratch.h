@@ -173,6 +173,23 @@ static inline void scratch_expect_clean(const struct scratch *s)
 		       "");
 }
 
+/* Those objects of "repo" as one pack, as a fetch of a part of a commit leaves
+ * it. */
+static inline void scratch_take_part(const struct scratch *s, const char *ids,
+				     bool has_blobs)
+{
+	cleanup(free) char *line = mem_asprintf("cd repo && git rev-parse %s | "
+						"git pack-objects -q --stdout",
+						ids);
+	cleanup(buf_done) struct buf bytes = scratch_run(s, line);
+	struct objects_pack *pack;
+
+	assert_int_equal(objects_pack_begin(s->o, false, &pack), 0);
+	objects_pack_promise(pack, has_blobs);
+	assert_int_equal(objects_pack_write(pack, bytes.data, bytes.len), 0);
+	assert_int_equal(objects_pack_commit(NULL, pack, NULL, 0), 0);
+}
+
 #define SCRATCH_TEST(name) \
 	cmocka_unit_test_setup_teardown(name, scratch_set_up, scratch_tear_down)
 

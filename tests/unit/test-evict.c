@@ -239,6 +239,38 @@ static void fill_store(const struct world *w, const char *name, int64_t ago_s)
 	read_ago(w, used, ago_s);
 }
 
+/* A commit of ten MiB that is being read, and came in ten parts, a while ago.
+ */
+static void fill_store_in_parts(const struct world *w)
+{
+	struct scratch s = {0};
+	struct oid commit;
+
+	snprintf(s.dir, sizeof(s.dir), "%s", w->dir);
+	snprintf(s.store, sizeof(s.store), "%s/git/parts.git", w->dir);
+	put(w, "git/.here", 0);
+	scratch_do(&s, "git init -q -b main repo && cd repo && for i in 0 1 2 "
+		       "3 4 5 6 7 8 9; do head -c 1048576 /dev/urandom >$i; "
+		       "done; git add . && git -c user.name=A -c "
+		       "user.email=a@example.org commit -q -m message");
+	assert_int_equal(objects_open(s.store, &s.o), 0);
+	scratch_take_part(&s, "HEAD HEAD^{tree}", false);
+	for (int i = 0; i < 10; i++) {
+		cleanup(free) char *blob = mem_asprintf("HEAD:%d", i);
+
+		scratch_take_part(&s, blob, true);
+	}
+	scratch_do(&s, "touch -d '1 minute ago' "
+		       "git/parts.git/objects/pack/*.pack");
+	commit = scratch_oid(&s, "git -C repo rev-parse HEAD");
+	assert_int_equal(objects_mark(s.o, &commit, OBJECTS_TREES), 0);
+	objects_close(s.o);
+	/* It is read all the time. */
+	scratch_do(&s, "touch -d '1 hour' "
+		       "git/parts.git/refs/bitbucketfs/trees/* "
+		       "git/parts.git/used; rm -r repo");
+}
+
 static bool is_whole(const struct world *w, const char *name)
 {
 	cleanup(free) char *below = mem_asprintf("git/%s.git/sizes", name);
@@ -365,6 +397,29 @@ static void test_the_default(void **state)
 	assert_true(evict_default_bytes(below) == n);
 }
 
+/* A walk through more than there is room for: the bound is held though
+ * all of it is being read. */
+static void test_what_is_read_goes_over_the_bound(void **state)
+{
+	struct world *w = *state;
+	cleanup(free) char *store = mem_asprintf("%s/git/parts.git", w->dir);
+	struct evict_use use = {0};
+	struct evictor *e;
+	struct objects *o;
+
+	fill_store_in_parts(w);
+	assert_int_equal(objects_open(store, &o), 0);
+	assert_int_equal(evict_start(w->dir, 8 * MIB, &e), 0);
+	do {
+		sched_yield();
+		assert_int_equal(evict_measure(w->dir, &use, NULL, NULL), 0);
+	} while (use.n_bytes > 8 * MIB);
+	e = evict_stop(e);
+	/* No more than that. */
+	assert_true(use.n_bytes > 4 * MIB);
+	objects_close(o);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -377,6 +432,7 @@ int main(void)
 		T(test_looking_is_no_reading),
 		T(test_downloads_are_kept),
 		T(test_blobs_go),
+		T(test_what_is_read_goes_over_the_bound),
 		T(test_the_default),
 	};
 

@@ -241,6 +241,73 @@ static void test_a_filtered_commit(void **state)
 	scratch_fsck(s);
 }
 
+/* Of second an hour ago the trees came, a file with one of the trees, and a
+ * link; another file just now. */
+static struct commits make_parts(const struct scratch *s)
+{
+	struct commits c = make(s);
+
+	scratch_take_part(s, "HEAD HEAD^{tree} HEAD:dir", false);
+	scratch_take_part(s, "HEAD:dir HEAD:dir/same HEAD:link", true);
+	scratch_do(s, "touch -d '1 hour ago' store.git/objects/pack/*");
+	scratch_take_part(s, "HEAD:file", true);
+	assert_int_equal(objects_mark(s->o, &c.second, OBJECTS_TREES), 0);
+	objects_note_read(s->o, &c.second);
+	return c;
+}
+
+static int evict_parts(const struct scratch *s, uint64_t n_bytes,
+		       uint64_t *ret_freed)
+{
+	struct ctx ctx;
+	int r;
+
+	ctx_init(&ctx, NULL, -1);
+	r = objects_evict_parts(&ctx, s->store, clock_wall_ms() - 60000,
+				n_bytes, ret_freed);
+	ctx_done(&ctx);
+	return r;
+}
+
+/* While the commit is read what came of it long ago goes, if that is asked for.
+ */
+static void test_parts(void **state)
+{
+	struct scratch *s = *state;
+	struct commits c = make_parts(s);
+	cleanup(blob_unref) struct blob *link = NULL;
+	uint64_t freed = 1;
+
+	assert_int_equal(evict(s, &freed), 0);
+	assert_int_equal(freed, 0);
+	assert_int_equal(evict_parts(s, 0, &freed), 0);
+	assert_int_equal(freed, 0);
+	assert_int_equal(evict_parts(s, 1, &freed), 0);
+	assert_true(freed > 10000);
+	expect_blob(s->o, &c.same, SAME, false);
+	expect_blob(s->o, &c.new, NEW, true);
+	expect_tree(s->o, &c.second);
+	assert_int_equal(objects_read_blob(NULL, s->o, &c.link, 64, &link), 0);
+	assert_true(objects_was_evicted(s->o));
+	scratch_fsck(s);
+	assert_int_equal(evict_parts(s, MIB, &freed), 0);
+	assert_int_equal(freed, 0);
+	expect_blob(s->o, &c.new, NEW, true);
+}
+
+static void test_parts_of_what_is_complete(void **state)
+{
+	struct scratch *s = *state;
+	struct commits c = make_parts(s);
+	uint64_t freed = 1;
+
+	assert_int_equal(objects_mark(s->o, &c.second, OBJECTS_COMPLETE), 0);
+	assert_int_equal(evict_parts(s, MIB, &freed), 0);
+	assert_int_equal(freed, 0);
+	expect_blob(s->o, &c.same, SAME, true);
+	scratch_fsck(s);
+}
+
 static void test_a_fetch_holds_it(void **state)
 {
 	struct scratch *s = *state;
@@ -403,6 +470,32 @@ static void test_killed_anywhere(void **state)
 	scratch_expect_clean(s);
 }
 
+static bool does_evict_parts(const struct scratch *s)
+{
+	uint64_t freed;
+
+	return evict_parts(s, 1, &freed) == 0 && freed > 0;
+}
+
+static void test_parts_killed_anywhere(void **state)
+{
+	struct scratch *s = *state;
+	struct commits c = make_parts(s);
+	bool ended = false;
+	unsigned n;
+
+	s->o = objects_close(s->o);
+	scratch_do(s, "cp -a store.git before.git");
+	for (n = 1; !ended; n++) {
+		scratch_do(s, "rm -rf store.git; cp -a before.git store.git");
+		ended = killed_at(s, n, does_evict_parts);
+		expect_usable(s, &c);
+	}
+	assert_true(n > 5);
+	assert_int_equal(objects_open(s->store, &s->o), 0);
+	scratch_expect_clean(s);
+}
+
 static bool does_make(const struct scratch *s)
 {
 	struct objects *o;
@@ -542,11 +635,14 @@ int main(void)
 		SCRATCH_TEST(test_all_blobs_go),
 		SCRATCH_TEST(test_a_cold_commit),
 		SCRATCH_TEST(test_a_filtered_commit),
+		SCRATCH_TEST(test_parts),
+		SCRATCH_TEST(test_parts_of_what_is_complete),
 		SCRATCH_TEST(test_a_fetch_holds_it),
 		SCRATCH_TEST(test_packing_is_cancelled),
 		SCRATCH_TEST(test_damaged_sizes),
 		SCRATCH_TEST(test_the_whole_store),
 		SCRATCH_TEST(test_killed_anywhere),
+		SCRATCH_TEST(test_parts_killed_anywhere),
 		SCRATCH_TEST(test_killed_while_it_is_made),
 		SCRATCH_TEST(test_killed_at_any_time),
 		SCRATCH_TEST(test_readers),
