@@ -131,7 +131,9 @@ static int read_raw(struct ctx *ctx, struct objects *o, const struct oid *oid,
 
 	if (r < 0)
 		return r;
-	objects_was_read(o, reading.size);
+	/* A watched ref has its commit read once a minute: that is no use. */
+	if (type != GIT_OBJECT_COMMIT)
+		objects_was_read(o, reading.size);
 	*ret_object = reading.object;
 	return 0;
 }

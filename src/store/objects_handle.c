@@ -255,6 +255,7 @@ static unsigned handles_most(void)
 int objects_take(struct objects *o, struct objects_handle **ret_handle)
 {
 	struct objects_handle *h, *old = NULL;
+	int64_t now = clock_mono_ms();
 	unsigned generation;
 	int r = 0;
 
@@ -267,6 +268,8 @@ int objects_take(struct objects *o, struct objects_handle **ret_handle)
 		o->idle = h->next;
 	else
 		o->n_handles++;
+	if (o->n_handles == 1 && !h)
+		o->used_ms = now;
 	o->n_busy++;
 	generation = o->generation;
 	if (h && h->epoch != o->epoch)
@@ -293,15 +296,12 @@ int objects_take(struct objects *o, struct objects_handle **ret_handle)
 
 void objects_give(struct objects *o, struct objects_handle *h)
 {
-	int64_t now = clock_mono_ms();
-
 	page_guard_end();
 	objects_alloc_for(NULL);
 	mutex_lock(&o->lock);
 	o->n_busy--;
 	/* One of an older epoch is closed: it has a replaced pack mapped. */
 	if (h && h->epoch == o->epoch) {
-		o->used_ms = now;
 		h->next = o->idle;
 		o->idle = steal(&h);
 	} else {
@@ -329,9 +329,11 @@ void objects_close_idle(struct objects *o)
 
 void objects_was_read(struct objects *o, uint64_t n)
 {
+	int64_t now = clock_mono_ms();
 	bool full;
 
 	mutex_lock(&o->lock);
+	o->used_ms = now;
 	o->n_read += n;
 	full = o->n_read > CLOSE_AFTER_BYTES && o->n_busy == 0;
 	mutex_unlock(&o->lock);

@@ -59,7 +59,10 @@ struct objects {
 	struct objects *prev, *next;
 	/* Under lock: */
 	struct objects_handle *idle;
-	int64_t used_ms;    /* when the last one became idle */
+	/* When a tree or a blob was last read, or the first handle opened. A
+	 * look at commits, as a watched ref has one a minute, keeps no handle
+	 * open. */
+	int64_t used_ms;
 	unsigned n_handles; /* idle and busy */
 	unsigned n_busy;    /* of n_handles */
 	uint64_t n_read;    /* bytes, since handles were closed */
