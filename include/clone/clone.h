@@ -207,6 +207,9 @@ struct clone_need {
 	/* Of CLONE_NEED_BLOB: its size is what is needed. That of a large one
 	 * is known before all of it is here, and then it is 1, too. */
 	bool size_will_do;
+	/* Of CLONE_NEED_TREE: for its names, and so those below it may be next;
+	 * not for one name on the way to another. */
+	bool lists;
 };
 /* Brings what is -ENOENT of a commit that is shown. 1: it came, or as much of
  * it as the server could be asked for; 0: by the marks it is not lacking, so

@@ -115,6 +115,7 @@ struct clone_job {
 	bool all; /* of a CLONE_JOB_LS_REFS, fixed once it runs: not only the
 		     head */
 	bool is_slow; /* much comes: see turns.c */
+	bool hurry;   /* of one that is behind: somebody waits for it */
 	/* Of one of CLONE_NEED_BLOB (blobs.c): */
 	struct clone_job *batch; /* in which it is done; NULL: none */
 	bool alone;              /* no other is done with it */
@@ -361,12 +362,13 @@ int clone_queue_ls_refs(struct ctx *, struct clone *, bool all);
 int clone_queue_fetch(struct ctx *, struct clone *, const struct oid *commit,
 		      const struct oid *want, const struct clone_need *,
 		      const struct clone_source *sources, size_t n_sources);
-/* The same, but waits at most so long (0: not at all; -1: as ctx says), and the
- * fetch goes on without who waited: 0 it has ended; -ETIMEDOUT it goes on.
- * behind: it is the rest of what others wait for, who go before it. */
+/* The rest of a commit, behind what others wait for. Waits at most so long (0:
+ * not at all; -1: as ctx says), and not for what has not begun, unless there is
+ * a hurry; the fetch goes on without who waited: 0 it has ended; -ETIMEDOUT it
+ * goes on. */
 int clone_queue_begin(struct ctx *, struct clone *, const struct oid *commit,
 		      const struct oid *want, const struct clone_need *,
-		      bool behind, const struct clone_source *sources,
+		      bool hurry, const struct clone_source *sources,
 		      size_t n_sources, int64_t wait_ms);
 
 /* Into the set's list `running`, or out of a list. */

@@ -186,6 +186,9 @@ static void run_worker(void *arg)
 		mutex_lock(&cs->lock);
 		while (!(j = clone_turns_next(cs, &until)) && !cs->stop)
 			cond_wait_until(&cs->work, &cs->lock, until);
+		/* The next one's time is another worker's to wait for. */
+		if (j && cs->fetches)
+			cond_signal(&cs->work);
 		mutex_unlock(&cs->lock);
 		if (!j)
 			return;
@@ -278,6 +281,11 @@ static bool take_part(struct clone_set *cs, struct clone_job *j,
 	if (ctx->who <= j->who) {
 		j->who = ctx->who;
 		j->caller = ctx->caller;
+	}
+	/* A worker may wait for its time to come. */
+	if (what->hurry && !j->hurry) {
+		j->hurry = true;
+		cond_broadcast(&cs->work);
 	}
 	return true;
 }
@@ -437,9 +445,14 @@ static int await_job(struct ctx *ctx, struct clone *c,
 	return r < 0 ? r : 0;
 }
 
+static bool is_queued(struct clone_set *cs, const struct flight_work *work)
+{
+	return mutex_with(&cs->lock, find_in(cs->fetches, work) != NULL);
+}
+
 int clone_queue_begin(struct ctx *ctx, struct clone *c,
 		      const struct oid *commit, const struct oid *want,
-		      const struct clone_need *need, bool behind,
+		      const struct clone_need *need, bool hurry,
 		      const struct clone_source *sources, size_t n_sources,
 		      int64_t wait_ms)
 {
@@ -449,8 +462,9 @@ int clone_queue_begin(struct ctx *ctx, struct clone *c,
 		.commit = *commit,
 		.want = *want,
 		.need = *need,
-		.behind = behind,
-		.is_slow = behind,
+		.behind = true,
+		.is_slow = true,
+		.hurry = hurry,
 		.sources = sources,
 		.n_sources = n_sources,
 	};
@@ -465,7 +479,7 @@ int clone_queue_begin(struct ctx *ctx, struct clone *c,
 	r = -ETIMEDOUT;
 	if (wait_ms < 0) {
 		r = flight_wait(ctx, work, NULL);
-	} else if (wait_ms) {
+	} else if (wait_ms && (hurry || !is_queued(c->clones, work))) {
 		old = ctx_narrow(ctx, wait_ms);
 		r = flight_wait(ctx, work, NULL);
 		ctx_widen(ctx, old);
@@ -509,6 +523,7 @@ int clone_queue_fetch(struct ctx *ctx, struct clone *c,
 		.commit = *commit,
 		.want = *want,
 		.need = *need,
+		.hurry = true,
 		.is_slow = need->kind == CLONE_NEED_ALL ||
 			   (need->kind == CLONE_NEED_BLOB &&
 			    clone_blobs_is_large(c, &need->oid)),

@@ -16,6 +16,11 @@
  * First come those for whom a person waits, then walks, then what is done in
  * the background; of the same class who came first.
  *
+ * The trees behind what is shown begin when nobody waits for anything of their
+ * repository: those of 400,000 files are a second of a line on which the file
+ * that is read first is one of 80 bytes. They do not wait for that when
+ * somebody waits for them.
+ *
  * A blob goes at once when nothing else of its repository is under way. If
  * something is, it waits for a few milliseconds: whoever reads fifty files at
  * once sends the second of few requests, with 49 wants, and not fifty.
@@ -33,6 +38,8 @@ _Static_assert(COMMITS_MOST + BEHIND_MOST + WHOLE_MOST + LARGE_MOST + 2 <=
 		       CLONE_WORKERS,
 	       "otherwise what is quick waits for what is long");
 #define GATHER_MS 3
+/* What asked for a tree has begun to ask for what is in it by then. */
+#define QUIET_MS 150
 
 static bool same_work(const struct clone_job *a, const struct clone_job *b)
 {
@@ -111,6 +118,27 @@ static bool has_room(const struct clone_job *j, const struct running *r)
 	return true;
 }
 
+static bool is_awaited(const struct clone_job *queue, const struct clone *c)
+{
+	const struct clone_job *j;
+
+	DL_FOREACH (queue, j)
+		if (j->clone == c && !j->behind && j->kind == CLONE_JOB_FETCH &&
+		    j->who != CTX_REFRESH)
+			return true;
+	return false;
+}
+
+/* For what is behind: whether others wait, or have not had the time to. */
+static int64_t quiet_ms(struct clone_set *cs, const struct clone_job *j)
+	requires_lock(cs->lock)
+{
+	return is_awaited(cs->fetches, j->clone) ||
+			       is_awaited(cs->running, j->clone)
+		       ? INT64_MAX
+		       : j->since_ms + QUIET_MS;
+}
+
 /* When it may begin (clock_mono_ms), if nothing happens before; INT64_MAX: not
  * before something does. */
 static int64_t begin_ms(struct clone_set *cs, const struct clone_job *j)
@@ -125,6 +153,8 @@ static int64_t begin_ms(struct clone_set *cs, const struct clone_job *j)
 		return 0;
 	if (!has_room(j, &r))
 		return INT64_MAX;
+	if (j->behind && !j->hurry)
+		return quiet_ms(cs, j);
 	return j->need.kind == CLONE_NEED_BLOB && r.n_own > 0
 		       ? j->since_ms + GATHER_MS
 		       : 0;

@@ -1,14 +1,14 @@
 /*
  * The way to what is looked at. All trees of a large commit take seconds; the
- * commit and its own tree take a round trip. So both are asked for at once, on
- * two connections: the small answer is shown while the large one comes behind
- * it. A tree further down that is looked at before that is here is asked for by
- * itself.
+ * commit and its own tree take a round trip. So these come first, and the rest
+ * of the trees behind them: it begins when nobody waits for a while, so that
+ * the file that is read next has the connection and the line for itself, or at
+ * once when another directory is listed (turns.c). A tree further down that is
+ * looked at before the rest is here is asked for by itself.
  *
  * Not where a commit whose trees are here spares most of it; nor by SSH, where
- * it would be another session; nor from a server that refuses tree:N. Whether
- * it does is found out by the first such question to a host, and then the rest
- * is asked for after it.
+ * it would be another session; nor from a server that refuses tree:N, as the
+ * first such question to a host finds out.
  */
 #include "clone/clone_private.h"
 
@@ -43,8 +43,8 @@ static bool has_base(struct objects *objects)
 
 static int begin_rest(struct ctx *ctx, struct clone *c,
 		      const struct oid *commit, const struct oid *want,
-		      const struct clone_source *sources, size_t n_sources,
-		      int64_t wait_ms)
+		      bool hurry, const struct clone_source *sources,
+		      size_t n_sources, int64_t wait_ms)
 {
 	const struct clone_need rest = {.kind = CLONE_NEED_TREES,
 					.oid = *commit};
@@ -53,7 +53,7 @@ static int begin_rest(struct ctx *ctx, struct clone *c,
 
 	/* How the rest fails is told to who needs it. */
 	memcpy(sentence, ctx->sentence, sizeof(sentence));
-	r = clone_queue_begin(ctx, c, commit, want, &rest, true, sources,
+	r = clone_queue_begin(ctx, c, commit, want, &rest, hurry, sources,
 			      n_sources, wait_ms);
 	memcpy(ctx->sentence, sentence, sizeof(sentence));
 	return r;
@@ -65,32 +65,22 @@ int clone_way_commit(struct ctx *ctx, struct clone *c, const struct oid *commit,
 {
 	struct clone_need need = {.kind = CLONE_NEED_COMMIT, .oid = *commit};
 	struct objects *objects;
-	bool both;
 	int r = clone_store(c, &objects);
 
 	if (r < 0)
 		return fail_store(ctx, r);
 	if (moves || has_base(objects) || clone_comes_whole(c))
 		need.kind = CLONE_NEED_TREES;
-	both = need.kind == CLONE_NEED_COMMIT && clone_can_go_ahead(c);
 	/* Otherwise -EDQUOT would come only after waiting for a worker. Not
 	 * once it is begun: then it has been counted itself. */
 	r = clone_admit_tree(ctx, c->clones, false);
 	if (r < 0)
 		return r;
-	if (both) {
-		/* The small question first: it gets the connection that there
-		 * is. */
-		r = clone_queue_begin(ctx, c, commit, want, &need, false,
-				      sources, n_sources, 0);
-		if (r < 0 && r != -ETIMEDOUT)
-			return r;
-		(void)begin_rest(ctx, c, commit, want, sources, n_sources, 0);
-	}
 	r = clone_queue_fetch(ctx, c, commit, want, &need, sources, n_sources);
-	if (r >= 0 && need.kind == CLONE_NEED_COMMIT && !both &&
+	if (r >= 0 && need.kind == CLONE_NEED_COMMIT &&
 	    !objects_is_present(objects, commit, OBJECTS_TREES))
-		(void)begin_rest(ctx, c, commit, want, sources, n_sources, 0);
+		(void)begin_rest(ctx, c, commit, want, false, sources,
+				 n_sources, 0);
 	return r;
 }
 
@@ -115,11 +105,13 @@ int clone_way_tree(struct ctx *ctx, struct clone *c, const struct oid *commit,
 {
 	struct objects *objects;
 	int r = clone_store(c, &objects);
+	bool ahead;
 
 	if (r < 0)
 		return fail_store(ctx, r);
-	r = begin_rest(ctx, c, commit, commit, sources, n_sources,
-		       may_go_ahead(c, commit) ? PATIENCE_MS : -1);
+	ahead = may_go_ahead(c, commit);
+	r = begin_rest(ctx, c, commit, commit, tree->lists || !ahead, sources,
+		       n_sources, ahead ? PATIENCE_MS : -1);
 	if (r == -EINTR || objects_has(objects, &tree->oid))
 		return r == -EINTR ? r : 0;
 	/* The rest is still to come, or did not, or lacks it. */

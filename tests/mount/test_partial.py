@@ -62,6 +62,21 @@ def test_the_first_look_and_a_push(large, mounts):
     assert sound(store_of(m, large, "acme/widgets")) == ""
 
 
+def test_the_first_file_goes_before_the_rest(large, mounts):
+    """It has the connection and the line for itself; who lists another directory wants the rest at once."""
+    for path, fetched, mounted in (("read", [FIRST, "1 blob", NAMES], "README.md"),
+                                   ("read", [FIRST, "1 tree, tree:0", "1 blob", NAMES], "src/main.c"),
+                                   ("ls", [FIRST, NAMES], "src")):
+        m = mounts("hydrate=off", cache=f"cache-{mounted.replace('/', '-')}")
+        mark = large.log.mark()
+        getattr(m, path)(f"acme/widgets/tree/{mounted}")
+        await_true(lambda: NAMES in large.fetched(mark), "all names")
+        assert large.fetched(mark)[:len(fetched)] == fetched, (mounted, large.fetched(mark))
+        if path == "read":
+            assert len({e["connection"] for e in large.log.since(mark, r"\.git/")}) == 1, mounted
+        m.unmount()
+
+
 @pytest.mark.parametrize("refused, first, then", [
     (("tree",), [FIRST, NAMES], [NAMES]),
     (("blob:none",), [FIRST, NAMES, WHOLE], [WHOLE]),

@@ -136,9 +136,10 @@ static int bring(struct ctx *ctx, struct model *model, struct node *node,
 /* Who needs names alone (find -name) neither goes through the files nor stays:
  * nothing else is to come for it. */
 static int bring_tree(struct ctx *ctx, struct model *model, struct node *dir,
-		      const struct oid *oid)
+		      const struct oid *oid, bool lists)
 {
-	struct clone_need need = {.kind = CLONE_NEED_TREE, .oid = *oid};
+	struct clone_need need = {
+		.kind = CLONE_NEED_TREE, .oid = *oid, .lists = lists};
 	int r = checkout_bring(ctx, model, tree_of(dir), &need);
 
 	checkout_brought(ctx, model, dir);
@@ -192,7 +193,8 @@ static int fail_tree(struct ctx *ctx, int r)
 }
 
 static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
-		    struct oid *ret_oid, struct tree_list **ret_list)
+		    bool lists, struct oid *ret_oid,
+		    struct tree_list **ret_list)
 {
 	int r;
 
@@ -205,7 +207,7 @@ static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
 		return 0;
 	r = clone_read_tree(ctx, node_checkout(dir)->clone, ret_oid, ret_list);
 	if (r == -ENOENT) {
-		r = bring_tree(ctx, model, dir, ret_oid);
+		r = bring_tree(ctx, model, dir, ret_oid, lists);
 		if (r < 0)
 			return r;
 		*ret_oid = node_oid(model->nodes, dir);
@@ -228,7 +230,7 @@ static int find_in(struct ctx *ctx, struct model *model, struct node *dir,
 	cleanup(tree_list_unref) struct tree_list *list = NULL;
 	const struct tree_entry *e;
 	struct oid oid;
-	int r = read_dir(ctx, model, dir, &oid, &list);
+	int r = read_dir(ctx, model, dir, false, &oid, &list);
 
 	*ret_lost = (struct lost){.dir = oid};
 	if (r < 0)
@@ -403,7 +405,7 @@ static int names_pin(struct dirlist_piece *piece, void **ret_pin)
 
 	if (r == -ENOENT) {
 		r = bring_tree(piece->ctx, piece->model, piece->dir,
-			       &names->oid);
+			       &names->oid, true);
 		if (r >= 0)
 			r = clone_read_tree(piece->ctx, clone, &names->oid,
 					    &list);
@@ -531,7 +533,7 @@ static int git_open(struct ctx *ctx, struct model *model, struct node *dir,
 		*ret_listing = dirlist_ref(newest);
 		return 0;
 	}
-	r = read_dir(ctx, model, dir, &oid, &list);
+	r = read_dir(ctx, model, dir, true, &oid, &list);
 	if (r < 0)
 		return r;
 	if (list && list->n_left_out > 0)
