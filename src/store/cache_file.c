@@ -35,10 +35,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* secure_delete: Debian's library would overwrite what goes, the pages that a
+ * slow list left for a moment, and keep each of them for a rollback; in a file
+ * of its own, and then all that the transaction changes after them. */
 #define PRAGMAS                                \
 	"PRAGMA synchronous = NORMAL;"         \
 	"PRAGMA cache_size = -1024;"           \
 	"PRAGMA journal_size_limit = 4194304;" \
+	"PRAGMA secure_delete = FAST;"         \
 	"PRAGMA trusted_schema = OFF;"         \
 	"PRAGMA cell_size_check = ON;"
 /* Checked whole after a crash only up to this size: 16 MiB take some 30 ms.
