@@ -76,25 +76,39 @@ enum tree_kind {
 	TREE_DIRECTORY,
 	TREE_SUBMODULE,
 };
+/* Somewhere in the bytes of its list; never altered. */
 struct tree_entry {
 	struct oid oid;
-	enum tree_kind kind;
-	const char *name; /* into the list; never altered */
+	unsigned char kind; /* enum tree_kind */
+	char name[];
 };
 /* A tree as the mount shows it: in git's order, without the entries that no
  * file system can show or git forbids (src/model/README.md, 11). Immutable,
  * shared. */
 struct tree_list {
-	struct tree_entry *entries;
 	size_t n_entries;
 	size_t n_left_out;
 	char left_out[256]; /* "" or a sentence naming the first ones */
 	/* private from here */
 	unsigned refcount_private;
-	unsigned *by_name; /* NULL: the entries are in the order of names */
-	size_t n_bytes;
-	char *bytes;
+	unsigned *at_private;      /* where each entry begins */
+	unsigned *by_name_private; /* NULL: they are in the order of names */
+	size_t n_bytes_private;
+	char *bytes_private;
 };
+/* i < n_entries. */
+static inline const struct tree_entry *
+tree_list_entry(const struct tree_list *l, size_t i)
+{
+	return (const struct tree_entry *)(l->bytes_private + l->at_private[i]);
+}
+/* The same in the order of names. */
+static inline const struct tree_entry *
+tree_list_by_name(const struct tree_list *l, size_t i)
+{
+	return tree_list_entry(l,
+			       l->by_name_private ? l->by_name_private[i] : i);
+}
 /* Counted; -ENOENT absent, -EBADMSG not a tree. A few recent ones are kept, of
  * large ones at least the newest; of all who read the same tree at a time one
  * parses it. */
@@ -110,6 +124,8 @@ uint64_t objects_trees_parsed(void);
 /* NULL when it has no such name; by bisection. */
 const struct tree_entry *tree_list_find(const struct tree_list *,
 					const char *name);
+/* Its place in the tree's own order; n_entries: there is no such name. */
+size_t tree_list_place(const struct tree_list *, const char *name);
 
 struct commit_info {
 	struct oid tree;

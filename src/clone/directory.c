@@ -140,7 +140,7 @@ static int find_lacking(struct clone_job *j, struct lacking *l)
 		return r;
 	l->oids = mem_calloc(list->n_entries + 1, sizeof(*l->oids));
 	for (size_t i = 0; i < list->n_entries; i++) {
-		const struct tree_entry *e = &list->entries[i];
+		const struct tree_entry *e = tree_list_entry(list, i);
 		uint64_t size = 0;
 
 		if (e->kind == TREE_DIRECTORY || e->kind == TREE_SUBMODULE)
@@ -184,11 +184,13 @@ static bool has_many_trees(const struct clone_job *j)
 		if (objects_read_tree(j->ctx, j->objects, &trees[i], &list) < 0)
 			return true;
 		for (size_t k = 0; k < list->n_entries; k++) {
-			if (list->entries[k].kind != TREE_DIRECTORY)
+			const struct tree_entry *e = tree_list_entry(list, k);
+
+			if (e->kind != TREE_DIRECTORY)
 				continue;
 			if (n == ARRAY_SIZE(trees))
 				return true;
-			trees[n++] = list->entries[k].oid;
+			trees[n++] = e->oid;
 		}
 	}
 	return false;

@@ -441,7 +441,7 @@ static bool is_tree_present(struct walk *w, const struct oid *oid)
 	git_odb_object_free(raw);
 	w->depth++;
 	for (size_t i = 0; l && present && i < l->n_entries; i++)
-		present = is_entry_present(w, &l->entries[i]);
+		present = is_entry_present(w, tree_list_entry(l, i));
 	w->depth--;
 	if (present) {
 		seen = mem_calloc(1, sizeof(*seen));

@@ -30,7 +30,7 @@ static const struct tree_entry *entry_at(const struct tree_list *l, size_t i)
 {
 	if (!l || i >= l->n_entries)
 		return NULL;
-	return &l->entries[l->by_name ? l->by_name[i] : i];
+	return tree_list_by_name(l, i);
 }
 
 static const struct oid *directory(const struct tree_entry *e)

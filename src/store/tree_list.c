@@ -1,7 +1,9 @@
 /*
  * A tree object is a row of "<octal mode> <name>\0<20 bytes>" (git's
- * Documentation/gitformat-pack and tree-walk.c). The names stay where they are
- * in the copied bytes, so a list is two allocations and no string is touched.
+ * Documentation/gitformat-pack and tree-walk.c). A list is a row of struct
+ * tree_entry, each as long as its name, which is less than git's own bytes, and
+ * four bytes for the place of each: a directory of 100,000 names stays in
+ * memory as long as somebody reads in it.
  *
  * git's order compares a directory as if its name ended in '/'. Mostly that is
  * the plain order too, and then the entries themselves are searched; otherwise,
@@ -123,9 +125,10 @@ static void leave_out(struct tree_list *l, const char *name, const char *why)
 
 static int compare_by_name(const void *a, const void *b, void *arg)
 {
-	const struct tree_entry *entries = arg;
+	const struct tree_list *l = arg;
 	unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
-	int order = strcmp(entries[x].name, entries[y].name);
+	int order = strcmp(tree_list_entry(l, x)->name,
+			   tree_list_entry(l, y)->name);
 
 	if (order)
 		return order;
@@ -134,26 +137,29 @@ static int compare_by_name(const void *a, const void *b, void *arg)
 
 static void index_names(struct tree_list *l)
 {
-	l->by_name = mem_alloc(l->n_entries * sizeof(*l->by_name));
+	unsigned *by_name = mem_alloc(l->n_entries * sizeof(*by_name));
+
 	for (size_t i = 0; i < l->n_entries; i++)
-		l->by_name[i] = (unsigned)i;
-	qsort_r(l->by_name, l->n_entries, sizeof(*l->by_name), compare_by_name,
-		l->entries);
+		by_name[i] = (unsigned)i;
+	qsort_r(by_name, l->n_entries, sizeof(*by_name), compare_by_name, l);
+	l->by_name_private = by_name;
 }
 
-/* Takes all but the first of equal names out of entries and makes the index
- * anew, if it is still needed. True when there was one. */
+/* No entry begins there: the list has fewer than 64 MB. */
+#define GONE UINT_MAX
+
+/* Takes all but the first of equal names out and makes the index anew, if it is
+ * still needed. True when there was one. */
 static bool drop_duplicates(struct tree_list *l)
 {
 	size_t n = 0, n_duplicates = 0;
 
 	for (size_t i = 1; i < l->n_entries; i++) {
-		struct tree_entry *first = &l->entries[l->by_name[i - 1]];
-		struct tree_entry *e = &l->entries[l->by_name[i]];
+		const char *name = tree_list_by_name(l, i)->name;
 
-		if (strcmp(first->name, e->name) != 0)
+		if (strcmp(tree_list_by_name(l, i - 1)->name, name) != 0)
 			continue;
-		leave_out(l, e->name, "comes twice");
+		leave_out(l, name, "comes twice");
 		n_duplicates++;
 	}
 	if (n_duplicates == 0)
@@ -161,61 +167,92 @@ static bool drop_duplicates(struct tree_list *l)
 	/* by_name is sorted by (name, position), so of a run of equal names
 	 * every one but the first goes. Marked from the back, for a run's
 	 * comparison needs the name before it. */
-	for (size_t i = l->n_entries; i-- > 1;) {
-		struct tree_entry *e = &l->entries[l->by_name[i]];
-
-		if (strcmp(l->entries[l->by_name[i - 1]].name, e->name) == 0)
-			e->name = NULL;
-	}
+	for (size_t i = l->n_entries; i-- > 1;)
+		if (strcmp(tree_list_by_name(l, i - 1)->name,
+			   tree_list_by_name(l, i)->name) == 0)
+			l->at_private[l->by_name_private[i]] = GONE;
 	for (size_t i = 0; i < l->n_entries; i++)
-		if (l->entries[i].name)
-			l->entries[n++] = l->entries[i];
+		if (l->at_private[i] != GONE)
+			l->at_private[n++] = l->at_private[i];
 	l->n_entries = n;
 	return true;
 }
 
-int tree_list_parse(const void *data, size_t n, struct tree_list **ret_list)
+static size_t bytes_of(size_t n_name)
 {
-	cleanup(tree_list_unref) struct tree_list *l = NULL;
+	return offsetof(struct tree_entry, name) + n_name + 1;
+}
+
+/* How many entries there are at most, and what they take; -EBADMSG. */
+static int measure(struct cursor c, size_t *ret_n, size_t *ret_bytes)
+{
 	struct raw_entry raw;
-	struct cursor c;
-	size_t n_entries = 0;
-	bool ordered = true;
 	int r;
 
-	if (n > TREE_MAX_BYTES)
-		return -EFBIG;
-	l = mem_calloc(1, sizeof(*l));
-	l->refcount_private = 1;
-	l->n_bytes = n;
-	l->bytes = mem_dup0(n ? data : "", n);
-	c = (struct cursor){l->bytes, l->bytes + n};
-	while ((r = next_entry(&c, &raw)) > 0)
-		n_entries++;
-	if (r < 0)
-		return r;
-	check(n_entries <= n / (ENTRY_BYTES_LEAST - 1));
-	l->entries = mem_alloc((n_entries + 1) * sizeof(*l->entries));
-	c = (struct cursor){l->bytes, l->bytes + n};
+	*ret_n = *ret_bytes = 0;
+	while ((r = next_entry(&c, &raw)) > 0) {
+		++*ret_n;
+		*ret_bytes += bytes_of(raw.n_name);
+	}
+	return r;
+}
+
+static void append(struct tree_list *l, const struct raw_entry *raw)
+{
+	struct tree_entry *e =
+		(struct tree_entry *)(l->bytes_private + l->n_bytes_private);
+
+	memcpy(e->oid.bytes, raw->oid, OID_BYTES);
+	e->kind = (unsigned char)kind_of(raw->mode);
+	memcpy(e->name, raw->name, raw->n_name + 1);
+	l->at_private[l->n_entries++] = (unsigned)l->n_bytes_private;
+	l->n_bytes_private += bytes_of(raw->n_name);
+}
+
+/* False: the entries are not in the order of names. */
+static bool append_all(struct tree_list *l, struct cursor c)
+{
+	const char *before = NULL;
+	struct raw_entry raw;
+	bool ordered = true;
+
 	while (next_entry(&c, &raw) > 0) {
-		struct tree_entry *e = &l->entries[l->n_entries];
 		const char *why = why_hidden(&raw);
 
 		if (why) {
 			leave_out(l, raw.name, why);
 			continue;
 		}
-		memcpy(e->oid.bytes, raw.oid, OID_BYTES);
-		e->kind = kind_of(raw.mode);
-		e->name = raw.name;
-		if (l->n_entries && strcmp(e[-1].name, e->name) >= 0)
+		if (before && strcmp(before, raw.name) >= 0)
 			ordered = false;
-		l->n_entries++;
+		before = raw.name;
+		append(l, &raw);
 	}
-	if (!ordered) {
+	return ordered;
+}
+
+int tree_list_parse(const void *data, size_t n, struct tree_list **ret_list)
+{
+	const char *bytes = n ? data : "";
+	const struct cursor c = {bytes, bytes + n};
+	cleanup(tree_list_unref) struct tree_list *l = NULL;
+	size_t n_entries, n_bytes;
+	int r;
+
+	if (n > TREE_MAX_BYTES)
+		return -EFBIG;
+	r = measure(c, &n_entries, &n_bytes);
+	if (r < 0)
+		return r;
+	check(n_entries <= n / (ENTRY_BYTES_LEAST - 1) && n_bytes <= n);
+	l = mem_calloc(1, sizeof(*l));
+	l->refcount_private = 1;
+	l->bytes_private = mem_alloc(n_bytes);
+	l->at_private = mem_alloc(n_entries * sizeof(*l->at_private));
+	if (!append_all(l, c)) {
 		index_names(l);
 		if (drop_duplicates(l)) {
-			free(l->by_name);
+			free(l->by_name_private);
 			index_names(l);
 		}
 	}
@@ -225,9 +262,10 @@ int tree_list_parse(const void *data, size_t n, struct tree_list **ret_list)
 
 size_t tree_list_size(const struct tree_list *l)
 {
-	size_t each = sizeof(*l->entries) + (l->by_name ? sizeof(unsigned) : 0);
+	size_t each = l->by_name_private ? 2 * sizeof(unsigned)
+					 : sizeof(unsigned);
 
-	return sizeof(*l) + l->n_bytes + l->n_entries * each;
+	return sizeof(*l) + l->n_bytes_private + l->n_entries * each;
 }
 
 struct tree_list *tree_list_ref(struct tree_list *l)
@@ -246,29 +284,41 @@ struct tree_list *tree_list_unref(struct tree_list *l)
 	old = __atomic_fetch_sub(&l->refcount_private, 1, __ATOMIC_ACQ_REL);
 	check(old > 0);
 	if (old == 1) {
-		free(l->by_name);
-		free(l->entries);
-		free(l->bytes);
+		free(l->by_name_private);
+		free(l->at_private);
+		free(l->bytes_private);
 		free(l);
 	}
 	return NULL;
 }
 
-static const struct tree_entry *at_name(const struct tree_list *l, size_t i)
-{
-	return &l->entries[l->by_name ? l->by_name[i] : i];
-}
-
 static bool is_before(const void *l, size_t i, const void *name)
 {
-	return strcmp(at_name(l, i)->name, name) < 0;
+	return strcmp(tree_list_by_name(l, i)->name, name) < 0;
+}
+
+/* Its place in the order of names, or n_entries. */
+static size_t find(const struct tree_list *l, const char *name)
+{
+	size_t i = search_first(l, l->n_entries, name, is_before);
+
+	return i < l->n_entries && !strcmp(tree_list_by_name(l, i)->name, name)
+		       ? i
+		       : l->n_entries;
 }
 
 const struct tree_entry *tree_list_find(const struct tree_list *l,
 					const char *name)
 {
-	size_t i = search_first(l, l->n_entries, name, is_before);
-	const struct tree_entry *e = i < l->n_entries ? at_name(l, i) : NULL;
+	size_t i = find(l, name);
 
-	return e && strcmp(e->name, name) == 0 ? e : NULL;
+	return i < l->n_entries ? tree_list_by_name(l, i) : NULL;
+}
+
+size_t tree_list_place(const struct tree_list *l, const char *name)
+{
+	size_t i = find(l, name);
+
+	return l->by_name_private && i < l->n_entries ? l->by_name_private[i]
+						      : i;
 }

@@ -62,12 +62,14 @@ static unsigned read_all(struct scratch *s, const struct content *c)
 	for (size_t i = 0; i < l->n_entries; i++) {
 		cleanup(blob_unref) struct blob *b = NULL;
 
-		if (l->entries[i].kind != TREE_FILE)
+		if (tree_list_entry(l, i)->kind != TREE_FILE)
 			continue;
-		r = objects_read_blob(NULL, s->o, &l->entries[i].oid, MIB, &b);
+		r = objects_read_blob(NULL, s->o, &tree_list_entry(l, i)->oid,
+				      MIB, &b);
 		if (r == 0) {
-			cleanup(free) char *file = mem_asprintf(
-				"%s/repo/%s", s->dir, l->entries[i].name);
+			cleanup(free) char *file =
+				mem_asprintf("%s/repo/%s", s->dir,
+					     tree_list_entry(l, i)->name);
 			cleanup(buf_done) struct buf want = BUF_INIT(MIB);
 
 			assert_int_equal(file_read(file, MIB, &want), 0);
@@ -222,10 +224,10 @@ static void test_a_blob_is_not_taken_for_empty(void **state)
 		     "{print $5; exit}'); printf 0 | dd of=$P bs=1 seek=$at "
 		     "conv=notrunc 2>/dev/null");
 	for (size_t i = 0; i < l->n_entries; i++) {
-		if (l->entries[i].kind != TREE_FILE)
+		if (tree_list_entry(l, i)->kind != TREE_FILE)
 			continue;
-		if (objects_blob_size(NULL, s->o, &l->entries[i].oid, &size) ==
-		    -ENOENT)
+		if (objects_blob_size(NULL, s->o, &tree_list_entry(l, i)->oid,
+				      &size) == -ENOENT)
 			n_lost++;
 		else
 			assert_in_range(size, 1, MIB);

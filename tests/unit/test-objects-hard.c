@@ -584,7 +584,7 @@ static void read_a_lot(void *arg)
 			continue;
 		}
 		for (size_t i = 0; i < l->n_entries; i++) {
-			const struct tree_entry *e = &l->entries[i];
+			const struct tree_entry *e = tree_list_entry(l, i);
 			cleanup(blob_unref) struct blob *b = NULL;
 			uint64_t size;
 

@@ -25,17 +25,19 @@ static void check_list(const struct tree_list *l)
 	assert_true(l->left_out[sizeof(l->left_out) - 1] == '\0');
 	assert_int_equal(l->n_left_out > 0, l->left_out[0] != '\0');
 	for (size_t i = 0; i < l->n_entries; i++) {
-		const char *name = l->entries[i].name;
+		const char *name = tree_list_entry(l, i)->name;
 
 		assert_true(name[0] != '\0' && strlen(name) <= NAME_MAX);
 		assert_null(strchr(name, '/'));
 		assert_true(strcmp(name, ".") && strcmp(name, ".."));
 		assert_true(strcasecmp(name, ".git") != 0);
-		assert_ptr_equal(tree_list_find(l, name), &l->entries[i]);
+		assert_ptr_equal(tree_list_find(l, name),
+				 tree_list_entry(l, i));
 	}
 	for (const char *p = l->left_out; *p; p++)
 		assert_true(*p >= 0x20 && *p < 0x7f);
 	assert_null(tree_list_find(l, ""));
+	assert_int_equal(tree_list_place(l, "no such name"), l->n_entries);
 	assert_null(tree_list_find(l, "no such name"));
 }
 
@@ -140,8 +142,8 @@ static void test_kinds(void **state)
 
 		add(&raw, cases[i].mode, "name", 'x');
 		l = parse(&raw);
-		assert_int_equal(l->entries[0].kind, cases[i].kind);
-		assert_memory_equal(l->entries[0].oid.bytes,
+		assert_int_equal(tree_list_entry(l, 0)->kind, cases[i].kind);
+		assert_memory_equal(tree_list_entry(l, 0)->oid.bytes,
 				    "xxxxxxxxxxxxxxxxxxxx", 20);
 	}
 }
@@ -162,9 +164,9 @@ static void test_first_of_equal_names(void **state)
 	assert_int_equal(l->n_entries, 3);
 	assert_int_equal(l->n_left_out, 2);
 	assert_int_equal(tree_list_find(l, "a")->oid.bytes[0], '1');
-	assert_string_equal(l->entries[0].name, "a");
-	assert_string_equal(l->entries[1].name, "a.b");
-	assert_string_equal(l->entries[2].name, "b");
+	assert_string_equal(tree_list_entry(l, 0)->name, "a");
+	assert_string_equal(tree_list_entry(l, 1)->name, "a.b");
+	assert_string_equal(tree_list_entry(l, 2)->name, "b");
 	assert_string_equal(l->left_out, "'a' comes twice; 'a' comes twice");
 }
 
@@ -179,7 +181,7 @@ static void test_order_is_kept(void **state)
 		add(&raw, i == 1 ? "40000" : "100644", names[i], 'x');
 	l = parse(&raw);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		assert_string_equal(l->entries[i].name, names[i]);
+		assert_string_equal(tree_list_entry(l, i)->name, names[i]);
 }
 
 static void test_left_out_sentence(void **state)
@@ -219,7 +221,10 @@ static void test_many(void **state)
 	l = parse(&raw);
 	assert_int_equal(l->n_entries, 20000);
 	assert_int_equal(l->n_left_out, 0);
-	assert_true(tree_list_size(l) >= 20000 * sizeof(*l->entries));
+	/* An object's id, a kind, the name; twice a place, for order is none.
+	 */
+	assert_int_equal(tree_list_size(l),
+			 sizeof(*l) + 20000 * (20 + 1 + 6 + 4 + 4));
 }
 
 static void test_too_large(void **state)

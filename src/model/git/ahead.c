@@ -299,7 +299,7 @@ static bool batch_give(struct ctx *ctx, struct model *model,
 
 static bool is_first_file(const struct tree_list *list, size_t at)
 {
-	while (at > 0 && !is_file(&list->entries[at - 1]))
+	while (at > 0 && !is_file(tree_list_entry(list, at - 1)))
 		at--;
 	return at == 0;
 }
@@ -318,7 +318,8 @@ static void give_files(struct ctx *ctx, struct model *model,
 		size_t next = (from + i) % list->n_entries;
 
 		if (next != but)
-			batch_add(model, place, &list->entries[next], &batch);
+			batch_add(model, place, tree_list_entry(list, next),
+				  &batch);
 		if (batch.n == AT_ONCE || i + 1 == n)
 			more = batch_give(ctx, model, place, &batch, give, arg);
 	}
@@ -330,13 +331,12 @@ void ahead_of(struct ctx *ctx, struct model *model, const struct node *file,
 	      const struct ahead_place *place, model_give *give, void *arg)
 {
 	const struct tree_list *list = place->list;
-	const struct tree_entry *e = tree_list_find(list, file->name);
 	struct ahead_read read = {.caller = ctx->caller, .ino = file->ino};
 	size_t from = 0, n;
 
-	if (!e || file->size > LONGEST)
+	read.at = tree_list_place(list, file->name);
+	if (read.at == list->n_entries || file->size > LONGEST)
 		return;
-	read.at = (size_t)(e - list->entries);
 	read.is_first = is_first_file(list, read.at);
 	n = claim(model->ahead, place, &read, &from);
 	give_files(ctx, model, place, from, n, read.at, give, arg);

@@ -155,7 +155,7 @@ struct mover {
 
 static const char *entry_name(const void *names, size_t i)
 {
-	return ((const struct tree_list *)names)->entries[i].name;
+	return tree_list_entry(names, i)->name;
 }
 
 /* Until its first change a directory's cookies are positions (checkout_files:
@@ -226,13 +226,13 @@ static void move_names(struct mover *mover, struct node *dir,
 		       const struct tree_list *after)
 {
 	for (size_t i = 0; before && i < before->n_entries; i++) {
-		const struct tree_entry *was = &before->entries[i];
+		const struct tree_entry *was = tree_list_entry(before, i);
 
 		move_name(mover, dir, was,
 			  after ? tree_list_find(after, was->name) : NULL);
 	}
 	for (size_t i = 0; after && i < after->n_entries; i++) {
-		const struct tree_entry *is = &after->entries[i];
+		const struct tree_entry *is = tree_list_entry(after, i);
 
 		if (!before || !tree_list_find(before, is->name))
 			move_name(mover, dir, NULL, is);

@@ -367,7 +367,7 @@ static const struct tree_entry *entry_of(const struct dirlist *l, size_t index)
 {
 	const struct tree_list *list = atomic_load(&l->pin);
 
-	return &list->entries[index];
+	return tree_list_entry(list, index);
 }
 
 static void names_at(const struct dirlist *l, size_t i,
@@ -431,7 +431,7 @@ static const struct dirlist_ops ops_names = {
 
 static const char *entry_name(const void *names, size_t i)
 {
-	return ((const struct tree_list *)names)->entries[i].name;
+	return tree_list_entry(names, i)->name;
 }
 
 static void say_left_out(struct model *model, const struct node *dir,
@@ -479,8 +479,9 @@ static bool *hidden_links(struct model *model, const struct node *dir,
 	bool *hidden = NULL;
 
 	for (size_t i = 0; i < list->n_entries; i++) {
-		if (list->entries[i].kind != TREE_SYMLINK ||
-		    can_be_shown(model, dir, &list->entries[i]))
+		const struct tree_entry *e = tree_list_entry(list, i);
+
+		if (e->kind != TREE_SYMLINK || can_be_shown(model, dir, e))
 			continue;
 		if (!hidden)
 			hidden = mem_calloc(list->n_entries, sizeof(*hidden));

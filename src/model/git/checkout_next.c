@@ -19,7 +19,8 @@ static size_t place_after(const struct tree_list *list, const struct oid *file)
 {
 	size_t i = 0;
 
-	while (i < list->n_entries && !oid_equal(&list->entries[i].oid, file))
+	while (i < list->n_entries &&
+	       !oid_equal(&tree_list_entry(list, i)->oid, file))
 		i++;
 	return i < list->n_entries ? i + 1 : i;
 }
@@ -38,7 +39,7 @@ size_t checkout_next(struct ctx *ctx, struct model *model, struct node *dir,
 		return 0;
 	for (size_t i = place_after(list, file);
 	     i < list->n_entries && n < CHECKOUT_NEXT; i++) {
-		const struct tree_entry *e = &list->entries[i];
+		const struct tree_entry *e = tree_list_entry(list, i);
 		uint64_t size = BYTES_GUESS;
 
 		if (!is_file(e) || clone_has(clone, &e->oid))
