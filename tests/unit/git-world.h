@@ -52,6 +52,16 @@ void refresh_node(struct ctx *for_whom, struct refresh *refresh,
 	(void)node;
 }
 
+void refresh_queue(struct refresh *refresh, const struct refresh_work *work,
+		   const char *workspace, const char *name, struct node *node)
+{
+	(void)refresh;
+	(void)work;
+	(void)workspace;
+	(void)name;
+	(void)node;
+}
+
 int64_t refresh_pause_ms(const struct model *model, unsigned n_quiet)
 {
 	(void)n_quiet;

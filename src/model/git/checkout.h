@@ -47,6 +47,8 @@ struct checkout {
 	atomic_bool too_large;
 	/* Files that the server had lost, one after the other. */
 	atomic_uint n_lost;
+	/* monotonic: when the ref was asked for because of one; 0: never */
+	_Atomic int64_t lost_ms;
 	/* monotonic: before it nothing more of the commit comes in the
 	 * background; INT64_MAX: it came, or is coming */
 	_Atomic int64_t hydrate_ms;
@@ -153,8 +155,9 @@ void checkout_note_read(struct node *tree);
  * evicted, or the store lost it or found it damaged. It is fetched. */
 int checkout_bring(struct ctx *, struct model *, struct node *tree,
 		   const struct clone_need *);
-/* clone_bring, of what is shown. */
-int checkout_bring_lacking(struct ctx *, struct node *tree,
+/* clone_bring, of what is shown. What the server has lost of it is -ENODATA,
+ * and the ref is asked for, in the background. */
+int checkout_bring_lacking(struct ctx *, struct model *, struct node *tree,
 			   const struct clone_need *);
 /* Bytes that may come for the cache at once: what the evictor leaves of it
  * (store/evict.c). 0: any number. */

@@ -88,7 +88,7 @@ static bool settle(struct model *model, struct node *tree)
 	ctx.who = CTX_REFRESH;
 	ctx_because(&ctx, "the rest of %s", tree->name);
 	/* Failures are not recorded: nobody has asked for it. */
-	r = checkout_bring_lacking(&ctx, tree, &need);
+	r = checkout_bring_lacking(&ctx, model, tree, &need);
 	if (r < 0)
 		log_debug("the rest of %s does not come: %s", tree->name,
 			  ctx.sentence[0] ? ctx.sentence : strerror(-r));
