@@ -385,7 +385,6 @@ static struct node *fresh_node(const struct node_table *table,
 {
 	struct node *fresh = node_form_new(name, what);
 
-	fresh->name_hash = node_index_hash(parent->ino, name);
 	fresh->ino = number_for(table, parent, name, what);
 	check(!fresh->is_tree_file || node_checkout(parent) == what->checkout);
 	return fresh;
@@ -424,11 +423,11 @@ static bool make(struct node_table *table, struct node *parent,
 	 */
 	struct node *fresh = fresh_node(table, parent, name, what);
 	struct node *node = NULL, *gone = NULL;
+	uint32_t hash = node_index_hash(parent->ino, name);
 
 	mutex_lock(&table->lock);
 	if (!expect || oid_equal(&parent->oid, expect)) {
-		node = node_index_name(&table->index, parent->ino, name,
-				       fresh->name_hash);
+		node = node_index_name(&table->index, parent->ino, name, hash);
 		if (node && !same(node, what)) {
 			be_younger(fresh, node);
 			unlink_name(table, node);

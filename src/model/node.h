@@ -68,14 +68,13 @@ struct node {
 	uint64_t nlookup; /* the kernel's count */
 	/* Fixed but of a provider whose files grow (node_size). */
 	uint64_t size;
-	int64_t mtime_ms;   /* node_mtime_ms; of a file in a tree: fixed */
-	unsigned refcount;  /* the kernel's lookups hold one together */
-	uint32_t name_hash; /* fixed */
-	struct oid oid;     /* fixed but of a directory: node_oid */
-	mode_t mode;        /* fixed */
-	bool linked;        /* a lookup of the name finds this node */
-	bool retired;       /* its number is another node's: see former */
-	bool is_tree_file;  /* fixed: there is no struct node_more */
+	int64_t mtime_ms;  /* node_mtime_ms; of a file in a tree: fixed */
+	unsigned refcount; /* the kernel's lookups hold one together */
+	struct oid oid;    /* fixed but of a directory: node_oid */
+	uint16_t mode;     /* fixed */
+	bool linked : 1;   /* a lookup of the name finds this node */
+	bool retired : 1;  /* its number is another node's: see former */
+	bool is_tree_file; /* fixed: there is no struct node_more */
 
 	char name[]; /* fixed */
 };

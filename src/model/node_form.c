@@ -56,7 +56,7 @@ struct node *node_form_new(const char *name, const struct node_what *what)
 
 	node->is_tree_file = is_tree_file;
 	node->provider = what->provider;
-	node->mode = what->mode;
+	node->mode = (uint16_t)what->mode;
 	node->size = what->size;
 	node->mtime_ms = what->mtime_ms;
 	node->oid = what->oid;

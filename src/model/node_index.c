@@ -4,8 +4,9 @@
  * as nodes, so that what a mass of forgets leaves behind is given back, and a
  * number of nodes that goes to and fro costs nothing.
  *
- * A node's number is a hash already (node.c: number_for); its name's is kept in
- * the node, so that no name is read when the heads are doubled.
+ * A node's number is a hash already (node.c: number_for). Its name's is not
+ * kept: of a file of a tree each byte counts, and names are read again only
+ * when the heads are doubled.
  */
 #include "model/node_index.h"
 
@@ -54,7 +55,7 @@ static struct node **ino_next(struct node *node)
 
 static uint64_t name_hash(const struct node *node)
 {
-	return node->name_hash;
+	return node_index_hash(node->parent->ino, node->name);
 }
 
 static struct node **name_next(struct node *node)
@@ -145,9 +146,8 @@ struct node *node_index_name(const struct node_index *index,
 {
 	struct node *node = *head(&index->by_name, hash);
 
-	while (node &&
-	       (node->name_hash != hash || node->parent->ino != parent_ino ||
-		strcmp(node->name, name) != 0))
+	while (node && (node->parent->ino != parent_ino ||
+			strcmp(node->name, name) != 0))
 		node = node->next_by_name;
 	return node;
 }

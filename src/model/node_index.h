@@ -36,7 +36,6 @@ void node_index_remove_ino(struct node_index *, struct node *);
 uint32_t node_index_hash(uint64_t parent_ino, const char *name);
 struct node *node_index_name(const struct node_index *, uint64_t parent_ino,
 			     const char *name, uint32_t hash);
-/* node->name_hash is set. */
 void node_index_add_name(struct node_index *, struct node *);
 void node_index_remove_name(struct node_index *, struct node *);
 
