@@ -7,15 +7,23 @@
 #define N_FILES 50
 
 /* file-00 … file-49, of a server that leaves blobs out. */
-static void make_files(struct world *w)
+static void make_files_of(struct world *w, const char *slug)
 {
-	make_repository(w, "one");
-	push(w, "one", T0,
+	cleanup(free) char *configure = mem_asprintf(
+		"cd root/acme/%s.git && git config uploadpack.allowFilter true "
+		"&& git config uploadpack.allowAnySHA1InWant true",
+		slug);
+
+	make_repository(w, slug);
+	push(w, slug, T0,
 	     "for i in $(seq 10 59); do seq $i 300 >file-$i; done; head -c "
 	     "9000000 /dev/zero >large-1; tr '\\0' x <large-1 >large-2");
-	run_at(w, T0,
-	       "cd root/acme/one.git && git config uploadpack.allowFilter true "
-	       "&& git config uploadpack.allowAnySHA1InWant true");
+	run_at(w, T0, configure);
+}
+
+static void make_files(struct world *w)
+{
+	make_files_of(w, "one");
 }
 
 struct files {
@@ -31,12 +39,13 @@ static bool count_all(void *arg, const struct clone_progress *)
 }
 
 /* What comes behind the first look has come, too. */
-static void await_rest(struct world *w, const struct oid *commit)
+static void await_rest(struct world *w, const char *slug,
+		       const struct oid *commit)
 {
 	char hex[41];
 	cleanup(free) char *mark = mem_asprintf(
-		"%s/cache/git/one-uuid.git/refs/bitbucketfs/trees/%s", w->dir,
-		oid_hex(commit, hex));
+		"%s/cache/git/%s-uuid.git/refs/bitbucketfs/trees/%s", w->dir,
+		slug, oid_hex(commit, hex));
 	unsigned n = 1;
 
 	while (n || access(mark, F_OK) < 0) {
@@ -49,16 +58,21 @@ static void await_rest(struct world *w, const struct oid *commit)
 /* How many fetches there were until then. */
 static unsigned n_looks;
 
-static struct files look(struct world *w)
+static struct files look_into(struct world *w, const char *slug)
 {
-	struct files f = {.clone = open_clone(w, "one")};
+	struct files f = {.clone = open_clone(w, slug)};
 
 	assert_int_equal(get_now(f.clone, &f.head), 0);
-	await_rest(w, &f.head.commit);
+	await_rest(w, slug, &f.head.commit);
 	n_looks = git_server_counts(&w->server).fetches;
 	assert_int_equal(clone_read_tree(NULL, f.clone, &f.head.tree, &f.list),
 			 0);
 	return f;
+}
+
+static struct files look(struct world *w)
+{
+	return look_into(w, "one");
 }
 
 static struct oid named(const struct files *f, const char *name)
@@ -299,12 +313,114 @@ static void test_large_ones(void **state)
 	assert_sound(w, "one");
 }
 
+/* Large files of three repositories, of which the third waits, so that there
+ * are workers for what is quick. */
+static void test_large_ones_leave_workers(void **state)
+{
+	static const char *const slugs[] = {"one", "two", "three"};
+	struct world *w = *state;
+	struct reader large[3], small;
+	struct files f[3];
+
+	for (size_t i = 0; i < ARRAY_SIZE(slugs); i++) {
+		cleanup(objects_close) struct objects *store = NULL;
+		cleanup(free) char *path = mem_asprintf(
+			"%s/cache/git/%s-uuid.git", w->dir, slugs[i]);
+		struct objects_size size = {.size = 9000000};
+
+		make_files_of(w, slugs[i]);
+		f[i] = look_into(w, slugs[i]);
+		size.oid = named(&f[i], "large-1");
+		assert_int_equal(objects_open(path, &store), 0);
+		assert_int_equal(objects_note_sizes(store, &size, 1), 0);
+	}
+	git_server_hold(&w->server, 3);
+	for (size_t i = 0; i < 3; i++)
+		reader_start(&large[i], &f[i], named(&f[i], "large-1"),
+			     CTX_PERSON);
+	git_server_await_held(&w->server, 2);
+	await_waiting(w, 1);
+	/* The two stay where they are, and the next one is not held. */
+	git_server_hold(&w->server, 1);
+	reader_start(&small, &f[2], numbered(&f[2], 0), CTX_REFRESH);
+	assert_int_equal(reader_end(&small), 0);
+	git_server_hold(&w->server, 0);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(reader_end(&large[i]), 0);
+		tree_list_unref(f[i].list);
+	}
+}
+
+/* ---- one that the store cannot take ---- */
+
+/* The first pack of several objects, and the first of one after it. */
+static struct {
+	atomic_bool armed;
+	atomic_uint n;
+} refused;
+
+int __real_objects_pack_commit(struct ctx *, struct objects_pack *,
+			       const char *const *shallow, size_t n);
+int __wrap_objects_pack_commit(struct ctx *, struct objects_pack *,
+			       const char *const *shallow, size_t n);
+int __wrap_objects_pack_commit(struct ctx *ctx, struct objects_pack *p,
+			       const char *const *shallow, size_t n)
+{
+	unsigned n_refused = atomic_load(&refused.n);
+	struct objects_progress is;
+
+	objects_pack_progress(p, &is);
+	if (!atomic_load(&refused.armed) || n_refused > 1 ||
+	    (is.n_objects_total > 1) != (n_refused == 0))
+		return __real_objects_pack_commit(ctx, p, shallow, n);
+	atomic_fetch_add(&refused.n, 1);
+	objects_pack_drop(p);
+	return -EFBIG;
+}
+
+/* As a change of another one it may be too large: those that came with it are
+ * asked for again, each by itself, and it alone fails. */
+static void test_one_is_too_large(void **state)
+{
+	struct world *w = *state;
+	struct reader readers[6];
+	unsigned n_failed = 0;
+	struct files f;
+
+	make_files(w);
+	f = look(w);
+	git_server_hold(&w->server, 2);
+	for (unsigned i = 0; i < 6; i++) {
+		reader_start(&readers[i], &f, numbered(&f, i), CTX_PERSON);
+		if (i < 2)
+			git_server_await_held(&w->server, i + 1);
+	}
+	await_waiting(w, 4);
+	atomic_store(&refused.armed, true);
+	git_server_hold(&w->server, 0);
+	for (unsigned i = 0; i < 6; i++) {
+		int r = reader_end(&readers[i]);
+
+		assert_true(r == 0 || r == -EFBIG);
+		n_failed += r < 0;
+	}
+	atomic_store(&refused.armed, false);
+	assert_int_equal(atomic_load(&refused.n), 2);
+	assert_int_equal(n_failed, 1);
+	tree_list_unref(f.list);
+	assert_sound(w, "one");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(test_fifty_at_once), test(test_what_is_next),
-		test(test_some_leave),    test(test_one_is_lacking),
+		test(test_fifty_at_once),
+		test(test_what_is_next),
+		test(test_some_leave),
+		test(test_one_is_lacking),
 		test(test_large_ones),
+		test(test_large_ones_leave_workers),
+		test(test_one_is_too_large),
 	};
 
 	world_environment();
