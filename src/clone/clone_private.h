@@ -154,7 +154,7 @@ struct clone_job {
 	char directory_filter[64];
 	struct oid *listed;
 	size_t n_listed;
-	bool lists_first;          /* in the place of a filter */
+	bool lists_first;          /* in the place of a filter by size */
 	bool listed_too_much;      /* that was tried */
 	bool keeps_rest;           /* of a pack that is broken off */
 	bool is_enough;            /* need.most has come */

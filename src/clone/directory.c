@@ -9,9 +9,9 @@
  *
  * For such a filter git goes through all trees below: it leaves one out only
  * if each part of the combination does. Where those are many, or not known to
- * be few, the blobs are wanted by their ids, as long as they are not too many,
- * nor too large together; then by the filter after all, which leaves out the
- * large ones.
+ * be few, the blobs are wanted by their ids or, if they are many, by the filter
+ * "tree:1" alone, as long as they are not too large together; then by the
+ * combination after all, which leaves out the large ones.
  *
  * A server that refuses such a filter, and tells no sizes, is asked for all of
  * them by their ids.
@@ -29,8 +29,8 @@
 #define LIMIT_MOST MIB
 /* What comes again for each that comes. */
 #define AGAIN_BYTES MIB
-/* Of a pack of blobs that are wanted each by its id; where there is a filter
- * instead, about what that would have brought. */
+/* Of a pack of blobs of any size; where there is a filter by size instead,
+ * about what that would have brought. */
 #define LISTED_BYTES (64 * MIB)
 #define LISTED_FIRST_BYTES (16 * MIB)
 /* A blob without a name is a millisecond of the server's, in which it looks for
@@ -212,13 +212,27 @@ static bool choose_filter(struct clone_job *j, const struct lacking *l)
 					CLONE_FILTER_BLOB_LIMIT);
 }
 
+/* By SSH what is broken off ends the session. */
+static bool has_second(struct clone_job *j, const struct lacking *l)
+{
+	return !j->server->is_ssh && choose_filter(j, l);
+}
+
+/* Whatever their sizes. */
+static bool choose_all(struct clone_job *j, const struct lacking *l)
+{
+	j->lists_first = has_second(j, l) &&
+			 clone_filter_try(j, "tree:1", CLONE_FILTER_TREE);
+	return j->lists_first;
+}
+
 /* Without a filter each by its id, however large it is, up to what is bearable.
  * Where the server tells sizes only the symbolic links: a look at one's size
  * is mostly followed by one at where it leads. */
 void clone_directory_choose(struct clone_job *j)
 {
 	cleanup(lacking_done) struct lacking l = {.n = 0};
-	bool info = j->session->caps.object_info, by_ids;
+	bool info = j->session->caps.object_info, many, by_ids;
 
 	free(j->listed);
 	j->listed = NULL;
@@ -226,11 +240,13 @@ void clone_directory_choose(struct clone_job *j)
 	j->lists_first = false;
 	if (find_lacking(j, &l) < 0 || l.n == 0)
 		return;
-	by_ids = !j->listed_too_much && l.n <= LISTED_MOST && has_many_trees(j);
-	if (!by_ids && (is_worth_it(j, &l) ? choose_filter(j, &l) : !info))
+	many = !j->listed_too_much && has_many_trees(j);
+	by_ids = many && (info ? l.n_links : l.n) <= LISTED_MOST;
+	if (!by_ids && (is_worth_it(j, &l) ? (many && choose_all(j, &l)) ||
+						     choose_filter(j, &l)
+					   : !info))
 		return;
-	/* By SSH what is broken off ends the session. */
-	j->lists_first = by_ids && !j->server->is_ssh && choose_filter(j, &l);
+	j->lists_first = by_ids && has_second(j, &l);
 	j->filter = NULL;
 	j->filter_kinds = 0;
 	j->listed = steal(&l.oids);
@@ -239,7 +255,8 @@ void clone_directory_choose(struct clone_job *j)
 
 bool clone_directory_is_too_much(const struct clone_job *j, uint64_t n_bytes)
 {
-	return j->need.kind == CLONE_NEED_DIRECTORY && j->n_listed &&
+	return j->need.kind == CLONE_NEED_DIRECTORY &&
+	       (j->n_listed || j->lists_first) &&
 	       n_bytes > (j->lists_first ? LISTED_FIRST_BYTES : LISTED_BYTES);
 }
 

@@ -143,9 +143,12 @@ HIGH = "acme/high/tree"
 @pytest.fixture
 def high(bb, tmp_path):
     """Many trees below a directory."""
-    import_tree(bb, tmp_path, "high", [(b"100644", f"{top}/d{i}/file", b"%d\n" % i) for i in range(300) for top in ("few", "much")] + [
+    huge = random.Random(1).randbytes(17 << 20)
+    import_tree(bb, tmp_path, "high", [(b"100644", f"{top}/d{i}/file", b"%d\n" % i)
+                                for i in range(300) for top in ("few", "much", "wide", "vast")] + [
+        (b"100644", f"{top}/{i}", b"%s %d\n" % (top.encode(), i)) for i in range(150) for top in ("wide", "vast")] + [
         (b"100644", "few/one", b"1\n"), (b"100644", "few/two", b"22\n"), (b"120000", "few/link", b"one"),
-        (b"100644", "much/one", b"one\n"), (b"100644", "much/huge", random.Random(1).randbytes(17 << 20))])
+        (b"100644", "much/one", b"one\n"), (b"100644", "much/huge", huge), (b"100644", "vast/huge", huge)])
     bb.log.clear()
     return bb
 
@@ -165,6 +168,26 @@ def test_a_directory_above_many_trees(high, mounts):
     fetched, api = asked(high, mark)
     assert fetched == ["2 blob", LIMIT] and len(api) == 1, "not all of a large one"
     assert [os.lstat(m / f"{HIGH}/much/{name}").st_size for name in ("one", "huge")] == [4, 17 << 20]
+
+
+def test_many_files_above_many_trees(high, mounts):
+    high.object_info = False
+    m = mounts("hydrate=off")
+    look(m, high, "acme/high")
+    mark = high.log.mark()
+    shell("ls -l wide", m / HIGH)
+    assert asked(high, mark) == (["1 tree, tree:1"], []), "all of them, and nothing below"
+    mark = high.log.mark()
+    shell("ls -l vast", m / HIGH)
+    assert asked(high, mark)[0] == ["1 tree, tree:1", f"1 tree, combine:tree:1+blob:limit={(64 << 20) // 151}"], "not all of a large one"
+    assert [os.lstat(m / f"{HIGH}/{name}").st_size for name in ("wide/149", "vast/149", "vast/huge")] == [9, 9, 17 << 20]
+    high.object_info = True
+    m.unmount()
+    m = mounts("hydrate=off", cache="other")
+    look(m, high, "acme/high")
+    mark = high.log.mark()
+    shell("ls -l wide", m / HIGH)
+    assert asked(high, mark) == (["150 sizes"], [])
 
 
 def test_sizes_alone_above_many_trees(high, mounts):
