@@ -91,6 +91,11 @@ static int read_once(struct objects *o, struct reading *reading)
 	if (r < 0)
 		return r;
 	reading->epoch = h->epoch;
+	if (reading->header && reading->type == GIT_OBJECT_BLOB &&
+	    objects_peek_size(o, h, reading->oid, &reading->size)) {
+		objects_give(o, h);
+		return page_guard_n_lost() == n_lost ? 0 : -EIO;
+	}
 	/* Before anything is allocated for what it claims to be. */
 	r = read_header(o, h, reading->oid, reading->type, &reading->size);
 	if (r == 0 && reading->size > reading->max)

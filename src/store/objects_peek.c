@@ -23,10 +23,17 @@ static struct pack_map *map_of(const struct objects *o,
 	return h->map;
 }
 
-/* Most small blobs are no deltas. */
-static struct blob *peek_whole(const struct objects *o,
-			       struct objects_handle *h, const struct oid *oid,
-			       size_t max)
+bool objects_peek_size(const struct objects *o, struct objects_handle *h,
+		       const struct oid *oid, uint64_t *ret_size)
+{
+	struct pack_map *map = map_of(o, h);
+
+	return map && pack_map_size(map, oid, ret_size) && *ret_size > 0;
+}
+
+static struct blob *peek_mapped(const struct objects *o,
+				struct objects_handle *h, const struct oid *oid,
+				size_t max)
 {
 	struct pack_map *map = map_of(o, h);
 	unsigned n_lost = page_guard_n_lost();
@@ -73,7 +80,7 @@ void objects_peek_blobs(struct objects *o, const struct oid *oids, size_t n,
 	if (objects_take(o, &h) < 0)
 		return;
 	for (size_t i = 0; i < n; i++) {
-		ret_blobs[i] = peek_whole(o, h, &oids[i], max);
+		ret_blobs[i] = peek_mapped(o, h, &oids[i], max);
 		if (!ret_blobs[i])
 			ret_blobs[i] = peek(h, &oids[i], max);
 		if (ret_blobs[i])

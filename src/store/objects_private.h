@@ -105,6 +105,10 @@ int objects_probe(const struct objects *);
 /* A handle that knows every pack of our own process. */
 int objects_take(struct objects *, struct objects_handle **ret_handle);
 void objects_give(struct objects *, struct objects_handle *);
+/* The size of a blob of some bytes, by a handle that was taken, where that is
+ * quick. False: objects_find and libgit2 tell. objects_peek.c */
+bool objects_peek_size(const struct objects *, struct objects_handle *,
+		       const struct oid *, uint64_t *ret_size);
 /* 0 or -ENOENT; looks for new packs, not too often. */
 int objects_find(struct objects *, struct objects_handle *, const struct oid *);
 /* Says that so many bytes were read: once in a while handles are closed. */

@@ -149,6 +149,52 @@ static void test_damage(void **state)
 	assert_null(b);
 }
 
+/* The same of a delta and what it is a delta of, and of their sizes. */
+static void test_damaged_deltas(void **state)
+{
+	struct scratch *s = *state;
+	cleanup(buf_done) struct buf size = {0};
+	struct buf content[2] = {0};
+	struct oid oids[2];
+	unsigned n_right = 0, n_none = 0, n_bytes;
+
+	scratch_do(s, "git init -q -b main repo && cd repo && seq 400 >a && "
+		      "(seq 300; echo more) >b && git add . && "
+		      "git commit -q -m 1 && git repack -adfq && "
+		      "git verify-pack -v .git/objects/pack/*.idx | "
+		      "grep -q 'chain length = 1: 1'");
+	scratch_take_all(s, "repo");
+	scratch_do(s, "P=$(ls -S store.git/objects/pack/*.pack | head -1); "
+		      "chmod u+w $P; cp $P sound; ln -s $P pack");
+	oids[0] = scratch_oid(s, "git -C repo rev-parse HEAD:b");
+	oids[1] = scratch_oid(s, "git -C repo rev-parse HEAD:a");
+	content[0] = scratch_run(s, "cat repo/b");
+	content[1] = scratch_run(s, "cat repo/a");
+	size = scratch_run(s, "stat -c %s sound");
+	n_bytes = (unsigned)strtoul(size.data, NULL, 10);
+	for (unsigned i = 12; i < n_bytes; i += 7) {
+		cleanup(free) char *flip = mem_asprintf(
+			"cat sound >pack && printf '\\252' | "
+			"dd of=pack bs=1 seek=%u conv=notrunc status=none",
+			i);
+		struct blob *b[2];
+
+		scratch_do(s, flip);
+		objects_peek_blobs(s->o, oids, 2, MIB, b);
+		for (unsigned j = 0; j < 2; j++) {
+			n_none += !b[j];
+			n_right += b[j] != NULL;
+			if (b[j])
+				assert_string_equal(blob_data(b[j]),
+						    content[j].data);
+			blob_unref(b[j]);
+		}
+	}
+	assert_true(n_right > 10 && n_none > 10);
+	buf_done(&content[0]);
+	buf_done(&content[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +202,7 @@ int main(void)
 		SCRATCH_TEST(test_what_is_not_given),
 		SCRATCH_TEST(test_a_pack_that_comes_later),
 		SCRATCH_TEST(test_damage),
+		SCRATCH_TEST(test_damaged_deltas),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
