@@ -230,6 +230,8 @@ int model_lookup(struct ctx *ctx, struct model *model, uint64_t parent,
 		model_fill_entry(model, &told, &found, &entry);
 	else if (r == 0)
 		entry.entry_timeout = seconds(found.left_ms);
+	if (r == 0 && node && node->provider->looked_up)
+		node->provider->looked_up(model, node);
 	if (r == 0 && !node && found.left_ms < LONGEST_MS && found.left_ms > 0)
 		absent_add(model->absent, parent, name);
 	node_unref(model->nodes, node);

@@ -64,6 +64,9 @@ struct provider {
 	 * found->left_ms. The name is in dir, what.data stays the found's. */
 	int (*size)(struct ctx *, struct model *, struct node *dir,
 		    const char *name, struct found *found);
+	/* The kernel is told of the node, by a lookup. NULL: that is nothing
+	 * to it. Never waits. */
+	void (*looked_up)(struct model *, const struct node *);
 	/* Brings the names of a directory, as a sealed listing. The only call
 	 * that tells a provider that somebody looks: READDIR asks nobody.
 	 * `newest` is the listing that was brought last, or NULL; returning a

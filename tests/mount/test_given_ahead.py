@@ -140,3 +140,22 @@ def test_many_who_read_one_directory_do_not_wait_for_each_other(bb, mounts):
     assert not any(r.is_alive() for r in readers)
     assert wrong == []
     assert given(m) > 200
+
+
+def test_documents_in_the_order_in_which_they_were_looked_up(bb, mounts):
+    """As a shell does for `cat monolith-labs/*/info`: of each the bytes are its own, and none of them is asked for twice."""
+    m = mounts(arguments=("-d",))
+    top = m / "monolith-labs"
+    for attempt in range(3):
+        paths = [os.path.join(top, slug, "info") for slug in sorted(os.listdir(top))[1 + attempt * 300:][:300]]
+        sizes, drops, mark = [os.stat(p).st_size for p in paths], vmstat()[1], bb.log.mark()
+        count, n = Counted(m, "monolith-labs"), given(m)
+        texts = [read(p) for p in paths]
+        reads = count.new()["READ"]
+        for path, size, text in zip(paths, sizes, texts):
+            assert len(text) == size and path.split("/")[-2].encode() in text, path
+        if vmstat()[1] == drops:
+            break       # else somebody had the kernel forget all files
+    assert 2 <= reads < 10, reads
+    assert given(m) - n > 280
+    assert asked(bb, mark) == []

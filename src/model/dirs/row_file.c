@@ -8,15 +8,21 @@
  */
 #include "model/dirs/row_file.h"
 
+#include "model/dirs/row_ahead.h"
+
 #include "content/documents.h"
 
 #include "base/hash.h"
 #include "base/lru.h"
 
 #define MAX_RENDERED (2 * MIB)
+/* Whoever waits for a READ waits for what is given before it, too. */
+#define GIVEN_MOST (2 * MIB)
+#define GIVEN_LONGEST (128 * KIB)
 
 struct rendered {
 	struct lru files; /* struct blob */
+	struct row_ahead ahead;
 };
 
 /* A version seen through one file of the table. */
@@ -38,24 +44,27 @@ static void unref_blob(void *value)
 static const struct lru_values blobs = {.ref = ref_blob, .unref = unref_blob};
 
 /* Made at the first use: most models of tests render nothing. */
-static struct lru *rendered(struct model *model)
+static struct rendered *rendered(struct model *model)
 {
-	struct lru *lru;
+	struct rendered *of;
 
 	mutex_lock(&model->lock);
 	if (!model->rendered) {
 		model->rendered = mem_calloc(1, sizeof(*model->rendered));
 		lru_init(&model->rendered->files, MAX_RENDERED, &blobs);
+		row_ahead_init(&model->rendered->ahead);
 	}
-	lru = &model->rendered->files;
+	of = model->rendered;
 	mutex_unlock(&model->lock);
-	return lru;
+	return of;
 }
 
 static void forget_rendered(struct model *model)
 {
-	if (model->rendered)
+	if (model->rendered) {
 		lru_done(&model->rendered->files);
+		row_ahead_done(&model->rendered->ahead);
+	}
 	free(model->rendered);
 	model->rendered = NULL;
 }
@@ -68,7 +77,7 @@ static int render(struct model *model, uint64_t version,
 	cleanup(buf_done) struct buf out = BUF_INIT(0);
 	cleanup(blob_unref) struct blob *source = NULL, *blob = NULL;
 	const struct rendered_key key = {version, file};
-	struct lru *lru = rendered(model);
+	struct lru *lru = &rendered(model)->files;
 	size_t n;
 	int r = 0;
 
@@ -137,6 +146,44 @@ static int row_file_read(struct ctx *ctx, struct model *model,
 		     : model_slice(blob, offset, n, ret_data);
 }
 
+static void row_file_looked_up(struct model *model, const struct node *node)
+{
+	row_ahead_looked_up(&rendered(model)->ahead, node->ino);
+}
+
+/* False: no more. Equal numbers are equal bytes, so what the kernel knows by
+ * this number by now is the same file. */
+static bool give_one(struct model *model, uint64_t ino, size_t *n_bytes,
+		     model_give *give, void *arg)
+{
+	struct node *node = node_get(model->nodes, ino);
+	cleanup(blob_unref) struct blob *blob = NULL;
+	bool more = true;
+
+	if (node && node->provider == &provider_row_file &&
+	    node->size <= GIVEN_LONGEST &&
+	    render(model, node_version(node), node_resource_file(node), NULL,
+		   &blob) == 0 &&
+	    blob_len(blob) > 0 && blob_len(blob) == node->size) {
+		*n_bytes += blob_len(blob);
+		more = give(arg, ino, blob) && *n_bytes < GIVEN_MOST;
+	}
+	node_unref(model->nodes, node);
+	return more;
+}
+
+static void row_file_ahead(struct ctx *ctx, struct model *model,
+			   struct node *node, model_give *give, void *arg)
+{
+	uint64_t inos[ROW_AHEAD_MOST];
+	size_t n = row_ahead_read(&rendered(model)->ahead, node->ino, inos);
+	size_t n_bytes = 0;
+
+	for (size_t i = 0; i < n && !ctx_is_cancelled(ctx); i++)
+		if (!give_one(model, inos[i], &n_bytes, give, arg))
+			break;
+}
+
 static int stored_read(struct ctx *ctx, struct model *model, struct node *node,
 		       off_t offset, size_t n, struct model_data *ret_data)
 {
@@ -197,6 +244,8 @@ const struct provider provider_row_file = {
 	.end = forget_rendered,
 	.expiry = PROVIDER_EXPIRES_NAME,
 	.name = "row_file",
+	.looked_up = row_file_looked_up,
 	.read = row_file_read,
+	.ahead = row_file_ahead,
 	.hash_data = row_file_hash,
 };
