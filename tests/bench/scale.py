@@ -205,7 +205,7 @@ def blob(bench, size):
         with open(m / f"{place}/big", "rb", buffering=0) as f:
             assert f.read(10) == bytes(10)
         return size // 10 ** 6
-    return Measured(bench, r"\.git/", look, "big_file=8G")
+    return Measured(bench, r"\.git/", look, "big_file=8G", "ttl=1h")
 
 
 def all_of_it(bench):
