@@ -267,6 +267,15 @@ int objects_set_aside(const char *path, const char *why)
 	return 0;
 }
 
+/* Not those of flock: whoever held one that went would be alone with it, and
+ * the next one with another. */
+static bool is_old_lock(const char *name)
+{
+	return has_suffix(name, ".lock") &&
+	       strcmp(name, "bitbucketfs.lock") != 0 &&
+	       strcmp(name, "evict.lock") != 0;
+}
+
 /* Removes what a process that was killed left of files that it was about to
  * rename: libgit2's locks of refs, and ours; and refs that a power cut has
  * emptied before they were synced, which git calls broken. All of it is made
@@ -287,9 +296,7 @@ static void sweep_half_written(const struct objects *o)
 	if (fts)
 		fts_close(fts);
 	while (d && (e = readdir(d)))
-		if (strstr(e->d_name, ".tmp-") ||
-		    (has_suffix(e->d_name, ".lock") &&
-		     strcmp(e->d_name, "bitbucketfs.lock") != 0))
+		if (strstr(e->d_name, ".tmp-") || is_old_lock(e->d_name))
 			unlinkat(dirfd(d), e->d_name, 0);
 	if (d)
 		closedir(d);

@@ -312,6 +312,7 @@ static void test_a_fetch_holds_it(void **state)
 {
 	struct scratch *s = *state;
 	struct commits c = make(s);
+	struct objects *other = NULL;
 	uint64_t freed = 0;
 	struct ctx ctx;
 	int fd = -1;
@@ -321,6 +322,10 @@ static void test_a_fetch_holds_it(void **state)
 	ctx_init(&ctx, NULL, -1);
 	assert_int_equal(objects_hold(&ctx, s->o, &fd), 0);
 	assert_int_equal(evict(s, &freed), -EBUSY);
+	/* Also when somebody else has opened the store since. */
+	assert_int_equal(objects_open(s->store, &other), 0);
+	assert_int_equal(evict(s, &freed), -EBUSY);
+	other = objects_close(other);
 	expect_blob(s->o, &c.same, SAME, true);
 	file_close(fd);
 	ctx_cancel(&ctx);
