@@ -84,6 +84,11 @@ int64_t checkout_path_time_ms(const struct checkout *, const struct node *dir,
 			      const struct node *tree, const char *name,
 			      const struct oid *);
 
+/* checkout_move.c: what the kernel knows of a tree moves from one tree object
+ * to another. Both are here; one that is not is -ENOENT. */
+int checkout_move(struct model *, struct node *tree, const struct oid *from,
+		  const struct oid *to);
+
 /* Git was asked for the repository that the node is in: if the server named it
  * otherwise, the workspace's listing and the list of workspaces are asked for
  * again, in the background. */
