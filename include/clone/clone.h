@@ -52,6 +52,9 @@ struct clone_set_config {
 	const char *git_fallback;
 	/* It is the service's own, and may see the credential. */
 	bool fallback_is_own;
+	/* Where the service itself has them by HTTPS, as the addresses of
+	 * submodules say it; NULL: only what git_url says. */
+	const char *own_url;
 	struct credential *credential;
 	struct http *http;     /* git's own client, not the API's */
 	struct ssh *ssh;       /* NULL: neither URL is one of SSH */
@@ -245,6 +248,38 @@ int clone_resolve_short(struct clone *, const char *hex, size_t n,
 			struct oid *ret_commit);
 /* Whether there is a store, so that asking makes none. Local. */
 bool clone_has_store(struct clone *);
+
+/* What a commit says of the places in it that are commits of others. */
+struct clone_submodule {
+	char *path;
+	/* As git would clone it, absolute; "": none is said. A stranger's text.
+	 */
+	char *url;
+	/* Of a repository of this very service, in small letters; NULL: of
+	 * another host, or of none. */
+	char *workspace, *slug;
+};
+/* Immutable, counted; in the order of strcmp of their paths. */
+struct clone_submodules {
+	struct clone_submodule *items;
+	size_t n_items;
+	/* private from here */
+	struct refcount refcount_private;
+};
+struct clone_submodules *clone_submodules_ref(struct clone_submodules *);
+struct clone_submodules *clone_submodules_unref(struct clone_submodules *);
+DEFINE_CLEANUP(struct clone_submodules *, clone_submodules_unref);
+/* NULL: it is none that they name. */
+const struct clone_submodule *
+clone_submodules_find(const struct clone_submodules *, const char *path);
+/* The .gitmodules of a commit, by the commit's tree; oid_none: it has none.
+ * Local; -ENOENT: that tree is not here. */
+int clone_gitmodules(struct ctx *, struct clone *, const struct oid *root,
+		     struct oid *ret_blob);
+/* What it says. Local; -ENOENT: the blob is not here; -EBADMSG, -EFBIG with the
+ * sentence. */
+int clone_read_submodules(struct ctx *, struct clone *, const struct oid *blob,
+			  struct clone_submodules **ret);
 
 /* Reading what is here: local, never waits for the network; quick, unless a
  * damaged pack is found out or a big file is made: cancelling ctx (NULL: nobody

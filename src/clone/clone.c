@@ -48,6 +48,7 @@ static void init_servers(struct clone_set *cs,
 	server_init(&cs->server, config->git_url);
 	cs->server.is_own = !config->is_mirror;
 	cs->server.authorized = true;
+	cs->own_url = config->own_url ? mem_strdup(config->own_url) : NULL;
 	if (!config->git_fallback)
 		return;
 	server_init(&cs->fallback, config->git_fallback);
@@ -129,6 +130,7 @@ struct clone_set *clone_set_free(struct clone_set *cs)
 	free(cs->fetched_ms);
 	server_done(&cs->server);
 	server_done(&cs->fallback);
+	free(cs->own_url);
 	free(cs->dir);
 	free(cs);
 	return NULL;

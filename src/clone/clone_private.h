@@ -245,6 +245,7 @@ struct clone_set {
 	char *dir;
 	struct clone_server server;
 	struct clone_server fallback; /* url is NULL: there is none */
+	char *own_url;                /* submodules.c; may be NULL */
 	struct credential *credential;
 	struct http *http;
 	struct ssh *ssh; /* NULL where no server is asked by it */

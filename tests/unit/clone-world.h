@@ -55,6 +55,8 @@ static void run_at(struct world *w, int64_t at, const char *command)
 
 /* Who knows names in the mounts that start from now on; nobody, mostly. */
 static struct clone_naming world_names;
+/* What is the service's own address in them. */
+static const char *world_own_url;
 
 static void mount_start(struct mount *m, const char *dir, const char *url,
 			unsigned max_trees)
@@ -77,6 +79,7 @@ static void mount_start(struct mount *m, const char *dir, const char *url,
 			.cache = m->cache,
 			.max_trees = max_trees,
 			.names = world_names,
+			.own_url = world_own_url,
 		},
 		&m->clones));
 }
