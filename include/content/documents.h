@@ -141,6 +141,9 @@ int documents_find_repository(struct ctx *, struct documents *,
 			      const char *workspace, const char *name,
 			      struct documents_repository *ret_repository,
 			      struct answer_age *ret_age);
+/* Whether it would be found by what is at hand, however old. Asks nobody. */
+bool documents_knows_repository(struct documents *, const char *workspace,
+				const char *name);
 /* As struct clone_naming wants it (clone/clone.h). Not asked anonymously, whose
  * quota is nobody's alone. */
 int documents_name_now(void *documents, struct ctx *, const char *uuid,

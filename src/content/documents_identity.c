@@ -241,6 +241,26 @@ int documents_find_repository(struct ctx *ctx, struct documents *d,
 	return item ? 0 : ctx_fail(ctx, -ENOENT, "There is no %s.", name);
 }
 
+bool documents_knows_repository(struct documents *d, const char *workspace,
+				const char *name)
+{
+	cleanup(scope_unref) struct scope *scope =
+		documents_listing_scope(d, workspace);
+	cleanup(documents_repository_done) struct documents_repository found = {
+		0};
+	cleanup(collection_unref) struct collection *c = NULL;
+	cleanup(cache_entry_free) struct cache_entry *e = NULL;
+	cleanup(free) char *key = documents_alias_key(scope, name);
+	struct answer_age age = {0};
+
+	c = documents_known(d, &resource_repositories, scope->key, &age);
+	if (c)
+		return collection_find(c, name);
+	e = answer_peek(d->config.cache, key);
+	return e && e->body &&
+	       repository_of(d, scope, blob_data(e->body), name, &found);
+}
+
 /* ---- what read_through calls ---- */
 
 /* The name that the document had before. */
