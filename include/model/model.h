@@ -61,6 +61,12 @@ struct model_config {
 	 * all of them. */
 	uint64_t hydrate;
 	unsigned listed; /* items of what grows for ever; 0: 10 */
+	/* What a submodule is in the tree that has it. */
+	enum model_submodules {
+		MODEL_SUBMODULES_OFF,  /* an empty directory */
+		MODEL_SUBMODULES_LINK, /* a link to its files elsewhere */
+		MODEL_SUBMODULES_TREE, /* its files */
+	} submodules;
 	/* Bytes of listings: that are open, that are kept beside; 0: the
 	 * defaults. */
 	size_t most_open, most_kept;
@@ -91,6 +97,12 @@ void model_signed_out(struct model *, bool signed_out);
 /* As refs_place (src/model/git/refs.h), of a path below the root. */
 int model_find_ref(struct ctx *, struct model *, const char *path,
 		   size_t *ret_parts, char hex[static 41]);
+
+/* Of the submodule that a path below the root is, or is in: adds lines "url:",
+ * "commit:" and "place:", the last where it has one in the mount. May bring the
+ * trees on the way. -EINVAL: it is in none. */
+int model_submodule(struct ctx *, struct model *, const char *path,
+		    struct buf *out);
 
 /* What the kernel knows. */
 struct model_known {

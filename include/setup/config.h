@@ -44,6 +44,7 @@ struct config {
 	char *token_from;
 	char *api_url, *git_url; /* without a final slash */
 	char *git_fallback;      /* likewise; NULL: none */
+	char *own_url; /* the git host of api_url's service, likewise */
 	/* By SSH, in place of git_url, which then is the service's own; NULL:
 	 * by git_url. */
 	char *ssh_url;
@@ -77,6 +78,13 @@ struct config {
 	/* Bytes of an account's cache, at most. 0: nothing was said, so it
 	 * follows from the disk; CONFIG_UNBOUNDED: it may fill the disk. */
 	uint64_t cache_size;
+	/* What a submodule is. */
+	enum config_submodules {
+		CONFIG_SUBMODULES_OFF,  /* an empty directory */
+		CONFIG_SUBMODULES_LINK, /* a link to its files, if they have a
+					 * place here */
+		CONFIG_SUBMODULES_TREE, /* a directory of its files */
+	} submodules;
 	/* Whose everything in the mount is (default: who mounts), and the bits
 	 * of the modes that are taken away (default: none). */
 	uid_t uid;

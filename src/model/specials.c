@@ -6,6 +6,7 @@
 #include "model/dirs/hierarchy.h"
 #include "model/git/checkout.h"
 #include "model/git/refs.h"
+#include "model/git/checkout_submodule_table.h"
 #include "model/stream/streams.h"
 
 static int found_default_tree(struct ctx *, struct model *model,
@@ -57,6 +58,19 @@ static int refresh_repositories(struct ctx *ctx, struct model *model,
 	return hierarchy_refresh(ctx, model, dir, said);
 }
 
+/* What a repository's directory has that no row says. */
+static int repository_lookup(struct ctx *ctx, struct model *model,
+			     struct node *dir, const char *name,
+			     struct found *ret_found)
+{
+	int r = hierarchy_lookup_ignore(ctx, model, dir, name, ret_found);
+
+	return r < 0 || ret_found->what.provider
+		       ? r
+		       : checkout_submodule_table_lookup(ctx, model, dir, name,
+							 ret_found);
+}
+
 const struct row_dir_special specials_all[ROW_DIR_SPECIALS] = {
 	[RESOURCE_DEFAULT_TREE] = {.found = found_default_tree},
 	[RESOURCE_BRANCHES] = {.lookup = branches_lookup,
@@ -83,7 +97,8 @@ const struct row_dir_special specials_all[ROW_DIR_SPECIALS] = {
 				   .name_found = hierarchy_repository_found,
 				   .free_names = hierarchy_free_names,
 				   .refresh = hierarchy_refresh},
-	[RESOURCE_REPOSITORY] = {.lookup = hierarchy_lookup_ignore},
+	[RESOURCE_REPOSITORY] = {.lookup = repository_lookup,
+				 .open = checkout_submodule_table_open},
 	[RESOURCE_ABOUT_WORKSPACE] = {.found = hierarchy_found_about},
 	[RESOURCE_REPOSITORY_FILES] = {.lookup = repository_lists_index_lookup,
 				       .open = repository_lists_index_open,

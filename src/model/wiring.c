@@ -13,6 +13,7 @@
 #include "model/git/ahead.h"
 #include "model/git/checkout.h"
 #include "model/git/refs.h"
+#include "model/git/checkout_submodule_table.h"
 #include "model/git/walk.h"
 #include "model/work/fetch.h"
 #include "model/work/prefetch.h"
@@ -110,6 +111,12 @@ int model_find_ref(struct ctx *ctx, struct model *model, const char *path,
 		   size_t *ret_parts, char hex[static 41])
 {
 	return refs_place(ctx, model, path, ret_parts, hex);
+}
+
+int model_submodule(struct ctx *ctx, struct model *model, const char *path,
+		    struct buf *out)
+{
+	return checkout_submodule_table_say(ctx, model, path, out);
 }
 
 void model_stop(struct model *model)

@@ -40,6 +40,7 @@ void config_init(struct config *config)
 	config->listed = LISTED_DEFAULT;
 	config->big_file = BIG_FILE_DEFAULT;
 	config->hydrate = HYDRATE_DEFAULT;
+	config->submodules = CONFIG_SUBMODULES_TREE;
 	config->uid = getuid();
 	config->gid = getgid();
 }
@@ -68,6 +69,7 @@ void config_done(struct config *config)
 	free(config->token_from);
 	free(config->oauth_client_id);
 	free(config->oauth_url);
+	free(config->own_url);
 	free(config->email);
 	free(config->username);
 	free(config->api_url);
@@ -295,6 +297,7 @@ static int finish_git(struct config *config)
 		(http_same_origin(config->git_fallback, own) ||
 		 is_own_ssh(config->git_fallback, own_host));
 	config->oauth_url = mem_asprintf("%s/site/oauth2", own);
+	config->own_url = steal(&own);
 	return 0;
 }
 

@@ -65,6 +65,7 @@ config_set config_set_hydrate;
 config_set config_set_uid;
 config_set config_set_gid;
 config_set config_set_umask;
+config_set config_set_submodules;
 config_set config_set_off;
 config_set config_set_debug;
 config_set config_set_flag;

@@ -524,6 +524,25 @@ int config_set_umask(struct config *config,
 	return 0;
 }
 
+int config_set_submodules(struct config *config,
+			  const struct config_setting *setting,
+			  const char *value)
+{
+	static const char *const words[] = {
+		[CONFIG_SUBMODULES_OFF] = "off",
+		[CONFIG_SUBMODULES_LINK] = "link",
+		[CONFIG_SUBMODULES_TREE] = "tree",
+	};
+	enum config_submodules *place = member(config, setting);
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (!strcmp(value, words[i])) {
+			*place = (enum config_submodules)i;
+			return 0;
+		}
+	return config_fail(config, "'%s' is none of tree, link and off", value);
+}
+
 int config_set_off(struct config *config, const struct config_setting *,
 		   const char *value)
 {

@@ -29,7 +29,7 @@ def big_chunks():
         yield body[:1000 * 1000]
 
 
-def hard_files(big):
+def hard_files(big, older):
     files = {
         "README.md": "# hard\n\nEverything that a tree can hold and most tools get wrong.\n",
         "empty": b"", "no-newline": b"no newline at the end", "binary.bin": bytes(range(256)) * 64,
@@ -38,8 +38,8 @@ def hard_files(big):
         "links/dangling": ("symlink", "no/such/file"), "links/directory": ("symlink", "../src"),
         "links/self": ("symlink", "self"), "links/up": ("symlink", ".."), "links/odd": ("symlink", "with space/\udcff"),
         "links/long": ("symlink", "../" * 600 + "README.md"), "src/one.c": "int one(void) { return 1; }\n",
-        "vendor/library": ("submodule", "1234567890abcdef1234567890abcdef12345678"),
-        ".gitmodules": '[submodule "library"]\n\tpath = vendor/library\n\turl = ../library.git\n',
+        "vendor/library": ("submodule", older),
+        ".gitmodules": '[submodule "library"]\n\tpath = vendor/library\n\turl = ../hard.git\n',
         "names/with space": "space\n", "names/ leading": "1\n", "names/trailing ": "2\n", "names/with\nnewline": "newline\n",
         "names/with\ttab": "tab\n", "names/quote\"back\\slash": "quote\n", "names/-rf": "dash\n", "names/*?[x]": "glob\n",
         "names/Überraschung.txt": "NFC\n", "names/U\u0308berraschung.txt": "NFD\n", "names/日本語.txt": "three\n",
@@ -71,8 +71,11 @@ def hard_files(big):
 def hard(git_dir, big=True):
     gitrepo.init(git_dir)
     imp = Importer(git_dir)
-    first = imp.commit("main", "Begin", WHO, EPOCH, {"README.md": "# hard\n"})
-    top = imp.commit("main", "Add everything that is hard\n\nNames, links, modes, line ends.", WHO, EPOCH + 86400, hard_files(big))
+    mark = imp.commit("main", "Begin", WHO, EPOCH, {"README.md": "# hard\n"})
+    first = imp.close()[mark]
+    imp = Importer(git_dir)
+    top = imp.commit("main", "Add everything that is hard\n\nNames, links, modes, line ends.", WHO, EPOCH + 86400,
+                     hard_files(big, first), parent=first)
     last = imp.commit("main", "Say what it is", WHO, EPOCH + 2 * 86400,
                       {"CHANGES": "one\n", "names/with space": "space, changed\n", "names/case": None,
                        "bin/plain": ("exec", b"not executable\n")})

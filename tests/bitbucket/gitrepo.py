@@ -37,6 +37,10 @@ def quoted(path):
     return b'"' + b"".join(b"%c" % c if 32 <= c < 127 and c not in b'"\\' else b"\\%03o" % c for c in path) + b'"'
 
 
+def named(commit):
+    return f":{commit}" if isinstance(commit, int) else commit
+
+
 class Importer:
     """A git fast-import stream.
 
@@ -73,7 +77,7 @@ class Importer:
         self.data(message if message.endswith(b"\n") else message + b"\n")
         for word, ref in (("from", parent), ("merge", merge)):
             if ref is not None:
-                self.out.write(f"{word} {':%d' % ref if isinstance(ref, int) else ref}\n".encode())
+                self.out.write(f"{word} {named(ref)}\n".encode())
         mark = self.mark
         for path, content in files.items():
             mode = b"100644"
@@ -93,15 +97,16 @@ class Importer:
         self.out.write(b"\n")
         return mark
 
-    def branch(self, name, mark):
-        self.out.write(f"reset refs/heads/{name}\nfrom :{mark}\n\n".encode())
+    def branch(self, name, commit):
+        """commit: a mark, or a name."""
+        self.out.write(f"reset refs/heads/{name}\nfrom {named(commit)}\n\n".encode())
 
-    def tag(self, name, mark, message=None, who=None, when=None):
+    def tag(self, name, commit, message=None, who=None, when=None):
         """An annotated tag, or a light one without a message."""
         if message is None:
-            self.out.write(f"reset refs/tags/{name}\nfrom :{mark}\n\n".encode())
+            self.out.write(f"reset refs/tags/{name}\nfrom {named(commit)}\n\n".encode())
         else:
-            self.out.write(f"tag {name}\nfrom :{mark}\ntagger {who} {when} +0000\n".encode())
+            self.out.write(f"tag {name}\nfrom {named(commit)}\ntagger {who} {when} +0000\n".encode())
             self.data(message.encode() + b"\n")
 
     def close(self):

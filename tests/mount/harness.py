@@ -213,7 +213,20 @@ def checkout(git_dir, where, commit="HEAD", paths=(".",)):
         f.write("* -text -eol -ident -filter -working-tree-encoding\n")
     subprocess.run(["git", "--git-dir", private, "--work-tree", where, "-c", "core.longpaths=true", "checkout", "-q", "-f",
                     commit, "--", *paths], check=True)
+    fill_submodules(git_dir, where, commit)
     return where
+
+
+def fill_submodules(git_dir, where, commit):
+    """Those of the repository itself; others are not followed in the data of tests (tests/bitbucket/submodules.py has them)."""
+    git = ["git", "-c", "safe.directory=*", "--git-dir", git_dir]
+    for entry in subprocess.run([*git, "ls-tree", "-r", "-z", commit], check=True, capture_output=True).stdout.split(b"\0"):
+        if entry.startswith(b"160000 "):
+            words, path = entry.split(b"\t")
+            inner = words.split()[2].decode()
+            if subprocess.run([*git, "cat-file", "-e", inner], capture_output=True).returncode == 0:
+                files = subprocess.run([*git, "archive", inner], check=True, capture_output=True).stdout
+                subprocess.run(["tar", "-x", "-C", os.path.join(os.fsencode(where), path)], input=files, check=True)
 
 
 def same_trees(a, b):

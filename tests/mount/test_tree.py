@@ -112,10 +112,10 @@ def test_rule_11_names_in_a_tree_are_never_altered(shared_bb, shared):
     assert set(os.listdir(os.fsencode(shared / "edge/hard/tree/names"))) == set(said.rstrip(b"\0").split(b"\0"))
 
 
-def test_a_submodule_is_an_empty_directory(shared):
+def test_a_submodule_has_its_files(shared):
     path = shared / "edge/hard/tree/vendor/library"
     assert stat.S_ISDIR(os.lstat(path).st_mode)
-    assert os.listdir(path) == []
+    assert shared.read("edge/hard/tree/vendor/library/README.md") == "# hard\n" and os.listdir(path) == ["README.md"]
     fails(errno.ENOENT, os.stat, path + "/x")
 
 

@@ -198,7 +198,9 @@ static void test_options(void **state)
 		"x-systemd.automount,x-gvfs-show,X-mount.mkdir",
 		NULL);
 	options("submodules=off,lfs=off", NULL);
-	options("submodules=on", "submodules can only be off");
+	options("submodules=tree,submodules=link", NULL);
+	options("submodules=on",
+		"submodules 'on' is none of tree, link and off");
 	options("lfs=on", "lfs can only be off");
 	options("lfs", "-o lfs needs a value: -o lfs=off");
 	options("colour=blue", "there is no option -o colour");
@@ -347,7 +349,7 @@ static const struct {
 	{"uid", {"7", "8"}},
 	{"gid", {"7", "8"}},
 	{"umask", {"027", "077"}},
-	{"submodules", {"off", "off"}},
+	{"submodules", {"link", "off"}},
 	{"lfs", {"off", "off"}},
 	{"allow_other", {"true", "false"}},
 	{"allow_root", {"true", "false"}},
@@ -377,8 +379,8 @@ static char *whole(const struct config *c)
 		   c->ca_file, c->proxy, c->cache_dir, c->log_file);
 	buf_printf(&out, " %s %s %s %s %u", c->token_command, c->profile,
 		   c->mountpoint, c->oauth_client_id, c->oauth_port);
-	buf_printf(&out, " %d %d %s %s %s", c->tells_requests, c->transport,
-		   c->ssh_fallback, c->ssh_agent, c->jira_url);
+	buf_printf(&out, " %d %d %s %s %s %d", c->tells_requests, c->transport,
+		   c->ssh_fallback, c->ssh_agent, c->jira_url, c->submodules);
 	add_list(&out, c->workspaces);
 	add_list(&out, c->indexers);
 	buf_printf(&out, " %lld %u %u %u %u %llu %llu %llu %u %u %o",

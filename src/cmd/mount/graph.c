@@ -74,6 +74,19 @@ static int hold_bound(struct graph *g, uint64_t bytes)
 	return evict_start(g->remote.account.dir, bytes, &g->evictor);
 }
 
+static enum model_submodules submodules_of(const struct config *config)
+{
+	switch (config->submodules) {
+	case CONFIG_SUBMODULES_OFF:
+		break;
+	case CONFIG_SUBMODULES_LINK:
+		return MODEL_SUBMODULES_LINK;
+	case CONFIG_SUBMODULES_TREE:
+		return MODEL_SUBMODULES_TREE;
+	}
+	return MODEL_SUBMODULES_OFF;
+}
+
 static int build_content(struct graph *g, struct ssh *ssh)
 {
 	const struct config *config = &g->remote.config;
@@ -92,6 +105,7 @@ static int build_content(struct graph *g, struct ssh *ssh)
 		.is_mirror = config->is_mirror,
 		.git_fallback = config->git_fallback,
 		.fallback_is_own = config->fallback_is_own,
+		.own_url = config->own_url,
 		.credential = g->remote.credential,
 		.http = g->git_http,
 		.ssh = ssh,
@@ -165,6 +179,7 @@ static int build_model(struct graph *g, const struct graph_config *config,
 		.ttl_ms = set->ttl_ms,
 		.hydrate = set->hydrate,
 		.listed = set->listed,
+		.submodules = submodules_of(set),
 		.check_behind = known &&
 				credential_kind(g->remote.credential) !=
 					CREDENTIAL_ANONYMOUS,

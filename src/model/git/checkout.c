@@ -7,16 +7,28 @@
  * (provider_git).
  */
 #include "model/git/checkout.h"
+#include "model/git/checkout_submodule.h"
 #include "model/repository.h"
 
 #include "base/clock.h"
 
 static const struct refresh_watching checkout_watching;
 
+static struct checkout *make(struct clone *clone, const char *ref,
+			     struct fixed_commit *fixed)
+{
+	struct checkout *checkout = mem_calloc(1, sizeof(*checkout));
+
+	checkout->clone = clone;
+	checkout->ref = ref ? mem_strdup(ref) : NULL;
+	checkout->fixed = fixed;
+	mutex_init(&checkout->lock);
+	return checkout;
+}
+
 int checkout_new(struct model *model, struct node *repository, const char *ref,
 		 struct fixed_commit *fixed, struct checkout **ret_checkout)
 {
-	struct checkout *checkout;
 	struct clone *clone = NULL;
 	int r = repository_clone(model, repository, &clone);
 
@@ -24,19 +36,26 @@ int checkout_new(struct model *model, struct node *repository, const char *ref,
 		checkout_fixed_free(fixed);
 		return r;
 	}
-	checkout = mem_calloc(1, sizeof(*checkout));
-	checkout->clone = clone;
-	checkout->ref = ref ? mem_strdup(ref) : NULL;
-	checkout->fixed = fixed;
-	mutex_init(&checkout->lock);
-	*ret_checkout = checkout;
+	*ret_checkout = make(clone, ref, fixed);
 	return 0;
+}
+
+struct checkout *checkout_new_submodule(const struct oid *commit,
+					int64_t time_ms)
+{
+	struct checkout *checkout =
+		make(NULL, NULL, checkout_fixed_new(commit));
+
+	checkout->is_submodule = true;
+	atomic_store(&checkout->time_s, time_ms / 1000);
+	return checkout;
 }
 
 static void free_checkout(struct checkout *checkout)
 {
 	clone_unref(checkout->clone);
 	checkout_fixed_free(checkout->fixed);
+	clone_submodules_unref(checkout->submodules);
 	free(checkout->ref);
 	mutex_done(&checkout->lock);
 	free(checkout);
@@ -140,6 +159,8 @@ static int known(struct checkout *checkout, struct clone_head *head)
 {
 	struct oid id;
 
+	if (checkout->is_submodule)
+		return checkout_submodule_known(checkout, head);
 	if (!checkout->fixed)
 		return clone_tracking_known(tracking_of(checkout), head);
 	if (!checkout_fixed_known_id(checkout, &id))
@@ -217,6 +238,9 @@ static int show_known(struct model *model, struct node *tree, bool *ret_moved)
 	}
 	mutex_unlock(&checkout->lock);
 	listed_tell_end(listed);
+	if (r == 0 && (first || moved))
+		checkout_submodule_moved(model, tree, first ? NULL : &from,
+					 &to);
 	/* Of branches and tags refs_watch tells. */
 	if (r == 0 && !first && !checkout->ref && !checkout->fixed &&
 	    !oid_equal(&before.commit, &head.commit))
@@ -288,7 +312,9 @@ int checkout_check(struct ctx *ctx, struct model *model, struct node *tree,
 	if (max_age_ms == REFRESH_POLL)
 		max_age_ms = news ? REFRESH_NEWS_AGE_MS
 				  : refresh_age_ms(model, n_quiet);
-	if (checkout->fixed) {
+	if (checkout->is_submodule) {
+		r = checkout_submodule_get(ctx, model, tree, &head);
+	} else if (checkout->fixed) {
 		r = checkout_fixed_get(ctx, model, checkout, &head);
 	} else {
 		r = clone_tracking_get(ctx, tracking_of(checkout), max_age_ms,
@@ -346,6 +372,9 @@ static int show_unfollowed(struct ctx *ctx, struct model *model,
 	/* The next one who looks asks. */
 	if (!checkout_is_shown(tree))
 		atomic_store(&checkout->heard_ms, clock_mono_ms() - LONGEST_MS);
+	if (checkout->is_submodule &&
+	    checkout_submodule_enter(ctx, model, tree) < 0)
+		return refused;
 	r = show_known(model, tree, NULL);
 	if (r < 0)
 		return refused;

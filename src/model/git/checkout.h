@@ -22,7 +22,11 @@ struct fixed_commit;
 
 struct checkout {
 	/* Fixed. */
-	struct clone *clone;        /* a reference */
+	/* A reference. Of a submodule's directory NULL until somebody looks
+	 * inside (checkout_submodule.c), then fixed; to be looked at under lock
+	 * where that may not have been. */
+	struct clone *clone;
+	bool is_submodule;          /* it is fixed, too */
 	char *ref;                  /* NULL: the default branch, or a commit */
 	struct fixed_commit *fixed; /* NULL: a ref is followed */
 
@@ -58,11 +62,19 @@ struct checkout {
 	bool expired; /* the machine slept: the next look asks */
 	bool missing; /* the default branch is a name without a commit */
 	struct clone_head head;
+	bool is_nothing; /* of a submodule: there are no files to show */
+	/* What the commit's .gitmodules says, of the blob that was read last;
+	 * a reference, or NULL. */
+	struct clone_submodules *submodules;
+	struct oid submodules_blob;
 };
 
 /* fixed is taken, also on failure. ref as in clone_tracking. */
 int checkout_new(struct model *, struct node *repository, const char *ref,
 		 struct fixed_commit *fixed, struct checkout **ret_checkout);
+/* Of a submodule, whose files all have this time. */
+struct checkout *checkout_new_submodule(const struct oid *commit,
+					int64_t time_ms);
 /* same_data, hash_data and free_data of provider_tree, whose nodes' data a
  * checkout is. */
 bool checkout_same(const struct node_what *a, const struct node_what *b);
@@ -95,6 +107,8 @@ int checkout_move(struct model *, struct node *tree, const struct oid *from,
 void checkout_tell_renamed(struct model *, struct node *, struct clone *);
 
 /* checkout_fixed.c */
+/* A commit whose id is known, and which its clone's own repository has. */
+struct fixed_commit *checkout_fixed_new(const struct oid *commit);
 struct fixed_commit *checkout_fixed_free(struct fixed_commit *);
 bool checkout_fixed_same(const struct fixed_commit *,
 			 const struct fixed_commit *);

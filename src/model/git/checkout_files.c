@@ -8,6 +8,7 @@
  */
 #include "model/git/ahead.h"
 #include "model/git/checkout.h"
+#include "model/git/checkout_submodule.h"
 
 #include "base/file.h"
 
@@ -146,10 +147,12 @@ static int bring_tree(struct ctx *ctx, struct model *model, struct node *dir,
 	return r < 0 ? r : 0;
 }
 
-/* -ENOENT: the object is not here (bring). */
-static int found_entry(struct ctx *ctx, const struct node *dir,
-		       const struct node *tree, const struct oid *dir_oid,
-		       const struct tree_entry *e, struct found *found)
+/* -ENOENT: the object is not here (bring). link: of a submodule that is one its
+ * target, else NULL. */
+static int found_entry(struct ctx *ctx, const struct model *model,
+		       const struct node *dir, const struct node *tree,
+		       const struct oid *dir_oid, const struct tree_entry *e,
+		       const char *link, struct found *found)
 {
 	static const mode_t modes[] = {
 		[TREE_FILE] = NODE_FILE,
@@ -169,18 +172,23 @@ static int found_entry(struct ctx *ctx, const struct node *dir,
 		if (r < 0)
 			return r;
 	}
-	provider_found(found, &provider_git, modes[e->kind], mtime_ms,
-		       LONGEST_MS, NULL);
-	found->what.size = size;
+	if (e->kind == TREE_SUBMODULE) {
+		checkout_submodule_found(model, &e->oid, link, mtime_ms, found);
+	} else {
+		provider_found(found, &provider_git, modes[e->kind], mtime_ms,
+			       LONGEST_MS, NULL);
+		found->what.size = size;
+		found->what.oid = e->oid;
+	}
 	/* Earlier content that comes back is another inode: see "Version =
 	 * inode" in model/node.c. */
 	found->what.version = (uint64_t)mtime_ms;
-	found->what.checkout = checkout;
+	/* A submodule's directory of files has one of its own, a link to it
+	 * none. */
+	if (!link && !found->what.checkout)
+		found->what.checkout = checkout;
 	found->checked = true;
 	found->expect = *dir_oid;
-	/* A submodule is an empty directory without an object. */
-	if (e->kind != TREE_SUBMODULE)
-		found->what.oid = e->oid;
 	return 0;
 }
 
@@ -228,6 +236,8 @@ static int find_in(struct ctx *ctx, struct model *model, struct node *dir,
 		   struct lost *ret_lost)
 {
 	cleanup(tree_list_unref) struct tree_list *list = NULL;
+	cleanup(checkout_submodule_links_free) struct submodule_links *links =
+		NULL;
 	const struct tree_entry *e;
 	struct oid oid;
 	int r = read_dir(ctx, model, dir, false, &oid, &list);
@@ -238,7 +248,11 @@ static int find_in(struct ctx *ctx, struct model *model, struct node *dir,
 	e = list ? tree_list_find(list, name) : NULL;
 	if (!e || !can_be_shown(model, dir, e))
 		return 0;
-	r = found_entry(ctx, dir, tree_of(dir), &oid, e, ret_found);
+	if (e->kind == TREE_SUBMODULE)
+		links = checkout_submodule_links(ctx, model, dir, tree_of(dir),
+						 list, e);
+	r = found_entry(ctx, model, dir, tree_of(dir), &oid, e,
+			links ? links->links[0].target : NULL, ret_found);
 	if (r == -ENOENT)
 		ret_lost->oid = e->oid;
 	if (r < 0)
@@ -353,12 +367,15 @@ struct git_names {
 	 * are positions: the directory has not changed since the mount began.
 	 */
 	struct dirbook_entry *order;
+	bool may_have_links;           /* submodules, that may be some */
+	struct submodule_links *links; /* those that are; or NULL */
 };
 
 static void names_free(void *data)
 {
 	struct git_names *names = data;
 
+	checkout_submodule_links_free(names->links);
 	free(names->order);
 	free(names);
 }
@@ -380,7 +397,9 @@ static void names_at(const struct dirlist *l, size_t i,
 	*ret = (struct dirlist_name){
 		.name = e->name,
 		.cookie = names->order ? names->order[i].cookie : i + 1,
-		.type = types[e->kind],
+		.type = checkout_submodule_link_at(names->links, index)
+				? S_IFLNK
+				: types[e->kind],
 		.tag = (unsigned)index,
 	};
 }
@@ -391,8 +410,10 @@ static bool names_found(struct dirlist_piece *piece,
 {
 	const struct git_names *names = piece->listing->data;
 
-	return found_entry(piece->ctx, piece->dir, tree_of(piece->dir),
-			   &names->oid, entry_of(piece->listing, name->tag),
+	return found_entry(piece->ctx, piece->model, piece->dir,
+			   tree_of(piece->dir), &names->oid,
+			   entry_of(piece->listing, name->tag),
+			   checkout_submodule_link_at(names->links, name->tag),
 			   ret_found) == 0;
 }
 
@@ -490,9 +511,10 @@ static bool *hidden_links(struct model *model, const struct node *dir,
 	return hidden;
 }
 
-/* list is taken. */
+/* list and links are taken. */
 static struct dirlist *names_new(struct model *model, struct node *dir,
-				 const struct oid *oid, struct tree_list *list)
+				 const struct oid *oid, struct tree_list *list,
+				 struct submodule_links *links)
 {
 	cleanup(free) bool *hidden = list ? hidden_links(model, dir, list)
 					  : NULL;
@@ -501,6 +523,11 @@ static struct dirlist *names_new(struct model *model, struct node *dir,
 	struct dirlist *l;
 
 	names->oid = *oid;
+	names->links = links;
+	/* Nobody else pays for looking. */
+	names->may_have_links =
+		list && model->config.submodules == MODEL_SUBMODULES_LINK &&
+		checkout_submodule_is_any(list);
 	if (list && (hidden || node_book(model->nodes, dir, false))) {
 		n_ordered = order(model, dir, list, &names->order);
 		for (size_t i = 0; i < n_ordered; i++)
@@ -513,15 +540,19 @@ static struct dirlist *names_new(struct model *model, struct node *dir,
 	atomic_store(&l->pin, list);
 	l->n_pin = list ? tree_list_size(list) : 0;
 	l->n_names = n;
-	l->version = version_of(oid);
+	l->version = checkout_submodule_links_version(links, version_of(oid));
 	return l;
 }
 
 static int git_open(struct ctx *ctx, struct model *model, struct node *dir,
 		    struct dirlist *newest, struct dirlist **ret_listing)
 {
-	struct tree_list *list = NULL;
+	cleanup(checkout_submodule_links_free) struct submodule_links *links =
+		NULL;
+	const struct git_names *names = newest ? newest->data : NULL;
+	cleanup(tree_list_unref) struct tree_list *list = NULL;
 	struct oid oid;
+	bool same;
 	int r;
 
 	r = look(ctx, model, dir);
@@ -529,17 +560,24 @@ static int git_open(struct ctx *ctx, struct model *model, struct node *dir,
 		return r;
 	checkout_opened(ctx, model, dir);
 	oid = node_oid(model->nodes, dir);
-	if (newest &&
-	    oid_equal(&((struct git_names *)newest->data)->oid, &oid)) {
+	same = names && oid_equal(&names->oid, &oid);
+	if (same && !names->may_have_links) {
 		*ret_listing = dirlist_ref(newest);
 		return 0;
 	}
 	r = read_dir(ctx, model, dir, true, &oid, &list);
 	if (r < 0)
 		return r;
+	if (list)
+		links = checkout_submodule_links(ctx, model, dir, tree_of(dir),
+						 list, NULL);
+	if (same && checkout_submodule_links_same(names->links, links)) {
+		*ret_listing = dirlist_ref(newest);
+		return 0;
+	}
 	if (list && list->n_left_out > 0)
 		say_left_out(model, dir, list);
-	*ret_listing = names_new(model, dir, &oid, list);
+	*ret_listing = names_new(model, dir, &oid, steal(&list), steal(&links));
 	return 0;
 }
 
@@ -572,6 +610,8 @@ static bool git_place_of(struct ctx *ctx, struct model *model, struct node *dir,
 	if (!p->newest || p->newest->ops != &ops_names)
 		return false;
 	names = p->newest->data;
+	if (oid_is_none(&names->oid))
+		return false;
 	p->place.oid = names->oid;
 	p->place.list = atomic_load(&p->newest->pin);
 	/* The kernel had the names, but not the files. */

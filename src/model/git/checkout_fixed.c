@@ -117,6 +117,21 @@ static struct fixed_commit *fixed_new(const struct repository_data *repository,
 	return fixed;
 }
 
+struct fixed_commit *checkout_fixed_new(const struct oid *commit)
+{
+	struct fixed_commit *fixed = mem_calloc(1, sizeof(*fixed));
+	char hex[41];
+
+	mutex_init(&fixed->lock);
+	fixed->hash = mem_strdup(oid_hex(commit, hex));
+	fixed->has_id = true;
+	fixed->id = *commit;
+	/* The repository itself is the only source: is_own says so. */
+	set_source(fixed, 0, "", "", NULL);
+	fixed->workspace = mem_strdup("");
+	return fixed;
+}
+
 /* Equal, as far as the shorter one goes. */
 static bool is_same(const char *a, const char *b)
 {

@@ -52,6 +52,14 @@ static struct oid dir_oid(const struct tree_entry *e)
 	return e->kind == TREE_DIRECTORY ? e->oid : (struct oid){{0}};
 }
 
+/* One with files, or a link to them: of another commit it is another one. */
+static bool is_shown_submodule(const struct model *model,
+			       const struct tree_entry *e)
+{
+	return e->kind == TREE_SUBMODULE &&
+	       model->config.submodules != MODEL_SUBMODULES_OFF;
+}
+
 static void move_name(struct mover *mover, struct node *dir,
 		      const struct tree_entry *was, const struct tree_entry *is)
 {
@@ -63,7 +71,8 @@ static void move_name(struct mover *mover, struct node *dir,
 	    oid_equal(&was->oid, &is->oid))
 		return;
 	if (!was || !is || !is_dir(was) || !is_dir(is) ||
-	    mover->depth == MAX_DEPTH) {
+	    mover->depth == MAX_DEPTH || is_shown_submodule(model, was) ||
+	    is_shown_submodule(model, is)) {
 		model_drop_child(model, dir, was ? was->name : is->name);
 		return;
 	}
@@ -130,6 +139,7 @@ static void drop_unlisted(struct mover *mover, struct node *dir,
 	struct rest rest = {mover->model, dir, after};
 
 	node_each(mover->model->nodes, &provider_git, drop_rest, &rest);
+	node_each(mover->model->nodes, &provider_tree, drop_rest, &rest);
 }
 
 static int read_or_empty(struct checkout *checkout, const struct oid *oid,

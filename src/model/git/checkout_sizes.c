@@ -59,7 +59,9 @@ int checkout_ask_sizes(struct ctx *ctx, struct model *model, struct node *dir,
 	struct clone *clone = node_checkout(dir)->clone;
 	int r;
 
-	if (!clone_sizes_elsewhere(clone, oid))
+	/* The repository that it is in is another one's. */
+	if (node_checkout(dir)->is_submodule ||
+	    !clone_sizes_elsewhere(clone, oid))
 		return 0;
 	r = clone_read_tree(ctx, clone, oid, &list);
 	if (r == 0)
