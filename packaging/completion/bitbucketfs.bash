@@ -29,7 +29,7 @@ _bitbucketfs_takes() {
 	credential) options+=' --install --uninstall' operands='get store erase' ;;
 	doctor) options+=' --json' kind=address ;;
 	open) options+=' -n --print' kind=either ;;
-	path) ;;
+	path) options+=' --submodule' kind=place ;;
 	help) options='-h --help' operands="$commands options" ;;
 	version) options='-h --help' ;;
 	esac

@@ -175,7 +175,10 @@ _bitbucketfs_takes() {
 		options+=('(-n --print)'{-n,--print}'[print the address alone]')
 		operand='1:place:_bitbucketfs_either'
 		;;
-	path) ;;
+	path)
+		options+=('--submodule[where a submodule is]')
+		operand='1:place:_bitbucketfs_place'
+		;;
 	help)
 		options=($help)
 		operand="1:command:(${commands%%:*} options)"

@@ -44,7 +44,8 @@ static const struct command commands[] = {
 	 .json = true},
 	{"open", open_command, 1, "one PATH or KEY", .options = true,
 	 .print = true},
-	{"path", path_command, 1, "one URL", .options = true},
+	{"path", path_command, 1, "one URL or PATH", .options = true,
+	 .submodule = true},
 	{"help", help_command, 1, "one COMMAND"},
 	{"version", version_command, 0, "no operand"},
 };
@@ -113,6 +114,7 @@ static const struct {
 	{"--watch", FLAG(watch)},
 	{"--stop", FLAG(stop)},
 	{"--yes", FLAG(yes)},
+	{"--submodule", FLAG(submodule)},
 };
 
 #define VALUE(member, taken) \

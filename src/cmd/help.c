@@ -297,11 +297,16 @@ static const char of_open[] =
 	"  -n, --print  prints the address alone\n";
 static const char of_path[] =
 	"Usage: bitbucketfs path [-o OPT,OPT…] URL\n"
+	"       bitbucketfs path [-o OPT,OPT…] --submodule PATH\n"
 	"\n"
 	"Prints the place in the mount that an address is of: a page, a clone "
 	"address, an\n"
 	"address of the API. Lines of a file follow it as :12-20. The service "
-	"is not asked.\n";
+	"is not asked.\n"
+	"\n"
+	"  --submodule  of the submodule that PATH is, or is in: its address, "
+	"its commit,\n"
+	"               and the place of its files\n";
 static const char of_help[] = "Usage: bitbucketfs help [COMMAND | options]\n"
 			      "       bitbucketfs COMMAND --help\n";
 static const char of_version[] = "Usage: bitbucketfs version\n";

@@ -9,6 +9,7 @@
 #include "cmd/command.h"
 #include "cmd/address/address.h"
 #include "cmd/mount/preflight.h"
+#include "cmd/path_submodule.h"
 #include "cmd/remote.h"
 #include "cmd/web.h"
 
@@ -223,10 +224,14 @@ enum command_exit path_command(const struct command_line *line)
 	enum command_exit end;
 
 	if (!line->n_operands)
-		return command_usage("path takes a URL");
+		return command_usage(line->submodule
+					     ? "path --submodule takes a PATH"
+					     : "path takes a URL");
 	end = remote_read_config(&remote, line);
 	if (end == COMMAND_OK)
-		end = find(&remote.config, line->operands[0]);
+		end = line->submodule ? path_submodule(&remote.config,
+						       line->operands[0])
+				      : find(&remote.config, line->operands[0]);
 	remote_done(&remote);
 	return end;
 }

@@ -340,6 +340,19 @@ static int find_ref(void *arg, struct ctx *ctx, const char *const *words,
 	return r;
 }
 
+static int find_submodule(void *arg, struct ctx *ctx, const char *const *words,
+			  struct buf *answer)
+{
+	struct live *live = arg;
+	int r = begin(ctx, live);
+
+	if (r)
+		return r;
+	r = model_submodule(ctx, live->graph->model, words[0], answer);
+	end(live);
+	return r;
+}
+
 /* ---- the commands ---- */
 
 typedef int live_work(struct ctx *, struct live *, const char *const *words,
@@ -413,5 +426,6 @@ const struct control_command live_commands[] = {
 	{"sign-in", 2, TAKE_MS, false, run_sign_in},
 	{"sign-out", 3, TAKE_MS, false, run_sign_out},
 	{"status", 2, 2000, true, live_status},
+	{"submodule", 1, LIVE_REFRESH_MS, true, find_submodule},
 	{0},
 };
