@@ -69,6 +69,7 @@ int clone_set_new(const struct clone_set_config *config,
 	cond_init(&cs->published);
 	cond_init(&cs->fold);
 	ctx_init(&cs->folding, NULL, -1);
+	clone_attributes_init(cs);
 	init_servers(cs, config);
 	cs->dir = mem_strdup(config->dir);
 	cs->credential = config->credential;
@@ -125,6 +126,7 @@ struct clone_set *clone_set_free(struct clone_set *cs)
 	mutex_done(&cs->lock);
 	cond_done(&cs->work);
 	flight_free(cs->opening);
+	lru_done(&cs->attributes);
 	cond_done(&cs->published);
 	cond_done(&cs->fold);
 	free(cs->fetched_ms);

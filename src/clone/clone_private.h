@@ -9,6 +9,7 @@
 #define CLONE_CLONE_PRIVATE_H
 
 #include "base/log.h"
+#include "base/lru.h"
 #include "base/map.h"
 #include "clone/clone.h"
 #include "wire/ssh.h"
@@ -254,6 +255,7 @@ struct clone_set {
 	struct clone_naming ask_names;
 	unsigned max_trees;
 	struct flight *opening; /* of stores, by path */
+	struct lru attributes;  /* lfs_attributes.c */
 	struct thread *workers[CLONE_WORKERS];
 	struct thread *sweeper;
 	atomic_bool stop_sweeping;
@@ -435,6 +437,9 @@ void clone_filter_worked(struct clone_job *);
 void clone_filter_refused(struct clone_job *);
 /* Chooses that one, of those kinds. False: one of them was refused. */
 bool clone_filter_try(struct clone_job *, const char *filter, unsigned kinds);
+
+/* lfs_attributes.c */
+void clone_attributes_init(struct clone_set *);
 
 /* directory.c: of a job for CLONE_NEED_DIRECTORY */
 struct clone_directories *clone_directories_free(struct clone_directories *);
