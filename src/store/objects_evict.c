@@ -5,7 +5,8 @@
  * (gitformat-pack, "promisor") a file pack-….promisor beside it says that
  * what its objects lead to may not be here, so git fsck has nothing to say;
  * and the config names a promisor remote. The sizes of the blobs are kept
- * (objects_sizes.c), symbolic links stay whole.
+ * (objects_sizes.c); symbolic links stay whole, as do .gitattributes and
+ * pointers of LFS, without which nobody could say how large a file is shown.
  *
  * The order, in which a process may be killed anywhere:
  * 1. sizes: what they say is true also of what is here;
@@ -41,6 +42,10 @@
 #include <unistd.h>
 
 #define LINK_MOST 4096
+#define ATTRIBUTES_MOST ((uint64_t)1 << 20)
+/* Of pointers of LFS (git-lfs's docs/spec.md). */
+#define POINTER_LEAST 100
+#define POINTER_MOST 1023
 /* For a second. */
 #define PARTS_AGAIN_MS 4
 #define PARTS_TRIES 250
@@ -91,8 +96,8 @@ static int keep_sizes(struct eviction *e)
 
 		if (ctx_is_cancelled(e->ctx))
 			break;
-		if (!m->goes ||
-		    (m->kind != EVICT_BLOB && m->kind != EVICT_LINK))
+		if (!m->goes || m->kind == EVICT_COMMIT ||
+		    m->kind == EVICT_TREE)
 			continue;
 		if (objects_blob_size(e->ctx, e->o, &m->oid, &size) < 0)
 			continue;
@@ -107,16 +112,39 @@ static int keep_sizes(struct eviction *e)
 	return r;
 }
 
+/* By the one line that all have; more than those are kept, too. */
+static bool is_pointer(struct eviction *e, const struct oid *oid)
+{
+	static const char line[] = "oid sha256:";
+	cleanup(blob_unref) struct blob *blob = NULL;
+
+	return objects_read_blob(e->ctx, e->o, oid, POINTER_MOST, &blob) == 0 &&
+	       memmem(blob_data(blob), blob_len(blob), line, strlen(line));
+}
+
 static bool is_kept(struct eviction *e, const struct evict_member *m)
 {
 	uint64_t size;
 
-	if (m->kind == EVICT_BLOB || !m->goes)
+	if (!m->goes)
 		return false;
-	return m->kind != EVICT_LINK ||
-	       (objects_has(e->o, &m->oid) &&
-		objects_blob_size(e->ctx, e->o, &m->oid, &size) == 0 &&
-		size < LINK_MOST);
+	if (m->kind == EVICT_COMMIT || m->kind == EVICT_TREE)
+		return true;
+	if (!objects_has(e->o, &m->oid) ||
+	    objects_blob_size(e->ctx, e->o, &m->oid, &size) < 0)
+		return false;
+	switch (m->kind) {
+	case EVICT_LINK:
+		return size < LINK_MOST;
+	case EVICT_ATTRIBUTES:
+		return size <= ATTRIBUTES_MOST;
+	case EVICT_COMMIT:
+	case EVICT_TREE:
+	case EVICT_BLOB:
+		break;
+	}
+	return size >= POINTER_LEAST && size <= POINTER_MOST &&
+	       is_pointer(e, &m->oid);
 }
 
 struct writing {

@@ -15,7 +15,8 @@ enum evict_kind {
 	EVICT_COMMIT,
 	EVICT_TREE,
 	EVICT_BLOB,
-	EVICT_LINK
+	EVICT_LINK,
+	EVICT_ATTRIBUTES /* a .gitattributes */
 };
 struct evict_member {
 	struct oid oid;

@@ -49,17 +49,26 @@ static void visit(struct eviction *e, struct evict_member **set,
 		  struct pending *todo, const struct oid *oid,
 		  enum evict_kind kind)
 {
+	bool leads_on = kind == EVICT_COMMIT || kind == EVICT_TREE;
+
 	/* Who reads them has them brought again. */
-	if (e->is_of_parts && !e->is_complete &&
-	    (kind == EVICT_BLOB || kind == EVICT_LINK))
+	if (e->is_of_parts && !e->is_complete && !leads_on)
 		set = &e->rest;
 	/* What stays as it is needs nothing of what is kept of the rest. */
 	if (set == &e->rest && objects_evict_find(e->warm, oid))
 		return;
-	if (!add(set, oid, kind) || kind == EVICT_BLOB || kind == EVICT_LINK)
+	if (!add(set, oid, kind) || !leads_on)
 		return;
 	mem_grow(todo->items, todo->n, todo->room);
 	todo->items[todo->n++] = *oid;
+}
+
+/* "100644 .gitattributes". */
+static bool is_attributes(const char *entry)
+{
+	const char *name = strchr(entry, ' ');
+
+	return name && strcmp(name + 1, ".gitattributes") == 0;
 }
 
 static void visit_tree(struct eviction *e, struct evict_member **set,
@@ -74,7 +83,9 @@ static void visit_tree(struct eviction *e, struct evict_member **set,
 		else if (mode[0] == '1' && mode[1] == '2')
 			visit(e, set, todo, &oid, EVICT_LINK);
 		else if (mode[0] == '1' && mode[1] == '0')
-			visit(e, set, todo, &oid, EVICT_BLOB);
+			visit(e, set, todo, &oid,
+			      is_attributes(mode) ? EVICT_ATTRIBUTES
+						  : EVICT_BLOB);
 	}
 }
 
