@@ -204,7 +204,8 @@ struct clone_need {
 	 * count, too. 0: all. */
 	uint64_t most;
 	/* Of CLONE_NEED_BLOB: blobs that come along, for nobody waits for them
-	 * yet. Borrowed for the call. */
+	 * yet; of CLONE_NEED_DIRECTORY if anything of it comes. Borrowed for
+	 * the call. */
 	const struct oid *also;
 	size_t n_also;
 	/* Of CLONE_NEED_BLOB: its size is what is needed. That of a large one

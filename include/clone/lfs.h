@@ -25,6 +25,7 @@ int lfs_pointer_parse(const void *data, size_t n, struct lfs_pointer *ret);
 /* 64 digits. Returns out. */
 char *lfs_oid_hex(const struct lfs_pointer *, char out[static 65]);
 
+#define CLONE_ATTRIBUTES ".gitattributes"
 /* The .gitattributes from the root of a tree down to one of its directories.
  * Immutable, counted. */
 struct clone_attributes;

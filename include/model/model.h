@@ -60,6 +60,9 @@ struct model_config {
 	/* Bytes of a tree that come in the background; 0: none, UINT64_MAX:
 	 * all of them. */
 	uint64_t hydrate;
+	/* Bytes of one object of LFS that a walk may bring; 0: files whose
+	 * content it is are shown as git has them; UINT64_MAX: any number. */
+	uint64_t lfs;
 	unsigned listed; /* items of what grows for ever; 0: 10 */
 	/* What a submodule is in the tree that has it. */
 	enum model_submodules {

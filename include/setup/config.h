@@ -75,6 +75,9 @@ struct config {
 	/* Bytes of a tree that are brought before anybody asked for them, at
 	 * most. 0: none; CONFIG_UNBOUNDED: all. */
 	uint64_t hydrate;
+	/* Bytes of one object of LFS that is brought for who walks, at most.
+	 * 0: such a file is its pointer; CONFIG_UNBOUNDED: any number. */
+	uint64_t lfs;
 	/* Bytes of an account's cache, at most. 0: nothing was said, so it
 	 * follows from the disk; CONFIG_UNBOUNDED: it may fill the disk. */
 	uint64_t cache_size;

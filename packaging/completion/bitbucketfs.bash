@@ -120,7 +120,9 @@ _bitbucketfs_option() {
 		"${last%%=*}=FILE") compgen -f -- "$value" ;;
 		"${last%%=*}=USER") compgen -u -- "$value" ;;
 		"${last%%=*}=GROUP") compgen -g -- "$value" ;;
-		"${last%%=*}=off") compgen -W off -- "$value" ;;
+		"${last%%=*}="*[a-z]*)
+			compgen -W "$(grep -o '[a-z]*' <<<"${name#*=}")" -- "$value"
+			;;
 		esac | while IFS= read -r value; do
 			printf '%s\n' "$head${last%%=*}=$value"
 		done

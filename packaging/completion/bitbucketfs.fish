@@ -18,8 +18,10 @@ function __bitbucketfs_option
                     printf "$head$key=%s\n" (__fish_complete_users)
                 case "$key=GROUP"
                     printf "$head$key=%s\n" (__fish_complete_groups)
-                case "$key=off"
-                    echo "$head$key=off"
+                case "$key=*"
+                    for word in (string match -ra '[a-z]+' -- (string replace -r '^[a-z_]+=' '' -- $name))
+                        echo "$head$key=$word"
+                    end
             end
         end
     end

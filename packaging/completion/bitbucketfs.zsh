@@ -5,7 +5,7 @@
 # "name what" a line.
 _bitbucketfs_option() {
 	local name what
-	local -a specs
+	local -a specs words
 	while read -r name what; do
 		case ${name#*=} in
 		$name) specs+=("${name}[$what]") ;;
@@ -13,7 +13,10 @@ _bitbucketfs_option() {
 		FILE) specs+=("${name%%=*}[$what]:file:_files") ;;
 		USER) specs+=("${name%%=*}[$what]:user:_users") ;;
 		GROUP) specs+=("${name%%=*}[$what]:group:_groups") ;;
-		off) specs+=("${name%%=*}[$what]:off:(off)") ;;
+		*[a-z]*)
+			words=(${(M)${(s:|:)${name#*=}}:#[a-z]*})
+			specs+=("${name%%=*}[$what]:${name#*=}:($words)")
+			;;
 		*) specs+=("${name%%=*}[$what]:${name#*=}: ") ;;
 		esac
 	done < <(bitbucketfs help options 2>/dev/null)

@@ -4,9 +4,9 @@
  *
  * Not by libgit2, whose attributes code knows no quoted patterns, takes "!x"
  * for all but x, lets a backslash quote a space, and expands a macro where it
- * stands, so that "-macro" further down takes nothing back (its
- * src/libgit2/attr_file.c, 1.5 to 1.9). All of these decide here whether a
- * person is shown a picture or the three lines that name it.
+ * stands, so that "-macro" further down takes nothing back (1.5 to 1.9). Here
+ * that decides whether a person is shown a picture or the three lines that name
+ * it.
  *
  * Must never know where the texts are from. Private to clone/.
  */
@@ -37,7 +37,7 @@ bool attributes_file_has_lfs(const struct attributes_file *);
 struct attributes_at {
 	struct attributes_file *file;
 	size_t n_dir; /* so many bytes of a path in it are its directory: 3 in
-		       * "src/main.c", 0 of the root */
+		       * "src/main", 0 of the root */
 };
 /* Whether the file at that path has filter=lfs. They are all that there are
  * above it, the root's first, also where it is empty. */

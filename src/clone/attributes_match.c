@@ -1,6 +1,6 @@
 /*
- * Patterns with wildcards, as git has them (its wildmatch.c is the truth;
- * fnmatch of the C library knows no "**").
+ * Patterns with wildcards, as git has them (gitignore(5); the C library's
+ * fnmatch knows no "**").
  *
  * Without recursion: of the wildcards before a mismatch only the last "*" and
  * the last "**" can help, each by taking one more byte. So it takes as many

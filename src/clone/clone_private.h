@@ -99,7 +99,7 @@ struct clone_job {
 	 * wanted for CLONE_NEED_COMMIT: the commit, or a tag. */
 	struct oid commit, want;
 	struct clone_need need;
-	struct oid *also; /* of CLONE_NEED_BLOB: a copy of need's */
+	struct oid *also; /* a copy of need's */
 	bool behind; /* of a CLONE_JOB_FETCH: the rest of one that counts */
 	const struct clone_source *sources; /* before the repository itself */
 	size_t n_sources;
@@ -440,6 +440,14 @@ bool clone_filter_try(struct clone_job *, const char *filter, unsigned kinds);
 
 /* lfs_attributes.c */
 void clone_attributes_init(struct clone_set *);
+/* lfs_flips.c: calls each for every file that both trees have, the same one,
+ * and that is LFS content in one of them alone, as far as that can be told by
+ * what is here. -EMSGSIZE: that are too many to look at; what each says. */
+int clone_lfs_flips(struct clone *, const struct oid *before,
+		    const struct oid *after,
+		    int (*each)(void *arg, const char *path,
+				const struct oid *blob),
+		    void *arg);
 
 /* directory.c: of a job for CLONE_NEED_DIRECTORY */
 struct clone_directories *clone_directories_free(struct clone_directories *);

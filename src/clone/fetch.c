@@ -192,7 +192,7 @@ DEFINE_CLEANUP_DONE(struct wants, wants_done);
 static void find_wants(const struct clone_job *j, struct wants *w)
 {
 	const struct oid *oids = is_for_commit(j) ? &j->want : &j->need.oid;
-	size_t n = 1;
+	size_t n = 1, n_also = 0;
 
 	if (j->n_listed) {
 		oids = j->listed;
@@ -201,10 +201,14 @@ static void find_wants(const struct clone_job *j, struct wants *w)
 		oids = j->wants;
 		n = j->n_wants;
 	}
-	w->hex = mem_calloc(n, sizeof(*w->hex));
-	w->wants = mem_calloc(n + 1, sizeof(*w->wants));
+	if (!is_for_commit(j) && j->need.kind == CLONE_NEED_DIRECTORY)
+		n_also = j->need.n_also;
+	w->hex = mem_calloc(n + n_also, sizeof(*w->hex));
+	w->wants = mem_calloc(n + n_also + 1, sizeof(*w->wants));
 	for (size_t i = 0; i < n; i++)
 		w->wants[i] = oid_hex(&oids[i], w->hex[i]);
+	for (size_t i = n; i < n + n_also; i++)
+		w->wants[i] = oid_hex(&j->need.also[i - n], w->hex[i]);
 }
 
 static int receive(struct clone_job *j, const struct haves *h)

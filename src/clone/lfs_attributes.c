@@ -10,7 +10,6 @@
 #include "clone/clone_private.h"
 #include "clone/lfs.h"
 
-#define FILE_NAME ".gitattributes"
 #define KEPT_BYTES (4 * MIB)
 
 struct clone_attributes {
@@ -175,7 +174,7 @@ static int descend(struct descent *d, struct oid *tree, size_t n_dir,
 
 	if (r < 0)
 		return r;
-	e = tree_list_find(list, FILE_NAME);
+	e = tree_list_find(list, CLONE_ATTRIBUTES);
 	if (n_dir == 0)
 		d->root = is_file(e) ? e->oid : oid_none;
 	if (n_dir == 0 || is_file(e))

@@ -314,6 +314,22 @@ static int note_path(void *arg, const char *path,
 			 after ? &after->oid : NULL);
 }
 
+/* It is shown as something else from now on, though git has the same. */
+static int note_flip(void *arg, const char *path, const struct oid *oid)
+{
+	struct move *m = arg;
+	struct change *c;
+	int64_t before_s;
+	int r = note(m, path, oid, &c);
+
+	if (r < 0)
+		return r;
+	before_s = time_of(&m->tracking->times, m->keys.data + c->offset,
+			   c->n_key);
+	c->time_s = m->to_s > before_s ? m->to_s : before_s + 1;
+	return 0;
+}
+
 /* All of it in one transaction. */
 static int store_move(struct move *m)
 {
@@ -343,6 +359,9 @@ static int list_move(struct move *m, struct objects *objects,
 		r = objects_diff_trees(
 			NULL, objects, from->empty ? NULL : &from->tree,
 			to->empty ? NULL : &to->tree, note_path, m);
+	if (r >= 0 && !from->empty && !to->empty)
+		r = clone_lfs_flips(m->tracking->clone, &from->tree, &to->tree,
+				    note_flip, m);
 	return r;
 }
 

@@ -128,6 +128,7 @@ void provider_found_nothing(struct found *);
 void provider_say(struct buf *said, const char *fmt, ...) printf_like(2, 3);
 
 struct hydrate;
+struct lfs_places;
 struct prefetch;
 struct row_dir_special;
 struct walk_all;
@@ -148,12 +149,15 @@ struct model {
 	struct warm_all *warm;   /* of dirs/warm */
 	struct hydrate *hydrate; /* likewise; NULL: nothing comes unasked */
 	struct ahead *ahead;     /* of git/ahead */
+	struct lfs_places *lfs;  /* of git/lfs */
 	/* Of model_refresh. */
 	int (*refresh_place)(struct ctx *, struct model *, const char *path,
 			     struct buf *said);
 	/* Of model_heard. */
 	int (*heard)(struct ctx *, struct model *, const struct model_news *,
 		     struct buf *said);
+	/* checkout_heard, for git/lfs, which git/checkout calls. */
+	void (*checkout_heard)(struct model *, struct node *);
 	/* A file of a collection is being looked up. */
 	void (*collection_seen)(struct ctx *, struct model *,
 				struct node *collection);

@@ -12,6 +12,7 @@
 #include "model/dirs/warm.h"
 #include "model/git/ahead.h"
 #include "model/git/checkout.h"
+#include "model/git/lfs.h"
 #include "model/git/refs.h"
 #include "model/git/checkout_submodule_table.h"
 #include "model/git/walk.h"
@@ -48,6 +49,7 @@ int model_new(const struct model_config *config, struct model **ret_model)
 	model->control = &provider_control;
 	model->specials = specials_all;
 	model->collection_seen = prefetch_note;
+	model->checkout_heard = checkout_heard;
 	model->refresh_place = control_refresh_place;
 	model->heard = heard_place;
 	model->listings = listed_all_new(config->most_open, config->most_kept);
@@ -57,6 +59,7 @@ int model_new(const struct model_config *config, struct model **ret_model)
 	model->walks = walk_all_new();
 	model->warm = warm_all_new();
 	model->ahead = ahead_new();
+	model->lfs = lfs_places_new();
 	model->problems = problems_new();
 	model->events = events_new();
 	mutex_init(&model->lock);
@@ -142,6 +145,7 @@ struct model *model_free(struct model *model)
 	walk_all_free(model->walks);
 	warm_all_free(model->warm);
 	ahead_free(model->ahead);
+	lfs_places_free(model->lfs);
 	problems_free(model->problems);
 	events_free(model->events);
 	mutex_done(&model->lock);

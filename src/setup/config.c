@@ -28,6 +28,7 @@ extern char **environ;
 #define OAUTH_PORT_DEFAULT 34117
 #define BIG_FILE_DEFAULT ((uint64_t)16 << 30)
 #define HYDRATE_DEFAULT ((uint64_t)500 << 20)
+#define LFS_DEFAULT ((uint64_t)100 << 20)
 
 void config_init(struct config *config)
 {
@@ -40,6 +41,7 @@ void config_init(struct config *config)
 	config->listed = LISTED_DEFAULT;
 	config->big_file = BIG_FILE_DEFAULT;
 	config->hydrate = HYDRATE_DEFAULT;
+	config->lfs = LFS_DEFAULT;
 	config->submodules = CONFIG_SUBMODULES_TREE;
 	config->uid = getuid();
 	config->gid = getgid();

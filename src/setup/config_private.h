@@ -62,6 +62,7 @@ config_set config_set_number;
 config_set config_set_size;
 config_set config_set_cache_size;
 config_set config_set_hydrate;
+config_set config_set_lfs;
 config_set config_set_uid;
 config_set config_set_gid;
 config_set config_set_umask;

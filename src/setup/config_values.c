@@ -406,8 +406,8 @@ int config_set_number(struct config *config,
 }
 
 /* A number of bytes, or of units: 500M, 16G, 1T, with or without a final B. */
-int config_set_size(struct config *config, const struct config_setting *setting,
-		    const char *value)
+static int set_size(struct config *config, const struct config_setting *setting,
+		    const char *value, uint64_t least)
 {
 	static const char units[] = "KMGT";
 	uint64_t *place = member(config, setting);
@@ -424,11 +424,17 @@ int config_set_size(struct config *config, const struct config_setting *setting,
 				   "'%s' is no size up to 1024T (like 500M or "
 				   "16G)",
 				   value);
-	if (bytes << shift < BIG_FILE_MIN)
+	if (bytes << shift < least)
 		return config_fail(config, "'%s' is too small: the least is 8M",
 				   value);
 	*place = bytes << shift;
 	return 0;
+}
+
+int config_set_size(struct config *config, const struct config_setting *setting,
+		    const char *value)
+{
+	return set_size(config, setting, value, BIG_FILE_MIN);
 }
 
 /* 0 may mean to one person that nothing is kept, and to another that all is. */
@@ -466,6 +472,26 @@ int config_set_hydrate(struct config *config,
 		*place = CONFIG_UNBOUNDED;
 	else
 		return config_set_size(config, setting, value);
+	return 0;
+}
+
+/* As above of 0. */
+int config_set_lfs(struct config *config, const struct config_setting *setting,
+		   const char *value)
+{
+	uint64_t *place = member(config, setting);
+
+	if (*value && !value[strspn(value, "0")])
+		return config_fail(config,
+				   "'%s' is no size: off shows pointers, and "
+				   "all brings objects of any size",
+				   value);
+	if (strcmp(value, "off") == 0)
+		*place = 0;
+	else if (strcmp(value, "all") == 0)
+		*place = CONFIG_UNBOUNDED;
+	else
+		return set_size(config, setting, value, 1);
 	return 0;
 }
 

@@ -55,7 +55,7 @@ def hard_files(big, older):
         "eol/wants.crlf": b"stored with LF\nshown with CRLF by a checkout\n", "eol/wants.lf": b"only\nLF\n",
         "eol/version.id": b"$Id$\n", "eol/expanded.id": b"$Id: 0123456789abcdef $\n", "eol/wide.u16": "breit äöü\n",
         "eol/raw.bin": b"\r\n\0\n\r", "eol/some.secret": b"filtered\n", "eol/cr-only.txt": b"old\rmac\r",
-        ".gitattributes": "*.psd filter=lfs diff=lfs merge=lfs -text\nexport-ignored export-ignore\n",
+        ".gitattributes": "*.psd diff=lfs merge=lfs -text\nexport-ignored export-ignore\n",
         "export-ignored": "still in the tree\n",
         "assets/logo.psd": "version https://git-lfs.github.com/spec/v1\noid sha256:" + hashlib.sha256(b"logo").hexdigest()
                            + "\nsize 4123456\n",

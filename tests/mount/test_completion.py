@@ -96,6 +96,7 @@ def shell(request, tmp_path_factory):
     ("bitbucketfs -o ttl=5,cache_dir=/et", "bitbucketfs -o ttl=5,cache_dir=/etc"),
     ("bitbucketfs -o ca_file=/etc/nsswitch.c", "bitbucketfs -o ca_file=/etc/nsswitch.conf"),
     ("bitbucketfs -o lfs=o", "bitbucketfs -o lfs=off"),
+    ("bitbucketfs -o lfs=al", "bitbucketfs -o lfs=all"),
     ("bitbucketfs stat", "bitbucketfs status"),
     ("bitbucketfs help opt", "bitbucketfs help options"),
     ("bitbucketfs umount --la", "bitbucketfs umount --lazy"),

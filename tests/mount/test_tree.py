@@ -119,7 +119,7 @@ def test_a_submodule_has_its_files(shared):
     fails(errno.ENOENT, os.stat, path + "/x")
 
 
-def test_an_lfs_pointer_is_shown_as_it_is(shared):
+def test_a_pointer_without_a_filter_is_shown_as_it_is(shared):
     assert shared.read("edge/hard/tree/assets/logo.psd").startswith("version https://git-lfs.github.com/spec/v1\noid sha256:")
 
 

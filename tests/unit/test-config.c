@@ -76,6 +76,7 @@ static void test_precedence(void **state)
 	assert_int_equal(config.listed, 10);
 	assert_int_equal(config.big_file, (uint64_t)16 << 30);
 	assert_int_equal(config.hydrate, (uint64_t)500 << 20);
+	assert_int_equal(config.lfs, (uint64_t)100 << 20);
 	assert_int_equal(config.cache_size, 0);
 	assert_int_equal(config.walk, 100);
 	assert_int_equal(
@@ -87,6 +88,7 @@ static void test_precedence(void **state)
 		      "listed = 25\n"
 		      "big_file = 500M\n"
 		      "hydrate = 1G\n"
+		      "lfs = 2M\n"
 		      "cache_size = 10G\n"
 		      "email = file@example.com\ntoken = filetoken\n"),
 		0);
@@ -107,6 +109,7 @@ static void test_precedence(void **state)
 	assert_int_equal(config.listed, 25);
 	assert_int_equal(config.big_file, 500 << 20);
 	assert_int_equal(config.hydrate, (uint64_t)1 << 30);
+	assert_int_equal(config.lfs, (uint64_t)2 << 20);
 	assert_int_equal(config.cache_size, (uint64_t)10 << 30);
 	assert_int_equal(config.walk, 7);
 	assert_string_equal(config.email, "file@example.com");
@@ -201,8 +204,11 @@ static void test_options(void **state)
 	options("submodules=tree,submodules=link", NULL);
 	options("submodules=on",
 		"submodules 'on' is none of tree, link and off");
-	options("lfs=on", "lfs can only be off");
-	options("lfs", "-o lfs needs a value: -o lfs=off");
+	options("lfs=all", NULL);
+	options("lfs=2M", NULL);
+	options("lfs=0", "off shows pointers");
+	options("lfs=on", "'on' is no size");
+	options("lfs", "-o lfs needs a value: -o lfs=SIZE|off|all");
 	options("colour=blue", "there is no option -o colour");
 	options("colour=hunter2", "there is no option -o colour");
 	options("ATATT3xhunter2=0A1B2C3D", "there is no such option -o");
@@ -350,7 +356,7 @@ static const struct {
 	{"gid", {"7", "8"}},
 	{"umask", {"027", "077"}},
 	{"submodules", {"link", "off"}},
-	{"lfs", {"off", "off"}},
+	{"lfs", {"2M", "all"}},
 	{"allow_other", {"true", "false"}},
 	{"allow_root", {"true", "false"}},
 	{"auto_unmount", {"true", "false"}},
@@ -383,10 +389,10 @@ static char *whole(const struct config *c)
 		   c->ssh_fallback, c->ssh_agent, c->jira_url, c->submodules);
 	add_list(&out, c->workspaces);
 	add_list(&out, c->indexers);
-	buf_printf(&out, " %lld %u %u %u %u %llu %llu %llu %u %u %o",
+	buf_printf(&out, " %lld %u %u %u %u %llu %llu %llu %llu %u %u %o",
 		   (long long)c->ttl_ms, c->trees, c->walk, c->history,
 		   c->listed, (unsigned long long)c->big_file,
-		   (unsigned long long)c->hydrate,
+		   (unsigned long long)c->hydrate, (unsigned long long)c->lfs,
 		   (unsigned long long)c->cache_size, c->uid, c->gid, c->umask);
 	add_list(&out, c->fuse_options);
 	return buf_steal(&out, NULL);

@@ -178,6 +178,7 @@ static int build_model(struct graph *g, const struct graph_config *config,
 		.umask = set->umask,
 		.ttl_ms = set->ttl_ms,
 		.hydrate = set->hydrate,
+		.lfs = set->lfs,
 		.listed = set->listed,
 		.submodules = submodules_of(set),
 		.check_behind = known &&

@@ -11,6 +11,8 @@
 #include "model/git/walk.h"
 #include "model/provider.h"
 
+#include "clone/lfs.h"
+
 /* A reader waits at most so long for the server's word about a ref that is
  * shown already; then it is asked in the background. */
 #define CHECKOUT_WAIT_MS 3000
@@ -197,6 +199,24 @@ void checkout_hydrate_stop(struct model *);
  * its size. Asks nobody. */
 void checkout_hydrate_note(struct ctx *, struct model *, struct node *dir,
 			   bool reads);
+
+/* checkout_look.c */
+/* Not 0 in oid: -ENOENT means that this object of that directory is not here,
+ * or what tells whether it is LFS content, not that the name does not exist. */
+struct checkout_lost {
+	struct oid dir, oid;
+	struct clone_lfs_needs needs;
+};
+typedef int checkout_find(struct ctx *, struct model *, struct node *dir,
+			  const char *name, struct found *ret_found,
+			  struct checkout_lost *ret_lost);
+/* find has lost something: it is brought, and found again, way after way. */
+int checkout_look(struct ctx *, struct model *, struct node *dir,
+		  struct node *tree, const char *name, checkout_find *,
+		  struct found *ret_found, struct checkout_lost *);
+/* The blob of that file, or all that a walk will read. */
+int checkout_look_read(struct ctx *, struct model *, struct node *tree,
+		       struct node *file);
 
 /* checkout_sizes.c: sizes in that directory (its tree's oid) are not known, and
  * git does not tell them: asks the service for those of the largest files,

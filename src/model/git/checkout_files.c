@@ -9,6 +9,7 @@
 #include "model/git/ahead.h"
 #include "model/git/checkout.h"
 #include "model/git/checkout_submodule.h"
+#include "model/git/lfs.h"
 
 #include "base/file.h"
 
@@ -73,67 +74,6 @@ static bool can_be_shown(struct model *model, const struct node *dir,
 	return false;
 }
 
-/* The server has lost a commit that a branch led to before; most of its files
- * are those of other commits, too. After so many that are not, the repository
- * is gone rather, and a walk would ask in vain for each of its files. */
-#define LOST_MOST 16
-
-static bool is_gone_but_for_files(struct ctx *ctx, const struct node *dir,
-				  int r)
-{
-	if (r != -ENODATA ||
-	    atomic_load(&node_checkout(dir)->n_lost) >= LOST_MOST)
-		return false;
-	ctx->sentence[0] = '\0';
-	return true;
-}
-
-/* How asking for a file by itself ended. */
-static int note_lost(const struct node *dir, int r)
-{
-	if (r == -ENODATA)
-		atomic_fetch_add(&node_checkout(dir)->n_lost, 1);
-	else if (r >= 0)
-		atomic_store(&node_checkout(dir)->n_lost, 0);
-	return r;
-}
-
-/* One file; and those after it, for who reads file after file. */
-static int bring_files(struct ctx *ctx, struct model *model, struct node *node,
-		       struct clone_need *need, bool reads_on)
-{
-	struct node *dir = S_ISDIR(node->mode) ? node : node->parent;
-	cleanup(free) struct oid *next = NULL;
-
-	if (reads_on) {
-		next = mem_calloc(CHECKOUT_NEXT, sizeof(*next));
-		need->n_also = checkout_next(ctx, model, dir, &need->oid, next);
-		need->also = next;
-	}
-	return note_lost(dir, checkout_bring(ctx, model, tree_of(node), need));
-}
-
-static int bring(struct ctx *ctx, struct model *model, struct node *node,
-		 enum clone_need_kind kind, const struct oid *oid)
-{
-	struct node *dir = S_ISDIR(node->mode) ? node : node->parent;
-	struct clone_need need = {.kind = kind, .oid = *oid};
-	struct oid top;
-	enum walk_reach reach = checkout_needs(ctx, model, dir, &top);
-	int r = 0;
-
-	if (reach == WALK_TREE)
-		r = checkout_bring_all(ctx, model, tree_of(node), &top);
-	/* The part that the program walks may be another one than this file's,
-	 * or it was as much as there is room for. */
-	if (r == 0 || is_gone_but_for_files(ctx, dir, r) ||
-	    (r > 0 && !clone_has(node_checkout(dir)->clone, oid)))
-		r = bring_files(ctx, model, node, &need,
-				kind == CLONE_NEED_BLOB && reach != WALK_NONE);
-	checkout_brought(ctx, model, dir);
-	return r < 0 ? r : 0;
-}
-
 /* Who needs names alone (find -name) neither goes through the files nor stays:
  * nothing else is to come for it. */
 static int bring_tree(struct ctx *ctx, struct model *model, struct node *dir,
@@ -147,12 +87,13 @@ static int bring_tree(struct ctx *ctx, struct model *model, struct node *dir,
 	return r < 0 ? r : 0;
 }
 
-/* -ENOENT: the object is not here (bring). link: of a submodule that is one its
- * target, else NULL. */
-static int found_entry(struct ctx *ctx, const struct model *model,
+/* -ENOENT: the object is not here, or what looking needs. link: of a submodule
+ * that is one its target, else NULL. */
+static int found_entry(struct ctx *ctx, struct model *model,
 		       const struct node *dir, const struct node *tree,
 		       const struct oid *dir_oid, const struct tree_entry *e,
-		       const char *link, struct found *found)
+		       const char *link, struct lfs_looking *looking,
+		       struct found *found)
 {
 	static const mode_t modes[] = {
 		[TREE_FILE] = NODE_FILE,
@@ -165,13 +106,15 @@ static int found_entry(struct ctx *ctx, const struct model *model,
 	int64_t mtime_ms =
 		checkout_path_time_ms(checkout, dir, tree, e->name, &e->oid);
 	uint64_t size = 0;
-	int r;
+	int r = 0;
 
-	if (!S_ISDIR(modes[e->kind])) {
+	if (!S_ISDIR(modes[e->kind]))
 		r = clone_blob_size(ctx, checkout->clone, &e->oid, &size);
-		if (r < 0)
-			return r;
-	}
+	if (r >= 0 && S_ISREG(modes[e->kind]))
+		r = lfs_look(ctx, model, dir, tree, e->name, &e->oid, size,
+			     looking);
+	if (r < 0)
+		return r;
 	if (e->kind == TREE_SUBMODULE) {
 		checkout_submodule_found(model, &e->oid, link, mtime_ms, found);
 	} else {
@@ -189,6 +132,8 @@ static int found_entry(struct ctx *ctx, const struct model *model,
 		found->what.checkout = checkout;
 	found->checked = true;
 	found->expect = *dir_oid;
+	if (r == 1)
+		lfs_found(&looking->pointer, found);
 	return 0;
 }
 
@@ -225,16 +170,12 @@ static int read_dir(struct ctx *ctx, struct model *model, struct node *dir,
 	return r < 0 ? fail_tree(ctx, r) : 0;
 }
 
-/* Not 0 in ret_lost->oid: -ENOENT means that this object of that directory is
- * not here, not that the name does not exist. */
-struct lost {
-	struct oid dir, oid;
-};
-
 static int find_in(struct ctx *ctx, struct model *model, struct node *dir,
 		   const char *name, struct found *ret_found,
-		   struct lost *ret_lost)
+		   struct checkout_lost *ret_lost)
 {
+	cleanup(lfs_looking_done) struct lfs_looking looking = {
+		.needs = {.n = 0}};
 	cleanup(tree_list_unref) struct tree_list *list = NULL;
 	cleanup(checkout_submodule_links_free) struct submodule_links *links =
 		NULL;
@@ -242,7 +183,7 @@ static int find_in(struct ctx *ctx, struct model *model, struct node *dir,
 	struct oid oid;
 	int r = read_dir(ctx, model, dir, false, &oid, &list);
 
-	*ret_lost = (struct lost){.dir = oid};
+	*ret_lost = (struct checkout_lost){.dir = oid};
 	if (r < 0)
 		return r;
 	e = list ? tree_list_find(list, name) : NULL;
@@ -252,7 +193,9 @@ static int find_in(struct ctx *ctx, struct model *model, struct node *dir,
 		links = checkout_submodule_links(ctx, model, dir, tree_of(dir),
 						 list, e);
 	r = found_entry(ctx, model, dir, tree_of(dir), &oid, e,
-			links ? links->links[0].target : NULL, ret_found);
+			links ? links->links[0].target : NULL, &looking,
+			ret_found);
+	ret_lost->needs = looking.needs;
 	if (r == -ENOENT)
 		ret_lost->oid = e->oid;
 	if (r < 0)
@@ -263,83 +206,10 @@ static int find_in(struct ctx *ctx, struct model *model, struct node *dir,
 	return 0;
 }
 
-/* Ways to a file's size that is not known: all of a tree; with the file itself,
- * as soon as that tells it; with its neighbours; from the service, which tells
- * sizes without files. */
-enum size_from {
-	SIZE_FROM_WALK,
-	SIZE_FROM_FILE,
-	SIZE_FROM_DIRECTORY,
-	SIZE_FROM_SERVICE,
-	N_SIZE_FROM,
-};
-/* Who looks at one file alone will read it: the whole directory would take
- * longer. Who has listed it, or goes on from file to file, wants all sizes. */
-static const enum size_from ways[][3] = {
-	[WALK_NONE] = {SIZE_FROM_FILE, N_SIZE_FROM},
-	[WALK_DIRECTORY] = {SIZE_FROM_DIRECTORY, SIZE_FROM_SERVICE,
-			    SIZE_FROM_FILE},
-	[WALK_TREE] = {SIZE_FROM_WALK, SIZE_FROM_DIRECTORY, SIZE_FROM_FILE},
-};
-
-static int bring_size(struct ctx *ctx, struct model *model, struct node *dir,
-		      enum size_from from, const struct lost *lost,
-		      const struct oid *top)
-{
-	struct node *tree = tree_of(dir);
-	struct clone_need need = {.kind = CLONE_NEED_DIRECTORY,
-				  .oid = lost->dir};
-	int r;
-
-	switch (from) {
-	case SIZE_FROM_WALK:
-		return checkout_bring_all(ctx, model, tree, top);
-	case SIZE_FROM_SERVICE:
-		return checkout_ask_sizes(ctx, model, dir, tree, &lost->dir);
-	case SIZE_FROM_FILE:
-		need = (struct clone_need){.kind = CLONE_NEED_BLOB,
-					   .oid = lost->oid,
-					   .size_will_do = true};
-		break;
-	case SIZE_FROM_DIRECTORY:
-	case N_SIZE_FROM:
-		break;
-	}
-	r = checkout_bring(ctx, model, tree, &need);
-	return from == SIZE_FROM_FILE || r >= 0 ? note_lost(dir, r) : r;
-}
-
-/* find_in, once more. */
-static int find_with_size(struct ctx *ctx, struct model *model,
-			  struct node *dir, const char *name,
-			  struct found *ret_found, struct lost *lost)
-{
-	enum walk_reach reach;
-	struct oid top;
-	int r = -ENOENT;
-
-	reach = checkout_needs(ctx, model, dir, &top);
-	for (size_t i = 0;
-	     i < ARRAY_SIZE(ways[reach]) && !oid_is_none(&lost->oid); i++) {
-		if (ways[reach][i] == N_SIZE_FROM)
-			break;
-		r = bring_size(ctx, model, dir, ways[reach][i], lost, &top);
-		if (ways[reach][i] != SIZE_FROM_FILE &&
-		    is_gone_but_for_files(ctx, dir, r))
-			continue;
-		if (r < 0)
-			break;
-		ctx->sentence[0] = '\0';
-		r = find_in(ctx, model, dir, name, ret_found, lost);
-	}
-	checkout_brought(ctx, model, dir);
-	return r;
-}
-
 static int git_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		      const char *name, struct found *ret_found)
 {
-	struct lost lost;
+	struct checkout_lost lost;
 	int r;
 
 	ret_found->left_ms = LONGEST_MS;
@@ -350,7 +220,8 @@ static int git_lookup(struct ctx *ctx, struct model *model, struct node *dir,
 		return 0;
 	r = find_in(ctx, model, dir, name, ret_found, &lost);
 	if (!oid_is_none(&lost.oid))
-		r = find_with_size(ctx, model, dir, name, ret_found, &lost);
+		r = checkout_look(ctx, model, dir, tree_of(dir), name, find_in,
+				  ret_found, &lost);
 	return r == -ENOENT && !oid_is_none(&lost.oid) ? -EIO : r;
 }
 
@@ -410,11 +281,20 @@ static bool names_found(struct dirlist_piece *piece,
 {
 	const struct git_names *names = piece->listing->data;
 
+	if (!piece->own)
+		piece->own = mem_calloc(1, sizeof(struct lfs_looking));
 	return found_entry(piece->ctx, piece->model, piece->dir,
 			   tree_of(piece->dir), &names->oid,
 			   entry_of(piece->listing, name->tag),
 			   checkout_submodule_link_at(names->links, name->tag),
-			   ret_found) == 0;
+			   piece->own, ret_found) == 0;
+}
+
+static void names_piece_done(struct dirlist_piece *piece)
+{
+	if (piece->own)
+		lfs_looking_done(piece->own);
+	free(piece->own);
 }
 
 static int names_pin(struct dirlist_piece *piece, void **ret_pin)
@@ -445,6 +325,7 @@ static void names_unpin(void *pin)
 static const struct dirlist_ops ops_names = {
 	.at = names_at,
 	.found = names_found,
+	.piece_done = names_piece_done,
 	.free_data = names_free,
 	.pin = names_pin,
 	.unpin = names_unpin,
@@ -708,7 +589,7 @@ static int git_read(struct ctx *ctx, struct model *model, struct node *node,
 	checkout_hydrate_note(ctx, model, node->parent, true);
 	r = read_blob(ctx, node, offset, n, ret_data);
 	if (r == -ENOENT) {
-		r = bring(ctx, model, node, CLONE_NEED_BLOB, &node->oid);
+		r = checkout_look_read(ctx, model, tree_of(node), node);
 		if (r >= 0)
 			r = read_blob(ctx, node, offset, n, ret_data);
 	}
@@ -732,7 +613,7 @@ static int git_readlink(struct ctx *ctx, struct model *model, struct node *node,
 	r = clone_read_blob(ctx, node_checkout(node)->clone, &node->oid,
 			    ret_target);
 	if (r == -ENOENT) {
-		r = bring(ctx, model, node, CLONE_NEED_BLOB, &node->oid);
+		r = checkout_look_read(ctx, model, tree_of(node), node);
 		if (r >= 0)
 			r = clone_read_blob(ctx, node_checkout(node)->clone,
 					    &node->oid, ret_target);

@@ -7,6 +7,7 @@
  * remember that they were not there.
  */
 #include "model/git/checkout.h"
+#include "model/git/lfs.h"
 
 /* move_dir is a recursion, and a thread's stack is small. */
 #define MAX_DEPTH 256
@@ -16,6 +17,7 @@ struct mover {
 	struct checkout *checkout;
 	struct node *tree;
 	unsigned depth;
+	bool has_attributes; /* a .gitattributes changed */
 };
 
 static const char *entry_name(const void *names, size_t i)
@@ -70,6 +72,8 @@ static void move_name(struct mover *mover, struct node *dir,
 	if (was && is && was->kind == is->kind &&
 	    oid_equal(&was->oid, &is->oid))
 		return;
+	if (strcmp(was ? was->name : is->name, CLONE_ATTRIBUTES) == 0)
+		mover->has_attributes = true;
 	if (!was || !is || !is_dir(was) || !is_dir(is) ||
 	    mover->depth == MAX_DEPTH || is_shown_submodule(model, was) ||
 	    is_shown_submodule(model, is)) {
@@ -139,6 +143,7 @@ static void drop_unlisted(struct mover *mover, struct node *dir,
 	struct rest rest = {mover->model, dir, after};
 
 	node_each(mover->model->nodes, &provider_git, drop_rest, &rest);
+	node_each(mover->model->nodes, &provider_lfs, drop_rest, &rest);
 	node_each(mover->model->nodes, &provider_tree, drop_rest, &rest);
 }
 
@@ -187,7 +192,10 @@ static int move_dir(struct mover *mover, struct node *dir,
 int checkout_move(struct model *model, struct node *tree,
 		  const struct oid *from, const struct oid *to)
 {
-	struct mover mover = {model, node_checkout(tree), tree, 0};
+	struct mover mover = {model, node_checkout(tree), tree, 0, false};
+	int r = move_dir(&mover, tree, from, to);
 
-	return move_dir(&mover, tree, from, to);
+	if (mover.has_attributes)
+		lfs_moved(model, tree, &provider_git);
+	return r;
 }
