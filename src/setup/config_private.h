@@ -67,7 +67,6 @@ config_set config_set_uid;
 config_set config_set_gid;
 config_set config_set_umask;
 config_set config_set_submodules;
-config_set config_set_off;
 config_set config_set_debug;
 config_set config_set_flag;
 config_set config_set_fuse_text;

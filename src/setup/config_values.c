@@ -569,14 +569,6 @@ int config_set_submodules(struct config *config,
 	return config_fail(config, "'%s' is none of tree, link and off", value);
 }
 
-int config_set_off(struct config *config, const struct config_setting *,
-		   const char *value)
-{
-	if (strcmp(value, "off") != 0)
-		return config_fail(config, "can only be off in this version");
-	return 0;
-}
-
 int config_set_debug(struct config *config, const struct config_setting *,
 		     const char *value)
 {
