@@ -121,6 +121,10 @@ struct cache_put {
 	 * of that version; the lifetime goes on. ttl_ms is what is left of it.
 	 */
 	uint64_t instead_of;
+	/* What the bytes say of their time: which one cache_mtime_ms tells of
+	 * them is decided and remembered with them. 0: when it is first asked,
+	 * which costs a transaction of its own. */
+	int64_t time_ms;
 	bool drop; /* nothing is put: every document whose key begins with
 		    * this key goes before all else, with its bytes, which
 		    * nobody was shown */

@@ -162,6 +162,11 @@ void answer_batch_own(struct answer_batch *b, char *key, char *body, size_t n,
 	b->owned[b->n_owned++] = body;
 }
 
+void answer_batch_time(struct answer_batch *b, int64_t time_ms)
+{
+	b->puts[b->n - 1].time_ms = time_ms;
+}
+
 void answer_batch_drop(struct answer_batch *b, char *key)
 {
 	*batch_grow(b) = (struct cache_put){.key = key, .drop = true};

@@ -59,6 +59,8 @@ void answer_batch_add(struct answer_batch *, char *key, const void *body,
 /* body becomes the batch's, too. */
 void answer_batch_own(struct answer_batch *, char *key, char *body, size_t n,
 		      int64_t ttl_ms);
+/* What was added last says time_ms of itself: cache_put's. */
+void answer_batch_time(struct answer_batch *, int64_t time_ms);
 /* Everything under keys that begin with this one, which becomes the batch's,
  * goes: cache_put's drop. */
 void answer_batch_drop(struct answer_batch *, char *key);

@@ -267,6 +267,7 @@ static int fetch_plain(struct ctx *ctx, void *arg,
 			.n_body = reply.body.len,
 			.etag = reply.etag,
 			.ttl_ms = ttl_ms,
+			.time_ms = resource_time(json, ANSWER_TIME),
 		},
 		1);
 }

@@ -123,6 +123,7 @@ static void take_named(struct collecting *c, const struct json *item)
 	cleanup(buf_done) struct buf id = BUF_INIT(64 * KIB);
 	cleanup(buf_done) struct buf text = BUF_INIT(0);
 	bool final = items->is_final && items->is_final(item);
+	int64_t time_ms = resource_time(item, items->time_path);
 	struct json *entry;
 	size_t n;
 	char hash[41];
@@ -145,13 +146,16 @@ static void take_named(struct collecting *c, const struct json *item)
 	json_add_str(entry, "name", name.data);
 	json_add_str(entry, "id", id.data);
 	json_add_str(entry, "hash", hash);
-	json_add_int(entry, "time", resource_time(item, items->time_path));
+	json_add_int(entry, "time", time_ms);
+	if (time_ms > c->newest_ms)
+		c->newest_ms = time_ms;
 	if (c->again)
 		return;
 	n = text.len;
 	answer_batch_own(&c->batch, scope_item_key(c->row, c->scope, id.data),
 			 buf_steal(&text, NULL), n,
 			 final ? FINAL_MS : c->ttl_ms);
+	answer_batch_time(&c->batch, time_ms);
 }
 
 /* A file as it is, named as it is called. */
@@ -212,6 +216,8 @@ void documents_collect_other(struct collecting *c, const struct json *item)
 	n = text.len;
 	answer_batch_own(&c->batch, scope_item_key(c->row, c->scope, id.data),
 			 buf_steal(&text, NULL), n, c->row->ttl_s * 1000);
+	answer_batch_time(&c->batch,
+			  resource_time(item, c->row->items->time_path));
 }
 
 /* ---- all of it ---- */
@@ -222,6 +228,7 @@ static void add_file(struct collecting *c, const char *name, struct buf *text)
 
 	answer_batch_own(&c->batch, mem_asprintf("%s#%s", c->scope->key, name),
 			 buf_steal(text, NULL), n, c->ttl_ms);
+	answer_batch_time(&c->batch, c->newest_ms);
 }
 
 static int add_row_files(struct collecting *c)

@@ -31,7 +31,8 @@ struct collecting {
 	bool is_full; /* the indexes have no room for more items */
 	bool is_cut;  /* the list goes on where it cannot be followed */
 	int64_t ttl_ms;
-	int64_t most; /* of a history, or when it is full */
+	int64_t newest_ms; /* of items that say their time; else 0 */
+	int64_t most;      /* of a history, or when it is full */
 	/* Not 0: made anew of that version of index.json. The documents of
 	 * items stay as they are. */
 	uint64_t again;

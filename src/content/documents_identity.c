@@ -73,6 +73,7 @@ void documents_batch_repository(struct answer_batch *b,
 	answer_batch_add(
 		b, scope_item_key(&resource_repositories, workspace, key_uuid),
 		r->json, r->n_json, etag, REPOSITORIES_MS);
+	answer_batch_time(b, r->updated_ms);
 	answer_batch_add(b, documents_alias_key(workspace, r->slug), key_uuid,
 			 strlen(key_uuid), NULL, REPOSITORIES_MS);
 }

@@ -331,6 +331,7 @@ static int fetch_item(struct ctx *ctx, void *arg, const struct cache_entry *old)
 		.body = text.data,
 		.n_body = text.len,
 		.ttl_ms = final ? FINAL_MS : f->row->ttl_s * 1000,
+		.time_ms = resource_time(json, items->time_path),
 	};
 	puts[1] = puts[0];
 	own = own_key(f, json);

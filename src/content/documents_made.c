@@ -111,7 +111,12 @@ int documents_made(struct ctx *ctx, struct documents *d,
 	cleanup(free) char *mark =
 		mark_of(d, scope, file, document->version, with);
 	cleanup(buf_done) struct buf out = BUF_INIT(CACHE_MAX_BODY);
-	struct cache_put put = {.key = key, .etag = mark, .ttl_ms = FINAL_MS};
+	struct cache_put put = {
+		.key = key,
+		.etag = mark,
+		.ttl_ms = FINAL_MS,
+		.time_ms = document->updated_ms,
+	};
 	uint64_t version;
 	int r = 0;
 

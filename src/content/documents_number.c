@@ -58,6 +58,8 @@ static int store(struct ctx *ctx, const struct documents_fetch *f,
 							  items->is_final(item)
 						  ? FINAL_MS
 						  : f->row->ttl_s * 1000,
+				.time_ms =
+					resource_time(item, items->time_path),
 			},
 		},
 		2);

@@ -416,8 +416,8 @@ static int put_one(struct cache_conn *conn, const struct cache_put *p,
 		rc = insert_body(conn, p, &id);
 	if (rc == SQLITE_OK && old && !same)
 		rc = supersede(conn, old, now);
-	if (rc == SQLITE_OK && old && id && !same)
-		rc = cache_times_follow(conn, old, id);
+	if (rc == SQLITE_OK && id && !same)
+		rc = cache_times_put(conn, old, id, p->time_ms);
 	if (rc == SQLITE_OK)
 		rc = p->instead_of ? renew_doc(conn, p, id)
 				   : write_doc(conn, p, id, now);

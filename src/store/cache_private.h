@@ -200,9 +200,11 @@ int cache_schema_upgrade(struct sqlite3 *);
 bool cache_schema_is_today(struct sqlite3 *);
 bool cache_schema_is_later(struct sqlite3 *);
 
-/* cache_times.c: the bytes of version `after` follow those of `before` under
- * one key. Inside a put; an SQLite code. */
-int cache_times_follow(struct cache_conn *, int64_t before, int64_t after);
+/* cache_times.c: the bytes of version `after`, which say time_ms of themselves
+ * (0: nothing), follow those of `before` (0: of none) under one key. Inside a
+ * put; an SQLite code. */
+int cache_times_put(struct cache_conn *, int64_t before, int64_t after,
+		    int64_t time_ms);
 
 /* cache_sums.c: SQLite codes; -EBADMSG: the bytes are not those that were put.
  */

@@ -42,20 +42,40 @@ static int put_times(struct cache_conn *conn, const struct times *t)
 				 3);
 }
 
-int cache_times_follow(struct cache_conn *conn, int64_t before, int64_t after)
+/* No time lies in the future. */
+static int64_t by_now(int64_t time_ms)
+{
+	int64_t now = clock_wall_ms();
+
+	return time_ms < now ? time_ms : now;
+}
+
+static void decide(struct times *t, int64_t time_ms)
+{
+	t->shown_ms = time_ms > t->least_ms ? time_ms : t->least_ms;
+}
+
+/*
+ * What says its time has it from now on, looked at or not: a listing's
+ * documents would otherwise be a thousand transactions when they are looked at,
+ * of one row each. That the next version is then younger than what nobody saw
+ * does no harm.
+ */
+int cache_times_put(struct cache_conn *conn, int64_t before, int64_t after,
+		    int64_t time_ms)
 {
 	struct times t = {.id = before};
-	int rc = get_times(conn, &t);
+	int rc = before ? get_times(conn, &t) : SQLITE_OK;
 
 	if (rc != SQLITE_OK)
 		return rc;
 	if (t.shown_ms && t.shown_ms + STEP_MS > t.least_ms)
 		t.least_ms = t.shown_ms + STEP_MS;
-	if (!t.least_ms)
-		return SQLITE_OK;
 	t.id = after;
 	t.shown_ms = 0;
-	return put_times(conn, &t);
+	if (time_ms > 0)
+		decide(&t, by_now(time_ms));
+	return t.least_ms || t.shown_ms ? put_times(conn, &t) : SQLITE_OK;
 }
 
 static int work_get_times(struct cache *, struct cache_conn *conn, void *arg)
@@ -89,17 +109,15 @@ int64_t cache_mtime_ms(struct cache *c, uint64_t version, int64_t time_ms,
 		       int64_t least_ms)
 {
 	struct times t = {.id = (int64_t)version};
-	int64_t now = clock_wall_ms();
 
-	if (time_ms > now)
-		time_ms = now;
+	time_ms = by_now(time_ms);
 	if (!version || cache_read(c, work_get_times, &t) < 0)
 		return time_ms;
 	if (t.shown_ms && t.shown_ms >= least_ms)
 		return t.shown_ms;
 	if (least_ms > t.least_ms)
 		t.least_ms = least_ms;
-	t.shown_ms = time_ms > t.least_ms ? time_ms : t.least_ms;
+	decide(&t, time_ms);
 	time_ms = t.shown_ms;
 	/* 0 stands for "no time". */
 	if (time_ms > 0 && cache_write_now(c, work_show, &t) == 0)

@@ -565,6 +565,12 @@ expect_item_at(struct world *w, const struct resource *row, const char *id,
 	if (r == 0 && !strstr(blob_data(document.body), word))
 		fail_msg("line %d: no '%s' in %s", line, word,
 			 blob_data(document.body));
+	/* As a look at a file of it. */
+	if (r == 0 && document.updated_ms)
+		assert_int_equal(documents_rendered_ms(w->documents,
+						       document.version,
+						       document.updated_ms),
+				 document.updated_ms);
 }
 #define expect_item(w, row, id, mode, want, word) \
 	expect_item_at(w, row, id, mode, want, word, __LINE__)

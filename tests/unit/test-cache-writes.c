@@ -1,8 +1,9 @@
 /*
- * store/cache: how much is written for what is put.
+ * store/cache: how much is written for what is put, and looked at.
  */
 #include "store/cache.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 
 #include <setjmp.h>
@@ -91,11 +92,74 @@ static void test_drop_writes_little(void **state)
 	assert_in_range(written() - before, 0, 6 * N * N_ITEM);
 }
 
+static uint64_t put_timed(struct cache *c, const char *key, const char *body,
+			  int64_t time_ms)
+{
+	const struct cache_put p = {
+		.key = key,
+		.body = body,
+		.n_body = strlen(body),
+		.ttl_ms = 1000,
+		.time_ms = time_ms,
+	};
+	uint64_t version = 0;
+
+	assert_int_equal(cache_put(c, &p, 1, &version), 0);
+	return version;
+}
+
+/* All that was written since the database was opened. */
+static void read_log(const struct scene *s, struct buf *ret)
+{
+	cleanup(free) char *path = mem_asprintf("%s/cache.db-wal", s->dir);
+
+	assert_int_equal(file_read(path, 64 * MIB, ret), 0);
+}
+
+/* What says its time has it from the put on: no look at it writes anything. */
+static void test_time_comes_with_its_put(void **state)
+{
+	const int64_t hour = 3600 * 1000, was = clock_wall_ms() - 10 * hour;
+	struct scene *s = *state;
+	cleanup(buf_done) struct buf before = BUF_INIT(0), after = BUF_INIT(0);
+	uint64_t one, two, three, future, silent;
+
+	one = put_timed(s->c, "key", "one", was);
+	future = put_timed(s->c, "future", "x", was + 20 * hour);
+	silent = put_timed(s->c, "silent", "x", 0);
+	read_log(s, &before);
+	assert_int_equal(cache_mtime_ms(s->c, one, was, 0), was);
+	assert_int_equal(cache_mtime_ms(s->c, one, was + hour, 0), was);
+	assert_in_range(cache_mtime_ms(s->c, future, was + 20 * hour, 0),
+			was + 10 * hour, clock_wall_ms());
+	read_log(s, &after);
+	assert_int_equal(after.len, before.len);
+	assert_memory_equal(after.data, before.data, after.len);
+	/* What does not say it has it from the first look on. */
+	assert_int_equal(cache_mtime_ms(s->c, silent, was, 0), was);
+	read_log(s, &after);
+	assert_true(after.len > before.len);
+
+	/* It moves forward, also across a restart. */
+	s->c = cache_close(s->c);
+	assert_int_equal(cache_open(s->dir, &s->c), 0);
+	two = put_timed(s->c, "key", "two", was - hour);
+	assert_int_equal(cache_mtime_ms(s->c, two, was - hour, 0), was + 1000);
+	three = put_timed(s->c, "key", "three", was + hour);
+	assert_int_equal(cache_mtime_ms(s->c, three, 0, 0), was + hour);
+	/* The same bytes once more are no change. */
+	assert_int_equal(put_timed(s->c, "key", "three", was + 2 * hour),
+			 three);
+	assert_int_equal(cache_mtime_ms(s->c, three, 0, 0), was + hour);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_drop_writes_little, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_time_comes_with_its_put,
+						set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

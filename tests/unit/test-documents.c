@@ -357,14 +357,24 @@ static void equal_names_are_told_apart(void **state)
 
 /* ---- items ---- */
 
+static uint64_t n_stored(struct world *w)
+{
+	struct cache_stats stats;
+
+	assert_int_equal(cache_stats(w->cache, &stats), 0);
+	return stats.n_bytes;
+}
+
 static void items_cost_nothing_after_their_list(void **state)
 {
 	struct world *w = *state;
+	uint64_t n;
 
 	many(w, 12);
 	expect_list(w, &open_things, READ_THROUGH,
 		    "12 11 10 9 8 7 6 5 4 3 2 1");
 	expect_requests(w, 3);
+	n = n_stored(w);
 	for (unsigned i = 1; i <= 12; i++) {
 		char id[8], word[16];
 
@@ -374,6 +384,8 @@ static void items_cost_nothing_after_their_list(void **state)
 		expect_item(w, &open_things, id, READ_CACHED, 0, word);
 	}
 	expect_requests(w, 0);
+	/* The times of their files came with the list: nothing is written. */
+	assert_int_equal(n_stored(w), n);
 	/* All of them outdated: the list's pages, once. */
 	clock_advance(15 * MINUTE);
 	for (unsigned i = 1; i <= 12; i++) {
