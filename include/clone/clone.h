@@ -325,7 +325,7 @@ struct clone_progress {
 	unsigned n_objects, n_objects_total; /* 0: not known yet */
 	bool is_rest; /* of a commit that is shown; the objects are all of it */
 	int64_t since_ms; /* clock_mono_ms */
-	bool waiting;     /* for one of the two places */
+	bool waiting;     /* for one of the two places, or another mount */
 };
 void clone_set_running(struct clone_set *,
 		       bool (*each)(void *arg, const struct clone_progress *),

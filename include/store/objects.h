@@ -204,9 +204,13 @@ int objects_pack_commit(struct ctx *, struct objects_pack *,
 /* What comes of it is of use without the end: if it is dropped, or the process
  * is killed, the bytes so far are kept in the store, for objects_take_rest. */
 int objects_pack_keep_rest(struct objects_pack *);
-/* Takes in what such a pack left. 1: objects came; 0: nothing did; -EINTR, and
- * it is still there. */
+/* Takes in what such a pack left, also one of a process that was killed since
+ * the store was opened. 1: objects came; 0: nothing did; -EINTR, and it is
+ * still there. */
 int objects_take_rest(struct ctx *, struct objects *);
+/* One at a time over all processes, and until the descriptor is closed: for who
+ * brings what nobody waits for. -EBUSY, at once: another one does. */
+int objects_lock_rest(struct objects *, int *ret_fd);
 struct objects_pack *objects_pack_drop(struct objects_pack *);
 DEFINE_CLEANUP(struct objects_pack *, objects_pack_drop);
 

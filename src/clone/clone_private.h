@@ -137,6 +137,7 @@ struct clone_job {
 		uint64_t n_bytes;
 		size_t n_all, n_left;
 		bool whole; /* the commit is fetched, not they alone */
+		bool waits; /* for another mount, which brings it */
 	} rest;
 	struct clone_job *prev, *next; /* in one of the lists of clones */
 

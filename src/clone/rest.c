@@ -11,11 +11,13 @@
  *
  * What nobody waits for (CTX_REFRESH) makes room for what somebody does: it
  * does not read on meanwhile, so the line is the others'. A walk that joins it
- * makes it its own.
+ * makes it its own. And of all mounts one at a time brings what nobody waits
+ * for: the next one looks what is missing when that one has ended.
  */
 #include "clone/clone_private.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -25,6 +27,8 @@
 /* So long at a time it makes room; a transfer without a byte for 30 s ends. */
 #define YIELD_MS 5000
 #define YIELD_LOOK_MS 20
+/* So late a walk may join who waits for another mount. */
+#define OTHERS_LOOK_MS 50
 
 /* ---- while the bytes come ---- */
 
@@ -238,6 +242,29 @@ bool clone_is_most(struct ctx *ctx, struct clone *c, const struct oid *root,
 	       (below.n_trees_missing || below.n_missing > all.n_blobs / 2);
 }
 
+static void note_waits(struct clone_job *j, bool waits)
+{
+	mutex_lock(&j->clones->lock);
+	j->rest.waits = waits;
+	mutex_unlock(&j->clones->lock);
+}
+
+/* Only as long as nobody waits. Without the lock, if it cannot be had, the same
+ * comes twice, and that is all. */
+static int await_other_mounts(struct clone_job *j, int *ret_lock)
+{
+	int r = 0;
+
+	while (r == 0 && is_background(j)) {
+		if (objects_lock_rest(j->objects, ret_lock) != -EBUSY)
+			break;
+		note_waits(j, true);
+		r = ctx_sleep(j->ctx, OTHERS_LOOK_MS);
+	}
+	note_waits(j, false);
+	return r;
+}
+
 /* True: as much as there may be came in earlier mounts. */
 static bool begin(struct clone_job *j, uint64_t before)
 {
@@ -250,7 +277,7 @@ static bool begin(struct clone_job *j, uint64_t before)
 	return is_enough;
 }
 
-int clone_job_rest(struct clone_job *j)
+static int bring(struct clone_job *j)
 {
 	struct clone_head head;
 	uint64_t before = 0;
@@ -275,4 +302,16 @@ int clone_job_rest(struct clone_job *j)
 		r = objects_take_rest(j->ctx, j->objects);
 	}
 	return r < 0 ? r : 0;
+}
+
+int clone_job_rest(struct clone_job *j)
+{
+	cleanup(fd) int lock = -1;
+	struct clone_head head;
+	int r = await_other_mounts(j, &lock);
+
+	if (r < 0 || clone_commit_is_present(j->ctx, j->objects, &j->commit,
+					     OBJECTS_COMPLETE, &head))
+		return r;
+	return bring(j);
 }

@@ -31,7 +31,8 @@ static void snapshots_free(struct snapshot *snapshots, size_t n)
 /* Of batches, all of them together. */
 static void snapshot_rest(struct clone_progress *p, const struct clone_job *j)
 {
-	p->is_rest = j->need.kind == CLONE_NEED_ALL && j->rest.n_all;
+	p->is_rest = j->need.kind == CLONE_NEED_ALL &&
+		     (j->rest.n_all || j->rest.waits);
 	if (!p->is_rest)
 		return;
 	p->n_bytes += j->rest.n_bytes;
@@ -51,7 +52,7 @@ static void snapshot_job(struct snapshot *s, const struct clone_job *j)
 		.n_objects = j->progress.n_objects,
 		.n_objects_total = j->progress.n_objects_total,
 		.since_ms = j->since_ms,
-		.waiting = !j->is_running,
+		.waiting = !j->is_running || j->rest.waits,
 	};
 	snapshot_rest(&s->progress, j);
 }

@@ -55,14 +55,9 @@
 int objects_evict_lock(const char *path, int how, int *ret_fd)
 {
 	cleanup(free) char *name = mem_asprintf("%s/evict.lock", path);
-	cleanup(fd) int fd = own_open(name, O_RDWR | O_CREAT, 0600);
-	int r = fd < 0 ? fd : file_lock(fd, how | LOCK_NB);
+	int r = objects_flock(name, how | LOCK_NB, ret_fd);
 
-	if (r < 0)
-		return r == -EWOULDBLOCK ? -EBUSY : r;
-	*ret_fd = fd;
-	fd = -1;
-	return 0;
+	return r == -EWOULDBLOCK ? -EBUSY : r;
 }
 
 #define HOLD_AGAIN_MS 20

@@ -3,6 +3,7 @@
  *
  *	bitbucketfs.lock	flock, whenever something gets a name: see below
  *	evict.lock		flock: objects_evict.c
+ *	rest.lock		flock: objects_rest.c
  *	sizes			of blobs that are not here: objects_sizes.c
  *	used			its time: when a file was last read
  *	kept			it is there: nothing is evicted (store/evict.h)
@@ -50,7 +51,7 @@ static const char config[] = "[core]\n"
 			     "\tauto = false\n";
 static const char head[] = "ref: refs/heads/main\n";
 
-static int flock_file(const char *path, int how, int *ret_fd)
+int objects_flock(const char *path, int how, int *ret_fd)
 {
 	cleanup(fd) int fd = own_open(path, O_RDWR | O_CREAT, 0600);
 	int r;
@@ -72,7 +73,7 @@ int objects_lock(const char *path, int how, int *ret_fd)
 	for (int tries = 0; tries < 100; tries++) {
 		cleanup(fd) int fd = -1;
 		struct stat a, b;
-		int r = flock_file(name, how, &fd);
+		int r = objects_flock(name, how, &fd);
 
 		if (r < 0)
 			return r;
@@ -273,7 +274,8 @@ static bool is_old_lock(const char *name)
 {
 	return has_suffix(name, ".lock") &&
 	       strcmp(name, "bitbucketfs.lock") != 0 &&
-	       strcmp(name, "evict.lock") != 0;
+	       strcmp(name, "evict.lock") != 0 &&
+	       strcmp(name, "rest.lock") != 0;
 }
 
 /* Removes what a process that was killed left of files that it was about to
@@ -344,7 +346,7 @@ static bool look_at_tmp(const char *path, bool remove)
 			continue;
 		dir = mem_asprintf("%s/%s", path, e->d_name);
 		lock = mem_asprintf("%s/lock", dir);
-		if (flock_file(lock, LOCK_EX | LOCK_NB, &fd) == -EWOULDBLOCK)
+		if (objects_flock(lock, LOCK_EX | LOCK_NB, &fd) == -EWOULDBLOCK)
 			lives = true;
 		else if (remove) {
 			objects_rest_rescue(path, dir);
@@ -359,6 +361,14 @@ static bool look_at_tmp(const char *path, bool remove)
 static void sweep_dead(const char *path)
 {
 	(void)look_at_tmp(path, true);
+}
+
+void objects_tmp_sweep(const char *path)
+{
+	cleanup(fd) int lock = -1;
+
+	if (objects_lock(path, LOCK_EX, &lock) == 0)
+		sweep_dead(path);
 }
 
 bool objects_tmp_lives(const char *path)
@@ -380,7 +390,7 @@ static int tmp_make(struct objects *o)
 			return -errno;
 	}
 	lock = mem_asprintf("%s/lock", dir);
-	r = flock_file(lock, LOCK_EX | LOCK_NB, &fd);
+	r = objects_flock(lock, LOCK_EX | LOCK_NB, &fd);
 	if (r < 0) {
 		file_remove_tree(dir);
 		return r;
@@ -430,7 +440,7 @@ void objects_sweep_all(const char *dir, const atomic_bool *stop)
 		/* A process that holds the lock sweeps by itself, or is about
 		 * to make its directory.
 		 */
-		if (flock_file(name, LOCK_EX | LOCK_NB, &lock) == 0)
+		if (objects_flock(name, LOCK_EX | LOCK_NB, &lock) == 0)
 			sweep_dead(path);
 	}
 	if (d)

@@ -230,6 +230,8 @@ void objects_rest_rescue(const char *store, const char *tmp);
 
 /* ---- the directory ---- */
 
+/* flock(2) of a file that is made if need be. To be closed. */
+int objects_flock(const char *path, int how, int *ret_fd);
 /* Waits; LOCK_SH or LOCK_EX over all processes. To be closed. */
 int objects_lock(const char *path, int how, int *ret_fd);
 /* If there is nothing at that path: all at once, or nothing. */
@@ -246,6 +248,9 @@ int objects_set_aside(const char *path, const char *why);
 /* With the exclusive lock held: makes the directory of this process, and
  * removes those of processes that are dead. */
 int objects_tmp_open(struct objects *);
+/* Removes those of processes that are dead. Takes the lock, and waits for it.
+ */
+void objects_tmp_sweep(const char *path);
 /* Whether a process has a directory there, so that the store is in use. */
 bool objects_tmp_lives(const char *path);
 void objects_tmp_close(struct objects *);

@@ -8,6 +8,9 @@
  * beside it. When it is dropped, or whoever opens the store finds that its
  * process is dead, it becomes path/rest.pack, one at a time; the next one who
  * fetches the same takes that in first (objects_take_rest).
+ *
+ * rest.lock is held by who brings a rest that nobody waits for: of two mounts
+ * each would bring it for itself.
  */
 #include "objects_private.h"
 
@@ -17,6 +20,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +29,14 @@
 #define PIECE (256 * KIB)
 /* Less is fetched anew. */
 #define BYTES_LEAST ((off_t)64 * KIB)
+
+int objects_lock_rest(struct objects *o, int *ret_fd)
+{
+	cleanup(free) char *path = mem_asprintf("%s/rest.lock", o->path);
+	int r = objects_flock(path, LOCK_EX | LOCK_NB, ret_fd);
+
+	return r == -EWOULDBLOCK ? -EBUSY : r;
+}
 
 static char *rest_path(const char *store)
 {
@@ -149,6 +161,7 @@ int objects_take_rest(struct ctx *ctx, struct objects *o)
 	cleanup(free) char *path = rest_path(o->path), *dir = NULL, *own = NULL;
 	int r;
 
+	objects_tmp_sweep(o->path);
 	if (access(path, F_OK) < 0)
 		return 0;
 	r = objects_tmp_name(o, "rest", &dir);

@@ -4,6 +4,7 @@ import glob
 import os
 import random
 import re
+import signal
 import subprocess
 import time
 
@@ -25,6 +26,10 @@ def large(bb):
     bb.filter = bb.v2 = True
     bb.update_repo("acme", "widgets", {"size": LARGE})
     return bb
+
+
+def n_blobs(fetched):
+    return sum(int(f.split()[0]) for f in fetched if "blob" in f)
 
 
 def is_complete(m, bb, repo=REPO):
@@ -119,11 +124,67 @@ def test_killed_it_goes_on_from_there(forest, mounts):
         m.read(f"acme/forest/tree/{d}/01.txt")
     await_true(lambda: is_complete(m, forest, "acme/forest"), "the rest of it comes")
     fetched = forest.fetched(mark)
-    assert WHOLE not in fetched and sum(int(f.split()[0]) for f in fetched if "blob" in f) < 450, fetched
+    assert WHOLE not in fetched and n_blobs(fetched) < 450, fetched
     assert sound(store) == "" and not os.path.exists(os.path.join(store, "rest.pack"))
     forest.offline()
     grep(m, "")
     assert not m.errors()
+
+
+def stay(m, n=0):
+    """So that the rest comes in the background; other files for each mount."""
+    for d in ("d0/e00", "d1/e01"):
+        m.read(f"acme/forest/tree/{d}/0{n}.txt")
+    await_true(lambda: "the rest of acme/forest" in m.read(".bitbucketfs/status"), "its turn")
+
+
+@pytest.fixture
+def two(forest, mounts):
+    """Two mounts of one account, which both have the names; the first has 2 of 3 MB and brings the third."""
+    one, other = mounts(), mounts()
+    one.ls("acme/forest/tree")
+    other.ls("acme/forest/tree")
+    forest.bandwidth = 2e6
+    stay(one)
+    store = store_of(one, forest, "acme/forest")
+    await_true(lambda: coming(store) > 2e6, "most of 3 MB came")
+    forest.bandwidth = 1e5
+    return one, other, store
+
+
+def test_two_mounts_bring_it_once(forest, two):
+    one, other, store = two
+    mark = forest.log.mark()
+    stay(other, 1)
+    forest.bandwidth = 0
+    await_true(lambda: is_complete(other, forest, "acme/forest"), "the rest comes")
+    await_true(lambda: "the rest of" not in other.read(".bitbucketfs/status"), "the other has it, too")
+    assert forest.fetched().count(WHOLE) == 1 and n_blobs(forest.fetched(mark)) <= 2 * 25, forest.fetched()
+    assert not one.errors() and not other.errors()
+
+
+def test_what_a_killed_mount_brought_is_another_ones(forest, two):
+    one, other, store = two
+    os.kill(one.process.pid, signal.SIGSTOP)
+    forest.bandwidth = 0
+    mark = forest.log.mark()
+    stay(other, 1)
+    one.kill()
+    await_true(lambda: is_complete(other, forest, "acme/forest"), "it goes on from there")
+    assert WHOLE not in forest.fetched(mark) and n_blobs(forest.fetched(mark)) < 450, forest.fetched(mark)
+    assert sound(store) == "" and not other.errors()
+
+
+def test_a_walk_waits_for_no_other_mount(forest, two):
+    one, other, _ = two
+    os.kill(one.process.pid, signal.SIGSTOP)
+    try:
+        forest.bandwidth = 0
+        stay(other, 1)
+        assert subprocess.run(["grep", "-rq", "no such words", other / "acme/forest/tree"], timeout=PATIENCE).returncode == 1
+        assert is_complete(other, forest, "acme/forest")
+    finally:
+        os.kill(one.process.pid, signal.SIGCONT)
 
 
 def test_what_was_evicted_does_not_come_by_itself(forest, mounts):
@@ -197,6 +258,6 @@ def test_what_comes_by_itself_has_a_bound(forest, mounts):
             m.unmount()
             if again:
                 fetched = forest.fetched(mark)
-                assert sum(int(f.split()[0]) for f in fetched if "blob" in f) <= 2 and WHOLE not in fetched, (option, fetched)
+                assert n_blobs(fetched) <= 2 and WHOLE not in fetched, (option, fetched)
             packs = sum(os.path.getsize(p) for p in glob.glob(store + "/objects/pack/*.pack"))
             assert packs < 10 << 20 and not is_complete(m, forest, "acme/forest"), (option, packs)

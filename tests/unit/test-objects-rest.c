@@ -1,6 +1,8 @@
 /* store/objects_rest: what came of a pack that was broken off. */
 #include "git-scratch.h"
 
+#include "base/file.h"
+
 /* Cut anywhere: what is whole comes, nothing else, and git finds nothing wrong.
  */
 static void test_what_came_of_a_cut_pack(void **state)
@@ -53,11 +55,29 @@ static void test_bytes_that_are_no_pack(void **state)
 	scratch_expect_clean(s);
 }
 
+/* Who opens the store meanwhile leaves the lock's file. */
+static void test_one_at_a_time(void **state)
+{
+	struct scratch *s = *state;
+	cleanup(fd) int lock = -1, next = -1;
+	struct objects *other = NULL;
+
+	assert_int_equal(objects_lock_rest(s->o, &lock), 0);
+	assert_int_equal(objects_open(s->store, &other), 0);
+	assert_int_equal(objects_lock_rest(other, &next), -EBUSY);
+	assert_int_equal(objects_lock_rest(s->o, &next), -EBUSY);
+	file_close(lock);
+	lock = -1;
+	assert_int_equal(objects_lock_rest(other, &next), 0);
+	other = objects_close(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCRATCH_TEST(test_what_came_of_a_cut_pack),
 		SCRATCH_TEST(test_bytes_that_are_no_pack),
+		SCRATCH_TEST(test_one_at_a_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
