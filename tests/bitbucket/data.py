@@ -10,7 +10,7 @@ import shutil
 from . import data_acme, data_busy, data_files, data_hard, data_pulls, data_refs, data_settings, data_snippets, data_work, gitrepo
 from .model import Project, Repository, State, User, Workspace, day, uid
 
-VERSION = "5"
+VERSION = "6"
 
 USERS = [("ada", "Ada Lindqvist", "ada"), ("ben", "Ben Okafor", "ben"), ("chen", "Chen Wei", "chen"),
          ("dana", "Dana Petrova", "dana"), ("gone", "Old Colleague", "old colleague")]
