@@ -450,28 +450,37 @@ static bool is_queued(struct clone_set *cs, const struct flight_work *work)
 	return mutex_with(&cs->lock, find_in(cs->fetches, work) != NULL);
 }
 
+static struct clone_job fetch_of(struct clone *c, const struct oid *commit,
+				 const struct oid *want,
+				 const struct clone_need *need,
+				 const struct clone_source *sources,
+				 size_t n_sources)
+{
+	return (struct clone_job){
+		.kind = CLONE_JOB_FETCH,
+		.clone = c,
+		.commit = *commit,
+		.want = *want,
+		.need = *need,
+		.sources = sources,
+		.n_sources = n_sources,
+	};
+}
+
 int clone_queue_begin(struct ctx *ctx, struct clone *c,
 		      const struct oid *commit, const struct oid *want,
 		      const struct clone_need *need, bool hurry,
 		      const struct clone_source *sources, size_t n_sources,
 		      int64_t wait_ms)
 {
-	const struct clone_job what = {
-		.kind = CLONE_JOB_FETCH,
-		.clone = c,
-		.commit = *commit,
-		.want = *want,
-		.need = *need,
-		.behind = true,
-		.is_slow = true,
-		.hurry = hurry,
-		.sources = sources,
-		.n_sources = n_sources,
-	};
+	struct clone_job what =
+		fetch_of(c, commit, want, need, sources, n_sources);
 	struct flight_work *work = NULL;
 	int64_t old;
 	int r = credential_look(ctx, c->clones->credential, CREDENTIAL_GIT);
 
+	what.behind = what.is_slow = true;
+	what.hurry = hurry;
 	if (r >= 0)
 		r = join(ctx, c, &what, &work);
 	if (r < 0)
@@ -517,19 +526,12 @@ int clone_queue_fetch(struct ctx *ctx, struct clone *c,
 		      const struct clone_need *need,
 		      const struct clone_source *sources, size_t n_sources)
 {
-	const struct clone_job what = {
-		.kind = CLONE_JOB_FETCH,
-		.clone = c,
-		.commit = *commit,
-		.want = *want,
-		.need = *need,
-		.hurry = true,
-		.is_slow = need->kind == CLONE_NEED_ALL ||
-			   (need->kind == CLONE_NEED_BLOB &&
-			    clone_blobs_is_large(c, &need->oid)),
-		.sources = sources,
-		.n_sources = n_sources,
-	};
+	struct clone_job what =
+		fetch_of(c, commit, want, need, sources, n_sources);
 
+	what.hurry = true;
+	what.is_slow = need->kind == CLONE_NEED_ALL ||
+		       (need->kind == CLONE_NEED_BLOB &&
+			clone_blobs_is_large(c, &need->oid));
 	return await_job(ctx, c, &what);
 }
