@@ -100,8 +100,11 @@ def test_a_stat_brings_the_sizes_of_its_directory(sized, mounts):
     assert [f.split()[1:] for f in asked(sized, mark)[0]] == [["blob"]], "and what may be read next"
 
     m.unmount()
+    mark = sized.log.mark()
     again = mounts("hydrate=off")
     look(again, sized)
+    # It waits for no mount that has a cache.
+    await_true(lambda: sized.log.since(mark, r"GET /2\.0/user$"), "the check of the credentials")
     mark = sized.log.mark()
     expect_sizes(again)
     assert asked(sized, mark) == ([], []), "sizes are kept"
