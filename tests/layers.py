@@ -72,7 +72,7 @@ DOORS = {
         ("zlib.h", "zconf.h"),
         ("src/store/pack_read.c", "src/base/digest.c"),
     ),
-    "libdeflate": (("libdeflate.h",), ("src/store/pack_map.c",)),
+    "libdeflate": (("libdeflate.h",), ("src/store/pack_map.c", "src/base/digest.c")),
     "libsecret": (("libsecret/*",), ("src/setup/secret_service.c",)),
     "syslog": (("syslog.h", "sys/syslog.h"), ("src/base/log.c",)),
 }

@@ -174,6 +174,7 @@ static struct spool_file *file_new(struct spool *s, char *path, int fd)
 	f->fd = fd;
 	f->round = 1;
 	mutex_init(&f->lock);
+	cond_init(&f->keeper_wanted);
 	return f;
 }
 
@@ -425,12 +426,14 @@ struct spool_file *spool_file_unref(struct spool_file *f)
 {
 	if (!f || !refcount_drop(&f->refcount))
 		return NULL;
+	spool_keeper_end(f);
 	if (f->published && !f->in_memory)
 		(void)spool_map_keep(f);
 	else if (!f->published)
 		unlink(f->path);
 	spool_memory_drop(f);
 	file_close(f->fd);
+	cond_done(&f->keeper_wanted);
 	mutex_done(&f->lock);
 	free(f->chunks);
 	free(f->path);
@@ -476,8 +479,9 @@ int spool_write(struct spool_file *f, uint64_t offset, const void *data,
 		r = spool_write_at(f->fd, offset, data, n);
 	if (r == 0)
 		written_note(n);
-	if (r == 0 && !f->published)
-		spool_sum_more(f, offset, data, n);
+	if (r == 0)
+		(f->published ? spool_sum_pieces : spool_sum_more)(f, offset,
+								   data, n);
 	spool_write_end(f);
 	/* The disk's quota is not the service's. */
 	return is_full(r) ? -ENOSPC : r;

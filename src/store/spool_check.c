@@ -157,6 +157,48 @@ void spool_sum_more(struct spool_file *f, uint64_t offset, const void *data,
 	mutex_unlock(&f->lock);
 }
 
+/*
+ * So the sum is that of what came, and spool_mark need not read the chunk. What
+ * two write at once, or in another order, mark sums from the disk. Under lock.
+ */
+static void sum_piece(struct spool_file *f, uint64_t offset, const void *data,
+		      size_t n)
+{
+	struct spool_chunk *p = &f->chunks[offset / SPOOL_CHUNK];
+	uint64_t at = offset % SPOOL_CHUNK;
+
+	if (p->has)
+		return;
+	if (at == 0)
+		*p = (struct spool_chunk){.checked = f->round};
+	if (p->n_summed != at) {
+		p->n_summed = N_SUMMED_NONE;
+		p->is_summed = false;
+		return;
+	}
+	p->sum = digest_crc32(p->sum, data, n);
+	p->n_summed += (uint32_t)n;
+	p->is_summed = p->n_summed == length_of(f, offset / SPOOL_CHUNK);
+}
+
+void spool_sum_pieces(struct spool_file *f, uint64_t offset, const void *data,
+		      size_t n)
+{
+	const char *at = data;
+
+	while (n) {
+		size_t room = (size_t)(SPOOL_CHUNK - offset % SPOOL_CHUNK);
+		size_t some = n < room ? n : room;
+
+		mutex_lock(&f->lock);
+		sum_piece(f, offset, at, some);
+		mutex_unlock(&f->lock);
+		offset += some;
+		at += some;
+		n -= some;
+	}
+}
+
 /* ---- the map ---- */
 
 int spool_map_read(struct spool_file *f)
@@ -242,6 +284,51 @@ void spool_advise(struct spool_file *f)
 			    whole ? POSIX_FADV_NORMAL : POSIX_FADV_RANDOM);
 }
 
+static void keep_on(void *arg)
+{
+	struct spool_file *f = arg;
+
+	mutex_lock(&f->lock);
+	while (!f->ending) {
+		if (f->n_unkept < SYNC_EVERY) {
+			cond_wait(&f->keeper_wanted, &f->lock);
+			continue;
+		}
+		mutex_unlock(&f->lock);
+		(void)spool_map_keep(f);
+		mutex_lock(&f->lock);
+	}
+	mutex_unlock(&f->lock);
+}
+
+/* Whoever brings the bytes does not wait for the disk: between a near server
+ * and it the one would stand still while the other works. */
+static void keep_behind(struct spool_file *f)
+{
+	bool had_keeper;
+
+	mutex_lock(&f->lock);
+	had_keeper = f->has_keeper;
+	f->has_keeper = true;
+	cond_signal(&f->keeper_wanted);
+	mutex_unlock(&f->lock);
+	if (had_keeper || thread_start("spool", keep_on, f, &f->keeper) == 0)
+		return;
+	(void)spool_map_keep(f);
+	mutex_lock(&f->lock);
+	f->has_keeper = false;
+	mutex_unlock(&f->lock);
+}
+
+void spool_keeper_end(struct spool_file *f)
+{
+	mutex_lock(&f->lock);
+	f->ending = true;
+	cond_signal(&f->keeper_wanted);
+	mutex_unlock(&f->lock);
+	f->keeper = thread_join(f->keeper);
+}
+
 /* ---- chunks ---- */
 
 void spool_mark(struct spool_file *f, uint64_t chunk)
@@ -270,7 +357,7 @@ void spool_mark(struct spool_file *f, uint64_t chunk)
 	}
 	mutex_unlock(&f->lock);
 	if (due)
-		(void)spool_map_keep(f);
+		keep_behind(f);
 }
 
 bool spool_has(struct spool_file *f, uint64_t chunk)

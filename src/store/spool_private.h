@@ -30,12 +30,16 @@ struct spool {
  * the file: what is read then must be looked at again. Each such write begins a
  * round, and a chunk's bytes are right as of one round (`checked`).
  */
+#define N_SUMMED_NONE UINT32_MAX
 struct spool_chunk {
 	bool has;         /* its bytes are here; of a published file */
 	bool kept;        /* and the map on the disk says so */
 	bool is_summed;   /* sum is known */
 	uint32_t sum;     /* CRC-32 of its bytes */
 	unsigned checked; /* the last round in which they matched the sum */
+	/* While it comes: the sum is that of so many bytes from its start on.
+	 * N_SUMMED_NONE: they did not come one after the other. */
+	uint32_t n_summed;
 };
 
 /*
@@ -92,7 +96,13 @@ struct spool_file {
 	unsigned n_unkept; /* chunks that are here and not in the map */
 	bool keeping;      /* a thread syncs and writes the map */
 	uint64_t n_marks;  /* that were ever made */
-	bool said;         /* to people: that it was damaged */
+	/* From the first marks that are due on, until the last reference: a
+	 * thread keeps them, behind whoever brings the bytes. */
+	bool has_keeper, ending;
+	struct cond keeper_wanted;
+	bool said; /* to people: that it was damaged */
+
+	struct thread *keeper; /* has_keeper's; for the last reference */
 };
 
 int spool_write_at(int fd, uint64_t offset, const void *data, size_t n);
@@ -106,13 +116,17 @@ void spool_memory_drop(struct spool_file *);
 /* Around every write of ours to the file: see struct spool_file. */
 void spool_write_begin(struct spool_file *);
 void spool_write_end(struct spool_file *);
-/* What was appended to a nameless file. */
+/* What was written: to a nameless file; to a published one. */
 void spool_sum_more(struct spool_file *, uint64_t offset, const void *data,
 		    size_t n);
+void spool_sum_pieces(struct spool_file *, uint64_t offset, const void *data,
+		      size_t n);
 /* The map of a file that was found. -ENOENT: it cannot be read. */
 int spool_map_read(struct spool_file *);
 /* Syncs the bytes of marked chunks, then writes their marks to the map. */
 int spool_map_keep(struct spool_file *);
+/* With the last reference. */
+void spool_keeper_end(struct spool_file *);
 /* While chunks are missing the kernel is to read no further than it is asked
  * to: else it fills its pages with zeros of the hole ahead, which takes longer
  * than all the rest of a download, and the bytes that come overwrite them. */

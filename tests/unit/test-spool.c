@@ -10,10 +10,8 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -192,60 +190,6 @@ static void the_oldest_go(void **state)
 	assert_int_equal(byte_at(held, 2 * CHUNK - 1), 'h');
 	spool_file_unref(held);
 	assert_true(spool_disk_bytes(w->spool) <= 6 * CHUNK);
-}
-
-/* What a process that was killed had not synced does not count, and what it did
- * count is whole. */
-static void a_killed_writer(void **state)
-{
-	struct world *w = *state;
-	struct spool_file *found = NULL;
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
-		struct spool_file *file = make(w, "k", 200 * CHUNK);
-
-		for (uint64_t i = 0; i < 100; i++)
-			fill_piece(file, i, 'k');
-		_exit(0); /* without the last reference */
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	again(w, 0);
-	assert_int_equal(spool_find(w->spool, "k", &found), 0);
-	assert_true(spool_has(found, 0));
-	for (uint64_t i = 0; i < 200; i++) {
-		if (!spool_has(found, i))
-			continue;
-		assert_true(i < 100);
-		assert_int_equal(byte_at(found, i * CHUNK), 'k');
-		assert_int_equal(byte_at(found, (i + 1) * CHUNK - 1), 'k');
-	}
-	spool_file_unref(found);
-}
-
-/* Marks that could not be kept once are kept with the last reference. */
-static void a_disk_that_failed_once(void **state)
-{
-	struct world *w = *state;
-	struct spool_file *file = make(w, "d", 40 * CHUNK);
-	struct rlimit before, now;
-
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-	now = before;
-	now.rlim_cur = 40 * CHUNK; /* the map lies beyond it */
-	signal(SIGXFSZ, SIG_IGN);
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
-	for (uint64_t i = 0; i < 32; i++)
-		fill_piece(file, i, 'd');
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-	signal(SIGXFSZ, SIG_DFL);
-	spool_file_unref(file);
-	assert_int_equal(spool_find(w->spool, "d", &file), 0);
-	for (uint64_t i = 0; i < 40; i++)
-		assert_int_equal(spool_has(file, i), i < 32);
-	spool_file_unref(file);
 }
 
 /* What a process left that was killed is swept; what one has that lives is
@@ -753,8 +697,6 @@ int main(void)
 		T(a_nameless_one_leaves_nothing),
 		T(another_of_the_same_key),
 		T(the_oldest_go),
-		T(a_killed_writer),
-		T(a_disk_that_failed_once),
 		T(temporaries_of_the_dead),
 		T(strange_files),
 		T(what_is_no_file),
