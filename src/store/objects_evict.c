@@ -119,11 +119,16 @@ static bool is_pointer(struct eviction *e, const struct oid *oid)
 
 static bool is_kept(struct eviction *e, const struct evict_member *m)
 {
+	bool leads_on = m->kind == EVICT_COMMIT || m->kind == EVICT_TREE;
 	uint64_t size;
 
-	if (!m->goes)
+	if (m->n_packs > 0)
 		return false;
-	if (m->kind == EVICT_COMMIT || m->kind == EVICT_TREE)
+	/* All trees but those of parts: one in a pack that stays may lead to a
+	 * blob that goes, and then has to be in a promisor pack. */
+	if (!m->goes)
+		return leads_on && !e->is_of_parts;
+	if (leads_on)
 		return true;
 	if (!objects_has(e->o, &m->oid) ||
 	    objects_blob_size(e->ctx, e->o, &m->oid, &size) < 0)

@@ -95,6 +95,17 @@ static int count_in(void *arg, const struct oid *oid)
 	return 0;
 }
 
+/* A tree in another pack may lead to nothing that is missing (git fsck). */
+static int count_parts_in(void *arg, const struct oid *oid)
+{
+	struct eviction *e = arg;
+	struct evict_member *m = objects_evict_find(e->rest, oid);
+
+	if (m)
+		m->n_packs++;
+	return 0;
+}
+
 static int is_needed(void *arg, const struct oid *oid)
 {
 	const struct eviction *e = arg;
@@ -127,8 +138,10 @@ static int note_going(void *arg, const struct oid *oid)
 	struct eviction *e = arg;
 	struct evict_member *m = objects_evict_find(e->rest, oid);
 
-	if (m)
+	if (m) {
 		m->goes = true;
+		m->n_packs -= e->is_of_parts;
+	}
 	return 0;
 }
 
@@ -165,8 +178,12 @@ int objects_evict_choose(struct eviction *e)
 
 	if (e->is_of_parts && n)
 		qsort(packs, n, sizeof(*packs), by_time);
-	for (size_t i = 0; r == 0 && i < n; i++)
+	for (size_t i = 0; r == 0 && i < n; i++) {
 		r = each_in(e, &packs[i], count_in);
+		if (r == 0 && e->is_of_parts &&
+		    objects_pack_is_promisor(e->o->path, packs[i].name))
+			r = each_in(e, &packs[i], count_parts_in);
+	}
 	for (size_t i = 0; r >= 0 && i < n; i++) {
 		if (e->is_of_parts && is_enough(e))
 			break;

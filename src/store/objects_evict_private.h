@@ -21,7 +21,8 @@ enum evict_kind {
 struct evict_member {
 	struct oid oid;
 	enum evict_kind kind;
-	unsigned n_packs; /* of those that stay, how many have it */
+	unsigned n_packs; /* of those that stay, how many have it; of what is in
+			   * rest: promisor packs, if parts go */
 	bool goes;        /* a pack that goes has it */
 	UT_hash_handle hh;
 };
@@ -39,11 +40,8 @@ struct eviction {
 	uint64_t n_bytes_most; /* so much is enough */
 	struct oid *cold;      /* commits whose blobs go */
 	size_t n_cold, room_cold;
-	bool is_complete;          /* the commits that are walked now */
 	struct evict_member *warm; /* all that must stay as it is */
-	struct evict_member *rest; /* what else the other commits lead to; of
-				    * parts the blobs and links of all that are
-				    * not complete */
+	struct evict_member *rest; /* what else the other commits lead to */
 	struct evict_pack *packs;  /* that go */
 	size_t n_packs, room_packs;
 };

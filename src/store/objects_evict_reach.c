@@ -51,9 +51,6 @@ static void visit(struct eviction *e, struct evict_member **set,
 {
 	bool leads_on = kind == EVICT_COMMIT || kind == EVICT_TREE;
 
-	/* Who reads them has them brought again. */
-	if (e->is_of_parts && !e->is_complete && !leads_on)
-		set = &e->rest;
 	/* What stays as it is needs nothing of what is kept of the rest. */
 	if (set == &e->rest && objects_evict_find(e->warm, oid))
 		return;
@@ -140,7 +137,6 @@ static int part(struct eviction *e, enum objects_presence presence)
 	size_t n = 0;
 	int r = objects_marked(e->o, presence, SIZE_MAX, &commits, &n);
 
-	e->is_complete = presence == OBJECTS_COMPLETE;
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		if (e->is_of_parts ||
 		    objects_read_ms(e->o, &commits[i]) >= e->before_ms) {
@@ -155,15 +151,13 @@ static int part(struct eviction *e, enum objects_presence presence)
 }
 
 /* Also of a commit that came without its blobs those stay that were brought for
- * who reads it now. */
+ * who reads it now; but for its parts: then who reads them has them brought
+ * again. */
 static int walk_warm(struct eviction *e)
 {
 	int r = part(e, OBJECTS_COMPLETE);
 
-	if (r == 0)
-		r = part(e, OBJECTS_TREES);
-	e->is_complete = false;
-	return r;
+	return r < 0 || e->is_of_parts ? r : part(e, OBJECTS_TREES);
 }
 
 struct targets {

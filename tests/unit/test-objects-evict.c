@@ -295,6 +295,24 @@ static void test_parts(void **state)
 	expect_blob(s->o, &c.new, NEW, true);
 }
 
+/* As they are when the packs were folded. */
+static void test_parts_together_with_trees(void **state)
+{
+	struct scratch *s = *state;
+	struct commits c = make(s);
+	uint64_t freed = 0;
+
+	scratch_take_part(s, "HEAD HEAD^{tree} HEAD:dir HEAD:dir/same", true);
+	scratch_do(s, "touch -d '1 hour ago' store.git/objects/pack/*");
+	assert_int_equal(objects_mark(s->o, &c.second, OBJECTS_TREES), 0);
+	objects_note_read(s->o, &c.second);
+	assert_int_equal(evict_parts(s, 1, &freed), 0);
+	assert_true(freed > 10000);
+	expect_blob(s->o, &c.same, SAME, false);
+	expect_tree(s->o, &c.second);
+	scratch_fsck(s);
+}
+
 static void test_parts_of_what_is_complete(void **state)
 {
 	struct scratch *s = *state;
@@ -641,8 +659,10 @@ int main(void)
 		SCRATCH_TEST(test_a_cold_commit),
 		SCRATCH_TEST(test_a_filtered_commit),
 		SCRATCH_TEST(test_parts),
+		SCRATCH_TEST(test_parts_together_with_trees),
 		SCRATCH_TEST(test_parts_of_what_is_complete),
 		SCRATCH_TEST(test_a_fetch_holds_it),
+		SCRATCH_TEST(test_parts_under_walks),
 		SCRATCH_TEST(test_packing_is_cancelled),
 		SCRATCH_TEST(test_damaged_sizes),
 		SCRATCH_TEST(test_the_whole_store),
