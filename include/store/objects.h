@@ -283,8 +283,8 @@ int objects_evict(struct ctx *, const char *path, int64_t before_ms,
  * For who reads more than there is room for: of the packs that brought a part
  * of a commit those go that came before then, the oldest first, until so many
  * bytes went, whether or not the commit is being read. Of one that is
- * OBJECTS_COMPLETE nothing goes. Waits up to a second for a fetch. Else as
- * objects_evict.
+ * OBJECTS_COMPLETE nothing goes. Waits up to two seconds for fetches; those
+ * that begin in the first one go behind it. Else as objects_evict.
  */
 int objects_evict_parts(struct ctx *, const char *path, int64_t before_ms,
 			uint64_t n_bytes, uint64_t *ret_freed);

@@ -16,13 +16,17 @@
  * 4. the packs go, each with its index first: without it the pack is not seen,
  *    and is swept by whoever opens the store next.
  *
- * Two lock files. bitbucketfs.lock, as whenever something gets a name. And
+ * Three lock files. bitbucketfs.lock, as whenever something gets a name. And
  * evict.lock, exclusively, all the time, which a fetch holds shared
  * (objects_hold):
  * 1. A, which is another process perhaps, tells the server that commit 1 is
  *    here: what comes is commit 2 without the blobs that 1 has.
  * 2. B evicts the blobs of 1.
  * 3. A marks commit 2 as complete, which it is not.
+ *
+ * And evict.next, exclusively by an eviction that waits for the fetches which
+ * are under way, shared for a moment by one that begins: otherwise two walks,
+ * each of which always fetches something, would leave no time to evict.
  *
  * Who reads meanwhile: handles that are given out after the new pack came know
  * it (objects_warm_replaced; another process: objects_watch), and those that
@@ -46,18 +50,38 @@
 /* Of pointers of LFS (git-lfs's docs/spec.md). */
 #define POINTER_LEAST 100
 #define POINTER_MOST 1023
-/* For a second. */
+/* A second in which no fetch begins, and one in which they do: one that is
+ * under way may be long. */
 #define PARTS_AGAIN_MS 4
-#define PARTS_TRIES 250
+#define PARTS_TRIES_ALONE 250
+#define PARTS_TRIES (2 * PARTS_TRIES_ALONE)
 
 /* ---- the lock ---- */
 
-int objects_evict_lock(const char *path, int how, int *ret_fd)
+static int lock_file(const char *path, const char *name, int how, int *ret_fd)
 {
-	cleanup(free) char *name = mem_asprintf("%s/evict.lock", path);
-	int r = objects_flock(name, how | LOCK_NB, ret_fd);
+	cleanup(free) char *file = mem_asprintf("%s/%s", path, name);
+	int r = objects_flock(file, how | LOCK_NB, ret_fd);
 
 	return r == -EWOULDBLOCK ? -EBUSY : r;
+}
+
+int objects_evict_lock(const char *path, int how, int *ret_fd)
+{
+	return lock_file(path, "evict.lock", how, ret_fd);
+}
+
+static int lock_next(const char *path, int how, int *ret_fd)
+{
+	return lock_file(path, "evict.next", how, ret_fd);
+}
+
+static int hold_behind(const char *path, int *ret_fd)
+{
+	cleanup(fd) int next = -1;
+	int r = lock_next(path, LOCK_SH, &next);
+
+	return r < 0 ? r : objects_evict_lock(path, LOCK_SH, ret_fd);
 }
 
 #define HOLD_AGAIN_MS 20
@@ -68,7 +92,7 @@ int objects_hold(struct ctx *ctx, struct objects *o, int *ret_fd)
 
 	/* An eviction takes a second or so; it holds no lock that a reader
 	 * wants. */
-	while ((r = objects_evict_lock(o->path, LOCK_SH, ret_fd)) == -EBUSY) {
+	while ((r = hold_behind(o->path, ret_fd)) == -EBUSY) {
 		r = ctx_sleep(ctx, HOLD_AGAIN_MS);
 		if (r < 0)
 			return r;
@@ -349,9 +373,15 @@ int objects_evict(struct ctx *ctx, const char *path, int64_t before_ms,
  * little. */
 static int lock_between(struct ctx *ctx, const char *path, int *ret_fd)
 {
+	cleanup(fd) int next = -1;
 	int r = -EBUSY, slept = 0;
 
 	for (int i = 0; slept == 0 && r == -EBUSY && i < PARTS_TRIES; i++) {
+		if (i == PARTS_TRIES_ALONE) {
+			next = file_close(next);
+		} else if (i < PARTS_TRIES_ALONE && next < 0) {
+			(void)lock_next(path, LOCK_EX, &next);
+		}
 		r = objects_evict_lock(path, LOCK_EX, ret_fd);
 		if (r == -EBUSY)
 			slept = ctx_sleep(ctx, PARTS_AGAIN_MS);

@@ -355,6 +355,53 @@ static void test_a_fetch_holds_it(void **state)
 	expect_blob(s->o, &c.same, SAME, false);
 }
 
+struct walk {
+	struct objects *o;
+	atomic_uint n_fetches;
+	atomic_bool stop;
+};
+
+/* A walk fetches one thing after the other. */
+static void fetch_always(void *arg)
+{
+	struct walk *w = arg;
+	struct ctx ctx;
+
+	ctx_init(&ctx, NULL, -1);
+	while (!atomic_load(&w->stop)) {
+		cleanup(fd) int fd = -1;
+
+		assert_int_equal(objects_hold(&ctx, w->o, &fd), 0);
+		atomic_fetch_add(&w->n_fetches, 1);
+		assert_int_equal(ctx_sleep(&ctx, 20), 0);
+	}
+	ctx_done(&ctx);
+}
+
+/* Together they always hold it; still there is a time to evict. */
+static void test_parts_under_walks(void **state)
+{
+	struct scratch *s = *state;
+	struct commits c = make_parts(s);
+	struct walk walk = {.o = s->o};
+	struct thread *threads[4];
+	uint64_t freed = 0;
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(
+			thread_start("walk", fetch_always, &walk, &threads[i]),
+			0);
+	while (atomic_load(&walk.n_fetches) < 10)
+		sched_yield();
+	r = evict_parts(s, 1, &freed);
+	atomic_store(&walk.stop, true);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		thread_join(threads[i]);
+	assert_int_equal(r, 0);
+	expect_blob(s->o, &c.same, SAME, false);
+}
+
 static struct ctx *cancel_when_packing; /* NULL: none */
 
 int __real_git_packbuilder_foreach(git_packbuilder *,
