@@ -10,8 +10,9 @@ import os
 import random
 import statistics
 import subprocess
-import sys
 import time
+
+import alone
 
 SIZES = (1000, 10000, 100000, 400000)
 ENTRY_US, STAT_US, NAMES = 12, 200, 1000
@@ -102,37 +103,13 @@ def all_of_it(bench, sizes=SIZES):
 
 
 def main():
-    import argparse
-    import importlib.machinery
-    import importlib.util
-    import pathlib
-    import shutil
-    import tempfile
-    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    args.add_argument("--binary")
-    args.add_argument("--runs", type=int, default=3)
+    args = alone.arguments(__doc__, runs=3)
     args.add_argument("sizes", nargs="*", type=int)
     a = args.parse_args()
-    here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:0] = [here, os.path.join(here, "..", "mount")]
-    if a.binary:
-        os.environ["BITBUCKETFS"] = os.path.abspath(a.binary)
-    import harness
-    loader = importlib.machinery.SourceFileLoader("bench_run", os.path.join(here, "run"))
-    run = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench_run", loader))
-    loader.exec_module(run)
-    place = pathlib.Path(tempfile.mkdtemp(prefix="bitbucketfs-bench-", dir="/var/tmp"))
-    table = run.Table()
-    with harness.Bitbucket(harness.DATA, data="tests") as bb:
-        mounts = harness.Mounts(bb, place)
-        try:
-            all_of_it(run.Bench(bb, mounts, table, a.runs), tuple(a.sizes) or SIZES)
-        finally:
-            mounts.take_down()
-            shutil.rmtree(place, ignore_errors=True)
-    table.show()
+    alone.choose(a.binary)
+    with alone.bench(a.runs) as bench:
+        all_of_it(bench, tuple(a.sizes) or SIZES)
 
 
 if __name__ == "__main__":
-    sys.dont_write_bytecode = True
     main()

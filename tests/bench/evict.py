@@ -14,6 +14,8 @@ import sys
 import threading
 import time
 
+import alone
+
 REPOSITORIES, READERS = 20, 20
 MB = 1 << 20
 SMALL, BIG = (MB,) * 24, (10 * MB,)     # bytes of the files of a repository
@@ -140,40 +142,17 @@ def all_of_it(bb, mounts, table, bound, total, at_random):
 
 
 def main():
-    import argparse
-    import importlib.machinery
-    import importlib.util
-    import pathlib
-    import shutil
-    import tempfile
-    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    args.add_argument("--binary")
+    args = alone.arguments(__doc__)
     args.add_argument("--bound", type=int, default=512)
     args.add_argument("--total", type=int, default=2048)
     args.add_argument("--random", action="store_true")
     a = args.parse_args()
-    here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:0] = [here, os.path.join(here, "..", "mount")]
-    if a.binary:
-        os.environ["BITBUCKETFS"] = os.path.abspath(a.binary)
-    import harness
-    loader = importlib.machinery.SourceFileLoader("bench_run", os.path.join(here, "run"))
-    run = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench_run", loader))
-    loader.exec_module(run)
-    place = pathlib.Path(tempfile.mkdtemp(prefix="bitbucketfs-bench-", dir="/var/tmp"))
-    table = run.Table()
-    with harness.Bitbucket(harness.DATA, data="tests") as bb:
-        mounts = harness.Mounts(bb, place)
-        try:
-            all_of_it(bb, mounts, table, a.bound, a.total, a.random)
-        finally:
-            mounts.take_down()
-            shutil.rmtree(place, ignore_errors=True)
-    table.show()
+    alone.choose(a.binary)
+    with alone.bench() as bench:
+        all_of_it(bench.bb, bench.mounts, bench.table, a.bound, a.total, a.random)
 
 
 if __name__ == "__main__":
-    sys.dont_write_bytecode = True
     if sys.argv[1:2] == ["--reader"]:
         read_on(sys.argv[2], sys.argv[6:], int(sys.argv[4]), sys.argv[3], sys.argv[5] == "1")
     else:

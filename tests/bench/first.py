@@ -9,19 +9,15 @@ it. The clone goes to memory. Medians; the two take turns.
 REPO.git: bare repositories, mirrors of real ones, beside a tiny one. Then what a tree costs: its first file, of 400,000 files
 and of 5,000, files as many in each directory.
 """
-import argparse
-import importlib.machinery
-import importlib.util
 import os
-import pathlib
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+import alone
+
 RTT, RATE = 0.05, 12.5e6
 GOALS = {"git": 0.12, "test262": 0.16, "libgit2": 0.2, "tiny": 0.9}
 FILES, PER_DIRECTORY, FLAT = (5000, 400000), 13, 2
@@ -50,9 +46,9 @@ def first_of(repo):
 
 
 class First:
-    def __init__(self, run, bb, mounts, table, runs, far):
-        self.run, self.bb, self.table, self.runs, self.far = run, bb, table, runs, far
-        self.bench = run.Bench(bb, mounts, table, runs)
+    def __init__(self, bench, far):
+        self.bench, self.far = bench, f"http://127.0.0.1:{far.port}"
+        self.bb, self.table, self.runs, self.ms = bench.bb, bench.table, bench.runs, bench.ms
 
     def repository(self, slug, git_dir):
         real = self.bb.create_repo("acme", slug)
@@ -101,8 +97,8 @@ class First:
             other.append(self.clone(name, path))
         for how, mine in (("entered before", entered), ("at once", at_once), ("at once, a server seen before", seen)):
             ratio = statistics.median(x[0] / y for x, y in zip(mine, other))
-            self.table.add(f"{what}, {how}; clone and cat", self.run.ms(statistics.median(x[0] for x in mine)),
-                           self.run.ms(statistics.median(other)), f"{ratio:.2f}", f"<= {goal}", ratio <= goal)
+            self.table.add(f"{what}, {how}; clone and cat", self.ms(statistics.median(x[0] for x in mine)),
+                           self.ms(statistics.median(other)), f"{ratio:.2f}", f"<= {goal}", ratio <= goal)
             self.table.add("  bytes down, requests of git", f"{statistics.median(x[1] for x in mine) / 1e3:.0f} kB",
                            str(max(x[2] for x in mine)))
 
@@ -117,44 +113,30 @@ class First:
             took[n] = statistics.median(self.ours(name, "README.md", False)[0] for _ in range(self.runs))
         few, many = FILES
         ratio = took[many] / took[few]
-        self.table.add(f"first file of {many:,} files; of {few:,}", self.run.ms(took[many]), self.run.ms(took[few]),
+        self.table.add(f"first file of {many:,} files; of {few:,}", self.ms(took[many]), self.ms(took[few]),
                        f"{ratio:.2f}", f"<= {FLAT}", ratio <= FLAT)
 
 
+def distant(bb, loopback):
+    from proxy import Proxy
+    return Proxy(bb.port, 0 if loopback else RTT / 2, 1e12 if loopback else RATE)
+
+
 def main():
-    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    args.add_argument("--binary")
-    args.add_argument("--runs", type=int, default=5)
+    args = alone.arguments(__doc__, runs=5)
     args.add_argument("--loopback", action="store_true")
     args.add_argument("--no-scale", action="store_true")
     args.add_argument("repos", nargs="*")
     a = args.parse_args()
-    sys.dont_write_bytecode = True
-    sys.path[:0] = [HERE, os.path.join(HERE, "..", "mount")]
-    if a.binary:
-        os.environ["BITBUCKETFS"] = os.path.abspath(a.binary)
-    import harness
-    from proxy import Proxy
-    loader = importlib.machinery.SourceFileLoader("bench_run", os.path.join(HERE, "run"))
-    run = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench_run", loader))
-    loader.exec_module(run)
-    place = pathlib.Path(tempfile.mkdtemp(prefix="bitbucketfs-bench-", dir="/var/tmp"))
-    table = run.Table()
-    with harness.Bitbucket(harness.DATA, data="tests") as bb, \
-            Proxy(bb.port, 0 if a.loopback else RTT / 2, 1e12 if a.loopback else RATE) as far:
-        mounts = harness.Mounts(bb, place)
-        try:
-            first = First(run, bb, mounts, table, a.runs, f"http://127.0.0.1:{far.port}")
-            first.row("tiny", "acme/widgets", "README.md", GOALS["tiny"])
-            for repo in a.repos:
-                slug = os.path.basename(os.path.abspath(repo)).removesuffix(".git").lower()
-                first.row(slug, first.repository(slug, repo), first_of(repo), GOALS.get(slug, 0.2))
-            if not a.no_scale:
-                first.flat(place)
-        finally:
-            mounts.take_down()
-            shutil.rmtree(place, ignore_errors=True)
-    table.show()
+    alone.choose(a.binary)
+    with alone.bench(a.runs) as bench, distant(bench.bb, a.loopback) as far:
+        first = First(bench, far)
+        first.row("tiny", "acme/widgets", "README.md", GOALS["tiny"])
+        for repo in a.repos:
+            slug = os.path.basename(os.path.abspath(repo)).removesuffix(".git").lower()
+            first.row(slug, first.repository(slug, repo), first_of(repo), GOALS.get(slug, 0.2))
+        if not a.no_scale:
+            first.flat(bench.mounts.place)
 
 
 if __name__ == "__main__":

@@ -8,21 +8,14 @@ by itself. Ours: `cat`, from open to the last byte. The other: the request that 
 client on a connection that is open, to the answer's last byte: a round trip, the server's work, the transfer. Both through
 the proxy (50 ms, 100 Mbit/s); medians, and of the ratio pair by pair.
 """
-import argparse
 import base64
 import http.client
 import os
-import pathlib
-import shutil
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.dont_write_bytecode = True
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "mount")]
+import alone
 
 RATE = 12.5e6
 
@@ -85,9 +78,9 @@ def read(name, size):
         assert len(f.read()) == size
 
 
-def measure(bb, mounts, place, n, size, delay):
+def measure(bb, mounts, n, size, delay):
     from proxy import Proxy
-    work = make(bb, place, n, size)
+    work = make(bb, mounts.place, n, size)
     small = size < 1 << 20
     wants = subprocess.check_output(["git", "-C", work, "rev-parse", *(f"HEAD:d{i}" + ("" if small else "/file") for i in range(n))],
                                     text=True).split()
@@ -118,23 +111,13 @@ def measure(bb, mounts, place, n, size, delay):
 
 
 def main():
-    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    args.add_argument("--runs", type=int, default=20)
+    args = alone.arguments(__doc__, runs=20)
     args.add_argument("--delay", type=float, default=0.05, help="of a round trip")
     args.add_argument("--size", type=int, default=10 << 10)
-    args.add_argument("--binary", help="the program (default: $BITBUCKETFS or build/src/bitbucketfs)")
     a = args.parse_args()
-    if a.binary:
-        os.environ["BITBUCKETFS"] = os.path.abspath(a.binary)
-    import harness
-    place = pathlib.Path(tempfile.mkdtemp(prefix="bitbucketfs-bench-", dir="/var/tmp"))
-    with harness.Bitbucket(harness.DATA) as bb:
-        mounts = harness.Mounts(bb, place)
-        try:
-            measure(bb, mounts, place, a.runs + 1, a.size, a.delay / 2)
-        finally:
-            mounts.take_down()
-            shutil.rmtree(place, ignore_errors=True)
+    alone.choose(a.binary)
+    with alone.service() as (bb, mounts):
+        measure(bb, mounts, a.runs + 1, a.size, a.delay / 2)
 
 
 if __name__ == "__main__":

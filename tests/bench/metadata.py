@@ -7,10 +7,10 @@ import os
 import re
 import statistics
 import subprocess
-import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+import alone
+
 WS = "monolith-labs"
 IDLE_S = 60
 SETTLED_S = 12                          # what follows a first look: a check of the credential, old files
@@ -80,33 +80,9 @@ def all_of_it(bench, repo):
 
 
 def main():
-    import argparse
-    import pathlib
-    import shutil
-    import tempfile
-    args = argparse.ArgumentParser()
-    args.add_argument("--binary", help="the program (default: $BITBUCKETFS or build/src/bitbucketfs)")
-    a = args.parse_args()
-    if a.binary:
-        os.environ["BITBUCKETFS"] = os.path.abspath(a.binary)
-    sys.dont_write_bytecode = True
-    sys.path[:0] = [HERE, os.path.join(HERE, "..", "mount")]
-    import harness
-    from importlib.machinery import SourceFileLoader
-    from importlib.util import module_from_spec, spec_from_loader
-    spec = spec_from_loader("run", SourceFileLoader("run", os.path.join(HERE, "run")))
-    run = module_from_spec(spec)
-    spec.loader.exec_module(run)
-    place = pathlib.Path(tempfile.mkdtemp(prefix="bitbucketfs-bench-", dir="/var/tmp"))
-    table = run.Table()
-    with harness.Bitbucket(harness.DATA, data="tests") as bb:
-        mounts = harness.Mounts(bb, place)
-        try:
-            all_of_it(run.Bench(bb, mounts, table, 11), "acme/widgets")
-        finally:
-            mounts.take_down()
-            shutil.rmtree(place, ignore_errors=True)
-    table.show()
+    alone.choose(alone.arguments(__doc__).parse_args().binary)
+    with alone.bench(11) as bench:
+        all_of_it(bench, "acme/widgets")
 
 
 if __name__ == "__main__":

@@ -5,20 +5,16 @@
 
 50 ms and 100 Mbit/s; the mount is REST-warm, the clone goes into memory. With --binary given twice the two take turns.
 """
-import argparse
 import base64
 import os
-import pathlib
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.dont_write_bytecode = True
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "mount")]
+import alone
+
 TOOLS = {
     "grep -r": "grep -r no-such-words-anywhere {0} || true",
     "cp -r": "cp -r {0} {1}",
@@ -35,10 +31,8 @@ def run(line, *words):
 
 
 def main():
-    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args = alone.arguments(__doc__, runs=3, binaries="append")
     args.add_argument("--repo", required=True)
-    args.add_argument("--runs", type=int, default=3)
-    args.add_argument("--binary", action="append")
     args.add_argument("--delay", type=float, default=50)
     args.add_argument("--rate", type=float, default=12.5e6)
     args.add_argument("--only", action="append")
@@ -46,16 +40,15 @@ def main():
     import harness
     from proxy import Proxy
     binaries = [os.path.abspath(b) for b in a.binary or [harness.BINARY]]
-    place = pathlib.Path(tempfile.mkdtemp(prefix="bitbucketfs-bench-", dir="/var/tmp"))
-    memory = tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else place)
-    with harness.Bitbucket(harness.DATA, data="tests") as bb, Proxy(bb.port, a.delay / 2000, a.rate) as slow:
+    shm = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    with alone.service(data="tests") as (bb, mounts), Proxy(bb.port, a.delay / 2000, a.rate) as slow, \
+            tempfile.TemporaryDirectory(dir=shm or mounts.place, ignore_cleanup_errors=True) as memory:
         bb.least_size = 100 << 20
         real = bb.create_repo("acme", "real")
         real.git_dir = os.path.abspath(a.repo)
         real.mainbranch = subprocess.check_output(["git", "-C", a.repo, "symbolic-ref", "--short", "HEAD"], text=True).strip()
         ada, git_url = bb.accounts["ada"], f"http://127.0.0.1:{slow.port}"
         header = "Authorization: Basic " + base64.b64encode(f"x-bitbucket-api-token-auth:{ada.token}".encode()).decode()
-        mounts = harness.Mounts(bb, place)
         n = 0
 
         def down(mark):
@@ -89,27 +82,22 @@ def main():
         tools = dict(TOOLS)
         tools["browsing, then grep -r"] = ("for d in $(cd {0}; find . -type d | head -40); do for f in $(find {0}/$d -maxdepth 1 "
                                            "-type f | head -2); do cat $f; sleep .05; done; done; " + TOOLS["grep -r"])
-        try:
-            for what, line in tools.items():
-                if a.only and not any(o in what for o in a.only):
-                    continue
-                other, own = [], {b: [] for b in binaries}
-                for _ in range(a.runs):
-                    other.append(clone(line))
-                    for b in binaries:
-                        own[b].append(ours(b, line))
+        for what, line in tools.items():
+            if a.only and not any(o in what for o in a.only):
+                continue
+            other, own = [], {b: [] for b in binaries}
+            for _ in range(a.runs):
+                other.append(clone(line))
                 for b in binaries:
-                    print(f"{what:24} ours {statistics.median(o[0] for o in own[b]):6.2f} s, clone and the same "
-                          f"{statistics.median(o[0] for o in other):6.2f} s, ratio "
-                          f"{statistics.median(o[0] / c[0] for o, c in zip(own[b], other)):5.2f}; bytes down "
-                          f"{statistics.median(o[1] for o in own[b]) / 1e6:.1f} MB of "
-                          f"{statistics.median(c[1] for c in other) / 1e6:.1f} MB, ratio "
-                          f"{statistics.median(o[1] / c[1] for o, c in zip(own[b], other)):4.2f}; "
-                          f"{max(o[2] for o in own[b])} requests", flush=True)
-        finally:
-            mounts.take_down()
-            shutil.rmtree(place, ignore_errors=True)
-            shutil.rmtree(memory, ignore_errors=True)
+                    own[b].append(ours(b, line))
+            for b in binaries:
+                print(f"{what:24} ours {statistics.median(o[0] for o in own[b]):6.2f} s, clone and the same "
+                      f"{statistics.median(o[0] for o in other):6.2f} s, ratio "
+                      f"{statistics.median(o[0] / c[0] for o, c in zip(own[b], other)):5.2f}; bytes down "
+                      f"{statistics.median(o[1] for o in own[b]) / 1e6:.1f} MB of "
+                      f"{statistics.median(c[1] for c in other) / 1e6:.1f} MB, ratio "
+                      f"{statistics.median(o[1] / c[1] for o, c in zip(own[b], other)):4.2f}; "
+                      f"{max(o[2] for o in own[b])} requests", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,19 +8,15 @@ kept connection: a round trip and the transfer. Medians; the two take turns.
 REPO.git: bare repositories, mirrors of real ones: the top directory, a large one and the largest.
 --no-info: a server that does not tell sizes without files.
 """
-import argparse
 import base64
 import http.client
 import os
-import pathlib
-import shutil
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
 
-from first import HERE, RATE, RTT, First, importlib
+import alone
+from first import First, distant
 
 
 def directories(repo):
@@ -80,44 +76,26 @@ class Sizes(First):
             other.append(self.one_request(name, fetch))
         what = f"{name.split('/')[1]}/{path} ({n} files)"
         a, b = statistics.median(long), statistics.median(other)
-        self.table.add(f"ls {what}", self.run.ms(statistics.median(plain)), "", "", "0 requests", max(asked)[0] == 0)
-        self.table.add(f"ls -l {what}; one request", self.run.ms(a), self.run.ms(b), f"{a / b:.2f}", "<= 1.2", a / b <= 1.2)
+        self.table.add(f"ls {what}", self.ms(statistics.median(plain)), "", "", "0 requests", max(asked)[0] == 0)
+        self.table.add(f"ls -l {what}; one request", self.ms(a), self.ms(b), f"{a / b:.2f}", "<= 1.2", a / b <= 1.2)
         self.table.add("  requests", str(max(x[1] for x in asked)))
 
 
 def main():
-    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    args.add_argument("--binary")
-    args.add_argument("--runs", type=int, default=5)
+    args = alone.arguments(__doc__, runs=5)
     args.add_argument("--loopback", action="store_true")
     args.add_argument("--no-info", action="store_true")
     args.add_argument("repos", nargs="+")
     a = args.parse_args()
-    sys.dont_write_bytecode = True
-    sys.path[:0] = [HERE, os.path.join(HERE, "..", "mount")]
-    if a.binary:
-        os.environ["BITBUCKETFS"] = os.path.abspath(a.binary)
-    import harness
-    from proxy import Proxy
-    loader = importlib.machinery.SourceFileLoader("bench_run", os.path.join(HERE, "run"))
-    run = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench_run", loader))
-    loader.exec_module(run)
-    place = pathlib.Path(tempfile.mkdtemp(prefix="bitbucketfs-bench-", dir="/var/tmp"))
-    table = run.Table()
-    with harness.Bitbucket(harness.DATA, data="tests", least_size=harness.LARGE) as bb, \
-            Proxy(bb.port, 0 if a.loopback else RTT / 2, 1e12 if a.loopback else RATE) as far:
-        mounts = harness.Mounts(bb, place)
-        bb.object_info = not a.no_info
-        try:
-            sizes = Sizes(run, bb, mounts, table, a.runs, f"http://127.0.0.1:{far.port}")
-            for repo in a.repos:
-                name = sizes.repository(os.path.basename(os.path.abspath(repo)).removesuffix(".git").lower(), repo)
-                for path, n in directories(repo):
-                    sizes.rows(name, path, n)
-        finally:
-            mounts.take_down()
-            shutil.rmtree(place, ignore_errors=True)
-    table.show()
+    alone.choose(a.binary)
+    from harness import LARGE
+    with alone.bench(a.runs, least_size=LARGE) as bench, distant(bench.bb, a.loopback) as far:
+        bench.bb.object_info = not a.no_info
+        sizes = Sizes(bench, far)
+        for repo in a.repos:
+            name = sizes.repository(os.path.basename(os.path.abspath(repo)).removesuffix(".git").lower(), repo)
+            for path, n in directories(repo):
+                sizes.rows(name, path, n)
 
 
 if __name__ == "__main__":
