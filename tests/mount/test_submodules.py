@@ -3,6 +3,7 @@ what is not followed."""
 import errno
 import os
 import subprocess
+import threading
 
 import pytest
 
@@ -227,3 +228,33 @@ def test_a_thousand_cost_what_one_costs(shared_bb, shared_mounts, made):
     subprocess.run(["find", m / "acme/many/tree", "-name", "lib.c"], check=True, capture_output=True)
     assert len(asked(bb, mark)) - first <= 15
     assert len(table(m, "many")) == n
+
+
+@pytest.mark.concurrent
+def test_many_look_into_the_same_ones_while_they_move(shared_bb, shared_mounts, made):
+    bb = shared_bb
+    m = shared_mounts("submodules=tree", cache="at-once")
+    bb.create_repo("acme", "busy-super", pristine="empty")
+    lines = submodules.gitmodules(*((f"s{i}", f"s{i}", "../lib") for i in range(6)))
+    bb.push("acme", "busy-super", {".gitmodules": lines, **{f"s{i}": ("submodule", made["lib"]) for i in range(6)}})
+    top = m / "acme/busy-super/tree"
+    os.listdir(top)
+    seen, wrong = set(), []
+
+    def read(n):
+        for i in range(12):
+            try:
+                with open(f"{top}/s{(n + i) % 6}/lib.c") as f:
+                    seen.add(f.read())
+            except OSError as e:
+                wrong.append(e)
+    workers = [threading.Thread(target=read, args=(n,)) for n in range(8)]
+    for w in workers:
+        w.start()
+    for commit in ("older", "lib", "older"):
+        bb.push("acme", "busy-super", {f"s{i}": ("submodule", made[commit]) for i in range(6)})
+        m.refresh("acme/busy-super/tree")
+    for w in workers:
+        w.join()
+    assert wrong == [] and seen <= {"int lib = 1;\n", "int lib = 2;\n"}
+    assert {m.read(f"acme/busy-super/tree/s{i}/lib.c") for i in range(6)} == {"int lib = 1;\n"}
