@@ -80,6 +80,10 @@ def test_what_one_costs(shared_bb, shared_mounts, made):
     assert m.read(f"{SUPER}/https/lib.c") == "int lib = 2;\n" and asked(shared_bb, mark) == [], "one store for all places"
     assert m.read(f"{SUPER}/without-git/lib.c") == "int lib = 1;\n" and api(shared_bb, mark) == []
     assert len(git(shared_bb, mark)) == 1
+    said = shared_mounts.run("fetch", m / f"{SUPER}/vendor/nested", cache="one")
+    assert said.returncode == 0, said.stderr
+    mark = shared_bb.log.mark()
+    assert m.read(f"{SUPER}/vendor/nested/mid.txt") == "mid\n" and asked(shared_bb, mark) == []
 
 
 def test_it_is_read_without_a_network_and_counted_as_a_tree(shared_bb, shared_mounts, made):
