@@ -36,7 +36,6 @@
 #include "objects_evict_private.h"
 
 #include "base/file.h"
-#include "base/own.h"
 
 #include <dirent.h>
 #include <fcntl.h>

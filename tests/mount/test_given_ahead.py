@@ -98,7 +98,9 @@ def test_a_branch_that_moves_under_a_walk(bb, mounts, tmp_path):
     bb.push("acme", "widgets", texts)
     m = mounts("ttl=3600", arguments=("-d",))
     top = m / "acme/widgets/tree/d"
-    for name in sorted(os.listdir(top))[:3]:
+    # Twice some are given: once in 64 times the first 16 are 15, for a file that shares its place in fs/ahead's table with that
+    # which is being read is left out.
+    for name in sorted(os.listdir(top))[:20]:
         read(os.path.join(top, name))
     n = given(m)
     assert n >= 16
