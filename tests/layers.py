@@ -97,7 +97,7 @@ KERNEL_TELLS = {"entry", "inode", "arg"}
 # What only tests call: clocks and bounds that they set, what they look at.
 FOR_TESTS = set("""
     clock_advance clock_fake clock_real clock_suspend ctx_group_waiting
-    objects_keep_big objects_big_hashed objects_alloc_most
+    objects_keep_big objects_big_compared objects_alloc_most
     objects_disk_bytes objects_trim spool_disk_bytes listed_all_bytes
     listed_all_pins
     upload_pack_patience stream_source_url evict_keep evict_drop

@@ -62,5 +62,8 @@ static inline void fd_cleanup(int *fd)
 struct ctx;
 int file_sha1(const struct ctx *, const void *head, size_t n_head, int fd,
 	      uint64_t offset, uint64_t n, unsigned char ret_digest[static 20]);
+/* digest_crc32 of n bytes of a file from there on; -ENODATA as above. */
+int file_crc32(int fd, uint64_t offset, uint64_t n, uint32_t before,
+	       uint32_t *ret_sum);
 
 #endif

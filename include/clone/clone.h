@@ -301,9 +301,11 @@ void clone_peek_blobs(struct clone *, const struct oid *, size_t n, size_t max,
 		      struct blob **ret_blobs);
 /* The object is here. */
 bool clone_has(struct clone *, const struct oid *);
-/* -EFBIG: over big_file, or stored as too many changes upon one another. */
+/* For these bytes of it: see objects_blob_file. -EFBIG: over big_file, or
+ * stored as too many changes upon one another. */
 int clone_blob_file(struct ctx *, struct clone *, const struct oid *,
-		    int *ret_fd);
+		    uint64_t offset, uint64_t n, int *ret_fd,
+		    uint64_t *ret_size);
 /* Something of a commit that is here is -ENOENT: what is damaged is set aside,
  * and the next clone_tracking_get, clone_get_commit fetch what is missing. 0,
  * or -errno of the machine. */

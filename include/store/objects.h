@@ -165,10 +165,13 @@ void objects_limit_big(uint64_t n);
 void objects_keep_big(uint64_t n);
 /* The content as a file descriptor on a file of the store (path/big/<oid>),
  * streamed there once, one at a time, so that memory stays bounded: for blobs
- * over 8 MB. The caller closes it. -EFBIG over objects_limit_big, and what is
- * stored as a longer chain of deltas than git makes. */
+ * over 8 MB. Only these n bytes, from offset on, were looked at and are right;
+ * behind the content the file has bytes of ours. ret_size: of the content. The
+ * caller closes it. -EFBIG over objects_limit_big, and what is stored as a
+ * longer chain of deltas than git makes. */
 int objects_blob_file(struct ctx *, struct objects *, const struct oid *,
-		      int *ret_fd);
+		      uint64_t offset, uint64_t n, int *ret_fd,
+		      uint64_t *ret_size);
 
 /* Taking in a pack, in pieces, as it comes from the network. Nothing of it is
  * visible before objects_pack_commit; dropping it leaves nothing behind. */

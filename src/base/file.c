@@ -363,3 +363,22 @@ int file_sha1(const struct ctx *ctx, const void *head, size_t n_head, int fd,
 	digest_sha1_end_bytes(sha1, ret_digest);
 	return 0;
 }
+
+int file_crc32(int fd, uint64_t offset, uint64_t n, uint32_t before,
+	       uint32_t *ret_sum)
+{
+	cleanup(free) unsigned char *piece = mem_alloc(PIECE);
+
+	while (n > 0) {
+		ssize_t done = read_piece(fd, offset, piece,
+					  n < PIECE ? (size_t)n : PIECE);
+
+		if (done < 0)
+			return (int)done;
+		before = digest_crc32(before, piece, (size_t)done);
+		offset += (uint64_t)done;
+		n -= (uint64_t)done;
+	}
+	*ret_sum = before;
+	return 0;
+}

@@ -354,12 +354,15 @@ bool clone_has(struct clone *c, const struct oid *oid)
 }
 
 int clone_blob_file(struct ctx *ctx, struct clone *c, const struct oid *oid,
-		    int *ret_fd)
+		    uint64_t offset, uint64_t n, int *ret_fd,
+		    uint64_t *ret_size)
 {
 	struct objects *objects;
 	int r = clone_store(c, &objects);
 
-	return r < 0 ? r : objects_blob_file(ctx, objects, oid, ret_fd);
+	return r < 0 ? r
+		     : objects_blob_file(ctx, objects, oid, offset, n, ret_fd,
+					 ret_size);
 }
 
 int clone_check(struct ctx *ctx, struct clone *c)

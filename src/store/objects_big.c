@@ -4,8 +4,11 @@
  * process at a time. Its pieces are then read from the file.
  *
  * A file is complete when it has its name. It is not synced: after a power cut
- * it may be short or have holes. So its hash is looked at when a process first
- * uses it, and whenever somebody wrote into it; then it is written anew.
+ * it may be short or have holes. So it has a sum of each MiB behind its content
+ * (objects_big_sums.c), with which a piece is compared when a process first
+ * reads it, and again when somebody wrote into the file: a reply costs what it
+ * brings. What is damaged, and what older versions wrote without sums, is
+ * written anew.
  */
 #include "objects_private.h"
 
@@ -15,7 +18,6 @@
 #include "store/written.h"
 
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/file.h"
 #include "base/own.h"
 
@@ -61,13 +63,6 @@ static struct {
 	bool writing; /* under lock */
 } desk;
 
-static atomic_uint_fast64_t n_hashed;
-
-uint64_t objects_big_hashed(void)
-{
-	return atomic_load(&n_hashed);
-}
-
 void objects_big_init(void)
 {
 	mutex_init(&desk.lock);
@@ -101,66 +96,17 @@ static void writer_give(void)
 	mutex_unlock(&desk.lock);
 }
 
-/* ---- what was found to be right ---- */
+/* What is wanted: bytes of a file. */
+struct piece {
+	const struct oid *oid;
+	uint64_t size; /* of all content */
+	uint64_t offset, n;
+};
 
-/* Files that this process has hashed or written, as they were then: one that is
- * still the same is not hashed again. */
-#define KNOWN_MOST 256
-static struct {
-	struct mutex lock;
-	struct stat files[KNOWN_MOST]; /* under lock; a ring */
-	unsigned next;                 /* under lock */
-} known_files = {.lock = MUTEX_INITIALIZER};
-
-static bool is_known(const struct stat *st)
-{
-	bool known = false;
-
-	mutex_lock(&known_files.lock);
-	for (unsigned i = 0; i < KNOWN_MOST && !known; i++) {
-		const struct stat *k = &known_files.files[i];
-
-		known = k->st_ino == st->st_ino && k->st_dev == st->st_dev &&
-			k->st_size == st->st_size &&
-			k->st_mtim.tv_sec == st->st_mtim.tv_sec &&
-			k->st_mtim.tv_nsec == st->st_mtim.tv_nsec;
-	}
-	mutex_unlock(&known_files.lock);
-	return known;
-}
-
-static void know(const struct stat *st)
-{
-	mutex_lock(&known_files.lock);
-	known_files.files[known_files.next++ % KNOWN_MOST] = *st;
-	mutex_unlock(&known_files.lock);
-}
-
-/* 0, -ENOENT when it is not the object that its name says, -errno. */
-static int check_content(const struct ctx *ctx, int fd, const struct stat *st,
-			 const struct oid *oid)
-{
-	unsigned char is[20];
-	char head[32];
-	int n, r;
-
-	n = snprintf(head, sizeof(head), "blob %llu",
-		     (unsigned long long)st->st_size);
-	atomic_fetch_add(&n_hashed, 1);
-	r = file_sha1(ctx, head, (size_t)n + 1, fd, 0, (uint64_t)st->st_size,
-		      is);
-	if (r < 0 && r != -EIO && r != -ENODATA)
-		return r;
-	if (r < 0 || memcmp(is, oid->bytes, sizeof(is)) != 0)
-		return -ENOENT;
-	know(st);
-	return 0;
-}
-
-/* -ENOENT also for a file that is cut or damaged. oid: what its content must
- * be; NULL: does not hash it, -EAGAIN if that would be needed. */
+/* -ENOENT also for a file that is cut or damaged. looks: false, -EAGAIN if the
+ * bytes would have to be compared. */
 static int open_existing(const struct ctx *ctx, const char *path,
-			 const struct oid *oid, uint64_t size, int *ret_fd)
+			 const struct piece *p, bool looks, int *ret_fd)
 {
 	static const struct timespec used_now[2] = {
 		{.tv_nsec = UTIME_NOW},
@@ -174,10 +120,12 @@ static int open_existing(const struct ctx *ctx, const char *path,
 		return fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if ((uint64_t)st.st_size != size)
+	if (!objects_big_is_whole(&st, p->size))
 		return -ENOENT;
-	if (!is_known(&st))
-		r = oid ? check_content(ctx, fd, &st, oid) : -EAGAIN;
+	if (!objects_big_is_known(&st, p->size, p->offset, p->n))
+		r = looks ? objects_big_check(ctx, fd, &st, p->oid, p->size,
+					      p->offset, p->n)
+			  : -EAGAIN;
 	if (r == -ENOENT)
 		store_say(path, EIO,
 			  "This file of the cache is damaged; it is made "
@@ -210,74 +158,92 @@ static int make_tmp(struct objects *o, int flags, mode_t mode, char **ret_path,
 	return 0;
 }
 
+struct writing {
+	struct objects *o;
+	struct big_sums sums;
+};
+
 /* Without a name: whatever becomes of us, nothing of it is left. */
 static int scratch(void *arg, int *ret_fd)
 {
+	struct objects *o = ((struct writing *)arg)->o;
 	cleanup(free) char *path = NULL;
-	int r = make_tmp(arg, O_RDWR, 0600, &path, ret_fd);
+	int r = make_tmp(o, O_RDWR, 0600, &path, ret_fd);
 
 	if (r == 0) {
 		unlink(path);
-		objects_tmp_done(arg);
+		objects_tmp_done(o);
 	}
 	return r;
 }
 
-static int stream(struct ctx *ctx, struct objects *o, const struct oid *oid,
-		  uint64_t size, int fd)
+static void wrote(void *arg, const void *data, size_t n)
 {
-	cleanup(free) char *objects = mem_asprintf("%s/objects", o->path);
+	objects_big_sums_add(&((struct writing *)arg)->sums, data, n);
+}
+
+static int stream(struct ctx *ctx, struct writing *w, const struct piece *p,
+		  int fd)
+{
+	cleanup(free) char *objects = mem_asprintf("%s/objects", w->o->path);
 	const struct pack_read how = {
 		.objects = objects,
 		.bytes_most = atomic_load(&bytes_most),
 		.chain_most = CHAIN_MOST,
 		.scratch = scratch,
-		.arg = o,
+		.wrote = wrote,
+		.arg = w,
 		.ctx = ctx,
 	};
 
 	if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		return -errno;
-	return pack_read_blob(&how, oid, size, fd);
+	objects_big_sums_begin(&w->sums, p->oid);
+	return pack_read_blob(&how, p->oid, p->size, fd);
 }
 
 /* After a failure that damage may explain the packs are checked, and the blob
  * is read once more, perhaps from another pack. */
-static int stream_surely(struct ctx *ctx, struct objects *o,
-			 const struct oid *oid, uint64_t size, int fd)
+static int stream_surely(struct ctx *ctx, struct writing *w,
+			 const struct piece *p, int fd)
 {
 	unsigned epoch;
 	int r, doubt;
 
-	mutex_lock(&o->lock);
-	epoch = o->epoch;
-	mutex_unlock(&o->lock);
-	r = stream(ctx, o, oid, size, fd);
-	doubt = objects_doubt(ctx, o, r, epoch);
+	mutex_lock(&w->o->lock);
+	epoch = w->o->epoch;
+	mutex_unlock(&w->o->lock);
+	r = stream(ctx, w, p, fd);
+	doubt = objects_doubt(ctx, w->o, r, epoch);
 	if (doubt < 0)
 		return doubt;
-	return doubt ? stream(ctx, o, oid, size, fd) : r;
+	return doubt ? stream(ctx, w, p, fd) : r;
 }
 
-static int write_file(struct ctx *ctx, struct objects *o, const struct oid *oid,
-		      uint64_t size, const char *path)
+static int write_file(struct ctx *ctx, struct objects *o, const struct piece *p,
+		      const char *path)
 {
 	cleanup(free) char *tmp = NULL;
 	cleanup(fd) int fd = -1;
+	struct writing w = {.o = o};
 	struct stat st;
 	int r = make_tmp(o, O_WRONLY, 0400, &tmp, &fd);
 
 	if (r < 0)
 		return r;
-	r = stream_surely(ctx, o, oid, size, fd);
+	r = stream_surely(ctx, &w, p, fd);
+	if (r == 0)
+		r = objects_big_sums_write(&w.sums, fd);
 	if (r == 0 && rename(tmp, path) < 0)
 		r = -errno;
 	if (r < 0)
 		unlink(tmp);
 	else if (fstat(fd, &st) == 0)
-		know(&st); /* its hash was looked at on the way */
+		/* Its hash was looked at on the way. */
+		objects_big_know(&st, p->size);
 	if (r == 0)
-		written_note(size);
+		written_note(p->size);
+	objects_big_sums_done(&w.sums);
 	objects_tmp_done(o);
 	return r;
 }
@@ -398,19 +364,18 @@ static void prune(const struct objects *o)
 
 /* By the one who leads: looks at the file, or makes it. */
 static int look_or_write(struct ctx *ctx, struct objects *o,
-			 const struct oid *oid, uint64_t size, const char *path,
-			 int *ret_fd)
+			 const struct piece *p, const char *path, int *ret_fd)
 {
-	int r = open_existing(ctx, path, oid, size, ret_fd);
+	int r = open_existing(ctx, path, p, true, ret_fd);
 
 	if (r == 0 || r == -EINTR)
 		return r;
 	r = writer_take(ctx);
 	if (r < 0)
 		return r;
-	r = write_file(ctx, o, oid, size, path);
+	r = write_file(ctx, o, p, path);
 	if (r == 0)
-		r = open_existing(ctx, path, oid, size, ret_fd);
+		r = open_existing(ctx, path, p, true, ret_fd);
 	if (r == 0)
 		prune(o);
 	writer_give();
@@ -418,26 +383,28 @@ static int look_or_write(struct ctx *ctx, struct objects *o,
 }
 
 int objects_blob_file(struct ctx *ctx, struct objects *o, const struct oid *oid,
-		      int *ret_fd)
+		      uint64_t offset, uint64_t n, int *ret_fd,
+		      uint64_t *ret_size)
 {
+	struct piece p = {.oid = oid, .offset = offset, .n = n};
 	cleanup(free) char *path = NULL;
 	char hex[41];
-	uint64_t size;
-	int r = objects_blob_size(ctx, o, oid, &size);
+	int r = objects_blob_size(ctx, o, oid, &p.size);
 
-	if (r == 0 && size > atomic_load(&bytes_most))
+	if (r == 0 && p.size > atomic_load(&bytes_most))
 		r = -EFBIG;
 	if (r < 0)
 		return r;
+	*ret_size = p.size;
 	path = mem_asprintf("%s/big/%s", o->path, oid_hex(oid, hex));
 	do {
-		if (open_existing(ctx, path, NULL, size, ret_fd) == 0)
+		if (open_existing(ctx, path, &p, false, ret_fd) == 0)
 			return 0;
 		r = flight_join(ctx, making, path);
 	} while (r == FLIGHT_LANDED);
 	if (r != FLIGHT_LEAD)
 		return r;
-	r = look_or_write(ctx, o, oid, size, path, ret_fd);
+	r = look_or_write(ctx, o, &p, path, ret_fd);
 	flight_land(making, path, r, NULL);
 	return r;
 }

@@ -7,7 +7,7 @@
  *	sizes			of blobs that are not here: objects_sizes.c
  *	used			its time: when a file was last read
  *	kept			it is there: nothing is evicted (store/evict.h)
- *	big/<oid>		large blobs as files
+ *	big/<oid>		large blobs as files: objects_big_sums.c
  *	tmp-<pid>-<n>/		one per open store, with a file `lock` that its
  *				owner holds as long as it lives
  *

@@ -4,11 +4,12 @@
  * objects.c owns reading, objects_handle.c handles, objects_files.c the
  * directory and its locks, objects_keep.c what is kept in memory,
  * objects_pack.c taking in, objects_alloc.c libgit2's memory, objects_big.c big
- * files, objects_refs.c refs and shallow, objects_diff.c comparing,
- * objects_check.c what may be damaged, objects_warm.c how many files are open,
- * objects_evict.c what goes, objects_sizes.c what is remembered of it,
- * objects_fold.c how many packs become one, objects_lack.c what is not here,
- * objects_rest.c what came of a broken pack.
+ * files, objects_big_sums.c what they must be, objects_refs.c refs and
+ * shallow, objects_diff.c comparing, objects_check.c what may be damaged,
+ * objects_warm.c how many files are open, objects_evict.c what goes,
+ * objects_sizes.c what is remembered of it, objects_fold.c how many packs
+ * become one, objects_lack.c what is not here, objects_rest.c what came of a
+ * broken pack.
  */
 #ifndef STORE_OBJECTS_PRIVATE_H
 #define STORE_OBJECTS_PRIVATE_H
@@ -25,6 +26,7 @@ struct git_odb;
 struct git_odb_object;
 struct git_repository;
 struct pack_map;
+struct stat;
 
 /* A repository of libgit2's, used by one thread at a time. */
 struct objects_handle {
@@ -278,8 +280,33 @@ void objects_sync_forget(struct objects *);
 /* ---- big files ---- */
 
 void objects_big_init(void);
-/* Files whose hash was looked at so far, by all stores of this process. */
-uint64_t objects_big_hashed(void);
+
+/* The sums of a big file, while it is written. */
+struct big_sums {
+	uint32_t before;  /* of each: of whose content it is */
+	uint64_t n_bytes; /* of content, so far */
+	size_t n_room;
+	uint32_t *sums; /* of each chunk */
+};
+void objects_big_sums_begin(struct big_sums *, const struct oid *);
+void objects_big_sums_add(struct big_sums *, const void *data, size_t n);
+/* Behind the content, all of which is right. */
+int objects_big_sums_write(const struct big_sums *, int fd);
+void objects_big_sums_done(struct big_sums *);
+/* st: as it is now. So long is a file of that content, with its sums. */
+bool objects_big_is_whole(const struct stat *st, uint64_t size);
+/* These bytes of the content, which may end before: this process has compared
+ * them, or written the file, since it has been as it is (st). */
+bool objects_big_is_known(const struct stat *st, uint64_t size, uint64_t offset,
+			  uint64_t n);
+/* Compares them. -ENOENT: they are not what git has; -EINTR, -errno. */
+int objects_big_check(const struct ctx *, int fd, const struct stat *st,
+		      const struct oid *, uint64_t size, uint64_t offset,
+		      uint64_t n);
+/* All of the file is right. */
+void objects_big_know(const struct stat *st, uint64_t size);
+/* Bytes that were compared so far, by all stores of this process. */
+uint64_t objects_big_compared(void);
 
 /* ---- what is kept, for the whole process ---- */
 

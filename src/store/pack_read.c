@@ -108,7 +108,8 @@ static int inflater_read(struct inflater *f, void *data, size_t n,
 /* ---- where content goes ---- */
 
 struct target {
-	const struct ctx *ctx;
+	const struct pack_read *how;
+	bool is_blob; /* not a base */
 	int fd;
 	uint64_t size, n; /* to come in all; so far */
 	struct digest_sha1 *sha1;
@@ -125,14 +126,16 @@ static struct target *target_free(struct target *t)
 }
 DEFINE_CLEANUP(struct target *, target_free);
 
-static struct target *target_new(const struct ctx *ctx, int fd, uint64_t size)
+static struct target *target_new(const struct pack_read *how, bool is_blob,
+				 int fd, uint64_t size)
 {
 	struct target *t = mem_calloc(1, sizeof(*t));
 	char head[32];
 	int n = snprintf(head, sizeof(head), "blob %llu",
 			 (unsigned long long)size);
 
-	t->ctx = ctx;
+	t->how = how;
+	t->is_blob = is_blob;
 	t->fd = fd;
 	t->size = size;
 	t->sha1 = digest_sha1_new();
@@ -145,7 +148,7 @@ static int target_flush(struct target *t)
 	const unsigned char *from = t->buffer;
 	size_t n = t->n_buffer;
 
-	if (ctx_is_cancelled(t->ctx))
+	if (ctx_is_cancelled(t->how->ctx))
 		return -EINTR;
 	while (n > 0) {
 		ssize_t done = write(t->fd, from, n);
@@ -157,6 +160,8 @@ static int target_flush(struct target *t)
 			n -= (size_t)done;
 		}
 	}
+	if (t->is_blob && t->how->wrote)
+		t->how->wrote(t->how->arg, t->buffer, t->n_buffer);
 	t->n_buffer = 0;
 	return 0;
 }
@@ -406,7 +411,7 @@ static int chain_target(struct reading *g, unsigned i, uint64_t size,
 	if (i > 0)
 		r = how->scratch(how->arg, &fd);
 	if (r == 0)
-		*ret_target = target_new(how->ctx, fd, size);
+		*ret_target = target_new(how, i == 0, fd, size);
 	return r;
 }
 
@@ -521,7 +526,7 @@ static int read_loose(struct reading *g)
 		r = -EBADMSG;
 	if (r < 0)
 		return r;
-	t = target_new(g->how->ctx, g->fd, g->size);
+	t = target_new(g->how, true, g->fd, g->size);
 	r = inflate_to(f, t);
 	return r < 0 ? r : target_end(t, g->oid);
 }

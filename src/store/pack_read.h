@@ -22,6 +22,8 @@ struct pack_read {
 	 * closes: the base of a delta is inflated into it, and mapped. Two are
 	 * open at a time at most. */
 	int (*scratch)(void *arg, int *ret_fd);
+	/* What was written of the blob itself, in its order; may be NULL. */
+	void (*wrote)(void *arg, const void *data, size_t n);
 	void *arg;
 	const struct ctx *ctx; /* NULL: nobody breaks it off */
 };

@@ -15,6 +15,7 @@
 #include "spool_private.h"
 
 #include "base/digest.h"
+#include "base/file.h"
 #include "store/say.h"
 
 #include <inttypes.h>
@@ -23,7 +24,6 @@
 #include <unistd.h>
 
 #define SYNC_EVERY 32 /* chunks */
-#define CHUNK (256 * KIB)
 #define LOOKS 3
 
 struct record {
@@ -99,34 +99,19 @@ void spool_write_end(struct spool_file *f)
 
 /* ---- sums ---- */
 
-/* Of the bytes on the disk. -ENODATA: there are not so many. */
-static int sum_of(const struct spool_file *f, uint64_t chunk, uint64_t n,
-		  uint32_t *ret_sum)
-{
-	cleanup(free) char *run = mem_alloc(CHUNK);
-	uint64_t at = chunk * SPOOL_CHUNK, end = at + n;
-	uint32_t sum = 0;
-
-	while (at < end) {
-		size_t some = end - at < CHUNK ? (size_t)(end - at) : CHUNK;
-		ssize_t got = spool_read_at(f->fd, at, run, some);
-
-		if (got < 0)
-			return (int)got;
-		if ((size_t)got < some)
-			return -ENODATA;
-		sum = digest_crc32(sum, run, some);
-		at += some;
-	}
-	*ret_sum = sum;
-	return 0;
-}
-
 static uint64_t length_of(const struct spool_file *f, uint64_t chunk)
 {
 	uint64_t left = f->size - chunk * SPOOL_CHUNK;
 
 	return left < SPOOL_CHUNK ? left : SPOOL_CHUNK;
+}
+
+/* Of the first n bytes of the chunk, as they are on the disk. -ENODATA: there
+ * are not so many. */
+static int sum_of(const struct spool_file *f, uint64_t chunk, uint64_t n,
+		  uint32_t *ret_sum)
+{
+	return file_crc32(f->fd, chunk * SPOOL_CHUNK, n, 0, ret_sum);
 }
 
 void spool_sum_more(struct spool_file *f, uint64_t offset, const void *data,

@@ -5,6 +5,8 @@
  */
 #include "git-scratch.h"
 
+#include "../../src/store/objects_private.h"
+
 #include "base/log.h"
 #include "store/say.h"
 
@@ -301,6 +303,17 @@ static void test_it_is_said_once(void **state)
 
 /* ---- big files ---- */
 
+static int piece_of(struct scratch *s, const struct oid *oid, uint64_t offset,
+		    uint64_t n)
+{
+	uint64_t size;
+	int fd = -1;
+
+	assert_int_equal(
+		objects_blob_file(NULL, s->o, oid, offset, n, &fd, &size), 0);
+	return fd;
+}
+
 static void test_a_damaged_big_file(void **state)
 {
 	struct scratch *s = *state;
@@ -319,18 +332,142 @@ static void test_a_damaged_big_file(void **state)
 
 		if (i == 3)
 			scratch_reopen(s);
-		assert_int_equal(objects_blob_file(NULL, s->o, &big, &fd), 0);
+		fd = piece_of(s, &big, 6888896 + 8 * 500000, 8);
 		assert_int_equal(pread(fd, line, 8, 6888896 + 8 * 500000), 8);
 		assert_string_equal(line, "1500001\n");
 		scratch_expect(s,
 			       "sha1sum <repo/big >a; "
-			       "cat store.git/big/* | sha1sum >b; cmp a b",
+			       "head -c $(stat -c %s repo/big) store.git/big/* "
+			       "| sha1sum >b; cmp a b",
 			       "");
 		/* Its size is right. */
 		scratch_do(s, "chmod +w store.git/big/*; dd if=/dev/urandom "
 			      "of=$(echo store.git/big/*) bs=1k seek=9000 "
 			      "count=2000 conv=notrunc 2>/dev/null");
 	}
+}
+
+#define CHUNK ((uint64_t)MIB)
+#define N_BIG (CHUNK * 5 + 1000)
+
+/* Two files of N_BIG bytes each. */
+static void make_two(struct scratch *s, struct oid ret_oids[static 2])
+{
+	cleanup(buf_done) struct buf pack = {0};
+
+	scratch_do(s, "git init -q -b main repo && cd repo && for i in 0 1; do "
+		      "seq ${i}2000000 ${i}3000000 | head -c 5243880 >$i; "
+		      "done; git add . && git commit -q -m x");
+	pack = scratch_run(s, "cd repo && git pack-objects --all --revs -q "
+			      "--stdout </dev/null");
+	ret_oids[0] = scratch_oid(s, "git -C repo rev-parse HEAD:0");
+	ret_oids[1] = scratch_oid(s, "git -C repo rev-parse HEAD:1");
+	assert_int_equal(scratch_take(s->o, &pack, 30000, NULL, 0), 0);
+}
+
+/* How many bytes were compared for that piece, which is right; ret_inode: of
+ * the file that has it. */
+static uint64_t compared(struct scratch *s, const struct oid *oid,
+			 uint64_t offset, uint64_t n, ino_t *ret_inode)
+{
+	cleanup(free) char *line = mem_asprintf(
+		"tail -c +%llu repo/0 | head -c %llu",
+		(unsigned long long)offset + 1, (unsigned long long)n);
+	cleanup(buf_done) struct buf want = scratch_run(s, line);
+	cleanup(free) char *is = mem_alloc(n + 1);
+	uint64_t before = objects_big_compared();
+	cleanup(fd) int fd = piece_of(s, oid, offset, n);
+	uint64_t did = objects_big_compared() - before;
+	struct stat st;
+
+	assert_int_equal(pread(fd, is, want.len, (off_t)offset), want.len);
+	assert_memory_equal(is, want.data ? want.data : "", want.len);
+	assert_int_equal(fstat(fd, &st), 0);
+	*ret_inode = st.st_ino;
+	return did;
+}
+
+/* Somebody else made the file: a process looks at what it reads of it, once,
+ * and at nothing else. */
+static void test_what_is_read_of_a_big_file_is_compared(void **state)
+{
+	struct scratch *s = *state;
+	struct oid oids[2];
+	ino_t made, is;
+
+	make_two(s, oids);
+	assert_int_equal(compared(s, &oids[0], 0, 10, &made), 0);
+	scratch_do(s, "touch store.git/big/*");
+	assert_int_equal(compared(s, &oids[0], 0, 10, &is), CHUNK);
+	assert_int_equal(compared(s, &oids[0], 100, CHUNK - 100, &is), 0);
+	assert_int_equal(compared(s, &oids[0], CHUNK - 1, 2, &is), CHUNK);
+	assert_int_equal(compared(s, &oids[0], 5 * CHUNK, 1000, &is), 1000);
+	assert_int_equal(compared(s, &oids[0], N_BIG, 10, &is), 0);
+	assert_int_equal(compared(s, &oids[0], 0, N_BIG, &is), 3 * CHUNK);
+	assert_int_equal(compared(s, &oids[0], 0, N_BIG, &is), 0);
+	assert_int_equal(is, made);
+}
+
+#define BIG "f=store.git/big/$(git -C repo rev-parse HEAD:0); chmod +w $f; "
+
+/* Whatever is wrong with the kept file, what is read is right: it is made anew,
+ * when the bytes that are damaged are read. */
+static void test_a_big_file_with_one_wrong_chunk(void **state)
+{
+	static const struct {
+		const char *damage;
+		uint64_t offset; /* of what shows it */
+		bool quiet;
+	} cases[] = {
+		{BIG "printf x | dd of=$f bs=1 seek=3000000 conv=notrunc "
+		     "2>/dev/null",
+		 2999999},
+		{BIG "printf x | dd of=$f bs=1 seek=5243879 conv=notrunc "
+		     "2>/dev/null",
+		 5 * CHUNK + 10},
+		/* A hole where the disk had not written yet. */
+		{BIG "fallocate -p -o 3145728 -l 1048576 $f", 3 * CHUNK},
+		/* The sum of chunk 4, and the last half of that of chunk 5. */
+		{BIG "printf x | dd of=$f bs=1 seek=5246992 conv=notrunc "
+		     "2>/dev/null",
+		 4 * CHUNK},
+		{BIG "printf xx | dd of=$f bs=1 seek=5246998 conv=notrunc "
+		     "2>/dev/null",
+		 5 * CHUNK},
+		/* Cut, in its sums and in its bytes, or grown; as older
+		 * versions wrote it. */
+		{BIG "truncate -s -2 $f", 0, true},
+		{BIG "truncate -s 1048576 $f", 0, true},
+		{BIG "echo >>$f", 0, true},
+		{BIG "cp repo/0 $f", 0, true},
+		/* Another file, as long as this one. */
+		{BIG "cp store.git/big/$(git -C repo rev-parse HEAD:1) $f", 0},
+	};
+	struct scratch *s = *state;
+	struct heard heard = {0};
+	struct oid oids[2];
+	ino_t made, is;
+
+	make_two(s, oids);
+	close(piece_of(s, &oids[1], 0, 1));
+	store_listen(hear, &heard);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		compared(s, &oids[0], 0, 10, &made);
+		scratch_do(s, cases[i].damage);
+		if (cases[i].offset) {
+			assert_int_equal(compared(s, &oids[0], 0, 10, &is),
+					 CHUNK);
+			assert_int_equal(is, made);
+		}
+		heard.n = 0;
+		compared(s, &oids[0], cases[i].offset, 10, &is);
+		assert_int_not_equal(is, made);
+		assert_int_equal(heard.n, !cases[i].quiet);
+		assert_int_equal(compared(s, &oids[0], 0, N_BIG, &made), 0);
+		assert_int_equal(is, made);
+	}
+	store_listen(NULL, NULL);
+	scratch_expect_clean(s);
 }
 
 /* The bound is less than both of them: read in turn, each is written once. What
@@ -357,8 +494,7 @@ static void test_big_files_read_in_turn(void **state)
 		cleanup(fd) int fd = -1;
 		struct stat st;
 
-		assert_int_equal(
-			objects_blob_file(NULL, s->o, &oids[i % 2], &fd), 0);
+		fd = piece_of(s, &oids[i % 2], 0, 1);
 		assert_int_equal(fstat(fd, &st), 0);
 		if (i < 2)
 			first[i] = st;
@@ -370,8 +506,7 @@ static void test_big_files_read_in_turn(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		cleanup(fd) int fd = -1;
 
-		assert_int_equal(
-			objects_blob_file(NULL, s->o, &oids[2 * i], &fd), 0);
+		fd = piece_of(s, &oids[2 * i], 0, 1);
 	}
 	/* The one that was not used again. */
 	scratch_expect(s,
@@ -390,7 +525,6 @@ static void test_big_files_in_use_are_bounded(void **state)
 	struct scratch *s = *state;
 	cleanup(buf_done) struct buf pack = {0};
 	struct oid oids[3];
-	int fd = -1;
 
 	scratch_do(s, "git init -q -b main repo && cd repo && "
 		      "for i in 0 1 2; do seq ${i}2000000 ${i}2200000 >$i; "
@@ -404,9 +538,7 @@ static void test_big_files_in_use_are_bounded(void **state)
 	objects_limit_big(2 * MIB);
 	objects_keep_big(MIB);
 	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(objects_blob_file(NULL, s->o, &oids[i], &fd),
-				 0);
-		close(fd);
+		close(piece_of(s, &oids[i], 0, 1));
 	}
 	scratch_expect(s, "ls store.git/big | wc -l", "3\n");
 	scratch_do(s, "cd store.git/big && "
@@ -415,8 +547,7 @@ static void test_big_files_in_use_are_bounded(void **state)
 		      "touch -a -d '1 minute ago' "
 		      "$(git -C ../../repo rev-parse HEAD:0) && "
 		      "rm -f $(git -C ../../repo rev-parse HEAD:2)");
-	assert_int_equal(objects_blob_file(NULL, s->o, &oids[2], &fd), 0);
-	close(fd);
+	close(piece_of(s, &oids[2], 0, 1));
 	scratch_expect(s,
 		       "cd repo; ls ../store.git/big | sort >a; "
 		       "git rev-parse HEAD:0 HEAD:2 | sort >b; cmp a b",
@@ -642,6 +773,8 @@ int main(void)
 		SCRATCH_TEST(test_another_pack_stays),
 		SCRATCH_TEST(test_it_is_said_once),
 		SCRATCH_TEST(test_a_damaged_big_file),
+		SCRATCH_TEST(test_what_is_read_of_a_big_file_is_compared),
+		SCRATCH_TEST(test_a_big_file_with_one_wrong_chunk),
 		SCRATCH_TEST(test_big_files_read_in_turn),
 		SCRATCH_TEST(test_big_files_in_use_are_bounded),
 		SCRATCH_TEST(test_descriptors_are_bounded),

@@ -599,9 +599,11 @@ static void read_a_lot(void *arg)
 			      strtol(e->name, NULL, 10));
 		}
 		if (round % 4 == 0) {
+			uint64_t size;
 			char first;
 
-			check(objects_blob_file(NULL, c->o, &c->big, &fd) == 0);
+			check(objects_blob_file(NULL, c->o, &c->big, 8999999, 1,
+						&fd, &size) == 0);
 			check(pread(fd, &first, 1, 8999999) == 1);
 		}
 	}

@@ -539,13 +539,16 @@ static int read_blob(struct ctx *ctx, struct node *node, off_t offset, size_t n,
 	cleanup(blob_unref) struct blob *blob = NULL;
 	struct clone *clone = node_checkout(node)->clone;
 	cleanup(fd) int fd = -1;
-	struct stat st;
+	uint64_t size;
 	int r;
 
 	if (node->size > CLONE_BIG) {
-		r = clone_blob_file(ctx, clone, &node->oid, &fd);
-		if (r == 0 &&
-		    (fstat(fd, &st) < 0 || (uint64_t)st.st_size != node->size))
+		uint64_t at = (uint64_t)offset, left;
+
+		left = at < node->size ? node->size - at : 0;
+		n = n < left ? n : (size_t)left;
+		r = clone_blob_file(ctx, clone, &node->oid, at, n, &fd, &size);
+		if (r == 0 && size != node->size)
 			r = -EBADMSG;
 		if (r < 0)
 			return r;
