@@ -23,7 +23,7 @@ CALLS = ("push", "set_ref", "set_mainbranch", "create_repo", "delete_repo", "ren
          "create_pull", "update_pull", "close_pull", "merge_pull", "comment_pull", "task_pull", "set_status", "comment_commit",
          "set_commit_links", "create_pipeline", "update_pipeline", "append_log", "set_log", "start_step", "finish_step",
          "add_download", "replace_download", "delete_download", "expire_links", "set_settings", "get_settings", "set_scopes",
-         "create_snippet", "change_snippet", "delete_snippet", "comment_snippet")
+         "create_snippet", "change_snippet", "delete_snippet", "comment_snippet", "add_lfs")
 SWITCHES = ("latency", "bandwidth", "filter", "v2", "any_sha1", "reachable_sha1", "tip_sha1", "next_base", "logs", "line_end",
             "refused", "tree_depth", "object_info", "lie", "least_size")
 

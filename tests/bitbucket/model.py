@@ -128,6 +128,10 @@ class State:
                 return next((r for r in w.repositories.values() if r.uuid == name), None)
             return w.repositories.get(name.lower()) or w.repositories.get(name) if w else None
 
+    def by_uuid(self, uuid):
+        with self.lock:
+            return next((r for w in self.workspaces.values() for r in w.repositories.values() if r.uuid == uuid), None)
+
     def member(self, account, w):
         return bool(account and (account.user in w.members if account.user else account.workspace == w.slug))
 

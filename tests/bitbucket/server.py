@@ -15,6 +15,7 @@ from .faults import Faults, Link
 from .fetched import Fetching
 from .files import Filing
 from .hooks import Hooking
+from .lfs import Lfs, Storing
 from .limits import Limits
 from .model import Repository, Workspace, later, stamp_now, uid
 from .oauth import OAuth
@@ -27,7 +28,7 @@ from .storage import Storage
 from .transport import Listener
 
 
-class Bitbucket(Reviewing, Working, Filing, Setting, Snipping, Hooking, Fetching):
+class Bitbucket(Reviewing, Working, Filing, Setting, Snipping, Hooking, Fetching, Storing):
     """A local Bitbucket on loopback ports, from start() (or `with`) to close()."""
 
     def __init__(self, root_dir, data="tests", port=0, latency=0.0, bandwidth=None, filter=True, v2=True,
@@ -52,6 +53,7 @@ class Bitbucket(Reviewing, Working, Filing, Setting, Snipping, Hooking, Fetching
         self.outside = None             # what all links begin with, if not as it was asked: behind another server
         self.vary = "Authorization, Accept-Encoding"
         self.storage_host = Storage()
+        self.lfs = Lfs(self)
         self.logs = "auto"              # where those of steps lie: "here", "there" (a redirect), "auto": there once they ended
         self.line_end = "\n"             # of the lines around and in the parts of snippets, which may be "\r\n"
         self._push_lock = threading.Lock()

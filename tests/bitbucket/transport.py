@@ -12,11 +12,11 @@ from http.client import responses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote
 
-from . import auth, git_http, git_lies, query
+from . import auth, git_http, git_lies, lfs, query
 from .faults import GARBAGE, Closed
 from .reply import ApiError, Reply, Request, find_route, no_repository, no_route
 
-GIT_PATH = re.compile(r"/([^/]+)/([^/]+?)(?:\.git)?/(info/refs|git-upload-pack|git-receive-pack|HEAD|objects/.*)")
+GIT_PATH = re.compile(r"/([^/]+)/([^/]+?)(?:\.git)?/(info/refs|git-upload-pack|git-receive-pack|HEAD|objects/.*|info/lfs/objects/batch)")
 REALM = {"WWW-Authenticate": 'Basic realm="Bitbucket.org HTTP"'}
 
 
@@ -121,7 +121,8 @@ class Handler(BaseHTTPRequestHandler):
                 self.send(Reply(self.fault.status, body=self.fault.body or b"", type="text/plain",
                                 headers=dict(self.fault.headers)))
             elif self.server.kind == "storage":
-                self.send(self.guarded(lambda: bb.storage_host.answer(self.path, self.headers)))
+                host = bb.lfs if path.startswith("/lfs/") else bb.storage_host
+                self.send(self.guarded(lambda: host.answer(self.path, self.headers)))
             elif path == "/2.0" or path.startswith("/2.0/"):
                 self.send(self.guarded(lambda: self.api(path[4:])))
             elif path.startswith("/site/oauth2/"):
@@ -228,6 +229,8 @@ class Handler(BaseHTTPRequestHandler):
         protocol = 2 if "version=2" in self.headers.get("Git-Protocol", "") and self.bb.v2 else 0
         if self.command != "POST":
             return {"command": m[3], "protocol": protocol}
+        if m[3].startswith("info/lfs"):
+            return lfs.describe(body)
         return git_http.describe(git_http.inflate(body, self.headers.get("Content-Encoding")), protocol)
 
     def git(self, path, text, body):
@@ -237,7 +240,9 @@ class Handler(BaseHTTPRequestHandler):
             error = ApiError(403, "Forbidden") if path.split("/")[1] in ("user", "repositories") else no_route()
             return self.send(Reply(error.status, json=error.body))
         try:
-            account = auth.find(bb.known_accounts(), self.headers.get("Authorization"), git=True)
+            shown = self.headers.get("Authorization")
+            remote = m[3].startswith("info/lfs") and bb.lfs.is_remote(shown)
+            account = bb.accounts["ada"] if remote else auth.find(bb.known_accounts(), shown, git=True)
         except auth.Refused:
             bb.log.update(self.entry, account="refused")
             return self.send(Reply(401, body=b"Invalid credentials\n", type="text/plain", headers=REALM))
@@ -250,6 +255,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.send(Reply(404, body=words.encode(), type="text/plain"))
         if account and account.lacks("read:repository:bitbucket"):
             return self.send(Reply(403, body=b"You may not have access to this repository.\n", type="text/plain"))
+        if m[3].startswith("info/lfs"):
+            return self.send(self.guarded(lambda: bb.lfs.batch(r, self.command, self.headers, body)))
         if self.entry["git"]["command"] == "object-info" and not bb.object_info:
             return self.send(Reply(200, body=git_lies.body_of([git_lies.UNKNOWN]), type="application/x-git-upload-pack-result"))
         headers, body = git_lies.told(bb.lie, self.headers, body)
