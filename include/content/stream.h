@@ -24,6 +24,11 @@ struct stream_set_config {
 	struct bitbucket *bitbucket; /* borrowed, as all here */
 	struct http *http;           /* for the storage hosts */
 	struct spool *spool;
+	/* Of a stream whose bytes are known by their SHA-256: what came was
+	 * something else. Those who were given some of it are to be told; from
+	 * any thread, no lock is held. NULL: nobody is. */
+	void (*untrue)(void *arg, const char *key, const char *sentence);
+	void *untrue_arg;
 	/* How often a growing one is asked for, at most; 0: 5 s. */
 	int64_t grow_ms;
 };
@@ -46,6 +51,24 @@ struct stream *stream_get(struct stream_set *, const char *key,
 /* The same of a source, which is the stream's from now on. */
 struct stream *stream_get_from(struct stream_set *, const char *key,
 			       struct stream_source *, int64_t size);
+/*
+ * The same of bytes whose size and SHA-256 are known. file_key: of the bytes,
+ * whichever stream they are of: what came for another one is there. What comes
+ * is hashed; who reads the last of what was missing waits for that. What is
+ * something else is dropped, and each read is -EBADMSG for a minute.
+ */
+struct stream_truth {
+	const char *file_key;
+	uint64_t size;
+	const unsigned char *sha256; /* 32 bytes */
+};
+struct stream *stream_get_true(struct stream_set *, const char *key,
+			       struct stream_source *,
+			       const struct stream_truth *);
+/* Which bytes of such a stream are at hand: those of that range; all, and they
+ * are true. Opens its file if need be; never waits for the network. */
+bool stream_has(struct stream *, uint64_t offset, size_t n);
+bool stream_is_whole(struct stream *);
 struct stream *stream_unref(struct stream *); /* NULL is fine; returns NULL */
 DEFINE_CLEANUP(struct stream *, stream_unref);
 const char *stream_key(const struct stream *);

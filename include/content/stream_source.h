@@ -4,7 +4,7 @@
  * A source is asked for a range and hands on what comes. It keeps what it
  * learned about the place (a link and until when it is good), and decides how
  * often to try the place itself; whoever asks goes on after a break. Sources
- * here: a path of the API, a URL. Whoever has bytes elsewhere (an object of
+ * here: a path of the API, a place. Whoever has bytes elsewhere (an object of
  * git, a file in memory) brings his own: two functions.
  *
  * Must never know chunks, files, readers.
@@ -71,10 +71,23 @@ DEFINE_CLEANUP(struct stream_source *, stream_source_free);
  */
 struct stream_source *stream_source_api(struct bitbucket *,
 					struct http *storage, const char *path);
-/* A URL with headers ("Name: value", NULL-terminated; NULL: none), copied. It
- * gets no credential but what is in the headers. */
-struct stream_source *stream_source_url(struct http *, const char *name,
-					const char *url,
-					const char *const *headers);
+/*
+ * Where a place is known by somebody: it is asked for with what the place has,
+ * and with no credential else; what a redirect leads to at another host gets
+ * none of it. Plain http, and this machine, are not asked, unless the place may
+ * be here.
+ */
+struct http_place;
+struct stream_places {
+	/* The place; not the one of that url (NULL: any), which was refused.
+	 * May wait. From several threads at once. */
+	int (*find)(void *arg, struct ctx *, const char *refused,
+		    struct http_place *ret_place);
+	void (*done)(void *arg);
+	void *arg;
+};
+struct stream_source *stream_source_place(struct http *storage,
+					  const char *name,
+					  const struct stream_places *);
 
 #endif

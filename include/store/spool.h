@@ -81,6 +81,22 @@ static inline uint64_t spool_n_chunks(uint64_t size)
 {
 	return (size + SPOOL_CHUNK - 1) / SPOOL_CHUNK;
 }
+/* All chunks of the published file are there. */
+bool spool_is_whole(struct spool_file *);
+/* How often chunks that were there went: what was found out of their bytes
+ * before is not true of what came since. */
+uint64_t spool_n_dropped(struct spool_file *);
+/*
+ * Whoever knows what the bytes should be has found that they are it, as of
+ * n_dropped: synced, and remembered until a chunk of it goes. -EAGAIN: one
+ * went.
+ */
+int spool_verify(struct spool_file *, uint64_t n_dropped);
+/* That was found, and it is whole. */
+bool spool_is_verified(struct spool_file *);
+/* Its bytes are not what they should be: none of them is there any more, here
+ * and on the disk. Nobody may be writing to it. */
+void spool_clear(struct spool_file *);
 /* Another descriptor on its bytes, to be closed by the caller. */
 int spool_dup(const struct spool_file *, int *ret_fd);
 /* At most n bytes from there: for what checks them. */

@@ -148,6 +148,20 @@ int http_perform_as(struct ctx *ctx, struct http *http,
 		    const struct http_sink *sink,
 		    struct http_response *ret_response);
 
+/* Where something lies, and all that it is asked for with there, as somebody
+ * else says who may: owned, wiped when done. */
+struct http_place {
+	char *url;
+	char **headers;      /* "Name: value", NULL-terminated; or NULL */
+	char *authorization; /* the value of that header; or NULL */
+	/* Whoever says so is on this machine: then the place may be, too, and
+	 * over plain http. */
+	bool may_be_here;
+	bool fresh; /* said just now */
+};
+void http_place_done(struct http_place *);
+DEFINE_CLEANUP_DONE(struct http_place, http_place_done);
+
 /* Exchanges since http_new, for `status`. */
 uint64_t http_n_requests(struct http *);
 

@@ -8,6 +8,7 @@
 #include <nettle/hmac.h>
 #include <nettle/memops.h>
 #include <nettle/sha1.h>
+#include <nettle/sha2.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -71,6 +72,35 @@ void digest_sha1_end_bytes(struct digest_sha1 *d,
 }
 
 struct digest_sha1 *digest_sha1_free(struct digest_sha1 *d)
+{
+	free(d);
+	return NULL;
+}
+
+struct digest_sha256 {
+	struct sha256_ctx sha256;
+};
+
+struct digest_sha256 *digest_sha256_new(void)
+{
+	struct digest_sha256 *d = mem_calloc(1, sizeof(*d));
+
+	sha256_init(&d->sha256);
+	return d;
+}
+
+void digest_sha256_add(struct digest_sha256 *d, const void *data, size_t n)
+{
+	sha256_update(&d->sha256, n, data);
+}
+
+void digest_sha256_end(struct digest_sha256 *d,
+		       unsigned char ret_digest[static DIGEST_SHA256_SIZE])
+{
+	sha256_digest(&d->sha256, DIGEST_SHA256_SIZE, ret_digest);
+}
+
+struct digest_sha256 *digest_sha256_free(struct digest_sha256 *d)
 {
 	free(d);
 	return NULL;

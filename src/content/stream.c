@@ -122,32 +122,64 @@ static void stream_free(struct stream *s)
 	spool_file_unref(s->file);
 	cond_done(&s->changed);
 	stream_source_free(s->source);
+	stream_truth_free(s->truth);
+	free(s->file_key);
 	free(s->key);
 	free(s);
 }
 
-struct stream *stream_get_from(struct stream_set *all, const char *key,
-			       struct stream_source *source, int64_t size)
+static struct stream *stream_new(struct stream_set *all, const char *key,
+				 struct stream_source *source, int64_t size)
 {
-	struct stream *s, *fresh = mem_calloc(1, sizeof(*fresh));
+	struct stream *s = mem_calloc(1, sizeof(*s));
 
-	refcount_init(&fresh->refcount);
-	fresh->streams = all;
-	fresh->key = mem_strdup(key);
-	fresh->source = source;
-	fresh->size = size;
-	fresh->in_table = true;
-	cond_init(&fresh->changed);
+	refcount_init(&s->refcount);
+	s->streams = all;
+	s->key = mem_strdup(key);
+	s->source = source;
+	s->size = size;
+	s->in_table = true;
+	cond_init(&s->changed);
+	return s;
+}
+
+/* The one of that key that is there, or fresh, which is taken. */
+static struct stream *find_or_add(struct stream_set *all, struct stream *fresh)
+{
+	struct stream *s;
+
 	mutex_lock(&all->lock);
 	snprintf(fresh->id, sizeof(fresh->id), "%" PRIu64, all->n_made++);
-	s = find(all, key);
+	s = find(all, fresh->key);
 	if (!s) {
-		HASH_ADD_KEYPTR(hh, all->table, fresh->key, strlen(key), fresh);
+		HASH_ADD_KEYPTR(hh, all->table, fresh->key, strlen(fresh->key),
+				fresh);
 		s = steal(&fresh);
 	}
 	mutex_unlock(&all->lock);
 	stream_free(fresh);
 	return s;
+}
+
+struct stream *stream_get_from(struct stream_set *all, const char *key,
+			       struct stream_source *source, int64_t size)
+{
+	struct stream *fresh = stream_new(all, key, source, size);
+
+	fresh->file_key = mem_strdup(key);
+	return find_or_add(all, fresh);
+}
+
+struct stream *stream_get_true(struct stream_set *all, const char *key,
+			       struct stream_source *source,
+			       const struct stream_truth *truth)
+{
+	struct stream *fresh =
+		stream_new(all, key, source, (int64_t)truth->size);
+
+	fresh->file_key = mem_strdup(truth->file_key);
+	fresh->truth = stream_truth_new(truth->sha256);
+	return find_or_add(all, fresh);
 }
 
 struct stream *stream_get(struct stream_set *all, const char *key,
@@ -275,7 +307,7 @@ static int make_file(struct ctx *ctx, struct stream *s, uint64_t size,
 	int r = spool_new(s->streams->config.spool, &file);
 
 	if (r == 0)
-		r = spool_publish(file, s->key, size, tag);
+		r = spool_publish(file, s->file_key, size, tag);
 	if (r < 0)
 		return stream_no_disk(ctx, r);
 	*ret_file = steal(&file);
@@ -322,7 +354,7 @@ int stream_use(struct ctx *ctx, struct stream *s, struct spool_file **ret_file)
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	if (spool_find(s->streams->config.spool, s->key, &file) == 0 &&
+	if (spool_find(s->streams->config.spool, s->file_key, &file) == 0 &&
 	    size >= 0 && spool_file_size(file) != (uint64_t)size)
 		file = spool_file_unref(file);
 	if (!file && size < 0)
@@ -390,6 +422,8 @@ static int wait_once(struct ctx *ctx, struct stream *s, uint64_t chunk,
 		r = ctx_fail(ctx, s->failed, "%s", s->sentence);
 	else if (s->streams->stopping)
 		r = -EINTR;
+	else
+		r = stream_truth_look(ctx, s);
 	run = r == 0 ? stream_plan(s, chunk, n_missing, ctx) : NULL;
 	if (r == 0 && !run && s->n_changes == n_changes && !ctx_check(ctx))
 		cond_wait_until(&s->changed, &s->streams->lock, until);
@@ -526,6 +560,7 @@ int stream_read(struct ctx *ctx, struct stream *s, uint64_t offset, size_t n,
 	while ((r = stream_use_sized(ctx, s, &file)) == -EINPROGRESS);
 	if (r < 0)
 		return r;
+	r = stream_truth_await(ctx, s, file);
 	size = spool_file_size(file);
 	if (offset > size)
 		offset = size;
@@ -538,9 +573,43 @@ int stream_read(struct ctx *ctx, struct stream *s, uint64_t offset, size_t n,
 	     r == 0 && chunk * SPOOL_CHUNK < offset + n; chunk++)
 		if (!spool_check(file, chunk))
 			r = wait_for(ctx, s, file, chunk);
+	if (r == 0)
+		r = stream_truth_await(ctx, s, file);
 	if (r == 0 && (r = spool_dup(file, ret_fd)) < 0)
 		ctx_fail(ctx, r, "No file could be opened: %s.", strerror(-r));
 	stream_unuse(s);
 	*ret_n = n;
 	return r;
+}
+
+bool stream_has(struct stream *s, uint64_t offset, size_t n)
+{
+	cleanup(ctx_done) struct ctx ctx;
+	struct spool_file *file;
+	uint64_t size;
+	bool has = true;
+
+	ctx_init(&ctx, NULL, -1);
+	if (stream_use(&ctx, s, &file) < 0)
+		return false;
+	size = spool_file_size(file);
+	for (uint64_t at = offset / SPOOL_CHUNK * SPOOL_CHUNK;
+	     has && at < size && at < offset + n; at += SPOOL_CHUNK)
+		has = spool_has(file, at / SPOOL_CHUNK);
+	stream_unuse(s);
+	return has;
+}
+
+bool stream_is_whole(struct stream *s)
+{
+	cleanup(ctx_done) struct ctx ctx;
+	struct spool_file *file;
+	bool whole;
+
+	ctx_init(&ctx, NULL, -1);
+	if (stream_use(&ctx, s, &file) < 0)
+		return false;
+	whole = spool_is_verified(file);
+	stream_unuse(s);
+	return whole;
 }

@@ -22,7 +22,8 @@ static int check_head(struct ctx *ctx, struct stream *s,
 
 	mutex_lock(&s->streams->lock);
 	size = s->size;
-	is_other = !s->growing && *s->tag && *head->tag &&
+	/* Of bytes that are known it does not matter how they are called. */
+	is_other = !s->growing && !s->truth && *s->tag && *head->tag &&
 		   strcmp(s->tag, head->tag) != 0;
 	if (!s->growing && !*s->tag)
 		memcpy(s->tag, head->tag, sizeof(head->tag));
@@ -32,6 +33,12 @@ static int check_head(struct ctx *ctx, struct stream *s,
 				"%s was replaced by another one while it was "
 				"read.",
 				s->source->name);
+	if (s->truth && head->total >= 0 && size != head->total)
+		return ctx_fail(ctx, -EIO,
+				"%s has %" PRId64
+				" bytes, but whoever keeps it says %" PRId64
+				".",
+				s->source->name, size, head->total);
 	if (size >= 0 && head->total >= 0 && size != head->total)
 		return ctx_fail(ctx, -EIO,
 				"Bitbucket says that %s has %" PRId64

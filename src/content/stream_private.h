@@ -10,6 +10,7 @@
 
 #include "content/stream.h"
 
+#include "base/digest.h"
 #include "base/map.h"
 #include "store/flight.h"
 
@@ -44,7 +45,9 @@ struct stream {
 	struct refcount refcount;
 	struct stream_set *streams;
 	char *key;
+	char *file_key; /* of its spool file; mostly the key */
 	struct stream_source *source;
+	struct stream_truth_state *truth; /* NULL: nobody knows its bytes */
 	char id[24]; /* of no other stream, also of the same key */
 	UT_hash_handle hh;
 	bool in_table; /* found by its key */
@@ -116,6 +119,21 @@ void stream_unuse(struct stream *);
 /* The same, asking for the size (and the first chunk) if need be. */
 int stream_use_sized(struct ctx *, struct stream *,
 		     struct spool_file **ret_file);
+
+/* ---- bytes that are known (stream_truth.c); of others nothing happens ---- */
+
+struct stream_truth_state *
+stream_truth_new(const unsigned char sha256[static DIGEST_SHA256_SIZE]);
+struct stream_truth_state *stream_truth_free(struct stream_truth_state *);
+/* A chunk has come: hashes on, unless somebody does. */
+void stream_truth_came(struct stream *, struct spool_file *);
+/* -EBADMSG, with the sentence: something else came a moment ago. */
+int stream_truth_look(struct ctx *, const struct stream *s)
+	requires_lock(s->streams->lock);
+/* Before a read of it is answered. 0: as far as is known the bytes are true; of
+ * a file that is whole all of them are. -EBADMSG, with the sentence: they are
+ * not; -EINTR, -ETIMEDOUT as ctx says. */
+int stream_truth_await(struct ctx *, struct stream *, struct spool_file *);
 
 /* ---- which run brings which chunks (stream_plan.c) ---- */
 

@@ -208,6 +208,7 @@ static int take_in_chunk(struct sink *sink, const char *data, size_t n)
 	/* See "A chunk is damaged while a run passes over it". */
 	if (sink->file && sink->written <= chunk * SPOOL_CHUNK)
 		spool_mark(sink->file, chunk);
+	stream_truth_came(sink->run->stream, sink->file);
 	if (!show_progress(sink))
 		return -ECANCELED;
 	return to >= sink->end || pause_for_readers(sink->run, false)
@@ -244,7 +245,7 @@ static int publish_nameless(struct sink *sink)
 {
 	struct stream_run *run = sink->run;
 	uint64_t size = sink->at;
-	int r = spool_publish(sink->nameless, run->stream->key, size, "");
+	int r = spool_publish(sink->nameless, run->stream->file_key, size, "");
 
 	if (r < 0)
 		return stream_no_place(&run->ctx, run->stream, r);

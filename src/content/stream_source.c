@@ -1,9 +1,7 @@
 /*
- * content/stream_source: a range by HTTP, and the source that is a URL.
+ * content/stream_source: a range by HTTP.
  */
 #include "stream_source_private.h"
-
-#define HEADERS_MOST 16
 
 struct stream_source *stream_source_free(struct stream_source *source)
 {
@@ -87,24 +85,24 @@ int stream_http_none(struct stream_http *h,
 	return h->sink->begin(h->sink->arg, &head);
 }
 
-int stream_http_get(struct stream_http *h, struct http *http, const char *url,
-		    const char *const *headers,
+int stream_http_get(struct stream_http *h, struct http *http,
+		    const struct http_request *what,
 		    struct http_response *ret_response)
 {
 	const struct bitbucket_range asked = stream_http_range(h->range);
 	cleanup(free) char *range = bitbucket_range_header(&asked);
-	const char *all[HEADERS_MOST + 2] = {NULL};
-	const struct http_request request = {.url = url, .headers = all};
+	const char *all[STREAM_HEADERS_MOST + 2] = {NULL};
 	const struct http_sink sink = stream_http_sink(h);
+	struct http_request request = *what;
 	size_t n = 0;
 	int r;
 
-	while (headers && headers[n]) {
-		check(n < HEADERS_MOST);
-		all[n] = headers[n];
-		n++;
+	for (; what->headers && what->headers[n]; n++) {
+		check(n < STREAM_HEADERS_MOST);
+		all[n] = what->headers[n];
 	}
 	all[n] = range;
+	request.headers = all;
 	http_response_done(ret_response);
 	r = http_perform(h->ctx, http, &request, &sink, ret_response);
 	if (r < 0)
@@ -135,53 +133,4 @@ int stream_http_end(struct stream_http *h, const struct http_response *answer)
 			"The storage host, to which Bitbucket sends who asks "
 			"for %s, answered %ld.",
 			h->source->name, status);
-}
-
-/* ---- a URL ---- */
-
-struct url_source {
-	struct stream_source base;
-	struct http *http;
-	char *url;
-	char *headers[HEADERS_MOST + 1];
-};
-
-static int url_get(struct ctx *ctx, struct stream_source *source,
-		   const struct stream_range *range,
-		   const struct stream_sink *sink)
-{
-	const struct url_source *u = (struct url_source *)source;
-	cleanup(http_response_done) struct http_response answer = {0};
-	struct stream_http h = {ctx, source, range, sink, NULL, NULL};
-	int r = stream_http_get(&h, u->http, u->url,
-				(const char *const *)u->headers, &answer);
-
-	return r < 0 ? r : stream_http_end(&h, &answer);
-}
-
-static void url_done(struct stream_source *source)
-{
-	struct url_source *u = (struct url_source *)source;
-
-	free(u->url);
-	for (size_t i = 0; u->headers[i]; i++)
-		free(u->headers[i]);
-}
-
-static const struct stream_source_ops url_ops = {url_get, url_done};
-
-struct stream_source *stream_source_url(struct http *http, const char *name,
-					const char *url,
-					const char *const *headers)
-{
-	struct url_source *u = mem_calloc(1, sizeof(*u));
-
-	u->base = (struct stream_source){&url_ops, mem_strdup(name)};
-	u->http = http;
-	u->url = mem_strdup(url);
-	for (size_t i = 0; headers && headers[i]; i++) {
-		check(i < HEADERS_MOST);
-		u->headers[i] = mem_strdup(headers[i]);
-	}
-	return &u->base;
 }

@@ -147,7 +147,8 @@ static int get_once(struct stream_http *h, struct api_source *api,
 		r = ask_api(h, &asker, &link);
 	if (r < 0 || !link)
 		return r;
-	r = stream_http_get(h, api->storage, link, NULL, &answer);
+	r = stream_http_get(h, api->storage,
+			    &(struct http_request){.url = link}, &answer);
 	if (r < 0)
 		return r;
 	if (!stream_http_is_refusal(answer.status))

@@ -27,8 +27,9 @@ int stream_http_none(struct stream_http *, const struct http_response *);
 struct bitbucket_range stream_http_range(const struct stream_range *);
 
 /* A GET of a storage host. 0 for whatever it answered below 500. */
-int stream_http_get(struct stream_http *, struct http *, const char *url,
-		    const char *const *headers,
+#define STREAM_HEADERS_MOST 16
+int stream_http_get(struct stream_http *, struct http *,
+		    const struct http_request *,
 		    struct http_response *ret_response);
 /* A link that has had its time, or another one's. */
 bool stream_http_is_refusal(long status);

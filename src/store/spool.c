@@ -32,7 +32,7 @@ struct head {
 	/* Its beginning, for who looks at the directory; "" in files of older
 	 * versions. */
 	char key[HEAD_KEY];
-	char unused[512 - 24 - 8 - 256 - 4 - HEAD_KEY];
+	uint32_t verified; /* 1: its bytes are what its key names */
 };
 
 static uint32_t head_sum(struct head head)
@@ -194,6 +194,7 @@ static void be_published(struct spool_file *f, const struct head *head)
 	f->size = head->size;
 	f->n_chunks = n;
 	f->is_old = memcmp(head->magic, MAGIC, sizeof(MAGIC)) != 0;
+	f->verified = !f->is_old && head->verified == 1;
 	memcpy(f->tag, head->tag, sizeof(f->tag));
 	if (fstat(f->fd, &st) == 0)
 		f->mtime = st.st_mtim;
@@ -263,6 +264,24 @@ static int read_head(int fd, struct head *head)
 				       sizeof(*head)
 		       ? 0
 		       : -ENOENT;
+}
+
+int spool_head_note(struct spool_file *f, bool verified)
+{
+	struct head head;
+	int r = f->in_memory ? -ENOENT : read_head(f->fd, &head);
+
+	if (r < 0 || f->is_old || head.verified == verified)
+		return r;
+	head.verified = verified;
+	head.sum = head_sum(head);
+	spool_write_begin(f);
+	r = spool_write_at(f->fd,
+			   spool_map_offset(f->size) +
+				   spool_map_size(f->size, false),
+			   &head, sizeof(head));
+	spool_write_end(f);
+	return r;
 }
 
 int spool_each(const char *dir,

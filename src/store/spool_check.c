@@ -201,6 +201,7 @@ int spool_map_read(struct spool_file *f)
 		if (!f->is_old)
 			memcpy(&record, map + i * size, sizeof(record));
 		p->has = p->kept = record.has == 1;
+		f->n_has += p->has;
 		p->is_summed = p->has && !f->is_old;
 		p->sum = record.sum;
 	}
@@ -338,6 +339,7 @@ void spool_mark(struct spool_file *f, uint64_t chunk)
 	if (!f->chunks[chunk].has) {
 		f->chunks[chunk] = now;
 		f->n_marks++;
+		f->n_has++;
 		due = ++f->n_unkept >= SYNC_EVERY;
 	}
 	mutex_unlock(&f->lock);
@@ -356,6 +358,9 @@ static void drop(struct spool_file *f, uint64_t chunk, bool was_kept, bool say)
 {
 	static const struct spool_chunk none;
 
+	/* First: with the mark gone and this left, whatever comes in the
+	 * chunk's place would count as verified. */
+	(void)spool_head_note(f, false);
 	if (was_kept) {
 		spool_write_begin(f);
 		(void)write_record(f, chunk, &none);
@@ -399,6 +404,9 @@ static int judge(struct spool_file *f, uint64_t chunk,
 	}
 	was_kept = now->kept;
 	*now = (struct spool_chunk){0};
+	f->n_has--;
+	f->n_dropped++;
+	f->verified = false;
 	say = !f->said;
 	f->said = true;
 	mutex_unlock(&f->lock);

@@ -1,6 +1,6 @@
 /*
  * store/spool, inside: a file. spool.c has the directory and the files,
- * spool_check.c what is known of their bytes.
+ * spool_check.c what is known of their bytes, spool_verify.c of all of them.
  */
 #ifndef STORE_SPOOL_PRIVATE_H
 #define STORE_SPOOL_PRIVATE_H
@@ -96,6 +96,9 @@ struct spool_file {
 	unsigned n_unkept; /* chunks that are here and not in the map */
 	bool keeping;      /* a thread syncs and writes the map */
 	uint64_t n_marks;  /* that were ever made */
+	uint64_t n_has;    /* chunks that are here */
+	uint64_t n_dropped;
+	bool verified; /* spool_verify */
 	/* From the first marks that are due on, until the last reference: a
 	 * thread keeps them, behind whoever brings the bytes. */
 	bool has_keeper, ending;
@@ -119,6 +122,8 @@ void spool_write_end(struct spool_file *);
 /* What was written: to a nameless file; to a published one. */
 void spool_sum_more(struct spool_file *, uint64_t offset, const void *data,
 		    size_t n);
+/* Into the head on the disk: whether the file is verified. */
+int spool_head_note(struct spool_file *, bool verified);
 void spool_sum_pieces(struct spool_file *, uint64_t offset, const void *data,
 		      size_t n);
 /* The map of a file that was found. -ENOENT: it cannot be read. */

@@ -14,6 +14,17 @@ void http_authorization_done(struct http_authorization *authorization)
 	*authorization = (struct http_authorization){0};
 }
 
+void http_place_done(struct http_place *place)
+{
+	for (size_t i = 0; place->headers && place->headers[i]; i++)
+		text_wipe(place->headers[i]);
+	free(place->headers);
+	text_wipe(place->authorization);
+	/* Its query may be a signature. */
+	text_wipe(place->url);
+	*place = (struct http_place){0};
+}
+
 /* One request, however it is refused; *sent is what it was sent with. */
 static int
 perform_once(struct ctx *ctx, struct http *http, struct http_request request,

@@ -60,6 +60,27 @@ static void sha1_of_a_file(void **state)
 	ctx_done(&ctx);
 }
 
+/* FIPS 180-4's examples. */
+static void sha256_in_pieces(void **state)
+{
+	(void)state;
+	static const unsigned char nothing[] = {0xe3, 0xb0, 0xc4, 0x42},
+				   abc[] = {0xba, 0x78, 0x16, 0xbf};
+	unsigned char out[DIGEST_SHA256_SIZE];
+	struct digest_sha256 *d = digest_sha256_new();
+
+	digest_sha256_end(d, out);
+	assert_memory_equal(out, nothing, sizeof(nothing));
+	digest_sha256_free(d);
+	d = digest_sha256_new();
+	digest_sha256_add(d, "a", 1);
+	digest_sha256_add(d, "", 0);
+	digest_sha256_add(d, "bc", 2);
+	digest_sha256_end(d, out);
+	assert_memory_equal(out, abc, sizeof(abc));
+	digest_sha256_free(d);
+}
+
 static void hmac_sha256(void **state)
 {
 	(void)state;
@@ -133,6 +154,7 @@ int main(void)
 		cmocka_unit_test(sha1),
 		cmocka_unit_test(sha1_in_pieces),
 		cmocka_unit_test(sha1_of_a_file),
+		cmocka_unit_test(sha256_in_pieces),
 		cmocka_unit_test(hmac_sha256),
 		cmocka_unit_test(base64),
 		cmocka_unit_test(random_bytes),

@@ -1,10 +1,12 @@
 /*
  * content/stream_source: streams read from a source of the test's own, which
- * has its bytes in memory, and from a URL with headers.
+ * has its bytes in memory, and from a place that somebody names.
  */
 #include "content/stream.h"
 
+#include "../../src/store/spool_private.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/file.h"
 #include "tiny-server.h"
 #include "wire/http.h"
@@ -20,7 +22,27 @@ struct world {
 	char dir[64];
 	struct spool *spool;
 	struct stream_set *streams; /* without API and without HTTP */
+	atomic_uint n_untrue;
 };
+
+static void await_untrue(struct world *w)
+{
+	cleanup(ctx_done) struct ctx ctx;
+
+	ctx_init(&ctx, NULL, 20000);
+	while (!atomic_load(&w->n_untrue))
+		assert_int_equal(ctx_sleep(&ctx, 1), 0);
+	assert_int_equal(atomic_load(&w->n_untrue), 1);
+}
+
+static void note_untrue(void *arg, const char *key, const char *sentence)
+{
+	struct world *w = arg;
+
+	assert_string_equal(key, "m");
+	assert_non_null(strstr(sentence, "memory"));
+	atomic_fetch_add(&w->n_untrue, 1);
+}
 
 static int set_up(void **state)
 {
@@ -51,7 +73,7 @@ static int tear_down(void **state)
 
 struct memory {
 	struct stream_source base;
-	_Atomic uint64_t n;
+	_Atomic uint64_t n, wrong_at; /* 0: no byte is wrong */
 	atomic_bool whole_alone, tells_no_total;
 	atomic_uint breaks; /* so many answers break off in the middle */
 	atomic_uint tag, n_asked;
@@ -74,7 +96,8 @@ static int send_some(struct memory *m, uint64_t at, uint64_t end,
 		size_t n = end - at < 64 * KIB ? (size_t)(end - at) : 64 * KIB;
 
 		for (size_t i = 0; i < n; i++)
-			data[i] = byte_of(at + i);
+			data[i] = (char)(byte_of(at + i) ^
+					 (at + i && at + i == m->wrong_at));
 		atomic_fetch_add(&m->sent, n);
 		r = sink->take(sink->arg, data, n);
 		at += n;
@@ -298,19 +321,202 @@ static void what_grew_is_another_one(void **state)
 	stream_unref(s);
 }
 
-/* ---- a URL ---- */
+/* ---- bytes that are known ---- */
+
+static void sha256_of(uint64_t n, unsigned char ret[DIGEST_SHA256_SIZE])
+{
+	struct digest_sha256 *d = digest_sha256_new();
+	char page[4096];
+
+	for (uint64_t at = 0; at < n; at += sizeof(page)) {
+		memset(page, byte_of(at), sizeof(page));
+		digest_sha256_add(d, page,
+				  n - at < sizeof(page) ? (size_t)(n - at)
+							: sizeof(page));
+	}
+	digest_sha256_end(d, ret);
+	digest_sha256_free(d);
+}
+
+/* A stream of BIG bytes that are known, under a file's key of their own. */
+static struct stream *known(struct world *w, const char *key, struct memory *m)
+{
+	unsigned char sha256[DIGEST_SHA256_SIZE];
+	const struct stream_truth truth = {"bytes", BIG, sha256};
+
+	sha256_of(BIG, sha256);
+	return stream_get_true(w->streams, key, &m->base, &truth);
+}
+
+/* The streams of another mount, of the same cache. */
+static void another_mount(struct world *w)
+{
+	const struct stream_set_config config = {
+		.spool = w->spool,
+		.untrue = note_untrue,
+		.untrue_arg = w,
+	};
+
+	stream_set_free(w->streams);
+	w->streams = stream_set_new(&config);
+}
+
+static void what_is_known_is_true(void **state)
+{
+	struct world *w = *state;
+	struct memory *m = memory_new(BIG), *second = memory_new(BIG);
+	struct stream *s = known(w, "m", m);
+
+	/* The end first; that it is called otherwise each time is nothing. */
+	assert_int_equal(read_at(s, BIG - 5, 100), 5);
+	atomic_store(&m->tag, 1);
+	assert_true(stream_has(s, BIG - 5, 100));
+	assert_false(stream_has(s, 0, 10));
+	assert_false(stream_is_whole(s));
+	read_all(s);
+	assert_true(stream_is_whole(s));
+	assert_true(atomic_load(&m->sent) == BIG);
+	stream_unref(s);
+	/* Neither another mount asks again, nor another key of the same. */
+	another_mount(w);
+	s = known(w, "other", second);
+	assert_true(stream_is_whole(s));
+	read_all(s);
+	assert_int_equal(atomic_load(&second->n_asked), 0);
+	stream_unref(s);
+}
+
+/* The last mount was ended when all had come, and nobody had looked at it. */
+static void nobody_has_looked(void **state)
+{
+	struct world *w = *state;
+	struct memory *m = memory_new(BIG);
+	struct stream *s = known(w, "m", m);
+	struct spool_file *file;
+
+	read_all(s);
+	stream_unref(s);
+	another_mount(w);
+	assert_int_equal(spool_find(w->spool, "bytes", &file), 0);
+	assert_int_equal(spool_head_note(file, false), 0);
+	spool_file_unref(file);
+	m = memory_new(BIG);
+	s = known(w, "m", m);
+	assert_false(stream_is_whole(s));
+	assert_int_equal(read_at(s, 0, 10), 10);
+	assert_true(stream_is_whole(s));
+	assert_int_equal(atomic_load(&m->n_asked), 0);
+	stream_unref(s);
+}
+
+static void what_comes_is_something_else(void **state)
+{
+	struct world *w = *state;
+	struct memory *m = memory_new(BIG);
+	struct stream *s;
+	unsigned n_asked;
+	int64_t r = 1;
+
+	another_mount(w);
+	atomic_store(&m->wrong_at, BIG - 1);
+	s = known(w, "m", m);
+	/* What comes first is given as it comes. */
+	assert_int_equal(read_at(s, 0, 10), 10);
+	assert_int_equal(atomic_load(&w->n_untrue), 0);
+	/* The others come, too, and the end is not given. */
+	for (uint64_t at = 0; r > 0; at += (uint64_t)r) {
+		r = read_at(s, at, 128 * KIB);
+		assert_true(r > 0 || r == -EBADMSG);
+	}
+	assert_int_equal(r, -EBADMSG);
+	await_untrue(w);
+	assert_false(stream_has(s, 0, 10));
+	n_asked = atomic_load(&m->n_asked);
+	assert_int_equal(read_at(s, 0, 10), -EBADMSG);
+	assert_int_equal(atomic_load(&m->n_asked), n_asked);
+	assert_true(spool_disk_bytes(w->spool) < 64 * KIB);
+	stream_unref(s);
+	/* What comes next is asked for in another mount, and right. */
+	another_mount(w);
+	m = memory_new(BIG);
+	s = known(w, "m", m);
+	read_all(s);
+	assert_true(atomic_load(&m->sent) == BIG);
+	assert_true(stream_is_whole(s));
+	stream_unref(s);
+}
+
+/* The disk damages a chunk of what was found true, and what comes for it is
+ * something else. */
+static void it_is_found_out_again(void **state)
+{
+	struct world *w = *state;
+	struct memory *m = memory_new(BIG);
+	struct stream *s = known(w, "m", m);
+	struct spool_file *file;
+
+	read_all(s);
+	stream_unref(s);
+	another_mount(w);
+	assert_int_equal(spool_find(w->spool, "bytes", &file), 0);
+	assert_true(spool_is_verified(file));
+	assert_int_equal(pwrite(file->fd, "x", 1, 5), 1);
+	assert_false(spool_check(file, 0));
+	assert_false(spool_is_verified(file));
+	spool_file_unref(file);
+	m = memory_new(BIG);
+	atomic_store(&m->wrong_at, 6);
+	s = known(w, "m", m);
+	assert_false(stream_is_whole(s));
+	assert_int_equal(read_at(s, 0, 4), -EBADMSG);
+	stream_unref(s);
+}
+
+static void more_and_less_than_is_known(void **state)
+{
+	struct world *w = *state;
+	static const uint64_t lengths[] = {BIG + 1, BIG - 1, 7};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+		struct memory *m = memory_new(lengths[i]);
+		cleanup(free) char *key = mem_asprintf("m%zu", i);
+		struct stream *s = known(w, key, m);
+
+		assert_int_equal(read_at(s, 0, 10), -EIO);
+		assert_false(stream_has(s, 0, 1));
+		stream_unref(s);
+	}
+}
+
+/* ---- a place ---- */
+
+struct host {
+	struct tiny *tiny;
+	char *elsewhere;       /* of /away and /to-file */
+	const char *path;      /* that is found */
+	atomic_uint n_found;   /* of it */
+	bool fresh, is_abroad; /* told of the place */
+	char refused[100];
+};
 
 static bool serve(struct tiny_connection *c, const struct tiny_request *request,
 		  void *arg)
 {
+	const struct host *host = arg;
 	const char *key = tiny_header(request, "X-Key");
 	bool may = key && !strcmp(key, "open");
+	cleanup(free) char *away = mem_asprintf(
+		"HTTP/1.1 302 F\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n",
+		host->elsewhere ? host->elsewhere : "/");
 
-	(void)arg;
+	if (!strcmp(request->path, "/bare"))
+		may = !key && !tiny_header(request, "Authorization");
 	if (!may)
 		tiny_say(c, "HTTP/1.1 403 F\r\nContent-Length: 0\r\n\r\n");
 	else if (!strcmp(request->path, "/gone"))
 		tiny_say(c, "HTTP/1.1 404 N\r\nContent-Length: 0\r\n\r\n");
+	else if (!strcmp(request->path, "/away"))
+		tiny_say(c, away);
 	else if (!strcmp(request->path, "/later"))
 		tiny_say(c, "HTTP/1.1 202 A\r\nContent-Length: 4\r\n\r\nwait");
 	else if (!strcmp(request->path, "/nothing"))
@@ -321,45 +527,127 @@ static bool serve(struct tiny_connection *c, const struct tiny_request *request,
 	return true;
 }
 
-static int64_t read_url(struct world *w, struct http *http, const char *base,
-			const char *path, const char *header)
+/* The first place is refused, unless it is fresh; the second one is open. */
+static int find(void *arg, struct ctx *ctx, const char *refused,
+		struct http_place *ret)
 {
-	cleanup(free) char *url = mem_asprintf("%s%s", base, path);
-	cleanup(free) char *key = mem_asprintf("%s %s", path, header);
-	const char *headers[] = {header, NULL};
-	struct stream *s = stream_get_from(
-		w->streams, key,
-		stream_source_url(http, "a file", url, headers), 4);
-	int64_t r = read_at(s, 0, 10);
+	struct host *host = arg;
+	bool is_open = host->fresh || refused;
 
+	(void)ctx;
+	atomic_fetch_add(&host->n_found, 1);
+	snprintf(host->refused, sizeof(host->refused), "%s",
+		 refused ? refused : "");
+	*ret = (struct http_place){
+		.url = host->path[0] == '/'
+			       ? mem_asprintf("%s%s", host->tiny->url,
+					      host->path)
+			       : mem_strdup(host->path),
+		.headers = mem_calloc(2, sizeof(char *)),
+		.authorization = mem_strdup("Its own"),
+		.may_be_here = !host->is_abroad,
+		.fresh = host->fresh,
+	};
+	ret->headers[0] = mem_strdup(is_open ? "X-Key: open" : "X-Key: no");
+	return 0;
+}
+
+static int64_t read_place(struct world *w, struct http *http, struct host *host,
+			  const char *path)
+{
+	cleanup(free) char *key = mem_asprintf("%s %d", path, host->fresh);
+	const struct stream_places places = {.find = find, .arg = host};
+	struct stream *s;
+	int64_t r;
+
+	host->path = path;
+	atomic_store(&host->n_found, 0);
+	s = stream_get_from(w->streams, key,
+			    stream_source_place(http, "a file", &places), 4);
+	r = read_at(s, 0, 10);
 	stream_unref(s);
 	return r;
 }
 
-static void a_url_with_headers(void **state)
+static void a_place(void **state)
 {
 	struct world *w = *state;
-	struct tiny *tiny = tiny_new(serve, NULL);
 	const struct http_config config = {.user_agent = "test"};
+	struct host host = {.fresh = true}, other = {0};
 	struct http *http;
+	unsigned n;
 
+	host.tiny = tiny_new(serve, &host);
+	other.tiny = tiny_new(serve, &other);
 	assert_int_equal(http_new(&config, &http), 0);
-	assert_int_equal(read_url(w, http, tiny->url, "/x", "X-Key: no"), -EIO);
-	assert_int_equal(read_url(w, http, tiny->url, "/gone", "X-Key: open"),
-			 -ENOENT);
-	assert_int_equal(read_url(w, http, tiny->url, "/x", "X-Key: open"), 4);
-	assert_int_equal(tiny_n_requests(tiny), 3);
-	assert_non_null(tiny_header(tiny_got(tiny, 2), "Range"));
-	assert_null(tiny_header(tiny_got(tiny, 2), "Authorization"));
-	assert_int_equal(read_url(w, http, tiny->url, "/later", "X-Key: open"),
-			 -EBUSY);
-	assert_int_equal(
-		read_url(w, http, tiny->url, "/nothing", "X-Key: open"),
-		-ENODATA);
+	assert_int_equal(read_place(w, http, &host, "/gone"), -ENOENT);
+	assert_int_equal(read_place(w, http, &host, "/x"), 4);
+	assert_int_equal(atomic_load(&host.n_found), 1);
+	assert_int_equal(tiny_n_requests(host.tiny), 2);
+	assert_non_null(tiny_header(tiny_got(host.tiny, 1), "Range"));
+	assert_string_equal(
+		tiny_header(tiny_got(host.tiny, 1), "Authorization"),
+		"Its own");
+	assert_int_equal(read_place(w, http, &host, "/later"), -EBUSY);
+	assert_int_equal(read_place(w, http, &host, "/nothing"), -ENODATA);
+	/* One that had its time: another one is asked for, once. */
+	host.fresh = false;
+	assert_int_equal(read_place(w, http, &host, "/x"), 4);
+	assert_int_equal(atomic_load(&host.n_found), 2);
+	assert_non_null(strstr(host.refused, "/x"));
+	assert_int_equal(read_place(w, http, &host, "/gone"), -ENOENT);
+	assert_int_equal(atomic_load(&host.n_found), 2);
+	/* Elsewhere nothing of what it was asked with is sent. */
+	host.fresh = true;
+	host.elsewhere = mem_asprintf("%s/bare", other.tiny->url);
+	assert_int_equal(read_place(w, http, &host, "/away"), 4);
+	assert_int_equal(tiny_n_requests(other.tiny), 1);
+	n = tiny_n_requests(host.tiny);
+	host.is_abroad = true;
+	assert_int_equal(read_place(w, http, &host, "/here"), -EPERM);
+	assert_int_equal(read_place(w, http, &host, "file:///etc/passwd"),
+			 -EPERM);
+	assert_int_equal(read_place(w, http, &host, "http://192.0.2.1/x"),
+			 -EPERM);
+	assert_int_equal(read_place(w, http, &host, "https://127.0.0.1:1/x"),
+			 -EPERM);
+	assert_int_equal(tiny_n_requests(host.tiny), n);
 	/* Ends the runs, which may still hold a connection. */
 	w->streams = stream_set_free(w->streams);
 	http_free(http);
-	tiny_free(tiny);
+	tiny_free(host.tiny);
+	tiny_free(other.tiny);
+	free(host.elsewhere);
+}
+
+static void redirects_that_are_not_followed(void **state)
+{
+	static const char *const places[] = {"file:///etc/passwd",
+					     "http://192.0.2.1/x", "/away",
+					     "gopher://example.org/"};
+	struct world *w = *state;
+	const struct http_config config = {.user_agent = "test"};
+	struct host host = {.fresh = true};
+	struct http *http;
+
+	host.tiny = tiny_new(serve, &host);
+	assert_int_equal(http_new(&config, &http), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		cleanup(free) char *path = mem_asprintf("/away");
+		unsigned n = tiny_n_requests(host.tiny);
+
+		host.elsewhere = mem_strdup(places[i]);
+		assert_int_equal(read_place(w, http, &host, path),
+				 i == 2 ? -EIO : -EPERM);
+		assert_int_equal(tiny_n_requests(host.tiny) - n,
+				 i == 2 ? 6 : 1);
+		free(host.elsewhere);
+		/* The failure is remembered for a moment. */
+		another_mount(w);
+	}
+	w->streams = stream_set_free(w->streams);
+	http_free(http);
+	tiny_free(host.tiny);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -367,10 +655,20 @@ static void a_url_with_headers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_source_of_ones_own),     T(it_breaks_off),
-		T(it_gives_the_whole_alone), T(nothing_and_too_little),
-		T(it_is_replaced),           T(it_grows),
-		T(what_grew_is_another_one), T(a_url_with_headers),
+		T(a_source_of_ones_own),
+		T(it_breaks_off),
+		T(it_gives_the_whole_alone),
+		T(nothing_and_too_little),
+		T(it_is_replaced),
+		T(it_grows),
+		T(what_grew_is_another_one),
+		T(what_is_known_is_true),
+		T(nobody_has_looked),
+		T(what_comes_is_something_else),
+		T(it_is_found_out_again),
+		T(more_and_less_than_is_known),
+		T(a_place),
+		T(redirects_that_are_not_followed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
