@@ -84,6 +84,7 @@ int clone_open(struct clone_set *, const char *uuid, const char *workspace,
 	       struct clone **ret_clone);
 /* It has (still, or by what it told itself since) that name. */
 bool clone_is_named(struct clone *, const char *workspace, const char *slug);
+struct clone *clone_ref(struct clone *);
 struct clone *clone_unref(struct clone *);
 DEFINE_CLEANUP(struct clone *, clone_unref);
 

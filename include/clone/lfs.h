@@ -54,4 +54,20 @@ int clone_lfs_pointer(struct ctx *, struct clone *,
 		      const struct clone_attributes *, const char *name,
 		      const struct oid *blob, struct lfs_pointer *ret);
 
+/* One request asks for so many objects at most. */
+#define LFS_BATCH 100
+/*
+ * Where the content is, as the LFS server of the repository says (of git_url's,
+ * then of git_fallback's): known, or by one request, which asks for the first
+ * LFS_BATCH - 1 of `also` as well. All who want the same wait for one. Not the
+ * place of that url (NULL: any), which was refused. -ENOENT the server has not
+ * got it; -EACCES; -EDQUOT it gives no more; -EIO; -EPERM what it names may not
+ * be asked; as http_perform, and as ssh where git is asked by it.
+ */
+int clone_lfs_place(struct ctx *, struct clone *, const struct lfs_pointer *,
+		    const struct lfs_pointer *also, size_t n_also,
+		    const char *refused, struct http_place *ret_place);
+/* That is known: nobody would be asked. Local. */
+bool clone_lfs_is_placed(struct clone *, const struct lfs_pointer *);
+
 #endif

@@ -160,6 +160,7 @@ struct http_place {
 	bool fresh; /* said just now */
 };
 void http_place_done(struct http_place *);
+void http_place_copy(const struct http_place *, struct http_place *ret_copy);
 DEFINE_CLEANUP_DONE(struct http_place, http_place_done);
 
 /* Exchanges since http_new, for `status`. */

@@ -30,6 +30,7 @@ DEFINE_CLEANUP_DONE(struct ssh_place, ssh_place_done);
  * bitbucket.org, which answers no SSH any more, and altssh without a port are
  * SSH_HOST. NULL, or what is wrong, as the end of a sentence (static). */
 const char *ssh_place_parse(const char *text, struct ssh_place *ret_place);
+bool ssh_is_here(const char *url); /* its host is this machine */
 bool ssh_is_url(const char *text); /* meant to be one of the two forms */
 /* The first of the two forms, without a final slash; free it. */
 char *ssh_place_url(const struct ssh_place *);
@@ -61,6 +62,12 @@ uint64_t ssh_n_sessions(struct ssh *);
  */
 int ssh_try(struct ctx *, struct ssh *, const char *url, bool falls_back,
 	    int64_t timeout_ms);
+
+/* What `git-lfs-authenticate workspace/slug.git download` prints there, which
+ * is secret; its errors are those of a link. */
+int ssh_authenticate_lfs(struct ctx *, struct ssh *, const char *url,
+			 const char *workspace, const char *slug,
+			 struct buf *out);
 
 /*
  * A link (wire/link.h) to the git-upload-pack of workspace/slug.git there.

@@ -231,6 +231,14 @@ bool clone_is_named(struct clone *c, const char *workspace, const char *slug)
 				  strcmp(c->slug, slug) == 0);
 }
 
+struct clone *clone_ref(struct clone *c)
+{
+	mutex_lock(&c->clones->lock);
+	c->refcount++;
+	mutex_unlock(&c->clones->lock);
+	return c;
+}
+
 struct clone *clone_unref(struct clone *c)
 {
 	struct clone_tracking *tracking, *next;
@@ -257,6 +265,7 @@ struct clone *clone_unref(struct clone *c)
 	clone_session_free(c->session);
 	clone_refs_unref(c->names);
 	clone_directories_free(c->directories);
+	clone_lfs_free(c->lfs);
 	free(c->no_trees);
 	free(c->learnt_as);
 	free(c->former);

@@ -227,7 +227,8 @@ struct clone {
 	int64_t former_ms;    /* clock_mono_ms */
 	int64_t wanted_ms;    /* clock_mono_ms: somebody wanted names */
 	struct clone_directories *directories; /* directory.c; NULL: none */
-	struct oid ahead_of; /* the commit of which trees go ahead (way.c) */
+	struct clone_lfs *lfs; /* lfs_places.c; NULL: none is known */
+	struct oid ahead_of;   /* the commit of which trees go ahead (way.c) */
 	unsigned n_ahead;
 	struct oid *no_trees; /* that are known to be no tree */
 	size_t n_no_trees;
@@ -439,6 +440,9 @@ void clone_filter_refused(struct clone_job *);
 /* Chooses that one, of those kinds. False: one of them was refused. */
 bool clone_filter_try(struct clone_job *, const char *filter, unsigned kinds);
 
+/* lfs_places.c */
+struct clone_lfs *clone_lfs_free(struct clone_lfs *);
+
 /* lfs_attributes.c */
 void clone_attributes_init(struct clone_set *);
 /* lfs_flips.c: calls each for every file that both trees have, the same one,
@@ -467,6 +471,12 @@ bool clone_directory_goes_on(struct clone_job *, int r);
 int clone_directory_end(struct clone_job *, int r);
 
 /* session.c */
+/* Of a repository at a server that is asked by HTTP; free it. NULL: the name is
+ * too long. */
+char *clone_url(const struct clone_server *, const char *workspace,
+		const char *slug);
+/* Who knows what git is asked with. */
+struct http_authorizer clone_authorizer(struct clone_set *);
 /* job->session is with that repository from now on, as job->server is asked. */
 int clone_connect(struct clone_job *, const char *workspace, const char *slug);
 /* The same with the one to whose URL the server redirected. */

@@ -86,9 +86,13 @@ static int renew(void *arg, struct ctx *ctx,
 	return credential_renew(ctx, cs->credential, refused);
 }
 
-/* NULL: the name is too long. */
-static char *url_of(const struct clone_server *server, const char *workspace,
-		    const char *slug)
+struct http_authorizer clone_authorizer(struct clone_set *cs)
+{
+	return (struct http_authorizer){authorize, was_heard, renew, cs};
+}
+
+char *clone_url(const struct clone_server *server, const char *workspace,
+		const char *slug)
 {
 	struct buf url = BUF_INIT(8 * KIB);
 
@@ -126,8 +130,7 @@ static int begin_conversation(struct clone_job *j, int r)
 
 int clone_connect_to(struct clone_job *j, const char *url)
 {
-	const struct http_authorizer as = {authorize, was_heard, renew,
-					   j->clones};
+	const struct http_authorizer as = clone_authorizer(j->clones);
 
 	begin_session(j);
 	return begin_conversation(
@@ -147,7 +150,7 @@ int clone_connect(struct clone_job *j, const char *workspace, const char *slug)
 					j->clone->uuid, workspace, slug,
 					&j->session->link));
 	}
-	url = url_of(j->server, workspace, slug);
+	url = clone_url(j->server, workspace, slug);
 	return url ? clone_connect_to(j, url)
 		   : begin_conversation(j, -ENAMETOOLONG);
 }

@@ -25,6 +25,24 @@ void http_place_done(struct http_place *place)
 	*place = (struct http_place){0};
 }
 
+void http_place_copy(const struct http_place *place,
+		     struct http_place *ret_copy)
+{
+	size_t n = 0;
+
+	*ret_copy = *place;
+	ret_copy->url = mem_strdup(place->url);
+	if (place->authorization)
+		ret_copy->authorization = mem_strdup(place->authorization);
+	if (!place->headers)
+		return;
+	while (place->headers[n])
+		n++;
+	ret_copy->headers = mem_calloc(n + 1, sizeof(char *));
+	for (size_t i = 0; i < n; i++)
+		ret_copy->headers[i] = mem_strdup(place->headers[i]);
+}
+
 /* One request, however it is refused; *sent is what it was sent with. */
 static int
 perform_once(struct ctx *ctx, struct http *http, struct http_request request,

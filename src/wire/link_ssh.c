@@ -199,14 +199,6 @@ static struct link *link_ssh_free(struct link *base)
 	return NULL;
 }
 
-static bool can_be_asked_for(const char *name)
-{
-	for (const char *c = name; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f || *c == '/')
-			return false;
-	return *name;
-}
-
 int link_ssh_new(struct ssh *ssh, const char *url, const char *whose,
 		 const char *workspace, const char *slug,
 		 struct link **ret_link)
@@ -222,10 +214,7 @@ int link_ssh_new(struct ssh *ssh, const char *url, const char *whose,
 
 	if (ssh_place_parse(url, &place))
 		return -EINVAL;
-	/* git-upload-pack would take a path that begins with '-' for an
-	 * option. */
-	if (*workspace == '-' || !can_be_asked_for(workspace) ||
-	    !can_be_asked_for(slug)) {
+	if (!ssh_can_be_asked_for(workspace, slug)) {
 		ssh_place_done(&place);
 		return -ENAMETOOLONG;
 	}

@@ -163,3 +163,30 @@ char *ssh_place_url(const struct ssh_place *place)
 	buf_cut(&url, url.len - (url.data[url.len - 1] == '/'));
 	return buf_steal(&url, NULL);
 }
+
+bool ssh_is_here(const char *url)
+{
+	cleanup(ssh_place_done) struct ssh_place place = {0};
+	cleanup(free) char *web = NULL;
+
+	if (ssh_place_parse(url, &place))
+		return false;
+	web = mem_asprintf("http://%s/", place.host);
+	return http_is_loopback(web);
+}
+
+static bool can_be_asked_for(const char *name)
+{
+	for (const char *c = name; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f || *c == '/')
+			return false;
+	return *name;
+}
+
+bool ssh_can_be_asked_for(const char *workspace, const char *slug)
+{
+	/* git-upload-pack would take a path that begins with '-' for an
+	 * option. */
+	return *workspace != '-' && can_be_asked_for(workspace) &&
+	       can_be_asked_for(slug);
+}

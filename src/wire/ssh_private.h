@@ -3,7 +3,8 @@
  * kept), ssh_run.c (the door: what is run, and how), ssh_talk.c (bytes to and
  * from it), ssh_agent.c, ssh_place.c (addresses), ssh_says.c (the table of what
  * ssh says), ssh_why.c and ssh_host_key.c (what else can be found out after a
- * failure), ssh_try.c (whether one is let in).
+ * failure), ssh_try.c (whether one is let in),
+ * ssh_lfs.c (where objects of LFS are).
  */
 #ifndef WIRE_SSH_PRIVATE_H
 #define WIRE_SSH_PRIVATE_H
@@ -72,6 +73,12 @@ int ssh_connect(struct ctx *, struct ssh *, const struct ssh_place *,
  * program_run. */
 int ssh_sign_in(struct ctx *, struct ssh *, const struct ssh_place *,
 		int64_t timeout_ms, struct buf *said, int *ret_status);
+/* A command of the server's and its arguments, the first of which is a path
+ * there, to its end. 0 or as program_run. */
+int ssh_run(struct ctx *, struct ssh *, const struct ssh_place *,
+	    const char *command, const char *path, const char *argument,
+	    int64_t timeout_ms, struct buf *out, struct buf *said,
+	    int *ret_status);
 /* The fallback's place, if the place has one; false: none. */
 bool ssh_fallback_place(const struct ssh *, const struct ssh_place *,
 			struct ssh_place *ret_place);
@@ -83,6 +90,11 @@ char *ssh_fingerprints(struct ctx *, const char *lines);
 char *ssh_settings(struct ctx *, const struct ssh_place *);
 /* Whether the key of that file needs a passphrase. */
 bool ssh_is_encrypted(struct ctx *, const char *file);
+
+/* ---- ssh_place.c ---- */
+
+/* The server would take them for a path, and for no option. */
+bool ssh_can_be_asked_for(const char *workspace, const char *slug);
 
 /* ---- ssh_agent.c ---- */
 

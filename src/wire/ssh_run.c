@@ -69,14 +69,16 @@ static void put_quoted(struct buf *command, const char *path)
 			buf_putc(command, *path);
 }
 
-static char *command_of(const struct ssh_place *place, const char *path)
+static char *command_of(const struct ssh_place *place, const char *name,
+			const char *path, const char *argument)
 {
 	struct buf command = BUF_INIT(0);
 
-	buf_puts(&command, "git-upload-pack '");
+	buf_printf(&command, "%s '", name);
 	put_quoted(&command, place->prefix);
 	put_quoted(&command, path);
-	buf_putc(&command, '\'');
+	buf_printf(&command, "'%s%s", argument ? " " : "",
+		   argument ? argument : "");
 	return buf_steal(&command, NULL);
 }
 
@@ -127,7 +129,8 @@ int ssh_connect(struct ctx *ctx, struct ssh *ssh, const struct ssh_place *place,
 	cleanup(ssh_connection_free) struct ssh_connection *c =
 		mem_calloc(1, sizeof(*c));
 	cleanup(program_environment_free) char **envp = environment(ctx, ssh);
-	cleanup(free) char *command = command_of(place, path);
+	cleanup(free) char *command =
+		command_of(place, "git-upload-pack", path, NULL);
 	const char *argv[ARGV_MAX] = {NULL};
 	char port[16];
 	size_t n = begin_argv(place, port, argv);
@@ -166,6 +169,24 @@ int ssh_sign_in(struct ctx *ctx, struct ssh *ssh, const struct ssh_place *place,
 	argv[n++] = "--";
 	argv[n] = place->host;
 	return program_run(ctx, argv, envp, NULL, timeout_ms, &out, said,
+			   ret_status);
+}
+
+int ssh_run(struct ctx *ctx, struct ssh *ssh, const struct ssh_place *place,
+	    const char *command, const char *path, const char *argument,
+	    int64_t timeout_ms, struct buf *out, struct buf *said,
+	    int *ret_status)
+{
+	cleanup(program_environment_free) char **envp = environment(ctx, ssh);
+	cleanup(free) char *whole = command_of(place, command, path, argument);
+	const char *argv[ARGV_MAX] = {NULL};
+	char port[16];
+	size_t n = begin_argv(place, port, argv);
+
+	argv[n++] = "--";
+	argv[n++] = place->host;
+	argv[n] = whole;
+	return program_run(ctx, argv, envp, NULL, timeout_ms, out, said,
 			   ret_status);
 }
 

@@ -22,9 +22,13 @@ class Lfs:
 
     def __init__(self, bb):
         self._bb = bb
-        self._objects = {}              # uuid of the repository -> {oid: (size, content)}
-        self._served = {}               # oid -> other content
+        self._objects = {}              # uuid of the repository -> {oid: content}
         self._given, self._remote = {}, {}      # secrets that were handed out -> when they end; by git-lfs-authenticate
+        self.reset()
+
+    def reset(self):
+        """As it comes: nothing goes wrong."""
+        self._served = {}               # oid -> other content
         self.how, self.expires_in, self.expires_at = "link", 3600, None
         self.ranges, self.gzip, self.redirect, self.href, self.reply, self.padding = True, False, None, None, None, 0
         self.errors = {}
@@ -33,8 +37,12 @@ class Lfs:
         what, digest = content(what), hashlib.sha256()
         for piece in what.read(0, what.length):
             digest.update(piece)
-        self._objects.setdefault(r.uuid, {})[digest.hexdigest()] = what
+        self.know(r, digest.hexdigest(), what)
         return pointer(digest.hexdigest(), what.length)
+
+    def know(self, r, oid, what):
+        """Has it under that name, whatever its SHA-256 is: of many gigabytes that takes too long."""
+        self._objects.setdefault(r.uuid, {})[oid] = what
 
     def serve(self, oid, what):
         """Sends other bytes for an object: wrong ones, more, fewer."""
@@ -47,6 +55,10 @@ class Lfs:
     def expire(self):
         """What was handed out so far is 403 from now on."""
         self._given.clear()
+
+    def forget_remote(self):
+        """What git-lfs-authenticate printed so far is 401 from now on."""
+        self._remote.clear()
 
     def authenticate(self, ws, slug, expires_in=3600):
         """What `git-lfs-authenticate ws/slug.git download` prints."""
@@ -176,3 +188,8 @@ class Storing:
     def add_lfs(self, ws, slug, what):
         """An object of LFS (bytes, text, or a number of bytes that are to be made) for that repository; its pointer, to be pushed."""
         return self.lfs.add(self._repository(ws, slug), what)
+
+    def know_lfs(self, ws, slug, oid, what):
+        """The same under a name that is not its SHA-256."""
+        self.lfs.know(self._repository(ws, slug), oid, content(what))
+        return pointer(oid, content(what).length)

@@ -19,6 +19,11 @@ pytestmark = pytest.mark.skipif(not SSHD, reason="no sshd: openssh-server")
 FORCED = """#!/bin/sh
 # What the service runs, in the way that the file `mode` names.
 echo "${GIT_PROTOCOL:-v0} $SSH_ORIGINAL_COMMAND" >>%(place)s/sessions
+case $SSH_ORIGINAL_COMMAND in
+"git-lfs-authenticate "*)
+	exec cat "%(place)s/$(echo "$SSH_ORIGINAL_COMMAND" | tr "/'" ,.)"
+	;;
+esac
 repository=${SSH_ORIGINAL_COMMAND#git-upload-pack \\'}
 path=$(cat "%(place)s/repositories/$(echo "${repository%%.git\\'}" | tr / ,)" 2>/dev/null) || {
 	echo "The requested repository either does not exist or you do not have access." >&2
@@ -368,3 +373,39 @@ def test_a_large_one_comes_without_its_files(server, by, shared_bb, version):
     assert not same_trees(m / "acme/website/tree", checkout(shared_bb.repo_path("acme", "website"), str(by.place / "tree")))
     m.unmount()
     assert sound(store_of(m, shared_bb, "acme/website")) == ""
+
+
+def test_objects_of_lfs_are_asked_for_as_ssh_says(server, by, shared_bb):
+    """At the address and with the header that git-lfs-authenticate prints, which is asked once; the token stays here."""
+    bb, said = shared_bb, server.place / "git-lfs-authenticate .acme,website.git. download"
+    pointers = {f"{n}.bin": bb.add_lfs("acme", "website", n * 99) for n in ("a", "b")}
+    bb.push("acme", "website", {".gitattributes": "*.bin filter=lfs\n", **pointers}, branch="large")
+    bb.push("acme", "website", {".gitattributes": "*.bin filter=lfs\n", **{f"{n}/{n}.bin": bb.add_lfs("acme", "website", n * 99) for n in ("c", "d")}},
+            branch="large")
+    (server.place / "repositories/acme,website").write_text(bb.repo_path("acme", "website"))
+    m = by()
+    large, mark = "acme/website/branches/large", bb.log.mark()
+    assert os.stat(m / f"{large}/a.bin").st_size == 99
+    said.unlink(missing_ok=True)
+    with pytest.raises(OSError):
+        m.read(f"{large}/a.bin")
+    assert not bb.log.since(mark, "info/lfs")
+    said.write_text(bb.lfs.authenticate("acme", "website"))
+    await_true(lambda: read_or_none(m, f"{large}/a.bin") == "a" * 99, "the object comes")
+    n = len(server.sessions())
+    assert m.read(f"{large}/b.bin") == "b" * 99 and m.read(f"{large}/c/c.bin") == "c" * 99
+    asked = bb.log.since(mark, "info/lfs")
+    assert [len(e["git"]["oids"]) for e in asked] == [2, 1] and {e["authorization"] for e in asked} == {"other"}
+    # What was handed out is refused: SSH is asked once more.
+    bb.lfs.forget_remote()
+    said.write_text(bb.lfs.authenticate("acme", "website"))
+    assert m.read(f"{large}/d/d.bin") == "d" * 99
+    times = [line for line in server.sessions()[n:] if "git-lfs-authenticate" in line]
+    assert len(times) == 1 and times[0].endswith("git-lfs-authenticate 'acme/website.git' download"), times
+
+
+def read_or_none(m, path):
+    try:
+        return m.read(path)
+    except OSError:
+        return None
