@@ -33,8 +33,10 @@ struct stream_set_config {
 	int64_t grow_ms;
 };
 struct stream_set *stream_set_new(const struct stream_set_config *);
+/* The client for storage hosts. */
+struct http *stream_set_http(const struct stream_set *);
 /* Ends what is under way, and whatever would begin: before threads of the
- * mount are waited for. */
+ * mount are waited for. From then on nobody is told of anything (untrue). */
 void stream_set_cancel(struct stream_set *);
 struct stream_set *
 stream_set_free(struct stream_set *); /* no stream may be left */
@@ -69,6 +71,7 @@ struct stream *stream_get_true(struct stream_set *, const char *key,
  * are true. Opens its file if need be; never waits for the network. */
 bool stream_has(struct stream *, uint64_t offset, size_t n);
 bool stream_is_whole(struct stream *);
+struct stream *stream_ref(struct stream *);
 struct stream *stream_unref(struct stream *); /* NULL is fine; returns NULL */
 DEFINE_CLEANUP(struct stream *, stream_unref);
 const char *stream_key(const struct stream *);

@@ -169,6 +169,9 @@ void model_fetch_stop(struct model *, const char *path, struct buf *said);
 void model_say(struct model *, const char *path, int errnum,
 	       const char *sentence);
 
+/* Of a stream (stream_set_config.untrue). */
+void model_untrue(struct model *, const char *key, const char *sentence);
+
 /* Something that documents want told (documents_config.changed). */
 void model_event(struct model *, const char *path, const char *what);
 

@@ -71,6 +71,18 @@ static struct stream_run *one_run(struct stream_set *all)
 	return found;
 }
 
+struct http *stream_set_http(const struct stream_set *all)
+{
+	return all->config.http;
+}
+
+/* Whoever hears of it may be gone when this returns. */
+static void await_told(struct stream_set *all)
+{
+	while (mutex_with(&all->lock, all->n_telling))
+		usleep(1000);
+}
+
 void stream_set_cancel(struct stream_set *all)
 {
 	struct stream_run *run;
@@ -79,6 +91,7 @@ void stream_set_cancel(struct stream_set *all)
 		ctx_cancel(&run->ctx);
 		stream_run_unref(run);
 	}
+	await_told(all);
 }
 
 struct stream_set *stream_set_free(struct stream_set *all)
@@ -192,6 +205,12 @@ struct stream *stream_get(struct stream_set *all, const char *key,
 				   stream_source_api(all->config.bitbucket,
 						     all->config.http, path),
 				   size);
+}
+
+struct stream *stream_ref(struct stream *s)
+{
+	refcount_take(&s->refcount);
+	return s;
 }
 
 struct stream *stream_unref(struct stream *s)

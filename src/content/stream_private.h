@@ -83,6 +83,7 @@ struct stream_set {
 	uint64_t n_made;
 	unsigned n_runs, n_open;
 	bool stopping;
+	unsigned n_telling; /* calls of config.untrue that are under way */
 	/* Who asks for what was appended, by the stream's id (stream_grow.c).
 	 */
 	struct flight *asking;

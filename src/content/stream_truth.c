@@ -111,18 +111,25 @@ static bool hash_on(struct stream_truth_state *t, struct spool_file *file,
 static void be_untrue(struct stream *s, struct spool_file *file)
 {
 	const struct stream_set_config *config = &s->streams->config;
+	bool tells;
 	struct ctx ctx;
 
 	/* Before the chunks go: a reader who has found his to be here would be
 	 * given the hole in their place. */
 	mutex_lock(&s->streams->lock);
 	s->truth->untrue_until_ms = clock_mono_ms() + UNTRUE_MS;
+	tells = config->untrue && !s->streams->stopping;
+	s->streams->n_telling += tells;
 	mutex_unlock(&s->streams->lock);
 	spool_clear(file);
 	ctx_init(&ctx, NULL, -1);
 	fail(&ctx, s);
-	if (config->untrue)
+	if (tells) {
 		config->untrue(config->untrue_arg, s->key, ctx.sentence);
+		mutex_lock(&s->streams->lock);
+		s->streams->n_telling--;
+		mutex_unlock(&s->streams->lock);
+	}
 	ctx_done(&ctx);
 }
 

@@ -21,6 +21,11 @@ void model_say(struct model *model, const char *path, int errnum,
 	problems_add(model->problems, path, errnum, sentence);
 }
 
+void model_untrue(struct model *model, const char *key, const char *sentence)
+{
+	model->untrue(model, key, sentence);
+}
+
 int model_promised(int r)
 {
 	return r == -EPROTO || r == -EBADMSG || r == -ECONNRESET ? -EIO : r;

@@ -128,7 +128,9 @@ void provider_found_nothing(struct found *);
 void provider_say(struct buf *said, const char *fmt, ...) printf_like(2, 3);
 
 struct hydrate;
+struct large;
 struct lfs_places;
+struct lfs_pointer;
 struct prefetch;
 struct row_dir_special;
 struct walk_all;
@@ -150,6 +152,7 @@ struct model {
 	struct hydrate *hydrate; /* likewise; NULL: nothing comes unasked */
 	struct ahead *ahead;     /* of git/ahead */
 	struct lfs_places *lfs;  /* of git/lfs */
+	struct large *large;     /* of git/large */
 	/* Of model_refresh. */
 	int (*refresh_place)(struct ctx *, struct model *, const char *path,
 			     struct buf *said);
@@ -158,6 +161,12 @@ struct model {
 		     struct buf *said);
 	/* checkout_heard, for git/lfs, which git/checkout calls. */
 	void (*checkout_heard)(struct model *, struct node *);
+	/* The read of git/lfs' files: git/large, which needs git/lfs. */
+	int (*lfs_read)(struct ctx *, struct model *, struct node *,
+			const struct lfs_pointer *, off_t offset, size_t n,
+			struct model_data *ret_data);
+	/* Of model_untrue. */
+	void (*untrue)(struct model *, const char *key, const char *sentence);
 	/* A file of a collection is being looked up. */
 	void (*collection_seen)(struct ctx *, struct model *,
 				struct node *collection);

@@ -12,6 +12,7 @@
 #include "model/dirs/warm.h"
 #include "model/git/ahead.h"
 #include "model/git/checkout.h"
+#include "model/git/large.h"
 #include "model/git/lfs.h"
 #include "model/git/refs.h"
 #include "model/git/checkout_submodule_table.h"
@@ -52,6 +53,8 @@ int model_new(const struct model_config *config, struct model **ret_model)
 	model->checkout_heard = checkout_heard;
 	model->refresh_place = control_refresh_place;
 	model->heard = heard_place;
+	model->lfs_read = large_read;
+	model->untrue = large_untrue;
 	model->listings = listed_all_new(config->most_open, config->most_kept);
 	model->nodes = node_table_new(&root, model->listings);
 	model->absent = absent_new();
@@ -60,6 +63,7 @@ int model_new(const struct model_config *config, struct model **ret_model)
 	model->warm = warm_all_new();
 	model->ahead = ahead_new();
 	model->lfs = lfs_places_new();
+	model->large = large_new();
 	model->problems = problems_new();
 	model->events = events_new();
 	mutex_init(&model->lock);
@@ -146,6 +150,7 @@ struct model *model_free(struct model *model)
 	warm_all_free(model->warm);
 	ahead_free(model->ahead);
 	lfs_places_free(model->lfs);
+	large_free(model->large);
 	problems_free(model->problems);
 	events_free(model->events);
 	mutex_done(&model->lock);

@@ -42,6 +42,8 @@
 /* What came of a commit longer ago was read. */
 #define PARTS_MS 2000
 
+#define LFS "lfs#"
+
 static const int64_t stages_ms[] = {60 * 1000, 5 * 1000};
 
 struct evictor {
@@ -60,6 +62,7 @@ struct evictor {
 struct candidate {
 	char *path;
 	bool is_store;
+	bool is_lfs;     /* its server has it, and it can be checked */
 	int64_t used_ms; /* wall clock */
 	uint64_t n_bytes;
 };
@@ -135,6 +138,7 @@ static int add_spool(void *arg, const struct spool_seen *seen)
 		return 0;
 	item = add(adding->to, seen->path);
 	item->n_bytes = seen->n_bytes;
+	item->is_lfs = !strncmp(seen->key, LFS, strlen(LFS));
 	item->used_ms = seen->used_ms;
 	return 0;
 }
@@ -166,6 +170,10 @@ static int by_use(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
 
+	/* Objects of LFS go first, however lately they were read: they are
+	 * large, and whatever else has to go is what a tree is made of. */
+	if (x->is_lfs != y->is_lfs)
+		return x->is_lfs ? -1 : 1;
 	return x->used_ms < y->used_ms ? -1 : x->used_ms > y->used_ms;
 }
 

@@ -350,6 +350,25 @@ static void test_downloads_are_kept(void **state)
 	e = evict_stop(e);
 }
 
+/* Objects of LFS before files of git that were read longer ago. */
+static void test_lfs_goes_first(void **state)
+{
+	struct world *w = *state;
+	cleanup(free) char *lfs = put_download(w, "lfs#0123", 70);
+	cleanup(free) char *other = put_download(w, "repo/{other}/a", 9000);
+	struct evict_use use;
+	struct evictor *e;
+
+	fill_store(w, "old", 9000);
+	assert_int_equal(evict_measure(w->dir, &use, NULL, NULL), 0);
+	assert_int_equal(evict_start(w->dir, use.n_bytes, &e), 0);
+	while (is_there(w, lfs))
+		sched_yield();
+	e = evict_stop(e);
+	assert_true(is_there(w, other));
+	assert_true(is_whole(w, "old"));
+}
+
 /* Of what was read longest ago as much goes as is too much; what is kept, and
  * what is being read, stays. */
 static void test_blobs_go(void **state)
@@ -431,6 +450,7 @@ int main(void)
 		T(test_dropping),
 		T(test_looking_is_no_reading),
 		T(test_downloads_are_kept),
+		T(test_lfs_goes_first),
 		T(test_blobs_go),
 		T(test_what_is_read_goes_over_the_bound),
 		T(test_the_default),

@@ -22,6 +22,14 @@ static void say_to_model(void *arg, const char *path, int errnum,
 		model_say(g->model, path, errnum, sentence);
 }
 
+static void tell_untrue(void *arg, const char *key, const char *sentence)
+{
+	struct graph *g = arg;
+
+	if (g->model)
+		model_untrue(g->model, key, sentence);
+}
+
 static void tell_model(void *arg, const char *path, const char *what)
 {
 	struct graph *g = arg;
@@ -66,8 +74,6 @@ static int hold_bound(struct graph *g, uint64_t bytes)
 {
 	uint64_t documents;
 
-	if (!bytes)
-		bytes = evict_default_bytes(g->remote.account.dir);
 	documents = bytes / DOCUMENTS_SHARE;
 	if (documents < CACHE_MAX_BYTES)
 		cache_set_max_bytes(g->remote.cache, documents);
@@ -87,8 +93,17 @@ static enum model_submodules submodules_of(const struct config *config)
 	return MODEL_SUBMODULES_OFF;
 }
 
+/* Of all of the cache. */
+static uint64_t bound_of(const struct graph *g)
+{
+	uint64_t bytes = g->remote.config.cache_size;
+
+	return bytes ? bytes : evict_default_bytes(g->remote.account.dir);
+}
+
 static int build_content(struct graph *g, struct ssh *ssh)
 {
+	uint64_t bound = bound_of(g);
 	const struct config *config = &g->remote.config;
 	cleanup(free) char *dir = mem_asprintf("%s/git", g->remote.account.dir);
 	cleanup(free) char *spool =
@@ -98,6 +113,8 @@ static int build_content(struct graph *g, struct ssh *ssh)
 	struct stream_set_config streams = {
 		.bitbucket = g->remote.bitbucket,
 		.http = g->storage_http,
+		.untrue = tell_untrue,
+		.untrue_arg = g,
 	};
 	struct clone_set_config clones = {
 		.dir = dir,
@@ -137,13 +154,16 @@ static int build_content(struct graph *g, struct ssh *ssh)
 	if (!r)
 		r = clone_set_new(&clones, &g->clones);
 	if (!r)
-		r = spool_open(spool, 0, &g->spool);
+		r = spool_open(spool,
+			       bound > SPOOL_MAX_BYTES ? bound
+						       : SPOOL_MAX_BYTES,
+			       &g->spool);
 	streams.spool = g->spool;
 	g->streams = stream_set_new(&streams);
 	/* After the stores were opened, which sweep what dead processes left.
 	 */
 	if (!r)
-		r = hold_bound(g, config->cache_size);
+		r = hold_bound(g, bound);
 	return r ? command_could_not("the cache cannot be used", r) : 0;
 }
 

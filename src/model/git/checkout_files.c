@@ -439,6 +439,11 @@ static int git_open(struct ctx *ctx, struct model *model, struct node *dir,
 	r = look(ctx, model, dir);
 	if (r < 0)
 		return r;
+	/* A program that goes through it is to be known for one before it
+	 * comes to the first large object. */
+	if (!atomic_load(&node_checkout(dir)->lacks) &&
+	    lfs_may_be_in(ctx, model, dir, tree_of(dir)))
+		atomic_store(&node_checkout(dir)->lacks, true);
 	checkout_opened(ctx, model, dir);
 	oid = node_oid(model->nodes, dir);
 	same = names && oid_equal(&names->oid, &oid);

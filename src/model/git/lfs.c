@@ -110,6 +110,15 @@ void lfs_look_ahead(struct ctx *ctx, struct model *model,
 	(void)attributes_of(ctx, model, dir, tree, &a, ret);
 }
 
+bool lfs_may_be_in(struct ctx *ctx, struct model *model, const struct node *dir,
+		   const struct node *tree)
+{
+	cleanup(clone_attributes_unref) struct clone_attributes *a = NULL;
+	struct clone_lfs_needs needs;
+
+	return attributes_of(ctx, model, dir, tree, &a, &needs) == 0 && a;
+}
+
 /* ---- files ---- */
 
 static bool fits(uint64_t size)
@@ -195,6 +204,67 @@ static const struct node *tree_of(const struct node *node)
 	return node;
 }
 
+struct lfs_beside {
+	struct clone *clone;                 /* a reference */
+	struct clone_attributes *attributes; /* likewise */
+	struct oid dir;
+	char name[];
+};
+
+struct lfs_beside *lfs_beside_new(struct ctx *ctx, struct model *model,
+				  const struct node *file)
+{
+	const struct node *dir = file->parent;
+	cleanup(clone_attributes_unref) struct clone_attributes *a = NULL;
+	size_t n = strlen(file->name) + 1;
+	struct clone_lfs_needs needs;
+	struct lfs_beside *beside;
+
+	if (attributes_of(ctx, model, dir, tree_of(dir), &a, &needs) < 0 || !a)
+		return NULL;
+	beside = mem_calloc(1, sizeof(*beside) + n);
+	beside->clone = clone_ref(node_checkout(dir)->clone);
+	beside->attributes = steal(&a);
+	beside->dir = node_oid(model->nodes, dir);
+	memcpy(beside->name, file->name, n);
+	return beside;
+}
+
+struct lfs_beside *lfs_beside_free(struct lfs_beside *beside)
+{
+	if (!beside)
+		return NULL;
+	clone_unref(beside->clone);
+	clone_attributes_unref(beside->attributes);
+	free(beside);
+	return NULL;
+}
+
+size_t lfs_beside_find(struct ctx *ctx, const struct lfs_beside *beside,
+		       struct lfs_pointer *ret, size_t n)
+{
+	cleanup(tree_list_unref) struct tree_list *list = NULL;
+	struct around a = {.clone = beside ? beside->clone : NULL};
+	size_t n_found = 0, first = 0;
+
+	if (!beside || oid_is_none(&beside->dir) ||
+	    clone_read_tree(ctx, a.clone, &beside->dir, &list) < 0)
+		return 0;
+	while (first < list->n_entries &&
+	       strcmp(tree_list_entry(list, first)->name, beside->name) != 0)
+		first++;
+	for (size_t i = 1; i < list->n_entries && n_found < n; i++) {
+		const struct tree_entry *e =
+			tree_list_entry(list, (first + i) % list->n_entries);
+
+		if (may_be(ctx, &a, e) &&
+		    clone_lfs_pointer(ctx, a.clone, beside->attributes, e->name,
+				      &e->oid, &ret[n_found]) == 1)
+			n_found++;
+	}
+	return n_found;
+}
+
 size_t lfs_lacking(struct ctx *ctx, struct model *model, const struct node *dir,
 		   const struct node *tree, struct oid *ret, size_t n)
 {
@@ -260,16 +330,13 @@ static int lfs_attr(struct ctx *, struct model *model, struct node *node,
 }
 
 static int lfs_read(struct ctx *ctx, struct model *model, struct node *node,
-		    off_t, size_t, struct model_data *)
+		    off_t offset, size_t n, struct model_data *ret_data)
 {
 	const struct lfs_file *file = node_data(node);
-	char hex[65];
 
 	model->checkout_heard(model, node->parent);
-	return ctx_fail(ctx, -EIO,
-			"This file's content is in LFS (%.12s), from where "
-			"this version brings nothing.",
-			lfs_oid_hex(&file->pointer, hex));
+	return model->lfs_read(ctx, model, node, &file->pointer, offset, n,
+			       ret_data);
 }
 
 /* ---- other .gitattributes ---- */

@@ -17,6 +17,9 @@ struct lfs_places;
 struct lfs_places *lfs_places_new(void);
 struct lfs_places *lfs_places_free(struct lfs_places *);
 
+/* Files of the directory may be LFS content, as far as is known. */
+bool lfs_may_be_in(struct ctx *, struct model *, const struct node *dir,
+		   const struct node *tree);
 /* Files of a directory are looked at, one or several. Begins as zeros. */
 struct lfs_looking {
 	struct lfs_pointer pointer;   /* of the last one that is */
@@ -43,6 +46,17 @@ void lfs_found(const struct lfs_pointer *, struct found *);
  * by them, lose their names. */
 void lfs_moved(struct model *, const struct node *tree,
 	       const struct provider *git);
+
+/* The files of a directory beside one whose content is LFS content, as they
+ * are now: the node may go. NULL: none. */
+struct lfs_beside;
+struct lfs_beside *lfs_beside_new(struct ctx *, struct model *,
+				  const struct node *file);
+struct lfs_beside *lfs_beside_free(struct lfs_beside *);
+/* The content of those whose pointers are here, at most n, those after the file
+ * first: how many. Local. beside may be NULL. */
+size_t lfs_beside_find(struct ctx *, const struct lfs_beside *,
+		       struct lfs_pointer *ret, size_t n);
 
 /* Blobs of the directory that may be pointers, by their size and what governs
  * them, and are not here, at most n: how many. */

@@ -1,0 +1,28 @@
+/*
+ * model/git/large: the bytes of files that are LFS content: streams
+ * (content/stream) of the places that the repository's LFS server names
+ * (clone/lfs). Private to model/git.
+ */
+#ifndef MODEL_GIT_LARGE_H
+#define MODEL_GIT_LARGE_H
+
+#include "clone/lfs.h"
+#include "model/provider.h"
+
+/* What of them is being read. */
+struct large;
+struct large *large_new(void);
+struct large *large_free(struct large *);
+
+/*
+ * A provider's read of the file whose content that is. -EDQUOT: it is not here,
+ * and larger than what comes for a program that goes through the tree; who
+ * reads one file gets it, however large it is.
+ */
+int large_read(struct ctx *, struct model *, struct node *,
+	       const struct lfs_pointer *, off_t offset, size_t n,
+	       struct model_data *ret_data);
+/* model->untrue */
+void large_untrue(struct model *, const char *key, const char *sentence);
+
+#endif
