@@ -76,6 +76,17 @@ struct stream *stream_unref(struct stream *); /* NULL is fine; returns NULL */
 DEFINE_CLEANUP(struct stream *, stream_unref);
 const char *stream_key(const struct stream *);
 
+/* Those of which bytes are coming just now, and whose size is known: for
+ * `status`. Told with no lock held; what is borrowed for the call. Local. */
+struct stream_progress {
+	const char *what; /* as its source is called */
+	uint64_t n_bytes; /* that are here */
+	uint64_t size;
+};
+void stream_set_running(struct stream_set *,
+			void (*each)(void *arg, const struct stream_progress *),
+			void *arg);
+
 struct stream_growth {
 	uint64_t size;
 	int64_t grew_ms; /* wall clock, when it last did; 0: it did not */

@@ -177,6 +177,31 @@ static const struct json *pack_of(const struct json *status, const char *path)
 	return NULL;
 }
 
+static const char *bytes_of(const struct json *o, const char *key,
+			    char out[static 16])
+{
+	int64_t n = json_int(o, key, 0);
+
+	return text_bytes(n > 0 ? (uint64_t)n : 0, out);
+}
+
+/* "41%, 4.1 MB of 10 MB" */
+static void add_bytes(const struct json *o, const struct terminal *t,
+		      struct buf *out)
+{
+	int64_t done = json_int(o, "bytes", 0);
+	int64_t all = json_int(o, "bytes_total", 0);
+	char bytes[16];
+
+	add_bar(t, done, all, out);
+	if (all > 0)
+		buf_printf(out, "%d%%, ",
+			   (int)((double)done * 100 / (double)all));
+	buf_puts(out, bytes_of(o, "bytes", bytes));
+	if (all > 0)
+		buf_printf(out, " of %s", bytes_of(o, "bytes_total", bytes));
+}
+
 static void add_fetch(const struct json *fetch, const struct json *status,
 		      const struct terminal *t, struct buf *out)
 {
@@ -234,6 +259,11 @@ static void add_running(const struct json *s, const struct terminal *t,
 		buf_printf(out, "fetching: %s/%s ", json_str(f, "workspace"),
 			   json_str(f, "repository"));
 		add_objects(f, t, out);
+		buf_putc(out, '\n');
+	}
+	JSON_EACH (d, json_at(s, "downloading")) {
+		buf_printf(out, "downloading: %s ", json_str(d, "what"));
+		add_bytes(d, t, out);
 		buf_putc(out, '\n');
 	}
 	JSON_EACH (l, json_at(s, "listing")) {

@@ -2,6 +2,7 @@
 import errno
 import hashlib
 import os
+import re
 import subprocess
 import threading
 
@@ -217,6 +218,10 @@ def test_ctrl_c_ends_a_reader_that_waits(bb, mounts):
     f = bb.fault(STORAGE, "stall")
     reader = subprocess.Popen(["cat", path], stdout=subprocess.DEVNULL)
     f.wait_hit()
+    said = await_true(lambda: re.search(r"^downloading: .*$", mounts.run("status", m.path).stdout, re.M), "it is shown")[0]
+    assert re.search(r" 0%, 0 B of [\d.]+ [KMG]?B$", said), said
+    one, = m.status()["downloading"]
+    assert one["bytes"] == 0 and one["bytes_total"] > 0 and one["what"] in said
     reader.terminate()
     assert reader.wait(3) != 0
     f.remove()

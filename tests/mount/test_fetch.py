@@ -79,7 +79,7 @@ def test_it_waits_for_the_quota_is_stopped_and_goes_on_from_there(bb, mounts, m)
     out, err = fetch.communicate(timeout=10)
     assert fetch.returncode == 1 and out == "" and running(mounts, m) == []
     last, = err.splitlines()
-    assert re.search(r"^bitbucketfs: acme/widgets \d+ of \d+, waits for the quota until \d\d:\d\d", first)
+    assert re.search(r"^bitbucketfs: acme/widgets \d+ of \d+, waits for the quota until (\d{4}-\d\d-\d\d )?\d\d:\d\d", first)
     assert re.search(r": stopped after \d+ of \d+; the same command goes on from there$", last)
     # With more to spend, what is left is asked for, and it alone.
     bb.limits.reset()

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "content/stream.h"
 
 #include <inttypes.h>
 #include <unistd.h>
@@ -72,6 +73,15 @@ static void text_listing(void *arg, const struct read_through_progress *p)
 		buf_printf(out, " of %zu", p->n_pages_all);
 	buf_printf(out, ", since %s\n",
 		   clock_format_iso8601(p->since_ms, since));
+}
+
+static void text_download(void *arg, const struct stream_progress *p)
+{
+	char here[16], all[16];
+
+	buf_printf(arg, "downloading: %s, %u%% (%s of %s)\n", p->what,
+		   (unsigned)(p->size ? (double)p->n_bytes * 100 / p->size : 0),
+		   text_bytes(p->n_bytes, here), text_bytes(p->size, all));
 }
 
 /* Of more trees than this, status tells only how many there are. */
@@ -216,6 +226,7 @@ void status_text(struct model *model, struct buf *out)
 		   health.n_documents, text_bytes(health.n_bytes, bytes));
 	text_cache_use(c, out);
 	clone_set_running(c->clones, text_running, out);
+	stream_set_running(c->streams, text_download, out);
 	read_through_running(c->source, text_listing, out);
 	text_trees(model, out);
 	buf_puts(out, "problems:");
@@ -242,6 +253,15 @@ static bool json_running(void *arg, const struct clone_progress *p)
 	json_add_int(o, "objects", p->n_objects);
 	json_add_int(o, "objects_total", p->n_objects_total);
 	return true;
+}
+
+static void json_download(void *arg, const struct stream_progress *p)
+{
+	struct json *o = json_append_object(arg);
+
+	json_add_str(o, "what", p->what);
+	json_add_int(o, "bytes", (int64_t)p->n_bytes);
+	json_add_int(o, "bytes_total", (int64_t)p->size);
 }
 
 static void json_listing(void *arg, const struct read_through_progress *p)
@@ -327,6 +347,8 @@ struct json *status_json(struct model *model)
 	json_cache_use(c, o);
 	clone_set_running(c->clones, json_running,
 			  json_add_array(root, "fetching"));
+	stream_set_running(c->streams, json_download,
+			   json_add_array(root, "downloading"));
 	read_through_running(c->source, json_listing,
 			     json_add_array(root, "listing"));
 	clone_set_shown(c->clones, json_shown, json_add_array(root, "trees"));
