@@ -157,6 +157,12 @@ int model_heard(struct ctx *, struct model *, const struct model_news *,
  */
 int model_fetch(struct ctx *, struct model *, const char *path,
 		struct buf *said);
+/* The same of the LFS objects of the files in a tree below that path, or of a
+ * repository's tree/, however large they are, and those alone. -ENOSPC, with
+ * the sentence, before anything comes of them: the cache has no room for them.
+ */
+int model_fetch_lfs(struct ctx *, struct model *, const char *path,
+		    struct buf *said);
 /* What that would cost: adds {"kind", "repositories", "requests"}, with the
  * kinds "workspace", "place", "tree"; requests are the least, for a list may
  * have many pages. A workspace's listing is asked for. */

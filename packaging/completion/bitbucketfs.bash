@@ -12,7 +12,7 @@ _bitbucketfs_takes() {
 	mount) options+=' -f --foreground -d --debug' kind=directory ;;
 	status) options+=' --json --watch' kind=place ;;
 	list) options='-h --help --json' ;;
-	fetch) options='-h --help --stop --yes' kind=place ;;
+	fetch) options='-h --help --lfs --stop --yes' kind=place ;;
 	umount) options+=' --lazy' kind=mounted ;;
 	refresh)
 		kind=place

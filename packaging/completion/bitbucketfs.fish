@@ -119,6 +119,7 @@ complete -c bitbucketfs -s h -l help -d help
 complete -c bitbucketfs -n 'not __fish_seen_subcommand_from service list fetch help version' -x -s o -d 'what is set' -a '(__bitbucketfs_option)'
 
 __bitbucketfs_of umount -- -a '(__bitbucketfs_mounted)'
+__bitbucketfs_of fetch -- -l lfs -d 'what is in LFS'
 __bitbucketfs_of fetch -- -l stop -d 'stop what runs'
 __bitbucketfs_of fetch -- -l yes -d 'a workspace, without asking'
 __bitbucketfs_of status fetch refresh open cache -- -a '(__bitbucketfs_place)'

@@ -119,7 +119,7 @@ _bitbucketfs_takes() {
 		operand='1:mount:_bitbucketfs_mounted'
 		;;
 	fetch)
-		options=($help '--stop[stop what runs]' '--yes[a workspace, without asking]')
+		options=($help '--lfs[what is in LFS]' '--stop[stop what runs]' '--yes[a workspace, without asking]')
 		operand='*:place:_bitbucketfs_place'
 		;;
 	refresh)

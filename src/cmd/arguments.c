@@ -21,7 +21,8 @@ static const struct command commands[] = {
 	{"list", list_command, 0, "no operand", .json = true},
 	{"umount", umount_command, 1, "one MOUNTPOINT", .options = true,
 	 .lazy = true},
-	{"fetch", fetch_command, SIZE_MAX, "PATHs", .stop = true, .yes = true},
+	{"fetch", fetch_command, SIZE_MAX, "PATHs", .stop = true, .yes = true,
+	 .lfs = true},
 	{"refresh", refresh_command, SIZE_MAX, "PATHs", .options = true,
 	 .webhook = true},
 	{"cache", cache_command, SIZE_MAX, "PATHs", .options = true,
@@ -114,6 +115,7 @@ static const struct {
 	{"--watch", FLAG(watch)},
 	{"--stop", FLAG(stop)},
 	{"--yes", FLAG(yes)},
+	{"--lfs", FLAG(lfs)},
 	{"--submodule", FLAG(submodule)},
 };
 

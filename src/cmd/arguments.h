@@ -24,7 +24,7 @@ struct command {
 	/* takes the option of that name */
 	bool with_token, check, in_file, keep_cache, all, config;
 	bool oauth, oauth_client, print;
-	bool watch, stop, yes, submodule;
+	bool watch, stop, yes, lfs, submodule;
 	bool webhook; /* and --event, --signature and --secret-file */
 };
 struct arguments {

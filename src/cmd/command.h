@@ -20,7 +20,7 @@ struct command_line {
 	bool foreground, debug, sloppy, lazy, raw, json, install, uninstall;
 	bool with_token, check, in_file, keep_cache, all, config;
 	bool oauth, oauth_client, print;
-	bool watch, stop, yes, webhook, submodule;
+	bool watch, stop, yes, lfs, webhook, submodule;
 	const char *email, *username; /* --email, --username; NULL: not said */
 	const char *query;            /* -q; NULL: none */
 	/* --event, --signature, --secret-file; NULL: not said */

@@ -1,6 +1,6 @@
 /*
- * bitbucketfs fetch [--yes] PATH…, fetch --stop [PATH…]: the mount that each is
- * in brings all of it; this process waits, and shows how far it is.
+ * bitbucketfs fetch [--yes | --lfs] PATH…, fetch --stop [PATH…]: the mount that
+ * each is in brings all of it; this process waits, and shows how far it is.
  */
 #include "cmd/command.h"
 #include "cmd/fetch_progress.h"
@@ -110,13 +110,13 @@ static enum command_exit fetch(const struct command_line *line,
 	struct fetch_progress *progress;
 	enum command_exit end = inside_of(path, &inside);
 
-	if (end == COMMAND_OK && !line->yes && *inside.path &&
+	if (end == COMMAND_OK && !line->yes && !line->lfs && *inside.path &&
 	    !strchr(inside.path, '/'))
 		end = check_cost(path, &inside);
 	if (end != COMMAND_OK)
 		return end;
 	progress = fetch_progress_begin(&inside);
-	end = ask(&inside, "fetch", INT_MAX, &answer);
+	end = ask(&inside, line->lfs ? "fetch-lfs" : "fetch", INT_MAX, &answer);
 	fetch_progress_end(progress);
 	if (end != COMMAND_OK)
 		return end;
@@ -190,6 +190,9 @@ enum command_exit fetch_command(const struct command_line *line)
 {
 	enum command_exit end = COMMAND_OK;
 
+	if (line->lfs && (line->stop || line->yes))
+		return command_usage("--lfs goes with neither --stop nor "
+				     "--yes");
 	if (line->stop)
 		return stop(line);
 	if (!line->n_operands)

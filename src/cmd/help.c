@@ -118,6 +118,7 @@ static const char of_umount[] =
 	"          uses it any more\n";
 static const char of_fetch[] =
 	"Usage: bitbucketfs fetch [--yes] PATH…\n"
+	"       bitbucketfs fetch --lfs PATH…\n"
 	"       bitbucketfs fetch --stop [PATH…]\n"
 	"\n"
 	"Brings all of a place of a mount: the files of a tree (acme/widgets/"
@@ -129,6 +130,8 @@ static const char of_fetch[] =
 	"Ctrl-C stops it; the same command goes on from there.\n"
 	"\n"
 	"  --yes   of a workspace, without a question\n"
+	"  --lfs   of files in a tree the content that is in LFS, and it "
+	"alone\n"
 	"  --stop  stops what runs, or what runs at PATH and below\n";
 static const char of_refresh[] =
 	"Usage: bitbucketfs refresh PATH…\n"

@@ -202,6 +202,17 @@ static void add_bytes(const struct json *o, const struct terminal *t,
 		buf_printf(out, " of %s", bytes_of(o, "bytes_total", bytes));
 }
 
+static void add_lfs(const struct json *fetch, const struct terminal *t,
+		    struct buf *out)
+{
+	add_bytes(fetch, t, out);
+	buf_puts(out, ", ");
+	add_number(out, json_int(fetch, "done", 0));
+	buf_puts(out, " of ");
+	add_number(out, json_int(fetch, "all", 0));
+	buf_puts(out, " objects of LFS");
+}
+
 static void add_fetch(const struct json *fetch, const struct json *status,
 		      const struct terminal *t, struct buf *out)
 {
@@ -213,7 +224,9 @@ static void add_fetch(const struct json *fetch, const struct json *status,
 	const char *at = when(fetch, "waits_until", time);
 
 	buf_printf(out, "%s ", path);
-	if (all > 1) {
+	if (all > 0 && json_bool(fetch, "lfs", false)) {
+		add_lfs(fetch, t, out);
+	} else if (all > 1) {
 		add_bar(t, done, all, out);
 		add_number(out, done);
 		buf_puts(out, " of ");

@@ -87,6 +87,12 @@ int model_fetch(struct ctx *ctx, struct model *model, const char *path,
 	return fetch_run(ctx, model, path, said);
 }
 
+int model_fetch_lfs(struct ctx *ctx, struct model *model, const char *path,
+		    struct buf *said)
+{
+	return fetch_run_lfs(ctx, model, path, said);
+}
+
 int model_fetch_cost(struct ctx *ctx, struct model *model, const char *path,
 		     struct buf *out)
 {

@@ -418,6 +418,7 @@ const struct control_command live_commands[] = {
 	/* As long as it takes: it waits for the quota, too. */
 	{"fetch", 1, -1, true, live_fetch},
 	{"fetch-cost", 1, LIVE_REFRESH_MS, true, live_fetch_cost},
+	{"fetch-lfs", 1, -1, true, live_fetch_lfs},
 	{"fetch-stop", 1, 5000, false, live_fetch_stop},
 	{"heard", 5, LIVE_REFRESH_MS, true, live_heard},
 	{"hello", 0, 1000, false, live_hello},

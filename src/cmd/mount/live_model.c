@@ -57,6 +57,22 @@ int live_fetch(void *arg, struct ctx *ctx, const char *const *words,
 	return session_run(live->session, ctx, fetch, &asked);
 }
 
+static int fetch_lfs(void *arg, struct ctx *ctx, struct model *model)
+{
+	const struct asked *asked = arg;
+
+	return model_fetch_lfs(ctx, model, asked->words[0], asked->answer);
+}
+
+int live_fetch_lfs(void *arg, struct ctx *ctx, const char *const *words,
+		   struct buf *answer)
+{
+	const struct live *live = arg;
+	struct asked asked = {words, answer};
+
+	return session_run(live->session, ctx, fetch_lfs, &asked);
+}
+
 static int fetch_cost(void *arg, struct ctx *ctx, struct model *model)
 {
 	const struct asked *asked = arg;

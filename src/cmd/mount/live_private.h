@@ -13,6 +13,8 @@ int live_hello(void *live, struct ctx *, const char *const *words,
 /* The word is a path of the mount, as model_fetch and the others take it. */
 int live_fetch(void *live, struct ctx *, const char *const *words,
 	       struct buf *answer);
+int live_fetch_lfs(void *live, struct ctx *, const char *const *words,
+		   struct buf *answer);
 int live_fetch_cost(void *live, struct ctx *, const char *const *words,
 		    struct buf *answer);
 int live_fetch_stop(void *live, struct ctx *, const char *const *words,

@@ -21,6 +21,7 @@
 #include "content/stream.h"
 
 #include <inttypes.h>
+#include <unistd.h>
 
 #define STREAMS_MOST 64
 #define UNSEEN_MOST 512
@@ -349,4 +350,36 @@ int large_read(struct ctx *ctx, struct model *model, struct node *node,
 	*ret_data =
 		(struct model_data){.fd = fd, .fd_offset = offset, .n = got};
 	return 0;
+}
+
+bool large_is_here(struct ctx *ctx, struct model *model,
+		   const struct node *node, const struct lfs_pointer *pointer)
+{
+	cleanup(stream_unref) struct stream *s =
+		stream_of(ctx, model, node, pointer);
+
+	return stream_is_whole(s);
+}
+
+int large_bring(struct ctx *ctx, struct model *model, struct node *node,
+		const struct lfs_pointer *pointer,
+		void (*came)(void *arg, size_t n), void *arg)
+{
+	cleanup(stream_unref) struct stream *s =
+		stream_of(ctx, model, node, pointer);
+	size_t got = 1;
+	int r = 0;
+
+	if (!stream_is_whole(s))
+		tell_of_config(model, node);
+	for (uint64_t at = 0; r == 0 && got && at < pointer->size; at += got) {
+		int fd = -1;
+
+		r = stream_read(ctx, s, at, SPOOL_CHUNK, &fd, &got);
+		if (r == 0)
+			close(fd);
+		if (r == 0)
+			came(arg, got);
+	}
+	return promised(r);
 }

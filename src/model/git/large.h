@@ -22,6 +22,14 @@ struct large *large_free(struct large *);
 int large_read(struct ctx *, struct model *, struct node *,
 	       const struct lfs_pointer *, off_t offset, size_t n,
 	       struct model_data *ret_data);
+/* All of it is here, and it is true. Local. */
+bool large_is_here(struct ctx *, struct model *, const struct node *,
+		   const struct lfs_pointer *);
+/* Brings all of it, however large it is, for who asks for it by its name; came
+ * is told of each piece when it is here. Errors as of large_read. */
+int large_bring(struct ctx *, struct model *, struct node *,
+		const struct lfs_pointer *, void (*came)(void *arg, size_t n),
+		void *arg);
 /* model->untrue */
 void large_untrue(struct model *, const char *key, const char *sentence);
 

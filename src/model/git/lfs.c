@@ -303,6 +303,16 @@ void lfs_found(const struct lfs_pointer *pointer, struct found *found)
 	found->what.data = file;
 }
 
+const struct lfs_pointer *lfs_pointer_of(const struct node *node)
+{
+	const struct lfs_file *file;
+
+	if (node->provider != &provider_lfs)
+		return NULL;
+	file = node_data(node);
+	return &file->pointer;
+}
+
 static bool lfs_same(const struct node_what *a, const struct node_what *b)
 {
 	const struct lfs_file *x = a->data, *y = b->data;

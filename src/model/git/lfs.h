@@ -40,6 +40,8 @@ void lfs_look_ahead(struct ctx *, struct model *, const struct node *dir,
 		    const struct node *tree, struct clone_lfs_needs *ret);
 /* Makes of what lookup found (a file of git's) one whose content that is. */
 void lfs_found(const struct lfs_pointer *, struct found *);
+/* Of a node. NULL: its content is none. */
+const struct lfs_pointer *lfs_pointer_of(const struct node *);
 
 /* The tree has another root, with other .gitattributes: files of it that the
  * kernel knows, those of git's provider among them, and that are something else

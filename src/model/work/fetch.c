@@ -19,24 +19,6 @@
 /* So often the credential is refused, and it is no matter of one list. */
 #define SIGNED_OUT_MOST 3
 
-struct fetch {
-	struct fetch *prev, *next;
-	const char *path;
-	struct ctx *ctx; /* of whoever asked */
-	struct fetch_all *of;
-	int64_t since_ms;
-	/* Under lock: */
-	size_t done, all, failed;
-	int64_t waits_until_ms; /* wall clock; 0: it goes on */
-	unsigned n_stoppers;    /* who is about to cancel ctx */
-};
-
-struct fetch_all {
-	struct mutex lock;
-	struct cond stopped; /* n_stoppers is less */
-	struct fetch *running under_lock;
-};
-
 struct fetch_all *fetch_all_new(void)
 {
 	struct fetch_all *all = mem_calloc(1, sizeof(*all));
@@ -56,15 +38,22 @@ struct fetch_all *fetch_all_free(struct fetch_all *all)
 	return NULL;
 }
 
-static void begin(struct fetch_all *all, struct fetch *f)
+void fetch_begin(struct fetch *f, struct model *model, struct ctx *ctx,
+		 const char *path)
 {
+	struct fetch_all *all = model->fetches;
+
+	ctx->walks = true;
+	f->path = path;
+	f->ctx = ctx;
 	f->of = all;
+	f->since_ms = clock_wall_ms();
 	mutex_lock(&all->lock);
 	DL_APPEND(all->running, f);
 	mutex_unlock(&all->lock);
 }
 
-static void end(struct fetch *f)
+void fetch_end(struct fetch *f)
 {
 	struct fetch_all *all = f->of;
 
@@ -73,6 +62,14 @@ static void end(struct fetch *f)
 	while (f->n_stoppers)
 		cond_wait(&all->stopped, &all->lock);
 	mutex_unlock(&all->lock);
+}
+
+int fetch_stopped(const struct fetch *f)
+{
+	return ctx_fail(f->ctx, -EINTR,
+			"stopped after %zu of %zu; the same command goes on "
+			"from there",
+			f->done, f->all);
 }
 
 static void set_waiting(struct fetch *f, int64_t until_ms)
@@ -179,7 +176,7 @@ struct outcome {
 	struct buf sentences;
 };
 
-static bool ends_it(int r)
+bool fetch_is_ended_by(int r)
 {
 	return r == -EINTR || r == -ENETUNREACH || r == -ENOSPC;
 }
@@ -232,7 +229,7 @@ static int run_all(struct fetch *f, struct model *model,
 	for (size_t i = 0; i < plan->n; i++) {
 		int r = run_step(f, model, &plan->steps[i]);
 
-		if (ends_it(r))
+		if (fetch_is_ended_by(r))
 			return r;
 		note_credential(f, model, o, r);
 		if (o->n_signed_out == SIGNED_OUT_MOST)
@@ -270,24 +267,19 @@ int fetch_run(struct ctx *ctx, struct model *model, const char *path,
 {
 	cleanup(fetch_plan_done) struct fetch_plan plan = {0};
 	struct outcome o = {.sentences = BUF_INIT(16 * KIB)};
-	struct fetch f = {.path = path, .ctx = ctx};
+	struct fetch f = {0};
 	int r;
 
-	ctx->walks = true;
-	f.since_ms = clock_wall_ms();
-	begin(model->fetches, &f);
+	fetch_begin(&f, model, ctx, path);
 	r = fetch_plan_make(ctx, model, path, &plan);
 	mutex_lock(&model->fetches->lock);
 	f.all = plan.n;
 	mutex_unlock(&model->fetches->lock);
 	if (!r)
 		r = run_all(&f, model, &plan, &o);
-	end(&f);
+	fetch_end(&f);
 	if (r == -EINTR)
-		ctx_fail(ctx, r,
-			 "stopped after %zu of %zu; the same command goes on "
-			 "from there",
-			 f.done, f.all);
+		fetch_stopped(&f);
 	else if (!r)
 		say(path, &plan, &o, said);
 	if (!r && o.r) {
@@ -373,6 +365,9 @@ void fetch_json(struct model *model, struct json *root)
 		json_add_int(o, "done", (int64_t)f->done);
 		json_add_int(o, "all", (int64_t)f->all);
 		json_add_int(o, "failed", (int64_t)f->failed);
+		json_add_bool(o, "lfs", f->lfs);
+		json_add_int(o, "bytes", (int64_t)f->n_bytes);
+		json_add_int(o, "bytes_total", (int64_t)f->n_bytes_all);
 		status_json_time(o, "since", f->since_ms);
 		status_json_time(o, "waits_until", f->waits_until_ms);
 	}

@@ -205,13 +205,15 @@ static int go_down(struct planning *p, struct buf *path, struct node **ret)
 	return r;
 }
 
-static int find_place(struct planning *p, const char *asked, struct node **ret)
+int fetch_find_place(struct ctx *ctx, struct model *model, const char *asked,
+		     struct node **ret)
 {
+	struct planning p = {.ctx = ctx, .model = model};
 	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
 	int r = buf_puts(&path, asked) ? -ENAMETOOLONG : 1;
 
 	for (unsigned n = 0; r == 1; n++)
-		r = n < LINKS_MOST ? go_down(p, &path, ret) : -ELOOP;
+		r = n < LINKS_MOST ? go_down(&p, &path, ret) : -ELOOP;
 	return r;
 }
 
@@ -228,7 +230,7 @@ int fetch_plan_make(struct ctx *ctx, struct model *model, const char *path,
 				"Name a workspace, a repository, or a tree.");
 	if (!strchr(path, '/') && *path != '.')
 		return plan_workspace(&p, path);
-	r = find_place(&p, path, &node);
+	r = fetch_find_place(ctx, model, path, &node);
 	if (!r)
 		r = plan_node(&p, node);
 	node_unref(model->nodes, node);
