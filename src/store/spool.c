@@ -325,9 +325,10 @@ int spool_each(const char *dir,
 static void say_unreadable(const char *path)
 {
 	if (unlink(path) == 0)
-		store_say(path, EIO,
-			  "A download or the log of a step that was kept here "
-			  "was damaged: it is fetched again.");
+		store_say(
+			path, EIO,
+			"A download, an object of LFS or the log of a step "
+			"that was kept here was damaged: it is fetched again.");
 }
 
 /* The errors of own_open for something that is not a file of this user's: as if

@@ -368,8 +368,9 @@ static void drop(struct spool_file *f, uint64_t chunk, bool was_kept, bool say)
 	}
 	if (say)
 		store_say(f->path, EIO,
-			  "A download or the log of a step that is kept here "
-			  "was damaged, %" PRIu64 " MiB from its start: what "
+			  "A download, an object of LFS or the log of a step "
+			  "that is kept here was damaged, %" PRIu64
+			  " MiB from its start: what "
 			  "is damaged is fetched again.",
 			  chunk);
 }
