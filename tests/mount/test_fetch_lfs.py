@@ -3,12 +3,15 @@ import hashlib
 import os
 import re
 
+import pytest
+
 from bitbucket.storage import Made
 
 from conftest import api, await_true, git
 from test_fetch import running
 from test_going_on import Screen, sentence
 from test_lfs_bytes import HOME, MB, RULES, batches, content, push, storage
+from test_sizes import import_tree
 
 FILES = {"a.bin": b"one", "dir/b.bin": b"two", "dir/deep/c.bin": Made(3 * MB + 5, "c"), "dir/again.bin": b"two", "other/d.bin": b"four"}
 PLAIN = {"dir/plain.txt": "plain\n", "none/plain.txt": "plain\n"}
@@ -87,3 +90,22 @@ def test_it_shows_how_far_it_is_and_ctrl_c_ends_it(bb, mounts):
     fault.remove()
     assert mounts.run("fetch", "--lfs", m / HOME).stdout == f"{HOME}: 2 of LFS brought (41.9 MB), 0 at hand\n"
     await_true(lambda: m.status()["downloading"] == [], "nothing comes any more")
+
+
+@pytest.mark.plain_git
+def test_of_a_tree_whose_files_come_by_need_a_directory_is_a_request(bb, mounts, tmp_path):
+    files = {f"d{i}/{n}.bin": b"%d %d" % (i, n) for i in range(3) for n in range(40)}
+    large = {"d0/large.txt": os.urandom(3_000_000), "none/large.txt": os.urandom(3_000_000)}
+    pointers = {path: bb.add_lfs("acme", "widgets", what).encode() for path, what in files.items()}
+    import_tree(bb, tmp_path, "art", [(b"100644", path, what) for path, what in {
+        ".gitattributes": b"d?/*.bin filter=lfs\n", **large, **pointers}.items()])
+    for what in files.values():
+        bb.add_lfs("acme", "art", what)
+    m = mounts("hydrate=off")
+    m.ls("acme/art/tree")
+    mark = bb.log.mark()
+    done = mounts.run("fetch", "--lfs", m / "acme/art/tree")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("acme/art/tree: 120 of LFS brought ("), done
+    assert batches(bb, mark) == [100, 20] and len(storage(bb, mark)) == 120 and api(bb, mark) == []
+    packs = [e for e in bb.log.since(mark, "git-upload-pack")]
+    assert len(packs) <= 8 and sum(e["bytes"] for e in packs) < 100_000, packs
