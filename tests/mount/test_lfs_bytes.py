@@ -272,6 +272,13 @@ def test_an_object_of_four_gigabytes_takes_no_memory(bb, mounts):
     assert m.rss_anon() <= 40 << 20, m.rss_anon()
 
 
+def n_kept(place, size):
+    """How many pieces of the one file of the spool are marked on the disk."""
+    path, = (p for p in place.glob("**/spool/*") if not p.name.startswith("."))
+    marks = path.read_bytes()[-(-size // 4096) * 4096:][:size // MB * 8]
+    return sum(marks[i] for i in range(0, len(marks), 8))
+
+
 def test_what_came_before_a_kill_is_kept(bb, mounts):
     big = Made(40 * MB, "big")
     push(bb, {"a.bin": big})
@@ -279,6 +286,7 @@ def test_what_came_before_a_kill_is_kept(bb, mounts):
     with open(m / f"{HOME}/a.bin", "rb", 0) as f:
         for at in range(0, 36 * MB, MB):
             assert f.read(MB) == b"".join(big.read(at, at + MB))
+    await_true(lambda: n_kept(mounts.place, big.length) >= 32, "what came is synced")
     m.kill()
     mark = bb.log.mark()
     m = mounts()
