@@ -106,16 +106,22 @@ static bool read_headers(const struct json *header, struct http_place *place)
 }
 
 /* Until when an action or an authorization is good (clock_mono_ms), and is
- * begun with. */
+ * begun with. As git-lfs has them, the seconds count before the time, and of
+ * both a zero says nothing: the year 1 is what a server in Go writes for no
+ * time. */
 static int64_t until_ms(const struct json *of)
 {
 	const char *at = json_str(of, "expires_at");
-	int64_t left = PLACE_MS, wall;
+	int64_t left = json_int(of, "expires_in", 0), wall;
 
-	if (json_at(of, "expires_in"))
-		left = json_int(of, "expires_in", 0) * 1000;
-	else if (at && clock_parse_iso8601(at, &wall) == 0)
+	if (left > PLACE_MOST_MS / 1000)
+		left = PLACE_MOST_MS;
+	else if (left)
+		left = left > 0 ? left * 1000 : 0;
+	else if (at && clock_parse_iso8601(at, &wall) == 0 && wall > 0)
 		left = wall - clock_wall_ms();
+	else
+		left = PLACE_MS;
 	left -= MARGIN_MS;
 	if (left > PLACE_MOST_MS)
 		left = PLACE_MOST_MS;

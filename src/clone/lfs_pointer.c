@@ -258,7 +258,13 @@ int lfs_pointer_parse(const void *data, size_t n, struct lfs_pointer *ret)
 
 char *lfs_oid_hex(const struct lfs_pointer *p, char out[static 65])
 {
-	for (size_t i = 0; i < sizeof(p->oid); i++)
-		snprintf(out + 2 * i, 3, "%02x", p->oid[i]);
+	static const char digits[] = "0123456789abcdef";
+
+	/* An answer of a server's may have it made for each line. */
+	for (size_t i = 0; i < sizeof(p->oid); i++) {
+		out[2 * i] = digits[p->oid[i] >> 4];
+		out[2 * i + 1] = digits[p->oid[i] & 15];
+	}
+	out[2 * sizeof(p->oid)] = '\0';
 	return out;
 }

@@ -123,9 +123,50 @@ static void no_answer(void **state)
 	assert_int_equal(said.r, -EIO);
 }
 
+static void test_until_when(void **state)
+{
+	/* What is said, and how much time that leaves, in seconds. */
+	static const struct {
+		const char *said;
+		int64_t least, most;
+	} times[] = {
+		{"", 300, 3600},
+		{",\"expires_in\":3600", 1800, 3600},
+		{",\"expires_in\":1", 0, 0},
+		{",\"expires_in\":-1", 0, 0},
+		{",\"expires_in\":-9223372036854775807", 0, 0},
+		{",\"expires_in\":9223372036854775807", 3600, 86400},
+		{",\"expires_in\":1e300", 300, 3600},
+		{",\"expires_in\":0", 300, 3600},
+		{",\"expires_in\":0,\"expires_at\":\"2000-01-01T00:00:00Z\"", 0,
+		 0},
+		{",\"expires_at\":\"0001-01-01T00:00:00Z\"", 300, 3600},
+		{",\"expires_at\":\"9999-12-31T23:59:59Z\"", 3600, 86400},
+		{",\"expires_in\":3600,\"expires_at\":\"2000-01-01T00:00:00Z\"",
+		 1800, 3600},
+		{",\"expires_at\":\"soon\"", 300, 3600},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+		cleanup(free) char *action = mem_asprintf(
+			"\"href\": \"https://192.0.2.1/x\"%s", times[i].said);
+		int64_t before = clock_mono_ms(), left;
+		struct lfs_said said;
+		int r = read_action(action, &said);
+
+		left = (said.until_ms - before) / 1000;
+		if (r || left < times[i].least || left > times[i].most + 5)
+			fail_msg("%s: %d, %lld s", times[i].said, r,
+				 (long long)left);
+		lfs_said_done(&said, 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_until_when),
 		cmocka_unit_test(a_place),
 		cmocka_unit_test(no_place),
 		cmocka_unit_test(no_answer),
