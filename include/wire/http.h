@@ -175,6 +175,8 @@ struct http_url {
 	char *host;            /* in small letters; "[::1]" */
 	bool https;
 	bool loopback; /* 127/8, ::1, localhost */
+	bool here;     /* this machine, in whatever spelling: who may not ask it
+			* looks at this, who would trust it at loopback */
 };
 void http_url_done(struct http_url *);
 DEFINE_CLEANUP_DONE(struct http_url, http_url_done);

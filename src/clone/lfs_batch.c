@@ -54,7 +54,7 @@ static int check_named(struct ctx *ctx, const struct clone_server *server,
 	bool here = ssh_is_here(server->url);
 
 	if (http_url_parse(named->place.url, &url) < 0 ||
-	    (url.loopback ? !here : !url.https))
+	    (url.here ? !here : !url.https))
 		return ctx_fail(ctx, -EPERM,
 				"The address of the LFS server that was named "
 				"by SSH is not asked.");
@@ -169,6 +169,9 @@ static int ask_once(struct ctx *ctx, struct clone_set *cs,
 	write_body(&body, said, n);
 	request.body = body.data;
 	request.n_body = body.len;
+	/* They may be secrets under any name, and are this host's. */
+	request.no_redirects = server->place.headers &&
+			       server->place.headers[0];
 	r = server->authorized
 		    ? http_perform_as(ctx, cs->http, &request, &as, &sink,
 				      &answer)

@@ -24,7 +24,7 @@ static int check_url(struct stream_http *h, const char *text, bool may_be_here)
 
 	if (http_url_parse(text, &url) < 0)
 		why = "what is no address of HTTPS";
-	else if (url.loopback && !may_be_here)
+	else if (url.here && !may_be_here)
 		why = "this machine";
 	else if (!url.https && !(url.loopback && may_be_here))
 		why = "plain http";

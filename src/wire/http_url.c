@@ -43,6 +43,27 @@ static bool host_is_loopback(const char *host)
 	       ntohl(v4.s_addr) >> 24 == 127;
 }
 
+/* What connects to this machine, too: 0/8, ::, these as addresses of IPv6, and
+ * names below localhost (RFC 6761). */
+static bool host_is_here(const char *host)
+{
+	static const struct in6_addr zeros;
+	cleanup(free) char *name = mem_dup0(host, strcspn(host, "%]"));
+	size_t n = strlen(name);
+	struct in_addr v4;
+	struct in6_addr v6;
+
+	n -= n && name[n - 1] == '.';
+	name[n] = '\0';
+	if (inet_pton(AF_INET, name, &v4) == 1)
+		return !(ntohl(v4.s_addr) >> 24) || host_is_loopback(name);
+	if (name[0] != '[' || inet_pton(AF_INET6, name + 1, &v6) != 1)
+		return !strcmp(name, "localhost") ||
+		       (n > 10 && !strcmp(name + n - 10, ".localhost"));
+	return (IN6_IS_ADDR_V4MAPPED(&v6) || !memcmp(&v6, &zeros, 12)) &&
+	       (v6.s6_addr[12] == 127 || v6.s6_addr[12] == 0);
+}
+
 static int parse(CURLU *parts, const char *text)
 {
 	for (const char *s = text; *s; s++)
@@ -94,6 +115,7 @@ int http_url_parse(const char *text, struct http_url *ret)
 		*s = (char)tolower((unsigned char)*s);
 	url.https = !strcmp(scheme, "https");
 	url.loopback = host_is_loopback(url.host);
+	url.here = host_is_here(url.host);
 	url.origin = mem_asprintf("%s://%s:%s", scheme, url.host, port);
 	/* curl has written this text anew, so scheme, "://" and host are where
 	 * they belong. */

@@ -377,6 +377,14 @@ static void test_parts(void **state)
 	assert_true(url.https && !url.text);
 }
 
+static bool is_here(const char *text)
+{
+	cleanup(http_url_done) struct http_url url = {0};
+
+	assert_int_equal(http_url_parse(text, &url), 0);
+	return url.here;
+}
+
 static void test_origins(void **state)
 {
 	(void)state;
@@ -397,6 +405,20 @@ static void test_origins(void **state)
 	assert_false(http_is_loopback("http://example.org/127.0.0.1"));
 	assert_false(http_is_loopback("http://10.0.0.1/"));
 	assert_false(http_is_loopback("http://[::2]/"));
+	assert_true(is_here("https://127.0.0.1/"));
+	assert_true(is_here("https://127.1/"));
+	assert_true(is_here("https://0.0.0.0/"));
+	assert_true(is_here("https://localhost./"));
+	assert_true(is_here("https://a.localhost/"));
+	assert_true(is_here("https://[::]/"));
+	assert_true(is_here("https://[0:0:0:0:0:0:0:1]/"));
+	assert_true(is_here("https://[::ffff:127.0.0.1]/"));
+	assert_true(is_here("https://[::ffff:7f00:2]/"));
+	assert_false(is_here("https://example.org/"));
+	assert_false(is_here("https://notlocalhost/"));
+	assert_false(is_here("https://10.0.0.1/"));
+	assert_false(is_here("https://[::2:0:0:1]/"));
+	assert_false(is_here("https://[::ffff:10.0.0.1]/"));
 	assert_false(http_is_loopback("file://localhost/"));
 }
 
