@@ -169,11 +169,11 @@ static bool is_granted(struct large *b, const struct grant *wanted)
 	for (size_t i = 0; i < GRANTS_MOST; i++) {
 		struct grant *g = &b->grants[i];
 
-		if (g->group != wanted->group || g->until_ms == 0 ||
+		/* One that has ended may lie before one that has not. */
+		if (g->group != wanted->group ||
+		    g->until_ms < clock_mono_ms() ||
 		    memcmp(g->oid, wanted->oid, sizeof(g->oid)) != 0)
 			continue;
-		if (g->until_ms < clock_mono_ms())
-			return false;
 		g->until_ms = wanted->until_ms;
 		return true;
 	}
