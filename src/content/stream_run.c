@@ -38,6 +38,7 @@
 #define AHEAD_WHOLE (64 * SPOOL_CHUNK)
 #define TRIES 4
 #define BACKOFF_MS 250
+#define HELD (128 * KIB) /* curl gives 16 KiB at a time */
 
 /* ---- what comes ---- */
 
@@ -47,6 +48,8 @@ struct sink {
 	struct spool_file *nameless; /* the server does not tell the size */
 	uint64_t at, end;            /* copied from and to run, with the lock */
 	uint64_t written;            /* from there on this run wrote */
+	size_t n_held; /* bytes before `at`, of one chunk, not written yet */
+	char *held;    /* of HELD bytes */
 	char tag[128];
 };
 
@@ -188,22 +191,59 @@ static bool pause_for_readers(struct stream_run *run, bool at_end)
 	return go_on;
 }
 
+static int write_held(struct sink *sink)
+{
+	uint64_t from = sink->at - sink->n_held;
+	int r = 0;
+
+	if (!sink->n_held)
+		return 0;
+	if (!sink->file)
+		r = spool_write(sink->nameless, from, sink->held, sink->n_held);
+	else if (!spool_has(sink->file, from / SPOOL_CHUNK))
+		r = spool_write(sink->file, from, sink->held, sink->n_held);
+	else
+		sink->written = sink->at;
+	/* What could not be written is not passed over. */
+	if (r < 0)
+		sink->at = from;
+	sink->n_held = 0;
+	return r < 0 ? stream_no_place(&sink->run->ctx, sink->run->stream, r)
+		     : 0;
+}
+
+/* A write costs the spool the same whether it is small or large. */
+static int hold(struct sink *sink, const char *data, size_t n)
+{
+	int r = 0;
+
+	while (r == 0 && n) {
+		size_t room = HELD - sink->n_held;
+		size_t some = n < room ? n : room;
+
+		memcpy(sink->held + sink->n_held, data, some);
+		sink->n_held += some;
+		sink->at += some;
+		data += some;
+		n -= some;
+		if (sink->n_held == HELD)
+			r = write_held(sink);
+	}
+	return r;
+}
+
 /* Bytes of one chunk. -ECANCELED: the run ends here. */
 static int take_in_chunk(struct sink *sink, const char *data, size_t n)
 {
 	uint64_t chunk = sink->at / SPOOL_CHUNK, to = sink->at + n;
-	int r = 0;
+	bool ends = to % SPOOL_CHUNK == 0 || to == sink->end;
+	int r = hold(sink, data, n);
 
-	if (!sink->file)
-		r = spool_write(sink->nameless, sink->at, data, n);
-	else if (!spool_has(sink->file, chunk))
-		r = spool_write(sink->file, sink->at, data, n);
-	else
-		sink->written = to;
+	if (r == 0 && ends)
+		r = write_held(sink);
 	if (r < 0)
-		return stream_no_place(&sink->run->ctx, sink->run->stream, r);
-	sink->at = to;
-	if (to % SPOOL_CHUNK != 0 && to != sink->end)
+		return r;
+	if (!ends)
 		return 0;
 	/* See "A chunk is damaged while a run passes over it". */
 	if (sink->file && sink->written <= chunk * SPOOL_CHUNK)
@@ -262,7 +302,9 @@ static int exchange(struct stream_run *run, struct sink *sink)
 	const struct stream_range range = {sink->at, sink->end - sink->at};
 	const struct stream_sink taker = {begin, take, sink};
 	int r = stream_exchange(&run->ctx, run->stream, &range, &taker);
+	int written = write_held(sink);
 
+	r = written < 0 ? written : r;
 	return r == 0 && sink->nameless && !sink->file ? publish_nameless(sink)
 						       : r;
 }
@@ -271,7 +313,13 @@ static int exchange(struct stream_run *run, struct sink *sink)
  * followed by one for the rest. */
 static int bring(struct stream_run *run)
 {
-	struct sink sink = {.run = run, .at = run->at, .written = run->at};
+	cleanup(free) char *held = mem_alloc(HELD);
+	struct sink sink = {
+		.run = run,
+		.at = run->at,
+		.written = run->at,
+		.held = held,
+	};
 	unsigned tries = 0;
 	int r = stream_use(&run->ctx, run->stream, &sink.file);
 

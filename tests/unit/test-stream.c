@@ -5,6 +5,7 @@
  * test says so, has the bytes itself.
  */
 #include "../../src/content/stream_private.h"
+#include "../../src/store/spool_private.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "tiny-server.h"
@@ -265,6 +266,27 @@ static void each_byte_comes_once(void **state)
 	read_all(s);
 	assert_true(atomic_load(&w->sent) == BIG);
 	stream_unref(s);
+}
+
+/* The client gives 16 KiB at a time; a write costs its locks and its looks at
+ * the file's time, however small it is. */
+static void pieces_are_written_together(void **state)
+{
+	struct world *w = *state;
+	struct stream *s = big(w, BIG);
+	cleanup(ctx_done) struct ctx ctx;
+	struct spool_file *file;
+	uint64_t n_writes;
+
+	ctx_init(&ctx, NULL, 20000);
+	/* One file for all of it, which counts its writes. */
+	assert_int_equal(read_at(s, 0, 1, '\0'), 1);
+	assert_int_equal(stream_use(&ctx, s, &file), 0);
+	read_all(s);
+	n_writes = mutex_with(&file->lock, file->n_writes);
+	stream_unuse(s);
+	stream_unref(s);
+	assert_in_range(n_writes, 1, spool_n_chunks(BIG) * 10);
 }
 
 static void a_size_that_nobody_told(void **state)
@@ -738,6 +760,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(each_byte_comes_once),
+		T(pieces_are_written_together),
 		T(a_size_that_nobody_told),
 		T(a_size_that_is_not_true),
 		T(a_link_that_has_had_its_time),
