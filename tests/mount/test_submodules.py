@@ -4,11 +4,12 @@ import errno
 import os
 import subprocess
 import threading
+import time
 
 import pytest
 
 from bitbucket import submodules
-from conftest import api, asked, git
+from conftest import api, asked, await_true, git
 
 SUPER = "acme/super/tree"
 NAMES = ["https", "other-workspace", "relative", "scp", "self", "slash", "ssh", "user", "vendor", "without-git"]
@@ -146,6 +147,23 @@ def test_they_are_nested_to_a_depth_of_eight(shared_bb, shared_mounts, made):
     path = "acme/deep9/tree" + "/s" * 8
     assert m.ls(path) == [".gitmodules", "s"] and m.ls(path + "/s") == []
     assert "More than 8 submodules" in m.told(path + "/s")
+
+
+@pytest.mark.plain_git
+def test_who_is_in_a_submodule_follows_the_tree_around_it(shared_bb, shared_mounts, made):
+    m = shared_mounts("submodules=tree,ttl=1", cache="inside")
+    inside = os.open(m / f"{SUPER}/vendor/nested/inner/lib", os.O_RDONLY)
+    try:
+        os.listdir(inside)
+        began, mark = time.monotonic(), shared_bb.log.mark()
+
+        def asked_thrice():
+            os.close(os.open(".", os.O_RDONLY, dir_fd=inside))
+            return len(asked(shared_bb, mark, r"super\.git/")) >= 3
+        await_true(asked_thrice, "the outer tree's branch is asked for")
+    finally:
+        os.close(inside)
+    assert time.monotonic() - began < 6, "once in a second; a tree that nobody touches is asked for after 1, 3 and 7"
 
 
 def test_links_lead_to_what_is_known(shared_bb, shared_mounts, made):

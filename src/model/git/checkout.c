@@ -116,7 +116,7 @@ static void wake(struct model *model, struct node *tree)
 		refresh_watch(model->refresh, tree, &checkout_watching);
 }
 
-void checkout_heard(struct model *model, struct node *node)
+static void hear(struct model *model, struct node *node)
 {
 	struct checkout *checkout = node_checkout(node);
 	int64_t now = clock_mono_ms();
@@ -131,6 +131,19 @@ void checkout_heard(struct model *model, struct node *node)
 	while (node->provider != &provider_tree)
 		node = node->parent;
 	wake(model, node);
+}
+
+/* Who is in a submodule is in the tree around it, too, whose next commit may
+ * have another one in its place. */
+void checkout_heard(struct model *model, struct node *node)
+{
+	hear(model, node);
+	while (node_checkout(node)->is_submodule) {
+		while (node->provider != &provider_tree)
+			node = node->parent;
+		node = node->parent;
+		hear(model, node);
+	}
 }
 
 int64_t checkout_path_time_ms(const struct checkout *checkout,
@@ -398,6 +411,8 @@ int checkout_ensure(struct ctx *ctx, struct model *model, struct node *tree)
 	heard = atomic_exchange(&checkout->heard_ms, now);
 	if (atomic_load(&checkout->n_quiet))
 		wake(model, tree);
+	if (checkout->is_submodule)
+		checkout_heard(model, tree->parent);
 	mutex_lock(&checkout->lock);
 	have = checkout->have && !checkout->missing;
 	expired = checkout->expired;
