@@ -260,8 +260,10 @@ struct clone_submodule {
 	/* Of a repository of this very service, in small letters; NULL: of
 	 * another host, or of none. */
 	char *workspace, *slug;
+	size_t nth; /* in the file */
 };
-/* Immutable, counted; in the order of strcmp of their paths. */
+/* Immutable, counted; in the order of strcmp of their paths, each of which is
+ * there once: the last that the file has of it, as git reads it. */
 struct clone_submodules {
 	struct clone_submodule *items;
 	size_t n_items;

@@ -237,7 +237,8 @@ static bool add(void *arg, const char *path, const char *url)
 	struct reading *reading = arg;
 	struct clone_submodules *all = reading->all;
 	struct clone_submodule s = {.path = mem_strdup(path),
-				    .url = absolute(reading->own, url)};
+				    .url = absolute(reading->own, url),
+				    .nth = reading->all->n_items};
 
 	find_repository(reading->cs, &s);
 	mem_grow(all->items, all->n_items, reading->room);
@@ -248,8 +249,17 @@ static bool add(void *arg, const char *path, const char *url)
 static int by_path(const void *a, const void *b)
 {
 	const struct clone_submodule *x = a, *y = b;
+	int order = strcmp(x->path, y->path);
 
-	return strcmp(x->path, y->path);
+	return order ? order : (x->nth > y->nth) - (x->nth < y->nth);
+}
+
+static void item_done(struct clone_submodule *s)
+{
+	free(s->path);
+	free(s->url);
+	free(s->workspace);
+	free(s->slug);
 }
 
 struct clone_submodules *clone_submodules_ref(struct clone_submodules *all)
@@ -262,15 +272,26 @@ struct clone_submodules *clone_submodules_unref(struct clone_submodules *all)
 {
 	if (!all || !refcount_drop(&all->refcount_private))
 		return NULL;
-	for (size_t i = 0; i < all->n_items; i++) {
-		free(all->items[i].path);
-		free(all->items[i].url);
-		free(all->items[i].workspace);
-		free(all->items[i].slug);
-	}
+	for (size_t i = 0; i < all->n_items; i++)
+		item_done(&all->items[i]);
 	free(all->items);
 	free(all);
 	return NULL;
+}
+
+/* Of two for one path the later one stays. */
+static void sort(struct clone_submodules *all)
+{
+	size_t n = 0;
+
+	if (all->n_items)
+		qsort(all->items, all->n_items, sizeof(*all->items), by_path);
+	for (size_t i = 0; i < all->n_items; i++) {
+		if (n && !strcmp(all->items[n - 1].path, all->items[i].path))
+			item_done(&all->items[--n]);
+		all->items[n++] = all->items[i];
+	}
+	all->n_items = n;
 }
 
 static int is_at(const void *path, const void *item)
@@ -331,8 +352,7 @@ int clone_read_submodules(struct ctx *ctx, struct clone *c,
 				FILE_NAME);
 	if (r < 0)
 		return r;
-	if (all->n_items)
-		qsort(all->items, all->n_items, sizeof(*all->items), by_path);
+	sort(all);
 	*ret = steal(&all);
 	return 0;
 }

@@ -169,12 +169,36 @@ static void they_are_found_by_their_paths(void **state)
 	assert_null(clone_submodules_find(none, "a"));
 }
 
+/* As git has it. */
+static void the_last_of_a_path_holds(void **state)
+{
+	cleanup(buf_done) struct buf text = BUF_INIT(0);
+	cleanup(clone_submodules_unref) struct clone_submodules *all = NULL;
+	struct world *w = *state;
+
+	make_repository(w, "widgets");
+	for (int i = 0; i < 60; i++)
+		buf_printf(&text,
+			   "[submodule \"%d\"]\npath = %d\nurl = ../r%d\n", i,
+			   i % 20, i);
+	all = read_them(w, text.data);
+	assert_int_equal(all->n_items, 20);
+	for (int i = 0; i < 20; i++) {
+		cleanup(free) char *path = mem_asprintf("%d", i);
+		cleanup(free) char *slug = mem_asprintf("r%d", i + 40);
+
+		assert_string_equal(clone_submodules_find(all, path)->slug,
+				    slug);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		F(addresses_of_the_service),
 		F(addresses_of_a_server_of_one_s_own),
 		F(they_are_found_by_their_paths),
+		F(the_last_of_a_path_holds),
 	};
 
 	world_environment();
