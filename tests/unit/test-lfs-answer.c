@@ -73,8 +73,7 @@ static void no_place(void **state)
 		"",
 		"\"href\": 5",
 		"\"href\": \"https://h/\", \"header\": {\"A\\r\\nB\": \"c\"}",
-		"\"href\": \"https://h/\", \"header\": {\"A\": \"b\\r\\nC: "
-		"d\"}",
+		"\"href\": \"https://h/\", \"header\": {\"A\": \"b\\r\\nC\"}",
 		"\"href\": \"https://h/\", \"header\": {\"A: b\": \"c\"}",
 		"\"href\": \"https://h/\", \"header\": {\"\": \"c\"}",
 		"\"href\": \"https://h/\", \"header\": {\"A\": {}}",
