@@ -222,9 +222,11 @@ static int write_record(struct spool_file *f, uint64_t chunk,
 int spool_map_keep(struct spool_file *f)
 {
 	cleanup(free) struct spool_chunk *now = NULL;
+	bool verified;
 	int r = 0;
 
 	mutex_lock(&f->lock);
+	verified = f->verified;
 	if (f->keeping || !f->n_unkept) {
 		mutex_unlock(&f->lock);
 		return 0;
@@ -237,6 +239,9 @@ int spool_map_keep(struct spool_file *f)
 
 	if (fdatasync(f->fd) < 0)
 		r = -errno;
+	/* Another mount verified what was in their place. */
+	if (!verified && r == 0)
+		(void)spool_head_note(f, false);
 	spool_write_begin(f);
 	for (uint64_t i = 0; r == 0 && i < f->n_chunks; i++)
 		if (now[i].has && !now[i].kept &&

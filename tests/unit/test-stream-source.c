@@ -472,6 +472,30 @@ static void it_is_found_out_again(void **state)
 	stream_unref(s);
 }
 
+/* Another mount, which opened it before that, is brought something else for a
+ * piece of what was found true, and never sees the whole. */
+static void another_mount_writes_to_what_is_true(void **state)
+{
+	struct world *w = *state;
+	struct memory *m = memory_new(BIG);
+	struct stream *s = known(w, "m", m);
+	struct spool_file *other;
+
+	assert_int_equal(read_at(s, 0, 4), 4);
+	assert_int_equal(spool_find(w->spool, "bytes", &other), 0);
+	read_all(s);
+	assert_true(stream_is_whole(s));
+	stream_unref(s);
+	assert_false(spool_has(other, 1));
+	assert_int_equal(spool_write(other, SPOOL_CHUNK, "x", 1), 0);
+	spool_mark(other, 1);
+	spool_file_unref(other);
+	assert_int_equal(spool_find(w->spool, "bytes", &other), 0);
+	assert_true(spool_has(other, 1));
+	assert_false(spool_is_verified(other));
+	spool_file_unref(other);
+}
+
 static void more_and_less_than_is_known(void **state)
 {
 	struct world *w = *state;
@@ -666,6 +690,7 @@ int main(void)
 		T(nobody_has_looked),
 		T(what_comes_is_something_else),
 		T(it_is_found_out_again),
+		T(another_mount_writes_to_what_is_true),
 		T(more_and_less_than_is_known),
 		T(a_place),
 		T(redirects_that_are_not_followed),
