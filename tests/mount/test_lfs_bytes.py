@@ -150,6 +150,7 @@ def test_pages_that_came_before_go(bb, mounts):
     (lambda lfs, oid: setattr(lfs, "gzip", True), "keeps it says"),
     (lambda lfs, oid: setattr(lfs, "href", lambda link: "file:///etc/passwd"), "HTTPS"),
     (lambda lfs, oid: setattr(lfs, "href", lambda link: "http://192.0.2.1/x"), "plain http"),
+    (lambda lfs, oid: setattr(lfs, "href", lambda link: "https://\x00a/"), "URL"),
     (lambda lfs, oid: setattr(lfs, "redirect", "file:///etc/passwd"), "HTTPS"),
     (lambda lfs, oid: setattr(lfs, "redirect", "http://192.0.2.1/x"), "plain http"),
     (lambda lfs, oid: setattr(lfs, "padding", 64 * MB), "too large"),

@@ -320,7 +320,7 @@ void large_untrue(struct model *model, const char *key, const char *sentence)
 static int promised(int r)
 {
 	return r == -ENOENT || r == -EBADMSG || r == -EPERM || r == -EFBIG ||
-			       r == -ENODATA
+			       r == -ENODATA || r == -EINVAL
 		       ? -EIO
 		       : r;
 }
