@@ -78,7 +78,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	conn->want |= conn->capable &
 		      (FUSE_CAP_READDIRPLUS | FUSE_CAP_PARALLEL_DIROPS |
 		       FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_AUTO_INVAL_DATA |
-		       FUSE_CAP_NO_OPEN_SUPPORT);
+		       FUSE_CAP_NO_OPEN_SUPPORT |
+		       (ops->may_splice ? FUSE_CAP_SPLICE_WRITE : 0));
 	ops->parallel_dirops = conn->capable & FUSE_CAP_PARALLEL_DIROPS;
 	/* libfuse ends the mount if this differs from the option. */
 	conn->max_read = ops->max_read;

@@ -21,6 +21,7 @@ struct ops {
 	void (*ready)(void *arg);
 	void *ready_arg;
 	unsigned max_read;    /* as the option says; 0: not given */
+	bool may_splice;      /* replies from a descriptor */
 	bool parallel_dirops; /* the kernel can; set by INIT */
 	atomic_bool answered; /* INIT was answered; for fs/device alone */
 };

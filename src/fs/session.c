@@ -16,6 +16,7 @@
 #include "base/log.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 
 #define MAX_THREADS 512
 #define IDLE_THREADS 8
@@ -67,6 +68,17 @@ static unsigned max_read(const char *const *options)
 	return (unsigned)bytes;
 }
 
+/* To splice, libfuse keeps a pipe for each of its threads that did. They are to
+ * be a quarter of the descriptors at most. Where one cannot be had, because of
+ * them or because of what the user's pipes may take, libfuse copies. */
+static bool may_splice(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	       limit.rlim_cur >= (rlim_t)MAX_THREADS * 2 * 4;
+}
+
 static struct fuse_session *new_fuse(struct session *session)
 {
 	const struct session_config *config = &session->config;
@@ -114,6 +126,7 @@ int session_new(const struct session_config *config,
 		.ready = config->ready,
 		.ready_arg = config->ready_arg,
 		.max_read = max_read(config->options),
+		.may_splice = may_splice(),
 	};
 	ahead_init(&session->ops.ahead);
 	era_all_init(&session->eras, config->model, config->group);
