@@ -6,12 +6,10 @@
 #include "model/git/large_objects.h"
 #include "model/git/checkout.h"
 #include "model/git/large.h"
+#include "model/git/large_look.h"
 #include "model/git/lfs.h"
 
 #include "base/map.h"
-
-/* .gitattributes from the root down come some at a time. */
-#define ROUNDS 8
 
 struct large_seen {
 	unsigned char oid[32];
@@ -73,81 +71,25 @@ struct finding {
 	size_t n, size;
 };
 
-static int bring_blobs(struct finding *f, const struct oid *blobs, size_t n)
-{
-	const struct clone_need need = {
-		.kind = CLONE_NEED_BLOB,
-		.oid = blobs[0],
-		.also = blobs + 1,
-		.n_also = n - 1,
-	};
+struct at {
+	struct finding *finding;
+	struct node *dir;
+};
 
-	return checkout_bring_lacking(f->ctx, f->model, f->tree, &need);
+static int bring(void *arg, const struct clone_need *need)
+{
+	const struct at *at = arg;
+	const struct finding *f = at->finding;
+
+	return checkout_bring_lacking(f->ctx, f->model, f->tree, need);
 }
 
-/* What governs the directory. */
-static int bring_rules(struct finding *f, const struct node *dir)
+static int add_file(void *arg, const char *name, const struct lfs_pointer *)
 {
-	struct clone_lfs_needs needs;
-	int r = 0;
-
-	for (unsigned i = 0; r >= 0 && i < ROUNDS; i++) {
-		lfs_look_ahead(f->ctx, f->model, dir, f->tree, &needs);
-		if (!needs.n)
-			return 0;
-		r = bring_blobs(f, needs.oids, needs.n);
-	}
-	return r;
-}
-
-/* A file of it may be a pointer, for all that is known. */
-static bool lacks_sizes(struct finding *f, const struct node *dir,
-			struct tree_list *list)
-{
-	struct clone *clone = node_checkout(dir)->clone;
-	uint64_t size;
-
-	for (size_t i = 0; i < list->n_entries; i++) {
-		const struct tree_entry *e = tree_list_entry(list, i);
-
-		if ((e->kind == TREE_FILE || e->kind == TREE_EXECUTABLE) &&
-		    clone_blob_size(f->ctx, clone, &e->oid, &size) < 0)
-			return true;
-	}
-	return false;
-}
-
-/* Sizes of files, and all that may be pointers by them. */
-static int bring_pointers(struct finding *f, struct node *dir,
-			  struct tree_list *list)
-{
-	const struct clone_need need = {
-		.kind = CLONE_NEED_DIRECTORY,
-		.oid = node_oid(f->model->nodes, dir),
-	};
-	cleanup(free) struct oid *lacking = NULL;
-	size_t n = SIZE_MAX, before;
-	int r = 0;
-
-	if (lacks_sizes(f, dir, list))
-		r = checkout_bring_lacking(f->ctx, f->model, f->tree, &need);
-	lacking = mem_calloc(CHECKOUT_NEXT, sizeof(*lacking));
-	while (r >= 0) {
-		before = n;
-		n = lfs_lacking(f->ctx, f->model, dir, f->tree, lacking,
-				CHECKOUT_NEXT);
-		/* What is lacking still does not come. */
-		if (!n || (n < CHECKOUT_NEXT && n == before))
-			return 0;
-		r = bring_blobs(f, lacking, n);
-	}
-	return r;
-}
-
-static int add_file(struct finding *f, struct node *dir, const char *name)
-{
+	const struct at *at = arg;
+	struct finding *f = at->finding;
 	struct node *node = NULL;
-	int r = model_resolve(f->ctx, f->model, dir, name, &node);
+	int r = model_resolve(f->ctx, f->model, at->dir, name, &node);
 
 	/* It went, or is one that is not shown. */
 	if (r == -ENOENT)
@@ -158,10 +100,12 @@ static int add_file(struct finding *f, struct node *dir, const char *name)
 	return 0;
 }
 
-static int add_dir(struct finding *f, struct node *dir, const char *name)
+static int add_dir(void *arg, const char *name, const struct oid *)
 {
+	const struct at *at = arg;
+	struct finding *f = at->finding;
 	struct node *node = NULL;
-	int r = model_resolve(f->ctx, f->model, dir, name, &node);
+	int r = model_resolve(f->ctx, f->model, at->dir, name, &node);
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
@@ -170,32 +114,21 @@ static int add_dir(struct finding *f, struct node *dir, const char *name)
 	return 0;
 }
 
-static int add_files(struct finding *f, struct node *dir,
-		     struct tree_list *list)
-{
-	cleanup(lfs_looking_done) struct lfs_looking looking = {
-		.needs = {.n = 0}};
-	struct clone *clone = node_checkout(dir)->clone;
-	uint64_t size;
-	int r = bring_pointers(f, dir, list);
-
-	for (size_t i = 0; r >= 0 && i < list->n_entries; i++) {
-		const struct tree_entry *e = tree_list_entry(list, i);
-
-		if ((e->kind == TREE_FILE || e->kind == TREE_EXECUTABLE) &&
-		    clone_blob_size(f->ctx, clone, &e->oid, &size) == 0 &&
-		    lfs_look(f->ctx, f->model, dir, f->tree, e->name, &e->oid,
-			     size, &looking) != 0)
-			r = add_file(f, dir, e->name);
-	}
-	return r;
-}
-
 static int look_into(struct finding *f, struct node *dir)
 {
-	cleanup(tree_list_unref) struct tree_list *list = NULL;
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+	struct at at = {f, dir};
+	struct oid root, oid;
+	const struct large_look look = {
+		.ctx = f->ctx,
+		.clone = node_checkout(dir)->clone,
+		.root = &root,
+		.bring = bring,
+		.dir = add_dir,
+		.file = add_file,
+		.arg = &at,
+	};
 	struct dirlist *listing = NULL;
-	struct oid oid;
 	int r = ctx_check(f->ctx);
 
 	if (r == 0)
@@ -203,19 +136,13 @@ static int look_into(struct finding *f, struct node *dir)
 	if (r < 0)
 		return r;
 	dirlist_unref(listing);
+	root = node_oid(f->model->nodes, f->tree);
 	oid = node_oid(f->model->nodes, dir);
 	/* A repository without a commit. */
 	if (oid_is_none(&oid))
 		return 0;
-	r = clone_read_tree(f->ctx, node_checkout(dir)->clone, &oid, &list);
-	for (size_t i = 0; r >= 0 && i < list->n_entries; i++)
-		if (tree_list_entry(list, i)->kind == TREE_DIRECTORY)
-			r = add_dir(f, dir, tree_list_entry(list, i)->name);
-	if (r >= 0)
-		r = bring_rules(f, dir);
-	if (r >= 0 && lfs_may_be_in(f->ctx, f->model, dir, f->tree))
-		r = add_files(f, dir, list);
-	return r;
+	node_path_below(dir, f->tree, &path);
+	return large_look(&look, &oid, path.data ? path.data : "");
 }
 
 int large_objects_find(struct ctx *ctx, struct model *model, struct node *node,
