@@ -71,6 +71,10 @@ struct stream *stream_get_true(struct stream_set *, const char *key,
  * are true. Opens its file if need be; never waits for the network. */
 bool stream_has(struct stream *, uint64_t offset, size_t n);
 bool stream_is_whole(struct stream *);
+/* All of such a stream is on the disk, and true, whether anybody has it open or
+ * not. Not a use of it. Local. */
+bool stream_set_is_kept(struct stream_set *, const char *file_key,
+			uint64_t size);
 struct stream *stream_ref(struct stream *);
 struct stream *stream_unref(struct stream *); /* NULL is fine; returns NULL */
 DEFINE_CLEANUP(struct stream *, stream_unref);

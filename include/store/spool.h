@@ -45,6 +45,9 @@ struct spool_file;
  * is none, or what is there is no file of this program's; -EMFILE, -EIO and
  * their like: it could not be read. */
 int spool_find(struct spool *, const char *key, struct spool_file **ret_file);
+/* On the disk there is one of that size, whole and verified. To look is no use:
+ * it goes as early as if nobody had. */
+bool spool_is_kept(struct spool *, const char *key, uint64_t size);
 /* A nameless one, with one reference. */
 int spool_new(struct spool *, struct spool_file **ret_file);
 struct spool_file *spool_file_ref(struct spool_file *);

@@ -288,6 +288,28 @@ static void add_running(const struct json *s, const struct terminal *t,
 
 /* ---- what is at hand, what went wrong ---- */
 
+/* Nothing of a tree that has none, or of which that is not known. */
+static void add_large(const struct json *r, struct buf *out)
+{
+	const struct json *lfs = json_at(r, "lfs");
+	const char *known = json_str(r, "lfs_known");
+	char all[16], here[16];
+
+	if (known && !strcmp(known, "counting"))
+		buf_puts(out, "lfs: being counted\n");
+	else if (known && !strcmp(known, "too many"))
+		buf_puts(out, "lfs: more than 100,000 objects\n");
+	if (json_int(lfs, "objects", 0) <= 0)
+		return;
+	buf_puts(out, "lfs: ");
+	add_number(out, json_int(lfs, "objects", 0));
+	buf_printf(out, " objects (%s), ",
+		   text_bytes((uint64_t)json_int(lfs, "bytes", 0), all));
+	add_number(out, json_int(lfs, "objects_here", 0));
+	buf_printf(out, " of them here (%s)\n",
+		   text_bytes((uint64_t)json_int(lfs, "bytes_here", 0), here));
+}
+
 static void add_repository(const struct json *s, const struct terminal *t,
 			   struct buf *out)
 {
@@ -313,6 +335,7 @@ static void add_repository(const struct json *s, const struct terminal *t,
 	if (oldest && !clock_parse_iso8601(oldest, &ms))
 		buf_printf(out, ", the oldest of %s", terminal_time(ms, time));
 	buf_putc(out, '\n');
+	add_large(r, out);
 	JSON_EACH (tree, json_at(s, "trees")) {
 		const char *at = when(tree, "checked", time);
 

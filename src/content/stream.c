@@ -619,6 +619,12 @@ bool stream_has(struct stream *s, uint64_t offset, size_t n)
 	return has;
 }
 
+bool stream_set_is_kept(struct stream_set *all, const char *file_key,
+			uint64_t size)
+{
+	return spool_is_kept(all->config.spool, file_key, size);
+}
+
 bool stream_is_whole(struct stream *s)
 {
 	cleanup(ctx_done) struct ctx ctx;

@@ -147,12 +147,13 @@ struct model {
 	const struct row_dir_special *specials; /* by enum resource_special */
 	struct prefetch *prefetch;
 	struct fetch_all *fetches;
-	struct walk_all *walks;  /* of git/checkout */
-	struct warm_all *warm;   /* of dirs/warm */
-	struct hydrate *hydrate; /* likewise; NULL: nothing comes unasked */
-	struct ahead *ahead;     /* of git/ahead */
-	struct lfs_places *lfs;  /* of git/lfs */
-	struct large *large;     /* of git/large */
+	struct walk_all *walks;      /* of git/checkout */
+	struct warm_all *warm;       /* of dirs/warm */
+	struct hydrate *hydrate;     /* likewise; NULL: nothing comes unasked */
+	struct ahead *ahead;         /* of git/ahead */
+	struct lfs_places *lfs;      /* of git/lfs */
+	struct large *large;         /* of git/large */
+	struct large_counts *counts; /* of git/large_count */
 	/* Of model_refresh. */
 	int (*refresh_place)(struct ctx *, struct model *, const char *path,
 			     struct buf *said);

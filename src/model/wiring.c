@@ -13,6 +13,7 @@
 #include "model/git/ahead.h"
 #include "model/git/checkout.h"
 #include "model/git/large.h"
+#include "model/git/large_count.h"
 #include "model/git/lfs.h"
 #include "model/git/refs.h"
 #include "model/git/checkout_submodule_table.h"
@@ -64,6 +65,7 @@ int model_new(const struct model_config *config, struct model **ret_model)
 	model->ahead = ahead_new();
 	model->lfs = lfs_places_new();
 	model->large = large_new();
+	model->counts = large_counts_new();
 	model->problems = problems_new();
 	model->events = events_new();
 	mutex_init(&model->lock);
@@ -135,6 +137,7 @@ int model_submodule(struct ctx *ctx, struct model *model, const char *path,
 void model_stop(struct model *model)
 {
 	checkout_hydrate_stop(model);
+	large_counts_stop(model);
 	model->prefetch = prefetch_free(model->prefetch);
 	model->refresh = refresh_stop(model->refresh);
 	model->started = false;
@@ -157,6 +160,7 @@ struct model *model_free(struct model *model)
 	ahead_free(model->ahead);
 	lfs_places_free(model->lfs);
 	large_free(model->large);
+	large_counts_free(model->counts);
 	problems_free(model->problems);
 	events_free(model->events);
 	mutex_done(&model->lock);

@@ -369,6 +369,21 @@ int spool_find(struct spool *s, const char *key, struct spool_file **ret_file)
 	return 0;
 }
 
+bool spool_is_kept(struct spool *s, const char *key, uint64_t size)
+{
+	cleanup(free) char *path = path_of(s, key);
+	cleanup(fd) int fd = own_open(path, O_RDONLY, 0);
+	cleanup(spool_file_unref) struct spool_file *f = NULL;
+	struct head head;
+
+	if (fd < 0 || read_head(fd, &head) < 0 || head.size != size)
+		return false;
+	f = file_new(s, mem_strdup(path), fd);
+	fd = -1;
+	be_published(f, &head);
+	return spool_map_read(f) == 0 && spool_is_verified(f);
+}
+
 int spool_new(struct spool *s, struct spool_file **ret_file)
 {
 	char *path = NULL;

@@ -1,5 +1,6 @@
 """`bitbucketfs fetch --lfs`: the LFS objects below a path, and no more; what `status` says meanwhile."""
 import hashlib
+import json
 import os
 import re
 
@@ -109,3 +110,29 @@ def test_of_a_tree_whose_files_come_by_need_a_directory_is_a_request(bb, mounts,
     assert batches(bb, mark) == [100, 20] and len(storage(bb, mark)) == 120 and api(bb, mark) == []
     packs = [e for e in bb.log.since(mark, "git-upload-pack")]
     assert len(packs) <= 8 and sum(e["bytes"] for e in packs) < 100_000, packs
+
+
+def test_status_says_how_many_there_are_and_asks_nobody(bb, mounts):
+    push(bb, FILES, **PLAIN)
+    m = mounts()
+    m.ls("acme/widgets")
+    # Nothing of git's is here.
+    repository = lambda: json.loads(mounts.run("status", "--json", m / "acme/widgets").stdout)["mounts"][0]["repository"]
+    assert (repository()["lfs"], repository()["lfs_known"]) == (None, "no")
+    for path in FILES:
+        os.stat(m / f"{HOME}/{path}")
+    os.stat(m / f"{HOME}/none/plain.txt")
+    mark = bb.log.mark()
+    whole = 3 + 3 + 3 * MB + 5 + 4
+    await_true(lambda: repository()["lfs"] == {"objects": 4, "bytes": whole, "objects_here": 0, "bytes_here": 0}, "equal ones once")
+    assert bb.log.since(mark) == []
+    assert mounts.run("fetch", "--lfs", m / f"{HOME}/dir").returncode == 0
+    mark = bb.log.mark()
+    await_true(lambda: (repository()["lfs"]["objects_here"], repository()["lfs"]["bytes_here"]) == (2, 3 * MB + 8), "what came is here")
+    assert "\nlfs: 4 objects (3.1 MB), 2 of them here (3.1 MB)\n" in mounts.run("status", m / "acme/widgets").stdout
+    assert bb.log.since(mark) == []
+    # By another tree it is counted anew.
+    push(bb, {"new.bin": b"fifth"})
+    assert mounts.run("refresh", m / HOME).returncode == 0
+    assert os.stat(m / f"{HOME}/new.bin").st_size == 5
+    await_true(lambda: (repository()["lfs"] or {}).get("bytes") == whole + 5, "of the tree that is shown")

@@ -460,10 +460,14 @@ static void it_is_found_out_again(void **state)
 	another_mount(w);
 	assert_int_equal(spool_find(w->spool, "bytes", &file), 0);
 	assert_true(spool_is_verified(file));
+	assert_true(spool_is_kept(w->spool, "bytes", BIG));
+	assert_false(spool_is_kept(w->spool, "bytes", BIG + 1));
+	assert_false(spool_is_kept(w->spool, "others", BIG));
 	assert_int_equal(pwrite(file->fd, "x", 1, 5), 1);
 	assert_false(spool_check(file, 0));
 	assert_false(spool_is_verified(file));
 	spool_file_unref(file);
+	assert_false(spool_is_kept(w->spool, "bytes", BIG));
 	m = memory_new(BIG);
 	atomic_store(&m->wrong_at, 6);
 	s = known(w, "m", m);

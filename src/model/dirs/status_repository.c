@@ -3,6 +3,7 @@
  */
 #include "model/dirs/hierarchy.h"
 #include "model/dirs/status.h"
+#include "model/git/large_count.h"
 #include "model/repository.h"
 
 /* "acme/widgets/…" */
@@ -97,6 +98,29 @@ static void add_repository(struct ctx *ctx, struct model *model,
 	json_add_int(o, "all", (int64_t)counting.n_all);
 }
 
+/* Of one that nobody has entered nothing is known of its files. */
+static void add_large(struct model *model, struct node *node, struct json *o)
+{
+	struct large_sum sum = {0};
+	enum large_known known = node ? large_count(model, node, &sum)
+				      : LARGE_UNKNOWN;
+
+	json_add_str(o, "lfs_known",
+		     known == LARGE_COUNTED    ? "yes"
+		     : known == LARGE_COUNTING ? "counting"
+		     : known == LARGE_TOO_MANY ? "too many"
+					       : "no");
+	if (known != LARGE_COUNTED) {
+		json_add_null(o, "lfs");
+		return;
+	}
+	o = json_add_object(o, "lfs");
+	json_add_int(o, "objects", (int64_t)sum.n);
+	json_add_int(o, "bytes", (int64_t)sum.n_bytes);
+	json_add_int(o, "objects_here", (int64_t)sum.n_here);
+	json_add_int(o, "bytes_here", (int64_t)sum.n_bytes_here);
+}
+
 void status_repository_json(struct ctx *ctx, struct model *model,
 			    const char *path, struct json *root)
 {
@@ -116,6 +140,7 @@ void status_repository_json(struct ctx *ctx, struct model *model,
 	json_add_str(o, "repository", name);
 	add_repository(ctx, model, node ? row_dir_of(node) : found.what.data,
 		       o);
+	add_large(model, node, o);
 	if (!node)
 		provider_found_nothing(&found);
 	node_unref(model->nodes, node);

@@ -26,6 +26,7 @@
 #define STREAMS_MOST 64
 #define UNSEEN_MOST 512
 #define GRANTS_MOST 32
+#define LARGE_KEY "lfs#" /* of the spool's file, before its oid */
 #define GRANT_MS (INT64_C(60) * 1000)
 #define CONFIGS_MOST 64
 
@@ -150,7 +151,7 @@ static struct stream *stream_of(struct ctx *ctx, struct model *model,
 	struct stream *s;
 	char key[128], hex[65];
 
-	snprintf(key, sizeof(key), "%p lfs#%s",
+	snprintf(key, sizeof(key), "%p " LARGE_KEY "%s",
 		 (void *)node_checkout(node->parent)->clone,
 		 lfs_oid_hex(pointer, hex));
 	s = lru_get(streams, key, strlen(key));
@@ -359,6 +360,15 @@ bool large_is_here(struct ctx *ctx, struct model *model,
 		stream_of(ctx, model, node, pointer);
 
 	return stream_is_whole(s);
+}
+
+bool large_is_kept(const struct model *model, const struct lfs_pointer *pointer)
+{
+	char key[72], hex[65];
+
+	snprintf(key, sizeof(key), LARGE_KEY "%s", lfs_oid_hex(pointer, hex));
+	return !pointer->size ||
+	       stream_set_is_kept(model->config.streams, key, pointer->size);
 }
 
 int large_bring(struct ctx *ctx, struct model *model, struct node *node,

@@ -25,6 +25,9 @@ int large_read(struct ctx *, struct model *, struct node *,
 /* All of it is here, and it is true. Local. */
 bool large_is_here(struct ctx *, struct model *, const struct node *,
 		   const struct lfs_pointer *);
+/* The same of any object, by what the disk has; not a use of it: for who only
+ * counts. */
+bool large_is_kept(const struct model *, const struct lfs_pointer *);
 /* Brings all of it, however large it is, for who asks for it by its name; came
  * is told of each piece when it is here. Errors as of large_read. */
 int large_bring(struct ctx *, struct model *, struct node *,
