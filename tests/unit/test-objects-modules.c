@@ -78,7 +78,7 @@ static void what_git_takes_for_suspicious(void **state)
 static void no_other_file_is_read(void **state)
 {
 	char place[] = "/tmp/test-modules-XXXXXX";
-	cleanup(free) char *other = NULL, *text = NULL, *pipe = NULL;
+	cleanup(free) char *other = NULL, *pipe = NULL;
 	static const char *const forms[] = {
 		"[include]\npath=%s\n",
 		"[INCLUDE] path = %s\n",
