@@ -71,6 +71,7 @@ def test_what_is_missing_is_a_line_and_the_others_come(bb, mounts):
     bb.lfs.errors.clear()
 
 
+@pytest.mark.concurrent
 def test_it_shows_how_far_it_is_and_ctrl_c_ends_it(bb, mounts):
     push(bb, {"a.bin": b"first", "b.bin": Made(40 * MB, "b")})
     m = mounts()

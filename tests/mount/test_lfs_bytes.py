@@ -120,6 +120,7 @@ def test_something_else_is_never_taken_for_it(bb, mounts, how):
     assert m.read(f"{HOME}/a.bin", "rb") == content(good)
 
 
+@pytest.mark.concurrent
 def test_pages_that_came_before_go(bb, mounts):
     good = Made(4 * MB, "good")
     oid = push(bb, {"a.bin": good})
