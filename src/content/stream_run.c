@@ -363,7 +363,10 @@ static bool go_on(struct stream_run *run)
 	if (n == 0)
 		return false;
 	mutex_lock(&s->streams->lock);
-	n = stream_run_extend(s, run, n);
+	/* What was found untrue was dropped, and lacks all chunks: what is
+	 * brought in their place would be left for the next mount. */
+	n = stream_truth_look(&run->ctx, s) < 0 ? 0
+						: stream_run_extend(s, run, n);
 	mutex_unlock(&s->streams->lock);
 	if (n == 0 || !pause_for_readers(run, true))
 		return false;

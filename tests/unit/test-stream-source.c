@@ -446,6 +446,32 @@ static void what_comes_is_something_else(void **state)
 	stream_unref(s);
 }
 
+/* The end is here before what is before it: the run that finds out comes to
+ * it, and would bring it again. */
+static void nothing_comes_after_it(void **state)
+{
+	struct world *w = *state;
+	struct memory *m = memory_new(BIG);
+	struct stream *s;
+	int64_t r = 1;
+
+	another_mount(w);
+	atomic_store(&m->wrong_at, BIG - 1);
+	s = known(w, "m", m);
+	assert_int_equal(read_at(s, 3 * SPOOL_CHUNK, 1), 1);
+	for (uint64_t at = 0; r > 0; at += (uint64_t)r)
+		r = read_at(s, at, 128 * KIB);
+	assert_int_equal(r, -EBADMSG);
+	await_untrue(w);
+	stream_unref(s);
+	another_mount(w);
+	m = memory_new(BIG);
+	s = known(w, "m", m);
+	read_all(s);
+	assert_true(atomic_load(&m->sent) == BIG);
+	stream_unref(s);
+}
+
 /* The disk damages a chunk of what was found true, and what comes for it is
  * something else. */
 static void it_is_found_out_again(void **state)
@@ -693,6 +719,7 @@ int main(void)
 		T(what_is_known_is_true),
 		T(nobody_has_looked),
 		T(what_comes_is_something_else),
+		T(nothing_comes_after_it),
 		T(it_is_found_out_again),
 		T(another_mount_writes_to_what_is_true),
 		T(more_and_less_than_is_known),
