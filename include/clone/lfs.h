@@ -47,6 +47,11 @@ struct clone_lfs_needs {
 int clone_attributes_get(struct ctx *, struct clone *, const struct oid *root,
 			 const char *path, struct clone_attributes **ret,
 			 struct clone_lfs_needs *ret_needs);
+/* The same of a directory of that one, without looking at what is above. */
+int clone_attributes_below(struct ctx *, struct clone *,
+			   const struct clone_attributes *, const char *name,
+			   struct clone_attributes **ret,
+			   struct clone_lfs_needs *ret_needs);
 /* What a regular file of that directory is, by its name and its blob: 1, LFS
  * content; 0, what git has; -ENOENT: the blob is not here; others as above.
  * Local. */

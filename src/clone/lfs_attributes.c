@@ -15,7 +15,9 @@
 struct clone_attributes {
 	struct refcount refcount;
 	bool has_lfs;
-	char *path; /* of the directory */
+	char *path;           /* of the directory */
+	struct oid tree;      /* the directory's object */
+	struct oid root_text; /* as in struct key */
 	struct attributes_at *files;
 	size_t n_files;
 };
@@ -117,7 +119,6 @@ struct descent {
 	struct clone *clone;
 	struct clone_attributes *a;
 	size_t room;
-	struct oid root; /* the root's text */
 	struct clone_lfs_needs *needs;
 };
 
@@ -136,8 +137,8 @@ static bool has_no_root(const struct descent *d)
 /* 0 also of one that is not here: it is among the needs. */
 static int add_file(struct descent *d, const struct oid *blob, size_t n_dir)
 {
-	struct key key = {.root = d->root, .blob = *blob};
 	struct clone_attributes *a = d->a;
+	struct key key = {.root = a->root_text, .blob = *blob};
 	struct attributes_file *file = NULL;
 	int r = -ENOENT;
 
@@ -174,9 +175,10 @@ static int descend(struct descent *d, struct oid *tree, size_t n_dir,
 
 	if (r < 0)
 		return r;
+	d->a->tree = *tree;
 	e = tree_list_find(list, CLONE_ATTRIBUTES);
 	if (n_dir == 0)
-		d->root = is_file(e) ? e->oid : oid_none;
+		d->a->root_text = is_file(e) ? e->oid : oid_none;
 	if (n_dir == 0 || is_file(e))
 		r = add_file(d, is_file(e) ? &e->oid : &oid_none, n_dir);
 	if (r < 0 || !name)
@@ -205,20 +207,64 @@ static int descend_all(struct descent *d, const struct oid *root)
 	return r < 0 ? r : descend(d, &tree, strlen(path), NULL);
 }
 
+static struct clone_attributes *attributes_new(char *path)
+{
+	struct clone_attributes *a = mem_calloc(1, sizeof(*a));
+
+	refcount_init(&a->refcount);
+	a->path = path;
+	return a;
+}
+
 int clone_attributes_get(struct ctx *ctx, struct clone *c,
 			 const struct oid *root, const char *path,
 			 struct clone_attributes **ret,
 			 struct clone_lfs_needs *ret_needs)
 {
 	cleanup(clone_attributes_unref) struct clone_attributes *a =
-		mem_calloc(1, sizeof(*a));
+		attributes_new(mem_strdup(path));
 	struct descent d = {.ctx = ctx, .clone = c, .a = a, .needs = ret_needs};
 	int r;
 
-	refcount_init(&a->refcount);
-	a->path = mem_strdup(path);
 	ret_needs->n = 0;
 	r = descend_all(&d, root);
+	if (r == 0 && ret_needs->n)
+		r = -ENOENT;
+	if (r < 0)
+		return r;
+	*ret = steal(&a);
+	return 0;
+}
+
+int clone_attributes_below(struct ctx *ctx, struct clone *c,
+			   const struct clone_attributes *above,
+			   const char *name, struct clone_attributes **ret,
+			   struct clone_lfs_needs *ret_needs)
+{
+	cleanup(clone_attributes_unref) struct clone_attributes *a =
+		attributes_new(mem_asprintf("%s%s%s", above->path,
+					    above->path[0] ? "/" : "", name));
+	struct descent d = {.ctx = ctx, .clone = c, .a = a, .needs = ret_needs};
+	cleanup(tree_list_unref) struct tree_list *list = NULL;
+	const struct tree_entry *e;
+	int r;
+
+	ret_needs->n = 0;
+	r = clone_read_tree(ctx, c, &above->tree, &list);
+	if (r < 0)
+		return r;
+	e = tree_list_find(list, name);
+	if (!e || e->kind != TREE_DIRECTORY)
+		return -ENOENT;
+	a->root_text = above->root_text;
+	a->has_lfs = above->has_lfs;
+	for (size_t i = 0; i < above->n_files; i++) {
+		mem_grow(a->files, a->n_files, d.room);
+		a->files[a->n_files++] = above->files[i];
+		attributes_file_ref(above->files[i].file);
+	}
+	a->tree = e->oid;
+	r = descend(&d, &a->tree, strlen(a->path), NULL);
 	if (r == 0 && ret_needs->n)
 		r = -ENOENT;
 	if (r < 0)

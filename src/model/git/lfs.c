@@ -58,22 +58,42 @@ struct lfs_places *lfs_places_free(struct lfs_places *places)
 	return NULL;
 }
 
+/* Those of the directory above are at hand for who comes down a tree, which
+ * would else be as many steps for each directory as it is deep. */
+static int look_down(struct ctx *ctx, struct model *model,
+		     const struct node *dir, const struct node *tree,
+		     const struct oid *root, struct clone_attributes **ret,
+		     struct clone_lfs_needs *ret_needs)
+{
+	struct place place = {.root = *root};
+	cleanup(clone_attributes_unref) struct clone_attributes *above = NULL;
+	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
+
+	if (dir != tree) {
+		place.dir = dir->parent->ino;
+		above = lru_get(&model->lfs->attributes, &place, sizeof(place));
+	}
+	if (above)
+		return clone_attributes_below(ctx, node_checkout(dir)->clone,
+					      above, dir->name, ret, ret_needs);
+	node_path_below(dir, tree, &path);
+	return clone_attributes_get(ctx, node_checkout(dir)->clone, root,
+				    path.data ? path.data : "", ret, ret_needs);
+}
+
 static int find_attributes(struct ctx *ctx, struct model *model,
 			   const struct node *dir, const struct node *tree,
 			   const struct oid *root,
 			   struct clone_attributes **ret,
 			   struct clone_lfs_needs *ret_needs)
 {
-	cleanup(buf_done) struct buf path = BUF_INIT(64 * KIB);
 	struct place place = {.root = *root, .dir = dir->ino};
 	int r;
 
 	*ret = lru_get(&model->lfs->attributes, &place, sizeof(place));
 	if (*ret)
 		return 0;
-	node_path_below(dir, tree, &path);
-	r = clone_attributes_get(ctx, node_checkout(dir)->clone, root,
-				 path.data ? path.data : "", ret, ret_needs);
+	r = look_down(ctx, model, dir, tree, root, ret, ret_needs);
 	if (r >= 0)
 		lru_put(&model->lfs->attributes, &place, sizeof(place), *ret,
 			1);
