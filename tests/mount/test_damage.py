@@ -100,6 +100,7 @@ def test_what_is_sound_is_read_without_a_network(bb, mounts):
     """Another repository's, and what another pack of the same one has; the damaged one says so."""
     m = mounts()
     m.ls(W), m.ls("acme/billing/tree")
+    m.ls(f"{W}/src")    # with it come the trees that the first look left for later
     damage(bb, m, "half a pack")
     bb.offline()
     assert m.ls("acme/billing/tree")

@@ -27,8 +27,10 @@ def test_an_indexer_is_shown_what_is_cached_and_causes_no_request(bb, mounts, tm
     for name in "acme", "acme/widgets/branches":
         before.ls(name)
     before.unmount()
+    began = bb.log.mark()
     m = mounts("ttl=1")
     m.read(".bitbucketfs/user.json")
+    await_true(lambda: asked(bb, began, "/2.0/user"), "the credentials are checked, behind what is cached")
     mark = bb.log.mark()
     walk = run(copied(tmp_path, "find", "baloo_file"), m.path, "-noleaf")
     assert walk.returncode == 1 and "Permission denied" in walk.stderr
