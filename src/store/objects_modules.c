@@ -72,9 +72,11 @@ static int write_all(int fd, const char *text, size_t n)
 	return 0;
 }
 
-static int open_text(const char *text, size_t n, git_config **ret)
+/* Also reading the configuration looks at the file again: ret_fd stays open
+ * until config is freed, else its number may be another file's by then. */
+static int open_text(const char *text, size_t n, int *ret_fd, git_config **ret)
 {
-	cleanup(fd) int fd = memfd_create("gitmodules", MFD_CLOEXEC);
+	int fd = *ret_fd = memfd_create("gitmodules", MFD_CLOEXEC);
 	char path[32];
 	int r = fd < 0 ? -errno : write_all(fd, text, n);
 
@@ -173,6 +175,7 @@ int objects_modules(const void *data, size_t n, objects_module *each, void *arg)
 {
 	cleanup(modules_done) struct modules modules = {0};
 	cleanup(free) char *text = NULL;
+	cleanup(fd) int fd = -1;
 	git_config *config = NULL;
 	struct module *m;
 	int r = n > OBJECTS_MODULES_MAX ? -EFBIG : objects_library_begin();
@@ -180,7 +183,7 @@ int objects_modules(const void *data, size_t n, objects_module *each, void *arg)
 	if (r < 0)
 		return r;
 	text = without_includes(data, n);
-	r = open_text(text, n, &config);
+	r = open_text(text, n, &fd, &config);
 	if (!r)
 		r = read_all(config, &modules);
 	git_config_free(config);

@@ -5,6 +5,7 @@
 #include "store/objects.h"
 
 #include "base/file.h"
+#include "base/sync.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -141,6 +142,46 @@ static void very_many(void **state)
 	buf_done(&said);
 }
 
+static bool is_own(void *arg, const char *path, const char *url)
+{
+	unsigned *n = arg;
+
+	(void)path;
+	n[1] += strtoul(url, NULL, 10) == n[0];
+	return true;
+}
+
+static void read_own(void *arg)
+{
+	unsigned *n = arg;
+	cleanup(free) char *text =
+		mem_asprintf("[submodule \"s\"]\npath = s\nurl = %u\n%*s", n[0],
+			     (int)n[0] * 100, "");
+
+	for (unsigned i = 0; i < 500; i++)
+		if (objects_modules(text, strlen(text), is_own, n) < 0)
+			break;
+}
+
+/* Many at once, each its own text. */
+static void side_by_side(void **state)
+{
+	struct thread *threads[8];
+	unsigned n[ARRAY_SIZE(threads)][2];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(threads); i++) {
+		n[i][0] = i + 1;
+		n[i][1] = 0;
+		assert_int_equal(
+			thread_start("reader", read_own, n[i], &threads[i]), 0);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(threads); i++) {
+		thread_join(threads[i]);
+		assert_int_equal(n[i][1], 500);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +190,7 @@ int main(void)
 		cmocka_unit_test(no_other_file_is_read),
 		cmocka_unit_test(what_is_none),
 		cmocka_unit_test(very_many),
+		cmocka_unit_test(side_by_side),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
