@@ -56,6 +56,9 @@ static inline void fd_cleanup(int *fd)
 	file_close(*fd);
 }
 
+/* All n bytes, at that place of the file. 0; -errno, when some may be there. */
+int file_write_at(int fd, uint64_t offset, const void *data, size_t n);
+
 /* The SHA-1 of a head in memory (n_head may be 0), and n bytes of a file from
  * there on. -ENODATA when the file ends before; -EINTR when ctx (NULL: nobody)
  * is cancelled. */

@@ -84,6 +84,24 @@ static int write_all(int fd, const char *data, size_t n)
 	return 0;
 }
 
+int file_write_at(int fd, uint64_t offset, const void *data, size_t n)
+{
+	const char *at = data;
+
+	while (n) {
+		ssize_t done = pwrite(fd, at, n, (off_t)offset);
+
+		if (done < 0 && errno != EINTR)
+			return -errno;
+		if (done > 0) {
+			at += done;
+			offset += (uint64_t)done;
+			n -= (size_t)done;
+		}
+	}
+	return 0;
+}
+
 /* The length of path's directory with its slash; 0: the current one. */
 static size_t n_dir(const char *path)
 {

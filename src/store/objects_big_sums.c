@@ -51,22 +51,9 @@ void objects_big_sums_add(struct big_sums *s, const void *data, size_t n)
 
 int objects_big_sums_write(const struct big_sums *s, int fd)
 {
-	const char *at = (const char *)s->sums;
-	size_t n = (size_t)spool_n_chunks(s->n_bytes) * sizeof(*s->sums);
-	uint64_t offset = sums_offset(s->n_bytes);
-
-	while (n) {
-		ssize_t done = pwrite(fd, at, n, (off_t)offset);
-
-		if (done < 0 && errno != EINTR)
-			return -errno;
-		if (done > 0) {
-			at += done;
-			offset += (uint64_t)done;
-			n -= (size_t)done;
-		}
-	}
-	return 0;
+	return file_write_at(fd, sums_offset(s->n_bytes), s->sums,
+			     (size_t)spool_n_chunks(s->n_bytes) *
+				     sizeof(*s->sums));
 }
 
 void objects_big_sums_done(struct big_sums *s)

@@ -57,28 +57,13 @@ static char *without_includes(const void *data, size_t n)
 	return text;
 }
 
-static int write_all(int fd, const char *text, size_t n)
-{
-	while (n) {
-		ssize_t done = write(fd, text, n);
-
-		if (done < 0 && errno != EINTR)
-			return -errno;
-		if (done > 0) {
-			text += done;
-			n -= (size_t)done;
-		}
-	}
-	return 0;
-}
-
 /* Also reading the configuration looks at the file again: ret_fd stays open
  * until config is freed, else its number may be another file's by then. */
 static int open_text(const char *text, size_t n, int *ret_fd, git_config **ret)
 {
 	int fd = *ret_fd = memfd_create("gitmodules", MFD_CLOEXEC);
 	char path[32];
-	int r = fd < 0 ? -errno : write_all(fd, text, n);
+	int r = fd < 0 ? -errno : file_write_at(fd, 0, text, n);
 
 	if (r < 0)
 		return r;

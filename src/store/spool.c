@@ -202,24 +202,6 @@ static void be_published(struct spool_file *f, const struct head *head)
 	mutex_unlock(&f->lock);
 }
 
-int spool_write_at(int fd, uint64_t offset, const void *data, size_t n)
-{
-	const char *at = data;
-
-	while (n) {
-		ssize_t done = pwrite(fd, at, n, (off_t)offset);
-
-		if (done < 0 && errno != EINTR)
-			return -errno;
-		if (done > 0) {
-			at += done;
-			offset += (uint64_t)done;
-			n -= (size_t)done;
-		}
-	}
-	return 0;
-}
-
 ssize_t spool_read_at(int fd, uint64_t offset, void *data, size_t n)
 {
 	size_t got = 0;
@@ -276,10 +258,10 @@ int spool_head_note(struct spool_file *f, bool verified)
 	head.verified = verified;
 	head.sum = head_sum(head);
 	spool_write_begin(f);
-	r = spool_write_at(f->fd,
-			   spool_map_offset(f->size) +
-				   spool_map_size(f->size, false),
-			   &head, sizeof(head));
+	r = file_write_at(f->fd,
+			  spool_map_offset(f->size) +
+				  spool_map_size(f->size, false),
+			  &head, sizeof(head));
 	spool_write_end(f);
 	return r;
 }
@@ -431,11 +413,11 @@ int spool_publish(struct spool_file *f, const char *key, uint64_t size,
 	    ftruncate(f->fd, (off_t)(map + spool_map_size(size, false))) < 0)
 		return -errno;
 	head.sum = head_sum(head);
-	r = spool_write_at(f->fd, map + spool_map_size(size, false), &head,
-			   sizeof(head));
+	r = file_write_at(f->fd, map + spool_map_size(size, false), &head,
+			  sizeof(head));
 	if (is_full(r) && (r = spool_memory_move(f, size)) == 0)
-		r = spool_write_at(f->fd, map + spool_map_size(size, false),
-				   &head, sizeof(head));
+		r = file_write_at(f->fd, map + spool_map_size(size, false),
+				  &head, sizeof(head));
 	if (r < 0)
 		return is_full(r) ? -ENOSPC : r;
 	/* A file in memory has no name to be found by. */
@@ -506,12 +488,12 @@ int spool_write(struct spool_file *f, uint64_t offset, const void *data,
 	mutex_lock(&f->lock);
 	refused = f->moving || (f->in_memory && offset + n > SPOOL_MEMORY_FILE);
 	mutex_unlock(&f->lock);
-	r = refused ? -ENOSPC : spool_write_at(f->fd, offset, data, n);
+	r = refused ? -ENOSPC : file_write_at(f->fd, offset, data, n);
 	if (!refused && is_full(r) && prune(f->spool, f->path, 0, 0))
-		r = spool_write_at(f->fd, offset, data, n);
+		r = file_write_at(f->fd, offset, data, n);
 	if (!refused && is_full(r) &&
 	    (r = spool_memory_move(f, offset + n)) == 0)
-		r = spool_write_at(f->fd, offset, data, n);
+		r = file_write_at(f->fd, offset, data, n);
 	if (r == 0)
 		written_note(n);
 	if (r == 0)

@@ -215,8 +215,8 @@ static int write_record(struct spool_file *f, uint64_t chunk,
 	const char has = p->has;
 	size_t size = record_size(f->is_old);
 
-	return spool_write_at(f->fd, spool_map_offset(f->size) + chunk * size,
-			      f->is_old ? (const void *)&has : &record, size);
+	return file_write_at(f->fd, spool_map_offset(f->size) + chunk * size,
+			     f->is_old ? (const void *)&has : &record, size);
 }
 
 int spool_map_keep(struct spool_file *f)

@@ -28,7 +28,7 @@ static int copy(int from, int to)
 	for (;;) {
 		char chunk[16 * KIB];
 		ssize_t n = spool_read_at(from, at, chunk, sizeof(chunk));
-		int r = n > 0 ? spool_write_at(to, at, chunk, (size_t)n) : 0;
+		int r = n > 0 ? file_write_at(to, at, chunk, (size_t)n) : 0;
 
 		if (n <= 0 || r < 0)
 			return n < 0 ? (int)n : r;

@@ -108,7 +108,6 @@ struct spool_file {
 	struct thread *keeper; /* has_keeper's; for the last reference */
 };
 
-int spool_write_at(int fd, uint64_t offset, const void *data, size_t n);
 ssize_t spool_read_at(int fd, uint64_t offset, void *data, size_t n);
 
 /* The disk refused bytes up to `end`: moves the file into memory. -ENOSPC:

@@ -4,6 +4,8 @@
  */
 #include "spool_private.h"
 
+#include "base/file.h"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -53,7 +55,7 @@ void spool_clear(struct spool_file *f)
 	mutex_unlock(&f->lock);
 	(void)spool_head_note(f, false);
 	spool_write_begin(f);
-	(void)spool_write_at(f->fd, spool_map_offset(f->size), none, n);
+	(void)file_write_at(f->fd, spool_map_offset(f->size), none, n);
 	/* Where the file system cannot, the bytes go when others take their
 	 * place. */
 	(void)fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
